@@ -65,7 +65,7 @@ void test('a session is forked and goes on with what both share; deleting asks f
   assert.deepEqual(await home.json('sessions', 'rename', fork.id, 'A', 'way'), [{ session: fork.id, title: 'A way' }])
   assert.deepEqual(await home.json('sessions', 'archive', fork.id), [{ session: fork.id, archived: true }])
   const inTheWay = await home.oxbow(['sessions', 'delete', id, '--yes'])
-  assert.deepEqual([inTheWay.exit, /was forked from it/.test(inTheWay.err)], [errorTable.bad_input.exit, true])
+  assert.deepEqual([inTheWay.exit, /is a fork of this session/.test(inTheWay.err)], [errorTable.bad_input.exit, true])
   for (const each of [fork.id, id]) assert.equal((await home.oxbow(['sessions', 'delete', each, '--yes'])).exit, 0)
   assert.deepEqual(await list('--archived'), [])
   const unknown = await home.oxbow(['sessions', 'rename', id, 'x'])

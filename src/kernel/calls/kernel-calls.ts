@@ -1,4 +1,7 @@
-/** The kernel's own calls, all of them: about sessions and turns, the system, and the model. */
+/**
+ * The list of the kernel's own calls. This file holds those about the system itself (truncated outputs, budgets, the call reference,
+ * approvals) and those by which terminals move the bytes of files in and out; the files beside it hold the others by family.
+ */
 import { z } from 'zod'
 import type { Store } from '../../store/index.ts'
 import {
@@ -52,8 +55,6 @@ export function kernelCalls(deps: KernelCallDeps): readonly Call[] {
   ]
 }
 
-/** Calls about the system itself: what it can do, what it has spent, what it kept, and what waits for a person. */
-
 export interface SystemCallDeps {
   readonly store: Store
   readonly user: string
@@ -62,7 +63,7 @@ export interface SystemCallDeps {
   readonly references: () => readonly CallReference[]
   readonly approvals: Approvals
   readonly journal: Journal
-  /** Turns that go on after a restart, by their messages, until they are over. */
+  /** Turns that resume after a restart, by the call of their message, until they end. */
   readonly recovered: Pick<ReadonlyMap<CallId, unknown>, 'has'>
 }
 
@@ -70,20 +71,20 @@ export function systemCalls(deps: SystemCallDeps): readonly Call[] {
   return [readOutput(deps), showBudget(deps), listCalls(deps), decideCall(deps)]
 }
 
-/** Room for the frame around a part, so that reading a part is never cut again. */
+/** Leaves space for the line above the part, so that the result of this call is never truncated itself. */
 const maxPartBytes = maxResultBytes - 512
 
 function readOutput({ store, keptOutputs }: SystemCallDeps): Call<{ id: string; from_byte: number; max_bytes: number }, { text: string }> {
   return {
     name: 'output.read',
-    summary: 'Reads a part of an output that was too long to show whole.',
+    summary: 'Reads part of an output that was too long to show in full.',
     input: z.strictObject({
       id: z
         .string()
-        .regex(/^[0-9a-f]{64}$/, 'must be the id that the cut output named')
-        .describe('The id that the cut output named.'),
-      from_byte: z.int().nonnegative().default(0).describe('Where to begin.'),
-      max_bytes: z.int().min(1).max(maxPartBytes).default(maxPartBytes).describe('How much to read.'),
+        .regex(/^[0-9a-f]{64}$/, 'must be the id that the truncated output names')
+        .describe('The id that the truncated output names.'),
+      from_byte: z.int().nonnegative().default(0).describe('Byte offset to start at.'),
+      max_bytes: z.int().min(1).max(maxPartBytes).default(maxPartBytes).describe('Maximum number of bytes to read.'),
     }),
     output: z.object({ text: z.string() }),
     example: { id: '0'.repeat(64), from_byte: 16_000, max_bytes: 8_000 },
@@ -96,7 +97,9 @@ function readOutput({ store, keptOutputs }: SystemCallDeps): Call<{ id: string; 
     async run({ id, from_byte: from, max_bytes: max }) {
       const bytes = await store.blob(id)
       if (bytes === null)
-        throw new OxbowError('not_found', `There is no kept output ${id}.`, { hint: 'Use the id exactly as the cut output named it.' })
+        throw new OxbowError('not_found', `There is no stored output ${id}.`, {
+          hint: 'Use the id exactly as the truncated output names it.',
+        })
       const to = Math.min(bytes.length, from + max)
       const text = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('utf8', from, to)
       const more = to < bytes.length ? `${bytes.length - to} more bytes, next from_byte ${to}` : 'the end'
@@ -113,7 +116,7 @@ interface BudgetView {
 function showBudget({ budgets, user }: SystemCallDeps): Call<object, BudgetView> {
   return {
     name: 'budget.show',
-    summary: 'Shows what the session and the user have spent, in micro-dollars and tokens, and the limits.',
+    summary: 'Shows what the session and the user have spent, in micro-dollars and tokens, and their limits.',
     input: z.strictObject({}),
     output: z.custom<BudgetView>(),
     example: {},
@@ -134,7 +137,7 @@ function showBudget({ budgets, user }: SystemCallDeps): Call<object, BudgetView>
 function listCalls({ references }: SystemCallDeps): Call<object, readonly CallReference[]> {
   return {
     name: 'system.calls',
-    summary: 'Lists every system call with its rights, tier and schema.',
+    summary: 'Lists every system call with its right, tier and schema.',
     input: z.strictObject({}),
     output: z.custom<readonly CallReference[]>(),
     example: {},
@@ -150,14 +153,14 @@ function listCalls({ references }: SystemCallDeps): Call<object, readonly CallRe
 }
 
 function decideCall(deps: SystemCallDeps): Call<{ call: CallId; allow: boolean }, { decided: boolean }> {
-  /** Decisions on their way to the record. */
+  /** Calls whose decision is being recorded. */
   const deciding = new Set<CallId>()
   return {
     name: 'call.decide',
-    summary: 'Approves or refuses a call that waits for a person.',
+    summary: 'Approves or denies a call that is waiting for approval.',
     input: z.strictObject({
       call: z.string().describe('Id of the waiting call.'),
-      allow: z.boolean().describe('True runs it, false refuses it.'),
+      allow: z.boolean().describe('True runs the call, false denies it.'),
     }) as unknown as z.ZodType<{ call: CallId; allow: boolean }>,
     output: z.object({ decided: z.boolean() }),
     example: { call: '01890a5d-ac96-774b-bcce-b302099a8057.0' as CallId, allow: true },
@@ -168,7 +171,7 @@ function decideCall(deps: SystemCallDeps): Call<{ call: CallId; allow: boolean }
     labels: { adds: [], sink: false },
     timeoutMs: 10_000,
     async run({ call, allow }, { caller }) {
-      // Of two persons that answer at once the first decides: the other one must not believe that it did.
+      // When two people answer at once, the first decides; the second gets an error instead of a false confirmation.
       if (deciding.has(call)) throw notWaiting(call)
       deciding.add(call)
       try {
@@ -181,32 +184,30 @@ function decideCall(deps: SystemCallDeps): Call<{ call: CallId; allow: boolean }
   }
 }
 
-/** Puts a person's decision on record, then wakes the call that waits for it. @throws OxbowError `not_found` */
+/** Records a person's decision, then wakes the call that waits for it. @throws OxbowError `not_found` */
 async function decide(deps: SystemCallDeps, call: CallId, allow: boolean, by: string): Promise<void> {
   const { approvals, journal } = deps
-  const here = approvals.find(call)
-  const waiting = here ?? (await parkedOf(deps, call))
+  const live = approvals.find(call)
+  const waiting = live ?? (await findParked(deps, call))
   if (waiting === null) throw notWaiting(call)
   const caller = { actor: by, session: waiting.session, turn: waiting.turn }
   await journal.append([{ caller, call, name: waiting.name, phase: 'decided', body: { input: waiting.input, allow, by } }], { sync: true })
-  // One that was not up again yet after a restart finds the decision on record; one that was cancelled meanwhile does not run.
-  if (!approvals.decide(call, allow) && here !== undefined) throw notWaiting(call)
+  // A turn that is still resuming after a restart reads the decision from the journal; a call cancelled meanwhile does not run.
+  if (!approvals.decide(call, allow) && live !== undefined) throw notWaiting(call)
 }
 
 function notWaiting(call: CallId): OxbowError {
-  return new OxbowError('not_found', `No call ${call} waits for approval.`, { hint: 'It may have been decided or cancelled already.' })
+  return new OxbowError('not_found', `No call ${call} is waiting for approval.`, { hint: 'It may have been decided or cancelled already.' })
 }
 
-/** A call that was parked before a restart, and whose turn is not so far again that it waits. */
-async function parkedOf({ journal, recovered }: SystemCallDeps, call: CallId): Promise<PendingApproval | null> {
+/** A call that was parked before a restart and whose resuming turn has not reached it again yet. */
+async function findParked({ journal, recovered }: SystemCallDeps, call: CallId): Promise<PendingApproval | null> {
   const [newest] = await journal.store.records({ call, order: 'newest_first', limit: 1, hydrate: true })
   if (newest?.phase !== 'parked' || newest.session === '' || newest.turn === '' || !recovered.has(newest.turn as string as CallId))
     return null
   const { session, turn, name, at } = newest
   return { call, session, turn, name, at, input: (JSON.parse(newest.body) as { input: string }).input }
 }
-
-/** Calls by which terminals bring files in and take them out, piece by piece: what the journal keeps by its content. */
 
 export interface KeptFileCallDeps {
   readonly blobs: Blobs
@@ -222,7 +223,7 @@ export function keptFileCalls(deps: KeptFileCallDeps): readonly Call[] {
 function putPiece({ blobs }: KeptFileCallDeps): Call<{ data: string }, { piece: string; bytes: number }> {
   return {
     name: 'attachment.put',
-    summary: 'Keeps a piece of a file that is about to be attached to a message.',
+    summary: 'Stores a piece of a file that will be attached to a message.',
     input: z.strictObject({
       data: z.string().min(1).max(maxPieceCharacters).describe(`The piece as base64, at most ${maxPieceBytes} bytes.`),
     }),
@@ -234,13 +235,13 @@ function putPiece({ blobs }: KeptFileCallDeps): Call<{ data: string }, { piece: 
     audience: ['terminal'],
     labels: { adds: [], sink: false },
     timeoutMs: 30_000,
-    // The bytes are the blob; the outcome names it.
+    // The journal keeps the bytes as a blob; the outcome holds its hash.
     recordInput: ({ data }) => ({ base64_characters: data.length }),
     recordOutput: (output) => ({ ...output }),
     async run({ data }) {
       const bytes = decodeBase64(data)
       if (bytes === null)
-        throw new OxbowError('bad_input', 'The data is no base64.', { hint: 'data: base64 with padding, without a prefix.' })
+        throw new OxbowError('bad_input', 'The data is not valid base64.', { hint: 'Send base64 with padding and without a prefix.' })
       return { output: { piece: await blobs.keep(bytes), bytes: bytes.length } }
     },
   }
@@ -249,12 +250,12 @@ function putPiece({ blobs }: KeptFileCallDeps): Call<{ data: string }, { piece: 
 function readPiece({ blobs }: KeptFileCallDeps): Call<{ piece: string }, { data: string; bytes: number }> {
   return {
     name: 'media.read',
-    summary: 'Reads a piece of a file that an agent has sent or a person has attached, as base64.',
+    summary: 'Reads a piece of a file that an agent sent or a person attached, as base64.',
     input: z.strictObject({
       piece: z
         .string()
-        .regex(/^[0-9a-f]{64}$/, 'must be a hash of `pieces`')
-        .describe('One hash of the `pieces` that the record names.'),
+        .regex(/^[0-9a-f]{64}$/, 'must be a hash from `pieces`')
+        .describe('A hash from the `pieces` of the record.'),
     }),
     output: z.strictObject({ data: z.string(), bytes: z.int() }),
     example: { piece: '0'.repeat(64) },
@@ -267,9 +268,10 @@ function readPiece({ blobs }: KeptFileCallDeps): Call<{ piece: string }, { data:
     recordOutput: ({ bytes }) => ({ bytes }),
     async run({ piece }) {
       const bytes = await blobs.read(piece)
-      if (bytes === null) throw new OxbowError('not_found', `There is no piece ${piece}.`, { hint: 'Use a hash as the record has it.' })
+      if (bytes === null)
+        throw new OxbowError('not_found', `There is no piece ${piece}.`, { hint: 'Use a hash from the `pieces` of the record.' })
       if (bytes.length > maxPieceBytes)
-        throw new OxbowError('limit_reached', 'This is no piece of a file: it is too large.', { hint: 'Read it with output.read.' })
+        throw new OxbowError('limit_reached', 'This is not a piece of a file: it is too large.', { hint: 'Read it with output.read.' })
       return { output: { data: Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('base64'), bytes: bytes.length } }
     },
   }

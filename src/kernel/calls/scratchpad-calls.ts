@@ -1,4 +1,4 @@
-/** The scratchpad: notes of an agent for itself, one list for each session. What is written replaces all that was there. */
+/** Calls to read, replace and clear the scratchpad: the notes that an agent keeps for itself, one list per session. */
 import { z } from 'zod'
 import { type Call, type CallContext, OxbowError, type SessionId } from '../../types/index.ts'
 import type { Scratchpads } from '../conversation/scratchpads.ts'
@@ -22,7 +22,7 @@ const output: z.ZodType<PadOutput> = z.strictObject({
   item_count: z.int(),
 })
 
-const facts = {
+const shared = {
   output,
   right: 'scratchpad.use',
   audience: ['model', 'terminal'],
@@ -30,14 +30,14 @@ const facts = {
   timeoutMs: 10_000,
 } as const satisfies Partial<Call>
 
-/** The state of the scratchpad: the record is where it is read from. */
+/** The recorded outcome is the state of the scratchpad: it is read back from there. */
 const recordOutput = ({ items, updated_at }: PadOutput) => ({ items, updated_at })
 
 export function scratchpadCalls({ scratchpads }: ScratchpadCallDeps): readonly Call[] {
   const read: Call<object, PadOutput> = {
-    ...facts,
+    ...shared,
     name: 'scratchpad.read',
-    summary: 'Reads the notes that you wrote for yourself in this session.',
+    summary: 'Reads your notes for this session.',
     input: z.strictObject({}),
     example: {},
     tier: 'read_only',
@@ -50,16 +50,19 @@ export function scratchpadCalls({ scratchpads }: ScratchpadCallDeps): readonly C
     },
   }
   const write: Call<{ items: string[] }, PadOutput> = {
-    ...facts,
+    ...shared,
     name: 'scratchpad.write',
-    summary: 'Replaces the notes for yourself in this session; they are shown to you at the beginning of each turn.',
+    summary: 'Replaces your notes for this session. They are shown to you at the start of each turn.',
     input: z.strictObject({
       items: z
         .array(z.string().min(1).max(maxScratchpadCharacters))
         .min(1)
         .max(maxScratchpadItems)
-        .refine((items) => Buffer.byteLength(items.join('')) <= maxScratchpadBytes, `at most ${maxScratchpadBytes} bytes in all`)
-        .describe('All notes, also those to keep: plan, state, what was found.'),
+        .refine(
+          (items) => Buffer.byteLength(items.join('')) <= maxScratchpadBytes,
+          `must have at most ${maxScratchpadBytes} bytes in total`,
+        )
+        .describe('The complete list, including notes to keep: plan, state, findings.'),
     }),
     example: { items: ['Goal: report on oxen', 'Done: read sources 1 and 2', 'Next: draft in /shared/report.md'] },
     tier: 'side_effecting',
@@ -72,9 +75,9 @@ export function scratchpadCalls({ scratchpads }: ScratchpadCallDeps): readonly C
     }),
   }
   const clear: Call<object, PadOutput> = {
-    ...facts,
+    ...shared,
     name: 'scratchpad.clear',
-    summary: 'Removes all notes for yourself in this session.',
+    summary: 'Removes all your notes for this session.',
     input: z.strictObject({}),
     example: {},
     tier: 'side_effecting',
@@ -92,5 +95,5 @@ function changed(context: CallContext, items: readonly string[]): PadOutput {
 
 function sessionOf({ caller }: CallContext): SessionId {
   if (caller.session !== '') return caller.session
-  throw new OxbowError('bad_input', 'A scratchpad belongs to a session.', { hint: 'Make the call with a session.' })
+  throw new OxbowError('bad_input', 'A scratchpad belongs to a session.', { hint: 'Name a session in the call.' })
 }

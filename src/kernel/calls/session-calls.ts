@@ -1,4 +1,4 @@
-/** Calls about sessions and turns: what terminals ask for, and what the runtime needs to run a turn. */
+/** Calls about sessions and turns: those that terminals make, and those that the runtime needs to run a turn. */
 import { z } from 'zod'
 import {
   type Call,
@@ -48,7 +48,9 @@ function createSession({ store }: SessionCallDeps): Call<{ title?: string | unde
   return {
     name: 'session.create',
     summary: 'Starts a new session.',
-    input: z.strictObject({ title: z.string().max(200).optional().describe('Shown in lists. Without it, the first message.') }),
+    input: z.strictObject({
+      title: z.string().max(200).optional().describe('Title shown in lists. Default: the first line of the first message.'),
+    }),
     output: z.object({ id: sessionId, title: z.string() }),
     example: { title: 'Taxes' },
     tier: 'side_effecting',
@@ -60,10 +62,10 @@ function createSession({ store }: SessionCallDeps): Call<{ title?: string | unde
     timeoutMs: 10_000,
     recordOutput: (output) => ({ ...output }),
     async run({ title = '' }, context) {
-      // A terminal may have made the call's id: asked for again, it is the same session.
+      // The session id is the call's id, which the terminal may choose: a repeated request creates no second session.
       const id = context.id as string as SessionId
       if ((await store.session(id)) === null) return { output: { id, title } }
-      throw new OxbowError('bad_input', `There is a session ${id} already.`, { hint: 'Make a new id for each session.' })
+      throw new OxbowError('bad_input', `Session ${id} already exists.`, { hint: 'Use a new id for each session.' })
     },
   }
 }
@@ -73,9 +75,9 @@ function listSessions({ store, lanes, journal }: SessionCallDeps): Call<ListInpu
     name: 'session.list',
     summary: 'Lists sessions, newest activity first.',
     input: z.strictObject({
-      limit: z.int().min(1).max(1000).default(50).describe('Most sessions to list.'),
-      archived: z.boolean().default(false).describe('Also those that were put away.'),
-      search: z.string().max(200).default('').describe('Words of the title, all of them.'),
+      limit: z.int().min(1).max(1000).default(50).describe('Maximum number of sessions to list.'),
+      archived: z.boolean().default(false).describe('Include archived sessions.'),
+      search: z.string().max(200).default('').describe('Words that the title must contain.'),
     }),
     output: z.custom<readonly SessionInfo[]>(),
     example: { limit: 20, archived: false, search: 'taxes' },
@@ -87,7 +89,7 @@ function listSessions({ store, lanes, journal }: SessionCallDeps): Call<ListInpu
     timeoutMs: 10_000,
     recordOutput: (output) => ({ sessions: output.length }),
     async run(input) {
-      // Whoever changed one just now finds it so in the list.
+      // The list must show changes that were made just now.
       await journal.flushed()
       return { output: (await sessionsOf(store, input)).map((row) => describeSession(row, lanes.isBusy(row.id))) }
     },
@@ -96,12 +98,12 @@ function listSessions({ store, lanes, journal }: SessionCallDeps): Call<ListInpu
 
 const keptFile: z.ZodType<KeptFile> = z.strictObject({
   name: z.string().max(1_000).describe('Name of the file.'),
-  media_type: z.string().max(255).describe('Kind of the file, e.g. image/png.'),
-  bytes: z.int().nonnegative().describe('Size of the file.'),
+  media_type: z.string().max(255).describe('Media type, e.g. image/png.'),
+  bytes: z.int().nonnegative().describe('Size of the file in bytes.'),
   pieces: z
     .array(z.string().regex(/^[0-9a-f]{64}$/))
     .max(maxPieces)
-    .describe('Hashes of its pieces, as attachment.put gave them.'),
+    .describe('Hashes of its pieces, as attachment.put returned them.'),
 })
 
 const noPast: TurnPast = { started: false, into: null, cancelled: false }
@@ -109,11 +111,11 @@ const noPast: TurnPast = { started: false, into: null, cancelled: false }
 function sendTurn({ lanes, recovered }: SessionCallDeps): Call<TurnInput, LaneResult> {
   return {
     name: 'turn.send',
-    summary: 'Sends a message to the agent of a session; its outcome is the reply.',
+    summary: 'Sends a message to the agent of a session. The outcome is the reply.',
     input: z.strictObject({
       text: z.string().min(1).max(maxInputBytes).describe('The message.'),
-      model: z.string().min(1).max(200).optional().describe('Model for this turn.'),
-      attachments: z.array(keptFile).max(maxAttachments).optional().describe('Files that come with it, as the gateway took them in.'),
+      model: z.string().min(1).max(200).optional().describe('Model for this turn. Default: the configured one.'),
+      attachments: z.array(keptFile).max(maxAttachments).optional().describe('Attached files, as the gateway stored them.'),
     }),
     output: z.custom<LaneResult>(),
     example: { text: 'Summarise the files here.' },
@@ -122,7 +124,7 @@ function sendTurn({ lanes, recovered }: SessionCallDeps): Call<TurnInput, LaneRe
     effect: 'idempotent',
     audience: ['terminal'],
     labels: { adds: [], sink: false },
-    // A turn ends by its own limits, which stand still while a person is waited for.
+    // A turn has its own limits, which are paused while it waits for a person.
     timeoutMs: Infinity,
     recordOutput: (output) => output as unknown as JsonObject,
     run: async (input, context) => ({
@@ -134,8 +136,8 @@ function sendTurn({ lanes, recovered }: SessionCallDeps): Call<TurnInput, LaneRe
 function cancelTurn({ lanes }: SessionCallDeps): Call<{ session: SessionId }, { cancelled: boolean }> {
   return {
     name: 'turn.cancel',
-    summary: 'Stops the running turn of a session and everything it runs.',
-    input: z.strictObject({ session: sessionId.describe('The session.') }),
+    summary: 'Stops the running turn of a session and everything that it runs.',
+    input: z.strictObject({ session: sessionId.describe('Id of the session.') }),
     output: z.object({ cancelled: z.boolean() }),
     example: { session: '01890a5d-ac96-774b-bcce-b302099a8057' as SessionId },
     tier: 'side_effecting',
@@ -150,14 +152,14 @@ function cancelTurn({ lanes }: SessionCallDeps): Call<{ session: SessionId }, { 
 
 interface History {
   readonly items: readonly ConversationItem[]
-  /** Stands for what was said before them. */
+  /** Replaces the messages before the items. */
   readonly summary: ConversationItem | null
 }
 
 function readHistory({ conversations, summaries, contextTokens }: SessionCallDeps): Call<object, History> {
   return {
     name: 'session.history',
-    summary: 'Reads as much of the own conversation as the window can hold, oldest first.',
+    summary: 'Reads as much of the current conversation as the context window can hold, oldest first.',
     input: z.strictObject({}),
     output: z.custom<History>(),
     example: {},
@@ -186,7 +188,7 @@ interface Inbox {
 function takeInbox({ laneTurn }: SessionCallDeps): Call<object, Inbox> {
   return {
     name: 'turn.inbox',
-    summary: 'Takes the messages that were sent while the own turn runs.',
+    summary: 'Takes the messages that were sent while the current turn runs.',
     input: z.strictObject({}),
     output: z.custom<Inbox>(),
     example: {},

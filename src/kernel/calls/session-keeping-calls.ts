@@ -1,4 +1,4 @@
-/** Calls by which a person keeps sessions in order: names, puts away, erases, and goes on from an earlier point. */
+/** Calls by which a person manages sessions: rename, archive, delete, and fork from an earlier point. */
 import { setImmediate } from 'node:timers/promises'
 import { z } from 'zod'
 import type { Memory } from '../../memory/index.ts'
@@ -31,15 +31,15 @@ export interface SessionKeepingDeps extends HistoryDeps {
   readonly background: Pick<Background, 'end'>
   readonly journal: Journal
   readonly newSessionId: () => SessionId
-  /** Absent: nothing is remembered. */
+  /** Absent without memory. */
   readonly memory?: Pick<Memory, 'caughtUp'> | undefined
 }
 
-const session = sessionId.describe('The session.')
+const session = sessionId.describe('Id of the session.')
 
 const example = '01890a5d-ac96-774b-bcce-b302099a8057' as SessionId
 
-const facts = {
+const shared = {
   tier: 'side_effecting',
   right: 'session.write',
   effect: 'idempotent',
@@ -48,28 +48,28 @@ const facts = {
   timeoutMs: 30_000,
 } as const satisfies Partial<Call>
 
-/** What a session's row becomes; the record is where it follows from. */
-interface Kept {
+/** The change to a session's row. It is recorded, so that the row can be derived from the journal. */
+interface Changed {
   readonly session: SessionId
   readonly change: Partial<Omit<SessionRow, 'id'>>
 }
 
-const kept = {
-  output: z.custom<Kept>(),
+const changesRow = {
+  output: z.custom<Changed>(),
   projection: 'session' as const,
-  recordOutput: (output: Kept): JsonObject => ({ ...output, change: { ...output.change } }),
+  recordOutput: (output: Changed): JsonObject => ({ ...output, change: { ...output.change } }),
 }
 
 export function sessionKeepingCalls(deps: SessionKeepingDeps): readonly Call[] {
   return [rename(deps), archive(deps), erase(deps), fork(deps)]
 }
 
-function rename({ sessions }: SessionKeepingDeps): Call<{ session: SessionId; title: string }, Kept> {
+function rename({ sessions }: SessionKeepingDeps): Call<{ session: SessionId; title: string }, Changed> {
   return {
-    ...facts,
-    ...kept,
+    ...shared,
+    ...changesRow,
     name: 'session.rename',
-    summary: 'Gives a session another title.',
+    summary: 'Renames a session.',
     input: z.strictObject({ session, title: z.string().trim().min(1).max(200).describe('The new title.') }),
     example: { session: example, title: 'Taxes' },
     async run({ session: id, title }) {
@@ -79,13 +79,13 @@ function rename({ sessions }: SessionKeepingDeps): Call<{ session: SessionId; ti
   }
 }
 
-function archive({ sessions }: SessionKeepingDeps): Call<{ session: SessionId; archived: boolean }, Kept> {
+function archive({ sessions }: SessionKeepingDeps): Call<{ session: SessionId; archived: boolean }, Changed> {
   return {
-    ...facts,
-    ...kept,
+    ...shared,
+    ...changesRow,
     name: 'session.archive',
-    summary: 'Puts a session away: lists leave it out, and all of it stays. Or brings it back.',
-    input: z.strictObject({ session, archived: z.boolean().default(true).describe('False brings it back.') }),
+    summary: 'Archives a session, so that lists leave it out; nothing is deleted. Or unarchives it.',
+    input: z.strictObject({ session, archived: z.boolean().default(true).describe('False unarchives it.') }),
     example: { session: example, archived: true },
     async run({ session: id, archived }, { clock }) {
       await sessions.load(id)
@@ -94,12 +94,12 @@ function archive({ sessions }: SessionKeepingDeps): Call<{ session: SessionId; a
   }
 }
 
-function erase(deps: SessionKeepingDeps): Call<{ session: SessionId }, Kept> {
+function erase(deps: SessionKeepingDeps): Call<{ session: SessionId }, Changed> {
   return {
-    ...facts,
-    ...kept,
+    ...shared,
+    ...changesRow,
     name: 'session.delete',
-    summary: 'Erases a session: all that was said in it, and what memory has of it. The journal keeps hashes only.',
+    summary: 'Deletes a session with all its messages and memories. The journal keeps only hashes.',
     input: z.strictObject({ session }),
     example: { session: example },
     tier: 'privileged',
@@ -107,18 +107,18 @@ function erase(deps: SessionKeepingDeps): Call<{ session: SessionId }, Kept> {
     async run({ session: id }, context) {
       await deps.sessions.load(id)
       await assertNoForks(deps, id)
-      if (deps.lanes.isBusy(id)) throw bad('A turn of this session runs.', 'Wait for it, or cancel it, and delete then.')
-      // Behind the look at its lane without a pause: whoever comes later finds it gone.
-      const stay = deps.sessions.leave(id)
+      if (deps.lanes.isBusy(id)) throw bad('A turn of this session is running.', 'Wait for it or cancel it, then delete the session.')
+      // No await since the check of the lane, so no turn can start in between.
+      const undoLeave = deps.sessions.leave(id)
       try {
-        // One may have been made in between, and one that was found to go on before that is on record by the next tick.
+        // A fork may have passed its checks before `leave`; its record is appended by the next tick.
         await setImmediate()
         await assertNoForks(deps, id)
-        // A title or a summary that is under way would be written behind what is erased.
+        // A title or summary in progress would otherwise be written after the session was erased.
         await deps.background.end(id)
         await eraseSession(deps, id, context)
       } catch (error) {
-        stay()
+        undoLeave()
         throw error
       }
       return { output: { session: id, change: { deleted: context.clock.now(), title: '', scratchpad: '', summary: '' } } }
@@ -129,17 +129,17 @@ function erase(deps: SessionKeepingDeps): Call<{ session: SessionId }, Kept> {
 async function assertNoForks({ journal, store }: SessionKeepingDeps, id: SessionId): Promise<void> {
   await journal.flushed()
   const child = (await store.sessions(maxSessionsRead)).find(({ parent, deleted }) => parent === id && deleted === 0)
-  if (child !== undefined) throw bad(`Session ${child.id} was forked from it and shares its history.`, 'Delete that one first.')
+  if (child !== undefined) throw bad(`Session ${child.id} is a fork of this session and shares its history.`, 'Delete the fork first.')
 }
 
 /**
- * Memory first, so that nothing recalls it, whatever stops the rest; done again, it goes on where it stopped. And once more in the
- * end: what the indexer had read before it was erased is written behind that.
+ * Erases memory first, so that nothing is recalled even if a later step fails; repeating the call continues where it stopped. Erases
+ * memory again at the end, because the indexer may have written what it had read before.
  */
 async function eraseSession(deps: SessionKeepingDeps, id: SessionId, context: CallContext): Promise<void> {
   await eraseEntries(deps.store, id)
   await deps.journal.flushed()
-  await eraseNaming(deps, id, context)
+  await eraseTitles(deps, id, context)
   await eraseRecords(deps, id, context)
   await deps.memory?.caughtUp()
   await eraseEntries(deps.store, id)
@@ -168,10 +168,10 @@ async function eraseRecords(
   }
 }
 
-const naming: ReadonlySet<string> = new Set(['session.create', 'session.rename', 'session.fork'])
+const titleCalls: ReadonlySet<string> = new Set(['session.create', 'session.rename', 'session.fork'])
 
-/** The title that a person gave stands in records of no session. */
-async function eraseNaming(
+/** Erases the titles that a person gave: their records do not belong to the session, so they are found by its id in the body. */
+async function eraseTitles(
   { store, journal }: SessionKeepingDeps,
   id: SessionId,
   { id: call, caller, signal }: CallContext,
@@ -181,11 +181,11 @@ async function eraseNaming(
   for (let after = 0; after < end;) {
     signal.throwIfAborted()
     const { records, upto } = await store.scan({ after, before: end + 1, phrases: [foldPhrase(id)] })
-    for (const record of records) if (naming.has(record.name) && isAbout(record.body, id)) calls.add(record.call)
+    for (const record of records) if (titleCalls.has(record.name) && isAbout(record.body, id)) calls.add(record.call)
     after = upto
   }
-  for (const named of calls) {
-    const records = await store.records({ call: named, order: 'oldest_first', limit: 10, hydrate: false })
+  for (const titleCall of calls) {
+    const records = await store.records({ call: titleCall, order: 'oldest_first', limit: 10, hydrate: false })
     await journal.erase(
       { caller, call, name: 'session.delete' },
       records.map(({ seq }) => seq),
@@ -194,7 +194,7 @@ async function eraseNaming(
   }
 }
 
-/** An intent names the session in its input, an outcome by itself. */
+/** An intent names the session in its input, an outcome in its own fields. */
 function isAbout(body: string, id: SessionId): boolean {
   const value = JSON.parse(body) as JsonObject
   return [value['id'], value['session'], (value['input'] as JsonObject | undefined)?.['session']].includes(id)
@@ -206,30 +206,34 @@ interface ForkInput {
   title?: string | undefined
 }
 
-function fork(deps: SessionKeepingDeps): Call<ForkInput, Kept> {
+function fork(deps: SessionKeepingDeps): Call<ForkInput, Changed> {
   return {
-    ...facts,
-    ...kept,
+    ...shared,
+    ...changesRow,
     name: 'session.fork',
-    summary: 'Starts a session that goes on from a point of another one; that one stays as it is.',
+    summary: 'Starts a new session that continues from a point in another one, which stays as it is.',
     input: z.strictObject({
       session,
-      at: z.int().min(1).optional().describe('#number of the last message that both share. Without it, the newest.'),
-      title: z.string().trim().max(200).optional().describe('Without it, that of the other one.'),
+      at: z.int().min(1).optional().describe('#number of the last message that both share. Default: the newest.'),
+      title: z.string().trim().max(200).optional().describe('Title of the new session. Default: that of the other one.'),
     }),
     example: { session: example, at: 42 },
     async run({ session: id, at, title }, { clock }) {
       await deps.sessions.load(id)
-      if (at === undefined && deps.lanes.isBusy(id)) throw bad('A turn of this session runs.', 'Wait for it, or name a message with `at`.')
+      if (at === undefined && deps.lanes.isBusy(id))
+        throw bad('A turn of this session is running.', 'Wait for it, or name a message with `at`.')
       await assertReachable(deps, id)
-      const said = await pointOf(deps, id, at ?? Number.MAX_SAFE_INTEGER)
-      if (said === 0)
-        throw bad(at === undefined ? 'Nothing was said in it yet.' : `Nothing was said in it up to #${at}.`, 'Start a new session.')
+      const lastShared = await lastSharedRecord(deps, id, at ?? Number.MAX_SAFE_INTEGER)
+      if (lastShared === 0)
+        throw bad(
+          at === undefined ? 'The session has no messages yet.' : `The session has no messages up to #${at}.`,
+          'Start a new session.',
+        )
       const summary = await deps.summaries.read(id)
-      const noted = await scratchpadAt(deps, id, Math.max(said, at ?? Number.MAX_SAFE_INTEGER))
-      // What a person did to the scratchpad since is shared too.
-      const forked = Math.max(said, noted?.seq ?? 0)
-      // Last of all: its erasing may have begun meanwhile.
+      const padChange = await scratchpadAt(deps, id, Math.max(lastShared, at ?? Number.MAX_SAFE_INTEGER))
+      // A person may have changed the scratchpad after the last message: that change is shared too.
+      const forked = Math.max(lastShared, padChange?.seq ?? 0)
+      // Loaded last, because deleting the session may have begun meanwhile.
       const row = await deps.sessions.load(id)
       const now = clock.now()
       const change = {
@@ -237,10 +241,10 @@ function fork(deps: SessionKeepingDeps): Call<ForkInput, Kept> {
         createdAt: now,
         activeAt: now,
         labels: row.labels,
-        scratchpad: noted?.call ?? '',
+        scratchpad: padChange?.call ?? '',
         parent: id,
         forked,
-        // A summary that stands for more than both share is not the new one's.
+        // A summary that covers more than the shared part does not apply to the fork.
         summary: summary !== null && summary.summary.upto <= forked ? row.summary : ('' as const),
       }
       return { output: { session: deps.newSessionId(), change } }
@@ -248,7 +252,7 @@ function fork(deps: SessionKeepingDeps): Call<ForkInput, Kept> {
   }
 }
 
-/** A history is read over so many forks and no further: what was said before would be missing without a word. */
+/** A history is read across at most `maxForkDepth` forks. Refuses a deeper fork, whose beginning would silently be missing. */
 async function assertReachable({ lineage }: SessionKeepingDeps, id: SessionId): Promise<void> {
   let from = id
   for (let depth = 1; depth <= maxForkDepth; depth++) {
@@ -256,27 +260,27 @@ async function assertReachable({ lineage }: SessionKeepingDeps, id: SessionId): 
     if (parent === '') return
     from = parent
   }
-  throw new OxbowError('limit_reached', `Session ${id} is a fork over ${maxForkDepth} others, and no more can follow.`, {
-    hint: 'Go on in it, or fork one of those that it came from.',
+  throw new OxbowError('limit_reached', `Session ${id} is ${maxForkDepth} forks away from the first session, the most that are possible.`, {
+    hint: 'Continue in it, or fork one of the sessions that it was forked from.',
   })
 }
 
-/** @returns seq of the last record up to `at`, with the results of the calls that it asked for; 0 when there is none. */
-async function pointOf(deps: SessionKeepingDeps, id: SessionId, at: number): Promise<number> {
+/** @returns seq of the last record up to `at`, including the results of the calls that it made; 0 when there is none */
+async function lastSharedRecord(deps: SessionKeepingDeps, id: SessionId, at: number): Promise<number> {
   await deps.journal.flushed()
-  let behind: number[] = []
+  let results: number[] = []
   for await (const page of historyPages(deps, id)) {
     for (const { seq, call } of page) {
       const isResult = toolPlace(call) !== null
-      if (seq <= at) return Math.max(seq, ...behind)
-      // Results that come right behind the message belong to it.
-      behind = isResult ? [...behind, seq] : []
+      if (seq <= at) return Math.max(seq, ...results)
+      // Results right after the message belong to it.
+      results = isResult ? [...results, seq] : []
     }
   }
   return 0
 }
 
-/** @returns the record that had changed the scratchpad last at this point; undefined when none had. */
+/** @returns the last record up to `point` that changed the scratchpad; undefined when there is none */
 async function scratchpadAt(deps: SessionKeepingDeps, id: SessionId, point: number): Promise<JournalRecord | undefined> {
   const { store, sessions } = deps
   const outcomes = { phases: ['outcome'], order: 'newest_first', hydrate: true } as const

@@ -1,4 +1,7 @@
-/** Calls about what left the window: the runtime has it summed up, and a model reads the originals again. */
+/**
+ * Calls about summaries. `session.summarize` replaces the oldest messages in the window by a summary, `memory.expand` reads their
+ * originals again, `session.title` gives a session its title.
+ */
 import { z } from 'zod'
 import { loadSummary } from '../../memory/index.ts'
 import type { SummarizeOutput } from '../../runtime/index.ts'
@@ -20,7 +23,7 @@ import {
 } from '../../types/index.ts'
 import type { Complete } from '../background.ts'
 import { type HistoryDeps, historyPages, toItem } from '../conversation/conversations.ts'
-import { type Summaries, whatWasSaid } from '../conversation/summaries.ts'
+import { speakerAndText, type Summaries } from '../conversation/summaries.ts'
 import { maxExpandedCharacters, maxExpandedRows, titleBudgetMs } from '../limits.ts'
 import { firstLine, type Sessions } from '../sessions.ts'
 import { processRight } from '../stages/policy.ts'
@@ -30,7 +33,7 @@ export interface SummaryCallDeps extends HistoryDeps {
   readonly sessions: Pick<Sessions, 'load'>
 }
 
-/** A model that writes slowly, and no longer. */
+/** Enough for a slow model. */
 const summarizeTimeoutMs = 5 * 60_000
 
 interface SummarizeInput {
@@ -45,10 +48,10 @@ export function summaryCalls(deps: SummaryCallDeps): readonly Call[] {
 function summarize({ summaries, sessions }: SummaryCallDeps): Call<SummarizeInput, SummarizeOutput & { messages: number; by: string }> {
   return {
     name: 'session.summarize',
-    summary: 'Sums up the oldest part of the own conversation, so that the rest fits the window.',
+    summary: 'Summarizes the oldest part of the current conversation, so that the rest fits the context window.',
     input: z.strictObject({
-      room: z.int().min(1).describe('Tokens that the conversation may take.'),
-      background: z.boolean().default(false).describe('Nobody waits for it.'),
+      room: z.int().min(1).describe('Tokens available for the conversation.'),
+      background: z.boolean().default(false).describe('True when no turn waits for the summary.'),
     }),
     output: z.custom<SummarizeOutput & { messages: number; by: string }>(),
     example: { room: 100_000, background: false },
@@ -84,12 +87,12 @@ interface Expanded {
 function expand(deps: SummaryCallDeps): Call<ExpandInput, Expanded> {
   return {
     name: 'memory.expand',
-    summary: 'Reads the exact words of what a summary stands for: a range (#from to #to) or a pin (p3).',
+    summary: 'Reads the original messages that a summary replaces: a range (#from to #to) or a pin (p3).',
     input: z.strictObject({
-      from: z.int().min(1).optional().describe('First #number.'),
-      to: z.int().min(1).optional().describe('Last #number; without it, the first alone.'),
-      pin: z.string().max(12).optional().describe('A pin, in place of a range.'),
-      offset: z.int().min(0).default(0).describe('Where a long answer goes on.'),
+      from: z.int().min(1).optional().describe('#number of the first message.'),
+      to: z.int().min(1).optional().describe('#number of the last message. Default: the first one only.'),
+      pin: z.string().max(12).optional().describe('A pin, instead of a range.'),
+      offset: z.int().min(0).default(0).describe('Character to continue a long answer from.'),
     }),
     output: z.object({ from: z.int(), to: z.int(), messages: z.int(), next_offset: z.int().nullable() }),
     example: { from: 12, to: 40, offset: 0 },
@@ -100,12 +103,12 @@ function expand(deps: SummaryCallDeps): Call<ExpandInput, Expanded> {
     labels: { adds: [], sink: false },
     timeoutMs: 30_000,
     async run(input, { caller }) {
-      if (caller.session === '') throw bad('A summary belongs to a session.', 'Make the call with a session.')
+      if (caller.session === '') throw bad('A summary belongs to a session.', 'Name a session in the call.')
       const { from, to } = await rangeOf(deps, caller.session, input)
       const { lines, labels } = await originals(deps, caller.session, from, to)
       const text = lines.join('\n\n')
       if (text === '')
-        throw bad(`There are no messages between #${from} and #${to} in this conversation.`, 'Take the numbers from the summary.')
+        throw bad(`There are no messages between #${from} and #${to} in this conversation.`, 'Use the numbers that the summary shows.')
       const end = cutAt(text, input.offset + maxExpandedCharacters)
       const next = end < text.length ? end : null
       const rest =
@@ -121,16 +124,17 @@ async function rangeOf(
   { from, to, pin }: ExpandInput,
 ): Promise<{ from: number; to: number }> {
   if (pin === undefined) {
-    if (from === undefined) throw bad('Neither a range nor a pin is named.', 'Give `from` and `to`, or `pin`, as the summary has them.')
+    if (from === undefined)
+      throw bad('The call names neither a range nor a pin.', 'Give `from` and `to`, or `pin`, as the summary shows them.')
     if (to !== undefined && to < from) throw bad(`#${to} is before #${from}.`, 'Give the smaller number as `from`.')
     return { from, to: to ?? from }
   }
   const found = (await summaries.read(session))?.summary.pins.find(({ id }) => id === pin)
-  if (found === undefined) throw bad(`There is no pin ${pin}.`, 'Take its name from the summary.')
+  if (found === undefined) throw bad(`There is no pin ${pin}.`, 'Use a pin that the summary shows.')
   return { from: found.seq, to: found.seq }
 }
 
-/** Only records of this conversation that carry it: whatever number is asked for, nothing else can be read. */
+/** Reads only records of this conversation, whatever range is requested. */
 async function originals(
   deps: SummaryCallDeps,
   session: SessionId,
@@ -144,17 +148,17 @@ async function originals(
       if (row.seq < from || lines.length >= maxExpandedRows) return { lines: lines.reverse(), labels: [...labels].sort() }
       const body = JSON.parse(row.body) as { readonly labels?: readonly Label[]; readonly text?: string }
       for (const label of body.labels ?? []) labels.add(label)
-      // A result is read without its generation, which may stand outside of the range.
+      // A result is shown without its generation, which may be outside the range.
       const item = toItem({ ...row, body }, () => undefined)
-      const said =
-        item === null ? { who: 'tool', text: isErased(body) ? '(erased)' : `${row.name}: ${body.text ?? ''}` } : whatWasSaid(item)
-      lines.push(`#${row.seq} ${said.who}: ${said.text}`)
+      const message =
+        item === null ? { who: 'tool', text: isErased(body) ? '(erased)' : `${row.name}: ${body.text ?? ''}` } : speakerAndText(item)
+      lines.push(`#${row.seq} ${message.who}: ${message.text}`)
     }
   }
   return { lines: lines.reverse(), labels: [...labels].sort() }
 }
 
-/** Not inside a surrogate pair. */
+/** @returns `at`, moved so that it does not split a surrogate pair */
 function cutAt(text: string, at: number): number {
   if (at >= text.length) return text.length
   const unit = text.charCodeAt(at)
@@ -165,11 +169,6 @@ function bad(message: string, hint: string): OxbowError {
   return new OxbowError('bad_input', message, { hint })
 }
 
-/**
- * `session.title`: a session gets a title by a model, in the background and under a budget of its own, once, after its first reply.
- * A title that a person gave stays; so does the first line where no model answers.
- */
-
 export interface TitleCallDeps {
   readonly store: Store
   readonly sessions: Sessions
@@ -179,19 +178,22 @@ export interface TitleCallDeps {
 
 interface Titled {
   readonly session: SessionId
-  /** Absent: the title stays. */
+  /** Absent when the title stays as it is. */
   readonly change?: Partial<Pick<SessionRow, 'title'>>
 }
 
-/** A model that is asked for seven words, and no longer. */
 const titleTimeoutMs = 60_000
 
+/**
+ * A model titles a session once, in the background after its first reply, within a daily budget. A title that a person gave stays; so
+ * does the first line of the first message when no model answers.
+ */
 export function titleCall(deps: TitleCallDeps): Call<{ clear: boolean }, Titled> {
   const budget = createDayBudget(() => deps.titles.budget)
   return {
     name: 'session.title',
-    summary: 'Gives the own session a title after its first reply.',
-    input: z.strictObject({ clear: z.boolean().default(false).describe('Takes the title away, because what it says was forgotten.') }),
+    summary: 'Gives the current session a title after its first reply.',
+    input: z.strictObject({ clear: z.boolean().default(false).describe('Clears the title, because what it says was forgotten.') }),
     output: z.custom<Titled>(),
     example: { clear: false },
     tier: 'read_only',
@@ -214,21 +216,20 @@ export function titleCall(deps: TitleCallDeps): Call<{ clear: boolean }, Titled>
 async function titleByModel(deps: TitleCallDeps, session: SessionId, context: CallContext, budget: DayBudget): Promise<string | null> {
   const { store, sessions } = deps
   const [started, outcome] = await firstTurn(store, session)
-  const asked = textIn(started, 'text')
-  const own = async (): Promise<boolean> => (await sessions.load(session)).title !== firstLine(asked)
-  if (asked === '' || (await own()) || !budget.allows(context.clock)) return null
+  const message = textIn(started, 'text')
+  const isNamed = async (): Promise<boolean> => (await sessions.load(session)).title !== firstLine(message)
+  if (message === '' || (await isNamed()) || !budget.allows(context.clock)) return null
   const { readTitle, titleInstructions, titleRequest } = await loadSummary()
-  const question = { system: titleInstructions, text: titleRequest(asked, textIn(outcome, 'reply'), (text) => fenced(text, context.id)) }
+  const question = { system: titleInstructions, text: titleRequest(message, textIn(outcome, 'reply'), (text) => fenced(text, context.id)) }
   const answer = await deps.askForTitle(context.caller, question, context.signal, (spent) => budget.add(context.clock, spent))
-  // A person may have named it meanwhile, or had forgotten what it was made of.
-  const [still] = await firstTurn(store, session)
-  return answer === null || textIn(still, 'text') !== asked || (await own()) ? null : readTitle(answer)
+  // Meanwhile, a person may have renamed the session or erased its first message.
+  const [reread] = await firstTurn(store, session)
+  return answer === null || textIn(reread, 'text') !== message || (await isNamed()) ? null : readTitle(answer)
 }
 
-/** The beginning and the end of the first turn of a session, as they are on record; of a fork, its own first turn. */
+/** @returns the recorded start and outcome of a session's first turn; for a fork, of the first turn of its own */
 async function firstTurn(store: Store, session: SessionId): Promise<readonly [unknown, unknown]> {
-  const asked = { session, order: 'oldest_first', limit: 1, hydrate: true } as const
-  const [started] = await store.records({ ...asked, phases: ['started'] })
+  const [started] = await store.records({ session, phases: ['started'], order: 'oldest_first', limit: 1, hydrate: true })
   if (started === undefined || started.name !== 'turn.send') return [null, null]
   const [outcome] = await store.records({ call: started.call, phases: ['outcome'], order: 'newest_first', limit: 1, hydrate: true })
   return [JSON.parse(started.body), outcome === undefined ? null : JSON.parse(outcome.body)]
@@ -245,22 +246,22 @@ interface DayBudget {
   add(clock: Clock, spent: Spend): void
 }
 
-/** What titles have cost since their day began; a guest that starts again begins a new day. */
+/** Counts what titles have cost in the last day. The count starts over with the guest. */
 function createDayBudget(limit: () => Config['memory']['titles']['budget']): DayBudget {
   let since = 0
   let spent = noSpend
-  const turnDay = ({ now }: Clock): void => {
+  const startDayIfOver = ({ now }: Clock): void => {
     if (now() - since < titleBudgetMs) return
     since = now()
     spent = noSpend
   }
   return {
     allows(clock) {
-      turnDay(clock)
+      startDayIfOver(clock)
       return spent.tokens < limit().tokens && spent.microDollars < limit().micro_dollars
     },
     add(clock, more) {
-      turnDay(clock)
+      startDayIfOver(clock)
       spent = addSpend(spent, more)
     },
   }

@@ -1,4 +1,4 @@
-/** Calls about tidying memory: doing it, reading what was done, and taking it back. */
+/** Calls to tidy memory, to read the report of what was changed, and to undo it. */
 import { z } from 'zod'
 import { loadTidy, type Memory, type Tidied, type TidyStep } from '../../memory/index.ts'
 import type { Store } from '../../store/index.ts'
@@ -31,9 +31,9 @@ export interface TidyCallDeps {
 
 type Report = Tidied & { readonly id: CallId }
 
-const facts = { labels: { adds: [], sink: false }, effect: 'idempotent' } as const satisfies Partial<Call>
+const shared = { labels: { adds: [], sink: false }, effect: 'idempotent' } as const satisfies Partial<Call>
 
-/** The lane that a run holds, so that no other runs beside it. */
+/** The lane that a run claims, so that only one runs at a time. */
 const lane = 'memory.tidy' as SessionId
 
 export function tidyCalls(deps: TidyCallDeps): readonly Call[] {
@@ -43,9 +43,9 @@ export function tidyCalls(deps: TidyCallDeps): readonly Call[] {
 function tidy(deps: TidyCallDeps): Call<object, Report> {
   const { store, journal } = deps
   return {
-    ...facts,
+    ...shared,
     name: 'memory.tidy',
-    summary: 'Tidies memory: learns facts from what was said, joins what says the same, marks contradictions, lets fade what nobody wants.',
+    summary: 'Tidies memory: learns facts from conversations, merges duplicates, flags contradictions and drops what has faded.',
     input: z.strictObject({}),
     output: z.custom<Report>(),
     example: {},
@@ -76,32 +76,32 @@ function tidy(deps: TidyCallDeps): Call<object, Report> {
 }
 
 /**
- * Held by the call, not by the guest: also two runs of one guest are two. The lease is short and renewed while the run lives, so that
- * one that was killed does not keep others out.
+ * Claims the lane for this call, not for the guest, so that two runs in one guest exclude each other too. The lease is short and renewed
+ * during the run, so that a killed run soon stops blocking others.
  *
  * @throws OxbowError `limit_reached`
  */
 async function lockTidying(store: Pick<Store, 'claimLane'>, owner: CallId): Promise<AsyncDisposable & { readonly lost: AbortSignal }> {
   const lost = new AbortController()
   if ((await store.claimLane(lane, owner, tidyLeaseMs)) === null) {
-    throw new OxbowError('limit_reached', 'Memory is being tidied elsewhere.', {
-      hint: 'Wait until that is done; one that died is given up after a minute.',
+    throw new OxbowError('limit_reached', 'Memory is already being tidied.', {
+      hint: 'Wait until that run ends, or a minute if it was killed.',
     })
   }
   const renew = async (): Promise<void> => {
     if ((await store.claimLane(lane, owner, tidyLeaseMs)) === null) lost.abort('another run took over')
   }
-  const beat = setInterval(() => void renew().catch(() => lost.abort('the store failed')), tidyLeaseMs / 3).unref()
+  const renewal = setInterval(() => void renew().catch(() => lost.abort('the store failed')), tidyLeaseMs / 3).unref()
   return {
     lost: lost.signal,
     async [Symbol.asyncDispose]() {
-      clearInterval(beat)
+      clearInterval(renewal)
       await store.claimLane(lane, owner, 0)
     },
   }
 }
 
-/** Stops asking when the budget of one time is used up. What was said stands in a fence: its mark was made after the words. */
+/** @returns a function that asks the model until the budget of one run is used up; the text is fenced with the id of the call */
 function underBudget({ consolidation: { budget }, askForFacts }: TidyCallDeps, { id, caller, signal }: CallContext) {
   let spent: Spend = noSpend
   return async ({ system, text }: { readonly system: string; readonly text: string }): Promise<string | null> => {
@@ -111,7 +111,7 @@ function underBudget({ consolidation: { budget }, askForFacts }: TidyCallDeps, {
 }
 
 function describe({ learned, merged, superseded, flagged, settled, dropped, asks, report: seq }: Tidied, id: CallId): string {
-  if (seq === 0) return 'Memory is tidy: nothing was changed.'
+  if (seq === 0) return 'Memory is tidy: nothing changed.'
   const lines = [
     `${learned} learned, ${merged} joined, ${superseded} ended, ${flagged} in contradiction, ${settled} moved${dropped > 0 ? `, ${dropped} gone` : ''}.`,
   ]
@@ -121,18 +121,18 @@ function describe({ learned, merged, superseded, flagged, settled, dropped, asks
 
 function report(deps: TidyCallDeps): Call<{ report?: string | undefined }, { id: string; changes: number; asks: number }> {
   return {
-    ...facts,
+    ...shared,
     name: 'memory.report',
-    summary: 'Shows what tidying has changed in memory, and what only a person can decide.',
-    input: z.strictObject({ report: z.string().max(100).optional().describe('Id of a report. Without it, the newest.') }),
+    summary: 'Shows what tidying changed in memory, and what is left for a person to decide.',
+    input: z.strictObject({ report: z.string().max(100).optional().describe('Id of a report. Default: the newest.') }),
     output: z.object({ id: z.string(), changes: z.int(), asks: z.int() }),
     example: {},
     tier: 'read_only',
     right: 'memory.read',
     audience: ['terminal'],
     timeoutMs: 30_000,
-    async run({ report: wanted }) {
-      const { id, at, steps } = await stepsOf(deps, wanted)
+    async run({ report: reportId }) {
+      const { id, at, steps } = await stepsOf(deps, reportId)
       const { reportText } = await loadTidy()
       const output = { id, changes: steps.flatMap(({ changes }) => changes).length, asks: steps.flatMap(({ asks }) => asks).length }
       return {
@@ -146,9 +146,9 @@ function report(deps: TidyCallDeps): Call<{ report?: string | undefined }, { id:
 
 function undo(deps: TidyCallDeps): Call<{ report: string }, { undone: number; kept: number }> {
   return {
-    ...facts,
+    ...shared,
     name: 'memory.undo',
-    summary: 'Takes back what tidying has changed, but for what was changed again since.',
+    summary: 'Undoes what tidying changed, except memories that changed again since.',
     input: z.strictObject({ report: z.string().min(1).max(100).describe('Id of the report.') }),
     output: z.object({ undone: z.int(), kept: z.int() }),
     example: { report: '01890a5d-ac96-774b-bcce-b302099a8057' },
@@ -156,33 +156,33 @@ function undo(deps: TidyCallDeps): Call<{ report: string }, { undone: number; ke
     right: 'memory.write',
     audience: ['terminal'],
     timeoutMs: 5 * 60_000,
-    async run({ report: wanted }) {
+    async run({ report: reportId }) {
       const memory = memoryOf(deps)
-      const { steps } = await stepsOf(deps, wanted)
+      const { steps } = await stepsOf(deps, reportId)
       const output = await (await memory.tidy()).undo(steps)
       memory.tidied()
       return {
         output,
-        text: `${output.undone} changes were taken back${output.kept > 0 ? `; ${output.kept} stay, because they were changed again since, or are gone` : ''}.`,
+        text: `${output.undone} changes were undone${output.kept > 0 ? `; ${output.kept} stay, because the memories changed again since or are gone` : ''}.`,
       }
     },
   }
 }
 
 /** @throws OxbowError `not_found` */
-async function stepsOf(deps: TidyCallDeps, wanted: string | undefined): Promise<{ id: CallId; at: number; steps: readonly TidyStep[] }> {
+async function stepsOf(deps: TidyCallDeps, reportId: string | undefined): Promise<{ id: CallId; at: number; steps: readonly TidyStep[] }> {
   const { store } = deps
-  const id = wanted === undefined ? await newestReport(deps) : (wanted as CallId)
-  const found =
+  const id = reportId === undefined ? await newestReport(deps) : (reportId as CallId)
+  const records =
     id === '' ? [] : await store.records({ call: id, phases: ['exchange'], order: 'oldest_first', limit: maxTidySteps, hydrate: true })
   const { tidyStepSchema } = await loadTidy()
-  const steps = found.flatMap((record) => {
+  const steps = records.flatMap((record) => {
     const step = record.name === 'memory.tidy' ? tidyStepSchema.safeParse(JSON.parse(record.body)) : null
     return step?.success === true ? [step.data] : []
   })
-  if (id !== '' && found[0] !== undefined && steps.length > 0) return { id, at: found[0].at, steps }
-  throw new OxbowError('not_found', id === '' ? 'Memory was never tidied, or there was nothing to do.' : `There is no report ${id}.`, {
-    hint: '`oxbow memory tidy` tidies it now; `oxbow memory report` shows the newest report.',
+  if (id !== '' && records[0] !== undefined && steps.length > 0) return { id, at: records[0].at, steps }
+  throw new OxbowError('not_found', id === '' ? 'Memory was never tidied, or nothing had to be changed.' : `There is no report ${id}.`, {
+    hint: '`oxbow memory tidy` tidies memory now; `oxbow memory report` shows the newest report.',
   })
 }
 
@@ -195,5 +195,5 @@ async function newestReport(deps: TidyCallDeps): Promise<CallId | ''> {
 
 function memoryOf({ memory }: TidyCallDeps): Memory {
   if (memory !== undefined) return memory
-  throw new OxbowError('not_found', 'This guest has no memory.', { hint: 'Start it with one.' })
+  throw new OxbowError('not_found', 'Memory is not available in this guest.', { hint: 'Start Oxbow with memory.' })
 }

@@ -5,7 +5,7 @@ import { openMemoryStore } from '../../store/index.ts'
 import { type GenerateRequest, type Message, type ModelEvent, type RecordView, type SessionId, textOf } from '../../types/index.ts'
 import { asks, done, type Fixture, newCallId, openFixture, says, testCall, user } from '../kernel-fixture.ts'
 import { toItem } from './conversations.ts'
-import { whatWasSaid } from './summaries.ts'
+import { speakerAndText } from './summaries.ts'
 
 const smallWindow = { model: { context_tokens: 9_000, max_output_tokens: 500 } }
 
@@ -306,7 +306,7 @@ it('what was recalled is no word of the person: a document that says what their 
   }
   const item = toItem(record, () => undefined)
   assert.ok(item !== null)
-  const said: Pick<Said, 'who' | 'text'> = whatWasSaid(item)
+  const said: Pick<Said, 'who' | 'text'> = speakerAndText(item)
   assert.equal(said.who, 'tool')
   assert.ok(said.text.includes(text) && !said.text.includes('<<data'))
 })

@@ -265,7 +265,7 @@ function stepsOf(rows: readonly HistoryRow[]): readonly OpenStep[] {
     if (!belongs) steps.push(step)
     step.to = Math.max(step.to, row.seq)
     step.through = item.call
-    step.said.push({ seq: row.seq, ...whatWasSaid(item) })
+    step.said.push({ seq: row.seq, ...speakerAndText(item) })
     step.messages.push(item.message)
     for (const label of body.labels ?? []) step.labels.add(label)
   }
@@ -277,7 +277,7 @@ function recalledText(text: string): string {
   return unfenced(text.slice(text.indexOf('\n') + 1))
 }
 
-export function whatWasSaid({ message }: Pick<ConversationItem, 'message'>): Pick<Said, 'who' | 'text'> {
+export function speakerAndText({ message }: Pick<ConversationItem, 'message'>): Pick<Said, 'who' | 'text'> {
   if (message.role === 'tool') return { who: 'tool', text: `${message.parts[0].name}: ${unfenced(message.parts[0].text)}` }
   if (message.role === 'user' && message.recalled === true) return { who: 'tool', text: `memory_recall: ${recalledText(textOf(message))}` }
   if (message.role === 'user') return { who: 'person', text: textOf(message) }
