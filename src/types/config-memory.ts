@@ -1,4 +1,4 @@
-/** Configuration of the store and of memory. */
+/** The sections `store` and `memory` of the configuration schema. */
 import { z } from 'zod'
 
 export interface StoreConfig {
@@ -34,21 +34,25 @@ export const storeConfig: z.ZodType<StoreConfig> = z
     durability: z
       .enum(['normal', 'full'])
       .default('normal')
-      .describe('`normal`: survives the death of the process. `full`: survives power loss, slower.'),
+      .describe('`normal`: data survives a crash of the process. `full`: data also survives power loss; slower.'),
     url: z
       .string()
       .default('')
-      .describe('`postgres://user@host/database` keeps journal and memory in Postgres. Empty: a file in the workspace.'),
+      .describe('`postgres://user@host/database` stores journal and memory in Postgres. Empty: a file in the workspace.'),
     url_env: z
       .string()
       .default('OXBOW_STORE_URL')
-      .describe('Name of the environment variable with that address, so that its password stands in no file. Goes before `store.url`.'),
-    pool: z.int().min(2).max(100).default(8).describe('Most connections to Postgres.'),
-    encrypt: z.boolean().default(false).describe('The whole file is encrypted. Turn it on by `oxbow store encrypt`.'),
+      .describe(
+        'Name of the environment variable that holds the URL, which keeps its password out of files. Takes precedence over `store.url`.',
+      ),
+    pool: z.int().min(2).max(100).default(8).describe('Maximum number of connections to Postgres.'),
+    encrypt: z.boolean().default(false).describe('Whether the database file is encrypted. Turn it on with `oxbow store encrypt`.'),
     passphrase_env: z
       .string()
       .default('OXBOW_PASSPHRASE')
-      .describe('Name of the environment variable with the passphrase. Unset: a key file that only its owner can read.'),
+      .describe(
+        'Name of the environment variable that holds the passphrase. If that is not set, a key file that only its owner can read is used.',
+      ),
   })
   .prefault({})
 
@@ -59,26 +63,26 @@ export const memoryConfig: z.ZodType<MemoryConfig> = z
     recall: z
       .boolean()
       .default(true)
-      .describe('What fits the message is looked up in memory before each turn, and shown to the model as data.'),
-    recall_tokens: z.int().min(0).default(1_000).describe('Most tokens of what is recalled before a turn.'),
-    recall_results: z.int().min(1).max(50).default(8).describe('Most memories recalled before a turn.'),
-    index_messages: z.boolean().default(true).describe('Conversations can be found again later.'),
+      .describe('Before each turn, search memory for entries related to the message and show them to the model as data.'),
+    recall_tokens: z.int().min(0).default(1_000).describe('Maximum tokens of memories recalled before a turn.'),
+    recall_results: z.int().min(1).max(50).default(8).describe('Maximum number of memories recalled before a turn.'),
+    index_messages: z.boolean().default(true).describe('Index conversations, so that memory search finds them.'),
     embedder: z
       .string()
       .default('words-50k')
       .describe(
-        'What makes vectors of texts: `words-50k` (built in), `none`, `hash` (for tests), `folder:PATH` (a model2vec folder), `onnx:PATH`, or `provider/model`.',
+        'Embedding model: `words-50k` (built in), `none`, `hash` (for tests), `folder:PATH` (a model2vec folder), `onnx:PATH`, or `provider/model`.',
       ),
     folders: z
       .array(z.string())
       .default([])
-      .describe('Folders of the workspace (`/shared/docs`) whose documents are kept in memory, anew whenever they change.'),
+      .describe('Folders of the workspace (e.g. `/shared/docs`) whose documents are indexed in memory, and again whenever they change.'),
     summary: z
       .strictObject({
-        enabled: z.boolean().default(true).describe('What no longer fits the window is kept as a summary.'),
-        trigger_ratio: ratio(0.85).describe('Part of the window that is full when a summary is made.'),
-        target_ratio: ratio(0.5).describe('Part of the window that is full after it.'),
-        min_turns: z.int().min(1).default(6).describe('Fewest messages worth a summary.'),
+        enabled: z.boolean().default(true).describe('Summarize messages that no longer fit the context window.'),
+        trigger_ratio: ratio(0.85).describe('Fill level of the context window at which a summary is made.'),
+        target_ratio: ratio(0.5).describe('Fill level after a summary.'),
+        min_turns: z.int().min(1).default(6).describe('Minimum number of messages to summarize.'),
         model: z.string().default('').describe('Model that writes summaries. Empty: the model of the session.'),
       })
       .prefault({}),
@@ -88,27 +92,35 @@ export const memoryConfig: z.ZodType<MemoryConfig> = z
           .string()
           .default('')
           .describe(
-            'Model that gives a session its title after the first reply; `session`: its own. Empty: the first line of the first message.',
+            'Model that writes the title of a session after the first reply; `session`: the model of the session. Empty: no model, the title is the first line of the first message.',
           ),
         budget: z
           .strictObject({
-            micro_dollars: z.int().min(0).default(10_000).describe('Most that titles may cost in a day.'),
-            tokens: z.int().min(0).default(50_000).describe('Most tokens of titles in a day.'),
+            micro_dollars: z.int().min(0).default(10_000).describe('Spending limit for titles per day, in millionths of a dollar.'),
+            tokens: z.int().min(0).default(50_000).describe('Token limit for titles per day.'),
           })
           .prefault({}),
       })
       .prefault({}),
     consolidation: z
       .strictObject({
-        enabled: z.boolean().default(true).describe('Memory is tidied in the background: duplicates, contradictions, what has faded.'),
-        every_h: z.number().min(1).default(24).describe('Hours between two times.'),
-        min_sessions: z.int().min(1).default(5).describe('So many new sessions start it earlier.'),
-        model: z.string().default('').describe('Model that finds facts. Empty: none, rules only.'),
-        fading: z.number().min(0).max(10).default(1).describe('How quickly memories fade: 0.5 half as quickly, 2 twice, 0 not at all.'),
+        enabled: z
+          .boolean()
+          .default(true)
+          .describe('Tidy memory in the background: merge duplicates, flag contradictions, drop what has faded.'),
+        every_h: z.number().min(1).default(24).describe('Hours between two runs.'),
+        min_sessions: z.int().min(1).default(5).describe('Number of new sessions that starts a run earlier.'),
+        model: z.string().default('').describe('Model that extracts facts. Empty: no model, rules only.'),
+        fading: z
+          .number()
+          .min(0)
+          .max(10)
+          .default(1)
+          .describe('How fast memories fade: 0.5 is half as fast, 2 twice as fast, 0 not at all.'),
         budget: z
           .strictObject({
-            micro_dollars: z.int().min(0).default(50_000).describe('Most that one time may cost.'),
-            tokens: z.int().min(0).default(100_000).describe('Most tokens of one time.'),
+            micro_dollars: z.int().min(0).default(50_000).describe('Spending limit of one run, in millionths of a dollar.'),
+            tokens: z.int().min(0).default(100_000).describe('Token limit of one run.'),
           })
           .prefault({}),
       })
