@@ -59,7 +59,7 @@ export interface Recall {
 
 /**
  * What of a search is about the matter that was asked for: something is always nearest, and needs not be near. Chosen by false
- * reminders against missed ones, see docs/memory.md, "What a turn is reminded of".
+ * recalls against missed ones, see docs/recall.md, "When a turn recalls nothing".
  */
 
 /** The nearest memory must be this close to what was asked, word by word, or nothing is near; then what is not far behind the best is, too. */
