@@ -48,6 +48,12 @@ const overflowWords = new RegExp(
   'i',
 )
 
+/** @param begun something had arrived before the silence */
+export function stalledProblem(origin: string, begun: boolean): Problem {
+  const what = begun ? 'stopped sending' : 'sent nothing'
+  return problem('model_stalled', `${origin} ${what} before its time limit.`, 'Send the message again, or use another endpoint.')
+}
+
 export const cancelled: Failure = {
   code: 'cancelled',
   message: 'The generation was cancelled.',

@@ -1,11 +1,11 @@
 /**
- * A bridge to any provider of the AI SDK: a package over the interface of `@ai-sdk/provider` becomes a `Model`. The package
- * speaks to its service in its own way; what is added here are the limits, the stop and the record that every wire has.
+ * Makes a `Model` of any AI SDK provider package. The package talks to its service in its own way; this file adds the limits,
+ * cancellation and recording that every wire has. A generation asks the package, reads its parts and ends exactly once.
  */
 import type { Clock, Failure, GenerateRequest, Model, ModelEvent, ModelFacts, Usage } from '../../types/index.ts'
 import { type BatchQueue, createBatchQueue } from '../http/http-model.ts'
 import { maxRecordedBytes, type ModelLimits } from '../limits.ts'
-import { cancelled, noUsage, type Problem, problem } from '../model-problem.ts'
+import { cancelled, noUsage, type Problem, problem, stalledProblem } from '../model-problem.ts'
 import { writeCallOptions } from './prompt-writer.ts'
 import { createProvider, createWatchedFetch, type LoadedModel, loadPackage, type WatchedFetch } from './provider-package.ts'
 import { createPartReader, type PartReader } from './part-reader.ts'
@@ -16,15 +16,15 @@ export interface AiSdkModelOptions {
   readonly packageName: string
   /** Id of the provider in the configuration. */
   readonly provider: string
-  /** Empty: the package looks for one itself, or its service needs none. */
+  /** Empty when the package finds a key itself, or its service needs none. */
   readonly key: string
-  /** Null: where the package says. */
+  /** Null for the package's own default. */
   readonly baseUrl: URL | null
   readonly headers: Readonly<Record<string, string>>
   readonly facts: (model: string) => ModelFacts
   readonly clock: Clock
   readonly limits: ModelLimits
-  /** Absolute; where the package may be installed, beside Oxbow's own installation. The first is named when it is missing. */
+  /** Absolute folders in which the package may be installed, besides Oxbow's own. The first one is named when it is missing. */
   readonly folders: readonly string[]
   readonly load?: (packageName: string) => Promise<unknown>
 }
@@ -33,7 +33,7 @@ export interface AiSdkModel extends Model {
   close(): void
 }
 
-/** Nothing is loaded before the first generation; one that cannot be is an `error` event with `bad_config`. */
+/** Loads nothing before the first generation. A package that cannot be loaded is an `error` event with `bad_config`. */
 export function createAiSdkModel(options: AiSdkModelOptions): AiSdkModel {
   const { packageName, folders, key, baseUrl } = options
   const load = options.load ?? ((name: string) => loadPackage(name, folders))
@@ -42,7 +42,7 @@ export function createAiSdkModel(options: AiSdkModelOptions): AiSdkModel {
   let provider: Promise<(model: string) => LoadedModel> | null = null
 
   const open = async (model: string): Promise<LoadedModel> => {
-    // One that failed is tried again: it may have been installed since.
+    // After a failure the next generation tries again: the package may have been installed since.
     provider ??= load(packageName).then((loaded) => createProvider(loaded, { ...options, fetch }))
     try {
       return (await provider)(model)
@@ -61,7 +61,7 @@ export function createAiSdkModel(options: AiSdkModelOptions): AiSdkModel {
   }
   const start = (request: GenerateRequest, signal: AbortSignal): AsyncIterator<readonly ModelEvent[]> => {
     const queue = createBatchQueue<ModelEvent>({
-      onTake: () => takeWaiting(generation),
+      onTake: () => resumeReading(generation),
       onReturn: () => stopGeneration(generation),
     })
     const generation = runGeneration(deps, request, signal, queue, (each) => running.delete(each))
@@ -76,9 +76,7 @@ export function createAiSdkModel(options: AiSdkModelOptions): AiSdkModel {
   }
 }
 
-/** One generation through a provider package: asks it, reads its parts under the limits, and ends exactly once. */
-
-export interface GenerationDeps {
+interface GenerationDeps {
   readonly wire: string
   readonly packageName: string
   readonly origin: string
@@ -90,30 +88,31 @@ export interface GenerationDeps {
   readonly watch: WatchedFetch['watch']
 }
 
-export interface Generation {
+interface Generation {
   readonly deps: GenerationDeps
   readonly request: GenerateRequest
   readonly queue: BatchQueue<ModelEvent>
   readonly reader: PartReader
-  /** Ends the package's work. */
+  /** Stops the package's work. */
   readonly control: AbortController
   readonly onOver: () => void
   over: boolean
-  /** Something came since the start: silence is measured from the last of it. */
+  /** Something has arrived: from now on silence is measured from the last arrival. */
   begun: boolean
+  /** Some events were made available to the caller. */
   shown: boolean
-  /** What waits is shown as soon as the network has been read. */
-  showing: boolean
-  /** Characters read since the caller last looked. */
+  /** A flush is scheduled. */
+  flushing: boolean
+  /** Characters read since the caller last took a batch. */
   ahead: number
   timer: NodeJS.Timeout | null
-  /** Goes on when the caller has taken what waits. */
+  /** Continues reading once the caller has taken what waits. */
   wake: (() => void) | null
   readonly exchange: { url: string; status: number; request: Uint8Array; response: Uint8Array[]; bytes: number }
 }
 
 /** Starts at once; never throws. @param onOver called once, when the last event is in the queue */
-export function runGeneration(
+function runGeneration(
   deps: GenerationDeps,
   request: GenerateRequest,
   signal: AbortSignal,
@@ -133,7 +132,7 @@ export function runGeneration(
       key,
       wire,
       model: request.model,
-      // Known once the package has made its request; read only for an estimate, afterwards.
+      // Set once the package has sent its request, and read only after that.
       get requestChars() {
         return exchange.request.length
       },
@@ -147,7 +146,7 @@ export function runGeneration(
     over: false,
     begun: false,
     shown: false,
-    showing: false,
+    flushing: false,
     ahead: 0,
     timer: null,
     wake: null,
@@ -179,7 +178,7 @@ async function pump(generation: Generation): Promise<void> {
       alive(generation)
       if (!reader.feed(value, queue.batch)) break
       generation.ahead += sizeOf(value)
-      if (queue.batch.length > 0) showSoon(generation)
+      if (queue.batch.length > 0) scheduleFlush(generation)
       else if (sizeOf(value) > 0) request.onProgress?.()
       if (generation.ahead > deps.limits.pauseAtChars) await untilTaken(generation)
     }
@@ -197,13 +196,13 @@ function sizeOf(part: unknown): number {
   return typeof delta === 'string' ? delta.length : 0
 }
 
-/** All parts that came with one read of the network are one batch. */
-function showSoon(generation: Generation): void {
+/** Parts that came with one network read become one batch. */
+function scheduleFlush(generation: Generation): void {
   generation.shown = true
-  if (generation.showing) return
-  generation.showing = true
+  if (generation.flushing) return
+  generation.flushing = true
   setImmediate(() => {
-    generation.showing = false
+    generation.flushing = false
     generation.queue.flush()
   })
 }
@@ -217,14 +216,14 @@ async function untilTaken(generation: Generation): Promise<void> {
   if (!generation.over) waitFor(generation, generation.deps.limits.betweenBytesMs)
 }
 
-/** The caller has taken all that waited. */
-export function takeWaiting(generation: Generation): void {
+/** The caller has taken everything that waited. */
+function resumeReading(generation: Generation): void {
   generation.ahead = 0
   generation.wake?.()
 }
 
-/** Ends with `cancelled`, whatever the package does about it. */
-export function stopGeneration(generation: Generation): void {
+/** Ends with `cancelled`, even if the package does not stop. */
+function stopGeneration(generation: Generation): void {
   last(generation, cancelled)
 }
 
@@ -238,7 +237,7 @@ function last(generation: Generation, failure: Failure | null, retry: { retry?: 
   generation.over = true
   clear(generation)
   generation.onOver()
-  tellExchange(generation)
+  reportExchange(generation)
   const { queue, reader } = generation
   if (failure === null) queue.batch.push(...reader.finish())
   else queue.batch.push({ type: 'error', failure, usage: usageOf(generation), ...retry })
@@ -247,7 +246,7 @@ function last(generation: Generation, failure: Failure | null, retry: { retry?: 
   generation.control.abort()
 }
 
-/** A tool call is shown only whole, and is paid for also when it breaks off. A try that made nothing counts as none. */
+/** Tool calls are emitted only when complete, but their tokens are billed even if the answer breaks off. No output costs nothing. */
 function usageOf({ shown, reader }: Generation): Usage {
   const usage = reader.usage()
   return shown || usage.outputTokens > 0 ? usage : noUsage
@@ -256,9 +255,7 @@ function usageOf({ shown, reader }: Generation): Usage {
 function waitFor(generation: Generation, ms: number): void {
   clear(generation)
   generation.timer = setTimeout(() => {
-    const what = generation.begun ? 'stopped sending' : 'did not begin to answer'
-    const hint = 'Send the message again, or use another endpoint.'
-    end(generation, problem('model_stalled', `${generation.deps.origin} ${what} in time.`, hint))
+    end(generation, stalledProblem(generation.deps.origin, generation.begun))
   }, ms)
 }
 
@@ -267,7 +264,7 @@ function clear(generation: Generation): void {
   generation.timer = null
 }
 
-/** Something came: the wait for the next begins anew. */
+/** Something arrived: restarts the timer. */
 function alive(generation: Generation): void {
   if (generation.over || generation.timer === null) return
   if (generation.begun) generation.timer.refresh()
@@ -279,21 +276,21 @@ function alive(generation: Generation): void {
 
 function watchOf(generation: Generation): Parameters<WatchedFetch['watch']>[1] {
   const { exchange, deps } = generation
-  const kept = generation.request.onExchange !== undefined
+  const recorded = generation.request.onExchange !== undefined
   return {
     onRequest: (url, body) => {
       Object.assign(exchange, { url: url.origin + url.pathname, status: 0, request: body, response: [], bytes: 0 })
     },
     onResponse: (status, type) => {
       exchange.status = status
-      // Packages read any text as a stream of events, and a page as an empty one.
-      if (status === 200 && /^text\/html/i.test(type)) end(generation, garbled(deps.origin, 'answered with a page instead of an answer'))
+      // Packages read any text as an event stream, and so an HTML page as an empty one.
+      if (status === 200 && /^text\/html/i.test(type)) end(generation, garbled(deps.origin, 'sent an HTML page instead of an answer'))
     },
     onBytes: (bytes) => {
       alive(generation)
       exchange.bytes += bytes.length
-      if (kept && exchange.bytes <= maxRecordedBytes) exchange.response.push(bytes)
-      if (exchange.bytes > deps.limits.maxAnswerChars) end(generation, garbled(deps.origin, 'sent an answer without end'))
+      if (recorded && exchange.bytes <= maxRecordedBytes) exchange.response.push(bytes)
+      if (exchange.bytes > deps.limits.maxAnswerChars) end(generation, garbled(deps.origin, 'sent an endless answer'))
     },
   }
 }
@@ -302,8 +299,8 @@ function garbled(origin: string, what: string): Problem {
   return problem('model_garbled', `${origin} ${what}.`, 'Check base_url and the package of the provider.')
 }
 
-/** A package that does not use the fetch that it is given tells nothing of its exchange. */
-function tellExchange({ deps, request, exchange }: Generation): void {
+/** Does nothing for a package that does not use the `fetch` it was given. */
+function reportExchange({ deps, request, exchange }: Generation): void {
   if (exchange.url === '') return
   const { url, status } = exchange
   request.onExchange?.({

@@ -1,6 +1,6 @@
 /**
- * Reads the parts that a provider package streams. The package is code that was chosen; what it hands on was said by an
- * endpoint, so every field is looked at before it is used. An answer is whole when its `finish` names a reason.
+ * Reads the parts that a provider package streams. The package is trusted code, but it passes on what an untrusted endpoint
+ * sent, so every field is checked before use. An answer is complete when its `finish` part names a reason.
  */
 import type { LanguageModelV2Usage, LanguageModelV4Usage } from '@ai-sdk/provider'
 import type { FinishReason, JsonObject, ModelEvent, Sealed, ToolCallPart, Usage } from '../../types/index.ts'
@@ -14,7 +14,7 @@ interface PartReaderOptions extends ReaderOptions {
   readonly problemOf: (error: unknown) => Problem
 }
 
-/** As `AnswerReader`, but of parts in place of text. */
+/** An `AnswerReader` for parts instead of text. */
 export interface PartReader {
   /** @returns false when the answer is over. */
   feed(part: unknown, into: ModelEvent[]): boolean
@@ -25,21 +25,21 @@ export interface PartReader {
 
 type Part = Readonly<Record<string, unknown>>
 
-/** A text or reasoning of the answer that has begun and not ended. */
+/** A text or reasoning block that has started and not ended. */
 interface Block {
   readonly type: 'text' | 'reasoning'
   readonly id: unknown
   metadata: JsonObject | null
-  said: boolean
+  hasText: boolean
 }
 
 interface PartAnswer extends Answer {
   readonly own: PartReaderOptions
   block: Block | null
-  /** The last part is text that was said without a seal: a new text would run into it. */
+  /** The last part is text without a seal: a new text block would be merged into it. */
   openText: boolean
   readonly calls: ToolCallPart[]
-  /** Characters of tool input that were streamed and not yet counted by their call. */
+  /** Characters of tool input that were streamed before their call arrived. */
   streamedInput: number
   reason: FinishReason | null
 }
@@ -49,7 +49,7 @@ export function createPartReader(own: PartReaderOptions): PartReader {
   return {
     feed: (part, into) => {
       answer.into = into
-      if (typeof part !== 'object' || part === null) garbled(answer, 'was read into a part that is none')
+      if (typeof part !== 'object' || part === null) garbled(answer, 'was read into a part that is not an object')
       else readPart(answer, part as Part)
       answer.chunks += 1
       if (answer.readChars + answer.outputChars > own.limits.maxAnswerChars) garbled(answer, 'sent an answer without end')
@@ -82,7 +82,7 @@ function readPart(answer: PartAnswer, part: Part): void {
     case 'finish':
       return readFinish(answer, part)
     default:
-      // Sources, files, results of tools that the service ran, warnings, pings: nothing that has a place in a message.
+      // Sources, files, results of tools that the service ran, warnings, pings: a message has no field for them.
       answer.readChars += 1
   }
 }
@@ -91,20 +91,20 @@ function readDelta(answer: PartAnswer, part: Part, type: Block['type']): void {
   const { delta } = part
   const block = turnTo(answer, part, type)
   if (typeof delta !== 'string' || delta === '') return
-  block.said = true
+  block.hasText = true
   say(answer, type, delta)
 }
 
-/** Makes the block of this part the current one: the one before is over, whether its end was told or not. */
+/** Makes the block of this part the current one. The previous block ends, even without an end part. */
 function turnTo(answer: PartAnswer, part: Part, type: Block['type']): Block {
   const metadata = metadataOf(answer, part)
   let block = answer.block
   if (block === null || block.type !== type || block.id !== part['id']) {
     closeBlock(answer)
-    // Two texts in a row stay two, so that each gets back what came with it.
+    // Two consecutive texts stay separate, so that each keeps its own metadata.
     if (type === 'text' && answer.openText) sealPart(answer, 'text', {})
     answer.openText = false
-    block = { type, id: part['id'], metadata: null, said: false }
+    block = { type, id: part['id'], metadata: null, hasText: false }
     answer.block = block
   }
   block.metadata = metadata ?? block.metadata
@@ -118,14 +118,14 @@ function endBlock(answer: PartAnswer, part: Part): void {
   closeBlock(answer)
 }
 
-/** Reasoning is always sealed, so that it is known whose it is; text only when something came with it. */
+/** Reasoning is always sealed, to record which model wrote it; text only when it has metadata. */
 function closeBlock(answer: PartAnswer): void {
   const { block } = answer
   if (block === null) return
   answer.block = null
-  const { type, metadata, said } = block
-  if (metadata !== null || (type === 'reasoning' && said)) sealPart(answer, type, metadata ?? {})
-  else if (said) answer.openText = true
+  const { type, metadata, hasText } = block
+  if (metadata !== null || (type === 'reasoning' && hasText)) sealPart(answer, type, metadata ?? {})
+  else if (hasText) answer.openText = true
 }
 
 function sealPart(answer: PartAnswer, type: Block['type'], data: JsonObject): void {
@@ -137,12 +137,12 @@ function sealedOf({ own }: PartAnswer, data: JsonObject): Sealed {
   return { wire: own.wire, model: own.model, data }
 }
 
-/** What the package wants back with a part: an object of objects, by the name of the provider. */
+/** Metadata that the package expects back with a part: an object of objects, keyed by provider name. */
 function metadataOf(answer: PartAnswer, part: Part): JsonObject | null {
-  const { providerMetadata: found } = part
-  if (typeof found !== 'object' || found === null) return null
+  const { providerMetadata } = part
+  if (typeof providerMetadata !== 'object' || providerMetadata === null) return null
   try {
-    const text = JSON.stringify(found)
+    const text = JSON.stringify(providerMetadata)
     if (text.length > answer.own.limits.maxEventChars) return null
     const entries = Object.entries(JSON.parse(text) as JsonObject).filter(([, value]) => typeof value === 'object' && value !== null)
     answer.readChars += text.length
@@ -161,19 +161,19 @@ function countInput(answer: PartAnswer, part: Part): void {
 
 function readCall(answer: PartAnswer, part: Part): void {
   const { toolCallId: id, toolName: name, input, providerExecuted } = part
-  // The service has run it itself: to run it again here would be wrong.
+  // The service has already run it.
   if (providerExecuted === true) return
   if (typeof name !== 'string' || name === '') return garbled(answer, 'asked for a tool without naming it')
   if (answer.calls.length >= answer.own.limits.maxToolCalls) return garbled(answer, 'asked for too many tools at once')
-  const given = typeof input === 'string' ? input : (JSON.stringify(input) ?? '')
-  answer.outputChars += Math.max(0, given.length - answer.streamedInput) + name.length
+  const inputText = typeof input === 'string' ? input : (JSON.stringify(input) ?? '')
+  answer.outputChars += Math.max(0, inputText.length - answer.streamedInput) + name.length
   answer.streamedInput = 0
   const metadata = metadataOf(answer, part)
   answer.calls.push({
     type: 'tool_call',
     id: typeof id === 'string' && id !== '' ? id : `call_${answer.calls.length}`,
     name,
-    arguments: given === '' ? '{}' : given,
+    arguments: inputText === '' ? '{}' : inputText,
     ...(metadata === null ? {} : { sealed: sealedOf(answer, metadata) }),
   })
 }
@@ -184,13 +184,13 @@ function readFinish(answer: PartAnswer, part: Part): void {
   answer.reported = readUsage(part['usage'], part['providerMetadata'])
   const { finishReason: reason } = part
   const { unified, raw } = (typeof reason === 'object' && reason !== null ? reason : { unified: reason, raw: reason }) as Part
-  // No reason came from the service: its stream has just ended. Version 2 says so also of reasons that it does not know.
-  const unsaid =
+  // The service gave no reason: its stream just ended. Version 2 also reports unknown reasons this way.
+  const noReason =
     typeof unified !== 'string' ||
     unified === 'interrupted' ||
     (unified === 'other' && raw === undefined) ||
     (unified === 'unknown' && !answer.reported)
-  if (unsaid) return
+  if (noReason) return
   if (unified === 'error') return fail(answer, streamError(null, answer.own))
   if (unified === 'length') answer.reason = 'length'
   else if (unified === 'content-filter') answer.reason = 'refusal'
@@ -202,9 +202,12 @@ function lastEvents(answer: PartAnswer): ModelEvent[] {
   return [...calls, { type: 'finish', reason: answer.reason ?? 'stop', usage: usageOf(answer) }]
 }
 
-/** Usage as provider packages report it: flat numbers in version 2 of the interface, nested ones since. */
-
-/** @param metadata of the last part. @returns null when the totals are not there. */
+/**
+ * Usage as provider packages report it: flat numbers in version 2 of the interface, nested ones since.
+ *
+ * @param metadata of the last part
+ * @returns null when the totals are missing
+ */
 export function readUsage(value: unknown, metadata: unknown): Usage | null {
   if (typeof value !== 'object' || value === null) return null
   const { inputTokens } = value as { inputTokens?: unknown }
@@ -221,26 +224,26 @@ function readNested(value: object): Usage | null {
   return usage(input.total, output.total, input.cacheRead, input.cacheWrite, output.reasoning)
 }
 
-/** What was read from a cache counts as input or beside it, as the service behind has it: Anthropic's count beside it. */
+/** Cached tokens are part of the input count, except at Anthropic, which counts them separately. */
 function readFlat(value: object, metadata: unknown): Usage | null {
   const { inputTokens: input, outputTokens: output, reasoningTokens, cachedInputTokens } = value as Loose<LanguageModelV2Usage>
   if (!isCount(input) || !isCount(output)) return null
   const read = isCount(cachedInputTokens) ? cachedInputTokens : 0
   const { anthropic } = (metadata ?? {}) as { anthropic?: { cacheCreationInputTokens?: unknown } | null }
-  const beside = (typeof anthropic === 'object' && anthropic !== null) || read > input
+  const separate = (typeof anthropic === 'object' && anthropic !== null) || read > input
   const written = anthropic?.cacheCreationInputTokens
-  const total = beside ? input + read + (isCount(written) ? written : 0) : input
-  return usage(total, output, read, beside ? written : 0, reasoningTokens)
+  const total = separate ? input + read + (isCount(written) ? written : 0) : input
+  return usage(total, output, read, separate ? written : 0, reasoningTokens)
 }
 
 function usage(inputTokens: number, outputTokens: number, read: unknown, written: unknown, reasoning: unknown): Usage {
-  const some = (count: unknown): count is number => isCount(count) && count > 0
+  const isPositive = (count: unknown): count is number => isCount(count) && count > 0
   return {
     inputTokens,
     outputTokens,
-    ...(some(read) ? { cacheReadTokens: read } : {}),
-    ...(some(written) ? { cacheWriteTokens: written } : {}),
-    ...(some(reasoning) ? { reasoningTokens: reasoning } : {}),
+    ...(isPositive(read) ? { cacheReadTokens: read } : {}),
+    ...(isPositive(written) ? { cacheWriteTokens: written } : {}),
+    ...(isPositive(reasoning) ? { reasoningTokens: reasoning } : {}),
     estimated: false,
   }
 }

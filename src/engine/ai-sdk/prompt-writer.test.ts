@@ -46,10 +46,10 @@ void describe('the prompt of a provider package', () => {
     assert.deepEqual(
       user?.['content'].map((part: Loose) => part['text']),
       [
-        '[picture left out: this model does not take pictures]',
-        '[PDF left out: this model does not take PDFs]',
-        '[sound left out: this model does not take sound]',
-        '[file left out: this model does not take files of its type]',
+        '[image omitted: this model does not accept images]',
+        '[PDF omitted: this model does not accept PDFs]',
+        '[audio omitted: this model does not accept audio]',
+        '[file omitted: this model does not accept files of this type]',
       ],
     )
   })

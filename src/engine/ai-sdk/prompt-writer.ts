@@ -1,4 +1,9 @@
-/** What a request asks for besides its conversation, as options of the provider interface. */
+/**
+ * Writes a request as the options of a provider package: its settings, and its conversation as a prompt.
+ *
+ * Three versions of the interface are in use. They differ in how a file is written, in a user message and in a tool result,
+ * and in nothing else that is used here.
+ */
 import type {
   LanguageModelV2FilePart,
   LanguageModelV2ToolResultOutput,
@@ -26,6 +31,7 @@ import type {
   ToolResultPart,
   ToolSpec,
 } from '../../types/index.ts'
+import { sendableObject } from '../http/request-body.ts'
 import type { InterfaceVersion, LoadedModel } from './provider-package.ts'
 
 interface CallContext {
@@ -51,7 +57,7 @@ export function writeCallOptions(request: GenerateRequest, { wire, facts, loaded
     maxOutputTokens: request.maxOutputTokens,
     ...(facts.sampling && temperature !== undefined ? { temperature } : {}),
     ...(facts.sampling && topP !== undefined ? { topP } : {}),
-    // Before version 4 every package has its own name and scale for it.
+    // Before version 4 every package has its own name and scale for effort.
     ...(facts.reasoning && effort !== undefined && version >= 4 ? { reasoning: effort } : {}),
     ...(stop !== undefined && stop.length > 0 ? { stopSequences: [...stop] } : {}),
     ...(tools.length > 0 ? { tools } : {}),
@@ -67,13 +73,13 @@ function toolParam(tool: ToolSpec): LanguageModelV4FunctionTool {
   return { type: 'function', name: tool.name, description: tool.description, inputSchema: tool.parameters }
 }
 
-function choice(wanted: NonNullable<NonNullable<GenerateRequest['settings']>['toolChoice']>): LanguageModelV4ToolChoice {
-  return typeof wanted === 'string' ? { type: wanted } : { type: 'tool', toolName: wanted.tool }
+function choice(toolChoice: NonNullable<NonNullable<GenerateRequest['settings']>['toolChoice']>): LanguageModelV4ToolChoice {
+  return typeof toolChoice === 'string' ? { type: toolChoice } : { type: 'tool', toolName: toolChoice.tool }
 }
 
 /**
- * Packages over the Responses API keep each answer at the service and refer to it unless they are told not to: a
- * conversation lives here and nowhere else, and its reasoning travels encrypted instead.
+ * Options of single packages. Packages over the Responses API store each answer at the service and refer to it by default;
+ * `store: false` keeps the conversation here, and its reasoning travels encrypted instead.
  */
 function ownOptions(
   { version, providerId }: CallContext['loaded'],
@@ -81,38 +87,33 @@ function ownOptions(
   effort: Effort | undefined,
 ): { providerOptions?: SharedV4ProviderOptions } {
   const name = /^(?:openai|azure)/.exec(providerId)?.[0] ?? providerId.split('.')[0] ?? ''
-  const kept = providerId.endsWith('.responses') ? { store: false } : {}
-  const known = name === 'openai' || name === 'azure'
-  const cached = known && cacheKey !== undefined ? { promptCacheKey: cacheKey } : {}
-  const thinks = known && effort !== undefined && version < 4 ? { reasoningEffort: effort } : {}
-  const own = { ...kept, ...cached, ...thinks }
+  const storage = providerId.endsWith('.responses') ? { store: false } : {}
+  const isOpenAi = name === 'openai' || name === 'azure'
+  const caching = isOpenAi && cacheKey !== undefined ? { promptCacheKey: cacheKey } : {}
+  const reasoning = isOpenAi && effort !== undefined && version < 4 ? { reasoningEffort: effort } : {}
+  const own = { ...storage, ...caching, ...reasoning }
   if (Object.keys(own).length === 0) return {}
-  // The Azure package reads its options under the name of either, by its version.
+  // The Azure package reads its options under either name, depending on its version.
   return { providerOptions: name === 'azure' ? { azure: own, openai: own } : { [name]: own } }
 }
 
 /**
- * The other packages write media in a tool's result as the text of its base64: a hundred thousand tokens that say nothing.
- * Told by what `providerId` says of the protocol behind the package.
+ * Whether the package sends media in a tool result as media, by the protocol that its `providerId` names. Other packages
+ * send the base64 as text: a hundred thousand useless tokens.
  */
 function takesMediaInResults({ version, providerId }: CallContext['loaded']): boolean {
   return /anthropic|bedrock|google|vertex/.test(providerId) || (version >= 3 && providerId.endsWith('.responses'))
 }
 
-/**
- * Writes a conversation as the prompt of the provider interface. Three versions of it are in use; they differ in how a file
- * is written, in a user's message and in a tool's result, and in nothing else that is used here.
- */
-
 export interface PromptOptions {
   readonly version: InterfaceVersion
-  /** Seals with this name and the request's model are given back. */
+  /** Parts sealed by this wire for the request's model are sent back as they came. */
   readonly wire: string
-  /** What the model takes. */
+  /** Kinds of input that the model accepts. */
   readonly input: readonly InputKind[]
-  /** Results of tools may hold media; else they follow as a message of the user. */
+  /** Tool results may hold media; otherwise media follow in a user message. */
   readonly mediaInResults: boolean
-  /** The service refuses a message of the user right after a tool's result. */
+  /** The service refuses a user message directly after a tool result. */
   readonly answerAfterResult: boolean
 }
 
@@ -123,15 +124,15 @@ export function writePrompt(request: GenerateRequest, options: PromptOptions): L
   const prompt: LanguageModelV4Prompt = []
   if (request.system !== '') prompt.push({ role: 'system', content: request.system })
   let ids: CallIds = new Map()
-  // Media of the results of one step, shown after the last of them.
-  let shown: UserContent = []
+  // Media of one step's results, sent after the last result.
+  let media: UserContent = []
   const addUser = (content: UserContent): void => {
     if (options.answerAfterResult && prompt.at(-1)?.role === 'tool') prompt.push({ role: 'assistant', content: [text('Understood.')] })
     prompt.push({ role: 'user', content })
   }
-  const show = (): void => {
-    if (shown.length > 0) addUser(shown)
-    shown = []
+  const flushMedia = (): void => {
+    if (media.length > 0) addUser(media)
+    media = []
   }
   for (const message of request.messages) {
     if (message.role === 'tool') {
@@ -141,23 +142,23 @@ export function writePrompt(request: GenerateRequest, options: PromptOptions): L
         role: 'tool',
         content: [{ type: 'tool-result', toolCallId, toolName: result.name, output: outputOf(result, options) }],
       })
-      if (!options.mediaInResults) shown.push(...mediaAfter(result, options))
+      if (!options.mediaInResults) media.push(...mediaAfter(result, options))
       continue
     }
-    show()
+    flushMedia()
     if (message.role === 'user') {
-      addUser(message.parts.map((part) => (part.type === 'text' ? text(part.text) : media(part, options))))
+      addUser(message.parts.map((part) => (part.type === 'text' ? text(part.text) : mediaContent(part, options))))
     } else {
       ids = new Map()
       const content = assistantContent(message, request.model, options, ids)
       if (content.length > 0) prompt.push({ role: 'assistant', content })
     }
   }
-  show()
+  flushMedia()
   return prompt
 }
 
-/** Ids of one step's calls as they are sent, by the model's own, in order: a model may use one id twice. */
+/** The ids under which one step's calls are sent, by the model's own ids, in order: a model may use one id twice. */
 type CallIds = Map<string, string[]>
 
 function assistantContent(message: AssistantMessage, model: string, options: PromptOptions, ids: CallIds): AssistantContent {
@@ -165,7 +166,7 @@ function assistantContent(message: AssistantMessage, model: string, options: Pro
   for (const part of message.parts) {
     const sealed = part.sealed?.wire === options.wire && part.sealed.model === model ? part.sealed : null
     if (part.type === 'text' && (part.text !== '' || sealed !== null)) content.push({ ...text(part.text), ...sealedOptions(sealed) })
-    // Only what this very model has thought is given back to it.
+    // A model gets back only its own reasoning.
     else if (part.type === 'reasoning' && sealed !== null) content.push({ type: 'reasoning', text: part.text, ...sealedOptions(sealed) })
     else if (part.type === 'tool_call') {
       const same = ids.get(part.id) ?? []
@@ -175,7 +176,7 @@ function assistantContent(message: AssistantMessage, model: string, options: Pro
         type: 'tool-call',
         toolCallId,
         toolName: part.name,
-        input: inputOf(part.arguments),
+        input: sendableObject(part.arguments),
         ...sealedOptions(sealed),
       }
       content.push(call)
@@ -189,24 +190,13 @@ function sealedOptions(sealed: Sealed | null): { providerOptions?: SharedV4Provi
   return { providerOptions: sealed.data as SharedV4ProviderOptions }
 }
 
-/** Services refuse a conversation over one broken call: what is no object is wrapped, and the model can still read it. */
-function inputOf(given: string): unknown {
-  try {
-    const value: unknown = JSON.parse(given)
-    if (typeof value === 'object' && value !== null && !Array.isArray(value)) return value
-  } catch {
-    // Not JSON: wrapped.
-  }
-  return given.trim() === '' ? {} : { invalid_arguments: given }
-}
-
 function text(value: string): LanguageModelV4TextPart {
   return { type: 'text', text: value }
 }
 
-function media(part: MediaPart, { version, input }: PromptOptions): LanguageModelV4TextPart | LanguageModelV4FilePart {
-  const left = leftOut(part, input)
-  if (left !== null) return text(left)
+function mediaContent(part: MediaPart, { version, input }: PromptOptions): LanguageModelV4TextPart | LanguageModelV4FilePart {
+  const note = omittedNote(part, input)
+  if (note !== null) return text(note)
   const { mediaType, data } = part
   const named = { type: 'file', mediaType, ...(part.name === '' ? {} : { filename: part.name }) } as const
   if (version >= 4) return { ...named, data: { type: 'data', data } }
@@ -214,16 +204,16 @@ function media(part: MediaPart, { version, input }: PromptOptions): LanguageMode
   return older as unknown as LanguageModelV4FilePart
 }
 
-/** @returns what stands in place of a media part that the model does not take, else null. */
-function leftOut({ mediaType }: MediaPart, input: readonly InputKind[]): string | null {
+/** @returns the note that replaces a media part which the model does not accept, else null. */
+function omittedNote({ mediaType }: MediaPart, input: readonly InputKind[]): string | null {
   const kinds: readonly (readonly [RegExp, InputKind, string])[] = [
-    [/^image\//, 'image', 'picture left out: this model does not take pictures'],
-    [/^application\/pdf$/, 'pdf', 'PDF left out: this model does not take PDFs'],
-    [/^audio\//, 'audio', 'sound left out: this model does not take sound'],
-    [/^video\//, 'video', 'video left out: this model does not take video'],
+    [/^image\//, 'image', 'image omitted: this model does not accept images'],
+    [/^application\/pdf$/, 'pdf', 'PDF omitted: this model does not accept PDFs'],
+    [/^audio\//, 'audio', 'audio omitted: this model does not accept audio'],
+    [/^video\//, 'video', 'video omitted: this model does not accept video'],
   ]
   const kind = kinds.find(([pattern]) => pattern.test(mediaType))
-  if (kind === undefined) return '[file left out: this model does not take files of its type]'
+  if (kind === undefined) return '[file omitted: this model does not accept files of this type]'
   return input.includes(kind[1]) ? null : `[${kind[2]}]`
 }
 
@@ -241,8 +231,8 @@ type ResultContent =
   | ContentOf<LanguageModelV4ToolResultOutput>
 
 function resultMedia(part: MediaPart, { version, input }: PromptOptions): ResultContent {
-  const left = leftOut(part, input)
-  if (left !== null) return text(left)
+  const note = omittedNote(part, input)
+  if (note !== null) return text(note)
   const { mediaType, data } = part
   if (version === 2) return { type: 'media', data, mediaType }
   if (version >= 4) return { type: 'file', mediaType, data: { type: 'data', data }, ...(part.name === '' ? {} : { filename: part.name }) }
@@ -251,15 +241,15 @@ function resultMedia(part: MediaPart, { version, input }: PromptOptions): Result
 
 function mediaAfter(result: ToolResultPart, options: PromptOptions): UserContent {
   const parts = result.media ?? []
-  return parts.length === 0 ? [] : [text(`[belongs to the result of ${result.name}]`), ...parts.map((part) => media(part, options))]
+  return parts.length === 0 ? [] : [text(`[from the result of ${result.name}]`), ...parts.map((part) => mediaContent(part, options))]
 }
 
 /**
- * Claude's services cache a prompt only where it is marked. Two marks, after the system prompt and after the newest message,
- * make each request of a turn read what the one before has written. Other services cache by themselves and are not marked.
+ * Sets cache marks on messages in place, for services of Claude, which cache a prompt only up to a mark. Marks after the
+ * system prompt and the newest message let each request of a turn read the cache that the previous one wrote.
+ *
+ * @param providerId the package's own id, as `anthropic.messages` or `amazon-bedrock`
  */
-
-/** Marks messages in place. @param providerId the package's own id, as `anthropic.messages` or `amazon-bedrock` */
 function markForCache(prompt: LanguageModelV4Prompt, providerId: string, model: string): void {
   const mark = markOf(providerId, model)
   if (mark === null) return
@@ -271,7 +261,7 @@ function markForCache(prompt: LanguageModelV4Prompt, providerId: string, model: 
 
 function markOf(providerId: string, model: string): SharedV4ProviderOptions | null {
   if (providerId.includes('anthropic')) return { anthropic: { cacheControl: { type: 'ephemeral' } } }
-  // Bedrock refuses the mark for models that have no cache.
+  // Bedrock refuses the mark for models without a cache.
   if (providerId.includes('bedrock') && /claude|nova/.test(model)) return { bedrock: { cachePoint: { type: 'default' } } }
   return null
 }

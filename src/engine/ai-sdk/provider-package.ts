@@ -1,6 +1,9 @@
 /**
- * From a loaded package to a language model. A provider package exports a factory, `createOpenAI` and the like, whose product
- * has `languageModel(id)`; older ones are themselves the function. Both are what `@ai-sdk/provider` calls a provider.
+ * The npm package of an AI SDK provider: found and loaded on first use, turned into language models, and given a `fetch` that
+ * follows no redirect and lets the engine watch each exchange.
+ *
+ * A package runs with everything that this process may do, so its name is held to the grammar of npm names and it is looked
+ * for only in Oxbow's own installation and in the folders that the caller names.
  */
 import { existsSync, realpathSync } from 'node:fs'
 import { pathToFileURL } from 'node:url'
@@ -8,7 +11,7 @@ import type { LanguageModelV2, LanguageModelV3, LanguageModelV4 } from '@ai-sdk/
 import { OxbowError } from '../../types/index.ts'
 import { maxPackageNameChars } from '../limits.ts'
 
-/** The versions of the interface that differ in a way that is seen from here. Newer ones are taken for the newest known. */
+/** Versions of the provider interface that this module tells apart. A newer version is treated as the newest one here. */
 export type InterfaceVersion = 2 | 3 | 4
 
 export interface LoadedModel {
@@ -31,7 +34,12 @@ export interface ProviderSettings {
 type Factory = (settings: Readonly<Record<string, unknown>>) => unknown
 type MakeModel = (id: string) => unknown
 
-/** @throws OxbowError `bad_config` when the package is no provider; whatever the package itself throws */
+/**
+ * A provider package exports a factory (`createOpenAI`); what it returns has `languageModel(id)` or, in older packages, is
+ * itself that function.
+ *
+ * @throws OxbowError `bad_config` when the package is not a provider; also whatever the package itself throws
+ */
 export function createProvider(loaded: unknown, settings: ProviderSettings): (model: string) => LoadedModel {
   const { packageName, provider, key, baseUrl, headers, fetch } = settings
   const factory = pickFactory(loaded, packageName)
@@ -41,19 +49,19 @@ export function createProvider(loaded: unknown, settings: ProviderSettings): (mo
     ...(key === '' ? {} : { apiKey: key }),
     ...(baseUrl === null ? {} : { baseURL: baseUrl.href.replace(/\/+$/, '') }),
     ...(Object.keys(headers).length === 0 ? {} : { headers }),
-    // The generic package has no name of its own and reports usage only when it is asked to.
+    // The generic package has no name of its own, and reports usage only on request.
     ...(packageName === '@ai-sdk/openai-compatible' ? { name: provider, includeUsage: true } : {}),
   })
   const { languageModel } = (made ?? {}) as { languageModel?: unknown }
   const make = typeof languageModel === 'function' ? languageModel.bind(made) : made
-  if (typeof make !== 'function') throw notProvider(packageName, 'makes no language models')
+  if (typeof make !== 'function') throw notProvider(packageName, 'provides no language models')
   return (model) => checkModel((make as MakeModel)(model), packageName)
 }
 
 /**
- * Exports named `create…`: first the one named after the package (`@ai-sdk/openai` → `createOpenAI`) or after its scope
- * (`@openrouter/ai-sdk-provider` → `createOpenRouter`), then one whose name stands in the package's (`ollama-ai-provider-v2` →
- * `createOllama`), the longest first, then the first by alphabet.
+ * Picks among the exports named `create…`: first the one named after the package (`@ai-sdk/openai` → `createOpenAI`) or its
+ * scope (`@openrouter/ai-sdk-provider` → `createOpenRouter`), then the longest one whose name is part of the package name
+ * (`ollama-ai-provider-v2` → `createOllama`), then the first alphabetically.
  */
 export function pickFactory(loaded: unknown, packageName: string): Factory | null {
   const exported = (typeof loaded === 'object' && loaded !== null ? loaded : {}) as Record<string, unknown>
@@ -74,26 +82,21 @@ export function pickFactory(loaded: unknown, packageName: string): Factory | nul
 function checkModel(made: unknown, packageName: string): LoadedModel {
   const model = (made ?? {}) as Partial<LanguageModelV2 | LanguageModelV3 | LanguageModelV4>
   const version = Number(/^v(\d+)$/.exec(String(model.specificationVersion))?.[1] ?? 1)
-  if (typeof model.doStream !== 'function') throw notProvider(packageName, 'makes no language models that stream')
-  if (version < 2) throw notProvider(packageName, 'speaks a version of the interface that is too old')
+  if (typeof model.doStream !== 'function') throw notProvider(packageName, 'provides no language models that stream')
+  if (version < 2) throw notProvider(packageName, 'implements a version of the provider interface that is too old')
   return { version: Math.min(version, 4) as InterfaceVersion, providerId: model.provider ?? '', model: model as LanguageModelV4 }
 }
 
 function notProvider(packageName: string, what: string): OxbowError {
-  const hint = `Name the package of an AI SDK provider, or bring it up to date: npm install ${packageName}@latest`
+  const hint = `Name the package of an AI SDK provider, or update it: npm install ${packageName}@latest`
   return new OxbowError('bad_config', `The package ${packageName} ${what}.`, { hint })
 }
 
 /**
- * Loads the npm package that a configuration names, when it is first used: from Oxbow's own installation, else from folders
- * where the person may have installed it. The name comes from a file and is held to the grammar of package names, so that
- * nothing else (a path, a URL, a builtin) can be run by it.
- */
-
-/**
- * @param folders absolute; each is looked into for `node_modules`, and no folder above it. The caller answers for them: code from there
- * runs with everything that this process may do.
- * @throws OxbowError `bad_config` for a name that is none, a package that is not there, or one that fails while it loads
+ * Loads a package from Oxbow's own installation, else from the `node_modules` of one of these folders.
+ *
+ * @param folders absolute; folders above them are not searched. The caller must trust them: their code runs in this process.
+ * @throws OxbowError `bad_config` for an invalid name, a package that is not installed, or one that fails to load
  */
 export async function loadPackage(name: string, folders: readonly string[]): Promise<unknown> {
   checkName(name)
@@ -109,16 +112,16 @@ export async function loadPackage(name: string, folders: readonly string[]): Pro
   throw new OxbowError('bad_config', `The package ${name} is not installed.`, { hint: `Run: npm install${where} ${name}` })
 }
 
-/** @see https://github.com/npm/validate-npm-package-name */
+/** Refuses anything but a package name: a path, a URL, a built-in module. @see https://github.com/npm/validate-npm-package-name */
 function checkName(name: string): void {
   const wellFormed = /^(?:@[a-z0-9~-][a-z0-9._~-]*\/)?[a-z0-9~-][a-z0-9._~-]*$/.test(name) && name.length <= maxPackageNameChars
   if (wellFormed && !process.getBuiltinModule('node:module').isBuiltin(name)) return
-  const message = name === '' ? 'No provider package is named.' : 'What stands as provider package is no name of an npm package.'
-  const hint = 'Set package of the provider to the npm package of an AI SDK provider, e.g. @ai-sdk/mistral.'
+  const message = name === '' ? 'The provider names no package.' : 'The package of the provider is not a valid npm package name.'
+  const hint = 'Set `package` of the provider to the npm package of an AI SDK provider, e.g. @ai-sdk/mistral.'
   throw new OxbowError('bad_config', message, { hint })
 }
 
-/** Imports as a module in this folder would: Node's own resolution, only begun elsewhere. */
+/** Imports as a module in this folder would, with Node's own resolution. */
 async function importFrom(name: string, folder: string): Promise<unknown> {
   const parentURL = pathToFileURL(`${folder}/oxbow.js`).href
   const here = pathToFileURL(`${existsSync(folder) ? realpathSync(folder) : folder}/node_modules/`).href
@@ -126,7 +129,7 @@ async function importFrom(name: string, folder: string): Promise<unknown> {
     resolve(specifier, context, next) {
       if (specifier !== name || context.parentURL !== import.meta.url) return next(specifier, context)
       const found = next(specifier, { ...context, parentURL })
-      // Node looks in every folder above as well: what somebody else may have put there is not what the person installed here.
+      // Node also searches every parent folder, where someone else may have put a package of this name.
       if (found.url.startsWith(here)) return found
       throw Object.assign(new Error(`Cannot find package '${name}' in ${folder}`), { code: 'ERR_MODULE_NOT_FOUND' })
     },
@@ -138,7 +141,7 @@ async function importFrom(name: string, folder: string): Promise<unknown> {
   }
 }
 
-/** The package itself is not there; one that misses a part of its own is broken. */
+/** True when the package itself is missing; a package that lacks one of its own dependencies is broken. */
 function isMissing(error: unknown, name: string): boolean {
   const { code, message } = error as { code?: unknown; message?: unknown }
   return code === 'ERR_MODULE_NOT_FOUND' && String(message).includes(`'${name}'`)
@@ -149,10 +152,7 @@ function broken(name: string, cause: unknown): OxbowError {
   return new OxbowError('bad_config', `The package ${name} cannot be loaded: ${why}`, { hint: `Run: npm install ${name}@latest`, cause })
 }
 
-/**
- * The fetch that is handed to a provider package: nothing follows a redirect, so that no key travels to another host, and the
- * bytes of a generation's exchange are seen on their way. Which generation a request belongs to is told by its abort signal.
- */
+/** Sees the HTTP exchange of one generation. */
 interface FetchWatch {
   /** Once for each request that is made for the generation. */
   onRequest(url: URL, body: Uint8Array): void
@@ -163,10 +163,11 @@ interface FetchWatch {
 
 export interface WatchedFetch {
   readonly fetch: typeof fetch
-  /** Requests with this signal belong to this watch. */
+  /** Requests with this abort signal are reported to this watch. */
   watch(signal: AbortSignal, watch: FetchWatch): void
 }
 
+/** @returns a `fetch` for provider packages. It follows no redirect, so that the key never reaches another host. */
 export function createWatchedFetch(): WatchedFetch {
   const watches = new WeakMap<AbortSignal, FetchWatch>()
   return {
@@ -192,7 +193,7 @@ function tap(watch: FetchWatch): TransformStream<Uint8Array, Uint8Array> {
   })
 }
 
-/** Packages send text, and bytes where a service wants them; a stream or a form is not kept. */
+/** Packages send text or bytes; streams and forms are not recorded. */
 function bodyOf(body: unknown): Uint8Array {
   if (typeof body === 'string') return Buffer.from(body)
   return body instanceof Uint8Array ? body : new Uint8Array()

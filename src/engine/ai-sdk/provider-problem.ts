@@ -1,6 +1,7 @@
 /**
- * What a provider package throws or streams as an error, as a problem. Told by shape and name and not by class: packages bring
- * their own copies. Its texts are an endpoint's words and are cleaned like them; requests that it carries are never shown.
+ * Turns what a provider package throws or streams as an error into a problem. Errors are recognised by shape and name, not by
+ * class, because packages bring their own copies of the classes. Their messages may quote the endpoint, so they are cleaned;
+ * the requests that they carry are never shown.
  */
 import type { APICallError, InvalidResponseDataError, TypeValidationError } from '@ai-sdk/provider'
 import type { Clock } from '../../types/index.ts'
@@ -11,7 +12,7 @@ import { cleanEndpointText, type Problem, problem, problemOfStatus } from '../mo
 
 export interface ProblemContext {
   readonly packageName: string
-  /** Of the configured address, else the name of the package. */
+  /** Origin of the configured address, else the name of the package. */
   readonly origin: string
   readonly key: string
   readonly clock: Clock
@@ -49,7 +50,7 @@ function header(headers: unknown, name: string): string | undefined {
   return typeof value === 'string' ? value : undefined
 }
 
-/** The system's code of a connection that failed, wherever it stands in the chain of causes. */
+/** The system's code of a failed connection, from anywhere in the chain of causes. */
 function networkCode(error: object): string | null {
   let cause: unknown = error
   for (let depth = 0; depth < 5 && typeof cause === 'object' && cause !== null; depth += 1) {
@@ -62,40 +63,40 @@ function networkCode(error: object): string | null {
 
 function named(error: object, origin: string, context: ProblemContext): Problem {
   const { name, message, value, data } = error as Loose<Error & TypeValidationError & InvalidResponseDataError>
-  const said = cleanEndpointText(typeof message === 'string' ? message : '', context.key)
-  const packageSaid = `${context.packageName} says: ${said}`
+  const cleanMessage = cleanEndpointText(typeof message === 'string' ? message : '', context.key)
+  const packageMessage = `${context.packageName} says: ${cleanMessage}`
   switch (name) {
     case 'AI_LoadAPIKeyError':
-      return problem('model_auth', packageSaid, 'Put the key in a variable and name it as api_key_env of the provider.')
+      return problem(
+        'model_auth',
+        packageMessage,
+        'Put the key in an environment variable and set api_key_env of the provider to its name.',
+      )
     case 'AI_LoadSettingError':
     case 'AI_InvalidArgumentError':
-      return problem('bad_config', packageSaid, 'Mend the section of this provider in the configuration.')
+      return problem('bad_config', packageMessage, 'Correct the section of this provider in the configuration.')
     case 'AI_NoSuchModelError':
-      return problem('model_refused', packageSaid, 'Check the model name.')
+      return problem('model_refused', packageMessage, 'Check the model name.')
     case 'AI_UnsupportedFunctionalityError':
     case 'AI_InvalidPromptError':
-      return problem('model_refused', packageSaid, 'This provider cannot do what was asked; use another model.')
+      return problem('model_refused', packageMessage, 'This provider does not support the request: use another model.')
     case 'AI_InvalidResponseDataError':
       if (data !== undefined) return unread(origin, context)
-      // How packages say that a stream just ended.
+      // Packages report a stream that just ends this way.
       return problem('model_unreachable', `${origin} ended the answer before it was complete.`, 'Send the message again.', true)
     case 'AI_TypeValidationError': {
-      // Packages that know no errors inside a stream take one for a chunk that does not fit.
+      // Packages that do not know errors inside a stream report one as a chunk of the wrong type.
       const inner = typeof value === 'object' && value !== null && 'error' in value ? value.error : undefined
       return inner === undefined || inner === null ? unread(origin, context) : streamError(inner, { ...context, origin })
     }
     case 'AI_APICallError':
     case 'AI_JSONParseError':
     case 'AI_EmptyResponseBodyError':
-      return problem(
-        'model_garbled',
-        `${origin} sent something that ${context.packageName} cannot read.`,
-        'Check base_url and the package.',
-      )
+      return unread(origin, context)
     default:
-      // No error of the interface: an object that the endpoint streamed, or a fault of the package.
+      // Not an error of the interface: an object that the endpoint streamed, or a bug in the package.
       return error instanceof Error
-        ? problem('model_garbled', `${context.packageName} failed: ${said}`, `Run: npm install ${context.packageName}@latest`)
+        ? problem('model_garbled', `${context.packageName} failed: ${cleanMessage}`, `Run: npm install ${context.packageName}@latest`)
         : streamError(error, { ...context, origin })
   }
 }

@@ -185,7 +185,7 @@ void describe('the turns of a conversation', () => {
     ])
   })
 
-  void it('begin with the user, also where the beginning was left out', () => {
+  void it('begin with the user, also where the beginning was omitted', () => {
     assert.equal(turns([says('b'), userMessage('c')])[0]?.role, 'user')
     assert.equal(turns([])[0]?.role, 'user')
   })
@@ -262,18 +262,18 @@ void describe('pictures and documents', () => {
 
   void it('become a text that says so where the model or the service does not take them', () => {
     const words = (part: MediaPart, model?: string): unknown => sent(part, model)?.['text']
-    assert.equal(words(media('image/png'), 'text-only'), '[picture left out: this model does not take pictures]')
-    assert.equal(words(media('application/pdf', 'a.pdf'), 'text-only'), '[PDF "a.pdf" left out: this model does not take PDFs]')
-    assert.equal(words(media('image/svg+xml')), '[picture left out: this model does not take image/svg+xml]')
-    assert.equal(words(media('audio/wav')), '[recording left out: this model does not take recordings]')
+    assert.equal(words(media('image/png'), 'text-only'), '[image omitted: this model does not accept images]')
+    assert.equal(words(media('application/pdf', 'a.pdf'), 'text-only'), '[PDF "a.pdf" omitted: this model does not accept PDFs]')
+    assert.equal(words(media('image/svg+xml')), '[image omitted: this model does not accept image/svg+xml]')
+    assert.equal(words(media('audio/wav')), '[audio omitted: this model does not accept audio]')
   })
 
   void it('are judged anew for another model', () => {
     const look: Message = { role: 'user', parts: [media('image/png')] }
     const result1 = result('1', 'R', { media: [media('image/png')] })
-    const types = (model: string): unknown => JSON.stringify(turns([look, asks(call('1')), result1], model)).match(/"image"|left out/g)
+    const types = (model: string): unknown => JSON.stringify(turns([look, asks(call('1')), result1], model)).match(/"image"|omitted/g)
     assert.deepEqual(['text-only', 'claude-sonnet-4-5'].map(types), [
-      ['left out', 'left out'],
+      ['omitted', 'omitted'],
       ['"image"', '"image"'],
     ])
   })

@@ -296,13 +296,13 @@ function leftOut({ mediaType, name }: MediaPart, input: ModelFacts['input']): st
   const [word, words, kind] = kindOf(mediaType)
   const file = name === '' ? '' : ` ${JSON.stringify(name)}`
   const taken = kind !== null && input.includes(kind)
-  return `[${word}${file} left out: this model does not take ${taken ? mediaType : words}]`
+  return `[${word}${file} omitted: this model does not accept ${taken ? mediaType : words}]`
 }
 
 function kindOf(mediaType: string): readonly [word: string, words: string, kind: InputKind | null] {
-  if (mediaType.startsWith('image/')) return ['picture', 'pictures', 'image']
+  if (mediaType.startsWith('image/')) return ['image', 'images', 'image']
   if (mediaType === 'application/pdf') return ['PDF', 'PDFs', 'pdf']
-  if (mediaType.startsWith('audio/')) return ['recording', 'recordings', null]
+  if (mediaType.startsWith('audio/')) return ['audio', 'audio', null]
   if (mediaType.startsWith('video/')) return ['video', 'videos', null]
   return ['file', mediaType, null]
 }

@@ -124,14 +124,14 @@ function kindOf(mediaType: string): InputKind | null {
 
 function leftOut(kind: InputKind | null): string {
   const words: Readonly<Record<InputKind, readonly [string, string]>> = {
-    image: ['picture', 'pictures'],
+    image: ['image', 'images'],
     pdf: ['document', 'documents'],
-    audio: ['recording', 'recordings'],
+    audio: ['audio', 'audio'],
     video: ['video', 'videos'],
     text: ['text file', 'text files'],
   }
   const [one, many] = kind === null ? ['file', 'files of this type'] : words[kind]
-  return `[${one} left out: this model does not take ${many}]`
+  return `[${one} omitted: this model does not accept ${many}]`
 }
 
 /** The types that the vendor's documentation names for media inside a response. */

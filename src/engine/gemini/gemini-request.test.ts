@@ -184,12 +184,12 @@ void describe('a Gemini request', () => {
     assert.deepEqual(write([message])[0]?.parts, [{ text: 'see' }, inline('image/png'), inline('application/pdf'), inline('audio/wav')])
     assert.deepEqual(write([message], old, { input: ['text'] })[0]?.parts, [
       { text: 'see' },
-      { text: '[picture left out: this model does not take pictures]' },
-      { text: '[document left out: this model does not take documents]' },
-      { text: '[recording left out: this model does not take recordings]' },
+      { text: '[image omitted: this model does not accept images]' },
+      { text: '[document omitted: this model does not accept documents]' },
+      { text: '[audio omitted: this model does not accept audio]' },
     ])
     const odd: Message = { role: 'user', parts: [media('application/zip'), media('nonsense')] }
-    const said = { text: '[file left out: this model does not take files of this type]' }
+    const said = { text: '[file omitted: this model does not accept files of this type]' }
     assert.deepEqual(write([odd])[0]?.parts, [said, said])
   })
 

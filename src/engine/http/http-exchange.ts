@@ -1,50 +1,51 @@
 /**
- * One POST and its streamed answer, over node:http with a keep-alive agent: a quarter to a half of the CPU of fetch. The
- * modules come through `getBuiltinModule`, because a static import of node:http costs 45 ms at start.
+ * One POST and its answer, streamed or as one JSON document, over node:http with a keep-alive agent, which takes a quarter to
+ * a half of the CPU of fetch. The modules come through `getBuiltinModule`, because a static import of node:http costs 45 ms
+ * at start. Every failure of the connection and every refusal becomes a `Problem` here.
  */
 import type { Agent, ClientRequest, IncomingMessage, OutgoingHttpHeaders } from 'node:http'
 import { StringDecoder } from 'node:string_decoder'
 import type { Clock } from '../../types/index.ts'
 import { maxErrorBodyBytes, type ModelLimits } from '../limits.ts'
-import { cancelled, cleanEndpointText, type Problem, problem, problemOfStatus } from '../model-problem.ts'
+import { cancelled, cleanEndpointText, type Problem, problem, problemOfStatus, stalledProblem } from '../model-problem.ts'
 import { lengthOf } from './request-body.ts'
 
 export interface Endpoint {
-  /** Scheme, host and port: what may stand in an error. */
+  /** Scheme, host and port: the part of the address that an error may show. */
   readonly origin: string
   readonly key: string
   readonly clock: Clock
   readonly limits: ModelLimits
-  /** @returns the address of a path of this endpoint, without a query that may hold a key. */
+  /** @returns the address of a path of this endpoint, without its query, which may hold a key. */
   address(path: string): string
-  /** Starts a POST of a JSON body; nothing is written yet. */
+  /** Creates a POST of a JSON body, without writing anything yet. */
   request(path: string, bytes: number): ClientRequest
   /** Ends idle connections. */
   close(): void
 }
 
 interface ExchangeHooks {
-  /** The answer is one JSON text and no stream of events; a 200 of another kind is refused all the same. */
+  /** The answer is one JSON document, not an event stream; a 200 of any other type is refused. */
   readonly json?: true
-  /** @returns false when the answer is over: the rest is let run out and `onEnd` is not called. */
+  /** @returns false when the answer is complete: the rest is read and dropped, and `onEnd` is not called. */
   onText(text: string): boolean
-  /** Every byte of the answer as it came; unset: nobody keeps them. */
+  /** Every byte of the answer as it arrives; null when nobody records them. */
   readonly onBytes: ((status: number, bytes: Buffer) => void) | null
-  /** Once, unless the exchange was stopped. Null for a regular end of the answer. */
+  /** Called once, unless the exchange was stopped. `cut` is null for a regular end of the answer. */
   onEnd(cut: Problem | null, staleSocket: boolean): void
 }
 
 export interface Exchange {
   pause(): void
   resume(): void
-  /** Ends the connection at once; no hook is called any more. */
+  /** Closes the connection at once; no hook is called after it. */
   stop(): void
 }
 
 interface EndpointOptions {
-  /** What the path is added to; its query is kept. */
+  /** The path is appended to it; its query is kept. */
   readonly baseUrl: URL
-  /** For what is cut out of errors; it travels in `headers`. */
+  /** Redacted in errors; it is sent in `headers`. */
   readonly key: string
   readonly headers: Readonly<Record<string, string>>
   readonly clock: Clock
@@ -53,7 +54,7 @@ interface EndpointOptions {
 
 export function createEndpoint({ baseUrl, key, headers: own, clock, limits }: EndpointOptions): Endpoint {
   const http = baseUrl.protocol === 'https:' ? process.getBuiltinModule('node:https') : process.getBuiltinModule('node:http')
-  // A guest's environment names a proxy only where the guest has no network of its own.
+  // The environment of a guest names a proxy only where the guest has no network of its own.
   const agent: Agent = new http.Agent({ keepAlive: true, scheduling: 'lifo', proxyEnv: process.env })
   const headers: OutgoingHttpHeaders = {
     'content-type': 'application/json',
@@ -64,7 +65,7 @@ export function createEndpoint({ baseUrl, key, headers: own, clock, limits }: En
   const base = baseUrl.pathname.replace(/\/+$/, '')
   const target = {
     protocol: baseUrl.protocol,
-    // An IPv6 address stands in brackets in a URL and without them in a connection.
+    // An IPv6 address has brackets in a URL and none in a connection.
     hostname: baseUrl.hostname.replace(/^\[(.*)\]$/, '$1'),
     port: baseUrl.port,
     method: 'POST',
@@ -89,9 +90,9 @@ interface Run {
   readonly hooks: ExchangeHooks
   readonly request: ClientRequest
   response: IncomingMessage | null
-  /** Something came since the start or the last pause: silence is measured from there. */
+  /** Something arrived since the start or the last pause. */
   begun: boolean
-  /** Nothing is told to the hooks any more. */
+  /** No hook is called any more. */
   over: boolean
   timer: NodeJS.Timeout
 }
@@ -107,7 +108,7 @@ export function startExchange(endpoint: Endpoint, path: string, body: readonly B
     if (hooks.json ? isJson(incoming) : isEventStream(incoming)) readStream(run, incoming)
     else readRefusal(run, incoming)
   })
-  // One write to the socket for all of them.
+  // One socket write for all pieces.
   run.request.cork()
   for (const piece of body) run.request.write(piece)
   run.request.end()
@@ -130,7 +131,7 @@ export function startExchange(endpoint: Endpoint, path: string, body: readonly B
 }
 
 function readStream(run: Run, incoming: IncomingMessage): void {
-  // A cut connection shows as `error` and then `close`; `end` comes only after the whole answer.
+  // A dropped connection emits `error` and then `close`; `end` comes only after the whole answer.
   incoming.on('error', (error) => lost(run, error))
   incoming.on('close', () => lost(run, new Error('closed')))
   const decoder = new StringDecoder('utf8')
@@ -143,13 +144,13 @@ function readStream(run: Run, incoming: IncomingMessage): void {
   incoming.on('end', () => end(run, null))
 }
 
-/** Reads an answer that is no event stream. A cut in the middle of it does not hide what its status said. */
+/** Reads an answer that is not of the wanted type. If the connection drops meanwhile, its status still counts. */
 function readRefusal(run: Run, incoming: IncomingMessage): void {
   let body = ''
-  let told = false
-  const tell = (): void => {
-    if (told) return
-    told = true
+  let reported = false
+  const report = (): void => {
+    if (reported) return
+    reported = true
     end(run, refusalProblem(incoming, body, run.endpoint, run.hooks.json ? 'JSON' : 'an event stream'))
   }
   const decoder = new StringDecoder('utf8')
@@ -158,13 +159,13 @@ function readRefusal(run: Run, incoming: IncomingMessage): void {
     run.hooks.onBytes?.(incoming.statusCode ?? 0, bytes)
     body += decoder.write(bytes)
     if (body.length < maxErrorBodyBytes) return
-    tell()
+    report()
     incoming.destroy()
   })
-  for (const event of ['end', 'error', 'close']) incoming.on(event, tell)
+  for (const event of ['end', 'error', 'close']) incoming.on(event, report)
 }
 
-/** Something came: the wait for the next piece begins anew. */
+/** Something arrived: restarts the timer. */
 function alive(run: Run): void {
   if (run.begun) {
     run.timer.refresh()
@@ -176,12 +177,11 @@ function alive(run: Run): void {
 }
 
 function stalled(run: Run): void {
-  const what = run.response === null ? 'did not begin to answer' : 'stopped sending'
-  end(run, problem('model_stalled', `${run.endpoint.origin} ${what} in time.`, 'Send the message again, or use another endpoint.'))
+  end(run, stalledProblem(run.endpoint.origin, run.response !== null))
   run.request.destroy()
 }
 
-/** The connection broke. That one closes after the end of its answer is no news. */
+/** The connection was lost. A connection that closes after the end of its answer is ignored. */
 function lost(run: Run, error: NodeJS.ErrnoException, staleSocket = false): void {
   if (!run.over) end(run, connectionProblem(error, run.endpoint), staleSocket)
 }
@@ -193,7 +193,7 @@ function end(run: Run, cut: Problem | null, staleSocket = false): void {
   run.hooks.onEnd(cut, staleSocket)
 }
 
-/** Lets the rest of the answer run out, so that the connection can be used again. */
+/** Reads the rest of the answer, so that the connection can be reused. */
 function drain(run: Run, incoming: IncomingMessage): void {
   run.over = true
   clearTimeout(run.timer)
@@ -201,7 +201,7 @@ function drain(run: Run, incoming: IncomingMessage): void {
   incoming.on('close', () => clearTimeout(late))
 }
 
-/** Services that name no type, or the wrong one of a plain text, are given the benefit of the doubt. */
+/** Tolerant: some services name no type, or call the stream plain text. */
 function isEventStream(incoming: IncomingMessage): boolean {
   const { 'content-type': type = '', 'content-encoding': encoding = 'identity' } = incoming.headers
   return incoming.statusCode === 200 && encoding === 'identity' && !/^(?:text\/html|application\/json|application\/xml)/i.test(type)
@@ -212,18 +212,18 @@ function isJson(incoming: IncomingMessage): boolean {
   return incoming.statusCode === 200 && encoding === 'identity' && !/^(?:text\/html|text\/event-stream|application\/xml)/i.test(type)
 }
 
-function refusalProblem(incoming: IncomingMessage, body: string, endpoint: Endpoint, wanted: string): Problem {
+function refusalProblem(incoming: IncomingMessage, body: string, endpoint: Endpoint, expected: string): Problem {
   const { key, origin } = endpoint
   const status = incoming.statusCode ?? 0
   const retryAfterMs = readRetryAfter(incoming.headers['retry-after'], endpoint.clock)
   const redirect = originOf(incoming.headers.location, origin)
   const answer = { status, body, key, origin, retryAfterMs, redirect }
   if (status !== 200) return problemOfStatus(answer)
-  // Services that wrap an error in a 200 are answered as if they had used a status.
+  // Some services wrap an error in a 200; it counts as a 400.
   if (/^\s*\{\s*"error"\s*:/.test(body)) return problemOfStatus({ ...answer, status: 400 })
   const type = cleanEndpointText(incoming.headers['content-type'] ?? 'no type', key)
-  const hint = `Check the base URL: it must be an endpoint of this protocol that answers with ${wanted}.`
-  return problem('model_garbled', `${origin} answered with ${type} instead of ${wanted}.`, hint)
+  const hint = `Check the base URL: it must be an endpoint of this protocol that answers with ${expected}.`
+  return problem('model_garbled', `${origin} answered with ${type} instead of ${expected}.`, hint)
 }
 
 /** `Retry-After` as seconds or as an HTTP date (RFC 9110 section 10.2.3). */
@@ -239,45 +239,46 @@ function originOf(location: string | undefined, base: string): string {
   return location !== undefined && URL.canParse(location, base) ? new URL(location, base).origin : ''
 }
 
-/** A connection that failed, by the code of the system. */
+/** Explains a failed connection by its system code. */
 export function connectionProblem(error: NodeJS.ErrnoException, endpoint: Pick<Endpoint, 'origin'>): Problem {
   const { origin } = endpoint
   const code = error.code ?? ''
   if (/^(?:ERR_SSL_|EPROTO$)/.test(code)) {
-    const hint = 'Check the base URL: a service without encryption has an address that begins with http:// and not with https://.'
+    const hint = 'Check the base URL: the address of a service without encryption begins with http://, not https://.'
     return problem('model_unreachable', `No encrypted connection to ${origin} can be made (${code}).`, hint)
   }
-  // The names that OpenSSL's checks have in Node; some hold no word of certificates.
+  // Node's names for OpenSSL's checks; some do not mention certificates.
   if (/CERT|CRL|ERR_TLS|ISSUER|SELF_SIGNED|LEAF_SIGNATURE|INVALID_CA|INVALID_PURPOSE|HOSTNAME_MISMATCH|PATH_LENGTH/.test(code)) {
     return problem(
       'model_unreachable',
       `The certificate of ${origin} is not trusted (${code}).`,
-      'Check the base URL and this machine’s time; a certificate of your own is trusted when NODE_EXTRA_CA_CERTS names its file.',
+      'Check the base URL and this machine’s clock. To trust a certificate of your own, set NODE_EXTRA_CA_CERTS to its file.',
     )
   }
-  const why: Record<string, string> = {
+  const reasons: Record<string, string> = {
     ECONNREFUSED: 'nothing listens there',
-    ENOTFOUND: 'the host name is not known',
+    ENOTFOUND: 'the host name is unknown',
     EAI_AGAIN: 'the host name cannot be looked up',
     ETIMEDOUT: 'the connection timed out',
-    EHOSTUNREACH: 'there is no way to the host',
+    EHOSTUNREACH: 'there is no route to the host',
     ENETUNREACH: 'there is no network',
   }
-  const text = why[code] ?? (code.startsWith('HPE_') ? 'it does not speak HTTP' : 'the connection was dropped')
-  if (code.startsWith('HPE_')) return problem('model_garbled', `${origin} cannot be understood: ${text}.`, 'Check the base URL.')
+  if (code.startsWith('HPE_')) return problem('model_garbled', `${origin} does not speak HTTP.`, 'Check the base URL.')
   return problem(
     'model_unreachable',
-    `${origin} cannot be reached: ${text}.`,
+    `${origin} cannot be reached: ${reasons[code] ?? 'the connection was dropped'}.`,
     'Check the base URL and the network, then send the message again.',
     true,
   )
 }
 
-/** One POST whose answer is one JSON text, over the same exchange as a streamed answer: same limits, same refusals, one try. */
-
 export type JsonAnswer = { readonly value: unknown } | { readonly problem: Problem }
 
-/** Never rejects. @param maxChars of the answer; a longer one is refused */
+/**
+ * Posts JSON and reads one JSON object, under the same limits as a streamed answer. Makes one try. Never rejects.
+ *
+ * @param maxChars of the answer; a longer one is refused
+ */
 export function postJson(endpoint: Endpoint, path: string, body: string, maxChars: number, signal: AbortSignal): Promise<JsonAnswer> {
   return new Promise((resolve) => {
     const stopped: JsonAnswer = { problem: { failure: cancelled, retry: false, waitMs: null } }
@@ -305,7 +306,7 @@ export function postJson(endpoint: Endpoint, path: string, body: string, maxChar
           return false
         },
         onEnd: (cut, staleSocket) => {
-          // A connection that was kept open was dead: once more, at once, on a new one.
+          // A kept-alive connection turned out to be dead: retry once, at once, on a new one.
           if (staleSocket && again) return send(false)
           if (cut === null) resolve(readJson(endpoint, text.join('')))
           else resolve({ problem: cut })
@@ -328,7 +329,7 @@ function readJson(endpoint: Endpoint, text: string): JsonAnswer {
   if (typeof value !== 'object' || value === null || Array.isArray(value)) {
     return { problem: garbled(endpoint, 'sent JSON that is not an object') }
   }
-  // Services that wrap an error in a 200 are answered as if they had used a status.
+  // Some services wrap an error in a 200; it counts as a 400.
   const { error } = value as { error?: unknown }
   if (error === undefined || error === null) return { value }
   const { key, origin } = endpoint
@@ -336,5 +337,5 @@ function readJson(endpoint: Endpoint, text: string): JsonAnswer {
 }
 
 function garbled({ origin }: Endpoint, what: string): Problem {
-  return problem('model_garbled', `${origin} ${what}.`, 'The endpoint does not speak the protocol that was expected: check the base URL.')
+  return problem('model_garbled', `${origin} ${what}.`, 'The endpoint does not speak the expected protocol: check the base URL.')
 }

@@ -1,6 +1,6 @@
 /**
- * A wire over HTTP as a Model: writes the request, sends it, reads the answer as it comes. One try: what may be tried again
- * says so in its error, and the reliability wrapper decides.
+ * Runs a wire over HTTP as a `Model`: writes the request, sends it, and reads the answer as it arrives. It makes one try; an
+ * error says whether a retry may help, and the reliability wrapper decides.
  */
 import type { Clock, GenerateRequest, Model, ModelEvent, ModelFacts, Usage } from '../../types/index.ts'
 import { maxRecordedBytes, type ModelLimits } from '../limits.ts'
@@ -11,11 +11,11 @@ import { type BodyPieces, bytesOf, lengthOf } from './request-body.ts'
 
 export interface HttpModelOptions {
   readonly wire: Wire
-  /** Where the wire's path follows; a query is kept. */
+  /** The wire's path is appended to it; its query is kept. */
   readonly baseUrl: URL
   /** Empty for services without one. */
   readonly key: string
-  /** Of the configuration; they go over the wire's own. */
+  /** From the configuration; they override the wire's own. */
   readonly headers: Readonly<Record<string, string>>
   readonly official: boolean
   readonly facts: (model: string) => ModelFacts
@@ -39,50 +39,49 @@ export function createHttpModel(options: HttpModelOptions): HttpModel {
   }
 }
 
-interface Asked {
+interface Target {
   readonly wire: Wire
   readonly endpoint: Endpoint
   readonly request: GenerateRequest
 }
 
-/** One generation. */
 interface Generation {
-  readonly asked: Asked
+  readonly target: Target
   readonly body: readonly Buffer[]
   readonly reader: AnswerReader
   readonly signal: AbortSignal
   readonly onAbort: () => void
   readonly queue: BatchQueue<ModelEvent>
   exchange: Exchange | null
-  /** A connection that was kept open was dead: tried again once, at once, on a new one. */
+  /** A kept-alive connection turned out to be dead, and the request was sent again on a new one. */
   reconnected: boolean
-  /** The caller may have seen something of the answer. */
+  /** Some events were made available to the caller. */
   shown: boolean
-  /** Characters read since the caller last looked. */
+  /** Characters read since the caller last took a batch. */
   ahead: number
   paused: boolean
   status: number
-  /** What came, when the request wants it kept. */
+  /** The answer's bytes, when the request wants them recorded; else null. */
   readonly received: Buffer[] | null
   receivedBytes: number
 }
 
 /** The events of one generation. */
-function startAnswer(asked: Asked, body: BodyPieces, signal: AbortSignal): BatchQueue<ModelEvent> {
-  const { wire, endpoint, request } = asked
+function startAnswer(target: Target, body: BodyPieces, signal: AbortSignal): BatchQueue<ModelEvent> {
+  const { wire, endpoint, request } = target
   const { limits, origin, key } = endpoint
   const generation: Generation = {
-    asked,
+    target,
     body: bytesOf(body),
     reader: wire.createReader({ limits, origin, key, model: request.model, requestChars: lengthOf(body), onProgress: request.onProgress }),
     signal,
     onAbort: () => cancel(generation),
     queue: createBatchQueue({
-      onTake: () => catchUp(generation),
+      onTake: () => resumeReading(generation),
       onReturn: () => {
         signal.removeEventListener('abort', generation.onAbort)
         generation.exchange?.stop()
-        tellExchange(generation)
+        reportExchange(generation)
       },
     }),
     exchange: null,
@@ -103,23 +102,23 @@ function startAnswer(asked: Asked, body: BodyPieces, signal: AbortSignal): Batch
 }
 
 function send(generation: Generation): void {
-  const { asked, body } = generation
-  generation.exchange = startExchange(asked.endpoint, asked.wire.path(asked.request.model), body, {
+  const { target, body } = generation
+  generation.exchange = startExchange(target.endpoint, target.wire.path(target.request.model), body, {
     onText: (text) => takeText(generation, text),
-    onBytes: generation.received === null ? null : (status, bytes) => keep(generation, status, bytes),
+    onBytes: generation.received === null ? null : (status, bytes) => record(generation, status, bytes),
     onEnd: (cut, staleSocket) => settle(generation, cut, staleSocket),
   })
 }
 
-function keep(generation: Generation, status: number, bytes: Buffer): void {
+function record(generation: Generation, status: number, bytes: Buffer): void {
   generation.status = status
   generation.receivedBytes += bytes.length
   if (generation.receivedBytes <= maxRecordedBytes) generation.received?.push(bytes)
 }
 
-/** @returns false when the answer is over. */
+/** @returns false when the answer is complete. */
 function takeText(generation: Generation, text: string): boolean {
-  const { queue, reader, asked } = generation
+  const { queue, reader, target } = generation
   const more = reader.feed(text, queue.batch)
   if (queue.batch.length > 0) generation.shown = true
   if (!more) {
@@ -128,22 +127,22 @@ function takeText(generation: Generation, text: string): boolean {
   }
   generation.ahead += text.length
   queue.flush()
-  if (generation.ahead > asked.endpoint.limits.pauseAtChars) {
+  if (generation.ahead > target.endpoint.limits.pauseAtChars) {
     generation.paused = true
     generation.exchange?.pause()
   }
   return true
 }
 
-/** The caller has taken all that waited. */
-function catchUp(generation: Generation): void {
+/** The caller has taken everything that waited. */
+function resumeReading(generation: Generation): void {
   generation.ahead = 0
   if (!generation.paused) return
   generation.paused = false
   generation.exchange?.resume()
 }
 
-/** The exchange is over: the answer is whole, or it failed. */
+/** The exchange is over: the answer is complete, or it failed. */
 function settle(generation: Generation, cut: Problem | null, staleSocket: boolean): void {
   if (staleSocket && !generation.reconnected) {
     generation.reconnected = true
@@ -163,38 +162,38 @@ function cancel(generation: Generation): void {
 
 function last(generation: Generation, events: readonly ModelEvent[]): void {
   generation.signal.removeEventListener('abort', generation.onAbort)
-  tellExchange(generation)
+  reportExchange(generation)
   generation.queue.batch.push(...events)
   generation.queue.end()
 }
 
-function tellExchange({ asked, received, body, status, exchange }: Generation): void {
+function reportExchange({ target, received, body, status, exchange }: Generation): void {
   if (received === null || exchange === null) return
-  const { wire, endpoint, request } = asked
+  const { wire, endpoint, request } = target
   const url = endpoint.address(wire.path(request.model))
   request.onExchange?.({ wire: wire.name, model: request.model, url, status, request: body, response: Buffer.concat(received) })
 }
 
-/** A tool call is shown only whole, and is paid for also when it breaks off. A try that made nothing counts as none. */
+/** Tool calls are emitted only when complete, but their tokens are billed even if the answer breaks off. No output costs nothing. */
 function usageOf({ shown, reader }: Generation): Usage {
   const usage = reader.usage()
   return shown || usage.outputTokens > 0 ? usage : noUsage
 }
 
 /**
- * Hands events from callbacks (a socket, a timer) to one reader. Everything that came since the reader last looked is one
- * batch, so a fast producer costs the reader one promise and not one for each event.
+ * Passes events from callbacks (a socket, a timer) to one reader. Everything that arrived since the reader's last pull is one
+ * batch, so a fast producer costs the reader one promise, not one for each event.
  */
 export interface BatchQueue<T> extends AsyncIterator<readonly T[]> {
-  /** What waits. A producer appends here and then calls `flush`; never keep a reference over a `flush`. */
+  /** The waiting items. A producer appends here and then calls `flush`; never keep a reference across a `flush`. */
   batch: T[]
   flush(): void
-  /** Gives out what waits, then ends. Later flushes do nothing. */
+  /** Delivers what waits, then ends. Later flushes do nothing. */
   end(): void
 }
 
 export interface QueueHooks {
-  /** The reader has taken all that waited. */
+  /** The reader has taken everything that waited. */
   readonly onTake: () => void
   /** The reader stopped before the end. */
   readonly onReturn: () => void

@@ -1,19 +1,20 @@
 /**
- * The body of a request, in pieces: what many requests share is a piece of its own, encoded once. The tools of an agent are most
- * of what a short conversation sends, and copied for each request they would be most of what a turn leaves for the garbage collector.
+ * Builds the body of a request from parts that are made once. A message is converted to JSON once in its life, so a long
+ * conversation costs a join, not a conversion. The tools are encoded to bytes once: they are most of a short request, and
+ * copying them for each one would make most of a turn's garbage.
  */
 import { type JsonObject, type Message, parseObject, type Sealed, type ToolSpec } from '../../types/index.ts'
 
-/** JSON text, in order; bytes are the same object in every request that has them. */
+/** JSON text, in order. A buffer is the same object in every request that contains it. */
 export type BodyPieces = readonly (string | Buffer)[]
 
-/** @param write JSON text for the tools of a request. @returns its bytes, made once for each list of tools as long as that lives */
+/** @param write the tools as JSON text. @returns its bytes, made once for each list of tools while that list lives */
 export function createToolsPiece(write: (tools: readonly ToolSpec[]) => string): (tools: readonly ToolSpec[]) => Buffer {
-  const known = new WeakMap<readonly ToolSpec[], Buffer>()
+  const pieces = new WeakMap<readonly ToolSpec[], Buffer>()
   return (tools) => {
-    let made = known.get(tools)
-    if (made === undefined) known.set(tools, (made = Buffer.from(write(tools))))
-    return made
+    let piece = pieces.get(tools)
+    if (piece === undefined) pieces.set(tools, (piece = Buffer.from(write(tools))))
+    return piece
   }
 }
 
@@ -25,38 +26,34 @@ export function lengthOf(pieces: BodyPieces): number {
   return pieces.reduce((sum, { length }) => sum + length, 0)
 }
 
-/**
- * Messages of a conversation as JSON text, each made once in its life: a long conversation costs a join, not a conversion.
- * Shared by both protocols of OpenAI.
- */
-
+/** A message as JSON text, for both protocols of OpenAI. */
 export interface Written {
-  /** One or more JSON values with commas between them; empty for a message of which nothing is sent. */
+  /** One or more JSON values separated by commas; empty when nothing of the message is sent. */
   readonly json: string
-  /** JSON values that must follow the results of a step, for a protocol whose results hold only text; else empty. */
+  /** JSON values that follow the results of a step, for a protocol whose results hold only text; else empty. */
   readonly after: string
   /** The model that it was written for; null when it is the same for every model. */
   readonly model: string | null
-  /** Ids as sent, for an assistant message whose own ids cannot be sent as they are; null otherwise. */
+  /** The ids as sent, for an assistant message whose own ids cannot be sent unchanged; else null. */
   readonly renamed: ReadonlyMap<string, readonly string[]> | null
 }
 
-/** @param resultId id under which the call of a tool result was sent; null: its own. */
+/** @param resultId the id under which the call of a tool result was sent; null for its own. */
 export type WriteMessage = (message: Message, model: string, resultId: string | null) => Written
 
 type EachWritten = (messages: readonly Message[], model: string, take: (written: Written, role: Message['role']) => void) => void
 
-/** Gives the messages in order; results of calls whose ids were renamed go under the same new ids as the calls, in order. */
+/** Passes the messages to `take` in order. Results of calls whose ids were changed are sent under the new ids. */
 export function createWrittenMessages(write: WriteMessage): EachWritten {
-  const known = new WeakMap<Message, Written>()
+  const cache = new WeakMap<Message, Written>()
   return (messages, model, take) => {
     let waiting = null as Map<string, string[]> | null
     for (const message of messages) {
       const resultId: string | undefined = message.role === 'tool' ? waiting?.get(message.parts[0].id)?.shift() : undefined
-      let written: Written | undefined = resultId === undefined ? known.get(message) : undefined
+      let written: Written | undefined = resultId === undefined ? cache.get(message) : undefined
       if (written === undefined || (written.model !== null && written.model !== model)) {
         written = write(message, model, resultId ?? null)
-        if (resultId === undefined) known.set(message, written)
+        if (resultId === undefined) cache.set(message, written)
       }
       if (message.role === 'assistant') {
         waiting = written.renamed === null ? null : new Map([...written.renamed].map(([id, ids]) => [id, [...ids]]))
@@ -66,15 +63,15 @@ export function createWrittenMessages(write: WriteMessage): EachWritten {
   }
 }
 
-/** @returns what this wire sealed for this model, or null for what others sealed. */
+/** @returns the data that this wire sealed for this model, or null for any other seal. */
 export function ownSeal(sealed: Sealed | undefined, wire: string, model: string): JsonObject | null {
   return sealed !== undefined && sealed.wire === wire && sealed.model === model ? sealed.data : null
 }
 
 /**
  * @param head a JSON object of all other fields
- * @param tools the member that holds them, with a comma before it; null for none
- * @param list name and JSON values of the conversation; it comes last: requests of one conversation then begin alike for as long as they can
+ * @param tools from `createToolsMember`; null for none
+ * @param list name and JSON values of the conversation. It comes last, so that requests of one conversation share a prefix.
  */
 export function requestBody(
   head: object,
@@ -86,23 +83,24 @@ export function requestBody(
   return tools === null ? [begin, end] : [begin, tools, end]
 }
 
-/** @returns what `requestBody` takes as tools, made once for each list of them */
+/** @returns a function that makes the `tools` of `requestBody`, once for each list of tools */
 export function createToolsMember(convert: (tool: ToolSpec) => object): (tools: readonly ToolSpec[]) => Buffer | null {
   const piece = createToolsPiece((tools) => `,"tools":${JSON.stringify(tools.map(convert))}`)
   return (tools) => (tools.length === 0 ? null : piece(tools))
 }
 
 /**
- * Tool calls of earlier answers in the form that vendors accept. A call may come from another vendor's model, or from one that wrote
- * nonsense; one call that an endpoint refuses would make the whole conversation unusable, so it is repaired instead.
+ * The name of a call of an earlier answer, in a form that the vendor accepts. The call may come from another vendor's model, or
+ * the model may have invented the name; one refused call would make the whole conversation unusable.
+ *
+ * @param notAllowed characters that the vendor refuses in a name, with the flag `g`
+ * @returns a name of at least one character
  */
-
-/** @param notAllowed what the vendor refuses in a name, with the flag `g` @returns a name of at least one character */
 export function sendableName(name: string, maxChars: number, notAllowed: RegExp = /[^\w-]/g): string {
   return name.replaceAll(notAllowed, '_').slice(0, maxChars) || 'unnamed'
 }
 
-/** @returns the arguments as an object: what is none is wrapped, so that the model can still read what it wrote */
+/** @returns the arguments as an object. Anything else is wrapped in one, so that the model can still read what it wrote. */
 export function sendableObject(text: string): JsonObject {
   return parseObject(text) ?? (text.trim() === '' ? {} : { invalid_arguments: text })
 }

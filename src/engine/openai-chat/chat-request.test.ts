@@ -163,16 +163,16 @@ void describe('media in a chat-completions request', () => {
           { type: 'text', text: 'See' },
           { type: 'image_url', image_url: { url: 'data:image/png;base64,AAAA' } },
           { type: 'file', file: { filename: 'document.pdf', file_data: 'data:application/pdf;base64,BBBB' } },
-          { type: 'text', text: '[file left out: image/svg+xml cannot be sent to this model]' },
+          { type: 'text', text: '[file omitted: image/svg+xml cannot be sent to this model]' },
         ],
       },
     ])
   })
 
   void it('says in plain text what a model cannot take', () => {
-    const left = ['See', '[picture left out: this model does not take pictures]', '[document left out: this model does not take documents]']
+    const left = ['See', '[image omitted: this model does not accept images]', '[document omitted: this model does not accept documents]']
     assert.deepEqual(messagesOf([asking], { input: ['text'] }), [
-      { role: 'user', content: [...left, '[file left out: image/svg+xml cannot be sent to this model]'].join('\n') },
+      { role: 'user', content: [...left, '[file omitted: image/svg+xml cannot be sent to this model]'].join('\n') },
     ])
     assert.deepEqual(messagesOf([seen], { input: ['text'] }), [{ role: 'tool', tool_call_id: 'a', content: `R\n${left[1]}` }])
   })

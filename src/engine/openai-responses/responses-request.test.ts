@@ -94,7 +94,7 @@ void describe('a Responses request', () => {
       { role: 'user', content: [{ type: 'input_text', text: 'See' }, image, file] },
       { type: 'function_call_output', call_id: 'c', output: [{ type: 'input_text', text: 'R' }, image] },
     ])
-    const left = { type: 'input_text', text: '[picture left out: this model does not take pictures]' }
+    const left = { type: 'input_text', text: '[image omitted: this model does not accept images]' }
     assert.deepEqual(inputOf([result('c', { text: '', media: [picture] })], { input: ['text'] }), [
       { type: 'function_call_output', call_id: 'c', output: [left] },
     ])

@@ -64,9 +64,9 @@ export function mediaKind({ mediaType }: MediaPart, facts: ModelFacts): 'image' 
 
 /** Stands in the place of a part that is left out. */
 export function leftOut({ mediaType }: MediaPart): string {
-  if (mediaType === 'application/pdf') return '[document left out: this model does not take documents]'
-  if (pictures.has(mediaType)) return '[picture left out: this model does not take pictures]'
-  return `[file left out: ${mediaType} cannot be sent to this model]`
+  if (mediaType === 'application/pdf') return '[document omitted: this model does not accept documents]'
+  if (pictures.has(mediaType)) return '[image omitted: this model does not accept images]'
+  return `[file omitted: ${mediaType} cannot be sent to this model]`
 }
 
 export function dataUri({ mediaType, data }: MediaPart): string {
