@@ -26,7 +26,7 @@ export interface Events {
   delta(session: SessionId, turn: TurnId, call: CallId, text: string): void
   restarted(event: ServerPayloads['reply_restarted']): void
   progress(event: ServerPayloads['progress']): void
-  /** As Kernel.follow. */
+  /** See `Kernel.follow`. */
   follow(session: SessionId, cursor: number, listener: (event: KernelEvent) => void, leaving?: AbortSignal): Promise<() => void>
 }
 
@@ -89,7 +89,7 @@ export function createEvents(store: Store, pending: (session: SessionId) => read
     },
     progress: (event) => emit(topics.get(event.session), { type: 'progress', ...event }),
     async follow(session, cursor, listener, leaving) {
-      const inbox = createInbox(await inJournal(store, cursor), listener)
+      const inbox = createInbox(await clampToJournal(store, cursor), listener)
       const topic = topicOf(session)
       topic.listeners.add(inbox.receive)
       const stop = (): void => {
@@ -106,8 +106,8 @@ export function createEvents(store: Store, pending: (session: SessionId) => read
   }
 }
 
-/** A journal that ends before the cursor was restored to an earlier state: everything from now on is new. */
-async function inJournal(store: Store, cursor: number): Promise<number> {
+/** If the journal ends before the cursor, it was restored to an earlier state, and everything after its end is new. */
+async function clampToJournal(store: Store, cursor: number): Promise<number> {
   return cursor === 0 ? 0 : Math.min(cursor, (await store.head()).seq)
 }
 
@@ -132,10 +132,10 @@ function snapshot(session: SessionId, cursor: number, running: Topic['running'],
 /** Buffers live events of one follower until the past is complete, and drops repeated records. */
 interface Inbox {
   receive(event: KernelEvent): void
-  /** A record of the past. */
-  tell(record: RecordView): void
+  /** Passes on a record from the journal. */
+  deliver(record: RecordView): void
   seen(): number
-  /** @returns whether more records arrived since the last call than are buffered: they must be read from the journal */
+  /** @returns whether records were dropped from the buffer since the last call, so that they must be read from the journal */
   takeMissed(): boolean
   /** Releases the buffered events and the snapshot; from then on events pass directly. */
   goLive(summary: (seen: number) => KernelEvent): void
@@ -145,7 +145,7 @@ function createInbox(cursor: number, listener: (event: KernelEvent) => void): In
   let held: RecordView[] | null = []
   let missed = false
   let seen = cursor
-  const tell = (record: RecordView): void => {
+  const deliver = (record: RecordView): void => {
     if (record.seq <= seen) return
     seen = record.seq
     listener({ type: 'record', record })
@@ -153,16 +153,16 @@ function createInbox(cursor: number, listener: (event: KernelEvent) => void): In
   return {
     receive(event) {
       if (event.type !== 'record') {
-        // What streams before is in the snapshot's text.
+        // Text that streams before is part of the snapshot.
         if (held === null) listener(event)
-      } else if (held === null) tell(event.record)
+      } else if (held === null) deliver(event.record)
       else {
         missed ||= held.length === followPage
         if (held.length === followPage) held = []
         held.push(event.record)
       }
     },
-    tell,
+    deliver,
     seen: () => seen,
     takeMissed() {
       const taken = missed
@@ -170,15 +170,15 @@ function createInbox(cursor: number, listener: (event: KernelEvent) => void): In
       return taken
     },
     goLive(summary) {
-      held?.forEach(tell)
+      held?.forEach(deliver)
       held = null
       listener(summary(seen))
     },
   }
 }
 
-/** The bytes of exchanges are for replay and audit: they would drown what a terminal shows. */
-const followed: readonly Phase[] = ['intent', 'parked', 'decided', 'started', 'outcome', 'refused', 'reconciled']
+/** All phases but `exchange`, whose bytes are for replay and audit only. */
+const followedPhases: readonly Phase[] = ['intent', 'parked', 'decided', 'started', 'outcome', 'refused', 'reconciled']
 
 async function sendPast(store: Store, session: SessionId, inbox: Inbox, leaving?: AbortSignal): Promise<void> {
   for (;;) {
@@ -186,12 +186,12 @@ async function sendPast(store: Store, session: SessionId, inbox: Inbox, leaving?
     const page = await store.records({
       session,
       after: inbox.seen(),
-      phases: followed,
+      phases: followedPhases,
       order: 'oldest_first',
       limit: followPage,
       hydrate: true,
     })
-    for (const { previous: _, hash: __, body, ...record } of page) inbox.tell({ ...record, body: JSON.parse(body) })
+    for (const { previous: _, hash: __, body, ...record } of page) inbox.deliver({ ...record, body: JSON.parse(body) })
     if (page.length < followPage && !inbox.takeMissed()) return
   }
 }

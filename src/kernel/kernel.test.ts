@@ -174,7 +174,7 @@ test('a tokenizer that fails once is asked again by the next turn', async () => 
 
 test('a money budget needs to know the price', async () => {
   await using fixture = await openFixture({ config: { budget: { user: { micro_dollars: 1_000_000 } } } })
-  assert.match((await fixture.turn('hi'))['reply'] as string, /Nobody has said what .* costs/)
+  assert.match((await fixture.turn('hi'))['reply'] as string, /The price of .* is unknown/)
 })
 
 test('what a turn cost is counted for session and user, in the journal and in the accounts alike', async () => {

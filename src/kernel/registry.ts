@@ -1,6 +1,6 @@
 /**
- * The call registry: one description of each call, and what is made from it: the model's tools, help, and errors that tell
- * a model how to mend its call.
+ * The call registry: one description of each call, and what is derived from it: the model's tools, help, and errors that tell a model how
+ * to correct its call.
  */
 import type { z } from 'zod'
 import { type Call, type Failure, once, toolName, type ToolSpec } from '../types/index.ts'
@@ -10,19 +10,22 @@ import { maxInputBytes, maxWhyLength } from './limits.ts'
 export type Parsed = { readonly ok: true; readonly call: Call; readonly input: unknown } | { readonly ok: false; readonly failure: Failure }
 
 export interface Registry {
-  /** Of all calls, in the order in which they were described. */
+  /** References of all calls, in the order of their descriptions. */
   references(): readonly CallReference[]
-  /** Finds by `family.verb` or by a model's spelling `family_verb`. */
+  /** Finds a call by `family.verb` or by the tool name `family_verb`. */
   find(name: string): Call | undefined
-  /** Resolves and checks. An input that is text is taken as JSON, as models write it. The others can be asked once this has been. */
+  /**
+   * Finds the call and validates the input; a string is parsed as JSON, as models write it. Loads the descriptions: all other methods
+   * may be used only after the first `parse`.
+   */
   parse(name: string, input: unknown): Promise<Parsed>
-  /** Tools for a caller that holds these rights. The same array for the same rights, so it can be cached by identity. */
+  /** Tools for a caller with these rights. The same set object gives the same array, so that it can be cached by identity. */
   tools(rights: ReadonlySet<string>): readonly ToolSpec[]
 }
 
 type Loaded = Pick<typeof import('./call-reference.ts'), 'describeCall' | 'toToolSpec'> & { readonly byName: ReadonlyMap<string, Call> }
 
-/** @param describe loads and makes the descriptions, for the first call: they are a third of what a start would load */
+/** @param describe loads the descriptions at the first call: they are a third of the code that a start would otherwise load */
 export function createRegistry(describe: () => Promise<readonly Call[]>): Registry {
   let loaded: Loaded | null = null
   const load = once(async (): Promise<Loaded> => {
@@ -30,15 +33,15 @@ export function createRegistry(describe: () => Promise<readonly Call[]>): Regist
     const byName = new Map(calls.flatMap((call) => [[call.name, call] as const, [toolName(call.name), call] as const]))
     return (loaded = { ...reference, byName })
   })
-  const known = (): Loaded => {
-    if (loaded === null) throw new Error('the registry is read before a call was made')
+  const requireLoaded = (): Loaded => {
+    if (loaded === null) throw new Error('the registry is used before its first parse')
     return loaded
   }
-  const all = (): readonly Call[] => [...new Set(known().byName.values())]
+  const all = (): readonly Call[] => [...new Set(requireLoaded().byName.values())]
   const toolCache = new WeakMap<ReadonlySet<string>, readonly ToolSpec[]>()
   return {
-    find: (name) => known().byName.get(name),
-    references: () => all().map(known().describeCall),
+    find: (name) => requireLoaded().byName.get(name),
+    references: () => all().map(requireLoaded().describeCall),
     async parse(name, input) {
       const { byName } = loaded ?? (await load())
       const call = byName.get(name)
@@ -54,7 +57,7 @@ export function createRegistry(describe: () => Promise<readonly Call[]>): Regist
       if (made !== undefined) return made
       const tools = all()
         .filter((call) => call.audience.includes('model') && rights.has(call.right))
-        .map(known().toToolSpec)
+        .map(requireLoaded().toToolSpec)
       toolCache.set(rights, tools)
       return tools
     },
@@ -62,7 +65,7 @@ export function createRegistry(describe: () => Promise<readonly Call[]>): Regist
 }
 
 function parseArguments(text: string): { readonly json: unknown } | { readonly problem: string } {
-  // Models send nothing at all for a tool without arguments.
+  // Models may send an empty string for a tool without arguments.
   if (text.trim() === '') return { json: {} }
   try {
     return { json: JSON.parse(text) }
@@ -76,7 +79,7 @@ function explain(error: z.ZodError): string {
     .slice(0, 5)
     .map((issue) => (issue.path.length === 0 ? issue.message : `field \`${issue.path.join('.')}\`: ${issue.message}`))
     .join('; ')
-  // It names fields as they were called, and a refusal is told whole.
+  // The message quotes field names that a model chose, and refusals are not truncated later.
   return why.length <= maxWhyLength ? why : `${why.slice(0, maxWhyLength).toWellFormed()}…`
 }
 
@@ -92,7 +95,7 @@ function tooLarge(call: Call, length: number): Failure {
   return {
     code: 'limit_reached',
     message: `${toolName(call.name)} was not run: its arguments have ${length} characters, more than ${maxInputBytes}.`,
-    hint: 'Do it in smaller parts, e.g. write a file in pieces.',
+    hint: 'Split the call into smaller ones, e.g. write a file in pieces.',
   }
 }
 

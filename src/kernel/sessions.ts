@@ -1,4 +1,4 @@
-/** Sessions: their rows, which follow from the journal, and the labels of what they have read. */
+/** A cache of session rows, which are derived from the journal, with the labels of what each session has read. */
 import { plainSession, type SessionRow, type Store } from '../store/index.ts'
 import {
   type Caller,
@@ -16,16 +16,16 @@ import { join, type Labels, parseLabels } from './stages/policy.ts'
 export interface Sessions {
   /** @throws OxbowError `not_found`, also while the session is being erased */
   load(id: SessionId): Promise<SessionRow>
-  /** Makes `load` fail, because the session is being erased. @returns a function that undoes it if erasing fails */
+  /** Makes `load` fail while the session is being erased. @returns a function that undoes this if erasing fails */
   leave(id: SessionId): () => void
   held(caller: Pick<Caller, 'session'>): Labels
   join(caller: Pick<Caller, 'session'>, added: readonly Label[]): Labels
   /** Changes the cached row. @returns the new row, for the store */
   created(id: SessionId, title: string, at: number): SessionRow
   turnStarted(id: SessionId, text: string, at: number): SessionRow | null
-  /** The call that changed the session's scratchpad last; empty when none has. */
+  /** The call that changed the session's scratchpad last; empty if none has. */
   scratchpad(id: SessionId): CallId | ''
-  /** The call that made the session's newest summary; empty when none has. */
+  /** The call that made the session's newest summary; empty if none has. */
   summary(id: SessionId): CallId | ''
   /** Changes a cached row. @returns null when it is not cached */
   changed(id: SessionId, change: Partial<Omit<SessionRow, 'id'>>): SessionRow | null
@@ -33,7 +33,7 @@ export interface Sessions {
   kept(id: SessionId, change: Partial<Omit<SessionRow, 'id'>>): SessionRow
   /** The cached row is stale: the next `load` reads it again. Its labels stay. */
   forget(id: SessionId): void
-  /** @returns the row if its labels have changed and are not in the store yet; counts as written from now on */
+  /** @returns the row if it has label changes that are not in the store yet; they count as stored from now on */
   takeChanged(id: SessionId): SessionRow | undefined
 }
 
@@ -49,14 +49,14 @@ export function createSessions(store: Store): Sessions {
     rows.put(row.id, row)
     return row
   }
-  // A row may be evicted during a call that waits for days: until it is read again, it has all labels.
+  // A row may be evicted during a call that waits for days: until it is loaded again, the session counts as having all labels.
   const held: Sessions['held'] = ({ session }) => (session === '' ? [] : parseLabels(rows.get(session)?.labels ?? 'private,untrusted'))
   return {
     held,
     takeChanged: (id) => (changed.delete(id) ? rows.get(id) : undefined),
     async load(id) {
-      const known = rows.get(id)
-      const row = known === undefined || stale.has(id) ? await store.session(id) : known
+      const cached = rows.get(id)
+      const row = cached === undefined || stale.has(id) ? await store.session(id) : cached
       if (row === null || row.deleted > 0 || leaving.has(id)) {
         throw new OxbowError('not_found', `There is no session ${id}.`, { hint: 'See `oxbow sessions`, or start a new one.' })
       }
@@ -111,9 +111,9 @@ export interface ListInput {
 
 /** @returns sessions that are not deleted, newest activity first */
 export async function sessionsOf(store: Store, { limit, archived, search }: ListInput): Promise<readonly SessionRow[]> {
-  const wanted = search.toLowerCase().split(/\s+/u)
+  const words = search.toLowerCase().split(/\s+/u)
   const fits = ({ title, deleted, archived: put }: SessionRow): boolean =>
-    deleted === 0 && (archived || put === 0) && wanted.every((word) => title.toLowerCase().includes(word))
+    deleted === 0 && (archived || put === 0) && words.every((word) => title.toLowerCase().includes(word))
   const newest = await store.sessions(search === '' ? limit : maxSessionsRead)
   const found = newest.filter(fits)
   if (found.length >= limit || newest.length < limit) return found.slice(0, limit)

@@ -43,7 +43,7 @@ const mistakes: readonly Mistake[] = [
     what: 'arguments over 1 MiB',
     call: { name: 'file_write', arguments: { path: 'big', text: 'x'.repeat(mebibyte) } },
     code: 'limit_reached',
-    hint: /smaller parts/,
+    hint: /into smaller ones/,
   },
   {
     what: 'a path that leaves the workspace',

@@ -79,7 +79,7 @@ test('under a money budget a model without a price is not asked, nor one whose f
     using terminal = await openReady(guest, workspace)
     const { status, failure } = await (await openConversation(terminal)).say('Hello?')
     assert.deepEqual([status, failure?.code, endpoint.asked.length], ['limit', 'budget_exhausted', 0], unpriced)
-    assert.match(failure?.message ?? '', /Nobody has said what \S*m costs/)
+    assert.match(failure?.message ?? '', /The price of \S*m is unknown/)
     assert.match(failure?.hint ?? '', /input_price/)
   }
 })

@@ -144,7 +144,7 @@ void describe('vectors of a service', () => {
     const { endpoint, save, search, stats } = await open(embeddings, { budget: { micro_dollars: 1_000_000 } })
     await save('The doctor is in Lisbon.')
     assert.deepEqual(await search('doctor'), ['The doctor is in Lisbon.'])
-    assert.match((await stats()).problem ?? '', /found by words only: Nobody has said what mine\/m costs/)
+    assert.match((await stats()).problem ?? '', /found by words only: The price of mine\/m is unknown/)
     assert.deepEqual(endpoint.asked, [])
   })
 

@@ -1,9 +1,9 @@
 /**
- * Conversations: a fold over journal records. The same function builds them live, record by record, and from rows that are read back.
- * The newest part of each session is cached as long as memory allows, so that a turn reads nothing back, and old messages keep their
- * identity and with it their cached wire form and token count.
+ * Conversations, built as a fold over journal records. The same function folds live records and rows read back from the store. The newest
+ * part of each session is cached up to a memory limit, so that a turn usually reads nothing, and so that messages stay the same objects,
+ * which keeps their cached wire form and token count valid.
  *
- * Each item keeps the id of its call; a tool result finds its place by that id: its generation's id, a dot, and its index.
+ * Each item has the id of its call. The id of a tool call is its generation's id, a dot and its index, which gives a result its position.
  */
 import type { HistoryRow, Store } from '../../store/index.ts'
 import {
@@ -44,7 +44,7 @@ export interface Conversations {
   drop(): void
 }
 
-/** Memory of a cached session beside its items, and of an item beside its text: objects, and the cached wire form. Measured. */
+/** Measured overhead of a cached session, and of an item without its text: objects and the cached wire form. */
 const overheadBytes = 1_000
 const itemBytes = 500
 
@@ -63,7 +63,7 @@ export function createConversations(history: HistoryDeps, flushed: () => Promise
     const isWarm = held !== undefined && (held.complete || held.bytes >= maxBytes)
     const before = drops
     const found = isWarm ? held : await flushed().then(() => load(history, session, maxBytes, since))
-    // Something that was read may have been erased meanwhile.
+    // A body may have been erased after it was read.
     if (drops !== before) return read(session, maxBytes, since)
     trim(found, maxBytes)
     warm.put(session, found)
@@ -98,14 +98,14 @@ function createdSession(body: unknown): SessionId | null {
 async function load(history: HistoryDeps, session: SessionId, maxBytes: number, since: number): Promise<Warm> {
   const rows: FoldInput[] = []
   let bytes = 0
-  let asked = false
+  let hasUserMessage = false
   let complete = true
   read: for await (const page of historyPages(history, session)) {
     for (const row of page) {
-      if (row.seq <= since && asked) break read
+      if (row.seq <= since && hasUserMessage) break read
       rows.push({ ...row, body: JSON.parse(row.body) })
       bytes += row.body.length
-      asked ||= row.name === 'turn.send' && row.phase === 'started'
+      hasUserMessage ||= row.name === 'turn.send' && row.phase === 'started'
     }
     complete = bytes < maxBytes
     if (!complete) break
@@ -118,14 +118,14 @@ async function load(history: HistoryDeps, session: SessionId, maxBytes: number, 
   return { items, bytes: items.reduce((sum, item) => sum + item.bytes, 0), complete }
 }
 
-/** Drops items that no window needs any more, all at once at twice the need, so that trimming is rare. */
+/** Drops the oldest items once there are twice as many as a window needs, so that trimming is rare. */
 function trim(conversation: Warm, maxBytes: number): void {
   if (conversation.bytes <= maxBytes * 2) return
   let drop = 0
-  // The user's last message stays, however much follows it: without it the model does not know its task.
+  // The user's last message always stays: without it the model does not know its task.
   const task = conversation.items.findLastIndex(({ message }) => message.role === 'user')
-  const most = task < 0 ? conversation.items.length - 1 : task
-  while (conversation.bytes > maxBytes && drop < most) conversation.bytes -= conversation.items[drop++]!.bytes
+  const maxDropped = task < 0 ? conversation.items.length - 1 : task
+  while (conversation.bytes > maxBytes && drop < maxDropped) conversation.bytes -= conversation.items[drop++]!.bytes
   conversation.items.splice(0, drop)
   conversation.complete = false
 }
@@ -139,7 +139,7 @@ function findGeneration(items: readonly ConversationItem[], generation: CallId):
   return undefined
 }
 
-/** The call that recalls before a turn. */
+/** The call that recalls memories before a turn. */
 const recallName = 'memory.recall'
 
 interface FoldInput {
@@ -149,8 +149,8 @@ interface FoldInput {
   readonly body: unknown
 }
 
-/** @returns the item that a record adds, or null when it carries no conversation. `known` finds generations by call id. */
-export function toItem(record: FoldInput, known: (generation: CallId) => AssistantMessage | undefined): ConversationItem | null {
+/** @param generationOf finds a generation by call id @returns the item that a record adds, or null if it adds none */
+export function toItem(record: FoldInput, generationOf: (generation: CallId) => AssistantMessage | undefined): ConversationItem | null {
   const body = record.body as Partial<Record<'text' | 'reply' | 'status' | 'finish', string>> & {
     code?: Failure['code']
     message?: Message
@@ -159,20 +159,20 @@ export function toItem(record: FoldInput, known: (generation: CallId) => Assista
     attachments?: readonly Attachment[]
     files?: readonly KeptFile[]
   }
-  // A model may ask for anything by any name: what is a tool call is told by its id.
+  // A tool call is recognized by its id, never by its name, because a model may use any name.
   const place = toolPlace(record.call)
   if (place === null && record.name === recallName) return body.status === 'ok' && body.text ? recalledItem(record.call, body.text) : null
-  if (isErased(record.body)) return toErasedItem(record, known)
+  if (isErased(record.body)) return toErasedItem(record, generationOf)
   if (place === null && record.name === 'turn.send') {
     if (record.phase === 'started') return conversationItem(record.call, sentMessage(body.text ?? '', body.attachments))
-    // A turn that ended without the model's own last word: what the person was told is part of the conversation.
+    // When a turn ends without an answer of the model, the notice shown to the person becomes part of the conversation.
     if (record.phase === 'outcome' && body.status !== 'ok' && body.status !== 'merged' && body.reply)
       return conversationItem(record.call, { role: 'assistant', parts: [{ type: 'text', text: body.reply }] })
     return null
   }
   if (place !== null) {
-    const asked = known(place.generation)
-    const part = asked === undefined ? undefined : toolCallsOf(asked)[place.index]
+    const generation = generationOf(place.generation)
+    const part = generation === undefined ? undefined : toolCallsOf(generation)[place.index]
     if (part === undefined || !isFinal(record.phase)) return null
     const ok = body.status === 'ok' && body.ok !== false
     return toolResult(record.call, part, { ok, text: body.text ?? '', labels: body.labels, files: body.files })
@@ -187,12 +187,12 @@ export function toItem(record: FoldInput, known: (generation: CallId) => Assista
 /** An erased message stays as a placeholder, so that questions and answers keep their order. */
 function toErasedItem(
   { call, name, phase }: FoldInput,
-  known: (generation: CallId) => AssistantMessage | undefined,
+  generationOf: (generation: CallId) => AssistantMessage | undefined,
 ): ConversationItem | null {
   const place = toolPlace(call)
   if (place === null && name === 'turn.send' && phase === 'started') return conversationItem(call, sentMessage(erasedText))
   if (place === null) return conversationItem(call, { role: 'assistant', parts: [{ type: 'text', text: erasedText }] })
-  const generation = known(place.generation)
+  const generation = generationOf(place.generation)
   const part = generation === undefined ? undefined : toolCallsOf(generation)[place.index]
   return part === undefined ? null : toolResult(call, part, { ok: true, text: erasedText, labels: undefined })
 }
@@ -218,7 +218,7 @@ function isFinal(phase: Phase): boolean {
   return phase === 'outcome' || phase === 'refused' || phase === 'reconciled'
 }
 
-/** @returns whether an entry must be found when the conversation is read back; true wherever `toItem` returns an item */
+/** @returns whether an entry belongs to the stored history of its conversation; true whenever `toItem` returns an item */
 export function carriesConversation({
   call,
   name,
@@ -246,7 +246,7 @@ export interface HistoryDeps {
 
 /**
  * A session's history in the store, newest first: its own records, then those of the session that it was forked from.
- * @param before seq that all rows are below; null: none @returns pages that are never empty
+ * @param before only rows with a smaller seq; null: all rows @returns pages that are never empty
  */
 export async function* historyPages(
   { store, lineage }: HistoryDeps,

@@ -44,7 +44,7 @@ describe('the scratchpad', () => {
       '1. three',
     ])
     assert.ok(!seen[4]!.system.includes('scratchpad, notes'))
-    assert.match(seen[5]!.system, /notes that you wrote for yourself in this session \(not words of the person\):\n1\. three$/)
+    assert.match(seen[5]!.system, /notes that you wrote for yourself in this session \(not written by the person\):\n1\. three$/)
   })
 
   it('is in a fork what it was at the point that both share', async () => {

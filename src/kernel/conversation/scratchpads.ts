@@ -1,6 +1,6 @@
 /**
- * The scratchpad of a session: what its agent notes for itself, so that it outlives the window. There is no table of it: the newest
- * outcome of `scratchpad.write` or `scratchpad.clear` is its state, and the session's row names the call of that outcome.
+ * The scratchpad of a session: notes that its agent keeps for itself beyond the context window. It has no table: its state is the newest
+ * outcome of `scratchpad.write` or `scratchpad.clear`, and the session's row names the call of that outcome.
  */
 import { type CallId, createRecentMap, isErased, type JsonObject, type Phase, type SessionId } from '../../types/index.ts'
 import type { Store } from '../../store/index.ts'
@@ -8,17 +8,17 @@ import { maxHeldScratchpads } from '../limits.ts'
 
 interface Scratchpad {
   readonly items: readonly string[]
-  /** Unix milliseconds; null when nothing was ever noted. */
+  /** Unix milliseconds; null if it was never written. */
   readonly updated_at: number | null
 }
 
 export interface Scratchpads {
   read(session: SessionId): Promise<Scratchpad>
-  /** What a model is told at the beginning of a turn; empty when nothing is noted. */
+  /** The section of the system prompt; empty when there are no notes. */
   section(session: SessionId): string | Promise<string>
-  /** Takes in a record that was appended just now. */
+  /** Updates the cache from a record that was just appended. */
   observe(entry: Change): void
-  /** Bodies were erased: what is held may be among them. */
+  /** Empties the cache after bodies were erased. */
   drop(): void
 }
 
@@ -31,7 +31,7 @@ interface Change {
 
 const empty: Scratchpad = { items: [], updated_at: null }
 
-/** Whether the entry is a scratchpad's newest state; one that was erased is, too: it is empty then. */
+/** @returns whether the entry sets the state of a scratchpad; an erased one sets it to empty */
 export function changesScratchpad({ name, phase, body }: Omit<Change, 'session'>): boolean {
   return (name === 'scratchpad.write' || name === 'scratchpad.clear') && phase === 'outcome' && (body['status'] === 'ok' || isErased(body))
 }
@@ -39,7 +39,7 @@ export function changesScratchpad({ name, phase, body }: Omit<Change, 'session'>
 interface ScratchpadDeps {
   readonly store: Store
   readonly flushed: () => Promise<void>
-  /** The call that changed it last; empty when none has. */
+  /** The call that changed it last; empty if none has. */
   readonly changedBy: (session: SessionId) => CallId | ''
 }
 
@@ -53,12 +53,12 @@ export function createScratchpads({ store, flushed, changedBy }: ScratchpadDeps)
   const read: Scratchpads['read'] = async (session) => {
     const call = changedBy(session)
     if (call === '') return empty
-    const known = held.get(session)
-    if (known !== undefined) return known
+    const cached = held.get(session)
+    if (cached !== undefined) return cached
     const before = drops
     await flushed()
     const [record] = await store.records({ call, phases: ['outcome'], order: 'newest_first', limit: 1, hydrate: true })
-    // What was read may be erased by now.
+    // The record may have been erased after it was read.
     if (drops !== before) return read(session)
     return record === undefined ? empty : (held.get(session) ?? keep(session, fromBody(JSON.parse(record.body) as JsonObject)))
   }
@@ -84,5 +84,5 @@ function fromBody(body: JsonObject): Scratchpad {
 function describe({ items }: Scratchpad): string {
   if (items.length === 0) return ''
   const lines = items.map((item, i) => `${i + 1}. ${item.replace(/\s+/g, ' ')}`)
-  return `Your scratchpad, notes that you wrote for yourself in this session (not words of the person):\n${lines.join('\n')}`
+  return `Your scratchpad, notes that you wrote for yourself in this session (not written by the person):\n${lines.join('\n')}`
 }

@@ -1,7 +1,7 @@
 /**
- * Rolling summaries: the newest of each session, and the making of the next. There is no table of them: a summary is a step of the
- * call that made it, and the session's row names that call. Two that make one at the same time both read the same old one; the
- * store takes only that of whoever claimed last.
+ * Rolling summaries: the newest one of each session, and how the next one is made. They have no table: a summary is recorded as a step of
+ * the call that made it, and the session's row names that call. When two calls summarize a session at the same time, both start from the
+ * same old summary, and the store accepts only that of the call that claimed last.
  */
 import { loadSummary, type Said, type Summary, type SummaryStep } from '../../memory/index.ts'
 import { createMessageCounter, type MessageCounter, type SummarizeOutput, tokensOfAll } from '../../runtime/index.ts'
@@ -32,26 +32,26 @@ import { type HistoryDeps, historyPages, toItem } from './conversations.ts'
 
 interface HeldSummary {
   readonly summary: Summary
-  /** As a model reads it. */
+  /** The message that a model reads. */
   readonly item: ConversationItem
 }
 
 export interface Summaries {
-  /** A promise only when it has to be read. */
+  /** @returns a promise only when the summary is not cached */
   read(session: SessionId): HeldSummary | null | Promise<HeldSummary | null>
-  /** @param asked the call that makes it. @throws OxbowError `stale_epoch` when another one was faster */
-  roll(session: SessionId, room: number, asked: Asked): Promise<SummarizeOutput & Made>
-  /** Bodies were erased: what is held may be among them. */
+  /** @param maker the call that makes the summary @throws OxbowError `stale_epoch` when another call claimed later */
+  roll(session: SessionId, room: number, maker: Maker): Promise<SummarizeOutput & Made>
+  /** Empties the cache after bodies were erased. */
   drop(): void
-  /** Takes words out of the newest summary of a session. @returns whether there was something to take out */
-  rewrite(session: SessionId, change: (summary: Summary) => Summary, asked: Omit<Asked, 'signal' | 'overflows'>): Promise<boolean>
+  /** Changes the newest summary of a session, to remove words from it. @returns whether it changed */
+  rewrite(session: SessionId, change: (summary: Summary) => Summary, maker: Omit<Maker, 'signal' | 'overflows'>): Promise<boolean>
 }
 
-interface Asked {
+interface Maker {
   readonly id: CallId
   readonly caller: Caller
   readonly signal: AbortSignal
-  /** The window is over: also a little is summed up. */
+  /** True when the window overflows: then even a single message is summarized. */
   readonly overflows: boolean
 }
 
@@ -75,57 +75,57 @@ const nothing: SummarizeOutput & Made = { summary: null, through: '', messages: 
 export function createSummaries(deps: SummaryDeps): Summaries {
   const { store, sessions, engine } = deps
   const counter = createMessageCounter(engine.countTokens)
-  const shelf = createShelf(deps)
+  const stored = createSummaryStore(deps)
   const running = new Map<SessionId, Promise<SummarizeOutput & Made>>()
 
-  const roll = async (session: SessionId, room: number, asked: Asked): Promise<SummarizeOutput & Made> => {
+  const roll = async (session: SessionId, room: number, maker: Maker): Promise<SummarizeOutput & Made> => {
     const { emptySummary, makeSummary, stepsToLeave, summaryTokens } = await loadSummary()
-    const epoch = await claim(store, session, asked.id)
+    const epoch = await claim(store, session, maker.id)
     await deps.journal.flushed()
-    const before = (await shelf.read(session))?.summary ?? emptySummary
+    const before = (await stored.read(session))?.summary ?? emptySummary
     const { steps, complete } = await readSteps({ ...deps, counter }, session, before.upto, engine.model.contextTokens * maxBytesPerToken)
     const leaving = steps.slice(0, stepsToLeave(steps, room * deps.config.target_ratio - summaryTokens(room)))
     const messages = leaving.reduce((sum, { said }) => sum + said.length, 0)
-    if (messages < (asked.overflows ? 1 : deps.config.min_turns)) return nothing
+    if (messages < (maker.overflows ? 1 : deps.config.min_turns)) return nothing
     const started = complete ? before : { ...before, ranges: [...before.ranges, unread(before, leaving[0]!.from)] }
     const made = await makeSummary(started, leaving, room, {
-      ask: (question) => deps.complete(asked.caller, question, asked.signal),
-      fence: (text) => fenced(text, asked.id),
+      ask: (question) => deps.complete(maker.caller, question, maker.signal),
+      fence: (text) => fenced(text, maker.id),
     })
-    const { item } = await shelf.write(session, asked, epoch, made)
+    const { item } = await stored.write(session, maker, epoch, made)
     return { summary: item, through: made.through, messages, by: made.by }
   }
   return {
-    read: shelf.read,
-    drop: shelf.drop,
-    roll(session, room, asked) {
-      // Whoever asks while one is made gets that one.
+    read: stored.read,
+    drop: stored.drop,
+    roll(session, room, maker) {
+      // A request during a run shares its result.
       const making = running.get(session)
-      if (making !== undefined) return unlessStopped(making, asked.signal)
-      const own = roll(session, room, asked).finally(() => running.delete(session))
+      if (making !== undefined) return unlessStopped(making, maker.signal)
+      const own = roll(session, room, maker).finally(() => running.delete(session))
       running.set(session, own)
       return own
     },
-    async rewrite(session, change, asked) {
+    async rewrite(session, change, maker) {
       await sessions.load(session)
-      const epoch = await claim(store, session, asked.id)
-      const before = (await shelf.read(session))?.summary ?? shelf.dropped(session)
+      const epoch = await claim(store, session, maker.id)
+      const before = (await stored.read(session))?.summary ?? stored.dropped(session)
       const after = before === undefined ? before : change(before)
       if (before === undefined || after === undefined || after === before) return false
-      await shelf.write(session, asked, epoch, { ...after, epoch: before.epoch + 1 })
+      await stored.write(session, maker, epoch, { ...after, epoch: before.epoch + 1 })
       return true
     },
   }
 }
 
-interface Shelf extends Pick<Summaries, 'read' | 'drop'> {
-  /** What was held before the last `drop`: its record may be erased, and what was not forgotten of it is worth keeping. */
+interface SummaryStore extends Pick<Summaries, 'read' | 'drop'> {
+  /** The summary cached before the last `drop`. Its record may be erased, but the rest of its text is worth keeping. */
   dropped(session: SessionId): Summary | undefined
-  write(session: SessionId, asked: Pick<Asked, 'id' | 'caller'>, epoch: number, summary: Summary): Promise<HeldSummary>
+  write(session: SessionId, maker: Pick<Maker, 'id' | 'caller'>, epoch: number, summary: Summary): Promise<HeldSummary>
 }
 
-/** Summaries as they are kept: in the journal, and the newest of some sessions in memory. */
-function createShelf({ store, sessions, journal }: SummaryDeps): Shelf {
+/** Summaries in the journal, with a cache of the newest one of some sessions. */
+function createSummaryStore({ store, sessions, journal }: SummaryDeps): SummaryStore {
   const held = createRecentMap<SessionId, HeldSummary & { readonly call: CallId }>(maxHeldSummaries)
   const before = createRecentMap<SessionId, Summary>(maxHeldSummaries)
   let drops = 0
@@ -137,21 +137,21 @@ function createShelf({ store, sessions, journal }: SummaryDeps): Shelf {
     return kept
   }
   const readCold = async (session: SessionId, call: CallId): Promise<HeldSummary | null> => {
-    const asked = drops
+    const dropsBefore = drops
     await journal.flushed()
     const [record] = await store.records({ call, phases: ['exchange'], order: 'newest_first', limit: 1, hydrate: true })
     const { readSummary } = await loadSummary()
-    // What was read may be erased by now, or not be the newest any more.
-    if (drops !== asked || sessions.summary(session) !== call) return read(session)
+    // The record may have been erased or superseded after it was read.
+    if (drops !== dropsBefore || sessions.summary(session) !== call) return read(session)
     const summary = readSummary(record === undefined ? null : JSON.parse(record.body))
-    // One that was erased stands for nothing any more: its originals are read again, as far as they are there.
+    // An erased summary replaces nothing: the originals are read again, as far as they still exist.
     return summary === null ? null : keep(session, call, summary)
   }
-  const read: Shelf['read'] = (session) => {
+  const read: SummaryStore['read'] = (session) => {
     const call = sessions.summary(session)
     if (call === '') return null
-    const known = held.get(session)
-    return known?.call === call ? known : readCold(session, call)
+    const cached = held.get(session)
+    return cached?.call === call ? cached : readCold(session, call)
   }
   return {
     read,
@@ -177,7 +177,7 @@ function createShelf({ store, sessions, journal }: SummaryDeps): Shelf {
   }
 }
 
-/** What another one is making does not stop by this signal. */
+/** Stops waiting on the signal; the run itself continues for the others. */
 function unlessStopped<T>(making: Promise<T>, signal: AbortSignal): Promise<T> {
   const stopped = Promise.withResolvers<never>()
   const stop = (): void => stopped.reject(signal.reason)
@@ -186,24 +186,22 @@ function unlessStopped<T>(making: Promise<T>, signal: AbortSignal): Promise<T> {
   return Promise.race([making, stopped.promise]).finally(() => signal.removeEventListener('abort', stop))
 }
 
-/** The lane of a session's summary: its epoch is what two makers compare. Nobody holds it. */
+/** The lane of a session's summary. Only its epoch counts, which fences concurrent calls; it is never held. */
 const laneOf = (session: SessionId): SessionId => `summary:${session}` as SessionId
 
 async function claim(store: Store, session: SessionId, owner: CallId): Promise<number> {
   return (await store.claimLane(laneOf(session), owner, 0)) ?? 0
 }
 
-/** What was said before the oldest that was read; nobody counts it. */
+/** @returns a range for the messages before the oldest that was read; they are not counted */
 function unread({ upto }: Summary, first: number): Summary['ranges'][number] {
-  return { from: upto + 1, to: Math.max(upto + 1, first - 1), messages: 0, about: 'earlier, never summed up' }
+  return { from: upto + 1, to: Math.max(upto + 1, first - 1), messages: 0, about: 'earlier, never summarized' }
 }
-
-/** Reads what stands behind a summary, as steps that can leave the window: a message, or a generation with its results. */
 
 interface ReadSteps {
   /** Oldest first. */
   readonly steps: readonly SummaryStep[]
-  /** False when older ones were not read: they never were in a summary. */
+  /** False when older steps were not read; no summary contains them. */
   readonly complete: boolean
 }
 
@@ -216,7 +214,10 @@ interface OpenStep {
   readonly labels: Set<Label>
 }
 
-/** @param since seq that all are above. @param maxBytes what is read, about; older ones are left unread */
+/**
+ * Reads the messages after a summary, as steps that leave the window together: a message, or a generation with its results.
+ * @param since only rows with a larger seq @param maxBytes approximate limit; older rows are not read
+ */
 async function readSteps(
   deps: HistoryDeps & { readonly counter: MessageCounter },
   session: SessionId,
@@ -259,7 +260,7 @@ function stepsOf(rows: readonly HistoryRow[]): readonly OpenStep[] {
     if (item === null) continue
     generations.set(item.call, item.message)
     const last = steps.at(-1)
-    // What a turn said as it failed has the call of the message: they leave together, so that a call names one place.
+    // The notice of a failed turn has the same call as its message: they stay in one step, so that a call names one position.
     const belongs = last !== undefined && (item.message.role === 'tool' || item.call === last.through)
     const step = belongs ? last : { from: row.seq, to: row.seq, through: item.call, said: [], messages: [], labels: new Set<Label>() }
     if (!belongs) steps.push(step)
@@ -272,7 +273,7 @@ function stepsOf(rows: readonly HistoryRow[]): readonly OpenStep[] {
   return steps
 }
 
-/** What memory has found may be by anybody: without the line before its fence, and without the fence. */
+/** @returns recalled text without its first line and its fence; it counts as a tool's, because anybody may have written it */
 function recalledText(text: string): string {
   return unfenced(text.slice(text.indexOf('\n') + 1))
 }

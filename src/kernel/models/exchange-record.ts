@@ -1,28 +1,28 @@
 /**
- * How the journal keeps the bytes of an exchange with a model. Each request repeats the one before it and adds a little, so
- * it is kept as what is new after a common beginning: the journal of a long turn grows with what was said, not with its square.
+ * How the journal keeps the bytes of an exchange with a model. Each request repeats the previous one and adds a little, so only the
+ * part after their common prefix is kept: the journal of a long turn grows linearly, not quadratically.
  */
 import { type CallId, createRecentMap, type JsonObject, type RawExchange, type SessionId } from '../../types/index.ts'
 import { maxHeldRequestBytes, minSharedBytes } from '../limits.ts'
 
 export interface ExchangeRecorder {
-  /** @returns the body of the exchange's record. Bytes that are UTF-8 stand as `text`, others as `base64`. */
+  /** @returns the body of the exchange's record. Valid UTF-8 is stored as `text`, other bytes as `base64`. */
   bodyOf(session: SessionId | '', call: CallId, exchange: RawExchange): JsonObject
-  /** Requests that are held may have been erased: the next one is told whole. */
+  /** Forgets cached requests, because their records may have been erased: the next request is recorded in full. */
   drop(): void
 }
 
-/** The newest request of a session, that the next one can be told by. */
+/** The newest request of a session; the next one is recorded relative to it. */
 interface Held {
   readonly id: string
-  /** As it was sent, and without secrets. */
+  /** The pieces as they were sent, and the same pieces without secrets. */
   readonly request: readonly Uint8Array[]
   readonly kept: readonly Buffer[]
 }
 
-/** @param hideSecretBytes what a key looks like in the journal: an endpoint may repeat the one that it was sent */
+/** @param hideSecretBytes replaces secrets, also in responses: an endpoint may repeat the key that it was sent */
 export function createExchangeRecorder(hideSecretBytes: (bytes: Buffer) => Buffer): ExchangeRecorder {
-  // A request with pictures in it may be larger than all others may be together, and stays: it is the one that comes again.
+  // A request with pictures may exceed the limit by itself; it is still kept, because the next one repeats it.
   const held = createRecentMap<SessionId | '', Held>(maxHeldRequestBytes, ({ kept }) => bytesIn(kept))
   let made = 0
   return {
@@ -30,7 +30,7 @@ export function createExchangeRecorder(hideSecretBytes: (bytes: Buffer) => Buffe
     bodyOf(session, call, { wire, model, url, status, request, response }) {
       const id = `${call}#${++made}`
       const before = held.get(session)
-      // A piece that came before is not looked through again.
+      // A piece that the previous request had too is not searched for secrets again.
       const kept = request.map((piece, at) => (piece === before?.request[at] ? before.kept[at]! : hideSecretBytes(asBuffer(piece))))
       const shared = before === undefined ? 0 : commonLength(before.kept, kept)
       held.put(session, { id, request, kept })
@@ -66,7 +66,7 @@ function behind(pieces: readonly Buffer[], skipped: number): Buffer {
   return first === undefined ? Buffer.alloc(0) : Buffer.concat([first.subarray(rest), ...others])
 }
 
-/** Bytes that are the same at the beginning of both; what is the same in pieces that begin at other places is not looked for. */
+/** @returns the length of the common prefix; it ends at the first piece that differs in length or content */
 function commonLength(a: readonly Buffer[], b: readonly Buffer[]): number {
   let length = 0
   for (const [at, piece] of b.entries()) {
@@ -80,15 +80,15 @@ function commonLength(a: readonly Buffer[], b: readonly Buffer[]): number {
 }
 
 function commonBytes(a: Buffer, b: Buffer): number {
-  const most = Math.min(a.length, b.length)
+  const shorter = Math.min(a.length, b.length)
   let length = 0
-  // In large steps, where the comparison is a single call, and then the last step byte by byte.
-  for (; length < most; length += compareStep) {
-    const end = Math.min(most, length + compareStep)
+  // Large steps compare natively; the last step is compared byte by byte.
+  for (; length < shorter; length += compareStep) {
+    const end = Math.min(shorter, length + compareStep)
     if (a.compare(b, length, end, length, end) !== 0) break
   }
-  while (length < most && a[length] === b[length]) length++
-  return Math.min(length, most)
+  while (length < shorter && a[length] === b[length]) length++
+  return Math.min(length, shorter)
 }
 
 const compareStep = 4_096

@@ -1,10 +1,10 @@
 /**
- * One generation, from its first event to its last: its text goes to followers as it comes, is counted against the reservation,
- * and becomes a message. A failure keeps the text so far and what it cost.
+ * One generation, from its first event to its last: its text is streamed to followers, counted against the reservation, and becomes a
+ * message. A failure keeps the text so far and its cost.
  *
- * A reservation covers what an answer usually takes and grows with the answer while the budgets cover more. What a service
- * reports beyond that is booked only as far as the budgets cover it, and what no window of the model allows is not booked: either ends
- * the generation as a failure of that service.
+ * A reservation covers a usual answer and grows with the answer as long as the budgets cover more. Usage that a service reports beyond
+ * that is charged only as far as the budgets cover it, and usage that exceeds the model's window is not charged: either one ends the
+ * generation with an error about that service.
  */
 import { priceOf } from '../../engine/index.ts'
 import type { GenerateOutput } from '../../runtime/index.ts'
@@ -34,13 +34,13 @@ import type { Cleaner } from '../stages/cleaning.ts'
 export interface GenerationDeps {
   readonly engine: Engine
   readonly events: Events
-  /** A money budget is set: only a model with a price may be asked. */
+  /** True when a money budget is set: only models with a known price may be used then. */
   readonly moneyIsLimited: boolean
-  /** An endpoint that repeats its key does not get it into the journal. */
+  /** Removes secrets before anything is recorded: an endpoint may repeat its key. */
   readonly cleaner: Pick<Cleaner, 'hideSecrets' | 'hideSecretBytes'>
 }
 
-/** Tokens that a generation has reserved before it begins. */
+/** Tokens that a generation reserves before it begins. */
 export interface ReservedTokens {
   readonly inputTokens: number
   readonly outputTokens: number
@@ -48,37 +48,37 @@ export interface ReservedTokens {
 
 type Part = AssistantMessage['parts'][number]
 
-/** How far a generation has come. */
+/** The state of a running generation. */
 interface Running {
-  readonly asked: GenerateRequest
-  /** Input tokens that were reserved for. */
+  readonly request: GenerateRequest
+  /** Reserved input tokens. */
   readonly inputTokens: number
   readonly context: CallContext
   readonly deps: GenerationDeps
-  /** Of the model that answers now; a fallback takes over with `restarted`. */
+  /** Facts of the model that answers; a `restarted` event may switch to a fallback. */
   facts: ModelFacts
   parts: Part[]
-  /** UTF-8 bytes of this answer, for an estimate of its tokens. */
+  /** UTF-8 bytes of this answer, to estimate its tokens. */
   bytes: number
-  /** Characters of it as the wire counts them, with those of tool calls that are still on their way. */
+  /** Characters of the answer as the wire counts them, including incomplete tool calls. */
   chars: number
-  /** Only pieces came that are not given out, and the budget does not cover them: that ended the generation. */
-  enough: boolean
+  /** True when the budget did not cover an answer of which no event has arrived yet: that aborts the generation. */
+  overBudget: boolean
   /** Output tokens that the reservation covers. */
   allowedTokens: number
-  /** What earlier tries of this generation cost. */
+  /** Cost of earlier attempts of this generation. */
   spent: Spend
 }
 
 export async function runGeneration(
-  asked: GenerateRequest,
+  request: GenerateRequest,
   reserved: ReservedTokens,
   context: CallContext,
   deps: GenerationDeps,
 ): Promise<Done<GenerateOutput>> {
-  const facts = await deps.engine.facts(asked.model)
+  const facts = await deps.engine.facts(request.model)
   const running: Running = {
-    asked,
+    request,
     inputTokens: reserved.inputTokens,
     context,
     deps,
@@ -86,7 +86,7 @@ export async function runGeneration(
     parts: [],
     bytes: 0,
     chars: 0,
-    enough: false,
+    overBudget: false,
     allowedTokens: reserved.outputTokens,
     spent: noSpend,
   }
@@ -94,26 +94,26 @@ export async function runGeneration(
   const stop = (): void => control.abort(context.signal.reason)
   const onProgress = (outputChars = 0): void => {
     running.chars = outputChars
-    if (running.enough || covered(running)) return
-    running.enough = true
+    if (running.overBudget || covered(running)) return
+    running.overBudget = true
     control.abort()
   }
   if (context.signal.aborted) stop()
   else context.signal.addEventListener('abort', stop)
   try {
-    for await (const batch of deps.engine.generate({ ...asked, onProgress }, control.signal)) {
+    for await (const batch of deps.engine.generate({ ...request, onProgress }, control.signal)) {
       const ended = await takeBatch(running, batch)
       if (ended !== null) return finished(running, ended)
     }
   } finally {
     context.signal.removeEventListener('abort', stop)
   }
-  throw new OxbowError('model_garbled', 'The model ended its stream without a last event.', { hint: 'Send the message again.' })
+  throw new OxbowError('model_garbled', 'The model ended its stream without a final event.', { hint: 'Send the message again.' })
 }
 
 type Finish = Extract<ModelEvent, { type: 'finish' }>
 
-/** @returns the finish when the batch has it. @throws OxbowError when the generation failed or its reservation is used up. */
+/** @returns the finish event if the batch has it. @throws OxbowError when the generation failed or the budget is exhausted */
 async function takeBatch(running: Running, batch: readonly ModelEvent[]): Promise<Finish | null> {
   let text = ''
   for (const event of batch) {
@@ -137,7 +137,7 @@ async function takeBatch(running: Running, batch: readonly ModelEvent[]): Promis
         return event
       case 'error':
         show(running, text)
-        throw running.enough ? overdrawn(running) : broken(running, withWayOut(event.failure, running.asked), event.usage)
+        throw running.overBudget ? overdrawn(running) : broken(running, withWayOut(event.failure, running.request), event.usage)
     }
   }
   show(running, text)
@@ -145,14 +145,14 @@ async function takeBatch(running: Running, batch: readonly ModelEvent[]): Promis
   return null
 }
 
-/** A service that refuses a file that looked right to us refuses each request that shows it. */
+/** Adds to the hint how to continue without the file: a service that refuses a file refuses every request that contains it. */
 function withWayOut(failure: Failure, { messages }: GenerateRequest): Failure {
   const showsFile = messages.some(({ role, parts: [first, ...rest] }) =>
     role === 'tool' ? first?.type === 'tool_result' && first.media !== undefined : rest.some(({ type }) => type === 'media'),
   )
   if (failure.code !== 'model_refused' || !showsFile) return failure
   const way =
-    'If a picture or file is what it refuses: go on from before that with `/fork N` in chat, begin a new session, or ask a model that is not shown such files.'
+    'If it refuses a picture or file, continue from before that with `/fork N` in chat, start a new session, or use a model that is not shown such files.'
   return { ...failure, hint: `${failure.hint} ${way}` }
 }
 
@@ -172,7 +172,7 @@ function show({ context, deps }: Running, text: string): void {
   if (text !== '' && session !== '' && turn !== '') deps.events.delta(session, turn, context.id, text)
 }
 
-/** The answer begins anew, perhaps by another model: what the dead try cost stays, what it said is void. */
+/** The answer starts over, perhaps with another model: the failed attempt's text is void, its cost is kept. */
 async function restart(running: Running, { model, why, usage }: Extract<ModelEvent, { type: 'restarted' }>): Promise<void> {
   const { context, deps } = running
   const lost = costOf(running.facts, usableUsage(running, usage))
@@ -194,10 +194,10 @@ function tokensSoFar({ bytes, chars }: Running): number {
   return Math.ceil(Math.max(bytes, chars) / bytesPerToken)
 }
 
-/** @returns false when the answer is longer than was reserved for, as far as its length tells, and the budgets cover no more. */
+/** @returns false when the answer, judged by its length, exceeds the reservation and the budgets cover no more */
 function covered(running: Running): boolean {
   while (tokensSoFar(running) > running.allowedTokens) {
-    // Twice as much, so that a long answer asks a few times; near the end of a budget as little as helps.
+    // Doubles the reservation, so that a long answer extends it only a few times; near the end of a budget takes the minimum.
     const more = [Math.max(minReservedTokens, running.allowedTokens), minReservedTokens].find((tokens) =>
       running.context.reserveMore(costOf(running.facts, { inputTokens: 0, outputTokens: tokens, estimated: true })),
     )
@@ -211,7 +211,7 @@ function overdrawn(running: Running): OxbowError {
   return broken(running, usedUp, { inputTokens: running.inputTokens, outputTokens: tokensSoFar(running), estimated: true })
 }
 
-/** @throws OxbowError for usage that cannot be true, or that the budgets do not cover */
+/** @throws OxbowError for usage that is impossible or that the budgets do not cover */
 function finished(running: Running, { reason, usage, repaired }: Finish): Done<GenerateOutput> {
   const { parts, facts, spent, deps } = running
   const problem = usageProblem(running, usage)
@@ -225,38 +225,38 @@ function finished(running: Running, { reason, usage, repaired }: Finish): Done<G
   return { output, spent: addSpend(spent, costOf(facts, usage)) }
 }
 
-/** @returns null for usage that the reservation covers, if need be after it has grown */
+/** @returns null for usage that the reservation covers, extended if necessary */
 function usageProblem(running: Running, usage: Usage): Failure | null {
   const { facts, inputTokens, allowedTokens } = running
   const tokens = `${usage.inputTokens} tokens of input and ${usage.outputTokens} of output`
   if (isImpossible(facts, usage)) {
     return {
       code: 'model_garbled',
-      message: `${modelLabel(facts)} reports ${tokens}, but its window holds ${facts.contextTokens}. The budget counts what was reserved: ${inputTokens} and ${allowedTokens}.`,
-      hint: 'Check what the service bills. If the window of the model is larger, set its context_tokens; else use another service.',
+      message: `${modelLabel(facts)} reports ${tokens}, but its window holds ${facts.contextTokens}. Only the reservation was charged: ${inputTokens} and ${allowedTokens}.`,
+      hint: 'Check the bill of the service. If the window of the model is larger, set its context_tokens; otherwise use another service.',
     }
   }
   if (isCovered(running, usage) || running.context.reserveMore(excess(running, usage))) return null
   return {
     code: 'budget_exhausted',
-    message: `${modelLabel(facts)} reports ${tokens}, more than the ${inputTokens} and ${allowedTokens} that were reserved, and the budget does not cover the rest. It counts what was reserved.`,
-    hint: 'Check what the service bills. To go on, raise [budget.session] or [budget.user] in config.toml and send another message.',
+    message: `${modelLabel(facts)} reports ${tokens}, more than the ${inputTokens} and ${allowedTokens} that were reserved, and the budget does not cover the rest. Only the reservation was charged.`,
+    hint: 'Check the bill of the service. To continue, raise [budget.session] or [budget.user] in config.toml and send another message.',
   }
 }
 
-/** No service can have read or written more than a whole window. */
+/** No request can read or write more than the whole window. */
 function isImpossible({ contextTokens }: ModelFacts, { inputTokens, outputTokens }: Usage): boolean {
   return inputTokens > contextTokens || outputTokens > contextTokens
 }
 
-/** What the usage costs over what was reserved. */
+/** @returns the cost of the usage beyond the reservation */
 function excess({ facts, inputTokens, allowedTokens }: Running, usage: Usage): Spend {
   const reserved = costOf(facts, { inputTokens, outputTokens: allowedTokens, estimated: true })
   const { microDollars, tokens } = costOf(facts, usage)
   return { microDollars: Math.max(0, microDollars - reserved.microDollars), tokens: Math.max(0, tokens - reserved.tokens) }
 }
 
-/** @returns reported usage, reduced to what was reserved where the budgets do not cover all of it. Our own estimates stay. */
+/** @returns reported usage, reduced to the reservation if that does not cover it; our own estimates are not reduced */
 function usableUsage(running: Running, usage: Usage): Usage {
   if (usage.estimated || (!isImpossible(running.facts, usage) && isCovered(running, usage))) return usage
   const inputTokens = Math.min(usage.inputTokens, running.inputTokens)
@@ -268,12 +268,12 @@ function isCovered(running: Running, usage: Usage): boolean {
   return microDollars === 0 && tokens === 0
 }
 
-/** What was said before the failure stays part of the conversation, unless the guest only stops to go on later. */
+/** Keeps the text before the failure in the conversation, unless the guest is shutting down and will resume the turn. */
 function broken(running: Running, failure: Failure, usage: Usage): OxbowError {
   const { parts, facts, spent, context, deps } = running
-  const said = withoutSecrets(parts, deps).filter((part) => part.type === 'text')
-  const keep = said.some((part) => part.text !== '') && stopReason(context.signal) !== 'shutdown'
-  const outcome = keep ? { message: { role: 'assistant', parts: said } } : {}
+  const texts = withoutSecrets(parts, deps).filter((part) => part.type === 'text')
+  const keep = texts.some((part) => part.text !== '') && stopReason(context.signal) !== 'shutdown'
+  const outcome = keep ? { message: { role: 'assistant', parts: texts } } : {}
   return new OxbowError(failure.code, failure.message, {
     hint: failure.hint,
     data: { spent: { ...addSpend(spent, costOf(facts, usableUsage(running, usage))) }, outcome: outcome as unknown as JsonObject },
@@ -288,7 +288,7 @@ function withoutSecrets(parts: readonly Part[], { cleaner }: GenerationDeps): re
   )
 }
 
-/** What is reserved, at the price of a model. */
+/** @returns the reservation at the price of a model */
 function answerCost({ allowedTokens, inputTokens }: Running, facts: ModelFacts): Spend {
   return costOf(facts, { inputTokens, outputTokens: allowedTokens, estimated: true })
 }
@@ -299,14 +299,14 @@ export function costOf({ price }: ModelFacts, usage: Usage): Spend {
 
 const usedUp: Failure = {
   code: 'budget_exhausted',
-  message: 'The answer was stopped: what was reserved for it is used up, and the budget does not cover more.',
-  hint: 'Raise [budget.session] or [budget.user] in config.toml, then send another message to go on.',
+  message: 'The answer was stopped: its reservation is used up, and the budget does not cover more.',
+  hint: 'Raise [budget.session] or [budget.user] in config.toml, then send another message to continue.',
 }
 
-/** @param otherwise what a person can do who has no price either */
+/** @param otherwise what to do when the price is unknown */
 export function unpriced({ provider, name }: Pick<ModelFacts, 'provider' | 'name'>, otherwise = 'remove the money budget'): OxbowError {
   const section = `[providers.${provider}.models."${name}"]`
-  return new OxbowError('budget_exhausted', `Nobody has said what ${provider}/${name} costs, so a money budget cannot cover it.`, {
-    hint: `In ${section} of config.toml set input_price and output_price (micro-dollars for a million tokens), and context_tokens where it is not known; or ${otherwise}.`,
+  return new OxbowError('budget_exhausted', `The price of ${provider}/${name} is unknown, so a money budget cannot cover it.`, {
+    hint: `In ${section} of config.toml set input_price and output_price (micro-dollars per million tokens), and context_tokens if it is unknown; or ${otherwise}.`,
   })
 }

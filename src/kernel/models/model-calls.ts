@@ -1,6 +1,6 @@
 /**
- * `model.generate`: asks the model for the next message of a conversation. Its deltas go to followers, its outcome to the journal. What
- * it reserves follows from what the service reported for the conversation before.
+ * `model.generate`: asks the model for the next message of a conversation. Its deltas go to followers, its outcome to the journal. Its
+ * reservation follows from the usage that the service reported earlier in the conversation.
  */
 import { z } from 'zod'
 import type { GenerateOutput } from '../../runtime/index.ts'
@@ -42,13 +42,13 @@ export interface ModelCallDeps extends GenerationDeps {
   readonly journal: Pick<Journal, 'erasures'>
 }
 
-/** The engine's stall limits end a dead generation much sooner. */
+/** The engine's stall limits end a stalled generation much sooner. */
 const generateTimeoutMs = 30 * 60_000
 
 const generateInput: z.ZodType<GenerateInput> = z.object({
   model: z.string(),
   system: z.string(),
-  // The runtime makes them from checked records; a schema over a long history would cost more than the turn.
+  // The runtime builds them from validated records; validating a long history again would cost more than the turn.
   messages: z.custom<readonly Message[]>(Array.isArray),
   maxOutputTokens: z.int().positive(),
   inputTokens: z.int().nonnegative(),
@@ -60,13 +60,13 @@ export function modelCalls(deps: ModelCallDeps): readonly Call[] {
   const usages = createExpectedUsage()
   const reservedFor = new WeakMap<GenerateInput, ReservedTokens>()
   const settings = settingsOf(config)
-  const shower = once(async () => (await import('../attachments.ts')).createFileShower(deps.blobs))
-  /** Loaded only when there are files. */
+  const fileShower = once(async () => (await import('../attachments.ts')).createFileShower(deps.blobs))
+  /** Loads `attachments.ts` only when there are files. */
   const show = async (messages: readonly Message[], model: string): Promise<readonly Message[]> => {
     if (!messages.some((message) => message.role !== 'assistant' && message.files !== undefined)) return messages
-    return (await shower())(messages, await engine.facts(model))
+    return (await fileShower())(messages, await engine.facts(model))
   }
-  /** Checks the fallbacks too: when one answers, it is too late to refuse. @throws OxbowError `budget_exhausted` */
+  /** Checks the fallbacks too: once one answers, it is too late to refuse. @throws OxbowError `budget_exhausted` */
   const assertPriced = async (model: string): Promise<void> => {
     for (const name of [model, ...config.fallback]) {
       const facts = await engine.facts(name)
@@ -158,12 +158,12 @@ function settingsOf({ temperature, top_p: topP, effort }: Config['model']): Gene
 interface ExpectedUsage {
   /** @param conversation any key @param bound upper bounds @returns at most the bounds */
   expect(conversation: string, bound: ReservedTokens, facts: Pick<ModelFacts, 'reasoning'>): ReservedTokens
-  /** @param bound as it was given for the request that was answered */
+  /** @param bound the bounds of the request that was answered */
   learn(conversation: string, bound: ReservedTokens, usage: Usage): void
 }
 
-interface Known {
-  /** Upper bound of the newest request's input, and what was reported for it. */
+interface Observed {
+  /** Upper bound of the newest request's input, and the reported usage. */
   readonly bound: number
   readonly reported: number
   /** Newest last. */
@@ -171,13 +171,13 @@ interface Known {
 }
 
 export function createExpectedUsage(): ExpectedUsage {
-  const all = createRecentMap<string, Known>(maxExpectedUsages)
+  const all = createRecentMap<string, Observed>(maxExpectedUsages)
   return {
     expect(conversation, { inputTokens, outputTokens }, { reasoning }) {
-      const known = all.get(conversation)
-      if (known === undefined) return { inputTokens, outputTokens: reasoning ? outputTokens : Math.min(outputTokens, firstOutputTokens) }
-      const usual = Math.max(minReservedTokens, outputMargin * Math.max(...known.outputs))
-      const grown = inputTokens >= known.bound ? known.reported + (inputTokens - known.bound) : inputTokens
+      const observed = all.get(conversation)
+      if (observed === undefined) return { inputTokens, outputTokens: reasoning ? outputTokens : Math.min(outputTokens, firstOutputTokens) }
+      const usual = Math.max(minReservedTokens, outputMargin * Math.max(...observed.outputs))
+      const grown = inputTokens >= observed.bound ? observed.reported + (inputTokens - observed.bound) : inputTokens
       return { inputTokens: Math.min(inputTokens, grown), outputTokens: Math.min(outputTokens, usual) }
     },
     learn(conversation, { inputTokens }, usage) {

@@ -1,4 +1,8 @@
-/** `model.complete`: asks a model beside the conversation, for what the system itself wants to know. Never offered tools. */
+/**
+ * Calls to models outside of a conversation. `model.complete` asks one for a text that the system itself needs, such as a summary or a
+ * title, and never offers it tools. `model.embed` asks one for vectors. Memory reaches services only through these calls, so whatever
+ * leaves the machine is recorded and budgeted like everything else.
+ */
 import { z } from 'zod'
 import {
   type Call,
@@ -34,10 +38,10 @@ export function completeCall(deps: GenerationDeps): Call<CompleteInput, Completi
     (await engine.countTokens([system, text])).reduce((sum, tokens) => sum + tokens, completionOverhead)
   return {
     name: 'model.complete',
-    summary: 'Asks the model for a text that is no part of the conversation.',
+    summary: 'Asks a model for a text that is not part of the conversation.',
     input: z.strictObject({ model: z.string(), system: z.string(), text: z.string() }),
     output: z.custom<Completion>(),
-    example: { model: '', system: 'Answer in one word.', text: 'Which colour has the sea?' },
+    example: { model: '', system: 'Answer in one word.', text: 'What colour is the sea?' },
     tier: 'read_only',
     right: processRight,
     effect: 'idempotent',
@@ -56,7 +60,7 @@ export function completeCall(deps: GenerationDeps): Call<CompleteInput, Completi
     recordOutput: ({ text }) => ({ text }),
     async run({ model, system, text }, context) {
       const facts = await engine.facts(model)
-      const asked = {
+      const request = {
         model,
         system,
         messages: [userMessage(text)],
@@ -65,8 +69,8 @@ export function completeCall(deps: GenerationDeps): Call<CompleteInput, Completi
         settings: {},
       }
       const done = await runGeneration(
-        asked,
-        { inputTokens: await tokensOf({ model, system, text }), outputTokens: asked.maxOutputTokens },
+        request,
+        { inputTokens: await tokensOf({ model, system, text }), outputTokens: request.maxOutputTokens },
         context,
         deps,
       )
@@ -78,15 +82,9 @@ export function completeCall(deps: GenerationDeps): Call<CompleteInput, Completi
 /** Tokens for role and separators of both messages. */
 const completionOverhead = 32
 
-/**
- * `model.embed`: asks a service for vectors of texts. Memory has no other way to one, so what leaves the machine, and what it costs, is
- * on record and under the budgets as everything else. The texts stand in the journal or in memory anyway: here only their number, their
- * length and one hash over all of them are kept.
- */
-
 export interface EmbedCallDeps {
   readonly engine: Engine
-  /** A money budget is set: only a model with a price may be asked. */
+  /** True when a money budget is set: only models with a known price may be used then. */
   readonly moneyIsLimited: boolean
 }
 
@@ -96,11 +94,11 @@ interface EmbedInput {
   purpose: 'query' | 'document'
 }
 
-/** A slow service and its tries. Who asks for a question waits much shorter, and cancels. */
+/** Enough for a slow service and its retries. A search for a query cancels much sooner. */
 const embedTimeoutMs = 3 * 60_000
 
 export function embedCall({ engine, moneyIsLimited }: EmbedCallDeps): Call<EmbedInput, Embedded> {
-  /** The catalog knows few models for embeddings: what is not known of one does not matter as long as money does not. */
+  /** The catalog has few embedding models: without a money budget, an unknown one may be used. */
   const factsOf = async (model: string): Promise<ModelFacts | null> => {
     try {
       return await engine.facts(model)
@@ -111,7 +109,7 @@ export function embedCall({ engine, moneyIsLimited }: EmbedCallDeps): Call<Embed
   }
   return {
     name: 'model.embed',
-    summary: 'Asks a model for vectors of texts, by which memory finds what has the same meaning.',
+    summary: 'Asks a model for embedding vectors of texts, by which memory finds texts of similar meaning.',
     input: z.strictObject({ model: z.string(), texts: z.array(z.string()).max(maxEmbedTexts), purpose: z.enum(['query', 'document']) }),
     output: z.custom<Embedded>(),
     example: { model: 'openai/text-embedding-3-small', texts: ['The sea is blue.'], purpose: 'document' },
@@ -129,6 +127,7 @@ export function embedCall({ engine, moneyIsLimited }: EmbedCallDeps): Call<Embed
       const tokens = counts.reduce((sum, count) => sum + count, texts.length * tokensPerText)
       return spendOf(facts, tokens)
     },
+    // The texts are in the journal or in memory already: only their number, length and hash are recorded here.
     recordInput: ({ model, texts, purpose }) => ({ model, purpose, texts: texts.length, characters: lengthOf(texts), hash: hashOf(texts) }),
     recordOutput: ({ model, dimensions, vectors, usage }) => ({ model, dimensions, vectors: vectors.length, usage: { ...usage } }),
     async run({ model, texts, purpose }, { signal }) {
@@ -149,7 +148,7 @@ function lengthOf(texts: readonly string[]): number {
   return texts.reduce((sum, text) => sum + text.length, 0)
 }
 
-/** SHA-256 over the texts in order, as JSON, so that no two lists are the same bytes. */
+/** SHA-256 over the texts in order, as JSON, so that different lists are different bytes. */
 function hashOf(texts: readonly string[]): string {
   return process.getBuiltinModule('node:crypto').hash('sha256', JSON.stringify(texts))
 }

@@ -1,6 +1,6 @@
 /**
- * Stage 6, reserve, and the money part of stage 10. A call reserves the most it can cost from the session's and the user's
- * budget before it runs and settles what it did cost after, so that calls side by side cannot overdraw together.
+ * Budgets of the user and of each session. Before a call runs (stage 6), it reserves the most that it can cost; afterwards (stage 10), it
+ * settles its actual cost. So concurrent calls cannot exceed a budget together.
  */
 import type { Projection, Store } from '../../store/index.ts'
 import {
@@ -17,13 +17,13 @@ import {
 import { maxHeldAccounts } from '../limits.ts'
 
 export interface Budgets {
-  /** Reads what user and session have spent, once. Await before `reserve`; undefined when it is known already. */
+  /** Reads what user and session have spent. Await before `reserve`. @returns undefined if both are loaded already */
   load(session: SessionId | ''): Promise<void> | undefined
-  /** @returns why not, and then nothing is reserved. */
+  /** @returns null, or the failure if a budget does not cover it; nothing is reserved then */
   reserve(caller: Caller, spend: Spend): Failure | null
-  /** Gives the reservation back and counts what was spent. */
+  /** Releases the reservation and adds the actual cost. */
   settle(caller: Caller, reserved: Spend, spent: Spend): void
-  /** What `settle` means for the store. */
+  /** The changes to the store's tables that belong to `settle`. */
   projections(session: SessionId | '', spent: Spend): readonly Projection[]
   view(scope: string): { readonly spent: Spend; readonly reserved: Spend; readonly limit: BudgetLimit }
 }
@@ -39,7 +39,7 @@ export const sessionScope = (session: string): string => `session:${session}`
 
 export function createBudgets(store: Pick<Store, 'spent'>, user: string, config: Config['budget']): Budgets {
   const ofUser = userScope(user)
-  /** The user's, and those with a reservation, which stands nowhere else. */
+  /** The user's account, and accounts with a reservation, which exists only in memory. */
   const kept = new Map<string, Account>()
   const idle = createRecentMap<string, Account>(maxHeldAccounts)
   const find = (scope: string): Account | undefined => kept.get(scope) ?? idle.get(scope)
@@ -64,8 +64,8 @@ export function createBudgets(store: Pick<Store, 'spent'>, user: string, config:
     reserve(caller, spend) {
       const accounts = accountsOf(caller)
       for (const [scope, account] of accounts) {
-        const short = shortfall(account, spend)
-        if (short !== null) return exhausted(scope === ofUser ? 'user' : 'session', short)
+        const reason = shortfall(account, spend)
+        if (reason !== null) return exhausted(scope === ofUser ? 'user' : 'session', reason)
       }
       for (const [scope, account] of accounts) {
         account.reserved = addSpend(account.reserved, spend)
@@ -93,19 +93,19 @@ function isNothing({ microDollars, tokens }: Spend): boolean {
   return microDollars === 0 && tokens === 0
 }
 
-function shortfall({ spent, reserved, limit }: Account, wanted: Spend): string | null {
+function shortfall({ spent, reserved, limit }: Account, needed: Spend): string | null {
   const money = limit.micro_dollars
-  if (money !== null && spent.microDollars + reserved.microDollars + wanted.microDollars > money)
-    return `${wanted.microDollars} micro-dollars wanted, ${Math.max(0, money - spent.microDollars - reserved.microDollars)} left of ${money}`
-  if (limit.tokens !== null && spent.tokens + reserved.tokens + wanted.tokens > limit.tokens)
-    return `${wanted.tokens} tokens wanted, ${Math.max(0, limit.tokens - spent.tokens - reserved.tokens)} left of ${limit.tokens}`
+  if (money !== null && spent.microDollars + reserved.microDollars + needed.microDollars > money)
+    return `${needed.microDollars} micro-dollars needed, ${Math.max(0, money - spent.microDollars - reserved.microDollars)} left of ${money}`
+  if (limit.tokens !== null && spent.tokens + reserved.tokens + needed.tokens > limit.tokens)
+    return `${needed.tokens} tokens needed, ${Math.max(0, limit.tokens - spent.tokens - reserved.tokens)} left of ${limit.tokens}`
   return null
 }
 
-function exhausted(scope: 'user' | 'session', short: string): Failure {
+function exhausted(scope: 'user' | 'session', reason: string): Failure {
   return {
     code: 'budget_exhausted',
-    message: `The ${scope}'s budget does not cover this: ${short}. Nothing was run.`,
+    message: `The ${scope}'s budget does not cover this: ${reason}. Nothing was run.`,
     hint: `Raise [budget.${scope}] in config.toml${scope === 'session' ? ', or start a new session' : ''}, then send the message again.`,
   }
 }
