@@ -28,7 +28,7 @@ const mistakes: readonly Mistake[] = [
     what: 'a call that only people may make',
     call: { name: 'call_decide', arguments: { call: 'x', allow: true } },
     code: 'denied',
-    hint: /person/,
+    hint: /is not offered to a model/,
   },
   { what: 'a wrong type', call: { name: 'file_read', arguments: { path: 5 } }, code: 'bad_input', hint: /field `path`.*valid example/s },
   {

@@ -30,7 +30,7 @@ test('what a killed `oxbow store move` had begun ends with it, says so, and leav
     const left = once(socket.on('error', () => {}).resume(), 'close')
     move.kill('SIGKILL')
     await Promise.all([gone, left])
-    assert.match(readFileSync(join(home, 'users/default/logs/guest.log'), 'utf8'), /whoever asked has ended: stopped here/)
+    assert.match(readFileSync(join(home, 'users/default/logs/guest.log'), 'utf8'), /stopped, because the command that asked has ended/)
     assert.deepEqual(await once(run('store', 'verify'), 'exit'), [0, null])
   } finally {
     await new Promise((resolve) => mute.close(resolve))

@@ -147,7 +147,7 @@ void test('in a chat /memory notes, finds, tells why and forgets, and /help list
   ]
   const { exit, out, err } = await home.oxbow(['chat'], `${said.join('\n')}\n`)
   assert.equal(exit, 0, err)
-  assert.match(out, /\/memory … +look into memory[^]*\/memory forget ID or PHRASE/)
+  assert.match(out, /\/memory … +search, add, forget[^]*\/memory forget ID or PHRASE/)
   assert.equal(out.match(/ {2}> The kayak hangs in the barn\./g)?.length, 2, out)
   assert.match(out, /1 memory would go:[^]*\/memory forget --yes … forgets it for good\.[^]*Forgotten: 1 memory/)
   assert.doesNotMatch(out.slice(out.indexOf('Forgotten: 1')), /kayak/)

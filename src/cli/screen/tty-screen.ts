@@ -51,9 +51,7 @@ export const createTtyScreen: MakeScreen = (input, output, events) => {
       if (key.name === 'backspace') pasting.eraseMark(lines)
       startTyping()
     },
-    after() {
-      if (typing && lines.line === '') stopTyping()
-    },
+    after: () => void (typing && lines.line === '' && stopTyping()),
   })
   pasting.begin()
   // Brought back from the background: the line editor has stopped reading.
@@ -74,9 +72,7 @@ export const createTtyScreen: MakeScreen = (input, output, events) => {
   return {
     line: (text) => print(() => writer.line(text)),
     exactLine: (text) => print(() => writer.exactLine(text)),
-    live(rows) {
-      prompt.setLive(rows, !typing)
-    },
+    live: (rows) => prompt.setLive(rows, !typing),
     isTyping: () => typing || waits(),
     stream: (text) => print(() => writer.stream(text)),
     prompt(text) {

@@ -3,7 +3,7 @@ import { spawnSync } from 'node:child_process'
 import { it } from 'node:test'
 
 /** As hands are inside. */
-const uid = 60_999
+const uid = 58_321
 
 it(
   'what is of another user belongs to no command: in a machine that is its kernel, which nobody can end',

@@ -161,7 +161,7 @@ function describeLimits(holds: Case, recordOf: MakeRecord): void {
     const many = Array.from({ length: 1_001 }, (_, i) => i)
     await assert.rejects(store.erase(many, ''), (error) => isOxbowError(error, 'limit_reached'))
     await store.erase([1], `"${'\uD800'.repeat(500)}`)
-    assert.equal(parseErased((await store.records(everything))[0]?.body ?? '')?.reason.length, 200)
+    assert.equal(parseErased((await store.records(everything))[0]?.body ?? '')?.reason.length, 199, 'no half of a pair is left at the end')
     await assertChain(store)
   })
 
