@@ -1,6 +1,6 @@
 /**
- * What every wire's answer has in common: server-sent events with JSON in them, limits, the first thing that went wrong,
- * and the rule that an answer is whole only when its protocol said so; a stream that just ends is an error.
+ * The part of reading an answer that all wires share: server-sent events that carry JSON, limits, the first problem, and the
+ * rule that an answer is complete only when its protocol says so. A stream that just ends is an error.
  */
 import { createParser, type EventSourceParser } from 'eventsource-parser'
 import type { ModelEvent, Sealed, Usage } from '../types/index.ts'
@@ -13,17 +13,17 @@ export interface Answer {
   readonly options: ReaderOptions
   /** Where events go: the caller's batch. */
   into: ModelEvent[]
-  /** The first thing that went wrong. */
+  /** The first problem. */
   wrong: Problem | null
-  /** The protocol said that nothing more comes: the rest need not be read. */
+  /** The protocol said that nothing more follows: the rest need not be read. */
   done: boolean
-  /** Events of the protocol so far. */
+  /** Protocol events so far. */
   chunks: number
   readChars: number
-  /** The newest text, in pieces as it came: an error may stand behind the events, outside all framing. */
+  /** The newest text, in pieces as it arrived: an error may follow the last event, outside all framing. */
   readonly recent: string[]
   recentChars: number
-  /** Characters of text, reasoning and tool calls, for an estimate of usage. */
+  /** Characters of text, reasoning and tool calls, to estimate usage. */
   outputChars: number
   reported: Usage | null
 }
@@ -44,8 +44,8 @@ export function createAnswer(options: ReaderOptions): Answer {
 }
 
 /**
- * @param read told each event that is a JSON object, in order, until something is wrong or the answer is done
- * @param end data that ends the stream and is no JSON, as `[DONE]`
+ * @param read called with each event, a JSON object, in order, until there is a problem or the answer is done
+ * @param end data that ends the stream and is not JSON, such as `[DONE]`
  * @returns the `feed` of an AnswerReader
  */
 export function createFeed(
@@ -76,7 +76,7 @@ export function createFeed(
     answer.readChars += text.length
     const { outputChars } = answer
     const events = into.length
-    if (answer.readChars > maxAnswerChars) garbled(answer, 'sent an answer without end')
+    if (answer.readChars > maxAnswerChars) garbled(answer, 'sent an endless answer')
     else if (answer.wrong === null) {
       keepRecent(answer, text)
       feedParser(answer, parser, text)
@@ -86,7 +86,7 @@ export function createFeed(
   }
 }
 
-/** What nests too deep overflows the stack somewhere on its way: the endpoint's fault, and no exception leaves a reader. */
+/** JSON that nests too deep overflows the stack somewhere: it becomes a problem, because a reader never throws. */
 function feedParser(answer: Answer, parser: EventSourceParser, text: string): void {
   try {
     parser.feed(text)
@@ -104,10 +104,9 @@ function keepRecent(answer: Answer, text: string): void {
 }
 
 /**
- * Services that fail in the middle of a stream may write their error as bare JSON behind the last event; parsers of event
- * streams skip it.
+ * Some services that fail during a stream write the error as bare JSON after the last event, where event parsers skip it.
  *
- * @returns the error, or null when the answer does not end so.
+ * @returns that error, or null
  */
 function errorOutside({ recent }: Answer): unknown {
   const text = recent.join('').trimEnd()
@@ -136,7 +135,7 @@ function parseObject(answer: Answer, data: string): Record<string, unknown> | nu
   return null
 }
 
-/** Emits text or reasoning; neighbours within a batch become one event. */
+/** Emits text or reasoning; adjacent pieces within a batch become one event. */
 export function say(answer: Answer, type: 'text' | 'reasoning', text: string): void {
   const { into } = answer
   answer.outputChars += text.length
@@ -145,7 +144,7 @@ export function say(answer: Answer, type: 'text' | 'reasoning', text: string): v
   else into.push({ type, text })
 }
 
-/** Ends a part of the answer with what the wire wants back with it. */
+/** Ends a part of the answer with the data that the wire needs back with it. */
 export function seal(answer: Answer, type: 'text' | 'reasoning', sealed: Sealed): void {
   answer.into.push({ type, text: '', sealed })
 }
@@ -156,11 +155,11 @@ export function fail(answer: Answer, found: Problem): void {
 }
 
 export function garbled(answer: Answer, what: string): void {
-  const hint = 'The endpoint does not speak the protocol that was expected: check the base URL and the provider.'
+  const hint = 'The endpoint does not speak the expected protocol: check the base URL and the provider.'
   fail(answer, problem('model_garbled', `${answer.options.origin} ${what}.`, hint))
 }
 
-/** @param whole the protocol said that the answer is complete. @returns what went wrong, or null. */
+/** @param whole the protocol said that the answer is complete. @returns the problem, or null. */
 export function problemAtEnd(answer: Answer, cut: Problem | null, whole: boolean): Problem | null {
   if (answer.wrong !== null) return answer.wrong
   if (whole) return null
@@ -171,11 +170,11 @@ export function problemAtEnd(answer: Answer, cut: Problem | null, whole: boolean
   if (answer.chunks > 0) {
     return problem('model_unreachable', `${origin} ended the answer before it was complete.`, 'Send the message again.', true)
   }
-  garbled(answer, answer.readChars === 0 ? 'sent an empty answer' : 'sent something that is not an event stream')
+  garbled(answer, answer.readChars === 0 ? 'sent an empty answer' : 'sent something other than an event stream')
   return answer.wrong
 }
 
-/** As reported, else estimated from lengths. */
+/** Usage as reported, else estimated from lengths. */
 export function usageOf({ reported, options, outputChars }: Answer): Usage {
   if (reported !== null) return reported
   return {
@@ -189,20 +188,20 @@ export function isCount(value: unknown): value is number {
   return typeof value === 'number' && Number.isSafeInteger(value) && value >= 0
 }
 
-/** An error that came inside a stream which began with 200. A number in `code` or `status` is read as an HTTP status. */
+/** An error inside a stream whose HTTP status was 200. A number in `code` or `status` is read as an HTTP status. */
 export function streamError(error: unknown, options: Pick<ReaderOptions, 'origin' | 'key'>): Problem {
   const { code, status, type } = (typeof error === 'object' && error !== null ? error : {}) as Record<string, unknown>
-  // Some services put a name into one and the number into the other.
+  // Some services put a name in one and the number in the other.
   const number = [status, code].map((each) => (typeof each === 'object' ? NaN : Number(each))).find((each) => each >= 400 && each < 600)
   const { origin, key } = options
-  const words = messageOf(error) ?? ''
+  const text = messageOf(error) ?? ''
   if (number !== undefined) {
-    // Only the flat fields: the rest may be anything, at any depth.
-    const flat = { message: words, ...(typeof code === 'object' ? {} : { code }), ...(typeof type === 'object' ? {} : { type }) }
+    // Only flat fields: the rest may be anything, at any depth.
+    const flat = { message: text, ...(typeof code === 'object' ? {} : { code }), ...(typeof type === 'object' ? {} : { type }) }
     const body = JSON.stringify({ error: flat })
     return problemOfStatus({ status: number, body, key, origin, retryAfterMs: null, redirect: '' })
   }
-  const said = cleanEndpointText(words, key)
-  const message = `${origin} broke off its answer${said === '' ? '.' : `: ${said}`}`
+  const reason = cleanEndpointText(text, key)
+  const message = `${origin} broke off its answer${reason === '' ? '.' : `: ${reason}`}`
   return problem('model_overloaded', message, 'The endpoint failed on its side: try again in a moment.', true)
 }

@@ -58,7 +58,7 @@ void describe('the engine', () => {
     await wrong({ provider: 'anthropic' }, {}, /ANTHROPIC_API_KEY is not set/)
     await wrong({ provider: 'openai', api_key_env: 'MY_KEY' }, {}, /MY_KEY is not set/)
     await wrong({ provider: 'nobody' }, {}, /no provider nobody/)
-    await wrong({}, { OPENAI_API_KEY: 's3cret\nx' }, /OPENAI_API_KEY has characters/)
+    await wrong({}, { OPENAI_API_KEY: 's3cret\nx' }, /OPENAI_API_KEY contains invalid characters/)
     await wrong({ base_url: 'ftp://x' }, {}, /base URL/)
     await wrong({ base_url: 'http://me:s3cret@x/v1' }, {}, /user name or password/)
     await wrong({ provider: 'mine', name: 'm' }, {}, /GATE_TOKEN is not set/, {

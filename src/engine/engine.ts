@@ -1,6 +1,6 @@
 /**
- * The engine: one port to every model. It finds the service that has a model, knows the model's facts, and hands out a chain
- * of it and its fallbacks. Wires, catalog and tokenizer are loaded on first need: what is not used costs nothing at start.
+ * The engine: one port to every model. It resolves a model name to a service and facts, and asks a chain of the model and its
+ * fallbacks. Wires, catalog and tokenizer are loaded on first use, so that unused ones cost nothing at start.
  */
 import type { Clock, Config, Engine, Failure, GenerateRequest, ModelEvent, Random, ToolSpec, Usage } from '../types/index.ts'
 import { toError, toFailure } from '../types/index.ts'
@@ -8,21 +8,21 @@ import { type ModelLimits, modelLimits } from './limits.ts'
 import { createModelBook, createOpener, type KnownModel } from './open-model.ts'
 import { noUsage } from './model-problem.ts'
 import { readModelName, type ServiceConfig } from './services.ts'
-import { createRepairCounts, mendCalls, type RepairCounts } from './repair/repair-tool-calls.ts'
+import { createRepairCounts, repairAnswer, type RepairCounts } from './repair/repair-tool-calls.ts'
 import { createRequestTokens } from './tokens/request-tokens.ts'
 
 export interface EngineOptions {
   readonly config: Pick<Config, 'model' | 'providers'>
   readonly env: Readonly<Record<string, string | undefined>>
-  /** Folder of what goes over the package's catalog; unset: there is nothing. */
+  /** Folder of catalog files that override the packaged catalog; unset: there are none. */
   readonly catalogFolder?: string
   /** Folders in which packages of AI SDK providers may be installed, the usual one first. */
   readonly packageFolders?: readonly string[]
-  /** Folder in which a replay keeps its place between processes; unset: it has none. */
+  /** Folder in which a replay keeps its position between processes; unset: it keeps none. */
   readonly stateFolder?: string
   readonly clock: Clock
   readonly random: Random
-  /** For tests; the defaults stand in limits.ts. */
+  /** For tests; the defaults are in limits.ts. */
   readonly limits?: Partial<ModelLimits>
 }
 
@@ -37,24 +37,24 @@ export async function openEngine(options: EngineOptions): Promise<Engine> {
   const opener = createOpener({ ...options, model: options.config.model, services, limits, book })
   const tokens = createRequestTokens()
   const repairs = createRepairCounts()
-  /** Models that can be asked at once, by the name under which they are asked for. */
+  /** Opened models, by the name that requests use. */
   const ready = new Map<string, Ask>()
   let closed = false
 
   const prepare = async (name: string): Promise<Ask> => {
     if (closed) throw toError(closedFailure)
-    const known = await book.find(name)
-    const model = await opener.open(known, await fallbacksOf(known))
+    const found = await book.find(name)
+    const model = await opener.open(found, await fallbacksOf(found))
     const ask: Ask = (request, signal) =>
-      finishAnswer(model.generate({ ...request, model: known.name }, signal), request.tools, repairs, (usage) =>
-        tokens.observe(known, request, usage),
+      finishAnswer(model.generate({ ...request, model: found.name }, signal), request.tools, repairs, (usage) =>
+        tokens.observe(found, request, usage),
       )
     ready.set(name, ask)
     return ask
   }
-  /** The chain is of the configured model; another one that was asked for by name is meant itself. */
-  const fallbacksOf = async (known: KnownModel): Promise<readonly KnownModel[]> =>
-    known.label === first.label ? Promise.all(options.config.model.fallback.map((name) => book.find(name))) : []
+  /** Only the configured model has fallbacks; a model that a request names has none. */
+  const fallbacksOf = async (model: KnownModel): Promise<readonly KnownModel[]> =>
+    model.label === first.label ? Promise.all(options.config.model.fallback.map((name) => book.find(name))) : []
 
   const first = await book.find('')
   await fallbacksOf(first)
@@ -69,11 +69,11 @@ export async function openEngine(options: EngineOptions): Promise<Engine> {
   return {
     model: first.facts,
     facts: async (name) => (await book.find(name)).facts,
-    // Once a model is ready its own iterator is handed out: no hop for each batch.
+    // Once a model is ready its own iterator is returned, so that no batch takes an extra hop.
     generate: (request, signal) => ((!closed && ready.get(request.model)) || prepareAndAsk)(request, signal),
     countTokens: (texts) => tokens.countTexts(texts),
     estimateInput: async (request) => tokens.estimate(await book.find(request.model), request),
-    embed: async (name, texts, asked, signal) => opener.embed(readModelName(name, services), texts, asked, signal),
+    embed: async (name, texts, embedOptions, signal) => opener.embed(readModelName(name, services), texts, embedOptions, signal),
     repairs: () => ({ ...repairs }),
     close: async () => {
       closed = true
@@ -84,14 +84,14 @@ export async function openEngine(options: EngineOptions): Promise<Engine> {
 }
 
 /**
- * What happens to every answer at its end, whichever wire brought it: tool calls are mended, and the tokens it reports teach the
- * estimates. Batches are passed through; only one that ends a whole answer is looked into.
+ * Finishes an answer of any wire: repairs its tool calls, and passes its usage to `observe`, which improves token estimates.
+ * Batches pass through unread, except the one that ends a complete answer.
  */
 export function finishAnswer(answer: Batches, tools: readonly ToolSpec[], counts: RepairCounts, observe: (usage: Usage) => void): Batches {
   return {
     [Symbol.asyncIterator]: () => {
       const inner = answer[Symbol.asyncIterator]()
-      /** A fallback may have taken over: what it reports says nothing about the model that was asked. */
+      /** False once a fallback took over: its usage says nothing about the requested model. */
       let isOwn = true
       const settle = (result: IteratorResult<readonly ModelEvent[]>): IteratorResult<readonly ModelEvent[]> => {
         if (result.done === true) return result
@@ -99,7 +99,7 @@ export function finishAnswer(answer: Batches, tools: readonly ToolSpec[], counts
         const last = result.value.at(-1)
         if (last?.type !== 'finish') return result
         if (isOwn) observe(last.usage)
-        return { done: false, value: mendCalls(result.value, tools, last, counts) }
+        return { done: false, value: repairAnswer(result.value, tools, last, counts) }
       }
       const leave = inner.return?.bind(inner)
       return {

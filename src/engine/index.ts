@@ -1,4 +1,4 @@
-/** The engine's door. The scripted parts are loaded when they are asked for: a guest never pays for them. */
+/** The engine's public API. The scripted server, catalog queries and optional packages are loaded on first use. */
 import type { CatalogQuestion } from '../types/index.ts'
 import type { CatalogDeps } from './catalog/catalog-answers.ts'
 import type { Scenario } from './scripted/scenario.ts'
@@ -17,13 +17,13 @@ export async function startScriptedServer(scenario: Scenario, options?: Scripted
   return server.startScriptedServer(scenario, options)
 }
 
-/** @returns the answer to a question about models, one JSON document at a time. @throws OxbowError of the catalog's files and downloads. */
+/** @returns the answer to a question about models, one JSON document at a time. @throws OxbowError of catalog files and downloads */
 export async function* answerCatalog(question: CatalogQuestion, deps: CatalogDeps): AsyncGenerator<object> {
   const answers = await import('./catalog/catalog-answers.ts')
   yield* answers.answerCatalog(question, deps)
 }
 
-/** An optional package, when it is first needed: from Oxbow's own installation, else from these folders. @throws OxbowError `bad_config` with the line that installs it */
+/** Loads an optional package from Oxbow's own installation, else from these folders. @throws OxbowError `bad_config` with the command that installs it */
 export async function loadOptionalPackage(name: string, folders: readonly string[]): Promise<unknown> {
   const packages = await import('./ai-sdk/provider-package.ts')
   return packages.loadPackage(name, folders)

@@ -74,9 +74,10 @@ void describe('the book of models', () => {
     )
   })
 
-  void it('does not give the offline interpreter to who names a model', async () => {
+  void it('does not fall back to the offline interpreter when a model is named', async () => {
     const noKey = (model: object) => createModelBook({ config: parseConfig({ model }, 'the test'), env: {} }, undefined)
-    const refused = (error: unknown) => isOxbowError(error, 'bad_config') && /model gpt-5: no key/.test(error.message)
+    const refused = (error: unknown) =>
+      isOxbowError(error, 'bad_config') && /model gpt-5 cannot be used: no provider has a key/.test(error.message)
     await assert.rejects(noKey({}).find('gpt-5'), refused)
     await assert.rejects(noKey({ name: 'gpt-5' }).find(''), refused)
     for (const name of ['', 'offline', 'offline/offline']) assert.equal((await noKey({}).find(name)).label, 'offline/offline')
@@ -90,8 +91,8 @@ void describe('the book of models', () => {
     assert.deepEqual([priced.facts.price, priced.facts.maxOutputTokens], [{ inputPerMillion: 3, outputPerMillion: 4 }, 7])
   })
 
-  void it('has no facts of what nobody asked for', () => {
+  void it('refuses facts of a model that was not looked up', () => {
     const services = { config: parseConfig({}, 'the test'), env }
-    assert.throws(() => createModelBook(services, undefined).factsOf(findService('openai', services), 'gpt-5-mini'), /nobody asked/)
+    assert.throws(() => createModelBook(services, undefined).factsOf(findService('openai', services), 'gpt-5-mini'), /not looked up before/)
   })
 })

@@ -1,15 +1,15 @@
 /**
- * What can go wrong between us and a model endpoint, as values. An endpoint's own words are hostile text: they are cut,
- * stripped of control characters, and every trace of the key is taken out before they may stand in an error.
+ * Problems with a model endpoint, as values: how statuses, error bodies and known phrases map to codes and hints. An endpoint's
+ * own text is hostile: before an error may show it, it is truncated and stripped of control characters and of the key.
  */
 import { type ErrorCode, type Failure, truncate, type Usage } from '../types/index.ts'
 import { endpointMessageChars, maxErrorDepth } from './limits.ts'
 
 export interface Problem {
   readonly failure: Failure
-  /** The same request may pass when it is made again soon. */
+  /** The same request may succeed if it is repeated soon. */
   readonly retry: boolean
-  /** How long the endpoint asks to wait; null when it did not say. */
+  /** How long the endpoint asks to wait; null if it does not say. */
   readonly waitMs: number | null
 }
 
@@ -22,12 +22,11 @@ export function problem(code: ErrorCode, message: string, hint: string, retry = 
   return { failure: { code, message, hint }, retry, waitMs }
 }
 
-const overflowHint = 'Begin a new session, or choose a model with a larger window.'
+const overflowHint = 'Start a new session, or choose a model with a larger window.'
 
 /**
- * The conversation does not fit the model's window: it must become shorter, and asking again as it is helps nobody. Services
- * have no common code for it, so their own words are read; a wrong guess costs an answer that another model might have given.
- * Wordings of OpenAI, Azure, vLLM and OpenRouter; Anthropic; Bedrock; Gemini; xAI; Groq; llama.cpp; LM Studio; Mistral.
+ * Matches errors that say the conversation exceeds the model's window, for which services have no common code. A false match
+ * costs an answer that a fallback model might have given. Wordings of OpenAI, Azure, vLLM and OpenRouter; Anthropic; Bedrock; Gemini; xAI; Groq; llama.cpp; LM Studio; Mistral.
  */
 const overflowWords = new RegExp(
   [
@@ -60,11 +59,11 @@ export const cancelled: Failure = {
   hint: 'Send the message again to start over.',
 }
 
-/** @returns text of an endpoint that may be shown: one line, short, without the key or anything that looks like one. */
+/** @returns an endpoint's text, safe to show: one short line, without the key or anything that looks like one. */
 export function cleanEndpointText(text: string, key: string): string {
   let clean = text
   if (key !== '') clean = clean.replaceAll(key, '[key]')
-  // Services echo a key with its middle masked: a word that begins like the key is taken for it.
+  // Services echo a key with its middle masked: any word that begins like the key is redacted.
   if (key.length > 6) clean = clean.replaceAll(new RegExp(`${escapeRegExp(key.slice(0, 6))}[^\\s"']*`, 'g'), '[key]')
   clean = clean
     .replaceAll(/\b(?:sk|pk|rk)-[\w*.-]{4,}/g, '[key]')
@@ -85,11 +84,11 @@ export interface ErrorAnswer {
   /** Scheme, host and port; never the path or a query, which may hold secrets. */
   readonly origin: string
   readonly retryAfterMs: number | null
-  /** Origin of a redirect's target, or empty. */
+  /** Origin of the redirect's target, or empty. */
   readonly redirect: string
 }
 
-/** Maps an HTTP status other than 200 to a code, a sentence and a hint. The status itself is kept in the failure. */
+/** Maps an HTTP status other than 200 to a code, a message and a hint. The failure keeps the status itself. */
 export function problemOfStatus(answer: ErrorAnswer): Problem {
   const found = classify(answer)
   return { ...found, failure: { ...found.failure, status: answer.status } }
@@ -98,9 +97,9 @@ export function problemOfStatus(answer: ErrorAnswer): Problem {
 function classify(answer: ErrorAnswer): Problem {
   const { status, origin } = answer
   const retryAfterMs = answer.retryAfterMs ?? retryDelayIn(answer.body)
-  const said = cleanEndpointText(messageIn(answer.body), answer.key)
-  const sentence = `${origin} answered ${status}${said === '' ? '' : `: ${said}`}`
-  if (status === 402 || ((status === 403 || status === 400) && creditWords.test(said))) {
+  const reason = cleanEndpointText(messageIn(answer.body), answer.key)
+  const sentence = `${origin} answered ${status}${reason === '' ? '' : `: ${reason}`}`
+  if (status === 402 || ((status === 403 || status === 400) && creditWords.test(reason))) {
     return problem('model_refused', sentence, noCreditHint)
   }
   if (status === 401 || status === 403 || (status === 400 && answer.body.includes('API_KEY_INVALID'))) {
@@ -116,22 +115,22 @@ function classify(answer: ErrorAnswer): Problem {
   }
   if (status >= 300 && status < 400) {
     const target = answer.redirect === '' ? '' : ` to ${answer.redirect}`
-    const hint = 'Redirects are not followed, so that the key does not travel. Set the base URL to the final address.'
+    const hint = 'Redirects are not followed, so that the key stays with this endpoint. Set the base URL to the final address.'
     return problem('model_refused', `${origin} answered ${status}, a redirect${target}.`, hint)
   }
   if (status === 404) return problem('model_refused', sentence, 'Check the model name and the base URL.')
   if (status === 413) return problem('context_overflow', sentence, overflowHint)
   if (status >= 400) return problem('model_refused', sentence, 'The endpoint does not accept this request; its message says why.')
-  return problem('model_garbled', sentence, 'The endpoint does not speak the protocol that was expected: check the base URL.')
+  return problem('model_garbled', sentence, 'The endpoint does not speak the expected protocol: check the base URL.')
 }
 
-/** How services say that there is no credit where the status does not: Anthropic with 400, xAI and Google with 403. */
+/** Matches messages about missing credit where the status does not tell: Anthropic uses 400, xAI and Google 403. */
 export const creditWords: RegExp =
   /credit balance|insufficient (?:balance|credits?|funds|quota)|(?:no|any|out of|enough|more) credits?\b|requires billing/i
 
 const noCreditHint = 'The account has no credit left at this endpoint: add credit, or use another endpoint.'
 
-/** Google says in the body how long to wait (google.rpc.RetryInfo), and calls a wrong key a bad request (google.rpc.ErrorInfo). */
+/** Google puts the time to wait in the body (google.rpc.RetryInfo). */
 function retryDelayIn(body: string): number | null {
   const seconds = /"retryDelay"\s*:\s*"(\d{1,6}(?:\.\d{1,9})?)s"/.exec(body)?.[1]
   return seconds === undefined ? null : Number(seconds) * 1000
@@ -141,7 +140,7 @@ function isQuota(body: string): boolean {
   return body.includes('insufficient_quota')
 }
 
-/** The message in the usual error envelopes; the body itself when it is short text and no page. */
+/** The message in the usual error envelopes; else the body itself, unless it is a page. */
 function messageIn(body: string): string {
   const text = body.trim()
   if (text === '' || text.startsWith('<')) return ''
@@ -152,7 +151,7 @@ function messageIn(body: string): string {
   }
 }
 
-/** Finds `error.message`, `message`, `detail` or a plain `error` text. @param depth how deep it was looked so far */
+/** Finds `error.message`, `message`, `detail` or a plain `error` text. @param depth of this value in the whole error */
 export function messageOf(value: unknown, depth = 0): string | null {
   if (typeof value === 'string') return value
   if (typeof value !== 'object' || value === null || depth > maxErrorDepth) return null

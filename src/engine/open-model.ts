@@ -1,4 +1,7 @@
-/** Who is who: from the name under which somebody asks for a model to its service and its facts. Each name is looked up once. */
+/**
+ * From the name of a model to something that answers. The model book resolves each name once, to its service and facts; the
+ * opener loads the wire, breakers and reliability wrapper by dynamic import on first use, once for each service.
+ */
 import {
   assertNever,
   type Clock,
@@ -39,7 +42,7 @@ export interface ModelBook {
 
 export function createModelBook(services: ServiceConfig, catalogFolder: string | undefined): ModelBook {
   const found = new Map<string, Promise<KnownModel>>()
-  // One for all names: it keeps what it has read.
+  // Shared by all names: it caches what it has read.
   const openCatalog = once(async (): Promise<Catalog> => {
     const { catalogFilesIn, loadCatalog } = await import('./catalog/catalog.ts')
     return loadCatalog({ files: catalogFolder === undefined ? {} : catalogFilesIn(catalogFolder) })
@@ -48,40 +51,40 @@ export function createModelBook(services: ServiceConfig, catalogFolder: string |
   const look = async (name: string): Promise<KnownModel> => {
     const { provider, model } = readModelName(name, services)
     const service = findService(provider, services)
-    assertAsked(name, provider, services)
+    assertReachable(name, provider, services)
     if (model === '') throw new OxbowError('bad_config', 'No model is named.', { hint: 'Set model.name, or pass --model.' })
-    const known = await factsOf(service, { provider, model }, overridesOf({ provider, model }, services), openCatalog)
-    facts.set(`${service.id}/${known.name}`, known)
-    return { name: known.name, label: modelLabel(known), facts: known, service }
+    const modelFacts = await factsOf(service, { provider, model }, overridesOf({ provider, model }, services), openCatalog)
+    facts.set(`${service.id}/${modelFacts.name}`, modelFacts)
+    return { name: modelFacts.name, label: modelLabel(modelFacts), facts: modelFacts, service }
   }
   return {
     find(name) {
-      const known = found.get(name)
-      if (known !== undefined) return known
-      const looking = look(name)
-      found.set(name, looking)
-      // A file of the catalog that was broken may be mended meanwhile.
-      looking.catch(() => found.delete(name))
-      return looking
+      const cached = found.get(name)
+      if (cached !== undefined) return cached
+      const lookup = look(name)
+      found.set(name, lookup)
+      // A broken catalog file may be corrected meanwhile.
+      lookup.catch(() => found.delete(name))
+      return lookup
     },
     factsOf(service, name) {
-      const known = facts.get(`${service.id}/${name}`)
-      if (known === undefined) throw new Error(`nobody asked for the facts of ${name}`)
-      return known
+      const modelFacts = facts.get(`${service.id}/${name}`)
+      if (modelFacts === undefined) throw new Error(`the model ${name} was not looked up before`)
+      return modelFacts
     },
   }
 }
 
-/** Who names a model is not answered by the interpreter that needs none. @throws OxbowError `bad_config` */
-function assertAsked(name: string, provider: string, { config }: ServiceConfig): void {
-  const asked = name.trim() || config.model.name.trim()
-  if (provider !== 'offline' || config.model.provider !== 'auto' || asked === '' || /^offline(\/|$)/.test(asked)) return
-  throw new OxbowError('bad_config', `Nobody can be asked for the model ${asked}: no key of a provider is set.`, {
+/** Refuses to fall back to the offline interpreter when a model is named. @throws OxbowError `bad_config` */
+function assertReachable(name: string, provider: string, { config }: ServiceConfig): void {
+  const modelName = name.trim() || config.model.name.trim()
+  if (provider !== 'offline' || config.model.provider !== 'auto' || modelName === '' || /^offline(\/|$)/.test(modelName)) return
+  throw new OxbowError('bad_config', `The model ${modelName} cannot be used: no provider has a key.`, {
     hint: 'Set the key of its provider, e.g. OPENAI_API_KEY, or name a provider that needs none: PROVIDER/MODEL.',
   })
 }
 
-const nothingSaid: ModelOverrides = {
+const noOverrides: ModelOverrides = {
   context_tokens: null,
   max_output_tokens: null,
   input_price: null,
@@ -90,20 +93,20 @@ const nothingSaid: ModelOverrides = {
   cache_write_price: null,
 }
 
-/** What the configuration says of a model. The model section is about the configured model alone, and goes over the provider's. */
+/** A model's settings in the configuration. The model section applies only to the configured model, and overrides the provider's. */
 export function overridesOf({ provider, model }: ModelName, services: ServiceConfig): ModelOverrides {
   const { model: section, providers } = services.config
   const models = Object.hasOwn(providers, provider) ? (providers[provider]?.models ?? {}) : {}
-  const said = (Object.hasOwn(models, model) && models[model]) || nothingSaid
+  const ofProvider = (Object.hasOwn(models, model) && models[model]) || noOverrides
   const chosen = readModelName('', services)
-  if (chosen.provider !== provider || chosen.model !== model) return said
+  if (chosen.provider !== provider || chosen.model !== model) return ofProvider
   return {
-    context_tokens: section.context_tokens ?? said.context_tokens,
-    max_output_tokens: section.max_output_tokens ?? said.max_output_tokens,
-    input_price: section.input_price ?? said.input_price,
-    output_price: section.output_price ?? said.output_price,
-    cache_read_price: section.cache_read_price ?? said.cache_read_price,
-    cache_write_price: section.cache_write_price ?? said.cache_write_price,
+    context_tokens: section.context_tokens ?? ofProvider.context_tokens,
+    max_output_tokens: section.max_output_tokens ?? ofProvider.max_output_tokens,
+    input_price: section.input_price ?? ofProvider.input_price,
+    output_price: section.output_price ?? ofProvider.output_price,
+    cache_read_price: section.cache_read_price ?? ofProvider.cache_read_price,
+    cache_write_price: section.cache_write_price ?? ofProvider.cache_write_price,
   }
 }
 
@@ -118,7 +121,7 @@ async function factsOf(
   return findModelFacts(catalog, provider, model, overrides)
 }
 
-/** What runs on this machine without an account costs nothing unless somebody says so. */
+/** A model that runs in this process costs nothing unless the configuration sets a price. */
 function inProcessFacts(provider: string, name: string, overrides: ModelOverrides): ModelFacts {
   return plainFacts({
     name,
@@ -128,8 +131,6 @@ function inProcessFacts(provider: string, name: string, overrides: ModelOverride
     price: { inputPerMillion: overrides.input_price ?? 0, outputPerMillion: overrides.output_price ?? 0 },
   })
 }
-
-/** Opens what a service needs, by dynamic import, once: nothing of a wire is loaded before its first use. */
 
 type OpenModel = Model & { close?(): void | Promise<void> }
 
@@ -160,8 +161,8 @@ export function createOpener(options: OpenerOptions): Opener {
   const breakers = once(async () => (await import('./reliability/breakers.ts')).createBreakers(clock, limits))
 
   const serviceModel = (service: Service): Promise<OpenModel> => {
-    const known = opened.get(service.id)
-    if (known !== undefined) return known
+    const cached = opened.get(service.id)
+    if (cached !== undefined) return cached
     const opening = openService(service, options)
     opened.set(service.id, opening)
     opening.catch(() => opened.delete(service.id))
@@ -224,7 +225,7 @@ async function openService(
     case 'anthropic':
     case 'gemini': {
       const [wire, { createHttpModel }] = await Promise.all([wires[service.wire](), import('./http/http-model.ts')])
-      // Only an AI SDK package may know its own address: every other service was found with one.
+      // Only an AI SDK package may know its own address: `findService` gives every other service one.
       if (baseUrl === null) throw new Error(`${service.id} has no address`)
       return createHttpModel({ wire, baseUrl, key, headers, official, facts, clock, limits })
     }
@@ -236,7 +237,7 @@ async function openService(
 async function openEmbedder(service: Service, { clock, random, limits }: OpenerOptions): Promise<Embedder> {
   const { id, wire, baseUrl, key, headers } = service
   if (baseUrl === null || (wire !== 'gemini' && wire !== 'openai-chat' && wire !== 'openai-responses')) {
-    throw new OxbowError('bad_config', `${id} has no embeddings that Oxbow can ask for.`, {
+    throw new OxbowError('bad_config', `Oxbow does not support embeddings of ${id}.`, {
       hint: 'Choose a model of openai, google, or a service that is compatible with OpenAI.',
     })
   }
@@ -244,7 +245,7 @@ async function openEmbedder(service: Service, { clock, random, limits }: OpenerO
   return createEmbedder({ wire: wire === 'gemini' ? 'gemini' : 'openai', baseUrl, key, headers, clock, random, limits })
 }
 
-/** @returns null for a name that is no wire, as that of a provider package. */
+/** @returns null for a name that is not a wire, such as that of a provider package. */
 async function loadNamedWire(name: string): Promise<Wire | null> {
   return isWire(name) ? wires[name]() : null
 }

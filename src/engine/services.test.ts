@@ -66,7 +66,7 @@ void describe('the key of a service', () => {
   void it('with a character that no header takes is an error that does not show it', () => {
     for (const key of ['s3cret\r\nx: y', 's3cret s3cret', 's3crét']) {
       const said = wrong(() => find('groq', {}, { GROQ_API_KEY: key }))
-      assert.match(said, /GROQ_API_KEY has characters/)
+      assert.match(said, /GROQ_API_KEY contains invalid characters/)
       assert.equal(said.includes('s3cr'), false)
     }
     assert.equal(find('groq', {}, { GROQ_API_KEY: ' k \n' }).key, 'k', 'white space around it is no part of it')
@@ -87,11 +87,11 @@ void describe('the headers of a service', () => {
 
   void it('that cannot be sent are errors that do not show them', () => {
     const said = wrong(() => find('mine', mine({ 'X-Token': '$A' }), { A: 's3cret\r\nx: y' }))
-    assert.match(said, /Header X-Token of mine has characters/)
+    assert.match(said, /header X-Token of mine contains invalid characters/)
     assert.equal(said.includes('s3cret'), false)
     assert.match(
       wrong(() => find('mine', mine({ 'a b': 'c' }))),
-      /header that is no name/,
+      /has an invalid header name/,
     )
   })
 })

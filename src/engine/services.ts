@@ -1,6 +1,6 @@
 /**
- * From the name of a model to the service that has it: which wire, where, with which key and headers. Decided from the
- * configuration and the few variables of the environment that were handed in; nothing is loaded and nobody is asked.
+ * From the name of a model to its service: which wire, at what address, with which key and headers. Decided from the
+ * configuration and the environment variables that are passed in; nothing is loaded and nothing is sent.
  */
 import { builtinProviders, commonKeyEnv, type Config, type ModelOverrides, OxbowError, type WireName } from '../types/index.ts'
 
@@ -14,7 +14,7 @@ export type ModelKind = WireName | 'offline' | 'scripted' | 'replay'
 export interface Service {
   readonly id: string
   readonly wire: ModelKind
-  /** Null for what is not asked over HTTP, and where an AI SDK package knows its own address. */
+  /** Null for a model in this process, and where an AI SDK package knows its own address. */
   readonly baseUrl: URL | null
   /** Empty for a service without one. */
   readonly key: string
@@ -26,7 +26,7 @@ export interface Service {
   readonly models: Readonly<Record<string, ModelOverrides>>
 }
 
-/** A model as it is named in a configuration or on a command line. */
+/** A model as the configuration or a command line names it. */
 export interface ModelName {
   readonly provider: string
   /** As the endpoint knows it. */
@@ -35,7 +35,7 @@ export interface ModelName {
 
 const inProcess: ReadonlySet<string> = new Set(['offline', 'scripted', 'replay'])
 
-/** @returns the provider of a model that is named without one. */
+/** @returns the provider for a model that is named without one. */
 export function defaultProvider({ config: { model, providers }, env }: ServiceConfig): string {
   if (model.provider !== 'auto') return model.provider
   if (model.base_url !== '') return 'openai'
@@ -44,32 +44,35 @@ export function defaultProvider({ config: { model, providers }, env }: ServiceCo
   const named = model.name.trim() !== ''
   const usable = Object.entries(builtinProviders).find(
     ([, { keyEnv, baseUrl, baseUrlEnv, defaultModel }]) =>
-      // Where no model is named, only a provider that has one of its own is a choice.
+      // Without a model name, only a provider with a default model qualifies.
       (named || defaultModel !== '') && ((baseUrl !== '' && keyEnv.some(set)) || (baseUrlEnv !== undefined && set(baseUrlEnv))),
   )
   return usable?.[0] ?? Object.keys(providers)[0] ?? 'offline'
 }
 
 /**
- * Reads `provider/model`; `model` is empty when nothing says which one is meant. A beginning that is no provider belongs to the name of the model; and so does any beginning of
- * `model.name` when `model.provider` is set, as in `openai/gpt-5` of a router.
- * @param text empty for the model of the configuration
+ * Reads `provider/model`; `model` is empty when no name is set. A prefix that is not a provider belongs to the model's name, as
+ * does any prefix of `model.name` when `model.provider` is set (a router's `openai/gpt-5`).
+ *
+ * @param text empty for the configured model
  */
 export function readModelName(text: string, services: ServiceConfig): ModelName {
   const { model: chosen, providers } = services.config
   const isConfigured = text.trim() === ''
-  const asked = isConfigured ? chosen.name.trim() : text.trim()
+  const name = isConfigured ? chosen.name.trim() : text.trim()
   const standard = defaultProvider(services)
-  // What runs in this process is named without a model.
-  const before = inProcess.has(asked) ? asked : asked.slice(0, Math.max(0, asked.indexOf('/')))
-  const known = inProcess.has(before) || Object.hasOwn(builtinProviders, before) || Object.hasOwn(providers, before)
-  const ofChosen = isConfigured && chosen.provider !== 'auto' && before !== standard
-  if (known && !ofChosen) return { provider: before, model: asked.slice(before.length + 1) || (inProcess.has(before) ? before : '') }
-  if (inProcess.has(standard)) return { provider: standard, model: standard === 'offline' ? 'offline' : asked || standard }
-  return { provider: standard, model: asked === '' ? (builtinProviders[standard]?.defaultModel ?? '') : asked }
+  // Models in this process are named by their provider alone.
+  const prefix = inProcess.has(name) ? name : name.slice(0, Math.max(0, name.indexOf('/')))
+  const isProvider = inProcess.has(prefix) || Object.hasOwn(builtinProviders, prefix) || Object.hasOwn(providers, prefix)
+  const isPartOfName = isConfigured && chosen.provider !== 'auto' && prefix !== standard
+  if (isProvider && !isPartOfName) {
+    return { provider: prefix, model: name.slice(prefix.length + 1) || (inProcess.has(prefix) ? prefix : '') }
+  }
+  if (inProcess.has(standard)) return { provider: standard, model: standard === 'offline' ? 'offline' : name || standard }
+  return { provider: standard, model: name === '' ? (builtinProviders[standard]?.defaultModel ?? '') : name }
 }
 
-/** @throws OxbowError `bad_config` that names what is missing or wrong, never a key. */
+/** @throws OxbowError `bad_config` that names what is missing or wrong, and never contains a key */
 export function findService(id: string, { config, env }: ServiceConfig): Service {
   const standard = defaultProvider({ config, env })
   if (inProcess.has(id)) {
@@ -81,7 +84,7 @@ export function findService(id: string, { config, env }: ServiceConfig): Service
     const known = [...Object.keys(builtinProviders), ...Object.keys(config.providers)].join(', ')
     throw badConfig(`There is no provider ${id}.`, `Choose one of ${known}, or add [providers.${id}] with its base_url.`)
   }
-  // What the model section says about the endpoint is meant for its own provider.
+  // The endpoint settings of the model section apply only to its own provider.
   const main = id === standard ? config.model : null
   const wire = own?.wire || builtin?.wire || 'openai-chat'
   const fromEnv = builtin?.baseUrlEnv === undefined ? '' : (env[builtin.baseUrlEnv] ?? '').trim()
@@ -101,8 +104,8 @@ export function findService(id: string, { config, env }: ServiceConfig): Service
 }
 
 /**
- * The variable that the configuration names, else the provider's own, else API_KEY. A key is missed only where it is sure to
- * be needed: at the built-in address of a provider that has a variable for it.
+ * Reads the key from the variable that the configuration names, else the provider's own, else API_KEY. A missing key is an
+ * error only where it is surely needed: at the built-in address of a provider that has a variable for it.
  */
 function findKey(id: string, named: string, usual: readonly string[] | null, elsewhere: boolean, env: ServiceConfig['env']): string {
   const names = named === '' ? [...(usual ?? []), ...(usual?.length === 0 ? [] : [commonKeyEnv])] : [named]
@@ -114,9 +117,9 @@ function findKey(id: string, named: string, usual: readonly string[] | null, els
     throw badConfig(`The environment variable ${names[0] ?? ''} is not set; ${id} needs a key.`, hint)
   }
   const key = (env[name] ?? '').trim()
-  // Anything else would be refused by the HTTP client, with an error that may hold the key.
+  // The HTTP client would refuse anything else, with an error that may contain the key.
   if (!/^[\x21-\x7e]*$/.test(key)) {
-    throw badConfig(`The key in ${name} has characters that no key has.`, 'Copy the key again, without spaces.')
+    throw badConfig(`The key in ${name} contains invalid characters.`, 'Copy the key again, without spaces.')
   }
   return key
 }
@@ -130,16 +133,16 @@ function readUrl(id: string, text: string): URL {
     )
   }
   if (url.username !== '' || url.password !== '') {
-    throw badConfig(`The base URL of ${id} holds a user name or password.`, 'Put the key in an environment variable instead.')
+    throw badConfig(`The base URL of ${id} contains a user name or password.`, 'Put the key in an environment variable instead.')
   }
   return url
 }
 
-/** Fills in `$NAME`. @throws OxbowError `bad_config` that names the variable that is not set. */
+/** Replaces `$NAME`. @throws OxbowError `bad_config` that names a variable which is not set */
 function readHeaders(id: string, headers: Readonly<Record<string, string>>, env: ServiceConfig['env']): Record<string, string> {
   return Object.fromEntries(
     Object.entries(headers).map(([name, value]) => {
-      if (!/^[\w!#$%&'*+.^`|~-]+$/.test(name)) throw badConfig(`${id} has a header that is no name.`, 'Mend headers of the provider.')
+      if (!/^[\w!#$%&'*+.^`|~-]+$/.test(name)) throw badConfig(`${id} has an invalid header name.`, 'Correct the headers of the provider.')
       const filled = value.replaceAll(/\$(\w+)/g, (_, variable: string) => {
         const found = env[variable]
         if (found === undefined) {
@@ -147,7 +150,7 @@ function readHeaders(id: string, headers: Readonly<Record<string, string>>, env:
         }
         return found
       })
-      if (!/^[\x20-\x7e]*$/.test(filled)) throw badConfig(`Header ${name} of ${id} has characters that no header has.`, 'Mend its value.')
+      if (!/^[\x20-\x7e]*$/.test(filled)) throw badConfig(`The header ${name} of ${id} contains invalid characters.`, 'Correct its value.')
       return [name.toLowerCase(), filled]
     }),
   )

@@ -72,7 +72,7 @@ function checkedService(home: Home, workspace: Workspace, name: string): string 
   }
   const wire = own?.wire || builtin?.wire || 'openai-chat'
   if (!withoutEmbeddings.has(wire)) return name
-  throw new OxbowError('bad_input', `${id} has no embeddings that Oxbow can ask for.`, {
+  throw new OxbowError('bad_input', `Oxbow does not support embeddings of ${id}.`, {
     hint: 'Name a provider that has some, e.g. openai/text-embedding-3-small or ollama/nomic-embed-text; words-50k leaves nothing of this machine.',
   })
 }

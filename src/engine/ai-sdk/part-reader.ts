@@ -52,7 +52,7 @@ export function createPartReader(own: PartReaderOptions): PartReader {
       if (typeof part !== 'object' || part === null) garbled(answer, 'was read into a part that is not an object')
       else readPart(answer, part as Part)
       answer.chunks += 1
-      if (answer.readChars + answer.outputChars > own.limits.maxAnswerChars) garbled(answer, 'sent an answer without end')
+      if (answer.readChars + answer.outputChars > own.limits.maxAnswerChars) garbled(answer, 'sent an endless answer')
       return answer.wrong === null && !answer.done
     },
     problem: (cut) => problemAtEnd(answer, cut, answer.reason !== null),

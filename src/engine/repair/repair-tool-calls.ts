@@ -1,6 +1,8 @@
 /**
- * Mends the tool calls of one answer: names, arguments and ids, each only where one reading is possible. What is not certain
- * stays as it was, and whoever runs the call says precisely what is wrong with it. A call that is in order is never touched.
+ * Repairs the tool calls of one answer: names, arguments and ids, each only where a single reading is possible. Anything
+ * ambiguous stays unchanged, and the gate tells the model precisely what is wrong with it. A valid call is never touched.
+ *
+ * Text that is not JSON is never completed when the answer was truncated: half a command must not run.
  */
 import {
   type FinishReason,
@@ -14,8 +16,12 @@ import {
 import { maxLikenessChars, maxRepairChars, maxRepairRounds, modelLimits } from '../limits.ts'
 import { readLenientJson, readMembers } from './lenient-json.ts'
 
-/** Wires give all tool calls of an answer together with its finish. */
-export function mendCalls(
+/**
+ * Repairs the last batch of an answer: wires emit all tool calls together with `finish`, which then counts the repairs.
+ *
+ * @returns the same batch when it holds no call
+ */
+export function repairAnswer(
   batch: readonly ModelEvent[],
   tools: readonly ToolSpec[],
   finish: ModelEvent & { type: 'finish' },
@@ -24,13 +30,13 @@ export function mendCalls(
   const calls = batch.flatMap((event) => (event.type === 'tool_call' ? [event.call] : []))
   if (calls.length === 0) return batch
   const last = calls.at(-1)!
-  // Cut before its first argument: it must not run as if it had none.
+  // Truncated before its first argument: it must not run as if it had none.
   if (finish.reason === 'length' && /^(?:\{\})?$/.test(last.arguments)) calls[calls.length - 1] = { ...last, arguments: '{' }
   const before = { ...counts }
-  const mended = repairToolCalls(calls, tools, finish.reason, counts).map(toEvent)
-  const repaired = increase(before, counts)
-  const end = repaired === null ? finish : { ...finish, repaired }
-  return [...batch.filter((event) => event.type !== 'tool_call' && event !== finish), ...mended, end]
+  const repaired = repairToolCalls(calls, tools, finish.reason, counts).map(toEvent)
+  const added = increase(before, counts)
+  const end = added === null ? finish : { ...finish, repaired: added }
+  return [...batch.filter((event) => event.type !== 'tool_call' && event !== finish), ...repaired, end]
 }
 
 const toEvent = (call: ToolCallPart): ModelEvent => ({ type: 'tool_call', call })
@@ -44,7 +50,7 @@ function increase(before: RepairCounts, after: RepairCounts): Readonly<Record<st
  * @param tools those of the request
  * @param ended how the answer ended: one that was cut is never completed into something that runs
  * @param counts goes up by what was done; see `createRepairCounts`
- * @returns the calls in order, the same objects where nothing was mended. Never throws.
+ * @returns the calls in order, the same objects where nothing was repaired. Never throws.
  */
 export function repairToolCalls(
   calls: readonly ToolCallPart[],
@@ -55,9 +61,9 @@ export function repairToolCalls(
   const byName = new Map(tools.map((tool) => [tool.name, tool]))
   const whole = ended === 'stop' || ended === 'tool_calls'
   let room = modelLimits.maxToolCalls - calls.length
-  const mended = calls.flatMap((call) => {
+  const repaired = calls.flatMap((call) => {
     const name = repairName(call.name, byName, counts)
-    const found = mendArguments(call.arguments, { tool: byName.get(name), whole, maxObjects: 1 + Math.max(0, room) })
+    const found = repairArguments(call.arguments, { tool: byName.get(name), whole, maxObjects: 1 + Math.max(0, room) })
     if (found === null) counts.broken_arguments += 1
     else for (const kind of found.kinds) counts[kind] += 1
     const texts = found === null || found.kinds.length === 0 ? [call.arguments] : found.objects
@@ -65,12 +71,12 @@ export function repairToolCalls(
     if (texts.length === 1) return [withChanges(call, name, texts[0] ?? call.arguments)]
     return texts.map((text, place) => split(call, name, text, place))
   })
-  return repairIds(mended, counts)
+  return repairIds(repaired, counts)
 }
 
 function repairName(name: string, byName: ReadonlyMap<string, ToolSpec>, counts: RepairCounts): string {
   if (byName.has(name)) return name
-  const meant = mendName(name, byName.keys())
+  const meant = matchToolName(name, byName.keys())
   counts[meant === null ? 'unknown_tool' : 'tool_name'] += 1
   return meant ?? name
 }
@@ -105,36 +111,28 @@ function repairIds(calls: readonly ToolCallPart[], counts: RepairCounts): readon
   })
 }
 
-/**
- * Mends the arguments of one tool call where it is certain what was meant. What comes out is JSON objects; what is not
- * certain is null, and the call stays as it was: the gate tells the model precisely what is wrong with it.
- *
- * An answer that was cut is never completed: a half command must not run. So nothing is mended in text that is no JSON when
- * the answer did not end by itself.
- */
-
-interface MendedArguments {
+interface RepairedArguments {
   /** JSON objects, at least one: each is a call of its own. */
   readonly objects: readonly string[]
-  /** Empty when nothing had to be done. */
+  /** Empty when nothing was repaired. */
   readonly kinds: readonly RepairKind[]
 }
 
-interface MendOptions {
-  /** Unset for a tool that nobody knows: its wrapping cannot be told from its arguments. */
+interface RepairOptions {
+  /** Unset for an unknown tool: a wrapper cannot be told from its arguments. */
   readonly tool: ToolSpec | undefined
   /** The answer ended by itself. */
   readonly whole: boolean
-  /** Most calls that may come of this one. */
+  /** Maximum number of calls that this one may become. */
   readonly maxObjects: number
 }
 
-/** @returns null when the arguments must stay as they are. Never throws. */
-function mendArguments(text: string, options: MendOptions): MendedArguments | null {
+/** @returns JSON objects, or null when the arguments must stay as they are. Never throws. */
+function repairArguments(text: string, options: RepairOptions): RepairedArguments | null {
   const kinds: RepairKind[] = []
   let current = text
   for (let round = 0; round <= maxRepairRounds; round++) {
-    const step = mendOnce(current, options)
+    const step = repairOnce(current, options)
     if (step === null) return null
     if (step.kind === null) return { objects: step.objects, kinds }
     if (!kinds.includes(step.kind)) kinds.push(step.kind)
@@ -144,15 +142,15 @@ function mendArguments(text: string, options: MendOptions): MendedArguments | nu
   return null
 }
 
-/** `kind` null: these are the arguments. Else what was mended, and the text, or the several objects, that came of it. */
+/** `kind` null: these are the arguments. Else what was repaired, and the text, or the several objects, that came of it. */
 type Step =
   | { readonly kind: null; readonly objects: readonly [string] }
   | { readonly kind: RepairKind; readonly text: string }
   | { readonly kind: 'split_calls'; readonly objects: readonly string[] }
 
-function mendOnce(text: string, options: MendOptions): Step | null {
+function repairOnce(text: string, options: RepairOptions): Step | null {
   const parsed = parse(text)
-  if (parsed === undefined) return options.whole ? mendText(text, options) : null
+  if (parsed === undefined) return options.whole ? repairText(text, options) : null
   if (typeof parsed === 'string') return { kind: 'double_encoded', text: parsed }
   if (parsed === null) return options.whole ? { kind: 'empty_arguments', text: '{}' } : null
   if (!isObject(parsed)) return null
@@ -160,8 +158,8 @@ function mendOnce(text: string, options: MendOptions): Step | null {
   return inner === null ? { kind: null, objects: [text] } : { kind: 'wrapped_arguments', text: inner }
 }
 
-/** Text that is no JSON, of an answer that ended by itself. */
-function mendText(text: string, { maxObjects }: MendOptions): Step | null {
+/** Repairs text that is not JSON, of an answer that was not truncated. */
+function repairText(text: string, { maxObjects }: RepairOptions): Step | null {
   const trimmed = text.trim()
   if (trimmed === '') return { kind: 'empty_arguments', text: '{}' }
   if (trimmed.length > maxRepairChars) return null
@@ -175,11 +173,11 @@ function mendText(text: string, { maxObjects }: MendOptions): Step | null {
 }
 
 /** @returns the objects that the text consists of, or null when it does not consist of objects. */
-function readObjects(text: string, most: number): readonly string[] | null {
+function readObjects(text: string, maxObjects: number): readonly string[] | null {
   const objects: string[] = []
   for (let at = 0; at < text.length;) {
-    if (text[at] !== '{' || objects.length === most) return null
-    // Only one that stands alone may lack its brackets: among several, nobody knows where the first was to end.
+    if (text[at] !== '{' || objects.length === maxObjects) return null
+    // Only a single object may lack closing brackets: among several, the end of the first would be a guess.
     const value = readLenientJson(text, at, objects.length === 0)
     if (value === null) return null
     objects.push(value.json)
@@ -189,26 +187,26 @@ function readObjects(text: string, most: number): readonly string[] | null {
     gap.lastIndex = at
     gap.exec(text)
     at = gap.lastIndex
-    // A comma at the end promises an object that is not there.
+    // After a trailing comma an object is missing.
     if (at >= text.length && text.endsWith(',')) return null
   }
   return objects
 }
 
-/** Several objects, each a call. Services that send arguments once in pieces and once whole, or begin with `{}`, mean one. */
-function several(objects: readonly string[], options: MendOptions, kinds: RepairKind[]): MendedArguments | null {
+/** Several objects, each a call. Some services send one call twice, in pieces and whole, or precede it with `{}`. */
+function several(objects: readonly string[], options: RepairOptions, kinds: RepairKind[]): RepairedArguments | null {
   const distinct = objects.filter((json, place) => json !== objects[place - 1])
   if (distinct.length > 1 && distinct[0] === '{}' && needsArguments(options.tool)) distinct.shift()
   if (distinct.length < objects.length) kinds.push('echoed_arguments')
   if (distinct.length === 1) kinds.splice(kinds.indexOf('split_calls'), 1)
-  const mended: string[] = []
+  const repaired: string[] = []
   for (const json of distinct) {
-    const one = mendArguments(json, { ...options, maxObjects: 1 })
+    const one = repairArguments(json, { ...options, maxObjects: 1 })
     if (one === null) return null
-    mended.push(...one.objects)
+    repaired.push(...one.objects)
     for (const kind of one.kinds) if (!kinds.includes(kind)) kinds.push(kind)
   }
-  return { objects: mended, kinds }
+  return { objects: repaired, kinds }
 }
 
 function needsArguments(tool: ToolSpec | undefined): boolean {
@@ -220,7 +218,7 @@ function needsArguments(tool: ToolSpec | undefined): boolean {
 const wrappers: ReadonlySet<string> = new Set(['arguments', 'args', 'parameters', 'params', 'input', 'tool_input'])
 const namings: ReadonlySet<string> = new Set(['name', 'tool', 'tool_name', 'function'])
 
-/** @returns the arguments inside of a wrapping that the tool's own schema rules out, or null. */
+/** @returns the arguments inside a wrapper that the tool's own schema rules out, or null. */
 function unwrap(text: string, value: JsonObject, tool: ToolSpec | undefined): string | null {
   const known = knownFields(tool)
   const names = Object.keys(value)
@@ -229,7 +227,7 @@ function unwrap(text: string, value: JsonObject, tool: ToolSpec | undefined): st
   const naming = names.find((name) => name !== wrapper)
   if (wrapper === undefined) return null
   if (naming !== undefined && !(namings.has(naming) && isNameOf(value[naming], tool))) return null
-  // A name that stands there twice has two values: which one was meant?
+  // A name that occurs twice has two values, which is ambiguous.
   const members = readMembers(text, 2)
   if (members === null || members.length !== names.length) return null
   const inner = members.find((member) => member.name === wrapper)?.json
@@ -253,7 +251,7 @@ function holdsObject(json: string): boolean {
   return isObject(typeof value === 'string' ? parse(value) : value)
 }
 
-/** @returns undefined for what is no JSON. */
+/** @returns undefined for anything but JSON. */
 function parse(text: string): Json | undefined {
   try {
     return JSON.parse(text) as Json
@@ -262,13 +260,13 @@ function parse(text: string): Json | undefined {
   }
 }
 
-/** Finds the tool that a misspelt name can only mean. Case, separators and the prefixes and suffixes of chat templates differ. */
-
 /**
- * @param names all tools on offer
- * @returns the one tool that is meant, or null when it is none or more than one.
+ * Finds the tool that a misspelt name must mean, ignoring case, separators and the affixes of chat templates.
+ *
+ * @param names all available tools
+ * @returns the only match, or null when there is none or more than one
  */
-function mendName(name: string, names: Iterable<string>): string | null {
+function matchToolName(name: string, names: Iterable<string>): string | null {
   if (name.length > maxLikenessChars) return null
   const all = [...names]
   for (const spelling of [name, stripTemplate(name)]) {
@@ -281,7 +279,7 @@ function mendName(name: string, names: Iterable<string>): string | null {
 }
 
 function sameToolName(name: string, known: string): boolean {
-  return mendName(name, [known]) === known
+  return matchToolName(name, [known]) === known
 }
 
 /** Letters and digits alone, in lower case: `File.Read`, `file-read` and `fileRead` are `file_read`. */
@@ -298,32 +296,31 @@ function stripTemplate(name: string): string {
     .replace(/:\d+$/, '')
 }
 
-/** What was mended in the tool calls of models, and what could not be, counted by kind for the status and for metrics. */
-
+/** Kinds of repairs, and of calls that could not be repaired; counted for the status and for metrics. */
 export type RepairKind =
-  /** No arguments at all, or `null`: taken for an empty object. */
+  /** No arguments, or `null`: read as an empty object. */
   | 'empty_arguments'
-  /** The arguments stood in a Markdown code fence. */
+  /** The arguments were in a Markdown code fence. */
   | 'code_fence'
-  /** The arguments were a JSON string that holds JSON. */
+  /** The arguments were JSON inside a JSON string. */
   | 'double_encoded'
-  /** Quotes, commas, raw line breaks, names or closing brackets were mended. */
+  /** Quotes, commas, raw line breaks, names or closing brackets were repaired. */
   | 'syntax'
   /** Several objects in one call became several calls. */
   | 'split_calls'
-  /** The same object once more, or an empty one before the real one, was left out. */
+  /** A repeated object, or an empty one before the real one, was dropped. */
   | 'echoed_arguments'
   /** The arguments were wrapped under a key that the tool does not know. */
   | 'wrapped_arguments'
   | 'tool_name'
-  /** An id was missing, or there twice. */
+  /** An id was missing or not unique. */
   | 'call_id'
-  /** Left as they were: nobody can say what was meant. The gate answers with what is wrong. */
+  /** Unchanged because the meaning is ambiguous. The gate answers with what is wrong. */
   | 'broken_arguments'
-  /** Left as it was: no tool, or more than one, is meant. The registry answers with the nearest names. */
+  /** Unchanged because no tool, or more than one, matches. The registry answers with the nearest names. */
   | 'unknown_tool'
 
-/** Counts go up and never down; the owner reads them whenever it likes. */
+/** Counts only grow. */
 export type RepairCounts = Record<RepairKind, number>
 
 export function createRepairCounts(): RepairCounts {
