@@ -1,9 +1,8 @@
 /**
- * One try: a model is loaded, asked, watched, and stopped when it must be. It tells its batches as they are pulled and then,
- * once, how it ended. What comes next is decided elsewhere.
+ * One try: loads a model, asks it, watches its deadlines and stops it when one passes. It reports each batch that was pulled
+ * and then, once, how the try ended; the chain decides what comes next.
  *
- * One timer runs at a time: it watches the try against a deadline that moves, or gives a try that was stopped a moment to say
- * what it used.
+ * One timer runs at a time. It checks the try against a moving deadline, or gives a stopped try a moment to report its usage.
  */
 import {
   type Clock,
@@ -25,13 +24,13 @@ interface AttemptOptions {
   readonly route: Route
   readonly clock: Clock
   readonly limits: ModelLimits
-  /** Monotonic time at which all tries together must be done. */
+  /** Monotonic deadline over all tries. */
   readonly totalAt: number
-  /** @returns the request as this model can take it, or null when it does not fit its window. */
+  /** @returns the request adjusted to this model, or null when it does not fit its window. */
   readonly fit: (facts: ModelFacts) => GenerateRequest | null
-  /** @returns what is said when `totalAt` has come. */
+  /** @returns the failure for a passed `totalAt`. */
   readonly outOfTime: () => Failure
-  /** One for each pull, unless the try ends: events without a last one, at least one. */
+  /** Called once for each pull unless the try ends, with at least one event and no final one. */
   readonly onBatch: (batch: Batch) => void
   /** @param batch ends with `finish` */
   readonly onFinish: (batch: Batch) => void
@@ -43,20 +42,20 @@ export interface Ending {
   readonly failure: Failure
   readonly usage: Usage
   readonly retry: Retry
-  /** What came together with its error. */
+  /** Events that arrived together with its error. */
   readonly tail: Batch
   /** The endpoint was asked. */
   readonly asked: boolean
-  /** We ended it. */
+  /** It was stopped from this side. */
   readonly stopped: boolean
 }
 
 export interface Attempt {
-  /** Asks for the next batch. While one is asked for, or the model is loading, nothing happens. */
+  /** Pulls the next batch. Does nothing while a pull is pending or the model is loading. */
   pull(): void
-  /** The try fails for this reason, as soon as the model has said what it used, in `stopGraceMs` at the latest. */
+  /** Fails the try for this reason once the model has reported its usage, after `stopGraceMs` at the latest. */
   stop(why: Failure, reason: unknown): void
-  /** Nobody wants it any more: nothing is told. */
+  /** Stops the try without any further report. */
   abandon(): void
 }
 
@@ -68,10 +67,10 @@ interface Run {
   /** Null until the model is asked. */
   iterator: AsyncIterator<Batch> | null
   pulling: boolean
-  /** It has sent something, and since when it is silent (monotonic). */
+  /** Whether it has sent something, and since when it is silent (monotonic). */
   begun: boolean
   quietSince: number
-  /** Why we ended it. */
+  /** Why it was stopped from this side. */
   stopped: Failure | null
   over: boolean
   timer: NodeJS.Timeout | undefined
@@ -116,12 +115,12 @@ async function ask(run: Run): Promise<void> {
     alive(run)
     request.onProgress?.(outputChars)
   }
-  const asked = { ...request, onProgress }
-  run.iterator = model.generate(asked, run.control.signal)[Symbol.asyncIterator]()
+  const watched = { ...request, onProgress }
+  run.iterator = model.generate(watched, run.control.signal)[Symbol.asyncIterator]()
   pull(run)
 }
 
-/** Silence is measured from here: the consumer's own slowness is not held against the endpoint. */
+/** Silence is measured from here, so that a slow consumer does not count against the endpoint. */
 function pull(run: Run): void {
   if (run.pulling || run.over || run.iterator === null) return
   run.pulling = true
@@ -146,7 +145,7 @@ function take(run: Run, result: IteratorResult<Batch>): void {
   } else if (last?.type === 'error') {
     fail(run, last.failure, last.usage, batch.slice(0, -1), last.retry)
   } else if (last === undefined || run.stopped !== null) {
-    // After it was stopped only its last event counts. A model that does not stop must not keep the timers from running.
+    // Once stopped, only its last event counts. setImmediate lets timers run even if the model does not stop.
     setImmediate(() => pull(run))
   } else {
     run.begun = true
@@ -166,7 +165,7 @@ function watch(run: Run): void {
   const waits = run.pulling || run.iterator === null
   const due = waits ? run.quietSince + limit : now + limit
   if (due <= now) return stop(run, stalled(route, run.begun, limit))
-  // A silence that has not begun yet may end sooner than this one.
+  // A later silence may reach its limit sooner than this one.
   watchFor(run, Math.min(due - now, limits.betweenTokensMs, totalAt - now))
 }
 
@@ -186,58 +185,56 @@ function fail(run: Run, failure: Failure, usage: Usage = noUsage, tail: Batch = 
   run.options.onFail({ failure: stopped ?? failure, usage, retry, tail, asked: run.iterator !== null, stopped: stopped !== null })
 }
 
-/** Nothing is told after it. A model that is suspended in the middle is let go. */
+/** Ends all reports and releases a model that is suspended in the middle. */
 function close(run: Run): void {
   run.over = true
   clearTimeout(run.timer)
   run.iterator?.return?.().catch(() => undefined)
 }
 
-/** What the wrapper itself finds wrong with a try, as sentences for people. Endpoints' own words are cleaned by their wires. */
-
 function stalled({ label }: Route, begun: boolean, limitMs: number): Failure {
   const what = begun
-    ? `stopped in the middle of its answer: nothing came for ${time(limitMs)}`
-    : `did not begin to answer in ${time(limitMs)}`
+    ? `stopped in the middle of its answer: nothing arrived for ${time(limitMs)}`
+    : `did not start to answer within ${time(limitMs)}`
   return { code: 'model_stalled', message: `${label} ${what}.`, hint: 'Send the message again, or use another model.' }
 }
 
-/** @param failures of the routes before; the last one is why there was not more time for this one */
+/** @param failures of the previous routes; the last one explains where the time went */
 export function outOfTime(failures: readonly RouteFailure[], { totalMs }: Pick<ModelLimits, 'totalMs'>): Failure {
   const before = failures.at(-1)
-  const why = before === undefined ? '' : ` Before, ${before.label}: ${before.failure.message}`
+  const why = before === undefined ? '' : ` Before that, ${before.label}: ${before.failure.message}`
   return {
     code: 'timeout',
-    message: `No answer was finished in ${time(totalMs)}, all tries together.${why}`,
+    message: `No try finished an answer within ${time(totalMs)} in total.${why}`,
     hint: 'Send the message again, ask for less at once, or use a faster model.',
   }
 }
 
-export function leftAlone({ endpoint }: Route, { waitMs, failures, last }: Refused, clock: Clock): Failure {
+export function breakerOpen({ endpoint }: Route, { waitMs, failures, last }: Refused, clock: Clock): Failure {
   const when =
     waitMs === 0
-      ? 'when the request that tries it now has its answer'
+      ? 'once the request that is probing it now has its answer'
       : `in ${time(waitMs)}, at ${new Date(clock.now() + waitMs).toISOString().slice(0, 19).replace('T', ' ')} UTC`
   return {
     code: last.code,
-    message: `${endpoint} failed ${failures} times in a row and is asked again ${when}. The last time: ${last.message}`,
-    hint: 'Wait, or use another model: model.fallback names models that are asked instead.',
+    message: `${endpoint} failed ${failures} times in a row and will be asked again ${when}. Last failure: ${last.message}`,
+    hint: 'Wait, or use another model: model.fallback names models to use instead.',
   }
 }
 
 function tooSmall({ label }: Route, { contextTokens }: ModelFacts): Failure {
   return {
     code: 'limit_reached',
-    message: `The conversation does not fit the window of ${label}, ${contextTokens} tokens.`,
+    message: `The conversation does not fit the window of ${label} (${contextTokens} tokens).`,
     hint: 'Name a fallback with a larger window.',
   }
 }
 
 function endedOpen({ label }: Route): Failure {
-  return { code: 'model_garbled', message: `${label} ended its answer without saying how.`, hint: 'Send the message again.' }
+  return { code: 'model_garbled', message: `${label} ended its answer without a finish reason.`, hint: 'Send the message again.' }
 }
 
-/** The model's own code or its loading is at fault, unless the error says better. */
+/** An unknown error is a fault of the model's code or of loading it. */
 function thrown({ label }: Route, error: unknown): Failure {
   const failure = toFailure(error, 'internal_failure', 'Try another model, and report this.')
   return failure.code === 'internal_failure' ? { ...failure, message: `${label} could not be asked: ${failure.message}` } : failure

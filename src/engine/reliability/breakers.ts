@@ -1,33 +1,33 @@
 /**
- * Circuit breakers, one for each endpoint that has failed: after some failures in a row the endpoint is left alone for a
- * while, then one request at a time tries it. Healthy endpoints keep no state, so asking costs a look into an empty map.
- * Shared by all generations of a process.
+ * Circuit breakers, one for each endpoint that has failed, and which failures count. After several failures in a row an endpoint
+ * is not asked for a while; then one request at a time probes it. Healthy endpoints keep no state, so a check costs a lookup
+ * in an empty map. Shared by all generations of a process.
  */
 import type { Clock, ErrorCode, Failure } from '../../types/index.ts'
 import { modelLimits, type ModelLimits } from '../limits.ts'
 import { creditWords } from '../model-problem.ts'
 
-/** Leave to make one try; a `probe` is alone with its endpoint until it is told how it went. */
+/** Permission for one try. No other request may ask the endpoint until a `probe` has reported its result. */
 export type Leave = 'ask' | 'probe'
 
 export interface Refused {
-  /** Until the next try may be made; 0 while another request makes it. */
+  /** Time until the next try is allowed; 0 while another request probes. */
   readonly waitMs: number
   readonly failures: number
-  /** What happened last. */
+  /** The latest failure. */
   readonly last: Failure
 }
 
 export interface Breakers {
-  /** Each leave must be told of once, in the end, by one of the three below, with the same arguments. */
+  /** Every `Leave` must be returned exactly once, by one of the three methods below, with the same arguments. */
   enter(endpoint: string): Leave | Refused
   /** The endpoint failed. */
   failed(endpoint: string, leave: Leave, failure: Failure): void
-  /** The endpoint gave a whole answer: all is forgotten. */
+  /** The endpoint gave a complete answer: its failures are forgotten. */
   whole(endpoint: string): void
   /**
-   * @param answered the endpoint showed itself, by the beginning of an answer or by an error that is not its fault: others
-   * may ask again, but one more failure is enough. False: nothing was learned.
+   * @param answered the endpoint responded, with the start of an answer or an error that is not its fault: requests are allowed
+   * again, but one more failure reopens the breaker. False: nothing was learned.
    */
   leave(endpoint: string, leave: Leave, answered: boolean): void
 }
@@ -54,7 +54,7 @@ export function createBreakers(clock: Clock, limits: Pick<ModelLimits, 'breakerF
     failed: (endpoint, leave, failure) => {
       const breaker = troubled.get(endpoint) ?? { failures: 0, openUntil: 0, probing: false, last: failure }
       troubled.set(endpoint, breaker)
-      // A try that began before the breaker opened brings old news.
+      // A try that started before the breaker opened says nothing new.
       if (breaker.openUntil !== 0 && leave === 'ask') return
       breaker.failures += 1
       breaker.last = failure
@@ -74,15 +74,14 @@ export function createBreakers(clock: Clock, limits: Pick<ModelLimits, 'breakerF
 }
 
 /**
- * What a failure is about, which decides where the request may go next. The code decides; only `model_refused`, which stands for
- * every status without a code of its own, also depends on the status and the endpoint's sentence. New codes count as `request`
- * until they are added here.
+ * What a failure is about, which decides where the request may go next. It depends on the code; only for `model_refused`, which
+ * covers every status without a code of its own, also on the status and the message. Unlisted codes count as `request`.
  *
- * - `endpoint` it does not work: counts for its breaker, another model may answer
- * - `account` it works, but not for this key, credit, pace or model name: another model may answer
- * - `setup` it was never asked: another model may answer
- * - `request` it understood and said no, or the request is too long: nobody else is asked
- * - `cancelled` somebody on our side ended it
+ * - `endpoint` does not work: counts for its breaker, and another model may answer
+ * - `account` works, but not for this key, credit, rate or model name: another model may answer
+ * - `setup` was never asked: another model may answer
+ * - `request` was understood and refused, or is too long: no other model is asked
+ * - `cancelled` on our side
  */
 export type FailureKind = 'endpoint' | 'account' | 'setup' | 'request' | 'cancelled'
 
@@ -108,12 +107,12 @@ export function kindOf(failure: Failure): FailureKind {
   return kinds[failure.code] ?? 'request'
 }
 
-/** The conversation must become shorter: asking again as it is helps nobody. */
+/** The conversation must become shorter before a retry. */
 export function isContextOverflow({ code }: Failure): boolean {
   return code === 'context_overflow'
 }
 
-/** No credit (402) and an unknown model (404), and the services that send either with status 400 and a sentence of their own. */
+/** No credit (402) or an unknown model (404); some services send either with status 400 and only a message. */
 function isAboutAccount({ status, message }: Failure): boolean {
   return status === 402 || status === 404 || creditWords.test(message) || unknownModelWords.test(message)
 }

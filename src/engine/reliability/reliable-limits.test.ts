@@ -39,7 +39,7 @@ void describe('an endpoint that is down', () => {
     const left = await collect(one, ask)
     assert.match(
       failureOf(left).message,
-      /a\.example failed 5 times in a row and is asked again in 30 seconds, at 2026-11-21 00:00:31 UTC\. The last/,
+      /a\.example failed 5 times in a row and will be asked again in 30 seconds, at 2026-11-21 00:00:31 UTC\. Last failure/,
     )
     assert.deepEqual(left[0]?.type === 'error' && left[0].retry, { waitMs: 30_000 })
     assert.equal(outcome(await collect(chain([a, fakeModel(answer)], { clock, breakers }), ask)), 'all well|stop')
@@ -57,7 +57,7 @@ void describe('an endpoint that is down', () => {
     const control = new AbortController()
     const probe = iterate(model, control.signal)
     const first = probe.next()
-    assert.match(failureOf(await collect(model, ask)).message, /when the request that tries it now/)
+    assert.match(failureOf(await collect(model, ask)).message, /once the request that is probing it now/)
     await first
     assert.equal(outcome(await collect(model, ask)), 'all well|stop')
     control.abort()
@@ -125,7 +125,7 @@ void describe('silence', () => {
     const events = await collect(chain(models, { limits }), ask)
     assert.equal(outcome(events), 'all well|stop')
     const [first] = events
-    assert.match(first?.type === 'restarted' ? first.why.message : '', /fake\/a did not begin to answer in 40 ms/)
+    assert.match(first?.type === 'restarted' ? first.why.message : '', /fake\/a did not start to answer within 40 ms/)
     assert.equal(models[0]?.running, 0)
   })
 
@@ -301,7 +301,7 @@ void describe('silence', () => {
       await new Promise((resolve) => setImmediate(resolve))
     }
     assert.equal(failureOf(events).code, 'timeout')
-    assert.match(failureOf(events).message, /No answer was finished in 10 ms, all tries together/)
+    assert.match(failureOf(events).message, /No try finished an answer within 10 ms in total/)
     assert.equal(chatty.running, 0)
   })
 })

@@ -205,7 +205,10 @@ void describe('the next model of the chain', () => {
     const events = await collect(chain([a, small, c]), requestOf('long '.repeat(2_000)))
     assert.deepEqual([b.requests.length, c.requests.length], [0, 1])
     assert.equal(failureOf(events).code, 'model_auth')
-    assert.match(failureOf(events).message, /^fake\/a: It is model_auth\. Then fake\/b: .* window of fake\/b, 2000 tokens\. Then fake\/c: /)
+    assert.match(
+      failureOf(events).message,
+      /^fake\/a: It is model_auth\. Then fake\/b: .* window of fake\/b \(2000 tokens\)\. Then fake\/c: /,
+    )
   })
 
   void it('is not asked in place of a chosen model whose window seems too small: that one says so itself', async () => {

@@ -1,20 +1,20 @@
 /**
- * A chain of models as one model that does not give up early: what may pass is tried again, what does not answer is left, an
- * endpoint that is down is not asked, and nothing that was shown is shown twice. docs/reliability.md tells the rules.
+ * A chain of models as one model: it retries what may succeed, falls back when a model does not answer, skips endpoints that
+ * are down, and never emits anything twice. docs/reliability.md has the rules.
  *
- * The consumer pulls, and each pull is handed to the running try. When a try ends it is decided: give it out, wait and try again,
- * go to the next route, or report. Batches are passed on as they come, and nothing is done for a single event. A tool call cannot
- * come twice, because wires give tool calls only together with the finish.
+ * The consumer pulls, and each pull goes to the running try. When a try ends, the chain delivers the answer, waits and retries,
+ * falls back to the next route, or reports the failure. Batches pass through without work for single events. A tool call
+ * cannot be emitted twice, because wires emit tool calls only together with `finish`.
  */
 import { type Failure, type GenerateRequest, type Model, type ModelFacts, type Random, retryDelayMs } from '../../types/index.ts'
 import type { ModelLimits } from '../limits.ts'
 import { cancelled } from '../model-problem.ts'
-import { type Attempt, type Batch, type Ending, leftAlone, outOfTime, startAttempt } from './attempt.ts'
+import { type Attempt, type Batch, type Ending, breakerOpen, outOfTime, startAttempt } from './attempt.ts'
 import { isContextOverflow, kindOf, type Leave } from './breakers.ts'
 import {
   chainFailure,
   type DeadTry,
-  lastWords,
+  failureEvents,
   outputRoom,
   type ReliableOptions,
   restartsBefore,
@@ -35,12 +35,12 @@ interface Generation {
   running: Running | null
   /** Runs while `running` is null. */
   retryTimer: NodeJS.Timeout | undefined
-  /** Of the current route: its place in the chain, and the tries made with it. */
+  /** Index of the current route in the chain, and the tries made with it. */
   place: number
   tries: number
-  /** How often an answer broke off after something of it was shown. */
+  /** How often an answer broke off after some of it was emitted. */
   brokenOff: number
-  /** What the consumer knows and what it is yet to be told: see route.ts. */
+  /** The three fields of `ChainState`, see route.ts. */
   label: string
   dead: DeadTry[]
   readonly failures: RouteFailure[]
@@ -52,7 +52,7 @@ interface Generation {
 interface Running {
   readonly route: Route
   leave: Leave
-  /** Something of it was given out. */
+  /** Some of it was emitted. */
   shown: boolean
   readonly attempt: Attempt
 }
@@ -65,7 +65,7 @@ export function createReliableModel(options: ReliableOptions): Model {
   }
 }
 
-/** Nothing happens before the first pull. A pull while another one waits is not allowed. */
+/** Does nothing before the first pull. The consumer must not pull while another pull is pending. */
 function createGeneration(options: ReliableOptions, request: GenerateRequest, signal: AbortSignal): AsyncIterator<Batch> {
   const generation: Generation = {
     options,
@@ -111,15 +111,15 @@ function start(generation: Generation): void {
   proceed(generation)
 }
 
-/** Tries the current route, or the next one whose endpoint may be asked; reports when there is none. */
+/** Tries the current route, or the next one whose breaker is closed; reports the failure when there is none. */
 function proceed(generation: Generation): void {
   const { routes, breakers, clock } = generation.options
   for (let route = routes[generation.place]; route !== undefined; route = nextRoute(generation)) {
     const leave = breakers.enter(route.endpoint)
     if (typeof leave === 'string') return begin(generation, route, leave)
-    // When it failed just now, that says more than that it is left alone for it.
+    // A failure of its own in this generation explains more than the open breaker.
     const isNew = generation.failures.length === generation.place
-    if (isNew) note(generation, route, leftAlone(route, leave, clock), { waitMs: leave.waitMs })
+    if (isNew) note(generation, route, breakerOpen(route, leave, clock), { waitMs: leave.waitMs })
   }
   report(generation)
 }
@@ -148,14 +148,14 @@ function begin(generation: Generation, route: Route, leave: Leave): void {
   generation.running = running
 }
 
-/** @returns the request as this route can take it, or null when its window is too small. */
+/** @returns the request adjusted to this route, or null when its window is too small. */
 function fit({ request, place }: Generation, { model }: Route, facts: ModelFacts): GenerateRequest | null {
-  // The chosen model says itself when a conversation is too long, and then it is made shorter.
+  // The configured model reports an overlong conversation itself, and the runtime then shortens it.
   const room = place === 0 ? Math.min(request.maxOutputTokens, facts.maxOutputTokens) : outputRoom(request, facts)
   return room === null ? null : { ...request, model, maxOutputTokens: room }
 }
 
-/** @returns the first batch of a try, after what the consumer must know before it. */
+/** @returns the first batch of a try, preceded by reports of the failed tries before it. */
 function show(generation: Generation, running: Running, batch: Batch): Batch {
   const { route, leave } = running
   running.shown = true
@@ -174,29 +174,29 @@ function finish(generation: Generation, running: Running, batch: Batch): void {
   end(generation, whole)
 }
 
-/** A try failed: tells the breaker, keeps what it cost, and decides what comes next. */
+/** A try failed: updates the breaker, keeps its cost, and decides what comes next. */
 function settle(generation: Generation, { route, leave, shown }: Running, ending: Ending): void {
   const { breakers, limits, random, clock } = generation.options
   const { failure, usage, retry, tail } = ending
   const kind = kindOf(failure)
   generation.running = null
 
-  // The breaker hears only of what speaks for the endpoint.
+  // The breaker counts only failures of the endpoint itself.
   if (kind === 'endpoint' && ending.asked) breakers.failed(route.endpoint, leave, failure)
   else breakers.leave(route.endpoint, leave, kind === 'account' || kind === 'request')
 
-  // What was shown or cost something is told later, with what comes of it.
+  // Emitted events and cost are reported later, with the next try or the final error.
   if (shown || tail.length > 0 || usage.inputTokens + usage.outputTokens > 0) {
     generation.dead.push({ label: route.label, why: failure, usage, tail })
   }
-  if (kind === 'cancelled' || (ending.stopped && failure.code === 'timeout')) return end(generation, lastWords(generation, failure))
+  if (kind === 'cancelled' || (ending.stopped && failure.code === 'timeout')) return end(generation, failureEvents(generation, failure))
   note(generation, route, failure, retry)
 
-  // Nobody else is asked what was understood and refused, nor again and again what broke off.
+  // A refused request goes to no other model, and a broken-off answer is restarted only a few times.
   if (shown) brokeOff(generation)
   if (generation.brokenOff > limits.maxRestarts || isFinal(generation, failure)) return report(generation)
 
-  // The same model again, if that may help and there is time; else the next one.
+  // Retry the same model if that may help and there is time; else fall back to the next one.
   const waitMs = retryWaitMs(retry, generation.tries, limits, random)
   if (waitMs === null || ending.stopped || clock.monotonicMs() + waitMs >= generation.totalAt) {
     nextRoute(generation)
@@ -205,11 +205,11 @@ function settle(generation: Generation, { route, leave, shown }: Running, ending
 }
 
 function isFinal({ place }: Generation, failure: Failure): boolean {
-  // That a fallback has a smaller window than the chosen model says nothing about the conversation.
+  // A fallback may have a smaller window than the configured model: its overflow is not final.
   return kindOf(failure) === 'request' && !(place > 0 && isContextOverflow(failure))
 }
 
-/** After an answer that was shown broke off, its model is asked only once more. */
+/** After an emitted answer broke off, its model gets only one more try. */
 function brokeOff(generation: Generation): void {
   generation.brokenOff += 1
   generation.tries = Math.max(generation.tries, generation.options.limits.maxTries - 1)
@@ -219,14 +219,14 @@ function note({ failures, place }: Generation, { label }: Route, failure: Failur
   failures[place] = { label, failure, retry }
 }
 
-/** Nothing is left to try. */
+/** Ends with the failure: nothing is left to try. */
 function report(generation: Generation): void {
   const [first, ...others] = generation.failures
-  if (first !== undefined) end(generation, lastWords(generation, chainFailure([first, ...others]), first.retry))
+  if (first !== undefined) end(generation, failureEvents(generation, chainFailure([first, ...others]), first.retry))
 }
 
 function cancel(generation: Generation): void {
-  if (generation.running === null) end(generation, lastWords(generation, cancelled))
+  if (generation.running === null) end(generation, failureEvents(generation, cancelled))
   else generation.running.attempt.stop(cancelled, generation.signal.reason)
 }
 
@@ -263,13 +263,11 @@ function abandon(generation: Generation): Promise<IteratorResult<Batch>> {
   return Promise.resolve(done)
 }
 
-/** When the same request is made again, as numbers; nothing here waits. */
-
 export type BackoffLimits = Pick<ModelLimits, 'maxTries' | 'backoffBaseMs' | 'backoffCapMs' | 'retryAfterCapMs'>
 
 /**
- * Full jitter: drawn evenly between nothing and a ceiling that doubles with each try, so that many clients that failed
- * together do not come back together. An endpoint that says how long to wait is taken at its word, up to the cap.
+ * The wait before a retry: full jitter, drawn evenly from 0 to a ceiling that doubles with each try, so that clients that
+ * failed together do not return together. A wait that the endpoint asks for is used as it is, up to the cap.
  *
  * @param retry as in a model's error event; undefined when the same request would fail again
  * @param tries made so far, at least 1

@@ -1,4 +1,10 @@
-/** What a chain of models is made of. */
+/**
+ * The parts of a model chain: its routes, whether a request fits a route's window, and the events that report failed tries.
+ *
+ * A failed try is reported only with the next one: `restarted` precedes the first events of the try that follows, and a
+ * generation that fails in the end keeps the text that was shown. Each event that carries usage stands for one try, so that
+ * its cost is counted once, at the prices of its model.
+ */
 import type {
   Clock,
   Failure,
@@ -15,13 +21,13 @@ import { charsPerToken, guessedMediaTokens, minFallbackOutputTokens, type ModelL
 import { noUsage } from '../model-problem.ts'
 import type { Breakers } from './breakers.ts'
 
-/** One model of the chain and the way to it. */
+/** One model of the chain and how to reach it. */
 export interface Route {
   /** As the endpoint knows it. */
   readonly model: string
   /** `provider/model`, for people. */
   readonly label: string
-  /** What fails together: scheme, host and port. */
+  /** Scheme, host and port: models of one endpoint fail together. */
   readonly endpoint: string
   /** Loads the wire on first use. A rejection leads to the next route. */
   open(): Promise<Model> | Model
@@ -37,10 +43,11 @@ export interface ReliableOptions {
   readonly breakers: Breakers
 }
 
-/** Whether a request fits a fallback model's window, by a rough measure: the chosen model's window is the runtime's care. */
-
 /**
- * @returns the most output tokens that this model may be asked for beside the request, or null when the request does not fit.
+ * How much output a fallback model can give beside the request, by a rough estimate of the request's size. The runtime fits
+ * conversations only to the window of the configured model.
+ *
+ * @returns output tokens, or null when the request does not fit
  */
 export function outputRoom(request: GenerateRequest, facts: ModelFacts): number | null {
   const wanted = Math.min(request.maxOutputTokens, facts.maxOutputTokens)
@@ -48,7 +55,7 @@ export function outputRoom(request: GenerateRequest, facts: ModelFacts): number 
   return room >= Math.min(wanted, minFallbackOutputTokens) ? room : null
 }
 
-/** Bytes, not characters: a script that takes three bytes for a character takes more tokens for it, too. */
+/** Counts bytes, not characters: a script with three bytes for each character also needs more tokens. */
 function guessTokens({ system, messages, tools }: GenerateRequest): number {
   let bytes = Buffer.byteLength(system)
   let media = 0
@@ -74,36 +81,29 @@ function mediaOf({ role, parts }: Message): readonly MediaPart[] {
   return role === 'user' ? parts.filter((part) => part.type === 'media') : []
 }
 
-/**
- * What the consumer of a generation is told about tries that failed. Nothing is told while there is hope: `restarted` comes
- * with the first events of the try that follows, and a generation that fails in the end keeps the text that was shown.
- *
- * Each event that carries usage stands for one try, so that money is counted once, at the prices of the model that took it.
- */
-
-/** A failed try that was shown or cost something, and is not yet told of. */
+/** A failed try that emitted events or cost something, and is not reported yet. */
 export interface DeadTry {
   /** `provider/model` */
   readonly label: string
   readonly why: Failure
   readonly usage: Usage
-  /** What came together with its error and was held back. */
+  /** Events that arrived together with its error and were held back. */
   readonly tail: readonly ModelEvent[]
 }
 
 /** As in a model's error event. */
 export type Retry = { readonly waitMs: number | null } | undefined
 
-/** How the chain stands: the last failure of each route that was left, or the reason why it was passed over. */
+/** The last failure of a route, or why it was skipped. */
 export interface RouteFailure {
   readonly label: string
   readonly failure: Failure
   readonly retry: Retry
 }
 
-/** What the consumer knows. */
-interface Told {
-  /** The model whose events it holds for the current answer; at first the chosen one. */
+/** What the consumer has received so far, and the failures that are still to be reported. */
+interface ChainState {
+  /** The model whose events the consumer holds for the current answer; at first the chosen one. */
   readonly label: string
   /** Oldest first. */
   readonly dead: readonly DeadTry[]
@@ -112,16 +112,16 @@ interface Told {
 
 /**
  * @param label of the model whose events come next
- * @returns `restarted` for each try that was shown or cost something, and for a change of model even if it did not: who
- * answers is never hidden. Empty for the first try, and for a silent one after it.
+ * @returns `restarted` for each try that emitted events or cost something, and for every change of model, so that the answering
+ * model is never hidden. Empty for the first try, and after tries without events and cost.
  */
-export function restartsBefore(label: string, told: Told): ModelEvent[] {
+export function restartsBefore(label: string, state: ChainState): ModelEvent[] {
   const events: ModelEvent[] = []
   let dead: DeadTry | null = null
-  for (const next of [...told.dead, null]) {
+  for (const next of [...state.dead, null]) {
     const model = next?.label ?? label
-    const why = dead?.why ?? told.failures[0]?.failure
-    if (why !== undefined && (dead !== null || model !== told.label)) {
+    const why = dead?.why ?? state.failures[0]?.failure
+    if (why !== undefined && (dead !== null || model !== state.label)) {
       events.push({ type: 'restarted', model, why, usage: dead?.usage ?? noUsage })
     }
     dead = next
@@ -129,18 +129,15 @@ export function restartsBefore(label: string, told: Told): ModelEvent[] {
   return events
 }
 
-/**
- * The last events of a generation that failed: its error stands for the last try that was shown or cost something, after what
- * was held back of it.
- */
-export function lastWords(told: Told, failure: Failure, retry?: Retry): ModelEvent[] {
-  const dead = told.dead.at(-1)
+/** The last events of a failed generation. The error carries the usage of the last reported try and follows its held-back events. */
+export function failureEvents(state: ChainState, failure: Failure, retry?: Retry): ModelEvent[] {
+  const dead = state.dead.at(-1)
   const error: ModelEvent = { type: 'error', failure, usage: dead?.usage ?? noUsage, ...(retry === undefined ? {} : { retry }) }
   if (dead === undefined) return [error]
-  return [...restartsBefore(dead.label, { ...told, dead: told.dead.slice(0, -1) }), ...dead.tail, error]
+  return [...restartsBefore(dead.label, { ...state, dead: state.dead.slice(0, -1) }), ...dead.tail, error]
 }
 
-/** @returns the failure of the chosen model, which a person can mend, with what became of its fallbacks. */
+/** @returns the failure of the configured model, which a person can act on, followed by those of its fallbacks. */
 export function chainFailure([first, ...others]: readonly [RouteFailure, ...RouteFailure[]]): Failure {
   if (others.length === 0) return first.failure
   const rest = others.map(({ label, failure }) => ` Then ${label}: ${failure.message}`).join('')
