@@ -127,7 +127,7 @@ export async function withLastingGuest<Result>(
     const { message } = toFailure(ended.error, 'guest_unreachable', '')
     printNotice(terminal, `notice: ${plainText(message).replace(/\.$/, '')}; starting another to finish the turn`)
     losses += 1
-    if (losses > 1) await sleep(retryDelayMs(losses, systemRandom, { firstMs: guestRestartMs, mostMs: maxGuestRestartMs }))
+    if (losses > 1) await sleep(retryDelayMs(losses, systemRandom, { firstMs: guestRestartMs, maxMs: maxGuestRestartMs }))
   }
 }
 

@@ -81,7 +81,7 @@ export function keepConnected(deps: ReconnectDeps): Promise<Link> {
     const isLate = clock.monotonicMs() - lostAtMs >= options.limits.giveUpMs
     if (!deps.reconnect || !mayReturn || isLate) return leave(failure)
     deps.onDown(failure, tooBig ? 'sent' : 'unrepeatable')
-    const delayMs = retryDelayMs(attempt++, random, { firstMs: options.limits.retryFirstMs, mostMs: options.limits.retryMostMs })
+    const delayMs = retryDelayMs(attempt++, random, { firstMs: options.limits.retryFirstMs, maxMs: options.limits.retryMostMs })
     retry = setTimeout(open, delayMs)
     onState({ type: 'reconnecting', failure, delayMs })
   }

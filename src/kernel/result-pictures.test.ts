@@ -70,7 +70,7 @@ describe('a picture of a result', () => {
     await using fixture = await openFixture({ play, calls: [lookCall()] })
     const outcome = await fixture.turn('look')
     assert.equal(outcome['status'], 'failed')
-    assert.match(outcome['reply'] as string, /Its message says why\. If a picture or file is what it refuses: .*`\/fork N`/)
+    assert.match(outcome['reply'] as string, /Its message says why\. If it refuses a picture or file, .*`\/fork N`/)
   })
 
   it('is shown again when the conversation is read back, under the same text', async () => {

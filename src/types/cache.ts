@@ -1,9 +1,9 @@
-/** Values made once and reused: one value on first use, or many up to a limit. */
+/** Two caches: `once` makes one value on first use, `createRecentMap` holds many values up to a limit. */
 
 /** Makes a value on first use, once for all callers. A failure rejects the callers that wait for it, and the next call retries. */
 export interface Once<Value> {
   (): Promise<Value>
-  /** The value if it was made, without making it. */
+  /** @returns the value, or null if it was not made yet; does not make it */
   made(): Promise<Value> | null
 }
 

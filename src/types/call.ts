@@ -1,6 +1,6 @@
 /**
- * The one object that describes a system call. The model's tools, CLI help, the gateway's `call` frame and the reference
- * pages are made from it; the gate is driven by it.
+ * The description of a system call, and what a call and its callers see of each other. The model's tools, CLI help, the gateway's `call`
+ * frame and the reference pages are derived from the description, and the gate works by it.
  */
 import type { z } from 'zod'
 import type { Clock } from './system.ts'
@@ -11,16 +11,16 @@ import type { Json, JsonObject } from './text.ts'
 import type { Sandbox } from './hands.ts'
 import type { Attachment, Blobs, KeptFile } from './message.ts'
 
-/** Sets scheduling and the default approval policy. */
+/** Determines scheduling and the default approval policy. */
 export type Tier = 'read_only' | 'side_effecting' | 'privileged'
 
 /** `none`: safe to repeat. `idempotent`: safe to repeat with the same call id. `once`: reconciled after a crash, never repeated. */
 export type Effect = 'none' | 'idempotent' | 'once'
 
-/** Who is offered a call: a model as a tool, a person's terminal, or only the runtime. */
+/** Who may make a call: a model (as a tool), a person's terminal, or only the runtime. */
 export type Audience = 'model' | 'terminal' | 'runtime'
 
-/** Money in integer micro-dollars (1 000 000 = one dollar), and model tokens. */
+/** Money in integer micro-dollars (1 000 000 per dollar), and model tokens. */
 export interface Spend {
   readonly microDollars: number
   readonly tokens: number
@@ -28,7 +28,7 @@ export interface Spend {
 
 export const noSpend: Spend = { microDollars: 0, tokens: 0 }
 
-/** @param sign -1 takes `b` away */
+/** @param sign -1 subtracts `b` */
 export function addSpend(a: Spend, b: Spend, sign: 1 | -1 = 1): Spend {
   return { microDollars: a.microDollars + sign * b.microDollars, tokens: a.tokens + sign * b.tokens }
 }
@@ -39,56 +39,56 @@ export interface Caller {
   /** `user:<id>`, `agent:<name>` or `kernel`. */
   readonly actor: string
   readonly rights: ReadonlySet<string>
-  /** Whose list of calls this caller may use: what a model wrote is never taken for what the runtime asks. */
+  /** Whose calls this caller may make, so that a call requested by a model never passes for one of the runtime. */
   readonly audience: Audience
   readonly session: SessionId | ''
   readonly turn: TurnId | ''
   readonly process: ProcessId | ''
 }
 
-/** What a running call is handed. It has no other way to the world. */
+/** Everything that a running call may use. */
 export interface CallContext {
   readonly id: CallId
   readonly caller: Caller
   readonly signal: AbortSignal
   readonly clock: Clock
   readonly sandbox: Sandbox
-  /** Widens this call's reservation. @returns false, and nothing is reserved, when a budget does not cover it. */
+  /** Extends this call's reservation. @returns false if a budget does not cover it; nothing is reserved then */
   reserveMore(spend: Spend): boolean
   /** Shows those who follow the session the end of what the call has put out so far. Not recorded; hostile text. */
   progress(output: string): void
-  /** Puts more about this call on record, before its outcome; see the phase `exchange`. */
+  /** Appends a record about this call before its outcome; see the phase `exchange`. */
   record(body: JsonObject): void
   /**
-   * Erases the bodies of records, by seq, and puts on record that they are; the chain still holds.
-   * @returns how many went, and the seqs of those that a call or turn under way still needs
+   * Erases the bodies of records by seq, and records that; the hash chain stays valid.
+   * @returns the numbers of erased bodies and blobs, and the seqs that were kept because a running call or turn needs them
    */
   erase(
     seqs: readonly number[],
     reason: string,
   ): Promise<{ readonly bodies: number; readonly blobs: number; readonly kept: readonly number[] }>
-  /** Files that came with the messages of the own turn, by their index. */
+  /** Files attached to the messages of the current turn, by index. */
   attachments(): readonly Attachment[]
-  /** What the journal keeps by its content. */
+  /** Content-addressed storage of the journal. */
   readonly blobs: Blobs
 }
 
-/** What `run` returns: the value, the text that a model reads, and what the call cost or brought in. */
+/** What `run` returns: the output, the text for a model, and the cost, files and labels of the call. */
 export interface Done<Output> {
   readonly output: Output
-  /** What a model reads. Without it, the output as JSON. */
+  /** The text for a model. Default: the output as JSON. */
   readonly text?: string
-  /** Pictures of the result, already kept: shown with the text to a model that takes them. The text names them for all others. */
+  /** Stored pictures of the result, shown to a model that accepts pictures. The text names them for all others. */
   readonly files?: readonly KeptFile[]
-  /** Labels beside those in the description, known only after the run. */
+  /** Labels in addition to those in the description, known only after the run. */
   readonly labels?: readonly Label[]
   readonly spent?: Spend
-  /** The call did its work and has bad news (a command that exited with 1): shown to the model as not ok. */
+  /** False when the call worked but reports a failure, such as a command that exits with 1: the model sees it as not ok. */
   readonly ok?: boolean
 }
 
 export interface Call<Input = any, Output = any> {
-  /** `family.verb`. A model sees it with `_` for `.`. */
+  /** `family.verb`. As a model's tool, `family_verb`. */
   readonly name: string
   /** One sentence. */
   readonly summary: string
@@ -100,13 +100,13 @@ export interface Call<Input = any, Output = any> {
   readonly right: string
   readonly effect: Effect
   readonly audience: readonly Audience[]
-  /** Labels that the output carries, and whether the call sends data out of reach (a sink). */
+  /** Labels that the call adds to its output, and whether it sends data out (a sink). */
   readonly labels: { readonly adds: readonly Label[]; readonly sink: boolean }
   /** Infinity for calls that end by other limits. */
   readonly timeoutMs: number
   /**
-   * The most that the call can cost; absent: nothing. Asked first for a cheap upper bound, and again with `exact` only when
-   * that bound does not fit into a budget.
+   * The most that the call can cost; absent if it is free. Called first for a cheap upper bound, and again with `exact` only if that
+   * bound exceeds a budget.
    */
   readonly reserve?: (input: Input, exact: boolean, caller: Caller) => Spend | Promise<Spend>
   /**
@@ -114,14 +114,14 @@ export interface Call<Input = any, Output = any> {
    * fields `id` and `title` of the record; `session`: from `session` and `change`; `scratchpad`: the call is the session's newest.
    */
   readonly projection?: 'new_session' | 'session' | 'scratchpad'
-  /** What the journal keeps of the input, where all of it stands elsewhere or must not stay. */
+  /** The part of the input to record, when the input is stored elsewhere or must not be stored. */
   readonly recordInput?: (input: Input, caller: Caller) => Json
-  /** Fields of the outcome record, in place of `text`, or beside one that `run` gives; a `status` here replaces the general one. */
+  /** Fields of the outcome record, in addition to the `text` that `run` returns, if any. A `status` here replaces the general one. */
   readonly recordOutput?: (output: Output) => JsonObject
   run(input: Input, context: CallContext): Promise<Done<Output>>
 }
 
-/** How a call ended. Failure is a value: a caller that must not fail cannot forget to catch. */
+/** How a call ended. A failure is a value, so that no caller can forget to catch it. */
 export type CallOutcome<Output = unknown> =
   | {
       readonly status: 'ok'
@@ -129,38 +129,38 @@ export type CallOutcome<Output = unknown> =
       readonly text: string
       readonly ok: boolean
       readonly files?: readonly KeptFile[]
-      /** What the text may contain; absent: nothing of note. Whoever shows an `untrusted` text to a model fences it. */
+      /** Labels of the text. Before a model reads an `untrusted` text, it must be fenced. */
       readonly labels?: readonly Label[]
     }
   | {
       /**
-       * `refused`: stopped at the gate, nothing ran. `failed`: ran and failed. `cancelled`: stopped while running.
-       * `unknown`: a crash hid the outcome of a `once` effect; it was not repeated.
+       * `refused`: stopped at the gate, nothing ran. `failed`: ran and failed. `cancelled`: stopped while running. `unknown`: a crash hid
+       * the outcome of a call with effect `once`, which was not repeated.
        */
       readonly status: 'refused' | 'failed' | 'cancelled' | 'unknown'
       readonly failure: Failure
       readonly text: string
-      /** As of a result: what failed may quote what it read. */
+      /** Labels of the text: the message of a failure may quote what the call read. */
       readonly labels?: readonly Label[]
     }
 
-/** One running agent, as the runtime sees it. Its only power is `call`: what is not a call does not exist for it. */
+/** A running agent's view of the kernel: it can make calls and nothing else. */
 export interface Process {
   readonly id: ProcessId
   readonly session: SessionId
   readonly turn: TurnId
-  /** Aborts when the turn is cancelled or its time is over. */
+  /** Aborts when the turn is cancelled or times out. */
   readonly signal: AbortSignal
   /**
-   * Makes a system call. Never throws for what a caller can cause; see CallOutcome.
-   * @param id makes the call resumable: the same id after a crash gives the recorded outcome or continues the open intent.
+   * Makes a system call. Throws only for bugs; all other failures are outcomes.
+   * @param id makes the call resumable: after a crash, the same id returns the recorded outcome or continues the recorded intent
    */
   call(name: string, input: unknown, id?: CallId): Promise<CallOutcome>
-  /** Makes a call that a model asked for: only what models are offered. `args` is the text as the model wrote it. */
+  /** Makes a call that a model requested; only calls offered to models. `args` is the text as the model wrote it. */
   callTool(name: string, args: string, id: CallId): Promise<CallOutcome>
-  /** The read-only bit of scheduling: true when the call may run beside others. Unknown names may. */
+  /** @returns whether the call may run concurrently with others; true for unknown names */
   isReadOnly(name: string): boolean
-  /** True when messages wait for this turn; `turn.inbox` takes them. A flag, so that an empty inbox costs nothing. */
+  /** @returns whether messages wait for this turn, which `turn.inbox` takes; costs no call */
   hasMail(): boolean
   newCallId(): CallId
 }

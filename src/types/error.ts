@@ -1,7 +1,7 @@
 /**
- * One error class and one table of codes. A bug throws through `assert`; a failure at a boundary throws `OxbowError`; an
- * expected outcome (denied, missing, budget used up) is a value and uses the same codes. `docs/errors.md` is generated
- * from this table and a test holds the two, and the places that raise each code, together.
+ * The error class and the table of error codes. A bug throws through `assert`; a failure at a boundary throws `OxbowError`; an expected
+ * outcome (denied, missing, budget exhausted) is a value with one of the same codes. `docs/errors.md` is generated from the table; a test
+ * checks that they match and that each code is raised somewhere.
  */
 import type { JsonObject } from './text.ts'
 
@@ -44,51 +44,51 @@ export type ErrorCode =
 
 interface CodeFacts {
   readonly meaning: string
-  /** What a caller may do: `no` the same call fails again; `later` it may pass; `changed` pass something else. */
+  /** Whether to retry. `no`: it fails again. `later`: the same request may succeed. `changed`: only a different request may succeed. */
   readonly retry: 'no' | 'later' | 'changed'
   readonly http: number
-  /** CLI exit code. 0 and 1 are kept for success and for bugs. */
+  /** CLI exit code. 0 means success, 1 a bug. */
   readonly exit: number
 }
 
 const facts = (meaning: string, retry: CodeFacts['retry'], http: number, exit: number): CodeFacts => ({ meaning, retry, http, exit })
 
 export const errorTable: Readonly<Record<ErrorCode, CodeFacts>> = {
-  bad_input: facts('The input does not fit the schema of the call or frame.', 'changed', 400, 2),
+  bad_input: facts('The input does not match the schema of the call or frame.', 'changed', 400, 2),
   bad_config: facts('The configuration cannot be used.', 'changed', 500, 3),
   unknown_call: facts('No call has this name.', 'changed', 404, 2),
-  not_found: facts('The thing that was named does not exist.', 'changed', 404, 4),
+  not_found: facts('The named object does not exist.', 'changed', 404, 4),
   unauthenticated: facts('The bearer token is missing or wrong.', 'changed', 401, 5),
-  denied: facts('A right, a policy or a person said no.', 'no', 403, 5),
-  approval_required: facts('The call waits for a person to approve it.', 'later', 202, 6),
-  budget_exhausted: facts('A budget cannot cover this call, or what more of it there would be.', 'later', 402, 7),
-  cancelled: facts('It was cancelled before it was done.', 'later', 499, 8),
-  timeout: facts('It took longer than its limit and was stopped.', 'later', 504, 9),
+  denied: facts('A missing right, a policy or a person denied it.', 'no', 403, 5),
+  approval_required: facts('The call is waiting for a person to approve it.', 'later', 202, 6),
+  budget_exhausted: facts('A budget does not cover this call, or its continuation.', 'later', 402, 7),
+  cancelled: facts('The operation was cancelled.', 'later', 499, 8),
+  timeout: facts('The operation exceeded its time limit and was stopped.', 'later', 504, 9),
   limit_reached: facts('A size, count or rate limit was reached.', 'changed', 413, 10),
-  outcome_unknown: facts('A crash came between intent and outcome of an effect that must not be repeated.', 'no', 409, 11),
+  outcome_unknown: facts('A crash hid the outcome of an operation that must not be repeated.', 'no', 409, 11),
   tool_failed: facts('The tool ran and reported a failure.', 'changed', 422, 12),
-  edit_mismatch: facts('The text to replace is not there, or is there more than once.', 'changed', 422, 12),
+  edit_mismatch: facts('The text to replace does not occur, or occurs more than once.', 'changed', 422, 12),
   not_text: facts('The file is binary and cannot be shown as text.', 'changed', 415, 12),
   path_refused: facts('The path leaves the workspace or is not a regular file or folder.', 'changed', 403, 12),
   sandbox_missing: facts('The sandbox cannot start on this machine.', 'no', 503, 13),
-  sandbox_failed: facts('The sandbox died or broke its protocol.', 'later', 503, 13),
+  sandbox_failed: facts('The sandbox crashed or violated its protocol.', 'later', 503, 13),
   model_unreachable: facts('The model endpoint cannot be reached or dropped the connection.', 'later', 502, 14),
   model_stalled: facts('The model endpoint stopped sending.', 'later', 504, 14),
   model_auth: facts('The model endpoint refused the key.', 'changed', 502, 14),
-  model_rate_limited: facts('The model endpoint asks for fewer requests.', 'later', 429, 14),
-  model_overloaded: facts('The model endpoint failed on its side.', 'later', 502, 14),
+  model_rate_limited: facts('The model endpoint limits the rate of requests.', 'later', 429, 14),
+  model_overloaded: facts('The model endpoint is overloaded or failed.', 'later', 502, 14),
   model_refused: facts('The model endpoint refused the request.', 'changed', 502, 14),
-  context_overflow: facts('The conversation is longer than the model’s window.', 'changed', 413, 14),
-  model_garbled: facts('The model endpoint sent something that is not its protocol.', 'later', 502, 14),
-  replay_diverged: facts('The request is not the one that was recorded, so the recording has no answer to it.', 'changed', 409, 14),
+  context_overflow: facts('The conversation is longer than the model’s context window.', 'changed', 413, 14),
+  model_garbled: facts('The model endpoint sent a response that violates its protocol.', 'later', 502, 14),
+  replay_diverged: facts('The request differs from the recorded one, so the recording has no answer to it.', 'changed', 409, 14),
   store_full: facts('The disk is full; the guest is read-only.', 'later', 507, 15),
   store_corrupt: facts('The database is damaged; the guest is read-only.', 'no', 500, 15),
   store_failed: facts('The store failed; the guest is read-only.', 'later', 500, 15),
-  workspace_busy: facts('Another guest holds this workspace.', 'later', 423, 16),
+  workspace_busy: facts('Another guest is using this workspace.', 'later', 423, 16),
   guest_unreachable: facts('The guest does not answer.', 'later', 503, 16),
   stale_epoch: facts('Another worker has taken over this session.', 'no', 409, 16),
   audit_failed: facts('The journal does not verify.', 'no', 500, 17),
-  internal_failure: facts('Oxbow itself is at fault; what it knows is in the log of the guest.', 'later', 500, 1),
+  internal_failure: facts('A bug in Oxbow; the log of the guest has details.', 'later', 500, 1),
 }
 
 /** The part of an error that may be shown, sent and stored: no secret, no stack. */
@@ -97,7 +97,7 @@ export interface Failure {
   readonly message: string
   /** What the person or the model can do next. */
   readonly hint: string
-  /** The HTTP status with which an endpoint refused, where that is what failed. */
+  /** The HTTP status, if an endpoint refused the request. */
   readonly status?: number
 }
 
@@ -108,7 +108,7 @@ interface ErrorDetails {
   readonly cause?: unknown
 }
 
-/** A failure at a boundary. `message` says what happened with what; `hint` says what to do next. */
+/** A failure at a boundary. `message` says what failed; `hint` says what to do next. */
 export class OxbowError extends Error {
   readonly code: ErrorCode
   readonly hint: string
@@ -127,29 +127,29 @@ export class OxbowError extends Error {
   }
 }
 
-/** For codes that somebody else wrote: a guest of another version, an endpoint, a record. */
+/** Checks a code from elsewhere: a guest of another version, an endpoint, a record. */
 export function isErrorCode(code: unknown): code is ErrorCode {
   return typeof code === 'string' && Object.hasOwn(errorTable, code)
 }
 
-/** Tells an OxbowError, also one from another copy of the module, and narrows to a code when one is given. */
+/** Recognizes an OxbowError, also one from another copy of this module, and optionally narrows it to a code. */
 export function isOxbowError(error: unknown, code?: ErrorCode): error is OxbowError {
   if (!(error instanceof Error) || error.name !== 'OxbowError' || !('code' in error)) return false
   return code === undefined || error.code === code
 }
 
-/** @returns the showable part of any error; an unknown one becomes `otherwise`, its text kept as the message. */
+/** @returns the part of an error that may be shown; an unknown error gets the code `otherwise` and keeps its message */
 export function toFailure(error: unknown, otherwise: ErrorCode, hint: string): Failure {
   if (isOxbowError(error)) return { code: error.code, message: error.message, hint: error.hint }
   return { code: otherwise, message: error instanceof Error ? error.message : String(error), hint }
 }
 
-/** The way back, for a failure that came as a value: over a wire, from a thread, as the outcome of a call. */
+/** The inverse of `toFailure`, for a failure that arrived as a value: from the network, a thread or the outcome of a call. */
 export function toError({ code, message, hint }: Failure): OxbowError {
   return new OxbowError(code, message, { hint })
 }
 
-/** For the branch that cannot be reached: the compiler proves it, and a bug that gets there crashes. */
+/** For unreachable branches: the compiler checks that they are, and a bug that reaches one throws. */
 export function assertNever(value: never): never {
   throw new Error(`unreachable: ${JSON.stringify(value)}`)
 }

@@ -1,8 +1,8 @@
 /**
- * Frames of the gateway's WebSocket: JSON `{type, payload}`, snake_case. The client speaks first (`hello`); every client
- * frame has a `request_id` that its one answer (`ack`, `result` or `error`) carries back. Everything else the server sends
- * is an event stream: `record` frames have a cursor and can be asked for again; `delta` and `progress` have none, and are
- * made good by the `snapshot` that a `subscribe` is answered with.
+ * Frames of the gateway's WebSocket: JSON `{type, payload}` in snake_case. The client sends the first frame (`hello`). Every client frame
+ * has a `request_id`, which its one answer (`ack`, `result` or `error`) repeats. All other server frames are events: `record` frames have
+ * a cursor and can be requested again; `delta` and `progress` have none, and a client that missed some catches up with the `snapshot`
+ * that answers `subscribe`.
  */
 import { z } from 'zod'
 import type { Failure } from './error.ts'
@@ -36,7 +36,7 @@ export const clientFrameSchema: z.ZodType<ClientFrame> = z.discriminatedUnion('t
           name: z.string().max(1_000),
           media_type: z.string().max(255),
           data: z.string().min(1).optional(),
-          pieces: z.array(z.string().regex(/^[0-9a-f]{64}$/, 'must be a hash that attachment.put gave')).optional(),
+          pieces: z.array(z.string().regex(/^[0-9a-f]{64}$/, 'must be a hash that attachment.put returned')).optional(),
         }),
       )
       .max(maxAttachments)
@@ -59,10 +59,10 @@ export const clientFrameSchema: z.ZodType<ClientFrame> = z.discriminatedUnion('t
 
 interface ClientPayloads {
   hello: { protocol: number; client: string }
-  /** `client_id`, where the client makes one, becomes the id of the session: asking again with it is the same session. */
+  /** An optional `client_id` becomes the id of the session, so that a repeated request creates no second session. */
   create_session: { title?: string | undefined; client_id?: CallId | undefined }
   list_sessions: { limit: number }
-  /** `client_id` is made by the client once for each message: sending it again is the same turn. */
+  /** The client makes one `client_id` per message, so that a repeated frame starts no second turn. */
   send_turn: {
     session: SessionId
     client_id: CallId
@@ -71,18 +71,18 @@ interface ClientPayloads {
     attachments?: readonly SentFile[] | undefined
   }
   cancel_turn: { session: SessionId }
-  /** All records of the session with `seq > cursor`, then live; 0 is from the beginning. */
+  /** Sends all records of the session with `seq > cursor`, then live events; 0 starts at the beginning. */
   subscribe: { session: SessionId; cursor: number }
   unsubscribe: { session: SessionId }
   approve: { call: CallId; allow: boolean }
-  /** Any call that the registry offers to terminals. */
+  /** Makes any call that is offered to terminals. */
   call: { name: string; input: Json; session?: SessionId | undefined }
   status: object
 }
 
 /**
- * A file that a terminal sends with a message: its `data` as base64, as far as a frame has room, or the `pieces` that it has
- * uploaded by `attachment.put`, in order. What kind it is is told from its content; `media_type` helps where that cannot tell.
+ * A file that a terminal sends with a message: its content as base64 in `data` if it fits into the frame, or the hashes of the `pieces`
+ * uploaded with `attachment.put`, in order. The media type is detected from the content; `media_type` is used if that is ambiguous.
  */
 export interface SentFile {
   readonly name: string
@@ -106,7 +106,7 @@ export interface SessionInfo {
   readonly turns: number
   /** True while a turn runs or waits. */
   readonly busy: boolean
-  /** When it was put away; absent: it was not. */
+  /** When it was archived; absent if it was not. */
   readonly archived_at?: number
   /** The session that it was forked from, and the last record that both share. */
   readonly parent?: SessionId
@@ -117,26 +117,26 @@ export interface SessionInfo {
 export interface GuestStatus {
   readonly user: UserId
   readonly version: string
-  /** Asked when none is named, as `provider/model`. */
+  /** The default model, as `provider/model`. */
   readonly model: string
-  /** Asked in turn when that one does not answer, as the configuration names them. */
+  /** Fallback models in order, as the configuration names them. */
   readonly fallback: readonly string[]
-  /** `raw`: the bytes of each exchange with a model are kept in the journal. */
+  /** `raw`: the journal keeps the bytes of each exchange with a model. */
   readonly recording: 'raw' | 'parsed'
-  /** One sentence that a newcomer should read, e.g. that the offline interpreter is no model; empty for none. */
+  /** A sentence for a new user, e.g. that the offline interpreter is not a model; empty if there is none. */
   readonly notice: string
   readonly sandbox: SandboxStatus
-  /** Where everything is kept: `file`, or the address of the database without its password. */
+  /** `file`, or the URL of the database without its password. */
   readonly store: string
-  /** What a person should know about a store that works, e.g. that its database has no pgvector; absent: nothing. */
+  /** A warning about a working store, e.g. that its database lacks pgvector; absent if there is none. */
   readonly store_warning?: string
-  /** What makes vectors, as `memory.embedder` names it. */
+  /** The embedding model, as in `memory.embedder`. */
   readonly embedder: string
-  /** Set when the store is damaged or full: why, and what to do. Reading still works. */
+  /** Why the guest only reads: the store is damaged or full. Null if it is not. */
   readonly read_only: Failure | null
 }
 
-/** An approval that waits, as a terminal shows it. */
+/** A call that waits for approval. */
 export interface PendingApproval {
   readonly call: CallId
   readonly session: SessionId
@@ -144,13 +144,13 @@ export interface PendingApproval {
   readonly name: string
   /** The exact input that would run, as JSON text. */
   readonly input: string
-  /** Why it is asked: what policy says, or what the conversation has held. A guest of before may not say. */
+  /** Why approval is needed: a policy, or the labels of the conversation. Guests of older versions leave it out. */
   readonly reason?: string
   readonly at: number
 }
 
-/** What is told of the reply that runs: of a step of a turn, which is a call. */
-interface StepNews {
+/** The step of the running turn, a call, that an event is about. */
+interface StepEvent {
   session: SessionId
   turn: TurnId
   call: CallId
@@ -163,7 +163,7 @@ export interface ServerPayloads {
   result: { request_id: string; result: Json }
   error: { request_id: string | null } & Failure
   record: { cursor: number; record: RecordView }
-  /** All records up to `cursor` were sent; `text` is what the running reply has said so far in this step. */
+  /** All records up to `cursor` were sent; `text` is the text so far of the running step. */
   snapshot: {
     request_id: string
     session: SessionId
@@ -174,18 +174,18 @@ export interface ServerPayloads {
     pending: readonly PendingApproval[]
   }
   /** `offset`: UTF-16 length of the step's text before this delta. */
-  delta: StepNews & { offset: number; text: string }
-  /** What `call` has said so far is void: its answer begins anew, perhaps by another model. */
-  reply_restarted: StepNews & { model: string; why: string }
-  /** `output`: the end of what the call has put out so far, where it puts out text while it runs. */
-  progress: StepNews & { name: string; elapsed_ms: number; output?: string }
+  delta: StepEvent & { offset: number; text: string }
+  /** The text of `call` so far is void: the answer starts over, perhaps with another model. */
+  reply_restarted: StepEvent & { model: string; why: string }
+  /** `output`: the end of the output so far, for calls that produce output while they run. */
+  progress: StepEvent & { name: string; elapsed_ms: number; output?: string }
 }
 
 export type ServerFrame = {
   [Type in keyof ServerPayloads]: { readonly type: Type; readonly payload: Readonly<ServerPayloads[Type]> }
 }[keyof ServerPayloads]
 
-/** A record as terminals see it: the body parsed, the chain's own fields left out. */
+/** A record as terminals see it: with the body parsed, without the hashes of the chain. */
 export type RecordView = Pick<JournalRecord, 'seq' | 'at' | 'actor' | 'session' | 'turn' | 'call' | 'name' | 'phase'> & {
   readonly body: Json
 }

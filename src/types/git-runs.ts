@@ -1,15 +1,15 @@
 /**
- * What git runs, or takes the settings from that name what it runs. Whoever brings files from a sandbox to where people work leaves
- * it alone: hands in what file calls write, the kernel in what it takes over from a machine's disk.
+ * Files of a repository from which git runs programs. A sandbox must not write them, because a person may run git in the workspace:
+ * hands refuse them in file calls, the kernel skips them when it copies files from a machine's disk.
  */
 
 /**
- * Below a `.git`, and in a folder that is a repository itself; lower case. `commondir` names another folder for the first three; in
- * the last three stands what git runs when it goes on with a rebase.
+ * Names, in lower case, inside `.git` and inside a bare repository. `commondir` points to another folder that has the first three; the
+ * last three hold the commands that git runs when it continues a rebase.
  */
 export const gitRuns: ReadonlySet<string> = new Set('hooks config config.worktree commondir rebase-merge rebase-apply sequencer'.split(' '))
 
-/** @returns whether git takes a folder for a repository, without any `.git`. @param has whether it has an entry of that name */
+/** @param has whether the folder has an entry of that name @returns whether git treats the folder itself as a repository */
 export function isBareRepository(has: (name: string) => boolean): boolean {
   return ['HEAD', 'objects', 'refs'].every(has)
 }

@@ -1,7 +1,7 @@
 /**
- * What a runner and its guest say to each other over the guest's stdin and stdout. The runner writes one envelope line and
- * keeps stdin open; its end means stop. A serving guest answers with report lines; one that was asked a question with one JSON
- * document a line and, when it fails, a `fatal` report.
+ * The protocol between a runner and its guest, over the guest's stdin and stdout. The runner writes the envelope as one line and keeps
+ * stdin open; when stdin ends, the guest stops. A serving guest writes report lines. A guest that was started with a question writes one
+ * JSON document per line and, if it fails, a `fatal` report.
  */
 import { z } from 'zod'
 import type { Config } from './config.ts'
@@ -14,28 +14,28 @@ import type { Json } from './text.ts'
 
 export interface GuestEnvelope {
   readonly user: UserId
-  /** Folder that holds `shared`, `tmp`, `vault`, `internal`, `ipc` and `logs`; all exist. */
+  /** Folder with `shared`, `tmp`, `vault`, `internal`, `ipc` and `logs`, which all exist. */
   readonly workspaceRoot: string
   readonly config: Config
-  /** Folder of what goes over the package's catalog of models: `overlay.json` and `refreshed.jsonl`, where they exist. Unset: there are none. */
+  /** Folder with `overlay.json` and `refreshed.jsonl`, which override the package's model catalog; either may be missing. */
   readonly catalogFolder?: string
   readonly insecure: boolean
-  /** The guest is isolated itself: its runner does for it what needs the host. Unset: it has the host. */
+  /** Set if the guest itself is isolated and its runner does for it what needs the host. */
   readonly isolation?: GuestIsolation
   readonly version: string
-  /** The few environment variables that the configuration names, e.g. the model key. Nothing else of the host's environment is sent. */
+  /** Environment variables that the configuration names, e.g. the model key. The guest gets no others. */
   readonly keys: Readonly<Record<string, string>>
-  /** What it is started for; absent: to serve. */
+  /** The question to answer; absent if the guest is to serve. */
   readonly question?: GuestQuestion
-  /** Keys of the file and of secrets at rest, 64 hexadecimal digits each: the one in use, and the next one while it is changed. */
+  /** Keys for the database file and stored secrets, 64 hexadecimal digits each: the current one, and the next one during a change. */
   readonly masterKeys?: readonly string[]
-  /** Variables that the configuration names: a secret of such a name goes into `keys` where the variable is not set. */
+  /** Variables that the configuration names. If one is not set, a stored secret of that name is used for `keys`. */
   readonly wantedKeys?: readonly string[]
-  /** Secrets in whose place a variable is used, by name: not asked with, and still scrubbed from whatever leaves. */
+  /** Secrets overridden by a variable, by name: not used, but still removed from everything that leaves the guest. */
   readonly unusedSecrets?: Readonly<Record<string, string>>
 }
 
-/** Variables of the host by which container engines find their service, storage and configuration. None holds a secret. */
+/** Environment variables by which container engines find their service, storage and configuration. None holds a secret. */
 export const engineVariables = [
   'XDG_RUNTIME_DIR',
   'XDG_CONFIG_HOME',
@@ -48,10 +48,10 @@ export const engineVariables = [
   'DOCKER_CONFIG',
 ] as const
 
-/** What a guest program is asked that does not serve, but answers and ends. */
+/** A question to a guest that does not serve, but answers it and exits. */
 export type GuestQuestion =
-  | { readonly command: 'audit-verify'; /** Null: the journal is checked by itself. */ readonly seal: HeadSeal | null }
-  /** Of a session the beginning of its id is enough. */
+  | { readonly command: 'audit-verify'; /** Null: check the journal without signed heads. */ readonly seal: HeadSeal | null }
+  /** `session` may be the beginning of an id. */
   | { readonly command: 'audit-show'; readonly session?: string; readonly after?: number; readonly limit?: number }
   | { readonly command: 'audit-recording'; readonly session: string }
   | { readonly command: 'calls' }
@@ -63,35 +63,35 @@ export type GuestQuestion =
   | { readonly command: 'keys'; readonly keys: KeyQuestion }
 
 /**
- * Where an isolated guest finds its runner. It has no network and can start nothing: `folder` holds a socket for each profile of
- * the sandbox (`hands-<profile>.sock`), and the guest makes `gateway.sock` there itself.
+ * How an isolated guest, which has no network and cannot start programs, reaches its runner. `folder` holds a socket for each profile of
+ * the sandbox (`hands-<profile>.sock`); the guest creates `gateway.sock` there.
  */
 export interface GuestIsolation {
   readonly folder: string
-  /** Socket of a proxy to the web, and of one to model services. */
+  /** Sockets of a proxy to the web and of one to model services. */
   readonly webSocket: string
   readonly modelSocket: string
-  /** What the sandbox behind the sockets is. */
+  /** The sandbox behind the sockets. */
   readonly sandbox: SandboxStatus
-  /** Address at which the runner takes terminals and passes them on, and the runner's process. */
+  /** URL at which the runner accepts terminals on the guest's behalf, and the runner's process id. */
   readonly url: string
   readonly pid: number
-  /** Where the guest puts a proxy for models on its own loopback; its environment names it. */
+  /** Loopback port of the guest's own proxy to model services, which its environment variables name. */
   readonly proxyPort: number
 }
 
-/** What a person asks about models: `show` takes `provider/model`, `models` an id of a provider or nothing for all. */
+/** A question about the model catalog. `show` takes `provider/model`; `models` takes a provider's id, or an empty string for all. */
 export type CatalogQuestion =
   | { readonly ask: 'models'; readonly provider: string; readonly discover: boolean }
   | { readonly ask: 'show'; readonly model: string }
   | { readonly ask: 'verify' }
   | { readonly ask: 'refresh'; readonly url: string }
 
-/** An image to make for the container tier, or with `vm` for the micro-VM tier; `engine` goes over the configuration's. */
+/** An image to build for the container tier or, with `vm`, for the micro-VM tier. `engine` overrides the configuration. */
 export interface ImageQuestion {
   readonly extras: readonly ImageExtra[]
   readonly engine?: 'podman' | 'docker'
-  /** `kernel` is the file of a kernel package of Debian; empty: the one that is kept, or else the newest is downloaded. */
+  /** `kernel` is the path of a Debian kernel package; empty: the one in the cache, otherwise the newest one, which is downloaded. */
   readonly vm?: { readonly kernel: string }
 }
 
@@ -101,36 +101,36 @@ export const imageExtras: readonly ImageExtra[] = ['ripgrep', 'git', 'python', '
 export interface ImageReport {
   readonly engine: string
   readonly image: string
-  /** What it was made of; null when the engine had it already. */
+  /** Files and bytes in it; null if the engine had the image already. */
   readonly made: { readonly files: number; readonly bytes: number } | null
-  /** How many older images of this installation it replaced and removed. */
+  /** Number of older images of this installation that were removed. */
   readonly removed: number
-  /** Short ids of images that other versions of Oxbow made; they are kept. */
+  /** Short ids of images built by other versions of Oxbow, which are kept. */
   readonly others: readonly string[]
   readonly ms: number
 }
 
-/** A tool to run once: a module or a JavaScript file, with folders of the person who asks. Paths are absolute. */
+/** A tool to run once: a WebAssembly module or JavaScript file, with folders of the person to mount. Paths are absolute. */
 export interface ToolQuestion {
   readonly file: string
   readonly mounts: readonly { readonly folder: string; readonly mode: 'ro' | 'rw' }[]
-  /** Which export to call with JSON; a module without one is run as a command. */
+  /** The export to call with JSON; without it, the module runs as a command. */
   readonly function?: string
   readonly input: Json
   readonly limits: { readonly timeoutMs?: number; readonly memoryMb?: number }
 }
 
-/** What came of it; the changes are written. */
+/** The result of a tool's run. The changes were written to the mounted folders. */
 export interface ToolReport {
   readonly kind: 'wasi' | 'abi' | 'js'
-  /** Null when it ran to its end, whatever its exit code. */
+  /** Null if the tool ran to its end, with any exit code. */
   readonly failure: Failure | null
   readonly exitCode: number | null
   readonly output: Json
   readonly stdout: { readonly text: string; readonly droppedBytes: number }
   readonly stderr: { readonly text: string; readonly droppedBytes: number }
   readonly changes: readonly { readonly kind: string; readonly path: string; readonly bytes: number }[]
-  /** Links and the like, which no tool is given. */
+  /** Links and special files, which tools do not get. */
   readonly leftOut: readonly string[]
   readonly ms: number
 }
@@ -138,14 +138,14 @@ export interface ToolReport {
 export type GuestReport =
   | { readonly type: 'ready'; readonly url: string; readonly pid: number }
   | ({ readonly type: 'head' } & ChainHead)
-  /** A restore is about to replace the journal; the guest waits for a line that says the runner has signed it. */
+  /** A restore is about to replace the journal. The guest waits until a line from the runner says that it signed this. */
   | ({ readonly type: 'restoring' } & Pick<RestoreFact, 'call' | 'from'> & { readonly to: ChainHead })
-  /** The guest's last word, a failure. Its code may be one of another version. */
+  /** The guest failed; no report follows. The code may be from another version. */
   | { readonly type: 'fatal'; readonly code: string; readonly message: string; readonly hint: string }
 
 const chainHead = { seq: z.int().nonnegative(), hash: z.string().regex(/^[0-9a-f]{64}$/) }
 
-/** A guest may have been taken over, and whatever runs in it can write lines: what is no report is passed over. */
+/** Validates untrusted lines: the guest may be compromised. Lines that are not reports are ignored. */
 export const guestReportSchema: z.ZodType<GuestReport> = z.discriminatedUnion('type', [
   z.object({ type: z.literal('ready'), url: z.string(), pid: z.int() }),
   z.object({ type: z.literal('head'), ...chainHead }),
@@ -153,35 +153,33 @@ export const guestReportSchema: z.ZodType<GuestReport> = z.discriminatedUnion('t
   z.object({ type: z.literal('fatal'), code: z.string(), message: z.string(), hint: z.string() }),
 ])
 
-/** What `oxbow secret`, and `oxbow store encrypt|decrypt|rekey`, ask of a guest program that does nothing else, and its answers. */
-
+/** Questions of `oxbow secret` and of `oxbow store encrypt|decrypt|rekey`. */
 export type KeyQuestion =
   | { readonly ask: 'set'; readonly name: string; readonly value: string }
   | { readonly ask: 'list' }
   | { readonly ask: 'remove'; readonly name: string }
-  /** Seals every secret under a new data key. */
+  /** Encrypts every secret with a new data key. */
   | { readonly ask: 'rotate_data' }
-  /** From the first of the master keys to the last: wraps the data keys anew, and encrypts the file anew when it is encrypted. */
+  /** Changes from the first master key to the last: rewraps the data keys and, if the database file is encrypted, re-encrypts it. */
   | { readonly ask: 'change_master' }
   | { readonly ask: 'encrypt' }
   | { readonly ask: 'decrypt' }
 
 export interface KeyReport {
-  /** Secrets by name, when they were asked for. */
+  /** The secrets, for `list`. */
   readonly secrets: readonly { readonly name: string; readonly updatedAt: number }[]
-  /** Secrets or data keys that were changed. */
+  /** Number of secrets or data keys that were changed. */
   readonly changed: number
   readonly encrypted: boolean
 }
 
-/** What `oxbow store` asks a guest program that does nothing else, and what it is answered with: progress lines, then a report. */
-
+/** Questions of `oxbow store`, answered by progress lines and then a report. */
 export type StoreQuestion =
   | { readonly ask: 'status' }
   | { readonly ask: 'migrate'; readonly to?: number; readonly dryRun: boolean; readonly withoutCopy: boolean }
-  /** `path` is absolute; empty: a file of its own in the folder of backups. */
+  /** `path` is absolute; empty: a new file in the folder of backups. */
   | { readonly ask: 'backup'; readonly path: string; readonly keep?: number; readonly files?: FileKeys }
-  /** `by`: account of the person who asks. With `preview` nothing is changed. */
+  /** `by` is the account of the person. `preview` changes nothing. */
   | {
       readonly ask: 'restore'
       readonly path: string
@@ -192,18 +190,18 @@ export type StoreQuestion =
     }
   | { readonly ask: 'verify' }
   | { readonly ask: 'vacuum' }
-  /** `to`: an address of Postgres, which may hold a password, or `file`: the file in the workspace. */
+  /** `to` is a Postgres URL, which may contain a password, or `file` for the file in the workspace. */
   | { readonly ask: 'move'; readonly to: string; readonly replace?: boolean }
 
-/** What a backup needs for the files of a workspace; without it, it has the database alone. */
+/** What a backup needs to include the files of a workspace; without it, it has only the database. */
 export interface FileKeys {
-  /** Key material of the installation, 64 hexadecimal digits each, and the file that it comes from. Files are sealed by the first. */
+  /** Keys of the installation, 64 hexadecimal digits each, and the files that they come from. Files are encrypted with the first. */
   readonly keys: readonly { readonly key: string; readonly file: string }[]
-  /** The configuration of all users. */
+  /** Path of the configuration of all users. */
   readonly homeConfig: string
 }
 
-/** One step of longer work. `total` is 0 where nobody knows. */
+/** Progress of a longer operation. `total` is 0 if it is unknown. */
 export interface StoreProgress {
   readonly progress: string
   readonly done: number
@@ -213,20 +211,20 @@ export interface StoreProgress {
 export interface StoreStatus {
   readonly where: string
   readonly dialect: 'sqlite' | 'postgres'
-  /** Version of its tables, and the newest that this program knows. */
+  /** Schema version, and the newest one that this program knows. */
   readonly version: number
   readonly newest: number
   readonly state: string
-  /** Steps that have not run. */
+  /** Migration steps that have not run. */
   readonly pending: readonly string[]
-  /** Bytes that it takes, as far as it can tell. */
+  /** Size in bytes, as far as it is known. */
   readonly bytes: number
   readonly head: { readonly seq: number; readonly hash: string }
-  /** Rows of the user, by table. */
+  /** Number of the user's rows by table. */
   readonly rows: Readonly<Record<string, number>>
-  /** How vectors are looked through in Postgres, for a person; empty where there is nothing to say. */
+  /** How Postgres searches vectors, for people; empty if there is nothing to report. */
   readonly vectors: string
-  /** Copies that were made before steps and restores, and backups in their folder. */
+  /** Copies made before migrations and restores, and backups in their default folder. */
   readonly copies: readonly { readonly path: string; readonly bytes: number }[]
 }
 
@@ -239,35 +237,35 @@ export interface MigrateReport {
 }
 
 export interface BackupManifest {
-  /** The first format has the database alone. */
+  /** Format 1 has only the database. */
   readonly format: 'oxbow.backup.1' | 'oxbow.backup.2'
   readonly user: string
-  /** Version of the tables. */
+  /** Schema version. */
   readonly schema: number
   readonly head: { readonly seq: number; readonly hash: string }
   readonly rows: Readonly<Record<string, number>>
   /** Unix milliseconds. */
   readonly madeAt: number
-  /** Of the database in the file, without the manifest: its length, and its BLAKE3 in lower-case hex. */
+  /** Length of the database in the backup, and its BLAKE3 hash in lower-case hex. */
   readonly bytes: number
   readonly hash: string
-  /** Archives of files behind the database, in this order. Absent: there are none. */
+  /** Archives of files after the database, in this order; absent if there are none. */
   readonly parts?: readonly BackupPart[]
-  /** Names of the configuration's files in it. */
+  /** Names of the configuration files in it. */
   readonly config?: readonly string[]
-  /** The store that the configuration in it is for: `file`, or the address without its password. */
+  /** The store that the included configuration names: `file`, or the URL without its password. */
   readonly store?: string
 }
 
 export interface BackupPart {
-  /** `private` has the vault and the configuration, and is always sealed. */
+  /** `private` has the vault and the configuration, and is always encrypted. */
   readonly name: 'shared' | 'private'
-  /** Length, and BLAKE3. */
+  /** Length and BLAKE3 hash. */
   readonly bytes: number
   readonly hash: string
-  /** The file of the key that seals it, and an id that binds its pieces; null: plain. */
+  /** The file of the encryption key, and an id that binds the pieces of the archive together; null if it is not encrypted. */
   readonly sealed: { readonly id: string; readonly key: string } | null
-  /** Files and bytes of their content; links; what was left out; and files that changed while they were read. */
+  /** Numbers of files, bytes of content, links, skipped entries, and files that changed while they were read. */
   readonly files: number
   readonly contentBytes: number
   readonly links: number
@@ -278,7 +276,7 @@ export interface BackupPart {
 export interface BackupReport {
   readonly path: string
   readonly manifest: BackupManifest
-  /** Older ones that `--keep` removed. */
+  /** Older backups that `--keep` removed. */
   readonly removed: readonly string[]
 }
 
@@ -286,11 +284,11 @@ export interface RestoreReport {
   readonly from: string
   readonly where: string
   readonly manifest: BackupManifest
-  /** The newest record of the journal that was replaced; 0: there was none that could be read. */
+  /** The newest record of the replaced journal; 0 if there was no readable one. */
   readonly cutBackFrom: number
-  /** Where the store is that was there before; null when there was none. */
+  /** Path of the previous store; null if there was none. */
   readonly replaced: string | null
-  /** Folders and files that were put in place, each with where the one before it is kept; null: there was none. */
+  /** Restored folders and files. `kept` is the new path of the previous one; null if there was none. */
   readonly files: readonly { readonly path: string; readonly kept: string | null }[]
 }
 
@@ -298,7 +296,7 @@ export interface RestoreReport {
 export interface RestorePreview {
   readonly manifest: BackupManifest
   readonly where: string
-  /** The newest record now, and whether there is anything. */
+  /** The newest record now, and whether the store has any rows. */
   readonly head: number
   readonly hasRows: boolean
   readonly files: readonly { readonly path: string; readonly change: 'new' | 'replaced' | 'beside' }[]
@@ -321,34 +319,34 @@ export interface VacuumReport {
   readonly bytesBefore: number
   readonly bytesAfter: number
   readonly ms: number
-  /** What became of the index of vectors in Postgres, for a person; empty where there is nothing to say. */
+  /** What was done to the vector index in Postgres, for people; empty if there is nothing to report. */
   readonly vectors: string
 }
 
 export interface MoveReport {
   readonly from: string
   readonly to: string
-  /** Rows by table, each verified by checksum on both sides. */
+  /** Number of rows by table, verified by checksum on both sides. */
   readonly rows: Readonly<Record<string, number>>
-  /** True when it went on from where another one stopped. */
+  /** True if it continued an interrupted move. */
   readonly resumed: boolean
-  /** The line of configuration that makes Oxbow use it. */
+  /** The configuration line that makes Oxbow use the new store. */
   readonly configure: string
-  /** Where a file is kept that was in the way; null: there was none. */
+  /** New path of a file that was at the destination; null if there was none. */
   readonly kept: string | null
   readonly ms: number
 }
 
-/** What `oxbow doctor` tells of one thing that it tried. */
+/** The result of one check of `oxbow doctor`. */
 export interface DoctorCheck {
   readonly name: string
-  /** `weak`: it works, and something that was asked for is not in force. */
+  /** `weak`: it works, but something that was configured is not enforced. */
   readonly state: 'ok' | 'weak' | 'missing'
-  /** What was seen, and what that means. One line. */
+  /** What was found and what it means, in one line. */
   readonly says: string
-  /** What to do about it, as a command where there is one; '' where there is nothing to do. */
+  /** What to do about it, if possible as a command; empty if nothing. */
   readonly fix: string
-  /** True for the tier of the configuration: without it there are no files and no commands. */
+  /** True for the configured tier, without which files and commands are disabled. */
   readonly required: boolean
   readonly ms: number
 }

@@ -1,55 +1,55 @@
 /**
- * The heads of a journal that a runner has signed, as the lines of one file, oldest first.
+ * The signed heads of a journal: the lines of one file, oldest first, written and signed by the runner.
  *
- * Each head names its number and the SHA-256 of the line before it, so none can be removed, inserted or reordered. A base names the
- * hash of all lines before it instead: the first head of the chain, one behind older lines that were thinned out, and one behind
- * heads of a version that did not chain them. A count beside the file, signed too, says how many heads there were: without it,
- * the newest could be removed together with the records that they cover. Heads without a number are of a version before the chain.
+ * Each head has a number and the SHA-256 of the previous line, so none can be removed, inserted or reordered. A base has the hash of all
+ * previous lines instead; bases are the first head of the chain, the first one after older lines were thinned out, and the first one after
+ * heads of a version that did not chain them. A signed count beside the file says how many heads there were: without it, the newest heads
+ * could be removed together with the records that they cover. Heads without a number are from a version without the chain.
  */
 import { createHash, verify, type KeyObject } from 'node:crypto'
 import { isObject } from './text.ts'
 import type { ChainHead } from './record.ts'
 
-/** A chain head that the runner has signed and keeps out of the guest's reach. */
+/** A chain head that the runner signed and stores where the guest cannot change it. */
 export interface SignedHead extends ChainHead {
   /** When the runner signed, Unix milliseconds. */
   readonly at: number
   /** Ed25519 over `signedHeadText`, base64. */
   readonly signature: string
-  /** How many heads were signed until then, with this one. Absent: of a version before the chain. */
+  /** Number of this head, counted from 1; absent in heads of a version without the chain. */
   readonly n?: number
-  /** SHA-256 of the line before; of a base, of all lines before, joined by line feeds. Lower-case hex. */
+  /** SHA-256 of the previous line or, for a base, of all previous lines joined by line feeds. Lower-case hex. */
   readonly previous?: string
-  /** Set in a base: how many lines stand before it. */
+  /** Set in a base: the number of previous lines. */
   readonly covers?: number
-  /** The head is that of a backup which was put in place of the journal. */
+  /** Set if the head is that of a restored backup. */
   readonly restore?: RestoreFact
 }
 
-/** Name of the call by which a restored journal says that it was restored. */
+/** Name of the call that records a restore in the restored journal. */
 export const restoreCall = 'store.restore'
 
 export interface RestoreFact {
-  /** Id of the call under which the restored journal says so itself, right behind this head. */
+  /** Id of the call that records the restore in the journal, right after this head. */
   readonly call: string
-  /** Head of the journal that was replaced. */
+  /** Head of the replaced journal. */
   readonly from: ChainHead
-  /** Account of the person who asked for it. */
+  /** Account of the person who restored it. */
   readonly by: string
-  /** What was wrong with the signed heads before it; empty: nothing. */
+  /** What was wrong with the signed heads before the restore; empty if nothing. */
   readonly fault: string
 }
 
 /** What `audit verify` checks the journal against. */
 export interface HeadSeal {
   readonly lines: readonly string[]
-  /** Content of the count's file; null where there is none. */
+  /** Content of the count file; null if it does not exist. */
   readonly count: string | null
   /** PEM. */
   readonly publicKey: string
 }
 
-/** @returns the text that a runner signs for a head; user and time are in it, so that no head can pass for another's. */
+/** @returns the text that the runner signs for a head; it contains user and time, so that no head can pass for another */
 export function signedHeadText(user: string, head: Omit<SignedHead, 'signature'>): string {
   const { seq, hash, at, n, previous, covers = null, restore } = head
   if (n === undefined) return JSON.stringify(['oxbow-head-1', user, seq, hash, at])
@@ -73,7 +73,7 @@ export function linkHash(...lines: readonly string[]): string {
   return createHash('sha256').update(lines.join('\n')).digest('hex')
 }
 
-/** @returns the head that a line holds, or null */
+/** @returns the head in a line, or null if it is not valid */
 export function parseHead(line: string): SignedHead | null {
   const value = parseObject(line)
   const holds = value !== null && ['seq', 'at'].every((key) => Number.isSafeInteger(value[key])) && typeof value['hash'] === 'string'
@@ -96,19 +96,19 @@ function parseObject(text: string): Record<string, unknown> | null {
 }
 
 export interface HeadFault {
-  /** Place of the line in the file; Infinity: of the whole file. */
+  /** Index of the line; Infinity for a fault of the whole file. */
   readonly index: number
   readonly seq: number
   readonly why: string
 }
 
 export interface CheckedHeads {
-  /** By line; null for one that cannot be read. */
+  /** One for each line; null for a line that is not valid. */
   readonly heads: readonly (SignedHead | null)[]
   readonly faults: readonly HeadFault[]
 }
 
-/** Checks lines and count by themselves, not against a journal. @param key null: signatures are not checked */
+/** Checks lines and count by themselves, not against a journal. @param key null to skip the signatures */
 export function checkHeads(user: string, { lines, count }: Pick<HeadSeal, 'lines' | 'count'>, key: KeyObject | null): CheckedHeads {
   const heads = lines.map(parseHead)
   const faults = heads.flatMap((head, index): HeadFault[] => {

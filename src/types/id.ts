@@ -1,6 +1,6 @@
 /**
- * Branded ids. Ids made here are UUIDv7 (RFC 9562 section 5.7): 48 bits of Unix milliseconds, then random bits, so ids sort
- * by the time they were made and an index on them grows at its end.
+ * Branded ids. New ids are UUIDv7 (RFC 9562 section 5.7): 48 bits of Unix milliseconds, then random bits, so that ids sort by creation
+ * time and an index on them grows at its end.
  */
 import type { Clock, Random } from './system.ts'
 
@@ -10,21 +10,21 @@ type Branded<Name extends string> = string & { readonly [brand]: Name }
 export type UserId = Branded<'UserId'>
 export type SessionId = Branded<'SessionId'>
 export type TurnId = Branded<'TurnId'>
-/** Id of one system call. A tool call's id is its generation's id, a dot, and its place: stable when a turn is resumed. */
+/** Id of one system call. A tool call's id is its generation's id, a dot and its index, and so stays the same when a turn is resumed. */
 export type CallId = Branded<'CallId'>
 export type ProcessId = Branded<'ProcessId'>
 
-/** Makes UUIDv7 texts in increasing order, also within one millisecond and when the clock steps back. */
+/** Makes UUIDv7 strings in increasing order, even within one millisecond and when the clock steps back. */
 export interface IdMaker {
   (): string
 }
 
 const hex: readonly string[] = Array.from({ length: 256 }, (_, i) => i.toString(16).padStart(2, '0'))
-/** Random bytes are drawn in blocks: one system call for many ids. */
+/** Random bytes are read in blocks, so that many ids need one system call. */
 const poolBytes = 4096
 const bytesPerId = 10
 
-/** @returns a maker whose ids are strictly increasing as text. */
+/** @returns a maker whose ids strictly increase as strings */
 export function createIdMaker(clock: Clock, random: Random): IdMaker {
   let pool = new Uint8Array(0)
   let used = 0

@@ -1,4 +1,4 @@
-/** The public API of `types`: what every module may import. Beyond types and pure functions: time, random bytes, whether a process is alive, and `writeWhole`. */
+/** The public API of `types`, which every module may import: types, pure functions, the system's clock and random bytes, and `writeWhole`. */
 export * from './cache.ts'
 export * from './call.ts'
 export * from './config.ts'

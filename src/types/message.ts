@@ -1,12 +1,12 @@
-/** Messages of a conversation, made of typed parts. The wire formats of models are made from these and nothing else. */
+/** Messages of a conversation, made of typed parts, and the files that belong to them. All wire formats of models are built from these. */
 import type { Failure } from './error.ts'
 import type { CallId } from './id.ts'
 import type { Label } from './record.ts'
 import { fenced, type JsonObject } from './text.ts'
 
 /**
- * What a wire gave with a part and wants back unchanged: a signature, encrypted reasoning, the id of an item. Opaque to all
- * but the wire that made it, and given back only to the same wire and model.
+ * Data that a wire returned with a part and expects back unchanged: a signature, encrypted reasoning, the id of an item. Opaque to all
+ * other code, and sent back only to the same wire and model.
  */
 export interface Sealed {
   readonly wire: string
@@ -20,28 +20,28 @@ export interface TextPart {
   readonly sealed?: Sealed
 }
 
-/** A model's thinking, kept to be given back where a wire demands it. `text` may be empty: some wires give only the seal. */
+/** A model's reasoning, kept for wires that expect it back. `text` may be empty: some wires return only sealed data. */
 export interface ReasoningPart {
   readonly type: 'reasoning'
   readonly text: string
   readonly sealed?: Sealed
 }
 
-/** A picture or a document for the model to look at. */
+/** A picture or document for the model. */
 export interface MediaPart {
   readonly type: 'media'
   /** E.g. `image/png`, `image/jpeg`, `image/webp`, `image/gif`, `application/pdf`. */
   readonly mediaType: string
-  /** File name, shown to the model where the wire has a place for it; may be empty. */
+  /** File name, sent if the wire supports it; may be empty. */
   readonly name: string
   /** Base64, without a `data:` prefix. */
   readonly data: string
 }
 
-/** What a model asks for. `arguments` is the text as the model wrote it: it may be no JSON at all. */
+/** A tool call of a model. `arguments` is the text as the model wrote it and may not be valid JSON. */
 export interface ToolCallPart {
   readonly type: 'tool_call'
-  /** The model's own id: not unique across steps, sometimes not within one. */
+  /** The model's own id; not unique across steps, and sometimes not within one. */
   readonly id: string
   /** Tool name as the model sees it, e.g. `file_read`. */
   readonly name: string
@@ -63,9 +63,9 @@ export interface ToolResultPart {
 export interface UserMessage {
   readonly role: 'user'
   readonly parts: readonly (TextPart | MediaPart)[]
-  /** Files that came with it, by hash. The kernel makes parts of the newest when a model is asked that can look at them. */
+  /** Attached files, by hash. Before a request, the kernel turns the newest ones into parts if the model accepts them. */
   readonly files?: readonly KeptFile[]
-  /** What memory has found, and no words of a person. */
+  /** Set if this is what memory found, not written by a person. */
   readonly recalled?: true
 }
 
@@ -78,7 +78,7 @@ export interface AssistantMessage {
 export interface ToolMessage {
   readonly role: 'tool'
   readonly parts: readonly [ToolResultPart]
-  /** Pictures of the result, by hash: as with a message of the user. */
+  /** Pictures of the result, by hash; see `UserMessage.files`. */
   readonly files?: readonly KeptFile[]
 }
 
@@ -88,23 +88,23 @@ export function userMessage(text: string): UserMessage {
   return { role: 'user', parts: [{ type: 'text', text }] }
 }
 
-/** A message as a person sent it: its text, and a part that names what came with it. */
+/** A message of a person: its text, and a part that lists the attached files. */
 export function sentMessage(text: string, files: readonly Attachment[] = []): UserMessage {
   if (files.length === 0) return userMessage(text)
   const parts = [text, `\n\n${attachmentLines(files)}`].map((each) => ({ type: 'text' as const, text: each }))
   return { role: 'user', parts, files }
 }
 
-/** Files that a model is shown at once, the newest of a conversation: what vendors take in one request, and what a turn may cost. */
+/** Maximum number of files in a request, the newest ones of the conversation: limited by vendors, and by cost. */
 export const maxShownFiles = 8
 
-/** How many files of a message may become parts of it, for what it counts in a window. */
+/** @returns how many files of a message may become parts of it, which count in the context window */
 export function showableFiles(message: Message): number {
   const files = message.role === 'assistant' ? [] : (message.files ?? [])
   return files.filter(({ media_type: type }) => /^(image|audio|video)\/|^application\/pdf$/.test(type)).length
 }
 
-/** @returns all text of a message, joined; tool calls and reasoning left out. */
+/** @returns all text of a message, without tool calls and reasoning */
 export function textOf(message: Message): string {
   return message.parts.map((part) => (part.type === 'text' ? part.text : '')).join('')
 }
@@ -115,19 +115,19 @@ export function toolCallsOf(message: AssistantMessage): readonly ToolCallPart[] 
 
 /** A message in its conversation. */
 export interface ConversationItem {
-  /** The call whose record brought it: a sent message, a generation, or a tool call (`<generation>.<index>`). */
+  /** The call that added it: a sent message, a generation, or a tool call (`<generation>.<index>`). */
   readonly call: CallId
   readonly message: Message
-  /** UTF-8 bytes of what a tokenizer would count; tokens never exceed it. Media count by a bound, not by their bytes. */
+  /** UTF-8 bytes that a tokenizer would count, an upper bound of the tokens. Media count as a constant instead. */
   readonly bytes: number
-  /** Of a generation that did not end by itself: how it ended. */
+  /** How a generation ended, if it was cut off. */
   readonly ended?: 'length' | 'cancelled' | Failure
 }
 
-/** What a model reads of one tool call: what was written by others stands in a fence. */
+/** The result of a tool call as a model reads it: untrusted text is fenced. */
 export function toolResult(
   call: CallId,
-  asked: Pick<ToolCallPart, 'id' | 'name'>,
+  toolCall: Pick<ToolCallPart, 'id' | 'name'>,
   result: {
     readonly ok: boolean
     readonly text: string
@@ -136,38 +136,38 @@ export function toolResult(
   },
 ): ConversationItem {
   const text = result.labels?.includes('untrusted') === true ? fenced(result.text, call) : result.text
-  const part = { type: 'tool_result', id: asked.id, name: asked.name, ok: result.ok, text } as const
+  const part = { type: 'tool_result', id: toolCall.id, name: toolCall.name, ok: result.ok, text } as const
   return conversationItem(call, { role: 'tool', parts: [part], ...(result.files !== undefined && { files: result.files }) })
 }
 
-/** Begins each message that holds what was recalled. */
+/** The first line of each message with recalled memories. */
 export const recalledBeginning = 'From memory, looked up for the next message; material, not words of the person:'
 
 /**
- * What was recalled for a message, as it stands before that message: data in a fence, whatever its labels say.
- * @param call the call that recalled it
+ * The item with the memories recalled for a message, which precedes that message; always fenced, whatever its labels are.
+ * @param call the call that recalled them
  */
 export function recalledItem(call: CallId, text: string): ConversationItem {
   return conversationItem(call, { ...userMessage(`${recalledBeginning}\n${fenced(text, call)}`), recalled: true })
 }
 
-/** @returns where what a person said last stands; -1 when nobody has said anything. */
+/** @returns the index of the last message that a person wrote; -1 if there is none */
 export function lastSaid(items: readonly Pick<ConversationItem, 'message'>[]): number {
   return items.findLastIndex(({ message }) => message.role === 'user' && message.recalled !== true)
 }
 
-/** The id of the `index`th tool call of a generation: the same when a turn is resumed. */
+/** @returns the id of the `index`th tool call of a generation, which stays the same when a turn is resumed */
 export function toolCallId(generation: CallId, index: number): CallId {
   return `${generation}.${index}` as CallId
 }
 
-/** @returns the generation and index of a tool call's id, or null for any other call. */
+/** @returns the generation and index in a tool call's id, or null for any other call */
 export function toolPlace(call: CallId): { readonly generation: CallId; readonly index: number } | null {
   const dot = call.lastIndexOf('.')
   return dot < 0 ? null : { generation: call.slice(0, dot) as CallId, index: Number(call.slice(dot + 1)) }
 }
 
-/** @returns the item of a message, measured. */
+/** @returns the item of a message, with its size */
 export function conversationItem(call: CallId, message: Message): ConversationItem {
   let bytes = showableFiles(message) * maxMediaTokens
   for (const part of message.parts) {
@@ -179,14 +179,14 @@ export function conversationItem(call: CallId, message: Message): ConversationIt
   return { call, message, bytes }
 }
 
-/** What one picture or document counts for in a window: more than any wire charges for a picture, or a short document. */
+/** What one picture or document counts as in the context window: more than any wire charges for a picture or short document. */
 const maxMediaTokens = 6_000
 
 function mediaBytes(media: readonly MediaPart[] | undefined): number {
   return media === undefined ? 0 : media.length * maxMediaTokens
 }
 
-/** Bytes of a text in UTF-8, an upper bound where that is cheaper: ASCII is exact, all else counts three a unit. */
+/** @returns bytes of a text in UTF-8; for short texts an upper bound, which is cheaper: three per UTF-16 unit outside ASCII */
 function utf8Length(text: string): number {
   if (text.length > 64) return Buffer.byteLength(text)
   let bytes = text.length
@@ -194,39 +194,37 @@ function utf8Length(text: string): number {
   return bytes
 }
 
-/** Files that the journal keeps by their content: what a person attaches to a message, and what an agent sends to them. */
-
-/** A file as blobs: its content is that of the pieces, joined. */
+/** A file that a person attached or an agent sent, stored as blobs of the journal: its content is the concatenation of its pieces. */
 export interface KeptFile {
-  /** For people and models; never a path. */
+  /** File name for people and models; never a path. */
   readonly name: string
-  /** Told from the content where that can tell, e.g. `image/png`. */
+  /** Detected from the content if possible, e.g. `image/png`. */
   readonly media_type: string
   readonly bytes: number
-  /** Hashes of its pieces, in order; none for an empty file. */
+  /** Hashes of its pieces in order; empty for an empty file. */
   readonly pieces: readonly string[]
 }
 
-/** A file that came with a message. `index` counts the attachments of its turn from 0. */
+/** A file attached to a message. `index` counts the attachments of its turn from 0. */
 export interface Attachment extends KeptFile {
   readonly index: number
 }
 
-/** Where kept pieces are. */
+/** Content-addressed storage for pieces of files. */
 export interface Blobs {
-  /** @returns the hash under which the bytes can be read, now durable. */
+  /** Stores the bytes durably. @returns the hash to read them by */
   keep(bytes: Uint8Array): Promise<string>
   read(hash: string): Promise<Uint8Array | null>
 }
 
-/** Files that come with one message, and the size of each. */
+/** Maximum number of files of one message, and the size of each. */
 export const maxAttachments = 4
 export const maxAttachmentBytes = 10_000_000
-/** As base64 it fits into one frame, and reading it holds up nothing. */
+/** Fits into one frame as base64, and small enough that reading it delays nothing else. */
 export const maxPieceBytes: number = 2 * 1024 * 1024
 const maxNameCharacters = 150
 
-/** @returns a name without folders, control characters and marks that turn writing around; never empty, at most 150 characters. */
+/** @returns a name without folders, control characters and bidirectional marks; never empty, at most 150 characters */
 export function cleanFileName(name: string): string {
   const last =
     name
@@ -237,7 +235,7 @@ export function cleanFileName(name: string): string {
   return /^\.*$/.test(clean) ? 'file' : clean
 }
 
-/** Kinds that begin with bytes of their own, the longest first where one is part of another. `????` is any four bytes. */
+/** Media types with a signature at their beginning, longer signatures before their prefixes. `????` matches any four bytes. */
 const signatures: readonly (readonly [mediaType: string, hex: string])[] = [
   ['image/png', '89504e470d0a1a0a'],
   ['image/jpeg', 'ffd8ff'],
@@ -264,18 +262,18 @@ const signatures: readonly (readonly [mediaType: string, hex: string])[] = [
   ['application/x-executable', '7f454c46'],
 ]
 
-/** Kinds that are a ZIP file inside: their first bytes cannot tell them apart, so the sender is believed. */
+/** Media types based on ZIP: their first bytes are the same, so the declared type is used. */
 const zipKinds = /^application\/(vnd\.openxmlformats-officedocument\.[\w.-]+|vnd\.oasis\.opendocument\.[\w.-]+|epub\+zip|java-archive)$/
 
-/** @returns what the content is; `said` counts only where the content cannot tell: among texts, and among ZIP files. */
-export function mediaTypeOf(head: Uint8Array, said: string): string {
+/** @returns the media type of the content; `declared` is used only to distinguish text formats and ZIP-based formats */
+export function mediaTypeOf(head: Uint8Array, declared: string): string {
   const found = signatures.find(([, hex]) => startsWith(head, hex))?.[0]
-  if (found === 'application/zip' && zipKinds.test(said)) return said.slice(0, maxNameCharacters)
+  if (found === 'application/zip' && zipKinds.test(declared)) return declared.slice(0, maxNameCharacters)
   if (found !== undefined) return found
   // MPEG audio without a tag begins with eleven set bits.
   if (head[0] === 0xff && ((head[1] ?? 0) & 0xe6) === 0xe2) return 'audio/mpeg'
   if (!isText(head)) return 'application/octet-stream'
-  return /^(text\/[a-z0-9.+-]+|application\/(json|xml|x-ndjson|toml|yaml))$/.test(said) ? said : 'text/plain'
+  return /^(text\/[a-z0-9.+-]+|application\/(json|xml|x-ndjson|toml|yaml))$/.test(declared) ? declared : 'text/plain'
 }
 
 function startsWith(bytes: Uint8Array, hex: string): boolean {
@@ -287,7 +285,7 @@ function startsWith(bytes: Uint8Array, hex: string): boolean {
   return true
 }
 
-/** Text has no NUL and is UTF-8; a character that the head cuts in two is whole in the file. */
+/** @returns whether the beginning of a file is UTF-8 without NUL; an incomplete last character is allowed, because the file continues */
 function isText(head: Uint8Array): boolean {
   if (head.includes(0)) return false
   try {
@@ -298,7 +296,7 @@ function isText(head: Uint8Array): boolean {
   }
 }
 
-/** What a model is told about the attachments of a message. */
+/** @returns the lines about a message's attachments for the model */
 export function attachmentLines(files: readonly Attachment[]): string {
   const lines = files.map(({ index, name, media_type: type, bytes }) => `${index}: ${JSON.stringify(name)}, ${type}, ${bytes} bytes`)
   return `[Attached to this message; attachment_save saves one by its index:\n${lines.join('\n')}]`

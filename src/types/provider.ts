@@ -1,4 +1,4 @@
-/** Services that models are asked from, known without configuration: where they are, how they speak, which variable holds the key. */
+/** Built-in model services: their URLs, their protocols, and the environment variables that hold their keys. */
 import type { Config, ProviderConfig } from './config.ts'
 
 export type WireName = Exclude<ProviderConfig['wire'], ''>
@@ -6,13 +6,13 @@ export type WireName = Exclude<ProviderConfig['wire'], ''>
 export interface BuiltinProvider {
   readonly name: string
   readonly wire: WireName
-  /** Empty: the configuration must say. */
+  /** Empty if it must be configured. */
   readonly baseUrl: string
-  /** Variables that may hold the key, the usual one first. Empty for services that need none. */
+  /** Variables that may hold the key, the usual one first; empty for services that need no key. */
   readonly keyEnv: readonly string[]
-  /** Variable that may hold another address. */
+  /** Variable that may hold another base URL. */
   readonly baseUrlEnv?: string
-  /** Model that is asked when none is named; empty where a choice would be a guess. */
+  /** Default model; empty if there is no obvious one. */
   readonly defaultModel: string
 }
 
@@ -56,26 +56,26 @@ export const builtinProviders: Readonly<Record<string, BuiltinProvider>> = {
   localai: local('LocalAI', 8080),
 }
 
-/** A service that is compatible with OpenAI's. Its id is the one of the model catalog, so that its models are known. */
+/** A service with an OpenAI-compatible API. Its id is that of the model catalog, so that its models are known. */
 function hosted(name: string, baseUrl: string, ...keyEnv: string[]): BuiltinProvider {
   return { name, wire: 'openai-chat', baseUrl, keyEnv, defaultModel: '' }
 }
 
-/** A service that people run on their own machine, on its usual port. */
+/** A service on the person's own machine, at its usual port. */
 function local(name: string, port: number): BuiltinProvider {
   return { name, wire: 'openai-chat', baseUrl: `http://127.0.0.1:${port}/v1`, keyEnv: [], defaultModel: '' }
 }
 
-/** The variable that holds a key for any provider that has none of its own. */
+/** The variable that may hold the key of a provider whose own variables are not set. */
 export const commonKeyEnv = 'API_KEY'
 
-/** Variables in which people keep the keys of search services. */
+/** The usual variables for the keys of search services. */
 const searchKeyEnvs: Readonly<Partial<Record<Config['web']['search'], string>>> = {
   brave: 'BRAVE_API_KEY',
   google: 'GOOGLE_SEARCH_API_KEY',
 }
 
-/** @returns the variable that holds the key of the search service; empty when it takes none */
+/** @returns the variable that holds the key of the search service; empty if it needs no key */
 export function searchKeyEnv({ search, search_key_env: named }: Config['web']): string {
   const usual = searchKeyEnvs[search] ?? ''
   return usual === '' || named === '' ? usual : named

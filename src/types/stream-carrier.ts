@@ -1,7 +1,6 @@
 /**
- * Carries many connections over one port, byte for byte, for a sandbox into which no socket can be shown. Each flows at the pace of
- * its own reader: a stream whose reader stalls holds up no other, and costs at most its window. One side opens streams, the other
- * connects each of them.
+ * Multiplexes many connections over one port, for a sandbox that cannot be given a socket. Each stream has its own flow control: a stream
+ * whose reader stalls blocks no other, and buffers at most its window. One side opens streams, the other connects each of them.
  *
  *     kind u8 | stream u32 | amount u32 | payload        big-endian; `amount` bytes of payload in `data`, none in all others
  *
@@ -15,7 +14,7 @@
  * than large ones. The accepting side may face an attacker: whatever it receives, nothing throws; it buffers one window and one
  * frame for each stream; while answers pile up unread it stops reading; a violation of form or bounds ends all streams.
  *
- * This file imports nothing but types, because hands load it alone.
+ * This file imports only types, because hands load it alone.
  */
 import type { Duplex } from 'node:stream'
 
@@ -67,7 +66,7 @@ export function createStreamReader(onFrame: (frame: StreamFrame) => void): (byte
     const kind = kinds[head.readUInt8(0) - 1]
     if (kind === undefined) return 'an unknown kind of frame'
     const amount = head.readUInt32BE(5)
-    return amount > mostOf[kind] || (amount === 0) !== (mostOf[kind] === 0) ? `a frame "${kind}" of ${amount}` : null
+    return amount > maxAmountOf[kind] || (amount === 0) !== (maxAmountOf[kind] === 0) ? `a frame "${kind}" of ${amount}` : null
   }
   return (bytes) => {
     let at = 0
@@ -94,7 +93,7 @@ export function createStreamReader(onFrame: (frame: StreamFrame) => void): (byte
   }
 }
 
-const mostOf: Readonly<Record<StreamFrameKind, number>> = { open: 0, data: maxStreamPayload, end: 0, credit: streamWindow, close: 0 }
+const maxAmountOf: Readonly<Record<StreamFrameKind, number>> = { open: 0, data: maxStreamPayload, end: 0, credit: streamWindow, close: 0 }
 
 export interface CarrierOptions {
   /** Maximum number of streams; another one is closed as soon as it opens. */
@@ -122,8 +121,8 @@ interface Stream {
   /** Received and not returned as credit: in total, and the part that the connection has consumed. */
   held: number
   taken: number
-  saidEnd: boolean
-  heardEnd: boolean
+  sentEnd: boolean
+  receivedEnd: boolean
   /** The other side has closed it. */
   over: boolean
 }
@@ -179,40 +178,40 @@ export function carryStreams(port: Duplex, options: CarrierOptions): StreamCarri
         return
       }
       carried.lastId += 1
-      // Known before it is said: a port may bring the answer at once.
+      // Registered before the frame is sent, because a port may deliver the answer synchronously.
       carry(carried, carried.lastId, near)
-      say(carried, 'open', carried.lastId)
+      sendHead(carried, 'open', carried.lastId)
     },
     count: () => carried.streams.size,
     close,
   }
 }
 
-function say({ port, isOver }: Carried, kind: StreamFrameKind, id: number, amount = 0): void {
+function sendHead({ port, isOver }: Carried, kind: StreamFrameKind, id: number, amount = 0): void {
   if (!isOver && !port.destroyed) port.write(encodeStreamHead(kind, id, amount))
 }
 
 function carry(carried: Carried, id: number, near: Duplex): void {
   const { streams, ready } = carried
-  const stream: Stream = { id, near, credit: streamWindow, held: 0, taken: 0, saidEnd: false, heardEnd: false, over: false }
+  const stream: Stream = { id, near, credit: streamWindow, held: 0, taken: 0, sentEnd: false, receivedEnd: false, over: false }
   streams.set(id, stream)
   near.on('readable', () => {
     ready.add(stream)
     sendAll(carried)
   })
   near.on('end', () => {
-    stream.saidEnd = true
-    if (!stream.over) say(carried, 'end', id)
+    stream.sentEnd = true
+    if (!stream.over) sendHead(carried, 'end', id)
   })
   near.on('error', () => near.destroy())
   near.on('close', () => {
     streams.delete(id)
     ready.delete(stream)
-    if (!stream.over && !(stream.saidEnd && stream.heardEnd)) say(carried, 'close', id)
+    if (!stream.over && !(stream.sentEnd && stream.receivedEnd)) sendHead(carried, 'close', id)
   })
 }
 
-/** As long as the port takes something, a piece of each in turn. */
+/** Sends a piece of each stream in turn until the port is full. */
 function sendAll(carried: Carried): void {
   const { port, ready } = carried
   for (const stream of ready) {
@@ -222,41 +221,41 @@ function sendAll(carried: Carried): void {
   }
 }
 
-/** @returns whether there may be more of it to send. */
+/** @returns whether the stream may have more to send */
 function sendPiece(carried: Carried, stream: Stream): boolean {
   const { id, near } = stream
-  if (stream.saidEnd || near.destroyed || stream.credit < leastFrameCost) return false
+  if (stream.sentEnd || near.destroyed || stream.credit < leastFrameCost) return false
   const size = Math.min(near.readableLength, stream.credit, maxStreamPayload)
-  // With nothing there, reading brings what comes next, or the end.
+  // With nothing buffered, `read` arms the next `readable` event, or `end`.
   const piece = near.read(size) as Buffer | null
   if (size === 0 || piece === null) return false
   stream.credit -= frameCost(piece.length)
   carried.port.cork()
-  say(carried, 'data', id, piece.length)
+  sendHead(carried, 'data', id, piece.length)
   carried.port.write(piece)
   carried.port.uncork()
   return true
 }
 
-/** @returns what is wrong with the frame. */
+/** @returns what is wrong with the frame, or null */
 function take(carried: Carried, { kind, stream: id, amount, payload }: StreamFrame): string | null {
   if (kind === 'open') return accepted(carried, id)
   const stream = carried.streams.get(id)
-  // It may have ended here while this was on its way.
+  // The stream may have ended here while the frame was in transit.
   if (stream === undefined) return id <= carried.lastId && id > 0 ? null : `"${kind}" of a stream that was never opened`
-  if (kind === 'data') return give(carried, stream, payload)
+  if (kind === 'data') return deliver(carried, stream, payload)
   if (kind === 'credit') {
     stream.credit += amount
     if (stream.credit > streamWindow) return 'credit for what was never sent'
     carried.ready.add(stream)
     sendAll(carried)
   } else if (kind === 'end') {
-    if (stream.heardEnd) return 'a second end of a stream'
-    stream.heardEnd = true
+    if (stream.receivedEnd) return 'a second end of a stream'
+    stream.receivedEnd = true
     stream.near.end()
   } else {
     stream.over = true
-    // What it has sent may still be on its way through the connection.
+    // Data that was received before must still be written to the connection.
     stream.near.end(() => stream.near.destroy())
   }
   return null
@@ -268,22 +267,22 @@ function accepted(carried: Carried, id: number): string | null {
   if (id <= carried.lastId) return 'a stream whose number was there before'
   carried.lastId = id
   const near = streams.size < maxStreams ? accept() : null
-  if (near === null) say(carried, 'close', id)
+  if (near === null) sendHead(carried, 'close', id)
   else carry(carried, id, near)
   return null
 }
 
-/** Gives bytes to the connection, and credit back when it has taken them. */
-function give(carried: Carried, stream: Stream, payload: Buffer): string | null {
+/** Writes bytes to the connection, and returns credit when it has consumed them. */
+function deliver(carried: Carried, stream: Stream, payload: Buffer): string | null {
   const cost = frameCost(payload.length)
   stream.held += cost
-  if (stream.heardEnd || stream.over) return 'bytes behind the end of a stream'
+  if (stream.receivedEnd || stream.over) return 'bytes behind the end of a stream'
   if (stream.held > streamWindow) return 'more bytes than the window of a stream'
   if (!stream.near.writable) return null
   stream.near.write(payload, () => {
     stream.taken += cost
     if (stream.taken < creditStep || stream.over || stream.near.destroyed) return
-    say(carried, 'credit', stream.id, stream.taken)
+    sendHead(carried, 'credit', stream.id, stream.taken)
     stream.held -= stream.taken
     stream.taken = 0
   })

@@ -4,7 +4,7 @@ import { test } from 'node:test'
 import * as fc from 'fast-check'
 import { isAlive, retryDelayMs } from './system.ts'
 
-const bounds = { firstMs: 250, mostMs: 5_000 }
+const bounds = { firstMs: 250, maxMs: 5_000 }
 
 const chance = (bits: number) => ({ bytes: () => new Uint8Array(new Uint32Array([bits]).buffer) })
 

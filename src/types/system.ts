@@ -1,4 +1,4 @@
-/** Time, random bytes and processes of the system. Clock and random source are arguments, so that a turn can be replayed and a test can move time. */
+/** Time, random bytes and processes of the system. Clock and random source are passed as arguments, so that tests control them. */
 
 /** `now` is Unix milliseconds; `monotonicMs` never goes back and is for measuring durations. */
 export interface Clock {
@@ -21,14 +21,14 @@ export const systemRandom: Random = {
 }
 
 /**
- * The delay before a retry, by full jitter: a delay drawn evenly between 0 and a ceiling that doubles with each attempt, so that clients which failed together
- * do not retry together. Callers decide whether and how often to retry. Source: "Exponential Backoff And Jitter", AWS Architecture Blog, 2015.
+ * The delay before a retry, with full jitter: uniformly random between 0 and a ceiling that doubles with each attempt, so that clients
+ * that failed together do not retry together. Source: "Exponential Backoff And Jitter", AWS Architecture Blog, 2015.
  *
  * @param attempt 0 for the first retry
- * @returns whole milliseconds, at least 0 and less than `min(mostMs, firstMs * 2 ** attempt)`
+ * @returns whole milliseconds, at least 0 and less than `min(maxMs, firstMs * 2 ** attempt)`
  */
-export function retryDelayMs(attempt: number, random: Random, { firstMs, mostMs }: { firstMs: number; mostMs: number }): number {
-  const ceiling = Math.min(mostMs, firstMs * 2 ** Math.min(attempt, 30))
+export function retryDelayMs(attempt: number, random: Random, { firstMs, maxMs }: { firstMs: number; maxMs: number }): number {
+  const ceiling = Math.min(maxMs, firstMs * 2 ** Math.min(attempt, 30))
   const bytes = random.bytes(4)
   const fraction = new DataView(bytes.buffer, bytes.byteOffset, 4).getUint32(0) / 2 ** 32
   return Math.floor(fraction * ceiling)

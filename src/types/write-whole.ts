@@ -1,4 +1,4 @@
-/** Replacing a file on the host so that a reader, or a crash, finds the old content or the new one and never a part. */
+/** Replaces a file on the host atomically: a reader, or a crash, sees the old content or the new one, never a part. */
 import { randomUUID } from 'node:crypto'
 import { closeSync, fchmodSync, fsyncSync, mkdirSync, openSync, renameSync, rmSync, writeSync } from 'node:fs'
 import { dirname } from 'node:path'
@@ -29,7 +29,7 @@ export function writeWhole(path: string, data: string | Uint8Array, mode = 0o600
   syncFolder(folder)
 }
 
-/** The rename itself survives a power loss only then. */
+/** Makes the rename survive a power loss. */
 function syncFolder(folder: string): void {
   // Windows cannot open a folder; its file system journals the rename itself.
   if (process.platform !== 'win32') withFile(folder, 'r', 0, fsyncSync)

@@ -281,5 +281,5 @@ export function retryWaitMs(
 ): number | null {
   if (retry === undefined || tries >= limits.maxTries) return null
   if (retry.waitMs !== null) return retry.waitMs <= limits.retryAfterCapMs ? retry.waitMs : null
-  return retryDelayMs(tries - 1, random, { firstMs: limits.backoffBaseMs, mostMs: limits.backoffCapMs })
+  return retryDelayMs(tries - 1, random, { firstMs: limits.backoffBaseMs, maxMs: limits.backoffCapMs })
 }

@@ -203,7 +203,7 @@ void describe('a generation', () => {
     const batches = [[restarted('test/free', usage(0, 0)), say('whole'), finish()]]
     const refused = await run({ batches, moneyIsLimited: true })
     assert.equal(refused.failure?.code, 'budget_exhausted')
-    assert.match(refused.failure?.message ?? '', /what test\/free costs/)
+    assert.match(refused.failure?.message ?? '', /price of test\/free is unknown/)
     assert.equal((await run({ batches })).output?.finish, 'stop')
   })
 

@@ -134,5 +134,5 @@ const maxWordsChars = 200
 
 /** Delay before a failure that may pass is tried again. @param attempt 0 for the first retry */
 export function retryWaitMs(attempt: number): number {
-  return retryDelayMs(attempt, systemRandom, { firstMs: firstRetryMs, mostMs: longestRetryMs })
+  return retryDelayMs(attempt, systemRandom, { firstMs: firstRetryMs, maxMs: longestRetryMs })
 }
