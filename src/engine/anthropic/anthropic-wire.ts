@@ -1,9 +1,9 @@
 /**
  * Anthropic Messages, for a base URL like `https://api.anthropic.com/v1`, and the services that are compatible with it.
  *
- * Structured output goes through `output_config.format`, whose schema is brought into the subset that the service takes; a
- * model without it gets the request without a schema. Parts of the service's own making (server tools, citations,
- * containers) are neither asked for nor read.
+ * Each message and tool is converted and serialised once in its life and kept as JSON text: a long conversation costs a join,
+ * not a conversion. Structured output uses `output_config.format`, with the schema reduced to the subset that the service
+ * accepts. The service's own features (server tools, citations, containers) are neither requested nor read.
  */
 import type {
   MessageCreateParamsStreaming,
@@ -29,14 +29,10 @@ export const anthropicWire: Wire = {
 }
 
 /**
- * Writes Messages requests. Each message and tool is converted and serialised once in its life and kept as JSON text: a long
- * conversation costs a join, not a conversion. The shapes are those of the official package, by type only.
- *
- * Prompt-cache markers, four at most as the service allows: the last tool, the system prompt, and the end of the last two
- * user turns. The one before the last is where the previous request ended, so that its cache is found; the last is where
- * the next request will look.
+ * Writes Messages requests, with the four cache markers that the service allows: the last tool, the system prompt, and the end of
+ * the last two user turns. The earlier of these is where the previous request ended, so its cache is found; the later one is
+ * where the next request will look.
  */
-
 export function createMessageWriter({ facts, official }: WriterOptions): RequestWriter {
   const messages = new WeakMap<Message, Written>()
 
@@ -102,8 +98,6 @@ function pushList(pieces: string[], name: string, list: readonly string[], marke
 
 const cacheMarker = { type: 'ephemeral' } as const
 const marker = `,"cache_control":${JSON.stringify(cacheMarker)}}`
-
-/** Everything of a request beside its conversation and tools. */
 
 /** Gone from the package's types, because its newest models refuse both; the others still take them. */
 interface SamplingParams {
@@ -176,10 +170,7 @@ function thinkingOf(request: GenerateRequest, options: SettingsOptions): Thinkin
   return tokens === 0 ? {} : { thinking: { type: 'enabled', budget_tokens: tokens } }
 }
 
-/**
- * A budget excludes a forced call, an answer begun by us, and a chain of calls that was begun without thinking; there the
- * effort gives way.
- */
+/** False where the service refuses a budget: with a forced call, a prefilled answer, or a chain of calls begun without thinking. */
 function mayThink(request: GenerateRequest, options: SettingsOptions): boolean {
   const choice = toolChoice(request, options)?.type
   const { turns } = options
@@ -189,7 +180,7 @@ function mayThink(request: GenerateRequest, options: SettingsOptions): boolean {
 /** Part of the output limit that thinking may take, of which the answer needs the rest. */
 const thinkingShare: Readonly<Record<Exclude<Effort, 'none'>, number>> = { minimal: 0.1, low: 0.2, medium: 0.5, high: 0.8 }
 
-/** @returns 0 where the output limit leaves no room for the least budget. */
+/** @returns 0 when the output limit is too small for the minimum budget. */
 function budgetOf(effort: Exclude<Effort, 'none'>, maxOutputTokens: number): number {
   if (maxOutputTokens <= minThinkingTokens) return 0
   return Math.max(minThinkingTokens, Math.floor(maxOutputTokens * thinkingShare[effort]))

@@ -238,8 +238,7 @@ function wholeCalls({ calls, reason }: MessageAnswer): ToolBlock[] {
   return calls.filter(({ name, pieces }) => name !== '' && (reason !== 'length' || parseObject(pieces) !== null))
 }
 
-/** Usage of this wire: three kinds of input beside each other, and counts that are totals each time they come. */
-
+/** Usage of this wire: three separate kinds of input, each reported as a running total. */
 interface UsageCounts {
   /** Neither read from a cache nor written to one. */
   input: number | null
@@ -284,8 +283,7 @@ function messageUsage({ options, outputChars }: Answer, counts: UsageCounts): Us
   }
 }
 
-/** An error that came inside a stream: it names its kind where an answer of its own would have had a status. */
-
+/** An error inside a stream names its kind instead of a status. */
 const statusOf: ReadonlyMap<unknown, number> = new Map([
   ['invalid_request_error', 400],
   ['authentication_error', 401],

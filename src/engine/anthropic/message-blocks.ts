@@ -145,11 +145,6 @@ export function inUnthoughtTurn(turns: readonly Turn[]): boolean {
   return answer !== undefined && !answer.thinks
 }
 
-/**
- * One message as content blocks. What is written here depends on the message and the model alone, never on the conversation
- * around it, so that it can be kept: ids of calls and cache markers, which do depend on it, are put in later.
- */
-
 /** A `tool_use` or `tool_result` block from behind its id: the conversation decides what id it is sent under. */
 interface OpenBlock {
   readonly id: string
@@ -157,6 +152,7 @@ interface OpenBlock {
   readonly tail: string
 }
 
+/** A message as content blocks. It depends only on the message and the model, so it is cached; ids and cache markers are added later. */
 export interface Written {
   /** The model that it was written for; null when it is the same for every model. */
   readonly model: string | null
@@ -306,8 +302,6 @@ function kindOf(mediaType: string): readonly [word: string, words: string, kind:
   if (mediaType.startsWith('video/')) return ['video', 'videos', null]
   return ['file', mediaType, null]
 }
-
-/** What must be true of names, ids and JSON text before the service takes them: one wrong piece refuses a whole conversation. */
 
 /** @returns JSON text of a value, without halves of surrogate pairs: the service answers them with "no low surrogate in string". */
 export function jsonOf(value: unknown): string {

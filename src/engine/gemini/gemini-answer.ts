@@ -145,8 +145,6 @@ function textOf(value: unknown): string {
   return typeof value === 'string' ? value : ''
 }
 
-/** How Gemini says that it is done, and why: finish reasons of an answer, block reasons of a request, errors by RPC name. */
-
 /** `broken` is an answer that cannot be used; the same request may pass. */
 type Ending = Exclude<FinishReason, 'tool_calls'> | 'broken'
 
@@ -236,8 +234,6 @@ function httpStatusOf(name: unknown): number | null {
       return null
   }
 }
-
-/** Gemini's token counts, normalised. They stand in most chunks, are those of the answer so far, and are not always all there. */
 
 type Reported = { readonly [Name in keyof GenerateContentResponseUsageMetadata]: unknown }
 

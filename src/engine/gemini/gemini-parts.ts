@@ -143,14 +143,13 @@ function joined(parts: readonly Part[]): string {
   return parts.map((part) => JSON.stringify(part)).join(',')
 }
 
-/**
- * What Gemini wants back with a part of its answer: the signature of its thought, and the id it gave a call. A signature
- * belongs to the very part it came with, and a stream often brings it with a last, empty part; so the seal says how many
- * characters at the end of the merged text were that part, and the request gives two parts back.
- */
-
 export const wireName = 'gemini'
 
+/**
+ * Data that Gemini needs back with a part: the signature of its thought, and the id it gave a call. A signature belongs to the
+ * exact part it came with, often a last, empty one; so the seal records how many characters at the end of the merged text
+ * were that part, and the request sends two parts.
+ */
 interface PartSeal {
   /** Base64, opaque. Empty: there was none. */
   readonly signature: string

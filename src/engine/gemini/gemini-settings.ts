@@ -54,13 +54,12 @@ export function generationOf(request: GenerateRequest, facts: ModelFacts, tools:
   return body
 }
 
-/** JSON Schema as Gemini takes it: without `$schema`, and with a list of one value in place of `const`. */
-
 /** Keywords whose value is a schema, a list of schemas, or schemas by name. A property may bear any of these names. */
 const single = new Set(['items', 'additionalProperties', 'not', 'contains', 'if', 'then', 'else', 'propertyNames'])
 const listed = new Set(['anyOf', 'oneOf', 'allOf', 'prefixItems'])
 const named = new Set(['properties', 'patternProperties', '$defs', 'definitions', 'dependentSchemas'])
 
+/** JSON Schema as Gemini accepts it: without `$schema`, and with a one-value `enum` instead of `const`. */
 export function geminiSchema(schema: JsonObject): JsonObject {
   const entries: [string, Json][] = []
   for (const [keyword, value] of Object.entries(schema)) {
@@ -78,11 +77,6 @@ function keywordValue(keyword: string, value: Json): Json {
   if (!named.has(keyword) || !isObject(value)) return value
   return Object.fromEntries(Object.entries(value).map(([name, each]) => [name, isObject(each) ? geminiSchema(each) : each]))
 }
-
-/**
- * How the generations of Gemini models differ in what a request may hold. No catalog says so; the rules are those of the
- * vendor's own documentation and clients. A name that is not known is taken for the newest: models come faster than code.
- */
 
 /** The official enums by their values: naming an enum member would load the package. */
 export interface Thinking extends Omit<ThinkingConfig, 'thinkingLevel'> {

@@ -1,4 +1,9 @@
-/** Gemini's generateContent, streamed. The key travels in a header, never in the address, which may end up in a log. */
+/**
+ * Gemini's generateContent, streamed. The key is sent in a header, never in the address, which may be logged.
+ *
+ * Each message is converted and serialised once in its life and kept as JSON text. The API requires alternating roles, so
+ * adjacent messages of one role become one content; and all responses of a step in one content, in the order of the calls.
+ */
 import type { Content } from '@google/genai'
 import {
   type AssistantMessage,
@@ -27,14 +32,6 @@ function resourceOf(model: string): string {
   const resource = /^(?:models|tunedModels)\//.test(model) ? model : `models/${model}`
   return resource.split('/').map(encodeURIComponent).join('/')
 }
-
-/**
- * Writes generateContent requests. Each message is converted and serialised once in its life and kept as JSON text: a long
- * conversation costs a join, not a conversion. The shapes are those of the official package, by type only.
- *
- * The API knows two roles and wants them in turn, so neighbours of one role become one content; and it wants all responses
- * of a step in one content, as many as there were calls, in the order of the calls.
- */
 
 /** A message as it was written for one model; for another one it is written anew. */
 interface Written {

@@ -177,8 +177,6 @@ function joinDetail(details: JsonObject[], detail: JsonObject): boolean {
   return true
 }
 
-/** Tool calls of a chat completion, put together from the pieces in which they stream. */
-
 interface Slot {
   id: string
   name: string

@@ -46,8 +46,6 @@ export const chatWire: Wire = {
   createReader: createChatAnswerReader,
 }
 
-/** Writes chat-completions requests. The shapes are those of the official package, by type only. */
-
 type Head = Omit<ChatCompletionCreateParamsStreaming, 'messages' | 'tools'>
 
 export function createChatWriter({ facts, official }: WriterOptions): RequestWriter {
@@ -112,8 +110,6 @@ function toolChoice({ toolChoice: choice = 'auto' }: GenerateSettings): ChatComp
 function toolParam(tool: ToolSpec): ChatCompletionFunctionTool {
   return { type: 'function', function: { name: tool.name, description: tool.description, parameters: { ...tool.parameters } } }
 }
-
-/** One message of a conversation as chat-completions JSON. The shapes are those of the official package, by type only. */
 
 /** With the fields that services add to the vendor's. */
 type AssistantParam = ChatCompletionAssistantMessageParam & {

@@ -112,8 +112,6 @@ function lastEvents(answer: ResponseAnswer): ModelEvent[] {
   return [...calls.map((call): ModelEvent => ({ type: 'tool_call', call })), { type: 'finish', reason, usage: usageOf(answer) }]
 }
 
-/** The items of a response, put together from the events in which they stream. What of them is wanted back is sealed. */
-
 interface OutputItems {
   /** Nothing of an item came yet. */
   none(): boolean
@@ -274,8 +272,6 @@ function textsOf(value: unknown, type: string): { type: string; text: string }[]
 function sealItem(answer: Answer, type: 'text' | 'reasoning', data: JsonObject): void {
   seal(answer, type, { wire: responsesWireName, model: answer.options.model, data })
 }
-
-/** Finds the item that an event is about. Services name items by place, by id, or by both. */
 
 /** An event of a stream, of which nothing is trusted. */
 type Event = Readonly<Record<string, unknown>>

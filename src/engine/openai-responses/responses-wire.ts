@@ -50,8 +50,6 @@ export const responsesWire: Wire = {
   createReader: createResponseReader,
 }
 
-/** Writes requests of the Responses protocol. The shapes are those of the official package, by type only. */
-
 type Head = Omit<ResponseCreateParamsStreaming, 'input' | 'tools'>
 
 export function createResponsesWriter({ facts, official }: WriterOptions): RequestWriter {
@@ -104,8 +102,6 @@ function toolChoice({ toolChoice: choice = 'auto' }: GenerateSettings): ToolChoi
 function toolParam(tool: ToolSpec): FunctionTool {
   return { type: 'function', name: tool.name, description: tool.description, parameters: { ...tool.parameters }, strict: false }
 }
-
-/** One message of a conversation as input items of the Responses protocol, by the official package's types. */
 
 export function createInputWrite(facts: (model: string) => ModelFacts): WriteMessage {
   return (message, model, resultId) => {

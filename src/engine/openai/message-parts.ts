@@ -1,6 +1,7 @@
 /**
- * Tool calls of old answers as OpenAI's protocols take them. A call may come from another vendor's model or from one that
- * wrote nonsense; one call that is refused would make the whole conversation unusable, so it is mended instead.
+ * The parts that both protocols of OpenAI share. Ids and arguments of earlier calls are repaired, because one refused call would
+ * make the whole conversation unusable; media become data URIs or a note; usage gets one meaning; and JSON from an endpoint
+ * is read without trusting its types or its depth.
  */
 import {
   type Json,
@@ -51,8 +52,6 @@ export function sendableArguments(text: string): string {
   return parseObject(text) === null ? JSON.stringify(sendableObject(text)) : text
 }
 
-/** What OpenAI's protocols do with pictures and documents: data URIs, or a note for a model that cannot take them. */
-
 /** The picture formats that the vendor names; one that it does not know would be refused with the whole conversation. */
 const pictures: ReadonlySet<string> = new Set(['image/png', 'image/jpeg', 'image/webp', 'image/gif'])
 
@@ -78,9 +77,7 @@ export function fileName({ name }: MediaPart): string {
   return name === '' ? 'document.pdf' : name
 }
 
-/** Usage as OpenAI's protocols and the services compatible with them report it, brought to one meaning. */
-
-/** Of a chat completion. @returns null for what cannot be read. */
+/** Usage of a chat completion. @returns null for what cannot be read. */
 export function readChatUsage(value: unknown): Usage | null {
   const usage = recordOf(value)
   const { prompt_tokens: input, completion_tokens: output, total_tokens: total } = usage
@@ -98,7 +95,7 @@ export function readChatUsage(value: unknown): Usage | null {
   })
 }
 
-/** Of a response. @returns null for what cannot be read. */
+/** Usage of a response. @returns null for what cannot be read. */
 export function readResponseUsage(value: unknown): Usage | null {
   const usage = recordOf(value)
   const { input_tokens: input, output_tokens: output } = usage
@@ -129,8 +126,6 @@ function usageWith(input: number, output: number, parts: { read: number; write: 
 function countOf(value: unknown): number {
   return isCount(value) ? value : 0
 }
-
-/** Reading of JSON that an endpoint sent: nothing about it is trusted, neither its types nor its depth. */
 
 /** @returns the fields of an object; of anything else none. */
 export function recordOf(value: unknown): Record<string, unknown> {

@@ -1,4 +1,4 @@
-/** Settings that both protocols of OpenAI share, each on the vendor's own scale. */
+/** Request settings that both protocols of OpenAI share, on the vendor's scale, and schemas for its strict mode. */
 import type { ReasoningEffort } from 'openai/resources/shared'
 import {
   type Effort,
@@ -61,12 +61,6 @@ export function cacheKeyOf(request: GenerateRequest, official: boolean): { promp
   return official && cacheKey !== undefined ? { prompt_cache_key: cacheKey.slice(0, openAiCacheKeyChars) } : {}
 }
 
-/**
- * JSON Schema as OpenAI's strict mode takes it: every object closed, every property required, and only the keywords that the
- * mode knows. Both only narrow: what is made for the strict schema fits the given one, but for `oneOf`, which becomes `anyOf`.
- * Rules: https://platform.openai.com/docs/guides/structured-outputs, "Supported schemas".
- */
-
 const kept: ReadonlySet<string> = new Set(
   'title description type enum const pattern multipleOf minimum maximum exclusiveMinimum exclusiveMaximum minItems maxItems'.split(' '),
 )
@@ -74,7 +68,13 @@ const kept: ReadonlySet<string> = new Set(
 const dropped: ReadonlySet<string> = new Set('$schema $comment default examples readOnly writeOnly deprecated'.split(' '))
 const formats: ReadonlySet<unknown> = new Set('date-time time date duration email hostname ipv4 ipv6 uuid'.split(' '))
 
-/** @returns null for a schema that strict mode cannot express. */
+/**
+ * JSON Schema for OpenAI's strict mode: every object closed, every property required, only supported keywords. It only narrows:
+ * a value that fits the strict schema fits the original, except that `oneOf` becomes `anyOf`.
+ * Rules: https://platform.openai.com/docs/guides/structured-outputs, "Supported schemas".
+ *
+ * @returns null for a schema that strict mode cannot express
+ */
 export function strictSchema(schema: JsonObject): JsonObject | null {
   return schema['type'] === 'object' ? strictOf(schema, 1) : null
 }

@@ -1,21 +1,23 @@
 /**
- * Who may be reached. A URL is admitted by its name, its port and every address that its name has; what comes out are the very
- * addresses to connect to, so that a name server that changes its mind between check and connection changes nothing.
+ * The egress policy: which hosts may be reached. It checks a URL's name, its port and every address of the name, and returns the
+ * checked addresses to connect to, so that a name server cannot change its answer between check and connection.
+ *
+ * Also here: the rules of `egress.allow` and `egress.deny`, and name resolution with a bounded number of concurrent lookups.
  */
 import type { BlockList } from 'node:net'
 import { type Config, OxbowError } from '../../types/index.ts'
 import { maxAddresses, maxLookups, maxUrlCharacters } from '../limits.ts'
 import { type AddressKind, contains, createAddressJudge, createRanges, type JudgeAddress } from './address-kinds.ts'
 
-/** What may be connected to, and as whom to address it. */
+/** A checked target. */
 export interface Destination {
   readonly url: URL
   /** The name without a dot at its end, or the address without brackets. */
   readonly host: string
   readonly port: number
-  /** Checked. Nothing else may be connected to for this request. */
+  /** Checked addresses: the request may connect to no other. */
   readonly addresses: readonly string[]
-  /** Socket of a proxy that checks and connects in our place; absent: we do. */
+  /** Socket of a proxy that checks and connects instead; absent when this process does. */
   readonly through?: string
 }
 
@@ -41,7 +43,7 @@ export function createPolicy(config: Config['egress'], { resolve, judge }: Polic
     const named = allow.some((rule) => allowed(rule) && rule.fitsName(host))
     if (deny.some((rule) => denied(rule) && rule.fitsName(host))) throw refused(host, port, 'egress.deny names it')
     const literal = isIP(host) !== 0
-    // The question to a name server leaves this machine too: a name may carry data.
+    // A DNS query leaves this machine too, and its name may carry data.
     if (strict && !literal && !named) throw refused(host, port, 'egress.mode is strict and egress.allow does not name it')
     const portKnown = config.ports.includes(port) || allow.some((rule) => rule.port === port)
     if (!portKnown) throw refused(host, port, `port ${port} is not among egress.ports and no rule of egress.allow has it`)
@@ -57,7 +59,7 @@ export function createPolicy(config: Config['egress'], { resolve, judge }: Polic
   }
 }
 
-/** A name in egress.allow opens the private network, as it is meant to; what is special opens by its address only. */
+/** A name in egress.allow also admits private addresses; special ones are admitted only by a rule for the address. */
 function closedBecause(kind: AddressKind, by: { named: boolean; strict: boolean; portOpen: boolean }): string | null {
   if (kind === 'special') return 'it leads to a reserved, link-local, translated or metadata address'
   if (by.named) return null
@@ -66,13 +68,13 @@ function closedBecause(kind: AddressKind, by: { named: boolean; strict: boolean;
   return by.portOpen ? null : 'egress.allow opens this port for other hosts only'
 }
 
-/** Reads a URL; whether it may be reached is not said. @throws OxbowError `bad_input` */
+/** Reads a URL without checking the policy. @throws OxbowError `bad_input` */
 export function parseTarget(text: string): { url: URL; host: string; port: number } {
   const url = text.length > maxUrlCharacters ? null : URL.parse(text)
   if (url === null) throw badUrl(`It is no absolute URL, or longer than ${maxUrlCharacters} characters.`)
   if (url.protocol !== 'http:' && url.protocol !== 'https:') throw badUrl('Only http and https are fetched.')
   if (url.username !== '' || url.password !== '') throw badUrl('It carries credentials, which are not sent.')
-  // One spelling from here on: `name.` is the same host as `name`.
+  // Normalised: `name.` is the same host as `name`.
   if (url.hostname.endsWith('.')) url.hostname = url.hostname.slice(0, -1)
   const host = url.hostname.replace(/^\[(.*)\]$/, '$1')
   if (host.split('.').includes('')) throw badUrl('Its host has an empty part.')
@@ -85,23 +87,21 @@ function badUrl(why: string): OxbowError {
   return new OxbowError('bad_input', `The URL cannot be fetched. ${why}`, { hint: 'Pass a whole URL such as https://example.com/page.' })
 }
 
-/** Which address it was is not said: it would tell about the network. */
+/** The error does not name the address, which would reveal the network. */
 export function refused(host: string, port: number, why: string): OxbowError {
   return new OxbowError('denied', `${host}:${port} may not be reached: ${why}.`, {
     hint: 'Go on without it. A person can open it with egress.allow in config.toml.',
   })
 }
 
-/** The policy as it stands on this machine: its resolver, its own addresses. Both ways out have it, a fetch and the proxy. */
-
 export interface PolicyOptions {
   readonly lookup?: Lookup
   readonly ownAddresses?: () => readonly string[]
-  /** Look-ups at once. */
+  /** Maximum number of concurrent lookups. */
   readonly lookups?: number
 }
 
-/** Nothing is looked up before it is asked. @throws OxbowError `bad_config` */
+/** The policy with this machine's resolver and own addresses, for fetches and for the proxy. @throws OxbowError `bad_config` */
 export function openPolicy(config: Config['egress'], { lookup, ownAddresses, lookups = maxLookups }: PolicyOptions): Admit {
   const judge = createAddressJudge(ownAddresses ?? addressesOfThisMachine)
   return createPolicy(config, { resolve: createNameLookup(lookup, lookups), judge })
@@ -113,37 +113,36 @@ function addressesOfThisMachine(): readonly string[] {
 }
 
 /**
- * The spellings of `egress.allow` and `egress.deny`: a name, `*.name` (what is below it), an address or a range, each with or
- * without a port: `api.local:8080`, `*.example.com`, `10.1.0.0/16`, `192.168.1.5:8080`, `[fd00::5]:80`, `[fd00::/8]:80`.
+ * An entry of `egress.allow` or `egress.deny`: a name, `*.name` (its subdomains), an address or a range, each with an optional
+ * port: `api.local:8080`, `*.example.com`, `10.1.0.0/16`, `192.168.1.5:8080`, `[fd00::5]:80`, `[fd00::/8]:80`.
  */
-
 export interface EgressRule {
-  /** Null: as the list that it stands in has it. */
+  /** Null for the default of its list. */
   readonly port: number | null
-  /** A host, in the spelling of URL and without the dot at its end. Rules of addresses know no names. */
+  /** @param host as a URL spells it, without a trailing dot. Address rules match no names. */
   readonly fitsName: (host: string) => boolean
   readonly fitsAddress: (address: string) => boolean
 }
 
 const never = (): boolean => false
 
-/** @throws OxbowError `bad_config` that names the entry which cannot be read */
+/** @throws OxbowError `bad_config` that names the invalid entry */
 export function parseRules(key: string, entries: readonly string[]): readonly EgressRule[] {
   return entries.map((entry) => {
     const rule = parseRule(entry.trim())
     if (rule !== null) return rule
-    throw new OxbowError('bad_config', `egress.${key} holds "${entry}", which is no host, address or range.`, {
+    throw new OxbowError('bad_config', `egress.${key} contains "${entry}", which is not a host, address or range.`, {
       hint: 'Write for example "api.local:8080", "*.example.com", "192.168.1.5:80", "10.1.0.0/16" or "[fd00::/8]:80".',
     })
   })
 }
 
-/** The same spellings, as a call names hosts. @throws OxbowError `bad_input` that names the entry which cannot be read */
+/** Reads the hosts of a call, with the same syntax. @throws OxbowError `bad_input` that names the invalid entry */
 export function parseHosts(entries: readonly string[]): readonly EgressRule[] {
   return entries.map((entry) => {
     const rule = parseRule(entry.trim())
     if (rule !== null) return rule
-    throw new OxbowError('bad_input', `hosts holds ${JSON.stringify(entry)}, which is no host.`, {
+    throw new OxbowError('bad_input', `hosts contains ${JSON.stringify(entry)}, which is not a host.`, {
       hint: 'Write hosts without a scheme or path, e.g. "example.com", "*.example.com" or "example.com:443".',
     })
   })
@@ -183,7 +182,7 @@ function nameRule(place: string, port: number | null): EgressRule | null {
   return { port, fitsName: (host) => (below ? host.endsWith(`.${name}`) : host === name), fitsAddress: never }
 }
 
-/** @returns the name as a URL has it (small letters, punycode), or null when a URL would take it for something else */
+/** @returns the name as a URL spells it (lower case, punycode), or null when a URL would read it as something else */
 function toHostName(text: string): string | null {
   const { isIP } = process.getBuiltinModule('node:net')
   if (!/^[\p{L}\p{M}\p{N}._-]+$/u.test(text)) return null
@@ -191,17 +190,16 @@ function toHostName(text: string): string | null {
   return host.split('.').includes('') || isIP(host) !== 0 || host.startsWith('[') ? null : host
 }
 
-/**
- * Names to addresses, as the machine resolves them (hosts file included). The system's resolver cannot be stopped and holds one
- * of the few threads that file access needs too: few look-ups run at once, and whoever gives up waits no longer.
- */
-
 /** @throws OxbowError `not_found`, or the signal's reason */
 type ResolveName = (host: string, signal: AbortSignal) => Promise<readonly string[]>
 
 /** @returns every address of the name */
 type Lookup = (host: string) => Promise<readonly string[]>
 
+/**
+ * Resolves names as this machine does, hosts file included. The system's resolver cannot be cancelled and uses one of the few
+ * threads that file access needs too, so few lookups run at once; a caller that aborts stops waiting.
+ */
 export function createNameLookup(lookup: Lookup = systemLookup, lookups: number = maxLookups): ResolveName {
   const inSlot = createSlots(lookups)
   return async (host, signal) => {

@@ -237,7 +237,7 @@ describe('the egress proxy, for tunnels', () => {
             answer.resolve(['127.0.0.1'])
             const { rows } = await pass.end()
             assert.deepEqual(rowsOf(rows), [`failed site.test:${site.port}`])
-            assert.match(rows[0]!.reason, /client has gone/)
+            assert.match(rows[0]!.reason, /client closed its connection/)
             assert.equal(site.sockets.size, 0)
           },
           { lookup, egress: { allow: [`site.test:${site.port}`] } },

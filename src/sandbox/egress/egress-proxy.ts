@@ -26,7 +26,7 @@ export interface EgressProxy {
   close(): Promise<void>
 }
 
-interface Door {
+interface ProxySocket {
   readonly path: string
   close(): Promise<void>
 }
@@ -42,38 +42,38 @@ const longestName = Math.max(...(['online', 'browser'] as const).map((profile) =
 export function createEgressProxy(config: Config['egress'], folder: string, options: PolicyOptions = {}): EgressProxy {
   const admit = openPolicy(config, { lookups: maxProxyLookups, ...options })
   const passes: Readonly<Record<OnlineProfile, Passes>> = { online: createPasses(admit), browser: createPasses(admit) }
-  const doors = new Map<OnlineProfile, Promise<Door>>()
+  const sockets = new Map<OnlineProfile, Promise<ProxySocket>>()
   let place: Promise<SocketPlace> | null = null
 
-  const open = async (profile: OnlineProfile): Promise<Door> => {
+  const open = async (profile: OnlineProfile): Promise<ProxySocket> => {
     place ??= makeSocketPlace(folder, longestName)
-    return openDoor((await place).path(socketName(profile)), passes[profile])
+    return openProxySocket((await place).path(socketName(profile)), passes[profile])
   }
   return {
     async socket(profile) {
-      const door = doors.get(profile) ?? open(profile)
-      doors.set(profile, door)
+      const proxySocket = sockets.get(profile) ?? open(profile)
+      sockets.set(profile, proxySocket)
       try {
-        return (await door).path
+        return (await proxySocket).path
       } catch (error) {
-        doors.delete(profile)
+        sockets.delete(profile)
         // Made anew, unless the other profile has its socket there.
-        if (doors.size === 0) place = null
+        if (sockets.size === 0) place = null
         throw error
       }
     },
     issue: async (profile, hosts) => passes[profile].issue(hosts),
     async close() {
-      for (const door of doors.values()) await (await door.catch(() => null))?.close()
-      doors.clear()
+      for (const proxySocket of sockets.values()) await (await proxySocket.catch(() => null))?.close()
+      sockets.clear()
       await (await place?.catch(() => null))?.remove()
     },
   }
 }
 
-async function openDoor(path: string, passes: Passes): Promise<Door> {
+async function openProxySocket(path: string, passes: Passes): Promise<ProxySocket> {
   const { createServer } = process.getBuiltinModule('node:http')
-  const sockets = new Set<Socket>()
+  const connections = new Set<Socket>()
   const server = createServer({
     maxHeaderSize: maxProxyHeaderBytes,
     headersTimeout: proxyHeaderMs,
@@ -85,9 +85,9 @@ async function openDoor(path: string, passes: Passes): Promise<Door> {
   // So connections bound requests, however many of them a client sends in one go.
   server.maxRequestsPerSocket = 1
   server.on('connection', (socket: Socket) => {
-    sockets.add(socket)
+    connections.add(socket)
     socket.on('error', () => socket.destroy())
-    socket.on('close', () => sockets.delete(socket))
+    socket.on('close', () => connections.delete(socket))
   })
   server.on('connect', (request, socket, head: Buffer) => void openTunnel(passes, request, socket as Socket, head))
   server.on('request', (request, response) => void forwardRequest(passes, request, response))
@@ -101,7 +101,7 @@ async function openDoor(path: string, passes: Passes): Promise<Door> {
     async close() {
       const closed = Promise.withResolvers<void>()
       server.close(() => closed.resolve())
-      for (const socket of sockets) socket.destroy()
+      for (const socket of connections) socket.destroy()
       await closed.promise
     },
   }
@@ -118,8 +118,7 @@ async function listen(server: Server, path: string): Promise<void> {
   await openToHands(path)
 }
 
-/** Where the proxy's sockets are: in a folder that only the kernel's user can enter, as sandboxes are shown the socket alone. */
-
+/** The folder of the proxy's sockets. Only the kernel's user can enter it; a sandbox sees the socket alone. */
 export interface SocketPlace {
   readonly path: (name: string) => string
   remove(): Promise<void>
@@ -140,10 +139,8 @@ export async function makeSocketPlace(folder: string, longest: number): Promise<
   return { path: (name) => join(place, name), remove: () => rm(place, { recursive: true, force: true }) }
 }
 
-/** Only root and the uid of hands may connect: their own where the kernel is no root. */
+/** Only root and the uid of hands may connect; hands run as the kernel's user unless that is root. */
 export async function openToHands(socketPath: string): Promise<void> {
   await chmod(socketPath, 0o600)
   if (process.getuid?.() === 0) await chown(socketPath, sandboxUid, sandboxUid)
 }
-
-/** What a client of the proxy asks for, read strictly: two readings of one request are how proxies are tricked. */

@@ -1,6 +1,7 @@
 /**
- * One GET to a checked destination. The name is never resolved again: the connection gets the checked addresses and tries them
- * in turn. Certificates are checked against the name. No cookies, no credentials, no proxy, no connection kept.
+ * One GET to a checked destination, and its body. The name is never resolved again: the connection tries the checked addresses
+ * in turn. Certificates are checked against the name. No cookies, credentials, proxy or kept-alive connection. The body is
+ * unpacked up to a limit that also stops decompression bombs.
  */
 import type { ClientRequest, IncomingMessage, RequestOptions } from 'node:http'
 import type { Socket } from 'node:net'
@@ -36,10 +37,10 @@ export async function requestPinned(to: Destination, headers: ExtraHeaders, sign
   request.on('response', (message) => {
     answered.resolve({ status: message.statusCode ?? 0, message, address: message.socket.remoteAddress ?? '' })
   })
-  // A connection that becomes something else is no page. Without this listener node closes it and tells nobody.
+  // A protocol upgrade is not a page. Without this listener Node closes the connection without an event.
   request.on('upgrade', (_, socket) => socket.destroy())
   request.on('error', answered.reject)
-  // Whatever else ends a request: nobody waits for it for ever.
+  // However else the request ends, it settles.
   request.on('close', () => answered.reject(new Error('closed without an answer')))
   request.end()
   try {
@@ -104,7 +105,7 @@ function tlsTo(host: string): ConnectionOptions {
   return { ALPNProtocols: ['http/1.1'], rejectUnauthorized: true, ...(isName ? { servername: host } : { host }) }
 }
 
-/** What the other side says stays out of it; the system's code is enough. */
+/** The error holds the system's code only, nothing that the other side sent. */
 export function connectionFailure({ host, port }: Pick<Destination, 'host' | 'port'>, cause: unknown): OxbowError {
   const code = cause instanceof Error && 'code' in cause && typeof cause.code === 'string' ? cause.code : 'its answer cannot be read'
   return new OxbowError('tool_failed', `${host}:${port} did not give an answer (${code}).`, {
@@ -113,8 +114,6 @@ export function connectionFailure({ host, port }: Pick<Destination, 'host' | 'po
   })
 }
 
-/** Reads a body to its limit, unpacked. What is packed small and large inside (a decompression bomb) stops at the same limit. */
-
 export interface Body {
   readonly bytes: Buffer
   /** There was more than the limit. */
@@ -122,7 +121,9 @@ export interface Body {
 }
 
 /**
- * @param maxBytes bounds what was sent and what is unpacked, each
+ * Reads and unpacks a body up to its limit.
+ *
+ * @param maxBytes limits the packed and the unpacked size, each
  * @throws OxbowError `tool_failed` for an encoding nobody asked for, `limit_reached` for one that only grows; else the stream's own error
  */
 export async function readBody(message: IncomingMessage, maxBytes: number): Promise<Body> {

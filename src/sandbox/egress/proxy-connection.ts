@@ -1,4 +1,9 @@
-/** From what a client asks for to a connection: the policy, then one of the addresses that it has checked, and what is counted. */
+/**
+ * One request of a proxy client: read strictly, because two readings of one request are how proxies are tricked; checked by the
+ * policy; connected to a checked address; and counted. A tunnel (CONNECT) copies bytes both ways and ends no TLS. A plain http
+ * request is sent on over a connection of its own, so that no part of it can be taken for another request. A refusal is a
+ * status and one line that a person can read in the output of any program.
+ */
 import { once } from 'node:events'
 import type { ClientRequest, IncomingMessage, ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
@@ -14,18 +19,20 @@ interface Reached {
 }
 
 /**
- * Counted either way. The connection ends by itself when it is silent for long, or has carried too much.
- * @param target makes the URL of what is asked for
- * @param client who asks; when it goes, nothing is reached any more
- * @throws OxbowError that may be shown to the client: it names no address that was not asked for
+ * Connects, and counts the attempt whatever its result. The connection closes when it is idle for long or has carried too much.
+ *
+ * @param requestTarget as the client sent it, for the log
+ * @param target makes the URL to reach; may throw
+ * @param client when it closes, the attempt stops
+ * @throws OxbowError that may be shown to the client: it contains no address that the client did not name
  */
-async function reachTarget({ admit, log }: ProxyDeps, asked: string, target: () => string, client: Socket): Promise<Reached> {
+async function reachTarget({ admit, log }: ProxyDeps, requestTarget: string, target: () => string, client: Socket): Promise<Reached> {
   const stop = new AbortController()
-  const gone = (): void => stop.abort(new OxbowError('cancelled', 'The client has gone.', { hint: 'Ask again.' }))
+  const gone = (): void => stop.abort(new OxbowError('cancelled', 'The client closed its connection.', { hint: 'Ask again.' }))
   const timer = setTimeout(() => stop.abort(tooSlow()), proxyConnectMs)
   client.once('close', gone)
   if (client.destroyed) gone()
-  const decided = log?.begin(readable(asked))
+  const decided = log?.begin(readable(requestTarget))
   try {
     const to = await admit(target(), stop.signal)
     const upstream = await connect(to, stop.signal)
@@ -33,10 +40,10 @@ async function reachTarget({ admit, log }: ProxyDeps, asked: string, target: () 
     log?.note({ host: to.host, port: to.port, decision: 'reached', reason: '' }, upstream)
     return { to, upstream }
   } catch (error) {
-    const failure = isOxbowError(error) ? error : misfortune(error)
+    const failure = isOxbowError(error) ? error : unreachable(error)
     decided?.()
     const refused = failure.code === 'denied' || failure.code === 'bad_input'
-    log?.note({ ...readable(asked), decision: refused ? 'refused' : 'failed', reason: shortReason(failure.message) })
+    log?.note({ ...readable(requestTarget), decision: refused ? 'refused' : 'failed', reason: shortReason(failure.message) })
     throw failure
   } finally {
     clearTimeout(timer)
@@ -58,22 +65,22 @@ async function connect(to: Destination, signal: AbortSignal): Promise<Socket> {
   return upstream
 }
 
-/** Ends the connection when one direction has carried too much. @param source what is read, in either direction */
+/** Closes the connection when one direction has carried too much. @param source emits the data of either direction */
 function boundBytes(source: NodeJS.EventEmitter, upstream: Socket): void {
   source.on('data', () => {
     if (upstream.bytesRead > maxProxyBytes || upstream.bytesWritten > maxProxyBytes) upstream.destroy()
   })
 }
 
-/** What was asked for, when it is refused before the policy has read it: anything, so only what can be shown of it. */
-function readable(asked: string): { host: string; port: number } {
-  const url = URL.parse(/^[a-z][a-z0-9+.-]*:\/\//i.test(asked) ? asked : `https://${asked}/`)
-  const host = (url?.hostname ?? asked).replace(/[^\x21-\x7e]/g, '?')
+/** Host and port of a request target that the policy has not read yet: it may be anything, so only printable characters stay. */
+function readable(requestTarget: string): { host: string; port: number } {
+  const url = URL.parse(/^[a-z][a-z0-9+.-]*:\/\//i.test(requestTarget) ? requestTarget : `https://${requestTarget}/`)
+  const host = (url?.hostname ?? requestTarget).replace(/[^\x21-\x7e]/g, '?')
   const port = url === null ? 0 : url.port === '' ? (url.protocol === 'https:' ? 443 : 80) : Number(url.port)
   return { host, port }
 }
 
-/** Host and port stand in the record already. */
+/** The record holds host and port already. */
 function shortReason(message: string): string {
   return message.replace(/^\S+ (?:may not be reached: |did not give an answer )/, '')
 }
@@ -82,18 +89,16 @@ function tooSlow(): OxbowError {
   return new OxbowError('timeout', `It did not answer within ${proxyConnectMs / 1000} s.`, { hint: 'Try again later.' })
 }
 
-function misfortune(cause: unknown): OxbowError {
+function unreachable(cause: unknown): OxbowError {
   return new OxbowError('tool_failed', 'It could not be reached.', { hint: 'Try again later.', cause })
 }
 
-/** CONNECT: bytes both ways to a checked address. What is inside, TLS above all, stays between the two ends. */
-
-/** @param head what the client sent behind its request. Never rejects. */
+/** Answers CONNECT. Never rejects. @param head bytes that the client sent after its request */
 export async function openTunnel(passes: Passes, request: IncomingMessage, client: Socket, head: Buffer): Promise<void> {
-  const atEase = watchEnd(client)
+  const stopWatching = watchEnd(client)
   try {
     const { upstream } = await reachTarget(passes.holderOf(request), request.url ?? '', () => tunnelTarget(request), client)
-    atEase()
+    stopWatching()
     if (client.destroyed) return void upstream.destroy()
     client.write('HTTP/1.1 200 Connection established\r\n\r\n')
     if (head.length > 0) upstream.write(head)
@@ -104,15 +109,15 @@ export async function openTunnel(passes: Passes, request: IncomingMessage, clien
     client.on('close', () => upstream.destroySoon())
     upstream.on('close', () => client.destroySoon())
   } catch (error) {
-    atEase()
+    stopWatching()
     refuseTunnel(client, error)
   }
 }
 
-/** Nobody reads from a client that waits for its tunnel, so its end would go unseen. @returns stops watching */
+/** Notices when a client closes while it waits for its tunnel, although nothing reads from it then. @returns stops watching */
 function watchEnd(client: Socket): () => void {
   const look = (): void => {
-    // What it has sent early is for the other side; without that, reading shows the end.
+    // Early data is for the other side and stays; with none, a read reveals the end.
     if (client.readableLength === 0) client.read()
   }
   const leave = (): void => void client.destroy()
@@ -124,12 +129,7 @@ function watchEnd(client: Socket): () => void {
   }
 }
 
-/**
- * A plain http request, sent on as a request of its own: one connection for each, so that nothing of one request can be taken
- * for a part of another. What belongs to the connection to the proxy (RFC 9110, 7.6.1) stays here, credentials for it too.
- */
-
-/** Never rejects. */
+/** Sends a plain http request on, without the headers of the connection to the proxy (RFC 9110, 7.6.1). Never rejects. */
 export async function forwardRequest(passes: Passes, request: IncomingMessage, response: ServerResponse): Promise<void> {
   try {
     assertPlainBody(request)
@@ -139,7 +139,7 @@ export async function forwardRequest(passes: Passes, request: IncomingMessage, r
     response.writeHead(answer.statusCode ?? 502, [...endToEnd(answer.rawHeaders), 'connection', 'close'])
     boundBytes(answer, upstream)
     answer.pipe(response)
-    // Whichever end goes first takes the other with it.
+    // Either end closes the other.
     response.on('close', () => upstream.destroy())
     answer.on('error', () => response.destroy())
   } catch (error) {
@@ -147,18 +147,18 @@ export async function forwardRequest(passes: Passes, request: IncomingMessage, r
   }
 }
 
-/** @throws OxbowError `bad_input` for a body whose end only some would find */
+/** @throws OxbowError `bad_input` for a body whose end servers may find in different places */
 function assertPlainBody({ headers }: IncomingMessage): void {
   const coding = headers['transfer-encoding']
   if (coding === undefined || coding.trim().toLowerCase() === 'chunked') return
-  throw new OxbowError('bad_input', 'Its body comes in a transfer coding other than chunked.', { hint: 'Send it plain.' })
+  throw new OxbowError('bad_input', 'The request body has a transfer coding other than chunked.', { hint: 'Send it without that coding.' })
 }
 
 async function ask(request: IncomingMessage, to: Destination, upstream: Socket): Promise<IncomingMessage> {
   const outgoing = send(request, to, upstream)
   const over = Promise.withResolvers<never>()
   outgoing.on('error', over.reject)
-  // A connection that becomes something else needs CONNECT.
+  // A protocol upgrade needs CONNECT.
   outgoing.on('upgrade', (_, socket) => socket.destroy())
   outgoing.on('close', () => over.reject(new Error('closed without an answer')))
   let interim = 0
@@ -193,12 +193,12 @@ function send(request: IncomingMessage, { url }: Destination, upstream: Socket):
 const ofTheConnection =
   'connection keep-alive proxy-connection proxy-authenticate proxy-authorization proxy-authentication-info te trailer transfer-encoding upgrade expect http2-settings'
 
-/** @returns raw headers without those of the connection, those that `Connection` names, and those in `beside` */
-function endToEnd(raw: readonly string[], beside: readonly string[] = []): string[] {
+/** @returns raw headers without those of the connection, those that `Connection` names, and those in `excluded` */
+function endToEnd(raw: readonly string[], excluded: readonly string[] = []): string[] {
   const pairs = raw.flatMap((name, i) => (i % 2 === 0 ? [[name.toLowerCase(), raw[i + 1] ?? ''] as const] : []))
   const named = pairs.flatMap(([name, value]) => (name === 'connection' ? value.toLowerCase().split(',') : []))
-  const dropped = new Set([...ofTheConnection.split(' '), ...named.map((name) => name.trim()), ...beside])
-  // A length that `Connection` names away would leave a body without an end.
+  const dropped = new Set([...ofTheConnection.split(' '), ...named.map((name) => name.trim()), ...excluded])
+  // Without its length the body would have no end, even if `Connection` names it.
   dropped.delete('content-length')
   return pairs.flatMap(([name, value]) => (dropped.has(name) ? [] : [name, value]))
 }
@@ -208,10 +208,10 @@ const authority = /^(\[[0-9a-f:.]+\]|[^\s/?#@\\:[\]%]+):([0-9]{1,5})$/i
 
 /** @returns the URL whose host and port a tunnel leads to. @throws OxbowError `bad_input` */
 export function tunnelTarget(request: IncomingMessage): string {
-  const asked = request.url ?? ''
-  if (!authority.test(asked)) throw misread('CONNECT takes host:port.')
-  const url = `https://${asked}/`
-  // RFC 9110, 7.2: Host repeats what is asked for. Clients leave the port out, or all of it.
+  const target = request.url ?? ''
+  if (!authority.test(target)) throw misread('CONNECT takes host:port.')
+  const url = `https://${target}/`
+  // RFC 9110, 7.2: Host repeats the target. Some clients omit the port or the whole header.
   const host = onlyHost(request)
   if (host !== null && !isSameHost(`https://${host}/`, url) && !isSameHost(`https://${host}/`, withoutPort(url)))
     throw misread('Its Host header names another host.')
@@ -220,14 +220,14 @@ export function tunnelTarget(request: IncomingMessage): string {
 
 /** @returns the whole URL of a plain request. @throws OxbowError `bad_input` */
 export function forwardTarget(request: IncomingMessage): string {
-  const asked = request.url ?? ''
-  if (!/^http:\/\//i.test(asked)) throw misread('This is a proxy: it takes CONNECT, and http:// requests with a whole URL.')
+  const target = request.url ?? ''
+  if (!/^http:\/\//i.test(target)) throw misread('This is a proxy: it takes CONNECT, and http:// requests with a whole URL.')
   const host = onlyHost(request)
-  if (host !== null && !isSameHost(`http://${host}/`, asked)) throw misread('Its Host header names another host.')
-  return asked
+  if (host !== null && !isSameHost(`http://${host}/`, target)) throw misread('Its Host header names another host.')
+  return target
 }
 
-/** @returns null when there is none, which HTTP/1.0 allows. @throws OxbowError `bad_input` for more than one */
+/** @returns null when there is no Host header, which HTTP/1.0 allows. @throws OxbowError `bad_input` for more than one */
 function onlyHost(request: IncomingMessage): string | null {
   const all = request.rawHeaders.filter((_, i) => i % 2 === 1 && request.rawHeaders[i - 1]!.toLowerCase() === 'host')
   if (all.length > 1) throw misread('It has more than one Host header.')
@@ -250,11 +250,9 @@ function misread(why: string): OxbowError {
   return new OxbowError('bad_input', why, { hint: 'Set http_proxy and https_proxy to http://127.0.0.1:8118.' })
 }
 
-/** How the proxy says no: a status, and one line that a person can read in the output of any program. */
-
 const statuses: Readonly<Partial<Record<ErrorCode, number>>> = { unauthenticated: 407, denied: 403, bad_input: 400, timeout: 504 }
 
-/** Some programs send a password only when they are asked for it (RFC 9110, 11.7.1). */
+/** Some programs send a password only when challenged (RFC 9110, 11.7.1). */
 const challenge = 'Basic realm="oxbow"'
 
 interface Refusal {
@@ -262,7 +260,7 @@ interface Refusal {
   readonly line: string
 }
 
-/** For whatever was thrown; what is not an OxbowError stays unsaid. */
+/** @param error anything thrown; only an OxbowError's message is shown */
 function refusalOf(error: unknown): Refusal {
   if (!isOxbowError(error)) return { status: 502, line: 'oxbow: it could not be reached.' }
   const status = statuses[error.code] ?? 502
@@ -270,7 +268,7 @@ function refusalOf(error: unknown): Refusal {
   return { status, line: `oxbow: ${error.message}${hint}`.replace(/[^\x20-\x7e]/g, '?') }
 }
 
-/** Before a tunnel stands, the socket is still plain HTTP. */
+/** Until the tunnel is open, the socket still carries plain HTTP. */
 export function refuseTunnel(client: Socket, error: unknown): void {
   const { status, line } = refusalOf(error)
   const head = [`HTTP/1.1 ${status} Refused by the egress proxy`, 'content-type: text/plain', 'connection: close']
@@ -279,7 +277,7 @@ export function refuseTunnel(client: Socket, error: unknown): void {
 }
 
 export function refuseRequest(response: ServerResponse, error: unknown): void {
-  // Half an answer cannot be taken back; the cut tells.
+  // A started answer can only be cut off.
   if (response.headersSent) return void response.destroy()
   const { status, line } = refusalOf(error)
   const challenged = status === 407 ? { 'proxy-authenticate': challenge } : {}

@@ -1,8 +1,8 @@
 /**
- * Passes: who of a profile is at the proxy. Each command gets one, in the address of the proxy that its environment names
- * (`http://oxbow:PASS@127.0.0.1:8118`), and programs send it with every request as they send any proxy's password. What goes by a
- * pass is counted for its command alone, and reaches only the hosts that the command was called with. A pass is no wall between
- * two commands of one sandbox: they share a uid, and one can read the environment of the other.
+ * Passes tell the proxy which command a request belongs to. Each command gets one in the proxy address of its environment
+ * (`http://oxbow:PASS@127.0.0.1:8118`), and programs send it with every request like any proxy password. Traffic with a pass is
+ * counted for its command alone, by host, port and decision, and reaches only the hosts that the command was called with. A pass
+ * does not isolate two commands of one sandbox: they share a uid, and one can read the other's environment.
  */
 import { randomBytes } from 'node:crypto'
 import type { IncomingMessage } from 'node:http'
@@ -13,16 +13,16 @@ import { type Admit, type EgressRule, parseHosts, parseTarget, refused } from '.
 
 export interface ProxyDeps {
   readonly admit: Admit
-  /** Null: nobody asks what went through. */
+  /** Null when traffic is not counted. */
   readonly log: VisitLog | null
 }
 
 export interface EgressPass {
   /** Lower-case hex. */
   readonly token: string
-  /** What went by it until now. */
+  /** Its traffic until now. */
   soFar(): Promise<Visits>
-  /** Nothing goes by it any more. */
+  /** Revokes the pass. */
   end(): Promise<Visits>
 }
 
@@ -33,7 +33,7 @@ export interface Passes {
   holderOf(request: IncomingMessage): ProxyDeps
 }
 
-/** @param admit judges all requests; those that come before a pass was issued are counted for nobody */
+/** @param admit checks all requests; those before the first pass are not counted */
 export function createPasses(admit: Admit): Passes {
   const holders = new Map<string, ProxyDeps>()
   let strict = false
@@ -61,7 +61,7 @@ export function createPasses(admit: Admit): Passes {
       const holder = holders.get(token)
       if (holder !== undefined) return holder
       if (!strict) return { admit, log: null }
-      throw new OxbowError('unauthenticated', 'The request has no pass, or that of a command that has ended.', {
+      throw new OxbowError('unauthenticated', 'The request has no pass, or the pass of a command that has ended.', {
         hint: 'Use the proxy as http_proxy names it, with its password.',
       })
     },
@@ -77,9 +77,7 @@ function narrowed(admit: Admit, rules: readonly EgressRule[]): Admit {
   }
 }
 
-/** What went through the proxy by one pass. Connections are counted by host, port and decision. */
-
-/** `failed`: it was let through, and the other side did not answer. */
+/** `failed`: admitted, but the other side did not answer. */
 type VisitDecision = 'reached' | 'refused' | 'failed'
 
 export interface Visit {
@@ -97,14 +95,14 @@ export interface Visit {
 
 export interface Visits {
   readonly rows: readonly Visit[]
-  /** Connections that found no room in the rows. */
+  /** Connections beyond the maximum number of rows. */
   readonly more: number
 }
 
 type Noted = Pick<Visit, 'host' | 'port' | 'decision' | 'reason'>
 
 export interface VisitLog {
-  /** What is being looked up or connected to: told as failed until it is decided. @returns called when it is, before `note` */
+  /** Starts a lookup and connection, which counts as failed until it is decided. @returns to be called then, before `note` */
   begin(asked: Pick<Visit, 'host' | 'port'>): () => void
   /** @param upstream the connection to the other side, whose bytes are counted until it closes */
   note(visit: Noted, upstream?: Socket): void

@@ -1,4 +1,8 @@
-/** Runs a module: a WASI command, or one function of the JSON interface. Both see the same imports. */
+/**
+ * Runs a WebAssembly module: a WASI command, or one function of the JSON interface. Both see the same imports, the calls of the
+ * host and a WASI (preview 1) shim whose faults are corrected here. It has no sockets, clocks have a coarse resolution, and a
+ * sleep blocks instead of spinning.
+ */
 import { ConsoleStdout, WASI, wasi as wasiConstants, WASIProcExit } from '@bjorn3/browser_wasi_shim'
 import {
   maxElementBytes,
@@ -167,12 +171,6 @@ function readText(bytes: Uint8Array): Answer | Failed {
 
 const missing = (what: string, hint = 'A wasi tool exports memory and _start, an abi tool memory and its function.'): Failed =>
   failed('not_found', what, hint)
-
-/**
- * The system interface of a module (WASI preview 1): the shim, with the calls that it gets wrong or answers with an exception
- * put right. Clocks tell the true time at the resolution that they name, or say that they do not exist; a sleep sleeps instead
- * of spinning; there are no sockets.
- */
 
 interface WasiParts {
   readonly stdin: Uint8Array

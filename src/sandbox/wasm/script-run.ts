@@ -1,6 +1,6 @@
 /**
  * Runs a JavaScript tool in QuickJS: an interpreter inside a module whose memory has a maximum (QuickJS's own memory limit does
- * not hold), so that the tool shares no object with this thread. Only strings cross the border.
+ * not hold), so that the tool shares no object with this thread. Only strings are exchanged.
  */
 import { Directory, OpenFile, wasi } from '@bjorn3/browser_wasi_shim'
 import baseVariant from '@jitl/quickjs-singlefile-mjs-release-sync'
@@ -73,10 +73,10 @@ function evaluate(context: QuickJSContext, script: Script): Answer | Failed {
   const { job, mounts, callHost } = script
   const source = decodeSource(job.code)
   if (source === null) return failed('bad_input', 'The source of the tool is no UTF-8 text.', 'A js tool is an ES module as text.')
-  const door = createScriptDoor({ mounts, callHost, stdout: writerOf(job.stdout), stderr: writerOf(job.stderr) })
-  const raw = context.newFunction('door', (...handles) => {
+  const host = createScriptHost({ mounts, callHost, stdout: writerOf(job.stdout), stderr: writerOf(job.stderr) })
+  const raw = context.newFunction('host', (...handles) => {
     const words = handles.map((each) => textOf(context, each, maxToolInputBytes))
-    return context.newString(words.includes(null) ? tooLong : door(words.map(String)))
+    return context.newString(words.includes(null) ? tooLong : host(words.map(String)))
   })
   const prelude = context.unwrapResult(context.evalCode(scriptPrelude, 'oxbow.js'))
   const invoke = context.unwrapResult(context.callFunction(prelude, context.undefined, raw))
@@ -165,26 +165,23 @@ function isFull(memory: WasmMemory, pages: number): boolean {
   return memory.buffer.byteLength + (pages / 16) * pageBytes > pages * pageBytes && pages > scriptMinMemoryMb * pagesPerMib
 }
 
-/**
- * What a JavaScript tool finds in its world: `oxbow.call(name, input)`, `oxbow.read(path)`, `oxbow.write(path, text)`,
- * `oxbow.list(path)` and `console`. Each is one string in and one string out; what goes wrong is thrown inside as an Error with
- * `code` and `hint`.
- */
-
-interface DoorParts {
+interface ScriptHostParts {
   readonly mounts: readonly MountedFolder[]
   readonly callHost: CallHost
   readonly stdout: OutputWriter
   readonly stderr: OutputWriter
 }
 
-/** Runs inside the interpreter before the tool does, and keeps what it needs of it. @returns a function that calls the tool. */
-export const scriptPrelude: string = `(door) => {
+/**
+ * Runs in the interpreter before the tool and defines `console` and `oxbow.call`, `read`, `write` and `list`, which throw an Error
+ * with `code` and `hint`. It captures the built-ins that it needs. @returns a function that calls the tool
+ */
+export const scriptPrelude: string = `(host) => {
   const { parse, stringify } = JSON
   const { hasOwn } = Object
   const text = String
   const ask = (...words) => {
-    const reply = parse(door(...words))
+    const reply = parse(host(...words))
     if (!hasOwn(reply, 'error')) return reply.ok
     const { code, message, hint } = reply.error
     throw Object.assign(new Error(message), { code, hint })
@@ -203,7 +200,7 @@ export const scriptPrelude: string = `(door) => {
 }`
 
 /** @returns a function that takes the words of a request and gives a `HostReply` as JSON. */
-export function createScriptDoor({ mounts, callHost, stdout, stderr }: DoorParts): (words: readonly string[]) => string {
+export function createScriptHost({ mounts, callHost, stdout, stderr }: ScriptHostParts): (words: readonly string[]) => string {
   const encoder = new TextEncoder()
   const print = (write: OutputWriter, text: string): Json => {
     write(encoder.encode(text))

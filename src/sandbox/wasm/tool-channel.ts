@@ -39,8 +39,6 @@ export type HostReply = { readonly ok: Json } | { readonly error: Failure }
 /** Bytes before the text in the memory of an output: how many were kept, and how many were dropped, as two Uint32. */
 const outputHeadBytes = 8
 
-/** What a tool writes, in memory that thread and keeper share: the beginning is kept, the rest is counted. */
-
 export type OutputWriter = (bytes: Uint8Array) => void
 
 export function sharedOutput(maxBytes: number): SharedArrayBuffer {

@@ -212,8 +212,6 @@ function holdDirectory<T extends OpenDirectory>(open: T, place: Place): T {
   })
 }
 
-/** What a tool made different under its `rw` mounts. */
-
 /** A file of many names is given back under each: all of that together has the limit that all files have. */
 export function changesIn(mounts: readonly MountedFolder[], maxBytes: number): readonly ToolChange[] | Failed {
   const changes = mounts.filter(({ mode }) => mode === 'rw').flatMap((mount) => changesOf(mount))

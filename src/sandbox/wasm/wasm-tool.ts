@@ -110,8 +110,6 @@ export type ToolChange =
   | { readonly kind: 'written'; readonly path: string; readonly bytes: Uint8Array }
   | { readonly kind: 'folder_made' | 'removed'; readonly path: string }
 
-/** Whether a run can be tried at all: sizes, limits, and mounts whose paths lead nowhere but into themselves. */
-
 /** What a tool has that says nothing about its limits. */
 export const defaultToolLimits: ToolLimits = {
   memoryMb: toolMemoryMb,
@@ -127,7 +125,7 @@ const maxima: ToolLimits = {
   fileBytes: maxToolFileBytes,
 }
 
-/** @returns why not, or null. @param input as JSON */
+/** Checks sizes, limits and mounts before a run. @param input as JSON. @returns why it is refused, or null */
 export function refuseRequest(tool: WasmTool, input: string, limits: ToolLimits): Failure | null {
   if (tool.code.length > maxToolCodeBytes) {
     return refuse('limit_reached', `The tool has ${tool.code.length} bytes; the limit is ${maxToolCodeBytes}.`, 'Build it smaller.')
