@@ -114,18 +114,13 @@ const price = (what: string): z.ZodDefault<z.ZodNullable<z.ZodNumber>> =>
   z.number().nonnegative().nullable().default(null).describe(`Micro-dollars per million ${what}. Unset: the price in the catalog.`)
 
 const overrides = {
-  context_tokens: z
-    .int()
-    .min(1024)
-    .nullable()
-    .default(null)
-    .describe('Size of the context window in tokens. Required for a model that is not in the catalog.'),
+  context_tokens: z.int().min(1024).nullable().default(null).describe('Context window in tokens. Required if the catalog lacks the model.'),
   max_output_tokens: z
     .int()
     .min(1)
     .nullable()
     .default(null)
-    .describe('Maximum tokens of one answer. Unset: the limit in the catalog, at most 32 000.'),
+    .describe('Maximum tokens of one answer. Unset: the catalog limit, max. 32 000.'),
   input_price: price('input tokens'),
   output_price: price('output tokens'),
   cache_read_price: price('input tokens read from a prompt cache'),
@@ -160,10 +155,7 @@ export const configSchema: z.ZodType<Config> = z.strictObject({
         .min(1)
         .default('auto')
         .describe('Provider of a model that is named without one. `auto`: the one whose key or base URL is set, otherwise offline.'),
-      name: z
-        .string()
-        .default('')
-        .describe('Default model: `provider/model`, or a model of `model.provider`. Empty: the provider’s default.'),
+      name: z.string().default('').describe('Default model: `provider/model`, or one of `model.provider`. Empty: the provider’s default.'),
       fallback: z
         .array(z.string())
         .default([])
@@ -206,10 +198,7 @@ export const configSchema: z.ZodType<Config> = z.strictObject({
         ),
     })
     .prefault({}),
-  providers: z
-    .record(z.string(), provider)
-    .default({})
-    .describe('Model services by id: additional ones, and changes to the built-in ones.'),
+  providers: z.record(z.string(), provider).default({}).describe('Services by id: additional ones, and changes to the built-in ones.'),
   agent: z
     .strictObject({
       name: z.string().min(1).default('ox').describe('Name of the agent in the journal.'),
@@ -235,11 +224,7 @@ export const configSchema: z.ZodType<Config> = z.strictObject({
   turn: z
     .strictObject({
       max_turns: z.int().min(1).max(1000).default(100).describe('Maximum model calls in one turn.'),
-      time_limit_s: z
-        .int()
-        .min(1)
-        .default(3_600)
-        .describe('Time limit of one turn in seconds, not counting time spent waiting for approval.'),
+      time_limit_s: z.int().min(1).default(3_600).describe('Time limit of one turn in seconds, not counting waits for approval.'),
     })
     .prefault({}),
   approval: z
@@ -276,10 +261,7 @@ export const configSchema: z.ZodType<Config> = z.strictObject({
   memory: memoryConfig,
   gateway: z
     .strictObject({
-      host: z
-        .string()
-        .default('127.0.0.1')
-        .describe('Address to listen on. Any address other than loopback exposes the gateway to the network.'),
+      host: z.string().default('127.0.0.1').describe('Address to listen on. Anything but loopback exposes the gateway to the network.'),
       port: z.int().min(0).max(65_535).default(0).describe('Port to listen on; 0 lets the system choose.'),
     })
     .prefault({}),

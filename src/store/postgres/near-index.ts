@@ -1,12 +1,12 @@
 /**
- * The index of pgvector (HNSW over sixteen bits a number) for users with so many vectors that they are no longer held in eight bits.
+ * The pgvector index (HNSW over 16-bit floats), for users with too many vectors to keep them in memory as 8-bit values.
  *
- * Upkeep builds it while no guest writes: building takes minutes, and each vector added some milliseconds, which no turn should wait
- * for. A removal takes its vectors out at once; new vectors wait for upkeep. A search takes candidates from the index, compares what
- * was written since one by one, and scores both by the stored vectors, as without an index.
+ * Upkeep builds it while no guest writes: building takes minutes, and adding one vector takes milliseconds, which no turn should wait
+ * for. Removed vectors leave the index at once; new ones enter it with the next upkeep. A search takes candidates from the index, compares
+ * newer vectors one by one, and scores both by the stored vectors, as without an index.
  *
- * pgvector filters what it has found, not what it searches: so filters are applied here, to more and more candidates, and where too
- * few of a thousand pass, the index is not used. A filter never makes a search return too few hits.
+ * pgvector filters after its search, not during it. So filters are applied here, to an increasing number of candidates, and if too few of
+ * a thousand pass, the index is not used. A filter never makes a search return too few hits.
  */
 import { createHash } from 'node:crypto'
 import type { UserId } from '../../types/index.ts'
@@ -23,32 +23,32 @@ import type { PostgresSession } from './postgres-session.ts'
 
 export interface NearRow {
   readonly model: string
-  /** As that of the model: the same name with another is another collection of vectors. */
+  /** Equal to that of the model; a different value means another collection of vectors of the same name. */
   readonly began: number
   readonly name: string
-  /** All vectors of blocks up to this version are in it. */
+  /** The index has all vectors of blocks up to this version. */
   readonly version: number
 }
 
 const named = /^memory_near_[0-9a-f]{24}$/
 
-/** Names are ours, so that they can stand in a statement. */
+/** @returns a generated name that is safe in a statement */
 export function nearName(user: UserId, model: string): string {
   return `memory_near_${createHash('sha256').update(`${user}\0${model}`).digest('hex').slice(0, 24)}`
 }
 
-/** @returns the name; null for one that is none of ours, whoever wrote it there */
+/** @returns the name, or null if `nearName` did not generate it */
 export function safeName(name: string): string | null {
   return named.test(name) ? name : null
 }
 
-/** A vector in pgvector's words, brought to length 1; null for one that points nowhere. */
+/** @returns a vector of length 1 in pgvector's syntax; null for the zero vector */
 export function nearText(vector: Float32Array): string | null {
   const length = Math.hypot(...vector)
   return length > 0 ? `[${Array.from(vector, (value) => (value / length).toFixed(5)).join(',')}]` : null
 }
 
-/** Within a transaction: the indexes of a user whose rows go. */
+/** Drops the indexes of a user whose rows are deleted. Call within a transaction. */
 export async function dropNear(session: PostgresSession, user: UserId, model: string | null = null): Promise<void> {
   const rows = await session.objects<NearRow>({
     text: 'select model, began, name, version from memory_near where "user" = $1 and (model = $2 or $2 is null)',
@@ -58,7 +58,7 @@ export async function dropNear(session: PostgresSession, user: UserId, model: st
   await session.rows({ text: 'delete from memory_near where "user" = $1 and (model = $2 or $2 is null)', values: [user, model] })
 }
 
-/** Takes out what was removed from memory, at once: no vector of what was forgotten stays. */
+/** Removes the vectors of passages at once, so that no vector of forgotten text remains. */
 export async function removeNear(session: PostgresSession, user: UserId, passages: readonly number[]): Promise<void> {
   const rows = await session.objects<NearRow>({ text: 'select name from memory_near where "user" = $1', values: [user] })
   for (const name of rows.flatMap((row) => safeName(row.name) ?? [])) {

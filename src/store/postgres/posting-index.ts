@@ -1,7 +1,7 @@
 /**
- * The word index in Postgres: a row for each word and bucket of 4 096 passages, with four bytes a passage: twelve bits of its place in
- * the bucket, ten of how often the word occurs in its terms, ten of how often in its context. So a ranking reads some fifty rows and
- * not thousands, and computes the same scores as SQLite's.
+ * The word index in Postgres: one row per word and bucket of 4 096 passages, with four bytes per passage: twelve bits for its position in
+ * the bucket, ten for the word's count in its terms, ten for the count in its context. So a ranking reads about fifty rows instead of
+ * thousands, and computes the same scores as SQLite's.
  *
  * Passage numbers only grow, so a full bucket never changes but for removals: its rows are written once, when it is full. Passages
  * behind the last full bucket, at most 4 095, have no rows: each searching thread counts their words itself. Writing rows with each
@@ -16,16 +16,10 @@ import { createWordRanking, type Occurrences } from '../search/word-ranking.ts'
 import { hexOf, memoryWrites } from './memory-statements.ts'
 import { jsonRows, type PostgresSession, toStored } from './postgres-session.ts'
 
-/**
- * Where a word occurs, as Postgres keeps it: a row for each word and bucket of 4 096 passages, with four bytes a passage: twelve
- * bits of its place in the bucket, ten of how often the word stands in its terms, ten of how often in its context. So a ranking
- * reads some fifty rows and not thousands, and is done by our own words, the same as SQLite's to the last digit that counts.
- */
-
-/** Passages of a bucket, and bits of each of the two counts. What stands more often in one passage counts as this often. */
+/** Passages in a bucket, and bits of each of the two counts. Higher counts are capped. */
 export const bucketPassages = 4_096
 const countBits = 10
-const mostCounted = (1 << countBits) - 1
+const maxCount = (1 << countBits) - 1
 const postingBytes = 4
 
 export function bucketOf(passage: number): number {
@@ -37,10 +31,10 @@ export function firstOf(bucket: number): number {
   return bucket * bucketPassages
 }
 
-/** A passage of its bucket and two counts, as one whole number below 2 ^ 32. */
+/** @returns the position in the bucket and both counts as one integer below 2 ^ 32 */
 function packPosting(passage: number, terms: number, context: number): number {
   const place = passage % bucketPassages
-  return ((place << (2 * countBits)) | (Math.min(terms, mostCounted) << countBits) | Math.min(context, mostCounted)) >>> 0
+  return ((place << (2 * countBits)) | (Math.min(terms, maxCount) << countBits) | Math.min(context, maxCount)) >>> 0
 }
 
 export function placeOf(posting: number): number {
@@ -49,7 +43,7 @@ export function placeOf(posting: number): number {
 
 /** @returns what the word counts for in its passage */
 export function weightOf(posting: number, contextWeight: number): number {
-  return ((posting >>> countBits) & mostCounted) + contextWeight * (posting & mostCounted)
+  return ((posting >>> countBits) & maxCount) + contextWeight * (posting & maxCount)
 }
 
 export function packPostings(postings: readonly number[]): Uint8Array<ArrayBuffer> {
@@ -59,13 +53,13 @@ export function packPostings(postings: readonly number[]): Uint8Array<ArrayBuffe
   return bytes
 }
 
-/** What is left of a row that was cut short is read as far as it goes. */
+/** Reads all whole postings, also of a truncated row. */
 export function eachPosting(bytes: Uint8Array, see: (posting: number) => void): void {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
   for (let at = 0; at + postingBytes <= bytes.byteLength; at += postingBytes) see(view.getUint32(at, true))
 }
 
-/** Adds the words of a passage to what is known of their bucket. */
+/** Adds the words of a passage to the words of its bucket. */
 export function addWords(words: Map<string, number[]>, passage: number, terms: string, context: string): void {
   for (const [word, counts] of countWords(terms, context)) {
     const posting = packPosting(passage, counts.terms, counts.context)
@@ -75,7 +69,7 @@ export function addWords(words: Map<string, number[]>, passage: number, terms: s
   }
 }
 
-/** @returns how often each word of a passage stands in its terms and its context */
+/** @returns how often each word occurs in the terms and in the context of a passage */
 export function countWords(terms: string, context: string): Map<string, { terms: number; context: number }> {
   const counts = new Map<string, { terms: number; context: number }>()
   for (const [list, side] of [
@@ -98,7 +92,7 @@ export interface IndexedPassage {
   readonly context: string
 }
 
-/** Writes the rows of buckets that became full. @param from number of the next passage as it was, and @param to as it is now */
+/** Writes the rows of buckets that became full. @param from number of the next passage before, @param to and now */
 export async function indexFull(session: PostgresSession, user: UserId, from: number, to: number): Promise<void> {
   for (let bucket = bucketOf(from); bucket < bucketOf(to); bucket++) await indexBucket(session, user, bucket)
 }
@@ -118,7 +112,7 @@ async function indexBucket(session: PostgresSession, user: UserId, bucket: numbe
   await session.rows({ ...memoryWrites.putPostings, values: [user, bucket, jsonRows(rows)] })
 }
 
-/** `passages` as they were indexed. */
+/** @param passages with the same terms and context as when they were indexed */
 export async function removePostings(session: PostgresSession, user: UserId, passages: readonly IndexedPassage[]): Promise<void> {
   const gone = new Set(passages.map(({ id }) => id))
   const pairs = [...Map.groupBy(passages, ({ id }) => bucketOf(id))].flatMap(([bucket, some]) => {
@@ -142,7 +136,7 @@ export async function removePostings(session: PostgresSession, user: UserId, pas
   if (empty.length > 0) await session.rows({ ...memoryWrites.dropPostings, values: [user, jsonRows(empty)] })
 }
 
-/** Where full buckets have no words at all in the index, their passages were copied here from elsewhere: it is made from them. */
+/** Builds the index from the passages if full buckets have no rows, because the passages were copied from another database. */
 export async function indexAll(session: PostgresSession, user: UserId): Promise<void> {
   const [state] = await session.objects<{ next_passage: number }>({ ...memoryWrites.state, values: [user] })
   const next = state?.next_passage ?? 0
@@ -151,9 +145,9 @@ export async function indexAll(session: PostgresSession, user: UserId): Promise<
 }
 
 export interface OpenWords {
-  /** The first passage that is not known yet. */
+  /** Number of the first passage that was not taken in yet. */
   next(): number
-  /** Takes in passages in order, and forgets what stands in full buckets. @param end number of the next passage that will come */
+  /** Takes in passages in order, and drops those of full buckets. @param end number of the next passage */
   takeIn(passages: readonly { readonly id: number; readonly body: Uint8Array }[], end: number): void
   /** First passage of the bucket, and postings of a word in it. */
   first(): number
@@ -167,7 +161,7 @@ export function createOpenWords(): OpenWords {
   return {
     next: () => next,
     takeIn(passages, end) {
-      // Where numbers went back the rows were replaced by others.
+      // Numbers that decrease mean that the rows were replaced.
       if (bucketOf(end) !== bucket || end < next) {
         bucket = bucketOf(end)
         words = new Map()
@@ -185,12 +179,12 @@ export function createOpenWords(): OpenWords {
   }
 }
 
-/** The state's row is there, or there is nothing. */
+/** Rows of the query below; without a state row, there are none. */
 type Row = readonly [what: 'end' | 'term' | 'passage', term: string, number: number, bytes: Uint8Array]
 
 /**
- * One trip: how far the numbers go, the rows of words, and passages behind the full buckets that the thread does not know yet.
- * Each word is looked up by itself, whatever the planner knows of the user.
+ * One round trip for the next passage number, the rows of the words, and new passages after the full buckets. The lateral join makes the
+ * planner look up each word by the index, whatever its statistics are.
  */
 const text = `with state as materialized (select next_passage, next_passage / ${bucketPassages} as open from memory_state where "user" = :user)
   select 'end', '', next_passage, cast('' as bytea) from state
@@ -204,7 +198,7 @@ const text = `with state as materialized (select next_passage, next_passage / ${
 
 export interface PostingRanking {
   readonly rank: TextRanking
-  /** The only question that ranking these words will ask: who knows it may ask it before. */
+  /** The only query that ranking these words needs, so that a caller can send it early. */
   question(query: TextQuery): ReadQuery
 }
 

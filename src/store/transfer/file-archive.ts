@@ -1,9 +1,9 @@
 /**
- * The files of a workspace as a tar archive, plain or sealed in pieces, out of folders and back into an empty one.
+ * Packs the files of a workspace into a tar archive, plain or encrypted in pieces, and unpacks them into new folders.
  *
- * A program in the sandbox may change folders while they are read, and an archive may come from anybody. So each folder is opened
- * without following a link and read through what was opened; and an archive is unpacked only into folders that it made itself, in
- * a place where nothing was, so that no name and no link in it leads anywhere else.
+ * A program in the sandbox may change folders while they are read, and an archive may come from anybody. So folders are opened without
+ * following links and read through their handles; and an archive is unpacked only into folders that it created itself, at a path where
+ * nothing existed, so that no name or link in it leads elsewhere.
  */
 import { Buffer } from 'node:buffer'
 import { hkdfSync } from 'node:crypto'
@@ -22,16 +22,16 @@ type Header = Headers & { readonly mode: number; readonly mtime: Date; readonly 
 
 export interface ArchiveCounts {
   readonly files: number
-  /** Of their content. */
+  /** Bytes of content. */
   readonly bytes: number
   readonly links: number
-  /** Sockets, pipes and devices, which are left out. */
+  /** Sockets, pipes and devices, which are skipped. */
   readonly skipped: number
-  /** Files that changed while they were read: what is archived of them is a mixture. */
+  /** Files that changed while they were read, so that their archived content is inconsistent. */
   readonly changed: number
 }
 
-/** What goes into an archive: folders by the name that their entries begin with, and texts by their whole name. */
+/** Content of an archive: folders by the first part of their entries' names, and texts by their full name. */
 export interface ArchiveSource {
   readonly folders: Readonly<Record<string, string>>
   readonly texts: Readonly<Record<string, Uint8Array>>
@@ -39,7 +39,7 @@ export interface ArchiveSource {
 
 type Counts = { -readonly [Key in keyof ArchiveCounts]: ArchiveCounts[Key] }
 
-/** @returns the archive's bytes; `counts` is whole when they have ended */
+/** @returns the archive's bytes; `counts` is complete when they end */
 export function packFiles({ folders, texts }: ArchiveSource): {
   readonly bytes: AsyncIterable<Uint8Array>
   readonly counts: ArchiveCounts
@@ -68,7 +68,7 @@ async function packFolder(pack: Pack, name: string, folder: FileHandle, path: st
     if (name.split('/').length > maxArchiveDepth) throw unusable(`the folder ${name} is nested too deep`)
     const { mode, mtime } = await folder.stat()
     pack.entry({ name: `${name}/`, type: 'directory', mode: mode & 0o777, mtime })
-    // Through the handle: whoever replaces a folder above by a link leads nowhere.
+    // Reads through the handle, so that replacing a parent folder by a link has no effect.
     const via = process.platform === 'linux' ? `/proc/self/fd/${folder.fd}` : path
     for (const entry of (await readdir(via)).toSorted()) await packEntry(pack, `${name}/${entry}`, join(via, entry), counts)
   } finally {
@@ -88,7 +88,7 @@ async function packEntry(pack: Pack, name: string, path: string, counts: Counts)
     } else if (stat.isFile()) await packFile(pack, name, path, counts)
     else counts.skipped++
   } catch (error) {
-    // It went, or became something else, between two looks.
+    // The entry was removed or replaced between two system calls.
     if (!['ENOENT', 'ELOOP', 'ENOTDIR', 'ENXIO'].includes((error as NodeJS.ErrnoException).code ?? '')) throw error
     counts.changed++
   }
@@ -104,7 +104,7 @@ async function packFile(pack: Pack, name: string, path: string, counts: Counts):
     for (let left = stat.size; left > 0;) {
       const piece = Buffer.alloc(Math.min(left, readBytes))
       const bytesRead: number = isShort ? 0 : (await file.read(piece, 0, piece.length, stat.size - left)).bytesRead
-      // What is missing of a file that was cut meanwhile is zeros: its length was written before.
+      // A file that was truncated meanwhile is padded with zeros, because its length was already written.
       isShort ||= bytesRead === 0
       const part = isShort ? piece : piece.subarray(0, bytesRead)
       left -= part.length
@@ -122,11 +122,11 @@ async function packFile(pack: Pack, name: string, path: string, counts: Counts):
 const readBytes = 1 << 20
 
 export interface UnpackTarget {
-  /** Folders that do not exist, by the name that entries begin with. */
+  /** Paths of folders that do not exist yet, by the first part of the entries' names. */
   readonly folders: Readonly<Record<string, string>>
-  /** Names of texts that may be there. */
+  /** Names of texts that the archive may contain. */
   readonly texts: ReadonlySet<string>
-  /** Who is to own files and folders, where this process may say so. */
+  /** Owner of files and folders; null if this process may not set it. */
   readonly owner: { readonly uid: number; readonly gid: number } | null
 }
 
@@ -152,14 +152,14 @@ export async function unpackFiles(bytes: AsyncIterable<Uint8Array>, target: Unpa
     const folder = Object.hasOwn(target.folders, root) ? (target.folders[root] ?? '') : ''
     const name = parts.join('/')
     const parent = parts.slice(0, -1).join('/')
-    // A folder that the archive made, and no link with its name.
+    // The parent must be a folder from the archive, not a link with the same name.
     if (folder === '' || (parts.length > 1 && !made.has(parent)) || (parts.length === 1 && header.type !== 'directory'))
       throw unusable(`its entry ${JSON.stringify(header.name)} is not in a folder of it`)
     const path = join(folder, ...parts.slice(1))
     if (header.type === 'directory') {
       await mkdir(path, { mode: 0o700 })
       made.add(name)
-      // Last: a folder may be one that nobody can write to.
+      // Runs at the end, because the folder's mode may forbid writing.
       finish.push(async () => settle(path, header, target))
       entry.resume()
     } else if (header.type === 'symlink') {
@@ -207,7 +207,7 @@ function archiveKey(root: string): Uint8Array {
   return new Uint8Array(hkdfSync('sha256', Buffer.from(root, 'hex'), '', 'oxbow backup files', 32))
 }
 
-/** Pieces of a length, four bytes, and so many sealed ones. Each is bound to the archive, its place, and whether it is the last. */
+/** Encrypts in pieces, each after its length in four bytes and bound to the archive, its index, and whether it is the last. */
 export async function* sealPieces(bytes: AsyncIterable<Uint8Array>, root: string, id: string): AsyncGenerator<Uint8Array> {
   const key = archiveKey(root)
   let index = 0
@@ -245,26 +245,26 @@ export async function* openPieces(bytes: AsyncIterable<Uint8Array>, roots: reado
         return part
       }
     }
-    if (index > 0) throw unusable('a sealed part of it was changed')
-    throw new OxbowError('denied', 'The files in the backup are sealed under another key.', {
-      hint: 'Put the key file or the signing key, or the passphrase, back that it was made with; or restore the database alone: --database-only.',
+    if (index > 0) throw unusable('an encrypted part was changed')
+    throw new OxbowError('denied', 'The files in the backup are encrypted with another key.', {
+      hint: 'Restore the key file, signing key or passphrase that it was made with, or restore only the database: --database-only.',
     })
   }
   for await (const part of bytes) {
     held = Buffer.concat([held, part])
     while (held.length >= 4) {
       const length = held.readUInt32BE(0)
-      if (length > sealedPieceBytes + 64 || isOver) throw unusable('a sealed part of it is damaged')
+      if (length > sealedPieceBytes + 64 || isOver) throw unusable('an encrypted part is damaged')
       if (held.length < 4 + length) break
       yield opened(held.subarray(4, 4 + length))
       held = held.subarray(4 + length)
     }
   }
-  if (!isOver || held.length > 0) throw unusable('a sealed part of it is cut short')
+  if (!isOver || held.length > 0) throw unusable('an encrypted part is truncated')
 }
 
 function unusable(why: string): OxbowError {
   return new OxbowError('bad_input', `The files in the backup cannot be used: ${why}.`, {
-    hint: 'Use another backup, or restore the database alone: --database-only. Nothing was changed.',
+    hint: 'Use another backup, or restore only the database: --database-only. Nothing was changed.',
   })
 }

@@ -1,4 +1,4 @@
-/** Rows of a table from one database to another, in the order of their key, and a checksum over them on either side. */
+/** Copies the rows of a table between databases of both dialects, in the order of their key, and computes checksums to compare them. */
 import { Buffer } from 'node:buffer'
 import { copyBatchBytes, copyBatchRows } from '../limits.ts'
 import { quoted, type TableFacts, type UpkeepConnection, type Value } from '../upkeep/connection.ts'
@@ -10,7 +10,7 @@ export interface Column {
 
 type Row = readonly Value[]
 
-/** Columns in the order of their names: in a database that grew step by step they stand otherwise than in a new one. */
+/** Columns sorted by name, because their order differs between a migrated database and a new one. */
 export async function columnsOf(db: UpkeepConnection, table: string): Promise<readonly Column[]> {
   const rows = await db.rows(
     db.dialect === 'sqlite'
@@ -49,7 +49,7 @@ export async function* pagesOf(
   for (let last = after; ;) {
     const from = last === null || keys.length === 0 ? '' : ` and (${quoted(...keys)}) > (${keys.map(() => '?').join(', ')})`
     const values = from === '' ? [user] : [user, ...(last ?? [])]
-    // A table with one row for a user has nothing behind it.
+    // A table without further key columns has only one row per user.
     if (keys.length === 0 && last !== null) return
     const rows = await db.rows(`${select}${from}${order} limit ${limit}`, values)
     if (rows.length > 0) yield rows
@@ -69,12 +69,12 @@ export async function insertRows(db: UpkeepConnection, table: string, columns: r
   }
 }
 
-/** As many rows as one statement takes: both dialects know some ten thousand values at most. */
+/** @returns as many rows as fit into one statement: both dialects allow at least ten thousand values */
 function takeBatch(rows: readonly Row[], at: number, width: number): readonly Row[] {
-  const most = Math.max(1, Math.floor(maxStatementValues / width))
+  const maxRows = Math.max(1, Math.floor(maxStatementValues / width))
   let bytes = 0
   let count = 0
-  for (const row of rows.slice(at, at + most)) {
+  for (const row of rows.slice(at, at + maxRows)) {
     for (const value of row) bytes += typeof value === 'string' || value instanceof Uint8Array ? value.length : 8
     if (count > 0 && bytes > copyBatchBytes) break
     count++
@@ -84,7 +84,7 @@ function takeBatch(rows: readonly Row[], at: number, width: number): readonly Ro
 
 const maxStatementValues = 10_000
 
-/** One way to write a row, whichever side it comes from. */
+/** @returns a row as text, the same for both dialects */
 function canonicalRow(columns: readonly Column[], row: Row): string {
   return JSON.stringify(columns.map(({ type }, i) => canonicalValue(type, row[i] ?? null)))
 }

@@ -1,4 +1,4 @@
-/** Puts a backup in the place of a store. */
+/** Replaces a store by a backup, with its files. */
 import { existsSync, linkSync, mkdirSync, renameSync, rmSync } from 'node:fs'
 import { copyFile, truncate } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
@@ -43,9 +43,9 @@ import { dropStaged, hasPlan, previewFiles, stageFiles, takePlaces, writePlan } 
 type RestoreQuestion = StoreQuestion & { readonly ask: 'restore' }
 
 /**
- * Nothing of the store that is there is touched before the backup has been checked whole: its hash, its pages, its chain. The restored
- * journal says itself that it was restored, and the runner has signed that before the old one goes.
- * @throws OxbowError `bad_input` for a file that is no good, or a store that is not empty
+ * Changes nothing before the whole backup was verified: its hash, its pages and its chain. The restore is recorded in the restored
+ * journal, and signed by the runner before the old journal is replaced.
+ * @throws OxbowError `bad_input` for an invalid backup, or a store that is not empty
  */
 export async function restoreStore(deps: UpkeepDeps, question: RestoreQuestion): Promise<RestoreReport | RestorePreview> {
   const { place, now } = deps
@@ -89,7 +89,7 @@ export async function restoreStore(deps: UpkeepDeps, question: RestoreQuestion):
     } catch (error) {
       throw fileFault(error, place.file)
     } finally {
-      // Without a plan nothing finishes them; with one, the journal says what is to become of them.
+      // Without a plan, staged files are dropped; with one, `finishRestore` decides by the journal.
       if (!hasPlan(place)) dropStaged(place, staged)
       removeDatabase(copy)
     }
@@ -104,14 +104,14 @@ interface CurrentStore {
   readonly head: ChainHead
 }
 
-/** What cannot be read is not empty. Folds the log of a file into it on the way. */
+/** Treats an unreadable store as not empty. Also checkpoints the file's write-ahead log. */
 async function currentStore(place: StorePlace): Promise<CurrentStore> {
   const { file, url, user, cipher } = place
   if (url === '' && !existsSync(file)) return { where: file, hasRows: false, head: emptyChain }
   const look = async (db: UpkeepConnection): Promise<CurrentStore> => {
     await assertNobodyWrites(db, user)
     const head = (await tableNames(db)).has('journal') ? await headOf(db, user) : emptyChain
-    // An unfinished move is no store.
+    // A database with an unfinished move counts as empty.
     const isMoving = url !== '' && (await hasCursors(db, user))
     return { where: url === '' ? file : db.where, hasRows: !isMoving && (await isFilled(db, user)), head }
   }
@@ -123,7 +123,7 @@ async function currentStore(place: StorePlace): Promise<CurrentStore> {
   }
 }
 
-/** Makes the restored journal say what became of the one before it. */
+/** Records the restore in the restored journal. */
 async function appendRestore(
   { place: { user, cipher }, now }: UpkeepDeps,
   path: string,
@@ -149,16 +149,16 @@ async function appendRestore(
 
 function notReplaced(why: string): OxbowError {
   return new OxbowError('bad_input', why, {
-    hint: 'Give --replace to put the backup in its place; what is there now is kept.',
+    hint: 'Add --replace to replace it by the backup; a copy of the current state is kept.',
   })
 }
 
-/** Brings the copy up to date, and sees that it is whole and is what its manifest says. */
+/** Migrates the copy, and checks that it is intact and matches its manifest. */
 async function makeReady(deps: UpkeepDeps, copy: string, head: { readonly seq: number; readonly hash: string }): Promise<void> {
   await using(connectSqlite(copy, 'write', deps.place.cipher), async (db) => {
     const [found] = await db.rows('pragma quick_check(1)')
     if (found?.[0] !== 'ok') throw notWhole(String(found?.[0]))
-    // Ours has none: what ran with each write of the guest, or stood for one of its tables, would outlive every look at the rows.
+    // Oxbow creates neither. A trigger would run with each write, and a view could replace a table, unnoticed by checks of rows.
     const [code] = await db.rows("select type from sqlite_master where type in ('trigger', 'view') limit 1")
     if (code !== undefined) throw notWhole(`it holds a ${String(code[0])}, which no store of Oxbow has`)
     await migrate(db.migration, { now: deps.now, withoutCopy: true })
@@ -175,11 +175,11 @@ function notWhole(why: string): OxbowError {
   return new OxbowError('bad_input', `The backup does not verify: ${why}.`, { hint: 'Use another backup. Nothing was changed.' })
 }
 
-/** @returns where the old store is kept now; null when there was none, or an empty one */
+/** @returns the new path of the old store; null if there was none, or an empty one */
 function putInPlace({ place: { file }, now }: UpkeepDeps, copy: string, isKept: boolean): string | null {
   const kept = isKept ? `${file}.replaced-${stamp(now())}` : null
   if (kept !== null) linkSync(file, kept)
-  // A log that could not be folded in goes with its file: over another file it would destroy it.
+  // A log that could not be checkpointed moves with its file: it would corrupt another file.
   for (const suffix of ['-wal', '-shm']) {
     if (!existsSync(file + suffix)) continue
     if (kept !== null) linkSync(file + suffix, kept + suffix)
@@ -192,9 +192,9 @@ function putInPlace({ place: { file }, now }: UpkeepDeps, copy: string, isKept: 
 }
 
 /**
- * In one transaction: whoever reads meanwhile sees the old store, and a restore that ends anywhere before its end leaves it as it was.
- * What arrived is compared with the copy, whose journal was checked.
- * @returns where the rows are kept that were there before
+ * Replaces the rows in one transaction: until it ends, readers see the old store, and an interrupted restore leaves it unchanged. The
+ * result is compared with the copy, whose journal was verified.
+ * @returns path of a backup of the old rows; null if there were none
  */
 async function restoreRows(deps: UpkeepDeps, from: string, isKept: boolean): Promise<string | null> {
   const { place, now } = deps

@@ -108,7 +108,7 @@ test('another key opens nothing, and what is there stays', async () => {
   const empty = await workspaceIn(other.folder, false)
   const keys = [{ key: 'cd'.repeat(32), file: '' }]
   const restore = { ask: 'restore', path, by: 'ann', replace: true } as const
-  await assertRejects(ask(empty.place, { ...restore, files: { ...empty.files, keys } }), 'denied', /sealed under another key/)
+  await assertRejects(ask(empty.place, { ...restore, files: { ...empty.files, keys } }), 'denied', /encrypted with another key/)
   assert.equal(existsSync(empty.place.file), false)
   assert.deepEqual(readdirSync(empty.at()).toSorted(), ['internal', 'shared', 'vault'])
   await ask(empty.place, { ...restore, files: { ...empty.files, keys: [...keys, ...files.keys] } })
