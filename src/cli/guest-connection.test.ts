@@ -67,7 +67,7 @@ async function withHome(check: (home: string) => Promise<void>): Promise<void> {
 }
 
 void test(
-  'a turn whose guest ends with the terminal that had started it goes on in another, and is one turn',
+  'a turn whose guest ends with the terminal that started it continues in another guest as one turn',
   { timeout: 120_000 },
   async () => {
     await withHome(async (home) => {
@@ -82,7 +82,7 @@ void test(
       const { exit, out, err } = await run.over
       assert.equal(exit, 0, err)
       assert.equal((JSON.parse(out) as { reply: string }).reply, 'done')
-      assert.match(err, /^notice: the terminal that had started the guest has closed; starting another to finish the turn$/m)
+      assert.match(err, /^notice: the terminal that started the guest has closed; starting another to finish the turn$/m)
       const { out: sessions } = await start(home, 'sessions').over
       assert.match(sessions, /^\S+ .* 1 turn  hello\n$/)
     })
@@ -177,6 +177,6 @@ void test('what came after the guest began is named, and nothing else', (t) => {
   const choice = { insecure: true, baseUrl: 'http://x' }
   assert.equal(
     describeStale({ choice, ipc, files, status: offline, env: { ANTHROPIC_API_KEY: 'k' } }),
-    `--insecure and --base-url and what was changed in ${config} and ANTHROPIC_API_KEY`,
+    `--insecure and --base-url and the change in ${config} and ANTHROPIC_API_KEY`,
   )
 })

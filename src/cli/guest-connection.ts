@@ -1,4 +1,4 @@
-/** From the options of a verb to a connected guest, and back to nothing left behind. */
+/** Connects a verb to a guest, starting one when needed, restarts it when it dies, and stops it afterwards. */
 import { statSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -41,13 +41,13 @@ export interface GuestChoice {
   readonly baseUrl?: string | undefined
 }
 
-/** @throws OxbowError `bad_input` for the user name, `bad_config` for what cannot be made */
+/** @throws OxbowError `bad_input` for the user name, `bad_config` for a folder that cannot be created */
 export function userWorkspace(home: Home, name: string, terminal: Pick<Terminal, 'errors'>): Workspace {
   const user = parseUser(name)
   const isNew = user !== defaultUser && !hasWorkspace(home, user)
   const workspace = openWorkspace(home, user)
-  // A mistyped name is a user like any other: at least it is seen.
-  if (isNew) printNotice(terminal, `notice: ${user} is new here and has got a workspace of its own: ${workspace.root}`)
+  // A mistyped name creates a new user; the notice makes that visible.
+  if (isNew) printNotice(terminal, `notice: created a workspace for the new user ${user}: ${workspace.root}`)
   return workspace
 }
 
@@ -71,22 +71,22 @@ export interface Connection {
   readonly guest: RunningGuest
   readonly gateway: GatewayPort
   readonly setup: GuestSetup
-  /** Reports from now on when the connection is lost, back, or gone for good. One listener. */
+  /** Reports from now on when the connection is lost, restored or gone for good. There is one listener. */
   onConnection(listener: (state: ConnectionState) => void): void
-  /** Resolves when the guest is gone for good; the client alone would wait a day for it to come back. */
+  /** Resolves when the guest is gone for good; the client alone would keep trying to reconnect for a day. */
   readonly gone: Promise<Failure>
 }
 
 type Use<Result> = (connection: Connection) => Promise<Result>
 
-/** What a verb ends with whose guest belonged to another terminal. */
+/** Failure of a verb that used another terminal's guest. */
 export const orphaned: Failure = {
   code: 'guest_unreachable',
-  message: 'the terminal that had started the guest has closed',
-  hint: 'oxbow chat --continue goes on where this one stopped.',
+  message: 'the terminal that started the guest has closed',
+  hint: 'Run oxbow chat --continue to resume this session.',
 }
 
-/** Runs `use` with a connected guest, until that is gone. A guest that was started for it is stopped after it, also when `use` throws. */
+/** Runs `use` with a connected guest and rejects when that is gone. A guest started for it is stopped afterwards, also when `use` throws. */
 export async function withGuest<Result>(choice: GuestChoice, terminal: Terminal, use: Use<Result>): Promise<Result> {
   return withConnection(choice, terminal, (connection) => Promise.race([use(connection), lossOf(connection)]))
 }
@@ -94,13 +94,13 @@ export async function withGuest<Result>(choice: GuestChoice, terminal: Terminal,
 export interface GuestLife {
   /** Rejects when the guest is gone. */
   readonly lost: Promise<never>
-  /** Something was finished that the next guest does not repeat. */
+  /** Reports that something was finished that the next guest does not repeat. */
   progressed(): void
 }
 
 /**
- * As `withGuest`, and again in another guest each time one dies, until nothing was finished for `stuckGuestMs`. `use` keeps what it has
- * done, and waits for nothing without `lost`.
+ * As `withGuest`, but runs `use` again with a new guest each time one dies, until nothing was finished for `stuckGuestMs`. `use` must
+ * keep its own progress and race everything it awaits with `lost`.
  */
 export async function withLastingGuest<Result>(
   choice: GuestChoice,
@@ -131,14 +131,14 @@ export async function withLastingGuest<Result>(
   }
 }
 
-/** As `withGuest`, for a `use` that looks after `gone` itself. */
+/** As `withGuest`, for a `use` that watches `gone` itself. */
 export async function withConnection<Result>(choice: GuestChoice, terminal: Terminal, use: Use<Result>): Promise<Result> {
   const setup = guestSetup(choice, terminal)
   let onState: (state: ConnectionState) => void = () => {}
   const { guest, gateway, gone } = await joinGuest(setup, (state) => onState(state))
   try {
     const connection = { guest, gateway, setup, gone, onConnection: (listener: typeof onState) => void (onState = listener) }
-    if (!guest.owned) await Promise.race([tellOfStale(connection, choice, terminal), lossOf(connection)])
+    if (!guest.owned) await Promise.race([warnOfStale(connection, choice, terminal), lossOf(connection)])
     return await use(connection)
   } finally {
     await gateway.close()
@@ -155,7 +155,7 @@ async function joinGuest(setup: GuestSetup, onState: (state: ConnectionState) =>
     const guest = await ensureGuest(setup)
     const gone = Promise.withResolvers<Failure>()
     void guest.gone.then((failure) => failure !== null && gone.resolve(failure))
-    // To a port of its own no other guest can come.
+    // With a random port, no other guest can appear at this address.
     const isOrphan = (): boolean => !guest.owned && setup.config.gateway.port === 0 && !isAlive(guest.pid)
     try {
       const gateway = await connect({
@@ -184,7 +184,7 @@ function lossOf({ gone }: Pick<Connection, 'gone'>): Promise<never> {
   return lost
 }
 
-/** @returns whether it failed because the guest is gone; one of another terminal may still be ending. */
+/** @returns whether it failed because the guest is gone; another terminal's guest may still be shutting down. */
 async function isGone({ owned, pid }: RunningGuest, error: unknown): Promise<boolean> {
   if (!isOxbowError(error, 'guest_unreachable')) return false
   if (owned) return true
@@ -192,8 +192,8 @@ async function isGone({ owned, pid }: RunningGuest, error: unknown): Promise<boo
   return !isAlive(pid)
 }
 
-/** What makes a guest cannot change one that runs. */
-async function tellOfStale(
+/** Warns about options and settings that do not reach a running guest. */
+async function warnOfStale(
   { guest, gateway, setup: { home, workspace } }: Pick<Connection, 'guest' | 'gateway' | 'setup'>,
   choice: GuestChoice,
   terminal: Terminal,
@@ -201,25 +201,22 @@ async function tellOfStale(
   const files = configFiles(home, workspace).map(({ path }) => path)
   const stale = describeStale({ choice, ipc: workspace.ipc, files, status: await gateway.status(), env: terminal.env })
   if (stale === '') return
-  printNotice(
-    terminal,
-    `notice: a guest already runs (pid ${guest.pid}); ${plainText(stale)} has no effect before it is ended and started again`,
-  )
+  printNotice(terminal, `notice: a guest is already running (pid ${guest.pid}); ${plainText(stale)} has no effect until it is restarted`)
 }
 
 // A running guest keeps the configuration and keys that it had at its start.
 
 interface Stale {
   readonly choice: { readonly insecure?: boolean | undefined; readonly baseUrl?: string | undefined }
-  /** Folder in which the guest has left its address, as it began. */
+  /** Folder in which the guest wrote its address when it started. */
   readonly ipc: string
-  /** Files that configure it. */
+  /** Configuration files of the guest. */
   readonly files: readonly string[]
   readonly status: Pick<GuestStatus, 'model'>
   readonly env: HostEnv
 }
 
-/** @returns what has no effect on the guest that runs, in words; empty when there is nothing. */
+/** @returns the options and changes that have no effect on the running guest, as text; empty when there are none. */
 export function describeStale({ choice, ipc, files, status, env }: Stale): string {
   const began = changedAt(join(ipc, 'gateway.json')) ?? Infinity
   const key = Object.values(builtinProviders)
@@ -228,7 +225,7 @@ export function describeStale({ choice, ipc, files, status, env }: Stale): strin
   return [
     ...(choice.insecure === true ? ['--insecure'] : []),
     ...(choice.baseUrl !== undefined ? ['--base-url'] : []),
-    ...files.filter((path) => (changedAt(path) ?? 0) > began).map((path) => `what was changed in ${path}`),
+    ...files.filter((path) => (changedAt(path) ?? 0) > began).map((path) => `the change in ${path}`),
     ...(key !== undefined && isOffline(status) ? [key] : []),
   ].join(' and ')
 }

@@ -6,8 +6,8 @@ import { maxPipedBytes, silentPipeMs, sameInterruptMs, typedAheadMs } from './li
 import type { Terminal } from './terminal.ts'
 
 /**
- * @param hasPrompt with a prompt, a pipe that stays silent is taken for inherited and left alone; without one it is waited for
- * @returns what was piped, decoded; empty for a terminal. @throws OxbowError `limit_reached` over 1 MiB, `bad_input` for text that is not UTF-8.
+ * @param hasPrompt with a prompt, a silent pipe is taken for inherited and ignored; without one, this waits for it
+ * @returns the piped text, decoded; empty for a terminal. @throws OxbowError `limit_reached` over 1 MiB, `bad_input` for text that is not UTF-8.
  */
 export async function readPiped(input: NodeJS.ReadStream, hasPrompt: boolean, silentMs: number = silentPipeMs): Promise<string> {
   if (input.isTTY) return ''
@@ -26,7 +26,7 @@ export async function readPiped(input: NodeJS.ReadStream, hasPrompt: boolean, si
       }
     }
   } catch (error) {
-    // The silent pipe that was let go.
+    // A silent pipe that is ignored.
     if ((error as NodeJS.ErrnoException).code !== 'ERR_STREAM_PREMATURE_CLOSE') throw error
   } finally {
     clearTimeout(silent)
@@ -38,21 +38,20 @@ function decode(bytes: Buffer): string {
   try {
     return new TextDecoder('utf-8', { fatal: true }).decode(bytes).trimEnd()
   } catch (cause) {
-    throw new OxbowError('bad_input', 'what was piped in is not UTF-8 text', {
+    throw new OxbowError('bad_input', 'the piped input is not UTF-8 text', {
       hint: 'Put the file into the workspace and name it instead.',
       cause,
     })
   }
 }
 
-// A model can make a person type `y` and then ask for something else. So what was typed before a question is dropped: read here and
-// thrown away.
+// A model can get a person to type `y` and then ask for something else, so input typed before a question is read and discarded.
 
-/** @param input nobody else reads from it */
+/** @param input must have no other reader */
 export async function dropTypedAhead(input: NodeJS.ReadStream): Promise<void> {
   if (!input.isTTY) return
   const drop = (): void => {}
-  // Also of a line that is not entered yet.
+  // Also the characters of an unfinished line.
   input.setRawMode(true)
   input.on('data', drop).resume()
   try {
@@ -63,14 +62,14 @@ export async function dropTypedAhead(input: NodeJS.ReadStream): Promise<void> {
   }
 }
 
-// Secrets are typed without echo or piped in; an argument would be visible to other users.
+// Secrets are typed without echo or piped in: other users can see arguments.
 
 const enter = /[\r\n]/
 const cancel = '\u0003'
 const end = '\u0004'
 const rubOuts = ['\b', '\u007f']
 
-/** @throws OxbowError `cancelled` on Ctrl+C, `bad_input` for nothing */
+/** @throws OxbowError `cancelled` on Ctrl+C, `bad_input` for an empty secret */
 export async function readSecret(terminal: Terminal, name: string): Promise<string> {
   const value = terminal.input.isTTY ? await typed(terminal, `Value of ${name} (not shown): `) : await readPiped(terminal.input, false)
   if (value !== '') return value
@@ -79,7 +78,7 @@ export async function readSecret(terminal: Terminal, name: string): Promise<stri
 
 function typed({ input, errors }: Terminal, prompt: string): Promise<string> {
   const decoder = new StringDecoder('utf8')
-  // Before it asks: whoever types at once must not see it either.
+  // Before the prompt, so that nothing typed early is echoed.
   input.setRawMode(true)
   errors.write(prompt)
   return new Promise<string>((resolve, reject) => {
@@ -94,7 +93,7 @@ function typed({ input, errors }: Terminal, prompt: string): Promise<string> {
       for (const character of decoder.write(chunk)) {
         if (character === cancel) {
           stop()
-          reject(new OxbowError('cancelled', 'nothing was kept', { hint: 'Run it again.' }))
+          reject(new OxbowError('cancelled', 'nothing was stored', { hint: 'Run it again.' }))
           return
         }
         if (enter.test(character) || character === end) {
@@ -111,9 +110,9 @@ function typed({ input, errors }: Terminal, prompt: string): Promise<string> {
 }
 
 /**
- * Calls `stop` at the first SIGINT; the next one ends the program. Two at once count as one: a Ctrl+C comes from the terminal and from
- * bin/oxbow.js.
- * @returns what takes it back
+ * Calls `stop` at the first SIGINT; the next one ends the program. Two at once count as one: a Ctrl+C arrives from the terminal and
+ * from bin/oxbow.js.
+ * @returns a function that removes the handler
  */
 export function onInterrupt(stop: () => void): () => void {
   let stoppedAt: number | null = null

@@ -66,7 +66,7 @@ describe('/attach', () => {
     writeFileSync(join(home.path, 'two  words.csv'), content)
     const { type, pieces, sent, said } = startChat()
     await type(`/attach ${join(home.path, 'two  words.csv')}`)
-    assert.deepEqual(said, ['  with the next message: two words.csv (5.0 MB)'])
+    assert.deepEqual(said, ['  attached to the next message: two words.csv (5.0 MB)'])
     await type('one')
     await type('two')
     assert.deepEqual(sent[0]?.attachments, [{ name: 'two  words.csv', media_type: 'text/csv', pieces: ['0', '1', '2'] }])
@@ -87,7 +87,7 @@ describe('/attach', () => {
     await type(`/attach ${join(home.path, 'a')}`)
     await type('/attach')
     await type('three')
-    assert.equal(said.at(-2), '  no file goes with the next message')
+    assert.equal(said.at(-2), '  no files are attached')
     assert.equal(sent[1]?.attachments, undefined)
   })
 
@@ -166,7 +166,7 @@ it('links in a circle, and pipes that nobody writes into, hold up nobody', { ski
   symlinkSync('loop', join(home.root, 'loop'))
   execFileSync('mkfifo', [join(home.shared, 'pipe')])
   await assert.rejects(home.find('loop'), { code: 'bad_input' })
-  await assert.rejects(home.find('oxbow/users/ada/shared/pipe'), { code: 'bad_input', message: /is no file/ })
+  await assert.rejects(home.find('oxbow/users/ada/shared/pipe'), { code: 'bad_input', message: /is not a file/ })
 })
 
 it('a file that an agent has put a link in the place of, after it was looked at, is not sent', async () => {

@@ -7,30 +7,30 @@ import { cleanFileName, maxAttachmentBytes, maxAttachments, maxPieceBytes, Oxbow
 import type { GatewayPort } from './guest-connection.ts'
 import { maxLinks } from './limits.ts'
 
-/** A file that is there and may be attached. */
+/** A file that exists and can be attached. */
 export interface LocalFile {
   readonly name: string
   readonly path: string
   readonly bytes: number
-  /** The folder of all users: what agents can have put in the way of the path. */
+  /** Folder of all users: agents can create links in it. */
   readonly workspaces: string
 }
 
 /**
- * @param given a path as a person types it, with `~` for their home folder where no shell has put it in
+ * @param typed a path as a person types it, with `~` for the home folder where no shell has expanded it
  * @param workspaces the folder of all users
- * @throws OxbowError `not_found`, `bad_input` or `limit_reached`, before a message was sent
+ * @throws OxbowError `not_found`, `bad_input` or `limit_reached`, before a message is sent
  */
-export async function findLocalFile(given: string, workspaces: string): Promise<LocalFile> {
-  const path = given.startsWith('~/') ? join(homedir(), given.slice(2)) : given
+export async function findLocalFile(typed: string, workspaces: string): Promise<LocalFile> {
+  const path = typed.startsWith('~/') ? join(homedir(), typed.slice(2)) : typed
   const file = await openOwnFile(path, workspaces)
   try {
     const stats = await file.stat()
-    if (!stats.isFile()) throw new OxbowError('bad_input', `${path} is no file`, { hint: 'Attach files one by one.' })
-    if (stats.size === 0) throw new OxbowError('bad_input', `${path} is empty`, { hint: 'Attach a file with something in it.' })
+    if (!stats.isFile()) throw new OxbowError('bad_input', `${path} is not a file`, { hint: 'Attach files one by one.' })
+    if (stats.size === 0) throw new OxbowError('bad_input', `${path} is empty`, { hint: 'Attach a file that is not empty.' })
     if (stats.size > maxAttachmentBytes) {
-      const hint = 'Put it into the folder shared of the workspace and name it in the message.'
-      throw new OxbowError('limit_reached', `${path} has ${stats.size} bytes; ${maxAttachmentBytes} is the most`, { hint })
+      const hint = 'Copy it into the workspace folder shared and name it in the message.'
+      throw new OxbowError('limit_reached', `${path} has ${stats.size} bytes; the limit is ${maxAttachmentBytes}`, { hint })
     }
     return { name: cleanFileName(basename(path)), path, bytes: stats.size, workspaces }
   } finally {
@@ -41,8 +41,8 @@ export async function findLocalFile(given: string, workspaces: string): Promise<
 /** @throws OxbowError `limit_reached` */
 export function assertFewFiles(count: number): void {
   if (count <= maxAttachments) return
-  throw new OxbowError('limit_reached', `${count} files are attached; ${maxAttachments} is the most`, {
-    hint: 'Send some with another message.',
+  throw new OxbowError('limit_reached', `${count} files are attached; the limit is ${maxAttachments}`, {
+    hint: 'Send some of them with another message.',
   })
 }
 
@@ -77,7 +77,7 @@ async function putPiece(piece: Buffer, gateway: Pick<GatewayPort, 'call'>): Prom
   throw toError(put.failure)
 }
 
-/** Kinds that the content of a file cannot tell; what it can tell is not asked. */
+/** Media types that only the file name tells; the others are detected from the content. */
 const saidTypes: Readonly<Record<string, string>> = {
   '.md': 'text/markdown',
   '.csv': 'text/csv',
@@ -94,35 +94,35 @@ const saidTypes: Readonly<Record<string, string>> = {
   '.pptx': 'application/vnd.openxmlformats-officedocument.presentationml.presentation',
 }
 
-// Agents can create names, links and pipes in a workspace. A link there could make a person hand over a file that the agent chose,
-// such as their own keys, so none is followed there. Links elsewhere are followed.
+// Agents can create files, links and pipes in a workspace. A link there could trick a person into sending a file that the agent
+// chose, such as their own keys, so links there are not followed. Links elsewhere are.
 
 /**
  * @param workspaces the folder of all users, `users` of the Oxbow home
- * @returns the file, of whatever kind; whoever asked closes it
+ * @returns the open file, of any kind; the caller closes it
  * @throws OxbowError `not_found`, or `bad_input` for a link that an agent may have made
  */
-async function openOwnFile(given: string, workspaces: string): Promise<FileHandle> {
-  const path = resolve(given)
-  const way = await ownWay(given, workspaces)
+async function openOwnFile(typed: string, workspaces: string): Promise<FileHandle> {
+  const path = resolve(typed)
+  const way = await ownWay(typed, workspaces)
   const unread = (cause: unknown): never => {
-    throw new OxbowError('not_found', `${path} cannot be read`, { hint: 'Give the path of a file that you may read.', cause })
+    throw new OxbowError('not_found', `${path} cannot be read`, { hint: 'Give the path of a file that you can read.', cause })
   }
-  // Without O_NONBLOCK a pipe would wait for whoever writes into it.
+  // Without O_NONBLOCK, opening a pipe would block until it has a writer.
   const file = await open(way, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK).catch(unread)
-  // A folder on the way may have become a link since; only Linux can tell.
+  // A folder of the path may have been replaced by a link since; only Linux can tell.
   const real = await readlink(`/proc/self/fd/${file.fd}`).catch(() => way)
   if (real === way) return file
   await file.close()
   return unread(null)
 }
 
-/** @returns where the path leads, whatever is there. @throws OxbowError `bad_input` for a link that an agent may have made */
-export async function ownWay(given: string, workspaces: string): Promise<string> {
-  return wayTo(resolve(given), await agentFolders(workspaces))
+/** @returns the resolved path, whatever is there. @throws OxbowError `bad_input` for a link that an agent may have made */
+export async function ownWay(typed: string, workspaces: string): Promise<string> {
+  return wayTo(resolve(typed), await agentFolders(workspaces))
 }
 
-/** Follows links one by one, and none that stands in a folder of an agent. */
+/** Follows links one by one, but none inside a folder that an agent can write to. */
 async function wayTo(path: string, agents: readonly string[]): Promise<string> {
   const { root } = parse(path)
   let at = root
@@ -139,7 +139,7 @@ async function wayTo(path: string, agents: readonly string[]): Promise<string> {
   return at
 }
 
-/** What agents of all users write in, as it really is. */
+/** Real paths of the folders that agents of all users can write to. */
 async function agentFolders(workspaces: string): Promise<readonly string[]> {
   const users = await readdir(workspaces).catch(() => [])
   const folders = users.flatMap((user) => ['shared', 'tmp'].map((name) => join(workspaces, user, name)))
@@ -147,7 +147,7 @@ async function agentFolders(workspaces: string): Promise<readonly string[]> {
 }
 
 function linked(link: string, target: string): OxbowError {
-  return new OxbowError('bad_input', `${link} is a link to ${target}, and whoever writes in the workspace can make such`, {
-    hint: 'Look at where it leads; give that path itself if you mean it.',
+  return new OxbowError('bad_input', `${link} is a link to ${target}, and an agent may have created it`, {
+    hint: 'Check where it leads; if you mean that file, give its own path.',
   })
 }

@@ -23,8 +23,8 @@ const families = [
 
 /** Exit code of a command line that cannot be understood, as `bad_input`. */
 const usageExit = 2
-/** Descriptions are wrapped as long as they have so many columns beside the names; Commander's own 40 leave them to a terminal of 80. */
-const leastHelpColumns = 16
+/** Narrowest column in which Commander wraps descriptions; its default of 40 leaves them unwrapped on a terminal of 80 columns. */
+const minHelpColumns = 16
 
 /** Parses the arguments (without program names) and runs the verb. @returns the exit code; never throws. */
 export async function runProgram(args: readonly string[], terminal: Terminal): Promise<number> {
@@ -32,7 +32,7 @@ export async function runProgram(args: readonly string[], terminal: Terminal): P
   const program = buildProgram(terminal, (chosen) => {
     verb = chosen
   })
-  // Every other word would be taken for an argument of the default verb.
+  // Commander would pass any other word to the default verb as an argument.
   const [first = ''] = args
   const names = program.commands.map((command) => command.name())
   if (/^[^-]/.test(first) && first !== 'help' && !names.includes(first)) {
@@ -61,7 +61,7 @@ export function buildProgram(terminal: Terminal, choose: (verb: Verb) => void): 
       writeOut: (text) => terminal.output.write(wrapWords(text, columnsOf(terminal.output))),
       writeErr: (text) => terminal.errors.write(writtenOut(text)),
     })
-    .configureHelp({ minWidthToWrap: leastHelpColumns })
+    .configureHelp({ minWidthToWrap: minHelpColumns })
     .showHelpAfterError('hint: add --help to see the options')
   program
     .description('A local-first operating system for AI agents. Without a verb: chat.')
@@ -73,7 +73,7 @@ export function buildProgram(terminal: Terminal, choose: (verb: Verb) => void): 
   return program
 }
 
-/** Commander ends help, version and usage errors with an exception that has said everything already. */
+/** Commander throws after help, version and usage errors; it has printed everything by then. */
 function isCommanderEnd(error: unknown): error is { exitCode: number } {
   return error instanceof Error && 'code' in error && String(error.code).startsWith('commander.') && 'exitCode' in error
 }
@@ -83,10 +83,10 @@ function suggestion(typed: string, names: readonly string[]): string {
   return nearest === undefined || nearest.edits > maxTypos ? '' : `; did you mean ${nearest.name}?`
 }
 
-/** More than two typos are another word. */
+/** With more edits it is another word, not a typo. */
 const maxTypos = 2
 
-/** Levenshtein's distance. */
+/** Levenshtein distance. */
 function editDistance(a: string, b: string): number {
   let row = Array.from({ length: b.length + 1 }, (_, at) => at)
   for (let i = 1; i <= a.length; i++) {

@@ -16,8 +16,8 @@ import { foldRecord, isOver, newTurnView, pendingOf, type TurnView } from './vie
 
 interface TurnWatch {
   /**
-   * The turn's view once it is over; a message that another turn took up is answered by that turn's. Rejects with what ended
-   * the following.
+   * Resolves with the turn's view once it is over; for a message merged into another turn, with that turn's view. Rejects with the
+   * failure that ended the subscription.
    */
   readonly over: Promise<TurnView>
   view(): TurnView
@@ -28,12 +28,12 @@ interface Watched {
   readonly gateway: GatewayPort
   readonly session: SessionId
   readonly turn: TurnId
-  /** Where following begins; records before it may be given as `past`. */
+  /** Record number after which following starts; earlier records can be passed as `past`. */
   readonly cursor: number
   readonly past?: readonly RecordView[]
-  /** Every event of the session, after it was folded. */
+  /** Called for every event of the session, after it is folded. */
   readonly onEvent?: (event: FollowEvent, view: TurnView) => void
-  /** A call of the turn that waits for a person; called once for each. */
+  /** Called once for each call of the turn that waits for approval. */
   readonly onPending: (pending: PendingApproval) => void
 }
 
@@ -41,7 +41,7 @@ interface Watched {
 export async function watchTurn(watched: Watched): Promise<TurnWatch> {
   const { gateway, session, turn, cursor, past = [], onEvent, onPending } = watched
   const over = Promise.withResolvers<TurnView>()
-  // A message sent into a running turn may be merged into it, so every turn that moves while we watch is folded.
+  // A message sent into a running turn may be merged into it, so every turn with new records is folded.
   over.promise.catch(() => {})
   const views = new Map<string, TurnView>([[turn, newTurnView(turn)]])
   const asked = new Set<string>()
@@ -67,7 +67,7 @@ export async function watchTurn(watched: Watched): Promise<TurnWatch> {
       fold(event.record)
       if (event.record.phase === 'parked') ask(pendingOf(event.record))
     }
-    // Of what was parked in the past, this is what was not decided since.
+    // Approvals that were requested earlier and are still undecided.
     if (event.type === 'caught_up') event.pending.forEach(ask)
     if (event.type === 'ended') over.reject(toError(event.failure))
     onEvent?.(event, view())
@@ -75,14 +75,14 @@ export async function watchTurn(watched: Watched): Promise<TurnWatch> {
   return { over: over.promise, view, stop: following.stop }
 }
 
-// Text arrives as it is generated and records after their commit, so a fast model is heard before the calls that it answers. Its text
-// waits until the start of its generation is on record.
+// Text arrives as it is generated and records after their commit, so the text of a fast model can arrive before the calls that
+// precede it. Text is held back until the record of its generation's start has arrived.
 
 type Text = Extract<FollowEvent, { type: 'text' | 'restart' }>
 
-/** @param past records that were reported before. @returns takes events as they come and passes each on once. */
+/** @param past records that were already passed on. @returns a function that takes events as they arrive and passes on each once. */
 export function inRecordOrder(past: readonly RecordView[], handOn: (event: FollowEvent) => void): (event: FollowEvent) => void {
-  /** Generations of this turn whose start was reported. */
+  /** Generations of this turn whose start record was passed on. */
   const begun = new Set<string>()
   let held: readonly Text[] = []
   const note = ({ name, call }: RecordView): void => {
@@ -101,7 +101,7 @@ export function inRecordOrder(past: readonly RecordView[], handOn: (event: Follo
     }
     if (event.type === 'record') note(event.record)
     const turnEnds = event.type === 'ended' || (event.type === 'record' && endsTurn(event.record))
-    // What is being said when the past has been told began in that past.
+    // Text that is streaming at this point belongs to a generation that started before the subscription.
     if (turnEnds || event.type === 'caught_up') for (const { call } of held) begun.add(call)
     letGo()
     if (turnEnds) begun.clear()
@@ -114,7 +114,7 @@ function endsTurn({ name, phase, call, turn }: RecordView): boolean {
   return name === 'turn.send' && phase === 'outcome' && sent === turn
 }
 
-// The end of a session's journal, so that following starts there instead of at the beginning.
+// Reading the end of a session's journal, so that following starts there instead of at the beginning.
 
 /** @returns the newest records of the session, oldest first. */
 export async function readRecent(setup: GuestSetup, session: SessionId): Promise<readonly RecordView[]> {

@@ -1,32 +1,32 @@
-/** What all verbs are made of, for the files that add them. */
+/** Building blocks of the verb definitions: shared options, examples and argument parsers. */
 import { type Command, InvalidArgumentError } from 'commander'
 import type { Terminal } from './terminal.ts'
 
-/** What runs when it is chosen. @returns the exit code */
+/** Runs the verb. @returns the exit code */
 export type Verb = () => Promise<number>
 
-/** Adds the verbs of one file. @param choose takes the chosen verb, which runs when the whole line is valid */
+/** Adds the verbs of one file. @param choose receives the chosen verb, which runs once the whole command line is valid */
 export type AddVerbs = (parent: Command, terminal: Terminal, choose: (verb: Verb) => void) => void
 
-/** An option that may be given more than once. */
+/** Parser of an option that can be repeated. */
 export function collect(value: string, earlier: readonly string[] = []): readonly string[] {
   return [...earlier, value]
 }
 
-/** A verb that is about nobody's workspace. */
+/** A verb that needs no workspace. */
 export function plainVerb(command: Command, summary: string): Command {
   return command.description(summary).helpOption('-h, --help', 'show help')
 }
 
-/** A word that does nothing by itself: verbs stand behind it. */
+/** A command that only groups the verbs below it. */
 export function verbGroup(command: Command, summary: string, ...lines: readonly string[]): Command {
   return plainVerb(command, summary).addHelpText('after', examples(...lines))
 }
 
-/** Whose workspace is meant when none is named. */
+/** User whose workspace is used when none is named. */
 export const defaultUser = 'default'
 
-/** @returns the option that makes a suggested command apply to the same workspace */
+/** @returns the option to append to a suggested command so that it applies to the same workspace */
 export function ofUser(user: string): string {
   return user === defaultUser ? '' : ` --user ${user}`
 }
@@ -35,7 +35,7 @@ export function userVerb(command: Command, summary: string): Command {
   return plainVerb(command, summary).option('--user <name>', 'user whose workspace to use', defaultUser)
 }
 
-/** A verb that may start a guest with the person's choices. */
+/** A verb that can start a guest with these options. */
 export function guestVerb(command: Command, summary: string): Command {
   return userVerb(command, summary)
     .option('--model <name>', 'model to use')
@@ -47,7 +47,7 @@ export function examples(...lines: readonly string[]): string {
   return `\nExamples:\n${lines.map((line) => `  ${line}`).join('\n')}`
 }
 
-/** An empty text is none: a script whose variable is not set does not mean 0. */
+/** Rejects an empty text instead of reading it as 0: it comes from an unset variable in a script. */
 export function parseCount(max: number, min: number = 0): (text: string) => number {
   return (text) => {
     const count = text.trim() === '' ? Number.NaN : Number(text)

@@ -124,5 +124,5 @@ test('with recording = "parsed" nothing of the bytes is kept, and there is nothi
   const { entries } = await readLedger(workspace)
   assert.equal(entries.filter(({ phase }) => phase === 'exchange').length, 0)
   assert.ok(entries.some(({ name, phase }) => name === 'model.generate' && phase === 'outcome'))
-  await assert.rejects(exportRecording(workspace, session), /nothing is recorded of session/)
+  await assert.rejects(exportRecording(workspace, session), /has no recorded exchanges/)
 })

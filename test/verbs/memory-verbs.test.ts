@@ -101,7 +101,7 @@ void test('all that is remembered is exported, taken in again without harm, and 
   const changed = join(home.folder, 'changed.jsonl')
   writeFileSync(changed, `${lines.find((line) => line.includes('Busan'))!.replaceAll('Busan', 'Daegu')}\nno json\n`)
   const folder = await home.oxbow(['memory', 'import', '/'])
-  assert.deepEqual([folder.exit, folder.err], [errorTable.not_found.exit, 'error: / cannot be read\nhint: Name a file of JSON lines.\n'])
+  assert.deepEqual([folder.exit, folder.err], [errorTable.not_found.exit, 'error: / cannot be read\nhint: Name a file with JSON lines.\n'])
   const bad = await home.oxbow(['memory', 'import', changed])
   assert.deepEqual([bad.exit, /--overwrite replaces them/.test(bad.out), /line 2: /.test(bad.out)], [12, true, true])
 })
@@ -119,9 +119,9 @@ void test('everything is read again, vectors too, and the numbers say so', async
   assert.match((await home.oxbow(['memory', 'stats'])).out, /^memories +\d+: [^]*vectors +\d+ of hash/)
 })
 
-void test('what is forgotten is listed first, goes with --yes, and is found no more', async () => {
+void test('forget lists what it would erase, erases it with --yes, and search no longer finds it', async () => {
   const dry = await home.oxbow(['memory', 'forget', '--text', 'behind the quince tree'])
-  assert.deepEqual([dry.exit, /^1 memory would go:[^]*Add --yes/.test(dry.out)], [0, true], dry.out)
+  assert.deepEqual([dry.exit, /^1 memory would be erased:[^]*Add --yes/.test(dry.out)], [0, true], dry.out)
   // Something is always near in meaning: what is asked is whether it is among them.
   const quinces = async (): Promise<Hit[]> => (await search('quince')).filter(({ text }) => text.includes('quince'))
   assert.equal((await quinces()).length, 1)
@@ -149,7 +149,7 @@ void test('in a chat /memory notes, finds, tells why and forgets, and /help list
   assert.equal(exit, 0, err)
   assert.match(out, /\/memory … +search, add, forget[^]*\/memory forget ID or PHRASE/)
   assert.equal(out.match(/ {2}> The kayak hangs in the barn\./g)?.length, 2, out)
-  assert.match(out, /1 memory would go:[^]*\/memory forget --yes … forgets it for good\.[^]*Forgotten: 1 memory/)
+  assert.match(out, /1 memory would be erased:[^]*\/memory forget --yes … erases it for good\.[^]*Forgotten: 1 memory/)
   assert.doesNotMatch(out.slice(out.indexOf('Forgotten: 1')), /kayak/)
   assert.match(out, /error: .*note-none[^]*give what is to be noted[^]*memories +\d/)
 })

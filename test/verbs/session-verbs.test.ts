@@ -28,14 +28,14 @@ async function say(text: string): Promise<string> {
   return (await home.json<{ session: string }>('run', text))[0]!.session
 }
 
-void test('sessions are listed with the first line as title, renamed, found by words, put away and brought back', async () => {
+void test('sessions are listed with the first line as title, renamed, searched, archived and restored', async () => {
   const id = await say('help\nplease')
   assert.deepEqual(
     (await list()).map(({ id: each, title, turns }) => [each, title, turns]),
     [[id, 'help', 1]],
   )
   const renamed = await home.oxbow(['sessions', 'rename', id, 'Taxes', '2026'])
-  assert.deepEqual([renamed.exit, renamed.out], [0, '"help" is "Taxes 2026" now.\n'])
+  assert.deepEqual([renamed.exit, renamed.out], [0, '"help" is now "Taxes 2026".\n'])
   assert.deepEqual(
     (await list('--search', '2026 taxes')).map((each) => each.id),
     [id],
@@ -45,7 +45,7 @@ void test('sessions are listed with the first line as title, renamed, found by w
   assert.deepEqual(await list(), [])
   assert.ok((await list('--archived'))[0]!.archived_at! > 0)
   assert.equal((await home.oxbow(['media', id])).out, 'Nothing was sent in this session.\n')
-  assert.match((await home.oxbow(['sessions', 'archive', id, '--undo'])).out, /is back/)
+  assert.match((await home.oxbow(['sessions', 'archive', id, '--undo'])).out, /is no longer archived/)
   assert.equal((await list()).length, 1)
 })
 
@@ -71,5 +71,5 @@ void test('a session is forked and goes on with what both share; deleting asks f
   const unknown = await home.oxbow(['sessions', 'rename', id, 'x'])
   assert.deepEqual([unknown.exit, /^error: [^]*\nhint: /.test(unknown.err)], [errorTable.not_found.exit, true])
   const audit = await home.oxbow(['audit', 'verify'])
-  assert.deepEqual([audit.exit, /bodies were erased/.test(audit.out)], [0, true], audit.out)
+  assert.deepEqual([audit.exit, /bodies are erased/.test(audit.out)], [0, true], audit.out)
 })

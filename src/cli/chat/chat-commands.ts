@@ -38,25 +38,25 @@ type ChatCommand =
   | { readonly kind: 'unknown'; readonly name: string }
 
 const chatHelp = `/new [title]   start another session
-/sessions [N]  list sessions, twenty at a time; N is the page
-/continue      go to the session that was used last
+/sessions [N]  list sessions, twenty per page; N is the page
+/continue      go to the most recently used session
 /switch ID     go to a session; the first characters of its id are enough
 /rename TITLE  rename this session
 /archive       archive this session and start another
-/fork [N]      continue from here, or from message #N, in a new session
-/memory …      search, add, forget; /memory alone lists how
-/attach FILE   attach a file to the next message; without a name, none
+/fork [N]      copy this session, up to message #N, into a new one
+/memory …      search, add, forget; /memory alone lists the forms
+/attach FILE   attach a file to the next message; without FILE, drop all
 /cancel        stop the running turn
-/cost          show what was spent
-/status        show model, memory, sandbox and its limits
+/cost          show spending and limits
+/status        show the model, memory, the sandbox and its limits
 /help          show this list
 /quit          leave; Ctrl+D and a double Ctrl+C do the same
 Ctrl+C clears the line and stops the running turn. A message sent while a turn runs is read at its next step.
-A pasted text of several lines is one message.`
+Pasted text of several lines is one message.`
 
 /**
- * @param line what a person has entered; more than one line was pasted
- * @returns the command of a line that begins with a slash, or null for a message
+ * @param line an entered line; more than one line means pasted text
+ * @returns the command of a line that starts with a slash, or null for a message
  */
 export function parseCommand(line: string): ChatCommand | null {
   if (!line.startsWith('/') || line.startsWith('//') || line.includes('\n')) return null
@@ -92,7 +92,7 @@ export function parseCommand(line: string): ChatCommand | null {
   }
 }
 
-/** @returns the message that is meant: two slashes begin a line with one. What was pasted is meant as it is. */
+/** @returns the message: two slashes at the start of a line stand for one. Pasted text is returned unchanged. */
 export function messageOf(line: string): string {
   return line.startsWith('//') && !line.includes('\n') ? line.slice(1) : line
 }
@@ -107,7 +107,7 @@ interface Obeying {
 const maxNameChars = 40
 const maxNoteChars = 200
 
-/** A session without a message is listed only while the chat is in it. */
+/** Hides sessions without a message, except the current one. */
 function sessionPage(listed: readonly SessionInfo[], current: SessionId | null, page: number): string {
   const shown = listed.filter(({ id, turns, busy, parent }) => turns > 0 || busy || parent !== undefined || id === current)
   const pages = Math.max(1, Math.ceil(shown.length / sessionsOnPage))
@@ -117,7 +117,7 @@ function sessionPage(listed: readonly SessionInfo[], current: SessionId | null, 
   return pages === 1 ? rows : `${rows}\n  Page ${at} of ${pages}${at < pages ? `; /sessions ${at + 1} shows the next one.` : '.'}`
 }
 
-/** What keeps the session of the chat in order. @returns what was done, in words */
+/** Renames, archives or forks the session of the chat. @returns what was done, as text */
 async function keepSession(
   command: Extract<ChatCommand, { kind: 'rename' | 'archive' | 'fork' }>,
   session: SessionId | null,
@@ -128,7 +128,7 @@ async function keepSession(
   if (command.kind === 'rename') {
     if (command.title === '') return 'give a title: /rename Taxes 2026'
     await changeSession(gateway, 'session.rename', { session, title: command.title })
-    return `this session is ${JSON.stringify(command.title)} now`
+    return `this session is now ${JSON.stringify(command.title)}`
   }
   if (command.kind === 'archive') {
     await changeSession(gateway, 'session.archive', { session, archived: true })
@@ -137,7 +137,7 @@ async function keepSession(
   }
   const made = await changeSession(gateway, 'session.fork', { session, ...(command.at !== null && { at: command.at }) })
   await conversation.reopen(made.session)
-  return 'this session continues from there; the other one is unchanged'
+  return 'this is a new session that continues from there; the other one is unchanged'
 }
 
 /** @throws OxbowError of the gateway. */
@@ -163,7 +163,7 @@ export async function obey(command: ChatCommand, { gateway, conversation, screen
     case 'attach':
       return screen.line(`  ${plainLine(await conversation.attach(command.path), maxNoteChars)}`)
     case 'cancel':
-      if (session === null || !(await gateway.cancelTurn(session.id))) screen.line('  nothing runs')
+      if (session === null || !(await gateway.cancelTurn(session.id))) screen.line('  no turn is running')
       return
     case 'cost': {
       const shown = await gateway.call('budget.show', {}, session?.id)
@@ -180,27 +180,27 @@ export async function obey(command: ChatCommand, { gateway, conversation, screen
   }
 }
 
-// `/memory`: the verbs of `oxbow memory` that a person needs while chatting.
+// `/memory`: the verbs of `oxbow memory` that are useful in a chat.
 
-const memoryHelp = `/memory WORDS                 find what was noted, ingested and said
-/memory add TEXT              note a fact for all later sessions
+const memoryHelp = `/memory WORDS                 search notes, documents and conversations
+/memory add TEXT              add a note for all later sessions
 /memory edit ID TEXT          rewrite a note
 /memory why ID                show where a memory comes from
-/memory forget ID or PHRASE   list what would go; with --yes behind forget it goes for good
-/memory stats                 show how much is remembered
-/memory tidy, /memory report  tidy memory; show what tidying has changed`
+/memory forget ID or PHRASE   list what would be erased; forget --yes erases it
+/memory stats                 show the size of memory
+/memory tidy, /memory report  tidy memory; show what tidying changed`
 
 interface MemoryQuestion {
   readonly name: string
   readonly input: Json
-  /** As a person reads the answer; absent: in the words of the call. */
+  /** Formats the result for a person; default: the text of the call. */
   readonly show?: (output: unknown) => string
 }
 
 const shownHits = 5
 const idPattern = /^(?:note|fact|message|document|summary)[-:]\S+$/
 
-/** @returns what to ask, or what to tell a person who asked for less than that */
+/** @returns the call to make, or the text to show when the argument is incomplete */
 function memoryQuestion(argument: string): MemoryQuestion | string {
   const [verb = '', first = ''] = argument.split(/\s+/)
   const rest = argument.slice(verb.length).trim()
@@ -210,7 +210,7 @@ function memoryQuestion(argument: string): MemoryQuestion | string {
       return memoryHelp
     case 'add':
       return rest === ''
-        ? 'give what is to be noted: /memory add I prefer Helix.'
+        ? 'give the text to note: /memory add I prefer Helix.'
         : { name: 'memory.save', input: { content: rest, tags: [] } }
     case 'edit': {
       const content = rest.slice(first.length).trim()
@@ -232,7 +232,7 @@ function memoryQuestion(argument: string): MemoryQuestion | string {
       return { name: 'memory.report', input: {} }
     default: {
       const query = verb === 'search' ? rest : argument
-      return query === '' ? 'give words to look for: /memory search which editor' : searchQuestion(query)
+      return query === '' ? 'give words to search for: /memory search which editor' : searchQuestion(query)
     }
   }
 }
@@ -252,7 +252,7 @@ function forgetQuestion(rest: string): MemoryQuestion | string {
   return isDry ? { ...question, show: (found) => forgetText(found as ShownForget, '/memory forget --yes …') } : question
 }
 
-/** @returns what is shown. @throws OxbowError as the call failed */
+/** @returns the text to show. @throws OxbowError when the call fails */
 async function askMemory(gateway: GatewayPort, argument: string): Promise<string> {
   const question = memoryQuestion(argument)
   if (typeof question === 'string') return question

@@ -1,4 +1,4 @@
-/** The chat: what a person types becomes messages, answers and commands. Knows no terminal and no guest, only their ports. */
+/** The chat: turns what a person types into messages, answers and commands. Depends only on the ports of screen and gateway. */
 import { OxbowError, toFailure } from '../../types/index.ts'
 import type { CallId, Failure } from '../../types/index.ts'
 import { doubleInterruptMs } from '../limits.ts'
@@ -11,16 +11,16 @@ import { ofUser } from '../verb-parts.ts'
 
 export interface ChatDeps extends Omit<ConversationDeps, 'screen' | 'onLost'> {
   readonly makeScreen: (events: ScreenEvents) => Screen
-  /** Session to continue, by the beginning of its id. */
+  /** Session to continue, as a prefix of its id. */
   readonly session?: string | undefined
   readonly now: () => number
-  /** Given where to tell what happens beside the conversation, in a line or a few. */
+  /** Receives a function that prints notices between the messages. */
   readonly news: (tell: (text: string) => void) => void
   /** Settles when the guest is gone, with what happened. */
   readonly gone: Promise<Failure | null>
 }
 
-/** Runs until the person leaves. @returns why the chat could not go on: the guest is gone, or a call waits and input has ended. */
+/** Runs until the person leaves. @returns why the chat ended otherwise: the guest is gone, or a call waits for approval and input has ended. */
 export async function runChat(deps: ChatDeps): Promise<Failure | null> {
   const left = Promise.withResolvers<Failure | null>()
   let interruptedAt = -Infinity
@@ -32,12 +32,12 @@ export async function runChat(deps: ChatDeps): Promise<Failure | null> {
     left.resolve(waiting ? waitingFailure(waiting.call, deps.user) : null)
   }
   let isOpen = true
-  // What was under way when the person left fails with the connection, and is no news.
+  // When the person has left, pending work fails with the connection; that is not reported.
   const report = (error: unknown): void => {
     if (isOpen) screen.line(failureLines(toFailure(error, 'guest_unreachable', 'See logs/guest.log.')))
   }
   const onLine = async (raw: string): Promise<void> => {
-    // Of a pasted text the indentation of its first line is a part.
+    // Pasted text keeps the indentation of its first line.
     const line = raw.includes('\n') ? raw.trimEnd() : raw.trim()
     if (line === '' || leaving) return
     try {
@@ -48,7 +48,7 @@ export async function runChat(deps: ChatDeps): Promise<Failure | null> {
   }
   const onInterrupt = (cleared: boolean): void => {
     const session = conversation.current()
-    // As in a shell, it costs the line and no more.
+    // As in a shell, it only clears the line.
     if (cleared && session?.isRunning() !== true) return
     const again = deps.now() - interruptedAt < doubleInterruptMs
     interruptedAt = deps.now()
@@ -79,24 +79,24 @@ interface Chat {
   readonly leave: () => void
 }
 
-/** A command, an answer to what is asked, or a message. */
+/** Handles a command, an answer to an open approval, or a message. */
 async function takeLine(line: string, { deps, conversation, screen, leave }: Chat): Promise<void> {
   const command = parseCommand(line)
   if (command !== null) return obey(command, { gateway: deps.gateway, conversation, screen, leave })
   const asked = conversation.current()?.asked() ?? null
   if (asked === null) return conversation.send(messageOf(line))
   const unseen = conversation.current()?.cameUnseen() === true
-  // Whoever is asked to type y by a model, or types ahead, has not read what came meanwhile.
+  // A person who types ahead, or types y because a model asked for it, has not read a question that appeared meanwhile.
   if (unseen && /^y(es)?$/i.test(line)) return screen.line('  This question appeared while you were typing. Read it, then answer y or n.')
   if (/^(y|yes|n|no)$/i.test(line)) return conversation.answer(asked.call, /^y/i.test(line))
-  // A pipe cannot have meant this line as an answer, and what follows it would be taken for one too.
+  // A line from a pipe cannot be an answer to this question, and later lines must not be taken for one.
   if (deps.oneByOne) leave()
   else screen.line('  Answer y or n first; /cancel stops the turn.')
 }
 
-/** The failure of a chat that ends with an open question. */
+/** The failure of a chat that ends with an open approval. */
 function waitingFailure(call: CallId, user: string): Failure {
-  return new OxbowError('approval_required', `the call ${call} waits for approval`, {
+  return new OxbowError('approval_required', `the call ${call} is waiting for approval`, {
     hint: `oxbow approve ${call}${ofUser(user)} runs it and finishes the turn; add --deny to refuse it.`,
   })
 }

@@ -1,6 +1,6 @@
 /**
- * One session on the screen: follows it, prints what happens, and knows what it waits for. It holds no more of a session than
- * the turn that runs.
+ * One session on the screen: follows it, prints what happens, and tracks the approvals it waits for. It keeps only the running turn in
+ * memory.
  */
 import type { FollowEvent } from '../../client/index.ts'
 import type { CallId, Failure, PendingApproval, RecordView, SessionId, TurnId } from '../../types/index.ts'
@@ -13,15 +13,15 @@ import { createTurnPrinter, lastExchange, messagePrompt } from './turn-printer.t
 export interface ChatSession {
   readonly id: SessionId
   isRunning(): boolean
-  /** The approval that is asked now. */
+  /** The approval that is shown now. */
   asked(): PendingApproval | null
-  /** The question came when something was typed already, which is no answer to it. Asked once, it has been shown. */
+  /** True, once per question, when it appeared after typing had begun: the typed text is not an answer to it. */
   cameUnseen(): boolean
-  /** A message was acknowledged as this turn; after a lost connection the end of the turn may arrive first. */
+  /** Call when a message is acknowledged as this turn; after a lost connection the end of the turn may arrive first. */
   sent(turn: TurnId): void
-  /** Takes the asked approval off the screen, and asks the next. */
+  /** Removes the decided approval and shows the next. */
   answered(call: CallId): void
-  /** Resolves when nothing runs, or what runs waits for a person. */
+  /** Resolves when no turn is running, or the running one waits for approval. */
   idle(): Promise<void>
   stop(): void
 }
@@ -34,7 +34,7 @@ interface Opening {
   readonly past: readonly RecordView[]
   readonly busy: boolean
   readonly user: string
-  /** The session can be followed no longer. */
+  /** Called when the session can no longer be followed. */
   readonly onLost: (failure: Failure) => void
 }
 
@@ -50,7 +50,7 @@ export async function openChatSession({ gateway, screen, session, past, busy, us
   const ended = new Set<string>()
   const waiters: (() => void)[] = []
 
-  /** Shows the prompt that fits, and wakes who waits for it. */
+  /** Shows the matching prompt and resolves `idle`. */
   const settle = (): void => {
     const asking = approvals.first() !== null
     screen.prompt(asking ? approvalPrompt : active === null ? messagePrompt : null)
@@ -111,7 +111,7 @@ export async function openChatSession({ gateway, screen, session, past, busy, us
   }
 }
 
-/** The turn that a session was in when its records were read, and what it waited for. */
+/** The turn that was running when the records were read, and the approvals it waited for. */
 function foldPast(past: readonly RecordView[], busy: boolean): { active: TurnView | null; pending: readonly PendingApproval[] } {
   if (!busy) return { active: null, pending: [] }
   const start = past.findLastIndex(begins)
@@ -124,20 +124,20 @@ function foldPast(past: readonly RecordView[], busy: boolean): { active: TurnVie
   return isOver(active) ? { active: null, pending: [] } : { active, pending }
 }
 
-/** A message has become a turn; one that a running turn takes up has that turn's id and its own call. */
+/** True when a message started a turn; a message merged into a running turn has that turn's id and its own call. */
 function begins(record: RecordView): boolean {
   const call: string = record.call
   return record.name === 'turn.send' && record.phase === 'started' && call === record.turn
 }
 
-// Waiting approvals of one session, asked one at a time in the order of their calls.
+// Waiting approvals of one session, shown one at a time in the order of their calls.
 
 interface ApprovalQueue {
-  /** The one that is asked now. */
+  /** The one that is shown now. */
   first(): PendingApproval | null
-  /** @returns whether it is the one to ask now. One that is there already is not added. */
+  /** @returns whether it is the one to show now. Duplicates are ignored. */
   add(approval: PendingApproval): boolean
-  /** @returns whether it was the one that was asked. */
+  /** @returns whether it was the one shown. */
   remove(call: CallId): boolean
   clear(): void
 }

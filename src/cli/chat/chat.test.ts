@@ -26,7 +26,7 @@ void test('what was found is told with the lines that use it and the file they b
       never,
     ),
     [
-      'Ollama runs on this machine. To talk with its model ollama/q, start oxbow again with this in',
+      'Ollama runs on this machine. To use its model ollama/q, start oxbow again with this in',
       '/home/a/config.toml:',
       '    [model]',
       '    name = "ollama/q"',

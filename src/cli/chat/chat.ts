@@ -1,4 +1,4 @@
-/** `oxbow chat`, also the verb of `oxbow` alone: the connection, the screen, and what a person is told when the chat opens. */
+/** `oxbow chat`, the default verb: connects to a guest, opens the screen, and prints the notices shown when a chat opens. */
 import type { ConnectionState } from '../../client/index.ts'
 import { configFiles, usersFolder } from '../../runner/index.ts'
 import type { Config, Failure, GuestStatus } from '../../types/index.ts'
@@ -30,7 +30,7 @@ export async function chat(options: ChatOptions, terminal: Terminal): Promise<nu
     const failure = await chatOnce({ ...options, session }, terminal, { isFirst, onSession })
     if (failure === null) return 0
     deaths = performance.now() - beganAt < shortGuestLifeMs ? deaths + 1 : 1
-    // A pipe has read on in its input, and which part of it is lost is unknown.
+    // A pipe has read ahead in its input, so it is unknown which part is lost.
     const goesOn = failure.code === 'guest_unreachable' && isInteractive(terminal) && deaths <= maxShortGuestLives
     if (!goesOn) return printFailure(terminal, failure)
     printText(terminal, `  — ${plainText(failure.message).replace(/\.$/, '')}; starting another guest —`)
@@ -38,7 +38,7 @@ export async function chat(options: ChatOptions, terminal: Terminal): Promise<nu
 }
 
 interface Round {
-  /** The person has not been greeted yet. */
+  /** True until the banner is printed. */
   readonly isFirst: boolean
   readonly onSession: (id: string) => void
 }
@@ -64,11 +64,11 @@ function chatOnce(options: ChatOptions, terminal: Terminal, { isFirst, onSession
       now: () => performance.now(),
       gone: connection.gone,
       news(tell) {
-        // Output that goes into a pipe is the conversation alone.
+        // A pipe gets only the conversation.
         const connectionNews = createConnectionNews(person ? tell : () => {})
         connection.onConnection(connectionNews)
         const { config } = setup
-        // A guest that was just started takes up what the last one left; beside another terminal, running turns are no news.
+        // A new guest resumes interrupted turns; with a guest of another terminal, running turns are expected.
         if (person && isFirst && session === undefined && guest.owned) void tellOfInterrupted(gateway, tell)
         if (person && needsSetup({ status, config, env: terminal.env })) void tellOfServices(connection, options, terminal, tell)
       },
@@ -97,7 +97,7 @@ async function tellOfServices({ setup }: Connection, choice: GuestChoice, termin
   if (text !== null) tell(text)
 }
 
-/** A lost connection is one line, and its return another, however many tries it takes. */
+/** Prints one line when the connection is lost and one when it is restored, however many attempts it takes. */
 export function createConnectionNews(tell: (text: string) => void): (state: ConnectionState) => void {
   let isLost = false
   return ({ type }) => {
@@ -107,8 +107,8 @@ export function createConnectionNews(tell: (text: string) => void): (state: Conn
   }
 }
 
-// First-run set-up: a person who chats with the offline interpreter because no model is configured is shown the model services on
-// this machine. It runs beside the chat and prints nothing when it finds nothing or fails.
+// First-run set-up: when no model is configured, the chat shows the model services on this machine. The search runs in the background
+// and prints nothing when it fails or finds none.
 
 interface Setup {
   readonly status: Pick<GuestStatus, 'model'>
@@ -116,16 +116,16 @@ interface Setup {
   readonly env: Readonly<Record<string, string | undefined>>
 }
 
-/** True when the interpreter is there because nobody has chosen; who chose it, or a machine that builds, is left in peace. */
+/** True when the offline interpreter runs by default. False when a person chose it, and in CI. */
 export function needsSetup({ status, config: { model }, env }: Setup): boolean {
   const isCi = !['', '0', 'false'].includes((env['CI'] ?? '').trim().toLowerCase())
   return isOffline(status) && model.provider === 'auto' && model.name === '' && !isCi
 }
 
 /**
- * @param services what answers on this machine, one at a time; left when time is over
- * @param configFile where the lines that use a service belong
- * @returns what to tell, or null; never rejects
+ * @param services services found on this machine, one at a time; abandoned when the time is up
+ * @param configFile file that the suggested lines belong in
+ * @returns the text to show, or null; never rejects
  */
 export async function lookForServices(services: AsyncGenerator, configFile: string, lookMs: number): Promise<string | null> {
   const over = Promise.withResolvers<null>()
@@ -138,7 +138,7 @@ export async function lookForServices(services: AsyncGenerator, configFile: stri
   const looked = look().catch(() => found)
   const all = (await Promise.race([looked, over.promise])) ?? [...found]
   clearTimeout(timer)
-  // A generator that is in the middle of a step takes its end to heart after that step.
+  // A generator in the middle of a step ends after that step.
   void services.return(undefined).catch(() => {})
   return describeSetup(all, configFile)
 }
@@ -150,7 +150,7 @@ function describeSetup(found: readonly FoundService[], configFile: string): stri
   const more = others.slice(0, shownServices).map(({ name, baseUrl }) => `${name} at ${baseUrl}`)
   return plainText(
     [
-      `${first.name} runs on this machine. To talk with its model ${first.models[0]?.name ?? ''}, start oxbow again with this in`,
+      `${first.name} runs on this machine. To use its model ${first.models[0]?.name ?? ''}, start oxbow again with this in`,
       `${configFile}:`,
       ...first.configLines.map((line) => (line === '' ? '' : `    ${line}`)),
       ...(more.length === 0 ? [] : [`Also here: ${more.join(', ')}.`]),

@@ -1,4 +1,4 @@
-/** The session that a chat is in, and how it gets into another. */
+/** The current session of a chat: starting, switching and forking sessions, sending messages with attachments. */
 import type { CallId, Failure, RecordView, SessionId, SessionInfo } from '../../types/index.ts'
 import type { GatewayPort } from '../guest-connection.ts'
 import { findSession, removeUnused } from '../verbs/sessions.ts'
@@ -14,9 +14,9 @@ export interface ConversationDeps {
   readonly recent: (session: SessionInfo) => Promise<readonly RecordView[]>
   readonly model?: string | undefined
   readonly user: string
-  /** The folder of all users. */
+  /** Folder of all users. */
   readonly workspaces: string
-  /** Waits for each turn before it reads on: input that is not typed by a person. */
+  /** Waits for each turn before reading on: for input that is not typed by a person. */
   readonly oneByOne: boolean
   readonly onLost: (failure: Failure) => void
   /** Called with the session whenever the chat enters one. */
@@ -27,10 +27,10 @@ export interface ConversationDeps {
 export interface Conversation {
   current(): ChatSession | null
   begin(title: string): Promise<void>
-  /** @param prefix beginning of the session's id */
+  /** @param prefix prefix of the session's id */
   reopen(prefix: string): Promise<void>
   send(text: string): Promise<void>
-  /** Keeps a file for the next message; an empty path takes all back. @returns what goes with it now, in words */
+  /** Attaches a file to the next message; an empty path removes all. @returns the attached files, as text */
   attach(path: string): Promise<string>
   answer(call: CallId, allow: boolean): Promise<void>
 }
@@ -55,7 +55,7 @@ export function createConversation(deps: ConversationDeps): Conversation {
       await open(info, await recent(info))
     },
     async send(text) {
-      // A session is created with its first message: looking around leaves none behind.
+      // A session is created with its first message, so that a chat without messages leaves none behind.
       const files = attached
       const attachments = files.length === 0 ? {} : { attachments: await uploadFiles(files, gateway) }
       const isNew = session === null
@@ -70,7 +70,7 @@ export function createConversation(deps: ConversationDeps): Conversation {
         }
         throw error
       })
-      // Kept until now: a message that could not be sent is sent again with its files.
+      // Only now: a message that could not be sent is sent again with its files.
       attached = attached.filter((file) => !files.includes(file))
       if (steering) screen.line('  Sent; the agent reads it at its next step.')
       else current.sent(turn)
@@ -83,7 +83,7 @@ export function createConversation(deps: ConversationDeps): Conversation {
         attached = [...attached, await findLocalFile(path, workspaces)]
       }
       const names = attached.map(({ name, bytes }) => `${name} (${formatBytes(bytes)})`).join(', ')
-      return names === '' ? 'no file goes with the next message' : `with the next message: ${names}`
+      return names === '' ? 'no files are attached' : `attached to the next message: ${names}`
     },
     async answer(call, allow) {
       await gateway.approve(call, allow)

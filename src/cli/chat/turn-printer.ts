@@ -1,4 +1,4 @@
-/** Prints a running turn: its text as it comes, a line for each call, and how it ended. */
+/** Prints a running turn: its text as it streams, a line for each call, and how it ended. Also the lines that the chat prints itself. */
 import type { FollowEvent } from '../../client/index.ts'
 import type { Failure, GuestStatus, PendingApproval, RecordView } from '../../types/index.ts'
 import { liveLines, maxCallLineChars, maxLiveChars } from '../limits.ts'
@@ -10,7 +10,7 @@ import { exactInput, formatMoney, formatMs, plainLine, plainText, whyAsked } fro
 import { type CallView, forPeople, isEnd, isOver, isToolCall, mediaIn, mediaLine, type TurnView, untoldFailure } from '../view/turn-view.ts'
 import { wrapWords } from '../screen/word-wrap.ts'
 
-/** A long call is named at its first heartbeat, and then once a minute. */
+/** A long call is reported at its first heartbeat, and then once a minute. */
 const firstHeartbeatMs = 10_000
 const minuteMs = 60_000
 const heartbeatMs = 5_000
@@ -18,14 +18,14 @@ const heartbeatMs = 5_000
 interface TurnPrinter {
   /** Text and heartbeats. */
   event(event: FollowEvent, turn: TurnView): void
-  /** A record of the turn, whose view has it folded in. */
+  /** A record of the turn, already folded into the view. */
   record(record: RecordView, turn: TurnView): void
   approval(pending: PendingApproval): void
 }
 
 export function createTurnPrinter(screen: Screen, user: string): TurnPrinter {
   const stream = createReplyStream((text) => screen.stream(text))
-  /** The call whose output is shown as it comes. */
+  /** The call whose output is shown live. */
   let live = ''
   const endLive = (): void => {
     live = ''
@@ -64,7 +64,7 @@ export function createTurnPrinter(screen: Screen, user: string): TurnPrinter {
     },
     approval(pending) {
       stream.breakLine()
-      // To the letter: what runs is what is shown.
+      // Unwrapped and exact: what is shown is what runs.
       const { question, why } = approvalLines(pending)
       screen.exactLine(question)
       if (why !== '') screen.line(why)
@@ -72,12 +72,12 @@ export function createTurnPrinter(screen: Screen, user: string): TurnPrinter {
   }
 }
 
-// The lines of a chat. Text from models, tools and the journal is cleaned here.
+// Lines of a chat. Text from models, tools and the journal is cleaned here.
 
-/** A message may be typed. */
+/** Prompt for a message. */
 export const messagePrompt = '› '
 
-/** @param columns width of the terminal: its lines end between words */
+/** @param columns width of the terminal, for wrapping */
 export function banner(status: GuestStatus, version: string, columns: number): string {
   const { held, limits, problems } = describeSandbox(status.sandbox)
   // `oxbow status` and `oxbow doctor` also list what has no limit.
@@ -93,7 +93,7 @@ export function banner(status: GuestStatus, version: string, columns: number): s
   return wrapWords(text, columns)
 }
 
-/** A finished call in one line: mark, tool, what it was about, time, and the bad news if there is any. */
+/** A finished call as one line: mark, tool, subject, time, and the failure if there is one. */
 function callLine(call: CallView): string {
   const mark = call.status === 'ok' ? '·' : '✗'
   const time = call.ms === null ? '' : `  ${formatMs(call.ms)}`
@@ -101,7 +101,7 @@ function callLine(call: CallView): string {
   return `  ${mark} ${plainLine(toolName(call.name), maxCallLineChars)} ${subjectOf(call.input)}${time}${news}`.replace(/ {3,}/g, '  ')
 }
 
-/** What is asked, to the letter, and behind it in words why. */
+/** The question with the exact input, and the reason for asking. */
 function approvalLines({ name, input, reason }: PendingApproval): { readonly question: string; readonly why: string } {
   const question = `  ? ${plainLine(toolName(name), maxCallLineChars)} asks to run with exactly this input:\n    ${exactInput(input)}`
   return { question, why: whyAsked(reason).slice(1) }
@@ -146,12 +146,12 @@ interface Scope {
   readonly limit?: { readonly micro_dollars?: number | null; readonly tokens?: number | null }
 }
 
-/** As the model knows it. */
+/** The name that the model uses. */
 function toolName(name: string): string {
   return name.replace('.', '_')
 }
 
-/** What a call is about: its path, command or pattern; else its whole input. */
+/** Subject of a call: its path, command or pattern; else its whole input. */
 function subjectOf(input: string): string {
   let parsed: unknown
   try {
@@ -165,7 +165,7 @@ function subjectOf(input: string): string {
   return input === '{}' ? '' : plainLine(input, maxCallLineChars)
 }
 
-/** The last message and its reply, to remind of where the session stands. */
+/** The last message and its reply, shown when a session is reopened. */
 export function lastExchange(past: readonly RecordView[]): string {
   const field = (record: RecordView | undefined, name: string): string => {
     const value = (record?.body as Record<string, unknown> | null | undefined)?.[name]

@@ -1,4 +1,4 @@
-/** `oxbow approve`: decides a call that waits, and stays until its turn is over, so that the decision is carried out. */
+/** `oxbow approve`: decides a waiting call and follows its turn to the end, so that the decision takes effect. */
 import { OxbowError, toError } from '../../types/index.ts'
 import type { PendingApproval, SessionId } from '../../types/index.ts'
 import { exitOf, printFailure, printLine, type Terminal } from '../terminal.ts'
@@ -13,7 +13,7 @@ export interface ApproveOptions extends GuestChoice {
   readonly deny?: boolean | undefined
 }
 
-/** Without an id, lists what waits. @returns the exit code. */
+/** Without an id, lists the waiting calls. @returns the exit code. */
 export async function approve(id: string | undefined, options: ApproveOptions, terminal: Terminal): Promise<number> {
   return withGuest(options, terminal, async (connection) => {
     const pending = await listPending(connection)
@@ -24,21 +24,23 @@ export async function approve(id: string | undefined, options: ApproveOptions, t
     }
     const chosen = pending.filter(({ call }) => call.startsWith(id))
     if (chosen.length !== 1 || chosen[0] === undefined) {
-      const many =
-        chosen.length > 1 ? `${chosen.length} waiting calls begin with ${id}` : `no call ${JSON.stringify(id)} waits for approval`
-      throw new OxbowError(chosen.length > 1 ? 'bad_input' : 'not_found', many, { hint: '`oxbow approve` without an id lists what waits.' })
+      const problem =
+        chosen.length > 1 ? `${chosen.length} waiting calls begin with ${id}` : `no call ${JSON.stringify(id)} is waiting for approval`
+      throw new OxbowError(chosen.length > 1 ? 'bad_input' : 'not_found', problem, {
+        hint: '`oxbow approve` without an id lists the waiting calls.',
+      })
     }
     return decideAndFollow(connection, chosen[0], options.deny !== true, terminal)
   })
 }
 
-/** @returns all calls that wait for a person. */
+/** @returns all calls that wait for approval. */
 export async function listPending(connection: Connection): Promise<readonly PendingApproval[]> {
   const busy = (await connection.gateway.listSessions(maxListedSessions)).filter((session) => session.busy)
-  // A guest of this verb has only just taken up what was left.
+  // A guest started by this verb has only just resumed the waiting turns.
   const { owned } = connection.guest
   const patience = owned ? AbortSignal.timeout(resumedTurnMs) : AbortSignal.abort()
-  // All sessions share one journal. Without patience only the snapshot is wanted: a cursor beyond the end.
+  // All sessions share one journal. For a running guest the snapshot is enough: a cursor beyond the end.
   const cursor = owned ? await journalEnd(connection.setup) : Number.MAX_SAFE_INTEGER
   const found: PendingApproval[] = []
   for (let at = 0; at < busy.length; at += maxFollowedSessions) {
@@ -48,7 +50,7 @@ export async function listPending(connection: Connection): Promise<readonly Pend
   return found
 }
 
-/** What waits in a session; while nothing does, waits until a call asks, the turn is over or patience is. */
+/** The waiting calls of a session. If there are none, waits until a call is parked, the turn is over or `patience` aborts. */
 async function pendingIn(
   { gateway }: Connection,
   session: SessionId,
@@ -93,7 +95,7 @@ async function decideAndFollow({ gateway, setup }: Connection, pending: PendingA
     if ('call' in ended) {
       return printFailure(terminal, {
         code: 'approval_required',
-        message: `next, ${ended.name} waits for approval, with exactly this input: ${exactInput(ended.input)}${whyAsked(ended.reason)}`,
+        message: `next, ${ended.name} is waiting for approval, with exactly this input: ${exactInput(ended.input)}${whyAsked(ended.reason)}`,
         hint: `oxbow approve ${ended.call}${ofUser(setup.workspace.user)} runs it; add --deny to refuse it.`,
       })
     }

@@ -1,4 +1,4 @@
-/** `oxbow audit` and `oxbow calls`: offline questions about the journal and the calls, also while a guest runs. */
+/** `oxbow audit` and `oxbow calls`: read the journal and the call table offline, also while a guest runs. */
 import { askOffline } from '../../runner/index.ts'
 import { erasedText, isErased, type JournalRecord, OxbowError } from '../../types/index.ts'
 import { type GuestChoice, guestSetup } from '../guest-connection.ts'
@@ -53,7 +53,7 @@ interface Bad {
 export async function auditVerify(options: AuditOptions, terminal: Terminal): Promise<number> {
   let report: VerifyReport | null = null
   for await (const line of askOffline(guestSetup(options, terminal), { command: 'audit-verify' })) report = line as VerifyReport
-  if (report === null) throw new OxbowError('guest_unreachable', 'the guest gave no report', { hint: 'Its log is logs/guest.log.' })
+  if (report === null) throw new OxbowError('guest_unreachable', 'the guest returned no report', { hint: 'See logs/guest.log.' })
   if (options.json === true) {
     printLine(terminal, JSON.stringify(report))
     return report.ok ? 0 : exitOf('audit_failed')
@@ -63,11 +63,11 @@ export async function auditVerify(options: AuditOptions, terminal: Terminal): Pr
   return printFailure(terminal, {
     code: 'audit_failed',
     message: 'the journal was changed or is damaged; the lines above say where',
-    hint: 'Keep a copy of the workspace as it is before anything else runs on it.',
+    hint: 'Copy the workspace before you run anything else on it.',
   })
 }
 
-/** Records in order, the newest ones unless `--after` names a place. */
+/** Prints records in order, by default the newest. */
 export async function auditShow(options: AuditShowOptions, terminal: Terminal): Promise<number> {
   const { session, after, limit } = options
   const question = {
@@ -83,7 +83,7 @@ export async function auditShow(options: AuditShowOptions, terminal: Terminal): 
   return 0
 }
 
-/** The exchanges of a session as the replay model reads them: one JSON document a line. */
+/** Prints the model exchanges of a session in the format that the replay model reads: one JSON document per line. */
 export async function auditRecording(session: string, options: AuditOptions, terminal: Terminal): Promise<number> {
   const question = { command: 'audit-recording', session } as const
   let lines = 0
@@ -92,18 +92,18 @@ export async function auditRecording(session: string, options: AuditOptions, ter
     lines += 1
   }
   if (lines > 0) return 0
-  throw new OxbowError('not_found', `nothing is recorded of session ${session}`, {
-    hint: 'Exchanges are kept with model.recording = "raw", and only of models that are asked over the network.',
+  throw new OxbowError('not_found', `session ${session} has no recorded exchanges`, {
+    hint: 'Exchanges are recorded only with model.recording = "raw", and only for models on the network.',
   })
 }
 
 function chained({ checked, chained_from: from }: SignedHeads): string {
   if (checked === 0) return ''
-  return from === null ? ', which an older Oxbow did not chain' : `, chained from record ${from} on`
+  return from === null ? ', not chained by an older Oxbow' : `, chained from record ${from} on`
 }
 
 function restoredText({ at, by, from, to, fault }: Restored): string {
-  const was = fault === '' ? '' : `; before that, signed heads were not whole: ${fault}`
+  const was = fault === '' ? '' : `; before that, signed heads were incomplete: ${fault}`
   return `  restored from a backup on ${formatTime(at)} by ${by}: from record ${from} to record ${to}${was}`
 }
 
@@ -125,27 +125,27 @@ function describeReport({
     ...heads.restores.map(restoredText),
     ...(firstBad === null ? [] : [`  first bad ${bad(firstBad)}`]),
     ...heads.bad.map((head) => `  signed heads, ${bad(head)}`),
-    ...projections.map((why) => `  beside the journal: ${why}`),
-    ...(erased.bodies === 0 ? [] : [`  ${erased.bodies} bodies were erased; their hashes hold the chain together`]),
+    ...projections.map((why) => `  outside the journal: ${why}`),
+    ...(erased.bodies === 0 ? [] : [`  ${erased.bodies} bodies are erased; the chain is intact through their hashes`]),
     ...(erased.unchecked === 0
       ? []
-      : [`  ${erased.unchecked} of them were written by an older Oxbow: of these only the place can be checked, not the content`]),
-    ...(erased.unexplained.length === 0 ? [] : [`  erased without a record that says so: ${erased.unexplained.join(', ')}`]),
+      : [`  ${erased.unchecked} of them were written by an older Oxbow: only their position can be checked, not their content`]),
+    ...(erased.unexplained.length === 0 ? [] : [`  erased without a record of it: ${erased.unexplained.join(', ')}`]),
     ...(open.length === 0
       ? []
-      : [`  under way, without an outcome yet: ${open.map(({ seq, name }) => `${name} (record ${seq})`).join(', ')}`]),
+      : [`  still running, without an outcome: ${open.map(({ seq, name }) => `${name} (record ${seq})`).join(', ')}`]),
   ].join('\n')
 }
 
-// A record as one line; `--json` has all of it.
+// A record as one line; `--json` prints it whole.
 
-/** Characters of a body in a pipe. */
+/** Characters of a body that are printed into a pipe. */
 const bodyChars = 100
-/** Columns that a body must have beside the rest; with fewer it goes below. */
-const leastBesideColumns = 40
-/** What a body below has at least, however narrow the terminal is. */
-const leastBelowColumns = 20
-/** Under the time. */
+/** With fewer columns left beside the other fields, the body goes on a line of its own. */
+const minBesideColumns = 40
+/** Minimum width of a body on its own line. */
+const minBelowColumns = 20
+/** Aligns with the time. */
 const indent = ' '.repeat(8)
 
 /** @param columns of the terminal; `Infinity` for a pipe */
@@ -156,8 +156,8 @@ export function recordLine(record: JournalRecord, columns: number): string {
   const body = erasedLine(record.body) ?? (phase === 'exchange' && name === 'model.generate' ? describeExchange(record.body) : record.body)
   if (columns === Infinity) return `${head}  ${plainLine(body, bodyChars)}`
   const beside = columns - textWidth(head) - 2
-  if (beside >= leastBesideColumns) return `${head}  ${plainLine(body, beside)}`
-  return `${wrapWords(head.trimEnd(), columns)}\n${indent}${plainLine(body, Math.max(leastBelowColumns, columns - indent.length))}`
+  if (beside >= minBesideColumns) return `${head}  ${plainLine(body, beside)}`
+  return `${wrapWords(head.trimEnd(), columns)}\n${indent}${plainLine(body, Math.max(minBelowColumns, columns - indent.length))}`
 }
 
 function erasedLine(body: string): string | null {
@@ -166,9 +166,9 @@ function erasedLine(body: string): string | null {
   return isErased(found) ? `${erasedText} ${found.bytes} bytes: ${found.reason}` : null
 }
 
-// A model exchange as one line; `--json` and `oxbow audit recording` have its content.
+// A model exchange as one line; `--json` and `oxbow audit recording` print its content.
 
-/** @param body JSON text of the record; whatever it holds, this does not throw */
+/** @param body JSON text of the record. Never throws, whatever it contains. */
 export function describeExchange(body: string): string {
   const { wire, model, status, request, response } = objectIn(parse(body))
   const name = (value: unknown): string => (typeof value === 'string' && value !== '' ? value : '?')
@@ -176,7 +176,7 @@ export function describeExchange(body: string): string {
   return `${name(wire)} ${name(model)}, ${answer}, ${sizeOf(request)} out, ${sizeOf(response)} in`
 }
 
-/** Bytes are kept as text or base64, a request without the beginning that it shares with one before. */
+/** Bytes are stored as text or base64; a request is stored without the prefix that it shares with an earlier one. */
 function sizeOf(part: unknown): string {
   const { after, text, base64 } = objectIn(part)
   const shared = objectIn(after)['bytes']

@@ -83,7 +83,7 @@ describe('the findings in words', () => {
 
   it('say first whether agents can work, then what is not here', () => {
     const other: DoctorCheck = { ...check, name: 'browser', state: 'missing', required: false }
-    assert.equal(describeVerdict([check, other]), 'The process tier of your configuration works. Not here: browser.')
+    assert.equal(describeVerdict([check, other]), 'The configured process tier works. Not here: browser.')
     assert.match(describeVerdict([{ ...check, state: 'missing' }]), /does not work/)
   })
 })

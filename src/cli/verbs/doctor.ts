@@ -1,4 +1,4 @@
-/** `oxbow doctor` and `oxbow status`: what works on this machine, what is missing, and how to install it. */
+/** `oxbow doctor` and `oxbow status`: show what works on this machine, what is missing, and how to install it. */
 import { join } from 'node:path'
 import { askOffline, configFiles } from '../../runner/index.ts'
 import type { Config, DoctorCheck } from '../../types/index.ts'
@@ -15,7 +15,7 @@ export interface DoctorOptions extends GuestChoice {
 export async function doctor(options: DoctorOptions, terminal: Terminal): Promise<number> {
   const place = guestSetup(options, terminal)
   const checks: DoctorCheck[] = []
-  // One by one: the slowest takes seconds, and what is known may help already.
+  // Printed one by one: the slowest check takes seconds, and earlier results may already help.
   const tell = (check: DoctorCheck): void => {
     checks.push(check)
     if (options.json !== true) for (const text of describeCheck(check)) printText(terminal, plainText(text))
@@ -33,21 +33,21 @@ export async function doctor(options: DoctorOptions, terminal: Terminal): Promis
 const stateColumn = 8
 const nameColumn = 17
 
-/** @returns lines without an end */
+/** @returns lines without a final newline */
 export function describeCheck({ name, state, says, fix, required }: DoctorCheck): readonly string[] {
   const tierNote = required ? '  (sandbox.tier)' : ''
   const line = `${state.padEnd(stateColumn)}${name.padEnd(nameColumn)}${says}${tierNote}`
   return fix === '' ? [line] : [line, `${' '.repeat(stateColumn + nameColumn)}→ ${fix}`]
 }
 
-/** @returns what it means for the person: first whether agents can work at all. */
+/** @returns a summary that begins with whether agents can work at all. */
 export function describeVerdict(checks: readonly DoctorCheck[]): string {
   const required = checks.find((check) => check.required)
   const others = listed(checks, 'missing', 'Not here') + listed(checks, 'weak', 'Look at')
-  if (required === undefined) return `The tier of the configuration was not tried.${others}`
+  if (required === undefined) return `The configured sandbox tier was not tested.${others}`
   const { name, state } = required
-  if (state === 'missing') return `The ${name} of your configuration does not work: agents have no files and no commands.${others}`
-  return `The ${name} of your configuration works${state === 'weak' ? ', with limits missing' : ''}.${others}`
+  if (state === 'missing') return `The configured ${name} does not work: agents have no files and no commands.${others}`
+  return `The configured ${name} works${state === 'weak' ? ', with limits missing' : ''}.${others}`
 }
 
 function listed(checks: readonly DoctorCheck[], state: DoctorCheck['state'], word: string): string {
@@ -55,7 +55,7 @@ function listed(checks: readonly DoctorCheck[], state: DoctorCheck['state'], wor
   return names.length === 0 ? '' : ` ${word}: ${names.join(', ')}.`
 }
 
-// A rule for a misspelt call has no effect, and nobody would notice.
+// A policy rule for a misspelt call has no effect, which is easy to miss.
 
 export interface KnownCall {
   readonly name: string
@@ -69,8 +69,8 @@ export function checkNames(
 ): DoctorCheck {
   const names = new Set(calls.map(({ name }) => name))
   const rights = new Set(calls.map(({ right }) => right))
-  const unknown = (key: string, used: readonly string[], known: ReadonlySet<string>): readonly string[] =>
-    used.filter((name) => !known.has(name)).map((name) => `${key} names ${JSON.stringify(name)}`)
+  const unknown = (key: string, used: readonly string[], valid: ReadonlySet<string>): readonly string[] =>
+    used.filter((name) => !valid.has(name)).map((name) => `${key} names ${JSON.stringify(name)}`)
   const wrong = [
     ...unknown('agent.rights', agent.rights, rights),
     ...unknown('approval.rights', Object.keys(approval.rights), rights),
@@ -78,8 +78,8 @@ export function checkNames(
     ...unknown('flow.sinks', Object.keys(flow.sinks), names),
   ]
   const check = { name: 'configuration', required: false, ms: 0 } as const
-  if (wrong.length === 0) return { ...check, state: 'ok', says: 'every right and call that it names is known', fix: '' }
-  return { ...check, state: 'weak', says: `${wrong.join(', ')}, which Oxbow does not know`, fix: '`oxbow calls` lists calls and rights' }
+  if (wrong.length === 0) return { ...check, state: 'ok', says: 'it names only existing rights and calls', fix: '' }
+  return { ...check, state: 'weak', says: `${wrong.join(', ')}, which does not exist`, fix: '`oxbow calls` lists calls and rights' }
 }
 
 export interface StatusOptions extends GuestChoice {

@@ -1,4 +1,4 @@
-/** `oxbow embed list`, `pull` and `use`. No model is loaded here; a guest that is configured to use one reads it. */
+/** `oxbow embed list`, `pull` and `use`. Models are not loaded here, but by a guest that is configured to use one. */
 import { chooseEmbedder, listEmbedders, openHome, pullEmbedder } from '../../runner/index.ts'
 import { userWorkspace } from '../guest-connection.ts'
 import { printLine, printNotice, printText, type Terminal } from '../terminal.ts'
@@ -56,16 +56,16 @@ export async function embedUse(
 }
 
 function describeChoice({ setting, file, changed, overriddenBy }: ReturnType<typeof chooseEmbedder>): string {
-  const lines = [changed ? `${file} says ${settingLine(setting)} now.` : `${file} says ${settingLine(setting)} already.`]
-  if (overriddenBy !== '') lines.push(`But ${overriddenBy} says otherwise for this user, and goes before it: add --user.`)
-  else if (changed && setting === 'none') lines.push('The next start of a guest takes it: memory is searched by words only then.')
+  const lines = [changed ? `Set ${settingLine(setting)} in ${file}.` : `${file} already has ${settingLine(setting)}.`]
+  if (overriddenBy !== '') lines.push(`But ${overriddenBy} overrides it for this user: add --user.`)
+  else if (changed && setting === 'none') lines.push('It takes effect when a guest starts next; memory is then searched by words only.')
   else if (changed)
-    lines.push('The next start of a guest takes it: new vectors are made in the background, and the old ones serve meanwhile.')
-  if (isService(setting)) lines.push('The text of every message, note and document that is kept, and every question, goes to that service.')
+    lines.push('It takes effect when a guest starts next. New vectors are made in the background; until then the old ones are used.')
+  if (isService(setting)) lines.push('The text of every stored message, note and document, and every query, is sent to that service.')
   return lines.join('\n')
 }
 
-/** `provider/model`, and no folder. */
+/** True for `provider/model`, not for a folder. */
 function isService(setting: string): boolean {
   return setting.includes('/') && !/^(?:folder|onnx):/.test(setting)
 }
@@ -74,9 +74,9 @@ function settingLine(setting: string): string {
   return `memory.embedder = ${JSON.stringify(setting)}`
 }
 
-/** @param before bytes that a pull had brought that was cut off */
+/** @param before bytes already downloaded by an interrupted pull */
 function sizeText(bytes: number, before: number): string {
-  return before > 0 && bytes - before > 1 ? `${megabytes(bytes)}, gone on at ${megabytes(before)}` : megabytes(bytes)
+  return before > 0 && bytes - before > 1 ? `${megabytes(bytes)}, resumed at ${megabytes(before)}` : megabytes(bytes)
 }
 
 function megabytes(bytes: number): string {

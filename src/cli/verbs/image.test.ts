@@ -27,11 +27,11 @@ before(() => {
 })
 after(() => rmSync(home, { recursive: true, force: true }))
 
-void test('a program or an engine that is not known is refused with what there is', async () => {
+void test('an unknown program or engine is refused with a list of the valid ones', async () => {
   const { exit, err } = await oxbow(process.env['PATH'], 'image', 'build', '--with', 'bash,perl')
   assert.equal(exit, errorTable.bad_input.exit)
-  assert.match(err, /--with does not know perl\nhint: It takes ripgrep, git, python, bash/)
-  assert.match((await oxbow(process.env['PATH'], 'image', 'build', '--engine', 'rkt')).err, /It takes podman or docker/)
+  assert.match(err, /--with does not support perl\nhint: Give any of ripgrep, git, python, bash/)
+  assert.match((await oxbow(process.env['PATH'], 'image', 'build', '--engine', 'rkt')).err, /Give podman or docker/)
 })
 
 void test('an engine that does not answer is named, with what to look at', async () => {

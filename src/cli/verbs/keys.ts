@@ -1,4 +1,4 @@
-/** `oxbow secret …` and `oxbow store encrypt|decrypt|rekey`: asks a guest program that does nothing else. */
+/** `oxbow secret …` and `oxbow store encrypt|decrypt|rekey`: run offline in a guest program. */
 import { askOffline, beginKeyChange, endKeyChange, makeMasterKeys } from '../../runner/index.ts'
 import { type KeyQuestion, type KeyReport, OxbowError } from '../../types/index.ts'
 import { type GuestChoice, guestSetup } from '../guest-connection.ts'
@@ -16,7 +16,7 @@ async function ask(question: KeyQuestion, options: KeyOptions, terminal: Termina
   const guest = guestSetup(options, terminal)
   const masters = keys({ home: guest.home, user: guest.workspace.user, config: guest.config, env: guest.env })
   for await (const line of askOffline(guest, { command: 'keys', keys: question }, masters)) return line as KeyReport
-  throw new OxbowError('guest_unreachable', 'the guest gave no answer', { hint: 'Its log is logs/guest.log.' })
+  throw new OxbowError('guest_unreachable', 'the guest returned no answer', { hint: 'See logs/guest.log.' })
 }
 
 function say(report: KeyReport, text: string, options: KeyOptions, terminal: Terminal): number {
@@ -29,7 +29,7 @@ export async function secretSet(name: string, options: KeyOptions, terminal: Ter
   const value = await readSecret(terminal, name)
   return say(
     await ask({ ask: 'set', name, value }, options, terminal),
-    `${name} is kept. The next start of a guest uses it.`,
+    `Stored ${name}. It takes effect when a guest starts next.`,
     options,
     terminal,
   )
@@ -43,17 +43,17 @@ export async function secretList(options: KeyOptions, terminal: Terminal): Promi
 
 export async function secretRemove(name: string, options: KeyOptions, terminal: Terminal): Promise<number> {
   const report = await ask({ ask: 'remove', name }, options, terminal)
-  if (report.changed > 0) return say(report, `${name} is gone.`, options, terminal)
+  if (report.changed > 0) return say(report, `Removed ${name}.`, options, terminal)
   throw new OxbowError('not_found', `there is no secret ${JSON.stringify(name)}`, { hint: '`oxbow secret list` shows their names.' })
 }
 
-/** With `data` every secret is sealed under a new data key; without, the master key is changed. */
+/** Changes the master key; with `data`, re-encrypts every secret under a new data key instead. */
 export async function secretRotate(options: KeyOptions & { readonly data?: boolean | undefined }, terminal: Terminal): Promise<number> {
   if (options.data !== true) return changeMaster(options, terminal)
   const report = await ask({ ask: 'rotate_data' }, options, terminal)
   return say(
     report,
-    `${report.changed} ${report.changed === 1 ? 'secret is' : 'secrets are'} sealed under a new data key.`,
+    `${report.changed} ${report.changed === 1 ? 'secret is' : 'secrets are'} re-encrypted under a new data key.`,
     options,
     terminal,
   )
@@ -61,21 +61,21 @@ export async function secretRotate(options: KeyOptions & { readonly data?: boole
 
 export async function storeEncrypt(options: KeyOptions, terminal: Terminal): Promise<number> {
   const report = await ask({ ask: 'encrypt' }, options, terminal)
-  const text = 'The store is encrypted. Set store.encrypt = true, so that it stays so.\nCopies and backups that were made before are not.'
+  const text = 'The store is encrypted. Set store.encrypt = true to keep it encrypted.\nEarlier copies and backups are not encrypted.'
   return say(report, text, options, terminal)
 }
 
 export async function storeDecrypt(options: KeyOptions, terminal: Terminal): Promise<number> {
   const report = await ask({ ask: 'decrypt' }, options, terminal)
-  return say(report, 'The store is not encrypted any more. Set store.encrypt = false.', options, terminal)
+  return say(report, 'The store is no longer encrypted. Set store.encrypt = false.', options, terminal)
 }
 
-/** Whatever is cut off, the next call goes on: both keys are kept until everything has the new one. */
+/** Resumable: both keys are kept until everything uses the new one. */
 export async function changeMaster(options: KeyOptions, terminal: Terminal): Promise<number> {
   const guest = guestSetup(options, terminal)
   const report = await ask({ ask: 'change_master' }, options, terminal, beginKeyChange)
   endKeyChange({ home: guest.home, user: guest.workspace.user, config: guest.config, env: guest.env })
-  const file = report.encrypted ? ' The file is encrypted anew.' : ''
-  const sealed = report.changed > 0 ? ' The key of your secrets is wrapped by it.' : ''
-  return say(report, `There is a new master key.${file}${sealed} The old one opens nothing any more.`, options, terminal)
+  const file = report.encrypted ? ' The file is re-encrypted.' : ''
+  const sealed = report.changed > 0 ? ' The data key of your secrets is wrapped with it.' : ''
+  return say(report, `There is a new master key.${file}${sealed} The old one no longer opens anything.`, options, terminal)
 }

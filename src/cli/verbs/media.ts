@@ -1,4 +1,4 @@
-/** `oxbow media`: the files that an agent has sent in a session; `--save` fetches them. */
+/** `oxbow media`: lists the files that an agent sent in a session; `--save` downloads them. */
 import { open, unlink } from 'node:fs/promises'
 import { join } from 'node:path'
 import { makeFolder, usersFolder } from '../../runner/index.ts'
@@ -30,7 +30,7 @@ export async function media(prefix: string, options: MediaOptions, terminal: Ter
   })
 }
 
-/** Records that may have sent something, oldest first; of all others nothing is kept. */
+/** Records that may contain sent files, oldest first. */
 async function readPast(gateway: Pick<GatewayPort, 'follow'>, session: SessionId): Promise<readonly RecordView[]> {
   const records: RecordView[] = []
   const following = await gateway.follow(session, 0, (event) => {
@@ -42,13 +42,13 @@ async function readPast(gateway: Pick<GatewayPort, 'follow'>, session: SessionId
 
 interface SaveTo {
   readonly folder: string
-  /** The folder of all users: no link there is followed. */
+  /** Folder of all users: links in it are not followed. */
   readonly workspaces: string
 }
 
-/** Writes a file under a name that is free. @returns its path. @throws OxbowError; then nothing is left of the file */
+/** Writes a file under an unused name. @returns its path. @throws OxbowError; no partial file is left */
 export async function saveMedia(sent: SentMedia, { folder, workspaces }: SaveTo, gateway: Pick<GatewayPort, 'call'>): Promise<string> {
-  // The agent chose the name already; a link of its own would choose the folder, too.
+  // The agent chooses the file name; through a link it could choose the folder, too.
   await ownWay(folder, workspaces)
   try {
     makeFolder(folder, 0o777)
@@ -60,7 +60,7 @@ export async function saveMedia(sent: SentMedia, { folder, workspaces }: SaveTo,
   }
   const contents: Buffer[] = []
   for (const piece of sent.pieces) contents.push(await readPiece(piece, gateway))
-  // The name comes from a record, and so from a sandbox: a shell or an editor would run what begins with a dot in the right folder.
+  // The name comes from a sandbox: in some folders, shells and editors run files whose name begins with a dot.
   const name = cleanFileName(sent.name).replace(/^\.+/, '') || 'file'
   for (let i = 1; ; i++) {
     const path = join(folder, i === 1 ? name : `${i}-${name}`)
@@ -82,7 +82,7 @@ export async function saveMedia(sent: SentMedia, { folder, workspaces }: SaveTo,
   }
 }
 
-/** Names that are tried for one file: more of the same name is a folder that should be cleared. */
+/** Names tried for one file; more files of the same name mean that the folder needs clearing. */
 const maxTries = 1_000
 
 async function readPiece(piece: string, gateway: Pick<GatewayPort, 'call'>): Promise<Buffer> {

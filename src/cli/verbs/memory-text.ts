@@ -1,13 +1,13 @@
-/** How memory looks in a terminal of 80 columns. */
+/** Output of `oxbow memory` and `/memory` for a terminal of 80 columns. */
 import { formatBytes, formatTime, plainLine, plainText } from '../view/terminal-text.ts'
 
 export interface ShownHit {
   readonly note_id: string
   readonly text: string
-  /** The sentence of it that matches. Absent from a guest of an older version. */
+  /** The matching sentence. Absent from a guest of an older version. */
   readonly match?: string
   readonly score: number
-  /** The nearest there was, and perhaps about something else. */
+  /** A weak match, possibly about something else. */
   readonly weak: boolean
   readonly source: string
   readonly tags: readonly string[]
@@ -26,11 +26,11 @@ export interface ShownHit {
 }
 
 const columns = 78
-/** Lines of one result, and of one that is perhaps about something else; the whole text is in `--json`. */
+/** Lines of a result, and of a weak one; `--json` prints the whole text. */
 const maxLines = 6
 const maxWeakLines = 1
 
-/** @returns words in lines of at most 78 characters with what they begin with; a word that is longer has a line of its own. */
+/** @returns words in lines of at most 78 characters including the prefix; a longer word gets its own line. */
 function wrapped(text: string, lines: number, begin = '  '): string {
   const out: string[] = []
   for (const paragraph of plainText(text).split('\n')) {
@@ -51,14 +51,14 @@ export function searchText(hits: readonly ShownHit[], withWhy: boolean): string 
   const strong = hits.filter(({ weak }) => !weak)
   const weak = hits.filter((hit) => hit.weak)
   return [
-    ...(strong.length === 0 ? ['Nothing was found that fits.'] : []),
+    ...(strong.length === 0 ? ['No matches found.'] : []),
     ...strong.map((hit) => hitText(hit, withWhy)),
-    ...(weak.length === 0 ? [] : ['Perhaps about something else:']),
+    ...(weak.length === 0 ? [] : ['Weak matches:']),
     ...weak.map((hit) => hitText(hit, withWhy)),
   ].join('\n\n')
 }
 
-/** The sentence that matches goes first: what stands before it in the text may be longer than what is shown. */
+/** Starts with the matching sentence: the text before it may be longer than what is shown. */
 function shownLines({ text, match = '', weak }: ShownHit): readonly string[] {
   if (match === '') return [wrapped(text, weak ? maxWeakLines : maxLines)]
   const marked = wrapped(match, weak ? maxWeakLines : maxLines, '  > ')
@@ -80,12 +80,12 @@ function hitText(hit: ShownHit, withWhy: boolean): string {
     textRank === null ? 'not by words' : `words rank ${textRank}`,
     vectorRank === null ? 'not by meaning' : `meaning rank ${vectorRank}`,
     ...(exact.length > 0 ? [`exactly ${exact.map((each) => JSON.stringify(plainLine(each, 40))).join(', ')}`] : []),
-    ...(standsFor.length > 0 ? [`stands for ${standsFor.length} more`] : []),
+    ...(standsFor.length > 0 ? [`represents ${standsFor.length} more`] : []),
   ]
   return [
     marks.join(' · '),
     ...shownLines(hit),
-    ...(hit.holds ? [] : [hit.superseded_by === '' ? '  (holds no longer)' : `  (superseded by ${plainLine(hit.superseded_by, 80)})`]),
+    ...(hit.holds ? [] : [hit.superseded_by === '' ? '  (no longer valid)' : `  (superseded by ${plainLine(hit.superseded_by, 80)})`]),
     ...(withWhy ? [`  ${why.join(', ')}`] : []),
     `  ${plainLine(hit.note_id, 120)}`,
   ].join('\n')
@@ -134,12 +134,12 @@ interface Named {
   readonly text: string
 }
 
-/** The first moment that a date can name: nobody has said since when it holds. */
+/** The earliest date there is: the start of validity is unknown. */
 const sinceEver = -8.64e15
 
 export function whyText(why: ShownWhy): string {
   const named = (what: string, all: readonly Named[]): string[] =>
-    all.map(({ id, text }) => `${what} ${id}: ${plainLine(text, 50) || '(gone)'}`)
+    all.map(({ id, text }) => `${what} ${id}: ${plainLine(text, 50) || '(erased)'}`)
   const { by, record } = why
   const lines = [
     `kind        ${why.kind}, ${why.type.replace('_', ' ')}${why.tags.length > 0 ? `, tags ${why.tags.map((tag) => plainLine(tag, 64)).join(', ')}` : ''}`,
@@ -193,27 +193,27 @@ export function statsText(stats: ShownStats): string {
 export interface ShownForget {
   readonly dry_run: boolean
   readonly entries: readonly { readonly id: string; readonly kind: string; readonly text: string }[]
-  /** Absent from a guest of an older version. */
+  /** Absent in an older guest. */
   readonly marks?: readonly { readonly text: string; readonly entries: number }[]
   readonly records: readonly { readonly seq: number; readonly at: number; readonly name: string; readonly phase: string }[]
 }
 
-/** Places that are listed; all are counted. */
+/** Entries that are listed; the count covers all. */
 const shownPlaces = 20
 
-/** @param how what a person types to do it */
+/** @param how what the person types to erase them */
 export function forgetText({ entries, records, marks = [] }: ShownForget, how = '--yes'): string {
   const more = (count: number): string[] => (count > shownPlaces ? [`  … and ${count - shownPlaces} more`] : [])
   return [
-    `${entries.length} ${entries.length === 1 ? 'memory' : 'memories'} would go:`,
+    `${entries.length} ${entries.length === 1 ? 'memory' : 'memories'} would be erased:`,
     ...entries.slice(0, shownPlaces).map(({ kind, text }) => `  ${kind}: ${plainLine(text, columns - 4 - kind.length)}`),
     ...more(entries.length),
-    ...(marks.length > 0 ? ['Tags and titles would go, of what stays:'] : []),
+    ...(marks.length > 0 ? ['Tags and titles would be erased from other memories:'] : []),
     ...marks.slice(0, shownPlaces).map(({ text, entries: count }) => `  ${plainLine(text, columns - 20)} (${count})`),
     ...more(marks.length),
-    `The bodies of ${records.length} ${records.length === 1 ? 'record' : 'records'} of the journal would become hashes:`,
+    `The bodies of ${records.length} ${records.length === 1 ? 'record' : 'records'} of the journal would be replaced by hashes:`,
     ...records.slice(0, shownPlaces).map(({ seq, at, name, phase }) => `  ${seq}  ${formatTime(at)}  ${plainLine(name, 40)}, ${phase}`),
     ...more(records.length),
-    how === '--yes' ? 'Nothing was changed. Add --yes to forget it for good.' : `Nothing was changed. ${how} forgets it for good.`,
+    how === '--yes' ? 'Nothing was changed. Add --yes to erase it for good.' : `Nothing was changed. ${how} erases it for good.`,
   ].join('\n')
 }

@@ -1,7 +1,7 @@
-/** `oxbow memory`: what a person asks of memory and says about it. */
+/** Definitions of `oxbow memory` and its verbs. */
 import { type AddVerbs, collect, examples, parseCount, userVerb, verbGroup } from '../verb-parts.ts'
 
-/** As many as the call gives at once. */
+/** Maximum of the call. */
 const maxResults = 20
 
 export const addMemoryVerbs: AddVerbs = (program, terminal, choose) => {
@@ -23,7 +23,7 @@ const addLooking: AddVerbs = (memory, terminal, choose) => {
     .option('--limit <n>', 'maximum number of results', parseCount(maxResults), 5)
     .option('--tag <tag>', 'only with this tag; repeat for more', collect)
     .option('--notes', 'leave out conversations')
-    .option('--as-of <date>', 'as it was known on this date, e.g. 2026-11-21')
+    .option('--as-of <date>', 'search memory as of this date, e.g. 2026-11-21')
     .option('--why', 'show why each result was found')
     .option('--json', 'print one JSON object per line')
     .addHelpText('after', examples('oxbow memory search where do I live', 'oxbow memory search address --as-of 2024-06-01 --json'))

@@ -1,4 +1,4 @@
-/** `oxbow memory`: each verb is one call, or a series of them, and prints the answer. */
+/** `oxbow memory`: each verb makes one or more calls and prints the result. */
 import { createReadStream } from 'node:fs'
 import { open } from 'node:fs/promises'
 import { createInterface } from 'node:readline'
@@ -22,7 +22,7 @@ export interface MemoryChoice extends GuestChoice {
   readonly json?: boolean | undefined
 }
 
-/** The guest has the same version, so its answers are not validated. @throws OxbowError as the call failed */
+/** The guest has the same version, so its results are not validated. @throws OxbowError when the call fails */
 // oxlint-disable-next-line typescript/no-unnecessary-type-parameters -- it names what the call answers, as a cast would
 export async function ask<Output>(gateway: GatewayPort, name: string, input: Json): Promise<{ output: Output; text: string; ok: boolean }> {
   const outcome: CallOutcome = await gateway.call(name, input)
@@ -31,7 +31,7 @@ export async function ask<Output>(gateway: GatewayPort, name: string, input: Jso
   throw new OxbowError(code, message, { hint })
 }
 
-/** What has no option of its own: the words behind the verb. */
+/** Fields that are given as words after the verb, not as options. */
 const positional: Readonly<Record<string, string>> = {
   content: 'the text',
   query: 'the words',
@@ -40,7 +40,7 @@ const positional: Readonly<Record<string, string>> = {
   path: 'the path',
 }
 
-/** A refusal names fields of the call and gives an example for a model; a person has typed options. */
+/** A refusal names fields of the call and gives an example for models; this rewrites it for a person who typed options. */
 function forPeople(failure: Failure): Failure {
   const what = failure.code === 'bad_input' ? /^\w+ was not run: (.*)$/s.exec(failure.message)?.[1] : undefined
   if (what === undefined) return failure
@@ -48,7 +48,7 @@ function forPeople(failure: Failure): Failure {
   return { ...failure, message, hint: 'Add --help to see the options.' }
 }
 
-/** One call, printed: as JSON, or in words. @returns the exit code: 12 when the call has bad news */
+/** Makes one call and prints the result as JSON or text. @returns the exit code: 12 when the call reports a failure */
 // oxlint-disable-next-line typescript/no-unnecessary-type-parameters -- the same
 export async function askAndPrint<Output>(
   call: { readonly name: string; readonly input: Json },
@@ -112,12 +112,12 @@ export interface EditOptions extends AddOptions {
   readonly trust?: boolean | undefined
 }
 
-/** @throws OxbowError `bad_input` unless exactly one thing is asked for */
+/** @throws OxbowError `bad_input` unless exactly one change is requested */
 export async function memoryEdit(id: string, text: readonly string[], options: EditOptions, terminal: Terminal): Promise<number> {
   const calls = editCalls(id, text.join(' '), options)
   const [call] = calls
   if (call !== undefined && calls.length === 1) return askAndPrint(call, options, terminal)
-  throw new OxbowError('bad_input', calls.length === 0 ? 'Nothing is to be changed.' : 'Only one change at a time.', {
+  throw new OxbowError('bad_input', calls.length === 0 ? 'No change was given.' : 'Only one change can be made at a time.', {
     hint: 'Give a new text, or one of --confirm, --contradicts, --trust, --from and --to.',
   })
 }
@@ -150,7 +150,7 @@ export interface ForgetOptions extends MemoryChoice {
   readonly yes?: boolean | undefined
 }
 
-/** Without `--yes` it only lists what would go. */
+/** Without `--yes`, only lists what would be erased. */
 export async function memoryForget(ids: readonly string[], options: ForgetOptions, terminal: Terminal): Promise<number> {
   const isDry = options.yes !== true
   const input = { ids, text: options.text ?? '', dry_run: isDry }
@@ -177,7 +177,7 @@ interface ExportPage {
   readonly next: string | null
 }
 
-/** @param file a new one; without it, standard output */
+/** @param file a new file; default: standard output */
 export async function memoryExport(file: string | undefined, options: MemoryChoice, terminal: Terminal): Promise<number> {
   return withGuest(options, terminal, async ({ gateway }) => {
     await using target = file === undefined ? null : await openNew(file)
@@ -203,7 +203,7 @@ export async function memoryExport(file: string | undefined, options: MemoryChoi
 
 async function openNew(file: string) {
   return open(file, 'wx', 0o600).catch((cause: unknown) => {
-    throw new OxbowError('bad_input', `${file} cannot be written as a new file`, { hint: 'Name a file that is not there yet.', cause })
+    throw new OxbowError('bad_input', `${file} cannot be created`, { hint: 'Name a file that does not exist yet.', cause })
   })
 }
 
@@ -242,14 +242,14 @@ const shownProblems = 20
 function importText({ added, replaced, unchanged, conflicts, refused }: Imported): string {
   return [
     `${added} added, ${replaced} replaced, ${unchanged} unchanged.`,
-    ...(conflicts.length === 0 ? [] : [`${conflicts.length} are there with another content and were left; --overwrite replaces them:`]),
+    ...(conflicts.length === 0 ? [] : [`${conflicts.length} exist with different content and were skipped; --overwrite replaces them:`]),
     ...conflicts.slice(0, shownProblems).map((id) => `  ${plainLine(id, 120)}`),
     ...(refused.length === 0 ? [] : [`${refused.length} lines were refused:`]),
     ...refused.slice(0, shownProblems).map(({ line, why }) => `  line ${line}: ${plainLine(why, 120)}`),
   ].join('\n')
 }
 
-/** Lines of a file, as many at once as a call takes. */
+/** Lines of a file, in batches of the size that a call takes. */
 async function* batches(file: string): AsyncGenerator<{ readonly first: number; readonly lines: readonly string[] }> {
   let lines: string[] = []
   let chars = 0
@@ -267,11 +267,11 @@ async function* batches(file: string): AsyncGenerator<{ readonly first: number; 
   if (lines.length > 0) yield { first: number - lines.length + 1, lines }
 }
 
-/** @throws OxbowError `not_found` for what cannot be opened, and for a folder, which can, and not be read */
+/** @throws OxbowError `not_found` for a file that cannot be opened, or a folder */
 async function* linesOf(file: string): AsyncGenerator<string> {
   try {
     yield* createInterface({ input: createReadStream(file), crlfDelay: Infinity })
   } catch (cause) {
-    throw new OxbowError('not_found', `${file} cannot be read`, { hint: 'Name a file of JSON lines.', cause })
+    throw new OxbowError('not_found', `${file} cannot be read`, { hint: 'Name a file with JSON lines.', cause })
   }
 }

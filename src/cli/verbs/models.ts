@@ -1,4 +1,4 @@
-/** `oxbow models` and `oxbow catalog`: model facts and where they come from; no guest needs to run. */
+/** `oxbow models` and `oxbow catalog`: show model facts and their sources, without a running guest. */
 import { askOffline } from '../../runner/index.ts'
 import { type CatalogQuestion, type ModelFacts, type ModelPrice, OxbowError } from '../../types/index.ts'
 import { type GuestChoice, guestSetup } from '../guest-connection.ts'
@@ -11,7 +11,10 @@ export interface ModelsOptions extends GuestChoice {
   readonly discover?: boolean | undefined
 }
 
-/** @param provider shows its models only; without it, those of all, at a terminal their providers. With `discover`, what runs on this machine instead. */
+/**
+ * @param provider shows only its models; without it, all models, or on a terminal all providers. With `discover`, shows model services
+ * on this machine instead.
+ */
 export async function printModels(provider: string | undefined, options: ModelsOptions, terminal: Terminal): Promise<number> {
   const discover = options.discover ?? false
   const listed: unknown[] = []
@@ -32,7 +35,7 @@ export function askCatalog(catalog: CatalogQuestion, choice: GuestChoice, termin
   return askOffline(guestSetup(choice, terminal), { command: 'catalog', catalog })
 }
 
-// Names and texts may come from a downloaded catalog, so whoever prints them cleans them.
+// Names and texts may come from a downloaded catalog, so they are cleaned when printed.
 
 export function modelTable(models: readonly ModelFacts[]): string {
   const rows = models.map((model) => [
@@ -48,15 +51,15 @@ export function modelTable(models: readonly ModelFacts[]): string {
   return table([['MODEL', 'CONTEXT', 'OUTPUT', 'IN $/M', 'OUT $/M', 'TAKES', 'TOOLS', 'REASONING', ''], ...rows])
 }
 
-/** What a person at a terminal is shown in place of two thousand lines. */
+/** Shown on a terminal instead of two thousand lines. */
 export function providerTable(models: readonly Pick<ModelFacts, 'provider'>[]): string {
   const counts = new Map<string, number>()
   for (const { provider } of models) counts.set(provider, (counts.get(provider) ?? 0) + 1)
   const rows = [...counts].map(([provider, count]) => [provider, String(count)])
-  return `${table([['PROVIDER', 'MODELS'], ...rows])}\n\noxbow models PROVIDER lists them; in a pipe, or with --json, all come at once.`
+  return `${table([['PROVIDER', 'MODELS'], ...rows])}\n\noxbow models PROVIDER lists the models of one; a pipe or --json lists all.`
 }
 
-/** @returns every price there is, in dollars for a million tokens. */
+/** @returns all prices, in dollars per million tokens. */
 export function describePrice(price: ModelPrice | null): string {
   if (price === null) return 'unknown'
   const tiers = price.tiers ?? []
@@ -74,7 +77,7 @@ function ratesText(rates: Omit<ModelPrice, 'tiers'>): string {
   ].join(', ')
 }
 
-/** A `+` says that there are tiers: a large request costs otherwise. */
+/** A `+` marks tiers: large requests have another price. */
 function formatPrice(price: ModelPrice, key: 'inputPerMillion' | 'outputPerMillion'): string {
   return `${dollars(price[key])}${price.tiers === undefined ? '' : '+'}`
 }
@@ -94,19 +97,19 @@ export interface FoundService {
   readonly name: string
   readonly baseUrl: string
   readonly models: readonly { readonly name: string; readonly contextTokens: number | null }[]
-  /** What a `config.toml` says to use the service with its first model; empty without one. */
+  /** Lines of `config.toml` that select the service and its first model; empty without a model. */
   readonly configLines: readonly string[]
 }
 
 export function describeServices(services: readonly FoundService[]): string {
-  if (services.length === 0) return 'No model service answers on this machine.'
+  if (services.length === 0) return 'No model service was found on this machine.'
   return services
     .map(({ name, baseUrl, models: found, configLines }) => {
       const rows = found.map((model) => [
         `  ${model.name}`,
         model.contextTokens === null ? 'size unknown' : `${model.contextTokens} tokens`,
       ])
-      const use = configLines.length === 0 ? [] : ['', '  To use it, put into config.toml:', ...configLines.map((line) => `    ${line}`)]
+      const use = configLines.length === 0 ? [] : ['', '  To use it, add to config.toml:', ...configLines.map((line) => `    ${line}`)]
       return [`${name} at ${baseUrl}`, rows.length === 0 ? '  no models' : table(rows), ...use].join('\n')
     })
     .join('\n\n')
@@ -116,7 +119,7 @@ export interface CatalogOptions extends GuestChoice {
   readonly json?: boolean | undefined
 }
 
-/** What the guest answers. */
+/** Result from the guest. */
 interface RefreshReport {
   readonly path: string
   readonly providers: number
@@ -137,7 +140,7 @@ interface Shown {
   readonly origins: Readonly<Record<string, string>>
   readonly catalog_id: string | null
   readonly sources: readonly string[]
-  /** What the model can, before Oxbow's own limit. */
+  /** Maximum output of the model, before Oxbow's own limit. */
   readonly most_output: number | null
   readonly release_date: string | null
   readonly provider: { readonly name: string; readonly env: readonly string[]; readonly api: string; readonly npm: string } | null
@@ -150,7 +153,7 @@ export async function catalogRefresh(options: CatalogOptions & { readonly url: s
   return 0
 }
 
-/** @returns 0 when everything can be used, else the code of `bad_config`. */
+/** @returns 0 when catalog and models are usable, else the exit code of `bad_config`. */
 export async function catalogVerify(options: CatalogOptions, terminal: Terminal): Promise<number> {
   const checks: Check[] = []
   for await (const answer of askCatalog({ ask: 'verify' }, options, terminal)) {
@@ -162,8 +165,8 @@ export async function catalogVerify(options: CatalogOptions, terminal: Terminal)
   if (checks.every(({ ok }) => ok)) return 0
   return printFailure(terminal, {
     code: 'bad_config',
-    message: 'the catalog or the configured models cannot be used as they are; the lines above say why',
-    hint: 'Correct the file, name a known model, or set the size of the model in the configuration.',
+    message: 'the catalog or the configured models are not usable; the lines above say why',
+    hint: 'Correct the file, name a model of the catalog, or set the size of the model in the configuration.',
   })
 }
 
@@ -171,7 +174,7 @@ export async function catalogVerify(options: CatalogOptions, terminal: Terminal)
 export async function catalogShow(model: string, options: CatalogOptions, terminal: Terminal): Promise<number> {
   let shown: Shown | null = null
   for await (const answer of askCatalog({ ask: 'show', model }, options, terminal)) shown = answer as Shown
-  if (shown === null) throw new OxbowError('guest_unreachable', 'the guest gave no answer', { hint: 'Its log is logs/guest.log.' })
+  if (shown === null) throw new OxbowError('guest_unreachable', 'the guest returned no answer', { hint: 'See logs/guest.log.' })
   printLine(terminal, options.json === true ? JSON.stringify(shown) : plainText(describeModel(shown)))
   return 0
 }
@@ -188,7 +191,7 @@ function describeRefresh({ path, providers, models, leftOut, changes }: RefreshR
     ...(more > 0 ? [`  and ${more} more; --json lists them all`] : []),
     ...(leftOut.length === 0
       ? []
-      : [`${leftOut.length} entries were left out, they do not fit the schema: ${leftOut.slice(0, 3).join('; ')}`]),
+      : [`${leftOut.length} entries were skipped because they do not match the schema: ${leftOut.slice(0, 3).join('; ')}`]),
   ].join('\n')
 }
 
@@ -204,7 +207,7 @@ function describeModel(shown: Shown): string {
     ...(shown.release_date === null ? [] : [['released', shown.release_date]]),
     ...shown.sources.map((source, at) => [at === 0 ? 'source' : '', source]),
   ]
-  // The origin stands before the value, which may be long.
+  // The origin goes before the value, which may be long.
   const rows = [
     ['context', from('contextTokens'), `${facts.contextTokens} tokens`],
     ['output', from('maxOutputTokens'), `${facts.maxOutputTokens} tokens${modelLimit}`],

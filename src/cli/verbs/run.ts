@@ -194,7 +194,7 @@ function reportWaiting(pending: PendingApproval, view: TurnView, report: Report)
   if (options.json === true) printLine(terminal, JSON.stringify(toJson(view, report, 'waiting', [pending])))
   return printFailure(terminal, {
     code: 'approval_required',
-    message: `${pending.name} waits for approval, with exactly this input: ${exactInput(pending.input)}${whyAsked(pending.reason)}`,
+    message: `${pending.name} is waiting for approval, with exactly this input: ${exactInput(pending.input)}${whyAsked(pending.reason)}`,
     hint: `oxbow approve ${pending.call}${ofUser(options.user)} runs it and finishes the turn; add --deny to refuse it.`,
   })
 }

@@ -1,4 +1,4 @@
-/** `oxbow sessions`: the list, finding a session by the first characters of its id, and changing one. */
+/** `oxbow sessions`: lists sessions, finds one by the first characters of its id, and changes it. */
 import { type CallOutcome, isOxbowError, type Json, OxbowError, type SessionId, type SessionInfo, toError } from '../../types/index.ts'
 import { type GatewayPort, type GuestChoice, withGuest } from '../guest-connection.ts'
 import { maxListedSessions } from '../limits.ts'
@@ -27,17 +27,17 @@ function noneFound({ search }: SessionsOptions): string {
   return search === undefined ? 'No sessions yet. `oxbow` starts one.' : 'No session has these words in its title.'
 }
 
-/** Columns of a title: the rest of the line is id, time and turns. */
+/** Columns of a title; id, time and turns take the rest of the line. */
 const titleChars = 48
 
 interface Part {
-  /** The session that is marked; null for none. */
+  /** Session to mark; null for none. */
   readonly current?: SessionId | null
   readonly from?: number
   readonly count?: number
 }
 
-/** @returns one line a session; ids are as short as they can be and still differ from each other. */
+/** @returns one line per session, with the shortest ids that are unambiguous. */
 export function sessionTable(listed: readonly SessionInfo[], { current, from = 0, count = listed.length }: Part = {}): string {
   const ids = listed.map((session) => session.id)
   const rows = listed
@@ -52,7 +52,7 @@ export function sessionTable(listed: readonly SessionInfo[], { current, from = 0
   return table(rows)
 }
 
-/** Which sessions a list has; absent: those that were not put away. */
+/** Which sessions to list; default: those that are not archived. */
 export interface Listing {
   readonly archived?: boolean | undefined
   readonly search?: string | undefined
@@ -70,16 +70,16 @@ export async function listSessions(
   throw toError(outcome.failure)
 }
 
-/** @throws OxbowError `not_found`, or `bad_input` when more than one session begins so. */
+/** @throws OxbowError `not_found`, or `bad_input` when the prefix is ambiguous. */
 export async function findSession(gateway: GatewayPort, prefix: string, listing: Listing = {}): Promise<SessionInfo> {
   const listed = await listSessions(gateway, maxListedSessions, listing)
   const wanted = prefix.trim().toLowerCase()
   const found = listed.filter((session) => session.id.startsWith(wanted))
   if (found.length === 1 && found[0] !== undefined && wanted !== '') return found[0]
   if (found.length === 0 || wanted === '') {
-    const away = listing.archived === true ? '' : ' `oxbow sessions archive ID --undo` restores an archived one.'
+    const undoHint = listing.archived === true ? '' : ' `oxbow sessions archive ID --undo` restores an archived one.'
     throw new OxbowError('not_found', `no session begins with ${JSON.stringify(prefix)}`, {
-      hint: `\`oxbow sessions --archived\` lists them all.${away}`,
+      hint: `\`oxbow sessions --archived\` lists them all.${undoHint}`,
     })
   }
   const ids = listed.map((session) => session.id)
@@ -93,7 +93,7 @@ export async function findSession(gateway: GatewayPort, prefix: string, listing:
 export async function newestSession(gateway: Pick<GatewayPort, 'listSessions'>): Promise<SessionInfo> {
   const newest = (await gateway.listSessions(maxListedSessions)).find(({ turns, busy }) => turns > 0 || busy)
   if (newest !== undefined) return newest
-  throw new OxbowError('not_found', 'there is no session to continue', { hint: 'Leave out --continue to start one.' })
+  throw new OxbowError('not_found', 'there is no session to continue', { hint: 'Omit --continue to start one.' })
 }
 
 const quotedTitleChars = 60
@@ -105,7 +105,7 @@ export async function changeSession(gateway: GatewayPort, name: string, input: J
   throw toError(outcome.failure)
 }
 
-/** A session whose first message was refused stays in no list. After a lost connection the message may have arrived, so it stays. */
+/** Deletes a session whose first message was refused. After a lost connection the message may have arrived, so the session is kept. */
 export async function removeUnused(gateway: Pick<GatewayPort, 'call'>, session: SessionId, error: unknown): Promise<void> {
   if (!isOxbowError(error, 'guest_unreachable')) await gateway.call('session.delete', { session }).catch(() => {})
 }
@@ -114,7 +114,7 @@ export interface ChangeOptions extends GuestChoice {
   readonly json?: boolean | undefined
 }
 
-/** What was done: for `--json`, and in words. */
+/** What was done, for `--json` and as text. */
 interface Changed {
   readonly report: object
   readonly words: string
@@ -139,7 +139,7 @@ export async function renameSession(prefix: string, words: readonly string[], op
   const title = words.join(' ')
   return withSession(prefix, options, terminal, async (gateway, session) => {
     await changeSession(gateway, 'session.rename', { session: session.id, title })
-    return { report: { session: session.id, title }, words: `${named(session)} is ${named({ ...session, title })} now.` }
+    return { report: { session: session.id, title }, words: `${named(session)} is now ${named({ ...session, title })}.` }
   })
 }
 
@@ -151,7 +151,9 @@ export async function archiveSession(
   return withSession(prefix, options, terminal, async (gateway, session) => {
     const archived = options.undo !== true
     await changeSession(gateway, 'session.archive', { session: session.id, archived })
-    const words = archived ? `${named(session)} is archived; \`oxbow sessions --archived\` lists it.` : `${named(session)} is back.`
+    const words = archived
+      ? `${named(session)} is archived; \`oxbow sessions --archived\` lists it.`
+      : `${named(session)} is no longer archived.`
     return { report: { session: session.id, archived }, words }
   })
 }
@@ -166,12 +168,12 @@ export async function forkSession(prefix: string, options: ForkOptions, terminal
     const { at, title } = options
     const input = { session: session.id, ...(at !== undefined && { at }), ...(title !== undefined && { title }) }
     const made = await changeSession(gateway, 'session.fork', input)
-    const words = `${made.session} goes on from ${named(session)}. oxbow chat --session ${made.session}${ofUser(options.user)}`
+    const words = `${made.session} continues from ${named(session)}. Open it with: oxbow chat --session ${made.session}${ofUser(options.user)}`
     return { report: { session: made.session, parent: session.id }, words }
   })
 }
 
-/** Without `--yes` it only shows what would be deleted. */
+/** Without `--yes`, only shows what would be deleted. */
 export async function deleteSession(
   prefix: string,
   options: ChangeOptions & { readonly yes?: boolean | undefined },
@@ -180,7 +182,7 @@ export async function deleteSession(
   if (options.yes === true) {
     return withSession(prefix, options, terminal, async (gateway, session) => {
       await changeSession(gateway, 'session.delete', { session: session.id })
-      const words = `${named(session)} is deleted. The journal keeps its hashes.`
+      const words = `${named(session)} is deleted. The journal keeps only hashes of it.`
       return { report: { session: session.id, deleted: true }, words }
     })
   }

@@ -1,4 +1,4 @@
-/** Reports and progress of `oxbow store`. */
+/** Reports of `oxbow store` as text, and its progress line. */
 import type {
   BackupManifest,
   BackupReport,
@@ -16,11 +16,11 @@ import { formatBytes, formatMs, formatTime, plainLine, table } from '../view/ter
 
 const states: Readonly<Record<string, string>> = {
   current: 'up to date',
-  behind: 'steps have still to run: the next start, or `oxbow store migrate`, runs them',
-  ahead: 'a newer Oxbow has used it; this one may read and write it',
-  read_only: 'a newer Oxbow has used it; this one may only read it',
-  too_new: 'a newer Oxbow has used it; this one may not use it',
-  changed: 'its steps are not those of this Oxbow',
+  behind: 'migrations are pending: the next start or `oxbow store migrate` runs them',
+  ahead: 'used by a newer Oxbow; this one can read and write it',
+  read_only: 'used by a newer Oxbow; this one can only read it',
+  too_new: 'used by a newer Oxbow; this one cannot use it',
+  changed: 'its migrations differ from those of this Oxbow',
 }
 
 export function describeStatus(status: StoreStatus): string {
@@ -52,10 +52,10 @@ function indented(text: string): string {
 }
 
 export function describeMigration({ from, to, steps, copy, dryRun }: MigrateReport): string {
-  if (steps.length === 0) return `Nothing to do: the tables have version ${from}.`
-  const list = steps.map((step) => (step.startsWith('-') ? `  take back ${step.slice(1)}` : `  run ${step}`))
-  const did = dryRun ? `From version ${from} to ${to} these steps would run:` : `From version ${from} to ${to}:`
-  return [did, ...list, ...(copy === null ? [] : [`A copy of what was there: ${copy}`])].join('\n')
+  if (steps.length === 0) return `Nothing to do: the tables are at version ${from}.`
+  const list = steps.map((step) => (step.startsWith('-') ? `  undo ${step.slice(1)}` : `  run ${step}`))
+  const did = dryRun ? `From version ${from} to ${to}, these steps would run:` : `From version ${from} to ${to}:`
+  return [did, ...list, ...(copy === null ? [] : [`Copy of the previous state: ${copy}`])].join('\n')
 }
 
 export function describeBackup({ path, manifest, removed }: BackupReport): string {
@@ -65,11 +65,11 @@ export function describeBackup({ path, manifest, removed }: BackupReport): strin
     `  BLAKE3 ${manifest.hash}`,
     ...contents(manifest),
     ...removed.map((old) => `  removed ${old}`),
-    `To put it back: oxbow store restore ${path}`,
+    `To restore it: oxbow store restore ${path}`,
   ].join('\n')
 }
 
-/** What is in a backup beside the database. */
+/** Contents of a backup besides the database. */
 function contents({ parts }: BackupManifest): readonly string[] {
   if (parts === undefined) return ['  the database only, no files']
   const lines = parts.map(({ name, files, contentBytes, links, skipped, changed, sealed }) => {
@@ -77,13 +77,13 @@ function contents({ parts }: BackupManifest): readonly string[] {
     const how = sealed === null ? 'not sealed' : `sealed with ${sealed.key}`
     const odd = [
       ...(links === 0 ? [] : [`${links} links`]),
-      ...(skipped === 0 ? [] : [`${skipped} left out: sockets, pipes or devices`]),
-      ...(changed === 0 ? [] : [`${changed} changed while they were read`]),
+      ...(skipped === 0 ? [] : [`${skipped} skipped: sockets, pipes or devices`]),
+      ...(changed === 0 ? [] : [`${changed} changed while being read`]),
     ]
     return `  ${what}: ${files} files, ${formatBytes(contentBytes)}, ${[how, ...odd].join('; ')}`
   })
   return parts.some(({ sealed }) => sealed !== null)
-    ? [...lines, '  Keep that key, or its passphrase, with the backup: nothing else opens what is sealed.']
+    ? [...lines, '  Keep that key or its passphrase with the backup: sealed files cannot be opened without it.']
     : lines
 }
 
@@ -91,56 +91,56 @@ export function describePreview({ manifest, where, head, hasRows, files }: Resto
   const { seq } = manifest.head
   const lost = head > seq ? `; records ${seq + 1} to ${head} are not in the backup` : ''
   const words = {
-    new: 'put in place',
-    replaced: 'replaced; what is there is kept beside it',
-    beside: 'left as it is: its backup is for another store, and goes beside it',
+    new: 'restored',
+    replaced: 'replaced; the present files are kept beside it',
+    beside: 'left unchanged: the backup is from another store and is restored beside it',
   }
   return [
-    `The backup was made at ${formatTime(manifest.madeAt)} and has:`,
+    `The backup was made at ${formatTime(manifest.madeAt)} and contains:`,
     `  the database up to record ${seq}, ${formatBytes(manifest.bytes)}`,
     ...contents(manifest),
     'A restore changes:',
-    `  ${where}: ${hasRows ? `replaced; what is there is kept${lost}` : 'put in place'}`,
+    `  ${where}: ${hasRows ? `replaced; the present store is kept${lost}` : 'restored'}`,
     ...files.map(({ path, change }) => `  ${path}: ${words[change]}`),
   ].join('\n')
 }
 
 export function describeRestore({ where, manifest, replaced, files }: RestoreReport): string {
   return [
-    `${where} is what it was at ${formatTime(manifest.madeAt)}, up to record ${manifest.head.seq}.`,
-    ...(replaced === null ? [] : [`What was there is kept: ${replaced}`]),
-    ...files.map(({ path, kept }) => `${path} is restored${kept === null ? '' : `; what was there is kept: ${kept}`}`),
-    ...(manifest.parts === undefined ? ['The backup has no files; those of the workspace are as they were.'] : []),
+    `${where} is restored to ${formatTime(manifest.madeAt)}, up to record ${manifest.head.seq}.`,
+    ...(replaced === null ? [] : [`The previous store is kept: ${replaced}`]),
+    ...files.map(({ path, kept }) => `${path} is restored${kept === null ? '' : `; the previous files are kept: ${kept}`}`),
+    ...(manifest.parts === undefined ? ['The backup contains no files; those of the workspace are unchanged.'] : []),
   ].join('\n')
 }
 
 export function describeCheck({ ok, where, checked, problems }: StoreVerifyReport): string {
-  if (ok) return `${where}: nothing is wrong (${checked.join(', ')}).`
+  if (ok) return `${where}: no problems found (${checked.join(', ')}).`
   return [`${where}:`, ...problems.flatMap(({ what, todo }) => [`  ${what}`, `    ${todo}`])].join('\n')
 }
 
 export function describeVacuum({ where, bytesBefore, bytesAfter, vectors, ms }: VacuumReport): string {
-  const room = `${where}: ${formatBytes(bytesBefore)} before, ${formatBytes(bytesAfter)} after, in ${formatMs(ms)}.`
-  return vectors === '' ? room : `${room}\n  ${vectors}`
+  const sizes = `${where}: ${formatBytes(bytesBefore)} before, ${formatBytes(bytesAfter)} after, in ${formatMs(ms)}.`
+  return vectors === '' ? sizes : `${sizes}\n  ${vectors}`
 }
 
 export function describeMove({ from, to, rows, resumed, configure, kept, ms }: MoveReport): string {
   const total = Object.values(rows).reduce((sum, count) => sum + count, 0)
   return [
-    `${total} rows of ${from} are in ${to} now${resumed ? ', begun by an earlier move' : ''}; each table compared, the journal verified (${formatMs(ms)}).`,
+    `${total} rows were moved from ${from} to ${to}${resumed ? ', resuming an earlier move' : ''}; tables compared and journal verified (${formatMs(ms)}).`,
     indented(rowTable(rows)),
     'To use it, set in config.toml:',
     `  ${configure}`,
-    ...(kept === null ? [] : [`The file that was there is kept: ${kept}`]),
-    'What was here is as it was. Keep it until the new place has proved itself.',
+    ...(kept === null ? [] : [`The previous file is kept: ${kept}`]),
+    'The old store is unchanged. Keep it until you trust the new one.',
   ].join('\n')
 }
 
-// Progress: one line drawn over itself on a terminal, one line per step elsewhere.
+// Progress: one line that is redrawn on a terminal, one line per step elsewhere.
 
 export interface ProgressBar {
   show(progress: StoreProgress): void
-  /** Takes the line away again. */
+  /** Removes the line. */
   end(): void
 }
 
@@ -153,7 +153,7 @@ export function openProgress(terminal: Terminal, quiet: boolean): ProgressBar {
   let drawn = false
   return {
     show(progress) {
-      // Of a line that is wider, only the last row could be drawn over.
+      // A wider line would wrap, and only its last row could be redrawn.
       terminal.errors.write(`\r\u001b[K${barText(progress).slice(0, columnsOf(terminal.errors) - 1)}`)
       drawn = true
     },
@@ -163,7 +163,7 @@ export function openProgress(terminal: Terminal, quiet: boolean): ProgressBar {
   }
 }
 
-/** Where lines are kept, e.g. in a log, a step is worth one. */
+/** In a log, each step gets one line. */
 function plainProgress(terminal: Terminal): ProgressBar {
   let last = ''
   return {

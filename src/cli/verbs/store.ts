@@ -1,4 +1,4 @@
-/** `oxbow store`: asks a guest program that does nothing else, shows how far it is, and says what came of it. */
+/** `oxbow store`: runs an operation offline in a guest program, and shows its progress and report. */
 import { userInfo } from 'node:os'
 import { resolve } from 'node:path'
 import { askOffline, fileKeys } from '../../runner/index.ts'
@@ -48,7 +48,7 @@ export function storeBackup(path: string | undefined, options: BackupOptions, te
   return show(question, text.describeBackup, options, terminal)
 }
 
-/** Without them a backup has, and a restore touches, the database alone. */
+/** Without them, backup and restore cover only the database. */
 function filesOf(
   options: GuestChoice & { readonly databaseOnly?: boolean | undefined },
   terminal: Terminal,
@@ -64,10 +64,10 @@ export interface RestoreOptions extends StoreOptions {
   readonly dryRun?: boolean | undefined
 }
 
-/** Shows what will change before anything does. */
+/** Previews what will change before changing anything. */
 export async function storeRestore(path: string, options: RestoreOptions, terminal: Terminal): Promise<number> {
-  const asked = { path: resolve(path), replace: options.replace ?? false, by: accountName(), ...filesOf(options, terminal) }
-  const question = { ask: 'restore', ...asked } as const
+  const restore = { path: resolve(path), replace: options.replace ?? false, by: accountName(), ...filesOf(options, terminal) }
+  const question = { ask: 'restore', ...restore } as const
   if (options.dryRun === true || options.json !== true) {
     const preview = await ask({ ...question, preview: true }, options, terminal)
     print(preview, text.describePreview, options, terminal)
@@ -76,7 +76,7 @@ export async function storeRestore(path: string, options: RestoreOptions, termin
   return show(question, text.describeRestore, options, terminal)
 }
 
-/** Of the person, for the record. An account without a name has its number. */
+/** Account name for the journal; the user id when the account has no name. */
 function accountName(): string {
   try {
     return userInfo().username
@@ -85,7 +85,7 @@ function accountName(): string {
   }
 }
 
-/** @returns 0 when nothing is wrong, else the code of a damaged store. */
+/** @returns 0 when no problem was found, else the exit code of `store_corrupt`. */
 export async function storeVerify(options: StoreOptions, terminal: Terminal): Promise<number> {
   const report = (await ask({ ask: 'verify' }, options, terminal)) as StoreVerifyReport
   print(report, text.describeCheck, options, terminal)
@@ -94,7 +94,7 @@ export async function storeVerify(options: StoreOptions, terminal: Terminal): Pr
   return printFailure(terminal, {
     code: 'store_corrupt',
     message: 'the store is damaged; the lines above say where',
-    hint: 'Keep a copy of the workspace as it is before anything else runs on it.',
+    hint: 'Copy the workspace before you run anything else on it.',
   })
 }
 
@@ -102,7 +102,7 @@ export function storeVacuum(options: StoreOptions, terminal: Terminal): Promise<
   return show({ ask: 'vacuum' }, text.describeVacuum, options, terminal)
 }
 
-/** @param url an address of Postgres, `env:NAME` for the variable that holds one, or `file` */
+/** @param url a Postgres address, `env:NAME` for the variable that holds one, or `file` */
 export function storeMove(
   url: string,
   options: StoreOptions & { readonly replace?: boolean | undefined },
@@ -112,7 +112,7 @@ export function storeMove(
   return show({ ask: 'move', to: addressOf(url, terminal), replace: options.replace ?? false }, describe, options, terminal)
 }
 
-/** @returns the report of a move; where a variable holds the address, and with it a password, its name is what to configure. */
+/** @returns the report of a move; an address from a variable may hold a password, so `configure` names the variable instead. */
 export function movedTo(url: string, report: MoveReport): MoveReport {
   const variable = variableIn(url)
   return variable === undefined ? report : { ...report, configure: `store.url_env = "${variable}"` }
@@ -127,11 +127,11 @@ function addressOf(url: string, { env }: Terminal): string {
   const name = variableIn(url)
   const value = name === undefined ? undefined : env[name]
   if (value !== undefined && value !== '') return value
-  const message = name === undefined ? 'That is no place for a store.' : `The variable ${name} is not set.`
+  const message = name === undefined ? 'That is not a store address.' : `The variable ${name} is not set.`
   throw new OxbowError('bad_input', message, { hint: 'Give postgres://user@host/database, env:NAME, or `file`.' })
 }
 
-/** @param describe says in words what the question is answered with */
+/** @param describe formats the report */
 async function show(
   question: StoreQuestion,
   describe: (report: never) => string,
@@ -158,7 +158,7 @@ async function ask(store: StoreQuestion, options: StoreOptions, terminal: Termin
   } finally {
     progress.end()
   }
-  if (report === null) throw new OxbowError('guest_unreachable', 'the guest gave no report', { hint: 'Its log is logs/guest.log.' })
+  if (report === null) throw new OxbowError('guest_unreachable', 'the guest returned no report', { hint: 'See logs/guest.log.' })
   return report
 }
 

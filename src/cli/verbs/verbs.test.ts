@@ -115,7 +115,7 @@ void test('run --json is one object, and its session can be continued by the beg
 void test('without a terminal an open question ends run with what waits and how to approve it, and approve finishes the turn', async () => {
   const asked = await oxbow('run', 'what time is it', '--json')
   assert.equal(asked.exit, errorTable.approval_required.exit)
-  assert.match(asked.err, /time\.now waits for approval, with exactly this input: \{\}/)
+  assert.match(asked.err, /time\.now is waiting for approval, with exactly this input: \{\}/)
   const { pending, status } = JSON.parse(asked.out) as { pending: { id: string }[]; status: string }
   assert.equal(status, 'waiting')
   const [{ id } = { id: '' }] = pending
@@ -130,7 +130,7 @@ void test('what waits for a person still waits when no guest has run in between'
   const parked = ['--user', 'parked']
   const asked = await oxbow('run', 'what time is it then what time is it', ...parked)
   assert.equal(asked.exit, errorTable.approval_required.exit)
-  assert.match(asked.err, /^notice: parked is new here and has got a workspace of its own: .*users\/parked\n/)
+  assert.match(asked.err, /^notice: created a workspace for the new user parked: .*users\/parked\n/)
   const listed = await oxbow('approve', ...parked)
   assert.doesNotMatch(listed.err, /is new here/)
   assert.match(listed.out, /^\S+ {2}time\.now {2}\{\}/)
@@ -173,7 +173,7 @@ void test('the journal of a session is read by the beginning of its id', async (
   assert.deepEqual([unknown.exit, unknown.out], [errorTable.not_found.exit, ''])
   assert.match(unknown.err, /^error: no session begins with "ffff"\nhint: `oxbow sessions --archived` lists them all\.\n$/)
   // Nothing was asked over a network, so there is nothing to take out; who is meant is known all the same.
-  assert.match((await oxbow('audit', 'recording', session.slice(0, 30))).err, /nothing is recorded of session/)
+  assert.match((await oxbow('audit', 'recording', session.slice(0, 30))).err, /has no recorded exchanges/)
   const both = await oxbow('audit', 'recording', '0')
   assert.equal(both.exit, errorTable.bad_input.exit)
   assert.match(both.err, new RegExp(`sessions begin with 0: .*${other.session}`))

@@ -1,4 +1,4 @@
-/** `oxbow wasm run`: a tool of a program, once, over folders that the person names. The guest program runs it; no guest needs to. */
+/** `oxbow wasm run`: runs a WASM or JavaScript tool once, with access to the mounted folders only. Needs no running guest. */
 import { resolve } from 'node:path'
 import { askOffline, openHome, usersFolder } from '../../runner/index.ts'
 import { type Json, OxbowError, type ToolQuestion, type ToolReport } from '../../types/index.ts'
@@ -28,12 +28,12 @@ export async function wasmRun(file: string, options: WasmOptions, terminal: Term
     },
     ...(options.function !== undefined && { function: options.function }),
   }
-  // A folder that an agent's link leads to would be one that the agent chose for the tool to write in.
+  // Through a link in a workspace, an agent could choose the folder that the tool writes to.
   const workspaces = usersFolder(openHome(terminal.env))
   for (const path of [tool.file, ...tool.mounts.map(({ folder }) => folder)]) await ownWay(path, workspaces)
   let report: ToolReport | null = null
   for await (const line of askOffline(guestSetup(options, terminal), { command: 'wasm-run', tool })) report = line as ToolReport
-  if (report === null) throw new OxbowError('guest_unreachable', 'the guest gave no report', { hint: 'Its log is logs/guest.log.' })
+  if (report === null) throw new OxbowError('guest_unreachable', 'the guest returned no report', { hint: 'See logs/guest.log.' })
   if (options.json === true) printLine(terminal, JSON.stringify(report))
   else printReport(report, terminal)
   if (report.failure !== null) return printFailure(terminal, report.failure)
@@ -41,19 +41,20 @@ export async function wasmRun(file: string, options: WasmOptions, terminal: Term
   return printFailure(terminal, {
     code: 'tool_failed',
     message: `the tool ended with exit code ${report.exitCode}`,
-    hint: 'What it wrote says why; files that it changed are written.',
+    hint: 'Its output says why; its file changes are kept.',
   })
 }
 
-/** What it wrote goes where it wrote it; what else is to be said goes to stderr. */
+/** The tool's stdout and stderr go to the same streams; notices go to stderr. */
 function printReport(report: ToolReport, terminal: Terminal): void {
   const { stdout, stderr, kind, output, failure, changes, leftOut } = report
   if (stdout.text !== '') printLine(terminal, plainText(stdout.text.replace(/\n$/, '')))
   if (stderr.text !== '') printNotice(terminal, plainText(stderr.text.replace(/\n$/, '')))
   if (kind !== 'wasi' && failure === null) printLine(terminal, plainText(JSON.stringify(output)))
   const dropped = stdout.droppedBytes + stderr.droppedBytes
-  if (dropped > 0) printNotice(terminal, `notice: ${dropped} more bytes of output are not kept`)
-  if (leftOut.length > 0) printNotice(terminal, `notice: not given to the tool, as no plain files: ${plainText(leftOut.join(', '))}`)
+  if (dropped > 0) printNotice(terminal, `notice: ${dropped} more bytes of output were dropped`)
+  if (leftOut.length > 0)
+    printNotice(terminal, `notice: not copied to the tool because they are not regular files: ${plainText(leftOut.join(', '))}`)
   for (const change of changes) printNotice(terminal, plainText(`${change.kind.replace('_', ' ')}  ${change.path}`))
 }
 
@@ -67,6 +68,6 @@ function parseInput(text: string | undefined): Json {
   try {
     return JSON.parse(text) as Json
   } catch {
-    throw new OxbowError('bad_input', '--input is no JSON', { hint: `Give one JSON value, e.g. --input '{"text": "hello"}'` })
+    throw new OxbowError('bad_input', '--input is not JSON', { hint: `Give one JSON value, e.g. --input '{"text": "hello"}'` })
   }
 }
