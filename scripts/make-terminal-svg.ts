@@ -29,7 +29,8 @@ const rows = lines.map((line, row) => {
   const weight = line.startsWith('› ') ? ' font-weight="bold"' : ''
   return `  <text x="${padding}" y="${y}" fill="${colourOf(line)}"${weight} xml:space="preserve">${escaped(line)}</text>`
 })
-process.stdout.write(`<svg xmlns="http://www.w3.org/2000/svg" width="${width}" height="${height}" viewBox="0 0 ${width} ${height}" role="img">
+process.stdout
+  .write(`<svg xmlns="http://www.w3.org/2000/svg" width="${width}" height="${height}" viewBox="0 0 ${width} ${height}" role="img">
   <title>A chat with Oxbow in a terminal</title>
   <rect width="100%" height="100%" rx="8" fill="#11171f"/>
   <g font-family="ui-monospace, 'DejaVu Sans Mono', Menlo, Consolas, monospace" font-size="14">

@@ -63,6 +63,11 @@ void describe('the offline interpreter', () => {
     assert.match(read.said, /\/shared\/notes\.txt:\n\n {4}2\tb\n {4}3\tc$/)
     const run = converse('run make', () => ({ failed: 'exit code 2' }))
     assert.match(run.said, /It did not succeed: make\n\nexit code 2/)
+    const refused = 'Error (denied): The user refused this shell.exec call. Do not repeat the call.'
+    assert.match(
+      converse('run rm a', () => ({ failed: refused })).said,
+      /^It did not succeed: rm a\n\nThe user refused this shell\.exec call\.$/m,
+    )
     assert.match(converse('delete a', () => ({ failed: 'denied' })).said, /I could not delete \/shared\/a\.\ndenied/)
   })
 

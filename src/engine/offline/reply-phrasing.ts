@@ -63,7 +63,7 @@ export function sayThanks(): string {
 
 export function sayFailed(what: string, exchange: Exchange): string {
   const { result } = exchange
-  return result === null ? `I could not ${what}: no result came back.` : `I could not ${what}.\n${cut(result.text)}`
+  return result === null ? `I could not ${what}: no result came back.` : `I could not ${what}.\n${forPerson(result.text)}`
 }
 
 type Phrased = ToolCommand | Extract<Command, { kind: 'append' | 'todo' }>
@@ -90,7 +90,8 @@ export function phrase(command: Phrased, exchange: Exchange): string {
   const { result } = exchange
   const verb = verbs[command.kind]
   if (result === null) return sayFailed('path' in command ? `${verb} ${command.path}` : verb, exchange)
-  if (command.kind === 'run') return `${result.ok ? 'It ran' : 'It did not succeed'}: ${command.command}\n\n${cut(result.text)}`
+  if (command.kind === 'run')
+    return `${result.ok ? 'It ran' : 'It did not succeed'}: ${command.command}\n\n${result.ok ? cut(result.text) : forPerson(result.text)}`
   if (!result.ok) return sayFailed('path' in command ? `${verb} ${command.path}` : verb, exchange)
   const text = cut(result.text)
   if (command.kind === 'list') return command.named === '' ? text : `Named like ${command.named}:\n${matching(text, command.named)}`
@@ -128,6 +129,12 @@ export function tellStory(exchanges: readonly Exchange[]): string {
 
 function firstLine(text: string): string {
   return truncate(text.trim().split('\n')[0] ?? '', 100)
+}
+
+/** A refusal ends with advice to a model, which this is not: a person reads what was refused and why. */
+function forPerson(text: string): string {
+  const refused = /^Error \(denied\): ([^\n]*?\.)(?:\s|$)/.exec(text)?.[1]
+  return refused ?? cut(text)
 }
 
 function cut(text: string): string {
