@@ -1,10 +1,10 @@
 /**
- * What the store keeps for memory: entries (one message, note, fact, document section or summary), the passages they are cut
- * into, the vectors of passages, and the search over them. The memory room decides what an entry means; the store keeps it,
- * finds it and erases it. Everything belongs to the store's one user.
+ * The port for stored memory: entries (one message, note, fact, document section or summary), the passages they are split into, the
+ * vectors of passages, and the search over them. The memory module decides what an entry means; the store keeps, finds and erases it.
+ * Everything belongs to the store's one user.
  *
- * Words are made by the memory room, not by a database: `terms` and `context` hold terms separated by single spaces, folded
- * and stemmed already, so that every store finds the same things in the same order.
+ * Text is split into words by the memory module, not by a database: `terms` and `context` hold terms separated by single spaces, already
+ * folded and stemmed, so that every store finds the same entries in the same order.
  */
 import type { Label, SessionId } from '../types/index.ts'
 

@@ -1,6 +1,6 @@
 /**
- * One batch as one transaction, in two trips: the lock of the chain with all that the batch must know, then the rows and the
- * commit. Rows travel as JSON, one statement a table, so that a batch of two thousand records takes as many trips as one of ten.
+ * Writes a batch as one transaction in two round trips: the first locks the chain and reads what the batch needs, the second writes the
+ * rows and commits. Rows are sent as JSON, one statement per table, so that the size of a batch does not change the number of trips.
  *
  * The head is read under an advisory lock of the user, so that two processes cannot fork a chain; the primary key of the journal would
  * refuse the second in any case.

@@ -1,4 +1,4 @@
-/** Answers what is asked about secrets and about the encryption of the file. */
+/** Answers the questions of `oxbow secret` and of the commands that encrypt the database file. */
 import { existsSync } from 'node:fs'
 import type { Clock, KeyQuestion, KeyReport, UserId } from '../../types/index.ts'
 import { type CipherChoice, convertFile, isEncrypted } from './file-encryption.ts'

@@ -57,7 +57,7 @@ test('another key is refused with advice, and the file is as it was', async () =
   await fill(files, choice(one))
   const before = readFileSync(files.path)
   const store = await files.open({ cipher: choice(two) })
-  await assertRejects(store.opened(), 'denied', /key or the passphrase is not its own/)
+  await assertRejects(store.opened(), 'denied', /encrypted with another key or passphrase/)
   await store.close()
   await assertRejects(convert(files.path, [two], null), 'denied')
   assert(readFileSync(files.path).equals(before))

@@ -54,7 +54,7 @@ export function openEncrypted({ masters }: CipherChoice, path: string, readonly:
       if (!(error instanceof Error && 'code' in error && error.code === 'SQLITE_NOTADB')) throw error
     }
   }
-  throw new OxbowError('denied', `The database ${path} is encrypted, and the key or the passphrase is not its own.`, {
+  throw new OxbowError('denied', `The database ${path} is encrypted with another key or passphrase.`, {
     hint: 'Set the passphrase that it was encrypted with, or restore the key file from a backup. Nothing was changed.',
   })
 }
@@ -98,7 +98,7 @@ export function convertFile({ path, cipher, to }: Conversion): void {
   } catch (error) {
     throw fileFault(error, path)
   } finally {
-    // A disk that was full has its room again.
+    // Frees the space again, in case the disk was full.
     removeDatabase(copy)
     lock.release()
   }

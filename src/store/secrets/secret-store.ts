@@ -30,7 +30,7 @@ export function seal(key: Uint8Array, value: Uint8Array, parts: readonly string[
   return Buffer.concat([Buffer.of(version), nonce, cipher.update(value), cipher.final(), cipher.getAuthTag()])
 }
 
-/** @returns the value; null when the key is another one, or anything of it was changed or moved. Nobody can tell these apart. */
+/** @returns the value; null when the key is another one, or anything of it was changed or moved. These cases cannot be distinguished. */
 export function open(key: Uint8Array, sealed: Uint8Array, parts: readonly string[]): Buffer | null {
   if (sealed.length < 1 + nonceBytes + tagBytes || sealed[0] !== version) return null
   const bytes = Buffer.from(sealed.buffer, sealed.byteOffset, sealed.byteLength)
@@ -51,7 +51,7 @@ export function newKey(): Buffer {
 /** @param hex 64 hexadecimal digits. @throws OxbowError `bad_config` */
 export function keyFromHex(hex: string): Buffer {
   if (!/^[0-9a-f]{64}$/.test(hex)) {
-    throw new OxbowError('bad_config', 'The key of the store is no key.', { hint: 'Restore the key file from a backup.' })
+    throw new OxbowError('bad_config', 'The key of the store is not valid.', { hint: 'Restore the key file from a backup.' })
   }
   return Buffer.from(hex, 'hex')
 }
@@ -214,7 +214,7 @@ function badInput(message: string, hint: string): OxbowError {
 }
 
 function wrongKey(what: string): OxbowError {
-  return new OxbowError('denied', `${what} cannot be opened: the key is another one, or somebody changed what was kept.`, {
-    hint: 'Use the key file or the passphrase that it was kept with, or set the secret again.',
+  return new OxbowError('denied', `${what} cannot be decrypted: the key is wrong, or the stored value was changed.`, {
+    hint: 'Use the key file or passphrase that it was stored with, or set the secret again.',
   })
 }

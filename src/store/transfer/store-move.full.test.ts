@@ -116,7 +116,7 @@ test('a move that was stopped goes on where it stopped; one whose source was wri
   const again = await files.open()
   await again.memory.change([{ change: 'patch', id: 'e1', patch: { accesses: 7 } }])
   await again.close()
-  await assertRejects(ask(place, { ask: 'move', to: third.url }), 'store_failed', /What was copied/)
+  await assertRejects(ask(place, { ask: 'move', to: third.url }), 'store_failed', /The copy differs/)
   assert.equal((await ask<MoveReport>(place, { ask: 'move', to: third.url })).resumed, false)
 })
 

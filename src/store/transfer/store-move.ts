@@ -184,8 +184,8 @@ export function notEmpty(db: UpkeepConnection, hint: string): OxbowError {
 }
 
 export function notTheSame(what: string): OxbowError {
-  return new OxbowError('store_failed', `What was copied is not what is here: ${what}.`, {
-    hint: 'Nothing was changed here. Run the same command again; if it stays, look at both with `oxbow store verify`.',
+  return new OxbowError('store_failed', `The copy differs from the source: ${what}.`, {
+    hint: 'The source is unchanged. Run the command again; if it fails again, check both with `oxbow store verify`.',
   })
 }
 

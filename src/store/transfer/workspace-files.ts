@@ -1,9 +1,9 @@
 /**
  * The files of a workspace in backups and restores: `shared`, the vault, and the configuration.
  *
- * A restore first unpacks beside what is there. Then a plan is written, the journal is put in place, and the folders follow by renames;
- * what was there is kept under another name. Whether an interrupted restore is finished or undone is for the journal to say: where
- * it has the record of the restore, the folders follow it, else what was unpacked goes and nothing has happened.
+ * A restore first unpacks beside the existing files. Then it writes a plan, replaces the journal, and renames the folders; the previous
+ * ones are kept under other names. The journal decides whether an interrupted restore is finished or undone: if it has the record of the
+ * restore, the folders are renamed, otherwise the unpacked files are removed.
  */
 import { existsSync, lstatSync, mkdirSync, readdirSync, readFileSync, realpathSync, renameSync, rmdirSync, rmSync, statSync } from 'node:fs'
 import { basename, dirname, join } from 'node:path'
@@ -202,7 +202,7 @@ function isEmpty(path: string): boolean {
 }
 
 function notMovable(path: string): OxbowError {
-  return new OxbowError('bad_input', `${basename(path)} (${path}) is a file system of its own, and cannot be replaced as a whole.`, {
-    hint: 'Unmount it first, or restore the database alone: --database-only. Nothing was changed.',
+  return new OxbowError('bad_input', `${basename(path)} (${path}) is a mount point and cannot be replaced.`, {
+    hint: 'Unmount it first, or restore only the database: --database-only. Nothing was changed.',
   })
 }

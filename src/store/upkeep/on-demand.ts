@@ -1,6 +1,5 @@
 /**
- * What other modules ask of upkeep, of keys and secrets, and of the Zoey adapter. Each answer is loaded when it is asked for: a guest
- * that only serves needs none of them.
+ * The entry points to upkeep, keys and secrets, and the Zoey adapter. Each is loaded on first use: a guest that only serves needs none.
  */
 import { existsSync } from 'node:fs'
 import { dirname, join } from 'node:path'

@@ -1,4 +1,4 @@
-/** Looks for what is wrong with a store, and says what to do about each thing. Reads only. */
+/** Finds problems of a store and says how to fix each. Only reads. */
 import { Buffer } from 'node:buffer'
 import type { StoreProblem, StoreVerifyReport } from '../../types/index.ts'
 import { isOxbowError } from '../../types/index.ts'

@@ -1,7 +1,6 @@
 /**
- * The database as plugins of ZoeyOS and elizaOS know it, over the user's own store: every method of both, rows whose upserts
- * never touch another row, and filters that are part of the query. It stands beside the journal: what plugins keep here is
- * theirs, not a record of what happened.
+ * The database interface of ZoeyOS and elizaOS plugins, on the user's own store: all methods of both, upserts that affect no other row,
+ * and filters that are part of the query. It is separate from the journal: plugins keep their own data here, not a record of events.
  */
 import { type Clock, OxbowError, type UserId } from '../../types/index.ts'
 import type { UpkeepConnection } from '../upkeep/connection.ts'
