@@ -42,7 +42,7 @@ export interface BenchGuestOptions {
   readonly compileCache?: string
 }
 
-export interface LoopDelay {
+interface LoopDelay {
   readonly p50: number
   readonly p99: number
   readonly max: number

@@ -80,7 +80,7 @@ export interface Connection {
 type Use<Result> = (connection: Connection) => Promise<Result>
 
 /** Failure of a verb that used another terminal's guest. */
-export const orphaned: Failure = {
+const orphaned: Failure = {
   code: 'guest_unreachable',
   message: 'the terminal that started the guest has closed',
   hint: 'Run oxbow chat --continue to resume this session.',

@@ -102,7 +102,7 @@ function settleError(requests: Requests, { request_id, ...failure }: Extract<Ser
   if (request_id !== null) requests.settle(request_id, failure)
 }
 
-export interface SendMessage {
+interface SendMessage {
   readonly session: SessionId
   readonly text: string
   readonly model?: string | undefined

@@ -6,7 +6,7 @@ import type { ScriptedServer, ScriptedServerOptions } from './scripted/scripted-
 
 export { priceOf } from './catalog/price.ts'
 export { openEngine } from './engine.ts'
-export type { EngineOptions } from './engine.ts'
+
 export type { ModelLimits } from './limits.ts'
 export type { Scenario, ScenarioEvent, ScenarioStep } from './scripted/scenario.ts'
 export type { ScriptedServer, ScriptedServerOptions } from './scripted/scripted-server.ts'

@@ -29,6 +29,7 @@ export function describeCall(call: Call): CallReference {
   }
 }
 
+/** @public reached through the type of the module */
 export function toToolSpec(call: Call): ToolSpec {
   return { name: toolName(call.name), description: call.summary, parameters: jsonSchema(call) }
 }

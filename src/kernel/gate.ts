@@ -69,7 +69,7 @@ export interface GateDeps {
   readonly attachments: (turn: Caller['turn']) => readonly Attachment[]
 }
 
-export interface CallOptions {
+interface CallOptions {
   readonly id: CallId
   /** Null for a call that cannot be cancelled, such as a user's. */
   readonly signal: AbortSignal | null
@@ -79,7 +79,7 @@ export interface CallOptions {
   readonly onWait?: (waiting: boolean) => void
 }
 
-export interface StartedCall {
+interface StartedCall {
   /** Resolves when the intent is durable; null when the call was refused before. */
   readonly intended: Promise<Intended | null>
   readonly outcome: Promise<CallOutcome>

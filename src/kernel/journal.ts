@@ -87,10 +87,10 @@ interface JournalDeps {
 }
 
 /** An entry with the session of its caller. */
-export type ObservedEntry = Entry & { readonly session: SessionId | '' }
+type ObservedEntry = Entry & { readonly session: SessionId | '' }
 
 /** A subsystem that follows the journal. Listeners are called in the order in which they were attached. */
-export interface JournalListener {
+interface JournalListener {
   /** Called at once, before the commit, in order: state in memory must not lag behind the next call. */
   readonly observe?: (entry: ObservedEntry) => void
   /** Called after the commit, in order. */

@@ -24,7 +24,7 @@ import { userCaller } from './stages/policy.ts'
 import { queueFull } from './turns/lanes.ts'
 import { reconcile } from './turns/recovery.ts'
 
-export interface SendTurn {
+interface SendTurn {
   readonly session: SessionId
   /** Made by the terminal for each message; becomes the id of the `turn.send` call. */
   readonly clientId: CallId

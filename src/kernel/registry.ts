@@ -7,7 +7,7 @@ import { type Call, type Failure, once, toolName, type ToolSpec } from '../types
 import type { CallReference } from './call-reference.ts'
 import { maxInputBytes, maxWhyLength } from './limits.ts'
 
-export type Parsed = { readonly ok: true; readonly call: Call; readonly input: unknown } | { readonly ok: false; readonly failure: Failure }
+type Parsed = { readonly ok: true; readonly call: Call; readonly input: unknown } | { readonly ok: false; readonly failure: Failure }
 
 export interface Registry {
   /** References of all calls, in the order of their descriptions. */

@@ -41,7 +41,7 @@ export interface ContextProvider {
 }
 
 /** Looks at a finished turn. Runs after the reply, in the background. */
-export interface Evaluator {
+interface Evaluator {
   readonly name: string
   evaluate(process: Process, result: TurnResult): Promise<void>
 }

@@ -15,27 +15,17 @@ import type { ToolOutcome, WasmTool } from './wasm/wasm-tool.ts'
 
 export type { GuestContainer, GuestContainerOptions } from './container/guest-container.ts'
 export { createSandbox } from './create-sandbox.ts'
-export type { SandboxOptions } from './create-sandbox.ts'
+
 export type { Egress, Fetched } from './egress/create-egress.ts'
 export type { EgressProxy } from './egress/egress-proxy.ts'
 export type { EgressPass, Visit, Visits } from './egress/proxy-passes.ts'
-export type { SocketRelay, SandboxService } from './remote/remote-sandbox.ts'
+
 /** Both ends of what an isolated guest reaches through its runner. */
 export type RemoteEnds = typeof sandboxEnds & typeof passEnds
 export { readHostFolder, writeHostFolder } from './wasm/host-folder.ts'
-export type { HostFolder } from './wasm/host-folder.ts'
+
 export { maxToolCodeBytes } from './limits.ts'
-export type {
-  HostFunction,
-  HostFunctions,
-  OutputText,
-  ToolChange,
-  ToolFile,
-  ToolLimits,
-  ToolMount,
-  ToolOutcome,
-  WasmTool,
-} from './wasm/wasm-tool.ts'
+export type { ToolChange, ToolOutcome, WasmTool } from './wasm/wasm-tool.ts'
 
 /**
  * The way to the web.

@@ -86,7 +86,7 @@ export interface MemoryItem {
 }
 
 /** How far an indexer has read; commits with what it made. */
-export interface IndexCursor {
+interface IndexCursor {
   readonly name: string
   readonly seq: number
 }

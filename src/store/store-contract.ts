@@ -11,7 +11,7 @@ import { maxBlobBytes, maxInlineBodyBytes } from './limits.ts'
 import type { Append, RecordQuery, SessionRow, Store } from './store.ts'
 
 /** An empty store for each case; `drop` closes it and removes what it left. */
-export interface StoreSubject {
+interface StoreSubject {
   readonly store: Store
   drop(): PromiseLike<void>
 }

@@ -12,7 +12,7 @@ import type { Sandbox } from './hands.ts'
 import type { Attachment, Blobs, KeptFile } from './message.ts'
 
 /** Determines scheduling and the default approval policy. */
-export type Tier = 'read_only' | 'side_effecting' | 'privileged'
+type Tier = 'read_only' | 'side_effecting' | 'privileged'
 
 /** `none`: safe to repeat. `idempotent`: safe to repeat with the same call id. `once`: reconciled after a crash, never repeated. */
 export type Effect = 'none' | 'idempotent' | 'once'

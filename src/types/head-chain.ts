@@ -95,7 +95,7 @@ function parseObject(text: string): Record<string, unknown> | null {
   }
 }
 
-export interface HeadFault {
+interface HeadFault {
   /** Index of the line; Infinity for a fault of the whole file. */
   readonly index: number
   readonly seq: number

@@ -297,7 +297,7 @@ function isText(head: Uint8Array): boolean {
 }
 
 /** @returns the lines about a message's attachments for the model */
-export function attachmentLines(files: readonly Attachment[]): string {
+function attachmentLines(files: readonly Attachment[]): string {
   const lines = files.map(({ index, name, media_type: type, bytes }) => `${index}: ${JSON.stringify(name)}, ${type}, ${bytes} bytes`)
   return `[Attached to this message; attachment_save saves one by its index:\n${lines.join('\n')}]`
 }

@@ -39,7 +39,7 @@ export const streamWindow: number = 256 * 1024
 /** What buffering a frame costs, whatever its size. */
 export const leastFrameCost = 1_024
 
-export function frameCost(payloadBytes: number): number {
+function frameCost(payloadBytes: number): number {
   return Math.max(payloadBytes, leastFrameCost)
 }
 

@@ -31,7 +31,7 @@ export interface IdentifierScene {
   readonly line: string
 }
 
-export interface Relative {
+interface Relative {
   readonly name: string
   readonly of: string
   readonly relation: string

@@ -23,7 +23,7 @@ export interface CatalogModel {
   readonly sources: readonly string[]
 }
 
-export interface CatalogProvider {
+interface CatalogProvider {
   readonly id: string
   readonly name: string
   /** Base URL; empty where only the provider's own package knows it. */
@@ -159,19 +159,19 @@ function describeProvider(id: string, { name = id, api = '', env = [], npm = '' 
 /** The origin of a value, the strongest last. `configuration` and `assumed` occur only in facts, which are made from entries. */
 export type Origin = 'assumed' | 'package' | 'refreshed' | 'overlay' | 'configuration'
 
-export interface LayeredEntry {
+interface LayeredEntry {
   readonly entry: ModelEntry
   /** By key of the entry, `limit.context`, `limit.output` and `modalities.input` with both. */
   readonly origins: Readonly<Record<string, Origin>>
 }
 
-export const nothingSaid: LayeredEntry = { entry: {}, origins: {} }
+const nothingSaid: LayeredEntry = { entry: {}, origins: {} }
 
 /** A cost is replaced whole: prices of two sources do not belong together. */
 const whole = ['name', 'reasoning', 'tool_call', 'temperature', 'structured_output', 'release_date', 'cost', 'status'] as const
 
 /** Lays one source over another, value by value, and remembers the origin of each. */
-export function layOver(below: LayeredEntry, above: ModelEntry, origin: Origin): LayeredEntry {
+function layOver(below: LayeredEntry, above: ModelEntry, origin: Origin): LayeredEntry {
   const entry: Record<string, unknown> = { ...below.entry }
   const origins: Record<string, Origin> = { ...below.origins }
   for (const key of whole) {

@@ -79,7 +79,7 @@ function keywordValue(keyword: string, value: Json): Json {
 }
 
 /** The official enums by their values: naming an enum member would load the package. */
-export interface Thinking extends Omit<ThinkingConfig, 'thinkingLevel'> {
+interface Thinking extends Omit<ThinkingConfig, 'thinkingLevel'> {
   thinkingLevel?: `${ThinkingLevel}`
 }
 
@@ -94,7 +94,7 @@ export function takesSystem(model: string): boolean {
 }
 
 /** @param maxOutputTokens thinking is charged against it: a budget leaves at least half for the answer. */
-export function thinkingFor(model: string, effort: Effort | undefined, maxOutputTokens: number): Thinking {
+function thinkingFor(model: string, effort: Effort | undefined, maxOutputTokens: number): Thinking {
   if (effort === undefined) return { includeThoughts: true }
   if (isNewGeneration(model) && !model.includes('gemini-3-pro-image')) {
     return { includeThoughts: true, thinkingLevel: levelFor(model, effort) }

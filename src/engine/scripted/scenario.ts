@@ -61,7 +61,7 @@ export interface ScenarioStep {
   split_bytes?: number | undefined
 }
 
-export interface ScenarioTurn {
+interface ScenarioTurn {
   match?: string | undefined
   steps: ScenarioStep[]
 }

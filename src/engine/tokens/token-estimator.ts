@@ -21,7 +21,7 @@ export interface TokenEstimate {
   readonly errorBound: number
 }
 
-export interface ObservedReply {
+interface ObservedReply {
   /** What was counted here for the request; always by the same tokenizer for one model. */
   readonly counted: number
   readonly reported: Usage

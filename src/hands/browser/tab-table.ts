@@ -39,7 +39,7 @@ export interface Owner {
   downloads: BrowserDownload[]
 }
 
-export interface Browser {
+interface Browser {
   readonly profile: string
   readonly context: BrowserContext
   /** Where Chromium puts what it downloads, until it is whole. */

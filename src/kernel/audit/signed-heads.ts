@@ -23,7 +23,7 @@ export interface SignedHeadsReport {
   readonly restores: readonly Restored[]
 }
 
-export interface Restored {
+interface Restored {
   readonly at: number
   readonly by: string
   /** Newest record of the journal that was replaced, and of the backup that replaced it. */

@@ -55,7 +55,7 @@ export function kernelCalls(deps: KernelCallDeps): readonly Call[] {
   ]
 }
 
-export interface SystemCallDeps {
+interface SystemCallDeps {
   readonly store: Store
   readonly user: string
   readonly budgets: Budgets
@@ -67,7 +67,7 @@ export interface SystemCallDeps {
   readonly recovered: Pick<ReadonlyMap<CallId, unknown>, 'has'>
 }
 
-export function systemCalls(deps: SystemCallDeps): readonly Call[] {
+function systemCalls(deps: SystemCallDeps): readonly Call[] {
   return [readOutput(deps), showBudget(deps), listCalls(deps), decideCall(deps)]
 }
 
@@ -209,14 +209,14 @@ async function findParked({ journal, recovered }: SystemCallDeps, call: CallId):
   return { call, session, turn, name, at, input: (JSON.parse(newest.body) as { input: string }).input }
 }
 
-export interface KeptFileCallDeps {
+interface KeptFileCallDeps {
   readonly blobs: Blobs
 }
 
 /** Base64 of the largest piece. */
 const maxPieceCharacters = Math.ceil(maxPieceBytes / 3) * 4
 
-export function keptFileCalls(deps: KeptFileCallDeps): readonly Call[] {
+function keptFileCalls(deps: KeptFileCallDeps): readonly Call[] {
   return [putPiece(deps), readPiece(deps)]
 }
 

@@ -18,7 +18,7 @@ export interface RecallQuestion {
 }
 
 /** Why a result was found; every number as it was used. */
-export interface RecallReason {
+interface RecallReason {
   /** Rank from 1 in the list of words and in that of vectors; null when it is not in that list. */
   readonly textRank: number | null
   readonly textScore: number | null

@@ -93,7 +93,7 @@ function asPurpose(purpose: EmbedPurpose | undefined): { readonly purpose?: Embe
  * the questions that it had, and the next question starts another. Each question has one answer, and none hangs.
  */
 
-export interface TextThread {
+interface TextThread {
   /** @throws OxbowError as the thread reports it; `limit_reached` for too much at once; `tool_failed` when it died; `cancelled` once closed */
   ask<Name extends keyof TextQuestions>(name: Name, ask: TextQuestions[Name]['ask']): Promise<TextQuestions[Name]['answer']>
   /** Ends the thread; what it was asked fails with `cancelled`. Never throws. */
@@ -110,11 +110,11 @@ interface Running {
   readonly waiting: Map<number, Waiting>
 }
 
-export interface TextThreadOptions extends TextThreadRole {
+interface TextThreadOptions extends TextThreadRole {
   readonly idleMs: number
 }
 
-export function createTextThread({ embedder, idleMs }: TextThreadOptions): TextThread {
+function createTextThread({ embedder, idleMs }: TextThreadOptions): TextThread {
   let running: Running | null = null
   let idle: NodeJS.Timeout | undefined
   let nextId = 0
@@ -213,7 +213,7 @@ function unitsOf(ask: Asked): number {
 /** What makes vectors. */
 export type EmbeddingService = Pick<Engine, 'embed'>
 
-export interface ServiceEmbedder {
+interface ServiceEmbedder {
   /** Asks for one vector the first time, to learn its size. @throws OxbowError of the service */
   facts(): Promise<EmbedderFacts>
   readonly embed: Embedder['embed']
@@ -222,7 +222,7 @@ export interface ServiceEmbedder {
 }
 
 /** @param model `provider/model` @throws OxbowError `bad_config` on use, without a service */
-export function openServiceEmbedder(model: string, service: EmbeddingService | undefined): ServiceEmbedder {
+function openServiceEmbedder(model: string, service: EmbeddingService | undefined): ServiceEmbedder {
   const closing = new AbortController()
   let held: EmbedderFacts | undefined
   const ask = async (texts: readonly string[], purpose: 'document' | 'query'): Promise<Embedded> => {

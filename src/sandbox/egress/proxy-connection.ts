@@ -207,7 +207,7 @@ function endToEnd(raw: readonly string[], excluded: readonly string[] = []): str
 const authority = /^(\[[0-9a-f:.]+\]|[^\s/?#@\\:[\]%]+):([0-9]{1,5})$/i
 
 /** @returns the URL whose host and port a tunnel leads to. @throws OxbowError `bad_input` */
-export function tunnelTarget(request: IncomingMessage): string {
+function tunnelTarget(request: IncomingMessage): string {
   const target = request.url ?? ''
   if (!authority.test(target)) throw misread('CONNECT takes host:port.')
   const url = `https://${target}/`
@@ -219,7 +219,7 @@ export function tunnelTarget(request: IncomingMessage): string {
 }
 
 /** @returns the whole URL of a plain request. @throws OxbowError `bad_input` */
-export function forwardTarget(request: IncomingMessage): string {
+function forwardTarget(request: IncomingMessage): string {
   const target = request.url ?? ''
   if (!/^http:\/\//i.test(target)) throw misread('This is a proxy: it takes CONNECT, and http:// requests with a whole URL.')
   const host = onlyHost(request)
@@ -269,14 +269,14 @@ function refusalOf(error: unknown): Refusal {
 }
 
 /** Until the tunnel is open, the socket still carries plain HTTP. */
-export function refuseTunnel(client: Socket, error: unknown): void {
+function refuseTunnel(client: Socket, error: unknown): void {
   const { status, line } = refusalOf(error)
   const head = [`HTTP/1.1 ${status} Refused by the egress proxy`, 'content-type: text/plain', 'connection: close']
   if (status === 407) head.push(`proxy-authenticate: ${challenge}`)
   client.end(`${head.join('\r\n')}\r\ncontent-length: ${line.length + 1}\r\n\r\n${line}\n`)
 }
 
-export function refuseRequest(response: ServerResponse, error: unknown): void {
+function refuseRequest(response: ServerResponse, error: unknown): void {
   // A started answer can only be cut off.
   if (response.headersSent) return void response.destroy()
   const { status, line } = refusalOf(error)

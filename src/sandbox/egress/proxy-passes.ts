@@ -101,7 +101,7 @@ export interface Visits {
 
 type Noted = Pick<Visit, 'host' | 'port' | 'decision' | 'reason'>
 
-export interface VisitLog {
+interface VisitLog {
   /** Starts a lookup and connection, which counts as failed until it is decided. @returns to be called then, before `note` */
   begin(asked: Pick<Visit, 'host' | 'port'>): () => void
   /** @param upstream the connection to the other side, whose bytes are counted until it closes */

@@ -139,7 +139,7 @@ function requireHash(files: ReadonlyMap<string, string>, path: string, wanted: s
 }
 
 /** As hands shorten it. @returns '' for no file */
-export function hashOf(text: string | undefined): string {
+function hashOf(text: string | undefined): string {
   return text === undefined ? '' : hash('sha256', text).slice(0, 12)
 }
 

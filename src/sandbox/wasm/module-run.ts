@@ -180,7 +180,7 @@ interface WasiParts {
 }
 
 /** Imports of the module and the object that starts it. Its arguments are its name alone, its environment is empty. */
-export function createWasi({ stdin, stdout, stderr, mounts }: WasiParts): WASI {
+function createWasi({ stdin, stdout, stderr, mounts }: WasiParts): WASI {
   const descriptors = [readOnlyFile(stdin), new ConsoleStdout(stdout), new ConsoleStdout(stderr), ...mounts.map(({ open }) => open)]
   const shim = new WASI(['tool'], [], descriptors, { debug: false })
   const view = (): DataView => new DataView(shim.inst.exports.memory.buffer)

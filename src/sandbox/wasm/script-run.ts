@@ -176,7 +176,7 @@ interface ScriptHostParts {
  * Runs in the interpreter before the tool and defines `console` and `oxbow.call`, `read`, `write` and `list`, which throw an Error
  * with `code` and `hint`. It captures the built-ins that it needs. @returns a function that calls the tool
  */
-export const scriptPrelude: string = `(host) => {
+const scriptPrelude: string = `(host) => {
   const { parse, stringify } = JSON
   const { hasOwn } = Object
   const text = String
@@ -200,7 +200,7 @@ export const scriptPrelude: string = `(host) => {
 }`
 
 /** @returns a function that takes the words of a request and gives a `HostReply` as JSON. */
-export function createScriptHost({ mounts, callHost, stdout, stderr }: ScriptHostParts): (words: readonly string[]) => string {
+function createScriptHost({ mounts, callHost, stdout, stderr }: ScriptHostParts): (words: readonly string[]) => string {
   const encoder = new TextEncoder()
   const print = (write: OutputWriter, text: string): Json => {
     write(encoder.encode(text))

@@ -3,7 +3,7 @@ import type { WasmTool } from './wasm-tool.ts'
 
 type Bytes = readonly number[]
 
-export type ValueType = 'i32' | 'i64'
+type ValueType = 'i32' | 'i64'
 const valueType: Readonly<Record<ValueType, number>> = { i32: 0x7f, i64: 0x7e }
 
 export interface FixtureFunction {

@@ -68,7 +68,7 @@ export interface ToolLimits {
 }
 
 /** A function of the host. It checks its input itself; what it throws reaches the tool as code, message and hint. */
-export type HostFunction = (input: Json, signal: AbortSignal) => Promise<Json>
+type HostFunction = (input: Json, signal: AbortSignal) => Promise<Json>
 export type HostFunctions = Readonly<Record<string, HostFunction>>
 
 export type ToolOutcome = ToolDone | ToolFailed

@@ -8,7 +8,7 @@ import { type Compilable, type SchemaModule, type Sql, sql } from 'kysely'
 import { builderOf, type Dialect } from '../sql/user-tables.ts'
 
 /** `?` at the end: may be null. */
-export type Column = 'text' | 'text?' | 'whole' | 'whole?' | 'real' | 'real?' | 'bytes' | 'bytes?'
+type Column = 'text' | 'text?' | 'whole' | 'whole?' | 'real' | 'real?' | 'bytes' | 'bytes?'
 
 export type StepStatement = Compilable | string
 

@@ -21,7 +21,7 @@ import { memoryWrites } from './memory-statements.ts'
 import { pgvectorVersion } from './postgres-schema.ts'
 import type { PostgresSession } from './postgres-session.ts'
 
-export interface NearRow {
+interface NearRow {
   readonly model: string
   /** Equal to that of the model; a different value means another collection of vectors of the same name. */
   readonly began: number
@@ -33,17 +33,17 @@ export interface NearRow {
 const named = /^memory_near_[0-9a-f]{24}$/
 
 /** @returns a generated name that is safe in a statement */
-export function nearName(user: UserId, model: string): string {
+function nearName(user: UserId, model: string): string {
   return `memory_near_${createHash('sha256').update(`${user}\0${model}`).digest('hex').slice(0, 24)}`
 }
 
 /** @returns the name, or null if `nearName` did not generate it */
-export function safeName(name: string): string | null {
+function safeName(name: string): string | null {
   return named.test(name) ? name : null
 }
 
 /** @returns a vector of length 1 in pgvector's syntax; null for the zero vector */
-export function nearText(vector: Float32Array): string | null {
+function nearText(vector: Float32Array): string | null {
   const length = Math.hypot(...vector)
   return length > 0 ? `[${Array.from(vector, (value) => (value / length).toFixed(5)).join(',')}]` : null
 }

@@ -6,7 +6,7 @@ import { firstRetryMs, longestRetryMs } from '../limits.ts'
  * `value`: of one statement's values. `conflict`: another transaction was in the way. `away`: no server, or none that may be
  * written, for now. `slow`: timed out. `full`, `setup`, `broken`, `odd`: permanent until a person acts.
  */
-export type FaultKind = 'value' | 'conflict' | 'away' | 'slow' | 'full' | 'setup' | 'broken' | 'odd'
+type FaultKind = 'value' | 'conflict' | 'away' | 'slow' | 'full' | 'setup' | 'broken' | 'odd'
 
 export interface PostgresFault {
   readonly kind: FaultKind

@@ -7,7 +7,7 @@ import pg from 'pg'
 import { busyTimeoutMs, connectMs as usualConnectMs, idleSessionMs, maxStatementMs, statementGraceMs } from '../limits.ts'
 
 /** One value of a row: whole numbers as numbers, `bytea` as bytes. */
-export type Cell = string | number | boolean | null | Uint8Array
+type Cell = string | number | boolean | null | Uint8Array
 export type Row = Cell[]
 
 export interface Query {
@@ -49,12 +49,12 @@ export function toStored(text: string): string {
 }
 
 /** The inverse of `toStored`. */
-export function fromStored(text: string): string {
+function fromStored(text: string): string {
   return text.includes(mark) ? text.replaceAll(`${mark}0`, '\0').replaceAll(`${mark}1`, mark) : text
 }
 
 /** Values of a statement, with texts as they are stored. */
-export function storedValues(values: readonly unknown[]): unknown[] {
+function storedValues(values: readonly unknown[]): unknown[] {
   return values.map((value) => (typeof value === 'string' ? toStored(value) : value))
 }
 

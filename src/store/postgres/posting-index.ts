@@ -22,12 +22,12 @@ const countBits = 10
 const maxCount = (1 << countBits) - 1
 const postingBytes = 4
 
-export function bucketOf(passage: number): number {
+function bucketOf(passage: number): number {
   return Math.floor(passage / bucketPassages)
 }
 
 /** @returns the first passage of a bucket */
-export function firstOf(bucket: number): number {
+function firstOf(bucket: number): number {
   return bucket * bucketPassages
 }
 
@@ -37,16 +37,16 @@ function packPosting(passage: number, terms: number, context: number): number {
   return ((place << (2 * countBits)) | (Math.min(terms, maxCount) << countBits) | Math.min(context, maxCount)) >>> 0
 }
 
-export function placeOf(posting: number): number {
+function placeOf(posting: number): number {
   return posting >>> (2 * countBits)
 }
 
 /** @returns what the word counts for in its passage */
-export function weightOf(posting: number, contextWeight: number): number {
+function weightOf(posting: number, contextWeight: number): number {
   return ((posting >>> countBits) & maxCount) + contextWeight * (posting & maxCount)
 }
 
-export function packPostings(postings: readonly number[]): Uint8Array<ArrayBuffer> {
+function packPostings(postings: readonly number[]): Uint8Array<ArrayBuffer> {
   const bytes = new Uint8Array(postings.length * postingBytes)
   const view = new DataView(bytes.buffer)
   postings.forEach((posting, i) => view.setUint32(i * postingBytes, posting, true))
@@ -54,13 +54,13 @@ export function packPostings(postings: readonly number[]): Uint8Array<ArrayBuffe
 }
 
 /** Reads all whole postings, also of a truncated row. */
-export function eachPosting(bytes: Uint8Array, see: (posting: number) => void): void {
+function eachPosting(bytes: Uint8Array, see: (posting: number) => void): void {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
   for (let at = 0; at + postingBytes <= bytes.byteLength; at += postingBytes) see(view.getUint32(at, true))
 }
 
 /** Adds the words of a passage to the words of its bucket. */
-export function addWords(words: Map<string, number[]>, passage: number, terms: string, context: string): void {
+function addWords(words: Map<string, number[]>, passage: number, terms: string, context: string): void {
   for (const [word, counts] of countWords(terms, context)) {
     const posting = packPosting(passage, counts.terms, counts.context)
     const postings = words.get(word)
@@ -70,7 +70,7 @@ export function addWords(words: Map<string, number[]>, passage: number, terms: s
 }
 
 /** @returns how often each word occurs in the terms and in the context of a passage */
-export function countWords(terms: string, context: string): Map<string, { terms: number; context: number }> {
+function countWords(terms: string, context: string): Map<string, { terms: number; context: number }> {
   const counts = new Map<string, { terms: number; context: number }>()
   for (const [list, side] of [
     [terms, 'terms'],
@@ -144,7 +144,7 @@ export async function indexAll(session: PostgresSession, user: UserId): Promise<
   if ((await session.rows({ ...memoryWrites.hasPostings, values: [user] })).length === 0) await indexFull(session, user, 0, next)
 }
 
-export interface OpenWords {
+interface OpenWords {
   /** Number of the first passage that was not taken in yet. */
   next(): number
   /** Takes in passages in order, and drops those of full buckets. @param end number of the next passage */
@@ -154,7 +154,7 @@ export interface OpenWords {
   postings(term: string): readonly number[]
 }
 
-export function createOpenWords(): OpenWords {
+function createOpenWords(): OpenWords {
   let bucket = -1
   let next = 0
   let words = new Map<string, number[]>()

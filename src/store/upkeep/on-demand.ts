@@ -60,6 +60,7 @@ export async function storedSecrets(names: readonly string[], deps: KeyDeps): Pr
   return (await import('../secrets/answer-keys.ts')).storedSecrets(names, deps)
 }
 
+/** @public for plugins that bring ZoeyOS data */
 export async function openZoeyAdapter(options: ZoeyOptions): Promise<ZoeyAdapter> {
   return (await import('../zoey/zoey-adapter.ts')).openZoeyAdapter(options)
 }

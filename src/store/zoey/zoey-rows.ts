@@ -3,21 +3,10 @@ import { AsyncLocalStorage } from 'node:async_hooks'
 import { type Clock, OxbowError, type UserId } from '../../types/index.ts'
 import type { UpkeepConnection, Value } from '../upkeep/connection.ts'
 
-export type Kind =
-  | 'agent'
-  | 'entity'
-  | 'world'
-  | 'room'
-  | 'participant'
-  | 'relationship'
-  | 'component'
-  | 'task'
-  | 'log'
-  | 'cache'
-  | 'memory'
+type Kind = 'agent' | 'entity' | 'world' | 'room' | 'participant' | 'relationship' | 'component' | 'task' | 'log' | 'cache' | 'memory'
 
 /** What rows are found by. Texts that are not there are empty. */
-export interface Columns {
+interface Columns {
   readonly type: string
   readonly name: string
   readonly agent: string
@@ -27,7 +16,7 @@ export interface Columns {
   readonly world: string
 }
 
-export interface Row extends Partial<Columns> {
+interface Row extends Partial<Columns> {
   readonly id: string
   readonly unique?: boolean
   /** Absent: now. */

@@ -5,7 +5,7 @@ import { maxPageCharacters } from '../limits.ts'
 
 export type Freshness = 'any' | 'day' | 'week' | 'month' | 'year'
 
-export interface SearchQuery {
+interface SearchQuery {
   readonly query: string
   /** Most results that are wanted. */
   readonly count: number
@@ -47,7 +47,7 @@ export interface SearchService {
 }
 
 /** Reads JSON that a stranger wrote. @returns null for what is none */
-export function parseJson(body: Buffer): unknown {
+function parseJson(body: Buffer): unknown {
   try {
     return JSON.parse(body.toString())
   } catch {
@@ -56,18 +56,18 @@ export function parseJson(body: Buffer): unknown {
 }
 
 /** @returns the list at the end of a way of field names; null when something else is there */
-export function listAt(value: unknown, ...way: readonly string[]): readonly unknown[] | null {
+function listAt(value: unknown, ...way: readonly string[]): readonly unknown[] | null {
   let at: unknown = value
   for (const name of way) at = fieldOf(at, name)
   return Array.isArray(at) ? at : null
 }
 
-export function textAt(value: unknown, name: string): string {
+function textAt(value: unknown, name: string): string {
   const text = fieldOf(value, name)
   return typeof text === 'string' ? text : ''
 }
 
-export function fieldOf(value: unknown, name: string): unknown {
+function fieldOf(value: unknown, name: string): unknown {
   return typeof value === 'object' && value !== null && Object.hasOwn(value, name) ? (value as Record<string, unknown>)[name] : undefined
 }
 
