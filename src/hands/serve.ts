@@ -1,4 +1,4 @@
-/** Answers requests until the input ends. Requests run side by side; each has its own cancel. */
+/** Answers requests until the input ends. Requests run concurrently; each can be cancelled. */
 import type { Readable, Writable } from 'node:stream'
 import type { Failure, HandsOp, HandsOps } from '../types/index.ts'
 import { createMessageReader, createMessageWriter, greetingId, joinContent, splitContent } from '../types/index.ts'

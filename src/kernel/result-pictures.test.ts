@@ -27,7 +27,7 @@ function lookCall(): Call {
   let given = 0
   const run = async (_: unknown, context: CallContext): Promise<Done<unknown>> => {
     const file = await keep(`${given++}.png`, context)
-    return { output: null, text: `${file.name}: the picture is with this result.`, files: [file] }
+    return { output: null, text: `${file.name}: the picture is attached to this result.`, files: [file] }
   }
   return testCall('test.look', run, { labels: { adds: ['untrusted'], sink: false } })
 }
@@ -52,7 +52,7 @@ describe('a picture of a result', () => {
     await fixture.turn('look')
     const [result] = results(seen[1]?.messages)
     assert.deepEqual(result?.media, [{ type: 'media', mediaType: 'image/png', name: '0.png', data: bytesOf('0.png').toString('base64') }])
-    assert.match(result?.text ?? '', /^<<data (\S+)\n0\.png: the picture is with this result\.\n\1>>$/)
+    assert.match(result?.text ?? '', /^<<data (\S+)\n0\.png: the picture is attached to this result\.\n\1>>$/)
     assert.match(seen[1]?.system ?? '', /and pictures with them, were made by others/)
     const { body } = await fixture.record((record) => record.name === 'test.look' && record.phase === 'outcome')
     const { files, labels } = body as unknown as { files: KeptFile[]; labels: string[] }

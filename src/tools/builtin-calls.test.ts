@@ -100,12 +100,12 @@ describe('file calls', () => {
     assert.equal(files.get('/shared/f'), 'b\n')
     assert.match(
       (await run('file.write', { path: '/shared/f', text: 'mine\n' })).text!,
-      /Somebody else had changed it since you last read it/,
+      /It had been changed by someone else since you last read it/,
     )
     assert.doesNotMatch((await run('file.write', { path: 'f', text: 'mine again\n' })).text!, /Somebody else/)
     const diff = '--- a/f\n+++ b/f\n@@ -1 +1 @@\n-mine again\n+theirs\n'
-    assert.match((await run('file.patch', { diff }, 'two')).text!, /Somebody else had changed it/)
-    assert.match((await run('file.edit', { path: 'f', find: 'theirs', replace: 'x' })).text!, /Somebody else had changed it/)
+    assert.match((await run('file.patch', { diff }, 'two')).text!, /had been changed by someone else/)
+    assert.match((await run('file.edit', { path: 'f', find: 'theirs', replace: 'x' })).text!, /had been changed by someone else/)
   })
 
   it('list a name that holds line ends or control characters as one line in quotes, so that it makes no entry that is not there', async () => {
@@ -156,7 +156,7 @@ describe('file calls', () => {
     const { run } = workspace({ '/shared/min.js': `${'y'.repeat(40_000)}\nend\n` })
     const { text } = await run('file.read', { path: 'min.js' })
     assert.ok(Buffer.byteLength(text!) <= 16 * 1024)
-    assert.match(text!, /Line 1 is too long and was cut[\s\S]*Continue with from_line 2/)
+    assert.match(text!, /Line 1 is too long and was truncated[\s\S]*Continue with from_line 2/)
   })
 
   it('list and search page by page, no page over what a model is shown', async () => {
@@ -185,7 +185,7 @@ describe('file calls', () => {
     }
     assert.equal((await run('file.list', { skip: 1_500 })).text, '/shared has no more entries.')
     assert.equal((await run('file.search', { pattern: 'needle', skip: 1_500 })).text, 'No more matches under /shared.')
-    assert.match((await run('file.list', { glob: '*.ts', depth: 3 })).text!, /^Nothing in \/shared fits \*\.ts/)
+    assert.match((await run('file.list', { glob: '*.ts', depth: 3 })).text!, /^Nothing in \/shared matches \*\.ts/)
   })
 
   it('show the lines around a match as ripgrep does', async () => {
@@ -219,7 +219,7 @@ describe('file calls', () => {
     assert.equal((await run('file.move', { from: 'src', to: '/tmp/old' })).text, 'Moved the folder /shared/src to /tmp/old.')
     assert.equal(
       (await run('file.move', { from: '/tmp/old/main.ts', to: 'CHANGES', overwrite: true })).text,
-      'Moved the file /tmp/old/main.ts to /shared/CHANGES, in place of the one that was there.',
+      'Moved the file /tmp/old/main.ts to /shared/CHANGES, replacing the existing file.',
     )
     assert.deepEqual([...files.keys()], ['/shared/CHANGES'])
   })
@@ -244,11 +244,11 @@ describe('shell.exec', () => {
     const killed = await answer({ exitCode: null, signal: 'SIGKILL' }).run('shell.exec', { command: 'x' })
     assert.deepEqual(
       [killed.ok, killed.text!.split('\n')[0]],
-      [false, 'ended by signal SIGKILL: perhaps it used more memory than the sandbox has'],
+      [false, 'ended by signal SIGKILL: it may have used more memory than the sandbox has'],
     )
     const late = await answer({ exitCode: null, signal: 'SIGTERM', timedOut: true }).run('shell.exec', { command: 'x', timeout_s: 5 })
     assert.equal(late.ok, false)
-    assert.match(late.text!, /^ended after its limit of 5 s/)
+    assert.match(late.text!, /^timed out after 5 s/)
   })
 
   it('refuses limits above what is allowed', () => {

@@ -1,4 +1,4 @@
-/** The calls that come with the system. */
+/** The built-in calls. */
 import type { Egress, EgressProxy } from '../sandbox/index.ts'
 import type { Call, Config, SandboxStatus } from '../types/index.ts'
 import { browserCalls } from './browser/browser-calls.ts'
@@ -33,9 +33,9 @@ const sessionCalls = (online?: OnlineSessions): readonly Call[] => [
 ]
 
 /**
- * @param web the ways to the web, a fetch and the proxy for commands, and whether robots.txt counts; absent: there is none
- * @param further calls that were opened by themselves
- * @returns the calls that this sandbox can serve: what is off is not offered at all.
+ * @param web the egress, the proxy for commands, and whether robots.txt is honoured; absent: no network
+ * @param further calls that were created elsewhere
+ * @returns the calls that this sandbox can serve; a call that is off is not offered
  */
 export function builtinCalls(
   sandbox: Pick<SandboxStatus, 'files' | 'shell'> & Partial<Pick<SandboxStatus, 'profiles'>>,

@@ -2,7 +2,7 @@ import { z } from 'zod'
 import type { Call } from '../types/index.ts'
 
 interface NowOutput {
-  /** With the offset of the zone (RFC 3339). */
+  /** With the UTC offset of the zone (RFC 3339). */
   local: string
   weekday: string
   zone: string
@@ -12,11 +12,11 @@ interface NowOutput {
 const weekdays = ['Sunday', 'Monday', 'Tuesday', 'Wednesday', 'Thursday', 'Friday', 'Saturday'] as const
 
 export function timeNow(): Call<Record<string, never>, NowOutput> {
-  // Asking for the zone builds a whole formatter; it does not change while a guest lives.
+  // Resolving the zone builds a whole formatter; it does not change while a guest lives.
   let zone = ''
   return {
     name: 'time.now',
-    summary: 'Tells the current date, weekday, time and time zone.',
+    summary: 'Returns the current date, weekday, time and time zone.',
     input: z.strictObject({}),
     output: z.strictObject({ local: z.string(), weekday: z.string(), zone: z.string(), unix_ms: z.int() }),
     example: {},

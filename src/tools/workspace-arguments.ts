@@ -1,4 +1,4 @@
-/** What the calls on the workspace have in common: paths, hands, facts for the gate, and what each session has seen of a file. */
+/** What the workspace calls share: paths, requests to hands, facts for the gate, and the content each session has seen of a file. */
 import { posix } from 'node:path'
 import { z } from 'zod'
 import { type Call, type CallContext, type Caller, createRecentMap, type HandsOp, type HandsOps, OxbowError } from '../types/index.ts'
@@ -7,19 +7,19 @@ import { changeTimeoutMs, maxPathCharacters, maxSeenFiles } from './limits.ts'
 export const pathArgument: z.ZodString = z.string().min(1).max(maxPathCharacters)
 
 /**
- * Where it may lead is decided by hands, which do not see the vault; who names it is told the way.
- * @returns the path as hands know it: what is relative starts at /shared.
+ * Hands, which do not see the vault, decide where a path may lead; a path in the vault gets a hint.
+ * @returns the path in the form that hands use; relative paths start at /shared
  * @throws OxbowError `path_refused` for the vault
  */
 export function toWorkspacePath(path: string): string {
   if (!posix.isAbsolute(path)) return posix.join('/shared', path)
   if (!/^\/+vault(\/|$)/.test(posix.normalize(path))) return path
-  throw new OxbowError('path_refused', 'What is in the vault cannot be read, written or run in place.', {
-    hint: 'Copy the file to /shared or /tmp with vault_copy_to first; vault_list shows names.',
+  throw new OxbowError('path_refused', 'Files in the vault cannot be read, written or run in place.', {
+    hint: 'Copy the file to /shared or /tmp with vault_copy_to first; vault_list shows the names.',
   })
 }
 
-/** Asks the hands that may read and write the workspace. @throws OxbowError as Hands.ask does. */
+/** Sends a request to the hands that may read and write the workspace. @throws OxbowError as Hands.ask does. */
 export async function askHands<Op extends HandsOp>(
   context: CallContext,
   op: Op,
@@ -31,9 +31,8 @@ export async function askHands<Op extends HandsOp>(
 }
 
 /**
- * For lists of one entry a line: a name may hold line ends and control characters, and printed as it is would make entries that are
- * not there, or be another name. Such a name stands in quotes, as JSON has it; so does one that begins with a quotation mark, which
- * could be taken for one of these.
+ * For lists with one entry a line: a name may hold line ends and control characters that would fake further entries or another name.
+ * Such a name is quoted as JSON, and so is one that begins with a quotation mark.
  */
 export function listedPath(path: string): string {
   if (!/^"|[\p{Cc}\p{Zl}\p{Zp}]/u.test(path)) return path
@@ -46,7 +45,7 @@ export function plural(count: number, one: string, many = `${one}s`): string {
 
 type Shared = 'tier' | 'right' | 'audience' | 'labels'
 
-/** Looks and changes nothing. What it brings in was written by anybody. */
+/** Reads only. Anybody may have written the content. */
 export const looking: Pick<Call, Shared | 'effect'> = {
   tier: 'read_only',
   right: 'file.read',
@@ -64,12 +63,12 @@ export const changing: Pick<Call, Shared | 'timeoutMs'> = {
 }
 
 /**
- * Which content of a file each session has read or written last, by hash: so that a change can say that somebody else was there in
- * between. In memory only: after a restart nothing is said.
+ * The hash of the content that each session last read or wrote of each file, so that a change can report that somebody else has
+ * changed the file in between. In memory only: a restart forgets it.
  */
 export interface SeenFiles {
   note(caller: Caller, path: string, hash: string): void
-  /** Notes the new content. @returns whether `was` is not what the session had seen of it */
+  /** Stores the new hash. @returns whether `was` differs from the content that the session had seen */
   replace(caller: Caller, path: string, was: string, hash: string): boolean
 }
 

@@ -72,7 +72,7 @@ describe('a command with hosts of its own', () => {
   it('is a session, too: it keeps its hosts from one input to the next, and is its conversation’s', async () => {
     const { output: opened, text } = await call('shell.online_session', { hosts: ['site.test'] })
     const { id } = opened
-    assert.match(text ?? '', /^Opened net-shell-\S+ with plain pipes; it waits for input by shell\.online_write/)
+    assert.match(text ?? '', /^Opened net-shell-\S+ with plain pipes; send input with shell\.online_write/)
     await call('shell.online_write', { id, text: `page=$(curl -sS ${site()}/)` })
     const second = await call('shell.online_write', { id, text: 'echo "got $page"; curl -sS http://closed.test/' })
     assert.match(second.output.text, new RegExp(`got ${siteText}\noxbow: closed\\.test:80 may not be reached: it is not among`))
@@ -82,7 +82,7 @@ describe('a command with hosts of its own', () => {
     await assert.rejects(call('shell.session_write', { id, text: 'x' }), { code: 'bad_input', hint: 'Use shell_online_write.' })
     await assert.rejects(call('shell.session_read', { id }, 'another'), { code: 'not_found' })
     assert.match((await call('shell.session_list', {})).text ?? '', new RegExp(`^${id}: a shell,`, 'm'))
-    assert.equal((await call('shell.session_list', {}, 'another')).text, 'No session is open, and no job runs.')
+    assert.equal((await call('shell.session_list', {}, 'another')).text, 'No session is open and no job is running.')
 
     recorded.length = 0
     await call('shell.session_close', { id })
@@ -91,7 +91,7 @@ describe('a command with hosts of its own', () => {
       [['site.test', 'closed.test']],
     )
     await assert.rejects(call('shell.online_write', { id, text: 'x' }), { code: 'not_found' })
-    assert.equal((await call('shell.session_list', {})).text, 'No session is open, and no job runs.')
+    assert.equal((await call('shell.session_list', {})).text, 'No session is open and no job is running.')
   })
 
   it('is a job, whose output is read as that of any other', async () => {

@@ -35,7 +35,7 @@ describe('shell calls in a real sandbox', () => {
     const asked = await run('shell.session_read', { id, wait_s: 20, from: 0 })
     assert.match(asked.text!, /still running/)
     const { text, output, ok } = await run('shell.session_write', { id, text: 'ox', quiet_ms: 20_000, wait_s: 20 })
-    assert.match(text!, /^shell-1-\w+: waits for input; exit code 4\. Output \d+ to \d+ of \d+ bytes\.\n/)
+    assert.match(text!, /^shell-1-\w+: waiting for input; exit code 4\. Output \d+ to \d+ of \d+ bytes\.\n/)
     assert.match(output.text, /^(?:name\? )?(?:ox)?\s*hello ox$/m)
     assert.equal(ok, false)
     assert.match(
@@ -59,7 +59,7 @@ describe('shell calls in a real sandbox', () => {
     const [id] = listed
     assert.match(
       (await run('shell.session_list', {})).text!,
-      /: "until \[ -e .* done; echo went", begun in \/shared \d+ s ago; still running; 0 bytes of output$/,
+      /: "until \[ -e .* done; echo went", started in \/shared \d+ s ago; still running; 0 bytes of output$/,
     )
     await run('shell.exec', { command: 'touch /shared/go' })
     const { output } = await run('shell.session_read', { id, wait_s: 60, from: 5 })

@@ -38,7 +38,7 @@ test('a background job goes on when its turn is cancelled, is its conversationâ€
 
     const other = await openConversation(terminal)
     assert.equal((await other.say('Look.')).status, 'ok')
-    assert.match(model.results().at(-1) ?? '', /No session is open, and no job runs\./)
+    assert.match(model.results().at(-1) ?? '', /No session is open and no job is running\./)
     assert.doesNotMatch(model.results().at(-1) ?? '', /job-1/)
   }
   assert.notEqual(processesInside(workspace).length, 0)

@@ -1,4 +1,4 @@
-/** What hands do with archives, by operation. */
+/** The archive operations of hands. */
 import type { ArchiveOps } from '../../types/index.ts'
 import type { PathLocks } from '../files/path-locks.ts'
 import type { Root } from '../files/workspace-path.ts'

@@ -1,4 +1,4 @@
-/** A folder as a tar archive, made as it is asked for: what is held is one block of one file and the names of the folders on the way. */
+/** Packs a folder as a tar archive on request, piece by piece: memory holds one block of one file and the names of the open folders. */
 import { lstat, readdir, readlink } from 'node:fs/promises'
 import type { Stats } from 'node:fs'
 import type { HandsOps } from '../../types/index.ts'
@@ -14,13 +14,13 @@ type Input = HandsOps['archive']['input']
 interface Packing extends Transfer {
   readonly blocks: AsyncGenerator<Buffer>
   readonly counts: { skipped: number }
-  /** What was made and did not fit the piece before. */
+  /** Output that did not fit the previous piece. */
   rest: Buffer
 }
 
 export interface Packer {
   archive(input: Input, signal: AbortSignal): Promise<HandsOps['archive']['output']>
-  /** Forgets all that was not finished. Never throws. */
+  /** Drops everything unfinished. Never throws. */
   close(): Promise<void>
 }
 
@@ -45,7 +45,7 @@ export function createPacker(roots: readonly Root[], idleMs: number = transferId
 async function begin(roots: readonly Root[], path: string): Promise<Packing> {
   const folder = await toRealPlace(roots, path)
   try {
-    // A file is no folder: found out before anything is said.
+    // Refuse a file before any output.
     await readdir(folder.real)
   } catch (error) {
     throw fromSystemError(error, folder.virtual)
@@ -85,14 +85,14 @@ async function* packEntries(
   depth: number,
   counts: { skipped: number },
 ): AsyncGenerator<Buffer> {
-  // By name: the same folder gives the same archive.
+  // Sorted by name: the same folder gives the same archive.
   const names = (await readdir(folder.real).catch(() => [])).filter((name) => !isTemporary(name) && name !== '.oxbow-uploads').sort()
   for (const name of names) {
     const place = { virtual: `${folder.virtual}/${name}`, real: `${folder.real}/${name}` }
     const stats = await lstat(place.real).catch(() => null)
     if (stats?.isDirectory() === true && depth < maxDepth) {
       yield* headerOf(`${below}${name}/`, stats, '5', 0, '')
-      // Looked at again: it may have become a link that leads elsewhere.
+      // Checked again: it may have become a link to elsewhere.
       const real = await toRealPlace(roots, place.virtual).catch(() => null)
       if (real?.real === place.real) yield* packEntries(roots, place, `${below}${name}/`, depth + 1, counts)
     } else if (stats?.isSymbolicLink() === true) {
@@ -102,7 +102,7 @@ async function* packEntries(
   }
 }
 
-/** @returns whether it could be read. What it loses while it is read stands there as zeros, what it gains is left out. */
+/** @returns whether it could be read. If the file shrinks while it is read, zeros fill the rest; if it grows, the rest is left out. */
 async function* packFile(roots: readonly Root[], place: Place, name: string): AsyncGenerator<Buffer, boolean> {
   const opened = await openRegularFile(roots, place.virtual).catch(() => null)
   if (opened === null) return false
@@ -122,7 +122,7 @@ async function* packFile(roots: readonly Root[], place: Place, name: string): As
   }
 }
 
-/** The header of one entry, and before it an extended one where names or sizes do not fit. */
+/** The header of one entry, preceded by an extended one where names or sizes do not fit. */
 function* headerOf(name: string, stats: Stats, flag: string, bytes: number, linkName: string): Generator<Buffer> {
   const [nameBytes, linkBytes] = [Buffer.from(name), Buffer.from(linkName)]
   const records = [
@@ -140,7 +140,7 @@ function* headerOf(name: string, stats: Stats, flag: string, bytes: number, link
   yield encodeHeader({ ...facts, flag, name: nameBytes, linkName: linkBytes, bytes })
 }
 
-/** Short, and of characters that every tar reads in the same way. */
+/** Short, and of characters that every tar reads alike. */
 function isPlain(name: Buffer): boolean {
   return name.length <= maxPlainName && name.every((byte) => byte >= 0x20 && byte < 0x7f)
 }

@@ -1,6 +1,6 @@
 /**
- * Unpacks an archive into a folder of its own, where nothing is in the way and nobody else's link can be. Each entry is made only
- * under folders that were made here; so no entry goes through a link that came before it.
+ * Unpacks an archive into an empty folder of its own, without foreign links. Each entry is created only under folders that were
+ * created here, so no entry can go through a link that came before it.
  */
 import { constants, type FileHandle, link, lstat, mkdir, open, symlink } from 'node:fs/promises'
 import { posix } from 'node:path'
@@ -16,24 +16,24 @@ interface StagedCounts {
 
 export interface Stage {
   readonly counts: StagedCounts
-  /** @throws the failure of the entry that is refused, or system errors; then nothing more may come */
+  /** @throws the failure of a refused entry, or system errors; push nothing after that */
   take(event: TarEvent): Promise<void>
-  /** Closes what is open. Never throws. */
+  /** Closes open files. Never throws. */
   close(): Promise<void>
 }
 
-/** Setuid and setgid: a program that becomes somebody else. Of a folder they are left out, a folder becomes nobody. */
+/** Setuid and setgid: a program that runs as another user. Ignored for folders, which do not run. */
 const becomesOther = 0o6000
 
 interface Staging {
   readonly folder: string
   readonly check: (path: string) => void
   readonly counts: StagedCounts
-  /** Folders that were made here, '' for the stage itself. */
+  /** Folders created here, '' for the stage itself. */
   readonly made: Set<string>
   entries: number
   bytes: number
-  /** The file that is being written. */
+  /** The file being written. */
   current: { readonly file: FileHandle; readonly modifiedSeconds: number } | null
 }
 
@@ -80,7 +80,7 @@ async function add(staging: Staging, entry: TarEntry): Promise<void> {
   try {
     await addLeaf(staging, entry, path)
   } catch (error) {
-    throw systemCode(error) === 'EEXIST' ? refused(entry.name, 'it stands there twice') : error
+    throw systemCode(error) === 'EEXIST' ? refused(entry.name, 'it occurs twice') : error
   }
 }
 
@@ -95,7 +95,7 @@ async function makeFolders(staging: Staging, path: string, name: string): Promis
   try {
     await mkdir(`${staging.folder}/${path}`, 0o755)
   } catch (error) {
-    throw systemCode(error) === 'EEXIST' ? refused(name, 'its path leads through what is no folder') : error
+    throw systemCode(error) === 'EEXIST' ? refused(name, 'its path leads through something that is not a folder') : error
   }
   staging.made.add(path)
   staging.counts.folders += 1
@@ -114,7 +114,7 @@ async function addLeaf(staging: Staging, entry: TarEntry, path: string): Promise
   if ((entry.mode & becomesOther) !== 0) throw refused(entry.name, 'it would run as another user (setuid or setgid)')
   const file = await open(at, constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL | constants.O_NOFOLLOW, 0o600)
   staging.current = { file, modifiedSeconds: entry.modifiedSeconds }
-  // Who unpacks can always change it again.
+  // The owner can always change it again.
   await file.chmod((entry.mode & 0o777) | 0o600)
 }
 
@@ -122,11 +122,11 @@ async function writeAll(file: FileHandle, bytes: Buffer): Promise<void> {
   for (let written = 0; written < bytes.length;) written += (await file.write(bytes, written)).bytesWritten
 }
 
-/** To a file that came before: through folders that were made here, and no link. */
+/** A hard link to an earlier file: only through folders created here, and never to a link. */
 async function addHardLink({ folder, made }: Staging, entry: TarEntry, at: string): Promise<void> {
   const path = entryPath(entry.linkName)
   const stats = made.has(folderOf(path)) && path !== '' ? await lstat(`${folder}/${path}`).catch(() => null) : null
-  if (stats?.isFile() !== true) throw refused(entry.name, 'it is a second name of a file that is not there')
+  if (stats?.isFile() !== true) throw refused(entry.name, 'it is a hard link to a file that is not in the archive')
   await link(`${folder}/${path}`, at)
 }
 
@@ -134,9 +134,8 @@ function tooMuch(what: string): Error {
   return failed('limit_reached', `The archive holds ${what}. Nothing was unpacked.`, 'Unpack it in parts.')
 }
 
-// Where an entry of an archive may go, and where a link in it may lead: never out of the folder. For a link that means more
-// than its text: `..` after a name could leave through another link on the way, so it may stand only at the beginning, where it
-// goes up through folders that are real.
+// Where an entry may go, and where a link may point: never out of the folder. A link needs a check beyond its text: `..` after a
+// name could escape through another link on the way, so it may stand only at the beginning, where it goes up through real folders.
 
 /** @returns the path below the folder, '' for the folder itself. @throws the failure `path_refused` */
 function entryPath(name: string): string {
@@ -147,21 +146,21 @@ function entryPath(name: string): string {
   return parts.join('/')
 }
 
-/** @param at path of the link, as entryPath gives it. @throws the failure `path_refused` when it could lead out of the folder */
+/** @param at path of the link, from entryPath. @throws the failure `path_refused` when it could point out of the folder */
 function checkLinkTarget(at: string, target: string): void {
   const parts = target.split('/').filter((part) => part !== '' && part !== '.')
   const upwards = parts.findIndex((part) => part !== '..')
   const ups = upwards === -1 ? parts.length : upwards
   const depth = at.split('/').length - 1
-  if (target === '' || Buffer.byteLength(target) > maxPathBytes) throw refused(at, 'it is a link that cannot be')
+  if (target === '' || Buffer.byteLength(target) > maxPathBytes) throw refused(at, 'it is a link with an invalid target')
   if (posix.isAbsolute(target) || ups > depth || parts.slice(ups).includes('..'))
-    throw refused(at, 'it is a link that leads out of the folder')
+    throw refused(at, 'it is a link that points out of the folder')
 }
 
 function refused(name: string, why: string): Error {
   return failed(
     'path_refused',
     `The archive cannot be unpacked: ${name} is refused, ${why}. Nothing was unpacked.`,
-    'Pack it without that.',
+    'Pack it without that entry.',
   )
 }

@@ -1,7 +1,11 @@
 /**
- * Reads a tar archive as it comes, in pieces of any size: ustar, pax, and the long names of GNU tar. It holds one header and one
- * extended header, never a body. What an archive may hold is decided by whoever listens; here is refused what cannot be
- * understood for sure, above all sparse files, whose headers promise terabytes for nothing.
+ * Reads a tar archive in pieces of any size as they arrive: ustar, pax, and the long names of GNU tar. It holds one header and one
+ * extended header, never a body. The consumer decides which entries are allowed; the reader refuses archives that are ambiguous,
+ * above all sparse files, whose headers claim terabytes at no cost.
+ *
+ * Why not `tar-stream`: version 3.2.2 reads on after a block of zeros, accepts an archive without its end mark, allows 4 MiB of
+ * extended header (32 KiB here), and decodes damaged pax records without an error. Each lets a hostile archive mean something other
+ * than what a strict reader sees.
  */
 import { maxExtendedHeaderBytes } from '../limits.ts'
 import { blockBytes, noArchive, parseHeader, parseRecords, type TarHeader, type TarKind } from './tar-header.ts'

@@ -1,4 +1,4 @@
-/** Does in a page what a person could, and waits until the page has taken it in. */
+/** Performs an action in a page and waits until the page has settled. */
 import { mkdir, writeFile } from 'node:fs/promises'
 import type { Locator, Request } from 'playwright-core'
 import type { BrowserAction } from '../../types/index.ts'
@@ -73,18 +73,18 @@ export async function settled(tab: Tab, signal: AbortSignal, work: () => Promise
 
 // Finds the element that a tree named.
 
-/** @throws `bad_input`, or `not_found` when it is not there any more: names hold until their element goes or the page changes. */
+/** @throws `bad_input`, or `not_found` when it no longer exists: refs are valid until their element goes or the page changes. */
 export async function findElement(tab: Tab, ref: string): Promise<Locator> {
   if (!/^(?:f\d{1,6})?e\d{1,9}$/.test(ref))
-    throw failed('bad_input', 'That is no ref of an element.', 'Refs look like e5 or f1e2; browser_snapshot shows them.')
+    throw failed('bad_input', 'That is not a ref of an element.', 'Refs look like e5 or f1e2; browser_snapshot shows them.')
   const element = tab.page.locator(`aria-ref=${ref}`)
   // A ref of a frame that is gone is an error of its own.
   const found = await within(lookMs, element.count()).catch(() => 0)
   if (found === 0)
     throw failed(
       'not_found',
-      `There is no element ${ref} in tab ${tab.id} now.`,
-      'Take a new browser_snapshot: the page has changed since.',
+      `There is no element ${ref} in tab ${tab.id}.`,
+      'The page has changed: take a new browser_snapshot.',
     )
   return element
 }

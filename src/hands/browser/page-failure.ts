@@ -1,25 +1,25 @@
 /**
- * What an error of the driver means. Its own text holds what pages say and is dropped: a failure is read as ours, and a page must not
- * speak through it.
+ * Maps errors of the browser driver to our failures. The driver's own text contains page content and is dropped, so that a page
+ * cannot speak through an error.
  */
 import { failed, isFailureError } from '../failure.ts'
 
 const reasons: readonly (readonly [pattern: RegExp, message: string, hint: string])[] = [
   [
     /intercepts pointer events/,
-    'Something else lies over the element.',
+    'Another element covers this one.',
     'Close what covers it (a banner, a dialog), or scroll; then look again.',
   ],
   [
     /not visible|element is hidden/i,
     'The element is not visible.',
-    'Scroll to it or open what holds it, then take a new browser_snapshot.',
+    'Scroll to it or expand its container, then take a new browser_snapshot.',
   ],
-  [/not enabled|element is disabled/i, 'The element is disabled.', 'Fill in what the page waits for first.'],
-  [/not editable|not an <input>|Cannot type text into/i, 'The element takes no text.', 'Choose a textbox from browser_snapshot.'],
-  [/not a <select>/i, 'The element is no list to choose from.', 'Click it, and then what opens.'],
-  [/did not find some options/i, 'The list has no such option.', 'Pass what browser_snapshot shows as the options.'],
-  [/Unknown key/i, 'There is no key of that name.', 'Use names like Enter, Escape, Tab, ArrowDown, a, Control+a.'],
+  [/not enabled|element is disabled/i, 'The element is disabled.', 'Fill in the required fields first.'],
+  [/not editable|not an <input>|Cannot type text into/i, 'The element does not accept text.', 'Choose a textbox from browser_snapshot.'],
+  [/not a <select>/i, 'The element is not a select list.', 'Click it, then click the option that appears.'],
+  [/did not find some options/i, 'The list has no such option.', 'Pass options as browser_snapshot shows them.'],
+  [/Unknown key/i, 'There is no key with that name.', 'Use names like Enter, Escape, Tab, ArrowDown, a, Control+a.'],
   [
     /net::ERR_(?:TUNNEL_CONNECTION_FAILED|PROXY_)/,
     'The address was refused by the egress policy, or its host does not answer.',
@@ -28,15 +28,15 @@ const reasons: readonly (readonly [pattern: RegExp, message: string, hint: strin
   [
     /net::ERR_(?:BLOCKED_BY|UNSAFE_PORT|UNSAFE_REDIRECT|DISALLOWED_URL)/,
     'The address may not be opened.',
-    'Open an address that begins with http:// or https://.',
+    'Open a URL that begins with http:// or https://.',
   ],
-  [/net::ERR_CERT_|net::ERR_SSL_/, 'The certificate of the site is not valid.', 'Use the right name of the site.'],
+  [/net::ERR_CERT_|net::ERR_SSL_/, 'The certificate of the site is not valid.', 'Check the host name.'],
   [
     /net::ERR_(?:EMPTY_RESPONSE|CONNECTION_|INVALID_RESPONSE|HTTP2|TIMED_OUT|INCOMPLETE)/,
-    'The site broke off the connection.',
+    'The site closed the connection.',
     'Try again later.',
   ],
-  [/net::ERR_TOO_MANY_REDIRECTS/, 'The site redirects without end.', 'Open another address of it.'],
+  [/net::ERR_TOO_MANY_REDIRECTS/, 'The site redirects in a loop.', 'Open another URL of the site.'],
   [
     /has been closed|Target crashed|browser has disconnected|Page crashed/i,
     'The tab was closed, or its page crashed.',
@@ -44,22 +44,22 @@ const reasons: readonly (readonly [pattern: RegExp, message: string, hint: strin
   ],
 ]
 
-/** @returns the error to throw for anything that a request ran into */
+/** @returns the failure to throw for an error that a request ran into */
 export function pageFailure(error: unknown, signal: AbortSignal): Error {
-  if (signal.aborted) return failed('cancelled', 'Cancelled.', 'Ask again when it is wanted.')
+  if (signal.aborted) return failed('cancelled', 'Cancelled.', 'Try again if it is still needed.')
   if (isFailureError(error)) return error
-  const said = error instanceof Error ? error.message : ''
-  const known = reasons.find(([pattern]) => pattern.test(said))
-  if (known !== undefined) return failed('tool_failed', known[1], known[2])
-  if (error instanceof Error && (error.name === 'TimeoutError' || said === 'time is over')) {
-    return failed('tool_failed', 'The page did not answer in time.', 'Look at it with browser_snapshot; open it again when it stays busy.')
+  const message = error instanceof Error ? error.message : ''
+  const reason = reasons.find(([pattern]) => pattern.test(message))
+  if (reason !== undefined) return failed('tool_failed', reason[1], reason[2])
+  if (error instanceof Error && (error.name === 'TimeoutError' || message === 'time is over')) {
+    return failed('tool_failed', 'The page did not answer in time.', 'Look at it with browser_snapshot; open it again if it stays busy.')
   }
   return failed('tool_failed', 'The browser could not do that.', 'Look at the page with browser_snapshot and try another way.')
 }
 
-// Bounds what cannot be trusted to end: much of it is up to pages.
+// Time limits for work that may never end: much of it depends on pages.
 
-/** @throws Error when it takes longer; what was begun goes on, and its end is nobody's concern. */
+/** @throws Error when it takes longer; the work itself continues, and its result is ignored. */
 export async function within<Value>(limitMs: number, work: Promise<Value>): Promise<Value> {
   let timer: NodeJS.Timeout | undefined
   const limit = new Promise<never>((_, reject) => (timer = setTimeout(() => reject(new Error('time is over')), limitMs)))

@@ -1,4 +1,4 @@
-/** Replaces exact text. A text that is missing or stands more than once is an error that says how to do better. */
+/** Replaces exact text. When it is missing or ambiguous, the error shows the nearest match or the line numbers. */
 import type { HandsOps } from '../../types/index.ts'
 import { failed, fromSystemError } from '../failure.ts'
 import {
@@ -16,7 +16,7 @@ import { type Place, refuseGuarded, type Root, toPlace } from './workspace-path.
 import { replaceFile, restless } from './write-file.ts'
 
 export async function editFile(roots: readonly Root[], input: HandsOps['edit']['input']): Promise<HandsOps['edit']['output']> {
-  if (input.find === '') throw failed('bad_input', 'The text to find is empty.', 'Give the exact text to replace.')
+  if (input.find === '') throw failed('bad_input', 'The text to find is empty.', 'Pass the exact text to replace.')
   const { ifHash = '' } = input
   for (let tries = 0; tries < maxReplaceTries; tries += 1) {
     const { place, text, mode, hash: was, standing } = await readWholeText(roots, input.path)
@@ -48,7 +48,7 @@ function placesOf(text: string, find: string): { readonly count: number; readonl
   return { count, first }
 }
 
-/** Told before it is made: a short text that stands everywhere can become more than there is memory. */
+/** Computed before the edit: replacing a short text that occurs everywhere can need more memory than there is. */
 function refuseTooMuch(place: Place, text: string, { find, replace }: HandsOps['edit']['input'], count: number): void {
   const bytes = Buffer.byteLength(text) + count * (Buffer.byteLength(replace) - Buffer.byteLength(find))
   if (bytes <= maxEditBytes && count <= maxEditPlaces) return
@@ -73,10 +73,10 @@ function notFound(place: Place, text: string, find: string): Error {
   }
   const numbered = /^ *\d+\t/.test(find)
   const hint = numbered
-    ? 'Leave out the line numbers that file_read puts before each line.'
+    ? 'Leave out the line numbers that file_read adds to each line.'
     : nearest.onlySpaces
       ? 'Only spaces, tabs or line ends differ: copy them exactly.'
-      : 'Copy the text exactly as it stands in the file.'
+      : 'Copy the text exactly as it is in the file.'
   return failed('edit_mismatch', `${message} Nearest match, at line ${nearest.line}:\n${nearest.excerpt}`, hint)
 }
 
@@ -85,7 +85,7 @@ function moreThanOnce(place: Place, text: string, count: number, first: readonly
   return failed(
     'edit_mismatch',
     `The text to replace stands ${count} times in ${place.virtual}, at lines ${lines}.`,
-    'Include more of the lines around the one that is meant, or replace all.',
+    'Include more surrounding lines, or set all.',
   )
 }
 
@@ -94,11 +94,11 @@ function moreThanOnce(place: Place, text: string, count: number, first: readonly
 interface NearestMatch {
   readonly line: number
   readonly excerpt: string
-  /** The lines are equal when spaces are not counted. */
+  /** The lines are equal except for white space. */
   readonly onlySpaces: boolean
 }
 
-/** Below this likeness a place is not worth showing. */
+/** Below this similarity a place is not worth showing. */
 const worthShowing = 0.5
 
 /** @returns null when nothing in the file resembles the text. */
@@ -114,9 +114,9 @@ export function nearestMatch(file: string, wanted: string): NearestMatch | null 
   let compares = maxBlockCompares
   for (const [i, line] of lines.entries()) {
     const first = likeness(anchorPairs, pairsOf(line))
-    // The whole block is compared only where its first line fits: long files stay cheap.
+    // Compare the whole block only where its first line matches: long files stay cheap.
     if (first < worthShowing || i < anchor) continue
-    // Where all lines are alike it would take for ever: the best so far has to do.
+    // Where all lines are similar the search would take too long: use the best match so far.
     if (compares <= 0) break
     compares -= block.length
     const score = first + blockLikeness(lines, i - anchor, block)
@@ -135,13 +135,13 @@ function squeeze(text: string): string {
   return text.replace(/\s+/g, '')
 }
 
-/** Share of the block's lines that are at the place, spaces around them not counted. */
+/** Share of the block's lines found at the place, ignoring surrounding white space. */
 function blockLikeness(lines: readonly string[], from: number, block: readonly string[]): number {
   const same = block.filter((line, i) => lines[from + i]?.trim() === line.trim())
   return same.length / block.length
 }
 
-/** Pairs of neighbouring characters, spaces left out. */
+/** Pairs of adjacent characters, without spaces. */
 function pairsOf(line: string): ReadonlySet<string> {
   const text = squeeze(line.slice(0, excerptCharacters))
   const pairs = new Set<string>()

@@ -33,7 +33,7 @@ export function createGuard(): Guard {
 
 /** @throws `bad_input` for a text that is no regular expression. */
 export function toPattern(text: string, regex: boolean, ignoreCase: boolean): RegExp {
-  if (text === '') throw failed('bad_input', 'The pattern is empty.', 'Say what to look for.')
+  if (text === '') throw failed('bad_input', 'The pattern is empty.', 'Pass a pattern.')
   if (text.length > maxPatternCharacters) throw failed('bad_input', 'The pattern is too long.', 'Use a shorter one.')
   // `(?i)` in front is how other engines are told what the flag says here.
   const inline = regex && text.startsWith('(?i)')

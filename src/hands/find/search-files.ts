@@ -1,4 +1,4 @@
-/** Searches text line by line in a fixed order of files. Left out: binary files and, unless all is asked for, what ripgrep leaves out. */
+/** Searches text line by line in a fixed order of files. Skips binary files and, unless `all` is set, what ripgrep skips. */
 import { lstat } from 'node:fs/promises'
 import type { HandsOps } from '../../types/index.ts'
 import { fromSystemError, throwIfCancelled } from '../failure.ts'

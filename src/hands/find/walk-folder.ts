@@ -34,8 +34,8 @@ export function wasCut({ cut }: Walk, found: number): boolean {
   if (cut === '' || found > 0) return cut !== ''
   throw failed(
     'limit_reached',
-    `${cut} has more than ${maxFolderEntries} entries; what is beyond was not looked at, and nothing was found before.`,
-    'Name a folder that holds less, or use a command such as find or grep.',
+    `${cut} has more than ${maxFolderEntries} entries; the rest was not searched, and nothing was found before.`,
+    'Name a smaller folder, or use a command such as find or grep.',
   )
 }
 

@@ -63,7 +63,7 @@ export function checkPiece(content: Uint8Array): void {
 }
 
 function taken(virtual: string): Error {
-  return failed('tool_failed', `${virtual} already exists.`, 'Choose another name, or pass overwrite to replace it.')
+  return failed('tool_failed', `${virtual} already exists.`, 'Choose another name, or set overwrite to replace it.')
 }
 
 async function begin(roots: readonly Root[], input: Input): Promise<Upload> {

@@ -1,4 +1,4 @@
-/** What hands may say. Everything in a sandbox may be in a stranger's hands, so each reply is parsed against a schema and its sizes. */
+/** Parses replies of hands. A hostile program may control everything in a sandbox, so each reply is checked against a schema and limits. */
 import { z } from 'zod'
 import { OxbowError, joinContent } from '../../types/index.ts'
 import { handsOperations } from '../../types/hands-operations.ts'
@@ -65,14 +65,14 @@ export function parseReply<Op extends HandsOp>(op: Op, message: string, content:
  * Told from the text, before anything is made of it: three bytes of it can become an array, which takes fifteen times that.
  * Strings take what they have, and are passed over.
  */
-function holdsMoreValues(json: string, most: number): boolean {
-  if (json.length <= most) return false
+function holdsMoreValues(json: string, limit: number): boolean {
+  if (json.length <= limit) return false
   let values = 0
   for (let at = 0; at < json.length; at += 1) {
     const character = json[at]
     if (character === '"') at = endOfString(json, at)
     else if (character === ',' || character === '[' || character === '{') values += 1
-    if (values > most) return true
+    if (values > limit) return true
   }
   return false
 }

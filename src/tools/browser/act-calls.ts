@@ -1,4 +1,4 @@
-/** `browser.open`, `browser.click`, `browser.type`, `browser.act`: what a person could do in a page. */
+/** Calls that act in a page: `browser.open`, `browser.click`, `browser.type`, `browser.act`. */
 import { z } from 'zod'
 import type { BrowserAction, Call, CallContext, Done } from '../../types/index.ts'
 import { OxbowError } from '../../types/index.ts'
@@ -18,7 +18,7 @@ import type { PageOutput } from './browser-page.ts'
 const acceptArgument = z
   .boolean()
   .default(false)
-  .describe('Answer OK when the page asks for confirmation meanwhile; else it is answered Cancel, and you are told.')
+  .describe('Answer OK if the page asks for confirmation. Otherwise the answer is Cancel, and the result says so.')
 
 interface OpenInput {
   url: string
@@ -30,11 +30,11 @@ export const browserOpen: Call<OpenInput, PageOutput> = {
   ...doing,
   name: 'browser.open',
   summary:
-    'Opens a web page in the browser and shows its elements, each with a name (e5) to act on. For plain reading web_fetch is quicker.',
+    'Opens a web page in the browser and lists its elements, each with a ref (e5) to act on. To only read a page, web_fetch is faster.',
   input: z.strictObject({
-    url: z.string().min(1).max(maxUrlCharacters).describe('Whole address, with http:// or https://. Do not put private data into it.'),
+    url: z.string().min(1).max(maxUrlCharacters).describe('Full URL, with http:// or https://. Do not include private data.'),
     tab: tabArgument,
-    new_tab: z.boolean().default(false).describe('Open it beside the others.'),
+    new_tab: z.boolean().default(false).describe('Open the page in a new tab.'),
   }),
   output: pageOutput,
   example: { url: 'https://example.com/', tab: '', new_tab: false },
@@ -61,7 +61,7 @@ export const browserClick: Call<ClickInput, PageOutput> = {
   input: z.strictObject({
     ref: refArgument,
     tab: tabArgument,
-    button: z.enum(['left', 'right', 'middle']).default('left').describe('Button of the mouse.'),
+    button: z.enum(['left', 'right', 'middle']).default('left').describe('Mouse button.'),
     double: z.boolean().default(false).describe('Click twice.'),
     accept_dialogs: acceptArgument,
   }),
@@ -83,13 +83,13 @@ interface TypeInput {
 export const browserType: Call<TypeInput, PageOutput> = {
   ...doing,
   name: 'browser.type',
-  summary: 'Types text into a field of the page, in place of what it holds, and shows what changed.',
+  summary: 'Types text into a field of the page, replacing its content, and shows what changed.',
   input: z.strictObject({
     ref: refArgument,
-    text: z.string().max(maxTypedCharacters).describe('What to type. It goes to whoever runs the page.'),
+    text: z.string().max(maxTypedCharacters).describe('Text to type. It is sent to the site.'),
     tab: tabArgument,
-    append: z.boolean().default(false).describe('Type it after what the field holds, key by key.'),
-    submit: z.boolean().default(false).describe('Press Enter after it.'),
+    append: z.boolean().default(false).describe('Append to the content of the field, key by key.'),
+    submit: z.boolean().default(false).describe('Press Enter after the text.'),
     accept_dialogs: acceptArgument,
   }),
   output: pageOutput,
@@ -116,11 +116,11 @@ export const browserAct: Call<ActInput, PageOutput> = {
   name: 'browser.act',
   summary: 'Presses a key, selects options, hovers, scrolls, or goes back, forward or reloads in a tab; shows what changed.',
   input: z.strictObject({
-    action: z.enum(['press', 'select', 'hover', 'scroll', 'back', 'forward', 'reload']).describe('What to do.'),
+    action: z.enum(['press', 'select', 'hover', 'scroll', 'back', 'forward', 'reload']).describe('Action to perform.'),
     tab: tabArgument,
-    ref: refArgument.default('').describe('Element: needed to select and hover; to press or scroll empty means the page.'),
+    ref: refArgument.default('').describe('Element. Required for select and hover; for press and scroll, empty means the page.'),
     key: z.string().max(maxKeyCharacters).default('').describe('press: Enter, Escape, Tab, ArrowDown, a, Control+a …'),
-    options: z.array(z.string().max(1_000)).max(maxOptions).default([]).describe('select: values or labels of the options to be chosen.'),
+    options: z.array(z.string().max(1_000)).max(maxOptions).default([]).describe('select: values or labels of the options to choose.'),
     direction: z.enum(['down', 'up']).default('down').describe('scroll: by one screen.'),
     accept_dialogs: acceptArgument,
   }),
@@ -130,7 +130,7 @@ export const browserAct: Call<ActInput, PageOutput> = {
   run: (input, context) => act(context, input.tab, toAction(input), input.accept_dialogs),
 }
 
-/** @throws OxbowError `bad_input` when a part is missing that the action needs */
+/** @throws OxbowError `bad_input` when an argument that the action needs is missing */
 function toAction({ action, ref, key, options, direction }: ActInput): BrowserAction {
   switch (action) {
     case 'press':

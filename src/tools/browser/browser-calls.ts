@@ -1,4 +1,4 @@
-/** The browser's calls, as few as let a model do what a person does. */
+/** The browser calls. */
 import type { Call } from '../../types/index.ts'
 import { browserAct, browserClick, browserOpen, browserType } from './act-calls.ts'
 import { browserDownload, browserScreenshot, browserSnapshot, browserTabs, browserText } from './look-calls.ts'

@@ -1,4 +1,4 @@
-/** What the browser calls have in common: whose tabs, and how a page is told. */
+/** What the browser calls share: the profile and owner of tabs, and how a page is shown. */
 import { createHash } from 'node:crypto'
 import { z } from 'zod'
 import type { BrowserOps, BrowserTab, BrowserView, Call, CallContext } from '../../types/index.ts'
@@ -10,12 +10,12 @@ export const tabArgument: z.ZodDefault<z.ZodString> = z
   .string()
   .regex(/^(?:|t\d{1,6})$/)
   .default('')
-  .describe('Tab, e.g. t1; empty: the current one.')
+  .describe('Tab, e.g. t1. Empty: the current tab.')
 
 export const refArgument: z.ZodString = z
   .string()
   .max(20)
-  .describe('Element as browser_snapshot names it, e.g. e5. Names change when the page does.')
+  .describe('Ref of an element from browser_snapshot, e.g. e5. Refs change when the page does.')
 
 export interface PageOutput {
   tab: string
@@ -45,7 +45,7 @@ export const pageOutput: z.ZodObject<{ [Key in keyof PageOutput]: z.ZodType<Page
 
 type Shared = 'right' | 'audience' | 'tier' | 'effect' | 'labels'
 
-/** Looks at what is there. Pages were written by anybody. */
+/** Calls that only look. Anybody may have written the page. */
 export const looking: Pick<Call, Shared> = {
   right: 'browser.use',
   audience: ['model', 'terminal'],
@@ -54,10 +54,10 @@ export const looking: Pick<Call, Shared> = {
   labels: { adds: ['untrusted'], sink: false },
 }
 
-/** Does something in a page: it may order, send or delete, and all that is typed leaves. Nobody can tell whether it would be safe to repeat. */
+/** Calls that act in a page: they may order, send or delete, and what they type leaves the machine. Repeating one may not be safe. */
 export const doing: Pick<Call, Shared> = { ...looking, tier: 'side_effecting', effect: 'once', labels: { adds: ['untrusted'], sink: true } }
 
-/** Asks the hands that have the browser. Tabs are the conversation's; cookies and storage are the agent's. @throws OxbowError as Hands.ask does. */
+/** Sends a request to the hands that run the browser. Tabs belong to the conversation; cookies and storage to the agent. @throws OxbowError as Hands.ask does */
 export async function askBrowser<Op extends keyof BrowserOps>(
   context: CallContext,
   op: Op,
@@ -66,7 +66,7 @@ export async function askBrowser<Op extends keyof BrowserOps>(
 ): Promise<BrowserOps[Op]['output']> {
   const hands = await context.sandbox.hands('browser')
   const { actor, session } = context.caller
-  // A name of fixed form: it becomes a folder.
+  // The agent's id may hold any character; the profile becomes a folder name.
   const profile = createHash('sha256').update(actor).digest('hex').slice(0, 24)
   const who: Pick<BrowserTab, 'profile' | 'owner'> = { profile, owner: session }
   return hands.ask(op, { ...input, ...who } as unknown as BrowserOps[Op]['input'], {
@@ -91,14 +91,14 @@ export function toOutput(view: BrowserView): PageOutput {
   }
 }
 
-/** Where it is and what happened stand first, where no cut can take it away. What nobody sees is not told, as with a fetched page. */
+/** URL, status and notes come first, where truncation cannot remove them. Invisible characters are removed, as in web.fetch. */
 export function pageText(output: PageOutput): string {
   const { tab, url, title, status, shows, text, notes } = output
   const lines = [url === '' ? `tab ${tab}: closed` : `tab ${tab}: ${shown(url)}${title === '' ? '' : ` (${shown(title)})`}`]
   if (status !== null && (status < 200 || status > 299)) lines.push(`status ${status}`)
   for (const note of notes) lines.push(`* ${note}`)
-  if (shows === 'changes') lines.push(text === '' ? 'Nothing on the page has changed.' : 'Changed (+ new or other, - gone):')
-  else if (shows !== 'nothing' && text === '') lines.push('The page shows nothing yet.')
+  if (shows === 'changes') lines.push(text === '' ? 'Nothing on the page has changed.' : 'Changed (+ added or different, - removed):')
+  else if (shows !== 'nothing' && text === '') lines.push('The page is still empty.')
   if (text !== '') lines.push(text)
   const end = output.from_byte + Buffer.byteLength(text)
   if (output.next_byte !== null) {
@@ -107,12 +107,12 @@ export function pageText(output: PageOutput): string {
   return withoutHidden(lines.join('\n'))
 }
 
-/** Which call goes on where one page of an answer ends; what an action showed is kept the same way. */
+/** Which call returns the next page of an answer; the changes that an action shows are kept the same way. */
 const readOn: Readonly<Record<BrowserView['shows'], string>> = {
-  tree: 'Continue by browser_snapshot',
-  changes: 'Continue by browser_snapshot',
-  text: 'Continue by browser_text',
-  nothing: 'Continue by browser_snapshot',
+  tree: 'Continue with browser_snapshot',
+  changes: 'Continue with browser_snapshot',
+  text: 'Continue with browser_text',
+  nothing: 'Continue with browser_snapshot',
 }
 
 function shown(text: string): string {

@@ -1,4 +1,4 @@
-/** `browser.snapshot`, `browser.text`, `browser.screenshot`: what a page shows, as elements, as text, as a picture. */
+/** Calls that look: a page as elements (`browser.snapshot`), as text or as a picture, the open tabs, and downloads. */
 import { z } from 'zod'
 import type { BrowserDownload, Call } from '../../types/index.ts'
 import { browserGraceMs, browserLookMs, browserPageBytes, maxDownloadWaitSeconds, maxTreeDepth } from '../limits.ts'
@@ -7,7 +7,7 @@ import { withoutHidden } from '../web/decode-text.ts'
 import { plural } from '../workspace-arguments.ts'
 import { askBrowser, looking, pageOutput, type PageOutput, pageText, refArgument, tabArgument, toOutput } from './browser-page.ts'
 
-const fromArgument = z.int().min(0).default(0).describe('Where to read on in what the last answer showed, as it says; 0 looks anew.')
+const fromArgument = z.int().min(0).default(0).describe('Offset from which to continue the last answer, as that answer states. 0: take a new look.')
 
 interface SnapshotInput {
   tab: string
@@ -20,12 +20,12 @@ interface SnapshotInput {
 export const browserSnapshot: Call<SnapshotInput, PageOutput> = {
   ...looking,
   name: 'browser.snapshot',
-  summary: 'Shows the page as a tree of its elements, each with a name (e5) for browser_click and browser_type.',
+  summary: 'Shows the page as a tree of its elements, each with a ref (e5) for browser_click and browser_type.',
   input: z.strictObject({
     tab: tabArgument,
-    ref: refArgument.default('').describe('Show only this element and what it holds.'),
-    depth: z.int().min(0).max(maxTreeDepth).default(0).describe('Show only so many levels; 0: all.'),
-    changes: z.boolean().default(false).describe('Show only what is new, other or gone since the last look.'),
+    ref: refArgument.default('').describe('Show only this element and its descendants.'),
+    depth: z.int().min(0).max(maxTreeDepth).default(0).describe('Maximum number of levels to show. 0: all.'),
+    changes: z.boolean().default(false).describe('Show only what was added, changed or removed since the last look.'),
     from_byte: fromArgument,
   }),
   output: pageOutput,
@@ -48,10 +48,10 @@ interface TextInput {
 export const browserText: Call<TextInput, PageOutput> = {
   ...looking,
   name: 'browser.text',
-  summary: 'Shows the text of the page as a reader sees it, page by page.',
+  summary: 'Shows the visible text of the page, in parts.',
   input: z.strictObject({
     tab: tabArgument,
-    ref: refArgument.default('').describe('Only the text of this element.'),
+    ref: refArgument.default('').describe('Show only the text of this element.'),
     from_byte: fromArgument,
   }),
   output: pageOutput,
@@ -82,11 +82,11 @@ interface ScreenshotOutput {
 export const browserScreenshot: Call<ScreenshotInput, ScreenshotOutput> = {
   ...looking,
   name: 'browser.screenshot',
-  summary: 'Takes a picture of the page and shows it; it is a new PNG file below /tmp/screenshots, too.',
+  summary: 'Takes a screenshot of the page, shows it and saves it as a new PNG file in /tmp/screenshots.',
   input: z.strictObject({
     tab: tabArgument,
-    ref: refArgument.default('').describe('Only this element.'),
-    full_page: z.boolean().default(false).describe('The whole page, up to 8 000 pixels of it, and not only what is on the screen.'),
+    ref: refArgument.default('').describe('Capture only this element.'),
+    full_page: z.boolean().default(false).describe('Capture the whole page, up to 8 000 pixels high, instead of the visible part.'),
   }),
   output: z.strictObject({
     tab: z.string(),
@@ -99,19 +99,18 @@ export const browserScreenshot: Call<ScreenshotInput, ScreenshotOutput> = {
   }),
   example: { tab: '', ref: '', full_page: false },
   timeoutMs: browserLookMs,
-  async run({ tab: asked, ref, full_page: fullPage }, context) {
-    const picture = await askBrowser(context, 'browserPicture', { tab: asked, ref, fullPage }, browserLookMs)
+  async run({ tab: requestedTab, ref, full_page: fullPage }, context) {
+    const picture = await askBrowser(context, 'browserPicture', { tab: requestedTab, ref, fullPage }, browserLookMs)
     const { tab, url, path, bytes, width, height, notes } = picture
     const shown = await readPicture(path, 'browser', context)
     const seen =
-      typeof shown === 'string' ? `${path} (${width} × ${height}, ${bytes} bytes) is not shown here. ${shown}` : pictureLine(path, shown)
+      typeof shown === 'string' ? `${path} (${width} × ${height}, ${bytes} bytes) cannot be shown. ${shown}` : pictureLine(path, shown)
     const text = withoutHidden([seen, `tab ${tab}: ${url}`, ...notes.map((note) => `* ${note}`)].join('\n'))
     const files = typeof shown === 'string' ? {} : { files: [shown.file] }
     return { output: { tab, url, path, bytes, width, height, notes: [...notes] }, text, ...files }
   },
 }
 
-// `browser.tabs` and `browser.download`: what is open, and what came.
 
 interface TabsInput {
   action: 'list' | 'select' | 'close'
@@ -124,9 +123,9 @@ interface TabsOutput {
 export const browserTabs: Call<TabsInput, TabsOutput> = {
   ...looking,
   name: 'browser.tabs',
-  summary: 'Lists the open tabs of this conversation, makes one the current one, or closes one.',
+  summary: 'Lists the open tabs of this conversation, selects one, or closes one.',
   input: z.strictObject({
-    action: z.enum(['list', 'select', 'close']).default('list').describe('What to do first; the tabs are listed after it.'),
+    action: z.enum(['list', 'select', 'close']).default('list').describe('Action to perform before the tabs are listed.'),
     tab: tabArgument,
   }),
   output: z.strictObject({
@@ -151,9 +150,9 @@ interface DownloadOutput {
 export const browserDownload: Call<DownloadInput, DownloadOutput> = {
   ...looking,
   name: 'browser.download',
-  summary: 'Lists what this conversation has downloaded, into /tmp/downloads; waits for what is on the way.',
+  summary: 'Lists the files that this conversation has downloaded to /tmp/downloads; waits for running downloads.',
   input: z.strictObject({
-    wait_s: z.int().min(0).max(maxDownloadWaitSeconds).default(10).describe('Seconds to wait at most for downloads that run.'),
+    wait_s: z.int().min(0).max(maxDownloadWaitSeconds).default(10).describe('Maximum seconds to wait for running downloads.'),
   }),
   output: z.strictObject({
     downloads: z.array(
@@ -178,5 +177,5 @@ export const browserDownload: Call<DownloadInput, DownloadOutput> = {
 
 function downloadText({ path, url, bytes, state, problem }: BrowserDownload): string {
   if (state === 'done') return `${path} (${plural(bytes, 'byte')}) from ${url}`
-  return state === 'running' ? `on the way: ${url}` : `failed (${problem}): ${url}`
+  return state === 'running' ? `downloading: ${url}` : `failed (${problem}): ${url}`
 }

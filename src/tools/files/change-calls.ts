@@ -1,4 +1,4 @@
-/** Calls that change what one file holds, or that it is there. */
+/** Calls that create, change, move and delete files. */
 import { z } from 'zod'
 import { type Call, isOxbowError, type PatchedFile } from '../../types/index.ts'
 import { changeTimeoutMs, maxWriteCharacters, moveTimeoutMs, patchTimeoutMs } from '../limits.ts'
@@ -16,7 +16,7 @@ interface WriteOutput {
   hash: string
 }
 
-/** @param seen what each session last read of a file, for remarks that somebody else has changed it since */
+/** @param seen the content that each session last read of a file, to report changes made by others since */
 export function changeCalls(seen: SeenFiles): readonly Call[] {
   return [fileWrite(seen), fileEdit(seen), filePatch(seen), fileMove, fileDelete]
 }
@@ -25,20 +25,20 @@ const ifHashArgument = z
   .string()
   .max(64)
   .optional()
-  .describe('Changes the file only if it still has this hash, as file_read and every change name it. Absent: whatever it holds.')
+  .describe('Change the file only if it still has this hash, as reported by file_read and by each change. Absent: change it in any case.')
 
-/** Said of a file that did not hold what this session read last. */
-const changedNote = 'Somebody else had changed it since you last read it'
+/** Added to the result when the file no longer held what this session last read. */
+const changedNote = 'It had been changed by someone else since you last read it'
 
 const fileWrite = (seen: SeenFiles): Call<WriteInput, WriteOutput> => ({
   ...changing,
-  // Written whole or not at all: a second time leaves the same file.
+  // Idempotent: the file is replaced as a whole.
   effect: 'idempotent',
   name: 'file.write',
-  summary: 'Writes a text file, new or in place of the old one; missing folders are made.',
+  summary: 'Creates or overwrites a text file; creates missing folders.',
   input: z.strictObject({
     path: pathArgument.describe('File to write. Relative paths start at /shared.'),
-    text: z.string().max(maxWriteCharacters).describe('The whole new content of the file.'),
+    text: z.string().max(maxWriteCharacters).describe('Complete new content of the file.'),
     if_hash: ifHashArgument,
   }),
   output: z.strictObject({ path: z.string(), bytes: z.int(), created: z.boolean(), hash: z.string() }),
@@ -46,7 +46,7 @@ const fileWrite = (seen: SeenFiles): Call<WriteInput, WriteOutput> => ({
   async run(input, context) {
     const path = toWorkspacePath(input.path)
     const { was, ...done } = await askHands(context, 'write', { path, text: input.text, ifHash: input.if_hash }, changeTimeoutMs)
-    const changed = seen.replace(context.caller, path, was, done.hash) ? ` ${changedNote}: what it held is replaced.` : ''
+    const changed = seen.replace(context.caller, path, was, done.hash) ? ` ${changedNote}: that content is replaced.` : ''
     const created = done.created ? ', a new file' : ''
     return { output: { path, ...done }, text: `Wrote ${plural(done.bytes, 'byte')} to ${path}${created} (hash ${done.hash}).${changed}` }
   },
@@ -68,15 +68,15 @@ interface EditOutput {
 
 const fileEdit = (seen: SeenFiles): Call<EditInput, EditOutput> => ({
   ...changing,
-  // A second time may find its text in what the first one wrote.
+  // Not idempotent: the new text may contain the text to find.
   effect: 'once',
   name: 'file.edit',
-  summary: 'Replaces exact text in a file; the text must be there exactly once unless all is set.',
+  summary: 'Replaces exact text in a file; the text must occur exactly once unless all is set.',
   input: z.strictObject({
     path: pathArgument.describe('File to edit. Relative paths start at /shared.'),
-    find: z.string().min(1).max(maxWriteCharacters).describe('Text to replace, exactly as it stands in the file, without line numbers.'),
-    replace: z.string().max(maxWriteCharacters).describe('Text to put there. Empty: the found text is taken out.'),
-    all: z.boolean().default(false).describe('Replaces every occurrence instead of refusing when there is more than one.'),
+    find: z.string().min(1).max(maxWriteCharacters).describe('Text to replace, exactly as in the file, without line numbers.'),
+    replace: z.string().max(maxWriteCharacters).describe('Replacement text. Empty: delete the found text.'),
+    all: z.boolean().default(false).describe('Replace every occurrence instead of refusing when there is more than one.'),
     if_hash: ifHashArgument,
   }),
   output: z.strictObject({ path: z.string(), replaced: z.int(), first_line: z.int(), hash: z.string() }),
@@ -86,7 +86,7 @@ const fileEdit = (seen: SeenFiles): Call<EditInput, EditOutput> => ({
     const request = { path, find: input.find, replace: input.replace, all: input.all, ifHash: input.if_hash }
     const done = await askHands(context, 'edit', request, changeTimeoutMs)
     const where = done.replaced === 1 ? `at line ${done.firstLine}` : `the first at line ${done.firstLine}`
-    const changed = seen.replace(context.caller, path, done.was, done.hash) ? ` ${changedNote}: only the text to find was replaced.` : ''
+    const changed = seen.replace(context.caller, path, done.was, done.hash) ? ` ${changedNote}: only the found text was replaced.` : ''
     return {
       output: { path, replaced: done.replaced, first_line: done.firstLine, hash: done.hash },
       text: `Replaced ${plural(done.replaced, 'occurrence')} in ${path}, ${where} (hash ${done.hash}).${changed}`,
@@ -105,13 +105,13 @@ interface DeleteOutput {
 
 const fileDelete: Call<DeleteInput, DeleteOutput> = {
   ...changing,
-  // What counts is that it is gone afterwards: a second time succeeds with nothing to do.
+  // Idempotent: deleting what is already gone succeeds.
   effect: 'idempotent',
   name: 'file.delete',
-  summary: 'Deletes a file, or a folder with all that is in it when recursive is set.',
+  summary: 'Deletes a file, or a folder with its content when recursive is set.',
   input: z.strictObject({
     path: pathArgument.describe('File or folder to delete. Relative paths start at /shared.'),
-    recursive: z.boolean().default(false).describe('Needed for a folder that is not empty.'),
+    recursive: z.boolean().default(false).describe('Required for a folder that is not empty.'),
   }),
   output: z.strictObject({ path: z.string(), deleted: z.int() }),
   example: { path: 'build', recursive: true },
@@ -127,7 +127,6 @@ const fileDelete: Call<DeleteInput, DeleteOutput> = {
   },
 }
 
-// Calls that change which file holds what: a diff over many of them, and new names.
 
 interface PatchInput {
   diff: string
@@ -153,19 +152,19 @@ const exampleDiff = `--- a/src/main.ts
 
 const filePatch = (seen: SeenFiles): Call<PatchInput, PatchOutput> => ({
   ...changing,
-  // A second time finds the lines changed already.
+  // Not idempotent: the lines to change are gone after the first time.
   effect: 'once',
   name: 'file.patch',
-  summary: 'Applies a unified diff to any number of text files, all of it or nothing; it can create, delete and rename files.',
+  summary: 'Applies a unified diff to any number of text files, all or nothing; it can create, delete and rename files.',
   input: z.strictObject({
     diff: z
       .string()
       .min(1)
       .max(maxWriteCharacters)
       .describe(
-        'Unified diff as git writes it: for each file lines --- a/NAME and +++ b/NAME (/dev/null for none), then hunks. Context and removed lines must be exactly those of the file.',
+        'Unified diff as git writes it: for each file, lines --- a/NAME and +++ b/NAME (/dev/null for none), then hunks. Context and removed lines must match the file exactly.',
       ),
-    path: pathArgument.default('/shared').describe('Folder that the names in the diff start from. Relative paths start at /shared.'),
+    path: pathArgument.default('/shared').describe('Folder that the names in the diff are relative to. Relative paths start at /shared.'),
   }),
   output: z.strictObject({
     files: z.array(
@@ -197,7 +196,7 @@ const verbs = { created: 'Created', changed: 'Changed', deleted: 'Deleted', move
 
 function patchedLine(file: PatchedPath): string {
   const name = file.change === 'moved' ? `${file.from} to ${file.path}` : file.path
-  const shifted = file.shifted === 0 ? '' : `; ${plural(file.shifted, 'hunk')} stood at another line than the diff says`
+  const shifted = file.shifted === 0 ? '' : `; ${plural(file.shifted, 'hunk')} applied at another line than the diff states`
   const hash = file.hash === '' ? '' : `, hash ${file.hash}`
   return `${verbs[file.change]} ${name} (+${file.added} -${file.removed}${hash})${shifted}.`
 }
@@ -216,14 +215,14 @@ interface MoveOutput {
 
 const fileMove: Call<MoveInput, MoveOutput> = {
   ...changing,
-  // A second time there is nothing to move, or something else.
+  // Not idempotent: after the first time the source is gone.
   effect: 'once',
   name: 'file.move',
-  summary: 'Renames or moves a file or folder; missing folders are made, and nothing is replaced unless overwrite is set.',
+  summary: 'Renames or moves a file or folder; creates missing folders, and replaces nothing unless overwrite is set.',
   input: z.strictObject({
     from: pathArgument.describe('File or folder to move. Relative paths start at /shared.'),
-    to: pathArgument.describe('Its whole new name, not the folder to put it into. Relative paths start at /shared.'),
-    overwrite: z.boolean().default(false).describe('Replaces a file that has this name. A folder is never replaced.'),
+    to: pathArgument.describe('Full new path, not the folder to move it into. Relative paths start at /shared.'),
+    overwrite: z.boolean().default(false).describe('Replace an existing file. A folder is never replaced.'),
   }),
   output: z.strictObject({ from: z.string(), to: z.string(), kind: z.enum(['file', 'folder', 'link']), replaced: z.boolean() }),
   example: { from: 'draft.md', to: 'notes/2026/plan.md', overwrite: false },
@@ -232,7 +231,7 @@ const fileMove: Call<MoveInput, MoveOutput> = {
     const from = toWorkspacePath(input.from)
     const to = toWorkspacePath(input.to)
     const done = await askHands(context, 'move', { from, to, overwrite: input.overwrite }, moveTimeoutMs)
-    const replaced = done.replaced ? ', in place of the one that was there' : ''
+    const replaced = done.replaced ? ', replacing the existing file' : ''
     return { output: { from, to, ...done }, text: `Moved the ${done.kind} ${from} to ${to}${replaced}.` }
   },
 }

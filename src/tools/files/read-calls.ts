@@ -1,4 +1,4 @@
-/** Calls that read files. What they bring in was written by anybody: untrusted. */
+/** Calls that read files. Anybody may have written the content: it is untrusted. */
 import { z } from 'zod'
 import { type Call, type CallContext, type Done, type HandsOps, isOxbowError } from '../../types/index.ts'
 import { defaultPageBytes, defaultPageLines, maxPageLines, maxRangeBytes, pageBytes, readTimeoutMs } from '../limits.ts'
@@ -19,10 +19,10 @@ interface ReadOutput {
   hash: string
 }
 
-/** As much as tells what kind a file is. */
+/** Enough bytes to detect the type of a file. */
 const headBytes = 4_096
 
-/** @param seen takes note of what each session has read */
+/** @param seen records what each session has read */
 export const fileRead = (seen: SeenFiles): Call<ReadInput, ReadOutput> => ({
   ...looking,
   name: 'file.read',
@@ -35,7 +35,7 @@ export const fileRead = (seen: SeenFiles): Call<ReadInput, ReadOutput> => ({
       .min(1)
       .max(maxPageLines)
       .default(defaultPageLines)
-      .describe('Most lines to read. A page ends earlier when it is full.'),
+      .describe('Maximum number of lines. A page ends earlier when it is full.'),
   }),
   output: z.strictObject({
     path: z.string(),
@@ -70,13 +70,13 @@ export const fileRead = (seen: SeenFiles): Call<ReadInput, ReadOutput> => ({
       hash: page.hash,
     }
     seen.note(context.caller, path, page.hash)
-    // Hands cut only a line that alone fills the page, and lose less than one character (4 bytes) of the room.
+    // Hands truncate only a line that alone fills the page, and lose less than one character (4 bytes) of the page.
     const cutLine = page.truncated && page.lines === 1 && Buffer.byteLength(page.text) > pageBytes - 4
     return { output, text: `${numbered}${readNote(output, cutLine)}` }
   },
 })
 
-/** @returns null for what is no picture. */
+/** @returns null when the file is not a picture */
 async function showPicture(path: string, context: CallContext): Promise<Done<ReadOutput> | null> {
   const head = await askHands(context, 'bytes', { path, offset: 0, maxBytes: headBytes }, readTimeoutMs)
   const { isPicture, pictureLine, readPicture } = await import('../media/picture.ts')
@@ -91,7 +91,7 @@ async function showPicture(path: string, context: CallContext): Promise<Done<Rea
   }
 }
 
-/** Numbers as many lines as fit on a page; the first always does. */
+/** Numbers as many lines as fit on a page; always at least one. */
 function numberLines(text: string, count: number, from: number): { shown: number; numbered: string } {
   let numbered = ''
   let shown = 0
@@ -108,7 +108,7 @@ function readNote(page: ReadOutput, cutLine: boolean): string {
   if (page.total_lines === 0) return `${page.path} is empty (hash ${page.hash}).`
   if (page.lines === 0) return `${page.path} has only ${plural(page.total_lines, 'line')}.`
   const next = page.from_line + page.lines
-  const cut = cutLine ? `\n[Line ${page.from_line} is too long and was cut. Use a command such as cut -c or jq for the rest of it.]` : ''
+  const cut = cutLine ? `\n[Line ${page.from_line} is too long and was truncated. Read the rest with a command such as cut -c or jq.]` : ''
   return next > page.total_lines
     ? `${cut}\n[Hash ${page.hash}.]`
     : `${cut}\n[Lines ${page.from_line} to ${next - 1} of ${page.total_lines}. Continue with from_line ${next}. Hash ${page.hash}.]`
@@ -130,11 +130,11 @@ interface BytesOutput {
 export const fileBytes: Call<BytesInput, BytesOutput> = {
   ...looking,
   name: 'file.bytes',
-  summary: 'Reads a range of any file, binary ones too, as base64.',
+  summary: 'Reads a range of bytes of any file, text or binary, as base64.',
   input: z.strictObject({
     path: pathArgument.describe('File to read. Relative paths start at /shared.'),
     offset: z.int().min(0).default(0).describe('First byte to read, counted from 0.'),
-    max_bytes: z.int().min(1).max(maxRangeBytes).default(defaultPageBytes).describe('Most bytes to read.'),
+    max_bytes: z.int().min(1).max(maxRangeBytes).default(defaultPageBytes).describe('Maximum number of bytes.'),
   }),
   output: z.strictObject({ path: z.string(), base64: z.string(), offset: z.int(), bytes: z.int(), total_bytes: z.int() }),
   example: { path: 'logo.png', offset: 0, max_bytes: 64 },

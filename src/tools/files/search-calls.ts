@@ -1,4 +1,4 @@
-/** Calls that find files, and lines in them. */
+/** Calls that find files and lines in them. */
 import { z } from 'zod'
 import type { Call, HandsOps } from '../../types/index.ts'
 import { listTimeoutMs, maxContextLines, maxListDepth, maxListEntries, maxMatches, maxSkip, pageBytes, searchTimeoutMs } from '../limits.ts'
@@ -23,13 +23,13 @@ interface ListOutput {
 export const fileList: Call<ListInput, ListOutput> = {
   ...looking,
   name: 'file.list',
-  summary: 'Lists a folder, or finds files by name: folders first and with a slash, files with their size.',
+  summary: 'Lists a folder, or finds files by name: folders first, with a trailing slash; files with their size.',
   input: z.strictObject({
     path: pathArgument.default('/shared').describe('Folder to list. Relative paths start at /shared.'),
-    depth: z.int().min(1).max(maxListDepth).default(1).describe('How many levels to go down. 1: only the folder itself.'),
-    glob: globArgument.describe('Only names that fit, e.g. "*.ts" or "src/**/*.{js,ts}"; needs depth to look further down. Empty: all.'),
-    all: z.boolean().default(false).describe('Also enters .git, node_modules and folders that .gitignore names.'),
-    skip: skipArgument.describe('Entries to leave out at the beginning: how many were shown before.'),
+    depth: z.int().min(1).max(maxListDepth).default(1).describe('Number of levels to descend. 1: only the folder itself.'),
+    glob: globArgument.describe('Only matching names, e.g. "*.ts" or "src/**/*.{js,ts}"; set depth to search subfolders. Empty: all.'),
+    all: z.boolean().default(false).describe('Also enter .git, node_modules and folders that .gitignore excludes.'),
+    skip: skipArgument.describe('Number of entries to skip: those already shown.'),
   }),
   output: z.strictObject({
     path: z.string(),
@@ -50,7 +50,7 @@ export const fileList: Call<ListInput, ListOutput> = {
       return { output, text: `${path}:\n${page.text}${more}` }
     }
     if (skip > 0) return { output, text: `${path} has no more entries.` }
-    return { output, text: glob === '' ? `${path} is empty.` : `Nothing in ${path} fits ${glob}, down to depth ${depth}.` }
+    return { output, text: glob === '' ? `${path} is empty.` : `Nothing in ${path} matches ${glob}, down to depth ${depth}.` }
   },
 }
 
@@ -84,15 +84,15 @@ export const fileSearch: Call<SearchInput, SearchOutput> = {
   name: 'file.search',
   summary: 'Searches text files line by line, by regular expression or plain text, as ripgrep does.',
   input: z.strictObject({
-    pattern: z.string().min(1).max(1_000).describe('What to look for in each line.'),
+    pattern: z.string().min(1).max(1_000).describe('Pattern to search for in each line.'),
     path: pathArgument.default('/shared').describe('Folder or file to search. Relative paths start at /shared.'),
     regex: z.boolean().default(true).describe('true: the pattern is a regular expression (JavaScript syntax). false: plain text.'),
-    ignore_case: z.boolean().default(false).describe('Makes no difference between capital and small letters.'),
-    glob: globArgument.describe('Only files that fit, e.g. "*.ts" or "src/**/*.{js,ts}". Empty: all files.'),
-    all: z.boolean().default(false).describe('Also searches hidden files, .git, node_modules and what .gitignore leaves out.'),
-    context_lines: z.int().min(0).max(maxContextLines).default(0).describe('Lines to show before and after each match.'),
-    skip: skipArgument.describe('Matches to leave out at the beginning: how many were shown before.'),
-    max_matches: z.int().min(1).max(maxMatches).default(maxMatches).describe('Most matches to show. A page ends earlier when it is full.'),
+    ignore_case: z.boolean().default(false).describe('Ignore the difference between upper and lower case.'),
+    glob: globArgument.describe('Only matching files, e.g. "*.ts" or "src/**/*.{js,ts}". Empty: all files.'),
+    all: z.boolean().default(false).describe('Also search hidden files, .git, node_modules and files that .gitignore excludes.'),
+    context_lines: z.int().min(0).max(maxContextLines).default(0).describe('Lines of context before and after each match.'),
+    skip: skipArgument.describe('Number of matches to skip: those already shown.'),
+    max_matches: z.int().min(1).max(maxMatches).default(maxMatches).describe('Maximum number of matches. A page ends earlier when it is full.'),
   }),
   output: z.strictObject({
     matches: z.array(
@@ -114,9 +114,9 @@ export const fileSearch: Call<SearchInput, SearchOutput> = {
   },
   timeoutMs: searchTimeoutMs,
   async run(input, context) {
-    const { pattern, regex, glob, all, skip, ignore_case: ignoreCase, context_lines: contextLines, max_matches: most } = input
+    const { pattern, regex, glob, all, skip, ignore_case: ignoreCase, context_lines: contextLines, max_matches: limit } = input
     const path = toWorkspacePath(input.path)
-    const request = { path, pattern, regex, ignoreCase, glob, all, contextLines, skip, maxMatches: most }
+    const request = { path, pattern, regex, ignoreCase, glob, all, contextLines, skip, maxMatches: limit }
     const found = await askHands(context, 'search', request, searchTimeoutMs)
     const page = fitPage(found.matches, contextLines === 0 ? matchLine : (match, i) => matchLines(match, found.matches[i - 1]))
     const truncated = found.truncated || page.cut
@@ -130,7 +130,7 @@ export const fileSearch: Call<SearchInput, SearchOutput> = {
 
 function noMatch(path: string, files: number, { skip, all }: SearchInput): string {
   if (skip > 0) return `No more matches under ${path}.`
-  const leftOut = all ? 'Binary files are not searched.' : 'Binary, hidden and ignored files and node_modules are not searched; pass all for all but the first.' // prettier-ignore
+  const leftOut = all ? 'Binary files are not searched.' : 'Binary, hidden and ignored files and node_modules are not searched; set all to search the hidden and ignored ones.' // prettier-ignore
   return `No match in ${plural(files, 'file')} under ${path}. ${leftOut}`
 }
 
@@ -138,7 +138,7 @@ function matchLine(match: Match): string {
   return `${listedPath(match.path)}:${match.line}: ${match.text}`
 }
 
-/** As ripgrep shows context: `-` for `:`, and `--` where lines are left out. */
+/** Context lines as ripgrep shows them: `-` instead of `:`, and `--` between separate groups. */
 function matchLines(match: Match, previous: Match | undefined): string {
   const first = match.line - match.before.length
   const joins = previous === undefined || (previous.path === match.path && previous.line + previous.after.length + 1 === first)
@@ -151,7 +151,7 @@ function matchLines(match: Match, previous: Match | undefined): string {
   ].join('\n')
 }
 
-/** As many items as fit on a page, the first of them always: whatever is left can be asked for. */
+/** As many items as fit on a page, always at least one, so that paging makes progress. */
 function fitPage<Item>(items: readonly Item[], show: (item: Item, index: number) => string): { text: string; shown: number; cut: boolean } {
   let text = ''
   let bytes = 0

@@ -77,7 +77,7 @@ describe('attachment.save', () => {
     assert.match(await refusal(save, { index: 0, path: 'x' }), /\/shared\/x already exists/)
     assert.equal(files.get('/shared/x'), 'old')
     const { text } = await run(save, { index: 0, path: 'x', overwrite: true })
-    assert.match(text!, /in place of the file that was there/)
+    assert.match(text!, /replacing the existing file/)
     assert.equal(files.get('/shared/x'), 'new')
   })
 
@@ -97,7 +97,7 @@ describe('media.send', () => {
     const { pieces, ...facts } = done.output
     assert.deepEqual(facts, { media_type: 'photo', name: 'pic.gif', mime_type: 'image/gif', bytes: 26, caption: 'an ox' })
     assert.equal(Buffer.from(kept.get(pieces[0])!).toString(), gif)
-    assert.match(done.text!, /^Sent pic\.gif as photo: image\/gif, 26 bytes\. A terminal of text shows its name only/)
+    assert.match(done.text!, /^Sent pic\.gif as photo: image\/gif, 26 bytes\. A text terminal shows only its name/)
     assert.deepEqual(mediaSend.recordOutput?.(done.output), { media: done.output })
     assert.equal(mediaSend.labels.sink, true)
   })

@@ -1,6 +1,7 @@
 /**
- * `media.send`: a file of the workspace goes to the person. Its content is kept in pieces beside the journal, and the record of
- * the call names them: whoever follows the session shows what it can and fetches the rest. It leaves the sandbox, so it is a sink.
+ * Calls that move files between the workspace and the person. `media.send` sends one: its content is stored in pieces beside the
+ * journal, and the record of the call names them, so that any client of the session can fetch them. It leaves the sandbox: a sink.
+ * `attachment.save` writes a file that came with a message of this turn.
  */
 import { z } from 'zod'
 import {
@@ -28,12 +29,12 @@ interface SendOutput {
   name: string
   mime_type: string
   bytes: number
-  /** Hashes of its pieces, in order; `media.read` gives one. */
+  /** Hashes of the pieces, in order; `media.read` returns one piece. */
   pieces: string[]
   caption: string
 }
 
-/** What a file must be to be sent as this. */
+/** MIME types that each kind accepts. */
 const kinds: Readonly<Record<MediaType, RegExp>> = {
   photo: /^image\//,
   audio: /^audio\//,
@@ -44,11 +45,11 @@ const kinds: Readonly<Record<MediaType, RegExp>> = {
 
 export const mediaSend: Call<SendInput, SendOutput> = {
   name: 'media.send',
-  summary: 'Sends a file of the workspace to the person, beside the reply.',
+  summary: 'Sends a file from the workspace to the person, along with the reply.',
   input: z.strictObject({
     path: pathArgument.describe('File to send. Relative paths start at /shared.'),
-    media_type: z.enum(['photo', 'audio', 'document', 'voice', 'video']).describe('How it is shown; anything can be sent as a document.'),
-    caption: z.string().max(maxCaptionCharacters).default('').describe('Shown with it.'),
+    media_type: z.enum(['photo', 'audio', 'document', 'voice', 'video']).describe('How the file is shown; any file can be sent as a document.'),
+    caption: z.string().max(maxCaptionCharacters).default('').describe('Caption shown with the file.'),
   }),
   output: z.strictObject({
     media_type: z.enum(['photo', 'audio', 'document', 'voice', 'video']),
@@ -66,15 +67,15 @@ export const mediaSend: Call<SendInput, SendOutput> = {
   labels: { adds: [], sink: true },
   timeoutMs: mediaTimeoutMs,
   recordOutput: (output) => ({ media: { ...output } }),
-  async run({ path: asked, media_type, caption }, context) {
-    const path = toWorkspacePath(asked)
+  async run({ path: requestedPath, media_type, caption }, context) {
+    const path = toWorkspacePath(requestedPath)
     const { head, bytes, pieces } = await keepFile(path, context)
     const mime = mediaTypeOf(head, '')
     if (!kinds[media_type].test(mime)) {
       throw new OxbowError('bad_input', `${path} is ${mime} and cannot be sent as ${media_type}.`, { hint: 'Send it as document.' })
     }
     const output = { media_type, name: cleanFileName(path), mime_type: mime, bytes, pieces, caption }
-    const shown = 'A terminal of text shows its name only; the person can save it with `oxbow media`.'
+    const shown = 'A text terminal shows only its name; the person can save it with `oxbow media`.'
     return { output, text: `Sent ${output.name} as ${media_type}: ${mime}, ${plural(bytes, 'byte')}. ${shown}` }
   },
 }
@@ -86,13 +87,13 @@ async function keepFile(path: string, context: CallContext): Promise<{ head: Uin
   for (let offset = 0; offset < total;) {
     const read = await askHands(context, 'bytes', { path, offset, maxBytes: maxPieceBytes }, mediaTimeoutMs)
     if (head !== null && (read.totalBytes !== total || read.content.length === 0)) {
-      throw new OxbowError('tool_failed', `${path} was changed while it was read.`, { hint: 'Send it again when nothing writes to it.' })
+      throw new OxbowError('tool_failed', `${path} changed while it was being read.`, { hint: 'Send it again when nothing is writing to it.' })
     }
     total = read.totalBytes
-    if (total === 0) throw new OxbowError('bad_input', `${path} is empty.`, { hint: 'Send a file with something in it.' })
+    if (total === 0) throw new OxbowError('bad_input', `${path} is empty.`, { hint: 'Send a file that is not empty.' })
     if (total > maxMediaBytes) {
-      throw new OxbowError('limit_reached', `${path} has ${total} bytes; ${maxMediaBytes} is the most that is sent.`, {
-        hint: 'Send a smaller or packed form of it, or name its path in the reply.',
+      throw new OxbowError('limit_reached', `${path} has ${total} bytes; the limit is ${maxMediaBytes}.`, {
+        hint: 'Send a smaller or compressed version, or give its path in the reply.',
       })
     }
     head ??= read.content
@@ -102,7 +103,6 @@ async function keepFile(path: string, context: CallContext): Promise<{ head: Uin
   return { head: head ?? new Uint8Array(), bytes: total, pieces }
 }
 
-// `attachment.save`: puts a file that came with a message of this turn into the workspace.
 
 interface SaveInput {
   index: number
@@ -123,9 +123,9 @@ export const attachmentSave = (seen: SeenFiles): Call<SaveInput, SaveOutput> => 
   name: 'attachment.save',
   summary: 'Saves a file that the person attached to a message of this turn.',
   input: z.strictObject({
-    index: z.int().min(0).describe('Index of the attachment, as the message names it.'),
+    index: z.int().min(0).describe('Index of the attachment, as shown in the message.'),
     path: pathArgument.describe('File to write, under /shared or /tmp. Relative paths start at /shared.'),
-    overwrite: z.boolean().default(false).describe('Replaces a file that stands there.'),
+    overwrite: z.boolean().default(false).describe('Replace an existing file.'),
   }),
   output: z.strictObject({
     saved: z.boolean(),
@@ -149,9 +149,9 @@ export const attachmentSave = (seen: SeenFiles): Call<SaveInput, SaveOutput> => 
     const { bytes, created, hash, was } = await putPieces(attachment, path, input.overwrite, context)
     const facts = { mime_type: attachment.media_type, bytes_written: bytes, created, hash, source_index: input.index }
     const changed = seen.replace(context.caller, path, was, hash)
-      ? ' Somebody else had changed the file that it replaces since you last read it.'
+      ? ' The replaced file had been changed by someone else since you last read it.'
       : ''
-    const replaced = created ? '' : ', in place of the file that was there'
+    const replaced = created ? '' : ', replacing the existing file'
     const text = `Saved attachment ${input.index} to ${path}${replaced}: ${plural(bytes, 'byte')}, ${attachment.media_type} (hash ${hash}).${changed}`
     return { output: { saved: true, path, ...facts }, text }
   },
@@ -166,12 +166,12 @@ function choose(index: number, attachments: readonly Attachment[]): Attachment {
     throw new OxbowError('not_found', `There is no attachment ${index}.`, { hint: `Use an index from 0 to ${last}. ${hint}` })
   }
   if (found.bytes <= maxSavedBytes) return found
-  throw new OxbowError('limit_reached', `Attachment ${index} has ${found.bytes} bytes; ${maxSavedBytes} is the most.`, {
-    hint: 'Ask the person to put it into the folder shared of the workspace.',
+  throw new OxbowError('limit_reached', `Attachment ${index} has ${found.bytes} bytes; the limit is ${maxSavedBytes}.`, {
+    hint: 'Ask the person to put it into the `shared` folder of the workspace.',
   })
 }
 
-/** Whole or not at all: hands show the file when its last piece has come. */
+/** All or nothing: hands create the file when its last piece has arrived. */
 async function putPieces(
   { pieces }: Attachment,
   path: string,
@@ -183,7 +183,7 @@ async function putPieces(
   for (const [i, hash] of pieces.entries()) {
     const content = await context.blobs.read(hash)
     if (content === null)
-      throw new OxbowError('not_found', 'A part of this attachment is lost.', { hint: 'Ask the person to attach it again.' })
+      throw new OxbowError('not_found', 'Part of this attachment is missing.', { hint: 'Ask the person to attach it again.' })
     const last = i === pieces.length - 1
     done = await askHands(context, 'put', { path, upload: context.id, offset, content, last, overwrite }, attachmentTimeoutMs)
     offset += content.length

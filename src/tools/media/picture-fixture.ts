@@ -1,7 +1,7 @@
-/** Real pictures for tests, small and made on the spot. */
+/** Small real pictures for tests. */
 import { crc32, deflateSync } from 'node:zlib'
 
-/** @returns a grey PNG that every reader takes. */
+/** @returns a grey PNG that any reader accepts */
 export function pngOf(width: number, height: number, grey = 128): Buffer {
   const row = Buffer.alloc(width + 1, grey)
   row[0] = 0

@@ -52,15 +52,15 @@ describe('a picture for a model', () => {
       assert.equal(typeof found, 'string')
       return found as string
     }
-    assert.match(await why(png.subarray(0, png.length - 20)), /broken or cut off/)
-    assert.match(await why(Buffer.concat([png.subarray(0, 8), Buffer.from('nonsense IEND')])), /broken or cut off/)
+    assert.match(await why(png.subarray(0, png.length - 20)), /damaged or incomplete/)
+    assert.match(await why(Buffer.concat([png.subarray(0, 8), Buffer.from('nonsense IEND')])), /damaged or incomplete/)
     const spoiled = Buffer.from(png)
     spoiled[45]! ^= 1
-    assert.match(await why(spoiled), /broken or cut off/)
-    assert.match(await why(Buffer.concat([png.subarray(0, 33), Buffer.from('nonsense IEND')])), /broken or cut off/)
-    assert.match(await why(jpeg.subarray(0, 40)), /broken or cut off/)
-    assert.match(await why(webp.subarray(0, 20)), /broken or cut off/)
-    assert.match(await why(pngOf(9_000, 1)), /9000 × 1; 8000/)
+    assert.match(await why(spoiled), /damaged or incomplete/)
+    assert.match(await why(Buffer.concat([png.subarray(0, 33), Buffer.from('nonsense IEND')])), /damaged or incomplete/)
+    assert.match(await why(jpeg.subarray(0, 40)), /damaged or incomplete/)
+    assert.match(await why(webp.subarray(0, 20)), /damaged or incomplete/)
+    assert.match(await why(pngOf(9_000, 1)), /9000 × 1; the limit is 8000/)
     assert.match(await why(Buffer.concat([png, Buffer.alloc(maxPictureBytes)])), /the most that is shown/)
     assert.match(await why(Buffer.from('0000001c6674797061766966', 'hex')), /image\/avif is not shown/)
     assert.match(await why(Buffer.from('words')), /text\/plain is not shown/)
@@ -102,7 +102,7 @@ describe('file.read of a picture', () => {
 
   it('gives the picture and names it', async () => {
     const { text, files, ok } = await reading(pngOf(20, 10))
-    assert.match(text ?? '', /^\/shared\/a\.png \(image\/png, 20 × 10, \d+ bytes\): the picture is with this result\.$/)
+    assert.match(text ?? '', /^\/shared\/a\.png \(image\/png, 20 × 10, \d+ bytes\): the picture is attached to this result\.$/)
     assert.deepEqual([files?.length, files?.[0]?.media_type, ok], [1, 'image/png', undefined])
   })
 

@@ -1,4 +1,4 @@
-/** Looking after memory: why something is in it, what is in it, reading the journal again, and forgetting. */
+/** Calls that maintain memory: origin, statistics, reindexing, forgetting, export and import. */
 import { z } from 'zod'
 import {
   type ExportPage,
@@ -33,7 +33,7 @@ function whyCall(memory: Memory): Call<{ note_id: string }, Provenance> {
   return {
     ...looking,
     name: 'memory.why',
-    summary: 'Shows where a memory comes from, down to the record of the journal, and what corrects it.',
+    summary: 'Shows the origin of a memory, down to the journal record, and what corrects it.',
     input: z.strictObject({ note_id: noteId }),
     output: z.custom<Provenance>(),
     example: { note_id: 'note-0198' },
@@ -59,19 +59,19 @@ function forgetCall(memory: Memory): Call<ForgetInput, ForgetOutput> {
   return {
     ...changing,
     name: 'memory.forget',
-    summary: 'Erases something for good, from memory and from the journal, wherever it was said. Only when the person asks for it.',
-    // Agents ask a person: nothing brings it back.
+    summary: 'Permanently erases something from memory and from the journal, wherever it occurs. Use it only when the person asks.',
+    // Agents need an approval: it cannot be undone.
     tier: 'privileged',
     timeoutMs: forgetTimeoutMs,
     input: z.strictObject({
-      ids: z.array(noteId).max(maxForgetIds).default([]).describe('Memories, and all that says the same.'),
-      text: z.string().max(maxForgetCharacters).default('').describe('All that says this.'),
-      dry_run: z.boolean().default(false).describe('Only lists what would go.'),
+      ids: z.array(noteId).max(maxForgetIds).default([]).describe('Memories to forget, with everything that says the same.'),
+      text: z.string().max(maxForgetCharacters).default('').describe('Forget everything that says this.'),
+      dry_run: z.boolean().default(false).describe('Only list what would be erased.'),
     }),
     output: z.custom<ForgetOutput>(),
     example: { ids: ['note-0198'], text: '', dry_run: true },
     audience: ['model', 'terminal'],
-    // The record of forgetting must not be where it is remembered.
+    // The record of forgetting must not hold the forgotten text.
     recordInput: ({ ids, text, dry_run: dry }) => ({
       ids: ids.map((id) => (looksLikeId(id) ? id : sha256(id))),
       dry_run: dry,
@@ -92,16 +92,16 @@ function forgetCall(memory: Memory): Call<ForgetInput, ForgetOutput> {
   }
 }
 
-/** Hashes and places, no words. `text` in the record would be the words: it is given here. */
+/** Hashes and places only: the output is recorded, so the words are in `text`, which is not. */
 function recordOutput(output: ForgetOutput): JsonObject {
   const { dry_run: dry, entries, records, bodies = 0, blobs = 0, derived = 0, later = [], running = [], left = 0 } = output
   const text = dry
-    ? `${plural(entries.length, 'memory', 'memories')} and ${plural(records.length, 'record')} would go.`
+    ? `${plural(entries.length, 'memory', 'memories')} and ${plural(records.length, 'record')} would be erased.`
     : forgottenText({ ...output, bodies, blobs, derived, later, running, left })
   return {
     text,
     dry_run: dry,
-    entries: entries.map(({ id, text: said }) => ({ id, sha256: sha256(said) })),
+    entries: entries.map(({ id, text }) => ({ id, sha256: sha256(text) })),
     records: records.map(({ seq }) => seq),
     bodies,
     blobs,
@@ -114,11 +114,11 @@ function recordOutput(output: ForgetOutput): JsonObject {
 
 function previewText({ entries, records, marks }: Forgettable): string {
   const lines = [
-    `${plural(entries.length, 'memory', 'memories')} and ${plural(records.length, 'record')} of the journal would go. Nothing was changed.`,
+    `${plural(entries.length, 'memory', 'memories')} and ${plural(records.length, 'record')} of the journal would be erased. Nothing has changed.`,
     ...entries.slice(0, shownPlaces).map(({ id, kind, text }) => `- ${kind} ${id}: ${clip(text)}`),
     ...marks
       .slice(0, shownPlaces)
-      .map(({ text, entries: count }) => `- tag or title of ${plural(count, 'memory', 'memories')} that would stay: ${clip(text)}`),
+      .map(({ text, entries: count }) => `- tag or title of ${plural(count, 'memory', 'memories')} that would remain: ${clip(text)}`),
     ...records.slice(0, shownPlaces).map(({ seq, name, phase }) => `- record ${seq}: ${name}, ${phase}`),
   ]
   const more = [entries, records, marks].reduce((sum, { length }) => sum + Math.max(0, length - shownPlaces), 0)
@@ -133,13 +133,13 @@ function clip(text: string): string {
 function forgottenText({ entries, bodies, derived, later, left }: Forgotten): string {
   return [
     `Forgotten: ${plural(entries.length, 'memory', 'memories')}, ${plural(bodies, 'body', 'bodies')} of the journal` +
-      `${derived > 0 ? `, ${plural(derived, 'thing')} made of them` : ''}.`,
+      `${derived > 0 ? `, ${plural(derived, 'thing')} derived from them` : ''}.`,
     ...(later.length > 0
-      ? [`${plural(later.length, 'record')} of what still runs ${later.length === 1 ? 'goes' : 'go'} when it ends.`]
+      ? [`${plural(later.length, 'record')} of running work ${later.length === 1 ? 'is' : 'are'} erased when it ends.`]
       : []),
     left === 0
-      ? 'Looked for again: nothing says it any more. Do not repeat it.'
-      : `Looked for again: ${plural(left, 'place')} still ${left === 1 ? 'says' : 'say'} it. Try again.`,
+      ? 'Checked: nothing says it any more. Do not repeat it.'
+      : `Checked: ${plural(left, 'place')} still ${left === 1 ? 'says' : 'say'} it. Try again.`,
   ].join(' ')
 }
 
@@ -147,7 +147,7 @@ function statsCall(memory: Memory): Call<object, MemoryReport> {
   return {
     ...looking,
     name: 'memory.stats',
-    summary: 'Shows how much is remembered, and how far indexing has come.',
+    summary: 'Shows how much is in memory, and the progress of indexing.',
     input: z.strictObject({}),
     output: z.custom<MemoryReport>(),
     example: {},
@@ -160,7 +160,7 @@ function reindexCall(memory: Memory): Call<object, Reindexed> {
   return {
     ...changing,
     name: 'memory.reindex',
-    summary: 'Reads the journal and all that was written again into memory, and makes all vectors again; what people have changed stays.',
+    summary: 'Rebuilds memory from the journal and from all notes and documents, and recomputes all vectors; changes made by people stay.',
     timeoutMs: forgetTimeoutMs,
     input: z.strictObject({}),
     output: z.strictObject({ messages: z.int(), written: z.int(), vectors: z.boolean() }),
@@ -170,12 +170,11 @@ function reindexCall(memory: Memory): Call<object, Reindexed> {
       const output = await memory.reindex(signal)
       const { messages, written, vectors } = output
       const read = `${plural(messages, 'message')} and ${plural(written, 'other memory', 'other memories')} read again.`
-      return { output, text: vectors ? `${read} Vectors are made again in the background: see \`oxbow memory stats\`.` : read }
+      return { output, text: vectors ? `${read} Vectors are recomputed in the background: see \`oxbow memory stats\`.` : read }
     },
   }
 }
 
-// Export and import of memory, in pages that fit a frame.
 
 export function transferCalls(memory: Memory): readonly Call[] {
   return [exportCall(memory), importCall(memory)]
@@ -185,8 +184,8 @@ function exportCall(memory: Memory): Call<{ after: string }, ExportPage> {
   return {
     ...looking,
     name: 'memory.export',
-    summary: 'Gives memories as JSON lines with everything they have, newest first, a page at a time.',
-    input: z.strictObject({ after: z.string().max(300).default('').describe('`next` of the page before.') }),
+    summary: 'Exports memories as JSON lines with all fields, newest first, one page at a time.',
+    input: z.strictObject({ after: z.string().max(300).default('').describe('`next` of the previous page.') }),
     output: z.custom<ExportPage>(),
     example: { after: '' },
     audience: ['terminal'],
@@ -204,17 +203,17 @@ function importCall(memory: Memory): Call<{ lines: string[]; overwrite: boolean;
   return {
     ...changing,
     name: 'memory.import',
-    summary: 'Takes in memories as memory.export gave them; what is there already stays unless it may be overwritten.',
+    summary: 'Imports memories from memory.export; existing ones stay unless overwrite is set.',
     timeoutMs: ingestTimeoutMs,
     input: z.strictObject({
-      lines: z.array(z.string()).max(maxImportLines).describe('Memories as memory.export writes them, a JSON object each.'),
-      overwrite: z.boolean().default(false).describe('What is there with another content is replaced.'),
-      untrusted: z.boolean().default(false).describe('They are from somebody else, and count as written by others.'),
+      lines: z.array(z.string()).max(maxImportLines).describe('Memories as written by memory.export, one JSON object per line.'),
+      overwrite: z.boolean().default(false).describe('Replace existing memories whose content differs.'),
+      untrusted: z.boolean().default(false).describe('Treat them as written by others.'),
     }),
     output: z.custom<Imported>(),
     example: { lines: [], overwrite: false, untrusted: false },
     audience: ['terminal'],
-    // A copy of all memories in the journal would outlive their forgetting.
+    // The journal must not keep a copy of all memories that outlives their forgetting.
     recordInput: ({ lines, overwrite, untrusted }) => ({ lines: lines.length, overwrite, untrusted }),
     recordOutput: ({ added, replaced, unchanged, conflicts, refused }) => ({
       added,
@@ -226,7 +225,7 @@ function importCall(memory: Memory): Call<{ lines: string[]; overwrite: boolean;
     async run({ lines, overwrite, untrusted }) {
       const characters = lines.reduce((sum, line) => sum + line.length, 0)
       if (characters > maxImportCharacters) {
-        throw new OxbowError('limit_reached', `${characters} characters at once are too many; ${maxImportCharacters} is the most.`, {
+        throw new OxbowError('limit_reached', `${characters} characters are too many; the limit is ${maxImportCharacters}.`, {
           hint: 'Import fewer lines at once.',
         })
       }

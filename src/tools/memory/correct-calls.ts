@@ -1,4 +1,4 @@
-/** What people say about memories: that two are at odds, that one is right, that it holds for a time, that it may be trusted. */
+/** Calls by which a person corrects memories: contradictions, confirmation, validity, trust and pins. */
 import { z } from 'zod'
 import type { Memory } from '../../memory/index.ts'
 import type { Call } from '../../types/index.ts'
@@ -21,14 +21,14 @@ function contradictCall(memory: Memory): Call<{ note_id: string; other: string }
   return {
     ...changing,
     name: 'memory.contradict',
-    summary: 'Marks two memories as saying opposite things, until one supersedes the other.',
-    input: z.strictObject({ note_id: noteId, other: noteId.describe('The memory that says otherwise.') }),
+    summary: 'Marks two memories as contradictory, until one supersedes the other.',
+    input: z.strictObject({ note_id: noteId, other: noteId.describe('The memory that contradicts it.') }),
     output,
     example: { note_id: 'note-0198', other: 'note-0199' },
     audience: ['terminal'],
     async run({ note_id: id, other }) {
       await (await memory.corrections()).contradict(id, other)
-      return answer(id, `${id} and ${other} contradict each other now.`)
+      return answer(id, `${id} and ${other} are marked as contradictory.`)
     },
   }
 }
@@ -37,7 +37,7 @@ function confirmCall(memory: Memory): Call<{ note_id: string; by?: string | unde
   return {
     ...changing,
     name: 'memory.confirm',
-    summary: 'Confirms a memory, by your own word or by another memory that says the same.',
+    summary: 'Marks a memory as confirmed, by you or by another memory that says the same.',
     input: z.strictObject({ note_id: noteId, by: noteId.optional().describe('The memory that says the same.') }),
     output,
     example: { note_id: 'note-0198' },
@@ -53,11 +53,11 @@ function validCall(memory: Memory): Call<{ note_id: string; from?: string | unde
   return {
     ...changing,
     name: 'memory.valid',
-    summary: 'Sets the time in which a memory holds.',
+    summary: 'Sets the period in which a memory is valid.',
     input: z.strictObject({
       note_id: noteId,
-      from: moment.optional().describe('First day or moment. Without it as it was.'),
-      to: moment.optional().describe('Last day or moment. Without it, without end, or until what took its place.'),
+      from: moment.optional().describe('First day or moment. Absent: unchanged.'),
+      to: moment.optional().describe('Last day or moment. Absent: no end, or until the memory that replaced it.'),
     }),
     output,
     example: { note_id: 'note-0198', to: '2026-12-31' },
@@ -65,8 +65,8 @@ function validCall(memory: Memory): Call<{ note_id: string; from?: string | unde
     async run({ note_id: id, from, to }) {
       const [since, until] = [from === undefined ? null : startOf(from), to === undefined ? null : toMoment(to)]
       const end = await (await memory.corrections()).setValid(id, since, until)
-      const ends = end === null ? 'without end' : `until ${to ?? 'what took its place'}`
-      return answer(id, `${id} holds ${from === undefined ? '' : `from ${from} `}${ends}.`)
+      const ends = end === null ? 'without end' : `until ${to ?? 'the memory that replaced it'}`
+      return answer(id, `${id} is valid ${from === undefined ? '' : `from ${from} `}${ends}.`)
     },
   }
 }
@@ -75,14 +75,14 @@ function promoteCall(memory: Memory): Call<{ note_id: string }, Changed> {
   return {
     ...changing,
     name: 'memory.promote',
-    summary: 'Takes the label `untrusted` off a memory, because a person has checked it.',
+    summary: 'Removes the label `untrusted` from a memory that a person has checked.',
     input: z.strictObject({ note_id: noteId }),
     output,
     example: { note_id: 'note-0198' },
     audience: ['terminal'],
     async run({ note_id: id }, { caller }) {
       await (await memory.corrections()).promote(id, caller.actor)
-      return answer(id, `${id} is trusted from now on.`)
+      return answer(id, `${id} is trusted now.`)
     },
   }
 }
@@ -91,14 +91,14 @@ function pinCall(memory: Memory): Call<{ note_id: string; pinned: boolean }, Cha
   return {
     ...changing,
     name: 'memory.pin',
-    summary: 'Pins a note or a fact, so that it never fades; or takes the pin off.',
-    input: z.strictObject({ note_id: noteId, pinned: z.boolean().default(true).describe('false lets it fade again.') }),
+    summary: 'Pins a note or fact so that it never fades, or unpins it.',
+    input: z.strictObject({ note_id: noteId, pinned: z.boolean().default(true).describe('false: unpin it, so that it may fade again.') }),
     output,
     example: { note_id: 'note-0198', pinned: true },
     audience: ['terminal'],
     async run({ note_id: id, pinned }) {
       await (await memory.corrections()).pin(id, pinned)
-      return answer(id, pinned ? `${id} is pinned: it does not fade.` : `${id} is pinned no longer.`)
+      return answer(id, pinned ? `${id} is pinned and does not fade.` : `${id} is no longer pinned.`)
     },
   }
 }

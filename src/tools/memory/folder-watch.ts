@@ -1,7 +1,7 @@
 /**
- * Folders whose documents are kept in memory (`memory.folders`): taken in once, and again whenever hands say that something changed.
- * What is the same is passed over by its hash, so that a whole folder is asked for each time. A folder that cannot be watched now is
- * tried again after a while.
+ * Keeps the documents of the folders in `memory.folders` in memory: ingests each folder once, and again whenever hands report a
+ * change. Unchanged files are skipped by their hash, so the whole folder is ingested each time. A folder that cannot be watched is
+ * tried again after a pause.
  */
 import type { CallOutcome, HandsOps, Sandbox } from '../../types/index.ts'
 import { maxWatchedChanges, maxWatchedFolders, watchGraceMs, watchRestMs, watchWaitMs } from './memory-limits.ts'
@@ -9,7 +9,7 @@ import { maxWatchedChanges, maxWatchedFolders, watchGraceMs, watchRestMs, watchW
 export interface FolderWatchDeps {
   readonly folders: readonly string[]
   readonly sandbox: Pick<Sandbox, 'hands'>
-  /** Makes the call `memory.ingest`. */
+  /** Calls `memory.ingest`. */
   readonly ingest: (path: string) => Promise<CallOutcome>
   readonly restMs?: number
 }
@@ -44,7 +44,7 @@ async function watchFolder(deps: FolderWatchDeps, path: string, watch: string, s
   }
 }
 
-/** Goes on until something fails: then nobody knows what has changed. */
+/** Watches until something fails: changes may have been missed from then on. */
 async function keepFolder(deps: FolderWatchDeps, request: Omit<WatchInput, 'waitMs'>, signal: AbortSignal): Promise<never> {
   const hands = await deps.sandbox.hands('work')
   const ask = (waitMs: number): Promise<WatchOutput> =>
@@ -57,10 +57,10 @@ async function keepFolder(deps: FolderWatchDeps, request: Omit<WatchInput, 'wait
   }
   await ask(0)
   for (;;) {
-    // Asked while the folder is read, which may take minutes: hands end a watch that nobody asks for, and with it what it has seen.
+    // The watch is polled while the folder is read, which may take minutes: hands end a watch that is not polled, and lose its changes.
     const next = change()
     next.catch(() => undefined)
-    if ((await deps.ingest(request.path)).status !== 'ok') throw new Error('not taken in')
+    if ((await deps.ingest(request.path)).status !== 'ok') throw new Error('not ingested')
     await next
   }
 }

@@ -1,4 +1,4 @@
-/** `memory.ingest`: files of the workspace become documents of memory. The same file again is passed over, a changed one replaces. */
+/** `memory.ingest`: turns files of the workspace into documents of memory. An unchanged file is skipped, a changed one replaced. */
 import { createHash } from 'node:crypto'
 import { basename, extname } from 'node:path/posix'
 import { z } from 'zod'
@@ -19,7 +19,7 @@ interface IngestInput {
 interface IngestOutput {
   documents: readonly Ingested[]
   failed: readonly { path: string; code: string; message: string }[]
-  /** The folder has more files than one call takes. */
+  /** The folder has more files than one call ingests. */
   truncated: boolean
 }
 
@@ -27,12 +27,12 @@ export function ingestCall(memory: Memory): Call<IngestInput, IngestOutput> {
   return {
     ...changing,
     name: 'memory.ingest',
-    summary: 'Keeps a file, or the documents of a folder, in memory: text, Markdown, HTML, PDF and code.',
+    summary: 'Ingests a file, or the documents of a folder, into memory: text, Markdown, HTML, PDF and code.',
     timeoutMs: ingestTimeoutMs,
     input: z.strictObject({
-      path: pathArgument.describe('File or folder. Relative paths start at /shared. What is gone leaves memory.'),
+      path: pathArgument.describe('File or folder. Relative paths start at /shared. Deleted files are removed from memory.'),
       tags: tags.default([]),
-      trust: z.boolean().default(false).describe('The person vouches for it. Otherwise what is read counts as written by others.'),
+      trust: z.boolean().default(false).describe('The person vouches for the content. Otherwise it counts as written by others.'),
     }),
     output: z.custom<IngestOutput>(),
     example: { path: 'docs', tags: ['handbook'], trust: false },
@@ -59,7 +59,7 @@ export function ingestCall(memory: Memory): Call<IngestInput, IngestOutput> {
         }
       }
       const output = { documents, failed, truncated }
-      // A file that was named by itself and cannot be read is a failure, with its own advice; one of many is told.
+      // A single named file that cannot be read is a failure with its own hint; one of many is listed.
       if (documents.length === 0 && failed[0] !== undefined)
         throw new OxbowError('tool_failed', failed[0].message, { hint: hint || 'Name a text, Markdown, HTML, PDF or code file.' })
       return { output, text: describe(output), ok: failed.length === 0 }
@@ -69,7 +69,7 @@ export function ingestCall(memory: Memory): Call<IngestInput, IngestOutput> {
 
 interface Files {
   readonly files: readonly string[]
-  /** Addresses that memory has and the workspace has no longer. */
+  /** Addresses that memory has and the workspace no longer has. */
   readonly gone: readonly string[]
   readonly truncated: boolean
 }
@@ -78,15 +78,15 @@ async function filesAt(memory: Memory, path: string, context: CallContext): Prom
   const documents = await memory.documents()
   const { kind } = await askHands(context, 'stat', { path }, listTimeoutMs)
   if (kind === 'file') return { files: [path], gone: [], truncated: false }
-  const known = await documents.addresses(path)
+  const stored = await documents.addresses(path)
   if (kind === 'missing') {
-    if (known.length > 0) return { files: [], gone: known, truncated: false }
+    if (stored.length > 0) return { files: [], gone: stored, truncated: false }
     throw new OxbowError('not_found', `${path} does not exist.`, {
-      hint: 'file_list shows what there is. Paths are those of the workspace: put a file into its folder `shared`.',
+      hint: 'file_list shows the files. Paths are those of the workspace: put the file into its `shared` folder.',
     })
   }
   if (kind !== 'folder')
-    throw new OxbowError('path_refused', `${path} is neither a file nor a folder.`, { hint: 'Name the file that it leads to.' })
+    throw new OxbowError('path_refused', `${path} is neither a file nor a folder.`, { hint: 'Name the file that it points to.' })
   const input = { path, depth: maxListDepth, glob: '', all: false, skip: 0, maxEntries: maxIngestFiles * 2 }
   const { entries, truncated } = await askHands(context, 'list', input, listTimeoutMs)
   const found = entries.filter((entry) => entry.kind === 'file').map((entry) => inFolder(path, entry.path))
@@ -94,30 +94,30 @@ async function filesAt(memory: Memory, path: string, context: CallContext): Prom
   const there = new Set(found)
   return {
     files: files.slice(0, maxIngestFiles),
-    gone: truncated ? [] : known.filter((address) => !there.has(address)),
+    gone: truncated ? [] : stored.filter((address) => !there.has(address)),
     truncated: truncated || files.length > maxIngestFiles,
   }
 }
 
-/** Hands list with whole paths, or relative to the folder. */
+/** Hands list full paths, or paths relative to the folder. */
 function inFolder(folder: string, path: string): string {
   return path.startsWith('/') ? path : `${folder}/${path}`
 }
 
-async function ingestFile(memory: Memory, path: string, { tags: given, trust }: IngestInput, context: CallContext): Promise<Ingested> {
+async function ingestFile(memory: Memory, path: string, { tags: newTags, trust }: IngestInput, context: CallContext): Promise<Ingested> {
   const documents = await memory.documents()
   const file = await readFileBytes(path, context)
-  // What lies in /shared may have come from anywhere, /tmp all the more: only a person can say that it is theirs.
+  // Files in /shared and /tmp may come from anywhere: only a person can vouch for them.
   const isTrusted = trust && context.caller.audience === 'terminal' && context.caller.actor.startsWith('user:')
   const before = await documents.known(path)
-  // What was said of these very bytes holds until something else is said of them.
+  // Tags and labels of these very bytes stay until others are set.
   const same = before?.file === file.hash ? before : null
-  const said = given.length > 0 ? given : (same?.tags ?? [])
+  const tags = newTags.length > 0 ? newTags : (same?.tags ?? [])
   const labels: readonly Label[] = isTrusted ? [] : (same?.labels ?? ['untrusted'])
-  const isSaid = same !== null && labels.length === same.labels.length && said.join('\n') === same.tags.join('\n')
-  if (isSaid) return { address: path, state: 'unchanged', sections: 0, characters: 0 }
+  const isLabelled = same !== null && labels.length === same.labels.length && tags.join('\n') === same.tags.join('\n')
+  if (isLabelled) return { address: path, state: 'unchanged', sections: 0, characters: 0 }
   const { title, text, format } = await readDocument(path, file, context.signal)
-  return documents.put({ address: path, title, text, format, tags: said, labels, file: file.hash }, context)
+  return documents.put({ address: path, title, text, format, tags, labels, file: file.hash }, context)
 }
 
 function describe({ documents, failed, truncated }: IngestOutput): string {
@@ -128,11 +128,10 @@ function describe({ documents, failed, truncated }: IngestOutput): string {
   return [
     `${plural(documents.length, 'document')}: ${states.join(', ') || 'none'}.`,
     ...failed.slice(0, 20).map(({ path, message }) => `${path}: ${message}`),
-    ...(truncated ? [`The folder has more than ${maxIngestFiles} documents; ingest its folders one by one.`] : []),
+    ...(truncated ? [`The folder has more than ${maxIngestFiles} documents; ingest its subfolders one by one.`] : []),
   ].join('\n')
 }
 
-// From a file of the workspace to a document's text: read through hands, converted by its kind.
 
 const formats: Readonly<Record<string, TextFormat>> = {
   ...Object.fromEntries(['.md', '.markdown', '.mdx', '.rst', '.org', '.adoc'].map((end) => [end, 'markdown'])),
@@ -144,13 +143,13 @@ const formats: Readonly<Record<string, TextFormat>> = {
 }
 const textual = new Set(['.txt', '.text', '.log', '.csv', '.tsv', '.html', '.htm', '.xhtml', '.pdf', '.tex', '.srt', '.vtt', '.eml'])
 
-/** Whether a folder is ingested with this file in it. A file that is named by itself is always tried. */
+/** Whether ingesting a folder includes this file. A file named by itself is always tried. */
 function isDocument(path: string): boolean {
   const end = extname(path).toLowerCase()
   return end in formats || textual.has(end) || /^(?:readme|license|changelog|makefile|dockerfile|notes)$/i.test(basename(path))
 }
 
-/** Bytes of a file, and their hash. */
+/** Content of a file, and its hash. */
 interface FileBytes {
   readonly bytes: Buffer
   readonly hash: string
@@ -162,8 +161,8 @@ async function readFileBytes(path: string, context: CallContext): Promise<FileBy
   for (let offset = 0; ;) {
     const { content, totalBytes } = await askHands(context, 'bytes', { path, offset, maxBytes: maxRangeBytes }, ingestFileTimeoutMs)
     if (totalBytes > maxDocumentBytes) {
-      throw new OxbowError('limit_reached', `${path} has ${totalBytes} bytes; ${maxDocumentBytes} is the most.`, {
-        hint: 'Ingest parts of it as files of their own.',
+      throw new OxbowError('limit_reached', `${path} has ${totalBytes} bytes; the limit is ${maxDocumentBytes}.`, {
+        hint: 'Split it and ingest the parts.',
       })
     }
     pieces.push(Buffer.from(content))
@@ -180,7 +179,7 @@ interface DocumentContent {
   readonly format: TextFormat
 }
 
-/** @throws OxbowError `not_text` for what holds no text that can be read */
+/** @throws OxbowError `not_text` when the file holds no readable text */
 async function readDocument(path: string, { bytes }: FileBytes, signal: AbortSignal): Promise<DocumentContent> {
   const end = extname(path).toLowerCase()
   const kind = kindOf(end === '.html' || end === '.htm' || end === '.xhtml' ? 'text/html' : end === '.pdf' ? 'application/pdf' : '', bytes)
@@ -210,5 +209,5 @@ async function readDocument(path: string, { bytes }: FileBytes, signal: AbortSig
 }
 
 function unreadable(path: string, why: string): OxbowError {
-  return new OxbowError('not_text', `${path} ${why}; there is no text to remember.`, { hint: 'Convert it to text, or note what it says.' })
+  return new OxbowError('not_text', `${path} ${why}; it has no text to store.`, { hint: 'Convert it to text, or note its content.' })
 }

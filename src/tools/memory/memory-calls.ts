@@ -1,4 +1,4 @@
-/** The calls about memory, all of them. */
+/** All memory calls. */
 import type { Memory } from '../../memory/index.ts'
 import type { Call } from '../../types/index.ts'
 import { careCalls, transferCalls } from './care-calls.ts'
@@ -7,7 +7,7 @@ import { ingestCall } from './ingest-call.ts'
 import { noteCalls } from './note-calls.ts'
 import { recallCall, searchCall } from './search-calls.ts'
 
-/** @param memory described without one; only running needs it */
+/** @param memory absent when calls are only described, not run */
 export function memoryCalls(memory: Memory): readonly Call[] {
   return [
     searchCall(memory),

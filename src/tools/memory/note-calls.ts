@@ -1,10 +1,10 @@
-/** Notes: the calls by which a person or an agent writes down, rewrites and removes a fact. */
+/** Notes: calls that write, rewrite, supersede and remove a fact. */
 import { z } from 'zod'
 import type { Memory } from '../../memory/index.ts'
 import type { Call } from '../../types/index.ts'
 import { changing, content, moment, noteId, tags, toMoment } from './call-facts.ts'
 
-/** As in the reference. */
+/** As in the reference implementation. */
 interface NoteOutput {
   note_id: string
   message: string
@@ -25,14 +25,14 @@ function saveCall(memory: Memory): Call<{ content: string; tags: string[] }, Not
     ...changing,
     name: 'memory.save',
     summary:
-      'Notes a lasting fact for all later sessions: preferences, decisions, conventions, what worked. No secrets, nothing that a file says.',
-    input: z.strictObject({ content: content.describe('The fact, in a sentence or two.'), tags: tags.default([]) }),
+      'Notes a lasting fact for all later sessions: preferences, decisions, conventions, what worked. No secrets, and nothing that a file already says.',
+    input: z.strictObject({ content: content.describe('The fact, in one or two sentences.'), tags: tags.default([]) }),
     output,
     example: { content: 'The person writes commit messages in the past tense.', tags: ['git'] },
     audience: ['model', 'terminal'],
     async run(input, context) {
       const { id, fresh } = await (await memory.notes()).save(input, context)
-      return answer(id, fresh ? 'Noted.' : 'This was noted already.')
+      return answer(id, fresh ? 'Noted.' : 'This was already noted.')
     },
   }
 }
@@ -41,13 +41,13 @@ function updateCall(memory: Memory): Call<{ note_id: string; content: string; ta
   return {
     ...changing,
     name: 'memory.update',
-    summary: 'Rewrites a note that was wrong or unclear. What was true and changed is superseded instead.',
-    input: z.strictObject({ note_id: noteId, content, tags: tags.optional().describe('Without it they stay.') }),
+    summary: 'Rewrites a note that was wrong or unclear. If the fact has changed, supersede the note instead.',
+    input: z.strictObject({ note_id: noteId, content, tags: tags.optional().describe('Absent: the tags stay.') }),
     output,
     example: { note_id: 'note-0198', content: 'The person writes commit messages in the present tense.' },
     audience: ['model', 'terminal'],
-    async run({ note_id: id, content: text, tags: given }, context) {
-      await (await memory.notes()).update(id, { content: text, tags: given ?? null }, context)
+    async run({ note_id: id, content: text, tags: newTags }, context) {
+      await (await memory.notes()).update(id, { content: text, tags: newTags ?? null }, context)
       return answer(id, 'Rewritten.')
     },
   }
@@ -80,26 +80,26 @@ function supersedeCall(memory: Memory): Call<SupersedeInput, NoteOutput & { supe
   return {
     ...changing,
     name: 'memory.supersede',
-    summary: 'Notes what holds now in place of an older memory, which stays as what held before.',
+    summary: 'Notes what is true now in place of an older memory, which stays as history.',
     input: z.strictObject({
-      note_id: noteId.describe('The older one.'),
+      note_id: noteId.describe('The older memory.'),
       content,
       tags: tags.optional(),
-      from: moment.optional().describe('Since when, e.g. 2026-11-21. Without it, now.'),
+      from: moment.optional().describe('Date from which it is true, e.g. 2026-11-21. Absent: now.'),
     }),
     output: z.strictObject({ note_id: z.string(), message: z.string(), superseded: z.string() }),
     example: { note_id: 'note-0198', content: 'The person moved to Busan.' },
     audience: ['model', 'terminal'],
-    async run({ note_id: id, content: text, tags: given, from }, context) {
+    async run({ note_id: id, content: text, tags: newTags, from }, context) {
       const since = from === undefined ? null : startOf(from)
-      const next = await (await memory.corrections()).supersede(id, { content: text, tags: given ?? null, from: since }, context)
-      const { output: noted, text: told } = answer(next, `Noted; ${id} held before.`)
-      return { output: { ...noted, superseded: id }, text: told }
+      const next = await (await memory.corrections()).supersede(id, { content: text, tags: newTags ?? null, from: since }, context)
+      const noted = answer(next, `Noted. It supersedes ${id}.`)
+      return { ...noted, output: { ...noted.output, superseded: id } }
     },
   }
 }
 
-/** A day begins at its beginning where something holds from it on. */
+/** For the start of a period, a day means its beginning. */
 export function startOf(text: string): number {
   return text.length === 10 ? toMoment(`${text}T00:00`) : toMoment(text)
 }

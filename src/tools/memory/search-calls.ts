@@ -1,4 +1,4 @@
-/** `memory.search`: what was noted, ingested and said, with why it was found. */
+/** `memory.search` and `memory.recall`: search notes, documents and conversations, and show why each result matches. */
 import { z } from 'zod'
 import { cleanTag, describeRecalled, type Memory, nearEnough, type Recalled } from '../../memory/index.ts'
 import type { Call, CallId, Json, Label, SessionId } from '../../types/index.ts'
@@ -13,14 +13,14 @@ interface SearchInput {
   as_of?: string | undefined
 }
 
-/** One result. All but `weak` of the first eight fields are those of the reference. */
+/** One result. The first eight fields except `weak` are those of the reference implementation. */
 interface SearchHit {
   readonly note_id: string
   readonly text: string
-  /** The sentence of it that fits best. */
+  /** The best matching sentence. */
   readonly match: string
   readonly score: number
-  /** True: the nearest there was, and perhaps about something else. */
+  /** True: only the nearest result, perhaps about something else. */
   readonly weak: boolean
   readonly source: 'user_memory' | 'conversation' | 'document' | 'summary'
   readonly tags: readonly string[]
@@ -28,7 +28,7 @@ interface SearchHit {
   readonly updated_at: number
   readonly author: string
   readonly labels: readonly Label[]
-  /** False: superseded, or past its time. */
+  /** False: superseded, or no longer valid. */
   readonly holds: boolean
   readonly superseded_by: string
   readonly contradicts: readonly string[]
@@ -41,18 +41,18 @@ export function searchCall(memory: Memory): Call<SearchInput, readonly SearchHit
   return {
     ...looking,
     name: 'memory.search',
-    summary: 'Searches what was noted and ingested, and with include_conversation what was said in any session.',
+    summary: 'Searches notes and documents, and with include_conversation the messages of all sessions.',
     input: z.strictObject({
       query: z.string().min(1).max(maxQueryCharacters).describe('Words, names or a question; "exact phrases" in quotes.'),
-      top_k: z.int().min(1).max(maxSearchResults).default(defaultSearchResults).describe('Most results.'),
-      include_conversation: z.boolean().default(false).describe('Also what was said, in any session.'),
-      tags: tags.optional().describe('All of them must be there.'),
-      as_of: moment.optional().describe('What held at this date, e.g. 2026-11-21.'),
+      top_k: z.int().min(1).max(maxSearchResults).default(defaultSearchResults).describe('Maximum number of results.'),
+      include_conversation: z.boolean().default(false).describe('Also search the messages of all sessions.'),
+      tags: tags.optional().describe('Only memories with all of these tags.'),
+      as_of: moment.optional().describe('Only what was valid on this date, e.g. 2026-11-21.'),
     }),
     output: z.custom<readonly SearchHit[]>(),
     example: { query: 'which editor does the person prefer', top_k: 5, include_conversation: false },
     audience: ['model', 'terminal'],
-    // What a person looks for may be what was forgotten, or what nobody is to know: the journal has its hash.
+    // A query may name what was forgotten or is secret: the journal has only its hash.
     recordInput: ({ query, ...rest }, { actor }) => ({
       ...(actor.startsWith('agent:') ? { query } : { query_sha256: sha256(query) }),
       ...(rest as { readonly [key: string]: Json }),
@@ -67,16 +67,16 @@ export function searchCall(memory: Memory): Call<SearchInput, readonly SearchHit
         ...(asOf !== undefined && { validAt: toMoment(asOf) }),
       }
       const { session } = caller
-      const asked = { text: query, filter, limit, tokens: searchTokens, withMatch: true, ...(session !== '' && { session }) }
-      const found = await recall.recall(asked)
+      const search = { text: query, filter, limit, tokens: searchTokens, withMatch: true, ...(session !== '' && { session }) }
+      const found = await recall.recall(search)
       const labels = [...new Set(found.flatMap(({ passage }) => passage.entry.labels))].sort()
       const near = new Set(nearEnough(found))
-      // What fits goes first: else a weak one between two that fit would be read as one of them.
+      // Good matches first: a weak one between them would be read as a good one.
       const [strong, weak] = [found.filter((each) => near.has(each)), found.filter((each) => !near.has(each))]
       const tell = (all: readonly Recalled[]): readonly string[] => all.map((each) => describeRecalled(each, clock.now()))
       const parts = [
         ...(strong.length > 0 ? tell(strong) : [nothingFound(withTalk)]),
-        ...(weak.length > 0 ? ['The nearest beside that, perhaps about something else:', ...tell(weak)] : []),
+        ...(weak.length > 0 ? ['Weaker matches, perhaps about something else:', ...tell(weak)] : []),
       ]
       const output = [...strong.map((each) => hitOf(each, false)), ...weak.map((each) => hitOf(each, true))]
       return { output, text: parts.join('\n\n'), labels }
@@ -105,15 +105,14 @@ function hitOf({ id, text, match, score, holds, why, passage: { entry } }: Recal
 }
 
 function nothingFound(withTalk: boolean): string {
-  return withTalk ? 'Nothing was found that fits.' : 'Nothing was found that fits. include_conversation also searches what was said.'
+  return withTalk ? 'No matches found.' : 'No matches found. include_conversation also searches past messages.'
 }
 
-// `memory.recall`: what the runtime asks before a turn. Its outcome is part of the conversation, so that it is the same when
-// read back.
+// `memory.recall` runs before each turn. Its outcome is part of the conversation, so that a replayed session sees the same.
 
 interface RecallInput {
   text: string
-  /** Oldest message of a person that the model sees; empty: it sees all of the session. */
+  /** Oldest message of a person that the model sees; empty: it sees the whole session. */
   oldest: string
 }
 
@@ -125,13 +124,13 @@ export function recallCall(memory: Memory): Call<RecallInput, RecallOutput> {
   return {
     ...looking,
     name: 'memory.recall',
-    summary: 'Recalls what fits the newest message, before a turn.',
+    summary: 'Recalls memories that match the newest message, before a turn.',
     timeoutMs: recallTimeoutMs,
     input: z.strictObject({ text: z.string(), oldest: z.string() }),
     output: z.strictObject({ ids: z.array(z.string()) }),
     example: { text: 'Which editor do I use?', oldest: '' },
     audience: ['runtime'],
-    // The message is on record as what was sent.
+    // The journal already has the text as the message.
     recordInput: ({ oldest }) => ({ oldest }),
     recordOutput: ({ ids }) => ({ ids }),
     async run({ text, oldest }, { caller }) {

@@ -1,4 +1,4 @@
-/** PDFs made for tests, by the smallest writer that can make them (ISO 32000-1, 7.5). */
+/** Builds small PDFs for tests (ISO 32000-1, 7.5). */
 
 /** @param pages lines of each page */
 export function makePdf(pages: readonly (readonly string[])[], title = ''): Buffer {
@@ -18,7 +18,7 @@ export function makePdf(pages: readonly (readonly string[])[], title = ''): Buff
   return Buffer.from(`%PDF-1.4\n${body}trailer<</Root 1 0 R/Info ${objects.length} 0 R/Size ${objects.length + 1}>>\n%%EOF\n`, 'latin1')
 }
 
-/** A PDF of one page whose content is this stream, packed. */
+/** A PDF of one page with this compressed content stream. */
 export function makePackedPdf(packed: Buffer, filter = '/FlateDecode'): Buffer {
   const head = `%PDF-1.4
 1 0 obj<</Type/Catalog/Pages 2 0 R>>endobj

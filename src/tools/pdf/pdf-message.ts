@@ -1,9 +1,9 @@
-/** What is said between a call and the worker that reads a PDF. */
+/** Messages between a call and the worker that reads a PDF. */
 
 export interface PdfJob {
   readonly bytes: Uint8Array
   readonly maxCharacters: number
-  /** After this time no further page is begun, and what was read is the answer. */
+  /** No further page is begun after this time; the pages read so far are the answer. */
   readonly enoughMs: number
 }
 
@@ -11,7 +11,7 @@ export type PdfAnswer =
   | {
       readonly ok: true
       readonly title: string
-      /** Text of each page, as far as it was kept. */
+      /** Text of each page, as far as it was read. */
       readonly pages: readonly string[]
       readonly totalPages: number
       readonly cut: boolean

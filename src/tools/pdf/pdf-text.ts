@@ -1,6 +1,6 @@
 /**
- * The text of a PDF. It is read in a worker of its own, for once, with bounded memory and time: a document may be made to use up
- * both. The worker is given bytes and gives back text.
+ * The text of a PDF. Each PDF is read in its own worker with bounded memory and time, because a hostile document can exhaust both.
+ * The worker takes bytes and returns text.
  */
 import type { Worker } from 'node:worker_threads'
 import { maxPageCharacters, pdfLookMs, pdfMemoryMb, pdfTimeoutMs } from '../limits.ts'
@@ -11,7 +11,7 @@ export interface PdfBounds {
   readonly maxCharacters: number
 }
 
-/** Never rejects, but for the signal's reason. */
+/** Rejects only with the signal's reason. */
 export async function readPdf(bytes: Buffer, signal: AbortSignal, bounds: Partial<PdfBounds> = {}): Promise<PdfAnswer> {
   const { timeoutMs = pdfTimeoutMs, maxCharacters = maxPageCharacters } = bounds
   signal.throwIfAborted()
@@ -40,7 +40,7 @@ export async function readPdf(bytes: Buffer, signal: AbortSignal, bounds: Partia
 
 function startWorker(job: PdfJob): Worker {
   const { Worker } = process.getBuiltinModule('node:worker_threads')
-  // Beside this file there is pdf-worker.ts in the sources and pdf-worker.js in the bundle.
+  // pdf-worker.ts stands beside this file in the sources, pdf-worker.js in the bundle.
   const file = import.meta.url.endsWith('.ts') ? './pdf-worker.ts' : './pdf-worker.js'
   return new Worker(new URL(file, import.meta.url), {
     workerData: job,
@@ -52,17 +52,17 @@ function startWorker(job: PdfJob): Worker {
   })
 }
 
-/** What streams were unpacked to stands outside of the worker's heap, whose limit does not count it: a kilobyte may become gigabytes. */
+/** Decompressed streams are outside of the worker's heap and its limit: a kilobyte may become gigabytes. */
 async function unpackedBytes(worker: Worker): Promise<number> {
   try {
     return (await worker.getHeapStatistics()).external_memory
   } catch {
-    // It has not begun, or has ended.
+    // The worker has not started or has ended.
     return 0
   }
 }
 
-/** Pages under headings, so that a reader can name one. */
+/** Pages under headings, so that a reader can refer to one. */
 export function pdfMarkdown({ pages, totalPages }: Extract<PdfAnswer, { ok: true }>): string {
   return pages.map((text, i) => `## Page ${i + 1} of ${totalPages}\n\n${text.trim()}`).join('\n\n')
 }

@@ -1,6 +1,6 @@
 /**
- * Runs in a worker: the text of a PDF, page by page, until there is enough of it. The reader is pdf.js, which
- * evaluates no code of a document; what it can take of memory and time is bounded by who started the worker.
+ * Worker that extracts the text of a PDF page by page, up to a limit. It uses pdf.js, which evaluates no code of a document; the
+ * thread that starts the worker limits its memory and time.
  */
 import { parentPort, workerData } from 'node:worker_threads'
 import { getDocumentProxy, getMeta } from 'unpdf'
@@ -12,7 +12,7 @@ async function read({ bytes, maxCharacters, enoughMs }: PdfJob): Promise<PdfAnsw
   const { info } = await getMeta(document).catch(() => ({ info: {} as Record<string, unknown> }))
   const pages: string[] = []
   let left = maxCharacters
-  // The first page always: on a busy machine all of the time may have gone into the start.
+  // Always read the first page: on a busy machine the start may have taken all of the time.
   while (pages.length < document.numPages && left > 0 && (pages.length === 0 || performance.now() - begin < enoughMs)) {
     const text = await pageText(document, pages.length + 1)
     pages.push(text.slice(0, left))

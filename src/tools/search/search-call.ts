@@ -1,6 +1,6 @@
 /**
- * `web.search`: asks the search service of the configuration, through an egress that leads to it and nowhere else. The query
- * leaves this machine, so the call is a sink; what comes back was written by anybody.
+ * `web.search`: sends the query to the configured search service, through an egress that can reach only that service. The query
+ * leaves this machine, so the call is a sink; anybody may have written the results.
  */
 import { z } from 'zod'
 import type { Egress, Fetched } from '../../sandbox/index.ts'
@@ -28,7 +28,7 @@ import {
   type ServiceAccess,
 } from './search-services.ts'
 
-/** A service that can be asked, under the name that the configuration gives it. */
+/** A search service, under its name in the configuration. */
 interface SearchAccess extends ServiceAccess {
   readonly name: string
   readonly service: SearchService
@@ -41,7 +41,7 @@ interface SearchInput {
 }
 interface SearchResult extends SearchHit {
   index: number
-  /** Host and path, as services show it. */
+  /** Host and path, as search services show it. */
   display_url: string
 }
 interface SearchOutput {
@@ -57,12 +57,12 @@ function webSearch(access: SearchAccess, egress: Egress): Call<SearchInput, Sear
     name: 'web.search',
     summary: 'Searches the web and lists pages with title, address and a snippet; read one with web_fetch.',
     input: z.strictObject({
-      query: z.string().trim().min(1).max(maxQueryCharacters).describe('What to search for. Do not put private data into it.'),
-      count: z.int().min(1).max(maxSearchResults).default(defaultSearchResults).describe('Most results.'),
+      query: z.string().trim().min(1).max(maxQueryCharacters).describe('What to search for. Do not include private data.'),
+      count: z.int().min(1).max(maxSearchResults).default(defaultSearchResults).describe('Maximum number of results.'),
       freshness: z
         .enum(['any', 'day', 'week', 'month', 'year'])
         .default('any')
-        .describe('Only pages of the last day, week, month or year.'),
+        .describe('Only pages from the last day, week, month or year.'),
     }),
     output: z.strictObject({
       query: z.string(),
@@ -89,7 +89,7 @@ function webSearch(access: SearchAccess, egress: Egress): Call<SearchInput, Sear
   }
 }
 
-/** The first request that is answered with results decides; a service that blocks one form may answer another. */
+/** Tries the requests in order until one returns results: a service that blocks one form may answer another. */
 async function search(access: SearchAccess, egress: Egress, input: SearchInput, signal: AbortSignal): Promise<readonly SearchHit[]> {
   let problem: OxbowError | null = null
   for (const request of access.service.requests(input, access)) {
@@ -100,7 +100,7 @@ async function search(access: SearchAccess, egress: Egress, input: SearchInput, 
       problem ??= error
     }
   }
-  throw problem ?? new OxbowError('internal_failure', 'The service has no request.', { hint: 'Report this.' })
+  throw problem ?? new OxbowError('internal_failure', 'The search service has no request.', { hint: 'Report this.' })
 }
 
 async function ask(
@@ -110,13 +110,13 @@ async function ask(
   signal: AbortSignal,
 ): Promise<readonly SearchHit[]> {
   const answer = await egress.fetch(url, accept, signal, headers)
-  if (answer.status === 429) throw failure(`${name} has answered too many searches for now (429)`, 'Wait a while, or search for less.')
+  if (answer.status === 429) throw failure(`${name} is throttling searches (429)`, 'Wait a while, or search less often.')
   if (answer.status === 401 || answer.status === 403)
-    throw failure(`${name} refuses the search (${answer.status})`, 'A person must check its key and settings.')
+    throw failure(`${name} refuses the search (${answer.status})`, 'The person must check its key and settings.')
   if (answer.status < 200 || answer.status > 299) throw failure(`${name} answered with status ${answer.status}`, 'Try again later.')
   const hits = service.read?.(answer.body) ?? (await readPage(service.page, answer))
   if (hits === null)
-    throw failure(`${name} sent what is no list of results; it may ask whether we are human`, 'Try again later, or use another service.')
+    throw failure(`${name} sent no list of results; it may be asking for a CAPTCHA`, 'Try again later, or use another service.')
   return hits
 }
 
@@ -130,7 +130,7 @@ function failure(what: string, hint: string): OxbowError {
   return new OxbowError('tool_failed', `${what}.`, { hint })
 }
 
-/** Only what web.fetch could read, each address once, in the service's order. */
+/** Only URLs that web.fetch can read, each once, in the service's order. */
 function usable(hits: readonly SearchHit[], count: number): SearchResult[] {
   const byUrl = new Map<string, SearchHit>()
   for (const hit of hits) {
@@ -168,14 +168,13 @@ function searchText({ query, provider, results }: SearchOutput): string {
   ].join('\n\n')
 }
 
-// From the configuration to a service that can be asked.
 
 const services: Readonly<Record<Exclude<Config['web']['search'], 'off'>, SearchService>> = { searxng, brave, google, duckduckgo }
 
 /**
- * @param keys variables of the host that the guest was given
+ * @param keys environment variables passed to the guest
  * @returns null when searching is off
- * @throws OxbowError `bad_config` that names what is missing
+ * @throws OxbowError `bad_config` naming what is missing
  */
 function searchAccess(config: Config['web'], keys: Readonly<Record<string, string>>): SearchAccess | null {
   if (config.search === 'off') return null
@@ -183,13 +182,13 @@ function searchAccess(config: Config['web'], keys: Readonly<Record<string, strin
   const baseUrl = (config.search_url === '' ? service.publicUrl : config.search_url).replace(/\/+$/, '')
   if (baseUrl === '') throw missing('web.search_url is not set', 'Set it to the address of your SearXNG, e.g. "http://127.0.0.1:8888".')
   if (!/^https?:$/.test(URL.parse(baseUrl)?.protocol ?? ''))
-    throw missing('web.search_url is no http address', 'Begin it with http:// or https://.')
+    throw missing('web.search_url is not an http URL', 'It must begin with http:// or https://.')
   if (config.search === 'google' && config.search_engine_id === '')
     throw missing('web.search_engine_id is not set', 'Set it to the id (cx) of your Programmable Search Engine.')
   return { name: config.search, service, baseUrl, key: keyFor(config, keys), engineId: config.search_engine_id }
 }
 
-/** The service was named by a person, who thereby opened the way to it; to it alone, and for searches alone. */
+/** By naming the service, the person allows the connection to it, and only for searches. */
 function searchEgress(egress: Config['egress'], { baseUrl }: Pick<SearchAccess, 'baseUrl'>): Config['egress'] {
   const { protocol, hostname, port } = new URL(baseUrl)
   const host = `${hostname}:${port === '' ? (protocol === 'https:' ? 443 : 80) : port}`
@@ -205,7 +204,7 @@ function keyFor(config: Config['web'], keys: Readonly<Record<string, string>>): 
 }
 
 function missing(what: string, hint: string): OxbowError {
-  return new OxbowError('bad_config', `Searching the web is on, but ${what}.`, { hint: `${hint} Or set web.search = "off".` })
+  return new OxbowError('bad_config', `web.search is on, but ${what}.`, { hint: `${hint} Or set web.search = "off".` })
 }
 
 /** @returns the call, or null when searching is off. @throws OxbowError `bad_config` */

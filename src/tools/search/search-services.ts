@@ -84,11 +84,11 @@ export const duckduckgo: SearchService = {
   },
 }
 
-/** Which elements of a page hold what, by a class name. */
+/** The elements of a page that hold results, by class name. */
 interface PageShape {
   readonly link: (classes: readonly string[], tag: string, within: readonly string[]) => boolean
   readonly snippet: (classes: readonly string[]) => boolean
-  /** Marks a page of results that has none. */
+  /** Identifies a results page without results. */
   readonly nothing: RegExp
 }
 
@@ -106,12 +106,12 @@ const searxngPage: PageShape = {
 
 type MakeParser = new () => SAXParser
 
-/** @returns the hits, or null when it is no page of results: a question whether one is human, an error, a start page. */
+/** @returns the hits, or null when it is not a results page: a CAPTCHA, an error, a start page. */
 export function readResultPage(html: string, service: 'duckduckgo' | 'searxng', Parser: MakeParser): readonly SearchHit[] | null {
   const shape = service === 'duckduckgo' ? duckduckgoPage : searxngPage
   const hits: { title: string; url: string; snippet: string }[] = []
   const open: string[] = []
-  /** What the text that comes now belongs to, and how deep that element stands. */
+  /** The field that the current text belongs to, and the depth of its element. */
   let into: { readonly field: 'title' | 'snippet'; readonly depth: number } | null = null
   const parser = new Parser()
   parser.on('startTag', ({ tagName, attrs, selfClosing }) => {
@@ -123,7 +123,7 @@ export function readResultPage(html: string, service: 'duckduckgo' | 'searxng', 
       hits.push({ title: '', url: destinationOf(attribute('href')), snippet: '' })
       into = { field: 'title', depth: open.length }
     } else if (last !== undefined && into === null && shape.snippet(classes)) into = { field: 'snippet', depth: open.length }
-    // Each end looks through all that is open: what is deeper than true pages are is not known by name.
+    // Closing a tag scans the open ones: names are not tracked deeper than real pages nest.
     if (open.length < maxOpenElements) open.push(tagName)
   })
   parser.on('endTag', ({ tagName }) => {
@@ -141,12 +141,12 @@ export function readResultPage(html: string, service: 'duckduckgo' | 'searxng', 
   return hits.length > 0 || shape.nothing.test(html) ? hits : null
 }
 
-/** As browsers nest at most. */
+/** The nesting limit of browsers. */
 const maxOpenElements = 512
 
 const voidTags: ReadonlySet<string> = new Set('area base br col embed hr img input link meta param source track wbr'.split(' '))
 
-/** DuckDuckGo's links lead over itself: `//duckduckgo.com/l/?uddg=…`. */
+/** DuckDuckGo's links are redirects: `//duckduckgo.com/l/?uddg=…`. */
 function destinationOf(href: string): string {
   const url = URL.parse(href, 'https://duckduckgo.com/')
   const behind = url !== null && /(?:^|\.)duckduckgo\.com$/.test(url.hostname) ? url.searchParams.get('uddg') : null
@@ -157,14 +157,14 @@ function destinationOf(href: string): string {
 
 const json = 'application/json'
 
-/** https://docs.searxng.org/dev/search_api.html. Instances may have the JSON form switched off: then its page is read. */
+/** https://docs.searxng.org/dev/search_api.html. If an instance has JSON disabled, its HTML page is read. */
 export const searxng: SearchService = {
   publicUrl: '',
   page: 'searxng',
   requests({ query, freshness }, { baseUrl }) {
-    const asked = new URLSearchParams({ q: query, safesearch: '0' })
-    if (freshness !== 'any') asked.set('time_range', freshness)
-    const url = `${baseUrl}/search?${asked.toString()}`
+    const params = new URLSearchParams({ q: query, safesearch: '0' })
+    if (freshness !== 'any') params.set('time_range', freshness)
+    const url = `${baseUrl}/search?${params.toString()}`
     return [
       { url: `${url}&format=json`, accept: json, headers: {} },
       { url, accept: 'text/html', headers: {} },
@@ -185,7 +185,7 @@ export const brave: SearchService = {
   },
   read(body) {
     const answer = parseJson(body)
-    // A search that finds nothing has no list of pages at all.
+    // A search without results has no list of pages at all.
     if (fieldOf(answer, 'web') === undefined && textAt(answer, 'type') === 'search') return []
     return hitsOf(listAt(answer, 'web', 'results'), { url: 'url', snippet: 'description' })
   },

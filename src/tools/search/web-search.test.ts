@@ -160,7 +160,7 @@ describe('web.search', () => {
         ],
       )
       assert.equal((await search({ query: 'none' })).output.result_count, 0)
-      await fails(search({ query: 'robot' }), 'tool_failed', /may ask whether we are human/)
+      await fails(search({ query: 'robot' }), 'tool_failed', /may be asking for a CAPTCHA/)
     })
   })
 
@@ -182,7 +182,7 @@ describe('web.search', () => {
   it('says what is wrong with the service, and never its key', async () => {
     const answers: readonly [Answer, RegExp][] = [
       [json({ message: 'no' }, 401), /refuses the search \(401\)/],
-      [json({}, 429), /too many searches/],
+      [json({}, 429), /throttling searches/],
       [json({}, 500), /status 500/],
       [json([1, 2]), /no list of results/],
       [html('{"web":'), /no list of results/],
@@ -222,7 +222,7 @@ describe('web.search', () => {
     const open = (web: object, keys = {}) => openSearch(parseConfig({ web }, 'test'), keys, openEgress)
     assert.equal(await open({}), null)
     await fails(open({ search: 'searxng' }), 'bad_config', /web\.search_url is not set/)
-    await fails(open({ search: 'searxng', search_url: 'file:///etc' }), 'bad_config', /no http address/)
+    await fails(open({ search: 'searxng', search_url: 'file:///etc' }), 'bad_config', /not an http URL/)
     await fails(open({ search: 'brave' }), 'bad_config', /BRAVE_API_KEY is not set/)
     await fails(open({ search: 'google' }, { GOOGLE_SEARCH_API_KEY: 'k' }), 'bad_config', /search_engine_id/)
     const call = await open({ search: 'duckduckgo' })

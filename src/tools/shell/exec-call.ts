@@ -1,4 +1,4 @@
-/** Runs commands. Privileged: what a command does is bounded by the sandbox, and by nothing else. */
+/** Runs commands. Privileged: only the sandbox limits what a command can do. */
 import { z } from 'zod'
 import type { Call, CallContext, Hands, HandsOps, Profile } from '../../types/index.ts'
 import {
@@ -29,13 +29,13 @@ export interface ExecOutput {
   duration_ms: number
 }
 
-/** The fields of what a command is told, wherever it runs. */
+/** The input fields of every call that runs a command. */
 export const execArguments: { readonly [Key in keyof ExecInput]: z.ZodType<ExecInput[Key]> } = {
   command: z
     .string()
     .min(1)
     .max(maxCommandCharacters)
-    .describe('Command line for bash. Each call is a new shell: set variables and folders anew.'),
+    .describe('Command line for bash. Each call starts a new shell: variables and the working directory do not persist.'),
   cwd: pathArgument.default('/shared').describe('Folder to run in. Relative paths start at /shared.'),
   stdin: z.string().max(maxStdinCharacters).default('').describe('Standard input of the command.'),
   timeout_s: z
@@ -43,10 +43,10 @@ export const execArguments: { readonly [Key in keyof ExecInput]: z.ZodType<ExecI
     .min(1)
     .max(maxCommandSeconds)
     .default(defaultCommandSeconds)
-    .describe('Seconds after which the command and all it started are ended.'),
+    .describe('Seconds after which the command and all processes it started are ended.'),
 }
 
-/** The fields of what it gives back. */
+/** The output fields of every call that runs a command. */
 export const execFields: { readonly [Key in keyof ExecOutput]: z.ZodType<ExecOutput[Key]> } = {
   exit_code: z.int().nullable(),
   signal: z.string().nullable(),
@@ -60,7 +60,7 @@ export const execFields: { readonly [Key in keyof ExecOutput]: z.ZodType<ExecOut
 
 export const shellExec: Call<ExecInput, ExecOutput> = {
   name: 'shell.exec',
-  summary: 'Runs a shell command in the sandbox, without network; what it leaves in the background ends with it (see shell.background).',
+  summary: 'Runs a shell command in the sandbox, without network. Background processes end with it; use shell.background for those.',
   input: z.strictObject(execArguments),
   output: z.strictObject(execFields),
   example: { command: 'wc -l *.md', cwd: '/shared', stdin: '', timeout_s: 60 },
@@ -73,7 +73,7 @@ export const shellExec: Call<ExecInput, ExecOutput> = {
   run: (input, context) => runCommand(input, context, 'work'),
 }
 
-/** @param profile which decides what the command can reach. @param pass by which the egress proxy knows it. @throws OxbowError as Hands.ask does */
+/** @param profile decides what the command can reach. @param pass identifies it to the egress proxy. @throws OxbowError as Hands.ask does */
 export async function runCommand(
   input: ExecInput,
   context: CallContext,
@@ -85,9 +85,9 @@ export async function runCommand(
   const watch = context.id
   const request = { command, cwd: toWorkspacePath(input.cwd), stdin, timeoutMs, maxOutputBytes, watch, ...(pass !== undefined && { pass }) }
   const hands = await context.sandbox.hands(profile)
-  const asked = hands.ask('exec', request, { signal: context.signal, timeoutMs: timeoutMs + commandGraceMs })
+  const reply = hands.ask('exec', request, { signal: context.signal, timeoutMs: timeoutMs + commandGraceMs })
   const stopWatching = showOutput(hands, context)
-  const ended = await asked.finally(stopWatching)
+  const ended = await reply.finally(stopWatching)
   const output = {
     exit_code: ended.exitCode,
     signal: ended.signal,
@@ -101,7 +101,7 @@ export async function runCommand(
   return { output, text: execText(ended, input.timeout_s), ok: ended.exitCode === 0 && !ended.timedOut }
 }
 
-/** Shows the end of the output each second while the command runs; a short command is never asked. @returns what stops it */
+/** Shows the end of the output each second while the command runs; a short command is never polled. @returns a function that stops it */
 function showOutput(hands: Hands, { id, signal, progress }: CallContext): () => void {
   let isAsking = false
   const show = async (): Promise<void> => {
@@ -110,7 +110,7 @@ function showOutput(hands: Hands, { id, signal, progress }: CallContext): () => 
     try {
       progress((await hands.ask('execOutput', { watch: id }, { signal, timeoutMs: commandGraceMs })).tail)
     } catch {
-      // Only a view; the command itself reports what goes wrong.
+      // Only a view; the command itself reports failures.
     } finally {
       isAsking = false
     }
@@ -119,7 +119,7 @@ function showOutput(hands: Hands, { id, signal, progress }: CallContext): () => 
   return () => clearInterval(timer)
 }
 
-/** How it ended stands first, where no cut can take it away. */
+/** How the command ended comes first, where truncation cannot remove it. */
 function execText(ended: HandsOps['exec']['output'], limitSeconds: number): string {
   const parts = [howItEnded(ended, limitSeconds)]
   if (ended.stdout !== '') parts.push(`stdout:\n${ended.stdout.replace(/\n$/, '')}`)
@@ -130,8 +130,8 @@ function execText(ended: HandsOps['exec']['output'], limitSeconds: number): stri
 
 function howItEnded(ended: HandsOps['exec']['output'], limitSeconds: number): string {
   if (ended.timedOut)
-    return `ended after its limit of ${limitSeconds} s, with all it had started; pass timeout_s (up to ${maxCommandSeconds}) to allow more`
+    return `timed out after ${limitSeconds} s and was ended with all its processes; pass timeout_s (up to ${maxCommandSeconds}) to allow more`
   if (ended.exitCode !== null) return `exit code ${ended.exitCode}`
-  const memory = ended.signal === 'SIGKILL' ? ': perhaps it used more memory than the sandbox has' : ''
+  const memory = ended.signal === 'SIGKILL' ? ': it may have used more memory than the sandbox has' : ''
   return `ended by signal ${ended.signal ?? 'unknown'}${memory}`
 }

@@ -1,4 +1,4 @@
-/** What is done to sessions and jobs beside talking to them. */
+/** Calls that resize, signal, close and list sessions and jobs. */
 import { z } from 'zod'
 import type { Call, SessionEntry, SessionOps, SessionSignal } from '../../types/index.ts'
 import { sessionGraceMs } from '../limits.ts'
@@ -36,7 +36,7 @@ export const sessionResize: Call<ResizeInput, { columns: number; rows: number }>
   timeoutMs: sessionGraceMs,
   async run(input, context) {
     const output = await askSession(context, 'sessionResize', input)
-    return { output, text: `${input.id} has ${output.columns} columns and ${output.rows} rows now.` }
+    return { output, text: `${input.id} now has ${output.columns} columns and ${output.rows} rows.` }
   },
 }
 
@@ -49,14 +49,14 @@ interface SignalInput {
 export const sessionSignal: Call<SignalInput, { processes: number }> = {
   ...sessionCall,
   name: 'shell.session_signal',
-  summary: 'Sends a signal to what runs in a shell session, or to a background job.',
+  summary: 'Sends a signal to the program running in a shell session, or to a background job.',
   input: z.strictObject({
     id: idArgument,
-    signal: z.enum(signals).default('SIGINT').describe('SIGINT is what Ctrl+C sends; SIGKILL cannot be refused.'),
+    signal: z.enum(signals).default('SIGINT').describe('SIGINT is what Ctrl+C sends; SIGKILL cannot be caught.'),
     to: z
       .enum(['foreground', 'all'])
       .default('foreground')
-      .describe('foreground: the command that runs, and not the shell. all: every process of the session, the shell too.'),
+      .describe('foreground: the running command, not the shell. all: every process of the session, including the shell.'),
   }),
   output: z.strictObject({ processes: z.int() }),
   example: { id: 'job-2-k3f9x2', signal: 'SIGTERM', to: 'foreground' },
@@ -66,7 +66,7 @@ export const sessionSignal: Call<SignalInput, { processes: number }> = {
   async run(input, context) {
     const output = await askSession(context, 'sessionSignal', input)
     const { id, signal, to } = input
-    const nothing = to === 'foreground' ? 'Nothing runs in its foreground' : 'None of its processes lives'
+    const nothing = to === 'foreground' ? 'Nothing runs in its foreground' : 'None of its processes is alive'
     const text =
       output.processes === 0
         ? `${nothing}: ${signal} was not sent.`
@@ -81,11 +81,11 @@ interface CloseOutput {
   total: number
 }
 
-/** @param online sessions with a way out, which have passes to give back */
+/** @param online sessions with network, whose passes are returned when they close */
 export const sessionClose = (online?: OnlineSessions): Call<{ id: string }, CloseOutput> => ({
   ...sessionCall,
   name: 'shell.session_close',
-  summary: 'Ends a shell session or a background job with all that it started, and drops its output.',
+  summary: 'Ends a shell session or background job with all its processes, and discards its output.',
   input: z.strictObject({ id: idArgument }),
   output: z.strictObject({ exit_code: z.int().nullable(), signal: z.string().nullable(), total: z.int() }),
   example: { id: 'shell-1-k3f9x2' },
@@ -106,7 +106,7 @@ type ListOutput = SessionOps['sessionList']['output']
 export const sessionList = (online?: OnlineSessions): Call<Record<string, never>, ListOutput> => ({
   ...sessionCall,
   name: 'shell.session_list',
-  summary: 'Lists the shell sessions and background jobs of this conversation, and how each stands.',
+  summary: 'Lists the shell sessions and background jobs of this conversation with their state.',
   input: z.strictObject({}),
   output: z.looseObject({ sessions: z.array(z.looseObject({ id: z.string() })) }) as unknown as z.ZodType<ListOutput>,
   example: {},
@@ -116,11 +116,11 @@ export const sessionList = (online?: OnlineSessions): Call<Record<string, never>
   async run(_input, context) {
     const { sessions } = await askSession(context, 'sessionList', {})
     const output = { sessions: [...sessions, ...((await online?.list(context)) ?? [])] }
-    return { output, text: output.sessions.map(line).join('\n') || 'No session is open, and no job runs.' }
+    return { output, text: output.sessions.map(line).join('\n') || 'No session is open and no job is running.' }
   },
 })
 
 function line({ id, terminal, command, cwd, ageMs, total, ended, prompt }: SessionEntry): string {
   const what = command === '' ? (terminal ? 'a shell with a terminal' : 'a shell') : JSON.stringify(command)
-  return `${id}: ${what}, begun in ${cwd} ${Math.round(ageMs / 1000)} s ago; ${describeState(ended, prompt)}; ${plural(total, 'byte')} of output`
+  return `${id}: ${what}, started in ${cwd} ${Math.round(ageMs / 1000)} s ago; ${describeState(ended, prompt)}; ${plural(total, 'byte')} of output`
 }

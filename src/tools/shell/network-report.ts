@@ -1,4 +1,4 @@
-/** Which hosts a command with a way out may reach, and how it is told which ones it did. */
+/** The hosts that a command with network may reach, and the report of those it did reach. */
 import { z } from 'zod'
 import type { Visit, Visits } from '../../sandbox/index.ts'
 import type { JsonObject } from '../../types/index.ts'
@@ -9,7 +9,7 @@ export const hostsArgument: z.ZodDefault<z.ZodArray<z.ZodString>> = z
   .array(z.string().min(1).max(260))
   .max(maxHostEntries)
   .default([])
-  .describe('Only these hosts, e.g. "registry.npmjs.org" or "*.example.com:443". Empty: all that the egress rules open.')
+  .describe('Only these hosts, e.g. "registry.npmjs.org" or "*.example.com:443". Empty: all that the egress rules allow.')
 
 interface HostRow {
   host: string
@@ -37,15 +37,15 @@ const hostRow = z.strictObject({
 })
 
 export const networkFields: { readonly [Key in keyof NetworkFacts]: z.ZodType<NetworkFacts[Key]> } = {
-  hosts: z.array(hostRow).describe('What was reached, or refused, by it.'),
-  more_connections: z.int().describe('Connections that are not among `hosts`.'),
+  hosts: z.array(hostRow).describe('Hosts that it reached or was refused.'),
+  more_connections: z.int().describe('Connections not listed in `hosts`.'),
 }
 
 export function networkFacts({ rows, more }: Visits): NetworkFacts {
   return { hosts: rows.map(toRow), more_connections: more }
 }
 
-/** The same for a record. */
+/** The same in the form of the record. */
 export function networkRecord({ hosts, more_connections }: NetworkFacts): JsonObject {
   return { hosts: hosts.map((row) => ({ ...row })), more_connections }
 }
@@ -54,7 +54,7 @@ function toRow({ host, port, decision, reason, connections, bytesOut, bytesIn }:
   return { host, port, decision, reason, connections, bytes_out: bytesOut, bytes_in: bytesIn }
 }
 
-/** Behind the first line, which says how it stands, and before its output, which may be long: why a program could not reach something stands here best. */
+/** Goes between the first line (how the command ended) and the output, which may be long: it often explains the failure. */
 export function withHosts(text: string, { rows, more }: Visits): string {
   if (rows.length === 0) return text
   const lines = rows.slice(0, maxShownHosts).map(hostLine)

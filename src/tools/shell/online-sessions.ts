@@ -1,7 +1,7 @@
 /**
- * Shells and jobs that may reach the web. They are sessions like others, of hands that have the way out, each with a pass of its own
- * at the egress proxy for as long as it lives; their ids begin with `net-`. What is typed into one may leave, so that is a call of its
- * own with the right that a command with network needs; reading, signalling and closing are those of all sessions.
+ * Sessions, jobs and commands that may reach the web. Each has its own pass at the egress proxy for as long as it lives; the ids of
+ * sessions begin with `net-`. What is typed into one may leave the machine, so opening and writing are sinks and need the right that
+ * `shell.online` needs; reading, signalling and closing use the calls for all sessions.
  */
 import { z } from 'zod'
 import type { EgressPass, EgressProxy } from '../../sandbox/index.ts'
@@ -26,18 +26,18 @@ import { askOnline, isOnline, onlinePrefix, type OutputFacts, outputShape, owner
 import { typeInto, writeArguments, type WriteInput } from './talk-calls.ts'
 
 export interface OnlineSessions {
-  /** To open one, to run a job in one, and to write to one. */
+  /** Opens a session, starts a job, and writes to a session. */
   readonly calls: readonly Call[]
-  /** Those of the caller's conversation; asks nobody while there are none. */
+  /** The sessions of the caller's conversation; without any, sends no request. */
   list(context: CallContext): Promise<readonly SessionEntry[]>
-  /** Puts on record whom a session has reached, when it is one of these, and takes its pass. */
+  /** Records the hosts that a session has reached, if it has network, and ends its pass. */
   closed(id: string, context: CallContext): Promise<void>
 }
 
 type OpenRequest = Omit<HandsOps['sessionOpen']['input'], 'owner' | 'pass'>
 
 export function onlineSessions(proxy: Pick<EgressProxy, 'issue'>): OnlineSessions {
-  /** By id. One that ended by itself keeps its pass, which nobody can use any more, until it is closed or no longer listed. */
+  /** By id. A session that ended by itself keeps its pass, which nothing can use any more, until it is closed or no longer listed. */
   const passes = new Map<string, EgressPass>()
   const begin = async (request: OpenRequest, hosts: readonly string[], context: CallContext): Promise<OpenOutput> => {
     await prune(context)
@@ -58,12 +58,12 @@ export function onlineSessions(proxy: Pick<EgressProxy, 'issue'>): OnlineSession
     const { sessions } = await askOnline(context, 'sessionList', { owner }, sessionGraceMs)
     return sessions.map((entry) => ({ ...entry, id: onlinePrefix + entry.id }))
   }
-  /** Hands forget sessions that ended long ago, and all of them when they are started afresh. */
+  /** Hands drop sessions that ended long ago, and all of them when they restart. */
   const prune = async (context: CallContext): Promise<void> => {
-    // Taken first: what is opened while hands are asked is not in their answer.
+    // Copied first: a session opened during the request is not in the answer.
     const held = [...passes]
-    const known = new Set((await entries(context, '')).map(({ id }) => id))
-    for (const [id, pass] of held) if (!known.has(id) && passes.delete(id)) await pass.end()
+    const listed = new Set((await entries(context, '')).map(({ id }) => id))
+    for (const [id, pass] of held) if (!listed.has(id) && passes.delete(id)) await pass.end()
   }
   const visitsOf = async (id: string) => (await passes.get(id)?.soFar()) ?? { rows: [], more: 0 }
   return {
@@ -94,7 +94,7 @@ function openCall(begin: Begin): Call<OpenInput & { hosts: string[] }, OpenOutpu
   return {
     ...withNetwork,
     name: 'shell.online_session',
-    summary: 'Opens a shell that may reach the web through a proxy, as shell.online; shell.online_write types into it.',
+    summary: 'Opens a shell with network access through a proxy, like shell.online; shell.online_write types into it.',
     input: z.strictObject({ ...openArguments, hosts: hostsArgument }),
     output: openOutput,
     example: { cwd: '/shared', terminal: false, columns: 120, rows: 30, hosts: ['github.com', '*.githubusercontent.com'] },
@@ -111,7 +111,7 @@ function backgroundCall(begin: Begin, visitsOf: VisitsOf): Call<BackgroundInput 
   return {
     ...withNetwork,
     name: 'shell.online_background',
-    summary: 'Starts a command that may reach the web and goes on while other things are done; shell.session_read reads its output.',
+    summary: 'Starts a background command with network access; shell.session_read reads its output.',
     input: z.strictObject({ ...backgroundArguments, hosts: hostsArgument }),
     output: backgroundOutput,
     example: { command: 'npm ci', cwd: '/shared', wait_s: 1, hosts: ['registry.npmjs.org'] },
@@ -128,10 +128,10 @@ function writeCall(visitsOf: VisitsOf): Call<WriteInput, OutputFacts & NetworkFa
   return {
     ...withNetwork,
     name: 'shell.online_write',
-    summary: 'Types into a shell that has network, waits until it is ready for more or quiet, and gives what it wrote and whom it reached.',
+    summary: 'Types into a shell session with network, waits until it is ready for more input or quiet, and returns its output and the hosts it reached.',
     input: z.strictObject({
       ...writeArguments,
-      id: writeArguments.id.refine(isOnline, 'must begin with net-: other sessions have shell_session_write'),
+      id: writeArguments.id.refine(isOnline, 'must begin with net-; for other sessions use shell_session_write'),
     }),
     output: z.strictObject({ ...outputShape, ...networkFields }) as unknown as z.ZodType<OutputFacts & NetworkFacts>,
     example: { id: 'net-shell-1-k3f9x2', text: 'git fetch', enter: true, keys: [], wait_s: 60, quiet_ms: 10_000 },
@@ -145,19 +145,19 @@ function writeCall(visitsOf: VisitsOf): Call<WriteInput, OutputFacts & NetworkFa
   }
 }
 
-// `shell.online`: a command that may reach the web, through the egress proxy and nothing else. What it does there is beyond
-// recall, so the call is a sink, with a right of its own; which hosts it reached, and which it was refused, is on record.
+// `shell.online` runs one command that may reach the web, only through the egress proxy. What it sends cannot be undone, so the
+// call is a sink with its own right; the record lists the hosts that it reached and those it was refused.
 
 interface OnlineInput extends ExecInput {
   hosts: string[]
 }
 type OnlineOutput = ExecOutput & NetworkFacts
 
-/** @param proxy through which commands of the profile `online` go */
+/** @param proxy serves the commands of the profile `online` */
 export function shellOnline(proxy: Pick<EgressProxy, 'issue'>): Call<OnlineInput, OnlineOutput> {
   return {
     name: 'shell.online',
-    summary: 'Runs a shell command that may reach the web over http and https, through a proxy that refuses private addresses.',
+    summary: 'Runs a shell command with network access over http and https, through a proxy that refuses private addresses.',
     input: z.strictObject({ ...execArguments, hosts: hostsArgument }),
     output: z.strictObject({ ...execFields, ...networkFields }),
     example: { command: 'npm view left-pad version', cwd: '/shared', stdin: '', timeout_s: 60, hosts: ['registry.npmjs.org'] },
@@ -169,14 +169,14 @@ export function shellOnline(proxy: Pick<EgressProxy, 'issue'>): Call<OnlineInput
     timeoutMs: maxCommandSeconds * 1000 + commandGraceMs,
     recordOutput: networkRecord,
     async run(input, context) {
-      // Its own: what runs beside it reaches other hosts and is counted by itself.
+      // Its own pass: commands that run at the same time reach other hosts and are counted separately.
       const pass = await proxy.issue('online', input.hosts)
       try {
         const { output, text, ok } = await runCommand(input, context, 'online', pass.token)
         const visits = await pass.soFar()
         return { output: { ...output, ...networkFacts(visits) }, text: withHosts(text, visits), ok }
       } catch (error) {
-        // A command that was stopped has sent what it has sent.
+        // A cancelled command may already have sent something: record it.
         const visits = await pass.soFar()
         if (visits.rows.length > 0) context.record(networkRecord(networkFacts(visits)))
         throw error

@@ -1,4 +1,4 @@
-/** Starts what goes on after the call: shells to talk to, and commands in the background. */
+/** Calls that start shell sessions and background commands. */
 import { z } from 'zod'
 import type { Call, CallContext } from '../../types/index.ts'
 import {
@@ -44,7 +44,7 @@ export const openArguments: { readonly [Key in keyof OpenInput]: z.ZodType<OpenI
   terminal: z
     .boolean()
     .default(false)
-    .describe('True for what needs a terminal: editors, password prompts, job control. Plain pipes give cleaner output.'),
+    .describe('True for programs that need a terminal: editors, password prompts, job control. Plain pipes give cleaner output.'),
   columns: cellsArgument.default(defaultColumns).describe('Width of the terminal.'),
   rows: cellsArgument.default(defaultRows).describe('Height of the terminal.'),
 }
@@ -53,7 +53,7 @@ export const openOutput: z.ZodType<OpenOutput> = z.strictObject({ id: z.string()
 export const sessionOpen: Call<OpenInput, OpenOutput> = {
   ...sessionCall,
   name: 'shell.session_open',
-  summary: 'Opens a shell that keeps its folder, variables and running programs from one input to the next.',
+  summary: 'Opens a shell that keeps its working directory, variables and running programs between inputs.',
   input: z.strictObject(openArguments),
   output: openOutput,
   example: { cwd: '/shared', terminal: true, columns: 120, rows: 30 },
@@ -67,11 +67,11 @@ export const sessionOpen: Call<OpenInput, OpenOutput> = {
   },
 }
 
-/** @param writer the call by which it is written to */
+/** @param writer the call that writes to the session */
 export function openedText(output: OpenOutput, { terminal, columns, rows }: Omit<OpenInput, 'cwd'>, writer: string): string {
-  const missing = terminal && !output.terminal ? ' No terminal can be made here: it has plain pipes instead.' : ''
+  const missing = terminal && !output.terminal ? ' No terminal is available here: it uses plain pipes instead.' : ''
   const what = output.terminal ? `with a terminal of ${columns} columns and ${rows} rows` : 'with plain pipes'
-  return `Opened ${output.id} ${what}; it waits for input by ${writer}.${missing}`
+  return `Opened ${output.id} ${what}; send input with ${writer}.${missing}`
 }
 
 export interface BackgroundInput {
@@ -86,9 +86,9 @@ export const backgroundArguments: { readonly [Key in keyof BackgroundInput]: z.Z
     .string()
     .min(1)
     .max(maxCommandCharacters)
-    .describe('Command line for bash. It gets no input; what needs some runs in a session.'),
+    .describe('Command line for bash. It gets no input; use a session for programs that need it.'),
   cwd: cwdArgument,
-  wait_s: waitArgument.default(defaultJobWaitSeconds).describe('Seconds to wait for its end; what it has written by then is given.'),
+  wait_s: waitArgument.default(defaultJobWaitSeconds).describe('Seconds to wait for its end; the output so far is returned.'),
 }
 export const backgroundOutput: z.ZodType<BackgroundOutput> = z.strictObject({
   id: z.string(),
@@ -98,7 +98,7 @@ export const backgroundOutput: z.ZodType<BackgroundOutput> = z.strictObject({
 export const shellBackground: Call<BackgroundInput, BackgroundOutput> = {
   ...sessionCall,
   name: 'shell.background',
-  summary: 'Starts a command that goes on while other things are done, without network; shell.session_read reads its output.',
+  summary: 'Starts a background command without network; shell.session_read reads its output.',
   input: z.strictObject(backgroundArguments),
   output: backgroundOutput,
   example: { command: 'make -j2 all', cwd: '/shared', wait_s: 1 },
@@ -111,7 +111,7 @@ export const shellBackground: Call<BackgroundInput, BackgroundOutput> = {
   },
 }
 
-/** What a job has written after so many seconds, or by its end. */
+/** The output of a job after this many seconds, or at its end. */
 export async function beginningOf(
   id: string,
   waitSeconds: number,

@@ -1,4 +1,4 @@
-/** What the calls on sessions have in common: whose they are, their arguments, and how they say what came of it. */
+/** What the session calls share: arguments, owner, requests to hands, and the text of results. */
 import { z } from 'zod'
 import type { Call, CallContext, HandsOps, SessionEnd, SessionKey, SessionOps, SessionOutput, SessionPrompt } from '../../types/index.ts'
 import {
@@ -13,8 +13,8 @@ import {
 } from '../limits.ts'
 import { askHands } from '../workspace-arguments.ts'
 
-/** Longer than any that hands make: what a model invents is answered by them. */
-export const idArgument: z.ZodString = z.string().min(1).max(60).describe('Id of the session or job, as it was given when it was opened.')
+/** Longer than any id that hands make, so that hands answer for ids a model invents. */
+export const idArgument: z.ZodString = z.string().min(1).max(60).describe('Id of the session or job, as returned when it was opened.')
 export const cellsArgument: z.ZodInt = z.int().min(2).max(maxCells)
 export const waitArgument: z.ZodInt = z.int().min(0).max(maxWaitSeconds)
 export const quietArgument: z.ZodInt = z.int().min(minQuietMs).max(maxQuietMs)
@@ -47,14 +47,14 @@ export const keyNames: readonly [SessionKey, ...SessionKey[]] = [
   'ctrl_backslash',
 ]
 
-/** What calls on one session have in common. It is for whoever opened it; what it says may come from anywhere. */
+/** Facts that all calls on one session share. Its output may come from anywhere. */
 export const sessionCall: Pick<Call, 'right' | 'audience' | 'labels'> = {
   right: 'shell.run',
   audience: ['model', 'terminal'],
   labels: { adds: ['untrusted'], sink: false },
 }
 
-/** A conversation has its own sessions. A person outside of any has all of them. */
+/** A conversation has its own sessions. A person outside of any conversation has all of them. */
 export function ownerOf({ caller }: CallContext): string {
   if (caller.session !== '') return caller.session
   return caller.audience === 'terminal' ? '' : 'nobody'
@@ -99,7 +99,7 @@ export function outputFacts({ ended, prompt, text, from, next, total, dropped }:
   }
 }
 
-/** Bad news is told as such: a command that failed, a session that was killed. */
+/** An error result for a failed command or a killed session. */
 export function isFine({ exit_code, signal }: OutputFacts): boolean {
   return signal === null && (exit_code ?? 0) === 0
 }
@@ -107,29 +107,29 @@ export function isFine({ exit_code, signal }: OutputFacts): boolean {
 export function describeState(ended: SessionEnd | null, prompt: SessionPrompt | null): string {
   if (ended === null && prompt === null) return 'still running'
   if (ended === null)
-    return prompt!.exitCode === null ? 'waits for the rest of a command' : `waits for input; exit code ${prompt!.exitCode}`
+    return prompt!.exitCode === null ? 'waiting for the rest of a command' : `waiting for input; exit code ${prompt!.exitCode}`
   if (ended.exitCode !== null) return `ended with exit code ${ended.exitCode}`
   return ended.signal === null ? 'ended' : `ended by signal ${ended.signal}`
 }
 
-/** What happened stands first, where no cut can take it away; how to read on stands last. */
+/** State comes first, where truncation cannot remove it; how to read on comes last. */
 export function outputText(id: string, output: SessionOutput): string {
   const { text, from, next, total, dropped, ended, prompt } = output
-  const lost = dropped > 0 ? ` ${dropped} bytes before that are no longer kept.` : ''
+  const lost = dropped > 0 ? ` ${dropped} earlier bytes are no longer kept.` : ''
   const head = `${id}: ${describeState(ended, prompt)}. Output ${from} to ${next} of ${total} bytes.${lost}`
   const shown = text === '' ? '(no output)' : text.replace(/\n$/, '')
   const more = next < total ? `\n[Continue with from ${next}.]` : ''
   return `${head}\n${shown}${more}`
 }
 
-/** Ids of sessions with a way out begin so; hands, which make the rest, do not know it. */
+/** Prefix of the ids of sessions with network; hands, which make the rest of the id, do not use it. */
 export const onlinePrefix = 'net-'
 
 export function isOnline(id: string): boolean {
   return id.startsWith(onlinePrefix)
 }
 
-/** Asks the hands that have the session. @throws OxbowError as Hands.ask does */
+/** Sends a request to the hands that hold the session. @throws OxbowError as Hands.ask does */
 export async function askSession<Op extends keyof SessionOps>(
   context: CallContext,
   op: Op,
@@ -153,7 +153,7 @@ export async function askOnline<Op extends keyof SessionOps>(
   return hands.ask(op, input, { signal: context.signal, timeoutMs })
 }
 
-/** Waits as it is told to, and gives all that came since `from`: whole when it is short, else both ends of it. */
+/** Waits as requested and returns the output since `from`: whole when it is short, else its beginning and end. */
 export async function readBothEnds(
   context: CallContext,
   wait: { id: string; from: number; waitMs: number; quietMs: number },
@@ -166,7 +166,7 @@ export async function readBothEnds(
   const head = await ask({ from: wait.from, maxBytes: sessionHeadBytes, waitMs: 0 })
   const tail = await ask({ from: Math.max(head.next, head.total - sessionTailBytes), maxBytes: sessionTailBytes, waitMs: 0 })
   const left = tail.from - head.next
-  const cut = `[… ${left} bytes left out: read them with shell.session_read, from ${head.next} …]`
+  const cut = `[… ${left} bytes omitted: read them with shell.session_read, from ${head.next} …]`
   const text = left === 0 ? `${head.text}${tail.text}` : `${head.text}\n${cut}\n${tail.text}`
   return { ...tail, text, from: head.from, dropped: head.dropped }
 }

@@ -31,7 +31,7 @@ describe('calls on shell sessions', () => {
     assert.deepEqual(output, { id: 'shell-1-fake', terminal: true })
     assert.match(text!, /^Opened shell-1-fake with a terminal of 120 columns and 30 rows;/)
     const written = await run('shell.session_write', { id: output.id, text: 'x' })
-    assert.deepEqual([written.text, written.ok], ['shell-1-fake: waits for input; exit code 2. Output 0 to 4 of 4 bytes.\nout', false])
+    assert.deepEqual([written.text, written.ok], ['shell-1-fake: waiting for input; exit code 2. Output 0 to 4 of 4 bytes.\nout', false])
     assert.deepEqual([written.output.running, written.output.waits_for_input, written.output.exit_code], [true, true, 2])
     const ended = await run('shell.session_write', { id: output.id, text: 'exit 0' })
     assert.deepEqual([ended.text, ended.ok], ['shell-1-fake: ended with exit code 0. Output 4 to 4 of 4 bytes.\n(no output)', true])
@@ -39,7 +39,7 @@ describe('calls on shell sessions', () => {
       (await run('shell.session_close', { id: output.id })).text,
       'Closed shell-1-fake: ended with exit code 0, after 4 bytes of output.',
     )
-    assert.equal((await run('shell.session_list', {})).text, 'No session is open, and no job runs.')
+    assert.equal((await run('shell.session_list', {})).text, 'No session is open and no job is running.')
   })
 
   it('read page by page, the newest first when nothing is said', async () => {
@@ -58,7 +58,7 @@ describe('calls on shell sessions', () => {
     const { output, text } = await run('shell.background', { command: 'x' })
     assert.ok(Buffer.byteLength(text!) <= 16 * 1024)
     assert.match(text!, /^job-1-fake: ended/)
-    const [, left, from] = /a\n\[… (\d+) bytes left out: read them with shell\.session_read, from (\d+) …\]\nz/.exec(text!)!
+    const [, left, from] = /a\n\[… (\d+) bytes omitted: read them with shell\.session_read, from (\d+) …\]\nz/.exec(text!)!
     assert.deepEqual([Number(from), Number(from) + Number(left) + 9 * 1024, output.next], [5 * 1024, 40_000, 40_000])
     const short = await says('b'.repeat(14 * 1024))('a')('shell.background', { command: 'x' })
     assert.equal(short.output.text, 'b'.repeat(14 * 1024))
@@ -73,7 +73,7 @@ describe('calls on shell sessions', () => {
     assert.deepEqual((await of('b')('shell.session_list', {})).output.sessions, [])
     assert.match(
       (await of('', 'terminal')('shell.session_list', {})).text!,
-      /^shell-1-fake: a shell, begun in \/shared 0 s ago; waits for input; exit code 0; 0 bytes of output$/,
+      /^shell-1-fake: a shell, started in \/shared 0 s ago; waiting for input; exit code 0; 0 bytes of output$/,
     )
     const owner = (session: string, audience: string) => ownerOf({ caller: { session, audience } } as unknown as CallContext)
     assert.deepEqual([owner('', 'terminal'), owner('s', 'terminal'), owner('s', 'model')], ['', 's', 's'])

@@ -1,4 +1,4 @@
-/** Input to sessions, and output of sessions and jobs. */
+/** Calls that write to sessions and read the output of sessions and jobs. */
 import { z } from 'zod'
 import { type Call, type CallContext, OxbowError, type SessionKey } from '../../types/index.ts'
 import {
@@ -39,23 +39,23 @@ export interface WriteInput {
 
 export const writeArguments: { readonly [Key in keyof WriteInput]: z.ZodType<WriteInput[Key]> } = {
   id: idArgument,
-  text: z.string().max(maxInputCharacters).default('').describe('What to type: commands, or input of the program that runs.'),
-  enter: z.boolean().default(true).describe('Press enter after the text. Without text nothing is pressed but the keys.'),
+  text: z.string().max(maxInputCharacters).default('').describe('Text to type: commands, or input for the running program.'),
+  enter: z.boolean().default(true).describe('Press Enter after the text. Without text only the keys are pressed.'),
   keys: z
     .array(z.enum(keyNames))
     .max(maxKeys)
     .default([])
-    .describe('Keys to press after the text. Without a terminal only enter, tab, ctrl_c, ctrl_d and ctrl_backslash do something.'),
-  wait_s: waitArgument.default(defaultWriteWaitSeconds).describe('Seconds to wait at most; the command goes on after that.'),
+    .describe('Keys to press after the text. Without a terminal only enter, tab, ctrl_c, ctrl_d and ctrl_backslash have an effect.'),
+  wait_s: waitArgument.default(defaultWriteWaitSeconds).describe('Maximum seconds to wait; the command continues after that.'),
   quiet_ms: quietArgument
     .default(defaultQuietMs)
-    .describe('Milliseconds without output after which a program that is no shell is taken to wait for input.'),
+    .describe('Milliseconds without output after which a program other than a shell is assumed to wait for input.'),
 }
 
 export const sessionWrite: Call<WriteInput, OutputFacts> = {
   ...sessionCall,
   name: 'shell.session_write',
-  summary: 'Types into a shell session, waits until it is ready for more or quiet, and gives what it wrote since.',
+  summary: 'Types into a shell session, waits until it is ready for more input or quiet, and returns the new output.',
   input: z.strictObject(writeArguments),
   output: outputSchema,
   example: { id: 'shell-1-k3f9x2', text: 'cd src && npm test', enter: true, keys: [], wait_s: 60, quiet_ms: 10_000 },
@@ -64,11 +64,11 @@ export const sessionWrite: Call<WriteInput, OutputFacts> = {
   timeoutMs: maxWaitSeconds * 1000 + 2 * sessionGraceMs,
   async run(input, context) {
     if (!isOnline(input.id)) return typeInto(input, context)
-    throw new OxbowError('bad_input', `${input.id} has network, and what is typed there may leave.`, { hint: 'Use shell_online_write.' })
+    throw new OxbowError('bad_input', `${input.id} has network: text typed there may leave the machine.`, { hint: 'Use shell_online_write.' })
   },
 }
 
-/** Types, waits as it is told to, and gives what came of it. */
+/** Types, waits as requested, and returns the new output. */
 export async function typeInto(
   { id, text, enter, keys, wait_s, quiet_ms }: WriteInput,
   context: CallContext,
@@ -92,13 +92,13 @@ interface ReadInput {
 export const sessionRead: Call<ReadInput, OutputFacts> = {
   ...sessionCall,
   name: 'shell.session_read',
-  summary: 'Reads the output of a shell session or a background job, and can wait for more of it or for its end.',
+  summary: 'Reads the output of a shell session or background job; can wait for more output or for its end.',
   input: z.strictObject({
     id: idArgument,
-    from: z.int().nonnegative().optional().describe('Byte to begin at: the `next` of an earlier answer. Absent: the newest output.'),
-    max_bytes: z.int().min(16).max(maxSessionPageBytes).default(sessionPageBytes).describe('Most bytes to read.'),
-    wait_s: waitArgument.default(0).describe('Seconds to wait for output after `from`, or for its end.'),
-    raw: z.boolean().default(false).describe('True keeps the control sequences of a terminal.'),
+    from: z.int().nonnegative().optional().describe('Byte to start at: the `next` of an earlier answer. Absent: the newest output.'),
+    max_bytes: z.int().min(16).max(maxSessionPageBytes).default(sessionPageBytes).describe('Maximum number of bytes.'),
+    wait_s: waitArgument.default(0).describe('Seconds to wait for output after `from`, or for the end of the session or job.'),
+    raw: z.boolean().default(false).describe('Keep terminal control sequences.'),
   }),
   output: outputSchema,
   example: { id: 'job-2-k3f9x2', from: 0, max_bytes: 4_096, wait_s: 30, raw: false },

@@ -76,7 +76,7 @@ describe('vault.copy_to', () => {
       { bytes: vaultPieceBytes + 1, modified: [1, 1], told: [vaultPieceBytes + 1, 7] },
     ]) {
       const { outcome, put } = await copy(vault)
-      assert.match(JSON.stringify(outcome), /^"tool_failed: \/vault\/a was changed while it was copied; nothing was written/)
+      assert.match(JSON.stringify(outcome), /^"tool_failed: \/vault\/a changed while it was being copied; nothing was written/)
       assert.ok(put.every(({ last }) => !last))
     }
   })

@@ -1,7 +1,7 @@
 /**
- * The vault: what a person keeps from agents, and lends file by file. An agent may know the names, and may ask for a copy; what is
- * in a file passes from hands that see the vault alone to hands that see the workspace alone, and through no model, no record and
- * no log: on record are sizes and a hash. No process ever sees both sides.
+ * The vault holds files that a person lends to agents one by one. An agent may see the names and may ask for a copy. The content
+ * passes from hands that see only the vault to hands that see only the workspace, and never through a model, a record or a log:
+ * the journal records sizes and a hash. No process ever sees both sides.
  */
 import { createHash } from 'node:crypto'
 import { posix } from 'node:path'
@@ -22,11 +22,11 @@ interface ListOutput {
 
 export const vaultList: Call<ListInput, ListOutput> = {
   name: 'vault.list',
-  summary: 'Lists names and sizes of what is in the vault; its content can only be copied out, with vault_copy_to.',
+  summary: 'Lists the names and sizes of files in the vault; their content can only be copied out, with vault_copy_to.',
   input: z.strictObject({
     path: pathArgument.default('/vault').describe('Folder under /vault.'),
-    depth: z.int().min(1).max(maxListDepth).default(3).describe('How many levels of folders to list.'),
-    skip: z.int().min(0).max(maxSkip).default(0).describe('Entries to leave out, as the last answer says.'),
+    depth: z.int().min(1).max(maxListDepth).default(3).describe('Number of folder levels to list.'),
+    skip: z.int().min(0).max(maxSkip).default(0).describe('Number of entries to skip, as the last answer states.'),
   }),
   output: z.strictObject({
     entries: z.array(z.strictObject({ path: z.string(), kind: z.enum(['file', 'folder', 'link', 'other']), bytes: z.int() })),
@@ -39,8 +39,8 @@ export const vaultList: Call<ListInput, ListOutput> = {
   audience: ['model', 'terminal'],
   labels: { adds: ['private', 'untrusted'], sink: false },
   timeoutMs: vaultTimeoutMs,
-  async run({ path: asked, depth, skip }, context) {
-    const path = toVaultPath(asked)
+  async run({ path: requestedPath, depth, skip }, context) {
+    const path = toVaultPath(requestedPath)
     const hands = await context.sandbox.hands('vault-read')
     const request = { path, depth, glob: '', all: true, skip, maxEntries: maxListEntries }
     const output = await hands.ask('list', request, { signal: context.signal, timeoutMs: listTimeoutMs })
@@ -78,11 +78,11 @@ interface CopyOutput {
 
 export const vaultCopyTo = (seen: SeenFiles): Call<CopyInput, CopyOutput> => ({
   name: 'vault.copy_to',
-  summary: 'Copies a file out of the vault into the workspace, without showing it; a person is asked first.',
+  summary: 'Copies a file from the vault into the workspace without showing it; a person must approve it.',
   input: z.strictObject({
     source_path: pathArgument.describe('File under /vault.'),
     destination_path: pathArgument.describe('File to write, under /shared or /tmp. Relative paths start at /shared.'),
-    overwrite: z.boolean().default(false).describe('Replaces a file that stands there.'),
+    overwrite: z.boolean().default(false).describe('Replace an existing file.'),
   }),
   output: z.strictObject({
     operation: z.string(),
@@ -97,7 +97,7 @@ export const vaultCopyTo = (seen: SeenFiles): Call<CopyInput, CopyOutput> => ({
   right: 'vault.copy',
   effect: 'once',
   audience: ['model', 'terminal'],
-  // From its intent on the conversation may read it, however it ends: what it sends outside is judged by that.
+  // From its intent on, the conversation may have read it, however the call ends: what it sends outside is judged by that.
   labels: { adds: ['private'], sink: false },
   timeoutMs: vaultTimeoutMs,
   async run({ source_path, destination_path, overwrite }, context) {
@@ -105,9 +105,9 @@ export const vaultCopyTo = (seen: SeenFiles): Call<CopyInput, CopyOutput> => ({
     const destination = toWorkspacePath(destination_path)
     const { was, hash, ...copied } = await copyOut(source, destination, overwrite, context)
     const note = seen.replace(context.caller, destination, was, hash)
-      ? ' Somebody else had changed the file that it replaces since you last read it.'
+      ? ' The replaced file had been changed by someone else since you last read it.'
       : ''
-    const replaced = copied.created ? '' : ', in place of the file that was there'
+    const replaced = copied.created ? '' : ', replacing the existing file'
     const output = { operation: operationOf(context), source_path: source, destination_path: destination, ...copied }
     return {
       output,
@@ -116,12 +116,12 @@ export const vaultCopyTo = (seen: SeenFiles): Call<CopyInput, CopyOutput> => ({
   },
 })
 
-/** One id for both steps, on record with each. */
+/** One id for both steps, recorded with each. */
 function operationOf({ id }: CallContext): string {
   return `vault-copy-${id}`
 }
 
-/** @throws OxbowError as hands do, and `tool_failed` when the file changes meanwhile: then nothing is written. */
+/** @throws OxbowError as hands do, and `tool_failed` when the file changes meanwhile; then nothing is written. */
 async function copyOut(
   source: string,
   destination: string,
@@ -133,14 +133,14 @@ async function copyOut(
   const vault = await context.sandbox.hands('vault-read')
   const before = await vault.ask('stat', { path: source }, limits)
   if (before.bytes > maxVaultBytes) {
-    throw new OxbowError('limit_reached', `${source} has ${before.bytes} bytes; ${maxVaultBytes} is the most.`, {
-      hint: 'A person can copy it by hand into the folder shared of the workspace.',
+    throw new OxbowError('limit_reached', `${source} has ${before.bytes} bytes; the limit is ${maxVaultBytes}.`, {
+      hint: 'A person can copy it by hand into the `shared` folder of the workspace.',
     })
   }
   const hash = createHash('sha256')
   let piece = await vault.ask('bytes', { path: source, offset: 0, maxBytes: vaultPieceBytes }, limits)
   context.record({ operation, step: 'read', path: source, bytes: piece.totalBytes })
-  // Started when there is something to write; a process of its own, as it is the first one.
+  // Its own process, started only when there is something to write.
   const work = await context.sandbox.hands('work')
   for (let offset = 0; ;) {
     hash.update(piece.content)
@@ -173,10 +173,10 @@ async function isChanged(
 }
 
 function changed(source: string): OxbowError {
-  return new OxbowError('tool_failed', `${source} was changed while it was copied; nothing was written.`, { hint: 'Copy it again.' })
+  return new OxbowError('tool_failed', `${source} changed while it was being copied; nothing was written.`, { hint: 'Copy it again.' })
 }
 
-/** What is relative starts at /vault. @throws OxbowError `path_refused` for a path that leads elsewhere */
+/** Relative paths start at /vault. @throws OxbowError `path_refused` for a path outside of it */
 function toVaultPath(path: string): string {
   const absolute = posix.resolve('/vault', path)
   if (absolute === '/vault' || absolute.startsWith('/vault/')) return absolute

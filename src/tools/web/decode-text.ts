@@ -1,4 +1,4 @@
-/** From bytes and what the server says of them to text: which kind it is, and in which encoding. */
+/** Detects the type and encoding of a response body, and decodes it to text without invisible characters. */
 import { pieceCharacters } from '../limits.ts'
 
 export type BodyKind = 'html' | 'text' | 'pdf' | 'binary'
@@ -6,7 +6,7 @@ export type BodyKind = 'html' | 'text' | 'pdf' | 'binary'
 const textual =
   /^(?:text\/.+|application\/(?:.+\+)?(?:json|xml|yaml|toml)|application\/(?:javascript|ecmascript|x-ndjson|jsonl|x-yaml|sql|graphql|x-sh|x-www-form-urlencoded)|.+\+(?:json|xml))$/
 
-/** Only what the server does not name is guessed: a page that calls itself text is text. */
+/** Guesses only when the server names no type: a page served as text is text. */
 export function kindOf(contentType: string, bytes: Buffer): BodyKind {
   const type = (contentType.split(';')[0] ?? '').trim().toLowerCase()
   if (type === 'text/html' || type === 'application/xhtml+xml') return 'html'
@@ -19,10 +19,10 @@ export function kindOf(contentType: string, bytes: Buffer): BodyKind {
   return /^\s*<(?:!doctype html|html|head|body)\b/i.test(head.toString('latin1')) ? 'html' : 'text'
 }
 
-/** Where HTML says its encoding: the first kilobyte, as its standard has it. */
+/** HTML declares its encoding in the first kilobyte, by its standard. */
 const sniffedBytes = 1_024
 
-/** By byte order mark, header and `<meta>`, in this order; else UTF-8, and what is not that is read as browsers read old pages. */
+/** By byte order mark, header and `<meta>`, in this order; else UTF-8, with windows-1252 for what is not valid UTF-8, as in browsers. */
 export function decodeText(bytes: Buffer, contentType: string, kind: BodyKind): string {
   const label = markOf(bytes) ?? charsetOf(contentType) ?? (kind === 'html' ? declaredIn(bytes) : null)
   const labelled = label === null ? null : decodeAs(label, bytes)
@@ -30,7 +30,7 @@ export function decodeText(bytes: Buffer, contentType: string, kind: BodyKind): 
   try {
     return new TextDecoder('utf-8', { fatal: true }).decode(bytes)
   } catch {
-    // A body that was cut ends within a character; then one replacement stands for it and all else is right.
+    // A truncated body may end within a character: one replacement at the end does not disprove UTF-8.
     const text = new TextDecoder('utf-8').decode(bytes)
     return text.indexOf('\ufffd') < text.length - 1 ? new TextDecoder('windows-1252').decode(bytes) : text
   }
@@ -49,11 +49,11 @@ function charsetOf(contentType: string): string | null {
 function declaredIn(bytes: Buffer): string | null {
   const head = bytes.toString('latin1', 0, sniffedBytes)
   const label = /<meta\s[^>]{0,200}?charset\s*=\s*["']?\s*([\w.:-]{1,40})/i.exec(head)?.[1] ?? null
-  // Who can read the word is not reading UTF-16.
+  // A `<meta>` that can be read as bytes is not in UTF-16.
   return label !== null && /^utf-?16/i.test(label) ? 'utf-8' : label
 }
 
-/** @returns null when nobody knows the label */
+/** @returns null for an unknown label */
 function decodeAs(label: string, bytes: Buffer): string | null {
   try {
     return new TextDecoder(label).decode(bytes)
@@ -63,9 +63,10 @@ function decodeAs(label: string, bytes: Buffer): string | null {
 }
 
 /**
- * Takes out what nobody sees and somebody obeys: control characters (they drive terminals), overrides of the writing direction,
- * and what shows nothing and can carry a hidden message: tag characters, variation selectors of the second kind, invisible blanks and
- * operators. Joiners and the other selectors stay, which writing needs. Ends of line become `\n`.
+ * Removes characters that people cannot see and models obey: control characters (they drive terminals), bidirectional overrides,
+ * and those that can carry a hidden message: tag characters, variation selectors supplement, invisible blanks and operators.
+ * Joiners and the other selectors stay, because scripts need them. Line ends become `\
+`.
  */
 export function withoutHidden(text: string): string {
   return text
@@ -73,13 +74,13 @@ export function withoutHidden(text: string): string {
     .replace(/(?![\n\t\p{Join_Control}]|[\u180b-\u180d\u180f]|[\ufe00-\ufe0f])[\p{Default_Ignorable_Code_Point}\p{Cc}\ufff9-\ufffb]/gu, '')
 }
 
-/** The same in UTF-8, for a text as long as a page may be: what is between two pieces belongs to others. @throws the signal's reason */
+/** The same to UTF-8, for a text as long as a page may be; lets the event loop run between pieces. @throws the signal's reason */
 export async function withoutHiddenPieces(text: string, signal: AbortSignal): Promise<Buffer> {
   const { setImmediate } = process.getBuiltinModule('node:timers/promises')
   const seen: Buffer[] = []
   for (let at = 0; at < text.length;) {
     let end = at + pieceCharacters
-    // Neither an end of line nor a character of two halves is cut.
+    // Never split a line end or a surrogate pair.
     if (end < text.length && /[\r\ud800-\udbff]/.test(text.charAt(end - 1))) end -= 1
     seen.push(Buffer.from(withoutHidden(text.slice(at, end))))
     at = end

@@ -1,4 +1,4 @@
-/** What each tag of a page does to its text, and what kinds of tags there are; text-writer.ts has the lines. */
+/** What each HTML tag does to the text of a page; text-writer.ts writes the lines. */
 import { maxListLevels } from '../limits.ts'
 import { createTextWriter, type TextWriter } from './text-writer.ts'
 
@@ -13,23 +13,23 @@ interface HtmlReader {
 
 interface Reading {
   readonly writer: TextWriter
-  /** Markdown's marks are written. */
+  /** Whether Markdown marks are written. */
   readonly marks: boolean
-  /** Menus and footers are read too. */
+  /** Whether menus and footers are included. */
   readonly whole: boolean
   base: string
   title: string
   inTitle: boolean
-  /** The element whose content is left out, and how many of its name are open within. */
+  /** The element whose content is skipped, and how many elements of its name are open within. */
   left: { readonly name: string; depth: number } | null
-  /** Preformatted text, while it is collected. */
+  /** Preformatted text collected so far. */
   verbatim: string | null
   readonly lists: { readonly ordered: boolean; count: number }[]
   quotes: number
   row: { cells: number; heads: number } | null
 }
 
-/** @param url of the page; links are resolved against it unless the page names another base */
+/** @param url base of links unless the page names another */
 export function createReader(url: string, marks: boolean, whole: boolean): HtmlReader {
   const reading: Reading = {
     writer: createTextWriter(),
@@ -85,7 +85,7 @@ function startTag(reading: Reading, name: string, attributes: Attributes, selfCl
 function endTag(reading: Reading, name: string): void {
   const { left, writer } = reading
   if (left !== null) {
-    // A menu that is never closed does not swallow more than the body.
+    // A menu that is never closed ends with the body.
     const ends = name === 'body' || name === 'html'
     if (name === left.name) left.depth -= 1
     if (ends || left.depth === 0) reading.left = null
@@ -183,7 +183,7 @@ function startList({ lists }: Reading, ordered: boolean): void {
   if (lists.length < maxListLevels) lists.push({ ordered, count: 0 })
 }
 
-/** Cells stand on one line only while their text does: tables that lay out a page then read as the page, not as one row. */
+/** Cells share a line only while their text has one: a table used for layout then reads as the page, not as one row. */
 function startCell({ row, writer }: Reading, heads: 0 | 1): void {
   if (row !== null) {
     row.cells += 1
@@ -205,17 +205,17 @@ function endVerbatim(reading: Reading): void {
   if (verbatim === null) return
   reading.verbatim = null
   const text = verbatim.replace(/^\n/, '').replace(/\n$/, '')
-  const ticks = (text.match(/`+/g) ?? []).reduce((most, run) => Math.max(most, run.length), 2)
+  const ticks = (text.match(/`+/g) ?? []).reduce((longest, run) => Math.max(longest, run.length), 2)
   const fence = '`'.repeat(ticks + 1)
   writer.verbatim(marks ? `${fence}\n${text}\n${fence}` : text)
   writer.breakLine(2)
 }
 
-/** @returns the address that a reader could follow; empty for anything else */
+/** @returns a URL that a reader could follow, or an empty string */
 function linkTo({ base }: Reading, href: string | undefined): string {
   if (href === undefined || href.startsWith('#') || href.length > maxLinkCharacters) return ''
   const target = URL.parse(href, base)
-  // It may be long by the page's base alone.
+  // A long base can make it too long.
   if (target === null || target.href.length > maxLinkCharacters || !['http:', 'https:', 'mailto:'].includes(target.protocol)) return ''
   return target.href.replaceAll('(', '%28').replaceAll(')', '%29')
 }
@@ -224,26 +224,26 @@ const maxLinkCharacters = 1_000
 const maxTitleCharacters = 300
 const maxColumns = 50
 
-/** Names come from the page: none may reach what every object has. */
+/** Names come from the page: they must not find properties of Object.prototype. */
 function own<T>(table: Readonly<Record<string, T>>, name: string): T | undefined {
   return Object.hasOwn(table, name) ? table[name] : undefined
 }
 
-// What the elements of HTML mean for reading text.
+// The elements of HTML by their meaning for text.
 
 const set = (names: string): ReadonlySet<string> => new Set(names.split(' '))
 
-/** Nothing in them is text of the page. */
+/** Their content is not text of the page. */
 const unread: ReadonlySet<string> = set(
   'script style noscript template svg iframe object canvas audio video select datalist dialog frameset map',
 )
-/** Around the page's own text, on every page of a site. Left out unless nothing else is there. */
+/** Repeated on every page of a site. Skipped unless there is nothing else. */
 const surroundings: ReadonlySet<string> = set('nav footer aside')
 
-/** Have no content, so that nothing ends them. */
+/** Void elements: no end tag. */
 const empty: ReadonlySet<string> = set('area base br col embed hr img input link meta param source track wbr')
 
-/** Their end may be left out: the next of the same name ends them. */
+/** Their end tag is optional: the next element of the same name ends them. */
 const endedBySibling: ReadonlySet<string> = set('p li dt dd tr td th thead tbody tfoot option optgroup rt rp')
 
 /** Begin and end a paragraph. */
@@ -253,7 +253,7 @@ const paragraphs: ReadonlySet<string> = set(
 /** Begin and end a line. */
 const lines: ReadonlySet<string> = set('li dt dd tr legend caption option label')
 
-/** Marks of Markdown around words. */
+/** Markdown marks around words. */
 const emphasis: Readonly<Record<string, string>> = {
   b: '**',
   strong: '**',
@@ -270,7 +270,7 @@ const headings: Readonly<Record<string, string>> = { h1: '#', h2: '##', h3: '###
 
 type Attributes = ReadonlyMap<string, string>
 
-/** What a browser would not show, a model is not told either: it is where instructions to models are hidden. */
+/** Elements that a browser would not show are skipped: instructions to models are hidden in them. */
 function isHidden(attributes: Attributes): boolean {
   if (attributes.has('hidden') || attributes.get('aria-hidden') === 'true') return true
   const style = (attributes.get('style') ?? '').toLowerCase().replace(/\s/g, '')

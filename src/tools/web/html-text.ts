@@ -1,8 +1,8 @@
 /**
- * HTML to text or Markdown for a reader without eyes. The page is read once, front to back, by parse5's tokenizer: no tree is
- * built, so that neither size nor nesting of a hostile page costs more than its length (libraries that build one took seconds
- * for an honest megabyte and did not come back from a nested one). What is between two pieces belongs to others: the event loop
- * is never held for long. Marks that stand in the text itself are not escaped: a model reads it, no renderer.
+ * Converts HTML to text or Markdown. parse5's tokenizer reads the page once, front to back, and builds no tree, so that neither
+ * size nor nesting of a hostile page costs more than its length (libraries that build a tree took seconds for an ordinary megabyte
+ * and did not return from a deeply nested one). The event loop runs between pieces. Markdown characters in the text are not escaped:
+ * the reader is a model, not a renderer.
  */
 import { maxPageCharacters, maxSilentPieces, pieceCharacters } from '../limits.ts'
 import { createReader } from './html-reader.ts'
@@ -15,16 +15,16 @@ export interface HtmlText {
 }
 
 export interface HtmlOptions {
-  /** Links are resolved against it. */
+  /** Base of links. */
   readonly url: string
   readonly marks: boolean
   readonly signal: AbortSignal
 }
 
-/** Less than this beside menus and footers, and they are shown too: then the page is made of them. */
+/** With less text than this beside menus and footers, those are included: the page consists of them. */
 const minOwnText = 200
 
-/** Never throws for what is in the page. @throws the signal's reason */
+/** Never throws because of the page. @throws the signal's reason */
 export async function readHtml(html: string, options: HtmlOptions): Promise<HtmlText> {
   const own = await readPage(html, options, false)
   return own.text.length >= minOwnText ? own : readPage(html, options, true)
@@ -48,7 +48,7 @@ async function readPage(html: string, { url, marks, signal }: HtmlOptions, whole
     silent = 0
     reader.text(text)
   })
-  // It hands on what it reads; nobody wants it.
+  // Discards the tokenizer's pass-through output.
   parser.resume()
   let at = 0
   for (; at < html.length && reader.size() < maxPageCharacters && silent < maxSilentPieces; at += pieceCharacters) {
@@ -57,7 +57,7 @@ async function readPage(html: string, { url, marks, signal }: HtmlOptions, whole
     await setImmediate()
     signal.throwIfAborted()
   }
-  // What is open at the end of the page is ended by it; where the reading stopped, it stays unread.
+  // Elements that are open at the end of the page end there; where reading stopped early, the rest stays unread.
   if (at >= html.length) parser.end()
   else parser.destroy()
   const { title, text } = reader.done()

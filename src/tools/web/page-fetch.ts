@@ -1,4 +1,4 @@
-/** From a URL to a page as text: asked through the egress, when robots.txt matters with its leave, and read by its kind. */
+/** Fetches a URL through the egress (checking robots.txt if configured), converts it to text, and caches recent pages for paging. */
 import type { Egress } from '../../sandbox/index.ts'
 import { type CallContext, type KeptFile, OxbowError } from '../../types/index.ts'
 import { maxKeptBytes, maxKeptPages } from '../limits.ts'
@@ -13,7 +13,7 @@ type Asking = Pick<CallContext, 'signal' | 'clock' | 'blobs'>
 const accept =
   'text/html,application/xhtml+xml,text/markdown,text/plain,application/json;q=0.9,application/xml;q=0.9,application/pdf;q=0.8,*/*;q=0.5'
 
-/** @param robots absent: robots.txt is not asked for */
+/** @param robots absent: robots.txt is ignored */
 export async function fetchPage(egress: Egress, url: string, format: PageFormat, asking: Asking, robots?: MayFetch): Promise<Page> {
   const { signal } = asking
   await refuseByRobots(robots, url, asking)
@@ -57,15 +57,15 @@ interface Reading {
   readonly signal: AbortSignal
 }
 
-/** Readers are loaded with the first page: a guest that reads none does not pay for them. */
+/** Readers are loaded with the first page, so that a guest that reads none does not pay for them. */
 async function textOf(kind: ReturnType<typeof kindOf>, body: Buffer, { contentType, format, finalUrl, signal }: Reading): Promise<Read> {
   const nothing = { title: '', text: '', cut: false, note: '' }
-  if (kind === 'binary') return body.length === 0 ? nothing : { ...nothing, note: 'It holds no text that can be shown.' }
+  if (kind === 'binary') return body.length === 0 ? nothing : { ...nothing, note: 'It has no text that can be shown.' }
   if (kind === 'pdf') {
     const { readPdf, pdfMarkdown } = await import('../pdf/pdf-text.ts')
     const answer = await readPdf(body, signal)
     if (!answer.ok) return { ...nothing, note: pdfProblems[answer.problem] }
-    const note = answer.pages.every((page) => page.trim() === '') ? 'It is a PDF of pictures: there is no text in it.' : ''
+    const note = answer.pages.every((page) => page.trim() === '') ? 'It is a PDF of images without text.' : ''
     return { title: answer.title, text: note === '' ? pdfMarkdown(answer) : '', cut: answer.cut, note }
   }
   const source = decodeText(body, contentType, kind)
@@ -75,36 +75,36 @@ async function textOf(kind: ReturnType<typeof kindOf>, body: Buffer, { contentTy
 }
 
 const pdfProblems: Readonly<Record<Extract<PdfAnswer, { ok: false }>['problem'], string>> = {
-  locked: 'It is a PDF that needs a password.',
-  unreadable: 'It is a PDF that cannot be read; its end may be missing.',
+  locked: 'It is a PDF protected by a password.',
+  unreadable: 'It is a PDF that cannot be read; it may be incomplete.',
   too_slow: 'It is a PDF that takes too long to read.',
   too_large: 'It is a PDF that takes too much memory to read.',
 }
 
 async function refuseByRobots(robots: MayFetch | undefined, url: string, asking: Asking): Promise<void> {
   if (robots === undefined || (await robots(url, asking))) return
-  throw new OxbowError('denied', 'The robots.txt of this site asks programs not to read this page.', {
+  throw new OxbowError('denied', 'The robots.txt of this site disallows this page.', {
     hint: 'Look for the same elsewhere. A person can set web.robots = "ignore" in config.toml.',
   })
 }
 
-// The text of the pages that were read last, so that reading on gets the rest of the same page and asks nobody again.
+// A cache of the pages read last, so that reading on continues the same page without another request.
 
-/** A page as text, with where it came from. */
+/** A page as text, with its origin. */
 export interface Page {
   readonly finalUrl: string
   readonly redirects: number
   readonly status: number
   readonly contentType: string
-  /** Bytes that came, unpacked. */
+  /** Decompressed size of the body. */
   readonly bytes: number
   readonly title: string
   readonly text: Buffer
-  /** Less than the server has: its body or its text was over a limit. */
+  /** The body or its text was over a limit. */
   readonly cut: boolean
   /** Why there is no text; empty when there is. */
   readonly note: string
-  /** Of an address that is a picture. */
+  /** Set when the URL is a picture. */
   readonly picture: KeptFile | null
 }
 
@@ -114,7 +114,7 @@ export interface PageStore {
 }
 
 export function createPageStore(): PageStore {
-  /** The oldest first. */
+  /** Oldest first. */
   const pages = new Map<string, Page>()
   return {
     find: (key) => pages.get(key),

@@ -1,28 +1,28 @@
 /**
- * Puts running text together: collapses white space, breaks lines and paragraphs, and holds marks around words (`**`, links)
- * back until there is a word, so that no empty pair is written. It knows nothing of HTML.
+ * Writes running text: collapses white space, breaks lines and paragraphs, and delays inline marks (`**`, links) until a word
+ * follows, so that no empty pair is written. Independent of HTML.
  */
 import { maxPageCharacters } from '../limits.ts'
 
 export interface TextWriter {
-  /** Text in which white space means nothing more than a space. */
+  /** Text in which white space collapses to one space. */
   words(text: string): void
-  /** 1: at least a new line before what follows; 2: at least an empty one. */
+  /** 1: a line break before the next text; 2: an empty line. */
   breakLine(level: 1 | 2): void
-  /** Text as it is, on lines of its own; of more than is kept of a page, the beginning. */
+  /** Text as it is, on its own lines; truncated to what is kept of a page. */
   verbatim(text: string): void
-  /** Stands before the next word, once. */
+  /** Written once, before the next word. */
   mark(text: string): void
-  /** Marks what follows until `close` of the same key, or until the line breaks. */
+  /** Marks the following text until `close` with the same key, or until the line breaks. */
   open(key: string, before: string, after: string): void
   close(key: string): void
-  /** Put between this and the next word when both stand on one line, in place of a space. */
+  /** Separates the next word when it is on the same line, instead of a space. */
   separate(text: string): void
-  /** Begins each line from now on. */
+  /** Prefix of each line from now on. */
   setPrefix(prefix: string): void
   /** Characters written so far. */
   readonly size: number
-  /** Ends what is open. @returns the whole text */
+  /** Closes open marks. @returns the whole text */
   end(): string
 }
 
@@ -38,10 +38,10 @@ interface Writing {
   size: number
   prefix: string
   marker: string
-  /** Breaks that are due before the next word; nothing stands above the first. */
+  /** Line breaks to write before the next word; none at the top. */
   due: number
   isLineEmpty: boolean
-  /** Between the last word and the next. */
+  /** Separator between the last word and the next. */
   gap: string
   opened: OpenMark[]
 }
@@ -75,7 +75,7 @@ export function createTextWriter(): TextWriter {
   }
 }
 
-/** Marks within marks within one line; more are decoration, or meant to cost time. */
+/** Limit of nested marks within one line; more are decoration, or meant to cost time. */
 const maxOpenMarks = 20
 
 function put(writing: Writing, text: string): void {
@@ -92,8 +92,8 @@ function startLine(writing: Writing): void {
 function writeWords(writing: Writing, text: string): void {
   const words = text.split(/[ \t\n\r\f]+/)
   if (words.length > 1 && words[0] === '' && writing.gap === '') writing.gap = ' '
-  const said = words.filter((word) => word !== '').join(' ')
-  if (said === '') return
+  const joined = words.filter((word) => word !== '').join(' ')
+  if (joined === '') return
   if (writing.isLineEmpty) {
     startLine(writing)
     put(writing, writing.marker)
@@ -103,7 +103,7 @@ function writeWords(writing: Writing, text: string): void {
     if (!one.written) put(writing, one.before)
     one.written = true
   }
-  put(writing, said)
+  put(writing, joined)
   writing.isLineEmpty = false
   writing.gap = words.at(-1) === '' ? ' ' : ''
 }
@@ -111,7 +111,7 @@ function writeWords(writing: Writing, text: string): void {
 function writeVerbatim(writing: Writing, text: string): void {
   breakLine(writing, 1)
   for (const line of text.split('\n')) {
-    // The prefix of a line may be longer than the line.
+    // The prefix may be longer than the line.
     if (writing.size > maxPageCharacters) return
     startLine(writing)
     put(writing, line)
@@ -128,7 +128,7 @@ function breakLine(writing: Writing, level: 1 | 2): void {
 
 function closeMark(writing: Writing, key: string): void {
   const at = writing.opened.findLastIndex((one) => one.key === key)
-  // What was opened inside and not closed ends here too.
+  // Closes the marks opened inside it, too.
   if (at >= 0) putEnds(writing, writing.opened.splice(at))
 }
 

@@ -68,10 +68,10 @@ describe('web.fetch', () => {
       files?.map(({ name, media_type: type, bytes }) => [name, type, bytes]),
       [['ox.png', 'image/png', png.length]],
     )
-    assert.match(text ?? '', /It is a picture \(image\/png, 30 × 20, \d+ bytes\): the picture is with this result\./)
+    assert.match(text ?? '', /It is a picture \(image\/png, 30 × 20, \d+ bytes\): the picture is attached to this result\./)
     assert.equal(output.total_bytes, 0)
     const broken = await picture(png.subarray(0, 40))
-    assert.deepEqual([broken.files, /It is a picture that cannot be shown\. It is broken/.test(broken.text ?? '')], [undefined, true])
+    assert.deepEqual([broken.files, /It is a picture that cannot be shown\. It is damaged/.test(broken.text ?? '')], [undefined, true])
     assert.equal((await picture(png, { cut: true })).files, undefined)
     assert.equal((await picture(png, { status: 404 })).files, undefined)
   })
@@ -125,7 +125,7 @@ describe('web.fetch', () => {
     ] as const) {
       const { output, text } = await web(page(body, { contentType })).run({ format: 'raw' })
       assert.equal(output.text, '')
-      assert.match(text!, /holds no text that can be shown/)
+      assert.match(text!, /has no text that can be shown/)
     }
     assert.match((await web(page('')).run()).text!, /It is empty\.$/)
     assert.match((await web(page('%PDF', { contentType: 'application/pdf' })).run()).text!, /It is a PDF that cannot be read/)
@@ -138,7 +138,7 @@ describe('web.fetch', () => {
       assert.equal(output.title, 'A report')
       assert.match(text!, /title: A report/)
     }
-    assert.match((await web(page(makePdf([[]]), { contentType: 'application/pdf' })).run()).text!, /PDF of pictures/)
+    assert.match((await web(page(makePdf([[]]), { contentType: 'application/pdf' })).run()).text!, /PDF of images/)
   })
 
   it('is not ok when the server says no, and shows the beginning of why', async () => {

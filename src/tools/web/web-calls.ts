@@ -1,6 +1,6 @@
 /**
- * `web.fetch`: reads a page of the web through the egress policy. A URL may carry data out, so the call is a sink and its intent
- * is on record, with the URL, before anything is asked; what comes back was written by anybody.
+ * `web.fetch`: reads a web page through the egress policy. A URL may carry data out, so the call is a sink, and its intent with the
+ * URL is recorded before any request; anybody may have written what comes back.
  */
 import { z } from 'zod'
 import type { Egress } from '../../sandbox/index.ts'
@@ -35,20 +35,20 @@ interface FetchOutput {
   note: string
 }
 
-/** @param robots absent: robots.txt is not asked for */
+/** @param robots absent: robots.txt is ignored */
 export function webFetch(egress: Egress, robots?: MayFetch): Call<FetchInput, FetchOutput> {
   const store = createPageStore()
   return {
     name: 'web.fetch',
-    summary: 'Reads a page or PDF of the web over http or https; it comes as Markdown, page by page.',
+    summary: 'Reads a web page or PDF over http or https as Markdown, in parts.',
     input: z.strictObject({
-      url: z.string().min(1).max(maxUrlCharacters).describe('Whole address, with http:// or https://. Do not put private data into it.'),
+      url: z.string().min(1).max(maxUrlCharacters).describe('Full URL, with http:// or https://. Do not include private data.'),
       format: z
         .enum(['markdown', 'text', 'raw'])
         .default('markdown')
-        .describe('How HTML is shown: as Markdown with links, as plain text, or as it was sent, menus and all.'),
-      from_byte: z.int().min(0).default(0).describe('Where to read on in the shown text, as the last answer says.'),
-      max_bytes: z.int().min(256).max(webPageBytes).default(webPageBytes).describe('Most bytes of text in one answer.'),
+        .describe('How HTML is shown: as Markdown with links, as plain text, or raw as sent.'),
+      from_byte: z.int().min(0).default(0).describe('Offset from which to continue the text, as the last answer states.'),
+      max_bytes: z.int().min(256).max(webPageBytes).default(webPageBytes).describe('Maximum bytes of text in one answer.'),
     }),
     output: z.strictObject({
       url: z.string(),
@@ -68,7 +68,7 @@ export function webFetch(egress: Egress, robots?: MayFetch): Call<FetchInput, Fe
     example: { url: 'https://example.com/', format: 'markdown', from_byte: 0, max_bytes: webPageBytes },
     tier: 'side_effecting',
     right: 'web.read',
-    // A GET may be sent again (RFC 9110, 9.2.2).
+    // A GET is idempotent (RFC 9110, 9.2.2).
     effect: 'idempotent',
     audience: ['model', 'terminal'],
     labels: { adds: ['untrusted'], sink: true },
@@ -86,14 +86,14 @@ function isGood({ status }: Pick<Page, 'status'>): boolean {
   return status >= 200 && status <= 299
 }
 
-/** Reading on takes the page that the first answer came from, when it is still there. */
+/** Reading on uses the page from the first answer while it is cached. */
 async function findPage(
   fetch: (url: string, format: PageFormat) => Promise<Page>,
   store: PageStore,
   { url, format, from_byte: from }: FetchInput,
   context: CallContext,
 ): Promise<Page> {
-  // By session: what one conversation has fetched says nothing to another.
+  // By session: one conversation must not see what another has fetched.
   const key = JSON.stringify([context.caller.session, format, url])
   const kept = from > 0 ? store.find(key) : undefined
   if (kept !== undefined) return kept
@@ -102,16 +102,16 @@ async function findPage(
   return page
 }
 
-/** @throws OxbowError `bad_input` when the text ends before the asked byte */
-function cutPage({ text, finalUrl, contentType, cut, ...page }: Page, { url, from_byte: asked }: FetchInput, room: number): FetchOutput {
-  if (asked > 0 && asked >= text.length)
-    throw new OxbowError('bad_input', `The text of this page has ${text.length} bytes; there is nothing at byte ${asked}.`, {
-      hint: 'Pass a from_byte below that, or 0 to fetch the page anew.',
+/** @throws OxbowError `bad_input` when the text ends before the requested byte */
+function cutPage({ text, finalUrl, contentType, cut, ...page }: Page, { url, from_byte: start }: FetchInput, room: number): FetchOutput {
+  if (start > 0 && start >= text.length)
+    throw new OxbowError('bad_input', `The text of this page has ${text.length} bytes; there is nothing at byte ${start}.`, {
+      hint: 'Pass a smaller from_byte, or 0 to fetch the page again.',
     })
-  const from = toCharacter(text, asked)
+  const from = toCharacter(text, start)
   let end = Math.min(from + room, text.length)
   if (end < text.length) {
-    // At the end of a line where one is near, else between characters.
+    // End at a line where one is near, else between characters.
     const line = text.lastIndexOf(0x0a, end - 1) + 1
     end = line > from + room * 0.75 ? line : toCharacter(text, end)
   }
@@ -132,21 +132,21 @@ function cutPage({ text, finalUrl, contentType, cut, ...page }: Page, { url, fro
   }
 }
 
-/** @returns the first byte of the character that the offset stands in. UTF-8 continuation bytes are 10xxxxxx. */
+/** @returns the first byte of the character at the offset. UTF-8 continuation bytes are 10xxxxxx. */
 function toCharacter(text: Buffer, offset: number): number {
   let at = offset
   while (at > 0 && ((text[at] ?? 0) & 0xc0) === 0x80) at -= 1
   return at
 }
 
-/** Where it came from stands first. All of it is labelled untrusted, and fenced where a model reads it. */
+/** The origin comes first. The whole result is labelled untrusted, and fenced for the model. */
 function pageText(output: FetchOutput): string {
   const head = [`status ${output.status}, ${output.content_type === '' ? 'no content type' : output.content_type}, ${output.bytes} bytes`]
   head.push(`from ${shown(output.final_url)}${output.redirects === 0 ? '' : ` after ${plural(output.redirects, 'redirect')}`}`)
   if (output.title !== '') head.push(`title: ${shown(output.title)}`)
-  if (output.truncated) head.push('The page is larger than what is read of one; its end is missing.')
+  if (output.truncated) head.push('The page is larger than the limit; its end is missing.')
   if (output.total_bytes === 0) {
-    head.push(output.bytes === 0 ? 'It is empty.' : output.note || 'It holds no text that can be shown.')
+    head.push(output.bytes === 0 ? 'It is empty.' : output.note || 'It has no text that can be shown.')
     return head.join('\n')
   }
   head.push('', output.text)
