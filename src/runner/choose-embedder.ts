@@ -1,4 +1,4 @@
-/** `oxbow embed use`: writes which embedder is used into the configuration that a person keeps, and nothing else of it is changed. */
+/** `oxbow embed use`: sets the embedder in a configuration file and leaves the rest of the file unchanged. */
 import { closeSync, existsSync, fsyncSync, openSync, realpathSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { dirname, isAbsolute, join, resolve } from 'node:path'
 import { isDeepStrictEqual } from 'node:util'
@@ -10,25 +10,25 @@ import type { Home, Workspace } from './home.ts'
 import { maxConfigBytes } from './limits.ts'
 
 interface ChosenEmbedder {
-  /** What `memory.embedder` says now. */
+  /** New value of `memory.embedder`. */
   readonly setting: string
   readonly file: string
-  /** False: it said so before. */
+  /** False when the file already had this value. */
   readonly changed: boolean
-  /** The file that says something else for this user, and goes before the one that was written; empty as a rule. */
+  /** The file that overrides the written one for this user; usually empty. */
   readonly overriddenBy: string
 }
 
 interface Choice {
-  /** Of a pulled model, `words-50k`, `none`, `folder:PATH`, `onnx:PATH`, or `provider/model`. */
+  /** Name of a pulled model, `words-50k`, `none`, `folder:PATH`, `onnx:PATH` or `provider/model`. */
   readonly name: string
-  /** For this user alone, in place of all. */
+  /** Set it for this user only, not for all. */
   readonly own: boolean
-  /** Relative paths are meant from here. */
+  /** Base of relative paths. */
   readonly cwd: string
 }
 
-/** @throws OxbowError `bad_input` for what cannot be an embedder, `bad_config` for a file that cannot be changed safely */
+/** @throws OxbowError `bad_input` for an invalid embedder, `bad_config` for a file that cannot be changed safely */
 export function chooseEmbedder(home: Home, workspace: Workspace, { name, own, cwd }: Choice): ChosenEmbedder {
   const setting = settingOf(home, workspace, name, cwd)
   const [common, ofUser] = configFiles(home, workspace).map(({ path }) => path) as [string, string]
@@ -36,8 +36,8 @@ export function chooseEmbedder(home: Home, workspace: Workspace, { name, own, cw
   const text = readConfigFile(file) ?? ''
   const next = setTomlKey(text, ['memory', 'embedder'], setting)
   if (next === null || Buffer.byteLength(next) > maxConfigBytes || !configSchema.safeParse(parse(next)).success) {
-    throw new OxbowError('bad_config', `${file} cannot be changed safely: it is not as Oxbow reads it, or has the key in an unusual way.`, {
-      hint: `Write this line into the table [memory] yourself: embedder = ${JSON.stringify(setting)}`,
+    throw new OxbowError('bad_config', `${file} cannot be changed safely: it is not valid, or writes the key in an unusual way.`, {
+      hint: `Add this line to the table [memory] yourself: embedder = ${JSON.stringify(setting)}`,
     })
   }
   const changed = next !== text
@@ -54,33 +54,33 @@ function settingOf(home: Home, workspace: Workspace, name: string, cwd: string):
   if (kind !== undefined) return `${kind}:${checkedFolder(isAbsolute(path) ? path : resolve(cwd, path), kind)}`
   if (/^[^/\s:.]+\/\S+$/.test(name)) return checkedService(home, workspace, name)
   const there = listEmbedders(home).map((each) => each.name)
-  throw new OxbowError('bad_input', `There is no embedder ${JSON.stringify(name.slice(0, 200))} here.`, {
-    hint: `Name one of ${['words-50k', ...there, 'none'].join(', ')}, folder:PATH, onnx:PATH or provider/model; \`oxbow embed pull\` fetches more.`,
+  throw new OxbowError('bad_input', `There is no embedder ${JSON.stringify(name.slice(0, 200))}.`, {
+    hint: `Name one of ${['words-50k', ...there, 'none'].join(', ')}, folder:PATH, onnx:PATH or provider/model; \`oxbow embed pull\` downloads more.`,
   })
 }
 
-/** @throws OxbowError `bad_input` for a provider that nobody knows, or that has no embeddings */
+/** @throws OxbowError `bad_input` for an unknown provider, or one without embeddings */
 function checkedService(home: Home, workspace: Workspace, name: string): string {
   const id = name.slice(0, name.indexOf('/'))
   const { providers } = loadConfig(home, workspace)
   const [builtin, own] = [ownOf(builtinProviders, id), ownOf(providers, id)]
-  const known = [...new Set([...Object.keys(builtinProviders), ...Object.keys(providers)])]
+  const providerIds = [...new Set([...Object.keys(builtinProviders), ...Object.keys(providers)])]
   if (builtin === undefined && own === undefined) {
     throw new OxbowError('bad_input', `There is no provider ${JSON.stringify(id.slice(0, 100))}.`, {
-      hint: `Put one of ${known.join(', ')} before the model, as in openai/text-embedding-3-small or vllm/BAAI/bge-m3; or add [providers.${bareKey(id)}] with its base_url to config.toml first.`,
+      hint: `Put one of ${providerIds.join(', ')} before the model, as in openai/text-embedding-3-small or vllm/BAAI/bge-m3; or add [providers.${bareKey(id)}] with its base_url to config.toml first.`,
     })
   }
   const wire = own?.wire || builtin?.wire || 'openai-chat'
   if (!withoutEmbeddings.has(wire)) return name
   throw new OxbowError('bad_input', `Oxbow does not support embeddings of ${id}.`, {
-    hint: 'Name a provider that has some, e.g. openai/text-embedding-3-small or ollama/nomic-embed-text; words-50k leaves nothing of this machine.',
+    hint: 'Name a provider with embeddings, e.g. openai/text-embedding-3-small or ollama/nomic-embed-text; words-50k runs on this machine.',
   })
 }
 
-/** Wires that have no way to ask for vectors; the engine refuses the same ones. */
+/** Wires without an embeddings request; the engine refuses the same ones. */
 const withoutEmbeddings: ReadonlySet<string> = new Set(['anthropic', 'ai-sdk'])
 
-/** Never what only the prototype has, as of `__proto__`. */
+/** Ignores inherited properties such as `__proto__`. */
 function ownOf<Value>(table: Readonly<Record<string, Value>>, key: string): Value | undefined {
   return Object.hasOwn(table, key) ? table[key] : undefined
 }
@@ -89,21 +89,21 @@ function bareKey(id: string): string {
   return /^[\w-]{1,64}$/.test(id) ? id : 'NAME'
 }
 
-/** What has to be in a folder of each kind. */
-const needed: Readonly<Record<string, readonly string[]>> = {
+/** Files that a folder of each kind must contain. */
+const requiredFiles: Readonly<Record<string, readonly string[]>> = {
   folder: ['config.json', 'tokenizer.json', 'model.safetensors'],
   onnx: ['config.json', 'tokenizer.json', 'onnx'],
 }
 
 function checkedFolder(path: string, kind: string): string {
-  const missing = (needed[kind] ?? []).filter((name) => !existsSync(join(path, name)))
+  const missing = (requiredFiles[kind] ?? []).filter((name) => !existsSync(join(path, name)))
   if (missing.length === 0) return path
   throw new OxbowError('bad_input', `${path} has no ${missing.join(', no ')}.`, {
     hint: kind === 'onnx' ? 'Give the folder of a sentence encoder in ONNX.' : 'Give the folder of a model2vec model.',
   })
 }
 
-/** All of it or nothing: killed at any moment, the file is the old one or the new one. A link stays a link. */
+/** Replaces the file atomically. A link stays a link. */
 function replaceFile(path: string, text: string): void {
   const target = existsSync(path) ? realpathSync(path) : path
   const mode = existsSync(target) ? statSync(target).mode & 0o777 : 0o600
@@ -123,14 +123,14 @@ function replaceFile(path: string, text: string): void {
   }
 }
 
-// Sets one key in a TOML file and keeps comments, order and blank lines. The place is guessed line by line; a guess counts only when
-// the parser finds the same document with that one key changed.
+// Sets one key in a TOML file and keeps comments, order and blank lines. The line is guessed; a guess is accepted only when the parsed
+// result is the same document with that one key changed.
 
 type Table = { [key: string]: unknown }
 
 /**
- * @param value a string, written as a basic one
- * @returns the new text; null when no place was found where it can be set without changing anything else, or the text is no TOML
+ * @param value written as a basic string
+ * @returns the new text; null when the key cannot be set without changing anything else, or the text is not TOML
  */
 export function setTomlKey(text: string, [table, key]: readonly [table: string, key: string], value: string): string | null {
   const before = parsed(text)
@@ -146,9 +146,9 @@ export function setTomlKey(text: string, [table, key]: readonly [table: string, 
   return null
 }
 
-/** Where the key stands; behind the header of its table; a table of its own at the end. */
+/** Tries to replace the key, to insert it after the header of its table, and to append a new table. */
 function* guesses(text: string, table: string, key: string, value: string): Generator<string> {
-  // As the file ends its lines, so does what is put between them.
+  // Keeps the file's line endings.
   const end = text.includes('\r\n') ? '\r\n' : '\n'
   const lines = text.split(end)
   const written = tomlString(value)
@@ -164,14 +164,14 @@ function* guesses(text: string, table: string, key: string, value: string): Gene
   yield `${text}${gap}[${table}]${end}${key} = ${written}${end}`
 }
 
-/** JSON writes a string as TOML reads it, but for one sign. */
+/** JSON strings are valid TOML strings but for one character. */
 function tomlString(value: string): string {
   return JSON.stringify(value).replaceAll('\u007f', '\\u007F')
 }
 
 function parsed(text: string): Table | null {
   try {
-    // The parser's tables are no plain objects: only copies of both can be compared.
+    // The parser's tables are not plain objects, so they are copied for comparison.
     return structuredClone(parse(text))
   } catch {
     return null

@@ -62,11 +62,11 @@ void test('an unknown table is reported at its own line, also when its header na
 })
 
 for (const [line, provider, variable, words] of [
-  ['api_key_env = "sk-proj-4f9a1c2b3d"', 'openai', 'OPENAI_API_KEY', 'line 3, model.api_key_env: takes the name of a variable'],
-  ['api_key_env = "AIzaSyA4f9a1c2b3dA4f9a1c2b3d"', 'gemini', 'GEMINI_API_KEY', 'line 3, model.api_key_env: takes the name of a variable'],
+  ['api_key_env = "sk-proj-4f9a1c2b3d"', 'openai', 'OPENAI_API_KEY', 'line 3, model.api_key_env: must be the name of a variable'],
+  ['api_key_env = "AIzaSyA4f9a1c2b3dA4f9a1c2b3d"', 'gemini', 'GEMINI_API_KEY', 'line 3, model.api_key_env: must be the name of a variable'],
   ['api_key = "sk-proj-4f9a1c2b3d"', 'anthropic', 'ANTHROPIC_API_KEY', 'line 3, model.api_key: does not belong in a file'],
 ] as const) {
-  void test(`a key in a file is refused with the verb that keeps it, and not repeated: ${line.split(' = ')[0]} of ${provider}`, () => {
+  void test(`an API key in a file is refused with the command that stores it, and not repeated: ${line.split(' = ')[0]} of ${provider}`, () => {
     withHome((home, workspace) => {
       writeFileSync(join(home.root, 'config.toml'), `[model]\nprovider = "${provider}"\n${line}\n`)
       assert.throws(

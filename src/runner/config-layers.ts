@@ -11,7 +11,7 @@ import { maxConfigBytes } from './limits.ts'
 
 type Table = { [key: string]: unknown }
 
-/** What the command line may set. */
+/** Settings from the command line. */
 interface ConfigOverrides {
   readonly model?: string | undefined
   readonly baseUrl?: string | undefined
@@ -21,7 +21,7 @@ interface ConfigOverrides {
 export function loadConfig(home: Home, workspace: Workspace, overrides: ConfigOverrides = {}): Config {
   const model: Table = {}
   if (overrides.model !== undefined) model['name'] = overrides.model
-  // A model that is named with its provider is asked from that one, whatever the files say.
+  // A model named with its provider overrides the provider in the files.
   const provider = overrides.model?.split('/')[0] ?? ''
   const isNamed = overrides.model?.includes('/') === true && Object.hasOwn(builtinProviders, provider)
   if (isNamed || provider === 'offline') model['provider'] = provider
@@ -38,14 +38,14 @@ interface ConfigFile {
   readonly found: boolean
 }
 
-/** @returns the files that are looked for, lowest layer first. */
+/** @returns all configuration files, lowest layer first, whether they exist or not. */
 export function configFiles(home: Home, workspace: Workspace): readonly ConfigFile[] {
   return [home.root, workspace.root].map((folder) => join(folder, 'config.toml')).map((path) => ({ path, found: existsSync(path) }))
 }
 
 /**
- * The few variables of the host's environment that a guest gets: keys and addresses of the built-in model providers, and
- * those that the configuration names, when they are set. The rest, and with it every other secret of the host, stays outside.
+ * Environment variables that are passed to a guest: keys and addresses of the built-in model providers, and those that the
+ * configuration names, when they are set. No other variable of the host reaches a guest.
  */
 export function keysFor(config: Config, env: HostEnv): Readonly<Record<string, string>> {
   const names = keyNames(config)
@@ -69,7 +69,7 @@ export function keyNames(config: Config): readonly string[] {
   return [...names].filter((name) => name !== '')
 }
 
-/** @returns the file's table; empty when there is no file. */
+/** @returns the table of the file; empty when the file does not exist. */
 function readLayer(path: string): Table {
   const text = readConfigFile(path)
   if (text === null) return {}
@@ -94,11 +94,11 @@ function schemaErrors(table: Table): readonly KeyError[] {
     if (issue.code !== 'unrecognized_keys') return [{ key: path, message: issue.message }]
     const isService = path[0] === 'model' || path[0] === 'providers'
     const unknown = issue.keys.filter((name) => name !== 'api_key' || !isService)
-    return unknown.map((name) => ({ key: [...path, name], message: 'there is no such key' }))
+    return unknown.map((name) => ({ key: [...path, name], message: 'unknown key' }))
   })
 }
 
-/** Keys of services that stand in the file itself, where backups and agents may find them. The messages do not repeat them. */
+/** API keys written into the file itself, where backups and agents could read them. The messages do not repeat them. */
 function misplacedKeys(table: Table): readonly (KeyError & { readonly variable: string })[] {
   const { model, providers } = table
   const sections: readonly (readonly [path: readonly string[], section: unknown, provider: string])[] = [
@@ -112,20 +112,20 @@ function misplacedKeys(table: Table): readonly (KeyError & { readonly variable: 
     const isKey = typeof name === 'string' && name !== '' && !isVariableName(name)
     return [
       ...('api_key' in section ? [{ key: [...path, 'api_key'], message: 'does not belong in a file', variable }] : []),
-      ...(isKey ? [{ key: [...path, 'api_key_env'], message: 'takes the name of a variable, not the key itself', variable }] : []),
+      ...(isKey ? [{ key: [...path, 'api_key_env'], message: 'must be the name of a variable, not the key itself', variable }] : []),
     ]
   })
 }
 
-/** Keys of some services have the form of a variable's name, too. */
+/** API keys of some services look like variable names, too. */
 function isVariableName(text: string): boolean {
   return /^[A-Za-z_]\w*$/.test(text) && !/^(?:(?:sk|gsk|hf|xai)_|AIza)\w{16,}$/.test(text)
 }
 
 function keyVariable(provider: string): string {
   const id = ['', 'auto', 'undefined'].includes(provider) ? 'openai' : provider
-  const known = Object.hasOwn(builtinProviders, id) ? builtinProviders[id]?.keyEnv[0] : undefined
-  return known ?? `${id.toUpperCase().replaceAll(/[^A-Z0-9]/g, '_')}_API_KEY`
+  const builtin = Object.hasOwn(builtinProviders, id) ? builtinProviders[id]?.keyEnv[0] : undefined
+  return builtin ?? `${id.toUpperCase().replaceAll(/[^A-Z0-9]/g, '_')}_API_KEY`
 }
 
 /** @returns the file's text; null when there is no file. @throws OxbowError `bad_config` when it cannot be read, or is no UTF-8 */
@@ -141,7 +141,7 @@ export function readConfigFile(path: string): string | null {
   }
 }
 
-/** A device may have no end. */
+/** Reads with a limit: a device may have no end. */
 function readBounded(path: string, maxBytes: number): Buffer {
   // Without O_NONBLOCK a pipe would wait for whoever writes into it.
   const file = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK)
@@ -161,13 +161,13 @@ function parseToml(path: string, text: string): Table {
     return parse(text)
   } catch (cause) {
     if (!(cause instanceof TomlError)) throw cause
-    // The library's message goes on with a drawing of the line; its first line says what is wrong.
+    // The library's message continues with a drawing of the line; only its first line is used.
     const what = cause.message.split('\n')[0] ?? ''
     throw badConfig(`${path} is not TOML: line ${cause.line}, column ${cause.column}: ${what}`, cause)
   }
 }
 
-/** A relative path in a file is meant from that file; where nothing is there, from the folder in which Oxbow is started. */
+/** Resolves relative paths against the file's folder, or, where nothing exists there, against the working directory. */
 function anchorPaths(table: Table, folder: string): void {
   const { model, memory } = table
   if (isTable(model)) {
@@ -202,7 +202,7 @@ function isTable(value: unknown): value is Table {
   return typeof value === 'object' && value !== null && !Array.isArray(value)
 }
 
-/** @param secret variable under which a key that stands in the file belongs into the store */
+/** @param secret name under which to store an API key that was found in the file */
 function badConfig(message: string, cause?: unknown, secret?: string): OxbowError {
   const hint =
     secret === undefined
@@ -212,10 +212,10 @@ function badConfig(message: string, cause?: unknown, secret?: string): OxbowErro
 }
 
 /**
- * The parser gives values without places.
+ * Finds the line of a key, because the parser reports no positions.
  * @param key path of the key, outermost table first
- * @returns the line, counted from 1, of the first line that has most of the path; 1 when none has any. A guess for people: it does not
- * look into inline tables and multi-line strings.
+ * @returns the number, from 1, of the first line that matches most of the path; 1 when none does. An approximation for error messages:
+ * it does not parse inline tables and multi-line strings.
  */
 function lineOfKey(text: string, key: readonly string[]): number {
   let best = { line: 1, depth: 0 }
@@ -226,7 +226,7 @@ function lineOfKey(text: string, key: readonly string[]): number {
     if (header !== undefined) table = partsOf(header)
     if ((header ?? assigned) === undefined) continue
     const path = assigned === undefined ? table : [...table, ...partsOf(assigned)]
-    // The header of a table below the key stands for the key itself.
+    // The header of a subtable counts as the key itself.
     const depth = Math.min(path.length, key.length)
     const fits = path.slice(0, depth).every((part, at) => part === key[at])
     if (fits && depth > best.depth) best = { line: index + 1, depth }

@@ -1,6 +1,6 @@
 /**
- * Models that make vectors of texts, in the home's folder `embedders/`: which are there, and how one gets there. What comes over
- * the network is three files of data that nothing runs; each has a bound, and its hash is told to the person.
+ * Embedding models in the home's folder `embedders/`: lists and downloads them. A model is three data files, none of which is executed;
+ * each has a size limit, and its hash is shown to the person.
  */
 import { existsSync, readdirSync, renameSync, rmSync, statSync } from 'node:fs'
 import { join } from 'node:path'
@@ -11,19 +11,19 @@ import { embedderLeftoverMs } from './limits.ts'
 
 interface PulledEmbedder {
   readonly name: string
-  /** For `memory.embedder`: `folder:` and this. */
+  /** Path for `memory.embedder = "folder:PATH"`. */
   readonly path: string
   readonly files: readonly PulledFile[]
 }
 
-/** Names that are fetched without `--from`, and where they are published. */
+/** Names that can be pulled without `--from`, and where they are published. */
 const published: Readonly<Record<string, string>> = Object.fromEntries(
   ['potion-base-2M', 'potion-base-4M', 'potion-base-8M', 'potion-base-32M', 'potion-retrieval-32M', 'potion-multilingual-128M'].map(
     (name) => [name, `https://huggingface.co/minishlab/${name}/resolve/main/`],
   ),
 )
 
-/** Bytes taken of each file: twice what the largest known model has. */
+/** Maximum size of each file: twice that of the largest known model. */
 const files: Readonly<Record<string, number>> = {
   'config.json': 64 * 1024,
   'tokenizer.json': 64 * 1024 * 1024,
@@ -45,14 +45,13 @@ export function listEmbedders({
 }
 
 /**
- * Fetches a model; one of this name that is there is replaced when all of the new one has come. What an earlier pull of it that was cut
- * off has left is gone on with.
- * @param from where its files are, in place of where it is published
- * @throws OxbowError `bad_input` for a name or address that may not be used, `tool_failed` for a download that fails; what has come of
- * the file that failed is kept for the next pull. `store_full`, `bad_config` for a folder that cannot be used
+ * Downloads a model, replacing one of the same name when the download is complete. Resumes an interrupted pull.
+ * @param from address of its files, instead of the published one
+ * @throws OxbowError `bad_input` for an invalid name or address, `tool_failed` for a failed download, whose partial file is kept for the
+ * next pull, `store_full` or `bad_config` for a folder that cannot be used
  */
 export async function pullEmbedder({ root }: Pick<Home, 'root'>, name: string, from = ''): Promise<PulledEmbedder> {
-  if (!/^[A-Za-z0-9][\w.-]{0,63}$/.test(name)) throw badInput(`${JSON.stringify(name.slice(0, 64))} is no name of a model`)
+  if (!/^[A-Za-z0-9][\w.-]{0,63}$/.test(name)) throw badInput(`${JSON.stringify(name.slice(0, 64))} is not a valid model name`)
   const base = checkedUrl(from || (published[name] ?? ''), name)
   const folder = join(root, 'embedders')
   const pulling = join(folder, `.pulling-${name}-${process.pid}`)
@@ -82,15 +81,15 @@ export async function pullEmbedder({ root }: Pick<Home, 'root'>, name: string, f
 }
 
 function checkedUrl(address: string, name: string): URL {
-  if (address === '') throw badInput(`nobody publishes ${JSON.stringify(name)} that Oxbow knows of`)
+  if (address === '') throw badInput(`Oxbow has no download address for ${JSON.stringify(name)}`)
   const url = URL.canParse(address) ? new URL(address.endsWith('/') ? address : `${address}/`) : null
   if (url !== null && mayAsk(url)) return url
-  throw badInput(`${JSON.stringify(address.slice(0, 200))} is no address that a model may come from`)
+  throw badInput(`${JSON.stringify(address.slice(0, 200))} is not an address that models can be downloaded from`)
 }
 
 function badInput(what: string): OxbowError {
   return new OxbowError('bad_input', what, {
-    hint: `Name one of ${Object.keys(published).join(', ')}, or give the https address of a folder with a model2vec model by --from.`,
+    hint: `Name one of ${Object.keys(published).join(', ')}, or pass the https address of a folder with a model2vec model as --from.`,
   })
 }
 
@@ -100,7 +99,7 @@ interface Left {
   readonly name: string
 }
 
-/** What pulls left behind that run no more; one that runs in another process is let be. */
+/** Removes leftovers of earlier pulls, except of one that is running in another process. */
 function leftovers(folder: string): readonly Left[] {
   return readdirSync(folder).flatMap((left) => {
     const [, kind, name = '', pid] = /^\.(pulling|old)-(.+)-(\d+)$/.exec(left) ?? []
@@ -109,7 +108,7 @@ function leftovers(folder: string): readonly Left[] {
   })
 }
 
-/** A model that was to be replaced, and was not, takes its place again. Half of one is kept for a while: it may be gone on with. */
+/** Restores a model whose replacement failed. A partial download is kept for a while, so that it can be resumed. */
 function clearLeftovers(folder: string): void {
   for (const { path, kind, name } of leftovers(folder)) {
     if (kind === 'old' && !existsSync(join(folder, name))) renameSync(path, join(folder, name))
@@ -117,7 +116,7 @@ function clearLeftovers(folder: string): void {
   }
 }
 
-/** Makes the folder of a pull, of what an earlier one of the same model has left where there is some. */
+/** Creates the folder of a pull, reusing the partial download of the same model if there is one. */
 function takeUp(folder: string, name: string, pulling: string): void {
   const own = leftovers(folder).filter((left) => left.kind === 'pulling' && left.name === name && left.path !== pulling)
   for (const { path } of own) {

@@ -19,22 +19,22 @@ import {
 import { type Home, type HostEnv, hostFiles, type Workspace } from './home.ts'
 import { guestStopTimeoutMs, maxGuestLineBytes, maxGuestLogBytes } from './limits.ts'
 
-/** The program's argument, by which a person who lists processes knows them apart; the envelope says what is asked. */
+/** Argument that identifies the process in process lists; the envelope holds the request. */
 type GuestCommand = 'serve' | GuestQuestion['command']
 
 export interface GuestProcess {
   readonly pid: number
-  /** What the guest writes to stdout, to be read once; ends when the guest has gone. */
+  /** Output of the guest; read it once. Ends when the guest is gone. */
   readonly lines: AsyncIterable<unknown>
-  /** Resolves when the process is gone, never rejects. */
+  /** Resolves when the process is gone. Never rejects. */
   readonly gone: Promise<{ readonly exitCode: number | null; readonly signal: string | null }>
   /** Writes one line to its stdin. */
   send(line: object): void
-  /** Closes stdin, which asks the guest to stop, and kills its process group when it does not. Resolves when it is gone. */
+  /** Closes stdin, which stops the guest; kills its process group on timeout. Resolves when it is gone. */
   stop(): Promise<void>
 }
 
-/** Where the guest program is, and how it is started. Tests bring their own. */
+/** Where the guest program is and how it is started. Tests use their own. */
 export interface GuestProgram {
   readonly entry: string
 }
@@ -45,20 +45,19 @@ export function ownGuestProgram(): GuestProgram {
   return { entry: fileURLToPath(new URL(built ? './guest.js' : '../guest/main.ts', import.meta.url)) }
 }
 
-/** What a guest's environment keeps of the host's: to find programs and container engines, time zone and trust. */
+/** Host variables that a guest inherits: to find programs and container engines, for time zone and certificates. */
 const keptVariables = ['PATH', 'HOME', 'USER', 'TZ', 'LANG', 'LC_ALL', 'TMPDIR', 'NODE_EXTRA_CA_CERTS', ...engineVariables] as const
 
 /**
- * How Node runs a guest. Short-lived objects get half of the usual room, which keeps 25 MB less; with an eighth of it, collecting them
- * is a fifth more of processor time under load. One thread collects and compiles beside the guest's own, and not four: on two
- * processors these only wait for each other, and they keep 7 MB.
+ * Node options of a guest. Half the default young generation saves 25 MB; an eighth would cost a fifth more CPU time under load. One
+ * background thread for collection and compilation instead of four saves 7 MB; on two processors more only wait for each other.
  */
 export const guestFlags: readonly string[] = ['--max-semi-space-size=16', '--v8-pool-size=1']
 
-/** The C library keeps one heap for all threads and not one for each: 20 MB less in a guest that has worked, at the same speed. */
+/** One malloc arena for all threads: saves 20 MB in a warm guest at the same speed. */
 export const guestVariables: Readonly<Record<string, string>> = { MALLOC_ARENA_MAX: '1' }
 
-/** How the guest is started when it is no process of this host. */
+/** How the guest is started when it is isolated. */
 interface GuestLaunch {
   readonly file: string
   readonly args: readonly string[]
@@ -79,12 +78,12 @@ export async function spawnGuest({ home, workspace, envelope, program, env, laun
   const log = openLog(join(workspace.logs, 'guest.log'))
   const command: GuestCommand = envelope.question?.command ?? 'serve'
   const own: GuestLaunch = { file: process.execPath, args: [...guestFlags, program.entry, command], env: guestEnvironment(home, env) }
-  const { file, args, env: given } = launch ?? own
+  const { file, args, env: childEnv } = launch ?? own
   const child = spawn(file, args, {
     cwd: workspace.root,
-    env: given,
+    env: childEnv,
     stdio: ['pipe', 'pipe', log],
-    // Its own process group: Ctrl+C in the terminal is for the terminal program, which decides what it means.
+    // Its own process group: Ctrl+C in the terminal must reach only the terminal program.
     detached: true,
   }) as ChildProcessByStdio<Writable, Readable, null>
   closeSync(log)
@@ -98,12 +97,12 @@ export async function spawnGuest({ home, workspace, envelope, program, env, laun
   })
   if (started !== null || child.pid === undefined) {
     throw new OxbowError('guest_unreachable', `the guest cannot be started: ${started?.message ?? 'no process'}`, {
-      hint: `Check that ${process.execPath} and ${program.entry} can be read.`,
+      hint: `Check that ${process.execPath} and ${program.entry} are readable.`,
       cause: started,
     })
   }
   const pid = child.pid
-  // A guest that dies before it has read its envelope is reported by its exit, not by the broken pipe.
+  // A guest that dies before reading its envelope is reported through its exit, not the broken pipe.
   child.stdin.on('error', () => {})
   child.stdin.write(`${JSON.stringify(envelope)}\n`)
   return {
@@ -120,12 +119,12 @@ export async function spawnGuest({ home, workspace, envelope, program, env, laun
   }
 }
 
-/** @returns the report that a line is, or null for any other line. */
+/** @returns the report in a line, or null for any other line. */
 export function asReport(line: unknown): GuestReport | null {
   return guestReportSchema.safeParse(line).data ?? null
 }
 
-/** @returns the error that a guest's `fatal` report stands for; a code that this version does not know becomes `guest_unreachable`. */
+/** @returns the error in a guest's `fatal` report; an unknown code becomes `guest_unreachable`. */
 export function fatalError({ code, message, hint }: GuestReport & { type: 'fatal' }): OxbowError {
   return new OxbowError(isErrorCode(code) ? code : 'guest_unreachable', message, { hint })
 }
@@ -152,13 +151,13 @@ function killGroup(pid: number): void {
   try {
     process.kill(-pid, 'SIGKILL')
   } catch {
-    // It went by itself at that moment.
+    // It has exited in the meantime.
   }
 }
 
 /**
- * @returns the JSON value of each line that a guest writes. Lines that are no JSON are skipped: a stray print of a library is
- * not a report. @throws OxbowError `limit_reached` for a line without end.
+ * @returns the JSON value of each line from a guest. Other lines, such as stray output of a library, are skipped.
+ * @throws OxbowError `limit_reached` for a line without end.
  */
 export async function* jsonLines(stream: AsyncIterable<Buffer>, maxBytes: number = maxGuestLineBytes): AsyncGenerator {
   let parts: Buffer[] = []
@@ -177,7 +176,7 @@ export async function* jsonLines(stream: AsyncIterable<Buffer>, maxBytes: number
     waiting += chunk.length - from
     if (waiting > maxBytes) {
       throw new OxbowError('limit_reached', `the guest wrote a line of more than ${maxBytes} bytes`, {
-        hint: 'Look into its log, logs/guest.log in the workspace.',
+        hint: 'See logs/guest.log in the workspace.',
       })
     }
   }

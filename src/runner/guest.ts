@@ -1,6 +1,6 @@
 /**
- * Brings a user's guest to life, or finds it alive, and supervises the one it started: heads that the guest reports are signed,
- * its end is noticed, and it ends with its runner.
+ * Finds a user's running guest or starts one, and supervises the one it started: signs the heads that the guest reports, detects its
+ * end, and stops it with this process.
  */
 import { readFileSync } from 'node:fs'
 import { connect } from 'node:net'
@@ -41,9 +41,9 @@ export interface GuestSetup {
   readonly insecure: boolean
   readonly version: string
   readonly env: HostEnv
-  /** Called with warnings for the person, e.g. a journal that is behind a signed head. */
+  /** Called with warnings for the person, such as a journal that is behind a signed head. */
   readonly warn: (text: string) => void
-  /** Default: the guest program beside this code. */
+  /** Default: the guest program next to this code. */
   readonly program?: GuestProgram
   readonly readyTimeoutMs?: number
 }
@@ -52,11 +52,11 @@ export interface RunningGuest {
   readonly url: string
   readonly token: string
   readonly pid: number
-  /** True when this call started it; then it ends with this process. */
+  /** True when this call started it; it then ends with this process. */
   readonly owned: boolean
-  /** Resolves when an owned guest is gone: null after `stop`, else what happened. Never settles for a guest that was found. */
+  /** Resolves when an owned guest is gone: with null after `stop`, else with the failure. Never settles for a guest that was found. */
   readonly gone: Promise<Failure | null>
-  /** Stops an owned guest and resolves when it is gone; leaves a found one alone. */
+  /** Stops an owned guest and resolves when it is gone; does nothing for one that was found. */
   stop(): Promise<void>
 }
 
@@ -69,13 +69,13 @@ export async function ensureGuest(options: GuestSetup): Promise<RunningGuest> {
     } catch (error) {
       if (!isOxbowError(error, 'workspace_busy') || tries === otherGuestTries) throw error
     }
-    // Another terminal was faster. Its guest holds the workspace, and will listen in a moment or is about to end.
+    // Another terminal was faster: its guest holds the workspace and is about to listen, or about to end.
     found = await waitForOther(options.workspace)
   }
   return notOwned(found)
 }
 
-/** @param masters in place of the keys that the user has */
+/** @param masters replaces the user's keys */
 function envelopeFor(options: Omit<GuestSetup, 'warn'>, masters: readonly string[] = mastersOf(options)): GuestEnvelope {
   const { home, workspace, config, insecure, version, env } = options
   const { user, root: workspaceRoot } = workspace
@@ -102,7 +102,7 @@ async function startOwned(options: GuestSetup): Promise<RunningGuest> {
   const { home, workspace, env } = options
   const program = options.program ?? ownGuestProgram()
   const envelope = envelopeFor(options)
-  // Before there is a process: a key that cannot be used must not leave a guest behind that nobody knows of.
+  // Before the process starts: a bad key must not leave an unsupervised guest behind.
   const signer = openHeadSigner(home, workspace.user, systemClock)
   const isolated = options.config.sandbox.isolate_guest ? await isolate(options, envelope, program) : null
   const process = await spawnGuest({
@@ -146,7 +146,7 @@ function isolate({ home, workspace }: GuestSetup, envelope: GuestEnvelope, { ent
   )
 }
 
-/** What was opened for a guest goes with it. */
+/** Closes what was opened for a guest when the guest is gone. */
 function withEnd(guest: GuestProcess, isolated: IsolatedGuest): GuestProcess {
   const gone = guest.gone.then(async (end) => {
     await isolated.container.remove()
@@ -156,7 +156,7 @@ function withEnd(guest: GuestProcess, isolated: IsolatedGuest): GuestProcess {
   return { ...guest, gone }
 }
 
-/** Reads the guest's reports to their end: `ready` settles with the first that matters, `over` after the last. */
+/** Reads all reports of the guest: `ready` settles with the first relevant one, `over` after the last. */
 function watchReports(guest: GuestProcess, signer: HeadSigner, { workspace, warn }: GuestSetup) {
   const ready = Promise.withResolvers<FoundGuest | OxbowError>()
   const settled = new AbortController()
@@ -170,7 +170,7 @@ function watchReports(guest: GuestProcess, signer: HeadSigner, { workspace, warn
           if (problem !== null) warn(problem)
         } else if (report?.type === 'fatal') {
           fatal = fatalError(report)
-          // A last word ends a guest, whether or not it knows.
+          // A fatal report ends the guest, even if the process keeps running.
           void guest.stop()
         } else if (report?.type === 'ready') {
           const found = await findGuest(workspace)
@@ -213,34 +213,38 @@ function notOwned(found: FoundGuest): RunningGuest {
 
 function unreachable(message: string, workspace: Workspace): OxbowError {
   return new OxbowError('guest_unreachable', message, {
-    hint: `Start Oxbow again: nothing that was acknowledged is lost, and an open turn goes on. Its log is ${workspace.logs}/guest.log.`,
+    hint: `Start Oxbow again: nothing that was acknowledged is lost, and an open turn continues. See ${workspace.logs}/guest.log.`,
   })
 }
 
-// Offline questions: the guest program answers them from the workspace and exits.
+// Offline requests: the guest program answers them from the workspace and exits.
 
-/** The runner's seal is put to it here. */
+/** The runner's seal is added here. */
 type OfflineQuestion = Exclude<GuestQuestion, { command: 'audit-verify' }> | { readonly command: 'audit-verify' }
 
-/** What is asked without a look into the store: it needs no passphrase, and must not wait for a key that is made of one. */
+/** Requests that do not open the store: they need no passphrase and do not wait for key derivation. */
 const withoutStore: ReadonlySet<string> = new Set<OfflineQuestion['command']>(['calls', 'catalog', 'doctor', 'image-build', 'wasm-run'])
 
 /**
- * @param masters in place of those that the user has
- * @returns the answer, one JSON document at a time. Leaving early stops the guest. @throws OxbowError what the guest reports
- * as fatal, or `guest_unreachable` when it ends badly without a word.
+ * @param masters replaces the user's keys
+ * @returns the answer, one JSON document at a time. Leaving early stops the guest. @throws OxbowError reported by the guest as fatal,
+ * or `guest_unreachable` when it fails without a report.
  */
-export async function* askOffline(options: Omit<GuestSetup, 'warn'>, asked: OfflineQuestion, masters?: readonly string[]): AsyncGenerator {
+export async function* askOffline(
+  options: Omit<GuestSetup, 'warn'>,
+  request: OfflineQuestion,
+  masters?: readonly string[],
+): AsyncGenerator {
   const { home, workspace, env } = options
-  const question = asked.command === 'audit-verify' ? { ...asked, seal: readSeal(home, workspace.user) } : asked
-  const envelope = { ...envelopeFor(options, withoutStore.has(asked.command) ? [] : masters), question }
+  const question = request.command === 'audit-verify' ? { ...request, seal: readSeal(home, workspace.user) } : request
+  const envelope = { ...envelopeFor(options, withoutStore.has(request.command) ? [] : masters), question }
   const guest = await spawnGuest({ home, workspace, envelope, program: options.program ?? ownGuestProgram(), env })
   try {
     for await (const line of guest.lines) {
       const report = asReport(line)
       if (report?.type === 'fatal') throw fatalError(report)
       if (report?.type === 'restoring') {
-        signFor(options, asked, report)
+        signFor(options, request, report)
         guest.send({ signed: true })
       } else yield line
     }
@@ -250,21 +254,26 @@ export async function* askOffline(options: Omit<GuestSetup, 'warn'>, asked: Offl
       type: 'fatal',
       code: 'guest_unreachable',
       message: `the guest ended with ${signal ?? `exit code ${exitCode}`}`,
-      hint: `Its log is ${workspace.logs}/guest.log.`,
+      hint: `See ${workspace.logs}/guest.log.`,
     })
   } finally {
     await guest.stop()
   }
 }
 
-/** Only a guest that was asked to restore gets a restore signed. */
-function signFor({ home, workspace }: Omit<GuestSetup, 'warn'>, asked: OfflineQuestion, report: GuestReport & { type: 'restoring' }): void {
-  if (asked.command !== 'store' || asked.store.ask !== 'restore') throw unreachable('the guest restores a store unasked', workspace)
+/** Signs a restore, but only when the request was one. */
+function signFor(
+  { home, workspace }: Omit<GuestSetup, 'warn'>,
+  request: OfflineQuestion,
+  report: GuestReport & { type: 'restoring' },
+): void {
+  if (request.command !== 'store' || request.store.ask !== 'restore')
+    throw unreachable('the guest restores a store without a request', workspace)
   const { call, from, to } = report
-  signRestore(home, workspace.user, systemClock, { call, from, to, by: asked.store.by })
+  signRestore(home, workspace.user, systemClock, { call, from, to, by: request.store.by })
 }
 
-// A running guest leaves its address and token in `ipc/`, which only the user can read.
+// A running guest writes its address and token to `ipc/`, which only the user can read.
 
 interface FoundGuest {
   readonly url: string
@@ -272,14 +281,14 @@ interface FoundGuest {
   readonly pid: number
 }
 
-/** @returns the live guest, or null when the files are missing or stale. Never throws for what a crash can leave behind. */
+/** @returns the live guest, or null when the files are missing or stale. Does not throw for files damaged by a crash. */
 export async function findGuest(workspace: Workspace): Promise<FoundGuest | null> {
   const found = readGatewayFiles(workspace)
   if (found === null || !isAlive(found.pid)) return null
   return (await answers(found.url)) ? found : null
 }
 
-/** @returns what the guest has written, alive or not. */
+/** @returns the address from the files, whether or not the guest is alive. */
 function readGatewayFiles(workspace: Workspace): FoundGuest | null {
   try {
     const written = JSON.parse(readFileSync(join(workspace.ipc, 'gateway.json'), 'utf8')) as Partial<FoundGuest>
@@ -300,7 +309,7 @@ function answers(url: string): Promise<boolean> {
       socket.destroy()
       resolve(alive)
     }
-    // What has happened by now is heard first: after a standstill of this process its timers come before its sockets.
+    // Handles pending socket events first: after this process was suspended, its timers fire before them.
     socket.setTimeout(portProbeTimeoutMs, () => setImmediate(settle, false))
     socket.once('connect', () => settle(true))
     socket.once('error', () => settle(false))

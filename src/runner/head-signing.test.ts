@@ -93,7 +93,7 @@ void test('a head that cannot be written is told once and ends nothing, and the 
     const path = join(home.runner, 'heads', 'ada.jsonl')
     rmSync(path)
     mkdirSync(path)
-    assert.match(signer.sign(head(2)) ?? '', /cannot be kept in .*ada\.jsonl: EISDIR/)
+    assert.match(signer.sign(head(2)) ?? '', /cannot be written to .*ada\.jsonl: EISDIR/)
     assert.equal(signer.sign(head(3)), null)
     rmSync(path, { recursive: true })
     // What a full disk leaves of a line.
@@ -130,7 +130,7 @@ void test('a head that is removed, changed or moved breaks the chain, and nothin
       writeFileSync(headsFile(home), harmed)
       assert.ok(faults(home).length > 0, String(harm))
       const next = openHeadSigner(home, user, clock)
-      assert.match(next.sign(head(9)) ?? '', /were changed: .*Nothing is signed/)
+      assert.match(next.sign(head(9)) ?? '', /were changed: .*Nothing new is signed/)
       assert.equal(next.sign(head(10)), null)
       next.close()
       assert.equal(readFileSync(headsFile(home), 'utf8'), harmed)

@@ -1,9 +1,9 @@
 /**
- * The runner's seal on a guest's journal. A guest that is taken over can rewrite its own chain; it cannot rewrite the heads
- * that were signed before, because key and heads are in `runner/`, which no guest is given. See types/head-chain.ts for the form.
+ * The runner's seal on a guest's journal. A compromised guest can rewrite its own chain but not the heads that are already signed,
+ * because key and heads are in `runner/`, which no guest can access. See types/head-chain.ts for the format.
  *
- * A head is appended without a flush: a loss of power may take the newest ones, as it may take the newest records. The count must
- * never be ahead of the heads on the disk, so it names a head that is a minute old, and the newest one when a guest has ended.
+ * A head is appended without a flush: a power loss may lose the newest ones, as it may lose the newest records. The count must never be
+ * ahead of the heads on disk, so it covers heads that are a minute old, and all of them when a guest has ended.
  */
 import { createPrivateKey, createPublicKey, generateKeyPairSync, hkdfSync, sign } from 'node:crypto'
 import type { KeyObject } from 'node:crypto'
@@ -48,13 +48,13 @@ export interface HeadSigner {
 export function openHeadSigner(home: Home, user: UserId, clock: Clock): HeadSigner {
   const file = hostFiles(() => openHeads(home, user))
   let fault = hostFiles(() => file.read())
-  /** The file has what was signed, and no half of another line. */
+  /** Makes sure that the file has all signed heads and no torn line. */
   let isWhole = fault !== null || file.last()?.n !== undefined || file.begin(clock.now())
   let isReported = false
   const faultOnce = (): string | null => {
     if (isReported) return null
     isReported = true
-    return `the heads that were signed for ${user} were changed: ${fault}. Nothing is signed; run \`oxbow audit verify\``
+    return `the signed heads of ${user} were changed: ${fault}. Nothing new is signed; run \`oxbow audit verify\``
   }
   return {
     sign(head) {
@@ -70,10 +70,10 @@ export function openHeadSigner(home: Home, user: UserId, clock: Clock): HeadSign
         isWhole = true
         return null
       } catch (error) {
-        // A guest that can still be read is not ended for it: the next head seals this one too.
+        // Not a reason to stop the guest: the next head seals this one too.
         const isNews = isWhole
         isWhole = false
-        return isNews ? `the head of the journal of ${user} cannot be kept in ${file.path}: ${(error as Error).message}` : null
+        return isNews ? `the head of the journal of ${user} cannot be written to ${file.path}: ${(error as Error).message}` : null
       }
     },
     close() {
@@ -87,9 +87,9 @@ export function openHeadSigner(home: Home, user: UserId, clock: Clock): HeadSign
 }
 
 /**
- * Signs that a restore is about to replace the journal, before anything is replaced: `audit verify` then takes heads of what was
- * replaced as such, once the journal itself says that the restore took place. What is wrong with older heads is kept in it.
- * @throws OxbowError when it cannot be written: the restore must not go on
+ * Signs that a restore is about to replace the journal, before anything is replaced: `audit verify` then accepts the heads of the
+ * replaced journal once the journal records the restore. Faults of older heads are recorded in it.
+ * @throws OxbowError when it cannot be written: the restore must not continue
  */
 export function signRestore(
   home: Home,
@@ -106,7 +106,7 @@ export function signRestore(
   })
 }
 
-/** The same file for reading, by `audit verify`. */
+/** Reads the file for `audit verify`. */
 export function readSeal(home: Home, user: UserId): HeadSeal {
   return hostFiles(() => {
     const publicKey = createPublicKey(signingKey(home)).export({ type: 'spki', format: 'pem' }).toString()
@@ -115,7 +115,7 @@ export function readSeal(home: Home, user: UserId): HeadSeal {
   })
 }
 
-/** @returns what files in backups are sealed with: the user's keys, where there are some, and the runner's own */
+/** @returns the keys that seal files in backups: the user's, if any, and the runner's own */
 export function fileKeys(place: KeyPlace): FileKeys {
   const der = hostFiles(() => signingKey(place.home)).export({ type: 'pkcs8', format: 'der' })
   const own = Buffer.from(hkdfSync('sha256', der, '', 'oxbow backup root', 32)).toString('hex')
@@ -156,12 +156,12 @@ function openHeads(home: Home, user: UserId) {
       const text = readText(path) ?? ''
       lines = wholeLines(text)
       bytes = Buffer.byteLength(text)
-      // The rest of a torn line would swallow the next one.
+      // Otherwise the next line would be appended to the torn one.
       if (text !== '' && !text.endsWith('\n')) replace(lines)
       fault = checkHeads(user, { lines, count: count.read() }, null).faults[0]?.why ?? null
       return fault
     },
-    /** Signs the first head of the chain, which covers what an older version has signed. @returns false when the disk refuses it */
+    /** Signs the first head of the chain, which covers the heads of an older version. @returns false when it cannot be written */
     begin(at: number): boolean {
       lines = [...lines, base(lines, last() ?? emptyChain, at)]
       try {
@@ -205,7 +205,7 @@ function openCount(user: UserId, key: KeyObject, path: string) {
       counted = parseHeadCount(text)?.n ?? 0
       return text
     },
-    /** Counts the head of this line and all before it. A head that is counted already is left alone. */
+    /** Counts the head of this line and all before it, unless it is counted already. */
     put(line: string | undefined) {
       const n = parseHead(line ?? '')?.n
       if (line === undefined || n === undefined || n <= counted) return
@@ -235,7 +235,7 @@ function flush(path: string): void {
   }
 }
 
-/** Keeps the newest half and every second one of the older half; the first head and those of restores always. */
+/** Keeps the newest half, every second head of the older half, and always the first head and those of restores. */
 export function thinOut(lines: readonly string[]): readonly string[] {
   const middle = lines.length >> 1
   return lines.filter((line, index) => index >= middle || index % 2 === 0 || parseHead(line)?.restore !== undefined)
@@ -246,7 +246,7 @@ function headPaths(home: Home, user: UserId): { readonly heads: string; readonly
   return { heads: `${path}.jsonl`, count: `${path}.count.json` }
 }
 
-/** The key pair of this runner, made at first need. */
+/** The key pair of this runner, created on first use. */
 function signingKey(home: Home): KeyObject {
   const path = join(home.runner, 'signing-key.pem')
   const found = readText(path)
@@ -254,7 +254,7 @@ function signingKey(home: Home): KeyObject {
   const made = generateKeyPairSync('ed25519').privateKey.export({ type: 'pkcs8', format: 'pem' })
   const draft = `${path}.${process.pid}`
   writeFileSync(draft, made, { mode: 0o600 })
-  // Of two runners that start together one keeps its key; the other uses it.
+  // When two runners start together, one writes its key and the other uses it.
   placeFirst(draft, path)
   return parseKey(path, readFileSync(path, 'utf8'))
 }
@@ -270,7 +270,7 @@ function parseKey(path: string, pem: string): KeyObject {
   }
 }
 
-/** The last line may be torn after a power loss: it counts only when it is a head. */
+/** The last line may be torn after a power loss, so it is ignored unless it is a head. */
 function wholeLines(text: string): readonly string[] {
   const lines = text.split('\n')
   const rest = lines.pop() ?? ''
