@@ -1,4 +1,4 @@
-/** Parts of memory that are loaded with their first use, so that a guest that only waits has none of them. */
+/** Parts of memory that are loaded on first use, so that an idle guest loads none of them. */
 import type { Recall } from './recall/recalled.ts'
 import type { RecallDeps } from './recall/create-recall.ts'
 
@@ -11,7 +11,7 @@ export function loadSummary(): Promise<typeof import('./summary/rolling.ts')> {
   return import('./summary/rolling.ts')
 }
 
-/** How tidying is recorded and reported. */
+/** Records and reports of tidying. */
 export function loadTidy(): Promise<typeof import('./tidy/tidy-change.ts')> {
   return import('./tidy/tidy-change.ts')
 }

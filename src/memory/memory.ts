@@ -1,6 +1,5 @@
 /**
- * Memory, as the rest of the program uses it: what keeps, finds and forgets, behind one port. Nothing of it is started or loaded before
- * its first use: an idle guest has the record of its options and nothing else.
+ * The public API of memory: indexing, recall and forgetting behind one port. Nothing is started or loaded before its first use.
  */
 import { createHasher, type Hasher, type MemoryEntry, type MemoryStats, type MemoryStore, type Store } from '../store/index.ts'
 import { type Clock, type Config, once, type Once, OxbowError, type SessionId, toFailure } from '../types/index.ts'
@@ -22,13 +21,13 @@ import type { TextEngine } from './text/text-engine.ts'
 import type { Tidy } from './tidy/tidy.ts'
 
 export interface Memory {
-  /** Whether a turn of this session has anything to be reminded of. A promise only the first time. */
+  /** Whether there is anything to recall for a turn of this session. A promise only the first time. */
   hasOthers(session: SessionId): boolean | Promise<boolean>
-  /** Something was said: it is indexed soon, behind whatever else goes on. */
+  /** Schedules indexing of new messages in the background. */
   poke(): void
-  /** Resolves when what was said before can be found, or after a moment. */
+  /** Resolves when earlier messages are indexed, or after a short timeout. */
   caughtUp(): Promise<void>
-  /** What is recalled before a turn. */
+  /** Recall before a turn. */
   recallForTurn(question: TurnQuestion): Promise<TurnMemory>
   recall(): Promise<Recall>
   notes(): Promise<Notes>
@@ -37,7 +36,7 @@ export interface Memory {
   transfer(): Promise<Transfer>
   forgetting(): Promise<Forgetting>
   tidy(): Promise<Tidy>
-  /** Tidying has changed what is hot. */
+  /** Call after tidying has changed which entries are hot. */
   tidied(): void
   /** @throws OxbowError `not_found` */
   why(id: string): Promise<Provenance>
@@ -55,33 +54,33 @@ export interface Reindexed {
   readonly messages: number
   /** Notes, facts, sections of documents, summaries. */
   readonly written: number
-  /** Vectors are being made again; false where there is no embedder. */
+  /** True while vectors are being rebuilt; false without an embedder. */
   readonly vectors: boolean
 }
 
 export interface MemoryReport extends MemoryStats {
-  /** Seq that the indexer has read to, and the newest of the journal. */
+  /** Last record that was indexed, and the newest record of the journal. */
   readonly indexed: number
   readonly journal: number
-  /** Passages that wait for a vector of the active model. */
+  /** Passages without a vector of the active model. */
   readonly waiting: number
-  /** Why indexing stands still; null while it works. */
+  /** Why indexing has stopped; null while it works. */
   readonly problem: string | null
 }
 
-/** What memory needs of the program that it belongs to. */
+/** Dependencies of memory. */
 export interface MemoryHost {
-  /** Erases bodies of the journal, with a record of it. */
+  /** Erases bodies of journal records and journals the erasure. */
   readonly erase: EraseBodies
-  /** Erases what was derived from messages elsewhere: summaries, titles. */
+  /** Erases data derived from messages elsewhere: summaries and titles. */
   readonly eraseDerived: Eraser
-  /** Makes vectors where `memory.embedder` names a model of a provider, on record and under budgets. */
+  /** Makes vectors when `memory.embedder` names a model of a provider; requests are journaled and budgeted. */
   readonly embed: EmbeddingService['embed']
 }
 
 export interface MemoryOptions {
   readonly store: Store
-  /** Absent: the store itself erases bodies, and no service can be asked. */
+  /** If absent, the store itself erases bodies, and no service can be used. */
   readonly host?: MemoryHost
   readonly config: Config['memory']
   readonly clock: Clock
@@ -95,7 +94,7 @@ export interface MemoryOptions {
   readonly questionMs?: number
 }
 
-/** Puts memory together from its parts, each loaded when it is first asked for. */
+/** Creates memory; each part is loaded on first use. */
 export function createMemory(options: MemoryOptions): Memory {
   const { store, config, clock } = options
   const presence = createMemoryPresence(store.memory)
@@ -131,12 +130,12 @@ export function createMemory(options: MemoryOptions): Memory {
   )
   const turnRecall = lazyTurnRecall(deps, recall, config)
   const keepers = lazyKeepers(deps, config)
-  // Where messages are not kept, a turn that forgot something is waited for all the same.
+  // A turn that forgot something is awaited even when messages are not indexed.
   const reads = (): boolean => !closed && (config.index_messages || forgetting.made() !== null)
   return {
     hasOthers: (session) => config.recall && config.recall_tokens > 0 && presence.hasOthers(session),
     poke() {
-      // Once, for what a stop left undone; later ones follow from what is put.
+      // Once, for work that a stop left unfinished; later runs follow from writes.
       if (vectors.made() === null) void presence.hasAny().then((has) => void (has && makeVectors()), notSaidHere)
       if (reads()) void indexer().then((each) => each.poke(), notSaidHere)
     },
@@ -173,7 +172,7 @@ async function openIndex(deps: KeepDeps, own: Pick<JournalIndexDeps, 'keeps' | '
   return (await import('./keep/journal-index.ts')).createJournalIndex({ ...deps, ...own })
 }
 
-/** What writes: notes and what becomes of them, documents, whole files, and the tidying. */
+/** The writing parts: notes and corrections, documents, import and export, tidying. */
 function lazyKeepers(
   deps: KeepDeps,
   { consolidation }: MemoryOptions['config'],
@@ -190,7 +189,7 @@ function lazyKeepers(
 
 interface Reindexing {
   readonly indexer: () => Promise<JournalIndex>
-  /** Null: nothing has vectors. */
+  /** Null without an embedder. */
   readonly vectors: (() => Promise<VectorIndex>) | null
 }
 
@@ -198,18 +197,18 @@ async function reindex(deps: KeepDeps, { indexer, vectors }: Reindexing, signal:
   const messages = await (await indexer()).rebuild(signal)
   const { rereadWritten } = await import('./keep/journal-index.ts')
   const written = await rereadWritten(deps, signal)
-  // With a service they take as long as they take; why they stand still is in the report.
+  // With a service this may take long; the report says why it has stopped.
   await vectors?.().then((index) => void index.rebuild().catch(() => {}))
   return { messages, written, vectors: vectors !== null }
 }
 
-/** What reads, ranks and makes vectors. */
+/** The reading parts: recall, ranking, vectors. */
 interface Readers {
   readonly text: Once<TextEngine>
   readonly wanted: Once<Wanted>
   readonly recall: Once<Recall>
   readonly vectors: Once<VectorIndex>
-  /** Why questions are asked without a vector; null while they have one. */
+  /** Why queries have no vector; null while they have one. */
   questionFault(): unknown
 }
 
@@ -233,7 +232,7 @@ function lazyReaders(options: MemoryOptions, writer: ExclusiveWriter, embed: Emb
       import('./embed/vector-index.ts'),
     ])
     const { meanwhile, poke } = await vectors()
-    // A guest that only answers goes on with what a stop left undone, too.
+    // A guest that only searches also resumes work that a stop left unfinished.
     poke()
     asking = askedMeanwhile(await text(), { meanwhile, monotonicMs: clock.monotonicMs, patienceMs: options.questionMs })
     return (await wanted()).counting(createRecall({ store: store.memory, text: asking, now: clock.now }))
@@ -246,7 +245,7 @@ async function startText({ config }: MemoryOptions, service: EmbeddingService): 
   return createTextEngine({ embedder: config.embedder, service })
 }
 
-/** A store that fails, or what cannot be loaded, says so to whoever asks next. */
+/** A failure of the store or of loading rejects the next request. */
 function notSaidHere(): void {}
 
 function withoutHost(store: Store): MemoryHost {
@@ -255,14 +254,14 @@ function withoutHost(store: Store): MemoryHost {
     eraseDerived: async () => 0,
     embed: (model) =>
       Promise.reject(
-        new OxbowError('bad_config', `The embedder ${model} is a service, and none can be reached from here.`, {
+        new OxbowError('bad_config', `The embedder ${model} is a service, which cannot be reached from here.`, {
           hint: 'Set memory.embedder to words-50k, or ask a running guest.',
         }),
       ),
   }
 }
 
-/** What counts, indexes and makes vectors has its last words; a service that is being asked for vectors is not waited for. */
+/** Stops indexing and vectors after their current step; does not wait for a service. */
 async function closeAll({ text, wanted, vectors }: Readers, index: Promise<JournalIndex> | null): Promise<void> {
   await (await wanted.made())?.close()
   await (await index)?.close()
@@ -272,7 +271,7 @@ async function closeAll({ text, wanted, vectors }: Readers, index: Promise<Journ
   await ended
 }
 
-/** @param indexing why nothing new is found @param embedding why what is found is found by words only */
+/** @param indexing why new messages are not found @param embedding why search uses words only */
 async function report({ memory, store }: KeepDeps, indexing: unknown, embedding: unknown): Promise<MemoryReport> {
   const [stats, indexed, head] = await Promise.all([memory.stats(), memory.cursor('journal'), store.head()])
   const active = stats.models.find(({ state }) => state === 'active')
@@ -287,19 +286,19 @@ async function report({ memory, store }: KeepDeps, indexing: unknown, embedding:
 }
 
 /**
- * Whether there is anything to recall at all, known without asking: a turn of somebody who has said nothing elsewhere must not cost
- * a look. Asked of the store once, then kept by what is written here.
+ * Tracks whether there is anything to recall, so that a turn without other memories costs no query. Reads the store once, then follows
+ * the writes.
  */
 
 interface MemoryPresence {
-  /** Whether memory holds anything but the messages of this session. A promise only the first time. */
+  /** Whether memory holds anything besides the messages of this session. A promise only the first time. */
   hasOthers(session: SessionId): boolean | Promise<boolean>
   /** Whether memory holds anything at all. */
   hasAny(): Promise<boolean>
   put(entries: readonly MemoryEntry[]): void
 }
 
-/** Nothing; messages of one session alone; or more than that. */
+/** Nothing; only messages of one session; or more. */
 type Held = { readonly kind: 'nothing' } | { readonly kind: 'one'; readonly session: string } | { readonly kind: 'more' }
 
 function createMemoryPresence(memory: MemoryStore): MemoryPresence {
@@ -319,7 +318,7 @@ function createMemoryPresence(memory: MemoryStore): MemoryPresence {
       const [other] = newest.kind !== 'message' || newest.session === '' ? [newest] : await memory.list({ notSession: newest.session }, 1)
       found = other === undefined ? { kind: 'one', session: newest.session } : { kind: 'more' }
     }
-    // What was written meanwhile was seen by the look or is counted below.
+    // Writes during the query are either seen by it or counted below.
     held ??= found
   }
   const answer = (session: SessionId): boolean =>

@@ -1,4 +1,4 @@
-/** Correction as a verb: one memory takes the place of another, contradicts it, or confirms it. Nothing is lost by a correction. */
+/** Corrections: one memory supersedes, contradicts or confirms another. No correction loses data. */
 import type { MemoryChange, MemoryEntry, MemoryPatch } from '../../store/index.ts'
 import { type CallContext, OxbowError } from '../../types/index.ts'
 import { extraOf } from './memory-item.ts'
@@ -18,7 +18,7 @@ export interface Corrections {
    * `not_found`, `bad_input` (e.g. it was superseded already)
    */
   supersede(id: string, note: { content: string; tags: readonly string[] | null; from: number | null }, asking: Asking): Promise<string>
-  /** Both know of each other. @throws OxbowError `not_found`, `bad_input` */
+  /** Records the contradiction in both entries. @throws OxbowError `not_found`, `bad_input` */
   contradict(id: string, other: string): Promise<void>
   confirm(id: string, other: string | null): Promise<void>
   /**
@@ -26,16 +26,16 @@ export interface Corrections {
    * `not_found`, `bad_input`
    */
   setValid(id: string, from: number | null, to: number | null): Promise<number | null>
-  /** A person trusts it from now on: the label `untrusted` leaves, and who took it off is on record. @throws OxbowError `not_found` */
+  /** Removes the label `untrusted` and records who removed it. @throws OxbowError `not_found` */
   promote(id: string, by: string): Promise<void>
-  /** It does not fade any more, or again. @throws OxbowError `not_found`, `bad_input` for what does not fade, or was written by others */
+  /** Pins an entry so that it does not fade, or unpins it. @throws OxbowError `not_found`, `bad_input` for a kind that does not fade, or untrusted text */
   pin(id: string, isPinned: boolean): Promise<void>
 }
 
 export function createCorrections(deps: KeepDeps, notes: Notes): Corrections {
   const { clock } = deps
   const entryOf = async (id: string): Promise<MemoryEntry> => (await notes.find(id)).entry
-  /** Read and changed with no change between: what others say of it at the same time, or forget, would be undone. */
+  /** Reads and writes exclusively; otherwise concurrent changes or erasures would be undone. */
   const change = (made: () => Promise<readonly MemoryChange[]>): Promise<void> =>
     deps.writer.run(async (memory) => memory.change(await made()))
   return {
@@ -47,8 +47,8 @@ export function createCorrections(deps: KeepDeps, notes: Notes): Corrections {
       const now = clock.now()
       const since = from ?? now
       if (since < before.validFrom && !isUndated(before)) {
-        throw new OxbowError('bad_input', `${id} begins only later than that date.`, {
-          hint: `Give a later date, or none for now. To change when ${id} began: memory_valid, oxbow memory edit ${id} --from DATE.`,
+        throw new OxbowError('bad_input', `${id} only becomes valid after that date.`, {
+          hint: `Give a later date, or none for now. To change its start: memory_valid, oxbow memory edit ${id} --from DATE.`,
         })
       }
       const isPerson = !byAgent(asking)
@@ -56,7 +56,7 @@ export function createCorrections(deps: KeepDeps, notes: Notes): Corrections {
         validFrom: since,
         supersedes: [id],
         ...(before.kind === 'note' && { type: before.type }),
-        // A person who corrects means it.
+        // A correction by a person is intended.
         ...(isPerson && { protection: 'high' as const }),
         ...(!isPerson && { labels: before.labels }),
       })
@@ -78,7 +78,7 @@ export function createCorrections(deps: KeepDeps, notes: Notes): Corrections {
           await entryOf(other)
           return [{ change: 'patch', id, patch: { confirmedBy: withRelated(entry.confirmedBy, other), updatedAt: now } }]
         }
-        // A person's or an agent's word, without another memory: it counts as one more use of it.
+        // A confirmation without another memory counts as one more use.
         return [{ change: 'patch', id, patch: { accesses: entry.accesses + 1, accessedAt: now, updatedAt: now } }]
       }),
     async setValid(id, from, to) {
@@ -88,7 +88,7 @@ export function createCorrections(deps: KeepDeps, notes: Notes): Corrections {
         const validFrom = from ?? entry.validFrom
         if (to === null && entry.supersededBy !== '') validTo = entry.validTo
         if (validTo !== null && validTo < validFrom)
-          throw new OxbowError('bad_input', 'It would end before it begins.', { hint: 'Swap the two dates, or give an earlier beginning.' })
+          throw new OxbowError('bad_input', 'The end is before the start.', { hint: 'Swap the two dates, or give an earlier start.' })
         return [{ change: 'patch', id, patch: { validFrom, validTo, updatedAt: clock.now() } }]
       })
       return validTo
@@ -98,15 +98,15 @@ export function createCorrections(deps: KeepDeps, notes: Notes): Corrections {
   }
 }
 
-/** Nobody has said since when it holds: its beginning is when it was written. */
+/** The start of validity is unknown: it is when the entry was written. */
 function isUndated({ validFrom, createdAt }: MemoryEntry): boolean {
   return validFrom === createdAt
 }
 
-/** The first moment that a date can name. */
+/** The earliest date there is. */
 const sinceEver = -8.64e15
 
-/** Of two who supersede an entry at once the second is told, and what it wrote goes again. */
+/** When two supersede an entry at once, the second fails and its new entry is removed. */
 async function takePlace({ writer, changed }: KeepDeps, id: string, patch: MemoryPatch & { readonly supersededBy: string }): Promise<void> {
   const { supersededBy: next } = patch
   const other = await writer.run(async (memory) => {
@@ -130,13 +130,13 @@ async function takePlace({ writer, changed }: KeepDeps, id: string, patch: Memor
   throw supersededAlready(other)
 }
 
-/** One that is gone again, because it was wrong, is none. */
+/** Ignores a successor that has been erased. */
 async function hasSuccessor(memory: KeepDeps['memory'], { supersededBy }: MemoryEntry): Promise<boolean> {
   return supersededBy !== '' && (await memory.items([supersededBy])).length > 0
 }
 
 function supersededAlready({ id, supersededBy }: MemoryEntry): OxbowError {
-  return new OxbowError('bad_input', `${id} was superseded by ${supersededBy} already.`, { hint: `Supersede ${supersededBy} instead.` })
+  return new OxbowError('bad_input', `${id} is already superseded by ${supersededBy}.`, { hint: `Supersede ${supersededBy} instead.` })
 }
 
 /** Tags are words, too: what others may have written is no part of what a person says, which is trusted. */
@@ -162,7 +162,7 @@ function pinOf(entry: MemoryEntry, isPinned: boolean, now: number): MemoryChange
 
 function assertPinnable({ id, kind, labels }: MemoryEntry): void {
   if (kind !== 'note' && kind !== 'fact') {
-    throw new OxbowError('bad_input', `${id} is a ${kind}, and does not fade.`, { hint: 'Pin a note; memory.save makes one.' })
+    throw new OxbowError('bad_input', `${id} is a ${kind}, which does not fade.`, { hint: 'Pin a note; memory.save makes one.' })
   }
   if (!labels.includes('untrusted')) return
   throw new OxbowError('bad_input', `${id} was written by others, or after reading what others wrote.`, {
@@ -171,15 +171,15 @@ function assertPinnable({ id, kind, labels }: MemoryEntry): void {
 }
 
 async function pairOf(entryOf: (id: string) => Promise<MemoryEntry>, id: string, other: string): Promise<[MemoryEntry, MemoryEntry]> {
-  if (id === other) throw new OxbowError('bad_input', 'A memory cannot be set against itself.', { hint: 'Name two ids.' })
+  if (id === other) throw new OxbowError('bad_input', 'A memory cannot contradict or confirm itself.', { hint: 'Name two ids.' })
   return [await entryOf(id), await entryOf(other)]
 }
 
 function contradicted(entry: MemoryEntry, other: string, updatedAt: number): MemoryChange {
   const contradicts = [...new Set([...entry.contradicts, other])].sort()
   if (contradicts.length > maxRelations) {
-    throw new OxbowError('limit_reached', `${entry.id} is contradicted by ${maxRelations} others already.`, {
-      hint: 'Supersede it by one that says what holds.',
+    throw new OxbowError('limit_reached', `${entry.id} is already contradicted by ${maxRelations} others.`, {
+      hint: 'Supersede it with a correct one.',
     })
   }
   return { change: 'patch', id: entry.id, patch: { contradicts, updatedAt } }

@@ -1,4 +1,4 @@
-/** Documents: a text that stands in memory under its address, as sections that are neighbours. The same again is nothing, another replaces. */
+/** Documents: a text stored under its address in consecutive sections. Ingesting the same text again does nothing; a changed text replaces it. */
 import type { MemoryChange, MemoryEntry } from '../../store/index.ts'
 import { type CallContext, type Label, OxbowError } from '../../types/index.ts'
 import { entryPages, extraOf, freshFacts, makeItem } from './memory-item.ts'
@@ -10,14 +10,14 @@ import { cleanTags, withoutSecrets } from './note-rules.ts'
 import { joinedLabels, originOf } from './provenance.ts'
 
 export interface DocumentText {
-  /** Where it is, as a person would name it: `/shared/docs/plan.md`, a URL. */
+  /** Path or URL, e.g. `/shared/docs/plan.md`. */
   readonly address: string
   readonly title: string
   readonly text: string
   readonly format: TextFormat
   readonly tags: readonly string[]
   readonly labels: readonly Label[]
-  /** Of the file as it was read: the same file again is passed over before it is converted. */
+  /** Hash of the file as read: an unchanged file is skipped before conversion. */
   readonly file: string
 }
 
@@ -31,7 +31,7 @@ export interface Ingested {
 export interface Documents {
   /** @throws OxbowError `limit_reached` for a text that is too long, `bad_input` for one without words */
   put(document: DocumentText, asking: Pick<CallContext, 'id' | 'caller'>): Promise<Ingested>
-  /** What stands in memory of this address: which file, and what was said of it. Null: nothing does. */
+  /** The stored file hash, tags and labels of this address, or null. */
   known(address: string): Promise<{ readonly file: string; readonly tags: readonly string[]; readonly labels: readonly Label[] } | null>
   remove(address: string): Promise<Ingested>
   /** Addresses that begin with `under`. */
@@ -66,7 +66,7 @@ export function createDocuments(deps: KeepDeps): Documents {
   }
 }
 
-/** @param before the first section as it stands in memory */
+/** @param before the first section as stored */
 async function putDocument(
   deps: KeepDeps,
   document: DocumentText,
@@ -81,7 +81,7 @@ async function putDocument(
       hint: 'A scan without text can be shown to a model, and a note made of it.',
     })
   if (text.length > maxDocumentCharacters) {
-    throw new OxbowError('limit_reached', `${address} has ${text.length} characters; ${maxDocumentCharacters} is the most.`, {
+    throw new OxbowError('limit_reached', `${address} has ${text.length} characters; the limit is ${maxDocumentCharacters}.`, {
       hint: 'Ingest parts of it as files of their own.',
     })
   }
@@ -116,7 +116,7 @@ async function putDocument(
     await memory.change(items.map((item): MemoryChange => ({ change: 'put', item })))
     deps.changed({ put: items.map(({ entry }) => entry) })
   }
-  // What it had more of before goes last: a crash in between leaves too much and never too little.
+  // Surplus sections are removed last: a crash in between leaves too much, never too little.
   await erase(deps, await idsFrom(deps, address, sections.length, before === undefined ? 0 : (extraOf(before).sections ?? 0)))
   return { address, state: before === undefined ? 'new' : 'replaced', sections: sections.length, characters: text.length }
 }
@@ -149,7 +149,7 @@ export function cutSections(text: string): readonly string[] {
       const line = text.lastIndexOf('\n', end)
       const space = text.lastIndexOf(' ', end)
       end = [paragraph, line, space].find((place) => place > least) ?? end
-      // Never within a pair of surrogates.
+      // Never between surrogates.
       if (/[\uD800-\uDBFF]/.test(text[end - 1] ?? '')) end -= 1
     }
     const section = text.slice(at, end)

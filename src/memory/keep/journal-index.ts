@@ -1,8 +1,7 @@
 /**
- * The indexer: reads the journal by cursor and keeps what was said. It runs behind the turns, never before them: a turn that has
- * ended pokes it, and one run at a time reads page after page until nothing is new. The cursor commits with the entries that it
- * stands for, so that a guest that was killed goes on where it stopped; entries have the ids of their calls, so that what is read
- * twice is there once.
+ * The indexer: reads the journal by cursor and stores its messages as memory entries. It never delays a turn: the end of a turn
+ * triggers it, and one run at a time reads page after page until nothing is new. The cursor commits with its entries, so that a killed
+ * guest resumes where it stopped; entries have the ids of their calls, so that reading twice creates no duplicates.
  */
 import { type MemoryChange, type MemoryEntry, type MemoryItem, parseReference } from '../../store/index.ts'
 import {
@@ -23,17 +22,17 @@ import { type Draft, entryPages, freshFacts, makeItem, wholeText } from './memor
 import { baseImportance } from '../tidy/decay.ts'
 
 export interface JournalIndex {
-  /** There may be something new. Costs nothing: the work comes later. */
+  /** Schedules a run; returns at once. */
   poke(): void
-  /** Resolves when all that was journaled before is indexed, or after a moment. Never rejects. */
+  /** Resolves when everything journaled so far is indexed, or after a short timeout. Never rejects. */
   caughtUp(): Promise<void>
-  /** Reads the whole journal again. What was changed of entries by hand stays. @returns how many messages were found. */
+  /** Reads the whole journal again. Manual changes to entries are kept. @returns the number of messages found. */
   rebuild(signal: AbortSignal): Promise<number>
-  /** Something was forgotten: what is held of it in memory goes. */
+  /** Drops cached text of forgotten entries. */
   dropHeld(): void
-  /** Why it stands still; null while it works. */
+  /** Why it has stopped; null while it works. */
   fault(): unknown
-  /** Ends after the stretch under way. */
+  /** Stops after the current batch. */
   close(): Promise<void>
 }
 
@@ -104,7 +103,7 @@ export function createJournalIndex(deps: JournalIndexDeps): JournalIndex {
       timer = null
       void start()
     }, indexLingerMs)
-    // What is not indexed when the guest ends is indexed by the next one.
+    // The next guest indexes what is left.
     timer.unref()
   }
   return {
