@@ -1,4 +1,4 @@
-/** Pasting into a line editor: the terminal marks what is pasted, and the line gets it, or a mark that stands for it. */
+/** Pasting into a line editor: in bracketed-paste mode, pasted text is inserted into the line, or a placeholder for long text. */
 import { EventEmitter } from 'node:events'
 import type { Interface } from 'node:readline'
 import { StringDecoder } from 'node:string_decoder'
@@ -18,7 +18,7 @@ interface Pasting {
   expand(line: string): string
   /** Before a backspace: erases a mark before the cursor up to its last character, which the key itself erases. */
   eraseMark(lines: Interface): void
-  /** Leaves terminal and input as they were. */
+  /** Restores terminal and input. */
   close(): void
 }
 

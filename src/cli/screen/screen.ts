@@ -1,4 +1,4 @@
-/** The port to where a chat reads and writes; `tty-screen.ts` is for a person, `plain-screen.ts` for pipes and files. */
+/** The port through which a chat reads and writes, and its implementation for pipes and files; `tty-screen.ts` is the one for terminals. */
 import { createInterface } from 'node:readline'
 import { columnsOf } from '../terminal.ts'
 import { writtenOut } from '../view/terminal-text.ts'
@@ -9,7 +9,7 @@ export interface Screen {
   line(text: string): void
   /** The same, to the letter. */
   exactLine(text: string): void
-  /** Prints text that goes on. */
+  /** Prints text without ending the line. */
   stream(text: string): void
   /** Shows lines that the next ones replace, below all others; none takes them away. Absent: what is printed stays. */
   live?(lines: readonly string[]): void
@@ -37,7 +37,7 @@ interface LineWriter {
   line(text: string): void
   exactLine(text: string): void
   stream(text: string): void
-  /** Ends the line that is open, if one is. */
+  /** Ends the current line if it is not empty. */
   breakLine(): void
   /** Somebody else has begun a line of their own. */
   isBroken(): void

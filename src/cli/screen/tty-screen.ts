@@ -1,6 +1,6 @@
 /**
- * A screen that streams character by character. As soon as the person types, what comes in waits, and is printed when the line
- * is entered or erased: nothing is lost and nothing is torn.
+ * A terminal screen that streams character by character. While the person types, output is buffered; it is printed when the line is
+ * entered or erased.
  */
 import { clearScreenDown, createInterface, cursorTo, moveCursor } from 'node:readline'
 import type { Interface, Key } from 'node:readline'
@@ -110,7 +110,7 @@ function createPrompt(lines: Interface, output: NodeJS.WriteStream, breakLine: (
     if (shown === null) breakLine()
     shown = text
     lines.setPrompt(text)
-    // Keeps what is typed, and its cursor.
+    // Keeps the typed text and the cursor.
     lines.prompt(true)
   }
   const hide = (): void => {

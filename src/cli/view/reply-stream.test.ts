@@ -49,7 +49,7 @@ void test('an answer that begins again is marked with who answers now and why, a
 void test('words that are the same are not shown again, and who said them is told after them', () => {
   assert.equal(
     play([more('It is Pa'), restart(), more('It '), more('is Paris'), more('.')], 'It is Paris.'),
-    'It is Paris.\n— the answer was begun again, with the same words, by b/two: The connection was lost —\n',
+    'It is Paris.\n— the answer was restarted, with the same words, by b/two: The connection was lost —\n',
   )
 })
 

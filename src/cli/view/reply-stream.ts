@@ -1,4 +1,4 @@
-/** Prints a turn's text as it comes, step by step, and the reply where it was not the last thing said. */
+/** Prints a turn's text as it streams, and the reply when it differs from the last streamed text. */
 import type { FollowEvent, RestartCause } from '../../client/index.ts'
 import { maxRestartReasonChars } from '../limits.ts'
 import { plainLine, plainText } from './terminal-text.ts'
@@ -113,7 +113,7 @@ function compareBegun({ shown, cause }: Begun, said: string, isWhole: boolean): 
 /** For an answer of which nothing that can be seen was shown, or of which all of it holds: who answers is said nevertheless. */
 function takeoverMark({ shown, cause }: Begun): string | null {
   if (cause === null) return null
-  const what = shown === '' ? 'the answer is from' : 'the answer was begun again, with the same words, by'
+  const what = shown === '' ? 'the answer is from' : 'the answer was restarted, with the same words, by'
   return `— ${what} ${modelOf(cause)}: ${reasonOf(cause)} —`
 }
 

@@ -51,7 +51,7 @@ interface Run {
   readonly deps: JournalIndexDeps
   /** What a session's context held when a call of it began, until that call's message is met. */
   readonly labels: Map<CallId, readonly Label[]>
-  /** The newest message by session. */
+  /** The newest message of each session. */
   readonly last: RecentMap<SessionId, string>
   /** What `memory.forget` could not erase, by the seq of its outcome: the cursor stays before it until it is done. */
   readonly owed: Map<number, OwedForgetting>
@@ -62,7 +62,7 @@ export function createJournalIndex(deps: JournalIndexDeps): JournalIndex {
   const ending = new AbortController()
   /** There may be something new: soon enough after the run under way. */
   let wanted = false
-  /** Somebody waits for it. */
+  /** True when a caller is waiting. */
   let hurried = false
   /** How far this indexer has read; the kept cursor may be further back, before what is owed. */
   let read: number | null = null
@@ -154,7 +154,7 @@ async function rebuild(run: Run, signal: AbortSignal, isClosed: () => boolean): 
   return found
 }
 
-/** Where a page is parted: changes that wait wait for one stretch, and not for a page of long messages. */
+/** Splits a page into batches, so that waiting changes wait for one batch, not a page of long messages. */
 function* stretchEnds(page: readonly JournalRecord[]): Generator<number, void, undefined> {
   let bytes = 0
   for (const [at, { seq, name, phase, body }] of page.entries()) {
@@ -258,7 +258,7 @@ async function draftOf(run: Run, { id, author, text, record }: SaidMessage): Pro
   return { entry, text, format: 'markdown', before }
 }
 
-/** What a person writes is the person's own, also where the conversation has seen what others wrote. */
+/** A person's message is trusted, even after the conversation has seen untrusted text. */
 function ownLabels(author: SaidMessage['author'], { actor }: JournalRecord, held: readonly Label[]): readonly Label[] {
   return author === 'user' && actor.startsWith('user:') ? held.filter((label) => label !== 'untrusted') : held
 }
@@ -286,7 +286,7 @@ async function keepChanges({ memory }: JournalIndexDeps, items: readonly MemoryI
   })
 }
 
-/** @returns how many were read */
+/** @returns the number of records read */
 export async function rereadWritten(deps: KeepDeps, signal: AbortSignal): Promise<number> {
   const { memory } = deps
   const text = await deps.text()

@@ -1,4 +1,4 @@
-/** Limits of what is kept, with their reasons. */
+/** Limits of stored memory, with their reasons. */
 
 /** A note is a fact, not a document: longer texts are ingested as files. */
 export const maxNoteCharacters = 8_000
@@ -17,9 +17,9 @@ export const indexPage = 200
 export const indexStretchBytes: number = 64 * 1024
 /** Turns that end within this time are indexed together: under load that is half of the work. A search does not wait for it. */
 export const indexLingerMs = 200
-/** After a failure the indexer waits for the next turn, and at least this long: a sick store is not asked in a circle. */
+/** After a failure the indexer waits for the next turn, and at least this long, so as not to retry in a tight loop. */
 export const indexRestMs = 1_000
-/** A search waits this long for what was said just now, then it answers from what is there. */
+/** A search waits this long for recent messages to be indexed. */
 export const catchUpMs = 1_500
 /** Last messages kept by session, as context of the next; others are read again. */
 export const maxHeldContexts = 200
@@ -30,7 +30,7 @@ export const maxSessions = 3
 export const maxRelations = 32
 /** Memories looked through at once for what is to be forgotten: the event loop has them for a millisecond. */
 export const forgetItems = 32
-/** Records of a session that are looked through at once for what a turn said. */
+/** Records of a session read at once to find what a turn said. */
 export const turnPage = 100
 /** Forgettings whose words are held until their turns have ended; of more the words are read from the turns themselves. */
 export const maxHeldForgettings = 100
@@ -38,28 +38,28 @@ export const maxHeldForgettings = 100
 export const maxExchanges = 500
 /** Words of what is forgotten that are looked for in what was searched for, the longest: the others are seldom what tells it. */
 export const maxQueryWords = 16
-/** Bodies erased at once, as the store allows. */
+/** Bodies erased at once: the store's limit. */
 export const eraseBatch = 1_000
-/** A phrase shorter than this stands in too many places to be meant. */
+/** A shorter phrase occurs in too many places to be intended. */
 export const minForgetCharacters = 4
 /** The same of scripts with a letter for a syllable or a word: names of people have two of them. */
 export const minForgetDense = 2
-/** Entries that one call forgets. More is a decision about a session or a document, which has its own name. */
+/** Entries that one call can forget. To erase more, delete a session or a document. */
 export const maxForgotten = 1_000
 
-/** Text of one document: a book. Beyond it only a part would be found, so it is refused by name. */
+/** Characters of one document: a book. A longer one is refused, as only part of it could be indexed. */
 export const maxDocumentCharacters: number = 4 * 1024 * 1024
 /** One entry of a document: large enough that few are needed, small enough that one is written at once. */
 export const sectionCharacters: number = 16 * 1024
 /** Sections that the longest document can have: each but the last is at least half full. */
 export const maxSections: number = (2 * maxDocumentCharacters) / sectionCharacters + 1
 
-/** Entries listed at once, without their texts: the most that the store gives. */
+/** Entries listed at once, without texts: the store's limit. */
 export const listPage = 1_000
 /** Entries written at once. */
 export const writeBatch = 64
 /** Lines of one export page, and of one import. */
 export const transferPage = 200
-/** Ids that were shown in a session lately and are not shown again at once. */
+/** Ids recently shown in a session, which are not shown again immediately. */
 export const maxShown = 200
 export const maxShownSessions = 500

@@ -1,6 +1,6 @@
 /**
- * Which records of the journal are something that was said: what a person sent, and what the agent answered in the end. Not the
- * words between two tool calls, and not what tools brought: a document is in memory when somebody ingests it.
+ * Decides which journal records are messages: what a person sent and the agent's final reply. Text between tool calls and tool results
+ * are not; a document enters memory when it is ingested.
  */
 import { parseErased, parseReference, type Store } from '../../store/index.ts'
 import {
@@ -25,14 +25,14 @@ export interface SaidMessage {
 
 type Named = Pick<JournalRecord, 'name' | 'phase'>
 
-/** Whether the body of a record matters at all: the others need not be read. */
+/** Whether the body of a record is needed; the others are not read. */
 export function mayMatter({ name, phase }: Named): boolean {
   if (name === 'turn.send') return phase === 'intent' || phase === 'started' || phase === 'outcome' || phase === 'reconciled'
   if (name === 'model.generate') return phase === 'intent' || phase === 'outcome'
   return false
 }
 
-/** @param body of the record, parsed. @returns null when nothing was said to anybody. */
+/** @param body parsed body of the record. @returns null when the record is not a message. */
 export function saidIn(record: JournalRecord, body: JsonObject): SaidMessage | null {
   const said = (author: SaidMessage['author'], text: unknown): SaidMessage | null => {
     if (typeof text !== 'string' || text.trim() === '' || record.session === '') return null
