@@ -15,7 +15,6 @@ export const depthRules: DepthRules = {
     'src/memory/summary/rolling.ts': 'public API of summaries, loaded with the first one',
     'src/memory/summary/summary-limits.ts': 'limits of summaries',
     'src/memory/text/text-limits.ts': 'limits of the text thread, which loads no other limits',
-    'src/types/git-runs.ts': 'one list for hands and the kernel, which hands import without zod',
     'src/types/write-whole.ts': 'the only code in types that writes to disk',
   },
 }
