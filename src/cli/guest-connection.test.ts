@@ -136,7 +136,7 @@ void test('--continue goes on with the newest session that has a message', { tim
     configure(home, says({ text: 'done' }))
     const none = await start(home, 'run', '--continue', 'hello').over
     assert.equal(none.exit, errorTable.not_found.exit)
-    assert.match(none.err, /^error: there is no session to continue\nhint: Leave out --continue to start one\.\n$/)
+    assert.match(none.err, /^error: there is no session to continue\nhint: Omit --continue to start one\.\n$/)
     for (const args of [['first'], ['second'], ['--continue', 'third']]) assert.equal((await start(home, 'run', ...args).over).exit, 0)
     assert.match((await start(home, 'sessions').over).out, /^\S+ .* 2 turns  second\n\S+ .* 1 turn {3}first\n$/)
     const both = await start(home, 'run', '--continue', '--session', '0', 'x').over
