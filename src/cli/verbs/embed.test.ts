@@ -153,7 +153,7 @@ void describe('oxbow embed use', () => {
     assert.equal(code, 0, errors)
     assert.equal(readFileSync(config(), 'utf8'), `# keep me\n[memory]\nembedder = "folder:${path}" # for now\n`)
     assert.equal(statSync(config()).mode & 0o777, 0o640)
-    assert.match(out, /next start/)
+    assert.match(out, /when a guest starts next/)
     assert.deepEqual(
       readdirSync(home).filter((name) => name.includes('config')),
       ['config.toml'],
@@ -177,14 +177,14 @@ void describe('oxbow embed use', () => {
     const own = join(home, 'users', 'default', 'config.toml')
     mkdirSync(join(home, 'users', 'default'), { recursive: true })
     writeFileSync(own, '[memory]\nembedder = "none"\n')
-    assert.match((await use('words-50k')).out, /says otherwise for this user/)
+    assert.match((await use('words-50k')).out, /overrides it for this user/)
     assert.equal(readFileSync(own, 'utf8'), '[memory]\nembedder = "none"\n')
     assert.equal((await use('words-50k', '--user', 'default')).code, 0)
     assert.match(readFileSync(own, 'utf8'), /words-50k/)
   })
 
   void it('tells of the workspace that a user gets who had none, as a mistyped one has', async () => {
-    assert.match((await use('none', '--user', 'adda')).errors, /^notice: adda is new here/)
+    assert.match((await use('none', '--user', 'adda')).errors, /^notice: created a workspace for the new user adda/)
     assert.equal((await use('none', '--user', 'adda')).errors, '')
     assert.equal((await use('none')).errors, '')
   })
@@ -202,7 +202,7 @@ void describe('oxbow embed use', () => {
   })
 
   void it('says of a service that texts leave the machine', async () => {
-    assert.match((await use('openai/text-embedding-3-small')).out, /goes to that service/)
+    assert.match((await use('openai/text-embedding-3-small')).out, /is sent to that service/)
   })
 
   void it('takes a service of the built-in ones and of those that the configuration adds, and no other', async () => {
@@ -216,8 +216,8 @@ void describe('oxbow embed use', () => {
       ['toString/x', /no provider "toString"/],
       ['BAAI/bge-m3', /no provider "BAAI"[^]*vllm\/BAAI\/bge-m3/],
       ['a"b]/x', /\[providers\.NAME\]/],
-      ['anthropic/claude', /no embeddings[^]*openai\//],
-      ['claude/x', /no embeddings/],
+      ['anthropic/claude', /does not support embeddings[^]*openai\//],
+      ['claude/x', /does not support embeddings/],
     ] as const) {
       const { code, errors } = await use(name)
       assert.notEqual(code, 0, name)
@@ -237,7 +237,7 @@ void describe('oxbow embed use', () => {
       [`folder:${home}`, /has no config\.json/],
       [`onnx:${home}`, /has no config\.json/],
       ['../x', /no embedder/],
-      ['none', /Write this line/],
+      ['none', /Add this line/],
     ] as const) {
       const { code, errors } = await use(name)
       assert.notEqual(code, 0)
