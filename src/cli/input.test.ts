@@ -97,7 +97,7 @@ test('a typed secret is not shown, what was rubbed out is not kept, and Ctrl+C k
     pty.write(`${typed}\u0003`)
     await exit
     assert.ok(!shown.includes('sekret') && !shown.includes('4711'), shown)
-    assert.match(shown, /TOKEN is kept/)
+    assert.match(shown, /Stored TOKEN/)
     assert.match(shown, /left 0\r\necho\r\n[^]*nothing was stored[^]*left [1-9]\d*\r\necho\r\n/)
     assert.deepEqual(await secretsOf(home), { TOKEN: typed })
   } finally {

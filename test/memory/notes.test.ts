@@ -241,7 +241,7 @@ describe('a correction', () => {
       from: '2024-03-01',
     })
     const { message } = await guest.ask<Saved>('memory.valid', { note_id: old, from: '2019-01-01' })
-    assert.match(message, /from 2019-01-01 until what took its place/)
+    assert.match(message, /from 2019-01-01 until the memory that replaced it/)
     const then = await guest.ask<Hit[]>('memory.search', { query: 'where do I work', as_of: '2025-06-01' })
     assert.deepEqual(
       then.map(({ note_id: id }) => id),
