@@ -28,6 +28,8 @@ const laneDeadlineMs = (full ? 30 : 12) * 60_000
 /** No test is silent for so long, but one that starts an emulated machine. */
 const silenceMs = (full ? 8 : 4) * 60_000
 const slowMs = 10_000
+/** More than these is no accident. */
+const maxRunAgain = 6
 const durationsFile = fileURLToPath(new URL('../test/durations.json', import.meta.url))
 const preloads = ['./test/support/property-seed.ts', './test/support/compile-cache.ts']
 
@@ -53,6 +55,8 @@ const counts = { tests: 0, suites: 0, pass: 0, fail: 0, cancelled: 0, skipped: 0
 const taken = new Map<string, number>()
 const skips = new Map<string, number>()
 const failures: string[] = []
+/** Files in which something failed. */
+const failedFiles = new Set<string>()
 
 function fail(what: string, text: string): void {
   const shown = `✖ ${what}\n${text.replaceAll(/^/gm, '    ')}\n`
@@ -73,6 +77,7 @@ async function runLane(lane: number, queue: Queue, running: Set<ChildProcess>): 
   let isDone = false
   let isReplaced = false
   const stop = (why: string): void => {
+    failedFiles.add(current.file)
     fail(`lane ${lane + 1}: ${why}`, `It was in ${current.file}: ${current.test}`)
     isDone = true
     killGroup(child)
@@ -99,8 +104,12 @@ async function runLane(lane: number, queue: Queue, running: Set<ChildProcess>): 
       count(message, current.file)
       if (message.nesting === 0) current.ms += message.ms
       if (message.kind === 'test') current.tests++
-      if (message.outcome === 'fail') current.failed++
+      if (message.outcome === 'fail') {
+        current.failed++
+        failedFiles.add(current.file)
+      }
     } else if (message.type === 'left_open') {
+      failedFiles.add(current.file)
       fail(`${current.file}: leaves something open after its last test`, message.resources.join(', '))
       isReplaced = true
     } else if (positionals.length > 0) process.stdout.write(`ℹ ${message.text}\n`)
@@ -111,6 +120,7 @@ async function runLane(lane: number, queue: Queue, running: Set<ChildProcess>): 
   })
   clearTimeout(deadline)
   clearTimeout(silence)
+  if (!isDone && !isReplaced) failedFiles.add(current.file)
   if (!isDone && !isReplaced) fail(`lane ${lane + 1}: broke off`, `It was in ${current.file}: ${current.test}`)
   killGroup(child)
   running.delete(child)
@@ -140,6 +150,25 @@ function killGroup(child: ChildProcess): void {
   } catch {
     // Nothing is left of it.
   }
+}
+
+/**
+ * Four lanes on two cores make waits of seconds too short now and then. A few files that failed are run once more, alone: one that
+ * fails again has failed, and one that passes is named as unstable.
+ */
+async function runAgain(running: Set<ChildProcess>): Promise<readonly string[]> {
+  const again = [...failedFiles].filter((file) => file !== '')
+  const files = [...again]
+  if (again.length === 0 || again.length > maxRunAgain) return []
+  process.stdout.write(`\nOnce more, alone: ${again.join(', ')}\n`)
+  const first = { ...counts }
+  failures.length = 0
+  failedFiles.clear()
+  counts.fail = 0
+  await runLane(0, { next: () => again.shift() }, running)
+  const failed = counts.fail
+  Object.assign(counts, first, { fail: failed, pass: first.pass + first.fail - failed })
+  return files.filter((file) => !failedFiles.has(file))
 }
 
 function printSummary(beganAt: number): void {
@@ -181,7 +210,9 @@ for (const signal of ['SIGINT', 'SIGTERM'] as const) {
 }
 const queue = createQueue(files, readDurations())
 const outcomes = await Promise.all(Array.from({ length: laneCount }, (_, lane) => runLane(lane, queue, running)))
+const unstable = outcomes.every(Boolean) && positionals.length === 0 ? await runAgain(running) : []
 printSummary(beganAt)
+for (const file of unstable) process.stdout.write(`Unstable: ${file} failed, and passed when it was run again alone.\n`)
 if (flags.record === true) recordDurations()
 if (files.length === 0) process.stderr.write(`No test file matches ${positionals.join(' or ')}.\n`)
 process.exitCode = files.length > 0 && outcomes.every(Boolean) && failures.length === 0 ? 0 : 1

@@ -94,7 +94,10 @@ describe('an agent with a browser', { skip: noBrowser, concurrency: false }, () 
       files?.map(({ media_type: type, bytes }) => [type, bytes]),
       [['image/png', screen.bytes]],
     )
-    assert.match(text ?? '', /^\/tmp\/screenshots\/\S+ \(image\/png, 1280 × 800, \d+ bytes\): the picture is attached to this result\.\ntab t1: /)
+    assert.match(
+      text ?? '',
+      /^\/tmp\/screenshots\/\S+ \(image\/png, 1280 × 800, \d+ bytes\): the picture is attached to this result\.\ntab t1: /,
+    )
     const whole = (await bench.call('browser.screenshot', { full_page: true })).output
     const part = (await bench.call('browser.screenshot', { ref: refOf(await bench.snapshot(), 'paragraph') })).output
     assert.deepEqual([screen.width, screen.height, whole.height], [1280, 800, 8_000])

@@ -117,5 +117,5 @@ test('an egress rule that cannot be read ends the start with its name', async ()
   await using guest = startGuest({ workspace, config: { egress: { allow: ['http://a.example/'] } } })
   const started = await guest.started
   assert.ok(started.type === 'fatal')
-  assert.match(JSON.stringify(started), /bad_config.*egress\.allow holds/)
+  assert.match(JSON.stringify(started), /bad_config.*egress\.allow contains/)
 })

@@ -69,7 +69,7 @@ describe('a pin', () => {
       await guest.ask('memory.tidy', {})
       return guest.ask<Kept>('memory.why', { note_id: id })
     }
-    assert.match((await guest.call('memory.pin', { note_id: id })).text, /pinned: it does not fade/)
+    assert.match((await guest.call('memory.pin', { note_id: id })).text, /pinned and does not fade/)
     const pinned = await later(400)
     assert.deepEqual([pinned.importance, pinned.protection, pinned.tags], [0.6, 'permanent', ['house', 'pinned']])
     await guest.ask('memory.pin', { note_id: id, pinned: false })

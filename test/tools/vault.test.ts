@@ -156,7 +156,7 @@ describe('a copy out of the vault', () => {
     const outcomes = of(await guest.turn(), 'vault.copy_to', 'outcome').map(({ text }) => text as string)
     assert.match(outcomes[0]!, /\/shared\/x is not in the vault/)
     assert.match(outcomes[1]!, /is not in the vault/)
-    assert.match(outcomes[2]!, /What is in the vault cannot be read, written/)
+    assert.match(outcomes[2]!, /Files in the vault cannot be read, written/)
     assert.match(outcomes[3]!, /is a folder/)
     assert.ok(!existsSync(join(guest.root, 'vault/b.txt')))
   })

@@ -13,7 +13,7 @@ test('whoever ends the input at a question has said no, and the turn goes on', a
       const pty = openPty(home, ['run', 'what time is it'])
       await pty.see('allow? [y/N] ')
       pty.type(key)
-      await pty.see('denied')
+      await pty.see('refused')
       assert.equal(await pty.exit, 0)
     }
   })

@@ -123,7 +123,7 @@ void test('without a terminal an open question ends run with what waits and how 
   const approved = await oxbow('approve', id)
   assert.equal(approved.exit, 0, approved.err)
   assert.match(approved.out, /\d{4}-\d{2}-\d{2}/)
-  assert.match((await oxbow('approve', id)).err, /no call .* waits for approval/)
+  assert.match((await oxbow('approve', id)).err, /no call .* is waiting for approval/)
 })
 
 void test('what waits for a person still waits when no guest has run in between', async () => {

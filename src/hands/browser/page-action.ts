@@ -81,11 +81,7 @@ export async function findElement(tab: Tab, ref: string): Promise<Locator> {
   // A ref of a frame that is gone is an error of its own.
   const found = await within(lookMs, element.count()).catch(() => 0)
   if (found === 0)
-    throw failed(
-      'not_found',
-      `There is no element ${ref} in tab ${tab.id}.`,
-      'The page has changed: take a new browser_snapshot.',
-    )
+    throw failed('not_found', `There is no element ${ref} in tab ${tab.id}.`, 'The page has changed: take a new browser_snapshot.')
   return element
 }
 

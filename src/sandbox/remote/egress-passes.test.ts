@@ -36,7 +36,7 @@ describe('passes of an isolated guest', () => {
     withPasses(async ({ passes }) => {
       await assert.rejects(passes.issue('online', ['http://site.test/']), {
         code: 'bad_input',
-        message: /"http:\/\/site\.test\/".*no host/,
+        message: /"http:\/\/site\.test\/".*not a host/,
       })
       await assert.rejects(passes.issue('online', Array<string>(51).fill('a.test')), { code: 'sandbox_failed' })
     }))

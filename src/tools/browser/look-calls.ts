@@ -7,7 +7,11 @@ import { withoutHidden } from '../web/decode-text.ts'
 import { plural } from '../workspace-arguments.ts'
 import { askBrowser, looking, pageOutput, type PageOutput, pageText, refArgument, tabArgument, toOutput } from './browser-page.ts'
 
-const fromArgument = z.int().min(0).default(0).describe('Offset from which to continue the last answer, as that answer states. 0: take a new look.')
+const fromArgument = z
+  .int()
+  .min(0)
+  .default(0)
+  .describe('Offset from which to continue the last answer, as that answer states. 0: take a new look.')
 
 interface SnapshotInput {
   tab: string
@@ -110,7 +114,6 @@ export const browserScreenshot: Call<ScreenshotInput, ScreenshotOutput> = {
     return { output: { tab, url, path, bytes, width, height, notes: [...notes] }, text, ...files }
   },
 }
-
 
 interface TabsInput {
   action: 'list' | 'select' | 'close'

@@ -127,7 +127,6 @@ const fileDelete: Call<DeleteInput, DeleteOutput> = {
   },
 }
 
-
 interface PatchInput {
   diff: string
   path: string

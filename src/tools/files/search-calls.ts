@@ -92,7 +92,12 @@ export const fileSearch: Call<SearchInput, SearchOutput> = {
     all: z.boolean().default(false).describe('Also search hidden files, .git, node_modules and files that .gitignore excludes.'),
     context_lines: z.int().min(0).max(maxContextLines).default(0).describe('Lines of context before and after each match.'),
     skip: skipArgument.describe('Number of matches to skip: those already shown.'),
-    max_matches: z.int().min(1).max(maxMatches).default(maxMatches).describe('Maximum number of matches. A page ends earlier when it is full.'),
+    max_matches: z
+      .int()
+      .min(1)
+      .max(maxMatches)
+      .default(maxMatches)
+      .describe('Maximum number of matches. A page ends earlier when it is full.'),
   }),
   output: z.strictObject({
     matches: z.array(

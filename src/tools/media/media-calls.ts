@@ -48,7 +48,9 @@ export const mediaSend: Call<SendInput, SendOutput> = {
   summary: 'Sends a file from the workspace to the person, along with the reply.',
   input: z.strictObject({
     path: pathArgument.describe('File to send. Relative paths start at /shared.'),
-    media_type: z.enum(['photo', 'audio', 'document', 'voice', 'video']).describe('How the file is shown; any file can be sent as a document.'),
+    media_type: z
+      .enum(['photo', 'audio', 'document', 'voice', 'video'])
+      .describe('How the file is shown; any file can be sent as a document.'),
     caption: z.string().max(maxCaptionCharacters).default('').describe('Caption shown with the file.'),
   }),
   output: z.strictObject({
@@ -87,7 +89,9 @@ async function keepFile(path: string, context: CallContext): Promise<{ head: Uin
   for (let offset = 0; offset < total;) {
     const read = await askHands(context, 'bytes', { path, offset, maxBytes: maxPieceBytes }, mediaTimeoutMs)
     if (head !== null && (read.totalBytes !== total || read.content.length === 0)) {
-      throw new OxbowError('tool_failed', `${path} changed while it was being read.`, { hint: 'Send it again when nothing is writing to it.' })
+      throw new OxbowError('tool_failed', `${path} changed while it was being read.`, {
+        hint: 'Send it again when nothing is writing to it.',
+      })
     }
     total = read.totalBytes
     if (total === 0) throw new OxbowError('bad_input', `${path} is empty.`, { hint: 'Send a file that is not empty.' })
@@ -102,7 +106,6 @@ async function keepFile(path: string, context: CallContext): Promise<{ head: Uin
   }
   return { head: head ?? new Uint8Array(), bytes: total, pieces }
 }
-
 
 interface SaveInput {
   index: number

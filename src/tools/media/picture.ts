@@ -40,8 +40,7 @@ export async function keepPicture(name: string, content: Uint8Array, blobs: Blob
   const size = isWhole(type, content) ? await measure(content) : null
   if (size === null) return 'It is damaged or incomplete.'
   const { width, height } = size
-  if (Math.max(width, height) > maxPictureSide)
-    return `It is ${width} × ${height}; the limit is ${maxPictureSide} on each side.`
+  if (Math.max(width, height) > maxPictureSide) return `It is ${width} × ${height}; the limit is ${maxPictureSide} on each side.`
   const pieces: string[] = []
   for (let at = 0; at < content.length; at += maxPieceBytes) pieces.push(await blobs.keep(content.subarray(at, at + maxPieceBytes)))
   return { file: { name: cleanFileName(name), media_type: type, bytes: content.length, pieces }, width, height }

@@ -175,7 +175,6 @@ function reindexCall(memory: Memory): Call<object, Reindexed> {
   }
 }
 
-
 export function transferCalls(memory: Memory): readonly Call[] {
   return [exportCall(memory), importCall(memory)]
 }

@@ -132,7 +132,6 @@ function describe({ documents, failed, truncated }: IngestOutput): string {
   ].join('\n')
 }
 
-
 const formats: Readonly<Record<string, TextFormat>> = {
   ...Object.fromEntries(['.md', '.markdown', '.mdx', '.rst', '.org', '.adoc'].map((end) => [end, 'markdown'])),
   ...Object.fromEntries(

@@ -168,7 +168,6 @@ function searchText({ query, provider, results }: SearchOutput): string {
   ].join('\n\n')
 }
 
-
 const services: Readonly<Record<Exclude<Config['web']['search'], 'off'>, SearchService>> = { searxng, brave, google, duckduckgo }
 
 /**

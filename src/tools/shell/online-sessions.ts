@@ -128,7 +128,8 @@ function writeCall(visitsOf: VisitsOf): Call<WriteInput, OutputFacts & NetworkFa
   return {
     ...withNetwork,
     name: 'shell.online_write',
-    summary: 'Types into a shell session with network, waits until it is ready for more input or quiet, and returns its output and the hosts it reached.',
+    summary:
+      'Types into a shell session with network, waits until it is ready for more input or quiet, and returns its output and the hosts it reached.',
     input: z.strictObject({
       ...writeArguments,
       id: writeArguments.id.refine(isOnline, 'must begin with net-; for other sessions use shell_session_write'),

@@ -64,7 +64,9 @@ export const sessionWrite: Call<WriteInput, OutputFacts> = {
   timeoutMs: maxWaitSeconds * 1000 + 2 * sessionGraceMs,
   async run(input, context) {
     if (!isOnline(input.id)) return typeInto(input, context)
-    throw new OxbowError('bad_input', `${input.id} has network: text typed there may leave the machine.`, { hint: 'Use shell_online_write.' })
+    throw new OxbowError('bad_input', `${input.id} has network: text typed there may leave the machine.`, {
+      hint: 'Use shell_online_write.',
+    })
   },
 }
 
