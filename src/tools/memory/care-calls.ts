@@ -101,7 +101,7 @@ function recordOutput(output: ForgetOutput): JsonObject {
   return {
     text,
     dry_run: dry,
-    entries: entries.map(({ id, text }) => ({ id, sha256: sha256(text) })),
+    entries: entries.map((entry) => ({ id: entry.id, sha256: sha256(entry.text) })),
     records: records.map(({ seq }) => seq),
     bodies,
     blobs,

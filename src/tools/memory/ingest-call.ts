@@ -112,12 +112,12 @@ async function ingestFile(memory: Memory, path: string, { tags: newTags, trust }
   const before = await documents.known(path)
   // Tags and labels of these very bytes stay until others are set.
   const same = before?.file === file.hash ? before : null
-  const tags = newTags.length > 0 ? newTags : (same?.tags ?? [])
+  const kept = newTags.length > 0 ? newTags : (same?.tags ?? [])
   const labels: readonly Label[] = isTrusted ? [] : (same?.labels ?? ['untrusted'])
-  const isLabelled = same !== null && labels.length === same.labels.length && tags.join('\n') === same.tags.join('\n')
+  const isLabelled = same !== null && labels.length === same.labels.length && kept.join('\n') === same.tags.join('\n')
   if (isLabelled) return { address: path, state: 'unchanged', sections: 0, characters: 0 }
   const { title, text, format } = await readDocument(path, file, context.signal)
-  return documents.put({ address: path, title, text, format, tags, labels, file: file.hash }, context)
+  return documents.put({ address: path, title, text, format, tags: kept, labels, file: file.hash }, context)
 }
 
 function describe({ documents, failed, truncated }: IngestOutput): string {
