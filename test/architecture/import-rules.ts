@@ -70,7 +70,7 @@ function checkBuiltin(file: SourceFile, row: ModuleRow, fact: ImportFact, specif
 }
 
 function checkPackage(file: SourceFile, row: ModuleRow, fact: ImportFact, name: string): readonly Violation[] {
-  if (row.packages[name] !== undefined || row.bundled[name] !== undefined) return []
+  if (row.packages[name] !== undefined || row.buildTime[name] !== undefined) return []
   if (file.isSupport && contractPackages.has(name)) return []
   if (row.typePackages[name] !== undefined) {
     return fact.typeOnly ? [] : [report(file, 'package_not_allowed', fact.line, `${row.module} may import only types of ${name}`)]

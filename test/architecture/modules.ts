@@ -14,8 +14,8 @@ export interface ModuleRow {
   readonly packages: Reasons
   /** Development dependencies of which only the types are used. */
   readonly typePackages: Reasons
-  /** Packages that go into the one file of a program: development dependencies, since an installation brings that file ready. */
-  readonly bundled: Reasons
+  /** Development dependencies whose work is done before an installation: what goes into a bundled program, or makes a generated file. */
+  readonly buildTime: Reasons
   /** Builtins of note. */
   readonly builtins: Reasons
   /** Programs of other modules that it starts in a process of their own, by file. */
@@ -40,7 +40,7 @@ const row = (
   imports,
   packages: may.packages ?? {},
   typePackages: may.typePackages ?? {},
-  bundled: may.bundled ?? {},
+  buildTime: may.buildTime ?? {},
   builtins: may.builtins ?? {},
   starts: may.starts ?? {},
 })
@@ -119,7 +119,7 @@ export const modules: readonly ModuleRow[] = [
   }),
   row('hands', 'core', [], {
     packages: { 'playwright-core': 'drives Chromium; its types here, itself from the folder that the sandbox shows' },
-    bundled: { diff: 'takes unified diffs apart' },
+    buildTime: { diff: 'takes unified diffs apart' },
     builtins: {
       'node:fs': 'touches files, inside the sandbox',
       'node:child_process': 'runs commands, inside the sandbox',
@@ -151,11 +151,11 @@ export const modules: readonly ModuleRow[] = [
     packages: {
       'better-sqlite3-multiple-ciphers': 'SQLite, in a worker; the build that can encrypt the whole file',
       pg: 'Postgres, where its address is configured',
-      kysely: 'one query layer over SQLite and Postgres',
       zod: 'a backup is a file that somebody hands over: its manifest is parsed',
       'hash-wasm': 'BLAKE3: docs/decisions/2026-11-21-blake3-by-hash-wasm.md',
       'tar-stream': 'the files of a workspace in a backup; loaded with the first backup or restore of them',
     },
+    buildTime: { kysely: 'one query layer over SQLite and Postgres; scripts/make-statements.ts writes down what it compiles' },
     builtins: { 'node:worker_threads': 'no commit may block the event loop', 'node:fs': 'the database is a file' },
   }),
   row('types', 'base', [], {

@@ -30,7 +30,7 @@ export function checkManifest(tree: SourceTree, modules: readonly ModuleRow[]): 
   const development = { ...devDependencies, ...Object.fromEntries(optional.filter(([name]) => !product.has(name))) }
   const support = new Set([
     ...Object.keys(tools),
-    ...modules.flatMap((row) => [...Object.keys(row.typePackages), ...Object.keys(row.bundled)]),
+    ...modules.flatMap((row) => [...Object.keys(row.typePackages), ...Object.keys(row.buildTime)]),
   ])
   const found: Violation[] = []
   const compare = (listed: Readonly<Record<string, string>>, named: ReadonlySet<string>, where: string): void => {
@@ -61,7 +61,7 @@ export function checkPermissions(tree: SourceTree, modules: readonly ModuleRow[]
         .flatMap((file) => file.imports.map((fact) => fact.specifier ?? ''))
         .flatMap((specifier) => [packageOf(specifier), builtinOf(specifier)]),
     )
-    return [...Object.keys(row.packages), ...Object.keys(row.typePackages), ...Object.keys(row.bundled), ...Object.keys(row.builtins)]
+    return [...Object.keys(row.packages), ...Object.keys(row.typePackages), ...Object.keys(row.buildTime), ...Object.keys(row.builtins)]
       .filter((name) => !used.has(name))
       .map((name): Violation => ({ rule: 'unused_permission', path: table, what: `${row.module} may import ${name} and does not` }))
   })

@@ -15,8 +15,7 @@ import {
   newestStep,
   stepsByNumber,
 } from './schema-version.ts'
-import { statementText, stepTools } from './migration-step.ts'
-import { migrationSteps } from './migration-steps.ts'
+import texts from './statements.json' with { type: 'json' }
 
 /** One connection to the database. Failures may be thrown as the driver has them. */
 export interface MigrationDriver {
@@ -130,21 +129,21 @@ async function keepCopy(driver: MigrationDriver, { applied, version, ups, downs 
 }
 
 async function run(driver: MigrationDriver, { applied, ups, downs }: Plan, now: number): Promise<void> {
-  const on = stepTools(driver.dialect)
-  const table = on.table(
-    'migration',
-    { id: 'whole', name: 'text', applied_at: 'whole', checksum: 'text', reads_from: 'whole', writes_from: 'whole' },
-    ['id'],
-  )
-  await driver.exec(statementText(table).replace('create table', 'create table if not exists'))
+  const { table, steps } = texts[driver.dialect]
+  const textOf = (id: number): Readonly<Record<'up' | 'down', readonly string[]>> => {
+    const step = steps.find((known) => known.id === id)
+    assert(step !== undefined, `step ${id} has statements`)
+    return step
+  }
+  await driver.exec(table)
   // Steps of a file that had only a version number are recorded too.
   for (const step of applied) await driver.exec(rowOf(step, now))
   for (const { id } of downs) {
-    for (const statement of stepOf(id).down(on)) await driver.exec(statementText(statement))
+    for (const statement of textOf(id).down) await driver.exec(statement)
     await driver.exec(`delete from migration where id = ${id}`)
   }
   for (const facts of ups) {
-    for (const statement of stepOf(facts.id).up(on)) await driver.exec(statementText(statement))
+    for (const statement of textOf(facts.id).up) await driver.exec(statement)
     await driver.exec(rowOf(asApplied(facts), now))
   }
   if (driver.dialect === 'sqlite') {
@@ -156,10 +155,4 @@ async function run(driver: MigrationDriver, { applied, ups, downs }: Plan, now: 
 function rowOf({ id, name, checksum, reads_from: reads, writes_from: writes }: AppliedStep, now: number): string {
   const columns = 'id, name, applied_at, checksum, reads_from, writes_from'
   return `insert into migration (${columns}) values (${id}, '${name}', ${now}, '${checksum}', ${reads}, ${writes}) on conflict do nothing`
-}
-
-function stepOf(id: number): NonNullable<ReturnType<typeof migrationSteps.get>> {
-  const step = migrationSteps.get(id)
-  assert(step !== undefined, `step ${id} has statements`)
-  return step
 }

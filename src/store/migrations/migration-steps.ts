@@ -1,8 +1,10 @@
 /**
- * The statements of every step, in order. A step that was released is never changed: a database in which it ran has its checksum.
- * Facts about each step are in `schema-version.ts`, which a start reads without loading this file.
+ * The statements of every step, in order. `node scripts/make-statements.ts` compiles them with kysely into `statements.json`, and that is
+ * what `migration-runner.ts` runs: an installation has no kysely. A step that was released is never changed: a database in which it ran has its checksum.
+ * Facts about each step are in `schema-version.ts`, which is all that a start reads.
  */
-import type { MigrationStep, StepTools } from './migration-step.ts'
+import type { Dialect } from '../sql/user-tables.ts'
+import { type MigrationStep, statementText, stepTools, type StepTools } from './migration-step.ts'
 
 /** The journal, its blobs, and what follows from it. */
 const journalStep: MigrationStep = {
@@ -260,3 +262,20 @@ export const migrationSteps: ReadonlyMap<number, MigrationStep> = new Map([
   [7, smallerVectorsStep],
   [8, nearIndexStep],
 ])
+
+/** A step as SQL. */
+interface StepText {
+  readonly id: number
+  readonly up: readonly string[]
+  readonly down: readonly string[]
+}
+
+/** Everything that a migration runs in a dialect: the table that records the steps, and the steps. */
+export function buildMigrations(dialect: Dialect): { readonly table: string; readonly steps: readonly StepText[] } {
+  const on = stepTools(dialect)
+  const columns = { id: 'whole', name: 'text', applied_at: 'whole', checksum: 'text', reads_from: 'whole', writes_from: 'whole' } as const
+  return {
+    table: statementText(on.table('migration', columns, ['id'])).replace('create table', 'create table if not exists'),
+    steps: [...migrationSteps].map(([id, step]) => ({ id, up: step.up(on).map(statementText), down: step.down(on).map(statementText) })),
+  }
+}

@@ -1,9 +1,13 @@
 import assert from 'node:assert/strict'
+import { spawnSync } from 'node:child_process'
 import { test } from 'node:test'
 import postgresTexts from '../postgres/statements.json' with { type: 'json' }
 import sqliteTexts from '../sqlite/statements.json' with { type: 'json' }
+import migrationTexts from '../migrations/statements.json' with { type: 'json' }
+import { buildMigrations } from '../migrations/migration-steps.ts'
 import { buildStatements } from './statements.ts'
 import { template } from './template.ts'
+import { storeFolder } from '../store-fixture.ts'
 import type { UserTables } from './user-tables.ts'
 
 /**
@@ -42,4 +46,22 @@ test('what is written down is what the sources say now', () => {
   const advice = 'run: node scripts/make-statements.ts'
   assert.deepEqual(sqliteTexts, buildStatements('sqlite'), advice)
   assert.deepEqual(postgresTexts, buildStatements('postgres'), advice)
+  assert.deepEqual(migrationTexts, { sqlite: buildMigrations('sqlite'), postgres: buildMigrations('postgres') }, advice)
+})
+
+test('a new store opens without the package that compiles statements: an installation has none', async () => {
+  await using files = storeFolder()
+  // The threads of the store take the hook over.
+  const refuse = `import { registerHooks } from 'node:module'
+    registerHooks({ resolve(name, context, next) { if (name.startsWith('kysely')) throw new Error('asks for ' + name); return next(name, context) } })`
+  const open = `const { openSqliteStore } = await import(${JSON.stringify(new URL('../sqlite/sqlite-store.ts', import.meta.url).href)})
+    const store = await openSqliteStore({ path: ${JSON.stringify(files.path)}, user: 'ann', durability: 'normal' })
+    await store.close()`
+  const run = spawnSync(
+    process.execPath,
+    ['--import', `data:text/javascript,${encodeURIComponent(refuse)}`, '--input-type=module', '-e', open],
+    { encoding: 'utf8' },
+  )
+  assert.equal(run.stderr, '')
+  assert.equal(run.status, 0)
 })
