@@ -91,7 +91,7 @@ function writesOf(write: Writing): Pick<Store, 'append' | 'putBlob' | 'erase' | 
   }
 }
 
-type Reads = 'records' | 'scan' | 'history' | 'openIntents' | 'head' | 'blob' | 'session' | 'sessions' | 'spent'
+type Reads = 'records' | 'scan' | 'history' | 'openIntents' | 'head' | 'blob' | 'session' | 'sessions' | 'spent' | 'document' | 'documents'
 
 function readsOf(read: EngineLink['read']): Pick<Store, Reads> {
   return {
@@ -107,6 +107,8 @@ function readsOf(read: EngineLink['read']): Pick<Store, Reads> {
     session: (id) => read({ kind: 'session', id }),
     sessions: (limit) => read({ kind: 'sessions', limit }),
     spent: (scope) => read({ kind: 'spent', scope }),
+    document: (category, name) => read({ kind: 'document', category, name }),
+    documents: (query) => read({ kind: 'documents', query }),
   }
 }
 

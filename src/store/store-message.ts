@@ -5,7 +5,7 @@
 import type { CallId, ChainHead, Failure, JournalRecord, NewRecord, Phase, SessionId, Spend, TurnId } from '../types/index.ts'
 import type { MemoryChange } from './memory.ts'
 import type { MemoryRead } from './memory/memory-client.ts'
-import type { Append, HistoryRow, Projection, RecordQuery, ScanQuery, SessionRow } from './store.ts'
+import type { Append, DocumentQuery, DocumentRow, HistoryRow, Projection, RecordQuery, ScanQuery, SessionRow } from './store.ts'
 
 export type Flat = (string | number)[]
 
@@ -53,6 +53,8 @@ export type Read =
   | { readonly kind: 'session'; readonly id: SessionId }
   | { readonly kind: 'sessions'; readonly limit: number }
   | { readonly kind: 'spent'; readonly scope: string }
+  | { readonly kind: 'document'; readonly category: string; readonly name: string }
+  | { readonly kind: 'documents'; readonly query: DocumentQuery }
   | { readonly kind: 'memory'; readonly read: MemoryRead }
 
 /** As it travels: the fields of records, with bodies as they are hashed. */
@@ -73,6 +75,8 @@ export interface ReadResults {
   session: SessionRow | null
   sessions: readonly SessionRow[]
   spent: Spend
+  document: DocumentRow | null
+  documents: readonly DocumentRow[]
   /** As in `MemoryAnswers`. */
   memory: unknown
 }

@@ -13,6 +13,8 @@ export type Projection =
   | { readonly kind: 'message'; readonly record: number }
   /** Adds to what a budget scope has spent; both numbers may be 0, never negative. */
   | { readonly kind: 'spend'; readonly scope: string; readonly spend: Spend }
+  /** The record at this index of the append sets a document, or deletes it where `body` is null. */
+  | { readonly kind: 'document'; readonly category: string; readonly name: string; readonly body: string | null; readonly record: number }
 
 export interface SessionRow {
   readonly id: SessionId
@@ -32,6 +34,25 @@ export interface SessionRow {
   readonly forked: number
   /** Id of the call that made its newest summary; empty when there is none. */
   readonly summary: CallId | ''
+}
+
+/** A named document of the state: what the record `seq` set last. */
+export interface DocumentRow {
+  readonly category: string
+  readonly name: string
+  /** JSON. */
+  readonly body: string
+  readonly seq: number
+  /** Unix milliseconds of that record. */
+  readonly at: number
+}
+
+/** Which documents of a category to read, in the order of their names. */
+export interface DocumentQuery {
+  readonly category: string
+  /** Only names after this one. */
+  readonly after?: string
+  readonly limit: number
 }
 
 /** A new session. */
@@ -153,6 +174,8 @@ export interface Store {
   /** Newest activity first. */
   sessions(limit: number): Promise<readonly SessionRow[]>
   spent(scope: string): Promise<Spend>
+  document(category: string, name: string): Promise<DocumentRow | null>
+  documents(query: DocumentQuery): Promise<readonly DocumentRow[]>
   /**
    * Takes the lane when it is free, when its lease has expired, or when `owner` holds it; by the store's clock, which all workers share.
    * @returns the new epoch, or null.

@@ -251,6 +251,20 @@ const nearIndexStep: MigrationStep = {
     ),
 }
 
+/** Named documents of the state, which the journal's records set. */
+const documentStep: MigrationStep = {
+  up: (on) => [
+    on.table('document', { user: 'text', category: 'text', name: 'text', seq: 'whole', at: 'whole', body: 'text' }, [
+      'user',
+      'category',
+      'name',
+    ]),
+    // Erasing a record erases the documents that it set.
+    on.index('document_seq', 'document', ['user', 'seq']),
+  ],
+  down: (on) => [on.schema.dropTable('document')],
+}
+
 /** By id. */
 export const migrationSteps: ReadonlyMap<number, MigrationStep> = new Map([
   [1, journalStep],
@@ -261,6 +275,7 @@ export const migrationSteps: ReadonlyMap<number, MigrationStep> = new Map([
   [6, blobOwnerStep],
   [7, smallerVectorsStep],
   [8, nearIndexStep],
+  [9, documentStep],
 ])
 
 /** A step as SQL. */

@@ -42,6 +42,8 @@ export const migrationFacts: readonly MigrationFacts[] = [
   step(7, 'smaller-vectors', [7, 7], '2e3b140ad76951775748318baa5010f7006a2e459ad50a66c8e21a8fce4a4e11'),
   // Programs before it take words that have no rows yet for no words, and leave vectors in indexes.
   step(8, 'near-index', [8, 8], 'c3742e710ebed1de037f5a89c63223b6cc5281f747a8c8d2534ad923bdee8694'),
+  // Programs before it would leave documents as they were where a newer one changed them.
+  step(9, 'documents', [8, 9], '5807fcba78c18a2517e31b87c32698b07688e1aa90b49a15dced516df2475142'),
 ]
 
 /** The version of a database in which every step has run. */

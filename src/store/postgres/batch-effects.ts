@@ -9,6 +9,7 @@ import {
   chainRecord,
   claimedLane,
   closesCall,
+  documentChange,
   messageRow,
   sessionColumns,
   spendColumns,
@@ -59,6 +60,8 @@ export interface Effects {
   readonly messages: Omit<Tables['message'], 'user'>[]
   readonly sessions: Map<string, Omit<Tables['session'], 'user'>>
   readonly spent: Map<string, Omit<Tables['account'], 'user'>>
+  /** By category and name; a body of null deletes. */
+  readonly documents: Map<string, ReturnType<typeof documentChange>>
   readonly lanes: Map<string, Lane>
   readonly knownLanes: Map<string, Lane>
   readonly knownIntents: Map<string, number>
@@ -75,6 +78,7 @@ export function noEffects(known: Known): Effects {
     messages: [],
     sessions: new Map(),
     spent: new Map(),
+    documents: new Map(),
     lanes: new Map(),
     knownLanes: new Map(known.lanes),
     knownIntents: new Map(known.intents),
@@ -126,6 +130,8 @@ function putBlob({ hash }: ChainDeps, effects: Effects, bytes: Uint8Array): stri
 function project(effects: Effects, projection: Projection, records: readonly NewRecord[], firstSeq: number): void {
   if (projection.kind === 'message') effects.messages.push(messageRow(records, projection.record, firstSeq))
   else if (projection.kind === 'session') effects.sessions.set(projection.session.id, sessionColumns(projection.session))
+  else if (projection.kind === 'document')
+    effects.documents.set(JSON.stringify([projection.category, projection.name]), documentChange(projection, records, firstSeq))
   else addSpend(effects, projection.scope, spendColumns(projection.spend))
 }
 

@@ -88,6 +88,8 @@ const sessionTypes: Columns<'session'> = {
 const laneTypes: Columns<'lane'> = { session: 'text', owner: 'text', epoch: 'bigint', lease_until: 'bigint' }
 const accountTypes: Columns<'account'> = { scope: 'text', micro_dollars: 'bigint', tokens: 'bigint' }
 
+const documentTypes: Columns<'document'> = { category: 'text', name: 'text', seq: 'bigint', at: 'bigint', body: 'text' }
+
 /** Inserts rows that come as one JSON array; `$1` is the user of all of them. */
 function insertRows(table: keyof Tables, types: Readonly<Record<string, ColumnType>>): string {
   const columns = Object.keys(types).map((column) => `"${column}"`)
@@ -119,6 +121,17 @@ export function flushQueries(user: UserId, effects: Effects): readonly Query[] {
   add('put_messages', putMessages, effects.messages)
   add('put_sessions', putSessions, [...effects.sessions.values()])
   add('add_spent', addSpent, [...effects.spent.values()])
+  const documents = [...effects.documents.values()]
+  add(
+    'put_documents',
+    putDocuments,
+    documents.filter(({ body }) => body !== null),
+  )
+  add(
+    'drop_documents',
+    dropDocuments,
+    documents.filter(({ body }) => body === null),
+  )
   add('put_lanes', putLanes, [...effects.lanes.values()])
   return queries
 }
@@ -129,6 +142,10 @@ const closeCalls = `delete from "open_call" where "user" = $1 and "call" in ${te
 const openCalls = `${insertRows('open_call', { call: 'text', seq: 'bigint' })} on conflict ("user", "call") do nothing`
 const putMessages = insertRows('message', { session: 'text', seq: 'bigint' })
 const putSessions = replaceRows('session', sessionTypes, 'id')
+const putDocuments = `${insertRows('document', documentTypes)} on conflict ("user", "category", "name") do update
+  set "seq" = excluded."seq", "at" = excluded."at", "body" = excluded."body"`
+const dropDocuments = `delete from "document" t using json_to_recordset($2::json) as r("category" text, "name" text)
+  where t."user" = $1 and t."category" = r."category" and t."name" = r."name"`
 const putLanes = replaceRows('lane', laneTypes, 'session')
 const addSpent = `${insertRows('account', accountTypes)} on conflict ("user", "scope") do update
   set "micro_dollars" = t."micro_dollars" + excluded."micro_dollars", "tokens" = t."tokens" + excluded."tokens"`

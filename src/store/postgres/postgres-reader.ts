@@ -2,7 +2,7 @@
 import { emptyChain, noSpend, type UserId } from '../../types/index.ts'
 import { bodyText, parseReference } from '../chain.ts'
 import { type ReadStatements, recordArgs, recordsShape, rowLimit } from '../sql/read-statements.ts'
-import { sessionRow } from '../sql/journal-rules.ts'
+import { documentRow, sessionRow } from '../sql/journal-rules.ts'
 import { bind, type Tables, type Template } from '../sql/template.ts'
 import type { Statements } from '../sql/statements.ts'
 import { storeFault } from '../store-fault.ts'
@@ -76,6 +76,14 @@ export function createReader(deps: ReaderDeps): PostgresReader {
     },
     session: async (session, { id }) => (await sessionRows(session, 'session', { id }))[0] ?? null,
     sessions: (session, { limit }) => sessionRows(session, 'sessions', { limit: rowLimit(limit) }),
+    async document(session, { category, name }) {
+      const rows = await session.objects<Tables['document']>(queryOf('read_document', statements.document, { user, category, name }))
+      return rows.map(documentRow)[0] ?? null
+    },
+    async documents(session, { query: { category, after = '', limit } }) {
+      const args = { user, category, after, limit: rowLimit(limit) }
+      return (await session.objects<Tables['document']>(queryOf('read_documents', statements.documents, args))).map(documentRow)
+    },
     async spent(session, { scope }) {
       const [row] = await run(session, 'spent', { scope })
       return row === undefined ? noSpend : { microDollars: row[0] as number, tokens: row[1] as number }

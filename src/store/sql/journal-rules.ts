@@ -14,7 +14,7 @@ import {
   storableRecord,
 } from '../chain.ts'
 import { maxInlineBodyBytes } from '../limits.ts'
-import type { Erased, SessionRow } from '../store.ts'
+import type { DocumentRow, Erased, Projection, SessionRow } from '../store.ts'
 import type { EraseStatements } from './statements.ts'
 import type { Tables } from './template.ts'
 
@@ -79,6 +79,21 @@ export function spendColumns({ microDollars, tokens }: Spend): Pick<Tables['acco
   return { micro_dollars: microDollars, tokens }
 }
 
+export function documentRow({ user: _user, ...row }: Tables['document']): DocumentRow {
+  return row
+}
+
+/** @returns the row that a projection sets; `body` is null where the document is deleted */
+export function documentChange(
+  { category, name, body, record: at }: Projection & { kind: 'document' },
+  records: readonly NewRecord[],
+  firstSeq: number,
+): Omit<DocumentRow, 'body'> & { readonly body: string | null } {
+  const record = records[at]
+  assert(record !== undefined, 'a document projection names a record of its append')
+  return { category, name, body, seq: firstSeq + at, at: record.at }
+}
+
 type Lane = Omit<Tables['lane'], 'user' | 'session'>
 
 /** @returns the lane as its new owner has it; null while another one's lease lasts. @param now unix milliseconds */
@@ -131,6 +146,7 @@ export function* eraseBodies({ user, hash: hasher }: EraseDeps, seqs: readonly n
   }
   const named = new Set<string>()
   for (const { record, bytes } of going) {
+    yield* change('dropDocuments', { user, seq: record.seq })
     const hash = bodyHashOf(hasher, record.body)
     named.add(hash)
     for (const [blob] of bytes.toString('latin1').matchAll(anyHash)) named.add(blob)

@@ -19,10 +19,13 @@ export interface ReadStatements {
   readonly session: Template<Of & { id: SessionId }, Tables['session']>
   readonly sessions: Template<Of & { limit: number }, Tables['session']>
   readonly spent: Template<Of & { scope: string }, { micro_dollars: number; tokens: number }>
+  readonly document: Template<Of & { category: string; name: string }, Tables['document']>
+  readonly documents: Template<Of & { category: string; after: string; limit: number }, Tables['document']>
 }
 
 export function readStatements(db: UserTables): ReadStatements {
   const sessions = (slot: SlotMaker<Of>) => db.of(slot).selectFrom('session').selectAll()
+  const documents = (slot: SlotMaker<Of>) => db.of(slot).selectFrom('document').selectAll()
   return {
     history: template((slot) => historyQuery(db, slot)),
     openIntents: template((slot) =>
@@ -38,6 +41,10 @@ export function readStatements(db: UserTables): ReadStatements {
     bodyAt: template((slot) => db.of(slot).selectFrom('journal').select('body').where('seq', '=', slot('seq'))),
     session: template((slot) => sessions(slot).where('id', '=', slot('id'))),
     sessions: template((slot) => sessions(slot).orderBy('active_at', 'desc').orderBy('id', 'desc').limit(slot('limit'))),
+    document: template((slot) => documents(slot).where('category', '=', slot('category')).where('name', '=', slot('name'))),
+    documents: template((slot) =>
+      documents(slot).where('category', '=', slot('category')).where('name', '>', slot('after')).orderBy('name').limit(slot('limit')),
+    ),
     spent: template((slot) => db.of(slot).selectFrom('account').select(['micro_dollars', 'tokens']).where('scope', '=', slot('scope'))),
   }
 }

@@ -40,6 +40,8 @@ export interface WriteStatements {
   readonly putBlob: Template<Of & { hash: string; bytes: Uint8Array }>
   readonly putSession: Template<SessionColumns>
   readonly addSpend: Template<AccountColumns>
+  readonly putDocument: Template<Tables['document']>
+  readonly dropDocument: Template<Of & { category: string; name: string }>
   readonly lane: Template<Of & { session: SessionId }, { owner: string; epoch: number; lease_until: number }>
   readonly putLane: Template<LaneColumns>
 }
@@ -106,7 +108,7 @@ function journalStatements(db: UserTables): JournalStatements {
   }
 }
 
-type ProjectionStatements = Pick<WriteStatements, 'putSession' | 'addSpend' | 'lane' | 'putLane'>
+type ProjectionStatements = Pick<WriteStatements, 'putSession' | 'addSpend' | 'putDocument' | 'dropDocument' | 'lane' | 'putLane'>
 
 function projectionStatements(db: UserTables): ProjectionStatements {
   return {
@@ -122,6 +124,27 @@ function projectionStatements(db: UserTables): ProjectionStatements {
             tokens: eb('account.tokens', '+', eb.ref('excluded.tokens')),
           })),
         ),
+    ),
+    putDocument: template((slot) =>
+      db
+        .of(slot)
+        .insertInto('document')
+        .values({
+          user: slot('user'),
+          category: slot('category'),
+          name: slot('name'),
+          seq: slot('seq'),
+          at: slot('at'),
+          body: slot('body'),
+        })
+        .onConflict((c) =>
+          c
+            .columns(['user', 'category', 'name'])
+            .doUpdateSet((eb) => ({ seq: eb.ref('excluded.seq'), at: eb.ref('excluded.at'), body: eb.ref('excluded.body') })),
+        ),
+    ),
+    dropDocument: template((slot) =>
+      db.of(slot).deleteFrom('document').where('category', '=', slot('category')).where('name', '=', slot('name')),
     ),
     lane: template((slot) =>
       db.of(slot).selectFrom('lane').select(['owner', 'epoch', 'lease_until']).where('session', '=', slot('session')),
@@ -199,6 +222,8 @@ export interface EraseStatements {
   /** Bodies of holders that are blobs themselves. */
   readonly holders: Template<Of, { body: string }>
   readonly dropBlob: Template<Of & { hash: string }>
+  /** Documents that a record set. */
+  readonly dropDocuments: Template<Of & { seq: number }>
 }
 
 /** Outcomes of these calls mention blobs without holding them. */
@@ -244,6 +269,7 @@ function eraseStatements(db: UserTables): EraseStatements {
         .limit(1),
     ),
     holders: template((slot) => holders(slot).select('body').where(isReference)),
+    dropDocuments: template((slot) => db.of(slot).deleteFrom('document').where('seq', '=', slot('seq'))),
     dropBlob: template((slot) => db.of(slot).deleteFrom('blob').where('hash', '=', slot('hash'))),
   }
 }

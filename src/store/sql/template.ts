@@ -58,5 +58,7 @@ export interface Tables {
     summary: CallId | ''
   }
   account: { user: string; scope: string; micro_dollars: number; tokens: number }
+  /** Named documents of the state, by category. */
+  document: { user: string; category: string; name: string; seq: number; at: number; body: string }
   lane: { user: string; session: SessionId; owner: string; epoch: number; lease_until: number }
 }

@@ -2,7 +2,7 @@
 import { emptyChain, noSpend, type UserId } from '../../types/index.ts'
 import { bodyText, parseReference } from '../chain.ts'
 import { type RecordArgs, recordArgs, recordsShape, rowLimit } from '../sql/read-statements.ts'
-import { sessionRow } from '../sql/journal-rules.ts'
+import { documentRow, sessionRow } from '../sql/journal-rules.ts'
 import type { Statements } from '../sql/statements.ts'
 import { storeFault, toStoreError } from '../store-fault.ts'
 import { historyBodyColumn, type Read, type ReadResults, recordBodyColumn } from '../store-message.ts'
@@ -30,6 +30,8 @@ export function createReadEngine(database: Database, user: UserId): ReadEngine {
   const session = database.prepare(statements.session)
   const sessions = database.prepare(statements.sessions)
   const spent = database.prepare(statements.spent)
+  const document = database.prepare(statements.document)
+  const documents = database.prepare(statements.documents)
   const bodyAt = database.prepare(statements.bodyAt)
 
   const bytesOf = (hash: string): Uint8Array | null => blob.get({ user, hash })?.bytes ?? null
@@ -68,6 +70,9 @@ export function createReadEngine(database: Database, user: UserId): ReadEngine {
     session: ({ id }) => session.all({ user, id }).map(sessionRow)[0] ?? null,
     sessions: ({ limit }) => sessions.all({ user, limit: rowLimit(limit) }).map(sessionRow),
     memory: ({ read }) => (memory ??= createSqliteMemory(database, user))(read),
+    document: ({ category, name }) => document.all({ user, category, name }).map(documentRow)[0] ?? null,
+    documents: ({ query: { category, after = '', limit } }) =>
+      documents.all({ user, category, after, limit: rowLimit(limit) }).map(documentRow),
     spent({ scope }) {
       const row = spent.get({ user, scope })
       return row === undefined ? noSpend : { microDollars: row.micro_dollars, tokens: row.tokens }

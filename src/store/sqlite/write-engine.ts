@@ -6,6 +6,7 @@ import {
   chainRecord,
   claimedLane,
   closesCall,
+  documentChange,
   eraseBodies,
   messageRow,
   sessionColumns,
@@ -168,7 +169,11 @@ function putBlob(work: Work, bytes: Uint8Array): string {
 function project({ prepared, user }: Work, projection: Projection, records: readonly NewRecord[], firstSeq: number): void {
   if (projection.kind === 'message') prepared.addMessage.run({ user, ...messageRow(records, projection.record, firstSeq) })
   else if (projection.kind === 'session') prepared.putSession.run({ user, ...sessionColumns(projection.session) })
-  else prepared.addSpend.run({ user, scope: projection.scope, ...spendColumns(projection.spend) })
+  else if (projection.kind === 'document') {
+    const { body, ...row } = documentChange(projection, records, firstSeq)
+    if (body === null) prepared.dropDocument.run({ user, ...row })
+    else prepared.putDocument.run({ user, ...row, body })
+  } else prepared.addSpend.run({ user, scope: projection.scope, ...spendColumns(projection.spend) })
 }
 
 function claimLane({ prepared, user, now }: Work, { session, owner, leaseMs }: Extra & { kind: 'claim' }): number | null {
