@@ -4,6 +4,8 @@ export interface BenchPlan {
   /** Turns of each kind, and turns in one round before the other side has its own. */
   readonly turns: number
   readonly turnsPerRound: number
+  /** Sizes of the memories of messages that are all alike, each in a guest of its own. */
+  readonly alikeMessages: readonly number[]
   /** Rounds of 64 sessions, and turns of each session's connection in a round. */
   readonly loadRounds: number
   readonly loadTurns: number
@@ -34,6 +36,7 @@ export interface BenchPlan {
 export const fullPlan: BenchPlan = {
   turns: 400,
   turnsPerRound: 20,
+  alikeMessages: [100_000],
   loadRounds: 4,
   loadTurns: 40,
   callSeconds: 1.5,
@@ -58,6 +61,7 @@ export const fullPlan: BenchPlan = {
 export const quickPlan: BenchPlan = {
   turns: 80,
   turnsPerRound: 10,
+  alikeMessages: [100_000],
   loadRounds: 2,
   loadTurns: 16,
   callSeconds: 0.4,

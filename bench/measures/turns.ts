@@ -2,91 +2,128 @@
 import { request } from 'undici'
 import type { SessionId } from '../../src/types/index.ts'
 import type { BenchContext, Measure } from '../measure.ts'
-import { bounded, ms, type Row, shown, times } from '../report.ts'
-import { median, quantile } from '../statistics.ts'
-import type { GatewayClient } from '../subjects/gateway-client.ts'
-import { makeWorkspace, startGuest, withoutRecall } from '../subjects/guest.ts'
-import { prompts } from '../subjects/model-server.ts'
+import { fillAlike } from '../memory/alike-memories.ts'
 import { connectRelay, startRelay } from '../relay/relay-client.ts'
+import { bounded, figure, ms, type Row, shown, times } from '../report.ts'
+import { median, quantile } from '../statistics.ts'
+import { processorMs } from '../subjects/child-process.ts'
+import type { GatewayClient } from '../subjects/gateway-client.ts'
+import { makeWorkspace, type RunningGuest, startGuest, withoutRecall } from '../subjects/guest.ts'
+import { prompts } from '../subjects/model-server.ts'
 
 /** A session is left after this many turns, so that short conversations are measured; `history` measures long ones. */
 const turnsPerSession = 10
 
-type Turn = (prompt: string) => Promise<unknown>
-type SessionTurn = Turn & { prepare(): Promise<void> }
-type Side = 'guest' | 'reminded' | 'relay' | 'journaling' | 'bare'
-type Samples = Record<Side, Record<Kind, number[]>>
-type Kind = 'plain' | 'oneTool' | 'fiveTools'
-const kinds: readonly Kind[] = ['plain', 'oneTool', 'fiveTools']
+const kinds = ['plain', 'oneTool', 'fiveTools'] as const
+type Kind = (typeof kinds)[number]
+
+interface Side {
+  /** The name that its rows are made by; a guest with so many messages has their number. */
+  readonly name: string
+  readonly kinds: readonly Kind[]
+  /** Null for what runs in this process. */
+  readonly pid: number | null
+  /** Makes what the next turn needs, outside of what is timed. */
+  readonly prepare?: () => Promise<void>
+  turn(prompt: string): Promise<unknown>
+}
+
+interface Samples {
+  readonly times: Record<Kind, number[]>
+  /** Processor time of all its turns without tools. */
+  processorMs: number
+}
 
 export const turns: Measure = {
   name: 'turns',
   title: 'One turn at a time',
-  how: 'Interleaved rounds of the same prompts through the gateway and through the relay, both warm; a session of the guest has at most ten turns. A relay that journals sends the request that a guest sends and commits what it commits, and does nothing else. Conversations are indexed behind the turns; the last row is of a guest that also recalls from its other sessions before each turn.',
+  how: 'Interleaved rounds of the same prompts through gateways and relays, all warm; a session of a guest has at most ten turns. The guest has the default configuration: conversations are indexed behind the turns, and each turn recalls from the other sessions. In the memories that are filled before, all messages are alike: every word of a prompt is in each of them. A relay that journals sends the request that a guest sends and commits what it commits, and does nothing else.',
   async run(context) {
-    using workspace = makeWorkspace()
-    using secondWorkspace = makeWorkspace()
-    using thirdWorkspace = makeWorkspace()
-    const same = { program: context.programs.usual, modelUrl: context.modelUrl }
-    await using guest = await startGuest({ ...same, workspace, config: { memory: withoutRecall } })
-    await using remindedGuest = await startGuest({ ...same, workspace: secondWorkspace })
-    await using relay = await startRelay(context.modelUrl)
-    await using journaling = await startRelay(context.modelUrl, thirdWorkspace.database)
-    using terminal = await guest.connect()
-    using relayTerminal = await connectRelay(relay.firstLine)
-    using journalingTerminal = await connectRelay(journaling.firstLine)
-    using secondTerminal = await remindedGuest.connect()
-    const [own, reminded] = [await sessionTurns(terminal), await sessionTurns(secondTerminal)]
-    const relays = { relay: relayTerminal.turn, journaling: journalingTerminal.turn, bare: bareTurn(context.modelUrl) }
-    const sides = { guest: own, reminded, ...relays }
-    return rows(await measureSides(sides, context))
+    const { modelUrl, plan } = context
+    await using stack = new AsyncDisposableStack()
+    const sides: Side[] = []
+    const relays = { relay: [], journaling: [stack.use(makeWorkspace()).database] }
+    for (const [name, file] of Object.entries(relays)) {
+      const relay = stack.use(await startRelay(modelUrl, ...file))
+      const { turn } = stack.use(await connectRelay(relay.firstLine))
+      sides.push({ name, kinds, pid: relay.pid, turn })
+    }
+    sides.push(await guestSide(context, stack, 'guest', kinds, {}))
+    sides.push(await guestSide(context, stack, 'without', kinds, { forgets: true }))
+    for (const messages of plan.alikeMessages)
+      sides.push(await guestSide(context, stack, String(messages), ['plain', 'oneTool'], { messages }))
+    sides.push({ name: 'bare', kinds: ['plain'], pid: null, turn: bareTurn(modelUrl) })
+    return rows(await measureSides(sides, context), plan.alikeMessages)
   },
 }
 
-/** Turns in sessions that are made outside of what is timed. */
-async function sessionTurns(terminal: GatewayClient): Promise<SessionTurn> {
-  let session: SessionId = await terminal.open()
-  let taken = 0
-  const turn = (prompt: string): Promise<unknown> => {
-    taken += 1
-    return terminal.turn(session, prompt)
-  }
-  const prepare = async (): Promise<void> => {
-    if (taken < turnsPerSession) return
-    await terminal.unfollow(session)
-    session = await terminal.open()
-    taken = 0
-  }
-  return Object.assign(turn, { prepare })
+async function guestSide(
+  { programs, modelUrl }: BenchContext,
+  stack: AsyncDisposableStack,
+  name: string,
+  kindsOf: readonly Kind[],
+  { messages = 0, forgets = false }: { readonly messages?: number; readonly forgets?: boolean },
+): Promise<Side> {
+  const workspace = stack.use(makeWorkspace())
+  if (messages > 0) await fillAlike(workspace, messages)
+  const config = forgets ? { memory: withoutRecall } : {}
+  const guest: RunningGuest = stack.use(await startGuest({ program: programs.usual, workspace, modelUrl, config }))
+  const terminal = stack.use(await guest.connect())
+  return { name, kinds: kindsOf, pid: guest.pid, ...(await sessionTurns(terminal)) }
 }
 
-async function measureSides(
-  sides: Record<'guest' | 'reminded', SessionTurn> & Record<'relay' | 'journaling' | 'bare', Turn>,
-  { plan }: BenchContext,
-): Promise<Samples> {
-  const empty = (): Record<Kind, number[]> => ({ plain: [], oneTool: [], fiveTools: [] })
-  const samples: Samples = { guest: empty(), reminded: empty(), relay: empty(), journaling: empty(), bare: empty() }
+/** Turns in sessions that are made outside of what is timed. */
+async function sessionTurns(terminal: GatewayClient): Promise<Pick<Side, 'turn'> & { prepare(): Promise<void> }> {
+  let session: SessionId = await terminal.open()
+  let taken = 0
+  return {
+    turn(prompt) {
+      taken += 1
+      return terminal.turn(session, prompt)
+    },
+    async prepare() {
+      if (taken < turnsPerSession) return
+      await terminal.unfollow(session)
+      session = await terminal.open()
+      taken = 0
+    },
+  }
+}
+
+async function measureSides(sides: readonly Side[], { plan }: BenchContext): Promise<ReadonlyMap<string, Samples>> {
+  const samples = new Map(
+    sides.map(({ name }): [string, Samples] => [name, { times: { plain: [], oneTool: [], fiveTools: [] }, processorMs: 0 }]),
+  )
   const rounds = Math.ceil(plan.turns / plan.turnsPerRound)
-  // The first quarter warms both sides up and is thrown away.
+  // The first quarter warms all sides up and is thrown away.
   for (let round = -Math.ceil(rounds / 4); round < rounds; round++) {
     for (const kind of kinds) {
-      for (const side of ['relay', 'guest', 'reminded', 'journaling', 'bare'] as const) {
-        if ((side === 'bare' || side === 'reminded') && kind !== 'plain') continue
-        for (let i = 0; i < plan.turnsPerRound; i++) {
-          await sides.guest.prepare()
-          await sides.reminded.prepare()
-          const began = performance.now()
-          await sides[side](prompts[kind])
-          if (round >= 0) samples[side][kind].push(performance.now() - began)
-        }
+      for (const side of sides.filter((each) => each.kinds.includes(kind))) {
+        const used = side.pid === null ? 0 : processorMs(side.pid)
+        const taken = await measureRound(side, prompts[kind], plan.turnsPerRound)
+        const seen = samples.get(side.name)
+        if (round < 0 || seen === undefined) continue
+        seen.times[kind].push(...taken)
+        if (kind === 'plain' && side.pid !== null) seen.processorMs += processorMs(side.pid) - used
       }
     }
   }
   return samples
 }
 
+async function measureRound(side: Side, prompt: string, count: number): Promise<readonly number[]> {
+  const taken: number[] = []
+  for (let i = 0; i < count; i++) {
+    await side.prepare?.()
+    const began = performance.now()
+    await side.turn(prompt)
+    taken.push(performance.now() - began)
+  }
+  return taken
+}
+
 /** The model asked by a bare undici client, its answer read to the end. */
-function bareTurn(modelUrl: string): Turn {
+function bareTurn(modelUrl: string): Side['turn'] {
   return async (prompt) => {
     const answer = await request(`${modelUrl}/chat/completions`, {
       method: 'POST',
@@ -97,31 +134,75 @@ function bareTurn(modelUrl: string): Turn {
   }
 }
 
-function rows({ guest, reminded, relay, journaling, bare }: Samples): readonly Row[] {
-  const ratio = median(guest.plain) / median(relay.plain)
-  const further = (side: Record<Kind, number[]>): number => (median(side.fiveTools) - median(side.oneTool)) / 4
+/** Most that recall may add to a turn, and to its processor time. */
+const maxRecallMs = 0.6
+const maxRecallProcessorMs = 0.4
+
+function rows(samples: ReadonlyMap<string, Samples>, alikeMessages: readonly number[]): readonly Row[] {
+  const timesOf = (side: string): Record<Kind, number[]> => samples.get(side)?.times ?? { plain: [], oneTool: [], fiveTools: [] }
+  const p50 = (side: string, kind: Kind): number => median(timesOf(side)[kind])
+  const ratio = (side: string): number => p50(side, 'plain') / p50('relay', 'plain')
+  const further = (side: string): number => (p50(side, 'fiveTools') - p50(side, 'oneTool')) / 4
+  const processor = (side: string): number => (samples.get(side)?.processorMs ?? 0) / timesOf(side).plain.length
+  const added = (side: string): number => p50(side, 'plain') - p50('without', 'plain')
+  const addedProcessor = (side: string): number => processor(side) - processor('without')
+  const relay = `relay ${ms(p50('relay', 'plain'))}, bare undici ${ms(p50('bare', 'plain'))}`
+  const remembered = alikeMessages.flatMap((messages): Row[] => {
+    const [side, among] = [String(messages), `among ${figure(messages)} messages that are alike`]
+    return [
+      bounded(
+        `turn without tools ${among}, p50`,
+        `${ms(p50(side, 'plain'))}, p99 ${ms(quantile(timesOf(side).plain, 0.99))}`,
+        `recall adds ${ms(added(side))}`,
+        `adds ≤ ${maxRecallMs} ms`,
+        added(side) <= maxRecallMs,
+      ),
+      shown(`turn with one tool call ${among}, p50`, ms(p50(side, 'oneTool')), `without recall ${ms(p50('without', 'oneTool'))}`),
+      bounded(
+        `processor time of a turn without tools ${among}`,
+        ms(processor(side)),
+        `recall adds ${ms(addedProcessor(side))}`,
+        `adds ≤ ${maxRecallProcessorMs} ms`,
+        addedProcessor(side) <= maxRecallProcessorMs,
+      ),
+    ]
+  })
   return [
     bounded(
       'turn without tools, p50',
-      `${ms(median(guest.plain))}, ${times(ratio)}`,
-      `relay ${ms(median(relay.plain))}, bare undici ${ms(median(bare.plain))}`,
+      `${ms(p50('guest', 'plain'))}, ${times(ratio('guest'))}`,
+      relay,
       '≤ 2.5 × the relay',
-      ratio <= 2.5,
+      ratio('guest') <= 2.5,
     ),
-    shown('the same of a relay that journals', `${ms(median(journaling.plain))}, ${times(median(journaling.plain) / median(relay.plain))}`),
-    shown('turn without tools, p99', ms(quantile(guest.plain, 0.99)), `relay ${ms(quantile(relay.plain, 0.99))}`),
-    shown('turn with one tool call, p50', ms(median(guest.oneTool)), `relay ${ms(median(relay.oneTool))}`),
+    shown('turn without tools, p99', ms(quantile(timesOf('guest').plain, 0.99)), `relay ${ms(quantile(timesOf('relay').plain, 0.99))}`),
+    shown('turn with one tool call, p50', ms(p50('guest', 'oneTool')), `relay ${ms(p50('relay', 'oneTool'))}`),
     bounded(
       'each further tool call, its model request included',
-      ms(further(guest)),
-      `relay ${ms(further(relay))}`,
-      '≤ 1 ms',
-      further(guest) <= 1,
+      ms(further('guest')),
+      `relay ${ms(further('relay'))}`,
+      '≤ 0.8 ms',
+      further('guest') <= 0.8,
     ),
-    shown(
-      'turn without tools that recalls from other sessions, p50',
-      ms(median(reminded.plain)),
-      times(median(reminded.plain) / median(relay.plain)),
+    shown('processor time of a turn without tools', ms(processor('guest')), `relay ${ms(processor('relay'))}`),
+    ...remembered,
+    bounded(
+      'turn without tools, without recall, p50',
+      `${ms(p50('without', 'plain'))}, ${times(ratio('without'))}`,
+      `recall adds ${ms(added('guest'))}`,
+      `adds ≤ ${maxRecallMs} ms`,
+      added('guest') <= maxRecallMs,
     ),
+    shown('turn with one tool call, without recall, p50', ms(p50('without', 'oneTool'))),
+    shown('each further tool call, without recall', ms(further('without'))),
+    bounded(
+      'processor time of a turn without tools, without recall',
+      ms(processor('without')),
+      `recall adds ${ms(addedProcessor('guest'))}`,
+      `adds ≤ ${maxRecallProcessorMs} ms`,
+      addedProcessor('guest') <= maxRecallProcessorMs,
+    ),
+    shown('turn without tools of a relay that journals, p50', `${ms(p50('journaling', 'plain'))}, ${times(ratio('journaling'))}`),
+    shown('processor time of a turn of a relay that journals', ms(processor('journaling'))),
   ]
 }
