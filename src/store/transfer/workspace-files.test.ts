@@ -241,7 +241,7 @@ test('sealed pieces open whole and in order only, under their own key and archiv
     Buffer.concat([first, rest]),
     Buffer.concat([sealed, sealed]),
     Buffer.from(sealed).fill(0xff, 0, 4),
-    Buffer.from(sealed).fill(1, 100, 101),
+    Buffer.from(sealed).fill(~sealed[100]!, 100, 101),
     Buffer.alloc(0),
   ]
   for (const bytes of harmed) await assert.rejects(collect(openPieces(of(bytes), [root], 'a')))
