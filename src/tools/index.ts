@@ -1,13 +1,19 @@
 /** The built-in calls. */
+import type { Memory } from '../memory/index.ts'
 import type { Egress, EgressProxy } from '../sandbox/index.ts'
 import type { Call, Config, SandboxStatus } from '../types/index.ts'
-import { browserCalls } from './browser/browser-calls.ts'
+import { browserAct, browserClick, browserOpen, browserType } from './browser/act-calls.ts'
+import { browserDownload, browserScreenshot, browserSnapshot, browserTabs, browserText } from './browser/look-calls.ts'
 import { changeCalls } from './files/change-calls.ts'
 import { fileBytes, fileRead } from './files/read-calls.ts'
 import { fileList, fileSearch } from './files/search-calls.ts'
 import { attachmentSave, mediaSend } from './media/media-calls.ts'
 import { watchFolders } from './memory/folder-watch.ts'
-import { memoryCalls } from './memory/memory-calls.ts'
+import { careCalls, transferCalls } from './memory/care-calls.ts'
+import { correctCalls } from './memory/correct-calls.ts'
+import { ingestCall } from './memory/ingest-call.ts'
+import { noteCalls } from './memory/note-calls.ts'
+import { recallCall, searchCall } from './memory/search-calls.ts'
 import { openSearch } from './search/search-call.ts'
 import { shellExec } from './shell/exec-call.ts'
 import { sessionClose, sessionList, sessionResize, sessionSignal } from './shell/manage-calls.ts'
@@ -20,7 +26,7 @@ import { createSeenFiles } from './workspace-arguments.ts'
 import { createRobots } from './web/robots-rules.ts'
 import { webFetch } from './web/web-calls.ts'
 
-export { memoryCalls, openSearch, watchFolders }
+export { openSearch, watchFolders }
 
 const sessionCalls = (online?: OnlineSessions): readonly Call[] => [
   sessionOpen,
@@ -31,6 +37,31 @@ const sessionCalls = (online?: OnlineSessions): readonly Call[] => [
   sessionClose(online),
   sessionList(online),
 ]
+
+export const browserCalls: readonly Call[] = [
+  browserOpen,
+  browserSnapshot,
+  browserClick,
+  browserType,
+  browserAct,
+  browserText,
+  browserScreenshot,
+  browserTabs,
+  browserDownload,
+]
+
+/** @param memory absent when calls are only described, not run */
+export function memoryCalls(memory: Memory): readonly Call[] {
+  return [
+    searchCall(memory),
+    ...noteCalls(memory),
+    ...correctCalls(memory),
+    ...careCalls(memory),
+    ingestCall(memory),
+    ...transferCalls(memory),
+    recallCall(memory),
+  ]
+}
 
 /**
  * @param web the egress, the proxy for commands, and whether robots.txt is honoured; absent: no network

@@ -7,8 +7,10 @@ import type { DepthRules } from './shape-rules.ts'
 
 export const depthRules: DepthRules = {
   /** Modules that the rule applies to. */
-  deepModules: new Set(['cli', 'client', 'gateway', 'guest', 'kernel', 'memory', 'runner', 'runtime', 'types']),
+  deepModules: new Set(['cli', 'client', 'engine', 'gateway', 'guest', 'kernel', 'memory', 'runner', 'runtime', 'tools', 'types']),
   smallFiles: {
+    'src/engine/tokens/gpt-tokenizer.d.ts': 'types of the generated file beside it',
+    'src/tools/time-calls.ts': 'the one call of its family',
     'src/types/git-runs.ts': 'one list for hands and the kernel, which hands import without zod',
     'src/cli/verbs/serve.ts': 'one verb: each is loaded only when it is chosen',
     'src/memory/lazy-parts.ts': 'the dynamic imports that keep the rest of memory out of a start',

@@ -3,7 +3,7 @@ import { createHash } from 'node:crypto'
 import { z } from 'zod'
 import type { Call } from '../../types/index.ts'
 import { OxbowError } from '../../types/index.ts'
-import { memoryTimeoutMs } from './memory-limits.ts'
+import { memoryTimeoutMs } from '../limits.ts'
 
 type Shared = 'tier' | 'right' | 'effect' | 'labels' | 'timeoutMs'
 

@@ -23,7 +23,7 @@ import {
   maxImportLines,
   shownCharacters,
   shownPlaces,
-} from './memory-limits.ts'
+} from '../limits.ts'
 
 export function careCalls(memory: Memory): readonly Call[] {
   return [whyCall(memory), forgetCall(memory), statsCall(memory), reindexCall(memory)]

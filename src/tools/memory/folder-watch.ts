@@ -4,7 +4,7 @@
  * tried again after a pause.
  */
 import type { CallOutcome, HandsOps, Sandbox } from '../../types/index.ts'
-import { maxWatchedChanges, maxWatchedFolders, watchGraceMs, watchRestMs, watchWaitMs } from './memory-limits.ts'
+import { maxWatchedChanges, maxWatchedFolders, watchGraceMs, watchRestMs, watchWaitMs } from '../limits.ts'
 
 export interface FolderWatchDeps {
   readonly folders: readonly string[]

@@ -8,7 +8,7 @@ import { listTimeoutMs, maxListDepth, maxRangeBytes } from '../limits.ts'
 import { decodeText, kindOf, withoutHidden, withoutHiddenPieces } from '../web/decode-text.ts'
 import { askHands, pathArgument, plural, toWorkspacePath } from '../workspace-arguments.ts'
 import { changing, tags } from './call-facts.ts'
-import { ingestFileTimeoutMs, ingestTimeoutMs, maxDocumentBytes, maxIngestFiles } from './memory-limits.ts'
+import { ingestFileTimeoutMs, ingestTimeoutMs, maxDocumentBytes, maxIngestFiles } from '../limits.ts'
 
 interface IngestInput {
   path: string

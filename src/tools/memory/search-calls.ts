@@ -3,7 +3,7 @@ import { z } from 'zod'
 import { cleanTag, describeRecalled, type Memory, nearEnough, type Recalled } from '../../memory/index.ts'
 import type { Call, CallId, Json, Label, SessionId } from '../../types/index.ts'
 import { looking, moment, sha256, tags, toMoment } from './call-facts.ts'
-import { defaultSearchResults, maxQueryCharacters, maxSearchResults, recallTimeoutMs, searchTokens } from './memory-limits.ts'
+import { defaultMemoryResults, maxMemoryQueryCharacters, maxMemoryResults, recallTimeoutMs, searchTokens } from '../limits.ts'
 
 interface SearchInput {
   query: string
@@ -43,8 +43,8 @@ export function searchCall(memory: Memory): Call<SearchInput, readonly SearchHit
     name: 'memory.search',
     summary: 'Searches notes and documents, and with include_conversation the messages of all sessions.',
     input: z.strictObject({
-      query: z.string().min(1).max(maxQueryCharacters).describe('Words, names or a question; "exact phrases" in quotes.'),
-      top_k: z.int().min(1).max(maxSearchResults).default(defaultSearchResults).describe('Maximum number of results.'),
+      query: z.string().min(1).max(maxMemoryQueryCharacters).describe('Words, names or a question; "exact phrases" in quotes.'),
+      top_k: z.int().min(1).max(maxMemoryResults).default(defaultMemoryResults).describe('Maximum number of results.'),
       include_conversation: z.boolean().default(false).describe('Also search the messages of all sessions.'),
       tags: tags.optional().describe('Only memories with all of these tags.'),
       as_of: moment.optional().describe('Only what was valid on this date, e.g. 2026-11-21.'),

@@ -4,7 +4,25 @@
  */
 import type { Worker } from 'node:worker_threads'
 import { maxPageCharacters, pdfLookMs, pdfMemoryMb, pdfTimeoutMs } from '../limits.ts'
-import type { PdfAnswer, PdfJob } from './pdf-message.ts'
+
+export interface PdfJob {
+  readonly bytes: Uint8Array
+  readonly maxCharacters: number
+  /** No further page is begun after this time; the pages read so far are the answer. */
+  readonly enoughMs: number
+}
+
+export type PdfAnswer =
+  | {
+      readonly ok: true
+      readonly title: string
+      /** Text of each page, as far as it was read. */
+      readonly pages: readonly string[]
+      readonly totalPages: number
+      readonly cut: boolean
+    }
+  /** `locked`: it needs a password. */
+  | { readonly ok: false; readonly problem: 'locked' | 'unreadable' | 'too_slow' | 'too_large' }
 
 export interface PdfBounds {
   readonly timeoutMs: number

@@ -4,7 +4,7 @@
  */
 import { parentPort, workerData } from 'node:worker_threads'
 import { getDocumentProxy, getMeta } from 'unpdf'
-import type { PdfAnswer, PdfJob } from './pdf-message.ts'
+import type { PdfAnswer, PdfJob } from './pdf-text.ts'
 
 async function read({ bytes, maxCharacters, enoughMs }: PdfJob): Promise<PdfAnswer> {
   const begin = performance.now()

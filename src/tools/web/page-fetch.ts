@@ -2,7 +2,7 @@
 import type { Egress } from '../../sandbox/index.ts'
 import { type CallContext, type KeptFile, OxbowError } from '../../types/index.ts'
 import { maxKeptBytes, maxKeptPages } from '../limits.ts'
-import type { PdfAnswer } from '../pdf/pdf-message.ts'
+import type { PdfAnswer } from '../pdf/pdf-text.ts'
 import { decodeText, kindOf, withoutHidden, withoutHiddenPieces } from './decode-text.ts'
 import type { MayFetch } from './robots-rules.ts'
 
