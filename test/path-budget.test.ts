@@ -17,7 +17,7 @@ import { type GuestEnvelope, parseConfig, type UserId } from '../src/types/index
  */
 const parts = [
   { part: 'spine', modules: ['gateway', 'kernel', 'runtime'], maxFiles: 24 },
-  { part: 'engine', modules: ['engine'], maxFiles: 16 },
+  { part: 'engine', modules: ['engine'], maxFiles: 14 },
   { part: 'store', modules: ['store'], maxFiles: 4 },
   { part: 'sandbox', modules: ['sandbox'], maxFiles: 4 },
   { part: 'memory', modules: ['memory'], maxFiles: 2 },

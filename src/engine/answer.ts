@@ -188,6 +188,38 @@ export function isCount(value: unknown): value is number {
   return typeof value === 'number' && Number.isSafeInteger(value) && value >= 0
 }
 
+export function countOf(value: unknown): number {
+  return isCount(value) ? value : 0
+}
+
+/** @returns reported usage. Parts never exceed the whole, whatever is reported: a price is made of them. */
+export function reportedUsage(input: number, output: number, parts: { read: number; write: number; reasoning: number }): Usage {
+  const read = Math.min(parts.read, input)
+  const write = Math.min(parts.write, input - read)
+  const reasoning = Math.min(parts.reasoning, output)
+  return {
+    inputTokens: input,
+    outputTokens: output,
+    ...(read > 0 && { cacheReadTokens: read }),
+    ...(write > 0 && { cacheWriteTokens: write }),
+    ...(reasoning > 0 && { reasoningTokens: reasoning }),
+    estimated: false,
+  }
+}
+
+/** @returns the fields of an object; of anything else none. */
+export function fieldsOf(value: unknown): Record<string, unknown> {
+  return typeof value === 'object' && value !== null ? (value as Record<string, unknown>) : {}
+}
+
+export function listOf(value: unknown): readonly unknown[] {
+  return Array.isArray(value) ? (value as unknown[]) : []
+}
+
+export function textOf(value: unknown): string {
+  return typeof value === 'string' ? value : ''
+}
+
 /** An error inside a stream whose HTTP status was 200. A number in `code` or `status` is read as an HTTP status. */
 export function streamError(error: unknown, options: Pick<ReaderOptions, 'origin' | 'key'>): Problem {
   const { code, status, type } = (typeof error === 'object' && error !== null ? error : {}) as Record<string, unknown>

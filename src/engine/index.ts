@@ -4,7 +4,6 @@ import type { CatalogDeps } from './catalog/catalog-answers.ts'
 import type { Scenario } from './scripted/scenario.ts'
 import type { ScriptedServer, ScriptedServerOptions } from './scripted/scripted-server.ts'
 
-export { priceOf } from './catalog/price.ts'
 export { openEngine } from './engine.ts'
 
 export type { ModelLimits } from './limits.ts'

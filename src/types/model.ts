@@ -108,6 +108,28 @@ export interface ModelPrice {
   readonly tiers?: readonly (Omit<ModelPrice, 'tiers'> & { readonly aboveInputTokens: number })[]
 }
 
+/**
+ * @param price null for a model without a price: it costs 0 here, and a money budget must refuse it before it is asked
+ * @returns whole micro-dollars, rounded up. Never negative and never over `Number.MAX_SAFE_INTEGER`, whatever an endpoint reports.
+ */
+export function priceOf(price: ModelPrice | null, usage: Usage): number {
+  if (price === null) return 0
+  const input = count(usage.inputTokens)
+  const read = Math.min(count(usage.cacheReadTokens), input)
+  const write = Math.min(count(usage.cacheWriteTokens), input - read)
+  const rates = price.tiers?.findLast((tier) => input > tier.aboveInputTokens) ?? price
+  const total =
+    (input - read - write) * rates.inputPerMillion +
+    read * (rates.cacheReadPerMillion ?? rates.inputPerMillion) +
+    write * (rates.cacheWritePerMillion ?? rates.inputPerMillion) +
+    count(usage.outputTokens) * rates.outputPerMillion
+  return Math.min(Math.ceil(total / 1_000_000), Number.MAX_SAFE_INTEGER)
+}
+
+function count(tokens: number | undefined): number {
+  return tokens === undefined || !(tokens > 0) ? 0 : Math.min(Math.ceil(tokens), Number.MAX_SAFE_INTEGER)
+}
+
 export type InputKind = 'text' | 'image' | 'pdf' | 'audio' | 'video'
 
 /** Facts about a model. `price` is null if it is unknown. */

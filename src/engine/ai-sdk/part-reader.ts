@@ -4,7 +4,20 @@
  */
 import type { LanguageModelV2Usage, LanguageModelV4Usage } from '@ai-sdk/provider'
 import type { FinishReason, JsonObject, ModelEvent, Sealed, ToolCallPart, Usage } from '../../types/index.ts'
-import { type Answer, createAnswer, fail, garbled, isCount, problemAtEnd, say, seal, streamError, usageOf } from '../answer.ts'
+import {
+  type Answer,
+  countOf,
+  createAnswer,
+  fail,
+  garbled,
+  isCount,
+  problemAtEnd,
+  reportedUsage,
+  say,
+  seal,
+  streamError,
+  usageOf,
+} from '../answer.ts'
 import type { Problem } from '../model-problem.ts'
 import type { ReaderOptions } from '../wire.ts'
 
@@ -221,29 +234,18 @@ function readNested(value: object): Usage | null {
   const input = (inputTokens ?? {}) as Loose<LanguageModelV4Usage['inputTokens']>
   const output = (outputTokens ?? {}) as Loose<LanguageModelV4Usage['outputTokens']>
   if (!isCount(input.total) || !isCount(output.total)) return null
-  return usage(input.total, output.total, input.cacheRead, input.cacheWrite, output.reasoning)
+  const parts = { read: countOf(input.cacheRead), write: countOf(input.cacheWrite), reasoning: countOf(output.reasoning) }
+  return reportedUsage(input.total, output.total, parts)
 }
 
 /** Cached tokens are part of the input count, except at Anthropic, which counts them separately. */
 function readFlat(value: object, metadata: unknown): Usage | null {
   const { inputTokens: input, outputTokens: output, reasoningTokens, cachedInputTokens } = value as Loose<LanguageModelV2Usage>
   if (!isCount(input) || !isCount(output)) return null
-  const read = isCount(cachedInputTokens) ? cachedInputTokens : 0
+  const read = countOf(cachedInputTokens)
   const { anthropic } = (metadata ?? {}) as { anthropic?: { cacheCreationInputTokens?: unknown } | null }
   const separate = (typeof anthropic === 'object' && anthropic !== null) || read > input
-  const written = anthropic?.cacheCreationInputTokens
-  const total = separate ? input + read + (isCount(written) ? written : 0) : input
-  return usage(total, output, read, separate ? written : 0, reasoningTokens)
-}
-
-function usage(inputTokens: number, outputTokens: number, read: unknown, written: unknown, reasoning: unknown): Usage {
-  const isPositive = (count: unknown): count is number => isCount(count) && count > 0
-  return {
-    inputTokens,
-    outputTokens,
-    ...(isPositive(read) ? { cacheReadTokens: read } : {}),
-    ...(isPositive(written) ? { cacheWriteTokens: written } : {}),
-    ...(isPositive(reasoning) ? { reasoningTokens: reasoning } : {}),
-    estimated: false,
-  }
+  const write = separate ? countOf(anthropic?.cacheCreationInputTokens) : 0
+  const total = separate ? input + read + write : input
+  return reportedUsage(total, output, { read, write, reasoning: countOf(reasoningTokens) })
 }

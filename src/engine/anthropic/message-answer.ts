@@ -5,7 +5,20 @@
  * Thinking ends with the seal that must be given back with it: its signature, or the encrypted data that stands in its place.
  */
 import { type FinishReason, type ModelEvent, parseObject, type Sealed, type ToolCallPart, type Usage } from '../../types/index.ts'
-import { type Answer, createAnswer, createFeed, fail, garbled, isCount, problemAtEnd, say, seal, streamError } from '../answer.ts'
+import {
+  type Answer,
+  createAnswer,
+  createFeed,
+  fail,
+  fieldsOf,
+  garbled,
+  isCount,
+  problemAtEnd,
+  say,
+  seal,
+  streamError,
+  textOf,
+} from '../answer.ts'
 import { charsPerToken } from '../limits.ts'
 import { type Problem, problemOfStatus } from '../model-problem.ts'
 import type { AnswerReader, ReaderOptions } from '../wire.ts'
@@ -77,14 +90,6 @@ function readEvent(answer: MessageAnswer, event: Fields): void {
   }
 }
 
-function fieldsOf(value: unknown): Fields {
-  return typeof value === 'object' && value !== null ? (value as Fields) : {}
-}
-
-function textIn(value: unknown): string {
-  return typeof value === 'string' ? value : ''
-}
-
 function readDelta(answer: MessageAnswer, index: unknown, delta: Fields): void {
   switch (delta['type']) {
     case 'text_delta':
@@ -94,14 +99,14 @@ function readDelta(answer: MessageAnswer, index: unknown, delta: Fields): void {
     case 'input_json_delta': {
       const block = answer.open.get(index)
       if (block?.type !== 'tool') return
-      const piece = textIn(delta['partial_json'])
+      const piece = textOf(delta['partial_json'])
       block.pieces += piece
       answer.outputChars += piece.length
       return
     }
     case 'signature_delta': {
       const block = answer.open.get(index)
-      if (block?.type === 'thinking') block.signature = textIn(delta['signature'])
+      if (block?.type === 'thinking') block.signature = textOf(delta['signature'])
       return
     }
     default:
@@ -117,10 +122,10 @@ function startBlock(answer: MessageAnswer, index: unknown, block: Fields): void 
     case 'text':
       return sayText(answer, block['text'])
     case 'thinking':
-      answer.open.set(index, { type: 'thinking', signature: textIn(block['signature']), said: false })
+      answer.open.set(index, { type: 'thinking', signature: textOf(block['signature']), said: false })
       return think(answer, index, block['thinking'])
     case 'redacted_thinking':
-      if (textIn(block['data']) !== '') sealThought(answer, { redacted: textIn(block['data']) })
+      if (textOf(block['data']) !== '') sealThought(answer, { redacted: textOf(block['data']) })
       return
     case 'tool_use':
       return startCall(answer, index, block)
@@ -133,7 +138,7 @@ function startCall(answer: MessageAnswer, index: unknown, block: Fields): void {
   if (calls.length >= options.limits.maxToolCalls) return garbled(answer, 'sent tool calls that cannot be read')
   const pieces = wholeInput(block['input'])
   if (pieces === null) return garbled(answer, 'sent tool calls that cannot be read')
-  const call: ToolBlock = { type: 'tool', id: textIn(block['id']), name: textIn(block['name']), after: answer.thoughts, pieces }
+  const call: ToolBlock = { type: 'tool', id: textOf(block['id']), name: textOf(block['name']), after: answer.thoughts, pieces }
   answer.outputChars += call.name.length + call.pieces.length
   calls.push(call)
   open.set(index, call)

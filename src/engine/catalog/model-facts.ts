@@ -3,7 +3,7 @@ import { builtinProviders, OxbowError } from '../../types/index.ts'
 import type { InputKind, ModelFacts, ModelOverrides, ModelPrice } from '../../types/index.ts'
 import { nearestNames, usualOutputTokens } from '../limits.ts'
 import type { Catalog, CatalogModel, Origin } from './catalog.ts'
-import { priceOfCost } from './price.ts'
+import type { CostRates, ModelCost } from './catalog-schema.ts'
 
 /** The model as it was named. */
 export interface AskedModel {
@@ -77,6 +77,31 @@ function inputOf(model: CatalogModel | null): readonly InputKind[] {
   const known = inputKinds.filter((kind) => kind === 'text' || listed.includes(kind))
   if (known.includes('pdf') || !known.includes('image') || !pdfWithPictures.has(model?.provider ?? '')) return known
   return model?.origins['modalities.input'] === 'package' ? [...known, 'pdf'] : known
+}
+
+/** @returns the price of a models.dev cost. Reasoning is billed as output: where it costs more, all output is taken to cost that. */
+export function priceOfCost(cost: ModelCost): ModelPrice {
+  const over200k = cost.context_over_200k
+  const older = over200k === undefined ? [] : [{ ...over200k, tier: { type: 'context', size: 200_000 } }]
+  const tiers = (cost.tiers ?? older)
+    .filter(({ tier }) => tier.type === 'context')
+    .map((rates) => ({ ...ratesOf(rates), aboveInputTokens: rates.tier.size }))
+    .sort((a, b) => a.aboveInputTokens - b.aboveInputTokens)
+  return tiers.length === 0 ? ratesOf(cost) : { ...ratesOf(cost), tiers }
+}
+
+function ratesOf({ input, output, reasoning = 0, cache_read: read, cache_write: write }: CostRates): Omit<ModelPrice, 'tiers'> {
+  return {
+    inputPerMillion: microDollars(input),
+    outputPerMillion: microDollars(Math.max(output, reasoning)),
+    ...(read !== undefined && { cacheReadPerMillion: microDollars(read) }),
+    ...(write !== undefined && { cacheWritePerMillion: microDollars(write) }),
+  }
+}
+
+/** A price in dollars has few digits: what is behind the sixth is the binary fraction's, not the vendor's. */
+function microDollars(dollars: number): number {
+  return Number((dollars * 1_000_000).toFixed(6))
 }
 
 /** The configuration overrides the catalog, in every tier. */

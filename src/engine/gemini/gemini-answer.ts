@@ -5,7 +5,21 @@
  */
 import type { BlockedReason, FinishReason as GeminiReason, GenerateContentResponseUsageMetadata } from '@google/genai'
 import type { FinishReason, ModelEvent, ToolCallPart, Usage } from '../../types/index.ts'
-import { type Answer, createAnswer, createFeed, fail, garbled, isCount, problemAtEnd, say, seal, streamError, usageOf } from '../answer.ts'
+import {
+  type Answer,
+  createAnswer,
+  createFeed,
+  fail,
+  fieldsOf,
+  garbled,
+  isCount,
+  problemAtEnd,
+  say,
+  seal,
+  streamError,
+  textOf,
+  usageOf,
+} from '../answer.ts'
 import { cleanEndpointText, type Problem, problem } from '../model-problem.ts'
 import type { AnswerReader, ReaderOptions } from '../wire.ts'
 import { sealPart } from './gemini-parts.ts'
@@ -135,14 +149,6 @@ function lastEvents(answer: GeminiAnswer): ModelEvent[] {
   for (const call of calls) events.push({ type: 'tool_call', call })
   const ended = answer.ending === 'length' ? 'length' : calls.length > 0 ? 'tool_calls' : 'stop'
   return [...events, { type: 'finish', reason: ended, usage }]
-}
-
-function fieldsOf(value: unknown): Fields {
-  return typeof value === 'object' && value !== null ? (value as Fields) : {}
-}
-
-function textOf(value: unknown): string {
-  return typeof value === 'string' ? value : ''
 }
 
 /** `broken` is an answer that cannot be used; the same request may pass. */

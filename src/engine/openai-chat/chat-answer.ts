@@ -2,11 +2,36 @@
  * Reads the SSE stream of one chat completion. Pure: text in, events out, no socket and no clock. An answer is whole when
  * the endpoint gave a finish reason or said [DONE]; a stream that just ends is an error, never an answer.
  */
-import { type FinishReason, type JsonObject, type ModelEvent, parseObject, type Sealed, type ToolCallPart } from '../../types/index.ts'
-import { type Answer, createAnswer, createFeed, fail, garbled, problemAtEnd, say, seal, streamError, usageOf } from '../answer.ts'
-import { maxAnswerItems } from '../limits.ts'
+import {
+  type FinishReason,
+  type Json,
+  type JsonObject,
+  type ModelEvent,
+  parseObject,
+  type Sealed,
+  type ToolCallPart,
+  type Usage,
+} from '../../types/index.ts'
+import {
+  type Answer,
+  countOf,
+  createAnswer,
+  createFeed,
+  fail,
+  fieldsOf,
+  garbled,
+  isCount,
+  listOf,
+  problemAtEnd,
+  reportedUsage,
+  say,
+  seal,
+  streamError,
+  textOf,
+  usageOf,
+} from '../answer.ts'
+import { maxAnswerItems, sealedJsonDepth } from '../limits.ts'
 import type { Problem } from '../model-problem.ts'
-import { boundedObject, listOf, readChatUsage, recordOf, textOf } from '../openai/message-parts.ts'
 import type { AnswerReader, ReaderOptions } from '../wire.ts'
 
 /** What is known of an answer so far. */
@@ -34,8 +59,8 @@ export function createChatAnswerReader(options: ReaderOptions): AnswerReader {
 function readChunk(answer: ChatAnswer, chunk: Record<string, unknown>): void {
   const { error, choices, usage } = chunk
   if (error !== undefined && error !== null) return fail(answer, streamError(error, answer.options))
-  const choice = recordOf(Array.isArray(choices) ? choices[0] : undefined)
-  readDelta(answer, recordOf(choice['delta']))
+  const choice = fieldsOf(Array.isArray(choices) ? choices[0] : undefined)
+  readDelta(answer, fieldsOf(choice['delta']))
   readEnd(answer, choice['finish_reason'])
   // Moonshot reports inside the choice.
   answer.reported = readChatUsage(usage ?? choice['usage']) ?? answer.reported
@@ -72,7 +97,7 @@ function sayText(answer: ChatAnswer, text: string): void {
 /** Text of content that comes as a list of parts, as Mistral's reasoning models send it. */
 function textIn(content: unknown): string {
   return listOf(content)
-    .map((part) => textOf(recordOf(part)['text']))
+    .map((part) => textOf(fieldsOf(part)['text']))
     .join('')
 }
 
@@ -251,4 +276,33 @@ function createToolCallAssembly(maxCalls: number, toSealed: (data: JsonObject) =
         })),
     began: () => slots.some((slot) => slot.name !== '' || slot.pieces !== ''),
   }
+}
+
+/** Usage of a chat completion. @returns null for what cannot be read. */
+export function readChatUsage(value: unknown): Usage | null {
+  const usage = fieldsOf(value)
+  const { prompt_tokens: input, completion_tokens: output, total_tokens: total } = usage
+  if (!isCount(input) || !isCount(output)) return null
+  const prompt = fieldsOf(usage['prompt_tokens_details'])
+  const completion = fieldsOf(usage['completion_tokens_details'])
+  const reasoning = countOf(completion['reasoning_tokens'])
+  // xAI does not count reasoning as completion; only the total shows it.
+  const apart = reasoning > 0 && total === input + output + reasoning
+  return reportedUsage(input, apart ? output + reasoning : output, {
+    // DeepSeek's older models report the hit beside the prompt.
+    read: countOf(prompt['cached_tokens']) || countOf(usage['prompt_cache_hit_tokens']),
+    write: countOf(prompt['cache_write_tokens']),
+    reasoning,
+  })
+}
+
+/** @returns a copy without what lies too deep: text that was parsed may nest deeper than can be written again. */
+function boundedObject(value: object): JsonObject {
+  return bounded(value as Json, sealedJsonDepth) as JsonObject
+}
+
+function bounded(value: Json, depth: number): Json {
+  if (typeof value !== 'object' || value === null) return value
+  if (Array.isArray(value)) return depth === 0 ? [] : (value as readonly Json[]).map((each) => bounded(each, depth - 1))
+  return depth === 0 ? {} : Object.fromEntries(Object.entries(value).map(([name, each]) => [name, bounded(each, depth - 1)]))
 }

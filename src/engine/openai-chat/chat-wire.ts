@@ -33,8 +33,20 @@ import {
   type Written,
 } from '../http/request-body.ts'
 import { openAiNameChars, openAiStops } from '../limits.ts'
-import { dataUri, fileName, leftOut, mediaKind, sendableArguments, sendableId, sendableIds } from '../openai/message-parts.ts'
-import { cacheKeyOf, effortOf, outputSchemaOf, samplingOf, toolsOf } from '../openai/request-settings.ts'
+import {
+  cacheKeyOf,
+  dataUri,
+  effortOf,
+  fileName,
+  leftOut,
+  mediaKind,
+  outputSchemaOf,
+  samplingOf,
+  sendableArguments,
+  sendableId,
+  sendableIds,
+  toolsOf,
+} from '../openai/openai-request.ts'
 import type { RequestWriter, Wire, WriterOptions } from '../wire.ts'
 import { chatWireName, createChatAnswerReader } from './chat-answer.ts'
 

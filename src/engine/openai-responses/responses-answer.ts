@@ -2,11 +2,27 @@
  * Reads the event stream of one response. Pure: text in, events out. An answer is whole only when `response.completed` or
  * `response.incomplete` came; everything before may break off. Events that are not known are for features not asked for.
  */
-import type { FinishReason, Json, JsonObject, ModelEvent, ToolCallPart } from '../../types/index.ts'
-import { type Answer, createAnswer, createFeed, fail, garbled, isCount, problemAtEnd, say, seal, streamError, usageOf } from '../answer.ts'
+import type { FinishReason, Json, JsonObject, ModelEvent, ToolCallPart, Usage } from '../../types/index.ts'
+import {
+  type Answer,
+  countOf,
+  createAnswer,
+  createFeed,
+  fail,
+  fieldsOf,
+  garbled,
+  isCount,
+  listOf,
+  problemAtEnd,
+  reportedUsage,
+  say,
+  seal,
+  streamError,
+  textOf,
+  usageOf,
+} from '../answer.ts'
 import { maxAnswerItems } from '../limits.ts'
 import type { Problem } from '../model-problem.ts'
-import { listOf, readResponseUsage, recordOf, textOf } from '../openai/message-parts.ts'
 import type { AnswerReader, ReaderOptions } from '../wire.ts'
 
 export const responsesWireName = 'openai-responses'
@@ -52,7 +68,7 @@ function readEvent(answer: ResponseAnswer, event: Event): void {
     case 'response.incomplete':
     case 'response.failed':
     case 'response.cancelled':
-      return readEnd(answer, event['type'], recordOf(event['response']))
+      return readEnd(answer, event['type'], fieldsOf(event['response']))
     case 'error':
       return breakOff(answer, event['error'] ?? event)
     default:
@@ -73,7 +89,7 @@ function readEnd(answer: ResponseAnswer, type: string, response: Record<string, 
   // Some services send everything at the end and nothing before.
   if (answer.items.none()) listOf(response['output']).forEach((item, index) => answer.items.end({ output_index: index, item }))
   const cut = type === 'response.incomplete' || status === 'incomplete'
-  answer.ended = cut ? cutReason(recordOf(response['incomplete_details'])['reason']) : 'stop'
+  answer.ended = cut ? cutReason(fieldsOf(response['incomplete_details'])['reason']) : 'stop'
   answer.done = true
 }
 
@@ -84,7 +100,7 @@ function cutReason(reason: unknown): FinishReason {
 
 /** The protocol names its errors; a status says what to do about them. */
 function breakOff(answer: ResponseAnswer, error: unknown): void {
-  const { code, type, message } = recordOf(error)
+  const { code, type, message } = fieldsOf(error)
   const name = textOf(code) || textOf(type)
   const number = typeof code === 'number' ? code : statusOf(name)
   fail(answer, streamError({ code: name, message: textOf(message) || textOf(error), status: number }, answer.options))
@@ -154,7 +170,7 @@ function createOutputItems(answer: Answer): OutputItems {
     begin: (event) => {
       // Hidden reasoning may take minutes, and its beginning is all that is seen of it.
       answer.options.onProgress?.()
-      if (recordOf(event['item'])['type'] === 'function_call') readCall(answer, callOf(event), event)
+      if (fieldsOf(event['item'])['type'] === 'function_call') readCall(answer, callOf(event), event)
       else itemOf(event)
     },
     say: (event, kind) => {
@@ -185,7 +201,7 @@ function createOutputItems(answer: Answer): OutputItems {
     end: (event) => {
       const item = itemOf(event)
       if (item === null || item.done) return
-      const raw = recordOf(event['item'])
+      const raw = fieldsOf(event['item'])
       item.done = raw['status'] !== 'incomplete'
       if (raw['type'] === 'function_call') readCall(answer, callOf(event), event)
       else if (raw['type'] === 'message') endMessage(answer, item, raw)
@@ -197,7 +213,7 @@ function createOutputItems(answer: Answer): OutputItems {
 }
 
 function readCall(answer: Answer, call: ItemCall | null, event: Event): void {
-  const raw = recordOf(event['item'])
+  const raw = fieldsOf(event['item'])
   if (call === null) return
   call.id = textOf(raw['id']) || call.id
   call.callId = textOf(raw['call_id']) || call.callId
@@ -230,7 +246,7 @@ function callsOf(answer: Answer, items: readonly Item[], onlyDone: boolean): Too
 }
 
 function endMessage(answer: Answer, item: Item, raw: Record<string, unknown>): void {
-  for (const part of listOf(raw['content']).map(recordOf)) {
+  for (const part of listOf(raw['content']).map(fieldsOf)) {
     const refusal = textOf(part['refusal'])
     if (refusal !== '') item.refused = true
     const text = textOf(part['text']) || refusal
@@ -264,7 +280,7 @@ function placeOf(index: number | null): { at?: number } {
 
 function textsOf(value: unknown, type: string): { type: string; text: string }[] {
   return listOf(value)
-    .map((part) => textOf(recordOf(part)['text']))
+    .map((part) => textOf(fieldsOf(part)['text']))
     .filter((text) => text !== '')
     .map((text) => ({ type, text }))
 }
@@ -321,7 +337,7 @@ function createItemLookup(): ItemLookup {
     items,
     itemOf: ({ output_index, item_id, item: raw }) => {
       const index = isCount(output_index) ? output_index : null
-      const id = textOf(item_id) || textOf(recordOf(raw)['id'])
+      const id = textOf(item_id) || textOf(fieldsOf(raw)['id'])
       const before = known(index, id)
       if (before !== undefined) return before
       if (items.length >= maxAnswerItems) return null
@@ -332,4 +348,17 @@ function createItemLookup(): ItemLookup {
       return made
     },
   }
+}
+
+/** Usage of a response. @returns null for what cannot be read. */
+export function readResponseUsage(value: unknown): Usage | null {
+  const usage = fieldsOf(value)
+  const { input_tokens: input, output_tokens: output } = usage
+  if (!isCount(input) || !isCount(output)) return null
+  const details = fieldsOf(usage['input_tokens_details'])
+  return reportedUsage(input, output, {
+    read: countOf(details['cached_tokens']),
+    write: countOf(details['cache_write_tokens']),
+    reasoning: countOf(fieldsOf(usage['output_tokens_details'])['reasoning_tokens']),
+  })
 }

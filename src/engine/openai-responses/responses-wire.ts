@@ -36,8 +36,20 @@ import {
   type WriteMessage,
   type Written,
 } from '../http/request-body.ts'
-import { dataUri, fileName, leftOut, mediaKind, sendableArguments, sendableId, sendableIds } from '../openai/message-parts.ts'
-import { cacheKeyOf, effortOf, outputSchemaOf, samplingOf, toolsOf } from '../openai/request-settings.ts'
+import {
+  cacheKeyOf,
+  dataUri,
+  effortOf,
+  fileName,
+  leftOut,
+  mediaKind,
+  outputSchemaOf,
+  samplingOf,
+  sendableArguments,
+  sendableId,
+  sendableIds,
+  toolsOf,
+} from '../openai/openai-request.ts'
 import type { RequestWriter, Wire, WriterOptions } from '../wire.ts'
 import { createResponseReader, responsesWireName } from './responses-answer.ts'
 import { openAiNameChars } from '../limits.ts'

@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
-import { effortOf } from './request-settings.ts'
-import { readChatUsage, readResponseUsage } from './message-parts.ts'
+import { readChatUsage } from '../openai-chat/chat-answer.ts'
+import { readResponseUsage } from '../openai-responses/responses-answer.ts'
+import { effortOf } from './openai-request.ts'
 
 void describe('the effort that is asked of a model', () => {
   const efforts = ['none', 'minimal', 'low', 'medium', 'high'] as const

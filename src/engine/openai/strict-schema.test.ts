@@ -3,7 +3,7 @@ import { describe, it } from 'node:test'
 import * as fc from 'fast-check'
 import { z } from 'zod'
 import type { JsonObject } from '../../types/index.ts'
-import { strictSchema } from './request-settings.ts'
+import { strictSchema } from './openai-request.ts'
 
 const object = (properties: JsonObject, more: JsonObject = {}): JsonObject => ({ type: 'object', properties, ...more })
 const text = { type: 'string' } as const

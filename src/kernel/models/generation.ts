@@ -6,7 +6,6 @@
  * that is charged only as far as the budgets cover it, and usage that exceeds the model's window is not charged: either one ends the
  * generation with an error about that service.
  */
-import { priceOf } from '../../engine/index.ts'
 import type { GenerateOutput } from '../../runtime/index.ts'
 import {
   addSpend,
@@ -22,6 +21,7 @@ import {
   modelLabel,
   noSpend,
   OxbowError,
+  priceOf,
   type Sealed,
   type Spend,
   type Usage,

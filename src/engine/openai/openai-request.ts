@@ -1,4 +1,7 @@
-/** Request settings that both protocols of OpenAI share, on the vendor's scale, and schemas for its strict mode. */
+/**
+ * What both protocols of OpenAI write into a request: ids and arguments of earlier calls, repaired, because one refused call would make
+ * the whole conversation unusable; media as data URIs or a note; settings on the vendor's scale; and schemas for its strict mode.
+ */
 import type { ReasoningEffort } from 'openai/resources/shared'
 import {
   type Effort,
@@ -7,10 +10,74 @@ import {
   isObject,
   type Json,
   type JsonObject,
+  type MediaPart,
   type ModelFacts,
+  parseObject,
+  type ToolCallPart,
 } from '../../types/index.ts'
-import { openAiCacheKeyChars, openAiNameChars, strictSchemaDepth } from '../limits.ts'
-import { sendableName } from '../http/request-body.ts'
+import { sendableName, sendableObject } from '../http/request-body.ts'
+import { openAiCacheKeyChars, openAiCallIdChars, openAiNameChars, strictSchemaDepth } from '../limits.ts'
+
+/** @returns the id as it is sent when no other call of its message has the same. */
+export function sendableId(id: string): string {
+  return id === '' ? 'call' : id.slice(0, openAiCallIdChars)
+}
+
+interface SendableIds {
+  /** One for each call, in order, all different. */
+  readonly ids: readonly string[]
+  /** By own id, for the results; null when each result finds its id alone. */
+  readonly renamed: ReadonlyMap<string, readonly string[]> | null
+}
+
+export function sendableIds(calls: readonly ToolCallPart[]): SendableIds {
+  const taken = new Set<string>()
+  const byOwn = new Map<string, string[]>()
+  let changed = false
+  const ids = calls.map(({ id }) => {
+    const plain = sendableId(id)
+    let sent = plain
+    for (let count = 2; taken.has(sent); count += 1) {
+      const mark = `_${count}`
+      sent = plain.slice(0, openAiCallIdChars - mark.length) + mark
+    }
+    changed ||= sent !== plain
+    taken.add(sent)
+    byOwn.set(id, [...(byOwn.get(id) ?? []), sent])
+    return sent
+  })
+  return { ids, renamed: changed ? byOwn : null }
+}
+
+/** Some services parse the arguments of old calls and refuse the whole conversation over one broken text. @returns JSON text of an object */
+export function sendableArguments(text: string): string {
+  return parseObject(text) === null ? JSON.stringify(sendableObject(text)) : text
+}
+
+/** The picture formats that the vendor names; one that it does not know would be refused with the whole conversation. */
+const pictures: ReadonlySet<string> = new Set(['image/png', 'image/jpeg', 'image/webp', 'image/gif'])
+
+/** @returns how the part is sent, or null when it is left out. */
+export function mediaKind({ mediaType }: MediaPart, facts: ModelFacts): 'image' | 'pdf' | null {
+  if (pictures.has(mediaType)) return facts.input.includes('image') ? 'image' : null
+  return mediaType === 'application/pdf' && facts.input.includes('pdf') ? 'pdf' : null
+}
+
+/** Stands in the place of a part that is left out. */
+export function leftOut({ mediaType }: MediaPart): string {
+  if (mediaType === 'application/pdf') return '[document omitted: this model does not accept documents]'
+  if (pictures.has(mediaType)) return '[image omitted: this model does not accept images]'
+  return `[file omitted: ${mediaType} cannot be sent to this model]`
+}
+
+export function dataUri({ mediaType, data }: MediaPart): string {
+  return `data:${mediaType};base64,${data}`
+}
+
+/** A document without a name is refused. */
+export function fileName({ name }: MediaPart): string {
+  return name === '' ? 'document.pdf' : name
+}
 
 /**
  * The nearest effort that the model knows; another one would be refused. Source: the vendor's reasoning guide and its error

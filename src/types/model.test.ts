@@ -1,9 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
-import type { ModelPrice, Usage } from '../../types/index.ts'
-import { loadCatalog } from './catalog.ts'
-import { priceOf, priceOfCost } from './price.ts'
+import { type ModelPrice, priceOf, type Usage } from './index.ts'
 
 const usage = (inputTokens: number, outputTokens: number, more: Partial<Usage> = {}): Usage => ({
   inputTokens,
@@ -88,34 +86,4 @@ void test('more tokens never cost less where no tier is cheaper than the one bel
       assert.ok(priceOf(tiered, usage(input + more, output)) >= priceOf(tiered, usage(input, output)))
     }),
   )
-})
-
-void test('dollars become micro-dollars without the noise of binary fractions, and reasoning that costs more is not forgotten', () => {
-  assert.deepEqual(priceOfCost({ input: 1.1, output: 2.2, cache_read: 0.0375 }), {
-    inputPerMillion: 1_100_000,
-    outputPerMillion: 2_200_000,
-    cacheReadPerMillion: 37_500,
-  })
-  assert.equal(priceOfCost({ input: 1, output: 2, reasoning: 8 }).outputPerMillion, 8_000_000)
-})
-
-void test('tiers come smallest first, in either form that models.dev has used, and only those that go by the size of the input', () => {
-  const rates = { input: 1, output: 2 }
-  const tier = (size: number, type = 'context') => ({ ...rates, tier: { type, size } })
-  const bounds = (cost: Parameters<typeof priceOfCost>[0]) => priceOfCost(cost).tiers?.map((each) => each.aboveInputTokens)
-  assert.deepEqual(bounds({ ...rates, tiers: [tier(200), tier(100), tier(50, 'hour')] }), [100, 200])
-  assert.deepEqual(bounds({ ...rates, context_over_200k: rates }), [200_000])
-  assert.deepEqual(bounds({ ...rates, tiers: [tier(272_000)], context_over_200k: rates }), [272_000])
-  assert.equal(bounds(rates), undefined)
-})
-
-void test('every price of the package is exact in micro-dollars', async () => {
-  const priced = (await loadCatalog({ files: {} }).list()).flatMap(({ entry }) => (entry.cost === undefined ? [] : [entry.cost]))
-  assert.ok(priced.length > 1_000)
-  for (const cost of priced) {
-    const { tiers = [], ...rates } = priceOfCost(cost)
-    for (const price of [rates, ...tiers].flatMap((each) => Object.values(each))) {
-      assert.ok(price >= 0 && Number.isInteger(Math.round(price * 1e6) / 1e3), JSON.stringify(cost))
-    }
-  }
 })
