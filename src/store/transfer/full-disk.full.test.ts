@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { spawnSync } from 'node:child_process'
-import { copyFileSync, mkdirSync, readdirSync, readFileSync, statSync } from 'node:fs'
+import { copyFileSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test, type TestContext } from 'node:test'
 import type { StoreStatus, StoreVerifyReport } from '../../types/index.ts'
@@ -8,9 +8,9 @@ import { convertFile } from '../secrets/file-encryption.ts'
 import { assertRejects, storeFolder, type StoreFolder } from '../store-fixture.ts'
 import { ask, fillStore, placeIn } from './transfer-fixture.ts'
 
-/** A file system of so many kilobytes; null, with the reason printed, where it cannot be made. */
-function smallDisk(t: TestContext, files: StoreFolder, kib: number): (Disposable & { readonly path: string }) | null {
-  const path = join(files.folder, 'disk')
+/** A small file system; null, with the reason printed, where it cannot be mounted. */
+function smallDisk(t: TestContext, files: StoreFolder, kib: number, name = 'disk'): (Disposable & { readonly path: string }) | null {
+  const path = join(files.folder, name)
   mkdirSync(path, { recursive: true })
   const mounted = spawnSync('mount', ['-t', 'tmpfs', '-o', `size=${kib}k`, 'oxbow-test', path], { encoding: 'utf8' })
   if (mounted.status !== 0) {
@@ -26,14 +26,20 @@ async function filled(files: StoreFolder): Promise<void> {
   await store.close()
 }
 
-test('a backup to a disk that fills leaves nothing there, and a restore to one leaves what was there', async (t) => {
+test('a backup to a full disk leaves nothing there, also when the disk fills meanwhile, and a restore changes nothing', async (t) => {
   await using files = storeFolder()
   using disk = smallDisk(t, files, 512)
   if (disk === null) return
   await filled(files)
   const place = placeIn(files.folder)
-  await assertRejects(ask(place, { ask: 'backup', path: join(disk.path, 'backup') }), 'store_full')
+  await assertRejects(ask(place, { ask: 'backup', path: join(disk.path, 'backup') }), 'store_full', /MiB free/)
   assert.deepEqual(readdirSync(disk.path), [])
+  using second = smallDisk(t, files, 4_096, 'second')
+  if (second === null) return
+  const filler = join(second.path, 'filler')
+  const fill = (): void => writeFileSync(filler, Buffer.alloc(3_900 * 1024))
+  await assertRejects(ask(place, { ask: 'backup', path: join(second.path, 'backup') }, { tell: fill }), 'store_full', /^(?!.*MiB free)/)
+  assert.deepEqual(readdirSync(second.path), ['filler'])
   const path = join(files.folder, 'backup')
   await ask(place, { ask: 'backup', path })
   await assertRejects(ask(placeIn(disk.path), { ask: 'restore', path, replace: false, by: 'ann' }), 'store_full')
@@ -43,7 +49,7 @@ test('a backup to a disk that fills leaves nothing there, and a restore to one l
   )
 })
 
-test('on a disk without room neither are tables changed nor is room made, and the store stays as it was', async (t) => {
+test('on a full disk, migrate and vacuum fail and leave the store unchanged', async (t) => {
   await using files = storeFolder()
   using disk = smallDisk(t, files, 2_048)
   if (disk === null) return
@@ -58,11 +64,11 @@ test('on a disk without room neither are tables changed nor is room made, and th
   assert.deepEqual(readFileSync(place.file), before)
 })
 
-test('a store that cannot be encrypted for want of room stays as it was, with nothing of the attempt on the disk', async (t) => {
+test('a store that cannot be encrypted on a full disk stays unchanged, and the attempt leaves no files', async (t) => {
   await using files = storeFolder()
   await filled(files)
   const { size } = statSync(files.path)
-  // Room for the store and not for its copy; then for its copy and not for what encrypts that.
+  // Space for the store but not its copy; then for the copy but not for encrypting it.
   for (const room of [1.5, 2.2]) {
     using disk = smallDisk(t, files, Math.ceil((room * size) / 1024))
     if (disk === null) return

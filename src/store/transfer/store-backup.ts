@@ -10,6 +10,7 @@ import { assertUsable, judgeSchema } from '../migrations/schema-version.ts'
 import {
   connectSqlite,
   connectStore,
+  countOf,
   headOf,
   rowCounts,
   type StorePlace,
@@ -18,24 +19,25 @@ import {
   using,
 } from '../upkeep/connection.ts'
 import { copyInto, removeDatabase, removeLog, syncFile } from '../sqlite/database-file.ts'
+import { assertFreeSpace, bytesOf } from '../upkeep/store-care.ts'
 import { fileFault } from '../store-fault.ts'
 import { isEncrypted } from '../secrets/file-encryption.ts'
 import { backupExtension, backupsIn, readManifest, sealBackup, stamp } from './backup-file.ts'
-import { backupFiles } from './workspace-files.ts'
+import { backupFiles, bytesOfFiles } from './workspace-files.ts'
 
 interface BackupQuestion {
-  /** Empty: a file of its own in the folder of backups. */
+  /** Empty: a new file in the folder of backups. */
   readonly path: string
-  /** How many of that folder's backups are to stay; absent: all. */
+  /** How many of that folder's backups to keep; absent: all. */
   readonly keep?: number | undefined
-  /** Absent: the database alone. */
+  /** Absent: the database only. */
   readonly files?: FileKeys | undefined
 }
 
-/** Marks a file that is not finished: what is found of it after a crash is nothing. */
+/** Extension of an unfinished backup, which a crash may leave behind. */
 const unfinished = '.unfinished'
 
-/** @throws OxbowError `bad_input` for a path that is taken, `not_found` for one whose folder is not there */
+/** @throws OxbowError `bad_input` if the path exists, `not_found` if its folder does not, `store_full` if the disk lacks space */
 export async function backupStore(deps: UpkeepDeps, { path: wanted, keep, files }: BackupQuestion): Promise<BackupReport> {
   const { place, now } = deps
   const path = wanted === '' ? join(place.backups, `${place.user}-${stamp(now())}${backupExtension}`) : wanted
@@ -57,13 +59,14 @@ async function makeBackup(deps: UpkeepDeps, path: string, { keep, files }: Omit<
     const facts = await using(connectStore(place, 'any version'), async (db) => {
       const schema = judgeSchema(await appliedSteps(db.migration))
       if (schema.version === 0) throw nothingYet(db.where)
-      // A file is copied as it is, also before its steps have run.
+      // A file is copied as it is, even with migrations pending.
       if (db.dialect === 'postgres' || schema.state !== 'behind') assertUsable(schema, 'read', db.where)
+      await assertRoomFor(deps, db, folder, files)
       deps.tell('copying', 0, 0)
       await copyStore(deps, db, copy)
       return { schema: schema.version }
     })
-    // What was copied is counted, not what has been written since.
+    // Counts the copy: the store may have changed since.
     const counted = await using(connectSqlite(copy, 'any version', place.cipher), async (db) => ({
       head: await headOf(db, place.user),
       rows: await rowCounts(db, place.user),
@@ -82,27 +85,36 @@ async function makeBackup(deps: UpkeepDeps, path: string, { keep, files }: Omit<
   }
 }
 
-/** A new name in a folder that is there: a typing error makes no folders. */
+/** The path must be new and its folder exist: a mistyped path creates no folders. */
 function assertFree(path: string, folder: string): void {
-  const isFolder = (there: string): boolean => statSync(there, { throwIfNoEntry: false })?.isDirectory() === true
+  const isFolder = (at: string): boolean => statSync(at, { throwIfNoEntry: false })?.isDirectory() === true
   if (isFolder(path)) {
     throw new OxbowError('bad_input', `${path} is a folder.`, { hint: `Name a file in it: ${join(path, `oxbow${backupExtension}`)}` })
   }
-  if (existsSync(path)) throw new OxbowError('bad_input', `There is a file at ${path}.`, { hint: 'Name another path, or none.' })
+  if (existsSync(path)) throw new OxbowError('bad_input', `${path} already exists.`, { hint: 'Name another path, or none.' })
   if (!isFolder(folder)) {
-    throw new OxbowError('not_found', `There is no folder ${folder}.`, { hint: 'Make it first, or name a file in another folder.' })
+    throw new OxbowError('not_found', `There is no folder ${folder}.`, { hint: 'Create it first, or name a file in another folder.' })
   }
 }
 
-/** What was begun by a start that did not come to its tables, or is a file of nobody. */
+/** The database of a first start that was interrupted, or an empty file. */
 function nothingYet(where: string): OxbowError {
   return new OxbowError('not_found', `There is nothing to back up: ${where} has no tables yet.`, {
-    hint: 'Start Oxbow once in this workspace to make them, or restore a backup.',
+    hint: 'Start Oxbow once in this workspace to create them, or restore a backup.',
   })
 }
 
+/** A copy of a file leaves out its unused pages. */
+async function assertRoomFor({ place }: UpkeepDeps, db: UpkeepConnection, folder: string, files: FileKeys | undefined): Promise<void> {
+  const usedPages = 'select (page_count - freelist_count) * page_size from pragma_page_count(), pragma_freelist_count(), pragma_page_size()'
+  const database = db.dialect === 'sqlite' ? await countOf(db, usedPages) : await bytesOf(db, place)
+  const rest = files === undefined ? 0 : await bytesOfFiles(place, files)
+  const alternative = files === undefined ? '' : ', or leave out the files: --database-only'
+  assertFreeSpace(folder, 'The backup', database + rest, `Free some space, name a path on another disk${alternative}.`)
+}
+
 async function copyStore(deps: UpkeepDeps, db: UpkeepConnection, path: string): Promise<void> {
-  // The copy is as private as the store.
+  // Only the owner may read the copy, as with the store.
   closeSync(openSync(path, 'wx', 0o600))
   if (db.dialect === 'sqlite') {
     await db.exec(copyInto(path))
@@ -112,7 +124,7 @@ async function copyStore(deps: UpkeepDeps, db: UpkeepConnection, path: string): 
   await copyRows(deps, db, path)
 }
 
-/** Only files that are backups of this user are removed. */
+/** Removes only backups of this user. */
 function removeOld(folder: string, { user }: StorePlace, keep: number): readonly string[] {
   const made = backupsIn(folder).flatMap((path) => {
     try {

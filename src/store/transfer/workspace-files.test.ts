@@ -8,8 +8,11 @@ import {
   readdirSync,
   readFileSync,
   readlinkSync,
+  renameSync,
+  statfsSync,
   statSync,
   symlinkSync,
+  truncateSync,
   writeFileSync,
 } from 'node:fs'
 import { join } from 'node:path'
@@ -55,7 +58,28 @@ async function workspaceIn(folder: string, isFilled: boolean): Promise<Workspace
   return { place, files, at }
 }
 
-test('files, vault and configuration come back as they were, what was there is kept, and nothing of vault and keys is plain', async () => {
+test('a backup that the disk has no space for is refused before it begins, and a link to large files is not counted', async () => {
+  await using home = storeFolder()
+  const { place, files, at } = await workspaceIn(home.folder, true)
+  const { bavail, bsize } = statfsSync(home.folder)
+  // Sparse: larger than the free space, and takes none.
+  const large = join(home.folder, 'outside')
+  writeFileSync(large, '')
+  truncateSync(large, bavail * bsize + 2 ** 30)
+  symlinkSync(large, at('shared', 'to-large'))
+  await ask<BackupReport>(place, { ask: 'backup', path: '', files })
+  renameSync(large, at('vault', 'large'))
+  const backups = readdirSync(place.backups)
+  await assertRejects(
+    ask(place, { ask: 'backup', path: '', files }),
+    'store_full',
+    /^The backup needs up to [\d.]+ MiB, and the disk of .* has [\d.]+ MiB free\.$/,
+  )
+  assert.deepEqual(readdirSync(place.backups), backups)
+  await ask<BackupReport>(place, { ask: 'backup', path: '' })
+})
+
+test('files, vault and configuration come back as they were, the replaced files are kept, and nothing of vault and keys is plain', async () => {
   await using home = storeFolder()
   const { place, files, at } = await workspaceIn(home.folder, true)
   const { path, manifest } = await ask<BackupReport>(place, { ask: 'backup', path: '', files })

@@ -6,11 +6,13 @@
  * restore, the folders are renamed, otherwise the unpacked files are removed.
  */
 import { existsSync, lstatSync, mkdirSync, readdirSync, readFileSync, realpathSync, renameSync, rmdirSync, rmSync, statSync } from 'node:fs'
+import { lstat, readdir } from 'node:fs/promises'
 import { basename, dirname, join } from 'node:path'
 import { randomUUID } from 'node:crypto'
 import { type BackupManifest, type BackupPart, type FileKeys, OxbowError, writeWhole } from '../../types/index.ts'
 import { syncFile } from '../sqlite/database-file.ts'
 import { alone, connectStore, type StorePlace, tableNames, using } from '../upkeep/connection.ts'
+import { maxArchiveDepth } from '../limits.ts'
 import { appendPart, readPart } from './backup-file.ts'
 import { openPieces, packFiles, sealPieces, unpackFiles } from './file-archive.ts'
 
@@ -24,7 +26,26 @@ interface Step {
   readonly kept: string
 }
 
-/** Appends the archives of a workspace to a backup. @param isSealed the database of the backup is encrypted: nothing of it is plain */
+/** @returns the space that the archives of a workspace take, approximately: agents may change files meanwhile */
+export async function bytesOfFiles(place: StorePlace, { homeConfig }: FileKeys): Promise<number> {
+  let bytes = 0
+  const add = async (folder: string, depth: number): Promise<void> => {
+    for (const name of await readdir(folder).catch(() => [])) {
+      const stat = await lstat(join(folder, name)).catch(() => null)
+      if (stat === null) continue
+      bytes += archiveEntryBytes + (stat.isFile() ? stat.size : 0)
+      if (stat.isDirectory() && depth < maxArchiveDepth) await add(join(folder, name), depth + 1)
+    }
+  }
+  for (const name of folderNames) await add(folderOf(place, name), 1)
+  for (const file of Object.values(configFiles(place, homeConfig))) bytes += statSync(file, { throwIfNoEntry: false })?.size ?? 0
+  return bytes
+}
+
+/** Header and padding of an entry in a tar archive. */
+const archiveEntryBytes = 1_024
+
+/** Appends the archives of a workspace to a backup. @param isSealed the database of the backup is encrypted, so the archives must be too */
 export async function backupFiles(
   place: StorePlace,
   path: string,
@@ -32,7 +53,7 @@ export async function backupFiles(
   isSealed: boolean,
 ): Promise<Pick<BackupManifest, 'parts' | 'config' | 'store'>> {
   const [seal] = keys
-  if (seal === undefined) throw new Error('files are backed up without a key')
+  if (seal === undefined) throw new Error('a backup of files needs a key')
   const texts = Object.fromEntries(
     Object.entries(configFiles(place, homeConfig)).flatMap(([name, file]) => (existsSync(file) ? [[name, readFileSync(file)]] : [])),
   )
@@ -49,7 +70,7 @@ export async function backupFiles(
   return { parts, config: Object.keys(texts), store: storeName(place) }
 }
 
-/** @returns what a restore of these files would put in place, and whether something is there */
+/** @returns the paths that a restore of these files would write, and what happens to each */
 export function previewFiles(
   place: StorePlace,
   manifest: BackupManifest,
@@ -65,7 +86,7 @@ export function previewFiles(
 }
 
 function configChange(place: StorePlace, { store }: BackupManifest, path: string): 'new' | 'replaced' | 'beside' {
-  // With it Oxbow would use another store than the one that is restored.
+  // This configuration would make Oxbow use another store than the restored one.
   if (store !== storeName(place)) return 'beside'
   return existsSync(path) ? 'replaced' : 'new'
 }
@@ -74,7 +95,7 @@ function storeName({ url, shownUrl }: StorePlace): string {
   return url === '' ? 'file' : (shownUrl ?? 'postgres')
 }
 
-/** Unpacks the files of a backup beside those that are there. @returns what puts them in place */
+/** Unpacks the files of a backup beside the existing ones. @returns the steps that put them in place */
 export async function stageFiles(
   place: StorePlace,
   path: string,
@@ -116,14 +137,14 @@ export async function stageFiles(
   return [...steps, ...configSteps]
 }
 
-/** Who owns what is there: hands may have an account of their own. Only root can give files away. */
+/** Owner of the existing files: hands may run under another account. Null unless this is root, because nobody else may change owners. */
 function ownerOf(path: string): { readonly uid: number; readonly gid: number } | null {
   if (process.getuid?.() !== 0) return null
   const { uid, gid } = statSync(path, { throwIfNoEntry: false }) ?? { uid: 0, gid: 0 }
   return { uid, gid }
 }
 
-/** From here on, and not before, an interrupted restore is finished by the next start. @param call of the record in the restored journal */
+/** Once the plan is written, the next start finishes an interrupted restore. @param call of the record in the restored journal */
 export function writePlan(place: StorePlace, call: string, steps: readonly Step[]): void {
   writeWhole(planFile(place), JSON.stringify({ call, steps }))
 }
@@ -132,13 +153,13 @@ export function hasPlan(place: StorePlace): boolean {
   return existsSync(planFile(place))
 }
 
-/** @returns what was put in place, and where what was there before is kept */
+/** @returns the restored paths, each with the new path of what it replaced */
 export function takePlaces(place: StorePlace, steps: readonly Step[]): readonly { readonly path: string; readonly kept: string | null }[] {
   const done = steps.map(({ staged, to, kept }) => {
     if (existsSync(staged)) {
       if (lstatSync(to, { throwIfNoEntry: false }) !== undefined) {
         if (isEmpty(to)) rmdirSync(to)
-        // What came there since an earlier try that was cut off.
+        // An earlier attempt was interrupted, and something new was created here since.
         else renameSync(to, existsSync(kept) ? `${kept}-${randomUUID()}` : kept)
       }
       mkdirSync(dirname(to), { recursive: true, mode: 0o700 })
@@ -156,7 +177,7 @@ export function dropStaged(place: StorePlace, steps: readonly Step[]): void {
   rmSync(planFile(place), { force: true })
 }
 
-/** Finishes a restore that was interrupted, or undoes it. @throws OxbowError `workspace_busy` while somebody else does */
+/** Finishes an interrupted restore, or undoes it. @throws OxbowError `workspace_busy` while another process does */
 export async function finishRestore(place: StorePlace): Promise<void> {
   if (!existsSync(planFile(place))) return
   await alone(place, async () => {
@@ -183,7 +204,7 @@ function rootOf({ file }: StorePlace): string {
   return dirname(dirname(file))
 }
 
-/** Where the folder really is: a person may have put a link there. */
+/** The real path of the folder: a person may have replaced it by a link. */
 function folderOf(place: StorePlace, name: FolderName): string {
   const path = join(rootOf(place), name)
   return existsSync(path) ? realpathSync(path) : path

@@ -26,14 +26,14 @@ export async function storeStatus({ place }: UpkeepDeps): Promise<StoreStatus> {
   return using(connectStore(place, 'any version'), async (db) => {
     const schema = judgeSchema(await appliedSteps(db.migration))
     const empty = schema.version === 0
-    const known = schema.state === 'current' || schema.state === 'behind'
+    const isReadable = schema.state === 'current' || schema.state === 'behind'
     return {
       where: db.where,
       dialect: db.dialect,
       version: schema.version,
       newest: newestStep,
       state: schema.state,
-      pending: known ? await plannedSteps(db.migration) : [],
+      pending: isReadable ? await plannedSteps(db.migration) : [],
       bytes: await bytesOf(db, place),
       head: empty ? { seq: 0, hash: '' } : await headOf(db, place.user),
       rows: await rowCounts(db, place.user),
@@ -61,13 +61,14 @@ export async function migrateStore(
   })
 }
 
-/** @throws OxbowError `store_full` when the disk lacks the room that the work takes */
+/** @throws OxbowError `store_full` when the disk lacks the space that the work needs */
 export async function vacuumStore({ place, tell }: UpkeepDeps): Promise<VacuumReport> {
   return aloneWith(place, 'write', async (db) => {
     const began = performance.now()
     const bytesBefore = await bytesOf(db, place)
-    if (db.dialect === 'sqlite') assertRoom(place.file, bytesBefore)
-    tell('making room', 0, 0)
+    // SQLite writes the new file to its log first and copies it from there.
+    if (db.dialect === 'sqlite') assertFreeSpace(dirname(place.file), 'A vacuum', 2 * bytesBefore, 'Free some space.')
+    tell('vacuuming', 0, 0)
     if (db.dialect === 'sqlite') {
       await db.exec('vacuum')
       await db.exec('pragma wal_checkpoint(TRUNCATE)')
@@ -80,19 +81,20 @@ export async function vacuumStore({ place, tell }: UpkeepDeps): Promise<VacuumRe
   })
 }
 
-/** The new file is made in the log first, and folded in then. */
-function assertRoom(file: string, bytes: number): void {
-  const { bavail, bsize } = statfsSync(dirname(file))
+/** @throws OxbowError `store_full` when the disk of the folder has fewer bytes free than `what` needs */
+export function assertFreeSpace(folder: string, what: string, needed: number, advice: string): void {
+  const { blocks, bavail, bsize } = statfsSync(folder)
   const free = bavail * bsize
-  const needs = 2 * bytes
-  if (free >= needs) return
-  const mib = (count: number): string => (count / 1024 / 1024).toFixed(1)
-  throw new OxbowError('store_full', `The disk has ${mib(free)} MiB free; this takes up to ${mib(needs)} MiB. Nothing was done.`, {
-    hint: 'Free some space, or move copies and old backups (`oxbow store status`) to another disk.',
+  // Some network file systems report no sizes at all.
+  if (blocks === 0 || free >= needed) return
+  const mib = (count: number): string => `${(count / 1024 / 1024).toFixed(1)} MiB`
+  throw new OxbowError('store_full', `${what} needs up to ${mib(needed)}, and the disk of ${folder} has ${mib(free)} free.`, {
+    hint: `${advice} \`oxbow store status\` lists copies and old backups that can be moved to another disk.`,
   })
 }
 
-async function bytesOf(db: UpkeepConnection, place: StorePlace): Promise<number> {
+/** Bytes on disk, with unused pages and indexes. */
+export async function bytesOf(db: UpkeepConnection, place: StorePlace): Promise<number> {
   if (db.dialect === 'sqlite') return sizeOf(place.file) + sizeOf(`${place.file}-wal`)
   const tables = [...(await tableNames(db))].filter((name) => !ownTables.has(name))
   const sizes = await Promise.all(
@@ -113,7 +115,7 @@ function copiesOf({ file, backups }: StorePlace): StoreStatus['copies'] {
   return [...copies.map((name) => join(folder, name)), ...backupsIn(backups)].map((path) => ({ path, bytes: sizeOf(path) }))
 }
 
-/** Whether so many are to have an index; the default is where they are no longer held in eight bits. */
+/** Whether this many vectors get an index; by default those too many to be held in eight bits a number. */
 export type IsMany = (vectors: number, dims: number) => boolean
 
 /** @returns a sentence for a person; empty where there is nothing to say */
@@ -127,14 +129,14 @@ export async function describeVectors(db: UpkeepConnection, place: StorePlace, i
   if (version === null) return noPgvector
   const user = place.user
   const [row] = await db.rows('select 1 from memory_near where "user" = ?', [user])
-  if (row !== undefined) return `pgvector ${version}: vectors are found by an index`
+  if (row !== undefined) return `pgvector ${version}: vectors have an index`
   const wanted = await isNearWanted({ session: db.session, user, ...(isMany !== undefined && { isMany }) })
   return wanted
-    ? `pgvector ${version}: there are so many vectors that an index finds them faster: \`oxbow store vacuum\` makes it`
-    : `pgvector ${version}: vectors are few enough to be compared one by one`
+    ? `pgvector ${version}: an index would find vectors faster; \`oxbow store vacuum\` builds it`
+    : `pgvector ${version}: few vectors, compared one by one`
 }
 
-/** Makes the index where it is wanted, or brings it up to date. @returns a sentence for a person */
+/** Builds the index if it is worth having, or brings it up to date. @returns a sentence for a person */
 export async function indexVectors(db: UpkeepConnection, place: StorePlace, tell: Tell, isMany?: IsMany): Promise<string> {
   if (!isPostgres(db)) return ''
   const { buildNear } = await import('../postgres/near-index.ts')
