@@ -127,7 +127,7 @@ void test('a run that cannot finish its turn names the session and how to go on'
     assert.notEqual(failed.exit, 0)
     const id = /^(\S+)/.exec((await start(home, 'sessions').over).out)?.[1] ?? ''
     assert.ok(failed.err.includes(`\nnotice: the session is ${id}`), failed.err)
-    assert.match(failed.err, /oxbow run --continue "…" or oxbow run --session [0-9a-f-]+ "…" goes on with it\n$/)
+    assert.match(failed.err, /oxbow run --continue "…" or oxbow run --session [0-9a-f-]+ "…" continues it\n$/)
   })
 })
 

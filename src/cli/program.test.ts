@@ -99,7 +99,7 @@ void test('a verb below the list of sessions acts for the user it is given, wher
 void test('failures print an error and a hint, and exit by the table', async () => {
   const empty = await type('run')
   assert.equal(empty.exit, 2)
-  assert.match(empty.err, /^error: there is nothing to say\nhint: /)
+  assert.match(empty.err, /^error: there is no message\nhint: /)
   const user = await type('sessions', '--user', '../x')
   assert.equal(user.exit, 2)
   assert.match(user.err, /cannot be a user name\nhint: /)

@@ -264,6 +264,6 @@ export function stillTooLong({ message }: Failure): Failure {
   return {
     code: 'context_overflow',
     message: `The conversation is too long for the model, also after it was shortened. ${message}`,
-    hint: 'Begin a new session, or choose a model with a larger window. If the window of this model is smaller than Oxbow takes it for, set its size in config.toml.',
+    hint: 'Start a new session (/new in the chat, or `oxbow run` without --continue), or choose a model with a larger window. If the model’s real window is smaller than Oxbow assumes, set context_tokens in config.toml.',
   }
 }

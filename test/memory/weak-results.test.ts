@@ -81,7 +81,7 @@ describe('a search', () => {
     const weak = output.filter((hit) => hit.weak)
     assert.ok(weak.length > 0)
     assert.deepEqual(output.slice(-weak.length), weak)
-    const border = text.indexOf('Weaker matches, perhaps about something else')
+    const border = text.indexOf('Weak matches, perhaps about something else')
     assert.ok(text.indexOf('Lisbon') < border && weak.every((hit) => text.indexOf(hit.text) > border), text)
     assert.match(searchText(output, false), /Lisbon[^]*Weak matches:\n\n/)
   })

@@ -7,7 +7,17 @@ import { ofUser } from '../verb-parts.ts'
 import { createReplyStream } from '../view/reply-stream.ts'
 import { describeModel, describeSandbox } from '../view/status-text.ts'
 import { exactInput, formatMoney, formatMs, plainLine, plainText, whyAsked } from '../view/terminal-text.ts'
-import { type CallView, forPeople, isEnd, isOver, isToolCall, mediaIn, mediaLine, type TurnView, untoldFailure } from '../view/turn-view.ts'
+import {
+  type CallView,
+  forPeople,
+  isEnd,
+  isOver,
+  isToolCall,
+  mediaIn,
+  mediaLine,
+  type TurnView,
+  unreportedFailure,
+} from '../view/turn-view.ts'
 import { wrapWords } from '../screen/word-wrap.ts'
 
 /** A long call is reported at its first heartbeat, and then once a minute. */
@@ -58,7 +68,7 @@ export function createTurnPrinter(screen: Screen, user: string): TurnPrinter {
       if (sent !== null) line(`  ⇢ ${mediaLine(sent)}  (oxbow media ${record.session}${ofUser(user)} --save FOLDER)`)
       if (!isOver(turn)) return
       stream.finish(turn.reply)
-      const failure = untoldFailure(turn)
+      const failure = unreportedFailure(turn)
       if (failure !== null) screen.line(failureLines(failure))
       else if (turn.status === 'cancelled' && turn.reply === '') screen.line('  cancelled')
     },

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import * as fc from 'fast-check'
 import { maxKeptPastes, maxPasteChars } from '../limits.ts'
-import { createPasteMarks, createPasteSplitter, type Entered } from './pasting.ts'
+import { createPlaceholders, createPasteSplitter, type Entered } from './pasting.ts'
 
 const begin = '\u001b[200~'
 const end = '\u001b[201~'
@@ -46,7 +46,7 @@ void test('keys and pastes are told apart, wherever the text is cut', () => {
 void test('keys that a mark may begin with are held, and given when nothing follows', () => {
   const splitter = createPasteSplitter()
   assert.deepEqual(splitter.take('a\u001b'), [{ kind: 'keys', text: 'a' }])
-  assert.ok(splitter.holds())
+  assert.ok(splitter.isHolding())
   assert.deepEqual(splitter.release(), [{ kind: 'keys', text: '\u001b' }])
   assert.deepEqual(splitter.release(), [])
 })
@@ -64,18 +64,18 @@ void test('of a paste over the limit nothing is kept, however it comes', () => {
 })
 
 void test('a mark stands for its text alone, as long as it is kept', () => {
-  const marks = createPasteMarks()
-  const first = marks.mark('a\nb')
-  const second = marks.mark('c\r\nd\re')
-  assert.equal(marks.expand(`${second} ${first} [pasted #9: 2 lines]`), 'c\nd\ne a\nb [pasted #9: 2 lines]')
-  assert.equal(marks.endingAt(`x ${first}`), first)
-  assert.equal(marks.endingAt(`${first} x`), '')
-  for (let i = 0; i < maxKeptPastes; i++) marks.mark('x\ny')
-  assert.equal(marks.expand(second), second)
+  const placeholders = createPlaceholders()
+  const first = placeholders.add('a\nb')
+  const second = placeholders.add('c\r\nd\re')
+  assert.equal(placeholders.expand(`${second} ${first} [pasted #9: 2 lines]`), 'c\nd\ne a\nb [pasted #9: 2 lines]')
+  assert.equal(placeholders.endingAt(`x ${first}`), first)
+  assert.equal(placeholders.endingAt(`${first} x`), '')
+  for (let i = 0; i < maxKeptPastes; i++) placeholders.add('x\ny')
+  assert.equal(placeholders.expand(second), second)
 })
 
 void test('a pasted text that holds what looks like a mark is not expanded again', () => {
-  const marks = createPasteMarks()
-  const first = marks.mark('a\nb')
-  assert.equal(marks.expand(marks.mark(`${first}\nx`)), `${first}\nx`)
+  const placeholders = createPlaceholders()
+  const first = placeholders.add('a\nb')
+  assert.equal(placeholders.expand(placeholders.add(`${first}\nx`)), `${first}\nx`)
 })

@@ -5,42 +5,42 @@ import { StringDecoder } from 'node:string_decoder'
 import { escapeKeyMs, maxInlinePasteChars, maxKeptPastes, maxPasteChars } from '../limits.ts'
 import { plainText } from '../view/terminal-text.ts'
 
-/** Bracketed-paste mode of a terminal; see paste-splitter.ts. */
+/** Sequences that turn bracketed-paste mode on and off. */
 const modeOn = '\u001b[?2004h'
 const modeOff = '\u001b[?2004l'
 
 interface Pasting {
-  /** The typed keys, for the line editor. */
+  /** The typed keys without pasted text, as input of the line editor. */
   readonly keys: NodeJS.ReadStream
-  /** Asks the terminal to mark what is pasted; again after a shell had it, which has set its own mode. */
+  /** Turns bracketed-paste mode on. Needed again after a shell used the terminal and set its own mode. */
   begin(): void
-  /** @returns the entered line with the texts that its marks stand for. */
+  /** @returns the entered line with each placeholder replaced by its text. */
   expand(line: string): string
-  /** Before a backspace: erases a mark before the cursor up to its last character, which the key itself erases. */
-  eraseMark(lines: Interface): void
+  /** Call before a backspace: erases a placeholder before the cursor except for its last character, which the key erases. */
+  erasePlaceholder(lines: Interface): void
   /** Restores terminal and input. */
   close(): void
 }
 
 interface Line {
   insert(text: string): void
-  /** Nothing is inserted, for this reason. */
-  refuse(why: string): void
+  /** Reports why nothing is inserted. */
+  refuse(reason: string): void
 }
 
 export function openPasting(input: NodeJS.ReadStream, output: NodeJS.WriteStream, line: Line): Pasting {
-  const marks = createPasteMarks()
+  const placeholders = createPlaceholders()
   const { keys, close } = openKeyInput(input, (pasted) => {
-    const text = pasted === null ? '' : marks.mark(pasted)
+    const text = pasted === null ? '' : placeholders.add(pasted)
     if (pasted === null) line.refuse(tooLong)
     else if (text !== '') line.insert(text)
   })
   return {
     keys,
     begin: () => void output.write(modeOn),
-    expand: marks.expand,
-    eraseMark(lines) {
-      const { length } = marks.endingAt(lines.line.slice(0, lines.cursor))
+    expand: placeholders.expand,
+    erasePlaceholder(lines) {
+      const { length } = placeholders.endingAt(lines.line.slice(0, lines.cursor))
       for (let left = length - 1; left > 0; left--) lines.write(null, { name: 'backspace' })
     },
     close() {
@@ -52,21 +52,21 @@ export function openPasting(input: NodeJS.ReadStream, output: NodeJS.WriteStream
 
 const tooLong = `  the pasted text has over ${maxPasteChars} characters; put it into a file of the workspace and ask about the file`
 
-// The line editor takes every line end in a pasted text for Enter: ten pasted lines would be ten messages, and a pasted `y` an answer.
-// So pasted text is taken out of the keys that it reads.
+// The line editor treats every newline in pasted text as Enter: ten pasted lines would be ten messages, and a pasted `y` an answer. So
+// pasted text is removed from the keys that the editor reads.
 
 interface KeyInput {
-  /** What the line editor is given for its input. */
+  /** Input of the line editor. */
   readonly keys: NodeJS.ReadStream
-  /** Lets go of the input. The terminal says itself that it has left raw mode. */
+  /** Stops reading the input. The line editor itself leaves raw mode. */
   close(): void
 }
 
-/** @param onPaste is told between the keys that came before and those that come after; a text over the limit is null */
+/** @param onPaste called in order with the keys; null stands for a text over the limit */
 function openKeyInput(input: NodeJS.ReadStream, onPaste: (text: string | null) => void): KeyInput {
   const decoder = new StringDecoder('utf8')
   const splitter = createPasteSplitter()
-  // Of a stream the line editor uses these alone. A real one would hand keys on a tick too late, after the paste that follows them.
+  // The line editor uses only these members of a stream. A real stream would deliver keys a tick late, after the paste that follows them.
   const keys = Object.assign(new EventEmitter(), {
     isTTY: true,
     setRawMode: (raw: boolean) => input.setRawMode?.(raw),
@@ -75,7 +75,7 @@ function openKeyInput(input: NodeJS.ReadStream, onPaste: (text: string | null) =
   }) as unknown as NodeJS.ReadStream
   let timer: NodeJS.Timeout | undefined
 
-  const hand = (found: readonly Entered[]): void => {
+  const dispatch = (found: readonly Entered[]): void => {
     for (const each of found) {
       if (each.kind === 'keys') keys.emit('data', each.text)
       else onPaste(each.kind === 'paste' ? each.text : null)
@@ -83,13 +83,13 @@ function openKeyInput(input: NodeJS.ReadStream, onPaste: (text: string | null) =
   }
   const take = (piece: Buffer): void => {
     clearTimeout(timer)
-    hand(splitter.take(decoder.write(piece)))
-    if (splitter.holds()) timer = setTimeout(() => hand(splitter.release()), escapeKeyMs)
+    dispatch(splitter.take(decoder.write(piece)))
+    if (splitter.isHolding()) timer = setTimeout(() => dispatch(splitter.release()), escapeKeyMs)
   }
   const end = (): void => void keys.emit('end')
   input.on('data', take)
   input.on('end', end)
-  // A terminal that is gone fails to be read.
+  // Reading from a terminal that is gone fails.
   input.on('error', end)
   return {
     keys,
@@ -102,8 +102,8 @@ function openKeyInput(input: NodeJS.ReadStream, onPaste: (text: string | null) =
   }
 }
 
-// A terminal in bracketed-paste mode sends `ESC [ 200 ~` before a pasted text and `ESC [ 201 ~` after it. Chunks may be cut anywhere,
-// also inside such a mark.
+// A terminal in bracketed-paste mode sends `ESC [ 200 ~` before a pasted text and `ESC [ 201 ~` after it. A chunk may end anywhere,
+// even inside such a marker.
 
 export type Entered =
   | { readonly kind: 'keys'; readonly text: string }
@@ -112,28 +112,28 @@ export type Entered =
   | { readonly kind: 'too_long'; readonly chars: number }
 
 interface PasteSplitter {
-  /** What has become complete, in order. */
+  /** @returns the keys and texts that are complete now, in order. */
   take(piece: string): readonly Entered[]
-  /** Keys that are held because a mark may begin with them. */
+  /** @returns keys that were held back because a marker may begin with them. */
   release(): readonly Entered[]
-  /** True while `release` would give something. */
-  holds(): boolean
+  /** True while `release` would return something. */
+  isHolding(): boolean
 }
 
 const begin = '\u001b[200~'
 const end = '\u001b[201~'
-/** In raw mode Ctrl+C comes as a character. */
+/** In raw mode Ctrl+C is a character. */
 const interrupt = '\u0003'
 
 export function createPasteSplitter(): PasteSplitter {
-  /** Keys that may be the beginning of a mark, or the end of what was pasted so far. */
-  let held = ''
+  /** End of the input so far, which may be the beginning of a marker. */
+  let partial = ''
   let pasted: string[] | null = null
   let pastedChars = 0
 
   const paste = (text: string): void => {
     pastedChars += text.length
-    // Over the limit only the length is still counted.
+    // Over the limit, only the length is counted.
     if (pastedChars <= maxPasteChars) pasted?.push(text)
   }
   const endPaste = (): Entered => {
@@ -143,25 +143,25 @@ export function createPasteSplitter(): PasteSplitter {
   }
   const take = (piece: string): readonly Entered[] => {
     const found: Entered[] = []
-    // The end of a paste can be lost; the person must not be locked in by it.
+    // If the end marker is lost, Ctrl+C must still work.
     if (pasted !== null && piece === interrupt) {
       pasted = null
-      held = ''
+      partial = ''
       return [{ kind: 'keys', text: interrupt }]
     }
-    let rest = held + piece
-    held = ''
+    let rest = partial + piece
+    partial = ''
     for (;;) {
-      const mark = pasted === null ? begin : end
-      const at = rest.indexOf(mark)
-      const text = at < 0 ? rest.slice(0, rest.length - heldLength(rest, mark)) : rest.slice(0, at)
+      const marker = pasted === null ? begin : end
+      const at = rest.indexOf(marker)
+      const text = at < 0 ? rest.slice(0, rest.length - partialLength(rest, marker)) : rest.slice(0, at)
       if (pasted !== null) paste(text)
       else if (text !== '') found.push({ kind: 'keys', text })
       if (at < 0) {
-        held = rest.slice(text.length)
+        partial = rest.slice(text.length)
         return found
       }
-      rest = rest.slice(at + mark.length)
+      rest = rest.slice(at + marker.length)
       if (pasted !== null) found.push(endPaste())
       else {
         pasted = []
@@ -172,51 +172,51 @@ export function createPasteSplitter(): PasteSplitter {
   return {
     take,
     release() {
-      if (pasted !== null || held === '') return []
-      const text = held
-      held = ''
+      if (pasted !== null || partial === '') return []
+      const text = partial
+      partial = ''
       return [{ kind: 'keys', text }]
     },
-    holds: () => pasted === null && held !== '',
+    isHolding: () => pasted === null && partial !== '',
   }
 }
 
-/** @returns how many characters at the end of the text may be the beginning of the mark. */
-function heldLength(text: string, mark: string): number {
-  let length = Math.min(text.length, mark.length - 1)
-  while (length > 0 && !mark.startsWith(text.slice(text.length - length))) length -= 1
+/** @returns how many characters at the end of the text may be the beginning of the marker. */
+function partialLength(text: string, marker: string): number {
+  let length = Math.min(text.length, marker.length - 1)
+  while (length > 0 && !marker.startsWith(text.slice(text.length - length))) length -= 1
   return length
 }
 
-// A pasted text of several lines is shown as a short mark until the line is entered. One line needs no mark.
+// Pasted text of several lines is shown as a short placeholder until the line is entered. A single line is inserted as it is.
 
-interface PasteMarks {
-  /** @returns what to put into the line; empty when nothing is left of the text. */
-  mark(pasted: string): string
-  /** @returns the entered line with each mark replaced by its text. */
+interface Placeholders {
+  /** @returns the text to insert into the line: a placeholder or the cleaned text, which may be empty. */
+  add(pasted: string): string
+  /** @returns the entered line with each placeholder replaced by its text. */
   expand(line: string): string
-  /** @returns the mark that ends here, or an empty text: it is erased as one. */
+  /** @returns the placeholder at the end of the text, or an empty string. */
   endingAt(text: string): string
 }
 
-export function createPasteMarks(): PasteMarks {
-  /** Text by mark; a line may be entered again from the history. The oldest is forgotten first. */
-  const kept = new Map<string, string>()
-  let made = 0
+export function createPlaceholders(): Placeholders {
+  /** Texts by placeholder; lines from the history refer to earlier ones. The oldest is removed first. */
+  const texts = new Map<string, string>()
+  let count = 0
   return {
-    mark(pasted) {
-      // Nothing in it acts on the terminal, and the line end behind a copied line is no line.
+    add(pasted) {
+      // Without control characters, and without the newline that ends a copied line.
       const text = plainText(pasted.replace(/\r\n?/g, '\n')).replace(/\n+$/, '')
       if (!text.includes('\n') && text.length <= maxInlinePasteChars) return text
-      made += 1
+      count += 1
       const lines = text.split('\n').length
-      const mark = `[pasted #${made}: ${lines === 1 ? `${text.length} characters` : `${lines} lines`}]`
-      kept.set(mark, text)
-      const [oldest = ''] = kept.keys()
-      if (kept.size > maxKeptPastes) kept.delete(oldest)
-      return mark
+      const placeholder = `[pasted #${count}: ${lines === 1 ? `${text.length} characters` : `${lines} lines`}]`
+      texts.set(placeholder, text)
+      const [oldest = ''] = texts.keys()
+      if (texts.size > maxKeptPastes) texts.delete(oldest)
+      return placeholder
     },
-    expand: (line) => line.replace(/\[pasted #\d+: \d+ (?:lines|characters)\]/g, (mark) => kept.get(mark) ?? mark),
-    endingAt: (text) => [...kept.keys()].find((mark) => text.endsWith(mark)) ?? '',
+    expand: (line) => line.replace(/\[pasted #\d+: \d+ (?:lines|characters)\]/g, (placeholder) => texts.get(placeholder) ?? placeholder),
+    endingAt: (text) => [...texts.keys()].find((placeholder) => text.endsWith(placeholder)) ?? '',
   }
 }

@@ -5,26 +5,26 @@ import { writtenOut } from '../view/terminal-text.ts'
 import { createWordFlow, wrapWords } from './word-wrap.ts'
 
 export interface Screen {
-  /** Prints whole lines, on lines of their own; a terminal has them end between words. */
+  /** Prints whole lines; a terminal wraps them between words. */
   line(text: string): void
-  /** The same, to the letter. */
+  /** Prints whole lines without wrapping, for text that must be copied exactly. */
   exactLine(text: string): void
   /** Prints text without ending the line. */
   stream(text: string): void
-  /** Shows lines that the next ones replace, below all others; none takes them away. Absent: what is printed stays. */
+  /** Shows lines below all others, replacing the previous ones; an empty list removes them. Absent where output cannot be replaced. */
   live?(lines: readonly string[]): void
-  /** Something was typed that is not handed on yet: it was meant for what was shown before. Absent: nobody types. */
+  /** True while typed input is not processed yet: it was meant for what was shown before. Absent where nobody types. */
   isTyping?(): boolean
-  /** What stands before the input; null hides it, and typing is still possible. */
+  /** Sets the prompt; null hides it, and typing is still possible. */
   prompt(text: string | null): void
-  /** Lets go of the input. */
+  /** Stops reading the input. */
   close(): void
 }
 
 export interface ScreenEvents {
-  /** A line was entered. The next one is handed on when this has settled; it must not reject. */
+  /** Called for each entered line, one at a time; must not reject. */
   readonly onLine: (line: string) => Promise<void>
-  /** @param cleared a line that was begun is gone by it */
+  /** @param cleared true when it cleared a typed line */
   readonly onInterrupt: (cleared: boolean) => void
   /** The input has ended. */
   readonly onEnd: () => void
@@ -32,18 +32,18 @@ export interface ScreenEvents {
 
 export type MakeScreen = (input: NodeJS.ReadStream, output: NodeJS.WriteStream, events: ScreenEvents) => Screen
 
-/** Writes text so that whole lines never begin in the middle of one. What a terminal acts on is written out: callers clean what they print. */
+/** Writes text so that whole lines always begin at the left edge. Escapes control characters: callers clean what they print. */
 interface LineWriter {
   line(text: string): void
   exactLine(text: string): void
   stream(text: string): void
   /** Ends the current line if it is not empty. */
   breakLine(): void
-  /** Somebody else has begun a line of their own. */
+  /** Call after other output has started a new line. */
   isBroken(): void
 }
 
-/** Writes as wide as the terminal is; into a pipe, as it comes. */
+/** Wraps at the width of the terminal; does not wrap for a pipe. */
 export function openLineWriter(output: NodeJS.WriteStream): LineWriter {
   return createLineWriter(
     (text) => output.write(text),
@@ -51,7 +51,7 @@ export function openLineWriter(output: NodeJS.WriteStream): LineWriter {
   )
 }
 
-/** @param columns width of a terminal, where lines are to end between words */
+/** @param columns width at which lines are wrapped between words */
 export function createLineWriter(write: (text: string) => void, columns: () => number = () => Infinity): LineWriter {
   const flow = createWordFlow(columns)
   let open = false
@@ -81,7 +81,7 @@ export function createLineWriter(write: (text: string) => void, columns: () => n
   }
 }
 
-/** A screen without prompts: lines are taken one after the other, each when the one before is done with. */
+/** A screen without prompts, which processes lines one at a time. */
 export const createPlainScreen: MakeScreen = (input, output, events) => {
   const lines = createInterface({ input, terminal: false })
   const { line, exactLine, stream } = openLineWriter(output)

@@ -19,46 +19,46 @@ export const createTtyScreen: MakeScreen = (input, output, events) => {
       startTyping()
       lines.write(text)
     },
-    refuse: (why) => print(() => writer.line(why)),
+    refuse: (reason) => print(() => writer.line(reason)),
   })
   const lines = createInterface({ input: pasting.keys, output, terminal: true, historySize, prompt: typingPrompt })
   const writer = openLineWriter(output)
   const prompt = createPrompt(lines, output, writer.breakLine)
   let typing = false
-  let waiting: (() => void)[] = []
+  let buffered: (() => void)[] = []
 
   const print = (write: () => void): void => {
-    if (typing) return void waiting.push(write)
+    if (typing) return void buffered.push(write)
     prompt.hide()
     write()
     prompt.settle()
   }
   const stopTyping = (): void => {
     typing = false
-    const held = waiting
-    waiting = []
-    if (held.length > 0) prompt.hide()
-    for (const write of held) write()
+    const writes = buffered
+    buffered = []
+    if (writes.length > 0) prompt.hide()
+    for (const write of writes) write()
     prompt.settle()
   }
   const startTyping = (): void => {
     if (typing) return
     typing = true
-    prompt.showFor()
+    prompt.showForInput()
   }
   const stopKeys = watchKeys(pasting.keys, {
     before(key) {
-      if (key.name === 'backspace') pasting.eraseMark(lines)
+      if (key.name === 'backspace') pasting.erasePlaceholder(lines)
       startTyping()
     },
     after: () => void (typing && lines.line === '' && stopTyping()),
   })
   pasting.begin()
-  // Brought back from the background: the line editor has stopped reading.
+  // After the program returns from the background, the line editor has stopped reading.
   lines.on('SIGCONT', () => (pasting.begin(), lines.resume()))
-  const waits = watchLines(lines, events, {
+  const hasWaiting = watchLines(lines, events, {
     entered(line) {
-      prompt.isGone()
+      prompt.forget()
       writer.isBroken()
       stopTyping()
       return pasting.expand(line)
@@ -73,10 +73,10 @@ export const createTtyScreen: MakeScreen = (input, output, events) => {
     line: (text) => print(() => writer.line(text)),
     exactLine: (text) => print(() => writer.exactLine(text)),
     live: (rows) => prompt.setLive(rows, !typing),
-    isTyping: () => typing || waits(),
+    isTyping: () => typing || hasWaiting(),
     stream: (text) => print(() => writer.stream(text)),
     prompt(text) {
-      prompt.want(text)
+      prompt.set(text)
       if (!typing) prompt.settle()
     },
     close: () => lines.close(),
@@ -84,17 +84,17 @@ export const createTtyScreen: MakeScreen = (input, output, events) => {
 }
 
 interface Prompt {
-  /** What to show from now on; null for nothing. */
-  want(text: string | null): void
-  /** Shows or hides, as wanted. */
+  /** Sets the prompt without drawing it; null for none. */
+  set(text: string | null): void
+  /** Draws or hides the prompt and the live rows as they were set. */
   settle(): void
-  /** @param now false while something is typed: then they are shown afterwards */
+  /** @param now false while the person types: the rows are then drawn afterwards */
   setLive(rows: readonly string[], now: boolean): void
   hide(): void
-  /** Shows one in any case: there is input to stand before. */
-  showFor(): void
-  /** Enter has left it behind. */
-  isGone(): void
+  /** Draws a prompt even if none was set: the person types. */
+  showForInput(): void
+  /** The cursor has moved to a new line: there is nothing to erase. */
+  forget(): void
   end(): void
 }
 
@@ -134,7 +134,7 @@ function createPrompt(lines: Interface, output: NodeJS.WriteStream, breakLine: (
     if (wanted !== null) show(wanted)
   }
   return {
-    want: (text) => (wanted = text),
+    set: (text) => (wanted = text),
     settle,
     setLive(rows, now) {
       live = rows
@@ -143,8 +143,8 @@ function createPrompt(lines: Interface, output: NodeJS.WriteStream, breakLine: (
       settle()
     },
     hide,
-    showFor: () => show(wanted ?? typingPrompt),
-    isGone() {
+    showForInput: () => show(wanted ?? typingPrompt),
+    forget() {
       shown = null
       drawn = 0
     },
@@ -152,7 +152,7 @@ function createPrompt(lines: Interface, output: NodeJS.WriteStream, breakLine: (
   }
 }
 
-/** @returns what stops it. `before` runs before the line editor has a key that edits, `after` when it has had any key. */
+/** Calls `before` before the line editor handles an editing key, and `after` after it handled any key. @returns a function that stops this */
 function watchKeys(input: NodeJS.ReadStream, keys: { before(key: Key): void; after(): void }): () => void {
   const before = (_: string | undefined, key: Key): void => {
     const isEnd = key.name === 'return' || key.name === 'enter' || (key.ctrl && (key.name === 'c' || key.name === 'd'))
@@ -167,17 +167,17 @@ function watchKeys(input: NodeJS.ReadStream, keys: { before(key: Key): void; aft
   }
 }
 
-/** `entered` gives what is meant by the line, and makes room below it. @returns whether lines wait to be handed on */
+/** @param screen `entered` returns the line with pasted text expanded @returns a function that tells whether lines wait to be processed */
 function watchLines(lines: Interface, events: ScreenEvents, screen: { entered(line: string): string; closed(): void }): () => boolean {
-  let taken: Promise<void> = Promise.resolve()
+  let queue: Promise<void> = Promise.resolve()
   let waiting = 0
   lines.on('line', (line) => {
-    const meant = screen.entered(line)
-    // Lines may come all at once; each finds what the one before has done.
+    const expanded = screen.entered(line)
+    // Several lines may arrive at once; they are processed one at a time.
     waiting += 1
-    taken = taken.then(() => {
+    queue = queue.then(() => {
       waiting -= 1
-      return events.onLine(meant)
+      return events.onLine(expanded)
     })
   })
   lines.on('SIGINT', () => {
@@ -192,7 +192,7 @@ function watchLines(lines: Interface, events: ScreenEvents, screen: { entered(li
   return () => waiting > 0
 }
 
-/** A row that is wider than the terminal would be two, and no longer be drawn over. */
+/** A row wider than the terminal would wrap, and redrawing would not erase all of it. */
 function clip(row: string, columns: number): string {
   if (textWidth(row) <= columns) return row
   let shown = ''

@@ -1,10 +1,10 @@
-/** Wrapping between words: of whole lines, and of text that arrives in pieces. */
+/** Word wrapping of whole lines and of streamed text. */
 
-/** Cells of columns: they end with two spaces or more. */
+/** Cells of a table before the last one: each ends with two or more spaces. */
 const cells = /^ *(?:\S+(?: \S+)* {2,})*/
 const smallIndent = 2
 
-/** @returns the text with no line wider than `columns` but those with a word that no row could hold; `Infinity` leaves it as it is. */
+/** @returns the text wrapped at `columns`, except for words that are longer than a row; with `Infinity`, the text unchanged. */
 export function wrapWords(text: string, columns: number): string {
   if (columns === Infinity) return text
   return text
@@ -18,9 +18,9 @@ function wrapLine(line: string, columns: number): string {
   const room = columns - indent.length
   const rows: string[] = []
   let row = ''
-  // A run of spaces belongs to the word behind it.
+  // Spaces belong to the word after them.
   for (const word of line.match(/ *[^ ]+/g) ?? []) {
-    // A row of its own would not hold it either.
+    // It would not fit on a row of its own either.
     const isLong = textWidth(word.trimStart()) > room
     if (row.trim() === '' || isLong || textWidth(row + word) <= columns) row += word
     else {
@@ -33,43 +33,43 @@ function wrapLine(line: string, columns: number): string {
 
 function indentOf(line: string, columns: number): number {
   const beside = textWidth(cells.exec(line)?.[0] ?? '')
-  // Where columns leave less than half of the terminal, what goes on begins at the left.
+  // If the cells leave less than half of the terminal, wrapped rows begin at the left edge.
   if (beside > 0 && beside <= columns / 2) return beside
   const own = line.length - line.trimStart().length
   return Math.min(own + smallIndent, Math.floor(columns / 2))
 }
 
-// Streamed text. Nothing that was shown is taken back, because the width that a terminal gives a character is not certain. Instead a
-// word that begins near the edge is held back until its end is known. Code and tables stay as they are.
+// Streamed text. Printed text is never erased and reprinted, because the width of a character on a terminal is uncertain. Instead, a word
+// near the edge is held back until it is complete. Code and tables are not wrapped.
 
-/** Nearer to the edge than this a word waits for its end; longer words than this are few. */
+/** A word that begins nearer to the edge than this is held back until it is complete. Few words are longer. */
 const edgeCells = 24
-/** Where a tab leads: to the next multiple of it. */
+/** Distance of tab stops. */
 const tabCells = 8
-/** Enough of a line to see what it is. */
+/** Characters at the start of a line that tell whether it is code. */
 const headChars = 8
 
 const fence = /^ {0,3}(```|~~~)/
-const setAsItIs = /^(?: {4}|\t|\|)/
+const unwrapped = /^(?: {4}|\t|\|)/
 
 interface WordFlow {
-  /** @returns what to write now; the end of it may be held back until more comes */
+  /** @returns the text to write now; the last word may be held back until it is complete */
   take(text: string): string
-  /** @returns what was held back; the next text begins at the left edge. */
+  /** @returns the text that was held back; the next text begins at the left edge. */
   end(): string
-  /** A text is over: code that was not ended is. */
+  /** A text is over: ends a code block that it left open. */
   forget(): void
 }
 
-/** What of a text is set in as it is: fences, lines that are indented, and tables. */
-function createCodeMarks() {
+/** Recognizes lines that are not wrapped: fenced code, indented lines and tables. */
+function createCodeDetector() {
   let head = ''
   let code: string | null = null
   return {
-    /** @returns whether the line is to stay as it is, as far as it has come */
+    /** @returns whether the line is code, judging by its characters so far */
     isCode(char: string): boolean {
       if (head.length < headChars) head += char
-      return code !== null || setAsItIs.test(head)
+      return code !== null || unwrapped.test(head)
     },
     endLine() {
       const mark = fence.exec(head)?.[1]
@@ -83,14 +83,14 @@ function createCodeMarks() {
   }
 }
 
-/** One row of the terminal: what is written in it, and the word that is not yet. */
+/** One row of the terminal: the text written so far, and the word that is held back. */
 function createRow(columns: () => number) {
-  /** Cells that are filled. */
+  /** Number of filled cells. */
   let column = 0
   let blanks = ''
-  let held = ''
-  let heldCells = 0
-  /** The beginning of the word is written: the rest follows it. */
+  let word = ''
+  let wordCells = 0
+  /** The beginning of the word is already written. */
   let begun = false
 
   const start = (): void => {
@@ -98,51 +98,51 @@ function createRow(columns: () => number) {
     blanks = ''
     begun = false
   }
-  /** Where the word begins. */
-  const behindBlanks = (): number => {
+  /** @returns the column at which the word begins. */
+  const wordColumn = (): number => {
     let at = column
     for (const blank of blanks) at += blank === '\t' ? tabCells - (at % tabCells) : 1
     return at
   }
   const put = (): string => {
-    const text = blanks + held
-    column = behindBlanks() + heldCells
+    const text = blanks + word
+    column = wordColumn() + wordCells
     blanks = ''
-    held = ''
-    heldCells = 0
+    word = ''
+    wordCells = 0
     return text
   }
   return {
     start,
-    /** Writes all that there is, wherever that leads. */
+    /** @returns the blanks and the word, even if they do not fit the row. */
     put,
     addBlank: (char: string) => void (blanks += char),
     addToWord(char: string) {
-      held += char
-      heldCells += charWidth(char)
+      word += char
+      wordCells += charWidth(char)
     },
-    /** The word has ended: it goes into this row or begins the next one. */
+    /** The word is complete. @returns it, preceded by a newline if it does not fit this row. */
     place(): string {
       const width = columns()
       if (column > width) column %= width
-      const fits = held === '' || begun || column === 0 || behindBlanks() + heldCells <= width
+      const fits = word === '' || begun || column === 0 || wordColumn() + wordCells <= width
       begun = false
-      if (held === '') return ''
+      if (word === '') return ''
       if (!fits) start()
       return `${fits ? '' : '\n'}${put()}`
     },
-    /** Writes what there is of a word that is far enough from the edge. */
+    /** @returns the incomplete word if it is far enough from the edge. */
     begin(): string {
-      if (held === '' || (!begun && behindBlanks() + heldCells + edgeCells > columns())) return ''
+      if (word === '' || (!begun && wordColumn() + wordCells + edgeCells > columns())) return ''
       begun = true
       return put()
     },
   }
 }
 
-/** @param columns width of the terminal, asked anew for each word: a person may resize it */
+/** @param columns called for each word, because a person may resize the terminal */
 export function createWordFlow(columns: () => number): WordFlow {
-  const marks = createCodeMarks()
+  const detector = createCodeDetector()
   const row = createRow(columns)
   let last = ' '
 
@@ -152,13 +152,13 @@ export function createWordFlow(columns: () => number): WordFlow {
   }
   const endLine = (): string => {
     const text = row.place()
-    marks.endLine()
+    detector.endLine()
     startRow()
     return `${text}\n`
   }
   const takeChar = (char: string): string => {
     if (char === '\n') return endLine()
-    const isCode = marks.isCode(char)
+    const isCode = detector.isCode(char)
     const isBlank = char === ' ' || char === '\t'
     const isEnd = isBlank || (last !== ' ' && breaksBetween(last, char))
     const text = isEnd ? row.place() : ''
@@ -178,19 +178,19 @@ export function createWordFlow(columns: () => number): WordFlow {
       startRow()
       return text
     },
-    forget: marks.forget,
+    forget: detector.forget,
   }
 }
 
-// Cells that a text takes. Terminals differ over emoji sequences, where this is an estimate: nothing that moves the cursor back may
-// depend on it.
+// Width of text in cells. An estimate for emoji sequences, which terminals render differently: nothing that moves the cursor back may depend
+// on it.
 
-const unseen = /^[\p{Mn}\p{Me}\p{Cf}]$/u
+const zeroWidth = /^[\p{Mn}\p{Me}\p{Cf}]$/u
 const hangul = '\\u1100-\\u115f\\ua960-\\ua97f\\uac00-\\ud7a3'
 const ideographs =
   '\\u2e80-\\u303e\\u3041-\\u33ff\\u3400-\\u4dbf\\u4e00-\\u9fff\\ua000-\\ua4cf\\uf900-\\ufaff\\ufe30-\\ufe6f\\uff01-\\uff60\\uffe0-\\uffe6\\u{20000}-\\u{3fffd}'
 const wide = new RegExp(`^[${hangul}${ideographs}\\p{Emoji_Presentation}]$`, 'u')
-/** Written without spaces, so that a line may end beside any of them. Hangul has spaces. */
+/** Scripts without spaces: a line may end before or after any character. Hangul has spaces. */
 const spaceless = new RegExp(`^[${ideographs}\\p{Emoji_Presentation}]$`, 'u')
 const closing =
   /^[\p{Pe}\p{Pf}\p{Po}\u3005\u30fc\u3041\u3043\u3045\u3047\u3049\u3063\u3083\u3085\u3087\u30a1\u30a3\u30a5\u30a7\u30a9\u30c3\u30e3\u30e5\u30e7]$/u
@@ -200,7 +200,7 @@ const joiner = '\u200d'
 /** @param char one code point */
 function charWidth(char: string): 0 | 1 | 2 {
   if (char < '\u0300') return 1
-  if (unseen.test(char)) return 0
+  if (zeroWidth.test(char)) return 0
   return wide.test(char) ? 2 : 1
 }
 

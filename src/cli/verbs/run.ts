@@ -12,7 +12,7 @@ import { dropTypedAhead, onInterrupt, readPiped } from '../input.ts'
 import { exactInput, plainText, whyAsked } from '../view/terminal-text.ts'
 import { openLineWriter } from '../screen/screen.ts'
 import { createReplyStream } from '../view/reply-stream.ts'
-import { mediaLine, type TurnView, untoldFailure } from '../view/turn-view.ts'
+import { mediaLine, type TurnView, unreportedFailure } from '../view/turn-view.ts'
 import { watchTurn } from '../turn-watch.ts'
 import { ofUser } from '../verb-parts.ts'
 
@@ -30,9 +30,9 @@ export async function run(words: readonly string[], options: RunOptions, termina
   const piped = await readPiped(terminal.input, typed !== '')
   const text = [typed, piped].filter((part) => part !== '').join('\n\n')
   if (text === '') {
-    throw new OxbowError('bad_input', 'there is nothing to say', { hint: 'Give a message: oxbow run "list the files here"' })
+    throw new OxbowError('bad_input', 'there is no message', { hint: 'Give a message: oxbow run "list the files here"' })
   }
-  // Whether they can be sent is known before anything is started.
+  // Checked before a guest is started.
   const workspaces = usersFolder(openHome(terminal.env))
   const files = await Promise.all((options.attach ?? []).map((path) => findLocalFile(path, workspaces)))
   assertFewFiles(files.length)
@@ -40,7 +40,7 @@ export async function run(words: readonly string[], options: RunOptions, termina
   const onProgress = newOutcomes()
   let isFirst = true
   const ran = await withLastingGuest(options, terminal, async ({ gateway }, { lost, progressed }) => {
-    if (isFirst && options.json !== true) tellOfMissing((await Promise.race([gateway.status(), lost])).sandbox, terminal)
+    if (isFirst && options.json !== true) warnOfMissingSandbox((await Promise.race([gateway.status(), lost])).sandbox, terminal)
     isFirst = false
     const { session, turn, cursor } = await Promise.race([sender.send(gateway), lost])
     const isProgress = (event: FollowEvent): void => void (onProgress(event) && progressed())
@@ -54,13 +54,13 @@ export async function run(words: readonly string[], options: RunOptions, termina
     const id = sender.session() ?? ''
     printNotice(
       terminal,
-      `notice: the session is ${id}; oxbow run --continue "…"${user} or oxbow run --session ${id} "…"${user} goes on with it`,
+      `notice: the session is ${id}; oxbow run --continue "…"${user} or oxbow run --session ${id} "…"${user} continues it`,
     )
   }
   return ran.exit
 }
 
-/** @returns what tells whether an event is an outcome that it has not seen: after a restart earlier ones are sent again. */
+/** @returns a function that tells whether an event is a new outcome: after a restart, earlier ones are sent again. */
 function newOutcomes(): (event: FollowEvent) => boolean {
   let last = 0
   return (event) => {
@@ -71,9 +71,9 @@ function newOutcomes(): (event: FollowEvent) => boolean {
 }
 
 interface Sender {
-  /** Sends the message once; called again, it goes on after what is done. */
+  /** Sends the message once; a repeated call skips the steps that are done. */
   send(gateway: GatewayPort): Promise<SentMessage & { readonly session: SessionId }>
-  /** Known once there is one. */
+  /** Undefined until the message is sent. */
   session(): SessionId | undefined
 }
 
@@ -102,8 +102,8 @@ function createSender(text: string, files: Parameters<typeof uploadFiles>[0], op
   }
 }
 
-/** An agent without its tools can only say that it has none. */
-function tellOfMissing({ tier, problem }: SandboxStatus, terminal: Terminal): void {
+/** Without a sandbox the agent has no tools, so the person should know why. */
+function warnOfMissingSandbox({ tier, problem }: SandboxStatus, terminal: Terminal): void {
   if (tier === 'none' && problem !== null) printNotice(terminal, `notice: ${plainText(`${problem.message} ${problem.hint}`.trim())}`)
 }
 
@@ -121,11 +121,11 @@ interface Finish {
 
 interface Ran {
   readonly exit: number
-  /** It did not come to its end, and a person may want to go on. */
+  /** The turn did not complete, and a person may want to continue it. */
   readonly isOpen: boolean
 }
 
-/** Waits for the turn, decides what it asks where that is possible, prints how it ended. */
+/** Waits for the turn, decides its approvals where that is possible, and prints how it ended. */
 async function finishTurn({ gateway, lost, session, turn, cursor, options, terminal, onEvent }: Finish): Promise<Ran> {
   const streams = terminal.output.isTTY && options.json !== true
   const reply = createReplyStream(openLineWriter(terminal.output).stream)
@@ -172,7 +172,7 @@ async function askPerson(pending: PendingApproval, terminal: Terminal, over: Abo
   await dropTypedAhead(terminal.input)
   const aborted = new AbortController()
   const lines = createInterface({ input: terminal.input, output: terminal.errors })
-  // Ctrl+C, and Ctrl+D or a terminal that is gone: none of them is a yes.
+  // Ctrl+C, Ctrl+D and a terminal that is gone all mean no.
   for (const end of ['SIGINT', 'close']) lines.once(end, () => aborted.abort())
   try {
     const exact = `${exactInput(pending.input)}${whyAsked(pending.reason)}`
@@ -213,14 +213,14 @@ function reportEnd(view: TurnView, report: Report): number {
     )
   }
   if (view.status === 'ok' && view.failure === null) return 0
-  // A person at a terminal has read it in the reply; the two streams of a program may go different ways.
-  if (view.failure !== null && terminal.output.isTTY && options.json !== true && untoldFailure(view) === null)
+  // On a terminal the reply already shows it; a program may read only one of the two streams.
+  if (view.failure !== null && terminal.output.isTTY && options.json !== true && unreportedFailure(view) === null)
     return exitOf(view.failure.code)
   if (view.failure !== null) return printFailure(terminal, view.failure)
   return exitOf(view.status === 'cancelled' ? 'cancelled' : 'limit_reached')
 }
 
-/** What `--json` prints: one object, snake_case, stable. */
+/** Output of `--json`: one object with stable snake_case keys. */
 function toJson(view: TurnView, { session }: Report, status: string, pending: readonly PendingApproval[]): object {
   return {
     session,

@@ -89,7 +89,7 @@ void test('an answer that begins again twice is measured by what is on the scree
 void test('a text that only this terminal had wrong is corrected without a cause', () => {
   assert.equal(
     play([more('key\nis abc'), restart('key\nis <key>', 'a', null)], 'key\nis <key>'),
-    'key\nis abc\n— this was corrected, the answer reads; its first line stays —\nis <key>\n',
+    'key\nis abc\n— this was corrected; the answer is; its first line stays —\nis <key>\n',
   )
 })
 

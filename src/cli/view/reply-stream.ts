@@ -4,22 +4,22 @@ import { maxRestartReasonChars } from '../limits.ts'
 import { plainLine, plainText } from './terminal-text.ts'
 
 interface ReplyStream {
-  /** Prints the text of an event that belongs to the turn; other events pass by. */
+  /** Prints the text of an event of the turn; ignores other events. */
   take(event: FollowEvent, turn: string): void
-  /** Ends the line that is open, if one is. */
+  /** Ends the current line if it is not empty. */
   breakLine(): void
-  /** Prints the reply when it was not the last thing said, and ends the line. */
+  /** Prints the reply unless it was already streamed, and ends the line. */
   finish(reply: string): void
 }
 
 export function createReplyStream(write: (text: string) => void): ReplyStream {
   let call = ''
-  /** Text of the newest step, as it came. */
-  let said = ''
+  /** Streamed text of the newest step. */
+  let streamed = ''
   let open = false
-  /** While the step begins anew: what of it is shown. Its new words are held back as long as they are the same. */
-  let begun: Begun | null = null
-  /** To be said on a line of its own, where the text makes room for one. */
+  /** After a restart: the text on the screen. New text is held back while it is the same. */
+  let restarted: Restarted | null = null
+  /** Printed on a line of its own at the next line break. */
   let note: string | null = null
 
   const print = (text: string): void => {
@@ -31,18 +31,18 @@ export function createReplyStream(write: (text: string) => void): ReplyStream {
   const line = (text: string): void => {
     print(`${open ? '\n' : ''}${text}\n`)
   }
-  const settle = (isWhole: boolean): void => {
-    if (begun === null) return
-    const found = compareBegun(begun, said, isWhole)
+  const settle = (isComplete: boolean): void => {
+    if (restarted === null) return
+    const found = compareRestart(restarted, streamed, isComplete)
     if (found.kind === 'same_so_far') return
-    if (found.kind === 'holds') {
-      note = takeoverMark(begun)
+    if (found.kind === 'continues') {
+      note = takeoverMark(restarted)
       print(found.rest)
     } else {
       line(found.mark)
       print(found.text)
     }
-    begun = null
+    restarted = null
   }
   const breakLine = (): void => {
     settle(true)
@@ -57,23 +57,23 @@ export function createReplyStream(write: (text: string) => void): ReplyStream {
       if (event.call !== call) {
         breakLine()
         call = event.call
-        said = ''
+        streamed = ''
       }
       if (event.type === 'restart') {
-        // One that begins anew twice has only its first beginning on the screen.
-        begun = { shown: begun?.shown ?? said, cause: event.cause ?? begun?.cause ?? null }
-        said = ''
+        // After a second restart, the screen still shows the first text.
+        restarted = { shown: restarted?.shown ?? streamed, cause: event.cause ?? restarted?.cause ?? null }
+        streamed = ''
       }
-      said += event.text
-      if (begun === null) return print(event.text)
+      streamed += event.text
+      if (restarted === null) return print(event.text)
       settle(false)
-      // Before the first word there is room for it.
-      if (said === '' && note !== null) breakLine()
+      // Before the first word, the note fits here.
+      if (streamed === '' && note !== null) breakLine()
     },
     breakLine,
     finish(reply) {
       settle(true)
-      if (reply.trim() !== '' && said.trim() !== reply.trim()) {
+      if (reply.trim() !== '' && streamed.trim() !== reply.trim()) {
         breakLine()
         print(reply)
       }
@@ -82,44 +82,43 @@ export function createReplyStream(write: (text: string) => void): ReplyStream {
   }
 }
 
-// An answer that restarts. What a terminal has shown cannot be taken back, so it is marked as void; the words that the new answer
-// shares with it are not shown twice.
+// Restarted answers. Text on a terminal cannot be erased, so it is marked as void; the beginning that the new answer shares with it is not
+// printed twice.
 
-/** What is on the screen and may be void, and who says so. */
-interface Begun {
+/** The text on the screen, and why the answer restarted. */
+interface Restarted {
   readonly shown: string
   readonly cause: RestartCause | null
 }
 
-/** How the new answer stands to what is shown. */
+/** The new answer compared with the text on the screen. */
 type Comparison =
-  /** It has said nothing else so far, and not yet all of it. */
+  /** The same so far, but shorter. */
   | { readonly kind: 'same_so_far' }
-  /** All that is shown holds; `rest` goes on from there. */
-  | { readonly kind: 'holds'; readonly rest: string }
-  /** It is another one: after `mark`, `text` begins with the first line that differs. */
+  /** Begins with all of the shown text and continues with `rest`. */
+  | { readonly kind: 'continues'; readonly rest: string }
+  /** Another answer: `text` begins with the first line that differs, and is printed after `mark`. */
   | { readonly kind: 'differs'; readonly mark: string; readonly text: string }
 
-/** @param isWhole the new answer says no more */
-function compareBegun({ shown, cause }: Begun, said: string, isWhole: boolean): Comparison {
-  const common = commonLength(shown, said)
-  if (common === shown.length) return { kind: 'holds', rest: said.slice(common) }
-  if (common === said.length && !isWhole) return { kind: 'same_so_far' }
-  const from = common === 0 ? 0 : said.lastIndexOf('\n', common - 1) + 1
-  const lines = said.slice(0, from).split('\n').length - 1
-  return { kind: 'differs', mark: voidMark(cause, lines), text: said.slice(from) }
+/** @param isComplete the new answer is complete */
+function compareRestart({ shown, cause }: Restarted, text: string, isComplete: boolean): Comparison {
+  const common = commonLength(shown, text)
+  if (common === shown.length) return { kind: 'continues', rest: text.slice(common) }
+  if (common === text.length && !isComplete) return { kind: 'same_so_far' }
+  const from = common === 0 ? 0 : text.lastIndexOf('\n', common - 1) + 1
+  const lines = text.slice(0, from).split('\n').length - 1
+  return { kind: 'differs', mark: voidMark(cause, lines), text: text.slice(from) }
 }
 
-/** For an answer of which nothing that can be seen was shown, or of which all of it holds: who answers is said nevertheless. */
-function takeoverMark({ shown, cause }: Begun): string | null {
+/** Names the model that took over, for an answer of which nothing was shown or that repeats all of it. */
+function takeoverMark({ shown, cause }: Restarted): string | null {
   if (cause === null) return null
   const what = shown === '' ? 'the answer is from' : 'the answer was restarted, with the same words, by'
   return `— ${what} ${modelOf(cause)}: ${reasonOf(cause)} —`
 }
 
 function voidMark(cause: RestartCause | null, lines: number): string {
-  const again =
-    cause === null ? 'this was corrected, the answer reads' : `the answer begins again, by ${modelOf(cause)}: ${reasonOf(cause)}`
+  const again = cause === null ? 'this was corrected; the answer is' : `the answer begins again, by ${modelOf(cause)}: ${reasonOf(cause)}`
   const kept = lines === 0 ? '' : `; ${lines === 1 ? 'its first line stays' : `its first ${lines} lines stay`}`
   return `— ${again}${kept} —`
 }
@@ -133,9 +132,9 @@ function reasonOf({ why }: RestartCause): string {
 }
 
 function commonLength(a: string, b: string): number {
-  const most = Math.min(a.length, b.length)
-  if (a.startsWith(b) || b.startsWith(a)) return most
+  const shorter = Math.min(a.length, b.length)
+  if (a.startsWith(b) || b.startsWith(a)) return shorter
   let length = 0
-  while (length < most && a.charCodeAt(length) === b.charCodeAt(length)) length += 1
+  while (length < shorter && a.charCodeAt(length) === b.charCodeAt(length)) length += 1
   return length
 }

@@ -2,20 +2,20 @@
 import type { GuestStatus, SandboxStatus } from '../../types/index.ts'
 
 export interface SandboxText {
-  /** What holds what agents do, and what is on. */
+  /** The tier, and whether files and commands are on. */
   readonly held: string
   /** Limits in force. */
   readonly limits: readonly string[]
-  /** One line for each thing that is off or not in force, with what to do. */
+  /** One line for each missing part or limit, with what to do about it. */
   readonly problems: readonly string[]
 }
 
 export function describeSandbox({ asked, tier, provider, files, shell, problem, limits, degraded }: SandboxStatus): SandboxText {
-  const on = (what: string, is: boolean): string => `${what} ${is ? 'on' : 'off'}`
-  const weaker = tier === asked ? '' : `, WEAKER than ${asked}, which was asked for`
+  const onOff = (what: string, isOn: boolean): string => `${what} ${isOn ? 'on' : 'off'}`
+  const weaker = tier === asked ? '' : `, WEAKER than the configured ${asked}`
   const held = tier === 'none' ? 'missing' : tier === 'insecure' ? 'NONE (--insecure)' : `on (${tier} tier, ${provider}${weaker})`
   return {
-    held: `${held}, ${on('files', files)}, ${on('shell', shell)}`,
+    held: `${held}, ${onOff('files', files)}, ${onOff('shell', shell)}`,
     limits,
     problems: [
       ...(problem === null ? [] : [`${problem.message} ${problem.hint}`.trim()]),
@@ -24,7 +24,7 @@ export function describeSandbox({ asked, tier, provider, files, shell, problem, 
   }
 }
 
-/** @returns what `oxbow status` and `/status` both tell, as rows of a table. */
+/** @returns the rows of a table that `oxbow status` and `/status` share. */
 export function statusRows(status: GuestStatus, storeFile: string): readonly (readonly string[])[] {
   const { held, limits, problems } = describeSandbox(status.sandbox)
   return [
@@ -41,7 +41,7 @@ export function statusRows(status: GuestStatus, storeFile: string): readonly (re
   ]
 }
 
-/** The interpreter that needs no model has one name for itself. */
+/** The offline interpreter as a model. */
 const offlineLabel = 'offline/offline'
 
 export function isOffline({ model }: Pick<GuestStatus, 'model'>): boolean {
@@ -53,12 +53,12 @@ export function describeModel(status: Pick<GuestStatus, 'model'>): string {
   return isOffline(status) ? 'offline' : status.model
 }
 
-/** @returns the model, and in which order others are asked when it does not answer. */
+/** @returns the model and its fallbacks, in order. */
 export function describeChain(status: Pick<GuestStatus, 'model' | 'fallback'>): string {
   return [describeModel(status), ...status.fallback].join(', then ')
 }
 
 export function describeRecording(status: Pick<GuestStatus, 'model' | 'recording'>): string {
-  if (isOffline(status)) return 'no exchanges: no model is asked'
-  return status.recording === 'raw' ? 'raw exchanges, in the journal' : 'no raw exchanges, only what was understood of them'
+  if (isOffline(status)) return 'no exchanges: no model is used'
+  return status.recording === 'raw' ? 'raw exchanges, in the journal' : 'no raw exchanges, only messages and calls'
 }

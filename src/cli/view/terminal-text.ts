@@ -1,19 +1,19 @@
 /**
  * Text of models and tools is hostile to a terminal: control characters move the cursor, rewrite what was shown, set titles and
- * clipboards; bidirectional overrides show another text than the one that is there. Nothing is printed that did not come through here.
+ * clipboards; bidirectional overrides change the visible order of text. Everything that is printed passes through these functions.
  */
 import { withoutSequences } from '../../types/index.ts'
 import { beginningChars, maxReasonChars, maxScreenChars, minIdChars } from '../limits.ts'
 
-// C0 but tab and newline, DEL, C1, and the marks and overrides of text direction.
+// C0 except tab and newline, DEL, C1, and the marks and overrides of text direction.
 const hostile = '[\\u0000-\\u0008\\u000b-\\u001f\\u007f-\\u009f\\u061c\\u200e\\u200f\\u2028-\\u202e\\u2066-\\u2069]'
 
-/** @returns the text without escape sequences and other characters that a terminal acts on; newline and tab stay. */
+/** @returns the text without escape sequences and control characters, except newline and tab. */
 export function plainText(text: string): string {
   return withoutSequences(text).replace(new RegExp(hostile, 'g'), '')
 }
 
-/** @returns the same on one line, cut to `maxChars`. */
+/** @returns the same on one line, truncated to `maxChars`. */
 export function plainLine(text: string, maxChars: number): string {
   const line = plainText(text.slice(0, maxChars * 4))
     .replace(/\s+/g, ' ')
@@ -22,35 +22,35 @@ export function plainLine(text: string, maxChars: number): string {
   return points.length > maxChars ? `${points.slice(0, maxChars - 1).join('')}…` : line
 }
 
-/** @returns the text with such characters written out (`\u001b`), as JSON has them too: JSON that holds them stays the same JSON. */
+/** @returns the text with these characters escaped as in JSON (`\u001b`), so that JSON keeps its meaning. */
 export function writtenOut(text: string): string {
   return text.replace(new RegExp(hostile, 'g'), codeOf)
 }
 
-/** What shows nothing, or a blank that is no space. Tab and newline stay. */
-const unseen = /(?![\t\n])[\p{C}\p{Zl}\p{Zp}\p{Default_Ignorable_Code_Point}\u2800]|(?! )\p{Zs}/gu
-/** Letters of these scripts look like Latin ones. */
-const twins = /[\p{Script=Cyrillic}\p{Script=Greek}\p{Script=Armenian}\p{Script=Coptic}\p{Script=Cherokee}\p{Script=Lisu}]/gu
+/** Invisible characters, and blanks other than the space. Tab and newline stay. */
+const invisible = /(?![\t\n])[\p{C}\p{Zl}\p{Zp}\p{Default_Ignorable_Code_Point}\u2800]|(?! )\p{Zs}/gu
+/** Scripts with letters that look like Latin ones. */
+const lookalikes = /[\p{Script=Cyrillic}\p{Script=Greek}\p{Script=Armenian}\p{Script=Coptic}\p{Script=Cherokee}\p{Script=Lisu}]/gu
 
 /**
- * For what a person must judge exactly as it is: characters that are not seen, that turn the writing around, or that look like
- * another one are written out. A word of another script alone stays as it is.
+ * For text that a person must judge exactly: escapes characters that are invisible, change the text direction, or look like Latin ones
+ * inside a Latin word. A word in another script stays unchanged.
  */
 export function exactText(text: string): string {
   return text
-    .replace(/[\p{L}\p{M}\p{N}_.-]+/gu, (word) => (/[a-z]/i.test(word) ? word.replace(twins, codeOf) : word))
-    .replace(unseen, codeOf)
+    .replace(/[\p{L}\p{M}\p{N}_.-]+/gu, (word) => (/[a-z]/i.test(word) ? word.replace(lookalikes, codeOf) : word))
+    .replace(invisible, codeOf)
     .replace(/[\u0080-\u{10ffff}]/gu, (char) => (/^[\x21-\x7e]$/.test(char.normalize('NFKC')) ? codeOf(char) : char))
 }
 
-/** The same of an input that is asked about. What does not fit a screen has scrolled away: its beginning is shown once more. */
+/** The same for an input that waits for approval. The beginning of a long one has scrolled away, so it is repeated at the end. */
 export function exactInput(input: string): string {
   const exact = exactText(input)
   if (exact.length <= maxScreenChars) return exact
-  return `${exact}\n… these were ${exact.length} characters; they began with: ${exact.slice(0, beginningChars)}…`
+  return `${exact}\n… ${exact.length} characters in all, beginning with: ${exact.slice(0, beginningChars)}…`
 }
 
-/** Why it is asked, in a line behind the input: what a model wrote cannot push it off the screen. Empty when nobody said. */
+/** The reason for asking, on a line after the input, where a long input cannot push it off the screen. Empty without a reason. */
 export function whyAsked(reason: unknown): string {
   return typeof reason === 'string' && reason !== '' ? `\n    why: ${plainLine(reason, maxReasonChars)}` : ''
 }
@@ -75,7 +75,7 @@ export function formatMoney(microDollars: number): string {
   return `$${(microDollars / 1_000_000).toFixed(microDollars !== 0 && microDollars < 10_000 ? 6 : 2)}`
 }
 
-/** @returns rows in columns as wide as their widest cell, no spaces at the end of a line. */
+/** @returns aligned columns, without trailing spaces. */
 export function table(rows: readonly (readonly string[])[]): string {
   const widths: number[] = []
   for (const row of rows) for (const [at, cell] of row.entries()) widths[at] = Math.max(widths[at] ?? 0, cell.length)
@@ -89,7 +89,7 @@ export function table(rows: readonly (readonly string[])[]): string {
     .join('\n')
 }
 
-/** @returns the shortest beginning of an id that no other one of the list has. */
+/** @returns the shortest unambiguous prefix of an id in the list. */
 export function shortId(id: string, all: readonly string[]): string {
   for (let length = minIdChars; length < id.length; length++) {
     const prefix = id.slice(0, length)

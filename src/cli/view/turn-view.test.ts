@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import * as fc from 'fast-check'
 import type { Json, Phase, RecordView } from '../../types/index.ts'
-import { foldRecord, isOver, newTurnView, type TurnView, untoldFailure } from './turn-view.ts'
+import { foldRecord, isOver, newTurnView, type TurnView, unreportedFailure } from './turn-view.ts'
 
 const turn = '01890a5d-ac96-774b-bcce-b302099a8057'
 const generation = '01890a5d-ac96-774b-bcce-b302099a8058'
@@ -131,9 +131,9 @@ void test('whatever a body holds, folding does not throw, and a turn that is ove
 
 void test('what went wrong is told once: not again when the reply says it', () => {
   const failure = { code: 'model_auth', message: 'It answered 401.', hint: 'Check the key.' } as const
-  assert.equal(untoldFailure({ failure, reply: 'I had to stop: It answered 401.\nCheck the key.' }), null)
-  assert.equal(untoldFailure({ failure, reply: '' }), failure)
-  assert.equal(untoldFailure({ failure: null, reply: 'done' }), null)
+  assert.equal(unreportedFailure({ failure, reply: 'I had to stop: It answered 401.\nCheck the key.' }), null)
+  assert.equal(unreportedFailure({ failure, reply: '' }), failure)
+  assert.equal(unreportedFailure({ failure: null, reply: 'done' }), null)
 })
 
 void test('a reply that is cut says so, though its turn went well', () => {
@@ -142,7 +142,7 @@ void test('a reply that is cut says so, though its turn went well', () => {
     newTurnView(turn),
     record(turn, 'turn.send', 'outcome', { status: 'ok', turn, reply: 'Once upon', steps: 1, failure }),
   )
-  assert.deepEqual([view.status, view.reply, untoldFailure(view)], ['ok', 'Once upon', failure])
+  assert.deepEqual([view.status, view.reply, unreportedFailure(view)], ['ok', 'Once upon', failure])
 })
 
 void test('a failure that was told to a model is told to a person without its code', () => {

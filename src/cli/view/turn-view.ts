@@ -1,6 +1,6 @@
 /**
- * What a terminal shows of a turn, folded from its journal records. Pure, and forgiving: a field that an older or newer
- * guest leaves out is shown as missing, never a crash.
+ * What a terminal shows of a turn, folded from its journal records. Pure and lenient: a field that an older or newer guest leaves out is
+ * shown as missing and never throws.
  */
 import {
   addSpend,
@@ -26,14 +26,14 @@ export interface CallView {
   /** JSON text. */
   readonly input: string
   readonly status: CallStatus
-  /** What came of it: for a refused call why, for any other what the model reads. */
+  /** The result: for a refused call the reason, for any other the text that the model reads. */
   readonly text: string
   readonly ms: number | null
 }
 
 export interface TurnView {
   readonly turn: string
-  /** `merged`: the message was taken up by the turn `into`. */
+  /** `merged`: the message became part of the turn `into`. */
   readonly status: 'running' | 'waiting' | 'ok' | 'failed' | 'cancelled' | 'limit' | 'merged'
   readonly into: string | null
   readonly reply: string
@@ -42,7 +42,7 @@ export interface TurnView {
   /** Files that were sent to the person. */
   readonly media: readonly SentMedia[]
   /** Text of the newest model answer. */
-  readonly said: string
+  readonly answer: string
   /** Inputs of its tool calls, by call: a refused call has no record of its input. */
   readonly inputs: Readonly<Record<string, string>>
   readonly model: string
@@ -62,7 +62,7 @@ export function newTurnView(turn: string): TurnView {
     failure: null,
     calls: [],
     media: [],
-    said: '',
+    answer: '',
     inputs: {},
     model: '',
     steps: 0,
@@ -75,8 +75,8 @@ export function isOver(view: TurnView): boolean {
   return view.status !== 'running' && view.status !== 'waiting'
 }
 
-/** What went wrong, unless the reply says it: one that was stopped on its way tells why, and what to do. */
-export function untoldFailure({ failure, reply }: Pick<TurnView, 'failure' | 'reply'>): Failure | null {
+/** The failure, unless the reply already contains it. */
+export function unreportedFailure({ failure, reply }: Pick<TurnView, 'failure' | 'reply'>): Failure | null {
   return failure === null || reply.includes(failure.message) ? null : failure
 }
 
@@ -105,7 +105,7 @@ function foldTurn(view: TurnView, record: RecordView): TurnView {
   if (isErased(record.body)) return { ...view, status: 'ok', reply: erasedText }
   const body = fields(record.body)
   const failure = failureOf(body)
-  const status = ['ok', 'cancelled', 'limit', 'merged'].find((known) => known === body['status']) ?? 'failed'
+  const status = ['ok', 'cancelled', 'limit', 'merged'].find((each) => each === body['status']) ?? 'failed'
   return {
     ...view,
     status: status as TurnView['status'],
@@ -128,7 +128,7 @@ function foldGeneration(view: TurnView, record: RecordView, body: Fields): TurnV
   const inputs = ofType('tool_call').map((part, at) => [`${record.call}.${at}`, textIn(part['arguments'])] as const)
   return {
     ...view,
-    said: ofType('text')
+    answer: ofType('text')
       .map((part) => textIn(part['text']))
       .join(''),
     inputs: Object.fromEntries(inputs),
@@ -155,7 +155,7 @@ function foldCall({ calls, inputs }: TurnView, record: RecordView, body: Fields)
   return before === empty ? [...calls, after] : calls.map((call) => (call === before ? after : call))
 }
 
-/** A command that ran and exited with 1 has an `ok` outcome with bad news in it. */
+/** A command that exited with 1 has the outcome `ok`, with `ok: false` in its body. */
 function callStatus(record: RecordView, body: Fields): CallStatus {
   if (record.phase === 'refused') return 'refused'
   const status = body['status']
@@ -170,7 +170,7 @@ function withSpend(view: TurnView, body: Fields): TurnView {
   return microDollars === 0 && tokens === 0 ? view : { ...view, spent: addSpend(view.spent, { microDollars, tokens }) }
 }
 
-/** The question that a `parked` record asks: it is of a session and a turn. */
+/** @param record a `parked` record, which always has a session and a turn */
 export function pendingOf(record: RecordView): PendingApproval {
   const body = record.body as { input?: unknown; reason?: unknown } | null
   const reason = typeof body?.reason === 'string' ? { reason: body.reason } : {}
@@ -191,7 +191,7 @@ export function isEnd(record: Pick<RecordView, 'phase'>): boolean {
 }
 
 function failureOf(body: Fields): Failure | null {
-  // One that is `ok` may have an answer that is cut.
+  // A turn that is `ok` can have a failure, too: its answer was truncated.
   const failure = fields(body['failure'] ?? (body['status'] === 'ok' ? null : (body as Json)))
   const { code } = failure
   if (!isErrorCode(code)) return null
@@ -202,12 +202,12 @@ function failureOf(body: Fields): Failure | null {
   }
 }
 
-/** A model reads the code of an error before the message. */
+/** Removes the error code, which precedes the message for models. */
 export function forPeople(text: string): string {
   return text.replace(/^Error \(\w+\): /, '')
 }
 
-/** An intent keeps its input as JSON, an approval as the exact text. */
+/** An intent contains its input as JSON, an approval as exact text. */
 function inputOf(body: Fields): string {
   const input = body['input']
   return input === undefined ? '' : typeof input === 'string' ? input : JSON.stringify(input)
@@ -237,7 +237,7 @@ export interface SentMedia extends KeptFile {
 
 const maxFieldChars = 100
 
-/** @returns what an outcome of `media.send` has sent, or null */
+/** @returns the file that an outcome of `media.send` has sent, or null */
 export function mediaIn(body: Json): SentMedia | null {
   const media = (body as { readonly media?: Partial<Record<string, unknown>> } | null)?.media
   if (typeof media !== 'object' || media === null) return null
@@ -247,7 +247,7 @@ export function mediaIn(body: Json): SentMedia | null {
   return { kind: text('media_type'), name: text('name'), media_type: text('mime_type'), bytes, pieces, caption: text('caption') }
 }
 
-/** @returns all that was sent in these records, oldest first */
+/** @returns the files sent in these records, oldest first */
 export function sentMedia(records: readonly Pick<RecordView, 'name' | 'phase' | 'body'>[]): readonly SentMedia[] {
   return records.flatMap(({ name, phase, body }) => (name === 'media.send' && phase === 'outcome' ? (mediaIn(body) ?? []) : []))
 }

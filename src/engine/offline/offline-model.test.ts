@@ -68,6 +68,16 @@ void describe('the offline interpreter', () => {
       converse('run rm a', () => ({ failed: refused })).said,
       /^It did not succeed: rm a\n\nThe user refused this shell\.exec call\.$/m,
     )
+    const missing = 'Error (not_found): /shared/nowhere.txt does not exist. List the folder to see what is there.'
+    assert.ok(
+      converse('read nowhere.txt', () => ({ failed: missing })).said.endsWith(
+        'I could not read /shared/nowhere.txt.\n/shared/nowhere.txt does not exist. Say "list the files" to see what is there.',
+      ),
+    )
+    const full = 'Error (limit_reached): No space is left for /shared/a. Delete files that are not needed.'
+    assert.match(converse('write "x" to a', () => ({ failed: full })).said, /\nNo space is left for \/shared\/a\.$/)
+    const late = 'Error (timeout): make took longer than 2 s and was stopped.\nfirst output\nSet a longer limit.'
+    assert.match(converse('run make', () => ({ failed: late })).said, /\n\nmake took longer than 2 s and was stopped\.\nfirst output\n/)
     assert.match(converse('delete a', () => ({ failed: 'denied' })).said, /I could not delete \/shared\/a\.\ndenied/)
   })
 

@@ -131,10 +131,22 @@ function firstLine(text: string): string {
   return truncate(text.trim().split('\n')[0] ?? '', 100)
 }
 
-/** A refusal ends with advice to a model, which this is not: a person reads what was refused and why. */
+/** What a person can do about a failure, by its code. Any other message is complete by itself. */
+const advice: Readonly<Record<string, string>> = {
+  not_found: 'Say "list the files" to see what is there.',
+  edit_mismatch: 'Read the file to see its exact text.',
+  outcome_unknown: 'Check what it did before you ask again.',
+  sandbox_missing: '`oxbow doctor` shows what is missing.',
+}
+
+/** The failure of a call for a person: without its code and the hint, which is advice to a model. Output after the first line is kept. */
 function forPerson(text: string): string {
-  const refused = /^Error \(denied\): ([^\n]*?\.)(?:\s|$)/.exec(text)?.[1]
-  return refused ?? cut(text)
+  const [, code = '', message = ''] = /^Error \((\w+)\): (.*)$/s.exec(text) ?? []
+  if (code === '') return cut(text)
+  const [line = '', ...output] = message.split('\n')
+  // The text does not mark where the hint begins. Messages are one sentence, and some add that nothing was done.
+  const sentence = /^.*?\.(?= [A-Z]|$)(?: Nothing was [^.]*\.| It was not [^.]*\.)?/.exec(line)?.[0] ?? line
+  return cut([[sentence, advice[code] ?? ''].join(' ').trim(), ...output].join('\n'))
 }
 
 function cut(text: string): string {

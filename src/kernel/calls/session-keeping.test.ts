@@ -32,7 +32,7 @@ async function turnIn(fixture: Fixture, session: SessionId, text: string): Promi
 }
 
 describe('sessions', () => {
-  it('are renamed, put away, brought back, and found by words of their title', async () => {
+  it('are renamed, archived, restored, and found by words of their title', async () => {
     await using fixture = await openFixture()
     const { session } = fixture
     await ask(fixture, 'session.rename', { session, title: 'Taxes  2026' })
@@ -51,7 +51,7 @@ describe('sessions', () => {
     )
   })
 
-  it('are found behind newer ones that were put away', async () => {
+  it('are found behind newer archived ones', async () => {
     await using fixture = await openFixture()
     for (let i = 0; i < 4; i++) {
       const { id } = await fixture.kernel.createSession(`newer ${i}`)

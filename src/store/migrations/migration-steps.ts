@@ -145,7 +145,7 @@ function entryTable(on: StepTools): ReturnType<StepTools['table']> {
   )
 }
 
-/** Sessions can be put away, erased and forked, and know the call that made their newest summary. */
+/** Sessions can be archived, erased and forked, and record the call that made their newest summary. */
 const sessionStep: MigrationStep = {
   up: (on) => [
     on.column('session', 'archived', 'whole', 0),

@@ -76,7 +76,7 @@ export function searchCall(memory: Memory): Call<SearchInput, readonly SearchHit
       const tell = (all: readonly Recalled[]): readonly string[] => all.map((each) => describeRecalled(each, clock.now()))
       const parts = [
         ...(strong.length > 0 ? tell(strong) : [nothingFound(withTalk)]),
-        ...(weak.length > 0 ? ['Weaker matches, perhaps about something else:', ...tell(weak)] : []),
+        ...(weak.length > 0 ? ['Weak matches, perhaps about something else:', ...tell(weak)] : []),
       ]
       const output = [...strong.map((each) => hitOf(each, false)), ...weak.map((each) => hitOf(each, true))]
       return { output, text: parts.join('\n\n'), labels }
