@@ -2,10 +2,17 @@
  * Tokens of a whole request. Exact for models that count with an OpenAI encoding; for the others an estimate from the length
  * of the request, corrected by what their replies reported. The tokenizer is loaded when something is counted.
  */
-import { type GenerateRequest, type MediaPart, type Message, once, type ToolSpec, type Usage } from '../../types/index.ts'
+import {
+  createIdleThread,
+  type GenerateRequest,
+  type MediaPart,
+  type Message,
+  OxbowError,
+  type ToolSpec,
+  type Usage,
+} from '../../types/index.ts'
 import { charsPerToken, requestMessageTokens, tokenizerIdleMs } from '../limits.ts'
 import { createMediaTokens } from './media-tokens.ts'
-import type { TokenEncoding } from './token-counter.ts'
 import { createTokenEstimator } from './token-estimator.ts'
 
 /** What counting needs of the model. */
@@ -32,10 +39,8 @@ export function createRequestTokens(): RequestTokens {
   const media = createMediaTokens()
   const bytes = new WeakMap<Message, number>()
   const toolSizes = new WeakMap<readonly ToolSpec[], number>()
-  const counter = once(async () => (await import('./token-counter.ts')).createTokenCounter(tokenizerIdleMs))
+  const counter = createTokenCounter(tokenizerIdleMs)
 
-  const counted = async (texts: readonly string[], encoding?: TokenEncoding): Promise<readonly number[]> =>
-    (await counter()).count(texts, encoding)
   const mediaTokens = (model: CountedModel, messages: readonly Message[]): number => {
     let sum = 0
     for (const part of mediaIn(messages)) sum += media(part, model.service.wire, model.name)
@@ -52,7 +57,7 @@ export function createRequestTokens(): RequestTokens {
     return Math.ceil(sum / charsPerToken) + messages.length * requestMessageTokens + mediaTokens(model, messages)
   }
   return {
-    countTexts: (texts) => counted(texts),
+    countTexts: (texts) => counter.count(texts),
     async estimate(model, request) {
       const encoding = encodingOf(model.name)
       if (encoding === null) {
@@ -61,7 +66,7 @@ export function createRequestTokens(): RequestTokens {
       }
       const { system, messages, tools } = request
       const texts = [system, ...messages.map(textOfAll), ...tools.map((tool) => JSON.stringify(tool))]
-      const counts = await counted(texts, encoding)
+      const counts = await counter.count(texts, encoding)
       return counts.reduce((sum, count) => sum + count, 0) + messages.length * requestMessageTokens + mediaTokens(model, messages)
     },
     observe(model, request, usage) {
@@ -69,7 +74,7 @@ export function createRequestTokens(): RequestTokens {
       const conversation = request.cacheKey === undefined ? {} : { conversation: request.cacheKey }
       estimator.observe(model.label, { counted: roughly(model, request), reported: usage, ...conversation })
     },
-    close: async () => (await counter.made()?.catch(() => null))?.close(),
+    close: () => counter.close(),
   }
 
   function toolBytes(tools: readonly ToolSpec[]): number {
@@ -113,3 +118,40 @@ export function encodingOf(model: string): TokenEncoding | null {
 /** `gpt-oss` counts text as o200k does: its harmony encoding adds special tokens only. */
 const o200kNames =
   /^(?:gpt-(?:4o|4\.[15]|[5-9]|oss|audio|image|realtime)|o[1-9](?:$|-)|chatgpt-|chat-latest$|codex-|computer-use|daybreak-)/
+
+/** OpenAI's encodings. */
+export type TokenEncoding = 'o200k_base' | 'cl100k_base'
+
+export interface CountQuestion {
+  readonly texts: readonly string[]
+  readonly encoding: TokenEncoding
+}
+
+/**
+ * Exact token counts from a real tokenizer, in a worker: its tables take tens of megabytes and a tenth of a second to load,
+ * and counting a long text would block the event loop. The worker starts on first use and ends when it is idle.
+ */
+export interface TokenCounter {
+  /** One count for each text, in order. @param encoding `o200k_base` when unset, see `encodingOf` */
+  count(texts: readonly string[], encoding?: TokenEncoding): Promise<readonly number[]>
+  close(): Promise<void>
+}
+
+export function createTokenCounter(idleMs: number): TokenCounter {
+  const thread = createIdleThread<CountQuestion, readonly number[]>({
+    idleMs,
+    start() {
+      const { Worker } = process.getBuiltinModule('node:worker_threads')
+      // Beside this file there is token-worker.ts in the sources and token-worker.js in the bundle.
+      const file = import.meta.url.endsWith('.ts') ? './token-worker.ts' : './token-worker.js'
+      return new Worker(new URL(file, import.meta.url))
+    },
+    lost: (why, cause) =>
+      new OxbowError('limit_reached', `The tokenizer stopped before it had counted: ${why}.`, { hint: 'Try again.', cause }),
+    closed: () => new OxbowError('cancelled', 'The engine is closed.', { hint: 'Start the guest again.' }),
+  })
+  return {
+    count: (texts, encoding = 'o200k_base') => (texts.length === 0 ? Promise.resolve([]) : thread.ask({ texts, encoding })),
+    close: () => thread.close(),
+  }
+}

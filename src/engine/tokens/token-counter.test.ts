@@ -12,8 +12,7 @@ import { chatEnabledModels } from 'gpt-tokenizer/modelsChatEnabled.gen'
 import { countTokens as countCl100k } from 'gpt-tokenizer/encoding/cl100k_base'
 import { countTokens } from 'gpt-tokenizer/encoding/o200k_base'
 import { isOxbowError } from '../../types/index.ts'
-import { createTokenCounter } from './token-counter.ts'
-import { encodingOf } from './request-tokens.ts'
+import { createTokenCounter, encodingOf } from './request-tokens.ts'
 
 void describe('the token counter', () => {
   void it('counts as the tokenizer does, also special tokens, long texts and broken characters', async () => {

@@ -5,9 +5,10 @@
 import { readFileSync } from 'node:fs'
 import { parentPort } from 'node:worker_threads'
 import { brotliDecompressSync } from 'node:zlib'
+import type { ThreadAnswer, ThreadQuestion } from '../../types/index.ts'
 import { tokenizerPieceChars } from '../limits.ts'
 import { GptEncoding } from './gpt-tokenizer.js'
-import type { TokenEncoding } from './token-counter.ts'
+import type { CountQuestion, TokenEncoding } from './request-tokens.ts'
 
 type Count = (text: string, options: { disallowedSpecial: Set<string> }) => number
 
@@ -54,17 +55,11 @@ function cut(text: string, from: number): number {
   return code >= 0xd800 && code <= 0xdbff ? limit - 1 : limit
 }
 
-/** A failure to load is thrown: it ends the worker, and all waiting counts fail. */
-interface Question {
-  readonly id: number
-  readonly texts: readonly string[]
-  readonly encoding: TokenEncoding
-}
-
 const load = createLoader()
 
-parentPort?.on('message', ({ id, texts, encoding }: Question) => {
+// A failure to load is thrown: it ends the worker, and all open questions fail.
+parentPort?.on('message', ([id, { texts, encoding }]: ThreadQuestion<CountQuestion>) => {
   const countTokens = load(encoding)
-  // oxlint-disable-next-line unicorn/require-post-message-target-origin -- a worker's port, not a window
-  parentPort?.postMessage({ id, counts: texts.map((text) => count(text, countTokens)) })
+  const answer: ThreadAnswer<readonly number[]> = [id, null, texts.map((text) => count(text, countTokens))]
+  parentPort?.postMessage(answer, [])
 })

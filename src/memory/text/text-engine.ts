@@ -3,7 +3,7 @@
  * on the event loop. Also the names of embedders, and the messages that the two sides exchange.
  */
 import type { Passage } from '../../store/index.ts'
-import { type Failure, OxbowError } from '../../types/index.ts'
+import { OxbowError } from '../../types/index.ts'
 
 export type TextFormat = 'text' | 'markdown' | 'code'
 
@@ -137,8 +137,6 @@ export interface TextQuestions {
 }
 
 export type TextQuestion = { [Name in keyof TextQuestions]: { readonly name: Name } & TextQuestions[Name]['ask'] }[keyof TextQuestions]
-export type TextRequest = readonly [id: number, question: TextQuestion]
-export type TextAnswer = readonly [id: number, failure: Failure | null, answer: unknown]
 
 /** What the thread is started with. */
 export interface TextThreadRole {

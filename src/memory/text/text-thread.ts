@@ -3,7 +3,7 @@
  * a while. Vectors of a service are requested from here.
  */
 import type { Worker } from 'node:worker_threads'
-import { type Embedded, type Engine, OxbowError, toError } from '../../types/index.ts'
+import { createIdleThread, type Embedded, type Engine, OxbowError } from '../../types/index.ts'
 import { maxDims, maxServiceTexts, strongWeights } from '../embed/embed-limits.ts'
 import {
   builtInEmbedder,
@@ -12,7 +12,6 @@ import {
   type EmbedderFacts,
   type EmbedPurpose,
   isServiceName,
-  type TextAnswer,
   type TextEngine,
   type TextQuestion,
   type TextQuestions,
@@ -88,26 +87,12 @@ function asPurpose(purpose: EmbedPurpose | undefined): { readonly purpose?: Embe
   return purpose === undefined ? {} : { purpose }
 }
 
-/**
- * Asks the thread that reads texts. It starts on the first question and ends when it was idle for a while; one that dies fails
- * the questions that it had, and the next question starts another. Each question has one answer, and none hangs.
- */
-
+/** Asks the thread that reads texts. */
 interface TextThread {
   /** @throws OxbowError as the thread reports it; `limit_reached` for too much at once; `tool_failed` when it died; `cancelled` once closed */
-  ask<Name extends keyof TextQuestions>(name: Name, ask: TextQuestions[Name]['ask']): Promise<TextQuestions[Name]['answer']>
+  readonly ask: Ask
   /** Ends the thread; what it was asked fails with `cancelled`. Never throws. */
   close(): Promise<void>
-}
-
-interface Waiting {
-  resolve(answer: never): void
-  reject(error: OxbowError): void
-}
-
-interface Running {
-  readonly worker: Worker
-  readonly waiting: Map<number, Waiting>
 }
 
 interface TextThreadOptions extends TextThreadRole {
@@ -115,82 +100,31 @@ interface TextThreadOptions extends TextThreadRole {
 }
 
 function createTextThread({ embedder, idleMs }: TextThreadOptions): TextThread {
-  let running: Running | null = null
-  let idle: NodeJS.Timeout | undefined
-  let nextId = 0
-  let closed = false
-
-  const stop = async (): Promise<void> => {
-    clearTimeout(idle)
-    const old = running
-    running = null
-    if (old === null) return
-    failAll(old, new OxbowError('cancelled', 'Memory is closed.', { hint: 'Start the guest again.' }))
-    await old.worker.terminate()
-  }
-  const start = (): Running => {
-    const started = startWorker({ embedder }, () => {
-      if (started.waiting.size > 0) return
-      // Nothing is asked: the thread neither keeps the process alive nor stays for long.
-      started.worker.unref()
-      clearTimeout(idle)
-      idle = setTimeout(() => void stop(), idleMs).unref()
-    })
-    started.worker.once('exit', () => {
-      if (running === started) running = null
-    })
-    return started
-  }
+  const thread = createIdleThread<TextQuestion, never>({
+    idleMs,
+    start: () => startWorker({ embedder }),
+    lost(why, cause) {
+      const hint = 'It is started again with the next text; nothing that was kept is lost.'
+      return new OxbowError('tool_failed', `The thread that reads texts ended: ${why}.`, { hint, cause })
+    },
+    closed: () => new OxbowError('cancelled', 'Memory is closed.', { hint: 'Start the guest again.' }),
+  })
   return {
-    ask: (name, ask) => {
-      if (closed) return Promise.reject(new OxbowError('cancelled', 'Memory is closed.', { hint: 'Start the guest again.' }))
+    ask(name, ask) {
       const units = unitsOf(ask)
-      if (units > maxAskedUnits) {
-        const hint = `Give at most ${maxAskedUnits} characters at once.`
-        return Promise.reject(new OxbowError('limit_reached', `${units} characters are too much to read at once.`, { hint }))
-      }
-      clearTimeout(idle)
-      running ??= start()
-      const { worker, waiting } = running
-      const id = nextId++
-      return new Promise((resolve, reject) => {
-        waiting.set(id, { resolve, reject })
-        worker.ref()
-        worker.postMessage([id, { name, ...ask } as TextQuestion], [])
-      })
+      if (units <= maxAskedUnits) return thread.ask({ name, ...ask } as TextQuestion)
+      const hint = `Give at most ${maxAskedUnits} characters at once.`
+      return Promise.reject(new OxbowError('limit_reached', `${units} characters are too much to read at once.`, { hint }))
     },
-    async close() {
-      closed = true
-      await stop()
-    },
+    close: () => thread.close(),
   }
 }
 
-function startWorker(role: TextThreadRole, answered: () => void): Running {
+function startWorker(role: TextThreadRole): Worker {
   const { Worker } = process.getBuiltinModule('node:worker_threads')
   // Beside this file there is text-worker.ts in the sources and text-worker.js in the bundle.
   const file = import.meta.url.endsWith('.ts') ? './text-worker.ts' : './text-worker.js'
-  const worker = new Worker(new URL(file, import.meta.url), { workerData: role, name: 'oxbow-text', execArgv: [] })
-  const running: Running = { worker, waiting: new Map() }
-  worker.on('message', ([id, failure, answer]: TextAnswer) => {
-    const waiting = running.waiting.get(id)
-    running.waiting.delete(id)
-    if (failure === null) waiting?.resolve(answer as never)
-    else waiting?.reject(toError(failure))
-    answered()
-  })
-  const lost = (why: string, cause?: unknown): void => {
-    const hint = 'It is started again with the next text; nothing that was kept is lost.'
-    failAll(running, new OxbowError('tool_failed', `The thread that reads texts ended: ${why}.`, { hint, cause }))
-  }
-  worker.once('error', (error: unknown) => lost(error instanceof Error ? error.message : String(error), error))
-  worker.once('exit', (code) => lost(`exit code ${code}`))
-  return running
-}
-
-function failAll({ waiting }: Running, error: OxbowError): void {
-  for (const each of waiting.values()) each.reject(error)
-  waiting.clear()
+  return new Worker(new URL(file, import.meta.url), { workerData: role, name: 'oxbow-text', execArgv: [] })
 }
 
 interface Asked {
