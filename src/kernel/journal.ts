@@ -29,6 +29,7 @@ import { erasureBody } from './audit/erasures.ts'
 import { carriesConversation } from './conversation/conversations.ts'
 import { maxErasedAtOnce, maxHeldEpochs, maxRecordsBehind } from './limits.ts'
 import type { Sessions } from './sessions.ts'
+import { documentProjections } from './state/documents.ts'
 import type { Budgets } from './stages/budgets.ts'
 import { userCaller } from './stages/policy.ts'
 
@@ -269,6 +270,7 @@ export function createProjector({ user, sessions, budgets }: ProjectorDeps): Jou
       if (entry.phase === 'reconciled') budgets.settle(userCaller(user, session, turn), noSpend, spent)
       projections.push(...budgets.projections(session, spent))
     }
+    if (entry.phase === 'exchange') projections.push(...documentProjections(entry, index))
     return projections
   }
 }

@@ -35,6 +35,7 @@ import { type Budgets, createBudgets } from './stages/budgets.ts'
 import { type Cleaner, createCleaner } from './stages/cleaning.ts'
 import { type Approvals, createApprovals, createKeptOutputs, type KeptOutputs } from './stages/policy.ts'
 import { createRunningCalls } from './stages/running-calls.ts'
+import { createDocuments, type Documents } from './state/documents.ts'
 import { createAgent, createRunningTurns, type RunningTurns } from './turns/agent.ts'
 import { createLanes, type Lanes } from './turns/lanes.ts'
 import type { OpenTurn } from './turns/recovery.ts'
@@ -75,6 +76,7 @@ interface Records {
   readonly conversations: Conversations
   readonly scratchpads: Scratchpads
   readonly blobs: Blobs
+  readonly documents: Documents
 }
 
 /** The calls, the gate, and what makes calls of its own. */
@@ -123,7 +125,19 @@ function buildRecords({ user, config, store, clock, random }: KernelOptions): Re
   journal.attach({ observe: scratchpads.observe, onChanged: scratchpads.drop })
   journal.attach({ publish: events.publish })
   const blobs: Blobs = { keep: store.putBlob, read: store.blob }
-  return { newId: createIdMaker(clock, random), approvals, sessions, budgets, events, journal, conversations, scratchpads, blobs }
+  const documents = createDocuments(store, journal.append)
+  return {
+    documents,
+    newId: createIdMaker(clock, random),
+    approvals,
+    sessions,
+    budgets,
+    events,
+    journal,
+    conversations,
+    scratchpads,
+    blobs,
+  }
 }
 
 /** @param describe loads the descriptions of all calls, with the first one that is made */
@@ -199,6 +213,7 @@ function callDeps({ user, config, store, engine }: KernelOptions, parts: KernelP
     consolidation,
     titles,
     config: config.model,
+    heldLabels: sessions.held,
     lineage: sessions.load,
     contextTokens: engine.model.contextTokens,
     moneyIsLimited: session.micro_dollars !== null || ofUser.micro_dollars !== null,

@@ -27,6 +27,11 @@ export const maxTitleLength = 60
 /** Recorded characters of the name of an unknown call; no real name is longer. */
 export const maxNameLength = 100
 
+/** Bytes of one document of the state: what is larger is a file. */
+export const maxDocumentBytes: number = 256 * 1024
+/** Documents of one list. */
+export const maxListedDocuments = 500
+
 /** Characters about a malformed input: five fields with what each was expected to be. */
 export const maxWhyLength = 1_000
 

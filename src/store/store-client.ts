@@ -91,7 +91,19 @@ function writesOf(write: Writing): Pick<Store, 'append' | 'putBlob' | 'erase' | 
   }
 }
 
-type Reads = 'records' | 'scan' | 'history' | 'openIntents' | 'head' | 'blob' | 'session' | 'sessions' | 'spent' | 'document' | 'documents'
+type Reads =
+  | 'records'
+  | 'scan'
+  | 'history'
+  | 'openIntents'
+  | 'head'
+  | 'blob'
+  | 'session'
+  | 'sessions'
+  | 'spent'
+  | 'document'
+  | 'documents'
+  | 'documentCategories'
 
 function readsOf(read: EngineLink['read']): Pick<Store, Reads> {
   return {
@@ -108,6 +120,7 @@ function readsOf(read: EngineLink['read']): Pick<Store, Reads> {
     sessions: (limit) => read({ kind: 'sessions', limit }),
     spent: (scope) => read({ kind: 'spent', scope }),
     document: (category, name) => read({ kind: 'document', category, name }),
+    documentCategories: () => read({ kind: 'document_categories' }),
     documents: (query) => read({ kind: 'documents', query }),
   }
 }

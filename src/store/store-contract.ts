@@ -358,6 +358,7 @@ function describeDocuments(holds: Case): void {
     assert.deepEqual(await page('', 10), names)
     assert.deepEqual(await page('', 2), ['B', 'a'])
     assert.deepEqual(await page('a', 2), ['b', 'ä'])
+    assert.deepEqual(await store.documentCategories(), ['notes', 'other'])
   })
 
   holds('an erased record takes the documents with it that it set last', async (store) => {

@@ -54,6 +54,7 @@ export type Read =
   | { readonly kind: 'sessions'; readonly limit: number }
   | { readonly kind: 'spent'; readonly scope: string }
   | { readonly kind: 'document'; readonly category: string; readonly name: string }
+  | { readonly kind: 'document_categories' }
   | { readonly kind: 'documents'; readonly query: DocumentQuery }
   | { readonly kind: 'memory'; readonly read: MemoryRead }
 
@@ -77,6 +78,7 @@ export interface ReadResults {
   spent: Spend
   document: DocumentRow | null
   documents: readonly DocumentRow[]
+  document_categories: readonly string[]
   /** As in `MemoryAnswers`. */
   memory: unknown
 }

@@ -176,6 +176,8 @@ export interface Store {
   spent(scope: string): Promise<Spend>
   document(category: string, name: string): Promise<DocumentRow | null>
   documents(query: DocumentQuery): Promise<readonly DocumentRow[]>
+  /** Every category that has documents. */
+  documentCategories(): Promise<readonly string[]>
   /**
    * Takes the lane when it is free, when its lease has expired, or when `owner` holds it; by the store's clock, which all workers share.
    * @returns the new epoch, or null.

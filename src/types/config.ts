@@ -214,6 +214,8 @@ export const configSchema: z.ZodType<Config> = z.strictObject({
           'memory.write',
           'scratchpad.use',
           'shell.run',
+          'state.read',
+          'state.write',
           'system.read',
           'vault.copy',
           'vault.list',

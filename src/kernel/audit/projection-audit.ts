@@ -1,12 +1,14 @@
 /**
  * The part of an audit that compares what the store keeps beside the journal with what the journal says: what each account has
- * spent, and the titles of sessions. What was erased from the journal says nothing any more: an account may then have spent more
+ * spent, the titles of sessions, and documents. What was erased from the journal says nothing any more: an account may then have spent more
  * than the rest of the journal says, and the title of that session may be any.
  *
  * Some 200 bytes for each session are kept meanwhile.
  */
+import { createHash } from 'node:crypto'
 import { parseErased, type SessionRow, type Store } from '../../store/index.ts'
-import { addSpend, type JournalRecord, noSpend, type SessionId, type Spend } from '../../types/index.ts'
+import { addSpend, type JournalRecord, type JsonObject, noSpend, type SessionId, type Spend } from '../../types/index.ts'
+import { documentBody, documentChanges } from '../state/documents.ts'
 import { maxSessionsRead, maxTitleLength } from '../limits.ts'
 import { firstLine } from '../sessions.ts'
 import { sessionScope, userScope } from '../stages/budgets.ts'
@@ -44,8 +46,36 @@ const maxNamed = 100
 const setsTitle = /^session\.(?:create|rename|archive|delete|fork|title)$/
 
 export function createProjectionAudit(store: Store): ProjectionAudit {
+  const accounts = createAccountAudit(store)
+  const titles = createTitleAudit(store)
+  const documents = createDocumentAudit(store)
+  return {
+    reads: ({ name, phase }) =>
+      mayHoldDocuments(name, phase) ||
+      phase === 'outcome' ||
+      phase === 'reconciled' ||
+      (name === 'turn.send' && phase === 'started') ||
+      (phase !== 'exchange' && setsTitle.test(name)),
+    take(record, text) {
+      if (parseErased(text) !== null) {
+        accounts.takeErased(record)
+        titles.takeErased(record)
+        return
+      }
+      if (mayHoldDocuments(record.name, record.phase)) documents.take(record.seq, text)
+      const body = parseBody(text)
+      accounts.take(record, body)
+      titles.take(record, body)
+    },
+    async compare() {
+      return [...(await accounts.compare()), ...(await titles.compare()), ...(await documents.compare())].slice(0, maxNamed)
+    },
+  }
+}
+
+/** What each account has spent. */
+function createAccountAudit(store: Store) {
   const accounts = new Map<string, Account>()
-  const titles = new Map<SessionId, Title>()
   const accountOf = (scope: string): Account => {
     const account = accounts.get(scope) ?? { spent: noSpend, isLeast: false }
     accounts.set(scope, account)
@@ -53,45 +83,14 @@ export function createProjectionAudit(store: Store): ProjectionAudit {
   }
   const accountsOf = (session: string): readonly Account[] =>
     [userScope(store.user), ...(session === '' ? [] : [sessionScope(session)])].map(accountOf)
-
-  const takeTitle = ({ session, name, phase }: JournalRecord, body: Body): void => {
-    if (phase === 'outcome' && setsTitle.test(name) && body.status === 'ok') {
-      const id = (name === 'session.create' ? body.id : body.session) as SessionId | undefined
-      if (id === undefined) return
-      const title = name === 'session.create' ? body.title : body.change?.title
-      if (title !== undefined) titles.set(id, { text: title })
-      else if (!titles.has(id) && body.change !== undefined) titles.set(id, { text: '' })
-    } else if (name === 'turn.send' && phase === 'started' && body.into === undefined && session !== '') {
-      const title = titles.get(session)
-      const line = body.text ?? ''
-      if (title !== undefined && title !== null && 'text' in title && title.text === '' && firstLine(line) !== '')
-        titles.set(session, { line })
-    }
-  }
-  /** Titles that were given to nobody knows which session, because the record was erased. */
-  let erasedTitles = 0
-  const takeErased = ({ session, call, name, phase }: JournalRecord): void => {
-    if (phase === 'outcome' || phase === 'reconciled') for (const account of accountsOf(session)) account.isLeast = true
-    if (name === 'session.create') titles.set(call as string as SessionId, null)
-    else if (session !== '' && name === 'turn.send' && phase === 'started') titles.set(session, null)
-    else if (setsTitle.test(name) && phase === 'outcome') erasedTitles++
-  }
-
-  const fits = ({ id, title }: SessionRow): boolean => isTitle(titles.get(id), title)
-
   return {
-    reads: ({ name, phase }) =>
-      phase === 'outcome' ||
-      phase === 'reconciled' ||
-      (name === 'turn.send' && phase === 'started') ||
-      (phase !== 'exchange' && setsTitle.test(name)),
-    take(record, text) {
-      if (parseErased(text) !== null) return takeErased(record)
-      const body = parseBody(text)
-      if (body.spent !== undefined) for (const account of accountsOf(record.session)) account.spent = addSpend(account.spent, body.spent)
-      takeTitle(record, body)
+    take({ session }: JournalRecord, { spent }: Body): void {
+      if (spent !== undefined) for (const account of accountsOf(session)) account.spent = addSpend(account.spent, spent)
     },
-    async compare() {
+    takeErased({ session, phase }: JournalRecord): void {
+      if (phase === 'outcome' || phase === 'reconciled') for (const account of accountsOf(session)) account.isLeast = true
+    },
+    async compare(): Promise<readonly string[]> {
       const wrong: string[] = []
       for (const [scope, { spent, isLeast }] of accounts) {
         const kept = await store.spent(scope)
@@ -99,6 +98,39 @@ export function createProjectionAudit(store: Store): ProjectionAudit {
         if (same || (isLeast && kept.microDollars >= spent.microDollars && kept.tokens >= spent.tokens)) continue
         wrong.push(`the account ${scope} has ${spendText(kept)}, and the journal says ${isLeast ? 'at least ' : ''}${spendText(spent)}`)
       }
+      return wrong
+    },
+  }
+}
+
+/** The titles of sessions. */
+function createTitleAudit(store: Store) {
+  const titles = new Map<SessionId, Title>()
+  /** Titles of sessions that an erased record named. */
+  let erasedTitles = 0
+  const fits = ({ id, title }: SessionRow): boolean => isTitle(titles.get(id), title)
+  return {
+    take({ session, name, phase }: JournalRecord, body: Body): void {
+      if (phase === 'outcome' && setsTitle.test(name) && body.status === 'ok') {
+        const id = (name === 'session.create' ? body.id : body.session) as SessionId | undefined
+        if (id === undefined) return
+        const title = name === 'session.create' ? body.title : body.change?.title
+        if (title !== undefined) titles.set(id, { text: title })
+        else if (!titles.has(id) && body.change !== undefined) titles.set(id, { text: '' })
+      } else if (name === 'turn.send' && phase === 'started' && body.into === undefined && session !== '') {
+        const title = titles.get(session)
+        const line = body.text ?? ''
+        if (title !== undefined && title !== null && 'text' in title && title.text === '' && firstLine(line) !== '')
+          titles.set(session, { line })
+      }
+    },
+    takeErased({ session, call, name, phase }: JournalRecord): void {
+      if (name === 'session.create') titles.set(call as string as SessionId, null)
+      else if (session !== '' && name === 'turn.send' && phase === 'started') titles.set(session, null)
+      else if (setsTitle.test(name) && phase === 'outcome') erasedTitles++
+    },
+    async compare(): Promise<readonly string[]> {
+      const wrong: string[] = []
       const rows = await store.sessions(maxSessionsRead)
       const seen = new Set(rows.map(({ id }) => id))
       const renamed = rows.filter((row) => !fits(row)).map(({ id }) => id)
@@ -109,10 +141,54 @@ export function createProjectionAudit(store: Store): ProjectionAudit {
         else if (!fits(row)) renamed.push(id)
       }
       if (renamed.length > erasedTitles) wrong.push(...renamed.map((id) => `session ${id} has another title than the journal says`))
-      return wrong.slice(0, maxNamed)
+      return wrong
     },
   }
 }
+
+/** The exchanges of models are large, and hold none. */
+function mayHoldDocuments(name: string, phase: string): boolean {
+  return phase === 'exchange' && !name.startsWith('model.')
+}
+
+/** Compares documents. What an erased record set is gone, or was set again by a later one. */
+function createDocumentAudit(store: Store) {
+  const expected = new Map<string, { readonly category: string; readonly name: string; readonly hash: string; readonly seq: number }>()
+  const hashOf = (body: string): string => createHash('sha256').update(body).digest('base64')
+  return {
+    take(seq: number, text: string): void {
+      if (!text.includes('"documents"')) return
+      for (const { category, name, value } of documentChanges('exchange', JSON.parse(text) as JsonObject)) {
+        const body = documentBody(value)
+        const key = JSON.stringify([category, name])
+        if (body === null) expected.delete(key)
+        else expected.set(key, { category, name, hash: hashOf(body), seq })
+      }
+    },
+    async compare(): Promise<readonly string[]> {
+      const wrong: string[] = []
+      for (const category of await store.documentCategories()) {
+        for (let after = '', full = true; full;) {
+          const rows = await store.documents({ category, after, limit: documentPage })
+          for (const { name, body, seq } of rows) {
+            const key = JSON.stringify([category, name])
+            const journaled = expected.get(key)
+            expected.delete(key)
+            if (journaled?.seq !== seq || journaled.hash !== hashOf(body))
+              wrong.push(`the document ${category}/${name} is not what the journal says`)
+          }
+          after = rows.at(-1)?.name ?? ''
+          full = rows.length === documentPage
+        }
+      }
+      for (const { category, name } of expected.values()) wrong.push(`the document ${category}/${name} is missing`)
+      return wrong
+    },
+  }
+}
+
+/** Rows of one read of documents. */
+const documentPage = 500
 
 /** @param expected undefined: the journal knows no such session */
 function isTitle(expected: Title | undefined, title: string): boolean {

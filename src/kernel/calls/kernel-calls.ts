@@ -25,6 +25,7 @@ import type { Approvals, KeptOutputs } from '../stages/policy.ts'
 import { type ScratchpadCallDeps, scratchpadCalls } from './scratchpad-calls.ts'
 import { type SessionCallDeps, sessionCalls } from './session-calls.ts'
 import { sessionKeepingCalls, type SessionKeepingDeps } from './session-keeping-calls.ts'
+import { type StateCallDeps, stateCalls } from '../state/state-calls.ts'
 import { type SummaryCallDeps, summaryCalls, titleCall, type TitleCallDeps } from './summary-calls.ts'
 import { type TidyCallDeps, tidyCalls } from './tidy-calls.ts'
 
@@ -37,7 +38,8 @@ export type KernelCallDeps = SystemCallDeps &
   SummaryCallDeps &
   SessionKeepingDeps &
   TidyCallDeps &
-  TitleCallDeps
+  TitleCallDeps &
+  StateCallDeps
 
 export function kernelCalls(deps: KernelCallDeps): readonly Call[] {
   return [
@@ -52,6 +54,7 @@ export function kernelCalls(deps: KernelCallDeps): readonly Call[] {
     ...summaryCalls(deps),
     ...tidyCalls(deps),
     titleCall(deps),
+    ...stateCalls(deps),
   ]
 }
 

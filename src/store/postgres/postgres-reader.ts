@@ -9,7 +9,7 @@ import { storeFault } from '../store-fault.ts'
 import type { MemoryRead } from '../memory/memory-client.ts'
 import { type Flat, historyBodyColumn, type Read, type ReadResults, recordBodyColumn } from '../store-message.ts'
 import { openScanSlice } from '../phrase-scan.ts'
-import type { RecordQuery, SessionRow } from '../store.ts'
+import type { DocumentRow, RecordQuery, SessionRow } from '../store.ts'
 import type { PostgresSession, Query, Row } from './postgres-session.ts'
 
 /** @throws what the driver throws, or OxbowError `store_corrupt` */
@@ -34,10 +34,12 @@ export function createReader(deps: ReaderDeps): PostgresReader {
   }
   const run = (session: PostgresSession, name: keyof ReadStatements, args: object): Promise<Row[]> =>
     session.rows(queryOf(`read_${name}`, statements[name] as Template<object>, { user, ...args }))
+  const objects = <Table extends 'session' | 'document'>(session: PostgresSession, name: keyof ReadStatements, args: object) =>
+    session.objects<Tables[Table]>(queryOf(`read_${name}`, statements[name] as Template<object>, { user, ...args }))
   const sessionRows = async (session: PostgresSession, name: 'session' | 'sessions', args: object): Promise<SessionRow[]> =>
-    (await session.objects<Tables['session']>(queryOf(`read_${name}`, statements[name] as Template<object>, { user, ...args }))).map(
-      sessionRow,
-    )
+    (await objects<'session'>(session, name, args)).map(sessionRow)
+  const documentRows = async (session: PostgresSession, name: 'document' | 'documents', args: object): Promise<DocumentRow[]> =>
+    (await objects<'document'>(session, name, args)).map(documentRow)
 
   const bodiesIn = (session: PostgresSession): BodyReading => ({
     session,
@@ -76,14 +78,10 @@ export function createReader(deps: ReaderDeps): PostgresReader {
     },
     session: async (session, { id }) => (await sessionRows(session, 'session', { id }))[0] ?? null,
     sessions: (session, { limit }) => sessionRows(session, 'sessions', { limit: rowLimit(limit) }),
-    async document(session, { category, name }) {
-      const rows = await session.objects<Tables['document']>(queryOf('read_document', statements.document, { user, category, name }))
-      return rows.map(documentRow)[0] ?? null
-    },
-    async documents(session, { query: { category, after = '', limit } }) {
-      const args = { user, category, after, limit: rowLimit(limit) }
-      return (await session.objects<Tables['document']>(queryOf('read_documents', statements.documents, args))).map(documentRow)
-    },
+    document: async (session, { category, name }) => (await documentRows(session, 'document', { category, name }))[0] ?? null,
+    document_categories: async (session) => (await run(session, 'documentCategories', {})).map(([category]) => category as string),
+    documents: (session, { query: { category, after = '', limit } }) =>
+      documentRows(session, 'documents', { category, after, limit: rowLimit(limit) }),
     async spent(session, { scope }) {
       const [row] = await run(session, 'spent', { scope })
       return row === undefined ? noSpend : { microDollars: row[0] as number, tokens: row[1] as number }

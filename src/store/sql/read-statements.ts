@@ -20,6 +20,7 @@ export interface ReadStatements {
   readonly sessions: Template<Of & { limit: number }, Tables['session']>
   readonly spent: Template<Of & { scope: string }, { micro_dollars: number; tokens: number }>
   readonly document: Template<Of & { category: string; name: string }, Tables['document']>
+  readonly documentCategories: Template<Of, { category: string }>
   readonly documents: Template<Of & { category: string; after: string; limit: number }, Tables['document']>
 }
 
@@ -42,6 +43,7 @@ export function readStatements(db: UserTables): ReadStatements {
     session: template((slot) => sessions(slot).where('id', '=', slot('id'))),
     sessions: template((slot) => sessions(slot).orderBy('active_at', 'desc').orderBy('id', 'desc').limit(slot('limit'))),
     document: template((slot) => documents(slot).where('category', '=', slot('category')).where('name', '=', slot('name'))),
+    documentCategories: template((slot) => db.of(slot).selectFrom('document').select('category').distinct().orderBy('category')),
     documents: template((slot) =>
       documents(slot).where('category', '=', slot('category')).where('name', '>', slot('after')).orderBy('name').limit(slot('limit')),
     ),

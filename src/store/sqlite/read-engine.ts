@@ -31,6 +31,7 @@ export function createReadEngine(database: Database, user: UserId): ReadEngine {
   const sessions = database.prepare(statements.sessions)
   const spent = database.prepare(statements.spent)
   const document = database.prepare(statements.document)
+  const categories = database.prepare(statements.documentCategories)
   const documents = database.prepare(statements.documents)
   const bodyAt = database.prepare(statements.bodyAt)
 
@@ -71,6 +72,7 @@ export function createReadEngine(database: Database, user: UserId): ReadEngine {
     sessions: ({ limit }) => sessions.all({ user, limit: rowLimit(limit) }).map(sessionRow),
     memory: ({ read }) => (memory ??= createSqliteMemory(database, user))(read),
     document: ({ category, name }) => document.all({ user, category, name }).map(documentRow)[0] ?? null,
+    document_categories: () => categories.all({ user }).map(({ category }) => category),
     documents: ({ query: { category, after = '', limit } }) =>
       documents.all({ user, category, after, limit: rowLimit(limit) }).map(documentRow),
     spent({ scope }) {

@@ -1,0 +1,140 @@
+/**
+ * Documents: small named values that the kernel keeps, by category: the state that agents and people save, and what the subsystems
+ * remember (agents, schedules, roles, keys, rules …). A record of the journal sets them, in its own transaction, so that each change is
+ * on record with the call that made it, survives a crash with it, and could be read back from the journal.
+ *
+ * Categories that begin with `system/` belong to subsystems of the kernel; no call reads or writes them by name.
+ */
+import type { DocumentRow, Projection, Store } from '../../store/index.ts'
+import { type Caller, type CallId, isObject, type Json, type JsonObject, type Phase } from '../../types/index.ts'
+
+/** A document, its value parsed. */
+interface Document<Value = Json> {
+  readonly name: string
+  readonly value: Value
+  /** The record that set it: its version. */
+  readonly seq: number
+  /** When, unix milliseconds. */
+  readonly at: number
+}
+
+export interface DocumentChange {
+  readonly category: string
+  readonly name: string
+  /** JSON; null deletes the document. */
+  readonly value: unknown
+}
+
+/** The call that changes documents. */
+interface Of {
+  readonly caller: Pick<Caller, 'actor' | 'session' | 'turn'>
+  readonly call: CallId
+  readonly name: string
+}
+
+/** Appends records to the journal; see `Journal.append`. */
+type AppendRecords = (
+  entries: readonly (Of & { readonly phase: Phase; readonly body: JsonObject })[],
+  options?: { readonly sync?: boolean },
+) => Promise<unknown>
+
+export interface Documents {
+  get<Value = Json>(category: string, name: string): Promise<Document<Value> | null>
+  /** In the order of the names. @param after only names behind this one */
+  list<Value = Json>(category: string, limit: number, after?: string): Promise<readonly Document<Value>[]>
+  /** Every document of a category that is known to be small, such as those of a subsystem. */
+  all<Value = Json>(category: string): Promise<readonly Document<Value>[]>
+  /** Sets documents, all in one record of the call. Resolves when they are durable. */
+  put(of: Of, changes: readonly DocumentChange[], options?: { readonly sync?: boolean }): Promise<void>
+  /**
+   * Reads a document and sets what `next` makes of it; changes of the same document run one after another.
+   * @param next returns the new value, null to delete it, undefined to leave it; what it throws is thrown
+   * @returns the value that the document has now
+   */
+  change<Value = Json>(
+    of: Of,
+    category: string,
+    name: string,
+    next: (current: Document<Value> | null) => Value | null | undefined,
+  ): Promise<Value | null>
+}
+
+/** Rows of one read. */
+const pageRows = 500
+
+export function createDocuments(store: Pick<Store, 'document' | 'documents'>, append: AppendRecords): Documents {
+  const changing = new Map<string, Promise<unknown>>()
+  const list: Documents['list'] = async <Value>(category: string, limit: number, after = '') =>
+    (await store.documents({ category, after, limit })).map(parse<Value>)
+  const get: Documents['get'] = async <Value>(category: string, name: string) => {
+    const row = await store.document(category, name)
+    return row === null ? null : parse<Value>(row)
+  }
+  const put: Documents['put'] = async (of, changes, options = {}) => {
+    const body = { documents: changes as unknown as Json[] }
+    await append([{ ...of, phase: 'exchange', body }], options)
+  }
+  return {
+    get,
+    list,
+    async all<Value>(category: string) {
+      const found: Document<Value>[] = []
+      for (let page = await list<Value>(category, pageRows); ; page = await list<Value>(category, pageRows, found.at(-1)?.name)) {
+        found.push(...page)
+        if (page.length < pageRows) return found
+      }
+    },
+    put,
+    async change<Value>(of: Of, category: string, name: string, next: (current: Document<Value> | null) => Value | null | undefined) {
+      const key = JSON.stringify([category, name])
+      const run = async (): Promise<Value | null> => {
+        const current = await get<Value>(category, name)
+        const value = next(current)
+        if (value === undefined) return current?.value ?? null
+        await put(of, [{ category, name, value }])
+        return value
+      }
+      // A change that failed is of no concern to the next one.
+      const mine = (changing.get(key) ?? Promise.resolve()).then(run, run)
+      changing.set(key, mine)
+      try {
+        return await mine
+      } finally {
+        if (changing.get(key) === mine) changing.delete(key)
+      }
+    },
+  }
+}
+
+function parse<Value>({ name, body, seq, at }: DocumentRow): Document<Value> {
+  return { name, value: JSON.parse(body) as Value, seq, at }
+}
+
+/** @returns the changes of documents that a record holds; none for a record of anything else */
+export function documentChanges(phase: string, body: JsonObject): readonly DocumentChange[] {
+  const changes = phase === 'exchange' ? body['documents'] : undefined
+  return Array.isArray(changes) ? changes.filter(isChange) : []
+}
+
+/** @param index of the record in its append */
+export function documentProjections(
+  { phase, body }: { readonly phase: Phase; readonly body: JsonObject },
+  index: number,
+): readonly Projection[] {
+  return documentChanges(phase, body).map(({ category, name, value }) => ({
+    kind: 'document',
+    category,
+    name,
+    body: documentBody(value),
+    record: index,
+  }))
+}
+
+/** @returns the text under which the store keeps a value; null where there is none */
+export function documentBody(value: unknown): string | null {
+  return value === null ? null : JSON.stringify(value)
+}
+
+function isChange(change: unknown): change is DocumentChange {
+  return isObject(change) && typeof change['category'] === 'string' && typeof change['name'] === 'string' && change['value'] !== undefined
+}

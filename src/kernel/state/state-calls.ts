@@ -1,0 +1,232 @@
+/**
+ * The calls of the state store: named documents, JSON or Markdown, under `category/name`. A document carries the labels of what its
+ * writer had read, so that what a session saves and another loads is judged as if it had been read there.
+ */
+import { z } from 'zod'
+import { type Call, type CallContext, type Json, type Label, OxbowError } from '../../types/index.ts'
+import { maxDocumentBytes, maxListedDocuments } from '../limits.ts'
+import { join, type Labels } from '../stages/policy.ts'
+import type { Documents } from './documents.ts'
+
+export interface StateCallDeps {
+  readonly documents: Documents
+  readonly heldLabels: (caller: CallContext['caller']) => Labels
+}
+
+/** As it is kept. */
+interface Saved {
+  readonly format: 'json' | 'markdown'
+  readonly data: Json
+  readonly labels: readonly Label[]
+  /** Actor that saved it. */
+  readonly by: string
+}
+
+interface Place {
+  category: string
+  name: string
+}
+
+interface Loaded {
+  readonly category: string
+  readonly name: string
+  readonly format: Saved['format']
+  readonly data: Json
+  readonly version: number
+  readonly saved_at: number
+  readonly saved_by: string
+}
+
+/** Documents of people and agents are apart from those of subsystems. */
+const spaceOf = (category: string): string => `state/${category}`
+/** The document of a category that its other documents must fit: a JSON Schema. */
+const schemaName = '$schema'
+
+const plainName = (text: string): boolean => !/[\\\p{Cc}]/u.test(text) && text.trim() === text
+const category = z
+  .string()
+  .min(1)
+  .max(100)
+  .refine((text) => plainName(text) && text.split('/').every((part) => part !== '' && part !== '.' && part !== '..'), {
+    error: 'must be names separated by single slashes, without .. and control characters',
+  })
+  .describe('Category, e.g. `projects` or `projects/oxbow`.')
+const name = z
+  .string()
+  .min(1)
+  .max(100)
+  .refine((text) => plainName(text) && !text.includes('/') && text !== '.' && text !== '..', {
+    error: 'must be a plain name without slashes and control characters',
+  })
+  .describe('Name of the document within its category.')
+const version = z.int().nonnegative().optional().describe('Only if the document still has this version; 0: only if there is none.')
+const placeShape = { category, name }
+
+const shared = {
+  audience: ['model', 'terminal'],
+  labels: { adds: [], sink: false },
+  timeoutMs: 10_000,
+} as const satisfies Partial<Call>
+
+export function stateCalls(deps: StateCallDeps): readonly Call[] {
+  return [saveCall(deps), loadCall(deps), deleteCall(deps), listCall(deps)]
+}
+
+interface SaveInput extends Place {
+  data: Json
+  format: Saved['format']
+  if_version?: number | undefined
+}
+
+function saveCall({ documents, heldLabels }: StateCallDeps): Call<SaveInput, { version: number }> {
+  return {
+    ...shared,
+    name: 'state.save',
+    summary: 'Saves a named document that outlives the session: JSON, or Markdown text.',
+    input: z.strictObject({
+      ...placeShape,
+      data: z.json().describe('The document; a text where the format is markdown.'),
+      format: z.enum(['json', 'markdown']).default('json'),
+      if_version: version,
+    }),
+    output: z.object({ version: z.int() }),
+    example: { category: 'projects', name: 'oxbow', data: { status: 'active' }, format: 'json' },
+    tier: 'side_effecting',
+    right: 'state.write',
+    effect: 'idempotent',
+    // The document is in a record of its own.
+    recordInput: ({ category: in_, name: of, format }) => ({ category: in_, name: of, format }),
+    async run({ category: in_, name: of, data, format, if_version }, { id, caller }) {
+      if (format === 'markdown' && typeof data !== 'string') throw bad('A Markdown document is a text.', 'Give `data` as a string.')
+      const bytes = Buffer.byteLength(JSON.stringify(data))
+      if (bytes > maxDocumentBytes)
+        throw new OxbowError('limit_reached', `The document has ${bytes} bytes; at most ${maxDocumentBytes} fit.`, {
+          hint: 'Write a file with file.write instead, or split it.',
+        })
+      await checkSchema(documents, in_, of, data)
+      const value: Saved = { format, data, labels: heldLabels(caller), by: caller.actor }
+      await documents.change<Saved>({ caller, call: id, name: 'state.save' }, spaceOf(in_), of, (current) => {
+        assertVersion(current?.seq ?? 0, if_version)
+        return value
+      })
+      const saved = (await documents.get(spaceOf(in_), of))?.seq ?? 0
+      return { output: { version: saved }, text: `Saved ${in_}/${of}, version ${saved}.` }
+    },
+  }
+}
+
+/** @throws OxbowError `bad_input` when the category has a schema that the data does not fit */
+async function checkSchema(documents: Documents, in_: string, of: string, data: Json): Promise<void> {
+  const own = of === schemaName ? data : (await documents.get<Saved>(spaceOf(in_), schemaName))?.value.data
+  if (own === undefined) return
+  const parsed = compile(own)
+  if (parsed === null) throw bad(`${in_}/${schemaName} is not a JSON Schema that can be checked.`, 'Save a JSON Schema object there.')
+  if (of === schemaName) return
+  const result = parsed.safeParse(data)
+  if (result.success) return
+  const [issue] = result.error.issues
+  const at = issue?.path.join('.') ?? ''
+  throw bad(`The document does not fit ${in_}/${schemaName}: ${at === '' ? '' : `${at}: `}${issue?.message ?? 'invalid'}.`, 'Correct it.')
+}
+
+function compile(schema: Json): z.ZodType | null {
+  try {
+    return z.fromJSONSchema(schema as Parameters<typeof z.fromJSONSchema>[0])
+  } catch {
+    return null
+  }
+}
+
+function loadCall({ documents }: StateCallDeps): Call<Place, Loaded> {
+  return {
+    ...shared,
+    name: 'state.load',
+    summary: 'Loads a saved document.',
+    input: z.strictObject(placeShape),
+    output: z.custom<Loaded>(),
+    example: { category: 'projects', name: 'oxbow' },
+    tier: 'read_only',
+    right: 'state.read',
+    effect: 'none',
+    recordOutput: ({ version: read }) => ({ version: read }),
+    async run({ category: in_, name: of }) {
+      const found = await documents.get<Saved>(spaceOf(in_), of)
+      if (found === null)
+        throw new OxbowError('not_found', `There is no document ${in_}/${of}.`, { hint: 'List the category with state.list.' })
+      const { format, data, labels, by } = found.value
+      return {
+        output: { category: in_, name: of, format, data, version: found.seq, saved_at: found.at, saved_by: by },
+        text: typeof data === 'string' ? data : JSON.stringify(data),
+        labels,
+      }
+    },
+  }
+}
+
+function deleteCall({ documents }: StateCallDeps): Call<Place & { if_version?: number | undefined }, { existed: boolean }> {
+  return {
+    ...shared,
+    name: 'state.delete',
+    summary: 'Deletes a saved document.',
+    input: z.strictObject({ ...placeShape, if_version: version }),
+    output: z.object({ existed: z.boolean() }),
+    example: { category: 'projects', name: 'oxbow' },
+    tier: 'side_effecting',
+    right: 'state.write',
+    effect: 'idempotent',
+    async run({ category: in_, name: of, if_version }, { id, caller }) {
+      let existed = false
+      await documents.change<Saved>({ caller, call: id, name: 'state.delete' }, spaceOf(in_), of, (current) => {
+        existed = current !== null
+        assertVersion(current?.seq ?? 0, if_version)
+        return current === null ? undefined : null
+      })
+      return { output: { existed }, text: existed ? `Deleted ${in_}/${of}.` : `There was no document ${in_}/${of}.` }
+    },
+  }
+}
+
+interface Listed {
+  readonly documents: readonly { readonly name: string; readonly version: number; readonly saved_at: number; readonly saved_by: string }[]
+  /** Pass it as `after` for the next page; null at the end. */
+  readonly next: string | null
+}
+
+function listCall({ documents }: StateCallDeps): Call<{ category: string; after: string; limit: number }, Listed> {
+  return {
+    ...shared,
+    name: 'state.list',
+    summary: 'Lists the documents of a category, by name.',
+    input: z.strictObject({
+      category,
+      after: z.string().max(100).default('').describe('Continue after this name.'),
+      limit: z.int().min(1).max(maxListedDocuments).default(100),
+    }),
+    output: z.custom<Listed>(),
+    example: { category: 'projects', after: '', limit: 100 },
+    tier: 'read_only',
+    right: 'state.read',
+    effect: 'none',
+    recordOutput: ({ documents: found }) => ({ documents: found.length }),
+    async run({ category: in_, after, limit }) {
+      const rows = await documents.list<Saved>(spaceOf(in_), limit, after)
+      const found = rows.map((row) => ({ name: row.name, version: row.seq, saved_at: row.at, saved_by: row.value.by }))
+      const next = rows.length < limit ? null : (rows.at(-1)?.name ?? null)
+      const text = found.length === 0 ? `There is no document in ${in_}.` : found.map((row) => row.name).join('\n')
+      // Names were chosen by those who saved.
+      return { output: { documents: found, next }, text, labels: rows.reduce<Labels>((all, row) => join(all, row.value.labels), []) }
+    },
+  }
+}
+
+function assertVersion(current: number, wanted: number | undefined): void {
+  if (wanted === undefined || wanted === current) return
+  throw bad(
+    current === 0 ? 'The document does not exist.' : `The document has version ${current}, not ${wanted}.`,
+    'Load it again, and apply the change to what it says now.',
+  )
+}
+
+function bad(message: string, hint: string): OxbowError {
+  return new OxbowError('bad_input', message, { hint })
+}
