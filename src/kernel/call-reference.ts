@@ -1,6 +1,13 @@
-/** What is told of a call, made from its description: its reference, and the tool that a model sees. */
+/**
+ * What is derived from the description of a call: its reference for people, and the tool that a model sees.
+ *
+ * Tools are part of every request, so they are as short as a model needs them to be. A tool has no bounds, patterns or closed objects:
+ * the gate validates the input against the full schema, and its error names the field. It has no description of a field that is
+ * `evident`, and none of a field that several tools share: the system prompt explains those once, in `sharedFields`.
+ */
 import { z } from 'zod'
-import { type Audience, type Call, type Json, type JsonObject, toolName, type ToolSpec } from '../types/index.ts'
+import { type Audience, type Call, isObject, type Json, type JsonObject, toolName, type ToolSpec } from '../types/index.ts'
+import { maxListedValues } from './limits.ts'
 
 /** The reference of one call, for `oxbow calls` and the generated page. */
 export interface CallReference {
@@ -24,17 +31,106 @@ export function describeCall(call: Call): CallReference {
     effect: call.effect,
     audience: call.audience,
     timeout_ms: Number.isFinite(call.timeoutMs) ? call.timeoutMs : null,
-    input: jsonSchema(call),
+    input: withoutMarks(schemaOf(call)) as JsonObject,
     example: call.example,
   }
 }
 
-/** @public reached through the type of the module */
-export function toToolSpec(call: Call): ToolSpec {
-  return { name: toolName(call.name), description: call.summary, parameters: jsonSchema(call) }
+/** The tools of a set of calls. */
+interface Tools {
+  readonly specs: readonly ToolSpec[]
+  /** Section of the system prompt: fields that mean the same in several tools. Empty when there are none. */
+  readonly sharedFields: string
 }
 
-function jsonSchema(call: Call): JsonObject {
+/** @public reached through the type of the module */
+export function toTools(calls: readonly Call[]): Tools {
+  const schemas = calls.map((call) => ({ call, schema: schemaOf(call) }))
+  const uses = new Map<string, number>()
+  for (const { schema } of schemas) {
+    for (const [name, field] of fieldsOf(schema)) {
+      const key = sharedKey(name, field)
+      if (key !== null) uses.set(key, (uses.get(key) ?? 0) + 1)
+    }
+  }
+  const shared = new Set([...uses].filter(([, count]) => count > 1).map(([key]) => key))
+  return {
+    specs: schemas.map(({ call, schema }) => ({
+      name: toolName(call.name),
+      description: call.summary,
+      parameters: compactObject(schema, (name, field) => shared.has(sharedKey(name, field) ?? '')),
+    })),
+    sharedFields: describeShared(shared),
+  }
+}
+
+function schemaOf(call: Call): JsonObject {
   const { $schema: _, ...schema } = z.toJSONSchema(call.input, { io: 'input', unrepresentable: 'any' })
   return schema as JsonObject
+}
+
+/** Without `evident`, which is no keyword of JSON Schema. */
+function withoutMarks(value: Json): Json {
+  if (Array.isArray(value)) return value.map(withoutMarks)
+  if (!isObject(value)) return value
+  const kept = Object.entries(value).filter(([key, each]) => key !== 'evident' || each !== true)
+  return Object.fromEntries(kept.map(([key, each]) => [key, withoutMarks(each)]))
+}
+
+const fieldsOf = ({ properties }: JsonObject): readonly (readonly [string, Json])[] =>
+  isObject(properties) ? Object.entries(properties) : []
+
+/** @returns null for a field that is not described to a model */
+function sharedKey(name: string, field: Json): string | null {
+  return isObject(field) && field['evident'] !== true && typeof field['description'] === 'string'
+    ? `\`${name}\`: ${field['description']}`
+    : null
+}
+
+function describeShared(shared: ReadonlySet<string>): string {
+  return shared.size === 0 ? '' : `Arguments that several tools share:\n${[...shared].join('\n')}`
+}
+
+/** What the gate checks and a model does without. */
+const unneeded: ReadonlySet<string> = new Set([
+  'additionalProperties',
+  'evident',
+  'exclusiveMaximum',
+  'exclusiveMinimum',
+  'maxItems',
+  'maxLength',
+  'maximum',
+  'minItems',
+  'minLength',
+  'minimum',
+  'pattern',
+])
+
+function compactObject(schema: JsonObject, isShared: (name: string, field: Json) => boolean): JsonObject {
+  const properties = fieldsOf(schema).map(([name, field]) => [name, compact(field, isShared(name, field))] as const)
+  return { ...(compact(schema) as JsonObject), properties: Object.fromEntries(properties) }
+}
+
+/** @param isExplained the description stands elsewhere */
+function compact(schema: Json, isExplained = false): Json {
+  if (Array.isArray(schema)) return schema.map((each) => compact(each))
+  if (!isObject(schema)) return schema
+  const isEvident = schema['evident'] === true
+  const entries = Object.entries(schema).filter(([key, value]) => {
+    if (unneeded.has(key)) return false
+    if (key === 'description') return !isEvident && !isExplained
+    if (key === 'default') return value === true || (!isEvident && !isExplained && !isNatural(value))
+    return key !== 'enum' || !Array.isArray(value) || value.length <= maxListedValues
+  })
+  const nested = ([key, value]: readonly [string, Json]): readonly [string, Json] => {
+    if (key === 'properties' && isObject(value))
+      return [key, Object.fromEntries(Object.entries(value).map(([name, field]) => [name, compact(field)]))]
+    return key === 'default' || key === 'enum' || key === 'const' ? [key, value] : [key, compact(value, isEvident || isExplained)]
+  }
+  return Object.fromEntries(entries.map(nested))
+}
+
+/** The default that anyone expects of a field that may be left out. */
+function isNatural(value: Json): boolean {
+  return value === false || value === 0 || value === '' || value === null || (Array.isArray(value) && value.length === 0)
 }

@@ -32,6 +32,9 @@ export const maxDocumentBytes: number = 256 * 1024
 /** Documents of one list. */
 export const maxListedDocuments = 500
 
+/** Values of a field that its tool lists; of more, the description names examples. A wrong one is refused with the list. */
+export const maxListedValues = 8
+
 /** Characters about a malformed input: five fields with what each was expected to be. */
 export const maxWhyLength = 1_000
 

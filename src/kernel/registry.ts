@@ -21,9 +21,11 @@ export interface Registry {
   parse(name: string, input: unknown): Promise<Parsed>
   /** Tools for a caller with these rights. The same set object gives the same array, so that it can be cached by identity. */
   tools(rights: ReadonlySet<string>): readonly ToolSpec[]
+  /** Section of the system prompt for these tools: fields that several of them share. */
+  sharedFields(rights: ReadonlySet<string>): string
 }
 
-type Loaded = Pick<typeof import('./call-reference.ts'), 'describeCall' | 'toToolSpec'> & { readonly byName: ReadonlyMap<string, Call> }
+type Loaded = Pick<typeof import('./call-reference.ts'), 'describeCall' | 'toTools'> & { readonly byName: ReadonlyMap<string, Call> }
 
 /** @param describe loads the descriptions at the first call: they are a third of the code that a start would otherwise load */
 export function createRegistry(describe: () => Promise<readonly Call[]>): Registry {
@@ -38,7 +40,15 @@ export function createRegistry(describe: () => Promise<readonly Call[]>): Regist
     return loaded
   }
   const all = (): readonly Call[] => [...new Set(requireLoaded().byName.values())]
-  const toolCache = new WeakMap<ReadonlySet<string>, readonly ToolSpec[]>()
+  const toolCache = new WeakMap<ReadonlySet<string>, ReturnType<Loaded['toTools']>>()
+  const toolsFor = (rights: ReadonlySet<string>): ReturnType<Loaded['toTools']> => {
+    let tools = toolCache.get(rights)
+    if (tools === undefined) {
+      tools = requireLoaded().toTools(all().filter((call) => call.audience.includes('model') && rights.has(call.right)))
+      toolCache.set(rights, tools)
+    }
+    return tools
+  }
   return {
     find: (name) => requireLoaded().byName.get(name),
     references: () => all().map(requireLoaded().describeCall),
@@ -52,15 +62,8 @@ export function createRegistry(describe: () => Promise<readonly Call[]>): Regist
       const parsed = call.input.safeParse(value.json)
       return parsed.success ? { ok: true, call, input: parsed.data } : { ok: false, failure: badInput(call, explain(parsed.error)) }
     },
-    tools(rights) {
-      const made = toolCache.get(rights)
-      if (made !== undefined) return made
-      const tools = all()
-        .filter((call) => call.audience.includes('model') && rights.has(call.right))
-        .map(requireLoaded().toToolSpec)
-      toolCache.set(rights, tools)
-      return tools
-    },
+    tools: (rights) => toolsFor(rights).specs,
+    sharedFields: (rights) => toolsFor(rights).sharedFields,
   }
 }
 

@@ -2,9 +2,19 @@
 import { posix } from 'node:path'
 import { z } from 'zod'
 import { type Call, type CallContext, type Caller, createRecentMap, type HandsOp, type HandsOps, OxbowError } from '../types/index.ts'
-import { changeTimeoutMs, maxPathCharacters, maxSeenFiles } from './limits.ts'
+import { changeTimeoutMs, maxListDepth, maxPathCharacters, maxSeenFiles, maxSkip } from './limits.ts'
 
+/** Without a description: a field that says more than `pathField` describes itself. */
 export const pathArgument: z.ZodString = z.string().min(1).max(maxPathCharacters)
+
+export const pathField: z.ZodString = pathArgument.describe('File or folder. Relative paths start at /shared.')
+
+export const overwriteField: z.ZodDefault<z.ZodBoolean> = z.boolean().default(false).describe('Replace an existing file.')
+
+export const skipField: z.ZodDefault<z.ZodInt> = z.int().min(0).max(maxSkip).default(0).describe('Results to skip: those already shown.')
+
+export const depthField = (levels: number): z.ZodDefault<z.ZodInt> =>
+  z.int().min(1).max(maxListDepth).default(levels).describe('Levels of folders to descend.')
 
 /**
  * Hands, which do not see the vault, decide where a path may lead; a path in the vault gets a hint.

@@ -169,3 +169,11 @@ export interface Process {
 export function toolName(call: string): string {
   return call.replaceAll('.', '_')
 }
+
+/**
+ * Metadata of a field that a model understands by its name, its type and the summary of its call: `z.string().meta(evident('…'))`. The
+ * reference shows its description and default to people; the model's tools leave them out.
+ */
+export function evident(description: string): { readonly description: string; readonly evident: true } {
+  return { description, evident: true }
+}

@@ -9,6 +9,7 @@ import {
   type BudgetLimit,
   type Call,
   type CallId,
+  evident,
   maxPieceBytes,
   OxbowError,
   type PendingApproval,
@@ -80,14 +81,14 @@ const maxPartBytes = maxResultBytes - 512
 function readOutput({ store, keptOutputs }: SystemCallDeps): Call<{ id: string; from_byte: number; max_bytes: number }, { text: string }> {
   return {
     name: 'output.read',
-    summary: 'Reads part of an output that was too long to show in full.',
+    summary: 'Reads on in a truncated output.',
     input: z.strictObject({
       id: z
         .string()
         .regex(/^[0-9a-f]{64}$/, 'must be the id that the truncated output names')
-        .describe('The id that the truncated output names.'),
-      from_byte: z.int().nonnegative().default(0).describe('Byte offset to start at.'),
-      max_bytes: z.int().min(1).max(maxPartBytes).default(maxPartBytes).describe('Maximum number of bytes to read.'),
+        .meta(evident('The id that the truncated output names.')),
+      from_byte: z.int().nonnegative().default(0).meta(evident('Byte offset to start at.')),
+      max_bytes: z.int().min(1).max(maxPartBytes).default(maxPartBytes).meta(evident('Maximum number of bytes to read.')),
     }),
     output: z.object({ text: z.string() }),
     example: { id: '0'.repeat(64), from_byte: 16_000, max_bytes: 8_000 },
@@ -119,7 +120,7 @@ interface BudgetView {
 function showBudget({ budgets, user }: SystemCallDeps): Call<object, BudgetView> {
   return {
     name: 'budget.show',
-    summary: 'Shows what the session and the user have spent, in micro-dollars and tokens, and their limits.',
+    summary: 'Shows spending and limits, in micro-dollars and tokens.',
     input: z.strictObject({}),
     output: z.custom<BudgetView>(),
     example: {},

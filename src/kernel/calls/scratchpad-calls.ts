@@ -1,6 +1,6 @@
 /** Calls to read, replace and clear the scratchpad: the notes that an agent keeps for itself, one list per session. */
 import { z } from 'zod'
-import { type Call, type CallContext, OxbowError, type SessionId } from '../../types/index.ts'
+import { type Call, type CallContext, evident, OxbowError, type SessionId } from '../../types/index.ts'
 import type { Scratchpads } from '../conversation/scratchpads.ts'
 import { maxScratchpadBytes, maxScratchpadCharacters, maxScratchpadItems } from '../limits.ts'
 
@@ -52,7 +52,7 @@ export function scratchpadCalls({ scratchpads }: ScratchpadCallDeps): readonly C
   const write: Call<{ items: string[] }, PadOutput> = {
     ...shared,
     name: 'scratchpad.write',
-    summary: 'Replaces your notes for this session. They are shown to you at the start of each turn.',
+    summary: 'Replaces your notes for this session, shown each turn.',
     input: z.strictObject({
       items: z
         .array(z.string().min(1).max(maxScratchpadCharacters))
@@ -62,7 +62,7 @@ export function scratchpadCalls({ scratchpads }: ScratchpadCallDeps): readonly C
           (items) => Buffer.byteLength(items.join('')) <= maxScratchpadBytes,
           `must have at most ${maxScratchpadBytes} bytes in total`,
         )
-        .describe('The complete list, including notes to keep: plan, state, findings.'),
+        .meta(evident('The complete list, including notes to keep: plan, state, findings.')),
     }),
     example: { items: ['Goal: report on oxen', 'Done: read sources 1 and 2', 'Next: draft in /shared/report.md'] },
     tier: 'side_effecting',
@@ -77,7 +77,7 @@ export function scratchpadCalls({ scratchpads }: ScratchpadCallDeps): readonly C
   const clear: Call<object, PadOutput> = {
     ...shared,
     name: 'scratchpad.clear',
-    summary: 'Removes all your notes for this session.',
+    summary: 'Removes your notes for this session.',
     input: z.strictObject({}),
     example: {},
     tier: 'side_effecting',

@@ -12,6 +12,7 @@ import {
   type CallContext,
   type Clock,
   type Config,
+  evident,
   fenced,
   isErased,
   type JsonObject,
@@ -87,12 +88,12 @@ interface Expanded {
 function expand(deps: SummaryCallDeps): Call<ExpandInput, Expanded> {
   return {
     name: 'memory.expand',
-    summary: 'Reads the original messages that a summary replaces: a range (#from to #to) or a pin (p3).',
+    summary: 'Reads the messages behind a summary: #from to #to, or a pin (p3).',
     input: z.strictObject({
-      from: z.int().min(1).optional().describe('#number of the first message.'),
-      to: z.int().min(1).optional().describe('#number of the last message. Default: the first one only.'),
-      pin: z.string().max(12).optional().describe('A pin, instead of a range.'),
-      offset: z.int().min(0).default(0).describe('Character to continue a long answer from.'),
+      from: z.int().min(1).optional().meta(evident('#number of the first message.')),
+      to: z.int().min(1).optional().meta(evident('#number of the last message. Absent: the first one only.')),
+      pin: z.string().max(12).optional().meta(evident('A pin, instead of a range.')),
+      offset: z.int().min(0).default(0).meta(evident('Character to continue a long answer from.')),
     }),
     output: z.object({ from: z.int(), to: z.int(), messages: z.int(), next_offset: z.int().nullable() }),
     example: { from: 12, to: 40, offset: 0 },

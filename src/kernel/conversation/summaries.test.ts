@@ -7,7 +7,7 @@ import { asks, done, type Fixture, newCallId, openFixture, says, testCall, user 
 import { toItem } from './conversations.ts'
 import { speakerAndText } from './summaries.ts'
 
-const smallWindow = { model: { context_tokens: 9_000, max_output_tokens: 500 } }
+const smallWindow = { model: { context_tokens: 8_000, max_output_tokens: 500 } }
 
 const isSummaryQuestion = ({ system }: GenerateRequest): boolean => system.startsWith('You keep the memory')
 const textsOf = (messages: readonly Message[]): string =>

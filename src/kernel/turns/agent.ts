@@ -83,6 +83,7 @@ export function createAgent(deps: AgentDeps): Agent {
     maxTurns: config.turn.max_turns,
     providers: [
       createCharacter(config.agent, () => scrub(sandbox.status.problem?.message ?? '')),
+      { name: 'tools', provide: () => registry.sharedFields(rights) },
       { name: 'scratchpad', provide: ({ session }) => scratchpad(session) },
     ],
     evaluators: [],

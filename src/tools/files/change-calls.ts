@@ -1,8 +1,17 @@
 /** Calls that create, change, move and delete files. */
 import { z } from 'zod'
-import { type Call, isOxbowError, type PatchedFile } from '../../types/index.ts'
+import { type Call, evident, isOxbowError, type PatchedFile } from '../../types/index.ts'
 import { changeTimeoutMs, maxWriteCharacters, moveTimeoutMs, patchTimeoutMs } from '../limits.ts'
-import { askHands, changing, pathArgument, plural, type SeenFiles, toWorkspacePath } from '../workspace-arguments.ts'
+import {
+  askHands,
+  changing,
+  overwriteField,
+  pathArgument,
+  pathField,
+  plural,
+  type SeenFiles,
+  toWorkspacePath,
+} from '../workspace-arguments.ts'
 
 interface WriteInput {
   path: string
@@ -25,7 +34,7 @@ const ifHashArgument = z
   .string()
   .max(64)
   .optional()
-  .describe('Change the file only if it still has this hash, as reported by file_read and by each change. Absent: change it in any case.')
+  .describe('Change the file only if it still has this hash, as reads and changes report it.')
 
 /** Added to the result when the file no longer held what this session last read. */
 const changedNote = 'It had been changed by someone else since you last read it'
@@ -35,10 +44,10 @@ const fileWrite = (seen: SeenFiles): Call<WriteInput, WriteOutput> => ({
   // Idempotent: the file is replaced as a whole.
   effect: 'idempotent',
   name: 'file.write',
-  summary: 'Creates or overwrites a text file; creates missing folders.',
+  summary: 'Creates or replaces a text file and its folders.',
   input: z.strictObject({
-    path: pathArgument.describe('File to write. Relative paths start at /shared.'),
-    text: z.string().max(maxWriteCharacters).describe('Complete new content of the file.'),
+    path: pathField,
+    text: z.string().max(maxWriteCharacters).meta(evident('Complete new content of the file.')),
     if_hash: ifHashArgument,
   }),
   output: z.strictObject({ path: z.string(), bytes: z.int(), created: z.boolean(), hash: z.string() }),
@@ -71,12 +80,12 @@ const fileEdit = (seen: SeenFiles): Call<EditInput, EditOutput> => ({
   // Not idempotent: the new text may contain the text to find.
   effect: 'once',
   name: 'file.edit',
-  summary: 'Replaces exact text in a file; the text must occur exactly once unless all is set.',
+  summary: 'Replaces exact text that occurs once, or with all everywhere.',
   input: z.strictObject({
-    path: pathArgument.describe('File to edit. Relative paths start at /shared.'),
-    find: z.string().min(1).max(maxWriteCharacters).describe('Text to replace, exactly as in the file, without line numbers.'),
-    replace: z.string().max(maxWriteCharacters).describe('Replacement text. Empty: delete the found text.'),
-    all: z.boolean().default(false).describe('Replace every occurrence instead of refusing when there is more than one.'),
+    path: pathField,
+    find: z.string().min(1).max(maxWriteCharacters).meta(evident('Text to replace, exactly as in the file, without line numbers.')),
+    replace: z.string().max(maxWriteCharacters).meta(evident('Replacement text. Empty: delete the found text.')),
+    all: z.boolean().default(false).meta(evident('Replace every occurrence instead of refusing when there is more than one.')),
     if_hash: ifHashArgument,
   }),
   output: z.strictObject({ path: z.string(), replaced: z.int(), first_line: z.int(), hash: z.string() }),
@@ -108,10 +117,10 @@ const fileDelete: Call<DeleteInput, DeleteOutput> = {
   // Idempotent: deleting what is already gone succeeds.
   effect: 'idempotent',
   name: 'file.delete',
-  summary: 'Deletes a file, or a folder with its content when recursive is set.',
+  summary: 'Deletes a file, or with recursive a folder.',
   input: z.strictObject({
-    path: pathArgument.describe('File or folder to delete. Relative paths start at /shared.'),
-    recursive: z.boolean().default(false).describe('Required for a folder that is not empty.'),
+    path: pathField,
+    recursive: z.boolean().default(false).meta(evident('Required for a folder that is not empty.')),
   }),
   output: z.strictObject({ path: z.string(), deleted: z.int() }),
   example: { path: 'build', recursive: true },
@@ -154,16 +163,18 @@ const filePatch = (seen: SeenFiles): Call<PatchInput, PatchOutput> => ({
   // Not idempotent: the lines to change are gone after the first time.
   effect: 'once',
   name: 'file.patch',
-  summary: 'Applies a unified diff to any number of text files, all or nothing; it can create, delete and rename files.',
+  summary: 'Applies a unified diff, as git writes it, to files: all or nothing.',
   input: z.strictObject({
     diff: z
       .string()
       .min(1)
       .max(maxWriteCharacters)
-      .describe(
-        'Unified diff as git writes it: for each file, lines --- a/NAME and +++ b/NAME (/dev/null for none), then hunks. Context and removed lines must match the file exactly.',
+      .meta(
+        evident(
+          'Unified diff as git writes it: for each file, lines --- a/NAME and +++ b/NAME (/dev/null for none), then hunks. Context and removed lines must match the file exactly.',
+        ),
       ),
-    path: pathArgument.default('/shared').describe('Folder that the names in the diff are relative to. Relative paths start at /shared.'),
+    path: pathArgument.default('/shared').meta(evident('Folder that the names in the diff are relative to.')),
   }),
   output: z.strictObject({
     files: z.array(
@@ -217,11 +228,11 @@ const fileMove: Call<MoveInput, MoveOutput> = {
   // Not idempotent: after the first time the source is gone.
   effect: 'once',
   name: 'file.move',
-  summary: 'Renames or moves a file or folder; creates missing folders, and replaces nothing unless overwrite is set.',
+  summary: 'Moves or renames a file or folder; to is its full path.',
   input: z.strictObject({
-    from: pathArgument.describe('File or folder to move. Relative paths start at /shared.'),
-    to: pathArgument.describe('Full new path, not the folder to move it into. Relative paths start at /shared.'),
-    overwrite: z.boolean().default(false).describe('Replace an existing file. A folder is never replaced.'),
+    from: pathArgument.meta(evident('File or folder to move.')),
+    to: pathArgument.meta(evident('Full new path, not the folder to move it into. Missing folders are created.')),
+    overwrite: overwriteField,
   }),
   output: z.strictObject({ from: z.string(), to: z.string(), kind: z.enum(['file', 'folder', 'link']), replaced: z.boolean() }),
   example: { from: 'draft.md', to: 'notes/2026/plan.md', overwrite: false },

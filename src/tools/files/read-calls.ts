@@ -1,8 +1,8 @@
 /** Calls that read files. Anybody may have written the content: it is untrusted. */
 import { z } from 'zod'
-import { type Call, type CallContext, type Done, type HandsOps, isOxbowError } from '../../types/index.ts'
+import { type Call, type CallContext, type Done, evident, type HandsOps, isOxbowError } from '../../types/index.ts'
 import { defaultPageBytes, defaultPageLines, maxPageLines, maxRangeBytes, pageBytes, readTimeoutMs } from '../limits.ts'
-import { askHands, looking, pathArgument, plural, type SeenFiles, toWorkspacePath } from '../workspace-arguments.ts'
+import { askHands, looking, pathField, plural, type SeenFiles, toWorkspacePath } from '../workspace-arguments.ts'
 
 interface ReadInput {
   path: string
@@ -26,16 +26,16 @@ const headBytes = 4_096
 export const fileRead = (seen: SeenFiles): Call<ReadInput, ReadOutput> => ({
   ...looking,
   name: 'file.read',
-  summary: 'Reads a text file, or a range of its lines, with line numbers; shows a picture.',
+  summary: 'Reads lines of a text file, numbered, or shows a picture.',
   input: z.strictObject({
-    path: pathArgument.describe('File to read. Relative paths start at /shared.'),
-    from_line: z.int().min(1).default(1).describe('First line to read, counted from 1.'),
+    path: pathField,
+    from_line: z.int().min(1).default(1).meta(evident('First line to read, counted from 1.')),
     max_lines: z
       .int()
       .min(1)
       .max(maxPageLines)
       .default(defaultPageLines)
-      .describe('Maximum number of lines. A page ends earlier when it is full.'),
+      .meta(evident('Maximum number of lines. A page ends earlier when it is full.')),
   }),
   output: z.strictObject({
     path: z.string(),
@@ -130,11 +130,11 @@ interface BytesOutput {
 export const fileBytes: Call<BytesInput, BytesOutput> = {
   ...looking,
   name: 'file.bytes',
-  summary: 'Reads a range of bytes of any file, text or binary, as base64.',
+  summary: 'Reads bytes of any file as base64.',
   input: z.strictObject({
-    path: pathArgument.describe('File to read. Relative paths start at /shared.'),
-    offset: z.int().min(0).default(0).describe('First byte to read, counted from 0.'),
-    max_bytes: z.int().min(1).max(maxRangeBytes).default(defaultPageBytes).describe('Maximum number of bytes.'),
+    path: pathField,
+    offset: z.int().min(0).default(0).meta(evident('First byte to read, counted from 0.')),
+    max_bytes: z.int().min(1).max(maxRangeBytes).default(defaultPageBytes).meta(evident('Maximum number of bytes.')),
   }),
   output: z.strictObject({ path: z.string(), base64: z.string(), offset: z.int(), bytes: z.int(), total_bytes: z.int() }),
   example: { path: 'logo.png', offset: 0, max_bytes: 64 },

@@ -1,11 +1,16 @@
 /** Calls that find files and lines in them. */
 import { z } from 'zod'
-import type { Call, HandsOps } from '../../types/index.ts'
-import { listTimeoutMs, maxContextLines, maxListDepth, maxListEntries, maxMatches, maxSkip, pageBytes, searchTimeoutMs } from '../limits.ts'
-import { askHands, listedPath, looking, pathArgument, plural, toWorkspacePath } from '../workspace-arguments.ts'
+import { type Call, evident, type HandsOps } from '../../types/index.ts'
+import { listTimeoutMs, maxContextLines, maxListEntries, maxMatches, pageBytes, searchTimeoutMs } from '../limits.ts'
+import { askHands, depthField, listedPath, looking, pathArgument, plural, skipField, toWorkspacePath } from '../workspace-arguments.ts'
 
-const globArgument = z.string().max(1_000).default('')
-const skipArgument = z.int().min(0).max(maxSkip).default(0)
+const globField = z.string().max(1_000).default('').describe('Only matching names, e.g. "*.ts" or "src/**/*.{js,ts}".')
+
+/** A search leaves out more than a list. */
+const allField = z
+  .boolean()
+  .default(false)
+  .describe('Include .git, node_modules and what .gitignore excludes; in a search also hidden files.')
 
 interface ListInput {
   path: string
@@ -23,13 +28,13 @@ interface ListOutput {
 export const fileList: Call<ListInput, ListOutput> = {
   ...looking,
   name: 'file.list',
-  summary: 'Lists a folder, or finds files by name: folders first, with a trailing slash; files with their size.',
+  summary: 'Lists a folder, or finds files by name.',
   input: z.strictObject({
-    path: pathArgument.default('/shared').describe('Folder to list. Relative paths start at /shared.'),
-    depth: z.int().min(1).max(maxListDepth).default(1).describe('Number of levels to descend. 1: only the folder itself.'),
-    glob: globArgument.describe('Only matching names, e.g. "*.ts" or "src/**/*.{js,ts}"; set depth to search subfolders. Empty: all.'),
-    all: z.boolean().default(false).describe('Also enter .git, node_modules and folders that .gitignore excludes.'),
-    skip: skipArgument.describe('Number of entries to skip: those already shown.'),
+    path: pathArgument.default('/shared').meta(evident('Folder to list. Relative paths start at /shared.')),
+    depth: depthField(1),
+    glob: globField,
+    all: allField,
+    skip: skipField,
   }),
   output: z.strictObject({
     path: z.string(),
@@ -82,22 +87,22 @@ type Match = HandsOps['search']['output']['matches'][number]
 export const fileSearch: Call<SearchInput, SearchOutput> = {
   ...looking,
   name: 'file.search',
-  summary: 'Searches text files line by line, by regular expression or plain text, as ripgrep does.',
+  summary: 'Searches the lines of text files, like ripgrep.',
   input: z.strictObject({
-    pattern: z.string().min(1).max(1_000).describe('Pattern to search for in each line.'),
-    path: pathArgument.default('/shared').describe('Folder or file to search. Relative paths start at /shared.'),
-    regex: z.boolean().default(true).describe('true: the pattern is a regular expression (JavaScript syntax). false: plain text.'),
-    ignore_case: z.boolean().default(false).describe('Ignore the difference between upper and lower case.'),
-    glob: globArgument.describe('Only matching files, e.g. "*.ts" or "src/**/*.{js,ts}". Empty: all files.'),
-    all: z.boolean().default(false).describe('Also search hidden files, .git, node_modules and files that .gitignore excludes.'),
-    context_lines: z.int().min(0).max(maxContextLines).default(0).describe('Lines of context before and after each match.'),
-    skip: skipArgument.describe('Number of matches to skip: those already shown.'),
+    pattern: z.string().min(1).max(1_000).meta(evident('Pattern to search for in each line.')),
+    path: pathArgument.default('/shared').meta(evident('Folder or file to search. Relative paths start at /shared.')),
+    regex: z.boolean().default(true).meta(evident('true: the pattern is a regular expression (JavaScript syntax). false: plain text.')),
+    ignore_case: z.boolean().default(false).meta(evident('Ignore the difference between upper and lower case.')),
+    glob: globField,
+    all: allField,
+    context_lines: z.int().min(0).max(maxContextLines).default(0).meta(evident('Lines of context before and after each match.')),
+    skip: skipField,
     max_matches: z
       .int()
       .min(1)
       .max(maxMatches)
       .default(maxMatches)
-      .describe('Maximum number of matches. A page ends earlier when it is full.'),
+      .meta(evident('Maximum number of matches. A page ends earlier when it is full.')),
   }),
   output: z.strictObject({
     matches: z.array(

@@ -9,13 +9,14 @@ import {
   type Call,
   type CallContext,
   cleanFileName,
+  evident,
   type HandsOps,
   maxPieceBytes,
   mediaTypeOf,
   OxbowError,
 } from '../../types/index.ts'
 import { attachmentTimeoutMs, maxCaptionCharacters, maxMediaBytes, maxSavedBytes, mediaTimeoutMs } from '../limits.ts'
-import { askHands, pathArgument, plural, type SeenFiles, toWorkspacePath } from '../workspace-arguments.ts'
+import { askHands, overwriteField, pathField, plural, type SeenFiles, toWorkspacePath } from '../workspace-arguments.ts'
 
 type MediaType = 'photo' | 'audio' | 'document' | 'voice' | 'video'
 
@@ -45,13 +46,13 @@ const kinds: Readonly<Record<MediaType, RegExp>> = {
 
 export const mediaSend: Call<SendInput, SendOutput> = {
   name: 'media.send',
-  summary: 'Sends a file from the workspace to the person, along with the reply.',
+  summary: 'Sends a file to the person, with the reply.',
   input: z.strictObject({
-    path: pathArgument.describe('File to send. Relative paths start at /shared.'),
+    path: pathField,
     media_type: z
       .enum(['photo', 'audio', 'document', 'voice', 'video'])
-      .describe('How the file is shown; any file can be sent as a document.'),
-    caption: z.string().max(maxCaptionCharacters).default('').describe('Caption shown with the file.'),
+      .meta(evident('How the file is shown; any file can be sent as a document.')),
+    caption: z.string().max(maxCaptionCharacters).default('').meta(evident('Caption shown with the file.')),
   }),
   output: z.strictObject({
     media_type: z.enum(['photo', 'audio', 'document', 'voice', 'video']),
@@ -124,11 +125,11 @@ interface SaveOutput {
 
 export const attachmentSave = (seen: SeenFiles): Call<SaveInput, SaveOutput> => ({
   name: 'attachment.save',
-  summary: 'Saves a file that the person attached to a message of this turn.',
+  summary: 'Saves a file attached to a message of this turn.',
   input: z.strictObject({
-    index: z.int().min(0).describe('Index of the attachment, as shown in the message.'),
-    path: pathArgument.describe('File to write, under /shared or /tmp. Relative paths start at /shared.'),
-    overwrite: z.boolean().default(false).describe('Replace an existing file.'),
+    index: z.int().min(0).meta(evident('Index of the attachment, as shown in the message.')),
+    path: pathField,
+    overwrite: overwriteField,
   }),
   output: z.strictObject({
     saved: z.boolean(),

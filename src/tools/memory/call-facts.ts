@@ -2,7 +2,7 @@
 import { createHash } from 'node:crypto'
 import { z } from 'zod'
 import type { Call } from '../../types/index.ts'
-import { OxbowError } from '../../types/index.ts'
+import { evident, OxbowError } from '../../types/index.ts'
 import { memoryTimeoutMs } from '../limits.ts'
 
 type Shared = 'tier' | 'right' | 'effect' | 'labels' | 'timeoutMs'
@@ -24,12 +24,12 @@ export const changing: Pick<Call, Shared> = {
   timeoutMs: memoryTimeoutMs,
 }
 
-export const noteId: z.ZodString = z.string().min(1).max(200).describe('Id of the memory, as shown by searches.')
+export const noteId: z.ZodString = z.string().min(1).max(200).describe('Memory, as searches name it.')
 
 /** Longer than any note may be, so that memory refuses it itself, with its own hint. */
-export const content: z.ZodString = z.string().min(1).max(100_000).describe('The fact, in one or two sentences.')
+export const content: z.ZodString = z.string().min(1).max(100_000).meta(evident('The fact, in one or two sentences.'))
 
-export const tags: z.ZodArray<z.ZodString> = z.array(z.string().max(1_000)).max(100).describe('Tags to find it by.')
+export const tags: z.ZodArray<z.ZodString> = z.array(z.string().max(1_000)).max(100).meta(evident('Tags to find it by.'))
 
 /** Hexadecimal hash: recorded in the journal in place of text that must not be in it. */
 export function sha256(text: string): string {

@@ -11,7 +11,7 @@ import {
   type Provenance,
   type Reindexed,
 } from '../../memory/index.ts'
-import { type Call, type JsonObject, OxbowError, truncate } from '../../types/index.ts'
+import { type Call, evident, type JsonObject, OxbowError, truncate } from '../../types/index.ts'
 import { plural } from '../workspace-arguments.ts'
 import { changing, looking, noteId, sha256 } from './call-facts.ts'
 import {
@@ -59,14 +59,14 @@ function forgetCall(memory: Memory): Call<ForgetInput, ForgetOutput> {
   return {
     ...changing,
     name: 'memory.forget',
-    summary: 'Permanently erases something from memory and from the journal, wherever it occurs. Use it only when the person asks.',
+    summary: 'Erases memories, or all that says a text. Only when the person asks.',
     // Agents need an approval: it cannot be undone.
     tier: 'privileged',
     timeoutMs: forgetTimeoutMs,
     input: z.strictObject({
-      ids: z.array(noteId).max(maxForgetIds).default([]).describe('Memories to forget, with everything that says the same.'),
-      text: z.string().max(maxForgetCharacters).default('').describe('Forget everything that says this.'),
-      dry_run: z.boolean().default(false).describe('Only list what would be erased.'),
+      ids: z.array(noteId).max(maxForgetIds).default([]).meta(evident('Memories to forget, with everything that says the same.')),
+      text: z.string().max(maxForgetCharacters).default('').meta(evident('Forget everything that says this.')),
+      dry_run: z.boolean().default(false).meta(evident('Only list what would be erased.')),
     }),
     output: z.custom<ForgetOutput>(),
     example: { ids: ['note-0198'], text: '', dry_run: true },

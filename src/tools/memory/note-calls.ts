@@ -1,7 +1,7 @@
 /** Notes: calls that write, rewrite, supersede and remove a fact. */
 import { z } from 'zod'
 import type { Memory } from '../../memory/index.ts'
-import type { Call } from '../../types/index.ts'
+import { type Call, evident } from '../../types/index.ts'
 import { changing, content, moment, noteId, tags, toMoment } from './call-facts.ts'
 
 /** As in the reference implementation. */
@@ -24,9 +24,8 @@ function saveCall(memory: Memory): Call<{ content: string; tags: string[] }, Not
   return {
     ...changing,
     name: 'memory.save',
-    summary:
-      'Notes a lasting fact for all later sessions: preferences, decisions, conventions, what worked. No secrets, and nothing that a file already says.',
-    input: z.strictObject({ content: content.describe('The fact, in one or two sentences.'), tags: tags.default([]) }),
+    summary: 'Notes a lasting fact for later sessions, e.g. a preference or decision. No secrets.',
+    input: z.strictObject({ content, tags: tags.default([]) }),
     output,
     example: { content: 'The person writes commit messages in the past tense.', tags: ['git'] },
     audience: ['model', 'terminal'],
@@ -41,8 +40,8 @@ function updateCall(memory: Memory): Call<{ note_id: string; content: string; ta
   return {
     ...changing,
     name: 'memory.update',
-    summary: 'Rewrites a note that was wrong or unclear. If the fact has changed, supersede the note instead.',
-    input: z.strictObject({ note_id: noteId, content, tags: tags.optional().describe('Absent: the tags stay.') }),
+    summary: 'Rewrites a wrong note. If the fact changed: memory_supersede.',
+    input: z.strictObject({ note_id: noteId, content, tags: tags.optional().meta(evident('Absent: the tags stay.')) }),
     output,
     example: { note_id: 'note-0198', content: 'The person writes commit messages in the present tense.' },
     audience: ['model', 'terminal'],
@@ -57,7 +56,7 @@ function deleteCall(memory: Memory): Call<{ note_id: string }, NoteOutput> {
   return {
     ...changing,
     name: 'memory.delete',
-    summary: 'Removes a note from memory.',
+    summary: 'Removes a note.',
     input: z.strictObject({ note_id: noteId }),
     output,
     example: { note_id: 'note-0198' },
@@ -80,12 +79,12 @@ function supersedeCall(memory: Memory): Call<SupersedeInput, NoteOutput & { supe
   return {
     ...changing,
     name: 'memory.supersede',
-    summary: 'Notes what is true now in place of an older memory, which stays as history.',
+    summary: 'Notes what is true now; the old memory stays as history.',
     input: z.strictObject({
-      note_id: noteId.describe('The older memory.'),
+      note_id: noteId,
       content,
       tags: tags.optional(),
-      from: moment.optional().describe('Date from which it is true, e.g. 2026-11-21. Absent: now.'),
+      from: moment.optional().describe('Date when it became true.'),
     }),
     output: z.strictObject({ note_id: z.string(), message: z.string(), superseded: z.string() }),
     example: { note_id: 'note-0198', content: 'The person moved to Busan.' },

@@ -1,7 +1,7 @@
 /** `memory.search` and `memory.recall`: search notes, documents and conversations, and show why each result matches. */
 import { z } from 'zod'
 import { cleanTag, describeRecalled, type Memory, nearEnough, type Recalled } from '../../memory/index.ts'
-import type { Call, CallId, Json, Label, SessionId } from '../../types/index.ts'
+import { type Call, type CallId, evident, type Json, type Label, type SessionId } from '../../types/index.ts'
 import { looking, moment, sha256, tags, toMoment } from './call-facts.ts'
 import { defaultMemoryResults, maxMemoryQueryCharacters, maxMemoryResults, recallTimeoutMs, searchTokens } from '../limits.ts'
 
@@ -41,13 +41,13 @@ export function searchCall(memory: Memory): Call<SearchInput, readonly SearchHit
   return {
     ...looking,
     name: 'memory.search',
-    summary: 'Searches notes and documents, and with include_conversation the messages of all sessions.',
+    summary: 'Searches notes and documents; include_conversation: all messages too.',
     input: z.strictObject({
-      query: z.string().min(1).max(maxMemoryQueryCharacters).describe('Words, names or a question; "exact phrases" in quotes.'),
-      top_k: z.int().min(1).max(maxMemoryResults).default(defaultMemoryResults).describe('Maximum number of results.'),
-      include_conversation: z.boolean().default(false).describe('Also search the messages of all sessions.'),
-      tags: tags.optional().describe('Only memories with all of these tags.'),
-      as_of: moment.optional().describe('Only what was valid on this date, e.g. 2026-11-21.'),
+      query: z.string().min(1).max(maxMemoryQueryCharacters).meta(evident('Words, names or a question; "exact phrases" in quotes.')),
+      top_k: z.int().min(1).max(maxMemoryResults).default(defaultMemoryResults).meta(evident('Maximum number of results.')),
+      include_conversation: z.boolean().default(false).meta(evident('Also search the messages of all sessions.')),
+      tags: tags.optional().meta(evident('Only memories with all of these tags.')),
+      as_of: moment.optional().describe('Date, e.g. 2026-11-21: what was valid then.'),
     }),
     output: z.custom<readonly SearchHit[]>(),
     example: { query: 'which editor does the person prefer', top_k: 5, include_conversation: false },

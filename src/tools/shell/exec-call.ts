@@ -1,6 +1,6 @@
 /** Runs commands. Privileged: only the sandbox limits what a command can do. */
 import { z } from 'zod'
-import type { Call, CallContext, Hands, HandsOps, Profile } from '../../types/index.ts'
+import { type Call, type CallContext, evident, type Hands, type HandsOps, type Profile } from '../../types/index.ts'
 import {
   commandGraceMs,
   defaultCommandSeconds,
@@ -35,15 +35,10 @@ export const execArguments: { readonly [Key in keyof ExecInput]: z.ZodType<ExecI
     .string()
     .min(1)
     .max(maxCommandCharacters)
-    .describe('Command line for bash. Each call starts a new shell: variables and the working directory do not persist.'),
-  cwd: pathArgument.default('/shared').describe('Folder to run in. Relative paths start at /shared.'),
-  stdin: z.string().max(maxStdinCharacters).default('').describe('Standard input of the command.'),
-  timeout_s: z
-    .int()
-    .min(1)
-    .max(maxCommandSeconds)
-    .default(defaultCommandSeconds)
-    .describe('Seconds after which the command and all processes it started are ended.'),
+    .meta(evident('Command line for bash. Each call starts a new shell: variables and the working directory do not persist.')),
+  cwd: pathArgument.default('/shared').meta(evident('Folder to run in. Relative paths start at /shared.')),
+  stdin: z.string().max(maxStdinCharacters).default('').meta(evident('Standard input of the command.')),
+  timeout_s: z.int().min(1).max(maxCommandSeconds).default(defaultCommandSeconds).describe(`At most ${maxCommandSeconds}.`),
 }
 
 /** The output fields of every call that runs a command. */
@@ -60,7 +55,7 @@ export const execFields: { readonly [Key in keyof ExecOutput]: z.ZodType<ExecOut
 
 export const shellExec: Call<ExecInput, ExecOutput> = {
   name: 'shell.exec',
-  summary: 'Runs a shell command in the sandbox, without network. Background processes end with it; use shell.background for those.',
+  summary: 'Runs a bash command in a new shell, without network; background processes end with it.',
   input: z.strictObject(execArguments),
   output: z.strictObject(execFields),
   example: { command: 'wc -l *.md', cwd: '/shared', stdin: '', timeout_s: 60 },

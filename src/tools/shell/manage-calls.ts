@@ -1,6 +1,6 @@
 /** Calls that resize, signal, close and list sessions and jobs. */
 import { z } from 'zod'
-import type { Call, SessionEntry, SessionOps, SessionSignal } from '../../types/index.ts'
+import { type Call, evident, type SessionEntry, type SessionOps, type SessionSignal } from '../../types/index.ts'
 import { sessionGraceMs } from '../limits.ts'
 import { plural } from '../workspace-arguments.ts'
 import type { OnlineSessions } from './online-sessions.ts'
@@ -27,8 +27,12 @@ interface ResizeInput {
 export const sessionResize: Call<ResizeInput, { columns: number; rows: number }> = {
   ...sessionCall,
   name: 'shell.session_resize',
-  summary: 'Changes the size of the terminal of a shell session.',
-  input: z.strictObject({ id: idArgument, columns: cellsArgument.describe('New width.'), rows: cellsArgument.describe('New height.') }),
+  summary: 'Resizes the terminal of a session.',
+  input: z.strictObject({
+    id: idArgument,
+    columns: cellsArgument.meta(evident('New width.')),
+    rows: cellsArgument.meta(evident('New height.')),
+  }),
   output: z.strictObject({ columns: z.int(), rows: z.int() }),
   example: { id: 'shell-1-k3f9x2', columns: 200, rows: 50 },
   tier: 'side_effecting',
@@ -49,14 +53,14 @@ interface SignalInput {
 export const sessionSignal: Call<SignalInput, { processes: number }> = {
   ...sessionCall,
   name: 'shell.session_signal',
-  summary: 'Sends a signal to the program running in a shell session, or to a background job.',
+  summary: 'Sends a signal (default SIGINT) to a session or job.',
   input: z.strictObject({
     id: idArgument,
-    signal: z.enum(signals).default('SIGINT').describe('SIGINT is what Ctrl+C sends; SIGKILL cannot be caught.'),
+    signal: z.enum(signals).default('SIGINT').meta(evident('SIGINT is what Ctrl+C sends; SIGKILL cannot be caught.')),
     to: z
       .enum(['foreground', 'all'])
       .default('foreground')
-      .describe('foreground: the running command, not the shell. all: every process of the session, including the shell.'),
+      .meta(evident('foreground: the running command, not the shell. all: every process of the session, including the shell.')),
   }),
   output: z.strictObject({ processes: z.int() }),
   example: { id: 'job-2-k3f9x2', signal: 'SIGTERM', to: 'foreground' },
@@ -85,7 +89,7 @@ interface CloseOutput {
 export const sessionClose = (online?: OnlineSessions): Call<{ id: string }, CloseOutput> => ({
   ...sessionCall,
   name: 'shell.session_close',
-  summary: 'Ends a shell session or background job with all its processes, and discards its output.',
+  summary: 'Ends a session or job and drops its output.',
   input: z.strictObject({ id: idArgument }),
   output: z.strictObject({ exit_code: z.int().nullable(), signal: z.string().nullable(), total: z.int() }),
   example: { id: 'shell-1-k3f9x2' },
@@ -106,7 +110,7 @@ type ListOutput = SessionOps['sessionList']['output']
 export const sessionList = (online?: OnlineSessions): Call<Record<string, never>, ListOutput> => ({
   ...sessionCall,
   name: 'shell.session_list',
-  summary: 'Lists the shell sessions and background jobs of this conversation with their state.',
+  summary: 'Lists sessions and jobs with their state.',
   input: z.strictObject({}),
   output: z.looseObject({ sessions: z.array(z.looseObject({ id: z.string() })) }) as unknown as z.ZodType<ListOutput>,
   example: {},

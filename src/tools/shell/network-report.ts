@@ -9,7 +9,7 @@ export const hostsArgument: z.ZodDefault<z.ZodArray<z.ZodString>> = z
   .array(z.string().min(1).max(260))
   .max(maxHostEntries)
   .default([])
-  .describe('Only these hosts, e.g. "registry.npmjs.org" or "*.example.com:443". Empty: all that the egress rules allow.')
+  .describe('Only these hosts, e.g. "registry.npmjs.org" or "*.example.com:443".')
 
 interface HostRow {
   host: string

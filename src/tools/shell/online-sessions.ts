@@ -94,7 +94,7 @@ function openCall(begin: Begin): Call<OpenInput & { hosts: string[] }, OpenOutpu
   return {
     ...withNetwork,
     name: 'shell.online_session',
-    summary: 'Opens a shell with network access through a proxy, like shell.online; shell.online_write types into it.',
+    summary: 'Opens a shell with network, like shell_online; shell_online_write types into it.',
     input: z.strictObject({ ...openArguments, hosts: hostsArgument }),
     output: openOutput,
     example: { cwd: '/shared', terminal: false, columns: 120, rows: 30, hosts: ['github.com', '*.githubusercontent.com'] },
@@ -111,7 +111,7 @@ function backgroundCall(begin: Begin, visitsOf: VisitsOf): Call<BackgroundInput 
   return {
     ...withNetwork,
     name: 'shell.online_background',
-    summary: 'Starts a background command with network access; shell.session_read reads its output.',
+    summary: 'Starts a background command with network; shell_session_read reads its output.',
     input: z.strictObject({ ...backgroundArguments, hosts: hostsArgument }),
     output: backgroundOutput,
     example: { command: 'npm ci', cwd: '/shared', wait_s: 1, hosts: ['registry.npmjs.org'] },
@@ -128,8 +128,7 @@ function writeCall(visitsOf: VisitsOf): Call<WriteInput, OutputFacts & NetworkFa
   return {
     ...withNetwork,
     name: 'shell.online_write',
-    summary:
-      'Types into a shell session with network, waits until it is ready for more input or quiet, and returns its output and the hosts it reached.',
+    summary: 'Like shell_session_write, for a session with network; also returns the hosts that it reached.',
     input: z.strictObject({
       ...writeArguments,
       id: writeArguments.id.refine(isOnline, 'must begin with net-; for other sessions use shell_session_write'),
@@ -158,7 +157,7 @@ type OnlineOutput = ExecOutput & NetworkFacts
 export function shellOnline(proxy: Pick<EgressProxy, 'issue'>): Call<OnlineInput, OnlineOutput> {
   return {
     name: 'shell.online',
-    summary: 'Runs a shell command with network access over http and https, through a proxy that refuses private addresses.',
+    summary: 'Runs a bash command with network: http and https through a proxy that refuses private addresses.',
     input: z.strictObject({ ...execArguments, hosts: hostsArgument }),
     output: z.strictObject({ ...execFields, ...networkFields }),
     example: { command: 'npm view left-pad version', cwd: '/shared', stdin: '', timeout_s: 60, hosts: ['registry.npmjs.org'] },

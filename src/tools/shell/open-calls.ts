@@ -1,6 +1,6 @@
 /** Calls that start shell sessions and background commands. */
 import { z } from 'zod'
-import type { Call, CallContext } from '../../types/index.ts'
+import { type Call, type CallContext, evident } from '../../types/index.ts'
 import {
   commandGraceMs,
   defaultColumns,
@@ -22,7 +22,7 @@ import {
   outputText,
   readBothEnds,
   sessionCall,
-  waitArgument,
+  waitField,
 } from './session-arguments.ts'
 import type { OutputFacts } from './session-arguments.ts'
 
@@ -37,23 +37,20 @@ export interface OpenOutput {
   terminal: boolean
 }
 
-const cwdArgument = pathArgument.default('/shared').describe('Folder to start in. Relative paths start at /shared.')
+const cwdArgument = pathArgument.default('/shared').meta(evident('Folder to start in. Relative paths start at /shared.'))
 
 export const openArguments: { readonly [Key in keyof OpenInput]: z.ZodType<OpenInput[Key]> } = {
   cwd: cwdArgument,
-  terminal: z
-    .boolean()
-    .default(false)
-    .describe('True for programs that need a terminal: editors, password prompts, job control. Plain pipes give cleaner output.'),
-  columns: cellsArgument.default(defaultColumns).describe('Width of the terminal.'),
-  rows: cellsArgument.default(defaultRows).describe('Height of the terminal.'),
+  terminal: z.boolean().default(false).describe('For editors and the like.'),
+  columns: cellsArgument.default(defaultColumns).meta(evident('Width of the terminal.')),
+  rows: cellsArgument.default(defaultRows).meta(evident('Height of the terminal.')),
 }
 export const openOutput: z.ZodType<OpenOutput> = z.strictObject({ id: z.string(), terminal: z.boolean() })
 
 export const sessionOpen: Call<OpenInput, OpenOutput> = {
   ...sessionCall,
   name: 'shell.session_open',
-  summary: 'Opens a shell that keeps its working directory, variables and running programs between inputs.',
+  summary: 'Opens a shell that keeps folder, variables and running programs.',
   input: z.strictObject(openArguments),
   output: openOutput,
   example: { cwd: '/shared', terminal: true, columns: 120, rows: 30 },
@@ -86,9 +83,9 @@ export const backgroundArguments: { readonly [Key in keyof BackgroundInput]: z.Z
     .string()
     .min(1)
     .max(maxCommandCharacters)
-    .describe('Command line for bash. It gets no input; use a session for programs that need it.'),
+    .meta(evident('Command line for bash. It gets no input; use a session for programs that need it.')),
   cwd: cwdArgument,
-  wait_s: waitArgument.default(defaultJobWaitSeconds).describe('Seconds to wait for its end; the output so far is returned.'),
+  wait_s: waitField(defaultJobWaitSeconds),
 }
 export const backgroundOutput: z.ZodType<BackgroundOutput> = z.strictObject({
   id: z.string(),
@@ -98,7 +95,7 @@ export const backgroundOutput: z.ZodType<BackgroundOutput> = z.strictObject({
 export const shellBackground: Call<BackgroundInput, BackgroundOutput> = {
   ...sessionCall,
   name: 'shell.background',
-  summary: 'Starts a background command without network; shell.session_read reads its output.',
+  summary: 'Starts a background command; shell_session_read reads its output.',
   input: z.strictObject(backgroundArguments),
   output: backgroundOutput,
   example: { command: 'make -j2 all', cwd: '/shared', wait_s: 1 },

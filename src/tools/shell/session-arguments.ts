@@ -14,9 +14,10 @@ import {
 import { askHands } from '../workspace-arguments.ts'
 
 /** Longer than any id that hands make, so that hands answer for ids a model invents. */
-export const idArgument: z.ZodString = z.string().min(1).max(60).describe('Id of the session or job, as returned when it was opened.')
+export const idArgument: z.ZodString = z.string().min(1).max(60).describe('Session or job, as named when it was opened.')
 export const cellsArgument: z.ZodInt = z.int().min(2).max(maxCells)
-export const waitArgument: z.ZodInt = z.int().min(0).max(maxWaitSeconds)
+export const waitField = (seconds: number): z.ZodDefault<z.ZodInt> =>
+  z.int().min(0).max(maxWaitSeconds).default(seconds).describe(`Seconds to wait for output or the end, 0 to ${maxWaitSeconds}.`)
 export const quietArgument: z.ZodInt = z.int().min(minQuietMs).max(maxQuietMs)
 
 export const keyNames: readonly [SessionKey, ...SessionKey[]] = [

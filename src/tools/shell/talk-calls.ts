@@ -1,6 +1,6 @@
 /** Calls that write to sessions and read the output of sessions and jobs. */
 import { z } from 'zod'
-import { type Call, type CallContext, OxbowError, type SessionKey } from '../../types/index.ts'
+import { type Call, type CallContext, evident, OxbowError, type SessionKey } from '../../types/index.ts'
 import {
   defaultQuietMs,
   defaultWriteWaitSeconds,
@@ -24,7 +24,7 @@ import {
   quietArgument,
   readBothEnds,
   sessionCall,
-  waitArgument,
+  waitField,
 } from './session-arguments.ts'
 import type { OutputFacts } from './session-arguments.ts'
 
@@ -39,23 +39,19 @@ export interface WriteInput {
 
 export const writeArguments: { readonly [Key in keyof WriteInput]: z.ZodType<WriteInput[Key]> } = {
   id: idArgument,
-  text: z.string().max(maxInputCharacters).default('').describe('Text to type: commands, or input for the running program.'),
-  enter: z.boolean().default(true).describe('Press Enter after the text. Without text only the keys are pressed.'),
-  keys: z
-    .array(z.enum(keyNames))
-    .max(maxKeys)
-    .default([])
-    .describe('Keys to press after the text. Without a terminal only enter, tab, ctrl_c, ctrl_d and ctrl_backslash have an effect.'),
-  wait_s: waitArgument.default(defaultWriteWaitSeconds).describe('Maximum seconds to wait; the command continues after that.'),
+  text: z.string().max(maxInputCharacters).default('').meta(evident('Text to type: commands, or input for the running program.')),
+  enter: z.boolean().default(true).meta(evident('Press Enter after the text. Without text only the keys are pressed.')),
+  keys: z.array(z.enum(keyNames)).max(maxKeys).default([]).describe('After the text: enter, escape, up, page_down, ctrl_c …'),
+  wait_s: waitField(defaultWriteWaitSeconds),
   quiet_ms: quietArgument
     .default(defaultQuietMs)
-    .describe('Milliseconds without output after which a program other than a shell is assumed to wait for input.'),
+    .meta(evident('Milliseconds without output after which a program other than a shell is assumed to wait for input.')),
 }
 
 export const sessionWrite: Call<WriteInput, OutputFacts> = {
   ...sessionCall,
   name: 'shell.session_write',
-  summary: 'Types into a shell session, waits until it is ready for more input or quiet, and returns the new output.',
+  summary: 'Types text and Enter, waits until ready or quiet, returns the output.',
   input: z.strictObject(writeArguments),
   output: outputSchema,
   example: { id: 'shell-1-k3f9x2', text: 'cd src && npm test', enter: true, keys: [], wait_s: 60, quiet_ms: 10_000 },
@@ -94,13 +90,13 @@ interface ReadInput {
 export const sessionRead: Call<ReadInput, OutputFacts> = {
   ...sessionCall,
   name: 'shell.session_read',
-  summary: 'Reads the output of a shell session or background job; can wait for more output or for its end.',
+  summary: 'Reads the output of a session or job.',
   input: z.strictObject({
     id: idArgument,
-    from: z.int().nonnegative().optional().describe('Byte to start at: the `next` of an earlier answer. Absent: the newest output.'),
-    max_bytes: z.int().min(16).max(maxSessionPageBytes).default(sessionPageBytes).describe('Maximum number of bytes.'),
-    wait_s: waitArgument.default(0).describe('Seconds to wait for output after `from`, or for the end of the session or job.'),
-    raw: z.boolean().default(false).describe('Keep terminal control sequences.'),
+    from: z.int().nonnegative().optional().describe('`next` of an earlier answer; default: the newest.'),
+    max_bytes: z.int().min(16).max(maxSessionPageBytes).default(sessionPageBytes).meta(evident('Maximum number of bytes.')),
+    wait_s: waitField(0),
+    raw: z.boolean().default(false).meta(evident('Keep terminal control sequences.')),
   }),
   output: outputSchema,
   example: { id: 'job-2-k3f9x2', from: 0, max_bytes: 4_096, wait_s: 30, raw: false },

@@ -6,9 +6,18 @@
 import { createHash } from 'node:crypto'
 import { posix } from 'node:path'
 import { z } from 'zod'
-import { type Call, type CallContext, type Hands, OxbowError } from '../../types/index.ts'
-import { listTimeoutMs, maxListDepth, maxListEntries, maxSkip, maxVaultBytes, vaultPieceBytes, vaultTimeoutMs } from '../limits.ts'
-import { listedPath, pathArgument, plural, type SeenFiles, toWorkspacePath } from '../workspace-arguments.ts'
+import { type Call, type CallContext, evident, type Hands, OxbowError } from '../../types/index.ts'
+import { listTimeoutMs, maxListEntries, maxVaultBytes, vaultPieceBytes, vaultTimeoutMs } from '../limits.ts'
+import {
+  depthField,
+  listedPath,
+  overwriteField,
+  pathArgument,
+  plural,
+  type SeenFiles,
+  skipField,
+  toWorkspacePath,
+} from '../workspace-arguments.ts'
 
 interface ListInput {
   path: string
@@ -22,11 +31,11 @@ interface ListOutput {
 
 export const vaultList: Call<ListInput, ListOutput> = {
   name: 'vault.list',
-  summary: 'Lists the names and sizes of files in the vault; their content can only be copied out, with vault_copy_to.',
+  summary: 'Lists names and sizes of files in the vault.',
   input: z.strictObject({
-    path: pathArgument.default('/vault').describe('Folder under /vault.'),
-    depth: z.int().min(1).max(maxListDepth).default(3).describe('Number of folder levels to list.'),
-    skip: z.int().min(0).max(maxSkip).default(0).describe('Number of entries to skip, as the last answer states.'),
+    path: pathArgument.default('/vault').meta(evident('Folder under /vault.')),
+    depth: depthField(3),
+    skip: skipField,
   }),
   output: z.strictObject({
     entries: z.array(z.strictObject({ path: z.string(), kind: z.enum(['file', 'folder', 'link', 'other']), bytes: z.int() })),
@@ -78,11 +87,11 @@ interface CopyOutput {
 
 export const vaultCopyTo = (seen: SeenFiles): Call<CopyInput, CopyOutput> => ({
   name: 'vault.copy_to',
-  summary: 'Copies a file from the vault into the workspace without showing it; a person must approve it.',
+  summary: 'Copies a vault file into the workspace; a person must approve.',
   input: z.strictObject({
-    source_path: pathArgument.describe('File under /vault.'),
-    destination_path: pathArgument.describe('File to write, under /shared or /tmp. Relative paths start at /shared.'),
-    overwrite: z.boolean().default(false).describe('Replace an existing file.'),
+    source_path: pathArgument.meta(evident('File under /vault.')),
+    destination_path: pathArgument.meta(evident('File to write, under /shared or /tmp. Relative paths start at /shared.')),
+    overwrite: overwriteField,
   }),
   output: z.strictObject({
     operation: z.string(),
