@@ -2,12 +2,12 @@
  * Where Oxbow lives on the host: `OXBOW_HOME`, else `~/.oxbow`.
  *
  *   config.toml              configuration of all users
- *   runner/                  the runner's own: signing key, signed heads, compile cache; no guest writes here
- *   catalog/                 what goes over the catalog of models: overlay.json, refreshed.jsonl
+ *   runner/                  of the runner only: signing key, signed heads, compile cache; no guest writes here
+ *   catalog/                 changes to the model catalog: overlay.json, refreshed.jsonl
  *   users/<user>/config.toml configuration of one user
  *   users/<user>/shared tmp vault        visible to tools
- *   users/<user>/internal ipc logs       not
- *   users/<user>/hands                   nor by a guest that is isolated: what its runner writes meanwhile
+ *   users/<user>/internal ipc logs       not visible to tools
+ *   users/<user>/hands                   not visible to an isolated guest either: files that its runner writes
  */
 import { chmodSync, existsSync, linkSync, mkdirSync, statSync, unlinkSync } from 'node:fs'
 import { homedir } from 'node:os'
@@ -20,10 +20,10 @@ export type HostEnv = Readonly<Record<string, string | undefined>>
 
 export interface Home {
   readonly root: string
-  /** Of the runner alone. */
+  /** Folder of the runner only. */
   readonly runner: string
   readonly compileCache: string
-  /** Not made before something is in it. */
+  /** Created only when something is put into it. */
   readonly catalog: string
 }
 
@@ -37,7 +37,7 @@ export interface Workspace {
 
 const ownerOnly = 0o700
 
-/** @returns the home; its folders exist and only their owner can enter them. @throws OxbowError `bad_config` when they cannot be made. */
+/** @returns the home; its folders exist and only their owner can enter them. @throws OxbowError `bad_config` when they cannot be created. */
 export function openHome(env: HostEnv): Home {
   const root = resolve(env['OXBOW_HOME'] || join(env['HOME'] || homedir(), '.oxbow'))
   const runner = join(root, 'runner')
@@ -46,7 +46,7 @@ export function openHome(env: HostEnv): Home {
   return { root, runner, compileCache, catalog: join(root, 'catalog') }
 }
 
-/** Where the workspaces of all users are. */
+/** Folder with the workspaces of all users. */
 export function usersFolder(home: Pick<Home, 'root'>): string {
   return join(home.root, 'users')
 }
@@ -55,7 +55,7 @@ export function hasWorkspace(home: Pick<Home, 'root'>, user: UserId): boolean {
   return existsSync(join(usersFolder(home), user))
 }
 
-/** @returns the user's workspace, complete. @throws OxbowError `bad_config` when it cannot be made. */
+/** @returns the user's workspace with all its folders. @throws OxbowError `bad_config` when it cannot be created. */
 export function openWorkspace(home: Home, user: UserId): Workspace {
   const root = join(usersFolder(home), user)
   const folder = (name: string): string => join(root, name)
@@ -75,8 +75,8 @@ export function parseUser(text: string): UserId {
 }
 
 /**
- * Runs what reads or writes the host's files. @throws OxbowError `store_full` for a full disk, `bad_config` for whatever else the
- * disk refuses; what the work throws by itself
+ * Runs work that reads or writes the host's files. @throws OxbowError `store_full` for a full disk, `bad_config` for other system
+ * errors; errors of the work itself pass through
  */
 export function hostFiles<Result>(work: () => Result): Result {
   try {
@@ -92,7 +92,7 @@ export function hostFiles<Result>(work: () => Result): Result {
   }
 }
 
-/** Gives a file that was written whole its name, unless another process was faster: then what that one wrote stays. */
+/** Renames a complete draft to its final path, unless another process was faster: then that file stays. */
 export function placeFirst(draft: string, path: string): void {
   try {
     linkSync(draft, path)
@@ -137,7 +137,7 @@ export function makeFolder(folder: string, mode: number = ownerOnly): void {
   }
 }
 
-/** Why the system refused it, in words that say what to change. */
+/** Why the system refused it, in words for a person. */
 function reasonOf(error: unknown, folder: string): string {
   const { code, message } = error as NodeJS.ErrnoException
   let existing = dirname(folder)

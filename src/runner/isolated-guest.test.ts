@@ -28,27 +28,27 @@ void describe('the folder of an embedder, for an isolated guest', () => {
     for (const name of ['words-50k', 'none', 'openai/text-embedding-3-small']) assert.deepEqual(embedderFolders(name, [home]), [])
   })
 
-  void it('is refused with advice when it is not there, is no whole path, or would show more than a model', () => {
+  void it('is refused with advice when it does not exist, is not an absolute path, or contains more than a model', () => {
     const link = join(root, 'link')
     symlinkSync(root, link)
-    for (const [name, said] of [
-      [join(root, 'none'), /is not there/],
-      ['models/mine', /no absolute path/],
-      [join(model, 'config.json'), /is not there/],
-      [home, /more in it than a model/],
-      [root, /more in it than a model/],
-      ['/', /more in it than a model/],
-      [link, /more in it than a model/],
+    for (const [name, message] of [
+      [join(root, 'none'), /does not exist/],
+      ['models/mine', /not an absolute path/],
+      [join(model, 'config.json'), /does not exist/],
+      [home, /contains more than a model/],
+      [root, /contains more than a model/],
+      ['/', /contains more than a model/],
+      [link, /contains more than a model/],
     ] as const) {
       assert.throws(
         () => embedderFolders(`folder:${name}`, [home]),
-        (error) => isOxbowError(error, 'bad_config') && said.test(error.message) && error.hint.includes('isolate_guest'),
+        (error) => isOxbowError(error, 'bad_config') && message.test(error.message) && error.hint.includes('isolate_guest'),
         name,
       )
     }
   })
 
-  void it('is refused when its files are links to where the guest sees nothing, as caches of hubs have them', () => {
+  void it('is refused when its files are links to a folder that the guest does not see, as in caches of hubs', () => {
     writeFileSync(join(root, 'blob'), 'numbers')
     symlinkSync(join(root, 'blob'), join(model, 'model.safetensors'))
     assert.throws(
@@ -59,14 +59,14 @@ void describe('the folder of an embedder, for an isolated guest', () => {
   })
 })
 
-describe('the bridge to an isolated guest', () => {
-  it('passes bytes on in both directions, and ends with either side', async () => {
+describe('the relay to an isolated guest', () => {
+  it('relays bytes in both directions and ends with either side', async () => {
     const folder = await mkdtemp(join(tmpdir(), 'oxbow-bridge-'))
     const path = join(folder, 'gateway.sock')
     const guest = createServer((socket) => socket.on('data', (bytes) => socket.write(`guest: ${String(bytes)}`)))
     const bridge = await openBridge('127.0.0.1', 0, path)
     const { port } = new URL(bridge.url)
-    // The guest is not there yet: a terminal is not left waiting.
+    // Without a guest, the connection is closed at once.
     const early = connect(Number(port), '127.0.0.1')
     early.on('error', () => undefined)
     await once(early, 'close')

@@ -1,15 +1,15 @@
 /**
- * A guest that is isolated itself: it runs in a container without network, and its runner does for it what needs the host. All
- * that connects the two are sockets in the workspace's `ipc` folder:
+ * A guest in a container without network. Its runner does everything for it that needs the host. They communicate only through sockets in
+ * the workspace's `ipc` folder:
  *
- *   hands-<profile>.sock   the sandbox, which the runner has started as the configuration says
- *   passes.sock            which hosts a command with network may reach, and has reached
- *   web/online.sock        an HTTP proxy with the rules of `egress`: web.fetch, web.search
- *   models/online.sock     one that leads to model services and nowhere else
- *   gateway.sock           made by the guest; the runner passes terminals on to it
+ *   hands-<profile>.sock   the sandbox, which the runner starts as configured
+ *   passes.sock            hosts that a command with network may reach, and those it has reached
+ *   web/online.sock        an HTTP proxy with the rules of `egress`, for web.fetch and web.search
+ *   models/online.sock     an HTTP proxy to model services only
+ *   gateway.sock           created by the guest; the runner relays terminals to it
  *
- * A guest that was taken over may put a link wherever it may write. So what the runner writes while a guest lives stands in a
- * folder that no guest sees, `hands`.
+ * A compromised guest may create links wherever it can write. So the runner, while a guest runs, writes only to the folder `hands`, which no
+ * guest sees.
  */
 import { chownSync, existsSync, readdirSync, realpathSync, statSync } from 'node:fs'
 import { createRequire } from 'node:module'
@@ -28,9 +28,9 @@ import { isolatedProxyPort } from './limits.ts'
 
 export interface IsolatedGuest {
   readonly isolation: GuestIsolation
-  /** How the guest is started in place of a process of this host. */
+  /** Starts the guest in a container instead of as a process of this host. */
   readonly container: GuestContainer
-  /** Ends all that was opened for it. Call when the guest is gone. */
+  /** Closes everything that was opened for the guest. Call when the guest is gone. */
   close(): Promise<void>
 }
 
@@ -38,26 +38,26 @@ interface IsolateOptions {
   readonly home: Home
   readonly workspace: Workspace
   readonly envelope: GuestEnvelope
-  /** File of the guest program, and how Node is told to run it. */
+  /** File of the guest program, and Node's options for it. */
   readonly entry: string
   readonly flags: readonly string[]
   readonly variables: Readonly<Record<string, string>>
 }
 
-/** @throws OxbowError `sandbox_missing`, `bad_config` with what to install, to build or to change */
+/** @throws OxbowError `sandbox_missing` or `bad_config`, with a hint what to install, build or change */
 export async function isolateGuest(options: IsolateOptions): Promise<IsolatedGuest> {
   const { home, workspace, envelope } = options
   const { config } = envelope
   const folder = workspace.ipc
   const unseen = join(workspace.root, 'hands')
-  // Before anything is started for it.
+  // Checked before anything is started.
   const models = embedderFolders(config.memory.embedder, [home.root, workspace.root])
   const opened: { close(): Promise<void> }[] = []
   const close = async (): Promise<void> => {
     for (const each of opened.splice(0).toReversed()) await each.close()
   }
   try {
-    // For programs in the sandbox, as on the host. The guest's own requests go by another one: here nobody gets through without a pass.
+    // For programs in the sandbox, as on the host. The guest's own requests use another proxy, because this one requires a pass.
     const programs = openEgressProxy(config.egress, join(unseen, 'egress'))
     opened.push(programs)
     const sandbox = await createSandbox({
@@ -81,7 +81,7 @@ export async function isolateGuest(options: IsolateOptions): Promise<IsolatedGue
       models: openEgressProxy(modelRules(config, envelope.keys), join(folder, 'models')),
     }
     opened.push(proxies.web, proxies.models)
-    const [webSocket, modelSocket] = await Promise.all([openDoor(proxies.web), openDoor(proxies.models)])
+    const [webSocket, modelSocket] = await Promise.all([openGuestSocket(proxies.web), openGuestSocket(proxies.models)])
     const bridge = await openBridge(config.gateway.host, config.gateway.port, join(folder, 'gateway.sock'))
     opened.push(bridge)
     return {
@@ -103,8 +103,8 @@ export async function isolateGuest(options: IsolateOptions): Promise<IsolatedGue
   }
 }
 
-/** The proxy opens its socket to hands; this one is for the guest, which is who we are. @returns its path */
-async function openDoor(proxy: EgressProxy): Promise<string> {
+/** The proxy makes its sockets accessible to hands; this one belongs to the guest, which runs as this process's user. @returns its path */
+async function openGuestSocket(proxy: EgressProxy): Promise<string> {
   const path = await proxy.socket('online')
   if (process.getuid !== undefined && process.getgid !== undefined) chownSync(path, process.getuid(), process.getgid())
   return path
@@ -129,7 +129,7 @@ function planContainer(
   })
 }
 
-/** The store's native part is no part of the bundle: where it is really installed, with the packages that it needs beside it. */
+/** @returns the folder with the store's native package and its dependencies, which are not part of the bundle */
 function nativePackages(entry: string): string {
   const store = realpathSync(createRequire(entry).resolve('better-sqlite3-multiple-ciphers/package.json'))
   const at = store.lastIndexOf('/node_modules/')
@@ -141,18 +141,18 @@ function withoutNested(folders: readonly string[]): readonly string[] {
   return all.filter((folder) => !all.some((other) => folder.startsWith(`${other}/`)))
 }
 
-/** @returns the folder that holds `package.json` */
+/** @returns the folder with `package.json` */
 function packageRoot(entry: string): string {
   for (let at = dirname(entry); at !== dirname(at); at = dirname(at)) if (existsSync(join(at, 'package.json'))) return at
   return dirname(entry)
 }
 
-// The only hosts that an isolated guest reaches for models.
+// Hosts that an isolated guest may reach for models.
 
 /**
- * Services of the configuration, of the environment, and those that are known by name. A person's own words open private
- * addresses too: that is where models of their own are.
- * @param keys the variables that the guest is given
+ * Services from the configuration, from the environment, and the built-in ones. Addresses that a person configured may be private, because
+ * that is where people run their own models.
+ * @param keys the variables that the guest receives
  */
 export function modelRules(config: Config, keys: Readonly<Record<string, string>>): Config['egress'] {
   const addresses = [
@@ -168,7 +168,7 @@ export function modelRules(config: Config, keys: Readonly<Record<string, string>
   return { mode: 'strict', ports: [443], allow: [...new Set(hosts)], deny: config.egress.deny }
 }
 
-// Terminals connect to this machine; each connection is passed on to the guest's socket.
+// Terminals connect to a port of this machine; each connection is relayed to the guest's socket.
 
 export interface GatewayBridge {
   /** `ws://host:port/ws` */
@@ -177,9 +177,9 @@ export interface GatewayBridge {
 }
 
 /**
- * Nothing is read of what passes: the guest asks for the token, as always.
- * @param socket of the guest's gateway; need not be there yet
- * @throws OxbowError `bad_config` when the address cannot be listened on
+ * The relay does not read the traffic: the guest checks the token, as always.
+ * @param socket of the guest's gateway; need not exist yet
+ * @throws OxbowError `bad_config` when it cannot listen on the address
  */
 export async function openBridge(host: string, port: number, socket: string): Promise<GatewayBridge> {
   try {
@@ -192,28 +192,32 @@ export async function openBridge(host: string, port: number, socket: string): Pr
   }
 }
 
-// `memory.embedder = "folder:PATH"`: an isolated guest sees that folder, read-only, under the same path. What could not work, or would
-// show more than a model, is refused at the start instead of failing in its log.
+// `memory.embedder = "folder:PATH"`: an isolated guest sees that folder, read-only, under the same path. A folder that cannot work or that
+// contains more than a model is refused at the start, instead of failing in the guest's log.
 
 /**
  * @param embedder `memory.embedder`
- * @param closed folders that must not be seen through it: the home, the workspace
+ * @param closed folders that must stay hidden: the home, the workspace
  * @returns the folder; none for an embedder without one. @throws OxbowError `bad_config` with what to do
  */
 export function embedderFolders(embedder: string, closed: readonly string[]): readonly string[] {
   const folder = /^(?:folder|onnx):(.+)$/s.exec(embedder)?.[1]
   if (folder === undefined) return []
-  if (!isAbsolute(folder)) throw refused(folder, 'it is no absolute path', 'Write the whole path of the folder.')
+  if (!isAbsolute(folder)) throw refused(folder, 'it is not an absolute path', 'Write the absolute path of the folder.')
   if (statSync(folder, { throwIfNoEntry: false })?.isDirectory() !== true) {
-    throw refused(folder, 'it is not there', 'Fetch a model with oxbow embed pull, then choose it with oxbow embed use.')
+    throw refused(folder, 'it does not exist', 'Download a model with oxbow embed pull, then choose it with oxbow embed use.')
   }
   const real = realpathSync(folder)
   if (closed.some((each) => existsSync(each) && isWithin(realpathSync(each), real))) {
-    throw refused(folder, 'there is more in it than a model, which the guest would see', 'Put the model into a folder of its own.')
+    throw refused(folder, 'it contains more than a model, and the guest would see all of it', 'Put the model into a folder of its own.')
   }
   const stray = readdirSync(real).find((name) => name !== 'node_modules' && !isWithin(targetOf(join(real, name)), real))
   if (stray !== undefined) {
-    throw refused(folder, `${stray} is a link to another folder, which the guest does not see`, `Copy the files themselves: cp -rL`)
+    throw refused(
+      folder,
+      `${stray} is a link to another folder, which the guest does not see`,
+      'Replace the links by copies of the files: cp -rL.',
+    )
   }
   return [folder]
 }
@@ -222,7 +226,7 @@ function isWithin(path: string, folder: string): boolean {
   return path === folder || path.startsWith(folder.endsWith(sep) ? folder : `${folder}${sep}`)
 }
 
-/** A link that leads nowhere leads outside. */
+/** A dangling link counts as leading outside. */
 function targetOf(path: string): string {
   try {
     return realpathSync(path)

@@ -1,40 +1,40 @@
 /** Every limit of the host, each with its reason. */
 
-/** A cold guest is ready in well under a second; a machine that swaps may need much longer, a hung one is told apart here. */
+/** A cold guest is ready in well under a second, on a swapping machine in several; after this time it hangs. */
 export const guestReadyTimeoutMs = 30_000
-/** The guest lets running turns stand and flushes its store; more than this and it hangs. */
+/** The guest suspends running turns and flushes its store; after this time it hangs. */
 export const guestStopTimeoutMs = 10_000
 /** A loopback port answers at once or not at all. */
 export const portProbeTimeoutMs = 1_000
-/** Two terminals started together: the second waits this long for the first one's guest to listen, before it tries again itself. */
+/** Two terminals started together: the second waits this long for the first one's guest to listen, before it starts one itself. */
 export const otherGuestTimeoutMs = 1_000
-/** Times that it tries: a verb that was faster may be done, and its guest gone, before anybody has found it. */
+/** Attempts to find or start a guest: the guest of another verb may end before it is found. */
 export const otherGuestTries = 8
-/** How often the second terminal looks. */
+/** Interval at which the second terminal checks. */
 export const otherGuestPollMs = 50
 /** One line from a guest; a journal record with a full blob is the largest thing it sends. */
 export const maxGuestLineBytes: number = 64 * 1024 * 1024
-/** A guest log over this size becomes `guest.log.1` at the next start, so that two files are the most there is. */
+/** A guest log over this size becomes `guest.log.1` at the next start, so that there are at most two files. */
 export const maxGuestLogBytes: number = 8 * 1024 * 1024
-/** A name that fits every file system and a status line. */
+/** Length of a user name: fits every file system and a status line. */
 export const maxUserLength = 64
-/** A configuration is written by hand; anything larger is another file. */
+/** Configuration files are written by hand; a larger one is something else. */
 export const maxConfigBytes: number = 1024 * 1024
-/** Signed heads kept for a user, about 1 MB; over it, every second one of the older half goes, so old history gets sparser. */
+/** Signed heads kept for a user, about 1 MB; over it, every second one of the older half is removed. */
 export const maxSignedHeads = 2_048
-/** Loopback port of an isolated guest at which it finds its way to models; its own, so nobody else has it. */
+/** Loopback port of the proxy to models, inside the isolated guest's own network namespace, where nothing else uses it. */
 export const isolatedProxyPort = 8119
-/** How scrypt makes a key of a passphrase: 128 MiB and half a second on a quick core, so that guessing costs as much each time. */
+/** Parameters of scrypt for passphrases: 128 MiB and half a second on a fast core for each guess. */
 export const scryptCost: number = 2 ** 17
 export const scryptBlock = 8
 export const scryptLanes = 1
-/** Longest download of one file of an embedder: half a gigabyte over a slow line. */
+/** Time limit for one file of an embedder: half a gigabyte over a slow connection. */
 export const embedderPullMs: number = 30 * 60_000
-/** Redirects to where large files are kept: one or two are usual. */
+/** Redirects to the host that stores a large file: one or two are usual. */
 export const embedderRedirects = 5
-/** Times that one file is taken up again: a line that breaks more often is for another day. */
+/** Attempts to download one file; each resumes the one before. */
 export const embedderTries = 5
-/** How long half a model is kept for a pull that goes on with it: who wants it tries again within days. */
+/** How long a partial download is kept, so that a later pull can resume it. */
 export const embedderLeftoverMs: number = 7 * 24 * 60 * 60_000
-/** A signed head is counted when it is this old: by then it is on the disk, so that no loss of power leaves a count without its head. */
+/** A signed head is counted when it is this old: by then it is on the disk, so a power loss cannot leave a count without its head. */
 export const headCountDelayMs = 60_000

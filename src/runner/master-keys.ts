@@ -1,7 +1,7 @@
 /**
- * The master key of a user: what the keys of the file and of secrets come from. It is made at first need, in `runner/keys/`,
- * where no guest and no tool looks: as a random key that only its owner can read, or, where a passphrase is set, as the salt and the
- * parameters by which scrypt makes it. It goes to the guest in its envelope, and never into an argument, a log or a journal.
+ * The master key of a user, from which the keys of the database file and of secrets are derived. It is created on first need in
+ * `runner/keys/`, which no guest and no tool can access: as a random key that only its owner can read, or, with a passphrase, as salt and
+ * parameters for scrypt. It reaches the guest in its envelope, and never an argument, a log or a journal.
  */
 import { randomBytes, scryptSync } from 'node:crypto'
 import { chmodSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
@@ -19,7 +19,7 @@ type Entry =
 interface KeyFile {
   readonly format: 1
   readonly current: Entry
-  /** While the key is being changed; then either may be the right one. */
+  /** Set while the key is being changed; either key may then be the right one. */
   readonly next?: Entry
 }
 
@@ -30,10 +30,10 @@ export interface KeyPlace {
   readonly env: HostEnv
 }
 
-/** Holds the new passphrase while it is changed. */
+/** Variable with the new passphrase, for a change. */
 const newPassphraseEnv = 'OXBOW_NEW_PASSPHRASE'
 
-/** @returns the keys, the one in use first; none when none was made. @throws OxbowError `bad_config` for a damaged file or a missing passphrase */
+/** @returns the keys, the one in use first; empty if there is none. @throws OxbowError `bad_config` for a damaged file or a missing passphrase */
 export function masterKeys(place: KeyPlace): readonly string[] {
   const file = readKeyFile(place)
   if (file === null) return []
@@ -42,16 +42,16 @@ export function masterKeys(place: KeyPlace): readonly string[] {
   return [keyOf(place, current, [own]), ...(next === undefined ? [] : [keyOf(place, next, [newPassphraseEnv, own])])]
 }
 
-/** As `masterKeys`, and makes one where there is none. */
+/** As `masterKeys`, but creates a key if there is none. */
 export function makeMasterKeys(place: KeyPlace): readonly string[] {
   if (readKeyFile(place) === null) {
-    // Of two that make one together one keeps its key; the other uses it: a store must not be made with a key that is not kept.
+    // If two processes create a key at once, one is stored and both use it: no store may be created with a key that is not.
     writeKeyFile(place, { format: 1, current: newEntry(passphraseOf(place, passphraseEnv(place))) }, placeFirst)
   }
   return masterKeys(place)
 }
 
-/** Begins a change, or goes on with one that was cut off. @returns the keys, the next one last. */
+/** Begins a change of the key, or resumes an interrupted one. @returns the keys, the new one last. */
 export function beginKeyChange(place: KeyPlace): readonly string[] {
   makeMasterKeys(place)
   const file = readKeyFile(place)
@@ -65,7 +65,7 @@ export function beginKeyChange(place: KeyPlace): readonly string[] {
   return masterKeys(place)
 }
 
-/** Everything has the next key: the old one goes. */
+/** Ends a change: everything uses the new key, and the old one is removed. */
 export function endKeyChange(place: KeyPlace): void {
   const file = readKeyFile(place)
   if (file?.next !== undefined) writeKeyFile(place, { format: 1, current: file.next })
@@ -76,7 +76,7 @@ function newEntry(passphrase: string | null): Entry {
   return { kind: 'passphrase', salt: randomBytes(16).toString('hex'), n: scryptCost, r: scryptBlock, p: scryptLanes }
 }
 
-/** @param variables the first of them that is set holds the passphrase */
+/** @param variables the passphrase is in the first one that is set */
 function keyOf(place: KeyPlace, entry: Entry, variables: readonly string[]): string {
   if (entry.kind === 'key') return entry.key
   const passphrase = variables.map((name) => passphraseOf(place, name)).find((found) => found !== null)
@@ -111,12 +111,12 @@ function readKeyFile(place: KeyPlace): KeyFile | null {
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'ENOENT') return null
   }
-  throw new OxbowError('bad_config', `${path} holds no key of a store.`, {
-    hint: 'Restore it from a backup: without it, what is encrypted cannot be read.',
+  throw new OxbowError('bad_config', `${path} is not a key file.`, {
+    hint: 'Restore it from a backup: encrypted data cannot be read without it.',
   })
 }
 
-/** Costs that a person's machine cannot pay, or that protect nothing, were not written by this program. */
+/** Rejects costs that are too weak, or too high for a person's machine: this program did not write them. */
 function isEntry(entry: Entry): boolean {
   if (entry.kind === 'key') return /^[0-9a-f]{64}$/.test(entry.key)
   const { kind, salt, n, r, p } = entry
@@ -141,7 +141,7 @@ function writeKeyFile(place: KeyPlace, file: KeyFile, put: typeof placeFirst = r
   })
 }
 
-/** A process that was killed while it wrote has left its draft, and a key with it. */
+/** A process that was killed while writing leaves a draft that contains a key. */
 function clearDrafts(path: string): void {
   const folder = dirname(path)
   for (const name of readdirSync(folder)) {

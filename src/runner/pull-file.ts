@@ -1,6 +1,6 @@
 /**
- * One file over HTTP, with a bound, taken up again where the connection broke off or the pull was killed, and compared with the hash that
- * the publisher's server names. The Hugging Face hub names SHA-256 of large files and git's hash of small ones, before it redirects to where they are.
+ * Downloads one file over HTTP with a size limit, resumes after a lost connection or a killed pull, and verifies the publisher's hash. The
+ * Hugging Face hub publishes SHA-256 for large files and git's hash for small ones, in the response that redirects to the content.
  */
 import { createHash, type Hash } from 'node:crypto'
 import { closeSync, existsSync, ftruncateSync, openSync, readFileSync, readSync, rmSync, statSync, writeFileSync, writeSync } from 'node:fs'
@@ -13,11 +13,11 @@ export interface PulledFile {
   readonly bytes: number
   /** SHA-256, lower-case hex. */
   readonly hash: string
-  /** Bytes that an earlier pull, which was cut off, had brought. */
+  /** Bytes that an earlier, interrupted pull had downloaded. */
   readonly before: number
 }
 
-/** Over TLS, or from this machine. */
+/** Only over TLS, or from this machine. */
 export function mayAsk(url: URL): boolean {
   const isLocal = /^(?:localhost|127\.\d+\.\d+\.\d+|\[::1\])$/.test(url.hostname)
   return url.username === '' && (url.protocol === 'https:' || (url.protocol === 'http:' && isLocal))
@@ -25,9 +25,9 @@ export function mayAsk(url: URL): boolean {
 
 interface Answer {
   readonly response: Response
-  /** Hash that the first server named: SHA-256, or git's of a blob; empty when it named none. */
+  /** Hash from the first server: SHA-256, or git's blob hash; empty without one. */
   readonly promised: string
-  /** What tells this version of the file from others; empty when the server does not say. */
+  /** Identifies this version of the file; empty if the server sends none. */
   readonly version: string
 }
 
@@ -36,7 +36,7 @@ interface Pulling {
   readonly path: string
   readonly name: string
   readonly file: number
-  readonly most: number
+  readonly maxBytes: number
   readonly signal: AbortSignal
   hash: Hash
   bytes: number
@@ -46,16 +46,15 @@ interface Pulling {
 }
 
 /**
- * What an earlier pull left at the path is gone on with. What a line that breaks off leaves there is for the next one; what is of no use goes.
- * @param most bytes that are taken
+ * Resumes an earlier pull to the same path. A lost connection keeps the partial file for the next pull; a useless file is removed.
  * @throws OxbowError `tool_failed`
  */
-export async function pullFile(url: URL, path: string, most: number): Promise<PulledFile> {
+export async function pullFile(url: URL, path: string, maxBytes: number): Promise<PulledFile> {
   const name = url.pathname.split('/').at(-1) ?? ''
   const signal = AbortSignal.timeout(embedderPullMs)
-  const left = leftOf(path, url.href)
-  const file = openSync(path, left.bytes === 0 ? 'w' : 'r+', 0o600)
-  const pulling: Pulling = { url, path, name, file, most, signal, ...left, promised: '', before: left.bytes }
+  const begun = readBegun(path, url.href)
+  const file = openSync(path, begun.bytes === 0 ? 'w' : 'r+', 0o600)
+  const pulling: Pulling = { url, path, name, file, maxBytes, signal, ...begun, promised: '', before: begun.bytes }
   try {
     await pullAll(pulling)
   } finally {
@@ -64,12 +63,12 @@ export async function pullFile(url: URL, path: string, most: number): Promise<Pu
   const hash = pulling.hash.digest('hex')
   const { promised, bytes, before } = pulling
   if (promised !== '' && promised !== hash && promised !== gitHash(path)) {
-    throw useless(path, `${name} of ${url.origin} is not what its publisher says: sha256 ${hash}, not ${promised}`)
+    throw useless(path, `${name} of ${url.origin} does not match the publisher's hash: sha256 ${hash}, not ${promised}`)
   }
   return { name, bytes, hash, before }
 }
 
-/** Again, from where it broke off, as often as a line that is not good may need. */
+/** Retries a lost connection, each time from where it broke off. */
 async function pullAll(pulling: Pulling): Promise<void> {
   for (let tries = 1; ; tries += 1) {
     try {
@@ -87,36 +86,36 @@ async function pullAll(pulling: Pulling): Promise<void> {
 }
 
 async function pullRest(pulling: Pulling): Promise<void> {
-  const { url, path, signal, most, name, file } = pulling
+  const { url, path, signal, maxBytes, name, file } = pulling
   const { response, promised, version } = await ask(url, pulling.bytes, signal)
-  const goesOn = response.status === 206 && continues(response, pulling.bytes) && version === pulling.version
-  if (!goesOn) {
-    // The whole file, from its beginning, also where what was there so far was of another version.
-    const wasAskedFor = pulling.bytes > 0
+  const isResumed = response.status === 206 && continues(response, pulling.bytes) && version === pulling.version
+  if (!isResumed) {
+    // The server sends the whole file, or the partial one is of another version: start over.
+    const askedForRange = pulling.bytes > 0
     Object.assign(pulling, { ...nothingYet(), before: 0 })
     ftruncateSync(file, 0)
     if (response.status !== 200) {
       await response.body?.cancel()
-      if (!wasAskedFor) throw failed(`${url.origin} answered ${response.status}`)
+      if (!askedForRange) throw failed(`${url.origin} answered ${response.status}`)
       return pullRest(pulling)
     }
     noteOrigin(path, { url: url.href, version, promised })
   }
   Object.assign(pulling, { promised, version })
   const length = Number(response.headers.get('content-length') ?? 0)
-  if (length + pulling.bytes > most) {
+  if (length + pulling.bytes > maxBytes) {
     await response.body?.cancel()
-    throw useless(path, `${name} is larger than ${most} bytes`)
+    throw useless(path, `${name} is larger than ${maxBytes} bytes`)
   }
   for await (const chunk of response.body ?? []) {
     const at = pulling.bytes
-    if (at + chunk.length > most) throw useless(path, `${name} is larger than ${most} bytes`)
-    // On a disk that fills a write takes less than it is given, and only the next one fails.
+    if (at + chunk.length > maxBytes) throw useless(path, `${name} is larger than ${maxBytes} bytes`)
+    // On a full disk a write is short, and only the next one fails.
     for (let done = 0; done < chunk.length;) done += writeSync(file, chunk, done, chunk.length - done, at + done)
     pulling.bytes += chunk.length
     pulling.hash.update(chunk)
   }
-  // The last byte that was there is written again, and nothing is behind it.
+  // A resumed file may have been longer than the new content.
   ftruncateSync(file, pulling.bytes)
 }
 
@@ -124,17 +123,17 @@ function continues(response: Response, from: number): boolean {
   return (response.headers.get('content-range') ?? '').startsWith(`bytes ${from}-`)
 }
 
-/** Large files are kept on other hosts than their names: redirects are followed, to addresses that may be asked. */
+/** Follows redirects to allowed addresses: large files are stored on other hosts. */
 async function ask(first: URL, from: number, signal: AbortSignal): Promise<Answer> {
   let url = first
   let linked = ''
   for (let hops = 0; hops <= embedderRedirects; hops += 1) {
-    // Encoded on the way it would have another length than its parts.
+    // A compressed response would have other byte positions.
     const headers = { 'accept-encoding': 'identity', ...(from > 0 && { range: `bytes=${from}-` }) }
     const response = await fetch(url, { redirect: 'manual', signal, headers })
-    // Only where the person asks may say what is right: not the host that keeps the bytes.
+    // Only the host that the person named may state the hash, not the one that stores the content.
     if (url.origin === first.origin) linked ||= hashOf(response.headers.get('x-linked-etag'))
-    // Of a file that has become shorter there is no such part: it is asked for from its beginning.
+    // 416: the file has become shorter, so the caller starts over.
     if (response.ok || (response.status === 416 && from > 0)) {
       const etag = response.headers.get('etag') ?? ''
       return { response, promised: linked || (url.origin === first.origin && isHub(response) ? hashOf(etag) : ''), version: linked || etag }
@@ -144,30 +143,30 @@ async function ask(first: URL, from: number, signal: AbortSignal): Promise<Answe
     if (response.status < 300 || response.status >= 400 || location === null) throw failed(`${url.origin} answered ${response.status}`)
     const next = URL.canParse(location, url.href) ? new URL(location, url.href) : null
     if (next === null || !mayAsk(next) || (first.protocol === 'https:' && next.protocol !== 'https:')) {
-      throw failed(`${url.origin} redirects to an address that may not be asked`)
+      throw failed(`${url.origin} redirects to an address that is not allowed`)
     }
     url = next
   }
   throw failed(`${first.origin} redirects more than ${embedderRedirects} times`)
 }
 
-/** Its ETag is git's hash of the blob; that of another server may be anything. */
+/** Only the hub's ETag is known to be git's blob hash. */
 function isHub({ headers }: Response): boolean {
   return headers.has('x-repo-commit')
 }
 
-/** @returns the hash in an ETag; empty when there is none that is known. */
+/** @returns the hash in an ETag; empty if it has none. */
 function hashOf(etag: string | null): string {
   return /^(?:W\/)?"?([0-9a-f]{64}|[0-9a-f]{40})"?$/.exec(etag ?? '')?.[1] ?? ''
 }
 
-/** Hash under which git keeps a file. */
+/** Git's blob hash of a file. */
 function gitHash(path: string): string {
   const bytes = readFileSync(path)
   return createHash('sha1').update(`blob ${bytes.length}\0`).update(bytes).digest('hex')
 }
 
-/** What came is not gone on with. */
+/** Removes the partial file, so that no pull resumes it. */
 function useless(path: string, what: string): OxbowError {
   rmSync(path, { force: true })
   forgetOrigin(path)
@@ -175,42 +174,42 @@ function useless(path: string, what: string): OxbowError {
 }
 
 function failed(what: string, cause?: unknown): OxbowError {
-  return new OxbowError('tool_failed', `the model cannot be fetched: ${what}`, {
-    hint: 'What was there before is as it was. Try again later (what has come is gone on with), or name another address with --from.',
+  return new OxbowError('tool_failed', `the model cannot be downloaded: ${what}`, {
+    hint: 'An earlier model is unchanged. Try again later (the download resumes), or name another address with --from.',
     ...(cause === undefined ? {} : { cause }),
   })
 }
 
-// What an interrupted pull left of a file: its beginning, and a note of the version it is from. A server that supports ranges is asked
-// for the rest. The last byte is asked for again, so one byte confirms a complete file.
+// An interrupted pull leaves the beginning of a file and a note of its version. A server that supports ranges is asked for the rest. The last
+// byte is requested again, so that a complete file is confirmed with one byte.
 
-/** What of a file is there: so many bytes, with their hash, of a version. */
+/** The beginning of a file that is already there. */
 interface Begun {
   readonly bytes: number
   readonly hash: Hash
-  /** What tells this version of the file from others; empty when the server does not say. */
+  /** Identifies this version of the file; empty if the server sends none. */
   readonly version: string
 }
 
-/** From where a file is, what its server says of it, and whether that can prove it in the end. */
+/** Address and version of a partial file, as noted beside it. */
 interface Origin {
   readonly url: string
   readonly version: string
-  /** The publisher's hash; empty when it names none. */
+  /** The publisher's hash; empty without one. */
   readonly promised: string
 }
 
-/** Hashed at once: a thousandth of the time that fetching takes. */
+/** Bytes read at once for hashing, synchronously: takes a thousandth of the time of the download. */
 const bytesAtOnce: number = 1024 * 1024
 
 const nothingYet = (): Begun => ({ bytes: 0, hash: createHash('sha256'), version: '' })
 
-/** @returns what can be gone on with; nothing where that is not sure. Never throws. */
-function leftOf(path: string, url: string): Begun {
+/** @returns the part that can be resumed; empty when in doubt. Never throws. */
+function readBegun(path: string, url: string): Begun {
   const origin = originOf(path)
   if (origin === null || origin.url !== url || origin.version === '' || !existsSync(path)) return nothingYet()
   const { size, mtimeMs } = statSync(path)
-  // When the machine went down, there may be holes where bytes were: without a hash in the end nobody would know.
+  // After a crash of the machine the file may have holes, which only a publisher's hash would reveal.
   const bootedAt = Date.now() - uptime() * 1_000
   if (size < 2 || (origin.promised === '' && mtimeMs < bootedAt)) return nothingYet()
   const [bytes, hash] = [size - 1, createHash('sha256')]
@@ -229,7 +228,7 @@ function leftOf(path: string, url: string): Begun {
   return { bytes, hash, version: origin.version }
 }
 
-/** Before the first byte of a version is written: what stands there is of no other then. */
+/** Called before the first byte is written, so that the note always matches the content. */
 function noteOrigin(path: string, origin: Origin): void {
   if (origin.version === '') forgetOrigin(path)
   else writeFileSync(notePath(path), JSON.stringify(origin), { mode: 0o600 })
@@ -239,7 +238,7 @@ export function forgetOrigin(path: string): void {
   rmSync(notePath(path), { force: true })
 }
 
-/** May the next pull go on with it? */
+/** @returns whether the next pull can resume it */
 export function isBegun(path: string): boolean {
   return existsSync(notePath(path))
 }
@@ -248,7 +247,7 @@ function notePath(path: string): string {
   return `${path}.from`
 }
 
-/** Half a note, or another file in its place, is none. */
+/** @returns null for a missing or damaged note */
 function originOf(path: string): Origin | null {
   try {
     const value = JSON.parse(readFileSync(notePath(path), 'utf8')) as Partial<Record<keyof Origin, unknown>> | null

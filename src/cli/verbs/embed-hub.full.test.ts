@@ -90,10 +90,10 @@ void describe('oxbow embed pull from a hub', () => {
   void it('refuses bytes that are not what the hub names, large or small, and leaves nothing', async () => {
     faults.promised = sha256(Buffer.from('other'))
     const { code, errors } = await pull()
-    assert.ok(code !== 0 && errors.includes('not what its publisher says') && errors.includes(faults.promised), errors)
+    assert.ok(code !== 0 && errors.includes('does not match the publisher') && errors.includes(faults.promised), errors)
     assert.deepEqual(left(), [])
     faults.promised = '0'.repeat(40)
-    assert.match((await pull()).errors, /not what its publisher says/)
+    assert.match((await pull()).errors, /does not match the publisher/)
   })
 
   void it('goes on where the connection broke off, as long as the file is the same', async () => {
@@ -201,7 +201,7 @@ void describe('oxbow embed pull from a hub', () => {
     bytes[7] = (bytes[7] ?? 0) ^ 1
     writeFileSync(partial().path, bytes)
     faults.answers = [(request, response) => part(request, response, '"one"')]
-    assert.match((await pull()).errors, /not what its publisher says/)
+    assert.match((await pull()).errors, /does not match the publisher/)
     assert.deepEqual(left(), [])
     assert.equal((await pull()).code, 0)
     assert.equal(ranges.at(-1), undefined)

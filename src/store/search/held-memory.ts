@@ -1,4 +1,4 @@
-/** What a searching thread holds of one user's memory: slots of passages, vectors of the models in use, recently found passages. */
+/** The search thread's copy of one user's memory: slots of passages, vectors of the models in use, and a cache of found passages. */
 import { createRecentMap, type RecentMap, type UserId } from '../../types/index.ts'
 import type { Hit } from '../memory.ts'
 import { queryRows, type ReadQuery, type QuerySteps, readTexts } from '../memory/memory-reads.ts'
@@ -15,16 +15,16 @@ export interface HeldMemory {
   /** Replaced when everything is read again. */
   readonly slots: SlotTable
   /**
-   * Recently found passages of the same version as JSON, the form in which they travel: what is found often is read and decompressed once,
-   * and the main thread parses only what it looks at.
+   * Recently found passages of the same version, as the JSON that is sent to the main thread: a frequent result is read and decompressed
+   * once, and the main thread parses only the results it uses.
    */
   readonly passages: RecentMap<number, string>
   isBehind(version: number): boolean
-  /** @returns the version after which changes are needed; 0: everything, because nothing held is usable */
+  /** @returns the version after which changes must be read; 0 means everything, because the copy is not usable */
   since(state: { readonly version: number; readonly trimmed: number }): number
   /** Applies removals and changes after that version. */
-  takeIn(state: { readonly version: number; readonly trimmed: number }, removed: readonly number[], rows: readonly SlotRow[]): void
-  /** @returns the first query of `scan` for a model whose vectors are held; null for others */
+  apply(state: { readonly version: number; readonly trimmed: number }, removed: readonly number[], rows: readonly SlotRow[]): void
+  /** @returns the first query of `scan`, for prefetching; null for a model without vectors in memory */
   question(user: UserId, model: string): ReadQuery | null
   /** @returns the vectors of a model, up to date */
   scan(user: UserId, model: ModelRow): QuerySteps<VectorScan>
@@ -37,7 +37,7 @@ interface HeldScan {
   version: number
 }
 
-/** Blocks that are read at once: 6 MB at 384 dimensions. */
+/** Blocks read at once: 6 MB at 384 dimensions. */
 const blocksAtOnce = 256
 
 export function createHeldMemory(): HeldMemory {
@@ -61,7 +61,7 @@ export function createHeldMemory(): HeldMemory {
     passages,
     isBehind: (now) => now !== version,
     since,
-    takeIn(state, removed, rows) {
+    apply(state, removed, rows) {
       if (since(state) === 0) {
         slots = createSlotTable()
         scans.clear()
@@ -121,7 +121,7 @@ function takeVectors(scan: VectorScan, slots: SlotTable, vectors: ReadonlyMap<nu
   }
 }
 
-/** The mean of the vectors, each brought to length 1. */
+/** The mean of the normalized vectors. */
 function meanOf(dims: number, blocks: readonly ReadonlyMap<number, Float32Array>[]): Float32Array {
   const sum = new Float64Array(dims)
   let count = 0

@@ -1,4 +1,4 @@
-/** Reads of memory, for any database. Each sees one moment: its queries run in one snapshot. */
+/** Reads of memory, for any database. All queries of a read run in one snapshot. */
 import type { UserId } from '../../types/index.ts'
 import type { MemoryItem, MemoryKind, MemoryModel, MemoryStats } from '../memory.ts'
 import type { MemoryAnswers, MemoryRead } from '../memory/memory-client.ts'
@@ -23,11 +23,11 @@ interface ReaderParts {
   readonly textRanking: TextRanking
   readonly vectorReading: VectorReading
   readonly nearest?: Nearest
-  /** Bytes of the index of words. */
+  /** Size of the full-text index in bytes. */
   readonly indexBytes: () => QuerySteps<number>
 }
 
-/** @throws OxbowError `bad_input` or `store_corrupt`, and whatever the database throws */
+/** @throws OxbowError `bad_input` or `store_corrupt`, and errors of the database */
 type MemoryReader = (read: MemoryRead) => QuerySteps<MemoryAnswers[MemoryRead['ask']]>
 
 type Answers = { readonly [Name in MemoryRead['ask']]: (read: MemoryRead & { ask: Name }) => QuerySteps<MemoryAnswers[Name]> }

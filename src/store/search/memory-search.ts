@@ -1,6 +1,6 @@
 /**
- * The search, in a thread of its own. It holds what it needs of each passage, and vectors or their signs; each search first reads what
- * changed since the previous one, whoever changed it.
+ * The search, in its own thread. It keeps the columns of each passage and vectors or their signs in memory; each search first reads what
+ * any process has changed since the previous one.
  */
 import { OxbowError, type RecentMap, type UserId } from '../../types/index.ts'
 import { maxListed } from '../limits.ts'
@@ -20,7 +20,7 @@ export type TextQuery = NonNullable<MemorySearch['text']>
 /** Ranks by words; each database has its own index of them. */
 export type TextRanking = (slots: SlotTable, filter: MemorySearch['filter'], query: TextQuery) => QuerySteps<readonly ScoredSlot[]>
 
-/** An index of vectors that a database may have. @returns null where it cannot be used: then the vectors held here are scanned */
+/** An index of vectors that a database may have. @returns null if it cannot be used: then the vectors in memory are scanned */
 export type Nearest = (model: ModelRow, slots: SlotTable, question: VectorQuery) => QuerySteps<readonly ScoredSlot[] | null>
 
 interface SearchParts {
@@ -30,12 +30,12 @@ interface SearchParts {
   readonly nearest?: Nearest
 }
 
-/** Runs one search at a time: what is held is a snapshot. @throws OxbowError `bad_input` */
+/** Runs one search at a time, on one snapshot. @throws OxbowError `bad_input` */
 export function createMemorySearch(parts: SearchParts): (read: { readonly search: MemorySearch }) => QuerySteps<SentFound> {
   const { user, textRanking } = parts
   const held = createHeldMemory()
   return function* ({ search: { filter, text, vector, beside, apart } }) {
-    yield* takeIn(user, held, vector?.model)
+    yield* update(user, held, vector?.model)
     // Vectors first: candidates for exact comparison are read while words are ranked, and passages found by words while those are compared.
     const nearest = vector === undefined ? [] : yield* vectorSearch(parts, held, filter, vector)
     const byText = text === undefined ? [] : held.hits(yield* textRanking(held.slots, filter, text))
@@ -75,7 +75,7 @@ function wantedOf(hits: readonly Hit[], beside: ReadonlyMap<number, readonly num
 }
 
 /** @param model of the vectors that will be compared */
-function* takeIn(user: UserId, held: HeldMemory, model: string | undefined): QuerySteps<void> {
+function* update(user: UserId, held: HeldMemory, model: string | undefined): QuerySteps<void> {
   const [state] = yield* queryRows<StateRow>({ text: readTexts.state, args: { user } })
   if (state === undefined || !held.isBehind(state.version)) return
   const version = held.since(state)
@@ -86,7 +86,7 @@ function* takeIn(user: UserId, held: HeldMemory, model: string | undefined): Que
   const removed = yield* queryRows<readonly [number]>({ text: readTexts.removedSince, args: { user, version }, arrays: true })
   const rows = yield* queryRows<SlotRow>(changed)
   // Applied after all reads: if one fails, the next search starts from the same version.
-  held.takeIn(
+  held.apply(
     state,
     removed.map(([passage]) => passage),
     rows,
@@ -121,16 +121,16 @@ function* vectorSearch(
   }
 }
 
-function wrongModel(model: string, dims: number, kept: number | undefined): OxbowError {
+function wrongModel(model: string, dims: number, stored: number | undefined): OxbowError {
   const what =
-    kept === undefined ? `Memory has no vectors of the model ${model}.` : `Vectors of ${model} have ${kept} numbers, not ${dims}.`
+    stored === undefined ? `Memory has no vectors of the model ${model}.` : `Vectors of ${model} have ${stored} numbers, not ${dims}.`
   return new OxbowError('bad_input', what, { hint: 'Search with the active model, or rebuild: `oxbow memory reindex`.' })
 }
 
 interface AroundPlace {
   readonly stream: string
   readonly place: number
-  /** Entries before it, and behind. */
+  /** Numbers of entries before and after it. */
   readonly before: number
   readonly after: number
 }
@@ -143,12 +143,12 @@ function foundPassage(row: FoundRow): FoundPassage {
 /** Reads passages in parts: queries are sent as soon as some ids are known. */
 interface PassageReading {
   want(ids: Iterable<number>): QuerySteps<void>
-  /** @returns all wanted passages that exist, as they travel */
+  /** @returns all requested passages that exist, as JSON */
   read(): QuerySteps<ReadonlyMap<number, string>>
 }
 
-/** @param held a cache, which also takes in what is read */
-function createPassageReading(user: UserId, held: Pick<RecentMap<number, string>, 'get' | 'put'>): PassageReading {
+/** @param cache also receives the passages that are read */
+function createPassageReading(user: UserId, cache: Pick<RecentMap<number, string>, 'get' | 'put'>): PassageReading {
   const wanted = new Set<number>()
   const found = new Map<number, string>()
   const questions: ReadQuery[] = []
@@ -158,7 +158,7 @@ function createPassageReading(user: UserId, held: Pick<RecentMap<number, string>
       for (const id of ids) {
         if (wanted.has(id)) continue
         wanted.add(id)
-        const text = held.get(id)
+        const text = cache.get(id)
         if (text === undefined) missing.push(id)
         else found.set(id, text)
       }
@@ -172,7 +172,7 @@ function createPassageReading(user: UserId, held: Pick<RecentMap<number, string>
       for (const question of questions) {
         for (const row of yield* queryRows<FoundRow>(question)) {
           const text = JSON.stringify(foundPassage(row))
-          held.put(row.passage, text)
+          cache.put(row.passage, text)
           found.set(row.passage, text)
         }
       }

@@ -9,7 +9,7 @@ import { compareExactly, lengthOf, type VectorScan } from './vector-scan.ts'
 
 const firstSlots = 1_024
 
-/** @param mean of the vectors, each brought to length 1 */
+/** @param mean of the normalized vectors */
 export function createSignScan(dims: number, mean: Float32Array): VectorScan {
   const bytes = Math.ceil(dims / 8)
   let room = firstSlots
@@ -60,7 +60,7 @@ function signTable(vector: Float32Array, bytes: number): Float32Array {
     const at = byte * 256
     for (let bit = 0; bit < 8; bit++) table[at] = (table[at] as number) - (vector[byte * 8 + bit] ?? 0)
     for (let value = 1; value < 256; value++) {
-      // As the value without its lowest bit, with that dimension turned round.
+      // The sum for the value without its lowest bit, with the sign of that dimension flipped.
       const lowest = Math.log2(value & -value)
       table[at + value] = (table[at + (value & (value - 1))] as number) + 2 * (vector[byte * 8 + lowest] ?? 0)
     }

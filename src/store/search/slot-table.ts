@@ -1,12 +1,12 @@
 /**
- * What a search needs of every passage, held in columns: a slot for each passage, some 80 bytes each. So a filter is part of ranking:
- * a passage that does not pass is never scored, and a search is never left with fewer hits than there are.
+ * The columns that a search needs of every passage, in memory: one slot for each passage, about 80 bytes. This makes filters part of
+ * ranking: a passage that does not pass is never scored, and a search never returns fewer hits than exist.
  */
 import type { MemoryFilter } from '../memory.ts'
 import { textList } from '../memory/memory-rows.ts'
 import { createStreamOrder } from './stream-order.ts'
 
-/** A passage and its entry, in the order of the columns that are read. */
+/** A passage and its entry, in the order of the columns of the query. */
 export type SlotRow = readonly [
   passage: number,
   length: number,
@@ -26,32 +26,32 @@ export type SlotRow = readonly [
 
 export interface SlotTable {
   set(row: SlotRow): number
-  /** @returns the slot that is free now, -1 when there was none */
+  /** @returns the freed slot, or -1 if the passage had none */
   drop(passage: number): number
   slotOf(passage: number): number
   passageOf(slot: number): number
-  /** Slots in use lie below. */
+  /** All slots in use are below this one. */
   high(): number
   count(): number
-  /** Words of a passage. */
+  /** Number of words of a passage. */
   length(slot: number): number
   averageLength(): number
-  /** @returns whether the passage of a slot passes; false for a slot that is free */
+  /** @returns a function that tells whether the passage of a slot passes; false for a free slot */
   passing(filter: MemoryFilter): (slot: number) => boolean
-  /** @returns passages of the entries next to a slot's in its stream, in order: so many entries before it, and behind */
+  /** @returns passages of the entries next to a slot's in its stream, in order: those of `before` entries before it and `after` entries after it */
   beside(slot: number, before: number, after: number): readonly number[]
-  /** The number of the entry that a slot's passage is of. */
+  /** Number of the entry of a slot's passage. */
   entryOf(slot: number): number
   /** @returns the entries before a slot's in its stream, the nearest first */
   earlier(slot: number, limit: number): readonly number[]
-  /** Of two that score alike: the newer entry goes first, then the earlier passage. @returns whether `a` does */
+  /** Order of equal scores: the newer entry first, then the earlier passage. @returns whether `a` comes before `b` */
   goesFirst(a: number, b: number): boolean
 }
 
 const codedColumns = ['kind', 'type', 'tier', 'session', 'stream', 'tags', 'labels'] as const
 type Coded = (typeof codedColumns)[number]
 
-/** Texts encoded as small numbers; there are few different ones: kinds, sessions, sets of tags. */
+/** Texts encoded as small numbers: kinds, sessions, sets of tags and others with few distinct values. */
 interface CodedColumn {
   codes: Int32Array<ArrayBuffer>
   readonly names: string[]
@@ -65,7 +65,7 @@ const firstSlots = 1_024
 
 export function createSlotTable(): SlotTable {
   let room = firstSlots
-  /** Words of all passages. */
+  /** Number of words of all passages. */
   let total = 0
   const places = createPlaces()
   const { passageOf, slotOf } = places
@@ -88,7 +88,7 @@ export function createSlotTable(): SlotTable {
       if (slot >= room) grow()
       const texts: Record<Coded, string> = { kind, type, tier, session, stream, tags, labels }
       for (const column of codedColumns) coded[column].codes[slot] = codeOf(coded[column], texts[column])
-      // Kind, session and tags are words of the index of SQLite, which counts them in.
+      // SQLite's full-text index contains kind, session and tags as words and counts them.
       const length = words + 2 + textList(tags).length
       total += length - (numbers.length[slot] ?? 0)
       numbers.length[slot] = length
@@ -148,7 +148,7 @@ function codeOf({ names, codeOf: codes }: CodedColumn, name: string): number {
 
 type Test = (slot: number) => boolean
 
-/** Each different text is tested once, not once for each slot. */
+/** Tests each distinct text once, not once for each slot. */
 function filterTests(filter: MemoryFilter, coded: Record<Coded, CodedColumn>, numbers: Numbers): readonly Test[] {
   const tests: Test[] = []
   const byText = (column: Coded, passes: (name: string) => boolean): void => {
@@ -185,28 +185,28 @@ function filterTests(filter: MemoryFilter, coded: Record<Coded, CodedColumn>, nu
   return tests
 }
 
-/** Passages in one page of slots: neighbours are looked up together. Few enough that a lone passage costs little. */
+/** Passages in one page of slots: neighbours are looked up together, and a lone passage costs little. */
 const pagePassages = 256
 
 interface Places {
-  /** @returns its slot, a new one when it has none */
+  /** @returns the slot of the passage, allocated if needed */
   take(passage: number): number
   free(passage: number, slot: number): void
   slotOf(passage: number): number
-  /** -1 for a slot that is free. */
+  /** Passage by slot; -1 for a free slot. */
   passageOf(slot: number): number
   high(): number
   count(): number
 }
 
 export function createPlaces(): Places {
-  /** By page: a slot and one for each passage, 0 for none. */
+  /** By page: the slot of each passage plus one; 0 for none. */
   const pages = new Map<number, Int32Array>()
   const free: number[] = []
   let high = 0
   let count = 0
   let passages = new Float64Array(firstSlots)
-  /** The page used last: the next passage is mostly on it. */
+  /** The last used page, which usually contains the next passage, too. */
   let last = -1
   let page: Int32Array | undefined
   const pageOf = (passage: number): Int32Array | undefined => {
@@ -250,7 +250,7 @@ export function createPlaces(): Places {
 
 type Column = Float64Array<ArrayBuffer> | Float32Array<ArrayBuffer> | Int32Array<ArrayBuffer> | Uint8Array<ArrayBuffer>
 
-/** @returns a copy with room for so many numbers; the new ones are 0 */
+/** @returns a copy with this capacity, filled up with 0 */
 export function widerColumn<Wider extends Column>(column: Wider, room: number): Wider {
   const wider = new (column.constructor as new (room: number) => Wider)(room)
   wider.set(column)

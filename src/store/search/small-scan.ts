@@ -1,6 +1,6 @@
 /**
- * Vectors held in eight bits a number, a quarter of their size, and all compared at once by a WebAssembly program (`dot-program.wat`). The
- * result is in nearly the right order, so a few more than wanted are then compared exactly with what is in the database.
+ * Vectors in eight bits a number, a quarter of their size, all compared by a WebAssembly program (`dot-program.wat`). The result is nearly in
+ * the right order, so the best and a few more are then compared exactly, with vectors from the database.
  */
 import { Buffer } from 'node:buffer'
 import { comparedBeyond } from '../limits.ts'
@@ -11,9 +11,9 @@ import { compareExactly, type VectorScan } from './vector-scan.ts'
 
 const maxSmall = 127
 const maxQuery = 32_767
-/** Sums of products stay below this. */
+/** Upper bound of the sums of products. */
 const maxSum = 2_147_483_647
-/** Vectors that are compared at once: their sums take 16 kB. */
+/** Vectors compared by one call: their sums take 16 kB. */
 const atOnce = 4_096
 const firstSlots = 1_024
 const maxOff = 4
@@ -23,7 +23,7 @@ export function createSmallScan(dims: number): VectorScan {
   const sumsAt = stride * 2
   const codesAt = sumsAt + atOnce * 4
   const { memory, run } = createDotProgram(codesAt + firstSlots * stride)
-  /** 1 / length of each vector as it is held; 0: none, or one of zeros. */
+  /** 1 / length of each quantized vector; 0 for none, or one of zeros. */
   let scales = new Float32Array(firstSlots)
   const makeRoom = (slot: number): void => {
     const room = Math.max(slot + 1, Math.ceil(scales.length * 1.5))
@@ -77,8 +77,8 @@ export function createSmallScan(dims: number): VectorScan {
 }
 
 /**
- * Leaves out what cannot be among the best: each number is off by half of one at most, up or down by chance, so a score is off by
- * more than `maxOff` ones of its vector once in 10 ^ 13 times (Hoeffding's bound for numbers of a question of length 1).
+ * Drops candidates that cannot be among the best. Rounding changes each number by at most half a unit, up or down at random, so a score is
+ * wrong by more than `maxOff` units of its vector once in 10 ^ 13 times (Hoeffding's bound for a query of length 1).
  */
 function likely(scored: readonly ScoredSlot[], limit: number, query: Int16Array, scales: Float32Array): readonly ScoredSlot[] {
   const last = scored[limit - 1]
@@ -104,7 +104,7 @@ interface Assembly {
 }
 
 interface WideMemory {
-  /** Another one after it grew. */
+  /** Replaced when the memory grows. */
   readonly buffer: ArrayBuffer
   grow(pages: number): number
 }
@@ -112,11 +112,11 @@ interface WideMemory {
 interface DotProgram {
   readonly memory: WideMemory
   /**
-   * Writes for each of `count` vectors the sum of products with the question, as int32. All but the counts are addresses in `memory`.
-   * @param codes `stride` bytes (int8) for each vector, one after the other @param question `stride` numbers of sixteen bits
-   * @param stride a multiple of 16; what a vector does not need of it is zero
+   * Writes for each of `count` vectors the dot product with the query, as int32. All parameters except `stride` and `count` are addresses in `memory`.
+   * @param codes `stride` bytes (int8) for each vector, one after the other @param query `stride` int16 numbers
+   * @param stride a multiple of 16; vectors are padded with zeros
    */
-  readonly run: (codes: number, stride: number, question: number, count: number, sums: number) => void
+  readonly run: (codes: number, stride: number, query: number, count: number, sums: number) => void
 }
 
 const pageBytes = 65_536
@@ -128,7 +128,7 @@ export function createDotProgram(bytes: number): DotProgram {
   return { memory, run: compiled(assembly, memory) ?? createPlainDot(memory) }
 }
 
-/** @returns null on a processor without these instructions */
+/** @returns null on a processor without SIMD */
 function compiled(assembly: Assembly, memory: WideMemory): DotProgram['run'] | null {
   try {
     const { exports } = new assembly.Instance(new assembly.Module(Buffer.from(program.wasm, 'base64')), { o: { memory } })
@@ -152,7 +152,7 @@ export function createPlainDot(memory: WideMemory): DotProgram['run'] {
   }
 }
 
-/** Grows the memory to this many bytes in all. */
+/** Grows the memory to at least this many bytes. */
 function widen(memory: WideMemory, bytes: number): void {
   const missing = Math.ceil((bytes - memory.buffer.byteLength) / pageBytes)
   if (missing > 0) memory.grow(missing)

@@ -1,23 +1,23 @@
 /**
- * Slots of each stream in order, so that the neighbours of a hit are known without a query. Slots mostly arrive in order; a stream
- * in which they did not is sorted when it is next used.
+ * Slots of each stream in order, so that the neighbours of a hit are found without a query. Slots usually arrive in order; other streams are
+ * sorted when they are next used.
  */
 
 interface StreamOrder {
-  /** Its columns are those of a passage that is there now. */
+  /** Call after the slot's columns are set. */
   put(slot: number): void
-  /** While its columns are still what they were. */
+  /** Call before the slot's columns are cleared. */
   drop(slot: number): void
   /** @returns slots of the entries next to a slot's, in order */
   beside(slot: number, before: number, after: number): readonly number[]
-  /** @returns a slot of each of the entries before a slot's, the nearest first. However long they are, it costs a few steps for each. */
+  /** @returns a slot of each of the entries before a slot's, the nearest first; takes logarithmic time for each, however many passages it has. */
   earlier(slot: number, limit: number): readonly number[]
 }
 
 interface Columns {
   readonly placeOf: (slot: number) => number
   readonly entryOf: (slot: number) => number
-  /** -1 for a slot that is free. */
+  /** -1 for a free slot. */
   readonly passageOf: (slot: number) => number
   readonly streamOf: (slot: number) => number
 }
@@ -29,7 +29,7 @@ export function createStreamOrder({ placeOf, entryOf, passageOf, streamOf }: Col
   const ordered = (stream: number): readonly number[] => {
     const list = byStream.get(stream) ?? []
     if (!unordered.delete(stream)) return list
-    // A slot may have been freed, or have become that of another passage, here or elsewhere.
+    // A slot may have been freed, or reused for a passage of this or another stream.
     const live = [...new Set(list)].filter((slot) => passageOf(slot) >= 0 && streamOf(slot) === stream).sort(compare)
     byStream.set(stream, live)
     return live
@@ -78,12 +78,12 @@ export function createStreamOrder({ placeOf, entryOf, passageOf, streamOf }: Col
   }
 }
 
-/** @returns the first place of an ordered list from which `holds` is true; its length where it never is */
-function firstAt(list: readonly number[], holds: (slot: number) => boolean): number {
+/** @returns the first index of an ordered list at which the condition is true; the length of the list if it never is */
+function firstAt(list: readonly number[], condition: (slot: number) => boolean): number {
   let [low, high] = [0, list.length]
   while (low < high) {
     const middle = (low + high) >>> 1
-    if (holds(list[middle] as number)) high = middle
+    if (condition(list[middle] as number)) high = middle
     else low = middle + 1
   }
   return low

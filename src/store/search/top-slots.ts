@@ -7,7 +7,7 @@ export interface ScoredSlot {
 
 interface TopSlots {
   add(slot: number, score: number): void
-  /** Lower scores are no longer taken. */
+  /** Minimum score that is still accepted. */
   least(): number
   /** Best first. */
   taken(): readonly ScoredSlot[]
@@ -15,7 +15,7 @@ interface TopSlots {
 
 /** @param goesFirst decides between equal scores */
 export function createTop(limit: number, goesFirst: (a: number, b: number) => boolean): TopSlots {
-  /** A heap whose first is the worst. */
+  /** A heap with the worst at the root. */
   const heap: ScoredSlot[] = []
   const worse = (a: ScoredSlot, b: ScoredSlot): boolean => (a.score === b.score ? goesFirst(b.slot, a.slot) : a.score < b.score)
 
@@ -58,7 +58,7 @@ export function createTop(limit: number, goesFirst: (a: number, b: number) => bo
 }
 
 function swap(heap: ScoredSlot[], a: number, b: number): void {
-  const held = heap[a] as ScoredSlot
+  const first = heap[a] as ScoredSlot
   heap[a] = heap[b] as ScoredSlot
-  heap[b] = held
+  heap[b] = first
 }

@@ -1,11 +1,10 @@
 /**
- * Vectors as stored: up to sixteen of consecutive passages in one row, so that pages are full. `mask` has a bit for each passage of the
- * block that has a vector; the vectors follow in this order, little endian.
+ * Format of stored vectors: up to sixteen of consecutive passages in one row, so that pages are full. `mask` has a bit for each passage of
+ * the block that has a vector; the vectors follow in this order, little endian.
  *
- * Two forms. Short vectors, and all that were written before there was another: float32, four bytes a number. Longer ones: a
- * byte (1), then for each vector a scale (float32) and its numbers in sixteen bits, which times the scale are what was given to
- * a part in 65 000 of the largest. That is half the room, and no cosine differs by more than some millionths. The first form
- * has an even number of bytes and the second an odd one.
+ * There are two encodings. Short vectors, and all from older versions: float32, four bytes a number. Longer ones: one byte (1), then for each
+ * vector a scale (float32) and its numbers as int16, to be multiplied by the scale; they are exact to 1/65 000 of the largest number. That
+ * takes half the space and changes a cosine by a few millionths. The first encoding has an even number of bytes, the second an odd one.
  */
 import { endianness } from 'node:os'
 import { OxbowError, type UserId } from '../../types/index.ts'
@@ -26,12 +25,12 @@ export function blockOf(passage: number): number {
 }
 
 const scaledForm = 1
-/** Most that sixteen bits hold, alike on both sides of zero. */
+/** Largest int16, used symmetrically. */
 const maxScaled = 32_767
-/** A little below the largest float32, so that no rounding makes it infinite. */
-const maxKept = 3.4e38
+/** Slightly below the largest float32, so that rounding never makes it infinite. */
+const maxStored = 3.4e38
 
-/** @returns the vectors of a block, or those that are wanted of them, by passage. @throws OxbowError `store_corrupt` when its length is not that of its mask */
+/** @returns the vectors of a block by passage, optionally only some. @throws OxbowError `store_corrupt` if the block is too short for its mask */
 export function openBlock(
   { block, mask, bytes }: VectorBlock,
   dims: number,
@@ -89,8 +88,8 @@ function scaledAt(bytes: Uint8Array, from: number, dims: number): Float32Array<A
 function scaled(vector: Float32Array): Uint8Array {
   let largest = 0
   for (const value of vector) largest = Math.max(largest, Math.abs(value))
-  // As it is kept: what is read is multiplied by this very number.
-  const scale = Math.fround(Math.min(largest, maxKept) / maxScaled)
+  // As stored, because numbers that are read are multiplied by exactly this one.
+  const scale = Math.fround(Math.min(largest, maxStored) / maxScaled)
   const numbers = new Int16Array(vector.length)
   if (scale > 0) {
     for (let i = 0; i < vector.length; i++) {
@@ -103,14 +102,14 @@ function scaled(vector: Float32Array): Uint8Array {
   return bytes
 }
 
-/** A copy of its own: numbers must begin at a multiple of their size, and a Buffer's slice would share. */
+/** Copies the bytes: a typed array must be aligned, and a Buffer's slice may not be. */
 function copied(bytes: Uint8Array, from: number, length: number): Uint8Array<ArrayBuffer> {
   const own = new Uint8Array(length)
   own.set(bytes.subarray(from, from + length))
   return own
 }
 
-/** On the rare machine that writes numbers the other way round. Changes `bytes`. */
+/** For big-endian machines. Changes `bytes`. */
 function turned(bytes: Uint8Array<ArrayBuffer>, width: number): Uint8Array<ArrayBuffer> {
   if (endianness() === 'LE') return bytes
   for (let i = 0; i < bytes.length; i += width) bytes.subarray(i, i + width).reverse()
@@ -119,16 +118,16 @@ function turned(bytes: Uint8Array<ArrayBuffer>, width: number): Uint8Array<Array
 
 type ModelChange = Extract<MemoryChange, { change: 'model' }>
 
-/** @returns the model that these vectors are of. @throws OxbowError `bad_input` for one that is not kept, or a vector of another size */
+/** @returns the model that these vectors are of. @throws OxbowError `bad_input` for an unknown model, or a vector of another size */
 export function modelOf(models: readonly ModelRow[], model: string, vectors: readonly PassageVector[]): ModelRow {
   const kept = models.find((one) => one.model === model)
-  if (kept === undefined) throw refusal(`The model ${model} is not kept.`)
+  if (kept === undefined) throw refusal(`Memory has no vectors of the model ${model}.`)
   const wrong = vectors.find(({ vector }) => vector.length !== kept.dims)
   if (wrong === undefined) return kept
-  throw refusal(`A vector of ${model} has ${wrong.vector.length} numbers and not ${kept.dims}.`)
+  throw refusal(`A vector of ${model} has ${wrong.vector.length} numbers, not ${kept.dims}.`)
 }
 
-/** @returns the rows that change when a model is built, or becomes active. @throws OxbowError `bad_input` when it is kept with other dimensions */
+/** @returns the rows that change when a model is built, or becomes active. @throws OxbowError `bad_input` if its stored vectors have other dimensions */
 export function modelsAfter(
   kept: readonly ModelRow[],
   { model, dims }: ModelChange,
@@ -136,8 +135,8 @@ export function modelsAfter(
   version: number,
 ): ModelRow[] {
   const same = kept.find((one) => one.model === model)
-  if (same !== undefined && same.dims !== dims) throw refusal(`The model ${model} is kept with ${same.dims} numbers and not ${dims}.`)
-  // One is active: the last that was said to be.
+  if (same !== undefined && same.dims !== dims) throw refusal(`Vectors of ${model} have ${same.dims} numbers, not ${dims}.`)
+  // The last one that was activated.
   const others = state === 'active' ? kept.filter((other) => other.state === 'active') : []
   return [
     ...others.map((other): ModelRow => ({ ...other, state: 'building' })),
@@ -158,7 +157,7 @@ export function putting(vectors: readonly PassageVector[]): BlockChange {
 
 export const removing: BlockChange = (held, passages) => passages.filter((passage) => held.delete(passage)).length > 0
 
-/** @returns the row as it is now, null where no vector is left in it, and by how many there are more; null when nothing changed */
+/** @returns the row as it is now, null where no vector is left in it, and the change in the number of vectors; null when nothing changed */
 export function changedBlock(
   block: number,
   row: BlockRow | undefined,
@@ -171,17 +170,17 @@ export function changedBlock(
 }
 
 function refusal(message: string): OxbowError {
-  return new OxbowError('bad_input', message, { hint: 'Make the vectors anew: `oxbow memory reindex`. Nothing was written.' })
+  return new OxbowError('bad_input', message, { hint: 'Rebuild the vectors: `oxbow memory reindex`. Nothing was written.' })
 }
 
 export interface VectorReading {
-  /** @returns the vectors of these passages that there are */
+  /** @returns the existing vectors of these passages */
   read(model: ModelRow, passages: readonly number[]): QuerySteps<ReadonlyMap<number, Float32Array>>
-  /** The only question that reading them will ask, where it is one: who knows it may ask it before. */
+  /** The query that `read` will make, for prefetching; absent if there are several. */
   question?(model: ModelRow, passages: readonly number[]): ReadQuery
 }
 
-/** Whole rows of several vectors: where a row is read from memory that is at hand. */
+/** Reads whole blocks, for databases that read them from local memory. */
 export function readBlocks(user: UserId): VectorReading {
   return {
     *read({ model, dims }, passages) {

@@ -1,9 +1,9 @@
 /**
  * Vectors of one model, held by slot, and the search over them by cosine. Three forms, by how many there are:
  *
- *   whole   up to some thousand: each is compared exactly, and nothing is read
- *   small   up to 48 MB: eight bits a number, all compared, the best compared exactly with what is in the database
- *   signs   beyond that: the sign of each dimension, measured from the mean of all; the best few hundred are compared exactly
+ *   whole   up to a few thousand: all are compared exactly, without a query
+ *   small   up to 48 MB: eight bits a number; the best are compared exactly, with vectors from the database
+ *   signs   beyond that: the sign of each dimension relative to the mean; the best few hundred are compared exactly
  */
 import { maxExactFloats, maxExactVectors, maxSmallBytes } from '../limits.ts'
 import { widerColumn } from './slot-table.ts'
@@ -17,7 +17,7 @@ export interface VectorScan {
   /** A vector of zeros is accepted and never found. */
   set(slot: number, vector: Float32Array): void
   drop(slot: number): void
-  /** Best first, by cosine where vectors are held whole; else candidates, more than were asked for, to be compared exactly. */
+  /** @returns the best, best first, if vectors are held whole; else more candidates than requested, for `compare` */
   search(question: VectorQuery): readonly ScoredSlot[]
   /** Best first, by cosine. */
   compare(question: VectorQuery, vectors: Iterable<readonly [number, Float32Array]>): readonly ScoredSlot[]
@@ -26,13 +26,13 @@ export interface VectorScan {
 export interface VectorQuery {
   readonly vector: Float32Array
   readonly limit: number
-  /** Slots lie below. */
+  /** All slots are below this one. */
   readonly high: number
   readonly passes: (slot: number) => boolean
   readonly goesFirst: (a: number, b: number) => boolean
 }
 
-/** @returns how so many vectors are to be held */
+/** @returns the form for this number of vectors */
 export function formFor(vectors: number, dims: number): VectorForm {
   if (vectors <= maxExactVectors && vectors * dims <= maxExactFloats) return 'whole'
   return vectors * dims <= maxSmallBytes ? 'small' : 'signs'
@@ -40,7 +40,7 @@ export function formFor(vectors: number, dims: number): VectorForm {
 
 const forms: readonly VectorForm[] = ['whole', 'small', 'signs']
 
-/** With too many vectors for a form another is used, and never the other way round: a store that shrinks is small anyway. */
+/** Forms change only when a store grows; one that shrinks is small anyway. */
 export function mayStay(held: VectorForm, vectors: number, dims: number): boolean {
   return forms.indexOf(held) >= forms.indexOf(formFor(vectors, dims))
 }
@@ -65,7 +65,7 @@ export function lengthOf(vector: Float32Array): number {
   return Math.sqrt(sum)
 }
 
-/** Four sums side by side: a processor adds them at once. */
+/** Four independent sums, which a processor adds in parallel. */
 function dotAt(held: Float32Array, from: number, vector: Float32Array, dims: number): number {
   let a = 0
   let b = 0
@@ -85,11 +85,11 @@ function dotAt(held: Float32Array, from: number, vector: Float32Array, dims: num
 
 const firstSlots = 1_024
 
-/** Holds vectors whole, each normalised to length 1. */
+/** Holds whole vectors, normalized. */
 export function createExactScan(dims: number): VectorScan {
   let room = firstSlots
   let held = new Float32Array(room * dims)
-  /** 1: has a vector that points somewhere. */
+  /** 1 for a slot with a vector that is not zero. */
   let present = new Uint8Array(room)
   return {
     dims,

@@ -9,22 +9,22 @@ import { createTop, type ScoredSlot } from './top-slots.ts'
 /** Reports where one word occurs: the passage and the weight. A passage may be reported several times in a row. */
 export type Occurrences = (seen: (passage: number, weight: number) => void) => void
 
-/** @returns the best passages that pass, best first; none that has no word */
+/** @returns the best passages that pass the filter and have one of the words, best first */
 export type WordRanking = (slots: SlotTable, filter: MemoryFilter, limit: number, words: readonly Occurrences[]) => readonly ScoredSlot[]
 
 /** Saturation of repeated words, and the influence of length. */
 const k1 = 1.2
 const b = 0.75
-/** A word that occurs nearly everywhere still counts a little. */
+/** Minimum weight, for a word that occurs almost everywhere. */
 const leastIdf = 1e-6
 
-/** Columns that are reused by the next search: allocating a megabyte for each would keep the garbage collector busy. */
+/** Buffers that are reused by the next search: a new megabyte for each would burden the garbage collector. */
 interface Columns {
-  /** By slot; 0 between two searches. */
+  /** Scores by slot; all 0 between searches. */
   readonly scores: Float64Array
   /** Slots that have a score. */
   readonly scored: Int32Array
-  /** Slots that have the word, and how much it counts there. */
+  /** Slots that have the current word, and its weight there. */
   readonly having: Int32Array
   readonly weights: Float64Array
 }
@@ -48,7 +48,7 @@ export function createWordRanking(): WordRanking {
       const slot = scored[i] as number
       const score = scores[slot] as number
       scores[slot] = 0
-      // Rounding is slow, and changes less than this.
+      // Before rounding, which is slow and changes less than this.
       if (score * (1 + 1e-8) < least || !passes(slot)) continue
       top.add(slot, roundScore(score))
       least = top.least()
@@ -57,7 +57,7 @@ export function createWordRanking(): WordRanking {
   }
 }
 
-/** @param before how many slots have a score @returns how many have one with this word */
+/** @param before number of slots with a score @returns the number after this word */
 function addWord(slots: SlotTable, { scores, scored, having, weights }: Columns, before: number, occurrences: Occurrences): number {
   let count = 0
   occurrences((passage, weight) => {
@@ -85,7 +85,7 @@ function addWord(slots: SlotTable, { scores, scored, having, weights }: Columns,
   return after
 }
 
-/** Sums of the same parts in another order differ in their last digits; scores that are alike must be equal. */
+/** Rounds, because sums of the same numbers in another order differ in their last digits, and such scores must be equal. */
 function roundScore(score: number): number {
   return Number(score.toPrecision(9))
 }

@@ -23,7 +23,7 @@ export async function answerKeys(question: KeyQuestion, deps: KeyDeps): Promise<
     return report(deps, [], 0)
   }
   if (ask === 'change_master') {
-    // The file first: when it is done, both keys still open what is left.
+    // The file first: if this is interrupted afterwards, both keys are still known.
     if (isFileEncrypted(deps)) convert(deps, last)
     const changed = await withSecrets(deps, 'write', async (secrets) => secrets.rewrap(keyFromHex(last)))
     return report(deps, [], changed)
@@ -35,7 +35,7 @@ export async function answerKeys(question: KeyQuestion, deps: KeyDeps): Promise<
   })
 }
 
-/** @returns values of these secrets, where there are some; nothing where there is no store yet */
+/** @returns the values of those secrets that exist; empty if there is no store yet */
 export async function storedSecrets(names: readonly string[], deps: KeyDeps): Promise<Readonly<Record<string, string>>> {
   if (deps.place.url === '' && !existsSync(deps.place.file)) return {}
   return withSecrets(deps, 'read', async (secrets) => {
@@ -68,7 +68,7 @@ async function withSecrets<Result>(deps: KeyDeps, wish: 'read' | 'write', work: 
   })
 }
 
-/** @returns the master key that the data keys are wrapped by; the first one where there are none, or where none fits */
+/** @returns the master key that wraps the data keys; the first one if there are no data keys, or none fits */
 async function masterOf(db: UpkeepConnection, user: UserId, masters: readonly string[]): Promise<Buffer> {
   const keys = masters.map(keyFromHex)
   const [row] = await db.rows('select "id", "wrapped" from "wrapped_key" where "user" = ?', [user])

@@ -19,18 +19,18 @@ import { fileFault, toStoreError } from '../store-fault.ts'
 export interface CipherChoice {
   /** Master keys as 64 hexadecimal digits: the one in use, and the next one while it is being changed. */
   readonly masters: readonly string[]
-  /** A file that is not encrypted is refused, and a new one is made encrypted. */
+  /** Refuses an unencrypted file, and creates new files encrypted. */
   readonly required: boolean
 }
 
-/** @returns the text that the cipher's `key` pragma takes; 256 bits that need no stretching. */
+/** @returns the value of the cipher's `key` pragma: 256 bits, which need no key stretching. */
 export function fileKey(master: string): string {
   return `raw:${Buffer.from(hkdfSync('sha256', Buffer.from(master, 'hex'), '', 'oxbow store file', 32)).toString('hex')}`
 }
 
 const plainHead = 'SQLite format 3\0'
 
-/** @returns whether the file holds something that is not a plain database: one that is encrypted, or damaged. */
+/** @returns whether the file is not empty and not a plain database: it is encrypted, or damaged. */
 export function isEncrypted(path: string): boolean {
   const head = Buffer.alloc(plainHead.length)
   const file = openSync(path, 'r')
@@ -68,16 +68,16 @@ export function assertMayBePlain({ required }: CipherChoice, path: string): void
 
 export interface Conversion {
   readonly path: string
-  /** `masters` opens what is there. */
+  /** `masters` opens the current file. */
   readonly cipher: CipherChoice
-  /** Master key of what shall be; null: plain. */
+  /** Master key of the new file; null for an unencrypted one. */
   readonly to: string | null
 }
 
 /** @throws OxbowError `workspace_busy` while a guest uses the store, `not_found`, `denied` for a wrong key, `store_corrupt` */
 export function convertFile({ path, cipher, to }: Conversion): void {
   if (!existsSync(path)) {
-    throw new OxbowError('not_found', `There is no store at ${path}.`, { hint: 'Start Oxbow once in this workspace to make one.' })
+    throw new OxbowError('not_found', `There is no store at ${path}.`, { hint: 'Start Oxbow once in this workspace to create one.' })
   }
   const lock = lockWorkspace(path)
   const copy = `${path}.converting`
@@ -85,7 +85,7 @@ export function convertFile({ path, cipher, to }: Conversion): void {
     removeDatabase(copy)
     withFile(cipher, path, (raw) => {
       assertSound(raw, path)
-      // The file has everything then, and its log nothing.
+      // Moves everything from the log into the file.
       raw.pragma('wal_checkpoint(TRUNCATE)')
       raw.pragma('journal_mode = DELETE')
     })

@@ -126,7 +126,7 @@ function describeKeeping(holds: Holds): void {
 }
 
 function describeKeys(holds: Holds): void {
-  holds('names and values that cannot be kept are refused', async ({ db }) => {
+  holds('invalid names and values are refused', async ({ db }) => {
     const secrets = secretsOf(db)
     for (const name of ['', '1a', 'a b', "a'; drop table secret", 'a'.repeat(129)]) await assertRejects(secrets.set(name, 'x'), 'bad_input')
     await assertRejects(secrets.set('a', ''), 'bad_input')

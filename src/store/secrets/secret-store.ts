@@ -63,12 +63,12 @@ export interface SecretInfo {
 }
 
 export interface Secrets {
-  /** @throws OxbowError `bad_input` for a name or a value that cannot be kept; `denied` for another master key */
+  /** @throws OxbowError `bad_input` for an invalid name or value; `denied` for another master key */
   set(name: string, value: string): Promise<void>
   /** @returns null when there is none. @throws OxbowError `denied` when it does not open: wrong key, or tampered with. */
   get(name: string): Promise<string | null>
   list(): Promise<readonly SecretInfo[]>
-  /** @returns whether it was there */
+  /** @returns whether it existed */
   remove(name: string): Promise<boolean>
   /** Wraps the data keys by another master key, all in one transaction. @returns how many */
   rewrap(master: Uint8Array): Promise<number>
@@ -76,7 +76,7 @@ export interface Secrets {
   rotateData(): Promise<number>
 }
 
-/** As variables of the environment are named, so that a configuration can name either. */
+/** Names of environment variables are valid, so that a configuration can name either. */
 const namePattern = /^[A-Za-z_][A-Za-z0-9_.-]{0,127}$/
 
 export interface SecretDeps {
@@ -118,7 +118,7 @@ export function openSecrets(deps: SecretDeps): Secrets {
         const [name, id, sealed, at] = row as readonly [string, string, Uint8Array, number]
         await put(name, await unsealed(name, id, sealed), to, at)
       }
-      // Within the transaction in which the last secret has left it.
+      // In the same transaction as the last secret that used it.
       if (rows.length < maxRotatedAtOnce) await db.rows('delete from "wrapped_key" where "user" = ? and "active" = 0 returning 1', [user])
       return rows.length
     })
@@ -127,7 +127,8 @@ export function openSecrets(deps: SecretDeps): Secrets {
     async set(name, value) {
       if (!namePattern.test(name)) throw badInput(`${JSON.stringify(name.slice(0, 128))} cannot be the name of a secret`, nameHint)
       const bytes = Buffer.from(value)
-      if (bytes.length === 0 || bytes.length > maxSecretBytes) throw badInput(`A secret of ${bytes.length} bytes cannot be kept`, sizeHint)
+      if (bytes.length === 0 || bytes.length > maxSecretBytes)
+        throw badInput(`A secret of ${bytes.length} bytes cannot be stored`, sizeHint)
       await db.transaction(async () => put(name, bytes, await keys.active(), clock.now()))
     },
     async get(name) {
@@ -144,7 +145,7 @@ export function openSecrets(deps: SecretDeps): Secrets {
     },
     rewrap: keys.rewrap,
     async rotateData() {
-      // One that was cut off left keys that are no longer active: its new key is finished first.
+      // An interrupted rotation left inactive keys: finish it first.
       const to = (await keys.isUnfinished()) ? await keys.active() : await db.transaction(keys.add)
       let total = 0
       for (let some = maxRotatedAtOnce; some === maxRotatedAtOnce; total += some) some = await sealAnew(to)
@@ -157,7 +158,7 @@ interface DataKeys {
   add(): Promise<DataKey>
   active(): Promise<DataKey>
   byId(id: string): Promise<DataKey | null>
-  /** Whether there are keys that no new secret is sealed under. */
+  /** Whether there are inactive data keys. */
   isUnfinished(): Promise<boolean>
   readonly rewrap: Secrets['rewrap']
 }

@@ -1,10 +1,9 @@
 /**
- * A backup is one file: a SQLite database as any program opens it, behind it archives of files, and behind these its manifest:
+ * A backup is one file: a SQLite database that any program can open, followed by archives of files and a manifest:
  *
  *   <database> <archives> "\n" <manifest as JSON> "\n" "oxbow-backup " <length of the manifest, ten digits> "\n"
  *
- * SQLite knows the length of its database and does not look beyond it. What was cut short has no end, and what was changed has
- * another hash.
+ * SQLite ignores bytes after its last page. A truncated backup lacks the last line, and a changed one has another hash.
  */
 import { Buffer } from 'node:buffer'
 import {
@@ -27,7 +26,7 @@ import { z } from 'zod'
 import { type BackupManifest, type BackupPart, OxbowError } from '../../types/index.ts'
 import { maxManifestBytes } from '../limits.ts'
 
-/** Of the names of backups. */
+/** File name extension of backups. */
 export const backupExtension = '.oxbow-backup'
 
 const mark = 'oxbow-backup '
@@ -61,7 +60,7 @@ const manifestSchema = z.strictObject({
   store: z.string().exactOptional(),
 }) satisfies z.ZodType<BackupManifest>
 
-/** Writes an archive behind what a backup has so far. @param facts what is known of it when its bytes have ended */
+/** Appends an archive to a backup. @param facts called after the last byte */
 export async function appendPart(
   path: string,
   bytes: AsyncIterable<Uint8Array>,
@@ -83,7 +82,7 @@ export function readPart(path: string, { bytes, parts = [] }: BackupManifest, na
   return Readable.from([])
 }
 
-/** Puts the manifest behind a database that is closed and its archives, and sees that all of it is on the disk. */
+/** Appends the manifest to a closed database and its archives, and flushes the file to disk. */
 export async function sealBackup(path: string, facts: Omit<BackupManifest, 'format' | 'hash'>): Promise<BackupManifest> {
   const file = openSync(path, 'r+')
   try {
@@ -101,7 +100,7 @@ export async function sealBackup(path: string, facts: Omit<BackupManifest, 'form
   }
 }
 
-/** BLAKE3 of so many bytes of a file. */
+/** BLAKE3 of a range of a file. */
 async function hashOf(path: string, bytes: number, from = 0): Promise<string> {
   const { createBLAKE3 } = await import('hash-wasm')
   const blake3 = (await createBLAKE3()).init()
@@ -111,28 +110,28 @@ async function hashOf(path: string, bytes: number, from = 0): Promise<string> {
   return blake3.digest('hex')
 }
 
-/** @throws OxbowError `bad_input` that says what is wrong with the file: none, no backup, cut short, or changed. */
+/** Verifies all hashes. @throws OxbowError `not_found`, or `bad_input` for a file that is not a backup, truncated or changed. */
 export async function readBackup(path: string): Promise<BackupManifest> {
   const manifest = readManifest(path)
   let from = 0
   for (const { bytes, hash } of [manifest, ...(manifest.parts ?? [])]) {
     if ((await hashOf(path, bytes, from)) !== hash)
-      throw notUsable(path, 'its content is not what was backed up: it was changed or is damaged')
+      throw notUsable(path, 'its content does not match its hash: it was changed or is damaged')
     from += bytes
   }
   return manifest
 }
 
-/** The manifest alone, without looking at the database before it. */
+/** Reads the manifest without verifying the content. */
 export function readManifest(path: string): BackupManifest {
   const file = openBackup(path)
   try {
     const stat = fstatSync(file)
-    if (!stat.isFile()) throw notUsable(path, 'it is no file')
+    if (!stat.isFile()) throw notUsable(path, 'it is not a file')
     const { size } = stat
     const end = readAt(file, size - endBytes, endBytes)
     const length = Number(end.slice(mark.length))
-    if (!end.startsWith(mark) || !Number.isInteger(length)) throw notUsable(path, 'it is cut short, or no backup at all')
+    if (!end.startsWith(mark) || !Number.isInteger(length)) throw notUsable(path, 'it is truncated, or not a backup')
     const from = size - endBytes - 1 - length
     if (length > maxManifestBytes || from < 1) throw notUsable(path, 'its end is damaged')
     const parsed = manifestSchema.safeParse(parseJson(readAt(file, from, length)))
@@ -152,7 +151,7 @@ function openBackup(path: string): number {
     return openSync(path, 'r')
   } catch (cause) {
     throw new OxbowError('not_found', `There is no backup at ${path} that can be read.`, {
-      hint: 'List those there are with `oxbow store status`.',
+      hint: '`oxbow store status` lists the backups.',
       cause,
     })
   }
@@ -174,11 +173,11 @@ function parseJson(text: string): unknown {
 
 function notUsable(path: string, why: string): OxbowError {
   return new OxbowError('bad_input', `The backup ${path} cannot be used: ${why}.`, {
-    hint: 'Use another backup: `oxbow store status` lists those there are. Nothing was changed.',
+    hint: 'Use another backup: `oxbow store status` lists them. Nothing was changed.',
   })
 }
 
-/** Backups in a folder, the newest first, without reading what is in them. */
+/** Paths of the backups in a folder, newest first by name; does not open them. */
 export function backupsIn(folder: string): readonly string[] {
   if (!existsSync(folder)) return []
   const names = readdirSync(folder).filter((name) => name.endsWith(backupExtension))
@@ -188,7 +187,7 @@ export function backupsIn(folder: string): readonly string[] {
     .map((name) => join(folder, name))
 }
 
-/** A time that sorts, for the name of a file. */
+/** A timestamp for file names that sorts by time. */
 export function stamp(ms: number): string {
   return new Date(ms).toISOString().replaceAll(/[-:.]/g, '')
 }

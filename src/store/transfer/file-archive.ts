@@ -17,7 +17,7 @@ import { OxbowError } from '../../types/index.ts'
 import { maxArchiveDepth, maxArchiveEntries, maxArchivedConfigBytes, maxArchiveNameBytes, sealedPieceBytes } from '../limits.ts'
 import { open, seal } from '../secrets/secret-store.ts'
 
-/** What `tar-stream` has read of an entry: it fills in what an archive leaves out. */
+/** Header of an entry; `tar-stream` fills in missing fields. */
 type Header = Headers & { readonly mode: number; readonly mtime: Date; readonly size: number }
 
 export interface ArchiveCounts {
@@ -104,7 +104,7 @@ async function packFile(pack: Pack, name: string, path: string, counts: Counts):
     for (let left = stat.size; left > 0;) {
       const piece = Buffer.alloc(Math.min(left, readBytes))
       const bytesRead: number = isShort ? 0 : (await file.read(piece, 0, piece.length, stat.size - left)).bytesRead
-      // A file that was truncated meanwhile is padded with zeros, because its length was already written.
+      // A file that becomes shorter is padded with zeros, because its length is already written.
       isShort ||= bytesRead === 0
       const part = isShort ? piece : piece.subarray(0, bytesRead)
       left -= part.length
@@ -154,7 +154,7 @@ export async function unpackFiles(bytes: AsyncIterable<Uint8Array>, target: Unpa
     const parent = parts.slice(0, -1).join('/')
     // The parent must be a folder from the archive, not a link with the same name.
     if (folder === '' || (parts.length > 1 && !made.has(parent)) || (parts.length === 1 && header.type !== 'directory'))
-      throw unusable(`its entry ${JSON.stringify(header.name)} is not in a folder of it`)
+      throw unusable(`its entry ${JSON.stringify(header.name)} is outside of its folders`)
     const path = join(folder, ...parts.slice(1))
     if (header.type === 'directory') {
       await mkdir(path, { mode: 0o700 })
@@ -211,7 +211,7 @@ function archiveKey(root: string): Uint8Array {
 export async function* sealPieces(bytes: AsyncIterable<Uint8Array>, root: string, id: string): AsyncGenerator<Uint8Array> {
   const key = archiveKey(root)
   let index = 0
-  let held: Buffer = Buffer.alloc(0)
+  let buffered: Buffer = Buffer.alloc(0)
   const piece = (part: Uint8Array, isLast: boolean): Uint8Array => {
     const sealed = seal(key, part, ['backup', id, String(index++), isLast ? 'last' : 'more'])
     const length = Buffer.alloc(4)
@@ -219,10 +219,11 @@ export async function* sealPieces(bytes: AsyncIterable<Uint8Array>, root: string
     return Buffer.concat([length, sealed])
   }
   for await (const part of bytes) {
-    held = Buffer.concat([held, part])
-    for (; held.length > sealedPieceBytes; held = held.subarray(sealedPieceBytes)) yield piece(held.subarray(0, sealedPieceBytes), false)
+    buffered = Buffer.concat([buffered, part])
+    for (; buffered.length > sealedPieceBytes; buffered = buffered.subarray(sealedPieceBytes))
+      yield piece(buffered.subarray(0, sealedPieceBytes), false)
   }
-  yield piece(held, true)
+  yield piece(buffered, true)
 }
 
 /** @param roots the one that opens the first piece is used. @throws OxbowError `denied` when none does, `bad_input` when a later piece does not open */
@@ -230,7 +231,7 @@ export async function* openPieces(bytes: AsyncIterable<Uint8Array>, roots: reado
   let keys = roots.map(archiveKey)
   let index = 0
   let isOver = false
-  let held: Buffer = Buffer.alloc(0)
+  let buffered: Buffer = Buffer.alloc(0)
   const opened = (sealed: Uint8Array): Uint8Array => {
     for (const [place, end] of [
       [String(index), 'more'],
@@ -251,16 +252,16 @@ export async function* openPieces(bytes: AsyncIterable<Uint8Array>, roots: reado
     })
   }
   for await (const part of bytes) {
-    held = Buffer.concat([held, part])
-    while (held.length >= 4) {
-      const length = held.readUInt32BE(0)
+    buffered = Buffer.concat([buffered, part])
+    while (buffered.length >= 4) {
+      const length = buffered.readUInt32BE(0)
       if (length > sealedPieceBytes + 64 || isOver) throw unusable('an encrypted part is damaged')
-      if (held.length < 4 + length) break
-      yield opened(held.subarray(4, 4 + length))
-      held = held.subarray(4 + length)
+      if (buffered.length < 4 + length) break
+      yield opened(buffered.subarray(4, 4 + length))
+      buffered = buffered.subarray(4 + length)
     }
   }
-  if (!isOver || held.length > 0) throw unusable('an encrypted part is truncated')
+  if (!isOver || buffered.length > 0) throw unusable('an encrypted part is truncated')
 }
 
 function unusable(why: string): OxbowError {

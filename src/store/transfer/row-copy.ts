@@ -58,7 +58,7 @@ export async function* pagesOf(
   }
 }
 
-/** Within a transaction of the caller. */
+/** Runs within a transaction of the caller. */
 export async function insertRows(db: UpkeepConnection, table: string, columns: readonly Column[], rows: readonly Row[]): Promise<void> {
   const names = quoted(...columns.map(({ name }) => name))
   const one = `(${columns.map(() => '?').join(', ')})`

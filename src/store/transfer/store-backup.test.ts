@@ -39,7 +39,7 @@ function restoredContentOf(path: string): string {
   return contentOf(path)
 }
 
-test('a backup of a store that is written meanwhile is a moment of it, says what it holds, and verifies', async () => {
+test('a backup of a store that is being written is a consistent snapshot, reports its content, and verifies', async () => {
   await using files = storeFolder()
   await filled(files)
   const place = placeIn(files.folder)
@@ -86,11 +86,11 @@ test('a restored store is what was backed up, in every table, and goes on; what 
   )
 })
 
-test('a folder is no backup, and a name or a folder that the disk refuses is said to be refused', async () => {
+test('a folder is not a backup, and a path that the file system refuses is reported as such', async () => {
   await using files = storeFolder()
   await filled(files)
   const place = placeIn(files.folder)
-  await assertRejects(ask(place, { ask: 'restore', path: files.folder, replace: false, by: 'ann' }), 'bad_input', /it is no file/)
+  await assertRejects(ask(place, { ask: 'restore', path: files.folder, replace: false, by: 'ann' }), 'bad_input', /it is not a file/)
   for (const name of ['x'.repeat(300), 'x'.repeat(250)]) {
     await assertRejects(ask(place, { ask: 'backup', path: join(files.folder, name) }), 'store_failed', /cannot be written \(ENAMETOOLONG\)/)
   }
@@ -119,7 +119,7 @@ test('a backup is restored where no store is', async () => {
   )
 })
 
-test('a backup that would run something with each write, or puts another table before ours, is refused', async () => {
+test('a backup with a trigger or a view is refused', async () => {
   const hostile = [
     `create trigger quiet after update on session begin update session set labels = '' where rowid = new.rowid; end`,
     'create view free as select * from session',
@@ -136,13 +136,13 @@ test('a backup that would run something with each write, or puts another table b
     await assertRejects(
       ask(placeIn(empty.folder), { ask: 'restore', path, replace: false, by: 'ann' }),
       'bad_input',
-      /holds a (trigger|view)/,
+      /contains a (trigger|view)/,
     )
     assert.equal(existsSync(empty.path), false)
   }
 })
 
-test('a backup that is cut short, changed, or of somebody else is refused, and the store is not touched', async () => {
+test('a backup that is truncated, changed or of another user is refused, and the store stays unchanged', async () => {
   await using files = storeFolder()
   await filled(files)
   const place = placeIn(files.folder)
@@ -154,7 +154,7 @@ test('a backup that is cut short, changed, or of somebody else is refused, and t
     writeFileSync(path, bytes)
     await assertRejects(ask(place, { ask: 'restore', path, replace: true, by: 'ann' }), 'bad_input', why)
   }
-  for (const length of [0, 10, 5_000, good.length - 1, good.length - 30]) await refused(good.subarray(0, length), /cut short|damaged/)
+  for (const length of [0, 10, 5_000, good.length - 1, good.length - 30]) await refused(good.subarray(0, length), /truncated|damaged/)
   const middle = Buffer.from(good)
   middle[20_000] = (middle[20_000] ?? 0) ^ 1
   await refused(middle, /changed or is damaged/)
@@ -180,7 +180,7 @@ test('a backup that is cut short, changed, or of somebody else is refused, and t
   assert.equal(existsSync(`${files.path}.restoring`), false)
 })
 
-test('a backup whose checksum is right but whose chain does not hold is refused', async () => {
+test('a backup with a valid checksum but a broken chain is refused', async () => {
   await using files = storeFolder()
   await filled(files)
   tamper(files.path, `update journal set actor = 'mallory' where seq = 7`)
@@ -219,13 +219,13 @@ test('of older backups as many are kept as are asked for, and nothing else in th
   for (const kept of [second.path, path, notes]) assert.equal(existsSync(kept), true, kept)
 })
 
-test('a backup never replaces a file, and a damaged store is kept whole when it is replaced', async () => {
+test('a backup never replaces a file, and a replaced store is kept even when it is damaged', async () => {
   await using files = storeFolder()
   await filled(files)
   const place = placeIn(files.folder)
   const path = join(files.folder, 'backup')
   await ask(place, { ask: 'backup', path })
-  await assertRejects(ask(place, { ask: 'backup', path }), 'bad_input', /There is a file/)
+  await assertRejects(ask(place, { ask: 'backup', path }), 'bad_input', /already exists/)
   await assertRejects(ask(place, { ask: 'backup', path: files.folder }), 'bad_input', /is a folder/)
   const lost = join(files.folder, 'no such folder')
   await assertRejects(

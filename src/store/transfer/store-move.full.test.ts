@@ -100,7 +100,7 @@ test('a move that was stopped goes on where it stopped; one whose source was wri
   // Half of it is no store: neither is it taken for one, nor is it moved into by others.
   const resumed = await ask<MoveReport>(place, { ask: 'move', to: database.url })
   assert.deepEqual([resumed.resumed, resumed.rows['session']], [true, 6])
-  await assertRejects(ask(place, { ask: 'move', to: database.url }), 'bad_input', /has rows of this user already/)
+  await assertRejects(ask(place, { ask: 'move', to: database.url }), 'bad_input', /already has rows of this user/)
 
   await using other = await postgres.database()
   await assert.rejects(ask(place, { ask: 'move', to: other.url }, stopAt('comparing journal')), /planted/)
@@ -155,7 +155,7 @@ test('a move is refused while a guest works, on either side, and to where the st
   await guest.opened()
   await assertRejects(ask(place, { ask: 'move', to: database.url }), 'workspace_busy')
   await guest.close()
-  await assertRejects(ask(place, { ask: 'move', to: 'file' }), 'bad_input', /is there already/)
+  await assertRejects(ask(place, { ask: 'move', to: 'file' }), 'bad_input', /is already there/)
   await assertRejects(ask(place, { ask: 'move', to: 'postgres://nobody@127.0.0.1:1/none' }), 'store_failed')
 })
 
@@ -192,7 +192,7 @@ test(
     const { path } = await ask<BackupReport>(place, { ask: 'backup', path: '' })
     await assertWorks(place, 66)
     const restore = { ask: 'restore', path, replace: true, by: 'ann' } as const
-    for (const last of ['session', 'words of memory', 'comparing zoey']) {
+    for (const last of ['session', 'indexing memory', 'comparing zoey']) {
       const meanwhile: Promise<unknown>[] = []
       const stop = {
         tell(what: string) {

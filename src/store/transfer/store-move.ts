@@ -1,8 +1,8 @@
 /**
  * Moves all rows of a user from one database to another; the source is only read. Rows are copied in batches, each with a cursor in
  * one transaction of the target, so that a copy that was killed resumes; at the end every table is compared by checksum, and the
- * chain of the journal is verified in the target. A target that still has cursors is unfinished. Backups and restores copy rows
- * the same way.
+ * chain of the journal is verified in the target. A target that still has cursors is incomplete. Backups and
+ * restores copy rows the same way.
  */
 import { existsSync, readFileSync, renameSync, rmSync } from 'node:fs'
 import { type MoveReport, OxbowError, type UserId, writeWhole } from '../../types/index.ts'
@@ -31,11 +31,11 @@ import { type Column, columnsOf, insertRows, pagesOf, sumOf } from './row-copy.t
 interface MoveQuestion {
   /** An address, or `file`. */
   readonly to: string
-  /** A file that has rows is kept under another name. */
+  /** Whether to replace a file that has rows; it is renamed and kept. */
   readonly replace?: boolean
 }
 
-/** A database whose tables may still have to be made. */
+/** A database that may not have tables yet. */
 export async function openTarget(target: StorePlace): Promise<UpkeepConnection> {
   if (target.url !== '') return connectStore(target, 'write')
   return connectSqlite(target.file, 'write', target.cipher)
@@ -44,7 +44,7 @@ export async function openTarget(target: StorePlace): Promise<UpkeepConnection> 
 /** A backup of Postgres: all rows of the user in a new file. */
 export async function copyRows(deps: UpkeepDeps, source: UpkeepConnection, path: string): Promise<void> {
   await using(connectSqlite(path, 'write', deps.place.cipher), async (db) => {
-    // What is written meanwhile is left out: all tables are read as they were at one moment.
+    // All tables are read in one snapshot; later writes are left out.
     await source.exec('begin isolation level repeatable read read only')
     try {
       await copyAll(deps, source, db)
@@ -73,7 +73,7 @@ export async function copyAll(deps: UpkeepDeps, source: UpkeepConnection, target
     if (total === undefined) continue
     await copyTable({ source, target, user, tell: (done) => tell(table.name, done, total) }, table)
   }
-  tell('words of memory', 0, 0)
+  tell('indexing memory', 0, 0)
   await indexMemory(target, user)
   for (const table of storeTables) {
     if (counts[table.name] === undefined) continue
@@ -128,10 +128,10 @@ async function sameColumns(source: UpkeepConnection, target: UpkeepConnection, t
   return ours
 }
 
-/** @returns whether an unfinished move of the same rows goes on. An unfinished move of others begins anew. */
+/** @returns whether this resumes an unfinished move of the same rows. An unfinished move of other rows starts over. */
 async function prepareTarget(source: UpkeepConnection, target: UpkeepConnection, user: string): Promise<boolean> {
   await makeCursors(target)
-  // A source that was written since has another head, and what was copied of it is not the beginning of what it is now.
+  // If the source was written since, its head differs and the copied rows may be out of date.
   const head = await headOf(source, user)
   const identity = JSON.stringify([source.where, head, await rowCounts(source, user)])
   const [begun] = await target.rows(`select source from move_cursor where "user" = ? and "table" = ''`, [user])
@@ -180,7 +180,7 @@ export async function forget(db: UpkeepConnection, user: string): Promise<void> 
 }
 
 export function notEmpty(db: UpkeepConnection, hint: string): OxbowError {
-  return new OxbowError('bad_input', `${db.where} has rows of this user already.`, { hint })
+  return new OxbowError('bad_input', `${db.where} already has rows of this user.`, { hint })
 }
 
 export function notTheSame(what: string): OxbowError {
@@ -189,12 +189,12 @@ export function notTheSame(what: string): OxbowError {
   })
 }
 
-/** Makes the full-text index of memory anew from the passages: an index is never copied. */
+/** Rebuilds the full-text index of memory from the passages: an index is never copied. */
 
 export async function indexMemory(db: UpkeepConnection, user: string): Promise<void> {
   const owner = user as UserId
   if (!isSqlite(db)) {
-    // Loaded with the first Postgres.
+    // Loaded only for Postgres.
     const postings = await import('../postgres/posting-index.ts')
     await db.transaction(async () => {
       await db.rows('delete from memory_posting where "user" = ?', [user])
@@ -214,14 +214,14 @@ function isSqlite(db: UpkeepConnection): db is SqliteConnection {
   return db.dialect === 'sqlite'
 }
 
-/** @throws OxbowError `bad_input` for a target that is not empty, or is where the store is already */
+/** @throws OxbowError `bad_input` for a target that is not empty or is the current store */
 export async function moveStore(deps: UpkeepDeps, { to, replace = false }: MoveQuestion): Promise<MoveReport> {
   const { place, now } = deps
   const began = now()
   const target: StorePlace = { ...place, url: to === 'file' ? '' : to }
   if (target.url === place.url)
-    throw new OxbowError('bad_input', 'The store is there already.', {
-      hint: to === 'file' ? 'Name the address of a database to move it there.' : 'Name another address, or `file` for the workspace.',
+    throw new OxbowError('bad_input', 'The store is already there.', {
+      hint: to === 'file' ? 'Name the address of a database to move it to.' : 'Name another address, or `file` for the workspace.',
     })
   return aloneWith(place, 'read', async (source) => {
     const kept = to === 'file' && replace ? await setAside(place, stamp(now())) : null
@@ -238,7 +238,7 @@ export async function moveStore(deps: UpkeepDeps, { to, replace = false }: MoveQ
   })
 }
 
-/** A file with rows, and not what an interrupted move has left, makes room for the store that comes back. @returns where it is kept */
+/** Renames an old file with rows, so that the store can move back; the rest of an interrupted move is not kept. @returns its new path */
 async function setAside({ file, user, cipher }: StorePlace, time: string): Promise<string | null> {
   if (!existsSync(file)) return null
   const isOld = await using(connectSqlite(file, 'write', cipher), async (db) => !(await hasCursors(db, user)) && (await isFilled(db, user)))
@@ -248,16 +248,16 @@ async function setAside({ file, user, cipher }: StorePlace, time: string): Promi
   return kept
 }
 
-/** What stands beside a file whose rows were moved to a database. */
+/** Note beside a file whose rows were moved to a database. */
 interface MovedNote {
   readonly to: string
   readonly at: number
-  /** A guest has written to that database: the file is out of date. */
+  /** True when a guest has written to that database, so the file is out of date. */
   readonly isUsed: boolean
 }
 
 /**
- * Notes that a store was moved is in use, and refuses the file that it was moved from: what happened since is not in it.
+ * Notes that a moved store is in use, and refuses the file that it was moved from, which lacks everything since.
  * @throws OxbowError `bad_config`
  */
 export function checkMoved(place: StorePlace): void {

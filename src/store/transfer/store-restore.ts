@@ -1,4 +1,4 @@
-/** Replaces a store by a backup, with its files. */
+/** Replaces a store and its files by a backup. */
 import { existsSync, linkSync, mkdirSync, renameSync, rmSync } from 'node:fs'
 import { copyFile, truncate } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
@@ -43,7 +43,7 @@ import { dropStaged, hasPlan, previewFiles, stageFiles, takePlaces, writePlan } 
 type RestoreQuestion = StoreQuestion & { readonly ask: 'restore' }
 
 /**
- * Changes nothing before the whole backup was verified: its hash, its pages and its chain. The restore is recorded in the restored
+ * Changes nothing before the whole backup is verified: its hash, its pages and its chain. The restore is recorded in the restored
  * journal, and signed by the runner before the old journal is replaced.
  * @throws OxbowError `bad_input` for an invalid backup, or a store that is not empty
  */
@@ -72,7 +72,7 @@ export async function restoreStore(deps: UpkeepDeps, question: RestoreQuestion):
       const current = await currentStore(place)
       if (current.hasRows && !replace) throw notReplaced(`The store ${current.where} is not empty.`)
       const full = changes.find(({ change }) => change === 'replaced')
-      if (full !== undefined && !replace) throw notReplaced(`There is ${full.path} already.`)
+      if (full !== undefined && !replace) throw notReplaced(`${full.path} already exists.`)
       await makeReady(deps, copy, manifest.head)
       const restore = { call: newId(), from: current.head, to: manifest.head }
       await appendRestore(deps, copy, restore, { by, manifest })
@@ -149,7 +149,7 @@ async function appendRestore(
 
 function notReplaced(why: string): OxbowError {
   return new OxbowError('bad_input', why, {
-    hint: 'Add --replace to replace it by the backup; a copy of the current state is kept.',
+    hint: 'Add --replace to replace it with the backup; a copy of the current state is kept.',
   })
 }
 
@@ -160,7 +160,7 @@ async function makeReady(deps: UpkeepDeps, copy: string, head: { readonly seq: n
     if (found?.[0] !== 'ok') throw notWhole(String(found?.[0]))
     // Oxbow creates neither. A trigger would run with each write, and a view could replace a table, unnoticed by checks of rows.
     const [code] = await db.rows("select type from sqlite_master where type in ('trigger', 'view') limit 1")
-    if (code !== undefined) throw notWhole(`it holds a ${String(code[0])}, which no store of Oxbow has`)
+    if (code !== undefined) throw notWhole(`it contains a ${String(code[0])}, which Oxbow never creates`)
     await migrate(db.migration, { now: deps.now, withoutCopy: true })
     const own = await headOf(db, deps.place.user)
     if (own.seq !== head.seq || own.hash !== head.hash) throw notWhole('its journal does not end where its manifest says')

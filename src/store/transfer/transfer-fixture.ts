@@ -1,4 +1,4 @@
-/** A store with something of everything in it, and what upkeep of it needs. */
+/** A store with rows of every kind, and the dependencies of its upkeep. */
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { emptyChain, type SessionId, type StoreQuestion, type UserId } from '../../types/index.ts'
@@ -12,7 +12,7 @@ import { type OpeningStore, plainSession, type Store } from '../store.ts'
 import { answerStore } from '../upkeep/on-demand.ts'
 import type { StorePlace, UpkeepDeps } from '../upkeep/connection.ts'
 
-/** Texts that databases have fallen over: NUL, quotes, all planes, what looks like a marker. */
+/** Texts that have broken databases: NUL, quotes, all planes, things that look like placeholders. */
 const oddTexts = ['a\0b', `o'"x`, '漢字 🦬 é', '\u0001 1', '', '\\x00']
 
 export function openAt({ file, url, user }: StorePlace): Promise<OpeningStore> {
@@ -21,7 +21,7 @@ export function openAt({ file, url, user }: StorePlace): Promise<OpeningStore> {
     : openPostgresStore({ url, user, durability: 'normal', pool: 3 })
 }
 
-/** Appends and remembers. @param count of records beside the odd ones */
+/** Appends records and adds memories. @param count of records besides the unusual ones */
 export async function fillStore(store: Store, count: number): Promise<void> {
   const body = (i: number): string => JSON.stringify('x'.repeat((i * 37) % 6_000))
   await Promise.all(
@@ -55,7 +55,7 @@ export function placeIn(folder: string, url = '', user: UserId = ann): StorePlac
   return { user, file: join(folder, 'oxbow.db'), url, backups: join(folder, 'backups') }
 }
 
-/** Asks as `oxbow store` does, but in this process. */
+/** Runs a verb of `oxbow store` in this process. */
 export async function ask<Report extends object>(
   place: StorePlace,
   question: StoreQuestion,
@@ -75,7 +75,7 @@ export function depsOf(place: StorePlace, more: Partial<UpkeepDeps> = {}): Upkee
   }
 }
 
-/** What the kernel's audit does, in short. */
+/** A short version of the kernel's audit. */
 async function chainProblems(place: StorePlace): Promise<readonly string[]> {
   if (place.url === '' && !existsSync(place.file)) return ['no file']
   const store = await (place.url === ''
@@ -86,7 +86,7 @@ async function chainProblems(place: StorePlace): Promise<readonly string[]> {
     let head: { readonly seq: number; readonly hash: string } = emptyChain
     for (const record of await store.records({ order: 'oldest_first', limit: 10_000, hydrate: false })) {
       const good = record.seq === head.seq + 1 && record.previous === head.hash && recordHolds(hash, place.user, record) === true
-      if (!good) return [`record ${record.seq} does not hold`]
+      if (!good) return [`record ${record.seq} does not verify`]
       head = record
     }
     return []

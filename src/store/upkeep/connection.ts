@@ -16,13 +16,13 @@ import { toStoreError } from '../store-fault.ts'
 
 export interface TableFacts {
   readonly name: string
-  /** Rows are copied and compared in its order. Begins with `user`: a user's rows stand together. */
+  /** Rows are copied and compared in this order. Begins with `user`, so that a user's rows are adjacent. */
   readonly key: readonly string[]
 }
 
 const tableOf = (name: string, ...key: readonly string[]): TableFacts => ({ name, key: ['user', ...key] })
 
-/** The journal goes first: what else there is follows from it. */
+/** The journal comes first, because the other tables are derived from it. */
 export const storeTables: readonly TableFacts[] = [
   tableOf('journal', 'seq'),
   tableOf('blob', 'hash'),
@@ -44,24 +44,24 @@ export const storeTables: readonly TableFacts[] = [
   tableOf('zoey', 'kind', 'id'),
 ]
 
-/** Follows from the others and is made anew, never copied. */
+/** Tables that are derived from the others: rebuilt, never copied. */
 export const madeTables: ReadonlySet<string> = new Set(['memory_posting', 'memory_near'])
 
-/** Tables that are no user's: what steps ran, and how far a move has come. */
+/** Tables without a user: applied migrations, and the progress of a move. */
 export const ownTables: ReadonlySet<string> = new Set(['migration', 'move_cursor'])
 
 export type Value = string | number | Uint8Array | null
 
-/** `read`: tables must be up to date. `write`: steps may still have to run. `any version`: only to look at what it is. */
+/** `read`: tables must be up to date. `write`: migrations may be pending. `any version`: to inspect the store only. */
 export type Wish = 'read' | 'write' | 'any version'
 
 /** Failures are OxbowErrors. */
 export interface UpkeepConnection {
   readonly dialect: Dialect
-  /** Names it to a person, without a password. */
+  /** Location of the store for a person, without a password. */
   readonly where: string
   readonly migration: MigrationDriver
-  /** `?` in the statement stands for a value. */
+  /** @param sql with `?` for each value */
   rows(sql: string, values?: readonly Value[]): Promise<readonly (readonly Value[])[]>
   exec(sql: string): Promise<void>
   transaction<Result>(work: () => Promise<Result>): Promise<Result>
@@ -76,7 +76,7 @@ export async function countOf(db: UpkeepConnection, sql: string, values: readonl
   return Number((await db.rows(sql, values))[0]?.[0] ?? 0)
 }
 
-/** Names of all tables that a step made; not the parts that a full-text index is kept in. */
+/** Names of all tables made by migrations, without the internal tables of a full-text index. */
 export async function tableNames(db: UpkeepConnection): Promise<ReadonlySet<string>> {
   const rows = await db.rows(
     db.dialect === 'sqlite'
@@ -91,7 +91,7 @@ export async function headOf(db: UpkeepConnection, user: string): Promise<{ read
   return row === undefined ? { seq: 0, hash: '0'.repeat(64) } : { seq: Number(row[0]), hash: String(row[1]) }
 }
 
-/** Rows of the user, by table; without tables that are not there yet, or were nobody's when they were made. */
+/** Number of the user's rows by table; omits tables that do not exist yet or have no column `user`. */
 export async function rowCounts(db: UpkeepConnection, user: string): Promise<Readonly<Record<string, number>>> {
   const there = await tableNames(db)
   const counts: Record<string, number> = {}
@@ -133,7 +133,7 @@ export function connectSqlite(path: string, wish: Wish, cipher?: CipherChoice): 
     migration: driver,
     rows: (sql, values = []) =>
       typed(() => {
-        // Constants of a template are bound as they are.
+        // Values of a template are bound unchanged.
         const statement = database.prepare({ sql, parameters: values })
         if (!writes.test(sql)) return statement.rows({})
         statement.run({})
@@ -145,14 +145,14 @@ export function connectSqlite(path: string, wish: Wish, cipher?: CipherChoice): 
   }
 }
 
-/** Those that give rows back are asked as reads are. */
+/** better-sqlite3 has separate methods for statements that return rows. */
 const writes = /^(insert|delete|update) (?!.* returning )/s
 
 export interface PostgresConnection extends UpkeepConnection {
   readonly session: PostgresSession
 }
 
-/** @throws OxbowError for an address that is none, a server that refuses, or tables that are not usable */
+/** @throws OxbowError for an invalid address, a server that refuses, or tables that are not usable */
 export async function connectPostgres(address: string, wish: Wish): Promise<PostgresConnection> {
   const [{ openPgDriver }, { parseAddress }, { postgresFault }, { postgresMigrationDriver }] = await Promise.all([
     import('../postgres/postgres-session.ts'),
@@ -175,7 +175,7 @@ export async function connectPostgres(address: string, wish: Wish): Promise<Post
     await driver.close()
   }
   try {
-    // Copying a large table takes as long as it takes.
+    // Copying a large table may take any time.
     await typed(() => session.exec('set statement_timeout = 0; set idle_in_transaction_session_timeout = 0'))
     const migration = postgresMigrationDriver(session, shown)
     const db: PostgresConnection = {
@@ -196,7 +196,7 @@ export async function connectPostgres(address: string, wish: Wish): Promise<Post
   }
 }
 
-/** `?` becomes `$1`, `$2` …; no statement of upkeep has one in a text. */
+/** Replaces `?` by `$1`, `$2` …; no statement of upkeep contains one in a string. */
 function numbered(sql: string): string {
   let count = 0
   return sql.replaceAll('?', () => `$${++count}`)
@@ -204,21 +204,21 @@ function numbered(sql: string): string {
 
 export interface StorePlace {
   readonly user: UserId
-  /** The file in the workspace, which may not be there. */
+  /** The file in the workspace, which may not exist. */
   readonly file: string
-  /** The address of Postgres when the store is there; else empty. */
+  /** The address of Postgres; empty when the store is the file. */
   readonly url: string
   /** The same without its password, for people. */
   readonly shownUrl?: string
-  /** Where backups go when no path is given, and where they are looked for. */
+  /** Folder of backups: for a backup without a path, and for listing them. */
   readonly backups: string
-  /** Where the file may be encrypted. */
+  /** Set when the file may be encrypted. */
   readonly cipher?: CipherChoice
 }
 
 export type Tell = (what: string, done: number, total: number) => void
 
-/** Heads of the journal that is replaced and of the one that replaces it, and the call under which that one says so. */
+/** Heads of the replaced and of the restored journal, and the call under which the restored one records the restore. */
 export interface SignedRestore {
   readonly call: string
   readonly from: ChainHead
@@ -231,8 +231,8 @@ export interface UpkeepDeps {
   readonly now: () => number
   readonly tell: Tell
   /**
-   * Has the runner sign that the journal is about to be replaced. Resolves when that is on the disk.
-   * @throws OxbowError when it is not: nothing may be replaced then
+   * Lets the runner sign that the journal is about to be replaced. Resolves when the signature is on the disk.
+   * @throws OxbowError when it cannot be written: nothing may be replaced then
    */
   readonly signRestore: (restore: SignedRestore) => Promise<void>
   /**
@@ -242,7 +242,7 @@ export interface UpkeepDeps {
   readonly verifyChain: (at: { readonly file: string } | { readonly url: string }) => Promise<readonly string[]>
 }
 
-/** @throws OxbowError `not_found` where there is no store yet */
+/** @throws OxbowError `not_found` if there is no store yet */
 export async function connectStore(place: StorePlace, wish: Wish): Promise<UpkeepConnection> {
   if (place.url !== '') {
     return connectPostgres(place.url, wish)
@@ -261,7 +261,7 @@ export async function alone<Result>(place: StorePlace, work: () => Promise<Resul
   }
 }
 
-/** The same with its store open: also no guest of the user on another machine, where that is Postgres. */
+/** The same with an open connection; in Postgres this also excludes the user's guests on other machines. */
 export async function aloneWith<Result>(place: StorePlace, wish: Wish, work: (db: UpkeepConnection) => Promise<Result>): Promise<Result> {
   return alone(place, () =>
     using(connectStore(place, wish), async (db) => {
@@ -283,7 +283,7 @@ export async function assertNobodyWrites(db: UpkeepConnection, user: UserId): Pr
 
 type Opening = UpkeepConnection | Promise<UpkeepConnection>
 
-/** Closes it, whatever becomes of the work. */
+/** Runs `work` and always closes the connection. */
 export async function using<Result>(opening: Opening, work: (db: UpkeepConnection) => Promise<Result>): Promise<Result> {
   const db = await opening
   try {
@@ -295,6 +295,6 @@ export async function using<Result>(opening: Opening, work: (db: UpkeepConnectio
 
 function noStore(file: string): OxbowError {
   return new OxbowError('not_found', `There is no store at ${file}.`, {
-    hint: 'Start Oxbow once in this workspace to make one, or restore a backup.',
+    hint: 'Start Oxbow once in this workspace to create one, or restore a backup.',
   })
 }

@@ -31,7 +31,7 @@ function planFile({ file }: StorePlace): string {
   return join(dirname(file), 'restore-plan.json')
 }
 
-/** Finishes or undoes a restore that was interrupted; costs one look at a file that is not there. */
+/** Finishes or undoes an interrupted restore; without one, this costs a check for a file. */
 async function finishRestore(place: StorePlace): Promise<void> {
   if (!existsSync(planFile(place))) return
   await (await import('../transfer/workspace-files.ts')).finishRestore(place)

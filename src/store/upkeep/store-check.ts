@@ -8,7 +8,7 @@ import { connectStore, countOf, tableNames, type UpkeepConnection, type UpkeepDe
 
 const restore = 'Copy the internal folder to a safe place, then restore a backup: `oxbow store restore PATH --replace`.'
 
-/** Rows that name others, and where those must be. */
+/** Tables whose rows refer to rows of another table. */
 const references: readonly (readonly [table: string, needs: string, on: string])[] = [
   ['message', 'journal', 'b.seq = a.seq'],
   ['open_call', 'journal', 'b.seq = a.seq'],
@@ -27,7 +27,7 @@ export async function verifyStore(deps: UpkeepDeps): Promise<StoreVerifyReport> 
       try {
         problems.push(...(await look()))
       } catch (error) {
-        // A page that cannot be read is an answer, too.
+        // An unreadable page is a result, too.
         const why = isOxbowError(error) ? error.message : String(error)
         problems.push({ what: `${name}: ${why}`, todo: restore })
       }
@@ -78,7 +78,7 @@ async function changedBlobs(db: UpkeepConnection, user: string): Promise<readonl
     for (const [name] of hashes) {
       const [row] = await db.rows('select bytes from blob where "user" = ? and hash = ?', [user, String(name)])
       const bytes = row?.[0] as Uint8Array | undefined
-      // Erased ones are empty.
+      // Erased blobs are empty.
       if (bytes === undefined || bytes.length === 0) continue
       if (hash(Buffer.from(bytes)) !== name) problems.push({ what: `blobs: ${String(name)} was changed`, todo: restore })
     }
@@ -88,7 +88,7 @@ async function changedBlobs(db: UpkeepConnection, user: string): Promise<readonl
   }
 }
 
-/** Entries without a text, which nothing finds. */
+/** Entries without a passage, which no search finds. */
 async function bareEntries(db: UpkeepConnection, user: string): Promise<readonly StoreProblem[]> {
   const there = await tableNames(db)
   if (!there.has('memory_entry') || !there.has('memory_passage')) return []

@@ -19,9 +19,9 @@ export interface ZoeyAdapter extends PeopleMethods, PlaceMethods, MemoryMethods,
   isReady(): Promise<boolean>
   close(): Promise<void>
   getConnection(): Promise<UpkeepConnection>
-  /** Vectors of every size can be kept; a search compares those of its own. @throws OxbowError `bad_input` for no size */
+  /** Vectors of any size can be stored; a search compares those of its own size. @throws OxbowError `bad_input` for an invalid size */
   ensureEmbeddingDimension(size: number): Promise<void>
-  /** All that `work` does takes place, or none of it. */
+  /** Runs `work` in a transaction. */
   withTransaction<Result>(work: (adapter: ZoeyAdapter) => Promise<Result>): Promise<Result>
 }
 
@@ -29,7 +29,7 @@ export interface ZoeyOptions {
   readonly db: UpkeepConnection
   readonly user: UserId
   readonly clock: Clock
-  /** A memory whose entity or room is not there: makes them, as empty ones, or is refused. */
+  /** Whether a memory creates a missing entity or room as an empty one, or is refused. */
   readonly missing?: 'make' | 'refuse'
 }
 
@@ -49,14 +49,14 @@ export function openZoeyAdapter({ db, user, clock, missing = 'make' }: ZoeyOptio
     getConnection: async () => db,
     async ensureEmbeddingDimension(size) {
       if (Number.isSafeInteger(size) && size > 0) return
-      throw new OxbowError('bad_input', `${size} is no size of an embedding.`, { hint: 'Give a whole number above 0.' })
+      throw new OxbowError('bad_input', `${size} is not a valid embedding size.`, { hint: 'Give a whole number above 0.' })
     },
     withTransaction: (work) => rows.transaction(() => work(adapter)),
   }
   return adapter
 }
 
-/** What a memory is about must be there. */
+/** The entity and room of a memory must exist. */
 async function demand(rows: ZoeyRows, { entityId, roomId, agentId, worldId }: ZoeyMemory, missing: 'make' | 'refuse'): Promise<void> {
   const owner = agentId ?? ''
   if ((await rows.get('entity', entityId)) === null) {

@@ -1,4 +1,4 @@
-/** Memories of plugins: tables by name, every filter in the question itself, and search by vector or by words. */
+/** Memories of plugins: tables by name, filters as part of the query, and search by vector or by words. */
 import { randomUUID } from 'node:crypto'
 import { OxbowError } from '../../types/index.ts'
 import { type Filter, type Found, maxZoeyRows, missingField, toFloats, type ZoeyRows } from './zoey-rows.ts'
@@ -19,9 +19,9 @@ export interface MemoryMethods {
     readonly worldId: Uuid
     readonly count?: number
   }): Promise<readonly ZoeyMemory[]>
-  /** @returns its id. A memory of this id is replaced. @throws OxbowError `bad_input` for a missing field */
+  /** @returns its id. Replaces a memory with the same id. @throws OxbowError `bad_input` for a missing field */
   createMemory(memory: ZoeyMemory, tableName: string, unique?: boolean): Promise<Uuid>
-  /** Changes what is given and leaves the rest. @returns whether it was there */
+  /** Changes the given fields only. @returns whether it existed */
   updateMemory(memory: Partial<ZoeyMemory> & { readonly id: Uuid }): Promise<boolean>
   deleteMemory(id: Uuid): Promise<void>
   removeMemory(id: Uuid, tableName: string): Promise<void>
@@ -29,10 +29,10 @@ export interface MemoryMethods {
   deleteAllMemories(roomId: Uuid, tableName: string): Promise<void>
   removeAllMemories(agentId: Uuid, tableName: string): Promise<void>
   countMemories(query: MemoryQuery): Promise<number>
-  /** By cosine, or by words where there is no embedding; `similarity` says how well each one fits. Best first. */
+  /** By cosine, or by words without an embedding; `similarity` is the score. Best first. */
   searchMemories(params: MemorySearchParams): Promise<readonly ZoeyMemory[]>
   searchMemoriesByEmbedding(params: MemorySearchParams & { readonly embedding: readonly number[] }): Promise<readonly ZoeyMemory[]>
-  /** Embeddings of texts that are like this one, letter by letter. */
+  /** Embeddings of texts with a small edit distance to this one. */
   getCachedEmbeddings(query: {
     readonly tableName: string
     readonly text: string
@@ -61,7 +61,7 @@ export function memoryMethods(rows: ZoeyRows, demand: (memory: ZoeyMemory) => Pr
         ? byWords(found, textOf, query ?? '')
         : byVector(found, embedding.length === 0 ? embedding : toFloats(embedding))
     const kept = ranked.filter(({ score }) => threshold === undefined || embedding === undefined || score >= threshold).slice(0, count)
-    // Words choose among the nearest by vector, as elizaOS has it.
+    // As in elizaOS, words rank the nearest by vector.
     const order = embedding !== undefined && query ? reordered(kept, query) : kept
     return order.map(({ item, score }) => ({ ...toMemory(item), similarity: score }))
   }
@@ -131,11 +131,11 @@ function toMemory({ body, vector }: Found): ZoeyMemory {
 
 function filterOf({ tableName, entityId, agentId, roomId, worldId, unique, count, ...rest }: Partial<MemoryQuery>): Filter {
   const columns = { type: tableName, entity: entityId, agent: agentId, room: roomId, world: worldId }
-  // As plugins mean it: `unique: false` asks for all.
+  // As plugins expect: `unique: false` means all.
   return { columns, unique: unique === true ? true : undefined, limit: count, start: rest.start, end: rest.end, offset: rest.offset }
 }
 
-/** One question reads so many rows, and a database takes few more values in one. */
+/** Rows that one query reads; databases accept only a few more parameters in a statement. */
 async function inBatches<Result>(ids: readonly Uuid[], ask: (ids: readonly Uuid[]) => Promise<Result>): Promise<readonly Result[]> {
   const results: Result[] = []
   for (let at = 0; at < ids.length; at += maxZoeyRows) results.push(await ask(ids.slice(at, at + maxZoeyRows)))
@@ -144,7 +144,7 @@ async function inBatches<Result>(ids: readonly Uuid[], ask: (ids: readonly Uuid[
 
 function byVector(found: readonly Found[], embedding: ArrayLike<number>): readonly Ranked<Found>[] {
   const fitting = found.filter(({ vector }) => vector?.length === embedding.length)
-  // All are of another model: to find nothing would say that there is nothing.
+  // All are of another model: an empty result would be misleading.
   const compared = fitting.length > 0 ? fitting : found.slice(0, 1)
   return compared.map((item) => ({ item, score: cosine(item.vector ?? [], embedding) })).toSorted((one, other) => other.score - one.score)
 }
@@ -167,8 +167,8 @@ interface Ranked<Item> {
 /** @returns -1 to 1; 0 when one of them has no length. @throws OxbowError `bad_input` for vectors of different sizes */
 export function cosine(a: ArrayLike<number>, b: ArrayLike<number>): number {
   if (a.length !== b.length) {
-    throw new OxbowError('bad_input', `An embedding has ${a.length} numbers, and what is kept has ${b.length}.`, {
-      hint: 'Use one embedding model, or embed what is kept anew.',
+    throw new OxbowError('bad_input', `An embedding has ${a.length} numbers, and the stored ones have ${b.length}.`, {
+      hint: 'Use the same embedding model, or compute the stored embeddings again.',
     })
   }
   let dot = 0
@@ -187,7 +187,7 @@ export function cosine(a: ArrayLike<number>, b: ArrayLike<number>): number {
 const k1 = 1.2
 const b = 0.75
 
-/** BM25 over the texts of `items`, best first; equal scores in their order. What shares no word with the query is left out. */
+/** BM25 over the texts of `items`, best first; equal scores keep their order. Leaves out items that share no word with the query. */
 function byWords<Item>(items: readonly Item[], textFrom: (item: Item) => string, query: string): readonly Ranked<Item>[] {
   const wanted = [...new Set(wordsOf(query))]
   const documents = items.map((item) => ({ item, words: wordsOf(textFrom(item)) }))

@@ -1,4 +1,4 @@
-/** Agents, entities with their components and relationships, and the worlds and rooms that they take part in. */
+/** Agents, entities with their components and relationships, and worlds and rooms with their participants. */
 import { randomUUID } from 'node:crypto'
 import type {
   FollowState,
@@ -30,15 +30,15 @@ export interface PeopleMethods {
   createComponent(component: ZoeyComponent): Promise<boolean>
   updateComponent(component: ZoeyComponent): Promise<void>
   deleteComponent(id: Uuid): Promise<void>
-  /** @returns false when there is one of this pair and type already */
+  /** @returns false if one of this pair and type exists already */
   createRelationship(relationship: ZoeyRelationship): Promise<boolean>
   updateRelationship(relationship: ZoeyRelationship): Promise<void>
   getRelationship(a: Uuid | { readonly sourceEntityId: Uuid; readonly targetEntityId: Uuid }, b?: Uuid): Promise<ZoeyRelationship | null>
-  /** Of an entity, on either side; with all of the tags. */
+  /** Relationships of an entity, on either side, that have all of the tags. */
   getRelationships(query: { readonly entityId: Uuid; readonly tags?: readonly string[] }): Promise<readonly ZoeyRelationship[]>
 }
 
-// oxlint-disable-next-line typescript/no-unnecessary-type-parameters -- whoever wrote the row says what it holds
+// oxlint-disable-next-line typescript/no-unnecessary-type-parameters -- the writer of the row knows its type
 const as = <Item>(found: Found | null): Item | null => (found === null ? null : (found.body as Item))
 
 export function peopleMethods(rows: ZoeyRows): PeopleMethods {
@@ -178,10 +178,10 @@ export interface PlaceMethods {
   getWorld(id: Uuid): Promise<ZoeyWorld | null>
   getAllWorlds(): Promise<readonly ZoeyWorld[]>
   createWorld(world: ZoeyWorld): Promise<Uuid>
-  /** Makes it or changes it. */
+  /** Creates or changes it. */
   ensureWorld(world: ZoeyWorld): Promise<void>
   updateWorld(world: ZoeyWorld): Promise<void>
-  /** Only the world: its rooms stay. */
+  /** Removes the world but not its rooms. */
   removeWorld(id: Uuid): Promise<void>
   getRoom(id: Uuid): Promise<ZoeyRoom | null>
   getRoomsByIds(ids: readonly Uuid[]): Promise<readonly ZoeyRoom[]>

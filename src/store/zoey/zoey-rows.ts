@@ -1,11 +1,11 @@
-/** Rows of every kind in one table: found by the columns they share, kept whole as JSON. Values only ever are parameters. */
+/** Rows of every kind in one table: found by shared columns, stored as JSON. Values are always parameters. */
 import { AsyncLocalStorage } from 'node:async_hooks'
 import { type Clock, OxbowError, type UserId } from '../../types/index.ts'
 import type { UpkeepConnection, Value } from '../upkeep/connection.ts'
 
 type Kind = 'agent' | 'entity' | 'world' | 'room' | 'participant' | 'relationship' | 'component' | 'task' | 'log' | 'cache' | 'memory'
 
-/** What rows are found by. Texts that are not there are empty. */
+/** Columns for finding rows. Missing texts are empty. */
 interface Columns {
   readonly type: string
   readonly name: string
@@ -19,13 +19,13 @@ interface Columns {
 interface Row extends Partial<Columns> {
   readonly id: string
   readonly unique?: boolean
-  /** Absent: now. */
+  /** Default: now. */
   readonly createdAt?: number | undefined
   readonly body: object
   readonly vector?: readonly number[] | undefined
 }
 
-/** All that is given must hold; of a list, one. */
+/** All given conditions must match; a list matches any of its values. */
 export interface Filter {
   readonly columns?: Partial<{ readonly [Name in keyof Columns | 'id']: string | readonly string[] | undefined }>
   readonly unique?: boolean | undefined
@@ -44,30 +44,30 @@ export interface Found {
 
 export interface ZoeyRows {
   readonly clock: Clock
-  /** Replaces the row of this id in place, which touches no other row; the time of its making stays. */
+  /** Replaces the row with this id and affects no other row; its creation time stays. */
   put(kind: Kind, row: Row): Promise<void>
   /** Newest first. */
   find(kind: Kind, filter: Filter): Promise<readonly Found[]>
   get(kind: Kind, id: string): Promise<Found | null>
   count(kind: Kind, filter: Filter): Promise<number>
-  /** @returns how many there were */
+  /** @returns the number of removed rows */
   remove(kind: Kind, filter: Filter): Promise<number>
   transaction<Result>(work: () => Promise<Result>): Promise<Result>
 }
 
-/** Rows that one question reads: what ranks by words or vectors looks at each of them. */
+/** Rows that one query reads: ranking by words or vectors looks at each of them. */
 export const maxZoeyRows = 20_000
 const columnNames = ['type', 'name', 'agent', 'entity', 'other', 'room', 'world'] as const
 
 export function createRows(db: UpkeepConnection, user: UserId, clock: Clock): ZoeyRows {
-  // One connection has one transaction: whoever comes while it is open waits for its end, but for what it asks itself.
+  // One connection has one transaction: other queries wait for its end, and its own queries run inside.
   const within = new AsyncLocalStorage<{ open: boolean }>()
   let last: Promise<unknown> = Promise.resolve()
   const isWithin = (): boolean => within.getStore()?.open === true
   const inTurn = <Result>(work: () => Promise<Result>): Promise<Result> => {
     if (isWithin()) return work()
     const own = { open: true }
-    // What it did not wait for and asks later is one of the others.
+    // Queries that it starts after its end wait like any other.
     const turn = last.then(() => within.run(own, work)).finally(() => (own.open = false))
     last = turn.catch(() => {})
     return turn
@@ -118,7 +118,7 @@ export function createRows(db: UpkeepConnection, user: UserId, clock: Clock): Zo
       const { sql, values } = where(kind, filter)
       return (await ask(`delete from "zoey" where ${sql} returning 1`, values)).length
     },
-    // Nested ones are one.
+    // Nested transactions become part of the outer one.
     transaction: (work) => (isWithin() ? work() : inTurn(() => db.transaction(work))),
   }
 }
@@ -158,7 +158,7 @@ function bodyText(body: object): string {
   try {
     return JSON.stringify(body).toWellFormed()
   } catch (cause) {
-    throw new OxbowError('bad_input', 'A row holds what JSON cannot hold.', { hint: 'Leave out cycles and bigints.', cause })
+    throw new OxbowError('bad_input', 'A row contains a value that JSON cannot represent.', { hint: 'Remove cycles and bigints.', cause })
   }
 }
 
@@ -166,21 +166,21 @@ function toBytes(vector: readonly number[]): Uint8Array {
   return new Uint8Array(toFloats(vector).buffer)
 }
 
-/** As it is kept and compared: beyond what 32 bits hold a number is infinite. @throws OxbowError `bad_input` */
+/** As stored and compared, in 32 bits: larger numbers become infinite and are refused. @throws OxbowError `bad_input` */
 export function toFloats(vector: readonly number[]): Float32Array<ArrayBuffer> {
   const floats = Float32Array.from(vector)
   if (floats.length > 0 && floats.every(Number.isFinite)) return floats
   throw new OxbowError('bad_input', 'An embedding is not a list of numbers.', {
-    hint: 'Give finite numbers that 32 bits hold, at least one.',
+    hint: 'Give at least one number, all finite in 32 bits.',
   })
 }
 
 function toVector(bytes: Uint8Array): Float32Array {
-  // A copy of its own: floats must begin at a multiple of four.
+  // Copied, because floats must be aligned to four bytes.
   return new Float32Array(Uint8Array.from(bytes).buffer)
 }
 
-/** What plugins hand over is not checked by a compiler. */
+/** Plugins are not type-checked against this interface. */
 export function missingField(what: string, field: string): OxbowError {
   return new OxbowError('bad_input', `The ${what} has no ${field}.`, { hint: `Set ${field}.`, data: { missing_field: field } })
 }

@@ -1,6 +1,6 @@
 /**
- * What plugins of ZoeyOS and elizaOS keep, in their own names and shapes: camelCase, UUID strings, times in unix milliseconds.
- * Keys that are not named here are kept as they are.
+ * Data of ZoeyOS and elizaOS plugins, in their own names and shapes: camelCase, UUID strings, times in unix milliseconds. Keys that are
+ * not listed here are stored unchanged.
  */
 import type { Json } from '../../types/index.ts'
 
@@ -33,7 +33,7 @@ export interface ZoeyParticipant extends Free {
   readonly roomId: Uuid
   readonly userState?: FollowState
 }
-/** Either pair of names is taken; both are given back. */
+/** Either pair of names is accepted; both are returned. */
 export interface ZoeyRelationship extends Free {
   readonly id?: Uuid
   readonly entityIdA?: Uuid
@@ -81,7 +81,7 @@ export interface ZoeyMemory extends Free {
   readonly embedding?: readonly number[]
   readonly unique?: boolean
   readonly createdAt?: number
-  /** Set by a search: cosine in -1 to 1, or by words above 0. */
+  /** Set by a search: cosine from -1 to 1, or a word score above 0. */
   readonly similarity?: number
 }
 
@@ -100,9 +100,9 @@ export interface MemoryQuery {
 }
 export interface MemorySearchParams extends Omit<MemoryQuery, 'offset' | 'start' | 'end'> {
   readonly embedding?: readonly number[]
-  /** Ranks by words where there is no embedding. */
+  /** Ranks by words if there is no embedding. */
   readonly query?: string
-  /** The lowest similarity that counts. */
+  /** Minimum similarity. */
   readonly threshold?: number
   readonly match_threshold?: number
 }
@@ -121,7 +121,7 @@ export interface RunSummary {
   readonly durationMs: number | null
   readonly entityId: Uuid
   readonly roomId: Uuid
-  /** Log entries of the run, by their type. */
+  /** Counts of the run's log entries by type. */
   readonly counts: Readonly<Record<string, number>>
 }
 export type CacheValue = Json

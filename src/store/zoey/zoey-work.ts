@@ -1,4 +1,4 @@
-/** Tasks, logs with the runs that they tell of, and the cache. */
+/** Tasks, logs with the runs derived from them, and the cache. */
 import { randomUUID } from 'node:crypto'
 import { type Found, missingField, type ZoeyRows } from './zoey-rows.ts'
 import type { CacheValue, LogQuery, RunSummary, Uuid, ZoeyLog, ZoeyTask } from './zoey-types.ts'
@@ -6,18 +6,18 @@ import type { CacheValue, LogQuery, RunSummary, Uuid, ZoeyLog, ZoeyTask } from '
 export interface WorkMethods {
   createTask(task: ZoeyTask): Promise<Uuid>
   getTask(id: Uuid): Promise<ZoeyTask | null>
-  /** With all of the tags; oldest first, as they are to be done. */
+  /** Tasks that have all of the tags, oldest first. */
   getTasks(query: { readonly roomId?: Uuid; readonly entityId?: Uuid; readonly tags?: readonly string[] }): Promise<readonly ZoeyTask[]>
   getTasksByName(name: string): Promise<readonly ZoeyTask[]>
-  /** Those of status `PENDING`, in any case, or of none. */
+  /** Tasks with the status `PENDING`, in upper or lower case, or without a status. */
   getPendingTasks(agentId: Uuid): Promise<readonly ZoeyTask[]>
-  /** Changes what is given and leaves the rest. @returns whether it was there */
+  /** Changes the given fields only. @returns whether it existed */
   updateTask(id: Uuid, change: Partial<ZoeyTask>): Promise<boolean>
   deleteTask(id: Uuid): Promise<void>
   log(entry: ZoeyLog): Promise<void>
   getLogs(query: LogQuery): Promise<readonly ZoeyLog[]>
   deleteLog(id: Uuid): Promise<void>
-  /** Out of the log entries of type `run_event`: newest first. */
+  /** Runs, derived from log entries of type `run_event`, newest first. */
   getAgentRunSummaries(query: {
     readonly roomId?: Uuid
     readonly entityId?: Uuid
@@ -104,7 +104,7 @@ function logMethods(rows: ZoeyRows): LogMethods {
   }
 }
 
-/** @param entries of one run, oldest first. @returns null for a run of which only other entries are left */
+/** @param entries of one run, oldest first. @returns null for a run without `run_event` entries */
 function summaryOf(runId: string, entries: readonly ZoeyLog[]): RunSummary | null {
   const events = entries.filter(({ type }) => type === 'run_event')
   const [first, last] = [events[0], events.at(-1)]
