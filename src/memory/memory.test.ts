@@ -5,7 +5,7 @@ import { openMemoryStore } from '../store/index.ts'
 import { configSchema, systemClock, type UserId } from '../types/index.ts'
 import { createMemory } from './memory.ts'
 
-test('an index that could not be loaded once, as without a free descriptor, ends nothing and is loaded by the next who asks', async () => {
+test('an index that fails to load once (e.g. no free descriptor) is loaded by the next request', async () => {
   const store = await openMemoryStore({ user: 'ada' as UserId })
   const memory = createMemory({ store, config: configSchema.parse({ memory: { embedder: 'none' } }).memory, clock: systemClock })
   const hooks = registerHooks({

@@ -4,7 +4,7 @@
 import { createHasher, type Hasher, type MemoryEntry, type MemoryStats, type MemoryStore, type Store } from '../store/index.ts'
 import { type Clock, type Config, once, type Once, OxbowError, type SessionId, toFailure } from '../types/index.ts'
 import type { EmbeddingService } from './text/text-thread.ts'
-import type { AskedEngine, VectorIndex } from './embed/vector-index.ts'
+import type { QueryEngine, VectorIndex } from './embed/vector-index.ts'
 import type { Forgetting } from './forget/forget.ts'
 import type { EraseBodies, Eraser } from './forget/aftermath.ts'
 import type { Corrections } from './keep/corrections.ts'
@@ -225,16 +225,16 @@ function lazyReaders(options: MemoryOptions, writer: ExclusiveWriter, embed: Emb
     return createVectorIndex({ memory: store.memory, text, monotonicMs: clock.monotonicMs, lastMs })
   })
   const wanted = once(async () => (await import('./recall/wanted.ts')).createWanted(writer, clock))
-  let asking: AskedEngine | null = null
+  let asking: QueryEngine | null = null
   const recall = once(async (): Promise<Recall> => {
-    const [{ createRecall }, { askedMeanwhile }] = await Promise.all([
+    const [{ createRecall }, { createQueryEngine }] = await Promise.all([
       import('./recall/create-recall.ts'),
       import('./embed/vector-index.ts'),
     ])
     const { meanwhile, poke } = await vectors()
     // A guest that only searches also resumes work that a stop left unfinished.
     poke()
-    asking = askedMeanwhile(await text(), { meanwhile, monotonicMs: clock.monotonicMs, patienceMs: options.questionMs })
+    asking = createQueryEngine(await text(), { meanwhile, monotonicMs: clock.monotonicMs, patienceMs: options.questionMs })
     return (await wanted()).counting(createRecall({ store: store.memory, text: asking, now: clock.now }))
   })
   return { text, wanted, recall, vectors, questionFault: () => asking?.fault() ?? null }

@@ -1,6 +1,6 @@
 /**
- * Embeds with a model2vec model in a folder (potion and its kind): each token has a vector, a text is their mean. Reads
- * `config.json`, `tokenizer.json` and `model.safetensors`; nothing in them is run, and each has a bound.
+ * Embeds with a model2vec model in a folder, e.g. potion: each token has a vector, a text is their mean. Reads `config.json`,
+ * `tokenizer.json` and `model.safetensors` as data; each has a size limit.
  */
 import { isObject } from '../../types/index.ts'
 import { createHash } from 'node:crypto'
@@ -11,9 +11,9 @@ import { type Embedder, toUnit } from '../text/text-engine.ts'
 import { maxDims, maxEmbeddedUnits, weakWeights } from './embed-limits.ts'
 import { readTokenizer, refusedModel, type Tokenizer } from './tokenizer.ts'
 
-/** Bytes that are read of each file: the largest known models take half of it. */
+/** Maximum bytes of each file: twice those of the largest known models. */
 const maxBytes = { 'config.json': 64 * 1024, 'tokenizer.json': 64 * 1024 * 1024, 'model.safetensors': 1024 * 1024 * 1024 } as const
-/** Tokens of one text, as model2vec has it. */
+/** Tokens of one text, as in model2vec. */
 const maxTokens = 512
 
 interface Model {
@@ -33,7 +33,7 @@ export function openFolderEmbedder(folder: string): Embedder {
   const tokenizerBytes = readBounded(folder, 'tokenizer.json')
   const file = readBounded(folder, 'model.safetensors')
   const model = openModel(readTokenizer(jsonOf(tokenizerBytes, 'tokenizer.json')), file)
-  // The same folder with other contents is another model: its vectors mean something else.
+  // The same folder with other contents is another model.
   const hash = createHash('sha256').update(tokenizerBytes).update(file).digest('hex').slice(0, 12)
   const name = basename(folder)
     .replace(/[^\w.-]/g, '_')
@@ -66,7 +66,7 @@ function embedOne({ tokenizer, rows, dims, weights, mapping }: Model, text: stri
   const count = rows.shape[0] ?? 0
   for (const id of tokenizer.encode(text.slice(0, maxEmbeddedUnits)).slice(0, maxTokens)) {
     const row = mapping === null ? id : mapping.at(id)
-    // A mapping may say anything.
+    // A mapping is untrusted.
     if (!(row >= 0 && row < count)) continue
     const weight = weights === null ? 1 : weights.at(id)
     for (let dim = 0; dim < dims; dim += 1) vector[dim] = (vector[dim] ?? 0) + rows.at(row * dims + dim) * weight
@@ -101,8 +101,8 @@ function jsonOf(bytes: Uint8Array, name: string): unknown {
 }
 
 /**
- * Reads tensors from a safetensors file: eight bytes of length, a JSON header that says where each tensor stands, the numbers.
- * The file is somebody else's: every offset is checked against its length before anything is read by it.
+ * Reads tensors from a safetensors file: eight bytes of length, a JSON header with the place of each tensor, the numbers. The file is
+ * untrusted: every offset is checked against its length before it is used.
  */
 
 export interface Tensor {
@@ -114,7 +114,7 @@ export interface Tensor {
 const sizes = { F64: 8, F32: 4, F16: 2, BF16: 2, I64: 8, I32: 4, I16: 2, I8: 1, U8: 1 } as const
 type NumberType = keyof typeof sizes
 
-/** A header names a few tensors; one of a megabyte describes something else. */
+/** A header names a few tensors; a larger one is refused. */
 const maxHeaderBytes: number = 1024 * 1024
 const entry = z.object({
   dtype: z.string().max(8),
@@ -147,7 +147,7 @@ function headerOf(bytes: Uint8Array): Readonly<Record<string, unknown>> {
     const header: unknown = JSON.parse(new TextDecoder().decode(bytes))
     if (isObject(header)) return header
   } catch {
-    // Said below.
+    // Reported below.
   }
   throw refusedModel('the header of its safetensors file is not JSON')
 }

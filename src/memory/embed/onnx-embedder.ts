@@ -1,6 +1,6 @@
 /**
- * Sentence encoders in ONNX, run by `@huggingface/transformers`, which is no part of Oxbow: 465 MB that few need. It is loaded from
- * Oxbow's own installation or from `node_modules` in the model's folder, and is told to fetch nothing.
+ * Sentence encoders in ONNX, run by `@huggingface/transformers`, which does not ship with Oxbow: it has 465 MB, and few need it. It is
+ * loaded from Oxbow's installation or from `node_modules` in the model's folder, configured to fetch nothing.
  */
 import { statSync } from 'node:fs'
 import { basename, dirname, resolve } from 'node:path'
@@ -29,7 +29,7 @@ export async function openOnnxEmbedder(path: string): Promise<Embedder> {
     throw refused('there is no such folder', 'Put config.json, tokenizer.json and onnx/model.onnx of a sentence encoder into a folder.')
   }
   const { env, pipeline } = (await loadOptionalPackage(packageName, [folder]).catch((cause: unknown) => {
-    // What went wrong names folders of this machine, which a model that searches memory must not be told: they are in the cause.
+    // The details name folders of this machine, which a model must not see: they are in the cause only.
     const hint = `Run: npm install --prefix FOLDER ${packageName}, with the folder that memory.embedder names.`
     throw refused('its runtime is not installed, or does not load', hint, cause)
   })) as Transformers

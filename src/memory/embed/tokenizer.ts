@@ -1,11 +1,10 @@
 /**
- * Tokens of a model in a folder, made by Hugging Face's own library from the model's `tokenizer.json`. The file is somebody else's:
- * nothing of it reaches the library but the parts that are listed here. Regular expressions of a file are never run, and a step that
- * is not known is refused by name, because leaving it out would give other tokens, and vectors that look right.
+ * Tokenizer of a model in a folder: Hugging Face's library with the model's `tokenizer.json`. The file is untrusted: only the parts listed
+ * here reach the library. Regular expressions from a file are never run, and an unknown step is refused by name, because leaving it out
+ * would silently give wrong tokens.
  *
- * A tokenizer of our own gave the same tokens. Measured with 29 000 tokens and passages of 640 characters: the library is open after
- * 30 to 60 ms with its 4 to 8 ms of loading, ours after 35 to 140 ms; a passage takes it 0.2 ms for WordPiece where ours took 0.1 ms,
- * and as long as ours for Unigram.
+ * A tokenizer of our own gave the same tokens. With 29 000 tokens and passages of 640 characters the library opens in 30 to 60 ms
+ * (loading it included), ours in 35 to 140 ms; a passage takes 0.2 ms with WordPiece (ours 0.1 ms), and the same time with Unigram.
  */
 import { Tokenizer as Library } from '@huggingface/tokenizers'
 import { z } from 'zod'
@@ -44,7 +43,7 @@ interface ReadModel {
   readonly model: object
   /** One more than the largest id. */
   readonly tokens: number
-  /** Id of the token that stands for what is unknown. */
+  /** Id of the unknown token. */
   readonly unknown: number | undefined
 }
 
@@ -69,7 +68,7 @@ function readModel(model: Readonly<Record<string, unknown>>): ReadModel {
   }
   if (type === 'Unigram') {
     const { vocab, unk_id } = parsed(unigram, model)
-    // The library needs a token for what is unknown: one behind all others, which is left out.
+    // The library needs an unknown token: one after all others, which is left out of the result.
     const unknown = unk_id ?? vocab.length
     if (unknown > vocab.length) throw refusedModel('its tokenizer has no token for what is unknown')
     const whole = unknown === vocab.length ? [...vocab, ['\u0000unknown', -100]] : vocab
@@ -83,14 +82,14 @@ function readModel(model: Readonly<Record<string, unknown>>): ReadModel {
   throw refusedModel(`its tokenizer is a ${JSON.stringify(type).slice(0, 40)}, which is not supported`)
 }
 
-/** Older files write a pair as one text. */
+/** Older files write a pair as one string. */
 function pairOf(merge: string | readonly [string, string]): readonly [string, string] {
   if (typeof merge !== 'string') return merge
   const space = merge.indexOf(' ')
   return [merge.slice(0, space), merge.slice(space + 1)]
 }
 
-/** Older files do not say it. */
+/** Older files omit the type. */
 function guessType(model: Readonly<Record<string, unknown>>): string {
   if (Array.isArray(model['vocab'])) return 'Unigram'
   return Array.isArray(model['merges']) ? 'BPE' : 'WordPiece'
@@ -124,10 +123,10 @@ const preTokenizers: ReadonlySet<string> = new Set(
 const knownExpressions: ReadonlySet<string> = new Set([' {2,}', '\\s+'])
 /** Steps in a list, and characters of an option: models that model2vec distils have a step for each of 32 signs, and some. */
 const maxSteps = 64
-/** Steps in steps, at most so deep. */
+/** Maximum nesting of steps. */
 const maxDepth = 4
 
-/** @returns the step with the options that are plain values. @throws OxbowError `bad_config` for one that is not known */
+/** @returns the step with its plain options. @throws OxbowError `bad_config` for an unknown step */
 function readStep(document: unknown, allowed: ReadonlySet<string>, depth = 0): object | null {
   if (document === null || document === undefined) return null
   const type = isObject(document) ? document['type'] : undefined

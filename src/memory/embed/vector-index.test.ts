@@ -4,7 +4,7 @@ import { type MemoryItem, type MemoryStore, openMemoryStore, type Store } from '
 import { isOxbowError, OxbowError, type UserId } from '../../types/index.ts'
 import type { TextEngine } from '../text/text-engine.ts'
 import { createLocalTextEngine } from '../text/text-thread.ts'
-import { askedMeanwhile, createVectorIndex, type VectorIndex } from './vector-index.ts'
+import { createQueryEngine, createVectorIndex, type VectorIndex } from './vector-index.ts'
 
 const user = 'ada' as UserId
 const item = (id: string, text: string): MemoryItem => ({
@@ -136,7 +136,7 @@ void describe('the index of vectors', () => {
     await indexOver(store, engine('hash')).caughtUp()
     const text = engine('words-50k')
     let index: VectorIndex | null = null
-    const asked = askedMeanwhile(text, {
+    const asked = createQueryEngine(text, {
       meanwhile: () => index?.meanwhile() ?? null,
       monotonicMs: () => performance.now(),
       patienceMs: 60_000,
@@ -196,7 +196,7 @@ void describe('the text engine as recall uses it', () => {
     const slow = Promise.withResolvers<readonly Float32Array<ArrayBuffer>[]>()
     let asked = 0
     const answers = [() => slow.promise, async () => [vector]]
-    const questions = askedMeanwhile(
+    const questions = createQueryEngine(
       embed(() => answers[asked++]!()),
       { meanwhile: () => null, monotonicMs: () => 0, patienceMs: 5 },
     )
@@ -214,7 +214,7 @@ void describe('the text engine as recall uses it', () => {
   void it('asks no service in vain for half a minute after a failure', async () => {
     let now = 0
     let asked = 0
-    const questions = askedMeanwhile(
+    const questions = createQueryEngine(
       embed(async () => {
         asked += 1
         throw new OxbowError('model_overloaded', 'busy', { hint: '' })
@@ -230,7 +230,7 @@ void describe('the text engine as recall uses it', () => {
   })
 
   void it('says a mistake of the configuration instead of hiding it', async () => {
-    const questions = askedMeanwhile(
+    const questions = createQueryEngine(
       embed(async () => {
         throw new OxbowError('bad_config', 'no such embedder', { hint: '' })
       }),

@@ -1,9 +1,9 @@
 /**
- * Makes vectors for passages that have none, in the background: what was put is found by its words at once, and by its meaning a
- * moment later. What it has still to do stands in the store and nowhere else, so a guest that was killed goes on where it stopped.
+ * Creates missing vectors in the background: a new entry is found by its words at once, and by meaning a moment later. Only the store
+ * tracks which passages lack a vector, so a killed guest continues where it stopped.
  *
- * Each vector belongs to a model. When another one is configured its vectors are made beside those that are there, and take their
- * place at once when they are complete; vectors of two models never meet.
+ * Each vector belongs to a model. After a change of model, new vectors are built beside the old ones and replace them in one step when
+ * complete; vectors of two models are never compared.
  */
 import type { MemoryChange, MemoryModel, MemoryStore } from '../../store/index.ts'
 import { isOxbowError, OxbowError } from '../../types/index.ts'
@@ -11,19 +11,19 @@ import type { Embedder, EmbedderFacts, TextEngine } from '../text/text-engine.ts
 import { maxVectorBatch, minVectorBatch, questionPatienceMs, vectorBatchMs, vectorLingerMs, vectorRestMs } from './embed-limits.ts'
 
 export interface VectorIndex {
-  /** There may be passages without a vector. Costs nothing: the work comes later, and never keeps the process alive. */
+  /** Schedules a run; returns at once and never keeps the process alive. */
   poke(): void
-  /** Resolves when every passage has its vector and the model is active, or when that failed: see `fault`. Never rejects. */
+  /** Resolves when every passage has a vector and the model is active, or on failure: see `fault`. Never rejects. */
   caughtUp(): Promise<void>
-  /** Throws the vectors of the configured model away and makes them again; words find meanwhile. @throws as the store and the embedder */
+  /** Rebuilds all vectors of the configured model; meanwhile search uses words only. @throws as the store and the embedder */
   rebuild(): Promise<void>
-  /** The model whose vectors are complete while those of the configured one are being made; null when that one is complete. */
+  /** The model with complete vectors while those of the configured one are built; null once these are complete. */
   meanwhile(): string | null
-  /** Why it stands still; null while it works. */
+  /** Why it has stopped; null while it works. */
   fault(): unknown
-  /** Gives what was put just now its vectors, as long as that takes no longer than `lastMs`. Never rejects. */
+  /** Creates pending vectors for at most `lastMs`. Never rejects. */
   lastOnes(): Promise<void>
-  /** Ends after the batch under way. */
+  /** Stops after the current batch. */
   close(): Promise<void>
 }
 
@@ -33,7 +33,7 @@ export interface VectorIndexDeps {
   readonly monotonicMs: () => number
   /** How long `lastOnes` may take. Default: it does nothing. */
   readonly lastMs?: number
-  /** Waited for before each batch: lets what is more urgent go first. */
+  /** Awaited before each batch, so that urgent work can go first. */
   readonly turn?: () => Promise<void>
 }
 
@@ -64,7 +64,7 @@ export function createVectorIndex(deps: VectorIndexDeps): VectorIndex {
     state.wanted = true
     return (running ??= work().finally(() => {
       running = null
-      // A service that is busy, a thread that died: what is left is tried again, also when nothing new is said.
+      // Retry after a busy service or a dead thread, even without new entries.
       if (isOxbowError(state.fault) && (state.fault.retryable || state.fault.code === 'tool_failed')) later(vectorRestMs)
     }))
   }
@@ -101,7 +101,7 @@ export function createVectorIndex(deps: VectorIndexDeps): VectorIndex {
     async lastOnes() {
       const { lastMs = 0 } = deps
       if (lastMs === 0) return
-      // After a failure it waits for better times.
+      // After a failure the retry timer decides.
       if (timer !== null && state.fault === null) void start()
       const over = setTimeout(() => (state.closed = true), lastMs)
       await running
@@ -115,13 +115,13 @@ export function createVectorIndex(deps: VectorIndexDeps): VectorIndex {
   }
 }
 
-/** Until nothing is without a vector of the configured model, and that model is the active one. */
+/** Runs until every passage has a vector of the configured model, then activates it. */
 async function fill({ memory, text, monotonicMs, turn }: VectorIndexDeps, state: State): Promise<void> {
   const engine = await text()
   const facts = await engine.embedder()
   if (facts === null) return
   state.meanwhile = await begin(memory, facts)
-  // A batch takes as long as a person does not notice, whatever the model is.
+  // Batch size adapts so that a batch takes about `vectorBatchMs`.
   let size = minVectorBatch
   while (!state.closed) {
     await turn?.()
@@ -147,19 +147,19 @@ async function fill({ memory, text, monotonicMs, turn }: VectorIndexDeps, state:
   state.meanwhile = null
 }
 
-/** A first model is active at once: there is nothing that it could take the place of. @returns the other one that is active */
+/** Registers the model; the first one is active at once. @returns the other active model */
 async function begin(memory: MemoryStore, { id: model, dims }: EmbedderFacts): Promise<string | null> {
   const models = await memory.models()
   const own = models.find((each) => each.model === model)
   const active = models.find((each) => each !== own && isActive(each))
   if (own?.dims === dims) return active?.model ?? null
-  // Vectors of another size under the same name were made by something else.
+  // Vectors of another size with the same name are from a different model.
   const gone: MemoryChange[] = own === undefined ? [] : [{ change: 'model', model, dims: own.dims, state: 'dropped' }]
   await memory.change([...gone, { change: 'model', model, dims, state: active === undefined ? 'active' : 'building' }])
   return active?.model ?? null
 }
 
-/** The new model takes the place of all others, in one step. */
+/** Activates the new model and drops all others in one step. */
 async function finish(memory: MemoryStore, { id: model, dims }: EmbedderFacts): Promise<void> {
   const models = await memory.models()
   const others = models.filter((each) => each.model !== model)
@@ -180,40 +180,39 @@ function zeros({ dims }: EmbedderFacts): Float32Array<ArrayBuffer> {
 }
 
 /**
- * The text engine as recall asks it. While vectors of another model are being made, questions become vectors of the one that is
- * complete, where that can still be had. And where no vector can be had for a question, because a service is away or a budget is used
- * up, it is asked by its words alone, and for a while no service is asked in vain.
+ * The text engine as recall uses it. While vectors of a new model are built, queries are embedded with the old complete one if possible.
+ * If a query cannot be embedded (service down, budget used up), search uses words only, and the service is not asked again for a while.
  */
 
-export interface AskedEngine extends TextEngine {
-  /** Why the newest question had no vector; null when it had. */
+export interface QueryEngine extends TextEngine {
+  /** Why the latest query has no vector; null if it has one. */
   fault(): unknown
 }
 
-export interface AskedDeps {
-  /** Id of the model that is complete while another is being made; null when the configured one is. */
+export interface QueryEngineDeps {
+  /** Id of the complete model while another is built; null once the configured one is complete. */
   readonly meanwhile: () => string | null
   readonly monotonicMs: () => number
   /** For tests. */
   readonly patienceMs?: number | undefined
 }
 
-/** Its vectors are empty where none can be had. @throws OxbowError `bad_config` still: a mistake is said and not hidden */
-export function askedMeanwhile(text: TextEngine, deps: AskedDeps): AskedEngine {
+/** Vectors are empty on failure. @throws OxbowError `bad_config`: configuration mistakes are reported, not hidden */
+export function createQueryEngine(text: TextEngine, deps: QueryEngineDeps): QueryEngine {
   const { meanwhile, monotonicMs, patienceMs = questionPatienceMs } = deps
   let fault: unknown = null
   let restUntil = 0
-  /** An answer that nobody waits for any more has not come yet: no other question waits for the same. */
+  /** A request timed out and is still pending: further queries do not wait for it. */
   let late = false
   const complete = async (): Promise<Embedder | null> => {
     const model = meanwhile()
     return model === null ? null : text.embedderOf(model)
   }
-  /** @returns null when it fails, or takes longer than a person who waits for an answer should wait for this */
+  /** @returns null on failure or timeout */
   const tried = async <Value>(ask: () => Promise<Value>): Promise<Value | null> => {
     if (late || monotonicMs() < restUntil) return null
-    const asked = ask()
-    const settled = asked.then(
+    const request = ask()
+    const settled = request.then(
       () => (fault = null),
       (error: unknown) => {
         fault = error
@@ -221,13 +220,13 @@ export function askedMeanwhile(text: TextEngine, deps: AskedDeps): AskedEngine {
       },
     )
     try {
-      return await inTime(asked, patienceMs)
+      return await inTime(request, patienceMs)
     } catch (error) {
       if (isOxbowError(error, 'bad_config')) throw error
       if (error !== tooLate) return null
       late = true
       fault = new OxbowError('model_stalled', `no vector of a question within ${patienceMs} ms`, {
-        hint: 'It is asked again with a later question.',
+        hint: 'A later query tries again.',
       })
       void settled.then(() => (late = false))
       return null
@@ -253,12 +252,12 @@ export function askedMeanwhile(text: TextEngine, deps: AskedDeps): AskedEngine {
 const tooLate = Symbol('too late')
 
 /** @throws `tooLate`, or as what was asked fails */
-async function inTime<Value>(asked: Promise<Value>, patienceMs: number): Promise<Value> {
+async function inTime<Value>(request: Promise<Value>, patienceMs: number): Promise<Value> {
   const end = Promise.withResolvers<never>()
   // oxlint-disable-next-line typescript/prefer-promise-reject-errors -- a mark, told apart by its identity and never shown
   const timer = setTimeout(() => end.reject(tooLate), patienceMs)
   try {
-    return await Promise.race([asked, end.promise])
+    return await Promise.race([request, end.promise])
   } finally {
     clearTimeout(timer)
   }

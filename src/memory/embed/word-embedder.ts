@@ -21,7 +21,7 @@ import {
 } from './embed-limits.ts'
 import { isLightTerm, namesIn, placeOfTerm, placesOf, readWordTable, tellingWords, withoutShared, type WordTable } from './word-table.ts'
 
-/** Changes with the table, and with how texts are read by it: vectors of two ids are never compared. */
+/** Changes with the table and with how texts are read: vectors of different ids are never compared. */
 const builtInId = 'words-50k-v1'
 
 /** Blocks for some milliseconds: for the thread. @throws OxbowError `bad_config` when the table is missing or damaged */
@@ -61,24 +61,23 @@ function embedOne(table: WordTable, whole: string, purpose: EmbedPurpose = 'docu
   const names = purpose === 'query' ? namesIn(text) : null
   const others = names === null ? all : all.filter((word) => !names.has(word.replace(/'s$/, '')))
   const vector = new Float32Array(table.dims)
-  // Of nothing but names, these are what it asks about.
+  // A question of names only is about these names.
   for (const word of others.length > 0 ? others : all) for (const place of placesOf(table, word)) table.addTo(vector, place, 1)
   return toUnit(vector)
 }
 
 /**
  * How close passages are to a question, word by word: for each word of the question the nearest word of the passage counts, by
- * cosine, and rare words of the question more than common ones. It sees what the mean of all words of a turn blurs, and is therefore
- * the stronger of the two; but it needs the words, so it ranks what was found and finds nothing. What stood before a passage counts,
- * too, less than the passage itself: an answer often leaves the matter to the question.
+ * cosine, and rare words of the question more than common ones. It is more precise than mean vectors but needs the words of each passage,
+ * so it only ranks candidates. The turn before a passage counts too, with less weight: an answer often leaves the topic to the question.
  *
- * A word of the question that has something near it in every passage tells none of them apart, whether or not it stands in one: its
- * weight is the mean of how rare it is and of how rare what is near it is.
+ * A question word that has a near word in every passage does not discriminate: its weight is the mean of its own rarity and of the rarity
+ * of words near it.
  *
- * Words are read as terms of the index, which are made already; what is in no table, and every name, is near nothing but itself.
+ * Words are compared as terms of the index. Names and words missing from the table match only themselves.
  */
 
-/** @returns 0 to 1 for each passage, in order; null for a question of whose words too few are known, as in another language. Never throws. */
+/** @returns 0 to 1 for each passage, in order; null if too few words of the question are known, as in another language. Never throws. */
 export type WordCloseness = (question: AskedTerms, passages: readonly PassageTerms[]) => readonly number[] | null
 
 type Vector = Float32Array | null
@@ -92,7 +91,7 @@ export function createWordCloseness(table: WordTable): WordCloseness {
     if (held.size >= maxHeldWords) held.clear()
     clean ??= withoutShared(table)
     const place = placeOfTerm(table, term)
-    // Small words are near everything that is small.
+    // Vectors of stop words are near each other.
     const vector = place < 0 || isStopWord(table.wordAt(place)) ? null : clean(place)
     held.set(term, vector)
     return vector
@@ -125,7 +124,7 @@ export function createWordCloseness(table: WordTable): WordCloseness {
   }
 }
 
-/** Gives each term of a question and its passages a number, so that each is compared once. */
+/** Numbers the terms of a question and its passages, so that each pair is compared once. */
 function numberTerms(): {
   of(terms: string): readonly number[]
   number(term: string): number
@@ -150,15 +149,15 @@ function numberTerms(): {
 }
 
 /**
- * Among these passages: those of a search are the ones that a common word does not tell apart. Of few it is assumed that they are
- * among more, so that a word that a small memory does not have is not all that counts.
- * @param having how many have it; each that has something near it may count for a part
+ * Inverse document frequency among the candidates. At least `fewestCompared` passages are assumed, so that in a small memory a word that
+ * occurs nowhere does not dominate.
+ * @param having how many passages have the term; a near word may count for a fraction
  */
 function rarity(passages: number, having: number): number {
   return Math.log(1 + (Math.max(passages, fewestCompared) - having + 0.5) / (having + 0.5))
 }
 
-/** By number of the term: 1 for the same, never below 0. */
+/** Similarity by term number: 1 for the same term, never below 0. */
 function nearTo(term: string, vector: Vector, terms: readonly string[], vectorOf: (term: string) => Vector): Float32Array {
   return Float32Array.from(terms, (each) => {
     if (each === term) return 1
@@ -167,7 +166,7 @@ function nearTo(term: string, vector: Vector, terms: readonly string[], vectorOf
   })
 }
 
-/** 1 where the word itself is there; else the second nearest counts, too. */
+/** 1 if the word itself occurs; otherwise the two nearest words count. */
 function nearestTwo(terms: readonly number[], near: Float32Array): number {
   let best = 0
   let second = 0
@@ -181,7 +180,7 @@ function nearestTwo(terms: readonly number[], near: Float32Array): number {
   return best >= 1 ? 1 : (1 - secondNearest) * best + secondNearest * second
 }
 
-/** Of what stood before one word is enough: it names the matter and need not say anything of it. */
+/** In the turn before, one near word is enough to name the topic. */
 function most(terms: readonly number[], near: Float32Array): number {
   let best = 0
   for (const term of terms) best = Math.max(best, near[term] ?? 0)

@@ -74,19 +74,19 @@ export function readWordTable(file: Uint8Array<ArrayBuffer>): WordTable {
   if (Buffer.compare(rest, file.subarray(32, headerBytes)) !== 0) throw damaged('its contents do not match its hash')
 
   const offset = (place: number): number => sections.words + view.getUint32(sections.offsets + place * 4, true)
-  const asked = new Uint8Array(maxWordBytes)
+  const query = new Uint8Array(maxWordBytes)
   const encoder = new TextEncoder()
   return {
     words,
     dims,
     find(word) {
-      const { read, written } = encoder.encodeInto(word, asked)
+      const { read, written } = encoder.encodeInto(word, query)
       if (read < word.length) return -1
       let low = 0
       let high = words - 1
       while (low <= high) {
         const middle = (low + high) >>> 1
-        const order = compare(file, offset(middle), offset(middle + 1), asked, written)
+        const order = compare(file, offset(middle), offset(middle + 1), query, written)
         if (order === 0) return middle
         if (order < 0) low = middle + 1
         else high = middle - 1
@@ -110,10 +110,10 @@ function sectionsOf(words: number, dims: number): Record<'scales' | 'offsets' | 
 }
 
 /** Order of the bytes `[from, to)` of a file beside the first `length` of what is asked. */
-function compare(file: Uint8Array, from: number, to: number, asked: Uint8Array, length: number): number {
+function compare(file: Uint8Array, from: number, to: number, query: Uint8Array, length: number): number {
   const shared = Math.min(to - from, length)
   for (let place = 0; place < shared; place += 1) {
-    const difference = (file[from + place] ?? 0) - (asked[place] ?? 0)
+    const difference = (file[from + place] ?? 0) - (query[place] ?? 0)
     if (difference !== 0) return difference
   }
   return to - from - length

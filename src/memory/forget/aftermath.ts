@@ -1,6 +1,6 @@
 /**
- * The second half of forgetting. A turn that runs while something is forgotten keeps records that cannot be erased yet, and may say it
- * again: both are erased when the turn has ended. Also what forgetting tells the rest of the program.
+ * The second half of forgetting. A turn that runs meanwhile has records that cannot be erased yet and may repeat the forgotten text: both
+ * are erased when the turn ends. Also the types by which forgetting notifies the rest of the program.
  */
 import { foldPhrase, matchPhrases, type PhraseMatch } from '../../store/index.ts'
 import {
@@ -19,33 +19,33 @@ import { turnPage } from '../keep/keep-limits.ts'
 import { bodyOf, messageId } from '../keep/message-record.ts'
 import { recordAt } from '../keep/provenance.ts'
 import { nearWords } from '../summary/sentences.ts'
-import { eraseEntries, eraseMarks, marksThatSay } from './erase-entries.ts'
-import { entriesThatSay, isErasedRecord, isMeant, recordsThatSay } from './find-said.ts'
+import { eraseEntries, eraseMarks, findMatchingMarks } from './erase-entries.ts'
+import { findMatchingEntries, isErasedRecord, isSearchable, findMatchingRecords } from './find-matches.ts'
 
-/** Erases bodies of the journal, and puts on record that they are. */
+/** Erases journal bodies and records the erasure. */
 export type EraseBodies = (
   seqs: readonly number[],
   reason: string,
 ) => Promise<{ readonly bodies: number; readonly blobs: number; readonly kept: readonly number[] }>
 
-/** Erases what was derived from messages elsewhere: summaries, warm conversations, titles. @returns how many things it changed. */
+/** Erases derived data: summaries, conversation caches, titles. @returns how many it changed. */
 export type Eraser = (gone: GoneFact) => Promise<number>
 
 export interface GoneFact extends PhraseMatch {
-  /** What was forgotten, in words; they are not to be kept anywhere. */
+  /** The forgotten texts. Must not be stored anywhere. */
   readonly texts: readonly string[]
-  /** Records whose bodies went. */
+  /** Records whose bodies were erased. */
   readonly seqs: readonly number[]
-  /** Sessions in which it was said. */
+  /** Sessions in which it occurred. */
   readonly sessions: readonly SessionId[]
 }
 
-/** Why a body is gone, in its place in the journal. */
+/** Reason recorded in place of an erased body. */
 export const forgottenReason = 'forgotten by memory.forget'
 
 interface SettleDeps extends KeepDeps {
   readonly eraseDerived: Eraser
-  /** What calls have forgotten, in words, until their turns have ended. */
+  /** Forgotten phrases by call, until the turns have ended. */
   readonly words: Pick<RecentMap<CallId, readonly string[]>, 'get' | 'delete'>
 }
 
@@ -69,7 +69,7 @@ export async function settle(deps: SettleDeps, owed: OwedForgetting, { signal, e
     seqs.filter((seq) => !kept.includes(seq)),
   )
   for (const said of ended) await eraseMade(deps, said, signal)
-  // A turn that runs now in one of these sessions has seen it, and puts on record what it has seen.
+  // A running turn in one of these sessions has seen the text and records it.
   waits ||= await isBusy(deps, new Set(ended.map(({ session }) => session)))
   if (waits || kept.length > 0) return { ...owed, later: kept }
   deps.words.delete(owed.call)
@@ -83,7 +83,7 @@ async function isBusy({ store }: Pick<KeepDeps, 'store'>, sessions: ReadonlySet<
   )
 }
 
-/** What was indexed of these records meanwhile says the same. */
+/** Erases messages that were indexed from these records meanwhile. */
 async function eraseMessages(deps: KeepDeps, seqs: readonly number[]): Promise<void> {
   const records = await Promise.all(seqs.map((seq) => recordAt(deps, seq)))
   const said = records.filter((record): record is JournalRecord => record !== null && record.phase !== 'exchange')
@@ -92,28 +92,26 @@ async function eraseMessages(deps: KeepDeps, seqs: readonly number[]): Promise<v
   if (items.length > 0) await eraseEntries(deps, items)
 }
 
-/** What the turn noted of it, and what was made of what it said: titles, summaries. */
+/** Erases what the turn noted, and titles and summaries derived from it. */
 async function eraseMade(deps: SettleDeps, { session, at, seqs, phrases }: TurnWords, signal: AbortSignal): Promise<void> {
   const match = matchPhrases(phrases)
-  const noted = phrases.length === 0 ? [] : await entriesThatSay(deps, match, signal, { createdAfter: at - 1 })
+  const noted = phrases.length === 0 ? [] : await findMatchingEntries(deps, match, signal, { createdAfter: at - 1 })
   if (noted.length > 0) await eraseEntries(deps, noted)
-  if (phrases.length > 0) await eraseMarks(deps, match, await marksThatSay(deps, match, signal))
+  if (phrases.length > 0) await eraseMarks(deps, match, await findMatchingMarks(deps, match, signal))
   await deps.eraseDerived({ ...match, texts: phrases, seqs, sessions: [session] })
 }
 
 /**
- * What a turn says that was told to forget, or that ran meanwhile: its own words about it go when it has ended. They are looked for
- * in its messages also in other words, since an agent seldom repeats a phrase as it was; what is erased of a message is erased of the
- * exchanges that carried it.
+ * Finds what the forgetting turn, or one that ran meanwhile, said about the forgotten text; it is erased when the turn ends. Paraphrases
+ * in its messages count too, since an agent seldom repeats a phrase verbatim, and so do the exchanges that carried them.
  *
- * The words themselves are in memory only, as long as the turn runs: the journal has hashes. After a crash they are read from the
- * question of the agent, which is a message of the turn and goes last; where nobody knows them any more, all goes that the agent said
- * in that turn after it forgot.
+ * The phrases are kept in process memory only while the turn runs: the journal has hashes. After a crash they are read from the agent's
+ * request, which is erased last; if that is gone too, everything the agent said in that turn after the forgetting is erased.
  */
 
-/** A `memory.forget` whose turn, or whose neighbours, were still running. */
+/** A `memory.forget` whose own turn, or a turn beside it, was still running. */
 export interface OwedForgetting {
-  /** Of its outcome. */
+  /** Seq of its outcome. */
   readonly seq: number
   readonly call: CallId
   readonly turn: TurnId | ''
@@ -127,15 +125,15 @@ interface TurnWords {
   readonly session: SessionId
   /** When the turn began, unix milliseconds. */
   readonly at: number
-  /** Records that go. */
+  /** Records to erase. */
   readonly seqs: readonly number[]
-  /** What was forgotten and what was said of it, folded; empty where nobody knows it. */
+  /** Folded phrases of the forgotten text and its paraphrases; empty if unknown. */
   readonly phrases: readonly string[]
 }
 
 type Deps = Pick<KeepDeps, 'store'>
 
-/** Turns that an owed forgetting waits for: its own, and those whose records it could not erase. */
+/** Turns that a pending forgetting waits for: its own, and those whose records could not be erased. */
 async function turnsOf(deps: Deps, { turn, later, running }: OwedForgetting): Promise<ReadonlySet<TurnId>> {
   const turns = new Set<TurnId>(running)
   if (turn !== '') turns.add(turn)
@@ -152,7 +150,7 @@ async function hasEnded({ store }: Deps, turn: TurnId): Promise<boolean> {
   return ends.length > 0
 }
 
-/** @returns the words of a forgetting that an agent asked for; null when they are erased, or it named memories that are gone. */
+/** @returns the phrases that an agent asked to forget; null if they are erased or it named ids. */
 async function askedWords({ store }: Deps, { call }: Pick<OwedForgetting, 'call'>): Promise<readonly string[] | null> {
   const place = toolPlace(call)
   if (place === null) return null
@@ -161,7 +159,7 @@ async function askedWords({ store }: Deps, { call }: Pick<OwedForgetting, 'call'
   const message = body?.['message'] as unknown as AssistantMessage | undefined
   const text = message === undefined ? undefined : toolCallsOf(message)[place.index]?.arguments
   const phrase = foldPhrase(textArgument(text ?? ''))
-  return isMeant(phrase) ? [phrase] : null
+  return isSearchable(phrase) ? [phrase] : null
 }
 
 function textArgument(args: string): string {
@@ -174,9 +172,9 @@ function textArgument(args: string): string {
 }
 
 /**
- * What an ended turn said of what was forgotten; nothing for a turn that is not known.
+ * Finds what an ended turn said about the forgotten text; empty for an unknown turn.
  *
- * @param phrases what was forgotten, folded; null: nobody knows it any more
+ * @param phrases forgotten phrases, folded; null: no longer known
  * @param since seq of the forgetting
  */
 async function wordsOfTurn(
@@ -203,12 +201,12 @@ async function wordsOfTurn(
     if (!tells) continue
     seqs.add(record.seq)
     const folded = foldPhrase(text)
-    if (isMeant(folded)) said.push(folded)
+    if (isSearchable(folded)) said.push(folded)
   }
   if (seqs.size > 0) for (const seq of exchanges) seqs.add(seq)
-  // What came after in the session has shown it to a model again, and tools may have been told it.
+  // Later exchanges of the session repeat it, and tool calls may contain it.
   const all = [...(phrases ?? []), ...said]
-  for (const record of await recordsThatSay(deps, all, signal, stretch)) {
+  for (const record of await findMatchingRecords(deps, all, signal, stretch)) {
     if (record.phase === 'exchange' || record.turn === turn) seqs.add(record.seq)
   }
   return [{ session: first.session, at: first.at, seqs: [...seqs].sort((a, b) => a - b), phrases: all }]
@@ -225,7 +223,7 @@ async function* recordsOf({ store }: Deps, { session, after }: { session: Sessio
 
 const isAgents = ({ name, phase }: JournalRecord): boolean => name === 'model.generate' || phase === 'outcome'
 
-/** What people and the agent said in a record, with what the agent asked tools for; null for a record of another kind. */
+/** The text of messages in a record, including tool arguments; null for other records. */
 async function saidIn({ store }: Deps, record: JournalRecord): Promise<string | null> {
   const { name, phase } = record
   if (name === 'model.generate' ? phase !== 'outcome' : name !== 'turn.send') return null
@@ -240,7 +238,7 @@ function whole(message: AssistantMessage): string {
   return message.parts.map((part) => ('text' in part ? part.text : 'arguments' in part ? part.arguments : '')).join('\n')
 }
 
-/** Of an intent: what was asked for. */
+/** The input text of an intent. */
 function inputText({ input }: JsonObject): unknown {
   return typeof input === 'object' && input !== null && 'text' in input ? input['text'] : input
 }

@@ -7,7 +7,7 @@ import { createVectorIndex } from '../embed/vector-index.ts'
 import { openRecallBed } from '../recall/recall-fixture.ts'
 import { eraseEntries } from './erase-entries.ts'
 
-test('what was erased is not found by the turn behind it, neither by words nor word by word, and that turn has a vector of its own again', async () => {
+test('an erased text is not found through the next turn, by words or closeness, and that turn gets its vector again', async () => {
   await using bed = await openRecallBed('words-50k')
   const { memory } = bed.store
   await bed.keep([
@@ -40,7 +40,7 @@ test('what was erased is not found by the turn behind it, neither by words nor w
   assert.ok((after?.why.closeness ?? 0) < (before.why.closeness ?? 0))
 })
 
-test('of two neighbours that are erased at the same time none comes back', async () => {
+test('two neighbours erased at the same time both stay erased', async () => {
   await using bed = await openRecallBed('none')
   await bed.keep(['The cellar has two doors.', 'Thank you, I shall keep it in mind.'])
   const [first, second] = await bed.store.memory.items(['e0', 'e1'])

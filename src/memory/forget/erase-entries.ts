@@ -1,6 +1,6 @@
 /**
- * Erases entries, and what their neighbours know of them: a passage is found by the words of the turn before it, too, and those
- * would still tell what was said.
+ * Erases entries and their terms in neighbouring entries: a passage is also indexed by the words of the turn before it, which would still
+ * reveal the erased text.
  */
 import type { MemoryChange, MemoryEntry, MemoryItem, PhraseMatch } from '../../store/index.ts'
 import { entryPages, extraOf } from '../keep/memory-item.ts'
@@ -13,7 +13,7 @@ export async function eraseEntries({ writer, changed }: Pick<KeepDeps, 'writer' 
   const put: MemoryEntry[] = []
   for (let at = 0; at < items.length; at += eraseBatch) {
     const batch = items.slice(at, at + eraseBatch)
-    // A neighbour is written again: who erases that one meanwhile must not find it back.
+    // Exclusive, because rewriting a neighbour that is erased meanwhile would bring it back.
     const behind = await writer.run(async (memory) => {
       const next = await Promise.all(
         batch.filter(({ entry }) => entry.kind === 'message').map(({ entry }) => memory.around(entry.stream, entry.place, 0, 1)),
@@ -27,7 +27,7 @@ export async function eraseEntries({ writer, changed }: Pick<KeepDeps, 'writer' 
     })
     put.push(...behind.map(({ entry }) => entry))
   }
-  // What was written again wants its vectors, too.
+  // Rewritten entries need new vectors.
   changed({ gone: [...gone], put })
 }
 
@@ -36,7 +36,7 @@ function withoutContext({ entry, passages }: MemoryItem): MemoryItem {
   return { entry, passages: passages.map((passage) => ({ ...passage, context })) }
 }
 
-/** Tags, and the title of a document, that say it: words beside a text, which need not say it. */
+/** Matching tags and document titles; the text itself need not match. */
 function marksOf(entry: MemoryEntry, { inText }: Pick<PhraseMatch, 'inText'>): readonly string[] {
   const title = entry.kind === 'document' ? (extraOf(entry).title ?? '') : ''
   return [...entry.tags, title].filter(inText)
@@ -47,8 +47,8 @@ export interface Marked {
   readonly marks: readonly string[]
 }
 
-/** @param gone entries that go whole @returns entries that stay and have marks that say it */
-export async function marksThatSay(
+/** @param gone entries that are erased entirely @returns remaining entries with matching tags or titles */
+export async function findMatchingMarks(
   { memory }: Pick<KeepDeps, 'memory'>,
   match: Pick<PhraseMatch, 'inText'>,
   signal: AbortSignal,
@@ -63,7 +63,7 @@ export async function marksThatSay(
   return found
 }
 
-/** Takes marks that say it off what stays. @returns how many entries had some */
+/** Removes matching tags and titles. @returns how many entries had some */
 export async function eraseMarks(
   { writer, changed, clock }: Pick<KeepDeps, 'writer' | 'changed' | 'clock'>,
   match: Pick<PhraseMatch, 'inText'>,
@@ -90,6 +90,6 @@ function withoutMarks({ entry, passages }: MemoryItem, match: Pick<PhraseMatch, 
   if (entry.kind !== 'document' || title === undefined || !matching.includes(title)) {
     return { change: 'patch', id: entry.id, patch: { tags, updatedAt } }
   }
-  // The words of a title stand before each passage, too.
+  // Passages are indexed with the words of the title.
   return { change: 'put', item: withoutContext({ entry: { ...entry, tags, updatedAt, extra: JSON.stringify(extra) }, passages }) }
 }

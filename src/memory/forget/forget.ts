@@ -1,7 +1,7 @@
 /**
- * Forgetting: a fact leaves memory (entries, passages, vectors), what was made of it (summaries, warm conversations), and the journal,
- * whose bodies that say it become their hashes. What goes is found by phrase, not by where it was put: the same words in another
- * session go too. Afterwards it is looked for again, and the answer says what was found.
+ * Forgetting: erases a text from memory (entries, passages, vectors), from derived data (summaries, conversation caches) and from the
+ * journal, whose matching bodies become their hashes. Matches are found by phrase in all sessions. Afterwards the search is repeated and
+ * the answer counts what is left.
  */
 import { foldPhrase, matchPhrases, type MemoryItem, type PhraseMatch } from '../../store/index.ts'
 import {
@@ -19,18 +19,18 @@ import { wholeText } from '../keep/memory-item.ts'
 import { maxHeldForgettings } from '../keep/keep-limits.ts'
 import { looksLikeId } from '../keep/note-rules.ts'
 import { joinedLabels } from '../keep/provenance.ts'
-import { eraseEntries, eraseMarks, type Marked, marksThatSay } from './erase-entries.ts'
+import { eraseEntries, eraseMarks, type Marked, findMatchingMarks } from './erase-entries.ts'
 import { type EraseBodies, type Eraser, forgottenReason, type OwedForgetting, settle } from './aftermath.ts'
-import { entriesThatSay, isMeant, queriesAbout, recordsThatSay } from './find-said.ts'
+import { findMatchingEntries, isSearchable, findRevealingQueries, findMatchingRecords } from './find-matches.ts'
 
 export interface ForgetQuestion {
-  /** Entries: they go, and with them everything that says what they say. */
+  /** Entries to erase, with everything that repeats their text. */
   readonly ids: readonly string[]
-  /** Everything that says this. Empty: only what the entries say. */
+  /** Phrase to erase everywhere. Empty: only the texts of the entries. */
   readonly text: string
 }
 
-/** What would go, or went. */
+/** What is to be erased, or was. */
 export interface Forgettable {
   readonly entries: readonly { readonly id: string; readonly kind: string; readonly text: string }[]
   readonly records: readonly {
@@ -40,23 +40,23 @@ export interface Forgettable {
     readonly phase: string
     readonly session: string
   }[]
-  /** Tags and titles that say it, and how many entries that stay would lose them. */
+  /** Matching tags and titles, and how many remaining entries lose them. */
   readonly marks: readonly { readonly text: string; readonly entries: number }[]
-  /** Of the entries: whoever shows their text shows it with these. */
+  /** Labels of the entries, to be shown with their text. */
   readonly labels: readonly Label[]
 }
 
 export interface Forgotten extends Forgettable {
-  /** Bodies of the journal that are gone, and blobs with them. */
+  /** Erased journal bodies and blobs. */
   readonly bodies: number
   readonly blobs: number
-  /** Summaries, titles, tags and other things that tell it. */
+  /** Changed summaries, titles, tags and other derived data. */
   readonly derived: number
-  /** Records of calls and turns that still run: their bodies go when these end. */
+  /** Records of running calls and turns: their bodies are erased when these end. */
   readonly later: readonly number[]
-  /** Turns that ran in sessions where it was said: what they say of it, and what they have shown a model, goes when they end. */
+  /** Running turns in the same sessions: what they say about it and their exchanges are erased when they end. */
   readonly running: readonly TurnId[]
-  /** The same was looked for again: how many entries, marks and records still say it, those for later left out. 0 is the proof. */
+  /** Matching entries, tags and records found by repeating the search, without `later`. 0 proves the erasure. */
   readonly left: number
 }
 
@@ -64,18 +64,18 @@ export interface Forgetting {
   /** @throws OxbowError `bad_input`, `not_found`, `limit_reached` */
   preview(question: ForgetQuestion, signal: AbortSignal): Promise<Forgettable>
   forget(question: ForgetQuestion, by: Pick<CallContext, 'id' | 'caller' | 'signal' | 'erase'>): Promise<Forgotten>
-  /** Takes along what was said while it ran, or since, of what it forgot. @returns what is still owed, null when nothing is */
+  /** Erases what running turns said about it. @returns what is still pending; null: nothing */
   settle(owed: OwedForgetting, by: { readonly signal: AbortSignal; readonly erase: EraseBodies }): Promise<OwedForgetting | null>
 }
 
 export function createForgetting(deps: KeepDeps, eraseDerived: Eraser): Forgetting {
   const findKept = async (match: PhraseMatch, signal: AbortSignal, named: readonly MemoryItem[] = []): Promise<Kept> => {
     const entries = new Map(named.map((item) => [item.entry.id, item]))
-    for (const item of await entriesThatSay(deps, match, signal)) entries.set(item.entry.id, item)
-    return { items: [...entries.values()], marked: await marksThatSay(deps, match, signal, new Set(entries.keys())) }
+    for (const item of await findMatchingEntries(deps, match, signal)) entries.set(item.entry.id, item)
+    return { items: [...entries.values()], marked: await findMatchingMarks(deps, match, signal, new Set(entries.keys())) }
   }
   const findRecords = async (phrases: readonly string[], signal: AbortSignal): Promise<readonly JournalRecord[]> => {
-    const found = [...(await recordsThatSay(deps, phrases, signal)), ...(await queriesAbout(deps, phrases, signal))]
+    const found = [...(await findMatchingRecords(deps, phrases, signal)), ...(await findRevealingQueries(deps, phrases, signal))]
     return [...new Map(found.map((record) => [record.seq, record])).values()].sort((a, b) => a.seq - b.seq)
   }
   const find = async (question: ForgetQuestion, signal: AbortSignal): Promise<Found> => {
@@ -93,7 +93,7 @@ export function createForgetting(deps: KeepDeps, eraseDerived: Eraser): Forgetti
     async forget(question, { id: call, caller, signal, erase }) {
       const found = await find(question, signal)
       const { match, items, records } = found
-      // Memory first: from here nothing recalls it, whatever stops the rest.
+      // Memory first: nothing can recall it from here on, even if the rest fails.
       const marks = await eraseKept(found, match)
       const named = [...records, ...items.map(({ entry }) => entry)].map(({ session }) => session)
       const sessions = [...new Set(named)].filter((id): id is SessionId => id !== '')
@@ -102,7 +102,7 @@ export function createForgetting(deps: KeepDeps, eraseDerived: Eraser): Forgetti
       const running = await runningIn(deps, sessions)
       if (caller.turn !== '' || erased.kept.length > 0 || running.length > 0) words.put(call, found.phrases)
       const derived = await eraseDerived({ ...match, texts: found.phrases, seqs, sessions })
-      // What was being indexed or tidied has read it before: that is on its way no longer, and goes, too.
+      // Indexing or tidying in progress may have read it before: wait for them, then erase what they wrote.
       await deps.writer.run(async () => {})
       const late = await findKept(match, signal)
       const lateMarks = await eraseKept(late, match)
@@ -130,10 +130,10 @@ async function runningIn({ store }: KeepDeps, sessions: readonly SessionId[]): P
   return open.filter(({ name, session }) => name === 'turn.send' && wanted.has(session)).flatMap(({ turn }) => (turn === '' ? [] : [turn]))
 }
 
-/** What memory has that says it. */
+/** Matches in memory. */
 interface Kept {
   readonly items: readonly MemoryItem[]
-  /** Of what else stays. */
+  /** Remaining entries with matching tags or titles. */
   readonly marked: readonly Marked[]
 }
 
@@ -150,22 +150,22 @@ async function readQuestion(
   const items = await memory.items(ids)
   const missing = ids.filter((id) => !items.some(({ entry }) => entry.id === id))
   if (missing.length > 0) {
-    // A word in place of an id may be what is to be forgotten: it must not stand in the record of the failure.
+    // A word given as an id may be the text to forget: it must not be recorded with the failure.
     const named = missing.filter(looksLikeId).slice(0, 3)
     throw new OxbowError('not_found', named.length === 0 ? 'No memory has this id.' : `There is no memory ${named.join(', ')}.`, {
       hint: 'Ids come from a search. To forget a word or a phrase, give it as `text` (oxbow memory forget --text "the phrase").',
     })
   }
   const phrase = foldPhrase(text)
-  if (text !== '' && !isMeant(phrase)) {
-    throw new OxbowError('bad_input', `${JSON.stringify(text)} is too short: it stands in too many places.`, {
-      hint: 'Give the whole phrase that is to be forgotten.',
+  if (text !== '' && !isSearchable(phrase)) {
+    throw new OxbowError('bad_input', `${JSON.stringify(text)} is too short: it occurs in too many places.`, {
+      hint: 'Give the whole phrase to forget.',
     })
   }
-  // What documents say is theirs: a section goes, and not each message that quotes all of it.
-  const phrases = [phrase, ...items.map(({ passages }) => foldPhrase(wholeText(passages)))].filter(isMeant)
+  // The whole text of each entry is a phrase.
+  const phrases = [phrase, ...items.map(({ passages }) => foldPhrase(wholeText(passages)))].filter(isSearchable)
   if (items.length === 0 && phrases.length === 0) {
-    throw new OxbowError('bad_input', 'Nothing was named.', { hint: 'Give ids of memories, or a text that is to be forgotten.' })
+    throw new OxbowError('bad_input', 'Nothing to forget was given.', { hint: 'Give ids of memories, or a text to forget.' })
   }
   return { items, phrases }
 }

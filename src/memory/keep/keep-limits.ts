@@ -2,47 +2,47 @@
 
 /** A note is a fact, not a document: longer texts are ingested as files. */
 export const maxNoteCharacters = 8_000
-/** As in the reference. */
+/** Limits of tags. */
 export const maxTags = 16
 export const maxTagCharacters = 64
-/** Of a stream or an author, as the store has it. */
+/** Length of a stream or author name, the store's limit. */
 export const maxNameCharacters = 512
-/** Of one message so much is indexed: what is longer was pasted, and its beginning says what it is. */
+/** Characters of a message that are indexed: longer ones are pasted text, whose beginning identifies it. */
 export const maxMessageCharacters: number = 64 * 1024
-/** Of the turn before: what a sentence or two refer to. Passages of about 640 characters are not outweighed by it. */
+/** Characters of the turn before that are indexed as context: about one passage, so that they do not outweigh the text itself. */
 export const maxContextCharacters = 640
-/** Records that the indexer reads at once: some ten turns, one message between threads. */
+/** Records that the indexer reads per page: about ten turns. */
 export const indexPage = 200
-/** Messages of it that are kept at once, about: a change that waits for them waits some tens of milliseconds. */
+/** Approximate bytes of messages written per batch: other changes wait some tens of milliseconds for it. */
 export const indexStretchBytes: number = 64 * 1024
-/** Turns that end within this time are indexed together: under load that is half of the work. A search does not wait for it. */
+/** Turns that end within this time are indexed together, which halves the work under load. A search does not wait for it. */
 export const indexLingerMs = 200
 /** After a failure the indexer waits for the next turn, and at least this long, so as not to retry in a tight loop. */
 export const indexRestMs = 1_000
 /** A search waits this long for recent messages to be indexed. */
 export const catchUpMs = 1_500
-/** Last messages kept by session, as context of the next; others are read again. */
+/** Sessions whose last message is cached as context of the next; others are read again. */
 export const maxHeldContexts = 200
 
-/** Sessions in which an entry was wanted that are kept: with three of them protection is as high as sessions make it. */
+/** Sessions recorded per entry: three give the highest protection that sessions can. */
 export const maxSessions = 3
-/** Entries that one entry names as at odds with it, or as saying the same: more is a debate and no memory. Tidying keeps the newest. */
+/** Contradicting or confirming entries per entry; tidying keeps the newest. */
 export const maxRelations = 32
-/** Memories looked through at once for what is to be forgotten: the event loop has them for a millisecond. */
+/** Memories searched per batch when forgetting: about 1 ms of the event loop. */
 export const forgetItems = 32
-/** Records of a session read at once to find what a turn said. */
+/** Records of a session read per page to find the messages of a turn. */
 export const turnPage = 100
-/** Forgettings whose words are held until their turns have ended; of more the words are read from the turns themselves. */
+/** Forgettings whose phrases are held in memory until their turns end; for more, the phrases are read from the turns. */
 export const maxHeldForgettings = 100
-/** Exchanges of one generation: its tries. */
+/** Exchanges of one generation, one per try. */
 export const maxExchanges = 500
-/** Words of what is forgotten that are looked for in what was searched for, the longest: the others are seldom what tells it. */
+/** Longest words of a forgotten text that are searched for in recorded queries. */
 export const maxQueryWords = 16
 /** Bodies erased at once: the store's limit. */
 export const eraseBatch = 1_000
 /** A shorter phrase occurs in too many places to be intended. */
 export const minForgetCharacters = 4
-/** The same of scripts with a letter for a syllable or a word: names of people have two of them. */
+/** The same for scripts with a letter per syllable or word, where names can have two letters. */
 export const minForgetDense = 2
 /** Entries that one call can forget. To erase more, delete a session or a document. */
 export const maxForgotten = 1_000

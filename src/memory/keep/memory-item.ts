@@ -1,6 +1,6 @@
 /**
- * Entries of memory: how one is made from a text (passages with their terms, and a hash of the whole), how its text is put together
- * again, what stands in its `extra`, when it holds, and how all of them are read page by page.
+ * Memory entries: creating one from a text (passages with terms, and a hash of the whole), reassembling its text, its `extra`, when it is
+ * valid, and reading entries page by page.
  */
 import { isObject } from '../../types/index.ts'
 import type { MemoryEntry, MemoryFilter, MemoryItem, MemoryStore, Passage } from '../../store/index.ts'
@@ -29,7 +29,7 @@ export async function makeItem({ text: engine, hash }: Pick<KeepDeps, 'text' | '
   const context = joinTerms(beforeTerms, termsOfDay(at).join(' '))
   const passages = cut.map((passage) => ({
     ...passage,
-    // Days that a text names, seen from when it was said, and that day itself.
+    // The day of the text, and the days that it names relative to it.
     context: joinTerms(passage.context, joinTerms(context, dayTerms(passage.text, at).join(' '))),
   }))
   return { entry: { ...draft.entry, hash: hashed }, passages }
@@ -39,7 +39,7 @@ function joinTerms(a: string, b: string): string {
   return a === '' || b === '' ? a + b : `${a} ${b}`
 }
 
-/** Puts a text together again from its passages, which overlap. What stood between two of them, and was no text, is one space. */
+/** Reassembles a text from its overlapping passages. White space between two passages becomes one space. */
 export function wholeText(passages: readonly Pick<Passage, 'start' | 'text'>[]): string {
   let whole = ''
   let end = 0
@@ -51,7 +51,7 @@ export function wholeText(passages: readonly Pick<Passage, 'start' | 'text'>[]):
   return whole
 }
 
-/** What every new entry begins with. */
+/** Defaults of a new entry. */
 export const freshFacts: Pick<
   MemoryEntry,
   | 'session'
@@ -89,11 +89,11 @@ export interface EntryExtra {
   readonly actor?: string
   readonly session?: string
   readonly turn?: string
-  /** The first sessions in which it was wanted, distinct, `maxSessions` at most. */
+  /** The first distinct sessions that accessed it, `maxSessions` at most. */
   readonly sessions?: readonly string[]
-  /** Ids of what it took the place of. */
+  /** Ids of the entries that it superseded. */
   readonly supersedes?: readonly string[]
-  /** A person who said that it may be trusted. */
+  /** The person who removed the label `untrusted`, and when. */
   readonly promoted?: { readonly by: string; readonly at: number }
   /** Of a document: its title, and the hash of the file. */
   readonly title?: string
@@ -101,7 +101,7 @@ export interface EntryExtra {
   readonly sections?: number
 }
 
-/** Never throws: an import may have brought anything, and what is not fit is not there. */
+/** Never throws: invalid fields, e.g. from an import, are left out. */
 export function extraOf(entry: Pick<MemoryEntry, 'extra'>): EntryExtra {
   try {
     const value: unknown = JSON.parse(entry.extra === '' ? '{}' : entry.extra)
@@ -122,7 +122,7 @@ function fits(name: string, value: unknown): boolean {
   return typeof by === 'string' && typeof at === 'number'
 }
 
-/** Entries that pass, the newest first, `size` at a time; no page is empty. What is written meanwhile may be missed, nothing comes twice. */
+/** Matching entries, newest first, in non-empty pages of `size`. Concurrent writes may be missed; nothing is returned twice. */
 export async function* entryPages(
   memory: Pick<MemoryStore, 'list'>,
   filter: MemoryFilter,
@@ -136,7 +136,7 @@ export async function* entryPages(
   }
 }
 
-/** @returns entries with their texts, in order, read `size` at a time; what is gone meanwhile is left out */
+/** @returns entries with their texts, in order, read in batches of `size`; erased ones are left out */
 export async function itemsOf(
   memory: Pick<MemoryStore, 'items'>,
   entries: readonly Pick<MemoryEntry, 'id'>[],
@@ -148,8 +148,7 @@ export async function itemsOf(
 }
 
 /**
- * Superseded entries end when what took their place began; one whose end was not written down no longer holds at any time
- * after it was changed.
+ * Whether an entry is valid at a time. A superseded entry ends when its successor begins; without a recorded end, when it was last changed.
  */
 export function holdsAt(entry: Pick<MemoryEntry, 'validFrom' | 'validTo' | 'supersededBy' | 'updatedAt'>, at: number): boolean {
   if (entry.validFrom > at || (entry.validTo !== null && entry.validTo <= at)) return false

@@ -40,7 +40,7 @@ export function saidIn(record: JournalRecord, body: JsonObject): SaidMessage | n
   }
   if (record.name === 'turn.send' && record.phase === 'started') return said('user', body['text'])
   if (record.name === 'turn.send' && (record.phase === 'outcome' || record.phase === 'reconciled')) {
-    // The model's own last word is a generation's; this is what the person was told without one.
+    // Replies of the model are recorded by `model.generate`; this one was written without a model.
     const isOwn = body['status'] === 'ok' || body['status'] === 'merged'
     return isOwn ? null : said('agent', body['reply'])
   }
@@ -50,18 +50,18 @@ export function saidIn(record: JournalRecord, body: JsonObject): SaidMessage | n
   return said('agent', textOf(message))
 }
 
-/** One call can bring two messages: what was sent, and what was answered without a model. */
+/** One call can have two messages: the one sent, and a reply without a model. */
 export function messageId(call: CallId, author: SaidMessage['author']): string {
   return `message:${call}${author === 'agent' ? ':reply' : ''}`
 }
 
-/** Labels that the caller's context held when a call began. */
+/** Labels of the caller's context when the call began. */
 export function heldLabels(body: JsonObject): readonly Label[] {
   const labels = body['labels']
   return Array.isArray(labels) ? labels.filter((label): label is Label => label === 'untrusted' || label === 'private') : []
 }
 
-/** @returns null for a body that was erased, or is none. */
+/** @returns null for an erased or invalid body. */
 export async function bodyOf(store: Pick<Store, 'blob'>, { body }: Pick<JournalRecord, 'body'>): Promise<JsonObject | null> {
   if (parseErased(body) !== null) return null
   const kept = parseReference(body)

@@ -13,14 +13,14 @@ type Asking = Pick<CallContext, 'id' | 'caller'>
 
 export interface SavedNote {
   readonly id: string
-  /** False: the same was known already, and nothing but tags was added. */
+  /** False: an identical note existed; only tags were added. */
   readonly fresh: boolean
 }
 
 export interface Notes {
   /** @throws OxbowError `bad_input` for an empty text, one that is too long, or one that looks like a secret */
   save(note: { readonly content: string; readonly tags: readonly string[] }, asking: Asking, more?: NewNote): Promise<SavedNote>
-  /** Text and tags are replaced in one commit; what it is and when it was made stays. @throws OxbowError `not_found`, `bad_input` */
+  /** Replaces text and tags in one commit; id and creation time stay. @throws OxbowError `not_found`, `bad_input` */
   update(id: string, note: { readonly content: string; readonly tags: readonly string[] | null }, asking: Asking): Promise<void>
   /** @throws OxbowError `not_found` */
   remove(id: string): Promise<void>
@@ -28,7 +28,7 @@ export interface Notes {
   find(id: string): Promise<MemoryItem>
 }
 
-/** What a correction knows of the note that it makes. */
+/** Options of a note that a correction creates. */
 export interface NewNote {
   readonly type?: MemoryEntry['type']
   readonly validFrom?: number
@@ -59,7 +59,7 @@ export function createNotes(deps: KeepDeps): Notes {
     async update(id, { content, tags }, asking) {
       const text = cleanNote(content)
       const origin = await originOf(deps, asking)
-      // Read and written with no change between: what is said about it or forgotten meanwhile would be undone.
+      // Exclusive: a concurrent correction or erasure would be undone.
       const item = await deps.writer.run(async (exclusive) => {
         const { entry: before } = await findNote(id)
         const made = await makeItem(deps, {
@@ -88,14 +88,14 @@ function rewritten(
   return {
     ...before,
     type: typeOf(text),
-    // What an agent has put into a person's note is not the person's word.
+    // A note that an agent rewrites is no longer the person's statement.
     author: byAgent(asking) ? 'agent' : before.author,
     tags: tags === null ? before.tags : cleanTags(tags),
-    // A label never leaves by writing over it.
+    // Rewriting never removes a label.
     labels: joinedLabels(before.labels, origin.labels),
     updatedAt: now,
     seq: origin.seq,
-    // What tidying found in the old words is not what the new ones state.
+    // The extracted statement belongs to the old text.
     extra: JSON.stringify({ ...extraOf(before), statement: undefined, ...origin.extra }),
   }
 }
@@ -132,7 +132,7 @@ async function saveNote(
     extra: JSON.stringify(extra),
   } as const
   const item = await makeItem(deps, { entry, text, format: 'markdown', before: '' })
-  // Looked for and written with no change between: somebody else may note the same now, or forget one of the tags.
+  // Exclusive: the same note may be saved, or a tag forgotten, concurrently.
   const known = await deps.writer.run(async (exclusive) => {
     const same = more.supersedes === undefined ? await sameNote(deps, item) : null
     const change = same === null ? ({ change: 'put', item } as const) : withTags(same, item.entry)
@@ -144,14 +144,14 @@ async function saveNote(
   return { id: item.entry.id, fresh: true }
 }
 
-/** Tags are words, too: none of what others may have written goes to a note that does not say so. */
+/** Tags are text too: untrusted tags are never added to a trusted note. */
 function withTags(known: MemoryEntry, { tags, labels, updatedAt }: MemoryEntry): MemoryChange | null {
   const all = [...new Set([...known.tags, ...tags])].sort().slice(0, maxTags)
   const carries = labels.every((label) => known.labels.includes(label))
   return carries && all.length > known.tags.length ? { change: 'patch', id: known.id, patch: { tags: all, updatedAt } } : null
 }
 
-/** Of the call that writes it: the same call again, after a crash, writes the same note. 64 bits are enough for one person. */
+/** Derived from the call, so repeating it after a crash writes the same note. 64 bits are enough for one user. */
 export function noteIdOf(call: CallId): string {
   return `note-${createHash('sha256').update(call).digest('hex').slice(0, 16)}`
 }
@@ -177,7 +177,7 @@ function cleanNote(content: string): string {
   )
 }
 
-/** A note with the same text that holds. An import may say anything of its hash: the words themselves decide. */
+/** Finds a valid note with the same text. Texts are compared, because an import can claim any hash. */
 async function sameNote({ memory }: KeepDeps, { entry: { hash, id, validFrom }, passages }: MemoryItem): Promise<MemoryEntry | null> {
   const items = await memory.items(await memory.withHash(hash))
   const words = (each: MemoryItem['passages']): string => wholeText(each).replace(/\s+/gu, ' ')

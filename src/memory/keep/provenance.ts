@@ -1,6 +1,5 @@
 /**
- * Where an entry comes from: the call and the record of the journal that made it, the labels that its maker had, and what was said about
- * it since.
+ * Where an entry comes from: the call and the journal record that created it, the labels of its author, and later corrections.
  */
 import { type MemoryEntry, type MemoryItem, parseErased } from '../../store/index.ts'
 import type { CallContext, JournalRecord, Label } from '../../types/index.ts'
@@ -8,7 +7,7 @@ import { heldLabels } from './message-record.ts'
 import type { KeepDeps } from './exclusive-writer.ts'
 import { type EntryExtra, extraOf, holdsAt, wholeText } from './memory-item.ts'
 
-/** Another memory, as it is named in an answer about this one. */
+/** A related memory. */
 export interface Related {
   readonly id: string
   readonly text: string
@@ -32,7 +31,7 @@ export interface Provenance {
   readonly holds: boolean
   /** Who wrote it: the caller, in which session and turn, by which call. Empty texts: unknown. */
   readonly by: { readonly actor: string; readonly session: string; readonly turn: string; readonly call: string; readonly author: string }
-  /** The record it was made from; null when it was made from none. */
+  /** The record it was made from; null if there is none. */
   readonly record: RecordOf | null
   readonly promoted: EntryExtra['promoted'] | null
   readonly superseded_by: Related | null
@@ -51,7 +50,7 @@ export interface RecordOf {
   readonly name: string
   readonly phase: string
   readonly hash: string
-  /** Its body is gone; the hash still stands for it. */
+  /** The body was erased; its hash remains. */
   readonly erased: boolean
 }
 
@@ -97,7 +96,7 @@ export async function explain(deps: Pick<KeepDeps, 'store' | 'memory' | 'clock'>
   }
 }
 
-/** What was imported from another journal has its place there, and another record is at that place here. */
+/** The seq of an imported entry refers to another journal. */
 function isOf({ call }: JournalRecord, { id }: MemoryEntry, extra: EntryExtra & { readonly from?: unknown }): boolean {
   const named = extra.call ?? /^message:([^:]+)/.exec(typeof extra.from === 'string' ? extra.from : id)?.[1]
   return named === undefined || named === call
@@ -107,7 +106,7 @@ function describeRecord({ seq, at, actor, session, turn, call, name, phase, hash
   return { seq, at, actor, session, turn, call, name, phase, hash, erased: parseErased(body) !== null }
 }
 
-/** Of one that is gone the id is left. */
+/** An erased memory is named by its id alone. */
 async function related({ memory }: Pick<KeepDeps, 'memory'>, ids: readonly string[]): Promise<readonly Related[]> {
   const items = ids.length === 0 ? [] : await memory.items(ids)
   const texts = new Map(items.map(({ entry, passages }) => [entry.id, wholeText(passages)]))
@@ -115,24 +114,24 @@ async function related({ memory }: Pick<KeepDeps, 'memory'>, ids: readonly strin
 }
 
 export interface Origin {
-  /** Seq of the intent; 0 when it is not found. */
+  /** Seq of the intent; 0 if not found. */
   readonly seq: number
-  /** What a person says is theirs to say; what an agent writes carries all that it has seen. */
+  /** Empty for a person; for an agent, all labels of its context. */
   readonly labels: readonly Label[]
   readonly extra: { readonly call: string; readonly actor: string; readonly session: string; readonly turn: string }
 }
 
-/** Whether an agent makes the call, and not a person. */
+/** Whether an agent, not a person, makes the call. */
 export function byAgent({ caller }: Pick<CallContext, 'caller'>): boolean {
   return caller.actor.startsWith('agent:')
 }
 
-/** Each once, in the order in which they are kept. */
+/** Distinct labels, sorted. */
 export function joinedLabels(...lists: readonly (readonly Label[])[]): readonly Label[] {
   return [...new Set(lists.flat())].sort()
 }
 
-/** The intent of a call that changes something is on record before it runs. */
+/** A call that changes something has its intent recorded before it runs. */
 export async function originOf({ store }: Pick<KeepDeps, 'store'>, asking: Pick<CallContext, 'id' | 'caller'>): Promise<Origin> {
   const { id, caller } = asking
   const [intent] = await store.records({ call: id, phases: ['intent'], order: 'oldest_first', limit: 1, hydrate: true })
@@ -141,7 +140,7 @@ export async function originOf({ store }: Pick<KeepDeps, 'store'>, asking: Pick<
   return { seq: intent?.seq ?? 0, labels, extra }
 }
 
-/** The record itself; null when nothing has this seq. Erased bodies come as their marks. */
+/** @returns null if no record has this seq. Erased bodies are returned as their marks. */
 export async function recordAt({ store }: Pick<KeepDeps, 'store'>, seq: number): Promise<JournalRecord | null> {
   if (seq <= 0) return null
   const [record] = await store.records({ after: seq - 1, before: seq + 1, order: 'oldest_first', limit: 1, hydrate: true })

@@ -1,6 +1,6 @@
 /**
- * Export and import: a line for each memory, with everything it has; what was exported is the same again after an import. Vectors
- * are not in it: they belong to a model and are made again.
+ * Export and import as JSON lines, one for each memory; an import restores exactly what was exported. Vectors are left out: they belong to a
+ * model and are rebuilt.
  */
 import { z } from 'zod'
 import type { MemoryChange, MemoryEntry, MemoryItem } from '../../store/index.ts'
@@ -12,7 +12,7 @@ import { memoryTypes } from '../tidy/decay.ts'
 
 export interface ExportPage {
   readonly lines: readonly string[]
-  /** Where the next page begins; null at the end. */
+  /** Cursor of the next page; null at the end. */
   readonly next: string | null
 }
 
@@ -20,9 +20,9 @@ export interface Imported {
   readonly added: number
   readonly replaced: number
   readonly unchanged: number
-  /** Ids that are there with another content, and were left as they are. */
+  /** Ids that exist with different content and were not changed. */
   readonly conflicts: readonly string[]
-  /** Lines that are no memory, from 1, and why. */
+  /** Invalid lines, from 1, with the reason. */
   readonly refused: readonly { readonly line: number; readonly why: string }[]
 }
 
@@ -30,14 +30,14 @@ export interface Transfer {
   /** Newest first. @param after `next` of the page before, empty for the first. @throws OxbowError `bad_input` */
   exportPage(after: string): Promise<ExportPage>
   /**
-   * Never overwrites what it was not told to. A bad line harms no other.
-   * @param how `untrusted`: they count as written by others, whatever the lines say
+   * Overwrites only if asked to. An invalid line does not affect others.
+   * @param how `untrusted`: labels every entry untrusted, whatever its line says
    */
   importLines(lines: readonly string[], how: { readonly overwrite: boolean; readonly untrusted: boolean }): Promise<Imported>
 }
 
 const time = z.int().min(-8.64e15).max(8.64e15)
-/** The store parts lists by this character. */
+/** Separator of lists in the store. */
 const listed = z
   .string()
   .min(1)
@@ -46,7 +46,7 @@ const id = listed.max(200)
 const name = z.string().max(maxNameCharacters)
 const longestPassage = 64 * 1024
 
-/** Format of a line. A later one gets another number. */
+/** Format version of a line. */
 const lineSchema = z.strictObject({
   oxbow_memory: z.literal(1),
   id,
@@ -108,7 +108,7 @@ export function createTransfer(deps: KeepDeps): Transfer {
       let unchanged = 0
       for (const line of parsed.values()) {
         const there = known.get(line.id)
-        if (there !== undefined && saysTheSame(parseLine(lineOf(there)), line)) unchanged += 1
+        if (there !== undefined && areDuplicates(parseLine(lineOf(there)), line)) unchanged += 1
         else if (there !== undefined && !overwrite) conflicts.push(line.id)
         else changes.push({ change: 'put', item: await itemOf(deps, line) })
       }
@@ -121,7 +121,7 @@ export function createTransfer(deps: KeepDeps): Transfer {
   }
 }
 
-/** From another journal: no record of this one is where it comes from. */
+/** Removes references to records of another journal. */
 function distrusted(line: Line): Line {
   return { ...line, seq: 0, labels: [...new Set([...line.labels, 'untrusted' as const])].sort() }
 }
@@ -158,14 +158,14 @@ function lineOf({ entry, passages }: MemoryItem): string {
   return JSON.stringify(line)
 }
 
-/** What use and time make of a memory is not what it says: an export of yesterday conflicts with nothing that was only recalled since. */
-function saysTheSame(there: Line | string, line: Line): boolean {
+/** Ignores accesses, importance, tier and protection, so that an export does not conflict with entries that were only recalled since. */
+function areDuplicates(there: Line | string, line: Line): boolean {
   if (typeof there === 'string') return false
   const { accesses, accessed_at, importance, tier, protection } = line
   return JSON.stringify({ ...there, accesses, accessed_at, importance, tier, protection }) === JSON.stringify(line)
 }
 
-/** @returns the line, or why it is none. */
+/** @returns the parsed line, or why it is invalid. */
 function parseLine(text: string): Line | string {
   let value: unknown
   try {
@@ -179,7 +179,7 @@ function parseLine(text: string): Line | string {
   return issue === undefined ? 'it is no memory' : `${issue.path.join('.') || 'the line'}: ${issue.message}`
 }
 
-/** Terms and the hash are made anew: a line from elsewhere may say anything of them. */
+/** Recomputes terms and hash, which a line from elsewhere can misstate. */
 async function itemOf({ text, hash }: KeepDeps, line: Line): Promise<MemoryItem> {
   const engine = await text()
   const terms = await Promise.all(line.passages.map((passage) => engine.terms(passage.text)))

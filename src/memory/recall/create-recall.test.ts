@@ -13,7 +13,7 @@ const small = [
   'My brother painted his fence blue.',
 ]
 
-test('an exact identifier goes before everything that only looks like it', async () => {
+test('an exact identifier ranks before similar ones', async () => {
   await using bed = await openRecallBed('words-50k')
   await bed.keep([
     'Order ORD-48213 is the lamp.',
@@ -27,7 +27,7 @@ test('an exact identifier goes before everything that only looks like it', async
   assert.deepEqual(found.find(({ id }) => id === 'e0')?.why.exact, [])
 })
 
-test('a quoted phrase goes before the same words in another order', async () => {
+test('a quoted phrase ranks before the same words in another order', async () => {
   await using bed = await openRecallBed('none')
   await bed.keep(['Night train to the red square, and a red night.', 'We took the red night train home.', ...small])
   assert.equal((await bed.ask('Who said "red night train"?'))[0]?.id, 'e1')
@@ -47,7 +47,7 @@ test('any word may match, and a rare word weighs more than common ones', async (
   assert.ok(ids(found).includes('e0'))
 })
 
-test('vectors find what shares no word with the question', async () => {
+test('vectors find entries that share no word with the question', async () => {
   await using bed = await openRecallBed('words-50k')
   await bed.keep([...small, 'Our kitten sleeps on the sofa.'])
   const [first] = await bed.ask('Which cat naps on the couch?')
@@ -55,7 +55,7 @@ test('vectors find what shares no word with the question', async () => {
   assert.equal(first.why.vectorRank, 1)
 })
 
-test('a superseded fact goes behind its successor and says that it no longer holds', async () => {
+test('a superseded fact ranks after its successor and is marked as no longer valid', async () => {
   await using bed = await openRecallBed('words-50k')
   await bed.keep([
     { text: 'Ann lives in Denver, in Denver she lives.', supersededBy: 'e1', validFrom: now - 90 * dayMs, validTo: now - 30 * dayMs },
@@ -69,7 +69,7 @@ test('a superseded fact goes behind its successor and says that it no longer hol
   assert.ok(found.indexOf(fresh) < found.indexOf(old))
 })
 
-test('as of an earlier day the fact that held then is found, and the later one is not', async () => {
+test('as of an earlier day the fact valid then is found, and the later one is not', async () => {
   await using bed = await openRecallBed('none')
   await bed.keep([
     { text: 'Ann lives in Denver.', supersededBy: 'e1', validFrom: now - 90 * dayMs, validTo: now - 30 * dayMs },
@@ -80,7 +80,7 @@ test('as of an earlier day the fact that held then is found, and the later one i
   assert.equal(found[0]?.holds, true)
 })
 
-test('labels travel with what is found, and text of another label is not joined to it', async () => {
+test('results carry labels, and text with other labels is not joined', async () => {
   await using bed = await openRecallBed('none')
   await bed.keep(['Look what I found.', { text: 'The page says that penguins knit.', labels: ['untrusted'] }, 'How odd.'])
   const [first] = await bed.ask('penguins')
@@ -88,7 +88,7 @@ test('labels travel with what is found, and text of another label is not joined 
   assert.equal(first.text, 'The page says that penguins knit.')
 })
 
-test('near-duplicates are said once, by the best, which names what it stands for', async () => {
+test('near-duplicates become one result, which names the others', async () => {
   await using bed = await openRecallBed('none')
   const long = 'The boiler in the cellar was repaired by a man from the county who came twice and left his hat on the stairs'
   await bed.keep([long, `${long}.`, `${long}!`, 'The boiler is cold.', ...small])
@@ -99,7 +99,7 @@ test('near-duplicates are said once, by the best, which names what it stands for
   assert.ok(ids(found).includes('e3'))
 })
 
-test('the turns beside a hit are joined to it, in order, unless they are results themselves or were left out by the filter', async () => {
+test('neighbouring turns are joined to a hit in order, unless they are results themselves or filtered out', async () => {
   await using bed = await openRecallBed('none')
   await bed.keep(['What is in that case?', 'A theremin.', 'How wonderful!', ...small])
   assert.equal((await bed.ask('theremin', { limit: 1 }))[0]?.text, 'What is in that case?\nA theremin.\nHow wonderful!')
@@ -107,7 +107,7 @@ test('the turns beside a hit are joined to it, in order, unless they are results
   assert.equal(before[0]?.text, 'What is in that case?\nA theremin.')
 })
 
-test('the budget of tokens is held, by our bound and by a counter that is handed in', async () => {
+test('the token budget is kept, with the built-in estimate and with a given counter', async () => {
   await using bed = await openRecallBed('words-50k')
   await bed.keep(Array.from({ length: 40 }, (_, i) => `Penguin number ${i} ${'walked over the ice and back again '.repeat((i % 7) + 1)}`))
   for (const tokens of [0, 1, 5, 30, 100, 1_000]) {
@@ -136,7 +136,7 @@ test('words of Chinese, Japanese, Korean and Thai are found inside sentences', a
   }
 })
 
-test('a question of stop words, of nothing, of a megabyte or of the syntax of an index harms nobody', async () => {
+test('a question of stop words, of nothing, of a megabyte or of index syntax is harmless', async () => {
   await using bed = await openRecallBed('words-50k')
   await bed.keep([...small, 'NEAR the sea'])
   assert.deepEqual(await bed.ask(''), [])
@@ -160,7 +160,7 @@ test('a question of stop words, of nothing, of a megabyte or of the syntax of an
   assert.equal((await bed.ask('soup '.repeat(200_000)))[0]?.id, 'e1')
 })
 
-test('without an embedder words alone find, and while vectors are not there yet too', async () => {
+test('words alone find entries without an embedder and before vectors exist', async () => {
   await using none = await openRecallBed('none')
   await none.keep(small)
   assert.equal((await none.ask('hot soup'))[0]?.id, 'e1')
@@ -189,7 +189,7 @@ test('each part of a question that asks several things is answered near the top'
   assert.ok(ids(found).slice(0, 2).includes('e5'), ids(found).join())
 })
 
-test('a day that was only said as "last Friday" is found by its date, and one without a year is the last one before', async () => {
+test('"last Friday" is found by its date, and a date without a year is the latest one before', async () => {
   await using bed = await openRecallBed('none')
   // A Wednesday.
   const said = Date.UTC(2026, 4, 20)
@@ -198,7 +198,7 @@ test('a day that was only said as "last Friday" is found by its date, and one wi
   assert.equal((await bed.ask('What was on May 19?'))[0]?.id, 'e1')
 })
 
-test('both fusions find, and reciprocal rank is chosen by asking for it', async () => {
+test('both fusions find entries, and reciprocal rank is optional', async () => {
   await using bed = await openRecallBed('words-50k')
   await bed.keep(small.map((text) => ({ text, kind: 'note' })))
   const weighed = await bed.ask('hot soup', { fusion: 'weights' })
@@ -209,7 +209,7 @@ test('both fusions find, and reciprocal rank is chosen by asking for it', async 
   assert.notEqual(weighed[1]?.score, ranked[1]?.score)
 })
 
-test('words that are near those of the question count one by one, and say so', async () => {
+test('words near those of the question count one by one and are reported', async () => {
   await using bed = await openRecallBed('words-50k')
   await bed.keep([...small, 'The physician was kind to her.', 'She was kind to her neighbours.'])
   const [first, ...others] = await bed.ask('Which doctor was she with?')

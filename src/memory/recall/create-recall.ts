@@ -1,11 +1,11 @@
 /**
- * Recall: what memory has about a question, best first.
+ * Recall: the entries of memory that match a question, best first.
  *
- * Read the question; ask the store once for words and vectors together (once more for each part, when it asks several things);
- * make one list of the two; compare what is in it word by word; raise what stands there as it was asked for; add what is known
- * beforehand; put what no longer holds behind; say once what is said twice; fit it in the budget, with what stands beside it.
+ * Reads the question; searches words and vectors in one request (one more for each part of a question that asks several things); fuses both
+ * lists; compares candidates word by word; raises exact matches; adds recency and importance; puts ended entries last; merges duplicates;
+ * fits the results into the token budget, with their neighbours.
  *
- * What the ranking is made of, and what each step was worth, stands in docs/memory.md, "How recall ranks".
+ * docs/memory.md, "How recall ranks", describes the ranking; docs/recall.md has what each step gains.
  */
 import type { Beside, MemoryFound, MemoryStore } from '../../store/index.ts'
 import { isOxbowError } from '../../types/index.ts'
@@ -22,19 +22,19 @@ import {
   matchingSentences,
   passesFilter,
 } from './fit-budget.ts'
-import { addCloseness, addPriors, lowerSayingLittle, raiseAskedAbout, raiseExact, raiseSameTalk } from './raise.ts'
+import { addCloseness, addPriors, lowerUninformative, raiseAskedAbout, raiseExact, raiseSameTalk } from './raise.ts'
 import { askedDays } from './day-terms.ts'
 import {
   besideFirst,
   candidatesPerResult,
-  fewestCandidates,
+  minCandidates,
   contextWeight,
   joinedResults,
   maxParts,
   maxQuestionUnits,
   maxResults,
   maxTerms,
-  mostCandidates,
+  maxCandidates,
   neighboursAfter,
   neighboursBefore,
   sameTalk,
@@ -45,12 +45,12 @@ export interface RecallDeps {
   readonly text: TextEngine
   /** Unix milliseconds. */
   readonly now: () => number
-  /** Tokens of a text. Absent: a bound by its signs, which is mostly a little too high. */
+  /** Counts tokens. Absent: an upper estimate by characters. */
   readonly count?: CountTokens
 }
 
-/** One search: the whole question, or a part of it. */
-interface Asked {
+/** One search: for the whole question or a part of it. */
+interface Query {
   readonly terms: readonly string[]
   readonly vector: Float32Array<ArrayBuffer> | null
 }
@@ -62,24 +62,24 @@ export function createRecall(deps: RecallDeps): Recall {
       const limit = Math.min(question.limit, maxResults)
       if (text.trim() === '' || limit < 1 || question.tokens < 1) return []
 
-      // Read the question: its terms, what must stand as written, its parts, and their vectors.
+      // Read the question: terms, exact phrases, parts, and their vectors.
       const embedder = await deps.text.embedder()
-      const { exact, asked } = await readAll(deps, text, embedder)
+      const { exact, queries } = await readAll(deps, text, embedder)
 
-      // Ask the store, for the whole and for each part at the same time.
-      const searched = await Promise.all(asked.map((each) => searchOnce(deps, question, each, embedder)))
+      // Search for the whole question and each part concurrently.
+      const searched = await Promise.all(queries.map((each) => searchOnce(deps, question, each, embedder)))
       const at = question.filter.validAt ?? deps.now()
       const merged = mergeParts(searched.map(({ candidates }) => candidates))
       const closer =
         embedder === null || question.fusion === 'reciprocal_rank'
           ? merged
-          : await addCloseness(merged, { question: text, terms: asked[0]?.terms ?? [] }, deps.text, embedder.weights.closeness)
-      const likely = lowerSayingLittle(raiseAskedAbout(closer, text))
-      // Of several things asked, one that was talked of at length would outdo the others.
+          : await addCloseness(merged, { question: text, terms: queries[0]?.terms ?? [] }, deps.text, embedder.weights.closeness)
+      const likely = lowerUninformative(raiseAskedAbout(closer, text))
+      // With several parts, a topic that was discussed at length would outrank the others.
       const fitting = searched.length > 1 ? likely : raiseSameTalk(likely, searched[0]?.found.apart ?? [])
       const ranked = addPriors(raiseExact(fitting, exact), at)
 
-      // Order, and say once what is said twice.
+      // Sort and merge duplicates.
       const distinct = collapse(inOrder(ranked), limit)
       const count = deps.count ?? boundTokens
       const { fitted, left } = fitBudget(distinct, question.tokens, count)
@@ -89,7 +89,7 @@ export function createRecall(deps: RecallDeps): Recall {
       if (question.withMatch !== true) return found
       const matches = await matchingSentences(
         deps.text,
-        { question: text, terms: asked[0]?.terms ?? [] },
+        { question: text, terms: queries[0]?.terms ?? [] },
         found.map(({ passage }) => passage.text),
       )
       return found.map((each, i) => ({ ...each, match: matches[i] ?? '' }))
@@ -101,7 +101,7 @@ async function readAll(
   { text: engine, now }: RecallDeps,
   text: string,
   embedder: EmbedderFacts | null,
-): Promise<{ exact: readonly string[]; asked: readonly Asked[] }> {
+): Promise<{ exact: readonly string[]; queries: readonly Query[] }> {
   const embed = async (texts: readonly string[]) => (embedder === null || texts.length === 0 ? [] : engine.embed(texts, 'query'))
   const [read, [vector]] = await Promise.all([engine.read(text), embed([text])])
   const parts = read.parts.length > 1 ? read.parts.slice(0, maxParts) : []
@@ -117,14 +117,14 @@ async function readAll(
     terms: distinctTerms([...part.terms, ...askedDays(parts[i] ?? '', now())]),
     vector: usable(vectors[i]),
   }))
-  return { exact: read.exact, asked: [whole, ...others] }
+  return { exact: read.exact, queries: [whole, ...others] }
 }
 
 function distinctTerms(terms: readonly string[]): readonly string[] {
   return [...new Set(terms)].filter((term) => term !== '').slice(0, maxTerms)
 }
 
-/** A vector of zeros is near nothing. */
+/** A vector of zeros matches nothing. */
 function usable(vector: Float32Array<ArrayBuffer> | undefined): Float32Array<ArrayBuffer> | null {
   return vector !== undefined && vector.some((value) => value !== 0) ? vector : null
 }
@@ -132,12 +132,12 @@ function usable(vector: Float32Array<ArrayBuffer> | undefined): Float32Array<Arr
 async function searchOnce(
   { store }: RecallDeps,
   question: RecallQuestion,
-  asked: Asked,
+  query: Query,
   embedder: EmbedderFacts | null,
 ): Promise<{ readonly candidates: readonly Candidate[]; readonly found: MemoryFound }> {
-  const { terms, vector } = asked
+  const { terms, vector } = query
   const { filter, fusion = 'weights' } = question
-  const candidates = Math.min(mostCandidates, Math.max(fewestCandidates, question.limit * candidatesPerResult))
+  const candidates = Math.min(maxCandidates, Math.max(minCandidates, question.limit * candidatesPerResult))
   if (terms.length === 0 && vector === null) return { candidates: [], found: nothing }
   const text = { terms, contextWeight, limit: candidates }
   const byText = (): Promise<MemoryFound> => (terms.length === 0 ? Promise.resolve(nothing) : store.search({ filter, text, ...along }))
@@ -148,7 +148,7 @@ async function searchOnce(
       const near = { model: embedder.id, vector, limit: candidates }
       found = await store.search(terms.length === 0 ? { filter, vector: near, ...along } : { filter, text, vector: near, ...along })
     } catch (error) {
-      // Vectors of this model are not there yet: words are.
+      // No vectors of this model yet: search by words.
       if (!isOxbowError(error, 'bad_input')) throw error
       found = await byText()
     }
@@ -157,7 +157,7 @@ async function searchOnce(
   return { candidates: fuseLists(found, { fusion, weights, terms, full: candidates }), found }
 }
 
-/** Most of what goes first in the end goes first in one of the two lists: its neighbours come with the search. */
+/** Neighbours of the first hits of each list come with the search: most results are among these. */
 const along = {
   beside: { first: besideFirst, before: neighboursBefore, after: neighboursAfter },
   apart: Math.max(...sameTalk.keys()),
@@ -165,11 +165,11 @@ const along = {
 
 const nothing: MemoryFound = { text: [], vector: [], passages: [] }
 
-/** What stands beside the first results, with what is left of the budget. */
+/** Joins neighbours to the first results, within the remaining budget. */
 async function joinAll(
   { store }: RecallDeps,
   { filter }: RecallQuestion,
-  { fitted, beside: known, ...budget }: { readonly fitted: readonly Fitted[]; readonly left: number; readonly beside: Beside },
+  { fitted, beside: prefetched, ...budget }: { readonly fitted: readonly Fitted[]; readonly left: number; readonly beside: Beside },
   count: CountTokens,
 ): Promise<readonly Fitted[]> {
   let { left } = budget
@@ -177,16 +177,16 @@ async function joinAll(
   const first = fitted.slice(0, joinedResults)
   const neighbours = await Promise.all(
     first.map(async ({ candidate: { passage } }) => {
-      // Without room for them nobody asks for more.
+      // No budget left.
       if (left <= 0 || passage.entry.stream === '') return []
-      return known.get(passage.id)?.() ?? store.around(passage.entry.stream, passage.entry.place, neighboursBefore, neighboursAfter)
+      return prefetched.get(passage.id)?.() ?? store.around(passage.entry.stream, passage.entry.place, neighboursBefore, neighboursAfter)
     }),
   )
   const joined: Fitted[] = []
   for (const [i, each] of first.entries()) {
     const { entry } = each.candidate.passage
     const may = (neighbours[i] ?? []).filter(
-      // Labels travel with texts: only what is labelled alike may be told in one breath.
+      // Only text with the same labels is joined.
       (passage) =>
         !shown.has(passage.id) &&
         passage.entry.labels.join() === entry.labels.join() &&

@@ -1,6 +1,6 @@
 /**
- * From ranked candidates to an answer: near-duplicates become one result, texts are cut to a budget of tokens, neighbours are joined to
- * them, and the sentence that matches is found.
+ * From ranked candidates to results: merges near-duplicates, fits texts into the token budget, joins neighbouring passages and finds the
+ * matching sentence.
  */
 import type { FoundPassage, MemoryEntry, MemoryFilter } from '../../store/index.ts'
 import type { AskedTerms, TextEngine } from '../text/text-engine.ts'
@@ -8,14 +8,14 @@ import type { Candidate } from './fuse-lists.ts'
 import { duplicateShare, duplicateWords } from './recall-limits.ts'
 
 /**
- * @param list in order: of several alike the first stays
- * @param enough how many are wanted; nothing is compared after that
+ * @param list in order: the first of several duplicates stays
+ * @param enough maximum number of results
  */
 export function collapse(list: readonly Candidate[], enough: number): Candidate[] {
   const kept: { candidate: Candidate; shingles: ReadonlySet<string>; standsFor: string[] }[] = []
   for (const candidate of list) {
     const { entry, text } = candidate.passage
-    // The other passages of an entry are read with it.
+    // One passage per entry: the others are joined as neighbours.
     if (kept.some((each) => each.candidate.passage.entry.id === entry.id)) continue
     const shingles = shinglesOf(text)
     const same = kept.find((each) => isDuplicate(each.candidate, each.shingles, candidate, shingles))
@@ -27,7 +27,7 @@ export function collapse(list: readonly Candidate[], enough: number): Candidate[
 }
 
 function isDuplicate(a: Candidate, ofA: ReadonlySet<string>, b: Candidate, ofB: ReadonlySet<string>): boolean {
-  // What holds does not stand for what held, nor the trusted for what is not.
+  // Ended entries and entries with other labels are never merged.
   if (a.holds !== b.holds || a.passage.entry.labels.join() !== b.passage.entry.labels.join()) return false
   if (a.passage.text === b.passage.text) return true
   if (Math.min(ofA.size, ofB.size) < duplicateWords) return false
@@ -43,7 +43,7 @@ function shinglesOf(text: string): ReadonlySet<string> {
   return shingles
 }
 
-/** Share of what either has that both have. */
+/** Jaccard similarity. */
 function overlap(a: ReadonlySet<string>, b: ReadonlySet<string>): number {
   let both = 0
   for (const each of a) if (b.has(each)) both += 1
@@ -60,8 +60,7 @@ export interface Fitted {
 }
 
 /**
- * Tokens of a text, rather too many than too few: runs of Latin letters have a token for about four characters, other signs
- * one each, other scripts up to one and a half for a character.
+ * Upper estimate of the tokens of a text: letters and spaces a third each, other ASCII one each, other characters one and a half.
  */
 export function boundTokens(text: string): number {
   let thirds = 0
@@ -74,7 +73,7 @@ export function boundTokens(text: string): number {
 }
 
 /**
- * The first result is cut when it alone is too long; later ones that do not fit are left out, and shorter ones behind them may.
+ * The first result is truncated if it is too long by itself; later ones that do not fit are left out, while shorter ones after them may fit.
  * @returns at most `tokens` of text together, and the number that is left
  */
 export function fitBudget(
@@ -96,7 +95,7 @@ export function fitBudget(
   return { fitted, left: Math.max(0, left) }
 }
 
-/** The longest beginning that fits, by halves, ending at a space where there is one near. */
+/** Truncates to the longest beginning that fits, by binary search, preferably at a space. */
 export function cutTo(text: string, tokens: number, count: CountTokens): string {
   let fits = 0
   let over = text.length
@@ -115,7 +114,7 @@ export function cutTo(text: string, tokens: number, count: CountTokens): string 
   return `${space > fits / 2 ? cut.slice(0, space) : cut}…`
 }
 
-/** Adds neighbours to a text, nearest first, while they fit; what overlaps is said once. */
+/** Adds neighbours to a text, nearest first, while they fit; overlaps are not repeated. */
 export function joinNeighbours(
   { candidate, text }: Fitted,
   beside: readonly FoundPassage[],
@@ -145,8 +144,8 @@ function distance(a: FoundPassage, b: FoundPassage): number {
 }
 
 /**
- * Oldest first. Passages of one entry overlap: the beginning of one that the other ends with is left out. Where several people speak
- * each entry begins with who does: a result is told as the words of one of them.
+ * Joins passages, oldest first. Overlaps between passages of one entry are removed. If several people speak, each entry begins with its
+ * speaker, so that the result is not attributed to one of them.
  */
 function together(passages: readonly FoundPassage[]): string {
   const ordered = [...passages].sort((a, b) => a.entry.place - b.entry.place || a.part - b.part)
@@ -185,7 +184,7 @@ export function passesFilter(entry: MemoryEntry, filter: MemoryFilter): boolean 
 /** Ends of sentences and lines. */
 const sentenceEnd = /(?<=[.!?…]["')\]]?)\s+|(?<=[。！？])|\n+/u
 
-/** @returns of each text the sentence that fits the question best, by its words and by words of a near meaning; of equals the first */
+/** @returns the best matching sentence of each text, by shared words and closeness; the first of equals */
 export async function matchingSentences(
   engine: Pick<TextEngine, 'terms' | 'closeness'>,
   question: AskedTerms,

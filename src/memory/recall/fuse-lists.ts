@@ -1,4 +1,4 @@
-/** Candidates of a search, and how the lists that bring them become one list. */
+/** Candidates of a search, and the fusion of the two lists that they come from. */
 import type { FoundPassage, Hit, MemoryFound } from '../../store/index.ts'
 import type { FusionWeights } from '../text/text-engine.ts'
 import { leastCertainty, partShare, rankOffset } from './recall-limits.ts'
@@ -10,11 +10,11 @@ export interface Candidate {
   readonly textScore: number | null
   readonly vectorRank: number | null
   readonly vectorScore: number | null
-  /** Its cosine as fusion has it: 0, or the last of a full list, to 1, the best. */
+  /** Cosine as scaled for fusion: 1 is the best, 0 the last of a full list. */
   readonly near: number
-  /** Word by word, 0 to 1; null when it was not asked for. */
+  /** Word by word, 0 to 1; null if not compared. */
   readonly closeness: number | null
-  /** Fused, with all that was added to it. */
+  /** Fused score with all additions. */
   readonly score: number
   readonly exact: readonly string[]
   readonly prior: number
@@ -22,7 +22,7 @@ export interface Candidate {
   readonly standsFor: readonly string[]
 }
 
-/** Best first; what holds before what does not; equal scores by the newer entry, then by id, so that the order is always the same. */
+/** Best first; valid before ended entries; ties by newer entry, then id, so that the order is deterministic. */
 export function inOrder(list: readonly Candidate[]): Candidate[] {
   return [...list].sort(
     (a, b) =>
@@ -34,11 +34,11 @@ export function inOrder(list: readonly Candidate[]): Candidate[] {
 }
 
 /**
- * Makes one list of two.
+ * Fuses two lists.
  *
- * By weights: each list is brought to 0 … 1 and the two are added with the weights of the embedder. Scores of words begin at 0,
- * where nothing was found, so they are divided by the best. Cosines begin nowhere: the last of a full list is the floor. A list
- * is then scaled by how sure its best is (`certainty`), so that the best of a bad list is not as good as the best of a good one.
+ * By weights: each list is scaled to 0 … 1 and the two are added with the weights of the embedder. Word scores start at 0 and are divided by
+ * the best. Cosines have no natural zero: the last of a full list is 0. The word list is also scaled by `textCertainty`, so that the best of
+ * a bad list counts less than the best of a good one.
  *
  * By reciprocal rank: only ranks count.
  */
@@ -46,13 +46,13 @@ export function inOrder(list: readonly Candidate[]): Candidate[] {
 interface FusionOptions {
   readonly fusion: 'weights' | 'reciprocal_rank'
   readonly weights: Pick<FusionWeights, 'text' | 'vector'>
-  /** Distinct terms that were asked for. */
+  /** Distinct terms of the query. */
   readonly terms: readonly string[]
-  /** Most hits that a list can have: a shorter one has all there are. */
+  /** Maximum length of a list: a shorter one is complete. */
   readonly full: number
 }
 
-/** Every hit of both lists, once, in no order. Scores are 0 to 1. */
+/** @returns every hit of both lists once, unordered, with scores from 0 to 1. */
 export function fuseLists(found: MemoryFound, options: FusionOptions): Candidate[] {
   const text = ranked(found.text)
   const vector = ranked(found.vector)
@@ -102,19 +102,19 @@ function byWeights(found: MemoryFound, near: ReadonlyMap<number, number>, { weig
   return (passage) => weights.text * (text.get(passage) ?? 0) + weights.vector * (near.get(passage) ?? 0)
 }
 
-/** A shorter list has all there is: nothing of it is as good as not found. */
+/** A list that is not full is complete: its last hit is still better than none. */
 function floorOf(hits: readonly Hit[], full: number): number {
   return hits.length >= full ? (hits.at(-1)?.score ?? 0) : 0
 }
 
 function scaled(hits: readonly Hit[], floor: number, certainty: number): ReadonlyMap<number, number> {
   const best = hits[0]?.score ?? 0
-  // A list of equals says nothing about which is better, and nothing against them.
+  // Equal scores do not discriminate.
   const span = best - floor
   return new Map(hits.map(({ passage, score }) => [passage, span <= 0 ? certainty / 2 : (Math.max(0, score - floor) / span) * certainty]))
 }
 
-/** How many of the terms the best hit has. */
+/** Grows with the share of the terms that the best hit has. */
 function textCertainty(found: MemoryFound, terms: readonly string[]): number {
   const best = found.passages.find(({ id }) => id === found.text[0]?.passage)
   if (best === undefined || terms.length === 0) return leastCertainty
@@ -124,8 +124,8 @@ function textCertainty(found: MemoryFound, terms: readonly string[]): number {
 }
 
 /**
- * @param lists of the whole question first, then of its parts. A passage has its best score: what answers one part well goes
- * before what has a little of all.
+ * @param lists of the whole question first, then of its parts. A passage keeps its best score, so that a good answer to one part ranks
+ * before a weak match of all.
  */
 export function mergeParts(lists: readonly (readonly Candidate[])[]): Candidate[] {
   const best = new Map<number, Candidate>()
@@ -134,7 +134,7 @@ export function mergeParts(lists: readonly (readonly Candidate[])[]): Candidate[
       const score = i === 0 ? candidate.score : candidate.score * partShare
       const earlier = best.get(candidate.passage.id)
       if (earlier === undefined) best.set(candidate.passage.id, { ...candidate, score })
-      // Its ranks stay those of the whole question, where it has any.
+      // Ranks of the whole question take precedence.
       else if (score > earlier.score) best.set(candidate.passage.id, { ...earlier, score })
     }
   }

@@ -5,7 +5,7 @@ import type { Apart, MemoryEntry } from '../../store/index.ts'
 import { termsOf } from '../text/terms.ts'
 import { dayTerms, termsOfDay } from './day-terms.ts'
 import type { Candidate } from './fuse-lists.ts'
-import { lowerSayingLittle, raiseAskedAbout, raiseSameTalk } from './raise.ts'
+import { lowerUninformative, raiseAskedAbout, raiseSameTalk } from './raise.ts'
 import { candidateOf, entryOf, now } from './recall-fixture.ts'
 import { fitsFrom } from './recall-limits.ts'
 
@@ -17,7 +17,7 @@ function turnOf(text: string): Candidate {
 const raised = (question: string, ...texts: string[]): string[] =>
   raiseAskedAbout(texts.map(turnOf), question).flatMap(({ score, passage }) => (score > 0.5 ? [passage.text] : []))
 
-test('turns of whom a question names are raised, and not those that call them', () => {
+test('turns by a speaker that the question names are raised, turns that address them are not', () => {
   const [tom, ada] = ['Tom: I bought a canoe.', 'Ada Byron: Tom, you bought a canoe!']
   assert.deepEqual(raised('What did Tom buy?', tom, ada), [tom])
   assert.deepEqual(raised("What is in Tom's boat?", tom, ada), [tom])
@@ -26,17 +26,17 @@ test('turns of whom a question names are raised, and not those that call them', 
   assert.deepEqual(raised('What did Tomas buy, or Byron?', tom, ada), [])
 })
 
-test('what only looks like a speaker is none', () => {
+test('text that only resembles a speaker prefix is ignored', () => {
   assert.deepEqual(raised('What does the note say?', 'note: buy milk', 'https://note.example', 'Note:', 'Note that: x'), [])
 })
 
-test('asked when, turns that name a day are raised', () => {
+test('turns that name a day are raised if the question asks when', () => {
   const [dated, bare] = ['We planted it last Friday.', 'We planted it at home.']
   assert.deepEqual(raised('When did we plant the pear tree?', dated, bare), [dated])
   assert.deepEqual(raised('Where did we plant the pear tree?', dated, bare), [])
 })
 
-test('nothing is lowered, lost or put in another order, whatever a text or a question says', () => {
+test('raising never lowers, drops or reorders candidates, for any text and question', () => {
   fc.assert(
     fc.property(fc.array(fc.string({ unit: 'binary' })), fc.string({ unit: 'binary' }), (texts, question) => {
       const list = texts.map(turnOf)
@@ -67,30 +67,30 @@ function apartIn(list: readonly Candidate[], most = 4): readonly Apart[] {
 const raise = (list: readonly Candidate[]): Candidate[] => raiseSameTalk(list, apartIn(list))
 const scoresOf = (list: readonly Candidate[]): readonly number[] => raise(list).map(({ score }) => Number(score.toFixed(6)))
 
-test('turns two and four away from one that fits are raised, the nearer ones more; its neighbours and it itself are not', () => {
+test('turns two and four places from a good match are raised, the nearer more; direct neighbours and the match itself are not', () => {
   const around = [3, 4, 5, 6, 7, 8, 9, 10, 11, 12].map((place) => turnAt(place, place === 7 ? fitsFrom + 0.5 : 0.1))
   assert.deepEqual(scoresOf(around), [0.15, 0.1, 0.2, 0.1, fitsFrom + 0.5, 0.1, 0.2, 0.1, 0.15, 0.1])
 })
 
-test('a turn that does not fit raises nothing, and nothing is near where nobody says so', () => {
+test('a poor match raises nothing, and only reported distances count', () => {
   assert.deepEqual(scoresOf([turnAt(1, fitsFrom), turnAt(3, 0.2)]), [fitsFrom, 0.2])
   assert.deepEqual(raiseSameTalk([turnAt(1, 0.9), turnAt(3, 0.2)], []), [turnAt(1, 0.9), turnAt(3, 0.2)])
 })
 
-test('notes and sections of documents are no talk', () => {
+test('notes and document sections do not raise each other', () => {
   for (const kind of ['note', 'document'] as const) {
     assert.deepEqual(scoresOf([turnAt(1, 0.9), turnAt(3, 0.2, { kind })]), [0.9, 0.2], `a ${kind} is raised`)
     assert.deepEqual(scoresOf([turnAt(1, 0.9, { kind }), turnAt(3, 0.2)]), [0.9, 0.2], `a ${kind} raises`)
   }
 })
 
-test('of a long turn in several passages the best one counts, and each of them is raised', () => {
+test('the best passage of a long turn counts, and all its passages are raised', () => {
   const second = turnAt(1, 0.5)
   const long = [turnAt(1, 0.9), { ...second, passage: { ...second.passage, id: 100, part: 1 } }]
   assert.deepEqual(scoresOf([...long, turnAt(3, 0.6)]), [0.94, 0.54, 0.7])
 })
 
-test('no score falls, none is lost, and what raises is what was given, in whatever order', () => {
+test('no score falls, no candidate is lost, and order does not matter', () => {
   const turn = fc.record({ place: fc.integer({ min: 0, max: 12 }), score: fc.double({ min: 0, max: 3, noNaN: true }) })
   fc.assert(
     fc.property(fc.uniqueArray(turn, { selector: ({ place }) => place }), (given) => {
@@ -112,10 +112,10 @@ function questionTurn(text: string, kind: 'message' | 'note' = 'message', score 
   return candidateOf({ id: 1, part: 0, start: 0, text, terms: termsOf(text).join(' '), context: '', entry }, score)
 }
 
-const scoreOf = (text: string, kind?: 'message' | 'note'): number => lowerSayingLittle([questionTurn(text, kind)])[0]?.score ?? -1
+const scoreOf = (text: string, kind?: 'message' | 'note'): number => lowerUninformative([questionTurn(text, kind)])[0]?.score ?? -1
 const long = 'We fired the blue bowl in the big kiln behind the old mill near Leeds yesterday evening.'
 
-test('a turn that tells something stays, one that asks falls, and one that does both falls by the part that asks', () => {
+test('statements keep their score, questions lose, and mixed turns lose by the part that asks', () => {
   assert.equal(scoreOf(long), 0.5)
   const [asked, both] = [scoreOf(long.replace('.', '?')), scoreOf(`${long} What did you do?`)]
   assert.ok(asked < both && both < 0.5, `${asked} ${both}`)
@@ -123,20 +123,20 @@ test('a turn that tells something stays, one that asks falls, and one that does 
   assert.ok(scoreOf(`“${long.replace('.', '?')}”`) < 0.5)
 })
 
-test('a turn with few words that tell something falls, and one without any the most', () => {
+test('a turn with few telling words is lowered, one without any the most', () => {
   const [some, none] = [scoreOf('Ada: Wow, pottery!'), scoreOf('And so it is.')]
   assert.ok(none < some && some < 0.5, `${none} ${some}`)
 })
 
-test('what is no turn is short for a reason', () => {
+test('short notes and documents are not lowered', () => {
   for (const text of ['Ask Ada?', 'tea', long]) assert.equal(scoreOf(text, 'note'), 0.5)
 })
 
-test('no score falls below 0 or rises, and none is lost, whatever a text says', () => {
+test('no score falls below 0 or rises, and no candidate is lost, for any text', () => {
   fc.assert(
     fc.property(fc.array(fc.tuple(fc.string({ unit: 'binary' }), fc.double({ min: 0, max: 3, noNaN: true }))), (given) => {
       const list = given.map(([text, score]) => questionTurn(`${text}?`, 'message', score))
-      const after = lowerSayingLittle(list)
+      const after = lowerUninformative(list)
       assert.deepEqual(
         after.map(({ passage }) => passage),
         list.map(({ passage }) => passage),

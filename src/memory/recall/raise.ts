@@ -1,6 +1,6 @@
 /**
- * What changes the score of a candidate after the two lists are one: closeness word by word, whom and when a question names, turns that
- * say little, turns near one that fits, exact words, recency and importance.
+ * Score changes after fusion: word-by-word closeness, speakers and days that the question asks for, uninformative turns, turns near a good
+ * match, exact phrases, recency and importance.
  */
 import { type Apart, foldPhrase, type MemoryEntry } from '../../store/index.ts'
 import { isStopWord } from '../text/english-words.ts'
@@ -22,7 +22,7 @@ import {
   tellingWords,
 } from './recall-limits.ts'
 
-/** @param share what closeness counts, of the embedder. Scores stay 0 to 1. A list of which nothing can be said stays as it is. @throws as the text engine */
+/** @param share weight of closeness, from the embedder. Scores stay 0 to 1; unchanged if closeness is not available. @throws as the text engine */
 export async function addCloseness(
   list: readonly Candidate[],
   question: AskedTerms,
@@ -42,14 +42,14 @@ export async function addCloseness(
   }))
 }
 
-/** A turn of a transcript says who speaks: `Ada:`, `Mrs. Tran:`. */
+/** Speaker prefix in a transcript: `Ada:`, `Mrs. Tran:`. */
 const speaker = /^(\p{Lu}[\p{L}\p{M}'’.-]{1,30}(?: \p{Lu}[\p{L}\p{M}'’.-]{0,30}){0,2}): /u
 const asksWhen = /\b(?:when|what day|which day|what date|what month|which month|what year|which year)\b/i
 const dayTerm = /^[dmy]\d{4,8}$/
-/** Of the day on which it was said: every turn has these. */
+/** Terms of the turn's own day, which every turn has. */
 const ownDayTerms = 3
 
-/** Raises turns of those whom the question names, and, where it asks when, turns that name a day. */
+/** Raises turns by speakers that the question names and, if it asks when, turns that name a day. */
 export function raiseAskedAbout(list: readonly Candidate[], question: string): Candidate[] {
   const questionWords = ` ${question.toLowerCase().replaceAll(/[^\p{L}\p{M}\p{N}]+/gu, ' ')} `
   const when = asksWhen.test(question)
@@ -60,7 +60,7 @@ export function raiseAskedAbout(list: readonly Candidate[], question: string): C
   })
 }
 
-/** By the whole name or by the first. */
+/** By full or first name. */
 function isNamed(text: string, questionWords: string): boolean {
   const name = speaker.exec(text)?.[1]
   if (name === undefined) return false
@@ -73,17 +73,16 @@ function namesDay(context: string): boolean {
 }
 
 /**
- * Turns that answer nothing, whatever is asked: those that only ask, and those that only react. A question repeats the words of what
- * it asks for, and `Wow, pottery!` those of what was told, so both are near by their words. Only turns are looked at: a short note was
- * written down because it says something.
+ * Turns that only ask or only react answer no question but share the words of the topic: `Wow, pottery!`. Notes and documents are exempt: a
+ * short note is informative.
  */
 
-/** Runs to the sign that ends a sentence; each character is read once. */
+/** One sentence; each character is read once. */
 const sentence = /[^.!?？؟。！…]+[.!?？؟。！…]*/gu
 const asks = /[?？؟]["'”’)*_]*\s*$/u
 
-/** Takes from each at most `askingCost + reactionCost`; none falls below 0. */
-export function lowerSayingLittle(list: readonly Candidate[]): Candidate[] {
+/** Lowers each score by at most `askingCost + reactionCost`, and not below 0. */
+export function lowerUninformative(list: readonly Candidate[]): Candidate[] {
   return list.map((candidate) => {
     const { entry, text, terms } = candidate.passage
     const cost = entry.kind === 'message' ? askingCost * askingShare(text) + reactionCost * (1 - tellingShare(terms)) : 0
@@ -91,7 +90,7 @@ export function lowerSayingLittle(list: readonly Candidate[]): Candidate[] {
   })
 }
 
-/** Of its characters, those of sentences that ask. */
+/** Share of the characters that belong to questions. */
 function askingShare(text: string): number {
   if (!/[?？؟]/u.test(text)) return 0
   let all = 0
@@ -103,7 +102,7 @@ function askingShare(text: string): number {
   return all === 0 ? 0 : asking / all
 }
 
-/** How many words it has that say something, of those that are enough. */
+/** Distinct informative words, as a share of `tellingWords`. */
 function tellingShare(terms: string): number {
   const distinct = new Set<string>()
   for (const term of terms.split(' ')) {
@@ -114,16 +113,16 @@ function tellingShare(terms: string): number {
 }
 
 /**
- * Talk stays with a matter for some turns and goes to and fro: where a turn fits well, those two and four turns away are more likely to
- * be about the same than they show by themselves ("I was there with my sister"). The turn next to it is not raised: each is searched with
- * the one before it already, and what is between two turns of one person is the other's reaction.
+ * A conversation stays on a topic for some turns and alternates between speakers: turns two and four places from a good match are often
+ * about the same topic even if their words do not show it ("I was there with my sister"). Adjacent turns are not raised: each is already
+ * indexed with the one before it, and a turn between two of the same speaker is the other's reaction.
  */
 
-/** Raises each turn by shares of how well turns near it fit. @param apart which entries of the list are near each other */
+/** Raises each turn by a share of the scores of turns near it. @param apart distances between entries of the list */
 export function raiseSameTalk(list: readonly Candidate[], apart: readonly Apart[]): Candidate[] {
   const turns = list.filter(({ passage }) => passage.entry.kind === 'message')
   const turnOf = new Map(turns.map(({ passage }) => [passage.id, passage.entry.id]))
-  // Of a long turn in several passages the best counts.
+  // The best passage of a long turn counts.
   const fits = new Map<string, number>()
   for (const { passage, score } of turns) fits.set(passage.entry.id, Math.max(score - fitsFrom, fits.get(passage.entry.id) ?? 0))
   const raises = new Map<string, number>()
@@ -140,8 +139,8 @@ export function raiseSameTalk(list: readonly Candidate[], apart: readonly Apart[
 }
 
 /**
- * Raises what holds the quoted phrases and identifiers of the question, each for its part of the bonus. Case, runs of white
- * space and what nobody sees do not count; a name must stand alone, so that `v1.2` is not found in `v1.20`.
+ * Raises passages that contain the quoted phrases and identifiers of the question, each for its share of the bonus. Case, white space and
+ * invisible characters are ignored; a name must match whole, so that `v1.2` does not match `v1.20`.
  */
 export function raiseExact(list: readonly Candidate[], exact: readonly string[]): Candidate[] {
   const wanted = exact.map((phrase) => ({ phrase, plain: foldPhrase(phrase) })).filter(({ plain }) => plain !== '')
@@ -156,10 +155,10 @@ export function raiseExact(list: readonly Candidate[], exact: readonly string[])
 }
 
 const wordSign = /[\p{L}\p{M}\p{N}]/u
-/** Scripts without spaces: a word stands alone anywhere. */
+/** Scripts without spaces: a match needs no word border. */
 const unspaced = /[\p{Script=Han}\p{Script=Hiragana}\p{Script=Katakana}\p{Script=Thai}\p{Script=Khmer}\p{Script=Lao}\p{Script=Hangul}]/u
 
-/** Between parts of one name; a path or a place in a file (`main.ts:12`) is another thing that has the name in it. */
+/** Joins parts of one name, unlike the separators of a path or of a place in a file (`main.ts:12`). */
 const joint = /[._@-]/u
 
 function standsIn(text: string, phrase: string): boolean {
@@ -171,13 +170,13 @@ function standsIn(text: string, phrase: string): boolean {
   return false
 }
 
-/** @param beyond what stands on the other side of `outside` */
+/** @param beyond the character after `outside` */
 function endsThere(outside: string, inside: string, beyond: string): boolean {
   if (!wordSign.test(inside) || unspaced.test(outside) || unspaced.test(inside)) return true
   return !wordSign.test(outside) && !(joint.test(outside) && wordSign.test(beyond))
 }
 
-/** @param at the time that is asked about */
+/** @param at the time of the query */
 export function addPriors(list: readonly Candidate[], at: number): Candidate[] {
   return list.map((candidate) => {
     const { entry } = candidate.passage
@@ -192,7 +191,7 @@ export function priorOf(entry: MemoryEntry, at: number): number {
   return recencyBonus * 2 ** (-age / recencyHalfLifeMs) + importanceBonus * effectiveImportance(entry)
 }
 
-/** What is looked up often matters more: importance × (1 + ln(1 + accesses)), at most 1. */
+/** Importance grows with accesses: importance × (1 + ln(1 + accesses)), at most 1. */
 function effectiveImportance({ importance, accesses }: Pick<MemoryEntry, 'importance' | 'accesses'>): number {
   return Math.min(1, Math.max(0, importance) * (1 + Math.log1p(Math.max(0, accesses))))
 }

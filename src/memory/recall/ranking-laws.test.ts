@@ -53,7 +53,7 @@ const anyFusion = fc.record({
   full: fc.integer({ min: 1, max: 30 }),
 })
 
-test('fusing keeps every hit once, with scores from 0 to 1, and keeps the order of a list that is alone', () => {
+test('fusion keeps every hit once, with scores from 0 to 1, and keeps the order of a single list', () => {
   fc.assert(
     fc.property(anyFound, anyFusion, (found, options) => {
       const fused = fuseLists(found, options)
@@ -74,7 +74,7 @@ test('fusing keeps every hit once, with scores from 0 to 1, and keeps the order 
   )
 })
 
-test('what is better in both lists is not worse in the fused one', () => {
+test('a candidate that is better in both lists is not worse after fusion', () => {
   fc.assert(
     fc.property(anyFound, anyFusion, (found, options) => {
       const fused = fuseLists(found, options)
@@ -90,7 +90,7 @@ test('what is better in both lists is not worse in the fused one', () => {
   )
 })
 
-test('a single hit that has few of the words is not as sure as one that has all', () => {
+test('a single hit with few of the words scores lower than one with all', () => {
   const one = (text: string): number => {
     const found = { text: [{ passage: 1, score: 3 }], vector: [], passages: [passageOf(1, text)] }
     return (
@@ -102,7 +102,7 @@ test('a single hit that has few of the words is not as sure as one that has all'
   assert.ok(one('walk') < 0.7)
 })
 
-test('priors are mild: never beyond their bound, and never enough to bury what stands there exactly', () => {
+test('priors stay within their bound and never outrank exact matches', () => {
   const anyFacts = fc.record({
     createdAt: fc.integer({ min: -1e12, max: 4e12 }),
     importance: fc.double({ min: -1, max: 2, noNaN: true }),
@@ -118,7 +118,7 @@ test('priors are mild: never beyond their bound, and never enough to bury what s
   assert.ok(exactBonus > 1 + recencyBonus + importanceBonus)
 })
 
-test('what holds goes before what does not, whatever the scores', () => {
+test('valid entries rank before ended ones, for any scores', () => {
   fc.assert(
     fc.property(anyFound, anyFusion, fc.array(fc.boolean(), { minLength: 20, maxLength: 20 }), (found, options, ended) => {
       const list = fuseLists(found, options).map((each, i) => {
@@ -138,7 +138,7 @@ test('what holds goes before what does not, whatever the scores', () => {
   assert.equal(holdsAt({ ...entry, validTo: 60 }, 55), true)
 })
 
-test('collapsing keeps the first of what is alike, loses nothing, and does nothing the second time', () => {
+test('collapsing keeps the first duplicate, loses nothing, and is idempotent', () => {
   fc.assert(
     fc.property(anyFound, anyFusion, fc.integer({ min: 1, max: 30 }), (found, options, enough) => {
       const list = inOrder(fuseLists(found, options))
@@ -164,7 +164,7 @@ test('collapsing keeps the first of what is alike, loses nothing, and does nothi
   )
 })
 
-test('the budget is held for any counter, and texts are joined without a word lost or said twice', () => {
+test('the budget is kept for any counter, and joining neither loses nor repeats a word', () => {
   const counters = [boundTokens, (text: string): number => text.length, (text: string): number => Math.ceil(Buffer.byteLength(text) / 4)]
   fc.assert(
     fc.property(anyFound, anyFusion, fc.integer({ min: 0, max: 80 }), fc.constantFrom(...counters), (found, options, tokens, count) => {
@@ -187,7 +187,7 @@ test('the budget is held for any counter, and texts are joined without a word lo
   assert.equal(joinNeighbours({ candidate: candidateOf(a), text: a.text }, [b], 1_000, boundTokens).fitted.text, whole.slice(0, 32))
 })
 
-test('where people answer each other, a text that was joined says who said what', () => {
+test('joined text of a dialogue names the speakers', () => {
   const [asked, answered] = (['user', 'agent'] as const).map((author, i) => {
     const passage = passageOf(i, `words of the ${author}`)
     return { ...passage, entry: { ...passage.entry, kind: 'message' as const, author } }
@@ -200,7 +200,7 @@ test('where people answer each other, a text that was joined says who said what'
   assert.equal(join(answered, []), 'words of the agent')
 })
 
-test('a cut text is a beginning, well-formed, and fits', () => {
+test('a truncated text is a well-formed prefix that fits', () => {
   fc.assert(
     fc.property(fc.string({ unit: 'grapheme', maxLength: 200 }), fc.integer({ min: 0, max: 100 }), (text, tokens) => {
       const cut = cutTo(text, tokens, boundTokens)
@@ -210,7 +210,7 @@ test('a cut text is a beginning, well-formed, and fits', () => {
   )
 })
 
-test('parts add what the whole did not find, and never make it worse', () => {
+test('parts add candidates that the whole question missed, and never lower a score', () => {
   fc.assert(
     fc.property(anyFound, anyFound, anyFusion, (a, b, options) => {
       const lists = [fuseLists(a, options), fuseLists(b, options)]
@@ -221,7 +221,7 @@ test('parts add what the whole did not find, and never make it worse', () => {
   )
 })
 
-test('exact phrases are found however their letters are written', () => {
+test('exact phrases match in any Unicode form', () => {
   for (const [phrase, text] of [
     ['istanbul 34', 'Kod: İSTANBUL 34'],
     ['Straße 12', 'in der STRASSE 12'],
@@ -231,7 +231,7 @@ test('exact phrases are found however their letters are written', () => {
     assert.deepEqual(raiseExact([candidateOf(passageOf(0, text))], [phrase])[0]?.exact, [phrase])
 })
 
-test('exact names are found whatever their case, alone, and each adds its part', () => {
+test('exact names match in any case, as whole names, and each adds its share', () => {
   const list = ['see ord-1 now', 'see ORD-12 now', 'ORD-1 and v2.5', 'v2.5.1'].map((text, i) => candidateOf(passageOf(i, text)))
   const raised = raiseExact(list, ['ORD-1', 'v2.5'])
   assert.deepEqual(
@@ -244,7 +244,7 @@ test('exact names are found whatever their case, alone, and each adds its part',
   )
 })
 
-test('dates are read from any text without an exception, and mean days that exist', () => {
+test('date parsing never throws and yields existing days only', () => {
   fc.assert(
     fc.property(fc.string({ unit: 'binary', maxLength: 300 }), fc.oneof(fc.integer(), fc.double()), (text, at) => {
       for (const term of [...dayTerms(text, at), ...termsOfDay(at)]) assert.match(term, /^[dmy]-?\d+$/)

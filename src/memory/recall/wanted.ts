@@ -1,6 +1,6 @@
 /**
- * What is used of memory: hot entries are shown before each conversation, and what recall finds is counted, because memories that are used
- * fade more slowly.
+ * Usage of memory: hot entries are shown at the start of each conversation, and accesses by recall are counted, because entries that are
+ * used fade more slowly.
  */
 import type { MemoryEntry, MemoryItem, MemoryPatch, MemoryStore } from '../../store/index.ts'
 import { type Clock, createRecentMap, type Label, type SessionId } from '../../types/index.ts'
@@ -13,9 +13,9 @@ import { accessDelayMs, hotEntries, hotFreshMs, maxHeldAccesses, maxHotSessions 
 import { nearEnough, type Recall } from './recalled.ts'
 
 export interface Wanted {
-  /** The same recall; what it finds is counted. */
+  /** Wraps recall and counts what it finds as accesses. */
   counting(recall: Recall): Recall
-  /** Adds what is hot to what was recalled before a turn. */
+  /** Adds hot entries to what was recalled before a turn. */
   withHot(question: TurnQuestion, recalled: TurnMemory): Promise<TurnMemory>
   readonly hot: Pick<HotEntries, 'drop'>
   close(): Promise<void>
@@ -30,7 +30,7 @@ export function createWanted({ memory, run }: ExclusiveWriter, clock: Clock): Wa
       async recall(question) {
         const found = await inner.recall(question)
         const best = found[0]?.score ?? 0
-        // What was only nearest was not wanted.
+        // Weak matches do not count as accesses.
         const fitting = nearEnough(found).map(({ id, score }) => ({ id, fits: best > 0 ? score / best : 0 }))
         accesses.count(fitting, question.session)
         return found
@@ -50,7 +50,7 @@ export function createWanted({ memory, run }: ExclusiveWriter, clock: Clock): Wa
 }
 
 export interface HotText {
-  /** Empty when there is nothing to tell. */
+  /** Empty if there is nothing to show. */
   readonly text: string
   readonly ids: readonly string[]
   readonly labels: readonly Label[]
@@ -58,7 +58,7 @@ export interface HotText {
 
 export interface HotEntries {
   tell(session: SessionId): Promise<HotText>
-  /** The tiers were changed. */
+  /** Call after tiers have changed. */
   drop(): void
 }
 
@@ -73,7 +73,7 @@ export function createHotEntries(memory: MemoryStore, clock: Clock): HotEntries 
     }
     return held.ids
   }
-  /** Only ids are held: what was forgotten, rewritten or has ended since is not told as it was. */
+  /** Only ids are cached: entries that were forgotten, rewritten or have ended since are not shown as they were. */
   const asTheyAre = async (ids: readonly string[]): Promise<readonly MemoryItem[]> =>
     ids.length === 0 ? [] : (await memory.items(ids)).filter(({ entry }) => holdsAt(entry, clock.now()))
   return {
@@ -93,11 +93,11 @@ export function createHotEntries(memory: MemoryStore, clock: Clock): HotEntries 
 
 export interface AccessCounter {
   /**
-   * Never throws, and nobody waits for it. @param fits how well each fitted what was asked, 0 to 1; the best counts
-   * @param session in which it was asked
+   * Never throws; writes later. @param fits relevance of each, 0 to 1; the best counts
+   * @param session of the query
    */
   count(found: readonly { readonly id: string; readonly fits: number }[], session?: SessionId): void
-  /** Writes what waits. */
+  /** Writes pending counts. */
   flush(): Promise<void>
 }
 
@@ -148,8 +148,8 @@ interface Held {
 }
 
 /**
- * An access brings back half of what time has taken, and all of it for what fits best: the time since the last one shrinks by that
- * part. So what is only found beside something else fades on, slower.
+ * An access restores half of what time has taken, and all of it for the best match, by shortening the time since the last access. So weak
+ * matches continue to fade, more slowly.
  */
 function accessed(entry: MemoryEntry, { times, fits, sessions }: Held, at: number): MemoryPatch {
   const since = Math.max(0, at - Math.max(entry.accessedAt, entry.createdAt))
@@ -161,7 +161,7 @@ function accessed(entry: MemoryEntry, { times, fits, sessions }: Held, at: numbe
   }
 }
 
-/** Of what fades it is kept in which sessions it was wanted, as many of them as make a difference. */
+/** Records the sessions that accessed a note or fact, as many as protection considers. */
 function wantedIn(entry: MemoryEntry, sessions: readonly SessionId[]): Pick<MemoryPatch, 'extra'> {
   const before = extraOf(entry).sessions ?? []
   const all = [...new Set([...before, ...sessions])].slice(0, maxSessions)

@@ -1,6 +1,6 @@
 /**
- * A rolling summary: what stands for the messages that left the window. It has a text, pins (kept word for word), and a
- * manifest (where the originals are). Each one is made of the one before and of what is new, and says which came last.
+ * A rolling summary replaces the messages that left the window: a text, pins (kept verbatim) and a manifest (where the originals are). Each
+ * is made from the previous one and the newly leaving messages.
  */
 import { z } from 'zod'
 import { foldPhrase, matchPhrases } from '../../store/index.ts'
@@ -10,18 +10,18 @@ import { sentencesOf, sharesMost, wordsOf } from './sentences.ts'
 import { maxAboutChars, maxRanges } from './summary-limits.ts'
 
 export interface Summary {
-  /** 1, 2, 3 … in a session: a summary that was made of another one than the newest is refused. */
+  /** 1, 2, 3 … in a session: a summary not based on the newest one is rejected. */
   readonly epoch: number
-  /** Seq of the last record that it stands for. */
+  /** Seq of the last record that it covers. */
   readonly upto: number
-  /** Call of the last message that it stands for. */
+  /** Call of the last message that it covers. */
   readonly through: CallId
   readonly text: string
   readonly pins: readonly Pin[]
   /** Number of the next new pin. */
   readonly nextPin: number
   readonly ranges: readonly Range[]
-  /** What it was made of may carry. */
+  /** Labels of everything it was made from. */
   readonly labels: readonly Label[]
   readonly by: 'model' | 'rules'
 }
@@ -55,7 +55,7 @@ export const emptySummary: Summary = {
   by: 'rules',
 }
 
-/** What a model reads of it. Always as data: part of it may have been written by others, and none of it is an instruction of today. */
+/** The summary as shown to a model, always fenced as data: parts may be untrusted, and nothing in it is an instruction. */
 export function describeSummary(summary: Summary, call: CallId): string {
   const { text, pins, ranges } = summary
   const parts = [
@@ -84,7 +84,7 @@ const summarySchema: z.ZodType<Summary> = z.object({
   by: z.enum(['model', 'rules']),
 })
 
-/** @returns the summary that stands on record; null for what was erased, or was written by a version that is not known */
+/** @returns null for an erased body or one of an unknown version */
 export function readSummary(body: unknown): Summary | null {
   return summarySchema.safeParse(body).data ?? null
 }
@@ -93,15 +93,15 @@ export interface Range {
   /** Seqs of the first and the last record, both included. */
   readonly from: number
   readonly to: number
-  /** 0: nobody counted. */
+  /** 0: unknown. */
   readonly messages: number
   readonly about: string
 }
 
 /**
- * @param kept ranges before, in order
- * @param added ranges behind them, in order
- * @returns both in order, at most `max`: where there are more, the neighbours with the fewest messages become one, older ones first
+ * @param kept earlier ranges, in order
+ * @param added later ranges, in order
+ * @returns both in order, at most `max`: beyond that, neighbours with the fewest messages are merged, older ones first
  */
 export function addRanges(kept: readonly Range[], added: readonly Range[], max: number = maxRanges): readonly Range[] {
   const ranges = [...kept, ...added]
@@ -127,13 +127,13 @@ export function rangeLine({ from, to, messages, about }: Range): string {
   return `- #${from} to #${to}${messages > 0 ? `, ${messages} messages` : ''}${about === '' ? '' : `: ${about}`}`
 }
 
-/** @returns the same object when nothing of it was in the summary; else a summary of the same epoch without it. */
+/** @returns the same object if nothing matched; else a summary of the same epoch without the matches. */
 export function forgetInSummary(
   summary: Summary,
   { seqs, texts }: { readonly seqs: readonly number[]; readonly texts: readonly string[] },
 ): Summary {
   const forgotten = texts.map(wordsOf).filter((words) => words.size > 0)
-  // Scripts without spaces have a sentence for a word: there the phrase itself is looked for.
+  // In scripts without spaces a sentence is one word, so the phrase itself is searched for.
   const exact = matchPhrases(texts.map(foldPhrase).filter((phrase) => phrase !== ''))
   return withoutTold(summary, new Set(seqs), (text) => exact.inText(text) || forgotten.some((words) => sharesMost(wordsOf(text), words)))
 }
@@ -145,7 +145,7 @@ function withoutTold(summary: Summary, seqs: ReadonlySet<number>, tells: (text: 
     if (!tells(text.slice(mark.length)) && !sentencesOf(text).some(tells)) return [text]
     const sentences = sentencesOf(text.slice(mark.length))
     const left = sentences.filter((sentence) => !tells(sentence))
-    // What no sentence tells alone stands across two of them.
+    // A match in no single sentence spans two of them.
     return left.length === 0 || left.length === sentences.length ? [] : [mark + left.join(' ')]
   })
   const pins = summary.pins.filter(({ seq, text }) => !seqs.has(seq) && !tells(text))

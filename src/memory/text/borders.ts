@@ -1,11 +1,11 @@
 /**
- * Where a text may be cut, and how good each place is: between sentences and paragraphs of prose, between lines and blocks of code, and
- * between the blocks of Markdown. Only lines of Markdown are read, as CommonMark has its blocks; what is inside them does not matter here.
+ * Where a text may be cut, and how well: between sentences and paragraphs of prose, lines and blocks of code, and blocks of Markdown, which
+ * are recognized by line as in CommonMark.
  */
 import { sentences } from './script-words.ts'
 import { passageUnits } from './text-limits.ts'
 
-/** How much a place asks to be cut at: the strongest in reach wins, and among equals the last. */
+/** Preference of a border: the strongest in reach wins, and among equals the last. */
 export const strength = { sentence: 1, line: 2, paragraph: 3, block: 4, section: 5 } as const
 
 /** A place between two characters at which a text may be cut. */
@@ -14,15 +14,15 @@ export interface Border {
   readonly strength: number
 }
 
-/** A dot behind these ends no sentence. ICU knows only those before a small letter. */
+/** A dot after these does not end a sentence. ICU handles only those before a lower-case letter. */
 const abbreviation =
   /(?:^|[\s(["'„“«])(?:mr|mrs|ms|dr|prof|st|sr|jr|gen|col|capt|lt|sgt|rev|hon|mt|no|nos|fig|figs|vol|ch|sec|art|pp?|cf|vs|etc|approx|dept|est|inc|ltd|co|corp|al|ed|eds|jan|feb|mar|apr|jun|jul|aug|sept?|oct|nov|dec|e\.g|i\.e|z\.b|d\.h|u\.a|bzw|ca|nr|str|hr|fr|p\.ej|sra?|mme|mlle|m|[a-z]|(?:[a-z]\.)+[a-z])\.\s+$/i
 /** A number and a dot: `3. ` of a list, `am 3. Mai`. */
 const ordinal = /(?:^|\s)\d{1,3}\.\s+$/
-/** As much of a sentence's end as an abbreviation may take. */
+/** Maximum length of an abbreviation. */
 const tail = 16
 
-/** Borders inside `[from, to)` of a text, in order, `from` itself not among them. One stands behind each line too. */
+/** Borders inside `(from, to)` of a text, in order, including one after each line. */
 function sentenceBorders(text: string, from: number, to: number): Border[] {
   const borders: Border[] = []
   const part = from === 0 && to === text.length ? text : text.slice(from, to)
@@ -38,7 +38,7 @@ function sentenceBorders(text: string, from: number, to: number): Border[] {
 
 const emptyLines = /\n[^\S\n]*\n(?:[^\S\n]*\n)*/g
 
-/** Borders of plain text: sentences, and paragraphs behind empty lines. */
+/** Borders of plain text: sentences, and paragraphs after empty lines. */
 export function textBorders(text: string): Border[] {
   const paragraphs = new Set<number>()
   for (const match of text.matchAll(emptyLines)) paragraphs.add(match.index + match[0].length)
@@ -47,10 +47,10 @@ export function textBorders(text: string): Border[] {
   return borders.sort((one, other) => one.at - other.at)
 }
 
-/** Ends of blocks stand at the margin too, but belong to what is above. */
+/** Closing brackets at the margin belong to the block above. */
 const opensBlock = /^[^\s})\]]/
 
-/** Borders inside `[from, to)`, in order, `from` itself not among them. */
+/** Borders inside `(from, to)`, in order. */
 export function codeBorders(text: string, from: number, to: number): Border[] {
   const borders: Border[] = []
   let afterEmpty = false
@@ -71,8 +71,7 @@ export function codeBorders(text: string, from: number, to: number): Border[] {
 
 /**
  * Where Markdown may be cut: before headings, between blocks, between the items of a list and the rows of a table, between
- * sentences of a paragraph; inside fenced code and tables only when they do not fit a passage. Only lines are read, as CommonMark
- * has its blocks; what is inside them does not matter here.
+ * sentences of a paragraph; inside fenced code and tables only if they do not fit a passage.
  */
 
 export interface Heading {
@@ -97,9 +96,9 @@ const heading = /^ {0,3}(#{1,6})(?:[ \t]+|$)/
 const fence = /^ {0,3}(`{3,}|~{3,})/
 const row = /^\s*\|/
 const item = /^\s{0,12}(?:[-*+]|\d{1,9}[.)])[ \t]/
-/** A paragraph or an item below this is not torn. */
+/** Shorter paragraphs and items are not cut. */
 const smallBlock = 96
-/** Longest line that is looked at for what it is, and longest title. */
+/** Characters of a line that are examined, and of a title. */
 const maxLead = 400
 
 export function planMarkdown(text: string): MarkdownPlan {
@@ -108,7 +107,7 @@ export function planMarkdown(text: string): MarkdownPlan {
   let before: Kind = 'empty'
   for (const block of blocksOf(text)) {
     if (block.kind !== 'empty' && block.from > 0) borders.push({ at: block.from, strength: strengthOf(block.kind, before) })
-    // Empty lines below a heading do not part it from what it is about.
+    // Empty lines do not separate a heading from its text.
     if (block.kind !== 'empty' || before !== 'heading') before = block.kind
     if (block.kind === 'heading') headings.push(readHeading(text, block))
     else for (const border of bordersInside(text, block)) borders.push(border)
@@ -123,7 +122,7 @@ function bordersInside(text: string, { kind, from, to }: Block): readonly Border
 
 function strengthOf(kind: Kind, before: Kind): number {
   if (kind === 'heading') return strength.section
-  // What follows a heading at once belongs to it.
+  // The block after a heading belongs to it.
   if (before === 'heading') return strength.sentence
   if (kind === 'item' && before === 'item') return strength.line
   if (before === 'empty') return kind === 'item' ? strength.line : strength.paragraph

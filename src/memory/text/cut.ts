@@ -1,9 +1,8 @@
 /**
- * Cuts a text into passages: about 640 units each, at the strongest border in reach, the end of the one before said again.
+ * Cuts a text into overlapping passages of about 640 units, at the strongest border in reach.
  *
- * What holds: each passage is a slice of the text at its `start`; in order they cover the text without a hole; none begins or
- * ends inside a pair of surrogates, nor inside a grapheme cluster shorter than a passage. So the text can be put together.
- * Time and memory grow with the text and with nothing in it.
+ * Invariants: each passage is a slice of the text at its `start`; together they cover the text; none begins or ends inside a surrogate
+ * pair or inside a grapheme cluster shorter than a passage. Time and memory are linear in the length of the text.
  */
 import { OxbowError } from '../../types/index.ts'
 import type { CutPassage, TextFormat } from './text-engine.ts'
@@ -17,7 +16,7 @@ interface Plan {
   readonly headings: readonly Heading[]
 }
 
-/** A text of white space has no passages. @throws OxbowError `limit_reached` for one longer than 16 Mi units */
+/** White space has no passages. @throws OxbowError `limit_reached` for a text longer than 16 Mi units */
 export function cutText(text: string, format: TextFormat): CutPassage[] {
   if (text.length > maxCutUnits) {
     throw new OxbowError('limit_reached', `A text of ${text.length} characters is too long for memory.`, {
@@ -29,7 +28,7 @@ export function cutText(text: string, format: TextFormat): CutPassage[] {
   let path: readonly Heading[] = []
   let next = 0
   return rangesOf(text, plan.borders).map(({ start, end }, part) => {
-    // Headings that stand in the passage itself are not above it.
+    // Headings inside the passage are not part of its path.
     while (next < plan.headings.length && (plan.headings[next]?.at ?? 0) < start) path = under(path, plan.headings[next++] as Heading)
     const own = text.slice(start, end)
     const first = plan.headings[next]
@@ -56,7 +55,7 @@ interface Range {
 function rangesOf(text: string, borders: readonly Border[]): Range[] {
   const ranges: Range[] = []
   let start = 0
-  // Where what is new begins: the overlap before it was said already.
+  // Where new text begins, after the overlap.
   let fresh = 0
   let first = 0
   for (;;) {
@@ -65,12 +64,12 @@ function rangesOf(text: string, borders: readonly Border[]): Range[] {
     ranges.push({ start, end: cut.at })
     if (cut.at >= text.length) return ranges
     fresh = cut.at
-    // Nothing of one section, nor of one function, is said again in the next.
+    // Sections and functions do not overlap.
     start = cut.strength >= strength.block ? fresh : overlapStart(text, start, fresh, borders, first)
   }
 }
 
-/** The strongest border in reach, in the second half rather than before it; where there is none, a place between two words. */
+/** The strongest border in reach, preferably in the second half; without one, a gap between two words. */
 function chooseCut(text: string, { start, fresh }: { start: number; fresh: number }, borders: readonly Border[], first: number): Border {
   const limit = start + passageUnits
   let best: Border | null = null
@@ -87,13 +86,13 @@ function chooseCut(text: string, { start, fresh }: { start: number; fresh: numbe
     }
   }
   if (text.length <= limit) return { at: text.length, strength: strength.section }
-  // A short passage is right where what follows is whole and would not be if it began here.
+  // A short passage is fine if the next block then stays whole.
   const isBlock = best !== null && best.strength >= strength.paragraph && following > limit
   if (best !== null && (isBlock || best.at - start >= passageUnits / 4)) return best
   return { at: between(text, start, Math.max(fresh, start), limit), strength: 0 }
 }
 
-/** The last place between two words in the last quarter before `limit`; else one between two graphemes, else between characters. */
+/** The last gap between two words in the last quarter before `limit`; else between two graphemes, else between characters. */
 function between(text: string, start: number, after: number, limit: number): number {
   const ends = graphemeStarts(text, start, limit).filter((at) => at > after)
   const late = ends.findLast((at) => at > limit - passageUnits / 4 && /\s/.test(text[at - 1] ?? ''))
@@ -117,9 +116,9 @@ const plain = /^[\t\n\u0020-\u007e]*$/
 
 /** Borders of grapheme clusters in `(start, to]`, given that `start` is one. */
 function graphemeStarts(text: string, start: number, to: number): number[] {
-  // A cluster that begins before `to` may end behind it: what follows tells.
+  // A cluster that begins before `to` may end after it.
   const part = text.slice(start, to + passageUnits / 4)
-  // Most of what is cut: each character is a cluster.
+  // Fast path for ASCII: each character is a cluster.
   if (plain.test(part)) return Array.from({ length: to - start }, (_, place) => start + place + 1)
   return Array.from(graphemes.segment(part), ({ index }) => start + index).filter((at) => at > start && at <= to)
 }

@@ -1,18 +1,18 @@
-/** Segmenters of ICU: making one takes a millisecond and more, so each is made once. They hold nothing of a text. */
+/** ICU segmenters: creating one takes over a millisecond, so each is created once. They are stateless. */
 export const graphemes: Intl.Segmenter = new Intl.Segmenter('und', { granularity: 'grapheme' })
 const words: Intl.Segmenter = new Intl.Segmenter('und', { granularity: 'word' })
 export const sentences: Intl.Segmenter = new Intl.Segmenter('und', { granularity: 'sentence' })
 
 /**
- * Words of scripts that do not put spaces between them, or not only there. A dictionary cuts the same word differently in
- * different sentences, so pairs of neighbouring characters stand beside it: whatever word is asked for, its pairs are there.
+ * Terms of scripts without spaces between words, or with other borders too. A dictionary segments the same word differently in different
+ * sentences, so pairs of adjacent characters are indexed as well: the pairs of any word are always found.
  *
  * - Chinese, Japanese: pairs of characters, also across scripts (食べ); single Chinese characters; katakana words whole.
  * - Korean: the word, the word without its particle, and pairs of syllables.
  * - Thai, Lao, Khmer, Burmese: words of ICU's dictionaries, and pairs of grapheme clusters.
  */
 
-/** What is asked and what is kept differ: a question does not look for every character that is part of its words. */
+/** Questions and stored texts differ: a question is not searched by every single character of its words. */
 export type Side = 'kept' | 'asked'
 
 const unspaced =
@@ -22,13 +22,13 @@ const runs =
 const han = /\p{Script=Han}/u
 const lone = /^\p{Script=Han}$/u
 const stems = /(?<!\p{Script=Han})\p{Script=Han}(?!\p{Script=Han})/gu
-/** They stand in so many sentences that they tell nothing of one. */
+/** Stop characters. */
 const saysLittle: ReadonlySet<string> = new Set(
   '的了在是我你您他她它们這这那有和与與或也都不没沒就還还很吗嗎呢吧啊呀哪谁誰几幾啥么个個到去来來从從对對把被给給跟让讓向为為于以及而但又再才只要会會能可想说說叫做用上下里裡裏中前后後内外时時年月日号號着著过過得地人事物何今私僕君方様',
 )
 const katakanaWords = /[\p{Script=Katakana}ー]{3,}/gu
 
-/** Particles after a Korean noun, longest first. One syllable must remain; the word itself is kept too, so too much does no harm. */
+/** Particles after a Korean noun, longest first. One syllable must remain; the word itself is indexed too, so cutting too much is harmless. */
 const particle =
   /(?<=.)(?:으로부터|에서부터|이라고|에게서|한테서|에서는|으로는|에게는|이랑은|까지는|부터는|이라는|께서는|에서|에게|한테|부터|까지|으로|처럼|보다|만큼|이랑|하고|이나|라도|마다|조차|마저|밖에|께서|에는|에도|로는|이고|이며|이다|입니다|은|는|이|가|을|를|에|의|로|와|과|도|만|랑|께|야|아)$/u
 
@@ -36,7 +36,7 @@ export function isUnspaced(word: string): boolean {
   return unspaced.test(word)
 }
 
-/** Adds the terms of a run of letters, some of which are of such a script. What is of others is given to `other`. */
+/** Adds the terms of a run of letters that has some of such a script. Runs of other scripts go to `other`. */
 export function addScriptTerms(word: string, side: Side, terms: string[], other: (rest: string) => void): void {
   let end = 0
   for (const match of word.matchAll(runs)) {
@@ -59,7 +59,7 @@ function cjkTerms(run: string, side: Side, terms: string[]): void {
   for (const [katakana] of run.matchAll(katakanaWords)) terms.push(katakana)
 }
 
-/** Characters of a question that are words (猫 of 猫在哪里), or stems of words (見 of 見た), by themselves. */
+/** Single characters of a question that are words (猫 of 猫在哪里) or stems (見 of 見た). */
 function loneHan(run: string): readonly string[] {
   const cut = Array.from(words.segment(run), ({ segment }) => segment).filter((segment) => lone.test(segment))
   const betweenKana = Array.from(run.matchAll(stems), ([character]) => character)

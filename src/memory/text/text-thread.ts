@@ -1,6 +1,6 @@
 /**
- * The text engine on the main side: it sends each question to the thread, which starts with the first one and ends when it was idle for
- * a while. Vectors of a service are requested from here.
+ * The main-thread side of the text engine: sends requests to the worker thread, which starts with the first one and ends after being idle.
+ * Vectors of a service are requested from here.
  */
 import type { Worker } from 'node:worker_threads'
 import { createIdleThread, type Embedded, type Engine, OxbowError } from '../../types/index.ts'
@@ -28,7 +28,7 @@ export interface TextEngineOptions {
   readonly idleMs?: number
 }
 
-/** Nothing is started or read before the first question. A bad name of an embedder fails when the embedder is asked for. */
+/** Nothing is started or read before the first request. An invalid embedder name fails when the embedder is first used. */
 export function createTextEngine(options: TextEngineOptions): TextEngine {
   const isService = isServiceName(options.embedder)
   const thread = createTextThread({ embedder: isService ? 'none' : options.embedder, idleMs: options.idleMs ?? threadIdleMs })
@@ -53,7 +53,7 @@ type Ask = <Name extends keyof TextQuestions>(name: Name, ask: TextQuestions[Nam
 
 function engineOver(ask: Ask, { embedder: name, service }: TextEngineOptions, close: () => Promise<void>): TextEngine {
   const remote = isServiceName(name) ? openServiceEmbedder(name, service) : null
-  // They never change, and every question begins with them; a failure is not kept.
+  // Cached, because every query needs them and they never change; failures are not cached.
   let held: Promise<EmbedderFacts | null> | null = null
   const ownFacts = (): Promise<EmbedderFacts | null> => {
     if (held !== null) return held
@@ -87,11 +87,11 @@ function asPurpose(purpose: EmbedPurpose | undefined): { readonly purpose?: Embe
   return purpose === undefined ? {} : { purpose }
 }
 
-/** Asks the thread that reads texts. */
+/** Client of the text thread. */
 interface TextThread {
-  /** @throws OxbowError as the thread reports it; `limit_reached` for too much at once; `tool_failed` when it died; `cancelled` once closed */
+  /** @throws OxbowError as the thread reports it; `limit_reached` for too long a text; `tool_failed` if the thread died; `cancelled` once closed */
   readonly ask: Ask
-  /** Ends the thread; what it was asked fails with `cancelled`. Never throws. */
+  /** Ends the thread; pending requests fail with `cancelled`. Never throws. */
   close(): Promise<void>
 }
 
@@ -139,19 +139,18 @@ function unitsOf(ask: Asked): number {
 }
 
 /**
- * Vectors of a model service, asked from the main side by a call of the kernel's: it is on record, and under the user's budget. Texts
- * leave the machine: nothing comes here unless the configuration names a service. A failure goes to the caller, who asks again later;
- * nothing is remembered of it.
+ * Vectors of a model service, requested on the main thread by a call of the kernel, which journals and budgets it. Texts leave the machine:
+ * used only if the configuration names a service. Failures go to the caller, who retries later.
  */
 
-/** What makes vectors. */
+/** A service that makes vectors. */
 export type EmbeddingService = Pick<Engine, 'embed'>
 
 interface ServiceEmbedder {
-  /** Asks for one vector the first time, to learn its size. @throws OxbowError of the service */
+  /** Requests one vector the first time, to learn its size. @throws OxbowError of the service */
   facts(): Promise<EmbedderFacts>
   readonly embed: Embedder['embed']
-  /** What is under way fails with `cancelled`. */
+  /** Pending requests fail with `cancelled`. */
   close(): void
 }
 
@@ -187,7 +186,7 @@ function openServiceEmbedder(model: string, service: EmbeddingService | undefine
     },
     async embed(texts, purpose = 'document') {
       if (texts.length === 0) return []
-      // Services refuse a text without a character.
+      // Services refuse empty texts.
       const filled = texts.map((text) => (text.trim() === '' ? '-' : text))
       const vectors: Float32Array<ArrayBuffer>[] = []
       for (let at = 0; at < filled.length; at += maxServiceTexts) {

@@ -1,6 +1,5 @@
 /**
- * Compares what memory knows with itself: what says the same becomes one, and contradictions are found. Two texts say the same by the
- * shingles of their words, and by their vectors where there are some.
+ * Finds duplicates and contradictions among notes and facts. Duplicates are recognized by word shingles, and by vectors where available.
  */
 import { setImmediate as yieldToEventLoop } from 'node:timers/promises'
 import type { MemoryEntry } from '../../store/index.ts'
@@ -14,7 +13,7 @@ export interface Known extends Comparable {
   readonly statement: Statement | null
 }
 
-/** The one that stays: trusted before untrusted, a person's note before a fact, better protected, older. */
+/** Order in which duplicates are kept: trusted before untrusted, notes before facts, then better protected, then older. */
 function byWorth(a: Known, b: Known): number {
   const untrusted = ({ entry }: Known): number => Number(entry.labels.includes('untrusted'))
   const found = ({ entry }: Known): number => Number(entry.kind !== 'note')
@@ -29,8 +28,8 @@ function byWorth(a: Known, b: Known): number {
 }
 
 /**
- * Each with each, some at a time: the event loop is free between. @returns what makes one of those that say the same. None takes the
- * place of a note that a person wrote but another note.
+ * Compares all pairs in batches, yielding to the event loop in between. @returns the changes that merge duplicates. A person's note is
+ * merged only into another note.
  */
 export async function mergeDuplicates(known: readonly Known[], now: number): Promise<readonly TidyChange[]> {
   const changes: TidyChange[] = []
@@ -51,18 +50,18 @@ export async function mergeDuplicates(known: readonly Known[], now: number): Pro
   return changes
 }
 
-/** What is pinned becomes one with nothing but the same words, and nothing with what ends before it. */
+/** Pinned entries merge only with identical text, and no entry merges into one that ends earlier. */
 function mayMerge(kept: Known, other: Known): boolean {
   if ((kept.entry.validTo ?? Infinity) < (other.entry.validTo ?? Infinity)) return false
   const [a, b] = [kept.statement, other.statement]
   if (a !== null && b !== null && topicOf(a) === topicOf(b) && !sameValue(a.value, b.value)) return false
   const pinned = other.entry.tags.includes(pinTag)
-  return pinned ? kept.hash === other.hash : saysTheSame(kept, other)
+  return pinned ? kept.hash === other.hash : areDuplicates(kept, other)
 }
 
 /**
- * Contradictions: the same subject and attribute, another value. Where only one value can hold and the later one is as trustworthy,
- * the earlier one held until then. Otherwise both are marked, and a person is asked.
+ * Contradictions: the same subject and attribute with different values. If only one value can be valid and the later one is as
+ * trustworthy, it supersedes the earlier one. Otherwise both are flagged and a person is asked.
  */
 export function findContradictions(known: readonly Known[], now: number): Pick<TidyStep, 'changes' | 'asks'> {
   const topics = new Map<string, (Known & { readonly statement: Statement })[]>()
@@ -83,7 +82,7 @@ export function findContradictions(known: readonly Known[], now: number): Pick<T
     const inTime = same.toSorted((a, b) => a.entry.validFrom - b.entry.validFrom || a.entry.createdAt - b.entry.createdAt)
     for (let i = 0; i + 1 < inTime.length; i++) {
       const [earlier, later] = [inTime[i]!, inTime[i + 1]!]
-      if (!saysOtherwise(earlier.statement, later.statement)) continue
+      if (!haveDifferentValues(earlier.statement, later.statement)) continue
       if (isCertain(earlier.entry, later.entry)) {
         const after = { supersededBy: later.entry.id, validTo: later.entry.validFrom, updatedAt: now }
         changes.push(changeOf('superseded', earlier.entry, earlier.text, after, later.entry.id))
@@ -98,14 +97,14 @@ export function findContradictions(known: readonly Known[], now: number): Pick<T
   return { changes, asks }
 }
 
-/** To like and not to like the same thing are one question. */
+/** Liking and disliking the same thing contradict each other. */
 const opposites: ReadonlySet<string> = new Set(['likes', 'does not like'])
 
-function saysOtherwise(a: Statement, b: Statement): boolean {
+function haveDifferentValues(a: Statement, b: Statement): boolean {
   return a.single ? !sameValue(a.value, b.value) : a.attribute !== b.attribute
 }
 
-/** A later word of the same person ends an earlier one. What others wrote ends nothing, and nothing ends what is pinned. */
+/** A later trusted statement of the same author supersedes an earlier one that is neither confirmed nor pinned. */
 function isCertain(earlier: MemoryEntry, later: MemoryEntry): boolean {
   const trusted = !later.labels.includes('untrusted')
   return (
@@ -129,7 +128,7 @@ function flag(a: Known, b: Known, now: number): readonly TidyChange[] {
   return [mark(a, b), mark(b, a)]
 }
 
-/** Pairs and single words: order counts, and short texts have something to compare. */
+/** Word pairs capture order; single words make short texts comparable. */
 function shinglesOf(text: string): ReadonlySet<string> {
   const words = text.toLowerCase().match(/[\p{L}\d]+/gu) ?? []
   const shingles = new Set<string>(words)
@@ -138,8 +137,7 @@ function shinglesOf(text: string): ReadonlySet<string> {
 }
 
 /**
- * Whether what two sets share is at least this part of all that they have; nothing is like an empty one. Most pairs are told apart by
- * their first words, and the rest is not looked at.
+ * Whether the Jaccard similarity of two sets is at least `least`; false if one is empty. Stops at the first words for most pairs.
  */
 export function areAlike(a: ReadonlySet<string>, b: ReadonlySet<string>, least: number): boolean {
   const shared = (least * (a.size + b.size)) / (1 + least) - rounding
@@ -155,28 +153,28 @@ interface Comparable {
   readonly hash: string
   readonly text: string
   readonly shingles: ReadonlySet<string>
-  /** What turns its sentences round. */
+  /** Numbers and negations. */
   readonly turns: string
   /** Unit vector, or null. */
   readonly vector: Float32Array | null
 }
 
-/** Read once: each is compared with hundreds of others. */
+/** Precomputed, because each text is compared with hundreds of others. */
 export function comparable(hash: string, text: string): Comparable {
   const turns = (text.toLowerCase().replaceAll('’', "'").match(turning) ?? []).join(' ')
   return { hash, text, shingles: shinglesOf(text), turns, vector: null }
 }
 
-/** Numbers and negations turn a sentence round while nearly all its words stay. */
+/** Numbers and negations change the meaning of a sentence while nearly all words stay the same. */
 const turning =
   /\d[\d.,:]*|(?<!\p{L})(?:not|no|never|without|cannot|\p{L}+n't|nicht|kein\p{L}{0,2}|nie|ne|pas|jamais|non|nunca|não|не|нет|никогда)(?!\p{L})|않|안 |못/giu
 
-/** @returns true for the same text, and for texts that differ in words of no weight. */
-export function saysTheSame(a: Comparable, b: Comparable): boolean {
+/** @returns true for equal texts and for those that differ only in insignificant words. */
+export function areDuplicates(a: Comparable, b: Comparable): boolean {
   if (a.hash === b.hash) return true
   if (a.turns !== b.turns) return false
   if (areAlike(a.shingles, b.shingles, sameShingles)) return true
-  // Vectors of short texts are near each other when only a name differs: words must agree with them.
+  // Vectors of short texts that differ only in a name are close, so words and names must match too.
   return (
     a.vector !== null &&
     b.vector !== null &&

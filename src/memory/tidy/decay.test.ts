@@ -32,7 +32,7 @@ const plain = {
 } as const
 
 describe('retention', () => {
-  it('falls as time goes by, stays within 0 and 1, and stands still for what is permanent', () => {
+  it('falls with time, stays within 0 and 1, and is constant for permanent entries', () => {
     fc.assert(
       fc.property(faded, fc.nat(2_000 * day), fc.nat(2_000 * day), (entry, a, b) => {
         const [early, late] = [Math.min(a, b), Math.max(a, b)]
@@ -43,7 +43,7 @@ describe('retention', () => {
     )
   })
 
-  it('falls slower for what is wanted more often and for what is protected better', () => {
+  it('falls more slowly with more accesses and better protection', () => {
     fc.assert(
       fc.property(faded, fc.nat(2_000 * day), fc.nat(50), (entry, now, more) => {
         assert.ok(retention({ ...entry, accesses: entry.accesses + more }, now) >= retention(entry, now))
@@ -53,7 +53,7 @@ describe('retention', () => {
     )
   })
 
-  it('is quicker or slower as a person wants it, and stands still at a speed of 0', () => {
+  it('scales with the configured speed, and is constant at 0', () => {
     assert.equal(retention(plain, 100 * hour, 2).toFixed(6), Math.exp(-3).toFixed(6))
     assert.equal(retention(plain, 100 * hour, 0.5).toFixed(6), Math.exp(-0.75).toFixed(6))
     assert.equal(retention(plain, 9_000 * day, 0), 1)
@@ -74,7 +74,7 @@ describe('protection', () => {
     )
   })
 
-  it('is gained in two sessions and in three, however often it was wanted in one', () => {
+  it('is gained in two and three sessions, however many accesses one has', () => {
     assert.deepEqual(
       [0, 1, 2, 3, 9].map((sessions) => protectionOf({ ...plain, accesses: 1, sessions }, 0)),
       ['none', 'none', 'medium', 'high', 'high'],
@@ -83,7 +83,7 @@ describe('protection', () => {
     assert.equal(protectionOf({ ...plain, sessions: 3 }, 60 * day), 'low', 'and is lost as any other')
   })
 
-  it('begins with medium for what a person noted, and is lost as any other', () => {
+  it("begins with medium for a person's note and is lost like any other", () => {
     const noted = [0, 29, 31, 65].map((days) => protectionOf({ ...plain, byPerson: true }, days * day))
     assert.deepEqual(noted, ['medium', 'medium', 'low', 'none'])
     assert.equal(protectionOf({ ...plain, byPerson: true, labels: ['untrusted'] }, 0), 'none')
@@ -95,13 +95,13 @@ describe('protection', () => {
     assert.equal(protectionOf({ ...plain, type: 'user_profile' }, 400 * day), 'permanent')
   })
 
-  it('is not gained by what others wrote about who the person is or what is corrected', () => {
+  it('is not gained by untrusted profile facts or corrections', () => {
     assert.equal(protectionOf({ ...plain, type: 'user_profile', labels: ['untrusted'] }, 0), 'none')
     assert.equal(protectionOf({ ...plain, corrects: true, labels: ['untrusted'] }, 0), 'none')
     assert.equal(protectionOf({ ...plain, tags: ['pinned'], labels: ['untrusted'] }, 0), 'none', 'a page cannot pin itself')
   })
 
-  it('sinks by a step for each thirty days that nobody wanted it', () => {
+  it('drops one level for each thirty days without an access', () => {
     assert.deepEqual(
       [0, 29, 30, 60, 90, 900].map((days) => protectionOf({ ...plain, accesses: 5 }, days * day)),
       ['high', 'high', 'medium', 'low', 'none', 'none'],
@@ -122,7 +122,7 @@ describe('tiers', () => {
     protection: anyProtection,
   })
 
-  it('keep to their numbers and tokens, and what no longer holds is cold', () => {
+  it('keep to their counts and tokens, and ended entries are cold', () => {
     fc.assert(
       fc.property(fc.array(entry, { maxLength: 700 }), (entries) => {
         const tiers = tiersOf(entries, 20 * day)
@@ -137,7 +137,7 @@ describe('tiers', () => {
     )
   })
 
-  it('never put what was only said, or what has faded, before every turn', () => {
+  it('never make messages or faded entries hot', () => {
     const at = { bytes: 30, holds: true, accesses: 50, accessedAt: 0, createdAt: 0, protection: 'permanent' as const }
     const tiers = tiersOf(
       [

@@ -1,6 +1,6 @@
 /**
- * Types of memories, and how they fade: by their type, by how often they were used, and by how well they are protected. The type of a note
- * is read from how it begins, in English and Korean; a rule that is wrong costs a little rank and nothing else.
+ * Memory types and decay: how quickly an entry fades depends on its type, its accesses and its protection. Patterns in English and Korean
+ * guess the type of a note; a wrong guess only costs a little rank.
  */
 import type { MemoryEntry, MemoryTier, MemoryType, Protection } from '../../store/index.ts'
 import { extraOf } from '../keep/memory-item.ts'
@@ -16,15 +16,15 @@ import {
   warmTokens,
 } from './tidy-limits.ts'
 
-/** Whoever wears it never fades. */
+/** Entries with this tag never fade. */
 export const pinTag = 'pinned'
 
-/** Of what a person noted by hand: nobody notes what is not to be kept. */
+/** Initial protection of a person's own notes. */
 export const personProtection: Protection = 'medium'
-/** From the weakest. */
+/** Weakest first. */
 export const protections: readonly Protection[] = ['none', 'low', 'medium', 'high', 'permanent']
 const held: Readonly<Record<Protection, number>> = { none: 1, low: 0.5, medium: 0.2, high: 0.05, permanent: 0 }
-/** Accesses, and sessions with one, at which protection is gained: low, medium, high. What one long talk is about is not wanted by others yet. */
+/** Accesses, and distinct sessions, at which an entry gains low, medium and high protection. One long session alone does not show lasting interest. */
 const gainedAt = [2, 3, 5] as const
 const gainedIn = [2, 2, 3] as const
 
@@ -37,23 +37,23 @@ function sinceMs({ accessedAt, createdAt }: Pick<MemoryEntry, 'accessedAt' | 'cr
 }
 
 /**
- * @param speed how quickly memories fade: 1 as the table says, 2 twice as quickly, 0 not at all
- * @returns 0 to 1: how much of it is left since it was last wanted. 1 for what is permanent; never more as time goes by.
+ * @param speed multiplies the decay rate: 0 disables decay
+ * @returns 0 to 1: the part left since the last access; 1 for permanent entries. Never grows with time.
  */
 export function retention(entry: Faded, now: number, speed = 1): number {
   const { rate } = fading[entry.type]
   return Math.exp(((-rate * speed * held[entry.protection]) / (1 + Math.log1p(entry.accesses))) * (sinceMs(entry, now) / hourMs))
 }
 
-/** @returns what its importance is worth now. An access brings back half of what was lost, and up to all of it for the best match. */
+/** @returns current importance. An access restores half of what was lost, and all of it for the best match. */
 export function fadedImportance(entry: Faded, now: number, speed = 1): number {
   return Math.max(leastImportance, fading[entry.type].importance * retention(entry, now, speed))
 }
 
 /**
- * Protection is gained by being wanted (2, 3, 5 accesses: low, medium, high; or in 2 and 3 sessions: medium, high), by being a correction or
- * confirmed by a person (high), and by a pin or by telling who the person is (permanent). What a person noted begins with medium. Others
- * cannot pin what they wrote. It is lost by a step for each 30 days without an access, three at the most.
+ * Protection grows with accesses (2, 3, 5: low, medium, high) and sessions (2, 3: medium, high). Corrections and entries that a person
+ * confirmed are high, pins and profile facts permanent, a person's notes medium at first. Untrusted entries cannot be pinned. Each 30 days
+ * without an access take one level away, three at most.
  */
 export function protectionOf(
   entry: Faded &
@@ -66,7 +66,7 @@ export function protectionOf(
 ): Protection {
   const trusted = !entry.labels.includes('untrusted')
   if (trusted && (entry.tags.includes(pinTag) || entry.type === 'user_profile')) return 'permanent'
-  // A pin that was taken off leaves what was gained otherwise.
+  // Unpinning keeps protection that was gained otherwise.
   const gained = gainedAt.filter((accesses, step) => entry.accesses >= accesses || entry.sessions >= gainedIn[step]!).length
   const corrected = trusted && (entry.corrects || entry.confirmedBy.length > 0) ? 3 : 0
   const noted = trusted && entry.byPerson ? protections.indexOf(personProtection) : 0
@@ -74,14 +74,14 @@ export function protectionOf(
   return protections[Math.max(0, Math.max(gained, corrected, noted) - steps)] ?? 'none'
 }
 
-/** The same of an entry as it is kept: what it took the place of, and the sessions that wanted it, stand in its `extra`. */
+/** `protectionOf` for a stored entry, whose `extra` has what it superseded and the sessions that accessed it. */
 export function protectionNow(entry: MemoryEntry, now: number): Protection {
   const { supersedes = [], sessions = [] } = extraOf(entry)
   const byPerson = entry.kind === 'note' && entry.author === 'user'
   return protectionOf({ ...entry, byPerson, corrects: supersedes.length > 0, sessions: new Set(sessions).size }, now)
 }
 
-/** What an entry has to be shown in every context: more the more it matters and the more often it was wanted. */
+/** Score by which entries become hot: importance, raised by accesses. */
 export function scoreOf(entry: Faded, now: number, speed = 1): number {
   return fadedImportance(entry, now, speed) * (1 + Math.log1p(entry.accesses) / 4)
 }
@@ -94,10 +94,10 @@ export interface Tiered extends Faded {
   readonly holds: boolean
 }
 
-/** What is worth a place in every context: what is known, not what was said. */
+/** Kinds that can be hot: knowledge, not conversation. */
 const lasting: ReadonlySet<MemoryEntry['kind']> = new Set(['note', 'fact'])
 
-/** @returns the tier of each: the best are hot while there is room, the next warm, the rest cold. Equal scores: the newer first. */
+/** @returns the tier of each entry: the best are hot up to the limits, the next warm, the rest cold. Ties go to the newer entry. */
 export function tiersOf(entries: readonly Tiered[], now: number, speed = 1): ReadonlyMap<string, MemoryTier> {
   const scored = entries.map((entry) => ({ entry, score: scoreOf(entry, now, speed) }))
   scored.sort((a, b) => b.score - a.score || b.entry.createdAt - a.entry.createdAt || (a.entry.id < b.entry.id ? -1 : 1))
@@ -122,9 +122,9 @@ export function tiersOf(entries: readonly Tiered[], now: number, speed = 1): Rea
 }
 
 interface Fading {
-  /** Of a new entry, 0 to 1. */
+  /** Initial importance, 0 to 1. */
   readonly importance: number
-  /** An hour. */
+  /** Per hour. */
   readonly rate: number
 }
 
@@ -142,12 +142,12 @@ export const fading: Readonly<Record<MemoryType, Fading>> = {
 
 export const memoryTypes: readonly MemoryType[] = Object.keys(fading) as MemoryType[]
 
-/** Of a new entry, 0 to 1. */
+/** Initial importance, 0 to 1. */
 export function baseImportance(type: MemoryType): number {
   return fading[type].importance
 }
 
-/** The first that fits decides. */
+/** The first match decides. */
 const patterns: readonly (readonly [MemoryType, RegExp])[] = [
   [
     'user_profile',
@@ -175,11 +175,11 @@ const patterns: readonly (readonly [MemoryType, RegExp])[] = [
   ],
 ]
 
-/** A longer text says what it is at its beginning, if at all. */
+/** Only the beginning of a long text is matched. */
 const lookedAt = 400
 
 export function typeOf(text: string): MemoryType {
-  // The apostrophe of a telephone is that of a keyboard.
+  // Phones write a typographic apostrophe.
   const head = text.slice(0, lookedAt).replaceAll('’', "'")
   return patterns.find(([, pattern]) => pattern.test(head))?.[0] ?? 'fact'
 }

@@ -10,8 +10,8 @@ async function fact(house: House, text: string, days: number, more: Parameters<H
   return house.note(text, { ...facts, ...more })
 }
 
-describe('what tidying has found itself', () => {
-  it('is bounded: of too many facts the least wanted go, with their words in the report, and come back with it', async () => {
+describe('what tidying extracts', () => {
+  it('is limited: the lowest-scored surplus facts are removed, reported with their text, and restored by undo', async () => {
     // No place in a context: then all of them are cold.
     await using house = await openHouse({ facts: 600 })
     const kept = [
@@ -33,14 +33,14 @@ describe('what tidying has found itself', () => {
     for (const id of kept) assert.ok(left.has(id), id)
 
     const steps = house.steps.map((step) => tidyStepSchema.parse(JSON.parse(JSON.stringify(step))))
-    assert.match(reportText(steps), /Gone: found by tidying[^\n]* \(5\)\n[^]*the dog is called Rex\./)
+    assert.match(reportText(steps), /Removed: extracted facts[^\n]* \(5\)\n[^]*the dog is called Rex\./)
     await house.tidy.undo(steps)
     const back = (await house.entries(2_000)).find(({ id }) => id === old)
     assert.deepEqual([back?.text, back?.kind, back?.createdAt], ['The oldest of all: a kettle was bought.', 'fact', born])
     assert.ok((await house.entries(2_000)).length === 606)
   })
 
-  it('fades and loses its place however many newer ones there are', async () => {
+  it('fades and loses its tier regardless of how many newer entries exist', async () => {
     await using house = await openHouse()
     const hot = await house.note('I prefer tea over anything.', { type: 'preference', importance: 0.9, tier: 'hot' })
     house.clock.at += 300 * day
@@ -51,7 +51,7 @@ describe('what tidying has found itself', () => {
     assert.ok(entry!.importance < 0.1)
   })
 
-  it('is all that ever goes: notes and messages stay, however low the bound', async () => {
+  it('is all that is ever removed: notes and messages stay, however low the limit', async () => {
     await using house = await openHouse({ facts: 0 })
     await house.note('A note of a person.', { tier: 'cold' })
     await house.says('Just a remark.')

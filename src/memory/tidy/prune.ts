@@ -1,9 +1,9 @@
 /**
- * The last phase of tidying: what is known fades, is better or less well protected, and gets its tier. All of it is looked at, page by
- * page and without its text; texts are read of what may have a place in a context, and of what is changed.
+ * The last phase of tidying: updates importance, protection and tier of notes and facts. All entries are read page by page without their
+ * text; texts are read only for entries that can become hot or warm, and for those that change.
  *
- * What tidying has found itself is bounded: of more than `coldEntries` facts the least wanted ones go, unless somebody has confirmed
- * or pinned them. They can be learned again from where they were said, and a report is taken back with them. Nothing else ever goes.
+ * Extracted facts are limited to `coldEntries`: beyond that the lowest-scored ones are removed unless they are confirmed or pinned. Their
+ * source messages remain, and undoing the report restores them. Nothing else is ever removed.
  */
 import type { MemoryChange, MemoryEntry, MemoryItem } from '../../store/index.ts'
 import { entryPages, itemsOf, wholeText } from '../keep/memory-item.ts'
@@ -26,9 +26,9 @@ import {
 type Deps = Pick<KeepDeps, 'memory' | 'clock'>
 
 export interface PruneLimits {
-  /** Facts that are kept. */
+  /** Maximum number of facts. */
   readonly facts?: number
-  /** How quickly memories fade: 1 as is usual, 0 not at all. */
+  /** Multiplies decay rates; 0 disables decay. */
   readonly speed?: number
 }
 
@@ -42,17 +42,17 @@ export async function pruneChanges(
   const at = { now, speed }
   const tiers = await tiersNow(entries, texts, at)
   const settled = entries.map((entry) => settle(entry, tiers.get(entry.id) ?? 'cold', at))
-  const dropped = new Set(leastWanted(settled, facts, at).map(({ id }) => id))
+  const dropped = new Set(surplusFacts(settled, facts, at).map(({ id }) => id))
   const drops = await texts.of(entries.filter(({ id }) => dropped.has(id)))
   const changed = settled.filter(({ entry, after }) => !dropped.has(entry.id) && Object.keys(after).length > 0).slice(0, maxChanges)
-  const said = new Map((await texts.of(changed.map(({ entry }) => entry))).map((item) => [item.entry.id, wholeText(item.passages)]))
+  const textById = new Map((await texts.of(changed.map(({ entry }) => entry))).map((item) => [item.entry.id, wholeText(item.passages)]))
   return [
-    ...changed.map(({ entry, after }) => changeOf('settled', entry, said.get(entry.id) ?? '', after)),
+    ...changed.map(({ entry, after }) => changeOf('settled', entry, textById.get(entry.id) ?? '', after)),
     ...drops.map((item) => dropOf(item.entry, wholeText(item.passages))),
   ]
 }
 
-/** Notes and facts, the newest first; also what no longer holds. */
+/** Notes and facts, newest first, including ended ones. */
 async function knownEntries(memory: KeepDeps['memory']): Promise<readonly MemoryEntry[]> {
   const entries: MemoryEntry[] = []
   for await (const page of entryPages(memory, { kinds: ['note', 'fact'] }, listedAtOnce)) {
@@ -62,18 +62,18 @@ async function knownEntries(memory: KeepDeps['memory']): Promise<readonly Memory
   return entries
 }
 
-/** Whether it may have a place: also what will hold only later, and nothing that another one has taken the place of. */
+/** Whether it can have a tier above cold: also entries that become valid later, but no superseded ones. */
 function isCurrent({ supersededBy, validTo }: MemoryEntry, now: number): boolean {
   return supersededBy === '' && (validTo === null || validTo > now)
 }
 
-/** When, and how quickly memories fade. */
+/** Current time and decay speed. */
 interface At {
   readonly now: number
   readonly speed: number
 }
 
-/** Only what scores well can have a place: of the others no text is read, and they are cold. */
+/** Texts are read only for the highest scores; all other entries are cold. */
 async function tiersNow(
   entries: readonly MemoryEntry[],
   texts: Texts,
@@ -97,7 +97,7 @@ interface Settled {
 }
 
 function settle(entry: MemoryEntry, tier: MemoryEntry['tier'], { now, speed }: At): Settled {
-  // What holds no longer is found "as of" and fades with nothing.
+  // Ended entries are only found "as of" a date; they do not fade.
   if (!isCurrent(entry, now)) return { entry, after: entry.tier === 'cold' ? {} : { tier: 'cold' } }
   const protection = protectionNow(entry, now)
   const importance = fadedImportance({ ...entry, protection }, now, speed)
@@ -109,15 +109,15 @@ function settle(entry: MemoryEntry, tier: MemoryEntry['tier'], { now, speed }: A
   return { entry, after }
 }
 
-/** @returns facts over the bound that may go, what holds no longer first, then the least wanted. */
-function leastWanted(settled: readonly Settled[], most: number, { now, speed }: At): readonly MemoryEntry[] {
+/** @returns facts over the limit that can be removed: ended ones first, then by lowest score. */
+function surplusFacts(settled: readonly Settled[], maxFacts: number, { now, speed }: At): readonly MemoryEntry[] {
   const facts = settled.filter(({ entry }) => entry.kind === 'fact')
-  if (facts.length <= most) return []
+  if (facts.length <= maxFacts) return []
   return facts
     .filter(({ entry, after }) => mayGo({ ...entry, ...after }))
     .map(({ entry }) => ({ entry, score: isCurrent(entry, now) ? scoreOf(entry, now, speed) : -1 }))
     .toSorted((a, b) => a.score - b.score || a.entry.createdAt - b.entry.createdAt)
-    .slice(0, Math.min(maxDropped, facts.length - most))
+    .slice(0, Math.min(maxDropped, facts.length - maxFacts))
     .map(({ entry }) => entry)
 }
 
@@ -125,7 +125,7 @@ function mayGo({ tier, protection, confirmedBy, tags }: MemoryEntry): boolean {
   return tier === 'cold' && protection === 'none' && confirmedBy.length === 0 && !tags.includes(pinTag)
 }
 
-/** Items are read once, some at a time. */
+/** Reads each item once, in batches. */
 interface Texts {
   of(entries: readonly MemoryEntry[]): Promise<readonly MemoryItem[]>
 }

@@ -1,14 +1,14 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import fc from 'fast-check'
-import { areAlike, comparable, mergeDuplicates, saysTheSame } from './compare.ts'
+import { areAlike, comparable, mergeDuplicates, areDuplicates } from './compare.ts'
 import { sameValue, statementsOf } from './statements.ts'
 
 const states = (text: string): readonly string[] =>
   statementsOf(text).map(({ type, subject, attribute, value }) => `${type}: ${subject} | ${attribute} | ${value}`)
 
 describe('statements', () => {
-  it('are found in what people say of themselves and others', () => {
+  it('are found in sentences about oneself and others', () => {
     const expected: Readonly<Record<string, string>> = {
       'My name is Ada Lovelace.': 'user_profile: me | name | Ada Lovelace',
       'I live in Leeds now, by the way.': 'user_profile: me | lives in | Leeds',
@@ -34,7 +34,7 @@ describe('statements', () => {
     for (const [said, statement] of Object.entries(expected)) assert.deepEqual(states(said), [statement], said)
   })
 
-  it('are not found in questions, in what is only supposed, and in what nobody in particular does', () => {
+  it('are not found in questions, suppositions and generic sentences', () => {
     for (const said of [
       'Do I live in Leeds?',
       'If I live in Leeds, it is cold.',
@@ -49,7 +49,7 @@ describe('statements', () => {
       assert.deepEqual(states(said), [], said)
   })
 
-  it('never throw, and are bounded, whatever is said', () => {
+  it('never throw and are limited, for any text', () => {
     const text = fc
       .array(fc.oneof(fc.string(), fc.constantFrom('I live in ', 'My name is ', '. ', 'Petra ', ' works at ', '저는 ', '에 살아')))
       .map((parts) => parts.join(''))
@@ -73,7 +73,7 @@ describe('statements', () => {
 describe('likeness', () => {
   const of = (text: string) => comparable(text, text)
 
-  it('is what two sets share of all that they have', () => {
+  it('is the Jaccard similarity of two sets', () => {
     const set = fc.array(fc.constantFrom('a', 'b', 'c', 'd', 'e', 'f'), { maxLength: 12 }).map((letters) => new Set(letters))
     fc.assert(
       fc.property(set, set, fc.constantFrom(0.5, 0.8, 1), (a, b, least) => {
@@ -83,7 +83,7 @@ describe('likeness', () => {
     )
   })
 
-  it('of many is found some at a time', async () => {
+  it('is computed in batches', async () => {
     const entry = { labels: [], kind: 'note', protection: 'none', tags: [], validTo: null }
     const known = Array.from({ length: 500 }, (_, i) => ({
       ...of(`ox ${i}`),
@@ -98,12 +98,12 @@ describe('likeness', () => {
     assert.ok(rounds >= 50, String(rounds))
   })
 
-  it('does not take a number, a negation or a name for a detail', () => {
+  it('distinguishes numbers, negations and names', () => {
     const said = 'The key to the boat shed hangs behind the blue door in the hall'
-    assert.ok(saysTheSame(of(`${said}.`), of(`${said}!`)))
-    assert.ok(!saysTheSame(of(`${said} 12.`), of(`${said} 13.`)))
+    assert.ok(areDuplicates(of(`${said}.`), of(`${said}!`)))
+    assert.ok(!areDuplicates(of(`${said} 12.`), of(`${said} 13.`)))
     assert.ok(
-      !saysTheSame(
+      !areDuplicates(
         of('The key to the boat shed is not behind the blue door in the hall'),
         of('The key to the boat shed is behind the blue door in the hall'),
       ),
@@ -115,11 +115,11 @@ describe('likeness', () => {
       ['висит за синей дверью в коридоре', 'не висит за синей дверью в коридоре'],
     ] as const) {
       const both = [one, other].map((end) => of(`${said}, and the second one that Petra had made last year ${end}`))
-      assert.ok(!saysTheSame(both[0]!, both[1]!), other)
+      assert.ok(!areDuplicates(both[0]!, both[1]!), other)
     }
     const near = new Float32Array([1, 0])
     assert.ok(
-      !saysTheSame({ ...of('We met Petra at the old harbour'), vector: near }, { ...of('We met Lena at the old harbour'), vector: near }),
+      !areDuplicates({ ...of('We met Petra at the old harbour'), vector: near }, { ...of('We met Lena at the old harbour'), vector: near }),
     )
   })
 })

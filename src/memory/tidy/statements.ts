@@ -1,6 +1,6 @@
 /**
- * Statements: what a sentence says of somebody or something, as subject, attribute and value, found by phrase patterns in
- * English and Korean. Few patterns that are right beat many that guess: what fits none is no statement.
+ * Statements: subject, attribute and value of a sentence, matched by phrase patterns in English and Korean. The patterns are few and
+ * precise: a sentence that matches none states nothing.
  */
 import { truncate } from '../../types/index.ts'
 import type { MemoryType } from '../../store/index.ts'
@@ -9,11 +9,11 @@ import { maxFactChars, maxFactsEach } from './tidy-limits.ts'
 
 export interface Statement {
   readonly type: MemoryType
-  /** Lower case; `me` is the person. */
+  /** Lower case; `me` is the user. */
   readonly subject: string
   readonly attribute: string
   readonly value: string
-  /** Only one value can hold at a time: a later one ends the one before. */
+  /** Only one value can be valid at a time: a later one ends the earlier one. */
   readonly single: boolean
   /** The sentence. */
   readonly text: string
@@ -35,13 +35,13 @@ const pattern = (type: MemoryType, attribute: string, isSingle: boolean, words: 
   single: isSingle,
 })
 
-/** A name, or a person of the family: `(?<s>…)`. What follows a value ends it: a clause, or the end. */
+/** Subject `(?<s>…)`: a name or a relative. A value ends at a clause or the end of the sentence. */
 const who = String.raw`(?<s>\bI|[Mm]y (?:wife|husband|partner|son|daughter|mother|father|mum|mom|dad|brother|sister|boss|friend|dog|cat|car|company|team|project|office|birthday|phone|address|email)|\p{Lu}\p{L}+(?: \p{Lu}\p{L}+)?)`
 const value = String.raw`(?<v>[^,.;!?\n]{1,120}?)`
 const end = String.raw`(?= (?:now|today|anymore|any more|these days|since|because|but|and I|so)\b|[,;!?]|\.(?:\s|$)|$)`
 const words = (middle: string): RegExp => new RegExp(`${who}${middle}${value}${end}`, 'u')
 
-/** In order: the first that fits a sentence counts. */
+/** The first match wins. */
 const patterns: readonly Pattern[] = [
   pattern('user_profile', 'name', single, /\b(?:my name is|call me|people call me) (?<v>\p{Lu}[\p{L}'-]+(?: \p{Lu}[\p{L}'-]+){0,2})/iu),
   pattern(
@@ -118,7 +118,7 @@ const patterns: readonly Pattern[] = [
   pattern('decision', 'decided', many, /(?<v>[\p{Script=Hangul}A-Za-z0-9 ]{2,60}?)(?:기로 결정|기로 했|로 결정)/u),
 ]
 
-/** @returns what a text states, sentence by sentence. A question states nothing, and neither does what is only supposed. */
+/** @returns the statements of a text. Questions and suppositions have none. */
 export function statementsOf(text: string): readonly Statement[] {
   return sentencesOf(text)
     .flatMap((sentence) => statementOf(sentence) ?? [])
@@ -129,7 +129,7 @@ const supposed = /^(?:if|suppose|imagine|what if|maybe|perhaps|would)\b|\b(?:mig
 
 function statementOf(sentence: string): Statement | null {
   if (supposed.test(sentence)) return null
-  // As telephones write it.
+  // Phones write a typographic apostrophe.
   const plain = sentence.replaceAll('’', "'")
   for (const { words: expression, type, attribute, single: isSingle } of patterns) {
     const groups = expression.exec(plain)?.groups
@@ -150,7 +150,7 @@ function statementOf(sentence: string): Statement | null {
   return null
 }
 
-/** Words that begin a sentence with a capital and are nobody's name. */
+/** Capitalized first words that are not names. */
 const nobody = new Set(
   'it this that there here what he she they we you the a an his her their our its everybody everyone nobody somebody which who'.split(' '),
 )
@@ -161,7 +161,7 @@ function subjectOf(said: string | undefined): string | null {
   return nobody.has(subject.split(' ')[0] ?? '') ? null : subject
 }
 
-/** What two statements must share to be about the same. */
+/** Key of statements about the same attribute. */
 export function topicOf({ subject, attribute }: Pick<Statement, 'subject' | 'attribute'>): string {
   return `${subject}\n${attribute}`
 }

@@ -1,4 +1,4 @@
-/** What tidying does to memory, one change at a time, each with what was before, so that a person can read it in a report and take it back. */
+/** Changes that tidying makes, each with the previous values, so that a person can review them in a report and undo them. */
 import { z } from 'zod'
 import type { MemoryChange, MemoryEntry, MemoryPatch } from '../../store/index.ts'
 import { maxRelations } from '../keep/keep-limits.ts'
@@ -9,20 +9,20 @@ export type TidyKind = 'learned' | 'confirmed' | 'merged' | 'superseded' | 'flag
 export interface TidyChange {
   readonly kind: TidyKind
   readonly id: string
-  /** Beginning of what the entry says, for a person. */
+  /** Beginning of the entry's text, for the report. */
   readonly text: string
   /** The other entry of a pair; empty when there is none. */
   readonly other: string
-  /** Values of the same fields before and after. Of what was learned, only when it was written; of what was dropped, all of the entry. */
+  /** Previous and new values of the same fields. For `learned` only `updatedAt`; for `dropped`, `before` is the whole entry. */
   readonly before: MemoryPatch
   readonly after: MemoryPatch
 }
 
-/** One step of a run, as the journal has it: recorded before it is done. */
+/** One step of a run as journaled: recorded before it is applied. */
 export interface TidyStep {
   readonly phase: string
   readonly changes: readonly TidyChange[]
-  /** What only a person can decide. */
+  /** Questions for a person. */
   readonly asks: readonly string[]
 }
 
@@ -32,14 +32,14 @@ export function changeOf(kind: TidyKind, entry: MemoryEntry, text: string, after
   return { kind, id: entry.id, text: text.slice(0, shownCharacters), other, before, after }
 }
 
-/** @param text all of it: with it the entry is made again when the change is taken back */
+/** @param text the whole text, from which undo recreates the entry */
 export function dropOf(entry: MemoryEntry, text: string): TidyChange {
   return { kind: 'dropped', id: entry.id, text, other: '', before: entry, after: {} }
 }
 
 const shownCharacters = 160
 
-/** @returns the ids of related entries with one more, in the order in which they are kept; of too many the first goes. */
+/** @returns the ids with one added, sorted; over the limit the oldest is removed. */
 export function withRelated(ids: readonly string[], id: string): readonly string[] {
   return [...new Set([...ids, id])].slice(-maxRelations).sort()
 }
@@ -49,8 +49,8 @@ export function patchOf({ id, after }: TidyChange): MemoryChange {
 }
 
 /**
- * @param entry as it is now; undefined: it is gone
- * @returns what takes the change back; null when the entry was changed since, or is gone: a person's later word stands
+ * @param entry current state; undefined: erased
+ * @returns the change that undoes this one; null if the entry was changed since or erased
  */
 export function undoOf(change: TidyChange, entry: MemoryEntry | undefined): MemoryChange | null {
   if (entry === undefined || change.kind === 'dropped') return null
@@ -59,7 +59,7 @@ export function undoOf(change: TidyChange, entry: MemoryEntry | undefined): Memo
   return { change: 'patch', id: change.id, patch: change.before }
 }
 
-/** @param there the entries that are there now. @returns false for what was forgotten or changed since the change was made up */
+/** @param there current entries. @returns false if the entry was forgotten or changed since the change was planned */
 export function stillFits(change: TidyChange, there: ReadonlyMap<string, MemoryEntry>): boolean {
   if (change.other !== '' && !there.has(change.other)) return false
   if (change.kind === 'learned') return true
@@ -73,7 +73,7 @@ function hasValues(entry: MemoryEntry, values: MemoryPatch): boolean {
 
 const patch = z.record(z.string(), z.unknown()).transform((value) => value as MemoryPatch)
 
-/** Steps as they are read back. */
+/** Schema of journaled steps. */
 export const tidyStepSchema: z.ZodType<TidyStep> = z.object({
   phase: z.string(),
   changes: z.array(
@@ -91,15 +91,15 @@ export const tidyStepSchema: z.ZodType<TidyStep> = z.object({
 
 const headings: Readonly<Record<TidyKind, string>> = {
   learned: 'Learned',
-  confirmed: 'Heard again',
-  merged: 'Said the same as another one, and became one with it',
-  superseded: 'No longer holds: something later says otherwise',
-  flagged: 'Contradicts another one',
-  dropped: 'Gone: found by tidying, wanted by nobody, and over the bound',
-  settled: 'Moved: more or less important, better or less well kept',
+  confirmed: 'Confirmed: said again',
+  merged: 'Merged into another memory that says the same',
+  superseded: 'Superseded by a later statement',
+  flagged: 'Contradicts another memory',
+  dropped: 'Removed: extracted facts beyond the limit, the lowest-scored first',
+  settled: 'Changed importance, protection or tier',
 }
 
-/** @returns lines of at most about 200 characters, a section for each kind of change. */
+/** @returns a section for each kind of change, with lines of about 200 characters at most. */
 export function reportText(steps: readonly TidyStep[]): string {
   const changes = steps.flatMap((step) => step.changes)
   const asks = steps.flatMap((step) => step.asks)

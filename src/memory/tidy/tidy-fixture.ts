@@ -1,4 +1,4 @@
-/** Memory for tests of tidying: a store, a clock that is told the time, and what people say and note. */
+/** Memory for tidying tests: a store, a settable clock, messages and notes. */
 import { createHasher, type MemoryItem, openMemoryStore, type Store } from '../../store/index.ts'
 import type { Clock, Label, SessionId, UserId } from '../../types/index.ts'
 import { freshFacts, makeItem } from '../keep/memory-item.ts'
@@ -9,7 +9,7 @@ import type { PruneLimits } from './prune.ts'
 import type { TidyStep } from './tidy-change.ts'
 import { createTidy, type Tidied, type Tidy } from './tidy.ts'
 
-/** What has a later place comes from another journal. */
+/** A later place means that the message comes from another journal. */
 export const journalEnd = 10_000
 export const day: number = 24 * 60 * 60 * 1_000
 const session = '01890a5d-ac96-774b-bcce-b302099a8057' as SessionId
@@ -23,11 +23,11 @@ export interface House extends AsyncDisposable {
   says(text: string, labels?: readonly Label[]): Promise<string>
   note(text: string, more?: Partial<MemoryItem['entry']>): Promise<string>
   run(ask?: AskModel | null, record?: (step: TidyStep) => Promise<number>): Promise<Tidied>
-  /** Notes and facts, the newest. */
+  /** Notes and facts, newest first. */
   entries(most?: number): Promise<readonly (MemoryItem['entry'] & { readonly text: string })[]>
 }
 
-/** As if there was a journal: what is said has places in it. */
+/** Simulates a journal: messages have places in it. */
 function withJournal(store: Store): Store {
   const head: Store['head'] = async () => ({ ...(await store.head()), seq: journalEnd })
   return Object.assign(Object.create(store) as Store, { head })

@@ -1,61 +1,60 @@
 /** Limits of tidying, with their reasons. */
 
-/** What is part of every context: as much as a person can look over, and what few models notice in their window. */
+/** Hot entries, shown in every context: few enough for a person to review and small beside a model's window. */
 export const hotEntries = 50
 export const hotTokens = 3_000
-/** What is searched first. */
+/** Warm entries. */
 export const warmEntries = 500
 export const warmTokens = 50_000
-/** What is kept at all of facts that tidying has found itself: the least wanted ones over it go. */
+/** Maximum number of extracted facts: the lowest-scored ones beyond it are removed. */
 export const coldEntries = 10_000
-/** Of those over it so many go in one time, each with its words in the report. */
+/** Facts removed in one run, each with its text in the report. */
 export const maxDropped = 1_000
-/** Notes and facts that one time looks at, the newest: about 30 MB while it does. */
+/** Notes and facts that one run examines, newest first: about 30 MB of memory meanwhile. */
 export const maxPruned = 30_000
-/** Entries beside those that have a place: one that is long leaves its place to the next. */
+/** Further candidates per tier: a long entry that does not fit leaves its place to the next. */
 export const tierMargin = 200
-/** Below this an entry is not shown in every context, however much room there is. */
+/** Minimum score of a hot entry. */
 export const hotScore = 0.5
-/** Bytes of UTF-8 for one token, about. */
+/** Approximate UTF-8 bytes per token. */
 export const bytesPerToken = 3
-/** Days without an access after which protection sinks by one step, and by one more for each further such time. */
+/** Protection drops by one level for each of these periods without an access. */
 export const staleDays = 30
 export const maxStepsDown = 3
-/** A retention below this is written as this: what has faded can still be found. */
+/** Lower bound of importance, so that faded entries can still be found. */
 export const leastImportance = 0.05
-/** A change of importance smaller than this is not worth a write. */
+/** Smaller changes of importance are not written. */
 export const leastChange = 0.02
 /**
- * Two texts whose shingles overlap this much, or whose vectors are this near, say the same. Of 180 pairs that say another thing in the
- * same words a cosine of 0.95 takes 66 for one, 0.98 takes 22, and 0.99 takes 12, of which shingles take 8 alone; of 60 that only add
- * a remark 0.99 finds 33, shingles alone 9.
+ * Shingle overlap and cosine from which two texts are duplicates. Of 180 pairs with different facts in similar words, a cosine of 0.95
+ * merges 66, 0.98 merges 22 and 0.99 merges 12 (shingles alone 8); of 60 pairs that differ by a remark, 0.99 finds 33, shingles alone 9.
  */
 export const sameShingles = 0.8
 export const sameCosine = 0.99
-/** Entries that are listed at once, and those whose texts are read at once: some milliseconds of the event loop. */
+/** Entries listed per page, and texts read per batch: each takes a few milliseconds of the event loop. */
 export const listedAtOnce = 500
 export const readAtOnce = 200
-/** Entries that are compared with each other in one time; the newest ones. */
+/** Entries compared with each other in one run, newest first. */
 export const maxCompared = 1_000
-/** Pairs of them at once: a millisecond or two of the event loop, and some ten where all are long. */
+/** Pairs compared before yielding: 1 to 2 ms of the event loop, about 10 ms if all are long. */
 export const comparedAtOnce = 2_000
-/** Messages that are read for facts in one time; the next time goes on behind them. */
+/** Messages read for facts in one run; the next run continues after them. */
 export const maxGathered = 2_000
-/** Facts out of one message. */
+/** Facts per message. */
 export const maxFactsEach = 4
 /** One fact: a sentence. */
 export const maxFactChars = 300
-/** Characters of messages that a model reads at once, and how often it is asked in one time. */
+/** Characters of messages per model request, and requests per run. */
 export const maxModelChars = 12_000
 export const maxModelQuestions = 20
-/** Changes in one report: beyond it the next time goes on. */
+/** Changes per report; the next run continues. */
 export const maxChanges = 5_000
-/** Lines of each kind that a person is shown. */
+/** Lines shown for each kind of change. */
 export const maxShownLines = 20
-/** Entries whose accesses are counted before they are written, and how long they wait. */
+/** Entries with unwritten accesses, and how long writing is delayed. */
 export const maxHeldAccesses = 64
 export const accessDelayMs = 5_000
-/** How long the list of hot entries is held: it changes when memory is tidied, and otherwise seldom. */
+/** How long the list of hot entries is cached: it changes mainly when memory is tidied. */
 export const hotFreshMs = 60_000
-/** Sessions of which is known what they were told. */
+/** Sessions for which shown hot entries are remembered. */
 export const maxHotSessions = 500

@@ -1,8 +1,7 @@
 /**
- * Tidies memory in four phases: orient (what is there), gather (facts out of what was said), consolidate (duplicates,
- * contradictions), prune (protection, decay, tiers). Each step is on record before it is done, and each phase leaves a checkpoint
- * with its changes, so that a run that was killed is gone on with by the next. What fades can still be found; only of the facts that
- * tidying has found itself the least wanted ones go when there are too many.
+ * Tidies memory in four phases: orient (find the checkpoint), gather (extract facts), consolidate (duplicates, contradictions), prune
+ * (protection, decay, tiers). Each step is recorded before it is applied, and each phase commits a checkpoint with its changes, so that
+ * the next run continues a killed one. Faded entries can still be found; only surplus extracted facts are removed.
  */
 import { setImmediate as yieldToEventLoop } from 'node:timers/promises'
 import type { MemoryChange, MemoryEntry, MemoryStore } from '../../store/index.ts'
@@ -18,7 +17,7 @@ import { listedAtOnce, maxChanges, maxCompared, readAtOnce } from './tidy-limits
 export interface TidyPorts {
   /** Null: rules only. */
   readonly ask: AskModel | null
-  /** Resolves when the step is on record for good. @returns its seq */
+  /** Resolves when the step is durably recorded. @returns its seq */
   readonly record: (step: TidyStep) => Promise<number>
   readonly signal: AbortSignal
 }
@@ -37,11 +36,11 @@ export interface Tidied {
 
 export interface Tidy {
   run(ports: TidyPorts): Promise<Tidied>
-  /** When it was done last, unix milliseconds; 0: never. */
+  /** Unix milliseconds of the last run; 0: never. */
   lastAt(): Promise<number>
   /** Seq of the first step of the newest report; 0: there is none. */
   lastReport(): Promise<number>
-  /** Takes steps back, the newest change first. @returns how many changes were taken back, and how many stand because of what came later */
+  /** Reverts steps, newest change first. @returns how many changes were reverted, and how many were kept because of later changes */
   undo(steps: readonly TidyStep[]): Promise<{ readonly undone: number; readonly kept: number }>
 }
 
@@ -55,13 +54,13 @@ type Run = TidyPorts & { readonly deps: KeepDeps; readonly steps: TidyStep[]; re
 
 const phases = [gather, consolidate, prune] as const
 
-/** What a phase wants to do. A write of an entry stands for the change of its id. */
+/** Planned changes of a phase; a write belongs to the change with its id. */
 interface Plan {
   readonly step: TidyStep
   readonly writes: readonly MemoryChange[]
 }
 
-/** @param limits in place of the usual ones, for tests */
+/** @param limits overrides for tests */
 export function createTidy(deps: KeepDeps, limits?: PruneLimits): Tidy {
   const { memory, clock } = deps
   return {
@@ -69,7 +68,7 @@ export function createTidy(deps: KeepDeps, limits?: PruneLimits): Tidy {
     lastReport: () => memory.cursor(newestReport),
     async run(ports) {
       const run: Run = { ...ports, deps, limits, steps: [], report: 0 }
-      // Orient: where a run that was killed has come to.
+      // Orient: find the checkpoint of a killed run.
       for (let phase = await memory.cursor(phaseDone); phase < phases.length; phase++) {
         ports.signal.throwIfAborted()
         const plan = await phases[phase]!(run)
@@ -102,14 +101,14 @@ export function createTidy(deps: KeepDeps, limits?: PruneLimits): Tidy {
   }
 }
 
-/** What was dropped is made again from its words. */
+/** Recreates a removed fact from its text. */
 async function putBack(deps: KeepDeps, { before, text }: TidyChange): Promise<MemoryChange> {
   const { hash: _, ...entry } = before as MemoryEntry
   return { change: 'put', item: await makeItem(deps, { entry, text, format: 'text', before: '' }) }
 }
 
 /**
- * Puts a step on record; only then it is done. A phase takes its time: what was forgotten or rewritten since it looked is left out of both.
+ * Records a step, then applies it. Entries that were forgotten or rewritten since the phase read them are left out of both.
  */
 async function carryOut(run: Run, { step, writes }: Plan, memory: MemoryStore, phase: MemoryChange): Promise<void> {
   const named = new Set(step.changes.flatMap(({ id, other }) => [id, other]).filter((id) => id !== ''))
@@ -144,7 +143,7 @@ async function note(run: Run, step: TidyStep, memory: MemoryStore): Promise<void
   await memory.change([{ change: 'cursor', cursor: { name: newestReport, seq } }])
 }
 
-/** What is known and holds now: notes and facts, the newest first. */
+/** Valid notes and facts, newest first. */
 async function knownNow({ memory, clock }: KeepDeps): Promise<readonly Known[]> {
   const entries: MemoryEntry[] = []
   for await (const page of entryPages(memory, { kinds: ['note', 'fact'], validAt: clock.now() }, listedAtOnce)) {
@@ -172,11 +171,11 @@ async function gather(run: Run): Promise<Plan> {
     const same = known.find(
       (each) => each.statement !== null && statesTheSame(each.statement, statement) && !statement.source.labels.includes('untrusted'),
     )
-    // Said again: what is known is confirmed by it, unless it was learned from the same message.
+    // A repeated statement confirms the known fact, unless both come from the same message.
     if (same !== undefined) {
       const { entry, text } = same
       const { id: source, seq } = statement.source
-      // By each who says it in this run: one change of an entry holds them all.
+      // All confirmations in a run become one change of the entry.
       const by = confirmed.get(entry.id)?.after.confirmedBy ?? entry.confirmedBy
       if (entry.seq === seq || by.includes(source)) continue
       confirmed.set(entry.id, changeOf('confirmed', entry, text, { confirmedBy: withRelated(by, source) }, source))
@@ -203,13 +202,13 @@ async function consolidate({ deps }: Run): Promise<Plan> {
     known.filter(({ entry }) => !gone.has(entry.id)),
     now,
   )
-  // An entry that is in two pairs is changed once; the next time sees the other pair.
+  // An entry in two pairs is changed once; the next run handles the other pair.
   const seen = new Set<string>()
   const all = [...merged, ...changes].filter(({ id }) => !seen.has(id) && seen.add(id)).slice(0, maxChanges)
   return { step: { phase: 'consolidate', changes: all, asks }, writes: all.map(patchOf) }
 }
 
-/** Vectors make paraphrases comparable; without an embedder, words must do. */
+/** Vectors make paraphrases comparable; without an embedder only words are compared. */
 async function withVectors({ text }: KeepDeps, known: readonly Known[]): Promise<readonly Known[]> {
   if (known.length < 2) return known
   const engine = await text()

@@ -1,6 +1,6 @@
 /**
- * Where something is said: which memories and which records of the journal say one of some phrases. Both are looked through from end
- * to end, in slices, so that the event loop is free between two of them; bodies are read where they are, in the store's thread.
+ * Finds the memories and journal records that contain one of some phrases. Both are scanned completely, in slices that leave the event
+ * loop free in between; bodies are read in the store's thread.
  */
 import { foldPhrase, type MemoryEntry, type MemoryFilter, type MemoryItem, type PhraseMatch } from '../../store/index.ts'
 import { type CallId, type JournalRecord, OxbowError, type SessionId } from '../../types/index.ts'
@@ -10,8 +10,8 @@ import { forgetItems, maxExchanges, maxForgotten, maxQueryWords, minForgetCharac
 import { nearWords, wordsOf } from '../summary/sentences.ts'
 import { statementIn } from '../tidy/gather-facts.ts'
 
-/** @throws OxbowError `limit_reached` for more than can be meant */
-export async function entriesThatSay(
+/** @throws OxbowError `limit_reached` for more matches than can be intended */
+export async function findMatchingEntries(
   { memory }: Pick<KeepDeps, 'memory'>,
   match: PhraseMatch,
   signal: AbortSignal,
@@ -23,7 +23,7 @@ export async function entriesThatSay(
     signal.throwIfAborted()
     for (const item of await memory.items(page.map(({ id }) => id))) {
       const text = wholeText(item.passages)
-      if (match.inText(text) || besideSays(item.entry, match)) found.set(item.entry.id, item)
+      if (match.inText(text) || metadataMatches(item.entry, match)) found.set(item.entry.id, item)
       for (const each of borders.take(item, text)) found.set(each.entry.id, each)
     }
     assertFew(found)
@@ -35,11 +35,11 @@ export async function entriesThatSay(
 
 function assertFew({ size }: ReadonlyMap<string, MemoryItem>): void {
   if (size <= maxForgotten) return
-  throw new OxbowError('limit_reached', `More than ${maxForgotten} memories say this.`, { hint: 'Give a longer phrase, or ids.' })
+  throw new OxbowError('limit_reached', `More than ${maxForgotten} memories contain this.`, { hint: 'Give a longer phrase, or ids.' })
 }
 
-/** The address of a document is what it is known by, and what tidying found in a text stands beside it: an entry goes with them. */
-function besideSays(entry: MemoryEntry, match: PhraseMatch): boolean {
+/** Also matches the address of a document and the statement that tidying extracted. */
+function metadataMatches(entry: MemoryEntry, match: PhraseMatch): boolean {
   if (entry.kind === 'document') return match.inText(entry.author)
   return (
     entry.extra.includes('"statement"') &&
@@ -49,19 +49,19 @@ function besideSays(entry: MemoryEntry, match: PhraseMatch): boolean {
 
 const denseLetters = /[\p{Script=Han}\p{Script=Hangul}\p{Script=Hiragana}\p{Script=Katakana}]/gu
 
-/** Whether a phrase says enough to be looked for. */
-export function isMeant(phrase: string): boolean {
+/** Whether a phrase is long enough to search for. */
+export function isSearchable(phrase: string): boolean {
   return phrase.length >= minForgetCharacters || (phrase.match(denseLetters)?.length ?? 0) >= minForgetDense
 }
 
 interface Stretch {
-  /** Seq that all are behind. */
+  /** Only records after this seq. */
   readonly after: number
   readonly session?: SessionId
 }
 
-/** The records whose bodies say it, and those of the same generation: a stream says it in pieces. Bodies are as hashed. */
-export async function recordsThatSay(
+/** Matching records, and all exchanges of a matching generation, because a stream carries its text in pieces. Bodies are unparsed. */
+export async function findMatchingRecords(
   { store }: Pick<KeepDeps, 'store'>,
   phrases: readonly string[],
   signal: AbortSignal,
@@ -84,16 +84,15 @@ export async function recordsThatSay(
 }
 
 /**
- * What persons have searched for, as older versions kept it word for word, where it tells one of the phrases: in few words, which the
- * phrases themselves do not stand in.
+ * Recorded search queries of people that reveal a phrase without containing it. Older versions recorded queries verbatim.
  */
-export async function queriesAbout(
+export async function findRevealingQueries(
   { store }: Pick<KeepDeps, 'store'>,
   phrases: readonly string[],
   signal: AbortSignal,
 ): Promise<readonly JournalRecord[]> {
   const near = nearWords(phrases)
-  const words = [...new Set(phrases.flatMap((phrase) => [...wordsOf(phrase)]))].filter(isMeant)
+  const words = [...new Set(phrases.flatMap((phrase) => [...wordsOf(phrase)]))].filter(isSearchable)
   const longest = words.sort((a, b) => b.length - a.length).slice(0, maxQueryWords)
   const found: JournalRecord[] = []
   const end = (await store.head()).seq
@@ -106,14 +105,14 @@ export async function queriesAbout(
   return found
 }
 
-/** Empty where it is none. */
+/** Empty for other records. */
 function personsQuery({ name, phase, actor, body }: JournalRecord): string {
   if (name !== 'memory.search' || phase !== 'intent' || actor.startsWith('agent:')) return ''
   const { input } = JSON.parse(body) as { readonly input?: { readonly query?: unknown } }
   return typeof input?.query === 'string' ? input.query : ''
 }
 
-/** What a generation and its endpoint said to each other, as far as it is there. */
+/** Exchanges of a generation that are not erased. */
 async function exchangesOf({ store }: Pick<KeepDeps, 'store'>, call: CallId): Promise<readonly JournalRecord[]> {
   const records = await store.records({ call, phases: ['exchange'], order: 'oldest_first', limit: maxExchanges, hydrate: false })
   return records.filter((record) => !isErasedRecord(record))
@@ -125,21 +124,21 @@ export function isErasedRecord({ body }: Pick<JournalRecord, 'body'>): boolean {
 
 interface SectionBorders {
   /**
-   * Takes entries with their texts as a list has them: the sections of a document one after another, in no order of their places.
-   * @returns sections of the document before that say it across a border, once another one begins
+   * Adds an entry with its text in listing order: sections of a document are adjacent but unordered.
+   * @returns matches across section borders of the previous document, once another one begins
    */
   take(item: MemoryItem, text: string): readonly MemoryItem[]
-  /** @returns those of the last document */
+  /** @returns matches of the last document */
   end(): readonly MemoryItem[]
 }
 
 interface Section {
   readonly item: MemoryItem
-  /** Folded; of a long one what a phrase can reach into from outside. */
+  /** Folded; for a long one only its ends, which a phrase can cross. */
   readonly text: string
 }
 
-/** Stands in no phrase. */
+/** Occurs in no phrase. */
 const gap = '\u0000'
 
 function sectionBorders({ phrases }: Pick<PhraseMatch, 'phrases'>): SectionBorders {
@@ -148,7 +147,7 @@ function sectionBorders({ phrases }: Pick<PhraseMatch, 'phrases'>): SectionBorde
   const end = (): readonly MemoryItem[] => {
     const sections = held.toSorted((a, b) => a.item.entry.place - b.item.entry.place)
     held = []
-    // Whether there was white space at a border is not kept.
+    // White space at a border is not stored.
     return ['', ' '].flatMap((between) => acrossBorders(sections, phrases, between))
   }
   return {
