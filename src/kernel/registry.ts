@@ -113,7 +113,10 @@ function unknownCall(name: string, calls: readonly Call[]): Failure {
   return {
     code: 'unknown_call',
     message: `There is no call named ${JSON.stringify(shown)}.`,
-    hint: near.length > 0 ? `Did you mean ${near.join(' or ')}?` : 'Use only the tools you were given.',
+    hint:
+      near.length > 0
+        ? `Did you mean ${near.join(' or ')}?`
+        : 'Use only the tools you were given; `oxbow calls` lists what a terminal can call.',
   }
 }
 

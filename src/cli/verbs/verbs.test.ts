@@ -191,3 +191,19 @@ void test('sessions and the journal can be read beside a running guest', async (
     ['string', 'string', 'string'],
   )
 })
+
+void test('call makes any call of a terminal, and state keeps documents', async () => {
+  assert.equal((await oxbow('state', 'save', 'projects/oxbow', '{"status": "active"}')).exit, 0)
+  assert.equal((await start(['state', 'save', 'projects/plan', '--markdown'], '# Plan\n').over).exit, 0)
+  assert.match((await oxbow('state', 'list', 'projects')).out, /^oxbow {2}version \d+ .*\nplan {3}version/)
+  assert.deepEqual(JSON.parse((await oxbow('state', 'load', 'projects/oxbow')).out), { status: 'active' })
+  assert.equal((await oxbow('state', 'load', 'projects/plan')).out, '# Plan\n\n')
+  const loaded = await start(['call', 'state.load', '-', '--json'], '{"category": "projects", "name": "oxbow"}').over
+  assert.deepEqual((JSON.parse(loaded.out) as { data: unknown }).data, { status: 'active' })
+  assert.equal((await oxbow('state', 'save', 'projects/oxbow', '1', '--if-version', '0')).exit, errorTable.bad_input.exit)
+  assert.equal((await oxbow('state', 'delete', 'projects/oxbow')).exit, 0)
+  assert.equal((await oxbow('state', 'load', 'projects/oxbow')).exit, errorTable.not_found.exit)
+  assert.match((await oxbow('call', 'state.load', '{bad')).err, /^error: the input is not valid JSON\nhint: Give one JSON object/)
+  assert.match((await oxbow('call', 'no.such.call')).err, /^error: There is no call named "no\.such\.call"/)
+  assert.match((await oxbow('state', 'load', 'projects')).err, /is not category\/name/)
+})

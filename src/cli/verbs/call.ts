@@ -1,0 +1,124 @@
+/** `oxbow call` and `oxbow state`: make a system call as the user, from a terminal or a script. */
+import { readFileSync } from 'node:fs'
+import { type Json, type JsonObject, OxbowError, toError } from '../../types/index.ts'
+import { type GatewayPort, type GuestChoice, withGuest } from '../guest-connection.ts'
+import { maxCallInputBytes } from '../limits.ts'
+import { printLine, printText, type Terminal } from '../terminal.ts'
+import { formatTime, plainLine, plainText, table } from '../view/terminal-text.ts'
+import { findSession } from './sessions.ts'
+
+export interface CallOptions extends GuestChoice {
+  readonly json?: boolean | undefined
+  readonly session?: string | undefined
+}
+
+/** Makes one call. @param text the input as JSON; `-` reads it from standard input, as undefined does when something is piped */
+export async function makeCall(name: string, text: string | undefined, options: CallOptions, terminal: Terminal): Promise<number> {
+  const isPiped = terminal.input.isTTY !== true
+  const piped = text === '-' || (text === undefined && isPiped) ? readStandardInput() : ''
+  const input = parseInput(piped.trim() === '' ? (text ?? '{}') : piped)
+  return withGuest(options, terminal, async ({ gateway }) => {
+    const session = options.session === undefined ? undefined : (await findSession(gateway, options.session, { archived: true })).id
+    const outcome = await gateway.call(name, input, session)
+    if (outcome.status !== 'ok') throw toError(outcome.failure)
+    if (options.json === true) printLine(terminal, JSON.stringify(outcome.output))
+    else printText(terminal, plainText(outcome.text))
+    return 0
+  })
+}
+
+function readStandardInput(): string {
+  return readFileSync(0, 'utf8')
+}
+
+function parseInput(text: string): Json {
+  if (Buffer.byteLength(text) > maxCallInputBytes)
+    throw new OxbowError('bad_input', `the input has more than ${maxCallInputBytes} bytes`, { hint: 'Put large content into a file.' })
+  try {
+    return JSON.parse(text) as Json
+  } catch (cause) {
+    throw new OxbowError('bad_input', 'the input is not valid JSON', {
+      hint: `Give one JSON object, in single quotes: oxbow call file.read '{"path": "/shared/notes.md"}'`,
+      cause,
+    })
+  }
+}
+
+/** @returns the output of a call as the user. @throws OxbowError as the call failed */
+async function outputOf(gateway: Pick<GatewayPort, 'call'>, name: string, input: Json): Promise<unknown> {
+  const outcome = await gateway.call(name, input)
+  if (outcome.status === 'ok') return outcome.output
+  throw toError(outcome.failure)
+}
+
+/**
+ * A verb that makes one call and shows its output.
+ * @param show the output as people read it; of the type that the call declares
+ */
+export function showOutput(
+  [name, input]: readonly [string, Json],
+  options: CallOptions,
+  terminal: Terminal,
+  show: (output: never) => string,
+): Promise<number> {
+  return withGuest(options, terminal, async ({ gateway }) => {
+    const output = await outputOf(gateway, name, input)
+    if (options.json === true) printLine(terminal, JSON.stringify(output))
+    else printText(terminal, show(output as never))
+    return 0
+  })
+}
+
+/** `category/name`, where the category may have slashes of its own. */
+function placeOf(path: string): { readonly category: string; readonly name: string } {
+  const slash = path.lastIndexOf('/')
+  if (slash > 0 && slash < path.length - 1) return { category: path.slice(0, slash), name: path.slice(slash + 1) }
+  throw new OxbowError('bad_input', `${JSON.stringify(path)} is not category/name`, {
+    hint: 'For example: oxbow state load projects/oxbow',
+  })
+}
+
+interface Listed {
+  readonly documents: readonly { readonly name: string; readonly version: number; readonly saved_at: number; readonly saved_by: string }[]
+  readonly next: string | null
+}
+
+export function stateList(
+  category: string,
+  options: CallOptions & { readonly after?: string | undefined },
+  terminal: Terminal,
+): Promise<number> {
+  const input = { category, ...(options.after !== undefined && { after: options.after }) }
+  return showOutput(['state.list', input], options, terminal, ({ documents, next }: Listed) => {
+    if (documents.length === 0) return `There is no document in ${plainLine(category, 100)}.`
+    const rows = documents.map((row) => [plainLine(row.name, 60), `version ${row.version}`, formatTime(row.saved_at), row.saved_by])
+    return `${table(rows)}${next === null ? '' : `\nMore: oxbow state list ${category} --after ${JSON.stringify(next)}`}`
+  })
+}
+
+export function stateLoad(path: string, options: CallOptions, terminal: Terminal): Promise<number> {
+  return showOutput(['state.load', { ...placeOf(path) }], options, terminal, ({ data }: JsonObject) =>
+    typeof data === 'string' ? plainText(data) : JSON.stringify(data, null, 2),
+  )
+}
+
+export interface StateSaveOptions extends CallOptions {
+  readonly markdown?: boolean | undefined
+  readonly ifVersion?: number | undefined
+}
+
+/** @param text undefined or `-`: read from standard input */
+export function stateSave(path: string, text: string | undefined, options: StateSaveOptions, terminal: Terminal): Promise<number> {
+  const content = text === undefined || text === '-' ? readStandardInput() : text
+  const data = options.markdown === true ? content : parseInput(content)
+  const version = options.ifVersion
+  const format = options.markdown === true ? 'markdown' : 'json'
+  const input = { ...placeOf(path), data, format, ...(version !== undefined && { if_version: version }) }
+  return showOutput(['state.save', input], options, terminal, (saved: { version: number }) => `Saved ${path}, version ${saved.version}.`)
+}
+
+export function stateDelete(path: string, options: CallOptions, terminal: Terminal): Promise<number> {
+  return showOutput(['state.delete', { ...placeOf(path) }], options, terminal, ({ existed }: { existed: boolean }) =>
+    existed ? `Deleted ${path}.` : `There was no document ${path}.`,
+  )
+}

@@ -1,0 +1,50 @@
+/** Definitions of `call` and `state`. */
+import { type AddVerbs, examples, parseCount, userVerb, verbGroup } from '../verb-parts.ts'
+
+const jsonOption = ['--json', 'print the output as one JSON value'] as const
+
+export const addCallVerbs: AddVerbs = (program, terminal, choose) => {
+  userVerb(program.command('call <name> [input]'), 'make a system call; the input is JSON, read from standard input when it is piped')
+    .option('--session <id>', 'make the call in this session')
+    .option(...jsonOption)
+    .addHelpText(
+      'after',
+      examples(
+        'oxbow call budget.show --json',
+        `oxbow call file.read '{"path": "/shared/notes.md"}'`,
+        'oxbow call state.save < document.json',
+      ),
+    )
+    .action((name, input, options) => choose(async () => (await import('./call.ts')).makeCall(name, input, options, terminal)))
+}
+
+export const addStateVerbs: AddVerbs = (program, terminal, choose) => {
+  const state = verbGroup(
+    program.command('state'),
+    'list, show, save and delete saved documents',
+    'oxbow state list projects',
+    'oxbow state load projects/oxbow',
+  )
+  userVerb(state.command('list <category>'), 'list the documents of a category')
+    .option('--after <name>', 'continue after this name')
+    .option(...jsonOption)
+    .addHelpText('after', examples('oxbow state list projects', 'oxbow state list projects --json'))
+    .action((category, options) => choose(async () => (await import('./call.ts')).stateList(category, options, terminal)))
+  userVerb(state.command('load <document>'), 'print a document')
+    .option(...jsonOption)
+    .addHelpText('after', examples('oxbow state load projects/oxbow', 'oxbow state load projects/oxbow --json'))
+    .action((path, options) => choose(async () => (await import('./call.ts')).stateLoad(path, options, terminal)))
+  userVerb(state.command('save <document> [text]'), 'save a document; without a text, from standard input')
+    .option('--markdown', 'the text is Markdown, not JSON')
+    .option('--if-version <n>', 'save only over this version; 0: only if there is none', parseCount(Number.MAX_SAFE_INTEGER))
+    .option(...jsonOption)
+    .addHelpText(
+      'after',
+      examples(`oxbow state save projects/oxbow '{"status": "active"}'`, 'oxbow state save notes/today --markdown < today.md'),
+    )
+    .action((path, text, options) => choose(async () => (await import('./call.ts')).stateSave(path, text, options, terminal)))
+  userVerb(state.command('delete <document>'), 'delete a document')
+    .option(...jsonOption)
+    .addHelpText('after', examples('oxbow state delete projects/oxbow'))
+    .action((path, options) => choose(async () => (await import('./call.ts')).stateDelete(path, options, terminal)))
+}
