@@ -4,8 +4,8 @@ import { type Json, type JsonObject, OxbowError, toError } from '../../types/ind
 import { type GatewayPort, type GuestChoice, withGuest } from '../guest-connection.ts'
 import { maxCallInputBytes } from '../limits.ts'
 import { printLine, printText, type Terminal } from '../terminal.ts'
+import { findSession } from '../verbs/sessions.ts'
 import { formatTime, plainLine, plainText, table } from '../view/terminal-text.ts'
-import { findSession } from './sessions.ts'
 
 export interface CallOptions extends GuestChoice {
   readonly json?: boolean | undefined
@@ -14,7 +14,7 @@ export interface CallOptions extends GuestChoice {
 
 /** Makes one call. @param text the input as JSON; `-` reads it from standard input, as undefined does when something is piped */
 export async function makeCall(name: string, text: string | undefined, options: CallOptions, terminal: Terminal): Promise<number> {
-  const isPiped = terminal.input.isTTY !== true
+  const isPiped = !terminal.input.isTTY
   const piped = text === '-' || (text === undefined && isPiped) ? readStandardInput() : ''
   const input = parseInput(piped.trim() === '' ? (text ?? '{}') : piped)
   return withGuest(options, terminal, async ({ gateway }) => {
