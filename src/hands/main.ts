@@ -1,21 +1,21 @@
 /**
- * Hands: the one program that touches files and runs commands, started inside the sandbox. It speaks frames
- * (types/hands-frame.ts) and ends when its input ends, so that it never outlives the kernel.
+ * Hands: the one program that touches files and runs commands, started inside the sandbox. It speaks frames (types/hands-frame.ts) and ends
+ * when its input ends, so that it never outlives the kernel.
  *
- *     node main.ts                            over standard input and output, in a sandbox where /shared and /tmp are what they
+ *     node main.ts over standard input and output, in a sandbox that has /shared and /tmp
  *                                             are called
- *       --listen PATH | --connect PATH        over a unix socket that it makes, or that is there
+ *       --listen PATH | --connect PATH over a unix socket that it creates, or that exists
  *       --device NAME                         over the virtio-serial port of this name, or a device by its path
- *       --user UID                            becomes this user (and group, and no other) when that is open
+ *       --user UID becomes this user (and group, and no other) once that is open
  *       --alone                               every process here belongs to the sandbox: what a command leaves is ended with it.
- *                                             Under bubblewrap this goes without saying
+ *                                             Implied under bubblewrap
  *       --data-limit KIB                      each process of a command gets at most this much memory of its own
  *       --relay SOCKET                        the egress proxy listens there; programs find it at 127.0.0.1:8118
- *       --relay-device NAME                   the same, by a port (as for --device) that its connections share
- *       --vault                               only /vault is here, to be read; no commands
- *       --browser PROGRAM                     Chromium is there, and what drives it; no commands
- *       --mapped SHARED TMP                   two folders of the host stand for them, and no commands: without a sandbox, or in one
- *                                             that cannot show folders elsewhere than they are
+ *       --relay-device NAME the same, over a port (as for --device) that all connections share
+ *       --vault only /vault exists, read-only; no commands
+ *       --browser PROGRAM drives Chromium; no commands
+ *       --mapped SHARED TMP two folders of the host serve as /shared and /tmp, no commands: without a sandbox, or in one
+ *                                             that cannot mount folders
  *       --mapped-vault FOLDER                 the same for --vault
  */
 import { existsSync, readFileSync, realpathSync } from 'node:fs'
@@ -43,12 +43,12 @@ function options({ mapped, vault, alone, dataLimitKib, relay, browser }: HandsAr
   return { roots, commands: createCommandRunner(place), sessions: place }
 }
 
-/** Only where all processes are the sandbox's may a stranger be ended. */
+/** Processes that hands did not start may be killed only where all processes belong to the sandbox. */
 function isUnderBubblewrap(): boolean {
   return readFileSync('/proc/1/comm', 'utf8').trim() === 'bwrap'
 }
 
-/** For good: with the user go all other groups, and with root all capabilities. */
+/** Irrevocable: also drops all other groups and, as root, all capabilities. */
 function become(user: number | null): void {
   if (user === null) return
   process.setgroups!([])
@@ -58,12 +58,12 @@ function become(user: number | null): void {
 
 async function run(): Promise<void> {
   const args = parseArguments(process.argv.slice(2))
-  // By /proc, which not every system has where folders are mapped.
+  // Needs /proc, which some systems lack where folders are mapped.
   if (args.mapped === null && existsSync('/proc/self/fd')) closeInherited()
-  // Before they become somebody else: only root may open it.
+  // Before the change of user: only root may open it.
   const shared = args.relay?.kind === 'device' ? await openDevice(args.relay.name) : null
   const { input, output } = await openTransport(args.transport, () => become(args.user))
-  // The kernel's end is gone: so is the reason to live.
+  // The kernel has closed its end.
   output.on('error', () => process.exit(0))
   if (args.relay !== null) await startRelay(shared === null ? bySocket(args.relay.name) : bySharedPort(shared))
   await serve(input, output, options(args))
@@ -78,19 +78,19 @@ run().then(
   },
 )
 
-/** Whoever starts hands is trusted; an unknown flag is a mistake and ends the start. */
+/** The caller of hands is trusted; an unknown flag is a mistake and fails the start. */
 interface HandsArguments {
-  /** How the kernel is spoken with. */
+  /** The transport to the kernel. */
   readonly transport: TransportChoice
-  /** Two folders of the host that stand for /shared and /tmp, null in a sandbox. */
+  /** Folders of the host that serve as /shared and /tmp, null in a sandbox. */
   readonly mapped: readonly [shared: string, tmp: string] | null
-  /** Where /vault is; '' in every other profile. */
+  /** Path of /vault; '' in every other profile. */
   readonly vault: string
   /** Every process here belongs to the sandbox. */
   readonly alone: boolean
-  /** Most private memory of each process of a command. */
+  /** Maximum of private memory of each process of a command. */
   readonly dataLimitKib: number | null
-  /** The way to the egress proxy: its socket, or a port that connections to it share; null where there is no way out. */
+  /** The egress proxy: its socket, or a port that connections to it share; null without network access. */
   readonly relay: { readonly kind: 'socket' | 'device'; readonly name: string } | null
   /** Path of Chromium, null in every profile but `browser`. */
   readonly browser: string | null
@@ -98,7 +98,7 @@ interface HandsArguments {
   readonly user: number | null
 }
 
-/** @throws Error for what it does not know. */
+/** @throws Error for an unknown flag. */
 function parseArguments(args: readonly string[]): HandsArguments {
   let parsed: HandsArguments = {
     transport: { kind: 'stdio' },

@@ -1,22 +1,22 @@
 /**
- * The way out of a sandbox that has no network: a TCP port on the sandbox's own loopback, passed on byte for byte to the egress
- * proxy, which stands outside and decides: by its socket, or by a port of a machine that all connections share. Programs that
- * know HTTP proxies need no more than its address.
+ * Web access of a sandbox without a network: a TCP port on the sandbox's loopback is forwarded byte for byte to the egress proxy outside,
+ * which decides. The connection is a unix socket, or a port of a virtual machine that all connections share. Programs that support HTTP
+ * proxies need only the address.
  */
 import type { Socket } from 'node:net'
 import { carryStreams } from '../types/index.ts'
 import { maxRelayConnections } from './limits.ts'
 
-/** Passes a connection on to the proxy, and each end on to the other. */
-type PassOn = (inside: Socket) => void
+/** Forwards a connection to the proxy, half-closes included. */
+type Forward = (inside: Socket) => void
 
-/** Address and port that programs in the sandbox are told. */
+/** Address and port for programs in the sandbox. */
 export const relayHost = '127.0.0.1'
 export const relayPort = 8118
 
 /**
- * For programs in the sandbox. Both spellings, since programs differ; nothing goes past the proxy, there is nothing beside it.
- * @param pass of the command, which the proxy tells it by; '' for none
+ * For programs in the sandbox. In both spellings, since programs differ; no host bypasses the proxy.
+ * @param pass identifies the command to the proxy; '' for none
  */
 export function proxyEnvironment(pass: string): Readonly<Record<string, string>> {
   const proxy = `http://${pass === '' ? '' : `oxbow:${pass}@`}${relayHost}:${relayPort}`
@@ -32,7 +32,7 @@ export function proxyEnvironment(pass: string): Readonly<Record<string, string>>
   }
 }
 
-export function bySocket(path: string): PassOn {
+export function bySocket(path: string): Forward {
   const { connect } = process.getBuiltinModule('node:net')
   return (inside) => {
     const outside = connect({ path, allowHalfOpen: true })
@@ -43,17 +43,17 @@ export function bySocket(path: string): PassOn {
   }
 }
 
-/** @param port the kernel is at its other end */
-export function bySharedPort(port: Socket): PassOn {
-  // The kernel's side keeps to the form; when it is gone, so are hands.
+/** @param port with the kernel at its other end */
+export function bySharedPort(port: Socket): Forward {
+  // The kernel's side follows the protocol; without it hands exit.
   const carrier = carryStreams(port, { maxStreams: maxRelayConnections, onBroken: () => port.destroy() })
   return (inside) => carrier.open(inside)
 }
 
-/** Resolves when programs can connect; ends with this process. @throws a system error when the port cannot be had */
-export async function startRelay(passOn: PassOn): Promise<void> {
+/** Resolves when programs can connect; ends with this process. @throws a system error when the port is in use */
+export async function startRelay(forward: Forward): Promise<void> {
   const { createServer } = process.getBuiltinModule('node:net')
-  const server = createServer({ allowHalfOpen: true }, passOn)
+  const server = createServer({ allowHalfOpen: true }, forward)
   server.maxConnections = maxRelayConnections
   const listening = Promise.withResolvers<void>()
   server.once('error', listening.reject)
@@ -61,8 +61,8 @@ export async function startRelay(passOn: PassOn): Promise<void> {
   await listening.promise
 }
 
-function endTogether(one: Socket, other: Socket): void {
-  one.on('error', () => other.destroy())
-  // What it has sent may still be on its way through the other.
-  one.on('close', () => other.destroySoon())
+function endTogether(socket: Socket, peer: Socket): void {
+  socket.on('error', () => peer.destroy())
+  // What it has sent may still be in the peer's buffer.
+  socket.on('close', () => peer.destroySoon())
 }

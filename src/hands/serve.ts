@@ -20,9 +20,9 @@ import { openWatches } from './watch/watch-folder.ts'
 
 export interface HandsOptions {
   readonly roots: readonly Root[]
-  /** Absent where there is no sandbox to hold a command. */
+  /** Absent without a sandbox. */
   readonly commands?: CommandRunner
-  /** The same. */
+  /** Absent without a sandbox. */
   readonly sessions?: CommandOptions
   /** Absent in every profile but `browser`. */
   readonly browser?: BrowserOptions
@@ -32,7 +32,7 @@ type Operations = HandlersOf<HandsOps>
 
 interface Families {
   readonly ops: Operations
-  /** Ends what outlives single requests. */
+  /** Ends what outlives a request. */
   close(): Promise<unknown>
 }
 
@@ -69,7 +69,7 @@ interface Work {
 }
 
 /**
- * Resolves when the input ends or a shutdown has been answered, and all that was in work has stopped.
+ * Resolves when the input ends or a shutdown has been answered, and all requests have stopped.
  * @throws Error when the kernel's side breaks the protocol: then nothing can be trusted.
  */
 export async function serve(input: Readable, output: Writable, options: HandsOptions): Promise<void> {
@@ -110,7 +110,7 @@ export async function serve(input: Readable, output: Writable, options: HandsOpt
     { messageBytes: maxRequestBytes, pendingBytes: maxPendingBytes },
     {
       message(id, text, content) {
-        if (running.has(id) || id === greetingId) throw new Error('a request has an id that is taken')
+        if (running.has(id) || id === greetingId) throw new Error('a request has an id that is in use')
         const request = readRequest(families.ops, text, content)
         const controller = new AbortController()
         const begun = Promise.withResolvers<void>()
@@ -134,12 +134,12 @@ export async function serve(input: Readable, output: Writable, options: HandsOpt
     await Promise.race([readAll(), over.promise])
   } finally {
     await stopAll()
-    // What was said last is on its way before anybody exits.
+    // Flush the last replies before the process exits.
     await within(endLimitMs, new Promise<void>((resolve) => void output.write('', () => resolve())))
   }
 }
 
-/** Waits no longer than that. */
+/** Waits at most `limitMs`. */
 async function within(limitMs: number, settled: Promise<unknown>): Promise<void> {
   let timer: NodeJS.Timeout | undefined
   await Promise.race([settled, new Promise((resolve) => (timer = setTimeout(resolve, limitMs)))])
@@ -151,11 +151,11 @@ interface Request {
   readonly body: unknown
 }
 
-/** @throws Error for what is no request: the kernel's side never sends that. */
+/** @throws Error for a malformed request: the kernel's side never sends one. */
 function readRequest(ops: Operations, text: string, content: Buffer): Request {
   const request = JSON.parse(text) as { op?: unknown; input?: unknown; bytes?: unknown } | null
   const op = request?.op
-  if (typeof op !== 'string' || !Object.hasOwn(ops, op)) throw new Error('a request for no operation')
+  if (typeof op !== 'string' || !Object.hasOwn(ops, op)) throw new Error('a request for an unknown operation')
   const body = joinContent(request?.input, request?.bytes, content)
   if (typeof body !== 'object' || body === null) throw new Error('a request without its input')
   return { op: op as HandsOp, body }

@@ -1,6 +1,6 @@
 /**
- * The ways to the kernel: standard input and output, a unix socket from either side, a virtio-serial port or another device that
- * can be waited on. Each serves one kernel once; when its end is gone, so is the reason to live.
+ * Transports to the kernel: standard input and output, a unix socket from either side, a virtio-serial port or another pollable device.
+ * Each serves one kernel once; when the kernel closes it, hands exit.
  */
 import { closeSync, constants, openSync, readdirSync, readFileSync, readSync } from 'node:fs'
 import type { Socket } from 'node:net'
@@ -16,7 +16,7 @@ interface Transport {
   readonly output: Writable
 }
 
-/** Resolves when the kernel is there. @throws Error when the way cannot be opened. */
+/** Resolves when the kernel is connected. @throws Error when the transport cannot be opened. */
 export async function openTransport(transport: TransportChoice, opened: () => void): Promise<Transport> {
   const socket = transport.kind === 'stdio' ? null : await openSocket(transport.kind, transport.name, opened)
   if (socket !== null) return { input: socket, output: socket }
@@ -24,7 +24,7 @@ export async function openTransport(transport: TransportChoice, opened: () => vo
   return { input: process.stdin, output: process.stdout }
 }
 
-/** @param opened called when no right is needed any more that a plain user has not: from then on commands could be run */
+/** @param opened called once no privilege is needed any more: before commands can run */
 async function openSocket(kind: 'listen' | 'connect' | 'device', name: string, opened: () => void): Promise<Socket> {
   if (kind === 'device') return openDevice(name, opened)
   const socket = await (kind === 'listen' ? acceptOne(name, opened) : connectTo(name))
@@ -32,7 +32,7 @@ async function openSocket(kind: 'listen' | 'connect' | 'device', name: string, o
   return socket
 }
 
-/** The folder of the socket is its lock: whoever can walk there first is the kernel. The name goes when one has come. */
+/** Permissions of the socket's folder restrict access: the first to connect is the kernel. The socket is removed then. */
 function acceptOne(path: string, opened: () => void): Promise<Socket> {
   const server = process.getBuiltinModule('node:net').createServer()
   return new Promise((resolve, reject) => {
@@ -41,7 +41,7 @@ function acceptOne(path: string, opened: () => void): Promise<Socket> {
       server.close()
       resolve(socket)
     })
-    // The kernel may be another user than hands.
+    // The kernel may run as another user than hands.
     server.listen({ path, backlog: 1, readableAll: true, writableAll: true }, opened)
   })
 }
@@ -58,18 +58,18 @@ function connectTo(path: string): Promise<Socket> {
 }
 
 /**
- * A device, as a stream of the event loop. Reading it like a file would block one of four threads for good, and hands could not
- * even exit: Node joins its threads. There is no public way to such a handle: `net.Socket` takes descriptors of pipes and sockets
- * only, and passes others on as files.
+ * A device as a stream of the event loop. Reading it like a file would block one of four threads for good, and hands could not even exit:
+ * Node joins its threads. There is no public API for such a handle: `net.Socket` takes descriptors of pipes and sockets only, and treats
+ * others as files.
  */
 export async function openDevice(name: string, opened: () => void = () => undefined): Promise<Socket> {
   const descriptor = openSync(name.startsWith('/') ? name : findPort(name), constants.O_RDWR | constants.O_NONBLOCK | constants.O_NOCTTY)
   opened()
-  const first = await hostThere(descriptor)
+  const first = await untilHostOpens(descriptor)
   const { Pipe, constants: kinds } = (process as unknown as WithBinding).binding('pipe_wrap')
   const handle = new Pipe(kinds.SOCKET)
-  const failed = handle.open(descriptor)
-  if (failed !== undefined && failed !== 0) throw new Error(`the device cannot be waited on (${failed})`)
+  const errorCode = handle.open(descriptor)
+  if (errorCode !== undefined && errorCode !== 0) throw new Error(`the device cannot be polled (${errorCode})`)
   const { Socket: NetSocket } = process.getBuiltinModule('node:net')
   const socket = new NetSocket({ handle, readable: true, writable: true } as object)
   if (first.length > 0) socket.unshift(first)
@@ -83,8 +83,8 @@ interface WithBinding {
   }
 }
 
-/** A port that nobody holds on the other side reads as ended. @returns what was read while that was found out */
-async function hostThere(descriptor: number): Promise<Buffer> {
+/** A port that the host has not opened reads as ended. @returns what was read meanwhile */
+async function untilHostOpens(descriptor: number): Promise<Buffer> {
   const first = Buffer.allocUnsafe(readBlockBytes)
   for (;;) {
     try {
@@ -106,9 +106,9 @@ function findPort(name: string): string {
   return `/dev/${port}`
 }
 
-// Closes what hands inherited by accident. Whoever started the kernel may have left descriptors open (a terminal, a log, a
-// folder), Node hands them on, and through one a command could reach out of the sandbox. What Node opens for itself is marked
-// to be closed at exec; what came through an exec cannot be.
+// Closes inherited descriptors. The process that started the kernel may have left some open (a terminal, a log, a folder), Node passes them
+// on, and through one a command could reach outside the sandbox. What Node opens itself is marked close-on-exec; what came through an exec
+// cannot be.
 
 /** O_CLOEXEC as `/proc/<pid>/fdinfo` shows it: proc(5), octal, the same number on x86_64 and aarch64. */
 const closeOnExec = 0o2000000
@@ -121,7 +121,7 @@ export function closeInherited(): void {
     try {
       closeSync(descriptor)
     } catch {
-      // The descriptor by which the folder was read is gone already.
+      // The descriptor of the listing itself is already closed.
     }
   }
 }

@@ -95,14 +95,14 @@ describe('file calls', () => {
     const { run, files } = workspace({ '/shared/f': 'a\n' })
     const { output, text } = await run('file.read', { path: 'f' })
     assert.match(text!, new RegExp(`\\[Hash ${output.hash}\\.\\]$`))
-    assert.doesNotMatch((await run('file.edit', { path: 'f', find: 'a', replace: 'b' }, 'two')).text!, /Somebody else/)
+    assert.doesNotMatch((await run('file.edit', { path: 'f', find: 'a', replace: 'b' }, 'two')).text!, /Something else/)
     await assert.rejects(run('file.write', { path: 'f', text: 'mine', if_hash: output.hash }), /does not hold the content with hash/)
     assert.equal(files.get('/shared/f'), 'b\n')
     assert.match(
       (await run('file.write', { path: '/shared/f', text: 'mine\n' })).text!,
       /It had been changed by someone else since you last read it/,
     )
-    assert.doesNotMatch((await run('file.write', { path: 'f', text: 'mine again\n' })).text!, /Somebody else/)
+    assert.doesNotMatch((await run('file.write', { path: 'f', text: 'mine again\n' })).text!, /Something else/)
     const diff = '--- a/f\n+++ b/f\n@@ -1 +1 @@\n-mine again\n+theirs\n'
     assert.match((await run('file.patch', { diff }, 'two')).text!, /had been changed by someone else/)
     assert.match((await run('file.edit', { path: 'f', find: 'theirs', replace: 'x' })).text!, /had been changed by someone else/)

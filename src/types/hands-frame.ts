@@ -3,23 +3,23 @@
  *
  *     length u32 (of all that follows) | kind u8 | id u32 | payload (at most 64 KiB)        big-endian
  *
- * A message is UTF-8 JSON, cut into `part` frames and one `last` frame that share its id, and bytes as they are, which come
- * before it in `data` frames; messages of different ids may interleave, so a large reply never holds up a small one. `cancel`
- * has no payload. Hands greet with an empty object under id 0.
+ * A message is UTF-8 JSON, cut into `part` frames and one `last` frame that share its id, and raw bytes, which precede it in `data` frames;
+ * messages of different ids may interleave, so a large reply does not delay a small one. `cancel` has no payload. Hands greet with an empty
+ * object under id 0.
  *
  *     request {"op", "input", "bytes"?}      reply {"ok", "bytes"?} or {"failure"}
  *
- * `bytes` is there where `input` or `ok` has a field `content`, which is left out of the JSON: how many bytes it had.
- * This file imports nothing: hands load it beside themselves, without the rest of the ground floor.
+ * If `input` or `ok` has a field `content`, that is omitted from the JSON, and `bytes` is its length. This file imports nothing, so that
+ * hands load no other part of `types`.
  */
 
-/** A frame, or as much of one as has come: all its pieces have its kind and id. */
+/** A frame, or a received part of one: all its pieces have its kind and id. */
 export interface FramePiece {
   readonly kind: FrameKind
   readonly id: number
-  /** A piece of what was read; it holds all of that in memory. */
+  /** A slice of the buffer that was read, which it keeps in memory. */
   readonly payload: Buffer
-  /** How long the payload of the whole frame is, and whether this piece is its beginning and its end. */
+  /** Length of the whole frame's payload, and whether this piece is its first and its last. */
   readonly frameBytes: number
   readonly begins: boolean
   readonly ends: boolean
@@ -27,15 +27,15 @@ export interface FramePiece {
 
 type FrameKind = 'part' | 'last' | 'cancel' | 'data'
 
-/** Bounds of one direction. What exceeds them is garbage: the reader stops for good. */
+/** Limits of one direction. A violation stops the reader for good. */
 export interface FrameBounds {
-  /** Most bytes of one message. */
+  /** Maximum size of one message. */
   readonly messageBytes: number
-  /** Most bytes of all messages that have begun and not ended. */
+  /** Maximum size of all unfinished messages. */
   readonly pendingBytes: number
 }
 
-/** Big enough that a system call carries much, small enough that a cancel behind it never waits long. */
+/** Large enough for few system calls, small enough that a cancel behind it never waits long. */
 export const maxPayloadBytes: number = 64 * 1024
 const headBytes = 9
 const kinds = ['part', 'last', 'cancel', 'data'] as const
@@ -51,10 +51,10 @@ export function splitContent(body: object): { readonly plain: object; readonly c
   return { plain, content }
 }
 
-/** @param said what the message says of its bytes. @returns the body with them, or null when it does not fit what came */
-export function joinContent(body: unknown, said: unknown, content: Buffer): unknown {
-  if (said === undefined) return content.length === 0 ? body : null
-  if (said !== content.length || typeof body !== 'object' || body === null || 'content' in body) return null
+/** @param stated the field `bytes` of the message @returns the body with its content, or null when the length differs */
+export function joinContent(body: unknown, stated: unknown, content: Buffer): unknown {
+  if (stated === undefined) return content.length === 0 ? body : null
+  if (stated !== content.length || typeof body !== 'object' || body === null || 'content' in body) return null
   return { ...body, content }
 }
 
@@ -70,7 +70,7 @@ function encodeHead(kind: FrameKind, id: number, payloadBytes: number): Buffer {
   return head
 }
 
-/** @returns the frames of one message, made one at a time so that a slow reader costs no memory. */
+/** @returns the frames of one message, generated one at a time so that a slow reader costs no memory. */
 export function* encodeMessage(id: number, text: string, content: Uint8Array = nothing): Generator<Buffer> {
   for (const { kind, payload } of framesOf(text, content)) yield encodeFrame(kind, id, payload)
 }
@@ -86,8 +86,8 @@ function* framesOf(text: string, content: Uint8Array): Generator<{ kind: FrameKi
 }
 
 /**
- * Gives on what has come of a frame without waiting for the rest: what is held is nine bytes.
- * @returns a function that takes bytes as they arrive and answers null, or why they are not frames
+ * Passes on received parts of a frame without waiting for the rest; buffers at most nine bytes.
+ * @returns a function that takes bytes as they arrive and returns null, or why they are not valid frames
  */
 export function createFrameReader(onPiece: (piece: FramePiece) => void): (bytes: Buffer) => string | null {
   const head = Buffer.alloc(headBytes)
@@ -119,11 +119,11 @@ export function createFrameReader(onPiece: (piece: FramePiece) => void): (bytes:
   }
 }
 
-/** What whole messages and cancels are given to. */
+/** Receives complete messages and cancels. */
 export interface MessageListener {
-  /** @param content the bytes beside it, for the listener to keep; empty when it has none */
+  /** @param content its raw bytes, which the listener may keep; empty if it has none */
   message(id: number, text: string, content: Buffer): void
-  /** @param begun a message of this id had begun and not ended; what has come of it is forgotten */
+  /** @param begun whether an unfinished message of this id was dropped */
   cancel(id: number, begun: boolean): void
 }
 
@@ -133,7 +133,7 @@ interface Begun {
   bytes: number
 }
 
-/** @returns as createFrameReader, one floor up: puts messages together within the bounds. */
+/** Assembles messages within the limits. @returns as createFrameReader */
 export function createMessageReader(bounds: FrameBounds, listener: MessageListener): (bytes: Buffer) => string | null {
   const open = new Map<number, Begun>()
   let pendingBytes = 0
@@ -145,7 +145,7 @@ export function createMessageReader(bounds: FrameBounds, listener: MessageListen
     open.delete(id)
     return begun
   }
-  /** Of a whole frame, from its beginning: what is refused does not depend on the pieces in which it comes. */
+  /** Checks a whole frame at its first piece, so that the result does not depend on how it is split. */
   const problemOf = ({ kind, frameBytes }: FramePiece, begun: Begun): string | null => {
     if (begun.bytes + frameBytes > bounds.messageBytes) return `message over ${bounds.messageBytes} bytes`
     if (pendingBytes + frameBytes > bounds.pendingBytes) return `more than ${bounds.pendingBytes} bytes in unfinished messages`
@@ -174,15 +174,15 @@ export function createMessageReader(bounds: FrameBounds, listener: MessageListen
   return (bytes) => {
     if (problem !== null) return problem
     const garbage = push(bytes)
-    // `take` may have found a problem of its own meanwhile.
+    // `take` may have found a problem meanwhile.
     problem ??= garbage
     return problem
   }
 }
 
-/** Messages that may have begun and not ended: either side has far fewer in work. */
+/** Maximum of unfinished messages: either side has far fewer. */
 const maxOpenMessages = 256
-/** From this size on a piece is kept as it is, with what was read around it; smaller ones are put together. */
+/** Pieces of this size or more are kept as slices of what was read; smaller ones are copied together. */
 const keptPieceBytes = 16 * 1024
 
 interface Gathered {
@@ -191,7 +191,7 @@ interface Gathered {
   take(): Buffer
 }
 
-/** Bytes that come in pieces. However small those are, what is held is little more than the bytes. */
+/** Collects bytes. However small the pieces, it needs little more memory than the bytes. */
 function gather(): Gathered {
   const pieces: Buffer[] = []
   let tail: Buffer | null = null
@@ -230,10 +230,10 @@ function gather(): Gathered {
 /** Most messages are no longer. */
 const firstPieceBytes = 512
 
-/** What a stream to write to must be able to do: node:stream, without importing it. */
+/** The needed part of a Writable of node:stream, without importing it. */
 export interface FrameSink {
   write(bytes: Uint8Array): boolean
-  /** Between the two, what is written goes in one piece. */
+  /** Writes in between are combined. */
   cork(): void
   uncork(): void
   on(event: 'drain' | 'close', listener: () => void): unknown
@@ -243,9 +243,9 @@ export interface FrameSink {
 
 export interface MessageWriter {
   /**
-   * Sends a message at the pace of the reader: what waits here is half a megabyte. `content` may not change before it is sent. A message of more frames than one
-   * waits for the one before it, so that the other end holds one unfinished message; small ones overtake it.
-   * @param isWanted asked now and then; false: the rest is not sent. @returns whether all of it was sent, some, or none
+   * Sends a message at the pace of the reader, and buffers at most half a megabyte. `content` must not change before it is sent. A message
+   * of several frames waits for the previous one, so that the other end holds one unfinished message; small ones overtake it.
+   * @param isWanted called repeatedly; false: the rest is not sent. @returns whether all of it was sent, some, or none
    */
   send(id: number, text: string, content: Uint8Array | null, isWanted?: () => boolean): Promise<'all' | 'some' | 'none'>
 }
@@ -267,7 +267,7 @@ export function createMessageWriter(sink: FrameSink): MessageWriter {
   const sendFrames = async (id: number, text: string, content: Uint8Array, isWanted: () => boolean): Promise<'all' | 'some' | 'none'> => {
     let sent = 0
     for (const { kind, payload } of framesOf(text, content)) {
-      // What goes together: fewer waits for the reader, and still little that a small message has to wait for.
+      // Several frames at once: fewer waits for the reader, and still little delay for a small message.
       const begins = sent % framesAtOnce === 0
       if (begins && sent > 0) sink.uncork()
       if (begins && sent > 0 && sink.writableNeedDrain && !sink.destroyed) await new Promise<void>((resume) => waiting.push(resume))
@@ -292,13 +292,13 @@ export function createMessageWriter(sink: FrameSink): MessageWriter {
   }
 }
 
-// Bounds of single replies, beside that of a whole one: what is larger was not made by hands of this version.
+// Limits of single replies: larger ones do not come from genuine hands of this version.
 
-/** Text of one look at a page: what the browser calls ask for at most. */
+/** Text of one page view: the most that browser calls request. */
 export const maxBrowserPageBytes: number = 64 * 1024
-/** As many as hands keep, and one for what came while the page was looked at. */
+/** As many as hands keep, and one that was added while the page was read. */
 export const maxBrowserNotes = 21
-/** Longest page of a session's output, in UTF-16 units: hands send so many bytes at most. */
+/** Maximum length of a page of a session's output, in UTF-16 units: hands send at most as many bytes. */
 export const maxSessionText: number = 256 * 1024
-/** Files and folders below a folder that is looked at as a whole. */
+/** Maximum of entries of one survey. */
 export const maxSurveyEntries = 200_000

@@ -1,18 +1,18 @@
-/** The operations of hands with what lives longer than a request: sessions and browser tabs. See hands-operations.ts. */
+/** The operations of hands on what outlives a request: sessions and browser tabs. See hands-operations.ts. */
 import { z } from 'zod'
 import { maxBrowserNotes, maxBrowserPageBytes, maxSessionText } from './hands-frame.ts'
 
 const count = z.int().nonnegative()
 const owner = z.string()
-/** Names the session to the egress proxy, where there is a way out. */
+/** Identifies the session to the egress proxy, if there is one. */
 const pass = z.string().optional()
 
-/** An id stands in sentences that a model reads: nothing else fits into it. */
+/** Strict, because ids are part of texts that a model reads. */
 const sessionId = z.string().regex(/^(?:shell|job)-[0-9]{1,9}-[a-z0-9]{1,12}$/)
 const exitCode = z.int().min(-1).max(255).nullable()
-/** One of both is null, unless its end could not be seen; null itself while the session lives. */
+/** Exactly one is null, or both if the end could not be observed; null itself while the session lives. */
 const end = z.strictObject({ exitCode, signal: z.string().max(32).nullable() })
-/** A shell waits for input since the last write. `exitCode` is that of its last command; null within an unfinished one. */
+/** A shell waits for input since the last write. `exitCode` is that of its last command; null on a continuation line. */
 const prompt = z.strictObject({ exitCode }).nullable()
 const cells = z.int().min(1).max(1_000)
 const sessionKind = z.enum(['shell', 'job'])
@@ -24,15 +24,15 @@ const sessionKey = z.enum([
 ])
 
 /**
- * Processes that outlive a request: shells that are talked to, and jobs that run while other things happen. Both are one kind of
- * thing: an id, a process tree, and the newest part of an output whose bytes are counted from 0.
+ * Processes that outlive a request: interactive shells and background jobs. Both have an id, a process tree, and the newest part of an
+ * output whose bytes are counted from 0.
  *
  * `owner` is the conversation that opened a session: to another one it does not exist. The owner '' is the person, who sees all.
  */
 const sessions = {
   /**
-   * A shell answers when it first waits for input, a job at once. `command` is what a job runs, '' for a shell; `terminal` null: plain
-   * pipes. In the reply `terminal` is false where one was asked for and hands have none.
+   * Resolves for a shell when it first waits for input, for a job at once. `command` is what a job runs, '' for a shell; `terminal` null:
+   * plain pipes. In the reply `terminal` is false if one was requested but is not available.
    */
   sessionOpen: {
     input: z.strictObject({
@@ -45,19 +45,19 @@ const sessions = {
     }),
     output: z.strictObject({ id: sessionId, terminal: z.boolean() }),
   },
-  /** Text first, then the keys. `total` is how much output there was before: reading goes on from there. */
+  /** Text first, then the keys. `total` is the length of the output before the write: continue reading there. */
   sessionWrite: {
     input: z.strictObject({ owner, id: z.string(), text: z.string(), keys: z.array(sessionKey) }),
     output: z.strictObject({ total: count }),
   },
   /**
-   * `from`: offset to begin at; below 0, so many bytes before the end. `waitMs`: longest wait for what `until` names; 0 answers at
-   * once. The session's end and a full page end the wait too. `until` output: something new, and then silence for `quietMs`; quiet:
-   * silence. A shell that waits for input needs no silence. `plain`: terminal control sequences are taken out, and lines stand as they
-   * were at last. A read that is cancelled ends nothing but itself.
+   * `from`: offset to begin at; negative: relative to the end. `waitMs`: timeout of the wait for `until`; 0 returns at once. The session's
+   * end and a full page end the wait too. `until` output: new output, and then none for `quietMs`; quiet: none for `quietMs`. A shell that
+   * waits for input ends the wait early. `plain`: control sequences are removed, and lines are in their final state. Cancelling a read does
+   * not affect the session.
    *
-   * In the reply `from` is where the text begins, `next` where the next one does, `total` the bytes of output so far, and `dropped`
-   * bytes after the offset that was asked for are gone: the newest part is kept.
+   * In the reply `from` is the offset of the text, `next` that of the next page, `total` the length of the output so far, and `dropped` the
+   * number of bytes after the requested offset that are no longer kept.
    */
   sessionRead: {
     input: z.strictObject({
@@ -89,7 +89,7 @@ const sessions = {
     input: z.strictObject({ owner, id: z.string(), signal: sessionSignal, to: z.enum(['foreground', 'all']) }),
     output: z.strictObject({ processes: count }),
   },
-  /** Ends all its processes and forgets it. */
+  /** Ends all its processes and removes it. */
   sessionClose: {
     input: z.strictObject({ owner, id: z.string() }),
     output: z.strictObject({ ended: end, total: count }),
@@ -117,21 +117,24 @@ const sessions = {
   },
 }
 
-/** Whose cookies and storage (`profile`: lower-case letters, digits and hyphens), whose tabs, and which one; '' is the current one. */
+/**
+ * `profile` selects cookies and storage (lower-case letters, digits and hyphens), `owner` the tabs, `tab` one of them; '' is the current
+ * one.
+ */
 const inTab = { profile: z.string(), owner, tab: z.string() }
 const tab = z.string().regex(/^t\d{1,6}$/)
 const url = z.string().max(8_192)
 const title = z.string().max(1_000)
-/** Made by hands alone: nothing that a page says can name another place. */
+/** Created by hands only: nothing in a page can name another path. */
 const browserPath = z
   .string()
   .max(300)
   .regex(/^\/tmp\/(?:downloads|screenshots)\/[^./\p{Cc}][^/\p{Cc}]*$/u)
 
 /**
- * `status` is that of the answer to the last navigation of `browserOpen`, null where there was none. `shows` is what `text` holds: the
- * whole tree of elements, lines of it that are new (+) or gone (-), the text alone, or nothing. `nextByte` is null at the end. `notes`
- * are what happened meanwhile, the oldest first: dialogs, windows that were opened, downloads, crashes.
+ * `status` is that of the response to `browserOpen`'s navigation, null if there was none. `shows` says what `text` is: the whole tree of
+ * elements, its new (+) and removed (-) lines, the plain text, or nothing. `nextByte` is null at the end. `notes` are events since the last
+ * reply, oldest first: dialogs, opened windows, downloads, crashes.
  */
 const view = {
   tab,
@@ -146,7 +149,9 @@ const view = {
   notes: z.array(z.string().max(1_000)).max(maxBrowserNotes),
 }
 
-/** `ref` is what a tree calls an element: e5, or f1e2 in a frame. '' presses a key where the focus is, and scrolls by a screen. */
+/**
+ * `ref` identifies an element of a tree: e5, or f1e2 in a frame. With '' a key goes to the focused element, and a scroll moves by a screen.
+ */
 const browserAction = z.discriminatedUnion('kind', [
   z.strictObject({ kind: z.literal('click'), ref: z.string(), button: z.enum(['left', 'right', 'middle']), double: z.boolean() }),
   z.strictObject({ kind: z.literal('type'), ref: z.string(), text: z.string(), append: z.boolean(), submit: z.boolean() }),
@@ -158,8 +163,8 @@ const browserAction = z.discriminatedUnion('kind', [
 ])
 
 /**
- * What hands of profile `browser` do. Tabs belong to an owner (a conversation) and to a browser profile (an agent): nobody names or
- * sees the tab of another. Texts in replies come from pages and may say anything, so they are bounded above all.
+ * Operations of profile `browser`. Tabs belong to an owner (a conversation) and to a browser profile (an agent), and are invisible to
+ * others. Texts in replies come from pages and are untrusted, so their length is limited.
  */
 const browser = {
   /** Goes to an address in the owner's current tab, in `tab`, or in a new one. */
@@ -167,12 +172,12 @@ const browser = {
     input: z.strictObject({ ...inTab, url: z.string(), newTab: z.boolean(), maxBytes: z.int() }),
     output: z.strictObject(view),
   },
-  /** Does one thing in a tab as a person would, and waits until the page has taken it in. */
+  /** Performs one action in a tab, and waits until the page has settled. */
   browserAct: {
     input: z.strictObject({ ...inTab, action: browserAction, acceptDialogs: z.boolean(), maxBytes: z.int() }),
     output: z.strictObject(view),
   },
-  /** Looks and changes nothing. `fromByte` above 0 reads on in what the last look gave. */
+  /** Reads the page without changing it. `fromByte` above 0 continues in the last result. */
   browserLook: {
     input: z.strictObject({
       ...inTab,
@@ -184,17 +189,17 @@ const browser = {
     }),
     output: z.strictObject(view),
   },
-  /** A picture of what is seen, of the whole page, or of one element, as a new file below /tmp. */
+  /** A screenshot of the visible part, of the whole page, or of one element, as a new file below /tmp. */
   browserPicture: {
     input: z.strictObject({ ...inTab, ref: z.string(), fullPage: z.boolean() }),
     output: z.strictObject({ ...view, path: browserPath, bytes: count, width: count, height: count }),
   },
-  /** The owner's tabs, after one was closed or made the current one. */
+  /** The owner's tabs, after closing or selecting one if requested. */
   browserTabs: {
     input: z.strictObject({ ...inTab, action: z.enum(['list', 'select', 'close']) }),
     output: z.strictObject({ tabs: z.array(z.strictObject({ tab, current: z.boolean(), url, title })).max(20) }),
   },
-  /** The owner's downloads, the newest last; waits for running ones up to `waitMs`. `path` is '' until it is there. */
+  /** The owner's downloads, the newest last; waits for running ones up to `waitMs`. `path` is '' until it is complete. */
   browserDownloads: {
     input: z.strictObject({ profile: z.string(), owner, waitMs: z.number() }),
     output: z.strictObject({

@@ -1,7 +1,7 @@
 /**
- * The operations of hands: request and reply of each, as schemas from which the types follow. The kernel parses every reply with
- * them, since everything in a sandbox may be in a stranger's hands; the runner parses what an isolated guest asks. Hands import the
- * types alone. This file is not a part of the public API of `types`, whose importers would make all these schemas at every start.
+ * The operations of hands: request and reply of each, as schemas from which the types follow. The kernel parses every reply with them,
+ * since everything in a sandbox may be controlled by an attacker; the runner parses the requests of an isolated guest. Hands import only
+ * the types. This file is not part of the public API of `types`, whose importers would otherwise build all these schemas at every start.
  *
  * Lines and columns count from 1; offsets and sizes are bytes unless named lines. Paths are the real paths inside.
  */
@@ -12,7 +12,7 @@ import { liveOperations } from './hands-live-operations.ts'
 const count = z.int().nonnegative()
 const path = z.string().max(8_192)
 const content = z.custom<Uint8Array>((value) => value instanceof Uint8Array)
-/** The beginning of a SHA-256; '' where there is no file, or it was not looked at. */
+/** The beginning of a SHA-256; '' if there is no file, or it was not read. */
 const hash = z.string().regex(/^(?:[0-9a-f]{12})?$/)
 const ifHash = z.string().optional()
 const none = z.strictObject({})
@@ -31,12 +31,12 @@ const files = {
       hash,
     }),
   },
-  /** Of any file. `content` is what stands from `offset` on; empty where the file ends before it. */
+  /** Of any file. `content` begins at `offset`; empty if the file ends before it. */
   bytes: {
     input: z.strictObject({ path: z.string(), offset: count, maxBytes: z.int() }),
     output: z.strictObject({ content, offset: count, totalBytes: count }),
   },
-  /** `glob` names what is listed, '' everything; `all` enters ignored folders too; the first `skip` entries are left out. */
+  /** `glob` filters entries, '' for all; `all` also enters ignored folders; the first `skip` entries are omitted. */
   list: {
     input: z.strictObject({ path: z.string(), depth: z.int(), glob: z.string(), all: z.boolean(), skip: count, maxEntries: z.int() }),
     output: z.strictObject({
@@ -45,8 +45,8 @@ const files = {
     }),
   },
   /**
-   * `all` searches hidden and ignored files too; the first `skip` matches are left out. `before` and `after` are the lines around a
-   * match; no line of a file is there twice.
+   * `all` also searches hidden and ignored files; the first `skip` matches are omitted. `before` and `after` are the lines around a match;
+   * no line of a file is repeated.
    */
   search: {
     input: z.strictObject({
@@ -66,21 +66,21 @@ const files = {
       truncated: z.boolean(),
     }),
   },
-  /** `hash` is that of the new content, `was` that of the content before. With `ifHash` only a file that has this hash is replaced. */
+  /** `hash` is that of the new content, `was` that of the content before. With `ifHash` only a file with this hash is replaced. */
   write: {
     input: z.strictObject({ path: z.string(), text: z.string(), ifHash }),
     output: z.strictObject({ bytes: count, created: z.boolean(), hash, was: hash }),
   },
   /**
-   * Writes a file in pieces, in their order: each says with `offset` what has come before. The file shows the whole of it when the
-   * `last` has come, or never; an upload that is not continued for a minute is forgotten. `upload` is a name that the caller makes
-   * up for one file. `bytes` is how much has come; `hash` and `was` come with the last piece.
+   * Writes a file in chunks, in order: `offset` is the length of those before. The file is replaced atomically after the `last` one; an
+   * upload that is not continued for a minute is dropped. `upload` is a name that the caller chooses for one file. `bytes` is the length so
+   * far; `hash` and `was` are set in the last reply.
    */
   put: {
     input: z.strictObject({ path: z.string(), upload: z.string(), offset: count, content, last: z.boolean(), overwrite: z.boolean() }),
     output: z.strictObject({ bytes: count, created: z.boolean(), hash, was: hash }),
   },
-  /** A link itself, not what it leads to. `missing`: nothing has this name, and the rest is empty. `linkTarget` is '' for what is no link. */
+  /** Does not follow a link. `missing`: nothing has this name, and the rest is empty. `linkTarget` is '' unless it is a link. */
   stat: {
     input: z.strictObject({ path: z.string() }),
     output: z.strictObject({
@@ -96,8 +96,8 @@ const files = {
     output: z.strictObject({ replaced: count, firstLine: count, hash, was: hash }),
   },
   /**
-   * A unified diff of any number of files below `path`: all of it is applied, or nothing. `from` is the name that a file had before,
-   * '' unless it was moved; `shifted` are hunks that stood at another line.
+   * A unified diff of any number of files below `path`: all of it is applied, or nothing. `from` is the old name of a moved file, otherwise
+   * ''; `shifted` counts hunks that matched at another line.
    */
   patch: {
     input: z.strictObject({ path: z.string(), diff: z.string() }),
@@ -117,7 +117,10 @@ const files = {
       ),
     }),
   },
-  /** To a name, not into a folder. Missing folders are made; a link is moved itself. Only `overwrite` replaces, and never a folder. */
+  /**
+   * `to` is the new name, not a folder to move into. Missing folders are created; a link itself is moved. Only `overwrite` replaces, and
+   * never a folder.
+   */
   move: {
     input: z.strictObject({ from: z.string(), to: z.string(), overwrite: z.boolean() }),
     output: z.strictObject({ kind: z.enum(['file', 'folder', 'link']), replaced: z.boolean() }),
@@ -128,28 +131,28 @@ const files = {
   },
 }
 
-/** Folders as a whole. `transfer` is a name that the caller makes up; one that is not continued for a minute is forgotten. */
+/** Whole folders. `transfer` is a name that the caller chooses; one that is not continued for a minute is dropped. */
 const folders = {
   /**
-   * As a tar archive, in ustar with pax headers; names are relative to the folder. Each piece is asked for with the `offset` where the
-   * one before ended. `skipped` counts what an archive cannot bring elsewhere: devices, sockets, what cannot be read.
+   * As a tar archive, in ustar with pax headers; names are relative to the folder. Each request has the `offset` at which the previous
+   * chunk ended. `skipped` counts what an archive cannot contain: devices, sockets, unreadable files.
    */
   archive: {
     input: z.strictObject({ path: z.string(), transfer: z.string(), offset: count, maxBytes: z.int() }),
     output: z.strictObject({ content, done: z.boolean(), skipped: count }),
   },
   /**
-   * Into a folder, which is made or added to. Nothing of it shows before the `last` piece, and nothing at all when any of it is
-   * refused: paths and links that leave the folder, devices, setuid bits, more than there may be. Only `overwrite` replaces files.
+   * Unpacks into a new or existing folder. Nothing appears before the `last` chunk, and nothing at all if any entry is refused: paths and
+   * links that leave the folder, devices, setuid bits, entries over a limit. Only `overwrite` replaces files.
    */
   unpack: {
     input: z.strictObject({ path: z.string(), transfer: z.string(), offset: count, content, last: z.boolean(), overwrite: z.boolean() }),
     output: z.strictObject({ bytes: count, files: count, folders: count, links: count }),
   },
   /**
-   * Everything below a folder, folders before what is in them; links are not followed, and `target` is where one leads. `path` is
-   * relative to the folder. `stamp` changes with every change of an entry, and is only good for comparing. A folder that cannot be
-   * read is `closed`: what is in it is not here, and not gone.
+   * Everything below a folder, folders before their contents; links are not followed, and `target` is that of a link. `path` is relative to
+   * the folder. `stamp` changes with every change of an entry, and is only for comparison. A folder that cannot be read is `closed`: its
+   * contents are unknown.
    */
   survey: {
     input: z.strictObject({ path: z.string(), maxEntries: z.int() }),
@@ -171,10 +174,10 @@ const folders = {
     }),
   },
   /**
-   * Asked again and again under one name (`watch`, which the caller makes up): the first time begins it, each answers what has changed
-   * since the one before, each path once, as it is now. Waits up to `waitMs` for the first change. `overflow`: more has changed than
-   * is named, or could be seen, and the caller must look. A cancel ends the watch, and so does a minute without a question. When the
-   * folder goes, or more changes than can be looked at, the next question fails, and the one after it begins anew.
+   * Polled repeatedly under one name (`watch`, which the caller chooses): the first request begins the watch, each returns what has changed
+   * since the one before, each path once, in its current state. Waits up to `waitMs` for the first change. `overflow`: the list is
+   * incomplete, and the caller must scan the folder. A cancel ends the watch, and so does a minute without a request. When the folder is
+   * removed, or changes too fast, the next request fails, and the one after it begins again.
    */
   watch: {
     input: z.strictObject({ path: z.string(), watch: z.string(), recursive: z.boolean(), waitMs: z.number(), maxChanges: z.int() }),
@@ -185,11 +188,11 @@ const folders = {
   },
 }
 
-/** Names this command to the egress proxy, where there is a way out. */
+/** Identifies this command to the egress proxy, if there is one. */
 const pass = z.string().optional()
 
 const commands = {
-  /** `exitCode` is null when a signal ended it. `stdoutBytes` and `stderrBytes` count what it wrote, beyond what is kept. */
+  /** `exitCode` is null when a signal ended it. `stdoutBytes` and `stderrBytes` count all that it wrote, also what is not kept. */
   exec: {
     input: z.strictObject({
       command: z.string(),
@@ -212,12 +215,12 @@ const commands = {
       durationMs: count,
     }),
   },
-  /** The end of what a running command has written so far, both streams as they came; empty when it has written nothing, or does not run. */
+  /** The tail of a running command's output, both streams in order of arrival; empty if it has written nothing, or does not run. */
   execOutput: {
     input: z.strictObject({ watch: z.string() }),
     output: z.strictObject({ tail: z.string().max(8_192) }),
   },
-  /** Ends all that was started and forgets what was not finished; hands answer, and exit. */
+  /** Ends all processes and drops everything unfinished; hands reply, and exit. */
   shutdown: { input: none, output: none },
 }
 

@@ -1,18 +1,18 @@
 /**
- * The port to the sandbox, and the requests that hands answer. Paths are the real paths inside: `/shared/…` or `/tmp/…`.
- * All that hands say is hostile input to the kernel: replies are parsed against limits before they are used.
+ * The port to the sandbox, and the requests that hands answer. Paths are the real paths inside: `/shared/…` or `/tmp/…`. The kernel treats
+ * replies of hands as hostile input: they are parsed against limits before they are used.
  */
 import type { z } from 'zod'
 import type { Failure } from './error.ts'
 import type { handsOperations } from './hands-operations.ts'
 
 /**
- * What a sandbox shows, and so what hands in it can do. `work`: the workspace, no network. `online`: the same with the egress
+ * What is visible in a sandbox, and so what hands in it can do. `work`: the workspace, no network. `online`: the same with the egress
  * proxy. `browser`: `/tmp` and the egress proxy. `vault-read`: the vault, read-only, and nothing else.
  */
 export type Profile = 'work' | 'online' | 'browser' | 'vault-read'
 
-/** What holds hands, the weakest first. */
+/** Isolation of hands, weakest first. */
 export type SandboxTier = 'process' | 'container' | 'micro_vm'
 export const sandboxTiers: readonly SandboxTier[] = ['process', 'container', 'micro_vm']
 
@@ -51,8 +51,8 @@ export type BrowserDownload = HandsOps['browserDownloads']['output']['downloads'
 
 export interface Hands {
   /**
-   * @throws OxbowError with the code that hands gave (`not_found`, `path_refused`, `edit_mismatch`, …), `cancelled`,
-   * `timeout` or `sandbox_failed`. On abort the process tree of the request is gone before this settles.
+   * @throws OxbowError with the code from hands (`not_found`, `path_refused`, `edit_mismatch`, …), `cancelled`, `timeout` or
+   * `sandbox_failed`. On abort the process tree of the request has ended before this settles.
    */
   ask<Op extends HandsOp>(
     op: Op,
@@ -61,22 +61,22 @@ export interface Hands {
   ): Promise<HandsOps[Op]['output']>
 }
 
-/** What holds the hands, and what is missing. Shown by the status line, sent in `hello_ack`, and on record. */
+/** How hands are isolated, and what is missing. Shown by the status line, sent in `hello_ack`, and recorded. */
 export interface SandboxStatus {
-  /** The least that was asked for. */
+  /** The configured minimum. */
   readonly asked: SandboxTier
   readonly tier: SandboxTier | 'insecure' | 'none'
-  /** What makes the tier, in words: `bubblewrap`, `podman with runc`, `QEMU, emulated`. Empty when nothing does. */
+  /** The tier's provider: `bubblewrap`, `podman with runc`, `QEMU, emulated`. Empty if there is none. */
   readonly provider: string
   readonly files: boolean
   readonly shell: boolean
-  /** What can be asked for. */
+  /** The available profiles. */
   readonly profiles: readonly Profile[]
-  /** Why something is off, and what to install; null when all is on. */
+  /** Why something is off, and what to install; null if everything is on. */
   readonly problem: Failure | null
   /** Limits in force, e.g. `memory: 1024 MB for all together`. */
   readonly limits: readonly string[]
-  /** Limits that could not be put in force, e.g. `memory: no writable cgroup`. */
+  /** Limits that could not be enforced, e.g. `memory: no writable cgroup`. */
   readonly degraded: readonly string[]
 }
 
@@ -84,6 +84,6 @@ export interface Sandbox {
   readonly status: SandboxStatus
   /** Starts hands of a profile on first need and keeps them. @throws OxbowError `sandbox_missing`. */
   hands(profile: Profile): Promise<Hands>
-  /** Ends every process that was started. */
+  /** Ends every process of the sandbox. */
   close(): Promise<void>
 }

@@ -56,7 +56,7 @@ describe('a browser among hostile pages', { skip: noBrowser, concurrency: false 
 
   it('closes a page that shows dialogs without end', async () => {
     const page = await bench.open('/alerts', { newTab: true })
-    assert.match(page.notes.join('\n'), /dialog \(alert\).*buy[^]*dialogs without end/)
+    assert.match(page.notes.join('\n'), /dialog \(alert\).*buy[^]*too many dialogs/)
     await isWell()
   })
 
@@ -72,7 +72,7 @@ describe('a browser among hostile pages', { skip: noBrowser, concurrency: false 
     await bench.open('/', other)
     for (const action of [{ action: 'press', key: 'Enter' }, { action: 'scroll' }]) {
       await bench.open('/traps', { newTab: true })
-      assert.match(await refusedWith('tool_failed', bench.call('browser.act', action)), /did not answer in time/)
+      assert.match(await refusedWith('tool_failed', bench.call('browser.act', action)), /did not respond in time/)
     }
     assert.match(await bench.snapshot(other), /All is well/)
   })
@@ -93,7 +93,7 @@ describe('a browser among hostile pages', { skip: noBrowser, concurrency: false 
   it('makes no tree of a page without measure, and reads its text', async () => {
     const page = await bench.open('/huge', { newTab: true })
     assert.deepEqual([page.shows, page.text], ['nothing', ''])
-    assert.match(page.notes.join(), /too many for a tree/)
+    assert.match(page.notes.join(), /too many for a snapshot/)
     const { output } = await bench.call('browser.text', {})
     assert.match(output.text, /row link/)
     assert.ok(output.next_byte !== null)

@@ -138,7 +138,7 @@ describe('an agent with a browser', { skip: noBrowser, concurrency: false }, () 
     const who = { session: 'tabs' }
     await bench.open('/', who)
     const opened = await bench.click('link "Story"', {}, who)
-    assert.match(opened.notes.join(), /opened a window: it is tab t2/)
+    assert.match(opened.notes.join(), /opened a window: tab t2/)
     assert.equal((await bench.open('/order?name=x', { ...who, newTab: true })).tab, 't3')
     const list = async (input: object) => (await bench.call('browser.tabs', input, who)).output.tabs
     const tabs = await list({})

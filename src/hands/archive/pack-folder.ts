@@ -1,4 +1,4 @@
-/** Packs a folder as a tar archive on request, piece by piece: memory holds one block of one file and the names of the open folders. */
+/** Packs a folder as a tar archive on request, in chunks: memory holds one block of one file and the names of the open folders. */
 import { lstat, readdir, readlink } from 'node:fs/promises'
 import type { Stats } from 'node:fs'
 import type { HandsOps } from '../../types/index.ts'
@@ -14,7 +14,7 @@ type Input = HandsOps['archive']['input']
 interface Packing extends Transfer {
   readonly blocks: AsyncGenerator<Buffer>
   readonly counts: { skipped: number }
-  /** Output that did not fit the previous piece. */
+  /** Output that did not fit the previous chunk. */
   rest: Buffer
 }
 
@@ -102,7 +102,7 @@ async function* packEntries(
   }
 }
 
-/** @returns whether it could be read. If the file shrinks while it is read, zeros fill the rest; if it grows, the rest is left out. */
+/** @returns whether it could be read. If the file shrinks while it is read, zeros fill the rest; if it grows, the rest is omitted. */
 async function* packFile(roots: readonly Root[], place: Place, name: string): AsyncGenerator<Buffer, boolean> {
   const opened = await openRegularFile(roots, place.virtual).catch(() => null)
   if (opened === null) return false
@@ -140,7 +140,7 @@ function* headerOf(name: string, stats: Stats, flag: string, bytes: number, link
   yield encodeHeader({ ...facts, flag, name: nameBytes, linkName: linkBytes, bytes })
 }
 
-/** Short, and of characters that every tar reads alike. */
+/** Short, and only characters that every tar reads alike. */
 function isPlain(name: Buffer): boolean {
   return name.length <= maxPlainName && name.every((byte) => byte >= 0x20 && byte < 0x7f)
 }

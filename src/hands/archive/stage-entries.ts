@@ -1,6 +1,6 @@
 /**
- * Unpacks an archive into an empty folder of its own, without foreign links. Each entry is created only under folders that were
- * created here, so no entry can go through a link that came before it.
+ * Unpacks an archive into an empty staging folder. Each entry is created only under folders that were created here, so no entry can go
+ * through a link of an earlier one.
  */
 import { constants, type FileHandle, link, lstat, mkdir, open, symlink } from 'node:fs/promises'
 import { posix } from 'node:path'
@@ -131,11 +131,11 @@ async function addHardLink({ folder, made }: Staging, entry: TarEntry, at: strin
 }
 
 function tooMuch(what: string): Error {
-  return failed('limit_reached', `The archive holds ${what}. Nothing was unpacked.`, 'Unpack it in parts.')
+  return failed('limit_reached', `The archive has ${what}. Nothing was unpacked.`, 'Unpack it in parts.')
 }
 
-// Where an entry may go, and where a link may point: never out of the folder. A link needs a check beyond its text: `..` after a
-// name could escape through another link on the way, so it may stand only at the beginning, where it goes up through real folders.
+// Where an entry may go, and where a link may point: never outside the folder. `..` after a name could escape through another link, so a
+// link's target may have it only at the beginning, where it goes up through real folders.
 
 /** @returns the path below the folder, '' for the folder itself. @throws the failure `path_refused` */
 function entryPath(name: string): string {
@@ -146,7 +146,7 @@ function entryPath(name: string): string {
   return parts.join('/')
 }
 
-/** @param at path of the link, from entryPath. @throws the failure `path_refused` when it could point out of the folder */
+/** @param at path of the link, from entryPath. @throws the failure `path_refused` when it could point outside the folder */
 function checkLinkTarget(at: string, target: string): void {
   const parts = target.split('/').filter((part) => part !== '' && part !== '.')
   const upwards = parts.findIndex((part) => part !== '..')
@@ -154,7 +154,7 @@ function checkLinkTarget(at: string, target: string): void {
   const depth = at.split('/').length - 1
   if (target === '' || Buffer.byteLength(target) > maxPathBytes) throw refused(at, 'it is a link with an invalid target')
   if (posix.isAbsolute(target) || ups > depth || parts.slice(ups).includes('..'))
-    throw refused(at, 'it is a link that points out of the folder')
+    throw refused(at, 'it is a link that points outside the folder')
 }
 
 function refused(name: string, why: string): Error {

@@ -1,6 +1,6 @@
 /**
- * One header of a tar archive, as POSIX.1-2017 `pax` describes it (ustar with extended headers), and what GNU tar writes beside
- * it: sizes in base 256. Written by hand: the whole of a package would be more than what is needed here, and hands have none.
+ * One header of a tar archive, as in POSIX.1-2017 `pax` (ustar with extended headers), with the base-256 sizes of GNU tar. tar-reader.ts
+ * says why no package is used.
  */
 import { failed } from '../failure.ts'
 
@@ -11,7 +11,7 @@ const zeros: Buffer = Buffer.alloc(blockBytes)
 export type TarKind = 'file' | 'folder' | 'link' | 'hardLink'
 
 export interface TarHeader {
-  /** Type flag as it stands there. */
+  /** The raw type flag. */
   readonly flag: string
   readonly name: Buffer
   readonly linkName: Buffer
@@ -20,7 +20,7 @@ export interface TarHeader {
   readonly modifiedSeconds: number
 }
 
-/** Where each field stands, and how long it is. */
+/** Offset and length of each field. */
 const fields = {
   name: [0, 100],
   mode: [100, 8],
@@ -35,7 +35,7 @@ const fields = {
   prefix: [345, 155],
 } as const satisfies Record<string, readonly [at: number, bytes: number]>
 
-/** Longest name that fits without an extended header, and first number that does not. */
+/** Maximum length of a name without an extended header, and the first number that needs one. */
 export const maxPlainName = 100
 export const firstLargeNumber: number = 8 ** 11
 
@@ -64,14 +64,14 @@ export function encodeHeader(header: TarHeader): Buffer {
   return block
 }
 
-/** @returns null for a block of zeros. @throws the failure `bad_input` for what is no header */
+/** @returns null for a block of zeros. @throws the failure `bad_input` for an invalid header */
 export function parseHeader(block: Buffer): TarHeader | null {
   if (block.equals(zeros)) return null
   if (numberIn(block, 'sum') !== checksum(block)) throw noArchive('a checksum is wrong')
   const magic = bytesIn(block, 'magic').toString('latin1', 0, 5)
   const isUstar = magic === 'ustar'
   const name = untilNul(bytesIn(block, 'name'))
-  // GNU tar has the same magic with a space behind it, and uses the room of the prefix for times.
+  // GNU tar has the same magic followed by a space, and stores times in the prefix field.
   const prefix = isUstar && block[fields.magic[0] + 5] === 0 ? untilNul(bytesIn(block, 'prefix')) : Buffer.alloc(0)
   return {
     flag: block.toString('latin1', fields.flag[0], fields.flag[0] + 1),
@@ -84,10 +84,10 @@ export function parseHeader(block: Buffer): TarHeader | null {
 }
 
 export function noArchive(why: string): Error {
-  return failed('bad_input', `This is no tar archive that can be unpacked: ${why}.`, 'Pack it again, as plain tar without compression.')
+  return failed('bad_input', `This is not a tar archive that can be unpacked: ${why}.`, 'Pack it again, as plain tar without compression.')
 }
 
-/** The sum of all bytes, those of the sum itself taken for spaces. */
+/** The sum of all bytes, with spaces in place of the checksum field. */
 function checksum(block: Buffer): number {
   const [at, length] = fields.sum
   let sum = 0
@@ -105,31 +105,31 @@ function untilNul(bytes: Buffer): Buffer {
   return end === -1 ? bytes : bytes.subarray(0, end)
 }
 
-/** Octal digits, or a number in base 256 where the first bit is set. Negative numbers, which only times may be, count as 0. */
+/** Octal digits, or a number in base 256 if the first bit is set. Negative numbers, which only times may be, become 0. */
 function numberIn(block: Buffer, field: keyof typeof fields): number {
   const bytes = bytesIn(block, field)
   const first = bytes[0]!
   if ((first & 0x80) !== 0) {
     if ((first & 0x40) !== 0) return 0
-    // Beyond exact numbers it is beyond every limit as well.
+    // A number that is not exact also exceeds every limit.
     return bytes.subarray(1).reduce((sum, byte) => sum * 256 + byte, first & 0x3f)
   }
   const digits = untilNul(bytes).toString('latin1').trim()
-  if (!/^[0-7]*$/.test(digits)) throw noArchive(`its ${field} is no number`)
+  if (!/^[0-7]*$/.test(digits)) throw noArchive(`its ${field} is not a number`)
   return digits === '' ? 0 : Number.parseInt(digits, 8)
 }
 
-// Extended headers of pax: records `LENGTH KEY=VALUE\n`, whose length counts all bytes of the record, its own digits too.
+// Extended headers of pax: records `LENGTH KEY=VALUE\n`, whose length counts all bytes of the record including its own digits.
 
 export function encodeRecord(key: string, value: Buffer): Buffer {
   const rest = Buffer.concat([Buffer.from(` ${key}=`), value, Buffer.from('\n')])
-  // The digits of the length make it longer themselves.
+  // The digits of the length count too.
   let length = rest.length
   while (String(length).length + rest.length !== length) length = String(length).length + rest.length
   return Buffer.concat([Buffer.from(String(length)), rest])
 }
 
-/** @returns values by key; of a key that stands there twice the last. @throws the failure `bad_input` */
+/** @returns values by key; the last one of a repeated key. @throws the failure `bad_input` */
 export function parseRecords(body: Buffer): ReadonlyMap<string, Buffer> {
   const records = new Map<string, Buffer>()
   for (let at = 0; at < body.length;) {

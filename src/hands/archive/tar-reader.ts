@@ -12,7 +12,7 @@ import { blockBytes, noArchive, parseHeader, parseRecords, type TarHeader, type 
 
 export interface TarEntry {
   readonly kind: TarKind
-  /** As it stands there: anything. */
+  /** Unchecked: may be anything. */
   readonly name: string
   readonly linkName: string
   /** With setuid, setgid and sticky bits. */
@@ -23,20 +23,20 @@ export interface TarEntry {
 
 export type TarEvent =
   | { readonly kind: 'entry'; readonly entry: TarEntry }
-  /** The next bytes of the file that was named last; only valid until the next event. */
+  /** The next bytes of the last file; only valid until the next event. */
   | { readonly kind: 'data'; readonly bytes: Buffer }
-  /** The file is whole. */
+  /** The file is complete. */
   | { readonly kind: 'end' }
 
 export interface TarReader {
-  /** Must be read to its end before the next piece comes. @throws the failure `bad_input`; then nothing more may come */
+  /** Must be consumed before the next push. @throws the failure `bad_input`; push nothing after that */
   push(bytes: Buffer): Generator<TarEvent>
-  /** @throws the failure `bad_input` when the archive broke off */
+  /** @throws the failure `bad_input` when the archive is truncated */
   finish(): void
 }
 
-/** What the headers before an entry say of it. */
-interface Said {
+/** Values of an entry's extended headers. */
+interface Extended {
   name?: Buffer
   linkName?: Buffer
   bytes?: number
@@ -50,17 +50,17 @@ interface Reading {
   /** What is being read: a header, the body of an extended one or of a file, or nothing more. */
   state: 'header' | 'extended' | 'body' | 'over'
   header: TarHeader | null
-  /** Of the body, and then of zeros up to the end of a block. */
+  /** Remaining bytes of the body, and of the padding after it. */
   left: number
   padding: number
-  /** Of a header or an extended one. */
+  /** Collected bytes of a header or extended header. */
   gathered: Buffer[]
   have: number
-  said: Said
+  extended: Extended
 }
 
 export function createTarReader(): TarReader {
-  const reading: Reading = { state: 'header', header: null, left: 0, padding: 0, gathered: [], have: 0, said: {} }
+  const reading: Reading = { state: 'header', header: null, left: 0, padding: 0, gathered: [], have: 0, extended: {} }
   return {
     *push(bytes) {
       for (let at = 0; at < bytes.length && reading.state !== 'over';) {
@@ -83,12 +83,12 @@ export function createTarReader(): TarReader {
       }
     },
     finish() {
-      if (reading.state !== 'over') throw noArchive('it breaks off')
+      if (reading.state !== 'over') throw noArchive('it is truncated')
     },
   }
 }
 
-/** Copied: what is gathered outlives the piece. */
+/** Copied, because it outlives the chunk. */
 function gather(reading: Reading, piece: Buffer): void {
   reading.gathered.push(Buffer.from(piece))
   reading.have += piece.length
@@ -107,14 +107,14 @@ function* takeHeader(reading: Reading, piece: Buffer): Generator<TarEvent> {
   const header = parseHeader(takeGathered(reading))
   reading.header = header
   if (header === null) {
-    // One block of zeros is the end; what follows it is nobody's business.
+    // One block of zeros is the end; what follows is ignored.
     reading.state = 'over'
   } else if ('xgLK'.includes(header.flag)) {
     if (header.bytes > maxExtendedHeaderBytes) throw noArchive('an extended header is too long')
     beginBody(reading, 'extended', header.bytes)
   } else {
-    const entry = toEntry(header, reading.said)
-    reading.said = {}
+    const entry = toEntry(header, reading.extended)
+    reading.extended = {}
     beginBody(reading, 'body', entry.bytes)
     yield { kind: 'entry', entry }
   }
@@ -129,30 +129,30 @@ function beginBody(reading: Reading, state: 'extended' | 'body', bytes: number):
 
 function* endBody(reading: Reading): Generator<TarEvent> {
   const { flag } = reading.header!
-  if (reading.state === 'extended') reading.said = readExtended(flag, takeGathered(reading), reading.said)
+  if (reading.state === 'extended') reading.extended = readExtended(flag, takeGathered(reading), reading.extended)
   else if (kinds[flag] === 'file') yield { kind: 'end' }
   reading.state = 'header'
 }
 
-function readExtended(flag: string, body: Buffer, said: Said): Said {
+function readExtended(flag: string, body: Buffer, extended: Extended): Extended {
   if (flag === 'L' || flag === 'K') {
     const end = body.indexOf(0)
     const name = end === -1 ? body : body.subarray(0, end)
-    return flag === 'L' ? { ...said, name } : { ...said, linkName: name }
+    return flag === 'L' ? { ...extended, name } : { ...extended, linkName: name }
   }
   const records = parseRecords(body)
-  if ([...records.keys()].some((key) => key.startsWith('GNU.sparse'))) throw noArchive('it holds a sparse file')
-  // What a global header says of all entries (a commit, a comment) says nothing of where they go; where it does, it is not taken.
-  if (flag === 'g') return said
+  if ([...records.keys()].some((key) => key.startsWith('GNU.sparse'))) throw noArchive('it contains a sparse file')
+  // A global header (a commit, a comment) is ignored, also its paths and sizes.
+  if (flag === 'g') return extended
   const number = (key: string): number | undefined => {
     const text = records.get(key)?.toString('latin1')
     if (text === undefined) return undefined
-    if (!/^-?\d{1,20}(?:\.\d*)?$/.test(text)) throw noArchive(`its ${key} is no number`)
+    if (!/^-?\d{1,20}(?:\.\d*)?$/.test(text)) throw noArchive(`its ${key} is not a number`)
     return Math.max(0, Number(text))
   }
   const [name, linkName, bytes, modifiedSeconds] = [records.get('path'), records.get('linkpath'), number('size'), number('mtime')]
   return {
-    ...said,
+    ...extended,
     ...(name !== undefined && { name }),
     ...(linkName !== undefined && { linkName }),
     ...(bytes !== undefined && { bytes }),
@@ -160,23 +160,23 @@ function readExtended(flag: string, body: Buffer, said: Said): Said {
   }
 }
 
-function toEntry(header: TarHeader, said: Said): TarEntry {
+function toEntry(header: TarHeader, extended: Extended): TarEntry {
   const kind = kinds[header.flag]
-  const name = toText(said.name ?? header.name)
+  const name = toText(extended.name ?? header.name)
   if (kind === undefined) throw noArchive(`${name} is ${names[header.flag] ?? 'of an unknown kind'}`)
-  const bytes = said.bytes ?? header.bytes
-  if (!Number.isSafeInteger(bytes)) throw noArchive(`${name} has no size that can be`)
-  // Where a body would follow, those who skip it and those who do not would read two different archives.
-  if (kind !== 'file' && bytes > 0) throw noArchive(`${name} is no file and yet has bytes`)
-  // Old archives mark a folder by its name alone.
+  const bytes = extended.bytes ?? header.bytes
+  if (!Number.isSafeInteger(bytes)) throw noArchive(`${name} has an impossible size`)
+  // Readers differ on whether a body follows, and would see two different archives.
+  if (kind !== 'file' && bytes > 0) throw noArchive(`${name} is not a file, but has content`)
+  // Old archives mark a folder only by its name.
   const isFolder = kind === 'file' && name.endsWith('/') && bytes === 0
   return {
     kind: isFolder ? 'folder' : kind,
     name,
-    linkName: toText(said.linkName ?? header.linkName),
+    linkName: toText(extended.linkName ?? header.linkName),
     mode: header.mode & 0o7777,
     bytes,
-    modifiedSeconds: said.modifiedSeconds ?? header.modifiedSeconds,
+    modifiedSeconds: extended.modifiedSeconds ?? header.modifiedSeconds,
   }
 }
 

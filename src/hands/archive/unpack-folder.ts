@@ -1,4 +1,4 @@
-/** Unpacks an archive into a folder, in pieces: beside it first, and into it when all of the archive was found good. */
+/** Unpacks an archive into a folder, in chunks: to a staging folder beside it first, and merged into it once the whole archive is valid. */
 import { lstat, mkdir, readdir, rename, rm, utimes } from 'node:fs/promises'
 import { posix } from 'node:path'
 import type { HandsOps } from '../../types/index.ts'
@@ -16,7 +16,7 @@ type Input = HandsOps['unpack']['input']
 
 interface Unpacking extends Transfer {
   readonly target: Place
-  /** Where the entries wait. */
+  /** The staging folder. */
   readonly staged: string
   readonly reader: TarReader
   readonly stage: Stage
@@ -25,7 +25,7 @@ interface Unpacking extends Transfer {
 
 interface Unpacker {
   unpack(input: Input, signal: AbortSignal): Promise<HandsOps['unpack']['output']>
-  /** Forgets all that was not finished. Never throws. */
+  /** Drops everything unfinished. Never throws. */
   close(): Promise<void>
 }
 
@@ -55,7 +55,7 @@ export function createUnpacker(roots: readonly Root[], locks: PathLocks = create
 
 async function begin(roots: readonly Root[], path: string): Promise<Unpacking> {
   const target = await makeTarget(roots, path)
-  // A root has no folder beside it that hands may write.
+  // Hands cannot write beside a root.
   const isRoot = roots.some(({ real }) => real === target.real)
   const staged = temporaryBeside(isRoot ? `${target.real}/x` : target.real)
   const note = await noteUpload(roots, staged)
@@ -74,7 +74,7 @@ async function begin(roots: readonly Root[], path: string): Promise<Unpacking> {
   return { target, staged, reader: createTarReader(), stage, bytes: 0, close }
 }
 
-/** @returns the folder with every link followed; it is made where there is none. */
+/** @returns the folder with every link followed; created if missing. */
 async function makeTarget(roots: readonly Root[], path: string): Promise<Place> {
   const place = toPlace(roots, path)
   if (!place.isRoot) {
@@ -96,7 +96,7 @@ async function takePiece(unpacking: Unpacking, input: Input, locks: PathLocks, s
     throwIfCancelled(signal)
   }
   unpacking.bytes += content.length
-  // Its age says that somebody is at work here.
+  // A recent time shows that the upload is active.
   const now = new Date()
   await utimes(staged, now, now)
   if (!input.last) return
@@ -108,8 +108,8 @@ async function takePiece(unpacking: Unpacking, input: Input, locks: PathLocks, s
   )
 }
 
-// Brings what was unpacked beside a folder into it. First all is looked at: what stands in the way refuses the whole. Then each
-// file takes its place by a rename; only what somebody else changes in between can leave a part of it done.
+// Merges the staging folder into the target. First everything is checked: any conflict refuses the whole. Then each file is renamed; only a
+// concurrent change by another program can leave a partial result.
 
 interface Step {
   /** Path below both folders. */

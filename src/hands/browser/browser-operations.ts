@@ -27,10 +27,10 @@ export function openBrowser(options: BrowserOptions | undefined): BrowserFamily 
 }
 
 export function browserOperations(table: TabTable): HandlersOf<BrowserOps> {
-  /** All errors leave as failures of ours. */
+  /** Turns every error into a failure. */
   const guarded = async <Value>(signal: AbortSignal, work: () => Promise<Value>): Promise<Value> => {
     try {
-      // Much of it waits for pages: the kernel would end all browsers for one request that does not heed its cancel.
+      // Much of the work waits for pages: the kernel would end all browsers for one request that ignores its cancellation.
       return await orCancelled(browserCancelMs, signal, work())
     } catch (error) {
       throw pageFailure(error, signal)
@@ -47,7 +47,7 @@ export function browserOperations(table: TabTable): HandlersOf<BrowserOps> {
         }),
       ),
     browserLook: (input, signal) =>
-      guarded(signal, () => inTurn(table.find(input), signal, (tab) => closingIfStuck(table, tab, viewTab(tab, input, null, signal)))),
+      guarded(signal, () => inTurn(table.find(input), signal, (tab) => closeIfStuck(table, tab, viewTab(tab, input, null, signal)))),
     browserPicture: (input, signal) =>
       guarded(signal, () =>
         inTurn(table.find(input), signal, async (tab) => {
@@ -80,54 +80,54 @@ async function openPage(table: TabTable, input: BrowserOps['browserOpen']['input
       return changed(table, tab, input.maxBytes, status, signal)
     })
   } catch (error) {
-    // Whoever asked does not know of it.
+    // The caller never learns of this tab.
     if (isNew) await table.close(tab)
     throw error
   }
 }
 
-/** @returns null when there is no page to show: what is no page is downloaded, and a note says so. */
+/** @returns null when the address is not a page but a download, which a note reports. */
 async function goTo({ page }: Tab, address: string, signal: AbortSignal): Promise<Response | null> {
   for (let tries = 1; ; tries += 1) {
     try {
       return await page.goto(address, { timeout: navigationMs, waitUntil: 'domcontentloaded', signal })
     } catch (error) {
-      const said = error instanceof Error ? error.message : ''
-      if (/Download is starting|net::ERR_ABORTED/.test(said)) return null
-      // What the page before it began, such as the error page of an address that was refused, may come in between.
-      if (!/interrupted by another navigation/.test(said) || tries > 5) throw error
+      const message = error instanceof Error ? error.message : ''
+      if (/Download is starting|net::ERR_ABORTED/.test(message)) return null
+      // A navigation of the previous page, such as to the error page of a refused address, may interrupt this one.
+      if (!/interrupted by another navigation/.test(message) || tries > 5) throw error
       await pause(quietMs, signal)
     }
   }
 }
 
-/** The page after something was done in it. What was done is done: a page that cannot be shown now is no reason to call it failed. */
+/** The page after an action. The action has succeeded even if the page cannot be shown. */
 async function changed(table: TabTable, tab: Tab, maxBytes: number, status: number | null, signal: AbortSignal): Promise<BrowserView> {
   const look = { as: 'changes', ref: '', depth: 0, fromByte: 0, maxBytes } as const
-  if (!tab.owner.tabs.has(tab.id)) return gone(tab)
+  if (!tab.owner.tabs.has(tab.id)) return closedView(tab)
   try {
     return await viewTab(tab, look, status, signal)
   } catch (error) {
     const { failure } = pageFailure(error, signal) as Error & { failure: { code: string; message: string; hint: string } }
     if (failure.code === 'path_refused' || failure.code === 'cancelled') throw error
-    if (!tab.owner.tabs.has(tab.id)) return gone(tab)
+    if (!tab.owner.tabs.has(tab.id)) return closedView(tab)
     if (failure.code === 'tool_failed') {
-      tab.owner.notes.push(`tab ${tab.id} was closed: its page did not answer any more`)
+      tab.owner.notes.push(`tab ${tab.id} was closed: its page no longer responded`)
       await table.close(tab)
-      return gone(tab)
+      return closedView(tab)
     }
     const view = await viewTab(tab, unseen, status, signal)
     return { ...view, notes: [...view.notes, `${failure.message} ${failure.hint}`] }
   }
 }
 
-function gone(tab: Tab): BrowserView {
+function closedView(tab: Tab): BrowserView {
   const nothing = { shows: 'nothing', text: '', fromByte: 0, nextByte: null, totalBytes: 0 } as const
   return { tab: tab.id, url: '', title: '', status: null, ...nothing, notes: tab.owner.notes.splice(0) }
 }
 
-/** A page that is busy without end would hold up every look at it. */
-async function closingIfStuck(table: TabTable, tab: Tab, look: Promise<BrowserView>): Promise<BrowserView> {
+/** A page that never gets idle would block every later request. */
+async function closeIfStuck(table: TabTable, tab: Tab, look: Promise<BrowserView>): Promise<BrowserView> {
   try {
     return await look
   } catch (error) {
@@ -135,7 +135,7 @@ async function closingIfStuck(table: TabTable, tab: Tab, look: Promise<BrowserVi
     await table.close(tab)
     throw failed(
       'tool_failed',
-      `The page in tab ${tab.id} did not answer; the tab was closed.`,
+      `The page in tab ${tab.id} did not respond; the tab was closed.`,
       'Open it again, or read it with web_fetch.',
     )
   }
@@ -164,8 +164,8 @@ async function tabs(table: TabTable, input: BrowserOps['browserTabs']['input']):
   }
   const owner = table.known(input)
   const open = [...(owner?.tabs.values() ?? [])]
-  const told = open.map(async (tab) => ({ tab: tab.id, current: tab === owner?.current, ...(await within(browserEndMs, stateOf(tab))) }))
-  return { tabs: await Promise.all(told) }
+  const states = open.map(async (tab) => ({ tab: tab.id, current: tab === owner?.current, ...(await within(browserEndMs, stateOf(tab))) }))
+  return { tabs: await Promise.all(states) }
 }
 
 async function downloads(

@@ -1,7 +1,7 @@
 /**
- * Starts Chromium for one agent. Its own sandbox is off: around it stand namespaces, a filter and a control group of ours, which are
- * the wall, and its own would need what the filter refuses. The network namespace has nothing but the relay to the egress proxy;
- * the flags only keep Chromium from trying in vain, and from talking on its own account.
+ * Starts Chromium for one agent. Its own sandbox is off: Oxbow's namespaces, seccomp filter and control group isolate it, and Chromium's
+ * would need system calls that the filter refuses. The network namespace has only the relay to the egress proxy; the flags only save futile
+ * attempts and background traffic.
  */
 import { lstat, mkdir, rm } from 'node:fs/promises'
 import type { BrowserContext, BrowserType } from 'playwright-core'
@@ -10,17 +10,17 @@ import { browserStartMs } from '../limits.ts'
 import { relayHost, relayPort } from '../relay.ts'
 
 export interface BrowserOptions {
-  /** Chromium. */
+  /** Path of Chromium. */
   readonly program: string
-  /** Folder of the package that drives it. */
+  /** Folder of the driver's package. */
   readonly driver: string
   /** Folder that holds a folder for each agent; no other profile of hands sees it. */
   readonly profiles: string
-  /** `http://127.0.0.1:8118`; no connection is made past it. */
+  /** `http://127.0.0.1:8118`; the only way to the network. */
   readonly proxy: string
 }
 
-/** Where a tier shows the parts of the browser. */
+/** Where a tier mounts the parts of the browser. */
 export function browserAt(program: string): BrowserOptions {
   return { program, driver: '/opt/oxbow/playwright-core', profiles: '/profiles', proxy: `http://${relayHost}:${relayPort}` }
 }
@@ -30,12 +30,12 @@ export interface Launched {
   readonly downloads: string
 }
 
-/** Where files from pages land, below /tmp, which the other tools see too. */
+/** Where downloads are saved, below /tmp, which the other tools see too. */
 export const downloadFolder = '/tmp/downloads'
 export const pictureFolder = '/tmp/screenshots'
 
 const flags = [
-  // What Chromium does on its own account.
+  // Chromium's background traffic.
   '--disable-background-networking',
   '--disable-component-update',
   '--disable-domain-reliability',
@@ -44,9 +44,9 @@ const flags = [
   '--disable-crash-reporter',
   '--no-pings',
   '--disable-extensions',
-  // Its updater does not heed the others; this address is refused.
+  // Its updater ignores the other flags; connections to this address fail.
   '--component-updater=url-source=http://127.0.0.1:9/',
-  // Ways past an HTTP proxy. None leads anywhere here, and no name is looked up inside.
+  // Protocols that bypass an HTTP proxy, which would fail here anyway, and DNS inside the sandbox.
   '--disable-quic',
   '--dns-prefetch-disable',
   '--force-webrtc-ip-handling-policy=disable_non_proxied_udp',
@@ -65,7 +65,7 @@ export async function launchChromium(options: BrowserOptions, profile: string): 
   try {
     const chromium = await loadDriver(options)
     await mkdir(folder, { recursive: true, mode: 0o700 })
-    // Left by a browser that was killed. Nobody else uses this folder, whatever process has that number now.
+    // Left by a browser that was killed. No other browser uses this folder, even if its pid was reused.
     for (const name of ['SingletonLock', 'SingletonSocket', 'SingletonCookie']) await rm(`${folder}/${name}`, { force: true })
     await rm(downloads, { recursive: true, force: true })
     const context = await chromium.launchPersistentContext(folder, {
@@ -73,7 +73,7 @@ export async function launchChromium(options: BrowserOptions, profile: string): 
       headless: true,
       chromiumSandbox: false,
       args: flags,
-      // Pages open windows when a person's click asks for it, not by themselves.
+      // Pages may open windows on a click, not by themselves.
       ignoreDefaultArgs: ['--disable-popup-blocking'],
       env: { HOME: folder, TMPDIR: folder, XDG_CONFIG_HOME: folder, XDG_CACHE_HOME: folder, PATH: '/usr/bin:/bin', LANG: 'C.UTF-8' },
       proxy: { server: options.proxy, bypass: '<-loopback>' },
@@ -86,18 +86,18 @@ export async function launchChromium(options: BrowserOptions, profile: string): 
     return { context, downloads }
   } catch {
     const installed = await lstat(options.program).catch(() => null)
-    const why = installed === null ? 'it is not installed' : 'it ended, or did not answer in time'
+    const why = installed === null ? 'it is not installed' : 'it exited, or did not respond in time'
     throw failed(
       'sandbox_missing',
       `Chromium did not start: ${why}.`,
-      'Try again; else: apt-get install chromium, or raise browser.memory_mb.',
+      'Try again; if that fails: apt-get install chromium, or raise browser.memory_mb.',
     )
   }
 }
 
-/** Loaded with the first page: hands that open none do not pay for it. */
+/** Loaded with the first page, so that other hands start faster. */
 async function loadDriver({ driver, profiles }: BrowserOptions): Promise<BrowserType> {
-  // While it loads the driver asks for a home and for a place of its own, which must not be where other tools see it.
+  // While it loads, the driver reads the home and cache folders, which must not be visible to other tools.
   Object.assign(process.env, { HOME: profiles, TMPDIR: profiles })
   const entry = `${driver}/index.mjs`
   const { chromium } = (await import(entry)) as { chromium: BrowserType }

@@ -46,7 +46,7 @@ async function perform({ page }: Tab, action: BrowserAction, element: Locator | 
   return page.reload({ timeout: navigationMs, signal })
 }
 
-/** Until a navigation that began has loaded, or what scripts asked for has come, or the time is over. */
+/** Waits until a navigation has loaded or the requests of scripts have finished, at most `settleMs`. */
 export async function settled(tab: Tab, signal: AbortSignal, work: () => Promise<unknown>): Promise<void> {
   const { page } = tab
   const open = new Set<Request>()
@@ -71,21 +71,21 @@ export async function settled(tab: Tab, signal: AbortSignal, work: () => Promise
   }
 }
 
-// Finds the element that a tree named.
+// Elements by the refs of a snapshot.
 
-/** @throws `bad_input`, or `not_found` when it no longer exists: refs are valid until their element goes or the page changes. */
+/** @throws `bad_input`, or `not_found` when it no longer exists: refs are valid until their element is removed or the page changes. */
 export async function findElement(tab: Tab, ref: string): Promise<Locator> {
   if (!/^(?:f\d{1,6})?e\d{1,9}$/.test(ref))
     throw failed('bad_input', 'That is not a ref of an element.', 'Refs look like e5 or f1e2; browser_snapshot shows them.')
   const element = tab.page.locator(`aria-ref=${ref}`)
-  // A ref of a frame that is gone is an error of its own.
+  // A ref into a removed frame throws.
   const found = await within(lookMs, element.count()).catch(() => 0)
   if (found === 0)
     throw failed('not_found', `There is no element ${ref} in tab ${tab.id}.`, 'The page has changed: take a new browser_snapshot.')
   return element
 }
 
-// Pictures of pages: each a new file, so that none is ever overwritten.
+// Screenshots: each a new file, so that none is overwritten.
 
 interface Picture {
   readonly path: string
@@ -110,10 +110,10 @@ export async function takePicture(
   }
   const png = await within(lookMs + 1_000, take())
   await mkdir(pictureFolder, { recursive: true })
-  // By the time, so that names sort; the clock in nanoseconds never gives one twice.
+  // The time makes names sortable, the clock in nanoseconds makes them unique.
   const name = `${new Date().toISOString().replaceAll(/[:.]/g, '-')}-${process.hrtime.bigint().toString(36)}.png`
   const path = `${pictureFolder}/${name}`
   await writeFile(path, png, { flag: 'wx' })
-  // PNG: width and height stand at fixed places (RFC 2083, 4.1.1).
+  // PNG has width and height at fixed offsets (RFC 2083, 4.1.1).
   return { path, bytes: png.length, width: png.readUInt32BE(16), height: png.readUInt32BE(20) }
 }

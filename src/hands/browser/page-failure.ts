@@ -8,7 +8,7 @@ const reasons: readonly (readonly [pattern: RegExp, message: string, hint: strin
   [
     /intercepts pointer events/,
     'Another element covers this one.',
-    'Close what covers it (a banner, a dialog), or scroll; then look again.',
+    'Close what covers it (a banner, a dialog), or scroll; then take a new browser_snapshot.',
   ],
   [
     /not visible|element is hidden/i,
@@ -22,7 +22,7 @@ const reasons: readonly (readonly [pattern: RegExp, message: string, hint: strin
   [/Unknown key/i, 'There is no key with that name.', 'Use names like Enter, Escape, Tab, ArrowDown, a, Control+a.'],
   [
     /net::ERR_(?:TUNNEL_CONNECTION_FAILED|PROXY_)/,
-    'The address was refused by the egress policy, or its host does not answer.',
+    'The address was refused by the egress policy, or its host does not respond.',
     'Private and local addresses cannot be opened; egress.allow in config.toml names exceptions.',
   ],
   [
@@ -52,12 +52,12 @@ export function pageFailure(error: unknown, signal: AbortSignal): Error {
   const reason = reasons.find(([pattern]) => pattern.test(message))
   if (reason !== undefined) return failed('tool_failed', reason[1], reason[2])
   if (error instanceof Error && (error.name === 'TimeoutError' || message === 'time is over')) {
-    return failed('tool_failed', 'The page did not answer in time.', 'Look at it with browser_snapshot; open it again if it stays busy.')
+    return failed('tool_failed', 'The page did not respond in time.', 'Look at it with browser_snapshot; open it again if it stays busy.')
   }
   return failed('tool_failed', 'The browser could not do that.', 'Look at the page with browser_snapshot and try another way.')
 }
 
-// Time limits for work that may never end: much of it depends on pages.
+// Timeouts for work that depends on pages and may never finish.
 
 /** @throws Error when it takes longer; the work itself continues, and its result is ignored. */
 export async function within<Value>(limitMs: number, work: Promise<Value>): Promise<Value> {
@@ -83,7 +83,7 @@ export async function pause(ms: number, signal: AbortSignal): Promise<void> {
   signal.removeEventListener('abort', cancel)
 }
 
-/** @throws Error when the request was cancelled and the work does not end soon after by itself; then as above. */
+/** @throws Error when the request was cancelled and the work does not finish within `graceMs`; its result is then ignored. */
 export async function orCancelled<Value>(graceMs: number, signal: AbortSignal, work: Promise<Value>): Promise<Value> {
   const late = Promise.withResolvers<never>()
   let timer: NodeJS.Timeout | undefined

@@ -94,7 +94,7 @@ describe('tabs', () => {
     await assert.rejects(table.open(owner), /20 tabs are open/)
     await assert.rejects(table.open(await table.owner(who('b', 's2'))), /20 tabs are open/)
     for (let i = 2; i < maxBrowsers; i += 1) await table.owner(who(`more${i}`, 's'))
-    await assert.rejects(table.owner(who('too many', 's')), /use a browser already/)
+    await assert.rejects(table.owner(who('too many', 's')), /already use a browser/)
     await table.close(table.find(who('a', 's1', 't1')))
     assert.equal((await table.open(owner)).id, `t${maxTabs + 1}`)
     await table.end()

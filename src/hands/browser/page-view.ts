@@ -1,6 +1,6 @@
 /**
- * What is shown of a page: the tree of its elements as the accessibility layer sees it, with a name for each that can be acted on, or
- * its text. The driver reads both in a world of its own, where scripts of the page cannot reach.
+ * What is shown of a page: its accessibility tree, with a ref for each element that can be acted on, or its text. The driver reads both in
+ * an isolated world, which scripts of the page cannot reach.
  */
 import type { BrowserView } from '../../types/index.ts'
 import { failed } from '../failure.ts'
@@ -12,20 +12,20 @@ import { clip, type Tab } from './tab-table.ts'
 interface Look {
   readonly as: 'tree' | 'changes' | 'text' | 'nothing'
   readonly ref: string
-  /** 0: all of it. */
+  /** 0 for no limit. */
   readonly depth: number
   readonly fromByte: number
   readonly maxBytes: number
 }
 
-/** @throws `tool_failed` for a page that does not answer, `path_refused` for one that may not be shown */
+/** @throws `tool_failed` for a page that does not respond, `path_refused` for one that may not be shown */
 export async function viewTab(tab: Tab, look: Look, status: number | null, signal: AbortSignal): Promise<BrowserView> {
   const { url, title } = await stateOf(tab)
   if (!mayBeShown(url)) {
     await tab.page.goto('about:blank', { timeout: lookMs }).catch(() => undefined)
     throw failed(
       'path_refused',
-      'The tab came to an address that is no web page, and was emptied.',
+      'The tab navigated to an address that is not a web page, and was emptied.',
       'Open an address that begins with http:// or https://.',
     )
   }
@@ -35,16 +35,16 @@ export async function viewTab(tab: Tab, look: Look, status: number | null, signa
     const read = look.as === 'text' ? await textOf(tab, look.ref, signal) : await treeOf(tab, look, signal)
     if (look.as !== 'text' && look.ref === '' && look.depth === 0) tab.lastTree = read
     const changes = look.as === 'changes' && before !== '' ? changesBetween(before, read) : null
-    // Where most is new, all of it says more.
-    const tell = changes !== null && changes.length < read.length * 0.8
-    shows = tell ? 'changes' : look.as === 'text' ? 'text' : 'tree'
-    tab.seen = tell ? changes : read
+    // If most of the page is new, show all of it.
+    const showChanges = changes !== null && changes.length < read.length * 0.8
+    shows = showChanges ? 'changes' : look.as === 'text' ? 'text' : 'tree'
+    tab.seen = showChanges ? changes : read
   }
   const page = look.as === 'nothing' ? { text: '', fromByte: 0, nextByte: null, totalBytes: 0 } : cut(tab.seen, look)
   return { tab: tab.id, url, title, status, shows, ...page, notes: tab.owner.notes.splice(0) }
 }
 
-/** From Chromium itself: a page that is busy, or lies, has no say in it. */
+/** From Chromium itself, since a page may be busy or lie. */
 export async function stateOf(tab: Tab): Promise<{ url: string; title: string }> {
   const { targetInfo } = await within(lookMs, tab.target.send('Target.getTargetInfo'))
   return { url: clip(targetInfo.url, maxAddressCharacters), title: clip(targetInfo.title, maxTitleCharacters) }
@@ -55,8 +55,8 @@ async function treeOf(tab: Tab, { ref, depth }: Look, signal: AbortSignal): Prom
   if (elements > maxTreeElements) {
     throw failed(
       'limit_reached',
-      `The page has ${elements} elements, too many for a tree.`,
-      'Read it with browser_text, or find a page that shows less.',
+      `The page has ${elements} elements, too many for a snapshot.`,
+      'Read it with browser_text, or find a smaller page.',
     )
   }
   const whole = ref === '' ? tab.page : await findElement(tab, ref)
@@ -65,7 +65,7 @@ async function treeOf(tab: Tab, { ref, depth }: Look, signal: AbortSignal): Prom
     return bounded(await within(timeout + 1_000, tree))
   }
   try {
-    // The driver waits so long for frames that never come, and then shows the rest.
+    // The driver waits this long for frames that never load, then shows the rest.
     return await look(frameMs)
   } catch (error) {
     if (signal.aborted) throw error
@@ -74,7 +74,7 @@ async function treeOf(tab: Tab, { ref, depth }: Look, signal: AbortSignal): Prom
 }
 
 async function elementsOf(tab: Tab): Promise<number> {
-  // Counts the texts too, and what pages before have left: more than there are, but at once.
+  // Also counts text nodes and nodes of earlier pages: too many, but without waiting for the page.
   const { nodes } = await within(lookMs, tab.target.send('Memory.getDOMCounters'))
   return nodes <= maxTreeElements ? nodes : within(lookMs, tab.page.locator('*').count())
 }
@@ -88,12 +88,12 @@ function bounded(text: string): string {
   const whole = text.toWellFormed()
   return whole.length <= maxPageCharacters
     ? whole
-    : `${whole.slice(0, maxPageCharacters)}\n[The rest of the page is cut off here.]`.toWellFormed()
+    : `${whole.slice(0, maxPageCharacters)}\n[The rest of the page is omitted.]`.toWellFormed()
 }
 
 /**
- * Lines by what they say, wherever they stand: each names its element, so a line needs no neighbours. Takes time in proportion.
- * @returns what is new or changed (+), after what is gone (-)
+ * Compares lines regardless of their position: each names its element, so it is clear without its neighbours. Linear time.
+ * @returns removed lines (-), then new or changed ones (+)
  */
 export function changesBetween(before: string, now: string): string {
   const old = new Map<string, number>()
@@ -108,14 +108,14 @@ export function changesBetween(before: string, now: string): string {
       named.add(refOf(line))
     }
   }
-  // An element that says something else now is not gone.
-  const gone = [...old].flatMap(([line, left]) =>
+  // An element whose text has changed was not removed.
+  const removed = [...old].flatMap(([line, left]) =>
     refOf(line) !== '' && named.has(refOf(line)) ? [] : Array<string>(left).fill(`- ${line}`),
   )
-  return [...gone, ...fresh].join('\n')
+  return [...removed, ...fresh].join('\n')
 }
 
-/** Where the focus and the pointer are, and how deep it stands, is no change of an element. */
+/** Focus, pointer and indentation are not changes of an element. */
 function plain(line: string): string {
   return line
     .trim()
@@ -132,8 +132,8 @@ function cut(text: string, { fromByte, maxBytes }: Look): Pick<BrowserView, 'tex
   if (fromByte > 0 && fromByte >= bytes.length) {
     throw failed(
       'bad_input',
-      `What the last look gave has ${bytes.length} bytes; there is nothing at byte ${fromByte}.`,
-      'Pass 0 to look anew.',
+      `The last page text has ${bytes.length} bytes; there is nothing at byte ${fromByte}.`,
+      'Pass 0 to read the page again.',
     )
   }
   const from = characterAt(bytes, fromByte)
@@ -152,21 +152,20 @@ function characterAt(bytes: Buffer, offset: number): number {
   return at
 }
 
-// Which addresses a tab may show. Everything else (files of the sandbox, pages of the browser itself) is none of a model's
-// business.
+// Which addresses a tab may show. Everything else (files of the sandbox, pages of the browser itself) is refused.
 
 const advice: Readonly<Record<string, string>> = {
   'file:': 'Files are read with file_read; the browser opens web pages.',
-  'javascript:': 'Scripts cannot be run in a page; click, type and select do what a person could.',
+  'javascript:': 'Scripts cannot be run in a page; use click, type and select.',
   'data:': 'Write it to a file and read that; the browser opens web pages.',
-  'view-source:': 'web_fetch with format raw shows how a page was sent.',
+  'view-source:': 'web_fetch with format raw shows the source of a page.',
 }
 const general = 'Open an address that begins with http:// or https://.'
 
 /** @returns the address in its normal form. @throws `bad_input` with advice */
-export function pageAddress(said: string): string {
-  const address = URL.parse(said.trim())
-  if (address === null) throw failed('bad_input', 'That is no whole address.', general)
+export function pageAddress(input: string): string {
+  const address = URL.parse(input.trim())
+  if (address === null) throw failed('bad_input', 'That is not a complete address.', general)
   const { protocol } = address
   if (protocol !== 'http:' && protocol !== 'https:') {
     throw failed(
@@ -176,13 +175,13 @@ export function pageAddress(said: string): string {
     )
   }
   if (address.username !== '' || address.password !== '') {
-    throw failed('bad_input', 'An address with a name or password in it is not opened.', 'Leave out what stands before the @.')
+    throw failed('bad_input', 'Addresses with a user name or password are not opened.', 'Leave out the part before the @.')
   }
   if (address.href.length > maxAddressCharacters) throw failed('bad_input', 'The address is too long.', 'Use a shorter one.')
   return address.href
 }
 
-/** Whether a page that is already there may be shown: an empty one and the browser's error page say nothing about the sandbox. */
+/** Whether the current page may be shown: an empty page and the browser's error page reveal nothing about the sandbox. */
 export function mayBeShown(url: string): boolean {
   return /^(?:https?:|blob:https?:|about:(?:blank|srcdoc)|chrome-error:)/.test(url) || url === ''
 }

@@ -1,4 +1,4 @@
-/** What a page does by itself: dialogs, windows, downloads. All are bounded, answered at once, and told with the next answer. */
+/** What a page does by itself: dialogs, windows, downloads. All are limited, handled at once, and reported with the next reply. */
 import { constants, copyFile, mkdir, readdir, stat } from 'node:fs/promises'
 import { extname } from 'node:path'
 import type { Dialog, Download, Page } from 'playwright-core'
@@ -29,38 +29,38 @@ async function answerDialog(tab: Tab, dialog: Dialog): Promise<void> {
   const kind = dialog.type()
   tab.dialogs += 1
   if (tab.dialogs > maxDialogs) {
-    if (tab.dialogs === maxDialogs + 1) note(tab.owner, `tab ${tab.id} was closed: its page showed dialogs without end`)
+    if (tab.dialogs === maxDialogs + 1) note(tab.owner, `tab ${tab.id} was closed: its page showed too many dialogs`)
     await tab.page.close()
     return
   }
-  // A page that asks whether to leave it has no say in that.
+  // A page cannot prevent leaving it.
   const accept = tab.acceptDialogs || kind === 'beforeunload' || kind === 'alert'
   if (kind !== 'beforeunload') {
-    const answered = kind === 'alert' ? '' : accept ? ', answered OK' : ', answered Cancel (accept_dialogs: true would answer OK)'
-    note(tab.owner, `tab ${tab.id} showed a dialog (${kind})${answered}: ${JSON.stringify(clip(dialog.message(), 150))}`)
+    const outcome = kind === 'alert' ? '' : accept ? ', answered OK' : ', answered Cancel (accept_dialogs: true would answer OK)'
+    note(tab.owner, `tab ${tab.id} showed a dialog (${kind})${outcome}: ${JSON.stringify(clip(dialog.message(), 150))}`)
   }
   await (accept ? dialog.accept(kind === 'prompt' ? dialog.defaultValue() : undefined) : dialog.dismiss())
 }
 
 async function takePopUp(tab: Tab, opened: Page, adopt: (page: Page) => Promise<Tab | null>): Promise<void> {
   tab.popUps += 1
-  const taken = tab.popUps > maxPopUps ? null : await adopt(opened)
-  if (taken !== null) return note(tab.owner, `tab ${tab.id} opened a window: it is tab ${taken.id}`)
-  if (tab.popUps <= maxPopUps + 1) note(tab.owner, `tab ${tab.id} opened more windows than it may; they were closed`)
+  const adopted = tab.popUps > maxPopUps ? null : await adopt(opened)
+  if (adopted !== null) return note(tab.owner, `tab ${tab.id} opened a window: tab ${adopted.id}`)
+  if (tab.popUps <= maxPopUps + 1) note(tab.owner, `tab ${tab.id} opened too many windows; the rest were closed`)
   await opened.close()
 }
 
-// Downloads land in /tmp/downloads under a safe name that nothing has yet; those that run at once stay below a limit together.
+// Downloads are saved in /tmp/downloads under a safe, unused name; concurrent ones share a size limit.
 
-const tooLarge = `downloads that run at once may have ${maxDownloadBytes / 1024 / 1024} MB together`
+const tooLarge = `concurrent downloads may have at most ${maxDownloadBytes / 1024 / 1024} MB in total`
 
-/** Never rejects: what went wrong is told with the next answer, and by the list of downloads. */
+/** Never rejects: a failure is reported with the next reply and in the list of downloads. */
 async function saveDownload(owner: Owner, download: Download): Promise<void> {
   const entry: BrowserDownload = { path: '', url: download.url().slice(0, maxAddressCharacters), bytes: 0, state: 'running', problem: '' }
   const isCrowded = owner.downloads.filter(({ state }) => state === 'running').length >= maxRunningDownloads
   owner.downloads.push(entry)
   if (owner.downloads.length > maxDownloads) owner.downloads.shift()
-  const problem = isCrowded ? `${maxRunningDownloads} run already` : await save(owner, download, entry)
+  const problem = isCrowded ? `${maxRunningDownloads} are already running` : await save(owner, download, entry)
   if (problem === null) {
     entry.state = 'done'
     note(owner, `downloaded ${entry.path} (${entry.bytes} bytes)`)
@@ -85,19 +85,19 @@ async function save({ browser }: Owner, download: Download, entry: BrowserDownlo
   try {
     const problem = await download.failure()
     if (isTooLarge) return tooLarge
-    if (problem !== null) return /^[\w .]{1,60}$/.test(problem) ? problem : 'it was not sent to its end'
+    if (problem !== null) return /^[\w .]{1,60}$/.test(problem) ? problem : 'the connection ended early'
     const real = await download.path()
     entry.bytes = (await stat(real)).size
     entry.path = await place(real, safeName(download.suggestedFilename()))
     return null
   } catch {
-    return 'it could not be saved: perhaps no space is left, or the browser ended'
+    return 'it could not be saved: the disk may be full, or the browser closed'
   } finally {
     clearInterval(measure)
   }
 }
 
-/** Letters and digits of any script, and what cannot be taken for a path, an option or a hidden file. */
+/** Keeps letters and digits of any script; the result is never a path, an option or a hidden file. */
 export function safeName(said: string): string {
   const clean = said
     .normalize('NFC')
@@ -108,7 +108,7 @@ export function safeName(said: string): string {
   return `${stem.slice(0, maxDownloadName - 16) || 'download'}${ending}`.toWellFormed()
 }
 
-/** Beside what is there: nothing is ever replaced. */
+/** Never replaces an existing file. */
 async function place(real: string, name: string): Promise<string> {
   await mkdir(downloadFolder, { recursive: true })
   const ending = extname(name)

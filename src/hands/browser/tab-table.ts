@@ -1,6 +1,6 @@
 /**
- * Tabs by the conversation that opened them, and one Chromium for each agent. A conversation knows only its own tabs. What runs out
- * of use gives way: the tabs of conversations that ended are never closed by anybody else.
+ * Tabs by the conversation that opened them, and one Chromium for each agent. A conversation sees only its own tabs. Unused tabs are closed
+ * when another conversation needs one: nothing else closes the tabs of a conversation that has ended.
  */
 import type { CDPSession, BrowserContext, Page } from 'playwright-core'
 import type { BrowserDownload, BrowserTab } from '../../types/index.ts'
@@ -14,17 +14,17 @@ export interface Tab {
   readonly id: string
   readonly owner: Owner
   readonly page: Page
-  /** To Chromium about this page; answers for its state also while the page itself is busy. */
+  /** Chromium's protocol for this page, which responds even while the page is busy. */
   readonly target: CDPSession
   lastUsed: number
-  /** What the last look gave, to read on in and to compare with. */
+  /** The last snapshot or text, to continue reading and to compare with. */
   seen: string
   lastTree: string
   acceptDialogs: boolean
-  /** During this action. */
+  /** Counted for the current action. */
   dialogs: number
   popUps: number
-  /** Resolves when the last request on this tab is through. */
+  /** Resolves when the last request on this tab has finished. */
   turn: Promise<unknown>
 }
 
@@ -34,7 +34,7 @@ export interface Owner {
   readonly tabs: Map<string, Tab>
   current: Tab | null
   made: number
-  /** Told with the next answer. */
+  /** Delivered with the next reply. */
   notes: string[]
   downloads: BrowserDownload[]
 }
@@ -42,29 +42,29 @@ export interface Owner {
 interface Browser {
   readonly profile: string
   readonly context: BrowserContext
-  /** Where Chromium puts what it downloads, until it is whole. */
+  /** Where Chromium keeps unfinished downloads. */
   readonly downloads: string
   readonly owners: Map<string, Owner>
-  /** Tabs that are on their way, and stand nowhere yet. */
+  /** Number of tabs that are being opened. */
   opening: number
   lastUsed: number
 }
 
 export interface TabTable {
-  /** Starts the agent's browser when it does not run. @throws `limit_reached` when too many do, `sandbox_missing` */
+  /** Starts the agent's browser if it is not running. @throws `limit_reached` when too many do, `sandbox_missing` */
   owner(who: BrowserTab): Promise<Owner>
-  /** @returns the owner if there is one: nothing is started. */
+  /** @returns the owner if it exists: nothing is started. */
   known(who: Pick<BrowserTab, 'profile' | 'owner'>): Owner | null
   /** An empty tab. @throws `limit_reached` */
   open(owner: Owner): Promise<Tab>
   /** @throws `not_found` */
   find(who: BrowserTab): Tab
   close(tab: Tab): Promise<void>
-  /** Every browser. */
+  /** Closes every browser. */
   end(): Promise<void>
 }
 
-/** @param watch begins to note what happens in a new tab; it may hand in windows that the page opened */
+/** @param watch observes a new tab, and may adopt windows that the page opens */
 export function createTabTable(
   launch: (profile: string) => Promise<Launched>,
   watch: (tab: Tab, adopt: (page: Page) => Promise<Tab | null>) => void,
@@ -74,7 +74,7 @@ export function createTabTable(
   const taken = new WeakSet<Page>()
   const all = (): readonly Tab[] => [...running.values()].flatMap(tabsOf)
   const isFull = (): boolean => [...running.values()].reduce((sum, { opening }) => sum + opening, all().length) >= maxTabs
-  /** Others that open one meanwhile count it, and its browser stays. */
+  /** Counts the tab while it is being opened, for the limit and so that its browser stays. */
   const counted = (browser: Browser, make: () => Promise<Tab>): Promise<Tab> => {
     browser.opening += 1
     return make().finally(() => void (browser.opening -= 1))
@@ -82,7 +82,7 @@ export function createTabTable(
   const close = async (tab: Tab): Promise<void> => {
     forget(tab)
     const { browser } = tab.owner
-    // The last one takes its browser along: that frees its memory and puts its cookies on disk.
+    // The last tab closes its browser, which frees its memory and writes its cookies to disk.
     const isLast = tabsOf(browser).length === 0 && browser.opening === 0
     await (isLast ? browsers.end(browser) : within(browserEndMs, tab.page.close()).catch(() => undefined))
   }
@@ -91,7 +91,7 @@ export function createTabTable(
     const tab = newTab(owner, page, target)
     page.on('close', () => forget(tab))
     page.on('crash', () => {
-      note(owner, `tab ${tab.id} crashed and is closed: perhaps its page needed more memory than the browser has`)
+      note(owner, `tab ${tab.id} crashed and was closed: its page may have needed more memory than the browser has`)
       void close(tab)
     })
     watch(tab, async (opened) => (isFull() ? null : counted(owner.browser, () => adopt(owner, opened))))
@@ -111,7 +111,7 @@ export function createTabTable(
       const { context } = owner.browser
       // Chromium begins with an empty page.
       const first = tabsOf(owner.browser).length === 0 ? context.pages().find((page) => !taken.has(page)) : undefined
-      // At once: another conversation may open its first tab at the same time.
+      // Synchronously: another conversation may open its first tab at the same time.
       if (first !== undefined) taken.add(first)
       const tab = await counted(owner.browser, async () => adopt(owner, first ?? (await context.newPage())))
       owner.current = tab
@@ -134,9 +134,9 @@ export function createTabTable(
 
 interface Browsers {
   readonly running: ReadonlyMap<string, Browser>
-  /** @returns the agent's browser, which is started when it does not run. @throws `limit_reached`, `sandbox_missing` */
+  /** @returns the agent's browser, which is started if it is not running. @throws `limit_reached`, `sandbox_missing` */
   start(profile: string): Promise<Browser>
-  /** What it keeps is on disk then; the next start of this agent's browser waits for that. Never rejects. */
+  /** Resolves when its data is on disk; the next start of this agent's browser waits for that. Never rejects. */
   end(browser: Browser): Promise<void>
 }
 
@@ -158,7 +158,7 @@ function keepBrowsers(launch: (profile: string) => Promise<Launched>): Browsers 
     if (ending.get(browser.profile) === ended) ending.delete(browser.profile)
   }
   const begin = async (profile: string): Promise<Browser> => {
-    // Two over one folder would spoil it.
+    // Two browsers in one folder would corrupt it.
     await ending.get(profile)
     const { context, downloads } = await launch(profile)
     const browser: Browser = { profile, context, downloads, owners: new Map(), opening: 0, lastUsed: performance.now() }
@@ -170,7 +170,7 @@ function keepBrowsers(launch: (profile: string) => Promise<Launched>): Browsers 
     running,
     end,
     async start(profile) {
-      // Another may have started in the room that was made.
+      // Another may have started meanwhile.
       while (!started.has(profile) && started.size >= maxBrowsers) await makeRoomForBrowser(running, end)
       const known = started.get(profile)
       if (known !== undefined) return known
@@ -186,7 +186,7 @@ function tabsOf(browser: Browser): readonly Tab[] {
   return [...browser.owners.values()].flatMap((owner) => [...owner.tabs.values()])
 }
 
-/** Kept until the next answer; the oldest give way. */
+/** Kept until the next reply; the oldest are dropped. */
 export function note(owner: Owner, text: string): void {
   owner.notes.push(clip(text))
   if (owner.notes.length > maxNotes) owner.notes.shift()
@@ -231,8 +231,8 @@ async function makeRoomForBrowser(running: ReadonlyMap<string, Browser>, end: (b
   if (idle === null) {
     throw failed(
       'limit_reached',
-      `${maxBrowsers} agents use a browser already.`,
-      'Wait until one of them is done, or have it close its tabs.',
+      `${maxBrowsers} agents already use a browser.`,
+      'Wait until one of them has finished, or have it close its tabs.',
     )
   }
   await end(idle)
@@ -242,11 +242,11 @@ async function makeRoomForTab(all: readonly Tab[], owner: Owner, close: (tab: Ta
   const idle = oldest(all.filter((tab) => tab.owner !== owner))
   if (idle === null)
     throw failed('limit_reached', `${maxTabs} tabs are open.`, 'Close some with browser_tabs, or open the page in the current one.')
-  note(idle.owner, `tab ${idle.id} was closed to make room: nobody had used it for a while`)
+  note(idle.owner, `tab ${idle.id} was closed to make room: it had not been used for a while`)
   await close(idle)
 }
 
-/** @returns what was not used for the longest, if that is long enough. */
+/** @returns the one that was unused for longest, if it is stale. */
 function oldest<Used extends { readonly lastUsed: number }>(all: readonly Used[]): Used | null {
   const [first] = all.toSorted((a, b) => a.lastUsed - b.lastUsed)
   return first !== undefined && performance.now() - first.lastUsed >= staleTabMs ? first : null
@@ -255,6 +255,10 @@ function oldest<Used extends { readonly lastUsed: number }>(all: readonly Used[]
 function noTab(asked: string, owner: Owner | undefined): Error {
   const tabs = [...(owner?.tabs.keys() ?? [])]
   if (tabs.length === 0)
-    return failed('not_found', 'No tab is open; one that was may have crashed or been idle for too long.', 'Open a page with browser_open.')
-  return failed('not_found', `There is no tab ${asked}.`, `Open are: ${tabs.join(', ')}.`)
+    return failed(
+      'not_found',
+      'No tab is open; an earlier one may have crashed or been idle for too long.',
+      'Open a page with browser_open.',
+    )
+  return failed('not_found', `There is no tab ${asked}.`, `Open tabs: ${tabs.join(', ')}.`)
 }

@@ -1,10 +1,9 @@
 /**
- * Ends all that a command has started, also what has left its process group and session (a daemon forks twice).
+ * Ends all processes of a command, also those that left its process group and session (a daemon forks twice).
  *
- * Every command is started with a mark in its environment, which its descendants inherit. A process belongs to a command when
- * the command is among its ancestors, or when it or one of them carries the mark: in the moment in which it becomes another
- * program it shows no environment of its own. One that has shed both belongs to nobody, and where hands have the process ids
- * to themselves (`ownsPids`, only ever inside bubblewrap or a machine) nobody's processes end too.
+ * Every command is started with a mark in its environment, which its descendants inherit. A process belongs to a command when the command
+ * is among its ancestors, or when it or one of them carries the mark: during exec it has no readable environment. One without either
+ * belongs to no command, and is ended too if all process ids belong to hands (`ownsPids`, only inside bubblewrap or a virtual machine).
  */
 import { readdirSync, readFileSync } from 'node:fs'
 import { setTimeout as delay } from 'node:timers/promises'
@@ -13,7 +12,7 @@ import { killLimitMs, treePollMs } from '../limits.ts'
 
 export interface RunningCommand {
   readonly pid: number
-  /** `NAME=value` as it stands in the environment. */
+  /** `NAME=value`, as in the environment. */
   readonly mark: string
 }
 
@@ -22,7 +21,7 @@ interface ProcessEntry {
   readonly state: string
 }
 
-/** @returns pids that must end with `ended`; those of the `others` are spared. */
+/** @returns pids that must end with `ended`, without those of `others`. */
 export function leftovers(ended: RunningCommand, others: readonly RunningCommand[], ownsPids: boolean): number[] {
   const table = readProcessTable()
   const commands = [ended, ...others]
@@ -34,7 +33,7 @@ export function leftovers(ended: RunningCommand, others: readonly RunningCommand
   const startedAt = (pid: number): RunningCommand | undefined => commands.find((each) => each.pid === pid)
   const found: number[] = []
   for (const [pid, entry] of table) {
-    // A zombie is dead already; init and hands are the sandbox itself.
+    // A zombie is already dead; init and hands are the sandbox itself.
     if (pid === 1 || pid === process.pid || entry.state === 'Z' || entry.state === 'X') continue
     const owner = firstUpwards(table, pid, startedAt) ?? firstUpwards(table, pid, markedAt)
     if (owner === ended || (owner === null && ownsPids && mayEnd(pid))) found.push(pid)
@@ -43,9 +42,9 @@ export function leftovers(ended: RunningCommand, others: readonly RunningCommand
 }
 
 /**
- * Resolves when nothing of the command is left.
+ * Resolves when no process of the command lives.
  * @param graceMs time between SIGTERM and SIGKILL; 0 kills at once
- * @throws the failure `sandbox_failed` when processes outlive SIGKILL, or are born faster than they die: the sandbox must go
+ * @throws the failure `sandbox_failed` when processes survive SIGKILL, or fork faster than they die: the sandbox must be ended
  */
 export async function endTree(
   ended: RunningCommand,
@@ -54,7 +53,7 @@ export async function endTree(
   graceMs: number,
 ): Promise<void> {
   const start = performance.now()
-  let told = false
+  let terminated = false
   for (;;) {
     const pids = leftovers(ended, others(), ownsPids)
     if (pids.length === 0) return
@@ -62,9 +61,9 @@ export async function endTree(
     if (spentMs > graceMs + killLimitMs)
       throw failed('sandbox_failed', 'Processes of the command cannot be ended.', 'The sandbox is started again.')
     if (spentMs >= graceMs) for (const pid of pids) signalQuietly(pid, 'SIGKILL')
-    else if (!told) for (const pid of pids) signalQuietly(pid, 'SIGTERM')
-    // Once only: what is born from now on may be what cleans up, and a shell that is told again begins its clean-up again.
-    told = true
+    else if (!terminated) for (const pid of pids) signalQuietly(pid, 'SIGTERM')
+    // Once only: later processes may be part of a clean-up, and a second SIGTERM restarts a shell's clean-up.
+    terminated = true
     await delay(treePollMs)
   }
 }
@@ -77,7 +76,7 @@ function signalQuietly(pid: number, signal: 'SIGTERM' | 'SIGKILL'): void {
   }
 }
 
-/** What is of another user cannot be of a command: in a machine its kernel, and whoever started hands there. */
+/** A process of another user is not a command's: in a virtual machine those are the kernel's and the one that started hands. */
 function mayEnd(pid: number): boolean {
   try {
     return process.kill(pid, 0)
@@ -86,13 +85,13 @@ function mayEnd(pid: number): boolean {
   }
 }
 
-/** @returns the first command that a process, or else the nearest of its ancestors, is of. */
+/** @returns the command of a process, or else of its nearest ancestor with one. */
 function firstUpwards(
   table: ReadonlyMap<number, ProcessEntry>,
   pid: number,
   commandAt: (pid: number) => RunningCommand | undefined,
 ): RunningCommand | null {
-  // Parents form a tree; the bound guards against a table that changed while it was read.
+  // Parents form a tree; the limit guards against a table that changed while it was read.
   for (let at = pid, steps = 0; at > 1 && steps < table.size; steps += 1) {
     const command = commandAt(at)
     if (command !== undefined) return command
@@ -127,7 +126,7 @@ function readQuietly(path: string): string {
   }
 }
 
-// Process groups, as proc(5) shows them: pid (name) state ppid pgrp session tty_nr tpgid …; the name may hold anything.
+// Process groups, as proc(5) shows them: pid (name) state ppid pgrp session tty_nr tpgid …; the name may contain anything.
 
 /** @returns the group that the terminal of this process lets read and signals; 0 when there is none */
 export function foregroundGroup(pid: number): number {
@@ -138,7 +137,7 @@ export function inGroup(pid: number, group: number): boolean {
   return field(pid, 2) === group
 }
 
-/** @param index counted from the state; 0 for a process that is gone */
+/** @param index counted from the state; 0 for a process that has ended */
 function field(pid: number, index: number): number {
   try {
     const stat = readFileSync(`/proc/${pid}/stat`, 'latin1')

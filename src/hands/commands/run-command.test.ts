@@ -15,7 +15,7 @@ describe('a clipped output', () => {
         const all = texts.join('')
         assert.equal(clip.bytes(), all.length)
         const left = all.length - 2 * half
-        assert.equal(clip.text(), left <= 0 ? all : `${all.slice(0, half)}\n[… ${left} bytes left out …]\n${all.slice(-half)}`)
+        assert.equal(clip.text(), left <= 0 ? all : `${all.slice(0, half)}\n[… ${left} bytes omitted …]\n${all.slice(-half)}`)
       }),
     )
   })

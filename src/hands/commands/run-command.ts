@@ -1,4 +1,4 @@
-/** Runs one shell command to its end, and ends with it all that it started. */
+/** Runs one shell command, and ends all of its processes with it. */
 import type { ChildProcessByStdio } from 'node:child_process'
 import type { Readable, Writable } from 'node:stream'
 import type { CommandOps, HandsOps } from '../../types/index.ts'
@@ -16,14 +16,14 @@ type Child = ChildProcessByStdio<Writable | null, Readable, Readable>
 
 export interface CommandRunner {
   run(input: Input, signal: AbortSignal): Promise<Output>
-  /** @returns the end of what the command has written so far; empty when none of this name runs */
+  /** @returns the tail of the running command's output; empty if no command of this name runs */
   tail(watch: string): string
 }
 
 export interface CommandOptions {
   readonly roots: readonly Root[]
   readonly live: LiveCommands
-  /** Most private memory of one process, where nothing bounds the sandbox as a whole; null for no limit. */
+  /** Maximum private memory of one process, where the sandbox as a whole has no limit; null for none. */
   readonly dataLimitKib: number | null
 }
 
@@ -60,7 +60,7 @@ export function createCommandRunner(options: CommandOptions): CommandRunner {
   }
 }
 
-/** @param commands absent where there is no sandbox to hold a command */
+/** @param commands absent without a sandbox */
 export function commandOperations(commands: CommandRunner | undefined): HandlersOf<CommandOps> {
   return {
     async exec(input, signal) {
@@ -78,14 +78,14 @@ async function start(input: Input, { dataLimitKib, live }: CommandOptions, cwd: 
   return child as Child
 }
 
-/** Feeds and drains the command until it ends, its time is over or it is cancelled. @throws the failure `cancelled` */
+/** Feeds and drains the command until it ends, times out or is cancelled. @throws the failure `cancelled` */
 async function follow(child: Child, input: Input, signal: AbortSignal, end: (graceMs: number) => Promise<void>): Promise<Output> {
   const begin = performance.now()
   const stdout = createClip(input.maxOutputBytes)
   const stderr = createClip(input.maxOutputBytes)
   child.stdout.on('data', stdout.push)
   child.stderr.on('data', stderr.push)
-  // A command that does not read its input closes the pipe: not our failure.
+  // A command may close its input without reading it.
   child.stdin?.on('error', () => undefined)
   child.stdin?.end(input.stdin)
 
@@ -94,7 +94,7 @@ async function follow(child: Child, input: Input, signal: AbortSignal, end: (gra
   })
   const closed = new Promise<void>((resolve) => child.once('close', () => resolve()))
   const why = await firstOf(exited, input.timeoutMs, signal)
-  // After a normal end what is left in the background has had its time; a command that is stopped may clean up first.
+  // After a normal exit, background processes are killed at once; a command that is stopped may clean up first.
   await end(why === 'exited' ? 0 : terminateGraceMs)
   const { code, signal: by } = await exited
   const durationMs = Math.round(performance.now() - begin)
@@ -102,7 +102,7 @@ async function follow(child: Child, input: Input, signal: AbortSignal, end: (gra
   child.stdout.destroy()
   child.stderr.destroy()
   if (why === 'cancelled')
-    throw failed('cancelled', 'The command was cancelled and all its processes ended.', 'Run it again when it is wanted.')
+    throw failed('cancelled', 'The command was cancelled and all its processes ended.', 'Run it again if it is still needed.')
   return {
     exitCode: code,
     signal: by,
@@ -129,16 +129,16 @@ function firstOf(exited: Promise<unknown>, timeoutMs: number, signal: AbortSigna
   })
 }
 
-// Keeps the beginning and the end of an output and counts all of it: a flood costs no memory, and both ends tell most.
+// Keeps the beginning and the end of an output and counts all of it, so that a flood costs no memory.
 
 interface Clip {
   readonly push: (chunk: Buffer) => void
-  /** Bytes that came in all. */
+  /** Total bytes received. */
   readonly bytes: () => number
   readonly text: () => string
 }
 
-/** @param maxBytes most that is kept, half of it from each end */
+/** @param maxBytes limit of what is kept, half of it from each end */
 export function createClip(maxBytes: number): Clip {
   const half = Math.floor(maxBytes / 2)
   const head = createOutputRing(half)
@@ -153,12 +153,12 @@ export function createClip(maxBytes: number): Clip {
     text() {
       const left = tail.start()
       const [first, last] = [head.slice(0, half), tail.slice(left, half)]
-      return left === 0 ? toText(Buffer.concat([first, last])) : `${toText(first)}\n[… ${left} bytes left out …]\n${toText(last)}`
+      return left === 0 ? toText(Buffer.concat([first, last])) : `${toText(first)}\n[… ${left} bytes omitted …]\n${toText(last)}`
     },
   }
 }
 
-/** What would steer a terminal is taken out: escape sequences whole, other control characters made visible as U+FFFD. */
+/** Removes escape sequences, and replaces other control characters by U+FFFD. */
 function toText(bytes: Buffer): string {
   // oxlint-disable-next-line no-control-regex -- control characters are the point
   return withoutSequences(bytes.toString()).replace(/[\u0000-\u0008\u000B\u000C\u000E-\u001F\u007F-\u009F]/g, '\uFFFD')

@@ -1,11 +1,11 @@
-/** Starts one process for a command or a session: its own session and group, its limits set, nothing inherited by accident. */
+/** Starts one process for a command or a session: in its own session and group, with limits, and without inherited descriptors. */
 import type { ChildProcess } from 'node:child_process'
 import { closeSync, existsSync, openSync, readFileSync, writeFileSync } from 'node:fs'
 import { failed } from '../failure.ts'
 import { reservedProcesses } from '../limits.ts'
 import { endTree, leftovers, type RunningCommand } from './process-tree.ts'
 
-/** All that a command's environment holds, beside its mark. */
+/** The environment of a command, apart from its mark. */
 export const commandEnvironment: Readonly<Record<string, string>> = {
   PATH: '/usr/local/bin:/usr/bin:/bin:/usr/local/sbin:/usr/sbin:/sbin',
   HOME: '/tmp',
@@ -13,7 +13,7 @@ export const commandEnvironment: Readonly<Record<string, string>> = {
   TERM: 'dumb',
 }
 
-/** When memory runs out the kernel ends the command, not hands. proc(5) oom_score_adj: -1000 to 1000. */
+/** When memory runs out, the kernel kills the command, not hands. proc(5) oom_score_adj: -1000 to 1000. */
 const diesFirst = '1000'
 
 interface ProcessStart {
@@ -22,16 +22,16 @@ interface ProcessStart {
   readonly env: Readonly<Record<string, string>>
   /** Standard input, output and error. */
   readonly stdio: readonly ('ignore' | 'pipe' | number)[]
-  /** Done by a shell of its own before the program takes its place; `$0` is `place`. Empty for nothing. */
+  /** Shell code that runs before the program is exec'ed; `$0` is `place`. May be empty. */
   readonly before?: string
   readonly place?: string
-  /** Most private memory of one process, where nothing bounds the sandbox as a whole; null for no limit. */
+  /** Maximum private memory of one process, where the sandbox as a whole has no limit; null for none. */
   readonly dataLimitKib: number | null
   /** See LiveCommands. */
   readonly hidden: ReadonlySet<HiddenDescriptor>
 }
 
-/** @returns the shell that commands are for: bash where it is installed */
+/** @returns the shell for commands: bash if it is installed */
 export function findShell(): string {
   return existsSync('/bin/bash') ? '/bin/bash' : '/bin/sh'
 }
@@ -42,7 +42,7 @@ export async function startProcess(start: ProcessStart): Promise<ChildProcess> {
   const { argv, before = '', place = 'sh', cwd, dataLimitKib, hidden } = start
   const first = [processLimit(), dataLimitKib === null ? '' : `ulimit -d ${dataLimitKib}`, before].filter((line) => line !== '')
   const [file, ...args] = first.length === 0 ? argv : ['/bin/sh', '-ec', [...first, 'exec "$@"'].join('\n'), place, ...argv]
-  // A descriptor that the system would pass on is covered by one that leads nowhere.
+  // A descriptor that would be inherited is replaced by /dev/null.
   const nowhere = hidden.size === 0 ? null : openSync('/dev/null', 'r+')
   const stdio: ('ignore' | 'pipe' | number)[] = [...start.stdio]
   if (nowhere !== null) {
@@ -53,7 +53,7 @@ export async function startProcess(start: ProcessStart): Promise<ChildProcess> {
     }
   }
   try {
-    // Its own session: a command that signals its process group does not reach hands.
+    // In its own session, so that a command that signals its process group does not reach hands.
     const child = spawn(file, args, { cwd, env: start.env, detached: true, stdio })
     await begun(child)
     yieldMemoryFirst(child.pid!)
@@ -64,15 +64,15 @@ export async function startProcess(start: ProcessStart): Promise<ChildProcess> {
 }
 
 /**
- * A storm of processes must leave some for hands: Node ends itself when it cannot start a thread, and every session would go
- * down with it. Shells name the limit differently: `-p` in dash and busybox, `-u` in bash.
+ * A fork bomb must leave some processes for hands: Node aborts when it cannot start a thread, which would end every session. Shells name
+ * the limit differently: `-p` in dash and busybox, `-u` in bash.
  */
 function processLimit(): string {
   // gVisor has no such file.
   const limits = existsSync('/proc/self/limits') ? readFileSync('/proc/self/limits', 'latin1') : ''
-  const [, most] = /^Max processes\s+(\d+)/m.exec(limits) ?? []
-  if (most === undefined || Number(most) <= 2 * reservedProcesses) return ''
-  const left = Number(most) - reservedProcesses
+  const [, limit] = /^Max processes\s+(\d+)/m.exec(limits) ?? []
+  if (limit === undefined || Number(limit) <= 2 * reservedProcesses) return ''
+  const left = Number(limit) - reservedProcesses
   return `ulimit -p ${left} 2>/dev/null || ulimit -u ${left} 2>/dev/null || :`
 }
 
@@ -91,33 +91,32 @@ function yieldMemoryFirst(pid: number): void {
   try {
     writeFileSync(`/proc/${pid}/oom_score_adj`, diesFirst)
   } catch {
-    // The command is over already, or the system has no such file.
+    // The command has already ended, or the system has no such file.
   }
 }
 
-// What is alive in this sandbox: commands that run and sessions that are open. Who ends one of them spares the others, so all
-// stand in one list.
+// Running commands and open sessions of this sandbox, in one list so that ending one spares the others.
 
-/** A thing of its own, and no number: a number is somebody else's as soon as it is closed. */
+/** An object, not a number: the number may be reused once it is closed. */
 interface HiddenDescriptor {
   readonly descriptor: number
 }
 
 export interface LiveCommands {
-  /** A mark for the environment of the next one; never the same twice. */
+  /** A unique mark for the environment of the next command. */
   newMark(): { readonly name: string; readonly value: string }
   add(command: RunningCommand): void
-  /** Pids of all that lives of it. */
+  /** Pids of its living processes. */
   processes(command: RunningCommand): number[]
-  /** Resolves when nothing of it is left; see endTree for grace and failure. It leaves the list either way. */
+  /** Resolves when none of its processes lives; see endTree for grace and failure. Leaves the list either way. */
   end(command: RunningCommand, graceMs: number): Promise<void>
-  /** Descriptors of hands that nothing they start may have, though the system would pass them on. */
+  /** Descriptors of hands that no child process may inherit. */
   readonly hidden: Set<HiddenDescriptor>
-  /** What one with this pass finds in its environment beside what a command always has. */
+  /** Additional environment of a command with this pass. */
   environment(pass: string): Readonly<Record<string, string>>
 }
 
-/** @param ownsPids see process-tree.ts; true only in a pid namespace of our own */
+/** @param ownsPids see process-tree.ts; true only in our own pid namespace */
 export function createLiveCommands(ownsPids: boolean, environment: LiveCommands['environment'] = () => ({})): LiveCommands {
   const living = new Set<RunningCommand>()
   const run = `${process.pid}-${Date.now().toString(36)}`

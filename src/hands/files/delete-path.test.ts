@@ -17,7 +17,7 @@ it('a tree that is deeper than a path may be long is left to the command that ca
     new AbortController().signal,
   )
   const { message, hint } = toReplyFailure(await asked.catch((error: unknown) => error))
-  assert.match(message, /^\/shared\/d+ holds folders that are nested too deeply to be deleted here\.$/)
+  assert.match(message, /^\/shared\/d+ contains folders that are nested too deeply to be deleted here\.$/)
   assert.match(hint, /rm -rf/)
   execFileSync('rm', ['-rf', real])
   await rm(real, { recursive: true, force: true })

@@ -13,7 +13,7 @@ import {
 import { contentHash, requireHash } from './file-state.ts'
 import { readWholeText } from './read-file.ts'
 import { type Place, refuseGuarded, type Root, toPlace } from './workspace-path.ts'
-import { replaceFile, restless } from './write-file.ts'
+import { replaceFile, keepsChanging } from './write-file.ts'
 
 export async function editFile(roots: readonly Root[], input: HandsOps['edit']['input']): Promise<HandsOps['edit']['output']> {
   if (input.find === '') throw failed('bad_input', 'The text to find is empty.', 'Pass the exact text to replace.')
@@ -34,10 +34,10 @@ export async function editFile(roots: readonly Root[], input: HandsOps['edit']['
     }
     return { replaced: count, firstLine: lineAt(text, first[0] ?? 0), hash: contentHash(bytes), was }
   }
-  throw restless(toPlace(roots, input.path).virtual)
+  throw keepsChanging(toPlace(roots, input.path).virtual)
 }
 
-/** Places do not overlap: they are what a replacement would replace. `first` are as many as an error names. */
+/** Occurrences that a replacement would replace, without overlaps. `first` has as many as an error shows. */
 function placesOf(text: string, find: string): { readonly count: number; readonly first: readonly number[] } {
   const first: number[] = []
   let count = 0
@@ -48,13 +48,13 @@ function placesOf(text: string, find: string): { readonly count: number; readonl
   return { count, first }
 }
 
-/** Computed before the edit: replacing a short text that occurs everywhere can need more memory than there is. */
+/** Checked before the edit: replacing a short text that occurs everywhere could exhaust memory. */
 function refuseTooMuch(place: Place, text: string, { find, replace }: HandsOps['edit']['input'], count: number): void {
   const bytes = Buffer.byteLength(text) + count * (Buffer.byteLength(replace) - Buffer.byteLength(find))
   if (bytes <= maxEditBytes && count <= maxEditPlaces) return
   throw failed(
     'limit_reached',
-    `To replace ${count} places, so that ${place.virtual} has ${bytes} bytes, is too much for an edit.`,
+    `Replacing ${count} occurrences, so that ${place.virtual} has ${bytes} bytes, is too much for an edit.`,
     'Use a command such as sed.',
   )
 }
@@ -84,12 +84,12 @@ function moreThanOnce(place: Place, text: string, count: number, first: readonly
   const lines = first.map((at) => lineAt(text, at)).join(', ') + (count > first.length ? ', …' : '')
   return failed(
     'edit_mismatch',
-    `The text to replace stands ${count} times in ${place.virtual}, at lines ${lines}.`,
+    `The text to replace occurs ${count} times in ${place.virtual}, at lines ${lines}.`,
     'Include more surrounding lines, or set all.',
   )
 }
 
-// Finds the place in a file that most resembles a text that is not in it, so that a failed edit says what to mend.
+// Finds the part of a file that most resembles a missing text, so that a failed edit shows what to correct.
 
 interface NearestMatch {
   readonly line: number
@@ -98,7 +98,7 @@ interface NearestMatch {
   readonly onlySpaces: boolean
 }
 
-/** Below this similarity a place is not worth showing. */
+/** Less similar matches are not shown. */
 const worthShowing = 0.5
 
 /** @returns null when nothing in the file resembles the text. */

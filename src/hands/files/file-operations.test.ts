@@ -92,7 +92,7 @@ describe('changes to the same files at once', () => {
     assert.deepEqual([first.was, first.hash === hash], [hash, false])
     assert.equal(await codeOf(edit(hash)), 'edit_mismatch')
     await assert.rejects(ops.write({ path: '/shared/a', text: 'x', ifHash: hash }, signal), new RegExp(`its hash is ${first.hash} now`))
-    await assert.rejects(ops.write({ path: '/shared/b', text: 'x', ifHash: hash }, signal), /there is no file/)
+    await assert.rejects(ops.write({ path: '/shared/b', text: 'x', ifHash: hash }, signal), /no such file/)
     assert.deepEqual([await text('shared/a'), await readdir(host('shared'))], ['two end', ['a']])
     const second = await ops.write({ path: '/shared/a', text: 'x', ifHash: first.hash }, signal)
     assert.deepEqual([second.was, second.created], [first.hash, false])

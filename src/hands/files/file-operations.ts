@@ -1,4 +1,4 @@
-/** What hands do with files, by operation. */
+/** The operations on files. */
 import type { FileOps } from '../../types/index.ts'
 import { listFolder } from '../find/walk-folder.ts'
 import { searchFiles } from '../find/search-files.ts'
@@ -33,7 +33,7 @@ export function fileOperations(roots: readonly Root[], uploads: Uploads, locks: 
         () => editFile(roots, input),
       ),
     patch: (input, signal) => patchFiles(roots, input, signal, locks),
-    // Only the last piece touches the file.
+    // Only the last chunk changes the file.
     put: (input, signal) =>
       input.last
         ? locks.run(

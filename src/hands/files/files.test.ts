@@ -155,7 +155,7 @@ describe('file operations', () => {
     assert.match((await edit('function twoThings(a) {\n\treturn a + 2')).hint, /Only spaces/)
     assert.match((await edit('    5\tfunction twoThings(a) {')).hint, /line numbers/)
     assert.match((await edit('zzzz qqqq')).message, /Nothing in the file resembles it/)
-    assert.match((await edit('return ')).message, /stands 2 times .* at lines 2, 6/)
+    assert.match((await edit('return ')).message, /occurs 2 times .* at lines 2, 6/)
   })
 
   it('looks for the nearest match only for so long: the first of many alike has to do', async () => {

@@ -1,6 +1,6 @@
 /**
- * Gives a file, folder or link another name. Between `/shared` and `/tmp`, which are file systems of their own, it is copied
- * beside its new place first: the new name shows the whole of it or nothing, and the old one goes last.
+ * Moves a file, folder or link. Between `/shared` and `/tmp`, which are separate file systems, it is copied beside its new path first: the
+ * new name appears with the complete content, and the old one is removed last.
  */
 import type { Stats } from 'node:fs'
 import { chmod, constants, cp, lstat, open, readdir, readFile, rename, rm, rmdir, unlink } from 'node:fs/promises'
@@ -20,7 +20,7 @@ interface Moved extends Place {
 }
 
 export async function movePath(roots: readonly Root[], input: Input, signal: AbortSignal): Promise<HandsOps['move']['output']> {
-  const from = await standing(roots, input.from)
+  const from = await existing(roots, input.from)
   const to = toPlace(roots, input.to)
   if (to.isRoot) throw isFolder(to.virtual, from.virtual)
   let target: { real: string; made: string | null } | null = null
@@ -41,8 +41,8 @@ export async function movePath(roots: readonly Root[], input: Input, signal: Abo
   }
 }
 
-/** Only the folder is followed: the last part may be a link, which is moved itself. */
-async function standing(roots: readonly Root[], path: string): Promise<Moved> {
+/** Resolves the folder only: if the last part is a link, the link itself is moved. */
+async function existing(roots: readonly Root[], path: string): Promise<Moved> {
   const place = toPlace(roots, path)
   if (place.isRoot) throw failed('path_refused', `${place.virtual} itself cannot be moved.`, 'Move what is in it.')
   try {
@@ -61,23 +61,23 @@ function kindOf(stats: Stats, virtual: string): Kind {
   throw failed('path_refused', `${virtual} is a device, FIFO or socket.`, 'Only files, folders and links can be moved.')
 }
 
-/** @returns what will be replaced, or null. @throws what makes the move impossible, before anything was made. */
+/** @returns what will be replaced, or null. @throws if the move is impossible, before anything is changed. */
 async function checkTarget(from: Moved, to: Place, overwrite: boolean): Promise<Stats | null> {
-  if (to.real === from.real) throw failed('bad_input', `${to.virtual} is the name it already has.`, 'Give another name.')
+  if (to.real === from.real) throw failed('bad_input', `${to.virtual} is already its name.`, 'Choose another name.')
   if (to.real.startsWith(`${from.real}/`)) {
-    throw failed('bad_input', `${from.virtual} cannot be moved into itself.`, 'Choose a place outside of it.')
+    throw failed('bad_input', `${from.virtual} cannot be moved into itself.`, 'Choose a path outside of it.')
   }
   const there = await lstat(to.real).catch(() => null)
   if (there === null) return null
   if (there.isDirectory()) throw isFolder(to.virtual, from.virtual)
   if (!overwrite) throw taken(to.virtual)
   if (from.kind !== 'folder') return there
-  throw failed('path_refused', `${to.virtual} is no folder: a folder cannot replace it.`, 'Delete it first, or choose another name.')
+  throw failed('path_refused', `${to.virtual} is not a folder: a folder cannot replace it.`, 'Delete it first, or choose another name.')
 }
 
 function isFolder(virtual: string, from: string): Error {
   const inside = `${virtual}/${posix.basename(from)}`
-  return failed('path_refused', `${virtual} is a folder.`, `Give the whole new name, such as ${inside}.`)
+  return failed('path_refused', `${virtual} is a folder.`, `Give the complete new path, such as ${inside}.`)
 }
 
 function taken(virtual: string): Error {
@@ -101,7 +101,7 @@ async function moveTo(from: Moved, target: Place, replaced: Stats | null, signal
   await refuseMounts(from)
   const copy = temporaryBeside(target.real)
   try {
-    // A copy of the system's, once begun, heeds no cancel: that of a large file takes longer than the kernel waits.
+    // A copy by the system cannot be cancelled, and that of a large file takes longer than the kernel waits.
     const filter = async (source: string, file: string): Promise<boolean> => {
       throwIfCancelled(signal)
       const stats = await lstat(source)
@@ -118,13 +118,13 @@ async function moveTo(from: Moved, target: Place, replaced: Stats | null, signal
   await rm(from.real, { recursive: true }).catch((error: unknown) => {
     throw failed(
       'tool_failed',
-      `${target.virtual} has all of ${from.virtual}, of which a part cannot be removed (${systemCode(error)}).`,
-      'Look at what is left there. Moving it again would move that part alone.',
+      `${target.virtual} has a complete copy of ${from.virtual}, but a part of the original cannot be removed (${systemCode(error)}).`,
+      'List what is left there. Moving it again would move only that part.',
     )
   })
 }
 
-/** Its folders may refuse to be changed, as those do that they are copies of. */
+/** Its folders may be read-only, like those that were copied. */
 async function removeCopy(copy: string): Promise<void> {
   const unlock = async (real: string): Promise<void> => {
     if ((await lstat(real).catch(() => null))?.isDirectory() !== true) return
@@ -136,27 +136,27 @@ async function removeCopy(copy: string): Promise<void> {
 }
 
 /**
- * What holds a mount cannot be removed whole, and that would be seen when all was copied and a part of it gone: the launcher mounts
- * what git runs onto itself (git-guard.ts).
+ * A folder with a mount in it cannot be removed, which would fail only after the copy and a partial removal: the launcher bind-mounts files
+ * that git runs (git-guard.ts).
  */
 async function refuseMounts({ real, virtual }: Place): Promise<void> {
-  // As proc(5) writes blanks and the like. Where there is no such table nothing is mounted for hands.
+  // Escaped as in proc(5). Without this table nothing is mounted for hands.
   const below = `${real.replaceAll(/[ \t\n\\]/g, (char) => `\\${char.charCodeAt(0).toString(8).padStart(3, '0')}`)}/`
   const table = await readFile('/proc/self/mountinfo', 'utf8').catch(() => '')
   if (!table.split('\n').some((line) => line.split(' ')[4]?.startsWith(below))) return
   throw failed(
     'path_refused',
-    `${virtual} holds a repository whose hooks are guarded, and that holds it where it is.`,
+    `${virtual} contains a repository whose hooks are protected by a mount, so it cannot be moved to the other file system.`,
     'Copy it with the command cp -r, or move it within /shared.',
   )
 }
 
 function notCopied(virtual: string): Error {
-  const why = 'it holds a device, FIFO or socket, or a name that is no text, or somebody changes it'
+  const why = 'it contains a device, FIFO or socket, or a name that is not valid text, or another program is changing it'
   return failed('tool_failed', `${virtual} cannot be copied to the other file system: ${why}.`, 'Delete that first, or use the command mv.')
 }
 
-/** Puts what it has copied on disk as it goes: all at once would take as long again, and heed no cancel either. */
+/** Flushes to disk as it goes: one flush at the end would take as long again, and could not be cancelled. */
 async function copyFile(from: string, to: string, { mode, atime, mtime }: Stats, signal: AbortSignal): Promise<void> {
   await using source = await open(from, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK)
   await using copy = await open(to, 'wx', mode)
@@ -175,13 +175,13 @@ async function copyFile(from: string, to: string, { mode, atime, mtime }: Stats,
   await copy.utimes(atime, mtime)
 }
 
-/** What is copied must be on disk before the old name goes. */
+/** The copy must be on disk before the original is removed. */
 async function syncTree(real: string, signal: AbortSignal): Promise<void> {
   throwIfCancelled(signal)
   const stats = await lstat(real)
   if (stats.isDirectory()) for (const name of await readdir(real)) await syncTree(`${real}/${name}`, signal)
   if (!stats.isDirectory() && !stats.isFile()) return
-  // A copy may lack the right to be read; then its folder's order is all there is to sync.
+  // A copy may be unreadable; then only its folder can be synced.
   const handle = await open(real).catch(() => null)
   if (handle === null) return
   try {
@@ -193,7 +193,7 @@ async function syncTree(real: string, signal: AbortSignal): Promise<void> {
 
 // Deletes a file, a link (never what it points to) or a folder.
 
-/** `deleted` counts files, links and folders. A delete that stops on the way leaves what it has not reached. */
+/** `deleted` counts files, links and folders. A delete that fails leaves what it has not reached. */
 export async function deletePath(
   roots: readonly Root[],
   input: HandsOps['delete']['input'],
@@ -212,21 +212,21 @@ export async function deletePath(
   }
 }
 
-/** Only a command can make such a tree, from folder to folder; the path asked for is shorter than the longest. */
+/** Only a command can create such a tree, from folder to folder; the requested path itself is short enough. */
 function tooDeep(virtual: string): Error {
   return failed(
     'tool_failed',
-    `${virtual} holds folders that are nested too deeply to be deleted here.`,
+    `${virtual} contains folders that are nested too deeply to be deleted here.`,
     'Delete it with the command rm -rf.',
   )
 }
 
 function notWhole(virtual: string, code: string): Error {
-  const hint = 'List it to see what is left. The hooks of a repository, and its .git with them, are guarded while the sandbox lives.'
-  return failed('path_refused', `${virtual} cannot be deleted whole (${code}): a part of it may be gone.`, hint)
+  const hint = 'List it to see what is left. The hooks of a repository, and with them its .git, are protected while the sandbox lives.'
+  return failed('path_refused', `${virtual} cannot be deleted completely (${code}): a part of it may be deleted.`, hint)
 }
 
-/** @param real in bytes: what a folder holds may have names that are no text */
+/** @param real as bytes: names in the folder may not be valid text */
 async function remove(real: Buffer, recursive: boolean, signal: AbortSignal): Promise<number> {
   throwIfCancelled(signal)
   if (!(await lstat(real)).isDirectory()) {

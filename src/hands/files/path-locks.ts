@@ -1,12 +1,12 @@
 /**
- * Serialises what changes files, by real path: requests of different sessions run side by side, and each of them reads, checks
- * and replaces a file as one step. One that moves, deletes or unpacks into a folder has all that is below it.
+ * Serializes changes to files by real path: requests of different sessions are concurrent, and each reads, checks and replaces a file
+ * atomically. A move, a delete or an unpack locks everything below its folder.
  *
- * A request takes all its paths at once and waits only for requests that came before it, so no two can wait for each other.
+ * A request locks all its paths at once and waits only for earlier requests, so there are no deadlocks.
  *
- * What holds where: all file calls of one guest are answered by one process, so they are serialised with each other. Commands,
- * other hands over the same folder and programs of the host are not. Against those a change looks again right before its rename
- * (`isStanding` in file-state.ts); what remains is the time between that look and the rename, some microseconds.
+ * Scope: one process answers all file calls of a guest, so they are serialized with each other. Commands, other hands on the same folder
+ * and programs of the host are not. Against those a change checks the file again right before its rename (`isUnchanged` in file-state.ts);
+ * a race of some microseconds remains between that check and the rename.
  */
 import { realpath } from 'node:fs/promises'
 import { cancelled, failed, isFailureError, throwIfCancelled } from '../failure.ts'
@@ -14,7 +14,7 @@ import { isInside, resolveNew, type Root, toNamedPlace, toPlace } from './worksp
 
 export interface PathLocks {
   /**
-   * @param resolve gives the real paths; called again after a wait, because a link or folder on the way may have been moved meanwhile
+   * @param resolve returns the real paths; called again after a wait, because a link or folder in the path may have changed meanwhile
    * @throws the failure `cancelled` when the request is cancelled while it waits; what `resolve` and `work` throw
    */
   run<Output>(resolve: () => Promise<readonly string[]>, signal: AbortSignal, work: () => Promise<Output>): Promise<Output>
@@ -25,13 +25,13 @@ interface Holder {
   readonly released: Promise<void>
 }
 
-/** Whoever moves folders around faster than this gets a failure, not an endless wait. */
+/** A path that keeps changing is a failure, not an endless wait. */
 const maxTries = 10
 
 export function createPathLocks(): PathLocks {
   const holders = new Set<Holder>()
 
-  /** @returns what releases them, and whether they were waited for */
+  /** @returns the release function, and whether it waited */
   const acquire = async (paths: readonly string[], signal: AbortSignal): Promise<{ release: () => void; waited: boolean }> => {
     const { promise: released, resolve } = Promise.withResolvers<void>()
     const holder: Holder = { paths, released }
@@ -62,7 +62,7 @@ export function createPathLocks(): PathLocks {
           release()
         }
       }
-      throw failed('tool_failed', 'The path leads elsewhere again and again.', 'Try again when nobody moves the folders around.')
+      throw failed('tool_failed', 'The path keeps changing.', 'Try again when no other program moves its folders.')
     },
   }
 }
@@ -83,7 +83,7 @@ async function orCancelled(waiting: Promise<unknown>, signal: AbortSignal): Prom
   }
 }
 
-/** @returns where the content of each path stands or will stand, every link followed. @throws `path_refused` or `bad_input` */
+/** @returns the real path of each file or future file, with every link followed. @throws `path_refused` or `bad_input` */
 export function contentPaths(roots: readonly Root[], paths: readonly string[]): Promise<readonly string[]> {
   return Promise.all(
     paths.map(async (path) => {
@@ -94,7 +94,7 @@ export function contentPaths(roots: readonly Root[], paths: readonly string[]): 
   )
 }
 
-/** @returns where each name itself stands: only the folders on the way are followed. @throws as contentPaths */
+/** @returns the real path of each name itself: only its folder is resolved. @throws as contentPaths */
 export function namePaths(roots: readonly Root[], paths: readonly string[]): Promise<readonly string[]> {
   return Promise.all(
     paths.map(async (path) => {

@@ -5,22 +5,22 @@ import { posix } from 'node:path'
 import type { HandsOps } from '../../types/index.ts'
 import { failed, fromSystemError, systemCode, throwIfCancelled } from '../failure.ts'
 import { maxEditBytes, maxReadBytes, readBlockBytes } from '../limits.ts'
-import { contentHash, createContentHash, type Standing } from './file-state.ts'
+import { contentHash, createContentHash, type FileVersion } from './file-state.ts'
 import { isInside, openRegularFile, type Place, type Root, toNamedPlace, toPlace, toVirtual } from './workspace-path.ts'
 
 const newline = 10
 
-/** Gathers the wanted lines from blocks and counts all. A line ends with `\n`; a last line without one counts too. */
+/** Collects the requested lines from blocks and counts all. A line ends with `\n`; a last line without one counts too. */
 function createLinePicker(range: HandsOps['read']['input']) {
   const kept: Buffer[] = []
   let keptBytes = 0
-  /** How much of what is kept is whole lines. */
+  /** Length of the whole lines in `kept`. */
   let whole = { bytes: 0, lines: 0 }
   let line = 1
   let endsOpen = false
   let truncated = false
 
-  /** Keeps what is wanted of a line, or of the part of it that stands in this block. */
+  /** Keeps the requested part of a line, or of its part in this block. */
   const keep = (piece: Buffer, ends: boolean): void => {
     if (line < range.fromLine || truncated) return
     const room = range.maxBytes - keptBytes
@@ -44,7 +44,7 @@ function createLinePicker(range: HandsOps['read']['input']) {
     finish() {
       const totalLines = endsOpen ? line : line - 1
       const all = Buffer.concat(kept)
-      // A line that was cut is left out, unless it is the only one: then its beginning is better than nothing.
+      // An incomplete line is left out unless it is the only one.
       if (truncated && whole.lines > 0) return { text: textOf(all.subarray(0, whole.bytes)), lines: whole.lines, totalLines, truncated }
       const text = truncated ? textOf(all).replace(/\uFFFD$/, '') : textOf(all)
       return { text, lines: keptBytes === 0 ? 0 : Math.max(1, whole.lines + (endsOpen && !truncated ? 1 : 0)), totalLines, truncated }
@@ -70,7 +70,7 @@ export async function readFile(
     const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
     for (;;) {
       throwIfCancelled(signal)
-      // A fresh buffer each time: the picker keeps slices of it.
+      // A new buffer each time: the picker keeps slices of it.
       const buffer = Buffer.allocUnsafe(Math.min(readBlockBytes, Math.max(1, stats.size)))
       const { bytesRead } = await file.read(buffer, 0, buffer.length, null)
       const block = buffer.subarray(0, bytesRead)
@@ -108,10 +108,12 @@ interface WholeText {
   readonly text: string
   readonly mode: number
   readonly hash: string
-  readonly standing: Standing
+  readonly standing: FileVersion
 }
 
-/** A text file that is to be written back: byte for byte what its text says. @throws `not_text`, `limit_reached` or as opening does. */
+/**
+ * A text file to be written back: decoding and encoding it gives the same bytes. @throws `not_text`, `limit_reached` or as opening does.
+ */
 export async function readWholeText(roots: readonly Root[], path: string): Promise<WholeText> {
   const { file, stats, virtual, real } = await openRegularFile(roots, path)
   try {
@@ -120,7 +122,7 @@ export async function readWholeText(roots: readonly Root[], path: string): Promi
     }
     const bytes = await file.readFile()
     const text = new TextDecoder('utf-8', { ignoreBOM: true }).decode(bytes)
-    // Bytes that do not survive the way through text would be damaged by writing it back.
+    // Bytes that do not survive decoding would be damaged by writing it back.
     if (bytes.includes(0) || !Buffer.from(text).equals(bytes)) throw notText(virtual, stats.size)
     return { place: { virtual, real }, text, mode: stats.mode & 0o777, hash: contentHash(bytes), standing: stats }
   } finally {
@@ -143,7 +145,7 @@ export async function readBytes(
     while (filled < range.length) {
       throwIfCancelled(signal)
       const { bytesRead } = await file.read(range, filled, Math.min(readBlockBytes, range.length - filled), input.offset + filled)
-      // The file became shorter meanwhile.
+      // The file was truncated meanwhile.
       if (bytesRead === 0) break
       filled += bytesRead
     }
@@ -155,7 +157,7 @@ export async function readBytes(
   }
 }
 
-// Says what stands under a name, without following a last link.
+// Describes what has this name; a link as the last part is not followed.
 
 type Output = HandsOps['stat']['output']
 
@@ -164,7 +166,7 @@ const missing: Output = { kind: 'missing', bytes: 0, modifiedMs: 0, executable: 
 export async function statPath(roots: readonly Root[], input: HandsOps['stat']['input']): Promise<Output> {
   const place = toPlace(roots, input.path)
   try {
-    // A root has no folder above it here, and is no link.
+    // A root has no parent here, and is not a link.
     const { real } = place.isRoot ? place : await toNamedPlace(roots, place)
     const stats = await lstat(real)
     const kind = kindOf(stats)
@@ -181,7 +183,7 @@ export async function statPath(roots: readonly Root[], input: HandsOps['stat']['
   }
 }
 
-/** Without a sandbox a link may name a place of the host, which is nobody's business here. */
+/** Without a sandbox a link may name a path of the host, which must not be revealed. */
 function shownTarget(roots: readonly Root[], target: string): string {
   if (!posix.isAbsolute(target) || roots.every(({ virtual, real }) => virtual === real)) return target
   return isInside(roots, target) ? toVirtual(roots, target) : '(outside the workspace)'

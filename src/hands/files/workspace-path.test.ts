@@ -98,7 +98,7 @@ describe('hooks and settings of git', () => {
         ),
       )
       assert.equal(failure.code, 'path_refused', failure.message)
-      assert.match(failure.message, /git runs/)
+      assert.match(failure.message, /run by git/)
     }
     assert.equal(await readFile(join(top, 'shared/r/.git/config'), 'utf8'), '[core]\n')
     assert.deepEqual(await readdir(join(top, 'shared/r/.git/hooks')), [])

@@ -1,9 +1,9 @@
 /**
- * From the paths that callers say to the paths that are opened. In a sandbox the two are equal and the operating system is
- * the wall; here the same checks also hold where there is no sandbox (`--insecure`), and refuse what is no regular file.
+ * Resolves the paths of callers to the paths that are opened. In a sandbox the two are equal and the operating system confines them; the
+ * same checks also confine paths without a sandbox (`--insecure`), and refuse everything but regular files.
  *
- * A path is followed to its real path first, which must lie under a root; then it is opened without following a last link
- * and without waiting (a FIFO would), and what was opened is looked at again.
+ * A path is resolved to its real path, which must be under a root; then it is opened without following a last link and without blocking (on
+ * a FIFO), and the open file is checked again.
  */
 import { existsSync, type Stats } from 'node:fs'
 import { constants, type FileHandle, lstat, open, readlink, realpath } from 'node:fs/promises'
@@ -12,19 +12,19 @@ import { gitRuns, isBareRepository } from '../../types/index.ts'
 import { failed, fromSystemError } from '../failure.ts'
 import { maxPathBytes } from '../limits.ts'
 
-/** A folder that exists for callers. `real` has no links in it. */
+/** A folder that callers see. `real` contains no links. */
 export interface Root {
   readonly virtual: string
   readonly real: string
 }
 
-/** `virtual` is for people, `real` is for the operating system. */
+/** `virtual` is shown, `real` is for the operating system. */
 export interface Place {
   readonly virtual: string
   readonly real: string
 }
 
-/** Reads the path as text only. @throws `bad_input`, or `path_refused` outside the roots. */
+/** Does not access the file system. @throws `bad_input`, or `path_refused` outside the roots. */
 export function toPlace(roots: readonly Root[], path: string): Place & { readonly isRoot: boolean } {
   if (path.includes('\0')) throw failed('bad_input', 'A path cannot hold a NUL character.', 'Remove it.')
   if (Buffer.byteLength(path) > maxPathBytes) throw failed('bad_input', 'The path is too long.', 'Use a shorter name.')
@@ -36,7 +36,7 @@ export function toPlace(roots: readonly Root[], path: string): Place & { readonl
   throw outside(roots, path)
 }
 
-/** Follows every link. @throws `not_found`, or `path_refused` when it leads out of the roots. */
+/** Follows every link. @throws `not_found`, or `path_refused` when it leads outside the roots. */
 export async function toRealPlace(roots: readonly Root[], path: string): Promise<Place> {
   const place = toPlace(roots, path)
   try {
@@ -48,30 +48,32 @@ export async function toRealPlace(roots: readonly Root[], path: string): Promise
   }
 }
 
-/** @returns where a path will stand, links on the way followed, the last part not. Nothing is made. @throws `path_refused`. */
+/**
+ * @returns the real path of a new file: links in its folder are followed, the last part is not. Creates nothing. @throws `path_refused`.
+ */
 export async function resolveNew(roots: readonly Root[], place: Place): Promise<string> {
   const parent = posix.dirname(place.real)
-  const standing = await nearestStanding(parent)
-  const real = await realpath(standing).catch(() => null)
-  if (real === null) throw failed('path_refused', `${place.virtual} leads through a link that leads nowhere.`, otherPath)
-  if (!isInside(roots, real)) throw failed('path_refused', `${place.virtual} leads out of the workspace.`, otherPath)
-  return posix.join(real, place.real.slice(standing.length))
+  const existing = await nearestExisting(parent)
+  const real = await realpath(existing).catch(() => null)
+  if (real === null) throw failed('path_refused', `${place.virtual} contains a broken link.`, otherPath)
+  if (!isInside(roots, real)) throw failed('path_refused', `${place.virtual} leads outside the workspace.`, otherPath)
+  return posix.join(real, place.real.slice(existing.length))
 }
 
-export const otherPath = 'Choose a path under /shared or /tmp that is no link.'
+export const otherPath = 'Choose a path under /shared or /tmp that is not a link.'
 
-async function nearestStanding(folder: string): Promise<string> {
+async function nearestExisting(folder: string): Promise<string> {
   const stats = await lstat(folder).catch(() => null)
-  return stats === null ? nearestStanding(posix.dirname(folder)) : folder
+  return stats === null ? nearestExisting(posix.dirname(folder)) : folder
 }
 
 /**
- * The name itself, which may be a link or nothing: only the folders on the way are followed.
- * @throws `path_refused` when they lead out; system errors
+ * The name itself, which may be a link or not exist: only its folder is resolved.
+ * @throws `path_refused` when that leads outside; system errors
  */
 export async function toNamedPlace(roots: readonly Root[], place: Place): Promise<Place> {
   const folder = await realpath(posix.dirname(place.real))
-  if (!isInside(roots, folder)) throw failed('path_refused', `${place.virtual} leads out of the workspace.`, 'Choose another path.')
+  if (!isInside(roots, folder)) throw failed('path_refused', `${place.virtual} leads outside the workspace.`, 'Choose another path.')
   return { virtual: place.virtual, real: `${folder}/${posix.basename(place.real)}` }
 }
 
@@ -79,13 +81,13 @@ export async function toNamedPlace(roots: readonly Root[], place: Place): Promis
 export async function openRegularFile(roots: readonly Root[], path: string): Promise<Place & { file: FileHandle; stats: Stats }> {
   const place = await toRealPlace(roots, path)
   try {
-    // Looked at before it is opened: opening some devices does something.
+    // Checked before it is opened: opening some devices has effects.
     refuseSpecial(await lstat(place.real), place.virtual)
     const file = await open(place.real, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK)
     try {
       const stats = await file.stat()
       refuseSpecial(stats, place.virtual)
-      // A folder on the way may have been swapped for a link since: ask the system where the open file really is.
+      // A folder of the path may have been swapped for a link since: ask the system for the open file's real path.
       if (process.platform === 'linux' && !isInside(roots, await readlink(`/proc/self/fd/${file.fd}`))) throw outside(roots, path)
       return { ...place, file, stats }
     } catch (error) {
@@ -101,7 +103,7 @@ export function isInside(roots: readonly Root[], real: string): boolean {
   return roots.some((root) => real === root.real || real.startsWith(root.real + sep))
 }
 
-/** @returns the path as callers know it; one that lies under no root as it is. */
+/** @returns the path as callers see it; one under no root is returned unchanged. */
 export function toVirtual(roots: readonly Root[], real: string): string {
   const root = roots.find((each) => isInside([each], real))
   return root === undefined ? real : root.virtual + real.slice(root.real.length)
@@ -119,28 +121,27 @@ function outside(roots: readonly Root[], path: string): Error {
   return failed('path_refused', `${path} is outside the workspace.`, `Only ${names} exist. Relative paths start at /shared.`)
 }
 
-// What no file call may write, because git would run it for whoever works in the repository later, outside of any sandbox:
-// hooks, and settings that name programs. In the process tier the launcher has made both read-only where there was a repository
-// at its start; this holds in every tier, and for repositories that came later. Commands are not held by it. A folder with
-// `HEAD`, `objects` and `refs` is a repository without any `.git`: git takes it for one as soon as somebody stands in it. So no
-// file call makes a `HEAD`, and where there is one the same parts are left alone.
+// Paths that no file call may write, because git would later run them outside of any sandbox: hooks, and settings that name programs. In
+// the process tier the launcher makes both read-only in repositories that exist at its start; this check applies in every tier, and to
+// later repositories. It does not restrict commands. A folder with `HEAD`, `objects` and `refs` is a bare repository without `.git`: git
+// treats it as one when run inside it. So no file call creates a `HEAD`, and where one exists the same parts are refused.
 
-/** @param place where something is to be written, moved to, or moved away from. @throws `path_refused` */
+/** @param place the path to write to, or to move to or from. @throws `path_refused` */
 export function refuseGuarded(roots: readonly Root[], place: Place): void {
   if (![place.virtual, toVirtual(roots, place.real)].some(isGuarded) && !isOfBareRepository(place.real)) return
   throw failed(
     'path_refused',
-    `${place.virtual} is what git runs or takes its settings from: file calls leave it as it is.`,
-    'Tell the person what should stand there, or use the git command where commands are allowed.',
+    `${place.virtual} is run by git or configures it: file calls do not change it.`,
+    'Tell the person what it should contain, or use the git command where commands are allowed.',
   )
 }
 
-/** Hooks and settings of a repository, of its submodules and of its further work trees (`.git/modules/…`, `.git/worktrees/…`). */
+/** Hooks and settings of a repository, of its submodules and additional worktrees (`.git/modules/…`, `.git/worktrees/…`). */
 function isGuarded(path: string): boolean {
   const parts = path.toLowerCase().split('/')
   const git = parts.indexOf('.git')
   if (git === -1) return path.endsWith('/HEAD')
-  // `.git` itself: a file of that name says where the repository is, and a folder brings its hooks along.
+  // `.git` itself: as a file it names the repository, as a folder it contains hooks.
   return parts.at(-1) === '.git' || parts.slice(git + 1).some((part) => gitRuns.has(part))
 }
 

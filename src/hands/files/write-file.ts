@@ -1,13 +1,13 @@
 /**
- * Puts a content in place of a file, whole or not at all: a temporary file beside it, synced, then renamed over it. Links are
- * followed to the end, and nothing is ever made outside the workspace.
+ * Writes a file atomically: a temporary file beside it, synced, then renamed over it. Links are followed, and nothing is created outside
+ * the workspace.
  */
 import { constants, link, lstat, mkdir, open, realpath, rename, rm, rmdir, unlink } from 'node:fs/promises'
 import { posix } from 'node:path'
 import type { HandsOps } from '../../types/index.ts'
 import { failed, fromSystemError, systemCode } from '../failure.ts'
 import { maxReplaceTries } from '../limits.ts'
-import { contentHash, isStanding, requireHash, type Standing, stateOf } from './file-state.ts'
+import { contentHash, isUnchanged, requireHash, type FileVersion, stateOf } from './file-state.ts'
 import { isInside, otherPath, type Place, refuseGuarded, refuseSpecial, resolveNew, type Root, toPlace } from './workspace-path.ts'
 
 /** Permission bits that are kept; setuid, setgid and sticky bits are not. */
@@ -22,7 +22,7 @@ export async function writeFile(roots: readonly Root[], input: HandsOps['write']
     try {
       const { hash: was, standing } = await stateOf(roots, target, ifHash !== '')
       if (ifHash !== '') requireHash(target, standing === null ? null : was, ifHash)
-      // Without a condition it replaces whatever is there by now; only a new file must be new.
+      // Without a condition it replaces any file; only a file that did not exist must still not exist.
       const expected = target.mode === null ? 'nothing' : ifHash === '' ? 'anything' : standing!
       if (!(await replaceFile(target, bytes, expected))) continue
       return { bytes: bytes.length, created: target.mode === null, hash: contentHash(bytes), was }
@@ -30,19 +30,19 @@ export async function writeFile(roots: readonly Root[], input: HandsOps['write']
       throw fromSystemError(error, target.virtual)
     }
   }
-  throw restless(toPlace(roots, input.path).virtual)
+  throw keepsChanging(toPlace(roots, input.path).virtual)
 }
 
-export function restless(virtual: string): Error {
+export function keepsChanging(virtual: string): Error {
   return failed('tool_failed', `Another program keeps changing ${virtual}. Nothing was changed.`, 'Try again when it has finished.')
 }
 
 export interface Target extends Place {
-  /** Mode of the file that is replaced; null when there is none. */
+  /** Mode of the file that is replaced; null if there is none. */
   readonly mode: number | null
 }
 
-/** @returns where a file of this path will stand, links followed to the end; folders that it needs are made. @throws why it cannot */
+/** @returns the file's real path, with links followed; missing folders are created. @throws why it cannot */
 export async function toTarget(roots: readonly Root[], path: string): Promise<Target> {
   const place = toPlace(roots, path)
   if (place.isRoot || path.endsWith('/')) throw failed('path_refused', `${path} is a folder.`, 'Name a file in it.')
@@ -60,10 +60,10 @@ async function resolveTarget(roots: readonly Root[], place: Place): Promise<Targ
     refuseGuarded(roots, { ...place, real: await resolveNew(roots, place) })
     return { virtual: place.virtual, real: (await makeFolderFor(roots, place)).real, mode: null }
   }
-  // A link without an end would create a file wherever it points.
+  // A broken link would create a file wherever it points.
   const real = await realpath(place.real).catch(() => null)
-  if (real === null) throw refuse('is a link that leads nowhere.')
-  if (!isInside(roots, real)) throw refuse('leads out of the workspace.')
+  if (real === null) throw refuse('is a broken link.')
+  if (!isInside(roots, real)) throw refuse('leads outside the workspace.')
   refuseGuarded(roots, { ...place, real })
   const stats = await lstat(real)
   refuseSpecial(stats, place.virtual)
@@ -71,30 +71,30 @@ async function resolveTarget(roots: readonly Root[], place: Place): Promise<Targ
 }
 
 /**
- * Makes the folders that a path needs. Checked before, so that none is made outside, and after.
- * @returns the path as it really is, and the topmost folder that was made, or null
+ * Creates the missing folders of a path, and checks before and after that none is outside.
+ * @returns the real path, and the topmost created folder, or null
  */
 export async function makeFolderFor(roots: readonly Root[], place: Place): Promise<{ real: string; made: string | null }> {
   const resolved = await resolveNew(roots, place)
   const made = (await mkdir(posix.dirname(resolved), { recursive: true })) ?? null
   const parent = await realpath(posix.dirname(resolved))
-  if (!isInside(roots, parent)) throw failed('path_refused', `${place.virtual} leads out of the workspace.`, otherPath)
+  if (!isInside(roots, parent)) throw failed('path_refused', `${place.virtual} leads outside the workspace.`, otherPath)
   return { real: `${parent}/${posix.basename(resolved)}`, made }
 }
 
-/** Takes back what `makeFolderFor` made, unless something else was put there meanwhile. Never throws. */
+/** Removes what `makeFolderFor` created, unless it is no longer empty. Never throws. */
 export async function removeMade({ real, made }: { readonly real: string; readonly made: string | null }): Promise<void> {
   if (made === null) return
   for (let folder = posix.dirname(real); folder.length >= made.length; folder = posix.dirname(folder)) {
-    const gone = await rmdir(folder).then(
+    const removed = await rmdir(folder).then(
       () => true,
       () => false,
     )
-    if (!gone) return
+    if (!removed) return
   }
 }
 
-/** A name that nobody has in the same folder: the clock in nanoseconds does not repeat. */
+/** An unused name in the same folder: the clock in nanoseconds does not repeat. */
 export function temporaryBeside(real: string): string {
   return `${posix.dirname(real)}/.oxbow-${process.hrtime.bigint().toString(36)}.tmp`
 }
@@ -104,11 +104,11 @@ export function isTemporary(path: string): boolean {
   return /^\.oxbow-[0-9a-z]+\.tmp$/.test(posix.basename(path))
 }
 
-/** Writes and syncs a file under a name of its own beside `real`. @returns that name. @throws system errors; then nothing is left. */
+/** Writes and syncs a temporary file beside `real`. @returns its path. @throws system errors; then nothing is left behind. */
 export async function writeTemporary(real: string, bytes: Buffer, mode: number | null): Promise<string> {
   const temporary = temporaryBeside(real)
   try {
-    // A name that is taken fails the write (O_EXCL).
+    // An existing file fails the write (O_EXCL).
     const file = await open(temporary, constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL | constants.O_NOFOLLOW, newFileMode)
     try {
       await file.writeFile(bytes)
@@ -126,15 +126,15 @@ export async function writeTemporary(real: string, bytes: Buffer, mode: number |
 
 /**
  * Durable when it resolves.
- * @param target `mode`: null for that of a new file
- * @param expected what stands there: a file as it was read, nothing, or whatever it is
- * @returns false when something else stands there. @throws system errors. In both cases the file is as it was
+ * @param target `mode`: null for the default of a new file
+ * @param expected the current file: the version that was read, none, or any
+ * @returns false when the current file is another. @throws system errors. In both cases the file is unchanged
  */
-export async function replaceFile(target: Target, bytes: Buffer, expected: Standing | 'nothing' | 'anything'): Promise<boolean> {
+export async function replaceFile(target: Target, bytes: Buffer, expected: FileVersion | 'nothing' | 'anything'): Promise<boolean> {
   const temporary = await writeTemporary(target.real, bytes, target.mode)
   try {
     if (expected === 'nothing') await renameToFree(temporary, target.real)
-    else if (expected === 'anything' || (await isStanding(target.real, expected))) await rename(temporary, target.real)
+    else if (expected === 'anything' || (await isUnchanged(target.real, expected))) await rename(temporary, target.real)
     else {
       await rm(temporary, { force: true })
       return false
@@ -148,12 +148,12 @@ export async function replaceFile(target: Target, bytes: Buffer, expected: Stand
   return true
 }
 
-/** Gives a regular file a name that must be free. @throws EEXIST when it is taken: a plain rename would replace what stands there. */
+/** Renames a regular file to an unused name. @throws EEXIST when it exists: a plain rename would replace it. */
 export async function renameToFree(from: string, to: string): Promise<void> {
   try {
     await link(from, to)
   } catch (error) {
-    // Not every file system knows a second name, and not every owner may give one. Then the look before has to do.
+    // Not every file system has hard links, and not every owner may make one. Then the earlier check has to suffice.
     if (!['EPERM', 'EACCES', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS', 'EMLINK'].includes(systemCode(error))) throw error
     await rename(from, to)
     return
@@ -161,7 +161,7 @@ export async function renameToFree(from: string, to: string): Promise<void> {
   await unlink(from)
 }
 
-/** One that may be written and not be read has no way to be synced: what was done in it stands, and is no failure. @throws system errors */
+/** A folder that is writable but unreadable cannot be synced, which is not a failure. @throws system errors */
 export async function syncFolder(folder: string): Promise<void> {
   const handle = await open(folder, constants.O_RDONLY).catch((error: unknown) => {
     if (systemCode(error) !== 'EACCES') throw error

@@ -1,7 +1,7 @@
 /**
- * Which files a search leaves out, as ripgrep decides it: `.rgignore` before `.ignore` before, within a git repository,
- * `.gitignore` and `.git/info/exclude`. Of several files of one kind the deepest says, of several lines in a file the last.
- * Files above the workspace do not count; there is no file for all repositories in a sandbox.
+ * Which files a search leaves out, as ripgrep decides it: `.rgignore` before `.ignore` before, within a git repository, `.gitignore` and
+ * `.git/info/exclude`. Of several files of one kind the deepest decides, of several lines in a file the last. Files above the workspace are
+ * not read, and a sandbox has no global ignore file.
  */
 import { maxIgnoreBytes, maxIgnoreRules, maxPatternCharacters } from '../limits.ts'
 import { openRegularFile, type Place, type Root } from '../files/workspace-path.ts'
@@ -9,30 +9,30 @@ import { globSource } from './pattern.ts'
 
 interface Rule {
   readonly pattern: RegExp
-  /** False for a line that begins with `!`: what fits is kept. */
+  /** False for a line that begins with `!`: what matches is kept. */
   readonly ignores: boolean
   readonly onlyFolders: boolean
 }
 
 const kinds = ['.rgignore', '.ignore', '.gitignore', '.git/info/exclude'] as const
-/** Kinds from here on hold only within a repository. */
+/** Kinds from this index on apply only within a repository. */
 const firstGitKind = 2
 
-/** The rules that hold in a folder: its own, and those of the folders above it. */
+/** The rules that apply in a folder: its own, and those of the folders above it. */
 export interface IgnoreLayer {
   readonly virtual: string
   readonly above: IgnoreLayer | null
   /** By kind, in the order of `kinds`. */
   readonly rules: readonly (readonly Rule[])[]
-  /** A repository begins here: rules for git that stand above do not hold. */
+  /** A repository begins here: git rules of folders above do not apply. */
   readonly repository: boolean
-  /** No rule holds here, so that nothing needs to be asked. */
+  /** No rule applies here, so matching can be skipped. */
   readonly empty: boolean
 }
 
 export type Verdict = 'ignored' | 'kept' | null
 
-/** @param names what stands in the folder: files that are not there are not looked for */
+/** @param names the folder's entries: ignore files that are not among them are not opened */
 export async function enterLayer(
   roots: readonly Root[],
   folder: Place,
@@ -46,12 +46,12 @@ export async function enterLayer(
   return { virtual: folder.virtual, above, rules, repository: names.has('.git'), empty }
 }
 
-/** @param path below the folder of the layer. @returns null when no rule says anything. */
+/** @param path below the folder of the layer. @returns null when no rule matches. */
 export function verdictOf(layer: IgnoreLayer, path: string, isFolder: boolean): Verdict {
   for (const kind of kinds.keys()) {
     if (kind >= firstGitKind && !inRepository(layer)) return null
     for (let at: IgnoreLayer | null = layer; at !== null; at = at.above) {
-      const verdict = lastThatFits(at.rules[kind]!, path.slice(at.virtual.length + 1), isFolder)
+      const verdict = lastMatch(at.rules[kind]!, path.slice(at.virtual.length + 1), isFolder)
       if (verdict !== null) return verdict
       if (kind >= firstGitKind && at.repository) break
     }
@@ -63,13 +63,13 @@ function inRepository(layer: IgnoreLayer | null): boolean {
   return layer !== null && (layer.repository || inRepository(layer.above))
 }
 
-function lastThatFits(rules: readonly Rule[], path: string, isFolder: boolean): Verdict {
+function lastMatch(rules: readonly Rule[], path: string, isFolder: boolean): Verdict {
   const rule = rules.findLast((each) => (isFolder || !each.onlyFolders) && each.pattern.test(path))
   if (rule === undefined) return null
   return rule.ignores ? 'ignored' : 'kept'
 }
 
-/** Reads at most `maxIgnoreBytes`; what cannot be read says nothing. */
+/** Reads at most `maxIgnoreBytes`; an unreadable file has no rules. */
 async function readRules(roots: readonly Root[], path: string): Promise<string> {
   const opened = await openRegularFile(roots, path).catch(() => null)
   if (opened === null) return ''
@@ -89,21 +89,21 @@ function parseRules(text: string): readonly Rule[] {
   return lines.flatMap((line) => parseRule(line) ?? [])
 }
 
-/** An escaped space stays. */
+/** Keeps an escaped space. */
 function withoutSpacesAtEnd(line: string): string {
   let end = line.length
   while (line[end - 1] === ' ' && line[end - 2] !== '\\') end -= 1
   return line.slice(0, end)
 }
 
-/** @returns null for a blank line, a comment, and a line that means nothing. */
+/** @returns null for a blank line, a comment, or an invalid line. */
 function parseRule(line: string): Rule | null {
   if (line.startsWith('#') || line.length > maxPatternCharacters) return null
   const glob = withoutSpacesAtEnd(line).replace(/^!/, '')
-  // To git three stars and more are two where they are a whole part of the path; ripgrep takes them for one.
+  // For git, three or more stars are `**` if they are a whole path component; for ripgrep they are `*`.
   const path = glob.replace(/\/$/, '').replace(/(?<![^/])\*{3,}(?![^/])/g, '**')
   if (path === '') return null
-  // A slash anywhere but at the end ties the rule to its folder; without one it holds at any depth.
+  // A slash anywhere but at the end anchors the rule to its folder; without one it matches at any depth.
   const source = path.includes('/') ? globSource(path.replace(/^\//, ''), false) : `(?:.*/)?${globSource(path, false)}`
   try {
     return { pattern: new RegExp(`^${source}$`, 's'), ignores: !line.startsWith('!'), onlyFolders: glob.endsWith('/') }

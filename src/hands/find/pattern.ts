@@ -1,16 +1,16 @@
 /**
- * Patterns that strangers write. A regular expression can take exponential time; V8 cannot bound that itself, but `vm` can
- * stop the code that runs it, so every match is made under a time limit.
+ * Untrusted patterns. A regular expression can take exponential time; V8 has no limit for that, but `vm` can interrupt the code that runs
+ * it, so every match has a timeout.
  */
 import { failed } from '../failure.ts'
 import { maxPatternCharacters, patternTimeoutMs } from '../limits.ts'
 
-/** Runs work and stops it, also in the middle of a regular expression. @throws the failure `bad_input` at the time limit. */
+/** Runs work and interrupts it at the timeout, even inside a regular expression. @throws the failure `bad_input` at the time limit. */
 export type Guard = <T>(work: () => T) => T
 
 /** @returns a guard with its own small context; about 0.2 ms for each use. */
 export function createGuard(): Guard {
-  // Loaded on first use: a session that never searches does not pay for it.
+  // Loaded on first use.
   const vm = process.getBuiltinModule('node:vm')
   const context: { work: () => unknown } = { work: () => undefined }
   vm.createContext(context)
@@ -20,29 +20,29 @@ export function createGuard(): Guard {
     try {
       return script.runInContext(context, { timeout: patternTimeoutMs }) as T
     } catch (error) {
-      // Not `instanceof Error`: it comes from the other context, which has an Error of its own.
+      // Not `instanceof Error`: it comes from the other context, which has its own Error.
       if ((error as { code?: unknown }).code !== 'ERR_SCRIPT_EXECUTION_TIMEOUT') throw error
       throw failed(
         'bad_input',
         'The pattern takes too long to match.',
-        'Use a simpler pattern: avoid nested repeats such as (a+)+. If it is simple, a rule of an ignore file is not: pass all.',
+        'Use a simpler pattern: avoid nested repeats such as (a+)+. If it is simple, the cause is a rule in an ignore file: set all.',
       )
     }
   }
 }
 
-/** @throws `bad_input` for a text that is no regular expression. */
+/** @throws `bad_input` for an invalid regular expression. */
 export function toPattern(text: string, regex: boolean, ignoreCase: boolean): RegExp {
   if (text === '') throw failed('bad_input', 'The pattern is empty.', 'Pass a pattern.')
   if (text.length > maxPatternCharacters) throw failed('bad_input', 'The pattern is too long.', 'Use a shorter one.')
-  // `(?i)` in front is how other engines are told what the flag says here.
+  // Other engines take `(?i)` in front instead of the flag.
   const inline = regex && text.startsWith('(?i)')
   const source = regex ? text.slice(inline ? 4 : 0) : text.replace(/[\\^$.*+?()[\]{}|]/g, '\\$&')
   const flags = ignoreCase || inline ? 'i' : ''
   try {
     return new RegExp(source, `${flags}u`)
   } catch {
-    // Outside Unicode mode more is allowed, such as an escaped character that needs no escape.
+    // Without Unicode mode, which rejects needless escapes.
     try {
       return new RegExp(source, flags)
     } catch {
@@ -52,7 +52,7 @@ export function toPattern(text: string, regex: boolean, ignoreCase: boolean): Re
 }
 
 /**
- * A glob without a slash is matched against the name alone, one with a slash against the path below the folder that is searched.
+ * A glob without a slash is matched against the name alone, one with a slash against the path relative to the searched folder.
  * @returns null for an empty glob: everything
  */
 export function toGlob(glob: string): ((path: string) => boolean) | null {
@@ -71,12 +71,12 @@ function toGlobPattern(glob: string, source: string): RegExp {
   }
 }
 
-// Globs as the source of a regular expression: `*` and `?` within a name, `**` across folders, `[abc]`, `\` before a character
-// that is meant as it is. Searches know `{a,b}` too, which is plain text in an ignore file. Left out: `[[:alpha:]]`.
+// Globs as the source of a regular expression: `*` and `?` within a name, `**` across folders, `[abc]`, `\` before a literal character.
+// Searches also support `{a,b}`, which is plain text in an ignore file. Not supported: `[[:alpha:]]`.
 
 const step = /\/\*\*$|\*\*\/|\*+|\[[!^]?\]?(?:\\.|[^\]\\/])*\]|\\[^]|[^]/g
 
-/** What is compiled from it may be no expression, as for a set whose ends are swapped: whoever compiles it finds out. */
+/** The result may not compile, as for a set whose ends are swapped. */
 export function globSource(glob: string, braces: boolean): string {
   let source = ''
   let open = 0
@@ -88,7 +88,7 @@ export function globSource(glob: string, braces: boolean): string {
       source += ')'
       open -= 1
     } else if (open > 0 && found === ',') source += '|'
-    // Two stars are more than one only where they are a whole part of the path.
+    // `**` differs from `*` only as a whole path component.
     else if (found === '**/') source += index === 0 || /[/{,]/.test(glob[index - 1]!) ? '(?:.*/)?' : '[^/]*/'
     else source += found === glob && found === '**' ? '.*' : stepSource(found)
   }

@@ -7,7 +7,7 @@ import { maxDepth, maxMatchCharacters, searchBlockBytes, smallFileBytes } from '
 import { createGuard, type Guard, toGlob, toPattern } from './pattern.ts'
 import { type Walk, walkBatches, wasCut } from './walk-folder.ts'
 
-/** @param guard tests have their own */
+/** @param guard tests pass their own */
 export async function searchFiles(
   roots: readonly Root[],
   input: HandsOps['search']['input'],
@@ -15,14 +15,14 @@ export async function searchFiles(
   guard: Guard = createGuard(),
 ): Promise<HandsOps['search']['output']> {
   const page = createMatchPage(toPattern(input.pattern, input.regex, input.ignoreCase), input)
-  const fits = toGlob(input.glob)
+  const matchesGlob = toGlob(input.glob)
   const top = await toRealPlace(roots, input.path)
   const walk: Walk = { roots, depth: maxDepth, ignored: input.all ? 'entered' : 'left_out', guard, signal, cut: '' }
   let filesSearched = 0
   try {
-    // One file that was named itself is searched whatever its name.
+    // A file that is named directly is searched whatever its name.
     const isFolder = (await lstat(top.real)).isDirectory()
-    const batches = isFolder ? walkBatches(top, walk, (entry) => entry.kind === 'file', fits) : [[top]]
+    const batches = isFolder ? walkBatches(top, walk, (entry) => entry.kind === 'file', matchesGlob) : [[top]]
     for await (const batch of batches) {
       throwIfCancelled(signal)
       filesSearched += await searchBatch(batch, page, walk)
@@ -34,7 +34,7 @@ export async function searchFiles(
   return { matches: [...page.matches], filesSearched, truncated: page.hasMore() || wasCut(walk, page.matches.length) }
 }
 
-/** Reads side by side, searches in order. @returns how many files were searched: none that is binary or cannot be read. */
+/** Reads in parallel, searches in order. @returns how many files were searched, without binary and unreadable ones. */
 async function searchBatch(batch: readonly Place[], page: MatchPage, walk: Walk): Promise<number> {
   const read = await Promise.all(batch.map((file) => readSmall(walk.roots, file.virtual)))
   let waiting: { path: string; text: string }[] = []
@@ -56,7 +56,7 @@ async function searchBatch(batch: readonly Place[], page: MatchPage, walk: Walk)
   for (const [i, file] of read.entries()) {
     if (file === 'binary') continue
     if (file !== 'large') {
-      // No more at once than of a large file: the time is that of one block.
+      // Not more than one block of a large file, for the same timeout.
       if (waitingCharacters + file.text.length > searchBlockBytes) searchWaiting()
       waiting.push(file)
       waitingCharacters += file.text.length
@@ -69,13 +69,13 @@ async function searchBatch(batch: readonly Place[], page: MatchPage, walk: Walk)
   return searched
 }
 
-/** @returns `binary` also for what cannot be read. */
+/** @returns `binary` also for an unreadable file. */
 async function readSmall(roots: readonly Root[], path: string): Promise<{ path: string; text: string } | 'binary' | 'large'> {
   const opened = await openRegularFile(roots, path).catch(() => null)
   if (opened === null) return 'binary'
   try {
     if (opened.stats.size > smallFileBytes) return 'large'
-    // One byte more, so that a file that grows meanwhile is found out.
+    // One byte more, to detect a file that grows meanwhile.
     const buffer = Buffer.allocUnsafe(opened.stats.size + 1)
     const { bytesRead } = await opened.file.read(buffer, 0, buffer.length, 0)
     if (bytesRead === buffer.length) return 'large'
@@ -88,7 +88,7 @@ async function readSmall(roots: readonly Root[], path: string): Promise<{ path: 
   }
 }
 
-/** What stands after the last newline is no line when it is empty; the mark of the encoding (BOM) is no part of the first. */
+/** Drops the empty string after the last newline, and the byte order mark of the first line. */
 function linesOf(text: string, first: number): string[] {
   const lines = (first === 1 ? text.replace(/^\uFEFF/, '') : text).split('\n')
   if (lines.at(-1) === '') lines.pop()
@@ -128,22 +128,22 @@ async function searchLarge(path: string, page: MatchPage, { roots, guard, signal
   }
 }
 
-// One page of the matches of a search, gathered line by line over many files.
+// One page of the matches of a search, collected line by line over many files.
 
 type Match = HandsOps['search']['output']['matches'][number]
 
 interface MatchPage {
   readonly matches: readonly Match[]
-  /** A match stands behind the page: nothing more needs to be read. */
+  /** There is a match after this page: nothing more needs to be read. */
   readonly hasMore: () => boolean
   readonly file: (path: string) => FileMatches
 }
 
 /** The matches of one file while it is read. */
 interface FileMatches {
-  /** Takes lines in order, the first of them with its number; does nothing at the end of the page. */
+  /** Adds lines in order; does nothing once the page is full. @param first number of the first line */
   readonly take: (lines: readonly string[], firstLine: number) => void
-  /** Takes back what this file added: it turned out to be binary. */
+  /** Removes what this file added, because it turned out to be binary. */
   readonly forget: () => void
 }
 
@@ -155,7 +155,7 @@ function createMatchPage(pattern: RegExp, input: Pick<HandsOps['search']['input'
   const file = (path: string): FileMatches => {
     const before = { matches: matches.length, toSkip }
     let last: Match | null = null
-    /** Lines since the last match and its context: what stands before the next match. */
+    /** Lines since the last match and its context: the context of the next match. */
     let waiting: string[] = []
 
     const between = (line: string): void => {

@@ -1,4 +1,4 @@
-/** Looks at everything below a folder. Without waiting for each entry: in an emulated machine a wait costs more than the look. */
+/** Lists everything below a folder. Synchronously: in an emulated machine an asynchronous stat costs more than the stat itself. */
 import { lstatSync, readdirSync, readlinkSync } from 'node:fs'
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import type { HandsOps, SurveyedEntry, SurveyOps } from '../../types/index.ts'
@@ -14,7 +14,7 @@ export function surveyOperations(roots: readonly Root[]): HandlersOf<SurveyOps> 
   return {
     async survey({ path, maxEntries }, signal) {
       if (roots.some(({ virtual, real }) => virtual !== real)) {
-        throw failed('sandbox_missing', 'Without a sandbox there is no copy to compare with.', 'Look at the folder itself.')
+        throw failed('sandbox_missing', 'Without a sandbox there is no copy to compare with.', 'List the folder itself.')
       }
       return surveyFolder((await toRealPlace(roots, path)).real, maxEntries, signal)
     },
@@ -23,13 +23,13 @@ export function surveyOperations(roots: readonly Root[]): HandlersOf<SurveyOps> 
 
 async function surveyFolder(top: string, maxEntries: number, signal: AbortSignal): Promise<Output> {
   const entries: SurveyedEntry[] = []
-  // Depth first, in order: what waits is the rest of each folder on the way.
+  // Depth first, in order: the stack holds the rest of each open folder.
   const waiting: { path: string; names: string[] }[] = [{ path: '', names: namesIn(top) ?? [] }]
   for (let folder = waiting.at(-1); folder !== undefined; folder = waiting.at(-1)) {
     const name = folder.names.pop()
     if (name === undefined) {
       waiting.pop()
-      await letOthersRun(signal)
+      await yieldToOthers(signal)
       continue
     }
     if (isTemporary(name) || name === uploadsFolder) continue
@@ -39,21 +39,21 @@ async function surveyFolder(top: string, maxEntries: number, signal: AbortSignal
     if (entry === null) continue
     const names = entry.kind === 'folder' && waiting.length < maxDepth ? namesIn(`${top}/${path}`) : null
     entries.push(entry.kind === 'folder' && names === null ? { ...entry, kind: 'closed' } : entry)
-    if (entries.length % surveyAtOnce === 0) await letOthersRun(signal)
+    if (entries.length % surveyAtOnce === 0) await yieldToOthers(signal)
     if (names !== null) waiting.push({ path, names })
   }
   return { entries, truncated: false }
 }
 
-/** Other requests, and their cancels: once a folder, and now and then in a large one. */
-async function letOthersRun(signal: AbortSignal): Promise<void> {
+/** Yields to other requests and cancellations: once a folder, and repeatedly in a large one. */
+async function yieldToOthers(signal: AbortSignal): Promise<void> {
   await nextTurn()
   throwIfCancelled(signal)
 }
 
 const uploadsFolder = '.oxbow-uploads'
 
-/** @returns null when it cannot be read. */
+/** @returns null if it is unreadable. */
 function namesIn(folder: string): string[] | null {
   try {
     return readdirSync(folder)
@@ -62,13 +62,13 @@ function namesIn(folder: string): string[] | null {
   }
 }
 
-/** @returns null when it is gone, or has a name that is no text. */
+/** @returns null if it no longer exists, or its name is not valid text. */
 function look(top: string, path: string): SurveyedEntry | null {
   try {
     const stats = lstatSync(`${top}/${path}`)
     const stamp = `${stats.ino} ${stats.size} ${stats.mtimeMs} ${stats.ctimeMs}`
     const same = { path, bytes: 0, executable: false, modifiedMs: stats.mtimeMs, stamp, target: '' }
-    // Whatever comes into a folder changes its times; it is the same folder all the same.
+    // New entries change a folder's times, but not the folder.
     if (stats.isDirectory()) return { ...same, kind: 'folder', stamp: String(stats.ino) }
     if (stats.isSymbolicLink()) return { ...same, kind: 'link', target: readlinkSync(`${top}/${path}`) }
     if (!stats.isFile()) return { ...same, kind: 'other' }

@@ -15,31 +15,31 @@ interface WalkEntry extends Place {
 
 export interface Walk {
   readonly roots: readonly Root[]
-  /** 1: only what stands in the folder itself. */
+  /** 1: only the folder's own entries. */
   readonly depth: number
   /**
-   * What happens to what is ignored: `entered` like all else; `named`, but ignored folders not entered; `left_out`, and hidden
-   * files and folders with it.
+   * Treatment of ignored entries: `entered` like all others; `named`, but ignored folders are not entered; `left_out`, as are hidden files
+   * and folders.
    */
   readonly ignored: 'entered' | 'named' | 'left_out'
-  /** Rules of strangers are matched under it. */
+  /** Guards the matching of untrusted rules. */
   readonly guard: Guard
   readonly signal: AbortSignal
-  /** A folder of which only a part was looked at; '' while there is none. */
+  /** A folder that was read only in part; '' if there is none. */
   cut: string
 }
 
-/** @throws `limit_reached` when nothing was found, and not everything was looked at. @returns whether that was so */
+/** @throws `limit_reached` when nothing was found in an incomplete walk. @returns whether the walk is incomplete */
 export function wasCut({ cut }: Walk, found: number): boolean {
   if (cut === '' || found > 0) return cut !== ''
   throw failed(
     'limit_reached',
-    `${cut} has more than ${maxFolderEntries} entries; the rest was not searched, and nothing was found before.`,
+    `${cut} has more than ${maxFolderEntries} entries; the rest was not searched, and nothing was found in the first ones.`,
     'Name a smaller folder, or use a command such as find or grep.',
   )
 }
 
-/** Ignored without a rule: large, and seldom what is looked for. */
+/** Ignored without a rule: large, and rarely wanted. */
 const closedFolders: ReadonlySet<string> = new Set(['.git', 'node_modules'])
 
 /** Byte order of UTF-16: the same on every machine, whatever its locale. */
@@ -62,8 +62,8 @@ async function readFolder(folder: Place, walk: Walk): Promise<Dirent[]> {
 }
 
 /**
- * Yields each folder's entries before what is in them; a subfolder that vanishes or cannot be read is passed over. The folder
- * itself is walked even when a rule ignores it.
+ * Yields each folder's entries before what is in them; a subfolder that vanishes or is unreadable is skipped. `top` itself is walked even
+ * if a rule ignores it.
  * @throws a system error when `top` itself cannot be read
  */
 export async function* walkFolder(top: Place, walk: Walk): AsyncGenerator<WalkEntry> {
@@ -93,7 +93,7 @@ async function* walkEntries(
   }
 }
 
-/** A folder's names are matched in one go: the guard costs more than the rules. */
+/** Matches all names of a folder in one guarded call: the guard costs more than the rules. */
 function ignoredNames(entries: readonly Dirent[], layer: IgnoreLayer, walk: Walk): ReadonlySet<string> {
   const isIgnored = (entry: Dirent): boolean => {
     const verdict = layer.empty ? null : verdictOf(layer, `${layer.virtual}/${entry.name}`, entry.isDirectory())
@@ -105,8 +105,8 @@ function ignoredNames(entries: readonly Dirent[], layer: IgnoreLayer, walk: Walk
 }
 
 /**
- * Entries that fit, some at a time: to guard each match by itself would cost more than to read the files.
- * @param fits takes the path below `top`; null: all fit
+ * Matching entries in batches: a guard for each match would cost more than reading the files.
+ * @param fits takes the path below `top`; null: all match
  */
 export async function* walkBatches(
   top: Place,
@@ -127,7 +127,7 @@ export async function* walkBatches(
   yield filter(batch)
 }
 
-/** Rules of the folders between the root and `top` hold below it too. */
+/** Rules of the folders between the root and `top` also apply below it. */
 async function layersAbove(roots: readonly Root[], top: Place): Promise<IgnoreLayer | null> {
   const place = toPlace(roots, top.virtual)
   if (place.isRoot) return null
@@ -140,7 +140,7 @@ async function layersAbove(roots: readonly Root[], top: Place): Promise<IgnoreLa
   return enterLayer(roots, folder, names, above)
 }
 
-/** @returns the size of a file, 0 for what is none or is gone. */
+/** @returns the size of a file; 0 for anything else. */
 async function fileBytes(entry: WalkEntry): Promise<number> {
   if (entry.kind !== 'file') return 0
   const stats = await lstat(entry.real).catch(() => null)
@@ -153,7 +153,7 @@ function kindOf(entry: Dirent): WalkEntry['kind'] {
   return entry.isSymbolicLink() ? 'link' : 'other'
 }
 
-/** Each folder stands right before what it holds. Ignored folders are named, not entered, unless all is asked for. */
+/** Lists each folder right before its contents. Ignored folders are named, not entered, unless `all` is set. */
 export async function listFolder(
   roots: readonly Root[],
   input: HandsOps['list']['input'],

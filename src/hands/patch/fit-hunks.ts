@@ -1,6 +1,6 @@
 /**
- * Puts the hunks of one file where they belong. No fuzz: every old line must stand in the file exactly as the hunk has it. Only
- * the line number may be wrong, and only while there is one place where the old lines stand.
+ * Applies the hunks of one file. No fuzz: every old line must match the file exactly. Only the line number may be wrong, and only if the
+ * old lines occur once.
  */
 import { failed } from '../failure.ts'
 import { nearestMatch } from '../files/edit-file.ts'
@@ -11,11 +11,11 @@ export interface Fitted {
   readonly text: string
   readonly added: number
   readonly removed: number
-  /** Hunks that were found at another line than they say. */
+  /** Hunks that were found at another line than stated. */
   readonly shifted: number
 }
 
-/** @param virtual names the file in errors. @throws `edit_mismatch`: which hunk, and what stands there instead. */
+/** @param virtual names the file in errors. @throws `edit_mismatch` with the hunk, and the file's lines there. */
 export function fitHunks(text: string, hunks: readonly Hunk[], virtual: string): Fitted {
   const lines = linesOf(text, virtual)
   const out: string[] = []
@@ -32,7 +32,7 @@ export function fitHunks(text: string, hunks: readonly Hunk[], virtual: string):
     for (; done < at; done += 1) out.push(lines[done]!)
     for (const line of hunk.lines) {
       if (line.kind === '+') out.push(line.text)
-      // What stays is what stands in the file: its last line may lack the newline that the diff gives it.
+      // Keep the file's own line: its last one may lack the newline that the diff has.
       else if (line.kind === ' ') out.push(lines[done]!)
       if (line.kind !== '+') done += 1
     }
@@ -43,7 +43,7 @@ export function fitHunks(text: string, hunks: readonly Hunk[], virtual: string):
   return { text: join(out), added: count('+'), removed: count('-'), shifted }
 }
 
-/** Counted first: each becomes a text of its own. */
+/** Counted first: each line becomes a string. */
 function linesOf(text: string, virtual: string): readonly string[] {
   let count = 1
   for (let at = text.indexOf('\n'); at !== -1; at = text.indexOf('\n', at + 1)) count += 1
@@ -62,17 +62,17 @@ function statedAt(hunk: Hunk, old: readonly HunkLine[]): number {
 }
 
 interface Where {
-  /** What stands above was taken by hunks before. */
+  /** Lines above were consumed by earlier hunks. */
   readonly from: number
   readonly shift: number
   readonly search: Search
 }
 
-/** What the search for hunks that say a wrong line keeps from one to the next. */
+/** State of the search for hunks with a wrong line number. */
 interface Search {
-  /** How many lines may still be compared for this file: a file of equal lines would take for ever. */
+  /** How many lines may still be compared for this file: one of equal lines would take forever. */
   compares: number
-  /** Where each line stands; made when it is first asked for. */
+  /** Positions of each line; built on first use. */
   index: ReadonlyMap<string, readonly number[]> | null
 }
 
@@ -90,7 +90,7 @@ function withoutNewline(line: string): string {
   return line.endsWith('\n') ? line.slice(0, -1) : line
 }
 
-/** @returns the index, all the places where it would fit when that is not one, or null when to look for them would take too long. */
+/** @returns the index; all positions where it would fit if there is not exactly one; or null if the search would take too long. */
 function placeOf(
   lines: readonly string[],
   old: readonly HunkLine[],
@@ -98,12 +98,12 @@ function placeOf(
   { from, shift, search }: Where,
 ): number | readonly number[] | null {
   const stated = statedAt(hunk, old)
-  // What was off before is most likely off by as much here.
+  // The offset of the previous hunk most likely applies here too.
   for (const at of [stated + shift, stated]) if (at >= from && at <= lines.length && fitsAt(lines, old, at)) return at
-  // Without old lines nothing but the number says where.
+  // Without old lines only the number says where.
   if (old.length === 0) return []
   search.index ??= makeIndex(lines)
-  // Where the rarest of its lines stands, the hunk may stand.
+  // Try each position of its rarest line.
   let rarest: { offset: number; places: readonly number[] } | null = null
   for (const [offset, line] of old.entries()) {
     const standing = search.index.get(withoutNewline(line.text)) ?? []
@@ -121,14 +121,14 @@ function placeOf(
   return places.length === 1 ? places[0]! : places
 }
 
-/** As many as an error message names. */
+/** The number that an error message shows. */
 const maxPlaces = 10
 
 function fitsAt(lines: readonly string[], old: readonly HunkLine[], at: number): boolean {
   return old.every((line, i) => isSame(lines, at + i, line.text))
 }
 
-/** A diff written by hand seldom says that a file's last line has no newline; such a line is the same all the same. */
+/** Handwritten diffs rarely mark a missing newline at the end of a file, so it is ignored. */
 function isSame(lines: readonly string[], at: number, text: string): boolean {
   const line = lines[at]
   return line === text || (at === lines.length - 1 && line !== undefined && !line.endsWith('\n') && `${line}\n` === text)
@@ -146,14 +146,18 @@ function misfit(text: string, lines: readonly string[], old: readonly HunkLine[]
   const unchanged = 'Nothing was changed.'
   if (found.places === null) {
     const hint = 'Correct the line number in its header.'
-    return failed('edit_mismatch', `${which} does not fit where it says, and to look for its place would take too long. ${unchanged}`, hint)
+    return failed(
+      'edit_mismatch',
+      `${which} does not match at its line number, and a search for it would take too long. ${unchanged}`,
+      hint,
+    )
   }
   if (found.places.length > 1) {
     const numbers = found.places.map((at) => at + 1).join(', ')
     const hint = 'Correct the line number in its header, or give it more lines of context.'
     return failed(
       'edit_mismatch',
-      `${which} fits at ${found.places.length} places, lines ${numbers}, and at none as it says. ${unchanged}`,
+      `${which} matches at ${found.places.length} places, lines ${numbers}, but not at its line number. ${unchanged}`,
       hint,
     )
   }
@@ -161,8 +165,8 @@ function misfit(text: string, lines: readonly string[], old: readonly HunkLine[]
     const has = lines.length === 1 ? '1 line' : `${lines.length} lines`
     return failed(
       'edit_mismatch',
-      `${which} does not fit: the file has ${has}. ${unchanged}`,
-      'Read the file and write the hunk for what stands in it.',
+      `${which} does not match: the file has ${has}. ${unchanged}`,
+      'Read the file and write the hunk for its current content.',
     )
   }
   const wanted = old.map((line) => line.text).join('')
@@ -174,11 +178,11 @@ function misfit(text: string, lines: readonly string[], old: readonly HunkLine[]
   )
   const there = lines[at + differs]
   const message = [
-    `${which} does not fit.`,
+    `${which} does not match.`,
     at < found.done && fitsAt(lines, old, at)
-      ? `Its lines stand at line ${at + 1}, which a hunk before it has taken: hunks go from top to bottom.`
+      ? `Its lines are at line ${at + 1}, which an earlier hunk covers: order hunks from top to bottom.`
       : `Line ${at + differs + 1} of the file ${there === undefined ? 'does not exist' : `is ${quote(there)}`}; the hunk has ${quote(old[differs]!.text)}.`,
-    `${unchanged} What stands there, from line ${at + 1}:`,
+    `${unchanged} The file from line ${at + 1}:`,
     lines
       .slice(at, at + Math.max(excerptLines, differs + 1))
       .join('')
@@ -186,7 +190,9 @@ function misfit(text: string, lines: readonly string[], old: readonly HunkLine[]
       .replace(/\n$/, ''),
   ]
   const hint =
-    near?.onlySpaces === true ? 'Only spaces, tabs or line ends differ: copy them exactly.' : 'Write the hunk for what stands in the file.'
+    near?.onlySpaces === true
+      ? 'Only spaces, tabs or line ends differ: copy them exactly.'
+      : 'Write the hunk for the current content of the file.'
   return failed('edit_mismatch', message.join('\n'), hint)
 }
 

@@ -1,7 +1,7 @@
 /**
- * Reads a unified diff, as `diff -u` and `git diff` write it: any number of files, new and deleted ones, renames, modes. What
- * stands around it (a mail, a commit message) is passed over. The package `diff` takes it apart; here its result becomes what the
- * fitting needs, and its failures say what to correct. Left out and refused: binary files, links, copies.
+ * Reads a unified diff, as `diff -u` and `git diff` write it: any number of files, new and deleted ones, renames, modes. Surrounding text
+ * (a mail, a commit message) is skipped. The package `diff` parses it; this file converts the result for fit-hunks.ts, and reports what to
+ * correct. Not supported: binary files, links, copies.
  */
 import { parsePatch, type StructuredPatch } from 'diff'
 import { failed } from '../failure.ts'
@@ -12,7 +12,7 @@ export interface FileDiff {
   readonly old: string | null
   /** null: the diff deletes the file. */
   readonly now: string | null
-  /** What the new file is to be; null: as it was. */
+  /** The mode of the new file; null: unchanged. */
   readonly executable: boolean | null
   readonly hunks: readonly Hunk[]
 }
@@ -29,7 +29,7 @@ export interface Hunk {
   readonly header: string
   /** Line of the diff where it begins. */
   readonly at: number
-  /** Line of the file, from 1; for a hunk without old lines the line behind which it is put, 0 for the beginning. */
+  /** Line of the file, from 1; for a hunk without old lines the line after which it is inserted, 0 for the beginning. */
   readonly oldStart: number
   readonly lines: readonly HunkLine[]
 }
@@ -39,24 +39,26 @@ export function parseDiff(text: string): readonly FileDiff[] {
   const lines = text.split('\n')
   refuseUnsupported(lines)
   const headers = hunkHeaders(lines)
-  const files = takeApart(withoutSignatures(text), lines).filter(({ oldFileName, hunks }) => oldFileName !== undefined || hunks.length > 0)
+  const files = parseWithPackage(withoutSignatures(text), lines).filter(
+    ({ oldFileName, hunks }) => oldFileName !== undefined || hunks.length > 0,
+  )
   if (files.length > maxPatchFiles) throw failed('limit_reached', `The diff has more than ${maxPatchFiles} files.`, 'Split it.')
   if (files.length === 0) {
     const hint = 'For each file: lines --- a/NAME and +++ b/NAME, then hunks that begin with @@ -LINE,COUNT +LINE,COUNT @@.'
-    throw failed('bad_input', 'This is no unified diff: it names no file.', hint)
+    throw failed('bad_input', 'This is not a unified diff: it names no file.', hint)
   }
   let done = 0
   return files.map((file) => {
-    // The package does not say where a hunk stands. None is passed over, so they are in the order of their headers.
+    // The package does not return the position of a hunk. It skips none, so they are in the order of their headers.
     const own = headers.slice(done, (done += file.hunks.length))
     return toFileDiff(file, own)
   })
 }
 
-/** Its own types do not say that a hunk without headers has no names. */
+/** The package's types miss that a hunk without headers has no names. */
 type Parsed = StructuredPatch & { readonly oldFileName: string | undefined; readonly newFileName: string | undefined }
 
-function takeApart(text: string, lines: readonly string[]): Parsed[] {
+function parseWithPackage(text: string, lines: readonly string[]): Parsed[] {
   try {
     return parsePatch(text)
   } catch (error) {
@@ -71,7 +73,7 @@ function takeApart(text: string, lines: readonly string[]): Parsed[] {
   }
 }
 
-/** `-- ` is how a mail says that its signature follows; as a line of a hunk the text behind it would begin like one. */
+/** `-- ` introduces the signature of a mail; it would otherwise be parsed as a line of a hunk. */
 function withoutSignatures(text: string): string {
   return text.replaceAll(/^-- \n(?=[^\s+\-\\@][^\n]*(?:\n|$))/gm, '\n')
 }
@@ -119,17 +121,17 @@ function toFileDiff(file: Parsed, headers: readonly Header[]): FileDiff {
   const shown = now ?? old ?? 'the file'
   const names = { old: creates ? null : old, now: deletes ? null : now }
   if (names.old === '' || names.now === '' || (creates && deletes)) {
-    throw failed('bad_input', 'The diff does not say which file is meant.', 'Name it in lines --- a/NAME and +++ b/NAME.')
+    throw failed('bad_input', 'The diff does not name its file.', 'Name it in lines --- a/NAME and +++ b/NAME.')
   }
   if (names.old !== null && names.now !== null && old !== now && file.isRename !== true) {
-    const hint = `If ${old} is to be renamed, put lines rename from and rename to before; else give one name.`
-    throw failed('bad_input', `The diff names two files as one: ${old} and ${now}.`, hint)
+    const hint = `To rename ${old}, put the lines rename from and rename to before; otherwise use one name.`
+    throw failed('bad_input', `The diff has two names for one file: ${old} and ${now}.`, hint)
   }
   const executable = deletes ? null : isExecutable(file.newMode, shown)
   const hunks = file.hunks.map((hunk, i) => toHunk(hunk.lines, headers[i]!, i + 1, shown))
   if (hunks.length === 0 && names.old === names.now && executable === null) {
     const hint = 'Add hunks that begin with @@ -LINE,COUNT +LINE,COUNT @@, or leave it out.'
-    throw failed('bad_input', `The diff names ${shown} and changes nothing in it.`, hint)
+    throw failed('bad_input', `The diff names ${shown}, but changes nothing in it.`, hint)
   }
   return { ...names, executable, hunks }
 }
@@ -140,7 +142,7 @@ function nameOf(name: string): string | null {
   return plain === '/dev/null' ? null : plain
 }
 
-/** Takes the letters away that git puts before its names; a pair without them stands as it is. */
+/** Removes the prefixes a/ and b/ of git; a pair without them is unchanged. */
 function withoutPrefix(old: string | null, now: string | null): { old: string | null; now: string | null } {
   const prefixed = (old === null || old.startsWith('a/')) && (now === null || now.startsWith('b/'))
   return prefixed ? { old: old?.slice(2) ?? null, now: now?.slice(2) ?? null } : { old, now }
@@ -152,7 +154,7 @@ function isExecutable(mode: string | undefined, file: string): boolean | null {
   throw failed('bad_input', `The diff makes ${file} a link or a submodule (mode ${mode}).`, 'Only regular files can be patched.')
 }
 
-/** The package forgives a count of 1 where no line is; the place of such a hunk would be a guess. */
+/** The package accepts a count of 1 without a line; the position of such a hunk would be a guess. */
 function toHunk(raw: readonly string[], header: Header, number: number, file: string): Hunk {
   const lines: HunkLine[] = []
   for (const line of raw) {
@@ -160,7 +162,7 @@ function toHunk(raw: readonly string[], header: Header, number: number, file: st
     if (line.startsWith('\\')) {
       if (last !== undefined) lines[lines.length - 1] = { kind: last.kind, text: last.text.replace(/\n$/, '') }
     }
-    // An empty line stands for an empty line of the file: editors and mailers take the space away.
+    // An empty line is an empty line of the file: editors and mailers strip the space.
     else lines.push({ kind: line === '' ? ' ' : (line[0] as HunkLine['kind']), text: `${line.slice(1)}\n` })
   }
   const counted = (but: '+' | '-'): number => lines.filter(({ kind }) => kind !== but).length
@@ -181,7 +183,7 @@ function miscounted(lines: readonly string[], at: number): Error {
   return countFailure(whichHunk(lines, at), lines[at]!, old, now)
 }
 
-/** An empty line is one when a hunk goes on behind it. */
+/** An empty line is one if the hunk continues after it. */
 function isHunkLine(lines: readonly string[], at: number): boolean {
   const line = lines[at] ?? ''
   if (line === '') return at < lines.length - 1 && /^[-+ ]/.test(lines[at + 1] ?? '') && isHunkLine(lines, at + 1)
@@ -192,12 +194,12 @@ function countFailure(where: string, header: string, old: number, now: number): 
   const [text, oldStart, , newStart] = headerForm.exec(header) ?? [header]
   return failed(
     'bad_input',
-    `${where} does not hold as many lines as its header ${text} says: it has ${old} old and ${now} new ones. Nothing was changed.`,
+    `${where} does not match the line counts of its header ${text}: it has ${old} old and ${now} new lines. Nothing was changed.`,
     `If no line is missing, its header should be @@ -${oldStart},${old} +${newStart},${now} @@. Each line of a hunk begins with a space, + or -.`,
   )
 }
 
-/** Names a hunk by what stands above it, where the diff could not be read as a whole. */
+/** Names a hunk by the lines above it, for a diff that cannot be parsed as a whole. */
 function whichHunk(lines: readonly string[], at: number): string {
   const above = lines.slice(0, at)
   const named = above.findLastIndex((line) => line.startsWith('+++ '))

@@ -1,4 +1,4 @@
-/** Diffs, held against git: what it writes is applied here, byte for byte, and what does not fit is said precisely. */
+/** Diffs, held against git: what it writes is applied here, byte for byte, and what does not match is said precisely. */
 import assert from 'node:assert/strict'
 import { execFileSync } from 'node:child_process'
 import { lstatSync, rmSync } from 'node:fs'
@@ -130,17 +130,17 @@ describe('a diff', () => {
   const numbers = Array.from({ length: 20 }, (_, i) => `line ${i + 1}\n`).join('')
   const diff = (name: string, ...lines: readonly string[]): string => `--- a/${name}\n+++ b/${name}\n${lines.join('\n')}\n`
 
-  it('says which hunk does not fit, and what stands there instead', async () => {
+  it('says which hunk does not match, and what stands there instead', async () => {
     await begin({ 'src/x': numbers })
     const good = ['@@ -1,2 +1,2 @@', ' line 1', '-line 2', '+two']
     const { message, hint } = await misfit(
       'edit_mismatch',
       diff('src/x', ...good, '@@ -10,3 +10,3 @@', ' line 10', '-line eleven', '+11', ' line 12'),
     )
-    assert.match(message, /^Hunk 2 of 2 for \/shared\/src\/x \(line 7 of the diff, @@ -10,3 \+10,3 @@\) does not fit\.\n/)
+    assert.match(message, /^Hunk 2 of 2 for \/shared\/src\/x \(line 7 of the diff, @@ -10,3 \+10,3 @@\) does not match\.\n/)
     assert.match(message, /\nLine 11 of the file is "line 11"; the hunk has "line eleven"\.\nNothing was changed\./)
     assert.match(message, /from line 10:\nline 10\nline 11\nline 12\n/)
-    assert.match(hint, /what stands/)
+    assert.match(hint, /current content/)
     const spaces = await misfit('edit_mismatch', diff('src/x', '@@ -3 +3 @@', '-line  3', '+x'))
     assert.match(spaces.hint, /Only spaces, tabs or line ends/)
     const far = await misfit('edit_mismatch', diff('src/x', '@@ -40,0 +41 @@', '+x'))
@@ -148,7 +148,7 @@ describe('a diff', () => {
     const past = await misfit('edit_mismatch', diff('src/x', '@@ -20,2 +20,1 @@', ' line 20', '-line 21'))
     assert.match(past.message, /Line 21 of the file does not exist; the hunk has "line 21"/)
     const taken = await misfit('edit_mismatch', diff('src/x', '@@ -5 +5 @@', '-line 5', '+x', '@@ -2 +2 @@', '-line 2', '+x'))
-    assert.match(taken.message, /a hunk before it has taken/)
+    assert.match(taken.message, /an earlier hunk covers/)
   })
 
   it('may have wrong line numbers while only one place is meant', async () => {
@@ -160,14 +160,14 @@ describe('a diff', () => {
     const lines = (await all())['x']!.split('\n')
     assert.deepEqual([lines[6], lines[9], lines[10], lines[13]], ['seven', 'line 10', 'after ten', 'thirteen'])
     const unclear = await misfit('edit_mismatch', diff('x', '@@ -2 +2 @@', '-same', '+x'))
-    assert.match(unclear.message, /fits at 2 places, lines 22, 23/)
+    assert.match(unclear.message, /matches at 2 places, lines 22, 23/)
   })
 
   it('is not looked for without end in a file of equal lines', async () => {
     await begin({ x: `${'x\n'.repeat(20_000)}y\n${'x\n'.repeat(20_000)}` })
     const lines = (...kinds: readonly string[]) => kinds.map((kind) => `-${kind}`)
     const hunk = ['@@ -5,1502 +5,0 @@', ...Array.from({ length: 1_500 }, () => '-x'), ...lines('y', 'y')]
-    assert.match((await misfit('edit_mismatch', diff('x', ...hunk))).message, /does not fit\./)
+    assert.match((await misfit('edit_mismatch', diff('x', ...hunk))).message, /does not match\./)
     const equal = Array.from({ length: 20_002 }, () => '-x')
     assert.match((await misfit('edit_mismatch', diff('x', '@@ -5,20002 +5,0 @@', ...equal))).message, /would take too long/)
     const { files } = await apply(diff('x', '@@ -39999,3 +39999,2 @@', ' x', '-x', ' x'))
@@ -187,7 +187,7 @@ describe('a diff', () => {
       ['@@ -1,2 +1,1 @@', ' line 1', '-line 2', '+x', '@@ -5 +5 @@', '-line 5', '+x'],
     ]) {
       const { message, hint } = await misfit('bad_input', diff('x', header!, ...lines))
-      assert.match(message, /^Hunk 1 of x \(line 3 of the diff\) .* it has 2 old and 2 new ones/)
+      assert.match(message, /^Hunk 1 of x \(line 3 of the diff\) .* it has 2 old and 2 new lines/)
       assert.match(hint, /@@ -1,2 \+1,2 @@/)
     }
     assert.match((await misfit('bad_input', diff('x', '@@ here @@', '-line 1', '+x'))).message, /has no line numbers/)
@@ -228,7 +228,7 @@ describe('a diff', () => {
     assert.match((await misfit('bad_input', hunk)).message, /no file was named/)
     assert.match((await misfit('bad_input', `--- a/x\n+++ b/y\n${hunk}`)).hint, /rename from/)
     assert.match((await misfit('bad_input', '--- a/x\n+++ b/x\n')).message, /changes nothing/)
-    assert.match((await misfit('bad_input', `--- /dev/null\n+++ /dev/null\n${create}`)).message, /which file/)
+    assert.match((await misfit('bad_input', `--- /dev/null\n+++ /dev/null\n${create}`)).message, /does not name its file/)
     assert.match((await misfit('bad_input', 'diff --git a/x b/x\nBinary files a/x and b/x differ\n')).message, /binary/)
     assert.match((await misfit('bad_input', `diff --git a/l b/l\nnew file mode 120000\n--- /dev/null\n+++ b/l\n${create}`)).message, /link/)
     assert.match((await misfit('edit_mismatch', `--- /dev/null\n+++ b/x\n${create}`)).message, /already exists/)
@@ -302,7 +302,7 @@ describe('a diff', () => {
     const failure = toReplyFailure(await committing.catch((error: unknown) => error))
     over.abort()
     await meddling
-    assert.match(failure.message, /not all that it had changed/)
+    assert.match(failure.message, /not all of its changes/)
     assert.deepEqual(await all(), { changed: 'old\n', late: 'came first\n' })
   })
 })

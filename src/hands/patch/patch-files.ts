@@ -1,12 +1,12 @@
 /**
- * Applies a diff to any number of files: all of it, or nothing. First everything is worked out in memory, where the files stand
- * as the diff before left them; only a diff that fits to its last hunk is written.
+ * Applies a diff to any number of files, all or nothing. First everything is computed in memory; only a diff whose every hunk matches is
+ * written.
  */
 import { constants, copyFile, link, lstat, rename, rm, unlink } from 'node:fs/promises'
 import { posix } from 'node:path'
 import type { HandsOps, PatchedFile } from '../../types/index.ts'
 import { failed, fromSystemError, throwIfCancelled } from '../failure.ts'
-import { contentHash, isStanding, type Standing } from '../files/file-state.ts'
+import { contentHash, isUnchanged, type FileVersion } from '../files/file-state.ts'
 import { contentPaths, createPathLocks, type PathLocks } from '../files/path-locks.ts'
 import { readWholeText } from '../files/read-file.ts'
 import { type Place, refuseGuarded, resolveNew, type Root, toPlace } from '../files/workspace-path.ts'
@@ -15,10 +15,10 @@ import { maxPatchBytes } from '../limits.ts'
 import { fitHunks } from './fit-hunks.ts'
 import { type FileDiff, parseDiff } from './parse-diff.ts'
 
-/** What a file is while the diff is worked out. `text` null: there is none. */
+/** A file while the diff is computed. `text` null: it does not exist. */
 type Draft = { -readonly [Key in keyof Change]: Change[Key] } & {
   readonly isLink: boolean
-  /** Hash of what it held before the diff. */
+  /** Hash of its content before the diff. */
   readonly was: string
 }
 type FileFacts = Omit<PatchedFile, 'hash' | 'was'>
@@ -57,16 +57,16 @@ async function applyDiff(
   if (bytes > maxPatchBytes) throw tooMuch()
   throwIfCancelled(signal)
   await commitChanges(roots, changes)
-  // A diff may name a file twice: what counts is what it holds now.
+  // A diff may name a file twice: use its final content.
   const files = done.map(({ facts, target }) => ({ ...facts, hash: target.text === null ? '' : contentHash(target.text), was: target.was }))
   return { files }
 }
 
 function tooMuch(): Error {
-  return failed('limit_reached', `The files of this diff are larger than ${maxPatchBytes} bytes together.`, 'Split the diff.')
+  return failed('limit_reached', `The files of this diff have more than ${maxPatchBytes} bytes in total.`, 'Split the diff.')
 }
 
-/** @returns what gives the draft of a path, read once however often the diff names it. */
+/** @returns a function that gives the draft of a path; a file is read only once. */
 function createOpener(roots: readonly Root[], drafts: Map<string, Draft>) {
   let bytes = 0
   return async (path: string): Promise<Draft> => {
@@ -77,8 +77,8 @@ function createOpener(roots: readonly Root[], drafts: Map<string, Draft>) {
       const whole = named === null ? null : await readWholeText(roots, place.virtual)
       const real = whole?.place.real ?? (await resolveNew(roots, place))
       refuseGuarded(roots, { virtual: place.virtual, real })
-      const known = drafts.get(real)
-      if (known !== undefined) return known
+      const opened = drafts.get(real)
+      if (opened !== undefined) return opened
       bytes += whole === null ? 0 : Buffer.byteLength(whole.text)
       if (bytes > maxPatchBytes) throw tooMuch()
       const draft = {
@@ -109,7 +109,7 @@ async function applyFile(
     throw failed(
       'edit_mismatch',
       `The diff creates ${virtual}, which already exists. Nothing was changed.`,
-      'Write the diff against what stands in it.',
+      'Write the diff against its current content.',
     )
   }
   if (file.old !== null && source.text === null) {
@@ -130,7 +130,7 @@ async function applyFile(
     throw failed(
       'edit_mismatch',
       `The diff deletes ${virtual}, but not all of its lines. Nothing was changed.`,
-      'Use file_delete to delete it whatever it holds.',
+      'Use file_delete to delete it whatever its content.',
     )
   }
   const mode = source.mode
@@ -143,35 +143,35 @@ async function applyFile(
   return { facts: { path: virtual, from, change, added, removed, hunks: file.hunks.length, shifted }, target }
 }
 
-/** Who may read may run, as git does it. */
+/** Makes the file executable for everyone who may read it, as git does. */
 function withExecutable(mode: number | null, executable: boolean): number {
   const bits = mode ?? 0o644
   return executable ? bits | ((bits & 0o444) >> 2) : bits & ~0o111
 }
 
-// Writes many files as one change. Everything that can fail for lack of space or rights is done first, beside the files; then
-// each takes its place, and what stood there stays under a second name until all are in place. A failure puts all of it back.
-// Only when hands are killed in between may a part remain.
+// Writes many files as one change. Whatever can fail for lack of space or rights is done first, in temporary files; then each is renamed,
+// and the old file is kept under a second name until all are done. A failure restores all of them. Only if hands are killed in between may
+// a part of the change remain.
 
 interface Change extends Place {
   /** null: the file is deleted. */
   readonly text: string | null
-  /** null: that of a new file. */
+  /** null: the default of a new file. */
   readonly mode: number | null
-  /** The file that stands there, as it was read; null where there is none. */
-  readonly standing: Standing | null
+  /** The existing file, as it was read; null if there is none. */
+  readonly standing: FileVersion | null
 }
 
 interface Prepared extends Change {
-  /** Where the new content waits, null for a file that is deleted. */
+  /** Temporary file with the new content, null for a file that is deleted. */
   readonly waiting: string | null
-  /** The second name of what stands there, null for a new file. */
+  /** Second name of the old file, null for a new file. */
   readonly kept: string | null
 }
 
 type Undo = () => Promise<void>
 
-/** @throws the failure of the file that could not be written; then every file is as it was. */
+/** @throws the failure of the file that could not be written; then every file is unchanged. */
 export async function commitChanges(roots: readonly Root[], changes: readonly Change[]): Promise<void> {
   const undo: Undo[] = []
   const leftovers: string[] = []
@@ -188,15 +188,11 @@ export async function commitChanges(roots: readonly Root[], changes: readonly Ch
     }
     for (const folder of new Set(prepared.map(({ real }) => posix.dirname(real)))) await syncFolder(folder)
   } catch (error) {
-    // Each by itself: what somebody else has taken away meanwhile is no reason to leave the rest changed.
+    // Each by itself: restore the others even if one fails.
     let isBack = true
     for (const step of undo.toReversed()) await step().catch(() => (isBack = false))
     if (isBack) throw fromSystemError(error, at)
-    throw failed(
-      'tool_failed',
-      `The patch failed at ${at}, and not all that it had changed could be put back.`,
-      'Look at each of its files.',
-    )
+    throw failed('tool_failed', `The patch failed at ${at}, and not all of its changes could be undone.`, 'Check each of its files.')
   } finally {
     for (const leftover of leftovers) await rm(leftover, { force: true })
   }
@@ -214,17 +210,17 @@ async function prepare(roots: readonly Root[], change: Change, undo: Undo[], lef
   if (change.standing === null) return { ...change, real, waiting, kept: null }
   const kept = temporaryBeside(real)
   leftovers.push(kept)
-  // A second name costs nothing and cannot fail later; where a file system has none, a copy.
+  // A hard link costs nothing and cannot fail later; without hard links, a copy.
   await link(real, kept).catch(() => copyFile(real, kept, constants.COPYFILE_EXCL))
   return { ...change, real, waiting, kept }
 }
 
 async function putInPlace({ virtual, real, waiting, kept, standing }: Prepared, undo: Undo[]): Promise<void> {
-  if (standing !== null && !(await isStanding(real, standing))) {
-    const hint = 'Read it again, and write the diff for what stands in it.'
+  if (standing !== null && !(await isUnchanged(real, standing))) {
+    const hint = 'Read it again, and write the diff for its current content.'
     throw failed('edit_mismatch', `Another program has changed ${virtual} meanwhile. Nothing was changed.`, hint)
   }
-  // Said before it is done: to put back what still stands changes nothing.
+  // Registered before the rename: undoing a rename that did not happen changes nothing.
   if (kept !== null) undo.push(() => rename(kept, real))
   if (waiting === null) await unlink(real)
   else if (kept !== null) await rename(waiting, real)

@@ -1,11 +1,11 @@
-/** Turns bytes of a terminal into text to be read: pages that cut nothing in two, and lines as they stood at last. */
+/** Turns bytes of a terminal into text: pages that split no character or sequence, and lines in their final state. */
 
-/** A sequence longer than this is no sequence but noise, and is cut like any other text. */
+/** A longer sequence is noise, and is split like any other text. */
 const maxSequenceBytes = 256
 
 /**
- * ECMA-48: CSI with parameters; a string (OSC, DCS …) up to its end; everything else. A string without an end loses its
- * introducer alone, so that it hides nothing.
+ * ECMA-48: CSI with parameters; a string (OSC, DCS …) up to its end; everything else. Of a string without an end only the introducer is
+ * removed, so that it hides nothing.
  */
 // oxlint-disable-next-line no-control-regex -- control characters are the point
 const sequence = /\u001B(?:\[[0-?]*[ -/]*[@-~]|[\]PX^_][^\u0007\u001B\u009C]{0,4096}(?:\u0007|\u001B\\|\u009C)|[ -/]*[0-~])/g
@@ -14,19 +14,19 @@ const otherControls = /[\u0000-\u0008\u000B-\u001F\u007F-\u009F]/g
 
 // oxlint-disable-next-line no-control-regex -- the same
 const wholeSequence = /^\u001B(?:\[[0-?]*[ -/]*[@-~]|[\]PX^_][^\u0007\u001B\u009C]*(?:\u0007|\u001B\\|\u009C)|[ -/]*[0-OQ-WYZ\\`-~])/
-/** What may become one with what follows. */
+/** A sequence that may continue in the next bytes. */
 // oxlint-disable-next-line no-control-regex -- the same
 const openSequence = /^\u001B(?:\[[0-?]*[ -/]*|[\]PX^_][^\u0007\u001B\u009C]*\u001B?|[ -/]*)$/
 
-/** @returns where a character begins that is not cut at the start of a page */
+/** @returns the offset of the first whole character of a page */
 export function pageStart(bytes: Buffer): number {
   let at = 0
   while (at < 3 && at < bytes.length && (bytes[at]! & 0xc0) === 0x80) at += 1
-  // More than three in a row are no UTF-8: shown as what they are.
+  // More than three continuation bytes are not UTF-8, and stay.
   return at < 3 || (bytes[3] ?? 0) >> 6 !== 2 ? at : 0
 }
 
-/** @returns how many bytes make a page that ends within no character and no sequence; all of them when nothing else would go on */
+/** @returns the length of a page that ends inside no character and no sequence; the whole length if that would be 0 */
 export function pageEnd(bytes: Buffer): number {
   const end = Math.min(wholeCharacters(bytes), wholeSequences(bytes))
   return end === 0 ? bytes.length : end
@@ -43,7 +43,7 @@ function wholeCharacters(bytes: Buffer): number {
 }
 
 function wholeSequences(bytes: Buffer): number {
-  // Half of a line's end would read as a line that is written over.
+  // A lone CR would read as a line that is overwritten.
   if (bytes.at(-1) === 0x0d) return bytes.length - 1
   const tail = bytes.subarray(Math.max(0, bytes.length - maxSequenceBytes)).toString('latin1')
   for (let at = tail.indexOf('\u001B'); at >= 0; at = tail.indexOf('\u001B', at)) {
@@ -55,16 +55,16 @@ function wholeSequences(bytes: Buffer): number {
   return bytes.length
 }
 
-/** What somebody sees who looks at the lines now: no sequences, nothing that was rubbed out or written over. */
+/** The text as a terminal shows it: no sequences, nothing that was erased or overwritten. */
 export function toPlainText(text: string): string {
   const bare = text.replace(sequence, '').replaceAll('\u0007', '')
-  const typed = bare.includes('\b') ? rubbedOut(bare) : bare
-  const lines = typed.includes('\r') ? typed.split('\n').map(writtenOver).join('\n') : typed
+  const typed = bare.includes('\b') ? applyBackspaces(bare) : bare
+  const lines = typed.includes('\r') ? typed.split('\n').map(lastWriting).join('\n') : typed
   return lines.replace(otherControls, '\uFFFD')
 }
 
-/** A backspace takes one character away, as terminals and manual pages use it. */
-function rubbedOut(text: string): string {
+/** Applies backspaces. */
+function applyBackspaces(text: string): string {
   const seen: string[] = []
   for (const character of text) {
     if (character !== '\b') seen.push(character)
@@ -73,24 +73,24 @@ function rubbedOut(text: string): string {
   return seen.join('')
 }
 
-/** Of a line that was begun anew, as progress is shown, the last writing. */
-function writtenOver(line: string): string {
+/** The last version of a line that was rewritten after CR, as progress bars do. */
+function lastWriting(line: string): string {
   return line.split('\r').findLast((part) => part !== '') ?? ''
 }
 
-// How hands know that a shell waits for input: its prompt carries a mark, the sequence by which terminals know prompts (OSC 133
-// A), with the exit code of the last command. Nobody sees it. Whatever else writes it tells a lie about itself only.
+// Hands detect that a shell waits for input by an invisible mark in its prompt, the sequence by which terminals find prompts (OSC 133 A),
+// with the exit code of the last command. A program that forges it only misreports its own session.
 
 const head = '\u001B]133;A;oxbow='
 const tail = '\u0007'
 // oxlint-disable-next-line no-control-regex -- it is made of control characters
 const wholeMark = /\u001B\]133;A;oxbow=(\d{0,3})\u0007/g
-/** A mark with its exit code, of which the last byte may be missing. */
+/** A mark with its exit code, except its last byte. */
 const maxMarkBytes: number = head.length + '255'.length
 
 /**
- * @param editing bash edits the line, and must know what takes no room in it
- * @param shown what a person sees of the prompt, and of the one within an unfinished command
+ * @param editing bash edits the line, and must know which characters are invisible
+ * @param shown the visible prompt; `shownWithin` is the one of a continuation line
  */
 export function markedPrompts(editing: boolean, shown: string, shownWithin: string): Readonly<Record<'PS1' | 'PS2', string>> {
   const mark = (code: string): string => (editing ? `\\[${head}${code}${tail}\\]` : `${head}${code}${tail}`)
@@ -98,17 +98,17 @@ export function markedPrompts(editing: boolean, shown: string, shownWithin: stri
 }
 
 interface Mark {
-  /** Where it ends, counted from the beginning of the chunk. */
+  /** Offset of its end in the chunk. */
   readonly end: number
-  /** null within an unfinished command. */
+  /** null on a continuation line. */
   readonly exitCode: number | null
 }
 
-/** @returns a function that finds the marks in the chunks of one output, also those that two chunks share */
+/** @returns a function that finds the marks in the chunks of one output, also across two chunks */
 export function createMarkFinder(): (chunk: Buffer) => Mark[] {
   let before = ''
   return (chunk) => {
-    // A flood has no marks: bytes are only looked at as text where one begins.
+    // Bytes are decoded only where a mark begins, so that a flood of output costs little.
     if (before === '' && !chunk.includes(0x1b)) return []
     const text = before + chunk.toString('latin1')
     const found: Mark[] = []

@@ -1,4 +1,4 @@
-/** What the kernel may ask about sessions. */
+/** The operations on sessions. */
 import type { SessionEnd, SessionEntry, SessionKey, SessionOps } from '../../types/index.ts'
 import type { CommandOptions } from '../commands/run-command.ts'
 import { failed } from '../failure.ts'
@@ -21,11 +21,11 @@ import { openSession, type Session } from './shell-session.ts'
 
 export interface Sessions {
   readonly ops: HandlersOf<SessionOps>
-  /** Ends them all. */
+  /** Ends all sessions. */
   close(): Promise<void>
 }
 
-/** @param options absent where there is no sandbox to hold a process */
+/** @param options absent without a sandbox */
 export function openSessions(options: CommandOptions | undefined): Sessions {
   const keeper = createSessionKeeper()
   return { ops: sessionOperations(keeper, options), close: () => keeper.close() }
@@ -57,7 +57,7 @@ function sessionOperations(keeper: SessionKeeper, options: CommandOptions | unde
     async sessionRead(input, signal) {
       const session = keeper.find(input.owner, input.id)
       const output = await session.outlet.read(input, signal)
-      // Processes that cannot be ended are told to who asks: the sandbox goes with them.
+      // If processes survive, the close fails, and the sandbox is ended.
       if (output.ended !== null) await session.over
       session.seen ||= output.ended !== null && output.next === output.total
       return output
@@ -70,7 +70,7 @@ function sessionOperations(keeper: SessionKeeper, options: CommandOptions | unde
       if (outlet.ended() !== null) return { columns, rows }
       const [waits, from] = [outlet.prompt() !== null, outlet.total()]
       session.process.resize(columns, rows)
-      // A shell draws its prompt again: it must not be taken for the answer to what is written next.
+      // A shell redraws its prompt: that must not count as the reply to the next input.
       if (waits) await outlet.read({ owner, id, from, ...untilRedrawn }, signal)
       return { columns, rows }
     },
@@ -105,19 +105,19 @@ function signalQuietly(pid: number, signal: NodeJS.Signals): void {
   }
 }
 
-// All sessions of these hands: their ids, whose they are, how many there may be, and what is known of those that are gone.
+// All sessions of these hands: ids, owners, limits, and how ended ones ended.
 
 interface KeptSession extends Session {
   readonly id: string
   readonly owner: string
-  /** Its end, and all of its output, were read. */
+  /** Its end and all of its output have been read. */
   seen: boolean
 }
 
 interface SessionKeeper {
-  /** @throws the failure `limit_reached` when there is no room for one more, or what `open` throws */
+  /** @throws the failure `limit_reached` when all sessions are in use, or what `open` throws */
   add(owner: string, kind: SessionEntry['kind'], open: () => Promise<Session>): Promise<KeptSession>
-  /** @throws the failure `not_found`, which says what is known */
+  /** @throws the failure `not_found`, which says how the session ended, if it is known */
   find(owner: string, id: string): KeptSession
   forget(session: KeptSession, why: string): void
   list(owner: string): SessionEntry[]
@@ -132,26 +132,26 @@ interface Kept {
 }
 
 function createSessionKeeper(): SessionKeeper {
-  // Ids of hands that were before these are told from those that never were.
+  // Distinguishes ids of earlier hands from ids that never existed.
   const run = Date.now().toString(36).slice(-6)
   const kept = new Map<string, Kept>()
-  const gone = new Map<string, { readonly owner: string; readonly why: string }>()
+  const dropped = new Map<string, { readonly owner: string; readonly why: string }>()
   let opening = 0
   let count = 0
-  const mayUse = (asker: string, owner: string): boolean => asker === '' || asker === owner
+  const mayUse = (requester: string, owner: string): boolean => requester === '' || requester === owner
   const ofOwner = (owner: string) => [...kept.values()].filter(({ session }) => mayUse(owner, session.owner))
 
   const forget = (session: KeptSession, why: string): void => {
     kept.delete(session.id)
-    gone.set(session.id, { owner: session.owner, why })
-    for (const id of gone.keys()) if (gone.size > maxGoneSessions) gone.delete(id)
+    dropped.set(session.id, { owner: session.owner, why })
+    for (const id of dropped.keys()) if (dropped.size > maxGoneSessions) dropped.delete(id)
   }
   const sweep = (): void => {
     const now = performance.now()
     const ended = [...kept.values()].filter((each) => each.endedMs !== null)
     const drop = ({ session }: Kept): void => forget(session, `${describeEnd(session.outlet.ended())}; its output is no longer kept`)
     for (const each of ended) if (now - each.endedMs! > keepEndedMs) drop(each)
-    // Those that were read go first, the oldest of them before.
+    // Drops those that were read first, oldest first.
     const left = ended.filter(({ session }) => kept.has(session.id)).toSorted((a, b) => Number(b.session.seen) - Number(a.session.seen))
     for (const each of left.slice(0, Math.max(0, left.length - maxEndedSessions))) drop(each)
   }
@@ -178,11 +178,11 @@ function createSessionKeeper(): SessionKeeper {
       sweep()
       const session = kept.get(id)?.session
       if (session !== undefined && mayUse(owner, session.owner)) return session
-      const known = gone.get(id)
+      const former = dropped.get(id)
       const hint = openOnes(ofOwner(owner))
-      if (known !== undefined && mayUse(owner, known.owner)) throw failed('not_found', `${id} is gone: it ${known.why}.`, hint)
+      if (former !== undefined && mayUse(owner, former.owner)) throw failed('not_found', `${id} is dropped: it ${former.why}.`, hint)
       if (/^(?:shell|job)-\d{1,9}-[a-z0-9]{1,12}$/.test(id) && !id.endsWith(`-${run}`))
-        throw failed('not_found', `${id} was open before the sandbox was started again: it ended then, and its output is gone.`, hint)
+        throw failed('not_found', `${id} was open before the sandbox was started again: it ended then, and its output is dropped.`, hint)
       throw failed('not_found', `There is no session of this name.`, hint)
     },
     forget,
@@ -210,10 +210,10 @@ function describeEnd(end: SessionEnd | null): string {
 
 function openOnes(entries: readonly Kept[]): string {
   const ids = entries.map(({ session }) => session.id)
-  return ids.length === 0 ? 'No session is open: open one.' : `There are: ${ids.join(', ')}.`
+  return ids.length === 0 ? 'No session is open: open one.' : `Open sessions: ${ids.join(', ')}.`
 }
 
-// What is typed into a session. With a terminal it is bytes and nothing else; without one, some keys are done by hand.
+// Input of a session. With a terminal it is bytes only; without one, some keys are emulated.
 
 /** @throws the failures `tool_failed` when nothing reads it, `bad_input`, `limit_reached` */
 function sendInput(session: KeptSession, text: string, keys: readonly SessionKey[]): void {
@@ -221,15 +221,15 @@ function sendInput(session: KeptSession, text: string, keys: readonly SessionKey
   const { input, terminal } = process
   const end = outlet.ended()
   if (end !== null) throw failed('tool_failed', `${id} ${describeEnd(end)}: it takes no input.`, 'Its output can still be read.')
-  if (input === null) throw failed('tool_failed', `${id} is a job and takes no input.`, 'Open a session, and start it in that.')
+  if (input === null) throw failed('tool_failed', `${id} is a job and takes no input.`, 'Open a session, and start the program in it.')
   if (!input.isOpen()) throw failed('tool_failed', `The input of ${id} is closed.`, 'Open another session.')
   const bytes = Buffer.byteLength(text)
-  if (bytes > maxSessionInputBytes) throw failed('limit_reached', 'The input is too long.', 'Write it to a file, and name that.')
+  if (bytes > maxSessionInputBytes) throw failed('limit_reached', 'The input is too long.', 'Write it to a file, and pass its path.')
   if (input.waitingBytes() + bytes > maxWaitingInputBytes) {
-    throw failed('limit_reached', `What runs in ${id} does not read its input.`, 'Wait for it, or end it by a signal.')
+    throw failed('limit_reached', `What runs in ${id} does not read its input.`, 'Wait for it, or end it with a signal.')
   }
   if (terminal) {
-    // A line of a terminal is ended by its enter key.
+    // The enter key of a terminal sends CR.
     const typed = text.replaceAll(/\r?\n/g, '\r') + keys.map((key) => keyBytes[key]).join('')
     outlet.wrote(typed.split('\r').length - 1)
     input.write(typed)
@@ -243,12 +243,12 @@ function sendInput(session: KeptSession, text: string, keys: readonly SessionKey
     if (key === 'enter') input.write('\n')
     else if (key === 'tab') input.write('\t')
     else if (key === 'ctrl_d') input.end()
-    // As a terminal does it: the shell too, which may be between two commands, run none, or wait at its prompt.
+    // As a terminal does: to the shell too, which may be between two commands or at its prompt.
     else for (const pid of [process.pid, ...session.foreground()]) kill(pid, key === 'ctrl_c' ? 'SIGINT' : 'SIGQUIT')
   }
 }
 
-/** What keys send: as xterm does in its normal mode. */
+/** Bytes of the keys, as xterm sends them in normal mode. */
 const keyBytes: Readonly<Record<SessionKey, string>> = {
   enter: '\r',
   tab: '\t',

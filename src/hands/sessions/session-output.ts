@@ -1,4 +1,7 @@
-/** The output of one session while it lives and after: what is kept of it, whether a shell waits for input, and who waits for more. */
+/**
+ * The output of one session while it lives and after: what is kept of it, whether a shell waits for input, and the readers that wait for
+ * more.
+ */
 import type { SessionEnd, SessionOps, SessionOutput, SessionPrompt } from '../../types/index.ts'
 import { throwIfCancelled } from '../failure.ts'
 import { maxSessionBytes, maxSessionPageBytes, promptSettleMs } from '../limits.ts'
@@ -6,7 +9,7 @@ import { createMarkFinder, pageEnd, pageStart, toPlainText } from './output-text
 
 export interface SessionOutlet {
   push(chunk: Buffer): void
-  /** So many lines were written: a prompt for each of them, and the shell waits again. */
+  /** Records that lines of input were written: after as many prompts the shell waits again. */
   wrote(lines: number): void
   end(end: SessionEnd): void
   total(): number
@@ -17,8 +20,8 @@ export interface SessionOutlet {
 }
 
 /**
- * @param afterPrompt nothing counts before the first prompt: a shell without a terminal complains that it has none
- * @param inFront whether the shell itself may read: what was typed ahead may run since its prompt
+ * @param afterPrompt drop output before the first prompt: a shell without a terminal complains that it has none
+ * @param inFront whether the shell itself is in the foreground: input that was typed ahead may run since its prompt
  */
 export function createSessionOutlet(afterPrompt: boolean, inFront: () => boolean): SessionOutlet {
   const ring = createOutputRing(maxSessionBytes)
@@ -59,7 +62,7 @@ export function createSessionOutlet(afterPrompt: boolean, inFront: () => boolean
       const begin = performance.now()
       const from = input.from >= 0 ? input.from : Math.max(0, ring.total() + input.from)
       const maxBytes = Math.min(input.maxBytes, maxSessionPageBytes)
-      /** How long the answer may still be waited for; 0 when it is there. */
+      /** How long to wait further for the reply; 0 when it is complete. */
       const leftMs = (): number => {
         const fresh = ring.total() - from
         const untilLimit = begin + input.waitMs - performance.now()
@@ -79,16 +82,16 @@ export function createSessionOutlet(afterPrompt: boolean, inFront: () => boolean
   return outlet
 }
 
-/** @param isOver no more will come: what is cut in two stays so */
+/** @param isOver no more will come: an incomplete character at the end is returned as it is */
 function pageOf(
   ring: OutputRing,
-  asked: number,
+  requested: number,
   maxBytes: number,
   isOver: boolean,
   plain: boolean,
 ): Omit<SessionOutput, 'ended' | 'prompt'> {
   const total = ring.total()
-  const first = Math.min(Math.max(asked, ring.start()), total)
+  const first = Math.min(Math.max(requested, ring.start()), total)
   const bytes = ring.slice(first, maxBytes)
   const skipped = pageStart(bytes)
   const rest = bytes.subarray(skipped)
@@ -96,7 +99,7 @@ function pageOf(
   const shown = rest.subarray(0, isLast ? rest.length : pageEnd(rest))
   const text = plain ? toPlainText(shown.toString()) : shown.toString()
   const from = first + skipped
-  return { text, from, next: from + shown.length, total, dropped: Math.max(0, first - asked) }
+  return { text, from, next: from + shown.length, total, dropped: Math.max(0, first - requested) }
 }
 
 function changeOr(waiting: Set<() => void>, ms: number, signal: AbortSignal): Promise<void> {
@@ -113,51 +116,51 @@ function changeOr(waiting: Set<() => void>, ms: number, signal: AbortSignal): Pr
   })
 }
 
-// The newest part of an output, whose bytes are counted from its first one. A flood costs no memory: the oldest bytes go.
+// A ring buffer of the newest output, addressed by offset from the first byte. The oldest bytes are dropped.
 
 interface OutputRing {
   push(chunk: Buffer): void
-  /** Offset of the oldest byte that is kept, and the number of all bytes that came. */
+  /** Offset of the oldest byte that is kept, and the number of all bytes received. */
   start(): number
   total(): number
   /** @returns a copy; at most what is kept from `from` on */
   slice(from: number, maxBytes: number): Buffer
-  /** Gives back what is not used: nothing more will come. */
+  /** Releases unused memory: nothing more will come. */
   seal(): void
 }
 
-/** A session that says little holds little; room is doubled as it is needed. */
+/** Initial size of the buffer, which doubles as needed. */
 const firstBytes = 4096
 
-/** @param maxBytes most that is kept */
+/** @param maxBytes size limit of the buffer */
 export function createOutputRing(maxBytes: number): OutputRing {
   let bytes = Buffer.alloc(Math.min(firstBytes, maxBytes))
   let total = 0
   const kept = (): number => Math.min(total, bytes.length)
-  const slice = (from: number, most: number): Buffer => {
+  const slice = (from: number, maxLength: number): Buffer => {
     const begin = Math.max(from, total - kept())
-    const length = Math.max(0, Math.min(most, total - begin))
+    const length = Math.max(0, Math.min(maxLength, total - begin))
     const at = begin % bytes.length
     const first = bytes.subarray(at, Math.min(at + length, bytes.length))
     return Buffer.concat([first, bytes.subarray(0, length - first.length)])
   }
-  /** Byte n stands at n modulo the room. */
+  /** Byte n is stored at n modulo the capacity. */
   const place = (chunk: Buffer, offset: number): void => {
     const at = offset % bytes.length
     const first = Math.min(chunk.length, bytes.length - at)
     chunk.copy(bytes, at, 0, first)
     chunk.copy(bytes, 0, first)
   }
-  const resize = (room: number): void => {
-    const whole = slice(total - Math.min(kept(), room), room)
-    bytes = Buffer.alloc(room)
+  const resize = (capacity: number): void => {
+    const whole = slice(total - Math.min(kept(), capacity), capacity)
+    bytes = Buffer.alloc(capacity)
     place(whole, total - whole.length)
   }
   return {
     push(chunk) {
-      let room = bytes.length
-      while (room < maxBytes && kept() + chunk.length > room) room = Math.min(room * 2, maxBytes)
-      if (room > bytes.length) resize(room)
+      let capacity = bytes.length
+      while (capacity < maxBytes && kept() + chunk.length > capacity) capacity = Math.min(capacity * 2, maxBytes)
+      if (capacity > bytes.length) resize(capacity)
       const last = chunk.subarray(Math.max(0, chunk.length - bytes.length))
       total += chunk.length
       place(last, total - last.length)
@@ -169,12 +172,12 @@ export function createOutputRing(maxBytes: number): OutputRing {
   }
 }
 
-// Lets so many bytes through in a window of time and then holds the source until the next one. A program that writes without
-// end waits in its pipe instead of keeping hands busy with output of which only the newest part is kept.
+// Passes a number of bytes in each window of time, then pauses the source until the next window. So a program that floods its output blocks
+// on its pipe instead of keeping hands busy.
 
 export interface Throttle {
   took(bytes: number): void
-  /** No limit any more: the source ends. */
+  /** Lifts the limit: the source ends. */
   release(): void
 }
 

@@ -1,4 +1,4 @@
-/** Starts the process of a session, with a pseudo-terminal of its own or with pipes; both are then used in the same way. */
+/** Starts the process of a session, with a pseudo-terminal or with pipes, behind one interface. */
 import type { ChildProcess } from 'node:child_process'
 import { closeSync, writeSync } from 'node:fs'
 import type { Readable, Writable } from 'node:stream'
@@ -13,12 +13,12 @@ export interface SessionProcess {
   readonly terminal: boolean
   /** Standard output and error, in the order in which they were written. */
   readonly output: Readable
-  /** null where it reads nothing. */
+  /** null if it has no input. */
   readonly input: SessionInput | null
   readonly exited: Promise<SessionEnd>
   /** Only with a terminal. */
   resize(columns: number, rows: number): void
-  /** Closes this end of it. */
+  /** Closes the terminal. */
   release(): void
 }
 
@@ -36,7 +36,7 @@ export async function startWithPipes(start: SessionStart): Promise<SessionProces
   const stdio = [start.takesInput ? 'pipe' : 'ignore', 'pipe', 'ignore'] as const
   const child = await startProcess({ ...start, hidden: start.live.hidden, stdio, before: 'exec 2>&1' })
   const { stdin, stdout } = child
-  // A process that does not read its input closes the pipe: not our failure.
+  // A process may close its input without reading it.
   stdin?.on('error', () => undefined)
   stdout!.on('error', () => undefined)
   return {
@@ -53,7 +53,7 @@ export async function startWithPipes(start: SessionStart): Promise<SessionProces
   }
 }
 
-/** @throws the failure `tool_failed` when it cannot start; an Error where the system gives no terminal */
+/** @throws the failure `tool_failed` when it cannot start; an Error when the system has no free terminal */
 export async function startInTerminal(
   start: SessionStart,
   addon: PtyAddon,
@@ -63,7 +63,7 @@ export async function startInTerminal(
   const { master, slave, pty } = addon.open(size.columns, size.rows)
   const [kept, passed] = [{ descriptor: master }, { descriptor: slave }]
   hidden.add(kept).add(passed)
-  // A session that has no terminal takes the first one that it opens: hence by its name, and not by the descriptor alone.
+  // A session leader gets the first terminal that it opens as its controlling terminal: hence opened by name.
   const before = 'exec <>"$0" >&0 2>&1'
   let child: ChildProcess
   try {
@@ -78,9 +78,9 @@ export async function startInTerminal(
   }
   const { ReadStream } = process.getBuiltinModule('node:tty')
   const stream: Readable = new ReadStream(master)
-  // Destroyed, its descriptor may be somebody else's already.
+  // Once it is destroyed, its descriptor may already be reused.
   const isOpen = (): boolean => !stream.destroyed
-  // EIO says that the last process has closed the terminal.
+  // EIO: the last process has closed the terminal.
   stream.on('error', () => stream.destroy())
   stream.once('close', () => hidden.delete(kept))
   return {
@@ -109,19 +109,19 @@ function endOf(child: ChildProcess): Promise<SessionEnd> {
   return new Promise((resolve) => child.once('exit', (exitCode, signal) => resolve({ exitCode, signal })))
 }
 
-// Pseudo-terminals, by the native part of `@lydell/node-pty`, which the sandbox brings beside hands. Its own JavaScript is left
-// out: it forks in a way of its own, and hands start all processes in one way.
+// Pseudo-terminals, by the native addon of `@lydell/node-pty`, which the sandbox mounts beside hands. Its JavaScript is not used: it starts
+// processes itself, and hands start all processes in one place.
 
-/** Where whoever starts hands has put it. */
+/** Path of the addon inside the sandbox. */
 const insideAddon = '/opt/oxbow/pty.node'
 
 interface PtyAddon {
-  /** Both descriptors pass on to whatever is started, unless they are covered: they are not marked to be closed at exec. */
+  /** Both descriptors are inherited by every new process unless replaced: they are not marked close-on-exec. */
   open(columns: number, rows: number): { readonly master: number; readonly slave: number; readonly pty: string }
   resize(master: number, columns: number, rows: number): void
 }
 
-/** @returns null where there is none, or it does not fit the system */
+/** @returns null if it is missing or does not load on this system */
 export function loadPtyAddon(): PtyAddon | null {
   const loaded: { exports: Partial<PtyAddon> } = { exports: {} }
   try {
@@ -133,19 +133,19 @@ export function loadPtyAddon(): PtyAddon | null {
   return open === undefined || resize === undefined ? null : { open, resize }
 }
 
-// Writes into a terminal without ever waiting for it. A stream would: Node writes to this end of a terminal until all is taken,
-// and a program that does not read its input would stop hands altogether.
+// Writes to a terminal without blocking. A stream would block: Node writes to a terminal until everything is accepted, so a program that
+// does not read its input would stop hands.
 
-/** Takes what is written at once, and keeps what the process does not read yet. */
+/** Accepts input at once, and buffers what the process has not read. */
 interface SessionInput {
   write(text: string): void
   waitingBytes(): number
   isOpen(): boolean
-  /** Nothing more will come. A terminal has no such end, but a key. */
+  /** Ends the input. A terminal has a key for that instead. */
   end(): void
 }
 
-/** @param master a descriptor that does not block. @param isOpen false from the moment on in which it may be closed */
+/** @param master a non-blocking descriptor @param isOpen false from the moment at which it may be closed */
 function createTerminalInput(master: number, isOpen: () => boolean): SessionInput {
   let waiting: Buffer = Buffer.alloc(0)
   let retry: NodeJS.Timeout | null = null
@@ -171,7 +171,7 @@ function createTerminalInput(master: number, isOpen: () => boolean): SessionInpu
   }
 }
 
-/** @returns how many bytes the terminal took; all of them when nobody will ever read them */
+/** @returns how many bytes the terminal accepted; all of them if nothing will ever read them */
 function take(master: number, bytes: Buffer): number {
   try {
     return writeSync(master, bytes)

@@ -1,4 +1,4 @@
-/** One session: its process tree, its output, and what is done to it. */
+/** One session: its process tree, its output, and the operations on it. */
 import type { SessionEnd, SessionEntry, SessionOps } from '../../types/index.ts'
 import { foregroundGroup, inGroup } from '../commands/process-tree.ts'
 import type { CommandOptions } from '../commands/run-command.ts'
@@ -11,13 +11,13 @@ import { createSessionOutlet, createThrottle, type SessionOutlet, type Throttle 
 export interface Session {
   readonly outlet: SessionOutlet
   readonly process: SessionProcess
-  /** What is known of it from the beginning. */
+  /** What does not change. */
   readonly facts: Pick<SessionEntry, 'kind' | 'terminal' | 'command' | 'cwd'>
-  /** Pids that a signal to what runs in the foreground reaches; never the shell itself. */
+  /** Pids of the foreground group; never the shell itself. */
   foreground(): number[]
-  /** Pids of all that it has started and that lives. */
+  /** Pids of all living processes that it started. */
   everything(): number[]
-  /** Resolves when it has ended and none of its processes lives. @throws `sandbox_failed` when that cannot be had */
+  /** Resolves when it and all of its processes have ended. @throws `sandbox_failed` when some cannot be killed */
   readonly over: Promise<SessionEnd>
   /** Ends it. @throws as `over` */
   close(): Promise<SessionEnd>
@@ -37,19 +37,19 @@ export async function openSession(input: OpenInput, cwd: string, options: Comman
   const inFront = (): boolean => !process.terminal || foregroundGroup(process.pid) === process.pid
   const outlet = createSessionOutlet(isShell && !process.terminal, inFront)
   const { throttle, closed } = follow(process, outlet)
-  /** Begun by a close: who is told to end by it is not told again when the process itself has exited. */
+  /** Set by a close, so that the exit of the process does not end the tree twice. */
   let closing: Promise<void> | null = null
 
   const over = process.exited.then(async (end) => {
     throttle.release()
     await (closing ?? live.end(command, 0))
-    // What its processes wrote may still stand in the pipe.
+    // The pipe may still hold output.
     await orAfter(closed, drainMs)
     process.release()
     outlet.end(end)
     return end
   })
-  // Whoever asks next is told.
+  // The next request gets the failure.
   over.catch(() => {
     process.release()
     outlet.end({ exitCode: null, signal: null })
@@ -67,7 +67,7 @@ export async function openSession(input: OpenInput, cwd: string, options: Comman
     everything: () => live.processes(command),
     over,
     async close() {
-      // A shell does not heed SIGTERM, but ends with its terminal.
+      // A shell ignores SIGTERM, but ends with its terminal.
       if (closing === null && isShell && outlet.ended() === null) hangUp(process.pid)
       closing ??= live.end(command, terminateGraceMs)
       await closing
@@ -76,7 +76,7 @@ export async function openSession(input: OpenInput, cwd: string, options: Comman
   }
 }
 
-/** A terminal where one is asked for and hands can make one, else pipes. */
+/** A terminal if one is requested and available, else pipes. */
 async function startFor(
   { kind, command, terminal, pass = '' }: OpenInput,
   common: Pick<SessionStart, 'cwd' | 'dataLimitKib' | 'live'>,
@@ -91,7 +91,7 @@ async function startFor(
     const quiet = inTerminal ? [] : ['--noediting']
     const args = isBash ? ['--norc', '--noprofile', ...quiet, '-i'] : ['-i']
     const shown = inTerminal ? (isBash ? '\\w\\$ ' : '$ ') : ''
-    // A history would stand in the workspace's /tmp, and hold what was typed.
+    // A history file would be written to /tmp, with everything that was typed.
     const prompts = { ...markedPrompts(inTerminal && isBash, shown, inTerminal ? '> ' : ''), HISTFILE: '/dev/null' }
     return { ...common, argv: [shell, ...args], env: { ...env, ...prompts }, takesInput: true }
   }
@@ -109,7 +109,7 @@ function follow(process: SessionProcess, outlet: SessionOutlet): { throttle: Thr
   return { throttle, closed: new Promise((resolve) => output.once('close', () => resolve())) }
 }
 
-/** Resolves when the shell waits for input; what is typed before would be shown twice. */
+/** Resolves when the shell waits for input; earlier input would be echoed twice. */
 async function firstPrompt(outlet: SessionOutlet): Promise<void> {
   const wait = { owner: '', id: '', from: 0, maxBytes: Infinity, waitMs: shellStartMs, quietMs: shellStartMs, plain: false } as const
   await outlet.read({ ...wait, until: 'quiet' }, new AbortController().signal)
@@ -119,7 +119,7 @@ function hangUp(pid: number): void {
   try {
     process.kill(pid, 'SIGHUP')
   } catch {
-    // It has ended meanwhile.
+    // It has already ended.
   }
 }
 

@@ -1,6 +1,6 @@
 /**
- * Writes a file in pieces. They gather in a hidden file beside the target, which takes its name with the last piece: the file
- * shows all of them or none. What an upload leaves when hands are killed is found by a link in `/tmp` and swept at a later start.
+ * Writes a file in chunks, atomically: they go to a hidden file beside the target, which is renamed after the last one. What an upload
+ * leaves behind when hands are killed is found by a link in `/tmp` and removed at a later start.
  */
 import { constants, open, rename, rm } from 'node:fs/promises'
 import type { FileHandle } from 'node:fs/promises'
@@ -15,19 +15,19 @@ import type { Place, Root } from '../files/workspace-path.ts'
 
 type Input = HandsOps['put']['input']
 
-/** A file that is being written. */
+/** An unfinished file. */
 interface Upload extends Transfer, Place {
   readonly temporary: string
   readonly file: FileHandle
   readonly hash: ContentHash
-  /** Mode of the file that stands there; null when there was none. */
+  /** Mode of the existing file; null if there was none. */
   readonly mode: number | null
   bytes: number
 }
 
 export interface Uploads {
   put(input: Input, signal: AbortSignal): Promise<HandsOps['put']['output']>
-  /** Forgets all that were not finished. Never throws. */
+  /** Drops all unfinished uploads. Never throws. */
   close(): Promise<void>
 }
 
@@ -56,7 +56,7 @@ export function createUploads(roots: readonly Root[], idleMs: number = transferI
   }
 }
 
-/** @throws the failure `limit_reached` for a piece that is larger than one may be. */
+/** @throws the failure `limit_reached` for a chunk over the limit. */
 export function checkPiece(content: Uint8Array): void {
   if (content instanceof Uint8Array && content.length <= maxReadBytes) return
   throw failed('limit_reached', `A piece holds at most ${maxReadBytes} bytes.`, 'Send smaller pieces.')
@@ -71,7 +71,7 @@ async function begin(roots: readonly Root[], input: Input): Promise<Upload> {
   if (target.mode !== null && !input.overwrite) throw taken(target.virtual)
   const temporary = temporaryBeside(target.real)
   try {
-    // A file of one piece is as short-lived here as in a write.
+    // The hidden file of a single chunk lives as briefly as that of a write.
     const note = await noteUpload(input.last ? [] : roots, temporary)
     const flags = constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL | constants.O_NOFOLLOW
     const file = await open(temporary, flags, 0o644)
@@ -95,11 +95,11 @@ async function append(upload: Upload, content: Uint8Array): Promise<void> {
   upload.hash.update(content)
 }
 
-/** The caller holds the path. What stands there is looked at again: the first piece may have come long before. */
+/** The caller holds the path's lock. The target is checked again: the first chunk may have come long before. */
 async function finish(roots: readonly Root[], upload: Upload, overwrite: boolean): Promise<Omit<HandsOps['put']['output'], 'bytes'>> {
   const { virtual, temporary, file } = upload
   const { real, mode } = await toTarget(roots, virtual)
-  if (real !== upload.real) throw failed('tool_failed', `${virtual} leads elsewhere now. Nothing was written.`, 'Send the file again.')
+  if (real !== upload.real) throw failed('tool_failed', `${virtual} now leads elsewhere. Nothing was written.`, 'Send the file again.')
   if (mode !== null && !overwrite) throw taken(virtual)
   if (mode !== null) await file.chmod(mode)
   await file.sync()
@@ -110,7 +110,7 @@ async function finish(roots: readonly Root[], upload: Upload, overwrite: boolean
   return { created, hash: upload.hash.digest(), was }
 }
 
-/** Gives it the name unless another program was first. @returns false when the name is taken and may be replaced */
+/** Renames the file unless another program has created the target. @returns false when the target exists and may be replaced */
 async function isNewName({ virtual, real, temporary }: Upload, overwrite: boolean): Promise<boolean> {
   try {
     await renameToFree(temporary, real)

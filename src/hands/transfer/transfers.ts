@@ -1,6 +1,6 @@
 /**
- * What is done in pieces, over several requests: each piece names the transfer and the offset where the one before ended. A
- * transfer ends with its last piece, with the first failure, or when nobody goes on with it.
+ * Transfers in chunks, over several requests: each names the transfer and the offset at which the one before ended. A transfer ends with
+ * its last chunk, with the first failure, or when it is not continued.
  */
 import { lstat, mkdir, readdir, readlink, realpath, rm, symlink, unlink } from 'node:fs/promises'
 import { posix } from 'node:path'
@@ -10,11 +10,11 @@ import { isTemporary } from '../files/write-file.ts'
 import { maxFolderEntries, maxTransferName, transferIdleMs } from '../limits.ts'
 
 export interface Transfer {
-  /** Takes back what has not become whole. Called once. */
+  /** Undoes an unfinished transfer. Called once. */
   close(): Promise<void>
 }
 
-/** What one piece has done. */
+/** Result of one chunk. */
 interface Step<Output> {
   readonly movedBytes: number
   readonly last: boolean
@@ -22,7 +22,7 @@ interface Step<Output> {
 }
 
 interface Transfers<Kind extends Transfer> {
-  /** @throws what `begin` and `work` throw; `not_found`, `bad_input` or `limit_reached` for a piece that does not fit */
+  /** @throws what `begin` and `work` throw; `not_found`, `bad_input` or `limit_reached` for a chunk that does not fit */
   step<Output>(
     piece: { readonly name: string; readonly offset: number },
     begin: () => Promise<Kind>,
@@ -35,7 +35,7 @@ interface Transfers<Kind extends Transfer> {
 interface Running<Kind> {
   readonly transfer: Kind
   offset: number
-  /** A piece is in work: the next one must wait for its end. */
+  /** A chunk is being processed: the next one must wait. */
   busy: boolean
   idle: NodeJS.Timeout | undefined
 }
@@ -63,13 +63,13 @@ export function createTransfers<Kind extends Transfer>(maxAtOnce: number, idleMs
   }
   return {
     async step({ name, offset }, begin, work) {
-      if (name === '' || name.length > maxTransferName) throw failed('bad_input', 'A transfer needs a short name.', 'Make up another one.')
-      if (beginning.has(name)) throw failed('bad_input', 'This transfer has only just begun.', 'Send the pieces in their order.')
+      if (name === '' || name.length > maxTransferName) throw failed('bad_input', 'A transfer needs a short name.', 'Choose another one.')
+      if (beginning.has(name)) throw failed('bad_input', 'This transfer has only just begun.', 'Send the chunks in order.')
       const each = running.get(name) ?? (offset === 0 ? await first(name, begin) : undefined)
       if (each === undefined)
         throw failed('not_found', 'This transfer was never begun, or not continued in time.', 'Begin again at offset 0.')
       if (each.busy || each.offset !== offset) {
-        throw failed('bad_input', `The next piece of this transfer begins at ${each.offset}.`, 'Send the pieces in their order.')
+        throw failed('bad_input', `The next chunk of this transfer begins at ${each.offset}.`, 'Send the chunks in order.')
       }
       clearTimeout(each.idle)
       each.busy = true
@@ -92,17 +92,16 @@ export function createTransfers<Kind extends Transfer>(maxAtOnce: number, idleMs
   }
 }
 
-// Where unfinished uploads, and archives that are being unpacked, wait: a link for each in a hidden folder of `/tmp`, so that
-// what a kill has left behind is found without a walk through the workspace. Commands can write there too; so only what has
-// such a name, and lies in the workspace, is ever removed on the word of a note, which is nothing that a command could not
-// remove itself.
+// Notes of unfinished uploads and archives: a link for each in a hidden folder of `/tmp`, so that what a kill leaves behind is found
+// without a walk through the workspace. Commands can write there too; so a note only ever removes a file of such a name in the workspace,
+// which a command could remove itself.
 
 interface UploadNote {
   /** Never throws. */
   remove(): Promise<void>
 }
 
-/** What nobody has touched for so long has no owner. */
+/** What is unchanged for this long has no owner. */
 const sureMs = 2 * transferIdleMs
 const folderName = '.oxbow-uploads'
 
@@ -111,7 +110,7 @@ function notesFolder(roots: readonly Root[]): string | null {
   return root === undefined ? null : `${root.real}/${folderName}`
 }
 
-/** Never throws: without a note the upload itself is as good. @param temporary absolute path of the unfinished file */
+/** Never throws: an upload works without a note too. @param temporary absolute path of the unfinished file */
 export async function noteUpload(roots: readonly Root[], temporary: string): Promise<UploadNote> {
   const folder = notesFolder(roots)
   if (folder === null) return { remove: () => Promise.resolve() }
@@ -120,21 +119,21 @@ export async function noteUpload(roots: readonly Root[], temporary: string): Pro
     await mkdir(folder, { recursive: true })
     await symlink(temporary, note)
   } catch {
-    // No space, or somebody else's folder: then a kill may leave the file.
+    // No space, or another owner's folder: then a kill may leave the file behind.
   }
   return { remove: () => unlink(note).catch(() => undefined) }
 }
 
 /**
- * Removes what uploads of earlier hands have left, now and once more when the youngest of them can have no owner any more:
- * other hands may be writing in the same folders. Never throws.
+ * Removes what uploads of earlier hands left behind, now and again once the newest can have no owner: other hands may be writing to the
+ * same folders. Never throws.
  */
 export async function sweepUploads(roots: readonly Root[]): Promise<{ stop(): void }> {
   const later = (await sweep(roots)) ? setTimeout(() => void sweep(roots), sureMs).unref() : undefined
   return { stop: () => clearTimeout(later) }
 }
 
-/** @returns whether some are too young to be told from those that still have an owner. */
+/** @returns whether some are too new to be without an owner. */
 async function sweep(roots: readonly Root[]): Promise<boolean> {
   const folder = notesFolder(roots)
   const names = folder === null ? [] : await readdir(folder).catch(() => [])
@@ -151,7 +150,7 @@ async function sweep(roots: readonly Root[]): Promise<boolean> {
         await unlink(note)
       }
     } catch {
-      // No link, or it leads nowhere any more.
+      // Not a link, or its target no longer exists.
       await unlink(note).catch(() => undefined)
     }
   }

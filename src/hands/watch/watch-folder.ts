@@ -1,4 +1,4 @@
-/** Keeps watches by name, from question to question. */
+/** Keeps watches by name between requests. */
 import { type FSWatcher, watch } from 'node:fs'
 import { lstat, readdir } from 'node:fs/promises'
 import { posix } from 'node:path'
@@ -29,8 +29,8 @@ export interface Watches {
 
 interface Kept {
   readonly tree: Promise<TreeWatch>
-  /** One question at a time. */
-  asked: boolean
+  /** One request at a time. */
+  isBusy: boolean
   idle: NodeJS.Timeout | undefined
 }
 
@@ -46,12 +46,12 @@ export function openWatches(roots: readonly Root[], idleMs: number = watchIdleMs
   }
   const open = (input: Input): Kept => {
     if (input.watch === '' || input.watch.length > maxTransferName)
-      throw failed('bad_input', 'A watch needs a short name.', 'Make up another one.')
-    const known = kept.get(input.watch)
-    if (known?.asked === true) throw failed('bad_input', 'This watch is being asked already.', 'Wait for its answer.')
-    if (known !== undefined) return known
-    if (kept.size >= maxWatches) throw failed('limit_reached', 'Too many folders are watched.', 'End one by a cancel first.')
-    const begun: Kept = { tree: beginWatch(roots, input), asked: false, idle: undefined }
+      throw failed('bad_input', 'A watch needs a short name.', 'Choose another one.')
+    const existing = kept.get(input.watch)
+    if (existing?.isBusy === true) throw failed('bad_input', 'This watch already has a request.', 'Wait for its reply.')
+    if (existing !== undefined) return existing
+    if (kept.size >= maxWatches) throw failed('limit_reached', 'Too many folders are watched.', 'Cancel one first.')
+    const begun: Kept = { tree: beginWatch(roots, input), isBusy: false, idle: undefined }
     kept.set(input.watch, begun)
     return begun
   }
@@ -60,13 +60,13 @@ export function openWatches(roots: readonly Root[], idleMs: number = watchIdleMs
       async watch(input, signal) {
         throwIfCancelled(signal)
         const each = open(input)
-        each.asked = true
+        each.isBusy = true
         clearTimeout(each.idle)
         try {
           const tree = await each.tree
           await tree.changed(Math.min(input.waitMs, maxWatchWaitMs), signal)
           throwIfCancelled(signal)
-          // One change rarely comes alone.
+          // Changes rarely come alone.
           if (input.waitMs > 0) await new Promise((resolve) => setTimeout(resolve, coalesceMs))
           throwIfCancelled(signal)
           const output = await tree.take(Math.max(0, Math.min(input.maxChanges, maxWatchChanges)))
@@ -76,7 +76,7 @@ export function openWatches(roots: readonly Root[], idleMs: number = watchIdleMs
           forget(input.watch, each)
           throw error
         } finally {
-          each.asked = false
+          each.isBusy = false
         }
       },
     },
@@ -95,15 +95,14 @@ async function beginWatch(roots: readonly Root[], { path, recursive }: Input): P
   }
 }
 
-// Sees what changes in a folder, and in those below it: one inotify watch a folder, made as folders come. Node's own recursive
-// watch follows links and reads the whole tree at once. What is remembered is which paths have changed, not how; that is looked
-// up when somebody asks. Between the moment a folder is made and the moment it is watched things may happen in it, so all that
-// it holds then counts as changed.
+// Watches a folder and those below it with one inotify watch for each, added as folders appear. Node's recursive watch follows links and
+// reads the whole tree at once. It keeps which paths have changed, not how; that is looked up for a reply. Entries may appear in a new
+// folder before it is watched, so everything in it counts as changed.
 
 interface TreeWatch {
-  /** Resolves when something has changed, or the time is over. @throws why it is over, when all was told: `not_found`, `limit_reached` */
+  /** Resolves at a change or the timeout. @throws why the watch has ended, after all changes were returned: `not_found`, `limit_reached` */
   changed(waitMs: number, signal: AbortSignal): Promise<void>
-  /** @returns what has changed since the last time; never throws */
+  /** @returns what has changed since the last call; never throws */
   take(maxChanges: number): Promise<{ changes: WatchedChange[]; overflow: boolean }>
   close(): void
 }
@@ -116,16 +115,16 @@ interface Watching {
   changed: Set<string>
   overflow: boolean
   closed: boolean
-  /** Tells the top from another one that took its place. */
+  /** Identifies the top, to detect its replacement. */
   readonly topStamp: string
-  /** Why nothing can be seen any more: the top is gone, or another one, or more happens than can be looked at. */
+  /** Why the watch has ended: the top was removed or replaced, or there were too many changes. */
   over: Error | null
-  /** Looks that have begun and not ended. */
+  /** Number of checks in progress. */
   looks: number
   wake: () => void
 }
 
-/** Resolves when all that is there is watched. */
+/** Resolves when the whole tree is watched. */
 async function watchTree(top: Place, recursive: boolean): Promise<TreeWatch> {
   const watching: Watching = {
     top,
@@ -147,13 +146,13 @@ async function watchTree(top: Place, recursive: boolean): Promise<TreeWatch> {
       watching.changed = new Set()
       watching.overflow = false
       const found = await Promise.all([...changed].sort().map(async (path) => ({ path, kind: await kindOf(realOf(watching, path)) })))
-      // A folder that is gone says so for all it held.
-      const gone = new Set(found.filter(({ kind }) => kind === 'missing').map(({ path }) => path))
-      const told = found.filter(({ path, kind }) => kind !== 'missing' || !isBelowAny(path, gone))
-      const changes = told
+      // A removed folder implies the removal of its contents.
+      const removed = new Set(found.filter(({ kind }) => kind === 'missing').map(({ path }) => path))
+      const reported = found.filter(({ path, kind }) => kind !== 'missing' || !isBelowAny(path, removed))
+      const changes = reported
         .slice(0, maxChanges)
         .map(({ path, kind }) => ({ path: path === '' ? top.virtual : `${top.virtual}/${path}`, kind }))
-      return { changes, overflow: overflow || told.length > maxChanges }
+      return { changes, overflow: overflow || reported.length > maxChanges }
     },
     close() {
       watching.closed = true
@@ -191,50 +190,50 @@ function isBelowAny(path: string, folders: ReadonlySet<string>): boolean {
 }
 
 function note(watching: Watching, path: string): void {
-  // Whoever is told that it is over looks at everything anew: what was seen before and is only looked at now must not come between.
+  // After the end the caller reads everything again: a check that is still in progress must add nothing.
   if (watching.over !== null) return
   if (watching.changed.size < maxWatchedPaths) watching.changed.add(path)
   else watching.overflow = true
   watching.wake()
 }
 
-function drown(watching: Watching): void {
-  watching.over ??= failed('limit_reached', `More changes in ${watching.top.virtual} than can be looked at.`, 'Ask again in a while.')
+function endByFlood(watching: Watching): void {
+  watching.over ??= failed('limit_reached', `Too many changes in ${watching.top.virtual}.`, 'Try again later.')
   watching.overflow = true
   endAll(watching)
 }
 
-function lose(watching: Watching): void {
+function recordOverflow(watching: Watching): void {
   watching.overflow = true
   watching.wake()
 }
 
-/** @param tell what it holds has changed: it is new */
-async function addFolder(watching: Watching, path: string, depth: number, tell: boolean): Promise<void> {
+/** @param isNew its contents count as changed */
+async function addFolder(watching: Watching, path: string, depth: number, isNew: boolean): Promise<void> {
   if (watching.closed || watching.over !== null || watching.folders.has(path)) return
-  if (watching.folders.size >= maxWatchedFolders || depth > maxDepth) return lose(watching)
+  if (watching.folders.size >= maxWatchedFolders || depth > maxDepth) return recordOverflow(watching)
   try {
     const watcher = watch(realOf(watching, path), { persistent: false })
     watching.folders.set(path, watcher)
-    watcher.on('error', () => lose(watching))
+    watcher.on('error', () => recordOverflow(watching))
     watcher.on('change', (event, name) => {
-      if (typeof name !== 'string') return lose(watching)
-      // More comes than can be looked at, perhaps for ever: without an end nothing else would ever run here again.
-      if (watching.looks >= maxWatchedPaths) return drown(watching)
+      if (typeof name !== 'string') return recordOverflow(watching)
+      // The flood may never stop: without an end nothing else would run again.
+      if (watching.looks >= maxWatchedPaths) return endByFlood(watching)
       watching.looks += 1
-      void see(watching, path, name, depth, event === 'rename').finally(() => (watching.looks -= 1))
+      void onEvent(watching, path, name, depth, event === 'rename').finally(() => (watching.looks -= 1))
     })
   } catch {
-    return lose(watching)
+    return recordOverflow(watching)
   }
-  // First watched, then read: what comes in between is seen twice, and told once.
+  // First watched, then read: an entry that appears in between is noticed twice, and reported once.
   const entries = await readdir(realOf(watching, path), { withFileTypes: true }).catch(() => [])
-  if (entries.length > maxFolderEntries) lose(watching)
+  if (entries.length > maxFolderEntries) recordOverflow(watching)
   for (const entry of entries.slice(0, maxFolderEntries)) {
     const below = path === '' ? entry.name : `${path}/${entry.name}`
     if (isOurs(entry.name)) continue
-    if (tell) note(watching, below)
-    if (watching.recursive && entry.isDirectory()) await addFolder(watching, below, depth + 1, tell)
+    if (isNew) note(watching, below)
+    if (watching.recursive && entry.isDirectory()) await addFolder(watching, below, depth + 1, isNew)
   }
 }
 
@@ -242,27 +241,27 @@ function isOurs(name: string): boolean {
   return isTemporary(name) || name === '.oxbow-uploads'
 }
 
-/** @param renamed the name has come or gone */
-async function see(watching: Watching, folder: string, name: string, depth: number, renamed: boolean): Promise<void> {
+/** @param renamed the name was added or removed */
+async function onEvent(watching: Watching, folder: string, name: string, depth: number, renamed: boolean): Promise<void> {
   if (watching.closed || watching.over !== null || isOurs(name)) return
   const kind = await kindOf(realOf(watching, folder))
-  // A folder that goes says its own name, as if it held something that is called so.
+  // A removed folder reports its own name, as if it contained an entry of that name.
   const isReplaced = folder === '' && renamed && name === posix.basename(watching.top.real)
   if (kind === 'missing' || (isReplaced && (await stampOf(watching.top.real)) !== watching.topStamp)) return forgetFolder(watching, folder)
   const path = folder === '' ? name : `${folder}/${name}`
   note(watching, path)
   if (!watching.recursive) return
   const isFolder = (await kindOf(realOf(watching, path))) === 'folder'
-  // One of the same name may have taken its place: what is watched is then gone, or elsewhere.
+  // Another folder may have taken its name: the watched one was removed or moved.
   if (watching.folders.has(path) && (renamed || !isFolder)) forgetFolder(watching, path)
   if (isFolder) await addFolder(watching, path, depth + 1, true)
 }
 
-/** A folder that is gone, and those that were below. */
+/** Removes a folder and those below it. */
 function forgetFolder(watching: Watching, folder: string): void {
   note(watching, folder)
   if (folder === '') {
-    watching.over ??= failed('not_found', `${watching.top.virtual}, as it was, is gone.`, 'Ask again to watch what stands there now.')
+    watching.over ??= failed('not_found', `${watching.top.virtual} was removed or replaced.`, 'Watch it again if it exists.')
     return endAll(watching)
   }
   for (const [path, watcher] of watching.folders) {

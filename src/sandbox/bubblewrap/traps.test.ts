@@ -157,7 +157,7 @@ describe('a move to the other file system, and a delete,', () => {
     await exec('echo work > "a project/work"; mkdir -p tree/kept && echo x > tree/kept/file && chmod 555 tree/kept')
     assert.match(await refusedWith('path_refused', move('/shared/a project', '/tmp/project')), /\/shared\/a project holds .* guarded/)
     assert.equal((await exec('cat "a project/work"; ls /tmp')).stdout, 'work\n')
-    assert.match(await refusedWith('tool_failed', move('/shared/tree', '/tmp/tree')), /\/tmp\/tree has all of \/shared\/tree/)
+    assert.match(await refusedWith('tool_failed', move('/shared/tree', '/tmp/tree')), /\/tmp\/tree has a complete copy of \/shared\/tree/)
     assert.equal((await exec('cat /tmp/tree/kept/file tree/kept/file')).stdout, 'x\nx\n')
     assert.deepEqual(await move('/shared/a project', '/shared/other'), { kind: 'folder', replaced: false })
     await exec(
@@ -166,7 +166,7 @@ describe('a move to the other file system, and a delete,', () => {
     await refusedWith('path_refused', move('/shared/odd', '/tmp/odd'))
     assert.equal((await exec('ls -A /tmp')).stdout, 'tree\n')
     const removing = ask('delete', { path: '/shared/other', recursive: true })
-    assert.match(await refusedWith('path_refused', removing), /\/shared\/other cannot be deleted whole \(EBUSY\)/)
+    assert.match(await refusedWith('path_refused', removing), /\/shared\/other cannot be deleted completely \(EBUSY\)/)
   })
 })
 

@@ -90,7 +90,7 @@ function changingOperations(files: Map<string, string>): Pick<Operations, Exclud
       const was = requireHash(files, path, ifHash)
       const parts = text.split(find)
       if (parts.length === 1) throw fail('edit_mismatch', `The text to replace is not in ${path}.`)
-      if (parts.length > 2 && !all) throw fail('edit_mismatch', `The text to replace stands ${parts.length - 1} times in ${path}.`)
+      if (parts.length > 2 && !all) throw fail('edit_mismatch', `The text to replace occurs ${parts.length - 1} times in ${path}.`)
       const edited = parts.join(replace)
       files.set(path, edited)
       return { replaced: parts.length - 1, firstLine: parts[0]!.split('\n').length, hash: hashOf(edited), was }
