@@ -7,7 +7,7 @@
  */
 import { z } from 'zod'
 import { type Audience, type Call, isObject, type Json, type JsonObject, toolName, type ToolSpec } from '../types/index.ts'
-import { maxListedValues } from './limits.ts'
+import { maxListedValues, maxLoadedTools, maxOfferedBytes, maxOfferedTools } from './limits.ts'
 
 /** The reference of one call, for `oxbow calls` and the generated page. */
 export interface CallReference {
@@ -38,7 +38,10 @@ export function describeCall(call: Call): CallReference {
 
 /** The tools of a set of calls. */
 interface Tools {
-  readonly specs: readonly ToolSpec[]
+  /** Those of every request. */
+  readonly offered: readonly ToolSpec[]
+  /** Those that `tool.search` loads. Empty when all are offered. */
+  readonly later: readonly ToolSpec[]
   /** Section of the system prompt: fields that mean the same in several tools. Empty when there are none. */
   readonly sharedFields: string
 }
@@ -54,14 +57,34 @@ export function toTools(calls: readonly Call[]): Tools {
     }
   }
   const shared = new Set([...uses].filter(([, count]) => count > 1).map(([key]) => key))
-  return {
-    specs: schemas.map(({ call, schema }) => ({
-      name: toolName(call.name),
-      description: call.summary,
-      parameters: compactObject(schema, (name, field) => shared.has(sharedKey(name, field) ?? '')),
-    })),
-    sharedFields: describeShared(shared),
+  const specs = schemas.map(({ call, schema }) => ({
+    name: toolName(call.name),
+    description: call.summary,
+    parameters: compactObject(schema, (name, field) => shared.has(sharedKey(name, field) ?? '')),
+  }))
+  return { ...split(calls, specs), sharedFields: describeShared(shared) }
+}
+
+/** Offers all tools, or, if they are too many or too large, leaves the rare ones to `tool.search`. */
+function split(calls: readonly Call[], specs: readonly ToolSpec[]): Omit<Tools, 'sharedFields'> {
+  const isSearch = ({ name }: Call): boolean => name === 'tool.search'
+  const all = specs.filter((_, place) => !isSearch(calls[place]!))
+  const later = specs.filter((_, place) => calls[place]!.rare === true)
+  const search = specs[calls.findIndex(isSearch)]
+  const fits = all.length <= maxOfferedTools && Buffer.byteLength(JSON.stringify(all)) <= maxOfferedBytes
+  if (fits || later.length === 0 || search === undefined) return { offered: all, later: [] }
+  const description = `${search.description} There are: ${later.length > maxLoadedTools ? familiesOf(later) : later.map(({ name }) => name).join(', ')}.`
+  return { offered: [...all.filter((spec) => !later.includes(spec)), { ...search, description }], later }
+}
+
+/** @returns the beginnings of the names, with the number of tools */
+function familiesOf(tools: readonly ToolSpec[]): string {
+  const counts = new Map<string, number>()
+  for (const { name } of tools) {
+    const family = name.slice(0, name.indexOf('_'))
+    counts.set(family, (counts.get(family) ?? 0) + 1)
   }
+  return [...counts].map(([family, count]) => `${family} (${count})`).join(', ')
 }
 
 function schemaOf(call: Call): JsonObject {
@@ -91,8 +114,10 @@ function describeShared(shared: ReadonlySet<string>): string {
   return shared.size === 0 ? '' : `Arguments that several tools share:\n${[...shared].join('\n')}`
 }
 
-/** What the gate checks and a model does without. */
+/** What the gate checks and a model does without. References occur only in `z.json()`, which takes any value. */
 const unneeded: ReadonlySet<string> = new Set([
+  '$defs',
+  '$ref',
   'additionalProperties',
   'evident',
   'exclusiveMaximum',

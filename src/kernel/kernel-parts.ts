@@ -223,6 +223,7 @@ function callDeps({ user, config, store, engine }: KernelOptions, parts: KernelP
     laneTurn: runningTurns.find,
     references: registry.references,
     tools: registry.tools,
+    laterTools: registry.laterTools,
   }
 }
 

@@ -32,6 +32,17 @@ export const maxDocumentBytes: number = 256 * 1024
 /** Documents of one list. */
 export const maxListedDocuments = 500
 
+/**
+ * Tools that requests offer from the start, and their bytes without the words of the wire; with more, the rare ones are found by
+ * `tool.search`. A model chooses worse among more, and every request pays for each.
+ */
+export const maxOfferedTools = 40
+export const maxOfferedBytes = 9_000
+/** Tools that one search loads: a family. */
+export const maxLoadedTools = 10
+/** Lists of tools that are kept for the sets that searches have loaded. */
+export const maxHeldToolLists = 100
+
 /** Values of a field that its tool lists; of more, the description names examples. A wrong one is refused with the list. */
 export const maxListedValues = 8
 

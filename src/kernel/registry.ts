@@ -3,9 +3,9 @@
  * to correct its call.
  */
 import type { z } from 'zod'
-import { type Call, type Failure, once, toolName, type ToolSpec } from '../types/index.ts'
+import { type Call, createRecentMap, type Failure, type Message, once, type RecentMap, toolName, type ToolSpec } from '../types/index.ts'
 import type { CallReference } from './call-reference.ts'
-import { maxInputBytes, maxWhyLength } from './limits.ts'
+import { maxHeldToolLists, maxInputBytes, maxWhyLength } from './limits.ts'
 
 type Parsed = { readonly ok: true; readonly call: Call; readonly input: unknown } | { readonly ok: false; readonly failure: Failure }
 
@@ -19,8 +19,14 @@ export interface Registry {
    * may be used only after the first `parse`.
    */
   parse(name: string, input: unknown): Promise<Parsed>
-  /** Tools for a caller with these rights. The same set object gives the same array, so that it can be cached by identity. */
-  tools(rights: ReadonlySet<string>): readonly ToolSpec[]
+  /**
+   * Tools of a request by a caller with these rights: those that are always offered, then those that searches in its conversation have
+   * loaded, in that order, so that a prompt cache keeps its beginning. The same set object with the same loaded tools gives the same
+   * array, so that it can be cached by identity.
+   */
+  tools(rights: ReadonlySet<string>, conversation: readonly Message[]): readonly ToolSpec[]
+  /** Tools that a search may load. Empty when all are offered. */
+  laterTools(rights: ReadonlySet<string>): readonly ToolSpec[]
   /** Section of the system prompt for these tools: fields that several of them share. */
   sharedFields(rights: ReadonlySet<string>): string
 }
@@ -40,12 +46,12 @@ export function createRegistry(describe: () => Promise<readonly Call[]>): Regist
     return loaded
   }
   const all = (): readonly Call[] => [...new Set(requireLoaded().byName.values())]
-  const toolCache = new WeakMap<ReadonlySet<string>, ReturnType<Loaded['toTools']>>()
-  const toolsFor = (rights: ReadonlySet<string>): ReturnType<Loaded['toTools']> => {
+  const toolCache = new WeakMap<ReadonlySet<string>, ToolSet>()
+  const toolsFor = (rights: ReadonlySet<string>): ToolSet => {
     let tools = toolCache.get(rights)
     if (tools === undefined) {
-      tools = requireLoaded().toTools(all().filter((call) => call.audience.includes('model') && rights.has(call.right)))
-      toolCache.set(rights, tools)
+      const made = requireLoaded().toTools(all().filter((call) => call.audience.includes('model') && rights.has(call.right)))
+      toolCache.set(rights, (tools = { ...made, lists: createRecentMap(maxHeldToolLists) }))
     }
     return tools
   }
@@ -62,10 +68,37 @@ export function createRegistry(describe: () => Promise<readonly Call[]>): Regist
       const parsed = call.input.safeParse(value.json)
       return parsed.success ? { ok: true, call, input: parsed.data } : { ok: false, failure: badInput(call, explain(parsed.error)) }
     },
-    tools: (rights) => toolsFor(rights).specs,
+    tools: (rights, conversation) => withLoaded(toolsFor(rights), conversation),
+    laterTools: (rights) => toolsFor(rights).later,
     sharedFields: (rights) => toolsFor(rights).sharedFields,
   }
 }
+
+type ToolSet = ReturnType<Loaded['toTools']> & { readonly lists: RecentMap<string, readonly ToolSpec[]> }
+
+function withLoaded({ offered, later, lists }: ToolSet, conversation: readonly Message[]): readonly ToolSpec[] {
+  if (later.length === 0) return offered
+  const names = loadedNames(conversation)
+  const key = names.join(' ')
+  let list = key === '' ? offered : lists.get(key)
+  if (list === undefined) {
+    const loaded = names.flatMap((name) => later.find((tool) => tool.name === name) ?? [])
+    lists.put(key, (list = [...offered, ...loaded]))
+  }
+  return list
+}
+
+/** @returns the tools that the results of `tool.search` name, each once, in the order in which they were loaded */
+function loadedNames(conversation: readonly Message[]): readonly string[] {
+  const names = new Set<string>()
+  for (const { role, parts } of conversation) {
+    if (role !== 'tool' || parts[0].name !== searchTool || !parts[0].ok) continue
+    for (const [, name] of parts[0].text.matchAll(/^(\w+): /gm)) names.add(name ?? '')
+  }
+  return [...names]
+}
+
+const searchTool = toolName('tool.search')
 
 function parseArguments(text: string): { readonly json: unknown } | { readonly problem: string } {
   // Models may send an empty string for a tool without arguments.

@@ -14,12 +14,14 @@ const config = parseConfig({}, 'this test')
 const calls = await describedCalls(config)
 const registry = createRegistry(() => Promise.resolve(calls))
 await registry.parse('time.now', {})
-const rights: ReadonlySet<string> = new Set(config.agent.rights)
-const tools = registry.tools(rights)
+/** As the process of an agent has them. */
+const rights: ReadonlySet<string> = new Set([...config.agent.rights, 'turn.run'])
+const tools = registry.tools(rights, [])
+const everyTool = [...tools, ...registry.laterTools(rights)]
 
 /** Bytes of all tools with their names, descriptions and schemas. */
 const maxBytes = 9_000
-const maxSharedBytes = 700
+const maxSharedBytes = 900
 
 const options = { facts: () => ({ tools: true, maxOutputTokens: 100 }), official: true } as unknown as WriterOptions
 
@@ -52,18 +54,16 @@ void test('what tools share takes little of the system prompt', () => {
 })
 
 const offered = calls.filter((call) => call.audience.includes('model') && rights.has(call.right))
+const toolOf = ({ name }: Call): ToolSpec => everyTool.find((tool) => tool.name === toolName(name))!
 
 /** What the full schema says that a model needs in order to write valid arguments. */
 const full = (call: Call) => z.toJSONSchema(call.input, { io: 'input', unrepresentable: 'any' }) as JsonObject
 const fieldsOf = ({ properties = {} }: JsonObject) => properties as Record<string, JsonObject>
 
 void test('no tool loses a field, a type or what is required', () => {
-  assert.deepEqual(
-    tools.map(({ name }) => name),
-    offered.map(({ name }) => toolName(name)),
-  )
-  for (const [place, call] of offered.entries()) {
-    const { parameters } = tools[place] as ToolSpec
+  assert.deepEqual(everyTool.map(({ name }) => name).toSorted(), offered.map(({ name }) => toolName(name)).toSorted())
+  for (const call of offered) {
+    const { parameters } = toolOf(call)
     const shape = (schema: JsonObject) => [
       schema['required'] ?? [],
       Object.entries(fieldsOf(schema)).map(([name, { type, items }]) => [name, type, (items as JsonObject | undefined)?.['type']]),
@@ -74,8 +74,8 @@ void test('no tool loses a field, a type or what is required', () => {
 
 void test('a field is explained by its tool, by what tools share, or by a name that says it', () => {
   const shared = registry.sharedFields(rights).replaceAll('"', '\\"')
-  for (const [place, call] of offered.entries()) {
-    const shown = fieldsOf(tools[place]!.parameters)
+  for (const call of offered) {
+    const shown = fieldsOf(toolOf(call).parameters)
     for (const [name, field] of Object.entries(fieldsOf(full(call)))) {
       if (field['evident'] === true) continue
       assert.ok(
@@ -88,9 +88,8 @@ void test('a field is explained by its tool, by what tools share, or by a name t
 })
 
 void test('the example of each call fits the schema of its tool, as read by a validator of JSON Schema', () => {
-  for (const [place, call] of offered.entries()) {
-    const { parameters } = tools[place]!
-    z.fromJSONSchema(parameters).parse(call.example)
+  for (const call of offered) {
+    z.fromJSONSchema(toolOf(call).parameters).parse(call.example)
     assert.equal(call.input.safeParse(call.example).success, true)
   }
 })

@@ -29,6 +29,7 @@ import { sessionKeepingCalls, type SessionKeepingDeps } from './session-keeping-
 import { type StateCallDeps, stateCalls } from '../state/state-calls.ts'
 import { type SummaryCallDeps, summaryCalls, titleCall, type TitleCallDeps } from './summary-calls.ts'
 import { type TidyCallDeps, tidyCalls } from './tidy-calls.ts'
+import { toolSearchCall, type ToolSearchDeps } from './tool-search-call.ts'
 
 export type KernelCallDeps = SystemCallDeps &
   SessionCallDeps &
@@ -39,6 +40,7 @@ export type KernelCallDeps = SystemCallDeps &
   SummaryCallDeps &
   SessionKeepingDeps &
   TidyCallDeps &
+  ToolSearchDeps &
   TitleCallDeps &
   StateCallDeps
 
@@ -54,6 +56,7 @@ export function kernelCalls(deps: KernelCallDeps): readonly Call[] {
     ...scratchpadCalls(deps),
     ...summaryCalls(deps),
     ...tidyCalls(deps),
+    toolSearchCall(deps),
     titleCall(deps),
     ...stateCalls(deps),
   ]

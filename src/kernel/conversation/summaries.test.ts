@@ -7,7 +7,7 @@ import { asks, done, type Fixture, newCallId, openFixture, says, testCall, user 
 import { toItem } from './conversations.ts'
 import { speakerAndText } from './summaries.ts'
 
-const smallWindow = { model: { context_tokens: 8_000, max_output_tokens: 500 } }
+const smallWindow = { model: { context_tokens: 9_000, max_output_tokens: 500 } }
 
 const isSummaryQuestion = ({ system }: GenerateRequest): boolean => system.startsWith('You keep the memory')
 const textsOf = (messages: readonly Message[]): string =>
@@ -76,10 +76,10 @@ const facts = Array.from({ length: 40 }, (_, i) => {
 })
 
 describe('a rolling conversation', () => {
-  it('has every commitment of 300 turns in its window, and every other fact behind memory.expand', { timeout: 120_000 }, async () => {
+  it('has every commitment of 350 turns in its window, and every other fact behind memory.expand', { timeout: 120_000 }, async () => {
     const model = forgetful()
     await using fixture = await openFixture({ play: model.play, config: smallWindow })
-    for (let turn = 0; turn < 300; turn++) {
+    for (let turn = 0; turn < 350; turn++) {
       const fact = facts.find((each) => each.turn === turn)
       await fixture.turn(fact === undefined ? filler(turn) : `${fact.said} ${filler(turn)}`)
       if (turn % 5 === 0) await settled(fixture)

@@ -37,7 +37,7 @@ interface GenerateInput {
 
 export interface ModelCallDeps extends GenerationDeps {
   readonly config: Config['model']
-  readonly tools: (rights: ReadonlySet<string>) => readonly ToolSpec[]
+  readonly tools: (rights: ReadonlySet<string>, conversation: readonly Message[]) => readonly ToolSpec[]
   readonly blobs: Blobs
   readonly journal: Pick<Journal, 'erasures'>
 }
@@ -66,6 +66,12 @@ export function modelCalls(deps: ModelCallDeps): readonly Call[] {
     if (!messages.some((message) => message.role !== 'assistant' && message.files !== undefined)) return messages
     return (await fileShower())(messages, await engine.facts(model))
   }
+  const contentOf = async ({ model, system, messages }: GenerateInput, rights: ReadonlySet<string>) => ({
+    model,
+    system,
+    messages: await show(messages, model),
+    tools: tools(rights, messages),
+  })
   /** Checks the fallbacks too: once one answers, it is too late to refuse. @throws OxbowError `budget_exhausted` */
   const assertPriced = async (model: string): Promise<void> => {
     for (const name of [model, ...config.fallback]) {
@@ -86,14 +92,12 @@ export function modelCalls(deps: ModelCallDeps): readonly Call[] {
     labels: { adds: [], sink: true },
     timeoutMs: generateTimeoutMs,
     async reserve(input, exact, { rights, session }) {
-      const { model, system, messages, maxOutputTokens, inputTokens } = input
+      const { model, maxOutputTokens, inputTokens } = input
       const facts = await engine.facts(model)
       if (moneyIsLimited) await assertPriced(model)
       const bound = { inputTokens, outputTokens: maxOutputTokens }
       const expected = usages.expect(conversationOf(session, model), bound, facts)
-      const counted = exact
-        ? await engine.estimateInput({ model, system, messages: await show(messages, model), tools: tools(rights), cacheKey: session })
-        : inputTokens
+      const counted = exact ? await engine.estimateInput({ ...(await contentOf(input, rights)), cacheKey: session }) : inputTokens
       const reserved = { ...expected, inputTokens: Math.min(counted, expected.inputTokens) }
       reservedFor.set(input, reserved)
       return costOf(facts, { ...reserved, estimated: true })
@@ -101,13 +105,10 @@ export function modelCalls(deps: ModelCallDeps): readonly Call[] {
     recordInput: ({ messages, system, ...rest }) => ({ ...rest, messages: messages.length, systemBytes: system.length }),
     recordOutput: (output) => output as unknown as JsonObject,
     async run(input, context) {
-      const { model, system, messages, maxOutputTokens, inputTokens } = input
+      const { model, maxOutputTokens, inputTokens } = input
       const { session, rights } = context.caller
       const request: GenerateRequest = {
-        model,
-        system,
-        messages: await show(messages, model),
-        tools: tools(rights),
+        ...(await contentOf(input, rights)),
         maxOutputTokens,
         settings,
         ...(session !== '' && { cacheKey: session }),

@@ -92,7 +92,7 @@ export function createAgent(deps: AgentDeps): Agent {
   }
   // Made with the first turn: the schemas of all tools take a tenth of a start.
   let toolText: string | null = null
-  const textOfTools = (): string => (toolText ??= JSON.stringify(registry.tools(rights)))
+  const textOfTools = (): string => (toolText ??= JSON.stringify([...registry.tools(rights, []), ...registry.laterTools(rights)]))
   const counted = once(async (): Promise<number> => {
     const [count = Buffer.byteLength(textOfTools())] = await engine.countTokens([textOfTools()])
     return Math.ceil(count * foreignFactor)

@@ -43,11 +43,12 @@ export const pageOutput: z.ZodObject<{ [Key in keyof PageOutput]: z.ZodType<Page
   notes: z.array(z.string()),
 })
 
-type Shared = 'right' | 'audience' | 'tier' | 'effect' | 'labels'
+type Shared = 'right' | 'audience' | 'rare' | 'tier' | 'effect' | 'labels'
 
 /** Calls that only look. Anybody may have written the page. */
 export const looking: Pick<Call, Shared> = {
   right: 'browser.use',
+  rare: true,
   audience: ['model', 'terminal'],
   tier: 'read_only',
   effect: 'none',

@@ -130,6 +130,7 @@ interface BytesOutput {
 export const fileBytes: Call<BytesInput, BytesOutput> = {
   ...looking,
   name: 'file.bytes',
+  rare: true,
   summary: 'Reads bytes of any file as base64.',
   input: z.strictObject({
     path: pathField,

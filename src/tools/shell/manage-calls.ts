@@ -27,6 +27,7 @@ interface ResizeInput {
 export const sessionResize: Call<ResizeInput, { columns: number; rows: number }> = {
   ...sessionCall,
   name: 'shell.session_resize',
+  rare: true,
   summary: 'Resizes the terminal of a session.',
   input: z.strictObject({
     id: idArgument,
@@ -53,6 +54,7 @@ interface SignalInput {
 export const sessionSignal: Call<SignalInput, { processes: number }> = {
   ...sessionCall,
   name: 'shell.session_signal',
+  rare: true,
   summary: 'Sends a signal (default SIGINT) to a session or job.',
   input: z.strictObject({
     id: idArgument,

@@ -94,6 +94,7 @@ function openCall(begin: Begin): Call<OpenInput & { hosts: string[] }, OpenOutpu
   return {
     ...withNetwork,
     name: 'shell.online_session',
+    rare: true,
     summary: 'Opens a shell with network, like shell_online; shell_online_write types into it.',
     input: z.strictObject({ ...openArguments, hosts: hostsArgument }),
     output: openOutput,
@@ -128,6 +129,7 @@ function writeCall(visitsOf: VisitsOf): Call<WriteInput, OutputFacts & NetworkFa
   return {
     ...withNetwork,
     name: 'shell.online_write',
+    rare: true,
     summary: 'Like shell_session_write, for a session with network; also returns the hosts that it reached.',
     input: z.strictObject({
       ...writeArguments,

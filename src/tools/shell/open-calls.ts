@@ -50,6 +50,7 @@ export const openOutput: z.ZodType<OpenOutput> = z.strictObject({ id: z.string()
 export const sessionOpen: Call<OpenInput, OpenOutput> = {
   ...sessionCall,
   name: 'shell.session_open',
+  rare: true,
   summary: 'Opens a shell that keeps folder, variables and running programs.',
   input: z.strictObject(openArguments),
   output: openOutput,

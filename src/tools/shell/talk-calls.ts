@@ -51,6 +51,7 @@ export const writeArguments: { readonly [Key in keyof WriteInput]: z.ZodType<Wri
 export const sessionWrite: Call<WriteInput, OutputFacts> = {
   ...sessionCall,
   name: 'shell.session_write',
+  rare: true,
   summary: 'Types text and Enter, waits until ready or quiet, returns the output.',
   input: z.strictObject(writeArguments),
   output: outputSchema,

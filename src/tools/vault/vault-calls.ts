@@ -31,6 +31,7 @@ interface ListOutput {
 
 export const vaultList: Call<ListInput, ListOutput> = {
   name: 'vault.list',
+  rare: true,
   summary: 'Lists names and sizes of files in the vault.',
   input: z.strictObject({
     path: pathArgument.default('/vault').meta(evident('Folder under /vault.')),
@@ -87,6 +88,7 @@ interface CopyOutput {
 
 export const vaultCopyTo = (seen: SeenFiles): Call<CopyInput, CopyOutput> => ({
   name: 'vault.copy_to',
+  rare: true,
   summary: 'Copies a vault file into the workspace; a person must approve.',
   input: z.strictObject({
     source_path: pathArgument.meta(evident('File under /vault.')),
