@@ -20,6 +20,8 @@ export interface BenchPlan {
   readonly coldStarts: number
   readonly streamRounds: number
   readonly streamTokens: number
+  /** Fresh processes whose peak memory is measured. */
+  readonly streamPeaks: number
   readonly memoryTurns: number
   readonly idleSessions: number
   readonly busySeconds: number
@@ -48,6 +50,7 @@ export const fullPlan: BenchPlan = {
   coldStarts: 7,
   streamRounds: 5,
   streamTokens: 100_000,
+  streamPeaks: 3,
   memoryTurns: 1_000,
   idleSessions: 1_000,
   busySeconds: 6,
@@ -73,6 +76,7 @@ export const quickPlan: BenchPlan = {
   coldStarts: 2,
   streamRounds: 2,
   streamTokens: 20_000,
+  streamPeaks: 1,
   memoryTurns: 300,
   idleSessions: 200,
   busySeconds: 2,

@@ -1,7 +1,8 @@
-/** A long answer: how fast its tokens reach the person. */
-import type { Measure } from '../measure.ts'
-import { bounded, figure, perSecond } from '../report.ts'
+/** A long answer: how fast its tokens reach the person, and how much memory it takes. */
+import type { BenchContext, Measure } from '../measure.ts'
+import { bounded, figure, megabytes, perSecond, type Row } from '../report.ts'
 import { median } from '../statistics.ts'
+import { peakBytes } from '../subjects/child-process.ts'
 import { makeWorkspace, startGuest } from '../subjects/guest.ts'
 import { prompts } from '../subjects/model-server.ts'
 import { connectRelay, startRelay } from '../relay/relay-client.ts'
@@ -11,8 +12,9 @@ const charactersPerToken = 'word '.length
 export const stream: Measure = {
   name: 'stream',
   title: 'A long streamed answer',
-  how: 'Interleaved rounds; the model sends every token as a chunk of its own, and tokens count when they are at the terminal and the turn has ended.',
-  async run({ plan, programs, modelUrl }) {
+  how: 'Interleaved rounds; the model sends every token as a chunk of its own, and tokens count when they are at the terminal and the turn has ended. Peak memory is that of a fresh process with all its threads, from its start to the end of the turn.',
+  async run(context) {
+    const { plan, programs, modelUrl } = context
     using workspace = makeWorkspace()
     await using guest = await startGuest({ program: programs.usual, workspace, modelUrl })
     await using relay = await startRelay(modelUrl)
@@ -37,6 +39,7 @@ export const stream: Measure = {
         '≥ 50 % of the relay',
         share >= 0.5,
       ),
+      await measurePeak(context),
     ]
   },
 }
@@ -46,4 +49,29 @@ async function tokensPerSecond(turn: () => Promise<number>, expected: number): P
   const tokens = (await turn()) / charactersPerToken
   if (tokens !== expected) throw new Error(`${expected} tokens were sent and ${tokens} came`)
   return (tokens / (performance.now() - began)) * 1000
+}
+
+async function measurePeak({ plan, programs, modelUrl }: BenchContext): Promise<Row> {
+  const peaks: Record<'guest' | 'relay', number[]> = { guest: [], relay: [] }
+  for (let round = 0; round < plan.streamPeaks; round++) {
+    await using relay = await startRelay(modelUrl)
+    using relayTerminal = await connectRelay(relay.firstLine)
+    await tokensPerSecond(() => relayTerminal.turn(prompts.long), plan.streamTokens)
+    peaks.relay.push(peakBytes(relay.pid))
+
+    using workspace = makeWorkspace()
+    await using guest = await startGuest({ program: programs.usual, workspace, modelUrl })
+    using terminal = await guest.connect()
+    const session = await terminal.open()
+    await tokensPerSecond(() => terminal.turn(session, prompts.long), plan.streamTokens)
+    peaks.guest.push(peakBytes(guest.pid))
+  }
+  const peak = median(peaks.guest)
+  return bounded(
+    `peak memory in an answer of ${figure(plan.streamTokens)} tokens`,
+    megabytes(peak),
+    `relay ${megabytes(median(peaks.relay))}`,
+    '≤ 220 MB',
+    peak <= 220e6,
+  )
 }

@@ -81,7 +81,16 @@ function bareEnvironment(added: Readonly<Record<string, string>>): Record<string
 
 /** Bytes of resident memory, from /proc; NaN where there is none. */
 export function residentBytes(pid: number): number {
-  const found = /^VmRSS:\s+(\d+) kB/m.exec(readProc(pid, 'status'))
+  return statusBytes(pid, 'VmRSS')
+}
+
+/** The most bytes of resident memory that a process has had since its start. */
+export function peakBytes(pid: number): number {
+  return statusBytes(pid, 'VmHWM')
+}
+
+function statusBytes(pid: number, field: string): number {
+  const found = new RegExp(`^${field}:\\s+(\\d+) kB`, 'm').exec(readProc(pid, 'status'))
   return Number(found?.[1] ?? Number.NaN) * 1024
 }
 

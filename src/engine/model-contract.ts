@@ -4,7 +4,7 @@
  */
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
-import type { GenerateRequest, Model, ModelEvent } from '../types/index.ts'
+import type { GenerateRequest, Model, ModelEvent, SentRequest } from '../types/index.ts'
 import { userMessage } from '../types/index.ts'
 
 export interface ContractSubject {
@@ -135,4 +135,17 @@ const twoAtOnce: Check = async (model, request) => {
   const alone = await collect(model, request)
   const both = await Promise.all([collect(model, request), collect(model, request)])
   assert.deepEqual(both.map(textOfEvents), [textOfEvents(alone), textOfEvents(alone)])
+}
+
+export interface RawExchange extends SentRequest {
+  readonly status: number
+  readonly response: Buffer
+}
+
+/** @returns an `onExchange` that passes on each exchange when it is over */
+export function collectExchanges(took: (exchange: RawExchange) => void): NonNullable<GenerateRequest['onExchange']> {
+  return (sent) => {
+    const pieces: Uint8Array[] = []
+    return { take: (bytes) => void pieces.push(bytes), end: (status) => took({ ...sent, status, response: Buffer.concat(pieces) }) }
+  }
 }

@@ -20,8 +20,8 @@ export interface GenerateRequest {
   readonly settings?: GenerateSettings
   /** Requests with the same key share a prefix; services use it to route to a prompt cache. A session id. */
   readonly cacheKey?: string
-  /** Called once for each exchange with an endpoint, also a failed one, before the last event. */
-  readonly onExchange?: (exchange: RawExchange) => void
+  /** Called at the start of each exchange with an endpoint, also of one that will fail; the result receives the answer's bytes. */
+  readonly onExchange?: (sent: SentRequest) => AnswerRecorder
   /**
    * Called when a part of the answer has arrived that emits no event yet, such as a piece of a tool call.
    * @param outputChars characters of the answer so far, if the wire counts them
@@ -46,17 +46,22 @@ export interface GenerateSettings {
   readonly output?: { readonly name: string; readonly schema: JsonObject }
 }
 
-/** The bytes of one exchange, without headers, which contain keys. */
-export interface RawExchange {
+/** A request as it is sent, without headers, which contain keys. */
+export interface SentRequest {
   readonly wire: string
   readonly model: string
   /** Scheme, host, port and path, without the query, which may contain a key. */
   readonly url: string
-  /** HTTP status; 0 if there was no answer. */
-  readonly status: number
   /** The body in pieces; requests may share the same piece objects. */
-  readonly request: readonly Uint8Array[]
-  readonly response: Uint8Array
+  readonly body: readonly Uint8Array[]
+}
+
+/** Records the answer to a request as it arrives, so that nobody keeps a long answer whole. */
+export interface AnswerRecorder {
+  /** @param bytes the next ones; they do not change any more */
+  readonly take: (bytes: Uint8Array) => void
+  /** Called once, before the last event of the generation. @param status of HTTP; 0 if there was no answer */
+  end(status: number): void
 }
 
 /** Tokens as the endpoint reports them, or estimated if it reports none. */

@@ -176,9 +176,10 @@ export function describeExchange(body: string): string {
   return `${name(wire)} ${name(model)}, ${answer}, ${sizeOf(request)} out, ${sizeOf(response)} in`
 }
 
-/** Bytes are stored as text or base64; a request is stored without the prefix that it shares with an earlier one. */
+/** Bytes are stored as text or base64; a request without the prefix that it shares with an earlier one, and a streamed answer packed. */
 function sizeOf(part: unknown): string {
-  const { after, text, base64 } = objectIn(part)
+  const { after, text, base64, bytes } = objectIn(part)
+  if (typeof bytes === 'number') return formatBytes(bytes)
   const shared = objectIn(after)['bytes']
   const kept = typeof text === 'string' ? Buffer.byteLength(text) : typeof base64 === 'string' ? Buffer.byteLength(base64, 'base64') : null
   return kept === null ? '? bytes' : formatBytes(kept + (typeof shared === 'number' ? shared : 0))

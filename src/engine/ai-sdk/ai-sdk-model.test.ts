@@ -5,10 +5,10 @@ import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { describe, it } from 'node:test'
 import { createOpenAI } from '@ai-sdk/openai'
-import type { GenerateRequest, ModelEvent, ModelFacts, RawExchange } from '../../types/index.ts'
+import type { GenerateRequest, ModelEvent, ModelFacts } from '../../types/index.ts'
 import { plainFacts, systemClock } from '../../types/index.ts'
 import { type ModelLimits, modelLimits } from '../limits.ts'
-import { collect, describeModelContract, requestOf, textOfEvents } from '../model-contract.ts'
+import { collect, collectExchanges, describeModelContract, type RawExchange, requestOf, textOfEvents } from '../model-contract.ts'
 import { contractScenario } from '../scripted/scenario-fixture.ts'
 import type { ScenarioStep } from '../scripted/scenario.ts'
 import { startScriptedServer } from '../scripted/scripted-server.ts'
@@ -163,7 +163,7 @@ void describe('a service behind a provider package', () => {
 
   void it('has its exchange recorded once, failed ones too', async () => {
     const told: RawExchange[] = []
-    const onExchange = (exchange: RawExchange): void => void told.push(exchange)
+    const onExchange = collectExchanges((exchange) => void told.push(exchange))
     await tryStep({ events: [{ text: 'hi' }] }, { onExchange })
     await tryStep({ http: { status: 500, body: 'sorry' } }, { onExchange })
     assert.deepEqual(
@@ -174,9 +174,9 @@ void describe('a service behind a provider package', () => {
       ],
     )
     assert.match(told[0]!.url, /^http:\/\/127\.0\.0\.1:\d+\/v1\/chat\/completions$/)
-    assert.match(Buffer.concat(told[0]!.request).toString(), /"content":"hello"/)
-    assert.match(Buffer.from(told[0]!.response).toString(), /"content":"hi"[^]*\[DONE\]/)
-    assert.equal(Buffer.from(told[1]!.response).toString(), 'sorry')
+    assert.match(Buffer.concat(told[0]!.body).toString(), /"content":"hello"/)
+    assert.match(told[0]!.response.toString(), /"content":"hi"[^]*\[DONE\]/)
+    assert.equal(told[1]!.response.toString(), 'sorry')
   })
 
   void it('is left, and its exchange told once, when the generation is cancelled', async () => {
@@ -189,7 +189,7 @@ void describe('a service behind a provider package', () => {
     await once(server, 'listening')
     let told = 0
     const model = chatAt(`http://127.0.0.1:${(server.address() as AddressInfo).port}`)
-    const request = requestOf('hello', { onExchange: () => (told += 1) })
+    const request = requestOf('hello', { onExchange: collectExchanges(() => (told += 1)) })
     const events = await collect(model, request, control.signal)
     await left.promise
     assert.deepEqual([events.length, told], [1, 1])

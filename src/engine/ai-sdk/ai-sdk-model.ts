@@ -2,7 +2,7 @@
  * Makes a `Model` of any AI SDK provider package. The package talks to its service in its own way; this file adds the limits,
  * cancellation and recording that every wire has. A generation asks the package, reads its parts and ends exactly once.
  */
-import type { Clock, Failure, GenerateRequest, Model, ModelEvent, ModelFacts, Usage } from '../../types/index.ts'
+import type { AnswerRecorder, Clock, Failure, GenerateRequest, Model, ModelEvent, ModelFacts, Usage } from '../../types/index.ts'
 import { type BatchQueue, createBatchQueue } from '../http/http-model.ts'
 import { maxRecordedBytes, type ModelLimits } from '../limits.ts'
 import { cancelled, noUsage, type Problem, problem, stalledProblem } from '../model-problem.ts'
@@ -108,7 +108,7 @@ interface Generation {
   timer: NodeJS.Timeout | null
   /** Continues reading once the caller has taken what waits. */
   wake: (() => void) | null
-  readonly exchange: { url: string; status: number; request: Uint8Array; response: Uint8Array[]; bytes: number }
+  readonly exchange: { recorder: AnswerRecorder | null; status: number; requestBytes: number; answerBytes: number }
 }
 
 /** Starts at once; never throws. @param onOver called once, when the last event is in the queue */
@@ -120,7 +120,7 @@ function runGeneration(
   onOver: (generation: Generation) => void,
 ): Generation {
   const { origin, key, limits, wire } = deps
-  const exchange: Generation['exchange'] = { url: '', status: 0, request: new Uint8Array(), response: [], bytes: 0 }
+  const exchange: Generation['exchange'] = { recorder: null, status: 0, requestBytes: 0, answerBytes: 0 }
   const onAbort = (): void => stopGeneration(generation)
   const generation: Generation = {
     deps,
@@ -134,7 +134,7 @@ function runGeneration(
       model: request.model,
       // Set once the package has sent its request, and read only after that.
       get requestChars() {
-        return exchange.request.length
+        return exchange.requestBytes
       },
       problemOf: (error) => problemOfError(error, deps),
     }),
@@ -237,7 +237,7 @@ function last(generation: Generation, failure: Failure | null, retry: { retry?: 
   generation.over = true
   clear(generation)
   generation.onOver()
-  reportExchange(generation)
+  endExchange(generation)
   const { queue, reader } = generation
   if (failure === null) queue.batch.push(...reader.finish())
   else queue.batch.push({ type: 'error', failure, usage: usageOf(generation), ...retry })
@@ -275,11 +275,12 @@ function alive(generation: Generation): void {
 }
 
 function watchOf(generation: Generation): Parameters<WatchedFetch['watch']>[1] {
-  const { exchange, deps } = generation
-  const recorded = generation.request.onExchange !== undefined
+  const { exchange, deps, request } = generation
   return {
     onRequest: (url, body) => {
-      Object.assign(exchange, { url: url.origin + url.pathname, status: 0, request: body, response: [], bytes: 0 })
+      endExchange(generation)
+      const sent = { wire: deps.wire, model: request.model, url: url.origin + url.pathname, body: [body] }
+      Object.assign(exchange, { recorder: request.onExchange?.(sent) ?? null, status: 0, requestBytes: body.length, answerBytes: 0 })
     },
     onResponse: (status, type) => {
       exchange.status = status
@@ -288,9 +289,9 @@ function watchOf(generation: Generation): Parameters<WatchedFetch['watch']>[1] {
     },
     onBytes: (bytes) => {
       alive(generation)
-      exchange.bytes += bytes.length
-      if (recorded && exchange.bytes <= maxRecordedBytes) exchange.response.push(bytes)
-      if (exchange.bytes > deps.limits.maxAnswerChars) end(generation, garbled(deps.origin, 'sent an endless answer'))
+      exchange.answerBytes += bytes.length
+      if (exchange.answerBytes <= maxRecordedBytes) exchange.recorder?.take(bytes)
+      if (exchange.answerBytes > deps.limits.maxAnswerChars) end(generation, garbled(deps.origin, 'sent an endless answer'))
     },
   }
 }
@@ -300,15 +301,7 @@ function garbled(origin: string, what: string): Problem {
 }
 
 /** Does nothing for a package that does not use the `fetch` it was given. */
-function reportExchange({ deps, request, exchange }: Generation): void {
-  if (exchange.url === '') return
-  const { url, status } = exchange
-  request.onExchange?.({
-    wire: deps.wire,
-    model: request.model,
-    url,
-    status,
-    request: [exchange.request],
-    response: Buffer.concat(exchange.response),
-  })
+function endExchange({ exchange }: Generation): void {
+  exchange.recorder?.end(exchange.status)
+  exchange.recorder = null
 }

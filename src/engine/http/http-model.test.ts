@@ -3,11 +3,11 @@ import { createServer } from 'node:net'
 import type { AddressInfo, Socket } from 'node:net'
 import { once } from 'node:events'
 import { describe, it } from 'node:test'
-import type { ModelEvent, RawExchange } from '../../types/index.ts'
+import type { ModelEvent } from '../../types/index.ts'
 import { plainFacts, systemClock } from '../../types/index.ts'
 import type { ModelLimits } from '../limits.ts'
 import { modelLimits } from '../limits.ts'
-import { collect, describeModelContract, requestOf, textOfEvents } from '../model-contract.ts'
+import { collect, collectExchanges, describeModelContract, type RawExchange, requestOf, textOfEvents } from '../model-contract.ts'
 import { contractScenario } from '../scripted/scenario-fixture.ts'
 import type { ScenarioStep } from '../scripted/scenario.ts'
 import { startScriptedServer } from '../scripted/scripted-server.ts'
@@ -278,15 +278,15 @@ void describe('the bytes of an exchange', () => {
       const model = modelAt(server.url)
       const control = new AbortController()
       const told: RawExchange[] = []
-      const request = { ...requestOf('hello'), onExchange: (exchange: RawExchange) => void told.push(exchange) }
+      const request = { ...requestOf('hello'), onExchange: collectExchanges((exchange) => void told.push(exchange)) }
       for await (const batch of model.generate(request, control.signal)) {
         if (way === 'leave') break
         if (way === 'abort' && batch.length > 0) control.abort()
       }
       const [exchange, ...more] = told
       assert.deepEqual([exchange?.status, more.length], [way === 'read' ? 401 : 200, 0], way)
-      assert.match(Buffer.from(exchange?.response ?? []).toString(), way === 'read' ? /^no$/ : /"so"/)
-      assert.match(Buffer.concat(exchange?.request ?? []).toString(), /hello/)
+      assert.match(exchange?.response.toString() ?? '', way === 'read' ? /^no$/ : /"so"/)
+      assert.match(Buffer.concat(exchange?.body ?? []).toString(), /hello/)
       assert.equal(exchange?.url, `${server.url}/chat/completions`)
       model.close()
       await server.close()

@@ -2,7 +2,7 @@
  * Runs a wire over HTTP as a `Model`: writes the request, sends it, and reads the answer as it arrives. It makes one try; an
  * error says whether a retry may help, and the reliability wrapper decides.
  */
-import type { Clock, GenerateRequest, Model, ModelEvent, ModelFacts, Usage } from '../../types/index.ts'
+import type { AnswerRecorder, Clock, GenerateRequest, Model, ModelEvent, ModelFacts, Usage } from '../../types/index.ts'
 import { maxRecordedBytes, type ModelLimits } from '../limits.ts'
 import { cancelled, noUsage, type Problem } from '../model-problem.ts'
 import type { AnswerReader, Wire } from '../wire.ts'
@@ -61,9 +61,9 @@ interface Generation {
   ahead: number
   paused: boolean
   status: number
-  /** The answer's bytes, when the request wants them recorded; else null. */
-  readonly received: Buffer[] | null
-  receivedBytes: number
+  /** Null before the request is sent, and where nobody records. */
+  recorder: AnswerRecorder | null
+  recordedBytes: number
 }
 
 /** The events of one generation. */
@@ -81,7 +81,7 @@ function startAnswer(target: Target, body: BodyPieces, signal: AbortSignal): Bat
       onReturn: () => {
         signal.removeEventListener('abort', generation.onAbort)
         generation.exchange?.stop()
-        reportExchange(generation)
+        generation.recorder?.end(generation.status)
       },
     }),
     exchange: null,
@@ -90,8 +90,8 @@ function startAnswer(target: Target, body: BodyPieces, signal: AbortSignal): Bat
     ahead: 0,
     paused: false,
     status: 0,
-    received: request.onExchange === undefined ? null : [],
-    receivedBytes: 0,
+    recorder: null,
+    recordedBytes: 0,
   }
   if (signal.aborted) cancel(generation)
   else {
@@ -102,18 +102,22 @@ function startAnswer(target: Target, body: BodyPieces, signal: AbortSignal): Bat
 }
 
 function send(generation: Generation): void {
-  const { target, body } = generation
-  generation.exchange = startExchange(target.endpoint, target.wire.path(target.request.model), body, {
+  const { endpoint, wire, request } = generation.target
+  const { body } = generation
+  const path = wire.path(request.model)
+  generation.recorder ??= request.onExchange?.({ wire: wire.name, model: request.model, url: endpoint.address(path), body }) ?? null
+  const { recorder } = generation
+  generation.exchange = startExchange(endpoint, path, body, {
     onText: (text) => takeText(generation, text),
-    onBytes: generation.received === null ? null : (status, bytes) => record(generation, status, bytes),
+    onBytes: recorder === null ? null : (status, bytes) => record(generation, recorder, status, bytes),
     onEnd: (cut, staleSocket) => settle(generation, cut, staleSocket),
   })
 }
 
-function record(generation: Generation, status: number, bytes: Buffer): void {
+function record(generation: Generation, recorder: AnswerRecorder, status: number, bytes: Buffer): void {
   generation.status = status
-  generation.receivedBytes += bytes.length
-  if (generation.receivedBytes <= maxRecordedBytes) generation.received?.push(bytes)
+  generation.recordedBytes += bytes.length
+  if (generation.recordedBytes <= maxRecordedBytes) recorder.take(bytes)
 }
 
 /** @returns false when the answer is complete. */
@@ -162,16 +166,9 @@ function cancel(generation: Generation): void {
 
 function last(generation: Generation, events: readonly ModelEvent[]): void {
   generation.signal.removeEventListener('abort', generation.onAbort)
-  reportExchange(generation)
+  generation.recorder?.end(generation.status)
   generation.queue.batch.push(...events)
   generation.queue.end()
-}
-
-function reportExchange({ target, received, body, status, exchange }: Generation): void {
-  if (received === null || exchange === null) return
-  const { wire, endpoint, request } = target
-  const url = endpoint.address(wire.path(request.model))
-  request.onExchange?.({ wire: wire.name, model: request.model, url, status, request: body, response: Buffer.concat(received) })
 }
 
 /** Tool calls are emitted only when complete, but their tokens are billed even if the answer breaks off. No output costs nothing. */

@@ -1,10 +1,10 @@
 /** The wrapper around a wire over HTTP: what tests of the two alone cannot show. */
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
-import type { ModelEvent, RawExchange } from '../../types/index.ts'
+import type { ModelEvent } from '../../types/index.ts'
 import { systemClock } from '../../types/index.ts'
 import { createHttpModel } from '../http/http-model.ts'
-import { collect, describeModelContract, requestOf } from '../model-contract.ts'
+import { collect, collectExchanges, describeModelContract, type RawExchange, requestOf } from '../model-contract.ts'
 import { chatWire } from '../openai-chat/chat-wire.ts'
 import { contractScenario } from '../scripted/scenario-fixture.ts'
 import type { Scenario, ScenarioStep } from '../scripted/scenario.ts'
@@ -53,7 +53,7 @@ const whole: ScenarioStep = { events: [{ text: 'there' }], usage: { input: 7, ou
 async function run(scenarios: readonly Scenario[], options?: ChainOptions, onExchange?: (exchange: RawExchange) => void) {
   const { model, servers, close } = await open(scenarios, options)
   try {
-    const events = await collect(model, requestOf('x', onExchange === undefined ? {} : { onExchange }))
+    const events = await collect(model, requestOf('x', onExchange === undefined ? {} : { onExchange: collectExchanges(onExchange) }))
     return { events, end: outcome(events), requests: servers.map(({ requests }) => requests) }
   } finally {
     await close()

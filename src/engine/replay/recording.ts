@@ -1,11 +1,19 @@
 /**
  * A recording: exchanges with models as the journal kept them, one JSON document a line, oldest first. A request may refer to an
- * earlier one of the recording for its beginning. An erased exchange keeps its line, and later requests that refer to it are marked.
+ * earlier one of the recording for its beginning, and the events of an answer to a template. An erased exchange keeps its line, and later requests that refer to it are marked.
  */
 import { z } from 'zod'
 import { OxbowError } from '../../types/index.ts'
+import { maxRecordedBytes } from '../limits.ts'
 
 const bytes = { text: z.string().optional(), base64: z.base64().optional() }
+
+const run = z.object({
+  ...bytes,
+  head: z.int().nonnegative().default(0),
+  tail: z.int().nonnegative().default(0),
+  parts: z.array(z.string()).default([]),
+})
 
 const line = z.object({
   id: z.string(),
@@ -17,7 +25,7 @@ const line = z.object({
     ...bytes,
     after: z.object({ id: z.string(), bytes: z.int().nonnegative(), erased: z.boolean().optional() }).optional(),
   }),
-  response: z.object(bytes),
+  response: z.object({ ...bytes, runs: z.array(run).optional() }),
 })
 
 const erasedLine = z.object({ id: z.string(), erased: z.object({ erased: z.string(), bytes: z.int(), reason: z.string() }) })
@@ -57,8 +65,10 @@ export function readRecording(text: string, name: string): readonly RecordedExch
     const { id, request, response, ...rest } = parsed.data
     const whole = wholeOf(request, requests)
     if (whole === null) throw wrong('the request goes on from one that is not in the recording')
+    const answer = answerOf(response)
+    if (answer === null) throw wrong('the answer is too long')
     requests.set(id, whole)
-    exchanges.push({ ...rest, ...whole, generation: generationOf(id), response: bytesOf(response), erased: false })
+    exchanges.push({ ...rest, ...whole, generation: generationOf(id), response: answer, erased: false })
   }
   if (exchanges.length === 0) throw new OxbowError('bad_config', `${name} holds no exchange.`, { hint: 'Record a session first.' })
   return exchanges
@@ -94,6 +104,23 @@ function wholeOf({ after, ...own }: KeptRequest, requests: ReadonlyMap<string, K
   if (before === undefined || before.unknown + before.request.length < after.bytes) return null
   const shared = before.request.subarray(0, Math.max(0, after.bytes - before.unknown))
   return { request: Buffer.concat([shared, rest]), unknown: Math.min(before.unknown, after.bytes) }
+}
+
+/** Unpacks what `kernel/models/exchange-record.ts` packs. @returns null for more than a recording holds: a few hostile bytes may unpack to any number */
+function answerOf({ runs, ...whole }: KeptBytes & { readonly runs?: readonly z.infer<typeof run>[] | undefined }): Buffer | null {
+  if (runs === undefined) return bytesOf(whole)
+  const pieces: Buffer[] = []
+  let size = 0
+  let template = ''
+  const add = (piece: Buffer): boolean => (size += pieces[pieces.push(piece) - 1]!.length) <= maxRecordedBytes
+  for (const { text, base64, head, tail, parts } of runs) {
+    template = text ?? template
+    if ((text !== undefined || base64 !== undefined) && !add(bytesOf({ text, base64 }))) return null
+    const before = template.slice(0, head)
+    const after = template.slice(Math.max(0, template.length - tail))
+    for (const part of parts) if (!add(Buffer.from(before + part + after))) return null
+  }
+  return Buffer.concat(pieces)
 }
 
 function bytesOf({ text, base64 }: KeptBytes): Buffer {

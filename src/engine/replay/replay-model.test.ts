@@ -3,19 +3,10 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { describe, it } from 'node:test'
-import {
-  type Failure,
-  isOxbowError,
-  type Model,
-  type ModelEvent,
-  plainFacts,
-  systemClock,
-  type RawExchange,
-  userMessage,
-} from '../../types/index.ts'
+import { type Failure, isOxbowError, type Model, type ModelEvent, plainFacts, systemClock, userMessage } from '../../types/index.ts'
 import { createHttpModel } from '../http/http-model.ts'
 import { modelLimits } from '../limits.ts'
-import { collect, describeModelContract, requestOf, textOfEvents } from '../model-contract.ts'
+import { collect, collectExchanges, describeModelContract, type RawExchange, requestOf, textOfEvents } from '../model-contract.ts'
 import { chatWire } from '../openai-chat/chat-wire.ts'
 import { contractScenario } from '../scripted/scenario-fixture.ts'
 import { startScriptedServer } from '../scripted/scripted-server.ts'
@@ -34,7 +25,7 @@ async function record(...said: readonly string[]): Promise<{ events: ModelEvent[
   const exchanges: RawExchange[] = []
   const events: ModelEvent[][] = []
   for (const text of said) {
-    events.push(await collect(model, { ...requestOf(text), onExchange: (exchange) => exchanges.push(exchange) }))
+    events.push(await collect(model, { ...requestOf(text), onExchange: collectExchanges((exchange) => void exchanges.push(exchange)) }))
   }
   model.close()
   await server.close()
@@ -42,9 +33,9 @@ async function record(...said: readonly string[]): Promise<{ events: ModelEvent[
 }
 
 /** As the journal keeps them. @param id of the generation and try */
-function lineOf({ wire, model, url, status, request, response }: RawExchange, id: string): string {
+function lineOf({ wire, model, url, status, body, response }: RawExchange, id: string): string {
   const text = (bytes: Uint8Array): object => ({ text: Buffer.from(bytes).toString() })
-  return JSON.stringify({ id, wire, model, url, status, request: text(Buffer.concat(request)), response: text(response) })
+  return JSON.stringify({ id, wire, model, url, status, request: text(Buffer.concat(body)), response: text(response) })
 }
 
 const options = { limits: modelLimits, loadWire }

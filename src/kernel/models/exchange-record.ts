@@ -1,13 +1,17 @@
 /**
- * How the journal keeps the bytes of an exchange with a model. Each request repeats the previous one and adds a little, so only the
- * part after their common prefix is kept: the journal of a long turn grows linearly, not quadratically.
+ * How the journal keeps the bytes of an exchange with a model, which mostly repeat what came before, so that its size is that of the content.
+ *
+ * Each request repeats the previous one and adds a little: only the part after their common prefix is kept. Each event of a streamed answer
+ * repeats the envelope of the one before around a few new words: events are kept as runs, each the text of one event, the lengths of the
+ * beginning and the end that the next ones share with it, and what they have in between. An answer is packed as it arrives: as it is on
+ * the wire, one of 100 000 tokens has 25 MB. `engine/replay/recording.ts` reads both.
  */
-import { type CallId, createRecentMap, type JsonObject, type RawExchange, type SessionId } from '../../types/index.ts'
+import { type AnswerRecorder, type CallId, createRecentMap, type JsonObject, type SentRequest, type SessionId } from '../../types/index.ts'
 import { maxHeldRequestBytes, minSharedBytes } from '../limits.ts'
 
 export interface ExchangeRecorder {
-  /** @returns the body of the exchange's record. Valid UTF-8 is stored as `text`, other bytes as `base64`. */
-  bodyOf(session: SessionId | '', call: CallId, exchange: RawExchange): JsonObject
+  /** @param done called at the end of the exchange with the body of its record. Valid UTF-8 is stored as `text`, other bytes as `base64`. */
+  begin(session: SessionId | '', call: CallId, sent: SentRequest, done: (body: JsonObject) => void): AnswerRecorder
   /** Forgets cached requests, because their records may have been erased: the next request is recorded in full. */
   drop(): void
 }
@@ -27,25 +31,26 @@ export function createExchangeRecorder(hideSecretBytes: (bytes: Buffer) => Buffe
   let made = 0
   return {
     drop: () => held.clear(),
-    bodyOf(session, call, { wire, model, url, status, request, response }) {
-      const id = `${call}#${++made}`
-      const before = held.get(session)
-      // A piece that the previous request had too is not searched for secrets again.
-      const kept = request.map((piece, at) => (piece === before?.request[at] ? before.kept[at]! : hideSecretBytes(asBuffer(piece))))
-      const shared = before === undefined ? 0 : commonLength(before.kept, kept)
-      held.put(session, { id, request, kept })
-      const after = before === undefined || shared < minSharedBytes ? {} : { after: { id: before.id, bytes: shared } }
-      const rest = behind(kept, 'after' in after ? shared : 0)
+    begin(session, call, sent, done) {
+      const answer = createAnswerPacker(hideSecretBytes)
       return {
-        id,
-        wire,
-        model,
-        url,
-        status,
-        request: { ...after, ...encoded(rest) },
-        response: encoded(hideSecretBytes(asBuffer(response))),
+        take: (bytes) => answer.take(asBuffer(bytes)),
+        end(status) {
+          const { wire, model, url, body } = sent
+          done({ ...requestOf(session, `${call}#${++made}`, body), wire, model, url, status, response: answer.packed() })
+        },
       }
     },
+  }
+
+  function requestOf(session: SessionId | '', id: string, body: SentRequest['body']) {
+    const before = held.get(session)
+    // A piece that the previous request had too is not searched for secrets again.
+    const kept = body.map((piece, at) => (piece === before?.request[at] ? before.kept[at]! : hideSecretBytes(asBuffer(piece))))
+    const shared = before === undefined ? 0 : commonLength(before.kept, kept)
+    held.put(session, { id, request: body, kept })
+    const after = before === undefined || shared < minSharedBytes ? {} : { after: { id: before.id, bytes: shared } }
+    return { id, request: { ...after, ...encoded(behind(kept, 'after' in after ? shared : 0)) } }
   }
 }
 
@@ -93,7 +98,9 @@ function commonBytes(a: Buffer, b: Buffer): number {
 
 const compareStep = 4_096
 
-function encoded(bytes: Uint8Array): { readonly text: string } | { readonly base64: string } {
+type Encoded = { readonly text: string } | { readonly base64: string }
+
+function encoded(bytes: Uint8Array): Encoded {
   try {
     return { text: utf8.decode(bytes) }
   } catch {
@@ -102,3 +109,109 @@ function encoded(bytes: Uint8Array): { readonly text: string } | { readonly base
 }
 
 const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
+
+/** A part of an answer. Without `text`, its template is that of the run before. */
+interface Run {
+  readonly text?: string
+  /** Of bytes that are no text. */
+  readonly base64?: string
+  /** Characters of the template before and after each part. */
+  readonly head?: number
+  readonly tail?: number
+  readonly parts?: string[]
+}
+
+interface AnswerPacker {
+  take(bytes: Buffer): void
+  packed(): JsonObject
+}
+
+function createAnswerPacker(hideSecretBytes: (bytes: Buffer) => Buffer): AnswerPacker {
+  const runs: Run[] = []
+  let bytes = 0
+  /** Of an event whose end has not arrived. */
+  let waiting: Buffer[] = []
+  let template = ''
+  let [head, tail, parts] = ['', '', null as string[] | null]
+
+  const addEvent = (event: string): void => {
+    if (parts === null || event.length < head.length + tail.length || !event.startsWith(head) || !event.endsWith(tail)) {
+      const shared = envelope(template, event)
+      if (shared === null) {
+        template = event
+        parts = null
+        runs.push({ text: event })
+        return
+      }
+      parts = []
+      head = event.slice(0, shared.head)
+      tail = event.slice(event.length - shared.tail)
+      const last = runs.at(-1)
+      // The run that has the template may hold the first parts itself.
+      if (last?.text === template && last.parts === undefined) runs[runs.length - 1] = { ...last, ...shared, parts }
+      else runs.push({ ...shared, parts })
+    }
+    parts.push(event.slice(head.length, event.length - tail.length))
+  }
+  const add = (received: readonly Buffer[]): void => {
+    const hidden = hideSecretBytes(received.length === 1 ? received[0]! : Buffer.concat(received))
+    bytes += hidden.length
+    const made = encoded(hidden)
+    if ('base64' in made) {
+      runs.push(made)
+      parts = null
+    } else for (const event of eventsIn(made.text)) addEvent(event)
+  }
+  return {
+    take(received) {
+      const end = lastEventEnd(received)
+      if (end > 0) add([...waiting.splice(0), received.subarray(0, end)])
+      if (end < received.length) waiting.push(received.subarray(end))
+    },
+    packed() {
+      if (waiting.length > 0) add(waiting)
+      waiting = []
+      const [first = { text: '' }, ...more] = runs
+      return more.length === 0 && first.parts === undefined ? { ...first } : { bytes, runs: runs.map((run) => ({ ...run })) }
+    },
+  }
+}
+
+/** @returns where the last whole event ends, with its blank line; 0 when none does */
+function lastEventEnd(bytes: Buffer): number {
+  const ends = blankLines.map((line) => {
+    const at = bytes.lastIndexOf(line)
+    return at < 0 ? 0 : at + line.length
+  })
+  return Math.max(...ends)
+}
+
+const blankLines = ['\n\n', '\n\r\n'] as const
+
+/** @returns the events with their blank lines; joined, they are the text */
+function* eventsIn(text: string): Generator<string> {
+  const line = blankLines.find((each) => text.includes(each)) ?? '\n\n'
+  for (let from = 0; from < text.length;) {
+    const end = text.indexOf(line, from)
+    const to = end < 0 ? text.length : end + line.length
+    yield text.slice(from, to)
+    from = to
+  }
+}
+
+/**
+ * Both parts end at a quotation mark, so that words between them stay whole: forgetting looks for words in the journal.
+ *
+ * @returns the characters that the event shares with the template at its beginning and end, or null when these are less than half of it
+ */
+function envelope(template: string, event: string): { readonly head: number; readonly tail: number } | null {
+  const shorter = Math.min(template.length, event.length)
+  let same = 0
+  while (same < shorter && template.charCodeAt(same) === event.charCodeAt(same)) same++
+  const head = same === 0 ? 0 : event.lastIndexOf('"', same - 1) + 1
+  same = 0
+  while (same < shorter - head && template.charCodeAt(template.length - 1 - same) === event.charCodeAt(event.length - 1 - same)) same++
+  const quote = same === 0 ? -1 : event.indexOf('"', event.length - same)
+  const tail = quote < 0 ? 0 : event.length - quote
+  return head + tail < event.length / 2 || event.length === 0 ? null : { head, tail }
+}

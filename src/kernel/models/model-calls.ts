@@ -129,12 +129,18 @@ function createRecording({ config, cleaner, journal }: ModelCallDeps): (context:
   const recorder = createExchangeRecorder((bytes) => cleaner.hideSecretBytes(bytes))
   let erasures = 0
   return (context) => ({
-    onExchange(exchange) {
-      // Later requests must not refer to an erased one.
-      const now = journal.erasures()
-      if (now !== erasures) recorder.drop()
-      erasures = now
-      context.record(recorder.bodyOf(context.caller.session, context.id, exchange))
+    onExchange(sent) {
+      const answer = recorder.begin(context.caller.session, context.id, sent, (body) => context.record(body))
+      return {
+        take: answer.take,
+        end(status) {
+          // Later requests must not refer to an erased one.
+          const now = journal.erasures()
+          if (now !== erasures) recorder.drop()
+          erasures = now
+          answer.end(status)
+        },
+      }
     },
   })
 }
