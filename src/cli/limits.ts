@@ -71,5 +71,7 @@ export const beginningChars = 240
 export const maxReasonChars = 300
 /** Time to read typed-ahead input: a terminal delivers it at once, but the machine may be busy. */
 export const typedAheadMs = 50
+/** Seconds that one request for events waits; `oxbow events --follow` asks again after it. */
+export const eventWaitS = 30
 /** Bytes of the input of `oxbow call`: what the kernel takes. */
 export const maxCallInputBytes: number = 1024 * 1024

@@ -4,7 +4,8 @@
  * Order matters for the time until the gateway accepts: the store's worker starts first and opens the database while the rest is
  * loaded and wired. Sandbox, model wire and memory start on first need, and the calls are loaded with the first one.
  */
-import { chmodSync, rmSync, writeFileSync } from 'node:fs'
+import { chmodSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
+import { statfs } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { type ModelLimits, openEngine } from '../engine/index.ts'
@@ -94,6 +95,7 @@ export async function startGuest(
       secrets: secretsOf(envelope),
       clock: systemClock,
       random: systemRandom,
+      disk: diskProbe(workspaceRoot),
     })
     // The kernel closes its store and its sandbox.
     open = [kernel, ways]
@@ -256,6 +258,23 @@ export async function startLastingGuest(
       ending.abort()
       await restarting
       await guest?.close()
+    },
+  }
+}
+
+/** What the resource monitor cannot see from inside the kernel. @param folder of the workspace; empty: none */
+function diskProbe(folder: string): { space(): Promise<{ totalBytes: number; freeBytes: number } | null>; openFiles(): number } {
+  return {
+    async space() {
+      const found = folder === '' ? null : await statfs(folder).catch(() => null)
+      return found === null ? null : { totalBytes: found.blocks * found.bsize, freeBytes: found.bavail * found.bsize }
+    },
+    openFiles() {
+      try {
+        return readdirSync('/proc/self/fd').length
+      } catch {
+        return 0
+      }
     },
   }
 }

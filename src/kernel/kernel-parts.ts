@@ -35,6 +35,8 @@ import { type Budgets, createBudgets } from './stages/budgets.ts'
 import { type Cleaner, createCleaner } from './stages/cleaning.ts'
 import { type Approvals, createApprovals, createKeptOutputs, type KeptOutputs } from './stages/policy.ts'
 import { createRunningCalls } from './stages/running-calls.ts'
+import { createEventBus, createNoteEvent, type EventBus, type NoteEvent } from './observe/event-bus.ts'
+import { createResources, type DiskProbe, type Resources } from './observe/resources.ts'
 import { createDocuments, type Documents } from './state/documents.ts'
 import { createAgent, createRunningTurns, type RunningTurns } from './turns/agent.ts'
 import { createLanes, type Lanes } from './turns/lanes.ts'
@@ -63,7 +65,11 @@ export interface KernelOptions {
   readonly secrets: ReadonlyMap<string, string>
   readonly clock: Clock
   readonly random: Random
+  /** Absent: nothing is known of the disk. */
+  readonly disk?: DiskProbe
 }
+
+const noDisk: DiskProbe = { space: async () => null, openFiles: () => 0 }
 
 /** What is recorded, and what is read back from it. */
 interface Records {
@@ -77,6 +83,9 @@ interface Records {
   readonly scratchpads: Scratchpads
   readonly blobs: Blobs
   readonly documents: Documents
+  readonly eventBus: EventBus
+  readonly noteEvent: NoteEvent
+  readonly resources: Resources
 }
 
 /** The calls, the gate, and what makes calls of its own. */
@@ -113,7 +122,7 @@ export function assembleParts(options: KernelOptions): KernelParts {
   return parts
 }
 
-function buildRecords({ user, config, store, clock, random }: KernelOptions): Records {
+function buildRecords({ user, config, store, clock, random, disk }: KernelOptions): Records {
   const approvals = createApprovals()
   const sessions = createSessions(store)
   const budgets = createBudgets(store, user, config.budget)
@@ -126,9 +135,19 @@ function buildRecords({ user, config, store, clock, random }: KernelOptions): Re
   journal.attach({ publish: events.publish })
   const blobs: Blobs = { keep: store.putBlob, read: store.blob }
   const documents = createDocuments(store, journal.append)
+  const newId = createIdMaker(clock, random)
+  const eventBus = createEventBus(store, journal.flushed)
+  const noteEvent = createNoteEvent(journal, newId)
+  const onOverload = (reasons: readonly string[]): void =>
+    noteEvent(reasons.length > 0 ? 'overloaded' : 'recovered', { reasons: [...reasons] })
+  const resources = createResources({ config: config.resources, clock, disk: disk ?? noDisk, onOverload })
+  journal.attach({ publish: eventBus.publish })
   return {
     documents,
-    newId: createIdMaker(clock, random),
+    eventBus,
+    noteEvent,
+    resources,
+    newId,
     approvals,
     sessions,
     budgets,

@@ -84,8 +84,9 @@ async function resume({ journal, sessions, recovered, gate }: KernelParts, { sto
 
 function facade(parts: KernelParts, options: KernelOptions, resumed: Promise<void>): Kernel {
   const { user, version, config, store, storeName = 'file', storeWarning = () => '', engine, sandbox } = options
-  const { newId, approvals, events, sessions, journal, lanes, gate, blobs, background, memory } = parts
+  const { newId, approvals, events, sessions, journal, lanes, gate, blobs, background, memory, resources } = parts
   const facts = engine.model
+  resources.start()
   const ask = (name: string, input: unknown, session: SessionId | '' = ''): Promise<CallOutcome> =>
     resumed.then(() => gate.call(userCaller(user, session, ''), name, input, { id: newId() as CallId, signal: null }))
 
@@ -140,6 +141,7 @@ function facade(parts: KernelParts, options: KernelOptions, resumed: Promise<voi
     },
     async close() {
       await resumed
+      resources.stop()
       await lanes.stop()
       await background.close()
       await memory?.close()

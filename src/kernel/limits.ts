@@ -46,6 +46,19 @@ export const maxHeldToolLists = 100
 /** Values of a field that its tool lists; of more, the description names examples. A wrong one is refused with the list. */
 export const maxListedValues = 8
 
+/** Records read at once when events are looked for, and the most that one request looks through. */
+export const eventPage = 500
+export const maxEventScan = 20_000
+/** Events of one request, and the longest that it waits for one. */
+export const maxEventsRead = 1_000
+export const maxEventWaitS = 60
+/** Requests that wait for events; more are answered at once. */
+export const maxEventWaiters = 1_000
+/** Durable subscribers of a user. */
+export const maxSubscribers = 100
+/** Bytes of the data of a published event. */
+export const maxEventBytes = 2_048
+
 /** Characters about a malformed input: five fields with what each was expected to be. */
 export const maxWhyLength = 1_000
 

@@ -1,10 +1,11 @@
 /** The configuration schema: the only source of defaults and of `docs/configuration.md`. */
 import { z } from 'zod'
 import { OxbowError } from './error.ts'
+import { type Decision, decision, type KernelConfig, kernelConfig } from './config-kernel.ts'
 import { type MemoryConfig, memoryConfig, type StoreConfig, storeConfig } from './config-memory.ts'
 import type { SandboxTier } from './hands.ts'
 
-export type Decision = 'allow' | 'ask' | 'deny'
+export type { Decision } from './config-kernel.ts'
 
 /** The decision on a call that sends data out, by the labels of its conversation. The strictest one that applies counts. */
 export interface FlowRules {
@@ -45,7 +46,7 @@ export interface ProviderConfig {
 }
 
 /** The whole configuration with defaults filled in. The schema below documents the keys. */
-export interface Config {
+export interface Config extends KernelConfig {
   model: {
     provider: string
     name: string
@@ -61,14 +62,6 @@ export interface Config {
   } & ModelOverrides
   providers: Record<string, ProviderConfig>
   agent: { name: string; instructions: string; rights: string[] }
-  turn: { max_turns: number; time_limit_s: number }
-  approval: {
-    read_only: Decision
-    side_effecting: Decision
-    privileged: Decision
-    rights: Record<string, Decision>
-    calls: Record<string, Decision>
-  }
   flow: FlowPolicy
   budget: { session: BudgetLimit; user: BudgetLimit }
   store: StoreConfig
@@ -97,8 +90,6 @@ export interface Config {
   }
   egress: { mode: 'open' | 'strict'; ports: number[]; allow: string[]; deny: string[] }
 }
-
-const decision = z.enum(['allow', 'ask', 'deny'])
 
 const ownFlow = (what: string): z.ZodDefault<z.ZodNullable<typeof decision>> =>
   decision.nullable().default(null).describe(`Like \`flow.${what}\`, for this call only. Unset: \`flow.${what}\` applies.`)
@@ -223,24 +214,6 @@ export const configSchema: z.ZodType<Config> = z.strictObject({
         .describe('Rights of the agent. Each call requires the right that the call reference names.'),
     })
     .prefault({}),
-  turn: z
-    .strictObject({
-      max_turns: z.int().min(1).max(1000).default(100).describe('Maximum model calls in one turn.'),
-      time_limit_s: z.int().min(1).default(3_600).describe('Time limit of one turn in seconds, not counting waits for approval.'),
-    })
-    .prefault({}),
-  approval: z
-    .strictObject({
-      read_only: decision.default('allow').describe('For a model’s calls that change nothing.'),
-      side_effecting: decision.default('allow').describe('For a model’s calls that change the workspace.'),
-      privileged: decision.default('ask').describe('For a model’s calls that run programs or have effects outside the workspace.'),
-      rights: z.record(z.string(), decision).default({}).describe('By right, e.g. `"file.write" = "ask"`. Takes precedence over the tier.'),
-      calls: z
-        .record(z.string(), decision)
-        .default({})
-        .describe('By call name, e.g. `"file.delete" = "deny"`. Takes precedence over the right. `deny` at any level wins.'),
-    })
-    .prefault({}),
   flow: z
     .strictObject({
       untrusted: decision
@@ -267,6 +240,7 @@ export const configSchema: z.ZodType<Config> = z.strictObject({
       port: z.int().min(0).max(65_535).default(0).describe('Port to listen on; 0 lets the system choose.'),
     })
     .prefault({}),
+  ...kernelConfig,
   sandbox: z
     .strictObject({
       tier: z

@@ -45,7 +45,7 @@ function parseInput(text: string): Json {
 }
 
 /** @returns the output of a call as the user. @throws OxbowError as the call failed */
-async function outputOf(gateway: Pick<GatewayPort, 'call'>, name: string, input: Json): Promise<unknown> {
+export async function outputOf(gateway: Pick<GatewayPort, 'call'>, name: string, input: Json): Promise<unknown> {
   const outcome = await gateway.call(name, input)
   if (outcome.status === 'ok') return outcome.output
   throw toError(outcome.failure)

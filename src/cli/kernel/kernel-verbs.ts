@@ -1,5 +1,5 @@
-/** Definitions of `call` and `state`. */
-import { type AddVerbs, examples, parseCount, userVerb, verbGroup } from '../verb-parts.ts'
+/** Definitions of `call`, `state`, `events` and `resources`. */
+import { type AddVerbs, collect, examples, parseCount, userVerb, verbGroup } from '../verb-parts.ts'
 
 const jsonOption = ['--json', 'print the output as one JSON value'] as const
 
@@ -47,4 +47,21 @@ export const addStateVerbs: AddVerbs = (program, terminal, choose) => {
     .option(...jsonOption)
     .addHelpText('after', examples('oxbow state delete projects/oxbow'))
     .action((path, options) => choose(async () => (await import('./call.ts')).stateDelete(path, options, terminal)))
+}
+
+export const addObserveVerbs: AddVerbs = (program, terminal, choose) => {
+  userVerb(program.command('events'), 'list what happened, or follow what happens')
+    .option('--follow', 'print events as they happen, until Ctrl+C')
+    .option('--kind <kind>', 'only events of this kind, such as turn_ended or approval_*; repeat for more', collect)
+    .option('--session <id>', 'only events of this session')
+    .option('--after <seq>', 'start after this record', parseCount(Number.MAX_SAFE_INTEGER))
+    .option('--limit <n>', 'maximum number of events to list', parseCount(Number.MAX_SAFE_INTEGER, 1), 100)
+    .option('--json', 'print one JSON object per line')
+    .addHelpText('after', examples('oxbow events --limit 20', 'oxbow events --follow --kind "approval_*"', 'oxbow events --follow --json'))
+    .action((options) => choose(async () => (await import('./observe.ts')).watchEvents(options, terminal)))
+  userVerb(program.command('resources'), 'show what the machine and the guest use')
+    .option('--history <n>', 'also show this many earlier samples', parseCount(10_000), 0)
+    .option(...jsonOption)
+    .addHelpText('after', examples('oxbow resources', 'oxbow resources --history 10'))
+    .action((options) => choose(async () => (await import('./observe.ts')).showResources(options, terminal)))
 }

@@ -18,6 +18,7 @@ import {
 import { decodeBase64 } from '../attachments.ts'
 import type { CallReference } from '../call-reference.ts'
 import type { Journal } from '../journal.ts'
+import type { Resources, ResourceSample } from '../observe/resources.ts'
 import { maxResultBytes } from '../limits.ts'
 import { type ModelCallDeps, modelCalls } from '../models/model-calls.ts'
 import { completeCall, embedCall, type EmbedCallDeps } from '../models/side-calls.ts'
@@ -26,6 +27,7 @@ import type { Approvals, KeptOutputs } from '../stages/policy.ts'
 import { type ScratchpadCallDeps, scratchpadCalls } from './scratchpad-calls.ts'
 import { type SessionCallDeps, sessionCalls } from './session-calls.ts'
 import { sessionKeepingCalls, type SessionKeepingDeps } from './session-keeping-calls.ts'
+import { type EventCallDeps, eventCalls } from '../observe/event-calls.ts'
 import { type StateCallDeps, stateCalls } from '../state/state-calls.ts'
 import { type SummaryCallDeps, summaryCalls, titleCall, type TitleCallDeps } from './summary-calls.ts'
 import { type TidyCallDeps, tidyCalls } from './tidy-calls.ts'
@@ -42,7 +44,8 @@ export type KernelCallDeps = SystemCallDeps &
   TidyCallDeps &
   ToolSearchDeps &
   TitleCallDeps &
-  StateCallDeps
+  StateCallDeps &
+  EventCallDeps
 
 export function kernelCalls(deps: KernelCallDeps): readonly Call[] {
   return [
@@ -59,6 +62,7 @@ export function kernelCalls(deps: KernelCallDeps): readonly Call[] {
     toolSearchCall(deps),
     titleCall(deps),
     ...stateCalls(deps),
+    ...eventCalls(deps),
   ]
 }
 
@@ -70,12 +74,13 @@ interface SystemCallDeps {
   readonly references: () => readonly CallReference[]
   readonly approvals: Approvals
   readonly journal: Journal
+  readonly resources: Resources
   /** Turns that resume after a restart, by the call of their message, until they end. */
   readonly recovered: Pick<ReadonlyMap<CallId, unknown>, 'has'>
 }
 
 function systemCalls(deps: SystemCallDeps): readonly Call[] {
-  return [readOutput(deps), showBudget(deps), listCalls(deps), decideCall(deps)]
+  return [readOutput(deps), showBudget(deps), listCalls(deps), showResources(deps), decideCall(deps)]
 }
 
 /** Leaves space for the line above the part, so that the result of this call is never truncated itself. */
@@ -156,6 +161,35 @@ function listCalls({ references }: SystemCallDeps): Call<object, readonly CallRe
     timeoutMs: 10_000,
     recordOutput: (output) => ({ calls: output.length }),
     run: async () => ({ output: references() }),
+  }
+}
+
+interface ResourceView {
+  readonly now: ResourceSample
+  /** What is over its threshold, in words. */
+  readonly overloads: readonly string[]
+  /** Newest first. */
+  readonly history: readonly ResourceSample[]
+}
+
+function showResources({ resources }: SystemCallDeps): Call<{ history: number }, ResourceView> {
+  return {
+    name: 'resources.show',
+    summary: 'Shows what the machine and this guest use: processor, memory, load, disk, event-loop delay, open files.',
+    input: z.strictObject({ history: z.int().min(0).max(10_000).default(0).describe('Number of earlier samples to return.') }),
+    output: z.custom<ResourceView>(),
+    example: { history: 10 },
+    tier: 'read_only',
+    right: 'system.read',
+    effect: 'none',
+    audience: ['model', 'terminal'],
+    labels: { adds: [], sink: false },
+    timeoutMs: 10_000,
+    recordOutput: ({ now, overloads }) => ({ cpu_percent: now.cpu_percent, memory_used_mb: now.memory_used_mb, overloads: [...overloads] }),
+    async run({ history }) {
+      const now = await resources.snapshot()
+      return { output: { now, overloads: resources.overloads(), history: resources.history().slice(0, history) } }
+    },
   }
 }
 

@@ -1,0 +1,96 @@
+/** `oxbow events` and `oxbow resources`: what happens in the guest, and what it uses. */
+import type { JsonObject } from '../../types/index.ts'
+import { withGuest } from '../guest-connection.ts'
+import { eventWaitS } from '../limits.ts'
+import { printLine, type Terminal } from '../terminal.ts'
+import { formatTime, plainLine, table } from '../view/terminal-text.ts'
+import { type CallOptions, outputOf, showOutput } from './call.ts'
+
+export interface EventsOptions extends CallOptions {
+  readonly follow?: boolean | undefined
+  readonly kind?: readonly string[] | undefined
+  readonly after?: number | undefined
+  readonly limit: number
+}
+
+interface EventLine {
+  readonly seq: number
+  readonly at: number
+  readonly kind: string
+  readonly actor: string
+  readonly session: string
+  readonly fields: JsonObject
+}
+
+interface Page {
+  readonly events: readonly EventLine[]
+  readonly cursor: number
+}
+
+/** Prints events of the past, oldest first; with `--follow` then those to come, until Ctrl+C. */
+export async function watchEvents(options: EventsOptions, terminal: Terminal): Promise<number> {
+  return withGuest(options, terminal, async ({ gateway }) => {
+    const filter = { kinds: [...(options.kind ?? [])], ...(options.session !== undefined && { session: options.session }) }
+    // Without a cursor a follower sees what happens from now on.
+    let after = options.after ?? (options.follow === true ? undefined : 0)
+    let left = options.limit
+    for (;;) {
+      const limit = options.follow === true ? maxPage : Math.min(left, maxPage)
+      const input = { ...filter, limit, ...(after !== undefined && { after }), wait_s: options.follow === true ? eventWaitS : 0 }
+      const { events, cursor } = (await outputOf(gateway, 'events.next', input)) as Page
+      for (const event of events) printLine(terminal, options.json === true ? JSON.stringify(event) : eventLine(event))
+      left -= events.length
+      const isEnd = cursor === after || left <= 0
+      if (options.follow !== true && isEnd) return 0
+      after = cursor
+    }
+  })
+}
+
+const maxPage = 500
+
+function eventLine({ seq, at, kind, session, fields }: EventLine): string {
+  const facts = Object.entries(fields).map(([name, value]) => `${name}=${typeof value === 'string' ? value : JSON.stringify(value)}`)
+  return plainLine(`${seq}  ${formatTime(at)}  ${kind}${session === '' ? '' : `  ${session}`}  ${facts.join(' ')}`.trimEnd(), 400)
+}
+
+interface Sample {
+  readonly at: number
+  readonly cpu_percent: number
+  readonly memory_used_mb: number
+  readonly memory_total_mb: number
+  readonly load_1m: number
+  readonly disk_used_percent: number
+  readonly disk_free_mb: number
+  readonly guest_cpu_percent: number
+  readonly guest_memory_mb: number
+  readonly loop_delay_ms: number
+  readonly open_files: number
+}
+
+interface ResourceView {
+  readonly now: Sample
+  readonly overloads: readonly string[]
+  readonly history: readonly Sample[]
+}
+
+export function showResources(options: CallOptions & { readonly history: number }, terminal: Terminal): Promise<number> {
+  return showOutput(['resources.show', { history: options.history }], options, terminal, ({ now, overloads, history }: ResourceView) => {
+    const rows = [
+      ['processor', `${now.cpu_percent} %`, `guest ${now.guest_cpu_percent} % of one`],
+      ['memory', `${now.memory_used_mb} of ${now.memory_total_mb} MB`, `guest ${now.guest_memory_mb} MB`],
+      ['load', `${now.load_1m}`, ''],
+      ['disk', `${now.disk_used_percent} %`, `${now.disk_free_mb} MB free`],
+      ['event loop', `${now.loop_delay_ms} ms late`, `${now.open_files} open files`],
+    ]
+    const before = history.map((sample) => [
+      formatTime(sample.at),
+      `${sample.cpu_percent} %`,
+      `${sample.memory_used_mb} MB`,
+      `load ${sample.load_1m}`,
+      `guest ${sample.guest_memory_mb} MB`,
+    ])
+    const overload = overloads.length === 0 ? '' : `\nOverloaded, no new agents start: ${overloads.join('; ')}`
+    return `${table(rows)}${overload}${before.length === 0 ? '' : `\n\n${table(before)}`}`
+  })
+}

@@ -1,0 +1,122 @@
+/**
+ * The event bus: all events of the user, in the order of the journal, for those who watch. The journal is the bus: an event is a record,
+ * its seq is the cursor, and what was missed is read back. So delivery is at least once: a subscriber that names its cursor again gets
+ * everything behind it, also after a crash of either side.
+ *
+ * Subscribers ask, and the kernel never waits for them: one that is slow only has more to read.
+ */
+import { parseReference, type Store } from '../../store/index.ts'
+import type { CallId, JsonObject, Phase, RecordView, SessionId } from '../../types/index.ts'
+import type { Journal } from '../journal.ts'
+import { eventPage, maxEventScan, maxEventWaiters } from '../limits.ts'
+import { describeEvent, type EventFilter, type EventView, matches, mayBeEvent } from './event-kinds.ts'
+
+export interface EventPage {
+  readonly events: readonly EventView[]
+  /** Pass it as the next cursor: everything up to it was looked at. */
+  readonly cursor: number
+}
+
+export interface EventBus {
+  /** Called with each record after its commit. */
+  publish(record: RecordView): void
+  /** Events behind the cursor, oldest first. Waits up to `waitMs` for the first one where there is none yet. */
+  after(cursor: number, filter: EventFilter, limit: number, waitMs: number, signal: AbortSignal): Promise<EventPage>
+  /** The newest cursor: from here on only what happens next is read. */
+  now(): Promise<number>
+}
+
+/** Exchanges are the bytes of models, but for what subsystems note. */
+const phases: readonly Phase[] = ['intent', 'parked', 'decided', 'started', 'outcome', 'refused', 'exchange', 'reconciled']
+
+/** @param flushed resolves when what has happened is in the store */
+export function createEventBus(store: Pick<Store, 'records' | 'head' | 'blob'>, flushed: () => Promise<void>): EventBus {
+  const waiters = new Set<(record: RecordView) => void>()
+
+  const read = async (from: number, filter: EventFilter, limit: number): Promise<EventPage> => {
+    const events: EventView[] = []
+    let cursor = from
+    for (let scanned = 0; scanned < maxEventScan;) {
+      const page = await store.records({
+        after: cursor,
+        phases,
+        ...(filter.session !== '' && { session: filter.session as SessionId }),
+        order: 'oldest_first',
+        limit: eventPage,
+        hydrate: false,
+      })
+      for (const { previous: _, hash: __, body, ...record } of page) {
+        cursor = record.seq
+        if (!mayBeEvent(record)) continue
+        const event = describeEvent({ ...record, body: await bodyOf(store, body) })
+        if (event !== null && matches(filter, event) && events.push(event) >= limit) return { events, cursor }
+      }
+      scanned += page.length
+      if (page.length < eventPage) break
+    }
+    return { events, cursor }
+  }
+
+  return {
+    publish(record) {
+      for (const wake of waiters) wake(record)
+    },
+    now: async () => {
+      await flushed()
+      return (await store.head()).seq
+    },
+    async after(cursor, filter, limit, waitMs, signal) {
+      await flushed()
+      // A journal that was restored to an earlier state ends before the cursor: everything behind its end is new.
+      const from = Math.min(cursor, (await store.head()).seq)
+      const came = waitFor(waiters, filter, waitMs, signal)
+      try {
+        const page = await read(from, filter, limit)
+        // More remains to be scanned, or something was found: the caller asks again.
+        if (page.events.length > 0 || waitMs === 0 || !(await came.happened)) return page
+        return await read(page.cursor, filter, limit)
+      } finally {
+        came.stop()
+      }
+    },
+  }
+}
+
+/** Notes an event of a subsystem. @param fields ids, names and counts; never what people said */
+export type NoteEvent = (kind: string, fields: JsonObject, session?: SessionId | '') => void
+
+export function createNoteEvent(journal: Pick<Journal, 'note'>, newId: () => string): NoteEvent {
+  return (kind, fields, session = '') =>
+    journal.note([
+      { caller: { actor: 'kernel', session, turn: '' }, call: newId() as CallId, name: `event.${kind}`, phase: 'exchange', body: fields },
+    ])
+}
+
+/** @param body a long one is a reference to a blob */
+async function bodyOf(store: Pick<Store, 'blob'>, body: string): Promise<RecordView['body']> {
+  const reference = parseReference(body)
+  const bytes = reference === null ? null : await store.blob(reference.blob)
+  return JSON.parse(bytes === null ? body : Buffer.from(bytes).toString('utf8')) as RecordView['body']
+}
+
+/** Resolves `happened` with true after the next event of the filter, and with false after the wait. */
+function waitFor(waiters: Set<(record: RecordView) => void>, filter: EventFilter, waitMs: number, signal: AbortSignal) {
+  const { promise: happened, resolve } = Promise.withResolvers<boolean>()
+  if (waitMs === 0 || waiters.size >= maxEventWaiters) resolve(false)
+  const wake = (record: RecordView): void => {
+    const event = describeEvent(record)
+    if (event !== null && matches(filter, event)) resolve(true)
+  }
+  const end = (): void => resolve(false)
+  const timer = setTimeout(end, waitMs)
+  signal.addEventListener('abort', end)
+  waiters.add(wake)
+  return {
+    happened,
+    stop(): void {
+      clearTimeout(timer)
+      signal.removeEventListener('abort', end)
+      waiters.delete(wake)
+    },
+  }
+}

@@ -1,0 +1,190 @@
+/** The calls of the event bus: watch what happens, from a cursor or as a durable subscriber, and publish events of one's own. */
+import { z } from 'zod'
+import { type Call, type CallContext, type Json, type Label, OxbowError } from '../../types/index.ts'
+import { maxEventBytes, maxEventsRead, maxEventWaitS, maxSubscribers } from '../limits.ts'
+import { join, type Labels } from '../stages/policy.ts'
+import type { Documents } from '../state/documents.ts'
+import type { EventBus, EventPage } from './event-bus.ts'
+import type { EventFilter } from './event-kinds.ts'
+
+export interface EventCallDeps {
+  readonly eventBus: EventBus
+  readonly documents: Documents
+  readonly heldLabels: (caller: CallContext['caller']) => Labels
+}
+
+/** A durable subscriber, in `system/subscribers`. */
+interface Subscriber extends EventFilter {
+  /** What it has confirmed. */
+  readonly cursor: number
+  /** Actor that made it; others do not see it, but for people. */
+  readonly owner: string
+}
+
+const category = 'system/subscribers'
+const kinds = z
+  .array(z.string().regex(/^[a-z][a-z_]{0,60}\*?$/, 'must be a kind, or the beginning of some with a star, such as agent_*'))
+  .max(50)
+  .default([])
+  .describe('Kinds of events, e.g. `turn_ended` or `approval_*`; empty: all.')
+const session = z.string().max(64).default('').describe('Only of this session.')
+const subscriberName = z.string().regex(/^[a-z0-9][a-z0-9._-]{0,60}$/i, 'must be a plain name')
+
+const shared = {
+  audience: ['terminal', 'model'],
+  tier: 'read_only',
+  right: 'events.read',
+  labels: { adds: [], sink: false },
+  timeoutMs: (maxEventWaitS + 10) * 1_000,
+} as const satisfies Partial<Call>
+
+export function eventCalls(deps: EventCallDeps): readonly Call[] {
+  return [nextCall(deps), subscribeCall(deps), unsubscribeCall(deps), publishCall(deps)]
+}
+
+interface NextInput {
+  subscriber: string
+  after?: number | undefined
+  ack?: number | undefined
+  kinds: string[]
+  session: string
+  limit: number
+  wait_s: number
+}
+
+function nextCall({ eventBus, documents }: EventCallDeps): Call<NextInput, EventPage> {
+  return {
+    ...shared,
+    name: 'events.next',
+    summary: 'Returns the events after a cursor or of a subscriber, and waits for the next one if there is none.',
+    input: z.strictObject({
+      subscriber: z
+        .union([subscriberName, z.literal('')])
+        .default('')
+        .describe('Subscriber whose events to return.'),
+      after: z.int().nonnegative().optional().describe('Without a subscriber: the cursor; default: now.'),
+      ack: z.int().nonnegative().optional().describe('With a subscriber: the cursor up to which everything is done with.'),
+      kinds,
+      session,
+      limit: z.int().min(1).max(maxEventsRead).default(100),
+      wait_s: z.number().min(0).max(maxEventWaitS).default(0).describe('Seconds to wait.'),
+    }),
+    output: z.custom<EventPage>(),
+    example: { subscriber: '', after: 0, kinds: ['turn_ended'], session: '', limit: 100, wait_s: 0 },
+    effect: 'none',
+    recordOutput: ({ events, cursor }) => ({ events: events.length, cursor }),
+    async run({ subscriber, after, ack, limit, wait_s: waitS, ...filter }, context) {
+      const own = subscriber === '' ? null : await acknowledge(documents, context, subscriber, ack)
+      const cursor = own?.cursor ?? after ?? (await eventBus.now())
+      const page = await eventBus.after(cursor, own ?? filter, limit, waitS * 1_000, context.signal)
+      // A subscriber gets an event again until it confirms it.
+      const text = page.events.map((event) => JSON.stringify(event)).join('\n') || 'Nothing has happened.'
+      return { output: page, text, labels: page.events.reduce<Labels>((all, { fields }) => join(all, labelsIn(fields)), []) }
+    },
+  }
+}
+
+/** What somebody published carries the labels of what they had read. */
+function labelsIn({ labels }: EventPage['events'][number]['fields']): Labels {
+  return Array.isArray(labels) ? labels.filter((label): label is Label => label === 'untrusted' || label === 'private') : []
+}
+
+/** @returns the subscriber, what it confirms noted */
+async function acknowledge(documents: Documents, { caller, id }: CallContext, name: string, ack: number | undefined): Promise<Subscriber> {
+  const found = await documents.get<Subscriber>(category, name)
+  if (found === null || !mayUse(found.value, caller.actor)) throw unknownSubscriber(name)
+  if (ack === undefined || ack <= found.value.cursor) return found.value
+  const changed = await documents.change<Subscriber>({ caller, call: id, name: 'events.next' }, category, name, (current) =>
+    current === null ? undefined : { ...current.value, cursor: Math.max(ack, current.value.cursor) },
+  )
+  if (changed === null) throw unknownSubscriber(name)
+  return changed
+}
+
+function mayUse({ owner }: Subscriber, actor: string): boolean {
+  return owner === actor || actor.startsWith('user:')
+}
+
+function unknownSubscriber(name: string): OxbowError {
+  return new OxbowError('not_found', `There is no subscriber ${name}.`, { hint: 'Make it with events.subscribe.' })
+}
+
+function subscribeCall({
+  eventBus,
+  documents,
+}: EventCallDeps): Call<{ name: string; kinds: string[]; session: string }, { cursor: number }> {
+  return {
+    ...shared,
+    name: 'events.subscribe',
+    summary: 'Makes a subscriber: events from now on are kept for it until it confirms them.',
+    input: z.strictObject({ name: subscriberName, kinds, session }),
+    output: z.object({ cursor: z.int() }),
+    example: { name: 'nightly', kinds: ['turn_ended'], session: '' },
+    tier: 'side_effecting',
+    effect: 'idempotent',
+    async run({ name, ...filter }, { caller, id }) {
+      const cursor = await eventBus.now()
+      const others = await documents.all<Subscriber>(category)
+      if (others.length >= maxSubscribers && others.every((other) => other.name !== name))
+        throw new OxbowError('limit_reached', `There are ${others.length} subscribers.`, { hint: 'Remove one with events.unsubscribe.' })
+      const kept = await documents.change<Subscriber>({ caller, call: id, name: 'events.subscribe' }, category, name, (current) => {
+        if (current !== null && !mayUse(current.value, caller.actor))
+          throw new OxbowError('denied', `The subscriber ${name} belongs to another.`, { hint: 'Choose another name.' })
+        return { ...filter, owner: current?.value.owner ?? caller.actor, cursor: current?.value.cursor ?? cursor }
+      })
+      const from = kept?.cursor ?? cursor
+      return { output: { cursor: from }, text: `Events from ${from} on are kept for ${name}.` }
+    },
+  }
+}
+
+function unsubscribeCall({ documents }: EventCallDeps): Call<{ name: string }, { existed: boolean }> {
+  return {
+    ...shared,
+    name: 'events.unsubscribe',
+    summary: 'Removes a subscriber.',
+    input: z.strictObject({ name: subscriberName }),
+    output: z.object({ existed: z.boolean() }),
+    example: { name: 'nightly' },
+    tier: 'side_effecting',
+    effect: 'idempotent',
+    async run({ name }, { caller, id }) {
+      let existed = false
+      await documents.change<Subscriber>({ caller, call: id, name: 'events.unsubscribe' }, category, name, (current) => {
+        existed = current !== null && mayUse(current.value, caller.actor)
+        return existed ? null : undefined
+      })
+      return { output: { existed }, text: existed ? `Removed ${name}.` : `There was no subscriber ${name}.` }
+    },
+  }
+}
+
+interface Published {
+  readonly kind: string
+  readonly data: Json
+  readonly labels: readonly Label[]
+}
+
+function publishCall({ heldLabels }: EventCallDeps): Call<{ kind: string; data: Json }, Published> {
+  return {
+    ...shared,
+    name: 'events.publish',
+    summary: 'Publishes an event of your own, which subscribers receive as custom_<kind>.',
+    input: z.strictObject({
+      kind: z.string().regex(/^[a-z][a-z_]{0,40}$/, 'must be lower-case letters and underscores'),
+      data: z
+        .json()
+        .default(null)
+        .refine((data) => Buffer.byteLength(JSON.stringify(data)) <= maxEventBytes, `must have at most ${maxEventBytes} bytes`),
+    }),
+    output: z.custom<Published>(),
+    example: { kind: 'build_done', data: { version: 3 } },
+    tier: 'side_effecting',
+    right: 'events.publish',
+    effect: 'idempotent',
+    // The event is in the outcome, where subscribers read it.
+    recordInput: ({ kind }) => ({ kind }),
+    recordOutput: ({ kind, data, labels }) => ({ kind, data, labels }),
+    run: async ({ kind, data }, { caller }) => ({ output: { kind, data, labels: heldLabels(caller) }, text: `Published custom_${kind}.` }),
+  }
+}

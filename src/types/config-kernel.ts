@@ -1,0 +1,58 @@
+/** The part of the configuration that is about the kernel: turns, approvals, resources. */
+import { z } from 'zod'
+
+export type Decision = 'allow' | 'ask' | 'deny'
+
+export interface KernelConfig {
+  turn: { max_turns: number; time_limit_s: number }
+  approval: {
+    read_only: Decision
+    side_effecting: Decision
+    privileged: Decision
+    rights: Record<string, Decision>
+    calls: Record<string, Decision>
+  }
+  resources: {
+    interval_s: number
+    history: number
+    cpu_percent: number
+    memory_percent: number
+    load_per_processor: number
+    disk_percent: number
+  }
+}
+
+export const decision: z.ZodType<Decision> = z.enum(['allow', 'ask', 'deny'])
+
+const percent = z.number().min(1).max(100)
+
+export const kernelConfig: { readonly [Section in keyof KernelConfig]: z.ZodType<KernelConfig[Section]> } = {
+  turn: z
+    .strictObject({
+      max_turns: z.int().min(1).max(1000).default(100).describe('Maximum model calls in one turn.'),
+      time_limit_s: z.int().min(1).default(3_600).describe('Time limit of one turn in seconds, not counting waits for approval.'),
+    })
+    .prefault({}),
+  approval: z
+    .strictObject({
+      read_only: decision.default('allow').describe('For a model’s calls that change nothing.'),
+      side_effecting: decision.default('allow').describe('For a model’s calls that change the workspace.'),
+      privileged: decision.default('ask').describe('For a model’s calls that run programs or have effects outside the workspace.'),
+      rights: z.record(z.string(), decision).default({}).describe('By right, e.g. `"file.write" = "ask"`. Takes precedence over the tier.'),
+      calls: z
+        .record(z.string(), decision)
+        .default({})
+        .describe('By call name, e.g. `"file.delete" = "deny"`. Takes precedence over the right. `deny` at any level wins.'),
+    })
+    .prefault({}),
+  resources: z
+    .strictObject({
+      interval_s: z.number().min(1).max(3_600).default(60).describe('Seconds between samples of what the machine and the guest use.'),
+      history: z.int().min(1).max(10_000).default(60).describe('Samples that are kept.'),
+      cpu_percent: percent.default(90).describe('Processor use from which on the guest is overloaded: no new agents start.'),
+      memory_percent: percent.default(90).describe('Memory use of the machine, likewise.'),
+      load_per_processor: z.number().min(0.1).max(1_000).default(4).describe('Load average of a minute for each processor, likewise.'),
+      disk_percent: percent.default(98).describe('Use of the file system of the workspace, likewise.'),
+    })
+    .prefault({}),
+}
