@@ -2,7 +2,7 @@
 import type { JsonObject } from '../../src/types/index.ts'
 import { code, page, table } from './markdown.ts'
 
-/** What the page needs of a call; the kernel's own description of a call has it. */
+/** The part of the kernel's `CallReference` that the page shows. */
 export interface CallEntry {
   readonly name: string
   readonly summary: string
@@ -10,6 +10,7 @@ export interface CallEntry {
   readonly right: string
   readonly effect: string
   readonly audience: readonly string[]
+  readonly rare: boolean
   readonly timeout_ms: number | null
   readonly input: JsonObject
   readonly example: unknown
@@ -33,7 +34,7 @@ export function callPage(calls: readonly CallEntry[]): string {
   const overview = sorted.map((call) => [code(call.name), call.summary, call.tier, code(call.right), call.audience.join(', ')])
   return page(
     '# Calls',
-    'Everything that can be asked of Oxbow. A model sees a call as a tool with `_` for `.`; a terminal makes it by name. Every call passes the gate and is journaled.',
+    'All system calls. A model sees a call as a tool, with `_` for `.`; a terminal makes it by name. Every call passes the gate and is recorded in the journal.',
     table(['call', 'what it does', 'tier', 'right', 'offered to'], overview),
     ...sorted.map(section),
   )
@@ -45,15 +46,15 @@ function section(call: CallEntry): string {
   const rows = fields.map(([name, field]) => [
     code(name),
     field.enum === undefined ? (field.type ?? 'any') : field.enum.map((value) => code(String(value))).join(' or '),
-    required.includes(name) ? 'needed' : field.default === undefined ? 'optional' : code(JSON.stringify(field.default)),
+    required.includes(name) ? 'required' : field.default === undefined ? 'optional' : code(JSON.stringify(field.default)),
     field.description ?? '',
   ])
   const limit = call.timeout_ms === null ? 'none' : `${call.timeout_ms / 1000} s`
   return [
     `## ${code(call.name)}`,
     call.summary,
-    `Effect ${effectText[call.effect] ?? call.effect}. Time limit ${limit}.`,
-    fields.length === 0 ? 'Takes nothing.' : table(['field', 'type', 'default', 'meaning'], rows),
+    `Effect ${effectText[call.effect] ?? call.effect}. Time limit ${limit}.${call.rare ? ' A model finds it with `tool_search` when too many tools are on.' : ''}`,
+    fields.length === 0 ? 'No arguments.' : table(['field', 'type', 'default', 'meaning'], rows),
     `Example: ${code(JSON.stringify(call.example))}`,
   ].join('\n\n')
 }

@@ -17,6 +17,8 @@ export interface CallReference {
   readonly right: string
   readonly effect: string
   readonly audience: readonly Audience[]
+  /** See `Call.rare`. */
+  readonly rare: boolean
   readonly timeout_ms: number | null
   readonly input: JsonObject
   readonly example: Json
@@ -30,6 +32,7 @@ export function describeCall(call: Call): CallReference {
     right: call.right,
     effect: call.effect,
     audience: call.audience,
+    rare: call.rare === true,
     timeout_ms: Number.isFinite(call.timeoutMs) ? call.timeoutMs : null,
     input: withoutMarks(schemaOf(call)) as JsonObject,
     example: call.example,

@@ -43,7 +43,7 @@ describe('every built-in call', () => {
     })
   }
 
-  it('declares what it changes, what it needs and what it brings in', () => {
+  it('declares its tier, right, effect and labels', () => {
     const facts = (call: Call) => [call.name, call.tier, call.right, call.effect, call.labels.adds.join()].join(' ')
     assert.deepEqual(everything.map(facts), [
       'time.now read_only system.read none ',
@@ -74,7 +74,7 @@ describe('every built-in call', () => {
 })
 
 describe('file calls', () => {
-  it('take relative paths below /shared and answer in words for a model', async () => {
+  it('resolve relative paths below /shared and answer with text for a model', async () => {
     const { run, files } = workspace()
     const { text, output } = await run('file.write', { path: 'a/b.txt', text: 'x\ny\n' })
     assert.equal(text, `Wrote 4 bytes to /shared/a/b.txt, a new file (hash ${output.hash}).`)
@@ -91,7 +91,7 @@ describe('file calls', () => {
     assert.equal((await run('file.list', {})).text, '/shared is empty.')
   })
 
-  it('say that another session has changed a file since this one last read it, and refuse when told to', async () => {
+  it('report that another session has changed a file since this one last read it, and refuse with if_hash', async () => {
     const { run, files } = workspace({ '/shared/f': 'a\n' })
     const { output, text } = await run('file.read', { path: 'f' })
     assert.match(text!, new RegExp(`\\[Hash ${output.hash}\\.\\]$`))
@@ -108,7 +108,7 @@ describe('file calls', () => {
     assert.match((await run('file.edit', { path: 'f', find: 'theirs', replace: 'x' })).text!, /had been changed by someone else/)
   })
 
-  it('list a name that holds line ends or control characters as one line in quotes, so that it makes no entry that is not there', async () => {
+  it('list a name with line ends or control characters as one quoted line, so that it cannot fake another entry', async () => {
     const { run, files } = workspace()
     files.set('/shared/a\nb.txt', 'z')
     files.set('/shared/c\u001b[31m\u0085.txt', 'z')
@@ -119,7 +119,7 @@ describe('file calls', () => {
     assert.deepEqual(found?.split('\n'), ['"/shared/a\\nb.txt":1: z', '"/shared/c\\u001b[31m\\u0085.txt":1: z', '/shared/ไทย d.txt:1: z'])
   })
 
-  it('list a name that looks like a quoted one in quotes too, so that the two are told apart', async () => {
+  it('quote a name that looks like a quoted one, so that the two differ', async () => {
     const { run, files } = workspace()
     files.set('/shared/a\nb', 'z')
     files.set('/shared/"a\\nb"', 'z')
@@ -127,7 +127,7 @@ describe('file calls', () => {
     assert.deepEqual(lines.toSorted(), ['"\\"a\\\\nb\\""  1 byte', '"a\\nb"  1 byte'])
   })
 
-  it('number the lines and say where the next page begins', async () => {
+  it('number the lines and name the start of the next page', async () => {
     const { run } = workspace({ '/shared/f': 'a\nb\nc\n', '/shared/empty': '' })
     const { hash } = (await run('file.read', { path: 'f' })).output
     assert.equal((await run('file.read', { path: 'f' })).text, `    1\ta\n    2\tb\n    3\tc\n\n[Hash ${hash}.]`)
@@ -139,7 +139,7 @@ describe('file calls', () => {
     assert.equal((await run('file.read', { path: 'empty' })).text, '/shared/empty is empty (hash e3b0c44298fc).')
   })
 
-  it('read a file of any size page by page, no page over what a model is shown', async () => {
+  it('read a file of any size in pages that a model sees whole', async () => {
     const lines = Array.from({ length: 9_000 }, (_, i) => 'x'.repeat(i % 50))
     const { run } = workspace({ '/shared/big': lines.join('\n') })
     const got: string[] = []
@@ -152,14 +152,14 @@ describe('file calls', () => {
     assert.deepEqual(got, lines)
   })
 
-  it('say that a line was cut which fills a page alone', async () => {
+  it('say that a line which fills a page alone was truncated', async () => {
     const { run } = workspace({ '/shared/min.js': `${'y'.repeat(40_000)}\nend\n` })
     const { text } = await run('file.read', { path: 'min.js' })
     assert.ok(Buffer.byteLength(text!) <= 16 * 1024)
     assert.match(text!, /Line 1 is too long and was truncated[\s\S]*Continue with from_line 2/)
   })
 
-  it('list and search page by page, no page over what a model is shown', async () => {
+  it('list and search in pages that a model sees whole', async () => {
     const { run } = workspace(
       Object.fromEntries(
         Array.from({ length: 1_500 }, (_, i) => [`/shared/a name of some length, as they are ${i}`, `needle ${'x'.repeat(i % 90)}`]),
@@ -195,7 +195,7 @@ describe('file calls', () => {
     assert.equal(text, [...a, '--', '/shared/a-8- 8', '/shared/a:9: x9', '--', '/shared/b:1: x'].join('\n'))
   })
 
-  it('give a range of bytes as base64 and say where the next one begins', async () => {
+  it('return a range of bytes as base64 and name the start of the next one', async () => {
     const { run } = workspace({ '/shared/f': 'hello', '/shared/empty': '' })
     assert.equal(
       (await run('file.bytes', { path: 'f', offset: 1, max_bytes: 3 })).text,
@@ -228,7 +228,7 @@ describe('file calls', () => {
 describe('shell.exec', () => {
   const answer = (output: object) => workspace({}, { run: () => Promise.resolve(output) })
 
-  it('says first how the command ended, then what it wrote where', async () => {
+  it('says first how the command ended, then shows stdout and stderr', async () => {
     const { run } = answer({ exitCode: 2, stdout: 'out\n', stderr: 'err\n' })
     const done = await run('shell.exec', { command: 'x' })
     assert.deepEqual([done.text, done.ok], ['exit code 2\nstdout:\nout\nstderr:\nerr', false])
@@ -259,7 +259,7 @@ describe('shell.exec', () => {
 })
 
 describe('time.now', () => {
-  it('tells the time of the clock that it is handed, with its zone', async () => {
+  it('returns the time of its clock, with the time zone', async () => {
     const { output, text } = await workspace().run('time.now', {})
     assert.equal(output.unix_ms, Date.UTC(2026, 10, 21, 12, 0, 0))
     assert.equal(Date.parse(output.local), output.unix_ms)

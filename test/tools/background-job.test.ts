@@ -12,7 +12,7 @@ import { emptied, makeWorkspace, processesInside } from '../support/workspace.ts
 
 const command = ': > up; until [ -e go ]; do sleep 0.02; done; : > went; exec sleep 600'
 
-test('a background job goes on when its turn is cancelled, is its conversation’s alone, and is gone with the guest', async () => {
+test('a background job survives the cancellation of its turn, belongs to its conversation, and ends with the guest', async () => {
   using workspace = makeWorkspace()
   const list = { events: [{ tool_call: { name: 'shell_session_list', arguments: {} } }] }
   await using model = await startModel({

@@ -31,8 +31,8 @@ function split(result: string): { mark: string; inside: string } {
   return { mark, inside }
 }
 
-describe('text that somebody else wrote', () => {
-  it('stays in its fence however it ends, be it of a file or a page, and each fence has a mark of its own', async () => {
+describe('untrusted text', () => {
+  it('stays in its fence however it ends, from a file or a page, and each fence has its own mark', async () => {
     const page = `<p>${forgeries.join('</p><p>')}</p>`
     const server = createServer((_, response) => void response.writeHead(200, { 'content-type': 'text/html' }).end(page)).listen(
       0,

@@ -87,7 +87,7 @@ const wires: readonly Wire[] = [
 
 describe('a picture that a tool gives', () => {
   for (const wire of wires) {
-    it(`is seen by the model that asked for it, through the wire ${wire.name}`, async () => {
+    it(`is seen by the model that requested it, through the wire ${wire.name}`, async () => {
       using workspace = makeWorkspace()
       const png = pngOf(40, 30)
       writeFileSync(join(workspace.shared, 'pic.png'), png)
@@ -114,7 +114,7 @@ describe('a picture that a tool gives', () => {
     })
   }
 
-  it('is told in words to a model that takes none', async () => {
+  it('is described in words to a model that accepts no pictures', async () => {
     using workspace = makeWorkspace()
     const png = pngOf(40, 30)
     writeFileSync(join(workspace.shared, 'pic.png'), png)

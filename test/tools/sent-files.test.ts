@@ -51,7 +51,7 @@ async function makeHome(...calls: readonly (readonly [name: string, args: object
 const picture = Buffer.concat([Buffer.from('89504e470d0a1a0a', 'hex'), Buffer.alloc(3_000_000, 'ox')])
 
 describe('a file that a person attaches', () => {
-  it('reaches the model and the workspace, comes back as it was, and the journal verifies', async () => {
+  it('reaches the model and the workspace, comes back unchanged, and the journal verifies', async () => {
     await using place = await makeHome(
       ['attachment_save', { index: 0, path: 'in/copy.png' }],
       ['media_send', { path: 'in/copy.png', media_type: 'photo', caption: 'yours' }],
@@ -82,7 +82,7 @@ describe('a file that a person attaches', () => {
     assert.equal((await place.oxbow('audit', 'show', '--session', session)).exit, 0)
   })
 
-  it('is told of before anything is sent when it cannot be', async () => {
+  it('is refused before anything is sent when it cannot be sent', async () => {
     await using place = await makeHome()
     writeFileSync(join(place.home, 'empty'), '')
     const refused = async (...paths: readonly string[]): Promise<string> => {

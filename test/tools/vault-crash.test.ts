@@ -12,7 +12,7 @@ import { emptied, makeWorkspace } from '../support/workspace.ts'
 /** Long enough that a kill comes in its middle; it has no content, so it takes no room in the vault. */
 const vaultBytes = 300_000_000
 
-test('a copy that a crash cut off leaves no file, is not made again, and the model is told that its outcome is unknown', async () => {
+test('a copy interrupted by a crash leaves no file, is not repeated, and its outcome is reported as unknown', async () => {
   using workspace = makeWorkspace()
   const source = join(workspace.root, 'vault/large.bin')
   writeFileSync(source, '')

@@ -63,7 +63,7 @@ const of = (records: readonly RecordView[], name: string, phase: string): Record
   records.filter((record) => record.name === name && record.phase === phase).map(({ body }) => body as Record<string, any>)
 
 describe('a file of the vault', () => {
-  it('is copied byte by byte in many pieces, after a person was asked, and its content reaches no model and no record', async () => {
+  it('is copied in many pieces without loss after approval, and its content reaches no model and no record', async () => {
     const content = Buffer.concat([randomBytes(9_000_000), Buffer.from(secret), Buffer.from([0, 255, 254])])
     const copy = { source_path: '/vault/papers/deed.bin', destination_path: 'in/deed.bin' }
     await using guest = await open({ 'papers/deed.bin': content }, ['vault_copy_to', copy])
@@ -82,7 +82,7 @@ describe('a file of the vault', () => {
     }
   })
 
-  it('is seen by no process that sees the workspace', async () => {
+  it('is visible to no process that sees the workspace', async () => {
     await using guest = await open({ 'a.txt': secret })
     const [vault, work] = await Promise.all([guest.sandbox.hands('vault-read'), guest.sandbox.hands('work')])
     const limits = { signal: new AbortController().signal, timeoutMs: 10_000 }
@@ -101,7 +101,7 @@ describe('a file of the vault', () => {
     assert.ok(!looked.stdout.includes('/vault'), 'a command sees no vault either')
   })
 
-  it('is not read in place: every call that names it is told the way', async () => {
+  it('is not read in place: every call that names it gets a hint', async () => {
     const calls = [
       ['file_read', { path: '/vault/a.txt' }],
       ['file_search', { path: '/shared/../vault', pattern: 'secret' }],
@@ -124,7 +124,7 @@ describe('a file of the vault', () => {
     assert.ok(!JSON.stringify(records).includes(secret))
   })
 
-  it('is named with its size to a model that holds the right, and nothing more of it', async () => {
+  it('shows only name and size to a model with the right', async () => {
     await using guest = await open({ 'papers/deed.txt': secret, '.key': 'k' }, ['vault_list', {}])
     const [listed] = of(await guest.turn(), 'vault.list', 'outcome')
     assert.equal(listed!['text'], `/vault/papers/\n/vault/papers/deed.txt  ${secret.length} bytes\n/vault/.key  1 byte`)
@@ -133,7 +133,7 @@ describe('a file of the vault', () => {
 })
 
 describe('a copy out of the vault', () => {
-  it('replaces nothing unless told so, and leaves nothing behind when it fails', async () => {
+  it('replaces nothing without overwrite, and leaves nothing behind when it fails', async () => {
     const copy = { source_path: '/vault/a.txt', destination_path: '/shared/a.txt' }
     await using guest = await open({ 'a.txt': secret }, ['vault_copy_to', copy], ['vault_copy_to', { ...copy, overwrite: true }])
     writeFileSync(join(guest.root, 'shared/a.txt'), 'mine')
@@ -145,7 +145,7 @@ describe('a copy out of the vault', () => {
     assert.deepEqual(readdirSync(join(guest.root, 'shared')), ['a.txt'])
   })
 
-  it('goes from the vault to the workspace and no other way', async () => {
+  it('goes only from the vault to the workspace', async () => {
     await using guest = await open(
       { 'a.txt': secret },
       ['vault_copy_to', { source_path: '/shared/x', destination_path: '/shared/y' }],

@@ -1,7 +1,6 @@
 /** Calls that act in a page: `browser.open`, `browser.click`, `browser.type`, `browser.act`. */
 import { z } from 'zod'
-import type { BrowserAction, Call, CallContext, Done } from '../../types/index.ts'
-import { OxbowError } from '../../types/index.ts'
+import { type BrowserAction, type Call, type CallContext, type Done, evident, OxbowError } from '../../types/index.ts'
 import {
   browserActMs,
   browserChangeBytes,
@@ -15,10 +14,7 @@ import {
 import { askBrowser, doing, pageOutput, pageText, refArgument, tabArgument, toOutput } from './browser-page.ts'
 import type { PageOutput } from './browser-page.ts'
 
-const acceptArgument = z
-  .boolean()
-  .default(false)
-  .describe('Answer OK if the page asks for confirmation. Otherwise the answer is Cancel, and the result says so.')
+const acceptArgument = z.boolean().default(false).describe('Answer OK if the page asks for confirmation; otherwise the answer is Cancel.')
 
 interface OpenInput {
   url: string
@@ -29,12 +25,11 @@ interface OpenInput {
 export const browserOpen: Call<OpenInput, PageOutput> = {
   ...doing,
   name: 'browser.open',
-  summary:
-    'Opens a web page in the browser and lists its elements, each with a ref (e5) to act on. To only read a page, web_fetch is faster.',
+  summary: 'Opens a web page and lists its elements, each with a ref (e5) to act on. To only read, use web_fetch.',
   input: z.strictObject({
-    url: z.string().min(1).max(maxUrlCharacters).describe('Full URL, with http:// or https://. Do not include private data.'),
+    url: z.string().min(1).max(maxUrlCharacters).describe('With http:// or https://. Do not include private data.'),
     tab: tabArgument,
-    new_tab: z.boolean().default(false).describe('Open the page in a new tab.'),
+    new_tab: z.boolean().default(false).meta(evident('Open the page in a new tab.')),
   }),
   output: pageOutput,
   example: { url: 'https://example.com/', tab: '', new_tab: false },
@@ -61,8 +56,8 @@ export const browserClick: Call<ClickInput, PageOutput> = {
   input: z.strictObject({
     ref: refArgument,
     tab: tabArgument,
-    button: z.enum(['left', 'right', 'middle']).default('left').describe('Mouse button.'),
-    double: z.boolean().default(false).describe('Click twice.'),
+    button: z.enum(['left', 'right', 'middle']).default('left').meta(evident('Mouse button.')),
+    double: z.boolean().default(false).meta(evident('Click twice.')),
     accept_dialogs: acceptArgument,
   }),
   output: pageOutput,
@@ -86,10 +81,10 @@ export const browserType: Call<TypeInput, PageOutput> = {
   summary: 'Types text into a field of the page, replacing its content, and shows what changed.',
   input: z.strictObject({
     ref: refArgument,
-    text: z.string().max(maxTypedCharacters).describe('Text to type. It is sent to the site.'),
+    text: z.string().max(maxTypedCharacters).meta(evident('Text to type. It is sent to the site.')),
     tab: tabArgument,
-    append: z.boolean().default(false).describe('Append to the content of the field, key by key.'),
-    submit: z.boolean().default(false).describe('Press Enter after the text.'),
+    append: z.boolean().default(false).describe('Type behind the content of the field, key by key.'),
+    submit: z.boolean().default(false).meta(evident('Press Enter after the text.')),
     accept_dialogs: acceptArgument,
   }),
   output: pageOutput,
@@ -114,9 +109,9 @@ interface ActInput {
 export const browserAct: Call<ActInput, PageOutput> = {
   ...doing,
   name: 'browser.act',
-  summary: 'Presses a key, selects options, hovers, scrolls, or goes back, forward or reloads in a tab; shows what changed.',
+  summary: 'Presses a key, selects options, hovers, scrolls, goes back or forward, or reloads; shows what changed.',
   input: z.strictObject({
-    action: z.enum(['press', 'select', 'hover', 'scroll', 'back', 'forward', 'reload']).describe('Action to perform.'),
+    action: z.enum(['press', 'select', 'hover', 'scroll', 'back', 'forward', 'reload']).meta(evident('Action to perform.')),
     tab: tabArgument,
     ref: refArgument.default('').describe('Element. Required for select and hover; for press and scroll, empty means the page.'),
     key: z.string().max(maxKeyCharacters).default('').describe('press: Enter, Escape, Tab, ArrowDown, a, Control+a …'),

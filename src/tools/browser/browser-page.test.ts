@@ -6,7 +6,7 @@ import { browserDownload, browserScreenshot } from './look-calls.ts'
 
 const hidden = String.fromCodePoint(0xe006f, 0xe0162, 0x200b, 0x202e)
 
-it('what a page hides from people is hidden from the model too, in its title and its notes as well', () => {
+it('what a page hides from people is hidden from the model too, also in titles and notes', () => {
   const page: PageOutput = {
     tab: 't1',
     url: 'https://example.com/',
@@ -22,7 +22,7 @@ it('what a page hides from people is hidden from the model too, in its title and
   assert.equal(pageText(page), 'tab t1: https://example.com/ (Oxen)\n* it asked\nOxen pull.')
 })
 
-it('and beside a picture of it, and in what came from it', async () => {
+it('also beside screenshots, and in lists of downloads', async () => {
   const replies: Record<string, object> = {
     browserPicture: {
       tab: 't1',

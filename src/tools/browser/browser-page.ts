@@ -15,7 +15,7 @@ export const tabArgument: z.ZodDefault<z.ZodString> = z
 export const refArgument: z.ZodString = z
   .string()
   .max(20)
-  .describe('Ref of an element from browser_snapshot, e.g. e5. Refs change when the page does.')
+  .describe('Element, as browser_snapshot names it, e.g. e5. Refs change when the page does.')
 
 export interface PageOutput {
   tab: string

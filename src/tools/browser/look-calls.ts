@@ -1,17 +1,13 @@
 /** Calls that look: a page as elements (`browser.snapshot`), as text or as a picture, the open tabs, and downloads. */
 import { z } from 'zod'
-import type { BrowserDownload, Call } from '../../types/index.ts'
+import { type BrowserDownload, type Call, evident } from '../../types/index.ts'
 import { browserGraceMs, browserLookMs, browserPageBytes, maxDownloadWaitSeconds, maxTreeDepth } from '../limits.ts'
 import { pictureLine, readPicture } from '../media/picture.ts'
 import { withoutHidden } from '../web/decode-text.ts'
 import { plural } from '../workspace-arguments.ts'
 import { askBrowser, looking, pageOutput, type PageOutput, pageText, refArgument, tabArgument, toOutput } from './browser-page.ts'
 
-const fromArgument = z
-  .int()
-  .min(0)
-  .default(0)
-  .describe('Offset from which to continue the last answer, as that answer states. 0: take a new look.')
+const fromArgument = z.int().min(0).default(0).describe('Byte at which to continue the last answer, as it states. 0: look again.')
 
 interface SnapshotInput {
   tab: string
@@ -24,11 +20,11 @@ interface SnapshotInput {
 export const browserSnapshot: Call<SnapshotInput, PageOutput> = {
   ...looking,
   name: 'browser.snapshot',
-  summary: 'Shows the page as a tree of its elements, each with a ref (e5) for browser_click and browser_type.',
+  summary: 'Shows the page as a tree of elements, each with a ref (e5) for browser_click and browser_type.',
   input: z.strictObject({
     tab: tabArgument,
-    ref: refArgument.default('').describe('Show only this element and its descendants.'),
-    depth: z.int().min(0).max(maxTreeDepth).default(0).describe('Maximum number of levels to show. 0: all.'),
+    ref: refArgument.default('').meta(evident('Show only this element and its descendants.')),
+    depth: z.int().min(0).max(maxTreeDepth).default(0).meta(evident('Maximum number of levels to show. 0: all.')),
     changes: z.boolean().default(false).describe('Show only what was added, changed or removed since the last look.'),
     from_byte: fromArgument,
   }),
@@ -55,7 +51,7 @@ export const browserText: Call<TextInput, PageOutput> = {
   summary: 'Shows the visible text of the page, in parts.',
   input: z.strictObject({
     tab: tabArgument,
-    ref: refArgument.default('').describe('Show only the text of this element.'),
+    ref: refArgument.default('').meta(evident('Show only the text of this element.')),
     from_byte: fromArgument,
   }),
   output: pageOutput,
@@ -89,8 +85,8 @@ export const browserScreenshot: Call<ScreenshotInput, ScreenshotOutput> = {
   summary: 'Takes a screenshot of the page, shows it and saves it as a new PNG file in /tmp/screenshots.',
   input: z.strictObject({
     tab: tabArgument,
-    ref: refArgument.default('').describe('Capture only this element.'),
-    full_page: z.boolean().default(false).describe('Capture the whole page, up to 8 000 pixels high, instead of the visible part.'),
+    ref: refArgument.default('').meta(evident('Capture only this element.')),
+    full_page: z.boolean().default(false).describe('The whole page, up to 8 000 pixels high, instead of the visible part.'),
   }),
   output: z.strictObject({
     tab: z.string(),
@@ -128,7 +124,7 @@ export const browserTabs: Call<TabsInput, TabsOutput> = {
   name: 'browser.tabs',
   summary: 'Lists the open tabs of this conversation, selects one, or closes one.',
   input: z.strictObject({
-    action: z.enum(['list', 'select', 'close']).default('list').describe('Action to perform before the tabs are listed.'),
+    action: z.enum(['list', 'select', 'close']).default('list').meta(evident('Action to perform before the tabs are listed.')),
     tab: tabArgument,
   }),
   output: z.strictObject({
@@ -155,7 +151,7 @@ export const browserDownload: Call<DownloadInput, DownloadOutput> = {
   name: 'browser.download',
   summary: 'Lists the files that this conversation has downloaded to /tmp/downloads; waits for running downloads.',
   input: z.strictObject({
-    wait_s: z.int().min(0).max(maxDownloadWaitSeconds).default(10).describe('Maximum seconds to wait for running downloads.'),
+    wait_s: z.int().min(0).max(maxDownloadWaitSeconds).default(10).meta(evident('Maximum seconds to wait for running downloads.')),
   }),
   output: z.strictObject({
     downloads: z.array(

@@ -10,10 +10,10 @@ import { createSeenFiles } from '../workspace-arguments.ts'
 /** A turn with these attachments, whose pieces are texts. */
 function turn(files: Record<string, string> = {}, attached: readonly (readonly string[])[] = []) {
   const map = new Map(Object.entries(files))
-  const kept = new Map<string, Uint8Array>()
+  const stored = new Map<string, Uint8Array>()
   const keep = async (bytes: Uint8Array): Promise<string> => {
     const hash = createHash('sha256').update(bytes).digest('hex')
-    kept.set(hash, bytes)
+    stored.set(hash, bytes)
     return hash
   }
   const attachments: Promise<Attachment[]> = Promise.all(
@@ -30,7 +30,7 @@ function turn(files: Record<string, string> = {}, attached: readonly (readonly s
       signal: new AbortController().signal,
       sandbox: createFakeSandbox(map),
       attachments: () => found,
-      blobs: { keep, read: async (hash: string) => kept.get(hash) ?? null },
+      blobs: { keep, read: async (hash: string) => stored.get(hash) ?? null },
     } as unknown as CallContext
     const done = await call.run(call.input.parse(input), context)
     call.output.parse(done.output)
@@ -44,13 +44,13 @@ function turn(files: Record<string, string> = {}, attached: readonly (readonly s
     assert.ok(isOxbowError(error))
     return `${error.code}: ${error.message} ${error.hint}`
   }
-  return { run, refusal, files: map, kept }
+  return { run, refusal, files: map, stored }
 }
 
 const save = attachmentSave(createSeenFiles())
 
 describe('attachment.save', () => {
-  it('writes all pieces as one file and says what it is', async () => {
+  it('writes all pieces as one file and describes it', async () => {
     const { run, files } = turn({}, [['a'], ['one ', 'two']])
     const { output, text } = await run(save, { index: 1, path: 'notes/in.txt' })
     assert.equal(files.get('/shared/notes/in.txt'), 'one two')
@@ -67,12 +67,12 @@ describe('attachment.save', () => {
     assert.equal(text, `Saved attachment 1 to /shared/notes/in.txt: 7 bytes, text/plain (hash ${hash}).`)
   })
 
-  it('refuses what is not attached, and says what is', async () => {
+  it('refuses an index that is not attached, and names those that are', async () => {
     assert.match(await turn().refusal(save, { index: 0, path: 'x' }), /^not_found: Nothing is attached/)
     assert.match(await turn({}, [['a'], ['b']]).refusal(save, { index: 2, path: 'x' }), /no attachment 2\. Use an index from 0 to 1/)
   })
 
-  it('replaces a file only when told so', async () => {
+  it('replaces a file only with overwrite', async () => {
     const { run, refusal, files } = turn({ '/shared/x': 'old' }, [['new']])
     assert.match(await refusal(save, { index: 0, path: 'x' }), /\/shared\/x already exists/)
     assert.equal(files.get('/shared/x'), 'old')
@@ -81,7 +81,7 @@ describe('attachment.save', () => {
     assert.equal(files.get('/shared/x'), 'new')
   })
 
-  it('writes nothing into the vault or out of the workspace', async () => {
+  it('writes nothing into the vault or outside the workspace', async () => {
     const { refusal } = turn({}, [['a']])
     assert.match(await refusal(save, { index: 0, path: '/vault/x' }), /^path_refused: .*vault_copy_to/)
     assert.match(await refusal(save, { index: 0, path: '/etc/x' }), /^path_refused/)
@@ -91,26 +91,26 @@ describe('attachment.save', () => {
 describe('media.send', () => {
   const gif = `GIF89a${'x'.repeat(20)}`
 
-  it('keeps the content in pieces and records what a terminal needs to show it', async () => {
-    const { run, kept } = turn({ '/shared/out/pic.gif': gif })
+  it('stores the content in pieces and records what a terminal needs to show it', async () => {
+    const { run, stored } = turn({ '/shared/out/pic.gif': gif })
     const done = await run(mediaSend, { path: 'out/pic.gif', media_type: 'photo', caption: 'an ox' })
     const { pieces, ...facts } = done.output
     assert.deepEqual(facts, { media_type: 'photo', name: 'pic.gif', mime_type: 'image/gif', bytes: 26, caption: 'an ox' })
-    assert.equal(Buffer.from(kept.get(pieces[0])!).toString(), gif)
+    assert.equal(Buffer.from(stored.get(pieces[0])!).toString(), gif)
     assert.match(done.text!, /^Sent pic\.gif as photo: image\/gif, 26 bytes\. A text terminal shows only its name/)
     assert.deepEqual(mediaSend.recordOutput?.(done.output), { media: done.output })
     assert.equal(mediaSend.labels.sink, true)
   })
 
-  it('cuts a large file into pieces of at most 2 MiB, and keeps all of it', async () => {
+  it('splits a large file into pieces of at most 2 MiB, without loss', async () => {
     const whole = 'ox'.repeat(2_500_000)
-    const { run, kept } = turn({ '/tmp/a.txt': whole })
+    const { run, stored } = turn({ '/tmp/a.txt': whole })
     const { pieces } = (await run(mediaSend, { path: '/tmp/a.txt', media_type: 'document' })).output as { pieces: string[] }
     assert.equal(pieces.length, 3)
-    assert.equal(Buffer.concat(pieces.map((piece) => kept.get(piece)!)).toString(), whole)
+    assert.equal(Buffer.concat(pieces.map((piece) => stored.get(piece)!)).toString(), whole)
   })
 
-  it('refuses empty files, files of another kind, and the vault', async () => {
+  it('refuses empty files, files of another type, and the vault', async () => {
     const { refusal } = turn({ '/shared/e': '', '/shared/t': 'text' })
     assert.match(await refusal(mediaSend, { path: 'e', media_type: 'document' }), /^bad_input: \/shared\/e is empty/)
     assert.match(
@@ -138,21 +138,21 @@ describe('media.send', () => {
   })
 
   it('refuses a file of more than 50 MB after its first piece', async () => {
-    const asked: number[] = []
+    const offsets: number[] = []
     const context = {
       signal: new AbortController().signal,
       sandbox: {
         hands: async () => ({
           ask: async (_: string, { offset }: { offset: number }) => {
-            asked.push(offset)
+            offsets.push(offset)
             return { content: Buffer.from('x'), offset, totalBytes: 50_000_001 }
           },
         }),
       },
-      blobs: { keep: async () => assert.fail('nothing is kept') },
+      blobs: { keep: async () => assert.fail('nothing is stored') },
     } as unknown as CallContext
     const sending = mediaSend.run({ path: 'big', media_type: 'document', caption: '' }, context)
     await assert.rejects(sending, { code: 'limit_reached' })
-    assert.deepEqual(asked, [0])
+    assert.deepEqual(offsets, [0])
   })
 })

@@ -11,9 +11,9 @@ import { pngOf } from './picture-fixture.ts'
 import { scaled } from '../../../test/support/scale.ts'
 
 function shelf() {
-  const kept: Uint8Array[] = []
-  const blobs = { keep: async (bytes: Uint8Array) => `h${kept.push(bytes)}`, read: () => Promise.resolve(null) }
-  return { kept, blobs }
+  const stored: Uint8Array[] = []
+  const blobs = { keep: async (bytes: Uint8Array) => `h${stored.push(bytes)}`, read: () => Promise.resolve(null) }
+  return { stored, blobs }
 }
 
 const gif = Buffer.from('R0lGODlhAQABAIAAAAAAAP///yH5BAEAAAAALAAAAAABAAEAAAIBRAA7', 'base64')
@@ -24,8 +24,8 @@ const jpeg = Buffer.from(
 const webp = Buffer.from('UklGRhoAAABXRUJQVlA4TA0AAAAvAAAAEAcQERGIiP4HAA==', 'base64')
 
 describe('a picture for a model', () => {
-  it('is kept with its kind and size, in pieces', async () => {
-    const { kept, blobs } = shelf()
+  it('is stored with its type and size, in pieces', async () => {
+    const { stored, blobs } = shelf()
     const png = pngOf(200, 100)
     const picture = await keepPicture('/shared/a/b.png', png, blobs)
     assert.deepEqual(picture, {
@@ -33,7 +33,7 @@ describe('a picture for a model', () => {
       width: 200,
       height: 100,
     })
-    assert.deepEqual(Buffer.concat(kept), png)
+    assert.deepEqual(Buffer.concat(stored), png)
     for (const [bytes, type] of [
       [gif, 'image/gif'],
       [webp, 'image/webp'],
@@ -44,8 +44,8 @@ describe('a picture for a model', () => {
     }
   })
 
-  it('is not shown when a service would refuse it, and nothing is kept of it then', async () => {
-    const { kept, blobs } = shelf()
+  it('is neither shown nor stored when a service would refuse it', async () => {
+    const { stored, blobs } = shelf()
     const png = pngOf(20, 10)
     const why = async (bytes: Buffer): Promise<string> => {
       const found = await keepPicture('x', bytes, blobs)
@@ -64,10 +64,10 @@ describe('a picture for a model', () => {
     assert.match(await why(Buffer.concat([png, Buffer.alloc(maxPictureBytes)])), /the limit is 3750000/)
     assert.match(await why(Buffer.from('0000001c6674797061766966', 'hex')), /not image\/avif/)
     assert.match(await why(Buffer.from('words')), /not text\/plain/)
-    assert.equal(kept.length, 0)
+    assert.equal(stored.length, 0)
   })
 
-  it('is read from hostile bytes without a throw', async () => {
+  it('is read from hostile bytes without throwing', async () => {
     const { blobs } = shelf()
     const heads = [pngOf(4, 4), gif, jpeg, webp]
     await fc.assert(
@@ -100,13 +100,13 @@ describe('file.read of a picture', () => {
     return done
   }
 
-  it('gives the picture and names it', async () => {
+  it('returns the picture and names it', async () => {
     const { text, files, ok } = await reading(pngOf(20, 10))
     assert.match(text ?? '', /^\/shared\/a\.png \(image\/png, 20 × 10, \d+ bytes\): the picture is attached to this result\.$/)
     assert.deepEqual([files?.length, files?.[0]?.media_type, ok], [1, 'image/png', undefined])
   })
 
-  it('says why a picture is not shown, and stays as it was for other binary files', async () => {
+  it('says why a picture is not shown, and refuses other binary files as before', async () => {
     const { text, files, ok } = await reading(pngOf(9_000, 1))
     assert.match(text ?? '', /cannot be shown\. It is 9000 × 1/)
     assert.deepEqual([files, ok], [undefined, false])

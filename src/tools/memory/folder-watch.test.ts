@@ -28,21 +28,21 @@ function watched(answers: (Answer | Error)[]) {
   return { ingested, askedMeanwhile, quiet: quiet.promise, watch: watchFolders({ folders: ['/shared/docs'], sandbox, ingest, restMs: 1 }) }
 }
 
-it('a watched folder is taken in at first, again at each change or overflow, and not when nothing has changed', async () => {
+it('a watched folder is ingested at first, again at each change or overflow, and not without a change', async () => {
   const { ingested, quiet, watch } = watched([still, still, changed, still, { changes: [], overflow: true }])
   await quiet
   await watch.close()
   assert.equal(ingested.length, 3)
 })
 
-it('a folder is watched while it is taken in, however long that takes', async () => {
+it('a folder is watched while it is ingested, however long that takes', async () => {
   const { askedMeanwhile, quiet, watch } = watched([still])
   await quiet
   await watch.close()
   assert.deepEqual(askedMeanwhile, [true])
 })
 
-it('a folder that cannot be watched is tried again, and then taken in as a whole', async () => {
+it('a folder that cannot be watched is tried again, and then ingested as a whole', async () => {
   const { ingested, quiet, watch } = watched([new Error('no sandbox'), still, still, new Error('gone'), still])
   await quiet
   await watch.close()

@@ -8,7 +8,7 @@ import { pdfMarkdown, readPdf } from './pdf-text.ts'
 const never = new AbortController().signal
 
 describe('the text of a PDF', () => {
-  it('comes page by page, with its title', async () => {
+  it('is read page by page, with its title', async () => {
     const answer = await readPdf(makePdf([['Hello (you)', 'second line'], [], ['third']], 'A title'), never)
     assert.ok(answer.ok)
     assert.equal(answer.title, 'A title')
@@ -16,13 +16,13 @@ describe('the text of a PDF', () => {
     assert.equal(pdfMarkdown(answer), '## Page 1 of 3\n\nHello (you)\nsecond line\n\n## Page 2 of 3\n\n\n\n## Page 3 of 3\n\nthird')
   })
 
-  it('ends where there is enough of it', async () => {
+  it('ends at the limit of characters', async () => {
     const answer = await readPdf(makePdf([['one'], ['two'], ['three']]), never, { maxCharacters: 5 })
     assert.ok(answer.ok)
     assert.deepEqual([answer.pages, answer.totalPages, answer.cut], [['one', 'tw'], 3, true])
   })
 
-  it('is not to be had from what is none, or needs a password', async () => {
+  it('is refused for a file that is no PDF or needs a password', async () => {
     assert.deepEqual(await readPdf(Buffer.from('%PDF-1.4 nothing'), never), { ok: false, problem: 'unreadable' })
     const locked = makePdf([['x']])
       .toString('latin1')
@@ -30,20 +30,20 @@ describe('the text of a PDF', () => {
     assert.deepEqual(await readPdf(Buffer.from(locked, 'latin1'), never), { ok: false, problem: 'locked' })
   })
 
-  it('costs no more than its time and memory when the document was made to', async () => {
+  it('stays within its time and memory for a hostile document', async () => {
     // 400 MiB of operators in 400 KiB of file.
     const slow = makePackedPdf(deflateSync(Buffer.alloc(400 * 1024 * 1024, 'q Q '), { level: 9 }))
     const answer = await readPdf(slow, never, { timeoutMs: 1_500 })
     assert.ok(!answer.ok && (answer.problem === 'too_slow' || answer.problem === 'too_large'), JSON.stringify(answer))
   })
 
-  it('is not unpacked into more memory than a document may have', async () => {
+  it('is not decompressed beyond the memory limit', async () => {
     // 400 MiB of nothing in a kilobyte of file.
     const twice = deflateSync(deflateSync(Buffer.alloc(400 * 1024 * 1024, ' ')))
     assert.deepEqual(await readPdf(makePackedPdf(twice, '[/FlateDecode/FlateDecode]'), never), { ok: false, problem: 'too_large' })
   })
 
-  it('ends with the call', async () => {
+  it('ends when the call is cancelled', async () => {
     const cancel = new AbortController()
     const reading = readPdf(makePdf([['x']]), cancel.signal)
     cancel.abort(new Error('cancelled by a person'))

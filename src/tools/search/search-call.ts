@@ -4,7 +4,7 @@
  */
 import { z } from 'zod'
 import type { Egress, Fetched } from '../../sandbox/index.ts'
-import { type Call, type Config, isOxbowError, OxbowError, searchKeyEnv } from '../../types/index.ts'
+import { type Call, type Config, evident, isOxbowError, OxbowError, searchKeyEnv } from '../../types/index.ts'
 import {
   defaultSearchResults,
   maxQueryCharacters,
@@ -55,14 +55,14 @@ interface SearchOutput {
 function webSearch(access: SearchAccess, egress: Egress): Call<SearchInput, SearchOutput> {
   return {
     name: 'web.search',
-    summary: 'Searches the web and lists pages with title, address and a snippet; read one with web_fetch.',
+    summary: 'Searches the web and lists pages with title, URL and snippet; web_fetch reads one.',
     input: z.strictObject({
-      query: z.string().trim().min(1).max(maxQueryCharacters).describe('What to search for. Do not include private data.'),
-      count: z.int().min(1).max(maxSearchResults).default(defaultSearchResults).describe('Maximum number of results.'),
+      query: z.string().trim().min(1).max(maxQueryCharacters).describe('Do not include private data.'),
+      count: z.int().min(1).max(maxSearchResults).default(defaultSearchResults).meta(evident('Maximum number of results.')),
       freshness: z
         .enum(['any', 'day', 'week', 'month', 'year'])
         .default('any')
-        .describe('Only pages from the last day, week, month or year.'),
+        .meta(evident('Only pages from the last day, week, month or year.')),
     }),
     output: z.strictObject({
       query: z.string(),

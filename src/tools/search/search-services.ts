@@ -78,9 +78,9 @@ export const duckduckgo: SearchService = {
   publicUrl: 'https://lite.duckduckgo.com',
   page: 'duckduckgo',
   requests({ query, freshness }, { baseUrl }) {
-    const asked = new URLSearchParams({ q: query })
-    if (freshness !== 'any') asked.set('df', freshness.slice(0, 1))
-    return [{ url: `${baseUrl}/lite/?${asked.toString()}`, accept: 'text/html', headers: {} }]
+    const parameters = new URLSearchParams({ q: query })
+    if (freshness !== 'any') parameters.set('df', freshness.slice(0, 1))
+    return [{ url: `${baseUrl}/lite/?${parameters.toString()}`, accept: 'text/html', headers: {} }]
   },
 }
 
@@ -179,9 +179,9 @@ export const searxng: SearchService = {
 export const brave: SearchService = {
   publicUrl: 'https://api.search.brave.com',
   requests({ query, count, freshness }, { baseUrl, key }) {
-    const asked = new URLSearchParams({ q: query, count: String(Math.min(count, 20)), text_decorations: 'false' })
-    if (freshness !== 'any') asked.set('freshness', `p${freshness.slice(0, 1)}`)
-    return [{ url: `${baseUrl}/res/v1/web/search?${asked.toString()}`, accept: json, headers: { 'x-subscription-token': key } }]
+    const parameters = new URLSearchParams({ q: query, count: String(Math.min(count, 20)), text_decorations: 'false' })
+    if (freshness !== 'any') parameters.set('freshness', `p${freshness.slice(0, 1)}`)
+    return [{ url: `${baseUrl}/res/v1/web/search?${parameters.toString()}`, accept: json, headers: { 'x-subscription-token': key } }]
   },
   read(body) {
     const answer = parseJson(body)
@@ -197,9 +197,9 @@ const googleDates: Readonly<Record<Freshness, string>> = { any: '', day: 'd1', w
 export const google: SearchService = {
   publicUrl: 'https://customsearch.googleapis.com',
   requests({ query, count, freshness }, { baseUrl, key, engineId }) {
-    const asked = new URLSearchParams({ q: query, cx: engineId, num: String(Math.min(count, 10)) })
-    if (freshness !== 'any') asked.set('dateRestrict', googleDates[freshness])
-    return [{ url: `${baseUrl}/customsearch/v1?${asked.toString()}`, accept: json, headers: { 'x-goog-api-key': key } }]
+    const parameters = new URLSearchParams({ q: query, cx: engineId, num: String(Math.min(count, 10)) })
+    if (freshness !== 'any') parameters.set('dateRestrict', googleDates[freshness])
+    return [{ url: `${baseUrl}/customsearch/v1?${parameters.toString()}`, accept: json, headers: { 'x-goog-api-key': key } }]
   },
   read(body) {
     const answer = parseJson(body)

@@ -12,16 +12,16 @@ import { openSearch } from './search-call.ts'
 type Answer = (request: IncomingMessage, response: ServerResponse) => void
 
 interface Service {
-  readonly asked: readonly { readonly path: string; readonly params: URLSearchParams; readonly headers: IncomingMessage['headers'] }[]
+  readonly requests: readonly { readonly path: string; readonly params: URLSearchParams; readonly headers: IncomingMessage['headers'] }[]
   search(input: object): Promise<Done<any>>
 }
 
 /** Opens the call as a guest does; only the address of the service is another. */
 async function onService(web: Partial<Config['web']>, answer: Answer, run: (service: Service) => Promise<void>, keys = {}): Promise<void> {
-  const asked: { path: string; params: URLSearchParams; headers: IncomingMessage['headers'] }[] = []
+  const requests: { path: string; params: URLSearchParams; headers: IncomingMessage['headers'] }[] = []
   const server = createServer((request, response) => {
     const url = new URL(request.url ?? '', 'http://x')
-    asked.push({ path: url.pathname, params: url.searchParams, headers: request.headers })
+    requests.push({ path: url.pathname, params: url.searchParams, headers: request.headers })
     answer(request, response)
   })
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
@@ -34,7 +34,7 @@ async function onService(web: Partial<Config['web']>, answer: Answer, run: (serv
       call.output.parse(done.output)
       return done
     }
-    await run({ asked, search })
+    await run({ requests, search })
   } finally {
     server.closeAllConnections()
     await new Promise((resolve) => server.close(resolve))
@@ -54,17 +54,17 @@ const fails = (work: Promise<unknown>, code: string, message: RegExp) =>
   assert.rejects(work, (error) => isOxbowError(error) && error.code === code && message.test(error.message) && error.hint !== '')
 
 describe('web.search', () => {
-  it('asks SearXNG for JSON and shows its results in order, each page once', async () => {
+  it('requests JSON from SearXNG and shows its results in order, each page once', async () => {
     const results = [
       { title: 'One', url: 'https://a.example/x#part', content: 'first\n  words', score: 3 },
       { title: 'Again', url: 'https://a.example/x', content: 'the same page' },
       { title: 'Not for us', url: 'javascript:alert(1)', content: '' },
       { title: 'Two \u202eevil\u0007', url: 'http://b.example/', content: 'x'.repeat(3_000) },
     ]
-    await onService({ search: 'searxng' }, json({ query: 'q', results }), async ({ search, asked }) => {
+    await onService({ search: 'searxng' }, json({ query: 'q', results }), async ({ search, requests }) => {
       const { output, text } = await search({ query: ' cats & dogs ', freshness: 'week' })
-      assert.deepEqual(Object.fromEntries(asked[0]!.params), { q: 'cats & dogs', safesearch: '0', time_range: 'week', format: 'json' })
-      assert.equal(asked[0]!.path, '/search')
+      assert.deepEqual(Object.fromEntries(requests[0]!.params), { q: 'cats & dogs', safesearch: '0', time_range: 'week', format: 'json' })
+      assert.equal(requests[0]!.path, '/search')
       assert.equal(output.provider, 'searxng')
       assert.deepEqual(output.results[0], {
         index: 1,
@@ -80,15 +80,15 @@ describe('web.search', () => {
     })
   })
 
-  it('reads the page of a SearXNG that has no JSON', async () => {
+  it('reads the HTML page of a SearXNG that offers no JSON', async () => {
     const page = `<html><body><div id="urls">
       <article class="result"><a class="url_header" href="https://a.example/"><span>a.example</span></a>
         <h3><a href="https://a.example/">An <span class="highlight">A</span></a></h3><p class="content">All about <b>a</b> &amp; more</p></article>
       <article class="result"><h3><a href="https://b.example/?q=1&amp;r=2">B</a></h3><p class="content">bee</p></article></div></body></html>`
     const answer: Answer = (request, response) => (request.url!.includes('format=json') ? json({}, 403) : html(page))(request, response)
-    await onService({ search: 'searxng' }, answer, async ({ search, asked }) => {
+    await onService({ search: 'searxng' }, answer, async ({ search, requests }) => {
       const { output } = await search({ query: 'a', count: 10 })
-      assert.equal(asked.length, 2)
+      assert.equal(requests.length, 2)
       assert.deepEqual(
         output.results.map(({ title, url, snippet }: Record<string, string>) => [title, url, snippet]),
         [
@@ -99,12 +99,12 @@ describe('web.search', () => {
     })
   })
 
-  it('asks Brave with the key in a header, never in the address', async () => {
+  it('sends the key to Brave in a header, never in the URL', async () => {
     const web = { search: 'brave' } as const
     const body = { type: 'search', web: { results: [{ title: 'B', url: 'https://b.example/', description: 'bee' }] } }
-    const run = async ({ search, asked }: Service): Promise<void> => {
+    const run = async ({ search, requests }: Service): Promise<void> => {
       assert.equal((await search({ query: 'b', count: 3, freshness: 'month' })).output.results[0].snippet, 'bee')
-      const [{ path, params, headers }] = asked as [Service['asked'][number]]
+      const [{ path, params, headers }] = requests as [Service['requests'][number]]
       assert.equal(path, '/res/v1/web/search')
       assert.deepEqual(Object.fromEntries(params), { q: 'b', count: '3', text_decorations: 'false', freshness: 'pm' })
       assert.equal(headers['x-subscription-token'], 'k-1')
@@ -113,7 +113,7 @@ describe('web.search', () => {
     await onService({ ...web, search_key_env: 'MINE' }, json(body), run, { MINE: 'k-1', BRAVE_API_KEY: 'other' })
   })
 
-  it('asks Google with key and engine, and takes no results for what they are', async () => {
+  it('sends key and engine to Google, and accepts an empty result', async () => {
     const web = { search: 'google', search_engine_id: 'cx-7' } as const
     const answer: Answer = (request, response) =>
       json(
@@ -124,10 +124,10 @@ describe('web.search', () => {
     await onService(
       web,
       answer,
-      async ({ search, asked }) => {
+      async ({ search, requests }) => {
         assert.equal((await search({ query: 'g', freshness: 'day' })).output.results[0].url, 'https://g.example/')
-        assert.deepEqual(Object.fromEntries(asked[0]!.params), { q: 'g', cx: 'cx-7', num: '5', dateRestrict: 'd1' })
-        assert.equal(asked[0]!.headers['x-goog-api-key'], 'k-2')
+        assert.deepEqual(Object.fromEntries(requests[0]!.params), { q: 'g', cx: 'cx-7', num: '5', dateRestrict: 'd1' })
+        assert.equal(requests[0]!.headers['x-goog-api-key'], 'k-2')
         const { output, text } = await search({ query: 'none' })
         assert.equal(output.result_count, 0)
         assert.match(text!, /found nothing for "none"/)
@@ -149,9 +149,9 @@ describe('web.search', () => {
             ? '<p>No results.</p>'
             : page,
       )(request, response)
-    await onService({ search: 'duckduckgo' }, answer, async ({ search, asked }) => {
+    await onService({ search: 'duckduckgo' }, answer, async ({ search, requests }) => {
       const { output } = await search({ query: 'a', freshness: 'year' })
-      assert.deepEqual([asked[0]!.path, asked[0]!.params.get('df')], ['/lite/', 'y'])
+      assert.deepEqual([requests[0]!.path, requests[0]!.params.get('df')], ['/lite/', 'y'])
       assert.deepEqual(
         output.results.map(({ title, url, snippet }: Record<string, string>) => [title, url, snippet]),
         [
@@ -164,7 +164,7 @@ describe('web.search', () => {
     })
   })
 
-  it('bounds what a hostile service can make of it: nesting, titles, addresses', async () => {
+  it('limits what a hostile service can send: nesting, titles, URLs', async () => {
     const nested = `<b>${'<i>'.repeat(150_000)}${'</u>'.repeat(150_000)}<a class="result-link" href="https://a.example/">A</a>`
     await onService({ search: 'duckduckgo' }, html(nested), async ({ search }) => {
       assert.equal((await search({ query: 'a' })).output.results[0].title, 'A')
@@ -179,7 +179,7 @@ describe('web.search', () => {
     })
   })
 
-  it('says what is wrong with the service, and never its key', async () => {
+  it('reports what is wrong with the service, and never the key', async () => {
     const answers: readonly [Answer, RegExp][] = [
       [json({ message: 'no' }, 401), /refuses the search \(401\)/],
       [json({}, 429), /throttling searches/],
@@ -204,21 +204,21 @@ describe('web.search', () => {
     }
   })
 
-  it('goes to its service and nowhere else, and takes no key to another host', async () => {
-    let seen: string | undefined
+  it('connects only to its service, and sends no key to another host', async () => {
+    let sentKey: string | undefined
     const other = createServer((request, response) => {
-      seen = request.headers['x-subscription-token'] as string | undefined
+      sentKey = request.headers['x-subscription-token'] as string | undefined
       response.end('{}')
     })
     await new Promise<void>((resolve) => other.listen(0, '127.0.0.1', resolve))
     const { port } = other.address() as AddressInfo
     const away: Answer = (_, response) => void response.writeHead(302, { location: `http://127.0.0.1:${port}/` }).end()
     await onService({ search: 'brave' }, away, ({ search }) => fails(search({ query: 'x' }), 'denied', /redirect/), { BRAVE_API_KEY: 'k' })
-    assert.equal(seen, undefined)
+    assert.equal(sentKey, undefined)
     await new Promise((resolve) => other.close(resolve))
   })
 
-  it('is refused at the start with what to set, and absent when it is off', async () => {
+  it('fails at the start with the setting that is missing, and is absent when it is off', async () => {
     const open = (web: object, keys = {}) => openSearch(parseConfig({ web }, 'test'), keys, openEgress)
     assert.equal(await open({}), null)
     await fails(open({ search: 'searxng' }), 'bad_config', /web\.search_url is not set/)

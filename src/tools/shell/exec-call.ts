@@ -98,16 +98,16 @@ export async function runCommand(
 
 /** Shows the end of the output each second while the command runs; a short command is never polled. @returns a function that stops it */
 function showOutput(hands: Hands, { id, signal, progress }: CallContext): () => void {
-  let isAsking = false
+  let isPolling = false
   const show = async (): Promise<void> => {
-    if (isAsking) return
-    isAsking = true
+    if (isPolling) return
+    isPolling = true
     try {
       progress((await hands.ask('execOutput', { watch: id }, { signal, timeoutMs: commandGraceMs })).tail)
     } catch {
       // Only a view; the command itself reports failures.
     } finally {
-      isAsking = false
+      isPolling = false
     }
   }
   const timer = setInterval(() => void show(), outputEveryMs)

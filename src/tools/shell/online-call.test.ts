@@ -9,13 +9,13 @@ const ended = { exitCode: 0, signal: null, timedOut: false, stdout: 'out\n', std
 
 function setup(visits: Visits, answer: (op: string, input: HandsOps['exec']['input']) => Promise<HandsOps['exec']['output']>) {
   const profiles: string[] = []
-  const asked: (readonly string[])[] = []
+  const allowedHosts: (readonly string[])[] = []
   const recorded: JsonObject[] = []
   let watching = 0
   const proxy = {
     issue: (_: string, hosts: readonly string[]) => {
       watching += 1
-      asked.push(hosts)
+      allowedHosts.push(hosts)
       const end = async (): Promise<Visits> => {
         watching -= 1
         return visits
@@ -26,15 +26,22 @@ function setup(visits: Visits, answer: (op: string, input: HandsOps['exec']['inp
   const sandbox = { hands: (profile: string) => Promise.resolve({ ask: answer, profile: profiles.push(profile) }) }
   const context = { sandbox, signal: new AbortController().signal, record: (body: JsonObject) => void recorded.push(body) }
   const call = shellOnline(proxy)
-  return { profiles, asked, recorded, watching: () => watching, run: () => call.run(call.example, context as unknown as CallContext), call }
+  return {
+    profiles,
+    allowedHosts,
+    recorded,
+    watching: () => watching,
+    run: () => call.run(call.example, context as unknown as CallContext),
+    call,
+  }
 }
 
 describe('shell.online', () => {
-  it('runs where there is a way out, and needs a right of its own', async () => {
-    const { call, profiles, asked, run } = setup({ rows: [], more: 0 }, () => Promise.resolve(ended))
+  it('runs with network access, and needs its own right', async () => {
+    const { call, profiles, allowedHosts, run } = setup({ rows: [], more: 0 }, () => Promise.resolve(ended))
     const { text, output } = await run()
     assert.deepEqual(profiles, ['online'])
-    assert.deepEqual(asked, [['registry.npmjs.org']])
+    assert.deepEqual(allowedHosts, [['registry.npmjs.org']])
     assert.equal(text, 'exit code 0\nstdout:\nout')
     assert.deepEqual(output.hosts, [])
     assert.deepEqual(
@@ -43,7 +50,7 @@ describe('shell.online', () => {
     )
   })
 
-  it('names so many hosts and counts the rest; the record has them all', async () => {
+  it('lists a limited number of hosts and counts the rest; the record has all', async () => {
     const rows = Array.from({ length: 40 }, (_, i) => visit(`host-${i}.test`))
     const { call, run } = setup({ rows, more: 7 }, () => Promise.resolve(ended))
     const { text = '', output } = await run()
@@ -54,7 +61,7 @@ describe('shell.online', () => {
     call.output.parse(output)
   })
 
-  it('puts on record whom a command had reached that was stopped', async () => {
+  it('records the hosts that a stopped command had reached', async () => {
     const { recorded, run, watching } = setup({ rows: [visit('a.test')], more: 0 }, () => Promise.reject(new Error('cancelled')))
     await assert.rejects(run(), /cancelled/)
     const row = { host: 'a.test', port: 443, decision: 'reached', reason: '', connections: 2, bytes_out: 10, bytes_in: 20 }

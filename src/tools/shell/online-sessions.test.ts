@@ -40,7 +40,7 @@ function setup() {
 }
 
 describe('a session with network', () => {
-  it('keeps its pass when it is opened while those of sessions that are gone are taken back', async () => {
+  it('keeps its pass when it opens while the passes of ended sessions are withdrawn', async () => {
     const { open, forget, ended, holdEnds } = setup()
     await open()
     forget('shell-1')

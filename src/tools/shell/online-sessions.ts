@@ -61,9 +61,9 @@ export function onlineSessions(proxy: Pick<EgressProxy, 'issue'>): OnlineSession
   /** Hands drop sessions that ended long ago, and all of them when they restart. */
   const prune = async (context: CallContext): Promise<void> => {
     // Copied first: a session opened during the request is not in the answer.
-    const held = [...passes]
+    const before = [...passes]
     const listed = new Set((await entries(context, '')).map(({ id }) => id))
-    for (const [id, pass] of held) if (!listed.has(id) && passes.delete(id)) await pass.end()
+    for (const [id, pass] of before) if (!listed.has(id) && passes.delete(id)) await pass.end()
   }
   const visitsOf = async (id: string) => (await passes.get(id)?.soFar()) ?? { rows: [], more: 0 }
   return {

@@ -10,9 +10,9 @@ const calls = new Map<string, Call>(builtinCalls({ files: true, shell: true }).m
 
 /** Conversations over one sandbox; inputs and outputs are parsed as the kernel does. */
 function sandbox(run?: FakeSandboxOptions['run']) {
-  const held = createFakeSandbox(new Map(), run === undefined ? {} : { run })
+  const fake = createFakeSandbox(new Map(), run === undefined ? {} : { run })
   return (session: string, audience = 'model') => {
-    const context = { signal: new AbortController().signal, sandbox: held, caller: { session, audience } } as unknown as CallContext
+    const context = { signal: new AbortController().signal, sandbox: fake, caller: { session, audience } } as unknown as CallContext
     return async (name: string, input: object): Promise<Done<any>> => {
       const call = calls.get(name)!
       const done = await call.run(call.input.parse(input), context)
@@ -25,7 +25,7 @@ function sandbox(run?: FakeSandboxOptions['run']) {
 const says = (stdout: string, exitCode = 0) => sandbox(() => Promise.resolve({ stdout, exitCode }))
 
 describe('calls on shell sessions', () => {
-  it('say first how it stands, then what came, and take the rest as bad news or good', async () => {
+  it('show the state first, then the output, and are ok only if the command is', async () => {
     const run = says('out\n', 2)('a')
     const { output, text } = await run('shell.session_open', { terminal: true })
     assert.deepEqual(output, { id: 'shell-1-fake', terminal: true })
@@ -42,7 +42,7 @@ describe('calls on shell sessions', () => {
     assert.equal((await run('shell.session_list', {})).text, 'No session is open and no job is running.')
   })
 
-  it('read page by page, the newest first when nothing is said', async () => {
+  it('read page by page, and the newest output by default', async () => {
     const run = says('0123456789'.repeat(10))('a')
     const { id } = (await run('shell.background', { command: 'x' })).output
     assert.match(
@@ -53,7 +53,7 @@ describe('calls on shell sessions', () => {
     assert.deepEqual([output.text, output.from, output.next], ['4567890123456789', 84, 100])
   })
 
-  it('show both ends of what is too long, and how to read what is between', async () => {
+  it('show both ends of long output, and how to read the rest', async () => {
     const run = says(`${'a'.repeat(20_000)}${'z'.repeat(20_000)}`)('a')
     const { output, text } = await run('shell.background', { command: 'x' })
     assert.ok(Buffer.byteLength(text!) <= 16 * 1024)
@@ -64,7 +64,7 @@ describe('calls on shell sessions', () => {
     assert.equal(short.output.text, 'b'.repeat(14 * 1024))
   })
 
-  it('belong to one conversation; a person outside of any has them all', async () => {
+  it('belong to one conversation; a person outside of any conversation has all', async () => {
     const of = says('')
     const { id } = (await of('a')('shell.session_open', {})).output
     for (const name of ['shell.session_read', 'shell.session_close', 'shell.session_signal', 'shell.session_write']) {
@@ -81,7 +81,7 @@ describe('calls on shell sessions', () => {
     assert.notEqual(owner('', 'runtime'), '')
   })
 
-  it('say what a signal reached', async () => {
+  it('report which processes a signal reached', async () => {
     const run = says('')('a')
     const { id } = (await run('shell.session_open', {})).output
     const none = await run('shell.session_signal', { id })
@@ -92,7 +92,7 @@ describe('calls on shell sessions', () => {
     assert.deepEqual([read.ok, read.output.signal, read.output.running], [false, 'SIGKILL', false])
   })
 
-  it('refuse what is beyond their limits', () => {
+  it('refuse values beyond their limits', () => {
     const refused = (name: string, input: object) => assert.equal(calls.get(name)!.input.safeParse(input).success, false, name)
     refused('shell.session_open', { columns: 1 })
     refused('shell.session_open', { rows: 1_001 })

@@ -9,20 +9,20 @@ interface Vault {
   readonly bytes: number
   /** What `stat` says of the time, one answer after the other. */
   readonly modified: readonly number[]
-  /** Size that each piece is told with. */
-  readonly told?: readonly number[]
+  /** Size reported with each piece. */
+  readonly reportedSizes?: readonly number[]
 }
 
 /** A copy out of a vault that behaves like this. @returns what went into the workspace, and what was recorded */
-async function copy({ bytes, modified, told = [] }: Vault) {
+async function copy({ bytes, modified, reportedSizes = [] }: Vault) {
   const times = [...modified]
-  const sizes = [...told]
-  const asked: string[] = []
+  const sizes = [...reportedSizes]
+  const requests: string[] = []
   const put: { offset: number; bytes: number; last: boolean }[] = []
   const recorded: unknown[] = []
   const vault = {
     async ask(op: string, input: { offset: number; maxBytes: number }) {
-      asked.push(op)
+      requests.push(op)
       if (op === 'stat') return { kind: 'file', bytes, modifiedMs: times.shift() ?? modified.at(-1) }
       const length = Math.max(0, Math.min(input.maxBytes, bytes - input.offset))
       return { content: Buffer.alloc(length), offset: input.offset, totalBytes: sizes.shift() ?? bytes }
@@ -48,20 +48,20 @@ async function copy({ bytes, modified, told = [] }: Vault) {
       ({ output }) => output,
       (error: { code: string; message: string }) => `${error.code}: ${error.message}`,
     )
-  return { outcome, asked, put, recorded }
+  return { outcome, requests, put, recorded }
 }
 
 describe('vault.copy_to', () => {
-  it('never holds more of a file than a piece, and looks whether it has changed before the last one is written', async () => {
+  it('holds at most one piece of a file, and checks for changes before it writes the last one', async () => {
     const bytes = 2 * vaultPieceBytes + 5
-    const { outcome, put, asked } = await copy({ bytes, modified: [1, 1] })
+    const { outcome, put, requests } = await copy({ bytes, modified: [1, 1] })
     assert.equal((outcome as { bytes: number }).bytes, bytes)
     assert.deepEqual(put, [
       { offset: 0, bytes: vaultPieceBytes, last: false },
       { offset: vaultPieceBytes, bytes: vaultPieceBytes, last: false },
       { offset: 2 * vaultPieceBytes, bytes: 5, last: true },
     ])
-    assert.deepEqual(asked, ['stat', 'bytes', 'bytes', 'bytes', 'stat'])
+    assert.deepEqual(requests, ['stat', 'bytes', 'bytes', 'bytes', 'stat'])
   })
 
   it('copies an empty file too', async () => {
@@ -70,10 +70,10 @@ describe('vault.copy_to', () => {
     assert.deepEqual(put, [{ offset: 0, bytes: 0, last: true }])
   })
 
-  it('shows nothing of a file that changed while it was copied', async () => {
+  it('writes nothing of a file that changed while it was copied', async () => {
     for (const vault of [
       { bytes: vaultPieceBytes + 1, modified: [1, 2] },
-      { bytes: vaultPieceBytes + 1, modified: [1, 1], told: [vaultPieceBytes + 1, 7] },
+      { bytes: vaultPieceBytes + 1, modified: [1, 1], reportedSizes: [vaultPieceBytes + 1, 7] },
     ]) {
       const { outcome, put } = await copy(vault)
       assert.match(JSON.stringify(outcome), /^"tool_failed: \/vault\/a changed while it was being copied; nothing was written/)
@@ -81,9 +81,9 @@ describe('vault.copy_to', () => {
     }
   })
 
-  it('refuses what is larger than half a gigabyte before it reads any of it', async () => {
-    const { outcome, asked, recorded } = await copy({ bytes: maxVaultBytes + 1, modified: [1] })
+  it('refuses a file over half a gigabyte before it reads any of it', async () => {
+    const { outcome, requests, recorded } = await copy({ bytes: maxVaultBytes + 1, modified: [1] })
     assert.match(JSON.stringify(outcome), /^"limit_reached/)
-    assert.deepEqual([asked, recorded], [['stat'], []])
+    assert.deepEqual([requests, recorded], [['stat'], []])
   })
 })

@@ -77,15 +77,15 @@ export function withoutHidden(text: string): string {
 /** The same to UTF-8, for a text as long as a page may be; lets the event loop run between pieces. @throws the signal's reason */
 export async function withoutHiddenPieces(text: string, signal: AbortSignal): Promise<Buffer> {
   const { setImmediate } = process.getBuiltinModule('node:timers/promises')
-  const seen: Buffer[] = []
+  const pieces: Buffer[] = []
   for (let at = 0; at < text.length;) {
     let end = at + pieceCharacters
     // Never split a line end or a surrogate pair.
     if (end < text.length && /[\r\ud800-\udbff]/.test(text.charAt(end - 1))) end -= 1
-    seen.push(Buffer.from(withoutHidden(text.slice(at, end))))
+    pieces.push(Buffer.from(withoutHidden(text.slice(at, end))))
     at = end
     await setImmediate()
     signal.throwIfAborted()
   }
-  return Buffer.concat(seen)
+  return Buffer.concat(pieces)
 }

@@ -83,16 +83,16 @@ describe('a page as text', () => {
       assert.equal(await markdown(`a <img ${attribute}> <span ${attribute}>obey</span> b`), 'a b')
     })
 
-  it('reads what stands behind the body, whatever was open in it', async () => {
+  it('reads text after the body, whatever elements are still open', async () => {
     const got = await markdown(`<body>${'<p>own text'.repeat(90)}<nav>menu<div>more</body>after`)
     assert.match(got, /own text\s+after$/)
   })
 
-  it('reads on behind a menu that is never closed', async () => {
+  it('reads the text after a menu that is never closed', async () => {
     assert.match(await markdown(`<body><nav>menu${'<p>text'.repeat(90)}`), /text/)
   })
 
-  it('knows no names but those of HTML', async () => {
+  it('treats names of Object.prototype as unknown elements', async () => {
     assert.equal(await markdown('<constructor>a</constructor><tostring>b</tostring><hasownproperty __proto__=x constructor=y>c'), 'abc')
   })
 })
@@ -122,16 +122,16 @@ describe('a hostile page', () => {
       assert.ok(got.length <= html.length * 3, `${got.length}`)
     })
 
-  it('of marks within marks shows few of them', async () => {
+  it('with deeply nested marks shows only a few', async () => {
     assert.ok((await markdown(`${'<b><i>'.repeat(1_000)}x`)).length < 100)
   })
 
-  it('is cut at the size that is kept', async () => {
+  it('is truncated at the size limit', async () => {
     const { text: got, cut } = await read(`<p>${'word '.repeat(1_000_000)}`)
     assert.deepEqual([cut, got.length], [true, 2 * 1024 * 1024])
   })
 
-  it('of preformatted text without end is counted while it is collected, and with what stands before its lines', () => {
+  it('of endless preformatted text is counted while it is collected, including the prefixes of its lines', () => {
     const reader = createReader('https://e.example/', true, false)
     reader.start('pre', new Map(), false)
     reader.text('\nx'.repeat(1_000))
@@ -143,21 +143,21 @@ describe('a hostile page', () => {
     assert.ok(writer.size < 3 * 1024 * 1024, `${writer.size}`)
   })
 
-  it('with a tag longer than a picture is left there, with what was read', async () => {
+  it('with an overlong tag ends there, with the text read so far', async () => {
     const picture = `<p>a<img src="data:image/png;base64,${'A'.repeat(700_000)}">b`
     assert.deepEqual(await read(picture).then(({ text: got, cut }) => [got, cut]), ['ab', false])
     const endless = `<p>a</p>b<img ${'x=1 '.repeat(400_000)}>b`
     assert.deepEqual(await read(endless).then(({ text: got, cut }) => [got, cut]), ['a', true])
   })
 
-  it('does not hold up a turn that was cancelled', async () => {
+  it('does not delay a cancelled turn', async () => {
     const cancel = new AbortController()
     const reading = readHtml('<p>word '.repeat(500_000), { url: 'https://e.example/', marks: true, signal: cancel.signal })
     setImmediate(() => cancel.abort(new Error('not wanted')))
     await assert.rejects(reading, { message: 'not wanted' })
   })
 
-  it('of any tags in any order is read without a fault, and its words are all there', async () => {
+  it('with any tags in any order is read without an error, and no word is lost', async () => {
     const names = 'p div b i a ul ol li pre code table tr td th blockquote h1 br hr img span title base body q x'.split(' ')
     const tag = fc
       .tuple(fc.constantFrom(...names), fc.constantFrom('<', '</'), fc.constantFrom('', ' href="/x"', ' alt=y', ' href="::"'))

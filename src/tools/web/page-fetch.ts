@@ -8,38 +8,38 @@ import type { MayFetch } from './robots-rules.ts'
 
 export type PageFormat = 'text' | 'markdown' | 'raw'
 
-type Asking = Pick<CallContext, 'signal' | 'clock' | 'blobs'>
+type PageContext = Pick<CallContext, 'signal' | 'clock' | 'blobs'>
 
 const accept =
   'text/html,application/xhtml+xml,text/markdown,text/plain,application/json;q=0.9,application/xml;q=0.9,application/pdf;q=0.8,*/*;q=0.5'
 
 /** @param robots absent: robots.txt is ignored */
-export async function fetchPage(egress: Egress, url: string, format: PageFormat, asking: Asking, robots?: MayFetch): Promise<Page> {
-  const { signal } = asking
-  await refuseByRobots(robots, url, asking)
+export async function fetchPage(egress: Egress, url: string, format: PageFormat, context: PageContext, robots?: MayFetch): Promise<Page> {
+  const { signal } = context
+  await refuseByRobots(robots, url, context)
   const { urls, status, contentType, body, cut } = await egress.fetch(url, accept, signal)
   const finalUrl = urls.at(-1) ?? url
-  if (finalUrl !== urls[0]) await refuseByRobots(robots, finalUrl, asking)
+  if (finalUrl !== urls[0]) await refuseByRobots(robots, finalUrl, context)
   const facts = { finalUrl, redirects: urls.length - 1, status, contentType: withoutHidden(contentType), bytes: body.length }
   const kind = kindOf(contentType, body)
   const read = await textOf(kind, body, { contentType, format, finalUrl, signal })
-  const seen = kind === 'binary' && !cut ? await pictureOf(finalUrl, body, asking) : { picture: null }
+  const shown = kind === 'binary' && !cut ? await pictureOf(finalUrl, body, context) : { picture: null }
   return {
     ...facts,
     title: withoutHidden(read.title),
     text: await withoutHiddenPieces(read.text, signal),
     cut: cut || read.cut,
     note: read.note,
-    ...seen,
+    ...shown,
   }
 }
 
-async function pictureOf(url: string, body: Buffer, { blobs }: Asking): Promise<Pick<Page, 'picture'> & Partial<Pick<Page, 'note'>>> {
+async function pictureOf(url: string, body: Buffer, { blobs }: PageContext): Promise<Pick<Page, 'picture'> & Partial<Pick<Page, 'note'>>> {
   const { isPicture, keepPicture, pictureLine } = await import('../media/picture.ts')
   if (!isPicture(body)) return { picture: null }
-  const kept = await keepPicture(new URL(url).pathname, body, blobs)
-  if (typeof kept === 'string') return { picture: null, note: `It is a picture that cannot be shown. ${kept}` }
-  return { picture: kept.file, note: pictureLine('It is a picture', kept) }
+  const stored = await keepPicture(new URL(url).pathname, body, blobs)
+  if (typeof stored === 'string') return { picture: null, note: `It is a picture that cannot be shown. ${stored}` }
+  return { picture: stored.file, note: pictureLine('It is a picture', stored) }
 }
 
 interface Read {
@@ -81,8 +81,8 @@ const pdfProblems: Readonly<Record<Extract<PdfAnswer, { ok: false }>['problem'],
   too_large: 'It is a PDF that takes too much memory to read.',
 }
 
-async function refuseByRobots(robots: MayFetch | undefined, url: string, asking: Asking): Promise<void> {
-  if (robots === undefined || (await robots(url, asking))) return
+async function refuseByRobots(robots: MayFetch | undefined, url: string, context: PageContext): Promise<void> {
+  if (robots === undefined || (await robots(url, context))) return
   throw new OxbowError('denied', 'The robots.txt of this site disallows this page.', {
     hint: 'Look for the same elsewhere. A person can set web.robots = "ignore" in config.toml.',
   })

@@ -10,10 +10,10 @@ type Answer = { readonly status: number; readonly body?: string } | OxbowError
 
 /** Sites whose robots.txt answers from a list by origin; everything else is an empty page. */
 function sites(robots: Record<string, Answer>, redirects: Record<string, string> = {}) {
-  const asked: string[] = []
+  const requested: string[] = []
   const egress = {
     fetch(url: string) {
-      asked.push(url)
+      requested.push(url)
       const { origin, pathname } = new URL(url)
       const answer = pathname === '/robots.txt' ? (robots[origin] ?? { status: 404 }) : { status: 200, body: 'page' }
       if (answer instanceof OxbowError) return Promise.reject(answer)
@@ -29,7 +29,7 @@ function sites(robots: Record<string, Answer>, redirects: Record<string, string>
       })
     },
   } as unknown as Egress
-  return { egress, asked }
+  return { egress, requested }
 }
 
 const clockAt = (time: { now: number }) => ({ ...systemClock, now: () => time.now })
@@ -37,14 +37,14 @@ const blobs = { keep: () => Promise.reject(new Error('nothing is kept here')), r
 const asking = { signal: new AbortController().signal, clock: systemClock, blobs }
 
 describe('robots.txt', () => {
-  it('is obeyed, for our name before the rules for all', async () => {
+  it('is obeyed, the rules for our name before those for all', async () => {
     const body = 'User-agent: *\nDisallow: /\n\nUser-agent: oxbow\nDisallow: /private\nAllow: /private/open\nDisallow: /*.zip$\n'
     const may = createRobots(sites({ 'https://a.example': { status: 200, body } }).egress)
     const verdicts: Record<string, boolean> = { '/': true, '/private/x': false, '/private/open/x': true, '/a.zip': false, '/a.zip?x': true }
     for (const [path, verdict] of Object.entries(verdicts)) assert.equal(await may(`https://a.example${path}`, asking), verdict, path)
   })
 
-  it('that was made to cost time or memory costs little, and what is in it counts', async () => {
+  it('that is hostile costs little time and memory, and its rules apply', async () => {
     const names = 'User-agent: other\nuser-agent : oxbow/2 # ours\n\nUser-agent: *\n'.repeat(4_000)
     const may = createRobots(
       sites({
@@ -58,7 +58,7 @@ describe('robots.txt', () => {
     assert.equal(await may(`https://b.example/${'y'.repeat(8_000)}`, asking), false)
   })
 
-  it('that is missing allows all; one that cannot be had now allows nothing', async () => {
+  it('that is missing allows everything; one that cannot be fetched now allows nothing', async () => {
     const unreachable = new OxbowError('tool_failed', 'no answer', { hint: 'later' })
     const { egress } = sites({
       'https://a.example': { status: 403 },
@@ -72,41 +72,41 @@ describe('robots.txt', () => {
     assert.equal(await may('https://d.example/x', asking), true)
   })
 
-  it('is asked for once an hour for each site', async () => {
+  it('is requested once an hour for each site', async () => {
     const time = { now: 1_000_000 }
-    const { egress, asked } = sites({})
+    const { egress, requested } = sites({})
     const may = createRobots(egress)
     const context = { ...asking, clock: clockAt(time) } as Pick<CallContext, 'signal' | 'clock'>
     await may('https://a.example/1', context)
     await may('https://a.example/2', context)
     await may('https://b.example/', context)
-    assert.deepEqual(asked, ['https://a.example/robots.txt', 'https://b.example/robots.txt'])
+    assert.deepEqual(requested, ['https://a.example/robots.txt', 'https://b.example/robots.txt'])
     time.now += 3_600_000
     await may('https://a.example/3', context)
-    assert.equal(asked.length, 3)
+    assert.equal(requested.length, 3)
   })
 
-  it('that could not be had is asked for again a minute later', async () => {
+  it('that could not be fetched is requested again after a minute', async () => {
     const time = { now: 1_000_000 }
     const answers: Record<string, Answer> = { 'https://a.example': { status: 503 } }
-    const { egress, asked } = sites(answers)
+    const { egress, requested } = sites(answers)
     const may = createRobots(egress)
     const context = { ...asking, clock: clockAt(time) } as Pick<CallContext, 'signal' | 'clock'>
     assert.equal(await may('https://a.example/', context), false)
     answers['https://a.example'] = { status: 404 }
     assert.equal(await may('https://a.example/', context), false)
-    assert.equal(asked.length, 1)
+    assert.equal(requested.length, 1)
     time.now += 60_000
     assert.equal(await may('https://a.example/', context), true)
   })
 
-  it('counts for where a redirect leads, too', async () => {
+  it('applies to the target of a redirect too', async () => {
     const closed = { status: 200, body: 'User-agent: *\nDisallow: /' }
-    const { egress, asked } = sites({ 'https://b.example': closed }, { 'https://a.example/x': 'https://b.example/y' })
+    const { egress, requested } = sites({ 'https://b.example': closed }, { 'https://a.example/x': 'https://b.example/y' })
     const robots = createRobots(egress)
     const refused = (error: unknown) => isOxbowError(error, 'denied') && /robots\.txt/.test(error.message)
     await assert.rejects(fetchPage(egress, 'https://b.example/', 'text', asking, robots), refused)
-    assert.deepEqual(asked, ['https://b.example/robots.txt'])
+    assert.deepEqual(requested, ['https://b.example/robots.txt'])
     await assert.rejects(fetchPage(egress, 'https://a.example/x', 'text', asking, robots), refused)
     assert.equal((await fetchPage(egress, 'https://c.example/', 'text', asking, robots)).text.toString(), 'page')
   })

@@ -24,11 +24,11 @@ const blobs = { keep: async (bytes: Uint8Array) => String(bytes.length), read: (
 
 /** The call over an egress that answers from a script; the last answer stays. */
 function web(...answers: readonly Fetched[]) {
-  const asked: string[] = []
+  const requested: string[] = []
   const call = webFetch({
     fetch(url) {
-      asked.push(url)
-      return Promise.resolve(answers[Math.min(asked.length, answers.length) - 1]!)
+      requested.push(url)
+      return Promise.resolve(answers[Math.min(requested.length, answers.length) - 1]!)
     },
   })
   const run = async (input: object = {}, session = 's'): Promise<Done<any>> => {
@@ -38,18 +38,18 @@ function web(...answers: readonly Fetched[]) {
     call.output.parse(done.output)
     return done
   }
-  return { run, asked, call }
+  return { run, requested, call }
 }
 
 describe('web.fetch', () => {
-  it('is offered only where there is a way to the web', () => {
+  it('is offered only with network access', () => {
     const names = (egress?: Parameters<typeof webFetch>[0]) =>
       builtinCalls({ files: true, shell: true }, egress && { egress, robots: 'ignore' }).map((call) => call.name)
     assert.ok(!names().includes('web.fetch'))
     assert.ok(names({ fetch: () => Promise.reject(new Error('not now')) }).includes('web.fetch'))
   })
 
-  it('is a sink that brings in untrusted text, needs its right, and is on record before it runs', () => {
+  it('is a sink, returns untrusted text, needs its right, and is recorded before it runs', () => {
     const { tier, right, effect, labels, input, example, summary } = web().call
     assert.deepEqual([tier, right, effect, labels], ['side_effecting', 'web.read', 'idempotent', { adds: ['untrusted'], sink: true }])
     assert.equal(input.safeParse({ ...example, surplus: 1 }).success, false)
@@ -59,7 +59,7 @@ describe('web.fetch', () => {
     for (const [field, { description }] of Object.entries(properties)) assert.ok(description, field)
   })
 
-  it('shows a picture, and says why where it cannot', async () => {
+  it('shows a picture, or says why it cannot', async () => {
     const png = pngOf(30, 20)
     const picture = (body: Buffer, more: Partial<Fetched> = {}) =>
       web(page(body, { urls: ['https://e.example/a/ox.png?q=1'], contentType: 'image/png', ...more })).run()
@@ -76,7 +76,7 @@ describe('web.fetch', () => {
     assert.equal((await picture(png, { status: 404 })).files, undefined)
   })
 
-  it('says where the page came from, and is labelled as written by others', async () => {
+  it('names the origin of the page and labels it untrusted', async () => {
     const urls = ['http://e.example/', 'https://e.example/x']
     const { output, text, ok } = await web(page('<title>T</title><h1>A</h1><p>b <a href="y">c</a>', { urls })).run()
     assert.equal(ok, true)
@@ -107,7 +107,7 @@ describe('web.fetch', () => {
     })
   })
 
-  it('shows HTML as it is asked to, and all else as it is', async () => {
+  it('shows HTML in the requested format, and everything else unchanged', async () => {
     const html = page('<p>a <b>b</b>')
     const shown = async (fetched: Fetched, format: string) => (await web(fetched).run({ format })).output.text
     assert.equal(await shown(html, 'markdown'), 'a **b**')
@@ -117,7 +117,7 @@ describe('web.fetch', () => {
       assert.equal(await shown(page('<p>a', { contentType }), 'markdown'), '<p>a')
   })
 
-  it('tells of what is no text, and shows none of it', async () => {
+  it('describes content that is not text without showing it', async () => {
     for (const [contentType, body] of [
       ['image/png', 'x'],
       ['', 'a\0b'],
@@ -131,7 +131,7 @@ describe('web.fetch', () => {
     assert.match((await web(page('%PDF', { contentType: 'application/pdf' })).run()).text!, /It is a PDF that cannot be read/)
   })
 
-  it('reads a PDF page by page, whatever the server calls it', async () => {
+  it('reads a PDF page by page, whatever type the server reports', async () => {
     for (const contentType of ['application/pdf', 'application/octet-stream', '']) {
       const { output, text } = await web(page(makePdf([['one'], ['two']], 'A report'), { contentType })).run()
       assert.equal(output.text, '## Page 1 of 2\n\none\n\n## Page 2 of 2\n\ntwo')
@@ -141,20 +141,20 @@ describe('web.fetch', () => {
     assert.match((await web(page(makePdf([[]]), { contentType: 'application/pdf' })).run()).text!, /PDF of images/)
   })
 
-  it('is not ok when the server says no, and shows the beginning of why', async () => {
+  it('is not ok when the server answers with an error, and shows the beginning of the error page', async () => {
     const { output, text, ok } = await web(page(`<p>${'gone '.repeat(5_000)}`, { status: 404 })).run()
     assert.deepEqual([ok, output.status, output.text.length], [false, 404, 2_048])
     assert.match(text!, /^status 404/)
     assert.doesNotMatch(text!, /Continue with/)
   })
 
-  it('says that a page was larger than what is read of one', async () => {
+  it('says that a page exceeds the size limit', async () => {
     const { output, text } = await web(page('<p>a', { cut: true })).run()
     assert.equal(output.truncated, true)
     assert.match(text!, /its end is missing/)
   })
 
-  it('takes out what drives a terminal or hides from people', async () => {
+  it('removes control characters and invisible characters', async () => {
     const body = 'a\u001b[31mb\r\nc\u202ed\u0000e\u{e0041}\u{e0042}f\u0085\ttab'
     const { output } = await web(page(body, { contentType: 'text/plain\u001b' })).run()
     assert.equal(output.text, 'a[31mb\ncdef\ttab')
@@ -162,7 +162,7 @@ describe('web.fetch', () => {
     assert.ok(!titled.text!.includes('\u001b'))
   })
 
-  it('shows no page that is longer than what a model is shown', async () => {
+  it('never exceeds what a model is shown of one result', async () => {
     const urls = [`https://e.example/${'u'.repeat(8_000)}`]
     const { text } = await web(
       page(`<title>${'t'.repeat(9_000)}</title>${'é '.repeat(90_000)}`, { urls, contentType: `text/html; ${'c'.repeat(190)}` }),
@@ -174,8 +174,8 @@ describe('web.fetch', () => {
 describe('reading on', () => {
   const long = Array.from({ length: 3_000 }, (_, i) => `line ${i} with some words`).join('\n')
 
-  it('gets the rest of the same page, line by line, and asks nobody again', async () => {
-    const { run, asked } = web(page(long, { contentType: 'text/plain' }), page('another', { contentType: 'text/plain' }))
+  it('returns the rest of the same page, in whole lines, without another request', async () => {
+    const { run, requested } = web(page(long, { contentType: 'text/plain' }), page('another', { contentType: 'text/plain' }))
     let got = ''
     for (let from: number | null = 0; from !== null;) {
       const { output, text } = await run({ from_byte: from })
@@ -186,48 +186,48 @@ describe('reading on', () => {
       from = output.next_byte
     }
     assert.equal(got, long)
-    assert.equal(asked.length, 1)
+    assert.equal(requested.length, 1)
     assert.equal((await run()).output.text, 'another')
     await assert.rejects(run({ from_byte: 7 }), (error) => isOxbowError(error, 'bad_input') && /7 bytes/.test(error.message))
   })
 
-  it('takes no page of another session, address or format', async () => {
-    const { run, asked } = web(page(long, { contentType: 'text/plain' }))
+  it('never uses a cached page of another session, URL or format', async () => {
+    const { run, requested } = web(page(long, { contentType: 'text/plain' }))
     await run()
     await run({ from_byte: 5 })
-    assert.equal(asked.length, 1)
+    assert.equal(requested.length, 1)
     await run({ from_byte: 5 }, 'other')
     await run({ from_byte: 5, url: 'https://e.example/2' })
     await run({ from_byte: 5, format: 'raw' })
-    assert.equal(asked.length, 4)
+    assert.equal(requested.length, 4)
   })
 
-  it('takes no page that was an error', async () => {
-    const { run, asked } = web(page(long, { status: 500 }))
+  it('never uses an error page', async () => {
+    const { run, requested } = web(page(long, { status: 500 }))
     await run()
     await run({ from_byte: 5 })
-    assert.equal(asked.length, 2)
+    assert.equal(requested.length, 2)
   })
 
-  it('keeps the last pages only', async () => {
-    const { run, asked } = web(page(long))
+  it('caches only the latest pages', async () => {
+    const { run, requested } = web(page(long))
     for (let i = 0; i < 9; i += 1) await run({ url: `https://e.example/${i}` })
     await run({ url: 'https://e.example/8', from_byte: 5 })
-    assert.equal(asked.length, 9)
+    assert.equal(requested.length, 9)
     await run({ url: 'https://e.example/0', from_byte: 5 })
-    assert.equal(asked.length, 10)
+    assert.equal(requested.length, 10)
   })
 
-  it('keeps no more of them than memory is for', async () => {
-    const { run, asked } = web(page('€'.repeat(1024 * 1024), { contentType: 'text/plain' }))
+  it('caches at most its limit of bytes', async () => {
+    const { run, requested } = web(page('€'.repeat(1024 * 1024), { contentType: 'text/plain' }))
     for (let i = 0; i < 3; i += 1) await run({ url: `https://e.example/${i}` })
     for (const i of [1, 2]) await run({ url: `https://e.example/${i}`, from_byte: 5 })
-    assert.equal(asked.length, 3)
+    assert.equal(requested.length, 3)
     await run({ url: 'https://e.example/0', from_byte: 5 })
-    assert.equal(asked.length, 4)
+    assert.equal(requested.length, 4)
   })
 
-  it('loses no byte and cuts no character, wherever it begins and however little it takes', async () => {
+  it('loses no byte and splits no character, at any offset and any page size', async () => {
     const body = fc.array(fc.constantFrom('a', 'é', '€', '😀', '\n', 'word '), { minLength: 1, maxLength: 800 }).map((all) => all.join(''))
     await fc.assert(
       fc.asyncProperty(body, fc.integer({ min: 256, max: 400 }), async (text, max) => {
@@ -264,7 +264,7 @@ describe('the encoding of a page', () => {
   ]
   for (const [what, body, contentType, text] of cases) it(what, async () => assert.equal(await shown(body, contentType), text))
 
-  it('and the kind of a page that says neither are found in it', async () => {
+  it('and the type of a page that declares neither are detected from its content', async () => {
     assert.equal((await web(page(' <!DOCTYPE html><p>a', { contentType: '' })).run()).output.text, 'a')
     assert.equal((await web(page('<p>a', { contentType: '' })).run()).output.text, '<p>a')
   })

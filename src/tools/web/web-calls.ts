@@ -4,8 +4,7 @@
  */
 import { z } from 'zod'
 import type { Egress } from '../../sandbox/index.ts'
-import { OxbowError, truncate } from '../../types/index.ts'
-import type { Call, CallContext } from '../../types/index.ts'
+import { type Call, type CallContext, evident, OxbowError, truncate } from '../../types/index.ts'
 import { errorPreviewBytes, maxShownCharacters, maxUrlCharacters, webPageBytes, webTimeoutMs } from '../limits.ts'
 import { plural } from '../workspace-arguments.ts'
 import { createPageStore, fetchPage, type Page, type PageFormat, type PageStore } from './page-fetch.ts'
@@ -42,13 +41,10 @@ export function webFetch(egress: Egress, robots?: MayFetch): Call<FetchInput, Fe
     name: 'web.fetch',
     summary: 'Reads a web page or PDF over http or https as Markdown, in parts.',
     input: z.strictObject({
-      url: z.string().min(1).max(maxUrlCharacters).describe('Full URL, with http:// or https://. Do not include private data.'),
-      format: z
-        .enum(['markdown', 'text', 'raw'])
-        .default('markdown')
-        .describe('How HTML is shown: as Markdown with links, as plain text, or raw as sent.'),
-      from_byte: z.int().min(0).default(0).describe('Offset from which to continue the text, as the last answer states.'),
-      max_bytes: z.int().min(256).max(webPageBytes).default(webPageBytes).describe('Maximum bytes of text in one answer.'),
+      url: z.string().min(1).max(maxUrlCharacters).describe('With http:// or https://. Do not include private data.'),
+      format: z.enum(['markdown', 'text', 'raw']).default('markdown').describe('How HTML is shown; raw: as sent.'),
+      from_byte: z.int().min(0).default(0).describe('Byte at which to continue, as the last answer states.'),
+      max_bytes: z.int().min(256).max(webPageBytes).default(webPageBytes).meta(evident('Maximum bytes of text in one answer.')),
     }),
     output: z.strictObject({
       url: z.string(),
@@ -95,8 +91,8 @@ async function findPage(
 ): Promise<Page> {
   // By session: one conversation must not see what another has fetched.
   const key = JSON.stringify([context.caller.session, format, url])
-  const kept = from > 0 ? store.find(key) : undefined
-  if (kept !== undefined) return kept
+  const cached = from > 0 ? store.find(key) : undefined
+  if (cached !== undefined) return cached
   const page = await fetch(url, format)
   if (isGood(page)) store.keep(key, page)
   return page
