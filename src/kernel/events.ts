@@ -32,8 +32,8 @@ export interface Events {
 
 interface Topic {
   readonly listeners: Set<(event: KernelEvent) => void>
-  /** The streaming generation; `shown` characters of `text` have been sent. */
-  running: { readonly turn: TurnId; readonly call: CallId; text: string; shown: number } | null
+  /** The streaming generation. `text` was sent, `waiting` comes after it: a slice of the whole would copy it each time. */
+  running: { readonly turn: TurnId; readonly call: CallId; text: string; waiting: string } | null
 }
 
 export function createEvents(store: Store, pending: (session: SessionId) => readonly PendingApproval[]): Events {
@@ -74,8 +74,8 @@ export function createEvents(store: Store, pending: (session: SessionId) => read
     },
     delta(session, turn, call, text) {
       const topic = topicOf(session)
-      if (topic.running?.call !== call) topic.running = { turn, call, text: '', shown: 0 }
-      topic.running.text += text
+      if (topic.running?.call !== call) topic.running = { turn, call, text: '', waiting: '' }
+      topic.running.waiting += text
       dirty.add(session)
       if (flushing) return
       flushing = true
@@ -114,10 +114,11 @@ async function clampToJournal(store: Store, cursor: number): Promise<number> {
 /** Emits the text of the running reply that has not been shown. */
 function flushText(topic: Topic | undefined, session: SessionId): void {
   const running = topic?.running
-  if (!running || running.shown === running.text.length) return
-  const { turn, call, text, shown: offset } = running
-  running.shown = text.length
-  emit(topic, { type: 'delta', session, turn, call, offset, text: text.slice(offset) })
+  if (!running || running.waiting === '') return
+  const { turn, call, text, waiting } = running
+  running.text += waiting
+  running.waiting = ''
+  emit(topic, { type: 'delta', session, turn, call, offset: text.length, text: waiting })
 }
 
 function emit(topic: Topic | undefined, event: KernelEvent): void {
@@ -125,8 +126,8 @@ function emit(topic: Topic | undefined, event: KernelEvent): void {
 }
 
 function snapshot(session: SessionId, cursor: number, running: Topic['running'], pending: readonly PendingApproval[]): KernelEvent {
-  const text = running?.text.slice(0, running.shown) ?? ''
-  return { type: 'snapshot', session, cursor, turn: running?.turn ?? null, call: running?.call ?? null, text, pending }
+  const { turn = null, call = null, text = '' } = running ?? {}
+  return { type: 'snapshot', session, cursor, turn, call, text, pending }
 }
 
 /** Buffers live events of one follower until the past is complete, and drops repeated records. */

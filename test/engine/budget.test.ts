@@ -1,6 +1,7 @@
 /** Budgets against models that do not keep to anything. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { readRecording } from '../../src/engine/replay/recording.ts'
 import { bytesPerToken, minReservedTokens } from '../../src/kernel/limits.ts'
 import { type AssistantMessage, textOf } from '../../src/types/index.ts'
 import { openConversation } from '../support/conversation.ts'
@@ -47,8 +48,8 @@ test('an answer that ignores its limit is stopped when the token budget is used 
 
   await guest.stop()
   const exchange = (await readLedger(workspace)).entries.find(({ phase }) => phase === 'exchange')?.body
-  const { response } = exchange as unknown as { response: { text: string } }
-  assert.ok(response.text.includes('words words'), 'the bytes of an answer that was stopped are on record')
+  const [recorded] = readRecording(JSON.stringify(exchange), 'the journal')
+  assert.ok(recorded?.response.includes('words words'), 'the bytes of an answer that was stopped are on record')
 })
 
 test('a tool call without end is stopped when the token budget is used up, though nothing of it is shown', async () => {

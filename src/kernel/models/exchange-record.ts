@@ -6,6 +6,7 @@
  * beginning and the end that the next ones share with it, and what they have in between. An answer is packed as it arrives: as it is on
  * the wire, one of 100 000 tokens has 25 MB. `engine/replay/recording.ts` reads both.
  */
+import { isUtf8 } from 'node:buffer'
 import { type AnswerRecorder, type CallId, createRecentMap, type JsonObject, type SentRequest, type SessionId } from '../../types/index.ts'
 import { maxHeldRequestBytes, minSharedBytes } from '../limits.ts'
 
@@ -100,15 +101,9 @@ const compareStep = 4_096
 
 type Encoded = { readonly text: string } | { readonly base64: string }
 
-function encoded(bytes: Uint8Array): Encoded {
-  try {
-    return { text: utf8.decode(bytes) }
-  } catch {
-    return { base64: Buffer.from(bytes).toString('base64') }
-  }
+function encoded(bytes: Buffer): Encoded {
+  return isUtf8(bytes) ? { text: bytes.toString('utf8') } : { base64: bytes.toString('base64') }
 }
-
-const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
 
 /** A part of an answer. Without `text`, its template is that of the run before. */
 interface Run {
@@ -132,17 +127,19 @@ function createAnswerPacker(hideSecretBytes: (bytes: Buffer) => Buffer): AnswerP
   /** Of an event whose end has not arrived. */
   let waiting: Buffer[] = []
   let template = ''
+  let previous = ''
   let [head, tail, parts] = ['', '', null as string[] | null]
 
+  const beginTemplate = (event: string): void => {
+    template = event
+    parts = null
+    runs.push({ text: event })
+  }
   const addEvent = (event: string): void => {
-    if (parts === null || event.length < head.length + tail.length || !event.startsWith(head) || !event.endsWith(tail)) {
+    const fits = parts !== null && event.length >= head.length + tail.length && event.startsWith(head) && event.endsWith(tail)
+    if (!fits) {
       const shared = envelope(template, event)
-      if (shared === null) {
-        template = event
-        parts = null
-        runs.push({ text: event })
-        return
-      }
+      if (shared === null) return beginTemplate(event)
       parts = []
       head = event.slice(0, shared.head)
       tail = event.slice(event.length - shared.tail)
@@ -150,8 +147,13 @@ function createAnswerPacker(hideSecretBytes: (bytes: Buffer) => Buffer): AnswerP
       // The run that has the template may hold the first parts itself.
       if (last?.text === template && last.parts === undefined) runs[runs.length - 1] = { ...last, ...shared, parts }
       else runs.push({ ...shared, parts })
+    } else if (parts?.length === 1) {
+      // The first event of a stream is often of another shape: where two share more with each other, one of them is the template.
+      const shared = envelope(previous, event)
+      if (shared !== null && shared.head + shared.tail > head.length + tail.length) return beginTemplate(event)
     }
-    parts.push(event.slice(head.length, event.length - tail.length))
+    parts?.push(ownCopy(event.slice(head.length, event.length - tail.length)))
+    previous = event
   }
   const add = (received: readonly Buffer[]): void => {
     const hidden = hideSecretBytes(received.length === 1 ? received[0]! : Buffer.concat(received))
@@ -175,6 +177,11 @@ function createAnswerPacker(hideSecretBytes: (bytes: Buffer) => Buffer): AnswerP
       return more.length === 0 && first.parts === undefined ? { ...first } : { bytes, runs: runs.map((run) => ({ ...run })) }
     },
   }
+}
+
+/** A slice of a long text keeps all of that text in memory; V8 copies those that are shorter than this. */
+function ownCopy(slice: string): string {
+  return slice.length < 13 ? slice : Buffer.from(slice).toString()
 }
 
 /** @returns where the last whole event ends, with its blank line; 0 when none does */
