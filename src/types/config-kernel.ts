@@ -3,7 +3,20 @@ import { z } from 'zod'
 
 export type Decision = 'allow' | 'ask' | 'deny'
 
+/** The decision on a call that sends data out, by the labels of its conversation. The strictest one that applies counts. */
+export interface FlowRules {
+  untrusted: Decision
+  private: Decision
+  both: Decision
+}
+
+export interface FlowPolicy extends FlowRules {
+  /** By call name. Null: the general rule applies. */
+  sinks: Record<string, { [Label in keyof FlowRules]: Decision | null }>
+}
+
 export interface KernelConfig {
+  flow: FlowPolicy
   turn: { max_turns: number; time_limit_s: number }
   approval: {
     read_only: Decision
@@ -24,6 +37,8 @@ export interface KernelConfig {
 
 export const decision: z.ZodType<Decision> = z.enum(['allow', 'ask', 'deny'])
 
+const ownFlow = (what: string): z.ZodDefault<z.ZodNullable<typeof decision>> =>
+  decision.nullable().default(null).describe(`Like \`flow.${what}\`, for this call only. Unset: \`flow.${what}\` applies.`)
 const percent = z.number().min(1).max(100)
 
 export const kernelConfig: { readonly [Section in keyof KernelConfig]: z.ZodType<KernelConfig[Section]> } = {
@@ -43,6 +58,23 @@ export const kernelConfig: { readonly [Section in keyof KernelConfig]: z.ZodType
         .record(z.string(), decision)
         .default({})
         .describe('By call name, e.g. `"file.delete" = "deny"`. Takes precedence over the right. `deny` at any level wins.'),
+    })
+    .prefault({}),
+  flow: z
+    .strictObject({
+      untrusted: decision
+        .default('allow')
+        .describe(
+          'For a model’s calls that send data out, when the conversation contains untrusted content (files, command output, the web).',
+        ),
+      private: decision.default('allow').describe('The same, when it contains private data (the vault, private memories).'),
+      both: decision.default('ask').describe('The same, when it contains both. The strictest of the three that apply counts.'),
+      sinks: z
+        .record(z.string(), z.strictObject({ untrusted: ownFlow('untrusted'), private: ownFlow('private'), both: ownFlow('both') }))
+        .default({})
+        .describe(
+          'For single calls, e.g. `[flow.sinks."web.fetch"]`. Files sent to the person (`media.send`) are subject only to rules set here.',
+        ),
     })
     .prefault({}),
   resources: z

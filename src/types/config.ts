@@ -1,23 +1,11 @@
 /** The configuration schema: the only source of defaults and of `docs/configuration.md`. */
 import { z } from 'zod'
 import { OxbowError } from './error.ts'
-import { type Decision, decision, type KernelConfig, kernelConfig } from './config-kernel.ts'
+import { type KernelConfig, kernelConfig } from './config-kernel.ts'
 import { type MemoryConfig, memoryConfig, type StoreConfig, storeConfig } from './config-memory.ts'
 import type { SandboxTier } from './hands.ts'
 
-export type { Decision } from './config-kernel.ts'
-
-/** The decision on a call that sends data out, by the labels of its conversation. The strictest one that applies counts. */
-export interface FlowRules {
-  untrusted: Decision
-  private: Decision
-  both: Decision
-}
-
-export interface FlowPolicy extends FlowRules {
-  /** By call name. Null: the general rule applies. */
-  sinks: Record<string, { [Label in keyof FlowRules]: Decision | null }>
-}
+export type { Decision, FlowPolicy, FlowRules } from './config-kernel.ts'
 
 /** Limits of one budget; null is unlimited. */
 export interface BudgetLimit {
@@ -62,7 +50,6 @@ export interface Config extends KernelConfig {
   } & ModelOverrides
   providers: Record<string, ProviderConfig>
   agent: { name: string; instructions: string; rights: string[] }
-  flow: FlowPolicy
   budget: { session: BudgetLimit; user: BudgetLimit }
   store: StoreConfig
   memory: MemoryConfig
@@ -90,9 +77,6 @@ export interface Config extends KernelConfig {
   }
   egress: { mode: 'open' | 'strict'; ports: number[]; allow: string[]; deny: string[] }
 }
-
-const ownFlow = (what: string): z.ZodDefault<z.ZodNullable<typeof decision>> =>
-  decision.nullable().default(null).describe(`Like \`flow.${what}\`, for this call only. Unset: \`flow.${what}\` applies.`)
 
 const limit = (what: string): z.ZodDefault<z.ZodNullable<z.ZodNumber>> => z.int().nonnegative().nullable().default(null).describe(what)
 
@@ -212,23 +196,6 @@ export const configSchema: z.ZodType<Config> = z.strictObject({
           'vault.list',
         ])
         .describe('Rights of the agent. Each call requires the right that the call reference names.'),
-    })
-    .prefault({}),
-  flow: z
-    .strictObject({
-      untrusted: decision
-        .default('allow')
-        .describe(
-          'For a model’s calls that send data out, when the conversation contains untrusted content (files, command output, the web).',
-        ),
-      private: decision.default('allow').describe('The same, when it contains private data (the vault, private memories).'),
-      both: decision.default('ask').describe('The same, when it contains both. The strictest of the three that apply counts.'),
-      sinks: z
-        .record(z.string(), z.strictObject({ untrusted: ownFlow('untrusted'), private: ownFlow('private'), both: ownFlow('both') }))
-        .default({})
-        .describe(
-          'For single calls, e.g. `[flow.sinks."web.fetch"]`. Files sent to the person (`media.send`) are subject only to rules set here.',
-        ),
     })
     .prefault({}),
   budget: z.strictObject({ session: budget.prefault({}), user: budget.prefault({}) }).prefault({}),
