@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
 import { mkdtemp, readdir, rm } from 'node:fs/promises'
-import { connect } from 'node:net'
+import { connect, type Socket } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { describe, it } from 'node:test'
@@ -52,7 +52,7 @@ describe('a sandbox that a runner serves', () => {
   }
   const running = (command: string) => ({ command, cwd: '/shared', stdin: '', timeoutMs: 60_000, maxOutputBytes: 1_000 })
 
-  it('has the same profiles, each behind its own socket that only its owner opens', () =>
+  it('has the same profiles, each with its own socket that only its owner can open', () =>
     withServed(async ({ sandbox, own, folder }) => {
       assert.deepEqual(sandbox.status, own.status)
       assert.deepEqual((await readdir(folder)).sort(), own.status.profiles.map((profile) => `hands-${profile}.sock`).sort())
@@ -65,7 +65,7 @@ describe('a sandbox that a runner serves', () => {
       await refusedWith('sandbox_missing', vault.ask('exec', running('true'), calm))
     }))
 
-  it('ends what a guest had asked for when the guest is gone', () =>
+  it('ends the requests of a guest that has disconnected', () =>
     withServed(async ({ sandbox, own }) => {
       const command = asker(sandbox)('exec', running('echo up > /tmp/up; sleep 600')).catch((error: unknown) => error)
       const ask = asker(own)
@@ -75,18 +75,21 @@ describe('a sandbox that a runner serves', () => {
       await ask('exec', running("while cat /proc/[0-9]*/cmdline | tr '\\0' ' ' | grep -q '[s]leep 600'; do sleep 0.02; done"))
     }))
 
-  it('is to be had again after its runner came back', () =>
+  it('is available again after its runner restarts', () =>
     withServed(async ({ sandbox, own, folder, stopServing }) => {
       const ask = asker(sandbox)
       assert.equal((await ask('exec', running('echo one'))).stdout, 'one\n')
       await stopServing()
       await refusedWith('sandbox_failed', ask('exec', running('echo two')))
       const again = await serveSandbox(own, folder)
-      assert.equal((await ask('exec', running('echo three'))).stdout, 'three\n')
-      await again.close()
+      try {
+        assert.equal((await ask('exec', running('echo three'))).stdout, 'three\n')
+      } finally {
+        await again.close()
+      }
     }))
 
-  it('hangs up on what is no request, and stays for others', () =>
+  it('closes a connection with an invalid request, and keeps serving others', () =>
     withServed(async ({ sandbox, folder }) => {
       const garbage: readonly (readonly Buffer[])[] = [
         [Buffer.from('GET / HTTP/1.1\r\n\r\n')],
@@ -107,29 +110,37 @@ describe('a sandbox that a runner serves', () => {
       assert.equal((await asker(sandbox)('exec', running('echo fine'))).stdout, 'fine\n')
     }))
 
-  it('keeps no answers for a guest that reads none, and has few connections with it', async () => {
+  it('buffers no replies for a guest that reads none, and limits its connections', async (t) => {
     const folder = await mkdtemp(join(tmpdir(), 'oxbow-served-'))
     let requests = 0
     const hands = { ask: () => Promise.resolve({ text: `${(requests += 1)}`.padEnd(20_000) }) }
     const status = { profiles: ['work'] }
     const service = await serveSandbox({ status, hands: () => Promise.resolve(hands) } as unknown as Sandbox, folder)
-    const socket = connect(handsSocket(folder, 'work'))
+    const sockets: Socket[] = []
+    t.after(async () => {
+      for (const each of sockets) each.destroy()
+      await service.close()
+      await rm(folder, { recursive: true })
+    })
+    const open = (): Socket => {
+      const socket = connect(handsSocket(folder, 'work'))
+      sockets.push(socket)
+      return socket
+    }
+    const socket = open()
     socket.on('error', () => undefined)
     const all = 3_000
-    // As many at once as a guest may have under way.
+    // As many at once as a guest may have in progress.
     for (let id = 1; id <= all; id += 1) {
       for (const frame of encodeMessage(id, '{"op":"stat","input":{"path":"/shared"}}')) socket.write(frame)
       if (id % 20 === 0) for (let turn = 0; turn < 5; turn += 1) await new Promise((resolve) => setImmediate(resolve))
     }
     assert.ok(requests > 0 && requests < all / 2, String(requests))
     socket.destroy()
-    const more = Array.from({ length: 20 }, () => connect(handsSocket(folder, 'work')))
+    const more = Array.from({ length: 20 }, open)
     const greeted = await Promise.all(
       more.map((each) => Promise.race([once(each, 'data').then(() => 1), once(each, 'close').then(() => 0)])),
     )
     assert.ok(greeted.filter((each) => each === 1).length <= 4)
-    for (const each of more) each.destroy()
-    await service.close()
-    await rm(folder, { recursive: true })
   })
 })
