@@ -49,6 +49,11 @@ export type BrowserAction = HandsOps['browserAct']['input']['action']
 export type BrowserView = HandsOps['browserOpen']['output']
 export type BrowserDownload = HandsOps['browserDownloads']['output']['downloads'][number]
 
+/** Functions that answer requests, by operation. */
+export type HandlersOf<Ops extends Record<keyof Ops, { input: unknown; output: unknown }>> = {
+  [Op in keyof Ops]: (input: Ops[Op]['input'], signal: AbortSignal) => Promise<Ops[Op]['output']>
+}
+
 export interface Hands {
   /**
    * @throws OxbowError with the code from hands (`not_found`, `path_refused`, `edit_mismatch`, …), `cancelled`, `timeout` or

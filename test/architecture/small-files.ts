@@ -7,7 +7,7 @@ import type { DepthRules } from './shape-rules.ts'
 
 export const depthRules: DepthRules = {
   /** Modules that the rule applies to. */
-  deepModules: new Set(['cli', 'client', 'engine', 'gateway', 'guest', 'kernel', 'memory', 'runner', 'runtime', 'tools', 'types']),
+  deepModules: new Set(['cli', 'client', 'engine', 'gateway', 'guest', 'hands', 'kernel', 'memory', 'runner', 'runtime', 'tools', 'types']),
   smallFiles: {
     'src/engine/tokens/gpt-tokenizer.d.ts': 'types of the generated file beside it',
     'src/tools/time-calls.ts': 'the one call of its family',

@@ -1,7 +1,7 @@
 /** Unpacks an archive into a folder, in chunks: to a staging folder beside it first, and merged into it once the whole archive is valid. */
 import { lstat, mkdir, readdir, rename, rm, utimes } from 'node:fs/promises'
 import { posix } from 'node:path'
-import type { HandsOps } from '../../types/index.ts'
+import type { ArchiveOps, HandsOps, HandlersOf } from '../../types/index.ts'
 import { failed, fromSystemError, throwIfCancelled } from '../failure.ts'
 import { createPathLocks, type PathLocks } from '../files/path-locks.ts'
 import { type Place, refuseGuarded, type Root, toPlace, toRealPlace } from '../files/workspace-path.ts'
@@ -9,6 +9,7 @@ import { makeFolderFor, renameToFree, syncFolder, temporaryBeside } from '../fil
 import { maxTransfers, transferIdleMs } from '../limits.ts'
 import { checkPiece } from '../transfer/put-file.ts'
 import { createTransfers, noteUpload, type Transfer } from '../transfer/transfers.ts'
+import { createPacker } from './pack-folder.ts'
 import { createStage, type Stage } from './stage-entries.ts'
 import { createTarReader, type TarReader } from './tar-reader.ts'
 
@@ -148,4 +149,23 @@ async function planSteps(staged: string, target: Place, overwrite: boolean, belo
     if (kind === 'folder') steps.push(...(await planSteps(staged, target, overwrite, path)))
   }
   return steps
+}
+
+/** The archive operations. */
+interface Archives {
+  readonly ops: HandlersOf<ArchiveOps>
+  /** Never throws. */
+  close(): Promise<void>
+}
+
+export function openArchives(roots: readonly Root[], locks: PathLocks): Archives {
+  const packer = createPacker(roots)
+  const unpacker = createUnpacker(roots, locks)
+  return {
+    ops: { archive: (input, signal) => packer.archive(input, signal), unpack: (input, signal) => unpacker.unpack(input, signal) },
+    async close() {
+      await packer.close()
+      await unpacker.close()
+    },
+  }
 }

@@ -1,11 +1,10 @@
 /** Runs one shell command, and ends all of its processes with it. */
 import type { ChildProcessByStdio } from 'node:child_process'
 import type { Readable, Writable } from 'node:stream'
-import type { CommandOps, HandsOps } from '../../types/index.ts'
+import type { CommandOps, HandsOps, HandlersOf } from '../../types/index.ts'
 import { withoutSequences } from '../../types/index.ts'
 import { failed } from '../failure.ts'
 import { type Root, toRealPlace } from '../files/workspace-path.ts'
-import type { HandlersOf } from '../handlers.ts'
 import { drainMs, maxCommandBytes, maxTailBytes, terminateGraceMs } from '../limits.ts'
 import { createOutputRing } from '../sessions/session-output.ts'
 import { commandEnvironment, findShell, type LiveCommands, startProcess } from './start-process.ts'

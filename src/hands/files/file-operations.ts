@@ -1,8 +1,7 @@
 /** The operations on files. */
-import type { FileOps } from '../../types/index.ts'
+import type { FileOps, HandlersOf } from '../../types/index.ts'
 import { listFolder } from '../find/walk-folder.ts'
 import { searchFiles } from '../find/search-files.ts'
-import type { HandlersOf } from '../handlers.ts'
 import { patchFiles } from '../patch/patch-files.ts'
 import { deletePath, movePath } from './move-path.ts'
 import { editFile } from './edit-file.ts'

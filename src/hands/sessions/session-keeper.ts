@@ -1,9 +1,8 @@
 /** The operations on sessions. */
-import type { SessionEnd, SessionEntry, SessionKey, SessionOps } from '../../types/index.ts'
+import type { SessionEnd, SessionEntry, SessionKey, SessionOps, HandlersOf } from '../../types/index.ts'
 import type { CommandOptions } from '../commands/run-command.ts'
 import { failed } from '../failure.ts'
 import { toRealPlace } from '../files/workspace-path.ts'
-import type { HandlersOf } from '../handlers.ts'
 import {
   keepEndedMs,
   maxCommandBytes,

@@ -1,21 +1,19 @@
-/** The files of the sandbox in memory: the same answers and errors as hands give. */
+/** The files of the sandbox in memory: the same replies and errors as those of hands. */
 import { hash } from 'node:crypto'
-import { OxbowError } from '../../types/index.ts'
-import type { ErrorCode, FileOps, HandsOp, HandsOps } from '../../types/index.ts'
-import { patchTexts } from './fake-patch.ts'
+import { type ErrorCode, type FileOps, type HandsOp, type HandsOps, OxbowError, type PatchedFile } from '../../types/index.ts'
 
 export type Operations = {
   [Op in HandsOp]: (input: HandsOps[Op]['input'], signal: AbortSignal) => HandsOps[Op]['output'] | Promise<HandsOps[Op]['output']>
 }
 
-/** What hands do with files, done to a map of texts by path. Folders are there while something is in them. */
+/** The operations on files, on a map of texts by path. A folder exists while it is not empty. */
 export function fileOperations(files: Map<string, string>): Pick<Operations, keyof FileOps> {
-  return { ...lookingOperations(files), ...changingOperations(files) }
+  return { ...readOperations(files), ...writeOperations(files) }
 }
 
-type Looking = 'read' | 'bytes' | 'stat' | 'list' | 'search'
+type ReadOperation = 'read' | 'bytes' | 'stat' | 'list' | 'search'
 
-function lookingOperations(files: ReadonlyMap<string, string>): Pick<Operations, Looking> {
+function readOperations(files: ReadonlyMap<string, string>): Pick<Operations, ReadOperation> {
   const textAt = (path: string): string => textOf(files, path)
   return {
     read({ path, fromLine, maxLines, maxBytes }) {
@@ -41,13 +39,13 @@ function lookingOperations(files: ReadonlyMap<string, string>): Pick<Operations,
       return { content: range, offset, totalBytes: whole.length }
     },
     stat({ path }) {
-      const text = files.get(known(path))
+      const text = files.get(checkedPath(path))
       const kind = text !== undefined ? 'file' : isFolder(files, path) ? 'folder' : 'missing'
       return { kind, bytes: Buffer.byteLength(text ?? ''), modifiedMs: 0, executable: false, linkTarget: '' }
     },
     list({ path, depth, glob, skip, maxEntries }) {
-      if (!isFolder(files, path)) throw fail('not_found', `${path} is no folder.`)
-      const entries = entriesOf(files, known(path), depth).filter((entry) => fitsGlob(glob, entry.path))
+      if (!isFolder(files, path)) throw fail('not_found', `${path} is not a folder.`)
+      const entries = entriesOf(files, checkedPath(path), depth).filter((entry) => fitsGlob(glob, entry.path))
       return { entries: entries.slice(skip, skip + maxEntries), truncated: entries.length > skip + maxEntries }
     },
     search({ path, pattern, regex, ignoreCase, glob, contextLines, skip, maxMatches }) {
@@ -61,16 +59,16 @@ function lookingOperations(files: ReadonlyMap<string, string>): Pick<Operations,
   }
 }
 
-function changingOperations(files: Map<string, string>): Pick<Operations, Exclude<keyof FileOps, Looking>> {
+function writeOperations(files: Map<string, string>): Pick<Operations, Exclude<keyof FileOps, ReadOperation>> {
   const uploads = new Map<string, Uint8Array>()
   return {
     put({ path, upload, offset, content, last, overwrite }) {
-      if (isFolder(files, known(path))) throw fail('path_refused', `${path} is a folder.`)
+      if (isFolder(files, checkedPath(path))) throw fail('path_refused', `${path} is a folder.`)
       const created = !files.has(path)
       if (!created && !overwrite) throw fail('tool_failed', `${path} already exists.`)
       const before = uploads.get(upload) ?? Buffer.alloc(0)
       if (before.length !== offset)
-        throw fail(before.length === 0 ? 'not_found' : 'bad_input', `The next piece begins at ${before.length}.`)
+        throw fail(before.length === 0 ? 'not_found' : 'bad_input', `The next chunk begins at ${before.length}.`)
       const now = Buffer.concat([before, content])
       const was = last ? hashOf(files.get(path)) : ''
       if (last) files.set(path, now.toString())
@@ -80,7 +78,7 @@ function changingOperations(files: Map<string, string>): Pick<Operations, Exclud
     },
     write({ path, text, ifHash = '' }) {
       if (isFolder(files, path)) throw fail('path_refused', `${path} is a folder.`)
-      const created = !files.has(known(path))
+      const created = !files.has(checkedPath(path))
       const was = requireHash(files, path, ifHash)
       files.set(path, text)
       return { bytes: Buffer.byteLength(text), created, hash: hashOf(text), was }
@@ -96,9 +94,9 @@ function changingOperations(files: Map<string, string>): Pick<Operations, Exclud
       return { replaced: parts.length - 1, firstLine: parts[0]!.split('\n').length, hash: hashOf(edited), was }
     },
     patch({ path, diff }) {
-      const patched = patchTexts(diff, known(path), (file) => files.get(known(file)), hashOf)
-      if ('misfit' in patched) throw fail('edit_mismatch', `The diff does not fit ${patched.misfit}.`)
-      if (patched.length === 0) throw fail('bad_input', 'This is no unified diff: it names no file.')
+      const patched = patchTexts(diff, checkedPath(path), (file) => files.get(checkedPath(file)), hashOf)
+      if ('misfit' in patched) throw fail('edit_mismatch', `The diff does not match ${patched.misfit}.`)
+      if (patched.length === 0) throw fail('bad_input', 'This is not a unified diff: it names no file.')
       for (const { facts, text } of patched) {
         if (text === null) files.delete(facts.path)
         else files.set(facts.path, text)
@@ -106,10 +104,10 @@ function changingOperations(files: Map<string, string>): Pick<Operations, Exclud
       return { files: patched.map(({ facts }) => ({ ...facts, hash: hashOf(files.get(facts.path)) })) }
     },
     move({ from, to, overwrite }) {
-      const inside = [...files.keys()].filter((file) => file === known(from) || file.startsWith(`${from}/`))
+      const inside = [...files.keys()].filter((file) => file === checkedPath(from) || file.startsWith(`${from}/`))
       if (roots.includes(from)) throw fail('path_refused', `${from} itself cannot be moved.`)
       if (inside.length === 0) throw fail('not_found', `${from} does not exist.`)
-      if (isFolder(files, known(to))) throw fail(to.startsWith(`${from}/`) ? 'bad_input' : 'path_refused', `${to} is a folder.`)
+      if (isFolder(files, checkedPath(to))) throw fail(to.startsWith(`${from}/`) ? 'bad_input' : 'path_refused', `${to} is a folder.`)
       if (from === to || to.startsWith(`${from}/`)) throw fail('bad_input', `${from} cannot be moved there.`)
       const replaced = files.has(to)
       const kind = files.has(from) ? 'file' : 'folder'
@@ -121,7 +119,7 @@ function changingOperations(files: Map<string, string>): Pick<Operations, Exclud
       return { kind, replaced }
     },
     delete({ path, recursive }) {
-      const inside = [...files.keys()].filter((file) => file.startsWith(`${known(path)}/`))
+      const inside = [...files.keys()].filter((file) => file.startsWith(`${checkedPath(path)}/`))
       if (roots.includes(path)) throw fail('path_refused', `${path} itself cannot be deleted.`)
       if (!files.has(path) && inside.length === 0) throw fail('not_found', `${path} does not exist.`)
       if (inside.length > 0 && !recursive) throw fail('tool_failed', `${path} is a folder that is not empty.`)
@@ -131,27 +129,27 @@ function changingOperations(files: Map<string, string>): Pick<Operations, Exclud
   }
 }
 
-/** @returns the hash of what stands there, '' for nothing */
+/** @returns the hash of the current file, '' if there is none */
 function requireHash(files: ReadonlyMap<string, string>, path: string, wanted: string): string {
   const now = hashOf(files.get(path))
   if (wanted === '' || now === wanted) return now
   throw fail('edit_mismatch', `${path} does not hold the content with hash ${wanted}: its hash is ${now} now.`)
 }
 
-/** As hands shorten it. @returns '' for no file */
+/** Truncated as in hands. @returns '' for no file */
 function hashOf(text: string | undefined): string {
   return text === undefined ? '' : hash('sha256', text).slice(0, 12)
 }
 
 const roots = ['/shared', '/tmp']
 
-function known(path: string): string {
+function checkedPath(path: string): string {
   if (roots.some((root) => path === root || path.startsWith(`${root}/`)) && !path.split('/').includes('..')) return path
   throw fail('path_refused', `${path} is outside the workspace.`)
 }
 
 function textOf(files: ReadonlyMap<string, string>, path: string): string {
-  const text = files.get(known(path))
+  const text = files.get(checkedPath(path))
   if (text === undefined && isFolder(files, path)) throw fail('path_refused', `${path} is a folder.`)
   if (text === undefined) throw fail('not_found', `${path} does not exist.`)
   return text
@@ -169,7 +167,7 @@ function fitsGlob(glob: string, path: string): boolean {
 
 function matchesIn(path: string, lines: readonly string[], wanted: RegExp, around: number): HandsOps['search']['output']['matches'] {
   const at = lines.flatMap((line, i) => (wanted.test(line) ? [i] : []))
-  // No line is told twice: what stands between two matches goes to the first as far as it reaches.
+  // No line is repeated: those between two matches belong to the first as far as its context reaches.
   return at.map((i, nth) => {
     const from = nth === 0 ? 0 : Math.min(i, at[nth - 1]! + 1 + around)
     const after = lines.slice(i + 1, Math.min(i + 1 + around, at[nth + 1] ?? lines.length))
@@ -181,7 +179,7 @@ function linesOf(text: string): string[] {
   return text === '' ? [] : text.replace(/\n$/, '').split('\n')
 }
 
-/** Folders first, each right before what it holds, as hands list. */
+/** Folders first, each right before its contents, as in hands. */
 function entriesOf(files: ReadonlyMap<string, string>, folder: string, depth: number): HandsOps['list']['output']['entries'] {
   const names = new Set(
     [...files.keys()].filter((file) => file.startsWith(`${folder}/`)).map((file) => file.slice(folder.length + 1).split('/')[0]!),
@@ -197,4 +195,51 @@ function entriesOf(files: ReadonlyMap<string, string>, folder: string, depth: nu
 
 export function fail(code: ErrorCode, message: string): OxbowError {
   return new OxbowError(code, message, { hint: 'Pass something else.' })
+}
+
+/** The part of unified diffs that tests of the kernel and the calls need: files created, changed and deleted, by name and hunk. */
+
+/** A change of the diff; `text` null: the file is deleted. */
+interface FakePatch {
+  readonly facts: Omit<PatchedFile, 'hash'>
+  readonly text: string | null
+}
+
+/** @returns the change of each file, or the file that does not match. */
+function patchTexts(
+  diff: string,
+  base: string,
+  currentText: (path: string) => string | undefined,
+  was: (text: string | undefined) => string,
+): FakePatch[] | { readonly misfit: string } {
+  const done: FakePatch[] = []
+  const at = (name: string): string => `${base}/${name.replace(/^[ab]\//, '')}`
+  for (const [, old, now, body] of diff.matchAll(/^--- (\S+).*\n\+\+\+ (\S+).*\n((?:(?!--- ).*(?:\n|$))*)/gm)) {
+    const path = at(now === '/dev/null' ? old! : now!)
+    const before = done.find((each) => each.facts.path === path)?.text ?? currentText(path)
+    if ((before === undefined) !== (old === '/dev/null')) return { misfit: path }
+    const hunks = body!.split(/^@@.*@@.*\n/m).slice(1)
+    let text = before ?? ''
+    for (const hunk of hunks) {
+      const side = (mark: string): string =>
+        (hunk.match(/^[-+ ].*\n?/gm) ?? []).flatMap((line) => (' '.concat(mark).includes(line[0]!) ? [line.slice(1)] : [])).join('')
+      const parts = side('-') === '' ? [text, ''] : text.split(side('-'))
+      if (parts.length !== 2) return { misfit: path }
+      text = parts.join(side('+'))
+    }
+    const count = (mark: RegExp): number => hunks.join('\n').match(mark)?.length ?? 0
+    const change = old === '/dev/null' ? 'created' : now === '/dev/null' ? 'deleted' : 'changed'
+    const facts = {
+      path,
+      from: '',
+      change,
+      added: count(/^\+/gm),
+      removed: count(/^-/gm),
+      hunks: hunks.length,
+      shifted: 0,
+      was: was(currentText(path)),
+    } as const
+    done.push({ facts, text: change === 'deleted' ? null : text })
+  }
+  return done
 }

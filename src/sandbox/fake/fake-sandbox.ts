@@ -1,18 +1,13 @@
 /**
- * A sandbox in memory, for tests of what is above it: the same answers and errors as hands give, without processes. It has
- * no links, no binary files, and runs no commands of its own; a test says what a command answers.
+ * A sandbox in memory, for tests of the modules above it: the same replies and errors as those of hands, without processes. It has no
+ * links, no binary files, and runs no commands; a test supplies their results.
  */
-import type { Hands, HandsOps, Sandbox, SandboxStatus } from '../../types/index.ts'
-import { fail, fileOperations } from './fake-files.ts'
-import type { Operations } from './fake-files.ts'
-import { fakeArchives } from './fake-archives.ts'
-import { fakeBrowser } from './fake-browser.ts'
+import type { ArchiveOps, BrowserOps, Hands, HandsOps, Sandbox, SandboxStatus, WatchOps, SurveyOps } from '../../types/index.ts'
+import { fail, fileOperations, type Operations } from './fake-files.ts'
 import { fakeSessions } from './fake-sessions.ts'
-import { fakeSurvey } from './fake-survey.ts'
-import { fakeWatches } from './fake-watches.ts'
 
 export interface FakeSandboxOptions {
-  /** What a command answers. Absent: every command ends with exit code 127, like one that is not installed. */
+  /** Result of a command. Absent: every command ends with exit code 127, like one that is not installed. */
   readonly run?: (input: HandsOps['exec']['input'], signal: AbortSignal) => Promise<Partial<HandsOps['exec']['output']>>
 }
 
@@ -20,9 +15,7 @@ export interface FakeSandboxOptions {
 export function createFakeSandbox(files: Map<string, string> = new Map(), options: FakeSandboxOptions = {}): Sandbox {
   const ops: Operations = {
     ...fileOperations(files),
-    ...fakeArchives(),
-    ...fakeSurvey(),
-    ...fakeBrowser(),
+    ...fakeRefusals(),
     ...fakeSessions((input, signal) => runFake(input, signal, options)),
     ...fakeWatches(),
     shutdown: () => ({}),
@@ -71,4 +64,36 @@ async function runFake(
   const base = { exitCode: 0, signal: null, timedOut: false, stdout: '', stderr: '', stdoutBytes: 0, stderrBytes: 0, durationMs: 1 }
   if (options.run === undefined) return { ...base, exitCode: 127, stderr: 'command not found' }
   return { ...base, ...(await options.run(input, signal)) }
+}
+
+/** Operations that need a disk or a browser are refused as in a sandbox without them. */
+function fakeRefusals(): Pick<Operations, keyof (ArchiveOps & BrowserOps & SurveyOps)> {
+  const refuse = (what: string) => (): never => {
+    throw fail('sandbox_missing', what)
+  }
+  const browser = refuse('There is no browser in this sandbox.')
+  return {
+    archive: refuse('A sandbox in memory has no archives.'),
+    unpack: refuse('A sandbox in memory has no archives.'),
+    survey: refuse('A sandbox in memory has no disk.'),
+    browserOpen: browser,
+    browserAct: browser,
+    browserLook: browser,
+    browserPicture: browser,
+    browserTabs: browser,
+    browserDownloads: browser,
+  }
+}
+
+/** In memory nothing changes on its own: a watch reports no changes. */
+function fakeWatches(): Pick<Operations, keyof WatchOps> {
+  return {
+    watch: async ({ waitMs }, signal) => {
+      await new Promise<void>((resolve) => {
+        const timer = setTimeout(resolve, waitMs)
+        signal.addEventListener('abort', () => (clearTimeout(timer), resolve()), { once: true })
+      })
+      return { changes: [], overflow: false }
+    },
+  }
 }

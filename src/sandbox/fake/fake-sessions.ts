@@ -1,10 +1,9 @@
 /**
- * Sessions in memory: each line that is written is one command, and a test says what commands answer. They end when told to,
- * or by the line `exit N`; a job ends at once. Nothing waits: what there will be is there.
+ * Sessions in memory: each line of input is one command, and a test supplies its result. They end when closed, or by the line `exit N`; a
+ * job ends at once. Reads never wait.
  */
 import type { HandsOps, SessionEnd, SessionEntry, SessionOps, SessionOutput, SessionPrompt } from '../../types/index.ts'
-import { fail } from './fake-files.ts'
-import type { Operations } from './fake-files.ts'
+import { fail, type Operations } from './fake-files.ts'
 
 type Run = (input: HandsOps['exec']['input'], signal: AbortSignal) => Promise<HandsOps['exec']['output']>
 
@@ -16,7 +15,7 @@ interface FakeSession {
   ended: SessionEnd | null
 }
 
-/** @param run what a command answers */
+/** @param run gives the result of a command */
 export function fakeSessions(run: Run): Pick<Operations, keyof SessionOps> {
   const sessions = new Map<string, FakeSession>()
   let count = 0
@@ -55,10 +54,10 @@ export function fakeSessions(run: Run): Pick<Operations, keyof SessionOps> {
       }
       return { total }
     },
-    sessionRead({ owner, id, from: asked, maxBytes }) {
+    sessionRead({ owner, id, from: requested, maxBytes }) {
       const session = find(owner, id)
       const { ended } = session
-      return { ...pageOf(session.output, asked, maxBytes), ended, prompt: promptOf(session) }
+      return { ...pageOf(session.output, requested, maxBytes), ended, prompt: promptOf(session) }
     },
     sessionResize({ owner, id, columns, rows }) {
       if (!find(owner, id).facts.terminal) throw fail('tool_failed', `${id} has no terminal.`)
@@ -86,9 +85,9 @@ function promptOf({ facts, ended, exitCode }: FakeSession): SessionPrompt | null
   return facts.kind === 'shell' && ended === null ? { exitCode } : null
 }
 
-function pageOf(output: Buffer, asked: number, maxBytes: number): Omit<SessionOutput, 'ended' | 'prompt'> {
+function pageOf(output: Buffer, requested: number, maxBytes: number): Omit<SessionOutput, 'ended' | 'prompt'> {
   const total = output.length
-  const from = Math.min(total, asked < 0 ? Math.max(0, total + asked) : asked)
+  const from = Math.min(total, requested < 0 ? Math.max(0, total + requested) : requested)
   const page = output.subarray(from, from + maxBytes)
   return { text: page.toString(), from, next: from + page.length, total, dropped: 0 }
 }
