@@ -1,8 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { z } from 'zod'
-import { createFakeSandbox } from '../sandbox/fake/fake-sandbox.ts'
-import type { FakeSandboxOptions } from '../sandbox/fake/fake-sandbox.ts'
+import { createFakeSandbox, type FakeSandboxOptions } from '../sandbox/fake/fake-sandbox.ts'
 import type { Call, CallContext, Done } from '../types/index.ts'
 import { builtinCalls } from './index.ts'
 

@@ -21,7 +21,7 @@ function controllers(): readonly string[] {
 
 const given = controllers()
 const version1 = 'podman without root cannot limit a container under cgroup v1'
-const version2 = 'the system hands its control group down to no plain user'
+const version2 = 'the system delegates its control groups to no unprivileged user'
 const reason = given.length === 0 ? version1 : version2
 
 const names = { memory: 'memory', processes: 'pids', processors: 'cpu' }

@@ -137,7 +137,7 @@ describe('a hostile command in the sandbox', () => {
     assert.equal(exitCode, 0)
     assert.equal(stdoutBytes, 100 * 1024 * 1024 + 3)
     assert.ok(stdout.length < 1_001_000)
-    assert.match(stdout, /bytes left out …\]\nx+END$/)
+    assert.match(stdout, /bytes omitted …\]\nx+END$/)
   })
 
   it('sends nothing that steers a terminal', async () => {

@@ -18,7 +18,7 @@ export interface SandboxTools {
   readonly sh: string
 }
 
-/** Programs and the Debian package that brings each. */
+/** Programs, and the Debian package of each. */
 const packages: Readonly<Record<keyof SandboxTools, string>> = {
   bwrap: 'bubblewrap',
   prlimit: 'util-linux',
@@ -50,7 +50,7 @@ export interface BubblewrapPlan {
   readonly degraded: readonly string[]
 }
 
-/** The cheap half of the check: what is installed and writable. Whether it works is known when hands have greeted. */
+/** The cheap half of the check: what is installed and writable. The start of hands shows whether it works. */
 export async function planBubblewrap(searchPath: string): Promise<BubblewrapPlan | Failure> {
   const numbers = process.platform === 'linux' ? syscallNumbers(process.arch) : null
   if (numbers === null) {

@@ -59,11 +59,11 @@ export function createStarter(plan: BubblewrapPlan, options: TierOptions): (prof
       // Starting takes about 60 ms, in which this process is idle.
       code ??= makeCode(program, options.imageFolder)
       const hands = await started
-      // Processes of a killed kernel may have been dying before; by now their group is empty.
+      // Processes of a killed kernel may have been dying earlier; by now their group is empty.
       removeStaleCgroups(plan.cgroups)
       return hands
     } catch (error) {
-      // Also where no process was started.
+      // Also if no process was started.
       group.remove()
       throw explained(error)
     }
@@ -82,7 +82,7 @@ export function createStarter(plan: BubblewrapPlan, options: TierOptions): (prof
 
 type View = Pick<LaunchPlan, 'folders' | 'entryArgs' | 'memoryMb' | 'processes' | 'maxFileMb' | 'files' | 'egressSocket'>
 
-/** What a profile sees and may use, and the arguments of its hands. */
+/** The mounts and limits of a profile, and the arguments of its hands. */
 async function viewOf(profile: Profile, options: TierOptions): Promise<View> {
   const { folders, limits, egressSocket } = options
   const bounds = { memoryMb: limits.memory_mb, processes: limits.max_processes, maxFileMb: limits.max_file_mb, files: [] }
@@ -105,13 +105,13 @@ function vaultMount(vault: string): FolderMount {
   return { host: vault, inside: '/vault', writable: false }
 }
 
-/** A group can be removed when its last process is gone, a moment after the kill: so this also waits for that. */
+/** A group can be removed once its last process has ended, a moment after the kill: so this also waits for that. */
 async function removed(group: Cgroup): Promise<void> {
   const until = performance.now() + cgroupRemoveMs
   while (!group.remove() && performance.now() < until) await new Promise((resolve) => setTimeout(resolve, 5))
 }
 
-/** As a copy: where root starts the sandbox, hands could not walk to the file. */
+/** As a copy: if root starts the sandbox, hands could not reach the file. */
 function terminals(): { path: string; text: Buffer }[] {
   const addon = findPtyAddon()
   return addon === null ? [] : [{ path: insidePtyAddon, text: readFileSync(addon) }]
@@ -138,7 +138,7 @@ function explained(error: unknown): unknown {
     return new OxbowError('sandbox_missing', error.message, { hint, cause: error })
   }
   const hint = namespaces
-    ? 'User namespaces seem to be off: see `sysctl user.max_user_namespaces kernel.unprivileged_userns_clone kernel.apparmor_restrict_unprivileged_userns`.'
+    ? 'User namespaces seem to be disabled: see `sysctl user.max_user_namespaces kernel.unprivileged_userns_clone kernel.apparmor_restrict_unprivileged_userns`.'
     : 'Check that `bwrap --unshare-all --ro-bind / / true` works on this machine.'
   return new OxbowError('sandbox_missing', error.message, { hint, cause: error })
 }

@@ -1,4 +1,4 @@
-/** The Linux sandbox as a tier: its profiles, and which limits are in force and which are not. */
+/** The Linux sandbox as a tier: its profiles, and its limits in force and missing. */
 import { once, type Profile } from '../../types/index.ts'
 import { findBrowser } from '../browser.ts'
 import { findDiskLimit } from '../disk.ts'
@@ -40,7 +40,7 @@ function limitsInForce({ cgroups }: BubblewrapPlan, { folders, limits, egressSoc
   return [...inForce, ...findDiskLimit(folders, limits.disk_mb, diskProblem).inForce]
 }
 
-/** What the configuration asks for and this machine does not give. */
+/** Configured limits that this machine cannot enforce. */
 function notInForce({ cgroups }: BubblewrapPlan, { folders, limits, diskProblem }: TierOptions): readonly string[] {
   const processors = limits.cpus === null || holds(cgroups, 'cpu') ? [] : ['processors: no writable cgroup; not limited']
   return [...processors, ...findDiskLimit(folders, limits.disk_mb, diskProblem).missing]

@@ -1,10 +1,10 @@
 /**
- * Finds the parts of repositories that run code on the person's side: commands inside may not change them. `.git` goes over
+ * Finds the parts of repositories from which the person's git runs code: commands inside must not change them. `.git` is bind-mounted onto
  * itself, so that it cannot be renamed away from its read-only parts.
  *
- * What a command has made is found here too, so nothing is a repository because it looks like one through a link: bubblewrap would
- * follow the link on the host, and show what is there. Looked for while no process lives in the folder; where others live in it
- * already, the resulting mounts are checked before the first request.
+ * Commands may have created what is found here, so links are not followed: bubblewrap would follow a link on the host, and show its target.
+ * The search runs while no process lives in the folder; if other sandboxes run in it, the resulting mounts are checked before the first
+ * request.
  */
 import { lstatSync, readdirSync } from 'node:fs'
 import { join } from 'node:path'
@@ -13,7 +13,7 @@ import type { HandsProcess } from '../hands/hands-process.ts'
 import { guardCheckMs, maxGuardedRepositories, maxMountTableBytes, maxRepositoryDepth, maxRepositoryEntries } from '../limits.ts'
 import type { GuardedPath } from '../tier-plan.ts'
 
-/** @returns parents before what they hold. */
+/** @returns parents before their contents. */
 function findGuarded(folder: string): readonly GuardedPath[] {
   const repositories: string[] = []
   let left = maxRepositoryEntries
@@ -38,9 +38,9 @@ export interface Guard {
 }
 
 /**
- * The first sandbox guards all that was found, and is waited for. One that joins others guards what is there then.
- * @param tellsMounts whether a sandbox knows what its mounts lead to. Without that, one that joins others guards what is at the top
- * alone: there nothing above it can be renamed. Below, they may have put a link where a folder was.
+ * The first sandbox guards everything that was found, and others wait for it. A later one guards what exists then.
+ * @param tellsMounts whether a sandbox can list the roots of its mounts. Otherwise a later one guards only the top-level repository, which
+ * has no parent that could be renamed. Below, a folder may have been replaced by a link.
  */
 export function createGuard(folder: string, tellsMounts = true): Guard {
   let found: readonly GuardedPath[] = []
@@ -88,7 +88,7 @@ function partsOf(folder: string, git: string): readonly GuardedPath[] {
 
 function foldersIn(path: string): readonly string[] {
   try {
-    // A link to a folder is none.
+    // A link to a folder is not a folder.
     return readdirSync(path, { withFileTypes: true })
       .filter((entry) => entry.isDirectory())
       .map(({ name }) => name)
@@ -102,23 +102,23 @@ function kindOf(path: string): 'folder' | 'file' | 'other' {
   return stats?.isDirectory() === true ? 'folder' : stats?.isFile() === true ? 'file' : 'other'
 }
 
-// A sandbox that was running already may have put a link in the way while another one was started, and the launcher follows links. So
-// the mounts inside are checked as soon as hands have started, before they get any other request.
+// A running sandbox may have put a link into a path while another one was started, and the launcher follows links. So the mounts inside are
+// checked as soon as hands have started, before any other request.
 
 interface Mount {
   readonly parent: string
   readonly device: string
-  /** What of the file system is shown. */
+  /** The root of the mount in its file system. */
   readonly root: string
   readonly point: string
 }
 
-/** @param paths below `/shared`. @throws OxbowError `sandbox_failed` when one of them is not what stands there; what hands throw */
+/** @param paths below `/shared`. @throws OxbowError `sandbox_failed` when one of them is not mounted from its own path; what hands throw */
 async function checkGuarded(hands: Hands, paths: readonly string[]): Promise<void> {
   const input = { command: 'cat /proc/self/mountinfo', cwd: '/tmp', stdin: '', timeoutMs: guardCheckMs, maxOutputBytes: maxMountTableBytes }
   const { stdout } = await hands.ask('exec', input, { signal: new AbortController().signal, timeoutMs: guardCheckMs })
   if (!standWhereTheyShould(stdout, paths)) {
-    throw new OxbowError('sandbox_failed', 'A repository in the workspace was moved or replaced while the sandbox was started.', {
+    throw new OxbowError('sandbox_failed', 'A repository in the workspace was moved or replaced while the sandbox started.', {
       hint: 'Try again when no command moves repositories.',
     })
   }
@@ -131,7 +131,7 @@ export function standWhereTheyShould(table: string, paths: readonly string[]): b
   for (const line of table.split('\n')) {
     const [id = '', parent = '', device = '', root = '', point = ''] = line.split(' ')
     mounts.set(id, { parent, device, root, point })
-    // The last one stands over those before it.
+    // A later mount hides earlier ones.
     idAt.set(point, id)
   }
   return paths.every((path) => {
@@ -143,7 +143,7 @@ export function standWhereTheyShould(table: string, paths: readonly string[]): b
   })
 }
 
-/** As the table writes blanks and the like. */
+/** Escapes blanks as the table does. */
 function escaped(path: string): string {
   return path.replaceAll(/[ \t\n\\]/g, (char) => `\\${char.charCodeAt(0).toString(8).padStart(3, '0')}`)
 }

@@ -1,13 +1,12 @@
 /**
  * The hands program as one JavaScript file, in CommonJS, and its compiled code.
  *
- * An installation brings the file ready (`dist/hands.cjs`). In a checkout it is bundled from the sources by the bundler that makes
- * the installation's, with the same settings: about 0.15 s, nearly all of it to load the bundler, so the result is kept. One file
- * without types saves at every start: Node inside would need 40 ms and 14 MB more to strip types, and 15 ms and 4 MB more to load
- * twenty files instead of one.
+ * An installation includes the file (`dist/hands.cjs`). In a checkout it is bundled from the sources by the bundler of the installation,
+ * with the same settings: about 0.15 s, most of it to load the bundler, so the result is cached. One file without types saves at every
+ * start: Node inside would need 40 ms and 14 MB more to strip types, and 15 ms and 4 MB more to load twenty files instead of one.
  *
- * Compiled code saves as much again: V8 would compile 200 kB at each start, some 10 ms. It is made by the kernel while hands
- * start without it, and never by hands: nothing that comes out of one sandbox may run in the next one.
+ * Compiled code saves as much again: V8 would compile 200 kB at each start, some 10 ms. It is made by the kernel while hands start without
+ * it, and never by hands: nothing from one sandbox may run in the next.
  */
 import { hash } from 'node:crypto'
 import { existsSync, mkdirSync, readFileSync, readdirSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs'
@@ -15,7 +14,7 @@ import { dirname, isAbsolute, join, relative, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { OxbowError, writeWhole } from '../../types/index.ts'
 
-/** By the manifest, which stands where the packages do. */
+/** Found by the manifest, which is beside the packages. */
 const checkout = dirname(fileURLToPath(new URL('../../../package.json', import.meta.url)))
 
 /** @returns the file of this installation that starts hands: beside the bundle, or in the sources. */
@@ -25,8 +24,8 @@ export function findHandsEntry(): string {
 }
 
 /**
- * @param folders where a bundle may be kept; the first that only this user can write is taken
- * @throws OxbowError `sandbox_missing` in a checkout without the bundler; Error for sources that cannot be bundled
+ * @param folders where a bundle may be cached; the first that only this user can write is used
+ * @throws OxbowError `sandbox_missing` in a checkout without the bundler; Error if bundling fails
  */
 export async function loadHandsProgram(entry: string = findHandsEntry(), folders: readonly string[] = keptFolders()): Promise<string> {
   if (!entry.endsWith('.ts')) return readFileSync(entry, 'utf8')
@@ -40,8 +39,8 @@ export async function loadHandsProgram(entry: string = findHandsEntry(), folders
 }
 
 /**
- * Beside the packages, which run in this process too; else, where the checkout belongs to somebody else, where Node keeps the code
- * that it has compiled. Both are trusted as code already.
+ * Beside the packages, which run in this process too; or, if the checkout belongs to another user, in Node's compile cache. Both are
+ * already trusted as code.
  */
 function keptFolders(): readonly string[] {
   const packages = join(checkout, 'node_modules')
@@ -49,7 +48,7 @@ function keptFolders(): readonly string[] {
   return [...(existsSync(packages) ? [join(packages, '.cache/oxbow-hands')] : []), ...(compiled === undefined ? [] : [compiled])]
 }
 
-/** What somebody else could write would run as the program that holds every sandbox. Never throws. */
+/** A folder that others can write would let them replace hands. Never throws. */
 function isPrivate(folder: string): boolean {
   try {
     mkdirSync(folder, { recursive: true, mode: 0o700 })
@@ -60,7 +59,7 @@ function isPrivate(folder: string): boolean {
   }
 }
 
-/** What a bundle was made of, by path from the checkout, each with its hash: a change of any makes it stale. */
+/** Sources of a bundle, by path from the checkout, each with its hash: a change of any makes it stale. */
 type Inputs = readonly (readonly [path: string, sha256: string])[]
 
 interface Bundle {
@@ -68,7 +67,7 @@ interface Bundle {
   readonly inputs: Inputs
 }
 
-/** @returns null for none, one that was cut, or one of other sources. Never throws. */
+/** @returns null if it is missing, truncated, or of other sources. Never throws. */
 function readBundle(file: string): string | null {
   try {
     const text = readFileSync(file, 'utf8')
@@ -82,37 +81,37 @@ function readBundle(file: string): string | null {
   }
 }
 
-/** Never throws: what cannot be kept is bundled again. */
+/** Never throws: without a cache it is bundled again. */
 function keepBundle(file: string, program: string, inputs: Inputs): void {
   try {
     writeWhole(file, `//${JSON.stringify({ inputs, program: hash('sha256', program) })}\n${program}`)
   } catch {
-    // A full disk.
+    // The disk may be full.
   }
 }
 
 async function bundle(entry: string): Promise<Bundle> {
   const { rolldown } = await loadBundler()
-  // As tsdown.config.ts makes the installed one. Paths stand in comments: from the same folder, so that the same sources give the same program.
+  // As in tsdown.config.ts. Comments contain paths: `cwd` is fixed, so that the same sources give the same program.
   await using build = await rolldown({ cwd: checkout, input: entry, platform: 'node', transform: { target: 'node24' }, logLevel: 'silent' })
   const { output } = await build.generate({ format: 'cjs', codeSplitting: false })
   const [made, ...others] = output
   if (made?.type !== 'chunk' || others.length > 0) throw new Error(`${entry} was not bundled into one file`)
-  // All that was read, also what left nothing behind but a constant. Another bundler, or other settings in this file, make another program.
+  // All files that were read, also those inlined as a constant. The bundler and the settings in this file count too.
   const read = (await build.watchFiles).filter((path) => isAbsolute(path) && existsSync(path))
   const files = [...read, fileURLToPath(import.meta.url), join(checkout, 'node_modules/rolldown/package.json')]
   const inputs = files.map((path) => [relative(checkout, path), hash('sha256', readFileSync(path))] as const)
   return { program: made.code, inputs }
 }
 
-/** A development dependency, never part of an installation: so it is named where no bundler looks. */
+/** A development dependency, never part of an installation: named by a variable so that no bundler includes it. */
 async function loadBundler(): Promise<typeof import('rolldown')> {
   const name = 'rolldown'
   try {
     return (await import(name)) as typeof import('rolldown')
   } catch (cause) {
-    throw new OxbowError('sandbox_missing', 'The program of the sandbox has not been built, and what builds it is not installed.', {
-      hint: 'Run npm ci with development dependencies; or build once with npm run build where they are, and bring dist/ here.',
+    throw new OxbowError('sandbox_missing', 'The program of the sandbox has not been built, and its bundler is not installed.', {
+      hint: 'Run npm ci with development dependencies; or run npm run build where they are installed, and copy dist/ here.',
       cause,
     })
   }
@@ -125,13 +124,13 @@ const insideCode = '/opt/oxbow/hands.code'
 const insideLoader = '/opt/oxbow/start.cjs'
 
 export interface StartFiles {
-  /** What is shown inside beside the program. */
+  /** Files to mount beside the program. */
   readonly files: readonly { readonly path: string; readonly text: string | Buffer }[]
-  /** The file that Node starts with. */
+  /** The file that Node starts. */
   readonly entry: string
 }
 
-/** @returns the code that is kept for this program and this Node, or null. */
+/** @returns the cached code for this program and this Node, or null. */
 export function findCode(program: string, folder: string): Buffer | null {
   try {
     const kept = readFileSync(join(folder, nameOf(program)))
@@ -142,7 +141,7 @@ export function findCode(program: string, folder: string): Buffer | null {
   }
 }
 
-/** Makes the code and keeps it for the next start, in place of what was kept before. Never throws: without it a start is slower. */
+/** Compiles the code and replaces the cache. Never throws: without it a start is slower. */
 export function makeCode(program: string, folder: string): Buffer | null {
   try {
     const { Script } = process.getBuiltinModule('node:vm')

@@ -1,11 +1,11 @@
 /**
- * The command line that starts hands under bubblewrap. Each part cures something that was tried:
+ * The command line that starts hands under bubblewrap. Each part closes a hole that a test has found:
  *
  * - The environment is empty before bubblewrap starts, because its first process stays visible inside as `/proc/1/environ`,
  *   and its arguments come through a descriptor, because `/proc/1/cmdline` would show the host's paths.
  * - bubblewrap itself stays process 1: it reaps orphans, which Node does not.
- * - Root in a user namespace is still root for files, so root steps down to a uid of its own first.
- * - Hooks of repositories stay as they are: git-guard.ts.
+ * - Root in a user namespace is still root for files, so root switches to a separate uid first.
+ * - Hooks of repositories are read-only: git-guard.ts.
  */
 import { existsSync, type Stats, statSync } from 'node:fs'
 import { dirname } from 'node:path'
@@ -16,24 +16,24 @@ import type { SandboxTools } from './bubblewrap-plan.ts'
 export interface LaunchPlan {
   readonly tools: SandboxTools
   readonly asRoot: boolean
-  /** The workspace, as far as it is seen. */
+  /** The visible part of the workspace. */
   readonly folders: readonly FolderMount[]
   /** Absolute path on the host. */
   readonly node: string
-  /** Files that hold the launcher in its control groups. */
+  /** Files that put the launcher into its control groups. */
   readonly cgroupEntries: readonly string[]
-  /** What stands before all of it, where systemd holds it in a control group. */
+  /** Prefix of the command, if systemd creates the control group. */
   readonly cgroupCommand: readonly string[]
   readonly memoryMb: number
   readonly memoryByCgroup: boolean
   readonly processes: number
   readonly maxFileMb: number
-  /** Files to make inside, by path. */
+  /** Files to create inside, by path. */
   readonly files: readonly { readonly path: string; readonly text: string | Buffer }[]
   readonly entry: string
   readonly entryArgs: readonly string[]
   readonly filter: Buffer
-  /** What is started instead of hands: the path of a program inside, and its arguments. Descriptors behind `data` reach it. */
+  /** A program to start instead of hands: its path inside, and its arguments. It inherits the descriptors after those of `data`. */
   readonly program?: readonly string[]
   /** Devices of the host that it may open. */
   readonly devices?: readonly string[]
@@ -64,7 +64,7 @@ export function launchCommand(plan: LaunchPlan): LaunchCommand {
     ['--symlink', '/tmp', '/var/tmp'],
     folders.flatMap((folder) => guards(folder, folder.host)),
     ['--ro-bind', hidden.placeOf(plan.node), insideNode],
-    // Parts of the root, which is made read-only below: mounts of their own would take 0.3 ms each.
+    // Parts of the root, which is remounted read-only below: separate mounts would take 0.3 ms each.
     plan.files.flatMap((file, i) => ['--perms', '0444', '--file', String(filesAt + i), file.path]),
     plan.egressSocket === undefined ? [] : ['--ro-bind', hidden.placeOf(plan.egressSocket), insideEgressSocket],
     ['--remount-ro', '/', '--chdir', plan.folders[0]?.inside ?? '/', '--seccomp', String(filterAt)],
@@ -88,15 +88,15 @@ export function launchCommand(plan: LaunchPlan): LaunchCommand {
   return { file: file!, args, data }
 }
 
-/** `--disable-userns` is left out: it needs bubblewrap 0.8, and the filter refuses new namespaces of every kind. */
+/** Without `--disable-userns`: it needs bubblewrap 0.8, and the filter refuses new namespaces of every kind. */
 const isolation = ['--unshare-all', '--unshare-user', '--die-with-parent', '--new-session', '--hostname', 'oxbow', '--clearenv']
 
-/** @returns whether a group other than that of root may read and write a device */
+/** @returns whether a group other than root's may read and write a device */
 export function opensByGroup({ mode, gid }: Pick<Stats, 'mode' | 'gid'>): boolean {
   return (mode & 0o060) === 0o060 && gid !== 0
 }
 
-/** Of all groups those alone that may open its devices, as `kvm` may on Debian; never that of root. */
+/** Keeps only the groups that may open its devices, as `kvm` may on Debian; never root's. */
 function stepDown(devices: readonly string[]): readonly string[] {
   const gids = devices
     .map((path) => statSync(path, { throwIfNoEntry: false }))
@@ -111,7 +111,7 @@ function stepDown(devices: readonly string[]): readonly string[] {
   ]
 }
 
-/** What exists inside beside the workspace: programs and libraries, and of /etc only what linkers, TLS and clocks need. */
+/** Mounts besides the workspace: programs and libraries, and of /etc only what linkers, TLS and clocks need. */
 function systemFolders(devices: readonly string[]): string[] {
   return [
     ['--ro-bind', '/usr', '/usr'],
@@ -127,7 +127,7 @@ function etc(name: string): string[] {
   return ['--ro-bind-try', `/etc/${name}`, `/etc/${name}`]
 }
 
-/** Most systems have /bin as a link into /usr; older ones a folder of its own. */
+/** Most systems have /bin as a link into /usr; older ones have a separate folder. */
 function rootFolder(name: string): string[] {
   if (!existsSync(`/${name}`)) return []
   return existsSync(`/usr/${name}`) ? ['--symlink', `usr/${name}`, `/${name}`] : ['--ro-bind', `/${name}`, `/${name}`]
@@ -137,12 +137,12 @@ function guards({ inside, guarded = [] }: FolderMount, mounted: string): string[
   return guarded.flatMap(({ path, writable }) => [writable ? '--bind' : '--ro-bind', `${mounted}/${path}`, `${inside}/${path}`])
 }
 
-/** Set inside the user namespace, where the number of processes is counted for this sandbox alone. */
+/** Set inside the user namespace, where the number of processes is counted for this sandbox only. */
 function resourceLimits(plan: LaunchPlan): string[] {
   return [`--nofile=${maxOpenFiles}`, `--nproc=${plan.processes}`, `--fsize=${plan.maxFileMb * 1024 * 1024}`, '--core=0']
 }
 
-/** Without a control group, hands hold each process of a command to this; hands themselves are spared, they must live on. */
+/** Without a control group, hands apply this limit to each process of a command, but not to themselves. */
 function dataLimit(plan: LaunchPlan): string[] {
   return plan.memoryByCgroup ? [] : ['--data-limit', String(Math.max(minDataMb, plan.memoryMb) * 1024)]
 }
@@ -167,21 +167,20 @@ function hide({ folders, node, egressSocket, tools }: LaunchPlan): HiddenMounts 
 }
 
 // Root steps down to another uid before bubblewrap starts, and that uid cannot enter folders below /root. So folders that it cannot enter
-// are first mounted elsewhere, in a private mount namespace. Every program that is started costs a millisecond or two, so there is
-// one `mount` for each folder and nothing else, over folders of the system that the sandbox does not show. Only a file needs a file to
-// be mounted over, and so a tmpfs.
+// are first bind-mounted elsewhere, in a private mount namespace. Each program takes a millisecond or two, so there is one `mount` for each
+// folder and nothing else, onto system folders that the sandbox does not show. A file needs a file as its mount point, and so a tmpfs.
 
 interface HiddenMounts {
   /** Shell commands that bind everything; '' when nothing has to be. */
   readonly script: string
-  /** Where a path of the host is then. */
+  /** The new path of a path on the host. */
   placeOf(host: string): string
 }
 
 /** Every Linux has some of them (Filesystem Hierarchy Standard). */
 const places = ['/mnt', '/media', '/srv', '/opt', '/home', '/boot']
 
-/** @param needed paths on the host that the sandbox is made of, and those of the programs that make it: nothing goes over these */
+/** @param needed paths on the host for the sandbox and its launcher, which must not be hidden by a mount */
 export function hiddenMounts(folders: readonly string[], files: readonly string[], tools: SandboxTools): HiddenMounts {
   const hiddenFolders = folders.filter((path) => !isReachable(path))
   const hiddenFiles = files.filter((path) => !isReachable(path))
@@ -202,7 +201,7 @@ export function hiddenMounts(folders: readonly string[], files: readonly string[
   return { script: [...make, ...binds].join('\n'), placeOf: (host) => at.get(host) ?? host }
 }
 
-/** Whether anybody may walk to it. */
+/** Whether every user may reach it. */
 function isReachable(path: string): boolean {
   for (let at = dirname(path); ; at = dirname(at)) {
     if ((statSync(at).mode & 0o001) === 0) return false

@@ -30,7 +30,7 @@ const eafnosupport = errno(codes.eafnosupport)
 export const newNamespaces = 0x7e020000
 /** TIOCSTI types into the terminal that started us, TIOCLINUX pastes into a console (asm-generic/ioctls.h). */
 export const terminalInjection: readonly number[] = [0x5412, 0x541c]
-/** AF_UNIX, AF_INET, AF_INET6, AF_NETLINK: the last one tells programs their interfaces. */
+/** AF_UNIX, AF_INET, AF_INET6, AF_NETLINK: the last one lists network interfaces. */
 export const socketFamilies: readonly number[] = [1, 2, 10, 16]
 
 type Instruction = readonly [code: number, ifTrue: number, ifFalse: number, operand: number]
@@ -158,7 +158,7 @@ const denied: readonly (readonly [name: string, x64: number | null, arm64: numbe
   ['iopl', 172, null],
   ['ioperm', 173, null],
   ['modify_ldt', 154, null],
-  // Files by handle pass every mount; device nodes and FIFOs have no use here.
+  // File handles bypass mounts; device nodes and FIFOs have no use here.
   ['name_to_handle_at', 303, 264],
   ['open_by_handle_at', 304, 265],
   ['mknod', 133, null],
@@ -172,7 +172,7 @@ const denied: readonly (readonly [name: string, x64: number | null, arm64: numbe
   ['personality', 135, 92],
 ]
 
-/** What the filter must know of a processor. `audit` is its AUDIT_ARCH constant. */
+/** Numbers of a processor architecture. `audit` is its AUDIT_ARCH constant. */
 interface SyscallNumbers {
   readonly audit: number
   readonly denied: readonly number[]
@@ -184,7 +184,7 @@ interface SyscallNumbers {
   readonly x32From: number | null
 }
 
-/** The same list for who loads filters by name. */
+/** The same list, for filters by name. */
 export function deniedSyscalls(): readonly string[] {
   return denied.map(([name]) => name)
 }
@@ -246,7 +246,7 @@ function bits(mask: number): readonly number[] {
   return Array.from({ length: 32 }, (_, i) => 2 ** i).filter((bit) => Math.floor(mask / bit) % 2 === 1)
 }
 
-/** Every family between and above those that are open; two comparisons of one argument cannot stand in one rule. */
+/** All other families; one rule cannot compare an argument twice. */
 function otherFamilies(): readonly Comparison[] {
   const highest = Math.max(...socketFamilies)
   const closed = Array.from({ length: highest }, (_, family) => family).filter((family) => !socketFamilies.includes(family))

@@ -155,7 +155,7 @@ describe('a move to the other file system, and a delete,', () => {
     const exec = (command: string) => ask('exec', { command, cwd: '/shared', stdin: '', timeoutMs: 20_000, maxOutputBytes: 100_000 })
     const move = (from: string, to: string) => ask('move', { from, to, overwrite: false })
     await exec('echo work > "a project/work"; mkdir -p tree/kept && echo x > tree/kept/file && chmod 555 tree/kept')
-    assert.match(await refusedWith('path_refused', move('/shared/a project', '/tmp/project')), /\/shared\/a project holds .* guarded/)
+    assert.match(await refusedWith('path_refused', move('/shared/a project', '/tmp/project')), /\/shared\/a project contains .* protected/)
     assert.equal((await exec('cat "a project/work"; ls /tmp')).stdout, 'work\n')
     assert.match(await refusedWith('tool_failed', move('/shared/tree', '/tmp/tree')), /\/tmp\/tree has a complete copy of \/shared\/tree/)
     assert.equal((await exec('cat /tmp/tree/kept/file tree/kept/file')).stdout, 'x\nx\n')

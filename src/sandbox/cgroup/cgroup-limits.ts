@@ -1,6 +1,6 @@
 /**
- * Bounds the memory, the number of processes and the processor time of a whole sandbox by control groups, version 1 or 2, where they can be
- * written. A group is a folder: made before the start, entered by the launcher itself, removed when the last process is gone.
+ * Limits the memory, the number of processes and the processor time of a whole sandbox by control groups, version 1 or 2, if they are
+ * writable. A group is a folder: created before the start, entered by the launcher itself, removed after the last process has ended.
  */
 import { existsSync, mkdirSync, readdirSync, readlinkSync, rmdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
@@ -11,25 +11,25 @@ import type { SystemdView } from './systemd-scope.ts'
 export interface Cgroup {
   /** Files into which the launcher writes its process id. */
   readonly entries: readonly string[]
-  /** What stands before the launcher, where systemd makes the group; else nothing. */
+  /** Prefix of the launcher's command, if systemd creates the group; else empty. */
   readonly command: readonly string[]
-  /** Ends what is still in it, where the kernel can. @returns true when the group is gone: then no process of the sandbox lives. */
+  /** Kills its processes, if the kernel supports that. @returns true when the group is removed: then no process of the sandbox lives. */
   remove(): boolean
 }
 
-/** Microseconds over which processor time is counted: what the kernel itself takes. */
+/** Period of the processor limit: the kernel's default. */
 const cpuPeriodUs = 100_000
 
 const namePrefix = 'oxbow-'
-/** Of a group that systemd has made, and removes itself as soon as it is empty. */
+/** Suffix of a group that systemd has created, and removes when it is empty. */
 const scopeSuffix = '.scope'
 
 /**
- * Version 2 is made ready where that is needed: see findDelegation.
+ * Prepares version 2 if necessary: see findDelegation.
  * @param root where control groups are mounted
  * @param own the text of `/proc/self/cgroup`
- * @param systemd null to take no notice of it
- * @returns where groups can be made; a limit that stands in none of them cannot be put in force
+ * @param systemd null to ignore it
+ * @returns where groups can be created; a limit in none of them cannot be enforced
  */
 export async function findCgroupParents(root: string, own: string, systemd: SystemdView | null): Promise<readonly CgroupParent[]> {
   const parents: CgroupParent[] = []
@@ -38,7 +38,7 @@ export async function findCgroupParents(root: string, own: string, systemd: Syst
     // cgroups(7): hierarchy:controllers:path; version 2 has no controllers here.
     const [, controllers, path] = /^\d+:([^:]*):(.*)$/.exec(line) ?? []
     if (controllers === undefined || path === undefined) continue
-    // One folder for all that are mounted together.
+    // One folder for controllers that are mounted together.
     const limits = cgroupLimits.filter((limit) => controllers.split(',').includes(limit))
     const folder = limits.length === 0 ? undefined : [join(root, controllers, path), join(root, controllers)].find(isWritable)
     if (folder !== undefined) {
@@ -61,7 +61,7 @@ async function findUnified(root: string, path: string, systemd: SystemdView | nu
   return delegated ?? findScopes(root, systemd)
 }
 
-/** @throws a system error when the groups cannot be made after all. */
+/** @throws a system error when the groups cannot be created. */
 export function createCgroup(parents: readonly CgroupParent[], name: string, bounds: CgroupBounds): Cgroup {
   const folders: string[] = []
   const command: string[] = []
@@ -91,7 +91,7 @@ export function createCgroup(parents: readonly CgroupParent[], name: string, bou
   return { entries, command, remove }
 }
 
-/** @returns files of a group and what is written there: cgroups(7), and Documentation/admin-guide/cgroup-v2 of Linux. */
+/** @returns files of a group and their contents: cgroups(7), and Documentation/admin-guide/cgroup-v2 of Linux. */
 function boundFiles(
   { version, limits }: CgroupParent,
   { memoryBytes, processes, cpus = null }: CgroupBounds,
@@ -106,26 +106,26 @@ function boundFiles(
   return files
 }
 
-/** Not every kernel counts it. Where it does, memory that is swapped out would come on top: version 1 counts both as one. */
+/** Not every kernel supports it. If it does, swap would come on top of memory: version 1 limits both together. */
 function boundsOfSwap({ version, limits }: CgroupParent, { memoryBytes }: CgroupBounds): [file: string, text: string][] {
   if (!limits.includes('memory')) return []
   return [version === 1 ? ['memory.memsw.limit_in_bytes', String(memoryBytes)] : ['memory.swap.max', '0']]
 }
 
-/** Removes what kernels that were killed have left, and ends what may be in it. */
+/** Removes groups of killed kernels, and kills their processes. */
 export function removeStaleCgroups(parents: readonly CgroupParent[]): void {
   for (const { folder } of parents) {
     for (const name of namesIn(folder)) {
       const [, pid, namespace] = /^oxbow-(\d+)-(?:(\d+)-)?/.exec(name) ?? []
       if (pid === undefined || existsSync(`/proc/${pid}`)) continue
-      // In another namespace of processes the number means another kernel, which may live: a group with processes in it stays then.
+      // In another pid namespace the pid means another kernel, which may live: a group with processes is kept then.
       if (namespace === processNamespace()) endGroup(join(folder, name))
       else if (!name.endsWith(scopeSuffix)) removeQuietly(join(folder, name))
     }
   }
 }
 
-/** Systemd makes its slices when it needs them. */
+/** Systemd creates its slices on demand. */
 function namesIn(folder: string): readonly string[] {
   try {
     return readdirSync(folder)
@@ -134,7 +134,7 @@ function namesIn(folder: string): readonly string[] {
   }
 }
 
-/** Every process in it is ended at once, one that was born this moment too: version 2, since Linux 5.14. Never throws. */
+/** Kills all its processes atomically, with those being forked: version 2, since Linux 5.14. Never throws. */
 function endGroup(folder: string): boolean {
   const remove = (): boolean => (folder.endsWith(scopeSuffix) ? !existsSync(folder) : removeQuietly(folder))
   if (remove()) return true
@@ -142,12 +142,12 @@ function endGroup(folder: string): boolean {
     const kill = join(folder, 'cgroup.kill')
     if (existsSync(kill)) writeFileSync(kill, '1')
   } catch {
-    // It is empty or gone by now.
+    // It is already empty or removed.
   }
   return remove()
 }
 
-/** @returns the number of the namespace in which our process ids mean what they say: pid_namespaces(7). */
+/** @returns the number of our pid namespace: pid_namespaces(7). */
 export function processNamespace(): string {
   return readlinkSync('/proc/self/ns/pid').replaceAll(/\D/g, '')
 }

@@ -1,10 +1,9 @@
 /**
- * Control groups beside systemd. It owns every group that it has not delegated, undoes changes of others there, and
- * asks others to keep out (systemd: docs/CGROUP_DELEGATION). So groups are made by hand in a unit with `Delegate=` alone; where ours has
- * none, systemd itself is asked for a scope for each sandbox, the system's for root, that of the person for anybody else. No
- * process that is there already is moved.
+ * Control groups under systemd. It owns every group that it has not delegated, reverts changes of others there, and documents that they are
+ * not allowed (systemd: docs/CGROUP_DELEGATION). So groups are created directly only in a unit with `Delegate=`; otherwise systemd creates
+ * a scope for each sandbox: the system's manager for root, the user's for any other. No existing process is moved.
  *
- *     systemd-run --scope … -- launcher      becomes the launcher, once it is in its group
+ *     systemd-run --scope … -- launcher execs the launcher once it is in its group
  */
 import { existsSync } from 'node:fs'
 import { join, resolve } from 'node:path'
@@ -12,31 +11,31 @@ import { runOnHost } from '../host-programs.ts'
 import { managerAnswerMs } from '../limits.ts'
 import { type CgroupBounds, type CgroupParent, limitsNamedIn } from './cgroup-delegation.ts'
 
-/** The unit that this process is in, as far as the path of its group tells. */
+/** The unit of this process, according to the path of its group. */
 export interface SystemdUnit {
   readonly name: string
   /** Absolute. */
   readonly folder: string
-  /** Of the person's own manager, not of the system's. */
+  /** Belongs to the user's manager, not to the system's. */
   readonly isOfUser: boolean
 }
 
-/** What of the system is looked at; tests have folders of their own. */
+/** Access to the system; tests have their own folders. */
 export interface SystemdView {
   /** `/run` */
   readonly run: string
   readonly uid: number
   /** @returns its absolute path. */
   readonly find: (program: string) => string | null
-  /** @returns what the program says; null when it fails. Never rejects. */
+  /** @returns the program's output; null when it fails. Never rejects. */
   readonly ask: (file: string, args: readonly string[], env: NodeJS.ProcessEnv) => Promise<string | null>
 }
 
-/** The description would be the whole command line otherwise, with paths of the workspace. */
+/** Without a description systemd uses the whole command line, with paths of the workspace. */
 const modes = ['--scope', '--quiet', '--collect', '--description=A sandbox of Oxbow']
 const slices = { system: 'system.slice', user: 'app.slice' } as const
 
-/** @returns null where no systemd manages the groups: sd_booted(3), and a path with a unit in it. */
+/** @returns null if systemd does not manage the groups: sd_booted(3), and a path with a unit in it. */
 export function findUnit(root: string, path: string, { run, uid }: SystemdView): SystemdUnit | null {
   if (!existsSync(join(run, 'systemd/system'))) return null
   const names = path.split('/').filter(Boolean)
@@ -49,19 +48,19 @@ export function findUnit(root: string, path: string, { run, uid }: SystemdView):
   return { name: names[at]!, folder: resolve(root, names.slice(0, at + 1).join('/')), isOfUser }
 }
 
-/** Whether the unit was handed over to what runs in it. Owners of files tell it only of a user's unit that the system's manager has made. */
+/** Whether the unit is delegated to its processes. File owners show this only for a user's unit of the system's manager. */
 export async function isDelegated({ name, isOfUser }: SystemdUnit, view: SystemdView): Promise<boolean> {
-  // That was handed over to the person's manager, not to what runs below it: root may get there by `sudo`.
+  // Delegated to the user's manager, not to processes below it, where root may be by `sudo`.
   if (/^user@\d+\.service$/.test(name)) return false
   if (view.uid !== 0 && !isOfUser) return true
   const systemctl = view.find('systemctl')
   if (systemctl === null) return false
   const args = [...(isOfUser ? ['--user'] : []), 'show', '--property=Delegate', '--value', '--', name]
-  const answer = await view.ask(systemctl, args, isOfUser ? { XDG_RUNTIME_DIR: runtimeFolderOf(view) } : {})
-  return answer?.trim() === 'yes'
+  const output = await view.ask(systemctl, args, isOfUser ? { XDG_RUNTIME_DIR: runtimeFolderOf(view) } : {})
+  return output?.trim() === 'yes'
 }
 
-/** @returns where a manager makes scopes when it is asked to; null where nobody can be asked */
+/** @returns where a manager creates scopes; null if none is available */
 export function findScopes(root: string, view: SystemdView): CgroupParent | null {
   const [systemdRun, env] = [view.find('systemd-run'), view.find('env')]
   const runtimeFolder = view.uid === 0 ? null : runtimeFolderOf(view)
@@ -73,12 +72,12 @@ export function findScopes(root: string, view: SystemdView): CgroupParent | null
   return { folder: join(manager, slice), version: 2, limits, scopes: { systemdRun, env, runtimeFolder } }
 }
 
-/** @returns what stands before a launcher to have it in a scope of that name. Nothing of our environment reaches the launcher. */
+/** @returns the prefix of a launcher's command that puts it into a scope of that name, with an empty environment. */
 export function scopeCommand({ scopes, limits }: CgroupParent, unit: string, bounds: CgroupBounds): readonly string[] {
   if (scopes === undefined) return []
   const { systemdRun, env, runtimeFolder } = scopes
   const properties = [
-    // What is handed over is not ended as a whole when memory is used up, and we may end what is in it.
+    // A delegated group is not killed as a whole when memory runs out, and we may kill its processes.
     'Delegate=yes',
     ...(limits.includes('memory') ? [`MemoryMax=${bounds.memoryBytes}`, 'MemorySwapMax=0'] : []),
     ...(limits.includes('pids') ? [`TasksMax=${bounds.processes}`] : []),
@@ -99,12 +98,12 @@ export function scopeCommand({ scopes, limits }: CgroupParent, unit: string, bou
   ]
 }
 
-/** Not the variable of the environment: after `su` it may name the folder of another user. */
+/** Not from the environment: after `su` it may name the folder of another user. */
 function runtimeFolderOf({ run, uid }: SystemdView): string {
   return join(run, 'user', String(uid))
 }
 
-/** Of this system. The managers answer over sockets of their own, without a bus. */
+/** Of this system. The managers have their own sockets, without a bus. */
 export function systemdView(find: SystemdView['find']): SystemdView {
   return {
     run: '/run',

@@ -1,8 +1,8 @@
 /**
- * The command line that starts hands in a container, the same for podman and docker where both know a flag. Each part closes
- * something that a test has seen open:
+ * The command line that starts hands in a container, the same for podman and docker where both know a flag. Each part closes a hole that a
+ * test has found:
  *
- * - An own filter instead of the engine's: podman's lets AF_VSOCK, new user namespaces, ptrace and keyctl through.
+ * - Our own filter instead of the engine's: podman's lets AF_VSOCK, new user namespaces, ptrace and keyctl through.
  * - A first process (`--init`) that reaps orphans, which Node does not.
  * - Limits of open files and processes by name: the engine's own are above what a root without CAP_SYS_RESOURCE may set.
  * - `.git` is mounted onto itself, else it could be renamed away from its read-only parts.
@@ -12,7 +12,7 @@ import type { FolderMount } from '../tier-plan.ts'
 import { containerProcessLimit, gvisorMinProcesses, maxOpenFiles, maxSharedMemoryBytes, minDataMb } from '../limits.ts'
 import type { Config } from '../../types/index.ts'
 
-/** What is set on a container as a whole. */
+/** Limits of a container as a whole. */
 export type HeldLimit = 'memory' | 'processes' | 'processors'
 
 export interface ContainerPlan {
@@ -28,17 +28,17 @@ export interface ContainerPlan {
   readonly uid: number
   readonly gid: number
   readonly rootless: boolean
-  /** The workspace as far as it is seen, with what stands over it: a later one may lie in an earlier one. */
+  /** The visible workspace and mounts over it: a later one may be inside an earlier one. */
   readonly mounts: readonly FolderMount[]
   readonly limits: Config['sandbox']
-  /** What the engine can hold a container to. */
+  /** The limits that the engine can enforce. */
   readonly held: readonly HeldLimit[]
   readonly env?: Readonly<Record<string, string>>
   /** Arguments of Node inside. */
   readonly program: readonly string[]
 }
 
-/** @returns the arguments behind the engine's name. */
+/** @returns the arguments after the engine's name. */
 export function runArguments(plan: ContainerPlan): readonly string[] {
   const podman = plan.engine === 'podman'
   return [
@@ -57,7 +57,7 @@ export function runArguments(plan: ContainerPlan): readonly string[] {
   ].flat()
 }
 
-/** @returns the arguments that end a container at once, and are content when there is none. */
+/** @returns the arguments that kill and remove a container, and succeed if it does not exist. */
 export function removeArguments(engine: ContainerPlan['engine'], container: string): readonly string[] {
   return engine === 'podman' ? ['rm', '--force', '--time=0', '--ignore', container] : ['rm', '--force', container]
 }
@@ -65,11 +65,11 @@ export function removeArguments(engine: ContainerPlan['engine'], container: stri
 function runtime({ engine, kernel }: ContainerPlan): readonly string[] {
   if (engine === 'docker') return []
   if (kernel === 'runc') return ['--runtime=runc']
-  // The emulated platform: kvm hangs on machines that only pretend to have it. The filter holds inside as well.
+  // The emulated platform: kvm hangs on machines whose /dev/kvm does not work. The filter applies inside too.
   return ['--runtime=runsc', ...['network=none', 'platform=ptrace', 'fsgofer-host-uds=true'].map((flag) => `--runtime-flag=${flag}`)]
 }
 
-/** Docker does these by default, or has other flags for them. */
+/** Docker does these by default, or has other flags. */
 function podmanOnly({ rootless, uid, gid }: ContainerPlan): readonly string[] {
   const flags = [
     '--uts=private',
@@ -82,21 +82,24 @@ function podmanOnly({ rootless, uid, gid }: ContainerPlan): readonly string[] {
   return rootless ? [...flags, `--userns=keep-id:uid=${uid},gid=${gid}`] : flags
 }
 
-/** Docker's client hands proxies of the person's `config.json` to every container, with their passwords, unless these variables are set. */
+/**
+ * Docker's client passes the proxies of the person's `config.json` to every container, with their passwords, unless these variables are
+ * set.
+ */
 const proxyVariables = ['HTTP', 'HTTPS', 'FTP', 'NO', 'ALL'].flatMap((kind) => [`${kind}_PROXY`, `${kind.toLowerCase()}_proxy`])
 
-/** Nothing of the machine's devices, of its name servers and of its proxies, for which podman has flags. */
+/** Hides the machine's devices, name servers and proxies, for which podman has flags. */
 function dockerOnly({ env = {} }: ContainerPlan): readonly string[] {
   const unset = proxyVariables.filter((name) => env[name] === undefined)
   return [
     '--tmpfs=/sys:ro,nosuid,nodev,noexec,size=4k,mode=555',
     '--dns=127.0.0.1',
-    // Programs look at either case: what the plan sets holds for both.
+    // Programs read either case: a value of the plan applies to both.
     ...unset.map((name) => `--env=${name}=${env[name.toUpperCase()] ?? ''}`),
   ]
 }
 
-/** What all in a container may be, the threads of gVisor's own kernel among them. */
+/** Maximum of processes in a container, including the threads of gVisor's kernel. */
 export function processesOfContainer(kernel: ContainerPlan['kernel'], limit: number): number {
   return kernel === 'gvisor' ? Math.max(gvisorMinProcesses, limit) : limit
 }
@@ -104,7 +107,7 @@ export function processesOfContainer(kernel: ContainerPlan['kernel'], limit: num
 function limitArguments({ engine, kernel, limits, held, rootless }: ContainerPlan): readonly string[] {
   const gvisor = kernel === 'gvisor'
   const fileBytes = limits.max_file_mb * 1024 * 1024
-  // Counted for all processes of the uid, on the whole machine; only where nothing else bounds them, or gVisor counts, it must be low.
+  // Counts all processes of the uid on the whole machine; it must be low only if nothing else limits them, or gVisor counts.
   const perUser = held.includes('processes') && !gvisor && !rootless ? containerProcessLimit : limits.max_processes
   const whole: Readonly<Record<HeldLimit, readonly string[]>> = {
     memory: [`--memory=${limits.memory_mb}m`, `--memory-swap=${limits.memory_mb}m`],
@@ -132,7 +135,7 @@ function csvField(text: string): string {
   return /[",\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text
 }
 
-/** @returns how Node starts hands: `entry` is their file, and no process inside is anybody else's */
+/** @returns how Node starts hands: `entry` is their file, and all processes inside are theirs */
 export function handsProgram(
   entry: string,
   args: readonly string[],

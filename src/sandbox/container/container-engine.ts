@@ -17,15 +17,15 @@ export interface ContainerEngine {
   readonly name: 'podman' | 'docker'
   /** Absolute path. */
   readonly file: string
-  /** All that the engine gets of the environment: where its configuration, its storage and its service are. */
+  /** The engine's environment: where its configuration, its storage and its service are. */
   readonly env: NodeJS.ProcessEnv
-  /** Containers belong to a person without root's rights, who cannot set every limit. */
+  /** Containers run without root, which cannot set every limit. */
   readonly rootless: boolean
 }
 
 type Settings = Config['sandbox']['container']
 
-/** @returns the engine that was asked for, or the first that has all it needs; else what the first that is there lacks */
+/** @returns the configured engine, or the first that is complete; else what the first installed one lacks */
 export function findEngine({ engine, kernel }: Pick<Settings, 'engine' | 'kernel'>, searchPath: string): ContainerEngine | Failure {
   const find = (program: string): string | null => findProgram(program, searchPath)
   const names = engine === 'auto' ? (['podman', 'docker'] as const) : [engine]
@@ -49,7 +49,7 @@ function absentHelpers(kernel: Settings['kernel'], find: (program: string) => st
   return [...(find(runtime) === null ? [runtime] : []), ...(hasCatatonit ? [] : ['catatonit'])]
 }
 
-/** Podman starts it as the first process of a container; these are its own places for it. */
+/** Podman starts it as the first process of a container, and searches these paths. */
 const catatonitPlaces = ['/usr/libexec/podman/catatonit', '/usr/lib/podman/catatonit', '/usr/libexec/catatonit/catatonit']
 
 function missing(what: string, install: string): Failure {
@@ -63,13 +63,13 @@ function engineEnvironment(searchPath: string): NodeJS.ProcessEnv {
   return kept
 }
 
-/** Raised when hands need something that older images lack. */
+/** Increased when hands need something that older images lack. */
 const imageRecipe = 1
 
 export const appLabel = 'app=oxbow'
-/** Hands are mounted when they start, so an image outlives them; Node must be of the version that they were tested with. */
+/** Hands are mounted at their start, so an image outlives them; Node must be the version that they were tested with. */
 export const baseLabel: string = `oxbow.base=${imageRecipe}-${process.version}-${process.arch}`
-/** On an image with Chromium in it: the path of the program. */
+/** Label of an image with Chromium: the path of the program. */
 const browserLabelName = 'oxbow.browser'
 const imageName = 'localhost/oxbow/hands'
 
@@ -82,7 +82,7 @@ export function browserLabel(program: string): string {
   return `${browserLabelName}=${program}`
 }
 
-/** @param labels as engines print them: `map[app:oxbow oxbow.browser:/usr/lib/…]`. @returns '' where there is none */
+/** @param labels as engines print them: `map[app:oxbow oxbow.browser:/usr/lib/…]`. @returns '' if there is none */
 function browserIn(labels: string): string {
   return new RegExp(`\\b${browserLabelName.replace('.', '\\.')}:(/[\\w./-]+)`).exec(labels)?.[1] ?? ''
 }
@@ -98,11 +98,11 @@ export function installationOf(imageFolder: string): string {
   }
 }
 
-/** Makes the id where there is none. @throws a system error when it cannot be written */
+/** Creates the id if there is none. @throws a system error when it cannot be written */
 export function makeInstallation(imageFolder: string): string {
   if (installationOf(imageFolder) === '') {
     mkdirSync(imageFolder, { recursive: true, mode: 0o700 })
-    // Another build may do the same: both take the id that was written first.
+    // Another build may do the same: both use the id that was written first.
     try {
       writeFileSync(installationFile(imageFolder), randomBytes(6).toString('hex'), { flag: 'wx', mode: 0o600 })
     } catch (error) {
@@ -122,7 +122,7 @@ export interface NamedImage {
   readonly labels: string | null
 }
 
-/** @returns the images with this label, the newest first, once for each name; or why the engine does not list them */
+/** @returns the images with this label, the newest first, once for each name; or why the engine cannot list them */
 export async function listImages({ name: engine, file, env }: ContainerEngine, label: string): Promise<readonly NamedImage[] | Failure> {
   const fields = `{{.ID}} {{.Repository}}:{{.Tag}}${engine === 'podman' ? ' {{.Labels}}' : ''}`
   const args = ['images', '--no-trunc', '--filter', `label=${label}`, '--format', fields]
@@ -150,8 +150,8 @@ export interface FoundImage {
 }
 
 /**
- * Takes podman 40 ms; docker is asked twice.
- * @param wanted '' for the newest image of this installation, or of any other where this one has built none
+ * Takes 40 ms with podman; docker needs two queries.
+ * @param wanted '' for the newest image of this installation, or of any other if this one has built none
  */
 export async function findImage(engine: ContainerEngine, wanted: string, installation: string): Promise<FoundImage | Failure> {
   if (wanted !== '') return inspectImage(engine, wanted)
@@ -177,12 +177,12 @@ function noImage(wanted: string): Failure {
 function noAnswer(engine: ContainerEngine['name'], wanted: string, stderr: string): Failure {
   return {
     code: 'sandbox_missing',
-    message: `${engine} does not answer: ${firstLine(stderr)}`,
+    message: `${engine} does not respond: ${firstLine(stderr)}`,
     hint: `Check that \`${engine} images\` works${wanted === '' ? '' : ', and sandbox.container.image'}.`,
   }
 }
 
-/** @param text in the words of podman or docker */
+/** @param text output of podman or docker */
 export function saysNoImage(text: string): boolean {
   return /image not known|no such (?:image|object)|unable to find image/i.test(text)
 }
@@ -195,7 +195,7 @@ export function imageHint(wanted: string): string {
 
 const maxLineChars = 300
 
-/** @returns the line that says what went wrong: warnings about other things come before it */
+/** @returns the line with the error: unrelated warnings come before it */
 export function firstLine(text: string): string {
   const lines = text.split('\n').filter((line) => line.trim() !== '')
   return truncate(lines.find((line) => /^(?:Error|error|docker):/.test(line)) ?? lines.at(-1) ?? 'it printed nothing', maxLineChars)

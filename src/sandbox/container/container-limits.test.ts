@@ -27,8 +27,8 @@ describe('what docker says of itself', () => {
     const { tier, limits, degraded } = await statusOf('false true false [] runc ')
     assert.equal(tier, 'container')
     assert.deepEqual(degraded, [
-      'memory: docker says that this machine has no control group for it; each process is limited by itself',
-      'processors: docker says that this machine has no control group for it; not limited',
+      'memory: docker finds no control group for it on this machine; each process is limited by itself',
+      'processors: docker finds no control group for it on this machine; not limited',
     ])
     assert.deepEqual(
       limits.filter((limit) => /^(?:memory|processes|processors):/.test(limit)),
@@ -40,7 +40,7 @@ describe('what docker says of itself', () => {
     for (const mode of ['name=rootless', 'name=userns']) {
       const { tier, problem } = await statusOf(`true true true ["name=cgroupns","${mode}"] runc `)
       assert.equal(tier, 'none', mode)
-      assert.match(`${problem?.message} ${problem?.hint}`, /nobody’s\. Install podman/)
+      assert.match(`${problem?.message} ${problem?.hint}`, /cannot write to the workspace\. Install podman/)
     }
   })
 
@@ -55,6 +55,6 @@ describe('what docker says of itself', () => {
   it('is no answer when it is empty', async () => {
     const { tier, problem } = await statusOf('')
     assert.equal(tier, 'none')
-    assert.match(problem!.message, /^docker does not answer: it printed nothing/)
+    assert.match(problem!.message, /^docker does not respond: it printed nothing/)
   })
 })

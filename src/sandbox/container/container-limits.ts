@@ -1,4 +1,4 @@
-/** What an engine can hold a container to on this machine, and what a container is held to, in the words of the status. */
+/** Which limits an engine can enforce on this machine, and the texts for the status. */
 import { existsSync } from 'node:fs'
 import type { Config, Failure } from '../../types/index.ts'
 import { findDiskLimit } from '../disk.ts'
@@ -9,23 +9,23 @@ import type { HeldLimit } from './container-command.ts'
 import { firstLine } from './container-engine.ts'
 import type { ContainerEngine } from './container-engine.ts'
 
-/** Short: which limits stand, and why the others do not, for a person. */
+/** Which limits can be enforced, and why the others cannot, for a person. */
 export interface EngineLimits {
   readonly held: readonly HeldLimit[]
-  /** '' where all stand. */
+  /** '' if all can. */
   readonly reason: string
 }
 
 export const heldLimits: readonly HeldLimit[] = ['memory', 'processes', 'processors']
 
-/** Asks the engine where that is not known: 40 ms of docker, 0.4 s of podman without root. @returns why it cannot be used at all */
+/** Queries the engine where necessary: 40 ms with docker, 0.4 s with podman without root. @returns a failure if it cannot be used at all */
 export async function findEngineLimits(
   engine: ContainerEngine,
   kernel: Config['sandbox']['container']['kernel'],
 ): Promise<EngineLimits | Failure> {
   if (engine.name === 'docker') return limitsOfDocker(engine, kernel)
   if (!engine.rootless) return { held: heldLimits, reason: '' }
-  // It would say so, and go on without any.
+  // It would warn, and continue without limits.
   if (!existsSync('/sys/fs/cgroup/cgroup.controllers')) {
     return { held: [], reason: 'podman without root cannot limit a container under cgroup v1' }
   }
@@ -34,19 +34,19 @@ export async function findEngineLimits(
   const supported = new Set(stdout.trim().split(' '))
   const names: Readonly<Record<HeldLimit, string>> = { memory: 'memory', processes: 'pids', processors: 'cpu' }
   const held = heldLimits.filter((limit) => supported.has(names[limit]))
-  return { held, reason: held.length === heldLimits.length ? '' : 'the system hands its control group down to no plain user' }
+  return { held, reason: held.length === heldLimits.length ? '' : 'the system delegates its control groups to no unprivileged user' }
 }
 
-/** Field by field, as `docker info` names them; an engine that lacks a control group says no, and would only warn. */
+/** Fields of `docker info`; without a control group the engine would only warn. */
 const factsOfDocker =
   '{{.MemoryLimit}} {{.PidsLimit}} {{.CPUCfsQuota}} {{json .SecurityOptions}} {{range $name, $_ := .Runtimes}}{{$name}} {{end}}'
 
 async function limitsOfDocker(engine: ContainerEngine, kernel: 'runc' | 'gvisor'): Promise<EngineLimits | Failure> {
   const { exitCode, stdout, stderr } = await ask(engine, factsOfDocker)
   const [, memory, pids, cpu, security = '', runtimes = ''] = /^(true|false) (true|false) (true|false) (\S+) (.*)$/m.exec(stdout) ?? []
-  // Newer clients succeed where there is no service, with empty fields.
+  // Newer clients succeed without a service, with empty fields.
   if (exitCode !== 0 || memory === undefined) {
-    // Older clients complain of the template instead of the service that is not there.
+    // Older clients report the template instead of the missing service.
     const plain = await runOnHost(engine.file, ['version', '--format', '{{.Server.Version}}'], { env: engine.env })
     return silent(engine, plain.stderr || stderr)
   }
@@ -54,10 +54,10 @@ async function limitsOfDocker(engine: ContainerEngine, kernel: 'runc' | 'gvisor'
     const what = security.includes('name=rootless')
       ? 'this docker service runs without root'
       : 'this docker service maps users (userns-remap)'
-    return { code: 'sandbox_missing', message: `No containers: ${what}, where the workspace would be nobody’s.`, hint: podmanInstead }
+    return { code: 'sandbox_missing', message: `No containers: ${what}, which cannot write to the workspace.`, hint: podmanInstead }
   }
   if (kernel === 'gvisor' && !runtimes.split(' ').includes('runsc')) {
-    return { code: 'sandbox_missing', message: 'No containers: docker does not know the runtime runsc (gVisor).', hint: runtimeHint }
+    return { code: 'sandbox_missing', message: 'No containers: docker has no runtime runsc (gVisor).', hint: runtimeHint }
   }
   const supported: Readonly<Record<HeldLimit, boolean>> = {
     memory: memory === 'true',
@@ -65,10 +65,10 @@ async function limitsOfDocker(engine: ContainerEngine, kernel: 'runc' | 'gvisor'
     processors: cpu === 'true',
   }
   const held = heldLimits.filter((limit) => supported[limit])
-  return { held, reason: held.length === heldLimits.length ? '' : 'docker says that this machine has no control group for it' }
+  return { held, reason: held.length === heldLimits.length ? '' : 'docker finds no control group for it on this machine' }
 }
 
-const podmanInstead = 'Install podman, which can do without root, and set sandbox.container.engine = "podman" in config.toml.'
+const podmanInstead = 'Install podman, which works without root, and set sandbox.container.engine = "podman" in config.toml.'
 const runtimeHint =
   'Put {"runtimes": {"runsc": {"path": "/usr/bin/runsc", "runtimeArgs": ["--platform=ptrace", "--network=none", "--fsgofer-host-uds"]}}} into /etc/docker/daemon.json and restart docker.'
 
@@ -77,8 +77,8 @@ function ask({ file, env }: ContainerEngine, format: string): ReturnType<typeof 
 }
 
 function silent({ name }: ContainerEngine, text: string): Failure {
-  const message = `${name} does not answer: ${firstLine(text)}`
-  const start = name === 'docker' ? ' Start its service (systemctl start docker), and belong to the group that may use it.' : ''
+  const message = `${name} does not respond: ${firstLine(text)}`
+  const start = name === 'docker' ? ' Start its service (systemctl start docker), and join the group docker.' : ''
   return { code: 'sandbox_missing', message, hint: `Check that \`${name} info\` works.${start}` }
 }
 
@@ -97,7 +97,7 @@ export function limitsInForce({ folders, limits, egressSocket, diskProblem }: Ti
   ]
 }
 
-/** What the configuration asks for and the engine, or the machine, does not give. */
+/** Configured limits that the engine or the machine cannot enforce. */
 export function limitsMissing({ folders, limits, diskProblem }: TierOptions, { held, reason }: EngineLimits): readonly string[] {
   const words: Readonly<Record<HeldLimit, readonly string[]>> = {
     memory: [`memory: ${reason}; each process is limited by itself`],

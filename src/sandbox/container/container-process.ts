@@ -1,7 +1,7 @@
 /**
  * One container from start to end. The engine's client carries frames to and from hands inside. The container itself is a child of the
- * engine's keeper, so killing the client leaves it running. Therefore the kernel removes it by name; when the kernel is killed, a shell
- * that waits for the end of a pipe does.
+ * engine's monitor process, so it survives the client. Therefore the kernel removes it by name; if the kernel is killed, a shell that waits
+ * for the end of a pipe does.
  */
 import type { ChildProcess } from 'node:child_process'
 import { readdirSync, readFileSync, rmSync } from 'node:fs'
@@ -22,13 +22,13 @@ export interface ContainerStart {
   readonly idFile: string
   /** Arguments of the engine that start it. */
   readonly args: readonly string[]
-  /** What a person must know later: a container that could not be removed. */
+  /** Reports a container that could not be removed. */
   readonly logger: (message: string) => void
-  /** Called once, when nothing of it lives. */
+  /** Called once, when none of its processes lives. */
   readonly onGone: () => void
 }
 
-/** The arguments that remove the container stand before a `--`, those that start it behind. */
+/** Arguments: a count, the arguments that remove the container, then those that start it. */
 const script = `
 engine=$1; shift; count=$1; shift
 removal=
@@ -37,21 +37,28 @@ while [ "$count" -gt 0 ]; do removal="$removal $1"; shift; count=$((count - 1));
 exec 3<&-
 exec "$engine" "$@"`
 
-/** @throws OxbowError `sandbox_failed` when hands do not greet, and its message holds what the engine said; `limit_reached` */
+/** @throws OxbowError `sandbox_failed` when hands do not greet, with the engine's message; `limit_reached` */
 export async function startContainer(start: ContainerStart): Promise<HandsProcess> {
   const child = spawnClient(start)
   const watched = child.stdio[3] as Writable
   watched.on('error', () => undefined)
   const diagnostics = collectDiagnostics(child.stderr!)
   const exited = ended(child)
-  const gone = exited.then(async () => {
-    const removed = await remove(start)
-    // The watching shell ends without doing anything; else it removes the container.
-    if (removed) watched.end('done\n')
+  const removed = exited.then(async () => {
+    const isRemoved = await remove(start)
+    // Tells the watching shell to exit without removing the container.
+    if (isRemoved) watched.end('done\n')
     else watched.destroy()
     start.onGone()
   })
-  return attachHands({ input: child.stdin!, output: child.stdout!, diagnostics, exited, gone, kill: () => void child.kill('SIGKILL') })
+  return attachHands({
+    input: child.stdin!,
+    output: child.stdout!,
+    diagnostics,
+    exited,
+    gone: removed,
+    kill: () => void child.kill('SIGKILL'),
+  })
 }
 
 function spawnClient({ engine, name, args }: ContainerStart): ChildProcess {
@@ -59,13 +66,13 @@ function spawnClient({ engine, name, args }: ContainerStart): ChildProcess {
   return spawnWithStreams('/bin/sh', ['-c', script, 'sh', engine.file, String(removal.length), ...removal, ...args], {
     cwd: '/',
     env: engine.env,
-    // Its own session: Ctrl+C in the terminal cancels the turn and must not reach the sandbox by itself.
+    // In its own session: Ctrl+C in the terminal cancels the turn and must not reach the sandbox directly.
     detached: true,
     stdio: ['pipe', 'pipe', 'pipe', 'pipe'],
   })
 }
 
-/** Not `close`: that waits for the watching shell's pipe too. What the client said last is given a moment to arrive. */
+/** Not `close`: that waits for the watching shell's pipe too. Waits a moment for the client's last output. */
 async function ended(child: ChildProcess): Promise<void> {
   const closed = new Promise<void>((resolve) => child.stderr!.once('close', () => resolve()))
   await new Promise<void>((resolve) => {
@@ -77,60 +84,60 @@ async function ended(child: ChildProcess): Promise<void> {
   clearTimeout(timer)
 }
 
-/** @returns true when nothing of it lives */
+/** @returns true when none of its processes lives */
 async function remove({ engine, name, idFile, logger }: ContainerStart): Promise<boolean> {
   const id = takeId(idFile)
   const { exitCode, stderr } = await runOnHost(engine.file, removeArguments(engine.name, name), { env: engine.env })
   const removed = exitCode === 0 || /no such container/i.test(stderr)
   if (!removed) logger(`The container ${name} could not be removed: ${stderr}`)
   const empty = id === null || (await endRemains(id))
-  if (!empty) logger(`Processes of the container ${name} live on though it was removed.`)
+  if (!empty) logger(`The container ${name} was removed, but some of its processes are still running.`)
   return removed && empty
 }
 
-// Leftovers: processes are found by the container's id, which is in their control groups (processes inside) or command lines (the
-// engine's keepers outside), and whole containers of killed kernels by their name.
+// Leftovers: processes are found by the container's id, which is in their control groups (processes inside) or command lines (the engine's
+// monitors outside), and whole containers of killed kernels by their name.
 
-/** @returns pids on this host, none where containers live in another machine. */
+/** @returns pids on this host, none if containers run in another machine. */
 function processesOf(containerId: string): readonly number[] {
   return pids().filter((pid) => ['cgroup', 'cmdline'].some((name) => readQuietly(`/proc/${pid}/${name}`).includes(containerId)))
 }
 
-/** @returns the container's id, whose file is removed; null where it did not come to a container */
+/** Removes the file with the container's id. @returns the id; null if no container was created */
 export function takeId(idFile: string): string | null {
   const id = readQuietly(idFile).trim()
   rmSync(idFile, { force: true })
   return /^[0-9a-f]{64}$/.test(id) ? id : null
 }
 
-/** Ends what a removed container has left: engines report success over a stuck one. @returns true when nothing is left */
+/** Kills leftover processes of a removed container: engines report success for a stuck one. @returns true when none is left */
 export async function endRemains(containerId: string): Promise<boolean> {
   const until = performance.now() + containerGoneMs
   for (let first = true; ; first = false) {
     const left = processesOf(containerId)
     if (left.length === 0) return true
     if (performance.now() > until) return false
-    // The keepers end by themselves when they have cleaned up, usually before the first look.
+    // The monitors exit after their clean-up, usually before the first check.
     if (!first) for (const pid of left) killQuietly(pid)
     await delay(50)
   }
 }
 
-/** @returns a name for a container or machine of this process, from which another process can tell whether its owner lives */
+/** @returns a name for a container or machine of this process, by which another process can check whether its owner lives */
 export function containerName(suffix: string): string {
   const start = startOf(process.pid)
   return `oxbow-${process.pid}-${start ?? 0}-${start === null ? 0 : processNamespace()}-${suffix}`
 }
 
-/** @returns true for such a name of a kernel that does not live any more. */
+/** @returns true for such a name of a kernel that no longer lives. */
 export function isOrphan(name: string): boolean {
   const [, pid, start, namespace] = /^oxbow-(\d+)-(\d+)-(\d+)-[0-9a-z]+$/.exec(name) ?? []
-  // Without a process table nothing is known of anybody; and in another namespace of processes the number means another kernel.
+  // Cannot be checked without a process table; and in another pid namespace the pid means another process.
   if (pid === undefined || startOf(process.pid) === null || namespace !== processNamespace()) return false
   return startOf(Number(pid)) !== start
 }
 
-/** Removes containers that a killed kernel has left, and the files with their ids in the folder. Never rejects. */
+/** Removes the containers of killed kernels, and the files with their ids in the folder. Never rejects. */
 export async function reapOrphans(engine: ContainerEngine, folder: string): Promise<void> {
   for (const name of namesIn(folder)) if (isOrphan(name.replace(/\.id$/, ''))) rmSync(join(folder, name), { force: true })
   const { stdout } = await runOnHost(engine.file, ['ps', '--all', '--filter', `label=${appLabel}`, '--format', '{{.ID}} {{.Names}}'], {
@@ -144,7 +151,7 @@ export async function reapOrphans(engine: ContainerEngine, folder: string): Prom
   }
 }
 
-/** proc(5): field 22, the time a process was started at; with it a pid is never taken for another's. */
+/** proc(5): field 22, the start time of a process, which distinguishes reused pids. */
 function startOf(pid: number): string | null {
   const stat = readQuietly(`/proc/${pid}/stat`)
   return stat === '' ? null : (stat.slice(stat.lastIndexOf(')') + 2).split(' ')[19] ?? null)
@@ -174,6 +181,6 @@ function killQuietly(pid: number): void {
   try {
     process.kill(pid, 'SIGKILL')
   } catch {
-    // It has ended since, or is not ours.
+    // It has already ended, or belongs to another user.
   }
 }

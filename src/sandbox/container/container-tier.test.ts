@@ -64,7 +64,7 @@ describe('a machine without', { skip: without }, () => {
     await writeFile(join(folder, 'podman'), '#!/bin/sh\necho "Error: the storage is broken" >&2; exit 125', { mode: 0o755 })
     const engine = { name: 'podman', file: join(folder, 'podman'), env: {}, rootless: false } as const
     const found = await findImage(engine, 'localhost/mine', '')
-    assert.match(JSON.stringify(found), /podman does not answer: Error: the storage is broken/)
+    assert.match(JSON.stringify(found), /podman does not respond: Error: the storage is broken/)
     await rm(folder, { recursive: true })
   })
 

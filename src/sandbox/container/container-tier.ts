@@ -48,7 +48,7 @@ interface Parts {
   readonly engine: ContainerEngine
   readonly engineLimits: EngineLimits
   readonly image: string
-  /** Chromium in the image; '' where there is none. */
+  /** Path of Chromium in the image; '' if there is none. */
   readonly browser: string
   readonly seccomp: string
 }
@@ -72,7 +72,7 @@ interface Starter {
   readonly close: () => Promise<void>
 }
 
-/** Chromium was never tried in gVisor, whose kernel is not all that it expects. */
+/** Chromium is untested in gVisor, which lacks some system calls. */
 function browserProfile({ browser, options }: Parts): readonly Profile[] {
   return browser !== '' && options.limits.container.kernel === 'runc' ? ['browser'] : []
 }
@@ -115,7 +115,7 @@ function createStarter({ options, engine, engineLimits: { held }, browser, secco
     } catch (error) {
       throw explained(error, limits.container.image)
     } finally {
-      // When the first answer is on its way: what dead kernels have left harms nobody for another second.
+      // After the first reply: leftovers of dead kernels can wait a second.
       reaping ??= reapOrphans(engine, kept)
     }
   }
@@ -135,7 +135,7 @@ function createStarter({ options, engine, engineLimits: { held }, browser, secco
       throw error
     }
   }
-  // Between two starts of hands a person may have built another image, and removed this one.
+  // The image may have been rebuilt, and this one removed, since the last start.
   const hasNewer = async (error: unknown): Promise<boolean> => {
     if (options.limits.container.image !== '' || !(error instanceof Error && saysNoImage(error.message))) return false
     const newest = await findImage(engine, '', installationOf(options.imageFolder))
@@ -146,7 +146,7 @@ function createStarter({ options, engine, engineLimits: { held }, browser, secco
   return { start, close: async () => void (await reaping) }
 }
 
-/** What a container sees; its limits and the arguments of its hands, where they differ from those of the profile. */
+/** The mounts of a container; its limits and the arguments of its hands, if they differ from those of the profile. */
 interface View {
   readonly mounts: readonly FolderMount[]
   readonly limits?: TierOptions['limits']
@@ -199,15 +199,15 @@ const entryArgs: Readonly<Record<Profile, readonly string[]>> = {
   'vault-read': ['--vault'],
 }
 
-/** By which a person, and the next kernel, tells containers apart. */
+/** Identify containers for a person and for the next kernel. */
 function labels({ shared }: WorkspaceFolders, profile: Profile): Readonly<Record<string, string>> {
   return { app: 'oxbow', 'oxbow.user': basename(dirname(shared)), 'oxbow.guest': String(process.pid), 'oxbow.profile': profile }
 }
 
-/** What a start that failed means for the person. */
+/** Explains a failed start. */
 function explained(error: unknown, wanted: string): unknown {
   if (!isOxbowError(error, 'sandbox_failed')) return error
-  const said = firstLine(error.message.replace(/^The sandbox did not start: /, ''))
-  const hint = saysNoImage(said) ? imageHint(wanted) : 'oxbow doctor starts a container and says what is missing.'
-  return new OxbowError('sandbox_missing', `No container: ${said}`, { hint, cause: error })
+  const reason = firstLine(error.message.replace(/^The sandbox did not start: /, ''))
+  const hint = saysNoImage(reason) ? imageHint(wanted) : 'Run oxbow doctor: it starts a container and reports what is missing.'
+  return new OxbowError('sandbox_missing', `No container: ${reason}`, { hint, cause: error })
 }

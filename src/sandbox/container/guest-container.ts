@@ -1,6 +1,6 @@
 /**
- * A guest in a container of its own: the kernel in one, hands in another. It has no network and sees of the host the program, its
- * own folders and the sockets in them; what it needs beyond that it asks its runner for.
+ * A guest in a container of its own: the kernel in one, hands in another. It has no network, and sees only the program, its own folders and
+ * the sockets in them; for anything else it asks its runner.
  */
 import { toError } from '../../types/index.ts'
 import type { Config, Failure, OxbowError } from '../../types/index.ts'
@@ -17,11 +17,11 @@ import { seccompProfile } from '../bubblewrap/seccomp-filter.ts'
 export interface GuestContainerOptions {
   readonly limits: Config['sandbox']
   readonly user: string
-  /** Folder on the host for what containers are shown. */
+  /** Folder on the host for files that are mounted into containers. */
   readonly cacheFolder: string
   /** See TierOptions. */
   readonly imageFolder: string
-  /** Folders that the guest sees under their own names. */
+  /** Folders that are mounted at their own paths. */
   readonly readable: readonly string[]
   readonly writable: readonly string[]
   readonly env: Readonly<Record<string, string>>
@@ -30,11 +30,11 @@ export interface GuestContainerOptions {
 }
 
 export interface GuestContainer {
-  /** A command that speaks for the guest by standard input and output, and ends with it. */
+  /** A command that connects to the guest by standard input and output, and ends with it. */
   readonly file: string
   readonly args: readonly string[]
   readonly env: NodeJS.ProcessEnv
-  /** Ends what is left of it. */
+  /** Kills what is left of it. */
   remove(): Promise<void>
 }
 
@@ -61,7 +61,7 @@ export async function planGuestContainer(options: GuestContainerOptions): Promis
     labels: { app: 'oxbow', 'oxbow.user': options.user, 'oxbow.guest': String(process.pid), 'oxbow.profile': 'guest' },
     idFile,
     seccompFile: keepFile(join(kept, 'seccomp.json'), seccomp),
-    // Its folders are open to their owner alone, so it is their owner; without any of root's capabilities.
+    // It runs as the owner of its folders, which nobody else can enter; without any of root's capabilities.
     uid,
     gid: process.getgid?.() ?? 0,
     rootless: engine.rootless,
@@ -69,7 +69,7 @@ export async function planGuestContainer(options: GuestContainerOptions): Promis
       ...readable.map((host) => ({ host, inside: host, writable: false })),
       ...writable.map((host) => ({ host, inside: host, writable: true })),
     ],
-    // Nobody but the guest's own code runs there; a journal may grow as large as the disk allows.
+    // Only the guest's own code runs there; a journal may grow as large as the disk allows.
     limits: { ...limits, memory_mb: guestMemoryMb, max_processes: guestProcesses, max_file_mb: noFileLimitMb },
     held: engineLimits.held,
     env: options.env,

@@ -1,17 +1,17 @@
 /**
- * What an address leads to. IPv4 is open but for the ranges below. IPv6 is closed but for global unicast (2000::/3) and the
- * private ranges that have a name: so mapped addresses, NAT64, link-local, site-local, multicast and whatever is assigned next
- * are closed without being listed. Sources: the IANA special-purpose registries of both families, and the clouds' manuals.
+ * Classifies addresses. IPv4 is public except the ranges below. IPv6 is special except global unicast (2000::/3) and the private ranges
+ * below, so mapped addresses, NAT64, link-local, site-local, multicast and future assignments need not be listed. Sources: the IANA
+ * special-purpose registries of both families, and the clouds' manuals.
  */
 import type { BlockList } from 'node:net'
 
 /**
- * `public`: somebody's server. `private`: this machine, or the network it stands in. `special`: what no web page stands
- * behind (unspecified, link-local, multicast, reserved, translated) or what gives away a cloud machine's keys.
+ * `public`: a server on the internet. `private`: this machine or its local network. `special`: addresses that serve no web pages
+ * (unspecified, link-local, multicast, reserved, translated), or that reveal a cloud machine's keys.
  */
 export type AddressKind = 'public' | 'private' | 'special'
 
-/** By family: a BlockList takes `::ffff:10.0.0.1` for the IPv4 address in it, and nothing mapped is private here. */
+/** By family: a BlockList treats `::ffff:10.0.0.1` as the IPv4 address in it, and no mapped address is private here. */
 const privateRanges4 = [
   '10.0.0.0/8',
   '100.64.0.0/10', // Carriers' NAT, and private meshes.
@@ -35,7 +35,7 @@ const specialRanges = [
   '203.0.113.0/24',
   '224.0.0.0/4',
   '240.0.0.0/4',
-  // Metadata services that stand in ranges of another kind: Azure, Alibaba, AWS, Google.
+  // Metadata services inside other ranges: Azure, Alibaba, AWS, Google.
   '168.63.129.16/32',
   '100.100.100.200/32',
   'fd00:ec2::254/128',
@@ -50,7 +50,7 @@ const specialRanges = [
 
 export type JudgeAddress = (address: string) => AddressKind
 
-/** @param ownAddresses those of this machine's interfaces, asked each time: behind a public one of them is a private machine too */
+/** @param ownAddresses those of this machine's interfaces, read each time: a public one also leads to this machine */
 export function createAddressJudge(ownAddresses: () => readonly string[]): JudgeAddress {
   const special = createRanges(specialRanges)
   const within4 = createRanges(privateRanges4)
@@ -59,7 +59,7 @@ export function createAddressJudge(ownAddresses: () => readonly string[]): Judge
   const { isIP } = process.getBuiltinModule('node:net')
   return (address) => {
     const family = isIP(address)
-    // A zone (`fe80::1%eth0`) belongs to link-local addresses, and what is no address at all is nowhere.
+    // Only link-local addresses have a zone (`fe80::1%eth0`), and an invalid address is special too.
     if (family === 0 || address.includes('%')) return 'special'
     if (contains(special, address)) return 'special'
     if (contains(family === 4 ? within4 : within6, address)) return 'private'
@@ -68,7 +68,7 @@ export function createAddressJudge(ownAddresses: () => readonly string[]): Judge
   }
 }
 
-/** @param ranges addresses and `address/bits`, already known to be well formed; a bare address is a range of one */
+/** @param ranges addresses and `address/bits`, already validated; a bare address is a range of one */
 export function createRanges(ranges: readonly string[]): BlockList {
   const { BlockList, isIPv6 } = process.getBuiltinModule('node:net')
   const list = new BlockList()

@@ -1,6 +1,6 @@
 /**
- * The one way from this machine to the web: resolve, check, pin the address, connect; and the same again for each redirect.
- * It runs on the kernel's side, never in hands. It fetches and nothing else: no other method, no body sent, no cookies kept.
+ * Fetches from the web: resolve, check, pin the address, connect; and again for each redirect. Runs in the kernel, never in hands. GET
+ * only: no other method, no request body, no cookies.
  */
 import { isUtf8 } from 'node:buffer'
 import { type Config, isOxbowError, OxbowError } from '../../types/index.ts'
@@ -10,12 +10,12 @@ import { type Admit, createSlots, openPolicy, type PolicyOptions } from './egres
 import { admitThrough } from './through-proxy.ts'
 
 export interface Fetched {
-  /** Every URL that was asked, the last one answered. */
+  /** Every requested URL; the last one sent the response. */
   readonly urls: readonly string[]
-  /** That answered; one of those that were checked. */
+  /** The server's address, one of those that were checked. */
   readonly address: string
   readonly status: number
-  /** As the server says, bounded; empty when it does not. */
+  /** From the server, truncated; empty if absent. */
   readonly contentType: string
   readonly body: Buffer
   /** The body was longer than the limit. */
@@ -24,15 +24,15 @@ export interface Fetched {
 
 export interface Egress {
   /**
-   * @throws OxbowError `bad_input` (no such URL is fetched), `denied` (policy), `not_found` (no such name), `tool_failed`
-   * (no usable answer), `timeout`, `limit_reached` (too many redirects), or the signal's reason
-   * @param headers beside `accept`, e.g. a key; a redirect to another origin does not get them
+   * @throws OxbowError `bad_input` (no such URL is fetched), `denied` (policy), `not_found` (no such name), `tool_failed` (no usable
+   * answer), `timeout`, `limit_reached` (too many redirects), or the signal's reason
+   * @param headers in addition to `accept`, e.g. a key; not sent on a redirect to another origin
    */
   fetch(url: string, accept: string, signal: AbortSignal, headers?: ExtraHeaders): Promise<Fetched>
 }
 
 export interface EgressOptions extends PolicyOptions {
-  /** Socket of a proxy that has the policy and the network; absent: both are here. */
+  /** Socket of a proxy that has the policy and the network; absent: this process has both. */
   readonly through?: string
 
   readonly maxBytes?: number
@@ -86,18 +86,18 @@ async function follow(admit: Admit, first: string, wanted: Wanted): Promise<Fetc
     }
     message.destroy()
     if (urls.length > maxRedirects) throw endless(urls)
-    // What cannot be joined is refused like any other bad URL.
+    // An invalid Location is refused like any other bad URL.
     next = URL.parse(textOf(location), to.url.href)?.href ?? ''
   }
 }
 
-/** Node reads headers as Latin-1; a server that writes more than ASCII there writes UTF-8, and browsers read it so. */
+/** Node reads headers as Latin-1; servers that send non-ASCII there send UTF-8, as browsers assume. */
 function textOf(header: string): string {
   const bytes = Buffer.from(header, 'latin1')
   return isUtf8(bytes) ? bytes.toString() : header
 }
 
-/** A refused redirect says where it came from: the URL that was asked for is not at fault. */
+/** The error mentions the redirect: the requested URL is not at fault. */
 async function admitHop(admit: Admit, url: string, before: readonly string[], signal: AbortSignal): ReturnType<Admit> {
   try {
     return await admit(url, signal)
@@ -118,8 +118,8 @@ function fetched(urls: readonly string[], address: string, status: number, conte
 }
 
 function endless(urls: readonly string[]): OxbowError {
-  return new OxbowError('limit_reached', `It redirects more than ${maxRedirects} times.`, {
-    hint: 'Pass the address that it should lead to.',
+  return new OxbowError('limit_reached', `The server redirects more than ${maxRedirects} times.`, {
+    hint: 'Pass the final address.',
     data: { outcome: { urls } },
   })
 }

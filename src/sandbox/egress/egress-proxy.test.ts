@@ -137,7 +137,7 @@ describe('the egress proxy, for plain requests', () => {
         async ({ say, proxy }) => {
           const pass = await proxy.issue('online', [])
           const got = await say(by(pass, `GET http://site.test:${site.port}/ HTTP/1.1\r\nhost: site.test:${site.port}\r\n\r\n`))
-          assert.match(got, /^HTTP\/1\.1 502 [^]*site\.test:\d+ did not give an answer/)
+          assert.match(got, /^HTTP\/1\.1 502 [^]*site\.test:\d+ gave no valid response/)
           assert.deepEqual(rowsOf((await pass.end()).rows), [`reached site.test:${site.port}`])
         },
         { egress: { allow: [`site.test:${site.port}`] } },

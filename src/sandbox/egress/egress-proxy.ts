@@ -1,8 +1,8 @@
 /**
- * The way out for programs in a sandbox: an HTTP proxy on unix sockets, one for each profile that has a way out. Every target
- * passes the policy that a fetch passes, is connected to at an address that was checked, and is counted for its pass. It knows CONNECT and
- * plain requests with a whole URL; it ends no TLS, keeps nothing and adds nothing. Its clients are hostile: a wedged one costs a
- * connection of its own profile, and nothing it sends throws here.
+ * Web access for programs in a sandbox: an HTTP proxy on unix sockets, one for each profile with network access. Every target is checked by
+ * the same policy as a fetch, connected to at a checked address, and counted for its pass. It supports CONNECT and plain requests with an
+ * absolute URL; it does not terminate TLS, cache or add anything. Its clients are hostile: a stuck one costs a connection of its own
+ * profile, and nothing it sends throws here.
  */
 import { chmod, chown, mkdir, mkdtemp, rm } from 'node:fs/promises'
 import type { Server } from 'node:http'
@@ -18,9 +18,9 @@ import { forwardRequest, openTunnel } from './proxy-connection.ts'
 import { createPasses, type EgressPass, type Passes } from './proxy-passes.ts'
 
 export interface EgressProxy {
-  /** Listens from the first call for a profile on. @returns the path of its socket @throws a system error, and tries anew next time */
+  /** Starts listening at the first call for a profile. @returns the path of its socket @throws a system error; the next call tries again */
   socket(profile: OnlineProfile): Promise<string>
-  /** For one command of the profile; from the first one on nobody gets through without. @throws OxbowError `bad_input`; see Passes.issue */
+  /** For one command of the profile; after the first call the proxy requires a pass. @throws OxbowError `bad_input`; see Passes.issue */
   issue(profile: OnlineProfile, hosts: readonly string[]): Promise<EgressPass>
   /** Ends all connections and removes the sockets. */
   close(): Promise<void>
@@ -36,7 +36,7 @@ const longestName = Math.max(...(['online', 'browser'] as const).map((profile) =
 
 /**
  * Nothing listens before the first `socket`.
- * @param folder for the sockets; of the workspace, and not seen by agents
+ * @param folder for the sockets; in the workspace, invisible to agents
  * @throws OxbowError `bad_config`
  */
 export function createEgressProxy(config: Config['egress'], folder: string, options: PolicyOptions = {}): EgressProxy {
@@ -57,7 +57,7 @@ export function createEgressProxy(config: Config['egress'], folder: string, opti
         return (await proxySocket).path
       } catch (error) {
         sockets.delete(profile)
-        // Made anew, unless the other profile has its socket there.
+        // Recreated, unless the other profile has its socket there.
         if (sockets.size === 0) place = null
         throw error
       }
@@ -77,12 +77,12 @@ async function openProxySocket(path: string, passes: Passes): Promise<ProxySocke
   const server = createServer({
     maxHeaderSize: maxProxyHeaderBytes,
     headersTimeout: proxyHeaderMs,
-    // A long upload is no fault; silence is, and the connection to the other side watches for it.
+    // A long upload is allowed; the connection to the other side has an idle timeout.
     requestTimeout: 0,
     connectionsCheckingInterval: proxyHeaderMs / 2,
   })
   server.maxConnections = maxProxyConnections
-  // So connections bound requests, however many of them a client sends in one go.
+  // So the limit of connections also limits requests, however many a client pipelines.
   server.maxRequestsPerSocket = 1
   server.on('connection', (socket: Socket) => {
     connections.add(socket)
@@ -113,20 +113,20 @@ async function listen(server: Server, path: string): Promise<void> {
   server.listen(path, listening.resolve)
   await listening.promise
   server.off('error', listening.reject)
-  // An accept may fail when descriptors run out; the next one may not.
+  // An accept may fail when descriptors run out; the next one may succeed.
   server.on('error', () => undefined)
   await openToHands(path)
 }
 
-/** The folder of the proxy's sockets. Only the kernel's user can enter it; a sandbox sees the socket alone. */
+/** The folder of the proxy's sockets. Only the kernel's user can enter it; a sandbox sees only the socket. */
 export interface SocketPlace {
   readonly path: (name: string) => string
   remove(): Promise<void>
 }
 
 /**
- * @param folder of the workspace, not seen by agents; what a killed kernel has left there is removed
- * @param longest bytes of a file name in it
+ * @param folder in the workspace, invisible to agents; leftovers of a killed kernel are removed
+ * @param longest maximum length of a file name in it, in bytes
  * @throws a system error when the folder cannot be made
  */
 export async function makeSocketPlace(folder: string, longest: number): Promise<SocketPlace> {

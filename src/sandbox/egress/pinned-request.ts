@@ -30,8 +30,8 @@ export async function requestPinned(to: Destination, headers: ExtraHeaders, sign
   request.on('information', () => {
     interim += 1
     if (interim <= maxInterimAnswers) return
-    // First, because the real answer may stand in the same packet and comes before the error of a destroyed request.
-    answered.reject(new Error('interim answers without end'))
+    // Rejected first, because the real response may be in the same packet and is emitted before the error of the destroyed request.
+    answered.reject(new Error('too many interim responses'))
     request.destroy()
   })
   request.on('response', (message) => {
@@ -40,8 +40,8 @@ export async function requestPinned(to: Destination, headers: ExtraHeaders, sign
   // A protocol upgrade is not a page. Without this listener Node closes the connection without an event.
   request.on('upgrade', (_, socket) => socket.destroy())
   request.on('error', answered.reject)
-  // However else the request ends, it settles.
-  request.on('close', () => answered.reject(new Error('closed without an answer')))
+  // Settles however the request ends.
+  request.on('close', () => answered.reject(new Error('closed without a response')))
   request.end()
   try {
     return await answered.promise
@@ -51,7 +51,7 @@ export async function requestPinned(to: Destination, headers: ExtraHeaders, sign
   }
 }
 
-/** @throws OxbowError with the proxy's words, or the signal's reason */
+/** @throws OxbowError with the proxy's message, or the signal's reason */
 async function openTunnelTo(to: Destination, proxy: string, signal: AbortSignal): Promise<Socket> {
   const { openThrough } = await import('./through-proxy.ts')
   try {
@@ -76,7 +76,7 @@ function startRequest(
     port,
     path: `${url.pathname}${url.search}`,
     headers: { 'user-agent': 'oxbow', ...headers, host: url.host, 'accept-encoding': 'gzip, br', connection: 'close' },
-    // Without an agent: no socket of another request is taken over, and no proxy of the environment comes between.
+    // Without an agent, which could reuse the socket of another request or a proxy from the environment.
     createConnection: () => (tunnel === null ? connectPinned(host, port, addresses, secure) : secure ? overTunnel(tunnel, host) : tunnel),
     maxHeaderSize: maxResponseHeaderBytes,
     signal,
@@ -89,7 +89,7 @@ export function connectPinned(host: string, port: number, addresses: readonly st
   const net = process.getBuiltinModule('node:net')
   const pinned = addresses.map((address) => ({ address, family: net.isIP(address) }))
   const lookup = (_host: string, _options: object, done: (error: null, found: typeof pinned) => void): void => done(null, pinned)
-  // An address has no look-up and connects to itself.
+  // An address needs no lookup.
   const target = { host, port, lookup, autoSelectFamily: true } as const
   if (!secure) return net.connect(target)
   return process.getBuiltinModule('node:tls').connect({ ...target, ...tlsTo(host) })
@@ -105,10 +105,10 @@ function tlsTo(host: string): ConnectionOptions {
   return { ALPNProtocols: ['http/1.1'], rejectUnauthorized: true, ...(isName ? { servername: host } : { host }) }
 }
 
-/** The error holds the system's code only, nothing that the other side sent. */
+/** The error contains only the system's code, nothing that the other side sent. */
 export function connectionFailure({ host, port }: Pick<Destination, 'host' | 'port'>, cause: unknown): OxbowError {
-  const code = cause instanceof Error && 'code' in cause && typeof cause.code === 'string' ? cause.code : 'its answer cannot be read'
-  return new OxbowError('tool_failed', `${host}:${port} did not give an answer (${code}).`, {
+  const code = cause instanceof Error && 'code' in cause && typeof cause.code === 'string' ? cause.code : 'unreadable'
+  return new OxbowError('tool_failed', `${host}:${port} gave no valid response (${code}).`, {
     hint: 'Check the address, or try again later.',
     cause,
   })
@@ -124,7 +124,8 @@ export interface Body {
  * Reads and unpacks a body up to its limit.
  *
  * @param maxBytes limits the packed and the unpacked size, each
- * @throws OxbowError `tool_failed` for an encoding nobody asked for, `limit_reached` for one that only grows; else the stream's own error
+ * @throws OxbowError `tool_failed` for an encoding that was not requested, `limit_reached` for a body that is larger packed than unpacked;
+ * else the stream's own error
  */
 export async function readBody(message: IncomingMessage, maxBytes: number): Promise<Body> {
   const source = unpacked(message, maxBytes)
@@ -145,7 +146,7 @@ function unpacked(message: IncomingMessage, maxBytes: number): AsyncIterable<unk
   const unpack = createUnpack(encoding)
   if (unpack === null) {
     message.destroy()
-    throw new OxbowError('tool_failed', 'The server packed its answer in a way that was not asked for.', {
+    throw new OxbowError('tool_failed', 'The server used an encoding that was not requested.', {
       hint: 'This page cannot be read; try another source.',
       data: { encoding: encoding.slice(0, 100) },
     })
@@ -157,14 +158,14 @@ function unpacked(message: IncomingMessage, maxBytes: number): AsyncIterable<unk
 
 function createUnpack(encoding: string): Transform | null {
   const zlib = process.getBuiltinModule('node:zlib')
-  // A packed body whose end is missing gives what is there, as with browsers.
+  // A truncated body gives what was received, as in browsers.
   if (encoding === 'gzip' || encoding === 'x-gzip') return zlib.createGunzip({ finishFlush: zlib.constants.Z_SYNC_FLUSH })
   if (encoding === 'br') return zlib.createBrotliDecompress({ finishFlush: zlib.constants.BROTLI_OPERATION_FLUSH })
   return null
 }
 
 function unpackable(): OxbowError {
-  return new OxbowError('limit_reached', 'The server sends a packed answer that is larger packed than unpacked.', {
+  return new OxbowError('limit_reached', 'The server sends a compressed body that is larger than its content.', {
     hint: 'This page cannot be read; try another source.',
   })
 }

@@ -1,8 +1,8 @@
 /**
- * One request of a proxy client: read strictly, because two readings of one request are how proxies are tricked; checked by the
- * policy; connected to a checked address; and counted. A tunnel (CONNECT) copies bytes both ways and ends no TLS. A plain http
- * request is sent on over a connection of its own, so that no part of it can be taken for another request. A refusal is a
- * status and one line that a person can read in the output of any program.
+ * One request of a proxy client: read strictly, because two readings of one request are how proxies are tricked; checked by the policy;
+ * connected to a checked address; and counted. A tunnel (CONNECT) copies bytes both ways and ends no TLS. A plain http request is sent on
+ * over a connection of its own, so that no part of it can be taken for another request. A refusal is a status and one line of text that any
+ * program's output can show.
  */
 import { once } from 'node:events'
 import type { ClientRequest, IncomingMessage, ServerResponse } from 'node:http'
@@ -28,10 +28,10 @@ interface Reached {
  */
 async function reachTarget({ admit, log }: ProxyDeps, requestTarget: string, target: () => string, client: Socket): Promise<Reached> {
   const stop = new AbortController()
-  const gone = (): void => stop.abort(new OxbowError('cancelled', 'The client closed its connection.', { hint: 'Ask again.' }))
+  const onClose = (): void => stop.abort(new OxbowError('cancelled', 'The client closed its connection.', { hint: 'Ask again.' }))
   const timer = setTimeout(() => stop.abort(tooSlow()), proxyConnectMs)
-  client.once('close', gone)
-  if (client.destroyed) gone()
+  client.once('close', onClose)
+  if (client.destroyed) onClose()
   const decided = log?.begin(readable(requestTarget))
   try {
     const to = await admit(target(), stop.signal)
@@ -47,7 +47,7 @@ async function reachTarget({ admit, log }: ProxyDeps, requestTarget: string, tar
     throw failure
   } finally {
     clearTimeout(timer)
-    client.off('close', gone)
+    client.off('close', onClose)
   }
 }
 
@@ -80,13 +80,13 @@ function readable(requestTarget: string): { host: string; port: number } {
   return { host, port }
 }
 
-/** The record holds host and port already. */
+/** The record already has host and port. */
 function shortReason(message: string): string {
   return message.replace(/^\S+ (?:may not be reached: |did not give an answer )/, '')
 }
 
 function tooSlow(): OxbowError {
-  return new OxbowError('timeout', `It did not answer within ${proxyConnectMs / 1000} s.`, { hint: 'Try again later.' })
+  return new OxbowError('timeout', `It did not respond within ${proxyConnectMs / 1000} s.`, { hint: 'Try again later.' })
 }
 
 function unreachable(cause: unknown): OxbowError {
@@ -160,7 +160,7 @@ async function ask(request: IncomingMessage, to: Destination, upstream: Socket):
   outgoing.on('error', over.reject)
   // A protocol upgrade needs CONNECT.
   outgoing.on('upgrade', (_, socket) => socket.destroy())
-  outgoing.on('close', () => over.reject(new Error('closed without an answer')))
+  outgoing.on('close', () => over.reject(new Error('closed without a response')))
   let interim = 0
   outgoing.on('information', () => {
     if ((interim += 1) > maxInterimAnswers) outgoing.destroy()

@@ -1,4 +1,4 @@
-/** A real proxy in a folder of its own for tests, and clients that speak to it byte by byte. */
+/** A real proxy in its own folder for tests, and clients that write to it byte by byte. */
 import { randomUUID } from 'node:crypto'
 import { rm } from 'node:fs/promises'
 import type { RequestListener } from 'node:http'
@@ -14,7 +14,7 @@ import { onSite, type Site } from './web-fixture.ts'
 export interface ProxyUnderTest {
   readonly proxy: EgressProxy
   readonly folder: string
-  /** Sends all of it and leaves the connection open. @returns what came back until the proxy ended it */
+  /** Sends all of it and leaves the connection open. @returns what came back until the proxy closed it */
   say(text: string): Promise<string>
   /** A connection to the proxy's socket. */
   dial(): Promise<Socket>
@@ -52,7 +52,7 @@ export async function startProxy({ egress = {}, ...options }: ProxyTestOptions =
   }
 }
 
-/** A request as a program sends it that has the pass. */
+/** A request as sent by a program with the pass. */
 export const by = ({ token }: EgressPass, request: string): string =>
   request.replace('\r\n', `\r\nproxy-authorization: Basic ${btoa(`oxbow:${token}`)}\r\n`)
 
@@ -66,7 +66,7 @@ export async function readAll(socket: Socket): Promise<string> {
   return Buffer.concat(chunks).toString('latin1')
 }
 
-/** @returns what has come when it fits, as soon as it does */
+/** @returns the received text as soon as it matches */
 export async function readUntil(socket: Socket, fits: RegExp): Promise<string> {
   let got = ''
   const over = Promise.withResolvers<string>()

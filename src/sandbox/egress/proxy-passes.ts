@@ -29,7 +29,7 @@ export interface EgressPass {
 export interface Passes {
   /** @param hosts as in `egress.allow`, and only to narrow what the policy lets through; empty: all of that. @throws OxbowError `bad_input` */
   issue(hosts: readonly string[]): EgressPass
-  /** @throws OxbowError `unauthenticated` for a request without a pass that holds, as soon as there was one */
+  /** @throws OxbowError `unauthenticated` for a request without a valid pass, once one was issued */
   holderOf(request: IncomingMessage): ProxyDeps
 }
 
@@ -77,18 +77,18 @@ function narrowed(admit: Admit, rules: readonly EgressRule[]): Admit {
   }
 }
 
-/** `failed`: admitted, but the other side did not answer. */
+/** `failed`: admitted, but the other side did not respond. */
 type VisitDecision = 'reached' | 'refused' | 'failed'
 
 export interface Visit {
-  /** As it was asked for, in one spelling where it has one. */
+  /** As requested, normalized if possible. */
   readonly host: string
   readonly port: number
   readonly decision: VisitDecision
   /** Why it was refused or failed, without addresses; empty when it was reached. */
   readonly reason: string
   readonly connections: number
-  /** As the proxy and the other side exchanged them; TLS and headers count. */
+  /** Bytes between the proxy and the other side, including TLS and headers. */
   readonly bytesOut: number
   readonly bytesIn: number
 }
@@ -102,8 +102,8 @@ export interface Visits {
 type Noted = Pick<Visit, 'host' | 'port' | 'decision' | 'reason'>
 
 interface VisitLog {
-  /** Starts a lookup and connection, which counts as failed until it is decided. @returns to be called then, before `note` */
-  begin(asked: Pick<Visit, 'host' | 'port'>): () => void
+  /** Records an attempt, which counts as failed until it is decided. @returns a function to call then, before `note` */
+  begin(target: Pick<Visit, 'host' | 'port'>): () => void
   /** @param upstream the connection to the other side, whose bytes are counted until it closes */
   note(visit: Noted, upstream?: Socket): void
   soFar(): Visits
@@ -117,20 +117,20 @@ interface Row {
   readonly live: Set<Socket>
 }
 
-const undecided = 'it had not been reached when this was told'
+const undecided = 'it had not been reached at the time of this report'
 
 function createVisitLog(): VisitLog {
   const rows = new Map<string, Row>()
-  /** Not decided yet. */
+  /** Undecided. */
   const open = new Set<Noted>()
   let more = 0
-  const shortened = <Asked extends Pick<Visit, 'host'>>(asked: Asked): Asked => ({
-    ...asked,
-    host: asked.host.slice(0, maxVisitHostCharacters),
+  const shortened = <Target extends Pick<Visit, 'host'>>(target: Target): Target => ({
+    ...target,
+    host: target.host.slice(0, maxVisitHostCharacters),
   })
   return {
-    begin(asked) {
-      const noted: Noted = { ...shortened(asked), decision: 'failed', reason: undecided }
+    begin(target) {
+      const noted: Noted = { ...shortened(target), decision: 'failed', reason: undecided }
       open.add(noted)
       return () => void open.delete(noted)
     },
@@ -140,7 +140,7 @@ function createVisitLog(): VisitLog {
       else if (upstream !== undefined) countBytes(row, upstream)
     },
     soFar() {
-      // The name of one that is not decided may have left already with the question for its address.
+      // The name of an undecided attempt may already have left in a DNS query.
       const shown = new Map(rows)
       const unseen = [...open].filter((noted) => rowOf(shown, noted) === null).length
       return { rows: [...shown.values()].map(toVisit), more: more + unseen }
@@ -148,7 +148,7 @@ function createVisitLog(): VisitLog {
   }
 }
 
-/** @returns where it is counted, one more from now on; null where there is no room for another row */
+/** Counts one more. @returns its row; null if the table is full */
 function rowOf(rows: Map<string, Row>, noted: Noted): Row | null {
   const key = JSON.stringify([noted.host, noted.port, noted.decision, noted.reason])
   const row = rows.get(key) ?? { noted, connections: 0, closedOut: 0, closedIn: 0, live: new Set() }

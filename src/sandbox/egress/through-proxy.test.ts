@@ -51,7 +51,7 @@ describe('a fetch through the proxy of a runner', () => {
     const before = getCACertificates('default')
     try {
       await withProxied(site.port, async (egress) => {
-        await fails(egress.fetch(`https://site.test:${site.port}/`, '*/*', never), 'tool_failed', /did not give an answer/)
+        await fails(egress.fetch(`https://site.test:${site.port}/`, '*/*', never), 'tool_failed', /gave no valid response/)
         setDefaultCACertificates([...before, siteCertificate])
         const { body } = await egress.fetch(`https://site.test:${site.port}/`, '*/*', never)
         assert.equal(body.toString(), 'secret')

@@ -1,6 +1,6 @@
 /**
- * The web from where there is no network: every connection is a tunnel through the egress proxy of the runner, which has the
- * policy. Here a URL is only read; whether its host may be reached, and at which address, is decided there.
+ * Web access without a network: every connection is a tunnel through the egress proxy of the runner, which applies the policy. This file
+ * only parses a URL; the proxy decides whether its host may be reached, and at which address.
  */
 import type { IncomingMessage } from 'node:http'
 import type { Socket } from 'node:net'
@@ -19,7 +19,7 @@ export function admitThrough(socket: string): Admit {
   }
 }
 
-/** @throws OxbowError `denied` with the proxy's words, `tool_failed` */
+/** @throws OxbowError `denied` with the proxy's message, `tool_failed` */
 export async function openThrough({ host, port }: Pick<Destination, 'host' | 'port'>, proxy: string, signal: AbortSignal): Promise<Socket> {
   const target = `${host.includes(':') ? `[${host}]` : host}:${port}`
   const request = process
@@ -34,13 +34,13 @@ export async function openThrough({ host, port }: Pick<Destination, 'host' | 'po
     if (head.length > 0) socket.unshift(head)
     return socket
   }
-  const said = await refusalText(socket, head)
-  throw new OxbowError(answer.statusCode === 403 ? 'denied' : 'tool_failed', said === '' ? `${target} cannot be reached.` : said, {
+  const refusal = await refusalText(socket, head)
+  throw new OxbowError(answer.statusCode === 403 ? 'denied' : 'tool_failed', refusal === '' ? `${target} cannot be reached.` : refusal, {
     hint: 'Go on without it, or try again later.',
   })
 }
 
-/** One line, which the proxy has written. */
+/** The proxy's line of text. */
 async function refusalText(socket: Socket, head: Buffer): Promise<string> {
   let text = head.toString()
   try {
@@ -49,7 +49,7 @@ async function refusalText(socket: Socket, head: Buffer): Promise<string> {
       if (text.length > maxRefusalBytes) break
     }
   } catch {
-    // What had come by then is what it said.
+    // Use what was received by then.
   }
   socket.destroy()
   return text

@@ -11,7 +11,7 @@ it('what a command has asked for and not reached when it ends is on record, its 
   const credentials = Buffer.from(`oxbow:${pass.token}`).toString('base64')
   client.write(`CONNECT secret.example:443 HTTP/1.1\r\nhost: secret.example:443\r\nproxy-authorization: Basic ${credentials}\r\n\r\n`)
   await asked.promise
-  const reason = 'it had not been reached when this was told'
+  const reason = 'it had not been reached at the time of this report'
   const row = { host: 'secret.example', port: 443, decision: 'failed', reason, connections: 1, bytesOut: 0, bytesIn: 0 }
   // Told twice, it is counted once.
   assert.deepEqual(await pass.soFar(), { rows: [row], more: 0 })

@@ -1,4 +1,4 @@
-/** Real servers on loopback for tests of the egress, and an egress that may reach them by a name no name server knows. */
+/** Real servers on loopback for tests of the egress, and an egress that may reach them by a name that is in no name server. */
 import type { RequestListener } from 'node:http'
 import { createServer } from 'node:http'
 import type { AddressInfo, Server, Socket } from 'node:net'
@@ -15,7 +15,7 @@ export interface Site {
   readonly looked: readonly string[]
   /** Open connections that the server sees. */
   readonly sockets: ReadonlySet<Socket>
-  /** Resolves when the server sees no connection any more. */
+  /** Resolves when the server has no more connections. */
   drained(): Promise<void>
   close(): Promise<void>
 }
@@ -27,7 +27,7 @@ export interface SiteOptions extends EgressOptions {
 export const startSite = (listener: RequestListener, options: SiteOptions = {}): Promise<Site> =>
   startServer(createServer(listener), options)
 
-/** @param speak what the server does with a connection, byte by byte */
+/** @param speak handles a connection, byte by byte */
 export const startRawSite = (speak: (socket: Socket) => void, options: SiteOptions = {}): Promise<Site> =>
   startServer(createRawServer(speak), options)
 
@@ -73,7 +73,7 @@ export const never: AbortSignal = new AbortController().signal
 export const get = (site: Site, path = '/', signal: AbortSignal = never): Promise<Fetched> =>
   site.egress.fetch(`${site.url}${path}`, 'text/html', signal)
 
-/** Runs a test on a site of its own. */
+/** Runs a test with its own site. */
 export async function onSite(listener: RequestListener, run: (site: Site) => Promise<void>, options: SiteOptions = {}): Promise<void> {
   const site = await startSite(listener, options)
   try {

@@ -1,6 +1,6 @@
 /**
- * The kernel's end of the pipe to one hands process. Requests run side by side; a cancelled or late one is ended inside and
- * settles when hands say that it is gone. Hands that break the protocol, or do not end a request, are killed.
+ * The kernel's end of the pipe to one hands process. Requests are concurrent; a cancelled or late one is ended inside and settles when
+ * hands confirm its end. Hands that break the protocol, or do not end a request, are killed.
  */
 import type { Readable, Writable } from 'node:stream'
 import { OxbowError, createMessageReader, createMessageWriter, encodeFrame, greetingId, splitContent } from '../../types/index.ts'
@@ -11,17 +11,17 @@ import { cancelGraceMs, maxPendingBytes, maxPendingRequests, maxReplyBytes } fro
 export interface HandsConnection extends Hands {
   /** Resolves at the greeting; rejects with `sandbox_failed` when the connection ends before. */
   readonly ready: Promise<void>
-  /** False once nothing can be asked any more. */
+  /** False once it accepts no more requests. */
   isOpen(): boolean
   /** Takes no more requests: the process has exited. */
   close(): void
-  /** Fails everything that waits: all that the process started is gone too. */
+  /** Fails all pending requests: every process of the sandbox has ended. */
   end(problem: string): void
 }
 
 interface Pending {
   readonly op: HandsOp
-  /** Why it is being stopped, when it is. */
+  /** Why it is being stopped, or null. */
   stopping: 'cancelled' | 'timeout' | null
   readonly settle: (outcome: { output: unknown } | { error: OxbowError }) => void
 }
@@ -33,15 +33,15 @@ interface Connection {
   readonly pending: Map<number, Pending>
   readonly greeting: PromiseWithResolvers<void>
   hasGreeted: boolean
-  /** Why nothing can be asked any more; null while it can. */
+  /** Why it accepts no more requests; null while it does. */
   problem: string | null
   lastId: number
 }
 
-/** @param kill ends the process and all in its sandbox; resolves when it is gone */
+/** @param kill ends the process and its sandbox; resolves when it has ended */
 export function connectHands(input: Writable, output: Readable, kill: (problem: string) => Promise<void>): HandsConnection {
   const greeting = Promise.withResolvers<void>()
-  // A start that fails is reported to who starts; nobody else need listen.
+  // The caller of the start gets its failure; this prevents an unhandled rejection.
   greeting.promise.catch(() => undefined)
   const writer = createMessageWriter(input)
   const connection: Connection = { input, writer, kill, pending: new Map(), greeting, hasGreeted: false, problem: null, lastId: 0 }
@@ -49,13 +49,13 @@ export function connectHands(input: Writable, output: Readable, kill: (problem: 
     { messageBytes: maxReplyBytes, pendingBytes: maxPendingBytes },
     {
       message: (id, message, content) => takeReply(connection, id, message, content),
-      cancel: () => breakOff(connection, 'a frame that only the kernel may send'),
+      cancel: () => breakOff(connection, 'it sent a frame that only the kernel may send'),
     },
   )
   output.on('data', (bytes: Buffer) => {
     if (connection.problem !== null) return
     const garbage = push(bytes)
-    if (garbage !== null) breakOff(connection, `garbage instead of frames: ${garbage}`)
+    if (garbage !== null) breakOff(connection, `it sent invalid frames: ${garbage}`)
   })
   input.on('error', () => breakOff(connection, 'the pipe to it broke'))
   output.on('error', () => breakOff(connection, 'the pipe from it broke'))
@@ -91,12 +91,12 @@ async function ask(
   }
   let grace: NodeJS.Timeout | undefined
   let sent = false
-  const sayCancel = (): void => void input.write(encodeFrame('cancel', id, new Uint8Array()))
+  const sendCancel = (): void => void input.write(encodeFrame('cancel', id, new Uint8Array()))
   const stop = (why: 'cancelled' | 'timeout'): void => {
     if (entry.stopping !== null) return
     entry.stopping = why
-    if (sent) sayCancel()
-    grace = setTimeout(() => breakOff(connection, `it did not end ${op} when told to`), cancelGraceMs)
+    if (sent) sendCancel()
+    grace = setTimeout(() => breakOff(connection, `it did not end ${op} when cancelled`), cancelGraceMs)
   }
   const cancel = (): void => stop('cancelled')
   const limit = setTimeout(() => stop('timeout'), timeoutMs)
@@ -106,8 +106,8 @@ async function ask(
     const how = await connection.writer.send(id, text, content, () => entry.stopping === null)
     sent = true
     if (entry.stopping === null) return
-    if (how !== 'none') return sayCancel()
-    // Hands have never heard of it.
+    if (how !== 'none') return sendCancel()
+    // Hands never received it.
     pending.delete(id)
     entry.settle({ error: stopped(entry.stopping) })
   }
@@ -126,22 +126,22 @@ async function ask(
 function takeReply(connection: Connection, id: number, message: string, content: Buffer): void {
   const { pending, greeting } = connection
   if (id === greetingId) {
-    if (connection.hasGreeted) return breakOff(connection, 'it greets again')
+    if (connection.hasGreeted) return breakOff(connection, 'it sent a second greeting')
     connection.hasGreeted = true
     return greeting.resolve()
   }
   const waiting = pending.get(id)
-  if (waiting === undefined) return breakOff(connection, 'a reply answers no request')
+  if (waiting === undefined) return breakOff(connection, 'it replied to no request')
   const reply = parseReply(waiting.op, message, content)
   if (reply.kind === 'garbage') return breakOff(connection, reply.problem)
   if (reply.kind === 'failed' && reply.error.code === 'sandbox_failed') return breakOff(connection, reply.error.message)
   pending.delete(id)
-  // What was done before the cancel reached it was done: the truth is worth more than the wish.
+  // It completed before the cancel arrived: report the real result.
   if (reply.kind === 'ok') waiting.settle({ output: reply.output })
   else waiting.settle({ error: waiting.stopping === null ? reply.error : stopped(waiting.stopping) })
 }
 
-/** Closes for new requests at once; those that wait settle when the processes are gone. */
+/** Closes for new requests at once; pending ones settle when the processes have ended. */
 function breakOff(connection: Connection, why: string): void {
   if (connection.problem !== null) return
   connection.problem = why
@@ -159,14 +159,14 @@ function end(connection: Connection, why: string): void {
 
 function failure(problem: string): OxbowError {
   return new OxbowError('sandbox_failed', `The sandbox failed: ${problem}.`, {
-    hint: 'Try again: it is started afresh for the next request.',
+    hint: 'Try again: it is restarted for the next request.',
   })
 }
 
 function stopped(why: 'cancelled' | 'timeout'): OxbowError {
   return why === 'cancelled'
-    ? new OxbowError('cancelled', 'Cancelled; everything it had started is ended.', { hint: 'Ask again when it is wanted.' })
-    : new OxbowError('timeout', 'It took longer than its limit; everything it had started is ended.', {
+    ? new OxbowError('cancelled', 'Cancelled; all of its processes have ended.', { hint: 'Run it again if it is still needed.' })
+    : new OxbowError('timeout', 'It took longer than its limit; all of its processes have ended.', {
         hint: 'Ask for less, or allow more time.',
       })
 }

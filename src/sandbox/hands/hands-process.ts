@@ -17,29 +17,29 @@ export interface HandsCommand {
 export interface HandsProcess {
   readonly hands: Hands
   isOpen(): boolean
-  /** Resolves when all that it started is gone. Never rejects. */
+  /** Resolves when all of its processes have ended. Never rejects. */
   kill(): Promise<void>
 }
 
-/** Hands that somebody has started: how they are spoken with, and how they are ended. */
+/** Running hands: their streams, and how to end them. */
 export interface StartedHands {
   readonly input: Writable
   readonly output: Readable
-  /** Explains a start that failed; '' when nothing does. */
+  /** Explains a failed start; '' if there is no explanation. */
   diagnostics(): string
-  /** Resolves when hands, or the machine around them, can say nothing any more. Never rejects. */
+  /** Resolves when hands, or their virtual machine, have exited. Never rejects. */
   readonly exited: Promise<void>
-  /** Resolves when all that they started is gone. Never rejects. */
+  /** Resolves when all of their processes have ended. Never rejects. */
   readonly gone: Promise<void>
-  /** Begins to end them and all that they started; `gone` tells when it is done. May be called more than once. Never throws. */
+  /** Begins to end them and all of their processes; `gone` resolves when that is done. May be called more than once. Never throws. */
   kill(): void
-  /** From now to the greeting; the usual time when absent. */
+  /** Timeout of the greeting; the default if absent. */
   readonly startTimeoutMs?: number
 }
 
 /**
- * Speaks with hands over any streams. When the streams end, hands are killed: they are of no use any more.
- * @throws OxbowError `sandbox_failed` when they do not greet in time; its message holds the diagnostics
+ * Connects to hands over any streams. When the streams end, hands are killed.
+ * @throws OxbowError `sandbox_failed` when they do not greet in time; its message contains the diagnostics
  */
 export async function attachHands(started: StartedHands): Promise<HandsProcess> {
   const { input, output, exited, gone } = started
@@ -72,8 +72,8 @@ export async function attachHands(started: StartedHands): Promise<HandsProcess> 
 }
 
 /**
- * Starts a command that becomes hands, and speaks with them over its standard input and output.
- * @param afterExit called once when the process has exited, however it did; resolves when nothing that it started lives
+ * Starts a command that becomes hands, and connects to them over its standard input and output.
+ * @param afterExit called once when the process has exited; resolves when none of its processes lives
  * @throws OxbowError as attachHands does
  */
 export async function startHands(command: HandsCommand, afterExit: () => Promise<void>): Promise<HandsProcess> {
@@ -100,7 +100,7 @@ export async function startHands(command: HandsCommand, afterExit: () => Promise
 
 function spawnQuietly(command: HandsCommand): ChildProcess {
   const pipes = command.data.map(() => 'pipe' as const)
-  // Its own session: Ctrl+C in the terminal cancels the turn and must not reach the sandbox by itself.
+  // In its own session: Ctrl+C in the terminal cancels the turn and must not reach the sandbox directly.
   return spawnWithStreams(command.file, command.args, {
     cwd: command.cwd,
     env: {},
@@ -109,19 +109,22 @@ function spawnQuietly(command: HandsCommand): ChildProcess {
   })
 }
 
-/** @throws OxbowError `limit_reached` when this process has too many files open: the child has no streams then, and its error would end us */
+/**
+ * @throws OxbowError `limit_reached` when this process has too many files open: the child then has no streams, and its error event would be
+ * uncaught
+ */
 export function spawnWithStreams(file: string, args: readonly string[], options: SpawnOptions): ChildProcess {
   const { spawn } = process.getBuiltinModule('node:child_process')
   const child = spawn(file, args, options)
-  // What its type does not say.
+  // Missing in its type.
   if ((child.stdio as readonly unknown[] | undefined) !== undefined) return child
   child.on('error', () => undefined)
   throw new OxbowError('limit_reached', 'A sandbox cannot be started: too many files are open.', {
-    hint: 'Try again when less is under way, or raise the limit: ulimit -n 65536',
+    hint: 'Try again later, or raise the limit: ulimit -n 65536',
   })
 }
 
-/** Reads to the end and keeps the beginning, so that nobody can fill the memory or block by writing here. */
+/** Reads to the end and keeps the beginning, so that a writer can neither fill memory nor block. */
 export function collectDiagnostics(stream: Readable): () => string {
   let text = ''
   stream.on('data', (bytes: Buffer) => {

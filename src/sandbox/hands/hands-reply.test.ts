@@ -54,7 +54,7 @@ describe('a reply of hands', () => {
   it('is refused before it is read when it is small to send and large to have; a long text and a long list are not', () => {
     const arrays = `{"ok":{"x":[${'[],'.repeat(10_000_000)}[]]}}`
     const reply = parseReply('stat', arrays, none)
-    assert.ok(reply.kind === 'garbage' && reply.problem === 'a reply is made of too many pieces')
+    assert.ok(reply.kind === 'garbage' && reply.problem === 'a reply has too many values')
     for (const open of ['[', '{"a":']) assert.equal(parseReply('stat', open.repeat(5_000_000), none).kind, 'garbage')
 
     const text = '[,{"\\\n'.repeat(1_000_000)

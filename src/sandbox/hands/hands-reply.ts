@@ -9,13 +9,13 @@ export function isHandsOp(name: unknown): name is HandsOp {
   return typeof name === 'string' && Object.hasOwn(handsOperations, name)
 }
 
-/** @returns what an isolated guest asks, or null for what no kernel would: whoever is in there may have taken it over. */
+/** @returns the request of an isolated guest, or null if it is invalid: an attacker may control the guest. */
 export function parseRequest(op: HandsOp, body: unknown): object | null {
   const parsed = handsOperations[op].input.safeParse(body)
   return parsed.success ? parsed.data : null
 }
 
-/** Codes that hands have a reason to use. Others could make the kernel do something: `store_full` turns it read-only. */
+/** Codes that hands use. Others could make the kernel act: `store_full` turns it read-only. */
 const handsCodes = [
   'bad_input',
   'not_found',
@@ -41,29 +41,29 @@ export type HandsReply<Op extends HandsOp> =
 
 /** Never throws. */
 export function parseReply<Op extends HandsOp>(op: Op, message: string, content: Buffer): HandsReply<Op> {
-  if (holdsMoreValues(message, maxReplyValues)) return { kind: 'garbage', problem: 'a reply is made of too many pieces' }
+  if (holdsMoreValues(message, maxReplyValues)) return { kind: 'garbage', problem: 'a reply has too many values' }
   let body: unknown
   try {
     body = JSON.parse(message)
   } catch {
-    return { kind: 'garbage', problem: 'a reply is no JSON' }
+    return { kind: 'garbage', problem: 'a reply is not JSON' }
   }
   const refused = refusal.safeParse(body)
   if (!refused.success) {
     const output = handsOperations[op].output as unknown as z.ZodType<HandsOps[Op]['output']>
-    const said = accepted.safeParse(body)
-    const reply = said.success ? output.safeParse(joinContent(said.data.ok, said.data.bytes, content)) : said
+    const envelope = accepted.safeParse(body)
+    const reply = envelope.success ? output.safeParse(joinContent(envelope.data.ok, envelope.data.bytes, content)) : envelope
     return reply.success ? { kind: 'ok', output: reply.data } : { kind: 'garbage', problem: `a reply to ${op} has the wrong shape` }
   }
   if (content.length > 0) return { kind: 'garbage', problem: 'a failure has bytes' }
   const { code, message: what, hint } = refused.data.failure
-  // Words of whoever is inside: where a model reads them, they are fenced as a result is.
+  // The text is untrusted: for a model it is fenced like a result.
   return { kind: 'failed', error: new OxbowError(code, what, { hint, data: { labels: ['untrusted'] } }) }
 }
 
 /**
- * Told from the text, before anything is made of it: three bytes of it can become an array, which takes fifteen times that.
- * Strings take what they have, and are passed over.
+ * Counted in the text before it is parsed: three bytes of it can become an array, which takes fifteen times that. Strings take no more than
+ * their length, and are skipped.
  */
 function holdsMoreValues(json: string, limit: number): boolean {
   if (json.length <= limit) return false
@@ -77,7 +77,7 @@ function holdsMoreValues(json: string, limit: number): boolean {
   return false
 }
 
-/** @returns where the string that begins there has its last quotation mark; the end of the text when it has none */
+/** @returns the index of the string's closing quotation mark; the end of the text if it has none */
 function endOfString(json: string, begin: number): number {
   for (let end = json.indexOf('"', begin + 1); end >= 0; end = json.indexOf('"', end + 1)) {
     let slashes = 0

@@ -1,34 +1,33 @@
 /**
- * Process 1 of the guest, a script for busybox, and the one that holds hands. Where there is a way out, a second pair of hands
- * is in the machine, over the same workspace, in namespaces of its own, with the port that leads out. Hands start before the machine is frozen into a
- * snapshot, with no user, no workspace and no request near them: an emulated Node needs two seconds to start, a frozen one
- * nothing. All that must differ between two machines of one snapshot comes afterwards, with one word of the host on the control
- * port, before the first request can reach hands:
+ * Process 1 of the guest, a script for busybox, and the script that starts hands. With network access the machine has second hands, over
+ * the same workspace, in separate namespaces, with the port to the proxy. Hands start before the machine is frozen into a snapshot, without
+ * any user data, workspace or request: an emulated Node needs two seconds to start, a frozen one none. Everything that must differ between
+ * two machines of one snapshot follows in one command on the control port, before the first request can reach hands:
  *
- *     go SECONDS ENTROPY      time and randomness; then the workspace is mounted, and the guest answers `going`
+ *     go SECONDS ENTROPY time and randomness; then the workspace is mounted, and the guest replies `going`
  *
- * What hands start from then on (every command) is new, with a random generator that was seeded anew. Hands themselves keep the
- * seeds of their own hash tables, which is nobody's secret: no two machines share a workspace.
+ * Processes that hands start later (every command) get a reseeded random generator. Hands themselves keep the seeds of their hash tables,
+ * which need not be secret: no two machines share a workspace.
  */
 import type { Profile } from '../../types/index.ts'
 import { nodeFlags } from '../tier-plan.ts'
 
 export const controlPort = 'oxbow.control'
 export const handsPort = 'oxbow.hands'
-/** Of the hands with a way out, and that way: connections to the egress proxy (types/stream-carrier.ts). */
+/** Of the hands with network access, and their connections to the egress proxy (types/stream-carrier.ts). */
 export const onlinePort = 'oxbow.online'
 export const egressPort = 'oxbow.egress'
-/** Said on the control port: the machine waits for its word; the workspace is there. */
+/** Sent on the control port: the machine waits for its command; the workspace is mounted. */
 export const readyWord = 'ready'
 export const goingWord = 'going'
 
-/** Where hands stand in the root of the guest. */
+/** Path of hands in the root of the guest. */
 export const insideHands = '/opt/oxbow/hands.cjs'
 
-/** What is fixed when hands start, and so part of a snapshot. It travels on the kernel's command line, where it is no secret. */
+/** What is fixed when hands start, and so part of a snapshot. Passed on the kernel's command line: not secret. */
 export interface GuestSettings {
   readonly profile: Extract<Profile, 'work' | 'vault-read'>
-  /** Whether there are hands with a way out beside those of `work`. */
+  /** Whether there are also hands with network access. */
   readonly online: boolean
   readonly uid: number
   readonly processes: number
@@ -46,8 +45,8 @@ export function goWord(seconds: number, entropy: Buffer): string {
 }
 
 /**
- * Process 1: loads modules, mounts the root read-only, starts hands in namespaces of their own, and gives them the workspace when
- * the host says so. What is mounted here then is seen in those namespaces too; what is mounted there stays there.
+ * Process 1: loads modules, mounts the root read-only, starts hands in separate namespaces, and mounts the workspace on the host's command.
+ * Mounts propagate from here into those namespaces, not back.
  */
 export function initScript(modules: readonly string[]): string {
   return `#!/bin/busybox sh
@@ -77,7 +76,7 @@ $B mount -t tmpfs -o mode=755,size=1m,nosuid,nodev tmpfs /root/run
 $B hostname oxbow
 $B mount --make-rshared / || $B reboot -f
 export PROFILE ID PROCESSES BLOCKS
-# Only root may open these, and hands do before they become somebody else.
+# Only root may open these, and hands do so before they switch users.
 hands() {
   $B cp -a $(port $1) /root/dev/$1
   [ $1 = ${onlinePort} ] && $B cp -a $(port ${egressPort}) /root/dev/${egressPort}
@@ -107,8 +106,8 @@ while :; do wait; done
 }
 
 /**
- * Process 1 of the namespaces in which hands are: they see and end their own processes, no others and not the kernel's; have a
- * loopback, terminals and shared memory of their own, and no other network. All of the machine ends with it.
+ * Process 1 of the namespaces of hands, which see only their own processes, and have their own loopback, terminals and shared memory, and
+ * no other network. The whole machine ends with it.
  */
 export const startScript: string = `B=/bin/busybox
 $B mount -t proc -o nosuid,nodev,noexec proc /root/proc
@@ -129,9 +128,9 @@ wait $!
 `
 
 /**
- * A program that makes the kernel's random generator start afresh from its pool: writing to /dev/urandom adds to the pool, yet
- * two machines of one snapshot would give the same numbers until the next regular reseeding, up to a minute later. Busybox has
- * no such call, so these are 130 bytes of machine code: open("/dev/urandom"), ioctl(RNDRESEEDCRNG), exit.
+ * A program that reseeds the kernel's random generator from its pool: writing to /dev/urandom adds to the pool, yet two machines of one
+ * snapshot would give the same numbers until the next regular reseeding, up to a minute later. Busybox has no such call, so these are 130
+ * bytes of machine code: open("/dev/urandom"), ioctl(RNDRESEEDCRNG), exit.
  */
 export function reseedProgram(): Buffer {
   const code = [

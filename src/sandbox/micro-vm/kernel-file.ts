@@ -1,6 +1,6 @@
 /**
- * The guest's kernel and its modules, out of Debian's package of the kernel for clouds. The package is unpacked, not installed:
- * the host boots as before.
+ * The guest's kernel and its modules, out of Debian's cloud kernel package. The package is unpacked, not installed: the host boots as
+ * before.
  */
 import { existsSync } from 'node:fs'
 import { mkdir, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises'
@@ -11,13 +11,13 @@ import { ownName } from '../kept-files.ts'
 import { imageStepMs } from '../limits.ts'
 
 export interface GuestKernel {
-  /** ELF, not compressed: QEMU starts it at once (PVH), and the guest need not unpack it. */
+  /** Uncompressed ELF: QEMU boots it directly (PVH), and the guest need not unpack it. */
   readonly vmlinux: Buffer
   /** In the order in which they must be loaded. */
   readonly modules: readonly { readonly name: string; readonly data: Buffer }[]
 }
 
-/** What a machine of type microvm needs to see its disks and ports; each after those that it needs itself. */
+/** What a machine of type microvm needs to see its disks and ports; each after its dependencies. */
 export const moduleNames: readonly string[] = ['virtio_ring', 'virtio', 'virtio_mmio', 'virtio_blk', 'virtio_console']
 
 /** Frame of `lz4 -l`. */
@@ -26,21 +26,21 @@ const lz4Magic = 0x18_4c_21_02
 const metaPackage = 'linux-image-cloud-amd64'
 
 /**
- * @param given a kernel package of Debian; null: the one in the folder, else the newest is downloaded into it
+ * @param packagePath a kernel package of Debian; null: the one in the folder, else the newest is downloaded into it
  * @throws OxbowError `sandbox_missing` when there is none
  */
-export async function findKernelPackage(given: string | null, folder: string): Promise<string> {
-  if (given !== null && !existsSync(given)) throw refused(`there is no file ${given}`)
-  return given ?? (await keptPackage(folder)) ?? (await download(folder))
+export async function findKernelPackage(packagePath: string | null, folder: string): Promise<string> {
+  if (packagePath !== null && !existsSync(packagePath)) throw refused(`the file does not exist: ${packagePath}`)
+  return packagePath ?? (await keptPackage(folder)) ?? (await download(folder))
 }
 
-/** @throws OxbowError `sandbox_missing` when the package is not what it should be */
+/** @throws OxbowError `sandbox_missing` when the package is invalid */
 export async function loadKernel(file: string, folder: string): Promise<GuestKernel> {
   const unpacked = ownName(join(folder, 'unpacked'))
   try {
     await run('dpkg-deb', ['--extract', file, unpacked])
     const [image] = (await readdir(join(unpacked, 'boot'))).filter((name) => name.startsWith('vmlinuz-'))
-    if (image === undefined) throw refused(`${file} holds no kernel`)
+    if (image === undefined) throw refused(`${file} contains no kernel`)
     const modules = await findModules(join(unpacked, 'lib/modules', image.slice('vmlinuz-'.length)))
     return { vmlinux: await decompress(await readFile(join(unpacked, 'boot', image)), unpacked), modules }
   } finally {
@@ -58,13 +58,13 @@ async function keptPackage(folder: string): Promise<string | null> {
 
 async function download(folder: string): Promise<string> {
   const [, name] = /Depends: (linux-image-[\w.+-]+)/.exec(await run('apt-cache', ['depends', metaPackage])) ?? []
-  if (name === undefined) throw refused(`apt knows no package ${metaPackage}`)
+  if (name === undefined) throw refused(`apt has no package ${metaPackage}`)
   const incoming = ownName(join(folder, 'incoming'))
   try {
     await mkdir(incoming, { recursive: true })
     await run('sh', ['-c', 'cd "$0" && exec apt-get -qq download "$1"', incoming, name])
     const [file] = await readdir(incoming)
-    if (file === undefined) throw refused(`apt-get brought no ${name}`)
+    if (file === undefined) throw refused(`apt-get did not download ${name}`)
     await rename(join(incoming, file), join(folder, file))
     return join(folder, file)
   } finally {
@@ -88,15 +88,15 @@ async function findModules(folder: string): Promise<GuestKernel['modules']> {
  * are its size when unpacked.
  */
 async function decompress(image: Buffer, folder: string): Promise<Buffer> {
-  if (image.length < 0x250 || image.toString('latin1', 0x202, 0x206) !== 'HdrS') throw refused('the kernel is no bzImage')
+  if (image.length < 0x250 || image.toString('latin1', 0x202, 0x206) !== 'HdrS') throw refused('the kernel is not a bzImage')
   const start = (image.readUInt8(0x1f1) + 1) * 512 + image.readUInt32LE(0x248)
   const payload = image.subarray(start, start + image.readUInt32LE(0x24c))
-  if (payload.length < 8 || payload.readUInt32LE(0) !== lz4Magic) throw refused('the kernel is packed in another way than lz4')
+  if (payload.length < 8 || payload.readUInt32LE(0) !== lz4Magic) throw refused('the kernel is not compressed with lz4')
   const [packed, plain] = [join(folder, 'kernel.lz4'), join(folder, 'vmlinux')]
   await writeFile(packed, payload.subarray(0, -4))
   await run('lz4', ['-d', '-f', '-q', packed, plain])
   const vmlinux = await readFile(plain)
-  if (vmlinux.toString('latin1', 0, 4) !== '\x7FELF') throw refused('the unpacked kernel is no ELF file')
+  if (vmlinux.toString('latin1', 0, 4) !== '\x7FELF') throw refused('the unpacked kernel is not an ELF file')
   return vmlinux
 }
 
@@ -109,6 +109,6 @@ async function run(program: string, args: readonly string[]): Promise<string> {
 
 function refused(why: string): OxbowError {
   return new OxbowError('sandbox_missing', `No kernel for the machine: ${why}.`, {
-    hint: 'Give the file of a Debian package linux-image-…-cloud-amd64: oxbow image build --vm --kernel FILE',
+    hint: 'Pass the file of a Debian package linux-image-…-cloud-amd64: oxbow image build --vm --kernel FILE',
   })
 }

@@ -1,6 +1,6 @@
 /**
- * Runs a program of the host inside the launcher of the process tier: as a user without rights, without network, in a control group. QEMU
- * runs so, and mke2fs, which makes the disk of a machine from a folder: neither reads files with the rights of root.
+ * Runs a program of the host inside the launcher of the process tier: as an unprivileged user, without network, in a control group. Used
+ * for QEMU, and for mke2fs, which makes the disk of a machine from a folder: neither reads files as root.
  */
 import type { ChildProcess } from 'node:child_process'
 import { closeSync, realpathSync } from 'node:fs'
@@ -21,7 +21,7 @@ interface ProgramLaunch {
   readonly launcher: BubblewrapPlan
   /** @param first the number of the first of `descriptors`. @returns absolute path and arguments */
   readonly program: (first: number) => readonly string[]
-  /** What it gets beside its three streams: a socket to us, or a descriptor of ours, which is closed here. */
+  /** Additional descriptors: a socket to us, or one of ours, which is closed here. */
   readonly descriptors: readonly ('socket' | number)[]
   readonly folders: readonly FolderMount[]
   readonly devices: readonly string[]
@@ -31,16 +31,16 @@ interface ProgramLaunch {
 
 export interface LaunchedProgram {
   readonly child: ChildProcess
-  /** Our ends of the sockets, in their order. */
+  /** Our ends of the sockets, in order. */
   readonly sockets: readonly Duplex[]
   diagnostics(): string
-  /** Null when a signal ended it, or it did not start. Never rejects. */
+  /** Null if a signal ended it, or it did not start. Never rejects. */
   readonly exited: Promise<number | null>
-  /** Resolves when nothing of it is left. Never rejects. */
+  /** Resolves when all of its processes have ended. Never rejects. */
   readonly gone: Promise<void>
 }
 
-/** @throws OxbowError `limit_reached`, a system error: nothing of it is left then */
+/** @throws OxbowError `limit_reached`, a system error: none of its processes lives then */
 export function launchProgram(launch: ProgramLaunch): LaunchedProgram {
   const { launcher, descriptors } = launch
   try {
@@ -109,7 +109,7 @@ interface DiskImage {
   /** Folder on the host, and its name at the top of the disk. */
   readonly from: string
   readonly name: 'shared' | 'vault'
-  /** Where the disk goes; emptied before. */
+  /** Folder for the disk; emptied before. */
   readonly diskFolder: string
   readonly diskMb: number
 }
@@ -140,13 +140,13 @@ export async function makeDisk({ launcher, mke2fs, from, name, diskFolder, diskM
   late.abort()
   child.kill('SIGKILL')
   if (ended === 0) return
-  const why = ended === 'late' ? `not done after ${diskBuildMs / 1000} s` : withoutPaths(diagnostics())
+  const why = ended === 'late' ? `not finished after ${diskBuildMs / 1000} s` : withoutPaths(diagnostics())
   throw new OxbowError('sandbox_failed', `The disk of the micro VM could not be made from the folder ${name}: ${why}`, {
-    hint: `The disk has ${diskMb} MB: raise sandbox.disk_mb when the folder is larger, or remove what it does not need.`,
+    hint: `The disk has ${diskMb} MB: raise sandbox.disk_mb if the folder is larger, or delete files.`,
   })
 }
 
-/** Who hands are inside, and to whom the files on the disk belong: as in the process tier. */
+/** The uid of hands inside, and owner of the files on the disk: as in the process tier. */
 export function sandboxUser(): number {
   const own = process.getuid?.() ?? sandboxUid
   return own === 0 ? sandboxUid : own
@@ -156,7 +156,7 @@ export function diskPath(diskFolder: string): string {
   return join(diskFolder, diskFile)
 }
 
-/** mke2fs names files as it sees them. */
+/** Removes the paths that mke2fs sees. */
 function withoutPaths(text: string): string {
   return text.replaceAll(/\/tree\//g, '').replaceAll(/^mke2fs: /gm, '') || 'no message'
 }

@@ -23,6 +23,6 @@ it('a QEMU that goes wrong while it is asked to freeze fails the snapshot, in wo
     await new Promise((resolve) => setImmediate(resolve))
     return error
   }
-  assert.match(String(await run('ends')), /QEMU ended/)
+  assert.match(String(await run('ends')), /QEMU exited/)
   assert.match(String(await run('refuses')), /snapshot: no\./)
 })

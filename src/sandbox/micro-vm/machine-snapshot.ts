@@ -1,6 +1,6 @@
 /**
- * Boots a machine once and freezes it, with hands started and nothing of a user in it. Starting from the file takes a tenth of
- * the time. It is kept under a hash of all that must be the same: the image, QEMU, the processor, memory, disk size, settings.
+ * Boots a machine once and freezes it, with hands started and without user data. Restoring the file takes a tenth of the time. It is cached
+ * under a hash of everything that must match: the image, QEMU, the processor, memory, disk size, settings.
  */
 import { createHash, randomBytes } from 'node:crypto'
 import { createWriteStream, existsSync } from 'node:fs'
@@ -14,7 +14,7 @@ import type { Hands } from '../../types/index.ts'
 import { sandboxUid } from '../tier-plan.ts'
 import { bootTimeoutMs, maxMonitorBytes, maxSnapshots, snapshotTimeoutMs } from '../limits.ts'
 import { readyWord } from './guest-init.ts'
-import { attachMachine, heard, type LaunchedMachine, launchMachine, type MachineParts } from './machine.ts'
+import { attachMachine, waitForWord, type LaunchedMachine, launchMachine, type MachineParts } from './machine.ts'
 import { ownName, removeOldest, removeOrphans } from '../kept-files.ts'
 import { diskFile, insideDisk } from './qemu-command.ts'
 
@@ -22,7 +22,7 @@ const socketName = 'out.sock'
 
 export type SnapshotParts = Omit<MachineParts, 'diskFolder'>
 
-/** @returns a file to start machines of these parts from; made when it is missing. @throws OxbowError `sandbox_failed` */
+/** @returns a snapshot for machines of these parts; created if missing. @throws OxbowError `sandbox_failed` */
 export async function machineSnapshot(parts: SnapshotParts, folder: string): Promise<string> {
   const { size, mtimeMs } = await stat(parts.qemu)
   const same = [basename(parts.image), parts.shape, parts.diskMb, size, mtimeMs, parts.shape.accel === 'kvm' ? processor() : '']
@@ -41,7 +41,7 @@ export async function machineSnapshot(parts: SnapshotParts, folder: string): Pro
   return file
 }
 
-/** With hardware help the guest has seen which processor it runs on. */
+/** With KVM the guest has detected the host's processor. */
 function processor(): string {
   const { cpus } = process.getBuiltinModule('node:os')
   return cpus()[0]?.model ?? ''
@@ -59,13 +59,13 @@ function makeSnapshot(parts: SnapshotParts, draft: string): Promise<void> {
   return withEmptyDisk(parts, bootTimeoutMs, (machine, diskFolder) => freeze(machine, diskFolder, draft))
 }
 
-/** Boots a machine until hands wait, lets something be done with it, and ends it. */
+/** Boots a machine until hands wait, runs the work, and ends it. */
 async function withEmptyDisk(
   parts: SnapshotParts,
   timeoutMs: number,
   then: (machine: LaunchedMachine, diskFolder: string) => Promise<void>,
 ): Promise<void> {
-  // The path of a unix socket has room for a hundred bytes: a workspace may be deeper than that.
+  // The path of a unix socket is limited to about a hundred bytes, which a workspace may exceed.
   await removeOrphans(tmpdir())
   const diskFolder = await mkdtemp(`${ownName(join(tmpdir(), 'oxbow-vm'))}-`)
   try {
@@ -75,7 +75,7 @@ async function withEmptyDisk(
     if (process.getuid?.() === 0) for (const path of [join(diskFolder, diskFile), diskFolder]) await chown(path, sandboxUid, sandboxUid)
     const machine = launchMachine({ ...parts, diskFolder }, 'with monitor')
     try {
-      const [started] = await Promise.all([attachMachine(machine, timeoutMs, () => undefined), heard(machine, readyWord, timeoutMs)])
+      const [started] = await Promise.all([attachMachine(machine, timeoutMs, () => undefined), waitForWord(machine, readyWord, timeoutMs)])
       await warmUp(started.hands, timeoutMs)
       if (started.online !== null) await warmUp(started.online.hands, timeoutMs)
       await then(machine, diskFolder)
@@ -89,8 +89,8 @@ async function withEmptyDisk(
 }
 
 /**
- * Asks for one of the most usual things each, so that what they load and compile is in the snapshot. What comes of it does not
- * matter: there is no workspace yet.
+ * Sends one request of each common kind, so that the code they load and compile is in the snapshot. Their results do not matter: there is
+ * no workspace yet.
  */
 async function warmUp(hands: Hands, timeoutMs: number): Promise<void> {
   const options = { signal: new AbortController().signal, timeoutMs }
@@ -103,7 +103,7 @@ async function warmUp(hands: Hands, timeoutMs: number): Promise<void> {
   await Promise.allSettled(requests)
 }
 
-/** Lets QEMU send the whole machine through a socket, and writes down what comes. */
+/** Has QEMU send the machine's state through a socket, and saves it. */
 export async function freeze(
   { monitor: port, exited }: Pick<LaunchedMachine, 'monitor' | 'exited'>,
   diskFolder: string,
@@ -111,7 +111,7 @@ export async function freeze(
 ): Promise<void> {
   const monitor = connectMonitor(port!)
   const written = Promise.withResolvers<void>()
-  // What goes wrong may do so before or after somebody waits for it.
+  // A failure may come before or after this is awaited.
   written.promise.catch(() => undefined)
   const fail = (why: string): void => written.reject(failed(why))
   const ask: Monitor = (execute, argument) => {
@@ -125,16 +125,16 @@ export async function freeze(
   })
   server.once('error', written.reject)
   const limit = setTimeout(() => fail('it took too long'), snapshotTimeoutMs)
-  void exited.then(() => fail('QEMU ended'))
+  void exited.then(() => fail('QEMU exited'))
   try {
-    // The folder is the lock: only we and QEMU may enter it.
+    // Protected by the folder: only we and QEMU may enter it.
     server.listen({ path: join(diskFolder, socketName), readableAll: true, writableAll: true })
     await ask('qmp_capabilities', {})
     await ask('migrate-set-parameters', { 'max-bandwidth': 2 ** 32 })
     await ask('migrate', { uri: `unix:${insideDisk}/${socketName}` })
     await written.promise
     const { status } = await ask('query-migrate', {})
-    if (status !== 'completed') throw failed(`QEMU says ${String(status)}`)
+    if (status !== 'completed') throw failed(`QEMU reports ${String(status)}`)
   } finally {
     clearTimeout(limit)
     server.close()
@@ -143,22 +143,22 @@ export async function freeze(
 
 type Monitor = (execute: string, argument: Record<string, unknown>) => Promise<Record<string, unknown>>
 
-/** Speaks QMP, one command at a time. No guest has been near this QEMU; its answers are bounded all the same. */
+/** A QMP client, one command at a time. No untrusted guest has run in this QEMU; its replies are limited all the same. */
 function connectMonitor(socket: Duplex): Monitor {
   let text = ''
   let answered = Promise.withResolvers<Record<string, unknown>>()
   answered.promise.catch(() => undefined)
   socket.on('data', (bytes: Buffer) => {
     text += bytes.toString()
-    if (text.length > maxMonitorBytes) return answered.reject(failed('QEMU says too much'))
+    if (text.length > maxMonitorBytes) return answered.reject(failed('the reply of QEMU is too long'))
     for (let end = text.indexOf('\n'); end >= 0; end = text.indexOf('\n')) {
       const message = JSON.parse(text.slice(0, end)) as { return?: Record<string, unknown>; error?: { desc?: string } }
       text = text.slice(end + 1)
-      if (message.error !== undefined) answered.reject(failed(message.error.desc ?? 'QEMU refuses'))
+      if (message.error !== undefined) answered.reject(failed(message.error.desc ?? 'QEMU refuses the command'))
       else if (message.return !== undefined) answered.resolve(message.return)
     }
   })
-  socket.once('close', () => answered.reject(failed('QEMU ended')))
+  socket.once('close', () => answered.reject(failed('QEMU exited')))
   return async (execute, argument) => {
     answered = Promise.withResolvers()
     socket.write(`${JSON.stringify({ execute, arguments: argument })}\n`)
@@ -168,6 +168,6 @@ function connectMonitor(socket: Duplex): Monitor {
 
 function failed(why: string): OxbowError {
   return new OxbowError('sandbox_failed', `The micro VM could not be frozen into a snapshot: ${why}.`, {
-    hint: 'Check that the disk with the cache folder has room, and try again.',
+    hint: 'Check that the disk of the cache folder has space, and try again.',
   })
 }

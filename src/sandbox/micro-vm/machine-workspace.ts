@@ -1,10 +1,10 @@
 /**
- * What a machine has of the person's folders, and what they get back.
+ * Copies the person's folders to a machine, and its changes back.
  *
- * A start copies the workspace onto a fresh disk. What the machine changes comes back by itself: a moment after the last request
- * that may have changed something, and when the machine is ended. A machine that died before that leaves its disk, marked as not
- * taken over; the next start wakes a machine with that disk first, takes it over, and then goes on as usual. What the person
- * changes meanwhile reaches the machine at its next start. The vault goes onto a disk that is thrown away.
+ * A start copies the workspace onto a new disk. Changes of the machine are copied back a moment after the last request that may have
+ * changed something, and when the machine is ended. If a machine died before that, its disk is left, marked as pending; the next start
+ * first boots a machine with that disk and copies its changes. Changes of the person reach the machine at its next start. The vault is
+ * copied onto a temporary disk.
  */
 import { existsSync } from 'node:fs'
 import { mkdir, mkdtemp, rename, rm, writeFile } from 'node:fs/promises'
@@ -22,7 +22,7 @@ import { loadAgreement, mergeTree, readTree, saveAgreement } from './merge-tree.
 import { stampsOf, surveyMachine, takeChanges } from './take-changes.ts'
 
 interface MachineWorkspace {
-  /** @param start starts a machine with the disk in this folder */
+  /** @param start starts a machine with the disk in a folder */
   startWork(start: StartMachine): Promise<Machine>
   startVault(start: StartMachine): Promise<HandsProcess>
 }
@@ -54,12 +54,12 @@ export function openMachineWorkspace(options: MachineWorkspaceOptions): MachineW
       await removeOrphans(state)
       if (existsSync(copy.mark) && existsSync(diskPath(copy.diskFolder))) await recover(copy, start)
       await give(folders.shared)
-      const known = await loadAgreement(copy.agreed)
-      await saveAgreement(copy.agreed, { tree: await readTree(folders.shared, known.tree), stamps: null })
+      const previous = await loadAgreement(copy.agreed)
+      await saveAgreement(copy.agreed, { tree: await readTree(folders.shared, previous.tree), stamps: null })
       await makeDisk({ ...options, from: folders.shared, name: 'shared', diskFolder: copy.diskFolder })
       await writeFile(copy.mark, '')
       const machine = await start(copy.diskFolder).catch(async (error: unknown) => {
-        // Nobody has worked on this disk: there is nothing to take over.
+        // This disk was never used: there are no changes.
         await rm(copy.mark, { force: true })
         throw error
       })
@@ -89,22 +89,22 @@ export function openMachineWorkspace(options: MachineWorkspaceOptions): MachineW
 }
 
 interface WorkspaceCopy extends MachineWorkspaceOptions {
-  /** Absolute paths: the folder of all this, the disk, what both sides agreed on, and the mark of a disk that was not taken over. */
+  /** Absolute paths: the state folder, the disk, the agreement of both sides, and the mark of a pending disk. */
   readonly state: string
   readonly diskFolder: string
   readonly agreed: string
   readonly mark: string
-  /** Who the files belong to; null: to us. */
+  /** Owner of the files; null: us. */
   readonly uid: number | null
 }
 
-/** Notes what the machine has before it changes anything. @throws as surveyMachine does */
+/** Records the machine's files before any change. @throws as surveyMachine does */
 async function look({ agreed }: WorkspaceCopy, hands: Hands, signal: AbortSignal): Promise<void> {
   const stamps = stampsOf(await surveyMachine(hands, signal))
   await saveAgreement(agreed, { ...(await loadAgreement(agreed)), stamps })
 }
 
-/** Brings what the machine has changed to the host. @throws what takeChanges and mergeTree throw */
+/** Copies the machine's changes to the host. @throws what takeChanges and mergeTree throw */
 async function takeOver({ state, agreed, diskMb, folders, uid, logger }: WorkspaceCopy, hands: Hands, signal: AbortSignal): Promise<void> {
   const incoming = await mkdtemp(`${ownName(join(state, 'incoming'))}-`)
   try {
@@ -120,44 +120,44 @@ async function takeOver({ state, agreed, diskMb, folders, uid, logger }: Workspa
 
 const lostDisk = 'disk-not-taken-over'
 
-/** After a machine that died: its disk is read once more. What cannot be read is kept beside, and said. */
+/** Reads the disk of a machine that died. An unreadable one is kept, and reported. */
 async function recover(copy: WorkspaceCopy, start: StartMachine): Promise<void> {
   let machine: HandsProcess | undefined
   try {
     machine = await start(copy.diskFolder)
     await takeOver(copy, machine.hands, AbortSignal.timeout(importAtEndMs))
   } catch (error) {
-    // One that was kept before stays as it is: only a person deletes it.
+    // An earlier one is not replaced: only a person deletes it.
     let lost = join(copy.state, lostDisk)
     for (let i = 2; existsSync(lost); i += 1) lost = join(copy.state, `${lostDisk}-${i}`)
     const lostName = join(basename(copy.cacheFolder), 'micro-vm', basename(lost))
     await rename(copy.diskFolder, lost)
     const { message } = toFailure(error, 'sandbox_failed', 'See its log.')
-    copy.logger(`The disk of a micro VM that died could not be taken over; it is kept in the workspace as ${lostName}: ${message}`)
+    copy.logger(`The changes on the disk of a crashed micro VM could not be copied; it is kept in the workspace as ${lostName}: ${message}`)
   } finally {
     await machine?.kill()
   }
   await rm(copy.mark, { force: true })
 }
 
-/** Requests after which everything is as it was before. All others count as changes: a session may go on by itself. */
+/** Requests that change nothing. All others count as changes: a session may continue on its own. */
 const readOnly: ReadonlySet<HandsOp> = new Set(['read', 'bytes', 'list', 'search', 'stat', 'archive', 'survey', 'watch', 'shutdown'])
 
 interface TakeBackOptions {
   readonly logger: (message: string) => void
-  /** Notes what is there. Asked once, before the first request that may change something. */
+  /** Records the files. Called once, before the first request that may change something. */
   look(hands: Hands, signal: AbortSignal): Promise<void>
-  /** Brings what has changed since to the host. */
+  /** Copies the changes since then to the host. */
   takeOver(hands: Hands, signal: AbortSignal): Promise<void>
-  /** Called when a machine has ended and all that it had changed is on the host. */
+  /** Called when a machine has ended and all its changes are on the host. */
   ended(): Promise<void>
 }
 
-/** Watches for requests that may change the workspace, of both kinds of hands, and takes changes over when none of them is running. */
+/** Observes requests of both hands that may change the workspace, and copies changes when none is running. */
 function takeChangesBack(started: Machine, options: TakeBackOptions): Machine {
   const ending = new AbortController()
   let looked: Promise<void> | null = null
-  let underWay = 0
+  let runningRequests = 0
   let timer: NodeJS.Timeout | undefined
   let taking: Promise<boolean> = Promise.resolve(true)
   let end: Promise<void> | null = null
@@ -169,7 +169,7 @@ function takeChangesBack(started: Machine, options: TakeBackOptions): Machine {
         (error: unknown) => {
           const { message, hint } = toFailure(error, 'sandbox_failed', '')
           if (!ending.signal.aborted || signal !== ending.signal)
-            options.logger(`Changes of the micro VM are not on the host yet: ${message} ${hint}`)
+            options.logger(`Changes of the micro VM were not copied to the host yet: ${message} ${hint}`)
           return false
         },
       ),
@@ -178,14 +178,14 @@ function takeChangesBack(started: Machine, options: TakeBackOptions): Machine {
     async ask(op, input, request) {
       if (readOnly.has(op)) return hands.ask(op, input, request)
       clearTimeout(timer)
-      underWay += 1
+      runningRequests += 1
       try {
-        // Without this look all is taken to be changed: slower, and as right.
+        // Without this record everything counts as changed: slower, but correct.
         await (looked ??= options.look(started.hands, ending.signal).catch(() => undefined))
         return await hands.ask(op, input, request)
       } finally {
-        underWay -= 1
-        if (underWay === 0 && end === null) {
+        runningRequests -= 1
+        if (runningRequests === 0 && end === null) {
           clearTimeout(timer)
           timer = setTimeout(() => void take(ending.signal), importIdleMs)
           timer.unref()
@@ -197,7 +197,7 @@ function takeChangesBack(started: Machine, options: TakeBackOptions): Machine {
     clearTimeout(timer)
     ending.abort()
     await taking
-    // Something may go on by itself once anything was started: the last look is always taken.
+    // A process may still be running: always copy changes at the end.
     const isTaken = looked === null || (started.isOpen() && (await take(AbortSignal.timeout(importAtEndMs))))
     await started.kill()
     if (isTaken) await options.ended()

@@ -9,7 +9,7 @@ import { type Duplex, duplexPair } from 'node:stream'
 import { after, before, describe, it } from 'node:test'
 import { carryStreams } from '../../types/index.ts'
 import { maxProxyConnections } from '../limits.ts'
-import { wayOut } from './machine.ts'
+import { openEgressPort } from './machine.ts'
 
 describe('the way out of a machine, at the host’s end', () => {
   let folder = ''
@@ -33,7 +33,7 @@ describe('the way out of a machine, at the host’s end', () => {
 
   interface End {
     readonly inside: Duplex
-    readonly way: ReturnType<typeof wayOut>
+    readonly way: ReturnType<typeof openEgressPort>
     readonly said: string[]
     readonly killed: () => number
     readonly end: () => void
@@ -42,7 +42,7 @@ describe('the way out of a machine, at the host’s end', () => {
     const [inside, outside] = duplexPair()
     const said: string[] = []
     let killed = 0
-    const way = wayOut(outside, { kill: () => void (killed += 1), logger: (message) => said.push(message) })
+    const way = openEgressPort(outside, { kill: () => void (killed += 1), logger: (message) => said.push(message) })
     return { inside, way, said, killed: () => killed, end: () => void outside.destroy() }
   }
   const ask = async (carrier: ReturnType<typeof carryStreams>, text: string): Promise<string> => {
@@ -92,7 +92,7 @@ describe('the way out of a machine, at the host’s end', () => {
     assert.equal(await ask(honest(inside), 'before'), 'BEFORE')
     inside.write('GET / HTTP/1.1\r\n\r\n'.repeat(1_000))
     while (killed() === 0 || connections.size > 0) await new Promise((resolve) => setImmediate(resolve))
-    assert.deepEqual(said, ['The micro VM was ended: an unknown kind of frame on its way to the web.'])
+    assert.deepEqual(said, ['The micro VM was ended: an unknown kind of frame on its egress port.'])
     assert.equal(killed(), 1)
     end()
   })

@@ -21,40 +21,40 @@ export interface MachineParts {
   readonly diskMb: number
 }
 
-/** A machine that runs, with our ends of its ports. */
+/** A running machine, with our ends of its ports. */
 export interface LaunchedMachine extends LaunchedProgram {
   readonly control: Duplex
-  /** Of the hands with a way out, and that way; null where there are none. */
+  /** Ports of the hands with network access and of their connections; null if there are none. */
   readonly online: { readonly hands: Duplex; readonly egress: Duplex } | null
-  /** Null unless it was asked for. */
+  /** Null unless requested. */
   readonly monitor: Duplex | null
 }
 
 /** Hands in a machine. When hands of either kind end, the whole machine ends. */
 export interface Machine extends HandsProcess {
-  /** Null where the settings have none. */
+  /** Null unless the settings have them. */
   readonly online: OnlineHands | null
 }
 
 interface OnlineHands extends Pick<HandsProcess, 'hands'> {
-  readonly way: WayOut
+  readonly egress: EgressPort
 }
 
 /** @param begin with a snapshot, or with a monitor to make one */
 export function launchMachine(parts: MachineParts, begin: { snapshot: string } | 'with monitor'): LaunchedMachine {
   const { shape } = parts
-  const ways = shape.settings.online ? (['socket', 'socket'] as const) : []
+  const onlineSockets = shape.settings.online ? (['socket', 'socket'] as const) : []
   const launched = launchProgram({
     launcher: parts.launcher,
     program: (first) => {
-      const last = first + 1 + ways.length
+      const last = first + 1 + onlineSockets.length
       return qemuCommand(parts.qemu, shape, {
         control: first,
         ...(shape.settings.online && { online: first + 1, egress: first + 2 }),
         ...(begin === 'with monitor' ? { monitor: last } : { incoming: last }),
       })
     },
-    descriptors: ['socket', ...ways, begin === 'with monitor' ? 'socket' : openSync(begin.snapshot, 'r')],
+    descriptors: ['socket', ...onlineSockets, begin === 'with monitor' ? 'socket' : openSync(begin.snapshot, 'r')],
     folders: [
       { host: parts.image, inside: insideImage, writable: false },
       { host: parts.diskFolder, inside: insideDisk, writable: true },
@@ -93,20 +93,20 @@ export async function attachMachine(
     hands: work.hands,
     isOpen: () => work.isOpen() && other?.isOpen() !== false,
     kill: () => work.kill(),
-    online: online === null ? null : { hands: other!.hands, way: wayOut(online.egress, { kill, logger }) },
+    online: online === null ? null : { hands: other!.hands, egress: openEgressPort(online.egress, { kill, logger }) },
   }
 }
 
 /**
- * Wakes a machine from its snapshot and gives it the time, randomness and its disk.
- * @throws OxbowError `sandbox_failed` when it does not answer in time
+ * Restores a machine from its snapshot and gives it the time, randomness and its disk.
+ * @throws OxbowError `sandbox_failed` when it does not respond in time
  */
 export async function startMachine(parts: MachineParts, snapshot: string, logger: (message: string) => void): Promise<Machine> {
   const machine = launchMachine(parts, { snapshot })
   const { child, control, online, gone } = machine
   control.write(goWord(Math.round(Date.now() / 1000), randomBytes(32)))
   try {
-    await heard(machine, goingWord, restoreTimeoutMs)
+    await waitForWord(machine, goingWord, restoreTimeoutMs)
   } catch (error) {
     child.kill('SIGKILL')
     await gone
@@ -118,19 +118,19 @@ export async function startMachine(parts: MachineParts, snapshot: string, logger
 }
 
 /** Resolves when the guest has written this word on its control port. @throws OxbowError `sandbox_failed` */
-export function heard({ control, exited, diagnostics }: LaunchedMachine, word: string, timeoutMs: number): Promise<void> {
+export function waitForWord({ control, exited, diagnostics }: LaunchedMachine, word: string, timeoutMs: number): Promise<void> {
   return new Promise((resolve, reject) => {
     let text = ''
     const fail = (why: string): void =>
       reject(
         new OxbowError('sandbox_failed', `The micro VM did not start: ${why}${diagnostics() === '' ? '' : ` (${diagnostics()})`}`, {
-          hint: 'Try again; build the image anew with `oxbow image build --vm` when it repeats.',
+          hint: 'Try again; if it fails again, rebuild the image with `oxbow image build --vm`.',
         }),
       )
-    const limit = setTimeout(() => fail(`no "${word}" from it in ${timeoutMs / 1000} s.`), timeoutMs)
+    const limit = setTimeout(() => fail(`it did not send "${word}" within ${timeoutMs / 1000} s.`), timeoutMs)
     void exited.then((code) => {
       clearTimeout(limit)
-      fail(`QEMU ended${code === null ? '' : ` with code ${code}`}.`)
+      fail(`QEMU exited${code === null ? '' : ` with code ${code}`}.`)
     })
     control.on('data', (bytes: Buffer) => {
       if (text.length > maxControlBytes) return
@@ -142,23 +142,23 @@ export function heard({ control, exited, diagnostics }: LaunchedMachine, word: s
   })
 }
 
-// A machine has no network. Its way out is a port that carries the connections of the hands that may use it; each becomes a connection
-// to the socket of the egress proxy, which judges it. Bytes from that port may come from any program inside.
+// A machine has no network. A port carries the connections of its hands with network access; each becomes a connection to the socket of the
+// egress proxy, which decides. Bytes from that port may come from any program inside.
 
-interface WayOut {
-  /** From now on connections are made. Before, each is closed: no command has been let out yet. @param socket of the proxy, on the host */
+interface EgressPort {
+  /** Accepts connections from now on; earlier ones are closed. @param socket of the proxy, on the host */
   open(socket: string): void
 }
 
-/** @param kill ends the machine: one that breaks the form of the port is not to be trusted */
-export function wayOut(port: Duplex, { kill, logger }: { kill(): void; logger(message: string): void }): WayOut {
+/** @param kill ends the machine after a protocol violation */
+export function openEgressPort(port: Duplex, { kill, logger }: { kill(): void; logger(message: string): void }): EgressPort {
   const { connect } = process.getBuiltinModule('node:net')
   let path: string | null = null
   carryStreams(port, {
     maxStreams: maxProxyConnections,
     accept: () => (path === null ? null : connect({ path, allowHalfOpen: true })),
     onBroken(problem) {
-      logger(`The micro VM was ended: ${problem} on its way to the web.`)
+      logger(`The micro VM was ended: ${problem} on its egress port.`)
       kill()
     },
   })

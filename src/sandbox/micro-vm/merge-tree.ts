@@ -1,9 +1,9 @@
 /**
- * Takes over what a machine has changed. Three trees are compared: what both had when they last agreed, what the machine has, and
- * what the person's folder has now. What only one of them changed is taken from that one. Where both changed the same file, the
- * machine's version takes the name and the person's stays beside it, so nothing is ever lost.
+ * Three-way merge of a machine's changes: the common ancestor is the last agreement, the two sides are the machine's tree and the person's
+ * folder. A change of one side is applied. If both changed the same file, the machine's version gets the name and the person's is kept
+ * beside it, so nothing is lost.
  *
- * Some things are never taken over: links that could lead out of the folder, and what git would run on the person's side.
+ * Never merged: links that could lead outside the folder, and files that git would run on the host.
  */
 import { createHash } from 'node:crypto'
 import { createReadStream, type Stats } from 'node:fs'
@@ -29,10 +29,10 @@ import { maxMergeReports } from '../limits.ts'
 import type { TakenChanges, TakenEntry } from './take-changes.ts'
 
 interface Merge {
-  /** What both have now, for the next time. */
+  /** The new common ancestor. */
   readonly agreed: Map<string, TreeEntry>
   readonly changed: number
-  /** What a person should know, in words. */
+  /** Notices for the person. */
   readonly reports: readonly string[]
 }
 
@@ -40,12 +40,12 @@ interface MergeOptions {
   readonly root: string
   readonly agreed: Tree
   readonly taken: TakenChanges
-  /** Who the files belong to; null: to us. */
+  /** Owner of the files; null: us. */
   readonly uid: number | null
   readonly now: Date
 }
 
-/** @throws a system error when the folder cannot be written; what was done until then stays done and is found the next time. */
+/** @throws a system error when the folder cannot be written; a partial merge is continued by the next one. */
 export async function mergeTree({ root, agreed, taken, uid, now }: MergeOptions): Promise<Merge> {
   const here = await readTree(root, agreed)
   const next = new Map(agreed)
@@ -60,10 +60,10 @@ export async function mergeTree({ root, agreed, taken, uid, now }: MergeOptions)
     const name = await freeName(root, `${path}.host-${now.toISOString().slice(0, 19).replaceAll(/[-:]/g, '')}`)
     await rename(join(root, path), join(root, name))
     for (const known of here.keys()) if (known === path || known.startsWith(`${path}/`)) here.delete(known)
-    report(`${path} was changed on both sides: the person's is ${name}`)
+    report(`${path} was changed on both sides: the host's version is now ${name}`)
   }
 
-  /** The person may have removed them, or put a link there, which is never written through. */
+  /** The person may have removed them, or replaced one by a link, which is never followed. */
   const makeFolders = async (path: string): Promise<void> => {
     if (path === '.' || here.get(path)?.kind === 'folder') return
     await makeFolders(dirname(path))
@@ -75,20 +75,20 @@ export async function mergeTree({ root, agreed, taken, uid, now }: MergeOptions)
 
   const isGuarded = (path: string, kind: TreeEntry['kind']): boolean => gitRunsIt(path, kind, here)
 
-  // First what is gone, the deepest first.
+  // First deletions, deepest first.
   const isHidden = (path: string): boolean => taken.closed.some((folder) => path.startsWith(`${folder}/`))
-  const gone = [...agreed.keys()].filter((path) => !taken.paths.has(path) && !isHidden(path) && !isGuarded(path, 'file'))
-  for (const path of gone.toReversed()) {
-    const stands = here.get(path)
-    if (stands !== undefined && !isOurs(path)) continue
-    if (stands !== undefined && (await removeOne(root, path, stands))) {
+  const deleted = [...agreed.keys()].filter((path) => !taken.paths.has(path) && !isHidden(path) && !isGuarded(path, 'file'))
+  for (const path of deleted.toReversed()) {
+    const current = here.get(path)
+    if (current !== undefined && !isOurs(path)) continue
+    if (current !== undefined && (await removeOne(root, path, current))) {
       changed += 1
       here.delete(path)
     }
     if (!here.has(path)) next.delete(path)
   }
 
-  // Then what is new or different, folders before what is in them.
+  // Then new and changed entries, folders before their contents.
   const refused = new Set<string>()
   for (const entry of taken.entries) {
     const { path } = entry
@@ -98,13 +98,13 @@ export async function mergeTree({ root, agreed, taken, uid, now }: MergeOptions)
     if (refused.has(parent) || isGuarded(path, entry.kind) || (entry.kind === 'link' && !staysInside(path, entry.content))) {
       refused.add(path)
       report(
-        `${path} was left in the micro VM: ${isGuarded(path, entry.kind) ? 'git runs what stands there' : 'a link that could lead elsewhere'}`,
+        `${path} was not copied from the micro VM: ${isGuarded(path, entry.kind) ? 'git would run it' : 'it is a link that could lead outside'}`,
       )
       continue
     }
-    const stands = here.get(path)
-    if (stands === undefined || !sameEntry(stands, entry)) {
-      if (stands !== undefined && !(isOurs(path) && (await removeOne(root, path, stands)))) await setAside(path)
+    const current = here.get(path)
+    if (current === undefined || !sameEntry(current, entry)) {
+      if (current !== undefined && !(isOurs(path) && (await removeOne(root, path, current)))) await setAside(path)
       await makeFolders(parent)
       await place(root, entry, uid)
       changed += 1
@@ -127,7 +127,7 @@ async function freeName(root: string, wanted: string): Promise<string> {
   }
 }
 
-/** @returns false when something is in it that is not known. */
+/** @returns false when it contains unknown entries. */
 async function removeOne(root: string, path: string, { kind }: TreeEntry): Promise<boolean> {
   try {
     await (kind === 'folder' ? rmdir(join(root, path)) : unlink(join(root, path)))
@@ -142,7 +142,7 @@ async function place(root: string, entry: TakenEntry, uid: number | null): Promi
   if (entry.kind === 'folder') await mkdir(path, { mode: 0o755 }).catch(ignoreExisting)
   else if (entry.kind === 'link') await symlink(entry.content, path)
   else {
-    // Never the mode that the machine said: no setuid, nothing that others may write.
+    // Never the mode from the machine: no setuid, not writable by others.
     await chmod(entry.staged, entry.executable ? 0o755 : 0o644)
     if (uid !== null) await lchown(entry.staged, uid, uid)
     await utimes(entry.staged, entry.modifiedMs / 1000, entry.modifiedMs / 1000)
@@ -160,8 +160,8 @@ function ignoreExisting(error: NodeJS.ErrnoException): void {
 }
 
 /**
- * Only a relative target whose `..` all stand at its beginning, and are no more than the link has folders above it: such a target
- * cannot leave, whatever the links on its way are.
+ * Accepts a relative target with `..` only at its beginning, at most as many as the link has parent folders: it cannot leave, whatever
+ * links are in its path.
  */
 export function staysInside(path: string, target: string): boolean {
   if (target === '' || target.startsWith('/') || target.includes('\0')) return false
@@ -171,15 +171,15 @@ export function staysInside(path: string, target: string): boolean {
   return climbs <= path.split('/').length - 1 && !parts.slice(climbs).includes('..')
 }
 
-/** Hooks and settings of repositories, and what says where a repository is: see hands/files/workspace-path.ts. */
+/** Hooks and settings of repositories, and files that locate a repository: see hands/files/workspace-path.ts. */
 function gitRunsIt(path: string, kind: TreeEntry['kind'], here: ReadonlyMap<string, unknown>): boolean {
   const parts = path.toLowerCase().split('/')
   const git = parts.indexOf('.git')
-  // Also of one that stands within another.
+  // Also of a nested repository.
   if (parts.at(-1) === '.git' && kind !== 'folder') return true
-  // Beside `objects` and `refs` it makes a folder a repository of its own, with settings that are run.
+  // Beside `objects` and `refs` it makes a folder a bare repository, whose settings git runs.
   if (git === -1) {
-    // Without any `.git`: git takes a folder with these three for one.
+    // Bare: git accepts a folder with these three entries.
     const isRepository = (folder: string): boolean => isBareRepository((name) => here.has(join(folder, name)))
     const isOfRepository = parts.some((part, i) => gitRuns.has(part) && isRepository(path.split('/').slice(0, i).join('/')))
     return isOfRepository || (kind !== 'folder' && /(?:^|\/)HEAD$/.test(path))
@@ -191,19 +191,19 @@ function gitRunsIt(path: string, kind: TreeEntry['kind'], here: ReadonlyMap<stri
 
 interface TreeEntry {
   readonly kind: 'file' | 'folder' | 'link' | 'other'
-  /** Of a file: its content; of a link: where it leads. '' for others. */
+  /** Of a file: its hash; of a link: its target; '' for others. */
   readonly content: string
   readonly executable: boolean
-  /** Whatever changes when somebody touches it. */
+  /** A text that changes with every modification. */
   readonly stamp: string
 }
 
-/** By path, relative, folders before what is in them. */
+/** By relative path, folders before their contents. */
 type Tree = ReadonlyMap<string, TreeEntry>
 
 /**
- * @param known what is known already: a file whose stamp is the same is not read again
- * @returns the tree, without what cannot be read. Never throws for a single entry.
+ * @param known the previous tree: a file with the same stamp is not read again
+ * @returns the tree, without unreadable entries. Never throws for a single entry.
  */
 export async function readTree(root: string, known: Tree): Promise<Map<string, TreeEntry>> {
   const tree = new Map<string, TreeEntry>()
@@ -221,7 +221,7 @@ export async function readTree(root: string, known: Tree): Promise<Map<string, T
   return tree
 }
 
-/** @throws a system error when nothing is there */
+/** @throws a system error if it does not exist */
 async function readEntry(root: string, path: string, known?: TreeEntry): Promise<TreeEntry> {
   const full = join(root, path)
   const stats = await lstat(full)
@@ -238,7 +238,7 @@ function sameEntry(a: TreeEntry, b: Pick<TreeEntry, 'kind' | 'content' | 'execut
   return a.kind === b.kind && a.content === b.content && a.executable === b.executable
 }
 
-/** What hands or a copy of a machine leave for a moment. */
+/** Temporary files of hands or of a copy. */
 function isPassing(name: string): boolean {
   return name === '.oxbow-uploads' || /^\.oxbow-[0-9a-z]+\.tmp$/.test(name)
 }
@@ -253,10 +253,10 @@ async function hashOf(path: string): Promise<string> {
   return hash.digest('hex')
 }
 
-/** What host and machine had when they last agreed. */
+/** The common ancestor of host and machine. */
 interface Agreement {
   readonly tree: Tree
-  /** As the machine saw it; null when it was not looked at since. */
+  /** As seen by the machine; null if not surveyed since. */
   readonly stamps: ReadonlyMap<string, string> | null
 }
 
@@ -265,7 +265,7 @@ export async function saveAgreement(file: string, { tree, stamps }: Agreement): 
   await rename(`${file}.new`, file)
 }
 
-/** @returns an empty one when there is none. Never throws. */
+/** @returns an empty one if there is none. Never throws. */
 export async function loadAgreement(file: string): Promise<Agreement> {
   try {
     const kept = JSON.parse(await readFile(file, 'utf8')) as { tree: [string, TreeEntry][]; stamps: [string, string][] | null }

@@ -1,8 +1,8 @@
 /**
- * The second provider of micro VMs: microsandbox, which uses KVM, HVF (macOS) or WHP (Windows). Used only where `msb doctor` succeeds
- * and a machine has really started; that answer is kept until this machine boots again.
+ * The second provider of micro VMs: microsandbox, which uses KVM, HVF (macOS) or WHP (Windows). Used only if `msb doctor` succeeds and a
+ * machine has actually started; that result is cached until the host reboots.
  *
- * The workspace is not copied: microsandbox's file service shows the folders themselves. QEMU isolates the host's file system better.
+ * The workspace is not copied: microsandbox's file service exposes the folders themselves. QEMU isolates the host's file system better.
  */
 import { join } from 'node:path'
 import { type Failure, OxbowError, type Profile, truncate } from '../../types/index.ts'
@@ -15,9 +15,9 @@ import { bootTimeoutMs, containerProcessLimit, maxOpenFiles } from '../limits.ts
 import { sandboxUid, type TierOptions, type TierPlan, type TierProvider } from '../tier-plan.ts'
 import { createEntrance } from '../workspace-entrance.ts'
 
-/** No image has it: a mount hides what stands there. */
+/** In no image: a mount would hide an existing folder. */
 const insideFolder = '/opt/oxbow-hands'
-/** The kernel and Node of the guest need this much before anything is done. */
+/** The kernel and Node of the guest alone need this much. */
 const minMachineMb = 256
 
 export const microsandboxTier: TierProvider = {
@@ -48,7 +48,7 @@ async function whyNot(msb: string, image: string): Promise<string> {
   try {
     for (const args of [createArguments(machine)!, execArguments(machine)]) {
       const { exitCode, stdout, stderr } = await runOnHost(msb, args, { env: environment(), timeoutMs: bootTimeoutMs })
-      if (exitCode !== 0) return complaints(stderr) || 'a first one ended at once'
+      if (exitCode !== 0) return complaints(stderr) || 'a test machine exited at once'
       if (args[0] === 'exec')
         return /^v(?:2[4-9]|[3-9]\d)\./m.test(stdout) ? '' : `its image has no Node 24 (${stdout.trim().slice(0, 20)})`
     }
@@ -136,7 +136,7 @@ async function startIn(msb: string, options: TierOptions, profile: Profile, leav
   const created = await runOnHost(msb, args, { env: environment(), timeoutMs: bootTimeoutMs })
   if (created.exitCode !== 0) {
     await remove(msb, name)
-    throw new OxbowError('sandbox_failed', `The machine did not start: ${complaints(created.stderr) || 'it ended at once'}.`, {
+    throw new OxbowError('sandbox_failed', `The machine did not start: ${complaints(created.stderr) || 'it exited at once'}.`, {
       hint: 'Run msb doctor for details, or use QEMU.',
     })
   }
@@ -150,7 +150,7 @@ async function startIn(msb: string, options: TierOptions, profile: Profile, leav
     child.once('close', () => resolve())
     child.once('error', () => resolve())
   })
-  // The machine is no child of the client: it is removed by its name.
+  // The machine is not a child of the client: it is removed by name.
   const gone = exited.then(() => remove(msb, name)).then(leave)
   const diagnostics = collectDiagnostics(child.stderr!)
   return attachHands({
@@ -164,7 +164,7 @@ async function startIn(msb: string, options: TierOptions, profile: Profile, leav
   })
 }
 
-/** Its images and machines are below the home folder. Nothing else of our environment is its business. */
+/** Its images and machines are below the home folder. It gets nothing else of our environment. */
 function environment(): NodeJS.ProcessEnv {
   return {
     PATH: process.env['PATH'],
@@ -198,18 +198,18 @@ export interface MsbStart {
   readonly processors: number
   readonly processes: number
   readonly maxFileMb: number
-  /** Uid and gid inside, to which the files of the mounts seem to belong. */
+  /** Uid and gid inside, which also own the files of the mounts there. */
   readonly user: number
-  /** Most bytes of what is written in each folder; null for no limit. */
+  /** Quota of each folder; null for no limit. */
   readonly diskMb: number | null
   readonly program: readonly string[]
 }
 
-/** Finds the machines of killed kernels. */
+/** Label by which machines of killed kernels are found. */
 const msbLabel = 'app=oxbow'
 
 /**
- * A machine that waits for `execArguments`: `msb run` reads its input to the end before it starts a program, which hands cannot live with.
+ * A machine that waits for `execArguments`: `msb run` reads its input to the end before it starts a program, which hands cannot do.
  * @returns null for a path with a colon or comma, at which `msb` splits its mounts
  */
 export function createArguments(start: MsbStart): readonly string[] | null {
@@ -224,7 +224,7 @@ export function createArguments(start: MsbStart): readonly string[] | null {
   ].flat()
 }
 
-/** Runs its program in the machine of that name, with the streams of both joined byte by byte. */
+/** Runs a program in the machine of that name, with its streams connected. */
 export function execArguments(start: Omit<MsbStart, 'image' | 'mounts' | 'memoryMb' | 'processors' | 'diskMb'>): readonly string[] {
   return [
     ['exec', '--stream', '--quiet', '--user', owner(start)],
@@ -251,7 +251,7 @@ export function removeArguments(name: string): readonly string[] {
   return ['remove', '--force', '--quiet', name]
 }
 
-/** @param text what `msb doctor` says. @returns its complaints in one line, without paths of the host */
+/** @param text output of `msb doctor`. @returns its complaints in one line, without paths of the host */
 export function complaints(text: string): string {
   const lines = text.split('\n').filter((line) => /^error: |^\s*→ /.test(line))
   const shown = lines.map((line) => line.replace(/^error: |^\s*→ /, '').replace(/\/(?!proc\/|dev\/)[^\s]*\/[^\s]*/g, '…'))

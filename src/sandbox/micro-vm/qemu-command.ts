@@ -1,6 +1,6 @@
 /**
- * How a machine starts: the programs and the image that it needs, and the command line of QEMU. It has a processor, memory, two disks and
- * two serial ports (four, with a way out), and nothing else: no network, no display, no bus on which something could be plugged in.
+ * The start of a machine: its programs and image, and the command line of QEMU. It has a processor, memory, two disks and two serial ports
+ * (four with network access), and nothing else: no network, no display, no hotplug bus.
  */
 import { createHash } from 'node:crypto'
 import { existsSync } from 'node:fs'
@@ -33,17 +33,17 @@ export function microVmPrograms(searchPath: string): MachinePrograms | Failure {
   return {
     code: 'sandbox_missing',
     message: `No micro VM: ${missing.join(' and ')} not installed.`,
-    hint: 'Install with: apt-get install qemu-system-x86 e2fsprogs. QEMU uses KVM where there is one.',
+    hint: 'Install with: apt-get install qemu-system-x86 e2fsprogs. QEMU uses KVM if available.',
   }
 }
 
-/** The files of an image, in a folder that is never changed once it has its name. */
+/** The files of an image, in a folder that is never changed after its rename. */
 export const imageFiles = { kernel: 'vmlinux', initramfs: 'initramfs.gz', root: 'root.ext4' } as const
-/** Which hands are in it: a hash of their program. */
+/** Identifies the hands in it: a hash of their program. */
 export const handsMarkFile = 'hands.sha256'
 /** Where images are kept, in the image folder. */
 export const imagesName = 'vm'
-/** Holds the name of the image that was built last. */
+/** Contains the name of the latest image. */
 export const currentName = 'current'
 
 /** @param folder of an image, or one with images. @returns the image's own folder; null when there is none. Never throws. */
@@ -62,7 +62,7 @@ export function handsMark(program: string): string {
   return createHash('sha256').update(program).digest('hex')
 }
 
-/** Hands and kernel speak one protocol: an image of another version must be built anew. Never throws. */
+/** Hands and kernel speak one protocol: an image of another version must be rebuilt. Never throws. */
 export async function holdsHands(image: string, program: string): Promise<boolean> {
   return readFile(join(image, handsMarkFile), 'utf8').then(
     (mark) => mark === handsMark(program),
@@ -70,7 +70,7 @@ export async function holdsHands(image: string, program: string): Promise<boolea
   )
 }
 
-/** What makes two machines the same to a snapshot. */
+/** Properties that a machine and its snapshot must share. */
 export interface MachineShape {
   readonly accel: 'kvm' | 'tcg'
   readonly memoryMb: number
@@ -87,16 +87,16 @@ export const diskFile = 'workspace.ext4'
 
 interface Descriptors {
   readonly control: number
-  /** Hands with a way out, and the way: where the settings have them. */
+  /** Hands with network access and their egress port, if the settings have them. */
   readonly online?: number
   readonly egress?: number
-  /** A snapshot to begin with. */
+  /** A snapshot to restore. */
   readonly incoming?: number
-  /** A monitor, for the one who makes a snapshot. */
+  /** A monitor, to make a snapshot. */
   readonly monitor?: number
 }
 
-/** Hands are at standard input and output. @param qemu absolute path */
+/** Hands are connected to standard input and output. @param qemu absolute path */
 export function qemuCommand(qemu: string, shape: MachineShape, descriptors: Descriptors): readonly string[] {
   const { control, online, egress, incoming, monitor } = descriptors
   const disk = (id: string, file: string, more: string): string[][] => [
@@ -135,8 +135,8 @@ export function qemuCommand(qemu: string, shape: MachineShape, descriptors: Desc
 }
 
 /**
- * Under emulation the guest gets the clock as an argument: measuring it fails on a machine under load, and the guest then hangs. Guards
- * against leaks between processes of one processor are left out there too, for an emulated processor has nothing to leak.
+ * Under emulation the guest gets the clock as an argument: measuring it fails on a machine under load, and the guest then hangs.
+ * Mitigations of side channels are disabled there too, because an emulated processor has none.
  */
 function kernelArguments({ accel, tscKhz, settings }: MachineShape): string {
   const common = 'console=ttyS0 quiet panic=-1 reboot=t apparmor=0 audit=0 cryptomgr.notests'

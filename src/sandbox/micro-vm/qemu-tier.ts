@@ -53,7 +53,7 @@ function tierPlan(
   { accel, reason }: Accelerator,
   partsOf: (profile: GuestSettings['profile']) => SnapshotParts,
 ): TierPlan {
-  // Beside the image: who has one has the other.
+  // Beside the image, with the same lifetime.
   const snapshots = join(dirname(partsOf('work').image), snapshotsName)
   const workspace = openMachineWorkspace({ ...options, launcher, mke2fs, diskMb: partsOf('work').diskMb })
   const { egressSocket, logger } = options
@@ -68,14 +68,14 @@ function tierPlan(
     provider: accel === 'kvm' ? 'QEMU, KVM' : 'QEMU, emulated',
     profiles: egressSocket === undefined ? ['work', 'vault-read'] : ['work', 'online', 'vault-read'],
     limits: limitsInForce(options.limits, partsOf('work')),
-    degraded: reason === '' ? [] : [`speed: emulated, some 50 times slower, for ${reason}`],
+    degraded: reason === '' ? [] : [`speed: emulated, about 50 times slower: ${reason}`],
     async start(profile) {
       if (profile === 'vault-read') return workspace.startVault(startIn(profile))
       if (profile === 'work') return machine()
       if (profile !== 'online' || egressSocket === undefined) throw notOffered(profile)
       const socket = await egressSocket(profile)
       const { online, isOpen, kill } = await machine()
-      online!.way.open(socket)
+      online!.egress.open(socket)
       return { hands: online!.hands, isOpen, kill }
     },
     close: () => Promise.resolve(),
@@ -83,8 +83,8 @@ function tierPlan(
 }
 
 /**
- * Hands of `work` and of `online` are in one machine, over one disk: what the one writes the other one reads at once.
- * @returns a function that starts it where none runs; the next one starts when the one before has ended
+ * Hands of `work` and of `online` share one machine and its disk, so each sees the other's writes at once.
+ * @returns a function that starts it if none is running; the next one starts when the previous one has ended
  */
 function shareMachine(start: () => Promise<Machine>): () => Promise<Machine> {
   let current: Promise<Machine> | null = null
@@ -100,7 +100,7 @@ function sizeOf({ memory_mb: memoryMb, cpus }: Config['sandbox']): Pick<MachineS
   return { memoryMb: Math.max(memoryMb, minMachineMb), processors: Math.ceil(cpus ?? 1) }
 }
 
-/** The kernel and Node of the guest need this much before anything is done. */
+/** The kernel and Node of the guest alone need this much. */
 const minMachineMb = 256
 
 function settingsOf({ limits, egressSocket }: TierOptions, profile: GuestSettings['profile']): GuestSettings {
@@ -122,7 +122,7 @@ function limitsInForce(limits: Config['sandbox'], { shape, diskMb }: SnapshotPar
 function noImage(configured: string): Failure {
   return {
     code: 'sandbox_missing',
-    message: configured === '' ? 'No micro VM: its image was not built yet.' : 'No micro VM: sandbox.micro_vm.image names no image.',
+    message: configured === '' ? 'No micro VM: its image has not been built.' : 'No micro VM: sandbox.micro_vm.image is not an image.',
     hint: 'Build it with: oxbow image build --vm',
   }
 }
@@ -130,7 +130,7 @@ function noImage(configured: string): Failure {
 const otherImage: Failure = {
   code: 'sandbox_missing',
   message: 'No micro VM: its image was built by another version of Oxbow.',
-  hint: 'Build it anew with: oxbow image build --vm',
+  hint: 'Rebuild it with: oxbow image build --vm',
 }
 
 function notOffered(profile: Profile): OxbowError {

@@ -1,6 +1,6 @@
 /**
- * Finds out what a machine has changed in /shared since the last time, and brings it to the host, into a folder of its own, file
- * by file under numbers: nothing is applied yet. The machine may be hostile: names, sizes and counts are checked first.
+ * Finds the changes of a machine in /shared since the last time, and copies them to a staging folder on the host, as numbered files:
+ * nothing is applied yet. The machine may be hostile: names, sizes and counts are checked first.
  */
 import { createHash } from 'node:crypto'
 import { mkdtemp, open } from 'node:fs/promises'
@@ -8,7 +8,7 @@ import { join } from 'node:path'
 import { maxSurveyEntries, type Hands, isOxbowError, OxbowError, type SurveyedEntry } from '../../types/index.ts'
 import { importPieceBytes, importRequestMs, importsAtOnce } from '../limits.ts'
 
-/** For each path, a text that changes when the machine changes the entry. */
+/** By path, a text that changes with the entry. */
 type Stamps = ReadonlyMap<string, string>
 
 export interface TakenEntry {
@@ -18,21 +18,21 @@ export interface TakenEntry {
   readonly content: string
   readonly executable: boolean
   readonly modifiedMs: number
-  /** Of a file: where its bytes stand now. */
+  /** Of a file: path of its copy. */
   readonly staged: string
 }
 
 export interface TakenChanges {
-  /** New or different, folders before what is in them. */
+  /** New or changed, folders before their contents. */
   readonly entries: readonly TakenEntry[]
-  /** All that is there. */
+  /** All existing paths. */
   readonly paths: ReadonlySet<string>
-  /** Folders whose content the machine cannot see itself. */
+  /** Folders that are unreadable in the machine. */
   readonly closed: readonly string[]
   readonly stamps: Stamps
 }
 
-/** @throws OxbowError `sandbox_failed` when what it says cannot be true; what hands throw */
+/** @throws OxbowError `sandbox_failed` when its reply is inconsistent; what hands throw */
 export async function surveyMachine(hands: Hands, signal: AbortSignal): Promise<readonly SurveyedEntry[]> {
   const input = { path: '/shared', maxEntries: maxSurveyEntries }
   const { entries, truncated } = await hands.ask('survey', input, { signal, timeoutMs: importRequestMs })
@@ -40,7 +40,7 @@ export async function surveyMachine(hands: Hands, signal: AbortSignal): Promise<
   const kinds = new Map<string, SurveyedEntry['kind']>()
   for (const { path, kind } of entries) {
     if (!isPlain(path)) throw refused('a path that leaves the folder')
-    if (kinds.has(path)) throw refused('a path that comes twice')
+    if (kinds.has(path)) throw refused('a duplicate path')
     const slash = path.lastIndexOf('/')
     if (slash !== -1 && kinds.get(path.slice(0, slash)) !== 'folder') throw refused('an entry without its folder')
     kinds.set(path, kind)
@@ -52,17 +52,17 @@ export function stampsOf(entries: readonly SurveyedEntry[]): Stamps {
   return new Map(entries.map((entry) => [entry.path, stampOf(entry)]))
 }
 
-/** @param folder in which a folder for the files is made; the caller removes it. @throws as surveyMachine does */
+/** @param folder in which the staging folder is created; the caller removes it. @throws as surveyMachine does */
 export async function takeChanges(
   hands: Hands,
-  known: Stamps,
+  previous: Stamps,
   folder: string,
   maxBytes: number,
   signal: AbortSignal,
 ): Promise<TakenChanges> {
   const survey = await surveyMachine(hands, signal)
   const stamps = new Map(stampsOf(survey))
-  const different = survey.filter((entry) => known.get(entry.path) !== stamps.get(entry.path))
+  const different = survey.filter((entry) => previous.get(entry.path) !== stamps.get(entry.path))
   const budget = { left: maxBytes }
   const taken = new Map<string, TakenEntry>()
   const files = different.filter(({ kind }) => kind === 'file')
@@ -73,7 +73,7 @@ export async function takeChanges(
       const file = files[i]!
       const staged = join(staging, String(i))
       const content = await takeFile(hands, file.path, staged, budget, signal)
-      // What cannot be read now is looked at again the next time.
+      // An unreadable file is retried the next time.
       if (content === null) stamps.delete(file.path)
       else taken.set(file.path, { ...factsOf(file), kind: 'file', content, staged })
     }
@@ -89,7 +89,7 @@ export async function takeChanges(
   return { entries, paths: new Set(survey.map(({ path }) => path)), closed, stamps }
 }
 
-/** @returns the hash of what is in the file now; null when it cannot be read. */
+/** @returns the hash of the file; null if it is unreadable. */
 async function takeFile(hands: Hands, path: string, staged: string, budget: { left: number }, signal: AbortSignal): Promise<string | null> {
   const hash = createHash('sha256')
   const file = await open(staged, 'wx', 0o600)
@@ -120,13 +120,13 @@ function stampOf({ kind, executable, stamp, target }: SurveyedEntry): string {
   return [kind, executable, stamp, target].join(' ')
 }
 
-/** Relative, and names the same file for every reader. */
+/** Relative, and unambiguous. */
 function isPlain(path: string): boolean {
   if (path.includes('\0')) return false
   return path.split('/').every((part) => part !== '' && part !== '.' && part !== '..' && Buffer.byteLength(part) <= maxNameBytes)
 }
 
-/** Longest name of a file on Linux (NAME_MAX). */
+/** Maximum length of a file name on Linux (NAME_MAX). */
 const maxNameBytes = 255
 
 function refused(why: string): OxbowError {

@@ -1,6 +1,6 @@
 /**
- * Builds what a micro VM starts from: a kernel, its first files, and a root file system with Node and hands. Everything comes
- * from this machine and from one package of Debian; the folder is named by a hash of it all, so a second build is a no-op.
+ * Builds the image of a micro VM: a kernel, an initramfs, and a root file system with Node and hands. Everything comes from this host and
+ * from one Debian package; the folder is named by a hash of it all, so a second build is a no-op.
  */
 import { createHash } from 'node:crypto'
 import { mkdir, readdir, readFile, stat, writeFile } from 'node:fs/promises'
@@ -17,13 +17,13 @@ import { initScript, insideHands, reseedProgram, startScript } from './guest-ini
 import { findKernelPackage, type GuestKernel, loadKernel, moduleNames } from './kernel-file.ts'
 import { currentName, handsMark, handsMarkFile, imageFiles, imagesName } from './qemu-command.ts'
 
-/** Three files in a folder that is never changed once it has its name. */
+/** Three files in a folder that is never changed after its rename. */
 export interface VmImage {
   readonly folder: string
   readonly key: string
   readonly files: number
   readonly bytes: number
-  /** False when it was there already. */
+  /** False if it existed. */
   readonly fresh: boolean
 }
 
@@ -34,7 +34,7 @@ export interface VmImageOptions {
   /** See loadKernel. */
   readonly kernel: string | null
   readonly searchPath: string
-  /** Images beside this one that are left, those that were asked for last; the usual number when absent. */
+  /** How many other images to keep, the most recently used; the default if absent. */
   readonly oldImages?: number
 }
 
@@ -42,11 +42,11 @@ export interface VmImageBuild {
   /** See TierOptions. */
   readonly imageFolder: string
   readonly extras: readonly RootExtra[]
-  /** Empty: none is given. */
+  /** Empty: the default. */
   readonly kernel: string
 }
 
-/** As buildVmImage, where the tier looks for it. */
+/** As buildVmImage, in the folder of the tier. */
 export function buildVmImageBelow({ imageFolder, extras, kernel }: VmImageBuild): Promise<VmImage> {
   const folder = join(imageFolder, imagesName)
   return buildVmImage({ folder, extras, kernel: kernel === '' ? null : kernel, searchPath: ownSearchPath() })
@@ -55,11 +55,11 @@ export function buildVmImageBelow({ imageFolder, extras, kernel }: VmImageBuild)
 /** @throws OxbowError `sandbox_missing` that says what to install; a system error when the folder cannot be written */
 export async function buildVmImage(options: VmImageOptions): Promise<VmImage> {
   if (options.extras.includes('browser')) {
-    throw new OxbowError('bad_input', 'A micro VM has no browser: emulated, it does not open a page in minutes.', {
-      hint: 'Leave browser out of --with, or take sandbox.tier = "container" for it.',
+    throw new OxbowError('bad_input', 'A micro VM has no browser: emulated, a page would take minutes to open.', {
+      hint: 'Leave browser out of --with, or set sandbox.tier = "container".',
     })
   }
-  // Before anything is copied: it stands in a folder that a plain user does not search.
+  // Checked before anything is copied.
   const mke2fs = findProgram('mke2fs', options.searchPath)
   if (mke2fs === null) {
     throw new OxbowError('sandbox_missing', 'An image cannot be made: mke2fs not found on this machine.', {
@@ -92,9 +92,9 @@ export async function buildVmImage(options: VmImageOptions): Promise<VmImage> {
     mke2fs,
   })
   const fresh = await makeFolder(folder, async (draft) => writeImage(draft, await parts()))
-  // Whole at any moment: somebody else may start a machine now.
+  // Atomic: another process may start a machine now.
   keepFile(join(options.folder, currentName), key)
-  // A machine that runs holds its files open.
+  // A running machine has its files open.
   const isOlder = (name: string): boolean => /^[0-9a-f]{24}$/.test(name) && name !== key && name !== tree.key
   for (const place of [options.folder, join(options.folder, 'trees')]) await removeOldest(place, isOlder, options.oldImages ?? maxOldImages)
   return { folder, key, files: tree.files, bytes: await sizeOf(folder), fresh }
@@ -130,8 +130,8 @@ async function writeImage(folder: string, { kernel, scripts, tree, mark, mke2fs 
   const form = ['-q', '-F', '-t', 'ext4', '-O', '^has_journal', '-b', '4096', '-m', '0', '-d', tree.root]
   const made = await runOnHost(mke2fs, [...form, join(folder, imageFiles.root), `${mib}M`], { timeoutMs: imageStepMs })
   if (made.exitCode !== 0) {
-    throw new OxbowError('sandbox_missing', `The root of the machine could not be made: ${made.stderr}`, {
-      hint: 'Check that the disk has room.',
+    throw new OxbowError('sandbox_missing', `The root file system of the machine could not be made: ${made.stderr}`, {
+      hint: 'Check that the disk has space.',
     })
   }
   await writeFile(join(folder, handsMarkFile), mark)
@@ -142,7 +142,7 @@ async function sizeOf(folder: string): Promise<number> {
   return files.reduce((sum, { blocks }) => sum + blocks * 512, 0)
 }
 
-// The first files of the guest: a cpio archive that the kernel unpacks into memory, with busybox, modules and our init.
+// The initramfs: a cpio archive that the kernel unpacks into memory, with busybox, modules and our init.
 
 export interface InitramfsFile {
   readonly path: string

@@ -1,6 +1,6 @@
 /**
- * Calls of the host from inside the thread: the tool waits, the keeper's event loop does not. The name and the input go out as
- * a message, the thread sleeps on shared memory until the answer lies in the port.
+ * Calls of the host from inside the thread: the tool blocks, the main event loop does not. The name and the input are sent as a message,
+ * and the thread sleeps on shared memory until the port has the reply.
  */
 import { type MessagePort, receiveMessageOnPort } from 'node:worker_threads'
 import { maxHostCalls, maxHostNameChars, maxToolInputBytes } from '../limits.ts'
@@ -21,7 +21,7 @@ export function createHostBridge(port: MessagePort, signal: SharedArrayBuffer, s
     send({ type: 'call', name, input })
     Atomics.wait(flag, 0, 0)
     const received: { readonly message: string } | undefined = receiveMessageOnPort(port)
-    return received?.message ?? refuse('The host gave no answer.')
+    return received?.message ?? refuse('The host did not reply.')
   }
 }
 
@@ -32,11 +32,11 @@ function refuse(message: string): string {
 
 const tooLong = refuse('The name or the input of the function is too long.')
 
-/** What a module sees of the host; the rest of its memory it manages itself. */
+/** The host's functions for a module, which manages its own memory. */
 interface HostImports {
-  /** @returns how many bytes the reply has; it is kept until the next call. */
+  /** @returns the length of the reply, which is kept until the next call. */
   call(nameAt: number, nameBytes: number, inputAt: number, inputBytes: number): number
-  /** Copies the reply to where the module has room for it. @returns how many bytes were written. */
+  /** Copies the reply to the module's buffer. @returns how many bytes were written. */
   take(at: number, room: number): number
 }
 
