@@ -89,7 +89,7 @@ const maxPartBytes = maxResultBytes - 512
 function readOutput({ store, keptOutputs }: SystemCallDeps): Call<{ id: string; from_byte: number; max_bytes: number }, { text: string }> {
   return {
     name: 'output.read',
-    summary: 'Reads on in a truncated output.',
+    summary: 'Reads on in a truncated output, by the id that it names.',
     input: z.strictObject({
       id: z
         .string()
@@ -128,6 +128,7 @@ interface BudgetView {
 function showBudget({ budgets, user }: SystemCallDeps): Call<object, BudgetView> {
   return {
     name: 'budget.show',
+    rare: true,
     summary: 'Shows spending and limits, in micro-dollars and tokens.',
     input: z.strictObject({}),
     output: z.custom<BudgetView>(),
@@ -175,6 +176,7 @@ interface ResourceView {
 function showResources({ resources }: SystemCallDeps): Call<{ history: number }, ResourceView> {
   return {
     name: 'resources.show',
+    rare: true,
     summary: 'Shows what the machine and this guest use: processor, memory, load, disk, event-loop delay, open files.',
     input: z.strictObject({ history: z.int().min(0).max(10_000).default(0).describe('Number of earlier samples to return.') }),
     output: z.custom<ResourceView>(),

@@ -52,7 +52,7 @@ export function scratchpadCalls({ scratchpads }: ScratchpadCallDeps): readonly C
   const write: Call<{ items: string[] }, PadOutput> = {
     ...shared,
     name: 'scratchpad.write',
-    summary: 'Replaces your notes for this session, shown each turn.',
+    summary: 'Replaces your notes for this session, which you see in every turn.',
     input: z.strictObject({
       items: z
         .array(z.string().min(1).max(maxScratchpadCharacters))

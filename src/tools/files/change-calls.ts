@@ -44,7 +44,7 @@ const fileWrite = (seen: SeenFiles): Call<WriteInput, WriteOutput> => ({
   // Idempotent: the file is replaced as a whole.
   effect: 'idempotent',
   name: 'file.write',
-  summary: 'Creates or replaces a text file and its folders.',
+  summary: 'Creates or replaces a text file; creates missing folders.',
   input: z.strictObject({
     path: pathField,
     text: z.string().max(maxWriteCharacters).meta(evident('Complete new content of the file.')),
@@ -80,7 +80,7 @@ const fileEdit = (seen: SeenFiles): Call<EditInput, EditOutput> => ({
   // Not idempotent: the new text may contain the text to find.
   effect: 'once',
   name: 'file.edit',
-  summary: 'Replaces exact text that occurs once, or with all everywhere.',
+  summary: 'Replaces text in a file. It must match exactly and occur once, unless all is set.',
   input: z.strictObject({
     path: pathField,
     find: z.string().min(1).max(maxWriteCharacters).meta(evident('Text to replace, exactly as in the file, without line numbers.')),
@@ -117,7 +117,7 @@ const fileDelete: Call<DeleteInput, DeleteOutput> = {
   // Idempotent: deleting what is already gone succeeds.
   effect: 'idempotent',
   name: 'file.delete',
-  summary: 'Deletes a file, or with recursive a folder.',
+  summary: 'Deletes a file; with recursive, a folder and its content.',
   input: z.strictObject({
     path: pathField,
     recursive: z.boolean().default(false).meta(evident('Required for a folder that is not empty.')),
@@ -228,7 +228,7 @@ const fileMove: Call<MoveInput, MoveOutput> = {
   // Not idempotent: after the first time the source is gone.
   effect: 'once',
   name: 'file.move',
-  summary: 'Moves or renames a file or folder; to is its full path.',
+  summary: 'Moves or renames a file or folder. `to` is the full new path.',
   input: z.strictObject({
     from: pathArgument.meta(evident('File or folder to move.')),
     to: pathArgument.meta(evident('Full new path, not the folder to move it into. Missing folders are created.')),

@@ -59,7 +59,7 @@ function forgetCall(memory: Memory): Call<ForgetInput, ForgetOutput> {
   return {
     ...changing,
     name: 'memory.forget',
-    summary: 'Erases memories, or all that says a text. Only when the person asks.',
+    summary: 'Erases memories by id, or all that says a text, for good. Only when the person asks.',
     // Agents need an approval: it cannot be undone.
     tier: 'privileged',
     timeoutMs: forgetTimeoutMs,

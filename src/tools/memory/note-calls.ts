@@ -40,7 +40,7 @@ function updateCall(memory: Memory): Call<{ note_id: string; content: string; ta
   return {
     ...changing,
     name: 'memory.update',
-    summary: 'Rewrites a wrong note. If the fact changed: memory_supersede.',
+    summary: 'Rewrites a wrong note. If the fact has changed, use memory_supersede.',
     input: z.strictObject({ note_id: noteId, content, tags: tags.optional().meta(evident('Absent: the tags stay.')) }),
     output,
     example: { note_id: 'note-0198', content: 'The person writes commit messages in the present tense.' },
@@ -79,12 +79,12 @@ function supersedeCall(memory: Memory): Call<SupersedeInput, NoteOutput & { supe
   return {
     ...changing,
     name: 'memory.supersede',
-    summary: 'Notes what is true now; the old memory stays as history.',
+    summary: 'Notes what is true now; the older memory stays as history.',
     input: z.strictObject({
       note_id: noteId,
       content,
       tags: tags.optional(),
-      from: moment.optional().describe('Date when it became true.'),
+      from: moment.optional().describe('Date since when it is true.'),
     }),
     output: z.strictObject({ note_id: z.string(), message: z.string(), superseded: z.string() }),
     example: { note_id: 'note-0198', content: 'The person moved to Busan.' },

@@ -41,13 +41,13 @@ export function searchCall(memory: Memory): Call<SearchInput, readonly SearchHit
   return {
     ...looking,
     name: 'memory.search',
-    summary: 'Searches notes and documents; include_conversation: all messages too.',
+    summary: 'Searches notes and documents; with include_conversation, also messages of all sessions.',
     input: z.strictObject({
       query: z.string().min(1).max(maxMemoryQueryCharacters).meta(evident('Words, names or a question; "exact phrases" in quotes.')),
       top_k: z.int().min(1).max(maxMemoryResults).default(defaultMemoryResults).meta(evident('Maximum number of results.')),
       include_conversation: z.boolean().default(false).meta(evident('Also search the messages of all sessions.')),
       tags: tags.optional().meta(evident('Only memories with all of these tags.')),
-      as_of: moment.optional().describe('Date, e.g. 2026-11-21: what was valid then.'),
+      as_of: moment.optional().describe('Only what was valid on this date, e.g. 2026-11-21.'),
     }),
     output: z.custom<readonly SearchHit[]>(),
     example: { query: 'which editor does the person prefer', top_k: 5, include_conversation: false },

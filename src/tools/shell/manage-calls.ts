@@ -55,14 +55,14 @@ export const sessionSignal: Call<SignalInput, { processes: number }> = {
   ...sessionCall,
   name: 'shell.session_signal',
   rare: true,
-  summary: 'Sends a signal (default SIGINT) to a session or job.',
+  summary: 'Sends a signal (default SIGINT) to the program in a session, or to a job.',
   input: z.strictObject({
     id: idArgument,
     signal: z.enum(signals).default('SIGINT').meta(evident('SIGINT is what Ctrl+C sends; SIGKILL cannot be caught.')),
     to: z
       .enum(['foreground', 'all'])
       .default('foreground')
-      .meta(evident('foreground: the running command, not the shell. all: every process of the session, including the shell.')),
+      .describe('foreground: the running command, not the shell. all: every process of the session, including the shell.'),
   }),
   output: z.strictObject({ processes: z.int() }),
   example: { id: 'job-2-k3f9x2', signal: 'SIGTERM', to: 'foreground' },

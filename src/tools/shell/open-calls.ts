@@ -41,7 +41,7 @@ const cwdArgument = pathArgument.default('/shared').meta(evident('Folder to star
 
 export const openArguments: { readonly [Key in keyof OpenInput]: z.ZodType<OpenInput[Key]> } = {
   cwd: cwdArgument,
-  terminal: z.boolean().default(false).describe('For editors and the like.'),
+  terminal: z.boolean().default(false).describe('For programs that need a terminal, e.g. editors. Pipes give cleaner output.'),
   columns: cellsArgument.default(defaultColumns).meta(evident('Width of the terminal.')),
   rows: cellsArgument.default(defaultRows).meta(evident('Height of the terminal.')),
 }
@@ -51,7 +51,7 @@ export const sessionOpen: Call<OpenInput, OpenOutput> = {
   ...sessionCall,
   name: 'shell.session_open',
   rare: true,
-  summary: 'Opens a shell that keeps folder, variables and running programs.',
+  summary: 'Opens a shell that keeps its folder, variables and running programs between inputs.',
   input: z.strictObject(openArguments),
   output: openOutput,
   example: { cwd: '/shared', terminal: true, columns: 120, rows: 30 },
@@ -96,7 +96,7 @@ export const backgroundOutput: z.ZodType<BackgroundOutput> = z.strictObject({
 export const shellBackground: Call<BackgroundInput, BackgroundOutput> = {
   ...sessionCall,
   name: 'shell.background',
-  summary: 'Starts a background command; shell_session_read reads its output.',
+  summary: 'Starts a background command, without network; shell_session_read reads its output.',
   input: z.strictObject(backgroundArguments),
   output: backgroundOutput,
   example: { command: 'make -j2 all', cwd: '/shared', wait_s: 1 },

@@ -52,7 +52,7 @@ export const sessionWrite: Call<WriteInput, OutputFacts> = {
   ...sessionCall,
   name: 'shell.session_write',
   rare: true,
-  summary: 'Types text and Enter, waits until ready or quiet, returns the output.',
+  summary: 'Types text and Enter into a session, waits until it is ready for more input or quiet, and returns the new output.',
   input: z.strictObject(writeArguments),
   output: outputSchema,
   example: { id: 'shell-1-k3f9x2', text: 'cd src && npm test', enter: true, keys: [], wait_s: 60, quiet_ms: 10_000 },
@@ -94,7 +94,7 @@ export const sessionRead: Call<ReadInput, OutputFacts> = {
   summary: 'Reads the output of a session or job.',
   input: z.strictObject({
     id: idArgument,
-    from: z.int().nonnegative().optional().describe('`next` of an earlier answer; default: the newest.'),
+    from: z.int().nonnegative().optional().describe('`next` of an earlier answer; absent: the newest output.'),
     max_bytes: z.int().min(16).max(maxSessionPageBytes).default(sessionPageBytes).meta(evident('Maximum number of bytes.')),
     wait_s: waitField(0),
     raw: z.boolean().default(false).meta(evident('Keep terminal control sequences.')),

@@ -32,7 +32,7 @@ interface ListOutput {
 export const vaultList: Call<ListInput, ListOutput> = {
   name: 'vault.list',
   rare: true,
-  summary: 'Lists names and sizes of files in the vault.',
+  summary: 'Lists names and sizes of files in the vault; only vault_copy_to reaches their content.',
   input: z.strictObject({
     path: pathArgument.default('/vault').meta(evident('Folder under /vault.')),
     depth: depthField(3),
@@ -89,7 +89,7 @@ interface CopyOutput {
 export const vaultCopyTo = (seen: SeenFiles): Call<CopyInput, CopyOutput> => ({
   name: 'vault.copy_to',
   rare: true,
-  summary: 'Copies a vault file into the workspace; a person must approve.',
+  summary: 'Copies a file of the vault into the workspace without showing it; a person must approve.',
   input: z.strictObject({
     source_path: pathArgument.meta(evident('File under /vault.')),
     destination_path: pathArgument.meta(evident('File to write, under /shared or /tmp. Relative paths start at /shared.')),
