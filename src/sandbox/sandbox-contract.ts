@@ -84,7 +84,7 @@ export function describeSandboxContract(name: string, make: () => Promise<Sandbo
       assert.deepEqual([read.text, read.lines, read.truncated], ['aaaa\nbbbb', 2, true])
     })
 
-    it('lists folders before files, each before what it holds, to a depth', async () => {
+    it('lists folders before files, each before its contents, to a depth', async () => {
       for (const path of ['z.txt', 'b/two', 'b/c/three', 'a/one']) await ask('write', { path: `/shared/list/${path}`, text: 'x' })
       const names = async (depth: number, maxEntries = 100) => {
         const listed = await ask('list', { ...whole, path: '/shared/list', depth, maxEntries })
@@ -137,7 +137,7 @@ export function describeSandboxContract(name: string, make: () => Promise<Sandbo
       assert.deepEqual(await page(0, 3), ['', false])
     })
 
-    it('reads any range of bytes, and tells how many there are', async () => {
+    it('reads any range of bytes, and returns the size', async () => {
       await ask('write', { path: '/tmp/bytes', text: 'aüb' })
       const range = async (offset: number, maxBytes: number) => {
         const { content, totalBytes } = await ask('bytes', { path: '/tmp/bytes', offset, maxBytes })
@@ -172,7 +172,7 @@ export function describeSandboxContract(name: string, make: () => Promise<Sandbo
       )
     })
 
-    it('says what stands under a name, or that nothing does', async () => {
+    it('describes what has a name, or that nothing does', async () => {
       await ask('write', { path: '/shared/facts/a', text: 'four' })
       const facts = async (path: string) => {
         const { kind, bytes } = await ask('stat', { path })
@@ -244,7 +244,7 @@ export function describeSandboxContract(name: string, make: () => Promise<Sandbo
       assert.deepEqual([read.text, read.hash], ['a\n$&\n$&', edited.hash])
     })
 
-    it('changes a file only if it has the hash that is asked for', async () => {
+    it('changes a file only if it has the required hash', async () => {
       const path = '/shared/hashed'
       const { hash } = await ask('write', { path, text: 'one' })
       assert.match(hash, /^[0-9a-f]{12}$/)

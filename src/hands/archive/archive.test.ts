@@ -101,7 +101,7 @@ describe('an archive', () => {
     await symlink(`deep/${'d'.repeat(90)}/${'e'.repeat(90)}`, host(`${name}/long-link`))
   }
 
-  it('that was packed is what tar unpacks, and what is unpacked again', async () => {
+  it('can be unpacked by tar, and by hands', async () => {
     await makeTree('in')
     const { bytes, skipped } = await pack('in')
     assert.equal(skipped, 0)
@@ -126,7 +126,7 @@ describe('an archive', () => {
     })
   }
 
-  it('brings hard links along, and leaves out what is no file, folder or link', async () => {
+  it('keeps hard links, and leaves out devices and sockets', async () => {
     await mkdir(host('in'))
     await writeFile(host('in/a'), 'one')
     execFileSync('ln', [host('in/a'), host('in/b')])
@@ -241,7 +241,7 @@ describe('an archive', () => {
     assert.match(await refused('limit_reached', unpack(tar(many), 'out', { piece: 8_000_000 })), /entries/)
   })
 
-  it('is unpacked into what stands there, and replaces files only when told to, never folders, never through a link', async () => {
+  it('is merged into an existing folder, and replaces files only with overwrite, never folders, never through a link', async () => {
     await mkdir(host('out/sub'), { recursive: true })
     await writeFile(host('out/sub/old'), 'old')
     await symlink(join(top, 'tmp'), host('out/way'))

@@ -59,7 +59,7 @@ describe('changes of a page', () => {
   const line = fc.record({ ref: fc.integer({ min: 1, max: 20 }), text: fc.constantFrom('a', 'b') })
   const tree = fc.array(line, { maxLength: 20 }).map((lines) => lines.map(({ ref, text }) => `- item "${text}" [ref=e${ref}]`).join('\n'))
 
-  it('are none between a page and itself, wherever the focus is and in whatever order it stands', () => {
+  it('are none between a page and itself, whatever the focus and the order', () => {
     fc.assert(
       fc.property(tree, (page) => {
         assert.equal(changesBetween(page, page), '')
@@ -79,7 +79,7 @@ describe('changes of a page', () => {
     )
   })
 
-  it('tell of a changed element once, and of one that is gone', () => {
+  it('list a changed element once, and a removed one', () => {
     assert.equal(changesBetween('- a [ref=e1]\n- b [ref=e2]', '- a [ref=e1]: 1'), '- b [ref=e2]\n+ - a [ref=e1]: 1')
   })
 })

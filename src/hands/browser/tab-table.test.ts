@@ -3,7 +3,7 @@ import { it } from 'node:test'
 import type { Launched } from './chromium-launch.ts'
 import { createTabTable } from './tab-table.ts'
 
-it('a browser goes with its last tab, and not while another conversation opens one in it', async () => {
+it('a browser closes with its last tab, unless another conversation is opening one in it', async () => {
   let isClosed = false
   const reached = Promise.withResolvers<void>()
   const answered = Promise.withResolvers<void>()

@@ -20,7 +20,7 @@ describe('a clipped output', () => {
     )
   })
 
-  it('is held by what it keeps, however small the pieces in which it comes', () => {
+  it('needs no more memory than it keeps, however small the pieces', () => {
     const clip = createClip(1_000_000)
     const block = Buffer.alloc(1_000, 'x')
     const before = heldBytes()

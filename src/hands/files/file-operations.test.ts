@@ -43,7 +43,7 @@ describe('changes to the same files at once', () => {
     assert.deepEqual((await readdir(host('shared'))).toSorted(), ['l.txt', 'link'])
   })
 
-  it('creates a file once, whoever else writes it', async () => {
+  it('creates a file once, even with concurrent writers', async () => {
     const piece = { upload: '', offset: 0, content: Buffer.from('p'), last: true, overwrite: true }
     const done = await Promise.all([
       ...numbers.map((i) => ops.write({ path: '/shared/new/file', text: `${i}` }, signal)),
@@ -83,7 +83,7 @@ describe('changes to the same files at once', () => {
     assert.equal(kept.length - 1, edited.length)
   })
 
-  it('refuses a change that was meant for another content, and names the hash of what stands there', async () => {
+  it('refuses a change for another version of the file, and names the current hash', async () => {
     const { hash } = await ops.write({ path: '/shared/a', text: 'one end' }, signal)
     const read = await ops.read({ path: '/shared/a', fromLine: 1, maxLines: 1, maxBytes: 100 }, signal)
     assert.equal(read.hash, hash)

@@ -64,7 +64,7 @@ describe('moving', () => {
     assert.equal(await readFile(join(home, 'out/secret'), 'utf8'), 'secret')
   })
 
-  it('goes through no folder that leads out', async () => {
+  it('follows no folder that leads outside', async () => {
     await writeFile(join(home, 'out/x'), 'x')
     await symlink(join(home, 'out'), host('out'))
     await symlink('nowhere', host('broken'))
@@ -75,7 +75,7 @@ describe('moving', () => {
     assert.deepEqual(await readdir(join(home, 'out')), ['x'])
   })
 
-  it('says what stands in the way and how to name the target', async () => {
+  it('names what is in the way, and how to choose the target', async () => {
     await mkdir(host('folder'))
     assert.match((await refused('path_refused', () => move('a', 'folder'))).hint, /\/shared\/folder\/a\./)
     assert.match((await refused('path_refused', () => move('a', 'folder/', true))).hint, /\/shared\/folder\/a\./)
@@ -93,7 +93,7 @@ describe('moving', () => {
     await refused('bad_input', () => move('a', `x/y/${'z'.repeat(300)}`))
   })
 
-  it('copies what goes to another file system, links as they are, and leaves nothing when it cannot', async (test) => {
+  it('copies to another file system, with links as links, and leaves nothing behind when it fails', async (test) => {
     const memory = '/dev/shm'
     const device = async (path: string) => (await lstat(path).catch(() => null))?.dev
     if ([undefined, await device(home)].includes(await device(memory))) {

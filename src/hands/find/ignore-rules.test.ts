@@ -99,7 +99,7 @@ describe('what a search leaves out', () => {
     assert.deepEqual(await ours(top, 'repo/build'), inBuild)
   })
 
-  it('is named in a list but not entered, and all of it is entered when that is asked for', async () => {
+  it('is listed but not entered, unless `all` is set', async () => {
     const said = { '.gitignore': ['build/', '*.log'] }
     const top = await tree(['.git/x', 'build/in', 'node_modules/m', 'src/node_modules/m', 'src/.h', 'a.log'], said)
     const names = async (ignored: 'named' | 'entered'): Promise<string> => {
@@ -130,7 +130,7 @@ describe('what a search leaves out', () => {
     await assert.rejects(ours(top), /takes too long/)
   })
 
-  it('is what ripgrep leaves out, whatever stands in which ignore file', async () => {
+  it('is what ripgrep leaves out, with any rules in any ignore file', async () => {
     const file = fc.constantFrom('.gitignore', '.ignore', '.rgignore', 'a/.gitignore', 'a/.ignore', 'b/.rgignore', 'a/b/.gitignore')
     const repository = fc.constantFrom('', '.git/x', 'a/.git/x')
     const ignores = fc.dictionary(file, rules([], starsAsMeant), { maxKeys: 4 })

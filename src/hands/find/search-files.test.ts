@@ -115,7 +115,7 @@ describe('searching', () => {
     }
   })
 
-  it('takes back what it found in a file that turns out to be binary, and the page goes on', async () => {
+  it('drops the matches of a file that turns out to be binary, and continues the page', async () => {
     await mkdir(join(top, 'mixed'))
     await writeFile(join(top, 'mixed/a'), `${'needle\n'.repeat(5)}${'line\n'.repeat(200_000)}\0`)
     await writeFile(join(top, 'mixed/b'), 'one\nneedle\nneedle\n')
@@ -123,7 +123,7 @@ describe('searching', () => {
     assert.deepEqual([found.matches.map(({ path, line }) => `${path}:${line}`), found.filesSearched], [['/shared/mixed/b:3'], 1])
   })
 
-  it('leaves hidden and ignored files out unless all is asked for, or they are named', async () => {
+  it('leaves hidden and ignored files out unless `all` is set, or they are named', async () => {
     const files = {
       '.git/config': '',
       '.gitignore': 'dist\n',
@@ -147,7 +147,7 @@ describe('searching', () => {
     assert.equal(await found({ path: '/shared/project/.env' }), '.env')
   })
 
-  it('says when a folder has more entries than are looked at', async () => {
+  it('reports a folder with more entries than are read', async () => {
     const many = join(top, 'many')
     await mkdir(many)
     for (let i = 0; i < 20_001; i += 1) writeFileSync(join(many, `${i}`), '')

@@ -130,7 +130,7 @@ describe('a diff', () => {
   const numbers = Array.from({ length: 20 }, (_, i) => `line ${i + 1}\n`).join('')
   const diff = (name: string, ...lines: readonly string[]): string => `--- a/${name}\n+++ b/${name}\n${lines.join('\n')}\n`
 
-  it('says which hunk does not match, and what stands there instead', async () => {
+  it('names the hunk that does not match, and shows the file there', async () => {
     await begin({ 'src/x': numbers })
     const good = ['@@ -1,2 +1,2 @@', ' line 1', '-line 2', '+two']
     const { message, hint } = await misfit(
@@ -163,7 +163,7 @@ describe('a diff', () => {
     assert.match(unclear.message, /matches at 2 places, lines 22, 23/)
   })
 
-  it('is not looked for without end in a file of equal lines', async () => {
+  it('is not searched for forever in a file of equal lines', async () => {
     await begin({ x: `${'x\n'.repeat(20_000)}y\n${'x\n'.repeat(20_000)}` })
     const lines = (...kinds: readonly string[]) => kinds.map((kind) => `-${kind}`)
     const hunk = ['@@ -5,1502 +5,0 @@', ...Array.from({ length: 1_500 }, () => '-x'), ...lines('y', 'y')]
@@ -179,7 +179,7 @@ describe('a diff', () => {
     await misfit('limit_reached', diff('x', '@@ -1,0 +2 @@', '+x'))
   })
 
-  it('says what its header should be when it does not count right', async () => {
+  it('suggests the header of a hunk with wrong line counts', async () => {
     await begin({ x: numbers })
     for (const [header, ...lines] of [
       ['@@ -1,3 +1,3 @@', ' line 1', '-line 2', '+x'],
@@ -219,7 +219,7 @@ describe('a diff', () => {
     assert.equal((await all())['x'], 'A\n\nb\nlast\nend')
   })
 
-  it('is refused when it is none, names no file, or asks for what cannot be', async () => {
+  it('is refused when it is invalid, names no file, or is not supported', async () => {
     await begin({ x: 'a\n', y: 'b\n' })
     await symlink('x', join(top, 'link'))
     const hunk = '@@ -1 +1 @@\n-a\n+b\n'
@@ -291,7 +291,7 @@ describe('a diff', () => {
     assert.deepEqual([await all(), await readdir(top)], was)
   })
 
-  it('is put back as far as can be when somebody takes away what it has made', async () => {
+  it('is undone as far as possible when another program removes its files', async () => {
     await begin({ changed: 'old\n', late: 'came first\n' })
     const made = Array.from({ length: 30 }, (_, i) => change(`made${i}`, 'x', false))
     const committing = commitChanges(roots, [change('changed', 'new\n', true), ...made, change('late', 'x', false)])

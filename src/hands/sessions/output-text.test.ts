@@ -28,7 +28,7 @@ describe('the text of a terminal', () => {
     )
   })
 
-  it('is cut into pages within no character and no sequence, and every page goes on', () => {
+  it('is split into pages inside no character and no sequence, and every page makes progress', () => {
     const pieces = fc.constantFrom('a', 'ü', '€', '🙂', '\u001B[31m', '\u001B]0;t t\u0007', '\u001BPx\u001B\\', '\r\n', '\u001B(B')
     fc.assert(
       fc.property(fc.array(pieces, { maxLength: 60 }), fc.integer({ min: 9, max: 40 }), (parts, size) => {
@@ -57,7 +57,7 @@ describe('the text of a terminal', () => {
 })
 
 describe('the mark of a prompt', () => {
-  it('is found however its bytes arrive, and told from what only looks like it', () => {
+  it('is found however its bytes are split, and not confused with similar text', () => {
     const mark = (code: string) => `\u001B]133;A;oxbow=${code}\u0007`
     const text = `x${mark('0')}$ ls\u001B[0m${mark('127')}${mark('')}> \u001B]133;A;oxbow=lie\u0007\u001B]133;A${mark('5')}`
     fc.assert(

@@ -33,7 +33,7 @@ describe('sessions without a native part', () => {
   const read = (id: string, from = 0) =>
     sessions.ops.sessionRead({ owner, id, from, maxBytes: 1_000, waitMs: 20_000, until: 'quiet', quietMs: 20_000, plain: true }, signal)
 
-  it('have pipes where a terminal was asked for, and say so', async () => {
+  it('fall back to pipes without a terminal, and report it', async () => {
     const { id, terminal } = await open()
     assert.equal(terminal, false)
     await sessions.ops.sessionWrite({ owner, id, text: '[ -t 0 ] || echo pipes; ulimit -d; echo $OXBOW_PROXY\n', keys: [] }, signal)

@@ -4,7 +4,7 @@ import * as fc from 'fast-check'
 import { createOutputRing, createThrottle } from './session-output.ts'
 
 describe('a ring of output', () => {
-  it('keeps the newest bytes at their offsets, whatever comes in whatever pieces', () => {
+  it('keeps the newest bytes at their offsets, however the input is split', () => {
     // A byte stands for many, so that rings have to grow.
     const chunks = fc.array(fc.uint8Array({ maxLength: 40 }), { maxLength: 20 })
     fc.assert(
@@ -31,7 +31,7 @@ describe('a ring of output', () => {
     )
   })
 
-  it('grows with what it holds, and holds a megabyte of a flood', () => {
+  it('grows as needed, and keeps a megabyte of a flood', () => {
     const room = 1024 * 1024
     const ring = createOutputRing(room)
     const chunk = Buffer.alloc(10_000, 'x')
@@ -57,7 +57,7 @@ function source() {
 }
 
 describe('a throttle', () => {
-  it('holds the source when a window is full, and lets it go on in the next one', async () => {
+  it('pauses the source when a window is full, and resumes it in the next one', async () => {
     const held = source()
     const throttle = createThrottle(held, 100, 20)
     throttle.took(99)

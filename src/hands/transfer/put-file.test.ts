@@ -48,7 +48,7 @@ describe('a file that is written in pieces', () => {
   const inShared = () => readdir(join(top, 'shared'))
   const notes = () => readdir(join(top, 'tmp/.oxbow-uploads'))
 
-  it('is what its pieces are, whatever their sizes', async () => {
+  it('consists of its chunks, whatever their sizes', async () => {
     const uploads = createUploads(roots)
     let count = 0
     await fc.assert(

@@ -56,7 +56,7 @@ describe('a folder that is watched', () => {
     assert.equal(toReplyFailure(error).code, code)
   }
 
-  it('tells what was made, changed and deleted, at any depth, as it is now', async () => {
+  it('reports what was created, changed and deleted, at any depth, in its current state', async () => {
     assert.deepEqual(await ask(0), { changes: [], overflow: false })
     await appendFile(host('file'), 'y')
     await writeFile(host('a/b/new'), '')
@@ -101,7 +101,7 @@ describe('a folder that is watched', () => {
     await told({ 'made/three': 'file' }, [...around, 'old/deep', 'old/deep/two'])
   })
 
-  it('is told to be gone, also when another took its place at once, and is watched anew by who asks on', async () => {
+  it('is reported as removed, even if replaced at once, and watched again by the next request', async () => {
     const there = { path: '/shared/top' }
     mkdirSync(host('top/deep'), { recursive: true })
     await ask(0, there)
@@ -123,7 +123,7 @@ describe('a folder that is watched', () => {
     await refused('not_found', ask(0, there))
   })
 
-  it('is only itself when that is asked for, and leaves out what hands write for themselves', async () => {
+  it('can be watched without its subfolders, and leaves out files of hands themselves', async () => {
     await ask(0, { recursive: false })
     await writeFile(host('a/b/deep'), '')
     await writeFile(host('.oxbow-12ab.tmp'), '')
@@ -132,14 +132,14 @@ describe('a folder that is watched', () => {
     assert.deepEqual(changes, [{ path: '/shared/here', kind: 'file' }])
   })
 
-  it('says so when more has changed than is told', async () => {
+  it('reports an overflow when more has changed than it lists', async () => {
     await ask(0)
     for (let i = 0; i < 10; i += 1) await writeFile(host(`f${i}`), '')
     const { changes, overflow } = await ask(20_000, { maxChanges: 3 })
     assert.deepEqual([changes.length, overflow], [3, true])
   })
 
-  it('says so and ends when more changes than can be looked at, and is begun again by who asks on', async () => {
+  it('fails when it changes too fast, and begins again with the next request', async () => {
     await ask(0)
     for (let i = 0; i < 2_600; i += 1) mkdirSync(host(`d${i}`))
     for (let i = 0; i < 2_600; i += 1) rmdirSync(host(`d${i}`))
@@ -154,7 +154,7 @@ describe('a folder that is watched', () => {
     await told({ file: 'file' })
   })
 
-  it('ends by a cancel, when nobody asks, and with hands; until then it has one asker', async () => {
+  it('ends by a cancel, without requests, and with hands; takes one request at a time', async () => {
     await ask(0)
     const cancel = new AbortController()
     const waiting = ask(20_000, {}, cancel.signal)

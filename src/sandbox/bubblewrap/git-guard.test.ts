@@ -41,7 +41,7 @@ describe('what is guarded of repositories', () => {
     assert.deepEqual(found.toSorted(), [...whole('.git'), 'parts/.git+', ...whole('work/project/.git')].toSorted())
   })
 
-  it('is all for the first sandbox, which is waited for, and what is there then for those that join it', async () => {
+  it('is everything for the first sandbox, which others wait for, and what then exists for later ones', async () => {
     const own = join(root, 'own')
     makeRepository(own)
     const guard = createGuard(own)
@@ -68,7 +68,7 @@ describe('what is guarded of repositories', () => {
     assert.equal(killed, 1)
   })
 
-  it('is the top alone for those that join a sandbox that cannot tell what its mounts lead to', async () => {
+  it('is only the top-level repository for later sandboxes that cannot list the roots of their mounts', async () => {
     const guard = createGuard(join(root, 'own'), false)
     guard.look()
     await guard.during(() => Promise.resolve(hands('')))
@@ -78,7 +78,7 @@ describe('what is guarded of repositories', () => {
     })
   })
 
-  it('stands where it should unless a mount leads to something else, or lies elsewhere', () => {
+  it('is valid unless a mount shows something else, or is at another path', () => {
     const whole = ['a b/.git', 'a b/.git/hooks']
     const table = tableOf(...whole)
     assert.ok(standWhereTheyShould(table, whole))

@@ -118,7 +118,7 @@ describe('the nine traps', () => {
 })
 
 describe('a repository that a command has made', () => {
-  it('leads the next sandbox nowhere: links in the place of what is guarded are not followed', async () => {
+  it('cannot mislead the next sandbox: links in place of guarded paths are not followed', async () => {
     const outside = await realpath(await mkdtemp(join(tmpdir(), 'oxbow-outside-')))
     await chmod(outside, 0o777)
     await writeFile(join(outside, 'secret'), secret, { mode: 0o666 })
@@ -146,7 +146,7 @@ describe('a repository that a command has made', () => {
 })
 
 describe('a move to the other file system, and a delete,', () => {
-  it('take nothing away from what cannot be taken away whole, or say that they did', async () => {
+  it('remove nothing that cannot be removed completely, or report it', async () => {
     await using parts = new AsyncDisposableStack()
     const bench = await makeWorkbench({ before: (root) => prepare(root, 'a project') })
     parts.defer(() => bench.remove())

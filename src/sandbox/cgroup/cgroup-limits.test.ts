@@ -52,7 +52,7 @@ describe('control groups', () => {
     assert.equal(readFileSync(join(half.entries[0]!, '../cpu.max'), 'utf8'), '50000 100000')
   })
 
-  it('take part only where a limit of theirs is asked for', async () => {
+  it('are used only for their own limits', async () => {
     mkdirSync(join(root, 'part/cpu/mine'), { recursive: true })
     const parents = await findCgroupParents(join(root, 'part'), '1:cpu:/mine\n', null)
     assert.deepEqual(parents, [{ folder: join(root, 'part/cpu/mine'), version: 1, limits: ['cpu'] }])
@@ -61,7 +61,7 @@ describe('control groups', () => {
     assert.equal(readFileSync(join(entry!, '../cpu.cfs_quota_us'), 'utf8'), '150000')
   })
 
-  it('of version 2 bound what is handed down, and nothing else', async () => {
+  it('of version 2 enforce only delegated controllers', async () => {
     mkdirSync(join(root, 'v2b/user/us.scope'), { recursive: true })
     writeFileSync(join(root, 'v2b/user/cgroup.subtree_control'), 'memory pids\n')
     writeFileSync(join(root, 'v2b/user/cgroup.procs'), '')
@@ -87,7 +87,7 @@ describe('control groups', () => {
     ])
   })
 
-  it('are not looked for outside of what this process may see of them', async () => {
+  it('are not searched for outside of the namespace of this process', async () => {
     mkdirSync(join(root, 'out/mount'), { recursive: true })
     for (const [name, text] of [
       ['cgroup.subtree_control', 'memory pids\n'],

@@ -48,7 +48,7 @@ describe('control groups beside systemd', () => {
     assert.deepEqual(below, [{ folder: join(root, 'system.slice/a.service'), version: 2, limits }])
   })
 
-  it('are asked for where the unit is not handed over, the person’s own manager by anybody but root', async () => {
+  it('are requested if the unit is not delegated, from the user’s manager by anyone but root', async () => {
     const scopes = { systemdRun: '/usr/bin/systemd-run', env: '/usr/bin/env' }
     assert.deepEqual(await find('system.slice/b.service', view(0)), [
       { folder: join(root, 'system.slice'), version: 2, limits: ['memory', 'pids', 'cpu'], scopes: { ...scopes, runtimeFolder: null } },
@@ -60,7 +60,7 @@ describe('control groups beside systemd', () => {
     assert.ok(questions.includes('--user show --property=Delegate --value -- c.scope'))
   })
 
-  it('are missing where nobody can be asked', async () => {
+  it('are missing if no manager is available', async () => {
     for (const each of [view(1001), view(1000, { find: () => null })])
       assert.deepEqual(await find(`${manager}/app.slice/c.scope`, each), [])
   })
@@ -71,7 +71,7 @@ describe('control groups beside systemd', () => {
     assert.equal(await isDelegated(unit, view(0, { ask: () => Promise.resolve('yes') })), false)
   })
 
-  it('are nobody’s but ours where systemd does not run, or the path names no unit', () => {
+  it('are created directly if systemd does not run, or the path names no unit', () => {
     for (const [path, seen] of [
       ['/system.slice/a.service', view(0, { run: join(top, 'nowhere') })],
       ['/', view(0)],
@@ -80,7 +80,7 @@ describe('control groups beside systemd', () => {
       assert.equal(findUnit(root, path, seen), null)
   })
 
-  it('are asked for while this process goes on', async () => {
+  it('are requested without blocking this process', async () => {
     const wanted = join(top, 'wanted')
     const answer = systemdView(() => null).ask('/bin/sh', ['-c', 'until [ -e "$0" ]; do :; done; echo yes', wanted], {})
     writeFileSync(wanted, '')
@@ -88,7 +88,7 @@ describe('control groups beside systemd', () => {
     assert.equal(await systemdView(() => null).ask('/bin/false', [], {}), null)
   })
 
-  it('are asked for with all bounds that there are, without a word of the workspace or of our environment', async () => {
+  it('are requested with all limits, without paths of the workspace or our environment', async () => {
     const bounds = { memoryBytes: 1024, processes: 5, cpus: 0.5 }
     const forRoot = createCgroup(await find('system.slice/b.service', view(0)), 'one', bounds)
     assert.deepEqual(forRoot.entries, [])

@@ -68,7 +68,7 @@ export function describeContainerContract(name: string, subject: ContainerSubjec
     }
     const outputOf = async (command: string, profile?: Profile) => (await exec(command, profile)).stdout.trim()
 
-    it('says what holds it, and what is in force', () => {
+    it('reports its provider and the limits in force', () => {
       const { tier, provider, profiles, degraded } = bench.sandbox.status
       assert.deepEqual([tier, provider, profiles], ['container', `${engine} with runc`, ['work', 'online', 'vault-read']])
       assert.deepEqual(degraded, subject.degraded)

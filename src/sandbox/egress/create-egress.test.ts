@@ -23,7 +23,7 @@ const fails = (work: Promise<unknown>, code: ErrorCode, message = /./) =>
   assert.rejects(work, (error) => isOxbowError(error, code) && message.test(error.message))
 
 describe('a fetch', () => {
-  it('brings the page, and sends nothing that was not asked for', async () => {
+  it('returns the page, and sends no unnecessary header', async () => {
     let sent: object = {}
     const listener: RequestListener = (request, response) => {
       sent = { method: request.method, url: request.url, ...request.headers }
@@ -283,7 +283,7 @@ describe('a broken or hostile server', () => {
     )
   })
 
-  it('is left at once when nobody wants the page any more', async () => {
+  it('is closed at once when the fetch is cancelled', async () => {
     const cancel = new AbortController()
     await on(
       (_, response) => {
@@ -350,7 +350,7 @@ describe('a fetch over TLS', () => {
 })
 
 describe('many fetches at once', () => {
-  it('wait for their turn, and leave the line when nobody wants them', async () => {
+  it('wait for a slot, and leave the queue when cancelled', async () => {
     const held: (() => void)[] = []
     const full = Promise.withResolvers<void>()
     let isHeld = true

@@ -52,7 +52,7 @@ describe('the egress proxy, for plain requests', () => {
     )
   })
 
-  it('takes one request of a connection: what is sent behind it reaches nobody', async () => {
+  it('takes one request of a connection: what follows it is dropped', async () => {
     let asked = 0
     await through(
       (_, response) => {
@@ -125,7 +125,7 @@ describe('the egress proxy, for plain requests', () => {
     await site.close()
   })
 
-  it('answers 502 when the other side does not speak HTTP, and goes on', async () => {
+  it('answers 502 when the other side does not speak HTTP, and keeps running', async () => {
     for (const answer of [
       '',
       'garbage\r\n\r\n',
@@ -214,7 +214,7 @@ describe('the egress proxy, for tunnels', () => {
     await site.close()
   })
 
-  it('lets go of the other side when the client goes, also before it is connected', async () => {
+  it('closes the other side when the client disconnects, even before it is connected', async () => {
     const looked = Promise.withResolvers<void>()
     const answer = Promise.withResolvers<readonly string[]>()
     const lookup = (): Promise<readonly string[]> => {

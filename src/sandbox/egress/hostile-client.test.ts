@@ -42,7 +42,7 @@ const piece = fc.oneof(
 )
 
 describe('whatever a client of the proxy sends', () => {
-  it('the proxy goes on and reaches nobody but whom the policy lets it', async () => {
+  it('the proxy keeps running and connects only where the policy allows', async () => {
     const hosts = new Set<string | undefined>()
     await onSite(
       (request, response) => {

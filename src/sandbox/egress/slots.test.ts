@@ -28,7 +28,7 @@ describe('slots', () => {
     assert.deepEqual(begun, [0, 1, 2, 3])
   })
 
-  it('are not lost to whoever leaves the line', async () => {
+  it('are not lost when a waiting caller leaves', async () => {
     const inSlot = createSlots(1)
     const gate = Promise.withResolvers<void>()
     const cancel = new AbortController()

@@ -73,7 +73,7 @@ describe('the connection to hands', () => {
     })
   }
 
-  it('kills hands that answer what was not asked, greet twice, send garbage, or send what only the kernel may', async () => {
+  it('kills hands that reply without a request, greet twice, send garbage, or send what only the kernel may', async () => {
     const greetings = Buffer.concat([...encodeMessage(greetingId, '{}'), ...encodeMessage(greetingId, '{}')])
     for (const bytes of [
       greetings,
@@ -89,7 +89,7 @@ describe('the connection to hands', () => {
     }
   })
 
-  it('tells hands to stop on a cancel or at the time limit, and settles when they have', async () => {
+  it('stops a request on a cancel or at the timeout, and settles when it has ended', async () => {
     const { write, say, cancels, cancelled } = connect()
     const cancel = new AbortController()
     const request = write({ signal: cancel.signal })
@@ -105,7 +105,7 @@ describe('the connection to hands', () => {
     await refusedWith('timeout', late)
   })
 
-  it('gives the result of what was done before the cancel reached it', async () => {
+  it('returns the result of a request that completed before its cancel arrived', async () => {
     const { write, say } = connect()
     const cancel = new AbortController()
     const request = write({ signal: cancel.signal })
@@ -133,7 +133,7 @@ describe('the connection to hands', () => {
     await Promise.allSettled(many)
   })
 
-  it('waits for hands that do not read: what is kept for them does not grow with what is asked', async () => {
+  it('waits for hands that do not read: its buffer does not grow with the requests', async () => {
     const toHands = new PassThrough()
     const hands = connectHands(toHands, new PassThrough(), () => Promise.resolve())
     const piece = { path: '/shared/a', upload: 'u', offset: 0, content: Buffer.alloc(8_000_000), last: true, overwrite: true }

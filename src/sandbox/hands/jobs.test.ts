@@ -27,7 +27,7 @@ describe('a background job', () => {
   })
   const count = async (name: string) => Number(await on.exec(living(name)))
 
-  it('goes on while commands come and go, and tells its output, its end and its exit code', async () => {
+  it('runs beside other commands, and reports its output, its end and its exit code', async () => {
     const id = await on.job('echo one; until [ -e /shared/go ]; do sleep 0.02; done; echo two >&2; exit 5')
     await on.seen(id, /one\n/)
     for (let i = 0; i < 3; i += 1) await on.exec('true')
@@ -55,7 +55,7 @@ describe('a background job', () => {
     assert.deepEqual([await count('kin'), await count('kept')], [0, 0])
   })
 
-  it('is told once to end, with all it has started, though its first process is gone before the others', async () => {
+  it('gets SIGTERM once, with all its processes, even if the first one exits before the others', async () => {
     const told = (name: string, ms: string) => `trap 'echo ${name} >> /shared/told; sleep ${ms}; exit' TERM`
     const turn = 'while :; do sleep 0.02; done'
     const id = await on.job(`${told('first', '0.05')}; (${told('other', '0.2')}; echo up; ${turn}) & ${turn}`)
@@ -131,7 +131,7 @@ describe('a background job', () => {
     await on.close(shell)
   })
 
-  it('may write what is no text: pages join to all of it, and cut no character', async () => {
+  it('may write binary output: its pages join to all of it, and split no character', async () => {
     const id = await on.job(`for i in $(seq 200); do printf 'ü€🙂\\033[1mx\\033[0m\\r\\n'; done; printf '\\377\\300z'`)
     await on.read(id)
     const sizes = [16, 17, 23, 1000]
@@ -149,7 +149,7 @@ describe('a background job', () => {
     await on.close(id)
   })
 
-  it('is one of sixteen at most; those that have ended give way, and ids say what became of them', async () => {
+  it('is one of sixteen at most; ended ones are dropped, and their ids still report how they ended', async () => {
     const ids = []
     for (let i = 0; i < 16; i += 1) ids.push(await on.job('exec sleep 600'))
     assert.match(await refusedWith('limit_reached', on.shell()), /All 16/)
@@ -167,7 +167,7 @@ describe('a background job', () => {
     for (const id of ids.slice(1)) await on.close(id)
   })
 
-  it('dies with hands, which is said to who asks for it afterwards', async () => {
+  it('dies with hands, which a later request reports', async () => {
     const id = await on.job('exec sleep 600')
     await refusedWith(
       'sandbox_failed',

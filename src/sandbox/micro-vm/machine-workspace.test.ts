@@ -15,7 +15,7 @@ const mke2fs = findProgram('mke2fs', ownSearchPath())
 const skip = 'code' in launcher ? launcher.message : mke2fs === null ? 'mke2fs is missing: apt-get install e2fsprogs' : false
 
 describe('the disk of a machine that died and does not start again', { skip }, () => {
-  it('is kept for the person, also when another one is lost later, and no disk is that nobody worked on', async () => {
+  it('is kept for the person, also when another one is lost later, but not a disk that was never used', async () => {
     const root = await mkdtemp(join(tmpdir(), 'oxbow-lost-'))
     const cacheFolder = join(root, 'internal')
     const state = join(cacheFolder, 'micro-vm')

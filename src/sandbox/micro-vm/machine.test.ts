@@ -11,7 +11,7 @@ import { carryStreams } from '../../types/index.ts'
 import { maxProxyConnections } from '../limits.ts'
 import { openEgressPort } from './machine.ts'
 
-describe('the way out of a machine, at the host’s end', () => {
+describe('the egress port of a machine, at the host’s end', () => {
   let folder = ''
   let proxy: Server
   const connections = new Set<Socket>()
@@ -64,7 +64,7 @@ describe('the way out of a machine, at the host’s end', () => {
     end()
   })
 
-  it('lets no more connections out than the proxy takes, and a socket that is gone ends the connection alone', async () => {
+  it('limits connections to those of the proxy, and a closed socket ends only its connection', async () => {
     const { inside, way, killed, end } = make()
     const carrier = honest(inside)
     way.open(join(folder, 'proxy.sock'))
@@ -86,7 +86,7 @@ describe('the way out of a machine, at the host’s end', () => {
     end()
   })
 
-  it('ends the machine that breaks its form, once, says so, and lets go of its connections', async () => {
+  it('ends a machine that violates the protocol, once, reports it, and closes its connections', async () => {
     const { inside, way, said, killed, end } = make()
     way.open(join(folder, 'proxy.sock'))
     assert.equal(await ask(honest(inside), 'before'), 'BEFORE')
@@ -97,7 +97,7 @@ describe('the way out of a machine, at the host’s end', () => {
     end()
   })
 
-  it('lets go of its connections when the machine ends', async () => {
+  it('closes its connections when the machine ends', async () => {
     const { inside, way, end } = make()
     way.open(join(folder, 'proxy.sock'))
     assert.equal(await ask(honest(inside), 'alive'), 'ALIVE')

@@ -37,7 +37,7 @@ describe('changes of a machine', () => {
   const file = (path: string, text: string): GuestEntry => ({ path, kind: 'file', text })
   const folder = (path: string): GuestEntry => ({ path, kind: 'folder' })
 
-  it('are taken: new, different and gone files, and folders that become files and back', async () => {
+  it('are merged: new, changed and deleted files, and folders that become files and back', async () => {
     const had = [file('a', '1'), file('b', '1'), folder('d'), file('d/x', '1'), file('e', '1')]
     const has = [file('a', '2'), file('d', 'now a file'), folder('e'), file('e/y', '1'), { ...file('new', '1'), executable: true }]
     const { root, names, reports, changed } = await merge(had, has)
@@ -58,7 +58,7 @@ describe('changes of a machine', () => {
     for (const name of [`a${aside}`, 'b', `d${aside}/more`, `d${aside}/x`]) assert.equal(await readFile(join(root, name), 'utf8'), 'person')
   })
 
-  it('do not reach through a link that stands where a folder was', async () => {
+  it('do not follow a link that has replaced a folder', async () => {
     const outside = join(top, 'outside')
     await mkdir(join(outside, 'e'), { recursive: true })
     const { names } = await merge(
@@ -82,7 +82,7 @@ describe('changes of a machine', () => {
     assert.equal(await readFile(join(root, 'a.host-19700101T000000'), 'utf8'), 'a.host-19700101T000000')
   })
 
-  it('that a folder hides are not taken to be gone', async () => {
+  it('in an unreadable folder are not deletions', async () => {
     const had = [folder('d'), file('d/x', '1')]
     assert.deepEqual((await merge(had, [{ path: 'd', kind: 'closed' }])).names, ['d', 'd/x'])
   })
@@ -96,7 +96,7 @@ describe('changes of a machine', () => {
     await refusedWith('sandbox_failed', merge([], [file('a', 'x'.repeat(600)), file('b', 'x'.repeat(600))]))
   })
 
-  it('leave out what git would run on the person’s side, and what says where it looks', async () => {
+  it('leave out what git would run on the host, and what configures it', async () => {
     const hooks = ['.git/hooks', '.git/modules', '.git/modules/m', '.git/modules/m/hooks', 'd'].map(folder)
     const files = ['.git/hooks/x', '.git/config', '.git/HEAD', '.git/modules/m/hooks/x', '.git/config.worktree', 'd/.GIT'].map((path) =>
       file(path, 'x'),
@@ -107,7 +107,7 @@ describe('changes of a machine', () => {
     assert.deepEqual((await merge([folder('.git'), file('.git/config', 'x')], [])).names, ['.git', '.git/config'])
   })
 
-  it('leave out a file or a link that says where a repository is, also within another one', async () => {
+  it('leave out a file or link that locates a repository, also inside another one', async () => {
     const nested = ['.git', '.git/x'].map(folder)
     const { names } = await merge([], [...nested, file('.git/x/.git', 'gitdir: ../../d'), folder('d')])
     assert.deepEqual(names, ['.git', '.git/x', 'd'])
@@ -125,7 +125,7 @@ describe('changes of a machine', () => {
     assert.deepEqual(changed.names, ['b', 'b/HEAD', 'b/objects', 'b/refs'])
   })
 
-  it('that are links stay inside whatever links are on their way', () => {
+  it('that are links stay inside, whatever links are in their paths', () => {
     const part = fc.constantFrom('..', 'a', 'b', '.', '')
     fc.assert(
       fc.property(

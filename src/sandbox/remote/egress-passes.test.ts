@@ -41,7 +41,7 @@ describe('passes of an isolated guest', () => {
       await assert.rejects(passes.issue('online', Array<string>(51).fill('a.test')), { code: 'sandbox_failed' })
     }))
 
-  it('are not for whoever asks otherwise: that one is hung up on, and others are served', () =>
+  it('are refused to a client that violates the protocol, which is disconnected; others are served', () =>
     withPasses(async ({ folder, passes }) => {
       for (const line of ['{}\n', 'x\n', '{"issue":5}\n', '{"so_far":"a","end":"a"}\n', `{"so_far":"${'a'.repeat(2_000_000)}`, '[]\n']) {
         const socket = connect(join(folder, 'passes.sock'))
@@ -55,7 +55,7 @@ describe('passes of an isolated guest', () => {
       assert.match((await passes.issue('online', [])).token, /^[0-9a-f]{32}$/)
     }))
 
-  it('cost no place when the one that asked is gone before the answer', () =>
+  it('use no slot when the client disconnects before the reply', () =>
     withProxy(async ({ proxy }) => {
       const folder = await mkdtemp(join(tmpdir(), 'oxbow-passes-'))
       const received = Promise.withResolvers<void>()
@@ -86,7 +86,7 @@ describe('passes of an isolated guest', () => {
       await rm(folder, { recursive: true })
     }))
 
-  it('hide nothing of what was done by them when the runner is gone meanwhile: that it is not known is said', () =>
+  it('report that their traffic is unknown when the runner has exited meanwhile', () =>
     withProxy(async ({ proxy }) => {
       const folder = await mkdtemp(join(tmpdir(), 'oxbow-passes-'))
       const service = await servePasses(proxy, folder)
@@ -99,7 +99,7 @@ describe('passes of an isolated guest', () => {
       await rm(folder, { recursive: true })
     }))
 
-  it('say what to do when the runner is gone', async () => {
+  it('say what to do when the runner has exited', async () => {
     await assert.rejects(connectPasses(join(tmpdir(), 'oxbow-nowhere')).issue('online', []), {
       code: 'sandbox_failed',
       hint: 'Start Oxbow again.',

@@ -1,9 +1,9 @@
 /**
- * A folder of the host as a mount: its files are read before a run, and what the tool changed is written after it. Links and
- * other things that are no plain file are left out and never written through; a file appears under its name whole or not at all.
+ * A folder of the host as a mount: its files are read before a run, and the tool's changes are written after it. Links and special files
+ * are left out and never written through; files are written atomically.
  *
- * For folders of the person who runs the tool. Someone else who changes the folder meanwhile is not defended against: an
- * agent's files go through hands.
+ * For folders of the person who runs the tool. It does not defend against others who change the folder meanwhile: an agent's files go
+ * through hands.
  */
 import { randomUUID } from 'node:crypto'
 import { constants, type Dirent, type Stats } from 'node:fs'
@@ -17,11 +17,11 @@ export interface HostFolder {
   readonly mount: ToolMount
   /** The real path of the folder. */
   readonly root: string
-  /** What is there and was not copied, by path inside the folder. */
+  /** Existing entries that were not copied, by path inside the folder. */
   readonly leftOut: readonly string[]
 }
 
-/** The tool sees it as `/` and the folder's own name. @throws OxbowError `not_found`, `path_refused` or `limit_reached` */
+/** The tool sees it as `/` followed by the folder's name. @throws OxbowError `not_found`, `path_refused` or `limit_reached` */
 export async function readHostFolder(folder: string, mode: ToolMount['mode']): Promise<HostFolder> {
   const root = await realFolder(folder)
   const files: ToolFile[] = []
@@ -40,7 +40,7 @@ export async function readHostFolder(folder: string, mode: ToolMount['mode']): P
   return { mount: { guest: `/${basename(resolve(folder))}`, mode, files }, root, leftOut }
 }
 
-/** In order; stops at the first that cannot be written. @throws OxbowError `path_refused` */
+/** Writes in order; stops at the first failure. @throws OxbowError `path_refused` */
 export async function writeHostFolder({ mount, root }: HostFolder, changes: readonly ToolChange[]): Promise<void> {
   if (mount.mode !== 'rw') return
   for (const change of changes) {
@@ -50,7 +50,7 @@ export async function writeHostFolder({ mount, root }: HostFolder, changes: read
       await apply(root, path, change)
     } catch (cause) {
       throw new OxbowError('path_refused', `${change.path} cannot be written: ${reasonOf(cause)}`, {
-        hint: 'What stands before it in the list is written, what stands behind it is not.',
+        hint: 'Changes before it in the list are written, those after it are not.',
         cause,
       })
     }
@@ -62,9 +62,9 @@ async function realFolder(folder: string): Promise<string> {
     const root = await realpath(folder)
     if ((await lstat(root)).isDirectory() && basename(root) !== '') return root
   } catch (cause) {
-    throw new OxbowError('not_found', `${folder} cannot be mounted: ${reasonOf(cause)}`, { hint: 'Give a folder that exists.', cause })
+    throw new OxbowError('not_found', `${folder} cannot be mounted: ${reasonOf(cause)}`, { hint: 'Pass a folder that exists.', cause })
   }
-  throw new OxbowError('path_refused', `${folder} cannot be mounted`, { hint: 'Give a folder, and not the root of all.' })
+  throw new OxbowError('path_refused', `${folder} cannot be mounted`, { hint: 'Pass a folder other than the root.' })
 }
 
 /** Everything but folders; links are not entered. */
@@ -79,9 +79,9 @@ async function* walk(root: string): AsyncGenerator<{ readonly path: string; read
   }
 }
 
-/** @returns null for what is no plain file once it is open. */
+/** @returns null unless the open file is a regular file. */
 async function readPlainFile(path: string): Promise<Uint8Array | null> {
-  // Not through a link, and not waiting for the other end of a pipe.
+  // Without following a link, and without blocking on a FIFO.
   const file = await open(path, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK).catch(() => null)
   if (file === null) return null
   try {
@@ -95,11 +95,11 @@ async function readPlainFile(path: string): Promise<Uint8Array | null> {
 }
 
 async function apply(root: string, path: string, change: ToolChange): Promise<void> {
-  if (!isPlainPath(path) || (sep === '\\' && /[\\:]/.test(path))) throw new Error('it is no plain name')
+  if (!isPlainPath(path) || (sep === '\\' && /[\\:]/.test(path))) throw new Error('it is not a plain name')
   const target = join(root, ...path.split('/'))
-  if ((await realpath(dirname(target))) !== dirname(target)) throw new Error('a link stands in the way')
+  if ((await realpath(dirname(target))) !== dirname(target)) throw new Error('its folder is a link')
   const now = await lstat(target).catch(() => null)
-  if (now !== null && !now.isFile() && !now.isDirectory()) throw new Error('there is something that is no plain file')
+  if (now !== null && !now.isFile() && !now.isDirectory()) throw new Error('it exists and is not a regular file')
   if (change.kind === 'written') await replaceFile(target, change.bytes, now)
   else if (change.kind === 'folder_made') await (now?.isDirectory() === true ? undefined : mkdir(target))
   else if (now !== null) await (now.isDirectory() ? rmdir(target) : unlink(target))

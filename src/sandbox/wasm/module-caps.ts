@@ -1,10 +1,10 @@
 /**
- * Puts a cap on what a module may take before it is compiled: the maxima in its memory and table sections are rewritten.
- * V8 offers no limit on the memory of one instance, and a worker's `resourceLimits` do not count it.
+ * Limits what a module can allocate, before it is compiled: the maxima in its memory and table sections are rewritten. V8 offers no limit
+ * on the memory of one instance, and a worker's `resourceLimits` do not count it.
  *
- * Refused: memories that are shared, 64-bit or more than one (what they would need to be bounded is not worth it for tools);
- * types of the garbage collector, whose objects would stand in V8's heap, where one that is too large ends the whole process;
- * longer functions, and more of whatever becomes objects, than any tool has; and components.
+ * Refused: memories that are shared, 64-bit or more than one (limiting them is not worth it for tools); types of the garbage collector,
+ * whose objects would be in V8's heap, where one that is too large aborts the whole process; functions longer, and objects more numerous,
+ * than any tool has; and components.
  */
 import { failed, type Failed } from './tool-failure.ts'
 
@@ -16,9 +16,9 @@ interface ModuleCaps {
   readonly exports: number
   readonly tags: number
   readonly sections: number
-  /** Of the section of table elements, each entry of which is a byte at least. */
+  /** Of the element section, whose entries have at least one byte. */
   readonly elementBytes: number
-  /** Of one function: what compiling it takes is many hundred times as much, outside of every limit. */
+  /** Of one function: compiling it takes many hundred times as much, outside of every limit. */
   readonly functionBytes: number
 }
 
@@ -77,23 +77,23 @@ function capSection(id: number, body: Uint8Array, caps: ModuleCaps): Uint8Array 
   }
 }
 
-function hasShortFunctions(body: Uint8Array, most: number): boolean {
+function hasShortFunctions(body: Uint8Array, maxBytes: number): boolean {
   for (let at = readNumber(body, 0)?.next ?? 0; at < body.length;) {
     const size = readNumber(body, at)
-    if (size === null || size.value > most) return false
+    if (size === null || size.value > maxBytes) return false
     at = size.next + size.value
   }
   return true
 }
 
-/** Of the items in a section; one that is cut has too many. */
+/** Of the items in a section; a truncated one counts as too many. */
 const countOf = (body: Uint8Array): number => readNumber(body, 0)?.value ?? Infinity
 
 const functionType = 0x60
 /** i32, i64, f32, f64, v128, funcref and externref. */
 const plainValues: ReadonlySet<number> = new Set([0x7f, 0x7e, 0x7d, 0x7c, 0x7b, 0x70, 0x6f])
 
-/** Functions over numbers and plain references, which is what compilers for WASI write. */
+/** Functions over numbers and plain references, as compilers for WASI emit. */
 function hasPlainTypes(body: Uint8Array): boolean {
   const count = readNumber(body, 0)
   let at = count?.next ?? 0
@@ -141,7 +141,11 @@ function capTables(body: Uint8Array, { tableEntries, tables }: ModuleCaps): Uint
     const limits = readLimits(body, at + 1)
     if (limits === null) return broken('a table is 64-bit, shared or badly written')
     if (limits.min > tableEntries) {
-      return failed('limit_reached', `The module wants a table of ${limits.min} entries; the limit is ${tableEntries}.`, 'Link it smaller.')
+      return failed(
+        'limit_reached',
+        `The module needs a table of ${limits.min} entries; the limit is ${tableEntries}.`,
+        'Link it with a smaller table.',
+      )
     }
     out.push(kind, ...writeLimits(limits, tableEntries))
     at = limits.next

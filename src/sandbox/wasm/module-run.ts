@@ -1,7 +1,7 @@
 /**
- * Runs a WebAssembly module: a WASI command, or one function of the JSON interface. Both see the same imports, the calls of the
- * host and a WASI (preview 1) shim whose faults are corrected here. It has no sockets, clocks have a coarse resolution, and a
- * sleep blocks instead of spinning.
+ * Runs a WebAssembly module: a WASI command, or one function of the JSON interface. Both have the same imports: the functions of the host
+ * and a WASI (preview 1) shim whose bugs are fixed here. It has no sockets, clocks have a coarse resolution, and a sleep blocks instead of
+ * spinning.
  */
 import { ConsoleStdout, WASI, wasi as wasiConstants, WASIProcExit } from '@bjorn3/browser_wasi_shim'
 import {
@@ -43,7 +43,7 @@ export function runModule(job: ToolJob, mounts: readonly MountedFolder[], callHo
   const host = hostImports(callHost, () => wasi.inst.exports.memory.buffer)
   let memory: WasmMemory | null = null
   try {
-    // A start function runs here, before anything can be asked of the host: it has no memory to point into yet.
+    // A start function runs here, before host functions work: there is no memory to point into yet.
     const instance = new webAssembly.Instance(module, { wasi_snapshot_preview1: wasi.wasiImport, oxbow: { ...host } })
     const exported = instance.exports['memory']
     if (!(exported instanceof webAssembly.Memory)) return missing('The module exports no memory.')
@@ -77,16 +77,16 @@ function loadModule(code: Uint8Array, pages: number): WasmModule | Failed {
   }
 }
 
-/** What a module imports beside the two interfaces it is not given, whatever it is called. */
+/** A module gets only the two interfaces: any other import is refused. */
 function unknownImport(module: WasmModule, wasi: WASI): Failed | null {
   const known = (from: string, name: string): boolean =>
     from === 'wasi_snapshot_preview1' ? Object.hasOwn(wasi.wasiImport, name) : from === 'oxbow' && (name === 'call' || name === 'take')
-  const stranger = webAssembly.Module.imports(module).find(({ module: from, name, kind }) => kind !== 'function' || !known(from, name))
-  if (stranger === undefined) return null
-  const { kind, module: from, name } = stranger
+  const unknown = webAssembly.Module.imports(module).find(({ module: from, name, kind }) => kind !== 'function' || !known(from, name))
+  if (unknown === undefined) return null
+  const { kind, module: from, name } = unknown
   return failed(
     'denied',
-    `The module imports the ${kind} ${quoted(from)}.${quoted(name)}, which no tool is given.`,
+    `The module imports the ${kind} ${quoted(from)}.${quoted(name)}, which is not available.`,
     'A tool may import functions of wasi_snapshot_preview1, and oxbow.call and oxbow.take. Its memory must be its own.',
   )
 }
@@ -98,10 +98,10 @@ function runCommand({ exports }: WasmInstance): Answer | Failed {
   return { output: 'null', exitCode: 0 }
 }
 
-/** A command says by its exit code how it went; in the middle of a function an exit is a failure, whatever its code. */
+/** A command reports its result by its exit code; an exit inside a function is a failure, whatever its code. */
 function exited(exitCode: number, job: ToolJob): Answer | Failed {
   if (job.kind === 'wasi') return { output: 'null', exitCode: exitCode >>> 0 }
-  return failed('tool_failed', `The tool ended itself with exit code ${exitCode} instead of returning.`, 'Its standard error may say why.')
+  return failed('tool_failed', `The tool exited with code ${exitCode} instead of returning.`, 'Its standard error may explain it.')
 }
 
 function runFunction(instance: WasmInstance, memory: WasmMemory, wasi: WASI, job: ToolJob): Answer | Failed {
@@ -127,7 +127,7 @@ function runFunction(instance: WasmInstance, memory: WasmMemory, wasi: WASI, job
     )
   }
   if (place.at + place.bytes > memory.buffer.byteLength) {
-    return failed('tool_failed', 'The tool returned a place outside its memory.', 'ptr and len are bytes in the exported memory.')
+    return failed('tool_failed', 'The tool returned a pointer outside its memory.', 'ptr and len are bytes in the exported memory.')
   }
   return readText(new Uint8Array(memory.buffer, place.at, place.bytes))
 }
@@ -160,12 +160,12 @@ function readPlace(returned: unknown): { readonly at: number; readonly bytes: nu
   return { at: at >>> 0, bytes: bytes >>> 0 }
 }
 
-/** Whether the text is JSON is seen where it is parsed, in the keeper: here it could be too much for the heap. */
+/** The JSON is parsed in the main thread: here it could exceed the heap. */
 function readText(bytes: Uint8Array): Answer | Failed {
   try {
     return { output: new TextDecoder('utf-8', { fatal: true }).decode(bytes), exitCode: 0 }
   } catch {
-    return failed('tool_failed', 'The tool returned what is no UTF-8.', 'ptr and len must cover exactly one JSON value.')
+    return failed('tool_failed', 'The tool returned invalid UTF-8.', 'ptr and len must cover exactly one JSON value.')
   }
 }
 
@@ -215,7 +215,7 @@ function createWasi({ stdin, stdout, stderr, mounts }: WasiParts): WASI {
   return shim
 }
 
-/** The shim gives out a new number for each opening, without end. Here the lowest that is free, as everywhere else. */
+/** Uses the lowest free descriptor, as POSIX does; the shim increments without limit. */
 function boundDescriptors({ fds, wasiImport }: WASI, view: () => DataView): void {
   const open = wasiImport['path_open']
   const openedAt = 8
@@ -231,7 +231,7 @@ function boundDescriptors({ fds, wasiImport }: WASI, view: () => DataView): void
   }
 }
 
-/** Where system calls have the length of a path, or the number of pieces of a read or write: the shim makes objects of them. */
+/** Arguments of system calls with the length of a path, or the number of buffers of a read or write, for which the shim allocates. */
 const measuredArguments: Readonly<Record<string, readonly { readonly at: number; readonly most: number; readonly errno: number }[]>> = {
   ...Object.fromEntries(
     Object.entries({
@@ -263,12 +263,12 @@ function guard({ wasiImport }: WASI, name: string, places: (typeof measuredArgum
   }
 }
 
-/** @throws RangeError for a place outside the memory, which ends the run as a trap does. */
+/** @throws RangeError for an address outside the memory, which ends the run like a trap. */
 function textAt({ buffer }: DataView, at: number, bytes: number): string {
   return new TextDecoder().decode(new Uint8Array(buffer as ArrayBuffer, at >>> 0, bytes >>> 0))
 }
 
-/** Nanoseconds, in whole steps; null for the clocks of CPU time, which nobody measures here. */
+/** Nanoseconds, in whole steps; null for clocks of CPU time, which is not measured. */
 function timeOf(id: number): bigint | null {
   if (id === wasiConstants.CLOCKID_REALTIME) return inSteps(BigInt(Date.now()) * 1_000_000n)
   if (id === wasiConstants.CLOCKID_MONOTONIC) return inSteps(BigInt(Math.floor(performance.now() * 1e6)))
@@ -281,14 +281,14 @@ const subscriptionBytes = 48
 const eventBytes = 32
 const absoluteTime = 1
 
-/** Files and outputs are always ready; where only clocks are asked for, the earliest is waited for. */
+/** Files and outputs are always ready; with only clocks it waits for the earliest. */
 function poll(view: DataView, subscriptions: number, events: number, count: number, ready: number): number {
   if (count === 0 || count > maxPollSubscriptions) return wasiConstants.ERRNO_INVAL
-  const asked = Array.from({ length: count }, (_, i) => readSubscription(view, subscriptions + i * subscriptionBytes))
-  const isReady = asked.some(({ waitNs }) => waitNs === null)
-  const shortest = asked.reduce((least, { waitNs }) => (waitNs !== null && waitNs < least ? waitNs : least), longestWaitNs)
+  const subscribed = Array.from({ length: count }, (_, i) => readSubscription(view, subscriptions + i * subscriptionBytes))
+  const isReady = subscribed.some(({ waitNs }) => waitNs === null)
+  const shortest = subscribed.reduce((least, { waitNs }) => (waitNs !== null && waitNs < least ? waitNs : least), longestWaitNs)
   if (!isReady) sleep(shortest)
-  const due = asked.filter(({ waitNs }) => (isReady ? waitNs === null || waitNs <= 0n : waitNs !== null && waitNs <= shortest))
+  const due = subscribed.filter(({ waitNs }) => (isReady ? waitNs === null || waitNs <= 0n : waitNs !== null && waitNs <= shortest))
   for (const [i, { userdata, type, error }] of due.entries()) {
     const at = events + i * eventBytes
     for (let offset = 0; offset < eventBytes; offset += 8) view.setBigUint64(at + offset, 0n, true)
@@ -304,7 +304,7 @@ interface Asked {
   readonly userdata: bigint
   readonly type: number
   readonly error: number
-  /** How long until it is due; null when it is. */
+  /** Time until it is due; null if it is ready. */
   readonly waitNs: bigint | null
 }
 
@@ -319,10 +319,10 @@ function readSubscription(view: DataView, at: number): Asked {
   return { userdata, type, error: wasiConstants.ERRNO_SUCCESS, waitNs: isAbsolute ? timeout - now : timeout }
 }
 
-/** About 100 days: longer than any time limit, and within what the wait below takes. */
+/** About 100 days: longer than any time limit, and within the range of the wait below. */
 const longestWaitNs = 1n << 53n
 
-/** Blocks this thread, which the keeper may end meanwhile. */
+/** Blocks this thread, which the main thread may terminate meanwhile. */
 function sleep(ns: bigint): void {
   if (ns > 0n) Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, Number(ns) / 1e6)
 }

@@ -69,7 +69,7 @@ void test('memory is bounded, for objects, strings and buffers, and so are stack
     /without a message/,
   )
   await failsWith('tool_failed', 'export default () => console.log("x".repeat(1e8))', { limits: { memoryMb: 1000 } }, /too long/)
-  await failsWith('limit_reached', 'const f = () => f() + 1; export default f', {}, /too deep/)
+  await failsWith('limit_reached', 'const f = () => f() + 1; export default f', {}, /overflowed/)
   await failsWith('limit_reached', 'export default () => "x".repeat(2000)', { limits: { outputBytes: 1000 } }, /more than 1000 bytes/)
 })
 

@@ -75,7 +75,7 @@ void test('what a function returns must be JSON inside its memory', async () => 
       data: [[500, 'no JSON']],
     }),
   })
-  await failsWith('tool_failed', returning(500, 7), /no JSON/)
+  await failsWith('tool_failed', returning(500, 7), /invalid JSON/)
   await failsWith('tool_failed', returning(65_000, 5_000), /outside its memory/)
   await failsWith('limit_reached', returning(0, -1), /4294967295 bytes/)
 })
@@ -134,7 +134,7 @@ void test('a trap is an error with a code and a hint, as is a stack that is full
   await failsWith('tool_failed', wasiTool(command(op.unreachable)), /unreachable/)
   await failsWith('tool_failed', wasiTool(command([...op.i32(-4), ...op.load])), /out of bounds/)
   const deep = assemble({ functions: [{ export: '_start', body: op.call(0) }] })
-  await failsWith('limit_reached', wasiTool(deep), /too deep/)
+  await failsWith('limit_reached', wasiTool(deep), /overflowed/)
 })
 
 void test('output over its limit is cut and counted, and is there also of a tool that was ended', async () => {
@@ -259,7 +259,7 @@ void test('JSON that could not be written again is no answer', async () => {
   const text = '['.repeat(5_000) + ']'.repeat(5_000)
   const body = [...op.i32(16), ...op.i32(text.length)]
   const code = assemble({ functions: [{ export: 'run', params: ['i32', 'i32'], results: ['i32', 'i32'], body }], data: [[16, text]] })
-  await failsWith('tool_failed', { kind: 'abi', code, input: null }, /nests too deep/)
+  await failsWith('tool_failed', { kind: 'abi', code, input: null }, /nested too deeply/)
 })
 
 void test('a run that fails gives no files back', async () => {

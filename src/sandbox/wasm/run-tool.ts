@@ -1,10 +1,9 @@
 /**
- * Runs a tool that a program brings, in a thread of its own that is ended when the tool is done, late or no longer wanted: that
- * holds for a tool that spins, sleeps or waits alike. Nothing is left behind. The tool's memory has a maximum by rewriting its
- * module; there is no count of instructions, only the clock.
+ * Runs a program's tool in its own thread, which is terminated when the tool has finished, times out or is cancelled, even if it spins,
+ * sleeps or waits. The tool's memory is limited by rewriting its module; instructions are not counted, only time.
  *
- * The thread is a wall only together with WebAssembly: the tool can call what it is handed, and nothing of Node. Programs that
- * need a real file system or a network belong into the process tier.
+ * The thread isolates only together with WebAssembly: the tool can call the functions that it is given, and nothing of Node. Programs that
+ * need a real file system or a network belong in the process tier.
  */
 import { MessageChannel, type MessagePort, Worker } from 'node:worker_threads'
 import type { Failure, Json } from '../../types/index.ts'
@@ -21,7 +20,7 @@ import {
 import { type HostReply, readOutput, sharedOutput, type ToolEnd, type ToolJob, type ToolMessage } from './tool-channel.ts'
 import { defaultToolLimits, type HostFunctions, refuseRequest, type ToolLimits, type ToolOutcome, type WasmTool } from './wasm-tool.ts'
 
-/** Never rejects: whatever the tool does is an outcome. */
+/** Never rejects: a failure of the tool is an outcome. */
 export async function runTool(tool: WasmTool): Promise<ToolOutcome> {
   const startedMs = systemClock.monotonicMs()
   const limits: ToolLimits = { ...defaultToolLimits, ...tool.limits }
@@ -43,7 +42,7 @@ export async function runTool(tool: WasmTool): Promise<ToolOutcome> {
   return output === undefined ? { ok: false, failure: noJson, ...trace } : { ...end, output, ...trace }
 }
 
-/** @returns undefined for what is no JSON, or what nests so deep that it could not be written again. */
+/** @returns undefined for invalid JSON, or for nesting too deep to serialize. */
 function parseOutput(text: string): Json | undefined {
   try {
     const output = JSON.parse(text) as Json
@@ -62,7 +61,7 @@ interface Run {
   readonly refused: Set<string>
 }
 
-/** Starts the thread, answers it, and ends it. */
+/** Starts the thread, serves its calls, and terminates it. */
 async function keepThread({ tool, limits, input, stdout, stderr, refused }: Run): Promise<ToolEnd> {
   const channel = new MessageChannel()
   const signal = new SharedArrayBuffer(4)
@@ -105,7 +104,7 @@ function startThread(job: ToolJob, port: MessagePort): Worker {
     transferList: [port],
     env: {},
     execArgv: [],
-    // What the runner itself prints is nobody's output.
+    // Output of the thread itself is dropped.
     stdout: true,
     stderr: true,
     resourceLimits: { maxOldGenerationSizeMb: toolHeapMb, maxYoungGenerationSizeMb: toolHeapMb / 8 },
@@ -120,8 +119,8 @@ interface Host {
 
 /** Never rejects. */
 async function askHost(host: Host, { name, input }: { readonly name: string; readonly input: string }): Promise<string> {
-  const asked = Object.hasOwn(host.functions, name) ? host.functions[name] : undefined
-  if (asked === undefined) {
+  const hostFunction = Object.hasOwn(host.functions, name) ? host.functions[name] : undefined
+  if (hostFunction === undefined) {
     if (host.refused.size < maxRefusedNames) host.refused.add(name.slice(0, maxHostNameChars))
     return errorReply({ code: 'denied', message: 'The tool has no right to call this function.', hint: 'Its program must declare it.' })
   }
@@ -129,16 +128,16 @@ async function askHost(host: Host, { name, input }: { readonly name: string; rea
   try {
     parsed = JSON.parse(input) as Json
   } catch {
-    return errorReply({ code: 'bad_input', message: 'The input of the function is no JSON.', hint: 'Give one JSON value.' })
+    return errorReply({ code: 'bad_input', message: 'The input of the function is not JSON.', hint: 'Pass one JSON value.' })
   }
   try {
-    const reply: HostReply = { ok: (await asked(parsed, host.signal)) ?? null }
+    const reply: HostReply = { ok: (await hostFunction(parsed, host.signal)) ?? null }
     const text = JSON.stringify(reply)
     if (text.length <= maxToolInputBytes) return text
-    return errorReply({ code: 'limit_reached', message: 'The answer of the function is too large.', hint: 'Ask for a part.' })
+    return errorReply({ code: 'limit_reached', message: 'The result of the function is too large.', hint: 'Ask for a part.' })
   } catch (error) {
-    // What an unknown error says may hold paths and secrets of the host.
-    if (!isOxbowError(error)) return errorReply({ code: 'tool_failed', message: 'The function failed.', hint: 'It may pass later.' })
+    // The message of an unknown error may contain paths and secrets of the host.
+    if (!isOxbowError(error)) return errorReply({ code: 'tool_failed', message: 'The function failed.', hint: 'Try again later.' })
     return errorReply({ code: error.code, message: error.message, hint: error.hint })
   }
 }
@@ -148,7 +147,7 @@ function errorReply(failure: Failure): string {
   return JSON.stringify(reply)
 }
 
-/** First the answer, then the flag that wakes the thread. */
+/** First the reply, then the flag that wakes the thread. */
 function answer(port: MessagePort, signal: SharedArrayBuffer, reply: string): void {
   // oxlint-disable-next-line unicorn/require-post-message-target-origin -- a thread's port, not a window
   port.postMessage(reply)
@@ -163,7 +162,7 @@ const cancelled: Failure = { code: 'cancelled', message: 'The tool was cancelled
 
 const noJson: Failure = {
   code: 'tool_failed',
-  message: 'The tool returned what is no JSON, or what nests too deep.',
+  message: 'The tool returned invalid JSON, or JSON that is nested too deeply.',
   hint: `ptr and len must cover exactly one JSON value, of at most ${maxToolOutputDepth} levels.`,
 }
 
@@ -176,12 +175,12 @@ const notStarted: Failure = {
 const tooLate = ({ timeoutMs }: ToolLimits): Failure => ({
   code: 'timeout',
   message: `The tool ran longer than ${timeoutMs} ms and was ended.`,
-  hint: 'Give it less to do, or a higher time limit.',
+  hint: 'Give it less to do, or a longer timeout.',
 })
 
 function lost(error: (Error & { readonly code?: string }) | null): Failure {
   if (error?.code === 'ERR_WORKER_OUT_OF_MEMORY') {
-    return { code: 'limit_reached', message: 'The tool used up the memory of its thread.', hint: 'Give it less to do or to keep.' }
+    return { code: 'limit_reached', message: 'The tool exhausted the memory of its thread.', hint: 'Give it less data.' }
   }
-  return { code: 'sandbox_failed', message: `The thread of the tool ended: ${error?.message ?? 'without a word'}.`, hint: 'Try again.' }
+  return { code: 'sandbox_failed', message: `The thread of the tool ended: ${error?.message ?? 'no message'}.`, hint: 'Try again.' }
 }

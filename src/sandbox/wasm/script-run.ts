@@ -1,6 +1,6 @@
 /**
- * Runs a JavaScript tool in QuickJS: an interpreter inside a module whose memory has a maximum (QuickJS's own memory limit does
- * not hold), so that the tool shares no object with this thread. Only strings are exchanged.
+ * Runs a JavaScript tool in QuickJS: an interpreter inside a module whose memory has a maximum (QuickJS's own memory limit is not
+ * reliable), so that the tool shares no object with this thread. Only strings are exchanged.
  */
 import { Directory, OpenFile, wasi } from '@bjorn3/browser_wasi_shim'
 import baseVariant from '@jitl/quickjs-singlefile-mjs-release-sync'
@@ -54,13 +54,13 @@ function runScript(script: Script): Answer | Failed {
   let isLate = false
   runtime.setInterruptHandler(() => (isLate ||= performance.now() > deadline))
   const answer = evaluateSafely(script)
-  // Whatever an interrupted tool came to is not its answer.
+  // The result of an interrupted tool is dropped.
   return isLate
-    ? failed('timeout', `The tool ran longer than ${job.limits.timeoutMs} ms.`, 'Give it less to do, or a higher time limit.')
+    ? failed('timeout', `The tool ran longer than ${job.limits.timeoutMs} ms.`, 'Give it less to do, or a longer timeout.')
     : answer
 }
 
-/** The interpreter itself throws where it is interrupted, aborts or runs out of stack outside of the tool's code. */
+/** The interpreter itself throws when it is interrupted, aborts or overflows its stack outside of the tool's code. */
 function evaluateSafely(script: Script): Answer | Failed {
   try {
     return evaluate(script.runtime.newContext(), script)
@@ -72,7 +72,7 @@ function evaluateSafely(script: Script): Answer | Failed {
 function evaluate(context: QuickJSContext, script: Script): Answer | Failed {
   const { job, mounts, callHost } = script
   const source = decodeSource(job.code)
-  if (source === null) return failed('bad_input', 'The source of the tool is no UTF-8 text.', 'A js tool is an ES module as text.')
+  if (source === null) return failed('bad_input', 'The source of the tool is not UTF-8.', 'A js tool is an ES module as text.')
   const host = createScriptHost({ mounts, callHost, stdout: writerOf(job.stdout), stderr: writerOf(job.stderr) })
   const raw = context.newFunction('host', (...handles) => {
     const words = handles.map((each) => textOf(context, each, maxToolInputBytes))
@@ -94,13 +94,13 @@ function evaluate(context: QuickJSContext, script: Script): Answer | Failed {
   return failed('limit_reached', `The tool returned more than ${outputBytes} bytes.`, 'Return less, or write a file.')
 }
 
-/** @returns null for a text that is longer, or for what is no text: it is measured before it comes out, see `toolHeapMb`. */
+/** @returns null for a longer text, or another value: it is measured before it is copied, see `toolHeapMb`. */
 function textOf(context: QuickJSContext, handle: QuickJSHandle, maxChars: number): string | null {
   if (context.typeof(handle) !== 'string') return null
   return context.getNumber(context.getProp(handle, 'length')) <= maxChars ? context.getString(handle) : null
 }
 
-const tooLong = JSON.stringify({ error: failed('limit_reached', 'A text for the host is too long.', 'Give it in parts.').failure })
+const tooLong = JSON.stringify({ error: failed('limit_reached', 'A text for the host is too long.', 'Split it.').failure })
 
 function decodeSource(code: Uint8Array): string | null {
   try {
@@ -124,7 +124,7 @@ function pickExport(context: QuickJSContext, exports: QuickJSHandle, wanted: str
 
 type Evaluated = ReturnType<QuickJSContext['evalCode']>
 
-/** Runs what waits in the interpreter until the value is there. Host functions answer at once, so nothing can come later. */
+/** Runs pending jobs of the interpreter until the promise settles. Host functions are synchronous, so nothing can come later. */
 function settle(context: QuickJSContext, evaluated: Evaluated, script: Script): QuickJSHandle | Failed {
   if (evaluated.error !== undefined) return thrown(context, evaluated.error, script)
   const jobs = script.runtime.executePendingJobs()
@@ -145,11 +145,12 @@ function thrown(context: QuickJSContext, error: QuickJSHandle, { memory, pages }
   if (isFull(memory, pages) || /out of memory/.test(message)) {
     return failed('limit_reached', 'The tool used all of its memory and stopped.', 'Give it less to do, or a higher memory limit.')
   }
-  if (/stack overflow/.test(message)) return failed('limit_reached', `The tool went too deep: ${text}.`, 'Its recursion has no end.')
-  return failed('tool_failed', `The tool threw ${text}.`, 'This is a fault of the tool: what it wrote to the console may say more.')
+  if (/stack overflow/.test(message))
+    return failed('limit_reached', `The tool's stack overflowed: ${text}.`, 'Its recursion may be infinite.')
+  return failed('tool_failed', `The tool threw ${text}.`, 'This is an error of the tool; its console output may explain it.')
 }
 
-/** A tool throws what it likes. Reading it runs code of the tool at most, under the same limits. */
+/** A tool may throw any value. Reading it runs at most code of the tool, under the same limits. */
 function describe(context: QuickJSContext, error: QuickJSHandle): { readonly name: string; readonly message: string } {
   const part = (key: string): string | null => textOf(context, context.getProp(error, key), maxThrownChars)
   const kind = context.typeof(error)
@@ -157,11 +158,11 @@ function describe(context: QuickJSContext, error: QuickJSHandle): { readonly nam
   return { name: `a ${kind}`, message: textOf(context, error, maxThrownChars) ?? 'without a message' }
 }
 
-/** What is longer is no message. */
+/** Longer messages are dropped. */
 const maxThrownChars = 10_000
 
 function isFull(memory: WasmMemory, pages: number): boolean {
-  // QuickJS grows by a fifth at a time; less than that left means that it could not.
+  // QuickJS grows by a fifth at a time; with less left it could not.
   return memory.buffer.byteLength + (pages / 16) * pageBytes > pages * pageBytes && pages > scriptMinMemoryMb * pagesPerMib
 }
 
@@ -199,7 +200,7 @@ const scriptPrelude: string = `(host) => {
   return async (tool, input) => stringify(await tool(parse(input))) ?? 'null'
 }`
 
-/** @returns a function that takes the words of a request and gives a `HostReply` as JSON. */
+/** @returns a function that takes the parts of a request and returns a `HostReply` as JSON. */
 function createScriptHost({ mounts, callHost, stdout, stderr }: ScriptHostParts): (words: readonly string[]) => string {
   const encoder = new TextEncoder()
   const print = (write: OutputWriter, text: string): Json => {
@@ -226,7 +227,7 @@ function createScriptHost({ mounts, callHost, stdout, stderr }: ScriptHostParts)
   }
 }
 
-/** JSON has no value with this key here: replies of the three below are strings, lists and null. */
+/** No reply has this key: the three functions below return strings, lists and null. */
 function isProblem(value: Json | Failed): value is Failed {
   return typeof value === 'object' && value !== null && 'failure' in value
 }
@@ -241,15 +242,15 @@ function readText(mounts: readonly MountedFolder[], path: string): Json | Failed
   if (!(file instanceof OpenFile)) return problemOf(ret, path)
   const { data } = file.file
   if (data.length > maxToolInputBytes)
-    return failed('limit_reached', `${quoted(path)} is too large to be read as one text.`, 'A wasi tool can.')
+    return failed('limit_reached', `${quoted(path)} is too large to read at once.`, 'A wasi tool can read it in parts.')
   try {
     return new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(data)
   } catch {
-    return failed('not_text', `${quoted(path)} is no UTF-8 text.`, 'A wasi tool can read bytes.')
+    return failed('not_text', `${quoted(path)} is not UTF-8.`, 'A wasi tool can read bytes.')
   }
 }
 
-/** Makes the folders on the way. */
+/** Creates missing folders. */
 function writeText(mounts: readonly MountedFolder[], path: string, bytes: Uint8Array): Json | Failed {
   const place = placeOf(mounts, path)
   if (place === null) return outside(path)
@@ -262,7 +263,7 @@ function writeText(mounts: readonly MountedFolder[], path: string, bytes: Uint8A
   return written.ret === wasi.ERRNO_SUCCESS ? null : problemOf(written.ret, path)
 }
 
-/** Names in order; those of folders end with `/`. */
+/** Sorted names; those of folders end with `/`. */
 function listFolder(mounts: readonly MountedFolder[], path: string): Json | Failed {
   const place = placeOf(mounts, path)
   if (place === null) return outside(path)
@@ -280,20 +281,20 @@ function placeOf(mounts: readonly MountedFolder[], path: string): { readonly mou
 }
 
 const outside = (path: string): Failed =>
-  failed('path_refused', `${quoted(path)} is in no mount.`, 'Give a whole path in a mounted folder.')
+  failed('path_refused', `${quoted(path)} is in no mount.`, 'Pass an absolute path in a mounted folder.')
 
 function problemOf(errno: number, path: string): Failed {
   const name = quoted(path)
   switch (errno) {
     case wasi.ERRNO_NOENT:
-      return failed('not_found', `${name} does not exist.`, 'oxbow.list(folder) says what does.')
+      return failed('not_found', `${name} does not exist.`, 'oxbow.list(folder) shows what exists.')
     case wasi.ERRNO_ROFS:
       return failed('denied', `${name} is in a read-only mount.`, 'Write into a mount that is rw.')
     case wasi.ERRNO_NOSPC:
     case wasi.ERRNO_FBIG:
     case wasi.ERRNO_NAMETOOLONG:
-      return failed('limit_reached', `${name} cannot be written: the files of this run have a limit.`, 'Write less.')
+      return failed('limit_reached', `${name} cannot be written: the files of this run have reached their limit.`, 'Write less.')
     default:
-      return failed('path_refused', `${name} leaves its mount or is not what was asked for.`, 'Files are read and written, folders listed.')
+      return failed('path_refused', `${name} leaves its mount or is of another kind.`, 'Files are read and written, folders listed.')
   }
 }

@@ -1,6 +1,6 @@
 /**
- * What the thread of a tool and its keeper say to each other. What the tool writes does not travel as messages: it goes into
- * shared memory, so that it survives the end of the thread and a flood of small writes costs the keeper nothing.
+ * Messages between the thread of a tool and the main thread. The tool's output is not sent as messages but written to shared memory, so
+ * that it survives the thread, and a flood of small writes costs the main thread nothing.
  */
 import type { MessagePort } from 'node:worker_threads'
 import type { Failure, Json } from '../../types/index.ts'
@@ -17,7 +17,7 @@ export interface ToolJob {
   readonly limits: ToolLimits
   readonly stdout: SharedArrayBuffer
   readonly stderr: SharedArrayBuffer
-  /** One Int32: 0 while a call of the host is under way, 1 when its answer lies in the port. */
+  /** One Int32: 0 during a call of the host, 1 when the port has its reply. */
   readonly signal: SharedArrayBuffer
   readonly port: MessagePort
 }
@@ -33,7 +33,7 @@ export type ToolEnd =
   | { readonly ok: true; readonly output: string; readonly exitCode: number; readonly changes: readonly ToolChange[] }
   | { readonly ok: false; readonly failure: Failure }
 
-/** What a call of the host comes to; the tool sees it as this JSON. */
+/** Result of a call of the host; the tool gets this JSON. */
 export type HostReply = { readonly ok: Json } | { readonly error: Failure }
 
 /** Bytes before the text in the memory of an output: how many were kept, and how many were dropped, as two Uint32. */
@@ -45,7 +45,7 @@ export function sharedOutput(maxBytes: number): SharedArrayBuffer {
   return new SharedArrayBuffer(outputHeadBytes + maxBytes)
 }
 
-/** In the thread. Bytes are there before the count that covers them. */
+/** In the thread. Writes the bytes before the count that covers them. */
 export function writerOf(shared: SharedArrayBuffer): OutputWriter {
   const counts = new Uint32Array(shared, 0, 2)
   const room = new Uint8Array(shared, outputHeadBytes)
@@ -54,13 +54,13 @@ export function writerOf(shared: SharedArrayBuffer): OutputWriter {
     const fits = bytes.subarray(0, room.length - kept)
     room.set(fits, kept)
     Atomics.store(counts, 0, kept + fits.length)
-    // Counted up to 4 GiB: past that it is only "very much".
+    // Counted up to 4 GiB: then the count stops.
     const dropped = Atomics.load(counts, 1) + bytes.length - fits.length
     Atomics.store(counts, 1, Math.min(dropped, 0xffff_ffff))
   }
 }
 
-/** In the keeper, also after the thread was ended in the middle of a write. */
+/** In the main thread, even after the thread was terminated during a write. */
 export function readOutput(shared: SharedArrayBuffer): OutputText {
   const counts = new Uint32Array(shared, 0, 2)
   const kept = new Uint8Array(shared, outputHeadBytes).slice(0, Atomics.load(counts, 0))

@@ -1,4 +1,4 @@
-/** How a run can fail, in words. Runs inside the thread, so it knows errors by shape and loads nothing. */
+/** Failures of a run. Used inside the thread, so it recognizes errors by shape and imports nothing. */
 import type { ErrorCode, Failure } from '../../types/index.ts'
 import { webAssembly } from './web-assembly.ts'
 
@@ -12,18 +12,18 @@ export function isFailed(value: unknown): value is Failed {
   return typeof value === 'object' && value !== null && 'failure' in value
 }
 
-/** Longest text of a tool that a message carries. */
+/** Maximum length of a tool's text in a message. */
 const maxQuotedChars = 300
 
 export function quoted(text: string): string {
   return text.length > maxQuotedChars ? `${text.slice(0, maxQuotedChars)}…` : text
 }
 
-/** @param memoryFull whether the module had no page left when it ended: then that is the better reason. */
+/** @param memoryFull whether the module had no page left when it ended: the more useful reason. */
 export function trapFailure(error: unknown, memoryFull: boolean): Failed {
   const message = quoted(error instanceof Error ? error.message : String(error))
   if (error instanceof RangeError && /call stack/i.test(message)) {
-    return failed('limit_reached', 'The tool went too deep: its stack is full.', 'Its recursion has no end, or needs a loop instead.')
+    return failed('limit_reached', 'The tool overflowed its stack.', 'Its recursion may be infinite, or should be a loop.')
   }
   if (memoryFull) {
     return failed(

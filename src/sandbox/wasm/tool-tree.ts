@@ -1,23 +1,22 @@
 /**
- * The folders of a tool, in memory: the shim's file system with what it lacks. Read-only mounts refuse every way of changing
- * them, all files together have a size and a number, growing a file step by step does not copy it each time, and what was
- * changed is known at the end.
+ * The folders of a tool, in memory: the shim's file system, extended. Read-only mounts refuse every change, the number and total size of
+ * files are limited, growing a file step by step does not copy it each time, and changes are listed at the end.
  *
- * There is no way out: no inode leads to the host, there are no symbolic links, and `..` ends at the mount.
+ * Nothing leads outside: no inode refers to the host, there are no symbolic links, and `..` ends at the mount.
  */
 import { Directory, type Fd, File, type Inode, OpenDirectory, OpenFile, PreopenDirectory, wasi } from '@bjorn3/browser_wasi_shim'
 import { maxToolFiles, maxToolPathChars } from '../limits.ts'
 import { failed, type Failed } from './tool-failure.ts'
 import type { ToolChange, ToolMount } from './wasm-tool.ts'
 
-/** What all mounts of one run share. */
+/** State shared by all mounts of one run. */
 interface Quota {
   readonly maxBytes: number
   bytes: number
   entries: number
 }
 
-/** Where an inode stands: its mount's mode and the quota. */
+/** An inode's mount mode and quota. */
 interface Place {
   readonly readonly: boolean
   readonly quota: Quota
@@ -28,7 +27,7 @@ export interface MountedFolder {
   readonly mode: 'ro' | 'rw'
   /** Its preopened descriptor. */
   readonly open: PreopenDirectory
-  /** What was there at the start, by path inside the mount; null for a folder. */
+  /** Initial content, by path inside the mount; null for a folder. */
   readonly before: ReadonlyMap<string, Uint8Array | null>
 }
 
@@ -41,7 +40,7 @@ export function mountFolders(mounts: readonly ToolMount[], maxBytes: number): re
     const before = new Map<string, Uint8Array | null>()
     for (const { path, bytes } of files) {
       const file = adoptFile(new File([], { readonly: place.readonly }), place)
-      // Of its own: it grows in place, and the sender's arrays may share a buffer.
+      // Copied: it grows in place, and the sender's arrays may share a buffer.
       file.data = place.readonly ? bytes : bytes.slice()
       quota.bytes += bytes.length
       quota.entries += 1
@@ -54,7 +53,7 @@ export function mountFolders(mounts: readonly ToolMount[], maxBytes: number): re
   })
 }
 
-/** A file that a tool can only read, outside of all mounts: standard input. */
+/** A read-only file outside of all mounts: standard input. */
 export function readOnlyFile(bytes: Uint8Array): OpenFile {
   const place: Place = { readonly: true, quota: { maxBytes: 0, bytes: 0, entries: 0 } }
   const file = new File([], { readonly: true })
@@ -62,9 +61,9 @@ export function readOnlyFile(bytes: Uint8Array): OpenFile {
   return holdFile(new OpenFile(file), place, false)
 }
 
-/** A move between two open folders. The shim's own loses what it moves when it cannot put it back. @returns an errno */
+/** A move between two open folders. The shim's version loses the entry if the move fails. @returns an errno */
 export function movePath(from: Fd, old: string, to: Fd, path: string): number {
-  // With a slash behind it a name can be taken away, and not be put back.
+  // An entry can be removed by a name with a trailing slash, but not added.
   const source = withoutSlash(old)
   const { ret, inode_obj: inode } = from.path_unlink(source)
   if (inode === null) return ret
@@ -104,7 +103,7 @@ function adoptFile(file: File, place: Place): File {
   })
 }
 
-/** The shim's open file resizes a read-only one, has no bound, and copies the whole file for each write behind its end. */
+/** The shim's open file resizes read-only files, has no limit, and copies the whole file for each write after its end. */
 function holdFile(open: OpenFile, { quota }: Place, appends: boolean): OpenFile {
   const { file } = open
   const grow = (size: bigint): number => (size <= file.size ? wasi.ERRNO_SUCCESS : resize(file, size, quota))
@@ -127,7 +126,7 @@ function holdFile(open: OpenFile, { quota }: Place, appends: boolean): OpenFile 
   })
 }
 
-/** Keeps at most twice what is counted: capacity doubles when a file grows, and is given back when it shrinks. */
+/** Allocates at most twice the counted size: capacity doubles when a file grows, and is released when it shrinks. */
 function resize(file: File, wanted: bigint, quota: Quota): number {
   if (wanted < 0n) return wasi.ERRNO_INVAL
   if (wanted > BigInt(quota.maxBytes)) return wasi.ERRNO_FBIG
@@ -164,7 +163,7 @@ function adoptDirectory(folder: Directory, place: Place): Directory {
   })
 }
 
-/** Whether an entry may be made: removed ones stay counted, so that a tool cannot make and forget without end. */
+/** Whether an entry may be made: removed ones still count, so that a tool cannot create and remove without limit. */
 function refusal(path: string, { readonly, quota }: Place): number {
   if (readonly) return wasi.ERRNO_ROFS
   if (path.length > maxToolPathChars) return wasi.ERRNO_NAMETOOLONG
@@ -183,7 +182,7 @@ function holdDirectory<T extends OpenDirectory>(open: T, place: Place): T {
   const { readonly, quota } = place
   let listed: readonly (readonly [string, Inode])[] = []
   return Object.assign(open, {
-    /** The shim's copies all entries for each one. What is made while a listing runs may be missing from it. */
+    /** The shim's version copies all entries for each one. Entries created during a listing may be missing. */
     fd_readdir_single(cookie: bigint) {
       if (cookie < 2n) return shim.list(cookie)
       const at = Number(cookie - 2n)
@@ -203,7 +202,7 @@ function holdDirectory<T extends OpenDirectory>(open: T, place: Place): T {
     path_unlink(path: string) {
       if (readonly) return { ret: wasi.ERRNO_ROFS, inode_obj: null }
       const taken = shim.unlink(path)
-      // Only a move takes an inode away; it is counted again where it comes to be.
+      // Only a move removes an inode; it is counted again at its new path.
       if (taken.inode_obj !== null) quota.entries -= 1
       return taken
     },
@@ -212,12 +211,12 @@ function holdDirectory<T extends OpenDirectory>(open: T, place: Place): T {
   })
 }
 
-/** A file of many names is given back under each: all of that together has the limit that all files have. */
+/** A hard-linked file is returned under each name: their total has the limit of all files. */
 export function changesIn(mounts: readonly MountedFolder[], maxBytes: number): readonly ToolChange[] | Failed {
   const changes = mounts.filter(({ mode }) => mode === 'rw').flatMap((mount) => changesOf(mount))
   const bytes = changes.reduce((sum, change) => sum + (change.kind === 'written' ? change.bytes.length : 0), 0)
   if (bytes > maxBytes) return failed('limit_reached', `The tool wrote files of ${bytes} bytes; its limit is ${maxBytes}.`, 'Write less.')
-  // Copies: what a file keeps behind its end is not sent along.
+  // Copies without the unused capacity.
   return changes.map((change) => (change.kind === 'written' ? { ...change, bytes: change.bytes.slice() } : change))
 }
 
@@ -237,7 +236,7 @@ function changesOf({ guest, open, before }: MountedFolder): readonly ToolChange[
   return [...removed, ...made]
 }
 
-/** Everything in a folder by path; null for folders. Without recursion: a tool decides how deep its folders go. */
+/** Everything in a folder by path; null for folders. Without recursion, because a tool decides the depth of its folders. */
 function contentsOf(root: Directory): ReadonlyMap<string, Uint8Array | null> {
   const found = new Map<string, Uint8Array | null>()
   const open: { readonly folder: Directory; readonly path: string }[] = [{ folder: root, path: '' }]

@@ -1,4 +1,4 @@
-/** The thread of one tool: it runs the tool of its `workerData`, says what came of it, and ends. */
+/** The thread of one tool: it runs the tool of its `workerData`, reports the outcome, and exits. */
 import { parentPort, workerData } from 'node:worker_threads'
 import { createHostBridge } from './host-bridge.ts'
 import { failed, isFailed } from './tool-failure.ts'
@@ -36,6 +36,6 @@ try {
   const buffers = result.ok ? result.changes.flatMap((each) => (each.kind === 'written' ? [each.bytes.buffer as ArrayBuffer] : [])) : []
   send({ type: 'ended', result }, buffers)
 } catch (error) {
-  const { failure } = failed('sandbox_failed', `The runner of tools failed: ${String(error)}.`, 'This is a fault of Oxbow.')
+  const { failure } = failed('sandbox_failed', `The runner of tools failed: ${String(error)}.`, 'This is a bug in Oxbow.')
   send({ type: 'ended', result: { ok: false, failure } })
 }

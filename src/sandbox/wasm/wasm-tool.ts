@@ -1,14 +1,14 @@
 /**
- * A tool that a program brings, and what comes of running it. Three kinds behind one interface:
+ * A program's tool, and the outcome of a run. Three kinds behind one interface:
  *
- * - `wasi`: a command module (`wasm32-wasip1`). The input is on its standard input as JSON; it answers on standard output.
+ * - `wasi`: a command module (`wasm32-wasip1`). JSON on standard input, JSON on standard output.
  * - `abi`: a module that exports `memory` and a function `(ptr, len) -> (ptr, len)`, JSON in and JSON out. The answer is two
  *   results, or one i64 with the pointer in its upper half (what a C or Rust compiler can return). Where the module exports
  *   `alloc(len) -> ptr`, the input is written there, else at offset 0.
  * - `js`: an ES module; the function is its default export, or the export that `function` names, and may be async.
  *
- * All three see the same world: the folders that are mounted, in memory, the functions of the host that are handed in, the
- * clock, and chance. There is no network, no environment and no file of the host.
+ * All three have the same environment: mounted folders, in memory, the given functions of the host, the clock, and random numbers. There is
+ * no network, no environment and no file of the host.
  */
 import type { ErrorCode, Failure, Json } from '../../types/index.ts'
 import {
@@ -31,20 +31,20 @@ export interface WasmTool {
   readonly kind: 'wasi' | 'abi' | 'js'
   /** The module, or the UTF-8 source of a `js` tool. */
   readonly code: Uint8Array
-  /** For `abi` and `js`: which export to call. Default `run`; for `js` the default export goes before it. */
+  /** For `abi` and `js`: which export to call. Default `run`; for `js` the default export takes precedence. */
   readonly function?: string
   readonly input: Json
   readonly mounts?: readonly ToolMount[]
   /** Less than the defaults of the room, or more up to its maxima; above those the run is refused. */
   readonly limits?: Partial<ToolLimits>
-  /** What the tool may call, by name: its rights. A name that is not here is refused, and named in the outcome. */
+  /** The functions that the tool may call, by name. Other names are refused, and listed in the outcome. */
   readonly host?: HostFunctions
-  /** Ends the run at once, wherever it is. */
+  /** Ends the run at once. */
   readonly signal?: AbortSignal
 }
 
 export interface ToolMount {
-  /** Where the tool sees it: one absolute folder, e.g. `/shared`. */
+  /** Its path for the tool: one absolute folder, e.g. `/shared`. */
   readonly guest: string
   readonly mode: 'ro' | 'rw'
   readonly files: readonly ToolFile[]
@@ -59,7 +59,7 @@ export interface ToolFile {
 export interface ToolLimits {
   /** The module's linear memory. QuickJS itself begins with 16. */
   readonly memoryMb: number
-  /** Wall clock, host functions included. From when the module is there; loading the runner does not count. */
+  /** Wall time, including host functions, from when the module is loaded; loading the runner does not count. */
   readonly timeoutMs: number
   /** Of each: standard output, standard error, the JSON that a tool returns. */
   readonly outputBytes: number
@@ -67,7 +67,7 @@ export interface ToolLimits {
   readonly fileBytes: number
 }
 
-/** A function of the host. It checks its input itself; what it throws reaches the tool as code, message and hint. */
+/** A function of the host. It must validate its input; the tool gets the code, message and hint of what it throws. */
 type HostFunction = (input: Json, signal: AbortSignal) => Promise<Json>
 export type HostFunctions = Readonly<Record<string, HostFunction>>
 
@@ -79,21 +79,21 @@ export interface ToolDone extends ToolTrace {
   readonly output: Json
   /** 0 for `abi` and `js`. */
   readonly exitCode: number
-  /** What became different under `rw` mounts, parents before children. */
+  /** Changes in `rw` mounts, parents before children. */
   readonly changes: readonly ToolChange[]
 }
 
-/** Nothing of its files is given back. */
+/** None of its file changes are returned. */
 interface ToolFailed extends ToolTrace {
   readonly ok: false
   readonly failure: Failure
 }
 
-/** What is known however it ended. */
+/** Common to success and failure. */
 interface ToolTrace {
   readonly stdout: OutputText
   readonly stderr: OutputText
-  /** Names of the host that it asked for and had no right to, each once. */
+  /** Names of host functions that it called without the right to, each once. */
   readonly refused: readonly string[]
   readonly ms: number
 }
@@ -101,7 +101,7 @@ interface ToolTrace {
 export interface OutputText {
   /** The beginning, up to the limit; what is not UTF-8 is replaced. */
   readonly text: string
-  /** Bytes that were written and not kept. */
+  /** Bytes that were written but not kept. */
   readonly droppedBytes: number
 }
 
@@ -110,7 +110,7 @@ export type ToolChange =
   | { readonly kind: 'written'; readonly path: string; readonly bytes: Uint8Array }
   | { readonly kind: 'folder_made' | 'removed'; readonly path: string }
 
-/** What a tool has that says nothing about its limits. */
+/** Defaults of a tool that sets no limits. */
 export const defaultToolLimits: ToolLimits = {
   memoryMb: toolMemoryMb,
   timeoutMs: toolTimeoutMs,
@@ -163,7 +163,7 @@ function refuseMounts(mounts: readonly ToolMount[], { fileBytes }: ToolLimits): 
   return null
 }
 
-/** @returns the first path that is not plain, is there twice, or is both file and folder. */
+/** @returns the first path that is not plain, is duplicated, or is both file and folder. */
 function refuseFiles(paths: readonly string[]): string | null {
   const known = new Set(paths)
   const isBelowFile = (path: string): boolean =>

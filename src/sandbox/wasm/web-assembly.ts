@@ -1,4 +1,4 @@
-/** The part of the global `WebAssembly` that is used here. Its types come with the DOM, which this code must not see. */
+/** The part of the global `WebAssembly` that is used here. Its types are part of the DOM library, which is not included. */
 
 export interface WasmMemory {
   readonly buffer: ArrayBuffer
