@@ -64,6 +64,9 @@ export const maxErrorBodyBytes: number = 64 * 1024
 /** Bytes of one answer that are kept for the record; a longer one is kept cut, and cannot be replayed. */
 export const maxRecordedBytes: number = 32 * 1024 * 1024
 
+/** Ends of the last requests that are held for the next ones, of all conversations with a service; a larger one is held alone. */
+export const maxHeldBodyChars: number = 4 * 1024 * 1024
+
 /** Envelopes around the message of an error: the known ones have two, and a hostile one must not use up the stack. */
 export const maxErrorDepth = 8
 

@@ -7,7 +7,7 @@ import { maxRecordedBytes, type ModelLimits } from '../limits.ts'
 import { cancelled, noUsage, type Problem } from '../model-problem.ts'
 import type { AnswerReader, Wire } from '../wire.ts'
 import { createEndpoint, type Endpoint, type Exchange, startExchange } from './http-exchange.ts'
-import { type BodyPieces, bytesOf, lengthOf } from './request-body.ts'
+import { createBodyEncoder, lengthOf } from './request-body.ts'
 
 export interface HttpModelOptions {
   readonly wire: Wire
@@ -31,9 +31,10 @@ export function createHttpModel(options: HttpModelOptions): HttpModel {
   const { wire, baseUrl, key, clock, limits, facts, official } = options
   const endpoint = createEndpoint({ baseUrl, key, headers: { ...wire.headers(key), ...options.headers }, clock, limits })
   const writer = wire.createWriter({ facts, official })
+  const encode = createBodyEncoder()
   return {
     generate: (request, signal) => ({
-      [Symbol.asyncIterator]: () => startAnswer({ wire, endpoint, request }, writer.write(request), signal),
+      [Symbol.asyncIterator]: () => startAnswer({ wire, endpoint, request }, encode(writer.write(request), request.cacheKey), signal),
     }),
     close: () => endpoint.close(),
   }
@@ -67,12 +68,12 @@ interface Generation {
 }
 
 /** The events of one generation. */
-function startAnswer(target: Target, body: BodyPieces, signal: AbortSignal): BatchQueue<ModelEvent> {
+function startAnswer(target: Target, body: readonly Buffer[], signal: AbortSignal): BatchQueue<ModelEvent> {
   const { wire, endpoint, request } = target
   const { limits, origin, key } = endpoint
   const generation: Generation = {
     target,
-    body: bytesOf(body),
+    body,
     reader: wire.createReader({ limits, origin, key, model: request.model, requestChars: lengthOf(body), onProgress: request.onProgress }),
     signal,
     onAbort: () => cancel(generation),

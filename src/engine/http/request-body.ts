@@ -3,7 +3,8 @@
  * conversation costs a join, not a conversion. The tools are encoded to bytes once: they are most of a short request, and
  * copying them for each one would make most of a turn's garbage.
  */
-import { type JsonObject, type Message, parseObject, type Sealed, type ToolSpec } from '../../types/index.ts'
+import { createRecentMap, type JsonObject, type Message, parseObject, type Sealed, type ToolSpec } from '../../types/index.ts'
+import { maxHeldBodyChars } from '../limits.ts'
 
 /** JSON text, in order. A buffer is the same object in every request that contains it. */
 export type BodyPieces = readonly (string | Buffer)[]
@@ -20,6 +21,50 @@ export function createToolsPiece(write: (tools: readonly ToolSpec[]) => string):
 
 export function bytesOf(pieces: BodyPieces): readonly Buffer[] {
   return pieces.map((piece) => (typeof piece === 'string' ? Buffer.from(piece) : piece))
+}
+
+interface EncodedEnd {
+  /** Without the brackets that close it. */
+  readonly text: string
+  readonly bytes: readonly Buffer[]
+}
+
+/**
+ * A request of a conversation mostly repeats the one before and adds to its end. Only the addition is encoded; the rest is the same buffers
+ * as before, so that a recorder need not search and compare them again.
+ *
+ * @returns a function like `bytesOf`, which remembers the end of the last body of each conversation
+ */
+export function createBodyEncoder(): (body: BodyPieces, conversation: string | undefined) => readonly Buffer[] {
+  const held = createRecentMap<string, EncodedEnd>(maxHeldBodyChars, ({ text }) => text.length)
+  return (body, conversation) => {
+    const end = body.at(-1)
+    if (conversation === undefined || typeof end !== 'string') return bytesOf(body)
+    const before = held.get(conversation)
+    const isLonger = before !== undefined && end.startsWith(before.text)
+    const open = end.slice(0, openLength(end))
+    const added = Buffer.from(isLonger ? open.slice(before.text.length) : open)
+    const bytes = isLonger ? merged([...before.bytes, added]) : [added]
+    held.put(conversation, { text: open, bytes })
+    return [...bytesOf(body.slice(0, -1)), ...bytes, Buffer.from(end.slice(open.length))]
+  }
+}
+
+/** @returns the length without closing brackets */
+function openLength(json: string): number {
+  let length = json.length
+  while (length > 0 && (json[length - 1] === ']' || json[length - 1] === '}')) length--
+  return length
+}
+
+/** Joins the last pieces while they are of like size: the number of pieces stays small, and each byte is copied few times. */
+function merged(pieces: Buffer[]): readonly Buffer[] {
+  for (let last = pieces.pop(); last !== undefined; last = pieces.pop()) {
+    const before = pieces.at(-1)
+    if (before === undefined || before.length > 2 * last.length) return [...pieces, last]
+    pieces[pieces.length - 1] = Buffer.concat([before, last])
+  }
+  return pieces
 }
 
 export function lengthOf(pieces: BodyPieces): number {

@@ -67,6 +67,13 @@ void describe('the record of an exchange', () => {
     assert.equal(body(bodyOf(recorder, session, exchangeOf(`${short}2`))).request.text, `${short}2`)
   })
 
+  void it('finds what is new however requests are cut into pieces', () => {
+    const recorder = openRecorder()
+    const first = body(bodyOf(recorder, session, exchangeOf([long, 'one ', 'two ', ']'])))
+    const second = body(bodyOf(recorder, session, exchangeOf([`${long}one `, 'two three ', ']'])))
+    assert.deepEqual(second.request, { after: { id: first.id, bytes: `${long}one two `.length }, text: 'three ]' })
+  })
+
   void it('forgets the session that was used longest ago when it holds too much', () => {
     const recorder = openRecorder()
     const big = 'x'.repeat(maxHeldRequestBytes / 2 + 1)

@@ -47,7 +47,7 @@ export function createExchangeRecorder(hideSecretBytes: (bytes: Buffer) => Buffe
   function requestOf(session: SessionId | '', id: string, body: SentRequest['body']) {
     const before = held.get(session)
     // A piece that the previous request had too is not searched for secrets again.
-    const kept = body.map((piece, at) => (piece === before?.request[at] ? before.kept[at]! : hideSecretBytes(asBuffer(piece))))
+    const kept = body.map((piece) => before?.kept[before.request.indexOf(piece)] ?? hideSecretBytes(asBuffer(piece)))
     const shared = before === undefined ? 0 : commonLength(before.kept, kept)
     held.put(session, { id, request: body, kept })
     const after = before === undefined || shared < minSharedBytes ? {} : { after: { id: before.id, bytes: shared } }
@@ -72,15 +72,20 @@ function behind(pieces: readonly Buffer[], skipped: number): Buffer {
   return first === undefined ? Buffer.alloc(0) : Buffer.concat([first.subarray(rest), ...others])
 }
 
-/** @returns the length of the common prefix; it ends at the first piece that differs in length or content */
+/** @returns the length of the common prefix, however either is cut into pieces */
 function commonLength(a: readonly Buffer[], b: readonly Buffer[]): number {
   let length = 0
-  for (const [at, piece] of b.entries()) {
-    const before = a[at]
-    if (before === undefined) break
-    const same = before === piece ? piece.length : commonBytes(before, piece)
+  let [i, j, fromA, fromB] = [0, 0, 0, 0]
+  for (let [left, right] = [a[i], b[j]]; left !== undefined && right !== undefined; [left, right] = [a[i], b[j]]) {
+    const isSame = left === right && fromA === fromB
+    const size = Math.min(left.length - fromA, right.length - fromB)
+    const same = isSame ? size : commonBytes(left.subarray(fromA, fromA + size), right.subarray(fromB, fromB + size))
     length += same
-    if (same < Math.max(piece.length, before.length)) break
+    if (same < size) break
+    fromA += size
+    fromB += size
+    if (fromA === left.length) [i, fromA] = [i + 1, 0]
+    if (fromB === right.length) [j, fromB] = [j + 1, 0]
   }
   return length
 }
