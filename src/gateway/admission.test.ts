@@ -9,12 +9,12 @@ const isServed = (host: string | undefined, origin?: string, configured = '127.0
   refuseSource({ ...(host !== undefined && { host }), ...(origin !== undefined && { origin }) }, { host: configured, token }) === null
 
 void describe('the source of a request', () => {
-  void test('loopback is served under every name it has', () => {
+  void test('loopback is served under each of its names', () => {
     for (const host of ['127.0.0.1', '127.0.0.1:8080', 'localhost:1', 'LOCALHOST', '[::1]:8080', '127.8.8.8:1'])
       assert.ok(isServed(host), host)
   })
 
-  void test('a name that was rebound to loopback is not served', () => {
+  void test('a DNS name that is rebound to loopback is refused', () => {
     const hosts = [
       'evil.example',
       'evil.example:8080',
@@ -35,13 +35,13 @@ void describe('the source of a request', () => {
     assert.ok(!isServed('192.168.1.5:80', undefined, '192.168.1.4'))
   })
 
-  void test('behind a wildcard address any address is served, but still no other name', () => {
+  void test('with a wildcard address, any address is served, but no other name', () => {
     assert.ok(isServed('192.168.1.4:80', undefined, '0.0.0.0'))
     assert.ok(isServed('[fe80::1]:80', undefined, '::'))
     assert.ok(!isServed('evil.example:80', undefined, '0.0.0.0'))
   })
 
-  void test('a page may only talk to the gateway that served it', () => {
+  void test('a page may connect only to the gateway that served it', () => {
     assert.ok(isServed('127.0.0.1:80', 'http://127.0.0.1:80'))
     for (const origin of ['http://evil.example', 'http://127.0.0.1:81', 'http://localhost:80', 'null', '', 'file://']) {
       assert.ok(!isServed('127.0.0.1:80', origin), origin)
@@ -56,7 +56,7 @@ void describe('the token', () => {
     assert.equal(refuseToken({ 'sec-websocket-protocol': `oxbow, bearer.${token}` }, rules), null)
   })
 
-  void test('missing, empty, wrong, shortened or in another scheme it opens nothing', () => {
+  void test('is refused when missing, empty, wrong, truncated or in another scheme', () => {
     const wrong = [
       '',
       'Bearer',
@@ -74,16 +74,16 @@ void describe('the token', () => {
     assert.equal(refuseToken({}, rules)?.code, 'unauthenticated')
   })
 
-  void test('a wrong header is not made good by a right protocol', () => {
+  void test('is refused with a wrong header, even with a valid protocol', () => {
     assert.equal(refuseToken({ authorization: 'Bearer x', 'sec-websocket-protocol': `bearer.${token}` }, rules)?.code, 'unauthenticated')
   })
 
-  void test('has 256 bits and is another one each time', () => {
+  void test('has 256 bits and is different each time', () => {
     assert.equal(Buffer.from(token, 'base64url').length, 32)
     assert.notEqual(createToken(systemRandom), token)
   })
 
-  void test('is not told to the one who does not know it', () => {
+  void test('is never sent to a peer that does not know it', () => {
     assert.ok(!JSON.stringify(refuseToken({ authorization: 'Bearer x' }, rules)).includes(token))
   })
 })

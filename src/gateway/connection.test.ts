@@ -15,8 +15,8 @@ import { startGateway } from './gateway.ts'
 
 const newId = createIdMaker(systemClock, systemRandom)
 
-void describe('the length of a connection', () => {
-  void test('a reader that falls behind is sent away with advice, and its memory is given back', async () => {
+void describe('the lifetime of a connection', () => {
+  void test('a slow reader is disconnected with advice, and its memory is freed', async () => {
     await using fixture = await startTestGateway({ limits: { maxBufferedBytes: 64 * 1024 } })
     const { id: session } = await fixture.kernel.createSession()
     const slow = await fixture.open()
@@ -39,7 +39,7 @@ void describe('the length of a connection', () => {
     assert.equal((await quick.ask('status', {})).type, 'result')
   })
 
-  void test('a peer that does not answer pings is cut off', async () => {
+  void test('a peer that does not answer pings is disconnected', async () => {
     await using fixture = await startTestGateway({ limits: { keepAliveMs: 1_000 } })
     const { id: session } = await fixture.kernel.createSession()
     const dead = await fixture.open()
@@ -72,7 +72,7 @@ void describe('the length of a connection', () => {
     await fixture.open()
   })
 
-  void test('a stopping gateway says goodbye to all and waits for none that is dead', { timeout: 60_000 }, async () => {
+  void test('a stopping gateway closes all connections and waits for none that is dead', { timeout: 60_000 }, async () => {
     const fixture = await startTestGateway({ limits: { closeGraceMs: 50 } })
     const [polite, dead] = [await fixture.open(), await fixture.open()]
     dead.stream.pause()
@@ -82,7 +82,7 @@ void describe('the length of a connection', () => {
     dead.socket.terminate()
   })
 
-  void test('sixty-four connections that send at once are all acknowledged, each message taken once', async () => {
+  void test('sixty-four connections that send at once are all acknowledged, each message once', async () => {
     await using fixture = await startTestGateway()
     const { id: session } = await fixture.kernel.createSession()
     const terminals = await Promise.all(Array.from({ length: 64 }, fixture.open))
@@ -97,7 +97,7 @@ void describe('the length of a connection', () => {
   })
 })
 
-it('sockets that say nothing, or drip, are cut off before long and keep nobody out', { timeout: 120_000 }, async () => {
+it('silent and slow sockets are disconnected soon and block nobody', { timeout: 120_000 }, async () => {
   await using fixture = await startTestGateway({ limits: { requestTimeoutMs: 1_000, maxConnections: 4 } })
   const sockets = Array.from({ length: 8 }, (_, i) => {
     const socket = connect(Number(new URL(fixture.http).port), '127.0.0.1')
@@ -117,7 +117,7 @@ it('sockets that say nothing, or drip, are cut off before long and keep nobody o
 
 /** A gateway that has no network listens on a socket; who passes connections on says where they come from. */
 
-it('a gateway listens on a unix socket, and keeps to its rules about hosts', async () => {
+it('a gateway listens on a unix socket with the same rules about hosts', async () => {
   const folder = await mkdtemp(join(tmpdir(), 'oxbow-gateway-'))
   const socket = { path: join(folder, 'gateway.sock'), url: 'ws://127.0.0.1:7777/ws' }
   const gateway = await startGateway({ kernel: createFakeKernel(), host: '127.0.0.1', port: 0, token: createToken(systemRandom), socket })

@@ -14,26 +14,26 @@ const failureOf = (frame: unknown) => {
 }
 
 void describe('a client frame', () => {
-  void test('that is right is read with its defaults', () => {
+  void test('that is valid is parsed with its defaults', () => {
     assert.deepEqual(read({ type: 'list_sessions', payload: { request_id: '1' } }), {
       ok: true,
       frame: { type: 'list_sessions', payload: { request_id: '1', limit: 50 } },
     })
   })
 
-  void test('that is no JSON, no object or has no type gets the shape of a frame', () => {
+  void test('that is not JSON, not an object or has no type is answered with the shape of a frame', () => {
     for (const frame of ['', '{', 'hello', '\0', '42', 'null', '[]', '"x"', '{}'])
       assert.match(failureOf(frame).hint, /"request_id"/, frame)
   })
 
-  void test('of an unknown type is told the types there are, under its request id', () => {
+  void test('of an unknown type is answered with the known types, under its request id', () => {
     const failure = failureOf({ type: 'sned_turn', payload: { request_id: 'r7' } })
     assert.match(failure.message, /"sned_turn"/)
     assert.match(failure.hint, /hello, .*send_turn/)
     assert.equal(failure.requestId, 'r7')
   })
 
-  void test('with wrong fields is told each field and what was expected, under its request id', () => {
+  void test('with wrong fields is answered with each field and what was expected, under its request id', () => {
     const failure = failureOf({ type: 'send_turn', payload: { request_id: 'r8', session: 'x', client_id: session, text: '' } })
     assert.match(failure.hint, /payload\.session: must be a lower-case UUID/)
     assert.match(failure.hint, /payload\.text: /)
@@ -41,7 +41,7 @@ void describe('a client frame', () => {
     assert.equal(failure.requestId, 'r8')
   })
 
-  void test('with files says of each what it is and where its content is, and of a wrong one which field', () => {
+  void test('with files has kind and content of each, and names the field of an invalid one', () => {
     const send = (attachments: unknown) => ({
       type: 'send_turn',
       payload: { request_id: 'r9', session, client_id: session, text: 'look', attachments },
@@ -62,7 +62,7 @@ void describe('a client frame', () => {
     }
   })
 
-  void test('without a usable request id is told so', () => {
+  void test('without a valid request id is answered with that error', () => {
     for (const request_id of [undefined, '', 7, 'x'.repeat(65)]) {
       const failure = failureOf({ type: 'status', payload: { request_id } })
       assert.match(failure.hint, /payload\.request_id/)
@@ -75,14 +75,14 @@ void describe('a client frame', () => {
     assert.ok(!result.ok && /text frames/.test(result.failure.hint))
   })
 
-  void test('that nests without end is refused before anything recurses over it', () => {
+  void test('that is nested too deep is refused before anything recurses over it', () => {
     const deep = `${'['.repeat(100_000)}${']'.repeat(100_000)}`
     const failure = failureOf(`{"type":"call","payload":{"request_id":"1","name":"a.b","input":${deep}}}`)
     assert.match(failure.message, /nests deeper/)
     assert.ok(read(`{"type":"status","payload":{"request_id":"1","unknown":${deep}}}`).ok, 'what no schema asks for is dropped unread')
   })
 
-  void test('of any content is read or refused, and nothing is thrown', () => {
+  void test('of any content is parsed or refused without throwing', () => {
     const frames = fc.oneof(
       fc.json(),
       fc.string({ unit: 'binary' }),
@@ -98,7 +98,7 @@ void describe('a client frame', () => {
 const text = fc.string({ unit: 'binary' })
 const id = fc.uuid()
 
-void test('frames put together by hand are what JSON.stringify makes of them, lone surrogates too', () => {
+void test('frames assembled from strings equal those of JSON.stringify, lone surrogates too', () => {
   fc.assert(
     fc.property(id, id, text, fc.nat(), text, (inSession, turn, call, offset, piece) => {
       const payload = { session: inSession as SessionId, turn: turn as TurnId, call: call as CallId, offset, text: piece }
@@ -137,7 +137,7 @@ void test('frames put together by hand are what JSON.stringify makes of them, lo
   )
 })
 
-void test('an event is serialised once for all who follow it', () => {
+void test('an event is serialized once for all followers', () => {
   const texts = createEventTexts()
   const event = {
     type: 'progress',

@@ -28,8 +28,8 @@ async function request(fixture: TestGateway, text: string): Promise<string> {
   return answer
 }
 
-void describe('who is let in', () => {
-  void test('what serves a terminal and could not be loaded once, as without a free descriptor, is loaded for the next one', async () => {
+void describe('admission', () => {
+  void test('code that fails to load once, for lack of a file descriptor, is loaded for the next terminal', async () => {
     await using fixture = await startTestGateway()
     const hooks = registerHooks({
       resolve(specifier, context, next) {
@@ -43,7 +43,7 @@ void describe('who is let in', () => {
     assert.match(String(fixture.bugs), /EMFILE/)
   })
 
-  void test('health is told to anyone and says nothing else; all other paths are not found', async () => {
+  void test('/health answers anyone and reveals nothing else; all other paths are not found', async () => {
     await using fixture = await startTestGateway()
     const ask = (line: string) => request(fixture, `${line} HTTP/1.1\nHost: localhost\nConnection: close\n\n`)
     assert.match(await ask('GET /health'), /^HTTP\/1\.1 200 [^]*\r\n\r\n\{"ok":true\}$/)
@@ -52,7 +52,7 @@ void describe('who is let in', () => {
     }
   })
 
-  void test('a request for another host is refused, also for health', async () => {
+  void test('a request for another host is refused, also for /health', async () => {
     await using fixture = await startTestGateway()
     assert.match(
       await request(fixture, 'GET /health HTTP/1.1\nHost: evil.example\nConnection: close\n\n'),
@@ -60,7 +60,7 @@ void describe('who is let in', () => {
     )
   })
 
-  void test('no connection is made without the token, with a wrong one, from a strange page, for a strange host or at another path', async () => {
+  void test('a connection without the token, with a wrong one, from a foreign page, for a foreign host or at another path is refused', async () => {
     await using fixture = await startTestGateway()
     const { url } = fixture.gateway
     await assert.rejects(openTerminal(url, ''), /HTTP 401/)
@@ -71,7 +71,7 @@ void describe('who is let in', () => {
     await assert.rejects(openTerminal(url.replace('/ws', '/other'), fixture.token), /HTTP 404/)
   })
 
-  void test('a browser page of the gateway itself comes in with the token among its protocols', async () => {
+  void test('a browser page of the gateway itself connects with the token among its protocols', async () => {
     await using fixture = await startTestGateway()
     const headers = { origin: fixture.http, 'sec-websocket-protocol': `oxbow, bearer.${fixture.token}`, 'sec-websocket-version': '13' }
     const key = 'Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ=='
@@ -88,7 +88,7 @@ void describe('who is let in', () => {
     socket.destroy()
   })
 
-  void test('more connections than the limit are turned away until one leaves', async () => {
+  void test('connections over the limit are refused until one closes', async () => {
     await using fixture = await startTestGateway({ limits: { maxConnections: 1 } })
     const first = await fixture.open()
     await assert.rejects(fixture.open(), /HTTP 413/)
@@ -99,7 +99,7 @@ void describe('who is let in', () => {
     await fixture.open()
   })
 
-  void test('whoever is sent away hears why, also where the store failed', async () => {
+  void test('a refused peer receives the reason, also when the store failed', async () => {
     const fault = { code: 'store_failed', message: `No connection is left: ${'ü'.repeat(100)}`, hint: '' } as const
     for (const [readOnly, reason] of [
       [null, /^the guest is stopping$/],
@@ -131,14 +131,14 @@ void describe('who is let in', () => {
 })
 
 void describe('hello', () => {
-  void test('is answered with the protocol and the status of the guest', async () => {
+  void test("is answered with the protocol and the guest's status", async () => {
     await using fixture = await startTestGateway()
     const terminal = await fixture.open()
     const [ack] = terminal.frames
     assert.deepEqual(ack, { type: 'hello_ack', payload: { request_id: 'ask-1', protocol: 1, status: fixture.kernel.status() } })
   })
 
-  void test('with another protocol ends the connection and says which end to update', async () => {
+  void test('with another protocol closes the connection and says which side to update', async () => {
     await using fixture = await startTestGateway()
     const terminal = await openTerminal(fixture.gateway.url, fixture.token, { greet: false })
     const failure = failureOf(await terminal.ask('hello', { protocol: 99, client: 'test' }))
@@ -146,7 +146,7 @@ void describe('hello', () => {
     assert.equal((await terminal.closed).code, 1008)
   })
 
-  void test('must come first: anything else, garbage too, ends the connection', async () => {
+  void test('must come first: anything else, including garbage, closes the connection', async () => {
     await using fixture = await startTestGateway()
     for (const frame of [{ type: 'status', payload: { request_id: 'r' } }, 'garbage', Buffer.from([0, 1, 2])]) {
       const terminal = await openTerminal(fixture.gateway.url, fixture.token, { greet: false })
@@ -156,7 +156,7 @@ void describe('hello', () => {
     }
   })
 
-  void test('is an error the second time, and the connection goes on', async () => {
+  void test('is an error the second time, and the connection stays open', async () => {
     await using fixture = await startTestGateway()
     const terminal = await fixture.open()
     assert.equal(failureOf(await terminal.ask('hello', { protocol: 1, client: 'again' })).code, 'bad_input')
@@ -194,7 +194,7 @@ void describe('requests', () => {
     assert.equal(ids.length, 13)
   })
 
-  void test('a message that is sent twice, at once or later, is one turn', async () => {
+  void test('a message that is sent twice, at once or later, makes one turn', async () => {
     await using fixture = await startTestGateway()
     const terminal = await fixture.open()
     const { id: session } = await fixture.kernel.createSession()
@@ -211,7 +211,7 @@ void describe('requests', () => {
     assert.deepEqual(fixture.kernel.messages, ['once'])
   })
 
-  void test('garbage is answered with what is wrong, and the connection goes on', async () => {
+  void test('garbage is answered with an error, and the connection stays open', async () => {
     await using fixture = await startTestGateway()
     const terminal = await fixture.open()
     for (const garbage of ['{"type":', Buffer.from([0xff, 0, 1]), '[]', { type: 'nope', payload: {} }]) terminal.send(garbage)
@@ -244,7 +244,7 @@ void describe('requests', () => {
     assert.equal((await terminal.closed).code, 1007)
   })
 
-  void test('a fault of ours is reported to us and never blamed on the caller', async () => {
+  void test("an internal fault is logged and never reported as the caller's", async () => {
     await using fixture = await startTestGateway()
     const terminal = await fixture.open()
     fixture.kernel.failNextList(new TypeError('secret is undefined'))
@@ -257,7 +257,7 @@ void describe('requests', () => {
     assert.equal(fixture.bugs.length, 1)
   })
 
-  void test('over the limit in flight are refused at once, the others answered', async () => {
+  void test('over the limit of requests in flight are refused at once, the others answered', async () => {
     const gate = Promise.withResolvers<void>()
     let held = false
     const kernel = createFakeKernel(async () => {
@@ -280,7 +280,7 @@ void describe('requests', () => {
 })
 
 void describe('following', () => {
-  void test('tells the past by cursor, then a snapshot of the running reply, then what comes', async () => {
+  void test('sends past records from the cursor, then a snapshot of the running reply, then new events', async () => {
     await using fixture = await startTestGateway()
     const { kernel } = fixture
     const { id: session } = await kernel.createSession()

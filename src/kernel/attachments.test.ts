@@ -38,7 +38,7 @@ const mediaOf = (messages: readonly Message[] | undefined): MediaPart[] =>
   (messages ?? []).flatMap(({ role, parts }) => (role === 'user' ? parts.filter((part) => part.type === 'media') : []))
 
 describe('a file that comes with a message', () => {
-  it('is shown to a model that takes it, named to it, and on record by its hash alone', async () => {
+  it('is shown to a model that accepts it, with its name, and recorded by its hash only', async () => {
     await using guest = await open()
     await guest.send('look', [file('../p\u202eic.png', png('a'), 'text/html')])
     const [asked] = guest.seen
@@ -57,14 +57,14 @@ describe('a file that comes with a message', () => {
     assert.ok(!JSON.stringify(records.filter(({ name }) => name !== 'model.generate')).includes(png('a').toString('base64')))
   })
 
-  it('is only named to a model that cannot look at it', async () => {
+  it('is only named to a model that does not accept it', async () => {
     await using guest = await open()
     await guest.send('read', [file('a.pdf', '%PDF-1.7'), file('n.txt', 'text')])
     assert.deepEqual(mediaOf(guest.seen[0]?.messages), [])
     assert.match(textOf(guest.seen[0]!.messages[0]!), /0: "a\.pdf", application\/pdf, 8 bytes\n1: "n\.txt", text\/plain, 4 bytes/)
   })
 
-  it('can be uploaded in pieces before', async () => {
+  it('can be uploaded in pieces beforehand', async () => {
     await using guest = await open()
     const whole = png('x', 3_000_000)
     const pieces: string[] = []
@@ -98,7 +98,7 @@ describe('a file that comes with a message', () => {
     assert.equal(guest.seen.length, 0, 'and no message was sent')
   })
 
-  it('sent twice under one id is one message', async () => {
+  it('sent twice with one id is one message', async () => {
     await using guest = await open()
     const id = newCallId()
     await guest.send('look', [file('a.png', png('a'))], id)
@@ -148,7 +148,7 @@ describe('the files of a conversation', () => {
     assert.match(textOf(second.seen[0]!.messages[0]!), /0: "0\.png", image\/png/)
   })
 
-  it('that are too much together are shown as far as they fit', async () => {
+  it('that are too large together are shown as far as they fit', async () => {
     await using guest = await open()
     const large = (name: string) => file(name, png(name, 9_000_000))
     await guest.send('look', [large('a'), large('b'), large('c'), file('d.png', png('d'))])
@@ -158,7 +158,7 @@ describe('the files of a conversation', () => {
     )
   })
 
-  it('count in a window as what they may cost, not as their bytes', async () => {
+  it('count in the window by their cost in tokens, not their bytes', async () => {
     await using guest = await open({ config: { model: { context_tokens: 32_000 } } })
     await guest.send('look', [file('a.png', png('a', 5_000_000))])
     assert.equal(mediaOf(guest.seen[0]?.messages).length, 1)
@@ -166,7 +166,7 @@ describe('the files of a conversation', () => {
 })
 
 describe('attachment.save in a turn', () => {
-  it('knows the files of its own message, and of those that came meanwhile, by the indexes that were told', async () => {
+  it('knows the files of its own message and of later ones in the turn, by their announced indexes', async () => {
     const gate = Promise.withResolvers<void>()
     const started = Promise.withResolvers<void>()
     const saved = [0, 1, 2].map((index) => ['attachment_save', { index, path: `${index}` }] as const)
@@ -198,7 +198,7 @@ describe('attachment.save in a turn', () => {
     assert.match(textOf(guest.seen[1]!.messages.at(-1)!), /^two[^]*1: "b", text\/plain, 1 bytes\n2: "c"/)
   })
 
-  it('knows nothing of the messages before', async () => {
+  it('does not know the files of earlier messages', async () => {
     let step = 0
     const play: FixtureOptions['play'] = () => (step++ === 1 ? asks(['attachment_save', { index: 0, path: 'x' }]) : says('done'))
     await using guest = await open({ calls: [attachmentSave], play })
@@ -208,7 +208,7 @@ describe('attachment.save in a turn', () => {
     assert.match((body as { text: string }).text, /Nothing is attached to this message/)
   })
 
-  it('goes on with its files after a crash', async () => {
+  it('still knows its files after a crash', async () => {
     const store = await openMemoryStore({ user })
     const keepOpen = Object.assign(Object.create(store), { close: async () => {} }) as typeof store
     const reached = Promise.withResolvers<void>()
@@ -235,7 +235,7 @@ describe('attachment.save in a turn', () => {
 })
 
 describe('audit verify', () => {
-  it('reads each piece of what came with a message, and names the record whose piece was changed or lost', async () => {
+  it('reads each piece of attached files, and names the record whose piece was changed or lost', async () => {
     const store = await openMemoryStore({ user })
     const keepOpen = Object.assign(Object.create(store), { close: async () => {} }) as typeof store
     const guest = await open({ store: keepOpen })

@@ -48,8 +48,8 @@ const outcome = (seq: number): RecordView => ({
 })
 const restart = { session, turn, call, model: 'x/y', why: 'it broke off' }
 
-void describe('a reply that begins anew', () => {
-  void it('is told, and its text counts from the beginning again', async () => {
+void describe('a reply that restarts', () => {
+  void it('is announced, and its text offsets begin at 0 again', async () => {
     const { events, told } = await follow()
     events.delta(session, turn, call, 'Half')
     await tick()
@@ -61,7 +61,7 @@ void describe('a reply that begins anew', () => {
     assert.deepEqual(told, ['0:Half', 'restarted x/y: it broke off', '0:The whole', 'record 1'])
   })
 
-  void it('never tells text that was void before it was told', async () => {
+  void it('never sends text that was void before it was sent', async () => {
     const { events, told } = await follow()
     events.delta(session, turn, call, 'Half')
     events.restarted(restart)
@@ -70,7 +70,7 @@ void describe('a reply that begins anew', () => {
     assert.deepEqual(told, ['restarted x/y: it broke off', '0:Whole'])
   })
 
-  void it('is a snapshot of the new text alone to whoever comes in between', async () => {
+  void it('is a snapshot of the new text only for a follower that joins meanwhile', async () => {
     const { events } = await follow()
     const late = async (): Promise<string[]> => {
       const told: string[] = []
@@ -87,7 +87,7 @@ void describe('a reply that begins anew', () => {
     assert.deepEqual(await late(), ['snapshot c Whole'])
   })
 
-  void it('without a follower is nobody’s news, and leaves nothing behind', async () => {
+  void it('without a follower sends nothing and keeps no state', async () => {
     const events = createEvents(await openMemoryStore({ user }), () => [])
     events.restarted(restart)
     events.delta(session, turn, call, 'Half')
@@ -109,8 +109,8 @@ void describe('a reply that begins anew', () => {
   })
 })
 
-void describe('a follower that leaves while the past is told', () => {
-  void it('has no more of it read', async () => {
+void describe('a follower that leaves while past records are sent', () => {
+  void it('stops the reading', async () => {
     const store = await openMemoryStore({ user })
     const { seq: _, ...record } = outcome(1)
     await store.append({ records: Array.from({ length: 2 * followPage }, () => ({ ...record, body: '{}' })) })
@@ -127,8 +127,8 @@ void describe('a follower that leaves while the past is told', () => {
   })
 })
 
-void describe('a follower to whom much of the past is told while much happens', () => {
-  void it('is told all of it once, and no more is held for it than one page of the journal', async () => {
+void describe('a follower of many past records while many new ones arrive', () => {
+  void it('receives each once, and at most one page of the journal is buffered for it', async () => {
     const store = await openMemoryStore({ user })
     const { seq: _, ...record } = outcome(1)
     const happens = async (): Promise<void> => {
@@ -156,7 +156,7 @@ void describe('a follower to whom much of the past is told while much happens', 
 })
 
 void describe('a follower with a cursor beyond the end', () => {
-  void it('is told where the end is, and what comes after it: a store may have been put back to an earlier state', async () => {
+  void it('receives the current end and what comes after it, because a store may have been restored to an earlier state', async () => {
     const store = await openMemoryStore({ user })
     const { seq: _, ...record } = outcome(1)
     await store.append({ records: [{ ...record, body: '{}' }] })

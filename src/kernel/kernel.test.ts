@@ -20,7 +20,7 @@ test('a call that policy asks about waits for a person, and runs with exactly wh
   assert.deepEqual(inputs, [{ n: 1 }])
 })
 
-test('a refused call is told to the model and does not run', async () => {
+test('a refused call is reported to the model and does not run', async () => {
   const requests: GenerateRequest[] = []
   const steps = inOrder(asks(['test_act']), says('all right'))
   const play = (request: GenerateRequest, signal: AbortSignal) => (requests.push(request), steps(request, signal))
@@ -33,12 +33,12 @@ test('a refused call is told to the model and does not run', async () => {
   assert.match(part?.type === 'tool_result' ? part.text : '', /The user refused/)
 })
 
-test('deciding about a call that does not wait is an error with advice', async () => {
+test('a decision about a call that does not wait is an error with advice', async () => {
   await using fixture = await openFixture({})
   await assert.rejects(fixture.kernel.approve('x' as CallId, true), { code: 'not_found' })
 })
 
-test('a tier that is asked about or denied holds up what a model asks for, and not the turn itself', async () => {
+test("a tier that needs approval or is denied stops the model's calls, not the turn itself", async () => {
   const look = Promise.withResolvers<void>()
   const begun = Promise.withResolvers<void>()
   const read = async () => (begun.resolve(), await look.promise, done('seen'))
@@ -61,7 +61,7 @@ test('a tier that is asked about or denied holds up what a model asks for, and n
   assert.match(steered!, /steered/)
 })
 
-test('of two answers to one question the first counts, and whoever gave the other one, or answered what was cancelled, is told so', async () => {
+test('of two decisions on one call the first counts; the other, or one on a cancelled call, gets an error', async () => {
   let runs = 0
   const calls = [testCall('test.act', async () => done(`run ${++runs}`))]
   const play = inOrder(asks(['test_act']), says('done'), asks(['test_act']))
@@ -82,7 +82,7 @@ test('of two answers to one question the first counts, and whoever gave the othe
   assert.equal(runs, 1)
 })
 
-test('a parked call survives a restart, is shown again, and goes on when it is approved', async () => {
+test('a parked call survives a restart, is shown again, and runs when it is approved', async () => {
   const store = await openMemoryStore({ user })
   const keepOpen = Object.assign(Object.create(store), { close: async () => {} }) as typeof store
   let runs = 0
@@ -118,7 +118,7 @@ test('a parked call can be decided in the instant after a restart, before it wai
   await assert.rejects(second.kernel.approve(parked.call, true), { code: 'not_found' })
 })
 
-test('a decision that the guest’s stop overtakes is acknowledged, because it holds at the next start', async () => {
+test('a decision made while the guest stops is acknowledged, because it applies at the next start', async () => {
   const store = await openMemoryStore({ user })
   const goOn = Promise.withResolvers<void>()
   const append: typeof store.append = async (given) => {
@@ -143,7 +143,7 @@ test('a decision that the guest’s stop overtakes is acknowledged, because it h
   assert.equal((outcome.body as { reply: string }).reply, 'done')
 })
 
-test('a token budget refuses a generation before it runs and the turn says why', async () => {
+test('a token budget refuses a generation before it runs, and the turn reports why', async () => {
   let asked = 0
   const config = { budget: { session: { tokens: 500 } }, model: { max_output_tokens: 400 } }
   await using fixture = await openFixture({ play: () => (asked++, says('hi')), config })
@@ -161,7 +161,7 @@ test('a bound that does not fit is counted exactly before the call is refused', 
   assert.equal(counted, 1)
 })
 
-test('a tokenizer that fails once is asked again by the next turn', async () => {
+test('a tokenizer that fails once is tried again by the next turn', async () => {
   let asked = 0
   const countTokens = async (texts: readonly string[]) => {
     if ((asked += 1) === 1) throw new OxbowError('limit_reached', 'The tokenizer stopped before it had counted.', { hint: 'Try again.' })
@@ -249,7 +249,7 @@ test('a message that waits while a turn is cancelled is answered by a turn of it
   assert.equal((body as { reply: string }).reply, 'next')
 })
 
-test('a message that a turn is about to take up in the moment in which it is cancelled is answered by a turn of its own', async () => {
+test('a message that a turn is about to merge when it is cancelled is answered by a turn of its own', async () => {
   const memory = await openMemoryStore({ user })
   const append: typeof memory.append = async (given) => {
     if (given.records[0]?.name === 'turn.inbox' && given.records[0].phase === 'intent') await fixture.kernel.cancelTurn(fixture.session)
@@ -294,7 +294,7 @@ test('a follower gets the past by cursor, the running reply as a snapshot, and w
   assert.deepEqual(late, seen)
 })
 
-test('a conversation read back from the store is the one that was lived', async () => {
+test('a conversation reread from the store equals the live one', async () => {
   const store = await openMemoryStore({ user })
   const keepOpen = Object.assign(Object.create(store), { close: async () => {} }) as typeof store
   const calls = [testCall('test.read', async (input) => done(`read ${JSON.stringify(input)}`), { tier: 'read_only', effect: 'none' })]
@@ -324,7 +324,7 @@ test('a conversation read back from the store is the one that was lived', async 
   ])
 })
 
-test('a model that fails in the middle leaves what it said, and the person is told', async () => {
+test('a model that fails midway keeps its text, and the person sees the failure', async () => {
   async function* breaks(): AsyncGenerator<readonly ModelEvent[]> {
     yield [{ type: 'text', text: 'half of' }]
     const failure = { code: 'model_unreachable', message: 'dropped', hint: 'again' } as const
@@ -336,7 +336,7 @@ test('a model that fails in the middle leaves what it said, and the person is to
   assert.deepEqual(await fixture.store.spent(`user:${user}`), { microDollars: 0, tokens: 12 })
 })
 
-test('an id that a message of another session has is refused: as its repetition it would be lost', async () => {
+test('the id of a message in another session is refused, because it would count as a duplicate', async () => {
   await using fixture = await openFixture()
   const clientId = newCallId()
   const send = async (session: typeof fixture.session) => fixture.kernel.sendTurn({ session, clientId, text: 'hi' })
@@ -346,7 +346,7 @@ test('an id that a message of another session has is refused: as its repetition 
   assert.equal((await send(fixture.session)).duplicate, true)
 })
 
-test('a lane takes no more messages than its limit', async () => {
+test('a lane accepts no more messages than its limit', async () => {
   const never = new Promise<never>(() => {})
   // eslint-disable-next-line require-yield -- a model that never says anything
   async function* silent(_: GenerateRequest, signal: AbortSignal): AsyncGenerator<readonly ModelEvent[]> {
@@ -358,7 +358,7 @@ test('a lane takes no more messages than its limit', async () => {
   await assert.rejects(Promise.all(Array.from({ length: 100 }, send)), { code: 'limit_reached' })
 })
 
-test('a message comes by its own frame alone: as a bare call it would pass by the limit of its lane and the check of its files', async () => {
+test("a message needs its own frame: as a plain call it would bypass the lane's limit and the check of its files", async () => {
   await using fixture = await openFixture({ play: () => says('never') })
   const files = [{ name: '../\u001b[2J', media_type: 'image/png', bytes: 1, pieces: ['0'.repeat(64)] }]
   for (const name of ['turn.send', 'turn_send']) {
@@ -371,7 +371,7 @@ test('a message comes by its own frame alone: as a bare call it would pass by th
   assert.ok(!names.includes('intent'))
 })
 
-test('what holds a turn is on record as it begins: the tier asked for and the one got, limits in force and missing', async () => {
+test('a turn records its sandbox as it begins: configured and actual tier, limits in force and missing', async () => {
   await using fixture = await openFixture({ play: inOrder(says('done')) })
   await fixture.turn('hello')
   const { body } = await fixture.record((record) => record.name === 'turn.send' && record.phase === 'started')

@@ -3,7 +3,7 @@ import { test } from 'node:test'
 import { done, testCall } from './kernel-fixture.ts'
 import { createRegistry } from './registry.ts'
 
-test('calls that could not be loaded once are loaded for the next one who asks', async () => {
+test('calls that fail to load once are loaded on the next request', async () => {
   let times = 0
   const registry = createRegistry(async () => {
     if ((times += 1) === 1) throw new Error('EMFILE: too many open files')

@@ -46,7 +46,7 @@ const results = (messages: readonly Message[] | undefined) =>
   (messages ?? []).flatMap((message) => (message.role === 'tool' ? [message.parts[0]] : []))
 
 describe('a picture of a result', () => {
-  it('is shown with the fenced text, and is on record by its hash alone', async () => {
+  it('is shown with the marked text, and recorded by its hash only', async () => {
     const { seen, play } = looker(1)
     await using fixture = await openFixture({ play, calls: [lookCall()] })
     await fixture.turn('look')
@@ -60,7 +60,7 @@ describe('a picture of a result', () => {
     assert.deepEqual(Buffer.from((await fixture.store.blob(files[0]!.pieces[0]!))!), bytesOf('0.png'))
   })
 
-  it('that the service refuses is told with a way out: each later request of the session shows it too', async () => {
+  it('that the service refuses is reported with a way out, because each later request of the session repeats it', async () => {
     const failure = { code: 'model_refused', message: 'Could not process image.', hint: 'Its message says why.' } as const
     let asked = 0
     async function* play(): AsyncGenerator<readonly ModelEvent[]> {
@@ -73,7 +73,7 @@ describe('a picture of a result', () => {
     assert.match(outcome['reply'] as string, /Its message says why\. If it refuses a picture or file, .*`\/fork N`/)
   })
 
-  it('is shown again when the conversation is read back, under the same text', async () => {
+  it('is shown again when the conversation is reread, under the same text', async () => {
     const store = await openMemoryStore({ user })
     const keepOpen = Object.assign(Object.create(store), { close: async () => {} }) as typeof store
     const before = looker(1)
@@ -86,7 +86,7 @@ describe('a picture of a result', () => {
     assert.deepEqual(results(after.seen[0]?.messages), results(before.seen[1]?.messages))
   })
 
-  it('gives its place to newer ones, and its result says so', async () => {
+  it('is replaced by newer ones, and its result says so', async () => {
     const { seen, play } = looker(10)
     await using fixture = await openFixture({ play, calls: [lookCall()] })
     await fixture.turn('look')
@@ -107,7 +107,7 @@ describe('a picture of a result', () => {
     assert.equal(conversationItem('c' as never, { role: 'assistant', parts: [] }).bytes, 0)
   })
 
-  it('is missed by audit verify when its content is lost or changed', async () => {
+  it('fails audit verify when its content is lost or changed', async () => {
     const store = await openMemoryStore({ user })
     const keepOpen = Object.assign(Object.create(store), { close: async () => {} }) as typeof store
     const { play } = looker(1)
@@ -123,8 +123,8 @@ describe('a picture of a result', () => {
   })
 })
 
-describe('a model that takes no pictures', () => {
-  it('reads that there is one, and nothing is read for it', async () => {
+describe('a model that does not accept pictures', () => {
+  it('reads that there is one, and its content is not read', async () => {
     const file: KeptFile = { name: 'a.png', media_type: 'image/png', bytes: 10, pieces: ['0'.repeat(64)] }
     const { message } = toolResult('c.0' as never, { id: 't', name: 'test_look' }, { ok: true, text: 'seen', files: [file] })
     const show = createFileShower({ read: () => assert.fail('it was read') })

@@ -5,7 +5,7 @@ import { user } from './kernel-fixture.ts'
 import type { SessionId } from '../types/index.ts'
 import { createSessions, firstLine } from './sessions.ts'
 
-it('what a conversation has held is never forgotten because its row is read anew', async () => {
+it('labels of a conversation survive a reload of its row', async () => {
   const store = await openMemoryStore({ user })
   const id = '01890a5d-ac96-774b-bcce-b302099a8057' as SessionId
   await store.append({
@@ -26,7 +26,7 @@ it('what a conversation has held is never forgotten because its row is read anew
   await store.close()
 })
 
-it('a title that is cut does not end amid a character', () => {
+it('a truncated title does not split a character', () => {
   const title = firstLine(`${'x'.repeat(58)}🐂🐂🐂`)
   assert.equal(title, `${'x'.repeat(58)}…`)
 })

@@ -122,7 +122,7 @@ void describe('oxbow embed pull from a hub', () => {
     const cut = (_: IncomingMessage, response: ServerResponse): void => void response.destroy()
     faults.answers = [half, cut, cut, cut, cut]
     const { code, errors } = await pull()
-    assert.ok(code !== 0 && errors.includes('What was there before is as it was'), errors)
+    assert.ok(code !== 0 && errors.includes('An earlier model is unchanged'), errors)
     assert.deepEqual(kinds(), ['.pulling-mine-', 'mine'])
     assert.ok(model().equals(large))
     // What has come is for the next one.

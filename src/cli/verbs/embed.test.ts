@@ -97,7 +97,7 @@ void describe('oxbow embed', () => {
     ]) {
       listener = failing as unknown as RequestListener
       const { code, errors } = await run('pull', 'mine', '--from', `${base}/m`)
-      assert.ok(code !== 0 && errors.includes('What was there before is as it was'), errors)
+      assert.ok(code !== 0 && errors.includes('An earlier model is unchanged'), errors)
       assert.deepEqual(folder(), ['mine'])
       assert.equal(readFileSync(join(home, 'embedders/mine/config.json'), 'utf8'), bodies['/m/config.json'])
     }

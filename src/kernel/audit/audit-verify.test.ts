@@ -81,13 +81,13 @@ test('an empty journal verifies', async () => {
   assert.deepEqual([report.ok, report.records], [true, 0])
 })
 
-test('a head that was signed before the first record holds', () =>
+test('a head that was signed before the first record is valid', () =>
   onSound(async (store) => {
     const report = await verifyJournal(store, { seal: sealOf([signed(emptyChain), { ...signed(emptyChain), hash: 'f'.repeat(64) }]) })
     assert.deepEqual([report.signed_heads?.checked, report.signed_heads?.bad.length], [2, 1])
   }))
 
-test('names and bodies that are no valid Unicode verify, and so do bodies that look like references', () =>
+test('names and bodies that are not valid Unicode verify, and so do bodies that look like references', () =>
   onSound(async (store) => {
     const odd = { name: 'x\udc00', actor: '\u0000', body: '{"text":"\udfff"}' }
     const reference = { body: `{"blob":"${'0'.repeat(64)}","bytes":3}` }
@@ -96,7 +96,7 @@ test('names and bodies that are no valid Unicode verify, and so do bodies that l
     assert.deepEqual({ first_bad, records, blobs }, { first_bad: null, records: 42, blobs: 2 })
   }))
 
-test('a journal longer than a page verifies whole', async () => {
+test('a journal longer than a page verifies completely', async () => {
   const store = await openMemoryStore({ user: ann })
   for (let i = 0; i < 6; i++) await store.append({ records: Array.from({ length: 2_000 }, (_, k) => recordOf(`c${i}-${k}`, 'refused')) })
   const report = await verifyJournal(store, { seal: sealOf([signed(await store.head())]) })
@@ -162,12 +162,12 @@ for (const { what, statements, seq, sound = seq - 1, why } of harms) {
   })
 }
 
-test('heads behind the first bad record are not judged: what stood there is not known', async () => {
+test('heads after the first bad record are not judged, because the original records are unknown', async () => {
   const { report } = await afterHarm(`update journal set body = '{}' where seq = 21`)
   assert.deepEqual(report.signed_heads, { checked: 0, chained_from: null, bad: [], restores: [] })
 })
 
-test('records that were given to another user do not hold there', async () => {
+test('records moved to another user do not verify there', async () => {
   await using files = storeFolder()
   const store = await files.open()
   await fill(store)
@@ -177,14 +177,14 @@ test('records that were given to another user do not hold there', async () => {
   assert.equal(report.first_bad?.seq, 1)
 })
 
-test('a cut end is found by a signed head, and by nothing else', async () => {
+test('a truncated journal is detected by a signed head, and by nothing else', async () => {
   const { report, headBefore } = await afterHarm('delete from journal where seq > 38')
   assert.deepEqual([report.ok, report.first_bad, report.records], [false, null, 38])
   assert.equal(report.signed_heads?.bad[0]?.seq, headBefore.seq)
   assert.match(report.signed_heads?.bad[0]?.why ?? '', /end was cut off/)
 })
 
-test('a journal written anew in good order is found by a signed head', async () => {
+test('a journal rewritten with a valid chain is detected by a signed head', async () => {
   await using files = storeFolder()
   const store = await files.open()
   await fill(store)
@@ -234,7 +234,7 @@ test('an outcome of a call that never began, or that had ended, is found', async
   }
 })
 
-test('a call that begins again before it has ended is found: one end would hide that the other is missing', () =>
+test('a call that begins again before it has ended is detected: one end would hide that the other is missing', () =>
   onSound(async (store) => {
     await store.append({ records: [recordOf('twice', 'intent'), recordOf('twice', 'intent'), recordOf('twice', 'outcome')] })
     const report = await verifyJournal(store, { seal: null })

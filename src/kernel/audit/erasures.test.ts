@@ -29,7 +29,7 @@ test('an audit counts the bodies that a record says were erased, and the journal
   await store.close()
 })
 
-test('a body that is gone without a record that says so is named, and the journal does not verify', async () => {
+test('a body that is missing without a record of its erasure is named, and the journal does not verify', async () => {
   await using files = storeFolder()
   const store = await files.open()
   await store.append({ records: ['a', 'b', 'c'].map((call) => recordOf(call, 'refused')) })
@@ -39,7 +39,7 @@ test('a body that is gone without a record that says so is named, and the journa
   assert.deepEqual([report.ok, report.first_bad, report.erased.unexplained], [false, null, [3]])
 })
 
-test('a record cannot be changed under the name of an erased one', async () => {
+test('a changed record cannot pass for an erased one', async () => {
   await using files = storeFolder()
   const store = await files.open()
   await store.append({ records: ['a', 'b'].map((call) => recordOf(call, 'refused')) })
@@ -50,7 +50,7 @@ test('a record cannot be changed under the name of an erased one', async () => {
   assert.match(report.first_bad.why, /content was changed/)
 })
 
-test('a record cannot be rewritten as an erased one of an older format, of which nobody could tell the content', async () => {
+test('a rewritten record cannot pass for one erased in an older format', async () => {
   await using files = storeFolder()
   const store = await files.open()
   await store.append({ records: ['a', 'b', 'c'].map((call) => recordOf(call, 'refused')) })
@@ -62,7 +62,7 @@ test('a record cannot be rewritten as an erased one of an older format, of which
   assert.deepEqual([report.ok, report.erased.unexplained], [false, [1, 2]])
 })
 
-test('the reason that stands in the place of a body is the one that is on record', async () => {
+test('the reason in place of an erased body is the recorded one', async () => {
   await using files = storeFolder()
   const store = await files.open()
   await store.append({ records: ['a', 'b'].map((call) => recordOf(call, 'refused')) })
@@ -76,7 +76,7 @@ test('the reason that stands in the place of a body is the one that is on record
   assert.deepEqual([report.ok, report.erased.unexplained], [false, [2]])
 })
 
-test('records whose hashes are right and whose bodies are nonsense are found, and end no audit', async () => {
+test('records with valid hashes and nonsense bodies are detected, and do not end the audit', async () => {
   const nonsense = [
     '{"erases":[',
     '{"erases":[1],',
@@ -102,7 +102,7 @@ test('records whose hashes are right and whose bodies are nonsense are found, an
   }
 })
 
-test('a session goes on after its messages, calls and results were erased; its model reads only that they were', async () => {
+test('a session continues after its messages, calls and results were erased; its model sees only that they were', async () => {
   await using files = storeFolder()
   const seen: string[] = []
   const steps = inOrder(

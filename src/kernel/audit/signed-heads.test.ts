@@ -55,7 +55,7 @@ async function onStore(check: (store: Store) => Promise<void>): Promise<void> {
 
 const why = (report: AuditReport): string => (report.signed_heads?.bad ?? []).map((bad) => `${bad.seq}: ${bad.why}`).join('\n')
 
-test('a journal without the heads that it must have had does not verify, whole or cut to what is signed', () =>
+test('a journal without its signed heads does not verify, complete or truncated to what is signed', () =>
   onStore(async (store) => {
     const records = await fill(store, 40)
     const whole = sealOf([records[9]!, records[39]!])
@@ -77,7 +77,7 @@ test('a journal without the heads that it must have had does not verify, whole o
     }
   }))
 
-test('heads that were removed together with the records behind them are missed by their count', async () => {
+test('heads that were removed together with their records are detected by the count of heads', async () => {
   await using files = storeFolder()
   const store = await files.open()
   const records = await fill(store, 40)
@@ -90,7 +90,7 @@ test('heads that were removed together with the records behind them are missed b
   assert.match(why(report), /heads were removed/)
 })
 
-test('a runner that begins to sign a journal older than its first head says so, but not where machines share a database', () =>
+test('a runner that begins to sign a journal older than its first head warns, except where machines share a database', () =>
   onStore(async (store) => {
     await store.append({ records: [recordOf('old', 'refused', { at: start - hour }), recordOf('new', 'refused', { at: start })] })
     const seal = sealOf([await store.head()])
@@ -104,7 +104,7 @@ async function tellRestore(store: Store, call: string): Promise<void> {
   await store.append({ records: [recordOf(call, 'intent', body), recordOf(call, 'outcome', body)] })
 }
 
-test('a journal that was restored, and signed as such, verifies and says so; without its record it is a cut', () =>
+test('a journal whose restore was signed verifies and reports it; without the record of the restore it counts as truncated', () =>
   onStore(async (store) => {
     const records = await fill(store, 10)
     const backup = records[9]!
@@ -129,7 +129,7 @@ test('a journal that was restored, and signed as such, verifies and says so; wit
     assert.equal((await verifyJournal(store, { seal: sealOf([records[4]!, later.at(-1)!]) })).ok, false, 'a restore that nobody signed')
   }))
 
-test('the record of a restore counts only right behind the backup that was signed', () =>
+test('the record of a restore counts only directly after the signed backup', () =>
   onStore(async (store) => {
     const records = await fill(store, 10)
     const lost = { seq: 60, hash: 'd'.repeat(64) }
@@ -141,7 +141,7 @@ test('the record of a restore counts only right behind the backup that was signe
     }
   }))
 
-test('spending and titles beside the journal are compared with it, erased bodies aside', async () => {
+test('spending and titles in tables are compared with the journal, except for erased bodies', async () => {
   await using files = storeFolder()
   const id = '0192f0a0-0000-7000-8000-0000000000c1' as SessionId
   const store = await files.open()
@@ -181,6 +181,6 @@ test('spending and titles beside the journal are compared with it, erased bodies
   }
 })
 
-test('lines of heads that are no heads are found, and read as nothing', () => {
+test('invalid lines among the signed heads are detected and ignored', () => {
   for (const line of ['', 'null', '[]', '{"seq":1}', '{"seq":"1","at":1,"hash":"a","signature":"b"}']) assert.equal(parseHead(line), null)
 })

@@ -63,7 +63,7 @@ describe('sessions', () => {
     )
   })
 
-  it('go on from a point of another one, which stays as it is, without a copy of what was said', async () => {
+  it('are forked from a point of another one, which stays unchanged, without copying messages', async () => {
     const shown: GenerateRequest[] = []
     await using fixture = await openFixture({ play: (request) => (shown.push(request), says(`answer ${shown.length}`)) })
     await fixture.turn('one')
@@ -88,7 +88,7 @@ describe('sessions', () => {
     assert.deepEqual(texts(), ['one', 'answer 1', 'three', 'answer 3', 'five'])
   })
 
-  it('are forked as often as their history can be read, and then a fork is refused and not made without its beginning', async () => {
+  it('are forked only while their history can be read; otherwise the fork is refused instead of losing its beginning', async () => {
     const shown: GenerateRequest[] = []
     await using fixture = await openFixture({ play: (request) => (shown.push(request), says('yes')) })
     await fixture.turn('the beginning')
@@ -121,7 +121,7 @@ describe('sessions', () => {
     assert.deepEqual(erased.unexplained, [])
   })
 
-  it('are erased with the titles that a person gave them, also in a fork that took one over', async () => {
+  it('are erased with their titles, also in a fork that inherited one', async () => {
     await using fixture = await openFixture()
     const { kernel, store } = fixture
     const { id: session } = await kernel.createSession('heronbird one')
@@ -141,7 +141,7 @@ describe('sessions', () => {
     assert.deepEqual(erased.unexplained, [])
   })
 
-  it('take no message, fork or title any more from when their erasing begins', async () => {
+  it('accept no message, fork or title once their erasure has begun', async () => {
     const store = await openMemoryStore({ user })
     const erasing = Promise.withResolvers<void>()
     const goOn = Promise.withResolvers<void>()
@@ -173,7 +173,7 @@ describe('sessions', () => {
     assert.equal((await store.session(session))?.title, '')
   })
 
-  it('are not forked any more by a fork that was on its way when their erasing began', async () => {
+  it('are not forked by a fork that was in progress when their erasure began', async () => {
     const store = await openMemoryStore({ user })
     const looking = Promise.withResolvers<void>()
     const goOn = Promise.withResolvers<void>()
@@ -195,7 +195,7 @@ describe('sessions', () => {
     assert.deepEqual(await listed(fixture), [])
   })
 
-  it('take messages again when their erasing fails', async () => {
+  it('accept messages again when their erasure fails', async () => {
     const store = await openMemoryStore({ user })
     const erase: Store['erase'] = () => Promise.reject(new Error('no room'))
     await using fixture = await openFixture({ store: Object.assign(Object.create(store), { erase }) })
@@ -204,7 +204,7 @@ describe('sessions', () => {
     assert.equal((await fixture.turn('two'))['status'], 'ok')
   })
 
-  it('are not erased while a message is on its way into them', async () => {
+  it('are not erased while a message is being sent to them', async () => {
     await using fixture = await openFixture()
     const { session, kernel } = fixture
     const sent = kernel.sendTurn({ session, clientId: newCallId(), text: 'hello' })
@@ -212,7 +212,7 @@ describe('sessions', () => {
     await sent
   })
 
-  it('cannot be changed by an agent, or when they are not there', async () => {
+  it('cannot be changed by an agent, or when they do not exist', async () => {
     await using fixture = await openFixture()
     const gone = '01890a5d-ac96-774b-bcce-b302099a8057'
     for (const name of ['session.rename', 'session.archive', 'session.delete', 'session.fork']) {
@@ -223,7 +223,7 @@ describe('sessions', () => {
   })
 })
 
-test('a session that is asked for twice by the id that its terminal made is one session, and no other one is made over', async () => {
+test("a session requested twice with the terminal's id is one session, and an existing one is not replaced", async () => {
   await using fixture = await openFixture({})
   const { kernel, session, store } = fixture
   await fixture.turn('hi')

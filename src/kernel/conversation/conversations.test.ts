@@ -25,7 +25,7 @@ function erasing(body: string, drop: () => void) {
   }
 }
 
-void test('what is erased while a conversation is read is not in it, then or later', async () => {
+void test('text erased while a conversation is being read is not in it, then or later', async () => {
   const lineage = async () => ({ parent: '', forked: 0 }) as const
   const history = erasing(JSON.stringify({ text: 'my pin is 9182' }), () => conversations.drop())
   const conversations = createConversations({ store: { history: async () => [...(await history())] }, lineage }, async () => {})
@@ -38,14 +38,14 @@ void test('what is erased while a conversation is read is not in it, then or lat
   }
 })
 
-void test('what is erased while a scratchpad is read is not in it, then or later', async () => {
+void test('text erased while a scratchpad is being read is not in it, then or later', async () => {
   const records = erasing(JSON.stringify({ items: ['my pin is 9182'], updated_at: 1 }), () => scratchpads.drop())
   const deps = { store: { records } as never, flushed: async () => {}, changedBy: () => 'c' as CallId }
   const scratchpads = createScratchpads(deps)
   for (let i = 0; i < 2; i++) assert.deepEqual((await scratchpads.read(oneSession)).items, [])
 })
 
-void test('what is erased while a summary is read is not in it, then or later', async () => {
+void test('text erased while a summary is being read is not in it, then or later', async () => {
   const { emptySummary } = await loadSummary()
   const records = erasing(JSON.stringify({ ...emptySummary, text: 'my pin is 9182' }), () => summaries.drop())
   const journal = { flushed: async () => {} }
@@ -54,7 +54,7 @@ void test('what is erased while a summary is read is not in it, then or later', 
   for (let i = 0; i < 2; i++) assert.equal(await summaries.read(oneSession), null)
 })
 
-void test('many short messages weigh more than their text: what was used longest ago makes room for them in time', async () => {
+void test('many short messages count more than their text, so the least recently used conversation is evicted in time', async () => {
   const read: SessionId[] = []
   const history = async (id: SessionId) => (read.push(id), [])
   const lineage = async () => ({ parent: '', forked: 0 }) as const
@@ -77,7 +77,7 @@ void test('many short messages weigh more than their text: what was used longest
   assert.deepEqual(read, ['s0'])
 })
 
-void test('whoever waits for a summary that is made for another one stops waiting when it is stopped itself', async () => {
+void test("a caller that waits for another caller's summary stops waiting when it is cancelled", async () => {
   const control = new AbortController()
   const deps = { store: { claimLane: () => new Promise(() => {}) }, engine: { countTokens: async () => [] } }
   const summaries = createSummaries(deps as unknown as SummaryDeps)
@@ -106,7 +106,7 @@ async function play(store: Store, seen: GenerateRequest[], session?: Awaited<Ret
   return fixture.session
 }
 
-it('a tool call that has the name of a call of the runtime keeps its result, warm and read back', async () => {
+it('a tool call with the name of a runtime call keeps its result, warm and reread', async () => {
   const store = await openMemoryStore({ user })
   const seen: GenerateRequest[] = []
   const session = await play(store, seen)

@@ -25,7 +25,7 @@ const resultOf = (request: GenerateRequest | undefined): string => {
 }
 
 describe('the scratchpad', () => {
-  it('is empty at first, holds what was written last, and is told at the beginning of later turns', async () => {
+  it('is empty at first, has the newest content, and is shown to the model at the beginning of later turns', async () => {
     const { seen, play } = watched(
       asks(['scratchpad_read']),
       write('one', 'two\nlines'),
@@ -47,7 +47,7 @@ describe('the scratchpad', () => {
     assert.match(seen[5]!.system, /notes that you wrote for yourself in this session \(not written by the person\):\n1\. three$/)
   })
 
-  it('is in a fork what it was at the point that both share', async () => {
+  it('has, in a fork, its content at the point of the fork', async () => {
     const { play } = watched(write('one'), says('noted'), write('two'), says('noted'))
     await using guest = await openFixture({ play })
     await guest.turn('note it')
@@ -62,7 +62,7 @@ describe('the scratchpad', () => {
     assert.deepEqual(await Promise.all([padIn(asked), padIn(first), padIn(1_000_000)]), ['The scratchpad is empty.', '1. one', '1. two'])
   })
 
-  it('is in a fork, and in a fork of that, what a person made of it, and nothing older than what was erased', async () => {
+  it("has, in forks of forks, a person's changes, and nothing from before an erasure", async () => {
     await using guest = await openFixture({ play: inOrder(write('one'), says('noted'), says('and on'), write('two'), says('noted')) })
     const { kernel } = guest
     const padIn = async (session: SessionId): Promise<string> => (await kernel.call('scratchpad.read', {}, session)).text
@@ -93,7 +93,7 @@ describe('the scratchpad', () => {
     assert.equal(await padIn(await fork({ session: guest.session, at: ends[2]! })), none)
   })
 
-  it('outlives the guest, from the journal alone, and is of one session', async () => {
+  it('survives a restart from the journal alone, and belongs to one session', async () => {
     const store = await openMemoryStore({ user })
     const keepOpen = Object.assign(Object.create(store), { close: async () => {} }) as typeof store
     const first = await openFixture({
@@ -115,7 +115,7 @@ describe('the scratchpad', () => {
     assert.equal(empty.status === 'ok' && (empty.output as { item_count: number }).item_count, 0)
   })
 
-  it('can be cleared, and says nothing then', async () => {
+  it('can be cleared, and is then not shown', async () => {
     const { seen, play } = watched(write('one'), asks(['scratchpad_clear']), asks(['scratchpad_read']), says('clear'), says('next'))
     await using guest = await openFixture({ play })
     await guest.turn('clear it')
@@ -124,7 +124,7 @@ describe('the scratchpad', () => {
     assert.ok(!seen[4]!.system.includes('notes that you wrote'))
   })
 
-  it('takes no more than 32 items of 240 characters, and 8 KiB in all', async () => {
+  it('is limited to 32 items of 240 characters, and 8 KiB in all', async () => {
     await using guest = await openFixture()
     const status = async (items: readonly string[]) =>
       (await guest.kernel.call('scratchpad.write', { items: [...items] }, guest.session)).status
@@ -135,7 +135,7 @@ describe('the scratchpad', () => {
     assert.equal(await status(Array.from({ length: 32 }, () => 'ö'.repeat(128))), 'ok')
   })
 
-  it('is on record with each change, and a turn without one adds nothing to the journal', async () => {
+  it('is recorded with each change; a turn without a change adds nothing to the journal', async () => {
     await using guest = await openFixture({ play: inOrder(write('one'), says('noted'), says('plain')) })
     await guest.turn('note it')
     const { body } = await guest.record(({ name, phase }) => name === 'scratchpad.write' && phase === 'outcome')

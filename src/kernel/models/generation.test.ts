@@ -176,12 +176,12 @@ void describe('a generation', () => {
     assert.deepEqual(spent, { microDollars: 56 + 20, tokens: 53 + 15 })
   })
 
-  void it('says what was mended in its tool calls', async () => {
+  void it('reports repairs of its tool calls', async () => {
     const { output } = await run({ batches: [[{ type: 'finish', reason: 'tool_calls', usage: usage(1, 1), repaired: { syntax: 2 } }]] })
     assert.deepEqual(output?.repaired, { syntax: 2 })
   })
 
-  void it('that begins anew voids what was said, keeps what it cost, and goes on at the price of the new model', async () => {
+  void it('that restarts voids its text, keeps its cost, and continues at the price of the new model', async () => {
     const { output, spent, told, reserved } = await run({
       batches: [[say('half')], [restarted('test/dear', usage(10, 3)), say('whole')], [finish(usage(10, 5))]],
     })
@@ -192,14 +192,14 @@ void describe('a generation', () => {
     assert.deepEqual(reserved, [{ microDollars: 16 + 9 * (50 + 200), tokens: 13 }])
   })
 
-  void it('does not begin anew when the budget does not cover what is lost', async () => {
+  void it('does not restart when the budget does not cover the lost text', async () => {
     const { failure, spent } = await run({ batches: [[say('half'), restarted('test/dear', usage(10, 3)), say('whole')]], covers: 0 })
     assert.equal(failure?.code, 'budget_exhausted')
     assert.deepEqual(spent, { microDollars: 16, tokens: 13 })
     assert.deepEqual(kept(failure), [{ type: 'text', text: 'half' }])
   })
 
-  void it('does not go on with a model that has no price under a money budget, and does without one', async () => {
+  void it('does not continue with an unpriced model under a money budget, and does without one', async () => {
     const batches = [[restarted('test/free', usage(0, 0)), say('whole'), finish()]]
     const refused = await run({ batches, moneyIsLimited: true })
     assert.equal(refused.failure?.code, 'budget_exhausted')
@@ -207,7 +207,7 @@ void describe('a generation', () => {
     assert.equal((await run({ batches })).output?.finish, 'stop')
   })
 
-  void it('longer than was reserved for goes on while the budget covers it, and stops with what was said', async () => {
+  void it('longer than its reservation continues while the budget covers it, and then stops with its text', async () => {
     const piece = [say('x'.repeat(1000))]
     const batches = [piece, piece, piece, piece, [finish()]]
     const wide = await run({ batches })
@@ -223,7 +223,7 @@ void describe('a generation', () => {
     assert.deepEqual(kept(failure), [{ type: 'text', text: 'x'.repeat(2000) }])
   })
 
-  void it('whose tool call grows past what is covered is stopped though nothing of it was given out', async () => {
+  void it('whose tool call outgrows the budget is stopped, although none of it was streamed', async () => {
     const batches = [[say('I write. ')], 300, 1_500, 3_000, 1_000_000, [finish()]]
     const { failure, spent, reserved } = await run({ batches, covers: 2 })
     assert.equal(failure?.code, 'budget_exhausted')
@@ -233,7 +233,7 @@ void describe('a generation', () => {
     assert.equal((await run({ batches })).output?.finish, 'stop')
   })
 
-  void it('that fails keeps the text that was said, not the reasoning, and what it cost', async () => {
+  void it('that fails keeps its text and its cost, but not the reasoning', async () => {
     const error: ModelEvent = { type: 'error', failure: why, usage: usage(10, 3) }
     const { failure, spent } = await run({ batches: [[{ type: 'reasoning', text: 'hm' }, say('half')], [error]] })
     assert.deepEqual([failure?.code, failure?.message, failure?.hint], [why.code, why.message, why.hint])
@@ -254,7 +254,7 @@ void describe('a generation', () => {
     assert.deepEqual(kept(failure), [{ type: 'text', text: '[secret:KEY]' }])
   })
 
-  void it('whose stream just ends is a fault of the model', async () => {
+  void it('whose stream ends early is a failure of the model', async () => {
     assert.equal((await run({ batches: [[say('x')]] })).failure?.code, 'model_garbled')
   })
 })

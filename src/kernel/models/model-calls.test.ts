@@ -8,14 +8,14 @@ const plain = { reasoning: false }
 const reported = (inputTokens: number, outputTokens: number, estimated = false) => ({ inputTokens, outputTokens, estimated })
 
 void describe('expected usage', () => {
-  void it('is the upper bound of the input at first, and of the output where a model may think unseen', () => {
+  void it('is at first the upper bound of the input, and of the output for models with hidden reasoning', () => {
     const usages = createExpectedUsage()
     assert.deepEqual(usages.expect('a', bound, plain), { inputTokens: 8_000, outputTokens: firstOutputTokens })
     assert.deepEqual(usages.expect('a', bound, { reasoning: true }), bound)
     assert.deepEqual(usages.expect('a', { inputTokens: 10, outputTokens: 5 }, plain), { inputTokens: 10, outputTokens: 5 })
   })
 
-  void it('starts from what was reported for the request before, and adds what is new', () => {
+  void it('starts from the usage of the previous request, and adds what is new', () => {
     const usages = createExpectedUsage()
     usages.learn('a', bound, reported(1_500, 900))
     usages.learn('a', bound, reported(1_500, 20))

@@ -5,7 +5,7 @@ import { userCaller } from './policy.ts'
 import { maxHeldAccounts } from '../limits.ts'
 import { createBudgets, sessionScope, userScope } from './budgets.ts'
 
-void test('an account that was used long ago is read again, and one with a reservation stays', async () => {
+void test('the least recently used account is evicted and reread, one with a reservation stays', async () => {
   const read: string[] = []
   const spent = async (scope: string) => (read.push(scope), { tokens: 7, microDollars: 0 })
   const budgets = createBudgets({ spent }, 'ada', configSchema.parse({}).budget)

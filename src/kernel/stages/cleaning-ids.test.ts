@@ -39,12 +39,12 @@ describe('an id that a tool returns', () => {
     })
   }
 
-  it('reaches it unchanged in a whole lock file', () => {
+  it('reaches the model unchanged in a whole lock file', () => {
     const lock = readFileSync(new URL('../../../package-lock.json', import.meta.url), 'utf8')
     assert.equal(cleaner.scrub(lock), lock)
   })
 
-  it('does not hide a secret that stands among them, whatever it looks like', () => {
+  it('does not hide a secret among them, whatever it looks like', () => {
     const all = Object.values(ids).flat()
     for (const [name, secret] of planted) {
       const text = cleaner.scrub([...all.slice(0, 5_000), `key=${secret},`, ...all.slice(5_000)].join('\n'))

@@ -11,21 +11,21 @@ const secrets = new Map([
 const cleaner = createCleaner({ workspaceRoot: '/home/ada/ws', secrets, keep: async () => 'hash' })
 
 void describe('a secret', () => {
-  void it('is replaced by its handle wherever it stands, also as it stands in JSON', () => {
+  void it('is replaced by its handle everywhere, also escaped in JSON', () => {
     assert.equal(cleaner.hideSecrets('a private.0123b private.0123'), 'a [secret:KEY]b [secret:KEY]')
     assert.equal(cleaner.hideSecrets('say quo"te\\$&-xyz'), 'say [secret:ODD]')
     assert.equal(cleaner.hideSecrets(JSON.stringify({ x: 'quo"te\\$&-xyz' })), '{"x":"[secret:ODD]"}')
     assert.equal(cleaner.hideSecrets('a word'), 'a word', 'one that short would blank out ordinary words')
   })
 
-  void it('is hidden without touching anything else where bytes are kept as they were sent', () => {
+  void it('is hidden in raw bytes without changing anything else', () => {
     assert.equal(cleaner.hideSecrets('/home/ada/ws/shared/a'), '/home/ada/ws/shared/a')
     assert.equal(cleaner.scrub('/home/ada/ws/shared/a private.0123'), '/shared/a [secret:KEY]')
     const bytes = Buffer.from('nothing here')
     assert.equal(cleaner.hideSecretBytes(bytes), bytes)
   })
 
-  void it('and a host path are no part of what a sandbox says when it does not start', () => {
+  void it('and a host path are removed from the message of a sandbox that does not start', () => {
     const said = "bwrap: Can't find source path /home/ada/ws/vault, ENOENT '/home/ada/ws/internal/x' in /home/ada/ws but /home/ada/wsx"
     assert.equal(
       cleaner.scrub(said),
@@ -33,7 +33,7 @@ void describe('a secret', () => {
     )
   })
 
-  void it('and a host path are no part of a table of mounts, also where homes are a file system of their own', () => {
+  void it('and a host path are removed from a table of mounts, also where homes are a separate file system', () => {
     const installed = createCleaner({
       workspaceRoot: '/home/ada/.oxbow/users/ada',
       hostFolders: ['/home/ada/src/oxbow'],
@@ -50,7 +50,7 @@ void describe('a secret', () => {
     assert.equal(shallow.scrub('COPY . /app'), 'COPY . /app', 'a name that many texts have')
   })
 
-  void it('never gets through as bytes, whatever is around it, and what is around it stays', () => {
+  void it('never passes in bytes, whatever surrounds it, and the rest is unchanged', () => {
     fc.assert(
       fc.property(fc.uint8Array(), fc.constantFrom(...secrets.keys()), fc.uint8Array(), (before, name, after) => {
         const secret = Buffer.from(secrets.get(name) ?? '')

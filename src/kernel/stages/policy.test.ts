@@ -20,7 +20,7 @@ describe('the flow policy', () => {
     )
   })
 
-  it('takes a decision for each label and each sink, and the strictest that fits counts', () => {
+  it('has a decision for each label and each sink, and the strictest match counts', () => {
     const flow = { private: 'deny', sinks: { 'web.search': { private: 'allow' }, 'web.fetch': { untrusted: 'ask' } } }
     assert.equal(judged(['private'], flow), 'deny')
     assert.equal(judged(['private'], flow, sink('web.search')), 'allow')
@@ -30,7 +30,7 @@ describe('the flow policy', () => {
     assert.equal(judged(['private', 'untrusted'], { ...flow, both: 'allow' }, sink('web.search')), 'allow')
   })
 
-  it('judges only what a model asks for and what leads outside', () => {
+  it('judges only calls of models that lead outside', () => {
     const all = { untrusted: 'deny', private: 'deny', both: 'deny' }
     const held = ['private', 'untrusted'] as const
     const call = sink()
@@ -41,7 +41,7 @@ describe('the flow policy', () => {
     assert.equal(judged(held, { ...all, sinks: { 'media.send': {} } }, sink('media.send')), 'deny', 'unless it is named')
   })
 
-  it('never allows more to a conversation that has held more', () => {
+  it('never allows more to a conversation with more labels', () => {
     const decision = fc.constantFrom<Decision>('allow', 'ask', 'deny')
     const rules = fc.record({ untrusted: decision, private: decision, both: decision })
     const order = ['allow', 'ask', 'deny']
@@ -54,7 +54,7 @@ describe('the flow policy', () => {
     )
   })
 
-  it('refuses in words that say what was held and what to do', () => {
+  it('refuses with a message that names the labels and what to do', () => {
     const verdict = judgeFlow(['private'], sink(), flowOf({ private: 'deny' }))
     const failure = flowRefusal(verdict)
     assert.equal(
@@ -73,7 +73,7 @@ describe('a conversation that has read a page and the vault', () => {
   ]
   const play = () => inOrder(asks(['test_page']), asks(['test_vault']), asks(['test_send', { what: 1 }]), says('done'))
 
-  it('is held up before it sends: a person is asked with the exact input, and the reason is on record', async () => {
+  it('needs approval before it sends: a person sees the exact input, and the reason is recorded', async () => {
     for (const allow of [true, false]) {
       await using fixture = await openFixture({ play: play(), calls })
       const ended = fixture.turn('go')
@@ -97,14 +97,14 @@ describe('a conversation that has read a page and the vault', () => {
     }
   })
 
-  it('is refused where the policy says so, on record, and nothing was run', async () => {
+  it('is refused where the policy says so, which is recorded, and nothing runs', async () => {
     await using fixture = await openFixture({ play: play(), calls, config: { flow: { both: 'deny' } } })
     await fixture.turn('go')
     const { phase, body } = await fixture.record(({ name }) => name === 'test_send')
     assert.deepEqual([phase, (body as { code: string }).code], ['refused', 'denied'])
   })
 
-  it('sends unasked where the policy allows it, with what was held in the intent', async () => {
+  it('sends without approval where the policy allows it, with the labels in the intent', async () => {
     await using fixture = await openFixture({ play: play(), calls, config: { flow: { both: 'allow' } } })
     await fixture.turn('go')
     const { phase, body } = await fixture.record(({ name }) => name === 'test.send')
@@ -119,10 +119,10 @@ describe('a conversation that has read a page and the vault', () => {
   })
 })
 
-describe('a copy out of the vault whose end nobody knows', () => {
+describe('a copy out of the vault with an unknown outcome', () => {
   const took = { effect: 'once', labels: { adds: ['private'], sink: false } } as const
 
-  it('counts as one: stopped by its time limit, it has made the conversation private', async () => {
+  it('counts as done: stopped by its time limit, it has made the conversation private', async () => {
     const copies = testCall('test.copy', (_, { signal }) => once(signal, 'abort').then(() => Promise.reject(signal.reason)), {
       ...took,
       timeoutMs: 20,
@@ -147,13 +147,13 @@ describe('a copy out of the vault whose end nobody knows', () => {
     assert.equal(before, 'private')
   })
 
-  it('is what vault.copy_to says of itself', () => {
+  it('is declared by vault.copy_to', () => {
     const copyTo = builtinCalls({ files: true, shell: true, profiles: ['vault-read'] }).find(({ name }) => name === 'vault.copy_to')
     assert.deepEqual([copyTo?.effect, copyTo?.labels.adds], ['once', ['private']])
   })
 })
 
-describe('an output that is read in parts', () => {
+describe('output that is read in parts', () => {
   const long = (labels: readonly Label[]): Call =>
     testCall(`test.long_${labels.join('_')}`, async () => ({ ...done(`${labels.join()} ${'x'.repeat(40_000)}`), labels: [...labels] }))
   const idIn = (body: unknown): string => /"id":"([0-9a-f]{64})"/.exec((body as { text: string }).text)?.[1] ?? ''
@@ -174,7 +174,7 @@ describe('an output that is read in parts', () => {
     }
   })
 
-  it('counts as private where nobody knows any more what it is', () => {
+  it('counts as private when its labels are lost', () => {
     assert.deepEqual(createKeptOutputs({ putBlob: async () => '' }).labelsOf('0'.repeat(64)), ['private', 'untrusted'])
   })
 })

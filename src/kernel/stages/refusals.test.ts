@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { refusalText } from './refusals.ts'
 
-test('a hint is no part of the text that a message ends with', () => {
+test('a hint is separated from a message that ends with output', () => {
   const found = { code: 'edit_mismatch', message: 'Nearest match, at line 1:\nconst port = 80', hint: 'Copy it exactly.' } as const
   assert.equal(refusalText(found), 'Error (edit_mismatch): Nearest match, at line 1:\nconst port = 80\nCopy it exactly.')
   const plain = { code: 'not_found', message: 'a.txt does not exist.', hint: 'List the folder.' } as const

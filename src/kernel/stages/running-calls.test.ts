@@ -17,7 +17,7 @@ const call = testCall('test.act', async () => done(''), { timeoutMs: Infinity })
 const fakeSandbox: Sandbox = { status: {} as Sandbox['status'], hands: () => Promise.reject(new Error('none')), close: async () => {} }
 const never = new AbortController().signal
 
-test('a long call beats every five seconds as long as it runs, and then no more', (t) => {
+test('a long call sends a heartbeat every five seconds while it runs', (t) => {
   t.mock.timers.enable({ apis: ['setInterval', 'setTimeout'] })
   let now = 0
   const beats: number[] = []
@@ -36,7 +36,7 @@ test('a long call beats every five seconds as long as it runs, and then no more'
   assert.equal(beats.length, 3)
 })
 
-test('a call that ignores its signal is left behind after its grace', async (t) => {
+test('a call that ignores its signal is abandoned after the grace period', async (t) => {
   t.mock.timers.enable({ apis: ['setInterval', 'setTimeout'] })
   const controller = new AbortController()
   const running = createRunningCalls({ now: () => 0, monotonicMs: () => 0 }, () => {})
@@ -49,7 +49,7 @@ test('a call that ignores its signal is left behind after its grace', async (t) 
   watch.leave()
 })
 
-test('the start of hands is not the time of the call that needs them first, and its own time goes on after it', async (t) => {
+test('the start of hands does not count against the time limit of the first call that needs them', async (t) => {
   t.mock.timers.enable({ apis: ['setInterval', 'setTimeout'] })
   let now = 0
   const pass = (ms: number): void => {
@@ -74,7 +74,7 @@ test('the start of hands is not the time of the call that needs them first, and 
   watch.leave()
 })
 
-test('hands that come when a call is over start its time limit no more', async (t) => {
+test('hands that start after a call has ended do not start its time limit', async (t) => {
   t.mock.timers.enable({ apis: ['setInterval', 'setTimeout'] })
   const running = createRunningCalls({ now: () => 0, monotonicMs: () => 0 }, () => {})
   const watch = running.enter(caller, { ...call, timeoutMs: 10 }, { id: 'c' as CallId, signal: never })
@@ -87,7 +87,7 @@ test('hands that come when a call is over start its time limit no more', async (
   assert.equal(stopReason(watch.signal), null)
 })
 
-test('a time limit of a month is not over at once', async () => {
+test('a time limit of a month does not expire at once', async () => {
   const limit = startLimit({ now: () => 0, monotonicMs: () => 0 }, 31 * 24 * 3_600_000, () => assert.fail('over'))
   await new Promise((resolve) => setTimeout(resolve, 20))
   limit.end()

@@ -60,7 +60,7 @@ async function crashDuring(effect: Effect): Promise<{ requests: GenerateRequest[
   return { requests, runs, reply: (outcome.body as { reply: string }).reply }
 }
 
-test('a turn of a session that is deleted is given up, and does not keep the guest from writing', async () => {
+test('a turn of a deleted session is dropped, and does not make the guest read-only', async () => {
   const store = await openMemoryStore({ user })
   const first = await openFixture({ store: Object.assign(Object.create(store), { close: async () => {} }) as Store })
   const { session } = first
@@ -88,7 +88,7 @@ test('a turn of a session that is deleted is given up, and does not keep the gue
   )
 })
 
-test('a message whose turn had taken it up ends after a crash also when that turn is over, and its session is free again', async () => {
+test('a merged message ends after a crash even if its turn is over, and its session is free again', async () => {
   const store = await openMemoryStore({ user })
   const first = await openFixture({ store: Object.assign(Object.create(store), { close: async () => {} }) as Store })
   const { session } = first
@@ -126,14 +126,14 @@ test('after a crash a safe call is run again under its intent and the turn ends'
   }
 })
 
-test('after a crash a once effect is not repeated and the model is told that its outcome is unknown', async () => {
+test('after a crash a once effect is not repeated and the model reads that its outcome is unknown', async () => {
   const { requests, runs, reply } = await crashDuring('once')
   assert.deepEqual([runs, reply], [1, 'recovered'])
   const [part] = requests[0]!.messages.at(-1)!.parts
   assert.match(part?.type === 'tool_result' ? part.text : '', /outcome_unknown.*It was not repeated/)
 })
 
-test('a generation that a crash cut off is counted at what it had reserved, and asked again', async () => {
+test('a generation interrupted by a crash costs its reservation, and is requested again', async () => {
   const store = await openMemoryStore({ user })
   const begun = Promise.withResolvers<void>()
   const over = Promise.withResolvers<never[]>()
@@ -159,7 +159,7 @@ test('a generation that a crash cut off is counted at what it had reserved, and 
   await leave(second, () => over.resolve([]))
 })
 
-test('an answer that did not end by itself does not become a whole one by a crash before the end of its turn', async () => {
+test('a truncated answer does not count as complete after a crash before the end of its turn', async () => {
   const usage = { inputTokens: 100, outputTokens: 20, estimated: false }
   const text: readonly ModelEvent[] = [{ type: 'text', text: 'Once upon' }]
   const length: readonly ModelEvent[] = [{ type: 'finish', reason: 'length', usage }]
@@ -205,7 +205,7 @@ function slowToTellOf(call: CallId, store: Store): Store {
   return Object.assign(Object.create(store), { records }) as Store
 }
 
-test('a turn that a crash cut off goes on before the messages that waited for it', async () => {
+test('a turn interrupted by a crash continues before the messages that waited for it', async () => {
   const store = await openMemoryStore({ user })
   const asked = Promise.withResolvers<void>()
   const over = Promise.withResolvers<never>()
@@ -228,7 +228,7 @@ test('a turn that a crash cut off goes on before the messages that waited for it
   await kernel.close()
 })
 
-test('a message that a turn had taken up ends with it, also when the turn is found behind it after a crash', async () => {
+test('a merged message ends with its turn, also when recovery finds the turn after it', async () => {
   const store = await openMemoryStore({ user })
   const asked = Promise.withResolvers<void>()
   const over = Promise.withResolvers<never>()
@@ -255,7 +255,7 @@ test('a message that a turn had taken up ends with it, also when the turn is fou
   await first.kernel.close()
 })
 
-test('a turn that a person cancelled ends so also when the guest dies while it is stopped', async () => {
+test('a turn that a person cancelled ends as cancelled even if the guest dies while stopping it', async () => {
   const store = await openMemoryStore({ user })
   const begun = Promise.withResolvers<void>()
   const over = Promise.withResolvers<never>()
@@ -274,7 +274,7 @@ test('a turn that a person cancelled ends so also when the guest dies while it i
   await first.kernel.close()
 })
 
-test('what a crash left of a turn that ends before it takes that up again is closed with it', async () => {
+test('calls that a crash left open are closed with a turn that ends before resuming them', async () => {
   for (const end of ['cancelled', 'failed'] as const) {
     const store = await openMemoryStore({ user })
     const [begun, asked, told] = [Promise.withResolvers<void>(), Promise.withResolvers<void>(), Promise.withResolvers<void>()]
@@ -306,7 +306,7 @@ test('what a crash left of a turn that ends before it takes that up again is clo
   }
 })
 
-test('a call that was shown at ten starts and approved at last is not asked about again when its guest dies amid it', async () => {
+test('a call that is approved after ten restarts needs no second approval when its guest dies while running it', async () => {
   const store = await openMemoryStore({ user })
   const lasting = Object.assign(Object.create(store), { close: async () => {} }) as Store
   const config = { approval: { calls: { 'test.act': 'ask' } } }
@@ -339,7 +339,7 @@ test('a call that was shown at ten starts and approved at last is not asked abou
   await leave(last, () => over.reject(new Error('dead')))
 })
 
-test('whatever commit a guest dies after, its turn is finished by the next one with every message there once', async () => {
+test('after whichever commit a guest dies, the next one finishes its turn with every message exactly once', async () => {
   for (let appends = 2; appends < 40; appends++) {
     const store = await openMemoryStore({ user })
     const died = Promise.withResolvers<void>()

@@ -5,7 +5,7 @@ import { openMemoryStore } from '../../store/index.ts'
 import type { GenerateRequest, ModelEvent } from '../../types/index.ts'
 import { asks, done, newCallId, openFixture, says, testCall, user } from '../kernel-fixture.ts'
 
-void test('a session that another worker has taken over is claimed anew for the next turn, when that one is gone', async () => {
+void test('a session taken over by another worker is claimed again for the next turn when that worker is gone', async () => {
   const store = await openMemoryStore({ user })
   await using fixture = await openFixture({ store })
   const { session, kernel } = fixture
@@ -16,7 +16,7 @@ void test('a session that another worker has taken over is claimed anew for the 
   assert.equal((await fixture.turn('two again'))['reply'], 'hello')
 })
 
-void test('a turn whose session another worker takes over ends without a word, and its lane is free for the next', async () => {
+void test('a turn whose session another worker takes over ends silently, and its lane is free', async () => {
   const store = await openMemoryStore({ user })
   const requests: GenerateRequest[] = []
   const act = async () => (await store.claimLane(fixture.session, `guest:${user}`, 0), done('acted'))
@@ -37,7 +37,7 @@ void test('a turn whose session another worker takes over ends without a word, a
   )
 })
 
-void test('of two turns that a takeover and a stop left open each has its own end', async () => {
+void test('two turns left open by a takeover and a stop each end separately', async () => {
   const store = await openMemoryStore({ user })
   const lasting = Object.assign(Object.create(store), { close: async () => {} }) as typeof store
   let steps = 0
