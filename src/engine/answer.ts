@@ -136,7 +136,7 @@ function parseObject(answer: Answer, data: string): Record<string, unknown> | nu
 }
 
 /** Emits text or reasoning; adjacent pieces within a batch become one event. */
-export function say(answer: Answer, type: 'text' | 'reasoning', text: string): void {
+export function emitText(answer: Answer, type: 'text' | 'reasoning', text: string): void {
   const { into } = answer
   answer.outputChars += text.length
   const last = into.at(-1)

@@ -13,7 +13,7 @@ import {
   isCount,
   problemAtEnd,
   reportedUsage,
-  say,
+  emitText,
   seal,
   streamError,
   usageOf,
@@ -105,7 +105,7 @@ function readDelta(answer: PartAnswer, part: Part, type: Block['type']): void {
   const block = turnTo(answer, part, type)
   if (typeof delta !== 'string' || delta === '') return
   block.hasText = true
-  say(answer, type, delta)
+  emitText(answer, type, delta)
 }
 
 /** Makes the block of this part the current one. The previous block ends, even without an end part. */

@@ -14,7 +14,7 @@ import {
   garbled,
   isCount,
   problemAtEnd,
-  say,
+  emitText,
   seal,
   streamError,
   textOf,
@@ -35,7 +35,7 @@ interface ToolBlock {
 interface ThinkingBlock {
   readonly type: 'thinking'
   signature: string
-  said: boolean
+  hasText: boolean
 }
 
 interface MessageAnswer extends Answer {
@@ -93,7 +93,7 @@ function readEvent(answer: MessageAnswer, event: Fields): void {
 function readDelta(answer: MessageAnswer, index: unknown, delta: Fields): void {
   switch (delta['type']) {
     case 'text_delta':
-      return sayText(answer, delta['text'])
+      return addText(answer, delta['text'])
     case 'thinking_delta':
       return think(answer, index, delta['thinking'])
     case 'input_json_delta': {
@@ -120,9 +120,9 @@ function startBlock(answer: MessageAnswer, index: unknown, block: Fields): void 
   answer.open.delete(index)
   switch (block['type']) {
     case 'text':
-      return sayText(answer, block['text'])
+      return addText(answer, block['text'])
     case 'thinking':
-      answer.open.set(index, { type: 'thinking', signature: textOf(block['signature']), said: false })
+      answer.open.set(index, { type: 'thinking', signature: textOf(block['signature']), hasText: false })
       return think(answer, index, block['thinking'])
     case 'redacted_thinking':
       if (textOf(block['data']) !== '') sealThought(answer, { redacted: textOf(block['data']) })
@@ -160,15 +160,15 @@ function stopBlock(answer: MessageAnswer, index: unknown): void {
   answer.open.delete(index)
 }
 
-function sayText(answer: MessageAnswer, text: unknown): void {
-  if (typeof text === 'string' && text !== '') say(answer, 'text', text)
+function addText(answer: MessageAnswer, text: unknown): void {
+  if (typeof text === 'string' && text !== '') emitText(answer, 'text', text)
 }
 
 function think(answer: MessageAnswer, index: unknown, text: unknown): void {
   if (typeof text !== 'string' || text === '') return
   const block = answer.open.get(index)
-  if (block?.type === 'thinking') block.said = true
-  say(answer, 'reasoning', text)
+  if (block?.type === 'thinking') block.hasText = true
+  emitText(answer, 'reasoning', text)
 }
 
 /** Blocks come one after the other: at most one thinks, and it ends where the next begins. */
@@ -176,8 +176,8 @@ function sealThinking(answer: MessageAnswer): void {
   for (const [index, block] of answer.open) {
     if (block.type !== 'thinking') continue
     answer.open.delete(index)
-    const { signature, said } = block
-    if (said || signature !== '') sealThought(answer, { signature })
+    const { signature, hasText } = block
+    if (hasText || signature !== '') sealThought(answer, { signature })
   }
 }
 
@@ -195,7 +195,7 @@ function readEnd(answer: MessageAnswer, delta: Fields): void {
   if (typeof reason !== 'string') return
   answer.reason = finishReason(reason)
   // A refusal may come without a word of the model; the service's own words are better than silence.
-  if (answer.reason === 'refusal' && answer.outputChars === 0) sayText(answer, fieldsOf(delta['stop_details'])['explanation'])
+  if (answer.reason === 'refusal' && answer.outputChars === 0) addText(answer, fieldsOf(delta['stop_details'])['explanation'])
 }
 
 /** `pause_turn` is an answer that its service did not finish either. */
@@ -274,17 +274,17 @@ function countUsage(counts: UsageCounts, usage: Readonly<Record<string, unknown>
 function messageUsage({ options, outputChars }: Answer, counts: UsageCounts): Usage {
   const { input, cacheRead, cacheWrite, output, final } = counts
   const total = (input ?? 0) + cacheRead + cacheWrite
-  const told = input !== null && isCount(total)
+  const isReported = input !== null && isCount(total)
   const estimate = Math.ceil(outputChars / charsPerToken)
   const outputTokens = final && output !== null ? output : Math.max(output ?? 0, estimate)
   const reasoning = Math.min(counts.reasoning, outputTokens)
   return {
-    inputTokens: told ? total : Math.ceil(options.requestChars / charsPerToken),
+    inputTokens: isReported ? total : Math.ceil(options.requestChars / charsPerToken),
     outputTokens,
-    ...(told && cacheRead > 0 ? { cacheReadTokens: cacheRead } : {}),
-    ...(told && cacheWrite > 0 ? { cacheWriteTokens: cacheWrite } : {}),
+    ...(isReported && cacheRead > 0 ? { cacheReadTokens: cacheRead } : {}),
+    ...(isReported && cacheWrite > 0 ? { cacheWriteTokens: cacheWrite } : {}),
     ...(reasoning > 0 ? { reasoningTokens: reasoning } : {}),
-    estimated: !told || !final,
+    estimated: !isReported || !final,
   }
 }
 
@@ -306,9 +306,9 @@ const statusOf: ReadonlyMap<unknown, number> = new Map([
 /** @param error hostile: only texts and numbers are taken from it. An unknown kind counts as the service's own failure. */
 function eventProblem(error: unknown, options: ReaderOptions): Problem {
   const { type, message, code } = (typeof error === 'object' && error !== null ? error : { message: error }) as Record<string, unknown>
-  const said = typeof message === 'string' ? message : ''
+  const text = typeof message === 'string' ? message : ''
   const status = statusOf.get(type)
-  if (status === undefined) return streamError({ message: said, code: typeof code === 'number' ? code : null }, options)
+  if (status === undefined) return streamError({ message: text, code: typeof code === 'number' ? code : null }, options)
   const { key, origin } = options
-  return problemOfStatus({ status, body: JSON.stringify({ message: said }), key, origin, retryAfterMs: null, redirect: '' })
+  return problemOfStatus({ status, body: JSON.stringify({ message: text }), key, origin, retryAfterMs: null, redirect: '' })
 }

@@ -6,7 +6,7 @@ const formats = ['date-time', 'time', 'date', 'duration', 'email', 'hostname', '
 
 /**
  * The subset for structured output: every object closed, no bounds on numbers, lengths or counts. What cannot be demanded is
- * told to the model in the description instead. The vendor's package does the same to its own schemas.
+ * dropped to the model in the description instead. The vendor's package does the same to its own schemas.
  */
 export function outputSchema(schema: JsonObject): JsonObject {
   const { $defs, $ref, $schema: _dialect, ...rest } = schema
@@ -48,10 +48,10 @@ export function outputSchema(schema: JsonObject): JsonObject {
     if (left['minItems'] === 0 || left['minItems'] === 1) keep('minItems')
   }
   if (is('string') && typeof left['format'] === 'string' && formats.includes(left['format'])) keep('format')
-  const told = Object.entries(left).map(([name, value]) => `${name}: ${JSON.stringify(value)}`)
-  if (told.length > 0) {
+  const dropped = Object.entries(left).map(([name, value]) => `${name}: ${JSON.stringify(value)}`)
+  if (dropped.length > 0) {
     const before = typeof out['description'] === 'string' && out['description'] !== '' ? `${out['description']}\n\n` : ''
-    out['description'] = `${before}{${told.join(', ')}}`
+    out['description'] = `${before}{${dropped.join(', ')}}`
   }
   return out
 }
@@ -60,13 +60,13 @@ const combinations = ['anyOf', 'oneOf', 'allOf'] as const
 
 /**
  * A tool's input must be one object, not a choice of several. The properties of all choices become optional ones of one
- * object, and the choice itself is told in its description; the call checks it in the end.
+ * object, and the choice itself is dropped in its description; the call checks it in the end.
  */
 export function inputSchema(parameters: JsonObject): Tool.InputSchema {
   const { anyOf, oneOf, allOf, ...rest } = parameters
   const lists = { anyOf, oneOf, allOf }
-  const told = combinations.filter((name) => Array.isArray(lists[name]))
-  if (told.length === 0) return { ...parameters, type: 'object' }
+  const used = combinations.filter((name) => Array.isArray(lists[name]))
+  if (used.length === 0) return { ...parameters, type: 'object' }
   const properties = new Map<string, Json[]>()
   const required = new Set(namesIn(rest['required']))
   const add = (schema: Json): void => {
@@ -74,14 +74,14 @@ export function inputSchema(parameters: JsonObject): Tool.InputSchema {
     for (const [name, value] of Object.entries(schema['properties'])) properties.set(name, [...(properties.get(name) ?? []), value])
   }
   add(rest)
-  for (const name of told) {
+  for (const name of used) {
     const choices = lists[name] as readonly Json[]
     choices.forEach(add)
     const needed = choices.map((choice) => namesIn(isObject(choice) ? choice['required'] : undefined))
     for (const each of needed.flat()) if (name === 'allOf' || needed.every((names) => names.includes(each))) required.add(each)
   }
   const words = typeof rest['description'] === 'string' ? `${rest['description']}\n\n` : ''
-  const description = `${words}${told.map((name) => `${name}: ${JSON.stringify(lists[name])}`).join('\n')}`
+  const description = `${words}${used.map((name) => `${name}: ${JSON.stringify(lists[name])}`).join('\n')}`
   const merged = [...properties].map(([name, schemas]) => [name, schemas.length === 1 ? schemas[0] : { anyOf: schemas }])
   return { ...rest, type: 'object', properties: Object.fromEntries(merged), required: [...required], description }
 }

@@ -14,7 +14,7 @@ import {
   garbled,
   isCount,
   problemAtEnd,
-  say,
+  emitText,
   seal,
   streamError,
   textOf,
@@ -35,7 +35,7 @@ interface GeminiAnswer extends Answer {
   /** The request was blocked: `reason` and `note` say why. */
   blocked: boolean
   /** Text came that a person can read. */
-  said: boolean
+  hasText: boolean
 }
 
 type Fields = Record<string, unknown>
@@ -49,7 +49,7 @@ export function createGeminiReader(options: ReaderOptions): AnswerReader {
     reason: '',
     note: '',
     blocked: false,
-    said: false,
+    hasText: false,
   }
   return {
     feed: createFeed(answer, (chunk) => readChunk(answer, chunk)),
@@ -93,12 +93,12 @@ function readPart(answer: GeminiAnswer, part: Fields): void {
   const signature = textOf(part['thoughtSignature'])
   if (part['functionCall'] !== undefined) return readCall(answer, fieldsOf(part['functionCall']), signature)
   if (part['inlineData'] !== undefined && part['thought'] !== true)
-    return say(answer, 'text', '[media left out: only text is kept of an answer]')
+    return emitText(answer, 'text', '[media left out: only text is kept of an answer]')
   const type = part['thought'] === true ? 'reasoning' : 'text'
   const text = textOf(part['text'])
   if (text !== '') {
-    say(answer, type, text)
-    if (type === 'text') answer.said = true
+    emitText(answer, type, text)
+    if (type === 'text') answer.hasText = true
   }
   const sealed = sealPart(answer.options.model, { signature, id: '', chars: text.length })
   if (sealed !== null) seal(answer, type, sealed)
@@ -142,7 +142,7 @@ function lastEvents(answer: GeminiAnswer): ModelEvent[] {
   const usage = geminiUsage(answer, answer.counts)
   const events: ModelEvent[] = []
   if (blocked || answer.ending === 'refusal') {
-    if (!answer.said) events.push({ type: 'text', text: refusalSentence(blocked ? 'request' : 'answer', reason, note, options.key) })
+    if (!answer.hasText) events.push({ type: 'text', text: refusalSentence(blocked ? 'request' : 'answer', reason, note, options.key) })
     // An answer that was stopped for what it holds asks for nothing.
     return [...events, { type: 'finish', reason: 'refusal', usage }]
   }
@@ -197,15 +197,15 @@ function isBlock(reason: unknown): reason is string {
   return typeof reason === 'string' && value !== '' && value !== 'BLOCKED_REASON_UNSPECIFIED' && reason !== 'BLOCK_REASON_UNSPECIFIED'
 }
 
-/** What a person reads in place of an answer. @param said the endpoint's own words, or empty */
-function refusalSentence(what: 'request' | 'answer', reason: string, said: string, key: string): string {
-  const why = cleanEndpointText(said === '' ? reason : `${reason}, ${said}`, key)
+/** What a person reads in place of an answer. @param words the endpoint's own, or empty */
+function refusalSentence(what: 'request' | 'answer', reason: string, words: string, key: string): string {
+  const why = cleanEndpointText(words === '' ? reason : `${reason}, ${words}`, key)
   return what === 'request' ? `[The service did not take this request: ${why}]` : `[The service stopped this answer: ${why}]`
 }
 
-/** @param said the endpoint's own words, or empty */
-function brokenProblem({ origin, key }: ReaderOptions, reason: string, said: string): Problem {
-  const why = cleanEndpointText(said === '' ? reason : `${reason}, ${said}`, key)
+/** @param words the endpoint's own, or empty */
+function brokenProblem({ origin, key }: ReaderOptions, reason: string, words: string): Problem {
+  const why = cleanEndpointText(words === '' ? reason : `${reason}, ${words}`, key)
   const message = `${origin} ended the answer as one that cannot be used: ${why}.`
   if (/TOOL_CALL|FUNCTION_CALL/.test(reason)) {
     return problem('model_garbled', message, 'The model wrote a tool call that its service cannot read: send the message again.', true)
@@ -248,12 +248,12 @@ interface TokenCounts {
   prompt: number | null
   toolUse: number | null
   cached: number | null
-  said: number | null
+  output: number | null
   thought: number | null
 }
 
 function noCounts(): TokenCounts {
-  return { prompt: null, toolUse: null, cached: null, said: null, thought: null }
+  return { prompt: null, toolUse: null, cached: null, output: null, thought: null }
 }
 
 /** Takes the counts of one chunk over those before. */
@@ -261,7 +261,7 @@ function takeCounts(counts: TokenCounts, reported: Reported): void {
   if (isCount(reported.promptTokenCount)) counts.prompt = reported.promptTokenCount
   if (isCount(reported.toolUsePromptTokenCount)) counts.toolUse = reported.toolUsePromptTokenCount
   if (isCount(reported.cachedContentTokenCount)) counts.cached = reported.cachedContentTokenCount
-  if (isCount(reported.candidatesTokenCount)) counts.said = reported.candidatesTokenCount
+  if (isCount(reported.candidatesTokenCount)) counts.output = reported.candidatesTokenCount
   if (isCount(reported.thoughtsTokenCount)) counts.thought = reported.thoughtsTokenCount
 }
 
@@ -269,14 +269,14 @@ function takeCounts(counts: TokenCounts, reported: Reported): void {
  * `promptTokenCount` holds what was read from the cache, but not what a tool used; `candidatesTokenCount` leaves thoughts out.
  * What was not reported is estimated, and then the usage says so.
  */
-function geminiUsage(answer: Answer, { prompt, toolUse, cached, said, thought }: TokenCounts): Usage {
+function geminiUsage(answer: Answer, { prompt, toolUse, cached, output, thought }: TokenCounts): Usage {
   const guess = usageOf(answer)
-  const outputKnown = said !== null || thought !== null || answer.outputChars === 0
+  const outputKnown = output !== null || thought !== null || answer.outputChars === 0
   const inputTokens = prompt === null ? guess.inputTokens : prompt + (toolUse ?? 0)
   const cacheReadTokens = Math.min(cached ?? 0, inputTokens)
   return {
     inputTokens,
-    outputTokens: outputKnown ? (said ?? 0) + (thought ?? 0) : guess.outputTokens,
+    outputTokens: outputKnown ? (output ?? 0) + (thought ?? 0) : guess.outputTokens,
     ...(cacheReadTokens > 0 ? { cacheReadTokens } : {}),
     ...(thought !== null && thought > 0 ? { reasoningTokens: thought } : {}),
     estimated: prompt === null || !outputKnown,

@@ -101,8 +101,8 @@ function thinkingFor(model: string, effort: Effort | undefined, maxOutputTokens:
   }
   const least = leastBudget(model)
   if (effort === 'none') return /2\.5-pro/i.test(model) ? { thinkingBudget: least } : { thinkingBudget: 0 }
-  const most = Math.max(least, Math.floor(maxOutputTokens / 2))
-  return { includeThoughts: true, thinkingBudget: Math.min(Math.max(budgets[effort], least), most) }
+  const max = Math.max(least, Math.floor(maxOutputTokens / 2))
+  return { includeThoughts: true, thinkingBudget: Math.min(Math.max(budgets[effort], least), max) }
 }
 
 /** Levels cannot be switched off. Every model has low; only the small ones up to 3.6 have minimal. */

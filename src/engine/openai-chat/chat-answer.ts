@@ -24,7 +24,7 @@ import {
   listOf,
   problemAtEnd,
   reportedUsage,
-  say,
+  emitText,
   seal,
   streamError,
   textOf,
@@ -75,9 +75,9 @@ function readEnd(answer: ChatAnswer, ended: unknown): void {
 function readDelta(answer: ChatAnswer, delta: Record<string, unknown>): void {
   const { content, refusal, tool_calls: calls } = delta
   answer.thoughts.read(delta)
-  sayText(answer, typeof content === 'string' ? content : textIn(content))
+  addText(answer, typeof content === 'string' ? content : textIn(content))
   if (typeof refusal === 'string' && refusal !== '') {
-    sayText(answer, refusal)
+    addText(answer, refusal)
     answer.refused = true
   }
   if (!Array.isArray(calls)) return
@@ -88,10 +88,10 @@ function readDelta(answer: ChatAnswer, delta: Record<string, unknown>): void {
   }
 }
 
-function sayText(answer: ChatAnswer, text: string): void {
+function addText(answer: ChatAnswer, text: string): void {
   if (text === '') return
   answer.thoughts.close()
-  say(answer, 'text', text)
+  emitText(answer, 'text', text)
 }
 
 /** Text of content that comes as a list of parts, as Mistral's reasoning models send it. */
@@ -166,8 +166,8 @@ function createThoughts(answer: Answer): Thoughts {
       }
       const [name, text] = plainThought(delta)
       if (name !== null) field ??= name
-      const said = text || detailed
-      if (said !== '') say(answer, 'reasoning', said)
+      const thought = text || detailed
+      if (thought !== '') emitText(answer, 'reasoning', thought)
     },
     close: () => {
       if (field === null) return

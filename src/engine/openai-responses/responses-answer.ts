@@ -15,7 +15,7 @@ import {
   listOf,
   problemAtEnd,
   reportedUsage,
-  say,
+  emitText,
   seal,
   streamError,
   textOf,
@@ -48,12 +48,12 @@ function readEvent(answer: ResponseAnswer, event: Event): void {
   const { items } = answer
   switch (event['type']) {
     case 'response.output_text.delta':
-      return items.say(event, 'text')
+      return items.delta(event, 'text')
     case 'response.refusal.delta':
-      return items.say(event, 'refusal')
+      return items.delta(event, 'refusal')
     case 'response.reasoning_summary_text.delta':
     case 'response.reasoning_text.delta':
-      return items.say(event, 'reasoning')
+      return items.delta(event, 'reasoning')
     case 'response.reasoning_summary_part.added':
       return items.part(event)
     case 'response.function_call_arguments.delta':
@@ -132,7 +132,7 @@ interface OutputItems {
   /** Nothing of an item came yet. */
   none(): boolean
   begin(event: Event): void
-  say(event: Event, kind: 'text' | 'reasoning' | 'refusal'): void
+  delta(event: Event, kind: 'text' | 'reasoning' | 'refusal'): void
   /** Another paragraph of a summary begins. */
   part(event: Event): void
   pieceOfCall(event: Event): void
@@ -173,17 +173,17 @@ function createOutputItems(answer: Answer): OutputItems {
       if (fieldsOf(event['item'])['type'] === 'function_call') readCall(answer, callOf(event), event)
       else itemOf(event)
     },
-    say: (event, kind) => {
+    delta: (event, kind) => {
       const text = textOf(event['delta'])
       const item = text === '' ? null : itemOf(event)
       if (item === null) return
-      item.said = true
+      item.streamed = true
       if (kind === 'refusal') item.refused = true
-      say(answer, kind === 'reasoning' ? 'reasoning' : 'text', text)
+      emitText(answer, kind === 'reasoning' ? 'reasoning' : 'text', text)
     },
     part: (event) => {
       const item = itemOf(event)
-      if (item?.said === true) say(answer, 'reasoning', '\n\n')
+      if (item?.streamed === true) emitText(answer, 'reasoning', '\n\n')
     },
     pieceOfCall: (event) => {
       const call = callOf(event)
@@ -250,7 +250,7 @@ function endMessage(answer: Answer, item: Item, raw: Record<string, unknown>): v
     const refusal = textOf(part['refusal'])
     if (refusal !== '') item.refused = true
     const text = textOf(part['text']) || refusal
-    if (!item.said && text !== '') say(answer, 'text', text)
+    if (!item.streamed && text !== '') emitText(answer, 'text', text)
   }
   // A message that broke off or refused goes back as plain text: its id stands for something else.
   const id = item.done && !item.refused ? textOf(raw['id']) : ''
@@ -263,7 +263,7 @@ function endReasoning(answer: Answer, item: Item, raw: Record<string, unknown>):
   const summary = textsOf(raw['summary'], 'summary_text')
   const content = textsOf(raw['content'], 'reasoning_text')
   const all = [...summary, ...content].map(({ text }) => text).join('\n\n')
-  if (!item.said && all !== '') say(answer, 'reasoning', all)
+  if (!item.streamed && all !== '') emitText(answer, 'reasoning', all)
   const encrypted = textOf(raw['encrypted_content'])
   // Nothing is stored at the service: an item that holds only an id could not be found there.
   if (encrypted === '' && content.length === 0) return
@@ -304,7 +304,7 @@ interface Item {
   index: number | null
   call: ItemCall | null
   /** Text or reasoning of it was given out: what its end repeats is known. */
-  said: boolean
+  streamed: boolean
   refused: boolean
   done: boolean
 }
@@ -341,7 +341,7 @@ function createItemLookup(): ItemLookup {
       const before = known(index, id)
       if (before !== undefined) return before
       if (items.length >= maxAnswerItems) return null
-      const made: Item = { index, call: null, said: false, refused: false, done: false }
+      const made: Item = { index, call: null, streamed: false, refused: false, done: false }
       items.push(made)
       if (index !== null) byIndex.set(index, made)
       byId.set(id, made)

@@ -118,7 +118,7 @@ export function outputSchemaOf(settings: GenerateSettings, facts: ModelFacts): O
   return { name: sendableName(name, openAiNameChars), schema: { ...(strict ?? schema) }, strict: strict !== null }
 }
 
-/** @returns the tools that the model can be told of. */
+/** @returns the tools that the model supports: all or none */
 export function toolsOf(request: GenerateRequest, facts: ModelFacts): GenerateRequest['tools'] {
   return facts.tools ? request.tools : []
 }
@@ -131,7 +131,7 @@ export function cacheKeyOf(request: GenerateRequest, official: boolean): { promp
 const kept: ReadonlySet<string> = new Set(
   'title description type enum const pattern multipleOf minimum maximum exclusiveMinimum exclusiveMaximum minItems maxItems'.split(' '),
 )
-/** They say nothing of what is allowed. */
+/** They do not restrict the value. */
 const dropped: ReadonlySet<string> = new Set('$schema $comment default examples readOnly writeOnly deprecated'.split(' '))
 const formats: ReadonlySet<unknown> = new Set('date-time time date duration email hostname ipv4 ipv6 uuid'.split(' '))
 
