@@ -15,6 +15,8 @@ import {
   createIdMaker,
   type Engine,
   type IdMaker,
+  type TurnId,
+  type JsonObject,
   type Random,
   type Sandbox,
   type SessionId,
@@ -41,6 +43,8 @@ import { createDocuments, type Documents } from './state/documents.ts'
 import { createAgent, createRunningTurns, type RunningTurns } from './turns/agent.ts'
 import { createLanes, type Lanes } from './turns/lanes.ts'
 import type { OpenTurn } from './turns/recovery.ts'
+import { createStartTurn, type StartTurn } from './turns/start-turn.ts'
+import { createScheduling, type Scheduling } from './schedules/scheduling.ts'
 
 export interface KernelOptions {
   readonly user: UserId
@@ -102,10 +106,13 @@ interface Calls {
   readonly completeBy: (model: string) => Complete
 }
 
-interface Turns {
+interface Turns extends Scheduling {
   readonly lanes: Lanes
   /** Turns that a crash interrupted and that are resuming. */
   readonly recovered: Map<CallId, OpenTurn>
+  readonly startTurn: StartTurn
+  /** The outcome of a turn that has ended; null while it is open. */
+  readonly outcomeOf: (turn: TurnId) => Promise<JsonObject | null>
 }
 
 export type KernelParts = Records & Calls & Turns
@@ -190,7 +197,7 @@ function buildCalls(options: KernelOptions, records: Records, describe: () => Pr
 }
 
 function buildTurns(options: KernelOptions, records: Records, calls: Calls): Turns {
-  const { user, config, engine, sandbox, clock } = options
+  const { user, config, store, engine, sandbox, clock } = options
   const { newId, sessions, journal, scratchpads } = records
   const { registry, gate, runningTurns, cleaner, background, memory } = calls
   const { section: scratchpad } = scratchpads
@@ -204,7 +211,9 @@ function buildTurns(options: KernelOptions, records: Records, calls: Calls): Tur
     onFault: () => void lanes.stop(),
     onStale: (session) => lanes.lose(session).then(() => sessions.forget(session)),
   })
-  return { lanes, recovered }
+  const startTurn = createStartTurn({ user, store, lanes, sessions, gate })
+  const outcomeOf = createOutcomeOf(store)
+  return { lanes, recovered, startTurn, outcomeOf, ...createScheduling({ ...options, ...records, gate, lanes, startTurn, outcomeOf }) }
 }
 
 /** What happens after each turn. */
@@ -238,6 +247,7 @@ function callDeps({ user, config, store, engine }: KernelOptions, parts: KernelP
     moneyIsLimited: session.micro_dollars !== null || ofUser.micro_dollars !== null,
     askForFacts: completeBy(consolidation.model),
     askForTitle: completeBy(titles.model === 'session' ? '' : titles.model),
+    scheduleConfig: config.schedules,
     newSessionId: () => newId() as SessionId,
     laneTurn: runningTurns.find,
     references: registry.references,
@@ -254,4 +264,17 @@ function rollingBy(
   const later: RollingSummary['later'] = ({ session }, room) =>
     void background.run(session, 'session.summarize', { room, background: true })
   return enabled ? { triggerRatio, later } : undefined
+}
+
+function createOutcomeOf(store: Store): Turns['outcomeOf'] {
+  return async (turn) => {
+    const [ended] = await store.records({
+      call: turn as string as CallId,
+      phases: ['outcome', 'refused', 'reconciled'],
+      order: 'newest_first',
+      limit: 1,
+      hydrate: true,
+    })
+    return ended === undefined ? null : (JSON.parse(ended.body) as JsonObject)
+  }
 }

@@ -21,17 +21,8 @@ import type { KernelEvent } from './events.ts'
 import { assembleParts, type KernelOptions, type KernelParts } from './kernel-parts.ts'
 import { describeSession, sessionsOf } from './sessions.ts'
 import { userCaller } from './stages/policy.ts'
-import { queueFull } from './turns/lanes.ts'
 import { reconcile } from './turns/recovery.ts'
-
-interface SendTurn {
-  readonly session: SessionId
-  /** Made by the terminal for each message; becomes the id of the `turn.send` call. */
-  readonly clientId: CallId
-  readonly text: string
-  readonly model?: string | undefined
-  readonly attachments?: readonly SentFile[] | undefined
-}
+import { refusedAs, type StartTurn } from './turns/start-turn.ts'
 
 export interface Kernel {
   status(): GuestStatus
@@ -39,7 +30,7 @@ export interface Kernel {
   createSession(title?: string, clientId?: CallId): Promise<SessionInfo>
   listSessions(limit: number): Promise<readonly SessionInfo[]>
   /** Resolves when the message is in the journal. @throws OxbowError `not_found`, `limit_reached`, `store_full` … */
-  sendTurn(send: SendTurn): Promise<{ readonly turn: TurnId; readonly cursor: number; readonly duplicate: boolean }>
+  sendTurn: StartTurn
   /** @returns whether a turn was running. */
   cancelTurn(session: SessionId): Promise<boolean>
   /** Decides a parked call. @throws OxbowError `not_found` when none waits under this id. */
@@ -66,7 +57,7 @@ export function createKernel(options: KernelOptions): Kernel {
 }
 
 /** Resumes every open message, oldest first. Never rejects: if the store fails, the kernel only reads. */
-async function resume({ journal, sessions, recovered, gate }: KernelParts, { store, user }: KernelOptions): Promise<void> {
+async function resume({ journal, sessions, recovered, gate, startSchedules }: KernelParts, { store, user }: KernelOptions): Promise<void> {
   try {
     for (const turn of await reconcile(store, journal)) {
       recovered.set(turn.id, turn)
@@ -77,6 +68,7 @@ async function resume({ journal, sessions, recovered, gate }: KernelParts, { sto
       // Awaited one by one, so that they enter their lanes in order.
       await intended
     }
+    await startSchedules()
   } catch (error) {
     journal.fail(error)
   }
@@ -84,7 +76,7 @@ async function resume({ journal, sessions, recovered, gate }: KernelParts, { sto
 
 function facade(parts: KernelParts, options: KernelOptions, resumed: Promise<void>): Kernel {
   const { user, version, config, store, storeName = 'file', storeWarning = () => '', engine, sandbox } = options
-  const { newId, approvals, events, sessions, journal, lanes, gate, blobs, background, memory, resources } = parts
+  const { newId, approvals, events, sessions, journal, lanes, gate, blobs, background, memory, resources, startTurn, stopSchedules } = parts
   const facts = engine.model
   resources.start()
   const ask = (name: string, input: unknown, session: SessionId | '' = ''): Promise<CallOutcome> =>
@@ -111,25 +103,9 @@ function facade(parts: KernelParts, options: KernelOptions, resumed: Promise<voi
       await journal.flushed()
       return (await sessionsOf(store, { limit, archived: false, search: '' })).map((row) => describeSession(row, lanes.isBusy(row.id)))
     },
-    async sendTurn({ session, clientId, text, model, attachments = [] }) {
+    async sendTurn(send) {
       await resumed
-      // The place is reserved before the message is recorded, so that a burst of messages cannot exceed the limit.
-      if (!lanes.admit(session)) throw queueFull(session)
-      try {
-        await sessions.load(session)
-        const files = attachments.length === 0 ? null : await (await import('./attachments.ts')).takeIn(attachments, blobs)
-        const turn = clientId as string as TurnId
-        const input = { text, ...(model !== undefined && { model }), ...(files !== null && { attachments: files }) }
-        const { intended, outcome } = gate.start(userCaller(user, session, turn), 'turn.send', input, { id: clientId, signal: null })
-        // Followers receive the outcome; this call waits only for the acknowledgement.
-        outcome.catch(() => {})
-        const accepted = await intended
-        if (accepted === null) throw refused(await outcome)
-        if (accepted.duplicate) await assertSameMessage(store, session, clientId)
-        return { turn, cursor: accepted.firstSeq, duplicate: accepted.duplicate }
-      } finally {
-        lanes.admitted(session)
-      }
+      return startTurn(send)
     },
     cancelTurn: async (session) => (expectOk(await ask('turn.cancel', { session }, session)) as { cancelled: boolean }).cancelled,
     approve: async (call, allow) => void expectOk(await ask('call.decide', { call, allow }, approvals.find(call)?.session ?? '')),
@@ -142,6 +118,7 @@ function facade(parts: KernelParts, options: KernelOptions, resumed: Promise<voi
     async close() {
       await resumed
       resources.stop()
+      stopSchedules()
       await lanes.stop()
       await background.close()
       await memory?.close()
@@ -164,23 +141,9 @@ async function createSession({ gate, sessions, lanes }: KernelParts, user: UserI
 const offlineNotice =
   'No model is set up: this is the offline command interpreter, which understands plain requests about files and commands. Type `help`.'
 
-/** A duplicate is acknowledged and dropped, so it must really be the same message. */
-async function assertSameMessage(store: Store, session: SessionId, id: CallId): Promise<void> {
-  const [sent] = await store.records({ call: id, order: 'oldest_first', limit: 1, hydrate: false })
-  if (sent?.name === 'turn.send' && sent.session === session) return
-  throw new OxbowError('bad_input', `The client_id ${id} is not that of a message in session ${session}, and was used before.`, {
-    hint: 'Make a new id for each message; send it again only with the same message.',
-  })
-}
-
 function expectOk(outcome: CallOutcome): unknown {
-  if (outcome.status !== 'ok') throw refused(outcome)
+  if (outcome.status !== 'ok') throw refusedAs(outcome)
   return outcome.output
-}
-
-function refused(outcome: CallOutcome): OxbowError {
-  if (outcome.status === 'ok') throw new Error('not a refusal')
-  return toError(outcome.failure)
 }
 
 /** @returns the kernel's calls for the reference, where none of them can run: a description needs only the configuration */

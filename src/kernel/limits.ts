@@ -59,6 +59,16 @@ export const maxSubscribers = 100
 /** Bytes of the data of a published event. */
 export const maxEventBytes = 2_048
 
+/** How often schedules are looked at although none is due: another guest may have changed one, and clocks are set. */
+export const scheduleCheckMs = 60_000
+/** Missed due times that are made up for, and runs that wait for the one before. */
+export const maxMisfires = 100
+export const maxQueuedRuns = 10
+/** Due times whose distance is checked when a cron expression is taken in. */
+export const maxCadenceChecks = 200
+/** Characters of a cron expression. */
+export const maxCronLength = 200
+
 /** Characters about a malformed input: five fields with what each was expected to be. */
 export const maxWhyLength = 1_000
 

@@ -25,6 +25,14 @@ export interface KernelConfig {
     rights: Record<string, Decision>
     calls: Record<string, Decision>
   }
+  schedules: {
+    max_schedules: number
+    max_running: number
+    min_interval_s: number
+    max_run_history: number
+    disable_after_failures: number
+    retry_s: number
+  }
   resources: {
     interval_s: number
     history: number
@@ -75,6 +83,21 @@ export const kernelConfig: { readonly [Section in keyof KernelConfig]: z.ZodType
         .describe(
           'For single calls, e.g. `[flow.sinks."web.fetch"]`. Files sent to the person (`media.send`) are subject only to rules set here.',
         ),
+    })
+    .prefault({}),
+  schedules: z
+    .strictObject({
+      max_schedules: z.int().min(0).max(1_000).default(50).describe('Schedules that a user may have.'),
+      max_running: z.int().min(1).max(100).default(3).describe('Runs of schedules at once; others wait.'),
+      min_interval_s: z.int().min(1).default(60).describe('Least seconds between two runs of a schedule.'),
+      max_run_history: z.int().min(1).max(1_000).default(20).describe('Ended runs that are kept of each schedule.'),
+      disable_after_failures: z.int().min(1).max(1_000).default(5).describe('Failures in a row after which a schedule is disabled.'),
+      retry_s: z
+        .int()
+        .min(1)
+        .max(3_600)
+        .default(30)
+        .describe('Seconds before the first retry of a failed run; each next one waits twice as long.'),
     })
     .prefault({}),
   resources: z

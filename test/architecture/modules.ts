@@ -73,7 +73,9 @@ export const modules: readonly ModuleRow[] = [
     packages: { ws: 'the WebSocket server', zod },
     builtins: { 'node:http': 'the listening socket, fetched lazily', 'node:net': 'tells addresses from names' },
   }),
-  row('kernel', 'kernel', ['runtime', 'tools', 'memory', 'sandbox', 'engine', 'store'], { packages: { zod } }),
+  row('kernel', 'kernel', ['runtime', 'tools', 'memory', 'sandbox', 'engine', 'store'], {
+    packages: { zod, croner: 'when a cron expression is due, exact where clocks change; fetched lazily' },
+  }),
   row('runtime', 'runtime', ['engine']),
   row('tools', 'core', ['sandbox', 'memory'], {
     packages: {

@@ -28,6 +28,7 @@ import { type ScratchpadCallDeps, scratchpadCalls } from './scratchpad-calls.ts'
 import { type SessionCallDeps, sessionCalls } from './session-calls.ts'
 import { sessionKeepingCalls, type SessionKeepingDeps } from './session-keeping-calls.ts'
 import { type EventCallDeps, eventCalls } from '../observe/event-calls.ts'
+import { type ScheduleCallDeps, scheduleCalls } from '../schedules/schedule-calls.ts'
 import { type StateCallDeps, stateCalls } from '../state/state-calls.ts'
 import { type SummaryCallDeps, summaryCalls, titleCall, type TitleCallDeps } from './summary-calls.ts'
 import { type TidyCallDeps, tidyCalls } from './tidy-calls.ts'
@@ -45,7 +46,8 @@ export type KernelCallDeps = SystemCallDeps &
   ToolSearchDeps &
   TitleCallDeps &
   StateCallDeps &
-  EventCallDeps
+  EventCallDeps &
+  ScheduleCallDeps
 
 export function kernelCalls(deps: KernelCallDeps): readonly Call[] {
   return [
@@ -63,6 +65,7 @@ export function kernelCalls(deps: KernelCallDeps): readonly Call[] {
     titleCall(deps),
     ...stateCalls(deps),
     ...eventCalls(deps),
+    ...scheduleCalls(deps),
   ]
 }
 

@@ -1,0 +1,183 @@
+/** `oxbow schedule`: what runs at its times, and what it did. */
+import { type Json, OxbowError } from '../../types/index.ts'
+import { type GatewayPort, withGuest } from '../guest-connection.ts'
+import { printLine, printText, type Terminal } from '../terminal.ts'
+import { formatTime, plainLine, plainText, shortId, table } from '../view/terminal-text.ts'
+import { type CallOptions, outputOf, showOutput } from './call.ts'
+
+interface ScheduleLine {
+  readonly id: string
+  readonly name: string
+  readonly goal: string
+  readonly status: string
+  readonly next_at: number | null
+  readonly next_local: string | null
+  readonly failures: number
+}
+
+interface Found {
+  readonly schedules: readonly ScheduleLine[]
+  readonly total: number
+}
+
+interface RunLine {
+  readonly due_at: number
+  readonly attempt: number
+  readonly status: string
+  readonly turn: string
+  readonly summary: string
+  readonly started_at: number
+  readonly ended_at: number | null
+}
+
+const nameChars = 40
+const maxShown = 100
+
+export interface AddOptions extends CallOptions {
+  readonly name?: string | undefined
+  readonly cron?: string | undefined
+  readonly zone?: string | undefined
+  readonly every?: number | undefined
+  readonly at?: string | undefined
+  readonly misfire?: string | undefined
+  readonly overlap?: string | undefined
+  readonly notify?: string | undefined
+  readonly retries?: number | undefined
+  readonly timeout?: number | undefined
+  readonly fresh?: boolean | undefined
+}
+
+export function scheduleAdd(words: readonly string[], options: AddOptions, terminal: Terminal): Promise<number> {
+  const goal = words.join(' ')
+  const { misfire, overlap, notify, retries, timeout, fresh } = options
+  const input: Json = {
+    name: options.name ?? goal.slice(0, nameChars),
+    goal,
+    cadence: cadenceOf(options),
+    ...(misfire !== undefined && { misfire }),
+    ...(overlap !== undefined && { overlap }),
+    ...(notify !== undefined && { notify }),
+    ...(retries !== undefined && { retries }),
+    ...(timeout !== undefined && { timeout_s: timeout }),
+    ...(fresh === true && { context: 'fresh' }),
+  }
+  return showOutput(['schedule.create', input], options, terminal, (made: ScheduleLine) => {
+    const runs = 'It runs while Oxbow runs: `oxbow serve` keeps it running.'
+    return `Scheduled ${plainLine(made.name, nameChars)}, next ${made.next_local ?? 'never'}.\n  ${made.id}\n${runs}`
+  })
+}
+
+function cadenceOf({ cron, zone, every, at }: AddOptions): Json {
+  const given = [cron, every, at].filter((value) => value !== undefined)
+  if (given.length !== 1)
+    throw new OxbowError('bad_input', 'say when it runs, in one way', {
+      hint: 'Add --cron "0 9 * * 1-5", --every 3600 or --at 2027-01-31T09:00:00+01:00.',
+    })
+  if (at !== undefined) return { type: 'once', at }
+  if (every !== undefined) return { type: 'interval', every_s: every }
+  return { type: 'cron', expression: cron ?? '', time_zone: zone ?? Intl.DateTimeFormat().resolvedOptions().timeZone }
+}
+
+export function scheduleList(options: CallOptions, terminal: Terminal): Promise<number> {
+  return showOutput(['schedule.search', { limit: maxShown }], options, terminal, ({ schedules, total }: Found) => {
+    if (schedules.length === 0) return 'No schedules yet. `oxbow schedule add "…" --cron "0 9 * * *"` makes one.'
+    const ids = schedules.map(({ id }) => id)
+    const rows = schedules.map((schedule) => [
+      shortId(schedule.id, ids),
+      schedule.status,
+      schedule.next_local ?? '',
+      schedule.failures > 0 ? `${schedule.failures} failed` : '',
+      plainLine(schedule.name, nameChars),
+    ])
+    return `${table(rows)}${total > schedules.length ? `\n${total - schedules.length} more` : ''}`
+  })
+}
+
+/** @throws OxbowError `not_found`, or `bad_input` when the prefix is ambiguous. */
+async function findSchedule(gateway: GatewayPort, prefix: string): Promise<ScheduleLine> {
+  const { schedules } = (await outputOf(gateway, 'schedule.search', { limit: maxShown })) as Found
+  const found = schedules.filter(({ id }) => id.startsWith(prefix.trim().toLowerCase()))
+  if (found.length === 1 && found[0] !== undefined) return found[0]
+  throw new OxbowError(
+    found.length === 0 ? 'not_found' : 'bad_input',
+    `${found.length === 0 ? 'no schedule begins' : `${found.length} schedules begin`} with ${JSON.stringify(prefix)}`,
+    { hint: 'See `oxbow schedule list`.' },
+  )
+}
+
+/** A call about one schedule. @param show what was done, as people read it */
+export function changeSchedule(
+  [name, prefix, more]: readonly [name: string, prefix: string, more: Record<string, Json>],
+  options: CallOptions,
+  terminal: Terminal,
+  show: (schedule: ScheduleLine) => string,
+): Promise<number> {
+  return withGuest(options, terminal, async ({ gateway }) => {
+    const schedule = await findSchedule(gateway, prefix)
+    const output = await outputOf(gateway, name, { id: schedule.id, ...more })
+    if (options.json === true) printLine(terminal, JSON.stringify(output))
+    else printText(terminal, show(schedule))
+    return 0
+  })
+}
+
+export const schedulePause = (prefix: string, options: CallOptions, terminal: Terminal): Promise<number> =>
+  changeSchedule(['schedule.edit', prefix, { status: 'paused' }], options, terminal, ({ name }) => `Paused ${plainLine(name, nameChars)}.`)
+
+export const scheduleResume = (prefix: string, options: CallOptions, terminal: Terminal): Promise<number> =>
+  changeSchedule(
+    ['schedule.edit', prefix, { status: 'active' }],
+    options,
+    terminal,
+    ({ name }) => `${plainLine(name, nameChars)} is active.`,
+  )
+
+export const scheduleRemove = (prefix: string, options: CallOptions, terminal: Terminal): Promise<number> =>
+  changeSchedule(['schedule.delete', prefix, {}], options, terminal, ({ name }) => `Deleted ${plainLine(name, nameChars)}.`)
+
+export const scheduleTrigger = (prefix: string, options: CallOptions, terminal: Terminal): Promise<number> =>
+  changeSchedule(['schedule.trigger', prefix, {}], options, terminal, ({ name }) => `${plainLine(name, nameChars)} runs.`)
+
+/** Lists runs, newest first; with `--output` prints the whole reply of the newest. */
+export function scheduleRuns(
+  prefix: string,
+  options: CallOptions & { readonly limit: number; readonly output?: boolean | undefined },
+  terminal: Terminal,
+): Promise<number> {
+  return withGuest(options, terminal, async ({ gateway }) => {
+    const { id } = await findSchedule(gateway, prefix)
+    const { runs } = (await outputOf(gateway, 'schedule.runs', { id, limit: options.limit })) as { runs: readonly RunLine[] }
+    if (options.output === true) {
+      printText(terminal, plainText(await outputOfRun(gateway, runs)))
+      return 0
+    }
+    if (options.json === true) for (const run of runs) printLine(terminal, JSON.stringify(run))
+    else printText(terminal, runs.length === 0 ? 'It has not run yet.' : runTable(runs))
+    return 0
+  })
+}
+
+async function outputOfRun(gateway: GatewayPort, runs: readonly RunLine[]): Promise<string> {
+  const newest = runs.find(({ turn }) => turn !== '')
+  if (newest === undefined) throw new OxbowError('not_found', 'no run has an output yet', { hint: 'Run it now: `oxbow schedule run ID`.' })
+  let text = ''
+  for (let from = 0, left = 1; left > 0;) {
+    const input = { turn: newest.turn, from_byte: from, max_bytes: 8_000 }
+    const part = (await outputOf(gateway, 'schedule.run_output', input)) as { text: string; total_bytes: number; remaining_bytes: number }
+    text += part.text
+    left = part.remaining_bytes
+    from = part.total_bytes - left
+  }
+  return text
+}
+
+function runTable(runs: readonly RunLine[]): string {
+  return table(
+    runs.map((run) => [
+      formatTime(run.due_at),
+      `${run.status}${run.attempt > 1 ? `, attempt ${run.attempt}` : ''}`,
+      run.ended_at === null ? '' : `${Math.round((run.ended_at - run.started_at) / 1_000)} s`,
+      plainLine(run.summary.split('\n', 1)[0] ?? '', 80),
+    ]),
+  )
+}

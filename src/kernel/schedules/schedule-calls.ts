@@ -1,0 +1,328 @@
+/** The calls about schedules: make, change, delete, find, run now, and read what runs did. */
+import { z } from 'zod'
+import { type Call, type CallContext, type Config, type JsonObject, OxbowError } from '../../types/index.ts'
+import type { Labels } from '../stages/policy.ts'
+import type { Documents } from '../state/documents.ts'
+import { type Cadence, cadence, cadenceText, checkCadence, nextDue } from './cadence.ts'
+import { runName, runCategory, runsOf, type Schedule, scheduleCategory, type ScheduleRun } from './schedule-runs.ts'
+import type { Schedules } from './schedules.ts'
+
+export interface ScheduleCallDeps {
+  readonly documents: Documents
+  readonly scheduleConfig: Config['schedules']
+  readonly schedules: () => Promise<Schedules>
+  readonly heldLabels: (caller: CallContext['caller']) => Labels
+  readonly outcomeOf: (turn: ScheduleRun['turn']) => Promise<JsonObject | null>
+}
+
+/** Shown to whoever asks. */
+type ScheduleView = Omit<Schedule, 'labels' | 'counted_from' | 'due_after' | 'queued' | 'retry' | 'deleted_sessions'> & {
+  readonly next_local: string | null
+}
+
+const settings = {
+  name: z.string().min(1).max(100).describe('Short name.'),
+  goal: z.string().min(1).max(8_000).describe('What the agent is to do at each run.'),
+  cadence,
+  context: z.enum(['keep', 'fresh']).describe('keep: runs share a session and know the earlier ones; fresh: each starts anew.'),
+  model: z.string().max(200).describe('Model; empty: the usual one.'),
+  misfire: z.enum(['skip', 'once', 'all']).describe('Due times that passed while Oxbow was off: none, the newest, or all of them.'),
+  grace_s: z
+    .int()
+    .min(1)
+    .max(86_400 * 31)
+    .describe('Seconds after which a due time counts as passed.'),
+  overlap: z.enum(['skip', 'queue', 'parallel']).describe('When it is due while its last run still runs.'),
+  retries: z.int().min(0).max(10).describe('Retries of a failed run, each later than the one before.'),
+  timeout_s: z.int().min(10).max(86_400).describe('Seconds after which a run is stopped.'),
+  notify: z.enum(['always', 'conditional', 'never']).describe('When the person hears of a run; conditional: when the agent says so.'),
+}
+const defaults = {
+  context: 'keep',
+  model: '',
+  misfire: 'once',
+  grace_s: 300,
+  overlap: 'skip',
+  retries: 0,
+  timeout_s: 600,
+  notify: 'always',
+} as const
+
+const id = z.string().min(1).max(64).describe('Id of the schedule.')
+const shared = { labels: { adds: [], sink: false }, timeoutMs: 10_000, audience: ['model', 'terminal'] } as const satisfies Partial<Call>
+const reads = { ...shared, tier: 'read_only', right: 'schedule.read', effect: 'none' } as const satisfies Partial<Call>
+// A schedule acts when nobody looks: by default a person approves it.
+const writes = { ...shared, tier: 'privileged', right: 'schedule.write', effect: 'idempotent' } as const satisfies Partial<Call>
+
+export function scheduleCalls(deps: ScheduleCallDeps): readonly Call[] {
+  return [createCall(deps), editCall(deps), deleteCall(deps), triggerCall(deps), searchCall(deps), runsCall(deps), outputCall(deps)]
+}
+
+type CreateInput = Pick<Schedule, 'name' | 'goal' | 'cadence' | keyof typeof defaults>
+
+function createCall({ documents, scheduleConfig, schedules, heldLabels }: ScheduleCallDeps): Call<CreateInput, ScheduleView> {
+  return {
+    ...writes,
+    name: 'schedule.create',
+    summary: 'Schedules a goal for an agent: once, at an interval, or by a cron expression. It runs while Oxbow runs.',
+    input: z.strictObject({
+      name: settings.name,
+      goal: settings.goal,
+      cadence: settings.cadence,
+      context: settings.context.default(defaults.context),
+      model: settings.model.default(defaults.model),
+      misfire: settings.misfire.default(defaults.misfire),
+      grace_s: settings.grace_s.default(defaults.grace_s),
+      overlap: settings.overlap.default(defaults.overlap),
+      retries: settings.retries.default(defaults.retries),
+      timeout_s: settings.timeout_s.default(defaults.timeout_s),
+      notify: settings.notify.default(defaults.notify),
+    }),
+    output: z.custom<ScheduleView>(),
+    example: { ...defaults, name: 'Morning report', goal: 'Summarise what changed in /shared since yesterday.', cadence: dailyAtSeven },
+    async run(input, { id: call, caller, clock }) {
+      const now = clock.now()
+      await checkCadence(input.cadence, now, scheduleConfig.min_interval_s)
+      const others = await documents.all<Schedule>(scheduleCategory)
+      if (others.length >= scheduleConfig.max_schedules && others.every(({ name }) => name !== call))
+        throw new OxbowError(
+          'limit_reached',
+          `There are ${others.length} schedules; at most ${scheduleConfig.max_schedules} are allowed.`,
+          {
+            hint: 'Delete one, or raise `schedules.max_schedules` in config.toml.',
+          },
+        )
+      const schedule: Schedule = {
+        ...input,
+        id: call,
+        status: 'active',
+        labels: heldLabels(caller),
+        author: caller.actor,
+        origin: caller.session,
+        created_at: now,
+        counted_from: now,
+        due_after: now,
+        next_at: await nextDue(input.cadence, now, now),
+        queued: [],
+        retry: null,
+        failures: 0,
+        deleted_sessions: 0,
+      }
+      await documents.put({ caller, call, name: 'schedule.create' }, [{ category: scheduleCategory, name: call, value: schedule }])
+      ;(await schedules()).changed()
+      return { output: viewOf(schedule), text: `Scheduled ${schedule.name} (${schedule.id}): ${describe(schedule)}` }
+    },
+  }
+}
+
+const dailyAtSeven: Cadence = { type: 'cron', expression: '0 7 * * *', time_zone: 'Europe/Berlin' }
+
+type EditInput = { readonly id: string; readonly status?: 'active' | 'paused' | undefined } & {
+  readonly [Field in keyof CreateInput]?: CreateInput[Field] | undefined
+}
+
+function editCall({ documents, scheduleConfig, schedules, heldLabels }: ScheduleCallDeps): Call<EditInput, ScheduleView> {
+  return {
+    ...writes,
+    name: 'schedule.edit',
+    summary: 'Changes, pauses or resumes a schedule.',
+    input: z.strictObject({
+      id,
+      ...Object.fromEntries(Object.entries(settings).map(([field, schema]) => [field, schema.optional()])),
+      status: z.enum(['active', 'paused']).optional().describe('paused: it does not run until it is active again.'),
+    }) as unknown as z.ZodType<EditInput>,
+    output: z.custom<ScheduleView>(),
+    example: { id: '01890a5d-ac96-774b-bcce-b302099a8057', status: 'paused' },
+    async run({ id: wanted, ...change }, { id: call, caller, clock }) {
+      const now = clock.now()
+      const fields = Object.fromEntries(Object.entries(change).filter(([, value]) => value !== undefined))
+      const before = await scheduleOf(documents, wanted)
+      const changed: Schedule = { ...before, ...fields, labels: [...new Set([...before.labels, ...heldLabels(caller)])].sort() }
+      const isStarted = change.status === 'active' && before.status !== 'active'
+      if (change.cadence !== undefined || isStarted) await checkCadence(changed.cadence, now, scheduleConfig.min_interval_s)
+      // Times that passed while it was paused, or under the cadence before, are not made up for; nor are failures counted on.
+      const restarted = {
+        counted_from: now,
+        due_after: now,
+        next_at: await nextDue(changed.cadence, now, now),
+        queued: [],
+        retry: null,
+        failures: 0,
+      }
+      const next: Schedule = {
+        ...changed,
+        ...((change.cadence !== undefined || isStarted) && restarted),
+        ...(change.status === 'paused' && { next_at: null, queued: [], retry: null }),
+      }
+      await documents.put({ caller, call, name: 'schedule.edit' }, [{ category: scheduleCategory, name: wanted, value: next }])
+      ;(await schedules()).changed()
+      return { output: viewOf(next), text: `${next.name} (${next.id}): ${describe(next)}` }
+    },
+  }
+}
+
+function deleteCall({ documents, schedules }: ScheduleCallDeps): Call<{ id: string }, { deleted: string }> {
+  return {
+    ...writes,
+    name: 'schedule.delete',
+    summary: 'Deletes a schedule and the list of its runs.',
+    input: z.strictObject({ id }),
+    output: z.object({ deleted: z.string() }),
+    example: { id: '01890a5d-ac96-774b-bcce-b302099a8057' },
+    tier: 'side_effecting',
+    async run({ id: wanted }, { id: call, caller }) {
+      const { name } = await scheduleOf(documents, wanted)
+      const runs = await runsOf(documents, wanted)
+      await documents.put({ caller, call, name: 'schedule.delete' }, [
+        { category: scheduleCategory, name: wanted, value: null },
+        ...runs.map((run) => ({ category: runCategory, name: runName(run), value: null })),
+      ])
+      ;(await schedules()).changed()
+      return { output: { deleted: wanted }, text: `Deleted ${name}.` }
+    },
+  }
+}
+
+function triggerCall({ documents, schedules }: ScheduleCallDeps): Call<{ id: string }, { turn: string }> {
+  return {
+    ...writes,
+    name: 'schedule.trigger',
+    summary: 'Runs a schedule now, beside its times.',
+    input: z.strictObject({ id }),
+    output: z.object({ turn: z.string() }),
+    example: { id: '01890a5d-ac96-774b-bcce-b302099a8057' },
+    effect: 'once',
+    async run({ id: wanted }) {
+      const schedule = await scheduleOf(documents, wanted)
+      return { output: { turn: await (await schedules()).trigger(schedule) }, text: `${schedule.name} runs.` }
+    },
+  }
+}
+
+interface Found {
+  readonly schedules: readonly ScheduleView[]
+  readonly total: number
+}
+
+function searchCall({ documents }: ScheduleCallDeps): Call<{ name: string; status: string; limit: number; offset: number }, Found> {
+  return {
+    ...reads,
+    name: 'schedule.search',
+    summary: 'Lists schedules with their next and last runs.',
+    input: z.strictObject({
+      name: z.string().max(100).default('').describe('Words of the name.'),
+      status: z.enum(['', 'active', 'paused', 'completed', 'disabled']).default(''),
+      limit: z.int().min(1).max(100).default(20),
+      offset: z.int().min(0).default(0),
+    }),
+    output: z.custom<Found>(),
+    example: { name: '', status: 'active', limit: 20, offset: 0 },
+    recordOutput: ({ total }) => ({ total }),
+    async run({ name, status, limit, offset }) {
+      const all = (await documents.all<Schedule>(scheduleCategory)).map(({ value }) => value)
+      const words = name.toLowerCase().split(/\s+/u)
+      const found = all
+        .filter(
+          (schedule) => (status === '' || schedule.status === status) && words.every((word) => schedule.name.toLowerCase().includes(word)),
+        )
+        .toSorted((a, b) => (a.next_at ?? Infinity) - (b.next_at ?? Infinity) || a.created_at - b.created_at)
+      const shown = found.slice(offset, offset + limit)
+      const more =
+        found.length > offset + shown.length ? `\n${found.length - offset - shown.length} more: offset ${offset + shown.length}` : ''
+      const text =
+        shown.map((schedule) => `${schedule.id}  ${schedule.name}: ${describe(schedule)}`).join('\n') || 'There is no such schedule.'
+      return { output: { schedules: shown.map(viewOf), total: found.length }, text: `${text}${more}`, labels: labelsOf(shown) }
+    },
+  }
+}
+
+function runsCall({ documents }: ScheduleCallDeps): Call<{ id: string; limit: number }, { runs: readonly ScheduleRun[] }> {
+  return {
+    ...reads,
+    name: 'schedule.runs',
+    summary: 'Lists the newest runs of a schedule.',
+    input: z.strictObject({ id, limit: z.int().min(1).max(100).default(5) }),
+    output: z.custom<{ runs: readonly ScheduleRun[] }>(),
+    example: { id: '01890a5d-ac96-774b-bcce-b302099a8057', limit: 5 },
+    labels: { adds: ['untrusted'], sink: false },
+    recordOutput: ({ runs }) => ({ runs: runs.length }),
+    async run({ id: wanted, limit }) {
+      await scheduleOf(documents, wanted)
+      const runs = (await runsOf(documents, wanted)).toReversed().slice(0, limit)
+      const text = runs
+        .map((run) => `${new Date(run.due_at).toISOString()}  ${run.status}  ${run.turn}  ${run.summary.split('\n', 1)[0]}`)
+        .join('\n')
+      return { output: { runs }, text: text || 'It has not run yet.' }
+    },
+  }
+}
+
+interface OutputPart {
+  readonly text: string
+  readonly total_bytes: number
+  readonly remaining_bytes: number
+}
+
+function outputCall({ outcomeOf, documents }: ScheduleCallDeps): Call<{ turn: string; from_byte: number; max_bytes: number }, OutputPart> {
+  return {
+    ...reads,
+    name: 'schedule.run_output',
+    summary: 'Reads the whole reply of a run.',
+    input: z.strictObject({
+      turn: z.string().min(1).max(64).describe('Turn of the run, as schedule.runs names it.'),
+      from_byte: z.int().min(0).default(0),
+      max_bytes: z.int().min(200).max(8_000).default(4_000),
+    }),
+    output: z.custom<OutputPart>(),
+    example: { turn: '01890a5d-ac96-874b-acce-b302099a8057', from_byte: 0, max_bytes: 4_000 },
+    labels: { adds: ['untrusted', 'private'], sink: false },
+    recordOutput: ({ total_bytes }) => ({ total_bytes }),
+    async run({ turn, from_byte: from, max_bytes: max }) {
+      const runs = await documents.all<ScheduleRun>(runCategory)
+      const run = runs.find(({ value }) => value.turn === turn)?.value
+      if (run === undefined) throw new OxbowError('not_found', `There is no run with the turn ${turn}.`, { hint: 'See schedule.runs.' })
+      const outcome = await outcomeOf(run.turn)
+      const reply = typeof outcome?.['reply'] === 'string' ? outcome['reply'] : run.summary
+      const bytes = Buffer.from(reply)
+      const to = Math.min(bytes.length, from + max)
+      const text = bytes.toString('utf8', from, to)
+      return { output: { text, total_bytes: bytes.length, remaining_bytes: bytes.length - to }, text }
+    },
+  }
+}
+
+async function scheduleOf(documents: Documents, wanted: string): Promise<Schedule> {
+  const found = await documents.get<Schedule>(scheduleCategory, wanted)
+  if (found !== null) return found.value
+  throw new OxbowError('not_found', `There is no schedule ${wanted}.`, { hint: 'List them with schedule.search.' })
+}
+
+/** What was read when the goals were written. */
+function labelsOf(schedules: readonly Schedule[]): Labels {
+  return [...new Set(schedules.flatMap(({ labels }) => labels))].sort()
+}
+
+function viewOf(schedule: Schedule): ScheduleView {
+  const {
+    labels: _labels,
+    counted_from: _from,
+    due_after: _after,
+    queued: _queued,
+    retry: _retry,
+    deleted_sessions: _deleted,
+    ...view
+  } = schedule
+  return { ...view, next_local: localText(schedule) }
+}
+
+/** The next time in the zone of its cadence. */
+function localText({ next_at: next, cadence: when }: Schedule): string | null {
+  if (next === null) return null
+  const zone = when.type === 'cron' && when.time_zone !== '' ? { timeZone: when.time_zone } : {}
+  return new Date(next).toLocaleString('sv-SE', { ...zone, timeZoneName: 'short' })
+}
+
+function describe(schedule: Schedule): string {
+  const next = localText(schedule)
+  return `${cadenceText(schedule.cadence)}, ${schedule.status}${next === null ? '' : `, next ${next}`}`
+}

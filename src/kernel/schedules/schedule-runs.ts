@@ -1,0 +1,316 @@
+/**
+ * The runs of schedules: each is a turn whose id follows from the schedule, the due time and the attempt, so that it happens exactly once
+ * however often it is started, by this guest after a crash or by another one of the same user. A run ends when its turn does, which the
+ * journal tells; a turn that a crash interrupted resumes like any other.
+ */
+import { createHash } from 'node:crypto'
+import {
+  type CallId,
+  type Clock,
+  type Config,
+  isOxbowError,
+  type JsonObject,
+  type Label,
+  type Random,
+  type RecordView,
+  retryDelayMs,
+  type SessionId,
+  truncate,
+  type TurnId,
+} from '../../types/index.ts'
+import type { NoteEvent } from '../observe/event-bus.ts'
+import type { DocumentChange, Documents } from '../state/documents.ts'
+import type { Cadence } from './cadence.ts'
+
+export interface Schedule {
+  readonly id: string
+  readonly name: string
+  readonly goal: string
+  readonly cadence: Cadence
+  readonly status: 'active' | 'paused' | 'completed' | 'disabled'
+  /** Labels of what its author had read: its runs begin with them. */
+  readonly labels: readonly Label[]
+  readonly author: string
+  /** Session in which it was made; empty: none. */
+  readonly origin: SessionId | ''
+  /** `keep`: all runs share a session, and know the earlier ones. `fresh`: each has its own. */
+  readonly context: 'keep' | 'fresh'
+  readonly model: string
+  /** What happens with times that passed while no guest ran, or that are older than the grace. */
+  readonly misfire: 'skip' | 'once' | 'all'
+  readonly grace_s: number
+  /** What happens when it is due while its last run still runs. */
+  readonly overlap: 'skip' | 'queue' | 'parallel'
+  readonly retries: number
+  readonly timeout_s: number
+  readonly notify: 'always' | 'conditional' | 'never'
+  readonly created_at: number
+  /** Where intervals are counted from. */
+  readonly counted_from: number
+  /** Times up to this one have been dealt with. */
+  readonly due_after: number
+  readonly next_at: number | null
+  /** Due times that wait for the run before. */
+  readonly queued: readonly number[]
+  readonly retry: { readonly due_at: number; readonly attempt: number; readonly at: number } | null
+  /** In a row. */
+  readonly failures: number
+  /** How often its shared session was deleted: the next one has another id. */
+  readonly deleted_sessions: number
+}
+
+export interface ScheduleRun {
+  readonly schedule: string
+  readonly due_at: number
+  readonly attempt: number
+  readonly status: 'running' | 'success' | 'failed' | 'cancelled' | 'skipped'
+  readonly started_at: number
+  readonly ended_at: number | null
+  /** The turn; its outcome has the whole reply. */
+  readonly turn: TurnId
+  readonly session: SessionId | ''
+  /** First characters of the reply, or why it failed or was skipped. */
+  readonly summary: string
+  /** Whether the person is to hear of it. */
+  readonly notify: boolean
+}
+
+export interface ScheduleDeps {
+  readonly config: Config['schedules']
+  readonly documents: Documents
+  readonly clock: Clock
+  readonly random: Random
+  readonly newId: () => string
+  readonly noteEvent: NoteEvent
+  /** Starts a turn in this session, which is made if there is none; labels are joined to it. @returns whether it runs here: false where another guest has started it */
+  readonly startTurn: (run: {
+    session: SessionId
+    title: string
+    turn: TurnId
+    text: string
+    model: string
+    labels: readonly Label[]
+  }) => Promise<boolean>
+  readonly cancelTurn: (session: SessionId) => void
+  /** The outcome of a turn that has ended; null while it is open. */
+  readonly outcomeOf: (turn: TurnId) => Promise<JsonObject | null>
+  /** No new runs start meanwhile. */
+  readonly isOverloaded: () => boolean
+}
+
+export const scheduleCategory = 'system/schedules'
+export const runCategory = 'system/schedule_runs'
+const summaryChars = 500
+const notifyMark = '[NOTIFY]'
+
+/** In the order of due times. */
+export function runName({ schedule, due_at: dueAt, attempt }: Pick<ScheduleRun, 'schedule' | 'due_at' | 'attempt'>): string {
+  return `${schedule}.${String(dueAt).padStart(14, '0')}.${attempt}`
+}
+
+export interface ScheduleRuns {
+  /** Records a run, with the schedule as it is from then on, and starts its turn. Safe to repeat. */
+  begin(schedule: Schedule, dueAt: number, attempt: number): Promise<TurnId>
+  isRunning(schedule: string): boolean
+  count(): number
+  /** Takes up the runs that a crash left. */
+  resume(): Promise<void>
+  turnEnded(record: RecordView): void
+  stop(): void
+}
+
+interface Watched {
+  readonly run: ScheduleRun
+  readonly timer: NodeJS.Timeout
+  timedOut: boolean
+}
+
+/** @param onEnded called after each run */
+export function createScheduleRuns(deps: ScheduleDeps, onEnded: () => void): ScheduleRuns {
+  const running = new Map<TurnId, Watched>()
+
+  const watch = (run: ScheduleRun, timeoutS: number): void => {
+    const left = run.started_at + timeoutS * 1_000 - deps.clock.now()
+    const stop = (): void => {
+      watched.timedOut = true
+      if (run.session !== '') deps.cancelTurn(run.session)
+    }
+    const watched: Watched = { run, timer: setTimeout(stop, Math.max(leastRunMs, left)).unref(), timedOut: false }
+    running.set(run.turn, watched)
+  }
+  const forget = ({ turn }: ScheduleRun): Watched | undefined => {
+    const watched = running.get(turn)
+    clearTimeout(watched?.timer)
+    running.delete(turn)
+    return watched
+  }
+  const launch = async (schedule: Schedule, run: ScheduleRun): Promise<void> => {
+    watch(run, schedule.timeout_s)
+    deps.noteEvent('schedule_started', { schedule: schedule.id, name: schedule.name, due_at: run.due_at }, run.session)
+    const { turn, session } = run
+    const { model, labels, name: title } = schedule
+    try {
+      const isHere = await deps.startTurn({ session: session as SessionId, title, turn, text: promptOf(schedule), model, labels })
+      if (isHere) return
+      const outcome = await deps.outcomeOf(turn)
+      if (outcome !== null) await finish(run, outcome)
+      else forget(run)
+    } catch (error) {
+      // The session that its runs share was deleted: the next run begins another one.
+      const isGone = isOxbowError(error, 'not_found') && schedule.context === 'keep'
+      await finish(run, { status: 'failed', text: error instanceof Error ? error.message : String(error) }, isGone ? 1 : 0)
+    }
+  }
+  const finish = async (run: ScheduleRun, outcome: JsonObject, deletedSessions = 0): Promise<void> => {
+    const watched = forget(run)
+    const schedule = (await deps.documents.get<Schedule>(scheduleCategory, run.schedule))?.value ?? null
+    const timedOut = watched?.timedOut === true && outcome['status'] === 'cancelled'
+    const found = timedOut ? { status: 'failed', text: `It took longer than ${schedule?.timeout_s ?? 0} s.` } : outcome
+    await saveEnd(deps, endedRun(run, found, deps.clock.now(), schedule?.notify ?? 'never'), schedule, deletedSessions)
+    onEnded()
+  }
+
+  return {
+    async begin(schedule, dueAt, attempt) {
+      const run = newRun(schedule, dueAt, attempt, deps.clock.now())
+      await saveRuns(deps, [
+        { category: scheduleCategory, name: schedule.id, value: schedule },
+        { category: runCategory, name: runName(run), value: run },
+      ])
+      await launch(schedule, run)
+      return run.turn
+    },
+    isRunning: (id) => [...running.values()].some(({ run }) => run.schedule === id),
+    count: () => running.size,
+    async resume() {
+      for (const { value: run } of await deps.documents.all<ScheduleRun>(runCategory)) {
+        if (run.status !== 'running') continue
+        const schedule = (await deps.documents.get<Schedule>(scheduleCategory, run.schedule))?.value
+        const outcome = await deps.outcomeOf(run.turn)
+        if (outcome !== null || schedule === undefined) await finish(run, outcome ?? { status: 'cancelled' })
+        else await launch(schedule, run)
+      }
+    },
+    turnEnded(record) {
+      const watched = running.get(record.call as string as TurnId)
+      if (watched !== undefined) void finish(watched.run, record.body as JsonObject).catch(() => {})
+    },
+    stop() {
+      for (const { timer } of running.values()) clearTimeout(timer)
+    },
+  }
+}
+
+/** A run that a restart takes up again has at least this long. */
+const leastRunMs = 1_000
+
+export function saveRuns(
+  { documents, newId }: Pick<ScheduleDeps, 'documents' | 'newId'>,
+  changes: readonly DocumentChange[],
+): Promise<void> {
+  return documents.put({ caller: { actor: 'kernel', session: '', turn: '' }, call: newId() as CallId, name: 'schedule.run' }, changes)
+}
+
+async function saveEnd(deps: ScheduleDeps, ended: ScheduleRun, schedule: Schedule | null, deletedSessions: number): Promise<void> {
+  const { documents, config, clock, random, noteEvent } = deps
+  const change: DocumentChange = { category: runCategory, name: runName(ended), value: ended }
+  if (schedule === null) return saveRuns(deps, [change])
+  const after = afterRun(schedule, ended, { config, now: clock.now(), random })
+  const next = { ...after, deleted_sessions: after.deleted_sessions + deletedSessions }
+  const surplus = await surplusRuns(documents, schedule.id, config.max_run_history)
+  await saveRuns(deps, [change, { category: scheduleCategory, name: schedule.id, value: next }, ...surplus])
+  const { status, notify } = ended
+  noteEvent('schedule_ended', { schedule: schedule.id, name: schedule.name, status, notify }, ended.session)
+  if (next.status === 'disabled' && schedule.status !== 'disabled')
+    noteEvent('schedule_disabled', { schedule: schedule.id, name: schedule.name, failures: next.failures }, schedule.origin)
+}
+
+function newRun(schedule: Schedule, dueAt: number, attempt: number, now: number): ScheduleRun {
+  const turn = idOf('turn', schedule.id, dueAt, attempt) as TurnId
+  const isShared = schedule.context === 'keep' && schedule.overlap !== 'parallel'
+  const session = (
+    isShared ? idOf('session', schedule.id, schedule.deleted_sessions) : idOf('session', schedule.id, dueAt, attempt)
+  ) as SessionId
+  const start = { due_at: dueAt, attempt, started_at: now, ended_at: null, turn, session }
+  return { schedule: schedule.id, ...start, status: 'running', summary: '', notify: false }
+}
+
+export function skippedRun({ id }: Schedule, dueAt: number, summary: string): DocumentChange {
+  const run: ScheduleRun = {
+    schedule: id,
+    due_at: dueAt,
+    attempt: 0,
+    status: 'skipped',
+    started_at: dueAt,
+    ended_at: dueAt,
+    turn: '' as TurnId,
+    session: '',
+    summary,
+    notify: false,
+  }
+  return { category: runCategory, name: runName(run), value: run }
+}
+
+/** A UUID that follows from its parts. */
+function idOf(...parts: readonly (string | number)[]): string {
+  const hex = createHash('sha256').update(parts.join('\n')).digest('hex')
+  return `${hex.slice(0, 8)}-${hex.slice(8, 12)}-8${hex.slice(13, 16)}-a${hex.slice(17, 20)}-${hex.slice(20, 32)}`
+}
+
+function promptOf({ name, goal, notify }: Schedule): string {
+  const lines = [`Scheduled task "${name}":`, goal]
+  if (notify === 'conditional') lines.push(`Begin your reply with ${notifyMark} if the person should hear of the result now.`)
+  return lines.join('\n\n')
+}
+
+function endedRun(run: ScheduleRun, outcome: JsonObject, now: number, policy: Schedule['notify']): ScheduleRun {
+  const status = outcome['status'] === 'ok' ? 'success' : outcome['status'] === 'cancelled' ? 'cancelled' : 'failed'
+  const reply = [outcome['reply'], outcome['text']].find((text) => typeof text === 'string') ?? ''
+  const marked = reply.trimStart().startsWith(notifyMark)
+  const text = marked ? reply.trimStart().slice(notifyMark.length).trimStart() : reply
+  // A person who asked to hear of nothing still hears when it stops: see the event `schedule_disabled`.
+  const notify = policy === 'always' || (policy === 'conditional' && (marked || status === 'failed'))
+  return { ...run, status, ended_at: now, summary: truncate(text, summaryChars), notify }
+}
+
+interface AfterDeps {
+  readonly config: Config['schedules']
+  readonly now: number
+  readonly random: Random
+}
+
+/** The schedule after a run: counters, a retry, or the end. */
+function afterRun(schedule: Schedule, run: ScheduleRun, { config, now, random }: AfterDeps): Schedule {
+  if (run.status === 'success') {
+    const isOver = schedule.cadence.type === 'once' && schedule.next_at === null
+    return { ...schedule, failures: 0, retry: null, ...(isOver && { status: 'completed' }) }
+  }
+  const isLast = schedule.cadence.type === 'once' && schedule.next_at === null
+  if (run.status === 'cancelled') return isLast ? { ...schedule, status: 'completed' } : schedule
+  if (run.attempt >= 1 && run.attempt <= schedule.retries) {
+    const delay = retryDelayMs(run.attempt, random, { firstMs: config.retry_s * 1_000, maxMs: 3_600_000 })
+    return { ...schedule, retry: { due_at: run.due_at, attempt: run.attempt + 1, at: now + delay } }
+  }
+  const failures = schedule.failures + 1
+  const isOver = failures >= config.disable_after_failures || (schedule.cadence.type === 'once' && schedule.next_at === null)
+  return { ...schedule, failures, retry: null, ...(isOver && schedule.status === 'active' && { status: 'disabled', next_at: null }) }
+}
+
+/** @returns changes that delete the oldest runs of a schedule beyond the most that are kept */
+async function surplusRuns(documents: Documents, id: string, most: number): Promise<readonly DocumentChange[]> {
+  const runs = await runsOf(documents, id)
+  const ended = runs.filter(({ status }) => status !== 'running')
+  return ended.slice(0, Math.max(0, ended.length - most)).map((run) => ({ category: runCategory, name: runName(run), value: null }))
+}
+
+/** Oldest first. */
+export async function runsOf(documents: Documents, id: string): Promise<readonly ScheduleRun[]> {
+  const found: ScheduleRun[] = []
+  for (let after = `${id}.`; ;) {
+    const page = await documents.list<ScheduleRun>(runCategory, 200, after)
+    const own = page.filter(({ name }) => name.startsWith(`${id}.`))
+    found.push(...own.map(({ value }) => value))
+    if (own.length < 200) return found
+    after = own.at(-1)?.name ?? after
+  }
+}

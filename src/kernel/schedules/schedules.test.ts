@@ -1,0 +1,207 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { openMemoryStore } from '../../store/index.ts'
+import { type CallOutcome, type Clock, type Json, type JsonObject, systemClock } from '../../types/index.ts'
+import { type Fixture, type FixtureOptions, openFixture, says, user } from '../kernel-fixture.ts'
+import { cadenceText, checkCadence, dueBetween, nextDue } from './cadence.ts'
+import { chooseDue } from './schedules.ts'
+
+const zone = (expression: string, time_zone: string) => ({ type: 'cron', expression, time_zone }) as const
+const utc = (text: string): number => Date.parse(text)
+
+async function firings(when: Parameters<typeof nextDue>[0], from: string, count: number): Promise<readonly string[]> {
+  const times: string[] = []
+  for (let at = utc(from); times.length < count;) {
+    const next = await nextDue(when, at, utc(from))
+    if (next === null) break
+    times.push(new Date(next).toISOString())
+    at = next
+  }
+  return times
+}
+
+test('a cron expression of five or six fields is due in its own zone, once where a clock goes back, behind the gap where it goes on', async () => {
+  assert.deepEqual(await firings(zone('0 9 * * 1', 'Europe/Berlin'), '2026-10-20T00:00:00Z', 2), [
+    '2026-10-26T08:00:00.000Z',
+    '2026-11-02T08:00:00.000Z',
+  ])
+  assert.deepEqual(await firings(zone('30 2 * * *', 'Europe/Berlin'), '2026-10-24T12:00:00Z', 2), [
+    '2026-10-25T00:30:00.000Z',
+    '2026-10-26T01:30:00.000Z',
+  ])
+  assert.deepEqual(await firings(zone('30 2 * * *', 'Europe/Berlin'), '2026-03-28T12:00:00Z', 2), [
+    '2026-03-29T01:30:00.000Z',
+    '2026-03-30T00:30:00.000Z',
+  ])
+  assert.deepEqual(await firings(zone('*/20 * * * * *', 'UTC'), '2026-01-01T00:00:00Z', 2), [
+    '2026-01-01T00:00:20.000Z',
+    '2026-01-01T00:00:40.000Z',
+  ])
+})
+
+test('an interval does not drift, and a time that has passed is never due', async () => {
+  assert.deepEqual(await firings({ type: 'interval', every_s: 90 }, '2026-01-01T00:00:00Z', 2), [
+    '2026-01-01T00:01:30.000Z',
+    '2026-01-01T00:03:00.000Z',
+  ])
+  assert.equal(await nextDue({ type: 'interval', every_s: 60 }, 1_000_061, 1_000_000), 1_060_000)
+  assert.equal(await nextDue({ type: 'once', at: '2026-01-01T00:00:00Z' }, utc('2026-01-01T00:00:00Z'), 0), null)
+  assert.deepEqual(await dueBetween({ type: 'interval', every_s: 1 }, 0, 1e12, 0, 3), [1e12 - 2_000, 1e12 - 1_000, 1e12])
+  assert.equal(cadenceText(zone('0 9 * * *', 'UTC')), '0 9 * * * UTC')
+})
+
+test('a cadence that is wrong, never due or due too often is refused with the reason', async () => {
+  const now = utc('2026-01-01T00:00:00Z')
+  const refused = (when: Parameters<typeof checkCadence>[0], message: RegExp) => assert.rejects(checkCadence(when, now, 60), { message })
+  await refused(zone('61 * * * *', 'UTC'), /not valid/)
+  await refused(zone('0 9 * * *', 'Mars/Olympus'), /no time zone "Mars\/Olympus"/)
+  await refused(zone('*/5 * * * * *', 'UTC'), /at most every 60 s/)
+  // Two firings 30 s apart, once a day.
+  await refused(zone('0,30 0 0 * * *', 'UTC'), /at most every 60 s/)
+  await refused(zone('0 0 30 2 *', 'UTC'), /never due/)
+  await refused({ type: 'interval', every_s: 59 }, /at most every 60 s/)
+  await refused({ type: 'once', at: '2025-12-31T00:00:00Z' }, /has passed/)
+  await checkCadence(zone('0 9 * * 1-5', 'Asia/Kolkata'), now, 60)
+})
+
+test('what was missed is skipped, made up for once, or all of it', () => {
+  const rule = (misfire: 'skip' | 'once' | 'all') => ({ misfire, grace_s: 10 })
+  assert.deepEqual(chooseDue(rule('skip'), [1_000, 2_000, 90_000], 95_000), { chosen: [90_000], skipped: 2 })
+  assert.deepEqual(chooseDue(rule('skip'), [1_000, 2_000], 95_000), { chosen: [], skipped: 2 })
+  assert.deepEqual(chooseDue(rule('once'), [1_000, 2_000], 95_000), { chosen: [2_000], skipped: 1 })
+  assert.deepEqual(chooseDue(rule('all'), [1_000, 2_000], 95_000), { chosen: [1_000, 2_000], skipped: 0 })
+})
+
+/** A clock that tests set; timers run in real time. */
+function settable(): { readonly clock: Clock; pass(ms: number): void } {
+  let ahead = 0
+  return { clock: { now: () => Date.now() + ahead, monotonicMs: systemClock.monotonicMs }, pass: (ms) => void (ahead += ms) }
+}
+
+async function ok<Output = JsonObject>(guest: Fixture, name: string, input: Json): Promise<Output> {
+  const outcome = (await guest.kernel.call(name, input)) as CallOutcome<Output>
+  assert.equal(outcome.status, 'ok', JSON.stringify(outcome))
+  return (outcome as CallOutcome<Output> & { status: 'ok' }).output
+}
+
+interface Run {
+  readonly status: string
+  readonly summary: string
+  readonly turn: string
+  readonly session: string
+  readonly notify: boolean
+}
+
+const runsOf = async (guest: Fixture, id: string): Promise<readonly Run[]> =>
+  (await ok<{ runs: readonly Run[] }>(guest, 'schedule.runs', { id, limit: 100 })).runs
+
+/** Waits for an event of the bus, after a cursor. */
+async function eventAfter(guest: Fixture, after: number, kind: string): Promise<number> {
+  const page = await ok<{ events: readonly { seq: number }[] }>(guest, 'events.next', { after, kinds: [kind], wait_s: 30, limit: 1 })
+  assert.equal(page.events.length, 1, kind)
+  return page.events[0]!.seq
+}
+
+const hourly = { name: 'Report', goal: 'Say what is new.', cadence: { type: 'interval', every_s: 3_600 } } as const
+
+/** Makes the kernel look at its schedules, as its timer does. */
+const look = (guest: Fixture, id: string): Promise<unknown> => ok(guest, 'schedule.edit', { id, name: 'Report' })
+
+test('a schedule that is due runs its goal as a turn in a session of its own, and the next run knows the one before', async () => {
+  const seen: number[] = []
+  const play: NonNullable<FixtureOptions['play']> = ({ messages }) => {
+    seen.push(messages.length)
+    return says('all is well')
+  }
+  const time = settable()
+  await using guest = await openFixture({ play, clock: time.clock })
+  const { id } = await ok<{ id: string }>(guest, 'schedule.create', hourly)
+  let seq = 0
+  for (let i = 0; i < 2; i++) {
+    time.pass(3_600_000)
+    await look(guest, id)
+    seq = await eventAfter(guest, seq, 'schedule_ended')
+  }
+  const runs = await runsOf(guest, id)
+  assert.deepEqual(
+    runs.map(({ status, summary, notify }) => [status, summary, notify]),
+    [
+      ['success', 'all is well', true],
+      ['success', 'all is well', true],
+    ],
+  )
+  assert.equal(runs[0]!.session, runs[1]!.session)
+  assert.deepEqual(seen, [1, 3])
+  const output = await ok<{ text: string; remaining_bytes: number }>(guest, 'schedule.run_output', { turn: runs[0]!.turn })
+  assert.deepEqual([output.text, output.remaining_bytes], ['all is well', 0])
+})
+
+test('runs of a restarted guest: what was missed is made up for once, and what was cut off is finished, each exactly once', async () => {
+  const store = await openMemoryStore({ user })
+  const time = settable()
+  let hang = true
+  const play: NonNullable<FixtureOptions['play']> = async function* (_, signal) {
+    if (hang) await new Promise((_resolve, reject) => signal.addEventListener('abort', () => reject(signal.reason)))
+    yield* says('done')
+  }
+  const guest = await openFixture({ play, clock: time.clock, store: { ...store, close: async () => {} } })
+  const { id } = await ok<{ id: string }>(guest, 'schedule.create', { ...hourly, overlap: 'queue' })
+  time.pass(3_600_000)
+  await look(guest, id)
+  await eventAfter(guest, 0, 'schedule_started')
+  await guest.kernel.close()
+  hang = false
+  time.pass(5 * 3_600_000)
+  await using again = await openFixture({ play, clock: time.clock, store, session: guest.session })
+  let seq = await eventAfter(again, 0, 'schedule_ended')
+  seq = await eventAfter(again, seq, 'schedule_ended')
+  const runs = await runsOf(again, id)
+  assert.deepEqual(runs.map(({ status }) => status).toSorted(), ['skipped', 'success', 'success'])
+  const sent = (await store.records({ order: 'oldest_first', limit: 10_000, hydrate: false, phases: ['intent'] })).filter(
+    ({ name }) => name === 'turn.send',
+  )
+  assert.equal(sent.length, 2)
+})
+
+test('a run that fails is retried, and a schedule that only fails is disabled and says so', async () => {
+  const time = settable()
+  const play: NonNullable<FixtureOptions['play']> = async function* () {
+    const usage = { inputTokens: 1, outputTokens: 0, estimated: false }
+    yield [{ type: 'error', failure: { code: 'model_refused', message: 'no', hint: '' }, usage }]
+  }
+  const config = { schedules: { disable_after_failures: 2, retry_s: 1 } }
+  await using guest = await openFixture({ play, clock: time.clock, config })
+  const { id } = await ok<{ id: string }>(guest, 'schedule.create', { ...hourly, retries: 1, notify: 'conditional' })
+  let seq = 0
+  for (let i = 0; i < 4; i++) {
+    time.pass(3_600_000)
+    await look(guest, id)
+    seq = await eventAfter(guest, seq, 'schedule_ended')
+  }
+  await eventAfter(guest, 0, 'schedule_disabled')
+  const { schedules } = await ok<{ schedules: readonly { status: string }[] }>(guest, 'schedule.search', {})
+  assert.equal(schedules[0]?.status, 'disabled')
+  const runs = await runsOf(guest, id)
+  assert.ok(runs.every(({ status, notify }) => status === 'skipped' || (status === 'failed' && notify)))
+  // Active again, it starts without its failures.
+  await ok(guest, 'schedule.edit', { id, status: 'active' })
+  const { schedules: again } = await ok<{ schedules: readonly { failures: number }[] }>(guest, 'schedule.search', {})
+  assert.equal(again[0]?.failures, 0)
+})
+
+test('schedules are found, paused, run at once and deleted, and have their limits', async () => {
+  await using guest = await openFixture({ config: { schedules: { max_schedules: 1 } } })
+  const { id } = await ok<{ id: string }>(guest, 'schedule.create', hourly)
+  const limited = await guest.kernel.call('schedule.create', hourly)
+  assert.ok('failure' in limited && limited.failure.code === 'limit_reached')
+  await ok(guest, 'schedule.edit', { id, status: 'paused' })
+  const { schedules } = await ok<{ schedules: readonly { next_at: number | null }[] }>(guest, 'schedule.search', { status: 'paused' })
+  assert.equal(schedules[0]?.next_at, null)
+  await ok(guest, 'schedule.trigger', { id })
+  await eventAfter(guest, 0, 'schedule_ended')
+  assert.equal((await runsOf(guest, id))[0]?.status, 'success')
+  await ok(guest, 'schedule.delete', { id })
+  const gone = await guest.kernel.call('schedule.runs', { id })
+  assert.ok('failure' in gone && gone.failure.code === 'not_found')
+  assert.deepEqual(await guest.store.documentCategories(), [])
+})

@@ -1,0 +1,141 @@
+/**
+ * Schedules: goals that an agent works on at their times, while a guest runs. Their state is in documents, one for each schedule and one
+ * for each run; see `schedule-runs.ts`. One timer wakes for the next due time, and looks at the documents again at least once a minute.
+ */
+import type { RecordView, TurnId } from '../../types/index.ts'
+import { maxMisfires, maxQueuedRuns, scheduleCheckMs } from '../limits.ts'
+import { dueBetween, nextDue } from './cadence.ts'
+import {
+  createScheduleRuns,
+  saveRuns,
+  type Schedule,
+  scheduleCategory,
+  type ScheduleDeps,
+  type ScheduleRuns,
+  skippedRun,
+} from './schedule-runs.ts'
+
+export interface Schedules {
+  /** Takes up runs that a crash left, and starts what is due. */
+  start(): Promise<void>
+  /** A schedule was made or changed. */
+  changed(): void
+  /** Runs it now, beside its times. @returns the turn */
+  trigger(schedule: Schedule): Promise<TurnId>
+  /** The outcome of any turn. */
+  turnEnded(record: RecordView): void
+  stop(): void
+}
+
+export function createSchedules(deps: ScheduleDeps): Schedules {
+  const { documents, clock, config } = deps
+  let timer: NodeJS.Timeout | null = null
+  let ticking: Promise<void> = Promise.resolve()
+  let stopped = false
+  const runs = createScheduleRuns(deps, () => arm())
+
+  const tick = async (): Promise<void> => {
+    if (deps.isOverloaded()) return
+    for (const { value } of await documents.all<Schedule>(scheduleCategory)) {
+      if (stopped || runs.count() >= config.max_running) break
+      // Another schedule is not to wait for one that fails.
+      if (value.status === 'active') await startDue(deps, runs, value, clock.now()).catch(() => {})
+    }
+  }
+  const sleep = async (): Promise<void> => {
+    if (timer !== null) clearTimeout(timer)
+    timer = null
+    const active = stopped ? [] : (await documents.all<Schedule>(scheduleCategory)).filter(({ value }) => value.status === 'active')
+    if (active.length === 0 || stopped) return
+    const times = active.flatMap(({ value: { next_at: next, retry } }) => [next ?? Infinity, retry?.at ?? Infinity])
+    // At least once in a while: another guest may have changed a schedule, and clocks are set.
+    timer = setTimeout(arm, Math.min(scheduleCheckMs, Math.max(earliestMs, Math.min(...times) - clock.now()))).unref()
+  }
+  const arm = (): void => {
+    ticking = ticking
+      .then(tick)
+      .catch(() => {})
+      .then(sleep)
+      .catch(() => {})
+  }
+
+  return {
+    async start() {
+      await runs.resume()
+      arm()
+      await ticking
+    },
+    changed: arm,
+    trigger: (schedule) => runs.begin(schedule, clock.now(), 1),
+    turnEnded: runs.turnEnded,
+    stop() {
+      stopped = true
+      if (timer !== null) clearTimeout(timer)
+      runs.stop()
+    },
+  }
+}
+
+/** A timer that is due is not to spin. */
+const earliestMs = 100
+
+/** Starts what is due of one schedule. */
+async function startDue(deps: ScheduleDeps, runs: ScheduleRuns, schedule: Schedule, now: number): Promise<void> {
+  const isRunning = runs.isRunning(schedule.id)
+  const { retry, queued } = schedule
+  if (retry !== null && retry.at <= now && !isRunning) {
+    await runs.begin({ ...schedule, retry: null }, retry.due_at, retry.attempt)
+    return
+  }
+  const [waiting, ...later] = queued
+  if (waiting !== undefined && !isRunning) {
+    await runs.begin({ ...schedule, queued: later }, waiting, 1)
+    return
+  }
+  if (schedule.next_at === null || schedule.next_at > now) return
+  const due = await dueBetween(schedule.cadence, schedule.due_after, now, schedule.counted_from, maxMisfires)
+  const newest = due.at(-1) ?? now
+  const moved: Schedule = { ...schedule, due_after: newest, next_at: await nextDue(schedule.cadence, newest, schedule.counted_from) }
+  const { chosen, skipped } = chooseDue(schedule, due, now)
+  const put = (changed: Schedule): Promise<void> =>
+    saveRuns(deps, [
+      { category: scheduleCategory, name: schedule.id, value: changed },
+      ...(skipped > 0 ? [skippedRun(moved, due[0] ?? now, skipped === 1 ? 'It was missed.' : `${skipped} due times were missed.`)] : []),
+    ])
+  const [first, ...others] = chosen
+  if (first === undefined) return put(endedIfOnce(moved))
+  if (schedule.overlap === 'parallel') {
+    await put(moved)
+    for (const dueAt of chosen) await runs.begin(moved, dueAt, 1)
+  } else if (!isRunning) {
+    await put(moved)
+    await runs.begin({ ...moved, queued: queuedAfter(schedule, others) }, first, 1)
+  } else if (schedule.overlap === 'queue') await put({ ...moved, queued: queuedAfter(schedule, chosen) })
+  else {
+    await put(moved)
+    await saveRuns(deps, [skippedRun(moved, newest, 'The run before was still running.')])
+  }
+}
+
+/** A schedule for one time that was missed is over. */
+function endedIfOnce(schedule: Schedule): Schedule {
+  return schedule.next_at === null ? { ...schedule, status: 'completed' } : schedule
+}
+
+/** Which of the due times run: one that is in time does; what was missed goes by the policy. */
+export function chooseDue(
+  { misfire, grace_s: graceS }: Pick<Schedule, 'misfire' | 'grace_s'>,
+  due: readonly number[],
+  now: number,
+): { readonly chosen: readonly number[]; readonly skipped: number } {
+  const newest = due.at(-1)
+  if (newest === undefined) return { chosen: [], skipped: 0 }
+  const inTime = now - newest <= graceS * 1_000
+  if (misfire === 'all') return { chosen: due, skipped: 0 }
+  if (misfire === 'once' || inTime) return { chosen: [newest], skipped: due.length - 1 }
+  return { chosen: [], skipped: due.length }
+}
+
+function queuedAfter({ queued }: Schedule, runs: readonly number[]): readonly number[] {
+  return [...queued, ...runs].slice(-maxQueuedRuns)
+}

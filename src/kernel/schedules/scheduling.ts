@@ -1,0 +1,76 @@
+/** Connects schedules with the rest of the kernel. They are loaded when there is one: most guests have none. */
+import { type CallId, type Clock, type Config, once, type Random, type SessionId, type UserId } from '../../types/index.ts'
+import type { Events } from '../events.ts'
+import type { Gate } from '../gate.ts'
+import type { NoteEvent } from '../observe/event-bus.ts'
+import type { Resources } from '../observe/resources.ts'
+import type { Sessions } from '../sessions.ts'
+import { userCaller } from '../stages/policy.ts'
+import type { Documents } from '../state/documents.ts'
+import type { Lanes } from '../turns/lanes.ts'
+import type { StartTurn } from '../turns/start-turn.ts'
+import type { ScheduleDeps } from './schedule-runs.ts'
+import type { Schedules } from './schedules.ts'
+
+export interface Scheduling {
+  readonly schedules: () => Promise<Schedules>
+  /** Takes up what a crash left, and starts what is due. */
+  readonly startSchedules: () => Promise<void>
+  readonly stopSchedules: () => void
+}
+
+interface SchedulingDeps {
+  readonly user: UserId
+  readonly config: Config
+  readonly clock: Clock
+  readonly random: Random
+  readonly documents: Documents
+  readonly newId: () => string
+  readonly noteEvent: NoteEvent
+  readonly resources: Resources
+  readonly sessions: Sessions
+  readonly events: Events
+  readonly gate: Gate
+  readonly lanes: Lanes
+  readonly startTurn: StartTurn
+  readonly outcomeOf: ScheduleDeps['outcomeOf']
+}
+
+export function createScheduling(deps: SchedulingDeps): Scheduling {
+  const { user, config, clock, random, documents, newId, noteEvent, resources, sessions, events, gate, lanes, outcomeOf } = deps
+  let loaded: Schedules | null = null
+  const openSession = async (session: SessionId, title: string): Promise<void> => {
+    const made = gate.start(userCaller(user, '', ''), 'session.create', { title }, { id: session as string as CallId, signal: null })
+    if ((await made.intended)?.duplicate !== true) await made.outcome
+  }
+  const schedules = once(async () => {
+    const { createSchedules } = await import('./schedules.ts')
+    loaded = createSchedules({
+      config: config.schedules,
+      documents,
+      clock,
+      random,
+      newId,
+      noteEvent,
+      outcomeOf,
+      isOverloaded: () => resources.overloads().length > 0,
+      cancelTurn: (session) => void lanes.cancel(session),
+      async startTurn({ session, title, turn, text, model, labels }) {
+        await openSession(session, title)
+        await sessions.load(session)
+        sessions.join({ session }, labels)
+        const { duplicate } = await deps.startTurn({ session, clientId: turn as string as CallId, text, ...(model !== '' && { model }) })
+        return !duplicate || lanes.isBusy(session)
+      },
+    })
+    events.onTurnEnd(loaded.turnEnded)
+    return loaded
+  })
+  return {
+    schedules,
+    async startSchedules() {
+      if ((await documents.list('system/schedules', 1)).length > 0) await (await schedules()).start()
+    },
+    stopSchedules: () => loaded?.stop(),
+  }
+}

@@ -1,0 +1,81 @@
+/** Starts turns: what a person sends, and what the kernel itself has an agent do at its time. */
+import {
+  type CallId,
+  type CallOutcome,
+  OxbowError,
+  type SentFile,
+  type SessionId,
+  toError,
+  type TurnId,
+  type UserId,
+} from '../../types/index.ts'
+import type { Store } from '../../store/index.ts'
+import type { Gate } from '../gate.ts'
+import type { Sessions } from '../sessions.ts'
+import { userCaller } from '../stages/policy.ts'
+import { type Lanes, queueFull } from './lanes.ts'
+
+export interface SendTurn {
+  readonly session: SessionId
+  /** Made by the sender for each message; becomes the id of the `turn.send` call. */
+  readonly clientId: CallId
+  readonly text: string
+  readonly model?: string | undefined
+  readonly attachments?: readonly SentFile[] | undefined
+}
+
+export interface StartedTurn {
+  readonly turn: TurnId
+  readonly cursor: number
+  /** The message was sent before; its first copy is the turn. */
+  readonly duplicate: boolean
+}
+
+/** Resolves when the message is in the journal. @throws OxbowError `not_found`, `limit_reached`, `store_full` … */
+export type StartTurn = (send: SendTurn) => Promise<StartedTurn>
+
+interface StartTurnDeps {
+  readonly user: UserId
+  readonly store: Store
+  readonly lanes: Lanes
+  readonly sessions: Sessions
+  readonly gate: Gate
+}
+
+export function createStartTurn({ user, store, lanes, sessions, gate }: StartTurnDeps): StartTurn {
+  return async ({ session, clientId, text, model, attachments = [] }) => {
+    // The place is reserved before the message is recorded, so that a burst of messages cannot exceed the limit.
+    if (!lanes.admit(session)) throw queueFull(session)
+    try {
+      await sessions.load(session)
+      const blobs = { keep: store.putBlob, read: store.blob }
+      const files = attachments.length === 0 ? null : await (await import('../attachments.ts')).takeIn(attachments, blobs)
+      const turn = clientId as string as TurnId
+      const input = { text, ...(model !== undefined && { model }), ...(files !== null && { attachments: files }) }
+      const { intended, outcome } = gate.start(userCaller(user, session, turn), 'turn.send', input, { id: clientId, signal: null })
+      // Followers receive the outcome; this call waits only for the acknowledgement.
+      outcome.catch(() => {})
+      const accepted = await intended
+      if (accepted === null) throw refusedAs(await outcome)
+      if (accepted.duplicate) await assertSameMessage(store, session, clientId)
+      return { turn, cursor: accepted.firstSeq, duplicate: accepted.duplicate }
+    } finally {
+      lanes.admitted(session)
+    }
+  }
+}
+
+/** A duplicate is acknowledged and dropped, so it must really be the same message. */
+async function assertSameMessage(store: Store, session: SessionId, id: CallId): Promise<void> {
+  const [sent] = await store.records({ call: id, order: 'oldest_first', limit: 1, hydrate: false })
+  if (sent?.name === 'turn.send' && sent.session === session) return
+  throw new OxbowError('bad_input', `The client_id ${id} is not that of a message in session ${session}, and was used before.`, {
+    hint: 'Make a new id for each message; send it again only with the same message.',
+  })
+}
+
+/** @returns what a call that did not succeed is thrown as */
+export function refusedAs(outcome: CallOutcome): OxbowError {
+  if (outcome.status === 'ok') throw new Error('not a refusal')
+  return toError(outcome.failure)
+}
