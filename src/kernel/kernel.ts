@@ -1,5 +1,4 @@
 /** The kernel: its interface for the gateway, and how it resumes what a crash interrupted. */
-import type { Store } from '../store/index.ts'
 import {
   type Call,
   type CallId,
@@ -8,11 +7,8 @@ import {
   type GuestStatus,
   type Json,
   modelLabel,
-  OxbowError,
-  type SentFile,
   type SessionId,
   type SessionInfo,
-  toError,
   type TurnId,
   type UserId,
 } from '../types/index.ts'
@@ -76,7 +72,7 @@ async function resume({ journal, sessions, recovered, gate, startSchedules }: Ke
 
 function facade(parts: KernelParts, options: KernelOptions, resumed: Promise<void>): Kernel {
   const { user, version, config, store, storeName = 'file', storeWarning = () => '', engine, sandbox } = options
-  const { newId, approvals, events, sessions, journal, lanes, gate, blobs, background, memory, resources, startTurn, stopSchedules } = parts
+  const { newId, approvals, events, sessions, journal, lanes, gate, background, memory, resources, startTurn, stopSchedules } = parts
   const facts = engine.model
   resources.start()
   const ask = (name: string, input: unknown, session: SessionId | '' = ''): Promise<CallOutcome> =>

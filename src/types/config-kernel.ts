@@ -43,7 +43,7 @@ export interface KernelConfig {
   }
 }
 
-export const decision: z.ZodType<Decision> = z.enum(['allow', 'ask', 'deny'])
+const decision: z.ZodType<Decision> = z.enum(['allow', 'ask', 'deny'])
 
 const ownFlow = (what: string): z.ZodDefault<z.ZodNullable<typeof decision>> =>
   decision.nullable().default(null).describe(`Like \`flow.${what}\`, for this call only. Unset: \`flow.${what}\` applies.`)

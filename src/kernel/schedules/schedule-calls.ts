@@ -130,7 +130,7 @@ function editCall({ documents, scheduleConfig, schedules, heldLabels }: Schedule
       id,
       ...Object.fromEntries(Object.entries(settings).map(([field, schema]) => [field, schema.optional()])),
       status: z.enum(['active', 'paused']).optional().describe('paused: it does not run until it is active again.'),
-    }) as unknown as z.ZodType<EditInput>,
+    }),
     output: z.custom<ScheduleView>(),
     example: { id: '01890a5d-ac96-774b-bcce-b302099a8057', status: 'paused' },
     async run({ id: wanted, ...change }, { id: call, caller, clock }) {

@@ -127,23 +127,7 @@ interface Watched {
 
 /** @param onEnded called after each run */
 export function createScheduleRuns(deps: ScheduleDeps, onEnded: () => void): ScheduleRuns {
-  const running = new Map<TurnId, Watched>()
-
-  const watch = (run: ScheduleRun, timeoutS: number): void => {
-    const left = run.started_at + timeoutS * 1_000 - deps.clock.now()
-    const stop = (): void => {
-      watched.timedOut = true
-      if (run.session !== '') deps.cancelTurn(run.session)
-    }
-    const watched: Watched = { run, timer: setTimeout(stop, Math.max(leastRunMs, left)).unref(), timedOut: false }
-    running.set(run.turn, watched)
-  }
-  const forget = ({ turn }: ScheduleRun): Watched | undefined => {
-    const watched = running.get(turn)
-    clearTimeout(watched?.timer)
-    running.delete(turn)
-    return watched
-  }
+  const { running, watch, forget } = createWatch(deps)
   const launch = async (schedule: Schedule, run: ScheduleRun): Promise<void> => {
     watch(run, schedule.timeout_s)
     deps.noteEvent('schedule_started', { schedule: schedule.id, name: schedule.name, due_at: run.due_at }, run.session)
@@ -197,6 +181,29 @@ export function createScheduleRuns(deps: ScheduleDeps, onEnded: () => void): Sch
     },
     stop() {
       for (const { timer } of running.values()) clearTimeout(timer)
+    },
+  }
+}
+
+/** The runs of this guest, each with the timer that stops it. */
+function createWatch({ clock, cancelTurn }: Pick<ScheduleDeps, 'clock' | 'cancelTurn'>) {
+  const running = new Map<TurnId, Watched>()
+  return {
+    running: running as ReadonlyMap<TurnId, Watched>,
+    watch(run: ScheduleRun, timeoutS: number): void {
+      const left = run.started_at + timeoutS * 1_000 - clock.now()
+      const stop = (): void => {
+        watched.timedOut = true
+        if (run.session !== '') cancelTurn(run.session)
+      }
+      const watched: Watched = { run, timer: setTimeout(stop, Math.max(leastRunMs, left)).unref(), timedOut: false }
+      running.set(run.turn, watched)
+    },
+    forget({ turn }: ScheduleRun): Watched | undefined {
+      const watched = running.get(turn)
+      clearTimeout(watched?.timer)
+      running.delete(turn)
+      return watched
     },
   }
 }

@@ -15,7 +15,7 @@ import type { Sessions } from '../sessions.ts'
 import { userCaller } from '../stages/policy.ts'
 import { type Lanes, queueFull } from './lanes.ts'
 
-export interface SendTurn {
+interface SendTurn {
   readonly session: SessionId
   /** Made by the sender for each message; becomes the id of the `turn.send` call. */
   readonly clientId: CallId
@@ -24,7 +24,7 @@ export interface SendTurn {
   readonly attachments?: readonly SentFile[] | undefined
 }
 
-export interface StartedTurn {
+interface StartedTurn {
   readonly turn: TurnId
   readonly cursor: number
   /** The message was sent before; its first copy is the turn. */
