@@ -21,6 +21,8 @@ export type KernelEvent =
 
 export interface Events {
   publish(record: RecordView): void
+  /** Those who wait for a record of any session; called with each, after its commit. */
+  readonly watchers: Set<(record: RecordView) => void>
   /** @param listener called with the outcome of each turn, after all followers of its session */
   onTurnEnd(listener: (outcome: RecordView) => void): void
   delta(session: SessionId, turn: TurnId, call: CallId, text: string): void
@@ -39,6 +41,7 @@ interface Topic {
 export function createEvents(store: Store, pending: (session: SessionId) => readonly PendingApproval[]): Events {
   const topics = new Map<SessionId, Topic>()
   const dirty = new Set<SessionId>()
+  const watchers: Events['watchers'] = new Set()
   const turnEndListeners: ((outcome: RecordView) => void)[] = []
   let flushing = false
 
@@ -67,7 +70,9 @@ export function createEvents(store: Store, pending: (session: SessionId) => read
     release(session)
   }
   return {
+    watchers,
     publish(record) {
+      for (const watch of watchers) watch(record)
       if (record.session === '' || record.phase === 'exchange') return
       publishTo(record.session, record)
       if (record.name === 'turn.send' && record.phase === 'outcome') turnEndListeners.forEach((listener) => listener(record))

@@ -270,7 +270,7 @@ export function createProjector({ user, sessions, budgets }: ProjectorDeps): Jou
       if (entry.phase === 'reconciled') budgets.settle(userCaller(user, session, turn), noSpend, spent)
       projections.push(...budgets.projections(session, spent))
     }
-    if (entry.phase === 'exchange') projections.push(...documentProjections(entry, index))
+    if (entry.phase === 'exchange' && 'documents' in entry.body) projections.push(...documentProjections(entry, index))
     return projections
   }
 }

@@ -143,12 +143,11 @@ function buildRecords({ user, config, store, clock, random, disk }: KernelOption
   const blobs: Blobs = { keep: store.putBlob, read: store.blob }
   const documents = createDocuments(store, journal.append)
   const newId = createIdMaker(clock, random)
-  const eventBus = createEventBus(store, journal.flushed)
+  const eventBus = createEventBus(store, events.watchers, journal.flushed)
   const noteEvent = createNoteEvent(journal, newId)
   const onOverload = (reasons: readonly string[]): void =>
     noteEvent(reasons.length > 0 ? 'overloaded' : 'recovered', { reasons: [...reasons] })
   const resources = createResources({ config: config.resources, clock, disk: disk ?? noDisk, onOverload })
-  journal.attach({ publish: eventBus.publish })
   return {
     documents,
     eventBus,

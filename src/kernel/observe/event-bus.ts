@@ -18,21 +18,22 @@ export interface EventPage {
 }
 
 export interface EventBus {
-  /** Called with each record after its commit. */
-  publish(record: RecordView): void
   /** Events behind the cursor, oldest first. Waits up to `waitMs` for the first one where there is none yet. */
   after(cursor: number, filter: EventFilter, limit: number, waitMs: number, signal: AbortSignal): Promise<EventPage>
   /** The newest cursor: from here on only what happens next is read. */
   now(): Promise<number>
 }
 
+type Waiters = Set<(record: RecordView) => void>
+
 /** Exchanges are the bytes of models, but for what subsystems note. */
 const phases: readonly Phase[] = ['intent', 'parked', 'decided', 'started', 'outcome', 'refused', 'exchange', 'reconciled']
 
-/** @param flushed resolves when what has happened is in the store */
-export function createEventBus(store: Pick<Store, 'records' | 'head' | 'blob'>, flushed: () => Promise<void>): EventBus {
-  const waiters = new Set<(record: RecordView) => void>()
-
+/**
+ * @param waiters called with each record after its commit
+ * @param flushed resolves when what has happened is in the store
+ */
+export function createEventBus(store: Pick<Store, 'records' | 'head' | 'blob'>, waiters: Waiters, flushed: () => Promise<void>): EventBus {
   const read = async (from: number, filter: EventFilter, limit: number): Promise<EventPage> => {
     const events: EventView[] = []
     let cursor = from
@@ -58,9 +59,6 @@ export function createEventBus(store: Pick<Store, 'records' | 'head' | 'blob'>, 
   }
 
   return {
-    publish(record) {
-      for (const wake of waiters) wake(record)
-    },
     now: async () => {
       await flushed()
       return (await store.head()).seq
@@ -100,7 +98,7 @@ async function bodyOf(store: Pick<Store, 'blob'>, body: string): Promise<RecordV
 }
 
 /** Resolves `happened` with true after the next event of the filter, and with false after the wait. */
-function waitFor(waiters: Set<(record: RecordView) => void>, filter: EventFilter, waitMs: number, signal: AbortSignal) {
+function waitFor(waiters: Waiters, filter: EventFilter, waitMs: number, signal: AbortSignal) {
   const { promise: happened, resolve } = Promise.withResolvers<boolean>()
   if (waitMs === 0 || waiters.size >= maxEventWaiters) resolve(false)
   const wake = (record: RecordView): void => {
