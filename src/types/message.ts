@@ -109,6 +109,11 @@ export function textOf(message: Message): string {
   return message.parts.map((part) => (part.type === 'text' ? part.text : '')).join('')
 }
 
+export function mediaOf({ role, parts }: Message): readonly MediaPart[] {
+  if (role === 'tool') return parts[0].media ?? []
+  return role === 'user' ? parts.filter((part) => part.type === 'media') : []
+}
+
 export function toolCallsOf(message: AssistantMessage): readonly ToolCallPart[] {
   return message.parts.filter((part) => part.type === 'tool_call')
 }

@@ -45,6 +45,8 @@ void test('an exchange is one short line: wire, model, status and bytes, never w
     describeExchange(JSON.stringify({ ...body, status: 0, response: { text: '' } })),
     'openai-chat gpt-5, no answer, 10.0 kB out, 0 bytes in',
   )
+  const packed = { bytes: 25_000_000, runs: [{ text: 'data: 1\n\n', head: 6, tail: 2, parts: ['2', '3'] }] }
+  assert.match(describeExchange(JSON.stringify({ ...body, response: packed })), /25\.0 MB in$/)
 })
 
 void test('a body that is none of ours says what is missing and does not throw', () => {

@@ -5,17 +5,17 @@
  * generation that fails in the end keeps the text that was shown. Each event that carries usage stands for one try, so that
  * its cost is counted once, at the prices of its model.
  */
-import type {
-  Clock,
-  Failure,
-  GenerateRequest,
-  MediaPart,
-  Message,
-  Model,
-  ModelEvent,
-  ModelFacts,
-  Random,
-  Usage,
+import {
+  type Clock,
+  type Failure,
+  type GenerateRequest,
+  mediaOf,
+  type Message,
+  type Model,
+  type ModelEvent,
+  type ModelFacts,
+  type Random,
+  type Usage,
 } from '../../types/index.ts'
 import { charsPerToken, guessedMediaTokens, minFallbackOutputTokens, type ModelLimits } from '../limits.ts'
 import { noUsage } from '../model-problem.ts'
@@ -74,11 +74,6 @@ function bytesOf({ parts }: Message): number {
     else if (part.type !== 'media') bytes += Buffer.byteLength(part.text)
   }
   return bytes
-}
-
-function mediaOf({ role, parts }: Message): readonly MediaPart[] {
-  if (role === 'tool') return parts[0].media ?? []
-  return role === 'user' ? parts.filter((part) => part.type === 'media') : []
 }
 
 /** A failed try that emitted events or cost something, and is not reported yet. */

@@ -5,6 +5,7 @@
 import {
   createIdleThread,
   type GenerateRequest,
+  mediaOf,
   type MediaPart,
   type Message,
   OxbowError,
@@ -37,24 +38,26 @@ export interface RequestTokens {
 export function createRequestTokens(): RequestTokens {
   const estimator = createTokenEstimator()
   const media = createMediaTokens()
-  const bytes = new WeakMap<Message, number>()
+  const sizes = new WeakMap<Message, MessageSize>()
   const toolSizes = new WeakMap<readonly ToolSpec[], number>()
   const counter = createTokenCounter(tokenizerIdleMs)
 
-  const mediaTokens = (model: CountedModel, messages: readonly Message[]): number => {
-    let sum = 0
-    for (const part of mediaIn(messages)) sum += media(part, model.service.wire, model.name)
+  const sizeOf = (message: Message): MessageSize => {
+    let size = sizes.get(message)
+    if (size === undefined) sizes.set(message, (size = { bytes: Buffer.byteLength(textOfAll(message)), media: mediaOf(message) }))
+    return size
+  }
+  /** Tokens beside the texts: of the framing and of media. */
+  const tokensBeside = (model: CountedModel, messages: readonly Message[]): number => {
+    let sum = messages.length * requestMessageTokens
+    for (const message of messages) for (const part of sizeOf(message).media) sum += media(part, model.service.wire, model.name)
     return sum
   }
   /** By length: free, and corrected by the estimator. */
   const roughly = (model: CountedModel, { system, messages, tools }: CountedRequest): number => {
     let sum = Buffer.byteLength(system) + toolBytes(tools)
-    for (const message of messages) {
-      let known = bytes.get(message)
-      if (known === undefined) bytes.set(message, (known = Buffer.byteLength(textOfAll(message))))
-      sum += known
-    }
-    return Math.ceil(sum / charsPerToken) + messages.length * requestMessageTokens + mediaTokens(model, messages)
+    for (const message of messages) sum += sizeOf(message).bytes
+    return Math.ceil(sum / charsPerToken) + tokensBeside(model, messages)
   }
   return {
     countTexts: (texts) => counter.count(texts),
@@ -67,7 +70,7 @@ export function createRequestTokens(): RequestTokens {
       const { system, messages, tools } = request
       const texts = [system, ...messages.map(textOfAll), ...tools.map((tool) => JSON.stringify(tool))]
       const counts = await counter.count(texts, encoding)
-      return counts.reduce((sum, count) => sum + count, 0) + messages.length * requestMessageTokens + mediaTokens(model, messages)
+      return counts.reduce((sum, count) => sum + count, 0) + tokensBeside(model, messages)
     },
     observe(model, request, usage) {
       if (usage.estimated || encodingOf(model.name) !== null) return
@@ -87,13 +90,10 @@ export function createRequestTokens(): RequestTokens {
   }
 }
 
-function mediaIn(messages: readonly Message[]): readonly MediaPart[] {
-  const found: MediaPart[] = []
-  for (const { role, parts } of messages) {
-    if (role === 'tool') found.push(...(parts[0].media ?? []))
-    else if (role === 'user') for (const part of parts) if (part.type === 'media') found.push(part)
-  }
-  return found
+/** Of a message, measured once in its life. */
+interface MessageSize {
+  readonly bytes: number
+  readonly media: readonly MediaPart[]
 }
 
 function textOfAll({ parts }: Message): string {
