@@ -22,7 +22,7 @@ function findNpm(): string | null {
   return null
 }
 
-void test('npm passes over none of the scripts: with ignore-scripts it runs no pre- and post-scripts', () => {
+void test('no script depends on pre- and post-scripts, which npm skips with ignore-scripts', () => {
   assert.match(readFileSync(join(root, '.npmrc'), 'utf8'), /^ignore-scripts=true$/m)
   const { scripts } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as { scripts: Record<string, string> }
   const names = Object.keys(scripts)

@@ -22,11 +22,11 @@ void describe('error codes', () => {
     )
   })
 
-  void test('none is used that the table does not hold', () => {
+  void test('none is used that is missing from the table', () => {
     assert.deepEqual(findCodes(source, codes).unknown, [])
   })
 
-  void test('a code counts as raised where it is handed on, not where it is compared', () => {
+  void test('a code counts as raised where it is passed on, not where it is compared', () => {
     const raised = (text: string): readonly string[] => codesIn('a.ts', text, codes).raised.map(({ code }) => code)
     assert.deepEqual(raised(`throw new OxbowError('denied', 'no', { hint: '' })`), ['denied'])
     assert.deepEqual(raised(`const f = toFailure(e, late ? 'timeout' : 'cancelled', '')`), ['timeout', 'cancelled'])
@@ -35,7 +35,7 @@ void describe('error codes', () => {
     assert.deepEqual(raised(`type A = 'denied'; if (a === 'denied' || isOxbowError(e, 'timeout')) { /* 'cancelled' */ }`), [])
   })
 
-  void test('a text in the place of a code that is not in the table is found', () => {
+  void test('a text in place of a code that is not in the table is detected', () => {
     const unknown = (text: string): readonly string[] => codesIn('a.ts', text, codes).unknown.map(({ code }) => code)
     assert.deepEqual(unknown(`throw new OxbowError('made_up', '', {})`), ['made_up'])
     assert.deepEqual(unknown(`const f = { code: ok ? 'denied' : 'made_up' }`), ['made_up'])

@@ -12,8 +12,8 @@ import { programFacts, read } from './documents/program-facts.ts'
 const facts = await programFacts()
 const pages = [...facts.paths].filter((path) => path.endsWith('.md') && !path.startsWith('test/'))
 
-void describe('what documents name', () => {
-  void test('is there: files, links, verbs and their options, scripts, keys, calls, rights, variables, words of the source', () => {
+void describe('names in documents', () => {
+  void test('exist: files, links, verbs and their options, scripts, keys, calls, rights, variables, identifiers', () => {
     assert.ok(pages.length >= 20)
     const wrong = pages.flatMap((page) =>
       namesOf(read(page)).flatMap((name) => {
@@ -24,7 +24,7 @@ void describe('what documents name', () => {
     assert.deepEqual(wrong, [])
   })
 
-  void test('of others is named somewhere', () => {
+  void test('of other projects are used somewhere', () => {
     const all = new Set(pages.flatMap((page) => namesOf(read(page)).map(({ text }) => text)))
     assert.deepEqual(
       Object.keys(foreignNames).filter((name) => !all.has(name)),
@@ -33,7 +33,7 @@ void describe('what documents name', () => {
   })
 })
 
-void test('the page about failing models says the limits that the engine has', () => {
+void test("the page about failing models has the engine's limits", () => {
   const inMs: Readonly<Record<string, number>> = { ms: 1, s: 1_000, minutes: 60_000 }
   const rows = Array.from(read('docs/reliability.md').matchAll(/^\| (`.*?`) +\| (\d.*?) +\|/gm), ([, names = '', values = '']) =>
     values.split(', ').map((value, at) => {
@@ -63,7 +63,7 @@ const noCommands: Readonly<Record<string, string>> = {
   'oxbow backup files': 'another',
 }
 
-void test('every command that a hint, a help text or a description tells a person to type is one that there is', () => {
+void test('every command in a hint, a help text or a description exists', () => {
   const sources = [...facts.paths].filter((path) => /^src\/.*(?<!\.test|-fixture)\.ts$/.test(path))
   const wrong = sources.flatMap((path) => {
     const source = read(path)

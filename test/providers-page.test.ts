@@ -54,14 +54,14 @@ function titlesIn(file: string): RegExp[] {
 }
 
 void describe('the page about model services', () => {
-  void test('has a table of every wire in which no cell stands on nothing', () => {
+  void test('has a table of every wire in which each cell has a test', () => {
     assert.deepEqual([...new Set(cells.map(({ wire }) => wire))], wires)
     assert.ok(cells.length >= 20 * wires.length)
     const bare = cells.filter(({ tests }) => tests.length === 0 || tests.some((number) => !named.has(number)))
     assert.deepEqual(bare, [])
   })
 
-  void test('names only tests that exist, and all that it names are used', () => {
+  void test('names only tests that exist, and uses all it names', () => {
     const lost = [...named.values()].filter(({ file, name }) => !titlesIn(file).some((title) => title.test(name)))
     assert.deepEqual(lost, [])
     const used = new Set(cells.flatMap(({ tests }) => tests))
@@ -71,7 +71,7 @@ void describe('the page about model services', () => {
     )
   })
 
-  void test('says of a recorded stream what the table of streams says: that a wire has it, or cannot', () => {
+  void test('agrees with the table of recorded streams', () => {
     const prefix = 'are read as they are meant: '
     const wrong = cells.flatMap(({ feature, wire, text, tests }) => {
       const cases = tests.map((number) => named.get(number)?.name ?? '').filter((name) => name.startsWith(prefix))
@@ -96,7 +96,7 @@ void describe('the page about model services', () => {
     assert.deepEqual(rows, expected)
   })
 
-  void test('has examples that are configurations, of services that are found', () => {
+  void test('has valid example configurations, of services that are discovered', () => {
     const examples = Array.from(page.matchAll(/```toml\n([^]*?)```/g), ([, text = '']) => text)
     assert.ok(examples.length >= 8)
     for (const text of examples) {

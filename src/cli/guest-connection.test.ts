@@ -105,7 +105,7 @@ function readText(path: string): string {
   return existsSync(path) ? readFileSync(path, 'utf8') : ''
 }
 
-void test('a turn goes on however often its guest dies, and is one turn', { timeout: 120_000 }, async () => {
+void test('a turn continues however often its guest dies, and is one turn', { timeout: 120_000 }, async () => {
   await withHome(async (home) => {
     const run = start(home, 'run', 'hello')
     await asking(home)
@@ -120,7 +120,7 @@ void test('a turn goes on however often its guest dies, and is one turn', { time
   })
 })
 
-void test('a run that cannot finish its turn names the session and how to go on', { timeout: 120_000 }, async () => {
+void test('a run that cannot finish its turn names the session and how to continue', { timeout: 120_000 }, async () => {
   await withHome(async (home) => {
     configure(home, JSON.stringify({ turns: [{ steps: [{ events: [{ error: { code: 'model_rejected', message: 'no' } }] }] }] }))
     const failed = await start(home, 'run', 'hello').over
@@ -131,7 +131,7 @@ void test('a run that cannot finish its turn names the session and how to go on'
   })
 })
 
-void test('--continue goes on with the newest session that has a message', { timeout: 120_000 }, async () => {
+void test('--continue continues the newest session that has a message', { timeout: 120_000 }, async () => {
   await withHome(async (home) => {
     configure(home, says({ text: 'done' }))
     const none = await start(home, 'run', '--continue', 'hello').over
@@ -144,7 +144,7 @@ void test('--continue goes on with the newest session that has a message', { tim
   })
 })
 
-void test('a chat that opens after an interrupted turn says so and shows how to go on', { timeout: 120_000 }, async () => {
+void test('a chat that opens after an interrupted turn says so and shows how to continue', { timeout: 120_000 }, async () => {
   await withHome(async (home) => {
     const run = start(home, 'run', 'hello there')
     await asking(home)
@@ -161,7 +161,7 @@ void test('a chat that opens after an interrupted turn says so and shows how to 
   })
 })
 
-void test('what came after the guest began is named, and nothing else', (t) => {
+void test('changes after the start of the guest are named, and nothing else', (t) => {
   const ipc = mkdtempSync(join(tmpdir(), 'oxbow-stale-'))
   t.after(() => rmSync(ipc, { recursive: true }))
   const [address, config] = [join(ipc, 'gateway.json'), join(ipc, 'config.toml')]

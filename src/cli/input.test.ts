@@ -29,18 +29,18 @@ void test('a terminal is not read', async () => {
   assert.equal(await readPiped({ isTTY: true } as NodeJS.ReadStream, false), '')
 })
 
-void test('an inherited pipe that says nothing does not hold up a prompt', async () => {
+void test('a silent inherited pipe does not delay a prompt', async () => {
   assert.equal(await readPiped(new PassThrough() as unknown as NodeJS.ReadStream, true, 1), '')
 })
 
-void test('what is no UTF-8 text, or more than a message can hold, is refused', async () => {
+void test('text that is not UTF-8 or exceeds a message is refused', async () => {
   await assert.rejects(readPiped(piped(Buffer.from([0xff, 0xfe, 0xff])), true), (error) => isOxbowError(error, 'bad_input'))
   await assert.rejects(readPiped(piped(Buffer.alloc(1024 * 1024 + 1, 97)), true), (error) => isOxbowError(error, 'limit_reached'))
 })
 
 /** The real program in a real pseudo-terminal. */
 
-it('what was typed before a call asked is no answer to it', async () => {
+it('input typed before a question is not an answer to it', async () => {
   await withHome(async (home) => {
     mkdirSync(join(home, 'oxbow'), { recursive: true })
     writeFileSync(join(home, 'oxbow', 'config.toml'), '[approval.calls]\n"time.now" = "ask"\n')
@@ -59,7 +59,7 @@ const program = fileURLToPath(new URL('main.ts', import.meta.url))
 const patienceMs = 60_000
 const typed = 'sekret-ü-4711'
 
-test('a typed secret is not shown, what was rubbed out is not kept, and Ctrl+C keeps nothing and gives the terminal back', async () => {
+test('a typed secret is not shown, deleted characters are not stored, and Ctrl+C stores nothing and restores the terminal', async () => {
   const home = mkdtempSync(join(tmpdir(), 'oxbow-typing-'))
   shareCompileCache(home)
   // What the terminal does with typed keys is asked of it after each program.

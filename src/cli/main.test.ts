@@ -14,7 +14,7 @@ void test('--version prints the version of package.json', () => {
   assert.equal(execFileSync(process.execPath, [program, '--version'], { encoding: 'utf8' }), `${manifest.version}\n`)
 })
 
-void test('a reader who has seen enough, like head, is no crash', async () => {
+void test('a reader that closes the pipe early, such as head, causes no crash', async () => {
   const child = spawn(process.execPath, [program, 'doctor', '--help'], { stdio: ['ignore', 'pipe', 'pipe'], env: { HOME: '/nonexistent' } })
   child.stdout.destroy()
   let errors = ''
@@ -23,7 +23,7 @@ void test('a reader who has seen enough, like head, is no crash', async () => {
   assert.deepEqual([code, errors], [0, ''])
 })
 
-void test('an answer that a full disk cuts off is no success', { skip: !existsSync('/dev/full') && 'there is no /dev/full' }, async () => {
+void test('output truncated by a full disk is a failure', { skip: !existsSync('/dev/full') && 'there is no /dev/full' }, async () => {
   const full = openSync('/dev/full', 'w')
   const child = spawn(process.execPath, [program, 'doctor', '--help'], { stdio: ['ignore', full, 'pipe'], env: { HOME: '/nonexistent' } })
   closeSync(full)

@@ -74,7 +74,7 @@ describe('/attach', () => {
     assert.equal(sent[1]?.attachments, undefined)
   })
 
-  it('keeps the file when the message could not be sent, and takes it back without a name', async () => {
+  it('keeps the file when the message could not be sent, and detaches it without a name', async () => {
     using home = folder()
     writeFileSync(join(home.path, 'a'), 'a')
     const { type, sent, said, state } = startChat()
@@ -108,14 +108,14 @@ describe('what an agent has sent', () => {
     call: async () => ({ status: 'ok', output: { data: Buffer.from('png').toString('base64'), bytes: 3 } }),
   } as unknown as GatewayPort
 
-  it('is shown without control characters, and is nothing when the record is no such record', () => {
+  it('is shown without control characters, and is ignored in an invalid record', () => {
     assert.doesNotMatch(mediaLine(mediaIn({ media })!), /\p{C}/u)
     for (const body of [null, {}, { media: 1 }, { media: { ...media, pieces: 'p' } }, { media: { ...media, bytes: '3' } }]) {
       assert.equal(mediaIn(body), null)
     }
   })
 
-  it('is written under a clean name that is free, and only into the folder that was named', async () => {
+  it('is written under a safe unused name, and only into the given folder', async () => {
     using home = folder()
     const first = await saveMedia(mediaIn({ media })!, { folder: home.path, workspaces: '/none' }, gateway)
     const second = await saveMedia(mediaIn({ media })!, { folder: home.path, workspaces: '/none' }, gateway)
@@ -137,7 +137,7 @@ function house() {
   return { root, shared, workspaces, find, [Symbol.dispose]: () => rmSync(root, { recursive: true, force: true }) }
 }
 
-it('a file of the workspace is attached, and one that a link of an agent leads to is not', async () => {
+it('a file of the workspace is attached, but not through a link of an agent', async () => {
   using home = house()
   const { root, shared, find } = home
   symlinkSync(join(root, '.ssh/key'), join(shared, 'report.pdf'))
@@ -161,7 +161,7 @@ it('a file of the workspace is attached, and one that a link of an agent leads t
   await assert.rejects(find('work/within/plain'), { code: 'bad_input' }, 'a link within may lead elsewhere a moment later')
 })
 
-it('links in a circle, and pipes that nobody writes into, hold up nobody', { skip: process.platform === 'win32' }, async () => {
+it('circular links and pipes without a writer do not block', { skip: process.platform === 'win32' }, async () => {
   using home = house()
   symlinkSync('loop', join(home.root, 'loop'))
   execFileSync('mkfifo', [join(home.shared, 'pipe')])
@@ -169,7 +169,7 @@ it('links in a circle, and pipes that nobody writes into, hold up nobody', { ski
   await assert.rejects(home.find('oxbow/users/ada/shared/pipe'), { code: 'bad_input', message: /is not a file/ })
 })
 
-it('a file that an agent has put a link in the place of, after it was looked at, is not sent', async () => {
+it('a file that an agent replaces by a link after the check is not sent', async () => {
   using home = house()
   const file = await home.find('oxbow/users/ada/shared/folder/plain')
   renameSync(join(home.shared, 'folder'), join(home.shared, 'gone'))

@@ -18,7 +18,7 @@ async function typeAt(columns: number | null, ...args: readonly string[]): Promi
   return { exit, out: String(output.read() ?? ''), err: String(errors.read() ?? '') }
 }
 
-void test('every verb explains itself with an example', async () => {
+void test('the help of every verb has an example', async () => {
   for (const verb of ['chat', 'run', 'serve', 'approve', 'sessions', 'calls', 'audit', 'status']) {
     const { exit, out } = await type(verb, '--help')
     assert.equal(exit, 0, verb)
@@ -31,7 +31,7 @@ void test('every verb explains itself with an example', async () => {
     assert.match(out, new RegExp(`^  ${verb} `, 'm'))
 })
 
-void test('in a narrow terminal help and failures end their lines between words, in a pipe they are as they are', async () => {
+void test('help and failures wrap between words in a narrow terminal, and not in a pipe', async () => {
   const helps = [['--help'], ['run', '--help'], ['sessions', '--help'], ['store', '--help'], ['store', 'move', '--help']]
   for (const args of helps) {
     const { out } = await typeAt(40, ...args)
@@ -67,7 +67,7 @@ void test('a misspelt verb is answered with the nearest one', async () => {
   assert.doesNotMatch((await type('summarise')).err, /did you mean/)
 })
 
-void test('a count is a number that was typed: an empty one, as of a variable that is not set, would keep no backup', async () => {
+void test('an empty count, as from an unset variable, is refused instead of keeping no backup', async () => {
   for (const args of [
     ['store', 'backup', '--keep', ''],
     ['sessions', '--limit', '0'],
@@ -78,7 +78,7 @@ void test('a count is a number that was typed: an empty one, as of a variable th
   }
 })
 
-void test('what was typed wrongly is shown without what a terminal acts on: a pattern of the shell takes names from anybody', async () => {
+void test('mistyped words are shown without control characters, because a shell pattern may expand to foreign file names', async () => {
   for (const args of [
     ['run', '--x\u001b[2J'],
     ['sessions', '--limit', 'x\u001b[2J'],
@@ -86,7 +86,7 @@ void test('what was typed wrongly is shown without what a terminal acts on: a pa
     assert.match((await type(...args)).err, /^error: .*x\\u001b\[2J'/)
 })
 
-void test('a verb below the list of sessions acts for the user it is given, wherever that stands', async () => {
+void test('a verb below `sessions` acts for the given user, wherever --user stands', async () => {
   for (const args of [
     ['delete', '019a', '--yes', '--user', '../x'],
     ['--user', '../x', 'delete', '019a', '--yes'],

@@ -20,21 +20,21 @@ function order(past: readonly RecordView[], events: readonly FollowEvent[]): rea
   return seen
 }
 
-void test('text that comes before the call which it answers to is told behind it, and then as it comes', () => {
+void test('text that arrives before the call it follows is passed on after it, and later text at once', () => {
   const call = [recorded('g.0', 'file.list', 'intent'), recorded('g.0', 'file.list', 'outcome')]
   const seen = order([], [text('h', 'It '), ...call, text('h', 'is '), recorded('h', 'model.generate', 'intent'), text('h', 'empty.')])
   assert.deepEqual(seen, ['g.0 intent', 'g.0 outcome', 'It ', 'is ', 'h intent', 'empty.'])
 })
 
-void test('text whose beginning was told is handed on at once, also when that was before the following began', () => {
+void test('text whose beginning was passed on is passed on at once, also from before the subscription', () => {
   assert.deepEqual(order([record('g', 'model.generate', 'intent')], [text('g', 'a'), text('g', 'b')]), ['a', 'b'])
 })
 
-void test('what is being said when the past has been told does not wait', () => {
+void test('text that is streaming after the past records does not wait', () => {
   assert.deepEqual(order([], [text('g', 'so far'), caughtUp, text('g', ' and on')]), ['so far', 'caught_up', ' and on'])
 })
 
-void test('nothing is held back beyond the end of its turn, and a message that was taken up ends none', () => {
+void test('nothing is held back beyond the end of its turn, and a merged message ends no turn', () => {
   const over = recorded('t', 'turn.send', 'outcome')
   assert.deepEqual(order([], [text('g', 'last'), over]), ['last', 't outcome'])
   const merged = recorded('other', 'turn.send', 'outcome')

@@ -33,7 +33,7 @@ void describe('the first connection', () => {
     await assert.rejects(fixture.open({ token: 'two\nlines' }), hasCode('bad_input'))
   })
 
-  void test('to one that never says hello is given up', async () => {
+  void test('to a peer that never says hello is given up', async () => {
     await using mute = {
       // It reads, so that it sees the end of the connection, and says nothing.
       server: createServer((socket) => void socket.resume()).listen(0, '127.0.0.1'),
@@ -46,7 +46,7 @@ void describe('the first connection', () => {
 })
 
 void describe('requests', () => {
-  void test('have their results, and failures with code and hint', async () => {
+  void test('return their results, and failures with code and hint', async () => {
     await using fixture = await startTestGateway()
     const client = await fixture.open()
     const { id } = await client.createSession('Taxes')
@@ -66,7 +66,7 @@ void describe('requests', () => {
     await assert.rejects(client.sendTurn({ session: '01890a5d-ac96-774b-bcce-b302099a8057' as SessionId, text: 'x' }), hasCode('not_found'))
   })
 
-  void test('that are too big are refused here, where it costs no connection', async () => {
+  void test('that are too large are refused by the client, which keeps the connection', async () => {
     await using fixture = await startTestGateway()
     const client = await fixture.open()
     const { id } = await client.createSession()
@@ -74,13 +74,13 @@ void describe('requests', () => {
     assert.equal((await client.listSessions()).length, 1)
   })
 
-  void test('that are not answered in time fail, and say that it may still be done', async () => {
+  void test('that are not answered in time fail, and say that they may still happen', async () => {
     await using fixture = await startTestGateway(createFakeKernel(async () => new Promise(() => {})))
     const client = await fixture.open({ limits: { requestTimeoutMs: 20 } })
     await assert.rejects(client.createSession(), hasCode('timeout'))
   })
 
-  void test('beyond what may wait fail at once', async () => {
+  void test('over the limit of waiting requests fail at once', async () => {
     await using fixture = await startTestGateway(createFakeKernel(async () => new Promise(() => {})))
     const client = await fixture.open({ limits: { maxWaiting: 1 } })
     const first = client.createSession()
@@ -116,7 +116,7 @@ void describe('a lost connection', () => {
     assert.deepEqual(await watcher.listSessions(), [await creating])
   })
 
-  void test('fails what may not be done twice and says that its end is not known', async () => {
+  void test('fails requests that are not repeatable and says that their outcome is unknown', async () => {
     await using fixture = await startTestGateway()
     const client = await fixture.open()
     const { id } = await client.createSession()
@@ -131,7 +131,7 @@ void describe('a lost connection', () => {
     assert.equal((await listing).length, 1)
   })
 
-  void test('is told, and so is the new one', async () => {
+  void test('is reported, and so is the new one', async () => {
     await using fixture = await startTestGateway()
     const states: ConnectionState['type'][] = []
     const back = Promise.withResolvers<void>()
@@ -147,7 +147,7 @@ void describe('a lost connection', () => {
     assert.equal(states.length, 3)
   })
 
-  void test('is the end without reconnection: everything that waits fails and followers are told', async () => {
+  void test('is final without reconnection: waiting requests fail and followers are notified', async () => {
     await using fixture = await startTestGateway()
     const gone = Promise.withResolvers<ConnectionState>()
     const client = await fixture.open({ reconnect: false, onState: (state) => state.type === 'gone' && gone.resolve(state) })
@@ -161,7 +161,7 @@ void describe('a lost connection', () => {
     await assert.rejects(client.follow(id, 0, screen.handler), hasCode('guest_unreachable'))
   })
 
-  void test('is not made again when the guest has another token now', async () => {
+  void test('is not retried when the guest has a new token', async () => {
     await using fixture = await startTestGateway()
     const gone = Promise.withResolvers<ConnectionState>()
     const client = await fixture.open({ onState: (state) => state.type === 'gone' && gone.resolve(state) })
@@ -174,7 +174,7 @@ void describe('a lost connection', () => {
     await client.close()
   })
 
-  void test('can be closed while it is away', async () => {
+  void test('can be closed while disconnected', async () => {
     await using fixture = await startTestGateway()
     const away = Promise.withResolvers<void>()
     const client = await fixture.open({

@@ -8,7 +8,7 @@ import { isOxbowError } from '../types/index.ts'
 import { hasCode } from './client-fixture.ts'
 import { connect } from './index.ts'
 
-it('frames without a payload are no frames of a gateway: the connection ends, and the program does not', async () => {
+it('a frame without a payload ends the connection, not the program', async () => {
   for (const frame of ['{"type":"result","payload":null}', '{"type":"error","payload":[]}', 'null', '{"payload":{}}']) {
     const server = new WebSocketServer({ host: '127.0.0.1', port: 0 })
     await once(server, 'listening')
@@ -20,7 +20,7 @@ it('frames without a payload are no frames of a gateway: the connection ends, an
   }
 })
 
-it('whatever answers a connection with an error in its own words is something else', async () => {
+it('an unknown error response means that the peer is not a gateway', async () => {
   for (const error of [
     { code: 'constructor', message: 'hi' },
     { code: 'not_found', message: { text: 'hi' } },

@@ -45,10 +45,10 @@ void describe('one step', () => {
     })
   }
 
-  void test('a snapshot that says something else starts over', () => {
+  void test('a snapshot with other text starts over', () => {
     assert.deepEqual(setWhole(shows('Hello'), whole('Help')).event, { type: 'restart', turn, call, text: 'Help' })
   })
-  void test('a delta that says something else over what is shown starts over from there', () => {
+  void test('a delta that contradicts the shown text starts over from there', () => {
     assert.equal(addDelta(shows('Hello'), delta(3, 'p me'))?.event?.text, 'Help me')
   })
   void test('a delta after a gap cannot be shown', () => {

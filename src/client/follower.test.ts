@@ -23,18 +23,18 @@ const told = (frames: readonly StreamFrame[], cursor = 0): readonly FollowEvent[
   return events
 }
 
-void test('a record that was told before is not told again', () => {
+void test('a record is passed on only once', () => {
   const seqs = told([record(3), record(4), record(4), record(3), record(5)], 3).map((event) => event.type === 'record' && event.record.seq)
   assert.deepEqual(seqs, [4, 5])
 })
 
-void test('a journal that ends before the cursor was put back to an earlier state: what comes now is new', () => {
+void test('a journal that ends before the cursor was restored to an earlier state: all later records are new', () => {
   const payload = { request_id: '1', session, cursor: 3, turn: null, call: null, text: '', pending: [] }
   const seqs = told([{ type: 'snapshot', payload }, record(4), record(5)], 5).map((event) => event.type === 'record' && event.record.seq)
   assert.deepEqual(seqs, [false, 4, 5])
 })
 
-void test('text of a record that was told before is not shown again', () => {
+void test('text of an earlier record is not shown again', () => {
   const message = { role: 'assistant', parts: [{ type: 'text', text: 'Hi' }] }
   const events = told([record(1, { message }), record(1, { message })])
   assert.deepEqual(
@@ -43,7 +43,7 @@ void test('text of a record that was told before is not shown again', () => {
   )
 })
 
-void test('only what an assistant said is text: not reasoning, not tool results, not what was merely asked', () => {
+void test("only an assistant's text is text: not reasoning, not tool results, not requests", () => {
   const said = {
     role: 'assistant',
     parts: [
@@ -70,7 +70,7 @@ void test('only what an assistant said is text: not reasoning, not tool results,
   )
 })
 
-void test('a reply that is quicker than the record of the one before it is shown once', () => {
+void test('a reply that arrives before the record of the previous one is shown once', () => {
   const next = 'd' as CallId
   const said = (...parts: readonly object[]) => ({ message: { role: 'assistant', parts } }) as RecordView['body']
   const text = (words: string) => ({ type: 'text', text: words })
@@ -83,7 +83,7 @@ void test('a reply that is quicker than the record of the one before it is shown
   assert.deepEqual(shown(spoken), ['c Let me look', 'd It is noon.'])
 })
 
-void test('a connection that comes back between two tries of one answer shows what is the same once', () => {
+void test('after a reconnection between two attempts of an answer, identical text is shown once', () => {
   const snapshot: StreamFrame = {
     type: 'snapshot',
     payload: { request_id: '1', session, cursor: 0, turn: null, call: null, text: '', pending: [] },
@@ -95,7 +95,7 @@ void test('a connection that comes back between two tries of one answer shows wh
   )
 })
 
-void test('a reply that ended without a record leaves nothing behind that a later one could be joined to', () => {
+void test('a reply that ended without a record does not merge with a later one', () => {
   const later = { type: 'delta', payload: { session, turn, call: 'later' as CallId, offset: 0, text: 'Help' } } as const
   assert.deepEqual(
     told([delta(0, 'Hel'), later]).map((event) => ('text' in event ? event.text : event.type)),
@@ -103,7 +103,7 @@ void test('a reply that ended without a record leaves nothing behind that a late
   )
 })
 
-void test('an answer that begins anew says who begins it and why, and what follows is all that counts', () => {
+void test('a restarted answer names the model and the reason, and only the new text counts', () => {
   const restarted: StreamFrame = { type: 'reply_restarted', payload: { session, turn, call, model: 'b/two', why: 'It was lost.' } }
   const message = { role: 'assistant', parts: [{ type: 'text', text: 'Help' }] }
   assert.deepEqual(told([delta(0, 'Hel'), restarted, delta(0, 'Help'), record(1, { message })]).slice(1, -1), [
@@ -112,14 +112,14 @@ void test('an answer that begins anew says who begins it and why, and what follo
   ])
 })
 
-void test('a delta after a gap is not shown, and the follower says that it is out of step', () => {
+void test('a delta after a gap is not shown, and the follower reports the gap', () => {
   const follower = createFollower(session, 0, () => assert.fail('nothing to tell'))
   assert.equal(follower.receive(delta(3, 'lo')), false)
 })
 
 const restarted: StreamFrame = { type: 'reply_restarted', payload: { session, turn, call, model: 'x/y', why: 'it broke off' } }
 
-void test('a reply that begins anew empties the screen, and its text follows from the beginning', () => {
+void test('a restarted reply clears the screen, and its text follows from the beginning', () => {
   const message = { role: 'assistant', parts: [{ type: 'text', text: 'The whole' }] }
   const events = told([delta(0, 'Half'), restarted, delta(0, 'The '), delta(4, 'whole'), record(1, { message })])
   let screen = ''
@@ -134,7 +134,7 @@ void test('a reply that begins anew empties the screen, and its text follows fro
   )
 })
 
-void test('a gap after a new beginning is a gap', () => {
+void test('a gap after a restart is a gap', () => {
   const follower = createFollower(session, 0, () => {})
   assert.deepEqual(
     [delta(0, 'Half'), restarted, delta(4, 'whole')].map((frame) => follower.receive(frame)),
@@ -142,7 +142,7 @@ void test('a gap after a new beginning is a gap', () => {
   )
 })
 
-void test('however often an answer begins anew and the connection is lost meanwhile, the screen ends with exactly the answer', () => {
+void test('with any number of restarts and lost connections, the screen ends with exactly the answer', () => {
   const steps = fc.array(fc.oneof(fc.constantFrom('anew', 'lost', 'back'), fc.string({ unit: fc.constantFrom('a', 'b'), maxLength: 3 })))
   fc.assert(
     fc.property(steps, (all) => {

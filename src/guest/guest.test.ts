@@ -6,7 +6,7 @@ import { test } from 'node:test'
 import { parseConfig, type UserId } from '../types/index.ts'
 import { startGuest } from './guest.ts'
 
-test('a guest that cannot leave its token, as on a disk that is full, says which file it is and what to do', async (t) => {
+test('a guest that cannot write its token, as on a full disk, names the file and what to do', async (t) => {
   const workspaceRoot = mkdtempSync(join(tmpdir(), 'oxbow-guest-'))
   t.after(() => rmSync(workspaceRoot, { recursive: true }))
   for (const folder of ['shared', 'tmp', 'vault', 'internal', 'ipc', 'logs', 'ipc/token']) mkdirSync(join(workspaceRoot, folder))

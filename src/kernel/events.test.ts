@@ -169,7 +169,7 @@ void describe('a follower with a cursor beyond the end', () => {
 })
 
 void describe('the bytes of an exchange', () => {
-  void it('are not told to followers', async () => {
+  void it('are not sent to followers', async () => {
     const { events, told } = await follow()
     events.publish({ ...outcome(1), phase: 'exchange' })
     events.publish(outcome(2))

@@ -8,7 +8,7 @@ import { asks, done, inOrder, newCallId, openFixture, says, testCall } from './k
 const phasesOf = (fixture: Awaited<ReturnType<typeof openFixture>>, name: string): string[] =>
   fixture.events.flatMap((event) => (event.type === 'record' && event.record.name === name ? [event.record.phase] : []))
 
-test('a message passes the gate as a call, and so does all that its turn does', async () => {
+test('a message passes the gate as a call, and so does everything in its turn', async () => {
   await using fixture = await openFixture({
     play: inOrder(asks(['test_act']), says('done')),
     calls: [testCall('test.act', async () => done('acted'))],
@@ -51,7 +51,7 @@ test('a malformed call is refused with the field, what was expected and an examp
   assert.match(texts[1]!, /not valid JSON/)
 })
 
-test('what is wrong with a malformed call is told briefly, however long the names of its fields are', async () => {
+test('the error of a malformed call is short, however long the names of its fields are', async () => {
   const calls = [testCall('test.act', async () => done(''), { input: z.strictObject({ path: z.string() }), example: { path: '/shared' } })]
   const args = { path: 'a', [`${'x'.repeat(500_000)}🐂`]: 1 }
   await using fixture = await openFixture({ play: inOrder(asks(['test_act', args]), says('done')), calls })
@@ -62,7 +62,7 @@ test('what is wrong with a malformed call is told briefly, however long the name
   assert.ok(text.length < 2_000, `${text.length}`)
 })
 
-test('an unknown call is refused with the nearest name, and the refusal is on record', async () => {
+test('an unknown call is refused with the nearest name, and the refusal is recorded', async () => {
   await using fixture = await openFixture({
     play: inOrder(asks(['test_akt']), says('done')),
     calls: [testCall('test.act', async () => done(''))],
@@ -141,7 +141,7 @@ test('a call that takes too long is stopped and says so', async () => {
   assert.deepEqual([(outcome.body as { status: string }).status, (outcome.body as { code: string }).code], ['failed', 'timeout'])
 })
 
-test('a long result is cut in the middle and can be read on by its id', async () => {
+test('a long result is truncated in the middle, and its id gives access to the rest', async () => {
   const long = Array.from({ length: 5_000 }, (_, i) => `line ${i}`).join('\n')
   await using fixture = await openFixture({
     play: inOrder(asks(['test_act']), says('done')),
@@ -156,7 +156,7 @@ test('a long result is cut in the middle and can be read on by its id', async ()
   assert.equal(part.status === 'ok' && part.text.split('\n').slice(1).join('\n'), long.slice(20_000, 20_100))
 })
 
-test('host paths never reach the model by what it is told of a sandbox that does not start', async () => {
+test('host paths never reach the model in the error of a sandbox that does not start', async () => {
   const asked: string[] = []
   const problem = { code: 'sandbox_missing', message: 'No sandbox: bwrap cannot bind /home/ada/ws/vault.', hint: '' } as const
   const fake = createFakeSandbox()
@@ -177,7 +177,7 @@ test('host paths and secrets never reach the model', async () => {
   assert.equal(text, 'wrote /shared/a.txt with [secret:OPENAI_API_KEY]')
 })
 
-test('labels are joined into the session and stand in every later intent', async () => {
+test('labels are added to the session and to every later intent', async () => {
   const calls = [testCall('test.read', async () => done('from the web'), { labels: { adds: ['untrusted'], sink: false } })]
   await using fixture = await openFixture({ play: inOrder(asks(['test_read']), says('done')), calls })
   await fixture.turn('read')
@@ -219,7 +219,7 @@ test('a store that fails turns the kernel read-only with its advice, and nothing
   assert.equal((await fixture.kernel.listSessions(10)).length, 1)
 })
 
-test('a running call may widen its reservation while the budget covers it, and gives all of it back', async () => {
+test('a running call may grow its reservation while the budget covers it, and releases all of it', async () => {
   const tokens = (count: number) => ({ microDollars: 0, tokens: count })
   const wider: boolean[] = []
   const calls = [
@@ -245,7 +245,7 @@ test('a running call may widen its reservation while the budget covers it, and g
   )
 })
 
-test('what a call puts on record stands between its intent and its outcome, and followers are not told of it', async () => {
+test('records of a call are between its intent and its outcome, and are not sent to followers', async () => {
   const calls = [testCall('test.act', async (_, context) => (context.record({ bytes: 'x'.repeat(10_000) }), done('acted')))]
   await using fixture = await openFixture({ play: inOrder(asks(['test_act']), says('done')), calls })
   await fixture.turn('act')

@@ -12,7 +12,7 @@ void describe('setting a key in TOML', () => {
     assert.equal(set(text, 'a "b" \\ c'), text.replace("'none'", '"a \\"b\\" \\\\ c"'))
   })
 
-  void it('puts it behind the header of its table, or into a table of its own', () => {
+  void it('inserts it after the header of its table, or in a new table', () => {
     assert.equal(set('[memory]\nrecall = true\n'), '[memory]\nembedder = "words-50k"\nrecall = true\n')
     assert.equal(set(''), '[memory]\nembedder = "words-50k"\n')
     assert.equal(set('[model]\nname = "a"'), '[model]\nname = "a"\n\n[memory]\nembedder = "words-50k"\n')
@@ -24,12 +24,12 @@ void describe('setting a key in TOML', () => {
     assert.equal(set('memory.embedder = "none"\n[model]\nname = "a"\n'), 'memory.embedder = "words-50k"\n[model]\nname = "a"\n')
   })
 
-  void it('is not led astray by what only looks like the key', () => {
+  void it('is not misled by text that looks like the key', () => {
     const text = '[agent]\nprompt = """\n[memory]\nembedder = "none"\n"""\n[other]\nembedder = "x"\n'
     assert.equal(set(text), `${text}\n[memory]\nembedder = "words-50k"\n`)
   })
 
-  void it('gives up where it would change something else', () => {
+  void it('gives up if it would change something else', () => {
     for (const text of [
       'memory = { embedder = "none" }',
       'memory = 1',

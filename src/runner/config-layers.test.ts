@@ -117,7 +117,7 @@ void test('a file that is not UTF-8 is a configuration error', () => {
   })
 })
 
-void test('a scenario path is meant from the file that names it', () => {
+void test('a scenario path is relative to the file that names it', () => {
   withHome((home, workspace) => {
     writeFileSync(join(home.root, 'config.toml'), '[model]\nscenario = "demo.json"\n')
     assert.equal(loadConfig(home, workspace).model.scenario, join(home.root, 'demo.json'))
@@ -151,7 +151,7 @@ void test('only the variables of model providers and those that the configuratio
   assert.deepEqual(keysFor(config, { MY_KEY: ' ' }), {})
 })
 
-void test('a configuration that is a pipe or never ends is refused, and nobody waits for it', () => {
+void test('a configuration that is a pipe or never ends is refused at once', () => {
   withHome((home, workspace) => {
     const path = join(home.root, 'config.toml')
     for (const [says, make] of [

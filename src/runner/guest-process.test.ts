@@ -11,7 +11,7 @@ async function collect(values: AsyncIterable<unknown>): Promise<unknown[]> {
   return all
 }
 
-void test('values come out as they went in, wherever the chunks are cut', async () => {
+void test('values are read back unchanged, wherever chunks end', async () => {
   await fc.assert(
     fc.asyncProperty(fc.array(fc.jsonValue({ maxDepth: 2 })), fc.integer({ min: 1, max: 9 }), async (values, size) => {
       const bytes = Buffer.from(values.map((value) => `${JSON.stringify(value)}\n`).join(''))

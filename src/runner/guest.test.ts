@@ -76,7 +76,7 @@ void test('a guest is started, found by the next terminal, and gone after stop',
   })
 })
 
-void test('a guest that held the workspace and ends without being found makes room for another', async () => {
+void test('after a guest that held the workspace ends without being found, another one starts', async () => {
   const script = `
 if (existsSync(ipc + 'held')) await listen()
 else {
@@ -103,7 +103,7 @@ void test('a guest sees the keys that are configured and no other variable of th
   )
 })
 
-void test('what the guest reports as fatal becomes the error, hint and all', async () => {
+void test('a fatal report of the guest becomes the error, with its hint', async () => {
   await withGuest(
     "say({ type: 'fatal', code: 'store_corrupt', message: 'page 7 is damaged', hint: 'restore a backup' })",
     async (options) => {
@@ -112,7 +112,7 @@ void test('what the guest reports as fatal becomes the error, hint and all', asy
   )
 })
 
-void test('a guest that dies without a word names its exit and its log', async () => {
+void test('a guest that dies without a report is described by its exit and its log', async () => {
   await withGuest("console.error('boom'); process.exit(3)", async (options) => {
     await assert.rejects(
       ensureGuest(options),
@@ -122,7 +122,7 @@ void test('a guest that dies without a word names its exit and its log', async (
   })
 })
 
-void test('without a key that can sign its heads no guest is left behind', async () => {
+void test('a guest without a usable signing key is not left running', async () => {
   const children = (): number => process.getActiveResourcesInfo().filter((name) => name === 'ProcessWrap').length
   await withGuest('await listen()', async (options) => {
     writeFileSync(join(options.home.runner, 'signing-key.pem'), 'no key')
@@ -132,7 +132,7 @@ void test('without a key that can sign its heads no guest is left behind', async
   })
 })
 
-void test('a guest that never gets ready is stopped when its time is over', async () => {
+void test('a guest that is never ready is stopped at the time limit', async () => {
   await withGuest('', async (options) => {
     await assert.rejects(
       ensureGuest({ ...options, readyTimeoutMs: 300 }),
@@ -154,7 +154,7 @@ catch { say({ type: 'fatal', code: 'workspace_busy', message: 'held', hint: '' }
   })
 })
 
-void test('gateway files that a crash left behind are not believed', async () => {
+void test('stale gateway files from a crash are ignored', async () => {
   await withGuest('await listen()', async (options) => {
     writeFileSync(join(options.workspace.ipc, 'token'), 'old')
     writeFileSync(join(options.workspace.ipc, 'gateway.json'), JSON.stringify({ url: 'ws://127.0.0.1:1/ws', pid: process.pid }))
@@ -165,7 +165,7 @@ void test('gateway files that a crash left behind are not believed', async () =>
   })
 })
 
-void test('a guest is found by a terminal that stood still while it answered', async () => {
+void test('a terminal that was suspended while the guest answered still finds it', async () => {
   await withGuest('await listen()', async (options) => {
     const guest = await ensureGuest(options)
     const looking = findGuest(options.workspace)
@@ -193,7 +193,7 @@ await listen()`
   })
 })
 
-void test('a report that is none is passed over: nothing is signed for it, and no last word is made of it', async () => {
+void test('an invalid report is ignored: it is not signed and not reported as fatal', async () => {
   const script = `
 for (const seq of ['9', 1.5, -1, 1e300, null]) say({ type: 'head', seq, hash: 'a'.repeat(64) })
 say({ type: 'head', seq: 9, hash: 'no hash' })
@@ -211,7 +211,7 @@ await listen()`
   })
 })
 
-void test('a last word with a code of a newer version, or with the name of something else, is told as a guest that cannot be reached', async () => {
+void test('a fatal report with an unknown code is reported as an unreachable guest', async () => {
   for (const code of ['not_known_yet', 'constructor']) {
     const script = `say({ type: 'fatal', code: '${code}', message: 'the moon is down', hint: '' }); process.exit(1)`
     await withGuest(script, async (options) => {
@@ -231,7 +231,7 @@ void test('a guest that is killed is noticed', async () => {
   })
 })
 
-void test('an offline question gets its documents and the seal of the runner', async () => {
+void test("an offline question gets its answer and the runner's seal", async () => {
   const script = `
 const { seal: { publicKey, ...seal }, ...question } = envelope.question
 say({ seal, publicKey: publicKey.slice(0, 26), question })
@@ -246,7 +246,7 @@ process.exit(0)`
   })
 })
 
-void test('an offline question that fails throws what the guest said', async () => {
+void test("a failed offline question throws the guest's error", async () => {
   await withGuest(
     "say({ type: 'fatal', code: 'not_found', message: 'no journal', hint: 'run a turn' }); process.exit(4)",
     async (options) => {
@@ -255,7 +255,7 @@ void test('an offline question that fails throws what the guest said', async () 
   )
 })
 
-void test('what needs no store is answered without its passphrase, which is asked for by what does', async () => {
+void test('questions without the store need no passphrase, others require it', async () => {
   await withGuest('say({ keys: envelope.masterKeys ?? [] }); process.exit(0)', async (options) => {
     const { home, workspace, config, env } = options
     makeMasterKeys({ home, user: workspace.user, config, env: { ...env, OXBOW_PASSPHRASE: 'opensesame' } })

@@ -30,7 +30,7 @@ function faults(home: Home): readonly string[] {
   return checkHeads(user, seal, createPublicKey(seal.publicKey)).faults.map(({ why }) => why)
 }
 
-void test('a reported head is signed, kept over a restart, and holds for its user only', () => {
+void test('a reported head is signed, survives a restart, and is valid for its user only', () => {
   withHome((home) => {
     assert.equal(openHeadSigner(home, user, clock).sign(head(3)), null)
     assert.equal(openHeadSigner(home, user, clock).sign(head(9)), null)
@@ -86,7 +86,7 @@ void test('thinning keeps order, the newer half, and restores', () => {
   )
 })
 
-void test('a head that cannot be written is told once and ends nothing, and the next one is written whole', () => {
+void test('a head that cannot be written is reported once without ending the guest, and the next one is written completely', () => {
   withHome((home) => {
     const signer = openHeadSigner(home, user, clock)
     signer.sign(head(1))
@@ -107,7 +107,7 @@ void test('a head that cannot be written is told once and ends nothing, and the 
 const headsFile = (home: Home): string => join(home.runner, 'heads', 'ada.jsonl')
 const countFile = (home: Home): string => join(home.runner, 'heads', 'ada.count.json')
 
-void test('a head that is removed, changed or moved breaks the chain, and nothing is signed over it', () => {
+void test('a removed, changed or moved head breaks the chain, and nothing is signed after it', () => {
   const harms: readonly ((lines: string[]) => readonly string[])[] = [
     (lines) => lines.toSpliced(2, 1),
     (lines) => lines.toSpliced(0, 1),
@@ -138,7 +138,7 @@ void test('a head that is removed, changed or moved breaks the chain, and nothin
   }
 })
 
-void test('a count that is removed, changed or of other heads is found', () => {
+void test('a count that is removed, changed or of other heads is detected', () => {
   withHome((home) => {
     const signer = openHeadSigner(home, user, clock)
     signer.sign(head(1))
@@ -195,7 +195,7 @@ void test('heads of a version that did not chain them are kept, and covered by t
   })
 })
 
-void test('a restore is signed also over heads that were cut, says so, and heads go on behind it', () => {
+void test('a restore is signed even over truncated heads, records that, and heads continue after it', () => {
   withHome((home) => {
     const signer = openHeadSigner(home, user, clock)
     for (const seq of [1, 2, 3]) signer.sign(head(seq))

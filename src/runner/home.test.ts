@@ -11,7 +11,7 @@ import { openHeadSigner, readSeal } from './head-signing.ts'
 import { spawnGuest } from './guest-process.ts'
 import { systemClock, parseConfig } from '../types/index.ts'
 
-void test('a new home has every folder of the workspace, closed to other people', () => {
+void test('a new home has every folder of the workspace, accessible to its owner only', () => {
   const root = mkdtempSync(join(tmpdir(), 'oxbow-home-'))
   try {
     const home = openHome({ OXBOW_HOME: join(root, 'new', 'home') })
@@ -25,7 +25,7 @@ void test('a new home has every folder of the workspace, closed to other people'
   }
 })
 
-void test('a folder that was open to others is closed when the workspace opens', () => {
+void test('a folder that others can access is closed when the workspace opens', () => {
   const root = mkdtempSync(join(tmpdir(), 'oxbow-home-'))
   try {
     const ipc = join(root, 'users', 'ada', 'ipc')
@@ -84,7 +84,7 @@ void test('no accepted user name leaves the folder of users', () => {
   )
 })
 
-void test('a file where a folder belongs, or the other way round, is told with its path and what to do', async () => {
+void test('a file in place of a folder, or the reverse, is reported with its path and what to do', async () => {
   const root = mkdtempSync(join(tmpdir(), 'oxbow-home-'))
   try {
     const home = openHome({ OXBOW_HOME: root })
@@ -105,7 +105,7 @@ void test('a file where a folder belongs, or the other way round, is told with i
   }
 })
 
-void test('a full disk is told as one, and what is no fault of the disk stays what it is', () => {
+void test('a full disk is reported as such, and other errors are unchanged', () => {
   const fails = (error: unknown): (() => never) => {
     return () =>
       hostFiles(() => {

@@ -7,7 +7,7 @@ import { parseConfig } from '../types/index.ts'
 import { openHome, parseUser } from './home.ts'
 import { makeMasterKeys, masterKeys } from './master-keys.ts'
 
-test('of two terminals that make the key of a store at once both have the one that is kept', (t) => {
+test('two terminals that create the key of a store at once both get the stored one', (t) => {
   const root = mkdtempSync(join(tmpdir(), 'oxbow-keys-'))
   t.after(() => rmSync(root, { recursive: true }))
   const place = { home: openHome({ OXBOW_HOME: root }), user: parseUser('ada'), config: parseConfig({}, 'test'), env: {} }

@@ -9,7 +9,7 @@ import { join } from 'node:path'
 import { test } from 'node:test'
 import { pullFile } from './pull-file.ts'
 
-test('a file whose last bytes do not fit the disk is not taken for whole', async (t) => {
+test('a file whose last bytes do not fit the disk is not complete', async (t) => {
   const disk = mkdtempSync(join(tmpdir(), 'oxbow-pull-'))
   t.after(() => rmSync(disk, { recursive: true }))
   const mounted = spawnSync('mount', ['-t', 'tmpfs', '-o', 'size=64k', 'oxbow-test', disk], { encoding: 'utf8' })

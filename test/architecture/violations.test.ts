@@ -240,7 +240,7 @@ void describe('the architecture test', () => {
   })
   after(() => rmSync(base, { recursive: true, force: true }))
 
-  void test('reports nothing in a clean tree but permissions that so small a tree does not use', () => {
+  void test('reports nothing in a clean tree except permissions that such a small tree does not use', () => {
     assert.deepEqual(
       known.filter((violation) => !violation.startsWith('unused_permission ')),
       [],
@@ -265,7 +265,7 @@ void describe('the architecture test', () => {
     assert.ok(known.includes('unused_permission test/architecture/modules.ts'))
   })
 
-  void test('reports a waiver that waives nothing, and lets a used one through', () => {
+  void test('reports an unused waiver, and accepts a used one', () => {
     const waiver = { rule: 'forbidden_name', path: 'src/kernel/utils.ts', about: 'utils', reason: 'a planted waiver' }
     const root = join(base, 'clean')
     assert.deepEqual(

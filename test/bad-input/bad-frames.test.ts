@@ -55,7 +55,7 @@ const badFrames: readonly BadFrame[] = [
 
 const isError = (sent: ServerFrame): sent is Extract<ServerFrame, { type: 'error' }> => sent.type === 'error'
 
-test('a terminal is told what is wrong, and goes on, when a frame', async (t) => {
+test('a terminal gets an error, and continues, when a frame', async (t) => {
   using workspace = makeWorkspace()
   await using guest = startGuest({ workspace })
   const url = await readyUrl(guest)
@@ -106,7 +106,7 @@ test('a message over 1 MiB is refused with a reason', async () => {
   assert.equal((await conversation.say('Short.')).reply, 'Fine.')
 })
 
-test('a terminal that calls what is not, or with a wrong input, is told so in the outcome', async () => {
+test('an unknown call or an invalid input is reported in the outcome', async () => {
   using workspace = makeWorkspace()
   await using guest = startGuest({ workspace })
   using terminal = await openReady(guest, workspace)
@@ -125,7 +125,7 @@ test('a terminal that calls what is not, or with a wrong input, is told so in th
   assert.ok(internal.code === 'denied' || internal.code === 'bad_input', JSON.stringify(internal))
 })
 
-test('without the token nobody is let in, and is told where it is', async () => {
+test('a connection without the token is refused with the location of the token', async () => {
   using workspace = makeWorkspace()
   await using guest = startGuest({ workspace })
   const url = await readyUrl(guest)

@@ -68,7 +68,7 @@ const turnFor = (match: string, events: readonly ScenarioEvent[]): Scenario['tur
   steps: [{ events: [...events] }, { events: [{ text: 'I see.' }] }],
 })
 
-test('every mistake of a model is told to it with a code and a way out', async (t) => {
+test('every mistake of a model is answered with a code and a hint', async (t) => {
   using workspace = makeWorkspace()
   writeFileSync(join(workspace.shared, 'latin1.txt'), Buffer.from('na\xefve caf\xe9\n', 'latin1'))
   writeFileSync(join(workspace.shared, 'binary.bin'), Buffer.from([0, 1, 2, 0, 255, 254]))
@@ -91,7 +91,7 @@ test('every mistake of a model is told to it with a code and a way out', async (
   }
 })
 
-test('calls with the same id are both carried out and both answered', async () => {
+test('calls with the same id both run and are both answered', async () => {
   using workspace = makeWorkspace()
   const write = (path: string): ScenarioEvent => ({ tool_call: { id: 'same', name: 'file_write', arguments: { path, text: path } } })
   await using model = await startModel({ turns: [turnFor('Write', [write('one.txt'), write('two.txt')])] })

@@ -81,7 +81,7 @@ for (const subject of subjects) {
       await fc.assert(law, { numRuns: scaled(40) })
     })
 
-    void it('is whole again when it was only split, at every byte between two pieces', async () => {
+    void it('is complete when it is only split, at every byte', async () => {
       const bytes = bytesFor(subject, 'text')!
       let playing: Replay = { pieces: [] }
       await using server = await startReplayServer(() => playing)

@@ -73,7 +73,7 @@ const seals: Readonly<Record<string, string>> = {
 
 void describe('what a wire sealed', () => {
   for (const subject of subjects) {
-    void it(`goes back to the same wire and model, and to no other: ${subject.wire.name}`, async () => {
+    void it(`is sent back to the same wire and model only: ${subject.wire.name}`, async () => {
       const { bodies } = await sendAll(subject, modelsOf(subject.wire.name)[0]!.label)
       const sealsIn = (name: string): string[] => Object.keys(seals).filter((wire) => bodies.get(name)?.includes(seals[wire]!))
       assert.deepEqual(sealsIn('one step of each wire'), [subject.wire.name])
@@ -83,7 +83,7 @@ void describe('what a wire sealed', () => {
 })
 
 void describe('the request schemas', () => {
-  void it('are of the packages as they are installed', () => {
+  void it('match the installed packages', () => {
     const manifest = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8')) as { devDependencies: object }
     const installed = new Map(Object.entries(manifest.devDependencies))
     const moved = schemas.filter(({ package: name, version }) => installed.get(name) !== version).map(({ wire }) => wire)
@@ -91,7 +91,7 @@ void describe('the request schemas', () => {
   })
 
   for (const subject of subjects) {
-    void it(`refuse a field that the vendor does not know, wherever it stands: ${subject.wire.name}`, async () => {
+    void it(`refuse an unknown field at any depth: ${subject.wire.name}`, async () => {
       const { bodies } = await sendAll(subject, modelsOf(subject.wire.name)[0]!.label)
       const schema = schemas.find(({ wire }) => wire === subject.wire.name)!
       const tried = new Map<string, number>()

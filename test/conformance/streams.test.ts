@@ -14,7 +14,7 @@ const opinions: readonly string[] = ['as recorded', 'three bytes a piece', 'CRLF
 for (const subject of subjects) {
   void describe(`recorded streams of ${subject.wire.name}`, () => {
     for (const name of caseNames) {
-      void it(`are read as they are meant: ${name}`, async (test) => {
+      void it(`are parsed correctly: ${name}`, async (test) => {
         const telling = subject.streams[name]
         if ('cannot' in telling) return test.skip(telling.cannot)
         let playing: Replay = { pieces: [] }
@@ -30,7 +30,7 @@ for (const subject of subjects) {
       })
     }
 
-    void it('are counted by an estimate that says so where no usage is told', async () => {
+    void it('have an estimated usage, marked as such, if the service reports none', async () => {
       const telling = subject.streams['text']
       assert.ok(!('cannot' in telling))
       await using server = await startReplayServer(() => ({ pieces: [bytesOf(telling.map(withoutUsage))] }))

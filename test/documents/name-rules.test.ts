@@ -49,13 +49,13 @@ void describe('a name on a page', () => {
     ['a configuration', '```toml\na = 1\n```', '```toml\na\n```'],
   ]
   for (const [what, right, wrong] of cases) {
-    test(`is held against the program: ${what}`, () => {
+    test(`is compared with the program: ${what}`, () => {
       assert.deepEqual(problems(right), [])
       assert.equal(problems(wrong).length, 1, wrong)
     })
   }
 
-  test('is told with the line it stands in', () => {
+  test('is reported with its line', () => {
     assert.deepEqual(
       namesOf('a\n\n```sh\nb\nc\n```\n`d`').map(({ text, line }) => [text, line]),
       [

@@ -46,7 +46,7 @@ function expected(ids: readonly number[], numbers: Float32Array): number[] {
 
 describe('a model2vec folder', () => {
   for (const name of names) {
-    it(`is cut into the tokens that Hugging Face's tokenizer makes (${name})`, () => {
+    it(`gives the tokens of Hugging Face's tokenizer (${name})`, () => {
       const { encode } = readTokenizer(trueModels[name])
       const differ = oddTexts.filter((text, at) => JSON.stringify(encode(text)) !== JSON.stringify(tokensOf(name)[at]))
       assert.deepEqual(differ, [])
@@ -54,7 +54,7 @@ describe('a model2vec folder', () => {
   }
 
   for (const dtype of ['F32', 'F16'] as const) {
-    it(`gives the vectors that model2vec would, in the thread that reads texts (${dtype})`, async () => {
+    it(`gives the vectors of model2vec, in the text thread (${dtype})`, async () => {
       for (const name of names) {
         const folder = mkdtempSync(join(tmpdir(), 'oxbow-true-model-'))
         const engine = createTextEngine({ embedder: `folder:${folder}` })

@@ -20,7 +20,7 @@ const dims = 4
 /** Beside the runtime, as a person is told to install it: code that a link leads to elsewhere is not run. */
 const own = ['config.json', 'tokenizer.json', 'tokenizer_config.json', 'onnx']
 
-void it('a sentence encoder in ONNX gives the mean of its rows, in the thread that reads texts', { skip }, async () => {
+void it('a sentence encoder in ONNX gives the mean of its rows, in the text thread', { skip }, async () => {
   const folder = packages
   const engine = createTextEngine({ embedder: `onnx:${folder}` })
   try {

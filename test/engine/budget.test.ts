@@ -12,7 +12,7 @@ import { makeWorkspace } from '../support/workspace.ts'
 import { chat, chatCallPiece, chatPiece, provider } from './answers.ts'
 import { startEndpoint } from './plain-endpoint.ts'
 
-test('an answer that ignores its limit is stopped when the token budget is used up, and what was said stays', async () => {
+test('an answer that ignores its limit is stopped when the token budget is used up, and its text stays', async () => {
   using workspace = makeWorkspace()
   const piece = 'words '.repeat(20)
   await using endless = await startEndpoint(() => ({ after: { repeat: chatPiece(piece) } }))
@@ -52,7 +52,7 @@ test('an answer that ignores its limit is stopped when the token budget is used 
   assert.ok(recorded?.response.includes('words words'), 'the bytes of an answer that was stopped are on record')
 })
 
-test('a tool call without end is stopped when the token budget is used up, though nothing of it is shown', async () => {
+test('an endless tool call is stopped when the token budget is used up, although none of it is shown', async () => {
   using workspace = makeWorkspace()
   const piece = 'words '.repeat(20)
   await using endless = await startEndpoint(() => ({ after: { repeat: chatCallPiece('file_write', piece) } }))
@@ -69,7 +69,7 @@ test('a tool call without end is stopped when the token budget is used up, thoug
   assert.equal(endless.asked.length, 1)
 })
 
-test('under a money budget a model without a price is not asked, nor one whose fallback has none', async () => {
+test('under a money budget, a model without a price is not used, nor one whose fallback has none', async () => {
   for (const unpriced of ['first', 'second']) {
     using workspace = makeWorkspace()
     await using endpoint = await startEndpoint(() => chat({ text: 'Hello.' }))
@@ -98,7 +98,7 @@ test('a money budget that is used up refuses the next message before a request l
   assert.deepEqual([failure?.code, endpoint.asked.length], ['budget_exhausted', 1], JSON.stringify(failure))
 })
 
-test('a service that reports more than its window holds ends the turn, and the cap holds', async () => {
+test('a service that reports more than its window ends the turn, and the cap holds', async () => {
   using workspace = makeWorkspace()
   await using endpoint = await startEndpoint(() => chat({ text: 'Hello.', usage: { input: 1_200_000, output: 20_000 } }))
   const micro_dollars = 20_000
@@ -114,7 +114,7 @@ test('a service that reports more than its window holds ends the turn, and the c
   assert.ok(spent.microDollars <= micro_dollars, `${spent.microDollars} booked`)
 })
 
-test('what is reserved lies close to what the request before it cost', async () => {
+test('a reservation is close to the cost of the previous request', async () => {
   using workspace = makeWorkspace()
   await using endpoint = await startEndpoint(() => chat({ text: 'Hello.', usage: { input: 118, output: 10 } }))
   const providers = { mine: provider(endpoint, { inputPrice: 1, outputPrice: 1, maxOutputTokens: 8_000 }) }

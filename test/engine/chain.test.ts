@@ -27,7 +27,7 @@ function generations(terminal: Terminal): readonly RecordView[] {
 const restarts = (terminal: Terminal): readonly Restart['payload'][] =>
   terminal.frames.flatMap((frame) => (frame.type === 'reply_restarted' ? [frame.payload] : []))
 
-test('when the chosen model is down its fallback answers at its own price, and after five failures the first is not asked at all', async () => {
+test('when the chosen model is down, its fallback answers at its own price, and after five failures the first is skipped', async () => {
   using workspace = makeWorkspace()
   await using down = await startEndpoint(() => ({ status: 503, body: '{"error":{"message":"out of order"}}' }))
   await using up = await startEndpoint(() => chat({ text: 'Here I am.' }))
@@ -60,7 +60,7 @@ test('when the chosen model is down its fallback answers at its own price, and a
   assert.match(restarts(terminal)[0]?.why ?? '', /out of order/)
 })
 
-test('an answer that breaks off after it was shown begins anew, is told as that, and stands once in the journal', async () => {
+test('an answer that breaks off after it was shown restarts, is marked as such, and is in the journal once', async () => {
   using workspace = makeWorkspace()
   await using first = await startEndpoint(() => ({ body: chatPiece('Half of it, and '), after: 'drop' }))
   await using second = await startEndpoint(() => chat({ text: 'The whole of it.' }))
@@ -95,7 +95,7 @@ test('an answer that breaks off after it was shown begins anew, is told as that,
   assert.equal(screen, 'The whole of it.')
 })
 
-test('when nobody answers the turn fails with the reason of the chosen model and what became of the other', async () => {
+test('when no model answers, the turn fails with the reasons of the chosen model and of its fallback', async () => {
   using workspace = makeWorkspace()
   await using first = await startEndpoint(() => ({ status: 401, body: '{"error":{"message":"wrong key"}}' }))
   await using second = await startEndpoint(() => ({ status: 404, body: '{"error":{"message":"no such model"}}' }))

@@ -9,7 +9,7 @@ import { makeWorkspace } from '../support/workspace.ts'
 import { chat, claude, provider } from './answers.ts'
 import { startEndpoint } from './plain-endpoint.ts'
 
-test('sealed thinking is in the journal and given back as it came, also by a guest that was started again', async () => {
+test('sealed thinking is in the journal and sent back unchanged, also by a restarted guest', async () => {
   using workspace = makeWorkspace()
   const thought = { thinking: 'I must look at the clock.', signature: 'c2lnbmVk' }
   await using endpoint = await startEndpoint((_, place) =>
@@ -50,7 +50,7 @@ test('sealed thinking is in the journal and given back as it came, also by a gue
   assert.deepEqual(sent(2), whole)
 })
 
-test('a tool call that had to be mended runs, and the journal says what was mended', async () => {
+test('a repaired tool call runs, and the journal has the repair', async () => {
   using workspace = makeWorkspace()
   await using endpoint = await startEndpoint((_, place) =>
     place === 0 ? chat({ call: ['time.now', '```json\n{}\n```'] }) : chat({ text: 'Noon.' }),
@@ -65,7 +65,7 @@ test('a tool call that had to be mended runs, and the journal says what was mend
   assert.equal(((await outcome('time.now')).body as { status: string }).status, 'ok')
 })
 
-test('a conversation that the endpoint finds too long is sent once more, shorter, and no third time', async () => {
+test('a conversation that is too long for the endpoint is sent once more, shortened, and not a third time', async () => {
   for (const { refusals, reply } of [
     { refusals: 1, reply: 'Noon.' },
     { refusals: 9, reply: null },

@@ -48,7 +48,7 @@ async function tell(
   return { session: conversation.session, replies }
 }
 
-test('what was erased is named in its place, the rest is played as it was, and nothing fails', { timeout: 120_000 }, async () => {
+test('erased exchanges are named in their place, the rest is replayed unchanged, and nothing fails', { timeout: 120_000 }, async () => {
   using workspace = makeWorkspace()
   await using endpoint = await startEndpoint((_, place) => chat({ text: answers[place] ?? 'over' }))
   const config = { model: { name: 'mine/m' }, providers: { mine: provider(endpoint) }, memory: { embedder: 'none', recall: false } }

@@ -79,7 +79,7 @@ interface Exchange {
   readonly request: { readonly text: string; readonly after?: { readonly bytes: number } }
 }
 
-test('each exchange is in the journal without the key, and the session plays again from it without a network', async () => {
+test('each exchange is in the journal without the key, and the session replays from it without a network', async () => {
   using workspace = makeWorkspace()
   await using endpoint = await startStory()
   const config = { model: { name: 'mine/m' }, providers: { mine: provider(endpoint, { keyEnv: 'MINE_KEY' }) } }
@@ -121,7 +121,7 @@ test('each exchange is in the journal without the key, and the session plays aga
   assert.equal(second.calls.length, 1)
 })
 
-test('with recording = "parsed" nothing of the bytes is kept, and there is nothing to export', async () => {
+test('with recording = "parsed" no bytes are kept, and there is nothing to export', async () => {
   using workspace = makeWorkspace()
   await using endpoint = await startStory()
   const model = { name: 'mine/m', recording: 'parsed' }

@@ -195,7 +195,7 @@ for (const wire of wires) {
   })
 }
 
-void describe('an error inside a stream that began well', () => {
+void describe('an error inside a valid stream', () => {
   const streams: readonly (readonly [WireName, string, ErrorCode])[] = [
     [
       'openai-responses',
@@ -220,7 +220,7 @@ void describe('an error inside a stream that began well', () => {
     })
   }
 
-  void it('of a wrong key is what the vendor calls a bad request at Gemini', async () => {
+  void it('of a wrong key is a bad request at Gemini', async () => {
     const body = JSON.stringify({ error: { code: 400, message: 'API key not valid.', details: [{ reason: 'API_KEY_INVALID' }] } })
     const { failure, requests } = await ask('gemini', { status: 400, body })
     assert.deepEqual([failure.code, requests], ['model_auth', 1])

@@ -51,7 +51,7 @@ function makeShell() {
 
 const messages = ['My name is Ada.', 'What time is it?', 'What is my name?']
 
-test('three turns are played again by three commands, and a prompt that was never said is refused', { timeout: 120_000 }, async () => {
+test('three turns are replayed by three commands, and a prompt that is not in the recording is refused', { timeout: 120_000 }, async () => {
   using shell = makeShell()
   const story = [chat({ text: 'Hello, Ada.' }), chat({ call: ['time_now', '{}'] }), chat({ text: 'Late.' }), chat({ text: 'Ada.' })]
   await using endpoint = await startEndpoint((_, place) => story[place] ?? chat({ text: 'A title.' }))

@@ -47,7 +47,7 @@ function filesWith(folder: string, text: string): readonly string[] {
     .filter((path) => readFileSync(path).includes(text))
 }
 
-test('a stored secret is the key of a provider whose variable is not set, and stands in no file', async () => {
+test('a stored secret is the key of a provider whose variable is not set, and is in no file', async () => {
   using place = homeFolder()
   const seen: (string | undefined)[] = []
   const server = createServer((request, response) => {
@@ -79,7 +79,7 @@ test('a stored secret is the key of a provider whose variable is not set, and st
   }
 })
 
-test('a stored secret in whose place a variable is used is scrubbed as that is', async () => {
+test('a stored secret is scrubbed even if a variable overrides it', async () => {
   using place = homeFolder()
   // Neither has the shape of a key, by which anything would be hidden.
   const kept = 'violet-harbour-lantern'

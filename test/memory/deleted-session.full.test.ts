@@ -5,7 +5,7 @@ import { user } from '../../src/kernel/kernel-fixture.ts'
 import { openMemoryStore, type Store } from '../../src/store/index.ts'
 import { openMemoryFixture } from './memory-fixture.ts'
 
-it('a session that is deleted while what was said in it is being indexed leaves nothing in memory', async () => {
+it('a session that is deleted while it is being indexed leaves nothing in memory', async () => {
   const kept = await openMemoryStore({ user })
   const [reached, open] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()]
   const change: Store['memory']['change'] = async (changes) => {

@@ -33,7 +33,7 @@ function workspace() {
 }
 
 describe('a document', () => {
-  it('is found by its words under its path, converted by its kind, and counts as written by others', async () => {
+  it('is found by its words and path, converted by its type, and untrusted', async () => {
     const { sandbox } = workspace()
     await using guest = await openMemoryFixture({ sandbox })
     const { documents, failed } = await guest.ask<Ingested>('memory.ingest', { path: 'docs' })
@@ -46,7 +46,7 @@ describe('a document', () => {
     assert.equal(code?.author, '/shared/docs/start.ts')
   })
 
-  it('whose beginning was forgotten is still known, is replaced whole, and can be removed', async () => {
+  it('whose beginning was forgotten is still recognized, replaced completely, and removable', async () => {
     const part = 'a long way to go. '.repeat(1_500)
     const files = new Map([['/shared/docs/book.txt', `The safe opens with 4711. ${part}`]])
     await using guest = await openMemoryFixture({ sandbox: createFakeSandbox(files) })
@@ -59,7 +59,7 @@ describe('a document', () => {
     assert.equal((await guest.store.memory.list({ kinds: ['document'] }, 10)).length, 1)
   })
 
-  it('that is the same takes what is said of it now: a tag, and that a person vouches for it, which a later pass keeps', async () => {
+  it('that is unchanged gets new tags and trust, which later passes keep', async () => {
     const { sandbox } = workspace()
     await using guest = await openMemoryFixture({ sandbox })
     const pass = async (input: object): Promise<string[]> =>
@@ -75,7 +75,7 @@ describe('a document', () => {
     assert.deepEqual(await labels(), [])
   })
 
-  it('that is the same is passed over, a changed one is replaced, one that is gone leaves', async () => {
+  it('that is unchanged is skipped, a changed one is replaced, a missing one is removed', async () => {
     const { files, sandbox } = workspace()
     await using guest = await openMemoryFixture({ sandbox })
     await guest.ask('memory.ingest', { path: 'docs' })
@@ -92,7 +92,7 @@ describe('a document', () => {
     assert.doesNotMatch(hits[0]?.text ?? '', /night/)
   })
 
-  it('is trusted only where a person vouches for it', async () => {
+  it('is trusted only if a person says so', async () => {
     const { sandbox } = workspace()
     await using guest = await openMemoryFixture({ sandbox })
     await guest.ask('memory.ingest', { path: 'docs/handbook.md', trust: true })
@@ -118,7 +118,7 @@ describe('a document', () => {
     assert.equal((await guest.ask<{ entries: number }>('memory.stats', {})).entries, 1)
   })
 
-  it('that is not there, holds no text or lies in the vault is refused with advice', async () => {
+  it('that does not exist, has no text or is in the vault is refused with advice', async () => {
     const { files, sandbox } = workspace()
     files.set('/shared/empty.md', '  \n')
     await using guest = await openMemoryFixture({ sandbox })
@@ -133,7 +133,7 @@ describe('a document', () => {
   })
 })
 
-describe('what is exported', () => {
+describe('an export', () => {
   it('is the same again in another store, byte for byte, and a second import changes nothing', async () => {
     const { sandbox } = workspace()
     await using guest = await openMemoryFixture({ sandbox })
@@ -152,7 +152,7 @@ describe('what is exported', () => {
     assert.equal(hit?.text, 'I live in Busan.')
   })
 
-  it('overwrites nothing silently, and a bad line harms no other', async () => {
+  it('overwrites nothing silently, and a bad line does not affect others', async () => {
     await using guest = await openMemoryFixture()
     await guest.ask('memory.save', { content: 'I live in Seoul.' })
     const { lines } = await guest.ask<{ lines: string[] }>('memory.export', { after: '' })

@@ -35,7 +35,7 @@ function filesWith(folder: string, text: string): string[] {
   return readdirSync(folder).filter((name) => readFileSync(join(folder, name)).includes(text))
 }
 
-describe('what is forgotten', () => {
+describe('forgotten text', () => {
   it('is gone from notes, messages, the warm conversation, the journal and the bytes of the file; the chain holds', async () => {
     await using file = await openFile()
     const guest = await openMemoryFixture({ store: file.store })
@@ -60,7 +60,7 @@ describe('what is forgotten', () => {
     assert.deepEqual(filesWith(file.folder, 'Quetzal'), [])
   })
 
-  it('is not written back by a person who searches for it: the journal has a hash of the question', async () => {
+  it('is not written back by a search for it: the journal has a hash of the query', async () => {
     await using file = await openFile()
     const guest = await openMemoryFixture({ store: file.store })
     await guest.turn(`Remember this: ${secret}.`)
@@ -72,7 +72,7 @@ describe('what is forgotten', () => {
     assert.deepEqual(filesWith(file.folder, 'Quetzal'), [])
   })
 
-  it('goes from the questions that an older version kept, and from those of an agent that say it', async () => {
+  it('is erased from queries that an older version kept, and from those of an agent', async () => {
     await using file = await openFile()
     const steps = [asks(['memory_search', { query: `what is it: ${secret}?` }]), says('nothing')]
     const older = (call: Call): Call => {
@@ -90,14 +90,14 @@ describe('what is forgotten', () => {
     assert.deepEqual([filesWith(file.folder, 'uetzal'), filesWith(file.folder, 'cats').length > 0], [[], true])
   })
 
-  it('is asked for by --text where a person names a word in place of an id', async () => {
+  it('is suggested with --text when a person gives a word instead of an id', async () => {
     await using guest = await openMemoryFixture()
     const refused = await guest.call('memory.forget', { ids: ['colour'] })
     assert.ok(!refused.text.includes('colour'), 'the record of the failure does not say it')
     assert.match(refused.status === 'failed' ? refused.failure.hint : '', /oxbow memory forget --text/)
   })
 
-  it('by the id of a note takes along what says the same, and leaves the rest', async () => {
+  it('by the id of a note includes other places with the same text, and nothing else', async () => {
     await using guest = await openMemoryFixture()
     await guest.say('The cat is called Miro.')
     await guest.say('For the record: my pin is 9182.')
@@ -109,7 +109,7 @@ describe('what is forgotten', () => {
     assert.match(cat?.text ?? '', /Miro/)
   })
 
-  it('leaves the tags of what stays, which else says nothing of it', async () => {
+  it('is removed from tags of other memories', async () => {
     await using file = await openFile()
     const guest = await openMemoryFixture({ store: file.store })
     const { note_id: id } = await guest.ask<{ note_id: string }>('memory.save', {
@@ -125,7 +125,7 @@ describe('what is forgotten', () => {
     assert.deepEqual(filesWith(file.folder, 'uetzal'), [])
   })
 
-  it('leaves also the tags of what is imported while it goes', async () => {
+  it('is removed from tags of memories that are imported meanwhile', async () => {
     await using guest = await openMemoryFixture()
     await guest.turn('Operation Quetzal begins.')
     const { note_id: id } = await guest.ask<{ note_id: string }>('memory.save', { content: 'We meet on Fridays.' })
@@ -143,7 +143,7 @@ describe('what is forgotten', () => {
     assert.equal(done.left, 0)
   })
 
-  it('goes where it stands across the border of two sections of a document, with both, and the others stay', async () => {
+  it('is erased across two sections of a document, with both, and the others stay', async () => {
     const sections = ['a', 'b', 'c', 'd'].map((letter) => `${letter} word `.repeat(2_340).slice(0, 16_370))
     const text = `${sections[0]}The safe opens with\n4711-Quetzal. ${sections[1]}${sections[2]}${sections[3]}`
     const sandbox = createFakeSandbox(new Map([['/shared/docs/book.txt', text]]))
@@ -157,7 +157,7 @@ describe('what is forgotten', () => {
     assert.deepEqual([done.entries.length, done.left, await sectionsLeft()], [2, 0, before - 2])
   })
 
-  it('goes where it stands across borders of sections however long it is', async () => {
+  it('is erased across sections, however long it is', async () => {
     const filler = 'word '.repeat(3_000)
     const long = Array.from({ length: 1_250 }, (_, i) => `ox${i}`).join(' ')
     const longer = Array.from({ length: 6_000 }, (_, i) => `cow${i}`).join(' ')
@@ -184,7 +184,7 @@ describe('what is forgotten', () => {
     }
   })
 
-  it('leaves the title of a document that stays, and the words by which that is found', async () => {
+  it('is removed from the title of a remaining document, and from its index', async () => {
     const page = `<html><head><title>Operation Quetzal</title></head><body><p>${'We meet on Fridays. '.repeat(20)}</p></body></html>`
     await using file = await openFile()
     await using guest = await openMemoryFixture({
@@ -200,7 +200,7 @@ describe('what is forgotten', () => {
     assert.deepEqual(filesWith(file.folder, 'uetzal'), [])
   })
 
-  it('takes a document whose address says it, and what tidying found in other words', async () => {
+  it('includes a document whose address contains it, and facts that tidying extracted', async () => {
     const sandbox = createFakeSandbox(new Map([['/shared/docs/operation quetzal.txt', 'We meet on Mondays.']]))
     await using guest = await openMemoryFixture({ sandbox })
     await guest.ask('memory.ingest', { path: 'docs' })
@@ -212,7 +212,7 @@ describe('what is forgotten', () => {
     assert.deepEqual(await guest.store.memory.list({}, 100), [])
   })
 
-  it('leaves hashes and no words in the record of its forgetting', async () => {
+  it('is recorded as hashes only', async () => {
     await using guest = await openMemoryFixture()
     await guest.ask('memory.save', { content: `${secret}.` })
     await guest.ask('memory.forget', { text: secret })
@@ -222,7 +222,7 @@ describe('what is forgotten', () => {
     assert.ok(!JSON.stringify(records).includes('Quetzal'))
   })
 
-  it('does not come back when the journal is read again', async () => {
+  it('does not return when the journal is reindexed', async () => {
     await using guest = await openMemoryFixture()
     await guest.say(`${secret}.`)
     await guest.ask('memory.forget', { text: secret })
@@ -230,7 +230,7 @@ describe('what is forgotten', () => {
     assert.deepEqual(await guest.ask('memory.search', { query: 'quetzal', include_conversation: true }), [])
   })
 
-  it('at the word of an agent waits for a person, and what its own turn said goes when that ends', async () => {
+  it('at the request of an agent needs approval, and is erased from its own turn when that ends', async () => {
     const play = inOrder(asks(['memory_forget', { text: secret }]), says('It is gone.'))
     await using guest = await openMemoryFixture({ play })
     await guest.ask('memory.save', { content: `${secret}.` })
@@ -251,7 +251,7 @@ describe('what is forgotten', () => {
     )
   })
 
-  it('may be a name of two or three letters in scripts that say much with one', async () => {
+  it('may be two or three characters long in scripts with dense characters', async () => {
     await using guest = await openMemoryFixture()
     for (const [said, name] of [
       ['어제 김철수를 만났어요.', '김철수'],
@@ -265,7 +265,7 @@ describe('what is forgotten', () => {
     }
   })
 
-  it('is refused where it is too short to be meant, or names nothing', async () => {
+  it('is refused if it is too short, or matches nothing', async () => {
     await using guest = await openMemoryFixture()
     for (const [input, code] of [
       [{ text: 'abc' }, 'bad_input'],

@@ -28,7 +28,7 @@ async function settled(guest: MemoryFixture, word: RegExp): Promise<void> {
   assert.deepEqual(await saysIt(guest.store, word), [])
 }
 
-describe('a turn that was told to forget', () => {
+describe('a turn that was asked to forget', () => {
   it('leaves no reply that repeats it, in the same or in other words, and no message that asked', async () => {
     const play = inOrder(
       asks(['memory_forget', { text: secret }]),
@@ -47,7 +47,7 @@ describe('a turn that was told to forget', () => {
     assert.match(shown.at(-1)!, /weather/)
   })
 
-  it('leaves no note in which the agent keeps it all the same', async () => {
+  it('leaves no note in which the agent kept it', async () => {
     const play = inOrder(
       asks(['memory_forget', { text: secret }]),
       asks(['memory_save', { content: `Was told to forget: ${secret}` }]),
@@ -67,7 +67,7 @@ describe('a turn that was told to forget', () => {
     await settled(guest, /quetzal/i)
   })
 
-  it('keeps what has nothing to do with it', async () => {
+  it('keeps unrelated text', async () => {
     const play = inOrder(asks(['memory_forget', { text: secret }]), says('Done. The garden was watered.'))
     await using guest = await openMemoryFixture({ play, config: lets })
     await guest.ask('memory.save', { content: `${secret}.` })
@@ -83,7 +83,7 @@ describe('a turn that was told to forget', () => {
     ['by its words, which stand in the question of the agent', { text: secret }],
     ['by an id, whose words nobody knows any more: all that the agent said after it goes', { ids: ['ID'] }],
   ] as const) {
-    it(`goes on forgetting in the next guest ${how}`, async () => {
+    it(`continues forgetting in the next guest ${how}`, async () => {
       const folder = await mkdtemp(join(tmpdir(), 'oxbow-forgotten-turn-'))
       const open = async (): Promise<Store> => {
         const store = await openSqliteStore({ path: join(folder, 'oxbow.db'), user, durability: 'normal' })
@@ -107,7 +107,7 @@ describe('a turn that was told to forget', () => {
     })
   }
 
-  it('of a session that a person forgets something of while it runs says nothing of it later, either', async () => {
+  it('in a session from which a person forgets something meanwhile does not repeat it later', async () => {
     const asked = Promise.withResolvers<void>()
     const forgotten = Promise.withResolvers<void>()
     async function* slowly(): ReturnType<typeof says> {
@@ -126,7 +126,7 @@ describe('a turn that was told to forget', () => {
     await settled(guest, /quetzal/i)
   })
 
-  it('is settled also where conversations are not kept in memory', async () => {
+  it('is completed also if conversations are not indexed', async () => {
     const play = inOrder(asks(['memory_forget', { text: secret }]), says(`Never again: ${secret}.`))
     await using guest = await openMemoryFixture({ play, config: { ...lets, memory: { index_messages: false } } })
     await guest.ask('memory.save', { content: `${secret}.` })

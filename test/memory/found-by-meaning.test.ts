@@ -14,7 +14,7 @@ const asking = {
   caller: { user: 'ada', actor: 'user:ada', rights: new Set<string>(), audience: 'terminal', session: '', turn: '', process: '' },
 } as unknown as Asking
 
-void it('a note is found by its meaning as soon as its vector is kept, and nobody has to ask for that', async () => {
+void it('a note is found by its meaning as soon as its vector is stored, which happens by itself', async () => {
   const { store, vectorsMade } = watched(await openMemoryStore({ user: 'ada' as UserId }))
   const memory = createMemory({ store, config: configSchema.parse({}).memory, clock: systemClock, questionMs: patienceMs })
   try {
@@ -30,7 +30,7 @@ void it('a note is found by its meaning as soon as its vector is kept, and nobod
   }
 })
 
-void it('of guests that only live for one verb, the one that keeps a note makes its vector, or the next one that looks for it', async () => {
+void it('among guests of single verbs, the one that adds a note makes its vector, or the next one that searches', async () => {
   const store = await openMemoryStore({ user: 'ada' as UserId })
   const one = () => createMemory({ store, config: configSchema.parse({}).memory, clock: systemClock, lastVectorsMs: patienceMs })
   const vectors = async () => (await store.memory.stats()).models.map((model) => model.vectors)

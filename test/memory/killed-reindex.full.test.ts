@@ -136,7 +136,7 @@ async function killAndLook(place: string, from = 0): Promise<void> {
   assert.deepEqual([models.map(({ vectors, state }) => [vectors, state]), problem], [[[passages, 'active']], null])
 }
 
-test('memory whose reading anew is killed loses nothing and answers, and can be read anew: in a file', async () => {
+test('memory whose reindexing is killed loses nothing, answers, and can be reindexed: in a file', async () => {
   const folder = mkdtempSync(join(tmpdir(), 'oxbow-reindex-'))
   try {
     await killAndLook(join(folder, 'oxbow.db'))

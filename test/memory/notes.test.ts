@@ -47,14 +47,14 @@ describe('a note', () => {
     assert.equal((await guest.ask<Why>('memory.why', { note_id: other })).type, 'user_profile')
   })
 
-  it('is found by a tag however its letters are put together', async () => {
+  it('is found by a tag in any Unicode normalization', async () => {
     await using guest = await openMemoryFixture()
     await guest.ask<Saved>('memory.save', { content: 'The bill is paid.', tags: ['café'.normalize('NFD')] })
     for (const form of ['NFC', 'NFD'])
       assert.equal((await guest.ask<Hit[]>('memory.search', { query: 'bill', tags: ['Café'.normalize(form)] })).length, 1, form)
   })
 
-  it('that is noted again is the same note', async () => {
+  it('that is added again is the same note', async () => {
     await using guest = await openMemoryFixture()
     const first = await guest.ask<Saved>('memory.save', { content: 'The release is on Friday.' })
     const again = await guest.ask<Saved>('memory.save', { content: '  The release is on Friday. ', tags: ['work'] })
@@ -63,7 +63,7 @@ describe('a note', () => {
     assert.deepEqual([hit?.tags, others], [['work'], []])
   })
 
-  it('that several note at the same time is one note, with the tags of all', async () => {
+  it('that several callers add at once is one note, with all tags', async () => {
     await using guest = await openMemoryFixture()
     const saving = ['a', 'b', 'c'].map((tag) => guest.ask<Saved>('memory.save', { content: 'The release is on Friday.', tags: [tag] }))
     assert.equal(new Set((await Promise.all(saving)).map(({ note_id: id }) => id)).size, 1)
@@ -71,7 +71,7 @@ describe('a note', () => {
     assert.deepEqual([hit?.tags, others], [['a', 'b', 'c'], []])
   })
 
-  it('keeps all that is said of it at the same time', async () => {
+  it('keeps all changes made at the same time', async () => {
     await using guest = await openMemoryFixture()
     const save = async (content: string): Promise<string> => (await guest.ask<Saved>('memory.save', { content })).note_id
     const [id, ...others] = [await save('It is on Friday.'), await save('It is on Monday.'), await save('It is on Sunday.')]
@@ -86,7 +86,7 @@ describe('a note', () => {
     assert.equal(why.confirmed_by.length, 2)
   })
 
-  it('that is rewritten keeps its id and its birth, in one commit', async () => {
+  it('that is edited keeps its id and creation time, in one commit', async () => {
     await using guest = await openMemoryFixture()
     const { note_id: id } = await guest.ask<Saved>('memory.save', { content: 'The release is on Friday.', tags: ['work'] })
     const before = await guest.ask<Why>('memory.why', { note_id: id })
@@ -97,7 +97,7 @@ describe('a note', () => {
     assert.deepEqual(await guest.ask('memory.search', { query: 'friday' }), [])
   })
 
-  it('that is removed is not found any more, and an unknown one is said to be', async () => {
+  it('that is removed is not found, and an unknown id is reported', async () => {
     await using guest = await openMemoryFixture()
     const { note_id: id } = await guest.ask<Saved>('memory.save', { content: 'The release is on Friday.' })
     await guest.ask('memory.delete', { note_id: id })
@@ -134,7 +134,7 @@ describe('a note', () => {
     await guest.ask('memory.save', { content: 'The password manager is Bitwarden.' })
   })
 
-  it('survives quotes, wildcards and operators of databases in its text, its tags and a question', async () => {
+  it('may contain quotes, wildcards and database operators in its text, tags and queries', async () => {
     await using guest = await openMemoryFixture()
     const hostile = `Robert'); DROP TABLE memory;-- "AND" NEAR(x) * ^ 'quoted' 100% _under_`
     const { note_id: id } = await guest.ask<Saved>('memory.save', { content: hostile, tags: [`o'brien"; --`] })
@@ -144,7 +144,7 @@ describe('a note', () => {
     assert.deepEqual([hit?.note_id, hit?.text], [id, hostile])
   })
 
-  it('of an agent is written by its tools, with its session, turn and call', async () => {
+  it('of an agent records its session, turn and call', async () => {
     const steps = [asks(['memory_save', { content: 'The person writes in the past tense.', tags: ['git'] }]), says('noted')]
     await using guest = await openMemoryFixture({ play: () => steps.shift() ?? says('ok') })
     await guest.turn('remember how I write')
@@ -155,7 +155,7 @@ describe('a note', () => {
     assert.deepEqual([why.record?.name, why.record?.phase], ['memory.save', 'intent'])
   })
 
-  it('from an untrusted turn stays untrusted, over every rewriting, until a person promotes it', async () => {
+  it('from an untrusted turn stays untrusted through every edit, until a person trusts it', async () => {
     const read = testCall('test.read', async () => done('The capital of Australia is Sydney.'), {
       labels: { adds: ['untrusted'], sink: false },
     })
@@ -176,7 +176,7 @@ describe('a note', () => {
 })
 
 describe('a correction', () => {
-  it('by a person takes over no tags that others may have written', async () => {
+  it('by a person inherits no tags that others may have written', async () => {
     const read = testCall('test.read', async () => done('a page'), { labels: { adds: ['untrusted'], sink: false } })
     const noted = { content: 'The bank is in Sydney.', tags: ['pinned', 'evil.example'] }
     const steps = [asks(['test_read']), asks(['memory_save', noted]), says('noted')]
@@ -189,7 +189,7 @@ describe('a correction', () => {
     assert.deepEqual([after?.note_id, after?.labels, after?.tags], [next, [], []])
   })
 
-  it('takes the place of what held before, which is still found as of then', async () => {
+  it('supersedes a note, which is still found as of its time', async () => {
     await using guest = await openMemoryFixture()
     const { note_id: old } = await guest.ask<Saved>('memory.save', { content: 'I live in Seoul.' })
     await guest.ask('memory.valid', { note_id: old, from: '2020-01-01' })
@@ -212,7 +212,7 @@ describe('a correction', () => {
     assert.equal((await guest.ask<Why>('memory.why', { note_id: old })).superseded_by?.id, next)
   })
 
-  it('may hold from before a note without a date was written: until then that one held since ever', async () => {
+  it('may be valid from before a note without a date was written, which was valid until then', async () => {
     await using guest = await openMemoryFixture()
     const { note_id: old } = await guest.ask<Saved>('memory.save', { content: 'I live in Seoul.' })
     const { note_id: next } = await guest.ask<Saved>('memory.supersede', { note_id: old, content: 'I live in Busan.', from: '2020-03-01' })
@@ -222,7 +222,7 @@ describe('a correction', () => {
     assert.equal(dated.status === 'failed' && dated.failure.code, 'bad_input', 'a note with a date does not begin earlier')
   })
 
-  it('does not lengthen the time of what had ended before', async () => {
+  it('does not extend the validity of a note that had ended before', async () => {
     await using guest = await openMemoryFixture()
     const { note_id: old } = await guest.ask<Saved>('memory.save', { content: 'I work at the harbour.' })
     await guest.ask('memory.valid', { note_id: old, from: '2020-01-01', to: '2021-12-31' })
@@ -250,7 +250,7 @@ describe('a correction', () => {
     assert.equal((await guest.call('memory.valid', { note_id: old, from: '2025-01-01' })).status, 'failed')
   })
 
-  it('is at odds with nothing that was superseded', async () => {
+  it('contradicts nothing that was superseded', async () => {
     await using guest = await openMemoryFixture()
     const { note_id: a } = await guest.ask<Saved>('memory.save', { content: 'The meeting is at nine.' })
     const { note_id: b } = await guest.ask<Saved>('memory.save', { content: 'The meeting is at ten.' })
@@ -259,7 +259,7 @@ describe('a correction', () => {
     assert.deepEqual((await guest.ask<Why>('memory.why', { note_id: b })).contradicts, [])
   })
 
-  it('takes the place of what was superseded by a note that is gone', async () => {
+  it('supersedes a note whose successor was removed', async () => {
     await using guest = await openMemoryFixture()
     const { note_id: old } = await guest.ask<Saved>('memory.save', { content: 'I live in Seoul.' })
     const { note_id: wrong } = await guest.ask<Saved>('memory.supersede', { note_id: old, content: 'I live in Pusan.' })
@@ -268,7 +268,7 @@ describe('a correction', () => {
     assert.equal((await guest.ask<Why>('memory.why', { note_id: old })).superseded_by?.id, next)
   })
 
-  it('of what was superseded already is refused, and names what took its place', async () => {
+  it('of a superseded note is refused, and names its successor', async () => {
     await using guest = await openMemoryFixture()
     const { note_id: old } = await guest.ask<Saved>('memory.save', { content: 'I live in Seoul.' })
     const { note_id: next } = await guest.ask<Saved>('memory.supersede', { note_id: old, content: 'I live in Busan.' })
@@ -276,7 +276,7 @@ describe('a correction', () => {
     assert.ok(outcome.status !== 'ok' && outcome.failure.code === 'bad_input' && outcome.failure.hint.includes(next))
   })
 
-  it('of what is superseded at this moment is told, and leaves no second successor', async () => {
+  it('of a note that is being superseded is reported, and makes no second successor', async () => {
     await using guest = await openMemoryFixture()
     const { note_id: old } = await guest.ask<Saved>('memory.save', { content: 'I live in Seoul.' })
     const outcomes = await Promise.all(
@@ -288,7 +288,7 @@ describe('a correction', () => {
     assert.deepEqual([left.length, left.some(({ id }) => id === left.find((entry) => entry.id === old)?.supersededBy)], [2, true])
   })
 
-  it('that is to hold only later is not the one that is noted now', async () => {
+  it('that is valid only later is not the same as one that is valid now', async () => {
     await using guest = await openMemoryFixture()
     const first = await guest.ask<Saved>('memory.save', { content: 'I live in Seoul.' })
     await guest.ask('memory.valid', { note_id: first.note_id, from: '2999-01-01' })
@@ -296,7 +296,7 @@ describe('a correction', () => {
     assert.notEqual(second.note_id, first.note_id)
   })
 
-  it('marks contradiction on both sides, and confirmation with its witness', async () => {
+  it('marks contradiction on both sides, and confirmation with its source', async () => {
     await using guest = await openMemoryFixture()
     const { note_id: a } = await guest.ask<Saved>('memory.save', { content: 'The meeting is at nine.' })
     const { note_id: b } = await guest.ask<Saved>('memory.save', { content: 'The meeting is at ten.' })
@@ -309,7 +309,7 @@ describe('a correction', () => {
     assert.equal(outcome.status !== 'ok' && outcome.failure.code, 'bad_input')
   })
 
-  it('refuses dates that no calendar has, and times that end before they begin', async () => {
+  it('refuses invalid dates, and periods that end before they begin', async () => {
     await using guest = await openMemoryFixture()
     const { note_id: id } = await guest.ask<Saved>('memory.save', { content: 'The meeting is at nine.' })
     for (const input of [{ to: '2026-02-31T25:00' }, { to: '2099-02-30' }, { from: '2026-05-01', to: '2026-04-01' }, { to: 'soon' }]) {

@@ -44,7 +44,7 @@ it('a document of one line is refused with advice when it is too long, and found
   assert.match(alone.text, /10485759 characters; the limit is 4194304\. Ingest parts of it/)
 })
 
-it('a message, a note, a question and an import of one line are bounded, and the guest remembers on', async () => {
+it('a message, a note, a query and an import of one line are limited, and memory continues to work', async () => {
   await using guest = await openMemoryFixture()
   await assert.rejects(guest.say(`The nectarine is ripe. ${tenMegabytes}`), { code: 'bad_input' })
   await guest.say(`The nectarine is ripe. ${tenMegabytes.slice(0, 1_000_000)}`)

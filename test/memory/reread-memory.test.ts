@@ -60,8 +60,8 @@ async function rounds(): Promise<void> {
   for (let i = 0; i < 200; i++) await yieldToEventLoop()
 }
 
-describe('memory that is read again', () => {
-  it('does not bring back what is forgotten meanwhile', async () => {
+describe('memory that is reindexed', () => {
+  it('does not bring back text that is forgotten meanwhile', async () => {
     await using house = await openPaused()
     const notes = await house.memory.notes()
     const { id } = await notes.save({ content: 'The safe opens with 7312.', tags: [] }, asking)
@@ -76,7 +76,7 @@ describe('memory that is read again', () => {
     assert.equal((await house.store.memory.stats()).passages, 0)
   })
 
-  it('does not undo what is said about a note meanwhile, and what was on its way before is read', async () => {
+  it('does not undo changes of a note meanwhile, and includes pending ones', async () => {
     await using house = await openPaused()
     const notes = await house.memory.notes()
     const corrections = await house.memory.corrections()
@@ -93,7 +93,7 @@ describe('memory that is read again', () => {
     assert.deepEqual([item?.entry.tags, item?.entry.validFrom], [['pinned'], Date.UTC(2020, 0)])
   })
 
-  it('does not keep what was said and is forgotten while it is read for the first time', async () => {
+  it('does not keep text that is forgotten while it is indexed for the first time', async () => {
     await using guest = await openMemoryFixture({ config: { memory: { index_messages: false } } })
     await guest.turn('The safe opens with 7312.')
     const { store } = guest
@@ -113,7 +113,7 @@ describe('memory that is read again', () => {
     )
   })
 
-  it('lets what is noted meanwhile go between two long messages', async () => {
+  it('lets new notes be added between two long messages', async () => {
     await using guest = await openMemoryFixture({ config: { memory: { index_messages: false } } })
     for (let i = 0; i < 4; i++) await guest.turn('An ox goes slowly. '.repeat(4_000))
     const kept: string[] = []
@@ -136,7 +136,7 @@ describe('memory that is read again', () => {
     assert.ok(kept.indexOf('note') < kept.lastIndexOf('message'), kept.join())
   })
 
-  it('keeps what is said about a note while that is rewritten', async () => {
+  it('keeps changes of a note while it is rewritten', async () => {
     await using house = await openPaused()
     const [notes, corrections] = [await house.memory.notes(), await house.memory.corrections()]
     const { id } = await notes.save({ content: 'The gate is green.', tags: [] }, asking)
@@ -145,7 +145,7 @@ describe('memory that is read again', () => {
     assert.deepEqual([item?.passages[0]?.text, item?.entry.tags], ['The gate is blue.', ['pinned']])
   })
 
-  it('that fails in the middle keeps nobody waiting', async () => {
+  it('that fails midway blocks nobody', async () => {
     await using house = await openPaused()
     const notes = await house.memory.notes()
     const { id } = await notes.save({ content: 'The gate is green.', tags: [] }, asking)

@@ -98,7 +98,7 @@ afterEach(async () => {
 const asksOf = ({ asked }: PlainEndpoint): string[][] => asked.map(({ body }) => (JSON.parse(body) as { input: string[] }).input)
 
 void describe('vectors of a service', () => {
-  void it('are asked for by calls on record, for what is kept and for questions, and their cost counts against the user', async () => {
+  void it("are requested by recorded calls, for memories and queries, and their cost counts against the user's budget", async () => {
     const { endpoint, store, vectorsMade, save, search, settle } = await open(embeddings, { price: 2_000_000 })
     await save('The doctor is in Lisbon.')
     await save('The river is cold.')
@@ -126,7 +126,7 @@ void describe('vectors of a service', () => {
     assert.deepEqual(await store.spent(`user:${user}`), { microDollars: texts * 20, tokens: texts * 10 })
   })
 
-  void it('cost nothing more when the budget is used up: words find, and the report says why', async () => {
+  void it('are not requested when the budget is used up: search uses words, and reports why', async () => {
     const { endpoint, store, refused, save, search, settle, stats } = await open(embeddings, { budget: { tokens: 3 } })
     await save('The doctor is in Lisbon.')
     await refused
@@ -140,7 +140,7 @@ void describe('vectors of a service', () => {
     assert.ok(records.length > 0 && records.every(({ phase, body }) => phase === 'refused' && body['code'] === 'budget_exhausted'))
   })
 
-  void it('are not asked for under a money budget when nobody has said what they cost', async () => {
+  void it('are not requested under a money budget without a known price', async () => {
     const { endpoint, save, search, stats } = await open(embeddings, { budget: { micro_dollars: 1_000_000 } })
     await save('The doctor is in Lisbon.')
     assert.deepEqual(await search('doctor'), ['The doctor is in Lisbon.'])
@@ -148,7 +148,7 @@ void describe('vectors of a service', () => {
     assert.deepEqual(endpoint.asked, [])
   })
 
-  void it('are done without while the service fails, and nothing of a question is lost by it', async () => {
+  void it('are skipped while the service fails, and searches still answer', async () => {
     const { save, search, settle, stats, store } = await open(() => ({ status: 503, body: '{"error":{"message":"busy"}}' }))
     await save('The doctor is in Lisbon.')
     assert.deepEqual(await search('the doctor'), ['The doctor is in Lisbon.'])
@@ -158,7 +158,7 @@ void describe('vectors of a service', () => {
     assert.ok(outcomes.length > 0 && outcomes.every(({ body }) => body['status'] === 'failed' && body['code'] === 'model_overloaded'))
   })
 
-  void it('do not keep a guest that ends from ending, though the service never answers', async () => {
+  void it('do not keep a guest from ending when the service never answers', async () => {
     const asked = Promise.withResolvers<void>()
     const server = process.getBuiltinModule('node:http').createServer(() => asked.resolve())
     await new Promise<void>((resolve) => void server.listen(0, '127.0.0.1', resolve))

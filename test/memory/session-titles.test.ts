@@ -63,7 +63,7 @@ describe('the title of a session', () => {
     assert.equal(model.questions.length, 1)
   })
 
-  it('that a person gave stays, and so does the first line where a model says nothing, fails, or is not named', async () => {
+  it('from a person stays, and so does the first line if a model writes nothing, fails, or is not configured', async () => {
     const model = naming(() => says('Something else'))
     await using guest = await openMemoryFixture({ config: named, play: model.play })
     await guest.turn('Why do my hens lay fewer eggs?')
@@ -82,7 +82,7 @@ describe('the title of a session', () => {
     assert.equal(silent.questions.length, 0)
   })
 
-  it('is not asked for when the day has cost enough', async () => {
+  it('is not requested when the daily budget is used up', async () => {
     const model = naming(() => says('Hens'))
     const config = { memory: { titles: { model: 'session', budget: { tokens: 1 } } } }
     await using guest = await openMemoryFixture({ config, play: model.play })
@@ -92,7 +92,7 @@ describe('the title of a session', () => {
     assert.deepEqual((await listed(guest)).toSorted(), ['Hens', 'Second question about hens?', 'test'])
   })
 
-  it('that says what was forgotten goes, in the same or in other words, from lists, journal and file, and others stay', async () => {
+  it('with forgotten text is erased, in the same or in other words, from lists, journal and file, and others stay', async () => {
     const folder = await mkdtemp(join(tmpdir(), 'oxbow-titles-'))
     try {
       const store = await openSqliteStore({ path: join(folder, 'oxbow.db'), user, durability: 'normal' })
@@ -123,7 +123,7 @@ describe('the title of a session', () => {
     }
   })
 
-  it('goes with what a turn said again after it was told to forget', async () => {
+  it('is erased with what a turn repeated after it was asked to forget', async () => {
     const model = naming(() => says('Forgetting the quetzal safe code 4711'))
     const turns = [asks(['memory_forget', { text: 'the safe opens with 4711-Quetzal' }]), says('Done.')]
     const config = { ...named, approval: { calls: { 'memory.forget': 'allow' } } }

@@ -21,7 +21,7 @@ describe('a result', () => {
     assert.doesNotMatch(second ?? '', /locker/, 'the rest does not repeat it')
   })
 
-  it('shows a match at the end of a long text, which was cut before it', async () => {
+  it('shows a match at the end of a long text', async () => {
     await using guest = await openMemoryFixture()
     await guest.ask('memory.save', { content: `${chatter.slice(0, 500)} and so on. The plumber is called Bruno Falk.` })
     const hits = await guest.ask<ShownHit[]>('memory.search', { query: 'plumber' })
@@ -35,7 +35,7 @@ describe('a result', () => {
     assert.equal(searchText(hits, false).match(/Helix/g)?.length, 1)
   })
 
-  it('is not untrusted where it is the word of the person, also behind what others wrote; the answer of the agent is', async () => {
+  it("is trusted if the person wrote it, even after untrusted text; the agent's answer is not", async () => {
     const page = testCall('test.page', async () => done('a page'), { labels: { adds: ['untrusted'], sink: false } })
     const steps = [asks(['test_page']), says('It says that dentists are dear.')]
     await using guest = await openMemoryFixture({ calls: [page], play: () => steps.shift() ?? says('Your dentist is noted.') })

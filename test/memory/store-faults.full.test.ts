@@ -53,7 +53,7 @@ async function inFolder(work: (folder: string) => Promise<void>): Promise<void> 
   }
 }
 
-test('on a disk that fills a note is refused with advice, those before it are found, and there is more when there is room', async (t) => {
+test('on a full disk a note is refused with advice, earlier ones are found, and later ones are added once there is space', async (t) => {
   await inFolder(async (folder) => {
     const disk = join(folder, 'disk')
     mkdirSync(disk)
@@ -94,7 +94,7 @@ test('on a disk that fills a note is refused with advice, those before it are fo
   })
 })
 
-test('of a file with a page that was half written memory gives what it can, or says store_corrupt with advice', async (t) => {
+test('with a torn page memory returns what it can, or store_corrupt with advice', async (t) => {
   await inFolder(async (folder) => {
     const place = join(folder, 'oxbow.db')
     {

@@ -8,8 +8,8 @@ import { openMemoryFixture } from './memory-fixture.ts'
 const recalledIn = (messages: readonly Message[] | undefined): string =>
   (messages ?? []).flatMap((message) => (message.role === 'user' && message.recalled === true ? [textOf(message)] : [])).join('\n')
 
-describe('memory that is tidied', () => {
-  it('knows later what people stated, tells it before a conversation, and takes it back by its report', async () => {
+describe('tidied memory', () => {
+  it('recalls stated facts before a conversation, and undoes them by its report', async () => {
     await using guest = await openMemoryFixture()
     await guest.say('Good morning. I live in Leeds, near the canal.')
     const { id, learned } = await guest.ask<{ id: string; learned: number }>('memory.tidy', {})
@@ -28,7 +28,7 @@ describe('memory that is tidied', () => {
     assert.match(unknown.text, /not_found/)
   })
 
-  it('does not tell before a conversation what was forgotten or corrected since it told it to another one', async () => {
+  it('does not recall facts that were forgotten or corrected since an earlier conversation', async () => {
     await using guest = await openMemoryFixture()
     await guest.ask('memory.save', { content: 'My name is Quetzal Zweistein.' })
     const { note_id } = await guest.ask<{ note_id: string }>('memory.save', { content: 'My job is gardener.' })
@@ -43,7 +43,7 @@ describe('memory that is tidied', () => {
     assert.deepEqual(await toldBefore(), [false, false, true])
   })
 
-  it('is tidied by one at a time', async () => {
+  it('is tidied by one process at a time', async () => {
     await using guest = await openMemoryFixture()
     await guest.store.claimLane('memory.tidy' as never, 'another guest', 60_000)
     const refused = await guest.call('memory.tidy', {})
@@ -58,7 +58,7 @@ describe('a pin', () => {
     readonly tags: readonly string[]
   }
 
-  it('keeps a note from fading until it is taken off, and is no tool of models', async () => {
+  it('keeps a note from fading until it is removed, and is not available to models', async () => {
     const clock = { at: Date.now() }
     const now = { now: () => clock.at, monotonicMs: () => clock.at }
     const store = await openMemoryStore({ user, clock: now })
@@ -80,7 +80,7 @@ describe('a pin', () => {
     assert.ok(!guest.asked.some(({ tools }) => tools.some(({ name }) => name === 'memory_pin')))
   })
 
-  it('is refused where nothing fades, and on what others wrote until a person has checked it', async () => {
+  it('is refused for memories that do not fade, and for untrusted ones until a person has checked them', async () => {
     await using guest = await openMemoryFixture()
     await guest.say('The bicycle is in the shed.')
     const [said] = await guest.ask<{ note_id: string }[]>('memory.search', { query: 'bicycle shed', include_conversation: true })
@@ -94,7 +94,7 @@ describe('a pin', () => {
   })
 })
 
-it('what is configured not to fade does not', async () => {
+it('memories that are configured not to fade do not', async () => {
   const clock = { at: Date.now() }
   const now = { now: () => clock.at, monotonicMs: () => clock.at }
   const store = await openMemoryStore({ user, clock: now })
@@ -105,7 +105,7 @@ it('what is configured not to fade does not', async () => {
   assert.equal((await guest.ask<{ importance: number }>('memory.why', { note_id: id })).importance, 0.6)
 })
 
-it('two runs of one guest are not made at once, and a run that died is taken over when its minute is up', async () => {
+it('two runs do not overlap in one guest, and a dead run is taken over after a minute', async () => {
   const clock = { at: Date.now() }
   const now = { now: () => clock.at, monotonicMs: () => clock.at }
   const store = await openMemoryStore({ user, clock: now })

@@ -3,7 +3,7 @@ import { it } from 'node:test'
 import { says } from '../../src/kernel/kernel-fixture.ts'
 import { openMemoryFixture } from './memory-fixture.ts'
 
-it('an export of yesterday is taken in again without conflict by memories that were only recalled and have faded since', async () => {
+it('an export of yesterday is imported without conflict into memories that were only recalled and have faded since', async () => {
   await using guest = await openMemoryFixture()
   const { note_id: id } = await guest.ask<{ note_id: string }>('memory.save', { content: 'The kayak hangs in the barn.' })
   const { lines } = await guest.ask<{ lines: string[] }>('memory.export', { after: '' })
@@ -22,7 +22,7 @@ it('an export of yesterday is taken in again without conflict by memories that w
   assert.deepEqual(conflicts, [id])
 })
 
-it('what comes from another journal is explained by no record of this one', async () => {
+it('memories from another journal refer to no record of this one', async () => {
   await using other = await openMemoryFixture()
   for (let i = 0; i < 3; i++) await other.say('My favourite colour is green.')
   await other.ask('memory.tidy', {})
@@ -36,7 +36,7 @@ it('what comes from another journal is explained by no record of this one', asyn
   }
 })
 
-it('a line that no store keeps is refused by itself, and the others are taken in', async () => {
+it('an invalid line is refused by itself, and the others are imported', async () => {
   await using guest = await openMemoryFixture()
   await guest.ask('memory.save', { content: 'The kayak hangs in the barn.' })
   const { lines } = await guest.ask<{ lines: string[] }>('memory.export', {})
@@ -53,7 +53,7 @@ it('a line that no store keeps is refused by itself, and the others are taken in
   assert.deepEqual([added, refused.map((each) => each.line)], [1, [1, 2, 3, 4, 5]])
 })
 
-it('the longest message that is exported is taken in again', async () => {
+it('the longest exported message can be imported', async () => {
   const han = (length: number): string => Array.from({ length }, (_, i) => String.fromCodePoint(0x4e00 + ((i * 7_919) % 20_000))).join('')
   // Each of its passages is found by the words of the answer before it, too.
   await using guest = await openMemoryFixture({ play: () => says(han(640)) })
@@ -64,7 +64,7 @@ it('the longest message that is exported is taken in again', async () => {
   for (const line of lines) assert.equal((await guest.call('memory.import', { lines: [line] })).status, 'ok')
 })
 
-it('what a person notes is kept, whatever an import of others said before of the hash of its own words', async () => {
+it("a person's note is stored, even if an import claimed the hash of its text before", async () => {
   await using guest = await openMemoryFixture()
   const content = 'I am allergic to nuts.'
   const { note_id: first } = await guest.ask<{ note_id: string }>('memory.save', { content })

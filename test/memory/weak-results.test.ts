@@ -45,7 +45,7 @@ describe('a search', () => {
     await store?.close()
   })
 
-  it('that something answers gives it first, and as one that fits: by words, in other words, by its exact name, in another script', async () => {
+  it('with a match returns it first, as a strong match: by words, by meaning, by exact name, in another script', async () => {
     for (const [query, fact] of [
       ['Where does my sister live now?', 0],
       ['What kind of pet did we get?', 2],
@@ -58,7 +58,7 @@ describe('a search', () => {
     }
   })
 
-  it('that nothing answers says so, to a model and to a person; what was nearest is marked and comes after', async () => {
+  it('without a match says so, to a model and to a person; weak matches are marked and come after', async () => {
     for (const query of unanswered) {
       const { output, text } = await search(query)
       assert.deepEqual(fitting(output), [], query)
@@ -76,7 +76,7 @@ describe('a search', () => {
     )
   })
 
-  it('puts what fits before what is only near, and both are told apart', async () => {
+  it('puts strong matches before weak ones, and distinguishes both', async () => {
     const { output, text } = await search('Where does my sister live now?')
     const weak = output.filter((hit) => hit.weak)
     assert.ok(weak.length > 0)
@@ -85,7 +85,7 @@ describe('a search', () => {
     assert.ok(text.indexOf('Lisbon') < border && weak.every((hit) => text.indexOf(hit.text) > border), text)
     assert.match(searchText(output, false), /Lisbon[^]*Weak matches:\n\n/)
   })
-  it('counts as wanted only what fits: what was merely nearest fades as before', async () => {
+  it('counts only strong matches as used: weak ones fade as before', async () => {
     await memory!.close()
     const entries = await store!.memory.list({}, 20)
     const used = entries.filter(({ accesses }) => accesses > 0).map(({ id }) => id)

@@ -16,7 +16,7 @@ import { makeWorkspace, user } from '../support/workspace.ts'
 const postgres = usePostgres()
 const skip = postgresSkip()
 
-test('a guest on Postgres answers, goes on after it was killed, and its journal verifies; a second one is refused', { skip }, async () => {
+test('a guest on Postgres answers, continues after a kill, and its journal verifies; a second one is refused', { skip }, async () => {
   await using database = await postgres.database()
   using workspace = makeWorkspace()
   const keys = { OXBOW_STORE_URL: database.url }
@@ -87,7 +87,7 @@ test(
   },
 )
 
-test('a server that is restarted while a guest serves is not noticed by who talks to it', { skip }, async () => {
+test('a restart of the server while a guest serves does not affect its terminals', { skip }, async () => {
   await using server = await startPostgres()
   const database = await createDatabase(server)
   using workspace = makeWorkspace()

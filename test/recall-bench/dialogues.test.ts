@@ -67,19 +67,19 @@ test('a file of LoCoMo is read with its quirks: odd ids, several in one, caption
   }
 })
 
-test('a file that is something else is refused in words, whatever it holds', () => {
+test('another file is refused with an error, whatever its content', () => {
   for (const odd of [null, 7, 'text', [], {}, [{ qa: [] }], [{ conversation: [], qa: {} }], [[]]]) {
     assert.throws(() => readLocomo(odd), /format of LoCoMo/)
   }
 })
 
-test('the same seed makes the same dialogues, another seed makes others', () => {
+test('the same seed makes the same dialogues, another seed others', () => {
   const size = { dialogues: 1, questionsPerDialogue: 30 }
   assert.deepEqual(generateDialogues(3, size), generateDialogues(3, size))
   assert.notDeepEqual(generateDialogues(3, size), generateDialogues(4, size))
 })
 
-test('ten dialogues have about 600 turns and 1 500 questions of every class, whose evidence is there', () => {
+test('ten dialogues have about 600 turns and 1 500 questions of every class, with existing evidence', () => {
   const dialogues = generateDialogues(1)
   assert.equal(dialogues.length, 10)
   for (const { turns, questions } of dialogues) {

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { handwrittenDialogue } from '../../bench/recall/handwritten/read-written.ts'
 
-test('every turn and question that was written by hand is read, and every question names turns of its own chat', () => {
+test('every handwritten turn and question is parsed, and every question names turns of its own chat', () => {
   const { turns, questions } = handwrittenDialogue()
   assert.deepEqual([turns.length, new Set(turns.map(({ id }) => id)).size, questions.length], [180, 180, 80])
   assert.deepEqual(new Set(turns.map(({ speaker }) => speaker)), new Set(['Nadia', 'Greg', 'Bel', 'Oren']))

@@ -13,7 +13,7 @@ test('lifelike dialogues are the same for the same seed, and others for another'
   assert.notDeepEqual(generateLifelike(1, size)[0]?.turns, generateLifelike(2, size)[0]?.turns)
 })
 
-test('lifelike questions name turns that are there, in the proportions of LoCoMo, and some that nothing answers', () => {
+test('lifelike questions name existing turns, in the proportions of LoCoMo, and some have no answer', () => {
   for (const { turns, questions, unanswered = [] } of generateLifelike(3, size)) {
     const ids = new Set(turns.map(({ id }) => id))
     assert.equal(ids.size, turns.length)
@@ -30,7 +30,7 @@ test('lifelike questions name turns that are there, in the proportions of LoCoMo
   }
 })
 
-test('plain means find more with the turn before than without it, and not by chance', async () => {
+test('simple baselines find significantly more with the previous turn as context', async () => {
   const text = createLocalTextEngine({ embedder: 'words-50k' })
   const [dialogue] = generateLifelike(4, { dialogues: 1, questionsPerDialogue: 60 })
   assert.ok(dialogue !== undefined)

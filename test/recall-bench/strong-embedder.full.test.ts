@@ -8,7 +8,7 @@ import { createTally, depths } from '../../bench/recall/recall-score.ts'
 import { simulatedName, simulateEmbedder } from '../../bench/recall/simulated-embedder.ts'
 import { createLocalTextEngine } from '../../src/memory/index.ts'
 
-test('with a strong embedder both lists together find more than each at every depth, and the whole of recall finds more still', async () => {
+test('with a strong embedder both lists together find more than each at every depth, and full recall finds even more', async () => {
   const dialogues = generateLifelike(4, { dialogues: 1, questionsPerDialogue: 154 })
   const [dialogue] = dialogues
   assert.ok(dialogue !== undefined)
@@ -34,7 +34,7 @@ test('with a strong embedder both lists together find more than each at every de
   }
 })
 
-test('vectors of a table, of a folder and of a service have weights of their own, and the better they are the more they count', async () => {
+test('vectors of a table, a folder and a service have separate weights, higher for better vectors', async () => {
   const service = createLocalTextEngine({ embedder: simulatedName, service: simulateEmbedder([], 1, 1) })
   const table = createLocalTextEngine({ embedder: 'words-50k' })
   const [strong, weak] = [(await service.embedder())?.weights, (await table.embedder())?.weights]

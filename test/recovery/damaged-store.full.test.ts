@@ -60,7 +60,7 @@ async function assertReadOnly(terminal: Terminal, session: string, code: string)
 
 const model = () => startModel([{ events: [{ text: 'Fine.' }] }])
 
-test('on a full disk the guest says so, reads on, and loses nothing that it acknowledged', async (t) => {
+test('on a full disk the guest says so, still reads, and loses nothing that it acknowledged', async (t) => {
   using workspace = makeWorkspace()
   using disk = mountSmallDisk(workspace, t)
   if (disk === null) return

@@ -34,7 +34,7 @@ async function approveWhenAsked(terminal: Terminal, session: string): Promise<vo
 
 const isTurn = (record: RecordView): boolean => record.name === 'turn.send'
 
-test('a call that waits for approval waits on after a crash, and is run once when it is approved', async () => {
+test('a call that waits for approval still waits after a crash, and runs once when it is approved', async () => {
   using workspace = makeWorkspace()
   await using jobs = await startJobs(1, { shell: 'ask' })
   jobs.prepare(workspace)
@@ -113,7 +113,7 @@ test('a message that was acknowledged while another turn ran is answered after a
   )
 })
 
-test('a client that comes back after a crash with its cursor has every record once and in order', async () => {
+test('a client that reconnects after a crash with its cursor has every record once and in order', async () => {
   using workspace = makeWorkspace()
   await using jobs = await startJobs(2)
   jobs.prepare(workspace)

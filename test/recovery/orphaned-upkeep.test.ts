@@ -13,7 +13,7 @@ import { shareCompileCache } from '../support/compile-cache.ts'
 
 const program = fileURLToPath(new URL('../../src/cli/main.ts', import.meta.url))
 
-test('what a killed `oxbow store move` had begun ends with it, says so, and leaves the store as it was', async () => {
+test('a killed `oxbow store move` stops its guest program, says so, and leaves the store unchanged', async () => {
   const home = mkdtempSync(join(tmpdir(), 'oxbow-orphan-'))
   shareCompileCache(home)
   const env = { PATH: process.env['PATH'], HOME: home, OXBOW_HOME: home }

@@ -38,7 +38,7 @@ function isAnnounced(workspace: TestWorkspace): boolean {
   return existsSync(join(workspace.root, 'ipc', 'gateway.json'))
 }
 
-test('a guest whose stdin closes stops its command, keeps the turn for its next start, and ends well', async () => {
+test('a guest whose stdin closes stops its command, keeps the turn for its next start, and exits with 0', async () => {
   using workspace = makeWorkspace()
   await using model = await sleeper()
   const config = { model: model.config, approval: { privileged: 'allow' } }
@@ -93,7 +93,7 @@ test('a guest whose runner is killed ends by itself, and its sandbox with it', a
   }
 })
 
-test('a guest that the system asks to end, as a stop of its service does, ends well and without a word', async () => {
+test('a guest that receives SIGTERM, as from a service manager, exits with 0 and without output', async () => {
   for (const signal of ['SIGTERM', 'SIGINT'] as const) {
     using workspace = makeWorkspace()
     await using guest = startGuest({ workspace })

@@ -25,7 +25,7 @@ const logOf = (workspace: TestWorkspace): string => `${workspace.database}-wal`
 /** SQLite's log: a header of 32 bytes, then frames of 24 bytes and a page. */
 const frameBytes = 24 + 4096
 
-test('a record that was being written when the machine died is left out, and all before it are there', async () => {
+test('a record that was being written when the machine died is missing, and all before it are present', async () => {
   using workspace = makeWorkspace()
   await using jobs = await startJobs(2)
   const begun = await doneAndKilled(workspace, jobs)
@@ -47,7 +47,7 @@ for (const { what, bytes } of [
   { what: 'a whole frame', bytes: frameBytes },
   { what: 'several writes', bytes: 4 * frameBytes + 100 },
 ]) {
-  test(`when the end of the log is gone (${what}), the turn is taken up again from what is left`, async () => {
+  test(`when the end of the log is lost (${what}), the turn resumes from what is left`, async () => {
     using workspace = makeWorkspace()
     await using jobs = await startJobs(2)
     const begun = await doneAndKilled(workspace, jobs)

@@ -10,7 +10,7 @@ import { createLocalTextEngine } from '../../src/memory/text/text-thread.ts'
 import { openSqliteStore } from '../../src/store/index.ts'
 import type { UserId } from '../../src/types/index.ts'
 
-void it('making vectors goes on where a killed guest stopped, and loses nothing', async () => {
+void it('making vectors resumes where a killed guest stopped, and loses nothing', async () => {
   const folder = mkdtempSync(join(tmpdir(), 'oxbow-vectors-'))
   try {
     const path = join(folder, 'store.db')

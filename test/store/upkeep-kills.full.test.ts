@@ -143,7 +143,7 @@ test('a migration that is killed has run or has not; the next start brings the t
   )
 })
 
-test('a backup that is killed is not there, or is whole; the store is as it was', async () => {
+test('a killed backup does not exist, or is complete; the store is unchanged', async () => {
   await using ws = await workspace()
   const path = join(ws.root, 'backup')
   await killed(
@@ -174,7 +174,7 @@ test('a restore that is killed leaves the old store or the new one', async () =>
   )
 })
 
-test('making room that is killed changes nothing of what is kept', async () => {
+test('a killed vacuum changes no data', async () => {
   await using ws = await workspace()
   await killed(
     ws.root,
@@ -184,7 +184,7 @@ test('making room that is killed changes nothing of what is kept', async () => {
   )
 })
 
-test('a move that is killed goes on with the same command, and both sides are the same in the end', { skip: postgresSkip() }, async () => {
+test('a killed move resumes with the same command, and both sides are equal in the end', { skip: postgresSkip() }, async () => {
   await using ws = await workspace()
   ws.reset()
   await using first = await postgres.database()

@@ -38,7 +38,7 @@ function shared(): string {
   return join(users, user!, 'shared')
 }
 
-void test('a note is added, found, rewritten, superseded since a day, and its past is found as of then', async () => {
+void test('a note is added, found, edited, superseded from a date, and its past is found as of then', async () => {
   const [added] = await home.json<{ note_id: string }>('memory', 'add', 'I live in', 'Leeds.', '--tag', 'home')
   const id = added!.note_id
   const [hit] = await search('where do I live', '--tag', 'home')
@@ -67,14 +67,14 @@ void test('a note is added, found, rewritten, superseded since a day, and its pa
   assert.equal((await home.oxbow(['memory', 'edit', id])).exit, errorTable.bad_input.exit)
 })
 
-void test('what is refused is named as it was typed, not as the call has it', async () => {
+void test('a refused option is named as it was typed, not by the field of the call', async () => {
   const date = await home.oxbow(['memory', 'search', 'York', '--as-of', 'yesterday'])
   assert.equal(date.exit, errorTable.bad_input.exit)
   assert.match(date.err, /^error: --as-of: must be a date such as .*\nhint: Add --help/)
   assert.match((await home.oxbow(['memory', 'search', 'x'.repeat(20_000)])).err, /^error: the words: /)
 })
 
-void test('a file is ingested, again passed over, and found by what it says', async () => {
+void test('a file is ingested, skipped the second time, and found by its text', async () => {
   mkdirSync(join(shared(), 'docs'))
   writeFileSync(join(shared(), 'docs', 'bees.md'), '# Bees\n\nThe apiary stands behind the quince tree.\n')
   const first = await home.oxbow(['memory', 'ingest', '/shared/docs', '--tag', 'garden'])
@@ -88,7 +88,7 @@ void test('a file is ingested, again passed over, and found by what it says', as
   assert.match(shown.out, /\/shared\/docs\/bees\.md[^]*#garden[^]*untrusted[^]*behind the quince tree[^]*words rank 1/)
 })
 
-void test('all that is remembered is exported, taken in again without harm, and refused where it is not whole', async () => {
+void test('all memories are exported, imported again without change, and refused if incomplete', async () => {
   const file = join(home.folder, 'memory.jsonl')
   const exported = await home.oxbow(['memory', 'export', file])
   assert.equal(exported.exit, 0, exported.err)
@@ -106,7 +106,7 @@ void test('all that is remembered is exported, taken in again without harm, and 
   assert.deepEqual([bad.exit, /--overwrite replaces them/.test(bad.out), /line 2: /.test(bad.out)], [12, true, true])
 })
 
-void test('everything is read again, vectors too, and the numbers say so', async () => {
+void test('everything is reindexed, including vectors, and the statistics agree', async () => {
   const [earlier] = await home.json<Stats>('memory', 'stats')
   const [read] = await home.json<{ written: number; vectors: boolean }>('memory', 'reindex')
   assert.deepEqual([read?.written, read?.vectors], [earlier?.entries, true])
@@ -130,7 +130,7 @@ void test('forget lists what it would erase, erases it with --yes, and search no
   assert.deepEqual(await quinces(), [])
 })
 
-void test('in a chat /memory notes, finds, tells why and forgets, and /help lists it', async () => {
+void test('in a chat /memory adds, finds, explains and forgets, and /help lists it', async () => {
   const said = [
     '/help',
     '/memory',

@@ -49,7 +49,7 @@ void test('sessions are listed with the first line as title, renamed, searched, 
   assert.equal((await list()).length, 1)
 })
 
-void test('a session is forked and goes on with what both share; deleting asks first, and says what stands in the way', async () => {
+void test('a session is forked and continues from the shared messages; delete needs --yes, and reports what prevents it', async () => {
   const [{ id } = { id: '' }] = await list('--search', 'taxes')
   const [forked] = await home.json<{ session: string; parent: string }>('sessions', 'fork', id, '--title', 'Another way')
   const [fork] = await list('--search', 'another way')

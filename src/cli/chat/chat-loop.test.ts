@@ -6,7 +6,7 @@ import type { FollowEvent } from '../../client/index.ts'
 import { fakeGateway, guestStatus, sessionId, startChat, turn } from './chat-fixture.ts'
 import { banner } from './turn-printer.ts'
 
-void test('a message streams its answer, shows its call in one line, and gives the prompt back', async () => {
+void test('a message streams its answer, shows its call in one line, and restores the prompt', async () => {
   const fake = fakeGateway()
   const { type, shown, end, over } = startChat(fake)
   await type('hello')
@@ -26,7 +26,7 @@ void test('a message streams its answer, shows its call in one line, and gives t
   assert.deepEqual(fake.asked, ['create', 'follow 0', 'send hello', 'unfollow'])
 })
 
-void test('an answer that is heard before its call is on record is shown behind the line of that call', async () => {
+void test('an answer that arrives before the record of its call is shown after the line of that call', async () => {
   const fake = fakeGateway()
   const { type, shown, end, over } = startChat(fake)
   await type('list')
@@ -40,7 +40,7 @@ void test('an answer that is heard before its call is on record is shown behind 
   assert.equal(shown.text, '  · file_list /shared  3 ms\nIt is empty.\n')
 })
 
-void test('a turn that is over before its message is acknowledged, as after a lost connection, keeps nobody waiting', async () => {
+void test('a turn that ends before its message is acknowledged, as after a lost connection, does not block the chat', async () => {
   const fake = fakeGateway()
   const { sendTurn } = fake.gateway
   const late: typeof sendTurn = (message) => {
@@ -55,7 +55,7 @@ void test('a turn that is over before its message is acknowledged, as after a lo
   await over
 })
 
-void test('an approval is asked with its exact input, and the answer goes back', async () => {
+void test('an approval shows the exact input, and the answer is sent', async () => {
   const fake = fakeGateway()
   const { type, shown, end, over } = startChat(fake)
   await type('go')
@@ -75,7 +75,7 @@ void test('an approval is asked with its exact input, and the answer goes back',
   await over
 })
 
-void test('an approval that another terminal gave is asked no more', async () => {
+void test('an approval that another terminal decided is no longer asked', async () => {
   const fake = fakeGateway()
   const { type, shown, end, over } = startChat(fake)
   await type('go')
@@ -97,7 +97,7 @@ void test('a message while a turn runs is sent and says so', async () => {
   await over
 })
 
-void test('a text of several lines is one message as it is, also where it looks like a command or an answer', async () => {
+void test('text of several lines is one unchanged message, even if it looks like a command or an answer', async () => {
   const fake = fakeGateway()
   const { type, end, over } = startChat(fake)
   await type('  // one\n/quit\n')
@@ -121,7 +121,7 @@ void test('Ctrl+C stops the turn, and the second one leaves', async () => {
   assert.equal(await over, null)
 })
 
-void test('Ctrl+C that has cleared a line stops the turn that runs, and does not leave when nothing does', async () => {
+void test('Ctrl+C that clears a line stops a running turn, and does not leave without one', async () => {
   const idle = startChat(fakeGateway())
   idle.interrupt(true)
   idle.interrupt(true)
@@ -139,7 +139,7 @@ void test('Ctrl+C that has cleared a line stops the turn that runs, and does not
   await over
 })
 
-void test('Ctrl+C when nothing runs asks for a second one, and one that comes later asks again', async () => {
+void test('Ctrl+C without a running turn asks for a second one, and asks again later', async () => {
   let now = 0
   const { interrupt, over, shown } = startChat(fakeGateway(), { now: () => now })
   const later = (): Promise<unknown> => Promise.race([over, new Promise((resolve) => setImmediate(resolve, 'still there'))])
@@ -153,7 +153,7 @@ void test('Ctrl+C when nothing runs asks for a second one, and one that comes la
   assert.equal(await over, null)
 })
 
-void test('/switch reminds of the last exchange and asks what waits there', async () => {
+void test('/switch shows the last exchange and asks waiting approvals', async () => {
   const fake = fakeGateway()
   const past = [
     fake.record(turn, 'turn.send', 'started', { text: 'earlier\u001b[2J' }),
@@ -210,12 +210,12 @@ void test('a session whose first message is refused is removed again', async () 
   await over
 })
 
-void test('what has no limit is no line of the start', () => {
+void test('missing limits are not listed at the start', () => {
   const sandbox = { ...guestStatus.sandbox, limits: ['memory: 7', 'disk: no limit in all, sandbox.disk_mb is not set'] }
   assert.match(banner({ ...guestStatus, sandbox }, '1', Infinity), /\nlimits: memory: 7\n/)
 })
 
-void test('commands that are not there, and failures of the gateway, are said and end nothing', async () => {
+void test('unknown commands and failures of the gateway are reported, and the chat continues', async () => {
   const fake = fakeGateway()
   fake.gateway.createSession = () => Promise.reject(new OxbowError('store_full', 'the disk is full', { hint: 'make room' }))
   const { type, shown, end, over } = startChat(fake)
@@ -257,7 +257,7 @@ void test('the death of the guest ends the chat with its reason', async () => {
   assert.equal((await over)?.message, 'SIGKILL')
 })
 
-void test('news is told on a line of its own, in the middle of an answer too, and not after the chat is over', async () => {
+void test('notices are printed on their own line, even within an answer, and not after the chat has ended', async () => {
   const fake = fakeGateway()
   let tell: (text: string) => void = () => {}
   const { type, shown, end, over } = startChat(fake, { news: (given) => void (tell = given) })
@@ -273,7 +273,7 @@ void test('news is told on a line of its own, in the middle of an answer too, an
   assert.equal(shown.text, 'Let me lo\n  — lost —\nok\n')
 })
 
-void test('what was being sent when the person left fails without a word', async () => {
+void test('a message that is being sent when the person leaves fails silently', async () => {
   const fake = fakeGateway()
   const sending = Promise.withResolvers<never>()
   const { type, shown, end, over } = startChat({ ...fake, gateway: { ...fake.gateway, sendTurn: () => sending.promise } })
@@ -285,7 +285,7 @@ void test('what was being sent when the person left fails without a word', async
   assert.equal(shown.text, '')
 })
 
-void test('/status tells model, store and each limit of the sandbox in rows of their own', async () => {
+void test('/status shows model, store and each limit of the sandbox in separate rows', async () => {
   const fake = fakeGateway()
   const { type, shown, end, over } = startChat({ ...fake, gateway: { ...fake.gateway, status: async () => guestStatus } })
   await type('/status')
@@ -294,7 +294,7 @@ void test('/status tells model, store and each limit of the sandbox in rows of t
   assert.match(shown.text, /^model +offline\n[\s\S]*^limits +a file: 5\n +memory: 7\n! +not in force: processes\n$/m)
 })
 
-void test('a y that was being typed when a question came is no answer to it, and neither are those behind it', async () => {
+void test('a y typed before a question appeared is not an answer to it, nor are the lines after it', async () => {
   const fake = fakeGateway()
   const { type, shown, end, over } = startChat(fake)
   await type('go')
@@ -315,7 +315,7 @@ void test('a y that was being typed when a question came is no answer to it, and
   await over
 })
 
-void test('a no is taken at once', async () => {
+void test('a no is accepted at once', async () => {
   const fake = fakeGateway()
   const { type, shown, end, over } = startChat(fake)
   await type('go')

@@ -30,7 +30,7 @@ void test('a person opens the chat, asks, gets an answer, and leaves with Ctrl+D
   })
 })
 
-void test('a call that asks is answered in the chat, and its line shows the time it took', async () => {
+void test('a call that needs approval is approved in the chat, and its line shows the time it took', async () => {
   await withHome(async (home) => {
     askForTime(home)
     const pty = openPty(home, ['--user', 'ada'])
@@ -47,7 +47,7 @@ void test('a call that asks is answered in the chat, and its line shows the time
   })
 })
 
-void test('Ctrl+C stops the turn that waits', async () => {
+void test('Ctrl+C stops a waiting turn', async () => {
   await withHome(async (home) => {
     askForTime(home)
     const pty = openPty(home)
@@ -98,7 +98,7 @@ void test(
   },
 )
 
-void test('a pasted text of several lines is one message, and sends itself not', async () => {
+void test('pasted text of several lines is one message, and is not sent by itself', async () => {
   await withHome(async (home) => {
     const pty = openPty(home)
     await pty.see('› ')
@@ -114,7 +114,7 @@ void test('a pasted text of several lines is one message, and sends itself not',
   })
 })
 
-void test('a chat in the guest of another terminal goes on when that one leaves', async () => {
+void test('a chat in the guest of another terminal continues when that terminal leaves', async () => {
   await withHome(async (home) => {
     const first = openPty(home)
     await first.see('› ')

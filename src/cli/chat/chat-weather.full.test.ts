@@ -56,7 +56,7 @@ async function startBreakingService(): Promise<BreakingService> {
   }
 }
 
-void test('an answer that breaks off and begins again is marked in the chat, with the line that differs', async () => {
+void test('an answer that restarts is marked in the chat, with the line that differs', async () => {
   await using service = await startBreakingService()
   await withHome(async (home) => {
     const pty = openPty(home, [], { OPENAI_BASE_URL: service.url })
@@ -74,7 +74,7 @@ void test('an answer that breaks off and begins again is marked in the chat, wit
   })
 })
 
-void test('run shows the same in a terminal, its JSON and its piped output have the final text alone, and the audit has both tries', async () => {
+void test('run shows the same in a terminal, only the final text in JSON and pipes, and the audit has both attempts', async () => {
   await using service = await startBreakingService()
   await withHome(async (home) => {
     const env = { OPENAI_BASE_URL: service.url }
@@ -126,7 +126,7 @@ async function startProxy(to: number): Promise<{ readonly port: number; cut(): v
   }
 }
 
-void test('a lost connection is told in one line, and one more when it is back; the chat goes on', async () => {
+void test('a lost connection is reported in one line, and its return in another; the chat continues', async () => {
   await withHome(async (home) => {
     const guest = openPty(home, ['serve'])
     await guest.see('Ctrl+C stops it.')

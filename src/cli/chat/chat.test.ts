@@ -18,7 +18,7 @@ async function* gives(...services: readonly object[]): AsyncGenerator {
 
 const never = 60_000
 
-void test('what was found is told with the lines that use it and the file they belong into', async () => {
+void test('found services are shown with the lines that use them and the file to put them in', async () => {
   assert.equal(
     await lookForServices(
       gives(service('Empty', null), service('Ollama', 'ollama/q'), service('vLLM', 'vllm/m')),
@@ -36,7 +36,7 @@ void test('what was found is told with the lines that use it and the file they b
   )
 })
 
-void test('nothing is told when nothing is found, when nothing there can be used, and when looking fails', async () => {
+void test('nothing is shown when nothing is found or usable, and when the search fails', async () => {
   assert.equal(await lookForServices(gives(), 'c', never), null)
   assert.equal(await lookForServices(gives(service('Empty', null)), 'c', never), null)
   // oxlint-disable-next-line require-yield
@@ -46,7 +46,7 @@ void test('nothing is told when nothing is found, when nothing there can be used
   assert.equal(await lookForServices(fails(), 'c', never), null)
 })
 
-void test('a search that does not end is left with what it has found, and is told to stop', async () => {
+void test('a search that does not end is stopped, and its results so far are used', async () => {
   let isAskedForMore = false
   const goesOn = Promise.withResolvers<void>()
   const stopped = Promise.withResolvers<void>()
@@ -66,7 +66,7 @@ void test('a search that does not end is left with what it has found, and is tol
   assert.equal(isAskedForMore, false)
 })
 
-void test('words of a service cannot act on the terminal', async () => {
+void test('texts of a service cannot control the terminal', async () => {
   const found = await lookForServices(gives(service('O\u001b]0;x\u0007', 'm\u001b[2J', ['a\u009b'])), 'c', never)
   assert.match(found ?? '', /^O.* m,/)
   assert.deepEqual(
@@ -75,7 +75,7 @@ void test('words of a service cannot act on the terminal', async () => {
   )
 })
 
-void test('only a person who has chosen nothing is told, and no machine that builds', () => {
+void test('the search runs only if nothing is configured, and not in CI', () => {
   const config = parseConfig({}, 'test')
   const setup = { status: { model: 'offline/offline' }, config, env: {} }
   assert.ok(needsSetup(setup))
@@ -87,7 +87,7 @@ void test('only a person who has chosen nothing is told, and no machine that bui
 
 const state = (type: ConnectionState['type']): ConnectionState => ({ type }) as ConnectionState
 
-void test('a loss is told once however many tries it takes, and so is the return', () => {
+void test('a lost connection is reported once, whatever the number of attempts, and so is its return', () => {
   const told: string[] = []
   const take = createConnectionNews((text) => told.push(text.trim().split(/[ ;]/).slice(1, 3).join(' ')))
   for (const type of ['reconnecting', 'reconnecting', 'connected', 'connected', 'reconnecting', 'gone'] as const) take(state(type))

@@ -23,7 +23,7 @@ function split(pieces: readonly string[]): readonly Entered[] {
   return joined([...pieces.flatMap((piece) => splitter.take(piece)), ...splitter.release()])
 }
 
-void test('keys and pastes are told apart, wherever the text is cut', () => {
+void test('keys and pastes are separated, wherever chunks end', () => {
   // Characters that marks are made of, so that beginnings of marks are frequent. No mark of its own, which a terminal filters out.
   const text = fc
     .string({ unit: fc.constantFrom('\u001b', '[', '2', '0', '~', 'a', '\r', 'é'), maxLength: 8 })
@@ -43,7 +43,7 @@ void test('keys and pastes are told apart, wherever the text is cut', () => {
   )
 })
 
-void test('keys that a mark may begin with are held, and given when nothing follows', () => {
+void test('keys that may begin a marker are held back, and released when nothing follows', () => {
   const splitter = createPasteSplitter()
   assert.deepEqual(splitter.take('a\u001b'), [{ kind: 'keys', text: 'a' }])
   assert.ok(splitter.isHolding())
@@ -51,11 +51,11 @@ void test('keys that a mark may begin with are held, and given when nothing foll
   assert.deepEqual(splitter.release(), [])
 })
 
-void test('Ctrl+C gets a person out of a paste whose end was lost', () => {
+void test('Ctrl+C ends a paste whose end was lost', () => {
   assert.deepEqual(split([`${begin}never ends`, '\u001b', '\u0003', 'x']), [{ kind: 'keys', text: '\u0003x' }])
 })
 
-void test('of a paste over the limit nothing is kept, however it comes', () => {
+void test('a paste over the limit is dropped, however it is chunked', () => {
   const piece = 'x'.repeat(1 + maxPasteChars / 4)
   assert.deepEqual(split([begin, piece, piece, piece, piece, end, 'k']), [
     { kind: 'too_long', chars: piece.length * 4 },
@@ -63,7 +63,7 @@ void test('of a paste over the limit nothing is kept, however it comes', () => {
   ])
 })
 
-void test('a mark stands for its text alone, as long as it is kept', () => {
+void test('a placeholder expands to its own text, while that is kept', () => {
   const placeholders = createPlaceholders()
   const first = placeholders.add('a\nb')
   const second = placeholders.add('c\r\nd\re')
@@ -74,7 +74,7 @@ void test('a mark stands for its text alone, as long as it is kept', () => {
   assert.equal(placeholders.expand(second), second)
 })
 
-void test('a pasted text that holds what looks like a mark is not expanded again', () => {
+void test('pasted text that looks like a placeholder is not expanded again', () => {
   const placeholders = createPlaceholders()
   const first = placeholders.add('a\nb')
   assert.equal(placeholders.expand(placeholders.add(`${first}\nx`)), `${first}\nx`)

@@ -47,7 +47,7 @@ function openScreen(): Fixture {
   }
 }
 
-void test('while nobody types, text streams as it comes and the prompt comes back after it', () => {
+void test('while nobody types, text streams immediately and the prompt follows it', () => {
   const { screen, written } = openScreen()
   screen.prompt(null)
   screen.stream('one ')
@@ -60,7 +60,7 @@ void test('while nobody types, text streams as it comes and the prompt comes bac
   screen.close()
 })
 
-void test('what comes in while a person types waits until the line is entered', async () => {
+void test('output is buffered while a person types, until the line is entered', async () => {
   const { screen, lines, press, written } = openScreen()
   screen.prompt(null)
   screen.stream('the answer is')
@@ -75,7 +75,7 @@ void test('what comes in while a person types waits until the line is entered', 
   screen.close()
 })
 
-void test('what comes in while a person types is shown when the line is erased', async () => {
+void test('output is buffered while a person types, until the line is erased', async () => {
   const { screen, press, written } = openScreen()
   screen.prompt('› ')
   await press('x')
@@ -86,7 +86,7 @@ void test('what comes in while a person types is shown when the line is erased',
   screen.close()
 })
 
-void test('live lines replace the ones before, and leave nothing behind', () => {
+void test('live lines replace the previous ones, and leave nothing behind', () => {
   const { screen, raw } = openScreen()
   screen.prompt(null)
   raw()
@@ -116,7 +116,7 @@ void test('live lines wait while a person types', async () => {
   screen.close()
 })
 
-void test('Ctrl+C is handed on, Ctrl+D ends', async () => {
+void test('Ctrl+C is reported, Ctrl+D ends', async () => {
   const { press, interrupts, ended } = openScreen()
   await press('\u0003')
   assert.equal(interrupts(), 1)
@@ -125,7 +125,7 @@ void test('Ctrl+C is handed on, Ctrl+D ends', async () => {
   assert.equal(ended(), true)
 })
 
-void test('Ctrl+C clears what is typed, and what waited behind it is shown', async () => {
+void test('Ctrl+C clears the typed line and shows buffered output', async () => {
   const { press, written, lines, screen } = openScreen()
   screen.prompt('› ')
   await press('half a thought\u001b[D')
@@ -141,7 +141,7 @@ void test('Ctrl+C clears what is typed, and what waited behind it is shown', asy
 
 const pasted = (text: string): string => `\u001b[200~${text}\u001b[201~`
 
-void test('a pasted text of several lines is one message, without what would act on a terminal', async () => {
+void test('pasted text of several lines is one message, without control characters', async () => {
   const { lines, press, written, screen } = openScreen()
   await press(`look: ${pasted('one\r\ttwo\u001b[2J\u0007\r\n')} please`)
   assert.deepEqual(lines, [])
@@ -151,7 +151,7 @@ void test('a pasted text of several lines is one message, without what would act
   screen.close()
 })
 
-void test('a pasted line is like a typed one: its line end does not send it', async () => {
+void test('a pasted line is like a typed one: its newline does not send it', async () => {
   const { lines, press, screen } = openScreen()
   await press(pasted('yes\n'))
   assert.deepEqual(lines, [])
@@ -160,7 +160,7 @@ void test('a pasted line is like a typed one: its line end does not send it', as
   screen.close()
 })
 
-void test('what stands for a pasted text is erased as one, and comes back from the history with its text', async () => {
+void test('a placeholder is erased as one, and keeps its text in the history', async () => {
   const { lines, press, screen } = openScreen()
   await press(`a${pasted('one\ntwo')}`)
   await press('\u007fb\r')
@@ -171,7 +171,7 @@ void test('what stands for a pasted text is erased as one, and comes back from t
   screen.close()
 })
 
-void test('a pasted text that is too long is refused with advice, and the line stays as it was', async () => {
+void test('pasted text that is too long is refused with advice, and the line stays unchanged', async () => {
   const { lines, press, written, screen } = openScreen()
   await press('a')
   await press(pasted('x'.repeat(maxPasteChars + 1)))
@@ -181,14 +181,14 @@ void test('a pasted text that is too long is refused with advice, and the line s
   screen.close()
 })
 
-void test('the terminal is asked to mark what is pasted, and is left as it was', () => {
+void test('bracketed-paste mode is turned on at the start and off at the end', () => {
   const { raw, screen } = openScreen()
   assert.ok(raw().includes('\u001b[?2004h'))
   screen.close()
   assert.ok(raw().includes('\u001b[?2004l'))
 })
 
-void test('it is known that something is typed, and that lines wait to be handed on', async () => {
+void test('isTyping reports typed input and waiting lines', async () => {
   const input = new PassThrough()
   const output = Object.assign(new PassThrough(), { columns: 80, rows: 24, isTTY: true })
   const seen: (readonly [string, boolean])[] = []

@@ -8,17 +8,17 @@ function flowed(pieces: readonly string[], columns: number): string {
   return pieces.map((piece) => flow.take(piece)).join('') + flow.end()
 }
 
-void test('a row ends between words, also where a word comes in pieces', () => {
+void test('rows wrap between words, also when a word arrives in pieces', () => {
   assert.equal(flowed(['rules that turn plain requests into to', 'ol calls'], 40), 'rules that turn plain requests into tool\ncalls')
   assert.equal(flowed(['rules that turn plain requests into a to', 'ol'], 40), 'rules that turn plain requests into a\ntool')
 })
 
-void test('a tab leads to the next multiple of eight cells', () => {
+void test('a tab moves to the next multiple of eight cells', () => {
   assert.equal(flowed([' 187\tone two three four'], 24), ' 187\tone two three\nfour')
   assert.equal(flowed(['one\ttwo three\tfour five'], 24), 'one\ttwo three\nfour five')
 })
 
-void test('far from the edge nothing waits, near to it a word waits for its end', () => {
+void test('text far from the edge is written at once, a word near it is held back until complete', () => {
   const flow = createWordFlow(() => 40)
   assert.equal(flow.take('Hel'), 'Hel')
   assert.equal(flow.take('lo, this is the '), 'lo, this is the')
@@ -27,7 +27,7 @@ void test('far from the edge nothing waits, near to it a word waits for its end'
   assert.equal(flow.end(), '')
 })
 
-void test('words and rows are those of the text, however it is cut into pieces', () => {
+void test('rows are the same however the text is split into pieces', () => {
   const words = fc.array(fc.stringMatching(/^[a-zé\u4e00-\u4e20]{1,9}$/), { maxLength: 40 })
   const breaks = fc.infiniteStream(fc.constantFrom(' ', ' ', ' ', '\n'))
   fc.assert(
@@ -43,13 +43,13 @@ void test('words and rows are those of the text, however it is cut into pieces',
   )
 })
 
-void test('a row of wide characters ends between any two, but not before a mark that closes', () => {
+void test('a row of wide characters breaks anywhere except before closing punctuation', () => {
   assert.equal(flowed(['日本語の文章は空白なしで書く'], 10), '日本語の文\n章は空白な\nしで書く')
   assert.equal(flowed(['日本語の文。続く'], 10), '日本語の\n文。続く')
   assert.equal(flowed(['abc 한국어 단어'], 10), 'abc 한국어\n단어')
 })
 
-void test('code and tables stay as they are, and the text after them does not', () => {
+void test('code and tables are not wrapped, the text after them is', () => {
   const code = '```sh\necho one two three four\n```'
   const table = '| one | two | three | four |'
   assert.equal(flowed([code], 10), code)
@@ -62,7 +62,7 @@ void test('code and tables stay as they are, and the text after them does not', 
   assert.equal(flow.take('one two three ') + flow.end(), 'one two\nthree')
 })
 
-void test('a terminal that gets another width is followed from the next word on', () => {
+void test('a new terminal width applies from the next word', () => {
   let columns = 40
   const flow = createWordFlow(() => columns)
   const first = flow.take('one two three four ')
@@ -70,7 +70,7 @@ void test('a terminal that gets another width is followed from the next word on'
   assert.equal(first + flow.take('five six seven ') + flow.end(), 'one two three four\nfive six seven')
 })
 
-void test('lines end between words, what goes on stands a little in, and no word is lost', () => {
+void test('lines wrap between words, continuation rows are indented, and no word is lost', () => {
   assert.equal(wrapWords('one two three four\nfive', 9), 'one two\n  three\n  four\nfive')
   const words = fc.array(fc.stringMatching(/^[a-z\u4e00-\u4e20]{1,4}$/), { minLength: 1, maxLength: 30 })
   fc.assert(
@@ -83,7 +83,7 @@ void test('lines end between words, what goes on stands a little in, and no word
   assert.equal(wrapWords('as it is, also where it is long', Infinity), 'as it is, also where it is long')
 })
 
-void test('what goes on of a table stands under its last column, as long as that leaves half of the terminal', () => {
+void test('continuation rows of a table are indented to its last column, if that leaves half of the terminal', () => {
   assert.equal(wrapWords('limits  none but one', 16), 'limits  none but\n        one')
   assert.equal(wrapWords('/attach FILE  send a file', 20), '/attach FILE  send a\n  file')
   assert.equal(wrapWords('place  /a/long/path is here', 16), 'place  /a/long/path\n       is here')

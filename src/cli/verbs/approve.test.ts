@@ -19,7 +19,7 @@ function busyGateway(sessions: number): Connection {
   return { gateway: { listSessions, follow }, guest: { owned: false }, setup: {} } as unknown as Connection
 }
 
-void test('what waits is listed, however many sessions wait', async () => {
+void test('waiting calls are listed, however many sessions wait', async () => {
   assert.equal((await listPending(busyGateway(3))).length, 3)
   assert.equal((await listPending(busyGateway(200))).length, 200)
 })

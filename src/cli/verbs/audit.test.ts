@@ -25,12 +25,12 @@ void test('a record is one line in a pipe and in a wide terminal, and fits a nar
   }
 })
 
-void test('a body that was erased is told by its reason', () => {
+void test('an erased body is shown by its reason', () => {
   const body = JSON.stringify({ erased: 'ab'.repeat(32), bytes: 40, reason: 'forgotten' })
   assert.match(recordLine({ ...record, body }, 80), /\(erased\) 40 bytes: forgotten$/)
 })
 
-void test('an exchange is one short line: wire, model, status and bytes, never what was said', () => {
+void test('an exchange is one short line: wire, model, status and bytes, never its content', () => {
   const body = {
     id: 'g#1',
     wire: 'openai-chat',
@@ -49,7 +49,7 @@ void test('an exchange is one short line: wire, model, status and bytes, never w
   assert.match(describeExchange(JSON.stringify({ ...body, response: packed })), /25\.0 MB in$/)
 })
 
-void test('a body that is none of ours says what is missing and does not throw', () => {
+void test('an unknown body shows what is missing and does not throw', () => {
   assert.equal(describeExchange('{}'), '? ?, status ?, ? bytes out, ? bytes in')
   const bodies = fc.oneof(
     fc.string(),

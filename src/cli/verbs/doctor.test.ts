@@ -28,7 +28,7 @@ describe('oxbow doctor', () => {
     return new Promise((resolve) => child.once('close', (exit) => resolve({ exit, out })))
   }
 
-  it('finds the configured tier working, tries everything else too, and leaves nothing', { timeout: 200_000 }, async () => {
+  it('reports the configured tier, tests everything else too, and leaves nothing behind', { timeout: 200_000 }, async () => {
     const { exit, out } = await oxbow(['doctor', '--json'])
     const { works, checks } = JSON.parse(out) as { works: boolean; checks: DoctorCheck[] }
     assert.deepEqual([exit, works], [0, true], out)
@@ -40,7 +40,7 @@ describe('oxbow doctor', () => {
     assert.deepEqual(readdirSync(join(home, 'tmp')), [])
   })
 
-  it('says of a tier that is missing what to do, and ends with the code of a missing sandbox', { timeout: 200_000 }, async () => {
+  it('says what to do about a missing tier, and exits with the code of a missing sandbox', { timeout: 200_000 }, async () => {
     writeFileSync(join(home, 'config.toml'), '[sandbox]\ntier = "micro_vm"\n[sandbox.micro_vm]\nimage = "/nowhere"\n')
     const { exit, out } = await oxbow(['doctor'])
     rmSync(join(home, 'config.toml'))
@@ -57,12 +57,12 @@ describe('the names in a configuration', () => {
   ]
   const names = (more: object) => checkNames(configSchema.parse({ agent: { rights: ['file.read'] }, ...more }), calls)
 
-  it('are fine where each is one of a call or a right', () => {
+  it('are valid if each is a call or a right', () => {
     const rules = { approval: { rights: { 'web.read': 'ask' }, calls: { 'file.read': 'deny' } }, flow: { sinks: { 'web.fetch': {} } } }
     assert.deepEqual([names({}).state, names(rules).state], ['ok', 'ok'])
   })
 
-  it('are named where nothing has them: such a rule would hold nothing', () => {
+  it('are reported if nothing has them, because such a rule has no effect', () => {
     const { state, says, fix } = names({
       approval: { rights: { 'web.reed': 'ask' }, calls: { 'file.raed': 'deny' } },
       flow: { sinks: { x: {} } },
@@ -73,15 +73,15 @@ describe('the names in a configuration', () => {
   })
 })
 
-describe('the findings in words', () => {
-  it('stand in columns, with what to do below', () => {
+describe('the findings as text', () => {
+  it('are in columns, with what to do below', () => {
     assert.deepEqual(describeCheck({ ...check, state: 'weak', fix: 'do this' }), [
       'weak    process tier     bubblewrap  (sandbox.tier)',
       '                         → do this',
     ])
   })
 
-  it('say first whether agents can work, then what is not here', () => {
+  it('begin with whether agents can work, then what is missing', () => {
     const other: DoctorCheck = { ...check, name: 'browser', state: 'missing', required: false }
     assert.equal(describeVerdict([check, other]), 'The configured process tier works. Not here: browser.')
     assert.match(describeVerdict([{ ...check, state: 'missing' }]), /does not work/)

@@ -80,14 +80,14 @@ void describe('oxbow embed pull from a hub', () => {
   const kinds = (): string[] => left().map((name) => name.replace(/\d+$/, ''))
   const model = (): Buffer => readFileSync(join(home, 'embedders/mine/model.safetensors'))
 
-  void it('follows to where the bytes are, and compares them with the hashes that the hub names', async () => {
+  void it("follows redirects to the content, and compares it with the hub's hashes", async () => {
     const { code, errors } = await pull()
     assert.equal(code, 0, errors)
     assert.ok(model().equals(large))
     assert.deepEqual(left(), ['mine'])
   })
 
-  void it('refuses bytes that are not what the hub names, large or small, and leaves nothing', async () => {
+  void it('refuses content with another hash, large or small, and leaves nothing', async () => {
     faults.promised = sha256(Buffer.from('other'))
     const { code, errors } = await pull()
     assert.ok(code !== 0 && errors.includes('does not match the publisher') && errors.includes(faults.promised), errors)
@@ -96,7 +96,7 @@ void describe('oxbow embed pull from a hub', () => {
     assert.match((await pull()).errors, /does not match the publisher/)
   })
 
-  void it('goes on where the connection broke off, as long as the file is the same', async () => {
+  void it('resumes where the connection broke off, if the file is the same', async () => {
     faults.answers = [half, (request, response) => part(request, response, '"one"', 200_000)]
     assert.equal((await pull()).code, 0)
     assert.ok(model().equals(large))
@@ -105,7 +105,7 @@ void describe('oxbow embed pull from a hub', () => {
     assert.ok(ranges.slice(1).every((range) => range === undefined || /^bytes=\d+-$/.test(range)))
   })
 
-  void it('begins again where the server gives no parts, or another version meanwhile', async () => {
+  void it('starts over if the server supports no ranges, or has another version', async () => {
     faults.answers = [half, whole]
     assert.equal((await pull()).code, 0)
     assert.ok(model().equals(large))
@@ -117,7 +117,7 @@ void describe('oxbow embed pull from a hub', () => {
     assert.ok(ranges.length === 3 || ranges[1] === undefined, String(ranges))
   })
 
-  void it('gives up on a line that breaks off again and again, and keeps the model that was there', async () => {
+  void it('gives up after repeated lost connections, and keeps the earlier model', async () => {
     await pull()
     const cut = (_: IncomingMessage, response: ServerResponse): void => void response.destroy()
     faults.answers = [half, cut, cut, cut, cut]
@@ -150,7 +150,7 @@ void describe('oxbow embed pull from a hub', () => {
     return { path, size: existsSync(path) ? statSync(path).size : 0 }
   }
 
-  void it('killed in the middle, it leaves the old model in use; the next pull goes on where that one stopped, by parts', async () => {
+  void it('killed midway, it leaves the old model in use; the next pull resumes it with ranges', async () => {
     await pull()
     const size = await killedPull()
     assert.ok(size >= enough && size < large.length)
@@ -166,7 +166,7 @@ void describe('oxbow embed pull from a hub', () => {
     assert.deepEqual([left(), readdirSync(join(home, 'embedders/mine')).length], [['mine'], 3])
   })
 
-  void it('killed, and then a server that knows no parts: it is fetched anew, and nothing of the first is left in it', async () => {
+  void it('killed, it starts over at a server without ranges, and keeps nothing of the first attempt', async () => {
     await killedPull()
     faults.answers = [whole]
     assert.equal((await pull()).code, 0)
@@ -175,7 +175,7 @@ void describe('oxbow embed pull from a hub', () => {
     assert.deepEqual(left(), ['mine'])
   })
 
-  void it('killed, it does not go on with another version, with what no version is known of, or behind the end of the file', async () => {
+  void it('killed, it does not resume with another or unknown version, or beyond the end of the file', async () => {
     // The hub names no hash: only the version of the host tells.
     faults.promised = ''
     await killedPull()
@@ -195,7 +195,7 @@ void describe('oxbow embed pull from a hub', () => {
     assert.ok(model().equals(large))
   })
 
-  void it('killed, with what was left changed since: the hash tells, nothing is kept, and the next pull begins anew', async () => {
+  void it('killed, with the partial file changed since, it fails its hash, keeps nothing, and the next pull starts over', async () => {
     await killedPull()
     const bytes = readFileSync(partial().path)
     bytes[7] = (bytes[7] ?? 0) ^ 1
@@ -208,7 +208,7 @@ void describe('oxbow embed pull from a hub', () => {
     assert.ok(model().equals(large))
   })
 
-  void it('lets what a pull has left go after a week', async () => {
+  void it('removes a partial download after a week', async () => {
     await killedPull()
     const old = (Date.now() - 8 * 24 * 3_600_000) / 1_000
     utimesSync(dirname(partial().path), old, old)
@@ -216,7 +216,7 @@ void describe('oxbow embed pull from a hub', () => {
     assert.deepEqual(left(), [])
   })
 
-  void it('takes back a model that a pull had put aside when it was killed', async () => {
+  void it('restores a model that a killed pull had moved aside', async () => {
     await pull()
     const dead = spawn(process.execPath, ['--version'], { stdio: 'ignore' })
     await once(dead, 'exit')

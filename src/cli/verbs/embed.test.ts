@@ -57,7 +57,7 @@ void describe('oxbow embed', () => {
   }
   const folder = (): string[] => (existsSync(join(home, 'embedders')) ? readdirSync(join(home, 'embedders')) : [])
 
-  void it('pulls a model into the home, shows its hashes, and how it is used', async () => {
+  void it('pulls a model into the home, shows its hashes, and how to use it', async () => {
     const { code, out } = await run('pull', 'mine', '--from', `${base}/m`)
     assert.equal(code, 0)
     for (const body of Object.values(bodies)) assert.ok(out.includes(createHash('sha256').update(body).digest('hex')))
@@ -68,7 +68,7 @@ void describe('oxbow embed', () => {
     assert.ok(listed.out.includes('words-50k') && listed.out.includes('embedders/mine'))
   })
 
-  void it('follows where large files are kept, and no other kind of address', async () => {
+  void it('follows redirects to large files, and to no other kind of address', async () => {
     listener = (request, response) => {
       const url = request.url ?? ''
       if (url.startsWith('/moved/')) response.writeHead(302, { location: `${base}/m/${url.slice(7)}` }).end()
@@ -84,7 +84,7 @@ void describe('oxbow embed', () => {
     assert.deepEqual(folder(), ['moved'])
   })
 
-  void it('leaves what was there when a download fails, is too large or breaks off', async () => {
+  void it('keeps the earlier model when a download fails, is too large or breaks off', async () => {
     await run('pull', 'mine', '--from', `${base}/m`)
     for (const failing of [
       (_: unknown, response: { writeHead(code: number): { end(): void } }) => response.writeHead(500).end(),
@@ -103,7 +103,7 @@ void describe('oxbow embed', () => {
     }
   })
 
-  void it('says what is wrong with its folder where that cannot be used', async () => {
+  void it('reports what is wrong with its folder if that cannot be used', async () => {
     writeFileSync(join(home, 'embedders'), 'no folder')
     for (const args of [['pull', 'mine', '--from', `${base}/m`], ['list']]) {
       const { code, errors } = await run(...args)
@@ -112,7 +112,7 @@ void describe('oxbow embed', () => {
     }
   })
 
-  void it('refuses names and addresses that it must not use', async () => {
+  void it('refuses invalid names and addresses', async () => {
     for (const args of [
       ['pull', '../x', '--from', base],
       ['pull', 'unknown'],
@@ -146,7 +146,7 @@ void describe('oxbow embed use', () => {
     return folder
   }
 
-  void it('writes the line of a model that was pulled, keeps comments and the rights of the file, and leaves no other file', async () => {
+  void it('writes the line of a pulled model, keeps comments and permissions of the file, and leaves no other file', async () => {
     const path = plant(join(home, 'embedders', 'mine'))
     writeFileSync(config(), '# keep me\n[memory]\nembedder = "none" # for now\n', { mode: 0o640 })
     const { code, out, errors } = await use('mine')
@@ -161,7 +161,7 @@ void describe('oxbow embed use', () => {
     assert.match((await use('mine')).out, /already/)
   })
 
-  void it('makes the file where there is none, and writes through a link', async () => {
+  void it('creates a missing file, and writes through a link', async () => {
     assert.equal((await use('none')).code, 0)
     assert.equal(readFileSync(config(), 'utf8'), '[memory]\nembedder = "none"\n')
     const elsewhere = join(home, 'dotfiles.toml')
@@ -173,7 +173,7 @@ void describe('oxbow embed use', () => {
     assert.match(readFileSync(elsewhere, 'utf8'), /words-50k/)
   })
 
-  void it('says when the own configuration of the user goes before it, and writes that one with --user', async () => {
+  void it("reports when the user's own configuration overrides it, and writes that one with --user", async () => {
     const own = join(home, 'users', 'default', 'config.toml')
     mkdirSync(join(home, 'users', 'default'), { recursive: true })
     writeFileSync(own, '[memory]\nembedder = "none"\n')
@@ -183,13 +183,13 @@ void describe('oxbow embed use', () => {
     assert.match(readFileSync(own, 'utf8'), /words-50k/)
   })
 
-  void it('tells of the workspace that a user gets who had none, as a mistyped one has', async () => {
+  void it('reports a new workspace, because the user may be mistyped', async () => {
     assert.match((await use('none', '--user', 'adda')).errors, /^notice: created a workspace for the new user adda/)
     assert.equal((await use('none', '--user', 'adda')).errors, '')
     assert.equal((await use('none')).errors, '')
   })
 
-  void it('leaves a file that is no UTF-8 as it is, and says so of one that cannot be read', async () => {
+  void it('leaves a file that is not UTF-8 unchanged, and reports one that cannot be read', async () => {
     const latin = Buffer.from('# caf\u00e9\n[memory]\nembedder = "none"\n', 'latin1')
     writeFileSync(config(), latin)
     const { code, errors } = await use('words-50k')
@@ -201,11 +201,11 @@ void describe('oxbow embed use', () => {
     assert.match((await use('words-50k')).errors, /config\.toml cannot be read/)
   })
 
-  void it('says of a service that texts leave the machine', async () => {
+  void it('says that texts leave the machine with a service', async () => {
     assert.match((await use('openai/text-embedding-3-small')).out, /is sent to that service/)
   })
 
-  void it('takes a service of the built-in ones and of those that the configuration adds, and no other', async () => {
+  void it('accepts built-in and configured services, and no other', async () => {
     writeFileSync(config(), '[providers.mine]\nbase_url = "http://127.0.0.1:9/v1"\n[providers.claude]\nwire = "anthropic"\n')
     for (const name of ['mine/e5', 'vllm/BAAI/bge-m3', 'google/gemini-embedding-001']) assert.equal((await use(name)).code, 0, name)
     const text = readFileSync(config(), 'utf8')
@@ -230,7 +230,7 @@ void describe('oxbow embed use', () => {
     assert.notEqual((await use('hers/m')).code, 0, 'it is not known to all')
   })
 
-  void it('refuses what is no embedder, a folder without a model, and a file that it cannot change, and changes nothing', async () => {
+  void it('refuses an unknown embedder, a folder without a model, and a file that it cannot change, and changes nothing', async () => {
     writeFileSync(config(), 'memory = { recall = false }\n')
     for (const [name, said] of [
       ['unknown', /oxbow embed pull/],

@@ -34,7 +34,7 @@ void test('an unknown program or engine is refused with a list of the valid ones
   assert.match((await oxbow(process.env['PATH'], 'image', 'build', '--engine', 'rkt')).err, /Give podman or docker/)
 })
 
-void test('an engine that does not answer is named, with what to look at', async () => {
+void test('an engine that does not answer is named, with what to check', async () => {
   // A program that stands for an engine without a service.
   const { writeFileSync, mkdirSync } = process.getBuiltinModule('node:fs')
   mkdirSync(join(home, 'bin'))

@@ -12,7 +12,7 @@ const gateway = {
   call: async () => ({ status: 'ok', ok: true, text: '', output: { data: Buffer.from('evil').toString('base64') } }),
 } as unknown as Pick<GatewayPort, 'call'>
 
-it('what an agent has sent is saved as no file that a shell runs by its name, outside of no folder, and through no link', async () => {
+it('a sent file is saved under a name that no shell runs, inside the folder, and through no link', async () => {
   const folder = await mkdtemp(join(tmpdir(), 'oxbow-media-'))
   try {
     await symlink(join(folder, 'elsewhere'), join(folder, 'link'))
@@ -25,7 +25,7 @@ it('what an agent has sent is saved as no file that a shell runs by its name, ou
   }
 })
 
-it('what an agent has sent is not saved where a link of the workspace leads, which the agent may have made', async () => {
+it('a sent file is not saved through a link in the workspace, which the agent may have made', async () => {
   const home = await mkdtemp(join(tmpdir(), 'oxbow-media-'))
   try {
     await mkdir(join(home, 'users/ada/shared'), { recursive: true })
@@ -43,7 +43,7 @@ it('what an agent has sent is not saved where a link of the workspace leads, whi
   }
 })
 
-it('where the folder is a file, or lies in one, it is said that it cannot be made', async () => {
+it('a folder that is a file, or is in one, is reported as impossible to create', async () => {
   const folder = await mkdtemp(join(tmpdir(), 'oxbow-media-'))
   try {
     const file = join(folder, 'file')
@@ -57,7 +57,7 @@ it('where the folder is a file, or lies in one, it is said that it cannot be mad
   }
 })
 
-it('of a file that does not fit the disk nothing is left, and it is said', { skip: process.platform === 'win32' }, async () => {
+it('a file that does not fit the disk is reported and removed', { skip: process.platform === 'win32' }, async () => {
   const folder = await mkdtemp(join(tmpdir(), 'oxbow-media-'))
   try {
     const script = `

@@ -62,13 +62,13 @@ void test('models lists a provider’s models with size, price and abilities, an
   assert.deepEqual(JSON.parse(mine.out), { ...(JSON.parse(mine.out) as object), name: 'my-llama', contextTokens: 8192, price: null })
 })
 
-void test('models of a provider that nobody knows is an error with those that are known', async () => {
+void test('an unknown provider is an error that lists the known ones', async () => {
   const { exit, err } = await oxbow('models', 'nobody')
   assert.equal(exit, errorTable.not_found.exit)
   assert.match(err, /^error: the catalog has no provider "nobody"\nhint: It has .*anthropic.*openai/)
 })
 
-void test('models --discover asks this machine and not the catalog', async () => {
+void test('models --discover searches this machine, not the catalog', async () => {
   config('')
   const found = await oxbow('models', '--discover', '--json')
   assert.equal(found.exit, 0, found.err)
@@ -81,7 +81,7 @@ void test('models --discover asks this machine and not the catalog', async () =>
   }
 })
 
-void test('catalog show says each fact and who said it', async () => {
+void test('catalog show lists each fact with its source', async () => {
   config('[model]\nprovider = "openai"\nname = "gpt-5-mini"\ncontext_tokens = 100000\n')
   const { exit, out, err } = await oxbow('catalog', 'show', 'openai/gpt-5-mini')
   assert.equal(exit, 0, err)
@@ -100,7 +100,7 @@ void test('catalog show says each fact and who said it', async () => {
   assert.match(nobodys.err, /has a provider "nobody"\nhint: `oxbow models` lists/)
 })
 
-void test('catalog refresh takes a newer catalog, shows what it changes, and goes over the package', async () => {
+void test('catalog refresh installs a newer catalog, shows the changes, and overrides the package', async () => {
   config('')
   served = {
     openai: {
@@ -127,7 +127,7 @@ void test('catalog refresh refuses what is not a catalog and keeps the one there
   assert.equal((await oxbow('catalog', 'refresh', '--url', 'http://example.com/api.json')).exit, errorTable.bad_input.exit)
 })
 
-void test('catalog verify passes files and known models, warns of one without a price, and fails on an unknown one', async () => {
+void test('catalog verify accepts files and known models, warns of one without a price, and fails on an unknown one', async () => {
   config(
     '[model]\nprovider = "openai"\nname = "gpt-5-mini"\nfallback = ["anthropic/claude-haiku-4-5"]\n' +
       '[providers.mine]\nbase_url = "http://127.0.0.1:9/v1"\n[providers.mine.models.m]\ncontext_tokens = 8192\n',
@@ -156,7 +156,7 @@ void test('catalog verify passes files and known models, warns of one without a 
   )
 })
 
-void test('a broken overlay fails what asks the catalog, names the key, and nothing else', async () => {
+void test('a broken overlay fails only what uses the catalog, and names the key', async () => {
   config('')
   mkdirSync(join(home, 'catalog'), { recursive: true })
   writeFileSync(join(home, 'catalog', 'overlay.json'), '{"openai":{"models":{"gpt-5":{"limt":{}}}}}')
@@ -169,7 +169,7 @@ void test('a broken overlay fails what asks the catalog, names the key, and noth
   assert.equal((await oxbow('calls')).exit, 0)
 })
 
-void test('providers are listed with how many models each has, and with how to see these', () => {
+void test('providers are listed with their number of models, and how to list those', () => {
   const text = providerTable([{ provider: 'openai' }, { provider: 'anthropic' }, { provider: 'openai' }])
   assert.match(text, /^PROVIDER +MODELS\nopenai +2\nanthropic +1\n\noxbow models PROVIDER/)
 })

@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import { test } from 'node:test'
 import { openPty, withHome } from '../chat/pty-fixture.ts'
 
-test('whoever ends the input at a question has said no, and the turn goes on', async () => {
+test('ending the input at a question means no, and the turn continues', async () => {
   await withHome(async (home) => {
     mkdirSync(join(home, 'oxbow'), { recursive: true })
     writeFileSync(join(home, 'oxbow/config.toml'), '[approval.calls]\n"time.now" = "ask"\n')

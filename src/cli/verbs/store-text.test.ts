@@ -4,7 +4,7 @@ import { test } from 'node:test'
 import type { Terminal } from '../terminal.ts'
 import { openProgress } from './store-text.ts'
 
-void test('a bar is never wider than the terminal, which could not draw over all of it', () => {
+void test('a progress bar is never wider than the terminal', () => {
   for (const columns of [20, 40, 80, 120]) {
     const errors = Object.assign(new PassThrough(), { isTTY: true, columns })
     const bar = openProgress({ errors } as unknown as Terminal, false)

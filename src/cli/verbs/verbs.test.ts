@@ -70,14 +70,14 @@ after(async () => {
   rmSync(home, { recursive: true, force: true })
 })
 
-void test('run prints the reply and nothing else, and adds what is piped to the prompt', async () => {
+void test('run prints only the reply, and adds piped text to the prompt', async () => {
   const { exit, out, err } = await start(['run'], 'help\n').over
   assert.equal(exit, 0)
   assert.match(out, /You can say/)
   assert.equal(err, '')
 })
 
-void test('run says beside the reply why an agent has no files, and how to get them', async () => {
+void test('run reports why an agent has no files, and how to get them', async () => {
   mkdirSync(join(home, 'users/vm'), { recursive: true })
   writeFileSync(join(home, 'users/vm/config.toml'), '[sandbox]\ntier = "micro_vm"\n[sandbox.micro_vm]\nimage = "/nowhere"\n')
   const { exit, out, err } = await oxbow('run', 'help', '--user', 'vm')
@@ -87,13 +87,13 @@ void test('run says beside the reply why an agent has no files, and how to get t
   assert.equal((await oxbow('run', 'help', '--user', 'vm', '--json')).err, '')
 })
 
-void test('a store that was moved to the address in a variable is chosen by the name of that variable', () => {
+void test('after a move to the address in a variable, the configuration names the variable', () => {
   const report = { from: 'a', to: 'b', rows: {}, resumed: false, configure: 'store.url = "postgres://u@h/d"', kept: null, ms: 1 }
   assert.match(describeMove(movedTo('postgres://u:p@h/d', report)), /^ {2}store\.url = "postgres:\/\/u@h\/d"$/m)
   assert.match(describeMove(movedTo('env:MY_URL', report)), /^ {2}store\.url_env = "MY_URL"$/m)
 })
 
-void test('run --json is one object, and its session can be continued by the beginning of its id', async () => {
+void test('run --json prints one object, and its session can be continued by an id prefix', async () => {
   const first = JSON.parse((await oxbow('run', 'help', '--json')).out) as {
     session: string
     status: string
@@ -112,7 +112,7 @@ void test('run --json is one object, and its session can be continued by the beg
   )
 })
 
-void test('without a terminal an open question ends run with what waits and how to approve it, and approve finishes the turn', async () => {
+void test('without a terminal, a waiting approval ends run with how to approve it, and approve finishes the turn', async () => {
   const asked = await oxbow('run', 'what time is it', '--json')
   assert.equal(asked.exit, errorTable.approval_required.exit)
   assert.match(asked.err, /time\.now is waiting for approval, with exactly this input: \{\}/)
@@ -126,7 +126,7 @@ void test('without a terminal an open question ends run with what waits and how 
   assert.match((await oxbow('approve', id)).err, /no call .* is waiting for approval/)
 })
 
-void test('what waits for a person still waits when no guest has run in between', async () => {
+void test('a waiting approval still waits when no guest has run in between', async () => {
   const parked = ['--user', 'parked']
   const asked = await oxbow('run', 'what time is it then what time is it', ...parked)
   assert.equal(asked.exit, errorTable.approval_required.exit)
@@ -144,7 +144,7 @@ void test('what waits for a person still waits when no guest has run in between'
   assert.equal((await oxbow('approve', ...parked)).out, 'Nothing waits for approval.\n')
 })
 
-void test('run --yes approves what asks', async () => {
+void test('run --yes approves every call', async () => {
   const { exit, out } = await oxbow('run', 'what time is it', '--yes', '--json')
   assert.equal(exit, 0)
   assert.deepEqual(
@@ -159,7 +159,7 @@ void test('a second serve is refused with the pid that holds the workspace', asy
   assert.match(err, /process \d+ already serves this workspace/)
 })
 
-void test('the journal of a session is read by the beginning of its id', async () => {
+void test('the journal of a session is read by an id prefix', async () => {
   const { session } = JSON.parse((await oxbow('run', 'help', '--json')).out) as { session: string }
   const other = JSON.parse((await oxbow('run', 'help', '--json')).out) as { session: string }
   const shown = await oxbow('audit', 'show', '--session', session.slice(0, 30).toUpperCase(), '--json')

@@ -55,7 +55,7 @@ before(() => {
 
 after(() => rmSync(home, { recursive: true, force: true }))
 
-void test('a tool gets its input and its mounts, its words are printed, and what it wrote is in the folder', async () => {
+void test('a tool gets its input and mounts, its output is printed, and its files are in the folder', async () => {
   const { exit, out, err } = await oxbow('wasm', 'run', 'copy.mjs', '--input', '2', '--mount', 'in', '--mount', 'out:rw')
   assert.equal(exit, 0, err)
   assert.equal(out, 'a red word\n["b.txt"]\n')
@@ -63,7 +63,7 @@ void test('a tool gets its input and its mounts, its words are printed, and what
   assert.equal(readFileSync(join(home, 'out', 'b.txt'), 'utf8'), 'hellohello')
 })
 
-void test('a folder is read-only unless it is said otherwise', async () => {
+void test('a folder is read-only by default', async () => {
   const { exit, err } = await oxbow('wasm', 'run', 'copy.mjs', '--input', '1', '--mount', 'in', '--mount', 'out')
   assert.equal(exit, errorTable.tool_failed.exit)
   assert.match(err, /error: .*read-only mount.*\nhint: /)
@@ -77,7 +77,7 @@ void test('a module is run as a command, or a function of it with JSON', async (
   assert.equal(called.out, '{"a":[1]}\n', called.err)
 })
 
-void test('what fails is an error with a hint, and exits by the table', async () => {
+void test('a failure is an error with a hint, and its exit code is from the table', async () => {
   const late = await oxbow('wasm', 'run', 'spin.mjs', '--timeout', '1')
   assert.equal(late.exit, errorTable.timeout.exit)
   assert.match(late.err, /^error: The tool ran longer than 1000 ms.*\nhint: /)
@@ -86,7 +86,7 @@ void test('what fails is an error with a hint, and exits by the table', async ()
   assert.equal((await oxbow('wasm', 'run', 'echo.wasm', '--mount', 'none')).exit, errorTable.not_found.exit)
 })
 
-void test('a folder that a link in a workspace leads to is not mounted: an agent may have made the link', async () => {
+void test('a folder behind a link in a workspace is not mounted, because an agent may have made the link', async () => {
   mkdirSync(join(home, '.ssh'))
   mkdirSync(join(home, 'users/default/shared'), { recursive: true })
   symlinkSync(join(home, '.ssh'), join(home, 'users/default/shared/out'))

@@ -17,7 +17,7 @@ function play(events: readonly (FollowEvent | 'break')[], reply: string): string
   return out
 }
 
-void test('text is printed as it comes, each step on a line of its own, and the reply once', () => {
+void test('text is printed as it arrives, each step on its own line, and the reply once', () => {
   assert.equal(play([text('a', 'loo'), text('a', 'king'), text('b', 'done')], 'done'), 'looking\ndone\n')
 })
 
@@ -39,46 +39,46 @@ const more = (said: string, call = 'a') => ({ type: 'text', turn: 't', call, tex
 const restart = (said = '', call = 'a', by: typeof cause | null = cause) =>
   ({ type: 'restart', turn: 't', call, text: said, ...(by !== null && { cause: by }) }) as FollowEvent
 
-void test('an answer that begins again is marked with who answers now and why, and is shown whole when it is another one', () => {
+void test('a restarted answer is marked with the model and the reason, and is shown completely if it differs', () => {
   assert.equal(
     play([more('It is Pa'), restart(), more('Par'), more('is')], 'Paris'),
     'It is Pa\n— the answer begins again, by b/two: The connection was lost —\nParis\n',
   )
 })
 
-void test('words that are the same are not shown again, and who said them is told after them', () => {
+void test('a repeated answer is not shown again, and the model is named after it', () => {
   assert.equal(
     play([more('It is Pa'), restart(), more('It '), more('is Paris'), more('.')], 'It is Paris.'),
     'It is Paris.\n— the answer was restarted, with the same words, by b/two: The connection was lost —\n',
   )
 })
 
-void test('lines that are the same stay, and the first that differs follows the mark', () => {
+void test('identical lines stay, and the first different one follows the mark', () => {
   assert.equal(
     play([more('one\ntwo\nthree is'), restart(), more('one\ntw'), more('o\nthree was\nfour')], 'one\ntwo\nthree was\nfour'),
     'one\ntwo\nthree is\n— the answer begins again, by b/two: The connection was lost; its first 2 lines stay —\nthree was\nfour\n',
   )
 })
 
-void test('an answer that turns out shorter is marked when it ends, by its end or by the call that follows it', () => {
+void test('a shorter answer is marked when it ends, or when the next call begins', () => {
   const marked = 'Yes. But\n— the answer begins again, by b/two: The connection was lost —\nYes.\n'
   assert.equal(play([more('Yes. But'), restart(), more('Yes.')], 'Yes.'), marked)
   assert.equal(play([more('Yes. But'), restart(), more('Yes.'), 'break'], 'Yes.'), marked)
   assert.equal(play([more('Yes. But'), restart(), more('Yes.'), more('Done', 'b')], 'Done'), `${marked}Done\n`)
 })
 
-void test('an answer that begins again and says nothing leaves nothing unmarked', () => {
+void test('a restarted answer without text is marked', () => {
   assert.equal(
     play([more('I look'), restart(), 'break', more('Done', 'b')], 'Done'),
     'I look\n— the answer begins again, by b/two: The connection was lost —\nDone\n',
   )
 })
 
-void test('who answers is said also where nothing was shown yet', () => {
+void test('the model is named even if nothing was shown yet', () => {
   assert.equal(play([restart(), more('Paris')], 'Paris'), '— the answer is from b/two: The connection was lost —\nParis\n')
 })
 
-void test('an answer that begins again twice is measured by what is on the screen', () => {
+void test('an answer that restarts twice is compared with the text on the screen', () => {
   const third = { model: 'c/three', why: 'Too slow.' }
   assert.equal(
     play([more('It is Pa'), restart(), more('It'), restart('', 'a', third), more('It is Rome')], 'It is Rome'),
@@ -86,14 +86,14 @@ void test('an answer that begins again twice is measured by what is on the scree
   )
 })
 
-void test('a text that only this terminal had wrong is corrected without a cause', () => {
+void test('text that only this terminal had wrong is corrected without a reason', () => {
   assert.equal(
     play([more('key\nis abc'), restart('key\nis <key>', 'a', null)], 'key\nis <key>'),
     'key\nis abc\n— this was corrected; the answer is; its first line stays —\nis <key>\n',
   )
 })
 
-void test('model and reason are strangers’ words: they cannot act on the terminal, nor fill it', () => {
+void test('model and reason are untrusted: they cannot control or fill the terminal', () => {
   const hostile = { model: 'b\u001b[2J', why: `no\n${'x'.repeat(1_000)}` }
   const out = play([more('a'), restart('', 'a', hostile), more('b')], 'b')
   assert.ok(!out.includes('\u001b'))
@@ -101,7 +101,7 @@ void test('model and reason are strangers’ words: they cannot act on the termi
   assert.match(out, /^a\n— the answer begins again, by b: no x+… —\nb\n$/)
 })
 
-void test('whoever reads the marks as they are meant reads exactly the answer, whatever begins again and however it is cut', () => {
+void test('following the marks gives exactly the answer, whatever restarts and however it is chunked', () => {
   const words = fc.array(fc.constantFrom('a', 'b', '\n', 'a\n'), { maxLength: 8 })
   fc.assert(
     fc.property(fc.array(words, { minLength: 1, maxLength: 4 }), (tries) => {

@@ -2,14 +2,14 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { describeChain, describeRecording, isOffline } from './status-text.ts'
 
-void test('the model is named with its provider, and with what is asked when it does not answer', () => {
+void test('the model is named with its provider and its fallbacks', () => {
   assert.equal(describeChain({ model: 'openai/gpt-5', fallback: [] }), 'openai/gpt-5')
   const fallback = ['anthropic/claude-haiku-4-5', 'ollama/qwen3:8b']
   assert.equal(describeChain({ model: 'openai/gpt-5', fallback }), 'openai/gpt-5, then anthropic/claude-haiku-4-5, then ollama/qwen3:8b')
   assert.equal(describeChain({ model: 'offline/offline', fallback: [] }), 'offline')
 })
 
-void test('whether exchanges are kept is said as it is', () => {
+void test('the status says whether exchanges are recorded', () => {
   assert.match(describeRecording({ model: 'openai/gpt-5', recording: 'raw' }), /^raw exchanges/)
   assert.match(describeRecording({ model: 'openai/gpt-5', recording: 'parsed' }), /^no raw exchanges/)
   assert.match(describeRecording({ model: 'offline/offline', recording: 'raw' }), /^no exchanges/)

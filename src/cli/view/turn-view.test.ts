@@ -23,7 +23,7 @@ const said = (text: string, spent: Json = { microDollars: 3, tokens: 12 }) =>
     spent,
   })
 
-void test('a turn with one call shows the call, what it took and what was spent', () => {
+void test('a turn with one call shows the call, its time and its cost', () => {
   const view = fold(
     record(turn, 'turn.send', 'intent', { input: { text: 'hi' } }),
     record(turn, 'turn.send', 'started', { text: 'hi' }),
@@ -43,7 +43,7 @@ void test('a turn with one call shows the call, what it took and what was spent'
   assert.equal(view.steps, 2)
 })
 
-void test('a parked call makes the turn wait, and its decision lets it go on', () => {
+void test('a parked call makes the turn wait, and a decision lets it continue', () => {
   const parked = record(`${generation}.0`, 'shell.exec', 'parked', { input: '{"command":"ls"}', reason: 'policy' })
   const waiting = fold(parked)
   assert.equal(waiting.status, 'waiting')
@@ -51,7 +51,7 @@ void test('a parked call makes the turn wait, and its decision lets it go on', (
   assert.equal(foldRecord(waiting, record(`${generation}.0`, 'shell.exec', 'decided', { allow: true, by: 'user:a' })).status, 'running')
 })
 
-void test('a refused call is refused, a command with bad news failed, an outcome nobody knows unknown', () => {
+void test('a refused call is refused, a command with another exit code failed, an unknown outcome unknown', () => {
   const status = (phase: Phase, body: Json) => fold(record(`${generation}.0`, 'x.y', phase, body)).calls[0]?.status
   assert.equal(status('refused', { status: 'refused', code: 'denied', text: 'no' }), 'refused')
   assert.equal(status('outcome', { status: 'ok', ok: false, text: 'exit 1' }), 'failed')
@@ -84,13 +84,13 @@ void test('a refused call shows its input and why it was refused, without the ad
   ])
 })
 
-void test('calls of the runtime are no calls of a person, but what they spend counts', () => {
+void test('calls of the runtime are not shown, but their cost counts', () => {
   const view = fold(record(generation, 'session.history', 'outcome', { status: 'ok', spent: { microDollars: 1, tokens: 1 } }))
   assert.deepEqual(view.calls, [])
   assert.equal(view.spent.microDollars, 1)
 })
 
-void test('a merged message names the turn that took it up', () => {
+void test('a merged message names its turn', () => {
   const view = fold(record(turn, 'turn.send', 'outcome', { status: 'merged', into: 'other', reply: '' }))
   assert.equal(view.status, 'merged')
   assert.equal(view.into, 'other')
@@ -107,7 +107,7 @@ void test('records of another turn change nothing', () => {
   assert.equal(foldRecord(view, record('c.0', 'file.read', 'intent', {}, 'other')), view)
 })
 
-void test('whatever a body holds, folding does not throw, and a turn that is over stays over', () => {
+void test('folding never throws, whatever a body contains, and a turn that is over stays over', () => {
   const phases: Phase[] = ['intent', 'parked', 'decided', 'started', 'outcome', 'refused', 'reconciled']
   const anyRecord = fc
     .tuple(
@@ -129,14 +129,14 @@ void test('whatever a body holds, folding does not throw, and a turn that is ove
   )
 })
 
-void test('what went wrong is told once: not again when the reply says it', () => {
+void test('a failure is reported once: not again when the reply contains it', () => {
   const failure = { code: 'model_auth', message: 'It answered 401.', hint: 'Check the key.' } as const
   assert.equal(unreportedFailure({ failure, reply: 'I had to stop: It answered 401.\nCheck the key.' }), null)
   assert.equal(unreportedFailure({ failure, reply: '' }), failure)
   assert.equal(unreportedFailure({ failure: null, reply: 'done' }), null)
 })
 
-void test('a reply that is cut says so, though its turn went well', () => {
+void test('a truncated reply says so, although its turn is ok', () => {
   const failure = { code: 'limit_reached', message: 'The answer is cut.', hint: 'Go on.' }
   const view = foldRecord(
     newTurnView(turn),
@@ -145,7 +145,7 @@ void test('a reply that is cut says so, though its turn went well', () => {
   assert.deepEqual([view.status, view.reply, unreportedFailure(view)], ['ok', 'Once upon', failure])
 })
 
-void test('a failure that was told to a model is told to a person without its code', () => {
+void test('a failure worded for a model is shown to a person without its code', () => {
   const view = fold(
     record(turn, 'turn.send', 'outcome', { status: 'failed', code: 'bad_config', text: 'Error (bad_config): No key is set.' }),
   )

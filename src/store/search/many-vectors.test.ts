@@ -27,7 +27,7 @@ function nearestTo(question: Float32Array, count: number): readonly string[] {
     .map((i) => `v${i}`)
 }
 
-test('the same are found before there are too many to hold them whole and after, and what is erased is found no more', async () => {
+test('results are the same before and after vectors are quantized, and erased ones are not found', async () => {
   const store = await openMemoryStore({ user: ann })
   const { memory } = store
   const question = vectorFor('77777')

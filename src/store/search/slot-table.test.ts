@@ -3,7 +3,7 @@ import { test } from 'node:test'
 import fc from 'fast-check'
 import { createPlaces } from './slot-table.ts'
 
-test('a passage keeps its slot until it goes, no two share one, and free ones are used again', () => {
+test('a passage keeps its slot until it is removed, no two share one, and free ones are reused', () => {
   const passage = fc.oneof(fc.integer({ min: 0, max: 40 }), fc.integer({ min: 240, max: 270 }), fc.constantFrom(2 ** 40, 2 ** 40 + 255))
   const step = fc.record({ passage, goes: fc.boolean() })
   fc.assert(

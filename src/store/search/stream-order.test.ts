@@ -16,7 +16,7 @@ const put = fc.tuple(id, fc.constantFrom('s', 't'), fc.integer({ min: 1, max: 3 
 const erase = id.map((number): MemoryChange => ({ change: 'erase', id: `e${number}` }))
 const patch = id.map((number): MemoryChange => ({ change: 'patch', id: `e${number}`, patch: { tags: ['x'] } }))
 
-test('whatever came, went and came again, what a search brings along is what the database has next to it', async () => {
+test('after any changes, the neighbours of a hit equal those in the database', async () => {
   await fc.assert(
     fc.asyncProperty(
       fc.array(fc.array(fc.oneof(put, put, erase, patch), { minLength: 1, maxLength: 8 }), { maxLength: 6 }),

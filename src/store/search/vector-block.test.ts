@@ -18,7 +18,7 @@ function vectorsOf(dims: number): fc.Arbitrary<Map<number, Float32Array>> {
   )
 }
 
-test('short vectors come back as they were given', () => {
+test('short vectors are read back unchanged', () => {
   fc.assert(
     fc.property(vectorsOf(3), (vectors) => {
       const block = closeBlock(2, vectors, 3)
@@ -28,7 +28,7 @@ test('short vectors come back as they were given', () => {
   )
 })
 
-test('longer ones come back in half the room, each number to a part in 65 000 of the largest', () => {
+test('longer ones take half the space, with each number exact to 1/65 000 of the largest', () => {
   fc.assert(
     fc.property(vectorsOf(minScaledDims), (vectors) => {
       const block = closeBlock(2, vectors, minScaledDims)
@@ -46,7 +46,7 @@ test('longer ones come back in half the room, each number to a part in 65 000 of
   )
 })
 
-test('what is written again and again stays what it was the first time', () => {
+test('repeated writes do not change a vector further', () => {
   fc.assert(
     fc.property(vectorsOf(minScaledDims), (vectors) => {
       const once = closeBlock(2, vectors, minScaledDims) ?? assert.fail()
@@ -62,7 +62,7 @@ test('what is written again and again stays what it was the first time', () => {
   )
 })
 
-test('a row that was written before, in four bytes a number, is read as it is', () => {
+test('an older row in four bytes a number is read unchanged', () => {
   const dims = 100
   const given = Float32Array.from({ length: dims }, (_, i) => Math.sin(i))
   const bytes = new Uint8Array(given.slice().buffer)

@@ -48,7 +48,7 @@ function scoresOf(scan: VectorScan, question: VectorQuery, vectors: readonly Flo
   return scan.compare(question, pairs).map(({ score }) => score.toFixed(6))
 }
 
-test('signs and small numbers find what an exact comparison finds, in vectors that have much in common', () => {
+test('signs and small numbers find the same as an exact comparison, for similar vectors', () => {
   const vectors = clustered(6_000)
   const mean = Float32Array.from(
     { length: dims },
@@ -73,7 +73,7 @@ test('signs and small numbers find what an exact comparison finds, in vectors th
   for (const count of found) assert(count >= 0.99 * 500, `${count} of 500`)
 })
 
-test('what does not pass is never compared, so that no place is lost to it', () => {
+test('passages that do not pass the filter are never compared and take no place in the results', () => {
   const vectors = clustered(3_000)
   for (const scan of [createExactScan(dims), createSmallScan(dims), createSignScan(dims, new Float32Array(dims))]) {
     vectors.forEach((vector, slot) => scan.set(slot, vector))
@@ -101,7 +101,7 @@ test('small numbers order as an exact comparison does whatever the sizes, zeros 
   )
 })
 
-test('none of the best is left out of what is compared exactly, of vectors in which one number is most of it, too', () => {
+test('none of the best is missing from the exact comparison, even for vectors dominated by one number', () => {
   const sized = fc.integer({ min: 1, max: 40 }).chain((size) => {
     const number = fc.oneof(fc.integer({ min: -9, max: 9 }), fc.constantFrom(-400, 400), fc.double({ min: -1, max: 1, noNaN: true }))
     const vector = fc.array(number, { minLength: size, maxLength: size }).map((list) => Float32Array.from(list))
@@ -129,7 +129,7 @@ test('none of the best is left out of what is compared exactly, of vectors in wh
   assert(leftOut > 400, `${leftOut} were left out in all`)
 })
 
-test('a slot far beyond the others gets room, and what was held stays', () => {
+test('a slot far beyond the others is allocated, and existing vectors stay', () => {
   const small = createSmallScan(dims)
   const vectors = clustered(12_000)
   for (const slot of [0, 11_999, 5_000]) small.set(slot, vectors[slot] as Float32Array)
@@ -140,11 +140,11 @@ test('a slot far beyond the others gets room, and what was held stays', () => {
   )
 })
 
-test('the program is what its source assembles to', async () => {
+test('the program equals its assembled source', async () => {
   assert.equal(program.wasm, await assembleDotProgram(), 'run: node scripts/make-dot-program.ts')
 })
 
-test('the instructions add up what plain numbers add up to, at their largest too', () => {
+test('the program computes the same sums as plain JavaScript, even at the limits', () => {
   const stride = 48
   const dot = createDotProgram(stride * 2 + stride * 9 + 40)
   const plain = createPlainDot(dot.memory)
@@ -165,7 +165,7 @@ test('the instructions add up what plain numbers add up to, at their largest too
   )
 })
 
-test('a slot that was dropped is not found until it has another vector', () => {
+test('a dropped slot is not found until it has another vector', () => {
   for (const scan of [createExactScan(2), createSmallScan(2), createSignScan(2, new Float32Array(2))]) {
     const vectors = [Float32Array.of(1, 0), Float32Array.of(0, 1)]
     vectors.forEach((vector, slot) => scan.set(slot, vector))

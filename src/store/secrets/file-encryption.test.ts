@@ -52,7 +52,7 @@ test('an encrypted store is read with its key, and neither its file nor its log 
   assert.equal(await bodies(files, choice(one)), 1)
 })
 
-test('another key is refused with advice, and the file is as it was', async () => {
+test('another key is refused with advice, and the file is unchanged', async () => {
   await using files = storeFolder()
   await fill(files, choice(one))
   const before = readFileSync(files.path)
@@ -63,7 +63,7 @@ test('another key is refused with advice, and the file is as it was', async () =
   assert(readFileSync(files.path).equals(before))
 })
 
-test('a plain store is refused where encryption is asked for, with the verb that encrypts it', async () => {
+test('a plain store is refused when encryption is required, with the verb that encrypts it', async () => {
   await using files = storeFolder()
   await fill(files)
   const store = await files.open({ cipher: choice(one) })

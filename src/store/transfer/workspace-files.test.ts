@@ -124,7 +124,7 @@ test('a backup of the database alone, and a restore of it alone, leave files as 
   assert.equal(readFileSync(at('vault', 'key.txt'), 'utf8'), 'changed')
 })
 
-test('another key opens nothing, and what is there stays', async () => {
+test('another key opens nothing, and existing files stay', async () => {
   await using home = storeFolder()
   const { place, files } = await workspaceIn(home.folder, true)
   const { path } = await ask<BackupReport>(place, { ask: 'backup', path: join(home.folder, 'b'), files })
@@ -139,7 +139,7 @@ test('another key opens nothing, and what is there stays', async () => {
   assert.equal(readFileSync(empty.at('vault', 'key.txt'), 'utf8'), 'kept-in-the-vault')
 })
 
-test('configuration of another store is put beside, so that a restore does not lead to that store', async () => {
+test('configuration of another store is restored beside the current one, so that Oxbow does not use that store', async () => {
   await using home = storeFolder()
   const { place, files, at } = await workspaceIn(home.folder, true)
   const { path } = await ask<BackupReport>({ ...place, shownUrl: 'file' }, { ask: 'backup', path: join(home.folder, 'b'), files })
@@ -150,7 +150,7 @@ test('configuration of another store is put beside, so that a restore does not l
   assert.match(put.at(-1)?.path ?? '', /config\.toml\.from-backup-/)
 })
 
-test('a restore that was interrupted behind the journal is finished, one before it is undone', async () => {
+test('a restore interrupted after the journal is finished, one before it is undone', async () => {
   for (const isBehind of [true, false]) {
     await using home = storeFolder()
     const { place, at } = await workspaceIn(home.folder, true)
@@ -169,7 +169,7 @@ test('a restore that was interrupted behind the journal is finished, one before 
   }
 })
 
-test('a restore that ends between two renames is finished by the next program, also where the folder was made again', async () => {
+test('a restore that ends between two renames is finished by the next program, even if the folder was created again', async () => {
   await using home = storeFolder()
   const { place, at } = await workspaceIn(home.folder, true)
   const steps = [{ staged: `${at('vault')}.restoring`, to: at('vault'), kept: `${at('vault')}.replaced-1` }]
@@ -201,7 +201,7 @@ function hostileTar(entries: readonly Hostile[]): AsyncIterable<Uint8Array> {
   return pack as AsyncIterable<Uint8Array>
 }
 
-test('an archive cannot write outside of the folder that it makes, nor through a link of its own', async () => {
+test('an archive cannot write outside of its folder, nor through its own links', async () => {
   const folder = { name: 'shared', type: 'directory' } as const
   const hostile: readonly (readonly Hostile[])[] = [
     [folder, { name: 'shared/../../evil' }],
@@ -272,7 +272,7 @@ test('sealed pieces open whole and in order only, under their own key and archiv
   await assert.rejects(collect(openPieces(of(sealed), [root], 'b')), /another key/)
 })
 
-test('a link in place of a folder is archived as a link, and what it leads to is not read', async () => {
+test('a link in place of a folder is archived as a link, and its target is not read', async () => {
   await using home = storeFolder()
   const { at } = await workspaceIn(home.folder, false)
   writeFileSync(at('vault', 'secret'), 'do-not-read')

@@ -29,7 +29,7 @@ describe('the ZoeyOS adapter at its edges', () => {
     }
   }
 
-  it('takes no work that outlives its transaction for a part of the next one', () =>
+  it('does not count work that outlives its transaction as part of the next', () =>
     holds(async (zoey) => {
       const [ended, begun, written] = [1, 2, 3].map(() => Promise.withResolvers<void>())
       let late: Promise<unknown> = Promise.resolve()
@@ -61,7 +61,7 @@ describe('the ZoeyOS adapter at its edges', () => {
       assert.deepEqual(textsOf(await zoey.getMemories({ tableName: 'messages' })), ['kept'])
     }))
 
-  it('refuses an embedding whose numbers are too large to be kept, or to be compared', () =>
+  it('refuses an embedding whose numbers are too large to store or compare', () =>
     holds(async (zoey) => {
       await assertRejects(zoey.createMemory(said(1, 'x', { embedding: [1e39, 1] }), 'messages'), 'bad_input')
       await zoey.createMemory(said(1, 'x', { embedding: [1, 1] }), 'messages')
