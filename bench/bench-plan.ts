@@ -1,10 +1,10 @@
-/** How much is measured: enough for steady medians in about five minutes on two cores, or a look within a minute. */
+/** Amounts to measure: enough for stable medians in about five minutes on two cores, or for a first impression in one. */
 
 export interface BenchPlan {
-  /** Turns of each kind, and turns in one round before the other side has its own. */
+  /** Turns of each kind, and turns of one side in each round. */
   readonly turns: number
   readonly turnsPerRound: number
-  /** Sizes of the memories of messages that are all alike, each in a guest of its own. */
+  /** Sizes of memories of similar messages, each in its own guest. */
   readonly alikeMessages: readonly number[]
   /** Rounds of 64 sessions, and turns of each session's connection in a round. */
   readonly loadRounds: number
@@ -27,10 +27,10 @@ export interface BenchPlan {
   readonly busySeconds: number
   /** Generated dialogues of 600 turns and 150 questions. */
   readonly recallDialogues: number
-  /** Passages in the memory whose recall is timed, and questions to it. */
+  /** Passages in the memory whose recall is timed, and queries. */
   readonly recallPassages: number
   readonly recallQuestions: number
-  /** Memories of others in one file, and users with a file each that search at the same time. */
+  /** Memories of other users in one file, and users with separate files that search at the same time. */
   readonly othersMemories: number
   readonly sideUsers: number
 }

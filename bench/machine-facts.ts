@@ -1,4 +1,4 @@
-/** The machine and the moment: a figure without them means nothing. */
+/** Facts about the machine, without which the figures mean nothing. */
 import { execFileSync } from 'node:child_process'
 import { cpus, loadavg, release, totalmem, type } from 'node:os'
 
@@ -21,7 +21,7 @@ export function machineFacts(guest: string): MachineFacts {
   }
 }
 
-/** What was measured; `+` where files differ from it. */
+/** The measured commit; with `+` if files differ from it. */
 function commit(): string {
   try {
     return execFileSync('git', ['describe', '--always', '--dirty=+'], { stdio: ['ignore', 'pipe', 'ignore'] })

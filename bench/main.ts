@@ -1,6 +1,6 @@
 /**
- * `npm run bench -- [--quick] [--only NAME,…] [--write] [--profile FOLDER] [--locomo PATH] [--embedder NAME] [--full-recall]`: measures the bounds of the design as ratios to raw baselines of the same
- * run, and prints Markdown. It fails nothing: figures are for people to read.
+ * `npm run bench -- [--quick] [--only NAME,…] [--write] [--profile FOLDER] [--locomo PATH] [--embedder NAME] [--full-recall]`: measures the bounds of the design as ratios to baselines of
+ * the same run, and prints Markdown. A missed bound is no failure: people judge the figures.
  */
 import { execFileSync } from 'node:child_process'
 import { readFileSync, writeFileSync } from 'node:fs'
@@ -25,12 +25,13 @@ const { values } = parseArgs({
   },
 })
 
-/** Between these lines of docs/benchmarks.md `--write` puts its report; what people wrote around them stays. */
+/** `--write` puts its report between these lines of docs/benchmarks.md; the rest of the page stays. */
 const beginMark = '<!-- begin: npm run bench -- --write -->'
 const endMark = '<!-- end -->'
 
 const chosen = measures.filter(({ name }) => values.only === undefined || values.only.split(',').includes(name))
-if (chosen.length === 0) throw new Error(`no measure ${values.only}; there are ${measures.map(({ name }) => name).join(', ')}`)
+if (chosen.length === 0)
+  throw new Error(`there is no measure ${values.only}; the measures are ${measures.map(({ name }) => name).join(', ')}`)
 
 const programs = findGuestPrograms(values.profile)
 const facts = machineFacts(programs.described)
@@ -43,7 +44,7 @@ const sections: Section[] = []
 for (const { title, how, run } of chosen) {
   await using model = await startModelServer(plan.streamTokens)
   const began = performance.now()
-  // A measure that breaks is a line of the report: the others still count.
+  // A failed measure is a line of the report, and the others continue.
   const rows = await run({ plan, programs, modelUrl: model.url, locomo: values.locomo ?? null, embedder: values.embedder }).catch(
     (error: unknown) => {
       process.stderr.write(`${error instanceof Error ? error.stack : String(error)}\n`)
@@ -64,6 +65,6 @@ function writeReport(): void {
   const after = rest.split(endMark)[1] ?? '\n'
   const report = [machineText(facts), ...sections.map(sectionText), '### Falls short', '', shortfallText(sections)].join('\n')
   writeFileSync(path, `${before}${beginMark}\n\n${report}\n${endMark}${after}`)
-  // Tables are aligned as in every other page, so that `npm run check` stays content.
+  // Tables are aligned, as `npm run check` requires.
   execFileSync(process.execPath, [repositoryPath('node_modules/oxfmt/bin/oxfmt'), path])
 }

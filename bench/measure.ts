@@ -1,4 +1,4 @@
-/** A measure: one section of the report. It is handed all it needs and leaves nothing behind. */
+/** A measure: one section of the report. It receives all it needs as arguments and cleans up after itself. */
 import type { BenchPlan } from './bench-plan.ts'
 import type { Row } from './report.ts'
 import type { GuestPrograms } from './subjects/guest-program.ts'
@@ -10,12 +10,12 @@ export interface BenchContext {
   readonly modelUrl: string
   /** A file of dialogues in LoCoMo's format, instead of generated ones. */
   readonly locomo: string | null
-  /** What makes vectors where recall is measured, as `memory.embedder` names it. */
+  /** Embedder for measuring recall, as in `memory.embedder`. */
   readonly embedder: string
 }
 
 export interface Measure {
-  /** For `--only`. */
+  /** Name for `--only`. */
   readonly name: string
   readonly title: string
   /** One sentence: how it is measured. */

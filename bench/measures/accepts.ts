@@ -1,4 +1,4 @@
-/** How many messages a second the gateway takes for good while nothing else can happen: every session waits for its model. */
+/** Messages per second that the gateway accepts durably while every session waits for its model. */
 import type { SessionId } from '../../src/types/index.ts'
 import type { Measure } from '../measure.ts'
 import { bounded, perSecond, shown } from '../report.ts'
@@ -8,15 +8,15 @@ import { makeWorkspace, startGuest } from '../subjects/guest.ts'
 import { prompts } from '../subjects/model-server.ts'
 
 const connections = 64
-/** Messages on their way for each connection, under the gateway's limit of 256. */
+/** Unacknowledged messages of each connection, below the gateway's limit of 256. */
 const inFlight = 32
-/** Under the kernel's limit of 1 000 that wait in one session. */
+/** Below the kernel's limit of 1 000 waiting messages in a session. */
 const maxPerSession = 900
 
 export const accepts: Measure = {
   name: 'accepts',
   title: 'Durable messages',
-  how: '64 connections send messages to sessions whose model stalls; a message counts when its acknowledgement has come back, which is after its commit.',
+  how: '64 connections send messages to sessions whose model stalls; a message counts when it is acknowledged, which is after its commit.',
   async run({ plan, programs, modelUrl }) {
     const rates = { normal: [] as number[], full: [] as number[] }
     for (const durability of ['normal', 'full'] as const) {
@@ -44,7 +44,7 @@ export const accepts: Measure = {
   },
 }
 
-/** @returns how many messages were acknowledged. */
+/** @returns the number of acknowledged messages. */
 async function sendMany(terminal: GatewayClient, session: SessionId, until: number): Promise<number> {
   let sent = 0
   const sendNext = async (): Promise<void> => {

@@ -1,4 +1,4 @@
-/** System calls alone: a kernel in this process over a real store, and a call that does nothing. */
+/** System calls without side effects: a kernel in this process over a real store, and a call that does nothing. */
 import { z } from 'zod'
 import { createKernel, type Kernel } from '../../src/kernel/index.ts'
 import { createFakeSandbox } from '../../src/sandbox/fake/fake-sandbox.ts'
@@ -67,7 +67,7 @@ async function measureKernel(durability: 'normal' | 'full', seconds: number): Pr
   }
 }
 
-/** Callers that make one call after the other. The rate is what was answered, over the time until the last answer. */
+/** Each caller makes one call after the other. The rate is the number of answers over the time until the last. */
 async function rate(kernel: Kernel, effect: Effect, width: number, seconds: number): Promise<Rate> {
   const took: number[] = []
   const began = performance.now()
@@ -79,7 +79,7 @@ async function rate(kernel: Kernel, effect: Effect, width: number, seconds: numb
       const then = performance.now()
       took.push(then - now)
       now = then
-      // A read-only call never leaves the microtasks; the writer has to hear of it all the same.
+      // A read-only call runs entirely in microtasks, so yield to the event loop, or the writer gets no messages.
       if (effect === 'none' && took.length % 100 === 0) await new Promise(setImmediate)
     }
   }
@@ -104,7 +104,7 @@ async function openKernel(path: string, durability: 'normal' | 'full'): Promise<
   })
 }
 
-/** A call with nothing in it but its way through the gate. */
+/** A call that does nothing, so that only the gate is measured. */
 function noOp(effect: Effect): Call<object, null> {
   return {
     name: `bench.${effect}`,

@@ -1,4 +1,4 @@
-/** Hands in the process tier: how soon they answer, what a request costs, how fast bytes come out and go in. */
+/** Hands in the process tier: start time, cost of a request, throughput of reading and writing. */
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -11,7 +11,7 @@ import { median, quantile } from '../statistics.ts'
 import { bareStart, drainCommand, feedCommand, startEcho } from '../subjects/hands-pipes.ts'
 
 const mib = 1024 * 1024
-/** What one range holds at most, and how many are asked for at once. */
+/** Maximum size of a range, and ranges requested at once. */
 const rangeBytes = 8 * mib
 const inFlight = 4
 const fileBytes = 64 * mib

@@ -1,4 +1,4 @@
-/** The cost of a past: a turn deep in a long session beside a turn in a short one, and the audit of it all. */
+/** The cost of history: a turn in a long session compared with one in a short session, and the audit of the journal. */
 import { verifyJournal } from '../../src/kernel/index.ts'
 import { openSqliteStore } from '../../src/store/index.ts'
 import { type Config, parseConfig, type SessionId } from '../../src/types/index.ts'
@@ -9,12 +9,12 @@ import type { GatewayClient } from '../subjects/gateway-client.ts'
 import { benchUser, type BenchGuestOptions, makeWorkspace, startGuest, type Workspace } from '../subjects/guest.ts'
 import { fillJournal, type LongJournal, paragraph } from '../subjects/long-journal.ts'
 
-/** Turns that a short session takes before the next one is used: messages 10 to 18. */
+/** Turns in a short session before the next one is used: messages 10 to 18. */
 const turnsPerShortSession = 4
-/** A window that ten messages fill: what is measured is finding them, not sending more of them. */
+/** A window that ten messages fill, so that both sides send the same amount. */
 const window = { context_tokens: 2_048, max_output_tokens: 256 }
 const agent = { rights: [] as string[] }
-/** A guest that has just started would index the journal that was filled, all of it, beside the few turns that are measured. */
+/** Indexing is off: a guest that has just started would index the whole filled journal during the measured turns. */
 const unindexed: Config['memory'] = parseConfig({ memory: { recall: false, index_messages: false } }, 'the bench').memory
 
 export const history: Measure = {

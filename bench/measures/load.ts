@@ -10,9 +10,9 @@ import { prompts } from '../subjects/model-server.ts'
 import { connectRelay, type RelayClient, startRelay } from '../relay/relay-client.ts'
 
 const sessionsAtOnce = 64
-/** A connection goes on to its next session after this many turns, so that conversations stay short. */
+/** Turns of a connection in one session before it uses the next, so that conversations stay short. */
 const turnsPerSession = 8
-/** Most that recall may add to the processor time of a turn. */
+/** Maximum processor time that recall may add to a turn. */
 const maxRecallProcessorMs = 0.4
 
 type Worker = (() => Promise<unknown>)[]
@@ -21,7 +21,7 @@ type Side = 'guest' | 'without' | 'alike' | 'relay' | 'journaling'
 interface Round {
   readonly perSecond: number
   readonly processorMs: number
-  /** By the turn. */
+  /** For each turn. */
   readonly p95: number
 }
 
@@ -73,7 +73,7 @@ export const load: Measure = {
 interface GuestSide {
   readonly guest: RunningGuest
   readonly terminals: readonly GatewayClient[]
-  /** Delay of the event loop in each round that counts, p99. */
+  /** Delay of the event loop in each measured round, p99. */
   readonly delays: number[]
 }
 

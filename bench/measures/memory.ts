@@ -1,4 +1,4 @@
-/** Memory of a guest that lives on, and what sessions cost that nobody talks to or that everybody talks to. */
+/** Resident memory of a long-lived guest, and the cost of idle and of busy sessions. */
 import { setTimeout as pause } from 'node:timers/promises'
 import type { Config, SessionId } from '../../src/types/index.ts'
 import type { BenchContext, Measure } from '../measure.ts'
@@ -11,13 +11,13 @@ import { startRunner } from '../subjects/runner.ts'
 import { connectRelay, startRelay } from '../relay/relay-client.ts'
 
 const settleMs = 2_000
-/** Sessions that take turns at once while memory is filled. */
+/** Sessions with concurrent turns while memory is filled. */
 const width = 8
 const turnsPerSession = 20
 const busySessions = 500
-/** What a turn of a busy session takes. */
+/** Duration of a turn in a busy session. */
 const spreadMs = 2_000
-/** Under the gateway's limit of 64 sessions for each connection. */
+/** Below the gateway's limit of 64 sessions for each connection. */
 const followedPerConnection = 50
 
 export const memory: Measure = {
@@ -66,7 +66,7 @@ async function usedWithoutRecall(options: BenchGuestOptions, turns: number): Pro
   return await settled(guest)
 }
 
-/** Of a guest that finds no compile cache, and leaves one. */
+/** A guest without a compile cache, which creates one. */
 async function settledOnce(options: BenchGuestOptions): Promise<number> {
   await using guest = await startGuest(options)
   return await settled(guest)
@@ -147,7 +147,7 @@ async function keepBusy(sessions: readonly { terminal: GatewayClient; session: S
   let turns = 0
   await Promise.all(
     sessions.map(async ({ terminal, session }, i) => {
-      // Spread over one turn, as people are.
+      // Starts are spread over one turn, as with real users.
       await pause((i / sessions.length) * spreadMs)
       while (performance.now() < until) {
         await terminal.turn(session, prompts.busy)

@@ -1,4 +1,4 @@
-/** How long recall takes in a large memory of one user, and whether the event loop waits for it. */
+/** Duration of recall in a large memory of one user, and whether it blocks the event loop. */
 import { monitorEventLoopDelay } from 'node:perf_hooks'
 import { createTextEngine, openRecall } from '../../src/memory/index.ts'
 import { openSqliteStore, type Store } from '../../src/store/index.ts'
@@ -12,7 +12,7 @@ import { quantile } from '../statistics.ts'
 import { benchUser, makeWorkspace } from '../subjects/guest.ts'
 
 const seed = 70
-/** As before a turn. */
+/** As recall before a turn. */
 const limit = 8
 const tokens = 1_000
 const beatMs = 5

@@ -1,4 +1,4 @@
-/** How well recall finds evidence, beside the lists it is made of and beside plain means, on two generated data sets. */
+/** Quality of recall, compared with its parts and with simple baselines, on two generated data sets. */
 import { createLocalTextEngine, type TextEngine, type TextEngineOptions } from '../../src/memory/index.ts'
 import type { Measure } from '../measure.ts'
 import { type Dialogue, questionClasses } from '../recall/dialogue.ts'
@@ -15,11 +15,11 @@ import { bounded, type Row, shown } from '../report.ts'
 
 /** Parameters were chosen on seed 1 alone. */
 const reportedSeed = 7
-/** As LoCoMo has them, without those that have no answer. */
+/** As in LoCoMo, without questions that have no answer. */
 const questionsPerDialogue = 154
-/** For one data set. Then what was asked so far is reported, and says how much that is. */
+/** Time limit for one data set; the report says how many questions were reached. */
 const maxSeconds = 300
-/** A file is asked to its end: what is published of it counts all of its questions. */
+/** A given file has no time limit, because published results include all of its questions. */
 const maxFileSeconds = 3_600
 const dayMs = 86_400_000
 /** Noise with which the simulated embedder alone finds about three quarters at 10. */
@@ -116,7 +116,7 @@ async function askDialogue(dialogue: Dialogue, text: TextEngine, tallies: Tallie
   return asked
 }
 
-/** The bound of the issue: better than both of its parts at every depth; and than plain means. */
+/** Bound: better than both of its parts at every depth, and than the simple baselines. */
 function beatsRows(set: string, tallies: Tallies): Row[] {
   const beats = (name: RankingName, others: readonly Name[], what: string): Row => {
     const score = tallies[name].score()

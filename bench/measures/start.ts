@@ -1,4 +1,4 @@
-/** From nothing to ready. */
+/** Start times. */
 import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { BenchContext, Measure } from '../measure.ts'
@@ -54,7 +54,7 @@ async function firstTurnMs({ programs, modelUrl }: BenchContext, workspace: Work
   return performance.now() - began
 }
 
-/** A new workspace and no compile cache: what a newcomer waits for. */
+/** A new workspace and no compile cache: the first start after installation. */
 async function firstEver(context: BenchContext): Promise<Row> {
   const taken: number[] = []
   for (let i = 0; i < Math.ceil(context.plan.starts / 2); i++) {
@@ -64,7 +64,7 @@ async function firstEver(context: BenchContext): Promise<Row> {
   return shown('guest ready, first ever', ms(median(taken)))
 }
 
-/** What `oxbow` runs: the `bin` of package.json, or what will become it. */
+/** The program that `oxbow` runs: the `bin` of package.json. */
 function commandLine(): string {
   const manifest = JSON.parse(readFileSync(repositoryPath('package.json'), 'utf8')) as { bin?: Record<string, string> }
   const bin = manifest.bin?.['oxbow']

@@ -1,4 +1,4 @@
-/** A long answer: how fast its tokens reach the person, and how much memory it takes. */
+/** A long answer: throughput to the terminal, and memory. */
 import { setTimeout as pause } from 'node:timers/promises'
 import type { BenchContext, Measure } from '../measure.ts'
 import { bounded, figure, megabytes, perSecond, type Row, shown } from '../report.ts'

@@ -1,4 +1,4 @@
-/** One turn at a time: what stands between a person's message and the model's answer, beside a relay that does nothing. */
+/** One turn at a time: the time between a message and the model's answer, compared with a relay that does nothing. */
 import { request } from 'undici'
 import type { SessionId } from '../../src/types/index.ts'
 import type { BenchContext, Measure } from '../measure.ts'
@@ -11,19 +11,19 @@ import type { GatewayClient } from '../subjects/gateway-client.ts'
 import { makeWorkspace, type RunningGuest, startGuest, withoutRecall } from '../subjects/guest.ts'
 import { prompts } from '../subjects/model-server.ts'
 
-/** A session is left after this many turns, so that short conversations are measured; `history` measures long ones. */
+/** Turns in one session, so that short conversations are measured; `history` measures long ones. */
 const turnsPerSession = 10
 
 const kinds = ['plain', 'oneTool', 'fiveTools'] as const
 type Kind = (typeof kinds)[number]
 
 interface Side {
-  /** The name that its rows are made by; a guest with so many messages has their number. */
+  /** Name in the report's rows; a guest with a filled memory has the number of its messages. */
   readonly name: string
   readonly kinds: readonly Kind[]
-  /** Null for what runs in this process. */
+  /** Null for a side that runs in this process. */
   readonly pid: number | null
-  /** Makes what the next turn needs, outside of what is timed. */
+  /** Prepares the next turn, untimed. */
   readonly prepare?: () => Promise<void>
   turn(prompt: string): Promise<unknown>
 }
@@ -72,7 +72,7 @@ async function guestSide(
   return { name, kinds: kindsOf, pid: guest.pid, ...(await sessionTurns(terminal)) }
 }
 
-/** Turns in sessions that are made outside of what is timed. */
+/** Turns in sessions that are created untimed. */
 async function sessionTurns(terminal: GatewayClient): Promise<Pick<Side, 'turn'> & { prepare(): Promise<void> }> {
   let session: SessionId = await terminal.open()
   let taken = 0
@@ -95,7 +95,7 @@ async function measureSides(sides: readonly Side[], { plan }: BenchContext): Pro
     sides.map(({ name }): [string, Samples] => [name, { times: { plain: [], oneTool: [], fiveTools: [] }, processorMs: 0 }]),
   )
   const rounds = Math.ceil(plan.turns / plan.turnsPerRound)
-  // The first quarter warms all sides up and is thrown away.
+  // The first quarter is warm-up and is discarded.
   for (let round = -Math.ceil(rounds / 4); round < rounds; round++) {
     for (const kind of kinds) {
       for (const side of sides.filter((each) => each.kinds.includes(kind))) {
@@ -134,7 +134,7 @@ function bareTurn(modelUrl: string): Side['turn'] {
   }
 }
 
-/** Most that recall may add to a turn, and to its processor time. */
+/** Maximum time that recall may add to a turn, and to its processor time. */
 const maxRecallMs = 0.6
 const maxRecallProcessorMs = 0.4
 

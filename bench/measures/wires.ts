@@ -8,7 +8,7 @@ import { longAnswer, type WireName } from '../subjects/wire-streams.ts'
 const names: readonly WireName[] = ['openai-chat', 'openai-responses', 'anthropic', 'gemini']
 const sides: readonly (keyof WireReaders)[] = ['baseline', 'ours', 'official', 'aiSdk']
 
-/** The clients take seconds for what a reader does in a fraction of one: more rounds show nothing more. */
+/** Few rounds, because the clients take seconds, and more change nothing. */
 const maxRounds = 3
 
 export const wires: Measure = {
@@ -16,7 +16,7 @@ export const wires: Measure = {
   title: 'Reading the answer of each wire',
   how: 'Interleaved rounds in process over the same bytes in pieces of 16 KiB, one event a token; the bare way splits them into lines and parses the JSON, the clients get them from a fetch without a socket.',
   async run({ plan }) {
-    // The vendors' packages take half a second to load: only who measures them waits.
+    // Loaded here, because the vendors' packages take half a second.
     const { readersOf } = await import('../subjects/wire-readers.ts')
     const rows: Row[] = []
     for (const name of names) rows.push(...rowsOf(name, plan.streamTokens, await measureWire(name, readersOf(name), plan)))

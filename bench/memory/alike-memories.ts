@@ -1,6 +1,6 @@
 /**
- * A memory of messages that are all alike, as of an agent that reports every hour: every word is in every message, so a search that
- * matches any word matches them all. The words are those of the bench's own prompts, which such a memory is searched for.
+ * A memory of similar messages, as from an agent that reports every hour: every word is in every message, so a search for any word matches
+ * them all. The words are those of the bench's own prompts, which become the queries.
  */
 import { copyFileSync, mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -10,21 +10,21 @@ import { createHasher, type MemoryChange, type MemoryEntry, openSqliteStore } fr
 import type { SessionId } from '../../src/types/index.ts'
 import { benchUser, type Workspace } from '../subjects/guest.ts'
 
-/** What the person and the agent write, in turns. */
+/** Messages of the person and the agent, alternating. */
 const texts = [
   'bench: plain, one tool, five tools. The report of the hour: all is well and nothing waits.',
   'word '.repeat(20).trim(),
 ] as const
 const messagesPerSession = 400
 const batch = 2_000
-/** An hour between two reports: the newest is a day old. */
+/** An hour between reports; the newest is a day old. */
 const stepMs = 60_000
 const newestMs = 86_400_000
 
-/** By the number of messages: made once, copied for each guest, removed with the process. */
+/** Databases by number of messages: made once, copied for each guest, removed at exit. */
 const made = new Map<number, Promise<string>>()
 
-/** Fills the database of a workspace that has none yet, as the guest itself would index such messages. */
+/** Fills the database of a new workspace as the guest would index such messages. */
 export async function fillAlike({ database }: Workspace, messages: number): Promise<void> {
   const filled = made.get(messages) ?? make(messages)
   made.set(messages, filled)

@@ -1,10 +1,10 @@
-/** A PostgreSQL of the bench's own, where there is one to start. */
+/** A private PostgreSQL server, if one is installed. */
 import { openPostgresStore, type Store } from '../../src/store/index.ts'
 import { postgresSkip, startPostgres } from '../../src/store/postgres/postgres-fixture.ts'
 import type { UserId } from '../../src/types/index.ts'
 
 export interface BenchPostgres extends AsyncDisposable {
-  /** Null where there is none. */
+  /** Null if none is installed. */
   readonly url: string | null
   readonly why: string
   open(user: UserId): Promise<Store>

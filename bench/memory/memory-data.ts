@@ -10,13 +10,13 @@ const hiddenDims = 48
 const clusters = 300
 const vocabulary = 5_445
 const textChars = 329
-/** Common words that stand in a third of all texts are asked for by nobody. */
+/** The commonest words, which are in a third of all texts, are not used in queries. */
 const commonWords = 100
 
 export interface MemoryData {
   item(number: number): MemoryItem
   vector(number: number): Float32Array<ArrayBuffer>
-  /** Four words that are not the commonest, and a vector near some memory's. */
+  /** Four less common words, and a vector near that of a memory. */
   question(number: number): { readonly terms: readonly string[]; readonly vector: Float32Array<ArrayBuffer> }
 }
 
@@ -69,7 +69,7 @@ export function createMemoryData(seed: number, withContext: boolean): MemoryData
   }
 }
 
-/** @returns passages with their vectors, by the numbers that the store gave them in order */
+/** @returns passages with their vectors, numbered as the store does */
 export function vectorsOf(data: MemoryData, passages: readonly number[], first: number): readonly PassageVector[] {
   return passages.map((passage, i) => ({ passage, vector: data.vector(first + i) }))
 }

@@ -1,4 +1,4 @@
-/** How fast the store takes in memories, how fast it finds them, and how much room they take. */
+/** Speed of writing and searching memories in the store, and their size. */
 import { statSync } from 'node:fs'
 import { openSqliteStore, type Store } from '../../src/store/index.ts'
 import type { UserId } from '../../src/types/index.ts'
@@ -12,12 +12,12 @@ import { benchUser, makeWorkspace } from '../subjects/guest.ts'
 const seed = 3
 const textBatch = 250
 const vectorBatch = 500
-/** Half the weight of a word for one that stood in the turn before. */
+/** Weight of a word from the previous turn. */
 const contextWeight = 0.5
 const hits = 20
 const warmUp = 20
 const exactQuestions = 40
-/** Others who search at the same time, each with this many memories. */
+/** Other users who search at the same time, each with this many memories. */
 const others = 3
 const otherMemories = 500
 
@@ -148,7 +148,7 @@ function nearestOf(vectors: readonly Float32Array[], question: Float32Array): re
     .map((number) => number + 1)
 }
 
-/** Other users of the same file search without a pause while one does. */
+/** Other users of the same file search continuously meanwhile. */
 async function sideBySide(store: Store, open: (user: UserId) => Promise<Store>, data: MemoryData, questions: number): Promise<Row> {
   const stores = await Promise.all(Array.from({ length: others }, (_, i) => open(`other-${i}` as UserId)))
   try {

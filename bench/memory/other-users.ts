@@ -1,4 +1,4 @@
-/** Whether what others keep, and what others do, costs somebody anything: the same file, and the same machine. */
+/** Cost of other users' memories and activity for one user, in the same file and on the same machine. */
 import { DatabaseSync } from 'node:sqlite'
 import { statSync } from 'node:fs'
 import { openSqliteStore, type Store } from '../../src/store/index.ts'
@@ -13,14 +13,14 @@ import { createMemoryData, type MemoryData } from './memory-data.ts'
 
 const seed = 5
 const ownMemories = 2_000
-/** Memories of each of the others in the same file. */
+/** Memories of each other user in the same file. */
 const eachOther = 10_000
 const batch = 250
 const hits = 20
 const contextWeight = 0.5
 const turns = 40
 const warmUp = 10
-/** Of each of those that are there side by side. */
+/** Memories of each of the concurrent users. */
 const sideMemories = 300
 const sideMs = 4_000
 
@@ -90,7 +90,7 @@ const names: Readonly<Record<keyof Costs, string>> = {
   turn: 'a turn that recalls',
 }
 
-/** Both sides in turns, so that whatever else the machine does meets both. */
+/** Alternates both sides, so that other load on the machine affects both. */
 async function costs(
   { plan, programs, modelUrl }: BenchContext,
   workspaces: readonly [Workspace, Workspace],
@@ -138,9 +138,9 @@ function otherName(number: number): UserId {
   return `other-${number}` as UserId
 }
 
-/** The rows of the first of the others once more for each of them: a fill in seconds where the store would take minutes. */
+/** Copies the rows of the first other user for all others: takes seconds instead of minutes. */
 function copyOthers(path: string, others: number): void {
-  // Tables of an index are written to here, which is refused otherwise.
+  // Allows writing to the internal tables of the index.
   const database = new DatabaseSync(path, { defensive: false })
   const columns = (table: string): readonly string[] =>
     database
@@ -195,7 +195,7 @@ async function sideBySide({ plan }: BenchContext, data: MemoryData): Promise<rea
   }
 }
 
-/** @returns how many searches each was answered */
+/** @returns the number of searches of each user */
 function counted(stores: readonly Store[], data: MemoryData): Promise<readonly number[]> {
   const end = performance.now() + sideMs
   return Promise.all(

@@ -1,4 +1,4 @@
-/** Many users in one Postgres: what a million memories of others cost one of them, and what a hundred get who work at once. */
+/** Many users in one Postgres: the cost of a million memories of others, and the shares of a hundred concurrent users. */
 import { openPostgresStore } from '../../src/store/postgres/postgres-store.ts'
 import { openEngine, pgDriver } from '../../src/store/postgres/engine-fixture.ts'
 import { createDatabase, postgresSkip, type PostgresDatabase, startPostgres } from '../../src/store/postgres/postgres-fixture.ts'
@@ -16,15 +16,15 @@ const seed = 3
 const batch = 250
 const own = 5_000
 const others = { users: 100, each: 10_000 }
-/** Guests that are started on either side, by turns. */
+/** Guests started on each side, alternating. */
 const rounds = 3
 const workers = 100
-/** So much longer than other busy measures: what each of them does is counted whole, and few would be fair by chance or not at all. */
+/** Longer than other measures, because each user's operations are counted, and small counts vary. */
 const sideTimes = 2
 const memoriesOfWorker = 64
-/** Of this many things that a user does one is a write. */
+/** One in this many operations is a write. */
 const writeEvery = 4
-/** What the least of a hundred users must get of an equal share. */
+/** Minimum part of an equal share for each of a hundred users. */
 const leastShare = 0.5
 
 export const manyPostgresUsers: Measure = {
@@ -48,7 +48,7 @@ async function besideMillion(
   empty: PostgresDatabase,
   data: MemoryData,
 ): Promise<readonly Row[]> {
-  // Not the guest's: that one keeps its own model only.
+  // Another model than the guest's, which keeps only its own.
   const open = async ({ url }: PostgresDatabase): Promise<Store> => {
     const store = await openPostgresStore({ url, user: 'searcher' as UserId, pool: 4, durability: 'normal' })
     await store.opened()
@@ -61,7 +61,7 @@ async function besideMillion(
   }
   const began = performance.now()
   await fillOthers(database.sql, others)
-  // Else the server would do it by itself while turns are measured.
+  // Otherwise the server would do it during the measured turns.
   await database.sql('vacuum analyze')
   await database.sql('checkpoint')
   const seconds = (performance.now() - began) / 1_000
@@ -96,7 +96,7 @@ async function sideBySide(database: PostgresDatabase, data: MemoryData, { busySe
   )
   try {
     for (const { store } of engines) await fill(store, data, memoriesOfWorker)
-    // The first search of each opens its connection to read by, which takes the server as long as ten others.
+    // The first search of each user opens its read connection, which costs as much as ten searches.
     for (const { store } of engines) await search(store, data, 0)
     const [first] = engines
     if (first === undefined) return []
@@ -125,7 +125,7 @@ async function sideBySide(database: PostgresDatabase, data: MemoryData, { busySe
       bounded(
         'the same, p95 of one thing',
         ms(slow),
-        // A quarter of the things are writes, which take longer than a search also alone: like is held against like.
+        // A quarter of the operations are writes, which take longer than searches, so both sides have the same mix.
         `${times(slow / slowAlone)} of p95 alone`,
         `≤ ${workers} ×`,
         slow <= workers * slowAlone,
@@ -158,7 +158,7 @@ async function search({ memory }: Store, data: MemoryData, number: number): Prom
   return performance.now() - began
 }
 
-/** @returns how long each thing took */
+/** @returns the duration of each operation */
 async function work(store: Store, data: MemoryData, until: number): Promise<readonly number[]> {
   const took: number[] = []
   for (let i = 0; performance.now() < until; i++) {

@@ -1,9 +1,9 @@
-/** Memories of many other users, made by the server itself: rows as Oxbow writes them, in the time that a bench has. */
+/** Memories of many other users, generated in SQL as rows like Oxbow's, because that is fast enough for a benchmark. */
 import { createMemoryData } from '../memory/memory-data.ts'
 
 export interface Others {
   readonly users: number
-  /** Memories of each. */
+  /** Memories of each user. */
   readonly each: number
 }
 

@@ -1,4 +1,4 @@
-/** A store in Postgres beside one in a file: appends, and turns of a real guest. Both in the same run, for the ratio. */
+/** A store in Postgres compared with one in a file, in the same run: appends, and turns of a real guest. */
 import { openPostgresStore } from '../../src/store/postgres/postgres-store.ts'
 import { createDatabase, postgresSkip, startPostgres } from '../../src/store/postgres/postgres-fixture.ts'
 import { type OpeningStore, openSqliteStore } from '../../src/store/index.ts'

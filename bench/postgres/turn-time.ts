@@ -1,4 +1,4 @@
-/** What a turn without tools takes a real guest. */
+/** Duration of a turn without tools in a real guest. */
 import type { BenchContext } from '../measure.ts'
 import { median } from '../statistics.ts'
 import { makeWorkspace, startGuest } from '../subjects/guest.ts'

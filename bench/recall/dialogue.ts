@@ -1,4 +1,4 @@
-/** What recall is measured on: dialogues, and questions that know in which turns their answer stands. */
+/** Data for measuring recall: dialogues, and questions with the turns that contain the answer. */
 
 export const questionClasses = ['single_hop', 'temporal', 'multi_hop', 'open_domain', 'changed', 'identifier'] as const
 
@@ -9,7 +9,7 @@ export interface Turn {
   readonly id: string
   readonly speaker: string
   readonly text: string
-  /** Unix milliseconds: turns of one sitting are some seconds apart. */
+  /** Unix milliseconds; turns of one session are seconds apart. */
   readonly at: number
   /** From 1. */
   readonly sitting: number
@@ -27,6 +27,6 @@ export interface Dialogue {
   /** In order. */
   readonly turns: readonly Turn[]
   readonly questions: readonly Question[]
-  /** Questions about its people that nothing in it answers; absent: none are known. */
+  /** Questions about its people without an answer in it; absent if there are none. */
   readonly unanswered?: readonly string[]
 }

@@ -1,4 +1,4 @@
-/** A dialogue in memory, as conversations are kept: each turn an entry, with the turn before and its days as context. */
+/** Indexes a dialogue like a conversation: each turn is an entry, with the previous turn and dates as context. */
 import type { TextEngine } from '../../src/memory/index.ts'
 import { dayTerms, termsOfDay } from '../../src/memory/recall/day-terms.ts'
 import { createHasher, type MemoryChange, type MemoryEntry, openMemoryStore, type Store } from '../../src/store/index.ts'
@@ -15,7 +15,7 @@ export async function indexDialogue(dialogue: Dialogue, text: TextEngine): Promi
   return store
 }
 
-/** Without vectors. @param prefix of ids and of the stream, so that many dialogues fit into one memory */
+/** Without vectors. @param prefix of ids and of the stream, for several dialogues in one memory */
 export async function addDialogue(store: Store, dialogue: Dialogue, text: TextEngine, prefix: string): Promise<void> {
   const hash = await createHasher()
   const changes: MemoryChange[] = []
@@ -31,7 +31,7 @@ export async function addDialogue(store: Store, dialogue: Dialogue, text: TextEn
   await store.memory.change(changes)
 }
 
-/** Nothing, without an embedder. */
+/** Does nothing without an embedder. */
 export async function addVectors(store: Store, text: TextEngine): Promise<void> {
   const embedder = await text.embedder()
   if (embedder === null) return
@@ -49,7 +49,7 @@ export async function addVectors(store: Store, text: TextEngine): Promise<void> 
   }
 }
 
-/** Who spoke is part of what was said: questions ask by name. */
+/** Includes the speaker, because questions contain names. */
 export function spokenText({ speaker, text }: Turn): string {
   return speaker === '' ? text : `${speaker}: ${text}`
 }

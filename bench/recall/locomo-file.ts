@@ -1,21 +1,21 @@
 /**
  * Reads dialogues from a file in LoCoMo's format: an array (or one object) of samples with `conversation` (`session_N`,
- * `session_N_date_time`, turns with `speaker`, `dia_id`, `text`) and `qa` (`question`, `evidence`, `category`). The file comes from
- * people: what cannot be used is counted and left out, and only a file without any question is refused.
+ * `session_N_date_time`, turns with `speaker`, `dia_id`, `text`) and `qa` (`question`, `evidence`, `category`). Unusable
+ * entries are skipped and counted; only a file without any question is refused.
  *
  * Quirks that real files have: ids with leading zeros or a doubled colon (`D30:05`, `D:11:26`), several ids in one string
- * (`D8:6; D9:17`), evidence that names no turn, questions without evidence, pictures that are known by a caption only.
+ * (`D8:6; D9:17`), evidence that names no turn, questions without evidence, pictures with only a caption.
  */
 import { readFileSync } from 'node:fs'
 import type { Dialogue, Question, QuestionClass, Turn } from './dialogue.ts'
 
 export interface ReadDialogues {
   readonly dialogues: readonly Dialogue[]
-  /** Questions that were left out: adversarial ones, which have no answer, and those whose evidence is not there. */
+  /** Number of skipped questions: adversarial ones, which have no answer, and those with missing evidence. */
   readonly leftOut: number
 }
 
-/** LoCoMo's numbers; 5 is adversarial. Our own classes may stand there by name. */
+/** LoCoMo's numbers; 5 is adversarial. A file may also use our class names. */
 const classes: Readonly<Record<string, QuestionClass>> = {
   '1': 'multi_hop',
   '2': 'temporal',
@@ -30,7 +30,7 @@ const classes: Readonly<Record<string, QuestionClass>> = {
 }
 
 const turnMs = 60_000
-/** For sessions whose date says nothing. */
+/** Date of sessions without a valid one. */
 const firstSession = Date.UTC(2023, 0, 1)
 const weekMs = 7 * 86_400_000
 
@@ -40,7 +40,7 @@ export function readLocomoFile(path: string): ReadDialogues {
   return readLocomo(JSON.parse(readFileSync(path, 'utf8')))
 }
 
-/** @throws Error when no question can be asked */
+/** @throws Error for a file without a usable question */
 export function readLocomo(parsed: unknown): ReadDialogues {
   const samples = (Array.isArray(parsed) ? parsed : [parsed]).filter(isFields)
   const read = samples.map(readSample)

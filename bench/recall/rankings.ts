@@ -1,4 +1,4 @@
-/** The rankings that are compared: the parts of recall, both fusions as recall makes them and nothing else, and the whole of it. Each gives ids of entries, best first. */
+/** The compared rankings: the parts of recall, both fusions alone, and full recall. Each returns ids of entries, best first. */
 import type { TextEngine } from '../../src/memory/index.ts'
 import { fuseLists, inOrder } from '../../src/memory/recall/fuse-lists.ts'
 import { createRecall } from '../../src/memory/recall/create-recall.ts'
@@ -11,18 +11,18 @@ export const rankingNames = ['text only', 'vector only', 'weights', 'reciprocal 
 
 export type RankingName = (typeof rankingNames)[number]
 
-/** Ranks one question in every way. */
+/** Ranks one question with every method. */
 export interface Rankings {
   rank(question: string): Promise<Readonly<Record<RankingName, readonly string[]>>>
 }
 
 const deepest = Math.max(...depths)
-/** The two lists as recall asks for them. */
+/** Lengths of the two lists, as in recall. */
 const listLength = 100
-/** Enough that no result is left out for its length. */
+/** Large enough that no result is dropped for its length. */
 const tokens = 100_000
 
-/** @param now when the questions are asked */
+/** @param now time of the questions */
 export function createRankings(store: MemoryStore, text: TextEngine, now: number): Rankings {
   const recall = createRecall({ store, text, now: () => now })
   return {

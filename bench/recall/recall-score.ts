@@ -1,4 +1,4 @@
-/** How well a ranking finds evidence: recall at several depths, and the rank of the first. */
+/** Quality of a ranking: recall at several depths, and the rank of the first evidence. */
 import type { Question } from './dialogue.ts'
 
 export const depths = [1, 5, 10, 20] as const

@@ -1,8 +1,8 @@
 /**
- * A strong embedder that knows the answers, in part: no model that reads sentences can be had here, and the weights of one must be
- * tried. Half of a vector is the mean of word vectors (what is near by its words stays near, so that it errs where others err), half is
- * a direction of the turn's own; a question points to those of its evidence, with noise until vectors alone find what the best
- * embedders are said to find on LoCoMo (R@10 0.75).
+ * Simulates a strong embedder for testing the weights of fusion, because no sentence encoder is available here. Half of a vector is the mean of
+ * word vectors, so that texts with similar words stay near, as with real embedders; half is a direction of the turn's own. A question
+ * points to those of its evidence, with enough noise that vectors alone reach the published results of the best embedders on LoCoMo
+ * (R@10 0.75).
  */
 import { createLocalTextEngine, type TextEngineOptions } from '../../src/memory/index.ts'
 import type { Dialogue } from './dialogue.ts'
@@ -11,15 +11,15 @@ import { spokenText } from './indexed-dialogue.ts'
 
 export const simulatedName = 'simulated/strong'
 
-/** Dimensions beside those of the table. */
+/** Dimensions in addition to those of the table. */
 const ownDims = 64
-/** Of the length of a vector, those of words. */
+/** Share of the word vector in the length. */
 const wordShare = 0.7
 const ownShare = Math.sqrt(1 - wordShare ** 2)
 
 type Vector = readonly number[]
 
-/** @param noise beside a signal of 1 @returns the service of one that knows these dialogues; of other texts it knows the words alone */
+/** @param noise relative to a signal of 1 @returns an embedder for these dialogues; other texts get word vectors only */
 export function simulateEmbedder(dialogues: readonly Dialogue[], seed: number, noise: number): NonNullable<TextEngineOptions['service']> {
   const chance = seededChance(seed)
   const own = new Map<string, Vector>()

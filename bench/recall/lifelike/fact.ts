@@ -1,12 +1,12 @@
 import type { Turn } from '../dialogue.ts'
 import type { Activity, Detail, LifeEvent } from './activity.ts'
 
-/** Something that one of the two tells, and where it was said. */
-export interface Told {
+/** Something that one of the two reports, and in which turn. */
+export interface Fact {
   readonly speaker: string
   readonly activity: Activity
   readonly event: LifeEvent
-  /** Set when it was placed. */
+  /** Set when the turn is generated. */
   turn: Turn | null
   readonly answers: Answered[]
 }
