@@ -36,7 +36,7 @@ void describe('the engine', () => {
     assert.equal(await picks({ name: 'ollama/qwen3:8b' }), 'ollama')
   })
 
-  void it('knows facts from the configuration; a price only when both are set', async () => {
+  void it('takes facts from the configuration; a price only when both halves are set', async () => {
     const env = { OPENAI_API_KEY: 'k' }
     const known = { name: 'mine', context_tokens: 5000, max_output_tokens: 70 }
     const priced = (await engine({ ...known, input_price: 2, output_price: 3 }, env)).model
@@ -97,7 +97,7 @@ void describe('the engine', () => {
     await rm(folder, { recursive: true })
   })
 
-  void it('says at the start what is wrong with a fallback', async () => {
+  void it('reports a bad fallback at the start', async () => {
     const known = { name: 'openai/m', context_tokens: 5000 }
     await assert.rejects(
       engine({ ...known, fallback: ['anthropic/claude-haiku-4-5'] }, { OPENAI_API_KEY: 'k' }),
@@ -158,7 +158,7 @@ void describe('the engine', () => {
     await server.close()
   })
 
-  void it('has no embeddings of a service that has none, and says so', async () => {
+  void it('refuses embeddings of a service that has none', async () => {
     const one = await engine({}, { ANTHROPIC_API_KEY: 'k' })
     await assert.rejects(one.embed('anthropic/x', ['a'], {}, new AbortController().signal), { code: 'bad_config' })
     await one.close()

@@ -23,7 +23,7 @@ const own = {
 }
 
 void describe('the book of models', () => {
-  void it('knows models of the catalog, each looked up once', async () => {
+  void it('finds models of the catalog, each looked up once', async () => {
     const book = bookOf({})
     const known = await book.find('anthropic/claude-haiku-4-5')
     assert.deepEqual([known.label, known.service.wire, known.facts.reasoning], ['anthropic/claude-haiku-4-5', 'anthropic', true])
@@ -32,7 +32,7 @@ void describe('the book of models', () => {
     assert.equal(book.factsOf(known.service, known.name), known.facts)
   })
 
-  void it('takes what the model section says for the configured model alone', async () => {
+  void it('applies the model section to the configured model alone', async () => {
     const document = {
       model: { provider: 'mine', name: 'a', context_tokens: 9_000 },
       providers: { mine: { base_url: 'http://x/v1', models: { a: own, b: own } } },

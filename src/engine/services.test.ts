@@ -115,7 +115,7 @@ void describe('the address of a service', () => {
     assert.equal(mine('http://me:s3cret@x/v1').includes('s3cret'), false)
   })
 
-  void it('of a provider that nobody knows is an error with the known ones', () => {
+  void it('of an unknown provider is an error that lists the known ones', () => {
     assert.match(
       wrong(() => find('nobody', { providers: { mine: { base_url: 'http://x' } } })),
       /no provider nobody.*openai.*mine.*\[providers\.nobody\]/,

@@ -85,7 +85,7 @@ async function tryStep(
 }
 
 void describe('a service behind a provider package', () => {
-  void it('that refuses is told by its status, once, without the key', async () => {
+  void it('that refuses is reported by its status, once, without the key', async () => {
     const body = JSON.stringify({ error: { message: `Incorrect API key provided: ${key}`, type: 'x', param: null, code: null } })
     const auth = await tryStep({ http: { status: 401, body } })
     assert.deepEqual([auth.end, auth.bodies.length], ['model_auth', 1])
@@ -94,7 +94,7 @@ void describe('a service behind a provider package', () => {
     assert.deepEqual(codes, ['model_refused', 'model_refused', 'model_rate_limited', 'model_overloaded', 'model_overloaded'])
   })
 
-  void it('that asks for patience is told with its wait', async () => {
+  void it('that asks to wait is reported with that wait', async () => {
     const { events } = await tryStep({ http: { status: 429, headers: { 'retry-after': '7' } } })
     const last = events.at(-1)
     assert.deepEqual(last?.type === 'error' && last.retry, { waitMs: 7000 })
@@ -154,7 +154,7 @@ void describe('a service behind a provider package', () => {
     assert.equal(end, 'model_garbled')
   })
 
-  void it('gets the key and the headers of the configuration, and what it says of usage is kept', async () => {
+  void it('gets the key and the headers of the configuration, and its usage is kept', async () => {
     const { bodies, events } = await tryStep({ events: [{ text: 'hi' }], usage: { input: 11, output: 22 } })
     const { headers } = bodies[0] as { headers: Record<string, string> }
     assert.deepEqual([headers['authorization'], headers['x-own']], [`Bearer ${key}`, 'yes'])
@@ -179,7 +179,7 @@ void describe('a service behind a provider package', () => {
     assert.equal(told[1]!.response.toString(), 'sorry')
   })
 
-  void it('is left, and its exchange told once, when the generation is cancelled', async () => {
+  void it('is aborted, and its exchange recorded once, when the generation is cancelled', async () => {
     const left = Promise.withResolvers<void>()
     const control = new AbortController()
     const server = createServer((request, response) => {
@@ -197,7 +197,7 @@ void describe('a service behind a provider package', () => {
     server.closeAllConnections()
   })
 
-  void it('is given to a slow reader without loss, and read no further ahead than the limit for long', async () => {
+  void it('reaches a slow reader without loss, and is not read ahead beyond the limit for long', async () => {
     const server = await startScriptedServer({ turns: [{ steps: [{ events: [{ text: '12345678', count: 2000 }] }] }] })
     const model = chatAt(server.url, { pauseAtChars: 1000 })
     let chars = 0

@@ -39,7 +39,7 @@ void describe('the prompt of a provider package', () => {
     assert.equal(write([user], { version: 2 })[0]?.['content'][1].data, 'QQ==')
   })
 
-  void it('says what was left out when the model does not take it', () => {
+  void it('notes what is omitted when the model does not accept it', () => {
     const sound = { ...png, mediaType: 'audio/wav' }
     const other = { ...png, mediaType: 'application/zip' }
     const [user] = write([{ role: 'user', parts: [png, pdf, sound, other] }], { input: ['text'] })

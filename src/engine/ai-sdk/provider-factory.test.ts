@@ -117,14 +117,14 @@ void describe('a provider package', () => {
     })
   })
 
-  void it('that is missing is an error that says what to install, and where', async () => {
+  void it('that is missing is an error that names what to install, and where', async () => {
     const { message, hint } = await failureOf('@ai-sdk/nothing-of-this-name', ['/home/me/.oxbow'])
     assert.equal(message, 'The package @ai-sdk/nothing-of-this-name is not installed.')
     assert.equal(hint, 'Run: npm install --prefix /home/me/.oxbow @ai-sdk/nothing-of-this-name')
     assert.equal((await failureOf('nothing-of-this-name')).hint, 'Run: npm install nothing-of-this-name')
   })
 
-  void it('that breaks while it loads is told apart from one that is missing', async () => {
+  void it('that fails to load is distinguished from one that is missing', async () => {
     const packages = { 'oxbow-test-broken': 'throw new Error("no good\\nstack")', 'oxbow-test-lacking': 'import "oxbow-test-other"' }
     await withPackages(packages, async (folder) => {
       assert.equal((await failureOf('oxbow-test-broken', [folder])).message, 'The package oxbow-test-broken cannot be loaded: no good')

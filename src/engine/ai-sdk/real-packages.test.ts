@@ -139,7 +139,7 @@ void describe('@ai-sdk/anthropic over the bridge', () => {
     )
   })
 
-  void it('is asked to cache the system prompt and all that was said', async () => {
+  void it('is asked to cache the system prompt and the conversation', async () => {
     const { events } = await ask('@ai-sdk/anthropic', anthropicEvents)
     const { body } = await ask('@ai-sdk/anthropic', anthropicEvents, { messages: conversation(events) })
     const mark = { type: 'ephemeral' }

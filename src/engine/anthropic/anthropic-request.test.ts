@@ -260,7 +260,7 @@ void describe('pictures and documents', () => {
     assert.deepEqual(sent(media('application/pdf')), { type: 'document', source: pdf })
   })
 
-  void it('become a text that says so where the model or the service does not take them', () => {
+  void it('become a note where the model or the service does not accept them', () => {
     const words = (part: MediaPart, model?: string): unknown => sent(part, model)?.['text']
     assert.equal(words(media('image/png'), 'text-only'), '[image omitted: this model does not accept images]')
     assert.equal(words(media('application/pdf', 'a.pdf'), 'text-only'), '[PDF "a.pdf" omitted: this model does not accept PDFs]')

@@ -170,7 +170,7 @@ void describe('the reader of a message', () => {
     assert.deepEqual(read([messageSse({ blocks: [whole], stop: 'refusal' })]).parts, [])
   })
 
-  void it('says why it refuses when the model said nothing', () => {
+  void it('explains a refusal when the model gave no text', () => {
     const end = (text: string): string =>
       sseOf(
         { type: 'message_start', message: {} },

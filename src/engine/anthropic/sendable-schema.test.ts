@@ -57,7 +57,7 @@ void describe('the schema of a tool', () => {
     assert.deepEqual(inputSchema({}), { type: 'object' })
   })
 
-  void it('that is a choice of several becomes one object, and the choice is told', () => {
+  void it('that is a choice of several becomes one object with the choice in its description', () => {
     const oneOf = [
       { type: 'object', properties: { kind: { const: 'a' }, n: { type: 'integer' } }, required: ['kind', 'n'] },
       { type: 'object', properties: { kind: { const: 'b' } }, required: ['kind'] },

@@ -62,7 +62,7 @@ const fails = (code: 'bad_input' | 'tool_failed', part: RegExp) => (error: unkno
   return true
 }
 
-void test('a catalog is taken: it is written in one piece for its owner alone, and what changes is told', async () => {
+void test('a downloaded catalog is written atomically, readable by its owner alone, and its changes are reported', async () => {
   using folder = catalogFolder()
   const path = join(folder.folder, 'new', 'refreshed.jsonl')
   const report = await takeCatalog(JSON.stringify(api), 'https://models.dev', path, now)
@@ -127,7 +127,7 @@ void test('a file that cannot be written leaves nothing beside it', async () => 
   assert.deepEqual(readdirSync(folder.folder), ['refreshed.jsonl'])
 })
 
-void test('whatever comes, it becomes a catalog that can be read, or it is refused with what is wrong', async () => {
+void test('any download becomes a readable catalog or is refused with a reason', async () => {
   const entry = fc.record(
     {
       name: fc.string(),
@@ -186,7 +186,7 @@ void test('a redirect to another host, or in a circle, is not followed', async (
   await assert.rejects(downloadCatalog(circle.url), fails('tool_failed', /redirects more than 3 times/))
 })
 
-void test('a download that is too large, never ends, or is an error is given up', async () => {
+void test('a download that is too large, endless or an error is aborted', async () => {
   await using endless = await serve((_, response) => {
     const more = (): void => {
       if (!response.destroyed) response.write('x'.repeat(65_536), () => setImmediate(more))
@@ -207,7 +207,7 @@ void test('a download that is too large, never ends, or is an error is given up'
   await assert.rejects(downloadCatalog(cut.url), fails('tool_failed', /cannot be reached/))
 })
 
-void test('a catalog comes over TLS or from this machine, and from no address with a password', async () => {
+void test('a catalog is downloaded over TLS or from this machine only, never from an address with a password', async () => {
   for (const address of [
     'http://models.dev/api.json',
     'file:///etc/passwd',

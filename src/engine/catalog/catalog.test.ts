@@ -13,7 +13,7 @@ const refuses = (part: RegExp) => (error: unknown) => {
   return true
 }
 
-void test('the data of the package fits its own schema, names its sources, and knows the default model of each vendor', async () => {
+void test('the data of the package fits its schema, names its sources, and has the default model of each vendor', async () => {
   const text = readFileSync(new URL('model-data.jsonl', import.meta.url), 'utf8')
   const { providers, models } = await checkCatalogText(text, 'model-data.jsonl')
   assert.ok(providers > 50 && models > 2_000, `${providers} ${models}`)
@@ -50,7 +50,7 @@ void test('a catalog opens no file before something is asked', async () => {
   assert.equal((await catalog.lookup('openai', 'gpt-5'))?.id, 'gpt-5', 'a file that was mended is read again')
 })
 
-void test('the overlay goes over the refreshed file and that over the package, value by value, and each value says who said it', async () => {
+void test('the overlay overrides the refreshed file, and that the package, value by value, and each value names its origin', async () => {
   using folder = catalogFolder()
   folder.writeRefreshed(
     { provider: 'openai', name: 'Open AI' },

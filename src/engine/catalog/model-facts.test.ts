@@ -43,7 +43,7 @@ void test('half a price is an error that names the other half', async () => {
   )
 })
 
-void test('what the configuration says goes over the catalog, in every tier of the price', async () => {
+void test('prices of the configuration override those of the catalog, in every tier', async () => {
   const overrides = { ...noOverrides, context_tokens: 50_000, max_output_tokens: 60_000, input_price: 1, cache_read_price: 2 }
   const facts = await findModelFacts(catalog, 'google', 'gemini-2.5-pro', overrides)
   assert.deepEqual([facts.contextTokens, facts.maxOutputTokens], [50_000, 60_000])
@@ -93,7 +93,7 @@ void test('an unknown model whose size is configured has tools, pictures and sam
   assert.equal(large.maxOutputTokens, 32_000)
 })
 
-void test('output never takes the whole window, also where a catalog says so', async () => {
+void test('output never takes the whole window, even if a catalog gives that limit', async () => {
   for (const model of await catalog.list()) {
     if ((model.entry.limit?.context ?? 0) === 0) continue
     const facts = modelFacts(model, noOverrides, { provider: model.provider, name: model.id })
@@ -101,7 +101,7 @@ void test('output never takes the whole window, also where a catalog says so', a
   }
 })
 
-void test('a PDF is taken where the vendor’s interface shows its pages to a model that sees, unless a person says otherwise', async () => {
+void test('a PDF is accepted where the vendor shows its pages to a model with vision, unless configured otherwise', async () => {
   const openai = await findModelFacts(catalog, 'openai', 'gpt-5-mini', noOverrides)
   assert.ok(openai.input.includes('pdf'))
   using folder = catalogFolder()

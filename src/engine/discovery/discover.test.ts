@@ -103,7 +103,7 @@ void describe('discovery', () => {
     ])
   })
 
-  void it('takes the smallest window that Ollama may serve when nothing tells it', async () => {
+  void it('assumes the smallest window that Ollama may serve when nothing reports it', async () => {
     const found = await discover({ ...ollama, '/api/ps': { models: [] } })
     assert.equal(found?.models.find(({ name }) => name === 'llama3.2:latest')?.contextTokens, 4096)
     const older = await discover({ '/v1/models': ollama['/v1/models'], '/api/tags': ollama['/api/tags'] })

@@ -252,7 +252,7 @@ void describe('an embedder', () => {
     assert.equal(never.asked.length, modelLimits.maxTries)
   })
 
-  void it('stops when it is told to, before, in the middle, and while it waits to try again', async () => {
+  void it('stops when cancelled: before, during, and between retries', async () => {
     const early = await serve(openAiAnswer)
     const embedder = embedderAt(early.url)
     const isCancelled = (error: unknown): boolean => isOxbowError(error, 'cancelled')

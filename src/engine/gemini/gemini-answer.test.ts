@@ -145,7 +145,7 @@ void describe('the reader of a Gemini answer', () => {
     assert.match(got.message, /MALFORMED_FUNCTION_CALL, Malformed function call: print\(\[key\] ?\[2J\)/)
   })
 
-  void it('says why a request was blocked, and why an answer was stopped that said nothing', () => {
+  void it('reports why a request was blocked, and why an empty answer was stopped', () => {
     const blocked = read([sseOf({ promptFeedback: { blockReason: 'PROHIBITED_CONTENT' }, usageMetadata: { promptTokenCount: 9 } })])
     assert.deepEqual([blocked.end, textOf(blocked)], ['refusal', '[The service did not take this request: PROHIBITED_CONTENT]'])
     assert.deepEqual(blocked.usage, { inputTokens: 9, outputTokens: 0, estimated: false })
@@ -179,7 +179,7 @@ void describe('the reader of a Gemini answer', () => {
     }
   })
 
-  void it('estimates what is not reported and says so', () => {
+  void it('estimates what is not reported and marks it', () => {
     const usage = (more: object): Usage => read([sseOf(chunkOf([{ text: '12345678' }], stop, more))]).usage
     assert.deepEqual(usage({}), { inputTokens: 10, outputTokens: 2, estimated: true })
     assert.deepEqual(usage({ promptTokenCount: 7 }), { inputTokens: 7, outputTokens: 2, estimated: true })
@@ -197,7 +197,7 @@ void describe('the reader of a Gemini answer', () => {
     assert.equal(read(['']).end, 'model_garbled')
   })
 
-  void it('says that a picture in an answer was left out', () => {
+  void it('notes that a picture in an answer was omitted', () => {
     const got = read([sseOf(chunkOf([{ inlineData: { mimeType: 'image/png', data: 'AAAA' } }], stop))])
     assert.deepEqual([got.end, textOf(got)], ['stop', '[media left out: only text is kept of an answer]'])
   })

@@ -66,7 +66,7 @@ void describe('a Gemini request', () => {
     )
   })
 
-  void it('sends all results of a step in one content, in the order of the calls, and joins what a person said then', () => {
+  void it('sends all results of a step in one content, in the order of the calls, joined with a message that follows', () => {
     const contents = write([
       userMessage('a'),
       userMessage('b'),
@@ -176,7 +176,7 @@ void describe('a Gemini request', () => {
     assert.deepEqual(sent(deep), { invalid_arguments: deep })
   })
 
-  void it('sends pictures, documents and sound, and says what the model does not take', () => {
+  void it('sends pictures, documents and sound, and notes what the model does not accept', () => {
     const message: Message = {
       role: 'user',
       parts: [{ type: 'text', text: 'see' }, media('image/png'), media('application/pdf'), media('audio/wav')],
@@ -193,7 +193,7 @@ void describe('a Gemini request', () => {
     assert.deepEqual(write([odd])[0]?.parts, [said, said])
   })
 
-  void it('puts media of a result into the response where the model knows that, else behind all responses', () => {
+  void it('puts media of a result into the response where the model supports that, else after all responses', () => {
     const messages = [asks(call('1'), call('2')), result('1', 'A', { media: [media('image/png'), media('image/gif')] }), result('2', 'B')]
     assert.deepEqual(write(messages, newer)[1]?.parts, [
       responded('A', { parts: [inline('image/png')] }),

@@ -43,7 +43,7 @@ const budget = (thinkingBudget: number): object => ({ includeThoughts: true, thi
 const level = (thinkingLevel: string): object => ({ includeThoughts: true, thinkingLevel })
 
 void describe('the settings of a Gemini request', () => {
-  void it('are sent as they are where the model knows them', () => {
+  void it('are sent unchanged where the model supports them', () => {
     const got = body({ temperature: 0.5, topP: 0.9, stop: ['END'] }, { known: { reasoning: false } })
     assert.deepEqual(got.generationConfig, { maxOutputTokens: 65_536, temperature: 0.5, topP: 0.9, stopSequences: ['END'] })
   })
@@ -56,7 +56,7 @@ void describe('the settings of a Gemini request', () => {
     assert.deepEqual([got.tools, got.toolConfig], [undefined, undefined])
   })
 
-  void it('ask for thoughts, and leave it to the model how long it thinks, when nothing is said of it', () => {
+  void it('ask for thoughts, and leave their length to the model, unless configured', () => {
     assert.deepEqual(body({}).generationConfig.thinkingConfig, { includeThoughts: true })
   })
 
@@ -82,7 +82,7 @@ void describe('the settings of a Gemini request', () => {
     assert.deepEqual(thinking('gemini-flash-latest', 'high'), level('HIGH'))
   })
 
-  void it('say which tool must be called, when one must', () => {
+  void it('name the tool that must be called', () => {
     const config = (toolChoice: NonNullable<GenerateSettings['toolChoice']>): unknown => body({ toolChoice }, { tools: true }).toolConfig
     assert.deepEqual([config('auto'), body({}, { tools: true }).toolConfig], [undefined, undefined])
     assert.deepEqual(config('none'), { functionCallingConfig: { mode: 'NONE' } })

@@ -153,7 +153,7 @@ void describe('the Gemini wire', () => {
     )
   })
 
-  void it('knows a wrong key, which this service calls a bad request', async () => {
+  void it('recognizes a wrong key, which this service reports as a bad request', async () => {
     const info = { '@type': 'type.googleapis.com/google.rpc.ErrorInfo', reason: 'API_KEY_INVALID', domain: 'googleapis.com' }
     const got = await failed(refusal(400, 'INVALID_ARGUMENT', 'API key not valid. Please pass a valid API key.', [info]))
     assert.equal(got.code, 'model_auth')

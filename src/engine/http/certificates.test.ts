@@ -83,7 +83,7 @@ void describe('an encrypted endpoint', () => {
     })
   }
 
-  void it('that is not encrypted at all says that the address may begin with http://', async () => {
+  void it('that is not encrypted at all suggests an address with http://', async () => {
     const server = process.getBuiltinModule('node:http').createServer().listen(0, '127.0.0.1')
     await once(server, 'listening')
     const { end, failure, retry } = await ask('https', (server.address() as AddressInfo).port, () => 0)

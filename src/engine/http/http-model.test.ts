@@ -124,14 +124,14 @@ void describe('a bad endpoint', () => {
     assert.ok(long.message.length < 360 && !long.message.includes('\u001b'))
   })
 
-  void it('that answers 402 or says insufficient_quota is not asked again and speaks of credit', async () => {
+  void it('that answers 402 or insufficient_quota is not retried, and the error is about credit', async () => {
     assert.match((await tryStep({ http: { status: 402 } })).hint, /credit/)
     const quota = await tryStep({ http: { status: 429, body: '{"error":{"code":"insufficient_quota","message":"no more"}}' } })
     assert.deepEqual([quota.end, quota.requests], ['model_rate_limited', 1])
     assert.match(quota.hint, /credit/)
   })
 
-  void it('that answers 429 may be asked again, and is told how long it wants to be left alone', async () => {
+  void it('that answers 429 may be retried, after the wait that it asks for', async () => {
     const plain = await tryStep({ http: { status: 429 } })
     assert.deepEqual([plain.end, plain.retry, plain.requests], ['model_rate_limited', { waitMs: null }, 1])
     const patient = await tryStep({ http: { status: 429, headers: { 'retry-after': '77' } } })
@@ -207,7 +207,7 @@ void describe('a bad endpoint', () => {
     assert.deepEqual([tried.end, textOfEvents(tried.events)], ['model_stalled', 'so'])
   })
 
-  void it('that nobody listens at is model_unreachable and says so', async () => {
+  void it('where nothing listens is model_unreachable', async () => {
     const silent = await listen(() => undefined)
     await silent.close()
     const model = modelAt(silent.url)
@@ -216,7 +216,7 @@ void describe('a bad endpoint', () => {
     model.close()
   })
 
-  void it('that does not speak HTTP is model_garbled', async () => {
+  void it('that is not an HTTP server is model_garbled', async () => {
     const rude = await listen((socket) => void socket.on('data', () => socket.write('SSH-2.0-OpenSSH\r\n')))
     const model = modelAt(rude.url)
     assert.equal(endOf(await collect(model, requestOf('x'))).end, 'model_garbled')
@@ -270,7 +270,7 @@ void describe('an abort', () => {
 })
 
 void describe('the bytes of an exchange', () => {
-  void it('are told once, also when the reader leaves in the middle, cancels, or is refused', async () => {
+  void it('are recorded once, also when the reader leaves in the middle, cancels, or is refused', async () => {
     const endless = { events: [{ text: 'so' }, { stall: true as const }] }
     const refused = { http: { status: 401, body: 'no' }, events: [] }
     for (const way of ['leave', 'abort', 'read'] as const) {

@@ -98,7 +98,7 @@ void describe('the grammar of commands', () => {
       assert.match(short(text), /^unclear/, text)
   })
 
-  void it('comes to an end on a text of nothing but opening quotes or blanks', () => {
+  void it('ends on a text of nothing but opening quotes or blanks', () => {
     for (const text of [' "a', " 'a", ' ```', ' “a', ' ', '\n', ' to ']) assert.match(short(`write ${text.repeat(60_000)}!`), /^un/)
   })
 

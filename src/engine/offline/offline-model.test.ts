@@ -49,7 +49,7 @@ const callsIn = (events: readonly ModelEvent[]): ToolCallPart[] =>
 const never: Tool = () => assert.fail('no tool is needed')
 
 void describe('the offline interpreter', () => {
-  void it('says what it is in the first line of a conversation, once', () => {
+  void it('introduces itself in the first line of a conversation, once', () => {
     const first = converse('list the files', () => '/shared:\na.txt  5 bytes')
     assert.equal(first.said, `${introduction}\n\n/shared:\na.txt  5 bytes`)
     const second = converse('thanks', never, first.messages)
@@ -129,7 +129,7 @@ void describe('the offline interpreter', () => {
     assert.doesNotMatch(only, /did not understand/)
   })
 
-  void it('tells from the conversation what it did', () => {
+  void it('lists what it did, from the conversation', () => {
     const { messages } = converse('read a.txt', () => ({ failed: 'gone\nmore' }))
     assert.match(
       converse('what did you do?', never, messages).said,
@@ -138,7 +138,7 @@ void describe('the offline interpreter', () => {
     assert.match(converse('what did you do?', never).said, /Nothing so far/)
   })
 
-  void it('says plainly which tool is missing, and calls none that is not offered', () => {
+  void it('names the missing tool, and calls none that is not offered', () => {
     const events = answer(requestOf('run ls', { tools: tools.slice(0, 2) }))
     assert.match(textOfEvents(events), /the tool shell_exec is not available/)
   })

@@ -183,7 +183,7 @@ void describe('the reader of an answer', () => {
     assert.equal(read([Buffer.from(`data: ${text(delta({ tool_calls: [object] }))}\n\n`), done]).end, 'model_garbled')
   })
 
-  void it('takes text that comes as a list of parts', () => {
+  void it('reads text that comes as a list of parts', () => {
     const content = [{ type: 'thinking', thinking: [] }, { type: 'text', text: 'a' }, null, 'x', { text: 1 }]
     assert.equal(read([sse(delta({ content }, 'stop'))]).text, 'a')
   })
@@ -224,7 +224,7 @@ void describe('the reader of an answer', () => {
     assert.equal(read([sse(delta({ refusal: 'no' }), delta({}, 'stop')), done]).end, 'refusal')
   })
 
-  void it('reports usage as told, and an estimate that says so when none is told', () => {
+  void it('reports usage as received, else an estimate marked as one', () => {
     const usageOf = (...pieces: Buffer[]): unknown => {
       const reader = createChatAnswerReader(options)
       for (const piece of pieces) reader.feed(piece.toString(), [])

@@ -169,7 +169,7 @@ void describe('media in a chat-completions request', () => {
     ])
   })
 
-  void it('says in plain text what a model cannot take', () => {
+  void it('notes in plain text what a model does not accept', () => {
     const left = ['See', '[image omitted: this model does not accept images]', '[document omitted: this model does not accept documents]']
     assert.deepEqual(messagesOf([asking], { input: ['text'] }), [
       { role: 'user', content: [...left, '[file omitted: image/svg+xml cannot be sent to this model]'].join('\n') },
@@ -195,7 +195,7 @@ void describe('media in a chat-completions request', () => {
     assert.equal((messagesOf([calls, seen]) as unknown[]).length, 3)
   })
 
-  void it('writes a message anew for a model that knows other things', () => {
+  void it('rewrites a message for a model with other capabilities', () => {
     const writer = createChatWriter({ facts: (model) => testFacts({ input: model === 'blind' ? ['text'] : ['image'] }), official: false })
     const sent = (model: string): boolean =>
       writer
@@ -279,7 +279,7 @@ void describe('settings of a chat-completions request', () => {
     output: { name: 'my output', schema },
   } as const
 
-  void it('are all sent to a model that knows them', () => {
+  void it('are all sent to a model that supports them', () => {
     const { messages: _, tools: __, ...head } = body({ settings, tools, cacheKey: 'k' })
     assert.deepEqual(head, {
       model: 'test',

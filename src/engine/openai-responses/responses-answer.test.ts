@@ -153,7 +153,7 @@ void describe('the reader of a response', () => {
     fc.assert(fc.property(fc.array(noise), (pieces) => void read(pieces)))
   })
 
-  void it('says a refusal as text and ends with it', () => {
+  void it('emits a refusal as text and ends with it', () => {
     const item = said('', { content: [{ type: 'refusal', refusal: 'I will not.' }] })
     const got = readText(responseStream([item], usage))
     assert.deepEqual([got.text, got.end, got.seals], ['I will not.', 'refusal', []])
@@ -175,7 +175,7 @@ void describe('the reader of a response', () => {
     assert.equal(readText(responseStream([], usage)).end, 'stop')
   })
 
-  void it('tells failures apart by the names that the protocol gives them', () => {
+  void it('classifies failures by their names in the protocol', () => {
     const failed = (error: unknown): string => readText(responseStream([], usage, { type: 'failed', error })).end
     const codes = ['rate_limit_exceeded', 'server_error', 'invalid_prompt', 'image_too_large', 'new_code'].map((code) => failed({ code, message: 'm' })) // prettier-ignore
     assert.deepEqual(codes, ['model_rate_limited', 'model_overloaded', 'model_refused', 'model_refused', 'model_overloaded'])
@@ -187,7 +187,7 @@ void describe('the reader of a response', () => {
     assert.equal(readText('data: [DONE]\n\n').whole, false)
   })
 
-  void it('tells that an item began, although nothing of it can be shown', () => {
+  void it('reports progress when an item begins, although nothing of it can be shown', () => {
     let signs = 0
     const options = { limits: modelLimits, origin: 'o', key: '', model: 'm', requestChars: 1, onProgress: () => void (signs += 1) }
     const reader = createResponseReader(options)

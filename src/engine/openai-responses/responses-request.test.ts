@@ -86,7 +86,7 @@ void describe('a Responses request', () => {
     assert.deepEqual(body({ settings: { effort: 'none' } })['reasoning'], { effort: 'none' })
   })
 
-  void it('carries pictures and documents of messages and of tool results, or says what was left out', () => {
+  void it('carries pictures and documents of messages and of tool results, or notes what is omitted', () => {
     const asking: Message = { role: 'user', parts: [{ type: 'text', text: 'See' }, picture, paper] }
     const image = { type: 'input_image', image_url: 'data:image/png;base64,AAAA', detail: 'auto' }
     const file = { type: 'input_file', filename: 'p.pdf', file_data: 'data:application/pdf;base64,BBBB' }

@@ -41,7 +41,7 @@ void describe('a strict schema', () => {
     assert.equal(JSON.stringify(strict).includes('oneOf'), false)
   })
 
-  void it('is nothing for what strict mode cannot say', () => {
+  void it('is null for what strict mode cannot express', () => {
     const unsayable: readonly JsonObject[] = [
       {},
       { type: 'array', items: text },

@@ -66,7 +66,7 @@ void describe('a circuit breaker', () => {
     assert.notEqual(breakers.enter(there), 'ask')
   })
 
-  void it('gives the probe to the next one when the first was given up', () => {
+  void it('lets the next request probe when the first was abandoned', () => {
     const { clock, breakers } = opened()
     clock.move(30_000)
     breakers.enter(there)

@@ -10,7 +10,7 @@ const answered = (status: number, message = '', origin = 'https://api.example') 
 const failure = (code: ErrorCode, message = '') => ({ code, message, hint: '' })
 
 void describe('the kind of a failure', () => {
-  void it('of a status tells the endpoint’s fault from the account’s and the request’s', () => {
+  void it('of a status distinguishes faults of the endpoint, the account and the request', () => {
     const kinds = [500, 503, 529, 408, 401, 403, 402, 404, 429, 400, 422, 307].map((status) => kindOf(answered(status)))
     assert.deepEqual(kinds, [
       ...Array<string>(4).fill('endpoint'),
@@ -19,7 +19,7 @@ void describe('the kind of a failure', () => {
     ])
   })
 
-  void it('is of the account when a service says with 400 that there is no credit, or no such model', () => {
+  void it('is of the account when a service answers 400 for missing credit or an unknown model', () => {
     for (const words of [
       'Your credit balance is too low to access the Anthropic API.',
       'Insufficient balance',

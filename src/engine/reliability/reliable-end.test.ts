@@ -19,7 +19,7 @@ void describe('an end from outside', () => {
     assert.equal(outcome(await events), '|cancelled')
   })
 
-  void it('ends a running try, and tells what it used', async () => {
+  void it('ends a running try and reports its usage', async () => {
     const model = fakeModel([[say('so')], 'hang'])
     const control = new AbortController()
     const iterator = iterate(chain([model, fakeModel(answer)]), control.signal)
@@ -53,7 +53,7 @@ void describe('an end from outside', () => {
     assert.equal(model.requests.length, 0)
   })
 
-  void it('ends a try that does not hear it; what comes later is not given out', async () => {
+  void it('ends a try that ignores it; later events are dropped', async () => {
     const released = Promise.withResolvers<void>()
     let pulls = 0
     const deaf: Model = {
@@ -81,7 +81,7 @@ void describe('an end from outside', () => {
     assert.deepEqual([(await stopped.next()).done, (await leftWaiting).done, (await left.next()).done, pulls], [true, true, true, 2])
   })
 
-  void it('comes to a consumer that was not waiting, as the last batch', async () => {
+  void it('reaches a consumer that was not waiting as the last batch', async () => {
     const control = new AbortController()
     const model = fakeModel([[say('1')], [say('2')], [say('3')], [finish(1)]])
     const iterator = iterate(chain([model]), control.signal)

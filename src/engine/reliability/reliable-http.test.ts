@@ -63,14 +63,14 @@ async function run(scenarios: readonly Scenario[], options?: ChainOptions, onExc
 const usageOf = (event: ModelEvent | undefined) => (event !== undefined && 'usage' in event ? event.usage : null)
 
 void describe('over HTTP', () => {
-  void it('an endpoint that recovers gives its answer, and each exchange is told', async () => {
+  void it('an endpoint that recovers gives its answer, and each exchange is recorded', async () => {
     const statuses: number[] = []
     const recovers = steps({ ...whole, http: { status: 503, times: 2, headers: { 'retry-after': '0' } } })
     const tried = await run([recovers], {}, ({ status }) => void statuses.push(status))
     assert.deepEqual([tried.end, tried.requests, statuses], ['there|stop', [3], [503, 503, 200]])
   })
 
-  void it('an answer that is cut again and again goes to the fallback, and what the dead tries used is told', async () => {
+  void it('an answer that breaks off again and again goes to the fallback, and the usage of the failed tries is reported', async () => {
     const cuts = steps({ events: [{ text: 'some words' }, { delay_ms: 1 }, { drop: true }] })
     const { events, end, requests } = await run([cuts, steps(whole)])
     assert.deepEqual([end, requests], ['there|stop', [2, 1]])

@@ -28,7 +28,7 @@ const never = new AbortController().signal
 const iterate = (model: Model, signal = never) => model.generate(ask, signal)[Symbol.asyncIterator]()
 
 void describe('an endpoint that is down', () => {
-  void it('is not asked any more after five failures in a row: the error says until when, and a fallback is asked at once', async () => {
+  void it('is not asked after five failures in a row: the error says until when, and a fallback is asked at once', async () => {
     const clock = manualClock()
     const breakers = createBreakers(clock)
     const a = fakeModel([[overloaded]])
@@ -129,7 +129,7 @@ void describe('silence', () => {
     assert.equal(models[0]?.running, 0)
   })
 
-  void it('inside an answer is a stall, and what the try used is still told', async () => {
+  void it('inside an answer is a stall, and the usage of the try is still reported', async () => {
     const events = await collect(chain([fakeModel([[say('so')], 'hang'])], { limits }), ask)
     assert.equal(outcome(events), 'so|model_stalled')
     assert.match(failureOf(events).message, /stopped in the middle of its answer/)
@@ -142,7 +142,7 @@ void describe('silence', () => {
     assert.equal(outcome(events), 'so|model_stalled')
   })
 
-  void it('is a stall, whatever the model says when it is stopped, and is not tried again', async () => {
+  void it('is a stall, whatever the model reports when it is stopped, and is not retried', async () => {
     let tries = 0
     const used = { inputTokens: 3, outputTokens: 2, estimated: false }
     const sulking: Model = {
@@ -203,7 +203,7 @@ void describe('silence', () => {
     assert.equal(outcome(await collect(chain([writing], { limits, clock }), ask)), '|stop')
   })
 
-  void it('is broken by the wire for each piece of a tool call, and for nothing that is given out or empty', () => {
+  void it('is ended by the wire for each piece of a tool call, and not for what is emitted or empty', () => {
     let pieces = 0
     const options = {
       limits: modelLimits,

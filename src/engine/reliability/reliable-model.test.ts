@@ -85,7 +85,7 @@ void describe('trying again', () => {
 void describe('an answer that breaks off after it was shown', () => {
   const half = [[say('hal')], [{ ...dropped, usage: usage(2) } as ModelEvent]]
 
-  void it('begins anew with an event that says so, why, and what the dead try used', async () => {
+  void it('restarts with an event that has the reason and the usage of the failed try', async () => {
     const model = fakeModel(half, answer)
     const events = await collect(chain([model]), ask)
     assert.deepEqual(events, [
@@ -140,7 +140,7 @@ void describe('an answer that breaks off after it was shown', () => {
 })
 
 void describe('the next model of the chain', () => {
-  void it('is asked when the one before stays down, and the consumer is told who answers', async () => {
+  void it('is asked when the one before stays down, and the consumer learns which model answers', async () => {
     const [a, b] = [fakeModel([[overloaded]]), fakeModel(answer)]
     const events = await collect(chain([a, b]), ask)
     assert.equal(a.requests.length, 3)
@@ -199,7 +199,7 @@ void describe('the next model of the chain', () => {
     ])
   })
 
-  void it('is passed over when its window cannot hold the request, and the last error tells it', async () => {
+  void it('is skipped when its window cannot hold the request, and the last error mentions it', async () => {
     const [a, b, c] = [fakeModel([[broken('model_auth')]]), fakeModel(answer), fakeModel([[broken('model_auth')]])]
     const small = routeTo(b, 'b', { facts: async () => ({ ...facts, contextTokens: 2_000 }) })
     const events = await collect(chain([a, small, c]), requestOf('long '.repeat(2_000)))
@@ -211,14 +211,14 @@ void describe('the next model of the chain', () => {
     )
   })
 
-  void it('is not asked in place of a chosen model whose window seems too small: that one says so itself', async () => {
+  void it('is not asked in place of a chosen model whose window seems too small: that model reports it itself', async () => {
     const a = fakeModel(answer)
     const small = routeTo(a, 'a', { facts: async () => ({ ...facts, contextTokens: 10 }) })
     await collect(chain([small, fakeModel(answer)]), requestOf('long '.repeat(2_000)))
     assert.equal(a.requests.length, 1)
   })
 
-  void it('that says itself that its window is too small is passed over, too', async () => {
+  void it('that reports that its window is too small is skipped, too', async () => {
     const long = broken('context_overflow')
     const models = [fakeModel([[broken('model_auth')]]), fakeModel([[long]]), fakeModel(answer)]
     assert.equal(outcome(await collect(chain(models), ask)), 'all well|stop')

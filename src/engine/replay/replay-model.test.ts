@@ -137,7 +137,7 @@ void describe('a replay', () => {
 const erased = { erased: 'a'.repeat(64), bytes: 12, reason: 'forgotten by memory.forget' }
 
 void describe('a replay of what was erased in part', () => {
-  void it('says so in the place of an exchange that is gone, and gives the others as they were', async () => {
+  void it('reports an erased exchange in its place, and plays the others unchanged', async () => {
     const { events, exchanges } = await record('say', 'call', 'say it')
     const [first, second, third] = exchanges.map((exchange, place) => lineOf(exchange, `c${place}#${place}`))
     assert.ok(second !== undefined)
@@ -147,7 +147,7 @@ void describe('a replay of what was erased in part', () => {
     assert.equal(textOfEvents(await collect(model, requestOf('say it'))), textOfEvents(events[2] ?? []))
   })
 
-  void it('knows a request again whose beginning was told by an exchange that is gone', async () => {
+  void it('matches a request whose beginning was in an erased exchange', async () => {
     const { events, exchanges } = await record('say', 'call')
     const lines = exchanges.map((exchange, place) => {
       const { request, ...rest } = JSON.parse(lineOf(exchange, `c${place}#${place}`)) as { request: { text: string } }
@@ -202,7 +202,7 @@ void describe('a recording', () => {
     wrong(/holds no exchange/, '')
   })
 
-  void it('that is not there, or not named, is said at the start', async () => {
+  void it('that is missing or not named is reported at the start', async () => {
     await assert.rejects(openReplay('', options), { code: 'bad_config' })
     await using folder = await temporaryFolder()
     await assert.rejects(openReplay(join(folder.path, 'none'), options), { code: 'bad_config' })

@@ -38,7 +38,7 @@ for (const wire of [chatWire, responsesWire, anthropicWire, geminiWire]) {
       assert.notEqual(compare(then, [userMessage('now?'), ...called('call_1', 'denied')]), null)
     })
 
-    void it('differ by a date in what a person said, by a word of the system prompt, and by a missing message', () => {
+    void it('differ by a date in a person’s message, by a word of the system prompt, and by a missing message', () => {
       assert.notEqual(compare([userMessage('what was on 2026-11-01?')], [userMessage('what was on 2026-11-02?')]), null)
       assert.notEqual(firstDifference(spoken([userMessage('x')]), spoken([userMessage('x')], 'Be brief.')), null)
       const longer = [userMessage('x'), ...called('c', 'noon')]

@@ -53,7 +53,7 @@ void describe('the scripted model', () => {
     )
   })
 
-  void it('answers with a status as often as it is told, then with its events', async () => {
+  void it('answers with a status as often as configured, then with its events', async () => {
     const model = createScriptedModel({ turns: [{ steps: [{ http: { status: 429, times: 1 }, events: [{ text: 'now' }] }] }] })
     const [first] = await collect(model, requestOf('x'))
     assert.equal(first?.type === 'error' && first.failure.code, 'model_rate_limited')

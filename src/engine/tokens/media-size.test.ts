@@ -33,7 +33,7 @@ void describe('the pages of a PDF', () => {
     assert.equal(count('%PDF-1.4\n2 0 obj<</Count 9/Type/Pages/Kids[1 0 R]>>endobj\n', padding), 9)
   })
 
-  void it('are bounded by the length of a file that tells nothing, and by what vendors take', () => {
+  void it('are bounded by the length of an unreadable file, and by what vendors accept', () => {
     assert.equal(count('%PDF-1.7 all of it encrypted', Buffer.alloc(20_000, 0xa7)), 11)
     assert.equal(count(''), 1)
     assert.equal(count(plain(1_200)), 1_000)

@@ -81,7 +81,7 @@ void describe('a picture', () => {
     assert.equal(cost('anthropic', 'claude-opus-4-1', 8_000, 10), 56)
   })
 
-  void it('is counted by the vendor of the model, and by the wire when the name tells nothing', () => {
+  void it('is counted by the vendor of the model, or by the wire when the name is unknown', () => {
     assert.equal(cost('openai-chat', 'anthropic/claude-opus-4.8-fast', 1_000, 1_000), 1_296)
     assert.equal(cost('openai-chat', 'models/gemini-2.0-flash', 100, 100), 258)
     assert.equal(cost('anthropic', 'my-model', 1_000, 1_000), 1_296)

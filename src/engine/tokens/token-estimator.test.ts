@@ -85,7 +85,7 @@ void describe('the token estimate', () => {
     assert.deepEqual(estimator.estimate('m', 1_200), before)
   })
 
-  void it('knows models apart, whatever they are called, and says of a new one how little it knows', () => {
+  void it('keeps models apart, whatever their names, and reports the larger error bound of a new one', () => {
     const estimator = createTokenEstimator()
     for (const name of ['__proto__', 'constructor', '']) {
       assert.deepEqual(estimator.estimate(name, 1_000), { tokens: 1_100, errorBound: 550 })
