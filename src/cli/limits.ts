@@ -10,8 +10,6 @@ export const maxLinks = 40
 export const maxListedSessions = 1_000
 /** Sessions on a page of `/sessions`: fits a terminal of 24 lines. */
 export const sessionsOnPage = 20
-/** Sessions that one connection follows at once: below the gateway's limit. */
-export const maxFollowedSessions = 50
 /** Records read to show the state of a session. */
 export const recentRecords = 200
 /** A new guest resumes waiting turns; within this time they reach their approvals, unless a model call comes first. */

@@ -87,19 +87,41 @@ void describe('following', () => {
   void test('a slow terminal is disconnected, resumes from its cursor and misses nothing', async () => {
     await using fixture = await startTestGateway()
     const { id } = await fixture.kernel.createSession()
-    // More than the gateway buffers for one reader, told at once.
-    for (let i = 0; i < 40; i++) fixture.kernel.record(id, 'a.b', 'x'.repeat(1_000_000))
     const states: string[] = []
     const client = await fixture.open({
       onState: (state) => states.push(state.type === 'reconnecting' ? state.failure.message : state.type),
     })
     const screen = createScreen()
     await client.follow(id, 0, screen.handler)
+    // More than the gateway buffers for one reader, at once.
+    for (let i = 0; i < 40; i++) fixture.kernel.record(id, 'a.b', 'x'.repeat(1_000_000))
+    await screen.until(() => screen.count('record') === 40)
     assert.deepEqual(
       screen.seqs(),
       Array.from({ length: 40 }, (_, i) => i + 1),
     )
     assert.ok(states.some((state) => state.includes('1013: too slow')))
+  })
+
+  void test('of 600 sessions over one connection: each receives its past and its own events, also after a reconnect', async () => {
+    await using fixture = await startTestGateway()
+    const { kernel, relay } = fixture
+    const client = await fixture.open()
+    const sessions = await Promise.all(Array.from({ length: 600 }, () => kernel.createSession()))
+    for (const { id } of sessions) kernel.record(id, 'a.b')
+    const screens = await Promise.all(
+      sessions.map(async ({ id }) => {
+        const screen = createScreen()
+        await client.follow(id, 0, screen.handler)
+        return { id, screen }
+      }),
+    )
+    for (const { id } of sessions) kernel.record(id, 'a.b')
+    await Promise.all(screens.map(({ screen }) => screen.until(() => screen.count('record') === 2)))
+    relay.cut()
+    for (const { id } of sessions) kernel.record(id, 'a.b')
+    await Promise.all(screens.map(({ screen }) => screen.until(() => screen.count('record') === 3)))
+    for (const { id, screen } of screens) assert.deepEqual(screen.seqs(), kernel.seqs(id))
   })
 
   void test(

@@ -48,8 +48,25 @@ export function createFollowing(requests: Requests, limits: ClientLimits): Follo
     state.connected = connected
     state.connection += 1
   }
-  // The past may be long, so its limit is that of a call.
-  const subscribe = (entry: Entry): void => void subscribeTo(state, entry, requests, limits.callTimeoutMs)
+  const due = new Set<Entry>()
+  let subscribing = 0
+  const subscribeNext = (): void => {
+    for (const entry of due) {
+      if (subscribing >= limits.maxSubscribing) return
+      due.delete(entry)
+      if (entries.get(entry.follower.session) !== entry) continue
+      subscribing += 1
+      // The past may be long, so its limit is that of a call.
+      void subscribeTo(state, entry, requests, limits.callTimeoutMs).finally(() => {
+        subscribing -= 1
+        subscribeNext()
+      })
+    }
+  }
+  const subscribe = (entry: Entry): void => {
+    due.add(entry)
+    subscribeNext()
+  }
 
   return {
     async follow(session, cursor, handler) {
@@ -88,11 +105,13 @@ export function createFollowing(requests: Requests, limits: ClientLimits): Follo
     },
     down() {
       change(false)
+      due.clear()
       entries.forEach((entry) => (entry.subscribed = false))
     },
     end(failure, closed) {
       change(false)
       state.ended = failure
+      due.clear()
       for (const [session, entry] of entries) {
         if (!closed || !entry.isReady) fail(entry, toError(failure))
         entries.delete(session)

@@ -2,6 +2,7 @@
 export interface ClientLimits {
   readonly maxFrameBytes: number
   readonly maxWaiting: number
+  readonly maxSubscribing: number
   readonly openTimeoutMs: number
   readonly requestTimeoutMs: number
   readonly callTimeoutMs: number
@@ -15,8 +16,10 @@ export interface ClientLimits {
 export const clientLimits: ClientLimits = {
   /** The gateway's limit for one frame. Checked here, because there it costs the connection. */
   maxFrameBytes: 4 * 1024 * 1024,
-  /** Unanswered requests, including those that wait for a connection. With a subscription for each session this stays under the gateway's 256. */
+  /** Unanswered requests, including those that wait for a connection. With `maxSubscribing` this stays under the gateway's 256. */
   maxWaiting: 150,
+  /** Subscriptions that are sent and not answered: after a reconnect hundreds of sessions continue at once. */
+  maxSubscribing: 64,
   /** From the first packet to the guest's hello. Loopback takes milliseconds, a swapping machine seconds. */
   openTimeoutMs: 10_000,
   /** The kernel answers after one group commit. Time without a connection does not count. */

@@ -10,7 +10,7 @@ import type { Kernel, KernelEvent } from '../kernel/index.ts'
 import { type ClientFrame, type Failure, OxbowError, protocolVersion, type RecordView, type SessionId } from '../types/index.ts'
 import { subprotocol } from './admission.ts'
 import { answerRequest, createEventTexts, describeFailure, errorText, type EventTexts, frameText, readFrame, resultText } from './frames.ts'
-import { type GatewayLimits, maxReasonBytes, oversizeFactor, batchMs } from './limits.ts'
+import { type GatewayLimits, maxReasonBytes, oversizeFactor, batchMs, pastBufferPart } from './limits.ts'
 
 /** @param connections contains the connection while it is open */
 export type Handshake = (request: IncomingMessage, stream: Duplex, head: Buffer, connections: Set<Connection>) => void
@@ -58,8 +58,7 @@ export function serveConnection(socket: WebSocket, stream: Duplex, deps: Connect
     kernel,
     texts: deps.texts,
     max: limits.maxSubscriptions,
-    send: outbox.send,
-    sendBatched: outbox.sendBatched,
+    outbox,
   })
   let greeted = false
   let alive = true
@@ -189,9 +188,7 @@ interface SubscriptionDeps {
   readonly kernel: Kernel
   readonly texts: EventTexts
   readonly max: number
-  readonly send: (text: string | Buffer) => void
-  /** For events whose delay of a few milliseconds nobody notices. */
-  readonly sendBatched: (text: string | Buffer) => void
+  readonly outbox: Pick<Outbox, 'send' | 'sendBatched' | 'drained'>
 }
 
 /** Events that the user waits for: the end of a turn, and a question to them. */
@@ -205,9 +202,17 @@ interface Subscription {
   stop: (() => void) | null
 }
 
-function createSubscriptions({ kernel, texts, max, send, sendBatched }: SubscriptionDeps): Subscriptions {
+function createSubscriptions({ kernel, texts, max, outbox }: SubscriptionDeps): Subscriptions {
+  const { send, sendBatched } = outbox
   const subscriptions = new Map<SessionId, Subscription>()
 
+  // However many sessions catch up, one page at a time is read, and only when the reader has taken most of what was sent.
+  let pages: Promise<unknown> = Promise.resolve()
+  const pace = (work: () => Promise<boolean>): Promise<boolean> => {
+    const page = pages.then(outbox.drained).then(work)
+    pages = page.catch(() => {})
+    return page
+  }
   const end = (subscription: Subscription): void => {
     subscription.leaving.abort()
     subscription.stop?.()
@@ -232,7 +237,7 @@ function createSubscriptions({ kernel, texts, max, send, sendBatched }: Subscrip
         send(frameText({ type, payload: { request_id, ...snapshot } }))
       }
       try {
-        subscription.stop = await kernel.follow(session, cursor, listener, signal)
+        subscription.stop = await kernel.follow(session, cursor, listener, { leaving: signal, pace })
       } catch (error) {
         if (subscriptions.get(session) === subscription) subscriptions.delete(session)
         if (!signal.aborted) throw error
@@ -264,6 +269,8 @@ interface Outbox {
   send(text: string | Buffer): void
   /** Sends with the next frame, after `batchMs` at the latest: for events that nobody waits for. */
   sendBatched(text: string | Buffer): void
+  /** Resolves when the reader has taken most of what was sent, or takes nothing more. */
+  drained(): Promise<void>
   /** Sends a close frame, with as much of the reason as fits; frames sent before still arrive. */
   close(code: number, reason: string): void
   readonly open: boolean
@@ -310,11 +317,24 @@ function createOutbox(socket: WebSocket, stream: Duplex, maxBufferedBytes: numbe
   return {
     send: (text) => put(text, 'now'),
     sendBatched: (text) => put(text, 'later'),
+    async drained() {
+      while (open && socket.bufferedAmount > maxBufferedBytes * pastBufferPart) await oneOf(stream, ['drain', 'close'])
+    },
     close,
     get open() {
       return open
     },
   }
+}
+
+function oneOf(stream: Duplex, events: readonly string[]): Promise<void> {
+  return new Promise((resolve) => {
+    const end = (): void => {
+      for (const event of events) stream.off(event, end)
+      resolve()
+    }
+    for (const event of events) stream.on(event, end)
+  })
 }
 
 /** A longer reason would throw. Never cuts within a character. */

@@ -157,10 +157,16 @@ function facade(world: World, commit: () => Promise<void>): Kernel {
       const failure = { code: 'unknown_call', message: `No call has the name ${name}.`, hint: 'See `oxbow calls`.' } as const
       return { status: 'refused', failure, text: failure.message }
     },
-    async follow(session, cursor, listener) {
+    async follow(session, cursor, listener, { pace = (work: () => Promise<boolean>) => work() } = {}) {
       const topic = topicOf(session)
       await commit()
-      for (const record of topic.records) if (record.seq > cursor) listener({ type: 'record', record: { ...record } })
+      const past = topic.records.filter((record) => record.seq > cursor)
+      for (let from = 0; from < past.length; from += pastPage) {
+        await pace(async () => {
+          for (const record of past.slice(from, from + pastPage)) listener({ type: 'record', record: { ...record } })
+          return true
+        })
+      }
       const { turn = null, call = null, text = '' } = topic.running ?? {}
       const last = Math.max(cursor, topic.records.at(-1)?.seq ?? 0)
       listener({ type: 'snapshot', session, cursor: last, turn, call, text, pending: [...topic.pending.values()] })
@@ -170,6 +176,8 @@ function facade(world: World, commit: () => Promise<void>): Kernel {
     close: async () => topics.clear(),
   }
 }
+
+const pastPage = 10
 
 const status: GuestStatus = {
   user: 'ada' as UserId,

@@ -338,6 +338,17 @@ void describe('following', () => {
     while (fixture.kernel.followers(session) > 0) await other.ask('status', {})
   })
 
+  void test('of many sessions with a long past waits for its reader instead of sending it away', async () => {
+    await using fixture = await startTestGateway({ limits: { maxBufferedBytes: 2_000_000 } })
+    const sessions = await Promise.all(Array.from({ length: 200 }, () => fixture.kernel.createSession()))
+    // 40 MB in all, twenty times what is buffered.
+    for (const { id } of sessions) for (let i = 0; i < 2; i++) fixture.kernel.record(id, 'a.b', 'x'.repeat(100_000))
+    const terminal = await fixture.open()
+    const answers = await Promise.all(sessions.map(({ id }) => terminal.ask('subscribe', { session: id, cursor: 0 })))
+    assert.ok(answers.every(({ type }) => type === 'snapshot'))
+    assert.equal(terminal.frames.filter(({ type }) => type === 'record').length, 2 * sessions.length)
+  })
+
   void test('of an unknown session, twice, or of too many is refused', async () => {
     await using fixture = await startTestGateway({ limits: { maxSubscriptions: 1 } })
     const [one, two] = [await fixture.kernel.createSession(), await fixture.kernel.createSession()]

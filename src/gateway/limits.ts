@@ -17,8 +17,8 @@ export const gatewayLimits: GatewayLimits = {
   maxConnections: 1_024,
   /** Unanswered requests of one connection. Deep enough to keep group commit busy, small enough to bound memory. */
   maxInFlight: 256,
-  /** Sessions that one connection follows at once. */
-  maxSubscriptions: 64,
+  /** Sessions that one connection follows at once, at about 1 kB each: as many as a list of sessions shows. */
+  maxSubscriptions: 10_000,
   /** Bytes buffered for a slow reader. One page of history with big bodies fits; a reader further behind must reconnect. */
   maxBufferedBytes: 16 * 1024 * 1024,
   /** Time between pings. A peer that does not answer one before the next is dead. */
@@ -43,6 +43,9 @@ export const minTokenLength = 43
 
 /** How long a record that nobody waits for is held back to leave with others: a write to a socket costs as much as making twenty frames. */
 export const batchMs = 3
+
+/** The past of a session waits while more than this part of `maxBufferedBytes` is still on its way to the reader. */
+export const pastBufferPart = 0.25
 
 /** RFC 6455 section 5.5: a control frame has 125 bytes, two of them for the code. */
 export const maxReasonBytes = 123

@@ -120,7 +120,7 @@ void describe('a follower that leaves while past records are sent', () => {
     const leaving = new AbortController()
     const left = new Error('left')
     await assert.rejects(
-      events.follow(session, 0, () => leaving.abort(left), leaving.signal),
+      events.follow(session, 0, () => leaving.abort(left), { leaving: leaving.signal }),
       left,
     )
     assert.equal(pages, 1)

@@ -29,7 +29,15 @@ export interface Events {
   restarted(event: ServerPayloads['reply_restarted']): void
   progress(event: ServerPayloads['progress']): void
   /** See `Kernel.follow`. */
-  follow(session: SessionId, cursor: number, listener: (event: KernelEvent) => void, leaving?: AbortSignal): Promise<() => void>
+  follow(session: SessionId, cursor: number, listener: (event: KernelEvent) => void, past?: PastDelivery): Promise<() => void>
+}
+
+/** How a follower receives the past. */
+export interface PastDelivery {
+  /** Aborts it; has no effect afterwards. */
+  readonly leaving?: AbortSignal
+  /** Runs `work`, which reads one page and delivers it, when the follower can take more. */
+  readonly pace?: (work: () => Promise<boolean>) => Promise<boolean>
 }
 
 interface Topic {
@@ -93,7 +101,7 @@ export function createEvents(store: Store, pending: (session: SessionId) => read
       emit(topic, { type: 'reply_restarted', ...event })
     },
     progress: (event) => emit(topics.get(event.session), { type: 'progress', ...event }),
-    async follow(session, cursor, listener, leaving) {
+    async follow(session, cursor, listener, past) {
       const inbox = createInbox(await clampToJournal(store, cursor), listener)
       const topic = topicOf(session)
       topic.listeners.add(inbox.receive)
@@ -101,7 +109,7 @@ export function createEvents(store: Store, pending: (session: SessionId) => read
         topic.listeners.delete(inbox.receive)
         release(session)
       }
-      await sendPast(store, session, inbox, leaving).catch((error: unknown) => {
+      await sendPast(store, session, inbox, past).catch((error: unknown) => {
         stop()
         throw error
       })
@@ -186,8 +194,9 @@ function createInbox(cursor: number, listener: (event: KernelEvent) => void): In
 /** All phases but `exchange`, whose bytes are for replay and audit only. */
 const followedPhases: readonly Phase[] = ['intent', 'parked', 'decided', 'started', 'outcome', 'refused', 'reconciled']
 
-async function sendPast(store: Store, session: SessionId, inbox: Inbox, leaving?: AbortSignal): Promise<void> {
-  for (;;) {
+async function sendPast(store: Store, session: SessionId, inbox: Inbox, { leaving, pace = (work) => work() }: PastDelivery = {}) {
+  /** @returns whether that was all. */
+  const sendPage = async (): Promise<boolean> => {
     leaving?.throwIfAborted()
     const page = await store.records({
       session,
@@ -198,6 +207,7 @@ async function sendPast(store: Store, session: SessionId, inbox: Inbox, leaving?
       hydrate: true,
     })
     for (const { previous: _, hash: __, body, ...record } of page) inbox.deliver({ ...record, body: JSON.parse(body) })
-    if (page.length < followPage && !inbox.takeMissed()) return
+    return page.length < followPage && !inbox.takeMissed()
   }
+  while (!(await pace(sendPage))) {}
 }

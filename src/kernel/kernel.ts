@@ -13,7 +13,7 @@ import {
   type UserId,
 } from '../types/index.ts'
 import type { KernelCallDeps } from './calls/kernel-calls.ts'
-import type { KernelEvent } from './events.ts'
+import type { KernelEvent, PastDelivery } from './events.ts'
 import { assembleParts, type KernelOptions, type KernelParts } from './kernel-parts.ts'
 import { describeSession, sessionsOf } from './sessions.ts'
 import { userCaller } from './stages/policy.ts'
@@ -34,11 +34,10 @@ export interface Kernel {
   /** Makes a call that is offered to terminals, as the user, through the gate. */
   call(name: string, input: Json, session?: SessionId): Promise<CallOutcome>
   /**
-   * @param leaving aborts the delivery of the past; has no effect afterwards
    * @returns a function that stops following
-   * @throws OxbowError `not_found` for an unknown session, or the reason of `leaving`
+   * @throws OxbowError `not_found` for an unknown session, or the reason of `past.leaving`
    */
-  follow(session: SessionId, cursor: number, listener: (event: KernelEvent) => void, leaving?: AbortSignal): Promise<() => void>
+  follow(session: SessionId, cursor: number, listener: (event: KernelEvent) => void, past?: PastDelivery): Promise<() => void>
   /** Interrupts turns, which continue at the next start, and flushes the journal. */
   close(): Promise<void>
 }
@@ -106,10 +105,10 @@ function facade(parts: KernelParts, options: KernelOptions, resumed: Promise<voi
     cancelTurn: async (session) => (expectOk(await ask('turn.cancel', { session }, session)) as { cancelled: boolean }).cancelled,
     approve: async (call, allow) => void expectOk(await ask('call.decide', { call, allow }, approvals.find(call)?.session ?? '')),
     call: ask,
-    async follow(session, cursor, listener, leaving) {
+    async follow(session, cursor, listener, past) {
       await resumed
       await sessions.load(session)
-      return events.follow(session, cursor, listener, leaving)
+      return events.follow(session, cursor, listener, past)
     },
     async close() {
       await resumed

@@ -4,7 +4,7 @@ import type { PendingApproval, SessionId } from '../../types/index.ts'
 import { exitOf, printFailure, printLine, type Terminal } from '../terminal.ts'
 import { type Connection, type GuestChoice, withGuest } from '../guest-connection.ts'
 import { journalEnd, readRecent, watchTurn } from '../turn-watch.ts'
-import { maxFollowedSessions, maxListedSessions, resumedTurnMs } from '../limits.ts'
+import { maxListedSessions, resumedTurnMs } from '../limits.ts'
 import { exactInput, plainText, whyAsked } from '../view/terminal-text.ts'
 import { isEnd, pendingOf } from '../view/turn-view.ts'
 import { ofUser } from '../verb-parts.ts'
@@ -42,12 +42,7 @@ export async function listPending(connection: Connection): Promise<readonly Pend
   const patience = owned ? AbortSignal.timeout(resumedTurnMs) : AbortSignal.abort()
   // All sessions share one journal. For a running guest the snapshot is enough: a cursor beyond the end.
   const cursor = owned ? await journalEnd(connection.setup) : Number.MAX_SAFE_INTEGER
-  const found: PendingApproval[] = []
-  for (let at = 0; at < busy.length; at += maxFollowedSessions) {
-    const some = busy.slice(at, at + maxFollowedSessions)
-    found.push(...(await Promise.all(some.map(({ id }) => pendingIn(connection, id, cursor, patience)))).flat())
-  }
-  return found
+  return (await Promise.all(busy.map(({ id }) => pendingIn(connection, id, cursor, patience)))).flat()
 }
 
 /** The waiting calls of a session. If there are none, waits until a call is parked, the turn is over or `patience` aborts. */
