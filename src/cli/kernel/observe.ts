@@ -25,6 +25,7 @@ interface EventLine {
 interface Page {
   readonly events: readonly EventLine[]
   readonly cursor: number
+  readonly more: boolean
 }
 
 /** Prints events of the past, oldest first; with `--follow` then those to come, until Ctrl+C. */
@@ -37,11 +38,10 @@ export async function watchEvents(options: EventsOptions, terminal: Terminal): P
     for (;;) {
       const limit = options.follow === true ? maxPage : Math.min(left, maxPage)
       const input = { ...filter, limit, ...(after !== undefined && { after }), wait_s: options.follow === true ? eventWaitS : 0 }
-      const { events, cursor } = (await outputOf(gateway, 'events.next', input)) as Page
+      const { events, cursor, more } = (await outputOf(gateway, 'events.next', input)) as Page
       for (const event of events) printLine(terminal, options.json === true ? JSON.stringify(event) : eventLine(event))
       left -= events.length
-      const isEnd = cursor === after || left <= 0
-      if (options.follow !== true && isEnd) return 0
+      if (options.follow !== true && (!more || left <= 0)) return 0
       after = cursor
     }
   })

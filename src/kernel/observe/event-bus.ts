@@ -15,6 +15,8 @@ export interface EventPage {
   readonly events: readonly EventView[]
   /** Pass it as the next cursor: everything up to it was looked at. */
   readonly cursor: number
+  /** More may follow at once. */
+  readonly more: boolean
 }
 
 export interface EventBus {
@@ -50,12 +52,12 @@ export function createEventBus(store: Pick<Store, 'records' | 'head' | 'blob'>, 
         cursor = record.seq
         if (!mayBeEvent(record)) continue
         const event = describeEvent({ ...record, body: await bodyOf(store, body) })
-        if (event !== null && matches(filter, event) && events.push(event) >= limit) return { events, cursor }
+        if (event !== null && matches(filter, event) && events.push(event) >= limit) return { events, cursor, more: true }
       }
       scanned += page.length
-      if (page.length < eventPage) break
+      if (page.length < eventPage) return { events, cursor, more: false }
     }
-    return { events, cursor }
+    return { events, cursor, more: true }
   }
 
   return {
@@ -71,7 +73,7 @@ export function createEventBus(store: Pick<Store, 'records' | 'head' | 'blob'>, 
       try {
         const page = await read(from, filter, limit)
         // More remains to be scanned, or something was found: the caller asks again.
-        if (page.events.length > 0 || waitMs === 0 || !(await came.happened)) return page
+        if (page.events.length > 0 || page.more || waitMs === 0 || !(await came.happened)) return page
         return await read(page.cursor, filter, limit)
       } finally {
         came.stop()

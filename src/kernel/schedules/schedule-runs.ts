@@ -264,8 +264,8 @@ function idOf(...parts: readonly (string | number)[]): string {
   return `${hex.slice(0, 8)}-${hex.slice(8, 12)}-8${hex.slice(13, 16)}-a${hex.slice(17, 20)}-${hex.slice(20, 32)}`
 }
 
-function promptOf({ name, goal, notify }: Schedule): string {
-  const lines = [`Scheduled task "${name}":`, goal]
+function promptOf({ goal, notify }: Schedule): string {
+  const lines = [goal]
   if (notify === 'conditional') lines.push(`Begin your reply with ${notifyMark} if the person should hear of the result now.`)
   return lines.join('\n\n')
 }
