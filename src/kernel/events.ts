@@ -62,16 +62,15 @@ export function createEvents(store: Store, pending: (session: SessionId) => read
     const topic = topics.get(session)
     if (topic !== undefined && topic.listeners.size === 0 && topic.running === null) topics.delete(session)
   }
-  const flush = (session: SessionId): void => flushText(topics.get(session), session)
   const flushAll = (): void => {
     flushing = false
-    for (const session of dirty) flush(session)
+    for (const session of dirty) flushText(topics.get(session), session)
     dirty.clear()
   }
   const publishTo = (session: SessionId, record: RecordView): void => {
     const topic = topics.get(session)
     if (topic === undefined) return
-    flush(session)
+    flushText(topic, session)
     // The outcome of a generation contains its whole text, which replaces the streamed one.
     if (topic.running?.call === record.call && record.phase === 'outcome') topic.running = null
     emit(topic, { type: 'record', record })
@@ -90,9 +89,8 @@ export function createEvents(store: Store, pending: (session: SessionId) => read
       if (topic.running?.call !== call) topic.running = { turn, call, text: '', waiting: '' }
       topic.running.waiting += text
       dirty.add(session)
-      if (flushing) return
+      if (!flushing) setImmediate(flushAll)
       flushing = true
-      setImmediate(flushAll)
     },
     onTurnEnd: (listener) => void turnEndListeners.push(listener),
     restarted(event) {
