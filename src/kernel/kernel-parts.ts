@@ -210,7 +210,8 @@ function buildTurns(options: KernelOptions, records: Records, calls: Calls): Tur
     onFault: () => void lanes.stop(),
     onStale: (session) => lanes.lose(session).then(() => sessions.forget(session)),
   })
-  const startTurn = createStartTurn({ user, store, lanes, sessions, gate })
+  const foresee = config.agent.rights.includes('memory.read') ? memory?.foresee : undefined
+  const startTurn = createStartTurn({ user, store, lanes, sessions, gate, foresee })
   const outcomeOf = createOutcomeOf(store)
   return { lanes, recovered, startTurn, outcomeOf, ...createScheduling({ ...options, ...records, gate, lanes, startTurn, outcomeOf }) }
 }

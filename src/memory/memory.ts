@@ -21,8 +21,15 @@ import type { TextEngine } from './text/text-engine.ts'
 import type { Tidy } from './tidy/tidy.ts'
 
 export interface Memory {
-  /** Whether there is anything to recall for a turn of this session. A promise only the first time. */
-  hasOthers(session: SessionId): boolean | Promise<boolean>
+  /** Whether recalling for this message may find anything. A promise only the first time. */
+  mayRecall(session: SessionId, text: string): boolean | Promise<boolean>
+  /**
+   * Starts to look for what fits a message while it is being recorded. Not for one that waits behind another: it recalls when its turn
+   * begins. Never throws.
+   */
+  foresee(session: SessionId, text: string): void
+  /** How long a turn waits for what is recalled: what comes later is left to its next step. */
+  patienceMs(): number
   /** Schedules indexing of new messages in the background. */
   poke(): void
   /** Resolves when earlier messages are indexed, or after a short timeout. */
@@ -90,9 +97,15 @@ export interface MemoryOptions {
   readonly lastVectorsMs?: number
   /** For tests: how long `caughtUp` waits for what was said. */
   readonly catchUpMs?: number
+  /** For tests: how long a turn waits for what is recalled. */
+  readonly patienceMs?: number
   /** For tests: how long a question waits for its vector. */
   readonly questionMs?: number
 }
+
+/** A search takes a millisecond beside the turn; the first one of a guest also loads code and starts threads. */
+const warmPatienceMs = 3
+const coldPatienceMs = 150
 
 /** Creates memory; each part is loaded on first use. */
 export function createMemory(options: MemoryOptions): Memory {
@@ -116,6 +129,7 @@ export function createMemory(options: MemoryOptions): Memory {
     clock,
     changed({ put = [], gone = [] }) {
       presence.put(put)
+      turns.changed(put.length, gone.length)
       if (put.length > 0) makeVectors()
       if (gone.length > 0) void indexer.made()?.then((each) => each.dropHeld(), notSaidHere)
     },
@@ -129,18 +143,21 @@ export function createMemory(options: MemoryOptions): Memory {
     }),
   )
   const turnRecall = lazyTurnRecall(deps, recall, config)
+  const turns = createTurnSide(options, { presence, turnRecall, wanted })
   const keepers = lazyKeepers(deps, config)
   // A turn that forgot something is awaited even when messages are not indexed.
   const reads = (): boolean => !closed && (config.index_messages || forgetting.made() !== null)
   return {
-    hasOthers: (session) => config.recall && config.recall_tokens > 0 && presence.hasOthers(session),
+    mayRecall: turns.mayRecall,
+    foresee: turns.foresee,
+    patienceMs: turns.patienceMs,
     poke() {
       // Once, for work that a stop left unfinished; later runs follow from writes.
       if (vectors.made() === null) void presence.hasAny().then((has) => void (has && makeVectors()), notSaidHere)
       if (reads()) void indexer().then((each) => each.poke(), notSaidHere)
     },
     caughtUp: async () => void (reads() && (await (await indexer()).caughtUp())),
-    recallForTurn: async (question) => (await wanted()).withHot(question, await (await turnRecall()).recall(question)),
+    recallForTurn: turns.recallForTurn,
     tidied: () => void wanted.made()?.then(({ hot }) => hot.drop(), notSaidHere),
     recall,
     ...keepers,
@@ -162,6 +179,54 @@ export function createMemory(options: MemoryOptions): Memory {
 function lazyTurnRecall(deps: KeepDeps, recall: () => Promise<Recall>, config: MemoryOptions['config']): Once<TurnRecall> {
   const { recall_results: limit, recall_tokens: tokens } = config
   return once(async () => (await import('./recall/turn-recall.ts')).createTurnRecall(deps, { recall, limit, tokens }))
+}
+
+interface TurnSide extends Pick<Memory, 'mayRecall' | 'foresee' | 'patienceMs' | 'recallForTurn'> {
+  /** Call when so many entries were put or erased. */
+  changed(put: number, gone: number): void
+}
+
+interface TurnSideParts {
+  readonly presence: MemoryPresence
+  readonly turnRecall: Once<TurnRecall>
+  readonly wanted: Once<Wanted>
+}
+
+interface OpenTurns {
+  readonly recall: TurnRecall
+  readonly hot: Wanted['hot']
+  isWarm: boolean
+}
+
+/** What turns ask of memory. It is loaded with the first turn that may recall something. */
+function createTurnSide({ config, patienceMs }: MemoryOptions, { presence, turnRecall, wanted }: TurnSideParts): TurnSide {
+  let opened: OpenTurns | null = null
+  const open = async (): Promise<OpenTurns> => {
+    const [recall, { hot }] = await Promise.all([turnRecall(), wanted()])
+    return (opened ??= { recall, hot, isWarm: false })
+  }
+  const hasOthers = (session: SessionId): boolean | Promise<boolean> =>
+    config.recall && config.recall_tokens > 0 && presence.hasOthers(session)
+  return {
+    changed: (put, gone) => opened?.recall.changed(put, gone),
+    mayRecall(session, text) {
+      const has = hasOthers(session)
+      const isNothing = opened !== null && opened.recall.isCommon(text) && !opened.hot.mayTell(session)
+      return has === true ? !isNothing : has
+    },
+    foresee(session, text) {
+      if (hasOthers(session) !== true) return
+      if (opened === null) void open().then(({ recall }) => recall.foresee(session, text), notSaidHere)
+      else opened.recall.foresee(session, text)
+    },
+    patienceMs: () => patienceMs ?? (opened?.isWarm === true ? warmPatienceMs : coldPatienceMs),
+    async recallForTurn(question) {
+      const turns = await open()
+      const recalled = await turns.recall.recall(question)
+      turns.isWarm = true
+      return (await wanted()).withHot(question, recalled)
+    },
+  }
 }
 
 function lazyForgetting(deps: KeepDeps, eraseDerived: Eraser): Once<Forgetting> {

@@ -4,6 +4,7 @@
  */
 import {
   assertNever,
+  type CallId,
   type ConversationItem,
   type Failure,
   headOf,
@@ -16,7 +17,7 @@ import {
   type TurnId,
 } from '../types/index.ts'
 import { providerDeadlineMs, safetyTokens } from './limits.ts'
-import { type Composed, type LoopDeps, type LoopRun, runTurnLoop } from './turn-loop.ts'
+import { type Composed, type LateItem, type LoopDeps, type LoopRun, runTurnLoop } from './turn-loop.ts'
 import { isFuller } from './window.ts'
 
 export interface RuntimeDeps extends LoopDeps {
@@ -28,10 +29,12 @@ export interface RuntimeDeps extends LoopDeps {
   readonly reminder?: Reminder
 }
 
-/** Knows whether recalling can find anything. */
+/** Knows whether recalling can find anything, and how long that may take. */
 export interface Reminder {
   /** A promise only on the first look: a turn without memories must not cost a call. */
-  hasOthers(session: SessionId): boolean | Promise<boolean>
+  mayRecall(session: SessionId, text: string): boolean | Promise<boolean>
+  /** How long a turn waits for it: what comes later is left to the next step. */
+  patienceMs(): number
 }
 
 /** Adds a section to the system prompt. Runs beside the others, with a deadline; an empty text adds nothing. */
@@ -97,10 +100,10 @@ function shouldRespond(conversation: readonly ConversationItem[]): boolean {
 
 async function compose(process: Process, { items, summary = null }: Received, deps: RuntimeDeps): Promise<Composed> {
   const sections = deps.providers.map((provider) => withDeadline(provider, process))
-  const [texts, conversation] = await Promise.all([Promise.all(sections), remind(process, items, deps.reminder)])
+  const [texts, { conversation, late }] = await Promise.all([Promise.all(sections), remind(process, items, deps.reminder)])
   const system = texts.filter((section) => section !== '').join('\n\n')
   // A byte is at most one token, so the upper bound needs no tokenizer.
-  return { system, systemTokens: Buffer.byteLength(system) + deps.toolTokens + safetyTokens, conversation, summary }
+  return { system, systemTokens: Buffer.byteLength(system) + deps.toolTokens + safetyTokens, conversation, summary, late }
 }
 
 /** Summarizes a conversation that nearly fills the window, before the next message arrives. */
@@ -178,36 +181,73 @@ function describe(failure: Failure, turn: readonly ConversationItem[]): string {
   ].join('\n')
 }
 
+interface Reminded {
+  readonly conversation: readonly ConversationItem[]
+  readonly late: LateItem | null
+}
+
 /**
  * Once per turn, what memory finds for the newest message is inserted directly before it. There it costs least: everything before it
  * stays the same, and so does a provider's prompt cache. The call's outcome is part of the conversation from then on, so that a
  * turn that is resumed or replayed shows the same.
  *
- * @returns the conversation with the recalled item; if anything fails, the conversation unchanged
+ * @returns the conversation with the recalled item; unchanged if anything fails, or if the item is not there in time
  */
-async function remind(
-  process: Process,
-  conversation: readonly ConversationItem[],
-  reminder: Reminder | undefined,
-): Promise<readonly ConversationItem[]> {
+async function remind(process: Process, conversation: readonly ConversationItem[], reminder: Reminder | undefined): Promise<Reminded> {
   const at = lastSaid(conversation)
   const message = conversation[at]
+  const unchanged = { conversation, late: null }
   // The turn is under way already, or memory was asked before a crash.
-  if (reminder === undefined || message === undefined || at < conversation.length - 1 || isRecalled(conversation[at - 1]))
-    return conversation
+  if (reminder === undefined || message === undefined || at < conversation.length - 1 || isRecalled(conversation[at - 1])) return unchanged
   try {
-    const has = reminder.hasOthers(process.session)
-    if (!(typeof has === 'boolean' ? has : await has)) return conversation
+    const text = textOf(message.message)
+    const may = reminder.mayRecall(process.session, text)
+    if (!(typeof may === 'boolean' ? may : await may)) return unchanged
     // The kernel adds the recalled item to its own array while this waits.
     const items = [...conversation]
     const oldest = items.find((item) => item.message.role === 'user' && !isRecalled(item)) ?? message
     const id = process.newCallId()
-    const input = { text: textOf(message.message), oldest: oldest === message ? '' : oldest.call }
-    const outcome = await process.call('memory.recall', input, id)
-    if (outcome.status !== 'ok' || outcome.text === '') return items
-    return items.toSpliced(at, 0, recalledItem(id, outcome.text))
+    const input = { text, oldest: oldest === message ? '' : oldest.call, before: message.call }
+    const recalling = process.call('memory.recall', input, id).then(
+      (outcome) => (outcome.status === 'ok' && outcome.text !== '' ? recalledItem(id, outcome.text) : null),
+      () => null,
+    )
+    const item = await inTime(recalling, reminder.patienceMs())
+    if (item === tooLate) return { conversation: items, late: createLateItem(message.call, recalling) }
+    return { conversation: item === null ? items : items.toSpliced(at, 0, item), late: null }
   } catch {
-    return conversation
+    return unchanged
+  }
+}
+
+const tooLate = Symbol('too late')
+
+async function inTime<Value>(value: Promise<Value>, ms: number): Promise<Value | typeof tooLate> {
+  let timer: NodeJS.Timeout | undefined
+  const late = new Promise<typeof tooLate>((resolve) => (timer = setTimeout(resolve, ms, tooLate)))
+  try {
+    return await Promise.race([value, late])
+  } finally {
+    clearTimeout(timer)
+  }
+}
+
+function createLateItem(before: CallId, coming: Promise<ConversationItem | null>): LateItem {
+  let arrived: ConversationItem | null = null
+  void coming.then((item) => (arrived = item))
+  return {
+    insertInto(items) {
+      if (arrived === null) return
+      items.splice(
+        Math.max(
+          0,
+          items.findLastIndex(({ call }) => call === before),
+        ),
+        0,
+        arrived,
+      )
+      arrived = null
+    },
   }
 }
 

@@ -280,3 +280,41 @@ test('a provider that fails or hangs is left out', async (t) => {
   await running
   assert.equal((process.made[1]!.input as { system: string }).system, 'good')
 })
+
+/** Recalls a fact when `arrive` is called. */
+function recallsLater(): { readonly recall: () => Promise<CallOutcome>; readonly arrive: () => void } {
+  const found = Promise.withResolvers<CallOutcome>()
+  return { recall: () => found.promise, arrive: () => found.resolve(ok({ ids: ['e0'] }, 'Clara plays the cello.')) }
+}
+
+const recalledAt = (messages: readonly Message[]): number => messages.findIndex((each) => each.role === 'user' && each.recalled === true)
+
+test('what is recalled too late for the first step precedes its message in the next one', async () => {
+  const { recall, arrive } = recallsLater()
+  const arriving = (): CallOutcome => {
+    arrive()
+    return ok({}, 'A')
+  }
+  const process = scripted([asks(['read_a']), says('hi')], { 'memory.recall': recall as () => never, read_a: arriving })
+  await runTurn(process, { ...deps, reminder: { mayRecall: () => true, patienceMs: () => 0 } })
+  assert.equal(recalledAt(sent(process, 0)), -1)
+  const second = sent(process, 1)
+  assert.equal(recalledAt(second), 0)
+  assert.deepEqual(
+    second.map(({ role }) => role),
+    ['user', 'user', 'assistant', 'tool'],
+  )
+})
+
+test('a turn whose answer needs no second step does not wait for what is recalled late', async () => {
+  const { recall } = recallsLater()
+  const process = scripted([says('hi')], { 'memory.recall': recall as () => never })
+  const result = await runTurn(process, { ...deps, reminder: { mayRecall: () => true, patienceMs: () => 0 } })
+  assert.deepEqual([result.status, result.reply], ['ok', 'hi'])
+})
+
+test('a message that can recall nothing costs no call', async () => {
+  const process = scripted([says('hi')])
+  await runTurn(process, { ...deps, reminder: { mayRecall: (_, text) => text !== 'hello', patienceMs: () => 0 } })
+  assert.deepEqual(names(process), ['session.history', 'model.generate'])
+})

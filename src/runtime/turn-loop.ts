@@ -61,6 +61,14 @@ export interface Composed {
   readonly conversation: readonly ConversationItem[]
   /** Replaces the messages before `conversation`. */
   readonly summary: ConversationItem | null
+  /** What is recalled too late for the first step; null or absent: nothing. */
+  readonly late?: LateItem | null
+}
+
+/** An item that may still come, for a place in the conversation that it knows. */
+export interface LateItem {
+  /** Inserts it once, when it is there. */
+  insertInto(items: ConversationItem[]): void
 }
 
 /** Output of the `model.generate` call. */
@@ -130,7 +138,8 @@ export async function runTurnLoop(process: Process, composed: Composed, deps: Lo
     if (reply?.message.role === 'assistant' && toolCallsOf(reply.message).length === 0)
       return ended({ kind: 'reply', text: textOf(reply.message), failure: reply.ended === 'length' ? cutOff(deps.facts) : null })
 
-    // Generate.
+    // Generate, with what was recalled since the last step.
+    composed.late?.insertInto(items)
     if (steps >= deps.maxTurns) return ended({ kind: 'limit', failure: tooManySteps(deps.maxTurns) })
     steps++
     const system = notice === '' ? composed.system : `${composed.system}\n\n${notice}`

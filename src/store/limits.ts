@@ -113,6 +113,15 @@ export const rescoredPerHit = 16
 export const comparedBeyond = 24
 /** Characters of recently found passages that the searching thread caches: some 4 000 messages. */
 export const maxHeldCharacters: number = 4 * 1024 * 1024
+/**
+ * A word is common when it is in so many passages, of a small memory in this share of all. What is in a tenth of all passages tells
+ * little about one of them, and a search for nothing else finds whatever is newest.
+ */
+export const commonShare = 0.1
+export const fewestCommon = 64
+export const mostCommon = 20_000
+/** Words whose frequency the searching thread remembers. */
+export const maxHeldFrequencies = 4_096
 /** Models whose vectors are held at once: the active one and one that is being built. */
 export const heldModels = 2
 

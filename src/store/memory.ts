@@ -151,7 +151,13 @@ export interface MemoryFilter {
 export interface MemorySearch {
   readonly filter: MemoryFilter
   /** Ranks by BM25 as FTS5 has it (k1 1.2, b 0.75, idf ln((N - n + 0.5) / (n + 0.5)), at least 1e-6); any term may match. */
-  readonly text?: { readonly terms: readonly string[]; readonly contextWeight: number; readonly limit: number }
+  readonly text?: {
+    readonly terms: readonly string[]
+    readonly contextWeight: number
+    readonly limit: number
+    /** Finds nothing, in neither list, where every term is common, and says so. A store that cannot tell quickly searches. */
+    readonly onlyRare?: boolean
+  }
   /** Ranks by cosine. @throws OxbowError `bad_input` for a model that is not kept, or a vector of another size */
   readonly vector?: { readonly model: string; readonly vector: Float32Array<ArrayBuffer>; readonly limit: number }
   /** Brings along what stands next to the first so many hits of each list, as `around` does, without another question. */
@@ -182,6 +188,8 @@ export interface MemoryFound {
   readonly beside?: Beside
   /** Where it was asked for. */
   readonly apart?: readonly Apart[]
+  /** Nothing was searched, because every term is common. */
+  readonly common?: true
 }
 
 /** Two entries of one stream, by one passage of each that was found, and how many entries on the later one stands: 1 for neighbours. */

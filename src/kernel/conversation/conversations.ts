@@ -83,7 +83,7 @@ export function createConversations(history: HistoryDeps, flushed: () => Promise
       if (session === '' || held === undefined) return
       const item = toItem(record, (generation) => findGeneration(held.items, generation))
       if (item === null) return
-      insertItem(held.items, item)
+      insertItem(held.items, item, anchorOf(record))
       held.bytes += item.bytes
       warm.put(session, held)
     },
@@ -113,7 +113,7 @@ async function load(history: HistoryDeps, session: SessionId, maxBytes: number, 
   const items: ConversationItem[] = []
   for (const row of rows.reverse()) {
     const item = toItem(row, (generation) => findGeneration(items, generation))
-    if (item !== null) insertItem(items, item)
+    if (item !== null) insertItem(items, item, anchorOf(row))
   }
   return { items, bytes: items.reduce((sum, item) => sum + item.bytes, 0), complete }
 }
@@ -201,12 +201,22 @@ function toErasedItem(
  * Inserts an item: tool results follow their generation in the order of its calls, a recalled item precedes the message that it was
  * recalled for, everything else goes to the end.
  */
-function insertItem(items: ConversationItem[], added: ConversationItem): void {
+function insertItem(items: ConversationItem[], added: ConversationItem, anchor: CallId | null): void {
   const place = toolPlace(added.call)
   let at = items.length
-  if (added.message.role === 'user' && added.message.recalled === true) at = Math.max(0, lastSaid(items))
+  if (added.message.role === 'user' && added.message.recalled === true) {
+    // The message is missing if only the end of the conversation was read.
+    at = Math.max(0, anchor === null ? lastSaid(items) : items.findLastIndex(({ call }) => call === anchor))
+  }
   if (place !== null) while (at > 0 && follows(items[at - 1]!.call, added.call, place.generation)) at--
   items.splice(at, 0, added)
+}
+
+/** @returns the message that a recalled item precedes; null for any other record, and for those of older versions */
+function anchorOf({ name, body }: FoldInput): CallId | null {
+  if (name !== recallName) return null
+  const { before } = body as { readonly before?: unknown }
+  return typeof before === 'string' ? (before as CallId) : null
 }
 
 function follows(candidate: CallId, added: CallId, generation: CallId): boolean {

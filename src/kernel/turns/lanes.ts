@@ -70,6 +70,8 @@ export interface Lanes {
   observe(entry: Pick<Entry, 'name' | 'phase' | 'call'> & { readonly session: SessionId | '' }): void
   /** @returns whether a turn was running */
   cancel(session: SessionId): boolean
+  /** @returns whether a turn runs */
+  isRunning(session: SessionId): boolean
   /** @returns whether a turn runs or waits, or a message is being sent */
   isBusy(session: SessionId): boolean
   /** Reserves a place for a message that is about to be sent; `admitted` releases it. @returns false when the lane is full */
@@ -152,6 +154,7 @@ export function createLanes(deps: LaneDeps): Lanes {
       running?.controller.abort('cancelled')
       return Boolean(running)
     },
+    isRunning: (session) => lanes.has(session),
     isBusy: (id) => lanes.has(id) || admitting.has(id) || [...deps.recovered.values()].some(({ session }) => session === id),
     admit(session) {
       const arriving = admitting.get(session) ?? 0

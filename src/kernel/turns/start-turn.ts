@@ -40,9 +40,11 @@ interface StartTurnDeps {
   readonly lanes: Lanes
   readonly sessions: Sessions
   readonly gate: Gate
+  /** Starts to recall while the message is being recorded; absent: the agent may not read memory. */
+  readonly foresee?: ((session: SessionId, text: string) => void) | undefined
 }
 
-export function createStartTurn({ user, store, lanes, sessions, gate }: StartTurnDeps): StartTurn {
+export function createStartTurn({ user, store, lanes, sessions, gate, foresee }: StartTurnDeps): StartTurn {
   return async ({ session, clientId, text, model, attachments = [] }) => {
     // The place is reserved before the message is recorded, so that a burst of messages cannot exceed the limit.
     if (!lanes.admit(session)) throw queueFull(session)
@@ -53,6 +55,8 @@ export function createStartTurn({ user, store, lanes, sessions, gate }: StartTur
       const turn = clientId as string as TurnId
       const input = { text, ...(model !== undefined && { model }), ...(files !== null && { attachments: files }) }
       const { intended, outcome } = gate.start(userCaller(user, session, turn), 'turn.send', input, { id: clientId, signal: null })
+      // A message that waits behind another recalls when its turn begins.
+      if (!lanes.isRunning(session)) foresee?.(session, text)
       // Followers receive the outcome; this call waits only for the acknowledgement.
       outcome.catch(() => {})
       const accepted = await intended

@@ -11,6 +11,7 @@ import type { Beside, MemoryFound, MemoryStore } from '../../store/index.ts'
 import { isOxbowError } from '../../types/index.ts'
 import type { Recall, Recalled, RecallQuestion } from './recalled.ts'
 import type { EmbedderFacts, TextEngine } from '../text/text-engine.ts'
+import { maxQuestionTerms } from '../text/text-limits.ts'
 import { type Candidate, fuseLists, inOrder, mergeParts } from './fuse-lists.ts'
 import {
   boundTokens,
@@ -68,6 +69,12 @@ export function createRecall(deps: RecallDeps): Recall {
 
       // Search for the whole question and each part concurrently.
       const searched = await Promise.all(queries.map((each) => searchOnce(deps, question, each, embedder)))
+      if (searched[0]?.found.common === true) {
+        const { terms } = queries[0] ?? { terms: [] }
+        // Days are other words tomorrow, and of a long question not all words were looked at.
+        if (terms.length < maxQuestionTerms && askedDays(text, deps.now()).length === 0) question.whenCommon?.()
+        return []
+      }
       const at = question.filter.validAt ?? deps.now()
       const merged = mergeParts(searched.map(({ candidates }) => candidates))
       const closer =
@@ -139,7 +146,7 @@ async function searchOnce(
   const { filter, fusion = 'weights' } = question
   const candidates = Math.min(maxCandidates, Math.max(minCandidates, question.limit * candidatesPerResult))
   if (terms.length === 0 && vector === null) return { candidates: [], found: nothing }
-  const text = { terms, contextWeight, limit: candidates }
+  const text = { terms, contextWeight, limit: candidates, ...(question.whenCommon !== undefined && { onlyRare: true }) }
   const byText = (): Promise<MemoryFound> => (terms.length === 0 ? Promise.resolve(nothing) : store.search({ filter, text, ...along }))
   let found: MemoryFound
   if (vector === null || embedder === null) found = await byText()

@@ -4,10 +4,12 @@ import { test } from 'node:test'
 import type { CallId, Clock, SessionId } from '../../types/index.ts'
 import { messageId } from '../keep/message-record.ts'
 import { now, openRecallBed } from './recall-fixture.ts'
+import type { Recall } from './recalled.ts'
 import { createTurnRecall } from './turn-recall.ts'
 
 const clock: Clock = { now: () => now, monotonicMs: () => 0 }
 const session = 's2' as SessionId
+const message = 'm1' as CallId
 const facts = [
   'My sister moved to Lisbon last spring and works in a bakery there.',
   'The boiler in the cellar was repaired by a man from the county.',
@@ -15,11 +17,11 @@ const facts = [
   'The meeting about the garden is on Tuesdays.',
 ]
 
-async function remindedOf(embedder: string, texts: readonly string[], message: string): Promise<readonly string[]> {
+async function remindedOf(embedder: string, texts: readonly string[], said: string): Promise<readonly string[]> {
   await using bed = await openRecallBed(embedder)
   await bed.keep(texts)
   const turns = createTurnRecall({ memory: bed.store.memory, clock }, { recall: async () => bed.recall, limit: 8, tokens: 1_000 })
-  return (await turns.recall({ session, text: message, oldest: '' })).ids
+  return (await turns.recall({ session, text: said, oldest: '', message })).ids
 }
 
 test('a turn is reminded of what it is about, also in other words', async () => {
@@ -53,14 +55,15 @@ test('neighbours that were told together are not told again, whichever of them a
   await using bed = await openRecallBed('none')
   await bed.keep(['My sister Clara plays the cello in Lisbon.', 'Every Tuesday she rehearses in the old church.'])
   const turns = createTurnRecall({ memory: bed.store.memory, clock }, { recall: async () => bed.recall, limit: 1, tokens: 1_000 })
-  const first = await turns.recall({ session, text: 'Where does Clara play the cello?', oldest: '' })
+  const first = await turns.recall({ session, text: 'Where does Clara play the cello?', oldest: '', message })
   assert.deepEqual(first.ids.slice(0, 1), ['e0'])
   assert.match(first.text, /old church/)
-  assert.deepEqual((await turns.recall({ session, text: 'Rehearses on Tuesday in the old church?', oldest: '' })).ids, [])
+  assert.deepEqual((await turns.recall({ session, text: 'Rehearses on Tuesday in the old church?', oldest: '', message })).ids, [])
   const other = 's3' as SessionId
-  assert.deepEqual((await turns.recall({ session: other, text: 'Rehearses on Tuesday in the old church?', oldest: '' })).ids.slice(0, 1), [
-    'e1',
-  ])
+  assert.deepEqual(
+    (await turns.recall({ session: other, text: 'Rehearses on Tuesday in the old church?', oldest: '', message })).ids.slice(0, 1),
+    ['e1'],
+  )
 })
 
 test('of its own session a turn is reminded of what was said before the window, and not of the message that the window begins with', async () => {
@@ -70,8 +73,42 @@ test('of its own session a turn is reminded of what was said before the window, 
   await bed.keep(texts.map((text, i) => ({ text, id: messageId(calls[i]!, 'user'), session, stream: session })))
   const remindedFrom = async (oldest: CallId): Promise<readonly string[]> => {
     const turns = createTurnRecall({ memory: bed.store.memory, clock }, { recall: async () => bed.recall, limit: 8, tokens: 1_000 })
-    return (await turns.recall({ session, text: 'And Clara, the cello?', oldest })).ids
+    return (await turns.recall({ session, text: 'And Clara, the cello?', oldest, message })).ids
   }
   assert.deepEqual(await remindedFrom(calls[0]!), [])
   assert.deepEqual(await remindedFrom(calls[1]!), ['message:c0'])
+})
+
+test('a message whose words are all common recalls nothing and is known by its words, until memory changes', async () => {
+  await using bed = await openRecallBed('none')
+  await bed.keep([...Array.from({ length: 80 }, () => 'The hourly report: all is well.'), 'Clara plays the cello.'])
+  const turns = createTurnRecall({ memory: bed.store.memory, clock }, { recall: async () => bed.recall, limit: 8, tokens: 1_000 })
+  const ask = async (text: string) => (await turns.recall({ session, text, oldest: '', message })).ids
+  assert(!turns.isCommon('The hourly report: all is well.'))
+  assert.deepEqual(await ask('The hourly report: all is well.'), [])
+  assert(turns.isCommon('The hourly report: all is well.'))
+  assert(turns.isCommon('all is well.'))
+  assert(!turns.isCommon('The hourly report: Clara is well.'))
+  assert.equal((await ask('The hourly report: Clara is well.'))[0], 'e80')
+  turns.changed(0, 1)
+  assert(!turns.isCommon('all is well.'))
+})
+
+test('a search that began with the message answers its turn, and no other message', async () => {
+  await using bed = await openRecallBed('none')
+  await bed.keep(['Clara plays the cello.', 'The boiler was repaired.'])
+  const texts: string[] = []
+  const counted: Recall = {
+    recall(question) {
+      texts.push(question.text)
+      return bed.recall.recall(question)
+    },
+  }
+  const turns = createTurnRecall({ memory: bed.store.memory, clock }, { recall: async () => counted, limit: 8, tokens: 1_000 })
+  turns.foresee(session, 'Does Clara play the cello?')
+  assert.equal((await turns.recall({ session, text: 'Does Clara play the cello?', oldest: '', message })).ids[0], 'e0')
+  assert.deepEqual(texts, ['Does Clara play the cello?'])
+  const other = 's3' as SessionId
+  turns.foresee(other, 'Does Clara play?')
+  assert.equal((await turns.recall({ session: other, text: 'Was the boiler repaired?', oldest: '', message })).ids[0], 'e1')
 })

@@ -15,6 +15,8 @@ export interface TurnQuestion {
   readonly text: string
   /** Oldest message of a person that stands in the window; empty: all of the session does. */
   readonly oldest: CallId | ''
+  /** The message itself. */
+  readonly message: CallId
 }
 
 export interface TurnMemory {
@@ -26,6 +28,12 @@ export interface TurnMemory {
 
 export interface TurnRecall {
   recall(question: TurnQuestion): Promise<TurnMemory>
+  /** Starts the search for a message that is still being recorded; `recall` of the same message waits for it. Never throws. */
+  foresee(session: SessionId, text: string): void
+  /** Whether recalling is known to find nothing, because every word of the text is common. Costs no search. */
+  isCommon(text: string): boolean
+  /** Call when entries were put or erased: common words may have become rare. */
+  changed(put: number, gone: number): void
 }
 
 interface TurnRecallOptions {
@@ -37,6 +45,51 @@ interface TurnRecallOptions {
 const nothing: TurnMemory = { text: '', ids: [], labels: [] }
 /** Characters of a message that are asked with: beyond it, it is material and no question. */
 const askedCharacters = 2_000
+
+/** Words that are known to be common, as they were written; and new entries after which they are looked up again. */
+const maxCommonWords = 4_096
+const freshEntries = 2_000
+/** Searches that are under way or whose turn has not asked for them. */
+const maxForeseen = 64
+const foreseenMs = 1_000
+
+interface CommonWords {
+  has(text: string): boolean
+  add(text: string): void
+  changed(put: number, gone: number): void
+}
+
+function createCommonWords(): CommonWords {
+  let words = new Set<string>()
+  let put = 0
+  const wordsOf = (text: string): readonly string[] => text.split(/\s+/).filter((word) => word !== '')
+  return {
+    has: (text) => words.size > 0 && wordsOf(text).every((word) => words.has(word)),
+    add(text) {
+      const added = wordsOf(text)
+      if (words.size + added.length > maxCommonWords) words = new Set()
+      for (const word of added) words.add(word)
+    },
+    changed(more, gone) {
+      put += more
+      if (gone === 0 && put < freshEntries) return
+      put = 0
+      words = new Set()
+    },
+  }
+}
+
+/** A search under way for the newest message of a session. */
+interface Foreseen {
+  readonly text: string
+  readonly window: string
+  readonly at: number
+  readonly found: Promise<readonly Recalled[]>
+}
+
+function isFor(ahead: Foreseen | undefined, text: string, window: MemoryFilter, now: number): ahead is Foreseen {
+  return ahead !== undefined && now - ahead.at < foreseenMs && ahead.text === text && ahead.window === JSON.stringify(window)
+}
 
 /** Entries that a session was told of: found by themselves, or as neighbours of one that was. */
 type Told = Map<string, 'found' | 'beside'>
@@ -55,14 +108,19 @@ export function createTurnRecall(deps: Pick<KeepDeps, 'memory' | 'clock'>, { rec
   const shown = createRecentMap<SessionId, Told>(maxShownSessions)
   /** Where that ends which stands before the oldest message that a session's model sees: it moves only when the window does. */
   const oldestOf = createRecentMap<SessionId, { readonly call: CallId; readonly before: number }>(maxShownSessions)
+  /** First messages of sessions: a window that begins with one holds all of the session. */
+  const firstOf = createRecentMap<SessionId, CallId>(maxShownSessions)
+  const foreseen = createRecentMap<SessionId, Foreseen>(maxForeseen)
+  const common = createCommonWords()
   const shownIn = (session: SessionId): Told => {
     const shownBefore = shown.get(session) ?? new Map<string, 'found' | 'beside'>()
     shown.put(session, shownBefore)
     return shownBefore
   }
   /** Of a message that is not indexed yet nobody knows the place: then nothing of this session is shown. */
-  const outsideWindow = async (session: SessionId, oldest: CallId | ''): Promise<MemoryFilter> => {
-    if (oldest === '') return { notSession: session }
+  const outsideWindow = async ({ session, oldest, message }: TurnQuestion): Promise<MemoryFilter> => {
+    if (oldest === '') firstOf.put(session, message)
+    if (oldest === '' || firstOf.get(session) === oldest) return { notSession: session }
     const held = oldestOf.get(session)
     if (held?.call === oldest) return upTo(session, held.before)
     const [item] = await deps.memory.items([messageId(oldest, 'user')])
@@ -70,14 +128,38 @@ export function createTurnRecall(deps: Pick<KeepDeps, 'memory' | 'clock'>, { rec
     // The oldest message itself stands in the window.
     const before = item.entry.place - 1
     oldestOf.put(session, { call: oldest, before })
+    firstOf.delete(session)
     return upTo(session, before)
   }
+  const search = async (session: SessionId, text: string, window: MemoryFilter): Promise<readonly Recalled[]> => {
+    const engine = await recall()
+    const filter: MemoryFilter = { validAt: deps.clock.now(), ...window }
+    return engine.recall({ text, filter, session, limit, tokens, whenCommon: () => common.add(text) })
+  }
   return {
-    async recall({ session, text, oldest }) {
+    isCommon: (text) => common.has(text.slice(0, askedCharacters)),
+    changed(put, gone) {
+      common.changed(put, gone)
+      if (gone > 0) foreseen.clear()
+    },
+    foresee(session, message) {
+      const text = message.slice(0, askedCharacters)
+      if (common.has(text)) return
+      // The window of the turn before: it seldom moves.
+      const held = firstOf.get(session) === undefined ? oldestOf.get(session) : undefined
+      const window = held === undefined ? { notSession: session } : upTo(session, held.before)
+      const found = search(session, text, window)
+      found.catch(() => {})
+      foreseen.put(session, { text, window: JSON.stringify(window), at: deps.clock.now(), found })
+    },
+    async recall(question) {
+      const { session } = question
+      const text = question.text.slice(0, askedCharacters)
       const shownBefore = shownIn(session)
-      const filter: MemoryFilter = { validAt: deps.clock.now(), ...(await outsideWindow(session, oldest)) }
-      const engine = await recall()
-      const found = await engine.recall({ text: text.slice(0, askedCharacters), filter, session, limit, tokens })
+      const window = await outsideWindow(question)
+      const ahead = foreseen.get(session)
+      foreseen.delete(session)
+      const found = await (isFor(ahead, text, window, deps.clock.now()) ? ahead.found : search(session, text, window))
       const fresh = nearEnough(found).filter((each) => !isTold(shownBefore, each))
       if (fresh.length === 0) return nothing
       for (const { id, joined } of fresh) {

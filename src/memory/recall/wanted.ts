@@ -17,7 +17,7 @@ export interface Wanted {
   counting(recall: Recall): Recall
   /** Adds hot entries to what was recalled before a turn. */
   withHot(question: TurnQuestion, recalled: TurnMemory): Promise<TurnMemory>
-  readonly hot: Pick<HotEntries, 'drop'>
+  readonly hot: Pick<HotEntries, 'drop' | 'mayTell'>
   close(): Promise<void>
 }
 
@@ -57,6 +57,8 @@ export interface HotText {
 }
 
 export interface HotEntries {
+  /** False when `tell` is known to have nothing to tell. */
+  mayTell(session: SessionId): boolean
   tell(session: SessionId): Promise<HotText>
   /** Call after tiers have changed. */
   drop(): void
@@ -65,9 +67,13 @@ export interface HotEntries {
 export function createHotEntries(memory: MemoryStore, clock: Clock): HotEntries {
   const shown = createRecentMap<SessionId, ReadonlySet<string>>(maxHotSessions)
   let held: { readonly at: number; readonly ids: readonly string[] } | null = null
+  const isFresh = (): boolean => {
+    const now = clock.now()
+    return held !== null && now - held.at < hotFreshMs && now >= held.at
+  }
   const hot = async (): Promise<readonly string[]> => {
     const now = clock.now()
-    if (held === null || now - held.at >= hotFreshMs || now < held.at) {
+    if (held === null || !isFresh()) {
       const entries = await memory.list({ tiers: ['hot'], validAt: now }, hotEntries)
       held = { at: now, ids: entries.map(({ id }) => id) }
     }
@@ -78,6 +84,11 @@ export function createHotEntries(memory: MemoryStore, clock: Clock): HotEntries 
     ids.length === 0 ? [] : (await memory.items(ids)).filter(({ entry }) => holdsAt(entry, clock.now()))
   return {
     drop: () => (held = null),
+    mayTell(session) {
+      if (!isFresh()) return true
+      const before = shown.get(session)
+      return held?.ids.some((id) => before?.has(id) !== true) === true
+    },
     async tell(session) {
       const before = shown.get(session) ?? new Set<string>()
       const fresh = await asTheyAre((await hot()).filter((id) => !before.has(id)))

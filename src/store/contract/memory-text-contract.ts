@@ -101,6 +101,17 @@ function describeRanking(holds: MemoryCase): void {
 }
 
 function describeFinding(holds: MemoryCase): void {
+  holds('a search that wants a rare word finds the same by it, and nothing by words that are in every passage', async (memory) => {
+    await memory.change([...Array.from({ length: 80 }, (_, i) => put(`s${i}`, 'same words')), put('r', 'same rare')])
+    const search = textSearch('same rare')
+    const rare = { ...search, text: { terms: ['same', 'rare'], contextWeight: 0.5, limit: 20, onlyRare: true } }
+    assert.deepEqual(await memory.search(rare), await memory.search(search))
+    const same = await memory.search({ ...search, text: { terms: ['same', 'words'], contextWeight: 0.5, limit: 20, onlyRare: true } })
+    // A database that cannot tell in time searches.
+    if (same.common === true) assert.deepEqual([same.text, same.passages], [[], []])
+    else assert.equal(same.text.length, 20)
+  })
+
   holds('every passage of a long entry is found by its own words', async (memory) => {
     const texts = Array.from({ length: 40 }, (_, i) => `part${i} shared`)
     await memory.change([{ change: 'put', item: itemOf(entryOf('long'), ...texts) }])

@@ -95,6 +95,9 @@ interface FoundIds {
   readonly apart: readonly Apart[] | undefined
 }
 
+/** The answer to a search for terms that are all common. */
+export const sentCommon: SentFound = { found: '{"text":[],"vector":[],"passages":[],"common":true}' }
+
 /** @param texts passages by their ids; one that is not there is left out */
 export function sentFound({ text, vector, ids, beside, apart }: FoundIds, texts: ReadonlyMap<number, string>): SentFound {
   const list = (wanted: Iterable<number>): string => `[${[...wanted].flatMap((id) => texts.get(id) ?? []).join()}]`

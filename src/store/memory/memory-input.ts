@@ -181,6 +181,7 @@ export function checkedSearch({ filter, text, vector, beside, apart }: MemorySea
             terms: [...new Set(terms)].slice(0, maxSearchTerms),
             contextWeight: Number.isFinite(contextWeight) && contextWeight > 0 ? contextWeight : 0,
             limit: limitOf(text.limit),
+            ...(text.onlyRare === true && { onlyRare: true }),
           },
         }),
     ...(vector === undefined ? {} : { vector: { ...vector, limit: limitOf(vector.limit) } }),

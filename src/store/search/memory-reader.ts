@@ -14,7 +14,7 @@ import {
 } from '../memory/memory-rows.ts'
 import { unpackBody } from '../memory/passage-body.ts'
 import type { Dialect } from '../sql/user-tables.ts'
-import { createMemorySearch, listLimit, type Nearest, readAround, type TextRanking } from './memory-search.ts'
+import { type CommonTerms, createMemorySearch, listLimit, type Nearest, readAround, type TextRanking } from './memory-search.ts'
 import type { VectorReading } from './vector-block.ts'
 
 interface ReaderParts {
@@ -23,6 +23,7 @@ interface ReaderParts {
   readonly textRanking: TextRanking
   readonly vectorReading: VectorReading
   readonly nearest?: Nearest
+  readonly common?: CommonTerms
   /** Size of the full-text index in bytes. */
   readonly indexBytes: () => QuerySteps<number>
 }

@@ -3,9 +3,9 @@
  * any process has changed since the previous one.
  */
 import { OxbowError, type RecentMap, type UserId } from '../../types/index.ts'
-import { maxListed } from '../limits.ts'
+import { commonShare, fewestCommon, maxListed, mostCommon } from '../limits.ts'
 import type { Apart, FoundPassage, Hit, MemorySearch } from '../memory.ts'
-import { type SentFound, sentFound } from '../memory/memory-client.ts'
+import { sentCommon, type SentFound, sentFound } from '../memory/memory-client.ts'
 import { queryRows, type ReadQuery, prefetch, type QuerySteps, foundArgs, readTexts } from '../memory/memory-reads.ts'
 import { type FoundRow, type ModelRow, rowEntry, type StateRow, textKey } from '../memory/memory-rows.ts'
 import { unpackBody } from '../memory/passage-body.ts'
@@ -20,6 +20,9 @@ export type TextQuery = NonNullable<MemorySearch['text']>
 /** Ranks by words; each database has its own index of them. */
 export type TextRanking = (slots: SlotTable, filter: MemorySearch['filter'], query: TextQuery) => QuerySteps<readonly ScoredSlot[]>
 
+/** @returns whether each of these terms is in at least so many passages; a lower bound of the count is enough */
+export type CommonTerms = (terms: readonly string[], least: number) => boolean
+
 /** An index of vectors that a database may have. @returns null if it cannot be used: then the vectors in memory are scanned */
 export type Nearest = (model: ModelRow, slots: SlotTable, question: VectorQuery) => QuerySteps<readonly ScoredSlot[] | null>
 
@@ -28,6 +31,8 @@ interface SearchParts {
   readonly textRanking: TextRanking
   readonly vectorReading: VectorReading
   readonly nearest?: Nearest
+  /** Absent in a database that cannot tell without reading where the terms occur. */
+  readonly common?: CommonTerms
 }
 
 /** Runs one search at a time, on one snapshot. @throws OxbowError `bad_input` */
@@ -35,6 +40,7 @@ export function createMemorySearch(parts: SearchParts): (read: { readonly search
   const { user, textRanking } = parts
   const held = createHeldMemory()
   return function* ({ search: { filter, text, vector, beside, apart } }) {
+    if (text?.onlyRare === true && (yield* areCommon(parts, text.terms))) return sentCommon
     yield* update(user, held, vector?.model)
     // Vectors first: candidates for exact comparison are read while words are ranked, and passages found by words while those are compared.
     const nearest = vector === undefined ? [] : yield* vectorSearch(parts, held, filter, vector)
@@ -51,6 +57,14 @@ export function createMemorySearch(parts: SearchParts): (read: { readonly search
     const pairs = apart === undefined ? undefined : apartOf(held.slots, ids, apart)
     return sentFound({ text: byText, vector: byVector, ids, beside: next, apart: pairs }, found)
   }
+}
+
+/** Asked before anything is read into memory: a search for common words needs neither slots nor vectors. */
+function* areCommon({ user, common }: SearchParts, terms: readonly string[]): QuerySteps<boolean> {
+  if (common === undefined) return false
+  const [state] = yield* queryRows<StateRow>({ text: readTexts.state, args: { user } })
+  const passages = state?.next_passage ?? 0
+  return common(terms, Math.min(mostCommon, Math.max(fewestCommon, Math.ceil(passages * commonShare))))
 }
 
 /** @returns the passages next to the first hits */

@@ -1,9 +1,10 @@
 /** Reads of memory in SQLite: answered at once, with its full-text index as the word index. */
-import type { UserId } from '../../types/index.ts'
+import { createRecentMap, type UserId } from '../../types/index.ts'
+import { maxHeldFrequencies } from '../limits.ts'
 import type { MemoryAnswers, MemoryRead } from '../memory/memory-client.ts'
 import { runSync, queryRows, type ReadQuery, statementMaker } from '../memory/memory-reads.ts'
 import { createMemoryReader } from '../search/memory-reader.ts'
-import type { TextRanking } from '../search/memory-search.ts'
+import type { CommonTerms, TextRanking } from '../search/memory-search.ts'
 import { readBlocks } from '../search/vector-block.ts'
 import { createWordRanking, type Occurrences } from '../search/word-ranking.ts'
 import { hasTextIndex, textTable } from './text-index.ts'
@@ -29,6 +30,7 @@ export function createSqliteMemory(database: Database, user: UserId): SqliteMemo
     user,
     textRanking: createTextRanking(database, user),
     vectorReading: readBlocks(user),
+    common: createCommonTerms(database, user),
     *indexBytes() {
       if (!hasTextIndex(database, user)) return 0
       const text = `select coalesce(sum(length(block)), 0) as bytes from ${textTable(user)}_data`
@@ -64,6 +66,32 @@ function createTextRanking(database: Database, user: UserId): TextRanking {
       if (places !== null) words.push((seen) => readPlaces(places, contextWeight, seen))
     }
     return rankByWords(slots, filter, limit, words)
+  }
+}
+
+/**
+ * Counts passages only up to what is asked, and remembers: a word that was common stays so while memory grows, unless much is erased,
+ * and then a search for it finds nothing a little longer.
+ */
+function createCommonTerms(database: Database, user: UserId): CommonTerms {
+  const table = textTable(user)
+  const seen = createRecentMap<string, number>(maxHeldFrequencies)
+  let counting: Statement<{ match: string; limit: number }, { readonly count: number }> | null = null
+  const countOf = (term: string, limit: number): number => {
+    counting ??= database.prepare<{ match: string; limit: number }, { readonly count: number }>({
+      sql: `select count(*) as count from (select 1 from ${table} where ${table} match ? limit ?)`,
+      parameters: [{ slot: 'match' }, { slot: 'limit' }],
+    })
+    return counting.get({ match: `{terms context}: "${term.replaceAll('"', '""')}"`, limit })?.count ?? 0
+  }
+  return (terms, least) => {
+    if (!hasTextIndex(database, user)) return true
+    return terms.every((term) => {
+      if ((seen.get(term) ?? 0) >= least) return true
+      const count = countOf(term, least)
+      if (count >= least) seen.put(term, count)
+      return count >= least
+    })
   }
 }
 

@@ -114,10 +114,13 @@ interface RecallInput {
   text: string
   /** Oldest message of a person that the model sees; empty: it sees the whole session. */
   oldest: string
+  /** The message: what is recalled stands before it in the conversation, whenever it was found. */
+  before: string
 }
 
 interface RecallOutput {
   ids: readonly string[]
+  before: string
 }
 
 export function recallCall(memory: Memory): Call<RecallInput, RecallOutput> {
@@ -126,16 +129,17 @@ export function recallCall(memory: Memory): Call<RecallInput, RecallOutput> {
     name: 'memory.recall',
     summary: 'Recalls memories that match the newest message, before a turn.',
     timeoutMs: recallTimeoutMs,
-    input: z.strictObject({ text: z.string(), oldest: z.string() }),
-    output: z.strictObject({ ids: z.array(z.string()) }),
-    example: { text: 'Which editor do I use?', oldest: '' },
+    input: z.strictObject({ text: z.string(), oldest: z.string(), before: z.string() }),
+    output: z.strictObject({ ids: z.array(z.string()), before: z.string() }),
+    example: { text: 'Which editor do I use?', oldest: '', before: '01890a5d-ac96-774b-bcce-b302099a8057' },
     audience: ['runtime'],
     // The journal already has the text as the message.
     recordInput: ({ oldest }) => ({ oldest }),
-    recordOutput: ({ ids }) => ({ ids }),
-    async run({ text, oldest }, { caller }) {
-      const found = await memory.recallForTurn({ session: caller.session as SessionId, text, oldest: oldest as CallId | '' })
-      return { output: { ids: found.ids }, text: found.text, labels: found.labels }
+    recordOutput: ({ ids, before }) => ({ ids, before }),
+    async run({ text, oldest, before }, { caller }) {
+      const session = caller.session as SessionId
+      const found = await memory.recallForTurn({ session, text, oldest: oldest as CallId | '', message: before as CallId })
+      return { output: { ids: found.ids, before }, text: found.text, labels: found.labels }
     },
   }
 }
