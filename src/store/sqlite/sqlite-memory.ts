@@ -1,6 +1,6 @@
 /** Reads of memory in SQLite: answered at once, with its full-text index as the word index. */
 import { createRecentMap, type UserId } from '../../types/index.ts'
-import { maxHeldFrequencies } from '../limits.ts'
+import { maxHeldFrequencies, maxPlaces } from '../limits.ts'
 import type { MemoryAnswers, MemoryRead } from '../memory/memory-client.ts'
 import { runSync, queryRows, type ReadQuery, statementMaker } from '../memory/memory-reads.ts'
 import { createMemoryReader } from '../search/memory-reader.ts'
@@ -42,13 +42,18 @@ export function createSqliteMemory(database: Database, user: UserId): SqliteMemo
 
 /** Every place of a word as `<passage><column>`, with commas between: one value, for a row each would take longer than all the rest. */
 const text = 'select cast(group_concat(doc || col) as blob) as places from temp.memory_words where term = :term'
+const firstText = `select count(*) as count, cast(group_concat(place) as blob) as places
+  from (select doc || col as place from temp.memory_words where term = :term limit :limit)`
 
 /**
  * Ranks by words. FTS5 stores where words occur and lists it (`fts5vocab`); scores are computed here. FTS5's own ranking gives the
- * same scores, but reads a row of lengths for each passage that has a word.
+ * same scores, but reads a row of lengths for each passage that has a word. Beside rarer words, those with very many places are skipped:
+ * they weigh least and cost most.
  */
 function createTextRanking(database: Database, user: UserId): TextRanking {
   const rankByWords = createWordRanking()
+  /** Words with more places than are read beside rarer words. */
+  const frequent = createRecentMap<string, true>(maxHeldFrequencies)
   let hasIndex = false
   /** The list belongs to this connection; a file that is only read can have it too. */
   const openList = (): boolean => {
@@ -60,13 +65,29 @@ function createTextRanking(database: Database, user: UserId): TextRanking {
     hasIndex ||= openList()
     if (!hasIndex || terms.length === 0 || limit === 0) return []
     const words: Occurrences[] = []
-    for (const term of terms) {
-      const [row] = yield* queryRows<{ places: Uint8Array | null }>({ text, args: { term } })
-      const places = row?.places ?? null
-      if (places !== null) words.push((seen) => readPlaces(places, contextWeight, seen))
+    const add = (places: Uint8Array | null | undefined): void => {
+      if (places) words.push((seen) => readPlaces(places, contextWeight, seen))
     }
+    const skipped: string[] = []
+    for (const term of terms) {
+      if (frequent.get(term) === undefined) {
+        const [row] = yield* queryRows<{ count: number; places: Uint8Array | null }>({ text: firstText, args: { term, limit: maxPlaces } })
+        if ((row?.count ?? 0) < maxPlaces) {
+          add(row?.places)
+          continue
+        }
+        frequent.put(term, true)
+      }
+      skipped.push(term)
+    }
+    // Without a rarer word they are all there is.
+    if (words.length === 0) for (const term of skipped) add((yield* queryRows<PlacesRow>({ text, args: { term } }))[0]?.places)
     return rankByWords(slots, filter, limit, words)
   }
+}
+
+interface PlacesRow {
+  readonly places: Uint8Array | null
 }
 
 /**
