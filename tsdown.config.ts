@@ -55,7 +55,11 @@ export default defineConfig([
     entry: { 'token-worker': 'src/engine/tokens/token-worker.ts' },
     copy: ['src/engine/tokens/o200k_base.json.br', 'src/engine/tokens/cl100k_base.json.br'],
   },
-  { ...common, entry: { 'text-worker': 'src/memory/text/text-worker.ts' }, copy: 'src/memory/embed/words-50k.bin' },
+  {
+    ...common,
+    entry: { 'text-worker': 'src/memory/text/text-worker.ts' },
+    copy: ['src/memory/embed/words-50k.bin', 'src/memory/text/classes.bin.br'],
+  },
   { ...common, entry: { 'tool-worker': 'src/sandbox/wasm/tool-worker.ts' } },
   { ...common, entry: { 'pdf-worker': 'src/tools/pdf/pdf-worker.ts' } },
   // Hands are copied into the sandbox, where there is nothing to share a chunk with. A checkout bundles them with the same settings: see hands-program.ts.

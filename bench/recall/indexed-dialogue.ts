@@ -25,7 +25,7 @@ export async function addDialogue(store: Store, dialogue: Dialogue, text: TextEn
     const beforeTerms = before?.sitting === turn.sitting ? await text.terms(before.text) : ''
     const context = [beforeTerms, ...termsOfDay(turn.at), ...dayTerms(turn.text, turn.at)].join(' ').trim()
     const entry = entryOf(turn, prefix, place, hash(said))
-    const passages = [{ part: 0, start: 0, text: said, terms: await text.terms(said), context }]
+    const passages = [{ part: 0, start: 0, text: said, terms: await text.storedTerms(said), context }]
     changes.push({ change: 'put', item: { entry, passages } })
   }
   await store.memory.change(changes)

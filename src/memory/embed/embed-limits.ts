@@ -17,6 +17,8 @@ export const fewestCompared = 40
 export const leastKnownShare = 0.5
 /** Words of a question that are compared, the rarest: each is held against all words of all texts. */
 export const maxClosenessWords = 24
+/** Closeness of a noun to a word that names its class: 0.35 to 0.6 find the same, more takes exact words for less. */
+export const classCloseness = 0.45
 /** Words whose vectors are held: 8 000 take four megabytes, and are more than a person uses. */
 export const maxHeldWords = 8_000
 /** A vector of more dimensions is no embedding of today, and its passages would take more than their text. */

@@ -4,10 +4,12 @@
  */
 import { readFileSync } from 'node:fs'
 import { OxbowError } from '../../types/index.ts'
+import { classTermsFor } from '../text/classes.ts'
 import { isStopWord } from '../text/english-words.ts'
 import { stem } from '../text/terms.ts'
-import { type AskedTerms, type Embedder, type EmbedPurpose, type PassageTerms, toUnit } from '../text/text-engine.ts'
+import { type AskedTerms, type Embedder, type EmbedPurpose, type PassageTerms, classPart, toUnit, wordPart } from '../text/text-engine.ts'
 import {
+  classCloseness,
   contextCloseness,
   fewestCompared,
   leastKnownShare,
@@ -74,7 +76,7 @@ function embedOne(table: WordTable, whole: string, purpose: EmbedPurpose = 'docu
  * A question word that has a near word in every passage does not discriminate: its weight is the mean of its own rarity and of the rarity
  * of words near it.
  *
- * Words are compared as terms of the index. Names and words missing from the table match only themselves.
+ * A noun of a class that a question word names is near that word, whatever their vectors say. Words are compared as terms of the index. Names and words missing from the table match only themselves.
  */
 
 /** @returns 0 to 1 for each passage, in order; null if too few words of the question are known, as in another language. Never throws. */
@@ -102,6 +104,7 @@ export function createWordCloseness(table: WordTable): WordCloseness {
     if (common.filter((term) => vectorOf(term) !== null).length < leastKnownShare * Math.max(1, common.length)) return null
     const numbers = numberTerms()
     const own = passages.map((passage) => numbers.of(passage.terms))
+    const classes = passages.map((passage) => ` ${classPart(passage.terms)} `)
     const before = passages.map(({ context }) => numbers.of(context))
     const asked = terms
       .map((term) => ({ term, having: own.filter((each) => each.includes(numbers.number(term))).length }))
@@ -111,7 +114,10 @@ export function createWordCloseness(table: WordTable): WordCloseness {
     let all = 0
     for (const { term, having } of asked) {
       const near = nearTo(term, names.has(term) ? null : vectorOf(term), numbers.terms(), vectorOf)
-      const nearest = own.map((each) => nearestTwo(each, near))
+      const wanted = names.has(term) || isLightTerm(term) ? [] : classTermsFor(term)
+      const nearest = own.map((each, i) =>
+        Math.max(nearestTwo(each, near), wanted.some((name) => classes[i]?.includes(` ${name} `)) ? classCloseness : 0),
+      )
       const softly = nearest.reduce((sum, each) => sum + each * each, 0)
       const weight = ((rarity(own.length, having) + rarity(own.length, softly)) / 2) * (isLightTerm(term) ? lightWordShare : 1)
       all += weight
@@ -141,7 +147,7 @@ function numberTerms(): {
     number,
     of: (terms) => {
       const distinct = new Set<number>()
-      for (const term of terms.split(' ', maxClosenessTerms)) if (term !== '' && !isStopWord(term)) distinct.add(number(term))
+      for (const term of wordPart(terms).split(' ', maxClosenessTerms)) if (term !== '' && !isStopWord(term)) distinct.add(number(term))
       return [...distinct]
     },
     terms: () => [...known.keys()],

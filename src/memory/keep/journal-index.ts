@@ -305,6 +305,6 @@ export async function rereadWritten(deps: KeepDeps, signal: AbortSignal): Promis
 }
 
 async function withTerms({ entry, passages }: MemoryItem, text: TextEngine): Promise<MemoryItem> {
-  const terms = await Promise.all(passages.map((passage) => text.terms(passage.text)))
+  const terms = await Promise.all(passages.map((passage) => text.storedTerms(passage.text)))
   return { entry, passages: passages.map((passage, i) => ({ ...passage, terms: terms[i]! })) }
 }

@@ -182,7 +182,7 @@ function parseLine(text: string): Line | string {
 /** Recomputes terms and hash, which a line from elsewhere can misstate. */
 async function itemOf({ text, hash }: KeepDeps, line: Line): Promise<MemoryItem> {
   const engine = await text()
-  const terms = await Promise.all(line.passages.map((passage) => engine.terms(passage.text)))
+  const terms = await Promise.all(line.passages.map((passage) => engine.storedTerms(passage.text)))
   const passages = line.passages.map((passage, part) => ({ ...passage, part, terms: terms[part] ?? '' }))
   const entry: MemoryEntry = {
     id: line.id,

@@ -53,6 +53,8 @@ export interface RecallDeps {
 /** One search: for the whole question or a part of it. */
 interface Query {
   readonly terms: readonly string[]
+  /** Class terms: they find passages but do not count as terms of the question. */
+  readonly classes: readonly string[]
   readonly vector: Float32Array<ArrayBuffer> | null
 }
 
@@ -119,9 +121,10 @@ async function readAll(
   ])
   const exactTerms = ofExact.split(' ')
   const terms = distinctTerms([...read.terms, ...exactTerms, ...askedDays(text, now())])
-  const whole = { terms, vector: usable(vector) }
+  const whole = { terms, classes: read.classes, vector: usable(vector) }
   const others = ofParts.map((part, i) => ({
     terms: distinctTerms([...part.terms, ...askedDays(parts[i] ?? '', now())]),
+    classes: part.classes,
     vector: usable(vectors[i]),
   }))
   return { exact: read.exact, queries: [whole, ...others] }
@@ -142,11 +145,16 @@ async function searchOnce(
   query: Query,
   embedder: EmbedderFacts | null,
 ): Promise<{ readonly candidates: readonly Candidate[]; readonly found: MemoryFound }> {
-  const { terms, vector } = query
+  const { terms, classes, vector } = query
   const { filter, fusion = 'weights' } = question
   const candidates = Math.min(maxCandidates, Math.max(minCandidates, question.limit * candidatesPerResult))
   if (terms.length === 0 && vector === null) return { candidates: [], found: nothing }
-  const text = { terms, contextWeight, limit: candidates, ...(question.whenCommon !== undefined && { onlyRare: true }) }
+  const text = {
+    terms: [...terms, ...classes],
+    contextWeight,
+    limit: candidates,
+    ...(question.whenCommon !== undefined && { onlyRare: true }),
+  }
   const byText = (): Promise<MemoryFound> => (terms.length === 0 ? Promise.resolve(nothing) : store.search({ filter, text, ...along }))
   let found: MemoryFound
   if (vector === null || embedder === null) found = await byText()

@@ -5,7 +5,7 @@
 import { type Apart, foldPhrase, type MemoryEntry } from '../../store/index.ts'
 import { isStopWord } from '../text/english-words.ts'
 import { holdsAt } from '../keep/memory-item.ts'
-import type { AskedTerms, TextEngine } from '../text/text-engine.ts'
+import { type AskedTerms, type TextEngine, wordPart } from '../text/text-engine.ts'
 import type { Candidate } from './fuse-lists.ts'
 import {
   askingCost,
@@ -105,7 +105,7 @@ function askingShare(text: string): number {
 /** Distinct informative words, as a share of `tellingWords`. */
 function tellingShare(terms: string): number {
   const distinct = new Set<string>()
-  for (const term of terms.split(' ')) {
+  for (const term of wordPart(terms).split(' ')) {
     if (term !== '' && !isStopWord(term)) distinct.add(term)
     if (distinct.size >= tellingWords) return 1
   }

@@ -80,7 +80,7 @@ async function putOf(
   const context = [await engine.terms(textBefore), ...termsOfDay(createdAt), ...dayTerms(text, createdAt)]
     .filter((part) => part !== '')
     .join(' ')
-  const passages = [{ part: 0, start: 0, text, terms: await engine.terms(text), context }]
+  const passages = [{ part: 0, start: 0, text, terms: await engine.storedTerms(text), context }]
   return { change: 'put', item: { entry: { ...entryOf(text, place, createdAt), ...facts }, passages } }
 }
 

@@ -3,6 +3,7 @@ import { describe, it } from 'node:test'
 import fc from 'fast-check'
 import { isOxbowError } from '../../types/index.ts'
 import type { CutPassage, TextFormat } from './text-engine.ts'
+import { storedTermsOf } from './classes.ts'
 import { cutText } from './cut.ts'
 import { maxCutUnits, overlapUnits, passageUnits } from './text-limits.ts'
 import { scaled } from '../../../test/support/scale.ts'
@@ -66,7 +67,7 @@ void describe('cutting a text', () => {
 
   void it('leaves a short text whole and makes nothing of white space', () => {
     assert.deepEqual(cutText('Ada likes oxen.', 'text'), [
-      { part: 0, start: 0, text: 'Ada likes oxen.', terms: 'ada like oxen', context: '' },
+      { part: 0, start: 0, text: 'Ada likes oxen.', terms: storedTermsOf('Ada likes oxen.'), context: '' },
     ])
     assert.deepEqual(cutText(' \n\t\u3000\n', 'markdown'), [])
     assert.deepEqual(cutText('', 'code'), [])

@@ -8,6 +8,7 @@ import { OxbowError } from '../../types/index.ts'
 import type { CutPassage, TextFormat } from './text-engine.ts'
 import { type Border, codeBorders, type Heading, planMarkdown, strength, textBorders } from './borders.ts'
 import { graphemes } from './script-words.ts'
+import { storedTermsOf } from './classes.ts'
 import { termsOf } from './terms.ts'
 import { maxCutUnits, overlapUnits, passageUnits, smallestSection } from './text-limits.ts'
 
@@ -34,7 +35,7 @@ export function cutText(text: string, format: TextFormat): CutPassage[] {
     const first = plan.headings[next]
     const above = first?.at === start ? path.filter(({ level }) => level < first.level) : path
     const context = above.map(({ title }) => termsOf(title).join(' ')).filter((terms) => terms !== '')
-    return { part, start, text: own, terms: termsOf(own).join(' '), context: context.join(' ') }
+    return { part, start, text: own, terms: storedTermsOf(own), context: context.join(' ') }
   })
 }
 

@@ -1,5 +1,6 @@
 /** Reads a question for recall: the words that matter, what must stand as it is written, and its parts. */
 import type { ReadQuestion } from './text-engine.ts'
+import { classTermsAsked } from './classes.ts'
 import { cleanText, isName, termsOf } from './terms.ts'
 import { isStopWord } from './english-words.ts'
 import { maxExact, maxQuestionParts, maxQuestionTerms, maxQuestionUnits } from './text-limits.ts'
@@ -16,7 +17,8 @@ const plainWord = /[\p{L}\p{M}\p{N}']+/gu
 /** Never throws; a question without words has no terms and finds nothing. Only its first 8 Ki units are read. */
 export function readQuestion(question: string): ReadQuestion {
   const text = question.length > maxQuestionUnits ? question.slice(0, maxQuestionUnits) : question
-  return { terms: questionTerms(text), exact: exactOf(text), parts: partsOf(text) }
+  const terms = questionTerms(text)
+  return { terms, classes: classTermsAsked(text, terms), exact: exactOf(text), parts: partsOf(text) }
 }
 
 /** Distinct, in order; the last of too many go. Of nothing but stop words all are taken: they may be a name. */

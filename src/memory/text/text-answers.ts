@@ -4,6 +4,7 @@ import { OxbowError } from '../../types/index.ts'
 import { maxEmbeddedUnits, weakWeights } from '../embed/embed-limits.ts'
 import { cutText } from './cut.ts'
 import { readQuestion } from './read-question.ts'
+import { storedTermsOf } from './classes.ts'
 import { termsOf } from './terms.ts'
 import { builtInEmbedder, type Embedder, readEmbedderName, type TextQuestions, toUnit } from './text-engine.ts'
 
@@ -26,6 +27,7 @@ export function createTextAnswers(configured: string): TextAnswers {
   return {
     cut: async ({ text, format }) => cutText(text, format),
     terms: async ({ text }) => termsOf(text).join(' '),
+    storedTerms: async ({ text }) => storedTermsOf(text),
     read: async ({ question }) => readQuestion(question),
     async embedder({ embedder: name }) {
       const embedder = await open(name)

@@ -52,10 +52,31 @@ export type CutPassage = Passage
 /** A question as both lists are asked. */
 export interface ReadQuestion {
   readonly terms: readonly string[]
+  /** Class terms of passages that have a noun of a class that the question names. */
+  readonly classes: readonly string[]
   /** What must stand together, as it was written: quoted phrases and identifiers (paths, codes, names with digits). */
   readonly exact: readonly string[]
   /** The parts of a question that asks several things; one when it asks one. */
   readonly parts: readonly string[]
+}
+
+/** Begins class terms, which follow the words of a stored passage (see classes.ts). */
+export const classMark = '^'
+
+/** @param terms as stored: class terms are last @returns those of the text's own words */
+export function wordPart(terms: string): string {
+  return terms.slice(0, classStart(terms))
+}
+
+/** @param terms as stored @returns its class terms */
+export function classPart(terms: string): string {
+  return terms.slice(classStart(terms)).trimStart()
+}
+
+function classStart(terms: string): number {
+  if (terms.startsWith(classMark)) return 0
+  const at = terms.indexOf(` ${classMark}`)
+  return at < 0 ? terms.length : at
 }
 
 export interface TextEngine {
@@ -65,6 +86,8 @@ export interface TextEngine {
   cut(text: string, format: TextFormat): Promise<readonly CutPassage[]>
   /** Terms of a text as the index has them, separated by single spaces. */
   terms(text: string): Promise<string>
+  /** The same with the class terms of its nouns: what a passage is stored with. */
+  storedTerms(text: string): Promise<string>
   read(question: string): Promise<ReadQuestion>
   /** As `Embedder.embed`. @throws OxbowError `bad_config` without one; of a service as it fails: what was asked may be asked again later */
   embed(texts: readonly string[], purpose?: EmbedPurpose): Promise<readonly Float32Array<ArrayBuffer>[]>
@@ -123,6 +146,7 @@ export function toUnit(vector: Float32Array<ArrayBuffer>): Float32Array<ArrayBuf
 export interface TextQuestions {
   cut: { readonly ask: { readonly text: string; readonly format: TextFormat }; readonly answer: readonly CutPassage[] }
   terms: { readonly ask: { readonly text: string }; readonly answer: string }
+  storedTerms: { readonly ask: { readonly text: string }; readonly answer: string }
   read: { readonly ask: { readonly question: string }; readonly answer: ReadQuestion }
   /** `embedder`: in place of the configured one. */
   embedder: { readonly ask: { readonly embedder?: string }; readonly answer: EmbedderFacts | null }

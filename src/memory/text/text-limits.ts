@@ -11,6 +11,8 @@ export const maxCutUnits: number = 16 * 1024 * 1024
 export const maxTermUnits: number = 1024 * 1024
 /** A term is a word or a name. What is longer is data, and its beginning is enough to find it. */
 export const maxTermLength = 64
+/** Class terms of one passage: a hundred words have about fifty nouns with some ten classes each, of which many are shared. */
+export const maxClassTerms = 512
 /** Parts of one name, e.g. of an address with a long query: beyond these it is data too. */
 export const maxNameParts = 32
 /** A question is a message of a person; what is pasted below it need not be looked up word by word. */

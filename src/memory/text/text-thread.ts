@@ -65,6 +65,7 @@ function engineOver(ask: Ask, { embedder: name, service }: TextEngineOptions, cl
   return {
     cut: (text, format) => ask('cut', { text, format }),
     terms: (text) => ask('terms', { text }),
+    storedTerms: (text) => ask('storedTerms', { text }),
     read: (question) => ask('read', { question }),
     embedder: () => (remote === null ? ownFacts() : remote.facts()),
     embed: (texts, purpose) => (remote === null ? ask('embed', { texts, ...asPurpose(purpose) }) : remote.embed(texts, purpose)),

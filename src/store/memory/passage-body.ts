@@ -26,15 +26,17 @@ const maxUnpackedBytes: number = 10 * 1024 * 1024
 /** Most bodies fit into one piece; the usual one of 16 KiB for each of forty keeps the garbage collector busy. */
 const unpacking = { maxOutputLength: maxUnpackedBytes, chunkSize: 4_096 }
 
-/** Length of a passage in words, as ranking counts it. */
+/** First character of terms that are not words of the text but classes of its nouns. */
+const classMark = 94
+
+/** Length of a passage in words, as ranking counts it: without class terms, which would make a passage of many nouns rank low. */
 export function lengthOfBody({ terms, context }: Pick<PassageBody, 'terms' | 'context'>): number {
   return countTerms(terms) + countTerms(context)
 }
 
 function countTerms(terms: string): number {
-  if (terms === '') return 0
-  let count = 1
-  for (let at = terms.indexOf(' '); at >= 0; at = terms.indexOf(' ', at + 1)) count++
+  let count = 0
+  for (let at = terms === '' ? -1 : 0; at >= 0; at = terms.indexOf(' ', at) + 1 || -1) if (terms.charCodeAt(at) !== classMark) count++
   return count
 }
 
