@@ -117,3 +117,19 @@ it('a tool call with the name of a runtime call keeps its result, warm and rerea
   }
   await store.close()
 })
+
+test('what was recalled late precedes its own message, also when a newer message came before it', async () => {
+  const row = (seq: number, call: string, name: string, phase: HistoryRow['phase'], body: object): HistoryRow => {
+    return { seq, call: call as CallId, name, phase, body: JSON.stringify(body) }
+  }
+  const rows = [
+    row(1, 'm1', 'turn.send', 'started', { text: 'first' }),
+    row(2, 'm2', 'turn.send', 'started', { text: 'second' }),
+    row(3, 'r1', 'memory.recall', 'outcome', { status: 'ok', text: 'a memory', before: 'm1' }),
+  ]
+  const history = async (_: SessionId, below: number | null) => (below === null ? rows.toReversed() : [])
+  const lineage = async () => ({ parent: '', forked: 0 }) as const
+  const conversations = createConversations({ store: { history }, lineage }, async () => {})
+  const calls = (await conversations.read(oneSession, 1_000)).map(({ call }) => String(call))
+  assert.deepEqual(calls, ['r1', 'm1', 'm2'])
+})
