@@ -58,7 +58,12 @@ export default defineConfig([
   {
     ...common,
     entry: { 'text-worker': 'src/memory/text/text-worker.ts' },
-    copy: ['src/memory/embed/words-50k.bin', 'src/memory/text/classes.bin.br'],
+    copy: [
+      'src/memory/embed/words-50k.bin',
+      'src/memory/embed/words-50k.LICENSE.md',
+      'src/memory/text/classes.bin.br',
+      'src/memory/text/classes.LICENSE.md',
+    ],
   },
   { ...common, entry: { 'tool-worker': 'src/sandbox/wasm/tool-worker.ts' } },
   { ...common, entry: { 'pdf-worker': 'src/tools/pdf/pdf-worker.ts' } },
