@@ -120,6 +120,30 @@ test('a reader thread that dies is followed by another; writing goes on', async 
   assert.equal(store.fault(), null)
 })
 
+test('the first reads do not wait until the reader thread has started', async () => {
+  await using files = storeFolder()
+  const link = createSqliteLink({ path: files.path, user: ann, durability: 'normal' })
+  await using store = { ...createStoreClient(ann, link), [Symbol.asyncDispose]: () => link.close() }
+  await fill(store, 5)
+  const read = store.records(all)
+  const { reader } = link.threads()
+  assert.ok(reader !== null)
+  await reader.kill()
+  assert.equal((await read).length, 5)
+})
+
+test('threads that only read end when idle, and the next read starts them again', async () => {
+  await using files = storeFolder()
+  const link = createSqliteLink({ path: files.path, user: ann, durability: 'normal', idleMs: 1 })
+  await using store = { ...createStoreClient(ann, link), [Symbol.asyncDispose]: () => link.close() }
+  await fill(store, 5)
+  for (let i = 0; i < 2; i++) {
+    assert.equal((await store.sessions(10)).length, 0)
+    await store.memory.stats()
+    while (link.threads().reader !== null || link.threads().searcher !== null) await new Promise(setImmediate)
+  }
+})
+
 test('history, open intents and sessions are found by index, never by a scan of the journal', async () => {
   await using files = storeFolder()
   const store = await files.open()

@@ -1,6 +1,6 @@
 /**
  * The store in a SQLite file: a writer thread, a reader thread that starts with the first read, and a searcher thread that
- * starts with the first read of memory. So neither a commit nor a scan blocks the event loop, reads run beside writes (write-ahead
+ * starts with the first read of memory; both end when idle, and the memory they use with them. So neither a commit nor a scan blocks the event loop, reads run beside writes (write-ahead
  * log), and no turn's read waits for a search. A read sees everything committed before it was requested: the reader checks the log
  * for each one.
  */
@@ -8,6 +8,7 @@ import type { UserId } from '../../types/index.ts'
 import { isOxbowError } from '../../types/index.ts'
 import type { CipherChoice } from '../secrets/file-encryption.ts'
 import { createStoreClient } from '../store-client.ts'
+import { idleReaderMs } from '../limits.ts'
 import { storeFault } from '../store-fault.ts'
 import type { EngineLink, Read, ReadResults, WriteBatch, WriteResult } from '../store-message.ts'
 import type { OpeningStore } from '../store.ts'
@@ -26,6 +27,8 @@ export interface SqliteOptions {
   readonly exclusive?: boolean
   /** Keys of a file that is encrypted, or is to be. */
   readonly cipher?: CipherChoice
+  /** Lets a test shorten the time until a thread without reads ends. */
+  readonly idleMs?: number
 }
 
 /**
@@ -46,6 +49,8 @@ export interface SqliteLink extends EngineLink {
 /** Read once at start: the writer answers them, so that an idle guest has one thread and not two. */
 const startUpReads: ReadonlySet<Read['kind']> = new Set(['head', 'open_intents', 'spent', 'session'])
 const isStartUpRead = (read: Read): boolean => startUpReads.has(read.kind) || (read.kind === 'memory' && read.read.ask === 'cursor')
+/** Each reads a bounded number of rows. While the thread of reads starts, which takes as long as a whole turn, the writer answers them. */
+const briefReads: ReadonlySet<Read['kind']> = new Set(['records', 'history', 'blob', 'document', 'document_categories'])
 const yes = (): boolean => true
 const no = (): boolean => false
 
@@ -71,7 +76,10 @@ export function createSqliteLink(options: SqliteOptions): SqliteLink {
     },
     async read<Kind extends Read['kind']>(read: Read & { kind: Kind }) {
       const side = read.kind === 'memory' ? searcher : reader
-      if (writer?.alive() === true && side.thread() === null && isStartUpRead(read) && (await writing.then(yes, no))) {
+      const isBrief = briefReads.has(read.kind)
+      // Its failure is the next read's, which tries again.
+      if (isBrief) side.open().catch(() => {})
+      if (writer?.alive() === true && !side.isOpen() && (isBrief || isStartUpRead(read)) && (await writing.then(yes, no))) {
         return (await writer.ask({ ask: 'read', read })) as ReadResults[Kind]
       }
       await side.open()
@@ -88,16 +96,32 @@ export function createSqliteLink(options: SqliteOptions): SqliteLink {
 interface ReaderLink {
   /** Starts the thread when there is none, or the last one died. */
   open(): Promise<void>
+  /** It answers at once. */
+  isOpen(): boolean
   ask(read: Read): Promise<unknown>
   thread(): WorkerLink | null
   close(): Promise<void>
 }
 
 function createReaderLink(role: 'reader' | 'searcher', options: SqliteOptions, writing: Promise<void>): ReaderLink {
-  const { path, user, durability } = options
+  const { path, user, durability, idleMs = idleReaderMs } = options
   const cipher = options.cipher === undefined ? {} : { cipher: options.cipher }
   let thread: WorkerLink | null = null
   let opened: Promise<void> | null = null
+  let isOpen = false
+  let reads = 0
+  let idle: NodeJS.Timeout | undefined
+
+  const rest = (): void => {
+    clearTimeout(idle)
+    idle = setTimeout(() => {
+      const old = thread
+      if (reads > 0 || !isOpen) return
+      thread = null
+      isOpen = false
+      void old?.close()
+    }, idleMs).unref()
+  }
 
   const openIn = (started: WorkerLink): Promise<void> => {
     const serve = async (): Promise<void> => {
@@ -113,9 +137,16 @@ function createReaderLink(role: 'reader' | 'searcher', options: SqliteOptions, w
       })
     })
     // The next read tries again: a missing file descriptor, for example, is temporary.
-    opening.catch(() => {
-      if (opened === opening) opened = null
-    })
+    opening.then(
+      () => {
+        if (thread !== started) return
+        isOpen = true
+        rest()
+      },
+      () => {
+        if (opened === opening) opened = null
+      },
+    )
     return opening
   }
   return {
@@ -123,12 +154,25 @@ function createReaderLink(role: 'reader' | 'searcher', options: SqliteOptions, w
       if (thread === null || !thread.alive()) {
         thread = startStoreWorker({ role, path, user, durability, exclusive: false, ...cipher }, workerFile())
         opened = null
+        isOpen = false
       }
       return (opened ??= openIn(thread))
     },
-    ask: async (read) => thread?.ask({ ask: 'read', read }),
+    isOpen: () => isOpen && thread?.alive() === true,
+    async ask(read) {
+      reads += 1
+      try {
+        return await thread?.ask({ ask: 'read', read })
+      } finally {
+        reads -= 1
+        rest()
+      }
+    },
     thread: () => thread,
-    close: async () => thread?.close(),
+    async close() {
+      clearTimeout(idle)
+      await thread?.close()
+    },
   }
 }
 
