@@ -39,6 +39,7 @@ async function answerQuestion(question: GuestQuestion, envelope: GuestEnvelope, 
     case 'audit-verify':
     case 'audit-show':
     case 'audit-recording':
+    case 'audit-export':
     case 'calls': {
       const { answer } = await import('./offline.ts')
       for await (const line of answer(question, envelope)) say(line)

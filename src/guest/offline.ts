@@ -3,11 +3,12 @@ import { join } from 'node:path'
 import { describeCall, describedKernelCalls, verifyJournal } from '../kernel/index.ts'
 import type { Memory } from '../memory/index.ts'
 import { openEgress, openEgressProxy } from '../sandbox/index.ts'
-import { openStore, type Store, storeAddress } from '../store/index.ts'
+import { openStore, parseReference, type Store, storeAddress } from '../store/index.ts'
 import { builtinCalls, memoryCalls, openSearch } from '../tools/index.ts'
 import {
   type Call,
   type Config,
+  emptyChain,
   type GuestEnvelope,
   type GuestQuestion,
   isErased,
@@ -25,7 +26,7 @@ const defaultShown = 50
 
 /** @returns the answer, one JSON document at a time. */
 export async function* answer(
-  question: Question<'audit-verify' | 'audit-show' | 'audit-recording' | 'calls'>,
+  question: Question<'audit-verify' | 'audit-show' | 'audit-recording' | 'audit-export' | 'calls'>,
   envelope: GuestEnvelope,
 ): AsyncGenerator<object> {
   if (question.command === 'calls') {
@@ -47,6 +48,7 @@ export async function* answer(
     if (question.command === 'audit-verify')
       yield await verifyJournal(store, { seal: question.seal, isShared: storeAddress({ config: config.store, environment: keys }) !== '' })
     else if (question.command === 'audit-recording') yield* recording(store, question.session)
+    else if (question.command === 'audit-export') yield* exportRecords(store, question.after)
     else yield* show(store, question)
   } finally {
     await store.close()
@@ -117,6 +119,29 @@ async function* show(store: Store, { session, after, limit = defaultShown }: Que
     if (page.length < pageSize) return
     cursor = page.at(-1)?.seq ?? cursor
     left -= page.length
+  }
+}
+
+/**
+ * The lines of an export, but for its end, which the runner signs: see docs/audit.md. A body that is kept apart follows as `content`;
+ * pieces of files do not.
+ */
+async function* exportRecords(store: Store, after: number): AsyncGenerator<object> {
+  const [before] =
+    after === 0 ? [] : await store.records({ after: after - 1, before: after + 1, order: 'oldest_first', limit: 1, hydrate: false })
+  if (after > 0 && before === undefined)
+    throw new OxbowError('not_found', `There is no record ${after}.`, { hint: 'See `oxbow audit show` for the newest.' })
+  yield { oxbow: 'export', format: 1, user: store.user, after: { seq: after, hash: before?.hash ?? emptyChain.hash } }
+  for (let cursor = after; ;) {
+    const page = await store.records({ after: cursor, order: 'oldest_first', limit: recordingPage * 5, hydrate: false })
+    for (const { seq, at, actor, session, turn, call, name, phase, body, previous, hash } of page) {
+      const reference = parseReference(body)
+      const bytes = reference === null ? null : await store.blob(reference.blob)
+      const content = bytes === null ? {} : { content: Buffer.from(bytes).toString('utf8') }
+      yield { seq, at, actor, session, turn, call, name, phase, body, previous, hash, ...content }
+    }
+    if (page.length === 0) return
+    cursor = page.at(-1)!.seq
   }
 }
 

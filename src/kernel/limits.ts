@@ -69,6 +69,10 @@ export const maxCadenceChecks = 200
 /** Characters of a cron expression. */
 export const maxCronLength = 200
 
+/** Records of one answer of `audit.query`, and the most that it looks through. */
+export const maxAuditShown = 200
+export const maxAuditScan = 50_000
+
 /** Characters about a malformed input: five fields with what each was expected to be. */
 export const maxWhyLength = 1_000
 

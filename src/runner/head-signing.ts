@@ -115,6 +115,35 @@ export function readSeal(home: Home, user: UserId): HeadSeal {
   })
 }
 
+/** The end of an export of the journal: what it holds, signed so that nothing can be cut off. */
+export interface ExportEnd {
+  /** The record before its first. */
+  readonly after: number
+  readonly seq: number
+  readonly hash: string
+  readonly records: number
+  /** When it was made, unix milliseconds. */
+  readonly at: number
+  /** Ed25519 over `["oxbow-export-1", user, after, seq, hash, records, at]` as JSON, base64. */
+  readonly signature: string
+}
+
+/** @returns the last line of an export */
+export function signExport(
+  home: Home,
+  user: UserId,
+  { after, seq, hash, records, at }: Omit<ExportEnd, 'signature'>,
+): { readonly end: ExportEnd; readonly public_key: string; readonly heads: readonly string[] } {
+  const { lines: heads, publicKey } = readSeal(home, user)
+  const text = JSON.stringify(['oxbow-export-1', user, after, seq, hash, records, at])
+  const signature = sign(
+    null,
+    Buffer.from(text),
+    hostFiles(() => signingKey(home)),
+  ).toString('base64')
+  return { end: { after, seq, hash, records, at, signature }, public_key: publicKey, heads }
+}
+
 /** @returns the keys that seal files in backups: the user's, if any, and the runner's own */
 export function fileKeys(place: KeyPlace): FileKeys {
   const der = hostFiles(() => signingKey(place.home)).export({ type: 'pkcs8', format: 'der' })

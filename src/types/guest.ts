@@ -54,6 +54,8 @@ export type GuestQuestion =
   /** `session` may be the beginning of an id. */
   | { readonly command: 'audit-show'; readonly session?: string; readonly after?: number; readonly limit?: number }
   | { readonly command: 'audit-recording'; readonly session: string }
+  /** Every record after this one, with the contents of blobs. */
+  | { readonly command: 'audit-export'; readonly after: number }
   | { readonly command: 'calls' }
   | { readonly command: 'catalog'; readonly catalog: CatalogQuestion }
   | { readonly command: 'doctor' }

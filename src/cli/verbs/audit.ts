@@ -1,8 +1,10 @@
 /** `oxbow audit` and `oxbow calls`: read the journal and the call table offline, also while a guest runs. */
-import { askOffline } from '../../runner/index.ts'
+import { createHash, createPublicKey } from 'node:crypto'
+import { once } from 'node:events'
+import { askOffline, readSeal, signExport } from '../../runner/index.ts'
 import { erasedText, isErased, type JournalRecord, OxbowError } from '../../types/index.ts'
 import { type GuestChoice, guestSetup } from '../guest-connection.ts'
-import { columnsOf, exitOf, printFailure, printLine, printText, type Terminal } from '../terminal.ts'
+import { columnsOf, exitOf, printFailure, printLine, printNotice, printText, type Terminal } from '../terminal.ts'
 import { formatBytes, formatMs, formatTime, plainLine, plainText, table } from '../view/terminal-text.ts'
 import { textWidth, wrapWords } from '../screen/word-wrap.ts'
 
@@ -81,6 +83,47 @@ export async function auditShow(options: AuditShowOptions, terminal: Terminal): 
     printLine(terminal, options.json === true ? JSON.stringify(line) : recordLine(line as JournalRecord, columns))
   }
   return 0
+}
+
+/**
+ * Prints the journal with a signed end, for `oxbow-verify` and for keeping: one JSON document per line, exactly as
+ * it is checked.
+ */
+export async function auditExport(options: AuditOptions & { readonly after: number }, terminal: Terminal): Promise<number> {
+  const setup = guestSetup(options, terminal)
+  const { after } = options
+  let last: { readonly seq: number; readonly hash: string } | null = null
+  let records = -1
+  for await (const line of askOffline(setup, { command: 'audit-export', after })) {
+    const { after: from } = line as { after?: { seq: number; hash: string } }
+    last = from ?? (line as JournalRecord)
+    records += 1
+    await written(terminal, JSON.stringify(line))
+  }
+  if (last === null) throw new OxbowError('guest_unreachable', 'the guest returned no export', { hint: 'See logs/guest.log.' })
+  const { seq, hash } = last
+  await written(terminal, JSON.stringify(signExport(setup.home, setup.workspace.user, { after, seq, hash, records, at: Date.now() })))
+  printNotice(terminal, `${records} records exported; \`npx oxbow-verify FILE\` checks them without Oxbow's code`)
+  return 0
+}
+
+/** As it is, and no faster than it is read. */
+async function written({ output }: Pick<Terminal, 'output'>, text: string): Promise<void> {
+  if (!output.write(`${text}\n`)) await once(output, 'drain')
+}
+
+/** Prints the public key by which exports are checked, and its fingerprint. */
+export function auditKey(options: AuditOptions, terminal: Terminal): Promise<number> {
+  const { home, workspace } = guestSetup(options, terminal)
+  const { publicKey } = readSeal(home, workspace.user)
+  const der = createPublicKey(publicKey).export({ type: 'spki', format: 'der' })
+  const fingerprint = createHash('sha256').update(der.toString('base64')).digest('hex')
+  if (options.json === true) printLine(terminal, JSON.stringify({ public_key: publicKey, fingerprint }))
+  else {
+    printLine(terminal, publicKey.trimEnd())
+    printNotice(terminal, `fingerprint: ${fingerprint}`)
+  }
+  return Promise.resolve(0)
 }
 
 /** Prints the model exchanges of a session in the format that the replay model reads: one JSON document per line. */

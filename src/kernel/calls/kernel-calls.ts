@@ -27,6 +27,7 @@ import type { Approvals, KeptOutputs } from '../stages/policy.ts'
 import { type ScratchpadCallDeps, scratchpadCalls } from './scratchpad-calls.ts'
 import { type SessionCallDeps, sessionCalls } from './session-calls.ts'
 import { sessionKeepingCalls, type SessionKeepingDeps } from './session-keeping-calls.ts'
+import { type AuditCallDeps, auditCalls } from '../audit/audit-calls.ts'
 import { type EventCallDeps, eventCalls } from '../observe/event-calls.ts'
 import { type ScheduleCallDeps, scheduleCalls } from '../schedules/schedule-calls.ts'
 import { type StateCallDeps, stateCalls } from '../state/state-calls.ts'
@@ -47,6 +48,7 @@ export type KernelCallDeps = SystemCallDeps &
   TitleCallDeps &
   StateCallDeps &
   EventCallDeps &
+  AuditCallDeps &
   ScheduleCallDeps
 
 export function kernelCalls(deps: KernelCallDeps): readonly Call[] {
@@ -65,6 +67,7 @@ export function kernelCalls(deps: KernelCallDeps): readonly Call[] {
     titleCall(deps),
     ...stateCalls(deps),
     ...eventCalls(deps),
+    ...auditCalls(deps),
     ...scheduleCalls(deps),
   ]
 }
