@@ -155,8 +155,8 @@ export interface MemorySearch {
     readonly terms: readonly string[]
     readonly contextWeight: number
     readonly limit: number
-    /** Finds nothing, in neither list, where every term is common, and says so. A store that cannot tell quickly searches. */
-    readonly onlyRare?: boolean
+    /** Finds nothing, in neither list, where each of these terms is common, and says so. A store that cannot tell quickly searches. */
+    readonly onlyRare?: readonly string[]
   }
   /** Ranks by cosine. @throws OxbowError `bad_input` for a model that is not kept, or a vector of another size */
   readonly vector?: { readonly model: string; readonly vector: Float32Array<ArrayBuffer>; readonly limit: number }

@@ -153,7 +153,8 @@ async function searchOnce(
     terms: [...terms, ...classes],
     contextWeight,
     limit: candidates,
-    ...(question.whenCommon !== undefined && { onlyRare: true }),
+    // The classes of common words may be rare, and are no reason to search.
+    ...(question.whenCommon !== undefined && { onlyRare: terms }),
   }
   const byText = (): Promise<MemoryFound> => (terms.length === 0 ? Promise.resolve(nothing) : store.search({ filter, text, ...along }))
   let found: MemoryFound

@@ -104,9 +104,11 @@ function describeFinding(holds: MemoryCase): void {
   holds('a search that wants a rare word finds the same by it, and nothing by words that are in every passage', async (memory) => {
     await memory.change([...Array.from({ length: 80 }, (_, i) => put(`s${i}`, 'same words')), put('r', 'same rare')])
     const search = textSearch('same rare')
-    const rare = { ...search, text: { terms: ['same', 'rare'], contextWeight: 0.5, limit: 20, onlyRare: true } }
+    const rare = { ...search, text: { terms: ['same', 'rare'], contextWeight: 0.5, limit: 20, onlyRare: ['same', 'rare'] } }
     assert.deepEqual(await memory.search(rare), await memory.search(search))
-    const same = await memory.search({ ...search, text: { terms: ['same', 'words'], contextWeight: 0.5, limit: 20, onlyRare: true } })
+    // A term beside those that are asked about does not count, however rare it is.
+    const words = ['same', 'words']
+    const same = await memory.search({ ...search, text: { terms: [...words, 'unseen'], contextWeight: 0.5, limit: 20, onlyRare: words } })
     // A database that cannot tell in time searches.
     if (same.common === true) assert.deepEqual([same.text, same.passages], [[], []])
     else assert.equal(same.text.length, 20)

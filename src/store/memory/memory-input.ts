@@ -170,7 +170,8 @@ function listOfTerms(text: string): readonly string[] {
 export function checkedSearch({ filter, text, vector, beside, apart }: MemorySearch): MemorySearch {
   if (vector !== undefined) checkVector(vector.vector)
   const limitOf = (limit: number): number => (limit >= 0 ? Math.min(Math.floor(limit), maxHits) : 0)
-  const terms = text?.terms.flatMap((term) => listOfTerms(keptText(term.slice(0, maxPassageChars)))) ?? []
+  const storedTerms = (terms: readonly string[]): readonly string[] =>
+    [...new Set(terms.flatMap((term) => listOfTerms(keptText(term.slice(0, maxPassageChars)))))].slice(0, maxSearchTerms)
   const contextWeight = text?.contextWeight ?? 0
   return {
     filter,
@@ -178,10 +179,10 @@ export function checkedSearch({ filter, text, vector, beside, apart }: MemorySea
       ? {}
       : {
           text: {
-            terms: [...new Set(terms)].slice(0, maxSearchTerms),
+            terms: storedTerms(text.terms),
             contextWeight: Number.isFinite(contextWeight) && contextWeight > 0 ? contextWeight : 0,
             limit: limitOf(text.limit),
-            ...(text.onlyRare === true && { onlyRare: true }),
+            ...(text.onlyRare !== undefined && { onlyRare: storedTerms(text.onlyRare) }),
           },
         }),
     ...(vector === undefined ? {} : { vector: { ...vector, limit: limitOf(vector.limit) } }),

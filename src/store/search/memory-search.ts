@@ -40,7 +40,7 @@ export function createMemorySearch(parts: SearchParts): (read: { readonly search
   const { user, textRanking } = parts
   const held = createHeldMemory()
   return function* ({ search: { filter, text, vector, beside, apart } }) {
-    if (text?.onlyRare === true && (yield* areCommon(parts, text.terms))) return sentCommon
+    if (text?.onlyRare !== undefined && (yield* areCommon(parts, text.onlyRare))) return sentCommon
     yield* update(user, held, vector?.model)
     // Vectors first: candidates for exact comparison are read while words are ranked, and passages found by words while those are compared.
     const nearest = vector === undefined ? [] : yield* vectorSearch(parts, held, filter, vector)

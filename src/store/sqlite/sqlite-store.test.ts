@@ -172,7 +172,9 @@ test('words of every passage are common, unless they are in few; an index that i
   await using files = storeFolder()
   const store = await files.open()
   const asked = (...terms: string[]) =>
-    store.memory.search({ filter: {}, text: { terms, contextWeight: 0.5, limit: 5, onlyRare: true } }).then(({ common }) => common === true)
+    store.memory
+      .search({ filter: {}, text: { terms, contextWeight: 0.5, limit: 5, onlyRare: terms } })
+      .then(({ common }) => common === true)
   assert(await asked('same'))
   await store.memory.change(Array.from({ length: 40 }, (_, i) => put(`a${i}`, 'same words')))
   assert(!(await asked('same')))
