@@ -73,3 +73,5 @@ export const typedAheadMs = 50
 export const eventWaitS = 30
 /** Bytes of the input of `oxbow call`: what the kernel takes. */
 export const maxCallInputBytes: number = 1024 * 1024
+/** Seconds of one request for the end of an agent. */
+export const agentWaitS = 60

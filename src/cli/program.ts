@@ -2,6 +2,7 @@
 import { Command } from 'commander'
 import { columnsOf, printNotice, reportFailure, type Terminal } from './terminal.ts'
 import { addEmbedVerbs, addMachineVerbs, addModelVerbs, addSecretVerbs, addStoreVerbs } from './verbs/machine-verbs.ts'
+import { addAgentVerbs } from './kernel/agent-verbs.ts'
 import { addCallVerbs, addObserveVerbs, addScheduleVerbs, addStateVerbs } from './kernel/kernel-verbs.ts'
 import { addMemoryVerbs } from './verbs/memory-verbs.ts'
 import { addAuditVerbs, addSessionVerbs, addTalkVerbs } from './verbs/talk-verbs.ts'
@@ -20,6 +21,7 @@ const families = [
   addStoreVerbs,
   addMemoryVerbs,
   addEmbedVerbs,
+  addAgentVerbs,
   addStateVerbs,
   addScheduleVerbs,
   addObserveVerbs,

@@ -162,7 +162,8 @@ async function admit(
   if (flow.decision === 'deny') return refusal(flowRefusal(flow))
 
   // 5. Approve: run, or park until a user decides.
-  const asks = (decide(call, deps.approval) === 'ask' || flow.decision === 'ask') && caller.actor.startsWith('agent:')
+  const asks =
+    (decide(call, deps.approval, call.tierOf?.(input, caller)) === 'ask' || flow.decision === 'ask') && caller.actor.startsWith('agent:')
   const unapproved = asks ? await approve(deps, passing, { call, input, flow }, past) : null
   if (unapproved !== null) return unapproved
 

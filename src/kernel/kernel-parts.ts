@@ -36,7 +36,7 @@ import { createSessions, type Sessions } from './sessions.ts'
 import { type Budgets, createBudgets } from './stages/budgets.ts'
 import { type Cleaner, createCleaner } from './stages/cleaning.ts'
 import { type Approvals, createApprovals, createKeptOutputs, type KeptOutputs } from './stages/policy.ts'
-import { createRunningCalls } from './stages/running-calls.ts'
+import { createRunningCalls, type RunningCalls } from './stages/running-calls.ts'
 import { createEventBus, createNoteEvent, type EventBus, type NoteEvent } from './observe/event-bus.ts'
 import { createResources, type DiskProbe, type Resources } from './observe/resources.ts'
 import { createDocuments, type Documents } from './state/documents.ts'
@@ -44,6 +44,7 @@ import { createAgent, createRunningTurns, type RunningTurns } from './turns/agen
 import { createLanes, type Lanes } from './turns/lanes.ts'
 import type { OpenTurn } from './turns/recovery.ts'
 import { createStartTurn, type StartTurn } from './turns/start-turn.ts'
+import { createProfileOf, createSupervision, type Supervision } from './agents/supervision.ts'
 import { createScheduling, type Scheduling } from './schedules/scheduling.ts'
 
 export interface KernelOptions {
@@ -98,6 +99,7 @@ interface Calls {
   readonly cleaner: Cleaner
   readonly keptOutputs: KeptOutputs
   readonly runningTurns: RunningTurns
+  readonly running: RunningCalls
   readonly gate: Gate
   readonly background: Background
   readonly summaries: Summaries
@@ -106,7 +108,7 @@ interface Calls {
   readonly completeBy: (model: string) => Complete
 }
 
-interface Turns extends Scheduling {
+interface Turns extends Scheduling, Supervision {
   readonly lanes: Lanes
   /** Turns that a crash interrupted and that are resuming. */
   readonly recovered: Map<CallId, OpenTurn>
@@ -173,11 +175,12 @@ function buildCalls(options: KernelOptions, records: Records, describe: () => Pr
   const keptOutputs = createKeptOutputs(store)
   const cleaner = createCleaner({ workspaceRoot, hostFolders, secrets, keep: keptOutputs.keep })
   const runningTurns = createRunningTurns()
+  const running = createRunningCalls(clock, events.progress)
   const gate = createGate({
     ...records,
     registry,
     cleaner,
-    running: createRunningCalls(clock, events.progress),
+    running,
     sandbox,
     clock,
     approval: config.approval,
@@ -192,17 +195,20 @@ function buildCalls(options: KernelOptions, records: Records, describe: () => Pr
   const summaries = createSummaries({ store, lineage: sessions.load, journal, sessions, config: summary, engine, complete })
   journal.attach({ onChanged: summaries.drop })
   const memory = options.memory?.(createMemoryHost({ user, store, journal, gate, summaries, newId }))
-  return { registry, cleaner, keptOutputs, runningTurns, gate, background, summaries, memory, completeBy }
+  return { registry, cleaner, keptOutputs, runningTurns, running, gate, background, summaries, memory, completeBy }
 }
 
 function buildTurns(options: KernelOptions, records: Records, calls: Calls): Turns {
   const { user, config, store, engine, sandbox, clock } = options
-  const { newId, sessions, journal, scratchpads } = records
-  const { registry, gate, runningTurns, cleaner, background, memory } = calls
+  const { newId, sessions, journal, scratchpads, documents } = records
+  const { registry, gate, runningTurns, running, cleaner, background, memory } = calls
   const { section: scratchpad } = scratchpads
   const rolling = rollingBy(background, config.memory.summary)
   const given = { scrub: cleaner.scrub, scratchpad, reminder: memory, rolling }
-  const runTurn = createAgent({ config, engine, sandbox, registry, gate, newId, runningTurns, ...given })
+  const profileOf = createProfileOf(documents)
+  const onApproval = (session: SessionId, isWaiting: boolean): void =>
+    void supervision.supervisor().then((agents) => agents.onApproval(session, isWaiting))
+  const runTurn = createAgent({ config, engine, sandbox, registry, gate, newId, runningTurns, profileOf, onApproval, ...given })
   const recovered = new Map<CallId, OpenTurn>()
   const lanes = createLanes({ user, clock, journal, sandbox, config: config.turn, runTurn, recovered })
   journal.attach({
@@ -213,7 +219,9 @@ function buildTurns(options: KernelOptions, records: Records, calls: Calls): Tur
   const foresee = config.agent.rights.includes('memory.read') ? memory?.foresee : undefined
   const startTurn = createStartTurn({ user, store, lanes, sessions, gate, foresee })
   const outcomeOf = createOutcomeOf(store)
-  return { lanes, recovered, startTurn, outcomeOf, ...createScheduling({ ...options, ...records, gate, lanes, startTurn, outcomeOf }) }
+  const own = { ...options, ...records, gate, lanes, startTurn, outcomeOf, running }
+  const supervision = createSupervision(own)
+  return { lanes, recovered, startTurn, outcomeOf, ...supervision, ...createScheduling({ ...own, admission: supervision.admission }) }
 }
 
 /** What happens after each turn. */
@@ -248,6 +256,8 @@ function callDeps({ user, config, store, engine }: KernelOptions, parts: KernelP
     askForFacts: completeBy(consolidation.model),
     askForTitle: completeBy(titles.model === 'session' ? '' : titles.model),
     scheduleConfig: config.schedules,
+    agentConfig: config.agents,
+    defaultRights: config.agent.rights,
     newSessionId: () => newId() as SessionId,
     laneTurn: runningTurns.find,
     references: registry.references,

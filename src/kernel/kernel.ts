@@ -52,7 +52,10 @@ export function createKernel(options: KernelOptions): Kernel {
 }
 
 /** Resumes every open message, oldest first. Never rejects: if the store fails, the kernel only reads. */
-async function resume({ journal, sessions, recovered, gate, startSchedules }: KernelParts, { store, user }: KernelOptions): Promise<void> {
+async function resume(
+  { journal, sessions, recovered, gate, startAgents, startSchedules }: KernelParts,
+  { store, user }: KernelOptions,
+): Promise<void> {
   try {
     for (const turn of await reconcile(store, journal)) {
       recovered.set(turn.id, turn)
@@ -63,6 +66,7 @@ async function resume({ journal, sessions, recovered, gate, startSchedules }: Ke
       // Awaited one by one, so that they enter their lanes in order.
       await intended
     }
+    await startAgents()
     await startSchedules()
   } catch (error) {
     journal.fail(error)
@@ -71,7 +75,8 @@ async function resume({ journal, sessions, recovered, gate, startSchedules }: Ke
 
 function facade(parts: KernelParts, options: KernelOptions, resumed: Promise<void>): Kernel {
   const { user, version, config, store, storeName = 'file', storeWarning = () => '', engine, sandbox } = options
-  const { newId, approvals, events, sessions, journal, lanes, gate, background, memory, resources, startTurn, stopSchedules } = parts
+  const { newId, approvals, events, sessions, journal, lanes, gate, background, memory, resources, startTurn, stopAgents, stopSchedules } =
+    parts
   const facts = engine.model
   resources.start()
   const ask = (name: string, input: unknown, session: SessionId | '' = ''): Promise<CallOutcome> =>
@@ -113,6 +118,7 @@ function facade(parts: KernelParts, options: KernelOptions, resumed: Promise<voi
     async close() {
       await resumed
       resources.stop()
+      stopAgents()
       stopSchedules()
       await lanes.stop()
       await background.close()

@@ -12,7 +12,7 @@ import type { Sandbox } from './hands.ts'
 import type { Attachment, Blobs, KeptFile } from './message.ts'
 
 /** Determines scheduling and the default approval policy. */
-type Tier = 'read_only' | 'side_effecting' | 'privileged'
+export type Tier = 'read_only' | 'side_effecting' | 'privileged'
 
 /** `none`: safe to repeat. `idempotent`: safe to repeat with the same call id. `once`: reconciled after a crash, never repeated. */
 export type Effect = 'none' | 'idempotent' | 'once'
@@ -97,6 +97,8 @@ export interface Call<Input = any, Output = any> {
   /** A valid input, shown in help and in errors. */
   readonly example: Input
   readonly tier: Tier
+  /** The tier for one input, where it can be lower than `tier`. */
+  readonly tierOf?: (input: Input, caller: Caller) => Tier
   readonly right: string
   readonly effect: Effect
   readonly audience: readonly Audience[]

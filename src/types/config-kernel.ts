@@ -25,6 +25,16 @@ export interface KernelConfig {
     rights: Record<string, Decision>
     calls: Record<string, Decision>
   }
+  agents: {
+    max_running: number
+    max_starts_per_minute: number
+    ageing_s: number
+    zombie_s: number
+    max_depth: number
+    max_children: number
+    max_live: number
+    withheld_rights: string[]
+  }
   schedules: {
     max_schedules: number
     max_running: number
@@ -83,6 +93,28 @@ export const kernelConfig: { readonly [Section in keyof KernelConfig]: z.ZodType
         .describe(
           'For single calls, e.g. `[flow.sinks."web.fetch"]`. Files sent to the person (`media.send`) are subject only to rules set here.',
         ),
+    })
+    .prefault({}),
+  agents: z
+    .strictObject({
+      max_running: z
+        .int()
+        .min(1)
+        .max(1_000)
+        .default(5)
+        .describe(
+          'Spawned agents and runs of schedules that run at once; others wait. One that waits for an approval or a child does not count.',
+        ),
+      max_starts_per_minute: z.int().min(1).default(60).describe('Starts of such runs in a minute; others wait.'),
+      ageing_s: z.number().min(1).max(86_400).default(60).describe('Seconds of waiting after which a run counts as one priority higher.'),
+      zombie_s: z.number().min(1).default(300).describe('Seconds without a sign of life after which a running agent is closed as failed.'),
+      max_depth: z.int().min(0).max(16).default(3).describe('Generations of agents below a session. 0: no agent is spawned.'),
+      max_children: z.int().min(0).max(10_000).default(8).describe('Live agents that one session may have spawned.'),
+      max_live: z.int().min(0).max(10_000).default(64).describe('Live agents of a user.'),
+      withheld_rights: z
+        .array(z.string())
+        .default(['vault.copy', 'vault.list'])
+        .describe('Rights that an agent cannot pass on to agents that it spawns.'),
     })
     .prefault({}),
   schedules: z

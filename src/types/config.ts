@@ -181,6 +181,8 @@ export const configSchema: z.ZodType<Config> = z.strictObject({
       rights: z
         .array(z.string())
         .default([
+          'agent.spawn',
+          'agent.use',
           'attachment.save',
           'file.read',
           'file.write',

@@ -2,6 +2,7 @@
  * Branded ids. New ids are UUIDv7 (RFC 9562 section 5.7): 48 bits of Unix milliseconds, then random bits, so that ids sort by creation
  * time and an index on them grows at its end.
  */
+import { createHash } from 'node:crypto'
 import type { Clock, Random } from './system.ts'
 
 declare const brand: unique symbol
@@ -56,4 +57,15 @@ const uuidPattern = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{1
 
 export function isUuid(text: string): boolean {
   return uuidPattern.test(text)
+}
+
+/** @returns a UUIDv8 that depends only on the parts, so that what a crash interrupted has the same id when it is repeated */
+export function derivedId(...parts: readonly (string | number)[]): string {
+  const digest = createHash('sha256').update(parts.join('\n')).digest('hex')
+  return `${digest.slice(0, 8)}-${digest.slice(8, 12)}-8${digest.slice(13, 16)}-a${digest.slice(17, 20)}-${digest.slice(20, 32)}`
+}
+
+/** @returns whether an id was made by `derivedId` */
+export function isDerived(id: string): boolean {
+  return id[14] === '8'
 }

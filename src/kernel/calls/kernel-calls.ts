@@ -28,6 +28,7 @@ import { type ScratchpadCallDeps, scratchpadCalls } from './scratchpad-calls.ts'
 import { type SessionCallDeps, sessionCalls } from './session-calls.ts'
 import { sessionKeepingCalls, type SessionKeepingDeps } from './session-keeping-calls.ts'
 import { type AuditCallDeps, auditCalls } from '../audit/audit-calls.ts'
+import { type AgentCallDeps, agentCalls } from '../agents/agent-calls.ts'
 import { type EventCallDeps, eventCalls } from '../observe/event-calls.ts'
 import { type ScheduleCallDeps, scheduleCalls } from '../schedules/schedule-calls.ts'
 import { type StateCallDeps, stateCalls } from '../state/state-calls.ts'
@@ -49,6 +50,7 @@ export type KernelCallDeps = SystemCallDeps &
   StateCallDeps &
   EventCallDeps &
   AuditCallDeps &
+  AgentCallDeps &
   ScheduleCallDeps
 
 export function kernelCalls(deps: KernelCallDeps): readonly Call[] {
@@ -68,6 +70,7 @@ export function kernelCalls(deps: KernelCallDeps): readonly Call[] {
     ...stateCalls(deps),
     ...eventCalls(deps),
     ...auditCalls(deps),
+    ...agentCalls(deps),
     ...scheduleCalls(deps),
   ]
 }

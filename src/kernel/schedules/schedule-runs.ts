@@ -3,11 +3,11 @@
  * however often it is started, by this guest after a crash or by another one of the same user. A run ends when its turn does, which the
  * journal tells; a turn that a crash interrupted resumes like any other.
  */
-import { createHash } from 'node:crypto'
 import {
   type CallId,
   type Clock,
   type Config,
+  derivedId,
   isOxbowError,
   type JsonObject,
   type Label,
@@ -18,6 +18,7 @@ import {
   truncate,
   type TurnId,
 } from '../../types/index.ts'
+import type { Admission } from '../agents/admission.ts'
 import type { NoteEvent } from '../observe/event-bus.ts'
 import type { DocumentChange, Documents } from '../state/documents.ts'
 import type { Cadence } from './cadence.ts'
@@ -94,6 +95,8 @@ export interface ScheduleDeps {
   readonly cancelTurn: (session: SessionId) => void
   /** The outcome of a turn that has ended; null while it is open. */
   readonly outcomeOf: (turn: TurnId) => Promise<JsonObject | null>
+  /** Runs wait here until they may start. */
+  readonly admission: Pick<Admission, 'enter' | 'leave'>
   /** No new runs start meanwhile. */
   readonly isOverloaded: () => boolean
 }
@@ -121,13 +124,22 @@ export interface ScheduleRuns {
 
 interface Watched {
   readonly run: ScheduleRun
-  readonly timer: NodeJS.Timeout
+  /** Absent while it waits for admission. */
+  readonly timer?: NodeJS.Timeout
   timedOut: boolean
 }
 
 /** @param onEnded called after each run */
 export function createScheduleRuns(deps: ScheduleDeps, onEnded: () => void): ScheduleRuns {
-  const { running, watch, forget } = createWatch(deps)
+  const { running, hold, watch, forget } = createWatch(deps)
+  /** Resolves when the turn has started, or at once if the run has to wait until it may. */
+  const admit = async (schedule: Schedule, run: ScheduleRun): Promise<void> => {
+    const launched: Promise<void>[] = []
+    hold(run)
+    const ticket = { key: run.turn, priority: 'normal', since: run.started_at } as const
+    deps.admission.enter(ticket, () => void launched.push(launch(schedule, run).catch(() => {})))
+    await launched[0]
+  }
   const launch = async (schedule: Schedule, run: ScheduleRun): Promise<void> => {
     watch(run, schedule.timeout_s)
     deps.noteEvent('schedule_started', { schedule: schedule.id, name: schedule.name, due_at: run.due_at }, run.session)
@@ -138,15 +150,19 @@ export function createScheduleRuns(deps: ScheduleDeps, onEnded: () => void): Sch
       if (isHere) return
       const outcome = await deps.outcomeOf(turn)
       if (outcome !== null) await finish(run, outcome)
-      else forget(run)
+      else leave(run)
     } catch (error) {
       // The session that its runs share was deleted: the next run begins another one.
       const isGone = isOxbowError(error, 'not_found') && schedule.context === 'keep'
       await finish(run, { status: 'failed', text: error instanceof Error ? error.message : String(error) }, isGone ? 1 : 0)
     }
   }
+  const leave = (run: ScheduleRun): Watched | undefined => {
+    deps.admission.leave(run.turn)
+    return forget(run)
+  }
   const finish = async (run: ScheduleRun, outcome: JsonObject, deletedSessions = 0): Promise<void> => {
-    const watched = forget(run)
+    const watched = leave(run)
     const schedule = (await deps.documents.get<Schedule>(scheduleCategory, run.schedule))?.value ?? null
     const timedOut = watched?.timedOut === true && outcome['status'] === 'cancelled'
     const found = timedOut ? { status: 'failed', text: `It took longer than ${schedule?.timeout_s ?? 0} s.` } : outcome
@@ -161,7 +177,7 @@ export function createScheduleRuns(deps: ScheduleDeps, onEnded: () => void): Sch
         { category: scheduleCategory, name: schedule.id, value: schedule },
         { category: runCategory, name: runName(run), value: run },
       ])
-      await launch(schedule, run)
+      await admit(schedule, run)
       return run.turn
     },
     isRunning: (id) => [...running.values()].some(({ run }) => run.schedule === id),
@@ -172,7 +188,7 @@ export function createScheduleRuns(deps: ScheduleDeps, onEnded: () => void): Sch
         const schedule = (await deps.documents.get<Schedule>(scheduleCategory, run.schedule))?.value
         const outcome = await deps.outcomeOf(run.turn)
         if (outcome !== null || schedule === undefined) await finish(run, outcome ?? { status: 'cancelled' })
-        else await launch(schedule, run)
+        else await admit(schedule, run)
       }
     },
     turnEnded(record) {
@@ -186,17 +202,19 @@ export function createScheduleRuns(deps: ScheduleDeps, onEnded: () => void): Sch
 }
 
 /** The runs of this guest, each with the timer that stops it. */
-function createWatch({ clock, cancelTurn }: Pick<ScheduleDeps, 'clock' | 'cancelTurn'>) {
+function createWatch({ cancelTurn }: Pick<ScheduleDeps, 'cancelTurn'>) {
   const running = new Map<TurnId, Watched>()
   return {
     running: running as ReadonlyMap<TurnId, Watched>,
+    hold(run: ScheduleRun): void {
+      running.set(run.turn, { run, timedOut: false })
+    },
     watch(run: ScheduleRun, timeoutS: number): void {
-      const left = run.started_at + timeoutS * 1_000 - clock.now()
       const stop = (): void => {
         watched.timedOut = true
         if (run.session !== '') cancelTurn(run.session)
       }
-      const watched: Watched = { run, timer: setTimeout(stop, Math.max(leastRunMs, left)).unref(), timedOut: false }
+      const watched: Watched = { run, timer: setTimeout(stop, timeoutS * 1_000).unref(), timedOut: false }
       running.set(run.turn, watched)
     },
     forget({ turn }: ScheduleRun): Watched | undefined {
@@ -207,9 +225,6 @@ function createWatch({ clock, cancelTurn }: Pick<ScheduleDeps, 'clock' | 'cancel
     },
   }
 }
-
-/** A run that a restart takes up again has at least this long. */
-const leastRunMs = 1_000
 
 export function saveRuns(
   { documents, newId }: Pick<ScheduleDeps, 'documents' | 'newId'>,
@@ -233,10 +248,10 @@ async function saveEnd(deps: ScheduleDeps, ended: ScheduleRun, schedule: Schedul
 }
 
 function newRun(schedule: Schedule, dueAt: number, attempt: number, now: number): ScheduleRun {
-  const turn = idOf('turn', schedule.id, dueAt, attempt) as TurnId
+  const turn = derivedId('turn', schedule.id, dueAt, attempt) as TurnId
   const isShared = schedule.context === 'keep' && schedule.overlap !== 'parallel'
   const session = (
-    isShared ? idOf('session', schedule.id, schedule.deleted_sessions) : idOf('session', schedule.id, dueAt, attempt)
+    isShared ? derivedId('session', schedule.id, schedule.deleted_sessions) : derivedId('session', schedule.id, dueAt, attempt)
   ) as SessionId
   const start = { due_at: dueAt, attempt, started_at: now, ended_at: null, turn, session }
   return { schedule: schedule.id, ...start, status: 'running', summary: '', notify: false }
@@ -256,12 +271,6 @@ export function skippedRun({ id }: Schedule, dueAt: number, summary: string): Do
     notify: false,
   }
   return { category: runCategory, name: runName(run), value: run }
-}
-
-/** A UUID that follows from its parts. */
-function idOf(...parts: readonly (string | number)[]): string {
-  const hex = createHash('sha256').update(parts.join('\n')).digest('hex')
-  return `${hex.slice(0, 8)}-${hex.slice(8, 12)}-8${hex.slice(13, 16)}-a${hex.slice(17, 20)}-${hex.slice(20, 32)}`
 }
 
 function promptOf({ goal, notify }: Schedule): string {

@@ -1,5 +1,6 @@
 /** Connects schedules with the rest of the kernel. They are loaded when there is one: most guests have none. */
 import { type CallId, type Clock, type Config, once, type Random, type SessionId, type UserId } from '../../types/index.ts'
+import type { Admission } from '../agents/admission.ts'
 import type { Events } from '../events.ts'
 import type { Gate } from '../gate.ts'
 import type { NoteEvent } from '../observe/event-bus.ts'
@@ -33,6 +34,7 @@ interface SchedulingDeps {
   readonly gate: Gate
   readonly lanes: Lanes
   readonly startTurn: StartTurn
+  readonly admission: () => Promise<Admission>
   readonly outcomeOf: ScheduleDeps['outcomeOf']
 }
 
@@ -44,7 +46,7 @@ export function createScheduling(deps: SchedulingDeps): Scheduling {
     if ((await made.intended)?.duplicate !== true) await made.outcome
   }
   const schedules = once(async () => {
-    const { createSchedules } = await import('./schedules.ts')
+    const [{ createSchedules }, admission] = await Promise.all([import('./schedules.ts'), deps.admission()])
     loaded = createSchedules({
       config: config.schedules,
       documents,
@@ -53,6 +55,7 @@ export function createScheduling(deps: SchedulingDeps): Scheduling {
       newId,
       noteEvent,
       outcomeOf,
+      admission,
       isOverloaded: () => resources.overloads().length > 0,
       cancelTurn: (session) => void lanes.cancel(session),
       async startTurn({ session, title, turn, text, model, labels }) {

@@ -18,6 +18,7 @@ import {
   type Label,
   type PendingApproval,
   type SessionId,
+  type Tier,
   type TurnId,
   type UserId,
 } from '../../types/index.ts'
@@ -49,11 +50,12 @@ const notAsCall: Failure = {
 /**
  * Stage 5's policy: `deny` anywhere wins; otherwise the call's own entry, its right's, or its tier's, in this order. Tiers apply only to
  * calls that models may make: a tier that stopped the others would stop the guest.
+ * @param tier of this input, where it depends on it
  */
-export function decide(call: Call, approval: Config['approval']): Decision {
+export function decide(call: Call, approval: Config['approval'], tier: Tier = call.tier): Decision {
   const byCall = approval.calls[call.name]
   const byRight = approval.rights[call.right]
-  const byTier = call.audience.includes('model') ? approval[call.tier] : 'allow'
+  const byTier = call.audience.includes('model') ? approval[tier] : 'allow'
   if (byCall === 'deny' || byRight === 'deny' || byTier === 'deny') return 'deny'
   return byCall ?? byRight ?? byTier
 }

@@ -12,6 +12,7 @@ import {
   OxbowError,
   type Sandbox,
   type ServerPayloads,
+  type SessionId,
 } from '../../types/index.ts'
 
 /** Why a signal was aborted. `timeout`: the call's own limit; `time_limit`: the turn's. */
@@ -55,7 +56,16 @@ export function sandboxFor(sandbox: Sandbox, watch: Pick<Watch, 'unhurried'>): S
   }
 }
 
+/** A call that runs. */
+export interface RunningCall {
+  readonly call: CallId
+  readonly name: string
+  readonly elapsedMs: number
+}
+
 export interface RunningCalls {
+  /** Running calls of a session, the oldest first. */
+  of(session: SessionId): readonly RunningCall[]
   enter(caller: Caller, call: Call, options: { readonly id: CallId; readonly signal: AbortSignal | null }): Watch
 }
 
@@ -81,6 +91,10 @@ export function createRunningCalls(clock: Clock, beat: Beat): RunningCalls {
   }
 
   return {
+    of: (session) =>
+      [...running]
+        .filter(([, { caller }]) => caller.session === session)
+        .map(([call, { name, since }]) => ({ call, name, elapsedMs: Math.round(clock.monotonicMs() - since) })),
     enter(caller, call, { id, signal }) {
       const controller = new AbortController()
       const stop = (): void => controller.abort(signal?.reason)

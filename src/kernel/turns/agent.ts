@@ -14,7 +14,9 @@ import {
   type CallId,
   type CallOutcome,
   type Config,
+  createRecentMap,
   type Engine,
+  type Failure,
   fenceRule,
   once,
   type Process,
@@ -23,7 +25,9 @@ import {
   type SessionId,
   type TurnId,
 } from '../../types/index.ts'
+import type { AgentProfile } from '../agents/agent-record.ts'
 import type { Gate } from '../gate.ts'
+import { maxHeldPersonas } from '../limits.ts'
 import type { LaneTurn } from './lanes.ts'
 import type { Registry } from '../registry.ts'
 import { processRight } from '../stages/policy.ts'
@@ -72,17 +76,72 @@ interface AgentDeps {
   readonly reminder?: Reminder | undefined
   /** Summarizes what no longer fits; absent: it is left out. */
   readonly rolling?: RollingSummary | undefined
+  /** The profile of an agent's session; null at once for any other session, because nothing may be awaited there. */
+  readonly profileOf: (session: SessionId) => Promise<AgentProfile | null> | null
+  /** A turn of an agent's session begins or ends to wait for an approval. */
+  readonly onApproval: (session: SessionId, isWaiting: boolean) => void
 }
 
 export function createAgent(deps: AgentDeps): Agent {
-  const { config, engine, sandbox, registry, gate, newId, runningTurns, scrub, scratchpad, reminder, rolling } = deps
-  const rights: ReadonlySet<string> = new Set([...config.agent.rights, processRight])
-  const actor = `agent:${config.agent.name}`
-  const base: Omit<RuntimeDeps, 'facts' | 'toolTokens'> = {
+  const { config, engine, gate, registry, newId, runningTurns, profileOf, onApproval } = deps
+  const usual = createPersona(deps, config.agent)
+  /** Agents with the same profile share their tools. */
+  const personas = createRecentMap<string, Persona>(maxHeldPersonas)
+  const personaOf = ({ name, rights, instructions }: AgentProfile): Persona => {
+    const key = JSON.stringify([name, instructions, rights])
+    let persona = personas.get(key)
+    if (persona === undefined) personas.put(key, (persona = createPersona(deps, { name, rights, instructions })))
+    return persona
+  }
+  const run = (turn: LaneTurn, { base, rights, actor, toolTokens }: Persona): Promise<TurnResult> =>
+    runningTurns.during(turn, async () => {
+      const process = createProcess({ gate, registry, newId, rights, actor }, turn)
+      const facts = await engine.facts(turn.input.model ?? '')
+      return runTurn(process, { ...base, facts, toolTokens: await toolTokens(facts.contextTokens) })
+    })
+  const runAs = async (turn: LaneTurn, session: SessionId, found: Promise<AgentProfile | null>): Promise<TurnResult> => {
+    const profile = await found
+    if (profile === null) return run(turn, usual)
+    if (profile.killed) return { status: 'cancelled', turn: turn.id, reply: '', steps: 0, failure: killedFailure }
+    const model = turn.input.model ?? (profile.model === '' ? undefined : profile.model)
+    const onWait = (isWaiting: boolean): void => {
+      turn.onWait(isWaiting)
+      onApproval(session, isWaiting)
+    }
+    return run({ ...turn, input: { ...turn.input, model }, onWait }, personaOf(profile))
+  }
+  return (turn) => {
+    const { session } = turn.caller
+    const found = session === '' ? null : profileOf(session)
+    return found === null || session === '' ? run(turn, usual) : runAs(turn, session, found)
+  }
+}
+
+const killedFailure: Failure = {
+  code: 'cancelled',
+  message: 'This agent was killed.',
+  hint: 'Its session takes no more turns; `oxbow spawn` starts another agent.',
+}
+
+/** An agent as its turns need it. */
+interface Persona {
+  readonly actor: string
+  readonly rights: ReadonlySet<string>
+  readonly base: Omit<RuntimeDeps, 'facts' | 'toolTokens'>
+  readonly toolTokens: (contextTokens: number) => number | Promise<number>
+}
+
+function createPersona(
+  deps: AgentDeps,
+  agent: Pick<Config['agent'], 'name' | 'instructions'> & { readonly rights: readonly string[] },
+): Persona {
+  const { config, engine, sandbox, registry, scrub, scratchpad, reminder, rolling } = deps
+  const rights: ReadonlySet<string> = new Set([...agent.rights, processRight])
+  const base: Persona['base'] = {
     counter: createMessageCounter(engine.countTokens),
     maxTurns: config.turn.max_turns,
     providers: [
-      createCharacter(config.agent, () => scrub(sandbox.status.problem?.message ?? '')),
+      createCharacter(agent, () => scrub(sandbox.status.problem?.message ?? '')),
       { name: 'tools', provide: () => registry.sharedFields(rights) },
       { name: 'scratchpad', provide: ({ session }) => scratchpad(session) },
     ],
@@ -102,19 +161,17 @@ export function createAgent(deps: AgentDeps): Agent {
     const bound = Buffer.byteLength(textOfTools())
     return bound * roomyFactor <= contextTokens ? bound : counted()
   }
-  return (turn) =>
-    runningTurns.during(turn, async () => {
-      const process = createProcess({ gate, registry, newId, rights, actor }, turn)
-      const facts = await engine.facts(turn.input.model ?? '')
-      return runTurn(process, { ...base, facts, toolTokens: await toolTokens(facts.contextTokens) })
-    })
+  return { actor: `agent:${agent.name}`, rights, base, toolTokens }
 }
 
 /**
  * The system prompt: who the agent is, where it works, and how to treat what it reads.
  * @param surroundings the state of the workspace, e.g. that the shell is off
  */
-function createCharacter({ name, instructions }: Config['agent'], surroundings: () => string): ContextProvider {
+function createCharacter(
+  { name, instructions }: Pick<Config['agent'], 'name' | 'instructions'>,
+  surroundings: () => string,
+): ContextProvider {
   const lines = [
     `You are ${name}, an agent that works for one person on their own machine, inside Oxbow.`,
     'You act only through the tools you are given. Files are under /shared (kept) and /tmp (scratch); nothing else of the machine exists for you.',

@@ -4,6 +4,7 @@
  * - An open `turn.send` is an unfinished turn: it resumes from what the journal kept, or ends if the user had cancelled it.
  * - A tool call of such a turn resumes with it if it is safe to repeat, and is abandoned if the turn ends before. A `once` effect is never
  *   repeated, and the model is told that its outcome is unknown.
+ * - A new session is created, because the only effect of the call is its outcome.
  * - A request to a model is abandoned and counted at its reservation, because the provider may have billed it.
  * - Everything else is abandoned, including the turns of deleted sessions.
  */
@@ -71,13 +72,20 @@ async function isCancelled(store: Store, session: SessionId, since: number): Pro
 const intentPage = 1_000
 
 function close(record: JournalRecord, turnResumes: boolean): Entry[] {
-  const intent = JSON.parse(record.body) as { effect?: string; reserved?: JsonObject }
+  const intent = JSON.parse(record.body) as { effect?: string; reserved?: JsonObject; input?: { title?: string } }
   if (turnResumes && intent.effect !== 'once' && toolPlace(record.call) !== null) return []
+  const { call, name } = record
+  const caller = { actor: record.actor, session: record.session, turn: record.turn }
+  // All that it does is in its outcome. Its sender repeats it with the same id, which would otherwise never become a session.
+  if (name === 'session.create') {
+    const body = { status: 'ok', id: call, title: intent.input?.title ?? '' }
+    return [{ caller, call, name, phase: 'outcome', body, projection: 'new_session' }]
+  }
   return [
     {
-      caller: { actor: record.actor, session: record.session, turn: record.turn },
-      call: record.call,
-      name: record.name,
+      caller,
+      call,
+      name,
       phase: 'reconciled',
       body: reconciliation(record.name, intent.effect, intent.reserved),
     },

@@ -22,6 +22,8 @@ interface SendTurn {
   readonly text: string
   readonly model?: string | undefined
   readonly attachments?: readonly SentFile[] | undefined
+  /** Who sends it; default: the user. */
+  readonly actor?: string | undefined
 }
 
 interface StartedTurn {
@@ -45,7 +47,7 @@ interface StartTurnDeps {
 }
 
 export function createStartTurn({ user, store, lanes, sessions, gate, foresee }: StartTurnDeps): StartTurn {
-  return async ({ session, clientId, text, model, attachments = [] }) => {
+  return async ({ session, clientId, text, model, attachments = [], actor }) => {
     // The place is reserved before the message is recorded, so that a burst of messages cannot exceed the limit.
     if (!lanes.admit(session)) throw queueFull(session)
     try {
@@ -54,9 +56,11 @@ export function createStartTurn({ user, store, lanes, sessions, gate, foresee }:
       const files = attachments.length === 0 ? null : await (await import('../attachments.ts')).takeIn(attachments, blobs)
       const turn = clientId as string as TurnId
       const input = { text, ...(model !== undefined && { model }), ...(files !== null && { attachments: files }) }
-      const { intended, outcome } = gate.start(userCaller(user, session, turn), 'turn.send', input, { id: clientId, signal: null })
+      const person = userCaller(user, session, turn)
+      const caller = actor === undefined ? person : { ...person, actor, rights: senderRights }
+      const { intended, outcome } = gate.start(caller, 'turn.send', input, { id: clientId, signal: null })
       // A message that waits behind another recalls when its turn begins.
-      if (!lanes.isRunning(session)) foresee?.(session, text)
+      if (actor === undefined && !lanes.isRunning(session)) foresee?.(session, text)
       // Followers receive the outcome; this call waits only for the acknowledgement.
       outcome.catch(() => {})
       const accepted = await intended
@@ -68,6 +72,9 @@ export function createStartTurn({ user, store, lanes, sessions, gate, foresee }:
     }
   }
 }
+
+/** All that an agent needs to send a message to another one. */
+const senderRights: ReadonlySet<string> = new Set(['turn.send'])
 
 /** A duplicate is acknowledged and dropped, so it must really be the same message. */
 async function assertSameMessage(store: Store, session: SessionId, id: CallId): Promise<void> {

@@ -1,0 +1,44 @@
+/** Definitions of `ps`, `top`, `spawn`, `wait` and `kill`. */
+import { type AddVerbs, collect, examples, parseCount, userVerb } from '../verb-parts.ts'
+
+const load = () => import('./agents.ts')
+
+export const addAgentVerbs: AddVerbs = (program, terminal, choose) => {
+  userVerb(program.command('ps'), 'list agents')
+    .option('--tree', 'show which agent started which')
+    .option('--all', 'also those that have ended')
+    .option('--json', 'print one JSON object per line')
+    .addHelpText('after', examples('oxbow ps', 'oxbow ps --tree --all'))
+    .action((options) => choose(async () => (await load()).listAgents(options, terminal)))
+  userVerb(program.command('top'), 'show what agents do and spend, until Ctrl+C')
+    .option('--once', 'print it once')
+    .option('--interval <seconds>', 'seconds between two looks', parseCount(3_600, 1), 2)
+    .option('--json', 'print one JSON object per look')
+    .addHelpText('after', examples('oxbow top', 'oxbow top --once'))
+    .action((options) => choose(async () => (await load()).watchAgents(options, terminal)))
+  userVerb(program.command('spawn <task...>'), 'start an agent that works on a task in the background')
+    .option('--name <name>', 'short name')
+    .option('--model <name>', 'model to use')
+    .option('--instructions <text>', 'text added to its system prompt')
+    .option('--priority <priority>', 'low, normal, high or critical')
+    .option('--right <right>', 'a right that it has, instead of the usual ones; repeat for more', collect)
+    .option('--read-only', 'only rights that change nothing')
+    .option('--keep', 'keep it for further messages after its answer')
+    .option('--wait', 'wait for its answer and print it')
+    .option('--json', 'print the agent as one JSON value')
+    .addHelpText(
+      'after',
+      examples('oxbow spawn "check every link in /shared/docs"', 'oxbow spawn --wait --read-only "summarise /shared/report.md"'),
+    )
+    .action((words, options) => choose(async () => (await load()).spawnAgent(words, options, terminal)))
+  userVerb(program.command('wait <id>'), 'wait until an agent has answered, and print its answer')
+    .option('--timeout <seconds>', 'seconds to wait', parseCount(Number.MAX_SAFE_INTEGER))
+    .option('--json', 'print the agent as one JSON value')
+    .addHelpText('after', examples('oxbow wait 0199d2c4', 'oxbow wait reader --timeout 60'))
+    .action((id, options) => choose(async () => (await load()).waitForAgent(id, options, terminal)))
+  userVerb(program.command('kill <id>'), 'end an agent with everything that it runs')
+    .option('--reason <text>', 'why, for its parent')
+    .option('--json', 'print the output as one JSON value')
+    .addHelpText('after', examples('oxbow kill 0199d2c4', 'oxbow kill reader --reason "no longer needed"'))
+    .action((id, options) => choose(async () => (await load()).killAgent(id, options, terminal)))
+}

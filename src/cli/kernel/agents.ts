@@ -1,0 +1,220 @@
+/** `oxbow ps`, `top`, `spawn`, `wait` and `kill`: the agents of a guest. */
+import { type Json, OxbowError } from '../../types/index.ts'
+import { type GatewayPort, withGuest } from '../guest-connection.ts'
+import { agentWaitS } from '../limits.ts'
+import { printLine, printText, type Terminal } from '../terminal.ts'
+import { formatMoney, formatMs, formatTime, plainLine, plainText, shortId, table } from '../view/terminal-text.ts'
+import { type CallOptions, outputOf, showOutput } from './call.ts'
+
+interface AgentLine {
+  readonly id: string
+  readonly name: string
+  readonly state: string
+  readonly waiting_for: string | null
+  readonly depth: number
+  readonly priority: string
+  readonly task: string
+  readonly reply: string
+  readonly reason: string
+  readonly created_at: number
+  readonly started_at: number | null
+  readonly ended_at: number | null
+  readonly current_call: { readonly name: string; readonly elapsed_ms: number } | null
+  readonly spent: { readonly tokens: number; readonly micro_dollars: number }
+}
+
+interface Listed {
+  readonly agents: readonly AgentLine[]
+  readonly admission: {
+    readonly running: number
+    readonly max_running: number
+    readonly queued: readonly string[]
+    readonly starts_left: number
+    readonly paused_by: readonly string[]
+  }
+}
+
+export interface ListOptions extends CallOptions {
+  readonly tree?: boolean | undefined
+  readonly all?: boolean | undefined
+}
+
+export async function listAgents(options: ListOptions, terminal: Terminal): Promise<number> {
+  return withGuest(options, terminal, async ({ gateway }) => {
+    const listed = (await outputOf(gateway, 'agent.list', { ended: options.all === true, limit: maxShown })) as Listed
+    if (options.json === true) for (const agent of listed.agents) printLine(terminal, JSON.stringify(agent))
+    else printText(terminal, agentTable(listed, options.tree === true))
+    return 0
+  })
+}
+
+const maxShown = 1_000
+
+function agentTable({ agents }: Listed, isTree: boolean): string {
+  if (agents.length === 0) return 'No agent is live. `oxbow spawn "…"` starts one; `oxbow ps --all` shows those that have ended.'
+  const ids = agents.map(({ id }) => id)
+  const ordered = isTree ? agents : [...agents].sort((a, b) => a.created_at - b.created_at)
+  const rows = ordered.map((agent) => [
+    shortId(agent.id, ids),
+    `${isTree ? '  '.repeat(agent.depth - 1) : ''}${plainLine(agent.name, 40)}`,
+    stateOf(agent),
+    agent.priority,
+    formatTime(agent.created_at),
+    `${agent.spent.tokens} tokens`,
+    plainLine(agent.reason === '' ? agent.task : agent.reason, 60),
+  ])
+  return table([['ID', 'NAME', 'STATE', 'PRIORITY', 'SINCE', 'SPENT', 'TASK'], ...rows])
+}
+
+function stateOf({ state, waiting_for: waitingFor }: AgentLine): string {
+  return waitingFor === null ? state : `${state} (${waitingFor})`
+}
+
+export interface TopOptions extends CallOptions {
+  readonly once?: boolean | undefined
+  readonly interval: number
+}
+
+interface Machine {
+  readonly now: {
+    readonly cpu_percent: number
+    readonly memory_used_mb: number
+    readonly memory_total_mb: number
+    readonly guest_cpu_percent: number
+    readonly guest_memory_mb: number
+  }
+}
+
+/** Refreshes until Ctrl+C. With `--json` or without a terminal, one object a line, and no screen is cleared. */
+export async function watchAgents(options: TopOptions, terminal: Terminal): Promise<number> {
+  return withGuest(options, terminal, async ({ gateway }) => {
+    for (;;) {
+      const [listed, machine] = (await Promise.all([
+        outputOf(gateway, 'agent.list', { ended: false, limit: maxShown }),
+        outputOf(gateway, 'resources.show', { history: 0 }),
+      ])) as [Listed, Machine]
+      if (options.json === true) printLine(terminal, JSON.stringify({ ...listed, resources: machine.now }))
+      else {
+        if (options.once !== true && terminal.output.isTTY) terminal.output.write(clearScreen)
+        printText(terminal, topText(listed, machine))
+      }
+      if (options.once === true) return 0
+      await new Promise((resolve) => setTimeout(resolve, options.interval * 1_000))
+    }
+  })
+}
+
+/** Cursor to the first cell, and everything behind it erased. */
+const clearScreen = '\u001B[H\u001B[J'
+
+function topText({ agents, admission }: Listed, { now }: Machine): string {
+  const { running, max_running: max, queued, starts_left: left, paused_by: pausedBy } = admission
+  const head = [
+    `agents: ${agents.length} live, ${running} of ${max} running, ${queued.length} queued; ${left} starts left in this minute`,
+    `machine: processor ${now.cpu_percent} %, memory ${now.memory_used_mb} of ${now.memory_total_mb} MB; guest: ${now.guest_cpu_percent} % of one processor, ${now.guest_memory_mb} MB`,
+    ...(pausedBy.length > 0 ? [`No new agents start: ${pausedBy.join('; ')}`] : []),
+  ]
+  const ids = agents.map(({ id }) => id)
+  const rows = agents.map((agent) => [
+    shortId(agent.id, ids),
+    `${'  '.repeat(agent.depth - 1)}${plainLine(agent.name, 40)}`,
+    stateOf(agent),
+    agent.current_call === null ? '' : `${agent.current_call.name} ${formatMs(agent.current_call.elapsed_ms)}`,
+    String(agent.spent.tokens),
+    formatMoney(agent.spent.micro_dollars),
+  ])
+  return `${head.join('\n')}\n\n${table([['ID', 'NAME', 'STATE', 'CALL', 'TOKENS', 'COST'], ...rows])}`
+}
+
+export interface SpawnOptions extends CallOptions {
+  readonly name?: string | undefined
+  readonly model?: string | undefined
+  readonly instructions?: string | undefined
+  readonly priority?: string | undefined
+  readonly right?: readonly string[] | undefined
+  readonly readOnly?: boolean | undefined
+  readonly keep?: boolean | undefined
+  readonly wait?: boolean | undefined
+}
+
+export function spawnAgent(words: readonly string[], options: SpawnOptions, terminal: Terminal): Promise<number> {
+  const { name, model, instructions, priority, right, readOnly, keep } = options
+  const input = {
+    task: words.join(' '),
+    ...(name !== undefined && { name }),
+    ...(model !== undefined && { model }),
+    ...(instructions !== undefined && { instructions }),
+    ...(priority !== undefined && { priority }),
+    ...(right !== undefined && { rights: [...right] }),
+    ...(readOnly === true && { read_only: true }),
+    ...(keep === true && { keep: true }),
+  }
+  if (options.wait !== true)
+    return showOutput(
+      ['agent.spawn', input],
+      options,
+      terminal,
+      ({ id, name: made, state }: AgentLine) => `Started ${made}, ${id}: ${state}.`,
+    )
+  return withGuest(options, terminal, async ({ gateway }) => {
+    const { id } = (await outputOf(gateway, 'agent.spawn', input)) as AgentLine
+    return printEnd(await settled(gateway, id, Infinity), options, terminal)
+  })
+}
+
+/** @returns 0 when the agent has answered; the exit code of `timeout` when it has not in time, of `tool_failed` when it failed */
+export function waitForAgent(
+  id: string,
+  options: CallOptions & { readonly timeout?: number | undefined },
+  terminal: Terminal,
+): Promise<number> {
+  return withGuest(options, terminal, async ({ gateway }) =>
+    printEnd(await settled(gateway, id, options.timeout ?? Infinity), options, terminal),
+  )
+}
+
+function printEnd(agent: AgentLine, options: CallOptions, terminal: Terminal): number {
+  if (options.json === true) printLine(terminal, JSON.stringify(agent))
+  else if (agent.reply !== '') printText(terminal, plainText(agent.reply))
+  if (agent.state === 'done' || agent.state === 'idle') return 0
+  const why = agent.reason === '' ? '' : `: ${agent.reason}`
+  throw new OxbowError(
+    agent.state === 'killed' ? 'cancelled' : 'tool_failed',
+    `Agent ${agent.name} ${agent.state === 'killed' ? 'was killed' : 'failed'}${why}`,
+    {
+      hint: '`oxbow ps --all` lists it; its session has the whole story.',
+    },
+  )
+}
+
+/** Asks again and again, because a call ends with the connection. @throws OxbowError `timeout` */
+async function settled(gateway: Pick<GatewayPort, 'call'>, id: string, timeoutS: number): Promise<AgentLine> {
+  for (let left = timeoutS; ;) {
+    const part = Math.min(left, agentWaitS)
+    const input: Json = { agents: [id], timeout_s: part }
+    const { agents, timed_out: isLate } = (await outputOf(gateway, 'agent.wait', input)) as {
+      readonly agents: readonly AgentLine[]
+      readonly timed_out: boolean
+    }
+    const [agent] = agents
+    if (!isLate && agent !== undefined) return agent
+    left -= part
+    if (left <= 0)
+      throw new OxbowError('timeout', `The agent has not answered within ${timeoutS} s.`, {
+        hint: 'It goes on; wait again, or oxbow kill it.',
+      })
+  }
+}
+
+export function killAgent(
+  id: string,
+  options: CallOptions & { readonly reason?: string | undefined },
+  terminal: Terminal,
+): Promise<number> {
+  const input = { agent: id, ...(options.reason !== undefined && { reason: options.reason }) }
+  return showOutput(['agent.kill', input], options, terminal, ({ killed, state }: { killed: readonly string[]; state: string }) =>
+    killed.length === 0
+      ? `It was ${state} already.`
+      : `Killed ${killed.length === 1 ? 'it' : `it and ${killed.length - 1} agents below it`}.`,
+  )
+}

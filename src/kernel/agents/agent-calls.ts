@@ -1,0 +1,373 @@
+/**
+ * The calls about agents. A person sees and ends all of them; an agent those that it, or agents below it, have spawned. What they return
+ * carries the labels of the agents that it is about.
+ */
+import { z } from 'zod'
+import {
+  type Call,
+  type Caller,
+  type CallId,
+  type Config,
+  evident,
+  OxbowError,
+  type SessionId,
+  type Spend,
+  type Tier,
+  truncate,
+} from '../../types/index.ts'
+import type { CallReference } from '../call-reference.ts'
+import { maxAgentMessageCharacters, maxAgentWaitS } from '../limits.ts'
+import { type Budgets, sessionScope } from '../stages/budgets.ts'
+import { type Approvals, join, type Labels, processRight } from '../stages/policy.ts'
+import type { RunningCall, RunningCalls } from '../stages/running-calls.ts'
+import { type Admission, type AdmissionState, priorities, type Priority } from './admission.ts'
+import { type AgentRecord, isOver, isSettled } from './agent-record.ts'
+import type { Supervisor } from './supervisor.ts'
+
+export interface AgentCallDeps {
+  readonly supervisor: () => Promise<Supervisor>
+  readonly admission: () => Promise<Admission>
+  readonly agentConfig: Config['agents']
+  /** Rights of the usual agent: what an agent that a person spawns has if nothing else is said. */
+  readonly defaultRights: readonly string[]
+  readonly heldLabels: (caller: Pick<Caller, 'session'>) => Labels
+  readonly references: () => readonly CallReference[]
+  readonly budgets: Pick<Budgets, 'load' | 'view'>
+  readonly running: Pick<RunningCalls, 'of'>
+  readonly approvals: Pick<Approvals, 'pending'>
+}
+
+export interface AgentView extends Omit<AgentRecord, 'messages' | 'labels' | 'report' | 'runs' | 'orphans' | 'queued_at'> {
+  readonly waiting_for: 'approval' | 'child' | 'timer' | 'admission' | null
+  /** What it is doing at the moment. */
+  readonly current_call: { readonly name: string; readonly elapsed_ms: number } | null
+  readonly spent: { readonly tokens: number; readonly micro_dollars: number }
+}
+
+const shared = {
+  rare: true,
+  audience: ['model', 'terminal'],
+  right: 'agent.use',
+  labels: { adds: [], sink: false },
+  timeoutMs: 30_000,
+} as const satisfies Partial<Call>
+
+const agentRef = z.string().min(1).max(100).meta(evident('Id of the agent, its beginning, or its name.'))
+const anyView = z.custom<AgentView>()
+const exampleId = '01890a5d-ac96-774b-bcce-b302099a8057.0'
+
+export function agentCalls(deps: AgentCallDeps): readonly Call[] {
+  return [spawnCall(deps), sendCall(deps), waitCall(deps), killCall(deps), listCall(deps)]
+}
+
+interface SpawnInput {
+  task: string
+  name: string
+  instructions: string
+  model: string
+  rights?: string[] | undefined
+  read_only: boolean
+  priority: Priority
+  keep: boolean
+  orphans: 'kill' | 'adopt'
+}
+
+function spawnCall(deps: AgentCallDeps): Call<SpawnInput, AgentView> {
+  return {
+    ...shared,
+    name: 'agent.spawn',
+    summary: 'Starts an agent for a task, in a conversation of its own. Its answer comes as a message, or by agent.wait.',
+    input: z.strictObject({
+      task: z.string().min(1).max(maxAgentMessageCharacters).describe('It knows nothing else of this conversation.'),
+      name: z
+        .string()
+        .regex(/^[a-z0-9][a-z0-9_-]{0,31}$/i, 'must be a plain name')
+        .default('helper')
+        .meta(evident('Short name.')),
+      instructions: z.string().max(8_000).default('').meta(evident('Text added to its system prompt.')),
+      model: z.string().max(200).default('').meta(evident('Model; empty: the usual one.')),
+      rights: z.array(z.string().max(100)).max(100).optional().describe('Default: all that you can pass on.'),
+      read_only: z.boolean().default(false).describe('Only rights that change nothing.'),
+      priority: z.enum(priorities).default('normal').meta(evident('Which waits first if too many run.')),
+      keep: z.boolean().default(false).describe('It takes messages after its answer.'),
+      orphans: z.enum(['kill', 'adopt']).default('kill').meta(evident('What happens to its own agents if it ends before them.')),
+    }),
+    output: anyView,
+    example: {
+      task: 'Read /shared/report.md and list its open questions.',
+      name: 'reader',
+      instructions: '',
+      model: '',
+      read_only: true,
+      priority: 'normal',
+      keep: false,
+      orphans: 'kill',
+    },
+    tier: 'privileged',
+    tierOf: (input, caller) => tierOfSpawn(deps, input, caller),
+    right: 'agent.spawn',
+    effect: 'idempotent',
+    recordOutput: ({ id, session, depth }) => ({ agent: id, agent_session: session, depth }),
+    async run(input, { id: call, caller }) {
+      const supervisor = await deps.supervisor()
+      const isLast = (supervisor.agentOf(caller.session as SessionId)?.depth ?? 0) + 1 >= deps.agentConfig.max_depth
+      const { rights: found, beyond, delegable } = rightsOf(deps, input, caller)
+      if (beyond.length > 0)
+        throw new OxbowError('denied', `These rights cannot be passed on: ${beyond.join(', ')}.`, {
+          hint: `Name only rights among: ${delegable.join(', ')}.`,
+        })
+      const rights = found.filter((right) => !isLast || right !== 'agent.spawn')
+      const { task, name, instructions, model, priority, keep, orphans } = input
+      const labels = deps.heldLabels(caller)
+      const request = { task, name, instructions, model, priority, keep, orphans, rights, labels }
+      const record = await supervisor.spawn({ caller, call, name: 'agent.spawn' }, request)
+      return { output: await viewOf(deps, record), text: `Started ${name} (${call}): ${record.state}.` }
+    },
+  }
+}
+
+interface ChildRights {
+  readonly rights: readonly string[]
+  /** Requested rights that the parent cannot pass on. */
+  readonly beyond: readonly string[]
+  readonly delegable: readonly string[]
+}
+
+/** Rights of a child: those that its parent can pass on, or the ones of them that were requested. */
+function rightsOf(deps: AgentCallDeps, { rights, read_only: readOnly }: SpawnInput, caller: Caller): ChildRights {
+  const isPerson = caller.rights.has('*')
+  const withheld = new Set([...deps.agentConfig.withheld_rights, processRight, '*'])
+  const delegable = isPerson ? deps.defaultRights : [...caller.rights].filter((right) => !withheld.has(right))
+  const beyond = (rights ?? []).filter((right) => right === '*' || (!isPerson && !delegable.includes(right)))
+  const chosen = rights ?? delegable
+  const kept = readOnly ? chosen.filter((right) => onlyReads([right], deps.references())) : chosen
+  return { rights: [...new Set(kept)].sort(), beyond, delegable }
+}
+
+/** A request that is refused anyway is not worth a question. */
+function tierOfSpawn(deps: AgentCallDeps, input: SpawnInput, caller: Caller): Tier {
+  const { rights, beyond } = rightsOf(deps, input, caller)
+  return beyond.length > 0 || onlyReads(rights, deps.references()) ? 'side_effecting' : 'privileged'
+}
+
+/** Whether no call that a model can make with these rights changes anything. */
+function onlyReads(rights: readonly string[], references: readonly CallReference[]): boolean {
+  const byModel = references.filter(({ audience, right }) => audience.includes('model') && rights.includes(right))
+  return byModel.every(({ tier }) => tier === 'read_only')
+}
+
+function sendCall(deps: AgentCallDeps): Call<{ to: string; text: string }, { to: CallId | ''; state: string }> {
+  return {
+    ...shared,
+    name: 'agent.send',
+    summary: 'Sends a message to an agent, or from an agent to its parent.',
+    input: z.strictObject({
+      to: agentRef.describe('Id or name; `parent`: whoever spawned you.'),
+      text: z.string().min(1).max(maxAgentMessageCharacters).meta(evident('The message.')),
+    }),
+    output: z.custom<{ to: CallId | ''; state: string }>(),
+    example: { to: exampleId, text: 'Also look at /shared/notes.md.' },
+    tier: 'side_effecting',
+    effect: 'idempotent',
+    async run({ to, text }, { id: call, caller }) {
+      const supervisor = await deps.supervisor()
+      const by = { caller, call, name: 'agent.send' }
+      const labels = deps.heldLabels(caller)
+      const own = caller.session === '' ? undefined : supervisor.agentOf(caller.session)
+      if (to === 'parent' && own !== undefined) {
+        await supervisor.postToParent(by, own.id, text, labels)
+        return { output: { to: own.parent, state: 'sent' }, text: 'Sent.' }
+      }
+      const agent = find(supervisor, caller, to)
+      if (isOver(agent)) throw over(agent)
+      const { id, name, state } = await supervisor.post(by, agent.id, text, labels)
+      return { output: { to: id, state }, text: `Sent to ${name}, which is ${state}.` }
+    },
+  }
+}
+
+function over({ name, state }: AgentRecord): OxbowError {
+  return new OxbowError('not_found', `${name} is ${state} and takes no messages.`, {
+    hint: 'Start another agent; with keep it stays for further messages.',
+  })
+}
+
+interface WaitInput {
+  agents: string[]
+  mode: 'all' | 'any'
+  timeout_s: number
+}
+interface WaitOutput {
+  readonly agents: readonly AgentView[]
+  readonly timed_out: boolean
+}
+
+function waitCall(deps: AgentCallDeps): Call<WaitInput, WaitOutput> {
+  return {
+    ...shared,
+    name: 'agent.wait',
+    summary: 'Waits until agents have answered or ended, and returns their answers.',
+    input: z.strictObject({
+      agents: z.array(agentRef).max(100).default([]).describe('Empty: all of yours that still work.'),
+      mode: z.enum(['all', 'any']).default('all').meta(evident('Until all have answered, or one has.')),
+      timeout_s: z.number().min(0).max(maxAgentWaitS).default(600).meta(evident('Seconds to wait; 0 only looks.')),
+    }),
+    output: z.custom<WaitOutput>(),
+    example: { agents: [exampleId], mode: 'all', timeout_s: 600 },
+    tier: 'read_only',
+    effect: 'none',
+    timeoutMs: (maxAgentWaitS + 60) * 1_000,
+    recordOutput: ({ agents, timed_out }) => ({ agents: agents.map(({ id, state }) => ({ id, state })), timed_out }),
+    async run({ agents, mode, timeout_s: timeoutS }, { caller, signal }) {
+      const supervisor = await deps.supervisor()
+      const named = agents.map((ref) => find(supervisor, caller, ref))
+      const working = supervisor.all().filter((agent) => !isSettled(agent) && agent.home === caller.session)
+      const ids = (agents.length === 0 ? working : named).map(({ id }) => id)
+      await supervisor.wait({ session: caller.session, ids, mode, timeoutMs: timeoutS * 1_000, signal })
+      const found = supervisor.all().filter(({ id }) => ids.includes(id))
+      const isMet = mode === 'all' ? found.every(isSettled) : found.some(isSettled)
+      const views = await Promise.all(found.map((agent) => viewOf(deps, agent)))
+      const text = found.map((agent) => `${headOf(agent)}${agent.reply === '' ? '' : `\n${agent.reply}`}`).join('\n\n')
+      return {
+        output: { agents: views, timed_out: !isMet },
+        text: `${isMet ? '' : `After ${timeoutS} s not all have answered.\n`}${text || 'No agent works for you.'}`,
+        labels: labelsOf(found),
+        ok: found.every(({ state }) => state !== 'failed'),
+      }
+    },
+  }
+}
+
+function killCall(deps: AgentCallDeps): Call<{ agent: string; reason: string }, { killed: readonly CallId[]; state: string }> {
+  return {
+    ...shared,
+    name: 'agent.kill',
+    summary: 'Ends an agent with everything that it runs.',
+    input: z.strictObject({
+      agent: agentRef,
+      reason: z.string().max(200).default('').meta(evident('Why, for its parent.')),
+    }),
+    output: z.custom<{ killed: readonly CallId[]; state: string }>(),
+    example: { agent: exampleId, reason: 'No longer needed.' },
+    tier: 'side_effecting',
+    effect: 'idempotent',
+    timeoutMs: 60_000,
+    async run({ agent: ref, reason }, { id: call, caller }) {
+      const supervisor = await deps.supervisor()
+      const agent = find(supervisor, caller, ref)
+      const killed = await supervisor.kill({ caller, call, name: 'agent.kill' }, agent.id, reason || `by ${caller.actor}`)
+      const others = killed.length > 1 ? `, and ${killed.length - 1} below it` : ''
+      const state = killed.length > 0 ? 'killed' : agent.state
+      const text = killed.length > 0 ? `Killed ${agent.name}${others}.` : `${agent.name} was ${agent.state} already.`
+      return { output: { killed: killed.map(({ id }) => id), state }, text }
+    },
+  }
+}
+
+interface ListOutput {
+  /** Parents before their children. */
+  readonly agents: readonly AgentView[]
+  readonly admission: AdmissionState
+}
+
+function listCall(deps: AgentCallDeps): Call<{ ended: boolean; limit: number }, ListOutput> {
+  return {
+    ...shared,
+    name: 'agent.list',
+    summary: 'Lists agents as a tree, with what each does and has spent.',
+    input: z.strictObject({
+      ended: z.boolean().default(false).meta(evident('Also those that have ended.')),
+      limit: z.int().min(1).max(1_000).default(100),
+    }),
+    output: z.custom<ListOutput>(),
+    example: { ended: true, limit: 100 },
+    tier: 'read_only',
+    effect: 'none',
+    recordOutput: ({ agents }) => ({ agents: agents.length }),
+    async run({ ended, limit }, { caller }) {
+      const supervisor = await deps.supervisor()
+      const shown = inTree(visible(supervisor, caller).filter((agent) => ended || !isOver(agent))).slice(0, limit)
+      const agents = await Promise.all(shown.map((agent) => viewOf(deps, agent)))
+      const lines = agents.map((agent) => {
+        const doing = agent.current_call === null ? '' : `, ${agent.current_call.name}`
+        const waits = agent.waiting_for === null ? '' : ` for ${agent.waiting_for}`
+        return `${'  '.repeat(agent.depth - 1)}${agent.name} (${agent.id}): ${agent.state}${waits}${doing}: ${firstLine(agent.task)}`
+      })
+      const admission = (await deps.admission()).state()
+      return { output: { agents, admission }, text: lines.join('\n') || 'There are no agents.', labels: labelsOf(shown) }
+    },
+  }
+}
+
+function visible(supervisor: Supervisor, caller: Caller): readonly AgentRecord[] {
+  const all = supervisor.all()
+  return caller.audience === 'terminal' ? all : all.filter((agent) => supervisor.isBelow(agent, caller.session))
+}
+
+/** @param ref id, its beginning, or a name, for which the newest live agent counts. @throws OxbowError `not_found`, `bad_input` */
+function find(supervisor: Supervisor, caller: Caller, ref: string): AgentRecord {
+  const agents = visible(supervisor, caller)
+  const exact = agents.find(({ id }) => id === ref)
+  if (exact !== undefined) return exact
+  const named = agents.filter(({ name }) => name === ref)
+  const matching = named.length > 0 ? named : agents.filter(({ id }) => ref.length >= minPrefix && id.startsWith(ref))
+  const live = matching.filter((agent) => !isOver(agent))
+  const [only, ...others] = live.length > 0 ? live : matching
+  if (only === undefined) throw new OxbowError('not_found', `There is no agent ${ref}.`, { hint: 'List them with agent.list.' })
+  if (others.length === 0) return only
+  const ids = [only, ...others].slice(0, 5).map(({ id }) => id)
+  throw new OxbowError('bad_input', `${ref} could be any of ${ids.join(', ')}.`, { hint: 'Name one by its id.' })
+}
+
+/** A shorter beginning of an id is mostly time, which many share. */
+const minPrefix = 8
+
+async function viewOf({ budgets, running, approvals }: AgentCallDeps, record: AgentRecord): Promise<AgentView> {
+  const { messages: _m, labels: _l, report: _r, runs: _n, orphans: _o, queued_at: _q, ...view } = record
+  const { session } = record
+  await budgets.load(session)
+  const { spent }: { spent: Spend } = budgets.view(sessionScope(session))
+  const [oldest] = running.of(session)
+  const waitingFor = whyWaiting(record, running.of(session), approvals.pending(session).length > 0)
+  return {
+    ...view,
+    task: truncate(record.task, 1_000),
+    state: record.state === 'running' && waitingFor !== null ? 'waiting' : record.state,
+    waiting_for: waitingFor,
+    current_call: oldest === undefined ? null : { name: oldest.name, elapsed_ms: oldest.elapsedMs },
+    spent: { tokens: spent.tokens, micro_dollars: spent.microDollars },
+  }
+}
+
+function whyWaiting({ state }: AgentRecord, calls: readonly RunningCall[], isAsking: boolean): AgentView['waiting_for'] {
+  if (state === 'starting') return 'admission'
+  if (state === 'waiting') return 'child'
+  if (state !== 'running') return null
+  if (isAsking) return 'approval'
+  if (calls.some(({ name }) => name === 'agent.wait')) return 'child'
+  return calls.some(({ name }) => name === 'events.next') ? 'timer' : null
+}
+
+/** Parents before their children, the oldest first. */
+function inTree(agents: readonly AgentRecord[]): readonly AgentRecord[] {
+  const known = new Set(agents.map(({ id }) => id))
+  const below = new Map<string, AgentRecord[]>()
+  for (const agent of [...agents].sort((a, b) => a.created_at - b.created_at)) {
+    const parent = known.has(agent.parent as CallId) ? agent.parent : ''
+    below.set(parent, [...(below.get(parent) ?? []), agent])
+  }
+  const walk = (parent: string): readonly AgentRecord[] => (below.get(parent) ?? []).flatMap((agent) => [agent, ...walk(agent.id)])
+  return walk('')
+}
+
+function headOf({ name, id, state, reason }: AgentRecord): string {
+  return `${name} (${id}): ${state}${reason === '' ? '' : `, ${reason}`}`
+}
+
+function labelsOf(agents: readonly AgentRecord[]): Labels {
+  return agents.reduce<Labels>((all, { labels }) => join(all, labels), [])
+}
+
+function firstLine(text: string): string {
+  return truncate(text.split('\n', 1)[0] ?? '', 80)
+}

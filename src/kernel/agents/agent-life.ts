@@ -1,0 +1,213 @@
+/**
+ * The life of an agent from admission to its end, and the mail by which its parent hears of it. A run begins with messages to its session
+ * and ends when no turn of them is open; all that a restart needs is in the record before the next step.
+ */
+import { type CallId, derivedId, fenced, type JsonObject, OxbowError, type SessionId, truncate, type TurnId } from '../../types/index.ts'
+import { agentEndMs, maxAgentMessages, maxReplyCharacters } from '../limits.ts'
+import { userCaller } from '../stages/policy.ts'
+import type { DocumentChange } from '../state/documents.ts'
+import { type AgentMessage, type AgentProfile, type AgentRecord, isOver, isSettled, mailText, profileCategory } from './agent-record.ts'
+import { type AgentTable, type By, byKernel, childrenOf, descendantsOf, type Held, save } from './agent-table.ts'
+
+/** Queues an agent that has messages; it begins when it is admitted. */
+export function queueRun(table: AgentTable, held: Held): void {
+  const { id, priority, queued_at: since } = held.record
+  table.deps.admission.enter({ key: id, priority, since }, () => void begin(table, held))
+}
+
+/** Sends all its messages to its session. Safe to repeat after a crash: those that were sent are not sent again. */
+export async function begin(table: AgentTable, held: Held): Promise<void> {
+  const { clock, noteEvent, sessions } = table.deps
+  const { session, name, id } = held.record
+  held.open = new Set(held.record.messages.map(({ turn }) => turn))
+  Object.assign(held, { last: null, begun: false, beat: clock.now() })
+  table.onRun()
+  try {
+    const saved = save(table, held, { state: 'running', started_at: clock.now() })
+    noteEvent('agent_started', { agent_id: id, name }, session)
+    await Promise.all([saved, openSession(table, held.record)])
+    sessions.join({ session }, held.record.labels)
+    // More messages may come meanwhile.
+    for (let i = 0; i < held.record.messages.length; i++) await launch(table, held, held.record.messages[i]!)
+    held.begun = true
+  } catch (error) {
+    await fail(table, held, error instanceof Error ? error.message : String(error)).catch(() => {})
+  }
+}
+
+async function openSession({ deps }: AgentTable, { session, name, task }: AgentRecord): Promise<void> {
+  const title = truncate(`${name}: ${task.split('\n', 1)[0]}`, 100)
+  const options = { id: session as string as CallId, signal: null }
+  const made = deps.gate.start(userCaller(deps.user, '', ''), 'session.create', { title }, options)
+  if ((await made.intended)?.duplicate !== true) await made.outcome
+  await deps.sessions.load(session)
+}
+
+async function launch(table: AgentTable, held: Held, { turn, text, from, labels }: AgentMessage): Promise<void> {
+  if (isOver(held.record) || table.stopped) return
+  const { startTurn, outcomeOf, sessions } = table.deps
+  const { session, model } = held.record
+  held.open.add(turn)
+  sessions.join({ session }, labels)
+  const clientId = turn as string as CallId
+  const { duplicate } = await startTurn({ session, clientId, text, actor: from, ...(model !== '' && { model }) })
+  // Sent before a crash: it resumes here, has ended, or runs in another guest, for whose signs of life the supervisor looks.
+  const outcome = duplicate ? await outcomeOf(turn) : null
+  if (outcome !== null) turnEnded(table, held, turn, outcome)
+}
+
+/** Takes the outcome of a turn of one of its messages; others are of no concern. */
+export function turnEnded(table: AgentTable, held: Held, turn: TurnId, outcome: JsonObject): void {
+  if (!held.open.delete(turn)) return
+  if (outcome['status'] !== 'merged') held.last = outcome
+  if (held.open.size > 0) return
+  held.onQuiet?.()
+  if (held.record.state === 'running') void settle(table, held).catch(() => {})
+}
+
+async function settle(table: AgentTable, held: Held): Promise<void> {
+  const { last, record } = held
+  const isOk = last?.['status'] === 'ok'
+  if (!isOk && !record.keep) return fail(table, held, whyEnded(last))
+  const hasWorkingChildren = childrenOf(table, held).some(({ record: child }) => !isSettled(child))
+  const state = isOk && hasWorkingChildren ? 'waiting' : record.keep ? 'idle' : 'done'
+  await endRun(table, held, { state, reason: isOk ? '' : whyEnded(last), reply: replyOf(last), runs: record.runs + 1 })
+}
+
+/** Closes an agent that cannot go on. */
+export async function fail(table: AgentTable, held: Held, reason: string): Promise<void> {
+  if (isOver(held.record)) return
+  if (held.open.size > 0) table.deps.lanes.cancel(held.record.session)
+  await endRun(table, held, { state: 'failed', reason, reply: replyOf(held.last), runs: held.record.runs + 1 })
+}
+
+/** Ends a run: with its answer, or for good. Resolves when what it ran has ended and its end is reported. */
+export async function endRun(
+  table: AgentTable,
+  held: Held,
+  change: Partial<AgentRecord> & Pick<AgentRecord, 'state'>,
+  by?: By,
+  more?: readonly DocumentChange[],
+): Promise<void> {
+  const { sessions, admission, clock, noteEvent } = table.deps
+  const { id, name, session, home, labels } = held.record
+  const isGoingOn = change.state === 'waiting'
+  held.begun = false
+  const read = held.record.started_at === null ? [] : sessions.held({ session })
+  const ended: Partial<AgentRecord> = {
+    ...change,
+    messages: [],
+    labels: [...new Set([...labels, ...read])].sort(),
+    report: home === '' || isGoingOn ? 'none' : 'due',
+    ...(!isGoingOn && { ended_at: clock.now() }),
+  }
+  const saved = save(table, held, ended, by, more)
+  admission.leave(id)
+  await saved
+  if (isGoingOn) return
+  if (change.state === 'failed') noteEvent('agent_failed', { agent_id: id, name, error: truncate(change.reason ?? '', 200) }, session)
+  else noteEvent('agent_stopped', { agent_id: id, name, state: change.state }, session)
+  if (isOver(held.record)) await cleanUp(table, held, by)
+  table.waits.settled()
+  await report(table, held)
+}
+
+/** Ends what an agent that is over leaves behind: children, a running turn, processes. */
+export async function cleanUp(table: AgentTable, held: Held, by: By = byKernel(table)): Promise<void> {
+  const { orphans: rule, parent, home } = held.record
+  const orphans = childrenOf(table, held)
+  if (rule === 'kill') await Promise.all(orphans.map((child) => kill(table, child, 'its parent ended', by)))
+  else await Promise.all(orphans.map((child) => save(table, child, { parent, home }, by)))
+  await quiet(table, held)
+  await reap(table, held)
+}
+
+async function quiet({ deps }: AgentTable, held: Held): Promise<void> {
+  if (held.open.size === 0 || !deps.lanes.isBusy(held.record.session)) return
+  const { promise, resolve } = Promise.withResolvers<void>()
+  held.onQuiet = resolve
+  const timer = setTimeout(resolve, agentEndMs)
+  await promise
+  clearTimeout(timer)
+}
+
+/** Ends the sessions and jobs that its turns left in the sandbox, each with all its processes. */
+async function reap({ deps, stopped }: AgentTable, held: Held): Promise<void> {
+  if (!held.usesShell || stopped) return
+  held.usesShell = false
+  const caller = { ...userCaller(deps.user, held.record.session, ''), actor: 'kernel' }
+  const ask = (name: string, input: JsonObject) => deps.gate.call(caller, name, input, { id: deps.newId() as CallId, signal: null })
+  const listed = await ask('shell.session_list', {})
+  const open = listed.status === 'ok' ? (listed.output as { sessions: readonly { id: string }[] }).sessions : []
+  await Promise.all(open.map(({ id }) => ask('shell.session_close', { id })))
+}
+
+/** Resolves when it and what it ran has ended. @returns the agents that were killed, itself first; none if it was over */
+export async function kill(table: AgentTable, held: Held, reason: string, by: By): Promise<readonly AgentRecord[]> {
+  const { documents, lanes } = table.deps
+  const { session } = held.record
+  const profile = await documents.get<AgentProfile>(profileCategory, session)
+  if (isOver(held.record)) return []
+  const below = descendantsOf(table, held)
+  const value = profile === null ? null : { ...profile.value, killed: true }
+  const ended = endRun(table, held, { state: 'killed', reason }, by, [{ category: profileCategory, name: session, value }])
+  lanes.cancel(session)
+  await ended
+  return [held, ...below].map((each) => each.record).filter(({ state }) => state === 'killed')
+}
+
+/** Reports an end to the parent, unless it has it or waits for it. */
+export async function report(table: AgentTable, held: Held): Promise<void> {
+  const { record } = held
+  if (record.report !== 'due' || record.home === '' || table.waits.covers(record) || table.stopped) return
+  const turn = derivedId('mail', record.id, record.runs, record.state) as TurnId
+  const isUntrusted = record.labels.includes('untrusted')
+  const text = mailText(record, (reply) => (isUntrusted ? fenced(reply, turn as string as CallId) : reply))
+  await deliver(table, record.home, { turn, text, from: `agent:${record.name}`, labels: record.labels })
+  await save(table, held, { report: 'sent' })
+}
+
+/** Sends a message to a parent: an agent, or the session of a person. */
+export async function deliver(table: AgentTable, home: SessionId, message: AgentMessage): Promise<void> {
+  const { sessions, startTurn } = table.deps
+  const parent = table.bySession.get(home)
+  if (parent !== undefined) return isOver(parent.record) ? undefined : post(table, parent, message)
+  const { turn, text, from, labels } = message
+  try {
+    await sessions.load(home)
+    sessions.join({ session: home }, labels)
+    await startTurn({ session: home, clientId: turn as string as CallId, text, actor: from })
+  } catch {
+    // The session was deleted, or takes no more messages: `agent.list` has the answer.
+  }
+}
+
+/** Gives an agent a message: at once while it runs, else with its next run. @throws OxbowError `limit_reached` */
+export async function post(table: AgentTable, held: Held, message: AgentMessage, by?: By): Promise<void> {
+  const { record } = held
+  if (record.messages.some(({ turn }) => turn === message.turn)) return
+  if (record.messages.length >= maxAgentMessages)
+    throw new OxbowError('limit_reached', `${maxAgentMessages} messages wait for ${record.name}.`, { hint: 'Wait for its answer.' })
+  const messages = [...record.messages, message]
+  if (record.state === 'running') {
+    held.open.add(message.turn)
+    const saved = save(table, held, { messages }, by)
+    if (held.begun) await launch(table, held, message)
+    return saved
+  }
+  if (record.state === 'starting') return save(table, held, { messages }, by)
+  const saved = save(table, held, { messages, state: 'starting', queued_at: table.deps.clock.now(), report: 'none' }, by)
+  queueRun(table, held)
+  await saved
+}
+
+function replyOf(outcome: JsonObject | null): string {
+  const reply = outcome?.['reply']
+  return typeof reply === 'string' ? truncate(reply, maxReplyCharacters) : ''
+}
+
+function whyEnded(outcome: JsonObject | null): string {
+  const failure = outcome?.['failure'] as { readonly message?: string } | null | undefined
+  const text = outcome?.['text']
+  return truncate(failure?.message ?? (typeof text === 'string' ? text : 'Its turn ended without an answer.'), 500)
+}

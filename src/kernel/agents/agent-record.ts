@@ -1,0 +1,97 @@
+/**
+ * What the supervisor remembers of an agent, in two documents: its record, and the profile of its session, by which every turn of that
+ * session runs. Both ids follow from the call that spawned the agent, so that a call which a crash interrupted makes no second one.
+ */
+import { type CallId, derivedId, type SessionId, truncate, type TurnId } from '../../types/index.ts'
+import { maxMailCharacters } from '../limits.ts'
+import type { Labels } from '../stages/policy.ts'
+import type { Priority } from './admission.ts'
+
+/**
+ * `starting`: waits for admission. `waiting`: its turn has ended, and it goes on when its children report. `idle`: waits for messages.
+ * `done`, `failed` and `killed` are final.
+ */
+type AgentState = 'starting' | 'running' | 'waiting' | 'idle' | 'done' | 'failed' | 'killed'
+
+/** A message to an agent that has not been answered. */
+export interface AgentMessage {
+  readonly turn: TurnId
+  readonly text: string
+  /** Actor that sent it. */
+  readonly from: string
+  /** Labels of what the sender had read. */
+  readonly labels: Labels
+}
+
+export interface AgentRecord {
+  readonly id: CallId
+  readonly name: string
+  /** Its own conversation. */
+  readonly session: SessionId
+  /** Agent that spawned or adopted it; empty: a person's session did, or nobody. */
+  readonly parent: CallId | ''
+  /** Session that gets its mail: its parent's, or a person's; empty: none. */
+  readonly home: SessionId | ''
+  readonly depth: number
+  readonly task: string
+  readonly model: string
+  readonly rights: readonly string[]
+  readonly priority: Priority
+  /** Becomes idle with its answer, instead of done. */
+  readonly keep: boolean
+  /** What happens to its children when it is killed or fails. */
+  readonly orphans: 'kill' | 'adopt'
+  readonly state: AgentState
+  /** Those of the current run. */
+  readonly messages: readonly AgentMessage[]
+  /** Runs that have ended. */
+  readonly runs: number
+  /** Answer of the last run; its beginning, if it is long. */
+  readonly reply: string
+  /** Why it failed or was killed. */
+  readonly reason: string
+  /** Labels of its context: at first those of its parent's, after each run those of all that it has read. */
+  readonly labels: Labels
+  /** Whether its end was reported: `due` until its parent has it, by mail or as the result of a wait. */
+  readonly report: 'none' | 'due' | 'sent'
+  readonly created_at: number
+  /** Since when it waits for admission. */
+  readonly queued_at: number
+  readonly started_at: number | null
+  readonly ended_at: number | null
+}
+
+/** As whom the turns of a session run. */
+export interface AgentProfile {
+  readonly agent: CallId
+  readonly name: string
+  readonly rights: readonly string[]
+  readonly model: string
+  readonly instructions: string
+  /** Turns of the session do not run any more. */
+  readonly killed: boolean
+}
+
+export const agentCategory = 'system/agents'
+export const profileCategory = 'system/agent_profiles'
+
+export function isOver({ state }: Pick<AgentRecord, 'state'>): boolean {
+  return state === 'done' || state === 'failed' || state === 'killed'
+}
+
+/** Whether it has an answer, or never will: what `agent.wait` waits for. */
+export function isSettled(record: Pick<AgentRecord, 'state'>): boolean {
+  return record.state === 'idle' || isOver(record)
+}
+
+export const sessionOf = (agent: CallId): SessionId => derivedId('agent', agent) as SessionId
+export const messageTurn = (call: CallId): TurnId => derivedId('message', call) as TurnId
+
+/** How its parent hears of an end. The answer is what others wrote: the caller fences it. */
+export function mailText({ name, id, state, reason, reply }: AgentRecord, fence: (text: string) => string): string {
+  const ends = { idle: 'has answered and waits for messages', done: 'is done', failed: 'failed', killed: 'was killed' } as const
+  const head = `[Agent ${name} (${id}) ${state in ends ? ends[state as keyof typeof ends] : state}${reason === '' ? '' : `: ${reason}`}]`
+  if (reply === '') return head
+  const more = reply.length > maxMailCharacters ? '\nThis is its beginning; agent_wait returns more.' : ''
+  return `${head}\n${fence(truncate(reply, maxMailCharacters))}${more}`
+}

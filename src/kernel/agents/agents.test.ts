@@ -1,0 +1,242 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { openMemoryStore } from '../../store/index.ts'
+import { type CallOutcome, type GenerateRequest, type Json, type JsonObject, textOf } from '../../types/index.ts'
+import { asks, type Fixture, type FixtureOptions, openFixture, says, testCall } from '../kernel-fixture.ts'
+import type { AgentView } from './agent-calls.ts'
+
+type Play = NonNullable<FixtureOptions['play']>
+
+/** The last message of a person or a parent in a request. */
+const lastSaid = ({ messages }: GenerateRequest): string => textOf(messages.findLast(({ role }) => role === 'user')!)
+const lastResult = ({ messages }: GenerateRequest): string => {
+  const last = messages.at(-1)!
+  return last.role === 'tool' ? last.parts[0].text : ''
+}
+
+async function outcomeOf<Output = JsonObject>(guest: Fixture, name: string, input: Json): Promise<CallOutcome<Output>> {
+  return (await guest.kernel.call(name, input)) as CallOutcome<Output>
+}
+
+async function ok<Output = JsonObject>(guest: Fixture, name: string, input: Json): Promise<Output> {
+  const outcome = await outcomeOf<Output>(guest, name, input)
+  assert.equal(outcome.status, 'ok', JSON.stringify(outcome))
+  return (outcome as CallOutcome<Output> & { status: 'ok' }).output
+}
+
+const spawn = (guest: Fixture, input: JsonObject): Promise<AgentView> => ok<AgentView>(guest, 'agent.spawn', input)
+const listed = async (guest: Fixture): Promise<readonly AgentView[]> =>
+  (await ok<{ agents: readonly AgentView[] }>(guest, 'agent.list', { ended: true })).agents
+const wait = (guest: Fixture, agents: readonly string[], more: JsonObject = {}) =>
+  ok<{ agents: readonly AgentView[]; timed_out: boolean }>(guest, 'agent.wait', { agents, timeout_s: 20, ...more })
+
+/** Calls of a model that block until they are let go. */
+function gated() {
+  const waiting: (() => void)[] = []
+  let entered = 0
+  const watchers: { readonly count: number; readonly wake: () => void }[] = []
+  const call = testCall('test.block', async (_, { signal }) => {
+    entered += 1
+    for (const watcher of watchers) if (entered >= watcher.count) watcher.wake()
+    await new Promise<void>((resolve, reject) => {
+      waiting.push(resolve)
+      signal.addEventListener('abort', () => reject(signal.reason))
+    })
+    return { output: null, text: 'went on' }
+  })
+  return {
+    call,
+    release: () => waiting.shift()?.(),
+    until: (count: number): Promise<void> =>
+      new Promise((wake) => {
+        if (entered >= count) wake()
+        else watchers.push({ count, wake })
+      }),
+  }
+}
+
+/** Blocks in its first step, then answers. */
+const blocks: Play = (request) => (lastResult(request) === '' ? asks(['test_block']) : says('finished'))
+
+test('an agent that a person spawns works in a session of its own, and a wait returns its answer', async () => {
+  let seen: GenerateRequest | undefined
+  const play: Play = (request) => {
+    seen = request
+    return says('forty-two')
+  }
+  await using guest = await openFixture({ play })
+  const { id, session } = await spawn(guest, {
+    task: 'What is the answer?',
+    name: 'thinker',
+    instructions: 'Be deep.',
+    rights: ['file.read'],
+  })
+  const { agents, timed_out } = await wait(guest, [id])
+  assert.equal(timed_out, false)
+  assert.deepEqual(
+    agents.map(({ state, reply, name }) => ({ state, reply, name })),
+    [{ state: 'done', reply: 'forty-two', name: 'thinker' }],
+  )
+  assert.notEqual(session, guest.session)
+  assert.match(seen!.system, /You are thinker/)
+  assert.match(seen!.system, /Be deep\./)
+  assert.equal(lastSaid(seen!), 'What is the answer?')
+  const records = await guest.store.records({ session, order: 'oldest_first', limit: 100, hydrate: false })
+  assert.deepEqual([...new Set(records.map(({ actor }) => actor))].sort(), ['agent:thinker', 'kernel', 'user:ada'])
+})
+
+test('an agent spawns another with fewer rights, waits for it, and gets its answer once', async () => {
+  const tools: Record<string, readonly string[]> = {}
+  const play: Play = (request) => {
+    const name = /You are (\w+)/.exec(request.system)![1]!
+    tools[name] = request.tools.map((tool) => tool.name)
+    if (name === 'reader') return says('three questions')
+    const result = lastResult(request)
+    if (result === '') return asks(['agent_spawn', { task: 'Count.', name: 'reader', rights: ['system.read'] }])
+    if (/Started reader/.test(result)) return asks(['agent_wait', {}])
+    return says(`It says: ${result}`)
+  }
+  await using guest = await openFixture({ play, calls: [testCall('test.change', async () => ({ output: null }))] })
+  const { reply } = await guest.turn('Ask another one.')
+  assert.match(String(reply), /reader \(.*\): done\n(.*\n)?three questions/)
+  assert.ok(tools['ox']!.includes('test_change'))
+  assert.ok(!tools['reader']!.includes('test_change'), tools['reader']!.join())
+  const [child] = await listed(guest)
+  assert.equal(child!.home, guest.session)
+  const sends = await guest.store.records({ session: guest.session, order: 'oldest_first', limit: 500, hydrate: false })
+  assert.equal(
+    sends.filter(({ name, phase }) => name === 'turn.send' && phase === 'intent').length,
+    1,
+    'no mail repeats what the wait returned',
+  )
+})
+
+test('an agent whose parent does not wait reports by mail, which begins a turn of the parent', async () => {
+  const play: Play = (request) => {
+    if (/You are helper/.test(request.system)) return says('all counted')
+    if (/\[Agent helper .* is done\]/.test(lastSaid(request))) return says('Thanks.')
+    return lastResult(request) === '' ? asks(['agent_spawn', { task: 'Count.', read_only: true }]) : says('Started.')
+  }
+  await using guest = await openFixture({ play })
+  await guest.turn('Start one.')
+  const ended = await guest.record(
+    ({ name, phase, body }) => name === 'turn.send' && phase === 'outcome' && (body as JsonObject)['reply'] === 'Thanks.',
+  )
+  const mail = await guest.record(({ call, phase }) => call === ended.call && phase === 'intent')
+  assert.equal(mail.actor, 'agent:helper')
+  assert.match(JSON.stringify(mail.body), /all counted/)
+})
+
+test('a right that the parent lacks, or may not pass on, is refused without a question', async () => {
+  const results: string[] = []
+  const play: Play = (request) => {
+    const result = lastResult(request)
+    if (result !== '') results.push(result)
+    if (results.length === 0) return asks(['agent_spawn', { task: 'x', rights: ['session.write'] }])
+    if (results.length === 1) return asks(['agent_spawn', { task: 'x', rights: ['vault.copy'] }])
+    return says('no')
+  }
+  await using guest = await openFixture({ play })
+  await guest.turn('Go.')
+  assert.match(results[0]!, /cannot be passed on: session\.write/)
+  assert.match(results[1]!, /cannot be passed on: vault\.copy/)
+  assert.equal((await listed(guest)).length, 0)
+})
+
+test('spawning an agent that can change something asks the person; one that only reads does not', async () => {
+  const play: Play = (request) => {
+    if (!/You are ox/.test(request.system)) return says('done')
+    return lastResult(request) === '' ? asks(['agent_spawn', { task: 'x', name: 'writer', rights: ['file.write'] }]) : says('ok')
+  }
+  await using guest = await openFixture({ play, calls: [testCall('test.change', async () => ({ output: null }))] })
+  const turn = guest.turn('Go.')
+  const parked = await guest.record(({ phase }) => phase === 'parked')
+  assert.equal(parked.name, 'agent.spawn')
+  assert.equal((await listed(guest)).length, 0)
+  await guest.kernel.approve(parked.call, true)
+  await turn
+  assert.equal((await listed(guest))[0]!.name, 'writer')
+})
+
+test('five agents run at once, a sixth waits for a place, and the highest priority gets it', async () => {
+  const block = gated()
+  await using guest = await openFixture({ play: blocks, calls: [block.call] })
+  const ids: string[] = []
+  for (let i = 0; i < 5; i++) ids.push((await spawn(guest, { task: `job ${i}` })).id)
+  await block.until(5)
+  const low = await spawn(guest, { task: 'later', priority: 'low' })
+  const high = await spawn(guest, { task: 'sooner', priority: 'high' })
+  assert.equal(low.state, 'starting')
+  assert.equal(low.waiting_for, 'admission')
+  block.release()
+  await block.until(6)
+  const now = await listed(guest)
+  assert.equal(now.find(({ id }) => id === high.id)!.state, 'running')
+  assert.equal(now.find(({ id }) => id === low.id)!.state, 'starting')
+  for (let i = 0; i < 6; i++) block.release()
+  await block.until(7)
+  block.release()
+  const { agents } = await wait(guest, [...ids, low.id, high.id])
+  assert.ok(agents.every(({ state }) => state === 'done'))
+})
+
+test('killing an agent stops its call, ends the agents below it, and tells its parent', async () => {
+  const block = gated()
+  const play: Play = (request) => {
+    const name = /You are (\w+)/.exec(request.system)![1]!
+    if (name === 'worker') return blocks(request, new AbortController().signal)
+    if (/was killed/.test(lastSaid(request))) return says('I see.')
+    const task = name === 'boss' ? { task: 'work', name: 'worker' } : { task: 'lead', name: 'boss' }
+    if (lastResult(request) === '') return asks(['agent_spawn', task])
+    return name === 'boss' ? asks(['agent_wait', {}]) : says('started')
+  }
+  await using guest = await openFixture({ play, calls: [block.call], config: { approval: { privileged: 'allow' } } })
+  await guest.turn('Start.')
+  await block.until(1)
+  const [boss, worker] = await listed(guest)
+  assert.equal(worker!.parent, boss!.id)
+  assert.equal(boss!.waiting_for, 'child')
+  const { killed } = await ok<{ killed: readonly string[] }>(guest, 'agent.kill', { agent: 'boss', reason: 'enough' })
+  assert.deepEqual([...killed].sort(), [boss!.id, worker!.id].sort())
+  const after = await listed(guest)
+  assert.deepEqual(
+    after.map(({ state, reason }) => [state, reason]),
+    [
+      ['killed', 'enough'],
+      ['killed', 'its parent ended'],
+    ],
+  )
+  await guest.record(({ name, phase, body }) => name === 'turn.send' && phase === 'outcome' && (body as JsonObject)['reply'] === 'I see.')
+  const again = await ok<{ killed: readonly string[]; state: string }>(guest, 'agent.kill', { agent: boss!.id })
+  assert.deepEqual(again, { killed: [], state: 'killed' })
+})
+
+test('after a restart a queued agent starts, a running one goes on, and an end that was not reported is', async () => {
+  const store = await openMemoryStore({ user: 'ada' as never })
+  const block = gated()
+  const config = { agents: { max_running: 1 } }
+  const ids: string[] = []
+  {
+    await using guest = await openFixture({
+      store: Object.assign(Object.create(store), { close: async () => {} }),
+      play: blocks,
+      calls: [block.call],
+      config,
+    })
+    ids.push((await spawn(guest, { task: 'first' })).id)
+    await block.until(1)
+    ids.push((await spawn(guest, { task: 'second' })).id)
+  }
+  const play: Play = (request) => says(`did ${lastSaid(request)}`)
+  await using guest = await openFixture({ store, play, calls: [block.call], config })
+  await block.until(2)
+  block.release()
+  block.release()
+  const { agents } = await wait(guest, ids)
+  assert.deepEqual(
+    agents.map(({ state }) => state),
+    ['done', 'done'],
+  )
+  assert.equal(agents[1]!.reply, 'did second')
+  assert.equal((await listed(guest)).length, 2)
+})

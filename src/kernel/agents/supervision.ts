@@ -1,0 +1,81 @@
+/**
+ * Connects agents with the rest of the kernel: what the supervisor uses, what it offers to calls, and the profiles by which turns of
+ * agents' sessions run. It is loaded when there is an agent: most guests have none.
+ */
+import { type Config, isDerived, once, type SessionId } from '../../types/index.ts'
+import type { Store } from '../../store/index.ts'
+import type { Events } from '../events.ts'
+import type { Journal } from '../journal.ts'
+import type { Resources } from '../observe/resources.ts'
+import type { Approvals } from '../stages/policy.ts'
+import type { RunningCalls } from '../stages/running-calls.ts'
+import type { Documents } from '../state/documents.ts'
+import type { Admission } from './admission.ts'
+import type { AgentProfile } from './agent-record.ts'
+import type { SupervisorDeps } from './agent-table.ts'
+import type { Supervisor } from './supervisor.ts'
+
+export interface Supervision {
+  readonly supervisor: () => Promise<Supervisor>
+  readonly admission: () => Promise<Admission>
+  /** Loads the supervisor if there is an agent. */
+  readonly startAgents: () => Promise<void>
+  readonly stopAgents: () => void
+}
+
+interface SupervisionDeps extends Omit<SupervisorDeps, 'config' | 'admission' | 'callsOf' | 'isAsking' | 'lastRecordAt'> {
+  readonly config: Config
+  readonly store: Pick<Store, 'records'>
+  readonly journal: Pick<Journal, 'attach'>
+  readonly events: Pick<Events, 'onTurnEnd'>
+  readonly resources: Pick<Resources, 'overloads'>
+  readonly running: Pick<RunningCalls, 'of'>
+  readonly approvals: Pick<Approvals, 'pending'>
+}
+
+export function createSupervision(deps: SupervisionDeps): Supervision {
+  const { config, clock, documents, store, journal, events, resources, running, approvals } = deps
+  let loaded: Supervisor | null = null
+  let stopAdmission = (): void => {}
+  const admission = once(async () => {
+    const { createAdmission } = await import('./admission.ts')
+    const made = createAdmission({ config: config.agents, clock, overloads: resources.overloads })
+    stopAdmission = made.stop
+    return made
+  })
+  const supervisor = once(async () => {
+    const [{ createSupervisor }, admitted] = await Promise.all([import('./supervisor.ts'), admission()])
+    const made = createSupervisor({
+      ...deps,
+      config: config.agents,
+      admission: admitted,
+      callsOf: running.of,
+      isAsking: (session) => approvals.pending(session).length > 0,
+      async lastRecordAt(session) {
+        const [newest] = await store.records({ session, order: 'newest_first', limit: 1, hydrate: false })
+        return newest?.at ?? 0
+      },
+    })
+    journal.attach({ publish: made.observed })
+    events.onTurnEnd(made.turnEnded)
+    await made.start()
+    return (loaded = made)
+  })
+  return {
+    supervisor,
+    admission,
+    async startAgents() {
+      if ((await documents.list('system/agents', 1)).length > 0) await supervisor()
+    },
+    stopAgents() {
+      loaded?.stop()
+      stopAdmission()
+    },
+  }
+}
+
+/** @returns the profile of a session; null at once for a session that is no agent's */
+export function createProfileOf(documents: Pick<Documents, 'get'>) {
+  return (session: SessionId): Promise<AgentProfile | null> | null =>
+    isDerived(session) ? documents.get<AgentProfile>('system/agent_profiles', session).then((found) => found?.value ?? null) : null
+}

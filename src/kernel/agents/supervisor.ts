@@ -1,0 +1,208 @@
+/**
+ * The supervisor: agents that were spawned, and what calls do with them. An agent is a session whose turns run by its profile; what it is
+ * sent are messages to that session, and its answer is the reply of its last turn. Its record says how far it is, so a restart goes on
+ * where a crash stopped: messages have ids that follow from what sent them, and are answered once however often they are started.
+ *
+ * The end of an agent is reported to its parent: as the result of a wait where one waits for it, else by mail to the parent's session.
+ */
+import { type CallId, type JsonObject, OxbowError, type RecordView, type SessionId, type TurnId } from '../../types/index.ts'
+import { agentSweepMs } from '../limits.ts'
+import type { Labels } from '../stages/policy.ts'
+import { begin, cleanUp, deliver, endRun, fail, kill, post, queueRun, report, turnEnded } from './agent-life.ts'
+import {
+  agentCategory,
+  type AgentProfile,
+  type AgentRecord,
+  isOver,
+  isSettled,
+  messageTurn,
+  profileCategory,
+  sessionOf,
+} from './agent-record.ts'
+import {
+  type AgentTable,
+  type By,
+  checkLimits,
+  childrenOf,
+  createAgentTable,
+  forgetOldest,
+  type Held,
+  isBelow,
+  save,
+  type SpawnRequest,
+  type SupervisorDeps,
+} from './agent-table.ts'
+import { createWaits, type WaitFor, type Waits } from './agent-waits.ts'
+
+export interface Supervisor {
+  /** Takes up what a crash left. */
+  start(): Promise<void>
+  /** Safe to repeat with the same call. @throws OxbowError `limit_reached` */
+  spawn(by: By, request: SpawnRequest): Promise<AgentRecord>
+  /** Sends a message to an agent that is not over. @throws OxbowError `limit_reached` */
+  post(by: By, id: CallId, text: string, labels: Labels): Promise<AgentRecord>
+  /** Sends a message of an agent to its parent. @throws OxbowError `not_found` if it has none */
+  postToParent(by: By, id: CallId, text: string, labels: Labels): Promise<unknown>
+  /** Resolves when it and what it ran has ended. @returns the agents that were killed; none if it was over */
+  kill(by: By, id: CallId, reason: string): Promise<readonly AgentRecord[]>
+  wait(request: WaitFor): Promise<void>
+  agentOf(session: SessionId): AgentRecord | undefined
+  all(): readonly AgentRecord[]
+  /** Whether the session, or an agent below it, spawned the agent. */
+  isBelow(agent: AgentRecord, session: SessionId | ''): boolean
+  /** A turn of the session begins or ends to wait for an approval. */
+  onApproval(session: SessionId, isWaiting: boolean): void
+  turnEnded(outcome: RecordView): void
+  observed(record: RecordView): void
+  stop(): void
+}
+
+export function createSupervisor(deps: SupervisorDeps): Supervisor {
+  const { clock, admission } = deps
+  const table = createAgentTable(deps, waitsOf)
+  const { agents, bySession, waits } = table
+  const sweeper = createSweeper(table)
+  return {
+    start: () => takeUp(table),
+    spawn: (by, request) => spawn(table, by, request),
+    async post(by, id, text, labels) {
+      const held = agents.get(id)!
+      await post(table, held, { turn: messageTurn(by.call), text, from: by.caller.actor, labels }, by)
+      return held.record
+    },
+    postToParent(by, id, text, labels) {
+      const { home, name } = agents.get(id)!.record
+      if (home === '') throw new OxbowError('not_found', 'Nobody takes your messages.', { hint: 'Your answer is kept.' })
+      const marked = `[Message from agent ${name} (${id})]\n${text}`
+      return deliver(table, home, { turn: messageTurn(by.call), text: marked, from: by.caller.actor, labels })
+    },
+    kill: (by, id, reason) => kill(table, agents.get(id)!, reason, by),
+    wait: waits.wait,
+    agentOf: (session) => bySession.get(session)?.record,
+    all: () => [...agents.values()].map(({ record }) => record),
+    isBelow: (agent, session) => isBelow(table, agent, session),
+    onApproval(session, isWaiting) {
+      const held = bySession.get(session)
+      if (held === undefined) return
+      // A person decides when it goes on, so it may go on beyond the limit.
+      if (isWaiting) admission.pause(held.record.id)
+      else void admission.resume(held.record.id, true)
+    },
+    turnEnded({ session, call, body }) {
+      const held = session === '' ? undefined : bySession.get(session)
+      if (held !== undefined) turnEnded(table, held, call as string as TurnId, body as JsonObject)
+    },
+    observed({ session, name }) {
+      const held = session === '' ? undefined : bySession.get(session)
+      if (held === undefined) return
+      held.beat = clock.now()
+      if (name.startsWith('shell.')) held.usesShell = true
+    },
+    stop() {
+      table.stopped = true
+      sweeper.stop()
+    },
+  }
+}
+
+function waitsOf(table: AgentTable): Waits {
+  const { agents, bySession, deps } = table
+  return createWaits({
+    admission: deps.admission,
+    find: (id) => agents.get(id)?.record,
+    agentOf: (session) => bySession.get(session)?.record.id,
+    onTaken: (id) => void save(table, agents.get(id)!, { report: 'sent' }).catch(() => {}),
+    onLeft: (id) => void report(table, agents.get(id)!).catch(() => {}),
+  })
+}
+
+async function spawn(table: AgentTable, by: By, request: SpawnRequest): Promise<AgentRecord> {
+  const { agents, bySession, deps } = table
+  const known = agents.get(by.call)
+  if (known !== undefined) return known.record
+  checkLimits(table, request.name, by.caller.session)
+  const parent = by.caller.session === '' ? undefined : bySession.get(by.caller.session)?.record
+  const session = sessionOf(by.call)
+  const { instructions, ...fields } = request
+  const now = deps.clock.now()
+  const record: AgentRecord = {
+    ...fields,
+    id: by.call,
+    session,
+    parent: parent?.id ?? '',
+    home: by.caller.session,
+    depth: (parent?.depth ?? 0) + 1,
+    state: 'starting',
+    messages: [{ turn: messageTurn(by.call), text: request.task, from: by.caller.actor, labels: request.labels }],
+    runs: 0,
+    reply: '',
+    reason: '',
+    report: 'none',
+    created_at: now,
+    queued_at: now,
+    started_at: null,
+    ended_at: null,
+  }
+  const { name, rights, model } = record
+  const profile: AgentProfile = { agent: by.call, name, rights, model, instructions, killed: false }
+  const held = table.hold(record)
+  await save(table, held, {}, by, [{ category: profileCategory, name: session, value: profile }, ...forgetOldest(table)])
+  deps.noteEvent('agent_created', { agent_id: record.id, name, parent: record.parent }, session)
+  // It may have been killed with its parent meanwhile.
+  if (held.record.state === 'starting') queueRun(table, held)
+  return held.record
+}
+
+/** Takes up what a crash left: queued agents, running ones, ends that nobody has cleaned up or reported. */
+async function takeUp(table: AgentTable): Promise<void> {
+  const { documents, admission } = table.deps
+  const records = (await documents.all<AgentRecord>(agentCategory)).map(({ value }) => value)
+  const known = records.sort((a, b) => a.created_at - b.created_at).map(table.hold)
+  for (const held of known) {
+    const { id, state } = held.record
+    if (state === 'starting') queueRun(table, held)
+    else if (state === 'running') {
+      admission.occupy(id)
+      void begin(table, held)
+    } else if (isOver(held.record) && childrenOf(table, held).length > 0) await cleanUp(table, held)
+  }
+  for (const held of known) if (isSettled(held.record)) await report(table, held)
+  for (const held of known)
+    if (held.record.state === 'waiting' && childrenOf(table, held).every(({ record }) => isSettled(record)))
+      await endRun(table, held, { state: held.record.keep ? 'idle' : 'done' })
+}
+
+/** Closes running agents that give no sign of life; its timer exists only while agents run. */
+function createSweeper(table: AgentTable): { stop(): void } {
+  let timer: NodeJS.Timeout | undefined
+  const { zombie_s: zombieS } = table.deps.config
+  const stop = (): void => {
+    clearInterval(timer)
+    timer = undefined
+  }
+  const sweep = async (): Promise<void> => {
+    const running = [...table.agents.values()].filter(({ record }) => record.state === 'running')
+    if (running.length === 0) stop()
+    for (const held of running) if (await isDead(table, held)) await fail(table, held, `no sign of life for ${zombieS} s`)
+  }
+  table.onRun = () => {
+    if (!table.stopped) timer ??= setInterval(() => void sweep().catch(() => {}), Math.min(agentSweepMs, (zombieS * 1_000) / 4)).unref()
+  }
+  return { stop }
+}
+
+async function isDead(table: AgentTable, held: Held): Promise<boolean> {
+  const { clock, config, callsOf, isAsking, outcomeOf, lastRecordAt } = table.deps
+  const { session } = held.record
+  const isLate = (): boolean => clock.now() - held.beat >= config.zombie_s * 1_000
+  // A call has its own time limit, and an approval waits as long as it must.
+  if (callsOf(session).length > 0 || isAsking(session)) held.beat = clock.now()
+  if (!isLate()) return false
+  // Another guest may run it.
+  for (const turn of held.open) {
+    const outcome = await outcomeOf(turn)
+    if (outcome !== null) turnEnded(table, held, turn, outcome)
+  }
+  held.beat = Math.max(held.beat, await lastRecordAt(session))
+  return isLate() && held.record.state === 'running'
+}
