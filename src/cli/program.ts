@@ -4,6 +4,7 @@ import { columnsOf, printNotice, reportFailure, type Terminal } from './terminal
 import { addEmbedVerbs, addMachineVerbs, addModelVerbs, addSecretVerbs, addStoreVerbs } from './verbs/machine-verbs.ts'
 import { addAgentVerbs } from './kernel/agent-verbs.ts'
 import { addCallVerbs, addObserveVerbs, addScheduleVerbs, addStateVerbs } from './kernel/kernel-verbs.ts'
+import { addVersionVerbs } from './kernel/version-verbs.ts'
 import { addMemoryVerbs } from './verbs/memory-verbs.ts'
 import { addAuditVerbs, addSessionVerbs, addTalkVerbs } from './verbs/talk-verbs.ts'
 import { writtenOut } from './view/terminal-text.ts'
@@ -22,6 +23,7 @@ const families = [
   addMemoryVerbs,
   addEmbedVerbs,
   addAgentVerbs,
+  addVersionVerbs,
   addStateVerbs,
   addScheduleVerbs,
   addObserveVerbs,

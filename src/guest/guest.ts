@@ -91,6 +91,7 @@ export async function startGuest(
       calls: (memory) => loadCalls(ways, config, memory!),
       memory: (host) => createMemory({ store, config: config.memory, clock: systemClock, host }),
       workspaceRoot,
+      versionsFolder: join(workspaceRoot, 'internal', 'versions'),
       hostFolders: ownFolders(),
       secrets: secretsOf(envelope),
       clock: systemClock,

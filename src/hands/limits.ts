@@ -203,3 +203,10 @@ export const maxWatchWaitMs = 300_000
 export const coalesceMs = 25
 /** A watch without a request for this long is closed. */
 export const watchIdleMs = 60_000
+
+/** Maximum of files in one snapshot, each about 200 bytes while hands remember it. */
+export const maxSnapshotFiles = 100_000
+/** A file that changed within this time may change again without a new stamp: file systems count time in steps of up to 10 ms. */
+export const freshMs = 20
+/** Bytes of the files in one reply of `collect`. */
+export const maxCollectBytes: number = 8 * mib

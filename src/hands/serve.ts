@@ -12,6 +12,7 @@ import { createPathLocks } from './files/path-locks.ts'
 import type { Root } from './files/workspace-path.ts'
 import { endLimitMs, maxPendingBytes, maxReplyBytes, maxRequestBytes, maxRequests } from './limits.ts'
 import { openSessions } from './sessions/session-keeper.ts'
+import { openSnapshots } from './find/snapshot-folder.ts'
 import { surveyOperations } from './find/survey-folder.ts'
 import { createUploads } from './transfer/put-file.ts'
 import { sweepUploads } from './transfer/transfers.ts'
@@ -49,6 +50,7 @@ function openFamilies({ roots, commands, sessions: place, browser: options }: Ha
       ...fileOperations(roots, uploads, locks),
       ...archives.ops,
       ...surveyOperations(roots),
+      ...openSnapshots(roots),
       ...watches.ops,
       ...commandOperations(commands),
       ...sessions.ops,

@@ -53,6 +53,8 @@ export interface FixtureOptions {
   readonly clock?: Clock
   /** Closed with the kernel. */
   readonly sandbox?: Sandbox
+  /** Of a workspace that keeps versions. */
+  readonly versionsFolder?: string
   readonly secrets?: ReadonlyMap<string, string>
   readonly countTokens?: Engine['countTokens']
   /** Makes a memory of the same store, and its calls beside `calls`; closed with the kernel. */
@@ -108,9 +110,7 @@ async function estimate({ system, messages }: Pick<GenerateRequest, 'system' | '
   return (await count(texts)).reduce((sum, tokens) => sum + tokens, 0) + messages.length * 8
 }
 
-export async function openFixture(options: FixtureOptions = {}): Promise<Fixture> {
-  const store = options.store ?? (await openMemoryStore({ user }))
-  const config: Config = configSchema.parse(options.config ?? {})
+function scriptedEngine(options: FixtureOptions, config: Config): Engine {
   const { context_tokens: contextTokens, max_output_tokens: maxOutputTokens, input_price: inputPerMillion } = config.model
   const facts = plainFacts({
     name: 'scripted',
@@ -120,7 +120,7 @@ export async function openFixture(options: FixtureOptions = {}): Promise<Fixture
     price: inputPerMillion === null ? null : { inputPerMillion, outputPerMillion: config.model.output_price ?? 0 },
   })
   const countTokens: Count = options.countTokens ?? (async (texts) => texts.map((text) => Math.ceil(text.length / 4)))
-  const engine: Engine = {
+  return {
     generate: options.play ?? (() => says('hello')),
     model: facts,
     facts: async () => facts,
@@ -130,6 +130,12 @@ export async function openFixture(options: FixtureOptions = {}): Promise<Fixture
     repairs: () => ({}),
     close: async () => {},
   }
+}
+
+export async function openFixture(options: FixtureOptions = {}): Promise<Fixture> {
+  const store = options.store ?? (await openMemoryStore({ user }))
+  const config: Config = configSchema.parse(options.config ?? {})
+  const engine = scriptedEngine(options, config)
   const kernel = createKernel({
     user,
     version: '0.0.0',
@@ -140,6 +146,7 @@ export async function openFixture(options: FixtureOptions = {}): Promise<Fixture
     calls: async (memory) => [...(memory === undefined ? [] : (options.memory?.calls(memory) ?? [])), ...(options.calls ?? [])],
     ...(options.memory !== undefined && { memory: options.memory.make }),
     workspaceRoot: '/home/ada/ws',
+    versionsFolder: options.versionsFolder,
     secrets: options.secrets ?? new Map(),
     clock: options.clock ?? systemClock,
     random: systemRandom,

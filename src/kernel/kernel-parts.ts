@@ -41,6 +41,7 @@ import { createEventBus, createNoteEvent, type EventBus, type NoteEvent } from '
 import { createResources, type DiskProbe, type Resources } from './observe/resources.ts'
 import { createDocuments, type Documents } from './state/documents.ts'
 import { createAgent, createRunningTurns, type RunningTurns } from './turns/agent.ts'
+import { createVersioning, type Versioning } from './versions/versioning.ts'
 import { createLanes, type Lanes } from './turns/lanes.ts'
 import type { OpenTurn } from './turns/recovery.ts'
 import { createStartTurn, type StartTurn } from './turns/start-turn.ts'
@@ -70,6 +71,10 @@ export interface KernelOptions {
   readonly secrets: ReadonlyMap<string, string>
   readonly clock: Clock
   readonly random: Random
+  /** Folder for the versions of the workspace; absent: there are none. */
+  readonly versionsFolder?: string | undefined
+  /** Names in /shared of the person's own folders. */
+  readonly mounts?: readonly string[]
   /** Absent: nothing is known of the disk. */
   readonly disk?: DiskProbe
 }
@@ -95,6 +100,7 @@ interface Records {
 
 /** The calls, the gate, and what makes calls of its own. */
 interface Calls {
+  readonly versioning: Versioning
   readonly registry: Registry
   readonly cleaner: Cleaner
   readonly keptOutputs: KeptOutputs
@@ -175,7 +181,8 @@ function buildCalls(options: KernelOptions, records: Records, describe: () => Pr
   const keptOutputs = createKeptOutputs(store)
   const cleaner = createCleaner({ workspaceRoot, hostFolders, secrets, keep: keptOutputs.keep })
   const runningTurns = createRunningTurns()
-  const running = createRunningCalls(clock, events.progress)
+  const versioning = createVersioning({ ...options, ...records, config: config.versions, background: () => background })
+  const running = createRunningCalls(clock, events.progress, versioning.noteChange)
   const gate = createGate({
     ...records,
     registry,
@@ -195,7 +202,7 @@ function buildCalls(options: KernelOptions, records: Records, describe: () => Pr
   const summaries = createSummaries({ store, lineage: sessions.load, journal, sessions, config: summary, engine, complete })
   journal.attach({ onChanged: summaries.drop })
   const memory = options.memory?.(createMemoryHost({ user, store, journal, gate, summaries, newId }))
-  return { registry, cleaner, keptOutputs, runningTurns, running, gate, background, summaries, memory, completeBy }
+  return { registry, cleaner, keptOutputs, runningTurns, running, gate, background, summaries, memory, completeBy, versioning }
 }
 
 function buildTurns(options: KernelOptions, records: Records, calls: Calls): Turns {
@@ -243,6 +250,7 @@ function callDeps({ user, config, store, engine }: KernelOptions, parts: KernelP
   const { session, user: ofUser } = config.budget
   return {
     ...parts,
+    ...parts.versioning,
     user,
     store,
     engine,

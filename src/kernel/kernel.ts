@@ -75,8 +75,22 @@ async function resume(
 
 function facade(parts: KernelParts, options: KernelOptions, resumed: Promise<void>): Kernel {
   const { user, version, config, store, storeName = 'file', storeWarning = () => '', engine, sandbox } = options
-  const { newId, approvals, events, sessions, journal, lanes, gate, background, memory, resources, startTurn, stopAgents, stopSchedules } =
-    parts
+  const {
+    newId,
+    approvals,
+    events,
+    sessions,
+    journal,
+    lanes,
+    gate,
+    background,
+    memory,
+    resources,
+    versioning,
+    startTurn,
+    stopAgents,
+    stopSchedules,
+  } = parts
   const facts = engine.model
   resources.start()
   const ask = (name: string, input: unknown, session: SessionId | '' = ''): Promise<CallOutcome> =>
@@ -123,6 +137,7 @@ function facade(parts: KernelParts, options: KernelOptions, resumed: Promise<voi
       await lanes.stop()
       await background.close()
       await memory?.close()
+      await versioning.close()
       await journal.flushed()
       await Promise.all([sandbox.close(), engine.close()])
       await store.close()

@@ -154,3 +154,26 @@ export const maxTidySteps = 20
 export const maxSessionsRead = 10_000
 /** Bodies named by one record of an erasure: with more, its body would not fit into the journal itself, where an audit reads it directly. */
 export const maxErasedAtOnce = 200
+
+/** Packs of the versions; with more, those under `maxJoinedPackBytes` are joined into one. */
+export const maxPacks = 40
+export const maxJoinedPackBytes: number = 16 * 1024 * 1024
+/** Bytes of a checkpoint that are held before they are written as a pack. */
+export const maxPendingPackBytes: number = 64 * 1024 * 1024
+/** The thread of the versions ends after this long without a request, and its memory with it. */
+export const versionsIdleMs = 60_000
+/** Time limit of one request to hands for versions, and of one whole checkpoint. */
+export const snapshotTimeoutMs = 60_000
+export const checkpointTimeoutMs: number = 10 * 60_000
+/** Bytes of files in one reply of hands. */
+export const maxCollectedBytes: number = 4 * 1024 * 1024
+/** Commits of one log, and commits that it looks through for those of a path. */
+export const maxLogged = 200
+export const maxLogScan = 5_000
+/** Files of one comparison or preview that are listed. */
+export const maxListedChanges = 1_000
+/** Bytes of a file that a diff compares by lines, and of the diff as a whole. */
+export const maxDiffedBytes: number = 512 * 1024
+export const maxDiffBytes: number = 256 * 1024
+/** Bytes of a file that `version.show` prints. */
+export const maxShownBytes: number = 256 * 1024

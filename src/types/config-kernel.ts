@@ -43,6 +43,11 @@ export interface KernelConfig {
     disable_after_failures: number
     retry_s: number
   }
+  versions: {
+    enabled: boolean
+    max_file_mb: number
+    ignore: string[]
+  }
   resources: {
     interval_s: number
     history: number
@@ -130,6 +135,17 @@ export const kernelConfig: { readonly [Section in keyof KernelConfig]: z.ZodType
         .max(3_600)
         .default(30)
         .describe('Seconds before the first retry of a failed run; each next one waits twice as long.'),
+    })
+    .prefault({}),
+  versions: z
+    .strictObject({
+      enabled: z.boolean().default(true).describe('Commit the workspace after each turn that changed something.'),
+      max_file_mb: z.number().min(0.1).max(24).default(10).describe('Larger files have no versions.'),
+      ignore: z
+        .array(z.string().min(1).max(255))
+        .max(100)
+        .default(['node_modules', '.venv', '__pycache__', '.DS_Store', '.env', '.env.*'])
+        .describe('Names of files and folders without versions; `*` is any text. Repositories (`.git`) have none either.'),
     })
     .prefault({}),
   resources: z

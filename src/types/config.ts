@@ -193,6 +193,8 @@ export const configSchema: z.ZodType<Config> = z.strictObject({
           'shell.run',
           'state.read',
           'state.write',
+          'version.read',
+          'version.write',
           'system.read',
           'vault.copy',
           'vault.list',

@@ -302,3 +302,6 @@ export const maxBrowserNotes = 21
 export const maxSessionText: number = 256 * 1024
 /** Maximum of entries of one survey. */
 export const maxSurveyEntries = 200_000
+
+/** Maximum of entries in one reply of a snapshot: parsing them takes the kernel a few milliseconds. */
+export const maxSnapshotEntries = 1_000

@@ -6,7 +6,7 @@
  * Lines and columns count from 1; offsets and sizes are bytes unless named lines. Paths are the real paths inside.
  */
 import { z } from 'zod'
-import { maxSurveyEntries } from './hands-frame.ts'
+import { maxSnapshotEntries, maxSurveyEntries } from './hands-frame.ts'
 import { liveOperations } from './hands-live-operations.ts'
 
 const count = z.int().nonnegative()
@@ -171,6 +171,49 @@ const folders = {
         )
         .max(maxSurveyEntries),
       truncated: z.boolean(),
+    }),
+  },
+  /**
+   * The files below a folder that differ from an earlier snapshot, `since`; all of them (`whole`) if hands no longer have that. Names that
+   * fit a pattern of `ignore` (`*` is any text) are left out, as are repositories (`.git`) and what is read-only. The first request, with
+   * offset 0, takes the snapshot; the others fetch the rest of its list. `large`: a file of more than `maxFileBytes`. A file whose `stamp`
+   * is '' may still be changing.
+   */
+  snapshot: {
+    input: z.strictObject({
+      path: z.string(),
+      since: z.string(),
+      offset: count,
+      maxEntries: z.int(),
+      maxFileBytes: count,
+      ignore: z.array(z.string()),
+    }),
+    output: z.strictObject({
+      snapshot: z.string().max(60),
+      whole: z.boolean(),
+      entries: z
+        .array(
+          z.strictObject({
+            path: z.string().max(4_096),
+            kind: z.enum(['file', 'link', 'large', 'gone']),
+            stamp: z.string().max(120),
+          }),
+        )
+        .max(maxSnapshotEntries),
+      done: z.boolean(),
+    }),
+  },
+  /**
+   * The contents of files below a folder, one after another, until `maxBytes` are reached, at least of one; of a link, its target. `bytes`
+   * is -1 for what is no longer a file or a link, or is larger than `maxFileBytes`.
+   */
+  collect: {
+    input: z.strictObject({ path: z.string(), files: z.array(z.string()), maxBytes: z.int(), maxFileBytes: count }),
+    output: z.strictObject({
+      files: z
+        .array(z.strictObject({ kind: z.enum(['file', 'program', 'link']), bytes: z.int().min(-1), stamp: z.string().max(120) }))
+        .max(maxSnapshotEntries),
+      content,
     }),
   },
   /**

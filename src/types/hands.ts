@@ -27,13 +27,18 @@ export type HandsOps = {
 
 export type ArchiveOps = Pick<HandsOps, 'archive' | 'unpack'>
 export type SurveyOps = Pick<HandsOps, 'survey'>
+export type SnapshotOps = Pick<HandsOps, 'snapshot' | 'collect'>
 export type WatchOps = Pick<HandsOps, 'watch'>
 export type CommandOps = Pick<HandsOps, 'exec' | 'execOutput'>
 export type SessionOps = Pick<HandsOps, Extract<HandsOp, `session${string}`>>
 export type BrowserOps = Pick<HandsOps, Extract<HandsOp, `browser${string}`>>
-export type FileOps = Omit<HandsOps, 'shutdown' | keyof (ArchiveOps & SurveyOps & WatchOps & CommandOps & SessionOps & BrowserOps)>
+export type FileOps = Omit<
+  HandsOps,
+  'shutdown' | keyof (ArchiveOps & SurveyOps & SnapshotOps & WatchOps & CommandOps & SessionOps & BrowserOps)
+>
 
 export type PatchedFile = HandsOps['patch']['output']['files'][number]
+export type SnapshotEntry = HandsOps['snapshot']['output']['entries'][number]
 export type SurveyedEntry = HandsOps['survey']['output']['entries'][number]
 export type WatchedChange = HandsOps['watch']['output']['changes'][number]
 

@@ -75,6 +75,14 @@ export const modules: readonly ModuleRow[] = [
   }),
   row('kernel', 'kernel', ['runtime', 'tools', 'memory', 'sandbox', 'engine', 'store'], {
     packages: { zod, croner: 'when a cron expression is due, exact where clocks change; fetched lazily' },
+    buildTime: {
+      'isomorphic-git': 'reads the repository of the versions, so that no git has to be installed; in a thread',
+      diff: 'what changed between two versions, by lines; in the same thread',
+    },
+    builtins: {
+      'node:worker_threads': 'hashing and compressing the workspace blocks',
+      'node:fs': 'the repository of the versions is a folder that agents do not see',
+    },
   }),
   row('runtime', 'runtime', ['engine']),
   row('tools', 'core', ['sandbox', 'memory'], {

@@ -31,6 +31,7 @@ import { type AuditCallDeps, auditCalls } from '../audit/audit-calls.ts'
 import { type AgentCallDeps, agentCalls } from '../agents/agent-calls.ts'
 import { type EventCallDeps, eventCalls } from '../observe/event-calls.ts'
 import { type ScheduleCallDeps, scheduleCalls } from '../schedules/schedule-calls.ts'
+import { type VersionCallDeps, versionCalls } from '../versions/version-calls.ts'
 import { type StateCallDeps, stateCalls } from '../state/state-calls.ts'
 import { type SummaryCallDeps, summaryCalls, titleCall, type TitleCallDeps } from './summary-calls.ts'
 import { type TidyCallDeps, tidyCalls } from './tidy-calls.ts'
@@ -48,6 +49,7 @@ export type KernelCallDeps = SystemCallDeps &
   ToolSearchDeps &
   TitleCallDeps &
   StateCallDeps &
+  VersionCallDeps &
   EventCallDeps &
   AuditCallDeps &
   AgentCallDeps &
@@ -68,6 +70,7 @@ export function kernelCalls(deps: KernelCallDeps): readonly Call[] {
     toolSearchCall(deps),
     titleCall(deps),
     ...stateCalls(deps),
+    ...versionCalls(deps),
     ...eventCalls(deps),
     ...auditCalls(deps),
     ...agentCalls(deps),

@@ -76,7 +76,8 @@ const graceMs = 5_000
 
 type Beat = (progress: ServerPayloads['progress']) => void
 
-export function createRunningCalls(clock: Clock, beat: Beat): RunningCalls {
+/** @param onChange called when a call that may change something has ended, except turns, which change nothing themselves */
+export function createRunningCalls(clock: Clock, beat: Beat, onChange: (caller: Caller, call: Call) => void = () => {}): RunningCalls {
   const running = new Map<CallId, { readonly caller: Caller; readonly name: string; readonly since: number; beats: number }>()
   let timer: NodeJS.Timeout | undefined
 
@@ -119,6 +120,7 @@ export function createRunningCalls(clock: Clock, beat: Beat): RunningCalls {
         },
         leave() {
           limit.end()
+          if (call.tier !== 'read_only' && call.name !== 'turn.send') onChange(caller, call)
           signal?.removeEventListener('abort', stop)
           running.delete(id)
           if (running.size === 0) {

@@ -2,7 +2,7 @@
  * A sandbox in memory, for tests of the modules above it: the same replies and errors as those of hands, without processes. It has no
  * links, no binary files, and runs no commands; a test supplies their results.
  */
-import type { ArchiveOps, BrowserOps, Hands, HandsOps, Sandbox, SandboxStatus, WatchOps, SurveyOps } from '../../types/index.ts'
+import type { ArchiveOps, BrowserOps, Hands, HandsOps, Sandbox, SandboxStatus, SnapshotOps, SurveyOps, WatchOps } from '../../types/index.ts'
 import { fail, fileOperations, type Operations } from './fake-files.ts'
 import { fakeSessions } from './fake-sessions.ts'
 
@@ -67,7 +67,7 @@ async function runFake(
 }
 
 /** Operations that need a disk or a browser are refused as in a sandbox without them. */
-function fakeRefusals(): Pick<Operations, keyof (ArchiveOps & BrowserOps & SurveyOps)> {
+function fakeRefusals(): Pick<Operations, keyof (ArchiveOps & BrowserOps & SurveyOps & SnapshotOps)> {
   const refuse = (what: string) => (): never => {
     throw fail('sandbox_missing', what)
   }
@@ -76,6 +76,8 @@ function fakeRefusals(): Pick<Operations, keyof (ArchiveOps & BrowserOps & Surve
     archive: refuse('A sandbox in memory has no archives.'),
     unpack: refuse('A sandbox in memory has no archives.'),
     survey: refuse('A sandbox in memory has no disk.'),
+    snapshot: refuse('A sandbox in memory has no disk.'),
+    collect: refuse('A sandbox in memory has no disk.'),
     browserOpen: browser,
     browserAct: browser,
     browserLook: browser,

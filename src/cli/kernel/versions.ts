@@ -1,0 +1,117 @@
+/** `oxbow log`, `diff`, `tag` and `restore`: the versions of the workspace. */
+import { printLine, printNotice, printText, type Terminal } from '../terminal.ts'
+import { withGuest } from '../guest-connection.ts'
+import { formatTime, plainLine, plainText, table } from '../view/terminal-text.ts'
+import { type CallOptions, outputOf, showOutput } from './call.ts'
+
+interface Commit {
+  readonly commit: string
+  readonly author: string
+  readonly at: number
+  readonly subject: string
+  readonly trailers: Readonly<Record<string, string>>
+  readonly tags: readonly string[]
+}
+
+interface Change {
+  readonly path: string
+  readonly change: 'added' | 'changed' | 'deleted'
+}
+
+const shortLength = 8
+
+export interface LogOptions extends CallOptions {
+  readonly from: string
+  readonly limit: number
+}
+
+/** Prints the versions, newest first; with `--json` one object per line. */
+export function versionLog(path: string | undefined, options: LogOptions, terminal: Terminal): Promise<number> {
+  const input = { path: path ?? '/', from: options.from, limit: options.limit }
+  return withGuest(options, terminal, async ({ gateway }) => {
+    const { commits } = (await outputOf(gateway, 'version.log', input)) as { commits: readonly Commit[] }
+    if (options.json === true) for (const commit of commits) printLine(terminal, JSON.stringify(commit))
+    else if (commits.length === 0) printNotice(terminal, 'There are no versions yet: the first turn that changes something makes one.')
+    else printText(terminal, table(commits.map(logRow)))
+    return 0
+  })
+}
+
+function logRow({ commit, at, author, subject, tags }: Commit): readonly string[] {
+  const names = tags.length === 0 ? '' : ` (${tags.join(', ')})`
+  return [commit.slice(0, shortLength), formatTime(at), plainLine(author, 30), plainLine(`${subject}${names}`, 100)]
+}
+
+export interface DiffOptions extends CallOptions {
+  readonly path: string
+}
+
+export function versionDiff(from: string | undefined, to: string | undefined, options: DiffOptions, terminal: Terminal): Promise<number> {
+  const input = { path: options.path, to: to ?? 'HEAD', ...(from !== undefined && { from }) }
+  return showOutput(
+    ['version.diff', input],
+    options,
+    terminal,
+    ({ changes, total, text }: { changes: readonly Change[]; total: number; text: string }) => {
+      if (total === 0) return 'Nothing changed.'
+      const more = total > changes.length ? `\n… and ${total - changes.length} more` : ''
+      return `${changeLines(changes)}${more}\n\n${plainText(text)}`
+    },
+  )
+}
+
+function changeLines(changes: readonly Change[]): string {
+  return changes.map(({ path, change }) => `${change.padEnd(7)}  ${plainLine(path, 400)}`).join('\n')
+}
+
+export interface TagOptions extends CallOptions {
+  readonly at: string
+  readonly message: string
+}
+
+export function versionTag(name: string, options: TagOptions, terminal: Terminal): Promise<number> {
+  const input = { tag: name, at: options.at, message: options.message }
+  return showOutput(
+    ['version.tag', input],
+    options,
+    terminal,
+    ({ commit }: { commit: string }) => `Tagged ${commit.slice(0, shortLength)} as ${name}.`,
+  )
+}
+
+export interface RestoreOptions extends CallOptions {
+  readonly to: string
+  readonly yes?: boolean | undefined
+}
+
+interface Restored {
+  readonly commit: string
+  readonly changes: readonly Change[]
+  readonly total: number
+  readonly before: string
+}
+
+const verbs = { added: 'bring back', changed: 'replace', deleted: 'delete' } as const
+
+/** Lists what would change; with `--yes` restores it. */
+export function versionRestore(path: string, options: RestoreOptions, terminal: Terminal): Promise<number> {
+  const apply = options.yes === true
+  return showOutput(
+    ['version.restore', { path, at: options.to, apply }],
+    options,
+    terminal,
+    ({ commit, changes, total, before }: Restored) => {
+      const target = commit.slice(0, shortLength)
+      if (total === 0) return `${plainLine(path, 400)} is already as in ${target}.`
+      const lines = changes.map((one) => `${verbs[one.change].padEnd(10)}  ${plainLine(one.path, 400)}`)
+      if (total > changes.length) lines.push(`… and ${total - changes.length} more`)
+      lines.push(
+        '',
+        apply
+          ? `Restored to ${target}. Before: oxbow restore ${path} --to ${before.slice(0, shortLength)}`
+          : 'Nothing is changed yet: add --yes.',
+      )
+      return lines.join('\n')
+    },
+  )
+}

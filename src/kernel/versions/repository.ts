@@ -1,0 +1,250 @@
+/**
+ * The repository of the versions, bare and in a folder that agents do not see: its objects, its branch and its tags. Git itself can read
+ * it. Objects are read by isomorphic-git and checked against their ids, because the folder may have been tampered with. One thread uses it
+ * at a time, and a kill at any moment leaves the last commit readable: objects are durable before the branch names them.
+ */
+import * as fs from 'node:fs'
+import { join } from 'node:path'
+import git from 'isomorphic-git'
+import { OxbowError, writeWhole } from '../../types/index.ts'
+import { maxPendingPackBytes } from '../limits.ts'
+import { joinPacks, type ObjectKind, objectId, type PackedObject, packObject, writePack } from './pack-file.ts'
+import { decodeTree, type TreeEntry } from './work-tree.ts'
+
+export interface CommitFacts {
+  readonly commit: string
+  readonly tree: string
+  readonly parents: readonly string[]
+  readonly author: string
+  /** Unix milliseconds, in whole seconds. */
+  readonly at: number
+  readonly subject: string
+  /** Trailers of the message, by name in lower case. */
+  readonly trailers: Readonly<Record<string, string>>
+}
+
+export interface NewCommit {
+  readonly tree: string
+  readonly parents: readonly string[]
+  readonly author: string
+  readonly at: number
+  readonly subject: string
+  readonly trailers: Readonly<Record<string, string>>
+}
+
+export interface Repository {
+  /** The newest commit; null in a new repository. */
+  head(): string | null
+  commitFacts(oid: string): Promise<CommitFacts>
+  tree(oid: string): Promise<readonly TreeEntry[]>
+  /** @throws OxbowError `tool_failed` if the object is missing or damaged */
+  blob(oid: string): Promise<Buffer>
+  /** Keeps an object for the next commit or tag. @returns its id */
+  add(kind: ObjectKind, content: Uint8Array): string
+  /** Drops the objects that were added since the last commit; those that were written already stay, and nothing names them. */
+  drop(): void
+  /** Writes a commit with all added objects, and points the branch to it. @returns its id */
+  commit(commit: NewCommit): string
+  /** @throws OxbowError `bad_input` if the name is invalid or taken */
+  tag(name: string, commit: string, message: string, author: string, at: number): void
+  /** Tags, and the commits that they name. */
+  tags(): Promise<readonly { readonly name: string; readonly commit: string }[]>
+  /** @param name a commit, the first characters of one, a tag, `HEAD`, or one of these with `~N` @throws OxbowError `not_found` */
+  resolve(name: string): Promise<string>
+}
+
+const branch = 'refs/heads/main'
+
+export async function openRepository(folder: string): Promise<Repository> {
+  const packs = join(folder, 'objects', 'pack')
+  if (!fs.existsSync(join(folder, 'HEAD'))) await git.init({ fs, gitdir: folder, bare: true, defaultBranch: 'main' })
+  fs.mkdirSync(packs, { recursive: true })
+  removeDrafts(packs)
+  const { add, drop, flush } = createPending(packs)
+  const { read, expand, tags, forget } = createReader(folder)
+  const head = (): string | null => readRef(join(folder, branch))
+  const commitFacts = async (oid: string): Promise<CommitFacts> => decodeCommit(oid, (await read(oid, 'commit')).toString())
+  return {
+    head,
+    commitFacts,
+    tree: async (oid) => decodeTree(await read(oid, 'tree')),
+    blob: (oid) => read(oid, 'blob'),
+    add,
+    drop,
+    commit(commit) {
+      const oid = add('commit', Buffer.from(encodeCommit(commit)))
+      flush()
+      writeWhole(join(folder, branch), `${oid}\n`)
+      if (joinPacks(packs)) forget()
+      return oid
+    },
+    tag(name, commit, message, author, at) {
+      const path = join(folder, 'refs', 'tags', name)
+      if (!isTagName(name))
+        throw refused(`${JSON.stringify(name)} cannot be the name of a tag.`, 'Use letters, digits, dots, dashes and slashes.')
+      if (fs.existsSync(path)) throw refused(`There is already a tag ${name}.`, 'Choose another name; oxbow log shows the tags.')
+      const oid = add('tag', Buffer.from(`object ${commit}\ntype commit\ntag ${name}\ntagger ${person(author, at)}\n\n${message}\n`))
+      flush()
+      writeWhole(path, `${oid}\n`)
+    },
+    tags,
+    async resolve(name) {
+      const [, base = '', steps = '0'] = /^([^~]+)(?:~(\d{1,6}))?$/.exec(name) ?? []
+      const tagged = (await tags()).find((tag) => tag.name === base)
+      let oid = tagged?.commit ?? (base === 'HEAD' ? head() : await expand(base))
+      for (let left = Number(steps); left > 0 && oid !== null; left -= 1) oid = (await commitFacts(oid)).parents[0] ?? null
+      if (oid === null) throw missing(name)
+      return oid
+    },
+  }
+}
+
+/** Objects that are not written yet. */
+function createPending(packs: string): Pick<Repository, 'add' | 'drop'> & { readonly flush: () => void } {
+  let added = new Map<string, PackedObject>()
+  let bytes = 0
+  const drop = (): void => {
+    added = new Map()
+    bytes = 0
+  }
+  const flush = (): void => {
+    if (added.size > 0) writePack(packs, [...added.values()])
+    drop()
+  }
+  return {
+    drop,
+    flush,
+    add(kind, content) {
+      const oid = objectId(kind, content)
+      if (added.has(oid)) return oid
+      const packed = packObject(kind, content, oid)
+      added.set(oid, packed)
+      if ((bytes += packed.entry.length) > maxPendingPackBytes) flush()
+      return oid
+    },
+  }
+}
+
+interface Reader extends Pick<Repository, 'tags'> {
+  /** @throws OxbowError `tool_failed` if the object is missing, damaged or of another kind */
+  read(oid: string, kind: ObjectKind): Promise<Buffer>
+  /** @returns the commit that begins with these characters @throws OxbowError `not_found` */
+  expand(prefix: string): Promise<string>
+  /** Packs were replaced. */
+  forget(): void
+}
+
+function createReader(folder: string): Reader {
+  let cache = {}
+  const place = (): { readonly fs: typeof fs; readonly gitdir: string; readonly cache: object } => ({ fs, gitdir: folder, cache })
+  const readAny = async (oid: string): Promise<{ readonly kind: string; readonly content: Buffer }> => {
+    const { type, object } = await git.readObject({ ...place(), oid, format: 'content' }).catch((cause: unknown) => {
+      throw damaged(oid, cause)
+    })
+    return { kind: type, content: Buffer.from(object as Uint8Array) }
+  }
+  const read: Reader['read'] = async (oid, kind) => {
+    const found = await readAny(oid)
+    if (found.kind !== kind || objectId(kind, found.content) !== oid) throw damaged(oid)
+    return found.content
+  }
+  return {
+    read,
+    forget: () => void (cache = {}),
+    async expand(prefix) {
+      if (!/^[0-9a-f]{4,40}$/.test(prefix)) throw missing(prefix)
+      const oid = await git.expandOid({ ...place(), oid: prefix }).catch(() => {
+        throw missing(prefix)
+      })
+      if ((await readAny(oid)).kind !== 'commit') throw missing(prefix)
+      return oid
+    },
+    async tags() {
+      const names = await git.listTags(place())
+      return Promise.all(
+        names.map(async (name) => {
+          const oid = await git.resolveRef({ ...place(), ref: `refs/tags/${name}` })
+          const target = /^object ([0-9a-f]{40})$/m.exec((await read(oid, 'tag')).toString())?.[1]
+          if (target === undefined) throw damaged(oid)
+          return { name, commit: target }
+        }),
+      )
+    },
+  }
+}
+
+/** What a kill left between writing and renaming. */
+function removeDrafts(packs: string): void {
+  for (const name of fs.readdirSync(packs)) if (name.endsWith('.new')) fs.rmSync(join(packs, name), { force: true })
+}
+
+function readRef(path: string): string | null {
+  if (!fs.existsSync(path)) return null
+  const oid = fs.readFileSync(path, 'utf8').trim()
+  if (!/^[0-9a-f]{40}$/.test(oid)) throw damaged(branch)
+  return oid
+}
+
+/** As git-check-ref-format(1), and stricter. */
+function isTagName(name: string): boolean {
+  return (
+    name !== 'HEAD' &&
+    name.length <= 100 &&
+    /^[a-z0-9][a-z0-9._-]*(?:\/[a-z0-9][a-z0-9._-]*)*$/i.test(name) &&
+    !/\.\.|\.lock(?:\/|$)|\.(?:\/|$)/.test(name)
+  )
+}
+
+function person(name: string, at: number): string {
+  const plain = name.replace(/[<>\p{Cc}]/gu, '').trim() || 'unknown'
+  return `${plain} <${plain.replace(/[^\w.-]/g, '-')}@oxbow.invalid> ${Math.floor(at / 1000)} +0000`
+}
+
+function encodeCommit({ tree, parents, author, at, subject, trailers }: NewCommit): string {
+  const by = person(author, at)
+  const oneLine = (text: string): string => text.replace(/[\p{Cc}\p{Zl}\p{Zp}]+/gu, ' ').trim()
+  const lines = Object.entries(trailers).map(([name, value]) => `${name}: ${oneLine(value)}`)
+  return [
+    `tree ${tree}`,
+    ...parents.map((parent) => `parent ${parent}`),
+    `author ${by}`,
+    `committer ${by}`,
+    '',
+    oneLine(subject) || 'Change',
+    ...(lines.length === 0 ? [] : ['', ...lines]),
+    '',
+  ].join('\n')
+}
+
+function decodeCommit(oid: string, text: string): CommitFacts {
+  const [head = '', ...message] = text.split('\n\n')
+  const field = (name: string): string[] => [...head.matchAll(new RegExp(`^${name} (.*)$`, 'gm'))].map(([, value]) => value!)
+  const [, author = '', seconds = '0'] = /^(.*) <.*> (\d+) /.exec(field('author')[0] ?? '') ?? []
+  const trailers = message.slice(1).flatMap((part) => [...part.matchAll(/^([A-Za-z-]+): (.*)$/gm)])
+  return {
+    commit: oid,
+    tree: field('tree')[0] ?? '',
+    parents: field('parent'),
+    author,
+    at: Number(seconds) * 1000,
+    subject: (message[0] ?? '').split('\n')[0]!,
+    trailers: Object.fromEntries(trailers.map(([, name, value]) => [name!.toLowerCase(), value!])),
+  }
+}
+
+function damaged(what: string, cause?: unknown): OxbowError {
+  return new OxbowError('tool_failed', `The versions are damaged: ${what} is missing or not what was written.`, {
+    hint: 'Run `git fsck` in internal/versions of the workspace. Moving that folder away starts new versions.',
+    ...(cause !== undefined && { cause }),
+  })
+}
+
+function missing(name: string): OxbowError {
+  return new OxbowError('not_found', `There is no version ${JSON.stringify(name.slice(0, 100))}.`, {
+    hint: 'oxbow log lists the versions.',
+  })
+}
+
+function refused(message: string, hint: string): OxbowError {
+  return new OxbowError('bad_input', message, { hint })
+}

@@ -1,0 +1,305 @@
+/**
+ * The calls of the versions: commit, tag, log, diff, show and restore, and the commit after a turn. What they show is as untrusted as the
+ * files that it comes from; a document of the state keeps the labels under which it was saved.
+ */
+import { posix } from 'node:path'
+import { z } from 'zod'
+import { type Call, type CallContext, type Done, type Json, type Label, OxbowError } from '../../types/index.ts'
+import { checkpointTimeoutMs, maxListedChanges, maxLogged } from '../limits.ts'
+import { processRight } from '../stages/policy.ts'
+import type { DocumentChange, Documents } from '../state/documents.ts'
+import { type Committed, documentName, documentPath } from './checkpoint.ts'
+import type { Difference, LoggedCommit, ShownFile } from './history.ts'
+import type { TurnFacts } from './versioning.ts'
+import type { Versions } from './versions.ts'
+
+export interface VersionCallDeps {
+  /** Null: there are none here. */
+  readonly versions: () => Promise<Versions | null>
+  readonly documents: Pick<Documents, 'put'>
+  readonly turnFacts: (turn: string) => Promise<TurnFacts>
+}
+
+const reads = { tier: 'read_only', right: 'version.read', effect: 'none', timeoutMs: 60_000 } as const
+const writes = { tier: 'side_effecting', right: 'version.write', effect: 'idempotent', timeoutMs: checkpointTimeoutMs } as const
+const shared = {
+  rare: true,
+  audience: ['model', 'terminal'],
+  // File names and messages too are what somebody wrote.
+  labels: { adds: ['untrusted'], sink: false },
+} as const satisfies Partial<Call>
+
+const path = z.string().max(4_096).describe('File or folder, relative to /shared; `/state/…` for a saved document.')
+const at = z.string().min(1).max(200).describe('A commit or the beginning of one, a tag, or HEAD; with ~N the Nth before it.')
+
+export function versionCalls(deps: VersionCallDeps): readonly Call[] {
+  return [commitCall(deps), tagCall(deps), logCall(deps), diffCall(deps), showCall(deps), restoreCall(deps), turnCall(deps)]
+}
+
+async function open(deps: VersionCallDeps): Promise<Versions> {
+  const versions = await deps.versions()
+  if (versions !== null) return versions
+  throw new OxbowError('not_found', 'This guest keeps no versions.', { hint: 'Set versions.enabled = true in config.toml.' })
+}
+
+/** @returns the path in the tree of a commit; '' for all @throws OxbowError `path_refused` */
+function treePath(text: string): string {
+  const full = posix.resolve('/shared', text)
+  if (full === '/') return ''
+  const [, top = '', ...rest] = full.split('/')
+  if (text.includes('\0') || (top !== 'shared' && top !== 'state') || (!text.startsWith('/') && top !== 'shared')) {
+    throw new OxbowError('path_refused', `${JSON.stringify(text.slice(0, 200))} has no versions: it is outside /shared and /state.`, {
+      hint: 'Name a file or folder in /shared, or a saved document as /state/CATEGORY/NAME.',
+    })
+  }
+  return top === 'state' && rest.length > 0 ? `state/${documentPath(rest.join('/'))}` : full.slice(1)
+}
+
+/** As people name it: the reverse of `treePath`. */
+function shownPath(inTree: string): string {
+  return inTree.startsWith('state/') ? `/state/${documentName(inTree.slice('state/'.length))}` : `/${inTree}`
+}
+
+const short = (commit: string): string => commit.slice(0, 8)
+
+function commitCall(deps: VersionCallDeps): Call<{ message: string }, Committed> {
+  return {
+    ...shared,
+    ...writes,
+    name: 'version.commit',
+    summary: 'Commits the workspace and saved documents as they are now.',
+    input: z.strictObject({ message: z.string().min(1).max(500) }),
+    output: z.custom<Committed>(),
+    example: { message: 'Before the migration' },
+    recordOutput: (output) => ({ ...output, state: [...output.state] }),
+    async run({ message }, { caller, clock, signal }) {
+      const by = { author: caller.actor, at: clock.now(), subject: message, trailers: trailersOf(caller) }
+      const done = await (await open(deps)).commit(by, signal)
+      return {
+        output: done,
+        text: done.changed ? `Committed ${short(done.commit!)}.` : `Nothing has changed since ${short(done.commit!)}.`,
+      }
+    },
+  }
+}
+
+function trailersOf({ session, turn }: { readonly session: string; readonly turn: string }): Readonly<Record<string, string>> {
+  return { ...(session !== '' && { 'Oxbow-Session': session }), ...(turn !== '' && { 'Oxbow-Turn': turn }) }
+}
+
+interface TagInput {
+  tag: string
+  at: string
+  message: string
+}
+
+function tagCall(deps: VersionCallDeps): Call<TagInput, { commit: string }> {
+  return {
+    ...shared,
+    ...writes,
+    name: 'version.tag',
+    summary: 'Gives a version a name.',
+    input: z.strictObject({
+      tag: z.string().min(1).max(100).describe('Name without spaces.'),
+      at: at.default('HEAD'),
+      message: z.string().max(500).default(''),
+    }),
+    output: z.object({ commit: z.string() }),
+    example: { tag: 'before-migration', at: 'HEAD', message: '' },
+    async run({ tag, at: wanted, message }, { caller, clock }) {
+      const done = await (await open(deps)).tag({ tag, at: wanted, message: message || tag, author: caller.actor, time: clock.now() })
+      return { output: done, text: `Tagged ${short(done.commit)} as ${tag}.` }
+    },
+  }
+}
+
+interface LogInput {
+  path: string
+  from: string
+  limit: number
+}
+
+function logCall(deps: VersionCallDeps): Call<LogInput, { commits: readonly LoggedCommit[] }> {
+  return {
+    ...shared,
+    ...reads,
+    name: 'version.log',
+    summary: 'Lists versions of the workspace, or of one file or folder, newest first.',
+    input: z.strictObject({ path: path.default('/'), from: at.default('HEAD'), limit: z.int().min(1).max(maxLogged).default(20) }),
+    output: z.custom<{ commits: readonly LoggedCommit[] }>(),
+    example: { path: 'notes.md', from: 'HEAD', limit: 20 },
+    recordOutput: ({ commits }) => ({ commits: commits.length }),
+    async run({ path: of, from, limit }) {
+      const commits = await (await open(deps)).log({ from, path: treePath(of), limit })
+      const lines = commits.map(({ commit, author, at: time, subject, tags }) => {
+        const names = tags.length === 0 ? '' : ` (${tags.join(', ')})`
+        return `${short(commit)} ${new Date(time).toISOString()} ${author}${names} ${subject}`
+      })
+      return { output: { commits }, text: lines.join('\n') || 'There are no versions yet.' }
+    },
+  }
+}
+
+interface DiffInput {
+  path: string
+  from?: string | undefined
+  to: string
+}
+
+function diffCall(deps: VersionCallDeps): Call<DiffInput, Difference> {
+  return {
+    ...shared,
+    ...reads,
+    name: 'version.diff',
+    summary: 'Shows what changed between two versions, by default in the newest one.',
+    input: z.strictObject({
+      path: path.default('/'),
+      from: at.optional().describe('The older version. Default: the one before `to`.'),
+      to: at.default('HEAD'),
+    }),
+    output: z.custom<Difference>(),
+    example: { path: 'notes.md', from: 'HEAD~2', to: 'HEAD' },
+    recordOutput: ({ from, to, total }) => ({ from, to, files: total }),
+    async run({ path: of, from = '', to }) {
+      const found = await (await open(deps)).compare({ from, to, path: treePath(of), text: true, limit: maxListedChanges })
+      const changes = found.changes.map((one) => ({ ...one, path: shownPath(one.path) }))
+      const text =
+        changes.length === 0 ? 'Nothing changed.' : `${changes.map((one) => `${one.change} ${one.path}`).join('\n')}\n\n${found.text}`
+      // The labels of single documents are not looked up.
+      const labels: readonly Label[] = found.changes.some((one) => one.path.startsWith('state/')) ? ['private'] : []
+      return { output: { ...found, changes }, text, labels }
+    },
+  }
+}
+
+function showCall(deps: VersionCallDeps): Call<{ path: string; at: string }, ShownFile & { commit: string }> {
+  return {
+    ...shared,
+    ...reads,
+    name: 'version.show',
+    summary: 'Shows a file as it was in a version.',
+    input: z.strictObject({ path, at }),
+    output: z.custom<ShownFile & { commit: string }>(),
+    example: { path: 'notes.md', at: 'HEAD~1' },
+    recordOutput: ({ commit, bytes }) => ({ commit, bytes }),
+    async run({ path: of, at: wanted }) {
+      const inTree = treePath(of)
+      const shown = await (await open(deps)).show({ at: wanted, path: inTree })
+      return { output: shown, text: shown.text, labels: inTree.startsWith('state/') ? labelsIn(shown.text) : [] }
+    },
+  }
+}
+
+/** The labels of a saved document; all of them if it cannot be read. */
+function labelsIn(text: string): readonly Label[] {
+  try {
+    return (JSON.parse(text) as { labels: Label[] }).labels
+  } catch {
+    return ['untrusted', 'private']
+  }
+}
+
+interface RestoreInput {
+  path: string
+  at: string
+  apply: boolean
+}
+
+interface Restored {
+  readonly commit: string
+  readonly changes: Difference['changes']
+  readonly total: number
+  /** The commit that holds what was replaced. */
+  readonly before: string
+  /** The commit of the restored state; '' for a preview. */
+  readonly after: string
+}
+
+function restoreCall(deps: VersionCallDeps): Call<RestoreInput, Restored> {
+  return {
+    ...shared,
+    ...writes,
+    name: 'version.restore',
+    summary: 'Brings a file, a folder or everything back to a version, deleted files too. Without apply: only a preview.',
+    input: z.strictObject({ path, at, apply: z.boolean().default(false).describe('Restore; otherwise only list what would change.') }),
+    output: z.custom<Restored>(),
+    example: { path: 'notes.md', at: 'HEAD~1', apply: false },
+    recordOutput: ({ commit, total, before, after }) => ({ commit, total, before, after }),
+    run: (input, context) => restore(deps, input, context),
+  }
+}
+
+async function restore(
+  deps: VersionCallDeps,
+  { path: of, at: wanted, apply }: RestoreInput,
+  context: CallContext,
+): Promise<Done<Restored>> {
+  const { caller, clock, signal, id } = context
+  const versions = await open(deps)
+  const inTree = treePath(of)
+  // Before anything is committed, since `HEAD~1` would then be another version.
+  const target = await versions.resolve({ at: wanted })
+  const by = { author: caller.actor, at: clock.now(), trailers: trailersOf(caller) }
+  const name = inTree === '' ? 'everything' : shownPath(inTree)
+  const before = (await versions.commit({ ...by, subject: `Before a restore of ${name}` }, signal)).commit!
+  const found = await versions.compare({ from: before, to: target, path: inTree, text: false, limit: Infinity })
+  const listed = found.changes.slice(0, maxListedChanges).map((one) => ({ ...one, path: shownPath(one.path) }))
+  const lines = listed.map(({ path: file, change }) => `${restoredVerb[change]} ${file}`)
+  const output = { commit: target, changes: listed, total: found.total, before, after: '' }
+  if (found.total === 0) return { output, text: `${name} is already as in ${short(target)}.` }
+  if (!apply) return { output, text: `Would change ${found.total} to ${short(target)}:\n${lines.join('\n')}` }
+  await versions.restoreFiles(
+    target,
+    found.changes.filter((one) => one.path.startsWith('shared/')),
+    id,
+    signal,
+  )
+  const changes = await documentChanges(versions, target, found)
+  if (changes.length > 0) await deps.documents.put({ caller, call: id, name: 'version.restore' }, changes)
+  const after = (await versions.commit({ ...by, subject: `Restore ${name} to ${short(target)}` }, signal)).commit!
+  return {
+    output: { ...output, after },
+    text: `Restored ${found.total} to ${short(target)}; before: ${short(before)}.\n${lines.join('\n')}`,
+  }
+}
+
+const restoredVerb = { added: 'bring back', changed: 'replace', deleted: 'delete' } as const
+
+async function documentChanges(versions: Versions, target: string, { changes }: Difference): Promise<readonly DocumentChange[]> {
+  const found: DocumentChange[] = []
+  for (const { path: inTree, change } of changes) {
+    if (!inTree.startsWith('state/')) continue
+    const [name = '', ...category] = documentName(inTree.slice('state/'.length)).split('/').toReversed()
+    const value = change === 'deleted' ? null : (JSON.parse((await versions.show({ at: target, path: inTree })).text) as Json)
+    found.push({ category: ['state', ...category.toReversed()].join('/'), name, value })
+  }
+  return found
+}
+
+interface TurnVersion extends Committed {
+  readonly turn: string
+}
+
+/** The commit after a turn: its record names the turn, the commit, and the versions of the documents that the turn saved. */
+function turnCall(deps: VersionCallDeps): Call<{ turn: string; only_state: boolean }, TurnVersion> {
+  return {
+    name: 'version.after_turn',
+    summary: 'Commits what a turn has changed.',
+    input: z.strictObject({ turn: z.string(), only_state: z.boolean() }),
+    output: z.custom<TurnVersion>(),
+    example: { turn: '01890a5d-ac96-774b-bcce-b302099a8057', only_state: false },
+    tier: 'read_only',
+    right: processRight,
+    effect: 'idempotent',
+    audience: ['runtime'],
+    labels: { adds: [], sink: false },
+    timeoutMs: checkpointTimeoutMs,
+    recordOutput: (output) => ({ ...output, state: [...output.state] }),
+    async run({ turn, only_state: onlyState }, { caller: { session }, clock, signal }) {
+      const { subject, author } = await deps.turnFacts(turn)
+      const by = { author, at: clock.now(), subject, trailers: trailersOf({ session, turn }) }
+      const done = await (await open(deps)).commit(by, signal, onlyState ? 'state' : undefined)
+      return { output: { ...done, turn } }
+    },
+  }
+}

@@ -1,0 +1,106 @@
+/**
+ * Connects the versions with the rest of the kernel: notes what turns change, and commits it after them in the background. The versions
+ * themselves are loaded with the first commit.
+ */
+import type { Store } from '../../store/index.ts'
+import { type Call, type CallId, type Caller, type Config, once, type RecordView, type Sandbox, type SessionId } from '../../types/index.ts'
+import type { Background } from '../background.ts'
+import type { Events } from '../events.ts'
+import { maxTitleLength } from '../limits.ts'
+import type { Documents } from '../state/documents.ts'
+import type { Versions } from './versions.ts'
+
+/** The first line of a turn's message, and the agent that ran it. */
+export interface TurnFacts {
+  readonly subject: string
+  readonly author: string
+}
+
+export interface Versioning {
+  /** Null: this guest keeps none. */
+  readonly versions: () => Promise<Versions | null>
+  readonly turnFacts: (turn: string) => Promise<TurnFacts>
+  /** Notes that a call which may change something has ended. */
+  readonly noteChange: (caller: Caller, call: Pick<Call, 'name' | 'right'>) => void
+  readonly close: () => Promise<void>
+}
+
+interface VersioningDeps {
+  /** Of the repository; absent: there are no versions. */
+  readonly versionsFolder?: string | undefined
+  readonly mounts?: readonly string[] | undefined
+  readonly sandbox: Sandbox
+  readonly store: Store
+  readonly documents: Documents
+  readonly config: Config['versions']
+  readonly background: () => Pick<Background, 'run'>
+  readonly events: Pick<Events, 'onTurnEnd'>
+}
+
+/** A turn that has changed something. */
+interface Changed {
+  readonly turn: string
+  readonly session: SessionId | ''
+  readonly actor: string
+  onlyState: boolean
+}
+
+/** Families of calls that change something, but neither files nor saved documents. */
+const elsewhere: ReadonlySet<string> = new Set('turn model memory scratchpad session version call schedule event agent'.split(' '))
+
+export function createVersioning(deps: VersioningDeps): Versioning {
+  const { versionsFolder: folder, mounts = [], sandbox, store, documents, config, background, events } = deps
+  const isOn = folder !== undefined && config.enabled
+  const turns = new Map<string, Changed>()
+  /** Turns that have ended and are not yet committed, in order. */
+  const waiting: Changed[] = []
+  let isCommitting = false
+  let isListening = false
+  const documentsChanged = { since: true }
+
+  const versions = once(async () => {
+    if (!isOn) return null
+    const { createVersions } = await import('./versions.ts')
+    return createVersions({ folder, mounts, sandbox, store, documents, config, documentsChanged })
+  })
+  const commitAll = async (): Promise<void> => {
+    isCommitting = true
+    for (let next = waiting[0]; next !== undefined; next = waiting[0]) {
+      await background().run(next.session, 'version.after_turn', { turn: next.turn, only_state: next.onlyState })
+      waiting.shift()
+    }
+    isCommitting = false
+  }
+  const turnEnded = ({ call }: RecordView): void => {
+    const changed = turns.get(call)
+    turns.delete(call)
+    if (changed === undefined || !sandbox.status.files) return
+    waiting.push(changed)
+    if (!isCommitting) void commitAll()
+  }
+  return {
+    versions,
+    noteChange({ actor, session, turn }, { name, right }) {
+      if (!isOn) return
+      const isState = right === 'state.write'
+      if (isState || name === 'version.restore') documentsChanged.since = true
+      if (turn === '' || !actor.startsWith('agent:') || elsewhere.has(name.slice(0, name.indexOf('.')))) return
+      // A guest whose turns change nothing never looks at their ends.
+      if (!isListening) events.onTurnEnd(turnEnded)
+      isListening = true
+      const changed = turns.get(turn)
+      if (changed === undefined) turns.set(turn, { turn, session, actor, onlyState: isState })
+      else changed.onlyState &&= isState
+    },
+    async turnFacts(turn) {
+      const [sent] = await store.records({ call: turn as CallId, phases: ['intent'], order: 'oldest_first', limit: 1, hydrate: true })
+      const input = sent === undefined ? null : (JSON.parse(sent.body) as { input?: { text?: unknown } }).input
+      const text = typeof input?.text === 'string' ? input.text : ''
+      const subject = Array.from(text.trim().split('\n', 1)[0] ?? '')
+        .slice(0, maxTitleLength)
+        .join('')
+      return { subject: subject || 'Turn', author: waiting.find((one) => one.turn === turn)?.actor ?? 'agent' }
+    },
+    close: async () => (await versions.made())?.close(),
+  }
+}
