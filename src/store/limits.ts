@@ -25,6 +25,16 @@ export const writerCacheKib: number = 16 * 1024
 export const readerCacheKib: number = 8 * 1024
 /** A thread of SQLite that only reads ends after this long without a read: it uses about 15 MB, and starts again in 40 ms. */
 export const idleReaderMs = 60_000
+/** A batch that the calling thread commits by itself: at most 1 ms of work. Larger ones are worth the way to the writer's thread. */
+export const maxInlineRecords = 40
+export const maxInlineChars: number = 64 * 1024
+/** After so many the thread has one, so that it looks whether a checkpoint is due: it alone makes checkpoints. */
+export const maxInlineCommits = 500
+/** A commit that took longer waited for the disk, or for the processor: the writer's thread has all batches for so many times as long. */
+export const slowCommitMs = 50
+export const asidePerSlow = 20
+/** Page cache of the calling thread's connection: the ends of the journal and its indexes. */
+export const secondCacheKib: number = 4 * 1024
 /** Pages of write-ahead log between checkpoints: 16 MiB, so that a checkpoint's two syncs are rare. */
 export const checkpointPages = 4_000
 /** The log file is truncated to this after a checkpoint. */

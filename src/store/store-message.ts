@@ -120,6 +120,10 @@ export interface DecodedWrite {
   readonly extra: Extra | null
 }
 
+/** Fields of a write's header, and of a record. */
+export const headerFields = 4
+export const recordFields = 8
+
 export function decodeBatch(batch: WriteBatch): readonly DecodedWrite[] {
   const { fields, extras } = batch
   const writes: DecodedWrite[] = []
@@ -130,9 +134,9 @@ export function decodeBatch(batch: WriteBatch): readonly DecodedWrite[] {
     const unique = fields[next + 1] === 1
     const session = fields[next + 2] as SessionId
     const fence = session === '' ? null : { session, epoch: fields[next + 3] as number }
-    next += 4
+    next += headerFields
     const records: NewRecord[] = []
-    for (let i = 0; i < count; i++, next += 8) records.push(decodeNew(fields, next))
+    for (let i = 0; i < count; i++, next += recordFields) records.push(decodeNew(fields, next))
     const extra = extras[nextExtra]?.at === at ? (extras[nextExtra++] as Extra) : null
     writes.push({ records, unique, fence, extra })
   }

@@ -7,7 +7,7 @@ import { dirname } from 'node:path'
 import Sqlite from 'better-sqlite3-multiple-ciphers'
 import { isOxbowError, OxbowError } from '../../types/index.ts'
 import { assertMayBePlain, type CipherChoice, isEncrypted, openEncrypted } from '../secrets/file-encryption.ts'
-import { busyTimeoutMs, checkpointPages, keptLogBytes, leastRoomBytes, readerCacheKib, writerCacheKib } from '../limits.ts'
+import { busyTimeoutMs, checkpointPages, keptLogBytes, leastRoomBytes, readerCacheKib, secondCacheKib, writerCacheKib } from '../limits.ts'
 import { assertUsable } from '../migrations/schema-version.ts'
 import { bind, type Template } from '../sql/template.ts'
 import { storeFault, toStoreError } from '../store-fault.ts'
@@ -49,13 +49,15 @@ interface DatabaseOptions {
   readonly anyVersion?: boolean
   /** For a file that is encrypted, or is to be. */
   readonly cipher?: CipherChoice
+  /** Beside a writer with its own connection: it waits for no lock, makes no checkpoint, and has a small page cache. */
+  readonly isSecond?: boolean
 }
 
 /** @throws OxbowError `not_found`, `store_full`, `store_corrupt` or `store_failed`; also for a file of a newer version. */
 export function openDatabase(options: DatabaseOptions): Database {
   const { path, readOnly } = options
   const exists = path === ':memory:' || existsSync(path)
-  if (readOnly && !exists) {
+  if ((readOnly || options.isSecond === true) && !exists) {
     throw new OxbowError('not_found', `There is no journal at ${path}.`, { hint: 'Start Oxbow once in this workspace to make one.' })
   }
   let raw: Sqlite.Database | null = null
@@ -64,7 +66,7 @@ export function openDatabase(options: DatabaseOptions): Database {
     if (!exists) closeSync(openSync(path, 'a', 0o600))
     if (readOnly) rollBackUnfinished(options)
     raw = connect(options, exists)
-    setUp(raw, readOnly)
+    setUp(raw, options)
     const database = wrap(raw, path)
     if (options.anyVersion !== true) assertUsable(schemaOf(database), readOnly ? 'read' : 'write', `the database ${path}`)
     return database
@@ -116,15 +118,16 @@ function connect({ path, readOnly, cipher }: DatabaseOptions, exists: boolean): 
   return new Sqlite(path, { readonly: readOnly, timeout: busyTimeoutMs })
 }
 
-function setUp(raw: Sqlite.Database, readOnly: boolean): void {
-  raw.pragma(`cache_size = -${readOnly ? readerCacheKib : writerCacheKib}`)
+function setUp(raw: Sqlite.Database, { readOnly, isSecond = false }: DatabaseOptions): void {
+  raw.pragma(`cache_size = -${isSecond ? secondCacheKib : readOnly ? readerCacheKib : writerCacheKib}`)
+  if (isSecond) raw.pragma('busy_timeout = 0')
   raw.pragma('foreign_keys = ON')
   if (readOnly) return
   // Erased data is overwritten in the file.
   raw.pragma('secure_delete = ON')
   raw.pragma('journal_mode = WAL')
   raw.pragma('synchronous = NORMAL')
-  raw.pragma(`wal_autocheckpoint = ${checkpointPages}`)
+  raw.pragma(`wal_autocheckpoint = ${isSecond ? 0 : checkpointPages}`)
   raw.pragma(`journal_size_limit = ${keptLogBytes}`)
 }
 

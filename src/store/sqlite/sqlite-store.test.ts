@@ -6,6 +6,7 @@ import type { UserId } from '../../types/index.ts'
 import { describeMemoryContract } from '../contract/memory-contract.ts'
 import { buildStatements } from '../sql/statements.ts'
 import { recordsShape } from '../sql/read-statements.ts'
+import { maxInlineRecords } from '../limits.ts'
 import { createStoreClient } from '../store-client.ts'
 import { describeStoreContract, recordOf, sessionA } from '../store-contract.ts'
 import { put } from '../contract/memory-fixture.ts'
@@ -96,7 +97,8 @@ test('a writer thread that dies refuses what was under way and all that follows;
   const link = createSqliteLink({ path: files.path, user: ann, durability: 'normal' })
   await using store = { ...createStoreClient(ann, link), [Symbol.asyncDispose]: () => link.close() }
   await fill(store, 5)
-  const pending = Promise.allSettled([1, 2, 3].map((n) => store.append({ records: [recordOf(`p${n}`, 'intent')] })))
+  const large = Array.from({ length: maxInlineRecords + 1 }, (_, i) => recordOf(`p${i}`, 'intent'))
+  const pending = Promise.allSettled([1, 2, 3].map(() => store.append({ records: large })))
   await link.threads().writer?.kill()
   for (const result of await pending) assert.equal(result.status === 'rejected' ? result.reason.code : 'kept', 'store_failed')
   await assertRejects(store.append({ records: [recordOf('x', 'intent')] }), 'store_failed', /writer thread ended/)

@@ -1,17 +1,20 @@
 /**
  * The store in a SQLite file: a writer thread, a reader thread that starts with the first read, and a searcher thread that
- * starts with the first read of memory; both end when idle, and the memory they use with them. So neither a commit nor a scan blocks the event loop, reads run beside writes (write-ahead
- * log), and no turn's read waits for a search. A read sees everything committed before it was requested: the reader checks the log
- * for each one.
+ * starts with the first read of memory; both end when idle, and the memory they use with them. So no scan blocks the event loop, reads
+ * run beside writes (write-ahead log), and no turn's read waits for a search. A read sees everything committed before it was
+ * requested: the reader checks the log for each one.
+ *
+ * Small batches are committed on the calling thread (`inline-writer.ts`); everything that may take long is for the writer's thread.
  */
 import type { UserId } from '../../types/index.ts'
-import { isOxbowError } from '../../types/index.ts'
+import { isOxbowError, once } from '../../types/index.ts'
 import type { CipherChoice } from '../secrets/file-encryption.ts'
 import { createStoreClient } from '../store-client.ts'
 import { idleReaderMs } from '../limits.ts'
 import { storeFault } from '../store-fault.ts'
 import type { EngineLink, Read, ReadResults, WriteBatch, WriteResult } from '../store-message.ts'
 import type { OpeningStore } from '../store.ts'
+import type { InlineWriter } from './inline-writer.ts'
 import type { Durability } from './sqlite-database.ts'
 import { startStoreWorker, type WorkerLink } from '../worker-link.ts'
 
@@ -66,13 +69,24 @@ export function createSqliteLink(options: SqliteOptions): SqliteLink {
   // The failure goes to those who await it; nobody has to.
   opened.catch(() => {})
   writing.catch(() => {})
+  let inlineWriter: InlineWriter | null = null
+  const openInline = once(async () => {
+    const { openInlineWriter } = await import('./inline-writer.ts')
+    // The thread writes alone if there is no file descriptor left, for example.
+    inlineWriter = await openInlineWriter(options).catch(() => null)
+  })
   return {
     opened,
     threads: () => ({ writer, reader: reader.thread(), searcher: searcher.thread() }),
     async write(batch: WriteBatch) {
       if (writer === null) throw storeFault('store_failed', 'The store was opened for reading only.')
       await writing
-      return (await writer.ask({ ask: 'write', batch })) as readonly WriteResult[]
+      const inline = writer.alive() ? (inlineWriter?.write(batch) ?? null) : null
+      if (inline !== null) return inline
+      const results = (await writer.ask({ ask: 'write', batch })) as readonly WriteResult[]
+      // Nobody waits for it: until it is open, the thread has every batch.
+      void openInline()
+      return results
     },
     async read<Kind extends Read['kind']>(read: Read & { kind: Kind }) {
       const side = read.kind === 'memory' ? searcher : reader
@@ -86,6 +100,9 @@ export function createSqliteLink(options: SqliteOptions): SqliteLink {
       return (await side.ask(read)) as ReadResults[Kind]
     },
     async close() {
+      await openInline.made()
+      inlineWriter?.close()
+      inlineWriter = null
       // The writer closes last: the last connection checkpoints the log.
       await Promise.all([reader.close(), searcher.close()])
       await writer?.close()

@@ -1,5 +1,5 @@
 /** Executes batches of writes: each batch is one transaction, and each write in it is applied whole or not at all. */
-import { type ChainHead, emptyChain, type Failure, type NewRecord, type UserId } from '../../types/index.ts'
+import { type CallId, type ChainHead, emptyChain, type Failure, type NewRecord, type UserId } from '../../types/index.ts'
 import { createHasher, type Hasher } from '../chain.ts'
 import {
   type ChainDeps,
@@ -38,6 +38,8 @@ export interface WriteOptions {
   readonly durability: Durability
   /** Unix milliseconds, for leases. */
   readonly now: () => number
+  /** A batch with a write that cannot be stored is refused whole, with `bad_input`. */
+  readonly isWhole?: boolean
 }
 
 interface WriteDeps extends ChainDeps, WriteOptions {
@@ -50,6 +52,8 @@ interface WriteDeps extends ChainDeps, WriteOptions {
 interface Work extends WriteDeps {
   readonly prepared: Prepared
   head: ChainHead
+  /** Calls that this transaction began and has not ended yet; most end in it, and then have no row. */
+  readonly begun: Map<CallId, number>
 }
 
 /** Brings the tables up to date first. */
@@ -77,8 +81,10 @@ function engineOver(deps: WriteDeps): WriteEngine {
   // The head is read in each transaction: another process may have appended meanwhile.
   const commit = (writes: readonly DecodedWrite[]): readonly WriteResult[] =>
     database.transaction(() => {
-      const work: Work = { ...deps, prepared, head: prepared.head.get({ user }) ?? emptyChain }
-      return writes.map((write) => applyWrite(work, write))
+      const work: Work = { ...deps, prepared, head: prepared.head.get({ user }) ?? emptyChain, begun: new Map() }
+      const results = writes.map((write) => applyWrite(work, write))
+      keepOpenCalls(work)
+      return results
     })
 
   /**
@@ -109,7 +115,7 @@ function engineOver(deps: WriteDeps): WriteEngine {
       return results
     } catch (error) {
       const fault = toStoreError(error)
-      if (fault.code !== 'bad_input') throw fault
+      if (fault.code !== 'bad_input' || deps.isWhole === true) throw fault
       const results = commitEach(writes)
       deps.memory.settle()
       return results
@@ -126,6 +132,8 @@ function applyWrite(work: Work, write: DecodedWrite): WriteResult {
   if (extra?.kind === 'blob') return putBlob(work, extra.bytes)
   if (extra?.kind === 'claim') return claimLane(work, extra)
   if (extra?.kind === 'memory') return changeMemory(work, extra)
+  // What is under way is not erased.
+  if (extra?.kind === 'erase') keepOpenCalls(work)
   if (extra?.kind === 'erase') return JSON.stringify(work.erase(extra.seqs, extra.reason))
   return append(work, write, extra?.kind === 'projections' ? extra.projections : [])
 }
@@ -155,9 +163,14 @@ function appendRecord(work: Work, appended: NewRecord): void {
   const { record, blob } = chainRecord(work, head, appended)
   if (blob !== null) prepared.putBlob.run({ user, ...blob })
   prepared.insertRecord.run({ user, ...record })
-  if (record.phase === 'intent') prepared.openCall.run({ user, call: record.call, seq: record.seq })
-  else if (closesCall(record.phase)) prepared.closeCall.run({ user, call: record.call })
+  if (record.phase === 'intent') work.begun.set(record.call, record.seq)
+  else if (closesCall(record.phase) && !work.begun.delete(record.call)) prepared.closeCall.run({ user, call: record.call })
   work.head = record
+}
+
+function keepOpenCalls({ prepared, user, begun }: Work): void {
+  for (const [call, seq] of begun) prepared.openCall.run({ user, call, seq })
+  begun.clear()
 }
 
 function putBlob(work: Work, bytes: Uint8Array): string {
