@@ -15,7 +15,6 @@ import {
   type CallContext,
   type CallId,
   type CallOutcome,
-  type Clock,
   type Config,
   type Json,
   type Failure,
@@ -32,35 +31,20 @@ import {
 import type { Entry, Journal } from './journal.ts'
 import { cancelledOutcome, type Refusal, refusal, refusalBody, replay, stopFailure } from './stages/refusals.ts'
 import { maxNameLength } from './limits.ts'
+import { approve, type ApprovalDeps, withEditNote } from './stages/approval.ts'
 import { isShutdown, type RunningCalls, sandboxFor, stopReason } from './stages/running-calls.ts'
 import type { Registry } from './registry.ts'
-import {
-  type Approvals,
-  authorize,
-  decide,
-  describeApproval,
-  failureLabels,
-  flowRefusal,
-  type FlowVerdict,
-  freeFlow,
-  join,
-  judgeFlow,
-  type Labels,
-  leadsOutside,
-} from './stages/policy.ts'
+import { authorize, decide, failureLabels, flowRefusal, freeFlow, join, judgeFlow, type Labels, leadsOutside } from './stages/policy.ts'
 import type { Budgets } from './stages/budgets.ts'
 import { clean, type Cleaner, outcomeBody, type Ran } from './stages/cleaning.ts'
 
-export interface GateDeps {
+export interface GateDeps extends ApprovalDeps {
   readonly registry: Registry
   readonly journal: Journal
-  readonly approvals: Approvals
   readonly budgets: Budgets
   readonly cleaner: Cleaner
   readonly running: RunningCalls
   readonly sandbox: Sandbox
-  readonly clock: Clock
-  readonly approval: Config['approval']
   readonly flow: Config['flow']
   /** Labels of the session's context, and how to join new ones. */
   readonly labels: { held(caller: Caller): Labels; join(caller: Caller, added: Labels): Labels }
@@ -118,6 +102,8 @@ interface Passing extends CallOptions {
 interface Admitted {
   readonly call: Call
   readonly input: unknown
+  /** A person changed the input. */
+  readonly edited: boolean
   readonly held: Labels
   readonly reserved: Spend
 }
@@ -164,12 +150,12 @@ async function admit(
   // 5. Approve: run, or park until a user decides.
   const asks =
     (decide(call, deps.approval, call.tierOf?.(input, caller)) === 'ask' || flow.decision === 'ask') && caller.actor.startsWith('agent:')
-  const unapproved = asks ? await approve(deps, passing, { call, input, flow }, past) : null
-  if (unapproved !== null) return unapproved
+  const approved = asks ? await approve(deps, passing, { call, input, flow, held }, past) : { input, edited: false }
+  if ('status' in approved) return approved
 
   // 6. Reserve from every budget above the caller.
-  const reserved = await reserve(deps, caller, call, input)
-  return 'code' in reserved ? refusal(reserved) : { call, input, held, reserved }
+  const reserved = await reserve(deps, caller, call, approved.input)
+  return 'code' in reserved ? refusal(reserved) : { call, ...approved, held, reserved }
 }
 
 /** Stages 7 to 10: the call runs, recorded before and after. */
@@ -195,7 +181,8 @@ async function perform(deps: GateDeps, passing: Passing, admitted: Admitted, pas
 
   // 9. Clean: scrub, truncate, label.
   const labels = 'done' in ran ? join(call.labels.adds, ran.done.labels ?? []) : ran.labels
-  const outcome = await clean(deps.cleaner, call, ran, labels)
+  const cleaned = await clean(deps.cleaner, call, ran, labels)
+  const outcome = admitted.edited ? withEditNote(cleaned, input) : cleaned
   deps.labels.join(passing.caller, labels)
 
   // 10. Settle: settle budgets, record the outcome, notify followers.
@@ -260,46 +247,6 @@ async function intend(
   // Backpressure: callers that produce records faster than the store writes them wait here.
   if (journal.isBehind()) await journal.flushed()
   return { firstSeq: 0, duplicate: false }
-}
-
-/** Stage 5, where a user decides. @returns null when the call may run */
-async function approve(
-  deps: GateDeps,
-  passing: Passing,
-  { call, input, flow }: { readonly call: Call; readonly input: unknown; readonly flow: FlowVerdict },
-  past: readonly JournalRecord[],
-): Promise<Refusal | null> {
-  const { caller, id } = passing
-  if (past.some((entry) => entry.phase === 'intent')) return null
-  const signal = passing.signal ?? new AbortController().signal
-  const exact = JSON.stringify(input)
-  // A decision is valid for one exact input.
-  const bound = past
-    .map((entry) => ({ phase: entry.phase, body: JSON.parse(entry.body) as { input?: string; allow?: boolean } }))
-    .filter((entry) => entry.body.input === exact)
-  let allow = bound.find((entry) => entry.phase === 'decided')?.body.allow
-  if (allow === undefined) {
-    const reason = flow.reason || `${call.name} is ${call.tier.replace('_', '-')} and the policy is to ask`
-    // It waits before the record is written, so that whoever sees the record can decide at once.
-    const question = { call: id, name: call.name, input: exact, reason, at: deps.clock.now() }
-    const waiting = deps.approvals.wait(describeApproval(caller, question), signal)
-    waiting.catch(() => {})
-    passing.onWait?.(true)
-    try {
-      // Recorded again after a restart, for followers with a later cursor.
-      await deps.journal.append([entryOf(passing, 'parked', call.name, { input: exact, reason })], { sync: true })
-      allow = await waiting
-    } catch (error) {
-      if (!signal.aborted) throw error
-      if (stopReason(signal) === 'shutdown') return cancelledOutcome('The guest is stopping; the approval still waits.')
-      return refusal({ code: 'cancelled', message: `${call.name} was cancelled while it waited for approval.`, hint: 'Nothing was run.' })
-    } finally {
-      passing.onWait?.(false)
-    }
-  }
-  if (allow) return null
-  const hint = 'Do not repeat the call; continue without it, or ask the user what they want instead.'
-  return refusal({ code: 'denied', message: `The user refused this ${call.name} call.`, hint })
 }
 
 const stoppedForRestart = Symbol('stopped for restart')

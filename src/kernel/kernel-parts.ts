@@ -35,7 +35,8 @@ import { createRegistry, type Registry } from './registry.ts'
 import { createSessions, type Sessions } from './sessions.ts'
 import { type Budgets, createBudgets } from './stages/budgets.ts'
 import { type Cleaner, createCleaner } from './stages/cleaning.ts'
-import { type Approvals, createApprovals, createKeptOutputs, type KeptOutputs } from './stages/policy.ts'
+import { type Approvals, createApprovals } from './stages/approval.ts'
+import { createKeptOutputs, type KeptOutputs } from './stages/policy.ts'
 import { createRunningCalls, type RunningCalls } from './stages/running-calls.ts'
 import { createEventBus, createNoteEvent, type EventBus, type NoteEvent } from './observe/event-bus.ts'
 import { createResources, type DiskProbe, type Resources } from './observe/resources.ts'
@@ -191,6 +192,11 @@ function buildCalls(options: KernelOptions, records: Records, describe: () => Pr
     sandbox,
     clock,
     approval: config.approval,
+    // Loaded with the first call that asks.
+    async findRule(asking) {
+      const { findRule, settingsDigest } = await import('./access/rules.ts')
+      return findRule(records.documents, settingsDigest(config), asking)
+    },
     flow: config.flow,
     labels: sessions,
     attachments: runningTurns.attachments,
@@ -266,6 +272,8 @@ function callDeps({ user, config, store, engine }: KernelOptions, parts: KernelP
     scheduleConfig: config.schedules,
     agentConfig: config.agents,
     defaultRights: config.agent.rights,
+    approvalConfig: config.approval,
+    settings: config,
     newSessionId: () => newId() as SessionId,
     laneTurn: runningTurns.find,
     references: registry.references,

@@ -59,6 +59,11 @@ export const maxSubscribers = 100
 /** Bytes of the data of a published event. */
 export const maxEventBytes = 2_048
 
+/** How long before an approval expires its warning comes; at most half of the whole time. */
+export const approvalWarningMs = 60_000
+/** Learned rules of a user: each question looks through them. */
+export const maxRules = 500
+
 /** How often schedules are looked at although none is due: another guest may have changed one, and clocks are set. */
 export const scheduleCheckMs = 60_000
 /** Missed due times that are made up for, and runs that wait for the one before. */

@@ -19,11 +19,14 @@ export interface KernelConfig {
   flow: FlowPolicy
   turn: { max_turns: number; time_limit_s: number }
   approval: {
+    mode: 'manual' | 'allow_list' | 'auto'
     read_only: Decision
     side_effecting: Decision
     privileged: Decision
     rights: Record<string, Decision>
     calls: Record<string, Decision>
+    expire_s: number
+    two_person: string[]
   }
   agents: {
     max_running: number
@@ -73,6 +76,12 @@ export const kernelConfig: { readonly [Section in keyof KernelConfig]: z.ZodType
     .prefault({}),
   approval: z
     .strictObject({
+      mode: z
+        .enum(['manual', 'allow_list', 'auto'])
+        .default('allow_list')
+        .describe(
+          '`manual`: every call that asks waits for a person. `allow_list`: learned rules answer first. `auto`: moreover, tiers do not ask; only calls and rights that are named here do.',
+        ),
       read_only: decision.default('allow').describe('For a model’s calls that change nothing.'),
       side_effecting: decision.default('allow').describe('For a model’s calls that change the workspace.'),
       privileged: decision.default('ask').describe('For a model’s calls that run programs or have effects outside the workspace.'),
@@ -81,6 +90,16 @@ export const kernelConfig: { readonly [Section in keyof KernelConfig]: z.ZodType
         .record(z.string(), decision)
         .default({})
         .describe('By call name, e.g. `"file.delete" = "deny"`. Takes precedence over the right. `deny` at any level wins.'),
+      expire_s: z
+        .int()
+        .min(0)
+        .max(2_000_000)
+        .default(0)
+        .describe('Seconds after which an approval that waits is refused, with the event `approval_expiring` before. 0: never.'),
+      two_person: z
+        .array(z.string())
+        .default([])
+        .describe('Calls that two different people must allow, or the terminal and an API key; learned rules do not apply to them.'),
     })
     .prefault({}),
   flow: z

@@ -10,7 +10,7 @@ import type { CallId, SessionId, TurnId, UserId } from './id.ts'
 import { isUuid } from './id.ts'
 import type { Json } from './text.ts'
 import { maxAttachments } from './message.ts'
-import type { JournalRecord } from './record.ts'
+import type { JournalRecord, Label } from './record.ts'
 import type { SandboxStatus } from './hands.ts'
 
 export const protocolVersion = 1
@@ -146,6 +146,8 @@ export interface PendingApproval {
   readonly input: string
   /** Why approval is needed: a policy, or the labels of the conversation. Guests of older versions leave it out. */
   readonly reason?: string
+  /** Labels of the conversation because of which it is needed; absent: none. */
+  readonly labels?: readonly Label[]
   readonly at: number
 }
 

@@ -3,6 +3,7 @@ import { test } from 'node:test'
 import { OxbowError } from '../../types/index.ts'
 import type { Failure, SessionInfo } from '../../types/index.ts'
 import type { FollowEvent } from '../../client/index.ts'
+import type { GatewayPort } from '../guest-connection.ts'
 import { fakeGateway, guestStatus, sessionId, startChat, turn } from './chat-fixture.ts'
 import { banner } from './turn-printer.ts'
 
@@ -64,9 +65,9 @@ void test('an approval shows the exact input, and the answer is sent', async () 
     shown.text,
     /shell_exec asks to run with exactly this input:\n {4}\{"command":"rm \\u202ex"\}\n {4}why: it has held private data\n/,
   )
-  assert.equal(shown.prompt, '  allow? [y/n] ')
+  assert.equal(shown.prompt, '  allow? [y/n/a] ')
   await type('what?')
-  assert.match(shown.text, /Answer y or n first/)
+  assert.match(shown.text, /Answer y, n or a first/)
   await type('y')
   assert.ok(fake.asked.includes('approve g.0 true'))
   assert.equal(shown.prompt, null)
@@ -326,6 +327,35 @@ void test('a no is accepted at once', async () => {
     fake.asked.filter((each) => each.startsWith('approve')),
     ['approve g.0 false'],
   )
+  end()
+  await over
+})
+
+void test('a shows the rules that can be kept; only a number of that list keeps one, and n with words says why', async () => {
+  const fake = fakeGateway()
+  const rules = [{ scope: 'pattern', id: 'r1', text: 'shell.exec with command "git status …"' }]
+  const gateway: GatewayPort = {
+    ...fake.gateway,
+    call: async (name, input) => {
+      fake.asked.push(`call ${name} ${JSON.stringify(input)}`)
+      return { status: 'ok', ok: true, text: '', output: name === 'approval.list' ? [{ call: 'g1.0', rules }] : {} }
+    },
+  }
+  const { shown, type, end, over } = startChat({ ...fake, gateway })
+  await type('look')
+  fake.tell(turn, 'turn.send', 'started', {})
+  fake.tell('g1.0', 'shell.exec', 'parked', { input: '{"command":"git status -s"}' })
+  await type('1')
+  assert.match(shown.text, /Answer y, n or a first/, 'a number means nothing before the list')
+  await type('a')
+  assert.match(shown.text, /1 {2}calls like it: shell\.exec with command "git status …"/)
+  await type('2')
+  assert.match(shown.text, /no rule with this number/)
+  await type('1')
+  assert.ok(fake.asked.includes('call call.decide {"call":"g1.0","allow":true,"remember":{"scope":"pattern","rule":"r1","labels":false}}'))
+  fake.tell('g1.1', 'shell.exec', 'parked', { input: '{"command":"rm a"}' })
+  await type('no, keep it')
+  assert.ok(fake.asked.includes('call call.decide {"call":"g1.1","allow":false,"reason":"keep it"}'))
   end()
   await over
 })

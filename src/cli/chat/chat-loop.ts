@@ -87,11 +87,28 @@ async function takeLine(line: string, { deps, conversation, screen, leave }: Cha
   if (asked === null) return conversation.send(messageOf(line))
   const unseen = conversation.current()?.cameUnseen() === true
   // A person who types ahead, or types y because a model asked for it, has not read a question that appeared meanwhile.
-  if (unseen && /^y(es)?$/i.test(line)) return screen.line('  This question appeared while you were typing. Read it, then answer y or n.')
+  if (unseen && /^(y(es)?|a(lways)?|\d+)$/i.test(line))
+    return screen.line('  This question appeared while you were typing. Read it, then answer y, n or a.')
   if (/^(y|yes|n|no)$/i.test(line)) return conversation.answer(asked.call, /^y/i.test(line))
+  const reason = /^no?[ ,:]+(.+)$/is.exec(line)?.[1]
+  if (reason !== undefined && !deps.oneByOne) return conversation.answer(asked.call, false, reason)
+  if (/^a(lways)?$/i.test(line) && !deps.oneByOne) return offerRules(asked.call, conversation, screen)
+  if (/^\d{1,2}$/.test(line) && conversation.offered() === asked.call) {
+    const kept = await conversation.keep(Number(line))
+    return screen.line(
+      kept === '' ? '  There is no rule with this number.' : '  Allowed from now on; `oxbow approvals rules` lists such rules.',
+    )
+  }
   // A line from a pipe cannot be an answer to this question, and later lines must not be taken for one.
   if (deps.oneByOne) leave()
-  else screen.line('  Answer y or n first; /cancel stops the turn.')
+  else screen.line('  Answer y, n or a first: a allows such calls for good, n and a reason tells the agent why. /cancel stops the turn.')
+}
+
+async function offerRules(call: CallId, conversation: Conversation, screen: Screen): Promise<void> {
+  const rules = await conversation.offer(call)
+  if (rules === '') return screen.line('  No rule can be kept for this call. Answer y or n.')
+  screen.exactLine(`  Always allow, from now on without asking:\n${rules}`)
+  screen.line('  Type a number to allow the call and keep that rule; y allows it only this time.')
 }
 
 /** The failure of a chat that ends with an open approval. */

@@ -38,7 +38,7 @@ interface Opening {
   readonly onLost: (failure: Failure) => void
 }
 
-const approvalPrompt = '  allow? [y/n] '
+const approvalPrompt = '  allow? [y/n/a] '
 
 export async function openChatSession({ gateway, screen, session, past, busy, user, onLost }: Opening): Promise<ChatSession> {
   const printer = createTurnPrinter(screen, user)
@@ -74,7 +74,7 @@ export async function openChatSession({ gateway, screen, session, past, busy, us
     if (active === null || record.turn !== active.turn) return
     active = foldRecord(active, record)
     if (record.phase === 'parked') ask(pendingOf(record))
-    if (record.phase === 'decided' || isEnd(record)) decided(record.call)
+    if (isDecided(record) || isEnd(record)) decided(record.call)
     printer.record(record, active)
     if (isOver(active)) {
       active = null
@@ -122,6 +122,11 @@ function foldPast(past: readonly RecordView[], busy: boolean): { active: TurnVie
   const waiting = new Set(active.calls.filter((call) => call.status === 'waiting').map(({ call }) => call))
   const pending = records.filter((record) => record.phase === 'parked' && waiting.has(record.call)).map(pendingOf)
   return isOver(active) ? { active: null, pending: [] } : { active, pending }
+}
+
+/** Where two people must decide, the first decision leaves the question open. */
+function isDecided({ phase, body }: RecordView): boolean {
+  return phase === 'decided' && (body as { partial?: boolean }).partial !== true
 }
 
 /** True when a message started a turn; a message merged into a running turn has that turn's id and its own call. */

@@ -1,10 +1,11 @@
 /** The current session of a chat: starting, switching and forking sessions, sending messages with attachments. */
 import type { CallId, Failure, RecordView, SessionId, SessionInfo } from '../../types/index.ts'
 import type { GatewayPort } from '../guest-connection.ts'
+import { outputOf } from '../kernel/call.ts'
 import { findSession, removeUnused } from '../verbs/sessions.ts'
 import { assertFewFiles, findLocalFile, type LocalFile, uploadFiles } from '../own-files.ts'
 import type { Screen } from '../screen/screen.ts'
-import { formatBytes } from '../view/terminal-text.ts'
+import { exactText, formatBytes } from '../view/terminal-text.ts'
 import { type ChatSession, openChatSession } from './chat-session.ts'
 
 export interface ConversationDeps {
@@ -32,13 +33,43 @@ export interface Conversation {
   send(text: string): Promise<void>
   /** Attaches a file to the next message; an empty path removes all. @returns the attached files, as text */
   attach(path: string): Promise<string>
-  answer(call: CallId, allow: boolean): Promise<void>
+  /** @param reason why it is denied; the agent reads it */
+  answer(call: CallId, allow: boolean, reason?: string): Promise<void>
+  /** Finds the rules that approving the call could keep, for `keep`. @returns them as text; empty when there are none */
+  offer(call: CallId): Promise<string>
+  /** The call whose rules are on the screen. */
+  offered(): CallId | null
+  /** Approves the offered call and keeps the rule with this number. @returns the rule as text; empty when there is no such rule */
+  keep(number: number): Promise<string>
+}
+
+/** A rule as `approval.list` shows it. */
+interface OfferedRule {
+  readonly scope: string
+  readonly id: string
+  readonly text: string
+}
+
+const scopeNames: Readonly<Record<string, string>> = {
+  call: 'exactly this call',
+  pattern: 'calls like it',
+  session: 'calls like it, in this session',
+  folder: 'calls like it, in this folder',
+}
+
+/** The rules, numbered, whole and exact: what is shown is what is kept. */
+function rulesText(rules: readonly OfferedRule[]): string {
+  return rules.map(({ scope, text }, at) => `    ${at + 1}  ${scopeNames[scope] ?? scope}: ${exactText(text)}`).join('\n')
 }
 
 export function createConversation(deps: ConversationDeps): Conversation {
   const { gateway, screen, recent, model, oneByOne, onLost, onSession, workspaces, user } = deps
   let session: ChatSession | null = null
   let attached: readonly LocalFile[] = []
+  const decided = async (call: CallId): Promise<void> => {
+    session?.answered(call)
+    if (oneByOne) await session?.idle()
+  }
   const open = async (info: SessionInfo, past: readonly RecordView[]): Promise<ChatSession> => {
     session?.stop()
     onSession?.(info.id)
@@ -85,10 +116,39 @@ export function createConversation(deps: ConversationDeps): Conversation {
       const names = attached.map(({ name, bytes }) => `${name} (${formatBytes(bytes)})`).join(', ')
       return names === '' ? 'no files are attached' : `attached to the next message: ${names}`
     },
-    async answer(call, allow) {
-      await gateway.approve(call, allow)
-      session?.answered(call)
-      if (oneByOne) await session?.idle()
+    async answer(call, allow, reason) {
+      if (reason === undefined) await gateway.approve(call, allow)
+      else await outputOf(gateway, 'call.decide', { call, allow, reason })
+      await decided(call)
+    },
+    ...createOffers(gateway, decided),
+  }
+}
+
+/** Keeps a rule only from the list that was shown last. */
+function createOffers(gateway: GatewayPort, decided: (call: CallId) => Promise<void>): Pick<Conversation, 'offer' | 'offered' | 'keep'> {
+  let offer: Pick<WaitingCall, 'call' | 'rules' | 'labels'> | null = null
+  return {
+    async offer(call) {
+      const waiting = (await outputOf(gateway, 'approval.list', {})) as readonly WaitingCall[]
+      offer = waiting.find((one) => one.call === call) ?? null
+      return rulesText(offer?.rules ?? [])
+    },
+    offered: () => offer?.call ?? null,
+    async keep(number) {
+      const rule = offer?.rules[number - 1]
+      if (offer === null || rule === undefined) return ''
+      const { call, labels = [] } = offer
+      const remember = { scope: rule.scope, rule: rule.id, labels: labels.length > 0 }
+      await outputOf(gateway, 'call.decide', { call, allow: true, remember })
+      await decided(call)
+      return rule.text
     },
   }
+}
+
+interface WaitingCall {
+  readonly call: CallId
+  readonly rules: readonly OfferedRule[]
+  readonly labels?: readonly string[]
 }

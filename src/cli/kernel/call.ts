@@ -31,7 +31,8 @@ function readStandardInput(): string {
   return readFileSync(0, 'utf8')
 }
 
-function parseInput(text: string): Json {
+/** @throws OxbowError `bad_input` */
+export function parseInput(text: string): Json {
   if (Buffer.byteLength(text) > maxCallInputBytes)
     throw new OxbowError('bad_input', `the input has more than ${maxCallInputBytes} bytes`, { hint: 'Put large content into a file.' })
   try {

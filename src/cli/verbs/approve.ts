@@ -22,15 +22,18 @@ export async function approve(id: string | undefined, options: ApproveOptions, t
       printLine(terminal, lines.length === 0 ? 'Nothing waits for approval.' : lines.join('\n'))
       return 0
     }
-    const chosen = pending.filter(({ call }) => call.startsWith(id))
-    if (chosen.length !== 1 || chosen[0] === undefined) {
-      const problem =
-        chosen.length > 1 ? `${chosen.length} waiting calls begin with ${id}` : `no call ${JSON.stringify(id)} is waiting for approval`
-      throw new OxbowError(chosen.length > 1 ? 'bad_input' : 'not_found', problem, {
-        hint: '`oxbow approve` without an id lists the waiting calls.',
-      })
-    }
-    return decideAndFollow(connection, chosen[0], options.deny !== true, terminal)
+    return decideAndFollow(connection, findPending(pending, id), options.deny !== true, terminal)
+  })
+}
+
+/** @returns the waiting call whose id begins with `id`. @throws OxbowError `not_found`, or `bad_input` when there are several */
+export function findPending<Waiting extends { readonly call: string }>(pending: readonly Waiting[], id: string): Waiting {
+  const chosen = pending.filter(({ call }) => call.startsWith(id))
+  if (chosen.length === 1 && chosen[0] !== undefined) return chosen[0]
+  const problem =
+    chosen.length > 1 ? `${chosen.length} waiting calls begin with ${id}` : `no call ${JSON.stringify(id)} is waiting for approval`
+  throw new OxbowError(chosen.length > 1 ? 'bad_input' : 'not_found', problem, {
+    hint: '`oxbow approve` without an id lists the waiting calls.',
   })
 }
 

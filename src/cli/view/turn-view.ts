@@ -151,8 +151,13 @@ function foldCall({ calls, inputs }: TurnView, record: RecordView, body: Fields)
         text: (record.phase === 'refused' && textIn(body['message'])) || textIn(body['text']),
         ms: typeof body['ms'] === 'number' ? body['ms'] : before.ms,
       }
-    : { ...before, input: inputOf(body) || before.input, status: record.phase === 'parked' ? ('waiting' as const) : ('running' as const) }
+    : { ...before, input: inputOf(body) || before.input, status: stillWaits(record, body) ? ('waiting' as const) : ('running' as const) }
   return before === empty ? [...calls, after] : calls.map((call) => (call === before ? after : call))
+}
+
+/** The first of two decisions that a call needs leaves it waiting. */
+function stillWaits({ phase }: RecordView, body: Fields): boolean {
+  return phase === 'parked' || (phase === 'decided' && body['partial'] === true)
 }
 
 /** A command that exited with 1 has the outcome `ok`, with `ok: false` in its body. */

@@ -1,6 +1,6 @@
 /**
- * The list of the kernel's own calls. This file holds those about the system itself (truncated outputs, budgets, the call reference,
- * approvals) and those by which terminals move the bytes of files in and out; the files beside it hold the others by family.
+ * The list of the kernel's own calls. This file holds those about the system itself (truncated outputs, budgets, the call reference)
+ * and those by which terminals move the bytes of files in and out; the files beside it hold the others by family.
  */
 import { z } from 'zod'
 import type { Store } from '../../store/index.ts'
@@ -8,22 +8,20 @@ import {
   type Blobs,
   type BudgetLimit,
   type Call,
-  type CallId,
   evident,
   maxPieceBytes,
   OxbowError,
-  type PendingApproval,
   type Spend,
 } from '../../types/index.ts'
+import { type ApprovalCallDeps, approvalCalls } from '../access/approval-calls.ts'
 import { decodeBase64 } from '../attachments.ts'
 import type { CallReference } from '../call-reference.ts'
-import type { Journal } from '../journal.ts'
 import type { Resources, ResourceSample } from '../observe/resources.ts'
 import { maxResultBytes } from '../limits.ts'
 import { type ModelCallDeps, modelCalls } from '../models/model-calls.ts'
 import { completeCall, embedCall, type EmbedCallDeps } from '../models/side-calls.ts'
 import { type Budgets, sessionScope, userScope } from '../stages/budgets.ts'
-import type { Approvals, KeptOutputs } from '../stages/policy.ts'
+import type { KeptOutputs } from '../stages/policy.ts'
 import { type ScratchpadCallDeps, scratchpadCalls } from './scratchpad-calls.ts'
 import { type SessionCallDeps, sessionCalls } from './session-calls.ts'
 import { sessionKeepingCalls, type SessionKeepingDeps } from './session-keeping-calls.ts'
@@ -53,7 +51,8 @@ export type KernelCallDeps = SystemCallDeps &
   EventCallDeps &
   AuditCallDeps &
   AgentCallDeps &
-  ScheduleCallDeps
+  ScheduleCallDeps &
+  ApprovalCallDeps
 
 export function kernelCalls(deps: KernelCallDeps): readonly Call[] {
   return [
@@ -75,6 +74,7 @@ export function kernelCalls(deps: KernelCallDeps): readonly Call[] {
     ...auditCalls(deps),
     ...agentCalls(deps),
     ...scheduleCalls(deps),
+    ...approvalCalls(deps),
   ]
 }
 
@@ -84,15 +84,11 @@ interface SystemCallDeps {
   readonly budgets: Budgets
   readonly keptOutputs: Pick<KeptOutputs, 'labelsOf'>
   readonly references: () => readonly CallReference[]
-  readonly approvals: Approvals
-  readonly journal: Journal
   readonly resources: Resources
-  /** Turns that resume after a restart, by the call of their message, until they end. */
-  readonly recovered: Pick<ReadonlyMap<CallId, unknown>, 'has'>
 }
 
 function systemCalls(deps: SystemCallDeps): readonly Call[] {
-  return [readOutput(deps), showBudget(deps), listCalls(deps), showResources(deps), decideCall(deps)]
+  return [readOutput(deps), showBudget(deps), listCalls(deps), showResources(deps)]
 }
 
 /** Leaves space for the line above the part, so that the result of this call is never truncated itself. */
@@ -205,63 +201,6 @@ function showResources({ resources }: SystemCallDeps): Call<{ history: number },
       return { output: { now, overloads: resources.overloads(), history: resources.history().slice(0, history) } }
     },
   }
-}
-
-function decideCall(deps: SystemCallDeps): Call<{ call: CallId; allow: boolean }, { decided: boolean }> {
-  /** Calls whose decision is being recorded. */
-  const deciding = new Set<CallId>()
-  return {
-    name: 'call.decide',
-    summary: 'Approves or denies a call that is waiting for approval.',
-    input: z.strictObject({
-      call: z.string().describe('Id of the waiting call.'),
-      allow: z.boolean().describe('True runs the call, false denies it.'),
-    }) as unknown as z.ZodType<{ call: CallId; allow: boolean }>,
-    output: z.object({ decided: z.boolean() }),
-    example: { call: '01890a5d-ac96-774b-bcce-b302099a8057.0' as CallId, allow: true },
-    tier: 'side_effecting',
-    right: 'call.decide',
-    effect: 'idempotent',
-    audience: ['terminal'],
-    labels: { adds: [], sink: false },
-    timeoutMs: 10_000,
-    async run({ call, allow }, { caller }) {
-      // When two people answer at once, the first decides; the second gets an error instead of a false confirmation.
-      if (deciding.has(call)) throw notWaiting(call)
-      deciding.add(call)
-      try {
-        await decide(deps, call, allow, caller.actor)
-      } finally {
-        deciding.delete(call)
-      }
-      return { output: { decided: true } }
-    },
-  }
-}
-
-/** Records a person's decision, then wakes the call that waits for it. @throws OxbowError `not_found` */
-async function decide(deps: SystemCallDeps, call: CallId, allow: boolean, by: string): Promise<void> {
-  const { approvals, journal } = deps
-  const live = approvals.find(call)
-  const waiting = live ?? (await findParked(deps, call))
-  if (waiting === null) throw notWaiting(call)
-  const caller = { actor: by, session: waiting.session, turn: waiting.turn }
-  await journal.append([{ caller, call, name: waiting.name, phase: 'decided', body: { input: waiting.input, allow, by } }], { sync: true })
-  // A turn that is still resuming after a restart reads the decision from the journal; a call cancelled meanwhile does not run.
-  if (!approvals.decide(call, allow) && live !== undefined) throw notWaiting(call)
-}
-
-function notWaiting(call: CallId): OxbowError {
-  return new OxbowError('not_found', `No call ${call} is waiting for approval.`, { hint: 'It may have been decided or cancelled already.' })
-}
-
-/** A call that was parked before a restart and whose resuming turn has not reached it again yet. */
-async function findParked({ journal, recovered }: SystemCallDeps, call: CallId): Promise<PendingApproval | null> {
-  const [newest] = await journal.store.records({ call, order: 'newest_first', limit: 1, hydrate: true })
-  if (newest?.phase !== 'parked' || newest.session === '' || newest.turn === '' || !recovered.has(newest.turn as string as CallId))
-    return null
-  const { session, turn, name, at } = newest
-  return { call, session, turn, name, at, input: (JSON.parse(newest.body) as { input: string }).input }
 }
 
 interface KeptFileCallDeps {

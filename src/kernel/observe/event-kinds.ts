@@ -61,7 +61,10 @@ function describe(record: RecordView): ReturnType<Describe> {
   const { name, phase, call } = record
   const body = record.body as JsonObject
   if (phase === 'parked') return { kind: 'approval_requested', fields: { call, name, reason: short(body['reason']) } }
-  if (phase === 'decided') return { kind: 'approval_resolved', fields: { call, name, approved: body['allow'] === true } }
+  if (phase === 'decided') {
+    const kind = body['partial'] === true ? 'approval_partial' : 'approval_resolved'
+    return { kind, fields: { call, name, approved: body['allow'] === true, by: short(body['by']) } }
+  }
   if (phase === 'refused') return { kind: 'call_refused', fields: { call, name, code: short(body['code']) } }
   if (name === 'turn.send') return describeTurn(body, record)
   if (phase === 'exchange') return name.startsWith('event.') ? ownEvent(name, body) : null

@@ -80,6 +80,7 @@ describe('a conversation that has read a page and the vault', () => {
       const parked = await fixture.record(({ name, phase }) => name === 'test.send' && phase === 'parked')
       assert.deepEqual(parked.body, {
         input: '{"what":1}',
+        labels: ['private', 'untrusted'],
         reason: 'test.send sends data outside, and this conversation has read private data and untrusted text',
       })
       // A terminal that comes only now is told the same.

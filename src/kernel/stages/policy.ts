@@ -1,13 +1,12 @@
 /**
- * Stages 3 to 5: whether a call may run. Rights and policy (authorize, decide), the flow of labelled data (judgeFlow), and approvals
- * by a user. What is not granted is denied.
+ * Stages 3 and 4, and the policy of stage 5: whether a call may run. Rights and policy (authorize, decide), and the flow of labelled data
+ * (judgeFlow). What is not granted is denied.
  */
 import type { Store } from '../../store/index.ts'
 import {
   assertNever,
   type Call,
   type Caller,
-  type CallId,
   type Config,
   createRecentMap,
   type Decision,
@@ -16,14 +15,12 @@ import {
   type FlowRules,
   isOxbowError,
   type Label,
-  type PendingApproval,
   type SessionId,
   type Tier,
   type TurnId,
   type UserId,
 } from '../../types/index.ts'
 import { maxKnownOutputs } from '../limits.ts'
-import { stopReason } from './running-calls.ts'
 
 /** Includes every right; only users hold it. */
 const everyRight = '*'
@@ -57,7 +54,9 @@ export function decide(call: Call, approval: Config['approval'], tier: Tier = ca
   const byRight = approval.rights[call.right]
   const byTier = call.audience.includes('model') ? approval[tier] : 'allow'
   if (byCall === 'deny' || byRight === 'deny' || byTier === 'deny') return 'deny'
-  return byCall ?? byRight ?? byTier
+  if (approval.two_person.includes(call.name)) return 'ask'
+  // In mode `auto` the tiers do not ask; what is named still does.
+  return byCall ?? byRight ?? (approval.mode === 'auto' ? 'allow' : byTier)
 }
 
 function denied(call: Call, why: string): Failure {
@@ -178,58 +177,4 @@ export function createKeptOutputs({ putBlob }: Pick<Store, 'putBlob'>): KeptOutp
     },
     labelsOf: (hash) => known.get(hash) ?? ['private', 'untrusted'],
   }
-}
-
-/**
- * Stage 5: a call that needs approval is parked in the journal with its exact input and waits, for days if necessary. The decision is
- * valid for that input: the same call id with another input is parked again.
- */
-export interface Approvals {
-  /** Waits for the decision on a parked call. Rejects with the signal's reason when the turn ends first. */
-  wait(approval: PendingApproval, signal: AbortSignal): Promise<boolean>
-  /** Wakes the waiting call. @returns false when no call with this id waits */
-  decide(call: CallId, allow: boolean): boolean
-  find(call: CallId): PendingApproval | undefined
-  pending(session: SessionId): readonly PendingApproval[]
-}
-
-export function createApprovals(): Approvals {
-  const waiting = new Map<CallId, { readonly approval: PendingApproval; readonly wake: (allow: boolean) => void }>()
-  return {
-    wait: (approval, signal) =>
-      new Promise((resolve, reject) => {
-        const done = (): void => {
-          waiting.delete(approval.call)
-          signal.removeEventListener('abort', stop)
-        }
-        const stop = (): void => {
-          // When the guest stops, the call keeps waiting: a decision that still arrives is valid at the next start.
-          if (stopReason(signal) !== 'shutdown') done()
-          reject(signal.reason)
-        }
-        if (signal.aborted) return reject(signal.reason)
-        signal.addEventListener('abort', stop)
-        waiting.set(approval.call, {
-          approval,
-          wake: (allow) => {
-            done()
-            resolve(allow)
-          },
-        })
-      }),
-    decide(call, allow) {
-      const parked = waiting.get(call)
-      parked?.wake(allow)
-      return parked !== undefined
-    },
-    find: (call) => waiting.get(call)?.approval,
-    pending: (session) => [...waiting.values()].map((entry) => entry.approval).filter((approval) => approval.session === session),
-  }
-}
-
-export function describeApproval(
-  caller: Caller,
-  question: Pick<PendingApproval, 'call' | 'name' | 'input' | 'at'> & { readonly reason: string },
-): PendingApproval {
-  return { ...question, session: caller.session as SessionId, turn: caller.turn as TurnId }
 }

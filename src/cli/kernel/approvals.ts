@@ -1,0 +1,117 @@
+/** `oxbow approvals`: what waits for a person, deciding it, and the rules that were learned from decisions. */
+import { OxbowError } from '../../types/index.ts'
+import { type Connection, withGuest } from '../guest-connection.ts'
+import { printLine, printText, type Terminal } from '../terminal.ts'
+import { type ApproveOptions, approve, findPending, listPending } from '../verbs/approve.ts'
+import { exactInput, exactText, formatTime, plainLine, plainText, table, whyAsked } from '../view/terminal-text.ts'
+import { type CallOptions, outputOf, parseInput, showOutput } from './call.ts'
+
+interface Waiting {
+  readonly call: string
+  readonly name: string
+  readonly input: string
+  readonly reason?: string
+  readonly labels?: readonly string[]
+  readonly at: number
+  readonly expires_at: number | null
+  readonly allowed_by: readonly string[]
+  readonly rules: readonly { readonly scope: string; readonly id: string; readonly text: string }[]
+}
+
+/** The waiting calls with their rules. A guest that was started for this resumes their turns first. */
+async function waitingCalls(connection: Connection): Promise<readonly Waiting[]> {
+  if (connection.guest.owned) await listPending(connection)
+  return (await outputOf(connection.gateway, 'approval.list', {})) as readonly Waiting[]
+}
+
+export function approvalsList(options: CallOptions, terminal: Terminal): Promise<number> {
+  return withGuest(options, terminal, async (connection) => {
+    const waiting = await waitingCalls(connection)
+    if (options.json === true) for (const one of waiting) printLine(terminal, JSON.stringify(one))
+    else printText(terminal, waiting.length === 0 ? 'Nothing waits for approval.' : waiting.map(describe).join('\n\n'))
+    return 0
+  })
+}
+
+function describe({ call, name, input, reason, at, expires_at, allowed_by, rules }: Waiting): string {
+  const lines = [
+    `${call}  ${plainLine(name, 100)}  since ${formatTime(at)}${expires_at === null ? '' : `, expires ${formatTime(expires_at)}`}`,
+    `  ${exactInput(input)}${whyAsked(reason)}`,
+    ...(allowed_by.length === 0 ? [] : [`  allowed by ${plainLine(allowed_by.join(', '), 200)}; another person must allow it, too`]),
+    ...rules.map(({ scope, text }) => `  --always ${scope.padEnd(7)}  ${exactText(text)}`),
+  ]
+  return lines.join('\n')
+}
+
+export interface DecideOptions extends ApproveOptions, CallOptions {
+  readonly always?: string | undefined
+  readonly input?: string | undefined
+  readonly reason?: string | undefined
+}
+
+/** Approves: plainly, with another input, or for good. With `--always`, prints the rule that was kept. */
+export function approvalsApprove(id: string, options: DecideOptions, terminal: Terminal): Promise<number> {
+  const { always, input } = options
+  if (always === undefined && input === undefined) return approve(id, options, terminal)
+  return withGuest(options, terminal, async (connection) => {
+    const waiting = await waitingCalls(connection)
+    const { call, rules, labels = [] } = findPending(waiting, id)
+    const rule = rules.find(({ scope }) => scope === always)
+    if (always !== undefined && rule === undefined)
+      throw new OxbowError('bad_input', `there is no rule of the scope ${always} for this call`, {
+        hint: '`oxbow approvals list` shows its rules.',
+      })
+    // An edited input makes another rule than the one in the list.
+    const remember = rule && { scope: rule.scope, labels: labels.length > 0, ...(input === undefined && { rule: rule.id }) }
+    const edited = input === undefined ? {} : { input: parseInput(input) }
+    const output = await outputOf(connection.gateway, 'call.decide', {
+      call,
+      allow: true,
+      ...edited,
+      ...(remember && { remember }),
+    })
+    const { next } = output as { next: string }
+    if (options.json === true) printLine(terminal, JSON.stringify(output))
+    else if (next !== '') printText(terminal, plainText(next))
+    else printText(terminal, rule === undefined || input !== undefined ? 'Approved.' : `Allowed from now on: ${exactText(rule.text)}`)
+    return 0
+  })
+}
+
+export function approvalsDeny(id: string, options: DecideOptions, terminal: Terminal): Promise<number> {
+  const { reason } = options
+  if (reason === undefined) return approve(id, { ...options, deny: true }, terminal)
+  return withGuest(options, terminal, async (connection) => {
+    const { call } = findPending(await waitingCalls(connection), id)
+    const output = await outputOf(connection.gateway, 'call.decide', { call, allow: false, reason })
+    printText(terminal, options.json === true ? JSON.stringify(output) : 'Denied; the agent reads your reason.')
+    return 0
+  })
+}
+
+interface RuleLine {
+  readonly id: string
+  readonly text: string
+  readonly by: string
+  readonly at: number
+  readonly applies: boolean
+}
+
+export function approvalsRules(options: CallOptions, terminal: Terminal): Promise<number> {
+  return showOutput(['approval.rules', {}], options, terminal, (rules: readonly RuleLine[]) => {
+    if (rules.length === 0)
+      return 'No rules yet. Answer a question of the chat with a, or use `oxbow approvals approve ID --always pattern`.'
+    return table(
+      rules.map(({ id, text, by, at, applies }) => [
+        id,
+        formatTime(at),
+        plainLine(by, 40),
+        `${exactText(text)}${applies ? '' : ' (does not apply now: learned under other settings, or every call is asked about)'}`,
+      ]),
+    )
+  })
+}
+
+export function approvalsRevoke(id: string, options: CallOptions, terminal: Terminal): Promise<number> {
+  return showOutput(['approval.revoke', { rule: id }], options, terminal, () => 'Revoked; such calls ask again.')
+}

@@ -1,0 +1,228 @@
+/**
+ * Learned approvals: what a person has allowed for good. A rule names a call and says, for each field of its input, which values it
+ * covers; it may hold for one session only. An input with a field that the rule does not name is not covered.
+ *
+ * Rules are learned as narrow as their scope allows, and only from what the person has been shown: the id of a rule is the digest of its
+ * facts, so the same rule is kept once, one that was changed in the store is ignored, and a decision can name the rule that it confirms.
+ * A rule also holds the digest of the sandbox and egress settings under which it was learned, and does not apply under others.
+ *
+ * A rule replaces the question, nothing else: rights, policy and flow are judged before. Where the labels of a conversation ask, only
+ * a rule that was learned for these labels answers.
+ */
+import { createHash } from 'node:crypto'
+import { posix } from 'node:path'
+import { type Config, isObject, type Json, type Label, OxbowError, type SessionId } from '../../types/index.ts'
+import type { Documents } from '../state/documents.ts'
+
+export const ruleCategory = 'system/rules'
+
+/** How wide a rule is learned: this exact input, its pattern, the pattern in this session, the pattern in the folder of its files. */
+export const ruleScopes = ['call', 'pattern', 'session', 'folder'] as const
+export type RuleScope = (typeof ruleScopes)[number]
+
+/** Which values of a field a rule covers. `digest` is that of a value too long to keep and to show. */
+type FieldRule = { readonly field: string } & (
+  | { readonly is: 'exact'; readonly value: Json }
+  | { readonly is: 'digest'; readonly sha256: string }
+  | { readonly is: 'under'; readonly folder: string }
+  | { readonly is: 'words'; readonly words: readonly string[] }
+  | { readonly is: 'at_most'; readonly value: number }
+  | { readonly is: 'any' }
+)
+
+export interface Rule {
+  /** Digest of the facts: everything but the last three fields. */
+  readonly id: string
+  readonly call: string
+  readonly fields: readonly FieldRule[]
+  /** Empty: any session. */
+  readonly session: SessionId | ''
+  /** Labels of conversations whose flow of data it allows; empty: none that asks. */
+  readonly labels: readonly Label[]
+  /** Digest of the settings under which it was learned. */
+  readonly settings: string
+  readonly by: string
+  readonly at: number
+  /** The call from which it was learned. */
+  readonly from: string
+}
+
+type Facts = Pick<Rule, 'call' | 'fields' | 'session' | 'labels' | 'settings'>
+
+/** A call that asks. */
+export interface Asking {
+  readonly call: string
+  readonly input: unknown
+  readonly session: SessionId | ''
+  /** Labels because of which the flow policy asks; empty: it does not. */
+  readonly labels: readonly Label[]
+}
+
+/** @returns the digest of what decides how far a call reaches, whatever its input */
+export function settingsDigest({ sandbox, egress }: Pick<Config, 'sandbox' | 'egress'>): string {
+  return digest({ tier: sandbox.tier, allow_lower: sandbox.allow_lower, egress })
+}
+
+/** @returns a rule that covers the call, or null. Reads the rules each time, so that one that is revoked by another guest is gone, too. */
+export async function findRule(documents: Documents, settings: string, asking: Asking): Promise<Rule | null> {
+  return (await readRules(documents)).find((rule) => rule.settings === settings && covers(rule, asking)) ?? null
+}
+
+/** Without those whose facts do not have their digest. */
+export async function readRules(documents: Documents): Promise<readonly Rule[]> {
+  return (await documents.all<Rule>(ruleCategory)).map(({ value }) => value).filter((rule) => rule.id === ruleId(rule))
+}
+
+export function covers(rule: Rule, { call, input, session, labels }: Asking): boolean {
+  if (rule.call !== call || (rule.session !== '' && rule.session !== session)) return false
+  if (!labels.every((label) => rule.labels.includes(label))) return false
+  const values = fieldsOf(input)
+  return (
+    values.length === rule.fields.length &&
+    rule.fields.every((field) => values.some(([name, value]) => name === field.field && fits(field, value)))
+  )
+}
+
+function fits(rule: FieldRule, value: Json): boolean {
+  switch (rule.is) {
+    case 'exact':
+      return canonical(value) === canonical(rule.value)
+    case 'digest':
+      return digest(value) === rule.sha256
+    case 'under': {
+      const path = typeof value === 'string' ? workspacePath(value) : null
+      return path !== null && (path === rule.folder || path.startsWith(`${rule.folder}/`))
+    }
+    case 'words': {
+      const words = typeof value === 'string' ? wordsOf(value) : null
+      return words !== null && rule.words.length > 0 && rule.words.every((word, at) => words[at] === word)
+    }
+    case 'at_most':
+      return typeof value === 'number' && value <= rule.value
+    case 'any':
+      return true
+    default:
+      return false
+  }
+}
+
+/** @returns the narrowest rule of the scope that covers the call. @throws OxbowError `bad_input` where the scope does not apply */
+export function learnRule(scope: RuleScope, asking: Asking, settings: string, origin: Pick<Rule, 'by' | 'at' | 'from'>): Rule {
+  const values = fieldsOf(asking.input)
+  const content = contentFields[asking.call] ?? []
+  const fields = values.map(([field, value]): FieldRule => {
+    if (scope === 'call') return exact(field, value)
+    return content.includes(field) ? { field, is: 'any' } : widened(field, value, scope)
+  })
+  if (scope === 'folder' && !fields.some(({ is }) => is === 'under'))
+    throw new OxbowError('bad_input', `${asking.call} names no folder of the workspace.`, { hint: 'Choose another scope.' })
+  const facts = { call: asking.call, fields, session: scope === 'session' ? asking.session : '', labels: asking.labels, settings } as const
+  return { id: ruleId(facts), ...facts, ...origin }
+}
+
+/** Fields that hold paths of the workspace, and those of a call whose content may differ from one to the next. */
+const pathFields: ReadonlySet<string> = new Set(['path', 'from', 'to', 'cwd', 'folder'])
+const contentFields: Readonly<Record<string, readonly string[]>> = { 'file.write': ['text'], 'file.edit': ['find', 'replace'] }
+
+function widened(field: string, value: Json, scope: RuleScope): FieldRule {
+  if (field === 'command' && typeof value === 'string') {
+    const words = leadingWords(value)
+    return words === null ? exact(field, value) : { field, is: 'words', words }
+  }
+  if (field === 'timeout_s' && typeof value === 'number') return { field, is: 'at_most', value }
+  const path = scope === 'folder' && pathFields.has(field) && typeof value === 'string' ? workspacePath(value) : null
+  if (path === null) return exact(field, value)
+  return { field, is: 'under', folder: field === 'cwd' || field === 'folder' ? path : posix.dirname(path) }
+}
+
+/** Longer values are kept as their digest. */
+const maxKeptCharacters = 300
+
+function exact(field: string, value: Json): FieldRule {
+  return canonical(value).length > maxKeptCharacters ? { field, is: 'digest', sha256: digest(value) } : { field, is: 'exact', value }
+}
+
+/** Fields of an input in the order of their names; one that is no object is a field without a name. */
+function fieldsOf(input: unknown): readonly (readonly [name: string, value: Json])[] {
+  if (!isObject(input)) return [['', (input ?? null) as Json]]
+  const entries = Object.entries(input as Readonly<Record<string, Json | undefined>>)
+  return entries.flatMap(([name, value]) => (value === undefined ? [] : [[name, value] as const])).sort(([a], [b]) => (a < b ? -1 : 1))
+}
+
+/** @returns the path as hands resolve it, or null outside of the workspace. Links are resolved by hands alone. */
+export function workspacePath(path: string): string | null {
+  const whole = posix.normalize(posix.isAbsolute(path) ? path : posix.join('/shared', path)).replace(/^\/+/, '/')
+  const clean = whole.length > 1 && whole.endsWith('/') ? whole.slice(0, -1) : whole
+  return /^\/(shared|tmp)(\/|$)/.test(clean) && !clean.includes('\0') ? clean : null
+}
+
+/** Only these characters: bash then does nothing with the words but pass them on. */
+const plainCommand = /^[A-Za-z0-9_@%+=:,./ -]+$/
+
+/** @returns the words of a command that is one program with plain arguments; null for any other */
+function wordsOf(command: string): readonly string[] | null {
+  return plainCommand.test(command) ? command.split(' ').filter((word) => word !== '') : null
+}
+
+/** Programs that run what their arguments say, or destroy: only the exact command is learned. */
+const neverWidened: ReadonlySet<string> = new Set(
+  (
+    'awk bash bun busybox chgrp chmod chown command cp curl dash dd deno doas env eval exec export find fish gawk install kill ln ' +
+    'lua make mkfs mv nice node nohup npx parallel perl php pkill python python3 rm rmdir rsync ruby sed setsid sh shred source ssh ' +
+    'strace su sudo tar tee time timeout truncate uv watch wget xargs zsh'
+  ).split(' '),
+)
+const maxLearnedWords = 3
+
+/** @returns the program and its subcommands, by which commands like this one are recognized; null when only this one is safe */
+function leadingWords(command: string): readonly string[] | null {
+  const [program = '', ...rest] = wordsOf(command) ?? []
+  if (!/^[a-z][a-z0-9_+-]*$/i.test(program) || neverWidened.has(program.replace(/[0-9.]+$/, '')) || neverWidened.has(program)) return null
+  const end = rest.findIndex((word) => !/^[a-z][a-z0-9-]*$/.test(word))
+  return [program, ...(end === -1 ? rest : rest.slice(0, end))].slice(0, maxLearnedWords)
+}
+
+/** A rule in words. */
+export function describeRule({ call, fields, session, labels }: Pick<Rule, 'call' | 'fields' | 'session' | 'labels'>): string {
+  const parts = fields.map(describeField)
+  const where = session === '' ? '' : `, in session ${session}`
+  const read = labels.length === 0 ? '' : `, also after reading ${labels.join(' and ')} data`
+  return `${call} with ${parts.length === 0 ? 'an empty input' : parts.join(', ')}${where}${read}`
+}
+
+function describeField(rule: FieldRule): string {
+  const name = rule.field === '' ? 'input' : rule.field
+  switch (rule.is) {
+    case 'exact':
+      return `${name} ${JSON.stringify(rule.value)}`
+    case 'digest':
+      return `${name} exactly as now (sha256 ${rule.sha256.slice(0, 12)}…)`
+    case 'under':
+      return `${name} in ${rule.folder}/`
+    case 'words':
+      return `${name} "${rule.words.join(' ')} …"`
+    case 'at_most':
+      return `${name} at most ${rule.value}`
+    case 'any':
+      return `any ${name}`
+    default:
+      return name
+  }
+}
+
+function ruleId({ call, fields, session, labels, settings }: Facts): string {
+  return digest({ call, fields, session, labels, settings }).slice(0, 24)
+}
+
+function digest(value: unknown): string {
+  return createHash('sha256')
+    .update(canonical(value as Json))
+    .digest('hex')
+}
+
+/** JSON with the fields of each object in the order of their names. */
+function canonical(value: Json): string {
+  return JSON.stringify(value, (_, part: Json) =>
+    isObject(part) ? Object.fromEntries(Object.entries(part).sort(([a], [b]) => (a < b ? -1 : 1))) : part,
+  )
+}
