@@ -48,25 +48,7 @@ export function createFollowing(requests: Requests, limits: ClientLimits): Follo
     state.connected = connected
     state.connection += 1
   }
-  const due = new Set<Entry>()
-  let subscribing = 0
-  const subscribeNext = (): void => {
-    for (const entry of due) {
-      if (subscribing >= limits.maxSubscribing) return
-      due.delete(entry)
-      if (entries.get(entry.follower.session) !== entry) continue
-      subscribing += 1
-      // The past may be long, so its limit is that of a call.
-      void subscribeTo(state, entry, requests, limits.callTimeoutMs).finally(() => {
-        subscribing -= 1
-        subscribeNext()
-      })
-    }
-  }
-  const subscribe = (entry: Entry): void => {
-    due.add(entry)
-    subscribeNext()
-  }
+  const queue = createSubscribing(state, requests, limits)
 
   return {
     async follow(session, cursor, handler) {
@@ -83,7 +65,7 @@ export function createFollowing(requests: Requests, limits: ClientLimits): Follo
       entry.ready.promise.catch(() => {})
       // Frames of the previous subscription may arrive until its end is answered.
       await leavings.of(session)
-      if (state.connected && !entry.subscribed) subscribe(entry)
+      if (state.connected && !entry.subscribed) queue.add(entry)
       await entry.ready.promise
       return {
         cursor: entry.follower.cursor,
@@ -101,22 +83,48 @@ export function createFollowing(requests: Requests, limits: ClientLimits): Follo
     },
     up() {
       change(true)
-      entries.forEach(subscribe)
+      entries.forEach(queue.add)
     },
     down() {
       change(false)
-      due.clear()
+      queue.clear()
       entries.forEach((entry) => (entry.subscribed = false))
     },
     end(failure, closed) {
       change(false)
       state.ended = failure
-      due.clear()
+      queue.clear()
       for (const [session, entry] of entries) {
         if (!closed || !entry.isReady) fail(entry, toError(failure))
         entries.delete(session)
       }
     },
+  }
+}
+
+/** Subscribes to sessions, at most so many at once that the answers of none are late. */
+function createSubscribing(state: State, requests: Requests, limits: ClientLimits) {
+  const due = new Set<Entry>()
+  let subscribing = 0
+  const subscribeNext = (): void => {
+    for (const entry of due) {
+      if (subscribing >= limits.maxSubscribing) return
+      due.delete(entry)
+      if (state.entries.get(entry.follower.session) !== entry) continue
+      subscribing += 1
+      // The past may be long, so its limit is that of a call.
+      void subscribeTo(state, entry, requests, limits.callTimeoutMs).finally(() => {
+        subscribing -= 1
+        subscribeNext()
+      })
+    }
+  }
+  return {
+    add(entry: Entry): void {
+      due.add(entry)
+      subscribeNext()
+    },
+    clear: (): void => due.clear(),
   }
 }
 

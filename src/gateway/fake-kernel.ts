@@ -157,24 +157,32 @@ function facade(world: World, commit: () => Promise<void>): Kernel {
       const failure = { code: 'unknown_call', message: `No call has the name ${name}.`, hint: 'See `oxbow calls`.' } as const
       return { status: 'refused', failure, text: failure.message }
     },
-    async follow(session, cursor, listener, { pace = (work: () => Promise<boolean>) => work() } = {}) {
-      const topic = topicOf(session)
-      await commit()
-      const past = topic.records.filter((record) => record.seq > cursor)
-      for (let from = 0; from < past.length; from += pastPage) {
-        await pace(async () => {
-          for (const record of past.slice(from, from + pastPage)) listener({ type: 'record', record: { ...record } })
-          return true
-        })
-      }
-      const { turn = null, call = null, text = '' } = topic.running ?? {}
-      const last = Math.max(cursor, topic.records.at(-1)?.seq ?? 0)
-      listener({ type: 'snapshot', session, cursor: last, turn, call, text, pending: [...topic.pending.values()] })
-      topic.listeners.add(listener)
-      return () => void topic.listeners.delete(listener)
-    },
+    follow: (session, cursor, listener, past) => followTopic(topicOf(session), commit, cursor, listener, past),
     close: async () => topics.clear(),
   }
+}
+
+async function followTopic(
+  topic: Topic,
+  commit: () => Promise<void>,
+  cursor: number,
+  listener: Parameters<Kernel['follow']>[2],
+  { pace = (work: () => Promise<boolean>) => work() }: NonNullable<Parameters<Kernel['follow']>[3]> = {},
+): Promise<() => void> {
+  const session = topic.info.id
+  await commit()
+  const past = topic.records.filter((record) => record.seq > cursor)
+  for (let from = 0; from < past.length; from += pastPage) {
+    await pace(async () => {
+      for (const record of past.slice(from, from + pastPage)) listener({ type: 'record', record: { ...record } })
+      return true
+    })
+  }
+  const { turn = null, call = null, text = '' } = topic.running ?? {}
+  const last = Math.max(cursor, topic.records.at(-1)?.seq ?? 0)
+  listener({ type: 'snapshot', session, cursor: last, turn, call, text, pending: [...topic.pending.values()] })
+  topic.listeners.add(listener)
+  return () => void topic.listeners.delete(listener)
 }
 
 const pastPage = 10

@@ -75,22 +75,7 @@ async function resume(
 
 function facade(parts: KernelParts, options: KernelOptions, resumed: Promise<void>): Kernel {
   const { user, version, config, store, storeName = 'file', storeWarning = () => '', engine, sandbox } = options
-  const {
-    newId,
-    approvals,
-    events,
-    sessions,
-    journal,
-    lanes,
-    gate,
-    background,
-    memory,
-    resources,
-    versioning,
-    startTurn,
-    stopAgents,
-    stopSchedules,
-  } = parts
+  const { newId, approvals, events, sessions, journal, lanes, gate, resources, startTurn } = parts
   const facts = engine.model
   resources.start()
   const ask = (name: string, input: unknown, session: SessionId | '' = ''): Promise<CallOutcome> =>
@@ -129,20 +114,22 @@ function facade(parts: KernelParts, options: KernelOptions, resumed: Promise<voi
       await sessions.load(session)
       return events.follow(session, cursor, listener, past)
     },
-    async close() {
-      await resumed
-      resources.stop()
-      stopAgents()
-      stopSchedules()
-      await lanes.stop()
-      await background.close()
-      await memory?.close()
-      await versioning.close()
-      await journal.flushed()
-      await Promise.all([sandbox.close(), engine.close()])
-      await store.close()
-    },
+    close: () => resumed.then(() => closeParts(parts, options)),
   }
+}
+
+async function closeParts(parts: KernelParts, { store, engine, sandbox }: KernelOptions): Promise<void> {
+  const { resources, stopAgents, stopSchedules, lanes, background, memory, versioning, journal } = parts
+  resources.stop()
+  stopAgents()
+  stopSchedules()
+  await lanes.stop()
+  await background.close()
+  await memory?.close()
+  await versioning.close()
+  await journal.flushed()
+  await Promise.all([sandbox.close(), engine.close()])
+  await store.close()
 }
 
 /** The call's id becomes the session's id, so that a repeated request returns the same session. */

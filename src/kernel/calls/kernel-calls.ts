@@ -4,15 +4,7 @@
  */
 import { z } from 'zod'
 import type { Store } from '../../store/index.ts'
-import {
-  type Blobs,
-  type BudgetLimit,
-  type Call,
-  evident,
-  maxPieceBytes,
-  OxbowError,
-  type Spend,
-} from '../../types/index.ts'
+import { type Blobs, type BudgetLimit, type Call, evident, maxPieceBytes, OxbowError, type Spend } from '../../types/index.ts'
 import { type ApprovalCallDeps, approvalCalls } from '../access/approval-calls.ts'
 import { decodeBase64 } from '../attachments.ts'
 import type { CallReference } from '../call-reference.ts'

@@ -2,7 +2,17 @@
  * A sandbox in memory, for tests of the modules above it: the same replies and errors as those of hands, without processes. It has no
  * links, no binary files, and runs no commands; a test supplies their results.
  */
-import type { ArchiveOps, BrowserOps, Hands, HandsOps, Sandbox, SandboxStatus, SnapshotOps, SurveyOps, WatchOps } from '../../types/index.ts'
+import type {
+  ArchiveOps,
+  BrowserOps,
+  Hands,
+  HandsOps,
+  Sandbox,
+  SandboxStatus,
+  SnapshotOps,
+  SurveyOps,
+  WatchOps,
+} from '../../types/index.ts'
 import { fail, fileOperations, type Operations } from './fake-files.ts'
 import { fakeSessions } from './fake-sessions.ts'
 

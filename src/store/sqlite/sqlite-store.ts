@@ -141,18 +141,7 @@ function createReaderLink(role: 'reader' | 'searcher', options: SqliteOptions, w
   }
 
   const openIn = (started: WorkerLink): Promise<void> => {
-    const serve = async (): Promise<void> => {
-      await started.ask({ ask: 'open' })
-      await started.ask({ ask: 'serve' })
-    }
-    const opening = writing.then(serve, (error: unknown) => {
-      // A store that cannot be written may still be read; one that another guest holds may not.
-      if (isOxbowError(error, 'workspace_busy')) throw error
-      return serve().catch(() => {
-        // The reason why its tables are missing or out of date.
-        throw error
-      })
-    })
+    const opening = openReader(started, writing)
     // The next read tries again: a missing file descriptor, for example, is temporary.
     opening.then(
       () => {
@@ -191,6 +180,22 @@ function createReaderLink(role: 'reader' | 'searcher', options: SqliteOptions, w
       await thread?.close()
     },
   }
+}
+
+/** Opens a reader's thread behind the writer's. */
+function openReader(started: WorkerLink, writing: Promise<void>): Promise<void> {
+  const serve = async (): Promise<void> => {
+    await started.ask({ ask: 'open' })
+    await started.ask({ ask: 'serve' })
+  }
+  return writing.then(serve, (error: unknown) => {
+    // A store that cannot be written may still be read; one that another guest holds may not.
+    if (isOxbowError(error, 'workspace_busy')) throw error
+    return serve().catch(() => {
+      // The reason why its tables are missing or out of date.
+      throw error
+    })
+  })
 }
 
 /** The worker's file: beside this one as source, and beside the bundle as JavaScript. */
