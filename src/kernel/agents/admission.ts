@@ -51,6 +51,8 @@ interface AdmissionDeps {
   readonly clock: Clock
   /** What is over its threshold; empty when nothing is. */
   readonly overloads: () => readonly string[]
+  /** Looks at the machine again: between its samples an overload may have ended long ago. */
+  readonly refresh: () => Promise<unknown>
 }
 
 const minuteMs = 60_000
@@ -85,7 +87,7 @@ export function createAdmission(deps: AdmissionDeps): Admission {
   const retryLater = (): void => {
     timer ??= setTimeout(() => {
       timer = undefined
-      pump()
+      void deps.refresh().then(pump, pump)
     }, admissionRetryMs).unref()
   }
 

@@ -28,7 +28,7 @@ interface SupervisionDeps extends Omit<SupervisorDeps, 'config' | 'admission' | 
   readonly store: Pick<Store, 'records'>
   readonly journal: Pick<Journal, 'attach'>
   readonly events: Pick<Events, 'onTurnEnd'>
-  readonly resources: Pick<Resources, 'overloads'>
+  readonly resources: Pick<Resources, 'overloads' | 'snapshot'>
   readonly running: Pick<RunningCalls, 'of'>
   readonly approvals: Pick<Approvals, 'pending'>
 }
@@ -39,7 +39,7 @@ export function createSupervision(deps: SupervisionDeps): Supervision {
   let stopAdmission = (): void => {}
   const admission = once(async () => {
     const { createAdmission } = await import('./admission.ts')
-    const made = createAdmission({ config: config.agents, clock, overloads: resources.overloads })
+    const made = createAdmission({ config: config.agents, clock, overloads: resources.overloads, refresh: resources.snapshot })
     stopAdmission = made.stop
     return made
   })
