@@ -324,14 +324,18 @@ test('an agent without a sign of life is closed as failed with the reason, and i
   const { promise: stuck, resolve: release } = Promise.withResolvers<void>()
   const play: Play = (request) => {
     if (/Agent helper .* failed: no sign of life/.test(lastSaid(request))) return says('Told.')
-    return lastResult(request) === '' ? asks(['agent_spawn', { task: 'x', rights: ['state.read', 'system.read'] }]) : says('ok')
+    return lastResult(request) === '' ? asks(['agent_spawn', { task: 'x' }]) : says('ok')
   }
   // The turn of the helper is stuck between two calls: nothing that has a time limit runs.
   const countTokens = async (texts: readonly string[]) => {
     if (texts[0]!.startsWith('[{') && !texts[0]!.includes('agent_spawn')) await stuck
     return texts.map((text) => Math.ceil(text.length / 4))
   }
-  const config = { model: { context_tokens: 3_000, max_output_tokens: 400 }, agents: { zombie_s: 1 } }
+  const config = {
+    model: { context_tokens: 6_000, max_output_tokens: 400 },
+    agents: { zombie_s: 1, max_depth: 1 },
+    approval: { privileged: 'allow' },
+  }
   await using guest = await openFixture({ play, countTokens, config })
   await guest.turn('Go.')
   const page = await ok<{ events: readonly { fields: JsonObject }[] }>(guest, 'events.next', {
