@@ -124,9 +124,10 @@ async function closeParts(parts: KernelParts, { store, engine, sandbox }: Kernel
   stopAgents()
   stopSchedules()
   await lanes.stop()
+  // The commits of the turns that have ended are background calls.
+  await versioning.close()
   await background.close()
   await memory?.close()
-  await versioning.close()
   await journal.flushed()
   await Promise.all([sandbox.close(), engine.close()])
   await store.close()

@@ -22,6 +22,8 @@ export interface Versioning {
   readonly turnFacts: (turn: string) => Promise<TurnFacts>
   /** Notes that a call which may change something has ended. */
   readonly noteChange: (caller: Caller, call: Pick<Call, 'name' | 'right'>) => void
+  /** Resolves when the turns that have ended are committed, or the attempt has failed. */
+  readonly committed: () => Promise<void>
   readonly close: () => Promise<void>
 }
 
@@ -54,7 +56,7 @@ export function createVersioning(deps: VersioningDeps): Versioning {
   const turns = new Map<string, Changed>()
   /** Turns that have ended and are not yet committed, in order. */
   const waiting: Changed[] = []
-  let isCommitting = false
+  let committing: Promise<void> | null = null
   let isListening = false
   const documentsChanged = { since: true }
 
@@ -64,19 +66,18 @@ export function createVersioning(deps: VersioningDeps): Versioning {
     return createVersions({ folder, mounts, sandbox, store, documents, config, documentsChanged })
   })
   const commitAll = async (): Promise<void> => {
-    isCommitting = true
     for (let next = waiting[0]; next !== undefined; next = waiting[0]) {
       await background().run(next.session, 'version.after_turn', { turn: next.turn, only_state: next.onlyState })
       waiting.shift()
     }
-    isCommitting = false
+    committing = null
   }
   const turnEnded = ({ call }: RecordView): void => {
     const changed = turns.get(call)
     turns.delete(call)
     if (changed === undefined || !sandbox.status.files) return
     waiting.push(changed)
-    if (!isCommitting) void commitAll()
+    committing ??= commitAll()
   }
   return {
     versions,
@@ -101,6 +102,7 @@ export function createVersioning(deps: VersioningDeps): Versioning {
         .join('')
       return { subject: subject || 'Turn', author: waiting.find((one) => one.turn === turn)?.actor ?? 'agent' }
     },
+    committed: async () => committing ?? undefined,
     close: async () => (await versions.made())?.close(),
   }
 }
