@@ -6,6 +6,7 @@ import { type Client, connect, type ConnectionState } from '../client/index.ts'
 import {
   configFiles,
   ensureGuest,
+  foldersFile,
   type GuestSetup,
   hasWorkspace,
   type Home,
@@ -198,7 +199,7 @@ async function warnOfStale(
   choice: GuestChoice,
   terminal: Terminal,
 ): Promise<void> {
-  const files = configFiles(home, workspace).map(({ path }) => path)
+  const files = [...configFiles(home, workspace).map(({ path }) => path), foldersFile(home, workspace.user)]
   const stale = describeStale({ choice, ipc: workspace.ipc, files, status: await gateway.status(), env: terminal.env })
   if (stale === '') return
   printNotice(terminal, `notice: a guest is already running (pid ${guest.pid}); ${plainText(stale)} has no effect until it is restarted`)

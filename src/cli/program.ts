@@ -5,7 +5,7 @@ import { addEmbedVerbs, addMachineVerbs, addModelVerbs, addSecretVerbs, addStore
 import { addAgentVerbs } from './kernel/agent-verbs.ts'
 import { addApprovalVerbs } from './kernel/access-verbs.ts'
 import { addCallVerbs, addObserveVerbs, addScheduleVerbs, addStateVerbs } from './kernel/kernel-verbs.ts'
-import { addVersionVerbs } from './kernel/version-verbs.ts'
+import { addFolderVerbs, addVersionVerbs } from './kernel/version-verbs.ts'
 import { addMemoryVerbs } from './verbs/memory-verbs.ts'
 import { addAuditVerbs, addSessionVerbs, addTalkVerbs } from './verbs/talk-verbs.ts'
 import { writtenOut } from './view/terminal-text.ts'
@@ -26,6 +26,7 @@ const families = [
   addEmbedVerbs,
   addAgentVerbs,
   addVersionVerbs,
+  addFolderVerbs,
   addStateVerbs,
   addScheduleVerbs,
   addObserveVerbs,

@@ -91,7 +91,7 @@ export async function startGuest(
       calls: (memory) => loadCalls(ways, config, memory!),
       memory: (host) => createMemory({ store, config: config.memory, clock: systemClock, host }),
       workspaceRoot,
-      versionsFolder: join(workspaceRoot, 'internal', 'versions'),
+      ...versionPlaces(envelope),
       hostFolders: ownFolders(),
       secrets: secretsOf(envelope),
       clock: systemClock,
@@ -129,6 +129,14 @@ async function loadCalls({ sandbox, egress, search, proxy }: HostWays, { web }: 
   const { builtinCalls, memoryCalls } = await import('../tools/index.ts')
   const outside = { egress, robots: web.robots, ...(proxy !== undefined && { proxy }) }
   return builtinCalls(sandbox.status, outside, [...(search === null ? [] : [search]), ...memoryCalls(memory)])
+}
+
+/** Where versions are kept, and the folders of the person that they cover. */
+function versionPlaces({ workspaceRoot, folders = [] }: GuestEnvelope): {
+  readonly versionsFolder: string
+  readonly mounts: readonly string[]
+} {
+  return { versionsFolder: join(workspaceRoot, 'internal', 'versions'), mounts: folders.map(({ name }) => name) }
 }
 
 /** Secrets to scrub from everything that leaves, by the name that replaces them. */

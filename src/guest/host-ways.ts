@@ -45,6 +45,7 @@ export async function openHostWays(envelope: GuestEnvelope): Promise<HostWays> {
       limits: config.sandbox,
       browser: config.browser,
       insecure: envelope.insecure,
+      mounts: envelope.folders ?? [],
       egressSocket: proxy.socket,
       ...sandboxFolders(envelope),
     }),

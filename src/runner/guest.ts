@@ -17,6 +17,7 @@ import {
   OxbowError,
   systemClock,
 } from '../types/index.ts'
+import { listFolders } from './folders.ts'
 import { keyNames, keysFor } from './config-layers.ts'
 import {
   asReport,
@@ -89,6 +90,7 @@ function envelopeFor(options: Omit<GuestSetup, 'warn'>, masters: readonly string
     insecure,
     version,
     keys,
+    folders: listFolders(home, user),
     ...(masters.length > 0 && { masterKeys: masters, wantedKeys: wanted }),
   }
 }

@@ -11,6 +11,7 @@
  * A compromised guest may create links wherever it can write. So the runner, while a guest runs, writes only to the folder `hands`, which no
  * guest sees.
  */
+import { listFolders } from './folders.ts'
 import { chownSync, existsSync, readdirSync, realpathSync, statSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { dirname, isAbsolute, join, sep } from 'node:path'
@@ -66,6 +67,7 @@ export async function isolateGuest(options: IsolateOptions): Promise<IsolatedGue
       limits: config.sandbox,
       browser: config.browser,
       insecure: false,
+      mounts: listFolders(home, workspace.user),
       cacheFolder: unseen,
       imageFolder: join(home.root, 'images'),
     })

@@ -1,19 +1,21 @@
 /** Chooses the tier that isolates hands on this machine: the configured one, or a lower one that the configuration allows. */
-import { mkdir, realpath } from 'node:fs/promises'
+import { lstat, mkdir, realpath } from 'node:fs/promises'
 import { join } from 'node:path'
-import { sandboxTiers, toError } from '../types/index.ts'
-import type { Config, Failure, Sandbox, SandboxStatus, SandboxTier } from '../types/index.ts'
+import { OxbowError, sandboxTiers, toError } from '../types/index.ts'
+import type { Config, Failure, HostFolder, Sandbox, SandboxStatus, SandboxTier } from '../types/index.ts'
 import { bubblewrapTier } from './bubblewrap/bubblewrap-tier.ts'
 import { ownSearchPath } from './host-programs.ts'
 import { keepHands } from './keep-hands.ts'
 import { isPlan } from './tier-plan.ts'
-import type { EgressSocket, TierOptions, TierPlan, TierProvider, WorkspaceFolders } from './tier-plan.ts'
+import type { EgressSocket, FolderMount, TierOptions, TierPlan, TierProvider, WorkspaceFolders } from './tier-plan.ts'
 
 export interface SandboxOptions {
   /** Folder of the workspace; its `shared` and `tmp` become `/shared` and `/tmp`, its `vault` is what `vault-read` sees. */
   readonly workspaceRoot: string
   readonly limits: Config['sandbox']
   readonly browser: Config['browser']
+  /** Folders of the person to mount in /shared. Those that do not exist are left out. */
+  readonly mounts?: readonly HostFolder[]
   /** File tools without a sandbox, held by path policy alone; commands stay off. */
   readonly insecure: boolean
   /** See TierOptions. */
@@ -32,7 +34,7 @@ export async function createSandbox(options: SandboxOptions): Promise<Sandbox> {
   const { limits, logger = () => undefined, egressSocket } = options
   const diskProblem = await putDisk(options.workspaceRoot, limits)
   const tierOptions: TierOptions = {
-    folders: await prepareFolders(options.workspaceRoot),
+    folders: await withMounts(await prepareFolders(options.workspaceRoot), options.mounts ?? [], logger),
     limits,
     diskProblem,
     browser: options.browser,
@@ -48,7 +50,7 @@ export async function createSandbox(options: SandboxOptions): Promise<Sandbox> {
   const problems: Failure[] = []
   for (const tier of tiersToTry(limits)) {
     const plan = await planTier(tier, tierOptions)
-    if (isPlan(plan)) return keepHands(statusOf(tier, plan, limits.tier, problems[0] ?? null), plan, logger)
+    if (isPlan(plan)) return keepHands(statusOf(tier, plan, tierOptions, problems[0] ?? null), plan, logger)
     problems.push(plan)
   }
   return withoutHands(problems[0]!, limits.tier)
@@ -64,6 +66,32 @@ export async function prepareFolders(workspaceRoot: string): Promise<WorkspaceFo
     }),
   )
   return { shared: shared!, tmp: tmp!, vault: vault! }
+}
+
+/** Makes the mount points. @throws OxbowError `bad_config` if something else has the name */
+async function withMounts(
+  folders: WorkspaceFolders,
+  mounts: readonly HostFolder[],
+  logger: (message: string) => void,
+): Promise<WorkspaceFolders> {
+  const found: FolderMount[] = []
+  for (const { name, path, readOnly } of mounts) {
+    const there = await lstat(path).catch(() => null)
+    if (there?.isDirectory() !== true) {
+      logger(`the folder ${path} does not exist, so /shared/${name} is not mounted`)
+      continue
+    }
+    const point = join(folders.shared, name)
+    await mkdir(point).catch(() => {})
+    // An agent may have put a link there.
+    if (!(await lstat(point)).isDirectory()) {
+      throw new OxbowError('bad_config', `/shared/${name} is not a folder, so ${path} cannot be mounted there.`, {
+        hint: `Move it away, or: oxbow folder remove ${name}`,
+      })
+    }
+    found.push({ host: path, inside: `/shared/${name}`, writable: !readOnly })
+  }
+  return { ...folders, mounts: found }
 }
 
 /** A micro VM has its own disk. @returns see TierOptions.diskProblem */
@@ -150,8 +178,15 @@ const insecureStatus: Omit<SandboxStatus, 'asked'> = {
   degraded: ['everything: no sandbox; paths are checked, nothing else is limited'],
 }
 
-function statusOf(tier: SandboxTier, plan: TierPlan, asked: SandboxTier, missing: Failure | null): SandboxStatus {
-  const { provider, profiles, limits, degraded, shell = true } = plan
+function statusOf(
+  tier: SandboxTier,
+  plan: TierPlan,
+  { limits: { tier: asked }, folders }: TierOptions,
+  missing: Failure | null,
+): SandboxStatus {
+  const { provider, profiles, limits, shell = true } = plan
+  const unseen = plan.mounts === true ? [] : (folders.mounts ?? []).map(({ inside }) => `folders: ${inside} is not visible in this tier`)
+  const degraded = [...plan.degraded, ...unseen]
   const problem = missing === null ? null : { ...missing, message: `Weaker than asked for (${asked}): ${missing.message}` }
   return { asked, tier, provider, files: true, shell, profiles, problem, limits, degraded }
 }

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict'
 import { mkdtemp, realpath, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { type Config, parseConfig } from '../types/index.ts'
+import { type Config, type HostFolder, parseConfig } from '../types/index.ts'
 import { createSandbox } from './create-sandbox.ts'
 import type { SandboxUnderTest } from './sandbox-contract.ts'
 import type { EgressSocket } from './tier-plan.ts'
@@ -22,6 +22,7 @@ export interface WorkbenchOptions {
   readonly insecure?: boolean
   readonly limits?: Partial<Config['sandbox']>
   readonly egressSocket?: EgressSocket
+  readonly mounts?: readonly HostFolder[]
   /** See TierOptions. */
   readonly imageFolder?: string
   readonly searchPath?: string
@@ -33,6 +34,7 @@ export async function makeWorkbench({
   insecure = false,
   limits,
   egressSocket,
+  mounts = [],
   imageFolder,
   searchPath,
   before,
@@ -47,6 +49,7 @@ export async function makeWorkbench({
     limits: { ...testLimits, ...limits },
     browser: defaults.browser,
     insecure,
+    mounts,
     ...(egressSocket !== undefined && { egressSocket }),
     ...(imageFolder !== undefined && { imageFolder }),
     ...(searchPath !== undefined && { searchPath }),

@@ -18,6 +18,8 @@ export interface WorkspaceFolders {
   readonly shared: string
   readonly tmp: string
   readonly vault: string
+  /** Folders of the person, at `/shared/NAME`. */
+  readonly mounts?: readonly FolderMount[]
 }
 
 /** A folder or file of the host and its path inside; both absolute. */
@@ -69,6 +71,8 @@ export interface TierPlan {
   readonly profiles: readonly Profile[]
   readonly limits: readonly string[]
   readonly degraded: readonly string[]
+  /** Set where folders of the person can be mounted. */
+  readonly mounts?: true
   /** False where nothing could end all that a command has started: then there are file calls only. */
   readonly shell?: boolean
   /** Each start is a new process over the same folders. @throws OxbowError `sandbox_missing`, `sandbox_failed` */

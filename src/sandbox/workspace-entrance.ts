@@ -11,26 +11,45 @@ import type { Profile } from '../types/index.ts'
 import { createGuard, type Guard } from './bubblewrap/git-guard.ts'
 import { ownSearchPath, runOnHost } from './host-programs.ts'
 import { giveAtOnce, maxChownEntries } from './limits.ts'
-import { sandboxUid, type WorkspaceFolders } from './tier-plan.ts'
+import type { HandsProcess } from './hands/hands-process.ts'
+import { type FolderMount, sandboxUid, type WorkspaceFolders } from './tier-plan.ts'
 
 interface WorkspaceEntrance {
   readonly asRoot: boolean
   /** Of repositories below `shared`. */
   readonly guard: Guard
+  /** Starts a sandbox with the folders of the person, and what is guarded of repositories in them. */
+  duringMounts(start: (mounts: readonly FolderMount[]) => Promise<HandsProcess>): Promise<HandsProcess>
   /** Makes hands the owner of the profile's folders, unless a sandbox runs in them. @returns a function to call when these hands are gone */
   enter(profile: Profile): Promise<() => void>
 }
 
 /** @param tellsMounts see createGuard */
-export function createEntrance({ shared, tmp, vault }: WorkspaceFolders, tellsMounts = true): WorkspaceEntrance {
+export function createEntrance({ shared, tmp, vault, mounts = [] }: WorkspaceFolders, tellsMounts = true): WorkspaceEntrance {
   const asRoot = process.getuid?.() === 0
   const guard = createGuard(shared, tellsMounts)
+  // Later sandboxes guard the repository at the top only: the folder's mount is not asked for its table.
+  const guards = mounts.map((mount) => ({ mount, guard: createGuard(mount.host, false) }))
   const enterWork = createGiver(async () => {
     if (asRoot) await giveFolders([shared, tmp], sandboxUid)
     guard.look()
+    for (const each of guards) each.guard.look()
   })
   const enterVault = createGiver(() => (asRoot ? giveFolders([vault], sandboxUid) : Promise.resolve()))
-  return { asRoot, guard, enter: (profile) => (profile === 'vault-read' ? enterVault : enterWork)() }
+  type Start = (mounts: readonly FolderMount[]) => Promise<HandsProcess>
+  const duringFrom = (at: number, done: readonly FolderMount[], start: Start): Promise<HandsProcess> => {
+    const next = guards[at]
+    if (next === undefined) return start(done)
+    return next.guard.during((guarded) =>
+      duringFrom(at + 1, [...done, { ...next.mount, guarded: next.mount.writable ? guarded : [] }], start),
+    )
+  }
+  return {
+    asRoot,
+    guard,
+    duringMounts: (start) => duringFrom(0, [], start),
+    enter: (profile) => (profile === 'vault-read' ? enterVault : enterWork)(),
+  }
 }
 
 /** The two folders of a workspace that exist inside a sandbox. */

@@ -20,6 +20,8 @@ export interface GuestEnvelope {
   /** Folder with `overlay.json` and `refreshed.jsonl`, which override the package's model catalog; either may be missing. */
   readonly catalogFolder?: string
   readonly insecure: boolean
+  /** Folders of the person, mounted in /shared. */
+  readonly folders?: readonly HostFolder[]
   /** Set if the guest itself is isolated and its runner does for it what needs the host. */
   readonly isolation?: GuestIsolation
   readonly version: string
@@ -33,6 +35,14 @@ export interface GuestEnvelope {
   readonly wantedKeys?: readonly string[]
   /** Secrets overridden by a variable, by name: not used, but still removed from everything that leaves the guest. */
   readonly unusedSecrets?: Readonly<Record<string, string>>
+}
+
+/** A folder of the person in which agents may work, at `/shared/NAME`. */
+export interface HostFolder {
+  readonly name: string
+  /** Absolute, without links. */
+  readonly path: string
+  readonly readOnly: boolean
 }
 
 /** Environment variables by which container engines find their service, storage and configuration. None holds a secret. */

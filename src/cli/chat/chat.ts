@@ -18,11 +18,19 @@ import { banner } from './turn-printer.ts'
 export interface ChatOptions extends GuestChoice {
   readonly session?: string | undefined
   readonly continue?: boolean | undefined
+  readonly folder?: string | undefined
 }
 
 /** @returns the exit code. */
 export async function chat(options: ChatOptions, terminal: Terminal): Promise<number> {
   let { session } = options
+  if (options.folder !== undefined) {
+    const { allowFolder } = await import('../kernel/folders.ts')
+    printText(
+      terminal,
+      `  ${await allowFolder(options.folder, options, terminal)} is ${plainLine(options.folder, 400)}: name it in your message.`,
+    )
+  }
   let deaths = 0
   const onSession = (id: string): void => void (session = id)
   for (let isFirst = true; ; isFirst = false) {

@@ -1,5 +1,5 @@
-/** Definitions of `log`, `diff`, `tag` and `restore`. */
-import { type AddVerbs, examples, parseCount, userVerb } from '../verb-parts.ts'
+/** Definitions of `log`, `diff`, `tag`, `restore` and `folder`. */
+import { type AddVerbs, examples, parseCount, userVerb, verbGroup } from '../verb-parts.ts'
 
 const jsonOption = ['--json', 'print the output as one JSON value'] as const
 
@@ -30,4 +30,27 @@ export const addVersionVerbs: AddVerbs = (program, terminal, choose) => {
       examples('oxbow restore notes.md --to HEAD~1', 'oxbow restore src --to before-migration --yes', 'oxbow restore / --to HEAD~1'),
     )
     .action((path, options) => choose(async () => (await import('./versions.ts')).versionRestore(path, options, terminal)))
+}
+
+export const addFolderVerbs: AddVerbs = (program, terminal, choose) => {
+  const folder = verbGroup(
+    program.command('folder'),
+    'let agents work in folders of yours, at /shared/NAME',
+    'oxbow folder add ~/projects/site',
+    'oxbow folder list',
+  )
+  userVerb(folder.command('add <path>'), 'let agents work in a folder')
+    .option('--read-only', 'agents may read it, not change it')
+    .option('--as <name>', 'its name in /shared; default: the last part of the path')
+    .option('--json', 'print one JSON object')
+    .addHelpText('after', examples('oxbow folder add .', 'oxbow folder add ~/papers --read-only --as papers'))
+    .action((path, options) => choose(async () => (await import('./folders.ts')).folderAdd(path, options, terminal)))
+  userVerb(folder.command('list'), 'list the folders')
+    .option('--json', 'print one JSON object per line')
+    .addHelpText('after', examples('oxbow folder list'))
+    .action((options) => choose(async () => (await import('./folders.ts')).folderList(options, terminal)))
+  userVerb(folder.command('remove <name>'), 'hide a folder from agents; its files stay')
+    .option('--json', 'print one JSON object')
+    .addHelpText('after', examples('oxbow folder remove site'))
+    .action((name, options) => choose(async () => (await import('./folders.ts')).folderRemove(name, options, terminal)))
 }

@@ -22,6 +22,7 @@ export interface RunOptions extends GuestChoice {
   readonly continue?: boolean | undefined
   readonly yes?: boolean | undefined
   readonly attach?: readonly string[] | undefined
+  readonly folder?: string | undefined
 }
 
 /** @returns the exit code. */
@@ -36,7 +37,7 @@ export async function run(words: readonly string[], options: RunOptions, termina
   const workspaces = usersFolder(openHome(terminal.env))
   const files = await Promise.all((options.attach ?? []).map((path) => findLocalFile(path, workspaces)))
   assertFewFiles(files.length)
-  const sender = createSender(text, files, options)
+  const sender = createSender(await withFolder(text, options, terminal), files, options)
   const onProgress = newOutcomes()
   let isFirst = true
   const ran = await withLastingGuest(options, terminal, async ({ gateway }, { lost, progressed }) => {
@@ -58,6 +59,13 @@ export async function run(words: readonly string[], options: RunOptions, termina
     )
   }
   return ran.exit
+}
+
+/** @returns the message, with the folder in which the agent is to work */
+async function withFolder(text: string, options: RunOptions, terminal: Terminal): Promise<string> {
+  if (options.folder === undefined) return text
+  const { allowFolder } = await import('../kernel/folders.ts')
+  return `${text}\n\n(Work in the folder ${await allowFolder(options.folder, options, terminal)}.)`
 }
 
 /** @returns a function that tells whether an event is a new outcome: after a restart, earlier ones are sent again. */

@@ -5,10 +5,13 @@ import { type AddVerbs, collect, examples, guestVerb, parseCount, userVerb, verb
 
 const continueOption = (): Option => new Option('--continue', 'continue the newest session').conflicts('session')
 
+const folderOption = (): Option => new Option('--folder <path>', 'let the agent work in this folder; asks the first time')
+
 export const addTalkVerbs: AddVerbs = (program, terminal, choose) => {
   guestVerb(program.command('chat', { isDefault: true }), 'chat with the agent in the terminal')
     .addOption(continueOption())
     .option('--session <id>', 'continue this session; the first characters of its id are enough')
+    .addOption(folderOption())
     .addHelpText('after', examples('oxbow chat', 'oxbow chat --continue', 'oxbow chat --session 019a', 'oxbow chat --model gpt-5-mini'))
     .action((options) => choose(async () => (await import('../chat/chat.ts')).chat(options, terminal)))
 
@@ -18,6 +21,7 @@ export const addTalkVerbs: AddVerbs = (program, terminal, choose) => {
     .option('--json', 'print one JSON object instead of the reply')
     .option('--yes', 'approve every call that asks, for this turn')
     .option('--attach <file>', 'attach a file; repeat for more', collect)
+    .addOption(folderOption())
     .addHelpText(
       'after',
       examples(

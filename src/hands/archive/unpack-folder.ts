@@ -56,9 +56,9 @@ export function createUnpacker(roots: readonly Root[], locks: PathLocks = create
 
 async function begin(roots: readonly Root[], path: string): Promise<Unpacking> {
   const target = await makeTarget(roots, path)
-  // Hands cannot write beside a root.
-  const isRoot = roots.some(({ real }) => real === target.real)
-  const staged = temporaryBeside(isRoot ? `${target.real}/x` : target.real)
+  // Hands cannot write beside a root, and what is beside a mount point is in another file system.
+  const isApart = roots.some(({ real }) => real === target.real) || (await isMountPoint(target.real))
+  const staged = temporaryBeside(isApart ? `${target.real}/x` : target.real)
   const note = await noteUpload(roots, staged)
   try {
     await mkdir(staged, 0o700)
@@ -73,6 +73,11 @@ async function begin(roots: readonly Root[], path: string): Promise<Unpacking> {
     await note.remove()
   }
   return { target, staged, reader: createTarReader(), stage, bytes: 0, close }
+}
+
+async function isMountPoint(folder: string): Promise<boolean> {
+  const [own, above] = await Promise.all([lstat(folder), lstat(posix.dirname(folder))])
+  return own.dev !== above.dev
 }
 
 /** @returns the folder with every link followed; created if missing. */

@@ -22,8 +22,7 @@ export interface Versioning {
   readonly turnFacts: (turn: string) => Promise<TurnFacts>
   /** Notes that a call which may change something has ended. */
   readonly noteChange: (caller: Caller, call: Pick<Call, 'name' | 'right'>) => void
-  /** Resolves when the turns that have ended are committed, or the attempt has failed. */
-  readonly committed: () => Promise<void>
+  /** Commits the turns that have ended before: a guest that was started for one turn ends right after it. */
   readonly close: () => Promise<void>
 }
 
@@ -102,7 +101,9 @@ export function createVersioning(deps: VersioningDeps): Versioning {
         .join('')
       return { subject: subject || 'Turn', author: waiting.find((one) => one.turn === turn)?.actor ?? 'agent' }
     },
-    committed: async () => committing ?? undefined,
-    close: async () => (await versions.made())?.close(),
+    async close() {
+      await committing
+      await (await versions.made())?.close()
+    },
   }
 }

@@ -10,7 +10,7 @@ import { type Json, writeWhole } from '../../types/index.ts'
 export type FileMode = '100644' | '100755' | '120000'
 export const folderMode = '40000'
 
-export interface Leaf {
+interface Leaf {
   readonly oid: string
   readonly mode: FileMode
   /** '' if its content must be read again. */
@@ -116,7 +116,7 @@ function writeFolder(folder: Folder, writeTree: (content: Buffer) => string): st
 }
 
 /** Git sorts a folder as if its name ended with a slash. */
-export function encodeTree(entries: readonly TreeEntry[]): Buffer {
+function encodeTree(entries: readonly TreeEntry[]): Buffer {
   const sorted = entries
     .map((entry) => ({ ...entry, key: Buffer.from(entry.mode === folderMode ? `${entry.name}/` : entry.name) }))
     .sort((a, b) => Buffer.compare(a.key, b.key))

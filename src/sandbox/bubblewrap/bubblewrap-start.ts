@@ -24,12 +24,17 @@ const insideProgram = '/opt/oxbow/hands.cjs'
 /** @returns a function that starts hands; each start is a new sandbox over the same folders. */
 export function createStarter(plan: BubblewrapPlan, options: TierOptions): (profile: Profile) => Promise<HandsProcess> {
   const { folders, limits } = options
-  const { asRoot, guard, enter } = createEntrance(folders)
+  const { asRoot, guard, duringMounts, enter } = createEntrance(folders)
   let program: string | null = null
   let code: Buffer | null = null
   let starts = 0
 
-  const startIn = async (profile: Profile, leave: () => void, guarded: readonly GuardedPath[] = []): Promise<HandsProcess> => {
+  const startIn = async (
+    profile: Profile,
+    leave: () => void,
+    guarded: readonly GuardedPath[] = [],
+    mounts: readonly FolderMount[] = [],
+  ): Promise<HandsProcess> => {
     const view = await viewOf(profile, options)
     program ??= await loadHandsProgram()
     code ??= findCode(program, options.imageFolder)
@@ -43,7 +48,7 @@ export function createStarter(plan: BubblewrapPlan, options: TierOptions): (prof
     try {
       const command = launchCommand({
         ...view,
-        folders: view.folders.map((folder) => (folder.host === folders.shared ? { ...folder, guarded } : folder)),
+        folders: [...view.folders.map((folder) => (folder.host === folders.shared ? { ...folder, guarded } : folder)), ...mounts],
         tools: plan.tools,
         filter: plan.filter,
         asRoot,
@@ -72,7 +77,9 @@ export function createStarter(plan: BubblewrapPlan, options: TierOptions): (prof
     const leave = await enter(profile)
     try {
       const seesShared = profile === 'work' || profile === 'online'
-      return await (seesShared ? guard.during((guarded) => startIn(profile, leave, guarded)) : startIn(profile, leave))
+      return await (seesShared
+        ? guard.during((guarded) => duringMounts((mounts) => startIn(profile, leave, guarded, mounts)))
+        : startIn(profile, leave))
     } catch (error) {
       leave()
       throw error

@@ -19,6 +19,7 @@ function tierPlan(plan: BubblewrapPlan, options: TierOptions): TierPlan {
   return {
     provider: 'bubblewrap',
     profiles: profilesOf(options),
+    mounts: true,
     limits: limitsInForce(plan, options),
     degraded: [...plan.degraded, ...notInForce(plan, options)],
     start: async (profile) => (await starter())(profile),

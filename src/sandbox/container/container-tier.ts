@@ -60,6 +60,7 @@ function tierPlan(parts: Parts): TierPlan {
   return {
     provider: `${engine.name} with ${limits.container.kernel === 'gvisor' ? 'gVisor' : 'runc'}`,
     profiles: egressSocket === undefined ? ['work', 'vault-read'] : ['work', 'online', ...browserProfile(parts), 'vault-read'],
+    mounts: true,
     limits: limitsInForce(options, engineLimits),
     degraded: limitsMissing(options, engineLimits),
     start,
@@ -80,7 +81,7 @@ function browserProfile({ browser, options }: Parts): readonly Profile[] {
 function createStarter({ options, engine, engineLimits: { held }, browser, seccomp, ...found }: Parts): Starter {
   const { folders, cacheFolder, logger } = options
   const kept = join(cacheFolder, 'container')
-  const { asRoot, guard, enter } = createEntrance(folders, options.limits.container.kernel !== 'gvisor')
+  const { asRoot, guard, duringMounts, enter } = createEntrance(folders, options.limits.container.kernel !== 'gvisor')
   let program: string | null = null
   let { image } = found
   let starts = 0
@@ -128,7 +129,9 @@ function createStarter({ options, engine, engineLimits: { held }, browser, secco
         return await startIn(profile, browserContainer(options, browser, kept, await options.egressSocket!(profile)), leave)
       }
       const socket = await socketMounts(profile, options)
-      return await guard.during((guarded) => startIn(profile, { mounts: [...workMounts(folders, guarded), ...socket] }, leave))
+      return await guard.during((guarded) =>
+        duringMounts((mounts) => startIn(profile, { mounts: [...workMounts(folders, guarded, mounts), ...socket] }, leave)),
+      )
     } catch (error) {
       leave()
       if (await hasNewer(error)) return start(profile)
@@ -179,11 +182,19 @@ function browserContainer({ folders, browser, cacheFolder, limits }: TierOptions
   }
 }
 
-function workMounts({ shared, tmp }: WorkspaceFolders, guarded: readonly GuardedPath[]): readonly FolderMount[] {
+function workMounts(
+  { shared, tmp }: WorkspaceFolders,
+  guarded: readonly GuardedPath[],
+  mounts: readonly FolderMount[],
+): readonly FolderMount[] {
   return [
     { host: shared, inside: '/shared', writable: true },
     { host: tmp, inside: '/tmp', writable: true },
     ...guarded.map(({ path, writable }) => ({ host: join(shared, path), inside: `/shared/${path}`, writable })),
+    ...mounts.flatMap(({ guarded: parts = [], ...mount }) => [
+      mount,
+      ...parts.map(({ path, writable }) => ({ host: join(mount.host, path), inside: `${mount.inside}/${path}`, writable })),
+    ]),
   ]
 }
 

@@ -1,0 +1,81 @@
+/** `oxbow folder`, and `--folder` of `run` and `chat`: folders of the person in which agents may work. */
+import { createInterface } from 'node:readline/promises'
+import { addFolder, findFolder, listFolders, openHome, removeFolder } from '../../runner/index.ts'
+import { type HostFolder, OxbowError } from '../../types/index.ts'
+import { type GuestChoice, guestSetup, userWorkspace } from '../guest-connection.ts'
+import { isInteractive, printLine, printNotice, printText, type Terminal } from '../terminal.ts'
+import { plainLine, table } from '../view/terminal-text.ts'
+
+type UserChoice = Pick<GuestChoice, 'user'> & { readonly json?: boolean | undefined }
+
+function placeOf({ user }: UserChoice, terminal: Terminal) {
+  const home = openHome(terminal.env)
+  return { home, workspace: userWorkspace(home, user, terminal), env: terminal.env }
+}
+
+export interface AddOptions extends UserChoice {
+  readonly readOnly?: boolean | undefined
+  readonly as?: string | undefined
+}
+
+export async function folderAdd(path: string, options: AddOptions, terminal: Terminal): Promise<number> {
+  const folder = addFolder(placeOf(options, terminal), { path, name: options.as, readOnly: options.readOnly === true })
+  if (options.json === true) printLine(terminal, JSON.stringify(folder))
+  else printText(terminal, `Agents see ${describe(folder)} from the next start of the guest.`)
+  return 0
+}
+
+export async function folderList(options: UserChoice, terminal: Terminal): Promise<number> {
+  const { home, workspace } = placeOf(options, terminal)
+  const folders = listFolders(home, workspace.user)
+  if (options.json === true) for (const folder of folders) printLine(terminal, JSON.stringify(folder))
+  else if (folders.length === 0) printNotice(terminal, 'There are no folders: oxbow folder add PATH adds one.')
+  else
+    printText(
+      terminal,
+      table(folders.map(({ name, path, readOnly }) => [`/shared/${name}`, plainLine(path, 400), readOnly ? 'read-only' : ''])),
+    )
+  return 0
+}
+
+export async function folderRemove(which: string, options: UserChoice, terminal: Terminal): Promise<number> {
+  const folder = removeFolder(placeOf(options, terminal), which)
+  if (options.json === true) printLine(terminal, JSON.stringify(folder))
+  else printText(terminal, `Agents no longer see ${describe(folder)} from the next start of the guest. Its files are untouched.`)
+  return 0
+}
+
+function describe({ name, path, readOnly }: HostFolder): string {
+  return `${plainLine(path, 400)} as /shared/${name}${readOnly ? ', read-only' : ''}`
+}
+
+/**
+ * Makes sure that agents may work in a folder, and asks the person the first time.
+ * @returns its path for agents
+ * @throws OxbowError `denied` if the person says no or cannot be asked, `sandbox_missing` where it cannot be mounted
+ */
+export async function allowFolder(path: string, choice: GuestChoice, terminal: Terminal): Promise<string> {
+  const { home, workspace, env, config, insecure } = guestSetup(choice, terminal)
+  if (insecure || config.sandbox.tier === 'micro_vm') {
+    throw new OxbowError(
+      'sandbox_missing',
+      `${insecure ? 'without a sandbox' : 'in a micro VM'} agents cannot work in folders outside the workspace`,
+      {
+        hint: 'Use the process or the container tier: sandbox.tier in config.toml.',
+      },
+    )
+  }
+  const place = { home, workspace, env }
+  const known = findFolder(place, path)
+  if (known !== undefined) return `/shared/${known.name}`
+  const hint = `Run this once: oxbow folder add ${path}`
+  if (!isInteractive(terminal)) throw new OxbowError('denied', `agents may not work in ${path} yet`, { hint })
+  const lines = createInterface({ input: terminal.input, output: terminal.errors })
+  try {
+    const answer = await lines.question(`allow agents to read and change everything in ${plainLine(path, 400)}? [y/N] `)
+    if (!/^y(es)?$/i.test(answer.trim())) throw new OxbowError('denied', `agents may not work in ${path}`, { hint })
+  } finally {
+    lines.close()
+  }
+  return `/shared/${addFolder(place, { path, readOnly: false }).name}`
+}

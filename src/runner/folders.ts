@@ -1,0 +1,135 @@
+/**
+ * Folders of the person in which agents may work: mounted at `/shared/NAME`. The list is in the runner's own folder, where no guest
+ * writes, so that only a person at a terminal changes what agents see of the host.
+ */
+import { existsSync, readdirSync, readFileSync, realpathSync, statSync } from 'node:fs'
+import { homedir } from 'node:os'
+import { basename, join, relative, resolve, sep } from 'node:path'
+import { type HostFolder, isObject, OxbowError, type UserId, writeWhole } from '../types/index.ts'
+import { type Home, hostFiles, type HostEnv, type Workspace } from './home.ts'
+
+/** @returns the file of a user's list; it may not exist */
+export function foldersFile(home: Pick<Home, 'runner'>, user: UserId): string {
+  return join(home.runner, 'folders', `${user}.json`)
+}
+
+/** @throws OxbowError `bad_config` for a damaged list */
+export function listFolders(home: Pick<Home, 'runner'>, user: UserId): readonly HostFolder[] {
+  const file = foldersFile(home, user)
+  if (!existsSync(file)) return []
+  try {
+    const saved: unknown = JSON.parse(readFileSync(file, 'utf8'))
+    if (Array.isArray(saved) && saved.every(isFolder)) return saved
+    throw new Error('not a list of folders')
+  } catch (cause) {
+    throw new OxbowError('bad_config', `the list of folders ${file} is damaged`, {
+      hint: 'Remove the file, and add the folders again.',
+      cause,
+    })
+  }
+}
+
+function isFolder(saved: unknown): saved is HostFolder {
+  if (!isObject(saved)) return false
+  return typeof saved['name'] === 'string' && typeof saved['path'] === 'string' && typeof saved['readOnly'] === 'boolean'
+}
+
+export interface FolderPlace {
+  readonly home: Home
+  readonly workspace: Workspace
+  readonly env: HostEnv
+}
+
+export interface NewFolder {
+  readonly path: string
+  /** Its name in /shared; the last part of its path when absent. */
+  readonly name?: string | undefined
+  readonly readOnly: boolean
+}
+
+/** @returns the folder that this path leads to, if it is on the list */
+export function findFolder({ home, workspace }: FolderPlace, path: string): HostFolder | undefined {
+  const real = realPathOf(path)
+  return listFolders(home, workspace.user).find((folder) => folder.path === real)
+}
+
+/** @throws OxbowError `bad_input` or `path_refused` for a folder that agents must not see */
+export function addFolder(place: FolderPlace, { path, name: wanted, readOnly }: NewFolder): HostFolder {
+  const { home, workspace } = place
+  const real = realPathOf(path)
+  assertAllowed(real, place)
+  const name = wanted ?? basename(real)
+  const others = listFolders(home, workspace.user).filter((folder) => folder.path !== real)
+  assertName(name, others, workspace)
+  const folder: HostFolder = { name, path: real, readOnly }
+  hostFiles(() => writeWhole(foldersFile(home, workspace.user), JSON.stringify([...others, folder], null, 2)))
+  return folder
+}
+
+/** @param which name or path @throws OxbowError `not_found` */
+export function removeFolder({ home, workspace }: Pick<FolderPlace, 'home' | 'workspace'>, which: string): HostFolder {
+  const folders = listFolders(home, workspace.user)
+  const found = folders.find(({ name, path }) => name === which || path === resolve(which))
+  if (found === undefined)
+    throw new OxbowError('not_found', `there is no folder ${which}`, { hint: 'oxbow folder list shows the folders.' })
+  hostFiles(() =>
+    writeWhole(
+      foldersFile(home, workspace.user),
+      JSON.stringify(
+        folders.filter((one) => one !== found),
+        null,
+        2,
+      ),
+    ),
+  )
+  return found
+}
+
+function realPathOf(path: string): string {
+  let real: string
+  try {
+    real = realpathSync(resolve(path))
+  } catch (cause) {
+    throw new OxbowError('not_found', `the folder ${resolve(path)} does not exist`, { hint: 'Give the path of an existing folder.', cause })
+  }
+  if (statSync(real).isDirectory()) return real
+  throw new OxbowError('bad_input', `${real} is not a folder`, { hint: 'Give the path of an existing folder.' })
+}
+
+const isWithin = (path: string, folder: string): boolean => path === folder || path.startsWith(folder === sep ? sep : folder + sep)
+
+/** Folders of the system: devices, processes, configuration, programs. */
+const ofSystem = ['/dev', '/proc', '/sys', '/run', '/etc', '/boot', '/usr', '/bin', '/sbin', '/lib', '/lib64', '/var']
+
+/** Homes hold keys and settings of every program; so do dot folders. */
+function assertAllowed(real: string, { home, env }: FolderPlace): void {
+  const refuse = (why: string): never => {
+    throw new OxbowError('path_refused', `agents cannot work in ${real}: ${why}`, { hint: 'Choose the folder of one project.' })
+  }
+  const own = realpathSync(home.root)
+  if (isWithin(real, own) || isWithin(own, real)) refuse('Oxbow keeps its own files there')
+  for (const person of [env['HOME'] || homedir(), homedir()]) {
+    const folder = existsSync(person) ? realpathSync(person) : person
+    if (isWithin(folder, real)) refuse('it is or contains a home folder')
+  }
+  if (/^\/(?:home|Users)\/[^/]+$/.test(real)) refuse('it is a home folder')
+  if (ofSystem.some((folder) => isWithin(real, folder))) refuse('it belongs to the system')
+  if (
+    relative(sep, real)
+      .split(sep)
+      .some((part) => part.startsWith('.'))
+  )
+    refuse('a part of its path begins with a dot')
+}
+
+function assertName(name: string, others: readonly HostFolder[], { shared }: Workspace): void {
+  const refuse = (why: string): never => {
+    throw new OxbowError('bad_input', why, { hint: 'Choose another name: oxbow folder add PATH --as NAME' })
+  }
+  if (!/^[\p{L}\p{N}_][\p{L}\p{N}_.-]{0,63}$/u.test(name)) refuse(`${JSON.stringify(name)} cannot be the name of a folder in /shared`)
+  if (others.some((folder) => folder.name === name)) refuse(`there is already a folder ${name}`)
+  const point = join(shared, name)
+  const stats = statSync(point, { throwIfNoEntry: false })
+  // What is below a mount point cannot be seen.
+  if (stats !== undefined && (!stats.isDirectory() || readdirSync(point).length > 0)) refuse(`/shared/${name} exists in the workspace`)
+}
