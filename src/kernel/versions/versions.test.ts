@@ -216,3 +216,21 @@ test('tags name versions, and log and diff find what changed', async () => {
     git('fsck', '--strict')
   })
 })
+
+test('files that change while a checkpoint runs are whole in it, and the next one has what it missed', async () => {
+  await withVersions(async ({ write, ok, git, shared }) => {
+    for (let at = 0; at < 300; at += 1) write(`many/f${at}.txt`, 'x'.repeat(2_000))
+    const committing = ok<Commit>('version.commit', { message: 'First' })
+    for (let round = 0; round < 20; round += 1) {
+      for (let at = 0; at < 300; at += 30) write(`many/f${at}.txt`, `${round} `.repeat(500))
+      rmSync(join(shared, `many/f${round + 1}.txt`), { force: true })
+      await new Promise((resolve) => setImmediate(resolve))
+    }
+    await committing
+    await ok('version.commit', { message: 'Second' })
+    git('fsck', '--strict')
+    const names = git('ls-tree', '-r', '--name-only', 'HEAD').trim().split('\n')
+    assert.equal(names.length, readdirSync(join(shared, 'many')).length)
+    assert.equal(git('show', 'HEAD:shared/many/f30.txt'), '19 '.repeat(500))
+  })
+})
