@@ -1,6 +1,7 @@
 /** All measures, in the order of the report. */
 import type { Measure } from './measure.ts'
 import { accepts } from './measures/accepts.ts'
+import { agents } from './measures/agents.ts'
 import { calls } from './measures/calls.ts'
 import { hands } from './measures/hands.ts'
 import { history } from './measures/history.ts'
@@ -23,6 +24,7 @@ export const measures: readonly Measure[] = [
   turns,
   load,
   calls,
+  agents,
   accepts,
   stream,
   wires,

@@ -9,7 +9,6 @@ import { assertNothingOpen, type Ledger, readLedger } from '../support/ledger.ts
 import { startModel } from '../support/model.ts'
 import { openReady } from '../support/ready.ts'
 import { scaled } from '../support/scale.ts'
-import { ConnectionEnded } from '../support/terminal.ts'
 import { emptied, makeWorkspace } from '../support/workspace.ts'
 import { sideBySide } from './side-by-side.ts'
 
@@ -58,6 +57,7 @@ async function ordeal(seed: number): Promise<number> {
   await using model = await startModel(scenario)
   const config = { model: model.config, approval: { privileged: 'allow' }, agents: { max_running: 3 }, memory: { embedder: 'none' } }
   let spawned = 0
+  let isKilled = false
   /** Spawns what is missing, and looks until all have ended. @returns null when the guest died before */
   const live = async (guest: ReturnType<typeof startGuest>, isWhole: boolean): Promise<readonly Agent[] | null> => {
     try {
@@ -83,16 +83,21 @@ async function ordeal(seed: number): Promise<number> {
       else await guest.gone
       return await listed()
     } catch (error) {
-      if (error instanceof ConnectionEnded || (await Promise.race([guest.gone, null])) !== null) return null
-      throw error
+      if (isWhole || !isKilled) throw error
+      return null
     }
   }
   for (let life = 0; life < killsInOneWorkspace; life++) {
     await using guest = startGuest({ workspace, config })
     const started = await guest.started
     if (started.type === 'fatal') throw new Error(JSON.stringify(started))
-    const timer = setTimeout(() => void guest.kill(), 5 + chance() * 120)
-    await live(guest, false).catch(() => null)
+    isKilled = false
+    const die = (): void => {
+      isKilled = true
+      void guest.kill()
+    }
+    const timer = setTimeout(die, 5 + chance() * 300)
+    await live(guest, false)
     clearTimeout(timer)
     await guest.kill()
     await emptied(workspace)

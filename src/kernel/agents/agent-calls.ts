@@ -58,7 +58,14 @@ const anyView = z.custom<AgentView>()
 const exampleId = '01890a5d-ac96-774b-bcce-b302099a8057.0'
 
 export function agentCalls(deps: AgentCallDeps): readonly Call[] {
-  return [spawnCall(deps), sendCall(deps), waitCall(deps), killCall(deps), listCall(deps)]
+  let known: ReadonlySet<string> | null = null
+  // Describing all calls takes milliseconds, and they do not change.
+  const changing = (): ReadonlySet<string> => (known ??= changingRights(deps.references()))
+  return [spawnCall({ ...deps, changing }), sendCall(deps), waitCall(deps), killCall(deps), listCall(deps)]
+}
+
+interface SpawnDeps extends AgentCallDeps {
+  readonly changing: () => ReadonlySet<string>
 }
 
 interface SpawnInput {
@@ -73,7 +80,7 @@ interface SpawnInput {
   orphans: 'kill' | 'adopt'
 }
 
-function spawnCall(deps: AgentCallDeps): Call<SpawnInput, AgentView> {
+function spawnCall(deps: SpawnDeps): Call<SpawnInput, AgentView> {
   return {
     ...shared,
     name: 'agent.spawn',
@@ -135,26 +142,26 @@ interface ChildRights {
 }
 
 /** Rights of a child: those that its parent can pass on, or the ones of them that were requested. */
-function rightsOf(deps: AgentCallDeps, { rights, read_only: readOnly }: SpawnInput, caller: Caller): ChildRights {
+function rightsOf(deps: SpawnDeps, { rights, read_only: readOnly }: SpawnInput, caller: Caller): ChildRights {
   const isPerson = caller.rights.has('*')
   const withheld = new Set([...deps.agentConfig.withheld_rights, processRight, '*'])
   const delegable = isPerson ? deps.defaultRights : [...caller.rights].filter((right) => !withheld.has(right))
   const beyond = (rights ?? []).filter((right) => right === '*' || (!isPerson && !delegable.includes(right)))
   const chosen = rights ?? delegable
-  const kept = readOnly ? chosen.filter((right) => onlyReads([right], deps.references())) : chosen
+  const kept = readOnly ? chosen.filter((right) => !deps.changing().has(right)) : chosen
   return { rights: [...new Set(kept)].sort(), beyond, delegable }
 }
 
 /** A request that is refused anyway is not worth a question. */
-function tierOfSpawn(deps: AgentCallDeps, input: SpawnInput, caller: Caller): Tier {
+function tierOfSpawn(deps: SpawnDeps, input: SpawnInput, caller: Caller): Tier {
   const { rights, beyond } = rightsOf(deps, input, caller)
-  return beyond.length > 0 || onlyReads(rights, deps.references()) ? 'side_effecting' : 'privileged'
+  return beyond.length > 0 || rights.every((right) => !deps.changing().has(right)) ? 'side_effecting' : 'privileged'
 }
 
-/** Whether no call that a model can make with these rights changes anything. */
-function onlyReads(rights: readonly string[], references: readonly CallReference[]): boolean {
-  const byModel = references.filter(({ audience, right }) => audience.includes('model') && rights.includes(right))
-  return byModel.every(({ tier }) => tier === 'read_only')
+/** Rights with which a model can change something, from the descriptions of all calls. */
+function changingRights(references: readonly CallReference[]): ReadonlySet<string> {
+  const changing = references.filter(({ audience, tier }) => audience.includes('model') && tier !== 'read_only')
+  return new Set(changing.map(({ right }) => right))
 }
 
 function sendCall(deps: AgentCallDeps): Call<{ to: string; text: string }, { to: CallId | ''; state: string }> {

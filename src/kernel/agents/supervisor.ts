@@ -146,10 +146,11 @@ async function spawn(table: AgentTable, by: By, request: SpawnRequest): Promise<
   const { name, rights, model } = record
   const profile: AgentProfile = { agent: by.call, name, rights, model, instructions, killed: false }
   const held = table.hold(record)
-  await save(table, held, {}, by, [{ category: profileCategory, name: session, value: profile }, ...forgetOldest(table)])
+  const saved = save(table, held, {}, by, [{ category: profileCategory, name: session, value: profile }, ...forgetOldest(table)])
   deps.noteEvent('agent_created', { agent_id: record.id, name, parent: record.parent }, session)
-  // It may have been killed with its parent meanwhile.
-  if (held.record.state === 'starting') queueRun(table, held)
+  // What it does is recorded behind its record, in the same commit or a later one.
+  queueRun(table, held)
+  await saved
   return held.record
 }
 
