@@ -18,13 +18,19 @@ import { type GuestEnvelope, parseConfig, type UserId } from '../src/types/index
 const parts = [
   { part: 'spine', modules: ['gateway', 'kernel', 'runtime'], maxFiles: 24 },
   { part: 'engine', modules: ['engine'], maxFiles: 14 },
-  { part: 'store', modules: ['store'], maxFiles: 4 },
+  { part: 'store', modules: ['store'], maxFiles: 5 },
   { part: 'sandbox', modules: ['sandbox'], maxFiles: 4 },
   { part: 'memory', modules: ['memory'], maxFiles: 2 },
   { part: 'tools', modules: ['tools'], maxFiles: 2 },
 ] as const
 
-const isStep = (path: string): boolean => !path.startsWith('types/') && !path.endsWith('/limits.ts')
+/**
+ * The engine that writes a batch is behind a port of its own, `WriteEngine`, and runs in a thread or in this process alike; see
+ * docs/decisions for when it is which.
+ */
+const isEngine = (path: string): boolean => /^store\/(chain\.ts|sql\/|sqlite\/(write-engine|memory-writer|sqlite-database)\.ts)/.test(path)
+
+const isStep = (path: string): boolean => !path.startsWith('types/') && !path.endsWith('/limits.ts') && !isEngine(path)
 
 const moduleOf = (path: string): string => path.split('/', 1)[0] ?? ''
 

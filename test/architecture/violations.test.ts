@@ -116,8 +116,8 @@ const parts: readonly Planted[] = [
   ],
   ['a development tool in product code', { 'src/kernel/a.ts': `import 'fast-check'\n` }, ['package_not_allowed src/kernel/a.ts']],
   [
-    'files opened by the kernel',
-    { 'src/kernel/a.ts': `import { open } from 'node:fs/promises'\nexport { open }\n` },
+    'programs started by the kernel',
+    { 'src/kernel/a.ts': `import { spawn } from 'node:child_process'\nexport { spawn }\n` },
     ['builtin_not_allowed src/kernel/a.ts'],
   ],
   [

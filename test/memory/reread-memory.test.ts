@@ -25,14 +25,17 @@ async function openPaused(given?: Store): Promise<Paused & AsyncDisposable> {
   const store = given ?? (await openMemoryStore({ user }))
   const inner = createLocalTextEngine({ embedder: 'none' })
   let gate: { reached(): void; readonly open: Promise<void>; goOn(): void } | null = null
+  const held = async <Made>(made: Promise<Made>): Promise<Made> => {
+    await made
+    gate?.reached()
+    await gate?.open
+    return made
+  }
   const text: TextEngine = {
     ...inner,
-    async terms(words) {
-      const made = await inner.terms(words)
-      gate?.reached()
-      await gate?.open
-      return made
-    },
+    terms: (words) => held(inner.terms(words)),
+    storedTerms: (words) => held(inner.storedTerms(words)),
+    cut: (words, format) => held(inner.cut(words, format)),
   }
   const config = configSchema.parse({ memory: { embedder: 'none' } }).memory
   const memory = createMemory({ store, config, clock: systemClock, text: async () => text })

@@ -107,7 +107,9 @@ describe('a rolling conversation', () => {
     }
     const window = [context, ...originals].join('\n')
     for (const { said, token } of facts) assert.ok(window.includes(token), said)
-    assert.ok(facts.filter(({ kind }) => kind === 'plain').every(({ said }) => originals.join('\n').includes(said)))
+    // The newest are in the window still.
+    const old = facts.filter(({ kind, turn }) => kind === 'plain' && turn < 200)
+    assert.ok(old.length > 0 && old.every(({ said }) => originals.join('\n').includes(said)))
   })
 
   it('is not longer than its target after a summary', async () => {
