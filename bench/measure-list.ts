@@ -4,6 +4,7 @@ import { accepts } from './measures/accepts.ts'
 import { agents } from './measures/agents.ts'
 import { calls } from './measures/calls.ts'
 import { hands } from './measures/hands.ts'
+import { versions } from './measures/versions.ts'
 import { history } from './measures/history.ts'
 import { load } from './measures/load.ts'
 import { memory } from './measures/memory.ts'
@@ -31,6 +32,7 @@ export const measures: readonly Measure[] = [
   memory,
   history,
   hands,
+  versions,
   text,
   recall,
   recallSpeed,
