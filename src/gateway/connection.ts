@@ -318,7 +318,8 @@ function createOutbox(socket: WebSocket, stream: Duplex, maxBufferedBytes: numbe
     send: (text) => put(text, 'now'),
     sendBatched: (text) => put(text, 'later'),
     async drained() {
-      while (open && socket.bufferedAmount > maxBufferedBytes * pastBufferPart) await oneOf(stream, ['drain', 'close'])
+      const isOpen = (): boolean => open
+      while (isOpen() && socket.bufferedAmount > maxBufferedBytes * pastBufferPart) await oneOf(stream, ['drain', 'close'])
     },
     close,
     get open() {

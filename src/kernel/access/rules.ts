@@ -150,7 +150,7 @@ function fieldsOf(input: unknown): readonly (readonly [name: string, value: Json
 }
 
 /** @returns the path as hands resolve it, or null outside of the workspace. Links are resolved by hands alone. */
-export function workspacePath(path: string): string | null {
+function workspacePath(path: string): string | null {
   const whole = posix.normalize(posix.isAbsolute(path) ? path : posix.join('/shared', path)).replace(/^\/+/, '/')
   const clean = whole.length > 1 && whole.endsWith('/') ? whole.slice(0, -1) : whole
   return /^\/(shared|tmp)(\/|$)/.test(clean) && !clean.includes('\0') ? clean : null
