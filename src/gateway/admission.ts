@@ -43,6 +43,12 @@ export function refuseToken(headers: IncomingHttpHeaders, rules: AdmissionRules)
   }
 }
 
+/** @returns the API key that the request carries instead of the token, for the kernel to check; null when it carries none */
+export function apiKeyOf(headers: IncomingHttpHeaders): string | null {
+  const bearer = bearerOf(headers)
+  return bearer !== null && bearer.startsWith('oxbow_') ? bearer : null
+}
+
 function bearerOf(headers: IncomingHttpHeaders): string | null {
   if (headers.authorization !== undefined) return /^Bearer +(\S+)$/i.exec(headers.authorization)?.[1] ?? ''
   const offered = (headers['sec-websocket-protocol'] ?? '').split(',').map((name) => name.trim())

@@ -12,10 +12,10 @@ import { subprotocol } from './admission.ts'
 import { answerRequest, createEventTexts, describeFailure, errorText, type EventTexts, frameText, readFrame, resultText } from './frames.ts'
 import { type GatewayLimits, maxReasonBytes, oversizeFactor, batchMs, pastBufferPart } from './limits.ts'
 
-/** @param connections contains the connection while it is open */
-export type Handshake = (request: IncomingMessage, stream: Duplex, head: Buffer, connections: Set<Connection>) => void
+/** @param connections contains the connection while it is open @param kernel with the rights of whoever connects */
+export type Handshake = (request: IncomingMessage, stream: Duplex, head: Buffer, connections: Set<Connection>, kernel: Kernel) => void
 
-export function createHandshake(deps: Omit<ConnectionDeps, 'texts'>): Handshake {
+export function createHandshake(deps: Omit<ConnectionDeps, 'texts' | 'kernel'>): Handshake {
   const served = { ...deps, texts: createEventTexts() }
   const server = new WebSocketServer({
     noServer: true,
@@ -24,9 +24,9 @@ export function createHandshake(deps: Omit<ConnectionDeps, 'texts'>): Handshake 
     maxPayload: hardFrameLimit(deps.limits),
     handleProtocols: (offered) => (offered.has(subprotocol) ? subprotocol : false),
   })
-  return (request, stream, head, connections) =>
+  return (request, stream, head, connections, kernel) =>
     server.handleUpgrade(request, stream, head, (socket) => {
-      const connection = serveConnection(socket, stream, served)
+      const connection = serveConnection(socket, stream, { ...served, kernel })
       connections.add(connection)
       socket.once('close', () => connections.delete(connection))
     })

@@ -101,11 +101,15 @@ function describe({ info, busy, records }: Topic): SessionInfo {
   return { ...info, busy, active_at: records.at(-1)?.at ?? info.created_at }
 }
 
+const refuseKey = (): Promise<never> =>
+  Promise.reject(new OxbowError('unauthenticated', 'The API key is not known.', { hint: 'Use the token.' }))
+
 function facade(world: World, commit: () => Promise<void>): Kernel {
   const { newId, topics, topicOf, append } = world
   const sent = new Map<CallId, number>()
   return {
     status: () => status,
+    withKey: refuseKey,
     async createSession(title = '', clientId = newId() as CallId) {
       await commit()
       const id = clientId as string as SessionId

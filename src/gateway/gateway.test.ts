@@ -52,6 +52,22 @@ void describe('admission', () => {
     }
   })
 
+  void test('an API key opens a connection with the kernel that the key stands for; one that is refused opens none', async () => {
+    const kernel = createFakeKernel()
+    const keyed = createFakeKernel()
+    const good = `oxbow_${'0'.repeat(59)}`
+    const withKey = (key: string) => (key === good ? Promise.resolve(keyed) : kernel.withKey(key))
+    await using fixture = await startTestGateway({ kernel: { ...kernel, withKey } })
+    const terminal = await openTerminal(fixture.gateway.url, good)
+    await terminal.ask('create_session', { title: 'of the key' })
+    const titles = async (of: typeof kernel) => (await of.listSessions(10)).map(({ title }) => title)
+    assert.deepEqual([await titles(keyed), await titles(kernel)], [['of the key'], []])
+    terminal.socket.terminate()
+    await assert.rejects(openTerminal(fixture.gateway.url, `oxbow_${'1'.repeat(59)}`), /401/)
+    await assert.rejects(openTerminal(fixture.gateway.url, good, { headers: { origin: 'http://evil.example' } }), /403/)
+    assert.deepEqual(fixture.bugs, [])
+  })
+
   void test('a request for another host is refused, also for /health', async () => {
     await using fixture = await startTestGateway()
     assert.match(

@@ -6,8 +6,8 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import type { Duplex } from 'node:stream'
 import type { Kernel } from '../kernel/index.ts'
-import { errorTable, type Failure, once, OxbowError } from '../types/index.ts'
-import { refuseSource, refuseToken } from './admission.ts'
+import { errorTable, type Failure, isOxbowError, once, OxbowError } from '../types/index.ts'
+import { apiKeyOf, refuseSource, refuseToken } from './admission.ts'
 import type { Connection } from './connection.ts'
 import { gatewayLimits, type GatewayLimits, minTokenLength, timeoutCheckPart } from './limits.ts'
 
@@ -44,7 +44,7 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
   const connections = new Set<Connection>()
   const onBug = options.onBug ?? writeBug
   let isClosing = false
-  const loadHandshake = once(async () => (await import('./connection.ts')).createHandshake({ kernel, limits, onBug }))
+  const loadHandshake = once(async () => (await import('./connection.ts')).createHandshake({ limits, onBug }))
 
   // A static import of node:http would load undici at start.
   const { requestTimeoutMs } = limits
@@ -60,11 +60,14 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
     stream.on('error', () => stream.destroy())
     const refusal = refuseUpgrade(request, options)
     if (refusal !== null) return refuse(stream, refusal)
+    const key = apiKeyOf(request.headers)
     const accept = async (): Promise<void> => {
       const handshake = await loadHandshake()
+      const admitted = key === null ? kernel : await kernel.withKey(key).catch(asFailure)
+      if ('code' in admitted) return refuse(stream, admitted)
       if (isClosing) stream.destroy()
       else if (connections.size >= limits.maxConnections) refuse(stream, full(limits.maxConnections))
-      else handshake(request, stream, head, connections)
+      else handshake(request, stream, head, connections, admitted)
     }
     accept().catch((error: unknown) => {
       stream.destroy()
@@ -117,7 +120,8 @@ function pathOf(request: IncomingMessage): string {
 function refuseUpgrade(request: IncomingMessage, options: GatewayOptions): Failure | null {
   const source = refuseSource(request.headers, options)
   if (source !== null) return source
-  return pathOf(request) === '/ws' ? refuseToken(request.headers, options) : nothingHere
+  if (pathOf(request) !== '/ws') return nothingHere
+  return apiKeyOf(request.headers) === null ? refuseToken(request.headers, options) : null
 }
 
 function answerHttp(request: IncomingMessage, response: ServerResponse, refusal: Failure | null): void {
@@ -137,6 +141,12 @@ function refuse(stream: Duplex, failure: Failure): void {
   // The server leaves upgraded sockets half open, so this one must be closed here.
   stream.once('finish', () => stream.destroy())
   stream.end(`HTTP/1.1 ${status} ${reason}\r\n${headers}\r\n\r\n${body}`)
+}
+
+/** @throws what is no failure of a request, but a bug */
+function asFailure(error: unknown): Failure {
+  if (!isOxbowError(error)) throw error
+  return { code: error.code, message: error.message, hint: error.hint }
 }
 
 const nothingHere: Failure = {

@@ -31,6 +31,7 @@ import {
 import type { Entry, Journal } from './journal.ts'
 import { cancelledOutcome, type Refusal, refusal, refusalBody, replay, stopFailure } from './stages/refusals.ts'
 import { maxNameLength } from './limits.ts'
+import { refuseLimited } from './access/right-limits.ts'
 import { approve, type ApprovalDeps, withEditNote } from './stages/approval.ts'
 import { isShutdown, type RunningCalls, sandboxFor, stopReason } from './stages/running-calls.ts'
 import type { Registry } from './registry.ts'
@@ -139,7 +140,7 @@ async function admit(
 
   // 2. Identify: the kernel made the caller (a lane's process, or the gateway's user); the request cannot choose it.
   // 3. Authorize: role, capability, policy of the workspace.
-  const forbidden = authorize(caller, call, deps.approval)
+  const forbidden = authorize(caller, call, deps.approval) ?? refuseLimited(caller, call, input)
   if (forbidden !== null) return refusal(forbidden)
 
   // 4. Flow: the labels of what the session has read against where this call sends data.
@@ -152,6 +153,8 @@ async function admit(
     (decide(call, deps.approval, call.tierOf?.(input, caller)) === 'ask' || flow.decision === 'ask') && caller.actor.startsWith('agent:')
   const approved = asks ? await approve(deps, passing, { call, input, flow, held }, past) : { input, edited: false }
   if ('status' in approved) return approved
+  const beyond = approved.edited ? refuseLimited(caller, call, approved.input) : null
+  if (beyond !== null) return refusal(beyond)
 
   // 6. Reserve from every budget above the caller.
   const reserved = await reserve(deps, caller, call, approved.input)

@@ -1,4 +1,5 @@
 export { verifyJournal } from './audit/audit-verify.ts'
 export { describeCall } from './call-reference.ts'
 export type { KernelEvent } from './events.ts'
-export { createKernel, describedKernelCalls, type Kernel } from './kernel.ts'
+export type { Kernel } from './kernel-interface.ts'
+export { createKernel, describedKernelCalls } from './kernel.ts'

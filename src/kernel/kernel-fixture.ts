@@ -23,7 +23,8 @@ import {
   type UserId,
 } from '../types/index.ts'
 import type { KernelEvent } from './events.ts'
-import { createKernel, type Kernel } from './kernel.ts'
+import { createKernel } from './kernel.ts'
+import type { Kernel } from './kernel-interface.ts'
 
 export const user = 'ada' as UserId
 export const newCallId: () => CallId = createIdMaker(systemClock, systemRandom) as () => CallId

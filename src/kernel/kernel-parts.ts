@@ -250,7 +250,7 @@ function attachAfterTurns(options: KernelOptions, parts: KernelParts): void {
 }
 
 /** What the kernel's own calls use. */
-function callDeps({ user, config, store, engine }: KernelOptions, parts: KernelParts): KernelCallDeps {
+function callDeps({ user, config, store, engine, random }: KernelOptions, parts: KernelParts): KernelCallDeps {
   const { newId, sessions, runningTurns, registry, completeBy } = parts
   const { consolidation, titles } = config.memory
   const { session, user: ofUser } = config.budget
@@ -273,6 +273,7 @@ function callDeps({ user, config, store, engine }: KernelOptions, parts: KernelP
     agentConfig: config.agents,
     defaultRights: config.agent.rights,
     approvalConfig: config.approval,
+    random,
     settings: config,
     newSessionId: () => newId() as SessionId,
     laneTurn: runningTurns.find,

@@ -1,46 +1,24 @@
-/** The kernel: its interface for the gateway, and how it resumes what a crash interrupted. */
+/** The kernel: how it answers the gateway, and how it resumes what a crash interrupted. */
 import {
   type Call,
   type CallId,
   type CallOutcome,
   type Config,
   type GuestStatus,
-  type Json,
   modelLabel,
+  once,
   type SessionId,
   type SessionInfo,
   type TurnId,
   type UserId,
 } from '../types/index.ts'
 import type { KernelCallDeps } from './calls/kernel-calls.ts'
-import type { KernelEvent, PastDelivery } from './events.ts'
+import type { Kernel } from './kernel-interface.ts'
 import { assembleParts, type KernelOptions, type KernelParts } from './kernel-parts.ts'
 import { describeSession, sessionsOf } from './sessions.ts'
 import { userCaller } from './stages/policy.ts'
 import { reconcile } from './turns/recovery.ts'
-import { refusedAs, type StartTurn } from './turns/start-turn.ts'
-
-export interface Kernel {
-  status(): GuestStatus
-  /** @param clientId made by the terminal; becomes the session's id, so that a repeated request returns the same session */
-  createSession(title?: string, clientId?: CallId): Promise<SessionInfo>
-  listSessions(limit: number): Promise<readonly SessionInfo[]>
-  /** Resolves when the message is in the journal. @throws OxbowError `not_found`, `limit_reached`, `store_full` … */
-  sendTurn: StartTurn
-  /** @returns whether a turn was running. */
-  cancelTurn(session: SessionId): Promise<boolean>
-  /** Decides a parked call. @throws OxbowError `not_found` when none waits under this id. */
-  approve(call: CallId, allow: boolean): Promise<void>
-  /** Makes a call that is offered to terminals, as the user, through the gate. */
-  call(name: string, input: Json, session?: SessionId): Promise<CallOutcome>
-  /**
-   * @returns a function that stops following
-   * @throws OxbowError `not_found` for an unknown session, or the reason of `past.leaving`
-   */
-  follow(session: SessionId, cursor: number, listener: (event: KernelEvent) => void, past?: PastDelivery): Promise<() => void>
-  /** Interrupts turns, which continue at the next start, and flushes the journal. */
-  close(): Promise<void>
-}
+import { refusedAs } from './turns/start-turn.ts'
 
 /**
  * The kernel accepts requests at once; those that need the store wait until it is open and the interrupted turns are resuming. If the
@@ -74,27 +52,22 @@ async function resume(
 }
 
 function facade(parts: KernelParts, options: KernelOptions, resumed: Promise<void>): Kernel {
-  const { user, version, config, store, storeName = 'file', storeWarning = () => '', engine, sandbox } = options
+  const { user, store } = options
   const { newId, approvals, events, sessions, journal, lanes, gate, resources, startTurn } = parts
-  const facts = engine.model
   resources.start()
   const ask = (name: string, input: unknown, session: SessionId | '' = ''): Promise<CallOutcome> =>
     resumed.then(() => gate.call(userCaller(user, session, ''), name, input, { id: newId() as CallId, signal: null }))
 
-  return {
-    status: () => ({
-      user,
-      version,
-      model: modelLabel(facts),
-      fallback: config.model.fallback,
-      recording: config.model.recording,
-      notice: facts.provider === 'offline' ? offlineNotice : '',
-      sandbox: sandbox.status,
-      store: storeName,
-      ...(storeWarning() !== '' && { store_warning: storeWarning() }),
-      embedder: config.memory.embedder,
-      read_only: journal.fault(),
-    }),
+  const keyKernels = once(async () => {
+    const { createKeyKernels } = await import('./access/key-kernel.ts')
+    return createKeyKernels({ ...parts, user, clock: options.clock }, kernel)
+  })
+  const kernel: Kernel = {
+    async withKey(key) {
+      await resumed
+      return (await keyKernels())(key)
+    },
+    status: () => statusOf(parts, options),
     createSession: (title, clientId = newId() as CallId) => resumed.then(() => createSession(parts, user, clientId, title)),
     async listSessions(limit) {
       await resumed
@@ -115,6 +88,25 @@ function facade(parts: KernelParts, options: KernelOptions, resumed: Promise<voi
       return events.follow(session, cursor, listener, past)
     },
     close: () => resumed.then(() => closeParts(parts, options)),
+  }
+  return kernel
+}
+
+function statusOf({ journal }: KernelParts, options: KernelOptions): GuestStatus {
+  const { user, version, config, storeName = 'file', storeWarning = () => '', engine, sandbox } = options
+  const facts = engine.model
+  return {
+    user,
+    version,
+    model: modelLabel(facts),
+    fallback: config.model.fallback,
+    recording: config.model.recording,
+    notice: facts.provider === 'offline' ? offlineNotice : '',
+    sandbox: sandbox.status,
+    store: storeName,
+    ...(storeWarning() !== '' && { store_warning: storeWarning() }),
+    embedder: config.memory.embedder,
+    read_only: journal.fault(),
   }
 }
 

@@ -64,6 +64,12 @@ export const approvalWarningMs = 60_000
 /** Learned rules of a user: each question looks through them. */
 export const maxRules = 500
 
+/** API keys of a user, and those that are checked at once, each with 32 MiB. */
+export const maxKeys = 200
+export const maxKeyChecks = 4
+/** How often the last use of a key is recorded, and a refusal of it. */
+export const keyUseMs = 60_000
+
 /** How often schedules are looked at although none is due: another guest may have changed one, and clocks are set. */
 export const scheduleCheckMs = 60_000
 /** Missed due times that are made up for, and runs that wait for the one before. */

@@ -3,6 +3,7 @@
  * frame and the reference pages are derived from the description, and the gate works by it.
  */
 import type { z } from 'zod'
+import type { RightLimits } from './access.ts'
 import type { Clock } from './system.ts'
 import type { Failure } from './error.ts'
 import type { CallId, ProcessId, SessionId, TurnId, UserId } from './id.ts'
@@ -36,9 +37,11 @@ export function addSpend(a: Spend, b: Spend, sign: 1 | -1 = 1): Spend {
 /** Who calls, and for whom. */
 export interface Caller {
   readonly user: UserId
-  /** `user:<id>`, `agent:<name>` or `kernel`. */
+  /** `user:<id>`, `key:<name>`, `agent:<name>` or `kernel`. */
   readonly actor: string
   readonly rights: ReadonlySet<string>
+  /** Absent: its rights hold for every resource. */
+  readonly limits?: RightLimits
   /** Whose calls this caller may make, so that a call requested by a model never passes for one of the runtime. */
   readonly audience: Audience
   readonly session: SessionId | ''

@@ -1,5 +1,6 @@
 /** The configuration schema: the only source of defaults and of `docs/configuration.md`. */
 import { z } from 'zod'
+import { expandRights, wrongRights } from './access.ts'
 import { OxbowError } from './error.ts'
 import { type KernelConfig, kernelConfig } from './config-kernel.ts'
 import { type MemoryConfig, memoryConfig, type StoreConfig, storeConfig } from './config-memory.ts'
@@ -179,8 +180,10 @@ export const configSchema: z.ZodType<Config> = z.strictObject({
       name: z.string().min(1).default('ox').describe('Name of the agent in the journal.'),
       instructions: z.string().default('').describe('Text added to the system prompt.'),
       rights: z
-        .array(z.string())
-        .default([
+        .union([z.string(), z.array(z.string())])
+        .refine((list) => wrongRights(list) === '', { error: ({ input }) => wrongRights(input as string[]) })
+        .transform(expandRights)
+        .prefault([
           'agent.spawn',
           'agent.use',
           'attachment.save',
@@ -199,7 +202,9 @@ export const configSchema: z.ZodType<Config> = z.strictObject({
           'vault.copy',
           'vault.list',
         ])
-        .describe('Rights of the agent. Each call requires the right that the call reference names.'),
+        .describe(
+          'Rights of the agent: those that the call reference names, `"file.write:/shared/reports"` limited to a folder, `"!shell.run"` denied, or a role: `worker`, `analyst`, `operator`, `supervisor`.',
+        ),
     })
     .prefault({}),
   budget: z.strictObject({ session: budget.prefault({}), user: budget.prefault({}) }).prefault({}),

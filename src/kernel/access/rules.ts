@@ -13,6 +13,7 @@ import { createHash } from 'node:crypto'
 import { posix } from 'node:path'
 import { type Config, isObject, type Json, type Label, OxbowError, type SessionId } from '../../types/index.ts'
 import type { Documents } from '../state/documents.ts'
+import { workspacePath } from './right-limits.ts'
 
 export const ruleCategory = 'system/rules'
 
@@ -147,13 +148,6 @@ function fieldsOf(input: unknown): readonly (readonly [name: string, value: Json
   if (!isObject(input)) return [['', (input ?? null) as Json]]
   const entries = Object.entries(input as Readonly<Record<string, Json | undefined>>)
   return entries.flatMap(([name, value]) => (value === undefined ? [] : [[name, value] as const])).sort(([a], [b]) => (a < b ? -1 : 1))
-}
-
-/** @returns the path as hands resolve it, or null outside of the workspace. Links are resolved by hands alone. */
-function workspacePath(path: string): string | null {
-  const whole = posix.normalize(posix.isAbsolute(path) ? path : posix.join('/shared', path)).replace(/^\/+/, '/')
-  const clean = whole.length > 1 && whole.endsWith('/') ? whole.slice(0, -1) : whole
-  return /^\/(shared|tmp)(\/|$)/.test(clean) && !clean.includes('\0') ? clean : null
 }
 
 /** Only these characters: bash then does nothing with the words but pass them on. */

@@ -14,6 +14,7 @@ import {
   type Spend,
   type Tier,
   truncate,
+  grantOf,
 } from '../../types/index.ts'
 import type { CallReference } from '../call-reference.ts'
 import { maxAgentMessageCharacters, maxAgentWaitS } from '../limits.ts'
@@ -119,6 +120,8 @@ function spawnCall(deps: SpawnDeps): Call<SpawnInput, AgentView> {
     async run(input, { id: call, caller }) {
       const supervisor = await deps.supervisor()
       const isLast = (supervisor.agentOf(caller.session as SessionId)?.depth ?? 0) + 1 >= deps.agentConfig.max_depth
+      // Refuses what is no right.
+      grantOf(input.rights ?? [])
       const { rights: found, beyond, delegable } = rightsOf(deps, input, caller)
       if (beyond.length > 0)
         throw new OxbowError('denied', `These rights cannot be passed on: ${beyond.join(', ')}.`, {
@@ -149,7 +152,9 @@ function rightsOf(deps: SpawnDeps, { rights, read_only: readOnly }: SpawnInput, 
   const beyond = (rights ?? []).filter((right) => right === '*' || (!isPerson && !delegable.includes(right)))
   const chosen = rights ?? delegable
   const kept = readOnly ? chosen.filter((right) => !deps.changing().has(right)) : chosen
-  return { rights: [...new Set(kept)].sort(), beyond, delegable }
+  // Limits are passed on, but grant nothing that is not passed on itself.
+  const limits = (caller.limits?.entries ?? []).filter((entry) => entry.startsWith('!') || kept.includes(entry.split(':', 1)[0] ?? ''))
+  return { rights: [...new Set([...kept, ...limits])].sort(), beyond, delegable }
 }
 
 /** A request that is refused anyway is not worth a question. */

@@ -6,6 +6,7 @@ import { z } from 'zod'
 import type { Store } from '../../store/index.ts'
 import { type Blobs, type BudgetLimit, type Call, evident, maxPieceBytes, OxbowError, type Spend } from '../../types/index.ts'
 import { type ApprovalCallDeps, approvalCalls } from '../access/approval-calls.ts'
+import { type KeyCallDeps, keyCalls } from '../access/keys.ts'
 import { decodeBase64 } from '../attachments.ts'
 import type { CallReference } from '../call-reference.ts'
 import type { Resources, ResourceSample } from '../observe/resources.ts'
@@ -44,7 +45,8 @@ export type KernelCallDeps = SystemCallDeps &
   AuditCallDeps &
   AgentCallDeps &
   ScheduleCallDeps &
-  ApprovalCallDeps
+  ApprovalCallDeps &
+  KeyCallDeps
 
 export function kernelCalls(deps: KernelCallDeps): readonly Call[] {
   return [
@@ -67,6 +69,7 @@ export function kernelCalls(deps: KernelCallDeps): readonly Call[] {
     ...agentCalls(deps),
     ...scheduleCalls(deps),
     ...approvalCalls(deps),
+    ...keyCalls(deps),
   ]
 }
 

@@ -31,7 +31,7 @@ export const processRight = 'turn.run'
 /** @returns why the call is denied, or null. */
 export function authorize(caller: Caller, call: Call, approval: Config['approval']): Failure | null {
   if (!call.audience.includes(caller.audience)) return denied(call, `is not offered to a ${caller.audience}`)
-  if (!caller.rights.has(everyRight) && !caller.rights.has(call.right)) return denied(call, `needs the right ${call.right}`)
+  if (!caller.rights.has(everyRight) && !caller.rights.has(call.right)) return lacking(caller, call)
   if (call.name === 'turn.send' && caller.turn === '') return notAsCall
   if (decide(call, approval) === 'deny') return denied(call, 'is denied by the policy of this workspace')
   return null
@@ -57,6 +57,12 @@ export function decide(call: Call, approval: Config['approval'], tier: Tier = ca
   if (approval.two_person.includes(call.name)) return 'ask'
   // In mode `auto` the tiers do not ask; what is named still does.
   return byCall ?? byRight ?? (approval.mode === 'auto' ? 'allow' : byTier)
+}
+
+function lacking({ actor }: Caller, call: Call): Failure {
+  const failure = denied(call, `needs the right ${call.right}`)
+  if (!actor.startsWith('key:')) return failure
+  return { ...failure, hint: `Use a key that has it: \`oxbow keys create NAME --right ${call.right}\`.` }
 }
 
 function denied(call: Call, why: string): Failure {

@@ -18,9 +18,11 @@ import {
   type Engine,
   type Failure,
   fenceRule,
+  grantOf,
   once,
   type Process,
   type ProcessId,
+  type RightLimits,
   type Sandbox,
   type SessionId,
   type TurnId,
@@ -93,9 +95,9 @@ export function createAgent(deps: AgentDeps): Agent {
     if (persona === undefined) personas.put(key, (persona = createPersona(deps, { name, rights, instructions })))
     return persona
   }
-  const run = (turn: LaneTurn, { base, rights, actor, toolTokens }: Persona): Promise<TurnResult> =>
+  const run = (turn: LaneTurn, { base, rights, limits, actor, toolTokens }: Persona): Promise<TurnResult> =>
     runningTurns.during(turn, async () => {
-      const process = createProcess({ gate, registry, newId, rights, actor }, turn)
+      const process = createProcess({ gate, registry, newId, rights, limits, actor }, turn)
       const facts = await engine.facts(turn.input.model ?? '')
       return runTurn(process, { ...base, facts, toolTokens: await toolTokens(facts.contextTokens) })
     })
@@ -127,6 +129,7 @@ const killedFailure: Failure = {
 interface Persona {
   readonly actor: string
   readonly rights: ReadonlySet<string>
+  readonly limits: RightLimits | undefined
   readonly base: Omit<RuntimeDeps, 'facts' | 'toolTokens'>
   readonly toolTokens: (contextTokens: number) => number | Promise<number>
 }
@@ -136,7 +139,7 @@ function createPersona(
   agent: Pick<Config['agent'], 'name' | 'instructions'> & { readonly rights: readonly string[] },
 ): Persona {
   const { config, engine, sandbox, registry, scrub, scratchpad, reminder, rolling } = deps
-  const rights: ReadonlySet<string> = new Set([...agent.rights, processRight])
+  const { rights, limits } = grantOf([...agent.rights, processRight])
   const base: Persona['base'] = {
     counter: createMessageCounter(engine.countTokens),
     maxTurns: config.turn.max_turns,
@@ -161,7 +164,7 @@ function createPersona(
     const bound = Buffer.byteLength(textOfTools())
     return bound * roomyFactor <= contextTokens ? bound : counted()
   }
-  return { actor: `agent:${agent.name}`, rights, base, toolTokens }
+  return { actor: `agent:${agent.name}`, rights, limits, base, toolTokens }
 }
 
 /**
@@ -193,14 +196,15 @@ interface ProcessDeps {
   readonly newId: () => string
   /** Rights of the agent: the same set for all its processes, so that its tools are made once. */
   readonly rights: ReadonlySet<string>
+  readonly limits: RightLimits | undefined
   readonly actor: string
 }
 
-function createProcess({ gate, registry, newId, rights, actor }: ProcessDeps, turn: LaneTurn): Process {
+function createProcess({ gate, registry, newId, rights, limits, actor }: ProcessDeps, turn: LaneTurn): Process {
   const id = newId() as ProcessId
   const { user, session } = turn.caller
   if (session === '') throw new Error('a turn belongs to a session')
-  const asker = { user, actor, rights, session, turn: turn.id, process: id }
+  const asker = { user, actor, rights, ...(limits !== undefined && { limits }), session, turn: turn.id, process: id }
   const asRuntime: Caller = { ...asker, audience: 'runtime' }
   const asModel: Caller = { ...asker, audience: 'model' }
   // Only calls that a resumed turn names by id can have earlier records.

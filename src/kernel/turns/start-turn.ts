@@ -1,5 +1,6 @@
 /** Starts turns: what a person sends, and what the kernel itself has an agent do at its time. */
 import {
+  type Caller,
   type CallId,
   type CallOutcome,
   OxbowError,
@@ -17,6 +18,8 @@ import { type Lanes, queueFull } from './lanes.ts'
 
 interface SendTurn {
   readonly session: SessionId
+  /** Sends it instead of the user. */
+  readonly as?: Caller
   /** Made by the sender for each message; becomes the id of the `turn.send` call. */
   readonly clientId: CallId
   readonly text: string
@@ -47,7 +50,7 @@ interface StartTurnDeps {
 }
 
 export function createStartTurn({ user, store, lanes, sessions, gate, foresee }: StartTurnDeps): StartTurn {
-  return async ({ session, clientId, text, model, attachments = [], actor }) => {
+  return async ({ session, clientId, text, model, attachments = [], actor, as }) => {
     // The place is reserved before the message is recorded, so that a burst of messages cannot exceed the limit.
     if (!lanes.admit(session)) throw queueFull(session)
     try {
@@ -57,7 +60,8 @@ export function createStartTurn({ user, store, lanes, sessions, gate, foresee }:
       const turn = clientId as string as TurnId
       const input = { text, ...(model !== undefined && { model }), ...(files !== null && { attachments: files }) }
       const person = userCaller(user, session, turn)
-      const caller = actor === undefined ? person : { ...person, actor, rights: senderRights }
+      const sender = actor === undefined ? person : { ...person, actor, rights: senderRights }
+      const caller = as === undefined ? sender : { ...as, turn }
       const { intended, outcome } = gate.start(caller, 'turn.send', input, { id: clientId, signal: null })
       // A message that waits behind another recalls when its turn begins.
       if (actor === undefined && !lanes.isRunning(session)) foresee?.(session, text)

@@ -1,0 +1,64 @@
+/** `oxbow keys` and `oxbow roles`: API keys for programs, and the rights that roles stand for. */
+import { OxbowError } from '../../types/index.ts'
+import type { Terminal } from '../terminal.ts'
+import { formatTime, plainLine, table } from '../view/terminal-text.ts'
+import { type CallOptions, showOutput } from './call.ts'
+
+interface KeyLine {
+  readonly id: string
+  readonly name: string
+  readonly rights: readonly string[]
+  readonly expires_at: number | null
+  readonly used_at: number | null
+}
+
+const secondsOfDay = 24 * 3_600
+const rightsChars = 200
+
+export interface KeyOptions extends CallOptions {
+  readonly right?: readonly string[] | undefined
+  readonly expires?: number | undefined
+}
+
+export async function keyCreate(name: string, options: KeyOptions, terminal: Terminal): Promise<number> {
+  const { right: rights = [], expires } = options
+  if (rights.length === 0)
+    throw new OxbowError('bad_input', 'a key needs at least one right', {
+      hint: 'Add --right session.read, or --right and a role: `oxbow roles` lists them.',
+    })
+  const input = { name, rights: [...rights], ...(expires !== undefined && { expires_in_s: expires * secondsOfDay }) }
+  return showOutput(['key.create', input], options, terminal, ({ key }: { key: string }) => {
+    const use = 'Send it to the gateway as `Authorization: Bearer KEY`. It is not shown again; `oxbow keys revoke` ends it.'
+    return `${key}\n${use}`
+  })
+}
+
+export function keyList(options: CallOptions, terminal: Terminal): Promise<number> {
+  return showOutput(['key.list', {}], options, terminal, (keys: readonly KeyLine[]) => {
+    if (keys.length === 0) return 'There are no keys. `oxbow keys create NAME --right RIGHT` makes one.'
+    return table(
+      keys.map(({ id, name, rights, expires_at, used_at }) => [
+        id,
+        plainLine(name, 50),
+        expires_at === null ? 'never expires' : `expires ${formatTime(expires_at)}`,
+        used_at === null ? 'never used' : `used ${formatTime(used_at)}`,
+        plainLine(rights.join(' '), rightsChars),
+      ]),
+    )
+  })
+}
+
+export function keyRevoke(key: string, options: CallOptions, terminal: Terminal): Promise<number> {
+  return showOutput(['key.revoke', { key }], options, terminal, () => 'Revoked; its connections are refused from now on.')
+}
+
+interface RoleLine {
+  readonly role: string
+  readonly rights: readonly string[]
+}
+
+export function roleList(options: CallOptions, terminal: Terminal): Promise<number> {
+  return showOutput(['role.list', {}], options, terminal, (roles: readonly RoleLine[]) =>
+    table(roles.map(({ role, rights }) => [role, rights.join(' ')])),
+  )
+}

@@ -1,0 +1,239 @@
+/**
+ * API keys: bearer tokens for programs, each with rights of its own, beside the token of the guest, which is its owner's. A key is shown
+ * once; the store keeps its scrypt hash. Its first part finds its document, so that an unknown key costs nothing to refuse; its second
+ * part, 256 random bits, is compared in constant time. A key is checked when a connection opens, and looked up again at each request, so
+ * that one that is revoked or expires ends at once, in every guest on the store.
+ */
+import { randomBytes, scrypt, timingSafeEqual } from 'node:crypto'
+import { z } from 'zod'
+import {
+  type Call,
+  type Caller,
+  type Clock,
+  type Grant,
+  grantOf,
+  OxbowError,
+  type Random,
+  roles,
+  type SessionId,
+  type TurnId,
+  type UserId,
+} from '../../types/index.ts'
+import { keyUseMs, maxKeyChecks, maxKeys } from '../limits.ts'
+import type { NoteEvent } from '../observe/event-bus.ts'
+import type { Documents } from '../state/documents.ts'
+
+const keyCategory = 'system/keys'
+
+interface StoredKey {
+  readonly id: string
+  readonly name: string
+  readonly rights: readonly string[]
+  readonly salt: string
+  readonly hash: string
+  readonly created_at: number
+  readonly created_by: string
+  readonly expires_at: number | null
+  readonly used_at: number | null
+}
+
+/** 32 MiB and some 50 ms for each check. */
+const cost = { N: 2 ** 15, r: 8, p: 1, maxmem: 64 * 1024 * 1024 } as const
+const hashBytes = 32
+const keyForm = /^oxbow_([0-9a-f]{16})([A-Za-z0-9_-]{43})$/
+
+/** Off the event loop, in a thread of libuv. */
+function hashOf(secret: string, salt: string): Promise<Buffer> {
+  return new Promise((resolve, reject) =>
+    scrypt(secret, Buffer.from(salt, 'base64url'), hashBytes, cost, (error, hash) => (error === null ? resolve(hash) : reject(error))),
+  )
+}
+
+export interface Keys {
+  /** @returns the id of the key, whose caller `callerOf` makes. @throws OxbowError `unauthenticated`, `limit_reached` */
+  check(key: string): Promise<string>
+  /** The caller of a key that was checked. @throws OxbowError `unauthenticated` once it is revoked or has expired */
+  callerOf(id: string, session: SessionId | '', turn: TurnId | ''): Promise<Caller>
+}
+
+export interface KeyDeps {
+  readonly user: UserId
+  readonly documents: Documents
+  readonly clock: Clock
+  readonly newId: () => string
+  readonly noteEvent: NoteEvent
+}
+
+export function createKeys({ user, documents, clock, newId, noteEvent }: KeyDeps): Keys {
+  let checking = 0
+  /** When a refusal of a key was last recorded: a client that tries again and again does not fill the journal. */
+  const noted = new Map<string, number>()
+  const refuse = (id: string, why: string): OxbowError => {
+    if (clock.now() - (noted.get(id) ?? -Infinity) >= keyUseMs) {
+      noted.set(id, clock.now())
+      noteEvent('key_refused', { key: id, reason: why })
+    }
+    return new OxbowError('unauthenticated', `The API key ${why}.`, { hint: 'Make another: `oxbow keys create NAME --right RIGHT`.' })
+  }
+  const usable = async (id: string): Promise<StoredKey> => {
+    const found = await documents.get<StoredKey>(keyCategory, id)
+    // Not recorded: anybody can make up ids.
+    if (found === null) throw unknownKey
+    const { expires_at } = found.value
+    if (expires_at !== null && expires_at <= clock.now()) throw refuse(id, 'has expired')
+    return found.value
+  }
+  return {
+    async check(key) {
+      const [, id = '', secret = ''] = keyForm.exec(key) ?? []
+      if (id === '') throw unknownKey
+      const stored = await usable(id)
+      if (checking >= maxKeyChecks)
+        throw new OxbowError('limit_reached', 'Too many API keys are being checked at once.', { hint: 'Connect again in a second.' })
+      checking += 1
+      try {
+        const hash = await hashOf(secret, stored.salt)
+        if (!timingSafeEqual(hash, Buffer.from(stored.hash, 'base64url'))) throw refuse(id, 'is wrong')
+      } finally {
+        checking -= 1
+      }
+      if (clock.now() - (stored.used_at ?? -Infinity) >= keyUseMs) {
+        const of = {
+          caller: { actor: `key:${stored.name}`, session: '', turn: '' },
+          call: newId() as never,
+          name: 'event.key_used',
+        } as const
+        await documents.change<StoredKey>(of, keyCategory, id, (now) => (now === null ? undefined : { ...now.value, used_at: clock.now() }))
+      }
+      return id
+    },
+    async callerOf(id, session, turn) {
+      const { name, rights } = await usable(id)
+      return { user, actor: `key:${name}`, ...grantOf(rights), audience: 'terminal', session, turn, process: '' }
+    },
+  }
+}
+
+const unknownKey = new OxbowError('unauthenticated', 'The API key is not known, or was revoked.', {
+  hint: 'Make another: `oxbow keys create NAME --right RIGHT`.',
+})
+
+export interface KeyCallDeps {
+  readonly documents: Documents
+  readonly random: Random
+}
+
+const shared = { audience: ['terminal'], labels: { adds: [], sink: false }, timeoutMs: 10_000 } as const satisfies Partial<Call>
+const reads = { ...shared, tier: 'read_only', right: 'access.read', effect: 'none' } as const satisfies Partial<Call>
+const writes = { ...shared, tier: 'side_effecting', right: 'access.write', effect: 'idempotent' } as const satisfies Partial<Call>
+
+export function keyCalls(deps: KeyCallDeps): readonly Call[] {
+  return [createKey(deps), listKeys(deps), revokeKey(deps), listRoles]
+}
+
+type KeyView = Omit<StoredKey, 'salt' | 'hash'>
+
+interface CreateInput {
+  readonly name: string
+  readonly rights: readonly string[]
+  readonly expires_in_s?: number | undefined
+}
+
+function createKey({ documents, random }: KeyCallDeps): Call<CreateInput, KeyView & { readonly key: string }> {
+  return {
+    ...writes,
+    name: 'key.create',
+    summary: 'Makes an API key with rights of its own. It is shown once.',
+    input: z.strictObject({
+      name: z
+        .string()
+        .regex(/^[\w.-]{1,50}$/, 'must be letters, digits, dots, dashes and underscores')
+        .describe('Name of the key, for the journal.'),
+      rights: z.array(z.string().max(600)).min(1).max(100).describe('Rights, limited rights, denials and roles, as in `agent.rights`.'),
+      expires_in_s: z.int().min(1).max(315_360_000).describe('Seconds after which it expires; default: never.').optional(),
+    }),
+    output: z.custom<KeyView & { readonly key: string }>(),
+    example: { name: 'ci', rights: ['session.read', 'turn.send'], expires_in_s: 86_400 },
+    // Not repeatable: the key of the first time is lost.
+    effect: 'once',
+    recordOutput: ({ id, name, rights, expires_at }) => ({ id, name, rights: [...rights], expires_at }),
+    async run({ name, rights, expires_in_s }, { caller, id: call, clock }) {
+      assertWithin(caller, grantOf(rights))
+      const others = await documents.all<StoredKey>(keyCategory)
+      if (others.length >= maxKeys) throw new OxbowError('limit_reached', `There are ${maxKeys} keys.`, { hint: 'Revoke some.' })
+      if (others.some(({ value }) => value.name === name))
+        throw new OxbowError('bad_input', `There is a key ${name} already.`, { hint: 'Choose another name, or revoke that one.' })
+      const id = Buffer.from(random.bytes(8)).toString('hex')
+      const secret = Buffer.from(random.bytes(32)).toString('base64url')
+      const salt = randomBytes(16).toString('base64url')
+      const hash = (await hashOf(secret, salt)).toString('base64url')
+      const now = clock.now()
+      const expires_at = expires_in_s === undefined ? null : now + expires_in_s * 1_000
+      const view: KeyView = { id, name, rights, created_at: now, created_by: caller.actor, expires_at, used_at: null }
+      const value: StoredKey = { ...view, salt, hash }
+      await documents.put({ caller, call, name: 'key.create' }, [{ category: keyCategory, name: id, value }], { sync: true })
+      return { output: { ...view, key: `oxbow_${id}${secret}` } }
+    },
+  }
+}
+
+/** A key has no right that its maker lacks. */
+function assertWithin({ rights, limits }: Caller, { rights: wanted, limits: wantedLimits }: Grant): void {
+  if (rights.has('*') && limits === undefined) return
+  const lacking = [...wanted].filter((right) => !rights.has(right))
+  const dropped = (limits?.entries ?? []).filter((entry) => wantedLimits?.entries.includes(entry) !== true)
+  if (lacking.length === 0 && dropped.length === 0) return
+  throw new OxbowError('denied', `A key cannot have more rights than its maker: ${[...lacking, ...dropped].join(', ')}.`, {
+    hint: 'Leave the rights out, and keep the limits of your own.',
+  })
+}
+
+function listKeys({ documents }: KeyCallDeps): Call<object, readonly KeyView[]> {
+  return {
+    ...reads,
+    name: 'key.list',
+    summary: 'Lists the API keys with their rights, expiry and last use.',
+    input: z.strictObject({}),
+    output: z.custom<readonly KeyView[]>(),
+    example: {},
+    recordOutput: (keys) => ({ keys: keys.length }),
+    async run() {
+      const keys = await documents.all<StoredKey>(keyCategory)
+      return { output: keys.map(({ value }) => viewOf(value)) }
+    },
+  }
+}
+
+/** Without what proves the key. */
+function viewOf({ id, name, rights, created_at, created_by, expires_at, used_at }: StoredKey): KeyView {
+  return { id, name, rights, created_at, created_by, expires_at, used_at }
+}
+
+function revokeKey({ documents }: KeyCallDeps): Call<{ key: string }, { revoked: string }> {
+  return {
+    ...writes,
+    name: 'key.revoke',
+    summary: 'Revokes an API key: its connections are refused from now on.',
+    input: z.strictObject({ key: z.string().min(1).max(100).describe('Id or name of the key.') }),
+    output: z.object({ revoked: z.string() }),
+    example: { key: 'ci' },
+    async run({ key }, { caller, id: call }) {
+      const found = (await documents.all<StoredKey>(keyCategory)).find(({ value }) => value.id === key || value.name === key)
+      if (found === undefined)
+        throw new OxbowError('not_found', `There is no key ${JSON.stringify(key)}.`, { hint: '`oxbow keys list` lists them.' })
+      const { id } = found.value
+      await documents.put({ caller, call, name: 'key.revoke' }, [{ category: keyCategory, name: id, value: null }], { sync: true })
+      return { output: { revoked: id } }
+    },
+  }
+}
+
+const listRoles: Call<object, readonly { readonly role: string; readonly rights: readonly string[] }[]> = {
+  ...reads,
+  name: 'role.list',
+  summary: 'Lists the roles with their rights: user, superuser and admin for people and keys, the others for agents.',
+  input: z.strictObject({}),
+  output: z.array(z.object({ role: z.string(), rights: z.array(z.string()) })),
+  example: {},
+  run: async () => ({ output: Object.entries(roles).map(([role, rights]) => ({ role, rights: [...rights].sort() })) }),
+}

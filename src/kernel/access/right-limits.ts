@@ -1,0 +1,71 @@
+/** Rights that are limited to resources: which files and hosts a call reaches, and whether its caller's rights cover them. A denial wins. */
+import { posix } from 'node:path'
+import { type Call, type Caller, type Failure, isObject } from '../../types/index.ts'
+
+/**
+ * Fields that hold what a call reaches. A call that is not listed reaches what its input does not tell, such as a command: a limited
+ * right does not allow it.
+ */
+const resourceFields: Readonly<Record<string, readonly string[]>> = {
+  'file.read': ['path'],
+  'file.bytes': ['path'],
+  'file.list': ['path'],
+  'file.search': ['path'],
+  'file.write': ['path'],
+  'file.edit': ['path'],
+  'file.delete': ['path'],
+  'file.move': ['from', 'to'],
+  'web.fetch': ['url'],
+}
+
+/** @returns why the caller's limits do not allow the call, or null */
+export function refuseLimited({ limits, rights }: Caller, call: Call, input: unknown): Failure | null {
+  if (limits === undefined) return null
+  if (limits.denied.has(call.right)) return beyond(call, `needs the right ${call.right}, which is denied`, `Remove "!${call.right}"`)
+  const only = limits.only.get(call.right)
+  const except = limits.except.get(call.right)
+  if (only === undefined && except === undefined) return null
+  const reached = resourcesOf(call, input)
+  if (reached === null)
+    return beyond(call, `cannot be limited to ${(only ?? except ?? []).join(', ')}`, `Grant ${call.right} without a resource`)
+  const denied = reached.find((resource) => except?.some((pattern) => isInside(resource, pattern) || isInside(pattern, resource)))
+  if (denied !== undefined) return beyond(call, `reaches ${denied}, where ${call.right} is denied`, `Remove "!${call.right}:…" for it`)
+  const outside = rights.has('*') || only === undefined ? undefined : reached.find((one) => !only.some((pattern) => isInside(one, pattern)))
+  return outside === undefined
+    ? null
+    : beyond(call, `reaches ${outside}, which ${call.right} does not cover`, `Grant "${call.right}:${outside}"`)
+}
+
+function beyond({ name }: Call, why: string, remedy: string): Failure {
+  return { code: 'denied', message: `${name} ${why}.`, hint: `${remedy} to allow it.` }
+}
+
+function resourcesOf({ name }: Call, input: unknown): readonly string[] | null {
+  const fields = resourceFields[name]
+  if (fields === undefined || !isObject(input)) return null
+  const found = fields.map((field) => {
+    const value = input[field]
+    if (typeof value !== 'string') return null
+    return field === 'url' ? hostOf(value) : workspacePath(value)
+  })
+  return found.every((one) => one !== null) ? found : null
+}
+
+function hostOf(url: string): string | null {
+  return URL.canParse(url) ? new URL(url).hostname.toLowerCase() : null
+}
+
+/** @param pattern a path, with everything below it; a host, or `*.` and a domain */
+function isInside(resource: string, pattern: string): boolean {
+  if (!pattern.startsWith('/'))
+    return pattern.startsWith('*.') ? resource.endsWith(pattern.slice(1).toLowerCase()) : resource === pattern.toLowerCase()
+  const folder = workspacePath(pattern.replace(/\/\*{1,2}$/, ''))
+  return folder !== null && (resource === folder || resource.startsWith(`${folder}/`))
+}
+
+/** @returns the path as hands resolve it, or null outside of the workspace. Links are resolved by hands alone. */
+export function workspacePath(path: string): string | null {
+  const whole = posix.normalize(posix.isAbsolute(path) ? path : posix.join('/shared', path)).replace(/^\/+/, '/')
+  const clean = whole.length > 1 && whole.endsWith('/') ? whole.slice(0, -1) : whole
+  return /^\/(shared|tmp)(\/|$)/.test(clean) && !clean.includes('\0') ? clean : null
+}
