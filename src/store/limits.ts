@@ -23,7 +23,7 @@ export const busyTimeoutMs = 5_000
 /** SQLite's page cache. Its default of 2 MiB makes a large store ten times slower. */
 export const writerCacheKib: number = 16 * 1024
 export const readerCacheKib: number = 8 * 1024
-/** A thread of SQLite that only reads ends after this long without a read: it uses about 15 MB, and starts again in 40 ms. */
+/** A thread of SQLite that only reads ends after this long without a read: it holds megabytes, and starts again in some 40 ms. */
 export const idleReaderMs = 60_000
 /** A batch that the calling thread commits by itself: at most 1 ms of work. Larger ones are worth the way to the writer's thread. */
 export const maxInlineRecords = 40
