@@ -15,6 +15,7 @@ const tell = (): boolean => process.stdout.write(`${read} ${embedded}\n`)
 const text: TextEngine = {
   ...inner,
   cut: async (...given) => ((read += 1), tell(), inner.cut(...given)),
+  terms: async (words) => ((read += 1), tell(), inner.terms(words)),
   storedTerms: async (words) => ((read += 1), tell(), inner.storedTerms(words)),
   async embed(texts, as) {
     const made = await inner.embed(texts, as)
