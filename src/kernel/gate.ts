@@ -140,7 +140,7 @@ async function admit(
 
   // 2. Identify: the kernel made the caller (a lane's process, or the gateway's user); the request cannot choose it.
   // 3. Authorize: role, capability, policy of the workspace.
-  const forbidden = authorize(caller, call, deps.approval) ?? refuseLimited(caller, call, input)
+  const forbidden = authorize(caller, call, deps.approval) ?? (caller.limits === undefined ? null : refuseLimited(caller, call, input))
   if (forbidden !== null) return refusal(forbidden)
 
   // 4. Flow: the labels of what the session has read against where this call sends data.
