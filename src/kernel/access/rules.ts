@@ -26,7 +26,8 @@ type FieldRule = { readonly field: string } & (
   | { readonly is: 'exact'; readonly value: Json }
   | { readonly is: 'digest'; readonly sha256: string }
   | { readonly is: 'under'; readonly folder: string }
-  | { readonly is: 'words'; readonly words: readonly string[] }
+  /** `options`: those of the learned command, each with the word after it, which may be its value. */
+  | { readonly is: 'words'; readonly words: readonly string[]; readonly options?: readonly string[] }
   | { readonly is: 'at_most'; readonly value: number }
   | { readonly is: 'any' }
 )
@@ -96,7 +97,9 @@ function fits(rule: FieldRule, value: Json): boolean {
     }
     case 'words': {
       const words = typeof value === 'string' ? wordsOf(value) : null
-      return words !== null && rule.words.length > 0 && rule.words.every((word, at) => words[at] === word)
+      if (words === null || rule.words.length === 0 || !rule.words.every((word, at) => words[at] === word)) return false
+      // Options of many harmless programs run others: `rg --pre`, `git grep -O`, `sort --compress-program`.
+      return optionsIn(words).every((option) => rule.options?.includes(option) === true)
     }
     case 'at_most':
       return typeof value === 'number' && value <= rule.value
@@ -127,8 +130,9 @@ const contentFields: Readonly<Record<string, readonly string[]>> = { 'file.write
 
 function widened(field: string, value: Json, scope: RuleScope): FieldRule {
   if (field === 'command' && typeof value === 'string') {
-    const words = leadingWords(value)
-    return words === null ? exact(field, value) : { field, is: 'words', words }
+    const words = wordsOf(value)
+    const leading = words === null ? null : leadingWords(words)
+    return words === null || leading === null ? exact(field, value) : { field, is: 'words', words: leading, options: optionsIn(words) }
   }
   if (field === 'timeout_s' && typeof value === 'number') return { field, is: 'at_most', value }
   const path = scope === 'folder' && pathFields.has(field) && typeof value === 'string' ? workspacePath(value) : null
@@ -158,22 +162,34 @@ function wordsOf(command: string): readonly string[] | null {
   return plainCommand.test(command) ? command.split(' ').filter((word) => word !== '') : null
 }
 
+/** @returns each word that begins with a dash, with the word after it unless it has its value (`--a=b`) or another option follows */
+function optionsIn(words: readonly string[]): readonly string[] {
+  const found = words.flatMap((word, at) => {
+    const next = words[at + 1]
+    return word.startsWith('-') ? [next === undefined || next.startsWith('-') || word.includes('=') ? word : `${word} ${next}`] : []
+  })
+  return [...new Set(found)]
+}
+
 /** Programs that run what their arguments say, or destroy: only the exact command is learned. */
 const neverWidened: ReadonlySet<string> = new Set(
   (
-    'awk bash bun busybox chgrp chmod chown command cp curl dash dd deno doas env eval exec export find fish gawk install kill ln ' +
-    'lua make mkfs mv nice node nohup npx parallel perl php pkill python python3 rm rmdir rsync ruby sed setsid sh shred source ssh ' +
-    'strace su sudo tar tee time timeout truncate uv watch wget xargs zsh'
+    'awk bash bun bunx busybox chgrp chmod chown chroot command cp curl dash dd deno doas ed emacs env eval exec expect export find fish ' +
+    'flock gawk gdb install ionice java kill ln lua m4 make mkfs mv nice node nohup npx nsenter parallel perl php pkill pnpx pypy python ' +
+    'rm rmdir rsync ruby script sed setsid sh shred source ssh stdbuf strace su sudo tar taskset tclsh tee time timeout truncate ' +
+    'tsx unshare uv uvx vi vim watch wget xargs zsh'
   ).split(' '),
 )
+/** Subcommands whose next word is run: a rule never ends with one. */
+const runsNext: ReadonlySet<string> = new Set(['dlx', 'eval', 'exec', 'foreach', 'run', 'shell', 'x'])
 const maxLearnedWords = 3
 
 /** @returns the program and its subcommands, by which commands like this one are recognized; null when only this one is safe */
-function leadingWords(command: string): readonly string[] | null {
-  const [program = '', ...rest] = wordsOf(command) ?? []
+function leadingWords([program = '', ...rest]: readonly string[]): readonly string[] | null {
   if (!/^[a-z][a-z0-9_+-]*$/i.test(program) || neverWidened.has(program.replace(/[0-9.]+$/, '')) || neverWidened.has(program)) return null
   const end = rest.findIndex((word) => !/^[a-z][a-z0-9-]*$/.test(word))
-  return [program, ...(end === -1 ? rest : rest.slice(0, end))].slice(0, maxLearnedWords)
+  const words = [program, ...(end === -1 ? rest : rest.slice(0, end))].slice(0, maxLearnedWords)
+  return runsNext.has(words.at(-1)!) ? null : words
 }
 
 /** A rule in words. */
@@ -194,7 +210,7 @@ function describeField(rule: FieldRule): string {
     case 'under':
       return `${name} in ${rule.folder}/`
     case 'words':
-      return `${name} "${rule.words.join(' ')} …"`
+      return `${name} "${rule.words.join(' ')} …" ${describeOptions(rule.options ?? [])}`
     case 'at_most':
       return `${name} at most ${rule.value}`
     case 'any':
@@ -202,6 +218,10 @@ function describeField(rule: FieldRule): string {
     default:
       return name
   }
+}
+
+function describeOptions(options: readonly string[]): string {
+  return options.length === 0 ? 'without options' : `with no options but ${options.join(', ')}`
 }
 
 function ruleId({ call, fields, session, labels, settings }: Facts): string {
