@@ -4,7 +4,7 @@
  */
 import { type CallId, derivedId, fenced, type JsonObject, OxbowError, type SessionId, truncate, type TurnId } from '../../types/index.ts'
 import { agentEndMs, maxAgentMessages, maxReplyCharacters } from '../limits.ts'
-import { userCaller } from '../stages/policy.ts'
+import { type Labels, userCaller } from '../stages/policy.ts'
 import type { DocumentChange } from '../state/documents.ts'
 import { type AgentMessage, type AgentProfile, type AgentRecord, isOver, isSettled, mailText, profileCategory } from './agent-record.ts'
 import { type AgentTable, type By, byKernel, childrenOf, descendantsOf, type Held, save } from './agent-table.ts'
@@ -161,10 +161,14 @@ export async function report(table: AgentTable, held: Held): Promise<void> {
   const { record } = held
   if (record.report !== 'due' || record.home === '' || table.waits.covers(record) || table.stopped) return
   const turn = derivedId('mail', record.id, record.runs, record.state) as TurnId
-  const isUntrusted = record.labels.includes('untrusted')
-  const text = mailText(record, (reply) => (isUntrusted ? fenced(reply, turn as string as CallId) : reply))
+  const text = mailText(record, (reply) => marked(reply, turn, record.labels))
   await deliver(table, record.home, { turn, text, from: `agent:${record.name}`, labels: record.labels })
   await save(table, held, { report: 'sent' })
+}
+
+/** Text of an agent as its parent reads it: data, where the agent has read untrusted text. */
+export function marked(text: string, turn: TurnId, labels: Labels): string {
+  return labels.includes('untrusted') ? fenced(text, turn as string as CallId) : text
 }
 
 /** Sends a message to a parent: an agent, or the session of a person. */

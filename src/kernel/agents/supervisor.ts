@@ -8,7 +8,7 @@
 import { type CallId, type JsonObject, OxbowError, type RecordView, type SessionId, type TurnId } from '../../types/index.ts'
 import { agentSweepMs } from '../limits.ts'
 import type { Labels } from '../stages/policy.ts'
-import { begin, cleanUp, deliver, endRun, fail, kill, post, queueRun, report, turnEnded } from './agent-life.ts'
+import { begin, cleanUp, deliver, endRun, fail, kill, marked, post, queueRun, report, turnEnded } from './agent-life.ts'
 import {
   agentCategory,
   type AgentProfile,
@@ -73,8 +73,9 @@ export function createSupervisor(deps: SupervisorDeps): Supervisor {
     postToParent(by, id, text, labels) {
       const { home, name } = agents.get(id)!.record
       if (home === '') throw new OxbowError('not_found', 'Nobody takes your messages.', { hint: 'Your answer is kept.' })
-      const marked = `[Message from agent ${name} (${id})]\n${text}`
-      return deliver(table, home, { turn: messageTurn(by.call), text: marked, from: by.caller.actor, labels })
+      const turn = messageTurn(by.call)
+      const message = `[Message from agent ${name} (${id})]\n${marked(text, turn, labels)}`
+      return deliver(table, home, { turn, text: message, from: by.caller.actor, labels })
     },
     kill: (by, id, reason) => kill(table, agents.get(id)!, reason, by),
     wait: waits.wait,
