@@ -1,10 +1,10 @@
 /**
  * English to commands, by rules: the first that fits wins. They accept politeness, fillers and any word order, and never guess a path
- * or a text that the message does not have. Here are the rules for talk and everyday requests (lists, memory, the web, sums, and
- * what Oxbow cannot do yet); those for files are in `file-grammar.ts`.
+ * or a text that the message does not have. Here are the rules for talk and everyday requests (lists, memory, the web, sums, versions,
+ * reminders); those for files are in `file-grammar.ts`.
  */
 import { commandChars, unquotedChars } from '../limits.ts'
-import { type Command, readSentence, type Rule, type Sentence } from './command.ts'
+import { type Command, fullPath, readSentence, type Rule, type Sentence } from './command.ts'
 import { changeRules, lookRules } from './file-grammar.ts'
 
 const courtesy =
@@ -203,11 +203,26 @@ function apply(left: number | null, mark: string, right: number | null): number 
   return mark === '%' ? left % right : left ** right
 }
 
-const notYet: Rule = (body) => {
-  if (/^(?:undo|redo|revert|roll\s*back|restore|take\s+(?:that|it|this)\s+back)\b/i.test(body)) return { kind: 'absent', what: 'undo' }
-  const timed =
-    /^(?:remind\s+me|set\s+(?:me\s+)?(?:an?\s+|the\s+)?(?:reminder|alarm|timer)|wake\s+me|schedule|every\s+(?:day|hour|morning|evening|week))\b/i
-  return timed.test(body) ? { kind: 'absent', what: 'reminders' } : null
+const restores: Rule = (body, sentence) => {
+  const found =
+    /^(?:undo|revert|roll\s*back|restore|undelete|bring\s+back|take\s+(?:that|it|this)\s+back)\b\s*(?:(?:the\s+)?(?:changes?|edits?)\s+(?:to|of|in)\s+)?([\s\S]*)$/i.exec(
+      body,
+    )
+  if (found === null) return null
+  const named = (found[1] ?? '').replace(/[.!?]+$/, '').replace(/^(?:the\s+)?(?:file|folder|directory)\s+/i, '')
+  if (
+    /^(?:|that|it|this|(?:(?:the|my|your)\s+)?(?:last|latest|newest|previous)\s+(?:change|edit|step|one|thing)s?|(?:the\s+)?changes?)$/i.test(
+      named,
+    )
+  )
+    return { kind: 'restore', path: null }
+  return { kind: 'restore', path: fullPath(named, sentence) }
 }
 
-const rules: readonly Rule[] = [talk, notYet, memory, lists, web, sums, ...changeRules, ...lookRules]
+const reminders: Rule = (body) => {
+  const timed =
+    /^(?:remind\s+me|set\s+(?:me\s+)?(?:an?\s+|the\s+)?(?:reminder|alarm|timer)|wake\s+me|schedule|every\s+(?:day|hour|morning|evening|week))\b/i
+  return timed.test(body) ? { kind: 'reminder' } : null
+}
+
+const rules: readonly Rule[] = [talk, restores, reminders, memory, lists, web, sums, ...changeRules, ...lookRules]

@@ -21,8 +21,10 @@ export type Command =
   | { readonly kind: 'fetch'; readonly url: string }
   | { readonly kind: 'web_search'; readonly query: string }
   | { readonly kind: 'sum'; readonly expression: string; readonly value: number }
-  /** Nothing in Oxbow does this yet. */
-  | { readonly kind: 'absent'; readonly what: 'undo' | 'reminders' }
+  /** Without a path: the newest change, whatever it was. */
+  | { readonly kind: 'restore'; readonly path: string | null }
+  /** Scheduling needs a right that agents do not have by default, and goals that these rules cannot carry out. */
+  | { readonly kind: 'reminder' }
   | { readonly kind: 'time' }
   | { readonly kind: 'story' | 'help' | 'hello' | 'thanks' | 'unknown' }
   /** The verb is clear and something it needs is missing; `example` shows the whole form. */

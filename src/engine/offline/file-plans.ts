@@ -1,5 +1,5 @@
 /**
- * Commands that take more than one tool call: append, lists of things to do, summarise. The texts of tools are read back into facts;
+ * Commands that take more than one tool call: append, lists of things to do, restore, summarise. The texts of tools are read back into facts;
  * they are written for a model, so they are read loosely: a text that is not understood gives no facts, never wrong ones.
  */
 import { truncate } from '../../types/index.ts'
@@ -64,6 +64,22 @@ export function todoPlan({ path, title, items }: Extract<Command, { kind: 'todo'
 
 function endLine(text: string): string {
   return text === '' || text.endsWith('\n') ? text : `${text}\n`
+}
+
+/**
+ * Restores what a path was before the newest version that changed it, or everything before the newest version. What is replaced becomes a
+ * version too, so that a second `undo` takes back the first.
+ */
+export function restorePlan({ path }: Extract<Command, { kind: 'restore' }>, done: readonly Exchange[]): Step {
+  const restored = done.find((each) => each.call.name === 'version_restore')
+  if (restored !== undefined) return { say: restored.result?.ok === true ? restored.result.text : sayFailed('restore it', restored) }
+  if (path === null) return { calls: [{ name: 'version_restore', arguments: { path: '/', at: 'HEAD~1', apply: true } }] }
+  const log = done.find((each) => each.call.name === 'version_log')
+  if (log === undefined) return { calls: [{ name: 'version_log', arguments: { path, limit: 1 } }] }
+  const newest = /^[0-9a-f]{8,40}(?= )/.exec(log.result?.text ?? '')?.[0]
+  if (log.result?.ok !== true) return { say: sayFailed(`find versions of ${path}`, log) }
+  if (newest === undefined) return { say: `There is no earlier version of ${path}.` }
+  return { calls: [{ name: 'version_restore', arguments: { path, at: `${newest}~1`, apply: true } }] }
 }
 
 /** Lists the folder, reads the beginning of each file, then gives facts: names, sizes, first heading or line. */

@@ -8,7 +8,18 @@ import { answer, createOfflineModel } from './offline-model.ts'
 import { introduction } from './reply-phrasing.ts'
 import { scaled } from '../../../test/support/scale.ts'
 
-const names = ['file_list', 'file_read', 'file_search', 'file_write', 'file_edit', 'file_delete', 'shell_exec', 'time_now']
+const names = [
+  'file_list',
+  'file_read',
+  'file_search',
+  'file_write',
+  'file_edit',
+  'file_delete',
+  'shell_exec',
+  'time_now',
+  'version_log',
+  'version_restore',
+]
 const tools = names.map((name) => ({ name, description: name, parameters: {} }))
 const cannot = 'the interpreter answers in one piece from the request alone and has nothing that could fail'
 
@@ -143,12 +154,11 @@ void describe('the offline interpreter', () => {
     assert.match(textOfEvents(events), /the tool shell_exec is not available/)
   })
 
-  void it('answers what it does not know, and what Oxbow cannot do yet, in one line', () => {
+  void it('answers what it does not know, and requests for reminders, in one line', () => {
     const { messages } = converse('hello', never)
     for (const [text, says] of [
       ['paint me a cow', /did not understand.*OPENAI_API_KEY/],
-      ['undo', /cannot undo.*earlier versions/],
-      ['remind me to call Bob', /no reminders/],
+      ['remind me to call Bob', /cannot set reminders.*`oxbow schedule add`/],
       ['2+2', /^2\+2 = 4$/],
       ['1/0', /no value/],
     ] as const) {
@@ -158,6 +168,33 @@ void describe('the offline interpreter', () => {
     }
     const offline = answer(requestOf('', { messages: [...messages, userMessage('remember that I use metric units')], tools }))
     assert.match(textOfEvents(offline), /the tool memory_save is not available/)
+  })
+
+  void it('undoes the newest change, and restores a file to what it was before its newest version', () => {
+    const undone = converse('undo', () => 'Restored 1 to 0123abcd; before: 4567abcd.')
+    assert.deepEqual(undone.calls, ['version_restore {"path":"/","at":"HEAD~1","apply":true}'])
+    assert.match(undone.said, /Restored 1 to 0123abcd/)
+    const file = converse('restore notes.txt', (name) =>
+      name === 'version_log' ? '89abcdef 2026-11-23 ox Write notes.txt' : 'Restored 1.',
+    )
+    assert.deepEqual(file.calls, [
+      'version_log {"path":"/shared/notes.txt","limit":1}',
+      'version_restore {"path":"/shared/notes.txt","at":"89abcdef~1","apply":true}',
+    ])
+    assert.match(converse('restore b.txt', () => 'There are no versions yet.').said, /no earlier version of \/shared\/b\.txt/)
+  })
+
+  void it('searches once for a tool that is not offered from the start', () => {
+    const search = [{ name: 'tool_search', description: '', parameters: {} }]
+    const first = answer(requestOf('undo', { tools: search }))
+    const [call] = callsIn(first)
+    assert.deepEqual([call?.name, call?.arguments], ['tool_search', '{"query":"version_restore"}'])
+    const messages: Message[] = [
+      userMessage('undo'),
+      { role: 'assistant', parts: [call!] },
+      { role: 'tool', parts: [{ type: 'tool_result', id: call!.id, name: 'tool_search', ok: false, text: 'No tool matches.' }] },
+    ]
+    assert.match(textOfEvents(answer(requestOf('', { messages, tools: search }))), /version_restore is not available/)
   })
 
   void it('begins a list, adds to it, and does not replace one that is there', () => {

@@ -7,14 +7,14 @@ import { cancelled, noUsage } from '../model-problem.ts'
 import { readCommands } from './command-grammar.ts'
 import { type Command, type PlannedCall, type Step, type ToolCommand, unsaid } from './command.ts'
 import { callId, type Exchange, exchangesOf, readUnanswered } from './conversation.ts'
-import { appendPlan, summaryPlan, todoPlan } from './file-plans.ts'
+import { appendPlan, restorePlan, summaryPlan, todoPlan } from './file-plans.ts'
 import {
   introduction,
   phrase,
-  sayAbsent,
   sayHello,
   sayHelp,
   sayMissing,
+  sayReminder,
   saySum,
   sayThanks,
   sayUnknown,
@@ -86,8 +86,10 @@ export function nextStep(command: Command, done: readonly Exchange[], context: P
       return { say: context.story() }
     case 'sum':
       return { say: saySum(command) }
-    case 'absent':
-      return { say: sayAbsent(command.what) }
+    case 'reminder':
+      return { say: sayReminder() }
+    case 'restore':
+      return searched(restorePlan(command, done), done, context)
     case 'todo':
       return offered(todoPlan(command, done), context)
     case 'append':
@@ -118,6 +120,14 @@ function offered(step: Step, context: PlanContext): Step {
   const missing = step.calls.find((call) => !context.tools.has(call.name))
   if (missing === undefined) return step
   return { say: `I cannot do that here: the tool ${missing.name} is not available in this conversation.` }
+}
+
+/** As `offered`; tools that are not offered from the start are searched for first. */
+function searched(step: Step, done: readonly Exchange[], context: PlanContext): Step {
+  const missing = 'say' in step ? undefined : step.calls.find((call) => !context.tools.has(call.name))
+  if (missing === undefined || !context.tools.has('tool_search') || done.some((each) => each.call.name === 'tool_search'))
+    return offered(step, context)
+  return { calls: [{ name: 'tool_search', arguments: { query: missing.name } }] }
 }
 
 function singleCall(command: ToolCommand): PlannedCall {

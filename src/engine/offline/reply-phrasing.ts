@@ -15,6 +15,8 @@ const forms: readonly (readonly [tool: string, form: string])[] = [
   ['file_edit', 'append "one more line" to notes.txt'],
   ['file_edit', 'replace "old" with "new" in notes.txt'],
   ['file_delete', 'delete old.txt'],
+  ['version_restore', 'undo'],
+  ['version_restore', 'restore notes.txt'],
   ['shell_exec', 'run ls -l'],
   ['file_read', 'summarise the files'],
   ['file_edit', 'add milk to my to-do list'],
@@ -25,12 +27,17 @@ const forms: readonly (readonly [tool: string, form: string])[] = [
 ]
 
 function formsFor(tools: ReadonlySet<string>): string {
-  const lines = forms.filter(([tool]) => tools.has(tool)).map(([, form]) => `- ${form}`)
+  const lines = forms.filter(([tool]) => isAvailable(tool, tools)).map(([, form]) => `- ${form}`)
   return [...lines, '- 2 + 2', '- what did you do', '- help'].join('\n')
 }
 
+/** With a search, a tool may be there without being offered yet. */
+function isAvailable(tool: string, tools: ReadonlySet<string>): boolean {
+  return tools.has(tool) || (tool.startsWith('version_') && tools.has('tool_search'))
+}
+
 export function sayHelp(tools: ReadonlySet<string>): string {
-  const missing = [...new Set(forms.map(([tool]) => tool))].filter((tool) => !tools.has(tool))
+  const missing = [...new Set(forms.map(([tool]) => tool))].filter((tool) => !isAvailable(tool, tools))
   const off = missing.length === 0 ? '' : `\n\nNot available here: ${missing.join(', ')}.`
   return `${introduction}\n\nYou can say, among others:\n${formsFor(tools)}\n\nSeveral requests can be joined with "then".${off}\n\nFor a real model, set OPENAI_API_KEY, ANTHROPIC_API_KEY, GEMINI_API_KEY or OPENAI_BASE_URL and start again.`
 }
@@ -39,10 +46,8 @@ export function sayUnknown(): string {
   return 'I did not understand that: without a language model I only follow fixed rules. Say "help" for them, or set a key such as OPENAI_API_KEY for a model.'
 }
 
-export function sayAbsent(what: 'undo' | 'reminders'): string {
-  return what === 'undo'
-    ? 'I cannot undo: Oxbow does not keep earlier versions of files yet. Say "what did you do" for a list of the changes.'
-    : 'I cannot remind you: Oxbow has no reminders and no schedule yet. Say "add … to my to-do list" to write it down.'
+export function sayReminder(): string {
+  return 'I cannot set reminders in a conversation: `oxbow schedule add` does. Or say "add … to my to-do list" to write it down.'
 }
 
 export function saySum({ expression, value }: Extract<Command, { kind: 'sum' }>): string {
