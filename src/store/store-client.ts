@@ -101,6 +101,7 @@ type Reads =
   | 'session'
   | 'sessions'
   | 'spent'
+  | 'used'
   | 'document'
   | 'documents'
   | 'documentCategories'
@@ -119,6 +120,7 @@ function readsOf(read: EngineLink['read']): Pick<Store, Reads> {
     session: (id) => read({ kind: 'session', id }),
     sessions: (limit) => read({ kind: 'sessions', limit }),
     spent: (scope) => read({ kind: 'spent', scope }),
+    used: (budget) => read({ kind: 'used', budget }),
     document: (category, name) => read({ kind: 'document', category, name }),
     documentCategories: () => read({ kind: 'document_categories' }),
     documents: (query) => read({ kind: 'documents', query }),

@@ -328,6 +328,22 @@ function describeProjections(holds: Case): void {
     assert.deepEqual(await store.spent('user'), { microDollars: 11, tokens: 11 })
     assert.deepEqual(await store.spent('other'), { microDollars: 0, tokens: 0 })
   })
+
+  holds('the use of a budget adds up within its window, and begins anew with a later one', async (store) => {
+    const use = (since: number, tokens: number) => {
+      const what = { since, microDollars: tokens * 2, tokens, calls: 1, ms: 5 }
+      return { kind: 'use', budget: 'user/day', use: what } as const
+    }
+    await store.append({ records: [], projections: [use(10, 1), use(10, 2)] })
+    await Promise.all([1, 2].map((n) => store.append({ records: [], projections: [use(10, n)] })))
+    assert.deepEqual(await store.used('user/day'), { since: 10, microDollars: 12, tokens: 6, calls: 4, ms: 20 })
+    // The earlier window is over: what is counted late is not counted.
+    await store.append({ records: [], projections: [use(10, 1), use(20, 7), use(10, 9), use(20, 1)] })
+    assert.deepEqual(await store.used('user/day'), { since: 20, microDollars: 16, tokens: 8, calls: 2, ms: 10 })
+    await store.append({ records: [], projections: [use(30, 4)] })
+    assert.deepEqual(await store.used('user/day'), { since: 30, microDollars: 8, tokens: 4, calls: 1, ms: 5 })
+    assert.equal(await store.used('other'), null)
+  })
 }
 
 function describeDocuments(holds: Case): void {

@@ -5,7 +5,7 @@
 import type { CallId, ChainHead, Failure, JournalRecord, NewRecord, Phase, SessionId, Spend, TurnId } from '../types/index.ts'
 import type { MemoryChange } from './memory.ts'
 import type { MemoryRead } from './memory/memory-client.ts'
-import type { Append, DocumentQuery, DocumentRow, HistoryRow, Projection, RecordQuery, ScanQuery, SessionRow } from './store.ts'
+import type { Append, BudgetUse, DocumentQuery, DocumentRow, HistoryRow, Projection, RecordQuery, ScanQuery, SessionRow } from './store.ts'
 
 export type Flat = (string | number)[]
 
@@ -53,6 +53,7 @@ export type Read =
   | { readonly kind: 'session'; readonly id: SessionId }
   | { readonly kind: 'sessions'; readonly limit: number }
   | { readonly kind: 'spent'; readonly scope: string }
+  | { readonly kind: 'used'; readonly budget: string }
   | { readonly kind: 'document'; readonly category: string; readonly name: string }
   | { readonly kind: 'document_categories' }
   | { readonly kind: 'documents'; readonly query: DocumentQuery }
@@ -76,6 +77,7 @@ export interface ReadResults {
   session: SessionRow | null
   sessions: readonly SessionRow[]
   spent: Spend
+  used: BudgetUse | null
   document: DocumentRow | null
   documents: readonly DocumentRow[]
   document_categories: readonly string[]

@@ -13,6 +13,8 @@ export type Projection =
   | { readonly kind: 'message'; readonly record: number }
   /** Adds to what a budget scope has spent; both numbers may be 0, never negative. */
   | { readonly kind: 'spend'; readonly scope: string; readonly spend: Spend }
+  /** Adds to what was used of a budget since its window began; a later window begins at nothing, an earlier one is not counted. */
+  | { readonly kind: 'use'; readonly budget: string; readonly use: BudgetUse }
   /** The record at this index of the append sets a document, or deletes it where `body` is null. */
   | { readonly kind: 'document'; readonly category: string; readonly name: string; readonly body: string | null; readonly record: number }
 
@@ -34,6 +36,15 @@ export interface SessionRow {
   readonly forked: number
   /** Id of the call that made its newest summary; empty when there is none. */
   readonly summary: CallId | ''
+}
+
+/** What was used of a budget in one window; whole numbers, never negative. */
+export interface BudgetUse extends Spend {
+  /** When the window began, unix milliseconds. */
+  readonly since: number
+  readonly calls: number
+  /** Wall time, milliseconds. */
+  readonly ms: number
 }
 
 /** A named document of the state: what the record `seq` set last. */
@@ -174,6 +185,8 @@ export interface Store {
   /** Newest activity first. */
   sessions(limit: number): Promise<readonly SessionRow[]>
   spent(scope: string): Promise<Spend>
+  /** The newest window of a budget; null where nothing was used of it. */
+  used(budget: string): Promise<BudgetUse | null>
   document(category: string, name: string): Promise<DocumentRow | null>
   documents(query: DocumentQuery): Promise<readonly DocumentRow[]>
   /** Every category that has documents. */

@@ -265,6 +265,19 @@ const documentStep: MigrationStep = {
   down: (on) => [on.schema.dropTable('document')],
 }
 
+/** What was used of budgets, each in its newest window. */
+const budgetStep: MigrationStep = {
+  up: (on) => [
+    on.table(
+      'budget_use',
+      { user: 'text', budget: 'text', since: 'whole', micro_dollars: 'whole', tokens: 'whole', calls: 'whole', ms: 'whole' },
+      ['user', 'budget'],
+      'by_key',
+    ),
+  ],
+  down: (on) => [on.schema.dropTable('budget_use')],
+}
+
 /** By id. */
 export const migrationSteps: ReadonlyMap<number, MigrationStep> = new Map([
   [1, journalStep],
@@ -276,6 +289,7 @@ export const migrationSteps: ReadonlyMap<number, MigrationStep> = new Map([
   [7, smallerVectorsStep],
   [8, nearIndexStep],
   [9, documentStep],
+  [10, budgetStep],
 ])
 
 /** A step as SQL. */

@@ -44,6 +44,8 @@ export const migrationFacts: readonly MigrationFacts[] = [
   step(8, 'near-index', [8, 8], 'c3742e710ebed1de037f5a89c63223b6cc5281f747a8c8d2534ad923bdee8694'),
   // Programs before it would leave documents as they were where a newer one changed them.
   step(9, 'documents', [8, 9], '5807fcba78c18a2517e31b87c32698b07688e1aa90b49a15dced516df2475142'),
+  // Programs before it would not count what a newer one's budgets limit.
+  step(10, 'budgets', [8, 10], '34d205842d03afa2e5e19f13cff6d5320f2320088791f694ce46d4a3a56c1958'),
 ]
 
 /** The version of a database in which every step has run. */

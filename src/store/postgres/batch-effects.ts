@@ -13,6 +13,7 @@ import {
   messageRow,
   sessionColumns,
   spendColumns,
+  useColumns,
   uniqueCall,
 } from '../sql/journal-rules.ts'
 import type { Tables } from '../sql/template.ts'
@@ -60,6 +61,7 @@ export interface Effects {
   readonly messages: Omit<Tables['message'], 'user'>[]
   readonly sessions: Map<string, Omit<Tables['session'], 'user'>>
   readonly spent: Map<string, Omit<Tables['account'], 'user'>>
+  readonly used: Map<string, Omit<Tables['budget_use'], 'user'>>
   /** By category and name; a body of null deletes. */
   readonly documents: Map<string, ReturnType<typeof documentChange>>
   readonly lanes: Map<string, Lane>
@@ -78,6 +80,7 @@ export function noEffects(known: Known): Effects {
     messages: [],
     sessions: new Map(),
     spent: new Map(),
+    used: new Map(),
     documents: new Map(),
     lanes: new Map(),
     knownLanes: new Map(known.lanes),
@@ -132,7 +135,18 @@ function project(effects: Effects, projection: Projection, records: readonly New
   else if (projection.kind === 'session') effects.sessions.set(projection.session.id, sessionColumns(projection.session))
   else if (projection.kind === 'document')
     effects.documents.set(JSON.stringify([projection.category, projection.name]), documentChange(projection, records, firstSeq))
+  else if (projection.kind === 'use') addUse(effects, projection.budget, useColumns(projection.use))
   else addSpend(effects, projection.scope, spendColumns(projection.spend))
+}
+
+/** As the statement does it with the row that is there. */
+function addUse({ used }: Effects, budget: string, more: ReturnType<typeof useColumns>): void {
+  const before = used.get(budget)
+  if (before === undefined || before.since < more.since) return void used.set(budget, { budget, ...more })
+  if (before.since > more.since) return
+  const { since, micro_dollars: money, tokens, calls, ms } = before
+  const sums = { micro_dollars: money + more.micro_dollars, tokens: tokens + more.tokens, calls: calls + more.calls, ms: ms + more.ms }
+  used.set(budget, { budget, since, ...sums })
 }
 
 function addSpend({ spent }: Effects, scope: string, more: ReturnType<typeof spendColumns>): void {

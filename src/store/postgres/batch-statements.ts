@@ -87,6 +87,14 @@ const sessionTypes: Columns<'session'> = {
 }
 const laneTypes: Columns<'lane'> = { session: 'text', owner: 'text', epoch: 'bigint', lease_until: 'bigint' }
 const accountTypes: Columns<'account'> = { scope: 'text', micro_dollars: 'bigint', tokens: 'bigint' }
+const useTypes: Columns<'budget_use'> = {
+  budget: 'text',
+  since: 'bigint',
+  micro_dollars: 'bigint',
+  tokens: 'bigint',
+  calls: 'bigint',
+  ms: 'bigint',
+}
 
 const documentTypes: Columns<'document'> = { category: 'text', name: 'text', seq: 'bigint', at: 'bigint', body: 'text' }
 
@@ -121,6 +129,7 @@ export function flushQueries(user: UserId, effects: Effects): readonly Query[] {
   add('put_messages', putMessages, effects.messages)
   add('put_sessions', putSessions, [...effects.sessions.values()])
   add('add_spent', addSpent, [...effects.spent.values()])
+  add('add_used', addUsed, [...effects.used.values()])
   const documents = [...effects.documents.values()]
   add(
     'put_documents',
@@ -149,3 +158,8 @@ const dropDocuments = `delete from "document" t using json_to_recordset($2::json
 const putLanes = replaceRows('lane', laneTypes, 'session')
 const addSpent = `${insertRows('account', accountTypes)} on conflict ("user", "scope") do update
   set "micro_dollars" = t."micro_dollars" + excluded."micro_dollars", "tokens" = t."tokens" + excluded."tokens"`
+const later = 'excluded."since" > t."since"'
+const sum = (column: string): string =>
+  `"${column}" = case when ${later} then excluded."${column}" else t."${column}" + excluded."${column}" end`
+const addUsed = `${insertRows('budget_use', useTypes)} on conflict ("user", "budget") do update
+  set ${['micro_dollars', 'tokens', 'calls', 'ms'].map(sum).join(', ')}, "since" = excluded."since" where excluded."since" >= t."since"`

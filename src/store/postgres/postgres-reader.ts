@@ -82,6 +82,12 @@ export function createReader(deps: ReaderDeps): PostgresReader {
     document_categories: async (session) => (await run(session, 'documentCategories', {})).map(([category]) => category as string),
     documents: (session, { query: { category, after = '', limit } }) =>
       documentRows(session, 'documents', { category, after, limit: rowLimit(limit) }),
+    async used(session, { budget }) {
+      const [row] = await run(session, 'used', { budget })
+      if (row === undefined) return null
+      const [since, microDollars, tokens, calls, ms] = row as [number, number, number, number, number]
+      return { since, microDollars, tokens, calls, ms }
+    },
     async spent(session, { scope }) {
       const [row] = await run(session, 'spent', { scope })
       return row === undefined ? noSpend : { microDollars: row[0] as number, tokens: row[1] as number }

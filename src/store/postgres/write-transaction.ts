@@ -142,7 +142,16 @@ function flush(session: PostgresSession, user: UserId, effects: Effects): Promis
   for (const answer of sent) answer.catch(ignore)
   effects.records.length = 0
   effects.messages.length = 0
-  for (const rows of [effects.blobs, effects.closed, effects.opened, effects.sessions, effects.spent, effects.documents, effects.lanes])
+  for (const rows of [
+    effects.blobs,
+    effects.closed,
+    effects.opened,
+    effects.sessions,
+    effects.spent,
+    effects.used,
+    effects.documents,
+    effects.lanes,
+  ])
     rows.clear()
   return sent
 }

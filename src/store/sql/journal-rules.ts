@@ -14,7 +14,7 @@ import {
   storableRecord,
 } from '../chain.ts'
 import { maxInlineBodyBytes } from '../limits.ts'
-import type { DocumentRow, Erased, Projection, SessionRow } from '../store.ts'
+import type { BudgetUse, DocumentRow, Erased, Projection, SessionRow } from '../store.ts'
 import type { EraseStatements } from './statements.ts'
 import type { Tables } from './template.ts'
 
@@ -77,6 +77,23 @@ export function spendColumns({ microDollars, tokens }: Spend): Pick<Tables['acco
   assert(Number.isSafeInteger(microDollars) && microDollars >= 0, 'spent micro-dollars are a whole number, not negative')
   assert(Number.isSafeInteger(tokens) && tokens >= 0, 'spent tokens are a whole number, not negative')
   return { micro_dollars: microDollars, tokens }
+}
+
+export function useColumns({ since, calls, ms, ...spend }: BudgetUse): Omit<Tables['budget_use'], 'user' | 'budget'> {
+  for (const [what, count] of Object.entries({ since, calls, ms }))
+    assert(Number.isSafeInteger(count) && count >= 0, `${what} of a budget is a whole number, not negative`)
+  return { since, ...spendColumns(spend), calls, ms }
+}
+
+/** The way back of `useColumns`. */
+export function useRow({
+  since,
+  micro_dollars: microDollars,
+  tokens,
+  calls,
+  ms,
+}: Omit<Tables['budget_use'], 'user' | 'budget'>): BudgetUse {
+  return { since, microDollars, tokens, calls, ms }
 }
 
 export function documentRow({ user: _user, ...row }: Tables['document']): DocumentRow {

@@ -19,6 +19,7 @@ export interface ReadStatements {
   readonly session: Template<Of & { id: SessionId }, Tables['session']>
   readonly sessions: Template<Of & { limit: number }, Tables['session']>
   readonly spent: Template<Of & { scope: string }, { micro_dollars: number; tokens: number }>
+  readonly used: Template<Of & { budget: string }, Omit<Tables['budget_use'], 'user' | 'budget'>>
   readonly document: Template<Of & { category: string; name: string }, Tables['document']>
   readonly documentCategories: Template<Of, { category: string }>
   readonly documents: Template<Of & { category: string; after: string; limit: number }, Tables['document']>
@@ -46,6 +47,9 @@ export function readStatements(db: UserTables): ReadStatements {
     documentCategories: template((slot) => db.of(slot).selectFrom('document').select('category').distinct().orderBy('category')),
     documents: template((slot) =>
       documents(slot).where('category', '=', slot('category')).where('name', '>', slot('after')).orderBy('name').limit(slot('limit')),
+    ),
+    used: template((slot) =>
+      db.of(slot).selectFrom('budget_use').select(['since', 'micro_dollars', 'tokens', 'calls', 'ms']).where('budget', '=', slot('budget')),
     ),
     spent: template((slot) => db.of(slot).selectFrom('account').select(['micro_dollars', 'tokens']).where('scope', '=', slot('scope'))),
   }

@@ -40,6 +40,7 @@ export interface WriteStatements {
   readonly putBlob: Template<Of & { hash: string; bytes: Uint8Array }>
   readonly putSession: Template<SessionColumns>
   readonly addSpend: Template<AccountColumns>
+  readonly addUse: Template<Tables['budget_use']>
   readonly putDocument: Template<Tables['document']>
   readonly dropDocument: Template<Of & { category: string; name: string }>
   readonly lane: Template<Of & { session: SessionId }, { owner: string; epoch: number; lease_until: number }>
@@ -108,7 +109,10 @@ function journalStatements(db: UserTables): JournalStatements {
   }
 }
 
-type ProjectionStatements = Pick<WriteStatements, 'putSession' | 'addSpend' | 'putDocument' | 'dropDocument' | 'lane' | 'putLane'>
+type ProjectionStatements = Pick<
+  WriteStatements,
+  'putSession' | 'addSpend' | 'addUse' | 'putDocument' | 'dropDocument' | 'lane' | 'putLane'
+>
 
 function projectionStatements(db: UserTables): ProjectionStatements {
   return {
@@ -123,6 +127,41 @@ function projectionStatements(db: UserTables): ProjectionStatements {
             micro_dollars: eb('account.micro_dollars', '+', eb.ref('excluded.micro_dollars')),
             tokens: eb('account.tokens', '+', eb.ref('excluded.tokens')),
           })),
+        ),
+    ),
+    addUse: template((slot) =>
+      db
+        .of(slot)
+        .insertInto('budget_use')
+        .values({
+          user: slot('user'),
+          budget: slot('budget'),
+          since: slot('since'),
+          micro_dollars: slot('micro_dollars'),
+          tokens: slot('tokens'),
+          calls: slot('calls'),
+          ms: slot('ms'),
+        })
+        .onConflict((c) =>
+          c
+            .columns(['user', 'budget'])
+            .doUpdateSet((eb) => {
+              const sum = (column: 'micro_dollars' | 'tokens' | 'calls' | 'ms') =>
+                eb
+                  .case()
+                  .when('excluded.since', '>', eb.ref('budget_use.since'))
+                  .then(eb.ref(`excluded.${column}`))
+                  .else(eb(`budget_use.${column}`, '+', eb.ref(`excluded.${column}`)))
+                  .end()
+              return {
+                micro_dollars: sum('micro_dollars'),
+                tokens: sum('tokens'),
+                calls: sum('calls'),
+                ms: sum('ms'),
+                since: eb.ref('excluded.since'),
+              }
+            })
+            .whereRef('excluded.since', '>=', 'budget_use.since'),
         ),
     ),
     putDocument: template((slot) =>

@@ -58,6 +58,8 @@ export interface Tables {
     summary: CallId | ''
   }
   account: { user: string; scope: string; micro_dollars: number; tokens: number }
+  /** The newest window of each budget. */
+  budget_use: { user: string; budget: string; since: number; micro_dollars: number; tokens: number; calls: number; ms: number }
   /** Named documents of the state, by category. */
   document: { user: string; category: string; name: string; seq: number; at: number; body: string }
   lane: { user: string; session: SessionId; owner: string; epoch: number; lease_until: number }

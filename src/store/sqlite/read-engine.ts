@@ -2,7 +2,7 @@
 import { emptyChain, noSpend, type UserId } from '../../types/index.ts'
 import { bodyText, parseReference } from '../chain.ts'
 import { type RecordArgs, recordArgs, recordsShape, rowLimit } from '../sql/read-statements.ts'
-import { documentRow, sessionRow } from '../sql/journal-rules.ts'
+import { documentRow, sessionRow, useRow } from '../sql/journal-rules.ts'
 import type { Statements } from '../sql/statements.ts'
 import { storeFault, toStoreError } from '../store-fault.ts'
 import { historyBodyColumn, type Read, type ReadResults, recordBodyColumn } from '../store-message.ts'
@@ -30,6 +30,7 @@ export function createReadEngine(database: Database, user: UserId): ReadEngine {
   const session = database.prepare(statements.session)
   const sessions = database.prepare(statements.sessions)
   const spent = database.prepare(statements.spent)
+  const used = database.prepare(statements.used)
   const document = database.prepare(statements.document)
   const categories = database.prepare(statements.documentCategories)
   const documents = database.prepare(statements.documents)
@@ -75,6 +76,7 @@ export function createReadEngine(database: Database, user: UserId): ReadEngine {
     document_categories: () => categories.all({ user }).map(({ category }) => category),
     documents: ({ query: { category, after = '', limit } }) =>
       documents.all({ user, category, after, limit: rowLimit(limit) }).map(documentRow),
+    used: ({ budget }) => used.all({ user, budget }).map(useRow)[0] ?? null,
     spent({ scope }) {
       const row = spent.get({ user, scope })
       return row === undefined ? noSpend : { microDollars: row.micro_dollars, tokens: row.tokens }

@@ -50,7 +50,7 @@ export interface SqliteLink extends EngineLink {
 }
 
 /** Read once at start: the writer answers them, so that an idle guest has one thread and not two. */
-const startUpReads: ReadonlySet<Read['kind']> = new Set(['head', 'open_intents', 'spent', 'session'])
+const startUpReads: ReadonlySet<Read['kind']> = new Set(['head', 'open_intents', 'spent', 'used', 'session'])
 const isStartUpRead = (read: Read): boolean => startUpReads.has(read.kind) || (read.kind === 'memory' && read.read.ask === 'cursor')
 /** Each reads a bounded number of rows. While the thread of reads starts, which takes as long as a whole turn, the writer answers them. */
 const briefReads: ReadonlySet<Read['kind']> = new Set(['records', 'history', 'blob', 'document', 'document_categories'])

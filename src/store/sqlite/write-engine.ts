@@ -11,6 +11,7 @@ import {
   messageRow,
   sessionColumns,
   spendColumns,
+  useColumns,
   uniqueCall,
 } from '../sql/journal-rules.ts'
 import type { EraseStatements, Statements, WriteStatements } from '../sql/statements.ts'
@@ -186,7 +187,8 @@ function project({ prepared, user }: Work, projection: Projection, records: read
     const { body, ...row } = documentChange(projection, records, firstSeq)
     if (body === null) prepared.dropDocument.run({ user, ...row })
     else prepared.putDocument.run({ user, ...row, body })
-  } else prepared.addSpend.run({ user, scope: projection.scope, ...spendColumns(projection.spend) })
+  } else if (projection.kind === 'use') prepared.addUse.run({ user, budget: projection.budget, ...useColumns(projection.use) })
+  else prepared.addSpend.run({ user, scope: projection.scope, ...spendColumns(projection.spend) })
 }
 
 function claimLane({ prepared, user, now }: Work, { session, owner, leaseMs }: Extra & { kind: 'claim' }): number | null {

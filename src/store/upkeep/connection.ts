@@ -30,6 +30,7 @@ export const storeTables: readonly TableFacts[] = [
   tableOf('open_call', 'call'),
   tableOf('session', 'id'),
   tableOf('account', 'scope'),
+  tableOf('budget_use', 'budget'),
   tableOf('document', 'category', 'name'),
   tableOf('lane', 'session'),
   tableOf('memory_state'),
