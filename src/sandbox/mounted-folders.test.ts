@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { chmodSync, mkdirSync, mkdtempSync, readFileSync, realpathSync, rmSync, writeFileSync } from 'node:fs'
+import { chmodSync, mkdirSync, mkdtempSync, readFileSync, realpathSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'node:test'
@@ -10,11 +10,12 @@ const options = { signal: new AbortController().signal, timeoutMs: 20_000 }
 test('folders of the person are mounted in /shared, a read-only one cannot be changed, and hooks of their repositories neither', async () => {
   const root = realpathSync(mkdtempSync(join(tmpdir(), 'oxbow-mounts-')))
   // As root, hands have a uid of their own, which must be able to write here.
-  for (const name of ['', 'site', 'site/.git', 'site/.git/hooks', 'papers']) {
+  for (const name of ['', 'site', 'site/.git', 'site/.git/modules', 'site/.git/modules/libs', 'site/.git/modules/libs/a', 'papers']) {
     mkdirSync(join(root, name), { recursive: true })
     chmodSync(join(root, name), 0o777)
   }
-  for (const name of ['site/.git/HEAD', 'site/.git/config', 'papers/a.txt']) writeFileSync(join(root, name), 'x')
+  for (const name of ['site/.git/HEAD', 'site/.git/config', 'site/.git/modules/libs/a/HEAD', 'papers/a.txt'])
+    writeFileSync(join(root, name), 'x')
   const mounts = [
     { name: 'site', path: join(root, 'site'), readOnly: false },
     { name: 'papers', path: join(root, 'papers'), readOnly: true },
@@ -30,7 +31,11 @@ test('folders of the person are mounted in /shared, a read-only one cannot be ch
     assert.equal(readFileSync(join(root, 'site/sub/b.txt'), 'utf8'), 'new\n')
     assert.notEqual(await exec('echo x > papers/a.txt'), 0)
     assert.notEqual(await exec('echo x > site/.git/hooks/pre-commit'), 0)
+    assert.notEqual(await exec('echo x > site/.git/modules/libs/a/hooks/pre-commit'), 0)
     assert.notEqual(await exec('mv site/.git site/old'), 0)
+    for (const name of ['modules', 'modules/libs', 'modules/libs/a'])
+      assert.notEqual(await exec(`mv -T site/.git/${name} site/.git/other`), 0, name)
+    assert.equal(await exec('rm -rf site/.git/other; echo x > site/.git/modules/libs/a/index'), 0)
     const input = { path: '/shared', since: '', offset: 0, maxEntries: 100, maxFileBytes: 1_000, ignore: [] }
     const { entries } = await hands.ask('snapshot', input, options)
     assert.deepEqual(
@@ -40,6 +45,21 @@ test('folders of the person are mounted in /shared, a read-only one cannot be ch
     )
     const name = Buffer.alloc(1_024)
     await hands.ask('unpack', { path: '/shared/site', transfer: 't', offset: 0, content: name, last: true, overwrite: true }, options)
+  } finally {
+    rmSync(root, { recursive: true, force: true })
+  }
+})
+
+test('a folder that was replaced by a link is not mounted', async () => {
+  const root = realpathSync(mkdtempSync(join(tmpdir(), 'oxbow-mounts-')))
+  mkdirSync(join(root, 'elsewhere/site'), { recursive: true })
+  writeFileSync(join(root, 'elsewhere/site/secret'), 'x')
+  symlinkSync(join(root, 'elsewhere'), join(root, 'projects'))
+  try {
+    await using bench = await makeWorkbench({ mounts: [{ name: 'site', path: join(root, 'projects/site'), readOnly: false }] })
+    const hands = await bench.sandbox.hands('work')
+    const input = { command: 'cat site/secret', cwd: '/shared', stdin: '', timeoutMs: 10_000, maxOutputBytes: 1_000 }
+    assert.notEqual((await hands.ask('exec', input, options)).exitCode, 0)
   } finally {
     rmSync(root, { recursive: true, force: true })
   }

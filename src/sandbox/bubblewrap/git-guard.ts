@@ -6,15 +6,18 @@
  * The search runs while no process lives in the folder; if other sandboxes run in it, the resulting mounts are checked before the first
  * request.
  */
-import { lstatSync, readdirSync } from 'node:fs'
+import { lstatSync, mkdirSync, readdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { type Hands, OxbowError } from '../../types/index.ts'
 import type { HandsProcess } from '../hands/hands-process.ts'
 import { guardCheckMs, maxGuardedRepositories, maxMountTableBytes, maxRepositoryDepth, maxRepositoryEntries } from '../limits.ts'
 import type { GuardedPath } from '../tier-plan.ts'
 
-/** @returns parents before their contents. */
-function findGuarded(folder: string): readonly GuardedPath[] {
+/**
+ * @param create missing folders of hooks: what is not there cannot be mounted read-only, and commands could make it
+ * @returns parents before their contents
+ */
+function findGuarded(folder: string, create = false): readonly GuardedPath[] {
   const repositories: string[] = []
   let left = maxRepositoryEntries
   const look = (inside: string, depth: number): void => {
@@ -27,7 +30,7 @@ function findGuarded(folder: string): readonly GuardedPath[] {
     }
   }
   look('', maxRepositoryDepth)
-  return repositories.flatMap((git) => partsOf(folder, git))
+  return repositories.flatMap((git) => partsOf(folder, git, create))
 }
 
 export interface Guard {
@@ -48,7 +51,7 @@ export function createGuard(folder: string, tellsMounts = true): Guard {
   let first: Promise<unknown> = Promise.resolve()
   return {
     look() {
-      found = findGuarded(folder)
+      found = findGuarded(folder, true)
       isFirst = true
     },
     async during(start) {
@@ -76,14 +79,27 @@ export function createGuard(folder: string, tellsMounts = true): Guard {
   }
 }
 
-function partsOf(folder: string, git: string): readonly GuardedPath[] {
-  const kind = (name: string): 'folder' | 'file' | 'other' => kindOf(join(folder, git, name))
+function partsOf(folder: string, git: string, create: boolean): readonly GuardedPath[] {
+  const kind = (name: string): 'folder' | 'file' | 'other' | 'nothing' => kindOf(join(folder, git, name))
   if (kind('HEAD') !== 'file') return []
+  if (create && kind('hooks') === 'nothing') mkdirSync(join(folder, git, 'hooks'))
   return [
     { path: git, writable: true },
     ...(kind('hooks') === 'folder' ? [{ path: join(git, 'hooks'), writable: false }] : []),
     ...(kind('config') === 'file' ? [{ path: join(git, 'config'), writable: false }] : []),
+    ...modulesOf(folder, join(git, 'modules'), create, maxRepositoryDepth),
   ]
+}
+
+/** Repositories of submodules, whose names may have slashes; the folders on the way are not to be renamed either. */
+function modulesOf(folder: string, inside: string, create: boolean, depth: number): readonly GuardedPath[] {
+  const names = foldersIn(join(folder, inside)).slice(0, maxGuardedRepositories)
+  if (depth === 0 || names.length === 0) return []
+  const found = names.flatMap((name) => {
+    const parts = partsOf(folder, join(inside, name), create)
+    return parts.length > 0 ? parts : modulesOf(folder, join(inside, name), create, depth - 1)
+  })
+  return [{ path: inside, writable: true }, ...found]
 }
 
 function foldersIn(path: string): readonly string[] {
@@ -97,9 +113,10 @@ function foldersIn(path: string): readonly string[] {
   }
 }
 
-function kindOf(path: string): 'folder' | 'file' | 'other' {
+function kindOf(path: string): 'folder' | 'file' | 'other' | 'nothing' {
   const stats = lstatSync(path, { throwIfNoEntry: false })
-  return stats?.isDirectory() === true ? 'folder' : stats?.isFile() === true ? 'file' : 'other'
+  if (stats === undefined) return 'nothing'
+  return stats.isDirectory() ? 'folder' : stats.isFile() ? 'file' : 'other'
 }
 
 // A running sandbox may have put a link into a path while another one was started, and the launcher follows links. So the mounts inside are
