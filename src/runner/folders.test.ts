@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { isOxbowError } from '../types/index.ts'
-import { addFolder, findFolder, type FolderPlace, foldersFile, listFolders, removeFolder } from './folders.ts'
+import { addFolder, type FolderPlace, foldersFile, listFolders, removeFolder, sharedPathOf } from './folders.ts'
 import { openHome, openWorkspace, parseUser } from './home.ts'
 
 function withPlace(run: (place: FolderPlace, root: string) => void): void {
@@ -25,7 +25,7 @@ test('a folder is listed under its name until it is removed, and links lead to t
     symlinkSync(site, join(root, 'link'))
     const added = addFolder(place, { path: join(root, 'link'), readOnly: true })
     assert.deepEqual(added, { name: 'site', path: site, readOnly: true })
-    assert.deepEqual(findFolder(place, site), added)
+    assert.equal(sharedPathOf(place, site), '/shared/site')
     assert.deepEqual(addFolder(place, { path: site, name: 'web', readOnly: false }), { name: 'web', path: site, readOnly: false })
     assert.equal(listFolders(place.home, place.workspace.user).length, 1, 'the same folder is listed once')
     removeFolder(place, 'web')
@@ -58,6 +58,21 @@ test('homes, dot folders, devices, system folders and those of Oxbow are refused
       () => addFolder(place, { path: join(root, 'nothing'), readOnly: true }),
       (error) => isOxbowError(error, 'not_found'),
     )
+  })
+})
+
+test('a folder inside another one, or around it, is refused; its path for agents leads through that one', () => {
+  withPlace((place, root) => {
+    mkdirSync(join(root, 'person/projects/site/pages'))
+    addFolder(place, { path: join(root, 'person/projects/site'), readOnly: false })
+    assert.equal(sharedPathOf(place, join(root, 'person/projects/site/pages')), '/shared/site/pages')
+    assert.equal(sharedPathOf(place, join(root, 'person/projects')), undefined)
+    for (const name of ['person/projects/site/pages', 'person/projects'])
+      assert.throws(
+        () => addFolder(place, { path: join(root, name), readOnly: false }),
+        (error) => isOxbowError(error, 'path_refused'),
+        name,
+      )
   })
 })
 

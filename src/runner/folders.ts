@@ -4,7 +4,7 @@
  */
 import { existsSync, readdirSync, readFileSync, realpathSync, statSync } from 'node:fs'
 import { homedir } from 'node:os'
-import { basename, join, relative, resolve, sep } from 'node:path'
+import { basename, join, posix, relative, resolve, sep } from 'node:path'
 import { type HostFolder, isObject, OxbowError, type UserId, writeWhole } from '../types/index.ts'
 import { type Home, hostFiles, type HostEnv, type Workspace } from './home.ts'
 
@@ -47,10 +47,11 @@ export interface NewFolder {
   readonly readOnly: boolean
 }
 
-/** @returns the folder that this path leads to, if it is on the list */
-export function findFolder({ home, workspace }: FolderPlace, path: string): HostFolder | undefined {
+/** @returns the path of a folder for agents, if it is on the list or inside a folder that is */
+export function sharedPathOf({ home, workspace }: FolderPlace, path: string): string | undefined {
   const real = realPathOf(path)
-  return listFolders(home, workspace.user).find((folder) => folder.path === real)
+  const folder = listFolders(home, workspace.user).find((one) => isWithin(real, one.path))
+  return folder === undefined ? undefined : posix.join('/shared', folder.name, relative(folder.path, real))
 }
 
 /** @throws OxbowError `bad_input` or `path_refused` for a folder that agents must not see */
@@ -60,6 +61,13 @@ export function addFolder(place: FolderPlace, { path, name: wanted, readOnly }: 
   assertAllowed(real, place)
   const name = wanted ?? basename(real)
   const others = listFolders(home, workspace.user).filter((folder) => folder.path !== real)
+  // Agents could replace the inner one by a link.
+  const nested = others.find((folder) => isWithin(real, folder.path) || isWithin(folder.path, real))
+  if (nested !== undefined) {
+    throw new OxbowError('path_refused', `${real} ${isWithin(real, nested.path) ? 'is inside' : 'contains'} ${nested.path}`, {
+      hint: `Agents work there already, as /shared/${nested.name}. To change that: oxbow folder remove ${nested.name}`,
+    })
+  }
   assertName(name, others, workspace)
   const folder: HostFolder = { name, path: real, readOnly }
   hostFiles(() => writeWhole(foldersFile(home, workspace.user), JSON.stringify([...others, folder], null, 2)))

@@ -1,7 +1,7 @@
 export { configFiles, loadConfig } from './config-layers.ts'
 export { chooseEmbedder } from './choose-embedder.ts'
 export { listEmbedders, pullEmbedder } from './embed-models.ts'
-export { addFolder, findFolder, foldersFile, listFolders, removeFolder } from './folders.ts'
+export { addFolder, sharedPathOf, foldersFile, listFolders, removeFolder } from './folders.ts'
 export { ensureGuest, type GuestSetup, type RunningGuest, askOffline } from './guest.ts'
 export type { GuestProgram } from './guest-process.ts'
 export { hasWorkspace, makeFolder, openHome, openWorkspace, parseUser, usersFolder } from './home.ts'

@@ -76,9 +76,11 @@ async function withMounts(
 ): Promise<WorkspaceFolders> {
   const found: FolderMount[] = []
   for (const { name, path, readOnly } of mounts) {
-    const there = await lstat(path).catch(() => null)
-    if (there?.isDirectory() !== true) {
-      logger(`the folder ${path} does not exist, so /shared/${name} is not mounted`)
+    // The path of the list has no links: one that is there now may have been put there to lead somewhere else.
+    const real = await realpath(path).catch(() => null)
+    if (real !== path || !(await lstat(path)).isDirectory()) {
+      const why = real === null ? 'does not exist' : real === path ? 'is not a folder' : `is a link now`
+      logger(`the folder ${path} ${why}, so /shared/${name} is not mounted`)
       continue
     }
     const point = join(folders.shared, name)

@@ -1,6 +1,6 @@
 /** `oxbow folder`, and `--folder` of `run` and `chat`: folders of the person in which agents may work. */
 import { createInterface } from 'node:readline/promises'
-import { addFolder, findFolder, listFolders, openHome, removeFolder } from '../../runner/index.ts'
+import { addFolder, listFolders, openHome, removeFolder, sharedPathOf } from '../../runner/index.ts'
 import { type HostFolder, OxbowError } from '../../types/index.ts'
 import { type GuestChoice, guestSetup, userWorkspace } from '../guest-connection.ts'
 import { isInteractive, printLine, printNotice, printText, type Terminal } from '../terminal.ts'
@@ -66,8 +66,8 @@ export async function allowFolder(path: string, choice: GuestChoice, terminal: T
     )
   }
   const place = { home, workspace, env }
-  const known = findFolder(place, path)
-  if (known !== undefined) return `/shared/${known.name}`
+  const known = sharedPathOf(place, path)
+  if (known !== undefined) return known
   const hint = `Run this once: oxbow folder add ${path}`
   if (!isInteractive(terminal)) throw new OxbowError('denied', `agents may not work in ${path} yet`, { hint })
   const lines = createInterface({ input: terminal.input, output: terminal.errors })
