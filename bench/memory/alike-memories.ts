@@ -2,13 +2,13 @@
  * A memory of similar messages, as from an agent that reports every hour: every word is in every message, so a search for any word matches
  * them all. The words are those of the bench's own prompts, which become the queries.
  */
-import { copyFileSync, mkdtempSync, rmSync } from 'node:fs'
+import { copyFileSync, existsSync, mkdtempSync, renameSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createTextEngine } from '../../src/memory/index.ts'
-import { createHasher, type MemoryChange, type MemoryEntry, openSqliteStore } from '../../src/store/index.ts'
-import type { SessionId } from '../../src/types/index.ts'
+import { createHasher, type MemoryChange, openSqliteStore } from '../../src/store/index.ts'
 import { benchUser, type Workspace } from '../subjects/guest.ts'
+import { authorOf, messageEntry, sessionOf } from './memory-data.ts'
 
 /** Messages of the person and the agent, alternating. */
 const texts = [
@@ -17,12 +17,14 @@ const texts = [
 ] as const
 const messagesPerSession = 400
 const batch = 2_000
-/** An hour between reports; the newest is a day old. */
+/** A minute between messages; the newest is a day old. */
 const stepMs = 60_000
 const newestMs = 86_400_000
 
-/** Databases by number of messages: made once, copied for each guest, removed at exit. */
+/** Databases by number of messages: made once and copied for each guest. */
 const made = new Map<number, Promise<string>>()
+/** A folder that keeps them for later runs: a million messages take minutes to write. Without it, they are removed at exit. */
+const keptIn = process.env['OXBOW_BENCH_DATA']
 
 /** Fills the database of a new workspace as the guest would index such messages. */
 export async function fillAlike({ database }: Workspace, messages: number): Promise<void> {
@@ -32,18 +34,32 @@ export async function fillAlike({ database }: Workspace, messages: number): Prom
 }
 
 async function make(messages: number): Promise<string> {
+  if (keptIn !== undefined) {
+    const kept = join(keptIn, `alike-${messages}.db`)
+    if (!existsSync(kept)) {
+      await write(`${kept}.new`, messages)
+      renameSync(`${kept}.new`, kept)
+    }
+    return kept
+  }
   const folder = mkdtempSync(join(tmpdir(), 'oxbow-bench-common-'))
   process.once('exit', () => rmSync(folder, { recursive: true, force: true }))
   const path = join(folder, 'oxbow.db')
+  await write(path, messages)
+  return path
+}
+
+async function write(path: string, messages: number): Promise<void> {
   const text = createTextEngine({ embedder: 'words-50k' })
   const store = await openSqliteStore({ path, user: benchUser, durability: 'normal' })
   try {
     const hash = await createHasher()
     const terms = await Promise.all(texts.map((each) => text.terms(each)))
+    const storedTerms = await Promise.all(texts.map((each) => text.storedTerms(each)))
     const vectors = await text.embed(texts)
-    const facts = await text.embedder()
-    if (facts === null) throw new Error('the built-in table of words is missing')
-    const { id: model, dims } = facts
+    const embedder = await text.embedder()
+    if (embedder === null) throw new Error('the built-in table of words is missing')
+    const { id: model, dims } = embedder
     const hashes = texts.map(hash)
     const now = Date.now()
     await store.memory.change([{ change: 'model', model, dims, state: 'active' }])
@@ -51,10 +67,12 @@ async function make(messages: number): Promise<string> {
       const numbers = Array.from({ length: Math.min(batch, messages - first) }, (_, i) => first + i)
       const puts = numbers.map((number): MemoryChange => {
         const which = number % texts.length
-        const at = now - newestMs - (messages - number) * stepMs
         const context = number % messagesPerSession === 0 ? '' : (terms[1 - which] ?? '')
-        const passage = { part: 0, start: 0, text: texts[which] ?? '', terms: terms[which] ?? '', context }
-        return { change: 'put', item: { entry: entryOf(number, at, hashes[which] ?? ''), passages: [passage] } }
+        const passage = { part: 0, start: 0, text: texts[which] ?? '', terms: storedTerms[which] ?? '', context }
+        const session = sessionOf(number, messagesPerSession)
+        const facts = { id: `message:${number}`, session, stream: session, place: number + 1, author: authorOf(number) }
+        const at = now - newestMs - (messages - number) * stepMs
+        return { change: 'put', item: { entry: messageEntry({ ...facts, at, hash: hashes[which] ?? '' }), passages: [passage] } }
       })
       await store.memory.change(puts)
       // A store counts its passages from 1.
@@ -64,36 +82,5 @@ async function make(messages: number): Promise<string> {
   } finally {
     await store.close()
     await text.close()
-  }
-  return path
-}
-
-function entryOf(number: number, at: number, hash: string): MemoryEntry {
-  const session = `0192f0a0-0000-7000-8000-${String(Math.floor(number / messagesPerSession)).padStart(12, '0')}` as SessionId
-  return {
-    id: `message:${number}`,
-    kind: 'message',
-    type: 'conversation',
-    session,
-    stream: session,
-    place: number + 1,
-    author: number % 2 === 0 ? 'user' : 'agent',
-    tags: [],
-    labels: [],
-    createdAt: at,
-    updatedAt: at,
-    validFrom: at,
-    validTo: null,
-    supersededBy: '',
-    contradicts: [],
-    confirmedBy: [],
-    importance: 0.35,
-    tier: 'warm',
-    protection: 'none',
-    accesses: 0,
-    accessedAt: at,
-    seq: 0,
-    hash,
-    extra: '{}',
   }
 }

@@ -3,7 +3,10 @@
  * words, the common ones common as in speech, and vectors of 384 numbers that lie in clusters of 48 hidden dimensions, as those
  * of texts do.
  */
+import { freshFacts } from '../../src/memory/keep/memory-item.ts'
+import { baseImportance } from '../../src/memory/tidy/decay.ts'
 import type { MemoryEntry, MemoryItem, PassageVector } from '../../src/store/index.ts'
+import type { SessionId } from '../../src/types/index.ts'
 
 export const dims = 384
 const hiddenDims = 48
@@ -78,32 +81,46 @@ const day = 86_400_000
 const sessionTurns = 400
 
 function entryOf(number: number): MemoryEntry {
-  const session = `0192f0a0-0000-7000-8000-${String(Math.floor(number / sessionTurns)).padStart(12, '0')}`
   const at = 1_795_000_000_000 + number * 60_000
+  const session = sessionOf(number, sessionTurns)
   return {
-    id: `message:${number}`,
-    kind: 'message',
-    type: 'conversation',
-    session: session as MemoryEntry['session'],
-    stream: session,
-    place: number,
-    author: number % 2 === 0 ? 'user' : 'agent',
-    tags: [],
-    labels: [],
-    createdAt: at,
-    updatedAt: at,
+    ...messageEntry({ id: `message:${number}`, session, stream: session, place: number, author: authorOf(number), at }),
     validFrom: at - (at % day),
-    validTo: null,
-    supersededBy: '',
-    contradicts: [],
-    confirmedBy: [],
     importance: 0.3,
-    tier: 'warm',
-    protection: 'none',
-    accesses: 0,
     accessedAt: 0,
     seq: number,
     hash: number.toString(16).padStart(8, '0').repeat(8),
+  }
+}
+
+/** The session of a message, where each has so many. */
+export function sessionOf(number: number, messages: number): SessionId {
+  return `0192f0a0-0000-7000-8000-${String(Math.floor(number / messages)).padStart(12, '0')}` as SessionId
+}
+
+/** The person and the agent alternate. */
+export function authorOf(number: number): MemoryEntry['author'] {
+  return number % 2 === 0 ? 'user' : 'agent'
+}
+
+interface MessageFacts extends Pick<MemoryEntry, 'id' | 'session' | 'stream' | 'place' | 'author'> {
+  readonly at: number
+  readonly hash?: string
+}
+
+/** An entry as the guest makes it of a message. */
+export function messageEntry({ at, hash = '', ...facts }: MessageFacts): MemoryEntry {
+  return {
+    ...freshFacts,
+    ...facts,
+    kind: 'message',
+    type: 'conversation',
+    createdAt: at,
+    updatedAt: at,
+    validFrom: at,
+    importance: baseImportance('conversation'),
+    accessedAt: at,
+    hash,
     extra: '{}',
   }
 }

@@ -1,8 +1,9 @@
 /** Indexes a dialogue like a conversation: each turn is an entry, with the previous turn and dates as context. */
 import type { TextEngine } from '../../src/memory/index.ts'
 import { dayTerms, termsOfDay } from '../../src/memory/recall/day-terms.ts'
-import { createHasher, type MemoryChange, type MemoryEntry, openMemoryStore, type Store } from '../../src/store/index.ts'
+import { createHasher, type MemoryChange, openMemoryStore, type Store } from '../../src/store/index.ts'
 import type { SessionId, UserId } from '../../src/types/index.ts'
+import { messageEntry } from '../memory/memory-data.ts'
 import type { Dialogue, Turn } from './dialogue.ts'
 
 const vectorBatch = 500
@@ -18,13 +19,14 @@ export async function indexDialogue(dialogue: Dialogue, text: TextEngine): Promi
 /** Without vectors. @param prefix of ids and of the stream, for several dialogues in one memory */
 export async function addDialogue(store: Store, dialogue: Dialogue, text: TextEngine, prefix: string): Promise<void> {
   const hash = await createHasher()
+  const facts = { session: 'bench-dialogue' as SessionId, stream: `${prefix}dialogue`, author: 'user' } as const
   const changes: MemoryChange[] = []
   for (const [place, turn] of dialogue.turns.entries()) {
     const said = spokenText(turn)
     const before = dialogue.turns[place - 1]
     const beforeTerms = before?.sitting === turn.sitting ? await text.terms(before.text) : ''
     const context = [beforeTerms, ...termsOfDay(turn.at), ...dayTerms(turn.text, turn.at)].join(' ').trim()
-    const entry = entryOf(turn, prefix, place, hash(said))
+    const entry = messageEntry({ ...facts, id: prefix + turn.id, place, at: turn.at, hash: hash(said) })
     const passages = [{ part: 0, start: 0, text: said, terms: await text.storedTerms(said), context }]
     changes.push({ change: 'put', item: { entry, passages } })
   }
@@ -52,33 +54,4 @@ export async function addVectors(store: Store, text: TextEngine): Promise<void> 
 /** Includes the speaker, because questions contain names. */
 export function spokenText({ speaker, text }: Turn): string {
   return speaker === '' ? text : `${speaker}: ${text}`
-}
-
-function entryOf(turn: Turn, prefix: string, place: number, hash: string): MemoryEntry {
-  return {
-    id: prefix + turn.id,
-    kind: 'message',
-    type: 'conversation',
-    session: 'bench-dialogue' as SessionId,
-    stream: `${prefix}dialogue`,
-    place,
-    author: 'user',
-    tags: [],
-    labels: [],
-    createdAt: turn.at,
-    updatedAt: turn.at,
-    validFrom: turn.at,
-    validTo: null,
-    supersededBy: '',
-    contradicts: [],
-    confirmedBy: [],
-    importance: 0.35,
-    tier: 'warm',
-    protection: 'none',
-    accesses: 0,
-    accessedAt: turn.at,
-    seq: 0,
-    hash,
-    extra: '',
-  }
 }
