@@ -155,7 +155,7 @@ export interface MemorySearch {
     readonly terms: readonly string[]
     readonly contextWeight: number
     readonly limit: number
-    /** Finds nothing, in neither list, where each of these terms is common, and says so. A store that cannot tell quickly searches. */
+    /** Finds nothing, in neither list, where each of these terms is common, and says so. */
     readonly onlyRare?: readonly string[]
   }
   /** Ranks by cosine. @throws OxbowError `bad_input` for a model that is not kept, or a vector of another size */

@@ -109,9 +109,20 @@ function describeFinding(holds: MemoryCase): void {
     // A term beside those that are asked about does not count, however rare it is.
     const words = ['same', 'words']
     const same = await memory.search({ ...search, text: { terms: [...words, 'unseen'], contextWeight: 0.5, limit: 20, onlyRare: words } })
-    // A database that cannot tell in time searches.
-    if (same.common === true) assert.deepEqual([same.text, same.passages], [[], []])
-    else assert.equal(same.text.length, 20)
+    assert.deepEqual(same, { text: [], vector: [], passages: [], common: true })
+  })
+
+  holds('words of every passage are common, unless they are in few; an empty memory has none that is rare', async (memory) => {
+    const areCommon = async (...terms: string[]): Promise<boolean> => {
+      const { common } = await memory.search({ filter: {}, text: { terms, contextWeight: 0.5, limit: 5, onlyRare: terms } })
+      return common === true
+    }
+    assert(await areCommon('same'))
+    await memory.change(Array.from({ length: 40 }, (_, i) => put(`a${i}`, 'same words')))
+    assert(!(await areCommon('same')))
+    await memory.change(Array.from({ length: 40 }, (_, i) => put(`b${i}`, i % 2 === 0 ? 'same words' : 'words|same')))
+    assert(await areCommon('same', 'words'))
+    assert(!(await areCommon('same', 'unheard')))
   })
 
   holds('every passage of a long entry is found by its own words', async (memory) => {

@@ -25,6 +25,7 @@ export function createPostgresMemory(user: UserId): PostgresMemory {
     textRanking: ranking.rank,
     vectorReading,
     nearest: createNearSearch(user, vectorReading),
+    common: ranking.common,
     *indexBytes() {
       const text = 'select coalesce(sum(length(postings)), 0)::bigint as bytes from memory_posting where "user" = :user'
       return (yield* queryRows<{ bytes: number }>({ text, args: { user } }))[0]?.bytes ?? 0

@@ -2,10 +2,12 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { put, textSearch } from '../contract/memory-fixture.ts'
 import { openMemoryStore } from '../open-store.ts'
-import type { MemoryChange, MemoryStore } from '../memory.ts'
+import { maxPlaces } from '../limits.ts'
+import type { Hit, MemoryChange, MemoryFound, MemoryStore } from '../memory.ts'
 import { ann } from '../store-fixture.ts'
 import { openEngine, pgDriver } from './engine-fixture.ts'
 import { postgresSkip, usePostgres } from './postgres-fixture.ts'
+import type { PostgresDriver, PostgresSession } from './postgres-session.ts'
 import { bucketPassages } from './posting-index.ts'
 
 const postgres = usePostgres()
@@ -93,3 +95,55 @@ test('rows of words that are not there at all, as after a copy, are made with th
     await store.close()
   }
 })
+
+test(
+  'words of very many passages cost no reading: common ones are only counted, others are skipped beside a rarer one',
+  { skip },
+  async () => {
+    await using database = await postgres.database()
+    const answers: (readonly unknown[])[] = []
+    const { store } = await openEngine(watched(pgDriver(database.url), answers))
+    const other = await openMemoryStore({ user: ann })
+    const search = (memory: MemoryStore, terms: readonly string[], rare: boolean): Promise<MemoryFound> =>
+      memory.search({ filter: {}, text: { terms, contextWeight: 0.5, limit: 5, ...(rare && { onlyRare: terms }) } })
+    const rowsOf = (term: string): number =>
+      answers.flat().filter((row) => Array.isArray(row) && row[0] === 'term' && row[1] === term).length
+    try {
+      for (const { memory } of [store, other]) await memory.change(items)
+      for (const terms of [['common'], ['common', 'seven'], ['common', 'fifty'], ['fifty'], ['before1'], ['nowhere', 'common']]) {
+        answers.length = 0
+        const found = await search(store.memory, terms, true)
+        assert.deepEqual(found, await search(other.memory, terms, true), terms.join())
+        assert.equal(rowsOf(terms[0]!), found.common === true || terms[0] === 'nowhere' ? 0 : 1, terms.join())
+      }
+      // More than are read beside a rarer word, all of one passage.
+      await database.sql(
+        `insert into memory_posting ("user", term, bucket, postings) values ('ann', 'flood', 0, decode(repeat('00041000', ${maxPlaces}), 'hex'))`,
+      )
+      answers.length = 0
+      const scores = async (...terms: string[]): Promise<unknown> => (await search(store.memory, terms, false)).text
+      assert.deepEqual(await scores('word9', 'flood'), await scores('word9'))
+      assert.equal(rowsOf('flood'), 0)
+      assert.deepEqual(
+        ((await scores('flood', 'nowhere')) as readonly Hit[]).map(({ passage }) => passage),
+        [1],
+      )
+    } finally {
+      await store.close()
+      await other.close()
+    }
+  },
+)
+
+/** Notes what reading sessions answer. */
+function watched(driver: PostgresDriver, answers: (readonly unknown[])[]): PostgresDriver {
+  const watch = (session: PostgresSession): PostgresSession => ({
+    ...session,
+    async rows(query) {
+      const rows = await session.rows(query)
+      answers.push(rows)
+      return rows
+    },
+  })
+  return { ...driver, read: (work) => driver.read((session) => work(watch(session))) }
+}

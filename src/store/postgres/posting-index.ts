@@ -8,10 +8,11 @@
  * passage would write ten times as many, nearly all of them longer versions of others.
  */
 import type { UserId } from '../../types/index.ts'
-import { queryRows, type ReadQuery } from '../memory/memory-reads.ts'
+import { commonShare, fewestCommon, maxPlaces, mostCommon } from '../limits.ts'
+import { queryRows, type QuerySteps, type ReadQuery } from '../memory/memory-reads.ts'
 import type { PassageRow } from '../memory/memory-rows.ts'
 import { unpackBody } from '../memory/passage-body.ts'
-import type { TextQuery, TextRanking } from '../search/memory-search.ts'
+import type { CommonTerms, TextQuery, TextRanking } from '../search/memory-search.ts'
 import { createWordRanking, type Occurrences } from '../search/word-ranking.ts'
 import { hexOf, memoryWrites } from './memory-statements.ts'
 import { jsonRows, type PostgresSession, toStored } from './postgres-session.ts'
@@ -179,58 +180,109 @@ function createOpenWords(): OpenWords {
   }
 }
 
-/** Rows of the query below; without a state row, there are none. */
-type Row = readonly [what: 'end' | 'term' | 'passage', term: string, number: number, bytes: Uint8Array]
+/** Rows of the query below; without a state row, there are none but counts. */
+type Row = readonly [what: 'end' | 'count' | 'term' | 'passage', term: string, number: number, bytes: Uint8Array]
+
+const fewestPassages = `least(${mostCommon}, greatest(${fewestCommon}, ceil(next_passage * ${commonShare})))`
 
 /**
- * One round trip for the next passage number, the rows of the words, and new passages after the full buckets. The lateral join makes the
- * planner look up each word by the index, whatever its statistics are.
+ * One round trip for the next passage number, how many passages have each word, the rows of the words, and new passages after the full
+ * buckets. No row is read, only counted, of words with very many passages, and of all words where each of `rare` is common by the rows
+ * alone: the size of a row tells its count. The lateral joins make the planner look up each word by the index, whatever its statistics are.
  */
-const text = `with state as materialized (select next_passage, next_passage / ${bucketPassages} as open from memory_state where "user" = :user)
+const text = `with state as materialized (select next_passage, next_passage / ${bucketPassages} as open from memory_state where "user" = :user),
+  asked as materialized (select w.value as term, c.count from json_array_elements_text(cast(:terms as json)) w(value) cross join lateral
+    (select coalesce(sum(length(postings)), 0) / ${postingBytes} as count from memory_posting
+      where "user" = :user and term = w.value and bucket < (select open from state) offset 0) c),
+  wanted as materialized (select asked.term from asked where asked.count < cast(:most as bigint)
+    and (json_array_length(cast(:rare as json)) = 0 or exists (
+      select 1 from asked a where a.count < (select ${fewestPassages} from state)
+        and a.term in (select value from json_array_elements_text(cast(:rare as json))))))
   select 'end', '', next_passage, cast('' as bytea) from state
   union all
-  select 'term', t.term, t.bucket, t.postings from json_array_elements_text(cast(:terms as json)) w(value) cross join lateral
+  select 'count', term, count, cast('' as bytea) from asked
+  union all
+  select 'term', t.term, t.bucket, t.postings from wanted w cross join lateral
     (select term, bucket, postings from memory_posting
-      where "user" = :user and term = w.value and bucket < (select open from state) offset 0) t
+      where "user" = :user and term = w.term and bucket < (select open from state) offset 0) t
   union all
   (select 'passage', '', id, body from memory_passage
     where "user" = :user and id >= greatest(cast(:next as bigint), (select open * ${bucketPassages} from state)) order by id)`
 
 export interface PostingRanking {
   readonly rank: TextRanking
-  /** The only query that ranking these words needs, so that a caller can send it early. */
+  /** Reads all that ranking these words needs; `rank` of the same query then reads nothing. */
+  readonly common: CommonTerms
+  /** The only query that ranking these words usually needs, so that a caller can send it early. */
   question(query: TextQuery): ReadQuery
+}
+
+/** Where the words of a query occur. */
+interface AskedWords {
+  /** Number of passages that have the word. */
+  count(term: string): number
+  /** Reports nothing of a word of which no row was read. */
+  occurrences(term: string, contextWeight: number): Occurrences
 }
 
 export function createPostingRanking(user: UserId): PostingRanking {
   const open = createOpenWords()
   const rankByWords = createWordRanking()
-  const question = ({ terms }: TextQuery): ReadQuery => ({
+  const ask = (terms: readonly string[], rare: readonly string[], most: number): ReadQuery => ({
     text,
-    args: { user, terms: JSON.stringify(terms.map(toStored)), next: open.next() },
+    args: { user, terms: JSON.stringify(terms.map(toStored)), rare: JSON.stringify(rare.map(toStored)), most, next: open.next() },
     arrays: true,
   })
-  return {
-    question,
-    *rank(slots, filter, query) {
-      const { terms, contextWeight, limit } = query
-      if (terms.length === 0 || limit === 0 || slots.count() === 0) return []
-      const rows = yield* queryRows<Row>(question(query))
-      const end = rows.find(([what]) => what === 'end')?.[2] ?? 0
-      open.takeIn(
-        rows.flatMap(([what, , id, body]) => (what === 'passage' ? [{ id, body }] : [])),
-        end,
-      )
-      const byTerm = Map.groupBy(
-        rows.filter(([what]) => what === 'term'),
-        ([, term]) => term,
-      )
-      const words = terms.map<Occurrences>((term) => (seen) => {
+  const question = ({ terms, onlyRare = [] }: TextQuery): ReadQuery => ask([...new Set([...terms, ...onlyRare])], onlyRare, maxPlaces)
+  function* read(query: ReadQuery): QuerySteps<AskedWords> {
+    const rows = yield* queryRows<Row>(query)
+    const end = rows.find(([what]) => what === 'end')?.[2] ?? 0
+    open.takeIn(
+      rows.flatMap(([what, , id, body]) => (what === 'passage' ? [{ id, body }] : [])),
+      end,
+    )
+    const counts = new Map(rows.flatMap(([what, term, count]) => (what === 'count' ? [[term, count] as const] : [])))
+    const byTerm = Map.groupBy(
+      rows.filter(([what]) => what === 'term'),
+      ([, term]) => term,
+    )
+    return {
+      count: (term) => (counts.get(term) ?? 0) + open.postings(term).length,
+      occurrences: (term, contextWeight) => (seen) => {
         const see = (first: number) => (posting: number) => seen(first + placeOf(posting), weightOf(posting, contextWeight))
         for (const [, , bucket, bytes] of byTerm.get(term) ?? []) eachPosting(bytes, see(firstOf(bucket)))
         open.postings(term).forEach(see(open.first()))
-      })
-      return rankByWords(slots, filter, limit, words)
+      },
+    }
+  }
+  /** What `common` has read, for `rank` of the same query. */
+  let ahead: { readonly query: TextQuery; readonly words: AskedWords } | null = null
+  return {
+    question,
+    *common(query, least) {
+      const words = yield* read(question(query))
+      const isCommon = (query.onlyRare ?? []).every((term) => words.count(term) >= least)
+      ahead = isCommon ? null : { query, words }
+      return isCommon
+    },
+    *rank(slots, filter, query) {
+      const { terms, contextWeight, limit } = query
+      const before = ahead?.query === query ? ahead.words : null
+      ahead = null
+      if (terms.length === 0 || limit === 0 || slots.count() === 0) return []
+      let words = before ?? (yield* read(question(query)))
+      let ranked = terms.filter((term) => words.count(term) > 0 && words.count(term) < maxPlaces)
+      if (ranked.length === 0) {
+        // Without a rarer word, those with very many passages are all there is.
+        ranked = terms.filter((term) => words.count(term) > 0)
+        if (ranked.length > 0) words = yield* read(ask(ranked, [], Number.MAX_SAFE_INTEGER))
+      }
+      return rankByWords(
+        slots,
+        filter,
+        limit,
+        ranked.map((term) => words.occurrences(term, contextWeight)),
+      )
     },
   }
 }

@@ -23,7 +23,7 @@ interface ReaderParts {
   readonly textRanking: TextRanking
   readonly vectorReading: VectorReading
   readonly nearest?: Nearest
-  readonly common?: CommonTerms
+  readonly common: CommonTerms
   /** Size of the full-text index in bytes. */
   readonly indexBytes: () => QuerySteps<number>
 }

@@ -20,8 +20,8 @@ export type TextQuery = NonNullable<MemorySearch['text']>
 /** Ranks by words; each database has its own index of them. */
 export type TextRanking = (slots: SlotTable, filter: MemorySearch['filter'], query: TextQuery) => QuerySteps<readonly ScoredSlot[]>
 
-/** @returns whether each of these terms is in at least so many passages; a lower bound of the count is enough */
-export type CommonTerms = (terms: readonly string[], least: number) => boolean
+/** @returns whether each term of `onlyRare` is in at least so many passages; a lower bound of the count is enough */
+export type CommonTerms = (query: TextQuery, least: number) => QuerySteps<boolean>
 
 /** An index of vectors that a database may have. @returns null if it cannot be used: then the vectors in memory are scanned */
 export type Nearest = (model: ModelRow, slots: SlotTable, question: VectorQuery) => QuerySteps<readonly ScoredSlot[] | null>
@@ -31,8 +31,7 @@ interface SearchParts {
   readonly textRanking: TextRanking
   readonly vectorReading: VectorReading
   readonly nearest?: Nearest
-  /** Absent in a database that cannot tell without reading where the terms occur. */
-  readonly common?: CommonTerms
+  readonly common: CommonTerms
 }
 
 /** Runs one search at a time, on one snapshot. @throws OxbowError `bad_input` */
@@ -40,7 +39,7 @@ export function createMemorySearch(parts: SearchParts): (read: { readonly search
   const { user, textRanking } = parts
   const held = createHeldMemory()
   return function* ({ search: { filter, text, vector, beside, apart } }) {
-    if (text?.onlyRare !== undefined && (yield* areCommon(parts, text.onlyRare))) return sentCommon
+    if (text?.onlyRare !== undefined && (yield* areCommon(parts, text))) return sentCommon
     yield* update(user, held, vector?.model)
     // Vectors first: candidates for exact comparison are read while words are ranked, and passages found by words while those are compared.
     const nearest = vector === undefined ? [] : yield* vectorSearch(parts, held, filter, vector)
@@ -60,11 +59,12 @@ export function createMemorySearch(parts: SearchParts): (read: { readonly search
 }
 
 /** Asked before anything is read into memory: a search for common words needs neither slots nor vectors. */
-function* areCommon({ user, common }: SearchParts, terms: readonly string[]): QuerySteps<boolean> {
-  if (common === undefined) return false
+function* areCommon({ user, common }: SearchParts, query: TextQuery): QuerySteps<boolean> {
   const [state] = yield* queryRows<StateRow>({ text: readTexts.state, args: { user } })
-  const passages = state?.next_passage ?? 0
-  return common(terms, Math.min(mostCommon, Math.max(fewestCommon, Math.ceil(passages * commonShare))))
+  // An empty memory has no rare word.
+  if (state === undefined) return true
+  const least = Math.min(mostCommon, Math.max(fewestCommon, Math.ceil(state.next_passage * commonShare)))
+  return yield* common(query, least)
 }
 
 /** @returns the passages next to the first hits */

@@ -96,23 +96,19 @@ interface PlacesRow {
  */
 function createCommonTerms(database: Database, user: UserId): CommonTerms {
   const table = textTable(user)
+  const countText = `select count(*) as count from (select 1 from ${table} where ${table} match :match limit :limit)`
   const seen = createRecentMap<string, number>(maxHeldFrequencies)
-  let counting: Statement<{ match: string; limit: number }, { readonly count: number }> | null = null
-  const countOf = (term: string, limit: number): number => {
-    counting ??= database.prepare<{ match: string; limit: number }, { readonly count: number }>({
-      sql: `select count(*) as count from (select 1 from ${table} where ${table} match ? limit ?)`,
-      parameters: [{ slot: 'match' }, { slot: 'limit' }],
-    })
-    return counting.get({ match: `{terms context}: "${term.replaceAll('"', '""')}"`, limit })?.count ?? 0
-  }
-  return (terms, least) => {
+  return function* ({ onlyRare = [] }, least) {
     if (!hasTextIndex(database, user)) return true
-    return terms.every((term) => {
-      if ((seen.get(term) ?? 0) >= least) return true
-      const count = countOf(term, least)
-      if (count >= least) seen.put(term, count)
-      return count >= least
-    })
+    for (const term of onlyRare) {
+      if ((seen.get(term) ?? 0) >= least) continue
+      const match = `{terms context}: "${term.replaceAll('"', '""')}"`
+      const [row] = yield* queryRows<{ count: number }>({ text: countText, args: { match, limit: least } })
+      const count = row?.count ?? 0
+      if (count < least) return false
+      seen.put(term, count)
+    }
+    return true
   }
 }
 

@@ -9,7 +9,6 @@ import { recordsShape } from '../sql/read-statements.ts'
 import { maxInlineRecords } from '../limits.ts'
 import { createStoreClient } from '../store-client.ts'
 import { describeStoreContract, recordOf, sessionA } from '../store-contract.ts'
-import { put } from '../contract/memory-fixture.ts'
 import { ann, assertRejects, storeFolder } from '../store-fixture.ts'
 import type { RecordQuery, Store } from '../store.ts'
 import { createSqliteLink } from './sqlite-store.ts'
@@ -168,19 +167,4 @@ test('history, open intents and sessions are found by index, never by a scan of 
   assert.match(planOf(bySession), /^SEARCH journal USING INDEX \w+ \(user=\? AND session=\?\)$/)
   assert.match(planOf(byCall), /^SEARCH journal USING INDEX \w+ \(user=\? AND call=\?\)$/)
   raw.close()
-})
-
-test('words of every passage are common, unless they are in few; an index that is missing has none that is rare', async () => {
-  await using files = storeFolder()
-  const store = await files.open()
-  const asked = (...terms: string[]) =>
-    store.memory
-      .search({ filter: {}, text: { terms, contextWeight: 0.5, limit: 5, onlyRare: terms } })
-      .then(({ common }) => common === true)
-  assert(await asked('same'))
-  await store.memory.change(Array.from({ length: 40 }, (_, i) => put(`a${i}`, 'same words')))
-  assert(!(await asked('same')))
-  await store.memory.change(Array.from({ length: 40 }, (_, i) => put(`b${i}`, 'same words')))
-  assert(await asked('same', 'words'))
-  assert(!(await asked('same', 'unheard')))
 })
