@@ -67,6 +67,12 @@ void test('a misspelt verb is answered with the nearest one', async () => {
   assert.doesNotMatch((await type('summarise')).err, /did you mean/)
 })
 
+void test('a group of verbs alone lists what there is', async () => {
+  for (const rest of [[], ['list']]) assert.match((await type('folder', ...rest, '--user', '../x')).err, /cannot be a user name/)
+  assert.match((await type('folder', '--help')).out, /^Usage: oxbow folder/)
+  assert.match((await type('folder', 'lst')).err, /unknown command/)
+})
+
 void test('an empty count, as from an unset variable, is refused instead of keeping no backup', async () => {
   for (const args of [
     ['store', 'backup', '--keep', ''],

@@ -57,7 +57,7 @@ export async function runProgram(args: readonly string[], terminal: Terminal): P
     return usageExit
   }
   try {
-    await program.parseAsync(args, { from: 'user' })
+    await program.parseAsync(withList(args, program), { from: 'user' })
     return await verb()
   } catch (error) {
     if (!isCommanderEnd(error)) return reportFailure(terminal, error)
@@ -84,6 +84,14 @@ export function buildProgram(terminal: Terminal, choose: (verb: Verb) => void): 
 
   for (const add of families) add(program, terminal, choose)
   return program
+}
+
+/** @returns the arguments; a group of verbs alone, such as `oxbow schedule`, lists what there is */
+function withList(args: readonly string[], program: Command): readonly string[] {
+  const [first, second = '--'] = args
+  const group = program.commands.find((command) => command.name() === first)
+  if (!second.startsWith('-') || second === '-h' || second === '--help') return args
+  return group?.commands.some((command) => command.name() === 'list') === true ? [first!, 'list', ...args.slice(1)] : args
 }
 
 /** Commander throws after help, version and usage errors; it has printed everything by then. */
