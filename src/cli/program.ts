@@ -3,7 +3,7 @@ import { Command } from 'commander'
 import { columnsOf, printNotice, reportFailure, type Terminal } from './terminal.ts'
 import { addEmbedVerbs, addMachineVerbs, addModelVerbs, addSecretVerbs, addStoreVerbs } from './verbs/machine-verbs.ts'
 import { addAgentVerbs } from './kernel/agent-verbs.ts'
-import { addAccessVerbs, addApprovalVerbs } from './kernel/access-verbs.ts'
+import { addAccessVerbs, addApprovalVerbs, addExecVerbs } from './kernel/access-verbs.ts'
 import { addCallVerbs, addObserveVerbs, addScheduleVerbs, addStateVerbs } from './kernel/kernel-verbs.ts'
 import { addFolderVerbs, addVersionVerbs } from './kernel/version-verbs.ts'
 import { addMemoryVerbs } from './verbs/memory-verbs.ts'
@@ -17,6 +17,7 @@ const families = [
   addTalkVerbs,
   addApprovalVerbs,
   addAccessVerbs,
+  addExecVerbs,
   addSessionVerbs,
   addAuditVerbs,
   addModelVerbs,

@@ -25,6 +25,7 @@ import {
   type Phase,
   type Sandbox,
   type Spend,
+  type StartedProgram,
   toFailure,
   toolPlace,
 } from '../types/index.ts'
@@ -47,6 +48,8 @@ export interface GateDeps extends ApprovalDeps {
   readonly running: RunningCalls
   readonly sandbox: Sandbox
   readonly flow: Config['flow']
+  /** Whether the lists of `[exec]` let the call start this program. */
+  readonly refuseStart: (call: Call, program: StartedProgram) => Promise<Failure | null>
   /** Labels of the session's context, and how to join new ones. */
   readonly labels: { held(caller: Caller): Labels; join(caller: Caller, added: Labels): Labels }
   readonly blobs: Blobs
@@ -142,6 +145,8 @@ async function admit(
   // 3. Authorize: role, capability, policy of the workspace.
   const forbidden = authorize(caller, call, deps.approval) ?? (caller.limits === undefined ? null : refuseLimited(caller, call, input))
   if (forbidden !== null) return refusal(forbidden)
+  const unlisted = await refuseUnlisted(deps, call, input)
+  if (unlisted !== null) return refusal(unlisted)
 
   // 4. Flow: the labels of what the session has read against where this call sends data.
   const held = deps.labels.held(caller)
@@ -153,12 +158,19 @@ async function admit(
     (decide(call, deps.approval, call.tierOf?.(input, caller)) === 'ask' || flow.decision === 'ask') && caller.actor.startsWith('agent:')
   const approved = asks ? await approve(deps, passing, { call, input, flow, held }, past) : { input, edited: false }
   if ('status' in approved) return approved
-  const beyond = approved.edited ? refuseLimited(caller, call, approved.input) : null
+  const beyond = approved.edited
+    ? (refuseLimited(caller, call, approved.input) ?? (await refuseUnlisted(deps, call, approved.input)))
+    : null
   if (beyond !== null) return refusal(beyond)
 
   // 6. Reserve from every budget above the caller.
   const reserved = await reserve(deps, caller, call, approved.input)
   return 'code' in reserved ? refusal(reserved) : { call, ...approved, held, reserved }
+}
+
+/** The part of stage 3 that looks at the program which a call starts. */
+async function refuseUnlisted({ refuseStart }: GateDeps, call: Call, input: unknown): Promise<Failure | null> {
+  return call.starts === undefined ? null : refuseStart(call, call.starts(input))
 }
 
 /** Stages 7 to 10: the call runs, recorded before and after. */

@@ -13,6 +13,7 @@ import {
   type Clock,
   type Config,
   createIdMaker,
+  once,
   type Engine,
   type IdMaker,
   type TurnId,
@@ -27,6 +28,7 @@ import type { KernelCallDeps } from './calls/kernel-calls.ts'
 import { type Conversations, createConversations } from './conversation/conversations.ts'
 import { createScratchpads, type Scratchpads } from './conversation/scratchpads.ts'
 import { createSummaries, type Summaries } from './conversation/summaries.ts'
+import type { ExecLists } from './access/exec-lists.ts'
 import { createEvents, type Events } from './events.ts'
 import { createMemoryHost } from './memory-host.ts'
 import { createGate, type Gate } from './gate.ts'
@@ -101,6 +103,8 @@ interface Records {
 
 /** The calls, the gate, and what makes calls of its own. */
 interface Calls {
+  /** Loaded with the descriptions of the calls. */
+  readonly execLists: () => Promise<ExecLists>
   readonly versioning: Versioning
   readonly registry: Registry
   readonly cleaner: Cleaner
@@ -129,8 +133,12 @@ export type KernelParts = Records & Calls & Turns
 export function assembleParts(options: KernelOptions): KernelParts {
   const records = buildRecords(options)
   const calls = buildCalls(options, records, async () => {
-    const [tools, { kernelCalls }] = await Promise.all([options.calls(parts.memory), import('./calls/kernel-calls.ts')])
-    return [...tools, ...kernelCalls(callDeps(options, parts))]
+    const [tools, { kernelCalls }, execLists] = await Promise.all([
+      options.calls(parts.memory),
+      import('./calls/kernel-calls.ts'),
+      parts.execLists(),
+    ])
+    return [...tools, ...kernelCalls({ ...callDeps(options, parts), execLists })]
   })
   const turns = buildTurns(options, records, calls)
   const parts: KernelParts = { ...records, ...calls, ...turns }
@@ -178,7 +186,14 @@ function buildRecords({ user, config, store, clock, random, disk }: KernelOption
 function buildCalls(options: KernelOptions, records: Records, describe: () => Promise<readonly Call[]>): Calls {
   const { user, config, store, engine, sandbox, clock, workspaceRoot, hostFolders = [], secrets } = options
   const { newId, sessions, journal, events } = records
-  const registry = createRegistry(describe)
+  let lists: ExecLists | undefined
+  const execLists = once(async () => {
+    const { createExecLists } = await import('./access/exec-lists.ts')
+    const made = createExecLists(records.documents, config.exec)
+    await made.load()
+    return (lists = made)
+  })
+  const registry = createRegistry(describe, (call) => lists?.hides(call) === true)
   const keptOutputs = createKeptOutputs(store)
   const cleaner = createCleaner({ workspaceRoot, hostFolders, secrets, keep: keptOutputs.keep })
   const runningTurns = createRunningTurns()
@@ -198,6 +213,7 @@ function buildCalls(options: KernelOptions, records: Records, describe: () => Pr
       return findRule(records.documents, settingsDigest(config), asking)
     },
     flow: config.flow,
+    refuseStart: async (call, program) => (await execLists()).refuse(call, program),
     labels: sessions,
     attachments: runningTurns.attachments,
   })
@@ -208,7 +224,7 @@ function buildCalls(options: KernelOptions, records: Records, describe: () => Pr
   const summaries = createSummaries({ store, lineage: sessions.load, journal, sessions, config: summary, engine, complete })
   journal.attach({ onChanged: summaries.drop })
   const memory = options.memory?.(createMemoryHost({ user, store, journal, gate, summaries, newId }))
-  return { registry, cleaner, keptOutputs, runningTurns, running, gate, background, summaries, memory, completeBy, versioning }
+  return { execLists, registry, cleaner, keptOutputs, runningTurns, running, gate, background, summaries, memory, completeBy, versioning }
 }
 
 function buildTurns(options: KernelOptions, records: Records, calls: Calls): Turns {
@@ -250,7 +266,7 @@ function attachAfterTurns(options: KernelOptions, parts: KernelParts): void {
 }
 
 /** What the kernel's own calls use. */
-function callDeps({ user, config, store, engine, random }: KernelOptions, parts: KernelParts): KernelCallDeps {
+function callDeps({ user, config, store, engine, random }: KernelOptions, parts: KernelParts): Omit<KernelCallDeps, 'execLists'> {
   const { newId, sessions, runningTurns, registry, completeBy } = parts
   const { consolidation, titles } = config.memory
   const { session, user: ofUser } = config.budget
@@ -273,6 +289,7 @@ function callDeps({ user, config, store, engine, random }: KernelOptions, parts:
     agentConfig: config.agents,
     defaultRights: config.agent.rights,
     approvalConfig: config.approval,
+    execConfig: config.exec,
     random,
     settings: config,
     newSessionId: () => newId() as SessionId,

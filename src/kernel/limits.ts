@@ -188,3 +188,6 @@ export const maxDiffedBytes: number = 512 * 1024
 export const maxDiffBytes: number = 256 * 1024
 /** Bytes of a file that `version.show` prints. */
 export const maxShownBytes: number = 256 * 1024
+
+/** Patterns of programs that `oxbow exec` may add. */
+export const maxProgramPatterns = 1_000

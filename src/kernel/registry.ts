@@ -31,15 +31,23 @@ export interface Registry {
   sharedFields(rights: ReadonlySet<string>): string
 }
 
-type Loaded = Pick<typeof import('./call-reference.ts'), 'describeCall' | 'toTools'> & { readonly byName: ReadonlyMap<string, Call> }
+interface Loaded extends Pick<typeof import('./call-reference.ts'), 'describeCall' | 'toTools'> {
+  readonly byName: ReadonlyMap<string, Call>
+  /** Calls that may be hidden. */
+  readonly changing: readonly Call[]
+}
 
-/** @param describe loads the descriptions at the first call: they are a third of the code that a start would otherwise load */
-export function createRegistry(describe: () => Promise<readonly Call[]>): Registry {
+/**
+ * @param describe loads the descriptions at the first call: they are a third of the code that a start would otherwise load
+ * @param hides whether a call is of no use now, so that no model is offered it; may change, unlike the descriptions
+ */
+export function createRegistry(describe: () => Promise<readonly Call[]>, hides: (call: Call) => boolean = () => false): Registry {
   let loaded: Loaded | null = null
   const load = once(async (): Promise<Loaded> => {
     const [calls, reference] = await Promise.all([describe(), import('./call-reference.ts')])
+    const changing = calls.filter(({ starts }) => starts !== undefined)
     const byName = new Map(calls.flatMap((call) => [[call.name, call] as const, [toolName(call.name), call] as const]))
-    return (loaded = { ...reference, byName })
+    return (loaded = { ...reference, byName, changing })
   })
   const requireLoaded = (): Loaded => {
     if (loaded === null) throw new Error('the registry is used before its first parse')
@@ -48,10 +56,11 @@ export function createRegistry(describe: () => Promise<readonly Call[]>): Regist
   const all = (): readonly Call[] => [...new Set(requireLoaded().byName.values())]
   const toolCache = new WeakMap<ReadonlySet<string>, ToolSet>()
   const toolsFor = (rights: ReadonlySet<string>): ToolSet => {
+    const hidden = requireLoaded().changing.filter(hides)
     let tools = toolCache.get(rights)
-    if (tools === undefined) {
-      const made = requireLoaded().toTools(all().filter((call) => call.audience.includes('model') && rights.has(call.right)))
-      toolCache.set(rights, (tools = { ...made, lists: createRecentMap(maxHeldToolLists) }))
+    if (tools === undefined || tools.hidden.length !== hidden.length || hidden.some((call) => !tools!.hidden.includes(call))) {
+      const offered = all().filter((call) => call.audience.includes('model') && rights.has(call.right) && !hidden.includes(call))
+      toolCache.set(rights, (tools = { ...requireLoaded().toTools(offered), hidden, lists: createRecentMap(maxHeldToolLists) }))
     }
     return tools
   }
@@ -74,7 +83,10 @@ export function createRegistry(describe: () => Promise<readonly Call[]>): Regist
   }
 }
 
-type ToolSet = ReturnType<Loaded['toTools']> & { readonly lists: RecentMap<string, readonly ToolSpec[]> }
+interface ToolSet extends ReturnType<Loaded['toTools']> {
+  readonly hidden: readonly Call[]
+  readonly lists: RecentMap<string, readonly ToolSpec[]>
+}
 
 function withLoaded({ offered, later, lists }: ToolSet, conversation: readonly Message[]): readonly ToolSpec[] {
   if (later.length === 0) return offered

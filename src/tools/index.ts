@@ -20,6 +20,7 @@ import { sessionClose, sessionList, sessionResize, sessionSignal } from './shell
 import { sessionOpen, shellBackground } from './shell/open-calls.ts'
 import { type OnlineSessions, onlineSessions, shellOnline } from './shell/online-sessions.ts'
 import { sessionRead, sessionWrite } from './shell/talk-calls.ts'
+import { execRun } from './shell/run-call.ts'
 import { timeNow } from './time-calls.ts'
 import { vaultCopyTo, vaultList } from './vault/vault-calls.ts'
 import { createSeenFiles } from './workspace-arguments.ts'
@@ -80,7 +81,7 @@ export function builtinCalls(
   if (sandbox.profiles?.includes('vault-read') === true) calls.push(vaultList, vaultCopyTo(seen))
   const proxy = sandbox.profiles?.includes('online') === true ? web?.proxy : undefined
   const online = proxy === undefined ? undefined : onlineSessions(proxy)
-  if (sandbox.shell) calls.push(shellExec, shellBackground, ...sessionCalls(online))
+  if (sandbox.shell) calls.push(shellExec, execRun, shellBackground, ...sessionCalls(online))
   if (proxy !== undefined && online !== undefined) calls.push(shellOnline(proxy), ...online.calls)
   if (sandbox.profiles?.includes('browser') === true) calls.push(...browserCalls)
   if (web !== undefined) calls.push(webFetch(web.egress, web.robots === 'respect' ? createRobots(web.egress) : undefined))

@@ -50,6 +50,9 @@ export const maxShownHosts = 15
 export const maxHostEntries = 50
 /** The limit of hands: Linux refuses a longer single argument. */
 export const maxCommandCharacters = 120_000
+/** Of a program that is started without a shell. */
+export const maxProgramArguments = 1_000
+export const maxEnvironmentVariables = 100
 export const maxStdinCharacters: number = 1024 * 1024
 
 /** Text of one input to a session; hands accept the same number of bytes. */

@@ -23,7 +23,17 @@ export interface Grant {
   readonly limits?: RightLimits
 }
 
-const worker = ['attachment.save', 'file.read', 'file.write', 'media.send', 'memory.read', 'scratchpad.use', 'shell.run', 'system.read']
+const worker = [
+  'attachment.save',
+  'exec.run',
+  'file.read',
+  'file.write',
+  'media.send',
+  'memory.read',
+  'scratchpad.use',
+  'shell.run',
+  'system.read',
+]
 const analyst = ['file.read', 'media.send', 'memory.read', 'scratchpad.use', 'state.read', 'system.read', 'web.read']
 const operator = [
   ...new Set([...worker, ...analyst, 'agent.spawn', 'agent.use', 'events.read', 'memory.write', 'schedule.read', 'state.write']),

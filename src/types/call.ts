@@ -90,6 +90,18 @@ export interface Done<Output> {
   readonly ok?: boolean
 }
 
+/** A program that a call starts, or the text for a shell. */
+export interface StartedProgram {
+  /** Null: no shell; then the program is `binary`. */
+  readonly shell: string | null
+  readonly binary: string
+  readonly args: readonly string[]
+  /** Names of variables that the call sets. */
+  readonly env: readonly string[]
+  /** Where it starts; empty: not known. */
+  readonly cwd: string
+}
+
 export interface Call<Input = any, Output = any> {
   /** `family.verb`. As a model's tool, `family_verb`. */
   readonly name: string
@@ -103,6 +115,8 @@ export interface Call<Input = any, Output = any> {
   /** The tier for one input, where it can be lower than `tier`. */
   readonly tierOf?: (input: Input, caller: Caller) => Tier
   readonly right: string
+  /** The program that an input starts, which the lists of `[exec]` judge; absent: none. */
+  readonly starts?: (input: Input) => StartedProgram
   readonly effect: Effect
   readonly audience: readonly Audience[]
   /** Labels that the call adds to its output, and whether it sends data out (a sink). */

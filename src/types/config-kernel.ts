@@ -28,6 +28,12 @@ export interface KernelConfig {
     expire_s: number
     two_person: string[]
   }
+  exec: {
+    shell: boolean
+    allow: string[]
+    deny: string[]
+    env: string[]
+  }
   agents: {
     max_running: number
     max_starts_per_minute: number
@@ -65,6 +71,17 @@ const decision: z.ZodType<Decision> = z.enum(['allow', 'ask', 'deny'])
 
 const ownFlow = (what: string): z.ZodDefault<z.ZodNullable<typeof decision>> =>
   decision.nullable().default(null).describe(`Like \`flow.${what}\`, for this call only. Unset: \`flow.${what}\` applies.`)
+
+/** @returns whether the text is a pattern of `[exec]`: the name of a program, then patterns of its arguments */
+export function isProgramPattern(text: string): boolean {
+  return /^[A-Za-z0-9_.+*][A-Za-z0-9_.+*-]{0,99}(?: +[^\s\0]+)*$/.test(text)
+}
+
+const programPatterns = z
+  .array(z.string().max(500).refine(isProgramPattern, 'must be the name of a program, without a path, and patterns of its arguments'))
+  .max(1_000)
+  .default([])
+
 const percent = z.number().min(1).max(100)
 
 export const kernelConfig: { readonly [Section in keyof KernelConfig]: z.ZodType<KernelConfig[Section]> } = {
@@ -116,6 +133,26 @@ export const kernelConfig: { readonly [Section in keyof KernelConfig]: z.ZodType
         .default({})
         .describe(
           'For single calls, e.g. `[flow.sinks."web.fetch"]`. Files sent to the person (`media.send`) are subject only to rules set here.',
+        ),
+    })
+    .prefault({}),
+  exec: z
+    .strictObject({
+      shell: z
+        .boolean()
+        .default(true)
+        .describe('Whether calls may start a shell. `false`: only programs that `exec.allow` covers can be run.'),
+      allow: programPatterns.describe(
+        'Programs that `exec.run` may start: `"git"` with any arguments, `"git status"` with exactly these, `"git log **"` with these and any after them; `*` is any text inside of a word. Empty: none. `oxbow exec allow` adds to them.',
+      ),
+      deny: programPatterns.describe(
+        'Programs that may not be started, in the same notation; arguments count wherever they stand. Takes precedence over `exec.allow`. The words of shell commands are compared, too, which stops mistakes but no intent.',
+      ),
+      env: z
+        .array(z.string().regex(/^[A-Za-z_*][A-Za-z0-9_*]*$/))
+        .default(['CI', 'COLUMNS', 'LANG', 'LC_*', 'NO_COLOR', 'TZ'])
+        .describe(
+          'Variables that a call of `exec.run` may set. Many others change what a program runs (`PATH`, `GIT_SSH_COMMAND`, `NODE_OPTIONS`).',
         ),
     })
     .prefault({}),

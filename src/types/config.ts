@@ -6,6 +6,7 @@ import { type KernelConfig, kernelConfig } from './config-kernel.ts'
 import { type MemoryConfig, memoryConfig, type StoreConfig, storeConfig } from './config-memory.ts'
 import type { SandboxTier } from './hands.ts'
 
+export { isProgramPattern } from './config-kernel.ts'
 export type { Decision, FlowPolicy, FlowRules } from './config-kernel.ts'
 
 /** Limits of one budget; null is unlimited. */
@@ -187,6 +188,7 @@ export const configSchema: z.ZodType<Config> = z.strictObject({
           'agent.spawn',
           'agent.use',
           'attachment.save',
+          'exec.run',
           'file.read',
           'file.write',
           'media.send',

@@ -235,10 +235,15 @@ const folders = {
 const pass = z.string().optional()
 
 const commands = {
-  /** `exitCode` is null when a signal ended it. `stdoutBytes` and `stderrBytes` count all that it wrote, also what is not kept. */
+  /**
+   * Runs `command` in a shell, or `program` without one: `argv` begins with the name of a program that is installed, and `env` adds to its
+   * environment. `exitCode` is null when a signal ended it. `stdoutBytes` and `stderrBytes` count all that it wrote, also what is not
+   * kept.
+   */
   exec: {
     input: z.strictObject({
       command: z.string(),
+      program: z.strictObject({ argv: z.array(z.string()).min(1), env: z.record(z.string(), z.string()) }).optional(),
       cwd: z.string(),
       stdin: z.string(),
       timeoutMs: z.number(),

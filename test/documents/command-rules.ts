@@ -22,7 +22,8 @@ function problemOf(words: readonly string[], program: Command): string | null {
   for (const [at, word] of words.entries()) {
     if (word === '' || placeholder.test(word)) continue
     if (word.startsWith('-')) {
-      if (word === '--help') return null
+      // What follows `--` are arguments of another program.
+      if (word === '--help' || word === '--') return null
       if (!takes(command, word)) return `oxbow ${words.slice(0, at).join(' ')} has no ${word}`
       continue
     }

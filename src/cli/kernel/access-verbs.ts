@@ -1,4 +1,4 @@
-/** Definitions of `approvals`, `keys` and `roles`. */
+/** Definitions of `approvals`, `keys`, `roles` and `exec`. */
 import { Option } from 'commander'
 import { type AddVerbs, collect, examples, parseCount, userVerb, verbGroup } from '../verb-parts.ts'
 
@@ -71,4 +71,35 @@ export const addAccessVerbs: AddVerbs = (program, terminal, choose) => {
     .option('--json', 'print the output as one JSON value')
     .addHelpText('after', examples('oxbow roles'))
     .action((options) => choose(async () => (await load()).roleList(options, terminal)))
+}
+
+export const addExecVerbs: AddVerbs = (program, terminal, choose) => {
+  const exec = verbGroup(
+    program.command('exec'),
+    'list and change the programs that run without a shell, and run one',
+    'oxbow exec allow "git log **"',
+    'oxbow exec run -- git log --oneline',
+  )
+  const load = () => import('./exec.ts')
+  userVerb(exec.command('list'), 'list the programs that may be run, and those that may not')
+    .option('--json', 'print the output as one JSON value')
+    .addHelpText('after', examples('oxbow exec list'))
+    .action((options) => choose(async () => (await load()).execList(options, terminal)))
+  const changes = [
+    ['allow', 'allow a program to be run, with these arguments', 'oxbow exec allow git', 'oxbow exec allow "git log **"'],
+    ['deny', 'deny a program, whatever allows it', 'oxbow exec deny "git push"'],
+    ['remove', 'remove a pattern that was allowed or denied', 'oxbow exec remove git'],
+  ] as const
+  for (const [change, summary, ...lines] of changes)
+    userVerb(exec.command(`${change} <pattern...>`), summary)
+      .option('--json', 'print the output as one JSON value')
+      .addHelpText('after', examples(...lines))
+      .action((words, options) => choose(async () => (await load()).execChange(change, words, options, terminal)))
+  userVerb(exec.command('run <binary> [args...]'), 'run a program in the sandbox, without a shell, and exit with its exit code')
+    .option('--cwd <folder>', 'folder to run it in; default: /shared')
+    .option('--env <name=value>', 'set a variable; repeat for more', collect)
+    .option('--timeout <seconds>', 'end it after this time', parseCount(600, 1))
+    .option('--json', 'print the output as one JSON value')
+    .addHelpText('after', examples('oxbow exec run -- git log --oneline', 'oxbow exec run --cwd /shared/site -- npm run build'))
+    .action((binary, args, options) => choose(async () => (await load()).execRun(binary, args, options, terminal)))
 }

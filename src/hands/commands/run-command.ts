@@ -7,7 +7,7 @@ import { failed } from '../failure.ts'
 import { type Root, toRealPlace } from '../files/workspace-path.ts'
 import { drainMs, maxCommandBytes, maxTailBytes, terminateGraceMs } from '../limits.ts'
 import { createOutputRing } from '../sessions/session-output.ts'
-import { commandEnvironment, findShell, type LiveCommands, startProcess } from './start-process.ts'
+import { commandEnvironment, findProgram, findShell, type LiveCommands, startProcess } from './start-process.ts'
 
 type Input = HandsOps['exec']['input']
 type Output = HandsOps['exec']['output']
@@ -35,13 +35,12 @@ export function createCommandRunner(options: CommandOptions): CommandRunner {
       return ring === undefined ? '' : toText(ring.slice(ring.start(), maxTailBytes))
     },
     async run(input, signal) {
-      if (Buffer.byteLength(input.command) > maxCommandBytes || input.command.includes('\0')) {
-        throw failed('bad_input', 'The command is too long, or holds a NUL character.', 'Write a script file and run that.')
-      }
+      const argv = argvOf(input)
       const cwd = (await toRealPlace(roots, input.cwd)).real
       const mark = live.newMark()
-      const child = await start(input, options, cwd, {
+      const child = await start(argv, input, options, cwd, {
         ...commandEnvironment,
+        ...input.program?.env,
         ...live.environment(input.pass ?? ''),
         [mark.name]: mark.value,
       })
@@ -70,10 +69,24 @@ export function commandOperations(commands: CommandRunner | undefined): Handlers
   }
 }
 
-async function start(input: Input, { dataLimitKib, live }: CommandOptions, cwd: string, env: Record<string, string>): Promise<Child> {
+/** @throws the failure `bad_input` or `not_found` */
+function argvOf({ command, program }: Input): readonly [string, ...string[]] {
+  const texts = program === undefined ? [command] : [...program.argv, ...Object.entries(program.env).flat()]
+  if (texts.some((text) => text.includes('\0') || Buffer.byteLength(text) > maxCommandBytes))
+    throw failed('bad_input', 'The command is too long, or holds a NUL character.', 'Write a script file and run that.')
+  return program === undefined ? [findShell(), '-c', command] : [findProgram(program.argv[0] ?? ''), ...program.argv.slice(1)]
+}
+
+async function start(
+  argv: readonly [string, ...string[]],
+  input: Input,
+  { dataLimitKib, live }: CommandOptions,
+  cwd: string,
+  env: Record<string, string>,
+): Promise<Child> {
   const stdin = input.stdin === '' ? 'ignore' : 'pipe'
   const stdio = [stdin, 'pipe', 'pipe'] as const
-  const child = await startProcess({ argv: [findShell(), '-c', input.command], cwd, env, stdio, dataLimitKib, hidden: live.hidden })
+  const child = await startProcess({ argv, cwd, env, stdio, dataLimitKib, hidden: live.hidden })
   return child as Child
 }
 

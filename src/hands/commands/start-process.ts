@@ -1,6 +1,6 @@
 /** Starts one process for a command or a session: in its own session and group, with limits, and without inherited descriptors. */
 import type { ChildProcess } from 'node:child_process'
-import { closeSync, existsSync, openSync, readFileSync, writeFileSync } from 'node:fs'
+import { accessSync, closeSync, constants, existsSync, openSync, readFileSync, statSync, writeFileSync } from 'node:fs'
 import { failed } from '../failure.ts'
 import { reservedProcesses } from '../limits.ts'
 import { endTree, leftovers, type RunningCommand } from './process-tree.ts'
@@ -34,6 +34,20 @@ interface ProcessStart {
 /** @returns the shell for commands: bash if it is installed */
 export function findShell(): string {
   return existsSync('/bin/bash') ? '/bin/bash' : '/bin/sh'
+}
+
+/** @param name without a path: only what is installed is found, nothing in a workspace. @throws the failure `not_found` */
+export function findProgram(name: string): string {
+  for (const folder of name.includes('/') ? [] : commandEnvironment['PATH']!.split(':')) {
+    const path = `${folder}/${name}`
+    try {
+      accessSync(path, constants.X_OK)
+      if (statSync(path).isFile()) return path
+    } catch {
+      // Not in this folder.
+    }
+  }
+  throw failed('not_found', `No program ${JSON.stringify(name)} is installed in the sandbox.`, 'Use another program.')
 }
 
 /** @throws the failure `tool_failed` when it cannot start */

@@ -6,6 +6,7 @@ import { z } from 'zod'
 import type { Store } from '../../store/index.ts'
 import { type Blobs, type BudgetLimit, type Call, evident, maxPieceBytes, OxbowError, type Spend } from '../../types/index.ts'
 import { type ApprovalCallDeps, approvalCalls } from '../access/approval-calls.ts'
+import { type ExecCallDeps, execListCalls } from '../access/exec-lists.ts'
 import { type KeyCallDeps, keyCalls } from '../access/keys.ts'
 import { decodeBase64 } from '../attachments.ts'
 import type { CallReference } from '../call-reference.ts'
@@ -46,7 +47,8 @@ export type KernelCallDeps = SystemCallDeps &
   AgentCallDeps &
   ScheduleCallDeps &
   ApprovalCallDeps &
-  KeyCallDeps
+  KeyCallDeps &
+  ExecCallDeps
 
 export function kernelCalls(deps: KernelCallDeps): readonly Call[] {
   return [
@@ -70,6 +72,7 @@ export function kernelCalls(deps: KernelCallDeps): readonly Call[] {
     ...scheduleCalls(deps),
     ...approvalCalls(deps),
     ...keyCalls(deps),
+    ...execListCalls(deps),
   ]
 }
 

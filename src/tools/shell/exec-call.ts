@@ -1,6 +1,6 @@
 /** Runs commands. Privileged: only the sandbox limits what a command can do. */
 import { z } from 'zod'
-import { type Call, type CallContext, evident, type Hands, type HandsOps, type Profile } from '../../types/index.ts'
+import { type Call, type CallContext, evident, type Hands, type HandsOps, type Profile, type StartedProgram } from '../../types/index.ts'
 import {
   commandGraceMs,
   defaultCommandSeconds,
@@ -65,20 +65,30 @@ export const shellExec: Call<ExecInput, ExecOutput> = {
   audience: ['model', 'terminal'],
   labels: { adds: ['untrusted'], sink: false },
   timeoutMs: maxCommandSeconds * 1000 + commandGraceMs,
+  starts: inShell,
   run: (input, context) => runCommand(input, context, 'work'),
 }
 
+/** The program of a call that passes its command to a shell. */
+export function inShell({ command, cwd }: Pick<ExecInput, 'command' | 'cwd'>): StartedProgram {
+  return { shell: command, binary: '', args: [], env: [], cwd }
+}
+
+/** A command of a shell, or a program that is started without one. */
+type Started = ExecInput & { readonly program?: HandsOps['exec']['input']['program'] }
+
 /** @param profile decides what the command can reach. @param pass identifies it to the egress proxy. @throws OxbowError as Hands.ask does */
 export async function runCommand(
-  input: ExecInput,
+  input: Started,
   context: CallContext,
   profile: Profile,
   pass?: string,
 ): Promise<{ output: ExecOutput; text: string; ok: boolean }> {
   const timeoutMs = input.timeout_s * 1000
-  const { command, stdin } = input
+  const { command, stdin, program } = input
   const watch = context.id
-  const request = { command, cwd: toWorkspacePath(input.cwd), stdin, timeoutMs, maxOutputBytes, watch, ...(pass !== undefined && { pass }) }
+  const optional = { ...(pass !== undefined && { pass }), ...(program !== undefined && { program }) }
+  const request = { command, cwd: toWorkspacePath(input.cwd), stdin, timeoutMs, maxOutputBytes, watch, ...optional }
   const hands = await context.sandbox.hands(profile)
   const reply = hands.ask('exec', request, { signal: context.signal, timeoutMs: timeoutMs + commandGraceMs })
   const stopWatching = showOutput(hands, context)

@@ -8,7 +8,7 @@ import type { EgressPass, EgressProxy } from '../../sandbox/index.ts'
 import type { Call, CallContext, HandsOps, SessionEntry } from '../../types/index.ts'
 import { commandGraceMs, maxCommandSeconds, maxWaitSeconds, sessionGraceMs } from '../limits.ts'
 import { toWorkspacePath } from '../workspace-arguments.ts'
-import { execArguments, execFields, type ExecInput, type ExecOutput, runCommand } from './exec-call.ts'
+import { execArguments, execFields, inShell, type ExecInput, type ExecOutput, runCommand } from './exec-call.ts'
 import { hostsArgument, type NetworkFacts, networkFacts, networkFields, networkRecord, withHosts } from './network-report.ts'
 import {
   backgroundArguments,
@@ -100,6 +100,7 @@ function openCall(begin: Begin): Call<OpenInput & { hosts: string[] }, OpenOutpu
     output: openOutput,
     example: { cwd: '/shared', terminal: false, columns: 120, rows: 30, hosts: ['github.com', '*.githubusercontent.com'] },
     timeoutMs: commandGraceMs + 2 * sessionGraceMs,
+    starts: ({ cwd }) => inShell({ command: '', cwd }),
     async run({ cwd, terminal, columns, rows, hosts }, context) {
       const size = terminal ? { columns, rows } : null
       const output = await begin({ kind: 'shell', command: '', cwd: toWorkspacePath(cwd), terminal: size }, hosts, context)
@@ -117,6 +118,7 @@ function backgroundCall(begin: Begin, visitsOf: VisitsOf): Call<BackgroundInput 
     output: backgroundOutput,
     example: { command: 'npm ci', cwd: '/shared', wait_s: 1, hosts: ['registry.npmjs.org'] },
     timeoutMs: maxWaitSeconds * 1000 + commandGraceMs + 2 * sessionGraceMs,
+    starts: inShell,
     async run({ command, cwd, wait_s, hosts }, context) {
       const { id } = await begin({ kind: 'job', command, cwd: toWorkspacePath(cwd), terminal: null }, hosts, context)
       const { output, text, ok } = await beginningOf(id, wait_s, context)
@@ -138,6 +140,7 @@ function writeCall(visitsOf: VisitsOf): Call<WriteInput, OutputFacts & NetworkFa
     output: z.strictObject({ ...outputShape, ...networkFields }) as unknown as z.ZodType<OutputFacts & NetworkFacts>,
     example: { id: 'net-shell-1-k3f9x2', text: 'git fetch', enter: true, keys: [], wait_s: 60, quiet_ms: 10_000 },
     timeoutMs: maxWaitSeconds * 1000 + 2 * sessionGraceMs,
+    starts: ({ text }) => inShell({ command: text, cwd: '' }),
     recordOutput: networkRecord,
     async run(input, context) {
       const { output, text, ok } = await typeInto(input, context)
@@ -169,6 +172,7 @@ export function shellOnline(proxy: Pick<EgressProxy, 'issue'>): Call<OnlineInput
     audience: ['model', 'terminal'],
     labels: { adds: ['untrusted'], sink: true },
     timeoutMs: maxCommandSeconds * 1000 + commandGraceMs,
+    starts: inShell,
     recordOutput: networkRecord,
     async run(input, context) {
       // Its own pass: commands that run at the same time reach other hosts and are counted separately.

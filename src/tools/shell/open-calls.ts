@@ -12,6 +12,7 @@ import {
   minQuietMs,
   sessionGraceMs,
 } from '../limits.ts'
+import { inShell } from './exec-call.ts'
 import { pathArgument, toWorkspacePath } from '../workspace-arguments.ts'
 import {
   askSession,
@@ -58,6 +59,7 @@ export const sessionOpen: Call<OpenInput, OpenOutput> = {
   tier: 'privileged',
   effect: 'once',
   timeoutMs: commandGraceMs + sessionGraceMs,
+  starts: ({ cwd }) => inShell({ command: '', cwd }),
   async run({ cwd, terminal, columns, rows }, context) {
     const size = terminal ? { columns, rows } : null
     const output = await askSession(context, 'sessionOpen', { kind: 'shell', command: '', cwd: toWorkspacePath(cwd), terminal: size })
@@ -103,6 +105,7 @@ export const shellBackground: Call<BackgroundInput, BackgroundOutput> = {
   tier: 'privileged',
   effect: 'once',
   timeoutMs: maxWaitSeconds * 1000 + commandGraceMs + sessionGraceMs,
+  starts: inShell,
   async run({ command, cwd, wait_s }, context) {
     const { id } = await askSession(context, 'sessionOpen', { kind: 'job', command, cwd: toWorkspacePath(cwd), terminal: null })
     return beginningOf(id, wait_s, context)

@@ -12,6 +12,7 @@ import {
   sessionGraceMs,
   sessionPageBytes,
 } from '../limits.ts'
+import { inShell } from './exec-call.ts'
 import {
   askSession,
   idArgument,
@@ -59,6 +60,7 @@ export const sessionWrite: Call<WriteInput, OutputFacts> = {
   tier: 'privileged',
   effect: 'once',
   timeoutMs: maxWaitSeconds * 1000 + 2 * sessionGraceMs,
+  starts: ({ text }) => inShell({ command: text, cwd: '' }),
   async run(input, context) {
     if (!isOnline(input.id)) return typeInto(input, context)
     throw new OxbowError('bad_input', `${input.id} has network: text typed there may leave the machine.`, {
