@@ -2,7 +2,9 @@
  * The build: one program in a few files, with only the native part outside. Code that a verb does not need is in chunks of its
  * own, so that it is not read. Everything is bundled, also what stands in `dependencies`.
  */
-import { defineConfig } from 'tsdown'
+import { defineConfig, type UserConfig } from 'tsdown'
+
+const outside = [/^better-sqlite3-multiple-ciphers$/, /^node:/]
 
 const common = {
   outDir: 'dist',
@@ -15,10 +17,10 @@ const common = {
   dts: false,
   clean: false,
   report: false,
-  deps: { alwaysBundle: [/./], neverBundle: [/^better-sqlite3-multiple-ciphers$/, /^node:/] },
-} as const
+  deps: { alwaysBundle: [/./], neverBundle: outside },
+} satisfies UserConfig
 
-export default defineConfig([
+const configs: UserConfig[] = defineConfig([
   {
     ...common,
     clean: true,
@@ -48,7 +50,7 @@ export default defineConfig([
   {
     ...common,
     entry: { 'postgres-worker': 'src/store/postgres/postgres-worker.ts' },
-    deps: { ...common.deps, neverBundle: [...common.deps.neverBundle, /^pg-native$/] },
+    deps: { ...common.deps, neverBundle: [...outside, /^pg-native$/] },
   },
   {
     ...common,
@@ -71,3 +73,5 @@ export default defineConfig([
   // Hands are copied into the sandbox, where there is nothing to share a chunk with. A checkout bundles them with the same settings: see hands-program.ts.
   { ...common, format: 'cjs', fixedExtension: true, entry: { hands: 'src/hands/main.ts' }, outputOptions: { codeSplitting: false } },
 ])
+
+export default configs

@@ -15,6 +15,7 @@ import { globSync, readFileSync, writeFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
 import { slowFiles } from '../test/support/slow-files.ts'
+import { buildForTests } from './test-build.ts'
 import type { LaneMessage } from './test-lane.ts'
 
 const { values: flags, positionals } = parseArgs({
@@ -31,7 +32,7 @@ const slowMs = 10_000
 /** More than these is no accident. */
 const maxRunAgain = 6
 const durationsFile = fileURLToPath(new URL('../test/durations.json', import.meta.url))
-const preloads = ['./test/support/property-seed.ts', './test/support/compile-cache.ts']
+const preloads = ['./test/support/property-seed.ts', './test/support/compile-cache.ts', './test/support/built.ts']
 
 /** These share a container engine and its storage, or emulate machines, which compute all the time: only the first lane takes them. */
 const sharesEngine =
@@ -68,7 +69,7 @@ function fail(what: string, text: string): void {
 async function runLane(lane: number, queue: Queue, running: Set<ChildProcess>): Promise<boolean> {
   const child = fork(fileURLToPath(new URL('test-lane.ts', import.meta.url)), {
     execArgv: preloads.flatMap((file) => ['--import', file]),
-    env: full ? { ...process.env, OXBOW_TEST_SCALE: 'full' } : process.env,
+    env: { ...process.env, OXBOW_TEST_BUILD: build, ...(full ? { OXBOW_TEST_SCALE: 'full' } : {}) },
     // A group of its own, so that what its tests have started can be ended with it.
     detached: true,
   })
@@ -198,6 +199,7 @@ function recordDurations(): void {
 }
 
 const beganAt = performance.now()
+const build = await buildForTests()
 const files = globSync(positionals.length > 0 ? positionals : ['src/**/*.test.ts', 'test/**/*.test.ts'])
   .filter((file) => full || positionals.length > 0 || !file.endsWith('.full.test.ts'))
   .sort()

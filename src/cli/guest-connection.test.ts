@@ -5,13 +5,12 @@ import { existsSync, mkdtempSync, readFileSync, rmSync, utimesSync, writeFileSyn
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'node:test'
-import { fileURLToPath } from 'node:url'
 import { shareCompileCache } from '../../test/support/compile-cache.ts'
 import { errorTable } from '../types/index.ts'
 import { openPty } from './chat/pty-fixture.ts'
 import { describeStale } from './guest-connection.ts'
+import { program } from '../../test/support/built.ts'
 
-const program = fileURLToPath(new URL('main.ts', import.meta.url))
 const says = (...events: readonly object[]): string => JSON.stringify({ turns: [{ steps: [{ events }] }] })
 
 interface Started {

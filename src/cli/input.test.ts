@@ -4,7 +4,6 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { PassThrough } from 'node:stream'
 import { it, test } from 'node:test'
-import { fileURLToPath } from 'node:url'
 import { spawn } from '@lydell/node-pty'
 import { shareCompileCache } from '../../test/support/compile-cache.ts'
 import { makeMasterKeys, openHome, openWorkspace } from '../runner/index.ts'
@@ -12,6 +11,7 @@ import { storedSecrets } from '../store/index.ts'
 import { configSchema, isOxbowError, systemClock, type UserId } from '../types/index.ts'
 import { openPty, withHome } from './chat/pty-fixture.ts'
 import { readPiped } from './input.ts'
+import { program } from '../../test/support/built.ts'
 
 function piped(...chunks: readonly (string | Buffer)[]): NodeJS.ReadStream {
   const stream = new PassThrough()
@@ -55,7 +55,6 @@ it('input typed before a question is not an answer to it', async () => {
 
 /** A secret that is typed at a real pseudo-terminal: never shown, kept as it was typed, and the terminal is as it was before. */
 
-const program = fileURLToPath(new URL('main.ts', import.meta.url))
 const patienceMs = 60_000
 const typed = 'sekret-ü-4711'
 

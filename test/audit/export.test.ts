@@ -9,6 +9,7 @@ import { after, before, test } from 'node:test'
 import { fileURLToPath } from 'node:url'
 import { createHasher } from '../../src/store/index.ts'
 import { shareCompileCache } from '../support/compile-cache.ts'
+import { program } from '../support/built.ts'
 
 interface Report {
   readonly ok: boolean
@@ -23,7 +24,6 @@ const { blake3, verifyExport } = (await import(verifier)) as {
   blake3(data: string | Uint8Array): string
   verifyExport(lines: Iterable<string>, key?: string | null): Promise<Report>
 }
-const program = fileURLToPath(new URL('../../src/cli/main.ts', import.meta.url))
 
 let home = ''
 let lines: readonly string[] = []

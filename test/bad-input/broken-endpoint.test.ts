@@ -1,15 +1,15 @@
 /** A model endpoint that is broken in every way that real ones are: the turn ends with a code and a hint, and the next one works. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { fileURLToPath } from 'node:url'
 import type { ScenarioStep } from '../../src/engine/index.ts'
 import { openConversation } from '../support/conversation.ts'
 import { startGuest } from '../support/guest-process.ts'
 import { startModel } from '../support/model.ts'
 import { openReady } from '../support/ready.ts'
 import { makeWorkspace } from '../support/workspace.ts'
+import { testGuest } from '../support/built.ts'
 
-const impatientGuest = fileURLToPath(new URL('./impatient-guest.ts', import.meta.url))
+const impatientGuest = testGuest(new URL('./impatient-guest.ts', import.meta.url))
 
 interface Breakage {
   readonly what: string

@@ -5,7 +5,6 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, describe, it } from 'node:test'
-import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import { sandboxUid } from '../../src/sandbox/tier-plan.ts'
 import { findProgram, ownSearchPath } from '../../src/sandbox/host-programs.ts'
@@ -22,6 +21,7 @@ import { describeAbuse, prepareRepository } from '../isolation/describe-abuse.ts
 import { guestWorks } from '../isolation/isolated-bench.ts'
 import { describeOlderImages } from './describe-older-images.ts'
 import { planDocker, withoutDocker } from './docker-service.ts'
+import { program } from '../support/built.ts'
 
 const without = withoutDocker()
 const docker = planDocker()
@@ -61,7 +61,6 @@ describe('docker', { skip: without }, () => {
   }
   it('is found by what a person’s environment names it by', { timeout: 60_000 }, async () => {
     const home = await mkdtemp(join(tmpdir(), 'oxbow-docker-home-'))
-    const program = fileURLToPath(new URL('../../src/cli/main.ts', import.meta.url))
     const env = { PATH: process.env['PATH'], HOME: home, OXBOW_HOME: home, ...docker.env }
     const args = [program, 'image', 'build', '--engine', 'docker', '--with', 'ripgrep,git,bash', '--json']
     const { stdout } = await promisify(execFile)(process.execPath, args, { env, cwd: home })

@@ -1,7 +1,6 @@
 /** A chain of models behind a real guest: who answers, what it costs, and what a terminal and the journal are told. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { fileURLToPath } from 'node:url'
 import type { RecordView, ServerFrame } from '../../src/types/index.ts'
 import { openConversation } from '../support/conversation.ts'
 import { startGuest } from '../support/guest-process.ts'
@@ -10,8 +9,9 @@ import type { Terminal } from '../support/terminal.ts'
 import { makeWorkspace } from '../support/workspace.ts'
 import { chat, chatPiece, provider } from './answers.ts'
 import { startEndpoint } from './plain-endpoint.ts'
+import { testGuest } from '../support/built.ts'
 
-const impatientGuest = fileURLToPath(new URL('../bad-input/impatient-guest.ts', import.meta.url))
+const impatientGuest = testGuest(new URL('../bad-input/impatient-guest.ts', import.meta.url))
 
 type Restart = Extract<ServerFrame, { type: 'reply_restarted' }>
 

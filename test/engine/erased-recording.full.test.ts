@@ -4,7 +4,6 @@ import { execFile } from 'node:child_process'
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
-import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import { openConversation } from '../support/conversation.ts'
 import { startGuest } from '../support/guest-process.ts'
@@ -13,8 +12,8 @@ import { openReady } from '../support/ready.ts'
 import { makeWorkspace, type TestWorkspace } from '../support/workspace.ts'
 import { chat, provider } from './answers.ts'
 import { startEndpoint } from './plain-endpoint.ts'
+import { program } from '../support/built.ts'
 
-const program = fileURLToPath(new URL('../../src/cli/main.ts', import.meta.url))
 const secret = 'the safe opens with 4711-Quetzal'
 const messages = ['How are you?', `Remember that ${secret}.`, 'And how is the weather?']
 const answers = ['I am well.', 'I shall remember the Quetzal.', 'It rains.', 'What was said of the safe is gone.']

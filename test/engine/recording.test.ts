@@ -4,7 +4,6 @@ import { execFile } from 'node:child_process'
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
-import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import { readRecording } from '../../src/engine/replay/recording.ts'
 import type { RecordView } from '../../src/types/index.ts'
@@ -16,9 +15,9 @@ import type { Terminal } from '../support/terminal.ts'
 import { makeWorkspace, type TestWorkspace } from '../support/workspace.ts'
 import { chat, provider } from './answers.ts'
 import { type PlainAnswer, type PlainEndpoint, startEndpoint } from './plain-endpoint.ts'
+import { program, testGuest } from '../support/built.ts'
 
-const program = fileURLToPath(new URL('../../src/cli/main.ts', import.meta.url))
-const impatientGuest = fileURLToPath(new URL('../bad-input/impatient-guest.ts', import.meta.url))
+const impatientGuest = testGuest(new URL('../bad-input/impatient-guest.ts', import.meta.url))
 const key = 'private.0123456789abcdef'
 
 /** Fails with the key in its mouth, asks for a tool, and answers; then it repeats the key in its answer. */

@@ -7,11 +7,9 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
 import { test } from 'node:test'
-import { fileURLToPath } from 'node:url'
 import { chat } from './answers.ts'
 import { startEndpoint } from './plain-endpoint.ts'
-
-const program = fileURLToPath(new URL('../../src/cli/main.ts', import.meta.url))
+import { program } from '../support/built.ts'
 
 interface Ran {
   readonly code: number

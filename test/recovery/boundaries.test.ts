@@ -1,7 +1,6 @@
 /** A guest dies before and after every write of a turn; the next one finishes the turn. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { fileURLToPath } from 'node:url'
 import { startGuest } from '../support/guest-process.ts'
 import { emptied, makeWorkspace } from '../support/workspace.ts'
 import { assertRecovered } from './aftermath.ts'
@@ -9,8 +8,9 @@ import { createDriver } from './driver.ts'
 import { sideBySide } from './side-by-side.ts'
 import { startJobs } from './jobs.ts'
 import { isFull } from '../support/scale.ts'
+import { testGuest } from '../support/built.ts'
 
-const faultyGuest = fileURLToPath(new URL('./faulty-guest.ts', import.meta.url))
+const faultyGuest = testGuest(new URL('./faulty-guest.ts', import.meta.url))
 
 /** More writes than any turn makes: reaching it means that the fault is never hit, and the test proves nothing. */
 const tooMany = 100

@@ -1,7 +1,6 @@
 /** A guest that is killed with a conversation in its hands: the next one has all of it, and one summary where one was due. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { fileURLToPath } from 'node:url'
 import { chat, provider } from '../engine/answers.ts'
 import { type Asked, type PlainEndpoint, startEndpoint } from '../engine/plain-endpoint.ts'
 import { newId } from '../support/conversation.ts'
@@ -10,8 +9,9 @@ import { readLedger } from '../support/ledger.ts'
 import { openReady } from '../support/ready.ts'
 import type { Terminal } from '../support/terminal.ts'
 import { makeWorkspace } from '../support/workspace.ts'
+import { testGuest } from '../support/built.ts'
 
-const faultyGuest = fileURLToPath(new URL('./faulty-guest.ts', import.meta.url))
+const faultyGuest = testGuest(new URL('./faulty-guest.ts', import.meta.url))
 
 interface WireMessage {
   readonly role: string

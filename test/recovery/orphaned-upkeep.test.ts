@@ -8,10 +8,8 @@ import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'node:test'
-import { fileURLToPath } from 'node:url'
 import { shareCompileCache } from '../support/compile-cache.ts'
-
-const program = fileURLToPath(new URL('../../src/cli/main.ts', import.meta.url))
+import { program } from '../support/built.ts'
 
 test('a killed `oxbow store move` stops its guest program, says so, and leaves the store unchanged', async () => {
   const home = mkdtempSync(join(tmpdir(), 'oxbow-orphan-'))

@@ -1,13 +1,11 @@
 /** The real guest as a process: started as a runner starts it, watched, and killed. */
 import { spawn } from 'node:child_process'
 import { createInterface } from 'node:readline'
-import { fileURLToPath } from 'node:url'
 import { configSchema, type GuestEnvelope, type GuestReport } from '../../src/types/index.ts'
+import { guestEntry } from './built.ts'
 import { compileCache } from './compile-cache.ts'
 import { inTime } from './patience.ts'
 import { type TestWorkspace, user } from './workspace.ts'
-
-export const guestEntry: string = fileURLToPath(new URL('../../src/guest/main.ts', import.meta.url))
 
 export interface GuestStart {
   readonly workspace: Pick<TestWorkspace, 'root'>

@@ -3,11 +3,9 @@ import { spawn } from 'node:child_process'
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { fileURLToPath } from 'node:url'
 import { shareCompileCache } from './compile-cache.ts'
 import { inTime } from './patience.ts'
-
-const program = fileURLToPath(new URL('../../src/cli/main.ts', import.meta.url))
+import { program } from './built.ts'
 
 export interface Ran {
   readonly exit: number | null

@@ -5,11 +5,9 @@ import { mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'n
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { describe, it } from 'node:test'
-import { fileURLToPath } from 'node:url'
 import { type ScriptedServer, startScriptedServer } from '../../src/engine/index.ts'
 import { shareCompileCache } from '../support/compile-cache.ts'
-
-const program = fileURLToPath(new URL('../../src/cli/main.ts', import.meta.url))
+import { program } from '../support/built.ts'
 
 interface Ran {
   readonly exit: number | null

@@ -7,10 +7,8 @@ import { createServer, type ServerResponse } from 'node:http'
 import { type AddressInfo, connect, createServer as createProxy, type Socket } from 'node:net'
 import { join } from 'node:path'
 import { test } from 'node:test'
-import { fileURLToPath } from 'node:url'
 import { openPty, withHome } from './pty-fixture.ts'
-
-const program = fileURLToPath(new URL('../main.ts', import.meta.url))
+import { program } from '../../../test/support/built.ts'
 
 interface BreakingService extends AsyncDisposable {
   readonly url: string

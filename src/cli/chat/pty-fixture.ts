@@ -2,12 +2,11 @@
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { fileURLToPath } from 'node:url'
 import { stripVTControlCharacters } from 'node:util'
 import { spawn } from '@lydell/node-pty'
 import { shareCompileCache } from '../../../test/support/compile-cache.ts'
+import { program } from '../../../test/support/built.ts'
 
-const program = fileURLToPath(new URL('../main.ts', import.meta.url))
 /** A test that waits longer has failed; on a machine that works it takes a second. */
 const patienceMs = 60_000
 

@@ -5,11 +5,10 @@ import { mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, describe, it } from 'node:test'
-import { fileURLToPath } from 'node:url'
 import { configSchema, type DoctorCheck, errorTable } from '../../types/index.ts'
 import { checkNames, describeCheck, describeVerdict } from './doctor.ts'
+import { program } from '../../../test/support/built.ts'
 
-const program = fileURLToPath(new URL('../main.ts', import.meta.url))
 const check: DoctorCheck = { name: 'process tier', state: 'ok', says: 'bubblewrap', fix: '', required: true, ms: 5 }
 
 describe('oxbow doctor', () => {

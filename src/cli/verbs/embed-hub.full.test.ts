@@ -11,10 +11,10 @@ import { dirname, join } from 'node:path'
 import { PassThrough } from 'node:stream'
 import { afterEach, beforeEach, describe, it } from 'node:test'
 import { setImmediate as nextRound } from 'node:timers/promises'
-import { fileURLToPath } from 'node:url'
 import { listEmbedders } from '../../runner/index.ts'
 import { runProgram } from '../program.ts'
 import type { Terminal } from '../terminal.ts'
+import { program } from '../../../test/support/built.ts'
 
 const large = Buffer.alloc(300_000, 'numbers ')
 const small: Readonly<Record<string, Buffer>> = {
@@ -134,7 +134,6 @@ void describe('oxbow embed pull from a hub', () => {
   const killedPull = async (etag = '"one"'): Promise<number> => {
     const begun = Promise.withResolvers<void>()
     faults.answers = [(_, response) => void drip(response, etag, partial, begun.resolve)]
-    const program = fileURLToPath(new URL('../main.ts', import.meta.url))
     const args = [program, 'embed', 'pull', 'mine', '--from', `${addressOf(hub)}/me/model/resolve/main/`]
     const child = spawn(process.execPath, args, { env: { PATH: process.env['PATH'], OXBOW_HOME: home }, stdio: 'ignore' })
     const gone = once(child, 'exit')

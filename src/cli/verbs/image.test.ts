@@ -5,11 +5,10 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, test } from 'node:test'
-import { fileURLToPath } from 'node:url'
 import { shareCompileCache } from '../../../test/support/compile-cache.ts'
 import { errorTable } from '../../types/index.ts'
+import { program } from '../../../test/support/built.ts'
 
-const program = fileURLToPath(new URL('../main.ts', import.meta.url))
 let home = ''
 
 async function oxbow(path: string | undefined, ...args: readonly string[]): Promise<{ exit: number | null; err: string }> {

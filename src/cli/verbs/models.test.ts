@@ -7,12 +7,10 @@ import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, test } from 'node:test'
-import { fileURLToPath } from 'node:url'
 import { shareCompileCache } from '../../../test/support/compile-cache.ts'
 import { errorTable } from '../../types/index.ts'
 import { providerTable } from './models.ts'
-
-const program = fileURLToPath(new URL('../main.ts', import.meta.url))
+import { program } from '../../../test/support/built.ts'
 
 interface Ran {
   readonly exit: number | null

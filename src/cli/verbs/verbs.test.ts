@@ -5,13 +5,11 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, test } from 'node:test'
-import { fileURLToPath } from 'node:url'
 import { errorTable } from '../../types/index.ts'
 import { describeMove } from './store-text.ts'
 import { movedTo } from './store.ts'
 import { shareCompileCache } from '../../../test/support/compile-cache.ts'
-
-const program = fileURLToPath(new URL('../main.ts', import.meta.url))
+import { program } from '../../../test/support/built.ts'
 
 interface Ran {
   readonly exit: number | null

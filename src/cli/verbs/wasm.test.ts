@@ -5,12 +5,10 @@ import { mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSyn
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, test } from 'node:test'
-import { fileURLToPath } from 'node:url'
 import { shareCompileCache } from '../../../test/support/compile-cache.ts'
 import { assemble, type FixtureFunction, op } from '../../sandbox/wasm/wasm-fixture.ts'
 import { errorTable } from '../../types/index.ts'
-
-const program = fileURLToPath(new URL('../main.ts', import.meta.url))
+import { program } from '../../../test/support/built.ts'
 
 let home = ''
 

@@ -1,0 +1,39 @@
+/**
+ * The build that a whole run of the tests starts its guests, programs and threads from (test/support/built.ts): that of tsdown.config.ts,
+ * and with it the guests of tests that have a fault. Made again when a source is newer than it.
+ */
+import { globSync, mkdirSync, rmSync, statSync, utimesSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import type { UserConfig } from 'tsdown'
+import configs from '../tsdown.config.ts'
+
+/** Beside the caches of other tools, so that no run leaves anything behind. */
+const folder = fileURLToPath(new URL('../node_modules/.cache/oxbow-test-build', import.meta.url))
+const stamp = join(folder, 'built')
+
+const faultyGuests = ['test/recovery/faulty-guest.ts', 'test/bad-input/impatient-guest.ts']
+const sources = ['src/**/*', ...faultyGuests, 'test/support/*.ts', 'tsdown.config.ts', 'scripts/test-build.ts', 'package-lock.json']
+
+/** @returns the folder of a build of the sources as they are. */
+export async function buildForTests(): Promise<string> {
+  if (isFresh()) return folder
+  const beganAt = new Date()
+  rmSync(folder, { recursive: true, force: true })
+  mkdirSync(folder, { recursive: true })
+  const { build } = await import('tsdown')
+  const { copy: _, ...program } = configs[0]!
+  const guests = faultyGuests.map((file): UserConfig => ({ ...program, entry: [file] }))
+  for (const config of [...configs, ...guests]) {
+    await build({ ...config, config: false, outDir: folder, clean: false, logLevel: 'error' })
+  }
+  writeFileSync(stamp, '')
+  // A source that changed meanwhile is newer.
+  utimesSync(stamp, beganAt, beganAt)
+  return folder
+}
+
+function isFresh(): boolean {
+  const builtAt = statSync(stamp, { throwIfNoEntry: false })?.mtimeMs ?? 0
+  return globSync(sources).every((file) => statSync(file).mtimeMs < builtAt)
+}

@@ -1,0 +1,43 @@
+/**
+ * Programs as processes, and threads: from the build that a whole run of the tests makes first (scripts/run-tests.ts), else from the sources.
+ * A guest of the build starts in half the time, and a thread of a store in less than half: to read a hundred files and to strip their types
+ * costs more than most tests ask of them. The build is also what people install.
+ *
+ * Loaded before all tests, so that their threads too come from the build.
+ */
+import { existsSync } from 'node:fs'
+import { syncBuiltinESMExports } from 'node:module'
+import { basename, join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import threads from 'node:worker_threads'
+
+/** The folder of the build where it is to be used; the processes that tests start do not inherit the variable. */
+const folder = process.env['OXBOW_TEST_BUILD']
+
+/** @returns the file to start for a source file that is an entry of the build. */
+function builtEntry(source: URL, name: string): string {
+  const file = folder === undefined ? '' : join(folder, `${name}.js`)
+  return existsSync(file) ? file : fileURLToPath(source)
+}
+
+/** `oxbow`. */
+export const program: string = builtEntry(new URL('../../src/cli/main.ts', import.meta.url), 'oxbow')
+
+export const guestEntry: string = builtEntry(new URL('../../src/guest/main.ts', import.meta.url), 'guest')
+
+/** @param source a guest with a fault, which scripts/test-build.ts names */
+export function testGuest(source: URL): string {
+  return builtEntry(source, basename(source.pathname, '.ts'))
+}
+
+/** Starts the thread of a source file from the build. */
+class BuiltWorker extends threads.Worker {
+  constructor(file: string | URL, options?: threads.WorkerOptions) {
+    super(file instanceof URL && file.pathname.endsWith('-worker.ts') ? builtEntry(file, basename(file.pathname, '.ts')) : file, options)
+  }
+}
+
+if (folder !== undefined) {
+  threads.Worker = BuiltWorker
+  syncBuiltinESMExports()
+}
