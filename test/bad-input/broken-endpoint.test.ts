@@ -7,9 +7,9 @@ import { startGuest } from '../support/guest-process.ts'
 import { startModel } from '../support/model.ts'
 import { openReady } from '../support/ready.ts'
 import { makeWorkspace } from '../support/workspace.ts'
-import { testGuest } from '../support/built.ts'
+import { builtFile } from '../support/built.ts'
 
-const impatientGuest = testGuest(new URL('./impatient-guest.ts', import.meta.url))
+const impatientGuest = builtFile(new URL('./impatient-guest.ts', import.meta.url))
 
 interface Breakage {
   readonly what: string

@@ -9,9 +9,9 @@ import type { Terminal } from '../support/terminal.ts'
 import { makeWorkspace } from '../support/workspace.ts'
 import { chat, chatPiece, provider } from './answers.ts'
 import { startEndpoint } from './plain-endpoint.ts'
-import { testGuest } from '../support/built.ts'
+import { builtFile } from '../support/built.ts'
 
-const impatientGuest = testGuest(new URL('../bad-input/impatient-guest.ts', import.meta.url))
+const impatientGuest = builtFile(new URL('../bad-input/impatient-guest.ts', import.meta.url))
 
 type Restart = Extract<ServerFrame, { type: 'reply_restarted' }>
 

@@ -15,9 +15,9 @@ import type { Terminal } from '../support/terminal.ts'
 import { makeWorkspace, type TestWorkspace } from '../support/workspace.ts'
 import { chat, provider } from './answers.ts'
 import { type PlainAnswer, type PlainEndpoint, startEndpoint } from './plain-endpoint.ts'
-import { program, testGuest } from '../support/built.ts'
+import { program, builtFile } from '../support/built.ts'
 
-const impatientGuest = testGuest(new URL('../bad-input/impatient-guest.ts', import.meta.url))
+const impatientGuest = builtFile(new URL('../bad-input/impatient-guest.ts', import.meta.url))
 const key = 'private.0123456789abcdef'
 
 /** Fails with the key in its mouth, asks for a tool, and answers; then it repeats the key in its answer. */

@@ -8,9 +8,9 @@ import { createDriver } from './driver.ts'
 import { sideBySide } from './side-by-side.ts'
 import { startJobs } from './jobs.ts'
 import { isFull } from '../support/scale.ts'
-import { testGuest } from '../support/built.ts'
+import { builtFile } from '../support/built.ts'
 
-const faultyGuest = testGuest(new URL('./faulty-guest.ts', import.meta.url))
+const faultyGuest = builtFile(new URL('./faulty-guest.ts', import.meta.url))
 
 /** More writes than any turn makes: reaching it means that the fault is never hit, and the test proves nothing. */
 const tooMany = 100

@@ -9,9 +9,9 @@ import { readLedger } from '../support/ledger.ts'
 import { openReady } from '../support/ready.ts'
 import type { Terminal } from '../support/terminal.ts'
 import { makeWorkspace } from '../support/workspace.ts'
-import { testGuest } from '../support/built.ts'
+import { builtFile } from '../support/built.ts'
 
-const faultyGuest = testGuest(new URL('./faulty-guest.ts', import.meta.url))
+const faultyGuest = builtFile(new URL('./faulty-guest.ts', import.meta.url))
 
 interface WireMessage {
   readonly role: string

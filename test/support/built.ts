@@ -25,19 +25,19 @@ export const program: string = builtEntry(new URL('../../src/cli/main.ts', impor
 
 export const guestEntry: string = builtEntry(new URL('../../src/guest/main.ts', import.meta.url), 'guest')
 
-/** @param source a guest with a fault, which scripts/test-build.ts names */
-export function testGuest(source: URL): string {
+/** @param source a thread, or a guest with a fault, which scripts/test-build.ts names */
+export function builtFile(source: URL): string {
   return builtEntry(source, basename(source.pathname, '.ts'))
 }
 
-/** Starts the thread of a source file from the build. */
-class BuiltWorker extends threads.Worker {
-  constructor(file: string | URL, options?: threads.WorkerOptions) {
-    super(file instanceof URL && file.pathname.endsWith('-worker.ts') ? builtEntry(file, basename(file.pathname, '.ts')) : file, options)
-  }
+function builtThread(file: string | URL): string | URL {
+  return file instanceof URL && file.pathname.endsWith('-worker.ts') ? builtFile(file) : file
 }
 
 if (folder !== undefined) {
-  threads.Worker = BuiltWorker
+  threads.Worker = new Proxy(threads.Worker, {
+    construct: (worker, [file, ...rest]: [string | URL, ...unknown[]], target: NewableFunction) =>
+      Reflect.construct(worker, [builtThread(file), ...rest], target) as object,
+  })
   syncBuiltinESMExports()
 }
