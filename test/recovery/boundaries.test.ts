@@ -7,7 +7,7 @@ import { assertRecovered } from './aftermath.ts'
 import { createDriver } from './driver.ts'
 import { sideBySide } from './side-by-side.ts'
 import { startJobs } from './jobs.ts'
-import { isFull } from '../support/scale.ts'
+import { isFull, scaled } from '../support/scale.ts'
 import { builtFile } from '../support/built.ts'
 
 const faultyGuest = builtFile(new URL('./faulty-guest.ts', import.meta.url))
@@ -41,14 +41,18 @@ async function dieAt(side: 'before' | 'after', place: number, shell: 'allow' | '
   return { died, once }
 }
 
-/** Every place on one side of a write, until a life is long enough to end its turn. @returns how often each end was seen. */
+/** The quick tests die at every third place; the neighbours of a place leave much the same behind. */
+const stride = scaled(1, 3)
+
+/** The places on one side of a write, until a life is long enough to end its turn. @returns how often each end was seen. */
 async function dieEverywhere(side: 'before' | 'after', shell: 'allow' | 'ask'): Promise<Readonly<Record<string, number>>> {
   const seen: Record<string, number> = { died: 0, ran: 0, unknown: 0 }
   let next = 1
   let over = false
   await sideBySide(async () => {
     if (over) return false
-    const place = next++
+    const place = next
+    next += stride
     assert.ok(place < tooMany)
     const { died, once } = await dieAt(side, place, shell).catch((error: unknown) => {
       throw new Error(`${side} write ${place}`, { cause: error })
@@ -58,7 +62,7 @@ async function dieEverywhere(side: 'before' | 'after', shell: 'allow' | 'ask'): 
     seen[once] = (seen[once] ?? 0) + 1
     return true
   })
-  assert.ok((seen['died'] ?? 0) >= fewest[shell], 'a turn with three tool calls has more writes')
+  assert.ok((seen['died'] ?? 0) >= Math.floor(fewest[shell] / stride), 'a turn with three tool calls has more writes')
   return seen
 }
 
@@ -70,7 +74,8 @@ for (const side of isFull ? (['before', 'after'] as const) : (['after'] as const
   test(`a turn finishes whatever write its guest dies ${side}`, async (t) => {
     const seen = await dieEverywhere(side, 'allow')
     t.diagnostic(JSON.stringify(seen))
-    assert.ok(seen['ran']! > 0 && seen['unknown']! > 0, 'the once effect was seen to end both ways')
+    assert.ok(seen['ran']! > 0, 'the once effect was seen to run')
+    if (isFull) assert.ok(seen['unknown']! > 0, 'and to end unknown')
   })
 }
 
