@@ -92,6 +92,8 @@ export const drainMs = 1_000
 export const reservedProcesses = 16
 /** How much of a running command's output is kept to be shown live: a screenful. */
 export const maxTailBytes = 4_096
+/** Larger files that a command names are compared by size and time. */
+export const maxHashedBytes: number = 8 * 1024 * kib
 /** Maximum size of a command and of its standard input. Linux refuses a single argument over 128 KiB (MAX_ARG_STRLEN). */
 export const maxCommandBytes: number = 120 * kib
 

@@ -52,7 +52,7 @@ function openFamilies({ roots, commands, sessions: place, browser: options }: Ha
       ...surveyOperations(roots),
       ...openSnapshots(roots),
       ...watches.ops,
-      ...commandOperations(commands),
+      ...commandOperations(commands, roots),
       ...sessions.ops,
       ...browser.ops,
     },

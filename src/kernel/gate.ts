@@ -36,7 +36,18 @@ import { refuseLimited } from './access/right-limits.ts'
 import { approve, type ApprovalDeps, withEditNote } from './stages/approval.ts'
 import { isShutdown, type RunningCalls, sandboxFor, stopReason } from './stages/running-calls.ts'
 import type { Registry } from './registry.ts'
-import { authorize, decide, failureLabels, flowRefusal, freeFlow, join, judgeFlow, type Labels, leadsOutside } from './stages/policy.ts'
+import {
+  authorize,
+  decide,
+  failureLabels,
+  flowRefusal,
+  type FlowVerdict,
+  freeFlow,
+  join,
+  judgeFlow,
+  type Labels,
+  leadsOutside,
+} from './stages/policy.ts'
 import type { Budgets } from './stages/budgets.ts'
 import { clean, type Cleaner, outcomeBody, type Ran } from './stages/cleaning.ts'
 
@@ -143,24 +154,23 @@ async function admit(
 
   // 2. Identify: the kernel made the caller (a lane's process, or the gateway's user); the request cannot choose it.
   // 3. Authorize: role, capability, policy of the workspace.
-  const forbidden = authorize(caller, call, deps.approval) ?? (caller.limits === undefined ? null : refuseLimited(caller, call, input))
+  const forbidden = refuseCaller(deps, caller, call, input)
   if (forbidden !== null) return refusal(forbidden)
-  const unlisted = await refuseUnlisted(deps, call, input)
+  const unlisted = call.starts === undefined ? null : await deps.refuseStart(call, call.starts(input))
   if (unlisted !== null) return refusal(unlisted)
 
   // 4. Flow: the labels of what the session has read against where this call sends data.
-  const held = deps.labels.held(caller)
-  const flow = leadsOutside(caller, call) ? judgeFlow(held, call, deps.flow) : freeFlow
+  const { held, flow } = judgeLabels(deps, caller, call)
   if (flow.decision === 'deny') return refusal(flowRefusal(flow))
 
   // 5. Approve: run, or park until a user decides.
   const asks =
     (decide(call, deps.approval, call.tierOf?.(input, caller)) === 'ask' || flow.decision === 'ask') && caller.actor.startsWith('agent:')
-  const approved = asks ? await approve(deps, passing, { call, input, flow, held }, past) : { input, edited: false }
+  const judge = (): ReturnType<typeof judgeAgain> => judgeAgain(deps, caller, call, input)
+  const approved = asks ? await approve(deps, passing, { call, input, flow, held, judge }, past) : { input, edited: false }
   if ('status' in approved) return approved
-  const beyond = approved.edited
-    ? (refuseLimited(caller, call, approved.input) ?? (await refuseUnlisted(deps, call, approved.input)))
-    : null
+  const again = approved.edited ? await judgeAgain(deps, caller, call, approved.input) : null
+  const beyond = again !== null && 'code' in again ? again : null
   if (beyond !== null) return refusal(beyond)
 
   // 6. Reserve from every budget above the caller.
@@ -168,9 +178,25 @@ async function admit(
   return 'code' in reserved ? refusal(reserved) : { call, ...approved, held, reserved }
 }
 
-/** The part of stage 3 that looks at the program which a call starts. */
-async function refuseUnlisted({ refuseStart }: GateDeps, call: Call, input: unknown): Promise<Failure | null> {
-  return call.starts === undefined ? null : refuseStart(call, call.starts(input))
+function refuseCaller({ approval }: GateDeps, caller: Caller, call: Call, input: unknown): Failure | null {
+  return authorize(caller, call, approval) ?? (caller.limits === undefined ? null : refuseLimited(caller, call, input))
+}
+
+function judgeLabels(
+  { labels, flow: policy }: GateDeps,
+  caller: Caller,
+  call: Call,
+): { readonly held: Labels; readonly flow: FlowVerdict } {
+  const held = labels.held(caller)
+  return { held, flow: leadsOutside(caller, call) ? judgeFlow(held, call, policy) : freeFlow }
+}
+
+/** Stages 3 and 4 once more: what has changed while a person was asked, or another input. */
+async function judgeAgain(deps: GateDeps, caller: Caller, call: Call, input: unknown): Promise<Failure | ReturnType<typeof judgeLabels>> {
+  const refused = refuseCaller(deps, caller, call, input) ?? (call.starts && (await deps.refuseStart(call, call.starts(input))))
+  if (refused) return refused
+  const judged = judgeLabels(deps, caller, call)
+  return judged.flow.decision === 'deny' ? flowRefusal(judged.flow) : judged
 }
 
 /** Stages 7 to 10: the call runs, recorded before and after. */

@@ -208,10 +208,11 @@ function buildCalls(options: KernelOptions, records: Records, describe: () => Pr
     clock,
     approval: config.approval,
     // Loaded with the first call that asks.
-    async findRule(asking) {
+    async findRule(asking, readInputs) {
       const { findRule, settingsDigest } = await import('./access/rules.ts')
-      return findRule(records.documents, settingsDigest(config), asking)
+      return findRule(records.documents, settingsDigest(config), asking, readInputs)
     },
+    readInputs: async (...started) => (await import('./access/command-inputs.ts')).readInputs(sandbox, ...started),
     flow: config.flow,
     refuseStart: async (call, program) => (await execLists()).refuse(call, program),
     labels: sessions,

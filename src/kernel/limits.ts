@@ -191,3 +191,6 @@ export const maxShownBytes: number = 256 * 1024
 
 /** Patterns of programs that `oxbow exec` may add. */
 export const maxProgramPatterns = 1_000
+/** Files that a command names and that are read before it is approved, and the time for that. */
+export const maxNamedFiles = 40
+export const inputsTimeoutMs = 10_000

@@ -148,7 +148,15 @@ export interface PendingApproval {
   readonly reason?: string
   /** Labels of the conversation because of which it is needed; absent: none. */
   readonly labels?: readonly Label[]
+  /** What the command would run as it is now; absent for what runs nothing, or where that cannot be read. */
+  readonly inputs?: CommandInputs | null
   readonly at: number
+}
+
+/** The installed program and the files that a command runs or names; `script`: one that its program reads on its own. */
+export interface CommandInputs {
+  readonly program: string
+  readonly files: readonly { readonly path: string; readonly hash: string; readonly script?: true }[]
 }
 
 /** The step of the running turn, a call, that an event is about. */

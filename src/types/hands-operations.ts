@@ -263,6 +263,17 @@ const commands = {
       durationMs: count,
     }),
   },
+  /**
+   * What a command would run: those of the paths that are regular files, with hashes of their content (of size and time, where they are
+   * large), and which installed program a name is ('' for none), with its size and time.
+   */
+  execInputs: {
+    input: z.strictObject({ program: z.string(), paths: z.array(z.string()).max(100) }),
+    output: z.strictObject({
+      program: z.string().max(400),
+      files: z.array(z.strictObject({ path: z.string().max(4_096), hash: z.string().max(120) })).max(100),
+    }),
+  },
   /** The tail of a running command's output, both streams in order of arrival; empty if it has written nothing, or does not run. */
   execOutput: {
     input: z.strictObject({ watch: z.string() }),

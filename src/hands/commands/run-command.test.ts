@@ -3,7 +3,40 @@ import { describe, it } from 'node:test'
 import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
 import * as fc from 'fast-check'
-import { createClip } from './run-command.ts'
+import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { commandOperations, createClip } from './run-command.ts'
+
+describe('what a command would run', () => {
+  it('is told by hashes of the regular files among its paths, and by the program that is installed', async () => {
+    const real = mkdtempSync(join(tmpdir(), 'oxbow-inputs-'))
+    try {
+      const write = (name: string, text: string): void => writeFileSync(join(real, name), text)
+      write('a.sh', 'one')
+      mkdirSync(join(real, 'folder'))
+      symlinkSync('/etc/passwd', join(real, 'out'))
+      symlinkSync('a.sh', join(real, 'in'))
+      const { execInputs } = commandOperations(undefined, [{ virtual: '/shared', real }])
+      const ask = (program: string, ...names: readonly string[]) =>
+        execInputs({ program, paths: names.map((name) => `/shared/${name}`) }, new AbortController().signal)
+      const first = await ask('sh', 'a.sh', 'in', 'folder', 'out', 'none', '../../etc/passwd')
+      assert.match(first.program, /^\/(?:usr\/)?bin\/sh \d+ [\d.]+$/)
+      assert.deepEqual(
+        first.files.map(({ path }) => path),
+        ['/shared/a.sh', '/shared/in'],
+      )
+      assert.match(first.files[0]!.hash, /^[0-9a-f]{64}$/)
+      write('a.sh', 'two')
+      const second = await ask('', 'a.sh', 'in')
+      assert.equal(second.program, '')
+      for (const [at, { hash }] of second.files.entries()) assert.notEqual(hash, first.files[at]!.hash)
+      for (const name of ['../bin/sh', '/bin/sh', 'no-such-program', '.']) assert.equal((await ask(name)).program, '', name)
+    } finally {
+      rmSync(real, { recursive: true })
+    }
+  })
+})
 
 describe('a clipped output', () => {
   it('is whole when it fits, else both ends of it, and counts every byte', () => {

@@ -1,11 +1,12 @@
 /** Runs one shell command, and ends all of its processes with it. */
 import type { ChildProcessByStdio } from 'node:child_process'
+import { statSync } from 'node:fs'
 import type { Readable, Writable } from 'node:stream'
 import type { CommandOps, HandsOps, HandlersOf } from '../../types/index.ts'
 import { withoutSequences } from '../../types/index.ts'
 import { failed } from '../failure.ts'
-import { type Root, toRealPlace } from '../files/workspace-path.ts'
-import { drainMs, maxCommandBytes, maxTailBytes, terminateGraceMs } from '../limits.ts'
+import { openRegularFile, type Root, toRealPlace } from '../files/workspace-path.ts'
+import { drainMs, maxCommandBytes, maxHashedBytes, maxTailBytes, terminateGraceMs } from '../limits.ts'
 import { createOutputRing } from '../sessions/session-output.ts'
 import { commandEnvironment, findProgram, findShell, type LiveCommands, startProcess } from './start-process.ts'
 
@@ -59,13 +60,44 @@ export function createCommandRunner(options: CommandOptions): CommandRunner {
 }
 
 /** @param commands absent without a sandbox */
-export function commandOperations(commands: CommandRunner | undefined): HandlersOf<CommandOps> {
+export function commandOperations(commands: CommandRunner | undefined, roots: readonly Root[]): HandlersOf<CommandOps> {
   return {
     async exec(input, signal) {
       if (commands === undefined) throw failed('sandbox_missing', 'Commands are off without a sandbox.', 'Install bubblewrap.')
       return commands.run(input, signal)
     },
+    execInputs: ({ program, paths }) => inputsOf(roots, program, paths),
     execOutput: async ({ watch }) => ({ tail: commands?.tail(watch) ?? '' }),
+  }
+}
+
+async function inputsOf(roots: readonly Root[], name: string, paths: readonly string[]): Promise<HandsOps['execInputs']['output']> {
+  const files: { path: string; hash: string }[] = []
+  for (const path of paths) {
+    const opened = await openRegularFile(roots, path).catch(() => null)
+    if (opened === null) continue
+    const { file, stats } = opened
+    try {
+      const hash = stats.size > maxHashedBytes ? `${stats.size} ${stats.mtimeMs} ${stats.ino}` : sha256(await file.readFile())
+      files.push({ path, hash })
+    } finally {
+      await file.close()
+    }
+  }
+  return { program: name === '' ? '' : describeProgram(name), files }
+}
+
+function sha256(content: Uint8Array): string {
+  return process.getBuiltinModule('node:crypto').hash('sha256', content)
+}
+
+function describeProgram(name: string): string {
+  try {
+    const path = findProgram(name)
+    const { size, mtimeMs } = statSync(path)
+    return `${path} ${size} ${mtimeMs}`
+  } catch {
+    return ''
   }
 }
 

@@ -2,17 +2,18 @@
 import { z } from 'zod'
 import {
   type Call,
+  type CallContext,
   type Caller,
   type CallId,
   type Config,
   type Json,
   type JsonObject,
-  type Label,
   OxbowError,
   type PendingApproval,
   type SessionId,
 } from '../../types/index.ts'
 import type { Journal } from '../journal.ts'
+import { inputsDigest, readInputs } from './command-inputs.ts'
 import { maxRules } from '../limits.ts'
 import type { Registry } from '../registry.ts'
 import { type Answer, answerOf, type Approvals, type Decided, neededApprovals } from '../stages/approval.ts'
@@ -121,7 +122,7 @@ function learnFrom(
   input: unknown,
   by: string,
 ): Rule {
-  const { call, name, session, labels: held = [] } = waiting
+  const { call, name, session, labels: held = [], inputs = null } = waiting
   if (held.length > 0 && !labels)
     throw new OxbowError(
       'bad_input',
@@ -130,7 +131,7 @@ function learnFrom(
         hint: 'Set remember.labels to allow it after reading such data, or approve it only once.',
       },
     )
-  const asking: Asking = { call: name, input, session, labels: held }
+  const asking: Asking = { call: name, input, session, labels: held, inputs }
   const rule = learnRule(scope, asking, settingsDigest(deps.settings), { by, at: waiting.at, from: call })
   if (shown === undefined || shown === rule.id) return rule
   throw new OxbowError('bad_input', 'The rule is not the one that was shown.', { hint: `It would be: ${describeRule(rule)}` })
@@ -181,12 +182,12 @@ function decideCall(deps: ApprovalCallDeps): Call<DecideInput, DecideOutput> {
     tier: 'side_effecting',
     right: 'call.decide',
     effect: 'idempotent',
-    async run(input, { caller, id }) {
+    async run(input, context) {
       // When two people answer at once, the first decides; the second gets an error instead of a false confirmation.
       if (deciding.has(input.call)) throw notWaiting(input.call)
       deciding.add(input.call)
       try {
-        return { output: await decide(deps, input, caller, id) }
+        return { output: await decide(deps, input, context) }
       } finally {
         deciding.delete(input.call)
       }
@@ -195,12 +196,9 @@ function decideCall(deps: ApprovalCallDeps): Call<DecideInput, DecideOutput> {
 }
 
 /** Records a person's decision, then wakes the call that waits for it. @throws OxbowError `not_found`, `bad_input`, `denied` */
-async function decide(
-  deps: ApprovalCallDeps,
-  decision: DecideInput,
-  { actor: by, rights, turn }: Caller,
-  id: CallId,
-): Promise<DecideOutput> {
+async function decide(deps: ApprovalCallDeps, decision: DecideInput, context: CallContext): Promise<DecideOutput> {
+  const { id, caller: person } = context
+  const { actor: by, rights, turn } = person
   const { approvals, journal, documents } = deps
   const { call, allow, reason } = decision
   const live = approvals.find(call)
@@ -208,7 +206,8 @@ async function decide(
   if (waiting === null) throw notWaiting(call)
   const needed = neededApprovals(waiting.name, deps.approvalConfig)
   const edited = await checkEdit(deps, decision, waiting, needed)
-  const rule = decision.remember === undefined ? null : await checkRule(deps, decision, waiting, { needed, by, rights, edited })
+  const about = edited === undefined ? waiting : { ...waiting, inputs: await inputsOf(deps, waiting.name, edited, context) }
+  const rule = decision.remember === undefined ? null : await checkRule(deps, decision, about, { needed, by, rights, edited })
   const earlier = needed === 1 ? [] : await decisionsOn(deps, waiting)
   if (allow && earlier.some((one) => one.by === by))
     throw new OxbowError('denied', `${by} has allowed this call already; another person must, too.`, {
@@ -218,7 +217,13 @@ async function decide(
   const answer: Answer = { allow, by, ...(reason !== undefined && { reason }), ...(edited !== undefined && { edited }) }
   const answered = answerOf([...earlier, { ...answer, input: waiting.input }], needed)
   const caller = { actor: by, session: waiting.session, turn: waiting.turn }
-  const body = { input: waiting.input, ...(answer as unknown as JsonObject), ...(answered === undefined && { partial: true }) }
+  const inputs = inputsDigest(waiting.inputs)
+  const body = {
+    input: waiting.input,
+    ...(inputs !== '' && { inputs }),
+    ...(answer as unknown as JsonObject),
+    ...(answered === undefined && { partial: true }),
+  }
   await journal.append([{ caller, call, name: waiting.name, phase: 'decided', body }], { sync: true })
   if (answered === undefined) return { decided: false, rule: null, next: 'Another person must allow it, too.' }
   // Before the call wakes, so that the next one of its turn finds it.
@@ -250,6 +255,12 @@ async function checkEdit(
   const parsed = await registry.parse(name, input)
   if (parsed.ok) return parsed.input as Json
   throw new OxbowError(parsed.failure.code, parsed.failure.message, { hint: parsed.failure.hint })
+}
+
+/** What a command runs that a person wrote in place of the one that waits. */
+async function inputsOf({ registry }: ApprovalCallDeps, name: string, input: Json, { sandbox, signal }: CallContext) {
+  const parsed = await registry.parse(name, input)
+  return parsed.ok && parsed.call.starts !== undefined ? readInputs(sandbox, parsed.call.starts(parsed.input), signal) : null
 }
 
 interface Learning {
@@ -285,9 +296,11 @@ async function checkRule(
   return learnFrom(deps, waiting, remember, edited ?? JSON.parse(waiting.input), by)
 }
 
-async function decisionsOn({ journal }: ApprovalCallDeps, { call, input }: PendingApproval): Promise<readonly Decided[]> {
+async function decisionsOn({ journal }: ApprovalCallDeps, { call, input, inputs }: PendingApproval): Promise<readonly Decided[]> {
   const records = await journal.store.records({ call, phases: ['decided'], order: 'oldest_first', limit: 10, hydrate: true })
-  return records.map(({ body }) => JSON.parse(body) as Decided).filter((decision) => decision.input === input)
+  return records
+    .map(({ body }) => JSON.parse(body) as Decided)
+    .filter((decision) => decision.input === input && (decision.inputs ?? '') === inputsDigest(inputs))
 }
 
 function notWaiting(call: CallId): OxbowError {
@@ -302,8 +315,13 @@ async function findParked({ journal, recovered }: ApprovalCallDeps, call: CallId
   if (newest?.phase !== 'parked' || newest.session === '' || newest.turn === '' || !recovered.has(newest.turn as string as CallId))
     return null
   const { session, turn, name, at } = newest
-  const { input, reason, labels } = JSON.parse(newest.body) as { input: string; reason: string; labels?: readonly Label[] }
-  return { call, session, turn, name, at, input, reason, ...(labels !== undefined && { labels }) }
+  const { input, reason, labels, inputs } = JSON.parse(newest.body) as Pick<PendingApproval, 'input' | 'reason' | 'labels' | 'inputs'>
+  const optional = {
+    ...(reason !== undefined && { reason }),
+    ...(labels !== undefined && { labels }),
+    ...(inputs !== undefined && { inputs }),
+  }
+  return { call, session, turn, name, at, input, ...optional }
 }
 
 interface RuleView extends Pick<Rule, 'id' | 'call' | 'session' | 'labels' | 'by' | 'at'> {

@@ -51,7 +51,8 @@ describe('a pattern of programs', () => {
 })
 
 describe('the lists of [exec]', () => {
-  const sandbox = () => createFakeSandbox(new Map(), { run: async ({ program, command }) => ({ stdout: program?.argv.join(' ') ?? command }) })
+  const sandbox = () =>
+    createFakeSandbox(new Map(), { run: async ({ program, command }) => ({ stdout: program?.argv.join(' ') ?? command }) })
   const open = (config: object, tools: string[][] = [], input: Json = { binary: 'git', args: ['log'] }) => {
     const steps = [asks(['exec_run', input]), says('done')]
     const play = (request: GenerateRequest) => {

@@ -11,8 +11,9 @@
  */
 import { createHash } from 'node:crypto'
 import { posix } from 'node:path'
-import { type Config, isObject, type Json, type Label, OxbowError, type SessionId } from '../../types/index.ts'
+import { type CommandInputs, type Config, isObject, type Json, type Label, OxbowError, type SessionId } from '../../types/index.ts'
 import type { Documents } from '../state/documents.ts'
+import { inputsDigest } from './command-inputs.ts'
 import { workspacePath } from './right-limits.ts'
 
 export const ruleCategory = 'system/rules'
@@ -41,6 +42,10 @@ export interface Rule {
   readonly session: SessionId | ''
   /** Labels of conversations whose flow of data it allows; empty: none that asks. */
   readonly labels: readonly Label[]
+  /** Digest of what the command runs beside its text, as it was; empty: it runs nothing, or that could not be read. */
+  readonly inputs?: string
+  /** The files that the digest covers. */
+  readonly files?: readonly string[]
   /** Digest of the settings under which it was learned. */
   readonly settings: string
   readonly by: string
@@ -49,7 +54,7 @@ export interface Rule {
   readonly from: string
 }
 
-type Facts = Pick<Rule, 'call' | 'fields' | 'session' | 'labels' | 'settings'>
+type Facts = Pick<Rule, 'call' | 'fields' | 'session' | 'labels' | 'inputs' | 'files' | 'settings'>
 
 /** A call that asks. */
 export interface Asking {
@@ -58,6 +63,8 @@ export interface Asking {
   readonly session: SessionId | ''
   /** Labels because of which the flow policy asks; empty: it does not. */
   readonly labels: readonly Label[]
+  /** What the command runs as it is now; null: nothing, or not known. */
+  readonly inputs?: CommandInputs | null
 }
 
 /** @returns the digest of what decides how far a call reaches, whatever its input */
@@ -66,8 +73,21 @@ export function settingsDigest({ sandbox, egress }: Pick<Config, 'sandbox' | 'eg
 }
 
 /** @returns a rule that covers the call, or null. Reads the rules each time, so that one that is revoked by another guest is gone, too. */
-export async function findRule(documents: Documents, settings: string, asking: Asking): Promise<Rule | null> {
-  return (await readRules(documents)).find((rule) => rule.settings === settings && covers(rule, asking)) ?? null
+export async function findRule(
+  documents: Documents,
+  settings: string,
+  asking: Asking,
+  readInputs: () => Promise<CommandInputs | null>,
+): Promise<Rule | null> {
+  const found = (await readRules(documents)).filter((rule) => rule.settings === settings && covers(rule, asking))
+  if (found.length === 0) return null
+  const inputs = await readInputs()
+  return found.find((rule) => (rule.inputs ?? '') === inputsDigest(inputs, isWidened(rule.fields))) ?? null
+}
+
+/** Of a command that is known to be harmless with any plain arguments, only the files count in which its program finds what to run. */
+function isWidened(fields: readonly FieldRule[]): boolean {
+  return fields.some(({ is }) => is === 'words')
 }
 
 /** Without those whose facts do not have their digest. */
@@ -75,6 +95,7 @@ export async function readRules(documents: Documents): Promise<readonly Rule[]> 
   return (await documents.all<Rule>(ruleCategory)).map(({ value }) => value).filter((rule) => rule.id === ruleId(rule))
 }
 
+/** Whether the rule covers the input; what it runs, `findRule` compares. */
 export function covers(rule: Rule, { call, input, session, labels }: Asking): boolean {
   if (rule.call !== call || (rule.session !== '' && rule.session !== session)) return false
   if (!labels.every((label) => rule.labels.includes(label))) return false
@@ -96,7 +117,7 @@ function fits(rule: FieldRule, value: Json): boolean {
       return path !== null && (path === rule.folder || path.startsWith(`${rule.folder}/`))
     }
     case 'words': {
-      const words = typeof value === 'string' ? wordsOf(value) : null
+      const words = typeof value === 'string' ? wordsOf(value) : isTexts(value) ? ['', ...value] : null
       if (words === null || rule.words.length === 0 || !rule.words.every((word, at) => words[at] === word)) return false
       // Options of many harmless programs run others: `rg --pre`, `git grep -O`, `sort --compress-program`.
       return optionsIn(words).every((option) => rule.options?.includes(option) === true)
@@ -116,11 +137,21 @@ export function learnRule(scope: RuleScope, asking: Asking, settings: string, or
   const content = contentFields[asking.call] ?? []
   const fields = values.map(([field, value]): FieldRule => {
     if (scope === 'call') return exact(field, value)
+    if (asking.call === 'exec.run' && field === 'args') return widenedArgs(asking.input, value)
     return content.includes(field) ? { field, is: 'any' } : widened(field, value, scope)
   })
   if (scope === 'folder' && !fields.some(({ is }) => is === 'under'))
     throw new OxbowError('bad_input', `${asking.call} names no folder of the workspace.`, { hint: 'Choose another scope.' })
-  const facts = { call: asking.call, fields, session: scope === 'session' ? asking.session : '', labels: asking.labels, settings } as const
+  const inputs = inputsDigest(asking.inputs, isWidened(fields))
+  const files = (asking.inputs?.files ?? []).filter(({ script }) => script === true || !isWidened(fields)).map(({ path }) => path)
+  const facts = {
+    call: asking.call,
+    fields,
+    session: scope === 'session' ? asking.session : '',
+    labels: asking.labels,
+    ...(inputs !== '' && { inputs, files }),
+    settings,
+  } as const
   return { id: ruleId(facts), ...facts, ...origin }
 }
 
@@ -138,6 +169,20 @@ function widened(field: string, value: Json, scope: RuleScope): FieldRule {
   const path = scope === 'folder' && pathFields.has(field) && typeof value === 'string' ? workspacePath(value) : null
   if (path === null) return exact(field, value)
   return { field, is: 'under', folder: field === 'cwd' || field === 'folder' ? path : posix.dirname(path) }
+}
+
+/** Arguments of a program without a shell, which the rule's field `binary` names. */
+function widenedArgs(input: unknown, value: Json): FieldRule {
+  const binary = isObject(input) ? input['binary'] : undefined
+  if (typeof binary !== 'string' || !isTexts(value)) return exact('args', value)
+  const leading = leadingWords([binary, ...value])
+  return leading === null
+    ? exact('args', value)
+    : { field: 'args', is: 'words', words: ['', ...leading.slice(1)], options: optionsIn(value) }
+}
+
+function isTexts(value: Json): value is string[] {
+  return Array.isArray(value) && value.every((each) => typeof each === 'string')
 }
 
 /** Longer values are kept as their digest. */
@@ -193,11 +238,12 @@ function leadingWords([program = '', ...rest]: readonly string[]): readonly stri
 }
 
 /** A rule in words. */
-export function describeRule({ call, fields, session, labels }: Pick<Rule, 'call' | 'fields' | 'session' | 'labels'>): string {
+export function describeRule({ call, fields, session, labels, files = [] }: Omit<Facts, 'settings'>): string {
   const parts = fields.map(describeField)
   const where = session === '' ? '' : `, in session ${session}`
   const read = labels.length === 0 ? '' : `, also after reading ${labels.join(' and ')} data`
-  return `${call} with ${parts.length === 0 ? 'an empty input' : parts.join(', ')}${where}${read}`
+  const unchanged = files.length === 0 ? '' : `, while ${files.join(' and ')} ${files.length === 1 ? 'is' : 'are'} as now`
+  return `${call} with ${parts.length === 0 ? 'an empty input' : parts.join(', ')}${where}${read}${unchanged}`
 }
 
 function describeField(rule: FieldRule): string {
@@ -224,8 +270,8 @@ function describeOptions(options: readonly string[]): string {
   return options.length === 0 ? 'without options' : `with no options but ${options.join(', ')}`
 }
 
-function ruleId({ call, fields, session, labels, settings }: Facts): string {
-  return digest({ call, fields, session, labels, settings }).slice(0, 24)
+function ruleId({ call, fields, session, labels, inputs, files, settings }: Facts): string {
+  return digest({ call, fields, session, labels, inputs, files, settings }).slice(0, 24)
 }
 
 function digest(value: unknown): string {

@@ -8,13 +8,16 @@ import {
   type CallId,
   type CallOutcome,
   type Clock,
+  type CommandInputs,
   type Config,
+  type Failure,
   type Json,
   type JournalRecord,
   type JsonObject,
   type PendingApproval,
   type Phase,
   type SessionId,
+  type StartedProgram,
   type TurnId,
   type Caller,
 } from '../../types/index.ts'
@@ -88,6 +91,8 @@ export function createApprovals(): Approvals {
 export interface Decided extends Answer {
   /** The exact input that was asked about. */
   readonly input: string
+  /** Digest of what the command ran beside its text when it was asked about. */
+  readonly inputs?: string | undefined
 }
 
 /**
@@ -111,7 +116,9 @@ export interface ApprovalDeps {
   readonly approvals: Approvals
   readonly approval: Config['approval']
   readonly clock: Clock
-  readonly findRule: (asking: Asking) => Promise<Rule | null>
+  readonly findRule: (asking: Asking, readInputs: () => Promise<CommandInputs | null>) => Promise<Rule | null>
+  /** What a command runs beside its text, as it is now; null where that cannot be read. */
+  readonly readInputs: (started: StartedProgram, signal: AbortSignal) => Promise<CommandInputs | null>
   readonly noteEvent: NoteEvent
 }
 
@@ -119,6 +126,13 @@ export interface ApprovalDeps {
 interface AskingCall {
   readonly call: Call
   readonly input: unknown
+  readonly flow: FlowVerdict
+  readonly held: Labels
+  /** Judges the call again, after a wait in which rights, lists and labels may have changed. */
+  readonly judge: () => Promise<Failure | Judged>
+}
+
+interface Judged {
   readonly flow: FlowVerdict
   readonly held: Labels
 }
@@ -146,15 +160,23 @@ export async function approve(
 ): Promise<Approved | Refusal> {
   const { call, input } = asking
   const exact = JSON.stringify(input)
-  const decided = past
+  const hasBegun = past.some(({ phase }) => phase === 'intent')
+  const readInputs = (): Promise<CommandInputs | null> => inputsOf(deps, passing, call, input)
+  let decided = past
     .filter(({ phase }) => phase === 'decided')
     .map(({ body }) => JSON.parse(body) as Decided)
     .filter((decision) => decision.input === exact)
-  const needed = neededApprovals(call.name, deps.approval)
-  const recorded = answerOf(decided, needed)
-  const hasBegun = past.some(({ phase }) => phase === 'intent')
+  if (decided.length > 0 && call.starts !== undefined && !hasBegun) {
+    const { inputsDigest } = await import('../access/command-inputs.ts')
+    const now = inputsDigest(await readInputs())
+    decided = decided.filter(({ inputs = '', edited }) => edited !== undefined || inputs === now)
+  }
+  const recorded = answerOf(decided, neededApprovals(call.name, deps.approval))
   const answer =
-    recorded ?? (hasBegun ? begun : ((await answerByRule(deps, passing, asking, exact)) ?? (await askPerson(deps, passing, asking, exact))))
+    recorded ??
+    (hasBegun
+      ? begun
+      : ((await answerByRule(deps, passing, asking, exact, readInputs)) ?? (await askUntilCurrent(deps, passing, asking, exact))))
   if ('status' in answer) return answer
   if (!answer.allow) return refusal(deniedBy(call, answer))
   if (answer.edited === undefined) return { input, edited: false }
@@ -165,38 +187,78 @@ export async function approve(
 /** A call whose intent is open was approved, or needed no approval then. */
 const begun: Answer = { allow: true, by: '' }
 
-async function answerByRule(deps: ApprovalDeps, { id, caller }: PassingCall, asking: AskingCall, exact: string): Promise<Answer | null> {
+async function inputsOf({ readInputs }: ApprovalDeps, { signal }: PassingCall, call: Call, input: unknown): Promise<CommandInputs | null> {
+  return call.starts === undefined ? null : readInputs(call.starts(input), signal ?? new AbortController().signal)
+}
+
+async function answerByRule(
+  deps: ApprovalDeps,
+  { id, caller }: PassingCall,
+  asking: AskingCall,
+  exact: string,
+  readInputs: () => Promise<CommandInputs | null>,
+): Promise<Answer | null> {
   const { call, input, flow, held } = asking
   if (deps.approval.mode === 'manual' || neededApprovals(call.name, deps.approval) > 1) return null
   const labels = flow.decision === 'ask' ? held : []
-  const rule = await deps.findRule({ call: call.name, input, session: caller.session, labels })
+  const rule = await deps.findRule({ call: call.name, input, session: caller.session, labels }, readInputs)
   if (rule === null) return null
   const answer = { allow: true, by: `rule:${rule.id}` }
   deps.journal.note([entryOf(caller, id, call.name, 'decided', { input: exact, ...answer })])
   return answer
 }
 
+/** Asks a person, and again when what the answer was about has changed in between: labels, files that the command runs. */
+async function askUntilCurrent(deps: ApprovalDeps, passing: PassingCall, asking: AskingCall, exact: string): Promise<Answer | Refusal> {
+  const { call, input } = asking
+  let judged: Judged = asking
+  let inputs = await inputsOf(deps, passing, call, input)
+  for (let change = ''; ;) {
+    const answer = await askPerson(deps, passing, { call, ...judged, inputs, change }, exact)
+    // The gate judges an edited input, which is not what the question showed.
+    if ('status' in answer || !answer.allow || answer.edited !== undefined) return answer
+    const again = await asking.judge()
+    if ('code' in again) return refusal(again)
+    const now = await inputsOf(deps, passing, call, input)
+    change = call.starts === undefined ? '' : (await import('../access/command-inputs.ts')).inputsChange(inputs, now)
+    const hasNewLabels =
+      again.flow.decision === 'ask' && (judged.flow.decision !== 'ask' || again.held.some((label) => !judged.held.includes(label)))
+    if (change === '' && !hasNewLabels) return answer
+    inputs = now
+    judged = again
+  }
+}
+
+interface Question extends Judged {
+  readonly call: Call
+  readonly inputs: CommandInputs | null
+  /** What has changed since a person allowed it; empty: this is the first question. */
+  readonly change: string
+}
+
 /** Parks the call until it is decided, expires, or is cancelled. */
 async function askPerson(
   deps: ApprovalDeps,
   passing: PassingCall,
-  { call, flow, held }: AskingCall,
+  { call, flow, held, inputs, change }: Question,
   exact: string,
 ): Promise<Answer | Refusal> {
   const { caller, id } = passing
   const { approvals, journal, clock, approval } = deps
   const signal = passing.signal ?? new AbortController().signal
-  const reason = flow.reason || `${call.name} is ${call.tier.replace('_', '-')} and the policy is to ask`
+  const policy = flow.reason || `${call.name} is ${call.tier.replace('_', '-')} and the policy is to ask`
+  const reason = change === '' ? policy : `${change} after it was allowed`
   // It waits before the record is written, so that whoever sees the record can decide at once.
   const labels = flow.decision === 'ask' ? { labels: held } : {}
-  const question = { call: id, name: call.name, input: exact, reason, ...labels, at: clock.now() }
+  const shown = { input: exact, reason, ...labels, ...(inputs !== null && { inputs }) }
+  const question = { call: id, name: call.name, ...shown, at: clock.now() }
   const waiting = approvals.wait({ ...question, session: caller.session as SessionId, turn: caller.turn as TurnId }, signal)
   waiting.catch(() => {})
   passing.onWait?.(true)
   let expiry: Disposable | null = null
   try {
     // Recorded again after a restart, for followers with a later cursor.
-    await journal.append([entryOf(caller, id, call.name, 'parked', { input: exact, reason, ...labels })], { sync: true })
+    await journal.append([entryOf(caller, id, call.name, 'parked', shown as unknown as JsonObject)], { sync: true })
     if (approval.expire_s > 0) expiry = await startExpiry(deps, passing, call.name)
     const answer = await waiting
     if (answer.expired === true) journal.note([entryOf(caller, id, call.name, 'decided', { input: exact, ...answer } as JsonObject)])

@@ -2,6 +2,7 @@
  * A sandbox in memory, for tests of the modules above it: the same replies and errors as those of hands, without processes. It has no
  * links, no binary files, and runs no commands; a test supplies their results.
  */
+import { hash } from 'node:crypto'
 import type {
   ArchiveOps,
   BrowserOps,
@@ -30,6 +31,10 @@ export function createFakeSandbox(files: Map<string, string> = new Map(), option
     ...fakeWatches(),
     shutdown: () => ({}),
     exec: (input, signal) => runFake(input, signal, options),
+    execInputs: ({ program, paths }) => ({
+      program,
+      files: paths.flatMap((path) => (files.has(path) ? [{ path, hash: hash('sha256', files.get(path)!) }] : [])),
+    }),
     execOutput: () => ({ tail: '' }),
   }
   const hands: Hands = {

@@ -1,0 +1,86 @@
+/**
+ * What a command runs beside its text: the installed program, and the files of the workspace that it names or that its program reads on its
+ * own (`make`, `npm`). A decision to run a command holds for these as they are: it asks again when one of them has changed.
+ *
+ * Files that a script reads in turn are not known here, nor what a command makes up at run time. Hands read the files.
+ */
+import { createHash } from 'node:crypto'
+import type { CommandInputs, Sandbox, StartedProgram } from '../../types/index.ts'
+import { inputsTimeoutMs, maxNamedFiles } from '../limits.ts'
+import { workspacePath } from './right-limits.ts'
+
+/** Files in which a program finds what to run. */
+const scriptsOf: Readonly<Record<string, readonly string[]>> = {
+  bun: ['package.json'],
+  cargo: ['Cargo.toml', 'build.rs'],
+  just: ['justfile', 'Justfile'],
+  make: ['Makefile', 'makefile', 'GNUmakefile'],
+  npm: ['package.json'],
+  npx: ['package.json'],
+  pnpm: ['package.json'],
+  yarn: ['package.json'],
+}
+
+/** @returns what the program runs now; null where that cannot be read */
+export async function readInputs(sandbox: Sandbox, started: StartedProgram, signal: AbortSignal): Promise<CommandInputs | null> {
+  const { program, named, scripts } = namesIn(started)
+  const paths = [...new Set([...scripts, ...named])].slice(0, maxNamedFiles)
+  try {
+    const hands = await sandbox.hands('work')
+    const found = await hands.ask('execInputs', { program, paths }, { signal, timeoutMs: inputsTimeoutMs })
+    const files = found.files.map(({ path, hash }) => ({ path, hash, ...(scripts.includes(path) && { script: true as const }) }))
+    return { program: found.program, files: files.filter(({ path }) => paths.includes(path)).sort((a, b) => (a.path < b.path ? -1 : 1)) }
+  } catch {
+    return null
+  }
+}
+
+/** @param scriptsOnly without the files that stand in the command as arguments. @returns '' where nothing is known */
+export function inputsDigest(inputs: CommandInputs | null | undefined, scriptsOnly = false): string {
+  if (inputs === null || inputs === undefined) return ''
+  const files = inputs.files.filter(({ script }) => !scriptsOnly || script === true).map(({ path, hash }) => [path, hash])
+  return createHash('sha256')
+    .update(JSON.stringify([inputs.program, files]))
+    .digest('hex')
+    .slice(0, 32)
+}
+
+/** @returns what differs, in words; empty when nothing does */
+export function inputsChange(before: CommandInputs | null, now: CommandInputs | null): string {
+  if (inputsDigest(before) === inputsDigest(now)) return ''
+  if (before === null || now === null) return 'what it runs could not be read'
+  const hashes = new Map(before.files.map(({ path, hash }) => [path, hash]))
+  const present = new Set(now.files.map(({ path }) => path))
+  const changed = [
+    ...now.files.filter(({ path, hash }) => hashes.get(path) !== hash).map(({ path }) => path),
+    ...before.files.filter(({ path }) => !present.has(path)).map(({ path }) => path),
+  ]
+  return changed.length === 0 ? 'the program was replaced' : `${changed.slice(0, 3).join(', ')} changed`
+}
+
+/** @returns a name of an installed program, or ''; and paths of the workspace that may be files */
+function namesIn({ shell, binary, args, cwd }: StartedProgram): {
+  readonly program: string
+  readonly named: readonly string[]
+  readonly scripts: readonly string[]
+} {
+  const at = (name: string): string | null => workspacePath(name.startsWith('/') ? name : `${cwd === '' ? '/shared' : cwd}/${name}`)
+  const words = shell === null ? args : wordsIn(shell)
+  const programs = shell === null ? [binary] : words.map((word) => word.replace(/^.*\//, ''))
+  const own = [...new Set(programs)].flatMap((name) => (Object.hasOwn(scriptsOf, name) ? scriptsOf[name]! : []))
+  const pathsOf = (names: readonly string[]): readonly string[] => names.flatMap((name) => at(name) ?? [])
+  const first = shell === null ? binary : (words[0] ?? '')
+  return {
+    program: /^[A-Za-z0-9_][A-Za-z0-9_.+-]{0,99}$/.test(first) ? first : '',
+    named: pathsOf(words.flatMap((word) => (word.startsWith('-') ? word.split('=').slice(1) : [word]))),
+    scripts: pathsOf(own),
+  }
+}
+
+/** Words of a text for a shell, without those into which it writes. */
+function wordsIn(shell: string): readonly string[] {
+  return shell
+    .replace(/\d?>{1,2}\s*[^\s;|&()<>`$"'{}]+/g, ' ')
+    .split(/[\s;|&()<>`$"'{}]+/)
+    .filter((word) => word !== '' && word.length <= 4_096)
+}
