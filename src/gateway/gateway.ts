@@ -1,14 +1,14 @@
 /**
- * The gateway: the only way for terminals to reach the kernel. HTTP upgraded to a WebSocket at `/ws`, and a health check that
- * reveals only that the guest is running. It keeps no state of its own: whatever a terminal can ask for again is the kernel's.
+ * The gateway: the only way for terminals and programs to reach the kernel, by a WebSocket at `/ws` or by the HTTP API. It keeps no state of its own: whatever a terminal can ask for again is the kernel's.
  */
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import type { Duplex } from 'node:stream'
 import type { Kernel } from '../kernel/index.ts'
-import { errorTable, type Failure, isOxbowError, once, OxbowError } from '../types/index.ts'
+import { errorTable, type Failure, isOxbowError, once, OxbowError, toError } from '../types/index.ts'
 import { apiKeyOf, refuseSource, refuseToken } from './admission.ts'
 import type { Connection } from './connection.ts'
+import type { ApiDeps } from './http/api.ts'
 import { gatewayLimits, type GatewayLimits, minTokenLength, timeoutCheckPart } from './limits.ts'
 
 export interface GatewayOptions {
@@ -55,7 +55,7 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
   })
   // Sockets that are not accepted yet count too; they live little longer than `requestTimeoutMs`.
   server.maxConnections = limits.maxConnections * 2
-  server.on('request', (request, response) => answerHttp(request, response, refuseSource(request.headers, options)))
+  server.on('request', createListener(options, { limits, onBug, connections: () => connections.size }))
   server.on('upgrade', (request, stream, head) => {
     stream.on('error', () => stream.destroy())
     const refusal = refuseUpgrade(request, options)
@@ -93,6 +93,31 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
   }
 }
 
+/** Answers requests over HTTP: health checks at once, all others by the API, which is loaded with the first of them. */
+function createListener(
+  options: GatewayOptions,
+  deps: Pick<ApiDeps, 'limits' | 'onBug' | 'connections'>,
+): (request: IncomingMessage, response: ServerResponse) => void {
+  const { kernel } = options
+  const admit = (request: IncomingMessage): string | null => {
+    const key = apiKeyOf(request.headers)
+    const refusal = key === null ? refuseToken(request.headers, options) : null
+    if (refusal !== null) throw toError(refusal)
+    return key
+  }
+  const loadApi = once(async () => (await import('./http/api.ts')).createApi({ ...deps, kernel, admit, now: Date.now }))
+  return (request, response) => {
+    const refusal = refuseSource(request.headers, options)
+    if (refusal !== null || !isApi(pathOf(request))) return answerHttp(request, response, refusal, kernel)
+    loadApi()
+      .then((api) => api(request, response))
+      .catch((error: unknown) => {
+        response.destroy()
+        deps.onBug(error)
+      })
+  }
+}
+
 /** A guest whose store failed restarts; terminals that wait for an answer should see why. */
 function closeReason(kernel: Kernel): string {
   const fault = kernel.status().read_only
@@ -124,10 +149,18 @@ function refuseUpgrade(request: IncomingMessage, options: GatewayOptions): Failu
   return apiKeyOf(request.headers) === null ? refuseToken(request.headers, options) : null
 }
 
-function answerHttp(request: IncomingMessage, response: ServerResponse, refusal: Failure | null): void {
-  const failure = refusal ?? (request.method === 'GET' && pathOf(request) === '/health' ? null : nothingHere)
-  const status = failure === null ? 200 : errorTable[failure.code].http
-  const body = JSON.stringify(failure === null ? { ok: true } : { error: failure })
+function isApi(path: string): boolean {
+  return path.startsWith('/api/v1/') || path === '/metrics'
+}
+
+/** Health checks reveal only that the guest runs, and whether it can write. */
+function answerHttp(request: IncomingMessage, response: ServerResponse, refusal: Failure | null, kernel: Kernel): void {
+  const path = request.method === 'GET' ? pathOf(request) : ''
+  const isHealth = path === '/health' || path === '/healthz' || path === '/readyz'
+  const isReady = path !== '/readyz' || kernel.status().read_only === null
+  const failure = refusal ?? (isHealth ? null : nothingHere)
+  const status = failure !== null ? errorTable[failure.code].http : isReady ? 200 : 503
+  const body = JSON.stringify(failure === null ? { ok: isReady } : { error: failure })
   const length = Buffer.byteLength(body)
   response.writeHead(status, { 'content-type': 'application/json', 'content-length': length, 'cache-control': 'no-store' }).end(body)
 }
@@ -152,7 +185,7 @@ function asFailure(error: unknown): Failure {
 const nothingHere: Failure = {
   code: 'not_found',
   message: 'There is nothing at this address.',
-  hint: 'Open a WebSocket at /ws, or GET /health.',
+  hint: 'The API is at /api/v1, described by /api/v1/openapi.json; the WebSocket is at /ws.',
 }
 
 function full(max: number): Failure {

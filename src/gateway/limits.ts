@@ -49,3 +49,13 @@ export const pastBufferPart = 0.25
 
 /** RFC 6455 section 5.5: a control frame has 125 bytes, two of them for the code. */
 export const maxReasonBytes = 123
+
+/** Requests over HTTP of one API key. The guest's own token has no limit. */
+export const requestsPerMinute = 600
+export const requestBurst = 120
+/** Answers to requests with an Idempotency-Key that are kept in memory; the journal answers for older ones. */
+export const keptResponses = 1_000
+export const maxPage = 10_000
+/** Bytes that wait for a slow reader of a stream, and how often a silent stream shows that it lives. */
+export const maxStreamBytes = 4 * 1024 * 1024
+export const streamPingMs = 15_000

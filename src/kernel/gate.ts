@@ -78,6 +78,11 @@ interface CallOptions {
   readonly onWait?: (waiting: boolean) => void
 }
 
+/** @param id of a call that its caller may repeat; undefined: a new one @returns the options of a call that cannot be cancelled */
+export function optionsOf(id: CallId | undefined, newId: () => string): CallOptions {
+  return { id: id ?? (newId() as CallId), signal: null, resumed: id !== undefined }
+}
+
 interface StartedCall {
   /** Resolves when the intent is durable; null when the call was refused before. */
   readonly intended: Promise<Intended | null>

@@ -14,8 +14,11 @@ export interface Kernel {
   cancelTurn(session: SessionId): Promise<boolean>
   /** Decides a parked call. @throws OxbowError `not_found` when none waits under this id. */
   approve(call: CallId, allow: boolean): Promise<void>
-  /** Makes a call that is offered to terminals, as the user, through the gate. */
-  call(name: string, input: Json, session?: SessionId): Promise<CallOutcome>
+  /**
+   * Makes a call that is offered to terminals, as the user, through the gate.
+   * @param id makes it repeatable: the same id returns the recorded outcome, or continues the recorded intent
+   */
+  call(name: string, input: Json, session?: SessionId, id?: CallId): Promise<CallOutcome>
   /**
    * @returns a function that stops following
    * @throws OxbowError `not_found` for an unknown session, or the reason of `past.leaving`

@@ -12,6 +12,7 @@ import {
   type TurnId,
   type UserId,
 } from '../types/index.ts'
+import { optionsOf } from './gate.ts'
 import type { KernelCallDeps } from './calls/kernel-calls.ts'
 import type { Kernel } from './kernel-interface.ts'
 import { assembleParts, type KernelOptions, type KernelParts } from './kernel-parts.ts'
@@ -55,8 +56,8 @@ function facade(parts: KernelParts, options: KernelOptions, resumed: Promise<voi
   const { user, store } = options
   const { newId, approvals, events, sessions, journal, lanes, gate, resources, startTurn } = parts
   resources.start()
-  const ask = (name: string, input: unknown, session: SessionId | '' = ''): Promise<CallOutcome> =>
-    resumed.then(() => gate.call(userCaller(user, session, ''), name, input, { id: newId() as CallId, signal: null }))
+  const ask = (name: string, input: unknown, session: SessionId | '' = '', id?: CallId): Promise<CallOutcome> =>
+    resumed.then(() => gate.call(userCaller(user, session, ''), name, input, optionsOf(id, newId)))
 
   const keyKernels = once(async () => {
     const { createKeyKernels } = await import('./access/key-kernel.ts')

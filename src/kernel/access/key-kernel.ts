@@ -9,7 +9,7 @@ import {
   type SessionInfo,
   toError,
 } from '../../types/index.ts'
-import type { Gate } from '../gate.ts'
+import { type Gate, optionsOf } from '../gate.ts'
 import type { Journal } from '../journal.ts'
 import type { Kernel } from '../kernel-interface.ts'
 import type { StartTurn } from '../turns/start-turn.ts'
@@ -27,8 +27,8 @@ export function createKeyKernels(deps: KeyKernelDeps, owner: Kernel): (key: stri
   const { gate, newId, journal, startTurn } = deps
   return async (key) => {
     const id = await keys.check(key)
-    const call = async (name: string, input: unknown, session: SessionId | '' = '', callId = newId() as CallId): Promise<CallOutcome> =>
-      gate.call(await keys.callerOf(id, session, ''), name, input, { id: callId, signal: null })
+    const call = async (name: string, input: unknown, session: SessionId | '' = '', known?: CallId): Promise<CallOutcome> =>
+      gate.call(await keys.callerOf(id, session, ''), name, input, optionsOf(known, newId))
     const resultOf = async (outcome: Promise<CallOutcome>): Promise<unknown> => {
       const ended = await outcome
       if (ended.status !== 'ok') throw toError(ended.failure)
@@ -36,7 +36,7 @@ export function createKeyKernels(deps: KeyKernelDeps, owner: Kernel): (key: stri
     }
     const view: Kernel = {
       ...owner,
-      call: (name: string, input: Json, session?: SessionId) => call(name, input, session),
+      call: (name: string, input: Json, session?: SessionId, known?: CallId) => call(name, input, session, known),
       async createSession(title, clientId = newId() as CallId) {
         // The id of the call is that of the session. A repeated request is answered by the list.
         const made = await call('session.create', title === undefined ? {} : { title }, '', clientId)

@@ -1,0 +1,329 @@
+/**
+ * The HTTP API: every call that terminals may make, as JSON below `/api/v1`, by the same names and rights as everywhere. A request is
+ * admitted (source, key, rate), matched with a call (`routes.ts`), and answered with the call's output or with problem details (RFC 9457).
+ * Nothing here decides what is allowed: that is the gate's.
+ */
+import { createHash, randomUUID } from 'node:crypto'
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { Kernel } from '../../kernel/index.ts'
+import {
+  type CallId,
+  type CallOutcome,
+  createRecentMap,
+  type ErrorCode,
+  errorTable,
+  type Failure,
+  isObject,
+  type Json,
+  type JsonObject,
+  nestsDeeper,
+  OxbowError,
+  type SessionId,
+} from '../../types/index.ts'
+import { describeFailure } from '../frames.ts'
+import { keptResponses, maxInputDepth, maxPage, requestBurst, requestsPerMinute, type GatewayLimits } from '../limits.ts'
+import { sendMessage } from './messages.ts'
+import { createMetrics } from './metrics.ts'
+import { openApi, readReferences, type References } from './open-api.ts'
+import { matchRoute, type Route } from './routes.ts'
+import { streamEvents } from './event-stream.ts'
+
+export interface ApiDeps {
+  readonly kernel: Kernel
+  readonly limits: GatewayLimits
+  readonly now: () => number
+  /** @returns whether the request carries the token of the guest @throws OxbowError `unauthenticated` */
+  readonly admit: (request: IncomingMessage) => string | null
+  readonly connections: () => number
+  readonly onBug: (error: unknown) => void
+}
+
+export type Api = (request: IncomingMessage, response: ServerResponse) => Promise<void>
+
+/** Whoever sent a request. */
+interface Client {
+  readonly kernel: Kernel
+  /** Distinguishes clients; no secret. */
+  readonly id: string
+}
+
+interface Answer {
+  readonly status: number
+  readonly body: Json
+}
+
+export function createApi(deps: ApiDeps): Api {
+  const clientOf = createClients(deps)
+  const metrics = createMetrics()
+  const replay = createReplays()
+  let references: Promise<References> | null = null
+  const described = (): Promise<References> => (references ??= readReferences(deps.kernel))
+
+  const answer = async (request: IncomingMessage, response: ServerResponse, url: URL): Promise<void> => {
+    const client = await clientOf(request)
+    if (url.pathname === '/metrics') return sendText(response, await metrics.text(client.kernel, deps.connections()))
+    const path = url.pathname.slice(apiPath.length)
+    if (path === '/openapi.json') return send(request, response, { status: 200, body: openApi(await described()) })
+    if (path === '/status') return send(request, response, { status: 200, body: client.kernel.status() as unknown as Json })
+    if (path === '/events' && request.method === 'GET') return streamEvents({ kernel: client.kernel, request, response, url })
+    const match = matchRoute(request.method ?? '', path)
+    if (!('route' in match)) return refuseMethod(response, match.allowed)
+    const { route, fields } = match
+    const call = (await described()).get(route.call)
+    if (call === undefined)
+      throw new OxbowError('unknown_call', `No call has the name ${JSON.stringify(route.call)}.`, { hint: 'GET /api/v1/calls lists them.' })
+    const text = await readBody(request, deps.limits.maxFrameBytes)
+    const body = bodyOf(request, text)
+    const given = { ...queryOf(url, call.input), ...body, ...typed(fields, call.input) }
+    const gone = new AbortController()
+    response.once('close', () => gone.abort())
+    const isAsync = /\brespond-async\b/.test(String(request.headers['prefer'] ?? ''))
+    const make = async (id?: CallId): Promise<Answer> => {
+      if (route.call === 'turn.send')
+        return sendMessage(client.kernel, { body: given, id: id ?? (randomUUID() as string as CallId), isAsync, gone: gone.signal })
+      const { input, session, page } = inputOf(route, given, call.input)
+      return answerOf(route, await client.kernel.call(route.call, input, session, id), page)
+    }
+    const key = request.headers['idempotency-key']
+    const answered = await (typeof key === 'string' && request.method === 'POST'
+      ? replay({ client: client.id, key, content: `${route.call}\n${text}` }, make)
+      : make())
+    send(request, response, answered)
+  }
+
+  return async (request, response) => {
+    const began = performance.now()
+    response.once('close', () => metrics.count(response.statusCode, performance.now() - began))
+    try {
+      await answer(request, response, new URL(request.url ?? '/', 'http://gateway'))
+    } catch (error) {
+      const failure = error instanceof URIError ? badPath : describeFailure(error, deps.onBug)
+      if (response.headersSent) response.destroy()
+      else sendProblem(response, failure, error instanceof TooMany ? error.retryAfterS : undefined)
+    }
+  }
+}
+
+export const apiPath = '/api/v1'
+
+/** Keys that were checked stay known: a check takes 50 ms by design. Each call looks the key up again, so a revoked one ends at once. */
+function createClients({ kernel, admit, now }: ApiDeps): (request: IncomingMessage) => Promise<Client> {
+  const kernels = createRecentMap<string, Promise<Kernel>>(maxClients)
+  const buckets = createRecentMap<string, { tokens: number; at: number }>(maxClients)
+  const take = (id: string): void => {
+    const bucket = buckets.get(id) ?? { tokens: requestBurst, at: now() }
+    const tokens = Math.min(requestBurst, bucket.tokens + ((now() - bucket.at) / 60_000) * requestsPerMinute)
+    buckets.put(id, { tokens: Math.max(0, tokens - 1), at: now() })
+    if (tokens < 1) throw new TooMany(Math.ceil(((1 - tokens) * 60) / requestsPerMinute))
+  }
+  return async (request) => {
+    const key = admit(request)
+    if (key === null) return { kernel, id: 'owner' }
+    const id = createHash('sha256').update(key).digest('hex')
+    take(id)
+    const known = kernels.get(id) ?? kernel.withKey(key)
+    kernels.put(id, known)
+    try {
+      return { kernel: await known, id }
+    } catch (error) {
+      kernels.delete(id)
+      throw error
+    }
+  }
+}
+
+const maxClients = 1_000
+
+class TooMany extends OxbowError {
+  readonly retryAfterS: number
+
+  constructor(retryAfterS: number) {
+    super('limit_reached', `This key may make ${requestsPerMinute} requests a minute.`, { hint: `Try again in ${retryAfterS} s.` })
+    this.retryAfterS = retryAfterS
+  }
+}
+
+interface Repeatable {
+  readonly client: string
+  readonly key: string
+  readonly content: string
+}
+
+/**
+ * Requests with an `Idempotency-Key` run once: a repeated one gets the first answer. The id of the call derives from the key, so that this
+ * holds across restarts too; then the answer is what the journal recorded.
+ */
+function createReplays(): (request: Repeatable, make: (id: CallId) => Promise<Answer>) => Promise<Answer> {
+  const kept = createRecentMap<string, { readonly content: string; readonly answer: Promise<Answer> }>(keptResponses)
+  return ({ client, key, content }, make) => {
+    if (!/^[\x21-\x7e]{1,255}$/.test(key))
+      throw new OxbowError('bad_input', 'The Idempotency-Key must be 1 to 255 printable characters.', {
+        hint: 'Use a new UUID for each request.',
+      })
+    const name = createHash('sha256').update(`${client}\n${key}`).digest('hex')
+    const before = kept.get(name)
+    if (before !== undefined && before.content !== content)
+      throw new OxbowError('bad_input', 'This Idempotency-Key was used for another request.', { hint: 'Use a new key for each request.' })
+    const answer = before?.answer ?? make(uuidOf(name))
+    kept.put(name, { content, answer })
+    return answer
+  }
+}
+
+/** A UUID of version 8, whose content is the hash. */
+function uuidOf(hash: string): CallId {
+  return `${hash.slice(0, 8)}-${hash.slice(8, 12)}-8${hash.slice(13, 16)}-8${hash.slice(17, 20)}-${hash.slice(20, 32)}` as CallId
+}
+
+async function readBody(request: IncomingMessage, maxBytes: number): Promise<string> {
+  const parts: Buffer[] = []
+  let bytes = 0
+  for await (const part of request as AsyncIterable<Buffer>) {
+    if ((bytes += part.length) > maxBytes)
+      throw new OxbowError('limit_reached', `The body has more than ${maxBytes} bytes.`, { hint: 'Send less at once.' })
+    parts.push(part)
+  }
+  return Buffer.concat(parts).toString()
+}
+
+function bodyOf(request: IncomingMessage, text: string): JsonObject {
+  if (text === '') return {}
+  // A page can send other types without asking.
+  if (!/^application\/(?:[\w.+-]+\+)?json\b/i.test(request.headers['content-type'] ?? ''))
+    throw new OxbowError('bad_input', 'The body must be JSON.', { hint: 'Send Content-Type: application/json.' })
+  let body: unknown
+  try {
+    body = JSON.parse(text)
+  } catch {
+    throw new OxbowError('bad_input', 'The body is no valid JSON.', { hint: 'Send one JSON object.' })
+  }
+  if (nestsDeeper(body, maxInputDepth))
+    throw new OxbowError('bad_input', `The body nests deeper than ${maxInputDepth} levels.`, { hint: 'Send flatter JSON.' })
+  if (isObject(body)) return body
+  throw new OxbowError('bad_input', 'The body must be a JSON object.', { hint: 'Send one JSON object.' })
+}
+
+function queryOf(url: URL, schema: JsonObject): JsonObject {
+  const fields: Record<string, string | string[]> = {}
+  for (const name of new Set(url.searchParams.keys())) {
+    const values = url.searchParams.getAll(name)
+    fields[name] = values.length === 1 ? values[0]! : values
+  }
+  return typed(fields, schema)
+}
+
+/** Text of the path and the query as the schema has it: numbers, booleans and lists. What does not fit stays, and the gate refuses it. */
+function typed(fields: Readonly<Record<string, string | string[]>>, schema: JsonObject): JsonObject {
+  const properties = isObject(schema['properties']) ? schema['properties'] : {}
+  const read = (text: string, type: unknown): Json => {
+    if ((type === 'integer' || type === 'number') && text.trim() !== '' && Number.isFinite(Number(text))) return Number(text)
+    if (type === 'boolean' && (text === 'true' || text === 'false')) return text === 'true'
+    return text
+  }
+  const entries = Object.entries(fields).map(([name, value]): readonly [string, Json] => {
+    const property = isObject(properties[name]) ? properties[name] : {}
+    const type = property['type'] ?? (name === 'page' || name === 'limit' ? 'integer' : undefined)
+    if (type === 'array') return [name, [value].flat()]
+    return [name, Array.isArray(value) ? value : read(value, type)]
+  })
+  return Object.fromEntries(entries)
+}
+
+interface Page {
+  readonly page: number
+  readonly limit: number
+}
+
+interface CallInput {
+  readonly input: JsonObject
+  readonly session: SessionId | undefined
+  readonly page: Page
+}
+
+const defaultLimit = 50
+
+function inputOf(route: Route, fields: JsonObject, schema: JsonObject): CallInput {
+  const input: Record<string, Json> = { ...fields }
+  const session = route.path.includes('{session}') ? (fields['session'] as SessionId) : undefined
+  if (route.list === undefined) return { input, session, page: { page: 1, limit: defaultLimit } }
+  const page = { page: wholeNumber(fields, 'page', 1, maxPage), limit: wholeNumber(fields, 'limit', defaultLimit, 500) }
+  delete input['page']
+  delete input['limit']
+  const limit = isObject(schema['properties']) && isObject(schema['properties']['limit']) ? schema['properties']['limit'] : null
+  // As much as the call gives, for the number of all.
+  if (limit !== null && typeof limit['maximum'] === 'number') input['limit'] = limit['maximum']
+  return { input, session, page }
+}
+
+function wholeNumber(fields: JsonObject, name: string, usual: number, max: number): number {
+  const value = fields[name] ?? usual
+  if (typeof value === 'number' && Number.isInteger(value) && value >= 1 && value <= max) return value
+  throw new OxbowError('bad_input', `${name} must be a whole number from 1 to ${max}.`, { hint: `Leave it out for ${usual}.` })
+}
+
+function answerOf({ list, status = 200 }: Route, outcome: CallOutcome, { page, limit }: Page): Answer {
+  if (outcome.status !== 'ok') throw new OxbowError(outcome.failure.code, outcome.failure.message, { hint: outcome.failure.hint })
+  const output = (outcome.output ?? { text: outcome.text }) as Json
+  if (list === undefined) return { status, body: isObject(output) ? output : { value: output } }
+  const rest = isObject(output) ? output : {}
+  const all = (isObject(output) ? output[list] : output) as readonly Json[]
+  const { [list]: _, ...others } = rest
+  const items = all.slice((page - 1) * limit, page * limit)
+  return { status, body: { ...others, items, total: typeof others['total'] === 'number' ? others['total'] : all.length, page, limit } }
+}
+
+function send(request: IncomingMessage, response: ServerResponse, { status, body }: Answer): void {
+  const text = JSON.stringify(body)
+  const tag = `"${createHash('sha256').update(text).digest('base64url').slice(0, 27)}"`
+  const headers = {
+    'content-type': 'application/json',
+    'cache-control': 'private, no-cache',
+    'x-content-type-options': 'nosniff',
+    etag: tag,
+  }
+  const isSame = request.method === 'GET' && (request.headers['if-none-match'] ?? '').split(/\s*,\s*/).includes(tag)
+  if (isSame) return void response.writeHead(304, headers).end()
+  response.writeHead(status, { ...headers, 'content-length': Buffer.byteLength(text) }).end(text)
+}
+
+function sendText(response: ServerResponse, text: string): void {
+  response.writeHead(200, { 'content-type': 'text/plain; version=0.0.4; charset=utf-8', 'cache-control': 'no-store' }).end(text)
+}
+
+/** RFC 9457; `code` and `hint` are ours. */
+export function sendProblem(response: ServerResponse, { code, message, hint }: Failure, retryAfterS?: number): void {
+  const status = retryAfterS === undefined ? errorTable[code].http : 429
+  const text = JSON.stringify({ type: typeOf(code), title: errorTable[code].meaning, status, detail: message, code, hint })
+  response.writeHead(status, {
+    'content-type': 'application/problem+json',
+    'content-length': Buffer.byteLength(text),
+    'cache-control': 'no-store',
+    'x-content-type-options': 'nosniff',
+    ...(code === 'unauthenticated' && { 'www-authenticate': 'Bearer' }),
+    ...(retryAfterS !== undefined && { 'retry-after': String(retryAfterS) }),
+    // What is left of a body that is too large is not read.
+    ...(code === 'limit_reached' && status === 413 && { connection: 'close' }),
+  })
+  response.end(text)
+}
+
+/** Names the code, where its meaning is documented. */
+export function typeOf(code: ErrorCode): string {
+  return `urn:oxbow:error:${code}`
+}
+
+function refuseMethod(response: ServerResponse, allowed: readonly string[]): void {
+  if (allowed.length === 0)
+    throw new OxbowError('not_found', 'There is nothing at this address.', { hint: 'GET /api/v1/openapi.json describes the API.' })
+  const text = JSON.stringify({
+    type: 'about:blank',
+    title: 'Method Not Allowed',
+    status: 405,
+    detail: `This address takes ${allowed.join(', ')}.`,
+  })
+  response
+    .writeHead(405, { allow: allowed.join(', '), 'content-type': 'application/problem+json', 'content-length': Buffer.byteLength(text) })
+    .end(text)
+}
+
+const badPath: Failure = { code: 'bad_input', message: 'The path is not valid percent-encoding.', hint: 'Encode each segment of the path.' }

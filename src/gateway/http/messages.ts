@@ -1,0 +1,66 @@
+/** Messages over HTTP: sent once, and answered with the reply of their turn or, with `Prefer: respond-async`, as soon as they are recorded. */
+import { z } from 'zod'
+import type { Kernel, KernelEvent } from '../../kernel/index.ts'
+import { type CallId, isObject, isUuid, type JsonObject, OxbowError, type SessionId, type TurnId } from '../../types/index.ts'
+
+const message = z.strictObject({
+  text: z.string().min(1),
+  model: z.string().min(1).max(200).optional(),
+  session: z.string().refine(isUuid, 'must be the id of a session').optional(),
+})
+
+export interface SentMessage {
+  readonly body: JsonObject
+  /** Makes the message repeatable. */
+  readonly id: CallId
+  readonly isAsync: boolean
+  /** The client has gone; the turn goes on. */
+  readonly gone: AbortSignal
+}
+
+/** @returns the status and the body of the answer @throws OxbowError */
+export async function sendMessage(
+  kernel: Kernel,
+  { body, id, isAsync, gone }: SentMessage,
+): Promise<{ readonly status: 200 | 202; readonly body: JsonObject }> {
+  const read = message.safeParse(body)
+  if (!read.success) {
+    const [issue] = read.error.issues
+    throw new OxbowError('bad_input', `The message was not sent: ${issue!.path.join('.')}: ${issue!.message}.`, {
+      hint: 'Send {"text": "…"}, and if you like "model".',
+    })
+  }
+  const { text, model } = read.data
+  const session = (read.data.session as SessionId | undefined) ?? (await kernel.createSession()).id
+  const { turn, cursor } = await kernel.sendTurn({ session, clientId: id, text, model, attachments: [] })
+  if (isAsync) return { status: 202, body: { session, turn, status: 'running' } }
+  const outcome = await outcomeOf(kernel, { session, turn, cursor, gone })
+  return { status: 200, body: { session, turn, ...outcome } }
+}
+
+interface Awaited {
+  readonly session: SessionId
+  readonly turn: TurnId
+  /** Of the message's record. */
+  readonly cursor: number
+  readonly gone: AbortSignal
+}
+
+async function outcomeOf(kernel: Kernel, { session, turn, cursor, gone }: Awaited): Promise<JsonObject> {
+  const ended = Promise.withResolvers<JsonObject>()
+  const stop = await kernel.follow(session, cursor, ({ type, ...event }: KernelEvent) => {
+    if (type !== 'record' || !('record' in event)) return
+    const { name, phase, turn: of, body } = event.record
+    if (name === 'turn.send' && phase === 'outcome' && of === turn) ended.resolve(isObject(body) ? body : {})
+  })
+  const leave = (): void => ended.reject(clientGone)
+  gone.addEventListener('abort', leave, { once: true })
+  if (gone.aborted) leave()
+  try {
+    return await ended.promise
+  } finally {
+    stop()
+  }
+}
+
+const clientGone = new OxbowError('cancelled', 'The client has gone; the turn goes on.', { hint: 'Follow the session to see its reply.' })
