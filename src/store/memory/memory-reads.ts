@@ -184,7 +184,8 @@ function filterConditions(dialect: Dialect, filter: MemoryFilter, slot: Slot): r
   return [
     ...oneOf('kind', filter.kinds),
     ...oneOf('type', filter.types),
-    ...oneOf('tier', filter.tiers),
+    // In the words of the index of hot entries.
+    ...(filter.tiers?.join() === 'hot' ? [`tier = 'hot'`] : oneOf('tier', filter.tiers)),
     ...oneOf('session', filter.sessions),
     ...(notSession === undefined ? [] : [`session <> ${slot(notSession)}`]),
     ...(filter.tags ?? []).map((tag) => has('tags', tag)),

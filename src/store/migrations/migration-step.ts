@@ -4,7 +4,7 @@
  * never null unless they say so.
  */
 import { createHash } from 'node:crypto'
-import { type Compilable, type SchemaModule, type Sql, sql } from 'kysely'
+import { type Compilable, type SchemaModule, type Sql, sql, type SqlBool } from 'kysely'
 import { builderOf, type Dialect } from '../sql/user-tables.ts'
 
 /** `?` at the end: may be null. */
@@ -17,7 +17,8 @@ export interface StepTools {
   readonly schema: SchemaModule
   /** Rows are found by `key`. `by_key`: small rows, found by key alone, are stored in its order. */
   table(name: string, columns: Readonly<Record<string, Column>>, key: readonly string[], layout?: 'by_key'): StepStatement
-  index(name: string, table: string, columns: readonly string[]): StepStatement
+  /** @param of only rows for which this holds; a query must state it in the same words */
+  index(name: string, table: string, columns: readonly string[], of?: string): StepStatement
   column(table: string, name: string, type: Column, byDefault: string | number): StepStatement
   /** Statements of one dialect alone. */
   only(dialect: Dialect, ...statements: readonly StepStatement[]): readonly StepStatement[]
@@ -48,11 +49,13 @@ export function stepTools(dialect: Dialect): StepTools {
       const keyed = table.addPrimaryKeyConstraint(`${name}_key`, key as never)
       return layout === 'by_key' && dialect === 'sqlite' ? keyed.modifyEnd(sql`without rowid`) : keyed
     },
-    index: (name, table, columns) =>
-      schema
+    index(name, table, columns, of) {
+      const index = schema
         .createIndex(name)
         .on(table)
-        .columns([...columns]),
+        .columns([...columns])
+      return of === undefined ? index : index.where(sql.raw<SqlBool>(of))
+    },
     column: (table, name, type, byDefault) =>
       schema.alterTable(table).addColumn(name, typeOf(type), (c) => (type.endsWith('?') ? c : c.notNull().defaultTo(byDefault))),
     only: (wanted, ...statements) => (wanted === dialect ? statements : []),

@@ -278,6 +278,12 @@ const budgetStep: MigrationStep = {
   down: (on) => [on.schema.dropTable('budget_use')],
 }
 
+/** Each conversation begins with the hot entries, which are few: without this, all others are read to find them. */
+const hotStep: MigrationStep = {
+  up: (on) => [on.index('memory_entry_hot', 'memory_entry', ['user', 'tier', 'created_at'], `tier = 'hot'`)],
+  down: (on) => [on.schema.dropIndex('memory_entry_hot')],
+}
+
 /** By id. */
 export const migrationSteps: ReadonlyMap<number, MigrationStep> = new Map([
   [1, journalStep],
@@ -290,6 +296,7 @@ export const migrationSteps: ReadonlyMap<number, MigrationStep> = new Map([
   [8, nearIndexStep],
   [9, documentStep],
   [10, budgetStep],
+  [11, hotStep],
 ])
 
 /** A step as SQL. */

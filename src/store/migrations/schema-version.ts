@@ -46,6 +46,7 @@ export const migrationFacts: readonly MigrationFacts[] = [
   step(9, 'documents', [8, 9], '5807fcba78c18a2517e31b87c32698b07688e1aa90b49a15dced516df2475142'),
   // Programs before it would not count what a newer one's budgets limit.
   step(10, 'budgets', [8, 10], '34d205842d03afa2e5e19f13cff6d5320f2320088791f694ce46d4a3a56c1958'),
+  step(11, 'hot-entries', [8, 10], 'e8aed04ca456952545dc405d996f4cd093ddd2526c340d2673ba4335bc1313e7'),
 ]
 
 /** The version of a database in which every step has run. */

@@ -3,6 +3,8 @@ import { test } from 'node:test'
 import { assertRejects } from '../store-fixture.ts'
 import { migrationFacts, newestStep } from '../migrations/schema-version.ts'
 import { migrate } from '../migrations/migration-runner.ts'
+import { listQuery, statementMaker } from '../memory/memory-reads.ts'
+import { bind } from '../sql/template.ts'
 import { pgDriver } from './engine-fixture.ts'
 import { postgresSkip, usePostgres } from './postgres-fixture.ts'
 import { postgresMigrationDriver } from './postgres-schema.ts'
@@ -53,6 +55,16 @@ test('each step can be taken back and made again, and leaves the tables as they 
     }
     await migrate(driver, { now: () => 6, withoutCopy: true })
     assert.deepEqual(await shape(session), newest)
+  }),
+)
+
+test('hot entries are found by an index of their own, not among all entries', { skip }, () =>
+  inDatabase(async (session) => {
+    await migrate(postgresMigrationDriver(session, 'postgres://test'), { now: () => 1 })
+    const { text, args } = listQuery('postgres', { tiers: ['hot'], validAt: 1 }, null)
+    const { sql, parameters } = statementMaker('postgres')(text)
+    const plan = await session.rows({ text: `explain ${sql}`, values: bind(parameters, { ...args, user: 'ann', limit: 50 }) })
+    assert.match(JSON.stringify(plan), /Index Scan (?:Backward )?using memory_entry_hot/)
   }),
 )
 

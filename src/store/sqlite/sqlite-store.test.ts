@@ -8,6 +8,8 @@ import { buildStatements } from '../sql/statements.ts'
 import { recordsShape } from '../sql/read-statements.ts'
 import { maxInlineRecords } from '../limits.ts'
 import { createStoreClient } from '../store-client.ts'
+import { listQuery, statementMaker } from '../memory/memory-reads.ts'
+import { bind } from '../sql/template.ts'
 import { describeStoreContract, recordOf, sessionA } from '../store-contract.ts'
 import { ann, assertRejects, storeFolder } from '../store-fixture.ts'
 import type { RecordQuery, Store } from '../store.ts'
@@ -143,6 +145,19 @@ test('threads that only read end when idle, and the next read starts them again'
     await store.memory.stats()
     while (link.threads().reader !== null || link.threads().searcher !== null) await new Promise(setImmediate)
   }
+})
+
+test('hot entries are found by an index of their own, not among all entries', async () => {
+  await using files = storeFolder()
+  const store = await files.open()
+  await store.memory.stats()
+  await store.close()
+  const raw = new Sqlite(files.path)
+  const { text, args } = listQuery('sqlite', { tiers: ['hot'], validAt: 1 }, null)
+  const { sql, parameters } = statementMaker('sqlite')(text)
+  const steps = raw.prepare(`explain query plan ${sql}`).all(...bind(parameters, { ...args, user: 'ann', limit: 50 }))
+  assert.match(JSON.stringify(steps), /SEARCH memory_entry USING INDEX memory_entry_hot \(user=\? AND tier=\?\)/)
+  raw.close()
 })
 
 test('history, open intents and sessions are found by index, never by a scan of the journal', async () => {
