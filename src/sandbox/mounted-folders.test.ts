@@ -43,8 +43,13 @@ test('folders of the person are mounted in /shared, a read-only one cannot be ch
       ['site/sub/b.txt'],
       'versions cover what agents may change',
     )
-    const name = Buffer.alloc(1_024)
-    await hands.ask('unpack', { path: '/shared/site', transfer: 't', offset: 0, content: name, last: true, overwrite: true }, options)
+    const { content } = await hands.ask('archive', { path: '/shared/site/sub', transfer: 'a', offset: 0, maxBytes: 100_000 }, options)
+    await hands.ask('unpack', { path: '/shared/site', transfer: 't', offset: 0, content, last: true, overwrite: false }, options)
+    assert.equal(
+      readFileSync(join(root, 'site/b.txt'), 'utf8'),
+      'new\n',
+      'an archive is unpacked where nothing can be renamed to from beside',
+    )
   } finally {
     rmSync(root, { recursive: true, force: true })
   }

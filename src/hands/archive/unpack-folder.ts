@@ -1,5 +1,5 @@
 /** Unpacks an archive into a folder, in chunks: to a staging folder beside it first, and merged into it once the whole archive is valid. */
-import { lstat, mkdir, readdir, rename, rm, utimes } from 'node:fs/promises'
+import { lstat, mkdir, readdir, readFile, rename, rm, utimes } from 'node:fs/promises'
 import { posix } from 'node:path'
 import type { ArchiveOps, HandsOps, HandlersOf } from '../../types/index.ts'
 import { failed, fromSystemError, throwIfCancelled } from '../failure.ts'
@@ -75,9 +75,13 @@ async function begin(roots: readonly Root[], path: string): Promise<Unpacking> {
   return { target, staged, reader: createTarReader(), stage, bytes: 0, close }
 }
 
+/** A folder of the same file system that is mounted in another one has the device of its parent, but nothing can be renamed into it. */
 async function isMountPoint(folder: string): Promise<boolean> {
   const [own, above] = await Promise.all([lstat(folder), lstat(posix.dirname(folder))])
-  return own.dev !== above.dev
+  if (own.dev !== above.dev) return true
+  const table = await readFile('/proc/self/mountinfo', 'utf8').catch(() => '')
+  const named = folder.replaceAll(/[ \t\n\\]/g, (sign) => `\\${sign.charCodeAt(0).toString(8).padStart(3, '0')}`)
+  return table.split('\n').some((line) => line.split(' ', 5)[4] === named)
 }
 
 /** @returns the folder with every link followed; created if missing. */
