@@ -16,6 +16,8 @@ export interface GuestStart {
   readonly args?: readonly string[]
   readonly insecure?: boolean
   readonly keys?: Readonly<Record<string, string>>
+  /** Folders of the person. */
+  readonly folders?: GuestEnvelope['folders']
 }
 
 export interface GuestEnd {
@@ -38,7 +40,15 @@ export interface TestGuest extends AsyncDisposable {
   stop(): Promise<GuestEnd>
 }
 
-export function startGuest({ workspace, config = {}, entry = guestEntry, args = [], insecure = false, keys = {} }: GuestStart): TestGuest {
+export function startGuest({
+  workspace,
+  config = {},
+  entry = guestEntry,
+  args = [],
+  insecure = false,
+  keys = {},
+  folders = [],
+}: GuestStart): TestGuest {
   const child = spawn(process.execPath, [entry, 'serve', ...args], {
     cwd: workspace.root,
     // The cache as a runner gives it to its guests: halves their start.
@@ -49,7 +59,7 @@ export function startGuest({ workspace, config = {}, entry = guestEntry, args = 
   child.stderr.on('data', (bytes: Buffer) => (stderr = (stderr + bytes.toString()).slice(-keptErrorChars)))
   // A guest that was killed before it has read its envelope.
   child.stdin.on('error', () => {})
-  child.stdin.write(`${JSON.stringify(envelopeFor(workspace.root, config, insecure, keys))}\n`)
+  child.stdin.write(`${JSON.stringify({ ...envelopeFor(workspace.root, config, insecure, keys), folders })}\n`)
   const gone = new Promise<GuestEnd>((resolve) => {
     child.once('close', (exitCode, signal) => resolve({ type: 'gone', exitCode, signal, stderr }))
   })

@@ -17,6 +17,7 @@ export const slowFiles: Readonly<Record<string, string>> = {
   'src/cli/verbs/models.test.ts': guests,
   'src/cli/verbs/doctor.test.ts': 'tries every tier of this machine for real',
   'src/cli/chat/chat-terminal.test.ts': 'types into real terminals, at the pace at which they answer',
+  'test/acceptance-program.test.ts': guests,
   'test/verbs/agent-verbs.test.ts': guests,
   'test/verbs/memory-verbs.test.ts': guests,
   'test/verbs/session-verbs.test.ts': guests,
