@@ -1,7 +1,7 @@
 /** The verbs a person types. Each loads its own code when it is chosen. */
 import { Command } from 'commander'
 import { columnsOf, printNotice, reportFailure, type Terminal } from './terminal.ts'
-import { addEmbedVerbs, addMachineVerbs, addModelVerbs, addSecretVerbs, addStoreVerbs } from './verbs/machine-verbs.ts'
+import { addEmbedVerbs, addMachineVerbs, addConfigVerbs, addModelVerbs, addSecretVerbs, addStoreVerbs } from './verbs/machine-verbs.ts'
 import { addAgentVerbs } from './kernel/agent-verbs.ts'
 import { addAccessVerbs, addApprovalVerbs, addExecVerbs } from './kernel/access-verbs.ts'
 import { addCallVerbs, addObserveVerbs, addScheduleVerbs, addStateVerbs } from './kernel/kernel-verbs.ts'
@@ -20,6 +20,7 @@ const families = [
   addExecVerbs,
   addSessionVerbs,
   addAuditVerbs,
+  addConfigVerbs,
   addModelVerbs,
   addMachineVerbs,
   addSecretVerbs,

@@ -1,13 +1,11 @@
 /** `oxbow embed use`: sets the embedder in a configuration file and leaves the rest of the file unchanged. */
-import { closeSync, existsSync, fsyncSync, openSync, realpathSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs'
-import { dirname, isAbsolute, join, resolve } from 'node:path'
-import { isDeepStrictEqual } from 'node:util'
-import { parse } from 'smol-toml'
-import { builtinProviders, configSchema, OxbowError } from '../types/index.ts'
-import { configFiles, loadConfig, readConfigFile } from './config-layers.ts'
+import { existsSync } from 'node:fs'
+import { isAbsolute, join, resolve } from 'node:path'
+import { builtinProviders, OxbowError } from '../types/index.ts'
+import { setInFile } from './config-file.ts'
+import { configFiles, loadConfig } from './config-layers.ts'
 import { listEmbedders } from './embed-models.ts'
 import type { Home, Workspace } from './home.ts'
-import { maxConfigBytes } from './limits.ts'
 
 interface ChosenEmbedder {
   /** New value of `memory.embedder`. */
@@ -33,15 +31,7 @@ export function chooseEmbedder(home: Home, workspace: Workspace, { name, own, cw
   const setting = settingOf(home, workspace, name, cwd)
   const [common, ofUser] = configFiles(home, workspace).map(({ path }) => path) as [string, string]
   const file = own ? ofUser : common
-  const text = readConfigFile(file) ?? ''
-  const next = setTomlKey(text, ['memory', 'embedder'], setting)
-  if (next === null || Buffer.byteLength(next) > maxConfigBytes || !configSchema.safeParse(parse(next)).success) {
-    throw new OxbowError('bad_config', `${file} cannot be changed safely: it is not valid, or writes the key in an unusual way.`, {
-      hint: `Add this line to the table [memory] yourself: embedder = ${JSON.stringify(setting)}`,
-    })
-  }
-  const changed = next !== text
-  if (changed) replaceFile(file, next)
+  const changed = setInFile(file, ['memory', 'embedder'], setting)
   const overridden = loadConfig(home, workspace).memory.embedder !== setting
   return { setting, file, changed, overriddenBy: overridden ? ofUser : '' }
 }
@@ -101,79 +91,4 @@ function checkedFolder(path: string, kind: string): string {
   throw new OxbowError('bad_input', `${path} has no ${missing.join(', no ')}.`, {
     hint: kind === 'onnx' ? 'Give the folder of a sentence encoder in ONNX.' : 'Give the folder of a model2vec model.',
   })
-}
-
-/** Replaces the file atomically. A link stays a link. */
-function replaceFile(path: string, text: string): void {
-  const target = existsSync(path) ? realpathSync(path) : path
-  const mode = existsSync(target) ? statSync(target).mode & 0o777 : 0o600
-  const beside = join(dirname(target), `.config.toml.${process.pid}`)
-  try {
-    writeFileSync(beside, text, { mode, flag: 'wx' })
-    const file = openSync(beside, 'r')
-    fsyncSync(file)
-    closeSync(file)
-    renameSync(beside, target)
-  } catch (cause) {
-    rmSync(beside, { force: true })
-    throw new OxbowError('bad_config', `${path} cannot be written: ${(cause as Error).message}`, {
-      hint: 'Nothing was changed. Check its permissions and the free disk space.',
-      cause,
-    })
-  }
-}
-
-// Sets one key in a TOML file and keeps comments, order and blank lines. The line is guessed; a guess is accepted only when the parsed
-// result is the same document with that one key changed.
-
-type Table = { [key: string]: unknown }
-
-/**
- * @param value written as a basic string
- * @returns the new text; null when the key cannot be set without changing anything else, or the text is not TOML
- */
-export function setTomlKey(text: string, [table, key]: readonly [table: string, key: string], value: string): string | null {
-  const before = parsed(text)
-  if (before === null) return null
-  const wanted = structuredClone(before)
-  const inner = wanted[table] ?? {}
-  if (typeof inner !== 'object' || inner === null || Array.isArray(inner)) return null
-  wanted[table] = { ...(inner as Table), [key]: value }
-  for (const guess of guesses(text, table, key, value)) {
-    const after = parsed(guess)
-    if (after !== null && isDeepStrictEqual(after, wanted)) return guess
-  }
-  return null
-}
-
-/** Tries to replace the key, to insert it after the header of its table, and to append a new table. */
-function* guesses(text: string, table: string, key: string, value: string): Generator<string> {
-  // Keeps the file's line endings.
-  const end = text.includes('\r\n') ? '\r\n' : '\n'
-  const lines = text.split(end)
-  const written = tomlString(value)
-  const withLine = (at: number, removed: number, line: string): string => lines.toSpliced(at, removed, line).join(end)
-  const assigned = new RegExp(`^(\\s*(?:"?${table}"?\\s*\\.\\s*)?"?${key}"?\\s*=\\s*)(?:"(?:[^"\\\\]|\\\\.)*"|'[^']*')(.*)$`)
-  for (const [at, line] of lines.entries()) {
-    const found = assigned.exec(line)
-    if (found !== null) yield withLine(at, 1, `${found[1]}${written}${found[2]}`)
-  }
-  const header = new RegExp(`^\\s*\\[\\s*"?${table}"?\\s*\\]`)
-  for (const [at, line] of lines.entries()) if (header.test(line)) yield withLine(at + 1, 0, `${key} = ${written}`)
-  const gap = text === '' ? '' : text.endsWith(end) ? end : `${end}${end}`
-  yield `${text}${gap}[${table}]${end}${key} = ${written}${end}`
-}
-
-/** JSON strings are valid TOML strings but for one character. */
-function tomlString(value: string): string {
-  return JSON.stringify(value).replaceAll('\u007f', '\\u007F')
-}
-
-function parsed(text: string): Table | null {
-  try {
-    // The parser's tables are not plain objects, so they are copied for comparison.
-    return structuredClone(parse(text))
-  } catch {
-    return null
-  }
 }

@@ -72,7 +72,11 @@ export function keyNames(config: Config): readonly string[] {
 /** @returns the table of the file; empty when the file does not exist. */
 function readLayer(path: string): Table {
   const text = readConfigFile(path)
-  if (text === null) return {}
+  return text === null ? {} : checkConfigText(path, text)
+}
+
+/** @param path names the file in errors @returns the table @throws OxbowError `bad_config` that names each wrong line */
+export function checkConfigText(path: string, text: string): Table {
   const table = parseToml(path, text)
   const secrets = misplacedKeys(table)
   const wrong = [...secrets, ...schemaErrors(table)].map(({ key, message }) => `line ${lineOfKey(text, key)}, ${key.join('.')}: ${message}`)

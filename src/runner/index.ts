@@ -1,4 +1,5 @@
-export { configFiles, loadConfig } from './config-layers.ts'
+export { replaceConfig, setInFile, valueOf } from './config-file.ts'
+export { configFiles, loadConfig, readConfigFile } from './config-layers.ts'
 export { chooseEmbedder } from './choose-embedder.ts'
 export { listEmbedders, pullEmbedder } from './embed-models.ts'
 export { addFolder, sharedPathOf, foldersFile, listFolders, removeFolder } from './folders.ts'

@@ -1,6 +1,40 @@
-/** Definitions of `models`, `catalog`, `embed`, `wasm`, `image`, `status`, `doctor`, `secret` and `store`. */
+/** Definitions of `config`, `models`, `catalog`, `embed`, `wasm`, `image`, `status`, `doctor`, `secret` and `store`. */
 import { maxToolMemoryMib, maxToolSeconds } from '../limits.ts'
 import { type AddVerbs, collect, examples, guestVerb, parseCount, plainVerb, userVerb, verbGroup } from '../verb-parts.ts'
+
+export const addConfigVerbs: AddVerbs = (program, terminal, choose) => {
+  const config = verbGroup(
+    program.command('config'),
+    'show and change the configuration',
+    'oxbow config',
+    'oxbow config set approval.mode manual',
+    'oxbow config edit',
+  )
+  const load = () => import('./config.ts')
+  const verb = (usage: string, summary: string, ...lines: readonly string[]) =>
+    plainVerb(config.command(usage), summary)
+      .option('--user <name>', 'of one user, not of all')
+      .addHelpText('after', examples(...lines))
+  verb('list', 'list the keys that differ from their defaults', 'oxbow config list', 'oxbow config list --all --json')
+    .option('--all', 'list every key')
+    .option('--json', 'print one JSON object per line')
+    .action((options) => choose(async () => (await load()).configList(options, terminal)))
+  verb('get <key>', 'show one value, as all files together give it', 'oxbow config get model.name')
+    .option('--json', 'print the value as JSON')
+    .action((key, options) => choose(async () => (await load()).configGet(key, options, terminal)))
+  verb('set <key> <value>', 'change one value in config.toml and keep the rest of the file', 'oxbow config set sandbox.memory_mb 2048')
+    .option('--json', 'print one JSON object')
+    .action((key, value, options) => choose(async () => (await load()).configSet(key, value, options, terminal)))
+  verb('edit', 'edit config.toml; a text that cannot be used is not saved', 'EDITOR=nano oxbow config edit').action((options) =>
+    choose(async () => (await load()).configEdit(options, terminal)),
+  )
+  verb('validate', 'check the files and name each wrong line', 'oxbow config validate')
+    .option('--json', 'print one JSON object')
+    .action((options) => choose(async () => (await load()).configValidate(options, terminal)))
+  plainVerb(config.command('schema'), 'print the JSON Schema of config.toml, for editors')
+    .addHelpText('after', examples('oxbow config schema > oxbow.schema.json'))
+    .action(() => choose(async () => (await load()).configSchemaText(terminal)))
+}
 
 export const addModelVerbs: AddVerbs = (program, terminal, choose) => {
   userVerb(program.command('models [provider]'), 'list models with size, price and capabilities')

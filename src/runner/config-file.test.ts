@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import fc from 'fast-check'
 import { parse, stringify } from 'smol-toml'
-import { setTomlKey } from './choose-embedder.ts'
+import { setTomlKey } from './config-file.ts'
 
 const set = (text: string, value = 'words-50k'): string | null => setTomlKey(text, ['memory', 'embedder'], value)
 
