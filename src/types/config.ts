@@ -339,3 +339,8 @@ export function parseConfig(value: unknown, where: string): Config {
     hint: 'Correct the keys named above; docs/configuration.md lists every key with its default.',
   })
 }
+
+/** @returns the JSON Schema of a configuration file */
+export function configJsonSchema(): unknown {
+  return z.toJSONSchema(configSchema, { io: 'input' })
+}

@@ -52,6 +52,7 @@ export const modules: readonly ModuleRow[] = [
     packages: { commander: 'parses the verbs a person types' },
     builtins: {
       'node:module': 'the compile cache, in a folder that only its owner can enter',
+      'node:child_process': 'the editor of the person, for `oxbow config edit`',
       'node:fs': 'files of the person who types: what they attach, and what they save of what was sent',
     },
   }),

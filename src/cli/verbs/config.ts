@@ -3,7 +3,6 @@ import { spawnSync } from 'node:child_process'
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { z } from 'zod'
 import {
   configFiles,
   loadConfig,
@@ -15,7 +14,7 @@ import {
   setInFile,
   valueOf,
 } from '../../runner/index.ts'
-import { configSchema, isObject, OxbowError } from '../../types/index.ts'
+import { configJsonSchema, configSchema, isObject, OxbowError } from '../../types/index.ts'
 import { printLine, printNotice, printText, type Terminal } from '../terminal.ts'
 import { defaultUser } from '../verb-parts.ts'
 import { plainText, table } from '../view/terminal-text.ts'
@@ -89,7 +88,7 @@ export function configValidate(options: ConfigOptions, terminal: Terminal): numb
 }
 
 export function configSchemaText(terminal: Terminal): number {
-  printLine(terminal, JSON.stringify(z.toJSONSchema(configSchema, { io: 'input', unrepresentable: 'any' }), null, 2))
+  printLine(terminal, JSON.stringify(configJsonSchema(), null, 2))
   return 0
 }
 
