@@ -1,4 +1,5 @@
-/** Definitions of `config`, `models`, `catalog`, `embed`, `wasm`, `image`, `status`, `doctor`, `secret` and `store`. */
+/** Definitions of `config`, `completion`, `models`, `catalog`, `embed`, `wasm`, `image`, `status`, `doctor`, `secret` and `store`. */
+import { Argument } from 'commander'
 import { maxToolMemoryMib, maxToolSeconds } from '../limits.ts'
 import { type AddVerbs, collect, examples, guestVerb, parseCount, plainVerb, userVerb, verbGroup } from '../verb-parts.ts'
 
@@ -34,6 +35,10 @@ export const addConfigVerbs: AddVerbs = (program, terminal, choose) => {
   plainVerb(config.command('schema'), 'print the JSON Schema of config.toml, for editors')
     .addHelpText('after', examples('oxbow config schema > oxbow.schema.json'))
     .action(() => choose(async () => (await load()).configSchemaText(terminal)))
+  plainVerb(program.command('completion'), 'print a script that completes verbs and options')
+    .addArgument(new Argument('<shell>', 'the shell').choices(['bash', 'zsh', 'fish']))
+    .addHelpText('after', examples('source <(oxbow completion bash)', 'oxbow completion fish > ~/.config/fish/completions/oxbow.fish'))
+    .action((shell) => choose(async () => (await import('./completion.ts')).printCompletion(shell, program, terminal)))
 }
 
 export const addModelVerbs: AddVerbs = (program, terminal, choose) => {

@@ -1,0 +1,41 @@
+import assert from 'node:assert/strict'
+import { execFileSync } from 'node:child_process'
+import { PassThrough } from 'node:stream'
+import { test } from 'node:test'
+import { runProgram } from '../program.ts'
+import type { Terminal } from '../terminal.ts'
+
+async function scriptFor(shell: string): Promise<string> {
+  const output = new PassThrough()
+  const terminal = { input: new PassThrough(), output, errors: new PassThrough(), env: {}, version: '1' } as unknown as Terminal
+  assert.equal(await runProgram(['completion', shell], terminal), 0)
+  return String(output.read())
+}
+
+test('bash completes verbs, verbs of groups, options and their choices', async () => {
+  const script = await scriptFor('bash')
+  const complete = (...words: readonly string[]): readonly string[] => {
+    const typed = ['oxbow', ...words].map((word) => `'${word}'`).join(' ')
+    const run = `${script}\nCOMP_WORDS=(${typed}); COMP_CWORD=${words.length}; _oxbow 2>/dev/null; printf '%s\\n' "\${COMPREPLY[@]}"`
+    return execFileSync('bash', ['-c', run], { encoding: 'utf8' }).split('\n').filter(Boolean)
+  }
+  assert.deepEqual(complete('sched'), ['schedule'])
+  assert.ok(complete('schedule', '').includes('add'))
+  assert.deepEqual(complete('config', 'va'), ['validate'])
+  assert.deepEqual(complete('config', 'list', '--js'), ['--json'])
+  assert.deepEqual(complete('approvals', 'approve', '019a', '--always', 'pat'), ['pattern'])
+  assert.deepEqual(complete('nonsense', 'x'), [])
+})
+
+test('each script is one that its shell can read, where that is installed', async (t) => {
+  for (const shell of ['bash', 'zsh', 'fish'] as const) {
+    const script = await scriptFor(shell)
+    assert.match(script, /schedule/)
+    try {
+      execFileSync(shell, shell === 'fish' ? ['--no-execute'] : ['-n'], { input: script, stdio: ['pipe', 'pipe', 'pipe'] })
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error
+      t.diagnostic(`${shell} is not installed here`)
+    }
+  }
+})
