@@ -4,6 +4,7 @@ import {
   type CallId,
   type CallOutcome,
   type Config,
+  grantOf,
   type GuestStatus,
   modelLabel,
   once,
@@ -56,8 +57,9 @@ function facade(parts: KernelParts, options: KernelOptions, resumed: Promise<voi
   const { user, store } = options
   const { newId, approvals, events, sessions, journal, lanes, gate, resources, startTurn } = parts
   resources.start()
+  const grant = grantOf(options.config.access.role)
   const ask = (name: string, input: unknown, session: SessionId | '' = '', id?: CallId): Promise<CallOutcome> =>
-    resumed.then(() => gate.call(userCaller(user, session, ''), name, input, optionsOf(id, newId)))
+    resumed.then(() => gate.call({ ...userCaller(user, session, ''), ...grant }, name, input, optionsOf(id, newId)))
 
   const keyKernels = once(async () => {
     const { createKeyKernels } = await import('./access/key-kernel.ts')

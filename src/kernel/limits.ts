@@ -194,3 +194,5 @@ export const maxProgramPatterns = 1_000
 /** Files that a command names and that are read before it is approved, and the time for that. */
 export const maxNamedFiles = 40
 export const inputsTimeoutMs = 10_000
+/** Roles that a person may add. */
+export const maxRoles = 200

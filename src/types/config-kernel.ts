@@ -28,6 +28,7 @@ export interface KernelConfig {
     expire_s: number
     two_person: string[]
   }
+  access: { role: 'user' | 'superuser' | 'admin' }
   exec: {
     shell: boolean
     allow: string[]
@@ -133,6 +134,16 @@ export const kernelConfig: { readonly [Section in keyof KernelConfig]: z.ZodType
         .default({})
         .describe(
           'For single calls, e.g. `[flow.sinks."web.fetch"]`. Files sent to the person (`media.send`) are subject only to rules set here.',
+        ),
+    })
+    .prefault({}),
+  access: z
+    .strictObject({
+      role: z
+        .enum(['user', 'superuser', 'admin'])
+        .default('admin')
+        .describe(
+          'Role of the terminals of the guest’s own user: `user` cannot change access, nor see the audit; `superuser` cannot change access.',
         ),
     })
     .prefault({}),

@@ -67,10 +67,29 @@ export const addAccessVerbs: AddVerbs = (program, terminal, choose) => {
     .option('--json', 'print the output as one JSON value')
     .addHelpText('after', examples('oxbow keys revoke ci'))
     .action((key, options) => choose(async () => (await load()).keyRevoke(key, options, terminal)))
-  userVerb(program.command('roles'), 'list the roles with their rights')
+  const roles = verbGroup(
+    program.command('roles'),
+    'list, add and remove roles: names for lists of rights',
+    'oxbow roles list',
+    'oxbow roles add reporter --right analyst --right file.write:/shared/reports',
+  )
+  userVerb(roles.command('list'), 'list the roles with their rights')
     .option('--json', 'print the output as one JSON value')
-    .addHelpText('after', examples('oxbow roles'))
+    .addHelpText('after', examples('oxbow roles list'))
     .action((options) => choose(async () => (await load()).roleList(options, terminal)))
+  userVerb(roles.command('show <role>'), 'print the rights of a role, one on each line')
+    .option('--json', 'print the output as one JSON value')
+    .addHelpText('after', examples('oxbow roles show worker'))
+    .action((role, options) => choose(async () => (await load()).roleShow(role, options, terminal)))
+  userVerb(roles.command('add <role>'), 'add a role, or change the rights of one that was added')
+    .option('--right <right>', 'a right, a limited right, a denial, or a role that Oxbow has; repeat for more', collect)
+    .option('--json', 'print the output as one JSON value')
+    .addHelpText('after', examples('oxbow roles add reporter --right analyst --right file.write:/shared/reports'))
+    .action((role, options) => choose(async () => (await load()).roleAdd(role, options, terminal)))
+  userVerb(roles.command('remove <role>'), 'remove a role that was added and that no key has')
+    .option('--json', 'print the output as one JSON value')
+    .addHelpText('after', examples('oxbow roles remove reporter'))
+    .action((role, options) => choose(async () => (await load()).roleRemove(role, options, terminal)))
 }
 
 export const addExecVerbs: AddVerbs = (program, terminal, choose) => {

@@ -1,8 +1,9 @@
 /** `oxbow keys` and `oxbow roles`: API keys for programs, and the rights that roles stand for. */
 import { OxbowError } from '../../types/index.ts'
-import type { Terminal } from '../terminal.ts'
+import { withGuest } from '../guest-connection.ts'
+import { printLine, printText, type Terminal } from '../terminal.ts'
 import { formatTime, plainLine, table } from '../view/terminal-text.ts'
-import { type CallOptions, showOutput } from './call.ts'
+import { type CallOptions, outputOf, showOutput } from './call.ts'
 
 interface KeyLine {
   readonly id: string
@@ -55,10 +56,41 @@ export function keyRevoke(key: string, options: CallOptions, terminal: Terminal)
 interface RoleLine {
   readonly role: string
   readonly rights: readonly string[]
+  /** Who added it; empty: Oxbow has it. */
+  readonly by: string
 }
 
 export function roleList(options: CallOptions, terminal: Terminal): Promise<number> {
   return showOutput(['role.list', {}], options, terminal, (roles: readonly RoleLine[]) =>
-    table(roles.map(({ role, rights }) => [role, rights.join(' ')])),
+    table(roles.map(({ role, rights, by }) => [role, by === '' ? '' : plainLine(by, 50), plainLine(rights.join(' '), roleChars)])),
   )
+}
+
+const roleChars = 2_000
+
+export function roleShow(role: string, options: CallOptions, terminal: Terminal): Promise<number> {
+  return withGuest(options, terminal, async ({ gateway }) => {
+    const roles = (await outputOf(gateway, 'role.list', {})) as readonly RoleLine[]
+    const found = roles.find((each) => each.role === role)
+    if (found === undefined)
+      throw new OxbowError('not_found', `there is no role ${JSON.stringify(role)}`, { hint: '`oxbow roles list` lists them.' })
+    if (options.json === true) printLine(terminal, JSON.stringify(found))
+    else printText(terminal, found.rights.map((right) => plainLine(right, roleChars)).join('\n'))
+    return 0
+  })
+}
+
+export function roleAdd(role: string, options: Pick<KeyOptions, 'right'> & CallOptions, terminal: Terminal): Promise<number> {
+  const { right: rights = [] } = options
+  if (rights.length === 0) throw new OxbowError('bad_input', 'a role needs at least one right', { hint: 'For example: --right file.read' })
+  return showOutput(
+    ['role.set', { role, rights: [...rights] }],
+    options,
+    terminal,
+    () => `The role ${role} has: ${plainLine(rights.join(' '), roleChars)}`,
+  )
+}
+
+export function roleRemove(role: string, options: CallOptions, terminal: Terminal): Promise<number> {
+  return showOutput(['role.remove', { role }], options, terminal, () => 'Removed.')
 }

@@ -10,17 +10,17 @@ import {
   type Call,
   type Caller,
   type Clock,
-  type Grant,
   grantOf,
   OxbowError,
   type Random,
-  roles,
   type SessionId,
   type TurnId,
   type UserId,
+  wrongRights,
 } from '../../types/index.ts'
 import { keyUseMs, maxKeyChecks, maxKeys } from '../limits.ts'
 import type { NoteEvent } from '../observe/event-bus.ts'
+import { assertWithin, roleCalls, withOwnRoles } from './roles.ts'
 import type { Documents } from '../state/documents.ts'
 
 const keyCategory = 'system/keys'
@@ -109,7 +109,10 @@ export function createKeys({ user, documents, clock, newId, noteEvent }: KeyDeps
     },
     async callerOf(id, session, turn) {
       const { name, rights } = await usable(id)
-      return { user, actor: `key:${name}`, ...grantOf(rights), audience: 'terminal', session, turn, process: '' }
+      const granted = await withOwnRoles(documents, rights)
+      // A role that is gone may have held denials: the key has no rights then.
+      if (wrongRights(granted) !== '') throw refuse(id, 'has a role that was removed')
+      return { user, actor: `key:${name}`, ...grantOf(granted), audience: 'terminal', session, turn, process: '' }
     },
   }
 }
@@ -128,7 +131,8 @@ const reads = { ...shared, tier: 'read_only', right: 'access.read', effect: 'non
 const writes = { ...shared, tier: 'side_effecting', right: 'access.write', effect: 'idempotent' } as const satisfies Partial<Call>
 
 export function keyCalls(deps: KeyCallDeps): readonly Call[] {
-  return [createKey(deps), listKeys(deps), revokeKey(deps), listRoles]
+  const users = async () => (await deps.documents.all<StoredKey>(keyCategory)).map(({ value }) => value)
+  return [createKey(deps), listKeys(deps), revokeKey(deps), ...roleCalls(deps, users)]
 }
 
 type KeyView = Omit<StoredKey, 'salt' | 'hash'>
@@ -158,7 +162,7 @@ function createKey({ documents, random }: KeyCallDeps): Call<CreateInput, KeyVie
     effect: 'once',
     recordOutput: ({ id, name, rights, expires_at }) => ({ id, name, rights: [...rights], expires_at }),
     async run({ name, rights, expires_in_s }, { caller, id: call, clock }) {
-      assertWithin(caller, grantOf(rights))
+      assertWithin(caller, grantOf(await withOwnRoles(documents, rights)), 'key')
       const others = await documents.all<StoredKey>(keyCategory)
       if (others.length >= maxKeys) throw new OxbowError('limit_reached', `There are ${maxKeys} keys.`, { hint: 'Revoke some.' })
       if (others.some(({ value }) => value.name === name))
@@ -175,17 +179,6 @@ function createKey({ documents, random }: KeyCallDeps): Call<CreateInput, KeyVie
       return { output: { ...view, key: `oxbow_${id}${secret}` } }
     },
   }
-}
-
-/** A key has no right that its maker lacks. */
-function assertWithin({ rights, limits }: Caller, { rights: wanted, limits: wantedLimits }: Grant): void {
-  if (rights.has('*') && limits === undefined) return
-  const lacking = [...wanted].filter((right) => !rights.has(right))
-  const dropped = (limits?.entries ?? []).filter((entry) => wantedLimits?.entries.includes(entry) !== true)
-  if (lacking.length === 0 && dropped.length === 0) return
-  throw new OxbowError('denied', `A key cannot have more rights than its maker: ${[...lacking, ...dropped].join(', ')}.`, {
-    hint: 'Leave the rights out, and keep the limits of your own.',
-  })
 }
 
 function listKeys({ documents }: KeyCallDeps): Call<object, readonly KeyView[]> {
@@ -226,14 +219,4 @@ function revokeKey({ documents }: KeyCallDeps): Call<{ key: string }, { revoked:
       return { output: { revoked: id } }
     },
   }
-}
-
-const listRoles: Call<object, readonly { readonly role: string; readonly rights: readonly string[] }[]> = {
-  ...reads,
-  name: 'role.list',
-  summary: 'Lists the roles with their rights: user, superuser and admin for people and keys, the others for agents.',
-  input: z.strictObject({}),
-  output: z.array(z.object({ role: z.string(), rights: z.array(z.string()) })),
-  example: {},
-  run: async () => ({ output: Object.entries(roles).map(([role, rights]) => ({ role, rights: [...rights].sort() })) }),
 }

@@ -14,6 +14,7 @@ import {
   type Spend,
   type Tier,
   truncate,
+  expandRights,
   grantOf,
 } from '../../types/index.ts'
 import type { CallReference } from '../call-reference.ts'
@@ -24,6 +25,8 @@ import { join, type Labels, processRight } from '../stages/policy.ts'
 import type { RunningCall, RunningCalls } from '../stages/running-calls.ts'
 import { type Admission, type AdmissionState, priorities, type Priority } from './admission.ts'
 import { type AgentRecord, isOver, isSettled } from './agent-record.ts'
+import { withOwnRoles } from '../access/roles.ts'
+import type { Documents } from '../state/documents.ts'
 import type { Supervisor } from './supervisor.ts'
 
 export interface AgentCallDeps {
@@ -32,6 +35,7 @@ export interface AgentCallDeps {
   readonly agentConfig: Config['agents']
   /** Rights of the usual agent: what an agent that a person spawns has if nothing else is said. */
   readonly defaultRights: readonly string[]
+  readonly documents: Pick<Documents, 'get'>
   readonly heldLabels: (caller: Pick<Caller, 'session'>) => Labels
   readonly references: () => readonly CallReference[]
   readonly budgets: Pick<Budgets, 'load' | 'view'>
@@ -120,9 +124,12 @@ function spawnCall(deps: SpawnDeps): Call<SpawnInput, AgentView> {
     async run(input, { id: call, caller }) {
       const supervisor = await deps.supervisor()
       const isLast = (supervisor.agentOf(caller.session as SessionId)?.depth ?? 0) + 1 >= deps.agentConfig.max_depth
+      // Roles that a person added are theirs to give: of a model's request, the question would not show what they hold.
+      const own = input.rights !== undefined && caller.audience === 'terminal'
+      const named = own ? { ...input, rights: [...(await withOwnRoles(deps.documents, input.rights ?? []))] } : input
       // Refuses what is no right.
-      grantOf(input.rights ?? [])
-      const { rights: found, beyond, delegable } = rightsOf(deps, input, caller)
+      grantOf(named.rights ?? [])
+      const { rights: found, beyond, delegable } = rightsOf(deps, named, caller)
       if (beyond.length > 0)
         throw new OxbowError('denied', `These rights cannot be passed on: ${beyond.join(', ')}.`, {
           hint: `Name only rights among: ${delegable.join(', ')}.`,
@@ -145,7 +152,8 @@ interface ChildRights {
 }
 
 /** Rights of a child: those that its parent can pass on, or the ones of them that were requested. */
-function rightsOf(deps: SpawnDeps, { rights, read_only: readOnly }: SpawnInput, caller: Caller): ChildRights {
+function rightsOf(deps: SpawnDeps, { rights: requested, read_only: readOnly }: SpawnInput, caller: Caller): ChildRights {
+  const rights = requested && expandRights(requested)
   const isPerson = caller.rights.has('*')
   const withheld = new Set([...deps.agentConfig.withheld_rights, processRight, '*'])
   const delegable = isPerson ? deps.defaultRights : [...caller.rights].filter((right) => !withheld.has(right))

@@ -33,7 +33,7 @@ export function authorize(caller: Caller, call: Call, approval: Config['approval
   if (!call.audience.includes(caller.audience)) return denied(call, `is not offered to a ${caller.audience}`)
   if (!caller.rights.has(everyRight) && !caller.rights.has(call.right)) return lacking(caller, call)
   if (call.name === 'turn.send' && caller.turn === '') return notAsCall
-  if (decide(call, approval) === 'deny') return denied(call, 'is denied by the policy of this workspace')
+  if (decide(call, approval) === 'deny') return deniedByPolicy(call, approval)
   return null
 }
 
@@ -59,10 +59,19 @@ export function decide(call: Call, approval: Config['approval'], tier: Tier = ca
   return byCall ?? byRight ?? (approval.mode === 'auto' ? 'allow' : byTier)
 }
 
+function deniedByPolicy(call: Call, { calls, rights }: Config['approval']): Failure {
+  const byName = calls[call.name] === 'deny' ? `calls."${call.name}"` : rights[call.right] === 'deny' ? `rights."${call.right}"` : call.tier
+  return {
+    ...denied(call, 'is denied by the policy of this workspace'),
+    hint: `Continue without it. The user can allow it: ${byName} under [approval] in config.toml.`,
+  }
+}
+
 function lacking({ actor }: Caller, call: Call): Failure {
   const failure = denied(call, `needs the right ${call.right}`)
-  if (!actor.startsWith('key:')) return failure
-  return { ...failure, hint: `Use a key that has it: \`oxbow keys create NAME --right ${call.right}\`.` }
+  if (actor.startsWith('key:')) return { ...failure, hint: `Use a key that has it: \`oxbow keys create NAME --right ${call.right}\`.` }
+  if (actor.startsWith('user:')) return { ...failure, hint: 'The role of this guest’s user lacks it: role under [access] in config.toml.' }
+  return { ...failure, hint: `Continue without it. The user can allow it: "${call.right}" in rights under [agent] in config.toml.` }
 }
 
 function denied(call: Call, why: string): Failure {
