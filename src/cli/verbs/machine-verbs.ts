@@ -38,7 +38,7 @@ export const addConfigVerbs: AddVerbs = (program, terminal, choose) => {
   plainVerb(program.command('completion'), 'print a script that completes verbs and options')
     .addArgument(new Argument('<shell>', 'the shell').choices(['bash', 'zsh', 'fish']))
     .addHelpText('after', examples('source <(oxbow completion bash)', 'oxbow completion fish > ~/.config/fish/completions/oxbow.fish'))
-    .action((shell) => choose(async () => (await import('./completion.ts')).printCompletion(shell, program, terminal)))
+    .action((shell) => choose(async () => (await import('../completion.ts')).printCompletion(shell, program, terminal)))
 }
 
 export const addModelVerbs: AddVerbs = (program, terminal, choose) => {

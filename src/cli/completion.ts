@@ -1,6 +1,6 @@
 /** `oxbow completion`: scripts by which shells complete verbs and options. They hold all words, so that completing starts no program. */
 import type { Command } from 'commander'
-import { printLine, type Terminal } from '../terminal.ts'
+import { printLine, type Terminal } from './terminal.ts'
 
 type Shell = 'bash' | 'zsh' | 'fish'
 
@@ -81,10 +81,10 @@ function fishScript(nodes: readonly Node[]): string {
     const when = [seen, first].filter((part) => part !== '').join('; and ')
     const condition = seen === '' ? '' : ` -n '${seen}'`
     return [
-      ...verbs.map(({ name, summary }) => `complete -c oxbow -f -n '${when}' -a ${name} -d '${summary}'`),
+      ...verbs.map(({ name, summary }) => `complete -f -n '${when}' -a ${name} -d '${summary}' -c oxbow`),
       ...options.map(({ name, summary, choices }) => {
         const values = choices.length === 0 ? '' : ` -x -a '${choices.join(' ')}'`
-        return `complete -c oxbow${condition} -l ${name.slice(2)}${values} -d '${summary}'`
+        return `complete${condition} -l ${name.slice(2)}${values} -d '${summary}' -c oxbow`
       }),
     ]
   })

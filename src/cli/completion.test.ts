@@ -1,9 +1,12 @@
 import assert from 'node:assert/strict'
 import { execFileSync } from 'node:child_process'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { PassThrough } from 'node:stream'
 import { test } from 'node:test'
-import { runProgram } from '../program.ts'
-import type { Terminal } from '../terminal.ts'
+import { runProgram } from './program.ts'
+import type { Terminal } from './terminal.ts'
 
 async function scriptFor(shell: string): Promise<string> {
   const output = new PassThrough()
@@ -28,11 +31,15 @@ test('bash completes verbs, verbs of groups, options and their choices', async (
 })
 
 test('each script is one that its shell can read, where that is installed', async (t) => {
+  const folder = mkdtempSync(join(tmpdir(), 'oxbow-completion-'))
+  t.after(() => rmSync(folder, { recursive: true }))
   for (const shell of ['bash', 'zsh', 'fish'] as const) {
     const script = await scriptFor(shell)
     assert.match(script, /schedule/)
     try {
-      execFileSync(shell, shell === 'fish' ? ['--no-execute'] : ['-n'], { input: script, stdio: ['pipe', 'pipe', 'pipe'] })
+      const file = join(folder, shell)
+      writeFileSync(file, script)
+      execFileSync(shell, ['-n', file], { stdio: 'pipe' })
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error
       t.diagnostic(`${shell} is not installed here`)
