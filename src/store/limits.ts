@@ -25,6 +25,10 @@ export const writerCacheKib: number = 16 * 1024
 export const readerCacheKib: number = 8 * 1024
 /** A thread of SQLite that only reads ends after this long without a read: it holds megabytes, and starts again in some 40 ms. */
 export const idleReaderMs = 60_000
+/** More documents at once are read in the thread of reads. */
+export const maxBriefDocuments = 100
+/** A short read that has waited this long for the writer starts the thread of reads, for those after it. */
+export const maxReadWaitMs = 50
 /** A batch that the calling thread commits by itself: at most 1 ms of work. Larger ones are worth the way to the writer's thread. */
 export const maxInlineRecords = 40
 export const maxInlineChars: number = 64 * 1024

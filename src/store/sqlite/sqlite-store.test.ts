@@ -114,25 +114,43 @@ test('a reader thread that dies is followed by another; writing goes on', async 
   const link = createSqliteLink({ path: files.path, user: ann, durability: 'normal' })
   await using store = { ...createStoreClient(ann, link), [Symbol.asyncDispose]: () => link.close() }
   await fill(store, 5)
-  await store.records(all)
+  assert.deepEqual(await store.sessions(10), [])
   const { reader } = link.threads()
   assert.ok(reader !== null)
   await reader.kill()
   await fill(store, 5)
+  assert.deepEqual(await store.sessions(10), [])
   assert.equal((await store.head()).seq, 10)
   assert.equal(store.fault(), null)
 })
 
-test('the first reads do not wait until the reader thread has started', async () => {
+test('short reads start no thread while the writer is free', async () => {
   await using files = storeFolder()
   const link = createSqliteLink({ path: files.path, user: ann, durability: 'normal' })
   await using store = { ...createStoreClient(ann, link), [Symbol.asyncDispose]: () => link.close() }
   await fill(store, 5)
+  assert.equal((await store.records(all)).length, 5)
+  assert.equal((await store.head()).seq, 5)
+  assert.deepEqual(await store.documents({ category: 'system/agents', limit: 1 }), [])
+  assert.equal(link.threads().reader, null)
+})
+
+test('short reads that wait for the writer start the reader thread', async () => {
+  await using files = storeFolder()
+  const link = createSqliteLink({ path: files.path, user: ann, durability: 'normal' })
+  await using store = { ...createStoreClient(ann, link), [Symbol.asyncDispose]: () => link.close() }
+  await fill(store, 5)
+  const blobs = Array.from({ length: 60 }, (_, i) => store.putBlob(Buffer.alloc(1_000_000, i)))
+  // They are on their way to the writer in the next turns of the event loop.
+  await new Promise(setImmediate)
+  await new Promise(setImmediate)
   const read = store.records(all)
+  assert.equal((await read).length, 5)
   const { reader } = link.threads()
   assert.ok(reader !== null)
   await reader.kill()
-  assert.equal((await read).length, 5)
+  assert.equal((await store.records(all)).length, 5)
+  await Promise.all(blobs)
 })
 
 test('threads that only read end when idle, and the next read starts them again', async () => {

@@ -1,8 +1,8 @@
 /**
- * The store in a SQLite file: a writer thread, a reader thread that starts with the first read, and a searcher thread that
- * starts with the first read of memory; both end when idle, and the memory they use with them. So no scan blocks the event loop, reads
- * run beside writes (write-ahead log), and no turn's read waits for a search. A read sees everything committed before it was
- * requested: the reader checks the log for each one.
+ * The store in a SQLite file: a writer thread, a reader thread that starts with the first read that is long or waits for the writer, and a
+ * searcher thread that starts with the first read of memory; both end when idle, and the memory they use with them. So no scan blocks the
+ * event loop, reads run beside writes (write-ahead log), and no turn's read waits for a search. A read sees everything committed before it
+ * was requested: the reader checks the log for each one.
  *
  * Small batches are committed on the calling thread (`inline-writer.ts`); everything that may take long is for the writer's thread.
  */
@@ -10,13 +10,13 @@ import type { UserId } from '../../types/index.ts'
 import { isOxbowError, once } from '../../types/index.ts'
 import type { CipherChoice } from '../secrets/file-encryption.ts'
 import { createStoreClient } from '../store-client.ts'
-import { idleReaderMs } from '../limits.ts'
+import { idleReaderMs, maxBriefDocuments, maxReadWaitMs } from '../limits.ts'
 import { storeFault } from '../store-fault.ts'
 import type { EngineLink, Read, ReadResults, WriteBatch, WriteResult } from '../store-message.ts'
 import type { OpeningStore } from '../store.ts'
 import type { InlineWriter } from './inline-writer.ts'
 import type { Durability } from './sqlite-database.ts'
-import { startStoreWorker, type WorkerLink } from '../worker-link.ts'
+import { startStoreWorker, type WorkerLink, type WorkerRequest } from '../worker-link.ts'
 
 export interface SqliteOptions {
   /** The database file; its folder must be there. */
@@ -49,11 +49,26 @@ export interface SqliteLink extends EngineLink {
   readonly threads: () => { readonly writer: WorkerLink | null; readonly reader: WorkerLink | null; readonly searcher: WorkerLink | null }
 }
 
-/** Read once at start: the writer answers them, so that an idle guest has one thread and not two. */
-const startUpReads: ReadonlySet<Read['kind']> = new Set(['head', 'open_intents', 'spent', 'used', 'session'])
-const isStartUpRead = (read: Read): boolean => startUpReads.has(read.kind) || (read.kind === 'memory' && read.read.ask === 'cursor')
-/** Each reads a bounded number of rows. While the thread of reads starts, which takes as long as a whole turn, the writer answers them. */
-const briefReads: ReadonlySet<Read['kind']> = new Set(['records', 'history', 'blob', 'document', 'document_categories'])
+/**
+ * Each reads a bounded number of rows. The writer answers them until one has waited for its writes, so that most guests never have a thread
+ * of reads: it takes 13 MB, and its start as long as a whole turn.
+ */
+const briefReads: ReadonlySet<Read['kind']> = new Set<Read['kind']>([
+  'head',
+  'open_intents',
+  'spent',
+  'used',
+  'session',
+  'records',
+  'history',
+  'blob',
+  'document',
+  'document_categories',
+])
+const isBrief = (read: Read): boolean =>
+  briefReads.has(read.kind) ||
+  (read.kind === 'documents' && read.query.limit <= maxBriefDocuments) ||
+  (read.kind === 'memory' && read.read.ask === 'cursor')
 const yes = (): boolean => true
 const no = (): boolean => false
 
@@ -69,6 +84,15 @@ export function createSqliteLink(options: SqliteOptions): SqliteLink {
   // The failure goes to those who await it; nobody has to.
   opened.catch(() => {})
   writing.catch(() => {})
+  let writes = 0
+  const busy = async (request: WorkerRequest): Promise<unknown> => {
+    writes += 1
+    try {
+      return await writer?.ask(request)
+    } finally {
+      writes -= 1
+    }
+  }
   let inlineWriter: InlineWriter | null = null
   const openInline = once(async () => {
     const { openInlineWriter } = await import('./inline-writer.ts')
@@ -83,18 +107,19 @@ export function createSqliteLink(options: SqliteOptions): SqliteLink {
       await writing
       const inline = writer.alive() ? (inlineWriter?.write(batch) ?? null) : null
       if (inline !== null) return inline
-      const results = (await writer.ask({ ask: 'write', batch })) as readonly WriteResult[]
+      const results = (await busy({ ask: 'write', batch })) as readonly WriteResult[]
       // Nobody waits for it: until it is open, the thread has every batch.
       void openInline()
       return results
     },
     async read<Kind extends Read['kind']>(read: Read & { kind: Kind }) {
       const side = read.kind === 'memory' ? searcher : reader
-      const isBrief = briefReads.has(read.kind)
-      // Its failure is the next read's, which tries again.
-      if (isBrief) side.open().catch(() => {})
-      if (writer?.alive() === true && !side.isOpen() && (isBrief || isStartUpRead(read)) && (await writing.then(yes, no))) {
-        return (await writer.ask({ ask: 'read', read })) as ReadResults[Kind]
+      if (isBrief(read) && writer?.alive() === true && !(writes > 0 && side.isOpen()) && (await writing.then(yes, no))) {
+        // A failure to start is the next read's, which tries again.
+        const waiting =
+          writes > 0 && side === reader ? setTimeout(() => void side.open().catch(() => {}), maxReadWaitMs).unref() : undefined
+        const answer = writer.ask({ ask: 'read', read }) as Promise<ReadResults[Kind]>
+        return await answer.finally(() => clearTimeout(waiting))
       }
       await side.open()
       return (await side.ask(read)) as ReadResults[Kind]
