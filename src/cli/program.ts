@@ -4,6 +4,7 @@ import { columnsOf, printNotice, reportFailure, type Terminal } from './terminal
 import { addEmbedVerbs, addMachineVerbs, addConfigVerbs, addModelVerbs, addSecretVerbs, addStoreVerbs } from './verbs/machine-verbs.ts'
 import { addAgentVerbs } from './kernel/agent-verbs.ts'
 import { addAccessVerbs, addApprovalVerbs, addExecVerbs } from './kernel/access-verbs.ts'
+import { addBudgetVerbs } from './kernel/budget-verbs.ts'
 import { addCallVerbs, addObserveVerbs, addScheduleVerbs, addStateVerbs } from './kernel/kernel-verbs.ts'
 import { addFolderVerbs, addVersionVerbs } from './kernel/version-verbs.ts'
 import { addMemoryVerbs } from './verbs/memory-verbs.ts'
@@ -32,6 +33,7 @@ const families = [
   addFolderVerbs,
   addStateVerbs,
   addScheduleVerbs,
+  addBudgetVerbs,
   addObserveVerbs,
   addCallVerbs,
 ]

@@ -55,3 +55,10 @@ export function parseCount(max: number, min: number = 0): (text: string) => numb
     return count
   }
 }
+
+/** Parses an amount of money. */
+export function parseAmount(text: string): number {
+  const amount = text.trim() === '' ? Number.NaN : Number(text)
+  if (!Number.isFinite(amount) || amount < 0 || amount > 1e9) throw new InvalidArgumentError('Give an amount such as 2.50.')
+  return amount
+}

@@ -7,7 +7,6 @@
  * A refusal at any stage is journaled and is a value, not an exception. Only a store that cannot write stops everything.
  */
 import {
-  addSpend,
   type Attachment,
   type Blobs,
   type Call,
@@ -18,6 +17,7 @@ import {
   type Config,
   type Json,
   type Failure,
+  type Hold,
   isOxbowError,
   type JournalRecord,
   type JsonObject,
@@ -48,7 +48,7 @@ import {
   type Labels,
   leadsOutside,
 } from './stages/policy.ts'
-import type { Budgets } from './stages/budgets.ts'
+import { type Budgets, reservationName } from './stages/budgets.ts'
 import { clean, type Cleaner, outcomeBody, type Ran } from './stages/cleaning.ts'
 
 export interface GateDeps extends ApprovalDeps {
@@ -125,7 +125,8 @@ interface Admitted {
   /** A person changed the input. */
   readonly edited: boolean
   readonly held: Labels
-  readonly reserved: Spend
+  /** What it has reserved; null: nothing of it is counted. */
+  readonly hold: Hold | null
 }
 
 async function passGate(deps: GateDeps, passing: Passing, name: string, rawInput: unknown): Promise<CallOutcome> {
@@ -179,8 +180,8 @@ async function admit(
   if (beyond !== null) return refusal(beyond)
 
   // 6. Reserve from every budget above the caller.
-  const reserved = await reserve(deps, caller, call, approved.input)
-  return 'code' in reserved ? refusal(reserved) : { call, ...approved, held, reserved }
+  const hold = await reserve(deps, caller, call, approved.input)
+  return hold !== null && 'code' in hold ? refusal(hold) : { call, ...approved, held, hold }
 }
 
 function refuseCaller({ approval }: GateDeps, caller: Caller, call: Call, input: unknown): Failure | null {
@@ -207,21 +208,20 @@ async function judgeAgain(deps: GateDeps, caller: Caller, call: Call, input: unk
 /** Stages 7 to 10: the call runs, recorded before and after. */
 async function perform(deps: GateDeps, passing: Passing, admitted: Admitted, past: readonly JournalRecord[]): Promise<CallOutcome> {
   const { journal, budgets, clock } = deps
-  const { call, input, reserved } = admitted
+  const { call, input, hold } = admitted
 
   // 7. Intend: recorded before anything happens; for `once` the record survives power loss before the next stage. The labels of such a
   // call apply from here on, because a call that is stopped or interrupted may have read its data.
   if (call.effect === 'once') deps.labels.join(passing.caller, call.labels.adds)
-  const intended = await intend(journal, passing, admitted, past)
+  const intended = await intend(deps, passing, admitted, past)
   passing.onIntended(intended)
   if (intended.duplicate) return cancelledOutcome('This message was already sent; its first copy is the turn.')
 
   // 8. Run in the sandbox, with time limit and cancellation.
   const began = clock.monotonicMs()
-  const reservation = { spend: reserved }
-  const ran = await run(deps, passing, call, input, reservation)
+  const ran = await run(deps, passing, call, input, hold)
   if (ran === stoppedForRestart) {
-    budgets.settle(passing.caller, reservation.spend, noSpend)
+    if (hold !== null) budgets.release(hold)
     return cancelledOutcome('The guest is stopping; this continues at its next start.')
   }
 
@@ -233,11 +233,14 @@ async function perform(deps: GateDeps, passing: Passing, admitted: Admitted, pas
 
   // 10. Settle: settle budgets, record the outcome, notify followers.
   const spent = ('done' in ran ? ran.done.spent : ran.spent) ?? noSpend
-  budgets.settle(passing.caller, reservation.spend, spent)
+  const charged = hold === null ? {} : budgets.settle(hold, spent)
+  if (hold === null && spent !== noSpend) budgets.reconcile(passing.caller.session, spent, undefined)
   const fields = 'done' in ran ? (call.recordOutput?.(ran.done.output) ?? null) : null
   const extra = 'extra' in ran ? ran.extra : undefined
-  const body = outcomeBody(outcome, { ms: Math.round(clock.monotonicMs() - began), spent, fields, extra })
-  const settled = [{ ...entryOf(passing, 'outcome', call.name, body), projection: call.projection }]
+  const body = { ...outcomeBody(outcome, { ms: Math.round(clock.monotonicMs() - began), spent, fields, extra }), ...charged }
+  const settled = [
+    { ...entryOf(passing, 'outcome', call.name, charged === null ? body : { ...body, ...charged }), projection: call.projection },
+  ]
   if (call.effect === 'once') await journal.append(settled)
   else journal.note(settled, { lazy: passing.caller.audience !== 'terminal' })
   return outcome
@@ -254,14 +257,14 @@ function entryOf({ caller, id }: Passing, phase: Phase, name: string, body: Json
 }
 
 /** Stage 6: the cheap upper bound first, the exact count only if that does not fit. */
-async function reserve({ budgets }: GateDeps, caller: Caller, call: Call, input: unknown): Promise<Spend | Failure> {
-  await budgets.load(caller.session)
-  if (call.reserve === undefined) return noSpend
+async function reserve({ budgets }: GateDeps, caller: Caller, call: Call, input: unknown): Promise<Hold | Failure | null> {
+  await budgets.load(caller)
+  if (call.reserve === undefined) return budgets.reserve(caller, call, noSpend)
   try {
     const bound = await call.reserve(input, false, caller)
-    if (budgets.reserve(caller, bound) === null) return bound
-    const exact = await call.reserve(input, true, caller)
-    return budgets.reserve(caller, exact) ?? exact
+    const hold = budgets.reserve(caller, call, bound)
+    if (hold === null || !('code' in hold)) return hold
+    return budgets.reserve(caller, call, await call.reserve(input, true, caller))
   } catch (error) {
     return toFailure(error, 'budget_exhausted', 'Its cost cannot be estimated, so it was not run.')
   }
@@ -273,9 +276,9 @@ async function reserve({ budgets }: GateDeps, caller: Caller, call: Call, input:
  * lose.
  */
 async function intend(
-  journal: Journal,
+  { journal, budgets }: GateDeps,
   passing: Passing,
-  { call, input, held, reserved }: Admitted,
+  { call, input, held, hold }: Admitted,
   past: readonly JournalRecord[],
 ): Promise<Intended> {
   const open = past.find((entry) => entry.phase === 'intent')
@@ -284,7 +287,7 @@ async function intend(
     input: call.recordInput === undefined ? (input as Json) : call.recordInput(input, passing.caller),
     effect: call.effect,
     ...(held.length > 0 && { labels: held }),
-    ...(reserved !== noSpend && { reserved: { ...reserved } }),
+    ...(hold !== null && budgets.recorded(hold)),
   }
   const entries = [entryOf(passing, 'intent', call.name, body)]
   const unique = call.audience.includes('terminal')
@@ -303,7 +306,7 @@ async function run(
   passing: Passing,
   call: Call,
   input: unknown,
-  reservation: { spend: Spend },
+  hold: Hold | null,
 ): Promise<Ran | typeof stoppedForRestart> {
   const { id, caller } = passing
   const watch = deps.running.enter(caller, call, passing)
@@ -314,8 +317,9 @@ async function run(
     clock: deps.clock,
     sandbox: sandboxFor(deps.sandbox, watch),
     reserveMore(more) {
-      if (deps.budgets.reserve(caller, more) !== null) return false
-      reservation.spend = addSpend(reservation.spend, more)
+      if (hold === null || !deps.budgets.extend(hold, more)) return false
+      // After a crash, the reservation is what the call may have cost.
+      deps.journal.note([entryOf(passing, 'exchange', reservationName, { reserved: { ...hold.spend } })], { lazy: true })
       return true
     },
     blobs: deps.blobs,
@@ -324,6 +328,7 @@ async function run(
     progress: watch.progress,
     record: (body) => deps.journal.note([entryOf(passing, 'exchange', call.name, body)], { lazy: true }),
   }
+  if (hold !== null) deps.budgets.begin(hold, watch.overBudget)
   try {
     return { done: await watch.race(call.run(input, context)) }
   } catch (error) {
@@ -337,7 +342,13 @@ async function run(
         ? toFailure(error, 'tool_failed', 'This is a bug in Oxbow, not a problem with the input. Try another way.')
         : stopFailure(call, reason)
     const labels = reason === null ? failureLabels(call, error) : []
-    return { failure, cancelled: reason !== null && reason !== 'timeout', labels, spent, ...(extra !== undefined && { extra }) }
+    return {
+      failure,
+      cancelled: reason !== null && reason !== 'timeout' && reason !== 'budget',
+      labels,
+      spent,
+      ...(extra !== undefined && { extra }),
+    }
   } finally {
     watch.leave()
   }

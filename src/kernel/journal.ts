@@ -10,6 +10,7 @@ import {
   type Call,
   type Caller,
   type CallId,
+  type Charged,
   type Clock,
   createRecentMap,
   type Failure,
@@ -23,15 +24,13 @@ import {
   type Spend,
   toError,
   toFailure,
-  type UserId,
 } from '../types/index.ts'
 import { erasureBody } from './audit/erasures.ts'
 import { carriesConversation } from './conversation/conversations.ts'
 import { maxErasedAtOnce, maxHeldEpochs, maxRecordsBehind } from './limits.ts'
 import type { Sessions } from './sessions.ts'
-import { documentProjections } from './state/documents.ts'
+import { documentChanges, documentProjections } from './state/documents.ts'
 import type { Budgets } from './stages/budgets.ts'
-import { userCaller } from './stages/policy.ts'
 
 export interface Entry {
   readonly caller: Pick<Caller, 'actor' | 'session' | 'turn'>
@@ -230,7 +229,6 @@ function view({ caller, call, name, phase, body }: Entry, at: number, seq: numbe
 }
 
 interface ProjectorDeps {
-  readonly user: UserId
   readonly sessions: Sessions
   readonly budgets: Budgets
 }
@@ -239,7 +237,7 @@ interface ProjectorDeps {
  * @returns a function from an entry, its time and its index in the append to the rows that are committed with it, which could be made
  * again from the journal (see the decision "The journal is the only history")
  */
-export function createProjector({ user, sessions, budgets }: ProjectorDeps): JournalDeps['project'] {
+export function createProjector({ sessions, budgets }: ProjectorDeps): JournalDeps['project'] {
   const sessionRow = (entry: Entry, at: number) => {
     const { caller, call, name, phase, body } = entry
     const { session } = caller
@@ -259,18 +257,22 @@ export function createProjector({ user, sessions, budgets }: ProjectorDeps): Jou
   }
 
   return (entry, at, index) => {
-    const { session, turn } = entry.caller
+    const { session } = entry.caller
     const projections: Projection[] = []
     const row = sessionRow(entry, at)
     if (row) projections.push({ kind: 'session', session: row })
     if (carriesConversation(entry)) projections.push({ kind: 'message', record: index })
     const spent = entry.body['spent'] as Spend | undefined
-    if (spent !== undefined) {
+    const charged = entry.body['charged'] as Charged | undefined
+    if ((spent !== undefined || charged !== undefined) && entry.phase !== 'intent') {
       // The gate settles the calls that it ran; interrupted ones are counted here.
-      if (entry.phase === 'reconciled') budgets.settle(userCaller(user, session, turn), noSpend, spent)
-      projections.push(...budgets.projections(session, spent))
+      if (entry.phase === 'reconciled') budgets.reconcile(session, spent ?? noSpend, charged)
+      projections.push(...budgets.projections(session, spent, charged))
     }
-    if (entry.phase === 'exchange' && 'documents' in entry.body) projections.push(...documentProjections(entry, index))
+    if (entry.phase === 'exchange' && 'documents' in entry.body) {
+      budgets.observe(documentChanges(entry.phase, entry.body))
+      projections.push(...documentProjections(entry, index))
+    }
     return projections
   }
 }

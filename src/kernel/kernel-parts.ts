@@ -35,6 +35,7 @@ import { createGate, type Gate } from './gate.ts'
 import { createJournal, createProjector, type Journal } from './journal.ts'
 import { createRegistry, type Registry } from './registry.ts'
 import { createSessions, type Sessions } from './sessions.ts'
+import { warningOf } from './budgets/notices.ts'
 import { type Budgets, createBudgets } from './stages/budgets.ts'
 import { type Cleaner, createCleaner } from './stages/cleaning.ts'
 import { type Approvals, createApprovals } from './stages/approval.ts'
@@ -149,9 +150,9 @@ export function assembleParts(options: KernelOptions): KernelParts {
 function buildRecords({ user, config, store, clock, random, disk }: KernelOptions): Records {
   const approvals = createApprovals()
   const sessions = createSessions(store)
-  const budgets = createBudgets(store, user, config.budget)
+  const budgets = createBudgets(store, user, config.budget, clock)
   const events = createEvents(store, approvals.pending)
-  const journal = createJournal({ store, clock, project: createProjector({ user, sessions, budgets }) })
+  const journal = createJournal({ store, clock, project: createProjector({ sessions, budgets }) })
   const conversations = createConversations({ store, lineage: sessions.load }, journal.flushed)
   const scratchpads = createScratchpads({ store, flushed: journal.flushed, changedBy: sessions.scratchpad })
   journal.attach({ observe: conversations.observe, onChanged: conversations.drop })
@@ -164,6 +165,7 @@ function buildRecords({ user, config, store, clock, random, disk }: KernelOption
   const noteEvent = createNoteEvent(journal, newId)
   const onOverload = (reasons: readonly string[]): void =>
     noteEvent(reasons.length > 0 ? 'overloaded' : 'recovered', { reasons: [...reasons] })
+  budgets.onWarning((account, session) => noteEvent('budget_warning', warningOf(account), session))
   const resources = createResources({ config: config.resources, clock, disk: disk ?? noDisk, onOverload })
   return {
     documents,
@@ -270,7 +272,6 @@ function attachAfterTurns(options: KernelOptions, parts: KernelParts): void {
 function callDeps({ user, config, store, engine, random }: KernelOptions, parts: KernelParts): Omit<KernelCallDeps, 'execLists'> {
   const { newId, sessions, runningTurns, registry, completeBy } = parts
   const { consolidation, titles } = config.memory
-  const { session, user: ofUser } = config.budget
   return {
     ...parts,
     ...parts.versioning,
@@ -283,7 +284,7 @@ function callDeps({ user, config, store, engine, random }: KernelOptions, parts:
     heldLabels: sessions.held,
     lineage: sessions.load,
     contextTokens: engine.model.contextTokens,
-    moneyIsLimited: session.micro_dollars !== null || ofUser.micro_dollars !== null,
+    moneyIsLimited: parts.budgets.limitsMoney,
     askForFacts: completeBy(consolidation.model),
     askForTitle: completeBy(titles.model === 'session' ? '' : titles.model),
     scheduleConfig: config.schedules,

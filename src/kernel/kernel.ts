@@ -33,7 +33,7 @@ export function createKernel(options: KernelOptions): Kernel {
 
 /** Resumes every open message, oldest first. Never rejects: if the store fails, the kernel only reads. */
 async function resume(
-  { journal, sessions, recovered, gate, startAgents, startSchedules }: KernelParts,
+  { journal, sessions, budgets, recovered, gate, startAgents, startSchedules }: KernelParts,
   { store, user }: KernelOptions,
 ): Promise<void> {
   try {
@@ -46,7 +46,7 @@ async function resume(
       // Awaited one by one, so that they enter their lanes in order.
       await intended
     }
-    await startAgents()
+    await Promise.all([startAgents(), budgets.load({ session: '', actor: '' })])
     await startSchedules()
   } catch (error) {
     journal.fail(error)

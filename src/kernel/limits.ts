@@ -20,6 +20,8 @@ export const maxHeldAccounts = 10_000
 export const historyPage = 200
 /** Upper bound of the bytes per token: at most window × this is read of a conversation. */
 export const maxBytesPerToken = 6
+/** The part of a budget at whose use people are warned. */
+export const warningRatio = 0.8
 /** Records sent at once to a follower that is catching up. */
 export const followPage = 500
 /** Characters of the first line of a message that becomes a session's title. */

@@ -1,5 +1,6 @@
 /** The public API of `types`, which every module may import: types, pure functions, the system's clock and random bytes, and `writeWhole`. */
 export * from './access.ts'
+export * from './account.ts'
 export * from './cache.ts'
 export * from './call.ts'
 export * from './config.ts'

@@ -47,7 +47,7 @@ test('an answer that ignores its limit is stopped when the token budget is used 
   assert.deepEqual([after.failure?.code, endless.asked.length], ['budget_exhausted', 1])
 
   await guest.stop()
-  const exchange = (await readLedger(workspace)).entries.find(({ phase }) => phase === 'exchange')?.body
+  const exchange = (await readLedger(workspace)).entries.find(({ name, phase }) => name === 'model.generate' && phase === 'exchange')?.body
   const [recorded] = readRecording(JSON.stringify(exchange), 'the journal')
   assert.ok(recorded?.response.includes('words words'), 'the bytes of an answer that was stopped are on record')
 })

@@ -11,6 +11,7 @@ import {
   evident,
   OxbowError,
   type SessionId,
+  sessionScope,
   type Spend,
   type Tier,
   truncate,
@@ -19,7 +20,7 @@ import {
 } from '../../types/index.ts'
 import type { CallReference } from '../call-reference.ts'
 import { maxAgentMessageCharacters, maxAgentWaitS } from '../limits.ts'
-import { type Budgets, sessionScope } from '../stages/budgets.ts'
+import type { Budgets } from '../stages/budgets.ts'
 import type { Approvals } from '../stages/approval.ts'
 import { join, type Labels, processRight } from '../stages/policy.ts'
 import type { RunningCall, RunningCalls } from '../stages/running-calls.ts'
@@ -346,7 +347,7 @@ const minPrefix = 8
 async function viewOf({ budgets, running, approvals }: AgentCallDeps, record: AgentRecord): Promise<AgentView> {
   const { messages: _m, labels: _l, report: _r, runs: _n, orphans: _o, queued_at: _q, ...view } = record
   const { session } = record
-  await budgets.load(session)
+  await budgets.load({ session, actor: 'kernel' })
   const { spent }: { spent: Spend } = budgets.view(sessionScope(session))
   const [oldest] = running.of(session)
   const waitingFor = whyWaiting(record, running.of(session), approvals.pending(session).length > 0)

@@ -68,6 +68,9 @@ export interface AgentProfile {
   readonly rights: readonly string[]
   readonly model: string
   readonly instructions: string
+  /** Session and actor that spawned it: what it uses comes out of their budgets. Absent in records of older versions. */
+  readonly home?: SessionId | ''
+  readonly spawner?: string
   /** Turns of the session do not run any more. */
   readonly killed: boolean
 }

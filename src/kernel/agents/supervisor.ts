@@ -145,7 +145,8 @@ async function spawn(table: AgentTable, by: By, request: SpawnRequest): Promise<
     ended_at: null,
   }
   const { name, rights, model } = record
-  const profile: AgentProfile = { agent: by.call, name, rights, model, instructions, killed: false }
+  const spawner = by.caller.actor.startsWith('agent:') ? by.caller.actor : ''
+  const profile: AgentProfile = { agent: by.call, name, rights, model, instructions, home: record.home, spawner, killed: false }
   const held = table.hold(record)
   const saved = save(table, held, {}, by, [{ category: profileCategory, name: session, value: profile }, ...forgetOldest(table)])
   deps.noteEvent('agent_created', { agent_id: record.id, name, parent: record.parent }, session)

@@ -7,11 +7,19 @@
  */
 import { createHash } from 'node:crypto'
 import { parseErased, type SessionRow, type Store } from '../../store/index.ts'
-import { addSpend, type JournalRecord, type JsonObject, noSpend, type SessionId, type Spend } from '../../types/index.ts'
+import {
+  addSpend,
+  type JournalRecord,
+  type JsonObject,
+  noSpend,
+  type SessionId,
+  sessionScope,
+  type Spend,
+  userScope,
+} from '../../types/index.ts'
 import { documentBody, documentChanges } from '../state/documents.ts'
 import { maxSessionsRead, maxTitleLength } from '../limits.ts'
 import { firstLine } from '../sessions.ts'
-import { sessionScope, userScope } from '../stages/budgets.ts'
 
 export interface ProjectionAudit {
   /** Whether `take` needs the body of the record itself, and not only where it is kept. */

@@ -1,12 +1,13 @@
 /**
- * The list of the kernel's own calls. This file holds those about the system itself (truncated outputs, budgets, the call reference)
+ * The list of the kernel's own calls. This file holds those about the system itself (truncated outputs, the call reference, resources)
  * and those by which terminals move the bytes of files in and out; the files beside it hold the others by family.
  */
 import { z } from 'zod'
 import type { Store } from '../../store/index.ts'
-import { type Blobs, type BudgetLimit, type Call, evident, maxPieceBytes, OxbowError, type Spend } from '../../types/index.ts'
+import { type Blobs, type Call, evident, maxPieceBytes, OxbowError } from '../../types/index.ts'
 import { type ApprovalCallDeps, approvalCalls } from '../access/approval-calls.ts'
 import { type ExecCallDeps, execListCalls } from '../access/exec-lists.ts'
+import { type BudgetCallDeps, budgetCalls } from '../budgets/budget-calls.ts'
 import { type KeyCallDeps, keyCalls } from '../access/keys.ts'
 import { decodeBase64 } from '../attachments.ts'
 import type { CallReference } from '../call-reference.ts'
@@ -14,7 +15,6 @@ import type { Resources, ResourceSample } from '../observe/resources.ts'
 import { maxResultBytes } from '../limits.ts'
 import { type ModelCallDeps, modelCalls } from '../models/model-calls.ts'
 import { completeCall, embedCall, type EmbedCallDeps } from '../models/side-calls.ts'
-import { type Budgets, sessionScope, userScope } from '../stages/budgets.ts'
 import type { KeptOutputs } from '../stages/policy.ts'
 import { type ScratchpadCallDeps, scratchpadCalls } from './scratchpad-calls.ts'
 import { type SessionCallDeps, sessionCalls } from './session-calls.ts'
@@ -48,7 +48,8 @@ export type KernelCallDeps = SystemCallDeps &
   ScheduleCallDeps &
   ApprovalCallDeps &
   KeyCallDeps &
-  ExecCallDeps
+  ExecCallDeps &
+  BudgetCallDeps
 
 export function kernelCalls(deps: KernelCallDeps): readonly Call[] {
   return [
@@ -73,20 +74,19 @@ export function kernelCalls(deps: KernelCallDeps): readonly Call[] {
     ...approvalCalls(deps),
     ...keyCalls(deps),
     ...execListCalls(deps),
+    ...budgetCalls(deps),
   ]
 }
 
 interface SystemCallDeps {
   readonly store: Store
-  readonly user: string
-  readonly budgets: Budgets
   readonly keptOutputs: Pick<KeptOutputs, 'labelsOf'>
   readonly references: () => readonly CallReference[]
   readonly resources: Resources
 }
 
 function systemCalls(deps: SystemCallDeps): readonly Call[] {
-  return [readOutput(deps), showBudget(deps), listCalls(deps), showResources(deps)]
+  return [readOutput(deps), listCalls(deps), showResources(deps)]
 }
 
 /** Leaves space for the line above the part, so that the result of this call is never truncated itself. */
@@ -122,33 +122,6 @@ function readOutput({ store, keptOutputs }: SystemCallDeps): Call<{ id: string; 
       const text = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('utf8', from, to)
       const more = to < bytes.length ? `${bytes.length - to} more bytes, next from_byte ${to}` : 'the end'
       return { output: { text }, text: `[bytes ${from}–${to} of ${bytes.length}; ${more}]\n${text}`, labels: keptOutputs.labelsOf(id) }
-    },
-  }
-}
-
-interface BudgetView {
-  readonly session: { spent: Spend; reserved: Spend; limit: BudgetLimit } | null
-  readonly user: { spent: Spend; reserved: Spend; limit: BudgetLimit }
-}
-
-function showBudget({ budgets, user }: SystemCallDeps): Call<object, BudgetView> {
-  return {
-    name: 'budget.show',
-    rare: true,
-    summary: 'Shows spending and limits, in micro-dollars and tokens.',
-    input: z.strictObject({}),
-    output: z.custom<BudgetView>(),
-    example: {},
-    tier: 'read_only',
-    right: 'system.read',
-    effect: 'none',
-    audience: ['model', 'terminal'],
-    labels: { adds: [], sink: false },
-    timeoutMs: 10_000,
-    async run(_, { caller }) {
-      await budgets.load(caller.session)
-      const session = caller.session === '' ? null : budgets.view(sessionScope(caller.session))
-      return { output: { session, user: budgets.view(userScope(user)) } }
     },
   }
 }

@@ -102,7 +102,7 @@ async function run({ batches, covers = Infinity, moneyIsLimited = false, maxOutp
     const { output, spent } = await runGeneration(asked, { inputTokens: 50, outputTokens: maxOutputTokens }, context, {
       engine,
       events,
-      moneyIsLimited,
+      moneyIsLimited: () => moneyIsLimited,
       cleaner,
     })
     return { output, failure: null, spent: spent ?? assert.fail('nothing was spent'), told, reserved }

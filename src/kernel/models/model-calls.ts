@@ -94,7 +94,7 @@ export function modelCalls(deps: ModelCallDeps): readonly Call[] {
     async reserve(input, exact, { rights, session }) {
       const { model, maxOutputTokens, inputTokens } = input
       const facts = await engine.facts(model)
-      if (moneyIsLimited) await assertPriced(model)
+      if (moneyIsLimited()) await assertPriced(model)
       const bound = { inputTokens, outputTokens: maxOutputTokens }
       const expected = usages.expect(conversationOf(session, model), bound, facts)
       const counted = exact ? await engine.estimateInput({ ...(await contentOf(input, rights)), cacheKey: session }) : inputTokens

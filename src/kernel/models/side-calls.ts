@@ -50,7 +50,7 @@ export function completeCall(deps: GenerationDeps): Call<CompleteInput, Completi
     timeoutMs: completeTimeoutMs,
     async reserve(input, exact) {
       const facts = await engine.facts(input.model)
-      if (deps.moneyIsLimited && facts.price === null) throw unpriced(facts)
+      if (deps.moneyIsLimited() && facts.price === null) throw unpriced(facts)
       const inputTokens = exact
         ? await tokensOf(input)
         : Buffer.byteLength(input.system) + Buffer.byteLength(input.text) + completionOverhead
@@ -85,7 +85,7 @@ const completionOverhead = 32
 export interface EmbedCallDeps {
   readonly engine: Engine
   /** True when a money budget is set: only models with a known price may be used then. */
-  readonly moneyIsLimited: boolean
+  readonly moneyIsLimited: () => boolean
 }
 
 interface EmbedInput {
@@ -121,7 +121,7 @@ export function embedCall({ engine, moneyIsLimited }: EmbedCallDeps): Call<Embed
     timeoutMs: embedTimeoutMs,
     async reserve({ model, texts }, exact) {
       const facts = await factsOf(model)
-      if (moneyIsLimited && (facts === null || facts.price === null))
+      if (moneyIsLimited() && (facts === null || facts.price === null))
         throw unpriced(facts ?? nameOf(model), 'set memory.embedder = "words-50k"')
       const counts = exact ? await engine.countTokens(texts) : texts.map((text) => Buffer.byteLength(text))
       const tokens = counts.reduce((sum, count) => sum + count, texts.length * tokensPerText)

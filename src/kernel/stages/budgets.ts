@@ -1,111 +1,273 @@
 /**
- * Budgets of the user and of each session. Before a call runs (stage 6), it reserves the most that it can cost; afterwards (stage 10), it
+ * Budgets: before a call runs (stage 6), it reserves the most that it can cost in every account above its caller; afterwards (stage 10), it
  * settles its actual cost. So concurrent calls cannot exceed a budget together.
+ *
+ * The accounts of the user and of sessions, with their limits in config.toml, are here. Budgets that a person sets, those carved for agents
+ * and runs, and the accounts above an agent's session are in `budgets/book.ts`, which is loaded when there are any: without them, a call
+ * that costs nothing touches no account.
  */
-import type { Projection, Store } from '../../store/index.ts'
+import type { BudgetUse, Projection, Store } from '../../store/index.ts'
 import {
+  type Account,
+  type Accounts,
   addSpend,
-  type Caller,
-  type Config,
-  type Failure,
+  type Amount,
+  amountKinds,
   type BudgetLimit,
+  type Call,
+  type Caller,
+  type Charged,
+  type Clock,
+  createAccount,
+  type Config,
   createRecentMap,
+  type Failure,
+  findShortfall,
+  type Hold,
+  isDerived,
+  type JsonObject,
+  noAmount,
+  noLimit,
   noSpend,
+  renewAccounts,
   type SessionId,
+  sessionScope,
+  shiftAccounts,
   type Spend,
+  userScope,
 } from '../../types/index.ts'
-import { maxHeldAccounts } from '../limits.ts'
+import type { Book } from '../budgets/book.ts'
+import { exhausted } from '../budgets/notices.ts'
+import { begin, end, outOfTime } from '../budgets/wall-time.ts'
+import { maxHeldAccounts, warningRatio } from '../limits.ts'
+import type { DocumentChange } from '../state/documents.ts'
+
+type Who = Pick<Caller, 'session' | 'actor'>
 
 export interface Budgets {
-  /** Reads what user and session have spent. Await before `reserve`. @returns undefined if both are loaded already */
-  load(session: SessionId | ''): Promise<void> | undefined
-  /** @returns null, or the failure if a budget does not cover it; nothing is reserved then */
-  reserve(caller: Caller, spend: Spend): Failure | null
-  /** Releases the reservation and adds the actual cost. */
-  settle(caller: Caller, reserved: Spend, spent: Spend): void
-  /** The changes to the store's tables that belong to `settle`. */
-  projections(session: SessionId | '', spent: Spend): readonly Projection[]
+  /** Reads what the accounts of a caller have spent. Await before `reserve`. @returns undefined if all are loaded already */
+  load(who: Who): Promise<void> | undefined
+  /** @returns null if nothing of the call is counted, or the failure if a budget does not cover it; nothing is reserved then */
+  reserve(caller: Caller, call: Pick<Call, 'name' | 'reserve'>, spend: Spend): Hold | Failure | null
+  /** Extends a reservation. @returns false if a budget does not cover it */
+  extend(hold: Hold, more: Spend): boolean
+  /** Counts the time of a call from here on. @param onOver called when a budget has no time left */
+  begin(hold: Hold, onOver: () => void): void
+  /** Releases the reservation and adds the actual cost. @returns what its record says beside the cost */
+  settle(hold: Hold, spent: Spend): { readonly charged?: Charged }
+  /** Releases the reservation of a call that continues after a restart. */
+  release(hold: Hold): void
+  /** What the record of an intent says of its reservation. */
+  recorded(hold: Hold): { readonly reserved?: JsonObject; readonly charged?: Charged }
+  /** Charges a call that a crash interrupted. */
+  reconcile(session: SessionId | '', spent: Spend, charged: Charged | undefined): void
+  /** The changes to the store's tables that belong to a record with these fields. */
+  projections(session: SessionId | '', spent: Spend | undefined, charged: Charged | undefined): readonly Projection[]
+  /** Takes in changes of budgets as their record is appended. */
+  observe(changes: readonly DocumentChange[]): void
+  /** The budgets that were set or carved. */
+  book(): Promise<Book>
   view(scope: string): { readonly spent: Spend; readonly reserved: Spend; readonly limit: BudgetLimit }
+  /** Whether a budget limits money: only models with a known price may be used then. */
+  limitsMoney(): boolean
+  /** @param listener called once in a window, when most of a budget is used */
+  onWarning(listener: (account: Account, session: SessionId | '') => void): void
 }
 
-interface Account {
-  spent: Spend
-  reserved: Spend
-  readonly limit: BudgetLimit
+/** Name of the record by which a call that runs extends its reservation. */
+export const reservationName = 'budget.reserve'
+/** What the agents of a session have spent; its own account counts it, too. */
+export const agentsOf = (key: string): string => `${key}/agents`
+
+type BudgetStore = Pick<Store, 'spent' | 'used' | 'documents' | 'document'>
+
+export function createBudgets(store: BudgetStore, user: string, config: Config['budget'], clock: Clock): Budgets {
+  const accounts = createAccounts(store, user, config)
+  let book: Book | null = null
+  let opening: Promise<Book> | null = null
+  let lookingUp: Promise<void> | null = null
+  let isLookedUp = false
+  let warn: Warn = () => {}
+  const openBook = (): Promise<Book> =>
+    (opening ??= import('../budgets/book.ts')
+      .then(({ openBook: open }) => open({ store, clock, accounts, user }))
+      .then((opened) => (book = opened)))
+  const lookUp = async (): Promise<void> => {
+    if ((await store.documents({ category: 'system/budgets', limit: 1 })).length > 0) await openBook()
+    isLookedUp = true
+  }
+
+  return {
+    load(who) {
+      const { session } = who
+      if (book !== null) return book.load(who)
+      if (isDerived(session)) return openBook().then((opened) => opened.load(who))
+      const plain = accounts.load(session)
+      if (isLookedUp) return plain
+      lookingUp ??= lookUp()
+      return Promise.all([lookingUp, plain]).then(() => book?.load(who))
+    },
+    ...createHolds({
+      accounts,
+      clock,
+      chain: ({ session, actor }) => book?.chain(session, actor) ?? accounts.chain(session),
+      isMetered: () => book?.isEmpty() === false,
+      warn: (account, session) => warn(account, session),
+    }),
+    reconcile(session, spent, charged) {
+      const { calls, ms, to } = charged ?? { calls: 0, ms: 0, to: [] }
+      const plain = accounts.chain(session).map(({ key, since }) => [key, since] as const)
+      for (const [key, since] of [...plain, ...to]) {
+        const account = accounts.find(key)
+        if (account?.since === since) shiftAccounts([account], { ...spent, calls, ms }, noAmount, -1)
+      }
+    },
+    projections: (session, spent, charged) => projectionsOf(user, session, spent, charged),
+    observe: (changes) => book?.observe(changes),
+    book: openBook,
+    view(scope) {
+      const { spent, reserved, config: section } = accounts.find(scope) ?? { spent: noAmount, reserved: noAmount, config: 'session' }
+      return { spent: spendOf(spent), reserved: spendOf(reserved), limit: config[section ?? 'session'] }
+    },
+    limitsMoney: () => config.user.micro_dollars !== null || config.session.micro_dollars !== null || book?.limitsMoney() === true,
+    onWarning: (listener) => void (warn = listener),
+  }
 }
 
-export const userScope = (user: string): string => `user:${user}`
-export const sessionScope = (session: string): string => `session:${session}`
+type Warn = (account: Account, session: SessionId | '') => void
 
-export function createBudgets(store: Pick<Store, 'spent'>, user: string, config: Config['budget']): Budgets {
+interface HoldDeps {
+  readonly accounts: Accounts
+  readonly clock: Clock
+  readonly chain: (who: Who) => readonly Account[]
+  /** Calls that cost nothing count, too. */
+  readonly isMetered: () => boolean
+  readonly warn: Warn
+}
+
+type Holds = Pick<Budgets, 'reserve' | 'extend' | 'begin' | 'settle' | 'release' | 'recorded'>
+
+/** What calls reserve and settle. Nothing waits here, so that nothing comes between a check and what it allows. */
+function createHolds({ accounts, clock, chain: chainOf, isMetered, warn }: HoldDeps): Holds {
+  const free = (hold: Hold, spent: Readonly<Amount>): void => {
+    shiftAccounts(hold.accounts, spent, { ...hold.spend, calls: hold.calls, ms: 0 }, -1)
+    accounts.unpin(hold.accounts)
+  }
+  return {
+    reserve(caller, call, spend) {
+      const isCounted = isMetered() && counts(caller, call)
+      if (call.reserve === undefined && !isCounted) return null
+      const chain = chainOf(caller)
+      renewAccounts(chain, clock)
+      const need = { ...spend, calls: isCounted ? 1 : 0, ms: 0 }
+      const short = findShortfall(chain, need) ?? (isCounted ? outOfTime(chain, clock) : null)
+      if (short !== null) return exhausted(short)
+      shiftAccounts(chain, noAmount, need, 1)
+      accounts.pin(chain)
+      // A call that waits for agents takes their time, which counts already.
+      const isTimed = isCounted && call.name !== 'agent.wait'
+      const { session } = caller
+      return { session, accounts: chain, spend, calls: isCounted ? 1 : 0, isTimed, began: null, stopped: null, onOver: () => {} }
+    },
+    extend(hold, more) {
+      renewAccounts(hold.accounts, clock)
+      const need = { ...more, calls: 0, ms: 0 }
+      if (findShortfall(hold.accounts, need) !== null) return false
+      shiftAccounts(hold.accounts, noAmount, need, 1)
+      hold.spend = addSpend(hold.spend, more)
+      return true
+    },
+    begin(hold, onOver) {
+      if (hold.isTimed) begin(hold, onOver, clock)
+    },
+    settle(hold, spent) {
+      const ms = hold.began === null ? 0 : end(hold, clock)
+      renewAccounts(hold.accounts, clock)
+      free(hold, { ...spent, calls: hold.calls, ms })
+      for (const account of hold.accounts) if (isNearEnd(account)) warn(account, hold.session)
+      return chargedTo(hold, spent, ms)
+    },
+    release(hold) {
+      if (hold.began !== null) end(hold, clock)
+      free(hold, noAmount)
+    },
+    recorded: (hold) => ({ ...(hold.spend !== noSpend && { reserved: { ...hold.spend } }), ...chargedTo(hold, hold.spend, 0) }),
+  }
+}
+
+/** Tool calls, requests to models, and what programs call: not what a person does, nor the turn around them. */
+function counts({ audience, actor }: Caller, { name, reserve }: Pick<Call, 'name' | 'reserve'>): boolean {
+  if (name === 'turn.send') return false
+  return audience === 'model' || reserve !== undefined || !/^(?:user:|kernel$|agent:)/.test(actor)
+}
+
+function createAccounts(store: BudgetStore, user: string, config: Config['budget']): Accounts {
   const ofUser = userScope(user)
-  /** The user's account, and accounts with a reservation, which exists only in memory. */
-  const kept = new Map<string, Account>()
+  const pinned = new Map<string, Account>()
   const idle = createRecentMap<string, Account>(maxHeldAccounts)
-  const find = (scope: string): Account | undefined => kept.get(scope) ?? idle.get(scope)
-  const open = async (scope: string): Promise<void> => {
-    const spent = await store.spent(scope)
-    if (find(scope) !== undefined) return
-    if (scope === ofUser) kept.set(scope, { spent, reserved: noSpend, limit: config.user })
-    else idle.put(scope, { spent, reserved: noSpend, limit: config.session })
+  const find = (key: string): Account | undefined => pinned.get(key) ?? idle.get(key)
+  const put = (account: Account): void => void (account.uses > 0 ? pinned.set(account.key, account) : idle.put(account.key, account))
+  const limits = { user: amountOf(config.user), session: amountOf(config.session) }
+  const isLimited = config.session.tokens !== null || config.session.micro_dollars !== null
+  const open = async (key: string): Promise<void> => {
+    const section = key === ofUser ? 'user' : 'session'
+    const [spent, below] = await Promise.all([store.spent(key), section === 'session' && isLimited ? store.used(agentsOf(key)) : null])
+    if (find(key) !== undefined) return
+    const account = createAccount(key, section, limits[section])
+    Object.assign(account.spent, addSpend(spent, below ?? noSpend))
+    // That of the user is in use by everybody.
+    if (section === 'user') account.uses = 1
+    put(account)
   }
-  const accountsOf = ({ session }: Pick<Caller, 'session'>): (readonly [string, Account])[] =>
-    [ofUser, sessionScope(session)].flatMap((scope) => {
-      const account = find(scope)
-      return account === undefined ? [] : [[scope, account] as const]
-    })
-
+  const keysOf = (session: SessionId | ''): readonly string[] => (session === '' ? [ofUser] : [sessionScope(session), ofUser])
   return {
+    find,
+    put,
+    chain: (session) => keysOf(session).flatMap((key) => find(key) ?? []),
     load(session) {
-      const missing = [ofUser, ...(session === '' ? [] : [sessionScope(session)])].filter((scope) => find(scope) === undefined)
-      if (missing.length === 0) return undefined
-      return Promise.all(missing.map(open)).then(() => {})
+      const missing = keysOf(session).filter((key) => find(key) === undefined)
+      return missing.length === 0 ? undefined : Promise.all(missing.map(open)).then(() => {})
     },
-    reserve(caller, spend) {
-      const accounts = accountsOf(caller)
-      for (const [scope, account] of accounts) {
-        const reason = shortfall(account, spend)
-        if (reason !== null) return exhausted(scope === ofUser ? 'user' : 'session', reason)
-      }
-      for (const [scope, account] of accounts) {
-        account.reserved = addSpend(account.reserved, spend)
-        if (!isNothing(spend)) kept.set(scope, account)
-      }
-      return null
+    pin(chain) {
+      for (const account of chain) if (account.uses++ === 0) pinned.set(account.key, account)
     },
-    settle(caller, reserved, spent) {
-      for (const [scope, account] of accountsOf(caller)) {
-        account.reserved = addSpend(account.reserved, reserved, -1)
-        account.spent = addSpend(account.spent, spent)
-        if (scope !== ofUser && isNothing(account.reserved) && kept.delete(scope)) idle.put(scope, account)
-      }
+    unpin(chain) {
+      for (const account of chain) if (--account.uses === 0 && pinned.delete(account.key)) idle.put(account.key, account)
     },
-    projections(session, spent) {
-      if (isNothing(spent)) return []
-      const scopes = session === '' ? [ofUser] : [ofUser, sessionScope(session)]
-      return scopes.map((scope) => ({ kind: 'spend', scope, spend: spent }) as const)
-    },
-    view: (scope) => find(scope) ?? { spent: noSpend, reserved: noSpend, limit: config.session },
+    configLimit: ({ config: section }) => (section === null ? noLimit : limits[section]),
   }
 }
 
-function isNothing({ microDollars, tokens }: Spend): boolean {
-  return microDollars === 0 && tokens === 0
+function amountOf({ micro_dollars: microDollars, tokens }: BudgetLimit): Readonly<Amount> {
+  return { ...noLimit, microDollars: microDollars ?? Infinity, tokens: tokens ?? Infinity }
 }
 
-function shortfall({ spent, reserved, limit }: Account, needed: Spend): string | null {
-  const money = limit.micro_dollars
-  if (money !== null && spent.microDollars + reserved.microDollars + needed.microDollars > money)
-    return `${needed.microDollars} micro-dollars needed, ${Math.max(0, money - spent.microDollars - reserved.microDollars)} left of ${money}`
-  if (limit.tokens !== null && spent.tokens + reserved.tokens + needed.tokens > limit.tokens)
-    return `${needed.tokens} tokens needed, ${Math.max(0, limit.tokens - spent.tokens - reserved.tokens)} left of ${limit.tokens}`
-  return null
+const spendOf = ({ microDollars, tokens }: Readonly<Amount>): Spend => ({ microDollars, tokens })
+
+/** @returns whether an account has just passed the part of its limit at which people are warned */
+function isNearEnd(account: Account): boolean {
+  if (account.isWarned) return false
+  return (account.isWarned = amountKinds.some(
+    (kind) => account.spent[kind] > 0 && account.spent[kind] >= warningRatio * account.limit[kind],
+  ))
 }
 
-function exhausted(scope: 'user' | 'session', reason: string): Failure {
-  return {
-    code: 'budget_exhausted',
-    message: `The ${scope}'s budget does not cover this: ${reason}. Nothing was run.`,
-    hint: `Raise [budget.${scope}] in config.toml${scope === 'session' ? ', or start a new session' : ''}, then send the message again.`,
-  }
+/** What of a charge is not evident from the session of the record. */
+function chargedTo({ accounts, session, calls }: Hold, spent: Spend, ms: number): { readonly charged?: Charged } {
+  const isCost = spent.tokens > 0 || spent.microDollars > 0
+  const to = accounts.flatMap(({ key, config, since }): [string, number][] => {
+    if (config === null) return [[key, since]]
+    return config === 'session' && isCost && key !== sessionScope(session) ? [[agentsOf(key), 0]] : []
+  })
+  return to.length === 0 ? {} : { charged: { calls, ms, to } }
+}
+
+function projectionsOf(user: string, session: SessionId | '', spent: Spend = noSpend, charged?: Charged): readonly Projection[] {
+  const { microDollars, tokens } = spent
+  const scopes = microDollars === 0 && tokens === 0 ? [] : session === '' ? [userScope(user)] : [userScope(user), sessionScope(session)]
+  const uses = (charged?.to ?? []).map(([budget, since]): Projection => {
+    const use: BudgetUse = { since, microDollars, tokens, calls: charged?.calls ?? 0, ms: charged?.ms ?? 0 }
+    return { kind: 'use', budget, use }
+  })
+  return [...scopes.map((scope) => ({ kind: 'spend', scope, spend: { microDollars, tokens } }) as const), ...uses]
 }

@@ -11,6 +11,7 @@ import {
   type Label,
   OxbowError,
 } from '../../types/index.ts'
+import type { StopReason } from './running-calls.ts'
 
 export type Refusal = Exclude<CallOutcome, { status: 'ok' }>
 
@@ -59,7 +60,7 @@ export function cancelledOutcome(message: string): Refusal {
   return { status: 'cancelled', failure: { code: 'cancelled', message, hint: '' }, text: message }
 }
 
-export function stopFailure(call: Call, reason: 'cancelled' | 'timeout' | 'time_limit' | 'shutdown'): Failure {
+export function stopFailure(call: Call, reason: StopReason): Failure {
   switch (reason) {
     case 'timeout':
       return new OxbowError('timeout', `${call.name} took longer than ${call.timeoutMs / 1000} s and was stopped.`, {
@@ -70,6 +71,12 @@ export function stopFailure(call: Call, reason: 'cancelled' | 'timeout' | 'time_
         code: 'timeout',
         message: `The turn reached its time limit while ${call.name} ran; it was stopped.`,
         hint: 'Send another message to continue.',
+      }
+    case 'budget':
+      return {
+        code: 'budget_exhausted',
+        message: `A budget has no time left; ${call.name} was stopped.`,
+        hint: '`oxbow budget` shows which one and when it begins anew; `oxbow budget set` raises it.',
       }
     case 'shutdown':
       return {

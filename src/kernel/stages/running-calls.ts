@@ -15,14 +15,14 @@ import {
   type SessionId,
 } from '../../types/index.ts'
 
-/** Why a signal was aborted. `timeout`: the call's own limit; `time_limit`: the turn's. */
-export type StopReason = 'cancelled' | 'timeout' | 'time_limit' | 'shutdown'
+/** Why a signal was aborted. `timeout`: the call's own limit; `time_limit`: the turn's; `budget`: a budget has no time left. */
+export type StopReason = 'cancelled' | 'timeout' | 'time_limit' | 'budget' | 'shutdown'
 
 /** @returns null while the signal is not aborted */
 export function stopReason(signal: AbortSignal): StopReason | null {
   if (!signal.aborted) return null
   const reason: unknown = signal.reason
-  return reason === 'timeout' || reason === 'time_limit' || reason === 'shutdown' ? reason : 'cancelled'
+  return reason === 'timeout' || reason === 'time_limit' || reason === 'budget' || reason === 'shutdown' ? reason : 'cancelled'
 }
 
 /** The error that interrupts a turn when the guest stops. It is not an outcome, because the turn continues at the next start. */
@@ -40,6 +40,8 @@ export interface Watch {
   race<T>(work: Promise<T>): Promise<T>
   /** Waits for work that does not count against the call's time limit. */
   unhurried<T>(work: Promise<T>): Promise<T>
+  /** Stops it: a budget has no time left. */
+  overBudget(): void
   /** Tells followers what the call has put out so far. */
   progress(output: string): void
   leave(): void
@@ -107,6 +109,7 @@ export function createRunningCalls(clock: Clock, beat: Beat, onChange: (caller: 
       timer ??= setInterval(tick, tickMs).unref()
       return {
         signal: controller.signal,
+        overBudget: () => controller.abort('budget'),
         race: (work) => raceAbort(work, controller.signal),
         progress(output) {
           const entry = running.get(id)

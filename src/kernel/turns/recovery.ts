@@ -5,12 +5,13 @@
  * - A tool call of such a turn resumes with it if it is safe to repeat, and is abandoned if the turn ends before. A `once` effect is never
  *   repeated, and the model is told that its outcome is unknown.
  * - A new session is created, because the only effect of the call is its outcome.
- * - A request to a model is abandoned and counted at its reservation, because the provider may have billed it.
+ * - A request to a model is abandoned and counted at all that it had reserved, because the provider may have billed it.
  * - Everything else is abandoned, including the turns of deleted sessions.
  */
 import type { Store } from '../../store/index.ts'
 import { type CallId, type JournalRecord, type JsonObject, type SessionId, toolPlace, type TurnId } from '../../types/index.ts'
 import type { Entry, Journal } from '../journal.ts'
+import { reservationName } from '../stages/budgets.ts'
 
 export interface OpenTurn {
   readonly id: CallId
@@ -31,7 +32,8 @@ export async function reconcile(store: Store, journal: Journal): Promise<readonl
   const sends = open.filter(resumes)
   const turns = await Promise.all(sends.map((record) => describeTurn(store, record)))
   const alive = new Set<string>(turns.filter(({ cancelled }) => !cancelled).map(({ id }) => id))
-  const closed = open.filter((record) => !resumes(record)).flatMap((record) => close(record, alive.has(record.turn)))
+  const left = open.filter((record) => !resumes(record))
+  const closed = (await Promise.all(left.map((record) => close(store, record, alive.has(record.turn))))).flat()
   if (closed.length > 0) await journal.append(closed)
   return turns
 }
@@ -40,7 +42,7 @@ export async function reconcile(store: Store, journal: Journal): Promise<readonl
 export async function giveUpCalls({ store, append, flushed }: Pick<Journal, 'store' | 'append' | 'flushed'>, turn: TurnId): Promise<void> {
   await flushed()
   const left = (await store.openIntents()).filter((record) => record.turn === turn && toolPlace(record.call) !== null)
-  if (left.length > 0) await append(left.flatMap((record) => close(record, false)))
+  if (left.length > 0) await append((await Promise.all(left.map((record) => close(store, record, false)))).flat())
 }
 
 /** @returns the sessions of these messages that were deleted */
@@ -71,8 +73,8 @@ async function isCancelled(store: Store, session: SessionId, since: number): Pro
 /** Intents read at once. */
 const intentPage = 1_000
 
-function close(record: JournalRecord, turnResumes: boolean): Entry[] {
-  const intent = JSON.parse(record.body) as { effect?: string; reserved?: JsonObject; input?: { title?: string } }
+async function close(store: Store, record: JournalRecord, turnResumes: boolean): Promise<Entry[]> {
+  const intent = JSON.parse(record.body) as Intent
   if (turnResumes && intent.effect !== 'once' && toolPlace(record.call) !== null) return []
   const { call, name } = record
   const caller = { actor: record.actor, session: record.session, turn: record.turn }
@@ -87,18 +89,42 @@ function close(record: JournalRecord, turnResumes: boolean): Entry[] {
       call,
       name,
       phase: 'reconciled',
-      body: reconciliation(record.name, intent.effect, intent.reserved),
+      body: { ...reconciliation(record.name, intent.effect), ...(await costOf(store, record, intent)) },
     },
   ]
 }
 
 const paidFor: ReadonlySet<string> = new Set(['model.generate', 'model.complete', 'model.embed'])
 
-function reconciliation(name: string, effect: string | undefined, reserved: JsonObject | undefined): JsonObject {
+interface Intent {
+  readonly effect?: string
+  readonly reserved?: JsonObject
+  readonly charged?: JsonObject
+  readonly input?: { readonly title?: string }
+}
+
+/**
+ * What a call that a crash interrupted may have cost: all that it had reserved at last, because a service may bill that; and the time
+ * until the last record of the guest that ran it.
+ */
+async function costOf(store: Store, { name, call, at }: JournalRecord, { reserved, charged }: Intent): Promise<JsonObject> {
+  if (reserved === undefined && charged === undefined) return {}
+  const [newest] = await store.records({ order: 'newest_first', limit: 1, hydrate: false })
+  const ms = Math.max(0, (newest?.at ?? at) - at)
+  const time = charged === undefined ? {} : { charged: { ...charged, ms } }
+  if (!paidFor.has(name) || reserved === undefined) return time
+  const steps = await store.records({ call, phases: ['exchange'], order: 'newest_first', limit: maxExchanges, hydrate: true })
+  const extended = steps.find((step) => step.name === reservationName)
+  return { spent: extended === undefined ? reserved : (JSON.parse(extended.body) as { reserved: JsonObject }).reserved, ...time }
+}
+
+/** Exchanges of one call: its tries with every model, and extensions of its reservation, each of which doubles it. */
+const maxExchanges = 200
+
+function reconciliation(name: string, effect: string | undefined): JsonObject {
   if (effect === 'once') {
     const text = `Error (outcome_unknown): a crash hid how ${name} ended. It was not repeated. Check what it did before you continue.`
     return { status: 'unknown', code: 'outcome_unknown', text }
   }
-  const spent = paidFor.has(name) && reserved !== undefined ? { spent: reserved } : {}
-  return { status: 'abandoned', code: 'cancelled', text: `${name} was running when the guest died, and was abandoned.`, ...spent }
+  return { status: 'abandoned', code: 'cancelled', text: `${name} was running when the guest died, and was abandoned.` }
 }

@@ -9,7 +9,7 @@ import { storeFault } from '../store-fault.ts'
 import type { MemoryRead } from '../memory/memory-client.ts'
 import { type Flat, historyBodyColumn, type Read, type ReadResults, recordBodyColumn } from '../store-message.ts'
 import { openScanSlice } from '../phrase-scan.ts'
-import type { DocumentRow, RecordQuery, SessionRow } from '../store.ts'
+import type { BudgetUse, DocumentRow, RecordQuery, SessionRow } from '../store.ts'
 import type { PostgresSession, Query, Row } from './postgres-session.ts'
 
 /** @throws what the driver throws, or OxbowError `store_corrupt` */
@@ -82,12 +82,7 @@ export function createReader(deps: ReaderDeps): PostgresReader {
     document_categories: async (session) => (await run(session, 'documentCategories', {})).map(([category]) => category as string),
     documents: (session, { query: { category, after = '', limit } }) =>
       documentRows(session, 'documents', { category, after, limit: rowLimit(limit) }),
-    async used(session, { budget }) {
-      const [row] = await run(session, 'used', { budget })
-      if (row === undefined) return null
-      const [since, microDollars, tokens, calls, ms] = row as [number, number, number, number, number]
-      return { since, microDollars, tokens, calls, ms }
-    },
+    used: async (session, { budget }) => useOf((await run(session, 'used', { budget }))[0]),
     async spent(session, { scope }) {
       const [row] = await run(session, 'spent', { scope })
       return row === undefined ? noSpend : { microDollars: row[0] as number, tokens: row[1] as number }
@@ -98,6 +93,12 @@ export function createReader(deps: ReaderDeps): PostgresReader {
     const answer: (session: PostgresSession, read: never) => Promise<ReadResults[Read['kind']]> = answers[read.kind]
     return answer(session, read as never)
   }
+}
+
+function useOf(row: Row | undefined): BudgetUse | null {
+  if (row === undefined) return null
+  const [since = 0, microDollars = 0, tokens = 0, calls = 0, ms = 0] = row as number[]
+  return { since, microDollars, tokens, calls, ms }
 }
 
 function queryOf<Args extends object>(name: string, { sql, parameters }: Template<Args, unknown>, args: Args): Query {

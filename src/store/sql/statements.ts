@@ -109,6 +109,45 @@ function journalStatements(db: UserTables): JournalStatements {
   }
 }
 
+/** A later window takes the place of the one that is there; what is counted of an earlier one is too late. */
+function addUse(db: UserTables): WriteStatements['addUse'] {
+  return template((slot) =>
+    db
+      .of(slot)
+      .insertInto('budget_use')
+      .values({
+        user: slot('user'),
+        budget: slot('budget'),
+        since: slot('since'),
+        micro_dollars: slot('micro_dollars'),
+        tokens: slot('tokens'),
+        calls: slot('calls'),
+        ms: slot('ms'),
+      })
+      .onConflict((c) =>
+        c
+          .columns(['user', 'budget'])
+          .doUpdateSet((eb) => {
+            const sum = (column: 'micro_dollars' | 'tokens' | 'calls' | 'ms') =>
+              eb
+                .case()
+                .when('excluded.since', '>', eb.ref('budget_use.since'))
+                .then(eb.ref(`excluded.${column}`))
+                .else(eb(`budget_use.${column}`, '+', eb.ref(`excluded.${column}`)))
+                .end()
+            return {
+              micro_dollars: sum('micro_dollars'),
+              tokens: sum('tokens'),
+              calls: sum('calls'),
+              ms: sum('ms'),
+              since: eb.ref('excluded.since'),
+            }
+          })
+          .whereRef('excluded.since', '>=', 'budget_use.since'),
+      ),
+  )
+}
+
 type ProjectionStatements = Pick<
   WriteStatements,
   'putSession' | 'addSpend' | 'addUse' | 'putDocument' | 'dropDocument' | 'lane' | 'putLane'
@@ -129,41 +168,7 @@ function projectionStatements(db: UserTables): ProjectionStatements {
           })),
         ),
     ),
-    addUse: template((slot) =>
-      db
-        .of(slot)
-        .insertInto('budget_use')
-        .values({
-          user: slot('user'),
-          budget: slot('budget'),
-          since: slot('since'),
-          micro_dollars: slot('micro_dollars'),
-          tokens: slot('tokens'),
-          calls: slot('calls'),
-          ms: slot('ms'),
-        })
-        .onConflict((c) =>
-          c
-            .columns(['user', 'budget'])
-            .doUpdateSet((eb) => {
-              const sum = (column: 'micro_dollars' | 'tokens' | 'calls' | 'ms') =>
-                eb
-                  .case()
-                  .when('excluded.since', '>', eb.ref('budget_use.since'))
-                  .then(eb.ref(`excluded.${column}`))
-                  .else(eb(`budget_use.${column}`, '+', eb.ref(`excluded.${column}`)))
-                  .end()
-              return {
-                micro_dollars: sum('micro_dollars'),
-                tokens: sum('tokens'),
-                calls: sum('calls'),
-                ms: sum('ms'),
-                since: eb.ref('excluded.since'),
-              }
-            })
-            .whereRef('excluded.since', '>=', 'budget_use.since'),
-        ),
-    ),
+    addUse: addUse(db),
     putDocument: template((slot) =>
       db
         .of(slot)

@@ -1,0 +1,324 @@
+/**
+ * The book of budgets that a person set, and of those carved for agents and runs. It knows all accounts above a caller: those of its session,
+ * of its agent and what was carved for it, then the same of whoever spawned it, at last the user's.
+ */
+import type { BudgetUse, Store } from '../../store/index.ts'
+import {
+  type Account,
+  type Accounts,
+  type Amount,
+  amountKinds,
+  type Caller,
+  carryHeld,
+  type Clock,
+  createAccount,
+  createRecentMap,
+  type Failure,
+  findShortfall,
+  isDerived,
+  noAmount,
+  noLimit,
+  renewAccounts,
+  type SessionId,
+  sessionScope,
+  type Shortfall,
+  userScope,
+} from '../../types/index.ts'
+import { type AgentProfile, profileCategory } from '../agents/agent-record.ts'
+import { maxHeldAccounts } from '../limits.ts'
+import type { DocumentChange } from '../state/documents.ts'
+import { exhausted } from './notices.ts'
+import { budgetCategory, budgetName, type Carved, type Definition, type Limits, spanAt } from './definitions.ts'
+
+type Who = Pick<Caller, 'session' | 'actor'>
+
+export interface Book {
+  isEmpty(): boolean
+  limitsMoney(): boolean
+  /** Reads the accounts of a caller. @returns undefined if all are in memory */
+  load(who: Who): Promise<void> | undefined
+  /** The accounts of a caller, from the bottom. */
+  chain(session: SessionId | '', actor: string): readonly Account[]
+  observe(changes: readonly DocumentChange[]): void
+  definitions(): readonly Definition[]
+  /** The account of a definition that is for one scope, as it is now. */
+  account(definition: Definition): Promise<Account>
+  /** @returns the least that is left in any of the caller's accounts. Load them before. */
+  left(who: Who): Readonly<Amount>
+  /** @returns why the caller's accounts cannot cover an amount; null if they can. Load them before. */
+  uncovered(who: Who, need: Readonly<Amount>): (Shortfall & { readonly failure: Failure }) | null
+}
+
+interface BookDeps {
+  readonly store: Pick<Store, 'used' | 'documents' | 'document'>
+  readonly clock: Clock
+  readonly accounts: Accounts
+  readonly user: string
+}
+
+interface Carving {
+  readonly account: Account
+  readonly carved: Carved
+  readonly above: readonly Account[]
+}
+
+/** Rows of one read. */
+const pageRows = 500
+/** More have a loop, which no agent can make. */
+const maxLevels = 64
+
+/** Reads the book, and holds what was carved in the accounts above. */
+export async function openBook(deps: BookDeps): Promise<Book> {
+  const { store, clock, accounts } = deps
+  const definitions = await readDefinitions(store)
+  const pages = createPages(deps, definitions)
+  const levels = createLevels(store)
+  const { chain, isLoaded, prepare } = createChains(deps, pages, levels)
+  const carvings = createCarvings(accounts, levels.carvings, chain)
+  // Those above were carved before those below.
+  for (const definition of [...definitions.values()].sort((a, b) => a.since - b.since)) {
+    const { scope, window, carved } = definition
+    if (carved === undefined) continue
+    await prepare({ session: carved.above, actor: carved.actor })
+    const row = await store.used(budgetName(scope, window))
+    carvings.open(definition, row?.since === definition.since ? amountUsed(row) : noAmount)
+  }
+  const current = ({ session, actor }: Who): readonly Account[] => {
+    const found = chain(session, actor)
+    renewAccounts(found, clock)
+    return found
+  }
+
+  return {
+    isEmpty: () => definitions.size === 0,
+    limitsMoney: () => [...definitions.values()].some(({ limits }) => (limits.micro_dollars ?? 0) > 0),
+    load: (who) => (isLoaded(who) ? undefined : prepare(who)),
+    chain,
+    observe(changes) {
+      for (const { category, name, value } of changes) {
+        if (category !== budgetCategory) continue
+        const before = definitions.get(name)
+        if (value === null) definitions.delete(name)
+        else definitions.set(name, value as Definition)
+        const { carved } = (value ?? before ?? {}) as Partial<Definition>
+        if (carved === undefined) pages.change()
+        else if (value === null) carvings.close(carved.session, name)
+        else carvings.open(value as Definition, noAmount)
+      }
+    },
+    definitions: () => [...definitions.values()],
+    async account({ scope, window, carved }) {
+      const key = budgetName(scope, window)
+      if (carved === undefined) await pages.open(scope)
+      const account = accounts.find(key) ?? createAccount(key, null, noLimit)
+      renewAccounts([account], clock)
+      return account
+    },
+    left(who) {
+      const left = { ...noLimit }
+      for (const { limit, spent, reserved, held } of current(who))
+        for (const kind of amountKinds)
+          left[kind] = Math.max(0, Math.min(left[kind], limit[kind] - spent[kind] - reserved[kind] - held[kind]))
+      return left
+    },
+    uncovered(who, need) {
+      const short = findShortfall(current(who), need)
+      return short === null ? null : { ...short, failure: exhausted(short) }
+    },
+  }
+}
+
+/** The accounts above a caller, and what has to be read for them. */
+function createChains({ accounts, user }: BookDeps, pages: ReturnType<typeof createPages>, levels: ReturnType<typeof createLevels>) {
+  const isLoaded = (who: Who): boolean => {
+    for (const level of levels.all(who)) {
+      if (!levels.isKnown(level.session) || !scopesOf(level).every(pages.isCurrent)) return false
+      if (level.session !== '' && accounts.find(sessionScope(level.session)) === undefined) return false
+    }
+    return accounts.find(userScope(user)) !== undefined && pages.isCurrent('user')
+  }
+  return {
+    isLoaded,
+    async prepare(who: Who): Promise<void> {
+      for (let level: Who | null = who; level !== null; level = levels.above(level.session)) {
+        await Promise.all([levels.learn(level.session), accounts.load(level.session)])
+        for (const scope of scopesOf(level)) await pages.open(scope)
+      }
+      await pages.open('user')
+    },
+    chain(session: SessionId | '', actor: string): readonly Account[] {
+      const found = new Set<Account>()
+      const add = (key: string): void => {
+        const account = accounts.find(key)
+        if (account !== undefined) found.add(account)
+      }
+      for (const level of levels.all({ session, actor })) {
+        if (level.session !== '') add(sessionScope(level.session))
+        for (const scope of scopesOf(level)) for (const key of pages.keys(scope)) add(key)
+        const carving = level.session === '' ? undefined : levels.carvings.get(level.session)
+        if (carving !== undefined) found.add(carving.account)
+      }
+      add(userScope(user))
+      for (const key of pages.keys('user')) add(key)
+      return [...found]
+    },
+  }
+}
+
+/** Budgets that were carved out of others, and hold their rest there until they end. */
+function createCarvings(accounts: Accounts, carvings: Map<SessionId, Carving>, chain: Book['chain']) {
+  const close = (session: SessionId, name?: string): void => {
+    const carving = carvings.get(session)
+    if (carving === undefined || (name !== undefined && carving.account.key !== name)) return
+    carryHeld(carving.account, carving.above, -1)
+    carving.account.isCarved = false
+    accounts.unpin([...carving.above, carving.account])
+    carvings.delete(session)
+  }
+  return {
+    close,
+    open({ scope, window, limits, since, carved }: Definition, spent: Readonly<Amount>): void {
+      if (carved === undefined) return
+      close(carved.session)
+      const above = chain(carved.above, carved.actor)
+      const account = createAccount(budgetName(scope, window), null, amountOf(limits))
+      Object.assign(account, { isCarved: true, since, uses: 1 })
+      Object.assign(account.spent, spent)
+      accounts.put(account)
+      carryHeld(account, above, 1)
+      accounts.pin(above)
+      carvings.set(carved.session, { account, carved, above })
+    },
+  }
+}
+
+async function readDefinitions(store: BookDeps['store']): Promise<Map<string, Definition>> {
+  const found = new Map<string, Definition>()
+  for (let after = '', full = true; full;) {
+    const rows = await store.documents({ category: budgetCategory, after, limit: pageRows })
+    for (const { name, body } of rows) found.set(name, JSON.parse(body) as Definition)
+    after = rows.at(-1)?.name ?? ''
+    full = rows.length === pageRows
+  }
+  return found
+}
+
+/** The budgets of a level that are not carved. */
+function scopesOf({ session, actor }: Who): readonly string[] {
+  return [...(session === '' ? [] : [sessionScope(session)]), ...(/^(?:agent|program|key):/.test(actor) ? [actor] : [])]
+}
+
+/** Who is above whom: the session and the agent that spawned an agent or carved a budget. */
+function createLevels(store: BookDeps['store']) {
+  const carvings = new Map<SessionId, Carving>()
+  /** Null: it has none above it but the user. */
+  const spawners = createRecentMap<SessionId, Who | null>(maxHeldAccounts)
+  const above = (session: SessionId | ''): Who | null => {
+    if (session === '') return null
+    const carved = carvings.get(session)?.carved
+    if (carved !== undefined) return carved.above === '' && carved.actor === '' ? null : { session: carved.above, actor: carved.actor }
+    return spawners.get(session) ?? null
+  }
+  return {
+    carvings,
+    above,
+    isKnown: (session: SessionId | ''): boolean =>
+      session === '' || !isDerived(session) || carvings.has(session) || spawners.get(session) !== undefined,
+    all(who: Who): readonly Who[] {
+      const all: Who[] = []
+      for (let level: Who | null = who; level !== null && all.length < maxLevels; level = above(level.session)) all.push(level)
+      return all
+    },
+    async learn(session: SessionId | ''): Promise<void> {
+      if (session === '' || !isDerived(session) || carvings.has(session) || spawners.get(session) !== undefined) return
+      const row = await store.document(profileCategory, session)
+      const { home = '', spawner = '' } = row === null ? {} : (JSON.parse(row.body) as Partial<AgentProfile>)
+      spawners.put(session, home === '' && spawner === '' ? null : { session: home, actor: spawner })
+    },
+  }
+}
+
+/** The budgets of each scope in memory. They are made again after a change of the definitions. */
+function createPages({ store, clock, accounts, user }: BookDeps, definitions: ReadonlyMap<string, Definition>) {
+  const pages = createRecentMap<string, { readonly edition: number; readonly keys: readonly string[] }>(maxHeldAccounts)
+  let edition = 0
+  const isCurrent = (scope: string): boolean => {
+    const page = pages.get(scope)
+    return page?.edition === edition && page.keys.every((key) => accounts.find(key) !== undefined)
+  }
+  const read = async (key: string): Promise<Account> => {
+    const row = await store.used(key)
+    const known = accounts.find(key)
+    if (known !== undefined) return known
+    const account = createAccount(key, null, noLimit)
+    if (row !== null) Object.assign(account.spent, amountUsed(row))
+    account.since = row?.since ?? 0
+    accounts.put(account)
+    return account
+  }
+  const make = async (scope: string): Promise<void> => {
+    const made = edition
+    const keys: string[] = []
+    for (const [window, { limits, since }] of resolve(definitions, scope)) {
+      const key = budgetName(scope, window)
+      keys.push(key)
+      refresh(accounts.find(key) ?? (await read(key)), window, limits, since, clock.now())
+    }
+    // A total that a person set takes the place of the one in config.toml.
+    const plain = accounts.find(scope === 'user' ? userScope(user) : scope)
+    if (plain !== undefined) plain.limit = keys.includes(budgetName(scope, 'total')) ? noLimit : accounts.configLimit(plain)
+    pages.put(scope, { edition: made, keys })
+  }
+  return {
+    isCurrent,
+    keys: (scope: string): readonly string[] => pages.get(scope)?.keys ?? [],
+    change: (): void => void (edition += 1),
+    async open(scope: string): Promise<void> {
+      while (!isCurrent(scope)) await make(scope)
+    },
+  }
+}
+
+/** @returns limits and beginnings by window: where a scope says nothing, the general budget of its kind does */
+function resolve(definitions: ReadonlyMap<string, Definition>, scope: string): ReadonlyMap<string, Pick<Definition, 'limits' | 'since'>> {
+  const general = scope.includes(':') ? scope.slice(0, scope.indexOf(':')) : ''
+  const found = new Map<string, Pick<Definition, 'limits' | 'since'>>()
+  for (const wanted of [general, scope]) {
+    for (const { scope: own, window, limits, since } of definitions.values()) {
+      if (own !== wanted) continue
+      const known = Object.entries(limits).filter(([, limit]) => limit !== undefined)
+      const before = found.get(window)
+      found.set(window, { limits: { ...before?.limits, ...Object.fromEntries(known) }, since: Math.max(before?.since ?? 0, since) })
+    }
+  }
+  return found
+}
+
+/** Gives an account its limits, and the window of now. */
+function refresh(account: Account, window: string, limits: Limits, set: number, now: number): void {
+  account.limit = amountOf(limits)
+  account.renew = (at) => {
+    const span = spanAt(window, at, set)
+    // A clock that was set back does not open an earlier window again.
+    if (span.since > account.since) {
+      Object.assign(account.spent, noAmount)
+      Object.assign(account, { since: span.since, isWarned: false })
+    }
+    account.until = span.until
+  }
+  account.renew(now)
+}
+
+/** 0 is unlimited. */
+export function amountOf({ tokens, micro_dollars: microDollars, calls, seconds }: Limits): Readonly<Amount> {
+  return {
+    tokens: (tokens ?? 0) || Infinity,
+    microDollars: (microDollars ?? 0) || Infinity,
+    calls: (calls ?? 0) || Infinity,
+    ms: (seconds ?? 0) * 1_000 || Infinity,
+  }
+}
+
+function amountUsed({ tokens, microDollars, calls, ms }: BudgetUse): Amount {
+  return { tokens, microDollars, calls, ms }
+}

@@ -1,0 +1,131 @@
+/**
+ * Budgets as a person sets them: a limit for a scope in a window. Each is a document, whose name is also the name of what was used of it.
+ *
+ * Windows by the calendar (`day`, `month` …) are those of this machine's time zone; a window of seconds begins when the budget is set and
+ * repeats; `total` never ends. A reset begins the window anew.
+ */
+import { z } from 'zod'
+import { assertNever, type CallId, type SessionId } from '../../types/index.ts'
+import type { DocumentChange } from '../state/documents.ts'
+
+export const budgetCategory = 'system/budgets'
+
+/** What one window may use. Absent: no limit of its own; 0: unlimited, also where a general budget has a limit. */
+export interface Limits {
+  readonly tokens?: number | undefined
+  readonly micro_dollars?: number | undefined
+  /** Tool calls, and requests to models. */
+  readonly calls?: number | undefined
+  /** Time that its calls run. */
+  readonly seconds?: number | undefined
+}
+
+const count = z.int().nonnegative().max(Number.MAX_SAFE_INTEGER).optional()
+
+export const limitFields = {
+  tokens: count.describe('Model tokens, input and output together.'),
+  micro_dollars: count.describe('Millionths of a dollar.'),
+  calls: count.describe('Tool calls and requests to models.'),
+  seconds: count.describe('Time that calls run.'),
+}
+
+/** The budget of an agent or of a run, carved out of the budgets of whoever starts it. */
+export const limitsSchema: z.ZodType<Limits> = z.strictObject(limitFields)
+
+/** Whose the budget is, if it was carved out of those of another one. */
+export interface Carved {
+  readonly session: SessionId
+  /** The session and the actor whose budgets it was carved out of; empty: the user's alone. */
+  readonly above: SessionId | ''
+  readonly actor: string
+}
+
+/** A document of `system/budgets`. */
+export interface Definition {
+  /** `user`, `session` or `agent` (each of them), `session:<id>`, `agent:<name>`, `program:<name>`, `key:<name>`; `child:<id>` and `run:<id>` are carved. */
+  readonly scope: string
+  readonly window: string
+  readonly limits: Limits
+  /** When it was set or reset, unix milliseconds: what was used before does not count. */
+  readonly since: number
+  readonly carved?: Carved | undefined
+}
+
+export const calendarWindows = ['minute', 'hour', 'day', 'week', 'month'] as const
+const windowForm = /^(?:minute|hour|day|week|month|total|[1-9]\d{0,8}s)$/
+
+export const scopeSchema: z.ZodString = z
+  .string()
+  .max(200)
+  .regex(
+    /^(?:user|session|agent|(?:session|agent|program|key):[^\s/]+)$/,
+    'must be user, session, agent, or session:ID, agent:NAME, program:NAME, key:NAME',
+  )
+export const windowSchema: z.ZodString = z
+  .string()
+  .regex(windowForm, 'must be minute, hour, day, week, month, total or seconds such as 7200s')
+
+export const budgetName = (scope: string, window: string): string => `${scope}/${window}`
+
+/** @returns scope and window of the name of a budget */
+export function partsOf(name: string): { readonly scope: string; readonly window: string } {
+  const slash = name.lastIndexOf('/')
+  return { scope: name.slice(0, slash), window: name.slice(slash + 1) }
+}
+
+/** @returns the change that carves a budget for an agent or a run, and lasts until its end */
+export function carve(kind: 'child' | 'run', id: CallId | string, limits: Limits, since: number, carved: Carved): DocumentChange {
+  const value: Definition = { scope: `${kind}:${id}`, window: 'total', limits, since, carved }
+  return { category: budgetCategory, name: budgetName(value.scope, value.window), value }
+}
+
+/** @returns the change that gives back what is left of a carved budget */
+export function giveBack(kind: 'child' | 'run', id: CallId | string): DocumentChange {
+  return { category: budgetCategory, name: budgetName(`${kind}:${id}`, 'total'), value: null }
+}
+
+/** A stretch of time, unix milliseconds; `until` is Infinity where it never ends. */
+export interface Span {
+  readonly since: number
+  readonly until: number
+}
+
+/** @returns the window that contains a time @param set when the budget was set or reset */
+export function spanAt(window: string, now: number, set: number): Span {
+  if (window === 'total') return { since: set, until: Infinity }
+  if (window.endsWith('s')) {
+    const length = Number(window.slice(0, -1)) * 1_000
+    const since = set + Math.max(0, Math.floor((now - set) / length)) * length
+    return { since, until: since + length }
+  }
+  const { since, until } = calendarSpan(window as (typeof calendarWindows)[number], now)
+  return { since: Math.min(Math.max(since, set), now), until }
+}
+
+const minuteMs = 60_000
+const hourMs = 60 * minuteMs
+
+function calendarSpan(window: (typeof calendarWindows)[number], now: number): Span {
+  const at = new Date(now)
+  const [year, month, day] = [at.getFullYear(), at.getMonth(), at.getDate()]
+  const from = (y: number, m: number, d: number): number => new Date(y, m, d).getTime()
+  switch (window) {
+    case 'minute':
+      return { since: now - (now % minuteMs), until: now - (now % minuteMs) + minuteMs }
+    case 'hour': {
+      // Not by the date's hours: one of them comes twice when summer time ends.
+      const since = now - at.getMinutes() * minuteMs - at.getSeconds() * 1_000 - at.getMilliseconds()
+      return { since, until: since + hourMs }
+    }
+    case 'day':
+      return { since: from(year, month, day), until: from(year, month, day + 1) }
+    case 'week': {
+      const monday = day - ((at.getDay() + 6) % 7)
+      return { since: from(year, month, monday), until: from(year, month, monday + 7) }
+    }
+    case 'month':
+      return { since: from(year, month, 1), until: from(year, month + 1, 1) }
+    default:
+      return assertNever(window)
+  }
+}

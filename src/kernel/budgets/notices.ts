@@ -1,0 +1,74 @@
+/** What people and models read about budgets: how they stand, that they soon are used up, that they are. */
+import { type Account, type Amount, amountKinds, type Failure, type JsonObject, noAmount, type Shortfall } from '../../types/index.ts'
+import { warningRatio } from '../limits.ts'
+import { partsOf } from './definitions.ts'
+
+/** The fields of the event `budget_warning`. */
+export function warningOf({ key, spent, limit, until }: Account): JsonObject {
+  const near = amountKinds.filter((kind) => spent[kind] >= warningRatio * limit[kind])
+  const used = Object.fromEntries(
+    near.map((kind) => [kind === 'microDollars' ? 'micro_dollars' : kind, { used: spent[kind], limit: limit[kind] }]),
+  )
+  return { budget: key, ...used, until: until === Infinity ? null : until }
+}
+
+const units: Readonly<Record<keyof Amount, string>> = {
+  microDollars: 'micro-dollars',
+  tokens: 'tokens',
+  calls: 'calls',
+  ms: 'milliseconds',
+}
+
+export function exhausted({ account, kind, needed, left }: Shortfall): Failure {
+  const { key, config, limit, until } = account
+  const reason = `${needed} ${units[kind]} needed, ${left} left of ${limit[kind]}`
+  if (config !== null)
+    return {
+      code: 'budget_exhausted',
+      message: `The ${config}'s budget does not cover this: ${reason}. Nothing was run.`,
+      hint: `Raise [budget.${config}] in config.toml${config === 'session' ? ', or start a new session' : ''}, then send the message again.`,
+    }
+  const renewal = until === Infinity ? '' : ` It begins anew at ${new Date(until).toISOString()}.`
+  return {
+    code: 'budget_exhausted',
+    message: `The budget ${key} does not cover this: ${reason}. Nothing was run.`,
+    hint: `A person can raise it with \`oxbow budget set\`.${renewal}`,
+  }
+}
+
+/** Amounts by kind; null where there is no limit. */
+export interface Amounts<Value> {
+  readonly tokens: Value
+  readonly micro_dollars: Value
+  readonly calls: Value
+  readonly seconds: Value
+}
+
+export interface BudgetLine {
+  readonly scope: string
+  readonly window: string
+  readonly spent: Amounts<number>
+  readonly reserved: Amounts<number>
+  readonly limit: Amounts<number | null>
+  /** Unix milliseconds; null: it never ends. */
+  readonly until: number | null
+  /** Most of it is used. */
+  readonly is_low: boolean
+}
+
+export function lineOf({ key, spent, reserved, held, limit, until, isWarned }: Account): BudgetLine {
+  const inUse = { ...noAmount }
+  for (const kind of amountKinds) inUse[kind] = reserved[kind] + held[kind]
+  const shown = { spent: amountsOf(spent), reserved: amountsOf(inUse), limit: limitsOf(limit) }
+  return { ...partsOf(key), ...shown, until: until === Infinity ? null : until, is_low: isWarned }
+}
+
+function amountsOf({ tokens, microDollars, calls, ms }: Readonly<Amount>): Amounts<number> {
+  return { tokens, micro_dollars: microDollars, calls, seconds: ms / 1_000 }
+}
+
+export function limitsOf(limit: Readonly<Amount>): Amounts<number | null> {
+  const { tokens, micro_dollars: money, calls, seconds } = amountsOf(limit)
+  const known = (value: number): number | null => (value === Infinity ? null : value)
+  return { tokens: known(tokens), micro_dollars: known(money), calls: known(calls), seconds: known(seconds) }
+}

@@ -1,0 +1,56 @@
+/**
+ * Wall time of budgets: it passes for every call that runs, so an account with several of them runs out sooner. At that moment all of them
+ * are stopped. What a call takes to stop is not charged: no budget is exceeded.
+ */
+import { type Account, type Clock, type Hold, renewAccounts, type Shortfall } from '../../types/index.ts'
+
+/** Milliseconds that calls may run yet, if they all run on. */
+function timeLeft(account: Account, monotonicMs: number): number {
+  const running = [...account.clock].reduce((sum, { began }) => sum + monotonicMs - (began ?? monotonicMs), 0)
+  return account.limit.ms - account.spent.ms - account.held.ms - running
+}
+
+export function outOfTime(chain: readonly Account[], clock: Clock): Shortfall | null {
+  const account = timed(chain).find((each) => timeLeft(each, clock.monotonicMs()) < 1)
+  return account === undefined ? null : { account, kind: 'ms', needed: 1, left: 0 }
+}
+
+/** Accounts whose time limits a call; above a carved budget with a time of its own, that time is held already. */
+function timed(chain: readonly Account[]): readonly Account[] {
+  const last = chain.findIndex(({ isCarved, limit }) => isCarved && limit.ms !== Infinity)
+  return chain.filter(({ limit }, at) => limit.ms !== Infinity && (last === -1 || at <= last))
+}
+
+export function begin(hold: Hold, onOver: () => void, clock: Clock): void {
+  hold.began = clock.monotonicMs()
+  hold.onOver = onOver
+  for (const account of timed(hold.accounts)) {
+    account.clock.add(hold)
+    wind(account, clock)
+  }
+}
+
+/** Sets the alarm at which an account has no time left. */
+function wind(account: Account, clock: Clock): void {
+  clearTimeout(account.alarm)
+  if (account.clock.size === 0) return
+  const ring = (): void => {
+    renewAccounts([account], clock)
+    if (timeLeft(account, clock.monotonicMs()) >= 1) return wind(account, clock)
+    for (const hold of account.clock) {
+      hold.stopped ??= clock.monotonicMs()
+      hold.onOver()
+    }
+  }
+  const left = timeLeft(account, clock.monotonicMs()) / account.clock.size
+  account.alarm = setTimeout(ring, Math.min(Math.max(1, left), longestAlarmMs)).unref()
+}
+
+/** A longer timer would fire at once. */
+const longestAlarmMs = 2 ** 31 - 1
+
+/** @returns the time of the call that counts: until a budget had no more */
+export function end(hold: Hold, clock: Clock): number {
+  for (const account of hold.accounts) if (account.clock.delete(hold)) wind(account, clock)
+  return Math.floor((hold.stopped ?? clock.monotonicMs()) - (hold.began ?? 0))
+}

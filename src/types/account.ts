@@ -1,0 +1,169 @@
+/**
+ * Accounts of budgets: what was spent, what calls that run have reserved, and what is held for budgets that were carved out. Plain
+ * arithmetic without waiting, so that nothing comes between a check and what it allows.
+ */
+import type { SessionId } from './id.ts'
+import type { Spend } from './call.ts'
+import type { Clock } from './system.ts'
+
+/** What budgets count. Time is in milliseconds. */
+export interface Amount {
+  microDollars: number
+  tokens: number
+  calls: number
+  ms: number
+}
+
+export const amountKinds = ['microDollars', 'tokens', 'calls', 'ms'] as const
+
+export const noAmount: Readonly<Amount> = { microDollars: 0, tokens: 0, calls: 0, ms: 0 }
+export const noLimit: Readonly<Amount> = { microDollars: Infinity, tokens: Infinity, calls: Infinity, ms: Infinity }
+
+export interface Account {
+  /** Of a budget that was set or carved: `scope/window`. Of config.toml: `user:<id>`, `session:<id>`. */
+  readonly key: string
+  /** In config.toml: the section that has its limit. */
+  readonly config: 'user' | 'session' | null
+  limit: Readonly<Amount>
+  readonly spent: Amount
+  /** Of calls that run. */
+  readonly reserved: Amount
+  /** Carved for agents and runs below it, and not spent by them. */
+  readonly held: Amount
+  /** It was carved: what is left of it counts as held in the accounts above, until it is given back. */
+  isCarved: boolean
+  since: number
+  /** When its window ends; Infinity: never. */
+  until: number
+  /** Begins a new window, where the old one ends. */
+  renew: ((now: number) => void) | null
+  /** Calls whose time counts, if that is limited. */
+  readonly clock: Set<Hold>
+  alarm: NodeJS.Timeout | undefined
+  /** A warning was noted in this window. */
+  isWarned: boolean
+  /** Calls that hold a reservation, and carved budgets: as long as there are any, it stays in memory. */
+  uses: number
+}
+
+/** What a call has reserved. */
+export interface Hold {
+  readonly session: SessionId | ''
+  readonly accounts: readonly Account[]
+  spend: Spend
+  readonly calls: 0 | 1
+  /** Its time counts. */
+  readonly isTimed: boolean
+  /** Monotonic milliseconds at which its time began, and at which a budget had no more; null: it did not. */
+  began: number | null
+  stopped: number | null
+  onOver: () => void
+}
+
+/** The field `charged` of a record: what was charged beside the accounts of the user and of the session. */
+export type Charged = {
+  readonly calls: number
+  readonly ms: number
+  /** Names of budgets, and when their windows began. */
+  readonly to: readonly (readonly [string, number])[]
+}
+
+export function createAccount(key: string, config: Account['config'], limit: Readonly<Amount>): Account {
+  return {
+    key,
+    config,
+    limit,
+    spent: { ...noAmount },
+    reserved: { ...noAmount },
+    held: { ...noAmount },
+    isCarved: false,
+    since: 0,
+    until: Infinity,
+    renew: null,
+    clock: new Set(),
+    alarm: undefined,
+    isWarned: false,
+    uses: 0,
+  }
+}
+
+/** Begins new windows of accounts whose old one has ended. */
+export function renewAccounts(chain: readonly Account[], clock: Clock): void {
+  for (const account of chain) if (account.until !== Infinity && clock.now() >= account.until) account.renew?.(clock.now())
+}
+
+function used({ spent, reserved, held }: Account, kind: keyof Amount): number {
+  return spent[kind] + reserved[kind] + held[kind]
+}
+
+/** What of a carved budget is held in the accounts above it. */
+function heldAbove(account: Account, kind: keyof Amount): number {
+  const limit = account.limit[kind]
+  return account.isCarved && limit !== Infinity ? Math.max(0, limit - used(account, kind)) : 0
+}
+
+/** An account that does not cover something. */
+export interface Shortfall {
+  readonly account: Account
+  readonly kind: keyof Amount
+  readonly needed: number
+  readonly left: number
+}
+
+/** @returns the first account that does not cover an amount; what a carved budget below it holds already is covered */
+export function findShortfall(chain: readonly Account[], need: Readonly<Amount>): Shortfall | null {
+  for (const kind of amountKinds) {
+    const needed = need[kind]
+    let carried = 0
+    for (const account of needed > 0 ? chain : []) {
+      const left = account.limit[kind] - used(account, kind) - carried
+      if (needed > left) return { account, kind, needed, left: Math.max(0, left) }
+      const before = heldAbove(account, kind)
+      if (before > 0) carried += Math.max(0, before - carried - needed) - before
+    }
+  }
+  return null
+}
+
+/** Adds to what was spent and, by `sign`, to what is reserved; what carved budgets hold in the accounts above them follows. */
+export function shiftAccounts(chain: readonly Account[], spent: Readonly<Amount>, reserved: Readonly<Amount>, sign: 1 | -1): void {
+  for (const kind of amountKinds) {
+    if (spent[kind] === 0 && reserved[kind] === 0) continue
+    let carried = 0
+    for (const account of chain) {
+      const before = heldAbove(account, kind)
+      account.held[kind] += carried
+      account.spent[kind] += spent[kind]
+      account.reserved[kind] += sign * reserved[kind]
+      carried += heldAbove(account, kind) - before
+    }
+  }
+}
+
+/** Adds what a carved budget holds to the accounts above it, or with -1 takes it back. */
+export function carryHeld(account: Account, above: readonly Account[], sign: 1 | -1): void {
+  for (const kind of amountKinds) {
+    let carried = sign * heldAbove(account, kind)
+    for (const each of above) {
+      const before = heldAbove(each, kind)
+      each.held[kind] += carried
+      carried += heldAbove(each, kind) - before
+    }
+  }
+}
+
+/** The accounts that are in memory. */
+export interface Accounts {
+  find(key: string): Account | undefined
+  put(account: Account): void
+  /** Those of a session and of the user. */
+  chain(session: SessionId | ''): readonly Account[]
+  load(session: SessionId | ''): Promise<void> | undefined
+  /** Accounts of calls that run stay in memory, because what is reserved is nowhere else. */
+  pin(chain: readonly Account[]): void
+  unpin(chain: readonly Account[]): void
+  configLimit(account: Account): Readonly<Amount>
+}
+
+export const userScope = (user: string): string => `user:${user}`
+export const sessionScope = (session: string): string => `session:${session}`
