@@ -1,9 +1,12 @@
 /** A guest's store and the secrets in it. `main.ts` loads this file first, so that the database's worker starts before everything else is loaded. */
+import { hkdfSync } from 'node:crypto'
 import { join } from 'node:path'
+import type { SecretKeeper } from '../secrets/index.ts'
 import {
   answerKeys,
   cipherChoice,
   prepareStore,
+  sealSecrets,
   type OpeningStore,
   openStore,
   shownStore,
@@ -50,16 +53,17 @@ export function shownAddress({ config, keys: environment }: GuestEnvelope): Prom
 export function answerKeyQuestion(question: KeyQuestion, envelope: GuestEnvelope): Promise<KeyReport> {
   const { masterKeys = [] } = envelope
   if (masterKeys.length === 0) throw new Error('the envelope has no master keys')
-  return answerKeys(question, { place: placeOf(envelope), masters: masterKeys, clock: systemClock })
+  return answerKeys(question, { place: keyPlace(envelope), masters: masterKeys, clock: systemClock })
 }
 
 /** @returns the envelope with the stored secrets that its configuration names; variables of the host's environment take precedence */
 export async function withStoredSecrets(envelope: GuestEnvelope): Promise<GuestEnvelope> {
   const { wantedKeys = [], masterKeys = [] } = envelope
-  if (wantedKeys.length === 0 || masterKeys.length === 0) return envelope
+  if (masterKeys.length === 0) return envelope
   try {
-    const secrets = await storedSecrets(wantedKeys, { place: placeOf(envelope), masters: masterKeys, clock: systemClock })
-    const unused = Object.entries(secrets).filter(([name, value]) => (envelope.keys[name] ?? value) !== value)
+    const sealed = await storedSecrets(wantedKeys, { place: keyPlace(envelope), masters: masterKeys, clock: systemClock })
+    const secrets = Object.fromEntries(Object.entries(sealed).filter(([name]) => wantedKeys.includes(name)))
+    const unused = Object.entries(sealed).filter(([name, value]) => ({ ...secrets, ...envelope.keys })[name] !== value)
     return { ...envelope, keys: { ...secrets, ...envelope.keys }, unusedSecrets: Object.fromEntries(unused) }
   } catch (error) {
     // A store that must be migrated first has none, and opening a broken store reports why.
@@ -69,7 +73,37 @@ export async function withStoredSecrets(envelope: GuestEnvelope): Promise<GuestE
   }
 }
 
-function placeOf({ user, workspaceRoot, config, keys }: GuestEnvelope) {
+/**
+ * Changes that arrive while others are being written share the next transaction, so that an output with a hundred secrets costs one.
+ * @returns undefined for a user without a master key, under which nothing can be sealed
+ */
+export function openSecretKeeper(envelope: GuestEnvelope): SecretKeeper | undefined {
+  const { masterKeys: masters = [] } = envelope
+  const [master] = masters
+  if (master === undefined) return undefined
+  let waiting = new Map<string, string | null>()
+  let writing: Promise<void> | null = null
+  let next: Promise<void> | null = null
+  const write = async (): Promise<void> => {
+    await writing?.catch(() => {})
+    const changes = waiting
+    waiting = new Map()
+    next = null
+    writing = sealSecrets(changes, { place: keyPlace(envelope), masters, clock: systemClock })
+    return writing
+  }
+  const change = (name: string, value: string | null): Promise<void> => {
+    waiting.set(name, value)
+    return (next ??= write())
+  }
+  return {
+    tagKey: Buffer.from(hkdfSync('sha256', Buffer.from(master, 'hex'), '', 'tags of secrets', 32)),
+    keep: change,
+    remove: (name) => change(name, null),
+  }
+}
+
+function keyPlace({ user, workspaceRoot, config, keys }: GuestEnvelope) {
   const url = storeAddress({ config: config.store, environment: keys })
   return { user, url, file: join(workspaceRoot, 'internal', 'oxbow.db') }
 }

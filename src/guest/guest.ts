@@ -10,7 +10,7 @@ import { dirname, join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { type ModelLimits, openEngine } from '../engine/index.ts'
 import { createToken, startGateway } from '../gateway/index.ts'
-import { createKernel, type Kernel } from '../kernel/index.ts'
+import { createKernel, type Kernel, type KernelOptions } from '../kernel/index.ts'
 import { createMemory, type Memory } from '../memory/index.ts'
 import { fileFault, type OpeningStore, type Store } from '../store/index.ts'
 import {
@@ -23,7 +23,7 @@ import {
   systemClock,
   systemRandom,
 } from '../types/index.ts'
-import { isOnServer, openGuestStore, shownAddress } from './guest-store.ts'
+import { isOnServer, openGuestStore, openSecretKeeper, shownAddress } from './guest-store.ts'
 import { type HostWays, openHostWays, ownFolders } from './host-ways.ts'
 
 export interface Guest {
@@ -93,7 +93,7 @@ export async function startGuest(
       workspaceRoot,
       ...versionPlaces(envelope),
       hostFolders: ownFolders(),
-      secrets: secretsOf(envelope),
+      ...secretsOf(envelope),
       clock: systemClock,
       random: systemRandom,
       disk: diskProbe(workspaceRoot),
@@ -139,11 +139,12 @@ function versionPlaces({ workspaceRoot, folders = [] }: GuestEnvelope): {
   return { versionsFolder: join(workspaceRoot, 'internal', 'versions'), mounts: folders.map(({ name }) => name) }
 }
 
-/** Secrets to scrub from everything that leaves, by the name that replaces them. */
-function secretsOf({ keys, unusedSecrets = {} }: GuestEnvelope): ReadonlyMap<string, string> {
+/** Secrets by the name that replaces them in everything that leaves, and where those that are found are kept. */
+function secretsOf(envelope: GuestEnvelope): Pick<KernelOptions, 'secrets' | 'secretKeeper'> {
+  const { keys, unusedSecrets = {} } = envelope
   const used = Object.entries(keys).filter(([name]) => !name.endsWith('_BASE_URL'))
-  const unused = Object.entries(unusedSecrets).map(([name, value]) => [`${name} (stored)`, value] as const)
-  return new Map([...used, ...unused])
+  const unused = Object.entries(unusedSecrets).map(([name, value]) => [name in keys ? `${name}.stored` : name, value] as const)
+  return { secrets: new Map([...used, ...unused]), secretKeeper: openSecretKeeper(envelope) }
 }
 
 /** Resolves when the store is open or can at least be read; in that case the kernel reports why it does not write. */

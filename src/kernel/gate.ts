@@ -50,12 +50,14 @@ import {
 } from './stages/policy.ts'
 import { type Budgets, reservationName } from './stages/budgets.ts'
 import { clean, type Cleaner, outcomeBody, type Ran } from './stages/cleaning.ts'
+import type { SecretUse, SecretUses } from '../secrets/index.ts'
 
 export interface GateDeps extends ApprovalDeps {
   readonly registry: Registry
   readonly journal: Journal
   readonly budgets: Budgets
   readonly cleaner: Cleaner
+  readonly secrets: SecretUses
   readonly running: RunningCalls
   readonly sandbox: Sandbox
   readonly flow: Config['flow']
@@ -127,6 +129,8 @@ interface Admitted {
   readonly held: Labels
   /** What it has reserved; null: nothing of it is counted. */
   readonly hold: Hold | null
+  /** Secrets that the caller wrote as they are. */
+  readonly own: readonly string[]
 }
 
 async function passGate(deps: GateDeps, passing: Passing, name: string, rawInput: unknown): Promise<CallOutcome> {
@@ -156,11 +160,15 @@ async function admit(
   // 1. Resolve the name and parse the input. The caller can correct an invalid one.
   const parsed = await deps.registry.parse(name, rawInput)
   if (!parsed.ok) return refusal(parsed.failure)
-  const { call, input } = parsed
+  const { call } = parsed
+  const loading = deps.secrets.ready(call)
+  if (loading !== null) await loading
+  // Secrets become handles before anybody sees the input.
+  const { input, own } = caller.audience === 'runtime' ? { input: parsed.input, own: [] } : deps.secrets.adopt(parsed.input)
 
   // 2. Identify: the kernel made the caller (a lane's process, or the gateway's user); the request cannot choose it.
   // 3. Authorize: role, capability, policy of the workspace.
-  const forbidden = refuseCaller(deps, caller, call, input)
+  const forbidden = refuseCaller(deps, caller, call, input, own)
   if (forbidden !== null) return refusal(forbidden)
   const unlisted = call.starts === undefined ? null : await deps.refuseStart(call, call.starts(input))
   if (unlisted !== null) return refusal(unlisted)
@@ -172,20 +180,24 @@ async function admit(
   // 5. Approve: run, or park until a user decides.
   const asks =
     (decide(call, deps.approval, call.tierOf?.(input, caller)) === 'ask' || flow.decision === 'ask') && caller.actor.startsWith('agent:')
-  const judge = (): ReturnType<typeof judgeAgain> => judgeAgain(deps, caller, call, input)
+  const judge = (): ReturnType<typeof judgeAgain> => judgeAgain(deps, caller, call, input, own)
   const approved = asks ? await approve(deps, passing, { call, input, flow, held, judge }, past) : { input, edited: false }
   if ('status' in approved) return approved
-  const again = approved.edited ? await judgeAgain(deps, caller, call, approved.input) : null
+  const again = approved.edited ? await judgeAgain(deps, caller, call, approved.input, own) : null
   const beyond = again !== null && 'code' in again ? again : null
   if (beyond !== null) return refusal(beyond)
 
   // 6. Reserve from every budget above the caller.
   const hold = await reserve(deps, caller, call, approved.input)
-  return hold !== null && 'code' in hold ? refusal(hold) : { call, ...approved, held, hold }
+  return hold !== null && 'code' in hold ? refusal(hold) : { call, ...approved, held, hold, own }
 }
 
-function refuseCaller({ approval }: GateDeps, caller: Caller, call: Call, input: unknown): Failure | null {
-  return authorize(caller, call, approval) ?? (caller.limits === undefined ? null : refuseLimited(caller, call, input))
+function refuseCaller({ approval, secrets }: GateDeps, caller: Caller, call: Call, input: unknown, own: readonly string[]): Failure | null {
+  return (
+    authorize(caller, call, approval) ??
+    (caller.limits === undefined ? null : refuseLimited(caller, call, input)) ??
+    secrets.judge(caller, call, input, own)
+  )
 }
 
 function judgeLabels(
@@ -198,8 +210,14 @@ function judgeLabels(
 }
 
 /** Stages 3 and 4 once more: what has changed while a person was asked, or another input. */
-async function judgeAgain(deps: GateDeps, caller: Caller, call: Call, input: unknown): Promise<Failure | ReturnType<typeof judgeLabels>> {
-  const refused = refuseCaller(deps, caller, call, input) ?? (call.starts && (await deps.refuseStart(call, call.starts(input))))
+async function judgeAgain(
+  deps: GateDeps,
+  caller: Caller,
+  call: Call,
+  input: unknown,
+  own: readonly string[],
+): Promise<Failure | ReturnType<typeof judgeLabels>> {
+  const refused = refuseCaller(deps, caller, call, input, own) ?? (call.starts && (await deps.refuseStart(call, call.starts(input))))
   if (refused) return refused
   const judged = judgeLabels(deps, caller, call)
   return judged.flow.decision === 'deny' ? flowRefusal(judged.flow) : judged
@@ -219,7 +237,8 @@ async function perform(deps: GateDeps, passing: Passing, admitted: Admitted, pas
 
   // 8. Run in the sandbox, with time limit and cancellation.
   const began = clock.monotonicMs()
-  const ran = await run(deps, passing, call, input, hold)
+  const use = deps.secrets.begin({ caller: passing.caller, call: passing.id, name: call.name }, call, input, admitted.own)
+  const ran = await run(deps, passing, call, use, hold)
   if (ran === stoppedForRestart) {
     if (hold !== null) budgets.release(hold)
     return cancelledOutcome('The guest is stopping; this continues at its next start.')
@@ -227,7 +246,7 @@ async function perform(deps: GateDeps, passing: Passing, admitted: Admitted, pas
 
   // 9. Clean: scrub, truncate, label.
   const labels = 'done' in ran ? join(call.labels.adds, ran.done.labels ?? []) : ran.labels
-  const cleaned = await clean(deps.cleaner, call, ran, labels)
+  const cleaned = await clean(deps.cleaner, use, call, ran, labels)
   const outcome = admitted.edited ? withEditNote(cleaned, input) : cleaned
   deps.labels.join(passing.caller, labels)
 
@@ -305,7 +324,7 @@ async function run(
   deps: GateDeps,
   passing: Passing,
   call: Call,
-  input: unknown,
+  use: SecretUse,
   hold: Hold | null,
 ): Promise<Ran | typeof stoppedForRestart> {
   const { id, caller } = passing
@@ -315,7 +334,7 @@ async function run(
     caller,
     signal: watch.signal,
     clock: deps.clock,
-    sandbox: sandboxFor(deps.sandbox, watch),
+    sandbox: use.sandbox(sandboxFor(deps.sandbox, watch)),
     reserveMore(more) {
       if (hold === null || !deps.budgets.extend(hold, more)) return false
       // After a crash, the reservation is what the call may have cost.
@@ -325,12 +344,12 @@ async function run(
     blobs: deps.blobs,
     attachments: () => deps.attachments(caller.turn),
     erase: (seqs, reason) => deps.journal.erase({ caller, call: id, name: call.name }, seqs, reason),
-    progress: watch.progress,
+    progress: (output) => watch.progress(use.show(output)),
     record: (body) => deps.journal.note([entryOf(passing, 'exchange', call.name, body)], { lazy: true }),
   }
   if (hold !== null) deps.budgets.begin(hold, watch.overBudget)
   try {
-    return { done: await watch.race(call.run(input, context)) }
+    return { done: await watch.race(call.run(use.input, context)) }
   } catch (error) {
     const reason = isShutdown(error) ? 'shutdown' : stopReason(watch.signal)
     if (reason === 'shutdown' && continuesAfterRestart(call, id)) return stoppedForRestart

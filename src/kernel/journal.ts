@@ -91,6 +91,8 @@ type ObservedEntry = Entry & { readonly session: SessionId | '' }
 
 /** A subsystem that follows the journal. Listeners are called in the order in which they were attached. */
 interface JournalListener {
+  /** Replaces the secrets in a body before anything else sees it. @returns the same body when it has none */
+  readonly hide?: (body: JsonObject) => JsonObject
   /** Called at once, before the commit, in order: state in memory must not lag behind the next call. */
   readonly observe?: (entry: ObservedEntry) => void
   /** Called after the commit, in order. */
@@ -107,9 +109,8 @@ export function createJournal({ store, clock, project }: JournalDeps): Journal {
   let failure: Failure | null = null
   const epochs = createEpochs(listeners.stale)
   let newest: Promise<void> = Promise.resolve()
-  let waiting = 0
+  let [waiting, erasures] = [0, 0]
   const written = (): void => void (waiting -= 1)
-  let erasures = 0
 
   const fail = (error: unknown): void => {
     if (failure !== null) return
@@ -117,8 +118,9 @@ export function createJournal({ store, clock, project }: JournalDeps): Journal {
     listeners.fault(failure)
   }
 
-  const append: Journal['append'] = async (entries, options = {}) => {
+  const append: Journal['append'] = async (received, options = {}) => {
     if (failure !== null) throw toError(failure)
+    const entries = received.map(listeners.withoutSecrets)
     const at = clock.now()
     const records = entries.map((entry) => recordOf(entry, at))
     const projections = entries.flatMap((entry, index) => project(entry, at, index))
@@ -184,6 +186,10 @@ function createListeners() {
     observe(entry: Entry): void {
       const observed = { ...entry, session: entry.caller.session }
       for (const listener of listeners) listener.observe?.(observed)
+    },
+    withoutSecrets(entry: Entry): Entry {
+      const body = listeners.reduce((before, listener) => listener.hide?.(before) ?? before, entry.body)
+      return body === entry.body ? entry : { ...entry, body }
     },
     publish(record: RecordView): void {
       for (const listener of listeners) listener.publish?.(record)

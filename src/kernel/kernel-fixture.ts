@@ -2,6 +2,7 @@
 import { z } from 'zod'
 import type { Memory, MemoryHost } from '../memory/index.ts'
 import { createFakeSandbox } from '../sandbox/fake/fake-sandbox.ts'
+import { createSecrets, noKeeper, type Origin, type SecretKeeper, type Secrets } from '../secrets/index.ts'
 import { openMemoryStore, type Store } from '../store/index.ts'
 import {
   type Call,
@@ -57,9 +58,21 @@ export interface FixtureOptions {
   /** Of a workspace that keeps versions. */
   readonly versionsFolder?: string
   readonly secrets?: ReadonlyMap<string, string>
+  readonly secretKeeper?: SecretKeeper | undefined
   readonly countTokens?: Engine['countTokens']
   /** Makes a memory of the same store, and its calls beside `calls`; closed with the kernel. */
   readonly memory?: { readonly make: (host: MemoryHost) => Memory; readonly calls: (memory: Memory) => readonly Call[] }
+}
+
+/** What a kernel with these secrets knows of them. */
+export function knowing(known: ReadonlyMap<string, string> = new Map()): Secrets {
+  return createSecrets({ known, keeper: noKeeper(Buffer.alloc(32)), documents: { all: async () => [], put: async () => {} }, policies: {} })
+}
+
+/** A call of the person's own agent, in whose output a secret may be. */
+export function outputOf(name: string, session: SessionId | '' = ''): Origin {
+  const rights: ReadonlySet<string> = new Set()
+  return { caller: { user, actor: 'agent:ox', rights, audience: 'model', session, turn: '', process: '' }, call: newCallId(), name }
 }
 
 const usage = { inputTokens: 100, outputTokens: 20, estimated: false }
@@ -149,6 +162,7 @@ export async function openFixture(options: FixtureOptions = {}): Promise<Fixture
     workspaceRoot: '/home/ada/ws',
     versionsFolder: options.versionsFolder,
     secrets: options.secrets ?? new Map(),
+    secretKeeper: options.secretKeeper,
     clock: options.clock ?? systemClock,
     random: systemRandom,
   })

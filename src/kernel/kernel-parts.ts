@@ -5,6 +5,7 @@
  */
 import type { Memory, MemoryHost } from '../memory/index.ts'
 import type { RollingSummary } from '../runtime/index.ts'
+import { createSecrets, createSecretUses, noKeeper, type SecretKeeper, type Secrets } from '../secrets/index.ts'
 import type { Store } from '../store/index.ts'
 import {
   type Blobs,
@@ -73,6 +74,8 @@ export interface KernelOptions {
   readonly hostFolders?: readonly string[]
   /** Values that must never reach a model, a log or a user, by the name that replaces them. */
   readonly secrets: ReadonlyMap<string, string>
+  /** Keeps what is found in outputs; absent: it is kept until the kernel ends. */
+  readonly secretKeeper?: SecretKeeper | undefined
   readonly clock: Clock
   readonly random: Random
   /** Folder for the versions of the workspace; absent: there are none. */
@@ -97,6 +100,7 @@ interface Records {
   readonly scratchpads: Scratchpads
   readonly blobs: Blobs
   readonly documents: Documents
+  readonly secrets: Secrets
   readonly eventBus: EventBus
   readonly noteEvent: NoteEvent
   readonly resources: Resources
@@ -147,7 +151,8 @@ export function assembleParts(options: KernelOptions): KernelParts {
   return parts
 }
 
-function buildRecords({ user, config, store, clock, random, disk }: KernelOptions): Records {
+function buildRecords(options: KernelOptions): Records {
+  const { user, config, store, clock, random, disk } = options
   const approvals = createApprovals()
   const sessions = createSessions(store)
   const budgets = createBudgets(store, user, config.budget, clock)
@@ -160,6 +165,13 @@ function buildRecords({ user, config, store, clock, random, disk }: KernelOption
   journal.attach({ publish: events.publish })
   const blobs: Blobs = { keep: store.putBlob, read: store.blob }
   const documents = createDocuments(store, journal.append)
+  const secrets = createSecrets({
+    known: options.secrets,
+    keeper: options.secretKeeper ?? noKeeper(random.bytes(32)),
+    documents,
+    policies: config.secrets,
+  })
+  journal.attach({ hide: secrets.hideIn })
   const newId = createIdMaker(clock, random)
   const eventBus = createEventBus(store, events.watchers, journal.flushed)
   const noteEvent = createNoteEvent(journal, newId)
@@ -169,6 +181,7 @@ function buildRecords({ user, config, store, clock, random, disk }: KernelOption
   const resources = createResources({ config: config.resources, clock, disk: disk ?? noDisk, onOverload })
   return {
     documents,
+    secrets,
     eventBus,
     noteEvent,
     resources,
@@ -186,8 +199,8 @@ function buildRecords({ user, config, store, clock, random, disk }: KernelOption
 
 /** @param describe loads the descriptions of all calls, with the first one that is made */
 function buildCalls(options: KernelOptions, records: Records, describe: () => Promise<readonly Call[]>): Calls {
-  const { user, config, store, engine, sandbox, clock, workspaceRoot, hostFolders = [], secrets } = options
-  const { newId, sessions, journal, events } = records
+  const { user, config, store, engine, sandbox, clock, workspaceRoot, hostFolders = [] } = options
+  const { newId, sessions, journal, events, secrets } = records
   let lists: ExecLists | undefined
   const execLists = once(async () => {
     const { createExecLists } = await import('./access/exec-lists.ts')
@@ -205,6 +218,7 @@ function buildCalls(options: KernelOptions, records: Records, describe: () => Pr
     ...records,
     registry,
     cleaner,
+    secrets: createSecretUses(secrets),
     running,
     sandbox,
     clock,

@@ -121,6 +121,8 @@ export interface Call<Input = any, Output = any> {
   readonly audience: readonly Audience[]
   /** Labels that the call adds to its output, and whether it sends data out (a sink). */
   readonly labels: { readonly adds: readonly Label[]; readonly sink: boolean }
+  /** Its output, not its text, may have secrets: it reaches the person who asked, and nothing else. */
+  readonly reveals?: true
   /** A model finds it by `tool.search` where too many tools are on to offer all. */
   readonly rare?: true
   /** Infinity for calls that end by other limits. */

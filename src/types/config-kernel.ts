@@ -58,6 +58,8 @@ export interface KernelConfig {
     max_file_mb: number
     ignore: string[]
   }
+  /** By name of the secret. */
+  secrets: Record<string, { calls: string[]; hosts: string[]; env: string }>
   resources: {
     interval_s: number
     history: number
@@ -215,6 +217,27 @@ export const kernelConfig: { readonly [Section in keyof KernelConfig]: z.ZodType
         .describe('Names of files and folders without versions; `*` is any text. Repositories (`.git`) have none either.'),
     })
     .prefault({}),
+  secrets: z
+    .record(
+      z.string(),
+      z.strictObject({
+        calls: z
+          .array(z.string())
+          .default([])
+          .describe('Calls that receive the value where their input has the handle, e.g. `shell.online`. Empty: none.'),
+        hosts: z
+          .array(z.string())
+          .default([])
+          .describe('Hosts that calls with network may send it to: `api.github.com`, `*.example.com:8443`, or `*` for any. Empty: none.'),
+        env: z
+          .string()
+          .regex(/^(?:[A-Za-z_][A-Za-z0-9_]{0,127})?$/, 'must be the name of a variable')
+          .default('')
+          .describe('Variable in which commands of those calls find the value. Empty: none.'),
+      }),
+    )
+    .default({})
+    .describe('What a secret may be used for, by its name in `[secret:NAME]`. `oxbow secret allow` writes this table.'),
   resources: z
     .strictObject({
       interval_s: z.number().min(1).max(3_600).default(60).describe('Seconds between samples of what the machine and the guest use.'),

@@ -33,7 +33,7 @@ export interface GuestEnvelope {
   readonly masterKeys?: readonly string[]
   /** Variables that the configuration names. If one is not set, a stored secret of that name is used for `keys`. */
   readonly wantedKeys?: readonly string[]
-  /** Secrets overridden by a variable, by name: not used, but still removed from everything that leaves the guest. */
+  /** Other stored secrets by name, and those that a variable overrides: handles replace them in everything that leaves the guest. */
   readonly unusedSecrets?: Readonly<Record<string, string>>
 }
 

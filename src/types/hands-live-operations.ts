@@ -42,6 +42,7 @@ const sessions = {
       cwd: z.string(),
       terminal: z.strictObject({ columns: z.number(), rows: z.number() }).nullable(),
       pass,
+      env: z.record(z.string().regex(/^[A-Za-z_][A-Za-z0-9_]{0,127}$/), z.string()).optional(),
     }),
     output: z.strictObject({ id: sessionId, terminal: z.boolean() }),
   },

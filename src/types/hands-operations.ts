@@ -234,6 +234,9 @@ const folders = {
 /** Identifies this command to the egress proxy, if there is one. */
 const pass = z.string().optional()
 
+/** Additional variables of the command: secrets, which no command line has. */
+const variables = z.record(z.string().regex(/^[A-Za-z_][A-Za-z0-9_]{0,127}$/), z.string()).optional()
+
 const commands = {
   /**
    * Runs `command` in a shell, or `program` without one: `argv` begins with the name of a program that is installed, and `env` adds to its
@@ -249,6 +252,7 @@ const commands = {
       timeoutMs: z.number(),
       maxOutputBytes: z.int(),
       pass,
+      env: variables,
       // Chosen by the caller; execOutput finds the command by it.
       watch: z.string().optional(),
     }),

@@ -67,14 +67,14 @@ export const modules: readonly ModuleRow[] = [
     },
     starts: { 'src/guest/main.ts': 'a guest is a process of its own' },
   }),
-  row('guest', 'guest', ['gateway', 'kernel', 'runtime', 'tools', 'memory', 'sandbox', 'hands', 'engine', 'store'], {
+  row('guest', 'guest', ['gateway', 'kernel', 'runtime', 'tools', 'memory', 'sandbox', 'hands', 'engine', 'store', 'secrets'], {
     builtins: { 'node:fs': 'leaves address and token where only the owner can read them' },
   }),
   row('gateway', 'gateway', ['kernel'], {
     packages: { ws: 'the WebSocket server', zod },
     builtins: { 'node:http': 'the listening socket, fetched lazily', 'node:net': 'tells addresses from names' },
   }),
-  row('kernel', 'kernel', ['runtime', 'tools', 'memory', 'sandbox', 'engine', 'store'], {
+  row('kernel', 'kernel', ['runtime', 'tools', 'memory', 'sandbox', 'engine', 'store', 'secrets'], {
     packages: { zod, croner: 'when a cron expression is due, exact where clocks change; fetched lazily' },
     buildTime: {
       'isomorphic-git': 'reads the repository of the versions, so that no git has to be installed; in a thread',
@@ -86,6 +86,7 @@ export const modules: readonly ModuleRow[] = [
     },
   }),
   row('runtime', 'runtime', ['engine']),
+  row('secrets', 'core', []),
   row('tools', 'core', ['sandbox', 'memory'], {
     packages: {
       zod,

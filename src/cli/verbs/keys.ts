@@ -37,8 +37,9 @@ export async function secretSet(name: string, options: KeyOptions, terminal: Ter
 
 export async function secretList(options: KeyOptions, terminal: Terminal): Promise<number> {
   const report = await ask({ ask: 'list' }, options, terminal)
-  const lines = report.secrets.map(({ name, updatedAt }) => `${formatTime(updatedAt)}  ${name}`)
-  return say(report, lines.length === 0 ? 'There are no secrets.' : lines.join('\n'), options, terminal)
+  const own = report.secrets.filter(({ name }) => !name.startsWith('found.'))
+  const lines = own.map(({ name, updatedAt }) => `${formatTime(updatedAt)}  ${name}`)
+  return say({ ...report, secrets: own }, lines.length === 0 ? 'There are no secrets.' : lines.join('\n'), options, terminal)
 }
 
 export async function secretRemove(name: string, options: KeyOptions, terminal: Terminal): Promise<number> {

@@ -150,7 +150,8 @@ export const addSecretVerbs: AddVerbs = (program, terminal, choose) => {
     program.command('secret'),
     'manage keys and tokens, encrypted in the store',
     'oxbow secret set OPENAI_API_KEY',
-    'oxbow secret list',
+    'oxbow secret allow GITHUB_TOKEN --call shell.online --host api.github.com --env GITHUB_TOKEN',
+    'oxbow secret found',
     'oxbow secret rotate',
   )
 
@@ -166,11 +167,51 @@ export const addSecretVerbs: AddVerbs = (program, terminal, choose) => {
     .option('--json', 'print one JSON object')
     .addHelpText('after', examples('oxbow secret remove OPENAI_API_KEY'))
     .action((name, options) => choose(async () => (await import('./keys.ts')).secretRemove(name, options, terminal)))
+  addSecretUseVerbs(secret, terminal, choose)
   userVerb(secret.command('rotate'), 'rotate the master key, or with --data the data key')
     .option('--data', 'rotate the data key and re-encrypt every secret')
     .option('--json', 'print one JSON object')
     .addHelpText('after', examples('oxbow secret rotate', 'oxbow secret rotate --data'))
     .action((options) => choose(async () => (await import('./keys.ts')).secretRotate(options, terminal)))
+}
+
+const addSecretUseVerbs: AddVerbs = (secret, terminal, choose) => {
+  const load = () => import('../kernel/secrets.ts')
+  const json = ['--json', 'print the output as one JSON value'] as const
+  userVerb(secret.command('show <name>'), 'show a secret, masked, with what it may be used for')
+    .option(...json)
+    .addHelpText('after', examples('oxbow secret show GITHUB_TOKEN'))
+    .action((name, options) => choose(async () => (await load()).secretShow(name, options, terminal)))
+  userVerb(secret.command('allow <name>'), 'allow calls to receive a secret; replaces what was allowed before')
+    .option('--call <call>', 'a call; repeat for more', collect)
+    .option('--host <host>', 'a host that calls with network may send it to; repeat for more', collect)
+    .option('--env <variable>', 'variable in which commands find it')
+    .option(...json)
+    .addHelpText(
+      'after',
+      examples(
+        'oxbow secret allow GITHUB_TOKEN --call shell.online --host api.github.com --env GITHUB_TOKEN',
+        'oxbow secret allow vault/db.txt --call shell.exec',
+      ),
+    )
+    .action((name, options) => choose(async () => (await load()).secretAllow(name, options, terminal)))
+  userVerb(secret.command('withdraw <name>'), 'withdraw what was allowed')
+    .option(...json)
+    .addHelpText('after', examples('oxbow secret withdraw GITHUB_TOKEN'))
+    .action((name, options) => choose(async () => (await load()).secretWithdraw(name, options, terminal)))
+  userVerb(secret.command('found'), 'list what was found in outputs and replaced by handles')
+    .option(...json)
+    .addHelpText('after', examples('oxbow secret found'))
+    .action((options) => choose(async () => (await load()).secretFound(options, terminal)))
+  userVerb(secret.command('release <name>'), 'mark what was found as no secret')
+    .option(...json)
+    .addHelpText('after', examples('oxbow secret release found.random.0k3f9x2ab1'))
+    .action((name, options) => choose(async () => (await load()).secretRelease(name, options, terminal)))
+  userVerb(secret.command('reveal <name>'), 'show the value of a secret, after a question; the journal records it')
+    .option('--yes', 'do not ask')
+    .option(...json)
+    .addHelpText('after', examples('oxbow secret reveal found.password.0k3f9x2ab1'))
+    .action((name, options) => choose(async () => (await load()).secretReveal(name, options, terminal)))
 }
 
 const maxKept = 10_000

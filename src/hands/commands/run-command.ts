@@ -42,6 +42,7 @@ export function createCommandRunner(options: CommandOptions): CommandRunner {
       const child = await start(argv, input, options, cwd, {
         ...commandEnvironment,
         ...input.program?.env,
+        ...input.env,
         ...live.environment(input.pass ?? ''),
         [mark.name]: mark.value,
       })

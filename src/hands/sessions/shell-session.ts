@@ -78,7 +78,7 @@ export async function openSession(input: OpenInput, cwd: string, options: Comman
 
 /** A terminal if one is requested and available, else pipes. */
 async function startFor(
-  { kind, command, terminal, pass = '' }: OpenInput,
+  { kind, command, terminal, pass = '', env: own }: OpenInput,
   common: Pick<SessionStart, 'cwd' | 'dataLimitKib' | 'live'>,
   marked: Readonly<Record<string, string>>,
 ): Promise<SessionProcess> {
@@ -86,7 +86,13 @@ async function startFor(
   const isBash = shell.endsWith('/bash')
   const addon = terminal === null ? null : loadPtyAddon()
   const start = (inTerminal: boolean): SessionStart => {
-    const env = { ...commandEnvironment, ...common.live.environment(pass), ...(inTerminal && { TERM: 'xterm-256color' }), ...marked }
+    const env = {
+      ...commandEnvironment,
+      ...own,
+      ...common.live.environment(pass),
+      ...(inTerminal && { TERM: 'xterm-256color' }),
+      ...marked,
+    }
     if (kind === 'job') return { ...common, argv: [shell, '-c', command], env, takesInput: inTerminal }
     const quiet = inTerminal ? [] : ['--noediting']
     const args = isBash ? ['--norc', '--noprofile', ...quiet, '-i'] : ['-i']

@@ -24,6 +24,7 @@ import { type AgentCallDeps, agentCalls } from '../agents/agent-calls.ts'
 import { type EventCallDeps, eventCalls } from '../observe/event-calls.ts'
 import { type ScheduleCallDeps, scheduleCalls } from '../schedules/schedule-calls.ts'
 import { type VersionCallDeps, versionCalls } from '../versions/version-calls.ts'
+import { type SecretCallDeps, secretCalls } from './secret-calls.ts'
 import { type StateCallDeps, stateCalls } from '../state/state-calls.ts'
 import { type SummaryCallDeps, summaryCalls, titleCall, type TitleCallDeps } from './summary-calls.ts'
 import { type TidyCallDeps, tidyCalls } from './tidy-calls.ts'
@@ -49,7 +50,8 @@ export type KernelCallDeps = SystemCallDeps &
   ApprovalCallDeps &
   KeyCallDeps &
   ExecCallDeps &
-  BudgetCallDeps
+  BudgetCallDeps &
+  SecretCallDeps
 
 export function kernelCalls(deps: KernelCallDeps): readonly Call[] {
   return [
@@ -75,6 +77,7 @@ export function kernelCalls(deps: KernelCallDeps): readonly Call[] {
     ...keyCalls(deps),
     ...execListCalls(deps),
     ...budgetCalls(deps),
+    ...secretCalls(deps),
   ]
 }
 

@@ -19,7 +19,7 @@ import {
   type Usage,
 } from '../../types/index.ts'
 import type { Events } from '../events.ts'
-import { createCleaner } from '../stages/cleaning.ts'
+import { knowing } from '../kernel-fixture.ts'
 import { runGeneration } from './generation.ts'
 
 const price: ModelPrice = { inputPerMillion: 1_000_000, outputPerMillion: 2_000_000 }
@@ -96,14 +96,14 @@ async function run({ batches, covers = Infinity, moneyIsLimited = false, maxOutp
     attachments: () => [],
     blobs: { keep: async () => '', read: async () => null },
   }
-  const cleaner = createCleaner({ workspaceRoot: '', secrets: new Map([['KEY', secret]]), keep: async () => '' })
+  const secrets = knowing(new Map([['KEY', secret]]))
   const asked = { model: 'test/m', system: '', messages: [userMessage('x')], tools: [], maxOutputTokens }
   try {
     const { output, spent } = await runGeneration(asked, { inputTokens: 50, outputTokens: maxOutputTokens }, context, {
       engine,
       events,
       moneyIsLimited: () => moneyIsLimited,
-      cleaner,
+      secrets,
     })
     return { output, failure: null, spent: spent ?? assert.fail('nothing was spent'), told, reserved }
   } catch (error) {

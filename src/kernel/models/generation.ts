@@ -26,10 +26,10 @@ import {
   type Spend,
   type Usage,
 } from '../../types/index.ts'
+import type { Secrets } from '../../secrets/index.ts'
 import type { Events } from '../events.ts'
 import { bytesPerToken, minReservedTokens } from '../limits.ts'
 import { stopReason } from '../stages/running-calls.ts'
-import type { Cleaner } from '../stages/cleaning.ts'
 
 export interface GenerationDeps {
   readonly engine: Engine
@@ -37,7 +37,7 @@ export interface GenerationDeps {
   /** True when a money budget is set: only models with a known price may be used then. */
   readonly moneyIsLimited: () => boolean
   /** Removes secrets before anything is recorded: an endpoint may repeat its key. */
-  readonly cleaner: Pick<Cleaner, 'hideSecrets' | 'hideSecretBytes'>
+  readonly secrets: Pick<Secrets, 'hide' | 'hideBytes' | 'hideInJson' | 'hideInMessages' | 'stream'>
 }
 
 /** Tokens that a generation reserves before it begins. */
@@ -68,6 +68,8 @@ interface Running {
   allowedTokens: number
   /** Cost of earlier attempts of this generation. */
   spent: Spend
+  /** Shows the text without secrets. */
+  readonly shown: ReturnType<Secrets['stream']>
 }
 
 export async function runGeneration(
@@ -89,6 +91,7 @@ export async function runGeneration(
     overBudget: false,
     allowedTokens: reserved.outputTokens,
     spent: noSpend,
+    shown: deps.secrets.stream(),
   }
   const control = new AbortController()
   const stop = (): void => control.abort(context.signal.reason)
@@ -133,10 +136,10 @@ async function takeBatch(running: Running, batch: readonly ModelEvent[]): Promis
         await restart(running, event)
         break
       case 'finish':
-        show(running, text)
+        showLast(running, text)
         return event
       case 'error':
-        show(running, text)
+        showLast(running, text)
         throw running.overBudget ? overdrawn(running) : broken(running, withWayOut(event.failure, running.request), event.usage)
     }
   }
@@ -167,7 +170,17 @@ function addText(running: Running, type: 'text' | 'reasoning', text: string, sea
   else parts[parts.length - 1] = part
 }
 
-function show({ context, deps }: Running, text: string): void {
+function show(running: Running, text: string): void {
+  if (text !== '') send(running, running.shown.push(text))
+}
+
+/** Also what was held back, because a secret might have begun in it. */
+function showLast(running: Running, text: string): void {
+  show(running, text)
+  send(running, running.shown.end())
+}
+
+function send({ context, deps }: Running, text: string): void {
   const { session, turn } = context.caller
   if (text !== '' && session !== '' && turn !== '') deps.events.delta(session, turn, context.id, text)
 }
@@ -184,6 +197,7 @@ async function restart(running: Running, { model, why, usage }: Extract<ModelEve
   running.spent = addSpend(running.spent, lost)
   running.facts = next
   running.parts = []
+  running.shown.end()
   running.bytes = 0
   running.chars = 0
   const { session, turn } = context.caller
@@ -280,11 +294,9 @@ function broken(running: Running, failure: Failure, usage: Usage): OxbowError {
   })
 }
 
-function withoutSecrets(parts: readonly Part[], { cleaner }: GenerationDeps): readonly Part[] {
+function withoutSecrets(parts: readonly Part[], { secrets }: GenerationDeps): readonly Part[] {
   return parts.map((part) =>
-    part.type === 'tool_call'
-      ? { ...part, arguments: cleaner.hideSecrets(part.arguments) }
-      : { ...part, text: cleaner.hideSecrets(part.text) },
+    part.type === 'tool_call' ? { ...part, arguments: secrets.hideInJson(part.arguments) } : { ...part, text: secrets.hide(part.text) },
   )
 }
 

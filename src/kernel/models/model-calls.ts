@@ -55,7 +55,7 @@ const generateInput: z.ZodType<GenerateInput> = z.object({
 })
 
 export function modelCalls(deps: ModelCallDeps): readonly Call[] {
-  const { engine, config, tools, moneyIsLimited } = deps
+  const { engine, config, tools, moneyIsLimited, secrets } = deps
   const recording = createRecording(deps)
   const usages = createExpectedUsage()
   const reservedFor = new WeakMap<GenerateInput, ReservedTokens>()
@@ -68,8 +68,8 @@ export function modelCalls(deps: ModelCallDeps): readonly Call[] {
   }
   const contentOf = async ({ model, system, messages }: GenerateInput, rights: ReadonlySet<string>) => ({
     model,
-    system,
-    messages: await show(messages, model),
+    system: secrets.hide(system),
+    messages: secrets.hideInMessages(await show(messages, model)),
     tools: tools(rights, messages),
   })
   /** Checks the fallbacks too: once one answers, it is too late to refuse. @throws OxbowError `budget_exhausted` */
@@ -124,9 +124,9 @@ export function modelCalls(deps: ModelCallDeps): readonly Call[] {
 }
 
 /** @returns a function that makes a request record its exchanges, if the configuration says so */
-function createRecording({ config, cleaner, journal }: ModelCallDeps): (context: CallContext) => Pick<GenerateRequest, 'onExchange'> {
+function createRecording({ config, secrets, journal }: ModelCallDeps): (context: CallContext) => Pick<GenerateRequest, 'onExchange'> {
   if (config.recording !== 'raw') return () => ({})
-  const recorder = createExchangeRecorder((bytes) => cleaner.hideSecretBytes(bytes))
+  const recorder = createExchangeRecorder((bytes) => secrets.hideBytes(bytes))
   let erasures = 0
   return (context) => ({
     onExchange(sent) {

@@ -4,6 +4,7 @@ import { createHash, randomBytes, randomUUID } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import { describe, it } from 'node:test'
 import { createIdMaker, systemClock, systemRandom } from '../../types/index.ts'
+import { knowing, outputOf } from '../kernel-fixture.ts'
 import { createCleaner } from './cleaning.ts'
 
 const planted = new Map([
@@ -12,7 +13,9 @@ const planted = new Map([
   ['UUID_KEY', randomUUID()],
   ['CLOUD_KEY', randomBytes(30).toString('base64')],
 ])
-const cleaner = createCleaner({ workspaceRoot: '/home/ada/ws', secrets: planted, keep: async () => assert.fail('nothing is cut') })
+const secrets = knowing(planted)
+const origin = outputOf('file.read')
+const cleaner = createCleaner({ workspaceRoot: '/home/ada/ws', secrets, keep: async () => assert.fail('nothing is cut') })
 
 const newId = createIdMaker(systemClock, systemRandom)
 const times = (count: number, make: (i: number) => string): string[] => Array.from({ length: count }, (_, i) => make(i))
@@ -34,14 +37,14 @@ describe('an id that a tool returns', () => {
   for (const [kind, values] of Object.entries(ids)) {
     it(`reaches the model unchanged: ${kind}`, () => {
       const text = values.join('\n')
-      assert.equal(cleaner.scrub(text), text)
-      assert.equal(cleaner.scrub(JSON.stringify(values)), JSON.stringify(values))
+      assert.equal(cleaner.scrub(secrets.learn(text, origin)), text)
+      assert.equal(cleaner.scrub(secrets.learn(JSON.stringify(values), origin)), JSON.stringify(values))
     })
   }
 
   it('reaches the model unchanged in a whole lock file', () => {
     const lock = readFileSync(new URL('../../../package-lock.json', import.meta.url), 'utf8')
-    assert.equal(cleaner.scrub(lock), lock)
+    assert.equal(cleaner.scrub(secrets.learn(lock, origin)), lock)
   })
 
   it('does not hide a secret among them, whatever it looks like', () => {

@@ -12,17 +12,14 @@ import {
   type JsonObject,
   type Spend,
 } from '../../types/index.ts'
+import type { Secrets, SecretUse } from '../../secrets/index.ts'
 import { maxResultBytes } from '../limits.ts'
 import type { Labels } from './policy.ts'
 import { refusalText } from './refusals.ts'
 
 export interface Cleaner {
-  /** Replaces host paths by those of the sandbox, and secrets by handles. */
+  /** Replaces host paths by those of the sandbox, and known secrets by handles. */
   scrub(text: string): string
-  /** Replaces only secrets: for what is kept as it was sent. */
-  hideSecrets(text: string): string
-  /** As `hideSecrets`, for bytes in any encoding that includes ASCII. @returns the same bytes if they contain no secret */
-  hideSecretBytes(bytes: Buffer): Buffer
   /** @returns the text, or its head and tail around a note that says where the full text can be read */
   fit(text: string, labels: Labels): Promise<string>
 }
@@ -31,8 +28,7 @@ export interface CleanerDeps {
   readonly workspaceRoot: string
   /** Other host folders that a sandbox names, as its table of mounts does. */
   readonly hostFolders?: readonly string[]
-  /** Secrets by the name that replaces them. */
-  readonly secrets: ReadonlyMap<string, string>
+  readonly secrets: Pick<Secrets, 'hide'>
   /** Keeps the full text. @returns its hash */
   readonly keep: (bytes: Uint8Array, labels: Labels) => Promise<string>
 }
@@ -43,18 +39,27 @@ export type Ran =
   | { readonly failure: Failure; readonly cancelled: boolean; readonly labels: Labels; readonly spent?: Spend; readonly extra?: JsonObject }
 
 /** @returns the outcome of a call as its caller receives it, and as it is recorded */
-export async function clean(cleaner: Cleaner, call: Call, ran: Ran, labels: Labels): Promise<CallOutcome> {
+export async function clean(cleaner: Cleaner, use: SecretUse, call: Call, ran: Ran, labels: Labels): Promise<CallOutcome> {
+  const isForeign = labels.includes('untrusted')
+  const cleanText = (text: string): string => cleaner.scrub(use.clean(text, isForeign))
   if ('failure' in ran) {
-    const failure = { ...ran.failure, message: cleaner.scrub(ran.failure.message), hint: cleaner.scrub(ran.failure.hint) }
+    const failure = { ...ran.failure, message: cleanText(ran.failure.message), hint: cleanText(ran.failure.hint) }
     const status = ran.cancelled ? 'cancelled' : 'failed'
     return { status, failure, text: await cleaner.fit(refusalText(failure), labels), ...(labels.length > 0 && { labels }) }
   }
   const { done } = ran
   const files = done.files === undefined || done.files.length === 0 ? {} : { files: done.files }
-  const base = { status: 'ok', output: done.output, ok: done.ok ?? true, ...files, ...(labels.length > 0 && { labels }) } as const
+  const text = done.text === undefined ? undefined : cleanText(done.text)
+  const output = isInternal(call) || call.reveals === true ? done.output : use.cleanValue(done.output)
+  const base = { status: 'ok', output, ok: done.ok ?? true, ...files, ...(labels.length > 0 && { labels }) } as const
   // The runtime reads outputs, not texts; only text for a model or user is truncated.
-  if (call.recordOutput !== undefined && done.text === undefined) return { ...base, text: '' }
-  return { ...base, text: await cleaner.fit(cleaner.scrub(done.text ?? JSON.stringify(done.output)), labels) }
+  if (call.recordOutput !== undefined && text === undefined) return { ...base, text: '' }
+  return { ...base, text: await cleaner.fit(text ?? cleanText(JSON.stringify(output)), labels) }
+}
+
+/** What only the runtime calls hides secrets itself, while it runs. */
+function isInternal({ audience }: Call): boolean {
+  return audience.every((each) => each === 'runtime')
 }
 
 /** @param fields of `Call.recordOutput`; null: the call has none @param extra fields of a failure */
@@ -90,34 +95,15 @@ export function outcomeBody(
   }
 }
 
-/** Shorter secrets would replace parts of ordinary words. */
-const minSecretLength = 8
-
 export function createCleaner({ workspaceRoot, hostFolders = [], secrets, keep }: CleanerDeps): Cleaner {
-  const handles = [...secrets]
-    .filter(([, value]) => value.length >= minSecretLength)
-    .flatMap(([name, value]) => spellings(value).map((spelled) => [spelled, `[secret:${name}]`] as const))
-  const inBytes = handles.map(([value, handle]) => [Buffer.from(value), handle] as const)
   const roots = spelledPaths(workspaceRoot)
   const inside = roots.flatMap((root) => ['shared', 'tmp', 'vault'].map((folder) => [`${root}/${folder}`, `/${folder}`] as const))
-  const replacements = [...handles, ...inside]
   const folders = [
     ...roots.map((root) => [root, '(workspace)'] as const),
     ...hostFolders.flatMap(spelledPaths).map((path) => [path, '(host)'] as const),
   ]
   return {
-    scrub: (text) => folders.reduce(withoutFolder, replaceEach(text, replacements)),
-    hideSecrets: (text) => replaceEach(text, handles),
-    hideSecretBytes(bytes) {
-      for (const [from, to] of inBytes) {
-        if (bytes.includes(from))
-          bytes = Buffer.from(
-            bytes.toString('latin1').replaceAll(from.toString('latin1'), () => to),
-            'latin1',
-          )
-      }
-      return bytes
-    },
+    scrub: (text) => folders.reduce(withoutFolder, replaceEach(secrets.hide(text), inside)),
     async fit(text, labels) {
       // UTF-16 length × 3 bounds the bytes: short texts need no encoding.
       if (text.length * 3 <= maxResultBytes) return text
@@ -150,11 +136,6 @@ function spelledPaths(path: string): readonly string[] {
 function withoutFolder(text: string, [folder, shown]: readonly [folder: string, shown: string]): string {
   if (!text.includes(folder)) return text
   return text.split(folder).reduce((before, after) => `${before}${/^[\w.-]/.test(after) ? folder : shown}${after}`)
-}
-
-/** A secret as it is, and as it stands in JSON where that is not the same. */
-function spellings(secret: string): readonly string[] {
-  return [...new Set([secret, JSON.stringify(secret).slice(1, -1)])]
 }
 
 function replaceEach(text: string, replacements: readonly (readonly [from: string, to: string])[]): string {

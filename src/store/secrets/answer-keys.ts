@@ -35,14 +35,32 @@ export async function answerKeys(question: KeyQuestion, deps: KeyDeps): Promise<
   })
 }
 
-/** @returns the values of those secrets that exist; empty if there is no store yet */
-export async function storedSecrets(names: readonly string[], deps: KeyDeps): Promise<Readonly<Record<string, string>>> {
+/**
+ * @param required names of secrets that must open if they exist; others that do not open are left out
+ * @returns every secret; empty if there is no store yet
+ */
+export async function storedSecrets(required: readonly string[], deps: KeyDeps): Promise<Readonly<Record<string, string>>> {
   if (deps.place.url === '' && !existsSync(deps.place.file)) return {}
   return withSecrets(deps, 'read', async (secrets) => {
-    const there = new Set((await secrets.list()).map(({ name }) => name))
     const found: Record<string, string> = {}
-    for (const name of names) if (there.has(name)) found[name] = (await secrets.get(name)) ?? ''
+    for (const { name } of await secrets.list()) {
+      try {
+        found[name] = (await secrets.get(name)) ?? ''
+      } catch (error) {
+        if (required.includes(name)) throw error
+      }
+    }
     return found
+  })
+}
+
+/** @param changes by name; null removes the secret */
+export async function sealSecrets(changes: ReadonlyMap<string, string | null>, deps: KeyDeps): Promise<void> {
+  await withSecrets(deps, 'write', async (secrets) => {
+    for (const [name, value] of changes) {
+      if (value === null) await secrets.remove(name)
+      else await secrets.set(name, value)
+    }
   })
 }
 

@@ -56,8 +56,12 @@ export async function answerKeys(question: KeyQuestion, deps: KeyDeps): Promise<
   return (await import('../secrets/answer-keys.ts')).answerKeys(question, deps)
 }
 
-export async function storedSecrets(names: readonly string[], deps: KeyDeps): Promise<Readonly<Record<string, string>>> {
-  return (await import('../secrets/answer-keys.ts')).storedSecrets(names, deps)
+export async function storedSecrets(required: readonly string[], deps: KeyDeps): Promise<Readonly<Record<string, string>>> {
+  return (await import('../secrets/answer-keys.ts')).storedSecrets(required, deps)
+}
+
+export async function sealSecrets(changes: ReadonlyMap<string, string | null>, deps: KeyDeps): Promise<void> {
+  return (await import('../secrets/answer-keys.ts')).sealSecrets(changes, deps)
 }
 
 /** @public for plugins that bring ZoeyOS data */

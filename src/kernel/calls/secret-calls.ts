@@ -1,0 +1,195 @@
+/** The calls of a person on secrets: what is known and found, what a secret may be used for. None shows a value but `secret.reveal`. */
+import { z } from 'zod'
+import { type Call, type CallContext, type JsonObject, OxbowError } from '../../types/index.ts'
+import type { Documents } from '../state/documents.ts'
+import { type FoundSecret, foundCategory, maskedValue, type Origin, type SecretPolicy, type Secrets } from '../../secrets/index.ts'
+
+export interface SecretCallDeps {
+  readonly secrets: Secrets
+  readonly documents: Documents
+}
+
+interface SecretLine extends SecretPolicy {
+  readonly name: string
+  readonly handle: string
+  readonly source: string
+  readonly characters: number
+  readonly masked: string
+}
+
+interface FoundLine {
+  readonly name: string
+  readonly handle: string
+  readonly kind: string
+  /** The call in whose output it was. */
+  readonly call: string
+  readonly session: string
+  readonly at: number
+  /** Empty when the value is not known any more. */
+  readonly masked: string
+  readonly released: boolean
+}
+
+const shared = {
+  audience: ['terminal'],
+  labels: { adds: [], sink: false },
+  timeoutMs: 30_000,
+  right: 'secret.read',
+  tier: 'read_only',
+  effect: 'none',
+} as const satisfies Partial<Call>
+const changing = { ...shared, right: 'secret.write', tier: 'privileged', effect: 'idempotent' } as const satisfies Partial<Call>
+
+const name = z.string().min(1).max(200).describe('Name of the secret, as in `[secret:NAME]`.')
+const nothing: SecretPolicy = { calls: [], hosts: [], env: '' }
+
+const originOf = ({ caller, id }: CallContext, call: string): Origin => ({ caller, call: id, name: call })
+
+export function secretCalls(deps: SecretCallDeps): readonly Call[] {
+  return [listCall(deps), foundCall(deps), revealCall(deps), releaseCall(deps), allowCall(deps), withdrawCall(deps)]
+}
+
+function listCall({ secrets }: SecretCallDeps): Call<{ name?: string | undefined }, readonly SecretLine[]> {
+  return {
+    ...shared,
+    name: 'secret.list',
+    summary: 'Lists the secrets that this guest knows, masked, with what each may be used for.',
+    input: z.strictObject({ name: name.optional() }),
+    output: z.custom<readonly SecretLine[]>(),
+    example: {},
+    recordOutput: (output) => ({ secrets: output.length }),
+    async run(input) {
+      await secrets.ready()
+      const all = secrets.list().filter((each) => (input.name === undefined ? each.source !== 'found' : each.name === input.name))
+      if (input.name !== undefined && all.length === 0) throw unknown(input.name)
+      return {
+        output: all.map(({ name: of, source, characters }) => {
+          const { calls, hosts, env } = secrets.policyOf(of) ?? nothing
+          const masked = maskedValue(secrets.valueOf(of) ?? '')
+          return { name: of, handle: `[secret:${of}]`, source, characters, masked, calls, hosts, env }
+        }),
+      }
+    },
+  }
+}
+
+function foundCall({ secrets, documents }: SecretCallDeps): Call<object, readonly FoundLine[]> {
+  return {
+    ...shared,
+    name: 'secret.found',
+    summary: 'Lists what was found in outputs and replaced by handles, masked.',
+    input: z.strictObject({}),
+    output: z.custom<readonly FoundLine[]>(),
+    example: {},
+    recordOutput: (output) => ({ found: output.length }),
+    async run() {
+      await secrets.ready()
+      const found = await documents.all<FoundSecret & JsonObject>(foundCategory)
+      return {
+        output: found.map(({ name: of, value: { kind, call, session, released = false }, at }) => {
+          const value = secrets.valueOf(of)
+          const masked = value === undefined ? '' : maskedValue(value)
+          return { name: of, handle: `[secret:${of}]`, kind, call, session, at, masked, released }
+        }),
+      }
+    },
+  }
+}
+
+function revealCall({ secrets }: SecretCallDeps): Call<{ name: string }, { name: string; value: string }> {
+  return {
+    ...shared,
+    name: 'secret.reveal',
+    summary: 'Shows a person the value of a secret; the journal records that, without the value.',
+    input: z.strictObject({ name }),
+    output: z.strictObject({ name: z.string(), value: z.string() }),
+    example: { name: 'GITHUB_TOKEN' },
+    right: 'secret.reveal',
+    tier: 'privileged',
+    effect: 'once',
+    reveals: true,
+    recordOutput: (output) => ({ revealed: output.name }),
+    async run(input) {
+      await secrets.ready()
+      const value = secrets.valueOf(input.name)
+      if (value === undefined) throw unknown(input.name)
+      return { output: { name: input.name, value } }
+    },
+  }
+}
+
+function releaseCall({ secrets, documents }: SecretCallDeps): Call<{ name: string }, { name: string }> {
+  return {
+    ...changing,
+    name: 'secret.release',
+    summary: 'Marks what was found as no secret: it is shown as it is from now on.',
+    input: z.strictObject({ name }),
+    output: z.strictObject({ name: z.string() }),
+    example: { name: 'found.random.0k3f9x2ab1' },
+    async run(input, context) {
+      await secrets.ready()
+      const found = await documents.get<FoundSecret & JsonObject>(foundCategory, input.name)
+      if (found === null) throw unknown(input.name, '`oxbow secret found` lists what can be released.')
+      await secrets.release(originOf(context, 'secret.release'), input.name, found.value)
+      return { output: { name: input.name } }
+    },
+  }
+}
+
+interface AllowInput {
+  name: string
+  calls: string[]
+  hosts: string[]
+  env: string
+}
+
+function allowCall({ secrets }: SecretCallDeps): Call<AllowInput, SecretPolicy & { readonly name: string }> {
+  return {
+    ...changing,
+    name: 'secret.allow',
+    summary: 'Allows calls to receive a secret where their input has its handle; replaces what was allowed before.',
+    input: z.strictObject({
+      name,
+      calls: z
+        .array(z.string().regex(/^[a-z_]+\.[a-z_]+$/))
+        .min(1)
+        .max(50)
+        .describe('Names of calls, e.g. `shell.online`.'),
+      hosts: z.array(z.string().min(1).max(260)).max(50).default([]).describe('Hosts that calls with network may send it to; `*`: any.'),
+      env: z
+        .string()
+        .regex(/^(?:[A-Za-z_][A-Za-z0-9_]{0,127})?$/)
+        .default('')
+        .describe('Variable in which commands of these calls find it.'),
+    }),
+    output: z.custom<SecretPolicy & { readonly name: string }>(),
+    example: { name: 'GITHUB_TOKEN', calls: ['shell.online'], hosts: ['api.github.com'], env: 'GITHUB_TOKEN' },
+    async run(input, context) {
+      await secrets.ready()
+      if (!secrets.has(input.name)) throw unknown(input.name)
+      const { name: of, ...policy } = input
+      await secrets.allow(originOf(context, 'secret.allow'), of, policy)
+      return { output: { name: of, ...(secrets.policyOf(of) ?? policy) } }
+    },
+  }
+}
+
+function withdrawCall({ secrets }: SecretCallDeps): Call<{ name: string }, SecretPolicy & { readonly name: string }> {
+  return {
+    ...changing,
+    name: 'secret.withdraw',
+    summary: 'Withdraws what `secret.allow` has allowed; the configuration still applies.',
+    input: z.strictObject({ name }),
+    output: z.custom<SecretPolicy & { readonly name: string }>(),
+    example: { name: 'GITHUB_TOKEN' },
+    async run(input, context) {
+      await secrets.ready()
+      await secrets.allow(originOf(context, 'secret.withdraw'), input.name, null)
+      return { output: { name: input.name, ...(secrets.policyOf(input.name) ?? nothing) } }
+    },
+  }
+}
+
+function unknown(of: string, hint = '`oxbow secret list` and `oxbow secret found` show the names.'): OxbowError {
+  return new OxbowError('not_found', `There is no secret ${JSON.stringify(of)}.`, { hint })
+}

@@ -1,0 +1,12 @@
+export { createSecretUses, type SecretUse, type SecretUses } from './secret-use.ts'
+export {
+  createSecrets,
+  foundCategory,
+  type FoundSecret,
+  maskedValue,
+  noKeeper,
+  type Origin,
+  type SecretKeeper,
+  type SecretPolicy,
+  type Secrets,
+} from './secrets.ts'

@@ -1,0 +1,12 @@
+/** Every limit of the module, with its reason. */
+
+/** A secret shorter than this would replace parts of ordinary words. */
+export const minSecretCharacters = 8
+/** A spelling of a secret that is longer is not looked for: four times the largest file of the vault that holds one. */
+export const maxSpellingCharacters: number = 16 * 1024
+/** Unknown secrets that are replaced in one text; a text with more is not the output of a tool that was asked for anything else. */
+export const maxUnknownInText = 500
+/** Found secrets of a user, about 2 KB each in memory; what is found beyond is hidden, and cannot be used again. */
+export const maxFoundSecrets = 2_000
+/** Sessions whose secrets are remembered; an agent of an evicted one reads the file again. */
+export const maxSecretSessions = 1_000
