@@ -133,7 +133,10 @@ export function startExchange(endpoint: Endpoint, path: string, body: readonly B
 function readStream(run: Run, incoming: IncomingMessage): void {
   // A dropped connection emits `error` and then `close`; `end` comes only after the whole answer.
   incoming.on('error', (error) => lost(run, error))
-  incoming.on('close', () => lost(run, new Error('closed')))
+  incoming.on('close', () => {
+    // Every answer ends with it: an error, with its stack, is made only where one is reported.
+    if (!run.over) lost(run, new Error('closed'))
+  })
   const decoder = new StringDecoder('utf8')
   incoming.on('data', (bytes: Buffer) => {
     if (run.over) return

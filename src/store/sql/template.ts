@@ -24,7 +24,20 @@ export function template<Args, Row = never>(build: (slot: SlotMaker<Args>) => Co
 
 /** @returns the values of one run, in the order of the statement's parameters. */
 export function bind(parameters: readonly unknown[], args: object): unknown[] {
-  return parameters.map((value) => (isSlot(value) ? (args as Record<string, unknown>)[value.slot] : value))
+  return binderOf(parameters)(args)
+}
+
+/** Like `bind`, for a statement that runs often: what is a slot is found out once. */
+export function binderOf(parameters: readonly unknown[]): (args: object) => unknown[] {
+  const slots = parameters.map((value) => (isSlot(value) ? value.slot : null))
+  return (args) => {
+    const values = Array<unknown>(slots.length)
+    for (let i = 0; i < slots.length; i++) {
+      const slot = slots[i]!
+      values[i] = slot === null ? parameters[i] : (args as Record<string, unknown>)[slot]
+    }
+    return values
+  }
 }
 
 function isSlot(value: unknown): value is Slot {

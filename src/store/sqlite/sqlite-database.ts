@@ -9,7 +9,7 @@ import { isOxbowError, OxbowError } from '../../types/index.ts'
 import { assertMayBePlain, type CipherChoice, isEncrypted, openEncrypted } from '../secrets/file-encryption.ts'
 import { busyTimeoutMs, checkpointPages, keptLogBytes, leastRoomBytes, readerCacheKib, secondCacheKib, writerCacheKib } from '../limits.ts'
 import { assertUsable } from '../migrations/schema-version.ts'
-import { bind, type Template } from '../sql/template.ts'
+import { binderOf, type Template } from '../sql/template.ts'
 import { storeFault, toStoreError } from '../store-fault.ts'
 import { schemaOf } from './database-file.ts'
 
@@ -173,15 +173,15 @@ function wrap(raw: Sqlite.Database, path: string): Database {
 }
 
 function prepareStatement<Args extends object, Row>(raw: Sqlite.Database, template: Template<Args, Row>): Statement<Args, Row> {
-  const { parameters } = template
+  const bind = binderOf(template.parameters)
   const sql = plannedOnce(template.sql)
   const statement = raw.prepare<unknown[], Row>(sql)
   const rows = statement.reader ? raw.prepare<unknown[], (string | number)[]>(sql).raw(true) : null
   return {
-    run: (args) => void statement.run(bind(parameters, args)),
-    get: (args) => statement.get(bind(parameters, args)),
-    all: (args) => statement.all(bind(parameters, args)),
-    rows: (args) => rows?.all(bind(parameters, args)) ?? [],
+    run: (args) => void statement.run(bind(args)),
+    get: (args) => statement.get(bind(args)),
+    all: (args) => statement.all(bind(args)),
+    rows: (args) => rows?.all(bind(args)) ?? [],
   }
 }
 
