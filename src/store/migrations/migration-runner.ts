@@ -120,7 +120,7 @@ async function plan(driver: MigrationDriver, to: number, upOnly: boolean): Promi
 
 /** Only where there is something to lose. */
 async function keepCopy(driver: MigrationDriver, { applied, version, ups, downs }: Plan, options: MigrateOptions): Promise<string | null> {
-  const rewrites = [...ups, ...downs].find((step) => step.rewrites)
+  const rewrites = [...ups, ...downs].find((step) => step.rewrites && textOf(driver.dialect, step.id).up.length > 0)
   if (applied.length === 0 || rewrites === undefined || options.withoutCopy === true) return null
   if (driver.copy !== null) return driver.copy(`before-${rewrites.id}-of-${version}`)
   throw new OxbowError('bad_input', `Step ${rewrites.id} (${rewrites.name}) rewrites rows of ${driver.where}.`, {
@@ -129,26 +129,26 @@ async function keepCopy(driver: MigrationDriver, { applied, version, ups, downs 
 }
 
 async function run(driver: MigrationDriver, { applied, ups, downs }: Plan, now: number): Promise<void> {
-  const { table, steps } = texts[driver.dialect]
-  const textOf = (id: number): Readonly<Record<'up' | 'down', readonly string[]>> => {
-    const step = steps.find((known) => known.id === id)
-    assert(step !== undefined, `step ${id} has statements`)
-    return step
-  }
-  await driver.exec(table)
+  await driver.exec(texts[driver.dialect].table)
   // Steps of a file that had only a version number are recorded too.
   for (const step of applied) await driver.exec(rowOf(step, now))
   for (const { id } of downs) {
-    for (const statement of textOf(id).down) await driver.exec(statement)
+    for (const statement of textOf(driver.dialect, id).down) await driver.exec(statement)
     await driver.exec(`delete from migration where id = ${id}`)
   }
   for (const facts of ups) {
-    for (const statement of textOf(facts.id).up) await driver.exec(statement)
+    for (const statement of textOf(driver.dialect, facts.id).up) await driver.exec(statement)
     await driver.exec(rowOf(asApplied(facts), now))
   }
   if (driver.dialect === 'sqlite') {
     await driver.exec(`pragma user_version = ${Math.max(0, ...(await appliedSteps(driver)).map(({ id }) => id))}`)
   }
+}
+
+function textOf(dialect: Dialect, id: number): Readonly<Record<'up' | 'down', readonly string[]>> {
+  const step = texts[dialect].steps.find((known) => known.id === id)
+  assert(step !== undefined, `step ${id} has statements`)
+  return step
 }
 
 /** Names and checksums are constants of this program, so they need no quoting. */

@@ -4,30 +4,28 @@
  * Facts about each step are in `schema-version.ts`, which is all that a start reads.
  */
 import type { Dialect } from '../sql/user-tables.ts'
-import { type MigrationStep, statementText, stepTools, type StepTools } from './migration-step.ts'
+import { type MigrationStep, type StepStatement, statementText, stepTools, type StepTools } from './migration-step.ts'
+
+const journalColumns = {
+  user: 'text',
+  seq: 'whole',
+  at: 'whole',
+  actor: 'text',
+  session: 'text',
+  turn: 'text',
+  call: 'text',
+  name: 'text',
+  phase: 'text',
+  body: 'text',
+  previous: 'text',
+  hash: 'text',
+} as const
 
 /** The journal, its blobs, and what follows from it. */
 const journalStep: MigrationStep = {
   up: (on) => [
     // Rows are stored in the order of appending, so a scan by seq reads the table from front to back.
-    on.table(
-      'journal',
-      {
-        user: 'text',
-        seq: 'whole',
-        at: 'whole',
-        actor: 'text',
-        session: 'text',
-        turn: 'text',
-        call: 'text',
-        name: 'text',
-        phase: 'text',
-        body: 'text',
-        previous: 'text',
-        hash: 'text',
-      },
-      ['user', 'seq'],
-    ),
+    on.table('journal', journalColumns, ['user', 'seq']),
     on.index('journal_session', 'journal', ['user', 'session', 'seq']),
     on.index('journal_call', 'journal', ['user', 'call', 'seq']),
     on.table('blob', { hash: 'text', bytes: 'bytes' }, ['hash']),
@@ -157,6 +155,8 @@ const sessionStep: MigrationStep = {
   down: (on) => ['archived', 'deleted', 'parent', 'forked', 'summary'].map((column) => on.schema.alterTable('session').dropColumn(column)),
 }
 
+const referenceIndex = `create index "journal_reference" on "journal" ("user", "body") where substr("body", 1, 9) = '{"blob":"'`
+
 /**
  * Secrets, sealed; and what plugins keep through the ZoeyOS adapter: one table for all kinds of rows, with the columns that
  * they are found by, and their vectors. A body that is a reference is found by it, so that a blob goes with its last record.
@@ -190,7 +190,7 @@ const secretsZoeyStep: MigrationStep = {
       on.index(`zoey_${column}`, 'zoey', ['user', 'kind', column, 'type', 'created_at']),
     ),
     on.index('zoey_type', 'zoey', ['user', 'kind', 'type', 'created_at']),
-    `create index "journal_reference" on "journal" ("user", "body") where substr("body", 1, 9) = '{"blob":"'`,
+    referenceIndex,
   ],
   down: (on) => [on.schema.dropIndex('journal_reference'), ...['zoey', 'secret', 'wrapped_key'].map((table) => on.schema.dropTable(table))],
 }
@@ -284,6 +284,45 @@ const hotStep: MigrationStep = {
   down: (on) => [on.schema.dropIndex('memory_entry_hot')],
 }
 
+/**
+ * In SQLite, whose file holds one user, the number of a record is the row's own: the key needs no index, and the other indexes no user.
+ * The list of sessions is sorted when somebody reads it, and not at each message. So a commit writes fewer pages. Columns and statements
+ * are as before.
+ */
+const journalBySeqStep: MigrationStep = {
+  up: (on) =>
+    on.only(
+      'sqlite',
+      ...rebuiltJournal(on, ['seq']),
+      on.index('journal_session', 'journal', ['session']),
+      on.index('journal_call', 'journal', ['call']),
+      referenceIndex,
+      on.schema.dropIndex('session_active'),
+    ),
+  down: (on) =>
+    on.only(
+      'sqlite',
+      ...rebuiltJournal(on, ['user', 'seq']),
+      on.index('journal_session', 'journal', ['user', 'session', 'seq']),
+      on.index('journal_call', 'journal', ['user', 'call', 'seq']),
+      referenceIndex,
+      on.index('session_active', 'session', ['user', 'active_at', 'id']),
+    ),
+}
+
+/** The same rows under another key, without indexes. */
+function rebuiltJournal(on: StepTools, key: readonly string[]): readonly StepStatement[] {
+  const columns = Object.keys(journalColumns)
+    .map((column) => `"${column}"`)
+    .join(', ')
+  return [
+    on.table('journal_rebuilt', journalColumns, key),
+    `insert into "journal_rebuilt" (${columns}) select ${columns} from "journal" order by "seq"`,
+    on.schema.dropTable('journal'),
+    on.schema.alterTable('journal_rebuilt').renameTo('journal'),
+  ]
+}
+
 /** By id. */
 export const migrationSteps: ReadonlyMap<number, MigrationStep> = new Map([
   [1, journalStep],
@@ -297,6 +336,7 @@ export const migrationSteps: ReadonlyMap<number, MigrationStep> = new Map([
   [9, documentStep],
   [10, budgetStep],
   [11, hotStep],
+  [12, journalBySeqStep],
 ])
 
 /** A step as SQL. */

@@ -1,10 +1,12 @@
 import assert from 'node:assert/strict'
+import { statSync } from 'node:fs'
 import { test } from 'node:test'
 import Sqlite from 'better-sqlite3-multiple-ciphers'
-import { maxInlineChars, maxInlineRecords } from '../limits.ts'
+import { asidePerSlow, maxInlineChars, maxInlineRecords, slowCommitMs } from '../limits.ts'
 import { recordOf } from '../store-contract.ts'
 import { ann, assertRejects, storeFolder, type StoreFolder } from '../store-fixture.ts'
 import { encodeBatch, type Write } from '../store-message.ts'
+import { type CallId, type Clock, type Phase, type SessionId, systemClock } from '../../types/index.ts'
 import type { Append } from '../store.ts'
 import { openInlineWriter, type InlineWriter } from './inline-writer.ts'
 import { openSqliteStore } from './sqlite-store.ts'
@@ -12,11 +14,11 @@ import { openSqliteStore } from './sqlite-store.ts'
 const appendOf = (...calls: readonly string[]): Append => ({ records: calls.map((call) => recordOf(call, 'refused')) })
 const batchOf = (...appends: readonly Append[]) => encodeBatch(appends.map((append): Write => ({ kind: 'append', append })))
 
-async function made(files: StoreFolder): Promise<InlineWriter> {
+async function made(files: StoreFolder, clock: Pick<Clock, 'now' | 'monotonicMs'> = systemClock): Promise<InlineWriter> {
   const store = await files.open()
   await store.append(appendOf('first'))
   await store.close()
-  return openInlineWriter({ path: files.path, user: ann, durability: 'normal' })
+  return openInlineWriter({ path: files.path, user: ann, durability: 'normal', clock })
 }
 
 test('small appends are committed at once and follow the chain of the file', async () => {
@@ -88,3 +90,71 @@ test('a file that is damaged under it is reported, and the store writes no more'
   await assertRejects(Promise.resolve(writer.write(batchOf(appendOf('a')))), 'store_failed')
   writer.close()
 })
+
+test('after a slow commit the thread has all batches for many times as long, so that the event loop runs on', async () => {
+  await using files = storeFolder()
+  let at = 0
+  let slowMs = 0
+  // The commit takes as long as the clock moves between its two readings.
+  const clock = { now: Date.now, monotonicMs: () => (at += slowMs / 2) }
+  const writer = await made(files, clock)
+  assert.deepEqual(await writer.write(batchOf(appendOf('fast'))), [2])
+  slowMs = 2 * (slowCommitMs + 1)
+  assert.deepEqual(await writer.write(batchOf(appendOf('slow'))), [3])
+  slowMs = 0
+  assert.equal(writer.write(batchOf(appendOf('aside'))), null)
+  at += slowCommitMs * asidePerSlow - slowCommitMs
+  assert.equal(writer.write(batchOf(appendOf('still aside'))), null)
+  at += 3 * slowCommitMs
+  assert.deepEqual(await writer.write(batchOf(appendOf('again'))), [4])
+  writer.close()
+})
+
+test('the message of a turn writes fewer than five pages, and the rest of a plain turn fewer than thirteen', async () => {
+  await using files = storeFolder()
+  // However slow the disk is, each batch is committed here.
+  const writer = await made(files, { now: Date.now, monotonicMs: () => 0 })
+  const pages = (): number => statSync(`${files.path}-wal`).size / (4_096 + 24)
+  const turns = 100
+  const written = [0, 0]
+  for (let turn = 0; turn < 2 * turns; turn++) {
+    for (const [i, append] of plainTurn(turn).entries()) {
+      const before = pages()
+      assert.ok((await writer.write(batchOf(append))) !== null)
+      // The first half fills the file, until indexes have more than one page.
+      if (turn >= turns) written[i]! += (pages() - before) / turns
+    }
+  }
+  const [message, rest] = written
+  assert.ok(message !== undefined && message < 5, `the message: ${message} pages`)
+  assert.ok(rest !== undefined && rest < 13, `the rest: ${rest} pages`)
+  writer.close()
+})
+
+/** What a turn without tools appends: its message, then everything else. */
+function plainTurn(turn: number): readonly [Append, Append] {
+  const idOf = (name: string): string => `0192f0a0-${String(turn).padStart(4, '0')}-7000-8000-${name.padEnd(12, '0')}`
+  const session = `0192f0a0-${String(Math.floor(turn / 10)).padStart(4, '0')}-7000-8000-sessionsessi` as SessionId
+  const step = (name: string, phase: Phase, chars: number) =>
+    recordOf(idOf(name), phase, { session, body: JSON.stringify('x'.repeat(chars)) })
+  const message: Append = { records: [step('turn', 'intent', 60)], unique: true }
+  const row = { id: session, title: 'T', createdAt: 1, activeAt: turn, turns: turn, labels: '', scratchpad: '' as CallId }
+  const rest: Append = {
+    records: [
+      step('turn', 'started', 300),
+      step('recall', 'intent', 80),
+      step('recall', 'outcome', 80),
+      step('model', 'intent', 180),
+      step('model', 'exchange', 1_400),
+      step('model', 'outcome', 260),
+      step('turn', 'outcome', 200),
+    ],
+    projections: [
+      { kind: 'message', record: 0 },
+      { kind: 'message', record: 5 },
+      { kind: 'session', session: { ...row, archived: 0, deleted: 0, parent: '', forked: 0, summary: '' } },
+      ...['user', session].map((scope) => ({ kind: 'spend', scope, spend: { microDollars: 1, tokens: 9 } }) as const),
+    ],
+  }
+  return [message, rest]
+}

@@ -8,7 +8,7 @@
  */
 import { closeSync, fdatasync, openSync } from 'node:fs'
 import { promisify } from 'node:util'
-import { systemClock, type UserId } from '../../types/index.ts'
+import { type Clock, systemClock, type UserId } from '../../types/index.ts'
 import { asidePerSlow, maxInlineChars, maxInlineCommits, maxInlineRecords, slowCommitMs } from '../limits.ts'
 import { storeFault, toStoreError } from '../store-fault.ts'
 import { headerFields, recordFields, type WriteBatch, type WriteResult } from '../store-message.ts'
@@ -28,14 +28,16 @@ interface InlineOptions {
   /** `full`: every batch is synced before it is acknowledged. */
   readonly durability: Durability
   readonly cipher?: CipherChoice
+  /** Tells how long a commit took. */
+  readonly clock?: Pick<Clock, 'now' | 'monotonicMs'>
 }
 
 const syncData = promisify(fdatasync)
 
 /** Opens a second connection to a file that the writer's thread has opened and brought up to date. */
-export async function openInlineWriter({ path, user, durability, cipher }: InlineOptions): Promise<InlineWriter> {
+export async function openInlineWriter({ path, user, durability, cipher, clock = systemClock }: InlineOptions): Promise<InlineWriter> {
   const database = openDatabase({ path, readOnly: false, isSecond: true, ...(cipher !== undefined && { cipher }) })
-  const commit = await createWriteEngine(database, { user, durability: 'normal', now: systemClock.now, isWhole: true })
+  const commit = await createWriteEngine(database, { user, durability: 'normal', now: clock.now, isWhole: true })
   const log = openSync(`${path}-wal`, 'r')
   let threadUntil = 0
   let commits = 0
@@ -51,11 +53,11 @@ export async function openInlineWriter({ path, user, durability, cipher }: Inlin
   }
   return {
     write(batch) {
-      const began = performance.now()
+      const began = clock.monotonicMs()
       if (began < threadUntil || !isSmall(batch) || ++commits % maxInlineCommits === 0) return null
       try {
         const results = commit({ ...batch, sync: false })
-        const took = performance.now() - began
+        const took = clock.monotonicMs() - began
         if (took > slowCommitMs) threadUntil = began + took * asidePerSlow
         return durability === 'full' || batch.sync ? synced(results) : Promise.resolve(results)
       } catch (error) {
