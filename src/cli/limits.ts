@@ -75,3 +75,11 @@ export const eventWaitS = 30
 export const maxCallInputBytes: number = 1024 * 1024
 /** Seconds of one request for the end of an agent. */
 export const agentWaitS = 60
+
+/** How long `oxbow start` waits for a guest, which may have to recover a large store, and `oxbow stop` for its end. */
+export const startMs = 60_000
+export const stopMs = 20_000
+/** How often both look, and how often a followed log is read. */
+export const logPollMs = 100
+/** Bytes of a log that are read at once. */
+export const maxLogChunk = 4 * 1024 * 1024

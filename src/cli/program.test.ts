@@ -61,7 +61,7 @@ void test('a misspelt verb is answered with the nearest one', async () => {
   for (const [typed, meant] of [
     ['runn', 'run'],
     ['sesions', 'sessions'],
-    ['stauts', 'status'],
+    ['stattus', 'status'],
   ] as const)
     assert.match((await type(typed)).err, new RegExp(`^error: there is no verb "${typed}"; did you mean ${meant}\\?\nhint: `))
   assert.doesNotMatch((await type('summarise')).err, /did you mean/)

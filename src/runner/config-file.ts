@@ -41,7 +41,8 @@ export function replaceConfig(file: string, text: string): void {
 /** @returns the value of a key for one line of a file: as TOML where it is that, else as text. @param text as a person typed it */
 export function valueOf(key: readonly string[], text: string): TomlValue {
   const literal = parsed(`value = ${text}`)?.['value']
-  const isPlain = literal !== undefined && isTomlValue(literal) && fitsSchema(key, literal)
+  // A number that is refused is told so, and not that it is a text.
+  const isPlain = literal !== undefined && isTomlValue(literal) && (fitsSchema(key, literal) || !fitsSchema(key, text))
   return isPlain ? literal : text
 }
 

@@ -13,7 +13,6 @@ export const depthRules: DepthRules = {
     'src/tools/time-calls.ts': 'the one call of its family',
     'src/kernel/kernel-interface.ts': 'the port that the kernel of the owner and that of a key implement',
     'src/types/git-runs.ts': 'one list for hands and the kernel, which hands import without zod',
-    'src/cli/verbs/serve.ts': 'one verb: each is loaded only when it is chosen',
     'src/memory/lazy-parts.ts': 'the dynamic imports that keep the rest of memory out of a start',
     'src/memory/summary/rolling.ts': 'public API of summaries, loaded with the first one',
     'src/memory/summary/summary-limits.ts': 'limits of summaries',

@@ -1,9 +1,16 @@
-/** `oxbow serve`: a guest without a terminal, until Ctrl+C. */
-import { ensureGuest } from '../../runner/index.ts'
-import { OxbowError } from '../../types/index.ts'
-import { printFailure, printLine, type Terminal } from '../terminal.ts'
+/** `oxbow serve`, `start`, `stop`, `restart` and `logs`: a guest without a terminal, in the foreground or in the background. */
+import { spawn } from 'node:child_process'
+import { closeSync, fstatSync, openSync, readFileSync, readSync, rmSync } from 'node:fs'
+import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { ensureGuest, findGuest, openHome, parseUser, openWorkspace, type Workspace } from '../../runner/index.ts'
+import { isObject, OxbowError, writeWhole } from '../../types/index.ts'
 import { type GuestChoice, guestSetup } from '../guest-connection.ts'
 import { onInterrupt } from '../input.ts'
+import { logPollMs, maxLogChunk, startMs, stopMs } from '../limits.ts'
+import { printFailure, printLine, printText, type Terminal } from '../terminal.ts'
+import { ofUser } from '../verb-parts.ts'
+import { plainText } from '../view/terminal-text.ts'
 
 export async function serve(choice: GuestChoice, terminal: Terminal): Promise<number> {
   const options = guestSetup(choice, terminal)
@@ -14,11 +21,153 @@ export async function serve(choice: GuestChoice, terminal: Terminal): Promise<nu
   const guest = await ensureGuest(options)
   if (!guest.owned) {
     throw new OxbowError('workspace_busy', `process ${guest.pid} already serves this workspace at ${guest.url}`, {
-      hint: `Use it, or stop it first: kill ${guest.pid}`,
+      hint: `Use it, or stop it first: oxbow stop${ofUser(choice.user)}`,
     })
   }
+  const file = serverFile(options.workspace)
+  writeWhole(file, JSON.stringify({ pid: process.pid, guest: guest.pid }))
   printLine(terminal, `gateway  ${guest.url}\ntoken    ${options.workspace.ipc}/token\npid      ${guest.pid}\nCtrl+C stops it.`)
   const failure = await Promise.race([guest.gone, stopped])
   await guest.stop()
+  if (serverOf(options.workspace)?.pid === process.pid) rmSync(file, { force: true })
   return failure === null ? 0 : printFailure(terminal, failure)
+}
+
+export async function start(choice: GuestChoice, terminal: Terminal): Promise<number> {
+  // Says at once what is wrong with the configuration.
+  const { workspace } = guestSetup(choice, terminal)
+  const running = await findGuest(workspace)
+  if (running !== null) {
+    printText(terminal, `Oxbow runs already: process ${running.pid}, ${running.url}`)
+    return 0
+  }
+  const path = join(workspace.logs, 'serve.log')
+  const log = openSync(path, 'w', 0o600)
+  const { model, baseUrl, insecure } = choice
+  const options = [
+    '--user',
+    choice.user,
+    ...(model === undefined ? [] : ['--model', model]),
+    ...(baseUrl === undefined ? [] : ['--base-url', baseUrl]),
+    ...(insecure === true ? ['--insecure'] : []),
+  ]
+  const child = spawn(process.execPath, [process.argv[1]!, 'serve', ...options], {
+    detached: true,
+    stdio: ['ignore', log, log],
+    env: { ...terminal.env },
+  })
+  closeSync(log)
+  const ended = new AbortController()
+  for (const end of ['exit', 'error']) child.once(end, () => ended.abort())
+  child.unref()
+  for (let waitedMs = 0; waitedMs < startMs && !ended.signal.aborted; waitedMs += logPollMs) {
+    const guest = await findGuest(workspace)
+    if (guest !== null) {
+      printText(terminal, `Oxbow runs: process ${guest.pid}, ${guest.url}\nStop it with: oxbow stop${ofUser(choice.user)}`)
+      return 0
+    }
+    await sleep(logPollMs)
+  }
+  const said = plainText(readFileSync(path, 'utf8').trim().slice(-maxLogChunk))
+  throw new OxbowError('guest_unreachable', `Oxbow did not start: ${said || 'it said nothing'}`, {
+    hint: `Try it in the foreground: oxbow serve${ofUser(choice.user)}`,
+  })
+}
+
+export async function stop({ user }: Pick<GuestChoice, 'user'>, terminal: Terminal): Promise<number> {
+  const workspace = openWorkspace(openHome(terminal.env), parseUser(user))
+  const guest = await findGuest(workspace)
+  if (guest === null) {
+    printText(terminal, 'Oxbow does not run.')
+    return 0
+  }
+  const server = serverOf(workspace)
+  if (server?.guest !== guest.pid) {
+    throw new OxbowError('workspace_busy', `The guest, process ${guest.pid}, belongs to a terminal.`, {
+      hint: 'It ends with that terminal: close the chat, or the program that started it.',
+    })
+  }
+  process.kill(server.pid, 'SIGTERM')
+  for (let waitedMs = 0; waitedMs < stopMs; waitedMs += logPollMs) {
+    if (serverOf(workspace)?.pid !== server.pid && (await findGuest(workspace)) === null) {
+      printText(terminal, 'Oxbow has stopped.')
+      return 0
+    }
+    await sleep(logPollMs)
+  }
+  throw new OxbowError('timeout', `Process ${server.pid} has not stopped within ${stopMs / 1_000} s.`, {
+    hint: `End it: kill -9 ${server.pid}. Nothing that was acknowledged is lost.`,
+  })
+}
+
+export async function restart(choice: GuestChoice, terminal: Terminal): Promise<number> {
+  await stop(choice, terminal)
+  return start(choice, terminal)
+}
+
+interface LogOptions extends Pick<GuestChoice, 'user'> {
+  readonly lines: number
+  readonly follow?: boolean | undefined
+}
+
+/** The log of the guest: what went wrong inside, in words for the maintainers. It has no message and no secret. */
+export async function logs({ user, lines, follow }: LogOptions, terminal: Terminal): Promise<number> {
+  const { logs: folder } = openWorkspace(openHome(terminal.env), parseUser(user))
+  const path = join(folder, 'guest.log')
+  let at = 0
+  const over = new AbortController()
+  const read = (): string => {
+    const { text, next } = readFrom(path, at)
+    at = next
+    return text
+  }
+  const all = read().split('\n').slice(0, -1)
+  for (const line of all.slice(-lines)) printLine(terminal, line)
+  if (follow !== true) return 0
+  onInterrupt(() => over.abort())
+  while (!over.signal.aborted) {
+    await sleep(logPollMs)
+    const text = read()
+    if (text !== '') printLine(terminal, text.replace(/\n$/, ''))
+  }
+  return 0
+}
+
+/** @returns what a log has after a place, at most its last `maxLogChunk` bytes; a log that was begun anew is read from its start */
+function readFrom(path: string, at: number): { readonly text: string; readonly next: number } {
+  let file: number
+  try {
+    file = openSync(path, 'r')
+  } catch {
+    return { text: '', next: 0 }
+  }
+  try {
+    const { size } = fstatSync(file)
+    const from = Math.max(size < at ? 0 : at, size - maxLogChunk)
+    const bytes = Buffer.alloc(size - from)
+    const length = readSync(file, bytes, 0, bytes.length, from)
+    return { text: bytes.toString('utf8', 0, length), next: from + length }
+  } finally {
+    closeSync(file)
+  }
+}
+
+/** The process of `oxbow serve`, and the guest that it started. */
+interface Server {
+  readonly pid: number
+  readonly guest: number
+}
+
+function serverFile({ ipc }: Workspace): string {
+  return join(ipc, 'serve.json')
+}
+
+function serverOf(workspace: Workspace): Server | null {
+  try {
+    const written: unknown = JSON.parse(readFileSync(serverFile(workspace), 'utf8'))
+    const [pid, guest] = isObject(written) ? [written['pid'], written['guest']] : []
+    return Number.isSafeInteger(pid) && Number.isSafeInteger(guest) ? { pid: pid as number, guest: guest as number } : null
+  } catch {
+    return null
+  }
 }

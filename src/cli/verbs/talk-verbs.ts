@@ -1,4 +1,4 @@
-/** Definitions of `chat`, `run`, `approve`, `serve`, `sessions`, `media`, `calls` and `audit`. */
+/** Definitions of `chat`, `run`, `approve`, `serve`, `start`, `stop`, `restart`, `logs`, `sessions`, `media`, `calls` and `audit`. */
 import { Option } from 'commander'
 import { maxListedSessions } from '../limits.ts'
 import { type AddVerbs, collect, examples, guestVerb, parseCount, userVerb, verbGroup } from '../verb-parts.ts'
@@ -42,6 +42,20 @@ export const addTalkVerbs: AddVerbs = (program, terminal, choose) => {
   guestVerb(program.command('serve'), 'run Oxbow in the foreground until Ctrl+C')
     .addHelpText('after', examples('oxbow serve', 'oxbow serve --user ada'))
     .action((options) => choose(async () => (await import('./serve.ts')).serve(options, terminal)))
+  guestVerb(program.command('start'), 'run Oxbow in the background, until `oxbow stop`')
+    .addHelpText('after', examples('oxbow start'))
+    .action((options) => choose(async () => (await import('./serve.ts')).start(options, terminal)))
+  userVerb(program.command('stop'), 'stop what `oxbow start` or `oxbow serve` runs; open turns continue at the next start')
+    .addHelpText('after', examples('oxbow stop'))
+    .action((options) => choose(async () => (await import('./serve.ts')).stop(options, terminal)))
+  guestVerb(program.command('restart'), 'stop Oxbow and start it again, with the configuration as it is now')
+    .addHelpText('after', examples('oxbow restart'))
+    .action((options) => choose(async () => (await import('./serve.ts')).restart(options, terminal)))
+  userVerb(program.command('logs'), 'print the log of the guest')
+    .option('--lines <n>', 'lines to print', parseCount(100_000, 1), 50)
+    .option('--follow', 'go on printing, until Ctrl+C')
+    .addHelpText('after', examples('oxbow logs', 'oxbow logs --follow'))
+    .action((options) => choose(async () => (await import('./serve.ts')).logs(options, terminal)))
 }
 
 export const addSessionVerbs: AddVerbs = (program, terminal, choose) => {

@@ -1,0 +1,62 @@
+/** Oxbow in the background, as a person starts and stops it. */
+import assert from 'node:assert/strict'
+import { execFile } from 'node:child_process'
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { after, test } from 'node:test'
+import { fileURLToPath } from 'node:url'
+
+const bin = fileURLToPath(new URL('../../bin/oxbow.js', import.meta.url))
+const home = mkdtempSync(join(tmpdir(), 'oxbow-serve-'))
+
+interface Ended {
+  readonly exit: number
+  readonly text: string
+}
+
+function oxbow(...words: readonly string[]): Promise<Ended> {
+  const env = { PATH: process.env['PATH'] ?? '', HOME: home, OXBOW_HOME: join(home, 'oxbow') }
+  return new Promise((resolve) => {
+    execFile(process.execPath, [bin, ...words], { env, timeout: 60_000 }, (error, stdout, stderr) => {
+      const exit = error === null ? 0 : typeof error.code === 'number' ? error.code : 99
+      resolve({ exit, text: stdout + stderr })
+    })
+  })
+}
+
+/** A process that has ended and that nobody has waited for is still listed. */
+function isAlive(pid: number): boolean {
+  try {
+    return !/^State:\s+Z/m.test(readFileSync(`/proc/${pid}/status`, 'utf8'))
+  } catch {
+    return false
+  }
+}
+
+after(async () => {
+  await oxbow('stop')
+  rmSync(home, { recursive: true, force: true })
+})
+
+test('it starts in the background once, serves, restarts, and stops with everything that it ran', { timeout: 120_000 }, async () => {
+  assert.match((await oxbow('stop')).text, /does not run/)
+  const started = await oxbow('start')
+  assert.match(started.text, /Oxbow runs: process \d+, ws:\/\/127/)
+  const file = join(home, 'oxbow/users/default/ipc/serve.json')
+  const first = JSON.parse(readFileSync(file, 'utf8')) as { pid: number; guest: number }
+  assert.match((await oxbow('start')).text, new RegExp(`runs already: process ${first.guest}`))
+  assert.match((await oxbow('run', '2+2')).text, /2\+2 = 4/)
+  assert.equal((await oxbow('restart')).exit, 0)
+  const second = JSON.parse(readFileSync(file, 'utf8')) as { pid: number; guest: number }
+  assert.notEqual(second.guest, first.guest)
+  assert.equal((await oxbow('logs')).exit, 0)
+  assert.match((await oxbow('stop')).text, /has stopped/)
+  for (const pid of [first.pid, first.guest, second.guest]) assert.equal(isAlive(pid), false, `${pid}`)
+})
+
+test('it says what is wrong when it cannot start', async () => {
+  const refused = await oxbow('start', '--model', 'nonsense/model')
+  assert.ok(refused.exit > 1)
+  assert.match(refused.text, /^error: [^]+hint: /)
+})
