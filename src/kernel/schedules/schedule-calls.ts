@@ -136,25 +136,24 @@ function editCall({ documents, scheduleConfig, schedules, heldLabels }: Schedule
     async run({ id: wanted, ...change }, { id: call, caller, clock }) {
       const now = clock.now()
       const fields = Object.fromEntries(Object.entries(change).filter(([, value]) => value !== undefined))
-      const before = await scheduleOf(documents, wanted)
-      const changed: Schedule = { ...before, ...fields, labels: [...new Set([...before.labels, ...heldLabels(caller)])].sort() }
-      const isStarted = change.status === 'active' && before.status !== 'active'
-      if (change.cadence !== undefined || isStarted) await checkCadence(changed.cadence, now, scheduleConfig.min_interval_s)
-      // Times that passed while it was paused, or under the cadence before, are not made up for; nor are failures counted on.
-      const restarted = {
-        counted_from: now,
-        due_after: now,
-        next_at: await nextDue(changed.cadence, now, now),
-        queued: [],
-        retry: null,
-        failures: 0,
+      const edit = async (before: Schedule): Promise<Schedule> => {
+        const changed: Schedule = { ...before, ...fields, labels: [...new Set([...before.labels, ...heldLabels(caller)])].sort() }
+        const isStarted = change.status === 'active' && before.status !== 'active'
+        if (change.cadence !== undefined || isStarted) await checkCadence(changed.cadence, now, scheduleConfig.min_interval_s)
+        // Times that passed while it was paused, or under the cadence before, are not made up for; nor are failures counted on.
+        const next_at = await nextDue(changed.cadence, now, now)
+        const restarted = { counted_from: now, due_after: now, next_at, queued: [], retry: null, failures: 0 }
+        return {
+          ...changed,
+          ...((change.cadence !== undefined || isStarted) && restarted),
+          ...(change.status === 'paused' && { next_at: null, queued: [], retry: null }),
+        }
       }
-      const next: Schedule = {
-        ...changed,
-        ...((change.cadence !== undefined || isStarted) && restarted),
-        ...(change.status === 'paused' && { next_at: null, queued: [], retry: null }),
-      }
-      await documents.put({ caller, call, name: 'schedule.edit' }, [{ category: scheduleCategory, name: wanted, value: next }])
+      let next = await scheduleOf(documents, wanted)
+      await documents.update<Schedule>({ caller, call, name: 'schedule.edit' }, scheduleCategory, wanted, async (current) => {
+        next = await edit(current?.value ?? (await scheduleOf(documents, wanted)))
+        return [{ category: scheduleCategory, name: wanted, value: next }]
+      })
       ;(await schedules()).changed()
       return { output: viewOf(next), text: `${next.name} (${next.id}): ${describe(next)}` }
     },
@@ -172,10 +171,9 @@ function deleteCall({ documents, schedules }: ScheduleCallDeps): Call<{ id: stri
     tier: 'side_effecting',
     async run({ id: wanted }, { id: call, caller }) {
       const { name } = await scheduleOf(documents, wanted)
-      const runs = await runsOf(documents, wanted)
-      await documents.put({ caller, call, name: 'schedule.delete' }, [
+      await documents.update({ caller, call, name: 'schedule.delete' }, scheduleCategory, wanted, async () => [
         { category: scheduleCategory, name: wanted, value: null },
-        ...runs.map((run) => ({ category: runCategory, name: runName(run), value: null })),
+        ...(await runsOf(documents, wanted)).map((run) => ({ category: runCategory, name: runName(run), value: null })),
       ])
       ;(await schedules()).changed()
       return { output: { deleted: wanted }, text: `Deleted ${name}.` }

@@ -111,9 +111,20 @@ export function runName({ schedule, due_at: dueAt, attempt }: Pick<ScheduleRun, 
   return `${schedule}.${String(dueAt).padStart(14, '0')}.${attempt}`
 }
 
+/** What follows from the state of a schedule. */
+export interface Decision {
+  /** As it is from then on. */
+  readonly schedule: Schedule
+  readonly begins: readonly { readonly dueAt: number; readonly attempt: number }[]
+  readonly skipped?: readonly DocumentChange[]
+}
+
 export interface ScheduleRuns {
-  /** Records a run, with the schedule as it is from then on, and starts its turn. Safe to repeat. */
-  begin(schedule: Schedule, dueAt: number, attempt: number): Promise<TurnId>
+  /**
+   * Records the runs that begin, what is skipped and the schedule as it is from then on, all in one record, so that no due time is lost or
+   * repeated by a crash; then starts their turns. @param decide null: nothing changes @returns the turns
+   */
+  begin(id: string, decide: (schedule: Schedule) => Promise<Decision | null>): Promise<readonly TurnId[]>
   isRunning(schedule: string): boolean
   count(): number
   /** Takes up the runs that a crash left. */
@@ -163,22 +174,22 @@ export function createScheduleRuns(deps: ScheduleDeps, onEnded: () => void): Sch
   }
   const finish = async (run: ScheduleRun, outcome: JsonObject, deletedSessions = 0): Promise<void> => {
     const watched = leave(run)
-    const schedule = (await deps.documents.get<Schedule>(scheduleCategory, run.schedule))?.value ?? null
     const timedOut = watched?.timedOut === true && outcome['status'] === 'cancelled'
-    const found = timedOut ? { status: 'failed', text: `It took longer than ${schedule?.timeout_s ?? 0} s.` } : outcome
-    await saveEnd(deps, endedRun(run, found, deps.clock.now(), schedule?.notify ?? 'never'), schedule, deletedSessions)
+    await saveEnd(deps, run, { outcome, timedOut, deletedSessions })
     onEnded()
   }
 
   return {
-    async begin(schedule, dueAt, attempt) {
-      const run = newRun(schedule, dueAt, attempt, deps.clock.now())
-      await saveRuns(deps, [
-        { category: scheduleCategory, name: schedule.id, value: schedule },
-        { category: runCategory, name: runName(run), value: run },
-      ])
-      await admit(schedule, run)
-      return run.turn
+    async begin(id, decide) {
+      const begun: Begun[] = []
+      await updateSchedule(deps, id, async (current) => {
+        const decision = current === null ? null : await decide(current)
+        if (decision !== null) begun.push(beginRuns(decision, deps.clock.now()))
+        return begun.flatMap(({ changes }) => changes)
+      })
+      const started = begun.flatMap(({ schedule, runs }) => runs.map((run) => ({ schedule, run })))
+      await Promise.all(started.map(({ schedule, run }) => admit(schedule, run)))
+      return started.map(({ run }) => run.turn)
     },
     isRunning: (id) => [...running.values()].some(({ run }) => run.schedule === id),
     count: () => running.size,
@@ -226,25 +237,54 @@ function createWatch({ cancelTurn }: Pick<ScheduleDeps, 'cancelTurn'>) {
   }
 }
 
-export function saveRuns(
+/** Changes a schedule and its runs in one record; changes of one schedule run one after another. */
+function updateSchedule(
   { documents, newId }: Pick<ScheduleDeps, 'documents' | 'newId'>,
-  changes: readonly DocumentChange[],
+  id: string,
+  next: (current: Schedule | null) => Promise<readonly DocumentChange[]>,
 ): Promise<void> {
-  return documents.put({ caller: { actor: 'kernel', session: '', turn: '' }, call: newId() as CallId, name: 'schedule.run' }, changes)
+  const of = { caller: { actor: 'kernel', session: '', turn: '' }, call: newId() as CallId, name: 'schedule.run' } as const
+  return documents.update<Schedule>(of, scheduleCategory, id, (current) => next(current?.value ?? null))
 }
 
-async function saveEnd(deps: ScheduleDeps, ended: ScheduleRun, schedule: Schedule | null, deletedSessions: number): Promise<void> {
+interface End {
+  readonly outcome: JsonObject
+  readonly timedOut: boolean
+  readonly deletedSessions: number
+}
+
+async function saveEnd(deps: ScheduleDeps, run: ScheduleRun, { outcome, timedOut, deletedSessions }: End): Promise<void> {
   const { documents, config, clock, random, noteEvent } = deps
-  const change: DocumentChange = { category: runCategory, name: runName(ended), value: ended }
-  if (schedule === null) return saveRuns(deps, [change])
-  const after = afterRun(schedule, ended, { config, now: clock.now(), random })
-  const next = { ...after, deleted_sessions: after.deleted_sessions + deletedSessions }
-  const surplus = await surplusRuns(documents, schedule.id, config.max_run_history)
-  await saveRuns(deps, [change, { category: scheduleCategory, name: schedule.id, value: next }, ...surplus])
-  const { status, notify } = ended
-  noteEvent('schedule_ended', { schedule: schedule.id, name: schedule.name, status, notify }, ended.session)
-  if (next.status === 'disabled' && schedule.status !== 'disabled')
-    noteEvent('schedule_disabled', { schedule: schedule.id, name: schedule.name, failures: next.failures }, schedule.origin)
+  let note = (): void => {}
+  await updateSchedule(deps, run.schedule, async (schedule) => {
+    const found = timedOut ? { status: 'failed', text: `It took longer than ${schedule?.timeout_s ?? 0} s.` } : outcome
+    const ended = endedRun(run, found, clock.now(), schedule?.notify ?? 'never')
+    const change: DocumentChange = { category: runCategory, name: runName(ended), value: ended }
+    if (schedule === null) return [change]
+    const after = afterRun(schedule, ended, { config, now: clock.now(), random })
+    const next = { ...after, deleted_sessions: after.deleted_sessions + deletedSessions }
+    const { id, name, origin } = schedule
+    note = () => {
+      noteEvent('schedule_ended', { schedule: id, name, status: ended.status, notify: ended.notify }, ended.session)
+      if (next.status === 'disabled' && schedule.status !== 'disabled')
+        noteEvent('schedule_disabled', { schedule: id, name, failures: next.failures }, origin)
+    }
+    const surplus = await surplusRuns(documents, id, config.max_run_history)
+    return [change, { category: scheduleCategory, name: id, value: next }, ...surplus]
+  })
+  note()
+}
+
+interface Begun {
+  readonly schedule: Schedule
+  readonly runs: readonly ScheduleRun[]
+  readonly changes: readonly DocumentChange[]
+}
+
+function beginRuns({ schedule, begins, skipped = [] }: Decision, now: number): Begun {
+  const runs = begins.map(({ dueAt, attempt }) => newRun(schedule, dueAt, attempt, now))
+  const ofRuns = runs.map((run) => ({ category: runCategory, name: runName(run), value: run }))
+  return { schedule, runs, changes: [{ category: scheduleCategory, name: schedule.id, value: schedule }, ...ofRuns, ...skipped] }
 }
 
 function newRun(schedule: Schedule, dueAt: number, attempt: number, now: number): ScheduleRun {

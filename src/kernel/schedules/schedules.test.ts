@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { openMemoryStore } from '../../store/index.ts'
-import { type CallOutcome, type Clock, type Json, type JsonObject, systemClock } from '../../types/index.ts'
+import { type CallOutcome, type Clock, type Json, type JsonObject, OxbowError, systemClock } from '../../types/index.ts'
 import { type Fixture, type FixtureOptions, openFixture, says, user } from '../kernel-fixture.ts'
 import { cadenceText, checkCadence, dueBetween, nextDue } from './cadence.ts'
 import { chooseDue } from './schedules.ts'
@@ -161,6 +161,38 @@ test('runs of a restarted guest: what was missed is made up for once, and what w
     ({ name }) => name === 'turn.send',
   )
   assert.equal(sent.length, 2)
+})
+
+test('a due time runs exactly once, wherever the guest ends between noticing it and starting its run', async () => {
+  for (const overlap of ['skip', 'parallel'] as const) {
+    for (let writes = 0; writes < 7; writes++) {
+      const store = await openMemoryStore({ user })
+      const time = settable()
+      let left = Infinity
+      // From then on nothing is written, as after a crash.
+      const append: typeof store.append = (wanted) => {
+        left -= 1
+        return left < 0 ? Promise.reject(new OxbowError('store_failed', 'the guest is gone', { hint: '' })) : store.append(wanted)
+      }
+      const play: NonNullable<FixtureOptions['play']> = () => says('done')
+      const guest = await openFixture({ play, clock: time.clock, store: { ...store, append, close: async () => {} } })
+      const { id } = await ok<{ id: string }>(guest, 'schedule.create', { ...hourly, overlap })
+      time.pass(3_600_000)
+      await ok(guest, 'schedule.search', {})
+      left = writes
+      // Makes it look; the record of the call itself is refused as all others are.
+      await guest.kernel.call('schedule.edit', { id, name: 'Report' }).catch(() => {})
+      await guest.kernel.close().catch(() => {})
+      await using again = await openFixture({ play, clock: time.clock, store, session: guest.session })
+      await eventAfter(again, 0, 'schedule_ended')
+      const runs = await runsOf(again, id)
+      assert.deepEqual(
+        runs.map(({ status }) => status),
+        ['success'],
+        `${overlap}, after ${writes} writes`,
+      )
+    }
+  }
 })
 
 test('a run that fails is retried, and a schedule that only fails is disabled and says so', async () => {

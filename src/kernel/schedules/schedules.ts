@@ -2,12 +2,12 @@
  * Schedules: goals that an agent works on at their times, while a guest runs. Their state is in documents, one for each schedule and one
  * for each run; see `schedule-runs.ts`. One timer wakes for the next due time, and looks at the documents again at least once a minute.
  */
-import type { RecordView, TurnId } from '../../types/index.ts'
+import { OxbowError, type RecordView, type TurnId } from '../../types/index.ts'
 import { maxMisfires, maxQueuedRuns, scheduleCheckMs } from '../limits.ts'
 import { dueBetween, nextDue } from './cadence.ts'
 import {
   createScheduleRuns,
-  saveRuns,
+  type Decision,
   type Schedule,
   scheduleCategory,
   type ScheduleDeps,
@@ -39,7 +39,7 @@ export function createSchedules(deps: ScheduleDeps): Schedules {
     for (const { value } of await documents.all<Schedule>(scheduleCategory)) {
       if (stopped || runs.count() >= config.max_running) break
       // Another schedule is not to wait for one that fails.
-      if (value.status === 'active') await startDue(deps, runs, value, clock.now()).catch(() => {})
+      if (value.status === 'active') await runs.begin(value.id, (schedule) => decide(schedule, runs, clock.now())).catch(() => {})
     }
   }
   const sleep = async (): Promise<void> => {
@@ -66,7 +66,11 @@ export function createSchedules(deps: ScheduleDeps): Schedules {
       await ticking
     },
     changed: arm,
-    trigger: (schedule) => runs.begin(schedule, clock.now(), 1),
+    async trigger({ id }) {
+      const [turn] = await runs.begin(id, async (schedule) => ({ schedule, begins: [{ dueAt: clock.now(), attempt: 1 }] }))
+      if (turn !== undefined) return turn
+      throw new OxbowError('not_found', `There is no schedule ${id}.`, { hint: 'List them with schedule.search.' })
+    },
     turnEnded: runs.turnEnded,
     stop() {
       stopped = true
@@ -79,42 +83,30 @@ export function createSchedules(deps: ScheduleDeps): Schedules {
 /** A timer that is due is not to spin. */
 const earliestMs = 100
 
-/** Starts what is due of one schedule. */
-async function startDue(deps: ScheduleDeps, runs: ScheduleRuns, schedule: Schedule, now: number): Promise<void> {
+/** What is due of a schedule. @returns null when nothing is */
+async function decide(schedule: Schedule, runs: Pick<ScheduleRuns, 'isRunning'>, now: number): Promise<Decision | null> {
+  // It may have been paused since the look at all of them.
+  if (schedule.status !== 'active') return null
   const isRunning = runs.isRunning(schedule.id)
   const { retry, queued } = schedule
   if (retry !== null && retry.at <= now && !isRunning) {
-    await runs.begin({ ...schedule, retry: null }, retry.due_at, retry.attempt)
-    return
+    return { schedule: { ...schedule, retry: null }, begins: [{ dueAt: retry.due_at, attempt: retry.attempt }] }
   }
+  const begin = (dueAt: number): Decision['begins'][number] => ({ dueAt, attempt: 1 })
   const [waiting, ...later] = queued
-  if (waiting !== undefined && !isRunning) {
-    await runs.begin({ ...schedule, queued: later }, waiting, 1)
-    return
-  }
-  if (schedule.next_at === null || schedule.next_at > now) return
+  if (waiting !== undefined && !isRunning) return { schedule: { ...schedule, queued: later }, begins: [begin(waiting)] }
+  if (schedule.next_at === null || schedule.next_at > now) return null
   const due = await dueBetween(schedule.cadence, schedule.due_after, now, schedule.counted_from, maxMisfires)
   const newest = due.at(-1) ?? now
   const moved: Schedule = { ...schedule, due_after: newest, next_at: await nextDue(schedule.cadence, newest, schedule.counted_from) }
-  const { chosen, skipped } = chooseDue(schedule, due, now)
-  const put = (changed: Schedule): Promise<void> =>
-    saveRuns(deps, [
-      { category: scheduleCategory, name: schedule.id, value: changed },
-      ...(skipped > 0 ? [skippedRun(moved, due[0] ?? now, skipped === 1 ? 'It was missed.' : `${skipped} due times were missed.`)] : []),
-    ])
+  const { chosen, skipped: missed } = chooseDue(schedule, due, now)
+  const skipped = missed > 0 ? [skippedRun(moved, due[0] ?? now, missed === 1 ? 'It was missed.' : `${missed} due times were missed.`)] : []
   const [first, ...others] = chosen
-  if (first === undefined) return put(endedIfOnce(moved))
-  if (schedule.overlap === 'parallel') {
-    await put(moved)
-    for (const dueAt of chosen) await runs.begin(moved, dueAt, 1)
-  } else if (!isRunning) {
-    await put(moved)
-    await runs.begin({ ...moved, queued: queuedAfter(schedule, others) }, first, 1)
-  } else if (schedule.overlap === 'queue') await put({ ...moved, queued: queuedAfter(schedule, chosen) })
-  else {
-    await put(moved)
-    await saveRuns(deps, [skippedRun(moved, newest, 'The run before was still running.')])
-  }
+  if (first === undefined) return { schedule: endedIfOnce(moved), begins: [], skipped }
+  if (schedule.overlap === 'parallel') return { schedule: moved, begins: chosen.map(begin), skipped }
+  if (!isRunning) return { schedule: { ...moved, queued: queuedAfter(schedule, others) }, begins: [begin(first)], skipped }
+  if (schedule.overlap === 'queue') return { schedule: { ...moved, queued: queuedAfter(schedule, chosen) }, begins: [], skipped }
+  return { schedule: moved, begins: [], skipped: [...skipped, skippedRun(moved, newest, 'The run before was still running.')] }
 }
 
 /** A schedule for one time that was missed is over. */

@@ -57,6 +57,13 @@ export interface Documents {
     name: string,
     next: (current: Document<Value> | null) => Value | null | undefined,
   ): Promise<Value | null>
+  /** As `change`, for changes of several documents, all in one record, that follow from one; without any, nothing is recorded. */
+  update<Value = Json>(
+    of: Of,
+    category: string,
+    name: string,
+    next: (current: Document<Value> | null) => Promise<readonly DocumentChange[]>,
+  ): Promise<void>
 }
 
 /** Rows of one read. */
@@ -74,6 +81,26 @@ export function createDocuments(store: Pick<Store, 'document' | 'documents'>, ap
     const body = { documents: changes as unknown as Json[] }
     await append([{ ...of, phase: 'exchange', body }], options)
   }
+  const update: Documents['update'] = async <Value>(
+    of: Of,
+    category: string,
+    name: string,
+    next: (current: Document<Value> | null) => Promise<readonly DocumentChange[]>,
+  ) => {
+    const key = JSON.stringify([category, name])
+    const run = async (): Promise<void> => {
+      const changes = await next(await get<Value>(category, name))
+      if (changes.length > 0) await put(of, changes)
+    }
+    // A change that failed is of no concern to the next one.
+    const mine = (changing.get(key) ?? Promise.resolve()).then(run, run)
+    changing.set(key, mine)
+    try {
+      await mine
+    } finally {
+      if (changing.get(key) === mine) changing.delete(key)
+    }
+  }
   return {
     get,
     list,
@@ -85,23 +112,15 @@ export function createDocuments(store: Pick<Store, 'document' | 'documents'>, ap
       }
     },
     put,
+    update,
     async change<Value>(of: Of, category: string, name: string, next: (current: Document<Value> | null) => Value | null | undefined) {
-      const key = JSON.stringify([category, name])
-      const run = async (): Promise<Value | null> => {
-        const current = await get<Value>(category, name)
+      let now: Value | null = null
+      await update<Value>(of, category, name, async (current) => {
         const value = next(current)
-        if (value === undefined) return current?.value ?? null
-        await put(of, [{ category, name, value }])
-        return value
-      }
-      // A change that failed is of no concern to the next one.
-      const mine = (changing.get(key) ?? Promise.resolve()).then(run, run)
-      changing.set(key, mine)
-      try {
-        return await mine
-      } finally {
-        if (changing.get(key) === mine) changing.delete(key)
-      }
+        now = value === undefined ? (current?.value ?? null) : value
+        return value === undefined ? [] : [{ category, name, value }]
+      })
+      return now
     },
   }
 }
