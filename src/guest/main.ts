@@ -4,10 +4,22 @@
  */
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
-import { assertNever, errorTable, type GuestEnvelope, type GuestQuestion, type GuestReport, toFailure } from '../types/index.ts'
+import {
+  assertNever,
+  errorTable,
+  type GuestEnvelope,
+  type GuestQuestion,
+  type GuestReport,
+  limitThreadMemory,
+  toFailure,
+  watchIdleMemory,
+} from '../types/index.ts'
 
 /** How often the runner receives the head of the journal, if it has changed. */
 const headIntervalMs = 10_000
+
+/** With 16, as the main thread has, each thread of a busy guest takes 5 MB more and is no faster. */
+const threadYoungMegabytes = 2
 
 const say = (document: object): void => void process.stdout.write(`${JSON.stringify(document)}\n`)
 const report: (report: GuestReport) => void = say
@@ -100,6 +112,7 @@ async function untilCancelled(ended: Promise<void>, work: () => Promise<void>): 
 }
 
 async function serve(received: GuestEnvelope, ended: Promise<void>): Promise<void> {
+  limitThreadMemory(threadYoungMegabytes)
   // The database's worker starts before anything else is loaded.
   const { openGuestStore, withStoredSecrets } = await import('./guest-store.ts')
   const envelope = await withStoredSecrets(received)
@@ -112,6 +125,7 @@ async function serve(received: GuestEnvelope, ended: Promise<void>): Promise<voi
     for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => resolve())
   })
   report({ type: 'ready', url: guest.url, pid: process.pid })
+  const idleMemory = watchIdleMemory()
 
   let lastSeq = 0
   const reportHead = async (): Promise<void> => {
@@ -124,6 +138,7 @@ async function serve(received: GuestEnvelope, ended: Promise<void>): Promise<voi
 
   const lost = await Promise.race([ended, stopped, guest.lost.then((error) => ({ error }))])
   clearInterval(timer)
+  idleMemory.close()
   await reportHead()
   await guest.close()
   if (lost !== undefined) throw lost.error

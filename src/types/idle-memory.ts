@@ -1,0 +1,56 @@
+/**
+ * Returns memory to the system when a process has had nothing to do for a while. V8 by itself keeps what a busy minute took: the space
+ * for short-lived objects at its largest, and garbage until the next collection, which a process without work never needs.
+ *
+ * A collection stops the process for some 40 ms. So one happens only if the event loop has rested since the last check, and only if the
+ * heap has grown by `worthBytes` since the last one: a person who sends a message now and then never waits for it.
+ */
+interface IdleMemoryOptions {
+  readonly checkMs?: number
+  readonly worthBytes?: number
+}
+
+/** The time for which the event loop must have rested. */
+const usualCheckMs = 1_000
+/** What a collection must be able to return to be worth its pause. */
+const usualWorthBytes: number = 16 * 1024 * 1024
+/** Share of the time since the last check; timers and a heartbeat take less. */
+const restingUtilization = 0.02
+
+/** Collects when it is idle, until closed. It does not keep the process alive. */
+export function watchIdleMemory({ checkMs = usualCheckMs, worthBytes = usualWorthBytes }: IdleMemoryOptions = {}): { close(): void } {
+  const { getHeapStatistics } = process.getBuiltinModule('node:v8')
+  let before = performance.eventLoopUtilization()
+  let kept = getHeapStatistics().total_physical_size
+  const timer = setInterval(() => {
+    const now = performance.eventLoopUtilization()
+    const isResting = performance.eventLoopUtilization(now, before).utilization < restingUtilization
+    before = now
+    if (!isResting || getHeapStatistics().total_physical_size < kept + worthBytes) return
+    collect()
+    kept = getHeapStatistics().total_physical_size
+    before = performance.eventLoopUtilization()
+  }, checkMs).unref()
+  return { close: () => clearInterval(timer) }
+}
+
+/** Collects all garbage and returns the pages that become free. */
+function collect(): void {
+  const { setFlagsFromString } = process.getBuiltinModule('node:v8')
+  const { runInNewContext } = process.getBuiltinModule('node:vm')
+  setFlagsFromString('--expose-gc')
+  const gc = runInNewContext('gc') as (options: { readonly type: 'major'; readonly flavor: 'last-resort' }) => void
+  setFlagsFromString('--no-expose-gc')
+  // It collects several times, after which all code would count as old: the next turn would compile it again.
+  setFlagsFromString('--no-flush-bytecode')
+  gc({ type: 'major', flavor: 'last-resort' })
+  setFlagsFromString('--flush-bytecode')
+}
+
+/**
+ * The largest space for short-lived objects of threads that start from now on, in megabytes. They would otherwise have that of the main
+ * thread, which serves many turns at once, and fill it before they collect.
+ */
+export function limitThreadMemory(megabytes: number): void {
+  process.getBuiltinModule('node:v8').setFlagsFromString(`--max-semi-space-size=${megabytes}`)
+}
