@@ -172,7 +172,11 @@ export const modules: readonly ModuleRow[] = [
   }),
   row('types', 'base', [], {
     packages: { zod },
-    builtins: { 'node:fs': 'a file is replaced whole or not at all, in one place for all modules' },
+    builtins: {
+      'node:v8': 'returns the memory of a process that rests: `idle-memory.ts`',
+      'node:vm': 'takes the collector of V8 from a new context',
+      'node:fs': 'a file is replaced whole or not at all, in one place for all modules',
+    },
   }),
 ]
 
