@@ -198,3 +198,5 @@ export const maxNamedFiles = 40
 export const inputsTimeoutMs = 10_000
 /** Roles that a person may add. */
 export const maxRoles = 200
+/** Time that the list of agents waits for what their commands use. */
+export const usageTimeoutMs = 2_000

@@ -242,7 +242,7 @@ export const kernelConfig: { readonly [Section in keyof KernelConfig]: z.ZodType
     .strictObject({
       interval_s: z.number().min(1).max(3_600).default(60).describe('Seconds between samples of what the machine and the guest use.'),
       history: z.int().min(1).max(10_000).default(60).describe('Samples that are kept.'),
-      cpu_percent: percent.default(90).describe('Processor use from which on the guest is overloaded: no new agents start.'),
+      cpu_percent: percent.default(90).describe('Processor use from which on the guest is overloaded: no new agents start. 100: never.'),
       memory_percent: percent.default(90).describe('Memory use of the machine, likewise.'),
       load_per_processor: z.number().min(0.1).max(1_000).default(4).describe('Load average of a minute for each processor, likewise.'),
       disk_percent: percent.default(98).describe('Use of the file system of the workspace, likewise.'),

@@ -283,6 +283,13 @@ const commands = {
     input: z.strictObject({ watch: z.string() }),
     output: z.strictObject({ tail: z.string().max(8_192) }),
   },
+  /** What the running commands use, by the `watch` of a command or the `owner` of sessions. */
+  usage: {
+    input: none,
+    output: z.strictObject({
+      owners: z.array(z.strictObject({ owner: z.string().max(200), cpuMs: count, memoryBytes: count, processes: count })).max(1_000),
+    }),
+  },
   /** Ends all processes and drops everything unfinished; hands reply, and exit. */
   shutdown: { input: none, output: none },
 }

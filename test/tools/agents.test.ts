@@ -55,6 +55,9 @@ test('killing an agent ends its running command and its background job within se
     await workspace.appears('up')
     assert.ok(commandsIn(workspace).some((command) => command.includes('sleep 604')))
     assert.ok(commandsIn(workspace).some((command) => command.includes('sleep 601')))
+    const { agents: listed } = await ask<{ agents: readonly { usage: Record<string, number> | null }[] }>(terminal, 'agent.list', {})
+    const usage = listed[0]!.usage
+    assert.ok(usage !== null && usage['processes']! >= 6 && usage['memory_mb']! > 0, JSON.stringify(usage))
     using other = await openReady(guest, workspace)
     const waiting = ask<{ agents: readonly Agent[]; timed_out: boolean }>(other, 'agent.wait', { agents: [id], timeout_s: 60 })
     const early = await ask<{ timed_out: boolean }>(terminal, 'agent.wait', { agents: [id], timeout_s: 0 })

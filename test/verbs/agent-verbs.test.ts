@@ -13,7 +13,9 @@ interface Listed {
 let home: Home
 
 before(async () => {
-  home = await openHome('[memory]\nembedder = "none"\n[agents]\nmax_running = 1\n')
+  home = await openHome(
+    '[memory]\nembedder = "none"\n[agents]\nmax_running = 1\n[resources]\ncpu_percent = 100\nload_per_processor = 1000\n',
+  )
 })
 
 after(async () => {

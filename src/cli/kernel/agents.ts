@@ -20,6 +20,7 @@ interface AgentLine {
   readonly started_at: number | null
   readonly ended_at: number | null
   readonly current_call: { readonly name: string; readonly elapsed_ms: number } | null
+  readonly usage: { readonly cpu_ms: number; readonly memory_mb: number } | null
   readonly spent: { readonly tokens: number; readonly micro_dollars: number }
 }
 
@@ -60,10 +61,11 @@ function agentTable({ agents }: Listed, isTree: boolean): string {
     stateOf(agent),
     agent.priority,
     formatTime(agent.created_at),
+    agent.usage === null ? '-' : `${formatMs(agent.usage.cpu_ms)} ${agent.usage.memory_mb} MB`,
     `${agent.spent.tokens} tokens`,
     plainLine(agent.reason === '' ? agent.task : agent.reason, 60),
   ])
-  return table([['ID', 'NAME', 'STATE', 'PRIORITY', 'SINCE', 'SPENT', 'TASK'], ...rows])
+  return table([['ID', 'NAME', 'STATE', 'PRIORITY', 'SINCE', 'USES', 'SPENT', 'TASK'], ...rows])
 }
 
 function stateOf({ state, waiting_for: waitingFor }: AgentLine): string {
@@ -120,10 +122,12 @@ function topText({ agents, admission }: Listed, { now }: Machine): string {
     `${'  '.repeat(agent.depth - 1)}${plainLine(agent.name, 40)}`,
     stateOf(agent),
     agent.current_call === null ? '' : `${agent.current_call.name} ${formatMs(agent.current_call.elapsed_ms)}`,
+    agent.usage === null ? '-' : formatMs(agent.usage.cpu_ms),
+    agent.usage === null ? '-' : `${agent.usage.memory_mb} MB`,
     String(agent.spent.tokens),
     formatMoney(agent.spent.micro_dollars),
   ])
-  return `${head.join('\n')}\n\n${table([['ID', 'NAME', 'STATE', 'CALL', 'TOKENS', 'COST'], ...rows])}`
+  return `${head.join('\n')}\n\n${table([['ID', 'NAME', 'STATE', 'CALL', 'CPU', 'MEMORY', 'TOKENS', 'COST'], ...rows])}`
 }
 
 export interface SpawnOptions extends CallOptions {

@@ -14,11 +14,23 @@ export interface RunningCommand {
   readonly pid: number
   /** `NAME=value`, as in the environment. */
   readonly mark: string
+  /** For whom it runs: the name that the caller chose for a command, or the owner of a session. */
+  readonly owner?: string
+}
+
+/** What the processes of an owner use now. Processor time is theirs and that of their children which have ended. */
+export interface OwnerUsage {
+  readonly owner: string
+  readonly cpuMs: number
+  readonly memoryBytes: number
+  readonly processes: number
 }
 
 interface ProcessEntry {
   readonly parent: number
   readonly state: string
+  readonly cpuMs: number
+  readonly memoryBytes: number
 }
 
 /** @returns pids that must end with `ended`, without those of `others`. */
@@ -39,6 +51,27 @@ export function leftovers(ended: RunningCommand, others: readonly RunningCommand
     if (owner === ended || (owner === null && ownsPids && mayEnd(pid))) found.push(pid)
   }
   return found
+}
+
+/** Reads the table of processes once. */
+export function usageOf(commands: readonly RunningCommand[]): readonly OwnerUsage[] {
+  const table = readProcessTable()
+  const byOwner = new Map<string, OwnerUsage>()
+  for (const [pid, { cpuMs, memoryBytes, state }] of table) {
+    if (state === 'Z' || state === 'X') continue
+    const startedAt = (at: number): RunningCommand | undefined => commands.find((each) => each.pid === at)
+    const command = firstUpwards(table, pid, startedAt) ?? firstUpwards(table, pid, (at) => markedAmong(at, commands))
+    const owner = command?.owner
+    if (owner === undefined) continue
+    const before = byOwner.get(owner) ?? { owner, cpuMs: 0, memoryBytes: 0, processes: 0 }
+    byOwner.set(owner, {
+      owner,
+      cpuMs: before.cpuMs + cpuMs,
+      memoryBytes: before.memoryBytes + memoryBytes,
+      processes: before.processes + 1,
+    })
+  }
+  return [...byOwner.values()]
 }
 
 /**
@@ -105,6 +138,10 @@ function markedAmong(pid: number, commands: readonly RunningCommand[]): RunningC
   return commands.find((each) => environment.includes(each.mark))
 }
 
+/** Linux reports to programs in units of 1/100 s, whatever it counts in; pages are 4 KiB on all machines that it supports here. */
+const tickMs = 10
+const pageBytes = 4_096
+
 function readProcessTable(): Map<number, ProcessEntry> {
   const table = new Map<number, ProcessEntry>()
   for (const name of readdirSync('/proc')) {
@@ -112,8 +149,12 @@ function readProcessTable(): Map<number, ProcessEntry> {
     if (!Number.isInteger(pid)) continue
     // proc(5): pid (name) state ppid …; the name may hold spaces and parentheses, so count from its end.
     const stat = readQuietly(`/proc/${pid}/stat`)
-    const [state, parent] = stat.slice(stat.lastIndexOf(')') + 2).split(' ')
-    if (state !== undefined && parent !== undefined) table.set(pid, { state, parent: Number(parent) })
+    const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ')
+    const [state, parent] = fields
+    if (state === undefined || parent === undefined) continue
+    // utime, stime and those of children that were waited for, in ticks; then the resident pages.
+    const ticks = [11, 12, 13, 14].reduce((sum, at) => sum + Number(fields[at] ?? 0), 0)
+    table.set(pid, { state, parent: Number(parent), cpuMs: ticks * tickMs, memoryBytes: Number(fields[21] ?? 0) * pageBytes })
   }
   return table
 }

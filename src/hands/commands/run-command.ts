@@ -8,6 +8,7 @@ import { failed } from '../failure.ts'
 import { openRegularFile, type Root, toRealPlace } from '../files/workspace-path.ts'
 import { drainMs, maxCommandBytes, maxHashedBytes, maxTailBytes, terminateGraceMs } from '../limits.ts'
 import { createOutputRing } from '../sessions/session-output.ts'
+import type { OwnerUsage } from './process-tree.ts'
 import { commandEnvironment, findProgram, findShell, type LiveCommands, startProcess } from './start-process.ts'
 
 type Input = HandsOps['exec']['input']
@@ -18,6 +19,7 @@ export interface CommandRunner {
   run(input: Input, signal: AbortSignal): Promise<Output>
   /** @returns the tail of the running command's output; empty if no command of this name runs */
   tail(watch: string): string
+  usage(): readonly OwnerUsage[]
 }
 
 export interface CommandOptions {
@@ -31,6 +33,7 @@ export function createCommandRunner(options: CommandOptions): CommandRunner {
   const { roots, live } = options
   const watched = new Map<string, ReturnType<typeof createOutputRing>>()
   return {
+    usage: live.usage,
     tail: (watch) => {
       const ring = watched.get(watch)
       return ring === undefined ? '' : toText(ring.slice(ring.start(), maxTailBytes))
@@ -46,7 +49,7 @@ export function createCommandRunner(options: CommandOptions): CommandRunner {
         ...live.environment(input.pass ?? ''),
         [mark.name]: mark.value,
       })
-      const command = { pid: child.pid!, mark: `${mark.name}=${mark.value}` }
+      const command = { pid: child.pid!, mark: `${mark.name}=${mark.value}`, owner: input.watch ?? '' }
       live.add(command)
       const ended = follow(child, input, signal, (graceMs) => live.end(command, graceMs))
       const { watch } = input
@@ -68,6 +71,7 @@ export function commandOperations(commands: CommandRunner | undefined, roots: re
       return commands.run(input, signal)
     },
     execInputs: ({ program, paths }) => inputsOf(roots, program, paths),
+    usage: async () => ({ owners: [...(commands?.usage() ?? [])] }),
     execOutput: async ({ watch }) => ({ tail: commands?.tail(watch) ?? '' }),
   }
 }

@@ -3,7 +3,7 @@ import type { ChildProcess } from 'node:child_process'
 import { accessSync, closeSync, constants, existsSync, openSync, readFileSync, statSync, writeFileSync } from 'node:fs'
 import { failed } from '../failure.ts'
 import { reservedProcesses } from '../limits.ts'
-import { endTree, leftovers, type RunningCommand } from './process-tree.ts'
+import { endTree, leftovers, type OwnerUsage, type RunningCommand, usageOf } from './process-tree.ts'
 
 /** The environment of a command, apart from its mark. */
 export const commandEnvironment: Readonly<Record<string, string>> = {
@@ -120,6 +120,8 @@ export interface LiveCommands {
   /** A unique mark for the environment of the next command. */
   newMark(): { readonly name: string; readonly value: string }
   add(command: RunningCommand): void
+  /** What the processes of all owners use. */
+  usage(): readonly OwnerUsage[]
   /** Pids of its living processes. */
   processes(command: RunningCommand): number[]
   /** Resolves when none of its processes lives; see endTree for grace and failure. Leaves the list either way. */
@@ -139,6 +141,7 @@ export function createLiveCommands(ownsPids: boolean, environment: LiveCommands[
   return {
     newMark: () => ({ name: 'OXBOW_COMMAND', value: `${run}-${(count += 1)}` }),
     add: (command) => void living.add(command),
+    usage: () => usageOf([...living]),
     processes: (command) => leftovers(command, othersThan(command), false),
     async end(command, graceMs) {
       try {

@@ -31,7 +31,7 @@ export async function openSession(input: OpenInput, cwd: string, options: Comman
   const mark = live.newMark()
   const marked = { [mark.name]: mark.value }
   const process = await startFor(input, { cwd, dataLimitKib, live }, marked)
-  const command = { pid: process.pid, mark: `${mark.name}=${mark.value}` }
+  const command = { pid: process.pid, mark: `${mark.name}=${mark.value}`, owner: input.owner }
   live.add(command)
   const isShell = input.kind === 'shell'
   const inFront = (): boolean => !process.terminal || foregroundGroup(process.pid) === process.pid

@@ -11,8 +11,6 @@ import {
   evident,
   OxbowError,
   type SessionId,
-  sessionScope,
-  type Spend,
   type Tier,
   truncate,
   expandRights,
@@ -23,9 +21,10 @@ import { maxAgentMessageCharacters, maxAgentWaitS } from '../limits.ts'
 import type { Budgets } from '../stages/budgets.ts'
 import type { Approvals } from '../stages/approval.ts'
 import { join, type Labels, processRight } from '../stages/policy.ts'
-import type { RunningCall, RunningCalls } from '../stages/running-calls.ts'
+import type { RunningCalls } from '../stages/running-calls.ts'
 import { type Admission, type AdmissionState, priorities, type Priority } from './admission.ts'
 import { type AgentRecord, isOver, isSettled } from './agent-record.ts'
+import { type AgentView, readUsage, viewOf } from './agent-view.ts'
 import { withOwnRoles } from '../access/roles.ts'
 import type { Documents } from '../state/documents.ts'
 import type { Supervisor } from './supervisor.ts'
@@ -42,13 +41,6 @@ export interface AgentCallDeps {
   readonly budgets: Pick<Budgets, 'load' | 'view'>
   readonly running: Pick<RunningCalls, 'of'>
   readonly approvals: Pick<Approvals, 'pending'>
-}
-
-export interface AgentView extends Omit<AgentRecord, 'messages' | 'labels' | 'report' | 'runs' | 'orphans' | 'queued_at'> {
-  readonly waiting_for: 'approval' | 'child' | 'timer' | 'admission' | null
-  /** What it is doing at the moment. */
-  readonly current_call: { readonly name: string; readonly elapsed_ms: number } | null
-  readonly spent: { readonly tokens: number; readonly micro_dollars: number }
 }
 
 const shared = {
@@ -306,10 +298,11 @@ function listCall(deps: AgentCallDeps): Call<{ ended: boolean; limit: number }, 
     tier: 'read_only',
     effect: 'none',
     recordOutput: ({ agents }) => ({ agents: agents.length }),
-    async run({ ended, limit }, { caller }) {
+    async run({ ended, limit }, { caller, sandbox, signal }) {
       const supervisor = await deps.supervisor()
       const shown = inTree(visible(supervisor, caller).filter((agent) => ended || !isOver(agent))).slice(0, limit)
-      const agents = await Promise.all(shown.map((agent) => viewOf(deps, agent)))
+      const usage = await readUsage(deps, sandbox, signal, shown)
+      const agents = await Promise.all(shown.map((agent) => viewOf(deps, agent, usage)))
       const lines = agents.map((agent) => {
         const doing = agent.current_call === null ? '' : `, ${agent.current_call.name}`
         const waits = agent.waiting_for === null ? '' : ` for ${agent.waiting_for}`
@@ -343,32 +336,6 @@ function find(supervisor: Supervisor, caller: Caller, ref: string): AgentRecord 
 
 /** A shorter beginning of an id is mostly time, which many share. */
 const minPrefix = 8
-
-async function viewOf({ budgets, running, approvals }: AgentCallDeps, record: AgentRecord): Promise<AgentView> {
-  const { messages: _m, labels: _l, report: _r, runs: _n, orphans: _o, queued_at: _q, ...view } = record
-  const { session } = record
-  await budgets.load({ session, actor: 'kernel' })
-  const { spent }: { spent: Spend } = budgets.view(sessionScope(session))
-  const [oldest] = running.of(session)
-  const waitingFor = whyWaiting(record, running.of(session), approvals.pending(session).length > 0)
-  return {
-    ...view,
-    task: truncate(record.task, 1_000),
-    state: record.state === 'running' && waitingFor !== null ? 'waiting' : record.state,
-    waiting_for: waitingFor,
-    current_call: oldest === undefined ? null : { name: oldest.name, elapsed_ms: oldest.elapsedMs },
-    spent: { tokens: spent.tokens, micro_dollars: spent.microDollars },
-  }
-}
-
-function whyWaiting({ state }: AgentRecord, calls: readonly RunningCall[], isAsking: boolean): AgentView['waiting_for'] {
-  if (state === 'starting') return 'admission'
-  if (state === 'waiting') return 'child'
-  if (state !== 'running') return null
-  if (isAsking) return 'approval'
-  if (calls.some(({ name }) => name === 'agent.wait')) return 'child'
-  return calls.some(({ name }) => name === 'events.next') ? 'timer' : null
-}
 
 /** Parents before their children, the oldest first. */
 function inTree(agents: readonly AgentRecord[]): readonly AgentRecord[] {

@@ -3,7 +3,7 @@ import { test } from 'node:test'
 import { openMemoryStore } from '../../store/index.ts'
 import { type CallOutcome, type GenerateRequest, type Json, type JsonObject, textOf } from '../../types/index.ts'
 import { asks, type Fixture, type FixtureOptions, inOrder, openFixture, says, testCall } from '../kernel-fixture.ts'
-import type { AgentView } from './agent-calls.ts'
+import type { AgentView } from './agent-view.ts'
 
 type Play = NonNullable<FixtureOptions['play']>
 

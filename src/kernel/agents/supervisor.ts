@@ -48,6 +48,8 @@ export interface Supervisor {
   wait(request: WaitFor): Promise<void>
   agentOf(session: SessionId): AgentRecord | undefined
   all(): readonly AgentRecord[]
+  /** Whether it may have processes in the sandbox. */
+  usesShell(agent: AgentRecord): boolean
   /** Whether the session, or an agent below it, spawned the agent. */
   isBelow(agent: AgentRecord, session: SessionId | ''): boolean
   /** A turn of the session begins or ends to wait for an approval. */
@@ -81,6 +83,7 @@ export function createSupervisor(deps: SupervisorDeps): Supervisor {
     wait: waits.wait,
     agentOf: (session) => bySession.get(session)?.record,
     all: () => [...agents.values()].map(({ record }) => record),
+    usesShell: ({ id }) => agents.get(id)?.usesShell === true,
     isBelow: (agent, session) => isBelow(table, agent, session),
     onApproval(session, isWaiting) {
       const held = bySession.get(session)
@@ -97,7 +100,7 @@ export function createSupervisor(deps: SupervisorDeps): Supervisor {
       const held = session === '' ? undefined : bySession.get(session)
       if (held === undefined) return
       held.beat = clock.now()
-      if (name.startsWith('shell.')) held.usesShell = true
+      if (name.startsWith('shell.') || name.startsWith('exec.')) held.usesShell = true
     },
     stop() {
       table.stopped = true

@@ -104,6 +104,7 @@ test('each threshold makes an overload of its own', () => {
   assert.match(overloadsOf({ ...calm, memory_used_mb: 950 }, config).join(), /^memory at 95 %/)
   assert.match(overloadsOf({ ...calm, load_1m: 10_000 }, config).join(), /^load at/)
   assert.match(overloadsOf({ ...calm, disk_used_percent: 99 }, config).join(), /^disk at 99 %/)
+  assert.deepEqual(overloadsOf({ ...calm, cpu_percent: 100 }, { ...config, cpu_percent: 100 }), [], '100 is no threshold')
 })
 
 test('a sample has real figures, and an overload is noted when it begins and when it ends', async () => {

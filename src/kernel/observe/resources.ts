@@ -115,10 +115,13 @@ export function createResources({ config, clock, disk, onOverload }: ResourceDep
   }
 }
 
+/** Thresholds that never hold anything back, by unit: a machine may well be at 100 %. */
+const off: Readonly<Record<string, number>> = { ' %': 100 }
+
 /** @returns what is over its threshold; memory and processor of the machine, its load for each processor, the disk */
 export function overloadsOf(sample: ResourceSample, config: Config['resources']): readonly string[] {
   const over = (what: string, value: number, limit: number, unit: string): readonly string[] =>
-    value >= limit ? [`${what} at ${value}${unit}, threshold ${limit}${unit}`] : []
+    value >= limit && limit !== off[unit] ? [`${what} at ${value}${unit}, threshold ${limit}${unit}`] : []
   return [
     ...over('processor', sample.cpu_percent, config.cpu_percent, ' %'),
     ...over('memory', round((100 * sample.memory_used_mb) / sample.memory_total_mb), config.memory_percent, ' %'),

@@ -36,6 +36,7 @@ export function createFakeSandbox(files: Map<string, string> = new Map(), option
       files: paths.flatMap((path) => (files.has(path) ? [{ path, hash: hash('sha256', files.get(path)!) }] : [])),
     }),
     execOutput: () => ({ tail: '' }),
+    usage: () => ({ owners: [] }),
   }
   const hands: Hands = {
     async ask(op, input, { signal, timeoutMs }) {
