@@ -150,7 +150,7 @@ function refuseUpgrade(request: IncomingMessage, options: GatewayOptions): Failu
 }
 
 function isApi(path: string): boolean {
-  return path.startsWith('/api/v1/') || path === '/metrics'
+  return path.startsWith('/api/v1/') || path.startsWith('/v1/') || path === '/metrics'
 }
 
 /** Health checks reveal only that the guest runs, and whether it can write. */

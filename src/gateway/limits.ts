@@ -55,6 +55,8 @@ export const requestsPerMinute = 600
 export const requestBurst = 120
 /** Answers to requests with an Idempotency-Key that are kept in memory; the journal answers for older ones. */
 export const keptResponses = 1_000
+/** Conversations of OpenAI's interface whose session is known. */
+export const keptConversations = 10_000
 export const maxPage = 10_000
 /** Bytes that wait for a slow reader of a stream, and how often a silent stream shows that it lives. */
 export const maxStreamBytes = 4 * 1024 * 1024

@@ -23,6 +23,7 @@ import {
 import { describeFailure } from '../frames.ts'
 import { keptResponses, maxInputDepth, maxPage, requestBurst, requestsPerMinute, type GatewayLimits } from '../limits.ts'
 import { sendMessage } from './messages.ts'
+import { complete, createConversations, errorOf, listModels } from './open-ai.ts'
 import { createMetrics } from './metrics.ts'
 import { openApi, readReferences, type References } from './open-api.ts'
 import { matchRoute, type Route } from './routes.ts'
@@ -62,6 +63,7 @@ export function createApi(deps: ApiDeps): Api {
   const answer = async (request: IncomingMessage, response: ServerResponse, url: URL): Promise<void> => {
     const client = await clientOf(request)
     if (url.pathname === '/metrics') return sendText(response, await metrics.text(client.kernel, deps.connections()))
+    if (url.pathname.startsWith(openAiPath)) return answerOpenAi(client, { request, response, url })
     const path = url.pathname.slice(apiPath.length)
     if (path === '/openapi.json') return send(request, response, { status: 200, body: openApi(await described()) })
     if (path === '/status') return send(request, response, { status: 200, body: client.kernel.status() as unknown as Json })
@@ -75,12 +77,10 @@ export function createApi(deps: ApiDeps): Api {
     const text = await readBody(request, deps.limits.maxFrameBytes)
     const body = bodyOf(request, text)
     const given = { ...queryOf(url, call.input), ...body, ...typed(fields, call.input) }
-    const gone = new AbortController()
-    response.once('close', () => gone.abort())
     const isAsync = /\brespond-async\b/.test(String(request.headers['prefer'] ?? ''))
     const make = async (id?: CallId): Promise<Answer> => {
       if (route.call === 'turn.send')
-        return sendMessage(client.kernel, { body: given, id: id ?? (randomUUID() as string as CallId), isAsync, gone: gone.signal })
+        return sendMessage(client.kernel, { body: given, id: id ?? (randomUUID() as string as CallId), isAsync, gone: goneOf(response) })
       const { input, session, page } = inputOf(route, given, call.input)
       return answerOf(route, await client.kernel.call(route.call, input, session, id), page)
     }
@@ -91,6 +91,19 @@ export function createApi(deps: ApiDeps): Api {
     send(request, response, answered)
   }
 
+  const conversations = createConversations()
+  const answerOpenAi = async (
+    { kernel, id: client }: Client,
+    { request, response, url }: { readonly request: IncomingMessage; readonly response: ServerResponse; readonly url: URL },
+  ): Promise<void> => {
+    const route = `${request.method} ${url.pathname}`
+    if (route === 'GET /v1/models') return send(request, response, { status: 200, body: listModels(kernel) })
+    if (route !== 'POST /v1/chat/completions') return refuseMethod(response, [])
+    const body = bodyOf(request, await readBody(request, deps.limits.maxFrameBytes))
+    const completed = await complete({ kernel, client, conversations, body, response, gone: goneOf(response), now: deps.now })
+    if (completed !== null) send(request, response, { status: 200, body: completed })
+  }
+
   return async (request, response) => {
     const began = performance.now()
     response.once('close', () => metrics.count(response.statusCode, performance.now() - began))
@@ -99,12 +112,25 @@ export function createApi(deps: ApiDeps): Api {
     } catch (error) {
       const failure = error instanceof URIError ? badPath : describeFailure(error, deps.onBug)
       if (response.headersSent) response.destroy()
+      else if (request.url?.startsWith(openAiPath) === true) sendOpenAiError(response, failure, error instanceof TooMany)
       else sendProblem(response, failure, error instanceof TooMany ? error.retryAfterS : undefined)
     }
   }
 }
 
 export const apiPath = '/api/v1'
+export const openAiPath = '/v1/'
+
+function goneOf(response: ServerResponse): AbortSignal {
+  const gone = new AbortController()
+  response.once('close', () => gone.abort())
+  return gone.signal
+}
+
+function sendOpenAiError(response: ServerResponse, failure: Failure, isTooMany: boolean): void {
+  response.writeHead(isTooMany ? 429 : errorTable[failure.code].http, { 'content-type': 'application/json', 'cache-control': 'no-store' })
+  response.end(JSON.stringify(errorOf(failure)))
+}
 
 /** Keys that were checked stay known: a check takes 50 ms by design. Each call looks the key up again, so a revoked one ends at once. */
 function createClients({ kernel, admit, now }: ApiDeps): (request: IncomingMessage) => Promise<Client> {

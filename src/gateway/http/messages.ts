@@ -34,22 +34,32 @@ export async function sendMessage(
   const session = (read.data.session as SessionId | undefined) ?? (await kernel.createSession()).id
   const { turn, cursor } = await kernel.sendTurn({ session, clientId: id, text, model, attachments: [] })
   if (isAsync) return { status: 202, body: { session, turn, status: 'running' } }
-  const outcome = await outcomeOf(kernel, { session, turn, cursor, gone })
+  const outcome = await followTurn(kernel, { session, turn, cursor }, gone)
   return { status: 200, body: { session, turn, ...outcome } }
 }
 
-interface Awaited {
+export interface StartedMessage {
   readonly session: SessionId
   readonly turn: TurnId
   /** Of the message's record. */
   readonly cursor: number
-  readonly gone: AbortSignal
 }
 
-async function outcomeOf(kernel: Kernel, { session, turn, cursor, gone }: Awaited): Promise<JsonObject> {
+/**
+ * @param gone aborted when nobody waits any more
+ * @param watch called with each event of the session until the turn ends
+ * @returns the outcome of the turn @throws OxbowError `cancelled` once nobody waits
+ */
+export async function followTurn(
+  kernel: Kernel,
+  { session, turn, cursor }: StartedMessage,
+  gone: AbortSignal,
+  watch: (event: KernelEvent) => void = () => {},
+): Promise<JsonObject> {
   const ended = Promise.withResolvers<JsonObject>()
-  const stop = await kernel.follow(session, cursor, ({ type, ...event }: KernelEvent) => {
-    if (type !== 'record' || !('record' in event)) return
+  const stop = await kernel.follow(session, cursor, (event) => {
+    watch(event)
+    if (event.type !== 'record') return
     const { name, phase, turn: of, body } = event.record
     if (name === 'turn.send' && phase === 'outcome' && of === turn) ended.resolve(isObject(body) ? body : {})
   })
@@ -59,6 +69,7 @@ async function outcomeOf(kernel: Kernel, { session, turn, cursor, gone }: Awaite
   try {
     return await ended.promise
   } finally {
+    gone.removeEventListener('abort', leave)
     stop()
   }
 }

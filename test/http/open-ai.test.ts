@@ -1,0 +1,105 @@
+/** The interface of OpenAI, used by the clients that people use: the package `openai`, and the AI SDK. */
+import assert from 'node:assert/strict'
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { after, before, describe, it } from 'node:test'
+import { createOpenAI } from '@ai-sdk/openai'
+import OpenAI from 'openai'
+import { startGuest, type TestGuest } from '../support/guest-process.ts'
+import { startModel, type TestModel } from '../support/model.ts'
+import { makeWorkspace } from '../support/workspace.ts'
+
+const workspace = makeWorkspace()
+let guest: TestGuest
+let model: TestModel
+let client: OpenAI
+let origin = ''
+let token = ''
+
+const words = { events: [{ text: 'Hello ' }, { text: 'there.' }] }
+
+before(async () => {
+  model = await startModel(Array.from({ length: 20 }, () => words))
+  guest = startGuest({ workspace, config: { model: model.config } })
+  const started = await guest.started
+  assert.ok(started.type === 'ready')
+  origin = started.url.replace('ws:', 'http:').replace('/ws', '')
+  token = readFileSync(join(workspace.root, 'ipc/token'), 'utf8').trim()
+  client = new OpenAI({ apiKey: token, baseURL: `${origin}/v1`, maxRetries: 0 })
+})
+after(async () => {
+  await guest.kill()
+  await model[Symbol.asyncDispose]()
+  workspace[Symbol.dispose]()
+})
+
+describe('the interface of OpenAI', () => {
+  it('lists the agent and its model', async () => {
+    const names = (await client.models.list()).data.map(({ id }) => id)
+    assert.equal(names[0], 'oxbow')
+    assert.equal(names.length, 2)
+  })
+
+  it('completes a chat with the reply of the agent, whole and as a stream', async () => {
+    const whole = await client.chat.completions.create({ model: 'oxbow', messages: [{ role: 'user', content: 'Hi.' }] })
+    assert.deepEqual([whole.choices[0]!.message.content, whole.choices[0]!.finish_reason], ['Hello there.', 'stop'])
+    assert.ok(whole.usage!.total_tokens > 0)
+    const stream = client.chat.completions.stream({
+      model: 'oxbow',
+      messages: [{ role: 'user', content: 'Hi again.' }],
+      stream_options: { include_usage: true },
+    })
+    let deltas = ''
+    stream.on('content', (text) => (deltas += text))
+    const final = await stream.finalChatCompletion()
+    assert.deepEqual([deltas, final.choices[0]!.message.content], ['Hello there.', 'Hello there.'])
+    assert.ok(final.usage!.completion_tokens > 0)
+  })
+
+  it('continues a conversation in its session, and begins one with what was said before', async () => {
+    const first = [
+      { role: 'system' as const, content: 'Speak plainly.' },
+      { role: 'user' as const, content: 'My name is Ann.' },
+    ]
+    const one = await client.chat.completions.create({ model: 'oxbow', messages: first }).withResponse()
+    const talk = [...first, one.data.choices[0]!.message, { role: 'user' as const, content: 'What is my name?' }]
+    const two = await client.chat.completions.create({ model: 'oxbow', messages: talk }).withResponse()
+    assert.equal(two.response.headers.get('oxbow-session'), one.response.headers.get('oxbow-session'))
+    const strange = [
+      { role: 'user' as const, content: 'I said this elsewhere.' },
+      { role: 'assistant' as const, content: 'Yes.' },
+      talk.at(-1)!,
+    ]
+    const three = await client.chat.completions.create({ model: 'oxbow', messages: strange }).withResponse()
+    assert.notEqual(three.response.headers.get('oxbow-session'), one.response.headers.get('oxbow-session'))
+    assert.match(JSON.stringify(model.requests.at(-1)), /I said this elsewhere\..*What is my name/)
+  })
+
+  it('answers the AI SDK', async () => {
+    const chat = createOpenAI({ apiKey: token, baseURL: `${origin}/v1` }).chat('oxbow')
+    const prompt = [{ role: 'user' as const, content: [{ type: 'text' as const, text: 'Hi.' }] }]
+    const { content } = await chat.doGenerate({ prompt })
+    assert.deepEqual(
+      content.find(({ type }) => type === 'text'),
+      { type: 'text', text: 'Hello there.' },
+    )
+    let text = ''
+    for await (const piece of (await chat.doStream({ prompt })).stream) if (piece.type === 'text-delta') text += piece.delta
+    assert.equal(text, 'Hello there.')
+  })
+
+  it('refuses what it cannot do in words that the clients understand', async () => {
+    const failing = (options: object) =>
+      client.chat.completions.create({ model: 'oxbow', messages: [{ role: 'user', content: 'x' }], ...options })
+    await assert.rejects(failing({ tools: [{ type: 'function', function: { name: 'f' } }] }), (error) => {
+      assert.ok(error instanceof OpenAI.BadRequestError)
+      return /tools of the program/.test(error.message)
+    })
+    await assert.rejects(failing({ messages: [] }), OpenAI.BadRequestError)
+    await assert.rejects(
+      failing({ messages: [{ role: 'user', content: [{ type: 'image_url', image_url: { url: 'http://10.0.0.1/x' } }] }] }),
+      /data URL/,
+    )
+    await assert.rejects(new OpenAI({ apiKey: 'x', baseURL: `${origin}/v1`, maxRetries: 0 }).models.list(), OpenAI.AuthenticationError)
+  })
+})
