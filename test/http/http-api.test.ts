@@ -67,11 +67,11 @@ describe('the HTTP API', () => {
     const { session } = first.body
     const second = await ask('POST', `/api/v1/sessions/${session}/messages`, { body: { text: '2+2' } })
     assert.match(second.body.reply, /^2\+2 = 4$/)
-    const async_ = await ask('POST', `/api/v1/sessions/${session}/messages`, {
+    const unwaited = await ask('POST', `/api/v1/sessions/${session}/messages`, {
       body: { text: '3+3' },
       headers: { prefer: 'respond-async' },
     })
-    assert.deepEqual([async_.status, async_.body.status], [202, 'running'])
+    assert.deepEqual([unwaited.status, unwaited.body.status], [202, 'running'])
     const listed = await ask('GET', '/api/v1/sessions')
     assert.deepEqual([listed.body.total, listed.body.page, listed.body.limit], [1, 1, 50])
     assert.equal(listed.body.items[0].id, session)
