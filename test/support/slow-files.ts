@@ -5,6 +5,7 @@ const killed = 'starts a guest, kills it and starts it again, at each place wher
 export const slowFiles: Readonly<Record<string, string>> = {
   'test/recovery/boundaries.test.ts': `${killed}: two guests for every third write of a turn, for every write in the full tests`,
   'test/recovery/random-kills.test.ts': `${killed}: 10 times, 200 in the full tests`,
+  'test/recovery/kernel-kills.test.ts': `${killed}: 6 times, 200 in the full tests`,
   'test/recovery/interruptions.test.ts': killed,
   'test/recovery/conversation-kills.test.ts': killed,
   'src/store/sqlite/sqlite-store.test.ts': 'both contracts, with a store on disk and a thread of its own for each case',
