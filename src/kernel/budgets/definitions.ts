@@ -67,12 +67,6 @@ export const windowSchema: z.ZodString = z
 
 export const budgetName = (scope: string, window: string): string => `${scope}/${window}`
 
-/** @returns scope and window of the name of a budget */
-export function partsOf(name: string): { readonly scope: string; readonly window: string } {
-  const slash = name.lastIndexOf('/')
-  return { scope: name.slice(0, slash), window: name.slice(slash + 1) }
-}
-
 /** @returns the change that carves a budget for an agent or a run, and lasts until its end */
 export function carve(kind: 'child' | 'run', id: CallId | string, limits: Limits, since: number, carved: Carved): DocumentChange {
   const value: Definition = { scope: `${kind}:${id}`, window: 'total', limits, since, carved }

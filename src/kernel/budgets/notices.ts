@@ -1,7 +1,6 @@
 /** What people and models read about budgets: how they stand, that they soon are used up, that they are. */
 import { type Account, type Amount, amountKinds, type Failure, type JsonObject, noAmount, type Shortfall } from '../../types/index.ts'
 import { warningRatio } from '../limits.ts'
-import { partsOf } from './definitions.ts'
 
 /** The fields of the event `budget_warning`. */
 export function warningOf({ key, spent, limit, until }: Account): JsonObject {
@@ -71,4 +70,10 @@ export function limitsOf(limit: Readonly<Amount>): Amounts<number | null> {
   const { tokens, micro_dollars: money, calls, seconds } = amountsOf(limit)
   const known = (value: number): number | null => (value === Infinity ? null : value)
   return { tokens: known(tokens), micro_dollars: known(money), calls: known(calls), seconds: known(seconds) }
+}
+
+/** @returns scope and window of the name of a budget */
+function partsOf(name: string): { readonly scope: string; readonly window: string } {
+  const slash = name.lastIndexOf('/')
+  return { scope: name.slice(0, slash), window: name.slice(slash + 1) }
 }
