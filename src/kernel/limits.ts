@@ -200,3 +200,5 @@ export const inputsTimeoutMs = 10_000
 export const maxRoles = 200
 /** Time that the list of agents waits for what their commands use. */
 export const usageTimeoutMs = 2_000
+/** How often schedules are looked at while an overload holds them back. */
+export const overloadCheckMs = 5_000

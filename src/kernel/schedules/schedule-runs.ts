@@ -97,8 +97,10 @@ export interface ScheduleDeps {
   readonly outcomeOf: (turn: TurnId) => Promise<JsonObject | null>
   /** Runs wait here until they may start. */
   readonly admission: Pick<Admission, 'enter' | 'leave'>
-  /** No new runs start meanwhile. */
-  readonly isOverloaded: () => boolean
+  /** What of the machine is over its threshold: no new runs start meanwhile. */
+  readonly overloads: () => readonly string[]
+  /** Looks at the machine again. */
+  readonly refresh: () => Promise<unknown>
 }
 
 export const scheduleCategory = 'system/schedules'
@@ -135,7 +137,7 @@ export interface ScheduleRuns {
 
 interface Watched {
   readonly run: ScheduleRun
-  /** Absent while it waits for admission. */
+  /** Stops it; while it waits for admission, skips it. */
   readonly timer?: NodeJS.Timeout
   timedOut: boolean
 }
@@ -146,7 +148,7 @@ export function createScheduleRuns(deps: ScheduleDeps, onEnded: () => void): Sch
   /** Resolves when the turn has started, or at once if the run has to wait until it may. */
   const admit = async (schedule: Schedule, run: ScheduleRun): Promise<void> => {
     const launched: Promise<void>[] = []
-    hold(run)
+    hold(run, schedule, () => void finish(run, skippedLate))
     const ticket = { key: run.turn, priority: 'normal', since: run.started_at } as const
     deps.admission.enter(ticket, () => void launched.push(launch(schedule, run).catch(() => {})))
     await launched[0]
@@ -212,19 +214,24 @@ export function createScheduleRuns(deps: ScheduleDeps, onEnded: () => void): Sch
   }
 }
 
+const skippedLate: JsonObject = { status: 'skipped', text: 'It could not start in time: others ran, or the machine was overloaded.' }
+
 /** The runs of this guest, each with the timer that stops it. */
 function createWatch({ cancelTurn }: Pick<ScheduleDeps, 'cancelTurn'>) {
   const running = new Map<TurnId, Watched>()
   return {
     running: running as ReadonlyMap<TurnId, Watched>,
-    hold(run: ScheduleRun): void {
-      running.set(run.turn, { run, timedOut: false })
+    /** By its rule for missed times, a run that may not start in time does not start at all. */
+    hold(run: ScheduleRun, { misfire, grace_s: graceS }: Schedule, skip: () => void): void {
+      const timer = misfire === 'skip' ? { timer: setTimeout(skip, graceS * 1_000).unref() } : {}
+      running.set(run.turn, { run, ...timer, timedOut: false })
     },
     watch(run: ScheduleRun, timeoutS: number): void {
       const stop = (): void => {
         watched.timedOut = true
         if (run.session !== '') cancelTurn(run.session)
       }
+      clearTimeout(running.get(run.turn)?.timer)
       const watched: Watched = { run, timer: setTimeout(stop, timeoutS * 1_000).unref(), timedOut: false }
       running.set(run.turn, watched)
     },
@@ -320,7 +327,9 @@ function promptOf({ goal, notify }: Schedule): string {
 }
 
 function endedRun(run: ScheduleRun, outcome: JsonObject, now: number, policy: Schedule['notify']): ScheduleRun {
-  const status = outcome['status'] === 'ok' ? 'success' : outcome['status'] === 'cancelled' ? 'cancelled' : 'failed'
+  const ends: Readonly<Record<string, ScheduleRun['status']>> = { ok: 'success', cancelled: 'cancelled', skipped: 'skipped' }
+  const { status: ended } = outcome
+  const status = (typeof ended === 'string' ? ends[ended] : undefined) ?? 'failed'
   const reply = [outcome['reply'], outcome['text']].find((text) => typeof text === 'string') ?? ''
   const marked = reply.trimStart().startsWith(notifyMark)
   const text = marked ? reply.trimStart().slice(notifyMark.length).trimStart() : reply
@@ -342,7 +351,7 @@ function afterRun(schedule: Schedule, run: ScheduleRun, { config, now, random }:
     return { ...schedule, failures: 0, retry: null, ...(isOver && { status: 'completed' }) }
   }
   const isLast = schedule.cadence.type === 'once' && schedule.next_at === null
-  if (run.status === 'cancelled') return isLast ? { ...schedule, status: 'completed' } : schedule
+  if (run.status === 'cancelled' || run.status === 'skipped') return isLast ? { ...schedule, status: 'completed' } : schedule
   if (run.attempt >= 1 && run.attempt <= schedule.retries) {
     const delay = retryDelayMs(run.attempt, random, { firstMs: config.retry_s * 1_000, maxMs: 3_600_000 })
     return { ...schedule, retry: { due_at: run.due_at, attempt: run.attempt + 1, at: now + delay } }

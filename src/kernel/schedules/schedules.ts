@@ -3,7 +3,7 @@
  * for each run; see `schedule-runs.ts`. One timer wakes for the next due time, and looks at the documents again at least once a minute.
  */
 import { OxbowError, type RecordView, type TurnId } from '../../types/index.ts'
-import { maxMisfires, maxQueuedRuns, scheduleCheckMs } from '../limits.ts'
+import { maxMisfires, maxQueuedRuns, overloadCheckMs, scheduleCheckMs } from '../limits.ts'
 import { dueBetween, nextDue } from './cadence.ts'
 import {
   createScheduleRuns,
@@ -33,9 +33,14 @@ export function createSchedules(deps: ScheduleDeps): Schedules {
   let ticking: Promise<void> = Promise.resolve()
   let stopped = false
   const runs = createScheduleRuns(deps, () => arm())
+  const holdBack = createHoldBack(deps, runs)
 
   const tick = async (): Promise<void> => {
-    if (deps.isOverloaded()) return
+    if (deps.overloads().length > 0) {
+      // Between two samples an overload may have ended long ago.
+      await deps.refresh()
+      if (deps.overloads().length > 0) return holdBack(() => stopped)
+    }
     for (const { value } of await documents.all<Schedule>(scheduleCategory)) {
       if (stopped || runs.count() >= config.max_running) break
       // Another schedule is not to wait for one that fails.
@@ -49,7 +54,10 @@ export function createSchedules(deps: ScheduleDeps): Schedules {
     if (active.length === 0 || stopped) return
     const times = active.flatMap(({ value: { next_at: next, retry } }) => [next ?? Infinity, retry?.at ?? Infinity])
     // At least once in a while: another guest may have changed a schedule, and clocks are set.
-    timer = setTimeout(arm, Math.min(scheduleCheckMs, Math.max(earliestMs, Math.min(...times) - clock.now()))).unref()
+    timer = setTimeout(
+      arm,
+      Math.min(scheduleCheckMs, Math.max(deps.overloads().length > 0 ? overloadCheckMs : earliestMs, Math.min(...times) - clock.now())),
+    ).unref()
   }
   const arm = (): void => {
     ticking = ticking
@@ -80,6 +88,35 @@ export function createSchedules(deps: ScheduleDeps): Schedules {
   }
 }
 
+/** @returns a function that skips due times which an overload holds back for too long, or notes their delay, each once */
+function createHoldBack(deps: ScheduleDeps, runs: Pick<ScheduleRuns, 'begin'>) {
+  const { documents, clock } = deps
+  /** Due times whose delay was noted, by schedule. */
+  const delayed = new Map<string, number>()
+  const holdOne = async ({ id, name, misfire, grace_s: graceS, next_at: next, origin }: Schedule): Promise<void> => {
+    const now = clock.now()
+    if (next === null || now - next <= graceS * 1_000) return
+    const reason = deps.overloads().join('; ')
+    let kind: 'schedule_skipped' | 'schedule_delayed' | null = delayed.get(id) === next ? null : 'schedule_delayed'
+    if (misfire === 'skip') {
+      kind = null
+      await runs.begin(id, async (schedule) => {
+        const decision = await skipLate(schedule, now, reason)
+        if (decision !== null) kind = 'schedule_skipped'
+        return decision
+      })
+    }
+    delayed.set(id, next)
+    if (kind !== null) deps.noteEvent(kind, { schedule: id, name, due_at: next, reason }, origin)
+  }
+  return async (isStopped: () => boolean): Promise<void> => {
+    for (const { value } of await documents.all<Schedule>(scheduleCategory)) {
+      if (isStopped()) return
+      if (value.status === 'active') await holdOne(value).catch(() => {})
+    }
+  }
+}
+
 /** A timer that is due is not to spin. */
 const earliestMs = 100
 
@@ -107,6 +144,19 @@ async function decide(schedule: Schedule, runs: Pick<ScheduleRuns, 'isRunning'>,
   if (!isRunning) return { schedule: { ...moved, queued: queuedAfter(schedule, others) }, begins: [begin(first)], skipped }
   if (schedule.overlap === 'queue') return { schedule: { ...moved, queued: queuedAfter(schedule, chosen) }, begins: [], skipped }
   return { schedule: moved, begins: [], skipped: [...skipped, skippedRun(moved, newest, 'The run before was still running.')] }
+}
+
+/** What is skipped of a schedule that an overload holds back: due times before the grace. @returns null when none is */
+async function skipLate(schedule: Schedule, now: number, reason: string): Promise<Decision | null> {
+  if (schedule.status !== 'active' || schedule.next_at === null) return null
+  const latest = now - schedule.grace_s * 1_000 - 1
+  const late = await dueBetween(schedule.cadence, schedule.due_after, latest, schedule.counted_from, maxMisfires)
+  const [first] = late
+  if (first === undefined) return null
+  const newest = late.at(-1) ?? first
+  const moved: Schedule = { ...schedule, due_after: newest, next_at: await nextDue(schedule.cadence, newest, schedule.counted_from) }
+  const times = late.length === 1 ? 'The machine was overloaded' : `The machine was overloaded at ${late.length} due times`
+  return { schedule: endedIfOnce(moved), begins: [], skipped: [skippedRun(moved, first, `${times}: ${reason}.`)] }
 }
 
 /** A schedule for one time that was missed is over. */

@@ -56,7 +56,8 @@ export function createScheduling(deps: SchedulingDeps): Scheduling {
       noteEvent,
       outcomeOf,
       admission,
-      isOverloaded: () => resources.overloads().length > 0,
+      overloads: resources.overloads,
+      refresh: resources.snapshot,
       cancelTurn: (session) => void lanes.cancel(session),
       async startTurn({ session, title, turn, text, model, labels }) {
         await openSession(session, title)
