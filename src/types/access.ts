@@ -41,6 +41,7 @@ const operator = [
 const supervisor = [...operator, 'audit.read', 'browser.use', 'events.publish', 'schedule.write', 'shell.network']
 const user = [
   ...operator,
+  'audit.write',
   'call.decide',
   'media.read',
   'schedule.write',

@@ -40,3 +40,23 @@ test('the chain is checked while the guest runs', async () => {
   assert.equal(outcome.status, 'ok')
   assert.equal((outcome as { output: { ok: boolean } }).output.ok, true)
 })
+
+test('what was done outside is recorded under the name of the caller, and the answer names the record', async () => {
+  await using guest = await openFixture()
+  const { kernel } = guest
+  const made = (await kernel.call('key.create', { name: 'deploy', rights: ['audit.write'] })) as CallOutcome<{ key: string }> & {
+    status: 'ok'
+  }
+  const keyed = await kernel.withKey(made.output.key)
+  const appended = (await keyed.call('audit.append', { action: 'deployed', resource: 'shop 1.4.2' })) as CallOutcome<{
+    seq: number
+    hash: string
+  }>
+  assert.ok(appended.status === 'ok')
+  const [, intent] = (await query(guest, { name: 'audit.append' })).records as readonly (Found['records'][number] & {
+    hash: string
+    body: string
+  })[]
+  assert.deepEqual([intent!.seq, intent!.hash, intent!.actor], [appended.output.seq, appended.output.hash, 'key:deploy'])
+  assert.deepEqual((JSON.parse(intent!.body) as { input: Json }).input, { action: 'deployed', resource: 'shop 1.4.2' })
+})

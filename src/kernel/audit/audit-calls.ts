@@ -2,7 +2,7 @@
 import { setImmediate as yieldToEventLoop } from 'node:timers/promises'
 import { z } from 'zod'
 import type { Store } from '../../store/index.ts'
-import type { Call, JournalRecord, Phase, SessionId } from '../../types/index.ts'
+import { type Call, type JournalRecord, OxbowError, type Phase, type SessionId } from '../../types/index.ts'
 import type { Journal } from '../journal.ts'
 import { maxAuditScan, maxAuditShown } from '../limits.ts'
 import { type AuditReport, verifyJournal } from './audit-verify.ts'
@@ -38,7 +38,7 @@ const shared = {
 } as const satisfies Partial<Call>
 
 export function auditCalls(deps: AuditCallDeps): readonly Call[] {
-  return [queryCall(deps), verifyCall(deps)]
+  return [queryCall(deps), verifyCall(deps), appendCall(deps)]
 }
 
 const phases = ['intent', 'parked', 'decided', 'started', 'exchange', 'outcome', 'refused', 'reconciled'] as const
@@ -123,6 +123,38 @@ function verifyCall({ store, journal }: AuditCallDeps): Call<object, AuditReport
         },
       }
       return { output: await verifyJournal(slowly, { seal: null }) }
+    },
+  }
+}
+
+interface AppendInput {
+  readonly action: string
+  readonly resource: string
+}
+type AppendOutput = Pick<JournalRecord, 'seq' | 'hash'>
+
+/** The record of the call is what it appends: it has the actor, the time and the input. */
+function appendCall({ store, journal }: AuditCallDeps): Call<AppendInput, AppendOutput> {
+  return {
+    name: 'audit.append',
+    summary: 'Records something that a program or a person did outside of Oxbow, and returns the hash of the record.',
+    input: z.strictObject({
+      action: z.string().min(1).max(200).describe('What was done.'),
+      resource: z.string().max(2_000).default('').describe('To what.'),
+    }),
+    output: z.object({ seq: z.int(), hash: z.string() }),
+    example: { action: 'deployed', resource: 'shop 1.4.2' },
+    tier: 'side_effecting',
+    right: 'audit.write',
+    effect: 'idempotent',
+    audience: ['terminal'],
+    labels: { adds: [], sink: false },
+    timeoutMs: 10_000,
+    async run(_, { id }) {
+      await journal.flushed()
+      const [record] = await store.records({ call: id, phases: ['intent'], order: 'oldest_first', limit: 1, hydrate: false })
+      if (record === undefined) throw new OxbowError('not_found', 'The record of this call is gone.', { hint: 'Call it again.' })
+      return { output: { seq: record.seq, hash: record.hash } }
     },
   }
 }
