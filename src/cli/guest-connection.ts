@@ -21,6 +21,7 @@ import {
 import {
   builtinProviders,
   type Failure,
+  type Notice,
   type GuestStatus,
   isAlive,
   isOxbowError,
@@ -74,6 +75,8 @@ export interface Connection {
   readonly setup: GuestSetup
   /** Reports from now on when the connection is lost, restored or gone for good. There is one listener. */
   onConnection(listener: (state: ConnectionState) => void): void
+  /** Reports from now on what the person should hear of. There is one listener. */
+  onNotice(listener: (notice: Notice) => void): void
   /** Resolves when the guest is gone for good; the client alone would keep trying to reconnect for a day. */
   readonly gone: Promise<Failure>
 }
@@ -136,9 +139,21 @@ export async function withLastingGuest<Result>(
 export async function withConnection<Result>(choice: GuestChoice, terminal: Terminal, use: Use<Result>): Promise<Result> {
   const setup = guestSetup(choice, terminal)
   let onState: (state: ConnectionState) => void = () => {}
-  const { guest, gateway, gone } = await joinGuest(setup, (state) => onState(state))
+  let onNotice: (notice: Notice) => void = () => {}
+  const { guest, gateway, gone } = await joinGuest(
+    setup,
+    (state) => onState(state),
+    (notice) => onNotice(notice),
+  )
   try {
-    const connection = { guest, gateway, setup, gone, onConnection: (listener: typeof onState) => void (onState = listener) }
+    const connection: Connection = {
+      guest,
+      gateway,
+      setup,
+      gone,
+      onConnection: (listener) => void (onState = listener),
+      onNotice: (listener) => void (onNotice = listener),
+    }
     if (!guest.owned) await Promise.race([warnOfStale(connection, choice, terminal), lossOf(connection)])
     return await use(connection)
   } finally {
@@ -151,7 +166,11 @@ interface Joined extends Pick<Connection, 'guest' | 'gone'> {
   readonly gateway: Client
 }
 
-async function joinGuest(setup: GuestSetup, onState: (state: ConnectionState) => void): Promise<Joined> {
+async function joinGuest(
+  setup: GuestSetup,
+  onState: (state: ConnectionState) => void,
+  onNotice: (notice: Notice) => void,
+): Promise<Joined> {
   for (;;) {
     const guest = await ensureGuest(setup)
     const gone = Promise.withResolvers<Failure>()
@@ -163,6 +182,7 @@ async function joinGuest(setup: GuestSetup, onState: (state: ConnectionState) =>
         url: guest.url,
         token: guest.token,
         client: `oxbow-cli ${setup.version}`,
+        onNotice,
         onState(state) {
           onState(state)
           if (state.type === 'gone') gone.resolve(state.failure)

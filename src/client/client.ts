@@ -10,6 +10,7 @@ import {
   type GuestStatus,
   type IdMaker,
   type Json,
+  type Notice,
   type Random,
   type SentFile,
   type ServerFrame,
@@ -35,6 +36,8 @@ export interface ConnectOptions {
   readonly reconnect?: boolean
   /** Called when the connection is lost, restored, or given up. */
   readonly onState?: (state: ConnectionState) => void
+  /** Called with what a person should hear of; what happens while the connection is lost is not repeated. */
+  readonly onNotice?: (notice: Notice) => void
   readonly clock?: Clock
   readonly random?: Random
   readonly limits?: Partial<ClientLimits>
@@ -68,6 +71,7 @@ export async function connect(options: ConnectOptions): Promise<Client> {
     onFrame(frame) {
       // A snapshot is both an answer and part of the stream: the stream receives it first.
       if (isStreamFrame(frame) && !following.receive(frame)) connection.restart()
+      else if (frame.type === 'notice') options.onNotice?.(frame.payload)
       else if (frame.type === 'error') settleError(requests, frame.payload)
       else if ('request_id' in frame.payload) requests.settle(frame.payload.request_id, frame as Answer)
     },

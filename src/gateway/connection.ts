@@ -53,7 +53,11 @@ const tooBig = 1009
 
 export function serveConnection(socket: WebSocket, stream: Duplex, deps: ConnectionDeps): Connection {
   const { kernel, limits } = deps
-  const outbox = createOutbox(socket, stream, limits.maxBufferedBytes, () => subscriptions.clear())
+  let stopNotices = (): void => {}
+  const outbox = createOutbox(socket, stream, limits.maxBufferedBytes, () => {
+    subscriptions.clear()
+    stopNotices()
+  })
   const subscriptions = createSubscriptions({
     kernel,
     texts: deps.texts,
@@ -77,6 +81,7 @@ export function serveConnection(socket: WebSocket, stream: Duplex, deps: Connect
     if (protocol !== protocolVersion) return turnAway(request_id, otherProtocol(protocol))
     greeted = true
     outbox.send(frameText({ type: 'hello_ack', payload: { request_id, protocol: protocolVersion, status: kernel.status() } }))
+    stopNotices = kernel.onNotice((notice) => outbox.send(frameText({ type: 'notice', payload: notice })))
   }
 
   const receive = (frame: ClientFrame): void => {

@@ -11,6 +11,7 @@ import {
   type GuestStatus,
   type IdMaker,
   type Json,
+  type Notice,
   OxbowError,
   type PendingApproval,
   type RecordView,
@@ -29,6 +30,7 @@ export interface FakeKernel extends Kernel {
   finish(session: SessionId, cleaned?: string): void
   record(session: SessionId, name: string, body?: Json): RecordView
   progress(session: SessionId): void
+  notice(notice: Notice): void
   /** Parks a call that waits for a person. */
   park(session: SessionId): CallId
   /** The next list of sessions fails with this. */
@@ -53,6 +55,7 @@ interface Topic {
 
 /** What happened, and the two things that everything below is made of. */
 interface World {
+  readonly noticed: Set<(notice: Notice) => void>
   readonly newId: IdMaker
   readonly topics: Map<SessionId, Topic>
   readonly messages: string[]
@@ -76,6 +79,7 @@ function createWorld(): World {
     messages: [],
     decisions: [],
     toFail: null,
+    noticed: new Set(),
     topicOf(session) {
       const topic = world.topics.get(session)
       if (topic === undefined) throw new OxbowError('not_found', `There is no session ${session}.`, { hint: 'See `oxbow sessions`.' })
@@ -161,6 +165,10 @@ function facade(world: World, commit: () => Promise<void>): Kernel {
       const failure = { code: 'unknown_call', message: `No call has the name ${name}.`, hint: 'See `oxbow calls`.' } as const
       return { status: 'refused', failure, text: failure.message }
     },
+    onNotice(listener) {
+      world.noticed.add(listener)
+      return () => world.noticed.delete(listener)
+    },
     follow: (session, cursor, listener, past) => followTopic(topicOf(session), commit, cursor, listener, past),
     close: async () => topics.clear(),
   }
@@ -220,6 +228,7 @@ function hands(world: World): Omit<FakeKernel, keyof Kernel | 'messages' | 'deci
   return {
     seqs: (session) => topicOf(session).records.map(({ seq }) => seq),
     followers: (session) => topicOf(session).listeners.size,
+    notice: (notice) => world.noticed.forEach((listener) => listener(notice)),
     failNextList: (error) => void (world.toFail = { error }),
     say(session, text) {
       const topic = topicOf(session)

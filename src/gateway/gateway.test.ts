@@ -323,6 +323,19 @@ void describe('following', () => {
     ])
   })
 
+  void test('a notice reaches every terminal that has said hello, in whatever session it happened, until it leaves', async () => {
+    await using fixture = await startTestGateway()
+    const notice = { seq: 1, at: 2, kind: 'schedule_ended', session: '', fields: { name: 'Report' } } as const
+    const [one, two] = [await fixture.open(), await fixture.open()]
+    fixture.kernel.notice(notice)
+    for (const terminal of [one, two]) assert.deepEqual(await terminal.take('notice'), notice)
+    one.socket.close()
+    await one.closed
+    fixture.kernel.notice(notice)
+    assert.deepEqual(await two.take('notice'), notice)
+    assert.deepEqual(fixture.bugs, [])
+  })
+
   void test('two terminals on one session see the same', async () => {
     await using fixture = await startTestGateway()
     const { id: session } = await fixture.kernel.createSession()

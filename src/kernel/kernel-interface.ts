@@ -1,5 +1,5 @@
 /** The kernel as the gateway sees it: what terminals and programs can ask of it. */
-import type { CallId, CallOutcome, GuestStatus, Json, SessionId, SessionInfo } from '../types/index.ts'
+import type { CallId, CallOutcome, GuestStatus, Json, Notice, SessionId, SessionInfo } from '../types/index.ts'
 import type { KernelEvent, PastDelivery } from './events.ts'
 import type { StartTurn } from './turns/start-turn.ts'
 
@@ -24,6 +24,8 @@ export interface Kernel {
    * @throws OxbowError `not_found` for an unknown session, or the reason of `past.leaving`
    */
   follow(session: SessionId, cursor: number, listener: (event: KernelEvent) => void, past?: PastDelivery): Promise<() => void>
+  /** @returns a function that stops it */
+  onNotice(listener: (notice: Notice) => void): () => void
   /**
    * The kernel for a program with an API key: the key's rights only.
    * @throws OxbowError `unauthenticated` for a key that is unknown, wrong, revoked or expired; so does each later request

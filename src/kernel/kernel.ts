@@ -10,10 +10,13 @@ import {
   once,
   type SessionId,
   type SessionInfo,
+  type Notice,
+  type RecordView,
   type TurnId,
   type UserId,
 } from '../types/index.ts'
 import { optionsOf } from './gate.ts'
+import { noticeOf } from './observe/event-kinds.ts'
 import type { KernelCallDeps } from './calls/kernel-calls.ts'
 import type { Kernel } from './kernel-interface.ts'
 import { assembleParts, type KernelOptions, type KernelParts } from './kernel-parts.ts'
@@ -90,9 +93,27 @@ function facade(parts: KernelParts, options: KernelOptions, resumed: Promise<voi
       await sessions.load(session)
       return events.follow(session, cursor, listener, past)
     },
+    onNotice: createNotices(events.watchers),
     close: () => resumed.then(() => closeParts(parts, options)),
   }
   return kernel
+}
+
+/** One watcher of the journal for all who listen. */
+function createNotices(watchers: KernelParts['events']['watchers']): Kernel['onNotice'] {
+  const listeners = new Set<(notice: Notice) => void>()
+  const watch = (record: RecordView): void => {
+    const notice = noticeOf(record)
+    if (notice !== null) for (const listener of listeners) listener(notice)
+  }
+  return (listener) => {
+    listeners.add(listener)
+    watchers.add(watch)
+    return () => {
+      listeners.delete(listener)
+      if (listeners.size === 0) watchers.delete(watch)
+    }
+  }
 }
 
 function statusOf({ journal }: KernelParts, options: KernelOptions): GuestStatus {

@@ -8,7 +8,7 @@ import { z } from 'zod'
 import type { Failure } from './error.ts'
 import type { CallId, SessionId, TurnId, UserId } from './id.ts'
 import { isUuid } from './id.ts'
-import type { Json } from './text.ts'
+import type { Json, JsonObject } from './text.ts'
 import { maxAttachments } from './message.ts'
 import type { JournalRecord, Label } from './record.ts'
 import type { SandboxStatus } from './hands.ts'
@@ -166,6 +166,17 @@ interface StepEvent {
   call: CallId
 }
 
+/** The kinds of events that are notices. Of `schedule_ended` only those runs whose schedule asks for it. */
+export const noticeKinds = ['schedule_ended', 'schedule_disabled', 'budget_warning'] as const
+
+export interface Notice {
+  readonly seq: number
+  readonly at: number
+  readonly kind: (typeof noticeKinds)[number]
+  readonly session: string
+  readonly fields: JsonObject
+}
+
 export interface ServerPayloads {
   hello_ack: { request_id: string; protocol: number; status: GuestStatus }
   /** The message is in the journal and cannot be lost. `duplicate`: it already was. */
@@ -187,6 +198,8 @@ export interface ServerPayloads {
   delta: StepEvent & { offset: number; text: string }
   /** The text of `call` so far is void: the answer starts over, perhaps with another model. */
   reply_restarted: StepEvent & { model: string; why: string }
+  /** What a person should hear of without asking, in whatever session it happened. What was said is not in it. */
+  notice: Notice
   /** `output`: the end of the output so far, for calls that produce output while they run. */
   progress: StepEvent & { name: string; elapsed_ms: number; output?: string }
 }

@@ -94,7 +94,7 @@ void test('run shows the same in a terminal, only the final text in JSON and pip
     assert.equal(await oxbow('run', 'where'), 'Line one.\nIt is Paris.\n')
     service.breakOff()
     assert.equal((JSON.parse(await oxbow('run', 'where', '--json')) as { reply: string }).reply, 'Line one.\nIt is Paris.')
-    const exchanges = (await oxbow('audit', 'show')).split('\n').filter((line) => line.includes(' exchange '))
+    const exchanges = (await oxbow('audit', 'show')).split('\n').filter((line) => / exchange +model\.generate /.test(line))
     assert.equal(exchanges.length, 6, 'each message took two')
     for (const line of exchanges) assert.match(line, /model\.generate +openai-chat gpt-5-mini, status 200, [\d.]+ kB out, \d+ bytes in$/)
   })

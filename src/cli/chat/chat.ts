@@ -1,7 +1,7 @@
 /** `oxbow chat`, the default verb: connects to a guest, opens the screen, and prints the notices shown when a chat opens. */
 import type { ConnectionState } from '../../client/index.ts'
 import { configFiles, usersFolder } from '../../runner/index.ts'
-import type { Config, Failure, GuestStatus } from '../../types/index.ts'
+import type { Config, Failure, GuestStatus, Notice } from '../../types/index.ts'
 import { type Connection, type GuestChoice, withConnection } from '../guest-connection.ts'
 import { maxListedSessions, maxShortGuestLives, setupLookMs, shortGuestLifeMs, shownServices } from '../limits.ts'
 import { createPlainScreen } from '../screen/screen.ts'
@@ -75,6 +75,7 @@ function chatOnce(options: ChatOptions, terminal: Terminal, { isFirst, onSession
         // A pipe gets only the conversation.
         const connectionNews = createConnectionNews(person ? tell : () => {})
         connection.onConnection(connectionNews)
+        if (person) connection.onNotice((notice) => void noticeText(gateway, notice).then(tell))
         const { config } = setup
         // A new guest resumes interrupted turns; with a guest of another terminal, running turns are expected.
         if (person && isFirst && session === undefined && guest.owned) void tellOfInterrupted(gateway, tell)
@@ -104,6 +105,23 @@ async function tellOfServices({ setup }: Connection, choice: GuestChoice, termin
   const text = await lookForServices(asked, shared?.path ?? 'config.toml', setupLookMs)
   if (text !== null) tell(text)
 }
+
+/** @returns what happened elsewhere, for a person who is in the middle of a conversation */
+export async function noticeText(gateway: Pick<Connection['gateway'], 'call'>, { kind, fields }: Notice): Promise<string> {
+  const text = (name: string): string => {
+    const value = fields[name]
+    return plainLine(typeof value === 'string' ? value : JSON.stringify(value ?? ''), noticeChars)
+  }
+  if (kind === 'budget_warning') return `  — the budget ${text('scope')} is nearly used up: \`oxbow budget list\` —`
+  const more = `\`oxbow schedule runs ${text('schedule').slice(0, 8)}\``
+  if (kind === 'schedule_disabled') return `  — ${text('name')} has failed ${text('failures')} times and does not run any more: ${more} —`
+  const runs = await gateway.call('schedule.runs', { id: text('schedule'), limit: 1 }).catch(() => null)
+  const found = runs?.status === 'ok' ? (runs.output as { readonly runs: readonly { readonly summary: string }[] }).runs[0] : undefined
+  const ended = fields['status'] === 'success' ? '' : ` (${text('status')})`
+  return `  — ${text('name')}${ended}: ${plainLine(found?.summary ?? '', noticeChars)} — ${more}`
+}
+
+const noticeChars = 200
 
 /** Prints one line when the connection is lost and one when it is restored, however many attempts it takes. */
 export function createConnectionNews(tell: (text: string) => void): (state: ConnectionState) => void {

@@ -54,6 +54,18 @@ export function createKeyKernels(deps: KeyKernelDeps, owner: Kernel): (key: stri
         assertMayRead(await keys.callerOf(id, session, ''), journal, newId() as CallId)
         return owner.follow(session, cursor, listener, past)
       },
+      onNotice(listener) {
+        let stop: (() => void) | null = null
+        let isOver = false
+        const begin = ({ rights }: Caller): void => {
+          if (!isOver && (rights.has('*') || rights.has('events.read'))) stop = owner.onNotice(listener)
+        }
+        keys.callerOf(id, '', '').then(begin, () => {})
+        return () => {
+          isOver = true
+          stop?.()
+        }
+      },
       close: () => Promise.resolve(),
     }
     return view

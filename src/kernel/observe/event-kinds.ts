@@ -2,7 +2,7 @@
  * What a record of the journal means to those who watch: the kind of the event, and the few facts about it that they may see. Never
  * what was said, read or written: ids, names, counts and reasons only, so that a subscriber needs no right but to watch.
  */
-import type { JsonObject, RecordView } from '../../types/index.ts'
+import { type JsonObject, type Notice, noticeKinds, type RecordView } from '../../types/index.ts'
 
 export interface EventView {
   /** The record's place in the journal: the cursor of whoever has taken it. */
@@ -86,6 +86,16 @@ function describeTurn(body: JsonObject, { phase, turn }: RecordView): ReturnType
 function ownEvent(name: string, body: JsonObject): ReturnType<Describe> {
   const fields = Object.fromEntries(Object.entries(body).filter(([field]) => field !== 'documents'))
   return { kind: name.slice('event.'.length), fields }
+}
+
+/** @returns the notice that a record is; null for all others */
+export function noticeOf(record: RecordView): Notice | null {
+  if (!record.name.startsWith('event.')) return null
+  const kind = noticeKinds.find((each) => record.name === `event.${each}`)
+  const event = kind === undefined ? null : describeEvent(record)
+  if (kind === undefined || event === null || (kind === 'schedule_ended' && event.fields['notify'] !== true)) return null
+  const { seq, at, session, fields } = event
+  return { seq, at, kind, session, fields }
 }
 
 /** @returns whether the event is chosen */
