@@ -60,6 +60,7 @@ describe('every built-in call', () => {
       'vault.list read_only vault.list none private,untrusted',
       'vault.copy_to privileged vault.copy once private',
       'shell.exec privileged shell.run once untrusted',
+      'exec.run privileged exec.run once untrusted',
       'shell.background privileged shell.run once untrusted',
       'shell.session_open privileged shell.run once untrusted',
       'shell.session_write privileged shell.run once untrusted',

@@ -35,6 +35,7 @@ const letters = ['ant', 'bee', 'cat', 'dog', 'elk', 'fox', '日本', 'naïve', '
 export function describeText(holds: MemoryCase): void {
   describeRanking(holds)
   describeFinding(holds)
+  describeTerms(holds)
 }
 
 function describeRanking(holds: MemoryCase): void {
@@ -124,7 +125,9 @@ function describeFinding(holds: MemoryCase): void {
     assert(await areCommon('same', 'words'))
     assert(!(await areCommon('same', 'unheard')))
   })
+}
 
+function describeTerms(holds: MemoryCase): void {
   holds('every passage of a long entry is found by its own words', async (memory) => {
     const texts = Array.from({ length: 40 }, (_, i) => `part${i} shared`)
     await memory.change([{ change: 'put', item: itemOf(entryOf('long'), ...texts) }])
