@@ -18,6 +18,7 @@ import { start } from './measures/start.ts'
 import { stream } from './measures/stream.ts'
 import { text } from './texts/text.ts'
 import { turns } from './measures/turns.ts'
+import { watched } from './measures/watched.ts'
 import { wires } from './measures/wires.ts'
 
 export const measures: readonly Measure[] = [
@@ -25,6 +26,7 @@ export const measures: readonly Measure[] = [
   turns,
   load,
   calls,
+  watched,
   agents,
   accepts,
   stream,

@@ -3,7 +3,16 @@ import { z } from 'zod'
 import { createKernel, type Kernel } from '../../src/kernel/index.ts'
 import { createFakeSandbox } from '../../src/sandbox/fake/fake-sandbox.ts'
 import { openSqliteStore } from '../../src/store/index.ts'
-import { type Call, type Effect, type Engine, parseConfig, plainFacts, systemClock, systemRandom } from '../../src/types/index.ts'
+import {
+  type Call,
+  type Effect,
+  type Engine,
+  parseConfig,
+  plainFacts,
+  type SessionId,
+  systemClock,
+  systemRandom,
+} from '../../src/types/index.ts'
 import type { Measure } from '../measure.ts'
 import { bounded, ms, perSecond, shown } from '../report.ts'
 import { median } from '../statistics.ts'
@@ -14,7 +23,7 @@ interface Rate {
   readonly p50: number
 }
 
-const callers = 64
+export const callers = 64
 const effects: readonly Effect[] = ['none', 'idempotent', 'once']
 
 export const calls: Measure = {
@@ -68,13 +77,19 @@ async function measureKernel(durability: 'normal' | 'full', seconds: number): Pr
 }
 
 /** Each caller makes one call after the other. The rate is the number of answers over the time until the last. */
-async function rate(kernel: Kernel, effect: Effect, width: number, seconds: number): Promise<Rate> {
+export async function rate(
+  kernel: Pick<Kernel, 'call'>,
+  effect: Effect,
+  width: number,
+  seconds: number,
+  session?: SessionId,
+): Promise<Rate> {
   const took: number[] = []
   const began = performance.now()
   const until = began + seconds * 1000
   const work = async (): Promise<void> => {
     for (let now = performance.now(); now < until;) {
-      const { status } = await kernel.call(`bench.${effect}`, {})
+      const { status } = await kernel.call(`bench.${effect}`, {}, session)
       if (status !== 'ok') throw new Error(`a no-op call was ${status}`)
       const then = performance.now()
       took.push(then - now)
@@ -87,8 +102,9 @@ async function rate(kernel: Kernel, effect: Effect, width: number, seconds: numb
   return { perSecond: (took.length / (performance.now() - began)) * 1000, p50: median(took) }
 }
 
-async function openKernel(path: string, durability: 'normal' | 'full'): Promise<Kernel> {
-  const config = parseConfig({ store: { durability } }, 'the bench')
+/** @param more of its configuration */
+export async function openKernel(path: string, durability: 'normal' | 'full', more: object = {}): Promise<Kernel> {
+  const config = parseConfig({ store: { durability }, ...more }, 'the bench')
   return createKernel({
     user: benchUser,
     version: 'bench',
