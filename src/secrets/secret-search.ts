@@ -150,14 +150,17 @@ function createPatterns(): Patterns {
     all: () => handles.values(),
     byHandle: (handle) => handles.get(handle),
     replace(text, onFound) {
+      let found = find(tables, text, 0)
+      if (found === null) return text
       let result = ''
       let from = 0
-      for (const { start, text: found, handle, name } of find(tables, text)) {
+      for (; found !== null; found = find(tables, text, from)) {
+        const { start, text: spelled, handle, name } = found
         result += `${text.slice(from, start)}[secret:${handle}]`
-        from = start + found.length
+        from = start + spelled.length
         onFound?.(name)
       }
-      return from === 0 ? text : result + text.slice(from)
+      return result + text.slice(from)
     },
     replaceEnds: (text, onFound) => replaceBeginning(tables, replaceEnd(tables, text, onFound), onFound),
     openAt: (text) => openAt(tables, text, 1),
@@ -168,23 +171,25 @@ function matchAt({ inside }: Tables, text: string, start: number): Spelling | un
   return inside.get(hashAt(text, start + firstShift))?.find((spelling) => text.startsWith(spelling.text, start))
 }
 
-/** From left to right, the longest at each place. */
-function* find(tables: Tables, text: string): Generator<Found> {
+/**
+ * A plain loop that makes nothing where there is nothing: every text of a turn passes here.
+ *
+ * @returns the first one that begins at `from` or behind it, the longest at its place
+ */
+function find(tables: Tables, text: string, from: number): Found | null {
+  const { shifts } = tables
   const end = text.length - block
-  for (let at = firstShift; at <= end;) {
-    const shift = tables.shifts[hashAt(text, at)]!
+  for (let at = from + firstShift; at <= end;) {
+    const shift = shifts[hashAt(text, at)]!
     if (shift > 0) {
       at += shift
       continue
     }
-    const start = at - firstShift
-    const spelling = matchAt(tables, text, start)
-    if (spelling === undefined) at += 1
-    else {
-      yield { ...spelling, start }
-      at = start + spelling.text.length + firstShift
-    }
+    const spelling = matchAt(tables, text, at - firstShift)
+    if (spelling !== undefined) return { ...spelling, start: at - firstShift }
+    at += 1
   }
+  return null
 }
 
 /** @returns where the text ends with at least so many first characters of a spelling; its length when it does not */
