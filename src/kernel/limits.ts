@@ -20,6 +20,10 @@ export const maxHeldAccounts = 10_000
 export const historyPage = 200
 /** Upper bound of the bytes per token: at most window × this is read of a conversation. */
 export const maxBytesPerToken = 6
+/** Newest runs of a schedule by which the next one is forecast. */
+export const forecastRuns = 10
+/** A run that no budget covers and that has no other time is tried again after this long. */
+export const budgetRetryMs: number = 60 * 60_000
 /** The part of a budget at whose use people are warned. */
 export const warningRatio = 0.8
 /** Records sent at once to a follower that is catching up. */

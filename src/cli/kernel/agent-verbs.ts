@@ -1,5 +1,5 @@
 /** Definitions of `ps`, `top`, `spawn`, `wait` and `kill`. */
-import { type AddVerbs, collect, examples, parseCount, userVerb } from '../verb-parts.ts'
+import { type AddVerbs, collect, examples, parseAmount, parseCount, userVerb } from '../verb-parts.ts'
 
 const load = () => import('./agents.ts')
 
@@ -24,6 +24,10 @@ export const addAgentVerbs: AddVerbs = (program, terminal, choose) => {
     .option('--right <right>', 'a right that it has, instead of the usual ones; repeat for more', collect)
     .option('--read-only', 'only rights that change nothing')
     .option('--keep', 'keep it for further messages after its answer')
+    .option('--max-tokens <n>', 'model tokens that it may use', parseCount(Number.MAX_SAFE_INTEGER))
+    .option('--max-money <dollars>', 'dollars that it may use', parseAmount)
+    .option('--max-calls <n>', 'calls that it may make', parseCount(Number.MAX_SAFE_INTEGER))
+    .option('--max-seconds <n>', 'time that calls of it may run', parseCount(Number.MAX_SAFE_INTEGER))
     .option('--wait', 'wait for its answer and print it')
     .option('--json', 'print the agent as one JSON value')
     .addHelpText(

@@ -4,6 +4,7 @@ import { type GatewayPort, withGuest } from '../guest-connection.ts'
 import { agentWaitS } from '../limits.ts'
 import { printLine, printText, type Terminal } from '../terminal.ts'
 import { formatMoney, formatMs, formatTime, plainLine, plainText, shortId, table } from '../view/terminal-text.ts'
+import { type BudgetOptions, budgetOf } from './budget.ts'
 import { type CallOptions, outputOf, showOutput } from './call.ts'
 
 interface AgentLine {
@@ -130,7 +131,7 @@ function topText({ agents, admission }: Listed, { now }: Machine): string {
   return `${head.join('\n')}\n\n${table([['ID', 'NAME', 'STATE', 'CALL', 'CPU', 'MEMORY', 'TOKENS', 'COST'], ...rows])}`
 }
 
-export interface SpawnOptions extends CallOptions {
+export interface SpawnOptions extends CallOptions, BudgetOptions {
   readonly name?: string | undefined
   readonly model?: string | undefined
   readonly instructions?: string | undefined
@@ -152,6 +153,7 @@ export function spawnAgent(words: readonly string[], options: SpawnOptions, term
     ...(right !== undefined && { rights: [...right] }),
     ...(readOnly === true && { read_only: true }),
     ...(keep === true && { keep: true }),
+    ...budgetOf(options),
   }
   if (options.wait !== true)
     return showOutput(

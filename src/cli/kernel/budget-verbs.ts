@@ -32,6 +32,10 @@ export const addBudgetVerbs: AddVerbs = (program, terminal, choose) => {
       examples('oxbow budget set user --per day --tokens 500000', 'oxbow budget set agent:helper --calls 100 --per hour'),
     )
     .action((scope, options) => choose(async () => (await load()).setBudget(scope, options, terminal)))
+  userVerb(budget.command('forecast <schedule>'), 'forecast what the next run of a schedule takes, and whether the budgets cover it')
+    .option(...jsonOption)
+    .addHelpText('after', examples('oxbow budget forecast 019a'))
+    .action((id, options) => choose(async () => (await import('./schedule.ts')).showForecast(id, options, terminal)))
   userVerb(budget.command('reset <scope>'), 'begin the window of a budget anew: what was used so far no longer counts')
     .option(...perOption)
     .option(...jsonOption)

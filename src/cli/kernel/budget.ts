@@ -41,13 +41,31 @@ export interface LimitOptions extends CallOptions {
 }
 
 /** @returns the limits of a call's input */
-export function limitsOf({ tokens, money, calls, seconds }: LimitOptions): { readonly [limit: string]: Json } {
+export function limitsOf({ tokens, money, calls, seconds }: Pick<LimitOptions, 'tokens' | 'money' | 'calls' | 'seconds'>): {
+  readonly [limit: string]: Json
+} {
   return {
     ...(tokens !== undefined && { tokens }),
     ...(money !== undefined && { micro_dollars: Math.round(money * 1_000_000) }),
     ...(calls !== undefined && { calls }),
     ...(seconds !== undefined && { seconds }),
   }
+}
+
+/** Options of what an agent or a run may use. */
+export interface BudgetOptions {
+  readonly maxTokens?: number | undefined
+  readonly maxMoney?: number | undefined
+  readonly maxCalls?: number | undefined
+  readonly maxSeconds?: number | undefined
+}
+
+/** @returns the field `budget` of a call's input, if there are limits */
+export function budgetOf({ maxTokens: tokens, maxMoney: money, maxCalls: calls, maxSeconds: seconds }: BudgetOptions): {
+  readonly budget?: Json
+} {
+  const limits = limitsOf({ tokens, money, calls, seconds })
+  return Object.keys(limits).length === 0 ? {} : { budget: limits }
 }
 
 const scopeChars = 50

@@ -1,6 +1,6 @@
 /** Definitions of `call`, `state`, `events`, `resources` and `schedule`. */
 import { Option } from 'commander'
-import { type AddVerbs, collect, examples, parseCount, userVerb, verbGroup } from '../verb-parts.ts'
+import { type AddVerbs, collect, examples, parseAmount, parseCount, userVerb, verbGroup } from '../verb-parts.ts'
 
 const jsonOption = ['--json', 'print the output as one JSON value'] as const
 
@@ -87,6 +87,10 @@ export const addScheduleVerbs: AddVerbs = (program, terminal, choose) => {
     .option('--retries <n>', 'retries of a failed run', parseCount(10))
     .option('--timeout <seconds>', 'stop a run after this time', parseCount(86_400, 10))
     .option('--fresh', 'each run begins without the earlier ones')
+    .option('--max-tokens <n>', 'model tokens that a run may use', parseCount(Number.MAX_SAFE_INTEGER))
+    .option('--max-money <dollars>', 'dollars that a run may use', parseAmount)
+    .option('--max-calls <n>', 'calls that a run may make', parseCount(Number.MAX_SAFE_INTEGER))
+    .option('--max-seconds <n>', 'time that calls of a run may run', parseCount(Number.MAX_SAFE_INTEGER))
     .option(...jsonOption)
     .addHelpText(
       'after',

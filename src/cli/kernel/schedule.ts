@@ -1,8 +1,9 @@
 /** `oxbow schedule`: what runs at its times, and what it did. */
-import { type Json, OxbowError } from '../../types/index.ts'
+import { errorTable, type Json, OxbowError } from '../../types/index.ts'
 import { type GatewayPort, withGuest } from '../guest-connection.ts'
 import { printLine, printText, type Terminal } from '../terminal.ts'
-import { formatTime, plainLine, plainText, shortId, table } from '../view/terminal-text.ts'
+import { formatMoney, formatTime, plainLine, plainText, shortId, table } from '../view/terminal-text.ts'
+import { type BudgetOptions, budgetOf } from './budget.ts'
 import { type CallOptions, outputOf, showOutput } from './call.ts'
 
 interface ScheduleLine {
@@ -33,7 +34,7 @@ interface RunLine {
 const nameChars = 40
 const maxShown = 100
 
-export interface AddOptions extends CallOptions {
+export interface AddOptions extends CallOptions, BudgetOptions {
   readonly name?: string | undefined
   readonly cron?: string | undefined
   readonly zone?: string | undefined
@@ -60,6 +61,7 @@ export function scheduleAdd(words: readonly string[], options: AddOptions, termi
     ...(retries !== undefined && { retries }),
     ...(timeout !== undefined && { timeout_s: timeout }),
     ...(fresh === true && { context: 'fresh' }),
+    ...budgetOf(options),
   }
   return showOutput(['schedule.create', input], options, terminal, (made: ScheduleLine) => {
     const runs = 'It runs while Oxbow runs: `oxbow serve` keeps it running.'
@@ -180,4 +182,40 @@ function runTable(runs: readonly RunLine[]): string {
       plainLine(run.summary.split('\n', 1)[0] ?? '', 80),
     ]),
   )
+}
+
+interface Spent {
+  readonly tokens: number
+  readonly microDollars: number
+}
+
+interface Forecast {
+  readonly runs: number
+  readonly mean: Spent
+  readonly worst: Spent
+  readonly refused: string
+  readonly is_tight: boolean
+}
+
+/** @returns 0 when the next run may start; else the exit code of `budget_exhausted` */
+export function showForecast(prefix: string, options: CallOptions, terminal: Terminal): Promise<number> {
+  return withGuest(options, terminal, async ({ gateway }) => {
+    const { id, name } = await findSchedule(gateway, prefix)
+    const forecast = (await outputOf(gateway, 'budget.forecast', { schedule: id })) as Forecast
+    if (options.json === true) printLine(terminal, JSON.stringify(forecast))
+    else printText(terminal, forecastText(plainLine(name, nameChars), forecast))
+    return forecast.refused === '' ? 0 : errorTable.budget_exhausted.exit
+  })
+}
+
+function forecastText(name: string, { runs, mean, worst, refused, is_tight: isTight }: Forecast): string {
+  const text = ({ tokens, microDollars }: Spent): string => `${tokens} tokens and ${formatMoney(microDollars)}`
+  const past = runs === 0 ? 'No run is known yet.' : `Its last ${runs} runs took ${text(mean)} on average, ${text(worst)} at most.`
+  const verdict =
+    refused !== ''
+      ? `The next run is skipped: ${refused}`
+      : isTight
+        ? 'A run as costly as the worst would be stopped.'
+        : 'The budgets cover it.'
+  return `${name}: ${past}\n${plainText(verdict)}`
 }

@@ -16,13 +16,15 @@ import {
   expandRights,
   grantOf,
 } from '../../types/index.ts'
+import { carvedOf } from '../budgets/book.ts'
+import { limitsSchema } from '../budgets/definitions.ts'
 import type { CallReference } from '../call-reference.ts'
 import { maxAgentMessageCharacters, maxAgentWaitS } from '../limits.ts'
 import type { Budgets } from '../stages/budgets.ts'
 import type { Approvals } from '../stages/approval.ts'
 import { join, type Labels, processRight } from '../stages/policy.ts'
 import type { RunningCalls } from '../stages/running-calls.ts'
-import { type Admission, type AdmissionState, priorities, type Priority } from './admission.ts'
+import { type Admission, type AdmissionState, priorities } from './admission.ts'
 import { type AgentRecord, isOver, isSettled } from './agent-record.ts'
 import { type AgentView, readUsage, viewOf } from './agent-view.ts'
 import { withOwnRoles } from '../access/roles.ts'
@@ -38,7 +40,7 @@ export interface AgentCallDeps {
   readonly documents: Pick<Documents, 'get'>
   readonly heldLabels: (caller: Pick<Caller, 'session'>) => Labels
   readonly references: () => readonly CallReference[]
-  readonly budgets: Pick<Budgets, 'load' | 'view'>
+  readonly budgets: Pick<Budgets, 'book' | 'load' | 'view'>
   readonly running: Pick<RunningCalls, 'of'>
   readonly approvals: Pick<Approvals, 'pending'>
 }
@@ -66,16 +68,10 @@ interface SpawnDeps extends AgentCallDeps {
   readonly changing: () => ReadonlySet<string>
 }
 
-interface SpawnInput {
-  task: string
-  name: string
-  instructions: string
-  model: string
-  rights?: string[] | undefined
-  read_only: boolean
-  priority: Priority
-  keep: boolean
-  orphans: 'kill' | 'adopt'
+interface SpawnInput extends Pick<AgentRecord, 'task' | 'name' | 'model' | 'priority' | 'keep' | 'orphans' | 'budget'> {
+  readonly instructions: string
+  readonly rights?: string[] | undefined
+  readonly read_only: boolean
 }
 
 function spawnCall(deps: SpawnDeps): Call<SpawnInput, AgentView> {
@@ -97,6 +93,7 @@ function spawnCall(deps: SpawnDeps): Call<SpawnInput, AgentView> {
       priority: z.enum(priorities).default('normal').meta(evident('Which waits first if too many run.')),
       keep: z.boolean().default(false).describe('It takes messages after its answer.'),
       orphans: z.enum(['kill', 'adopt']).default('kill').meta(evident('What happens to its own agents if it ends before them.')),
+      budget: limitsSchema.optional().meta(evident('What it may use of your budget.')),
     }),
     output: anyView,
     example: {
@@ -128,9 +125,13 @@ function spawnCall(deps: SpawnDeps): Call<SpawnInput, AgentView> {
           hint: `Name only rights among: ${delegable.join(', ')}.`,
         })
       const rights = found.filter((right) => !isLast || right !== 'agent.spawn')
-      const { task, name, instructions, model, priority, keep, orphans } = input
+      const { task, name, instructions, model, priority, keep, orphans, budget } = input
+      const book = budget === undefined ? null : await deps.budgets.book()
+      await book?.load(caller)
       const labels = deps.heldLabels(caller)
-      const request = { task, name, instructions, model, priority, keep, orphans, rights, labels }
+      const request = { task, name, instructions, model, priority, keep, orphans, rights, labels, budget }
+      // After a crash, its budget is held already.
+      if (supervisor.all().every(({ id }) => id !== call)) book?.assertCovers(caller, carvedOf(budget ?? {}))
       const record = await supervisor.spawn({ caller, call, name: 'agent.spawn' }, request)
       return { output: await viewOf(deps, record), text: `Started ${name} (${call}): ${record.state}.` }
     },

@@ -3,6 +3,7 @@
  * and ends when no turn of them is open; all that a restart needs is in the record before the next step.
  */
 import { type CallId, derivedId, fenced, type JsonObject, OxbowError, type SessionId, truncate, type TurnId } from '../../types/index.ts'
+import { giveBack } from '../budgets/definitions.ts'
 import { agentEndMs, maxAgentMessages, maxReplyCharacters } from '../limits.ts'
 import { type Labels, userCaller } from '../stages/policy.ts'
 import type { DocumentChange } from '../state/documents.ts'
@@ -87,7 +88,7 @@ export async function endRun(
   held: Held,
   change: Partial<AgentRecord> & Pick<AgentRecord, 'state'>,
   by?: By,
-  more?: readonly DocumentChange[],
+  more: readonly DocumentChange[] = [],
 ): Promise<void> {
   const { sessions, admission, clock, noteEvent } = table.deps
   const { id, name, session, home, labels } = held.record
@@ -101,7 +102,8 @@ export async function endRun(
     report: home === '' || isGoingOn ? 'none' : 'due',
     ...(!isGoingOn && { ended_at: clock.now() }),
   }
-  const saved = save(table, held, ended, by, more)
+  const back = held.record.budget !== undefined && isOver(change) ? [giveBack('child', id)] : []
+  const saved = save(table, held, ended, by, [...more, ...back])
   admission.leave(id)
   await saved
   if (isGoingOn) return

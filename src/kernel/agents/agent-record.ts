@@ -4,6 +4,7 @@
  */
 import { type CallId, derivedId, type SessionId, truncate, type TurnId } from '../../types/index.ts'
 import { maxMailCharacters } from '../limits.ts'
+import type { Limits } from '../budgets/definitions.ts'
 import type { Labels } from '../stages/policy.ts'
 import type { Priority } from './admission.ts'
 
@@ -59,6 +60,8 @@ export interface AgentRecord {
   readonly queued_at: number
   readonly started_at: number | null
   readonly ended_at: number | null
+  /** What it and the agents below it may use, held in the budgets of its parent. */
+  readonly budget?: Limits | undefined
 }
 
 /** As whom the turns of a session run. */

@@ -29,7 +29,7 @@ export interface By {
   readonly name: string
 }
 
-export interface SpawnRequest extends Pick<AgentRecord, 'name' | 'task' | 'model' | 'rights' | 'keep' | 'orphans' | 'labels'> {
+export interface SpawnRequest extends Pick<AgentRecord, 'name' | 'task' | 'model' | 'rights' | 'keep' | 'orphans' | 'labels' | 'budget'> {
   readonly instructions: string
   readonly priority: Priority
 }

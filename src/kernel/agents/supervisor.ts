@@ -7,6 +7,7 @@
  */
 import { type CallId, type JsonObject, OxbowError, type RecordView, type SessionId, type TurnId } from '../../types/index.ts'
 import { agentSweepMs } from '../limits.ts'
+import { carve } from '../budgets/definitions.ts'
 import type { Labels } from '../stages/policy.ts'
 import { begin, cleanUp, deliver, endRun, fail, kill, marked, post, queueRun, report, turnEnded } from './agent-life.ts'
 import {
@@ -151,7 +152,9 @@ async function spawn(table: AgentTable, by: By, request: SpawnRequest): Promise<
   const spawner = by.caller.actor.startsWith('agent:') ? by.caller.actor : ''
   const profile: AgentProfile = { agent: by.call, name, rights, model, instructions, home: record.home, spawner, killed: false }
   const held = table.hold(record)
-  const saved = save(table, held, {}, by, [{ category: profileCategory, name: session, value: profile }, ...forgetOldest(table)])
+  const carved =
+    record.budget === undefined ? [] : [carve('child', by.call, record.budget, now, { session, above: record.home, actor: spawner })]
+  const saved = save(table, held, {}, by, [{ category: profileCategory, name: session, value: profile }, ...carved, ...forgetOldest(table)])
   deps.noteEvent('agent_created', { agent_id: record.id, name, parent: record.parent }, session)
   // What it does is recorded behind its record, in the same commit or a later one.
   queueRun(table, held)

@@ -6,9 +6,11 @@
  * Some 200 bytes for each session are kept meanwhile.
  */
 import { createHash } from 'node:crypto'
-import { parseErased, type SessionRow, type Store } from '../../store/index.ts'
+import { isDeepStrictEqual } from 'node:util'
+import { type BudgetUse, parseErased, type SessionRow, type Store } from '../../store/index.ts'
 import {
   addSpend,
+  type Charged,
   type JournalRecord,
   type JsonObject,
   noSpend,
@@ -48,6 +50,7 @@ interface Body {
   readonly text?: string
   readonly change?: { readonly title?: string }
   readonly spent?: Spend
+  readonly charged?: Charged
 }
 
 const maxNamed = 100
@@ -84,6 +87,8 @@ export function createProjectionAudit(store: Store): ProjectionAudit {
 /** What each account has spent. */
 function createAccountAudit(store: Store) {
   const accounts = new Map<string, Account>()
+  const uses = new Map<string, BudgetUse>()
+  let isUseLeast = false
   const accountOf = (scope: string): Account => {
     const account = accounts.get(scope) ?? { spent: noSpend, isLeast: false }
     accounts.set(scope, account)
@@ -92,14 +97,31 @@ function createAccountAudit(store: Store) {
   const accountsOf = (session: string): readonly Account[] =>
     [userScope(store.user), ...(session === '' ? [] : [sessionScope(session)])].map(accountOf)
   return {
-    take({ session }: JournalRecord, { spent }: Body): void {
+    take({ session, phase }: JournalRecord, { spent, charged }: Body): void {
       if (spent !== undefined) for (const account of accountsOf(session)) account.spent = addSpend(account.spent, spent)
+      // An intent says what it has reserved, and charges nothing.
+      if (charged === undefined || phase === 'intent') return
+      const { microDollars, tokens } = spent ?? noSpend
+      for (const [budget, since] of charged.to) {
+        const before = uses.get(budget)
+        const more = { since, microDollars, tokens, calls: charged.calls, ms: charged.ms }
+        if (before === undefined || before.since < since) uses.set(budget, more)
+        else if (before.since === since) uses.set(budget, addUse(before, more))
+      }
     },
     takeErased({ session, phase }: JournalRecord): void {
-      if (phase === 'outcome' || phase === 'reconciled') for (const account of accountsOf(session)) account.isLeast = true
+      if (phase !== 'outcome' && phase !== 'reconciled') return
+      for (const account of accountsOf(session)) account.isLeast = true
+      // Which budgets it charged is erased with it.
+      isUseLeast = true
     },
     async compare(): Promise<readonly string[]> {
       const wrong: string[] = []
+      for (const [budget, use] of uses) {
+        const kept = await store.used(budget)
+        if (kept !== null && (isUseLeast ? kept.since >= use.since : isDeepStrictEqual(kept, use))) continue
+        wrong.push(`of the budget ${budget} ${useText(kept)} is used, and the journal says ${useText(use)}`)
+      }
       for (const [scope, { spent, isLeast }] of accounts) {
         const kept = await store.spent(scope)
         const same = kept.microDollars === spent.microDollars && kept.tokens === spent.tokens
@@ -209,12 +231,27 @@ function isTitle(expected: Title | undefined, title: string): boolean {
 }
 
 function parseBody(text: string): Body {
-  if (!text.includes('"spent"') && !text.includes('"title"') && !text.includes('"text"') && !text.includes('"change"')) return {}
+  if (
+    !text.includes('"spent"') &&
+    !text.includes('"title"') &&
+    !text.includes('"text"') &&
+    !text.includes('"change"') &&
+    !text.includes('"charged"')
+  )
+    return {}
   try {
     return JSON.parse(text) as Body
   } catch {
     return {}
   }
+}
+
+function addUse(a: BudgetUse, b: BudgetUse): BudgetUse {
+  return { since: a.since, ...addSpend(a, b), calls: a.calls + b.calls, ms: a.ms + b.ms }
+}
+
+function useText(use: BudgetUse | null): string {
+  return use === null ? 'nothing' : `${spendText(use)}, ${use.calls} calls and ${use.ms} ms since ${use.since}`
 }
 
 function spendText({ microDollars, tokens }: Spend): string {

@@ -22,6 +22,7 @@ import {
   type SessionId,
   sessionScope,
   type Shortfall,
+  toError,
   userScope,
 } from '../../types/index.ts'
 import { type AgentProfile, profileCategory } from '../agents/agent-record.ts'
@@ -47,6 +48,8 @@ export interface Book {
   left(who: Who): Readonly<Amount>
   /** @returns why the caller's accounts cannot cover an amount; null if they can. Load them before. */
   uncovered(who: Who, need: Readonly<Amount>): (Shortfall & { readonly failure: Failure }) | null
+  /** @throws OxbowError `budget_exhausted` if the caller's accounts do not cover an amount */
+  assertCovers(who: Who, need: Readonly<Amount>): void
 }
 
 interface BookDeps {
@@ -124,6 +127,10 @@ export async function openBook(deps: BookDeps): Promise<Book> {
     uncovered(who, need) {
       const short = findShortfall(current(who), need)
       return short === null ? null : { ...short, failure: exhausted(short) }
+    },
+    assertCovers(who, need) {
+      const short = findShortfall(current(who), need)
+      if (short !== null) throw toError(exhausted(short))
     },
   }
 }
@@ -317,6 +324,14 @@ export function amountOf({ tokens, micro_dollars: microDollars, calls, seconds }
     calls: (calls ?? 0) || Infinity,
     ms: (seconds ?? 0) * 1_000 || Infinity,
   }
+}
+
+/** @returns what a carved budget holds in the budgets above it: nothing of what it does not limit */
+export function carvedOf(limits: Limits): Readonly<Amount> {
+  const held = { ...noAmount }
+  const limit = amountOf(limits)
+  for (const kind of amountKinds) if (limit[kind] !== Infinity) held[kind] = limit[kind]
+  return held
 }
 
 function amountUsed({ tokens, microDollars, calls, ms }: BudgetUse): Amount {

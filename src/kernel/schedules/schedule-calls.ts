@@ -1,10 +1,11 @@
 /** The calls about schedules: make, change, delete, find, run now, and read what runs did. */
 import { z } from 'zod'
 import { type Call, type CallContext, type Config, type JsonObject, OxbowError } from '../../types/index.ts'
+import { limitsSchema } from '../budgets/definitions.ts'
 import type { Labels } from '../stages/policy.ts'
 import type { Documents } from '../state/documents.ts'
 import { type Cadence, cadence, cadenceText, checkCadence, nextDue } from './cadence.ts'
-import { runName, runCategory, runsOf, type Schedule, scheduleCategory, type ScheduleRun } from './schedule-runs.ts'
+import { runName, runCategory, runsOf, type Schedule, scheduleCategory, type ScheduleRun } from './schedule-record.ts'
 import type { Schedules } from './schedules.ts'
 
 export interface ScheduleCallDeps {
@@ -36,6 +37,7 @@ const settings = {
   retries: z.int().min(0).max(10).describe('Retries of a failed run, each later than the one before.'),
   timeout_s: z.int().min(10).max(86_400).describe('Seconds after which a run is stopped.'),
   notify: z.enum(['always', 'conditional', 'never']).describe('When the person hears of a run; conditional: when the agent says so.'),
+  budget: limitsSchema.describe('What each run may use; empty: what the budgets above cover.'),
 }
 const defaults = {
   context: 'keep',
@@ -58,7 +60,7 @@ export function scheduleCalls(deps: ScheduleCallDeps): readonly Call[] {
   return [createCall(deps), editCall(deps), deleteCall(deps), triggerCall(deps), searchCall(deps), runsCall(deps), outputCall(deps)]
 }
 
-type CreateInput = Pick<Schedule, 'name' | 'goal' | 'cadence' | keyof typeof defaults>
+type CreateInput = Pick<Schedule, 'name' | 'goal' | 'cadence' | 'budget' | keyof typeof defaults>
 
 function createCall({ documents, scheduleConfig, schedules, heldLabels }: ScheduleCallDeps): Call<CreateInput, ScheduleView> {
   return {
@@ -77,6 +79,7 @@ function createCall({ documents, scheduleConfig, schedules, heldLabels }: Schedu
       retries: settings.retries.default(defaults.retries),
       timeout_s: settings.timeout_s.default(defaults.timeout_s),
       notify: settings.notify.default(defaults.notify),
+      budget: settings.budget.optional(),
     }),
     output: z.custom<ScheduleView>(),
     example: { ...defaults, name: 'Morning report', goal: 'Summarise what changed in /shared since yesterday.', cadence: dailyAtSeven },

@@ -7,77 +7,38 @@ import {
   type CallId,
   type Clock,
   type Config,
-  derivedId,
   isOxbowError,
-  type JsonObject,
   type Label,
+  type JsonObject,
   type Random,
   type RecordView,
   retryDelayMs,
   type SessionId,
+  type Spend,
   truncate,
   type TurnId,
 } from '../../types/index.ts'
 import type { Admission } from '../agents/admission.ts'
+import { carve, giveBack } from '../budgets/definitions.ts'
+import { budgetRetryMs } from '../limits.ts'
 import type { NoteEvent } from '../observe/event-bus.ts'
 import type { DocumentChange, Documents } from '../state/documents.ts'
-import type { Cadence } from './cadence.ts'
-
-export interface Schedule {
-  readonly id: string
-  readonly name: string
-  readonly goal: string
-  readonly cadence: Cadence
-  readonly status: 'active' | 'paused' | 'completed' | 'disabled'
-  /** Labels of what its author had read: its runs begin with them. */
-  readonly labels: readonly Label[]
-  readonly author: string
-  /** Session in which it was made; empty: none. */
-  readonly origin: SessionId | ''
-  /** `keep`: all runs share a session, and know the earlier ones. `fresh`: each has its own. */
-  readonly context: 'keep' | 'fresh'
-  readonly model: string
-  /** What happens with times that passed while no guest ran, or that are older than the grace. */
-  readonly misfire: 'skip' | 'once' | 'all'
-  readonly grace_s: number
-  /** What happens when it is due while its last run still runs. */
-  readonly overlap: 'skip' | 'queue' | 'parallel'
-  readonly retries: number
-  readonly timeout_s: number
-  readonly notify: 'always' | 'conditional' | 'never'
-  readonly created_at: number
-  /** Where intervals are counted from. */
-  readonly counted_from: number
-  /** Times up to this one have been dealt with. */
-  readonly due_after: number
-  readonly next_at: number | null
-  /** Due times that wait for the run before. */
-  readonly queued: readonly number[]
-  readonly retry: { readonly due_at: number; readonly attempt: number; readonly at: number } | null
-  /** In a row. */
-  readonly failures: number
-  /** How often its shared session was deleted: the next one has another id. */
-  readonly deleted_sessions: number
-}
-
-export interface ScheduleRun {
-  readonly schedule: string
-  readonly due_at: number
-  readonly attempt: number
-  readonly status: 'running' | 'success' | 'failed' | 'cancelled' | 'skipped'
-  readonly started_at: number
-  readonly ended_at: number | null
-  /** The turn; its outcome has the whole reply. */
-  readonly turn: TurnId
-  readonly session: SessionId | ''
-  /** First characters of the reply, or why it failed or was skipped. */
-  readonly summary: string
-  /** Whether the person is to hear of it. */
-  readonly notify: boolean
-}
+import {
+  type Schedule,
+  type ScheduleRun,
+  type Forecast,
+  scheduleCategory,
+  runCategory,
+  runName,
+  newRun,
+  skippedRun,
+  runsOf,
+} from './schedule-record.ts'
 
 export interface ScheduleDeps {
   readonly config: Config['schedules']
+  /** Name of the agent that runs. */
+  readonly agent: string
   readonly documents: Documents
   readonly clock: Clock
   readonly random: Random
@@ -95,6 +56,9 @@ export interface ScheduleDeps {
   readonly cancelTurn: (session: SessionId) => void
   /** The outcome of a turn that has ended; null while it is open. */
   readonly outcomeOf: (turn: TurnId) => Promise<JsonObject | null>
+  readonly forecast: (schedule: Schedule) => Promise<Forecast>
+  /** What the session of a run has spent since it began. */
+  readonly usedBy: (run: ScheduleRun) => Promise<Spend>
   /** Runs wait here until they may start. */
   readonly admission: Pick<Admission, 'enter' | 'leave'>
   /** What of the machine is over its threshold: no new runs start meanwhile. */
@@ -103,15 +67,8 @@ export interface ScheduleDeps {
   readonly refresh: () => Promise<unknown>
 }
 
-export const scheduleCategory = 'system/schedules'
-export const runCategory = 'system/schedule_runs'
 const summaryChars = 500
 const notifyMark = '[NOTIFY]'
-
-/** In the order of due times. */
-export function runName({ schedule, due_at: dueAt, attempt }: Pick<ScheduleRun, 'schedule' | 'due_at' | 'attempt'>): string {
-  return `${schedule}.${String(dueAt).padStart(14, '0')}.${attempt}`
-}
 
 /** What follows from the state of a schedule. */
 export interface Decision {
@@ -183,12 +140,7 @@ export function createScheduleRuns(deps: ScheduleDeps, onEnded: () => void): Sch
 
   return {
     async begin(id, decide) {
-      const begun: Begun[] = []
-      await updateSchedule(deps, id, async (current) => {
-        const decision = current === null ? null : await decide(current)
-        if (decision !== null) begun.push(beginRuns(decision, deps.clock.now()))
-        return begun.flatMap(({ changes }) => changes)
-      })
+      const begun = await recordBegins(deps, id, decide)
       const started = begun.flatMap(({ schedule, runs }) => runs.map((run) => ({ schedule, run })))
       await Promise.all(started.map(({ schedule, run }) => admit(schedule, run)))
       return started.map(({ run }) => run.turn)
@@ -263,11 +215,12 @@ interface End {
 async function saveEnd(deps: ScheduleDeps, run: ScheduleRun, { outcome, timedOut, deletedSessions }: End): Promise<void> {
   const { documents, config, clock, random, noteEvent } = deps
   let note = (): void => {}
+  const used = await deps.usedBy(run)
   await updateSchedule(deps, run.schedule, async (schedule) => {
     const found = timedOut ? { status: 'failed', text: `It took longer than ${schedule?.timeout_s ?? 0} s.` } : outcome
-    const ended = endedRun(run, found, clock.now(), schedule?.notify ?? 'never')
-    const change: DocumentChange = { category: runCategory, name: runName(ended), value: ended }
-    if (schedule === null) return [change]
+    const ended = { ...endedRun(run, found, clock.now(), schedule?.notify ?? 'never'), used }
+    const changes = [{ category: runCategory, name: runName(ended), value: ended }, giveBack('run', ended.turn)]
+    if (schedule === null) return changes
     const after = afterRun(schedule, ended, { config, now: clock.now(), random })
     const next = { ...after, deleted_sessions: after.deleted_sessions + deletedSessions }
     const { id, name, origin } = schedule
@@ -277,7 +230,7 @@ async function saveEnd(deps: ScheduleDeps, run: ScheduleRun, { outcome, timedOut
         noteEvent('schedule_disabled', { schedule: id, name, failures: next.failures }, origin)
     }
     const surplus = await surplusRuns(documents, id, config.max_run_history)
-    return [change, { category: scheduleCategory, name: id, value: next }, ...surplus]
+    return [...changes, { category: scheduleCategory, name: id, value: next }, ...surplus]
   })
   note()
 }
@@ -286,38 +239,56 @@ interface Begun {
   readonly schedule: Schedule
   readonly runs: readonly ScheduleRun[]
   readonly changes: readonly DocumentChange[]
+  /** Notes what happened, when it is recorded. */
+  readonly note: () => void
 }
 
-function beginRuns({ schedule, begins, skipped = [] }: Decision, now: number): Begun {
-  const runs = begins.map(({ dueAt, attempt }) => newRun(schedule, dueAt, attempt, now))
-  const ofRuns = runs.map((run) => ({ category: runCategory, name: runName(run), value: run }))
-  return { schedule, runs, changes: [{ category: scheduleCategory, name: schedule.id, value: schedule }, ...ofRuns, ...skipped] }
+async function recordBegins(deps: ScheduleDeps, id: string, decide: Parameters<ScheduleRuns['begin']>[1]): Promise<readonly Begun[]> {
+  const begun: Begun[] = []
+  await updateSchedule(deps, id, async (current) => {
+    const decision = current === null ? null : await decide(current)
+    if (decision !== null) begun.push(await beginRuns(deps, decision))
+    return begun.flatMap(({ changes }) => changes)
+  })
+  for (const { note } of begun) note()
+  return begun
 }
 
-function newRun(schedule: Schedule, dueAt: number, attempt: number, now: number): ScheduleRun {
-  const turn = derivedId('turn', schedule.id, dueAt, attempt) as TurnId
-  const isShared = schedule.context === 'keep' && schedule.overlap !== 'parallel'
-  const session = (
-    isShared ? derivedId('session', schedule.id, schedule.deleted_sessions) : derivedId('session', schedule.id, dueAt, attempt)
-  ) as SessionId
-  const start = { due_at: dueAt, attempt, started_at: now, ended_at: null, turn, session }
-  return { schedule: schedule.id, ...start, status: 'running', summary: '', notify: false }
-}
-
-export function skippedRun({ id }: Schedule, dueAt: number, summary: string): DocumentChange {
-  const run: ScheduleRun = {
-    schedule: id,
-    due_at: dueAt,
-    attempt: 0,
-    status: 'skipped',
-    started_at: dueAt,
-    ended_at: dueAt,
-    turn: '' as TurnId,
-    session: '',
-    summary,
-    notify: false,
+/** Records runs with what they may use, or skips them if the budgets do not cover them. */
+async function beginRuns(deps: ScheduleDeps, decision: Decision): Promise<Begun> {
+  const { schedule, begins, skipped = [] } = decision
+  const { id, name, budget } = schedule
+  const expected = begins.length === 0 ? null : await deps.forecast(schedule)
+  if (expected !== null && expected.refused !== '') return skipRuns(deps, decision, expected)
+  const runs: ScheduleRun[] = []
+  for (const { dueAt, attempt } of begins) {
+    const run = newRun(schedule, dueAt, attempt, deps.clock.now())
+    runs.push(schedule.context === 'keep' ? { ...run, spent_before: await deps.usedBy(run) } : run)
   }
-  return { category: runCategory, name: runName(run), value: run }
+  const ofRuns = runs.flatMap((run): readonly DocumentChange[] => {
+    const carved = { session: run.session as SessionId, above: '', actor: `agent:${deps.agent}` } as const
+    const held = budget === undefined ? [] : [carve('run', run.turn, budget, run.started_at, carved)]
+    return [{ category: runCategory, name: runName(run), value: run }, ...held]
+  })
+  const note = (): void => {
+    if (expected?.is_tight === true) deps.noteEvent('budget_warning', { schedule: id, name, worst: { ...expected.worst } })
+  }
+  return { schedule, runs, changes: [{ category: scheduleCategory, name: id, value: schedule }, ...ofRuns, ...skipped], note }
+}
+
+/** They follow when the budget begins anew, unless the next time is due before. */
+function skipRuns(deps: ScheduleDeps, { schedule, begins, skipped = [] }: Decision, { refused, until }: Forecast): Begun {
+  const { id, name, next_at: next } = schedule
+  const at = until ?? (next === null ? deps.clock.now() + budgetRetryMs : Infinity)
+  const last = begins.at(-1)
+  const follows = last !== undefined && (next === null || at < next)
+  const later = { ...schedule, retry: follows ? { due_at: last.dueAt, attempt: last.attempt, at } : null }
+  const change = { category: scheduleCategory, name: id, value: later }
+  const changes = [change, ...begins.map(({ dueAt }) => skippedRun(schedule, dueAt, refused)), ...skipped]
+  const note = (): void => {
+    for (const { dueAt } of begins) deps.noteEvent('schedule_skipped', { schedule: id, name, due_at: dueAt, reason: 'budget_exhausted' })
+  }
+  return { schedule: later, runs: [], changes, note }
 }
 
 function promptOf({ goal, notify }: Schedule): string {
@@ -366,16 +337,4 @@ async function surplusRuns(documents: Documents, id: string, most: number): Prom
   const runs = await runsOf(documents, id)
   const ended = runs.filter(({ status }) => status !== 'running')
   return ended.slice(0, Math.max(0, ended.length - most)).map((run) => ({ category: runCategory, name: runName(run), value: null }))
-}
-
-/** Oldest first. */
-export async function runsOf(documents: Documents, id: string): Promise<readonly ScheduleRun[]> {
-  const found: ScheduleRun[] = []
-  for (let after = `${id}.`; ;) {
-    const page = await documents.list<ScheduleRun>(runCategory, 200, after)
-    const own = page.filter(({ name }) => name.startsWith(`${id}.`))
-    found.push(...own.map(({ value }) => value))
-    if (own.length < 200) return found
-    after = own.at(-1)?.name ?? after
-  }
 }

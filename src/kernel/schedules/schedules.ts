@@ -5,15 +5,8 @@
 import { OxbowError, type RecordView, type TurnId } from '../../types/index.ts'
 import { maxMisfires, maxQueuedRuns, overloadCheckMs, scheduleCheckMs } from '../limits.ts'
 import { dueBetween, nextDue } from './cadence.ts'
-import {
-  createScheduleRuns,
-  type Decision,
-  type Schedule,
-  scheduleCategory,
-  type ScheduleDeps,
-  type ScheduleRuns,
-  skippedRun,
-} from './schedule-runs.ts'
+import { type Schedule, scheduleCategory, skippedRun } from './schedule-record.ts'
+import { createScheduleRuns, type Decision, type ScheduleDeps, type ScheduleRuns } from './schedule-runs.ts'
 
 export interface Schedules {
   /** Takes up runs that a crash left, and starts what is due. */
@@ -74,7 +67,12 @@ export function createSchedules(deps: ScheduleDeps): Schedules {
       await ticking
     },
     changed: arm,
-    async trigger({ id }) {
+    async trigger(wanted) {
+      const { id } = wanted
+      // Whoever asks for it hears why it does not start; nothing is recorded as skipped.
+      const { refused } = await deps.forecast(wanted)
+      if (refused !== '')
+        throw new OxbowError('budget_exhausted', refused, { hint: '`oxbow budget list` shows what is left; `oxbow budget set` raises it.' })
       const [turn] = await runs.begin(id, async (schedule) => ({ schedule, begins: [{ dueAt: clock.now(), attempt: 1 }] }))
       if (turn !== undefined) return turn
       throw new OxbowError('not_found', `There is no schedule ${id}.`, { hint: 'List them with schedule.search.' })

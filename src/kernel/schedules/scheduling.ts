@@ -6,6 +6,7 @@ import type { Gate } from '../gate.ts'
 import type { NoteEvent } from '../observe/event-bus.ts'
 import type { Resources } from '../observe/resources.ts'
 import type { Sessions } from '../sessions.ts'
+import type { Budgets } from '../stages/budgets.ts'
 import { userCaller } from '../stages/policy.ts'
 import type { Documents } from '../state/documents.ts'
 import type { Lanes } from '../turns/lanes.ts'
@@ -36,10 +37,12 @@ interface SchedulingDeps {
   readonly startTurn: StartTurn
   readonly admission: () => Promise<Admission>
   readonly outcomeOf: ScheduleDeps['outcomeOf']
+  readonly budgets: Budgets
 }
 
 export function createScheduling(deps: SchedulingDeps): Scheduling {
   const { user, config, clock, random, documents, newId, noteEvent, resources, sessions, events, gate, lanes, outcomeOf } = deps
+  const forecasting = { budgets: deps.budgets, documents, clock, agent: config.agent.name }
   let loaded: Schedules | null = null
   const openSession = async (session: SessionId, title: string): Promise<void> => {
     const made = gate.start(userCaller(user, '', ''), 'session.create', { title }, { id: session as string as CallId, signal: null })
@@ -58,6 +61,9 @@ export function createScheduling(deps: SchedulingDeps): Scheduling {
       admission,
       overloads: resources.overloads,
       refresh: resources.snapshot,
+      agent: config.agent.name,
+      forecast: async (schedule) => (await import('../budgets/forecast.ts')).forecast(forecasting, schedule),
+      usedBy: async (run) => (await import('../budgets/forecast.ts')).usedBy(forecasting, run),
       cancelTurn: (session) => void lanes.cancel(session),
       async startTurn({ session, title, turn, text, model, labels }) {
         await openSession(session, title)
