@@ -21,7 +21,7 @@ const parts = [
   { part: 'store', modules: ['store'], maxFiles: 5 },
   { part: 'sandbox', modules: ['sandbox'], maxFiles: 4 },
   { part: 'memory', modules: ['memory'], maxFiles: 2 },
-  { part: 'secrets', modules: ['secrets'], maxFiles: 5 },
+  { part: 'secrets', modules: ['secrets'], maxFiles: 6 },
   { part: 'tools', modules: ['tools'], maxFiles: 2 },
 ] as const
 

@@ -140,11 +140,11 @@ function versionPlaces({ workspaceRoot, folders = [] }: GuestEnvelope): {
 }
 
 /** Secrets by the name that replaces them in everything that leaves, and where those that are found are kept. */
-function secretsOf(envelope: GuestEnvelope): Pick<KernelOptions, 'secrets' | 'secretKeeper'> {
-  const { keys, unusedSecrets = {} } = envelope
+function secretsOf(envelope: GuestEnvelope): Pick<KernelOptions, 'secrets' | 'secretKeeper' | 'vaultFolder'> {
+  const { keys, unusedSecrets = {}, workspaceRoot } = envelope
   const used = Object.entries(keys).filter(([name]) => !name.endsWith('_BASE_URL'))
   const unused = Object.entries(unusedSecrets).map(([name, value]) => [name in keys ? `${name}.stored` : name, value] as const)
-  return { secrets: new Map([...used, ...unused]), secretKeeper: openSecretKeeper(envelope) }
+  return { secrets: new Map([...used, ...unused]), secretKeeper: openSecretKeeper(envelope), vaultFolder: join(workspaceRoot, 'vault') }
 }
 
 /** Resolves when the store is open or can at least be read; in that case the kernel reports why it does not write. */

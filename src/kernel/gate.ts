@@ -254,7 +254,7 @@ async function perform(deps: GateDeps, passing: Passing, admitted: Admitted, pas
   const spent = ('done' in ran ? ran.done.spent : ran.spent) ?? noSpend
   const charged = hold === null ? {} : budgets.settle(hold, spent)
   if (hold === null && spent !== noSpend) budgets.reconcile(passing.caller.session, spent, undefined)
-  const fields = 'done' in ran ? (call.recordOutput?.(ran.done.output) ?? null) : null
+  const fields = 'done' in ran ? (call.recordOutput?.('output' in outcome ? outcome.output : ran.done.output) ?? null) : null
   const extra = 'extra' in ran ? ran.extra : undefined
   const body = { ...outcomeBody(outcome, { ms: Math.round(clock.monotonicMs() - began), spent, fields, extra }), ...charged }
   const settled = [
@@ -345,7 +345,7 @@ async function run(
     attachments: () => deps.attachments(caller.turn),
     erase: (seqs, reason) => deps.journal.erase({ caller, call: id, name: call.name }, seqs, reason),
     progress: (output) => watch.progress(use.show(output)),
-    record: (body) => deps.journal.note([entryOf(passing, 'exchange', call.name, body)], { lazy: true }),
+    record: (body) => deps.journal.note([entryOf(passing, 'exchange', call.name, use.record(body))], { lazy: true }),
   }
   if (hold !== null) deps.budgets.begin(hold, watch.overBudget)
   try {

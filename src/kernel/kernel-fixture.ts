@@ -59,6 +59,7 @@ export interface FixtureOptions {
   readonly versionsFolder?: string
   readonly secrets?: ReadonlyMap<string, string>
   readonly secretKeeper?: SecretKeeper | undefined
+  readonly vaultFolder?: string
   readonly countTokens?: Engine['countTokens']
   /** Makes a memory of the same store, and its calls beside `calls`; closed with the kernel. */
   readonly memory?: { readonly make: (host: MemoryHost) => Memory; readonly calls: (memory: Memory) => readonly Call[] }
@@ -66,7 +67,7 @@ export interface FixtureOptions {
 
 /** What a kernel with these secrets knows of them. */
 export function knowing(known: ReadonlyMap<string, string> = new Map()): Secrets {
-  return createSecrets({ known, keeper: noKeeper(Buffer.alloc(32)), documents: { all: async () => [], put: async () => {} }, policies: {} })
+  return createSecrets({ known, keeper: noKeeper(Buffer.alloc(32)), documents: { all: async () => [], put: async () => {} }, policies: {}, vault: { changed: () => null } })
 }
 
 /** A call of the person's own agent, in whose output a secret may be. */
@@ -163,6 +164,7 @@ export async function openFixture(options: FixtureOptions = {}): Promise<Fixture
     versionsFolder: options.versionsFolder,
     secrets: options.secrets ?? new Map(),
     secretKeeper: options.secretKeeper,
+    vaultFolder: options.vaultFolder,
     clock: options.clock ?? systemClock,
     random: systemRandom,
   })

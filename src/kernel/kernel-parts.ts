@@ -5,7 +5,7 @@
  */
 import type { Memory, MemoryHost } from '../memory/index.ts'
 import type { RollingSummary } from '../runtime/index.ts'
-import { createSecrets, createSecretUses, noKeeper, type SecretKeeper, type Secrets } from '../secrets/index.ts'
+import { createSecrets, createSecretUses, createVaultReader, noKeeper, type SecretKeeper, type Secrets } from '../secrets/index.ts'
 import type { Store } from '../store/index.ts'
 import {
   type Blobs,
@@ -76,6 +76,8 @@ export interface KernelOptions {
   readonly secrets: ReadonlyMap<string, string>
   /** Keeps what is found in outputs; absent: it is kept until the kernel ends. */
   readonly secretKeeper?: SecretKeeper | undefined
+  /** The folder of the person's secrets; absent: there is none. */
+  readonly vaultFolder?: string | undefined
   readonly clock: Clock
   readonly random: Random
   /** Folder for the versions of the workspace; absent: there are none. */
@@ -170,6 +172,7 @@ function buildRecords(options: KernelOptions): Records {
     keeper: options.secretKeeper ?? noKeeper(random.bytes(32)),
     documents,
     policies: config.secrets,
+    vault: createVaultReader(options.vaultFolder ?? '', clock.monotonicMs),
   })
   journal.attach({ hide: secrets.hideIn })
   const newId = createIdMaker(clock, random)

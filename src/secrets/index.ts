@@ -10,3 +10,4 @@ export {
   type SecretPolicy,
   type Secrets,
 } from './secrets.ts'
+export { createVaultReader } from './vault-values.ts'

@@ -10,3 +10,10 @@ export const maxUnknownInText = 500
 export const maxFoundSecrets = 2_000
 /** Sessions whose secrets are remembered; an agent of an evicted one reads the file again. */
 export const maxSecretSessions = 1_000
+/** A larger file of the vault is a document, not a value. */
+export const maxVaultValueBytes: number = 4 * 1024
+/** Files of the vault that are read for values; some 20 µs each. */
+export const maxVaultEntries = 200
+export const maxVaultLevels = 4
+/** Time between two looks at the vault: a listing of an empty one takes 20 µs. */
+export const vaultCheckMs = 1_000

@@ -29,7 +29,10 @@ export interface SecretUse {
   sandbox(sandbox: Sandbox): Sandbox
   /** Replaces secrets in a text that the call returns. @param isForeign anybody may have written it: it may have unknown ones */
   clean(text: string, isForeign: boolean): string
-  cleanValue<Value>(value: Value): Value
+  /** As `clean`, for every string of a JSON value. */
+  cleanValue<Value>(value: Value, isForeign: boolean): Value
+  /** For what the call records about itself. */
+  record<Value>(body: Value): Value
   /** For a glance at the end of an output: nothing in it is remembered. */
   show(text: string): string
 }
@@ -70,6 +73,7 @@ export function createSecretUses(secrets: Secrets): SecretUses {
   return {
     ready: (call) => (isEdge(call) || call.labels.adds.includes('untrusted') ? secrets.ready() : null),
     adopt(input) {
+      secrets.refresh()
       const own: string[] = []
       return { input: secrets.hideIn(input, (name) => own.push(name)), own }
     },
@@ -94,11 +98,14 @@ export function createSecretUses(secrets: Secrets): SecretUses {
         // What this call was given may be in its output without being in any file.
         if (!names.has(name)) seen.add(origin.caller.session, name)
       }
+      const learn = (text: string): string => secrets.learn(text, origin, isEdge(call) ? note : undefined)
       return {
         input: filled.input,
         sandbox: (sandbox) => guarded(secrets, sandbox, { origin, env, note }),
-        clean: (text, isForeign) => (isForeign ? secrets.learn(text, origin, isEdge(call) ? note : undefined) : secrets.hide(text)),
-        cleanValue: (value) => secrets.hideIn(value),
+        clean: (text, isForeign) => (isForeign ? learn(text) : secrets.hide(text)),
+        cleanValue: (value, isForeign) => (isForeign ? createDeepHide(learn)(value) : secrets.hideIn(value)),
+        // The journal hides what is known.
+        record: (body) => (call.labels.adds.includes('untrusted') ? createDeepHide(learn)(body) : body),
         show: secrets.mask,
       }
     },

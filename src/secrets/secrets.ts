@@ -11,6 +11,7 @@ import { type Caller, type CallId, type Config, isObject, type Json, type Messag
 import { maxFoundSecrets } from './limits.ts'
 import { createSecretSearch, type SecretSearch } from './secret-search.ts'
 import { findUnknown } from './unknown-secrets.ts'
+import type { VaultReader } from './vault-values.ts'
 
 /** Where values of found secrets are kept, sealed. */
 export interface SecretKeeper {
@@ -89,6 +90,8 @@ export interface Secrets {
   policies(): Iterable<readonly [name: string, policy: SecretPolicy]>
   /** @param policy null withdraws what a person has allowed; the configuration still applies */
   allow(origin: Origin, name: string, policy: SecretPolicy | null): Promise<void>
+  /** Reads the vault again if it has changed. */
+  refresh(): void
   /** Loads what a person has allowed and released; null when it is loaded. */
   ready(): Promise<void> | null
 }
@@ -108,6 +111,8 @@ export interface SecretsDeps {
   readonly keeper: SecretKeeper
   readonly documents: SecretDocuments
   readonly policies: Config['secrets']
+  /** Looked at before each call that could show a value. */
+  readonly vault: VaultReader
 }
 
 export function createSecrets(deps: SecretsDeps): Secrets {
@@ -154,12 +159,18 @@ export function createSecrets(deps: SecretsDeps): Secrets {
     },
     release: finder.release,
     isFoundName: (name) => foundName.test(name),
+    refresh() {
+      const vault = deps.vault.changed()
+      if (vault !== null) values.replace('vault', vault)
+    },
     ready: () => (isLoaded ? null : load()),
   }
 }
 
 type Values = Pick<Secrets, 'has' | 'valueOf' | 'list' | 'add' | 'remove'> & {
   readonly nameOf: (value: string) => string | undefined
+  /** Sets all secrets of a source. */
+  replace(source: SecretSource, known: ReadonlyMap<string, string>): void
   /** How often a secret was added: what was searched before may have it. */
   changes(): number
 }
@@ -183,6 +194,10 @@ function createValues(known: ReadonlyMap<string, string>, search: SecretSearch):
     remove(name) {
       search.remove(name)
       all.delete(name)
+    },
+    replace(source, next) {
+      for (const [name, { source: from }] of all) if (from === source && !next.has(name)) values.remove(name)
+      for (const [name, value] of next) values.add(name, value, source)
     },
     changes: () => changes,
   }

@@ -86,7 +86,7 @@ export const modules: readonly ModuleRow[] = [
     },
   }),
   row('runtime', 'runtime', ['engine']),
-  row('secrets', 'core', []),
+  row('secrets', 'core', [], { builtins: { 'node:fs': 'values in the vault, which only the person writes' } }),
   row('tools', 'core', ['sandbox', 'memory'], {
     packages: {
       zod,

@@ -50,7 +50,7 @@ export async function clean(cleaner: Cleaner, use: SecretUse, call: Call, ran: R
   const { done } = ran
   const files = done.files === undefined || done.files.length === 0 ? {} : { files: done.files }
   const text = done.text === undefined ? undefined : cleanText(done.text)
-  const output = isInternal(call) || call.reveals === true ? done.output : use.cleanValue(done.output)
+  const output = isInternal(call) || call.reveals === true ? done.output : use.cleanValue(done.output, isForeign)
   const base = { status: 'ok', output, ok: done.ok ?? true, ...files, ...(labels.length > 0 && { labels }) } as const
   // The runtime reads outputs, not texts; only text for a model or user is truncated.
   if (call.recordOutput !== undefined && text === undefined) return { ...base, text: '' }
