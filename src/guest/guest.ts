@@ -46,6 +46,7 @@ export interface GuestOptions {
   /** Of a guest that restarts: its terminals know both. */
   readonly token?: string
   readonly port?: number
+  readonly onSecrets?: KernelOptions['onSecrets']
 }
 
 /**
@@ -94,6 +95,7 @@ export async function startGuest(
       ...versionPlaces(envelope),
       hostFolders: ownFolders(),
       ...secretsOf(envelope),
+      onSecrets: options.onSecrets,
       clock: systemClock,
       random: systemRandom,
       disk: diskProbe(workspaceRoot),
@@ -203,6 +205,7 @@ export interface LastingDeps {
   /** Called after a restart. */
   readonly recovered?: () => void
   readonly checkMs?: number
+  readonly onSecrets?: KernelOptions['onSecrets']
 }
 
 /** Time between checks. A check is two comparisons, and the end of an outage is noticed soon. */
@@ -219,12 +222,12 @@ const maxDelayMs: number = 5 * 60_000
  */
 export async function startLastingGuest(
   envelope: GuestEnvelope,
-  { openStore = openGuestStore, start = startGuest, recovered = () => {}, checkMs = usualCheckMs }: LastingDeps,
+  { openStore = openGuestStore, start = startGuest, recovered = () => {}, checkMs = usualCheckMs, onSecrets }: LastingDeps,
   opening: Promise<OpeningStore> = openStore(envelope),
 ): Promise<LastingGuest> {
-  const first = await start(envelope, {}, opening)
+  const first = await start(envelope, { onSecrets }, opening)
   const { url, token } = first
-  const address: GuestOptions = { token, port: Number(new URL(url).port) }
+  const address: GuestOptions = { onSecrets, token, port: Number(new URL(url).port) }
   const ending = new AbortController()
   const lost = Promise.withResolvers<unknown>()
   let guest: Guest | null = first

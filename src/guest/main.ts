@@ -111,6 +111,13 @@ async function untilCancelled(ended: Promise<void>, work: () => Promise<void>): 
   }
 }
 
+/** Standard error is the log, which has the messages of errors. A guest that restarts itself calls this again. */
+function hideInLog(hide: (text: string) => string): void {
+  const write = Object.getPrototypeOf(process.stderr).write as typeof process.stderr.write
+  process.stderr.write = ((chunk: string | Uint8Array, ...rest: never[]) =>
+    write.call(process.stderr, typeof chunk === 'string' ? hide(chunk) : chunk, ...rest)) as typeof process.stderr.write
+}
+
 async function serve(received: GuestEnvelope, ended: Promise<void>): Promise<void> {
   limitThreadMemory(threadYoungMegabytes)
   // The database's worker starts before anything else is loaded.
@@ -119,7 +126,7 @@ async function serve(received: GuestEnvelope, ended: Promise<void>): Promise<voi
   const store = openGuestStore(envelope)
   const { startLastingGuest } = await import('./guest.ts')
   const recovered = (): void => console.error('the store works again, and the guest has restarted')
-  const guest = await startLastingGuest(envelope, { recovered }, store)
+  const guest = await startLastingGuest(envelope, { recovered, onSecrets: hideInLog }, store)
   // Before the guest is announced; an earlier signal ends the process at once, as a crash would.
   const stopped = new Promise<void>((resolve) => {
     for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => resolve())

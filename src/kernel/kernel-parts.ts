@@ -76,6 +76,8 @@ export interface KernelOptions {
   readonly secrets: ReadonlyMap<string, string>
   /** Keeps what is found in outputs; absent: it is kept until the kernel ends. */
   readonly secretKeeper?: SecretKeeper | undefined
+  /** Called with what replaces secrets in texts that pass no gate, such as the log. */
+  readonly onSecrets?: ((hide: (text: string) => string) => void) | undefined
   /** The folder of the person's secrets; absent: there is none. */
   readonly vaultFolder?: string | undefined
   readonly clock: Clock
@@ -175,6 +177,7 @@ function buildRecords(options: KernelOptions): Records {
     vault: createVaultReader(options.vaultFolder ?? '', clock.monotonicMs),
   })
   journal.attach({ hide: secrets.hideIn })
+  options.onSecrets?.((text) => secrets.hide(text))
   const newId = createIdMaker(clock, random)
   const eventBus = createEventBus(store, events.watchers, journal.flushed)
   const noteEvent = createNoteEvent(journal, newId)
