@@ -94,8 +94,7 @@ export async function startGuest(
       workspaceRoot,
       ...versionPlaces(envelope),
       hostFolders: ownFolders(),
-      ...secretsOf(envelope),
-      onSecrets: options.onSecrets,
+      ...secretsOf(envelope, options),
       clock: systemClock,
       random: systemRandom,
       disk: diskProbe(workspaceRoot),
@@ -141,12 +140,19 @@ function versionPlaces({ workspaceRoot, folders = [] }: GuestEnvelope): {
   return { versionsFolder: join(workspaceRoot, 'internal', 'versions'), mounts: folders.map(({ name }) => name) }
 }
 
+type SecretOptions = Pick<KernelOptions, 'secrets' | 'secretKeeper' | 'vaultFolder' | 'onSecrets'>
+
 /** Secrets by the name that replaces them in everything that leaves, and where those that are found are kept. */
-function secretsOf(envelope: GuestEnvelope): Pick<KernelOptions, 'secrets' | 'secretKeeper' | 'vaultFolder'> {
+function secretsOf(envelope: GuestEnvelope, { onSecrets }: GuestOptions): SecretOptions {
   const { keys, unusedSecrets = {}, workspaceRoot } = envelope
   const used = Object.entries(keys).filter(([name]) => !name.endsWith('_BASE_URL'))
   const unused = Object.entries(unusedSecrets).map(([name, value]) => [name in keys ? `${name}.stored` : name, value] as const)
-  return { secrets: new Map([...used, ...unused]), secretKeeper: openSecretKeeper(envelope), vaultFolder: join(workspaceRoot, 'vault') }
+  return {
+    secrets: new Map([...used, ...unused]),
+    secretKeeper: openSecretKeeper(envelope),
+    vaultFolder: join(workspaceRoot, 'vault'),
+    onSecrets,
+  }
 }
 
 /** Resolves when the store is open or can at least be read; in that case the kernel reports why it does not write. */

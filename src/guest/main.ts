@@ -114,8 +114,8 @@ async function untilCancelled(ended: Promise<void>, work: () => Promise<void>): 
 /** Standard error is the log, which has the messages of errors. A guest that restarts itself calls this again. */
 function hideInLog(hide: (text: string) => string): void {
   const write = Object.getPrototypeOf(process.stderr).write as typeof process.stderr.write
-  process.stderr.write = ((chunk: string | Uint8Array, ...rest: never[]) =>
-    write.call(process.stderr, typeof chunk === 'string' ? hide(chunk) : chunk, ...rest)) as typeof process.stderr.write
+  process.stderr.write = (chunk: string | Uint8Array, ...rest: never[]) =>
+    write.call(process.stderr, typeof chunk === 'string' ? hide(chunk) : chunk, ...rest)
 }
 
 async function serve(received: GuestEnvelope, ended: Promise<void>): Promise<void> {

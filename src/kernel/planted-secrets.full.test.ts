@@ -1,5 +1,5 @@
 import { it } from 'node:test'
-import { assertAllUnchanged, assertNoneSeen } from './planted-secrets.ts'
+import { assertAllUnchanged, assertNoneSeen } from './planted-secrets-fixture.ts'
 
 void it('of 10 000 outputs with secrets in all shapes and encodings, none reaches a model, the journal or an event', async () => {
   await assertNoneSeen(4_711, 10_000)

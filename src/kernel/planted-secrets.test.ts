@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { it } from 'node:test'
 import { randomTokens } from '../secrets/output-fixture.ts'
 import { knowing, outputOf } from './kernel-fixture.ts'
-import { assertAllUnchanged, assertNoneSeen } from './planted-secrets.ts'
+import { assertAllUnchanged, assertNoneSeen } from './planted-secrets-fixture.ts'
 
 void it('of 500 outputs with secrets in all shapes and encodings, none reaches a model, the journal or an event', async () => {
   assert.ok((await assertNoneSeen(17, 500)) > 1_000)

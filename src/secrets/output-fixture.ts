@@ -9,7 +9,7 @@ export interface PlantedOutput {
 }
 
 /** mulberry32: the same numbers for the same seed. */
-export function createDice(seed: number) {
+function createDice(seed: number) {
   let state = seed >>> 0
   const next = (): number => {
     state = (state + 0x6d2b79f5) >>> 0
@@ -34,10 +34,10 @@ const alphanumeric: string = small + small.toUpperCase() + digits
 function password({ word, below, pick }: Dice, signs: string): string {
   return (
     word(alphanumeric, 3 + below(8)) +
-    pick([...signs]) +
-    pick([...digits]) +
-    pick([...small]) +
-    pick([...small.toUpperCase()]) +
+    pick(signs.split('')) +
+    pick(digits.split('')) +
+    pick(small.split('')) +
+    pick(small.toUpperCase().split('')) +
     word(alphanumeric, 4 + below(10))
   )
 }

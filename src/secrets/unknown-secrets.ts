@@ -275,7 +275,7 @@ function isNames(value: string): boolean {
 }
 
 function isEncodedText(value: string): boolean {
-  return /^[\x09\x0a\x0d\x20-\x7e]*$/.test(Buffer.from(value, 'base64').toString('latin1'))
+  return /^[\s\x20-\x7e]*$/.test(Buffer.from(value, 'base64').toString('latin1'))
 }
 
 /** Letters of both cases and digits in a mixture that neither words nor encoded text have. */
