@@ -67,7 +67,13 @@ export interface FixtureOptions {
 
 /** What a kernel with these secrets knows of them. */
 export function knowing(known: ReadonlyMap<string, string> = new Map()): Secrets {
-  return createSecrets({ known, keeper: noKeeper(Buffer.alloc(32)), documents: { all: async () => [], put: async () => {} }, policies: {}, vault: { changed: () => null } })
+  return createSecrets({
+    known,
+    keeper: noKeeper(Buffer.alloc(32)),
+    documents: { all: async () => [], put: async () => {} },
+    policies: {},
+    vault: { changed: () => null },
+  })
 }
 
 /** A call of the person's own agent, in whose output a secret may be. */

@@ -229,6 +229,45 @@ void describe('a handle', () => {
   })
 })
 
+void describe('a found secret after a restart', () => {
+  const writes = (handle: string) => asks(['file_write', { path: '/shared/.env', text: `DB_PASSWORD=${handle}\nPORT=9090\n` }])
+
+  void it('is known when it was sealed, and its file can be written as soon as it was read', async () => {
+    const sealed = new Map<string, string>()
+    const tagKey = Buffer.alloc(32, 1)
+    const secretKeeper = {
+      tagKey,
+      keep: async (name: string, value: string) => void sealed.set(name, value),
+      remove: async (name: string) => void sealed.delete(name),
+    }
+    const store = await openMemoryStore({ user })
+    let handle = ''
+    {
+      const opened = await open({ play: editing((text) => ['file_list', { path: (handle = handleIn(text)) && '/shared' }]), secretKeeper })
+      await using guest = opened.guest
+      await guest.turn('read')
+    }
+    assert.deepEqual([...sealed.values()], [password])
+    const play = inOrder(writes(handle), asks(['file_read', { path: '/shared/.env' }]), writes(handle), says('done'))
+    const opened = await open({ play, secretKeeper, store, secrets: sealed })
+    await using guest = opened.guest
+    await guest.turn('write')
+    const results = opened.requests
+      .at(-1)
+      ?.messages.flatMap(({ role, parts: [part] }) => (role === 'tool' && part.type === 'tool_result' ? [part.text] : []))
+    assert.match(results?.[0] ?? '', /file\.write may not use the secret found\.password/)
+    assert.equal(opened.files.get('/shared/.env'), `DB_PASSWORD=${password}\nPORT=9090\n`)
+  })
+
+  void it('that was not sealed does not become text in a file', async () => {
+    const opened = await open({ play: inOrder(writes('[secret:found.password.0123456789]'), says('done')) })
+    await using guest = opened.guest
+    await guest.turn('write')
+    assert.match(lastResult(opened), /The value of found\.password\.0123456789 is not known any more/)
+    assert.equal(opened.files.get('/shared/.env'), `DB_PASSWORD=${password}\nPORT=8080\n`)
+  })
+})
+
 void describe('a secret that a person types', () => {
   void it('is a handle for the model, and in the journal', async () => {
     const opened = await open({ play: () => says('ok') })

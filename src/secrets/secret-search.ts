@@ -41,7 +41,7 @@ export interface SecretSearch {
 /** Characters that are hashed together. */
 const block = 3
 const firstShift = minSecretCharacters - block
-const tableBits = 14
+const tableBits = 16
 const tableMask: number = 2 ** tableBits - 1
 
 function hashAt(text: string, at: number): number {
@@ -110,8 +110,8 @@ function put(buckets: Buckets, hash: number, spelling: Spelling): void {
   const bucket = buckets.get(hash)
   if (bucket === undefined) buckets.set(hash, [spelling])
   else {
-    bucket.push(spelling)
-    bucket.sort((a, b) => b.text.length - a.text.length)
+    const at = bucket.findIndex(({ text }) => text.length < spelling.text.length)
+    bucket.splice(at < 0 ? bucket.length : at, 0, spelling)
   }
 }
 

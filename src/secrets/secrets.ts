@@ -58,6 +58,8 @@ export interface Origin {
 export interface Secrets {
   /** Replaces known secrets by handles. @param onFound called with the name of each */
   hide(text: string, onFound?: (name: string) => void): string
+  /** As `hide`, for a text that mostly is the same as the one before, such as a system prompt. */
+  hideAgain(text: string): string
   /** As `hide`, for a text that may have been cut from a longer one. */
   hideCut(text: string, onFound?: (name: string) => void): string
   /** For bytes in any encoding that includes ASCII. @returns the same bytes if they contain no secret */
@@ -127,6 +129,7 @@ export function createSecrets(deps: SecretsDeps): Secrets {
     isLoaded = true
   })
   let isLoaded = false
+  let again = { text: '', changes: -1, hidden: '' }
   return {
     ...search,
     ...values,
@@ -140,6 +143,11 @@ export function createSecrets(deps: SecretsDeps): Secrets {
       } catch {
         return hidden
       }
+    },
+    hideAgain(text) {
+      const changes = values.changes()
+      if (again.text !== text || again.changes !== changes) again = { text, changes, hidden: search.hide(text) }
+      return again.hidden
     },
     hideInMessages: (list) => (search.isEmpty() ? list : messages(list, values.changes())),
     stream: () => createStream(search),

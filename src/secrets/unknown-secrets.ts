@@ -36,7 +36,9 @@ const maxBlock = 16_384
 /** @returns PEM blocks; those that are no private keys have no kind, and nothing in them is a secret */
 function armoured(text: string): readonly UnknownSecret[] {
   const found: UnknownSecret[] = []
-  for (let at = text.indexOf('-----BEGIN '); at >= 0 && found.length < maxUnknownInText; at = text.indexOf('-----BEGIN ', at + 1)) {
+  let tries = 0
+  for (let at = text.indexOf('-----BEGIN '); at >= 0 && tries < maxUnknownInText; at = text.indexOf('-----BEGIN ', at + 1)) {
+    tries += 1
     const nameEnd = text.slice(at + 11, at + 75).indexOf('-----')
     if (nameEnd < 0) continue
     const name = text.slice(at + 11, at + 11 + nameEnd)
@@ -129,6 +131,7 @@ function* labelled(text: string): Generator<UnknownSecret> {
 }
 
 const maxValue = 512
+const maxLabel = 100
 
 function quotedValue(text: string, start: number, quote: string): string | null {
   const end = text.slice(start, start + maxValue).search(quote === '"' ? /["\\\s]/ : quote === "'" ? /['\\\s]/ : /[`\\\s]/)
@@ -144,8 +147,9 @@ function isExpression(text: string, start: number, value: string): boolean {
 
 /** A label with which a line begins, as in a file of variables: only white space ends its value. */
 function isAlone(text: string, label: number): boolean {
-  const from = text.lastIndexOf('\n', label - 1) + 1
-  return label - from < 100 && /^[\s\w.-]*$/.test(text.slice(from, label))
+  const before = text.slice(Math.max(0, label - maxLabel), label)
+  const line = before.slice(before.lastIndexOf('\n') + 1)
+  return (line.length < maxLabel || label <= maxLabel) && /^[\s\w.-]*$/.test(line)
 }
 
 /** To the end of the word; in a shell, in code and in a URL other signs end it too. */

@@ -37,7 +37,7 @@ export interface GenerationDeps {
   /** True when a money budget is set: only models with a known price may be used then. */
   readonly moneyIsLimited: () => boolean
   /** Removes secrets before anything is recorded: an endpoint may repeat its key. */
-  readonly secrets: Pick<Secrets, 'hide' | 'hideBytes' | 'hideInJson' | 'hideInMessages' | 'stream'>
+  readonly secrets: Pick<Secrets, 'hide' | 'hideAgain' | 'hideBytes' | 'hideInJson' | 'hideInMessages' | 'stream'>
 }
 
 /** Tokens that a generation reserves before it begins. */

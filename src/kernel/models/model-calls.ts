@@ -68,7 +68,7 @@ export function modelCalls(deps: ModelCallDeps): readonly Call[] {
   }
   const contentOf = async ({ model, system, messages }: GenerateInput, rights: ReadonlySet<string>) => ({
     model,
-    system: secrets.hide(system),
+    system: secrets.hideAgain(system),
     messages: secrets.hideInMessages(await show(messages, model)),
     tools: tools(rights, messages),
   })
