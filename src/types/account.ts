@@ -28,8 +28,8 @@ export interface Account {
   readonly spent: Amount
   /** Of calls that run. */
   readonly reserved: Amount
-  /** Carved for agents and runs below it, and not spent by them. */
-  readonly held: Amount
+  /** Budgets that were carved out of it. */
+  readonly carved: Set<Account>
   /** It was carved: what is left of it counts as held in the accounts above, until it is given back. */
   isCarved: boolean
   since: number
@@ -75,7 +75,7 @@ export function createAccount(key: string, config: Account['config'], limit: Rea
     limit,
     spent: { ...noAmount },
     reserved: { ...noAmount },
-    held: { ...noAmount },
+    carved: new Set(),
     isCarved: false,
     since: 0,
     until: Infinity,
@@ -92,14 +92,22 @@ export function renewAccounts(chain: readonly Account[], clock: Clock): void {
   for (const account of chain) if (account.until !== Infinity && clock.now() >= account.until) account.renew?.(clock.now())
 }
 
-function used({ spent, reserved, held }: Account, kind: keyof Amount): number {
-  return spent[kind] + reserved[kind] + held[kind]
+/** What of a limit is in use: spent, reserved, and held for budgets that were carved out. */
+export function inUse(account: Account, kind: keyof Amount): number {
+  return account.spent[kind] + account.reserved[kind] + heldIn(account, kind)
 }
 
-/** What of a carved budget is held in the accounts above it. */
-function heldAbove(account: Account, kind: keyof Amount): number {
+/** What carved budgets hold in an account: all that is left of them. */
+export function heldIn({ carved }: Account, kind: keyof Amount): number {
+  let held = 0
+  for (const account of carved) held += leftOf(account, kind)
+  return held
+}
+
+/** What is left of a carved budget; nothing of what it does not limit. */
+function leftOf(account: Account, kind: keyof Amount): number {
   const limit = account.limit[kind]
-  return account.isCarved && limit !== Infinity ? Math.max(0, limit - used(account, kind)) : 0
+  return account.isCarved && limit !== Infinity ? Math.max(0, limit - inUse(account, kind)) : 0
 }
 
 /** An account that does not cover something. */
@@ -116,40 +124,22 @@ export function findShortfall(chain: readonly Account[], need: Readonly<Amount>)
     const needed = need[kind]
     let carried = 0
     for (const account of needed > 0 ? chain : []) {
-      const left = account.limit[kind] - used(account, kind) - carried
+      const left = account.limit[kind] - inUse(account, kind) - carried
       if (needed > left) return { account, kind, needed, left: Math.max(0, left) }
-      const before = heldAbove(account, kind)
+      const before = leftOf(account, kind)
       if (before > 0) carried += Math.max(0, before - carried - needed) - before
     }
   }
   return null
 }
 
-/** Adds to what was spent and, by `sign`, to what is reserved; what carved budgets hold in the accounts above them follows. */
+/** Adds to what was spent and, by `sign`, to what is reserved. */
 export function shiftAccounts(chain: readonly Account[], spent: Readonly<Amount>, reserved: Readonly<Amount>, sign: 1 | -1): void {
-  for (const kind of amountKinds) {
-    if (spent[kind] === 0 && reserved[kind] === 0) continue
-    let carried = 0
-    for (const account of chain) {
-      const before = heldAbove(account, kind)
-      account.held[kind] += carried
+  for (const account of chain)
+    for (const kind of amountKinds) {
       account.spent[kind] += spent[kind]
       account.reserved[kind] += sign * reserved[kind]
-      carried += heldAbove(account, kind) - before
     }
-  }
-}
-
-/** Adds what a carved budget holds to the accounts above it, or with -1 takes it back. */
-export function carryHeld(account: Account, above: readonly Account[], sign: 1 | -1): void {
-  for (const kind of amountKinds) {
-    let carried = sign * heldAbove(account, kind)
-    for (const each of above) {
-      const before = heldAbove(each, kind)
-      each.held[kind] += carried
-      carried += heldAbove(each, kind) - before
-    }
-  }
 }
 
 /** The accounts that are in memory. */

@@ -2,19 +2,19 @@
  * The book of budgets that a person set, and of those carved for agents and runs. It knows all accounts above a caller: those of its session,
  * of its agent and what was carved for it, then the same of whoever spawned it, at last the user's.
  */
-import type { BudgetUse, Store } from '../../store/index.ts'
+import type { BudgetUse, DocumentRow, Store } from '../../store/index.ts'
 import {
   type Account,
   type Accounts,
   type Amount,
   amountKinds,
   type Caller,
-  carryHeld,
   type Clock,
   createAccount,
   createRecentMap,
   type Failure,
   findShortfall,
+  inUse,
   isDerived,
   noAmount,
   noLimit,
@@ -62,7 +62,10 @@ interface BookDeps {
 interface Carving {
   readonly account: Account
   readonly carved: Carved
-  readonly above: readonly Account[]
+  /** Carved budgets out of which it was carved. Those that were carved later around it do not count. */
+  readonly within: ReadonlySet<Account>
+  /** The accounts in which it is held. */
+  above: readonly Account[]
 }
 
 /** Rows of one read. */
@@ -78,8 +81,7 @@ export async function openBook(deps: BookDeps): Promise<Book> {
   const levels = createLevels(store)
   const { chain, isLoaded, prepare } = createChains(deps, pages, levels)
   const carvings = createCarvings(accounts, levels.carvings, chain)
-  // Those above were carved before those below.
-  for (const definition of [...definitions.values()].sort((a, b) => a.since - b.since)) {
+  for (const definition of definitions.values()) {
     const { scope, window, carved } = definition
     if (carved === undefined) continue
     await prepare({ session: carved.above, actor: carved.actor })
@@ -95,7 +97,7 @@ export async function openBook(deps: BookDeps): Promise<Book> {
   return {
     isEmpty: () => definitions.size === 0,
     limitsMoney: () => [...definitions.values()].some(({ limits }) => (limits.micro_dollars ?? 0) > 0),
-    load: (who) => (isLoaded(who) ? undefined : prepare(who)),
+    load: (who) => (isLoaded(who) ? undefined : prepare(who).then(carvings.refresh)),
     chain,
     observe(changes) {
       for (const { category, name, value } of changes) {
@@ -119,9 +121,8 @@ export async function openBook(deps: BookDeps): Promise<Book> {
     },
     left(who) {
       const left = { ...noLimit }
-      for (const { limit, spent, reserved, held } of current(who))
-        for (const kind of amountKinds)
-          left[kind] = Math.max(0, Math.min(left[kind], limit[kind] - spent[kind] - reserved[kind] - held[kind]))
+      for (const account of current(who))
+        for (const kind of amountKinds) left[kind] = Math.max(0, Math.min(left[kind], account.limit[kind] - inUse(account, kind)))
       return left
     },
     uncovered(who, need) {
@@ -153,7 +154,9 @@ function createChains({ accounts, user }: BookDeps, pages: ReturnType<typeof cre
       }
       await pages.open('user')
     },
-    chain(session: SessionId | '', actor: string): readonly Account[] {
+    /** @param within carved budgets that count; null: the lowest one, and those that were there when it was carved */
+    chain(session: SessionId | '', actor: string, within: ReadonlySet<Account> | null = null): readonly Account[] {
+      let counted = within
       const found = new Set<Account>()
       const add = (key: string): void => {
         const account = accounts.find(key)
@@ -163,7 +166,9 @@ function createChains({ accounts, user }: BookDeps, pages: ReturnType<typeof cre
         if (level.session !== '') add(sessionScope(level.session))
         for (const scope of scopesOf(level)) for (const key of pages.keys(scope)) add(key)
         const carving = level.session === '' ? undefined : levels.carvings.get(level.session)
-        if (carving !== undefined) found.add(carving.account)
+        if (carving === undefined || counted?.has(carving.account) === false) continue
+        found.add(carving.account)
+        counted ??= carving.within
       }
       add(userScope(user))
       for (const key of pages.keys('user')) add(key)
@@ -173,13 +178,20 @@ function createChains({ accounts, user }: BookDeps, pages: ReturnType<typeof cre
 }
 
 /** Budgets that were carved out of others, and hold their rest there until they end. */
-function createCarvings(accounts: Accounts, carvings: Map<SessionId, Carving>, chain: Book['chain']) {
+function createCarvings(accounts: Accounts, carvings: Map<SessionId, Carving>, chain: ReturnType<typeof createChains>['chain']) {
+  const hold = (carving: Carving, above: readonly Account[]): void => {
+    accounts.pin(above)
+    for (const account of carving.above) account.carved.delete(carving.account)
+    for (const account of above) account.carved.add(carving.account)
+    accounts.unpin(carving.above)
+    carving.above = above
+  }
   const close = (session: SessionId, name?: string): void => {
     const carving = carvings.get(session)
     if (carving === undefined || (name !== undefined && carving.account.key !== name)) return
-    carryHeld(carving.account, carving.above, -1)
+    hold(carving, [])
     carving.account.isCarved = false
-    accounts.unpin([...carving.above, carving.account])
+    accounts.unpin([carving.account])
     carvings.delete(session)
   }
   return {
@@ -192,22 +204,26 @@ function createCarvings(accounts: Accounts, carvings: Map<SessionId, Carving>, c
       Object.assign(account, { isCarved: true, since, uses: 1 })
       Object.assign(account.spent, spent)
       accounts.put(account)
-      carryHeld(account, above, 1)
-      accounts.pin(above)
-      carvings.set(carved.session, { account, carved, above })
+      const carving: Carving = { account, carved, within: new Set(above.filter(({ isCarved }) => isCarved)), above: [] }
+      hold(carving, above)
+      carvings.set(carved.session, carving)
+    },
+    /** Holds them in budgets that were set since, too. */
+    refresh(): void {
+      for (const carving of carvings.values()) hold(carving, chain(carving.carved.above, carving.carved.actor, carving.within))
     },
   }
 }
 
 async function readDefinitions(store: BookDeps['store']): Promise<Map<string, Definition>> {
-  const found = new Map<string, Definition>()
-  for (let after = '', full = true; full;) {
-    const rows = await store.documents({ category: budgetCategory, after, limit: pageRows })
-    for (const { name, body } of rows) found.set(name, JSON.parse(body) as Definition)
-    after = rows.at(-1)?.name ?? ''
+  const found: DocumentRow[] = []
+  for (let full = true; full;) {
+    const rows = await store.documents({ category: budgetCategory, after: found.at(-1)?.name ?? '', limit: pageRows })
+    found.push(...rows)
     full = rows.length === pageRows
   }
-  return found
+  // In the order in which they were carved, each out of those before it.
+  return new Map(found.sort((a, b) => a.seq - b.seq).map(({ name, body }) => [name, JSON.parse(body) as Definition]))
 }
 
 /** The budgets of a level that are not carved. */

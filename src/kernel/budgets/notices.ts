@@ -1,5 +1,14 @@
 /** What people and models read about budgets: how they stand, that they soon are used up, that they are. */
-import { type Account, type Amount, amountKinds, type Failure, type JsonObject, noAmount, type Shortfall } from '../../types/index.ts'
+import {
+  type Account,
+  type Amount,
+  amountKinds,
+  type Failure,
+  heldIn,
+  type JsonObject,
+  noAmount,
+  type Shortfall,
+} from '../../types/index.ts'
 import { warningRatio } from '../limits.ts'
 
 /** The fields of the event `budget_warning`. */
@@ -55,10 +64,11 @@ export interface BudgetLine {
   readonly is_low: boolean
 }
 
-export function lineOf({ key, spent, reserved, held, limit, until, isWarned }: Account): BudgetLine {
-  const inUse = { ...noAmount }
-  for (const kind of amountKinds) inUse[kind] = reserved[kind] + held[kind]
-  const shown = { spent: amountsOf(spent), reserved: amountsOf(inUse), limit: limitsOf(limit) }
+export function lineOf(account: Account): BudgetLine {
+  const { key, spent, reserved, limit, until, isWarned } = account
+  const waiting = { ...noAmount }
+  for (const kind of amountKinds) waiting[kind] = reserved[kind] + heldIn(account, kind)
+  const shown = { spent: amountsOf(spent), reserved: amountsOf(waiting), limit: limitsOf(limit) }
   return { ...partsOf(key), ...shown, until: until === Infinity ? null : until, is_low: isWarned }
 }
 

@@ -2,12 +2,12 @@
  * Wall time of budgets: it passes for every call that runs, so an account with several of them runs out sooner. At that moment all of them
  * are stopped. What a call takes to stop is not charged: no budget is exceeded.
  */
-import { type Account, type Clock, type Hold, renewAccounts, type Shortfall } from '../../types/index.ts'
+import { type Account, type Clock, heldIn, type Hold, renewAccounts, type Shortfall } from '../../types/index.ts'
 
 /** Milliseconds that calls may run yet, if they all run on. */
 function timeLeft(account: Account, monotonicMs: number): number {
   const running = [...account.clock].reduce((sum, { began }) => sum + monotonicMs - (began ?? monotonicMs), 0)
-  return account.limit.ms - account.spent.ms - account.held.ms - running
+  return account.limit.ms - account.spent.ms - heldIn(account, 'ms') - running
 }
 
 export function outOfTime(chain: readonly Account[], clock: Clock): Shortfall | null {
