@@ -25,7 +25,7 @@ import type { Approvals } from '../stages/approval.ts'
 import { join, type Labels, processRight } from '../stages/policy.ts'
 import type { RunningCalls } from '../stages/running-calls.ts'
 import { type Admission, type AdmissionState, priorities } from './admission.ts'
-import { type AgentRecord, isOver, isSettled } from './agent-record.ts'
+import { agentCategory, type AgentRecord, isOver, isSettled } from './agent-record.ts'
 import { type AgentView, readUsage, viewOf } from './agent-view.ts'
 import { withOwnRoles } from '../access/roles.ts'
 import type { Documents } from '../state/documents.ts'
@@ -37,7 +37,7 @@ export interface AgentCallDeps {
   readonly agentConfig: Config['agents']
   /** Rights of the usual agent: what an agent that a person spawns has if nothing else is said. */
   readonly defaultRights: readonly string[]
-  readonly documents: Pick<Documents, 'get'>
+  readonly documents: Pick<Documents, 'get' | 'all'>
   readonly heldLabels: (caller: Pick<Caller, 'session'>) => Labels
   readonly references: () => readonly CallReference[]
   readonly budgets: Pick<Budgets, 'book' | 'load' | 'view'>
@@ -301,7 +301,8 @@ function listCall(deps: AgentCallDeps): Call<{ ended: boolean; limit: number }, 
     recordOutput: ({ agents }) => ({ agents: agents.length }),
     async run({ ended, limit }, { caller, sandbox, signal }) {
       const supervisor = await deps.supervisor()
-      const shown = inTree(visible(supervisor, caller).filter((agent) => ended || !isOver(agent))).slice(0, limit)
+      const all = [...visible(supervisor, caller), ...(caller.audience === 'terminal' ? await elsewhere(deps, supervisor) : [])]
+      const shown = inTree(all.filter((agent) => ended || !isOver(agent))).slice(0, limit)
       const usage = await readUsage(deps, sandbox, signal, shown)
       const agents = await Promise.all(shown.map((agent) => viewOf(deps, agent, usage)))
       const lines = agents.map((agent) => {
@@ -313,6 +314,12 @@ function listCall(deps: AgentCallDeps): Call<{ ended: boolean; limit: number }, 
       return { output: { agents, admission }, text: lines.join('\n') || 'There are no agents.', labels: labelsOf(shown) }
     },
   }
+}
+
+/** Agents that another guest on the same store has spawned since this one looked: only their records are known here. */
+async function elsewhere({ documents }: AgentCallDeps, supervisor: Supervisor): Promise<readonly AgentRecord[]> {
+  const known = new Set(supervisor.all().map(({ id }) => id))
+  return (await documents.all<AgentRecord>(agentCategory)).map(({ value }) => value).filter(({ id }) => !known.has(id))
 }
 
 function visible(supervisor: Supervisor, caller: Caller): readonly AgentRecord[] {
@@ -329,7 +336,10 @@ function find(supervisor: Supervisor, caller: Caller, ref: string): AgentRecord 
   const matching = named.length > 0 ? named : agents.filter(({ id }) => ref.length >= minPrefix && id.startsWith(ref))
   const live = matching.filter((agent) => !isOver(agent))
   const [only, ...others] = live.length > 0 ? live : matching
-  if (only === undefined) throw new OxbowError('not_found', `There is no agent ${ref}.`, { hint: 'List them with agent.list.' })
+  if (only === undefined)
+    throw new OxbowError('not_found', `There is no agent ${ref}.`, {
+      hint: 'List them with agent.list. One that another guest runs is reached there.',
+    })
   if (others.length === 0) return only
   const ids = [only, ...others].slice(0, 5).map(({ id }) => id)
   throw new OxbowError('bad_input', `${ref} could be any of ${ids.join(', ')}.`, { hint: 'Name one by its id.' })

@@ -357,3 +357,17 @@ test('an agent without a sign of life is closed as failed with the reason, and i
   release()
   await guest.record(({ name, phase, body }) => name === 'turn.send' && phase === 'outcome' && (body as JsonObject)['reply'] === 'Told.')
 })
+
+test('an agent that another guest on the same store has spawned since is listed', async () => {
+  const store = await openMemoryStore({ user: 'ada' as never })
+  const keepOpen = Object.assign(Object.create(store), { close: async () => {} }) as typeof store
+  await using one = await openFixture({ store: keepOpen, play: () => says('one') })
+  assert.deepEqual(await listed(one), [])
+  await using two = await openFixture({ store: keepOpen, play: () => says('two') })
+  const { id } = await spawn(two, { task: 'x', name: 'far', keep: true })
+  await wait(two, [id])
+  assert.deepEqual(
+    (await listed(one)).map(({ name, state }) => [name, state]),
+    [['far', 'idle']],
+  )
+})
