@@ -5,7 +5,15 @@
  */
 import type { Memory, MemoryHost } from '../memory/index.ts'
 import type { RollingSummary } from '../runtime/index.ts'
-import { createSecrets, createSecretUses, createVaultReader, noKeeper, type SecretKeeper, type Secrets } from '../secrets/index.ts'
+import {
+  createSecrets,
+  createSecretUses,
+  createVaultReader,
+  noKeeper,
+  vaultThrough,
+  type SecretKeeper,
+  type Secrets,
+} from '../secrets/index.ts'
 import type { Store } from '../store/index.ts'
 import {
   type Blobs,
@@ -78,7 +86,7 @@ export interface KernelOptions {
   readonly secretKeeper?: SecretKeeper | undefined
   /** Called with what replaces secrets in texts that pass no gate, such as the log. */
   readonly onSecrets?: ((hide: (text: string) => string) => void) | undefined
-  /** The folder of the person's secrets; absent: there is none. */
+  /** The folder of the person's secrets; `hands`: only hands see it; absent: there is none. */
   readonly vaultFolder?: string | undefined
   readonly clock: Clock
   readonly random: Random
@@ -174,7 +182,10 @@ function buildRecords(options: KernelOptions): Records {
     keeper: options.secretKeeper ?? noKeeper(random.bytes(32)),
     documents,
     policies: config.secrets,
-    vault: createVaultReader(options.vaultFolder ?? '', clock.monotonicMs),
+    vault: {
+      ...createVaultReader(options.vaultFolder === 'hands' ? '' : (options.vaultFolder ?? ''), clock.monotonicMs),
+      load: options.vaultFolder === 'hands' ? () => vaultThrough(options.sandbox) : undefined,
+    },
   })
   // The bytes of an exchange with a model are searched as they come, which costs less.
   journal.attach({ hide: (body) => ('wire' in body ? body : secrets.hideIn(body)) })

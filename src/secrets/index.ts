@@ -10,4 +10,4 @@ export {
   type SecretPolicy,
   type Secrets,
 } from './secrets.ts'
-export { createVaultReader } from './vault-values.ts'
+export { createVaultReader, vaultThrough } from './vault-values.ts'

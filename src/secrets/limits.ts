@@ -17,3 +17,5 @@ export const maxVaultEntries = 200
 export const maxVaultLevels = 4
 /** Time between two looks at the vault: a listing of an empty one takes 20 µs. */
 export const vaultCheckMs = 1_000
+/** Time limit of a request for a file of the vault. */
+export const vaultReadMs = 10_000

@@ -125,7 +125,9 @@ export function createSecrets(deps: SecretsDeps): Secrets {
   const hideIn = createDeepHide(search.hide)
   const messages = createMessageCache((message) => hideIn(message))
   const load = once(async () => {
-    await Promise.all([finder.load(), permissions.load()])
+    const vault = deps.vault.load?.().then((found) => values.replace('vault', found))
+    // Without a sandbox there is no call that could show a value of the vault.
+    await Promise.all([finder.load(), permissions.load(), vault?.catch(() => {})])
     isLoaded = true
   })
   let isLoaded = false

@@ -3,7 +3,8 @@ import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { describe, it } from 'node:test'
-import { createVaultReader, valuesIn } from './vault-values.ts'
+import type { Sandbox } from '../types/index.ts'
+import { createVaultReader, valuesIn, vaultThrough } from './vault-values.ts'
 
 void describe('a file of the vault', () => {
   void it('is one value, or a list of variables without those that are no secrets', () => {
@@ -40,5 +41,21 @@ void describe('a file of the vault', () => {
       rmSync(folder, { recursive: true })
       rmSync(join(tmpdir(), `outside-${process.pid}`), { force: true })
     }
+  })
+
+  void it('is read through hands where this process does not see it', async () => {
+    const file = (path: string, bytes: number) => ({ path, kind: 'file', bytes })
+    const ask = async (op: string) =>
+      op === 'list'
+        ? {
+            entries: [file('/vault/token', 11), file('/vault/sub/large', 5_000), { path: '/vault/sub', kind: 'folder', bytes: 0 }],
+            truncated: false,
+          }
+        : { content: Buffer.from('abcdefgh-1\n'), offset: 0, totalBytes: 11 }
+    const profiles: string[] = []
+    const hands = async (profile: string) => ({ ask, profile: profiles.push(profile) })
+    const found = await vaultThrough({ hands } as unknown as Pick<Sandbox, 'hands'>)
+    assert.deepEqual([...found], [['vault/token', 'abcdefgh-1']])
+    assert.deepEqual(profiles, ['vault-read'])
   })
 })

@@ -6,12 +6,15 @@
 import { isUtf8 } from 'node:buffer'
 import { closeSync, constants, fstatSync, lstatSync, openSync, readdirSync, readSync } from 'node:fs'
 import { join } from 'node:path'
-import { maxVaultEntries, maxVaultLevels, maxVaultValueBytes, vaultCheckMs } from './limits.ts'
+import type { Sandbox } from '../types/index.ts'
+import { maxVaultEntries, maxVaultLevels, maxVaultValueBytes, vaultCheckMs, vaultReadMs } from './limits.ts'
 import { isOrdinary } from './unknown-secrets.ts'
 
 export interface VaultReader {
   /** @returns the values by name when they have changed since the last call, null when they have not */
   changed(): ReadonlyMap<string, string> | null
+  /** Reads a vault that this process does not see, once. */
+  readonly load?: (() => Promise<ReadonlyMap<string, string>>) | undefined
 }
 
 interface Entry {
@@ -32,9 +35,30 @@ export function createVaultReader(folder: string, monotonicMs: () => number): Va
       const now = entries.map((entry) => entry.stamp).join()
       if (now === stamp) return null
       stamp = now
-      return new Map(entries.flatMap(({ path, name }) => valuesIn(`vault/${name.replaceAll(/[^\w./-]/g, '_')}`, readText(path))))
+      return new Map(entries.flatMap(({ path, name }) => valuesIn(nameOf(name), readText(path))))
     },
   }
+}
+
+function nameOf(file: string): string {
+  return `vault/${file.replaceAll(/[^\w./-]/g, '_')}`
+}
+
+/** Reads the vault through hands, for an isolated guest. @throws OxbowError as hands do */
+export async function vaultThrough(sandbox: Pick<Sandbox, 'hands'>): Promise<ReadonlyMap<string, string>> {
+  const hands = await sandbox.hands('vault-read')
+  const limits = { signal: new AbortController().signal, timeoutMs: vaultReadMs }
+  const request = { path: '/vault', depth: maxVaultLevels, glob: '', all: true, skip: 0, maxEntries: maxVaultEntries }
+  const { entries } = await hands.ask('list', request, limits)
+  const found = new Map<string, string>()
+  for (const { path, kind, bytes } of entries) {
+    if (kind !== 'file' || bytes > maxVaultValueBytes) continue
+    const { content } = await hands.ask('bytes', { path, offset: 0, maxBytes: maxVaultValueBytes }, limits)
+    if (!isUtf8(content) || content.includes(0)) continue
+    const file = path.replace(/^\/vault\//, '')
+    for (const [name, value] of valuesIn(nameOf(file), Buffer.from(content).toString())) found.set(name, value)
+  }
+  return found
 }
 
 function filesIn(folder: string, prefix: string, levels: number): readonly Entry[] {

@@ -1,0 +1,37 @@
+import assert from 'node:assert/strict'
+import { mkdirSync, mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { it } from 'node:test'
+import { configSchema, type GuestEnvelope, type UserId } from '../types/index.ts'
+import { openGuestStore, openSecretKeeper, withStoredSecrets } from './guest-store.ts'
+
+void it('secrets that a guest finds are sealed while it runs, and the next guest has them', async () => {
+  const workspaceRoot = mkdtempSync(join(tmpdir(), 'oxbow-keeper-'))
+  try {
+    mkdirSync(join(workspaceRoot, 'internal'))
+    const plain: GuestEnvelope = {
+      user: 'ada' as UserId,
+      workspaceRoot,
+      config: configSchema.parse({}),
+      insecure: true,
+      version: '0.0.0',
+      keys: {},
+      wantedKeys: ['OPENAI_API_KEY'],
+    }
+    assert.equal(openSecretKeeper(plain), undefined, 'nothing can be sealed without a key')
+    const envelope = { ...plain, masterKeys: ['ab'.repeat(32)] }
+    const store = await openGuestStore(envelope)
+    await store.opened()
+    const keeper = openSecretKeeper(envelope) ?? assert.fail('there is a key')
+    await Promise.all([keeper.keep('found.password.0000000001', 'value-of-1'), keeper.keep('found.password.0000000002', 'value-of-2')])
+    await Promise.all([keeper.remove('found.password.0000000001'), keeper.keep('OPENAI_API_KEY', 'sk-value-3')])
+    await store.close()
+    const { keys, unusedSecrets } = await withStoredSecrets(envelope)
+    assert.deepEqual({ ...keys }, { OPENAI_API_KEY: 'sk-value-3' })
+    assert.deepEqual({ ...unusedSecrets }, { 'found.password.0000000002': 'value-of-2' })
+    assert.deepEqual(openSecretKeeper(envelope)?.tagKey, keeper.tagKey, 'the same value has the same name')
+  } finally {
+    rmSync(workspaceRoot, { recursive: true })
+  }
+})
