@@ -187,8 +187,7 @@ function buildRecords(options: KernelOptions): Records {
       load: options.vaultFolder === 'hands' ? () => vaultThrough(options.sandbox) : undefined,
     },
   })
-  // The bytes of an exchange with a model are searched as they come, which costs less.
-  journal.attach({ hide: (body) => ('wire' in body ? body : secrets.hideIn(body)) })
+  journal.attach({ hide: secrets.hideInRecord })
   options.onSecrets?.((text) => secrets.hide(text))
   const newId = createIdMaker(clock, random)
   const eventBus = createEventBus(store, events.watchers, journal.flushed)

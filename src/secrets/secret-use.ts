@@ -13,6 +13,7 @@ import {
   createRecentMap,
   type Failure,
   type Hands,
+  type HandsOp,
   isObject,
   type Sandbox,
   type SessionId,
@@ -53,6 +54,8 @@ const insideRights: readonly string[] = ['file.read', 'file.write', 'shell.run',
 const outsideRights: readonly string[] = ['shell.network', 'web.read', 'browser.use']
 /** Replies of hands whose text was written by anybody; names of files are no secrets. */
 const textFields: readonly string[] = ['text', 'before', 'after', 'stdout', 'stderr']
+/** Requests whose replies no caller reads: the kernel compares names and copies bytes. */
+const internalOps: readonly HandsOp[] = ['survey', 'snapshot', 'collect', 'archive', 'watch']
 /** Where hands have left out the middle of an output: a secret may be cut on either side. */
 const omission = /(\n\[… [0-9]+ bytes omitted …\]\n)/
 /** For secrets that have no host in common: an empty list would allow any. RFC 2606 reserves the name. */
@@ -219,7 +222,8 @@ function guarded(secrets: Secrets, sandbox: Sandbox, { origin, env, note }: Guar
       return {
         async ask(op, input, options) {
           const hasEnv = (op === 'exec' || op === 'sessionOpen') && Object.keys(env).length > 0
-          return cleaned(await hands.ask(op, hasEnv ? { ...input, env } : input, options))
+          const reply = await hands.ask(op, hasEnv ? { ...input, env } : input, options)
+          return internalOps.includes(op) ? reply : cleaned(reply)
         },
       }
     },

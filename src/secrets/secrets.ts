@@ -7,7 +7,7 @@
  * restart and in another guest. Its value is sealed in the store; the journal has a document about it, without the value.
  */
 import { createHmac } from 'node:crypto'
-import { type Caller, type CallId, type Config, isObject, type Json, type Message, once } from '../types/index.ts'
+import { type Caller, type CallId, type Config, isObject, type Json, type JsonObject, type Message, once } from '../types/index.ts'
 import { maxFoundSecrets } from './limits.ts'
 import { createSecretSearch, type SecretSearch } from './secret-search.ts'
 import { findUnknown } from './unknown-secrets.ts'
@@ -66,6 +66,8 @@ export interface Secrets {
   hideBytes(bytes: Buffer): Buffer
   /** Replaces known secrets in every string of a JSON value, names of fields excepted. @returns the same value when there is none */
   hideIn<Value>(value: Value, onFound?: (name: string) => void): Value
+  /** As `hideIn`, for the body of a record. The bytes of an exchange with a model are searched as they come, which costs less. */
+  hideInRecord(body: JsonObject): JsonObject
   /** A JSON text, e.g. the arguments that a model wrote. */
   hideInJson(text: string): string
   /** The messages of a request, without what was not known as a secret when they were recorded. */
@@ -137,6 +139,7 @@ export function createSecrets(deps: SecretsDeps): Secrets {
     ...values,
     ...permissions,
     hideIn: (value, onFound) => (search.isEmpty() ? value : hideIn(value, onFound)),
+    hideInRecord: (body) => (search.isEmpty() || 'wire' in body ? body : hideIn(body)),
     hideInJson(text) {
       const hidden = search.hide(text)
       if (hidden === text) return text

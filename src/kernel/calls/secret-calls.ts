@@ -109,7 +109,9 @@ function revealCall({ secrets }: SecretCallDeps): Call<{ name: string }, { name:
     effect: 'once',
     reveals: true,
     recordOutput: (output) => ({ revealed: output.name }),
-    async run(input) {
+    async run(input, { caller }) {
+      // The right to everything is given to programs too; a value is for a person's eyes.
+      if (!caller.actor.startsWith('user:')) throw forPeople()
       await secrets.ready()
       const value = secrets.valueOf(input.name)
       if (value === undefined) throw unknown(input.name)
@@ -188,6 +190,10 @@ function withdrawCall({ secrets }: SecretCallDeps): Call<{ name: string }, Secre
       return { output: { name: input.name, ...(secrets.policyOf(input.name) ?? nothing) } }
     },
   }
+}
+
+function forPeople(): OxbowError {
+  return new OxbowError('denied', 'Only a person can have a secret shown.', { hint: 'Run `oxbow secret reveal NAME` in a terminal.' })
 }
 
 function unknown(of: string, hint = '`oxbow secret list` and `oxbow secret found` show the names.'): OxbowError {
