@@ -79,7 +79,8 @@ interface Page {
 async function delays(kernel: Kernel, signal?: AbortSignal): Promise<readonly number[]> {
   const took: number[] = []
   let { cursor } = await ask<Page>(kernel, 'events.next', {})
-  while (took.length < events && signal?.aborted !== true) {
+  const isOver = (): boolean => took.length === events || signal?.aborted === true
+  while (!isOver()) {
     const next = ask<Page>(kernel, 'events.next', { after: cursor, kinds: [`custom_${kind}`], wait_s: 30 })
     // The subscriber waits before anything happens.
     await new Promise((resolve) => setTimeout(resolve, 2))

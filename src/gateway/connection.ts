@@ -58,12 +58,7 @@ export function serveConnection(socket: WebSocket, stream: Duplex, deps: Connect
     subscriptions.clear()
     stopNotices()
   })
-  const subscriptions = createSubscriptions({
-    kernel,
-    texts: deps.texts,
-    max: limits.maxSubscriptions,
-    outbox,
-  })
+  const subscriptions = createSubscriptions({ kernel, texts: deps.texts, max: limits.maxSubscriptions, outbox })
   let greeted = false
   let alive = true
   let checked = false

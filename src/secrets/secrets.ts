@@ -23,7 +23,7 @@ export interface SecretKeeper {
 
 type SecretSource = 'configured' | 'vault' | 'found'
 
-export interface SecretFacts {
+interface SecretFacts {
   readonly name: string
   readonly source: SecretSource
   readonly characters: number
@@ -41,7 +41,7 @@ export interface FoundSecret {
 
 export const foundCategory = 'system/secrets'
 /** What a person has allowed by `oxbow secret allow`, beside the configuration. */
-export const policyCategory = 'system/secret_uses'
+const policyCategory = 'system/secret_uses'
 const foundPrefix = 'found.'
 const foundName = /^found\.[a-z_]{1,30}\.[0-9a-z]{10}$/
 

@@ -3,7 +3,7 @@
  * together are the input of the call, so a field has the same name everywhere; what the schema of the call does not know is refused. Every
  * call that terminals may make is also at `POST /calls/{name}`.
  */
-export type Method = 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE'
+type Method = 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE'
 
 export interface Route {
   readonly method: Method
@@ -89,13 +89,13 @@ export const routes: readonly Route[] = [
   del('/keys/{key}', 'key.revoke'),
 ]
 
-export interface Matched {
+interface Matched {
   readonly route: Route
   /** Decoded segments by field. */
   readonly fields: Readonly<Record<string, string>>
 }
 
-export type Match = Matched | { readonly allowed: readonly Method[] }
+type Match = Matched | { readonly allowed: readonly Method[] }
 
 const patterns = routes.map((route) => ({ route, pattern: patternOf(route.path) }))
 

@@ -51,7 +51,7 @@ export interface Definition {
   readonly carved?: Carved | undefined
 }
 
-export const calendarWindows = ['minute', 'hour', 'day', 'week', 'month'] as const
+const calendarWindows = ['minute', 'hour', 'day', 'week', 'month'] as const
 const windowForm = /^(?:minute|hour|day|week|month|total|[1-9]\d{0,8}s)$/
 
 export const scopeSchema: z.ZodString = z

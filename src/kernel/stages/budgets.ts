@@ -77,7 +77,7 @@ export interface Budgets {
 /** Name of the record by which a call that runs extends its reservation. */
 export const reservationName = 'budget.reserve'
 /** What the agents of a session have spent; its own account counts it, too. */
-export const agentsOf = (key: string): string => `${key}/agents`
+const agentsOf = (key: string): string => `${key}/agents`
 
 type BudgetStore = Pick<Store, 'spent' | 'used' | 'documents' | 'document'>
 
