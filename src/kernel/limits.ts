@@ -16,8 +16,9 @@ export const maxHeldEpochs = 10_000
 export const maxWarmBytes: number = 24 * 1024 * 1024
 /** Budgets kept in memory, about 200 bytes each; others are read again, one row each. */
 export const maxHeldAccounts = 10_000
-/** Rows read at once when a conversation is read back. */
+/** Rows read at once when a conversation is read back. The first page is shorter: a full window or a summary often needs no more. */
 export const historyPage = 200
+export const firstHistoryPage = 32
 /** Upper bound of the bytes per token: at most window × this is read of a conversation. */
 export const maxBytesPerToken = 6
 /** Newest runs of a schedule by which the next one is forecast. */

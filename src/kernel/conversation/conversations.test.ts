@@ -5,7 +5,7 @@ import { type HistoryRow, openMemoryStore, type Store } from '../../store/index.
 import { type CallId, type GenerateRequest, type SessionId, textOf, type UserId } from '../../types/index.ts'
 import { asks, openFixture, says, user } from '../kernel-fixture.ts'
 import { userCaller } from '../stages/policy.ts'
-import { createConversations } from './conversations.ts'
+import { createConversations, historyPages } from './conversations.ts'
 import { createScratchpads } from './scratchpads.ts'
 import { createSummaries, type SummaryDeps } from './summaries.ts'
 
@@ -132,4 +132,17 @@ test('what was recalled late precedes its own message, also when a newer message
   const conversations = createConversations({ store: { history }, lineage }, async () => {})
   const calls = (await conversations.read(oneSession, 1_000)).map(({ call }) => String(call))
   assert.deepEqual(calls, ['r1', 'm1', 'm2'])
+})
+
+test('a long history is read from its end, in a short page and then in long ones, and all of it', async () => {
+  const all = Array.from({ length: 500 }, (_, i) => ({ seq: 500 - i })) as unknown as readonly HistoryRow[]
+  const history: Store['history'] = async (_session, before, limit) => all.filter(({ seq }) => seq < (before ?? Infinity)).slice(0, limit)
+  const lineage = async (): Promise<{ readonly parent: ''; readonly forked: number }> => ({ parent: '', forked: 0 })
+  const pages: (readonly HistoryRow[])[] = []
+  for await (const page of historyPages({ store: { history }, lineage }, user as unknown as SessionId)) pages.push(page)
+  assert.deepEqual(
+    pages.map((page) => page.length),
+    [32, 200, 200, 68],
+  )
+  assert.deepEqual(pages.flat(), all)
 })

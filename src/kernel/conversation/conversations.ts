@@ -30,7 +30,7 @@ import {
   toolPlace,
   toolResult,
 } from '../../types/index.ts'
-import { historyPage, maxForkDepth, maxWarmBytes } from '../limits.ts'
+import { firstHistoryPage, historyPage, maxForkDepth, maxWarmBytes } from '../limits.ts'
 
 export interface Conversations {
   /**
@@ -264,12 +264,14 @@ export async function* historyPages(
   before: number | null = null,
 ): AsyncGenerator<readonly HistoryRow[]> {
   let [from, below]: [SessionId, number | null] = [session, before]
+  let rows = firstHistoryPage
   for (let depth = 0; depth <= maxForkDepth; depth++) {
     for (;;) {
-      const page = await store.history(from, below, historyPage)
+      const page = await store.history(from, below, rows)
       if (page.length > 0) yield page
       below = page.at(-1)?.seq ?? below
-      if (page.length < historyPage) break
+      if (page.length < rows) break
+      rows = historyPage
     }
     const { parent, forked } = await lineage(from)
     if (parent === '') return
