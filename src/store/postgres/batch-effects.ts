@@ -13,6 +13,7 @@ import {
   messageRow,
   sessionColumns,
   spendColumns,
+  sumOfUse,
   useColumns,
   uniqueCall,
 } from '../sql/journal-rules.ts'
@@ -135,18 +136,12 @@ function project(effects: Effects, projection: Projection, records: readonly New
   else if (projection.kind === 'session') effects.sessions.set(projection.session.id, sessionColumns(projection.session))
   else if (projection.kind === 'document')
     effects.documents.set(JSON.stringify([projection.category, projection.name]), documentChange(projection, records, firstSeq))
-  else if (projection.kind === 'use') addUse(effects, projection.budget, useColumns(projection.use))
+  else if (projection.kind === 'use') addUse(effects, projection)
   else addSpend(effects, projection.scope, spendColumns(projection.spend))
 }
 
-/** As the statement does it with the row that is there. */
-function addUse({ used }: Effects, budget: string, more: ReturnType<typeof useColumns>): void {
-  const before = used.get(budget)
-  if (before === undefined || before.since < more.since) return void used.set(budget, { budget, ...more })
-  if (before.since > more.since) return
-  const { since, micro_dollars: money, tokens, calls, ms } = before
-  const sums = { micro_dollars: money + more.micro_dollars, tokens: tokens + more.tokens, calls: calls + more.calls, ms: ms + more.ms }
-  used.set(budget, { budget, since, ...sums })
+function addUse({ used }: Effects, { budget, use }: Projection & { kind: 'use' }): void {
+  used.set(budget, { budget, ...sumOfUse(used.get(budget), useColumns(use)) })
 }
 
 function addSpend({ spent }: Effects, scope: string, more: ReturnType<typeof spendColumns>): void {

@@ -85,6 +85,21 @@ export function useColumns({ since, calls, ms, ...spend }: BudgetUse): Omit<Tabl
   return { since, ...spendColumns(spend), calls, ms }
 }
 
+type UseColumns = ReturnType<typeof useColumns>
+
+/** What two uses of a budget are together, as the statement adds them: a later window begins anew, an earlier one is over. */
+export function sumOfUse(before: UseColumns | undefined, more: UseColumns): UseColumns {
+  if (before === undefined || before.since < more.since) return more
+  if (before.since > more.since) return before
+  return {
+    since: before.since,
+    micro_dollars: before.micro_dollars + more.micro_dollars,
+    tokens: before.tokens + more.tokens,
+    calls: before.calls + more.calls,
+    ms: before.ms + more.ms,
+  }
+}
+
 /** The way back of `useColumns`. */
 export function useRow({
   since,

@@ -11,6 +11,7 @@ import {
   messageRow,
   sessionColumns,
   spendColumns,
+  sumOfUse,
   useColumns,
   uniqueCall,
 } from '../sql/journal-rules.ts'
@@ -55,6 +56,8 @@ interface Work extends WriteDeps {
   head: ChainHead
   /** Calls that this transaction began and has not ended yet; most end in it, and then have no row. */
   readonly begun: Map<CallId, number>
+  /** What this transaction has used of each budget: many calls share a few, whose rows are written once. */
+  readonly used: Map<string, ReturnType<typeof useColumns>>
 }
 
 /** Brings the tables up to date first. */
@@ -82,9 +85,10 @@ function engineOver(deps: WriteDeps): WriteEngine {
   // The head is read in each transaction: another process may have appended meanwhile.
   const commit = (writes: readonly DecodedWrite[]): readonly WriteResult[] =>
     database.transaction(() => {
-      const work: Work = { ...deps, prepared, head: prepared.head.get({ user }) ?? emptyChain, begun: new Map() }
+      const work: Work = { ...deps, prepared, head: prepared.head.get({ user }) ?? emptyChain, begun: new Map(), used: new Map() }
       const results = writes.map((write) => applyWrite(work, write))
       keepOpenCalls(work)
+      for (const [budget, use] of work.used) prepared.addUse.run({ user, budget, ...use })
       return results
     })
 
@@ -180,15 +184,17 @@ function putBlob(work: Work, bytes: Uint8Array): string {
   return hash
 }
 
-function project({ prepared, user }: Work, projection: Projection, records: readonly NewRecord[], firstSeq: number): void {
+function project({ prepared, user, used }: Work, projection: Projection, records: readonly NewRecord[], firstSeq: number): void {
   if (projection.kind === 'message') prepared.addMessage.run({ user, ...messageRow(records, projection.record, firstSeq) })
   else if (projection.kind === 'session') prepared.putSession.run({ user, ...sessionColumns(projection.session) })
   else if (projection.kind === 'document') {
     const { body, ...row } = documentChange(projection, records, firstSeq)
     if (body === null) prepared.dropDocument.run({ user, ...row })
     else prepared.putDocument.run({ user, ...row, body })
-  } else if (projection.kind === 'use') prepared.addUse.run({ user, budget: projection.budget, ...useColumns(projection.use) })
-  else prepared.addSpend.run({ user, scope: projection.scope, ...spendColumns(projection.spend) })
+  } else if (projection.kind === 'use') {
+    const { budget, use } = projection
+    used.set(budget, sumOfUse(used.get(budget), useColumns(use)))
+  } else prepared.addSpend.run({ user, scope: projection.scope, ...spendColumns(projection.spend) })
 }
 
 function claimLane({ prepared, user, now }: Work, { session, owner, leaseMs }: Extra & { kind: 'claim' }): number | null {
