@@ -36,6 +36,15 @@ test('turns that name a day are raised if the question asks when', () => {
   assert.deepEqual(raised('Where did we plant the pear tree?', dated, bare), [])
 })
 
+test('turns that begin with a deed are raised if the question asks for all that somebody did', () => {
+  const deeds = ['By the way, I got a canoe last week.', 'It was a big week. I just signed up for a race.']
+  const others = ['It is not easy. It is long. I went home.', 'I was tired of it, and I felt so.', 'You went home.', 'I love canoes.']
+  for (const question of ['What have both of us done with boats?', 'What has Tom done for fun?', 'Which races has Tom tried?'])
+    assert.deepEqual(raised(question, ...deeds, ...others), deeds, question)
+  for (const question of ['What did Tom buy?', 'Which race is it?', 'Where is the canoe?'])
+    assert.deepEqual(raised(question, ...deeds, ...others), [], question)
+})
+
 test('raising never lowers, drops or reorders candidates, for any text and question', () => {
   fc.assert(
     fc.property(fc.array(fc.string({ unit: 'binary' })), fc.string({ unit: 'binary' }), (texts, question) => {
@@ -45,7 +54,7 @@ test('raising never lowers, drops or reorders candidates, for any text and quest
         after.map(({ passage }) => passage),
         list.map(({ passage }) => passage),
       )
-      for (const { score } of after) assert.ok(score >= 0.5 && score <= 0.7)
+      for (const { score } of after) assert.ok(score >= 0.5 && score <= 0.8)
     }),
   )
 })

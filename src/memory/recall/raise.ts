@@ -3,13 +3,14 @@
  * match, exact phrases, recency and importance.
  */
 import { type Apart, foldPhrase, type MemoryEntry } from '../../store/index.ts'
-import { isStopWord } from '../text/english-words.ts'
+import { isStopWord, regular } from '../text/english-words.ts'
 import { holdsAt } from '../keep/memory-item.ts'
 import { type AskedTerms, type TextEngine, wordPart } from '../text/text-engine.ts'
 import type { Candidate } from './fuse-lists.ts'
 import {
   askingCost,
   dayBonus,
+  deedBonus,
   exactBonus,
   fitsFrom,
   importanceBonus,
@@ -49,15 +50,39 @@ const dayTerm = /^[dmy]\d{4,8}$/
 /** Terms of the turn's own day, which every turn has. */
 const ownDayTerms = 3
 
-/** Raises turns by speakers that the question names and, if it asks when, turns that name a day. */
+/** `What have both done`, `Which sports has she tried`: for all of something that somebody did. */
+const asksForDeeds = /\bboth\b|\b(?:has|have|had)\b.{1,60}\bdone\b|^which (?:\w+ )?\w+s (?:has|have|had|did)\b/iu
+const firstPerson = /\bI (?:\w+ly |also |just |even )?([a-z]{2,})/gu
+/** Past tenses that tell a state and no deed. */
+const states: ReadonlySet<string> = new Set(
+  'am was were been had felt thought knew wanted loved liked needed could would should might must'.split(' '),
+)
+/** A turn tells what happened first, and how it was afterwards. */
+const deedSentences = 2
+const deedUnits = 400
+
+/**
+ * Raises turns by speakers that the question names; if it asks when, turns that name a day; if it asks for all that somebody did, turns
+ * that begin with a deed.
+ */
 export function raiseAskedAbout(list: readonly Candidate[], question: string): Candidate[] {
   const questionWords = ` ${question.toLowerCase().replaceAll(/[^\p{L}\p{M}\p{N}]+/gu, ' ')} `
   const when = asksWhen.test(question)
+  const deeds = asksForDeeds.test(question)
   return list.map((candidate) => {
     const { text, context } = candidate.passage
-    const bonus = (isNamed(text, questionWords) ? speakerBonus : 0) + (when && namesDay(context) ? dayBonus : 0)
+    const bonus =
+      (isNamed(text, questionWords) ? speakerBonus : 0) +
+      (when && namesDay(context) ? dayBonus : 0) +
+      (deeds && tellsDeed(text) ? deedBonus : 0)
     return bonus === 0 ? candidate : { ...candidate, score: candidate.score + bonus }
   })
+}
+
+/** `I went`, `I signed up` near the beginning. */
+function tellsDeed(text: string): boolean {
+  const begin = [...text.slice(0, deedUnits).replace(speaker, '').matchAll(sentence)].slice(0, deedSentences).join(' ')
+  return [...begin.matchAll(firstPerson)].some(([, verb = '']) => !states.has(verb) && (verb.endsWith('ed') || regular(verb) !== verb))
 }
 
 /** By full or first name. */
