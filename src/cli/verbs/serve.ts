@@ -4,13 +4,16 @@ import { closeSync, fstatSync, openSync, readFileSync, readSync, rmSync } from '
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { ensureGuest, findGuest, openHome, parseUser, openWorkspace, type Workspace } from '../../runner/index.ts'
-import { isObject, OxbowError, writeWhole } from '../../types/index.ts'
+import { isObject, OxbowError, returnMemory, writeWhole } from '../../types/index.ts'
 import { type GuestChoice, guestSetup } from '../guest-connection.ts'
 import { onInterrupt } from '../input.ts'
 import { logPollMs, maxLogChunk, startMs, stopMs } from '../limits.ts'
 import { printFailure, printLine, printText, type Terminal } from '../terminal.ts'
 import { ofUser } from '../verb-parts.ts'
 import { plainText } from '../view/terminal-text.ts'
+
+/** By then the first terminals are connected, and the processor is free. */
+const restMs = 1_000
 
 export async function serve(choice: GuestChoice, terminal: Terminal): Promise<number> {
   const options = guestSetup(choice, terminal)
@@ -27,6 +30,8 @@ export async function serve(choice: GuestChoice, terminal: Terminal): Promise<nu
   const file = serverFile(options.workspace)
   writeWhole(file, JSON.stringify({ pid: process.pid, guest: guest.pid }))
   printLine(terminal, `gateway  ${guest.url}\ntoken    ${options.workspace.ipc}/token\npid      ${guest.pid}\nCtrl+C stops it.`)
+  // From here on it signs a head now and then: what reading the configuration took is not needed again.
+  setTimeout(returnMemory, restMs).unref()
   const failure = await Promise.race([guest.gone, stopped])
   await guest.stop()
   if (serverOf(options.workspace)?.pid === process.pid) rmSync(file, { force: true })
