@@ -304,12 +304,19 @@ type HideText = (text: string, onFound?: (name: string) => void) => string
 export function createDeepHide(hide: HideText): <Value>(value: Value, onFound?: (name: string) => void) => Value {
   const within = (value: unknown, onFound?: (name: string) => void): unknown => {
     if (typeof value === 'string') return hide(value, onFound)
+    // Copies are made only where something changes: nearly no value of a turn has a secret.
     if (Array.isArray(value)) {
-      const items = value.map((item) => within(item, onFound))
-      return items.every((item, i) => item === value[i]) ? value : items
+      let items: unknown[] | null = null
+      for (let i = 0; i < value.length; i += 1) {
+        const item = within(value[i], onFound)
+        if (item !== value[i]) (items ??= [...(value as unknown[])])[i] = item
+      }
+      return items ?? value
     }
+    if (!isObject(value)) return value
     // Bytes, and whatever else has a class of its own, are not text.
-    if (!isObject(value) || (Object.getPrototypeOf(value) !== Object.prototype && Object.getPrototypeOf(value) !== null)) return value
+    const prototype: unknown = Object.getPrototypeOf(value)
+    if (prototype !== Object.prototype && prototype !== null) return value
     let copy: Record<string, unknown> | null = null
     for (const key of Object.keys(value)) {
       const item = within(value[key], onFound)
