@@ -30,7 +30,7 @@ async function pass(outputs: readonly OrdinaryOutput[], known: ReadonlyMap<strin
         const { text } = part[i]!
         const way = ways[i % ways.length]
         if (way === 'failure') throw new OxbowError('tool_failed', text, { hint: 'Try again.', data: {} })
-        if (way === 'record') record({ said: text })
+        if (way === 'record') record({ note: text })
         progress(text)
         return way === 'output' ? { output: { text } } : { output: null, text }
       },

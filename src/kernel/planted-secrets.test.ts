@@ -16,3 +16,17 @@ void it('of tokens without a label or a known shape, 95 % are found', () => {
   const left = tokens.filter((token) => secrets.learn(`value "${token}"`, outputOf('test.output')).includes(token))
   assert.ok(left.length < 50, `${left.length} are left`)
 })
+
+void it('of more secrets in one output than are remembered, each is replaced, and those that are not remembered cannot be written', () => {
+  const secrets = knowing()
+  const values = Array.from({ length: 2_100 }, (_, i) => `Abc${i}!x${(i * 7_919) % 10_007}Z`)
+  const text = secrets.learn(values.map((value) => `PASSWORD=${value}`).join('\n'), outputOf('test.output'))
+  assert.deepEqual(
+    values.filter((value) => text.includes(value)),
+    [],
+  )
+  const names = [...text.matchAll(/\[secret:([^\]]+)\]/g)].map(([, name = '']) => name)
+  assert.equal(names.length, values.length)
+  const lost = names.filter((name) => !secrets.has(name))
+  assert.ok(lost.length > 0 && lost.every((name) => secrets.isFoundName(name)))
+})

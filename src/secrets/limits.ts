@@ -4,7 +4,7 @@
 export const minSecretCharacters = 8
 /** A spelling of a secret that is longer is not looked for: four times the largest file of the vault that holds one. */
 export const maxSpellingCharacters: number = 16 * 1024
-/** Unknown secrets that are replaced in one text; a text with more is not the output of a tool that was asked for anything else. */
+/** Unknown secrets that one pass replaces. */
 export const maxUnknownInText = 500
 /** Found secrets of a user, about 2 KB each in memory; what is found beyond is hidden, and cannot be used again. */
 export const maxFoundSecrets = 2_000
@@ -19,3 +19,5 @@ export const maxVaultLevels = 4
 export const vaultCheckMs = 1_000
 /** Time limit of a request for a file of the vault. */
 export const vaultReadMs = 10_000
+/** Searches of one text for unknown secrets, each of which replaces up to `maxUnknownInText`. */
+export const maxPasses = 200

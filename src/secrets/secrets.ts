@@ -8,7 +8,7 @@
  */
 import { createHmac } from 'node:crypto'
 import { type Caller, type CallId, type Config, isObject, type Json, type JsonObject, type Message, once } from '../types/index.ts'
-import { maxFoundSecrets } from './limits.ts'
+import { maxFoundSecrets, maxPasses } from './limits.ts'
 import { createSecretSearch, type SecretSearch } from './secret-search.ts'
 import { findUnknown } from './unknown-secrets.ts'
 import type { VaultReader } from './vault-values.ts'
@@ -157,8 +157,14 @@ export function createSecrets(deps: SecretsDeps): Secrets {
     hideInMessages: (list) => (search.isEmpty() ? list : messages(list, values.changes())),
     stream: () => createStream(search),
     learn(text, origin, onFound) {
-      const hidden = search.hide(text, onFound)
-      return finder.register(hidden, origin) ? search.hide(hidden, onFound) : hidden
+      let hidden = search.hide(text, onFound)
+      // Each pass finds a limited number.
+      for (let pass = 0; pass < maxPasses; pass += 1) {
+        const replaced = finder.replace(hidden, origin, onFound)
+        if (replaced === hidden) break
+        hidden = search.hide(replaced, onFound)
+      }
+      return hidden
     },
     mask(text) {
       let shown = ''
@@ -238,7 +244,6 @@ function createFinder({ keeper, documents }: SecretsDeps, values: Values) {
     })
   const keep = (name: string, value: string, kind: string, { caller, call, name: of }: Origin): void => {
     kept += 1
-    if (kept > maxFoundSecrets) return
     const note: FoundSecret = { kind, call: of, session: caller.session }
     // The output does not wait for it: a secret that is lost by a crash is found again in the same place.
     void keeper.keep(name, value).catch(() => {})
@@ -246,16 +251,22 @@ function createFinder({ keeper, documents }: SecretsDeps, values: Values) {
   }
   return {
     find,
-    /** @returns whether the text has a secret that was unknown */
-    register(text: string, origin: Origin): boolean {
-      const unknown = find(text)
-      for (const { start, end, kind, name } of unknown) {
+    /** @returns the text with handles in place of secrets that were unknown, which are known from now on, up to a number of them */
+    replace(text: string, origin: Origin, onFound?: (name: string) => void): string {
+      let replaced = ''
+      let from = 0
+      for (const { start, end, kind, name } of find(text)) {
         const value = text.slice(start, end)
-        if (values.nameOf(value) !== undefined || values.has(name)) continue
-        values.add(name, value, 'found')
-        keep(name, value, kind, origin)
+        if (values.nameOf(value) === undefined && !values.has(name) && kept < maxFoundSecrets) {
+          values.add(name, value, 'found')
+          keep(name, value, kind, origin)
+        }
+        const handle = values.nameOf(value) ?? name
+        onFound?.(handle)
+        replaced += `${text.slice(from, start)}[secret:${handle}]`
+        from = end
       }
-      return unknown.length > 0
+      return from === 0 ? text : replaced + text.slice(from)
     },
     async load() {
       for (const { name, value } of await documents.all(foundCategory).catch(() => []))
