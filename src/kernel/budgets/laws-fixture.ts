@@ -202,6 +202,13 @@ async function check(budgets: Budgets, disk: ReturnType<typeof createDisk>, tota
     assert.ok(own.tokens === undefined || own.tokens === 0 || use.tokens <= own.tokens, `${scope}/${window}: ${use.tokens}`)
     assert.ok(own.calls === undefined || use.calls <= own.calls, `${scope}/${window}: ${use.calls} calls`)
   }
+  // Nobody is below the second agent, so its budget has what its session has.
+  const second = sessionScope(sessions[2]!)
+  assert.equal(
+    disk.used.get(budgetName(second, 'total'))?.tokens ?? 0,
+    disk.spentOf(second).tokens,
+    'a budget is charged with all that was spent',
+  )
   const book = await budgets.book()
   for (const [at] of sessions.entries()) {
     await book.load(callerOf(at))
