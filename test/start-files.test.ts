@@ -33,3 +33,16 @@ test('a start of the guest loads no schemas', () => {
   )
   assert.deepEqual(loaded, [])
 })
+
+test('what a start takes of the types comes from files without schemas', () => {
+  const types = ['config.ts', 'frame.ts', 'guest.ts'].map((name) => readFileSync(join(root, 'types', name), 'utf8'))
+  const values = new Set(types.flatMap((text) => [...text.matchAll(/^export (?:const|function) (\w+)/gm)].map(([, name]) => name)))
+  const files = [...loadedWith(join(root, 'guest', 'guest.ts'))].filter((file) => !shaken.test(relative(root, file)))
+  const taken = files.flatMap((file) =>
+    [...readFileSync(file, 'utf8').matchAll(/^import \{([^}]*)\} from '[./]*types\/index\.ts'/gm)]
+      .flatMap(([, names = '']) => names.split(',').map((name) => name.trim()))
+      .filter((name) => values.has(name))
+      .map((name) => `${relative(root, file)}: ${name}`),
+  )
+  assert.deepEqual(taken, [])
+})

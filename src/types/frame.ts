@@ -10,7 +10,7 @@ import type { CallId, SessionId, TurnId, UserId } from './id.ts'
 import { isUuid } from './id.ts'
 import type { Json, JsonObject } from './text.ts'
 import { maxAttachments } from './message.ts'
-import type { JournalRecord, Label } from './record.ts'
+import type { JournalRecord, Label, noticeKinds } from './record.ts'
 import type { SandboxStatus } from './hands.ts'
 
 export const protocolVersion = 1
@@ -165,9 +165,6 @@ interface StepEvent {
   turn: TurnId
   call: CallId
 }
-
-/** The kinds of events that are notices. Of `schedule_ended` only those runs whose schedule asks for it. */
-export const noticeKinds = ['schedule_ended', 'schedule_disabled', 'budget_warning'] as const
 
 export interface Notice {
   readonly seq: number
