@@ -8,10 +8,12 @@ import {
   createIdMaker,
   type JournalRecord,
   type SessionId,
+  sessionScope,
   type Spend,
   systemClock,
   systemRandom,
   type TurnId,
+  userScope,
 } from '../../src/types/index.ts'
 import { benchUser, type BenchGuestOptions, startGuest, type Workspace } from './guest.ts'
 
@@ -94,7 +96,8 @@ function copyTurns(pattern: readonly JournalRecord[], session: SessionId, turns:
     for (const record of pattern) {
       const body = record.body.replace('one by one', `one by one (${i})`)
       const spent = (JSON.parse(body) as { spent?: Spend }).spent
-      if (spent !== undefined) projections.push(...[benchUser, session].map((scope) => ({ kind: 'spend', scope, spend: spent }) as const))
+      const scopes = spent === undefined ? [] : [userScope(benchUser), sessionScope(session)]
+      for (const scope of scopes) projections.push({ kind: 'spend', scope, spend: spent! })
       if (carriesMessage(record)) projections.push({ kind: 'message', record: records.length })
       records.push({ ...record, session, turn: fresh(record.turn) as TurnId, call: fresh(record.call) as CallId, body })
     }
