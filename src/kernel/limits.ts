@@ -76,6 +76,8 @@ export const maxKeys = 200
 export const maxKeyChecks = 4
 /** How often the last use of a key is recorded, and a refusal of it. */
 export const keyUseMs = 60_000
+/** How long a key that was read is used without reading it again. */
+export const heldKeyMs = 1_000
 
 /** How often schedules are looked at although none is due: another guest may have changed one, and clocks are set. */
 export const scheduleCheckMs = 60_000

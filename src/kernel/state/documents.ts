@@ -64,6 +64,8 @@ export interface Documents {
     name: string,
     next: (current: Document<Value> | null) => Promise<readonly DocumentChange[]>,
   ): Promise<void>
+  /** @param listener called with the name of each document of the category that this guest has changed, when the change is recorded */
+  watch(category: string, listener: (name: string) => void): void
 }
 
 /** Rows of one read. */
@@ -71,6 +73,7 @@ const pageRows = 500
 
 export function createDocuments(store: Pick<Store, 'document' | 'documents'>, append: AppendRecords): Documents {
   const changing = new Map<string, Promise<unknown>>()
+  const watchers = new Map<string, ((name: string) => void)[]>()
   const list: Documents['list'] = async <Value>(category: string, limit: number, after = '') =>
     (await store.documents({ category, after, limit })).map(parse<Value>)
   const get: Documents['get'] = async <Value>(category: string, name: string) => {
@@ -80,6 +83,7 @@ export function createDocuments(store: Pick<Store, 'document' | 'documents'>, ap
   const put: Documents['put'] = async (of, changes, options = {}) => {
     const body = { documents: changes as unknown as Json[] }
     await append([{ ...of, phase: 'exchange', body }], options)
+    for (const { category, name } of changes) for (const listener of watchers.get(category) ?? []) listener(name)
   }
   const update: Documents['update'] = async <Value>(
     of: Of,
@@ -113,6 +117,7 @@ export function createDocuments(store: Pick<Store, 'document' | 'documents'>, ap
     },
     put,
     update,
+    watch: (category, listener) => void watchers.set(category, [...(watchers.get(category) ?? []), listener]),
     async change<Value>(of: Of, category: string, name: string, next: (current: Document<Value> | null) => Value | null | undefined) {
       let now: Value | null = null
       await update<Value>(of, category, name, async (current) => {
