@@ -16,7 +16,6 @@ import {
   type UserId,
 } from '../types/index.ts'
 import { optionsOf } from './gate.ts'
-import { noticeOf } from './observe/event-kinds.ts'
 import type { KernelCallDeps } from './calls/kernel-calls.ts'
 import type { Kernel } from './kernel-interface.ts'
 import { assembleParts, type KernelOptions, type KernelParts } from './kernel-parts.ts'
@@ -99,14 +98,17 @@ function facade(parts: KernelParts, options: KernelOptions, resumed: Promise<voi
   return kernel
 }
 
-/** One watcher of the journal for all who listen. */
+/** One watcher of the journal for all who listen; what it needs is loaded with the first. */
 function createNotices(watchers: KernelParts['events']['watchers']): Kernel['onNotice'] {
   const listeners = new Set<(notice: Notice) => void>()
+  let noticeOf: (record: RecordView) => Notice | null = () => null
+  const load = once(async () => ({ noticeOf } = await import('./observe/event-kinds.ts')))
   const watch = (record: RecordView): void => {
-    const notice = noticeOf(record)
+    const notice = record.name.startsWith('event.') ? noticeOf(record) : null
     if (notice !== null) for (const listener of listeners) listener(notice)
   }
   return (listener) => {
+    void load()
     listeners.add(listener)
     watchers.add(watch)
     return () => {

@@ -29,7 +29,7 @@ export async function secretSet(name: string, options: KeyOptions, terminal: Ter
   const value = await readSecret(terminal, name)
   return say(
     await ask({ ask: 'set', name, value }, options, terminal),
-    `Stored ${name}. It takes effect when a guest starts next.`,
+    `Stored ${name}. It takes effect when a guest starts next: oxbow restart.`,
     options,
     terminal,
   )

@@ -196,6 +196,9 @@ function forPeople(): OxbowError {
   return new OxbowError('denied', 'Only a person can have a secret shown.', { hint: 'Run `oxbow secret reveal NAME` in a terminal.' })
 }
 
-function unknown(of: string, hint = '`oxbow secret list` and `oxbow secret found` show the names.'): OxbowError {
+function unknown(
+  of: string,
+  hint = '`oxbow secret list` and `oxbow secret found` show the names. One that was set a moment ago is known after `oxbow restart`.',
+): OxbowError {
   return new OxbowError('not_found', `There is no secret ${JSON.stringify(of)}.`, { hint })
 }

@@ -90,7 +90,6 @@ function ownEvent(name: string, body: JsonObject): ReturnType<Describe> {
 
 /** @returns the notice that a record is; null for all others */
 export function noticeOf(record: RecordView): Notice | null {
-  if (!record.name.startsWith('event.')) return null
   const kind = noticeKinds.find((each) => record.name === `event.${each}`)
   const event = kind === undefined ? null : describeEvent(record)
   if (kind === undefined || event === null || (kind === 'schedule_ended' && event.fields['notify'] !== true)) return null
