@@ -1,6 +1,6 @@
 /** The cost of history: a turn in a long session compared with one in a short session, and the audit of the journal. */
 import { setTimeout as pause } from 'node:timers/promises'
-import { type AuditReport, verifyJournal } from '../../src/kernel/index.ts'
+import { verifyJournal } from '../../src/kernel/index.ts'
 import { openSqliteStore } from '../../src/store/index.ts'
 import { type Config, parseConfig, type SessionId } from '../../src/types/index.ts'
 import type { BenchContext, Measure } from '../measure.ts'
@@ -111,7 +111,7 @@ async function measureAudit(workspace: Workspace): Promise<Row> {
     const began = performance.now()
     const report = await verifyJournal(store, { seal: null })
     const rate = (seq / (performance.now() - began)) * 1000
-    const { ok: isWhole, first_bad: bad, projections } = report as AuditReport
+    const { ok: isWhole, first_bad: bad, projections } = report
     // The sessions of the copied past have no records that give them their titles.
     const ok = isWhole || (bad === null && projections.every((line) => line.includes('another title')))
     return bounded(

@@ -1,4 +1,4 @@
-export { type AuditReport, verifyJournal } from './audit/audit-verify.ts'
+export { verifyJournal } from './audit/audit-verify.ts'
 export { type CallReference, describeCall } from './call-reference.ts'
 export type { KernelEvent } from './events.ts'
 export type { Kernel } from './kernel-interface.ts'
