@@ -1,19 +1,20 @@
 /** Replaces a file on the host atomically: a reader, or a crash, sees the old content or the new one, never a part. */
 import { randomUUID } from 'node:crypto'
 import { closeSync, fchmodSync, fsyncSync, mkdirSync, openSync, renameSync, rmSync, writeSync } from 'node:fs'
-import { dirname } from 'node:path'
+import { basename, dirname, join } from 'node:path'
 
 /**
  * Writes a draft beside the file, flushes it to disk, renames it over the file, and flushes the folder. Creates missing folders with
  * mode 0700. Follows no link at `path`: the link is replaced. Blocks; for small files only.
  *
  * @param mode permissions of the file whatever the umask, 0600 unless given
+ * @param drafts folder of the draft, on the same file system: a kill may leave a draft, `NAME.UUID.new`, and not every folder may hold one
  * @throws the system's own error; the file is then unchanged and no draft is left behind
  */
-export function writeWhole(path: string, data: string | Uint8Array, mode = 0o600): void {
+export function writeWhole(path: string, data: string | Uint8Array, mode = 0o600, drafts: string = dirname(path)): void {
   const folder = dirname(path)
   mkdirSync(folder, { recursive: true, mode: 0o700 })
-  const draft = `${path}.${randomUUID()}.new`
+  const draft = join(drafts, `${basename(path)}.${randomUUID()}.new`)
   try {
     const bytes = typeof data === 'string' ? Buffer.from(data) : data
     withFile(draft, 'wx', mode, (file) => {

@@ -57,9 +57,11 @@ const branch = 'refs/heads/main'
 
 export async function openRepository(folder: string): Promise<Repository> {
   const packs = join(folder, 'objects', 'pack')
-  if (!fs.existsSync(join(folder, 'HEAD'))) await git.init({ fs, gitdir: folder, bare: true, defaultBranch: 'main' })
+  await initialize(folder)
   fs.mkdirSync(packs, { recursive: true })
-  removeDrafts(packs)
+  removeDrafts(folder)
+  // For git, each file below `refs` is a ref: a draft that a kill left there would be a broken one.
+  const writeRef = (path: string, oid: string): void => writeWhole(path, `${oid}\n`, 0o600, folder)
   const { add, drop, flush } = createPending(packs)
   const { read, expand, tags, forget } = createReader(folder)
   const head = (): string | null => readRef(join(folder, branch))
@@ -74,7 +76,7 @@ export async function openRepository(folder: string): Promise<Repository> {
     commit(commit) {
       const oid = add('commit', Buffer.from(encodeCommit(commit)))
       flush()
-      writeWhole(join(folder, branch), `${oid}\n`)
+      writeRef(join(folder, branch), oid)
       if (joinPacks(packs)) forget()
       return oid
     },
@@ -85,7 +87,7 @@ export async function openRepository(folder: string): Promise<Repository> {
       if (fs.existsSync(path)) throw refused(`There is already a tag ${name}.`, 'Choose another name; oxbow log shows the tags.')
       const oid = add('tag', Buffer.from(`object ${commit}\ntype commit\ntag ${name}\ntagger ${person(author, at)}\n\n${message}\n`))
       flush()
-      writeWhole(path, `${oid}\n`)
+      writeRef(path, oid)
     },
     tags,
     async resolve(name) {
@@ -173,9 +175,25 @@ function createReader(folder: string): Reader {
   }
 }
 
-/** What a kill left between writing and renaming. */
-function removeDrafts(packs: string): void {
-  for (const name of fs.readdirSync(packs)) if (name.endsWith('.new')) fs.rmSync(join(packs, name), { force: true })
+/** Creates the repository, or completes one whose creation was killed. */
+async function initialize(folder: string): Promise<void> {
+  const head = join(folder, 'HEAD')
+  if (fs.existsSync(head) && fs.statSync(head).size > 0) return
+  // isomorphic-git writes no HEAD if there is a config.
+  fs.rmSync(join(folder, 'config'), { force: true })
+  await git.init({ fs, gitdir: folder, bare: true, defaultBranch: 'main' })
+}
+
+/** Drafts of `writeWhole`; a tag's name may end with `.new` too. */
+const draftName = /\.[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}\.new$/
+
+/** Removes what a kill left between writing and renaming. Earlier releases kept drafts of refs beside the refs. */
+function removeDrafts(folder: string): void {
+  const packs = join(folder, 'objects', 'pack')
+  const refs = fs.readdirSync(join(folder, 'refs'), { recursive: true, encoding: 'utf8' }).map((name) => join('refs', name))
+  const drafts = [...fs.readdirSync(folder), ...refs].filter((name) => draftName.test(name)).map((name) => join(folder, name))
+  const packDrafts = fs.readdirSync(packs).filter((name) => name.endsWith('.new'))
+  for (const path of [...drafts, ...packDrafts.map((name) => join(packs, name))]) fs.rmSync(path, { force: true })
 }
 
 function readRef(path: string): string | null {
