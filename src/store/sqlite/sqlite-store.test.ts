@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { statSync } from 'node:fs'
 import { test } from 'node:test'
+import { setTimeout as sleep } from 'node:timers/promises'
 import Sqlite from 'better-sqlite3-multiple-ciphers'
 import type { UserId } from '../../types/index.ts'
 import { describeMemoryContract } from '../contract/memory-contract.ts'
@@ -140,17 +141,31 @@ test('short reads that wait for the writer start the reader thread', async () =>
   const link = createSqliteLink({ path: files.path, user: ann, durability: 'normal' })
   await using store = { ...createStoreClient(ann, link), [Symbol.asyncDispose]: () => link.close() }
   await fill(store, 5)
-  const blobs = Array.from({ length: 60 }, (_, i) => store.putBlob(Buffer.alloc(1_000_000, i)))
-  // They are on their way to the writer in the next turns of the event loop.
-  await new Promise(setImmediate)
-  await new Promise(setImmediate)
-  const read = store.records(all)
-  assert.equal((await read).length, 5)
+  const other = new Sqlite(files.path)
+  // The writer waits for this lock until the test releases it, or reports after its timeout that it could not write.
+  other.exec('begin immediate')
+  const writer = { waits: true }
+  const blob = store.putBlob(Buffer.alloc(1_000_000)).finally(() => (writer.waits = false))
+  blob.catch(() => {})
+  const reads: Promise<unknown>[] = []
+  while (writer.waits && link.threads().reader === null) {
+    reads.push(store.records(all))
+    await sleep(5)
+  }
   const { reader } = link.threads()
   assert.ok(reader !== null)
+  const answers: number[] = []
+  while (writer.waits && answers.length === 0) {
+    reads.push(store.records(all).then(({ length }) => answers.push(length)))
+    await sleep(5)
+  }
+  assert.equal(writer.waits, true, 'the reader answers while the writer waits')
+  assert.equal(answers[0], 5)
+  other.exec('rollback')
+  other.close()
+  await Promise.all([blob, ...reads])
   await reader.kill()
   assert.equal((await store.records(all)).length, 5)
-  await Promise.all(blobs)
 })
 
 test('threads that only read end when idle, and the next read starts them again', async () => {
