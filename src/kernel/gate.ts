@@ -337,8 +337,7 @@ async function run(
     sandbox: use.sandbox(sandboxFor(deps.sandbox, watch)),
     reserveMore(more) {
       if (hold === null || !deps.budgets.extend(hold, more)) return false
-      // After a crash, the reservation is what the call may have cost.
-      deps.journal.note([entryOf(passing, 'exchange', reservationName, { reserved: { ...hold.spend } })], { lazy: true })
+      deps.journal.note([entryOf(passing, 'exchange', reservationName, deps.budgets.extended(hold))], { lazy: true })
       return true
     },
     blobs: deps.blobs,

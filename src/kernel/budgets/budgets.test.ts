@@ -244,29 +244,40 @@ test('a run that no budget covers is skipped with a record, and follows when the
   assert.equal((await line(guest, 'user')).spent.tokens, 120)
 })
 
-test('an extended reservation is what an answer costs that a crash interrupts, once', async () => {
+/** @param window of the budget @param pass milliseconds that pass before the answer extends its reservation */
+async function crashExtended(window: string, pass: number): Promise<void> {
   const store = await openMemoryStore({ user })
-  const long = Promise.withResolvers<void>()
-  const over = Promise.withResolvers<void>()
+  const time = settable()
+  const [begun, passed, long, over] = Array.from({ length: 4 }, () => Promise.withResolvers<void>())
   let isDead = false
   const dying: Store = { ...store, close: async () => {}, append: (append) => (isDead ? new Promise(() => {}) : store.append(append)) }
   const play: Play = async function* () {
+    yield [{ type: 'text', text: 'x' }]
+    begun!.resolve()
+    await passed!.promise
     yield [{ type: 'text', text: 'x'.repeat(60_000) }]
-    long.resolve()
-    await over.promise
+    long!.resolve()
+    await over!.promise
   }
-  const config = { model: { max_output_tokens: 100_000 } }
-  const first = await openFixture({ play, config, store: dying })
-  await ok(first, 'budget.set', { scope: 'user', window: 'day', tokens: 1_000_000 })
+  const options = { config: { model: { max_output_tokens: 100_000 } }, clock: time.clock }
+  const first = await openFixture({ ...options, play, store: dying })
+  await ok(first, 'budget.set', { scope: 'user', window, tokens: 1_000_000 })
   void first.turn('hi')
-  await long.promise
+  await begun!.promise
+  time.pass(pass)
+  passed!.resolve()
+  await long!.promise
   await new Promise((resolve) => setTimeout(resolve, 50))
   const reserved = (await line(first, 'user')).reserved.tokens
   assert.ok(reserved > 60_000 / 6, `${reserved}`)
   isDead = true
-  await using again = await openFixture({ play: inOrder(says('again')), config, store, session: first.session })
+  await using again = await openFixture({ ...options, play: inOrder(says('again')), store, session: first.session })
   await again.record((record) => record.name === 'turn.send' && record.phase === 'outcome')
+  over!.resolve()
   assert.equal((await line(again, 'user')).spent.tokens, reserved + 120)
-  assert.equal((await store.used('user/day'))?.tokens, reserved + 120)
-  over.resolve()
-})
+  assert.equal((await store.used(`user/${window}`))?.tokens, reserved + 120)
+}
+
+test('an extended reservation is what an answer costs that a crash interrupts, once', () => crashExtended('total', 0))
+
+test('after a crash, an answer is charged to the window in which it last extended its reservation', () => crashExtended('3600s', 3_600_000))

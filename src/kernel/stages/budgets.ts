@@ -59,6 +59,8 @@ export interface Budgets {
   release(hold: Hold): void
   /** What the record of an intent says of its reservation. */
   recorded(hold: Hold): { readonly reserved?: JsonObject; readonly charged?: Charged }
+  /** What the record of an extension says: after a crash, that is what the call may have cost, and the windows that covered it. */
+  extended(hold: Hold): Extended
   /** Charges a call that a crash interrupted. */
   reconcile(session: SessionId | '', spent: Spend, charged: Charged | undefined): void
   /** The changes to the store's tables that belong to a record with these fields. */
@@ -76,6 +78,8 @@ export interface Budgets {
 
 /** Name of the record by which a call that runs extends its reservation. */
 export const reservationName = 'budget.reserve'
+/** The body of such a record; `to` as in `Charged`. */
+export type Extended = { readonly reserved: JsonObject; readonly to?: Charged['to'] }
 /** What the agents of a session have spent; its own account counts it, too. */
 const agentsOf = (key: string): string => `${key}/agents`
 
@@ -145,7 +149,7 @@ interface HoldDeps {
   readonly warn: Warn
 }
 
-type Holds = Pick<Budgets, 'reserve' | 'extend' | 'begin' | 'settle' | 'release' | 'recorded'>
+type Holds = Pick<Budgets, 'reserve' | 'extend' | 'begin' | 'settle' | 'release' | 'recorded' | 'extended'>
 
 /** What calls reserve and settle. Nothing waits here, so that nothing comes between a check and what it allows. */
 function createHolds({ accounts, clock, chain: chainOf, isMetered, warn }: HoldDeps): Holds {
@@ -192,6 +196,10 @@ function createHolds({ accounts, clock, chain: chainOf, isMetered, warn }: HoldD
       free(hold, noAmount)
     },
     recorded: (hold) => ({ ...(hold.spend !== noSpend && { reserved: { ...hold.spend } }), ...chargedTo(hold, hold.spend, 0) }),
+    extended(hold) {
+      const { charged } = chargedTo(hold, hold.spend, 0)
+      return { reserved: { ...hold.spend }, ...(charged !== undefined && { to: charged.to }) }
+    },
   }
 }
 

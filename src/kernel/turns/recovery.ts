@@ -11,7 +11,7 @@
 import type { Store } from '../../store/index.ts'
 import { type CallId, type JournalRecord, type JsonObject, type SessionId, toolPlace, type TurnId } from '../../types/index.ts'
 import type { Entry, Journal } from '../journal.ts'
-import { reservationName } from '../stages/budgets.ts'
+import { type Extended, reservationName } from '../stages/budgets.ts'
 
 export interface OpenTurn {
   readonly id: CallId
@@ -104,8 +104,8 @@ interface Intent {
 }
 
 /**
- * What a call that a crash interrupted may have cost: all that it had reserved at last, because a service may bill that; and the time
- * until the last record of the guest that ran it.
+ * What a call that a crash interrupted may have cost: all that it had reserved at last, because a service may bill that, in the windows
+ * that covered this; and the time until the last record of the guest that ran it.
  */
 async function costOf(store: Store, { name, call, at }: JournalRecord, { reserved, charged }: Intent): Promise<JsonObject> {
   if (reserved === undefined && charged === undefined) return {}
@@ -114,8 +114,11 @@ async function costOf(store: Store, { name, call, at }: JournalRecord, { reserve
   const time = charged === undefined ? {} : { charged: { ...charged, ms } }
   if (!paidFor.has(name) || reserved === undefined) return time
   const steps = await store.records({ call, phases: ['exchange'], order: 'newest_first', limit: maxExchanges, hydrate: true })
-  const extended = steps.find((step) => step.name === reservationName)
-  return { spent: extended === undefined ? reserved : (JSON.parse(extended.body) as { reserved: JsonObject }).reserved, ...time }
+  const step = steps.find((each) => each.name === reservationName)
+  if (step === undefined) return { spent: reserved, ...time }
+  const { reserved: spent, to } = JSON.parse(step.body) as Extended
+  // Older versions recorded no windows with an extension.
+  return { spent, ...(charged === undefined || to === undefined ? time : { charged: { ...charged, ms, to } }) }
 }
 
 /** Exchanges of one call: its tries with every model, and extensions of its reservation, each of which doubles it. */
