@@ -2,10 +2,21 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { openMemoryStore, type Store } from '../../store/index.ts'
-import { type CallOutcome, type Clock, type Json, type JsonObject, type ModelEvent, systemClock } from '../../types/index.ts'
+import {
+  type CallOutcome,
+  type Clock,
+  createAccount,
+  noLimit,
+  noSpend,
+  type Json,
+  type JsonObject,
+  type ModelEvent,
+  systemClock,
+} from '../../types/index.ts'
 import { asks, done, type Fixture, type FixtureOptions, inOrder, openFixture, says, testCall, user } from '../kernel-fixture.ts'
 import { type BudgetLine } from './notices.ts'
 import { spanAt } from './definitions.ts'
+import * as wallTime from './wall-time.ts'
 
 type Play = NonNullable<FixtureOptions['play']>
 
@@ -141,6 +152,29 @@ test('an answer that is streamed is stopped when there is no more time, and its 
   assert.equal(body.spent?.tokens, 15)
   assert.ok((body.charged?.ms ?? 0) <= 1_000, 'what it takes to stop is not charged')
   assert.equal(codeOf(await guest.turn('more')), 'budget_exhausted')
+})
+
+test('the delay of a late timer is not charged', async () => {
+  let now = 0
+  const clock: Clock = { now: () => now, monotonicMs: () => now }
+  const account = createAccount('user/total', null, { ...noLimit, ms: 20 })
+  const stopped = Promise.withResolvers<void>()
+  const hold = {
+    session: '',
+    accounts: [account],
+    spend: noSpend,
+    calls: 1,
+    isTimed: true,
+    began: null,
+    stopped: null,
+    onOver: () => {},
+  } as const
+  wallTime.begin(hold, stopped.resolve, clock)
+  now = 60
+  const alive = setTimeout(() => stopped.reject(new Error('It was not stopped.')), 5_000)
+  await stopped.promise
+  clearTimeout(alive)
+  assert.equal(wallTime.end(hold, clock), 20)
 })
 
 test('an agent works within the budget that was carved for it, and what is left goes back at its end', async () => {

@@ -34,15 +34,17 @@ export function begin(hold: Hold, onOver: () => void, clock: Clock): void {
 function wind(account: Account, clock: Clock): void {
   clearTimeout(account.alarm)
   if (account.clock.size === 0) return
+  const left = Math.max(0, timeLeft(account, clock.monotonicMs()) / account.clock.size)
+  // A busy event loop fires the timer later than this; the delay is not charged.
+  const due = clock.monotonicMs() + left
   const ring = (): void => {
     renewAccounts([account], clock)
     if (timeLeft(account, clock.monotonicMs()) >= 1) return wind(account, clock)
     for (const hold of account.clock) {
-      hold.stopped ??= clock.monotonicMs()
+      hold.stopped ??= Math.min(due, clock.monotonicMs())
       hold.onOver()
     }
   }
-  const left = timeLeft(account, clock.monotonicMs()) / account.clock.size
   account.alarm = setTimeout(ring, Math.min(Math.max(1, left), longestAlarmMs)).unref()
 }
 
