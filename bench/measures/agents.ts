@@ -7,6 +7,7 @@ import type { Measure } from '../measure.ts'
 import { bounded, megabytes, ms, shown } from '../report.ts'
 import { median } from '../statistics.ts'
 import { benchUser, makeWorkspace } from '../subjects/guest.ts'
+import { ask } from './calls.ts'
 
 const spawns = 100
 const idleSeconds = 5
@@ -56,12 +57,6 @@ export const agents: Measure = {
       await kernel.close()
     }
   },
-}
-
-async function ask<Output>(kernel: Kernel, name: string, input: object): Promise<Output> {
-  const outcome = await kernel.call(name, input as never)
-  if (outcome.status !== 'ok') throw new Error(outcome.text)
-  return outcome.output as Output
 }
 
 function spawn(kernel: Kernel, task: string): Promise<{ readonly id: string; readonly state: string }> {

@@ -151,3 +151,10 @@ const silentEngine: Engine = {
   repairs: () => ({}),
   close: async () => {},
 }
+
+/** @throws Error if the call did not succeed */
+export async function ask<Output>(kernel: Kernel, name: string, input: object): Promise<Output> {
+  const outcome = await kernel.call(name, input as never)
+  if (outcome.status !== 'ok') throw new Error(outcome.text)
+  return outcome.output as Output
+}

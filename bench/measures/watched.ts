@@ -4,7 +4,7 @@ import type { Measure } from '../measure.ts'
 import { bounded, ms, perSecond, shown } from '../report.ts'
 import { median } from '../statistics.ts'
 import { makeWorkspace } from '../subjects/guest.ts'
-import { callers, openKernel, rate } from './calls.ts'
+import { ask, callers, openKernel, rate } from './calls.ts'
 
 const events = 300
 const kind = 'bench_tick'
@@ -62,12 +62,6 @@ async function withKernel<Result>(config: object, use: (kernel: Kernel) => Promi
   } finally {
     await kernel.close()
   }
-}
-
-async function ask<Output>(kernel: Kernel, name: string, input: object): Promise<Output> {
-  const outcome = await kernel.call(name, input as never)
-  if (outcome.status !== 'ok') throw new Error(outcome.text)
-  return outcome.output as Output
 }
 
 interface Page {

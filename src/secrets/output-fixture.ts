@@ -1,5 +1,6 @@
 /** Outputs of tools for tests, made from a seed: with secrets in them in every shape and encoding, and with nothing but ordinary text. */
 import { createHash } from 'node:crypto'
+import { seededNumbers } from '../types/random-fixture.ts'
 
 export interface PlantedOutput {
   readonly text: string
@@ -8,15 +9,8 @@ export interface PlantedOutput {
   readonly planted: readonly string[]
 }
 
-/** mulberry32: the same numbers for the same seed. */
 function createDice(seed: number) {
-  let state = seed >>> 0
-  const next = (): number => {
-    state = (state + 0x6d2b79f5) >>> 0
-    let mixed = Math.imul(state ^ (state >>> 15), state | 1)
-    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61)
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32
-  }
+  const next = seededNumbers(seed)
   const below = (limit: number): number => Math.floor(next() * limit)
   const pick = <Item>(items: readonly Item[]): Item => items[below(items.length)]!
   const word = (alphabet: string, length: number): string => Array.from({ length }, () => alphabet[below(alphabet.length)]).join('')

@@ -8,6 +8,7 @@ import { join } from 'node:path'
 import { after, before, test } from 'node:test'
 import { fileURLToPath } from 'node:url'
 import { createHasher } from '../../src/store/index.ts'
+import { seededNumbers } from '../../src/types/random-fixture.ts'
 import { shareCompileCache } from '../support/compile-cache.ts'
 import { program } from '../support/built.ts'
 
@@ -81,19 +82,9 @@ test('an export that another key has signed is not that of the runner', async ()
   assert.match((await verifyExport(lines, other)).error ?? '', /signed with another key/)
 })
 
-/** A generator of the same numbers for the same seed (mulberry32). */
-function numbers(seed: number): (below: number) => number {
-  let state = seed
-  return (below) => {
-    state = (state + 0x6d2b79f5) | 0
-    let t = Math.imul(state ^ (state >>> 15), 1 | state)
-    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t
-    return ((t ^ (t >>> 14)) >>> 0) % below
-  }
-}
-
 test('of a thousand mutations none is missed: bytes, records removed, repeated, reordered, exchanged and cut off', async () => {
-  const pick = numbers(20_261_123)
+  const next = seededNumbers(20_261_123)
+  const pick = (below: number): number => Math.floor(next() * below)
   const mutations: readonly (readonly [string, (all: string[]) => void])[] = [
     ['a character', (all) => changeCharacter(all, pick)],
     ['a record removed', (all) => void all.splice(1 + pick(all.length - 2), 1)],

@@ -1,6 +1,7 @@
 /** Two hundred guests die at times that nobody chose: while they start, recover, work or wait. Several may die in one turn. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { seededNumbers } from '../../src/types/random-fixture.ts'
 import { startGuest, type TestGuest } from '../support/guest-process.ts'
 import { emptied, makeWorkspace } from '../support/workspace.ts'
 import { assertRecovered } from './aftermath.ts'
@@ -18,17 +19,6 @@ const jobsInOneLife = 7
 /** More than so many lives can finish. */
 const jobsInOneWorkspace = killsInOneWorkspace * jobsInOneLife + 2
 
-/** A generator of 32-bit states (mulberry32): a seed gives the same times again, as far as the machine does. */
-function createChance(seed: number): () => number {
-  let state = seed
-  return () => {
-    state = (state + 0x6d2b79f5) | 0
-    let mixed = Math.imul(state ^ (state >>> 15), state | 1)
-    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61)
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32
-  }
-}
-
 /** One life in peace. @returns how long a guest takes to start and a job to be done, hands started for it. */
 async function measure(start: () => TestGuest, driver: Driver): Promise<{ startMs: number; jobMs: number }> {
   const from = performance.now()
@@ -43,7 +33,7 @@ async function measure(start: () => TestGuest, driver: Driver): Promise<{ startM
 
 /** One workspace, one conversation, many lives. */
 async function ordeal(seed: number): Promise<{ jobs: number; unknown: number }> {
-  const chance = createChance(seed)
+  const chance = seededNumbers(seed)
   using workspace = makeWorkspace()
   await using jobs = await startJobs(jobsInOneWorkspace, { pauseMs: 5 })
   jobs.prepare(workspace)

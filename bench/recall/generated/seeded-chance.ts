@@ -1,4 +1,5 @@
 /** Chance that a seed decides: the same seed makes the same data on every machine. */
+import { seededNumbers } from '../../../src/types/random-fixture.ts'
 
 export interface Chance {
   /** 0 to below 1. */
@@ -12,15 +13,8 @@ export interface Chance {
   happens(probability: number): boolean
 }
 
-/** Mulberry32: small, and even enough for texts. */
 export function seededChance(seed: number): Chance {
-  let state = seed >>> 0
-  const next = (): number => {
-    state = (state + 0x6d2b79f5) >>> 0
-    let mixed = Math.imul(state ^ (state >>> 15), state | 1)
-    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61)
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32
-  }
+  const next = seededNumbers(seed)
   const below = (end: number): number => Math.floor(next() * end)
   const some = <Item>(items: readonly Item[], count: number): Item[] => {
     const left = [...items]
