@@ -39,7 +39,11 @@ export interface Account {
   renew: ((now: number) => void) | null
   /** Calls whose time counts, if that is limited. */
   readonly clock: Set<Hold>
+  /** Sum of the moments at which their time began. */
+  beganSum: number
   alarm: NodeJS.Timeout | undefined
+  /** Monotonic milliseconds at which the alarm looks whether time is left; Infinity: there is none. */
+  alarmAt: number
   /** A warning was noted in this window. */
   isWarned: boolean
   /** Calls that hold a reservation, and carved budgets: as long as there are any, it stays in memory. */
@@ -81,7 +85,9 @@ export function createAccount(key: string, config: Account['config'], limit: Rea
     until: Infinity,
     renew: null,
     clock: new Set(),
+    beganSum: 0,
     alarm: undefined,
+    alarmAt: Infinity,
     isWarned: false,
     uses: 0,
   }

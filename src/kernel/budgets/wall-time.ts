@@ -6,7 +6,7 @@ import { type Account, type Clock, heldIn, type Hold, renewAccounts, type Shortf
 
 /** Milliseconds that calls may run yet, if they all run on. */
 function timeLeft(account: Account, monotonicMs: number): number {
-  const running = [...account.clock].reduce((sum, { began }) => sum + monotonicMs - (began ?? monotonicMs), 0)
+  const running = account.clock.size * monotonicMs - account.beganSum
   return account.limit.ms - account.spent.ms - heldIn(account, 'ms') - running
 }
 
@@ -26,18 +26,24 @@ export function begin(hold: Hold, onOver: () => void, clock: Clock): void {
   hold.onOver = onOver
   for (const account of timed(hold.accounts)) {
     account.clock.add(hold)
+    account.beganSum += hold.began
     wind(account, clock)
   }
 }
 
-/** Sets the alarm at which an account has no time left. */
+/** Sets the alarm at which an account has no time left. One that rings earlier stays: it looks again then. */
 function wind(account: Account, clock: Clock): void {
-  clearTimeout(account.alarm)
-  if (account.clock.size === 0) return
-  const left = Math.max(0, timeLeft(account, clock.monotonicMs()) / account.clock.size)
+  if (account.clock.size === 0) {
+    clearTimeout(account.alarm)
+    Object.assign(account, { beganSum: 0, alarmAt: Infinity })
+    return
+  }
+  const now = clock.monotonicMs()
   // A busy event loop fires the timer later than this; the delay is not charged.
-  const due = clock.monotonicMs() + left
+  const due = now + Math.max(0, timeLeft(account, now) / account.clock.size)
+  if (account.alarmAt <= due) return
   const ring = (): void => {
+    account.alarmAt = Infinity
     renewAccounts([account], clock)
     if (timeLeft(account, clock.monotonicMs()) >= 1) return wind(account, clock)
     for (const hold of account.clock) {
@@ -45,7 +51,10 @@ function wind(account: Account, clock: Clock): void {
       hold.onOver()
     }
   }
-  account.alarm = setTimeout(ring, Math.min(Math.max(1, left), longestAlarmMs)).unref()
+  clearTimeout(account.alarm)
+  const inMs = Math.min(Math.max(1, due - now), longestAlarmMs)
+  account.alarmAt = now + inMs
+  account.alarm = setTimeout(ring, inMs).unref()
 }
 
 /** A longer timer would fire at once. */
@@ -53,6 +62,10 @@ const longestAlarmMs = 2 ** 31 - 1
 
 /** @returns the time of the call that counts: until a budget had no more */
 export function end(hold: Hold, clock: Clock): number {
-  for (const account of hold.accounts) if (account.clock.delete(hold)) wind(account, clock)
+  for (const account of hold.accounts) {
+    if (!account.clock.delete(hold)) continue
+    account.beganSum -= hold.began ?? 0
+    wind(account, clock)
+  }
   return Math.floor((hold.stopped ?? clock.monotonicMs()) - (hold.began ?? 0))
 }
