@@ -10,6 +10,7 @@ import {
   type Call,
   type Caller,
   type Clock,
+  type Grant,
   grantOf,
   OxbowError,
   type Random,
@@ -20,7 +21,7 @@ import {
 } from '../../types/index.ts'
 import { heldKeyMs, keyUseMs, maxKeyChecks, maxKeys } from '../limits.ts'
 import type { NoteEvent } from '../observe/event-bus.ts'
-import { assertWithin, roleCalls, withOwnRoles } from './roles.ts'
+import { assertWithin, roleCalls, roleCategory, withOwnRoles } from './roles.ts'
 import type { Documents } from '../state/documents.ts'
 
 const keyCategory = 'system/keys'
@@ -35,6 +36,14 @@ interface StoredKey {
   readonly created_by: string
   readonly expires_at: number | null
   readonly used_at: number | null
+}
+
+/** A key as it was read. */
+interface HeldKey {
+  readonly key: StoredKey
+  /** Null: a role of it was removed. */
+  readonly grant: Grant | null
+  readonly until: number
 }
 
 /** 32 MiB and some 50 ms for each check. */
@@ -75,33 +84,40 @@ export function createKeys({ user, documents, clock, newId, noteEvent }: KeyDeps
     }
     return new OxbowError('unauthenticated', `The API key ${why}.`, { hint: 'Make another: `oxbow keys create NAME --right RIGHT`.' })
   }
-  /** Reading a key at each call would take longer than the call. What another guest has changed counts after `heldKeyMs`. */
-  const held = new Map<string, { readonly key: StoredKey; readonly until: number }>()
+  /** Reading a key and its roles at each call takes longer than the call. What another guest has changed counts after `heldKeyMs`. */
+  const held = new Map<string, HeldKey>()
   let changes = 0
-  documents.watch(keyCategory, (id) => {
-    changes += 1
-    held.delete(id)
-  })
-  const read = async (id: string): Promise<StoredKey> => {
+  for (const category of [keyCategory, roleCategory]) {
+    documents.watch(category, () => {
+      changes += 1
+      held.clear()
+    })
+  }
+  const read = async (id: string): Promise<HeldKey> => {
     const known = held.get(id)
-    if (known !== undefined && clock.now() < known.until) return known.key
+    if (known !== undefined && clock.now() < known.until) return known
     const before = changes
     const found = await documents.get<StoredKey>(keyCategory, id)
     // Not recorded: anybody can make up ids.
     if (found === null) throw unknownKey
-    if (before === changes) held.set(id, { key: found.value, until: clock.now() + heldKeyMs })
-    return found.value
+    const granted = await withOwnRoles(documents, found.value.rights)
+    // A role that is gone may have held denials: the key has no rights then.
+    const grant = wrongRights(granted) === '' ? grantOf(granted) : null
+    const now = { key: found.value, grant, until: clock.now() + heldKeyMs }
+    if (before === changes) held.set(id, now)
+    return now
   }
-  const usable = async (id: string): Promise<StoredKey> => {
-    const key = await read(id)
-    if (key.expires_at !== null && key.expires_at <= clock.now()) throw refuse(id, 'has expired')
-    return key
+  const usable = async (id: string): Promise<HeldKey> => {
+    const found = await read(id)
+    const { expires_at } = found.key
+    if (expires_at !== null && expires_at <= clock.now()) throw refuse(id, 'has expired')
+    return found
   }
   return {
     async check(key) {
       const [, id = '', secret = ''] = keyForm.exec(key) ?? []
       if (id === '') throw unknownKey
-      const stored = await usable(id)
+      const { key: stored } = await usable(id)
       if (checking >= maxKeyChecks)
         throw new OxbowError('limit_reached', 'Too many API keys are being checked at once.', { hint: 'Connect again in a second.' })
       checking += 1
@@ -122,11 +138,9 @@ export function createKeys({ user, documents, clock, newId, noteEvent }: KeyDeps
       return id
     },
     async callerOf(id, session, turn) {
-      const { name, rights } = await usable(id)
-      const granted = await withOwnRoles(documents, rights)
-      // A role that is gone may have held denials: the key has no rights then.
-      if (wrongRights(granted) !== '') throw refuse(id, 'has a role that was removed')
-      return { user, actor: `key:${name}`, ...grantOf(granted), audience: 'terminal', session, turn, process: '' }
+      const { key, grant } = await usable(id)
+      if (grant === null) throw refuse(id, 'has a role that was removed')
+      return { user, actor: `key:${key.name}`, ...grant, audience: 'terminal', session, turn, process: '' }
     },
   }
 }

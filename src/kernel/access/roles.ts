@@ -8,7 +8,7 @@ import { type Call, type Caller, type Grant, grantOf, OxbowError, roles } from '
 import { maxRoles } from '../limits.ts'
 import type { Documents } from '../state/documents.ts'
 
-const roleCategory = 'system/roles'
+export const roleCategory = 'system/roles'
 
 interface StoredRole {
   readonly rights: readonly string[]
