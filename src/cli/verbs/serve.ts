@@ -67,7 +67,8 @@ export async function start(choice: GuestChoice, terminal: Terminal): Promise<nu
   child.unref()
   for (let waitedMs = 0; waitedMs < startMs && !ended.signal.aborted; waitedMs += logPollMs) {
     const guest = await findGuest(workspace)
-    if (guest !== null) {
+    // The server notes itself a moment after its guest answers; `stop` needs that.
+    if (guest !== null && serverOf(workspace)?.guest === guest.pid) {
       printText(terminal, `Oxbow runs: process ${guest.pid}, ${guest.url}\nStop it with: oxbow stop${ofUser(choice.user)}`)
       return 0
     }
