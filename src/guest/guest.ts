@@ -145,7 +145,7 @@ type SecretOptions = Pick<KernelOptions, 'secrets' | 'secretKeeper' | 'vaultFold
 /** Secrets by the name that replaces them in everything that leaves, and where those that are found are kept. */
 function secretsOf(envelope: GuestEnvelope, { onSecrets }: GuestOptions): SecretOptions {
   const { keys, unusedSecrets = {}, workspaceRoot, isolation } = envelope
-  const vaultFolder = isolation === undefined ? join(workspaceRoot, 'vault') : 'hands'
+  const vaultFolder = isolation === undefined ? join(workspaceRoot, 'vault') : isolation.isVaultEmpty ? undefined : 'hands'
   const used = Object.entries(keys).filter(([name]) => !name.endsWith('_BASE_URL'))
   const unused = Object.entries(unusedSecrets).map(([name, value]) => [name in keys ? `${name}.stored` : name, value] as const)
   return {

@@ -94,6 +94,7 @@ export async function isolateGuest(options: IsolateOptions): Promise<IsolatedGue
         sandbox: sandbox.status,
         url: bridge.url,
         pid: process.pid,
+        isVaultEmpty: readdirSync(join(workspace.root, 'vault')).length === 0,
         proxyPort: isolatedProxyPort,
       },
       container: await planContainer(options, config, unseen, models),

@@ -88,6 +88,8 @@ export interface GuestIsolation {
   /** URL at which the runner accepts terminals on the guest's behalf, and the runner's process id. */
   readonly url: string
   readonly pid: number
+  /** No hands need to start to look for secrets in the vault. */
+  readonly isVaultEmpty: boolean
   /** Loopback port of the guest's own proxy to model services, which its environment variables name. */
   readonly proxyPort: number
 }

@@ -95,7 +95,7 @@ test('a stored secret is scrubbed even if a variable overrides it', async () => 
     assert.equal((await place.oxbow(['secret', 'set', 'OPENAI_API_KEY'], kept)).exit, 0)
     const { exit, out, err } = await place.oxbow(ask, '', { OPENAI_API_KEY: inUse })
     assert.notEqual(exit, 0)
-    assert.match(`${out}${err}`, /nor \[secret:OPENAI_API_KEY \(stored\)\] is right/)
+    assert.match(`${out}${err}`, /nor \[secret:OPENAI_API_KEY\.stored\] is right/)
     assert.ok(!`${out}${err}`.includes(kept) && !`${out}${err}`.includes(inUse), err)
     assert.deepEqual(filesWith(place.home, kept), [])
     assert.deepEqual(filesWith(place.home, inUse), [])

@@ -58,7 +58,16 @@ test(
     assert(told.type === 'fatal', JSON.stringify(told))
     assert.equal(told.code, 'bad_config')
     assert.doesNotMatch(JSON.stringify(told) + (await wrong.ended()).stderr, /of-ann/)
-    const isolation = { folder: '', webSocket: '', modelSocket: '', sandbox: {} as SandboxStatus, url: '', pid: 0, proxyPort: 0 }
+    const isolation = {
+      folder: '',
+      webSocket: '',
+      modelSocket: '',
+      sandbox: {} as SandboxStatus,
+      url: '',
+      pid: 0,
+      isVaultEmpty: true,
+      proxyPort: 0,
+    }
     const isolated = { ...envelopeFor(workspace.root, { store: { url: 'postgres://db/oxbow' } }), isolation }
     await assert.rejects(openGuestStore(isolated), (error) => isOxbowError(error, 'bad_config') && /isolate_guest/.test(error.hint))
   },
