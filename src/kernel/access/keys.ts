@@ -84,29 +84,7 @@ export function createKeys({ user, documents, clock, newId, noteEvent }: KeyDeps
     }
     return new OxbowError('unauthenticated', `The API key ${why}.`, { hint: 'Make another: `oxbow keys create NAME --right RIGHT`.' })
   }
-  /** Reading a key and its roles at each call takes longer than the call. What another guest has changed counts after `heldKeyMs`. */
-  const held = new Map<string, HeldKey>()
-  let changes = 0
-  for (const category of [keyCategory, roleCategory]) {
-    documents.watch(category, () => {
-      changes += 1
-      held.clear()
-    })
-  }
-  const read = async (id: string): Promise<HeldKey> => {
-    const known = held.get(id)
-    if (known !== undefined && clock.now() < known.until) return known
-    const before = changes
-    const found = await documents.get<StoredKey>(keyCategory, id)
-    // Not recorded: anybody can make up ids.
-    if (found === null) throw unknownKey
-    const granted = await withOwnRoles(documents, found.value.rights)
-    // A role that is gone may have held denials: the key has no rights then.
-    const grant = wrongRights(granted) === '' ? grantOf(granted) : null
-    const now = { key: found.value, grant, until: clock.now() + heldKeyMs }
-    if (before === changes) held.set(id, now)
-    return now
-  }
+  const read = createReader(documents, clock)
   const usable = async (id: string): Promise<HeldKey> => {
     const found = await read(id)
     const { expires_at } = found.key
@@ -142,6 +120,32 @@ export function createKeys({ user, documents, clock, newId, noteEvent }: KeyDeps
       if (grant === null) throw refuse(id, 'has a role that was removed')
       return { user, actor: `key:${key.name}`, ...grant, audience: 'terminal', session, turn, process: '' }
     },
+  }
+}
+
+/** Reading a key and its roles at each call takes longer than the call. What another guest has changed counts after `heldKeyMs`. */
+function createReader(documents: Documents, clock: Clock): (id: string) => Promise<HeldKey> {
+  const held = new Map<string, HeldKey>()
+  let changes = 0
+  for (const category of [keyCategory, roleCategory]) {
+    documents.watch(category, () => {
+      changes += 1
+      held.clear()
+    })
+  }
+  return async (id) => {
+    const known = held.get(id)
+    if (known !== undefined && clock.now() < known.until) return known
+    const before = changes
+    const found = await documents.get<StoredKey>(keyCategory, id)
+    // Not recorded: anybody can make up ids.
+    if (found === null) throw unknownKey
+    const granted = await withOwnRoles(documents, found.value.rights)
+    // A role that is gone may have held denials: the key has no rights then.
+    const grant = wrongRights(granted) === '' ? grantOf(granted) : null
+    const now = { key: found.value, grant, until: clock.now() + heldKeyMs }
+    if (before === changes) held.set(id, now)
+    return now
   }
 }
 
