@@ -23,7 +23,7 @@ import {
 import type { FollowHandler, StreamFrame } from './follower.ts'
 import { createFollowing, type Following } from './following.ts'
 import { type ClientLimits, clientLimits } from './limits.ts'
-import { type ConnectionState, keepConnected } from './connection.ts'
+import { type ConnectionState, keepConnected, type OpenSocket } from './connection.ts'
 import { type Answer, createRequests, type Question, type Requests } from './requests.ts'
 
 export interface ConnectOptions {
@@ -57,13 +57,13 @@ export interface Client extends GatewayMethods {
 }
 
 /** Resolves when the guest has answered hello. @throws OxbowError `guest_unreachable`, `unauthenticated` … for the first connection */
-export async function connect(options: ConnectOptions): Promise<Client> {
+export async function connectBy(openSocket: OpenSocket, options: ConnectOptions): Promise<Client> {
   const { url, token, client, clock = systemClock, random = systemRandom } = options
   const limits: ClientLimits = { ...clientLimits, ...options.limits }
   const requests = createRequests(limits)
   const following = createFollowing(requests, limits)
   const connection = await keepConnected({
-    wire: { url, token, client, limits },
+    wire: { openSocket, url, token, client, limits },
     clock,
     random,
     reconnect: options.reconnect ?? true,

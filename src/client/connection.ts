@@ -1,21 +1,19 @@
 /**
  * One connection to the gateway: opened, greeted, watched for silence, and opened again when it is lost, until the client closes it
- * or reconnecting cannot help. The only file that uses the WebSocket library.
+ * or reconnecting cannot help. How a socket is opened is an argument: `node-client.ts` and `browser-client.ts` each bring their own.
  */
-import { type ClientOptions, type RawData, WebSocket } from 'ws'
 import {
   type Clock,
   type Failure,
   type GuestStatus,
   isErrorCode,
-  OxbowError,
   protocolVersion,
   type Random,
   retryDelayMs,
   type ServerFrame,
   toError,
 } from '../types/index.ts'
-import { type ClientLimits, maxReadBytes, maxRefusalBytes } from './limits.ts'
+import type { ClientLimits } from './limits.ts'
 
 export type ConnectionState =
   | { readonly type: 'connected'; readonly status: GuestStatus }
@@ -25,6 +23,30 @@ export type ConnectionState =
 
 /** Which requests fail with a connection: those sent that must not be repeated; all that were sent, because they would end the next one too; all. */
 export type LossScope = 'unrepeatable' | 'sent' | 'all'
+
+/** A WebSocket that is open or being opened. */
+export interface Socket {
+  send(text: string): void
+  /** Sends a close frame; `onClose` follows. */
+  close(): void
+  /** Ends the connection at once; `onClose` follows. */
+  terminate(): void
+}
+
+/** Called in order; the last is `onRefused` or `onClose`, exactly once, and never before `openSocket` has returned. */
+export interface SocketEvents {
+  readonly onOpen: () => void
+  readonly onMessage: (text: string) => void
+  /** The peer sent something that is no message. */
+  readonly onAlive: () => void
+  /** The peer answered with plain HTTP. @param body possibly truncated */
+  readonly onRefused: (status: number, body: string) => void
+  readonly onError: (error: Error) => void
+  readonly onClose: (code: number, reason: string) => void
+}
+
+/** @throws OxbowError `bad_input` for an invalid address or token */
+export type OpenSocket = (address: { readonly url: string; readonly token: string }, events: SocketEvents) => Socket
 
 interface ReconnectDeps {
   readonly wire: Omit<WireOptions, 'onOpen' | 'onFrame' | 'onEnd'>
@@ -56,7 +78,7 @@ export function keepConnected(deps: ReconnectDeps): Promise<Link> {
   const gone = Promise.withResolvers<void>()
   let wire: Wire | null = null
   let greeting: GuestStatus | null = null
-  let retry: NodeJS.Timeout | undefined
+  let retry: ReturnType<typeof setTimeout> | undefined
   let closing = false
   let attempt = 0
   let lostAtMs: number | null = null
@@ -117,6 +139,7 @@ interface Wire {
 }
 
 interface WireOptions {
+  readonly openSocket: OpenSocket
   readonly url: string
   readonly token: string
   /** Name of the terminal, for the guest's log. */
@@ -140,8 +163,7 @@ const silent: WireEnd = { failure: unreachable('The guest stopped responding.'),
 const outOfStep: WireEnd = { failure: unreachable('The connection to the guest lost part of the reply.'), mayReturn: true, tooBig: false }
 
 /** @throws OxbowError `bad_input` for an invalid address or token */
-function openWire({ url, token, client, limits, onOpen, onFrame, onEnd }: WireOptions): Wire {
-  const socket = createSocket(url, { headers: { authorization: `Bearer ${token}` }, perMessageDeflate: false, maxPayload: maxReadBytes })
+function openWire({ openSocket, url, token, client, limits, onOpen, onFrame, onEnd }: WireOptions): Wire {
   let end: WireEnd | null = null
   let ended = false
   let closing = false
@@ -157,14 +179,19 @@ function openWire({ url, token, client, limits, onOpen, onFrame, onEnd }: WireOp
     end ??= reason
     socket.terminate()
   }
-  // Until hello this bounds the opening; then everything received resets it.
-  let watch = setTimeout(() => cut(silent), limits.openTimeoutMs)
-  const resetWatch = (): void => void watch.refresh()
+  let watchMs = limits.openTimeoutMs
+  // A timer of Node is refreshed, which allocates nothing; one of a browser is a number.
+  const resetWatch = (): void => {
+    if (typeof watch === 'object') return void watch.refresh()
+    clearTimeout(watch)
+    watch = setTimeout(() => cut(silent), watchMs)
+  }
 
   const receive = (frame: ServerFrame): void => {
     if (frame.type === 'hello_ack') {
       clearTimeout(watch)
-      watch = setTimeout(() => cut(silent), limits.silenceMs)
+      watchMs = limits.silenceMs
+      watch = setTimeout(() => cut(silent), watchMs)
       return onOpen(frame.payload.status)
     }
     if (frame.type === 'error') {
@@ -174,30 +201,26 @@ function openWire({ url, token, client, limits, onOpen, onFrame, onEnd }: WireOp
     onFrame(frame)
   }
 
-  socket.on('open', () =>
-    socket.send(
-      JSON.stringify({ type: 'hello', payload: { request_id: helloId, protocol: protocolVersion, client: client.slice(0, 100) } }),
-    ),
+  const hello = { request_id: helloId, protocol: protocolVersion, client: client.slice(0, 100) }
+  const socket = openSocket(
+    { url, token },
+    {
+      onOpen: () => socket.send(JSON.stringify({ type: 'hello', payload: hello })),
+      onMessage: (text) => {
+        if (ended || closing || end !== null) return
+        resetWatch()
+        const frame = parse(text)
+        return frame === null ? cut(noGateway) : receive(frame)
+      },
+      onAlive: resetWatch,
+      onRefused: (status, body) => finish(refusedUpgrade(status, body)),
+      onError: (error) => (end ??= broken(error)),
+      onClose: (code, reason) => finish(end ?? closedBy(code, reason, lastFailure)),
+    },
   )
-  socket.on('message', (raw: RawData) => {
-    if (ended || closing || end !== null) return
-    resetWatch()
-    const frame = parse(raw as Buffer)
-    if (frame !== null) receive(frame)
-    else cut(noGateway)
-  })
-  socket.on('ping', resetWatch)
-  socket.on('unexpected-response', (_, response) => {
-    let body = ''
-    response.setEncoding('utf8')
-    response.on('data', (text: string) => body.length < maxRefusalBytes && (body += text))
-    response.on('close', () => {
-      finish(refusedUpgrade(response.statusCode ?? 0, body))
-      socket.terminate()
-    })
-  })
-  socket.on('error', (error) => (end ??= broken(error)))
-  socket.on('close', (code, reason) => finish(end ?? closedBy(code, reason.toString(), lastFailure)))
+
+  // Until hello this bounds the opening; then everything received resets it.
+  let watch = setTimeout(() => cut(silent), limits.openTimeoutMs)
 
   return {
     send: (text) => socket.send(text),
@@ -205,26 +228,15 @@ function openWire({ url, token, client, limits, onOpen, onFrame, onEnd }: WireOp
       closing = true
       clearTimeout(watch)
       watch = setTimeout(() => socket.terminate(), limits.closeTimeoutMs)
-      socket.close(1000)
+      socket.close()
     },
     cut: () => cut(outOfStep),
   }
 }
 
-function createSocket(url: string, options: ClientOptions): WebSocket {
+function parse(text: string): ServerFrame | null {
   try {
-    return new WebSocket(url, 'oxbow', options)
-  } catch (error) {
-    throw new OxbowError('bad_input', `Cannot connect to ${JSON.stringify(url)}.`, {
-      hint: 'The address is ws://host:port/ws; the token is the only line of the guest’s token file.',
-      cause: error,
-    })
-  }
-}
-
-function parse(data: Buffer): ServerFrame | null {
-  try {
-    const value = JSON.parse(data.toString()) as ServerFrame | null
+    const value = JSON.parse(text) as ServerFrame | null
     const isFrame = typeof value?.type === 'string' && typeof value.payload === 'object' && (value.payload as object | null) !== null
     return isFrame && !Array.isArray(value.payload) ? value : null
   } catch {

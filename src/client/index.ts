@@ -1,5 +1,6 @@
-/** The client: how every terminal speaks to a guest's gateway. */
-export { type Client, connect, type ConnectOptions, type SentMessage } from './client.ts'
+/** The client: how every terminal speaks to a guest's gateway. The page of a browser imports `browser-client.ts` instead. */
+export { connect } from './node-client.ts'
+export type { Client, ConnectOptions, SentMessage } from './client.ts'
 export type { FollowEvent, FollowHandler, RestartCause } from './follower.ts'
 
 export type { ConnectionState } from './connection.ts'

@@ -39,7 +39,7 @@ interface Waiting extends AskOptions {
   readonly text: string
   readonly done: PromiseWithResolvers<Answer>
   sent: boolean
-  timer: NodeJS.Timeout | undefined
+  timer: ReturnType<typeof setTimeout> | undefined
 }
 
 export function createRequests(limits: ClientLimits): Requests {
@@ -67,7 +67,7 @@ export function createRequests(limits: ClientLimits): Requests {
       if (options.uncounted !== true && waiting.size >= limits.maxWaiting) throw tooMany(limits.maxWaiting)
       const id = (lastId += 1).toString(36)
       const text = JSON.stringify({ type, payload: { ...payload, request_id: id } })
-      const bytes = Buffer.byteLength(text)
+      const bytes = text.length * maxBytesPerUnit > limits.maxFrameBytes ? new TextEncoder().encode(text).length : 0
       if (bytes > limits.maxFrameBytes) throw tooBig(bytes, limits.maxFrameBytes)
       const request: Waiting = { ...options, type, text, done: Promise.withResolvers(), sent: false, timer: undefined }
       waiting.set(id, request)
@@ -96,6 +96,9 @@ export function createRequests(limits: ClientLimits): Requests {
     },
   }
 }
+
+/** UTF-8 takes at most three bytes for each unit of UTF-16, so a short text needs no count. */
+const maxBytesPerUnit = 3
 
 function unknownOutcome(type: string, failure: Failure): Failure {
   return unreachable(`${failure.message} It is not known whether ${type} was done.`, 'Check the session before you repeat it.')

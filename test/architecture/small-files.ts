@@ -11,6 +11,7 @@ export const depthRules: DepthRules = {
   smallFiles: {
     'src/engine/tokens/gpt-tokenizer.d.ts': 'types of the generated file beside it',
     'src/tools/time-calls.ts': 'the one call of its family',
+    'src/client/node-client.ts': 'the socket of Node, beside the one of browsers',
     'src/kernel/kernel-interface.ts': 'the port that the kernel of the owner and that of a key implement',
     'src/types/git-runs.ts': 'one list for hands and the kernel, which hands import without zod',
     'src/memory/lazy-parts.ts': 'the dynamic imports that keep the rest of memory out of a start',
