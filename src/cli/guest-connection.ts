@@ -34,7 +34,7 @@ import { guestEndMs, guestEndPollMs, guestRestartMs, maxGuestRestartMs, stuckGue
 import { printNotice, type Terminal } from './terminal.ts'
 import { defaultUser } from './verb-parts.ts'
 import { isOffline } from './view/status-text.ts'
-import { plainText } from './view/terminal-text.ts'
+import { plainText } from '../terminal/index.ts'
 
 export interface GuestChoice {
   readonly user: string

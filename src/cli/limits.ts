@@ -34,8 +34,6 @@ export const maxCallLineChars = 80
 /** Output lines of a running command that are shown live, and characters of each before the terminal clips them. */
 export const liveLines = 5
 export const maxLiveChars = 400
-/** Shortest id shown: these first characters of a UUIDv7 encode the time to about a minute. */
-export const minIdChars = 8
 /** Changes listed after a catalog refresh; `--json` lists all. */
 export const shownCatalogChanges = 40
 /** Characters of the reason why a reply restarts, and of the model's name: usually one line. */
@@ -62,11 +60,6 @@ export const maxToolMemoryMib = 1_024
 export const maxImportLines = 500
 export const maxImportChars: number = 256 * 1024
 
-/** A terminal of 80 by 24: the start of a longer input has scrolled away when a person is asked to approve it. */
-export const maxScreenChars = 1_920
-export const beginningChars = 240
-/** Reason for an approval: one of our sentences with the name of a call in it. */
-export const maxReasonChars = 300
 /** Time to read typed-ahead input: a terminal delivers it at once, but the machine may be busy. */
 export const typedAheadMs = 50
 /** Seconds that one request for events waits; `oxbow events --follow` asks again after it. */

@@ -9,7 +9,7 @@ import { addCallVerbs, addObserveVerbs, addScheduleVerbs, addStateVerbs } from '
 import { addFolderVerbs, addVersionVerbs } from './kernel/version-verbs.ts'
 import { addMemoryVerbs } from './verbs/memory-verbs.ts'
 import { addAuditVerbs, addSessionVerbs, addTalkVerbs } from './verbs/talk-verbs.ts'
-import { writtenOut } from './view/terminal-text.ts'
+import { writtenOut } from '../terminal/index.ts'
 import { wrapWords } from './screen/word-wrap.ts'
 import { examples, type Verb } from './verb-parts.ts'
 

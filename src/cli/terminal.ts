@@ -1,7 +1,7 @@
 /** The terminal that a verb runs in, as a value so that tests can pass their own streams, and how verbs print to it and fail. */
 import type { GuestProgram, HostEnv } from '../runner/index.ts'
 import { type ErrorCode, errorTable, type Failure, isOxbowError } from '../types/index.ts'
-import { plainText, writtenOut } from './view/terminal-text.ts'
+import { plainText, writtenOut } from '../terminal/index.ts'
 import { wrapWords } from './screen/word-wrap.ts'
 
 export interface Terminal {

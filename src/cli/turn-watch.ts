@@ -12,7 +12,7 @@ import {
 } from '../types/index.ts'
 import type { GatewayPort } from './guest-connection.ts'
 import { recentRecords } from './limits.ts'
-import { foldRecord, isOver, newTurnView, pendingOf, type TurnView } from './view/turn-view.ts'
+import { foldRecord, isOver, newTurnView, pendingOf, type TurnView } from '../terminal/index.ts'
 
 interface TurnWatch {
   /**
@@ -73,45 +73,6 @@ export async function watchTurn(watched: Watched): Promise<TurnWatch> {
     onEvent?.(event, view())
   })
   return { over: over.promise, view, stop: following.stop }
-}
-
-// Text arrives as it is generated and records after their commit, so the text of a fast model can arrive before the calls that
-// precede it. Text is held back until the record of its generation's start has arrived.
-
-type Text = Extract<FollowEvent, { type: 'text' | 'restart' }>
-
-/** @param past records that were already passed on. @returns a function that takes events as they arrive and passes on each once. */
-export function inRecordOrder(past: readonly RecordView[], handOn: (event: FollowEvent) => void): (event: FollowEvent) => void {
-  /** Generations of this turn whose start record was passed on. */
-  const begun = new Set<string>()
-  let held: readonly Text[] = []
-  const note = ({ name, call }: RecordView): void => {
-    if (name === 'model.generate') begun.add(call)
-  }
-  const letGo = (): void => {
-    const due = held.filter(({ call }) => begun.has(call))
-    held = held.filter(({ call }) => !begun.has(call))
-    due.forEach(handOn)
-  }
-  past.forEach(note)
-  return (event) => {
-    if ((event.type === 'text' || event.type === 'restart') && !begun.has(event.call)) {
-      held = [...held, event]
-      return
-    }
-    if (event.type === 'record') note(event.record)
-    const turnEnds = event.type === 'ended' || (event.type === 'record' && endsTurn(event.record))
-    // Text that is streaming at this point belongs to a generation that started before the subscription.
-    if (turnEnds || event.type === 'caught_up') for (const { call } of held) begun.add(call)
-    letGo()
-    if (turnEnds) begun.clear()
-    handOn(event)
-  }
-}
-
-function endsTurn({ name, phase, call, turn }: RecordView): boolean {
-  const sent: string = call
-  return name === 'turn.send' && phase === 'outcome' && sent === turn
 }
 
 // Reading the end of a session's journal, so that following starts there instead of at the beginning.

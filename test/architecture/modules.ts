@@ -48,7 +48,7 @@ const row = (
 const zod = 'the one schema language'
 
 export const modules: readonly ModuleRow[] = [
-  row('cli', 'terminal', ['runner', 'client'], {
+  row('cli', 'terminal', ['runner', 'client', 'terminal'], {
     packages: { commander: 'parses the verbs a person types' },
     builtins: {
       'node:module': 'the compile cache, in a folder that only its owner can enter',
@@ -56,6 +56,7 @@ export const modules: readonly ModuleRow[] = [
       'node:fs': 'files of the person who types: what they attach, and what they save of what was sent',
     },
   }),
+  row('terminal', 'terminal', ['client']),
   row('client', 'terminal', [], { packages: { ws: 'speaks to the gateway' } }),
   row('runner', 'host', ['sandbox'], {
     packages: { 'smol-toml': 'layered configuration files' },

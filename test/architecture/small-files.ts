@@ -7,9 +7,24 @@ import type { DepthRules } from './shape-rules.ts'
 
 export const depthRules: DepthRules = {
   /** Modules that the rule applies to. */
-  deepModules: new Set(['cli', 'client', 'engine', 'gateway', 'guest', 'hands', 'kernel', 'memory', 'runner', 'runtime', 'tools', 'types']),
+  deepModules: new Set([
+    'cli',
+    'client',
+    'engine',
+    'gateway',
+    'guest',
+    'hands',
+    'kernel',
+    'memory',
+    'runner',
+    'runtime',
+    'terminal',
+    'tools',
+    'types',
+  ]),
   smallFiles: {
     'src/engine/tokens/gpt-tokenizer.d.ts': 'types of the generated file beside it',
+    'src/terminal/record-order.ts': 'the only code of its module that looks at events rather than records',
     'src/tools/time-calls.ts': 'the one call of its family',
     'src/client/node-client.ts': 'the socket of Node, beside the one of browsers',
     'src/kernel/kernel-interface.ts': 'the port that the kernel of the owner and that of a key implement',

@@ -16,7 +16,7 @@ import {
   whyText,
 } from '../verbs/memory-text.ts'
 import { statusRows } from '../view/status-text.ts'
-import { plainLine, plainText, table } from '../view/terminal-text.ts'
+import { plainLine, plainText, table } from '../../terminal/index.ts'
 import { costLines, failureLines } from './turn-printer.ts'
 import type { Conversation } from './conversation.ts'
 

@@ -6,8 +6,7 @@ import type { FollowEvent } from '../../client/index.ts'
 import type { CallId, Failure, PendingApproval, RecordView, SessionId, TurnId } from '../../types/index.ts'
 import type { GatewayPort } from '../guest-connection.ts'
 import type { Screen } from '../screen/screen.ts'
-import { inRecordOrder } from '../turn-watch.ts'
-import { foldRecord, isEnd, isOver, newTurnView, pendingOf, type TurnView } from '../view/turn-view.ts'
+import { type TurnView, foldRecord, inRecordOrder, isEnd, isOver, newTurnView, pendingOf } from '../../terminal/index.ts'
 import { createTurnPrinter, lastExchange, messagePrompt } from './turn-printer.ts'
 
 export interface ChatSession {

@@ -11,7 +11,7 @@ import { readRecent } from '../turn-watch.ts'
 import { askCatalog, type FoundService } from '../verbs/models.ts'
 import { newestSession } from '../verbs/sessions.ts'
 import { isOffline } from '../view/status-text.ts'
-import { plainLine, plainText } from '../view/terminal-text.ts'
+import { plainLine, plainText } from '../../terminal/index.ts'
 import { runChat } from './chat-loop.ts'
 import { banner } from './turn-printer.ts'
 

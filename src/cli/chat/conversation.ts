@@ -5,7 +5,7 @@ import { outputOf } from '../kernel/call.ts'
 import { findSession, removeUnused } from '../verbs/sessions.ts'
 import { assertFewFiles, findLocalFile, type LocalFile, uploadFiles } from '../own-files.ts'
 import type { Screen } from '../screen/screen.ts'
-import { exactText, formatBytes } from '../view/terminal-text.ts'
+import { exactText, formatBytes } from '../../terminal/index.ts'
 import { type ChatSession, openChatSession } from './chat-session.ts'
 
 export interface ConversationDeps {

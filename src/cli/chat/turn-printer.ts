@@ -6,18 +6,23 @@ import type { Screen } from '../screen/screen.ts'
 import { ofUser } from '../verb-parts.ts'
 import { createReplyStream } from '../view/reply-stream.ts'
 import { describeModel, describeSandbox } from '../view/status-text.ts'
-import { exactInput, formatMoney, formatMs, plainLine, plainText, whyAsked } from '../view/terminal-text.ts'
 import {
   type CallView,
+  type TurnView,
+  exactInput,
   forPeople,
+  formatMoney,
+  formatMs,
   isEnd,
   isOver,
   isToolCall,
   mediaIn,
   mediaLine,
-  type TurnView,
+  plainLine,
+  plainText,
   unreportedFailure,
-} from '../view/turn-view.ts'
+  whyAsked,
+} from '../../terminal/index.ts'
 import { wrapWords } from '../screen/word-wrap.ts'
 
 /** A long call is reported at its first heartbeat, and then once a minute. */

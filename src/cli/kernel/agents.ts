@@ -3,7 +3,7 @@ import { type Json, OxbowError } from '../../types/index.ts'
 import { type GatewayPort, withGuest } from '../guest-connection.ts'
 import { agentWaitS } from '../limits.ts'
 import { printLine, printText, type Terminal } from '../terminal.ts'
-import { formatMoney, formatMs, formatTime, plainLine, plainText, shortId, table } from '../view/terminal-text.ts'
+import { formatMoney, formatMs, formatTime, plainLine, plainText, shortId, table } from '../../terminal/index.ts'
 import { type BudgetOptions, budgetOf } from './budget.ts'
 import { type CallOptions, outputOf, showOutput } from './call.ts'
 

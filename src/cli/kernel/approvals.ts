@@ -3,7 +3,7 @@ import { OxbowError } from '../../types/index.ts'
 import { type Connection, withGuest } from '../guest-connection.ts'
 import { printLine, printText, type Terminal } from '../terminal.ts'
 import { type ApproveOptions, approve, findPending, listPending } from '../verbs/approve.ts'
-import { exactInput, exactText, formatTime, plainLine, plainText, table, whyAsked } from '../view/terminal-text.ts'
+import { exactInput, exactText, formatTime, plainLine, plainText, table, whyAsked } from '../../terminal/index.ts'
 import { type CallOptions, outputOf, parseInput, showOutput } from './call.ts'
 
 interface Waiting {

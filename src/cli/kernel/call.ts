@@ -5,7 +5,7 @@ import { type GatewayPort, type GuestChoice, withGuest } from '../guest-connecti
 import { maxCallInputBytes } from '../limits.ts'
 import { printLine, printText, type Terminal } from '../terminal.ts'
 import { findSession } from '../verbs/sessions.ts'
-import { formatTime, plainLine, plainText, table } from '../view/terminal-text.ts'
+import { formatTime, plainLine, plainText, table } from '../../terminal/index.ts'
 
 export interface CallOptions extends GuestChoice {
   readonly json?: boolean | undefined

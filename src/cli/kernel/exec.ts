@@ -2,7 +2,7 @@
 import type { JsonObject } from '../../types/index.ts'
 import { withGuest } from '../guest-connection.ts'
 import { printLine, type Terminal } from '../terminal.ts'
-import { plainLine, plainText, table } from '../view/terminal-text.ts'
+import { plainLine, plainText, table } from '../../terminal/index.ts'
 import { type CallOptions, outputOf, showOutput } from './call.ts'
 
 const patternChars = 200

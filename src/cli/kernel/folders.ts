@@ -4,7 +4,7 @@ import { addFolder, listFolders, openHome, removeFolder, sharedPathOf } from '..
 import { type HostFolder, OxbowError } from '../../types/index.ts'
 import { type GuestChoice, guestSetup, userWorkspace } from '../guest-connection.ts'
 import { isInteractive, printLine, printNotice, printText, type Terminal } from '../terminal.ts'
-import { plainLine, table } from '../view/terminal-text.ts'
+import { plainLine, table } from '../../terminal/index.ts'
 
 type UserChoice = Pick<GuestChoice, 'user'> & { readonly json?: boolean | undefined }
 

@@ -2,7 +2,7 @@
 import { OxbowError } from '../../types/index.ts'
 import { withGuest } from '../guest-connection.ts'
 import { printLine, printText, type Terminal } from '../terminal.ts'
-import { formatTime, plainLine, table } from '../view/terminal-text.ts'
+import { formatTime, plainLine, table } from '../../terminal/index.ts'
 import { type CallOptions, outputOf, showOutput } from './call.ts'
 
 interface KeyLine {

@@ -3,7 +3,7 @@ import type { JsonObject } from '../../types/index.ts'
 import { withGuest } from '../guest-connection.ts'
 import { eventWaitS } from '../limits.ts'
 import { printLine, type Terminal } from '../terminal.ts'
-import { formatTime, plainLine, table } from '../view/terminal-text.ts'
+import { formatTime, plainLine, table } from '../../terminal/index.ts'
 import { type CallOptions, outputOf, showOutput } from './call.ts'
 
 export interface EventsOptions extends CallOptions {

@@ -2,7 +2,7 @@
 import { errorTable, type Json, OxbowError } from '../../types/index.ts'
 import { type GatewayPort, withGuest } from '../guest-connection.ts'
 import { printLine, printText, type Terminal } from '../terminal.ts'
-import { formatMoney, formatTime, plainLine, plainText, shortId, table } from '../view/terminal-text.ts'
+import { formatMoney, formatTime, plainLine, plainText, shortId, table } from '../../terminal/index.ts'
 import { type BudgetOptions, budgetOf } from './budget.ts'
 import { type CallOptions, outputOf, showOutput } from './call.ts'
 

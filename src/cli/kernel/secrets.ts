@@ -4,7 +4,7 @@ import { type JsonObject, OxbowError } from '../../types/index.ts'
 import { dropTypedAhead } from '../input.ts'
 import { withGuest } from '../guest-connection.ts'
 import { printLine, type Terminal } from '../terminal.ts'
-import { formatTime, plainLine, table } from '../view/terminal-text.ts'
+import { formatTime, plainLine, table } from '../../terminal/index.ts'
 import { type CallOptions, outputOf, showOutput } from './call.ts'
 
 interface Uses {

@@ -1,7 +1,7 @@
 /** `oxbow log`, `diff`, `tag` and `restore`: the versions of the workspace. */
 import { printLine, printNotice, printText, type Terminal } from '../terminal.ts'
 import { withGuest } from '../guest-connection.ts'
-import { formatTime, plainLine, plainText, table } from '../view/terminal-text.ts'
+import { formatTime, plainLine, plainText, table } from '../../terminal/index.ts'
 import { type CallOptions, outputOf, showOutput } from './call.ts'
 
 interface Commit {

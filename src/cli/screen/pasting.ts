@@ -3,7 +3,7 @@ import { EventEmitter } from 'node:events'
 import type { Interface } from 'node:readline'
 import { StringDecoder } from 'node:string_decoder'
 import { escapeKeyMs, maxInlinePasteChars, maxKeptPastes, maxPasteChars } from '../limits.ts'
-import { plainText } from '../view/terminal-text.ts'
+import { plainText } from '../../terminal/index.ts'
 
 /** Sequences that turn bracketed-paste mode on and off. */
 const modeOn = '\u001b[?2004h'

@@ -1,7 +1,7 @@
 /** The port through which a chat reads and writes, and its implementation for pipes and files; `tty-screen.ts` is the one for terminals. */
 import { createInterface } from 'node:readline'
 import { columnsOf } from '../terminal.ts'
-import { writtenOut } from '../view/terminal-text.ts'
+import { writtenOut } from '../../terminal/index.ts'
 import { createWordFlow, wrapWords } from './word-wrap.ts'
 
 export interface Screen {

@@ -5,7 +5,7 @@
 import { clearScreenDown, createInterface, cursorTo, moveCursor } from 'node:readline'
 import type { Interface, Key } from 'node:readline'
 import { columnsOf } from '../terminal.ts'
-import { writtenOut } from '../view/terminal-text.ts'
+import { writtenOut } from '../../terminal/index.ts'
 import { openPasting } from './pasting.ts'
 import { type MakeScreen, openLineWriter, type ScreenEvents } from './screen.ts'
 import { textWidth } from './word-wrap.ts'

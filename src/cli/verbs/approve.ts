@@ -5,8 +5,7 @@ import { exitOf, printFailure, printLine, type Terminal } from '../terminal.ts'
 import { type Connection, type GuestChoice, withGuest } from '../guest-connection.ts'
 import { journalEnd, readRecent, watchTurn } from '../turn-watch.ts'
 import { maxListedSessions, resumedTurnMs } from '../limits.ts'
-import { exactInput, plainText, whyAsked } from '../view/terminal-text.ts'
-import { isEnd, pendingOf } from '../view/turn-view.ts'
+import { exactInput, isEnd, pendingOf, plainText, whyAsked } from '../../terminal/index.ts'
 import { ofUser } from '../verb-parts.ts'
 
 export interface ApproveOptions extends GuestChoice {

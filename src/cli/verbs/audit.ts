@@ -5,7 +5,7 @@ import { askOffline, readSeal, signExport } from '../../runner/index.ts'
 import { erasedText, isErased, type JournalRecord, OxbowError } from '../../types/index.ts'
 import { type GuestChoice, guestSetup } from '../guest-connection.ts'
 import { columnsOf, exitOf, printFailure, printLine, printNotice, printText, type Terminal } from '../terminal.ts'
-import { formatBytes, formatMs, formatTime, plainLine, plainText, table } from '../view/terminal-text.ts'
+import { formatBytes, formatMs, formatTime, plainLine, plainText, table } from '../../terminal/index.ts'
 import { textWidth, wrapWords } from '../screen/word-wrap.ts'
 
 export interface AuditOptions extends GuestChoice {

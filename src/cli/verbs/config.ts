@@ -17,7 +17,7 @@ import {
 import { configJsonSchema, configSchema, isObject, OxbowError } from '../../types/index.ts'
 import { printLine, printNotice, printText, type Terminal } from '../terminal.ts'
 import { defaultUser } from '../verb-parts.ts'
-import { plainText, table } from '../view/terminal-text.ts'
+import { plainText, table } from '../../terminal/index.ts'
 
 interface ConfigOptions {
   /** Absent: the file of all users. */

@@ -5,7 +5,7 @@ import type { Config, DoctorCheck } from '../../types/index.ts'
 import { type GuestChoice, guestSetup, withGuest } from '../guest-connection.ts'
 import { exitOf, printLine, printText, type Terminal } from '../terminal.ts'
 import { statusRows } from '../view/status-text.ts'
-import { plainText, table } from '../view/terminal-text.ts'
+import { plainText, table } from '../../terminal/index.ts'
 
 export interface DoctorOptions extends GuestChoice {
   readonly json?: boolean | undefined

@@ -3,7 +3,7 @@ import { chooseEmbedder, listEmbedders, openHome, pullEmbedder } from '../../run
 import { userWorkspace } from '../guest-connection.ts'
 import { printLine, printNotice, printText, type Terminal } from '../terminal.ts'
 import { defaultUser } from '../verb-parts.ts'
-import { plainText, table } from '../view/terminal-text.ts'
+import { plainText, table } from '../../terminal/index.ts'
 
 interface EmbedOptions {
   readonly json?: boolean | undefined

@@ -4,7 +4,7 @@ import { askOffline } from '../../runner/index.ts'
 import { type ImageExtra, imageExtras, type ImageReport, OxbowError } from '../../types/index.ts'
 import { type GuestChoice, guestSetup } from '../guest-connection.ts'
 import { printLine, printNotice, printText, type Terminal } from '../terminal.ts'
-import { plainText } from '../view/terminal-text.ts'
+import { plainText } from '../../terminal/index.ts'
 
 export interface ImageOptions extends GuestChoice {
   readonly with?: string | undefined

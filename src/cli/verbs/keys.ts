@@ -4,7 +4,7 @@ import { type KeyQuestion, type KeyReport, OxbowError } from '../../types/index.
 import { type GuestChoice, guestSetup } from '../guest-connection.ts'
 import { readSecret } from '../input.ts'
 import { printLine, printText, type Terminal } from '../terminal.ts'
-import { formatTime, plainText } from '../view/terminal-text.ts'
+import { formatTime, plainText } from '../../terminal/index.ts'
 
 export interface KeyOptions extends GuestChoice {
   readonly json?: boolean | undefined

@@ -7,7 +7,7 @@ import { type GatewayPort, type GuestChoice, withGuest } from '../guest-connecti
 import { findSession } from './sessions.ts'
 import { ownWay } from '../own-files.ts'
 import { printLine, type Terminal } from '../terminal.ts'
-import { mediaLine, sentMedia, type SentMedia } from '../view/turn-view.ts'
+import { mediaLine, sentMedia, type SentMedia } from '../../terminal/index.ts'
 
 export interface MediaOptions extends GuestChoice {
   readonly save?: string | undefined

@@ -6,7 +6,7 @@ import { type CallOutcome, type Failure, type Json, OxbowError } from '../../typ
 import { type GatewayPort, type GuestChoice, withGuest } from '../guest-connection.ts'
 import { maxImportChars, maxImportLines } from '../limits.ts'
 import { printLine, printNotice, printText, type Terminal } from '../terminal.ts'
-import { plainLine, plainText } from '../view/terminal-text.ts'
+import { plainLine, plainText } from '../../terminal/index.ts'
 import {
   forgetText,
   searchText,

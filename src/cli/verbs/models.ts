@@ -4,7 +4,7 @@ import { type CatalogQuestion, type ModelFacts, type ModelPrice, OxbowError } fr
 import { type GuestChoice, guestSetup } from '../guest-connection.ts'
 import { shownCatalogChanges } from '../limits.ts'
 import { printFailure, printLine, printText, type Terminal } from '../terminal.ts'
-import { plainText, table } from '../view/terminal-text.ts'
+import { plainText, table } from '../../terminal/index.ts'
 
 export interface ModelsOptions extends GuestChoice {
   readonly json?: boolean | undefined

@@ -10,7 +10,7 @@ import { onInterrupt } from '../input.ts'
 import { logPollMs, maxLogChunk, startMs, stopMs } from '../limits.ts'
 import { printFailure, printLine, printText, type Terminal } from '../terminal.ts'
 import { ofUser } from '../verb-parts.ts'
-import { plainText } from '../view/terminal-text.ts'
+import { plainText } from '../../terminal/index.ts'
 
 /** By then the first terminals are connected, and the processor is free. */
 const restMs = 1_000

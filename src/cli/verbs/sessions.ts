@@ -4,7 +4,7 @@ import { type GatewayPort, type GuestChoice, withGuest } from '../guest-connecti
 import { maxListedSessions } from '../limits.ts'
 import { printLine, printNotice, printText, type Terminal } from '../terminal.ts'
 import { ofUser } from '../verb-parts.ts'
-import { formatTime, plainLine, shortId, table } from '../view/terminal-text.ts'
+import { formatTime, plainLine, shortId, table } from '../../terminal/index.ts'
 
 export interface SessionsOptions extends GuestChoice {
   readonly json?: boolean | undefined

@@ -12,7 +12,7 @@ import type {
   VacuumReport,
 } from '../../types/index.ts'
 import { columnsOf, printNotice, type Terminal } from '../terminal.ts'
-import { formatBytes, formatMs, formatTime, plainLine, table } from '../view/terminal-text.ts'
+import { formatBytes, formatMs, formatTime, plainLine, table } from '../../terminal/index.ts'
 
 const states: Readonly<Record<string, string>> = {
   current: 'up to date',

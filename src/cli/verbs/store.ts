@@ -12,7 +12,7 @@ import {
 } from '../../types/index.ts'
 import { type GuestChoice, guestSetup } from '../guest-connection.ts'
 import { exitOf, printFailure, printLine, printText, type Terminal } from '../terminal.ts'
-import { plainText } from '../view/terminal-text.ts'
+import { plainText } from '../../terminal/index.ts'
 import * as text from './store-text.ts'
 import { openProgress } from './store-text.ts'
 

@@ -5,7 +5,7 @@ import { type Json, OxbowError, type ToolQuestion, type ToolReport } from '../..
 import { type GuestChoice, guestSetup } from '../guest-connection.ts'
 import { ownWay } from '../own-files.ts'
 import { printFailure, printLine, printNotice, type Terminal } from '../terminal.ts'
-import { plainText } from '../view/terminal-text.ts'
+import { plainText } from '../../terminal/index.ts'
 
 export interface WasmOptions extends GuestChoice {
   readonly mount?: readonly string[] | undefined

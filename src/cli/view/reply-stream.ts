@@ -1,7 +1,7 @@
 /** Prints a turn's text as it streams, and the reply when it differs from the last streamed text. */
 import type { FollowEvent, RestartCause } from '../../client/index.ts'
 import { maxRestartReasonChars } from '../limits.ts'
-import { plainLine, plainText } from './terminal-text.ts'
+import { plainLine, plainText } from '../../terminal/index.ts'
 
 interface ReplyStream {
   /** Prints the text of an event of the turn; ignores other events. */

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import * as fc from 'fast-check'
-import type { Json, Phase, RecordView } from '../../types/index.ts'
+import type { Json, Phase, RecordView } from '../types/index.ts'
 import { foldRecord, isOver, newTurnView, type TurnView, unreportedFailure } from './turn-view.ts'
 
 const turn = '01890a5d-ac96-774b-bcce-b302099a8057'

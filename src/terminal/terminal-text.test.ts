@@ -1,8 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import * as fc from 'fast-check'
-import { createLineWriter } from '../screen/screen.ts'
-import { printLine, printNotice } from '../terminal.ts'
 import { exactInput, exactText, formatMoney, formatMs, plainLine, plainText, shortId, table, writtenOut } from './terminal-text.ts'
 
 const hostileText = fc.string({
@@ -61,15 +59,6 @@ void test('printed JSON has no control characters and the same meaning', () => {
   // oxlint-disable-next-line no-control-regex -- the characters that must not be there
   assert.doesNotMatch(text, /[\u0000-\u001f\u007f-\u009f\u202e\u2028]/)
   assert.deepEqual(JSON.parse(text), value)
-})
-
-void test('output of a verb is cleaned in the same way', () => {
-  let written = ''
-  const stream = { write: (text: string) => (written += text) } as unknown as NodeJS.WriteStream
-  printLine({ output: stream }, JSON.stringify({ a: '\u009b2J' }))
-  printNotice({ errors: stream }, 'Error: \u001b[2J')
-  createLineWriter((text) => (written += text)).stream('\u009d0;title')
-  assert.equal(written, '{"a":"\\u009b2J"}\nError: \\u001b[2J\n\\u009d0;title')
 })
 
 void test('every kind of escape sequence is removed completely', () => {

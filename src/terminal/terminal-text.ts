@@ -2,8 +2,8 @@
  * Text of models and tools is hostile to a terminal: control characters move the cursor, rewrite what was shown, set titles and
  * clipboards; bidirectional overrides change the visible order of text. Everything that is printed passes through these functions.
  */
-import { withoutSequences } from '../../types/index.ts'
-import { beginningChars, maxReasonChars, maxScreenChars, minIdChars } from '../limits.ts'
+import { withoutSequences } from '../types/index.ts'
+import { beginningChars, maxReasonChars, maxScreenChars, minIdChars } from './limits.ts'
 
 // C0 except tab and newline, DEL, C1, and the marks and overrides of text direction.
 const hostile = '[\\u0000-\\u0008\\u000b-\\u001f\\u007f-\\u009f\\u061c\\u200e\\u200f\\u2028-\\u202e\\u2066-\\u2069]'

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import type { FollowEvent } from '../client/index.ts'
 import type { RecordView } from '../types/index.ts'
-import { inRecordOrder } from './turn-watch.ts'
+import { inRecordOrder } from './record-order.ts'
 
 const record = (call: string, name: string, phase: string): RecordView =>
   ({ seq: 1, at: 0, actor: '', session: 's', turn: 't', call, name, phase, body: null }) as unknown as RecordView

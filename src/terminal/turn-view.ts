@@ -14,7 +14,7 @@ import {
   type RecordView,
   type SessionId,
   type TurnId,
-} from '../../types/index.ts'
+} from '../types/index.ts'
 import { formatBytes, plainLine } from './terminal-text.ts'
 
 type CallStatus = 'waiting' | 'running' | 'ok' | 'failed' | 'cancelled' | 'refused' | 'unknown'

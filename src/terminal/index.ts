@@ -1,0 +1,32 @@
+/** What terminal programs share: hostile text made safe, formats, a turn as a fold over its records, and text in the order of records. */
+export { inRecordOrder } from './record-order.ts'
+export {
+  exactInput,
+  exactText,
+  formatBytes,
+  formatMoney,
+  formatMs,
+  formatTime,
+  plainLine,
+  plainText,
+  shortId,
+  table,
+  whyAsked,
+  writtenOut,
+} from './terminal-text.ts'
+export {
+  type CallView,
+  foldRecord,
+  forPeople,
+  isEnd,
+  isOver,
+  isToolCall,
+  mediaIn,
+  mediaLine,
+  newTurnView,
+  pendingOf,
+  sentMedia,
+  type SentMedia,
+  type TurnView,
+  unreportedFailure,
+} from './turn-view.ts'
