@@ -273,7 +273,8 @@ export function createProjector({ sessions, budgets }: ProjectorDeps): JournalDe
     if ((spent !== undefined || charged !== undefined) && entry.phase !== 'intent') {
       // The gate settles the calls that it ran; interrupted ones are counted here.
       if (entry.phase === 'reconciled') budgets.reconcile(session, spent ?? noSpend, charged)
-      projections.push(...budgets.projections(session, spent, charged))
+      const ms = typeof entry.body['ms'] === 'number' ? entry.body['ms'] : 0
+      projections.push(...budgets.projections(session, { spent, charged, at, ms }))
     }
     if (entry.phase === 'exchange' && 'documents' in entry.body) {
       budgets.observe(documentChanges(entry.phase, entry.body))

@@ -79,7 +79,11 @@ export const routes: readonly Route[] = [
   get('/memory/{note_id}/why', 'memory.why'),
 
   get('/audit', 'audit.query', 'records'),
+  get('/audit/status', 'audit.status'),
   post('/audit/verify', 'audit.verify'),
+  post('/audit/cancel', 'audit.cancel'),
+  get('/now', 'system.now'),
+  get('/usage', 'usage.series'),
   get('/resources', 'resources.show'),
   get('/budgets', 'budget.show'),
   get('/calls', 'system.calls', ''),

@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import type { CallOutcome, Json } from '../../types/index.ts'
-import { asks, type Fixture, inOrder, openFixture, says } from '../kernel-fixture.ts'
+import { openMemoryStore, type Store } from '../../store/index.ts'
+import type { CallOutcome, JournalRecord, Json } from '../../types/index.ts'
+import { asks, type Fixture, inOrder, openFixture, says, user } from '../kernel-fixture.ts'
 
 interface Found {
   readonly records: readonly { readonly seq: number; readonly name: string; readonly actor: string; readonly phase: string }[]
@@ -33,6 +34,72 @@ test('records are found by actor, call, session, phase and time, newest first, i
   const older = await query(guest, { limit: 1, before: newest.next ?? 0 })
   assert.equal(older.records[0]!.seq, newest.records[0]!.seq - 1)
 })
+
+test('records are found by call, turn and text, and their bodies are cut on request', async () => {
+  await using guest = await openFixture({ play: () => says('The Heron has landed.') })
+  await guest.turn('hello')
+  const [reply] = (await query(guest, { text: 'heron HAS', name: 'turn.' })).records as unknown as readonly Shown[]
+  assert.deepEqual([reply!.phase, reply!.turn], ['outcome', reply!.call])
+  assert.deepEqual((await query(guest, { text: 'no such text at all' })).records, [], 'searches do not find themselves')
+  const ofCall = await query(guest, { call: reply!.call })
+  assert.deepEqual(
+    ofCall.records.map(({ phase }) => phase),
+    ['outcome', 'started', 'intent'],
+  )
+  const ofTurn = await query(guest, { turn: reply!.turn, limit: 200 })
+  assert.ok(ofTurn.records.some(({ name }) => name === 'model.generate'))
+  const [cut] = (await query(guest, { call: reply!.call, max_body: 10 })).records as unknown as readonly Shown[]
+  assert.deepEqual([cut!.body.length, cut!.body_bytes], [10, Buffer.byteLength(reply!.body)])
+  const [bare] = (await query(guest, { call: reply!.call, max_body: 0 })).records as unknown as readonly Shown[]
+  assert.equal(bare!.body, '')
+})
+
+interface Shown extends Pick<JournalRecord, 'call' | 'turn' | 'phase' | 'body'> {
+  readonly body_bytes?: number
+}
+
+test('a running check of the chain shows how far it is, and can be stopped', async () => {
+  const store = await openMemoryStore({ user })
+  const entered = Promise.withResolvers<void>()
+  const gate = Promise.withResolvers<void>()
+  let held = false
+  const slow: Store = {
+    ...store,
+    async records(wanted) {
+      // The first page of the check.
+      if (held && wanted.order === 'oldest_first' && wanted.call === undefined && wanted.after !== undefined) {
+        entered.resolve()
+        await gate.promise
+      }
+      return store.records(wanted)
+    },
+  }
+  await using guest = await openFixture({ store: slow })
+  await guest.turn('hello')
+  const status = async () => ((await guest.kernel.call('audit.status', {})) as CallOutcome<Status> & { status: 'ok' }).output
+  assert.deepEqual([(await status()).checking, (await status()).last], [null, null])
+  held = true
+  const checking = guest.kernel.call('audit.verify', {})
+  await entered.promise
+  const { checking: progress, head } = await status()
+  assert.ok(progress !== null && progress.done === 0 && progress.total > 0 && progress.total <= head.seq)
+  const stopped = await guest.kernel.call('audit.cancel', {})
+  assert.deepEqual((stopped as { output: unknown }).output, { cancelled: true })
+  held = false
+  gate.resolve()
+  const outcome = await checking
+  assert.ok('failure' in outcome && outcome.failure.code === 'cancelled', JSON.stringify(outcome))
+  await guest.kernel.call('audit.verify', {})
+  const after = await status()
+  assert.deepEqual([after.checking, after.last?.report.ok], [null, true])
+  assert.deepEqual(((await guest.kernel.call('audit.cancel', {})) as { output: unknown }).output, { cancelled: false })
+})
+
+interface Status {
+  readonly head: { readonly seq: number }
+  readonly checking: { readonly done: number; readonly total: number } | null
+  readonly last: { readonly report: { readonly ok: boolean } } | null
+}
 
 test('the chain is checked while the guest runs', async () => {
   await using guest = await openFixture()

@@ -2,7 +2,17 @@
 import { setImmediate as yieldToEventLoop } from 'node:timers/promises'
 import { z } from 'zod'
 import type { Store } from '../../store/index.ts'
-import { type Call, type JournalRecord, OxbowError, type Phase, type SessionId } from '../../types/index.ts'
+import {
+  type Call,
+  type CallId,
+  type ChainHead,
+  type Clock,
+  type JournalRecord,
+  OxbowError,
+  type Phase,
+  type SessionId,
+  truncate,
+} from '../../types/index.ts'
 import type { Journal } from '../journal.ts'
 import { maxAuditScan, maxAuditShown } from '../limits.ts'
 import { type AuditReport, verifyJournal } from './audit-verify.ts'
@@ -17,15 +27,22 @@ interface QueryInput {
   readonly name: string
   readonly session: string
   readonly phase: Phase | ''
+  readonly call: string
+  readonly turn: string
+  readonly text: string
+  readonly max_body?: number | undefined
   readonly from?: string | undefined
   readonly to?: string | undefined
   readonly before?: number | undefined
   readonly limit: number
 }
 
+/** `body_bytes`: the size of a body that `max_body` has cut. */
+type ShownRecord = Omit<JournalRecord, 'previous'> & { readonly body_bytes?: number }
+
 interface QueryOutput {
   /** Newest first, bodies as text. */
-  readonly records: readonly Omit<JournalRecord, 'previous'>[]
+  readonly records: readonly ShownRecord[]
   /** Pass it as `before` for older ones; null at the beginning of the journal. */
   readonly next: number | null
 }
@@ -38,7 +55,8 @@ const shared = {
 } as const satisfies Partial<Call>
 
 export function auditCalls(deps: AuditCallDeps): readonly Call[] {
-  return [queryCall(deps), verifyCall(deps), appendCall(deps)]
+  const verifier = createVerifier(deps)
+  return [queryCall(deps), verifyCall(verifier), statusCall(verifier, deps), cancelCall(verifier), appendCall(deps)]
 }
 
 const phases = ['intent', 'parked', 'decided', 'started', 'exchange', 'outcome', 'refused', 'reconciled'] as const
@@ -57,21 +75,24 @@ function queryCall({ store, journal }: AuditCallDeps): Call<QueryInput, QueryOut
         .enum(['', ...phases])
         .default('')
         .describe('Only of this phase, e.g. `refused`.'),
+      call: z.string().max(200).default('').describe('Only of this call.'),
+      turn: z.string().max(64).default('').describe('Only of this turn.'),
+      text: z.string().max(200).default('').describe('Only records whose body has this text, in any case.'),
+      max_body: z.int().min(0).optional().describe('Characters of each body to return; default: all.'),
       from: time.describe('Not before this time.'),
       to: time.describe('Not after this time.'),
       before: z.int().positive().optional().describe('Only records before this one.'),
       limit: z.int().min(1).max(maxAuditShown).default(50),
     }),
     output: z.custom<QueryOutput>(),
-    example: { actor: 'agent:', name: 'shell.', session: '', phase: 'outcome', limit: 20 },
+    example: { actor: 'agent:', name: 'shell.', session: '', phase: 'outcome', call: '', turn: '', text: '', limit: 20 },
     labels: { adds: ['private', 'untrusted'], sink: false },
     timeoutMs: 30_000,
     recordOutput: ({ records }) => ({ records: records.length }),
-    async run({ actor, name, session, phase, from, to, before, limit }, { signal }) {
+    async run({ session, phase, call, before, limit, ...filter }, { signal }) {
       await journal.flushed()
-      const earliest = from === undefined ? -Infinity : Date.parse(from)
-      const latest = to === undefined ? Infinity : Date.parse(to)
-      const found: Omit<JournalRecord, 'previous'>[] = []
+      const fits = createFilter(filter)
+      const found: ShownRecord[] = []
       let cursor = before
       for (let scanned = 0; scanned < maxAuditScan;) {
         signal.throwIfAborted()
@@ -79,15 +100,15 @@ function queryCall({ store, journal }: AuditCallDeps): Call<QueryInput, QueryOut
           ...(cursor !== undefined && { before: cursor }),
           ...(session !== '' && { session: session as SessionId }),
           ...(phase !== '' && { phases: [phase] }),
+          ...(call !== '' && { call: call as CallId }),
           order: 'newest_first',
           limit: auditPage,
           hydrate: true,
         })
         for (const { previous: _previous, ...record } of page) {
           cursor = record.seq
-          // Clocks may be set back: an early time does not end the search, the beginning of the journal does.
-          if (record.at < earliest || record.at > latest || !record.actor.startsWith(actor) || !record.name.startsWith(name)) continue
-          if (found.push(record) >= limit) return { output: { records: found, next: record.seq } }
+          if (!fits(record)) continue
+          if (found.push(shortened(record, filter.max_body)) >= limit) return { output: { records: found, next: record.seq } }
         }
         scanned += page.length
         if (page.length < auditPage) return { output: { records: found, next: null } }
@@ -100,7 +121,90 @@ function queryCall({ store, journal }: AuditCallDeps): Call<QueryInput, QueryOut
 /** Records read at once; their bodies are read, too. */
 const auditPage = 200
 
-function verifyCall({ store, journal }: AuditCallDeps): Call<object, AuditReport> {
+type Filter = Pick<QueryInput, 'actor' | 'name' | 'turn' | 'text' | 'from' | 'to'>
+
+/** Clocks may be set back: an early time does not end the search, the beginning of the journal does. */
+function createFilter({ actor, name, turn, text, from, to }: Filter): (record: ShownRecord) => boolean {
+  const earliest = from === undefined ? -Infinity : Date.parse(from)
+  const latest = to === undefined ? Infinity : Date.parse(to)
+  const wanted = text.toLowerCase()
+  // What was searched for before, and now, is in the records of those searches.
+  const isSearch = (record: ShownRecord): boolean => record.name === 'audit.query' && !name.startsWith('audit')
+  return (record) =>
+    record.at >= earliest &&
+    record.at <= latest &&
+    record.actor.startsWith(actor) &&
+    record.name.startsWith(name) &&
+    (turn === '' || record.turn === turn) &&
+    (wanted === '' || (!isSearch(record) && record.body.toLowerCase().includes(wanted)))
+}
+
+function shortened(record: ShownRecord, maxBody = Infinity): ShownRecord {
+  if (record.body.length <= maxBody) return record
+  return { ...record, body: maxBody === 0 ? '' : truncate(record.body, maxBody), body_bytes: Buffer.byteLength(record.body) }
+}
+
+/** A check of the chain that runs. */
+interface Checking {
+  readonly began: number
+  /** The last record at its start. */
+  readonly total: number
+  /** The last record that was checked. */
+  done: number
+  readonly stop: AbortController
+}
+
+interface AuditState {
+  readonly checking: Checking | null
+  readonly last: { readonly at: number; readonly report: AuditReport } | null
+}
+
+interface Verifier {
+  state(): AuditState
+  /** One check runs at a time: a second request waits for the same one. @throws when `signal` or `cancel` stops it */
+  verify(clock: Clock, signal: AbortSignal): Promise<AuditReport>
+  /** @returns whether one was running */
+  cancel(): boolean
+}
+
+function createVerifier({ store, journal }: AuditCallDeps): Verifier {
+  let checking: Checking | null = null
+  let running: Promise<AuditReport> | null = null
+  let last: AuditState['last'] = null
+  const check = async (clock: Clock): Promise<AuditReport> => {
+    await journal.flushed()
+    const state: Checking = { began: clock.now(), total: (await store.head()).seq, done: 0, stop: new AbortController() }
+    checking = state
+    // Other sessions go on meanwhile.
+    const slowly: Store = {
+      ...store,
+      async records(query) {
+        state.stop.signal.throwIfAborted()
+        state.done = Math.max(state.done, query.after ?? 0)
+        await yieldToEventLoop()
+        return store.records({ ...query, limit: Math.min(query.limit, auditPage) })
+      },
+    }
+    const report = await verifyJournal(slowly, { seal: null })
+    last = { at: clock.now(), report }
+    return report
+  }
+  const cancel = (): boolean => {
+    checking?.stop.abort(new OxbowError('cancelled', 'The check was stopped.', { hint: 'Start it again whenever you like.' }))
+    return checking !== null
+  }
+  return {
+    state: () => ({ checking, last }),
+    cancel,
+    async verify(clock, signal) {
+      running ??= check(clock).finally(() => (checking = running = null))
+      signal.addEventListener('abort', cancel, { once: true })
+      return running.finally(() => signal.removeEventListener('abort', cancel))
+    },
+  }
+}
+
+function verifyCall(verifier: Verifier): Call<object, AuditReport> {
   return {
     ...shared,
     name: 'audit.verify',
@@ -111,19 +215,49 @@ function verifyCall({ store, journal }: AuditCallDeps): Call<object, AuditReport
     labels: { adds: [], sink: false },
     timeoutMs: Infinity,
     recordOutput: ({ ok, records }) => ({ ok, records }),
-    async run(_, { signal }) {
+    run: async (_, { clock, signal }) => ({ output: await verifier.verify(clock, signal) }),
+  }
+}
+
+interface StatusOutput {
+  /** The newest record: its hash stands for all before it. */
+  readonly head: ChainHead
+  readonly checking: Pick<Checking, 'began' | 'done' | 'total'> | null
+  /** The last check since the guest started. */
+  readonly last: AuditState['last']
+}
+
+function statusCall(verifier: Verifier, { store, journal }: AuditCallDeps): Call<object, StatusOutput> {
+  return {
+    ...shared,
+    name: 'audit.status',
+    summary: 'Shows the newest record of the chain, how far a running `audit.verify` is, and what the last one found.',
+    input: z.strictObject({}),
+    output: z.custom<StatusOutput>(),
+    example: {},
+    labels: { adds: [], sink: false },
+    timeoutMs: 10_000,
+    recordOutput: ({ head }) => ({ seq: head.seq }),
+    async run() {
       await journal.flushed()
-      // Other sessions go on meanwhile.
-      const slowly: Store = {
-        ...store,
-        async records(query) {
-          signal.throwIfAborted()
-          await yieldToEventLoop()
-          return store.records({ ...query, limit: Math.min(query.limit, auditPage) })
-        },
-      }
-      return { output: await verifyJournal(slowly, { seal: null }) }
+      const { checking, last } = verifier.state()
+      const progress = checking === null ? null : { began: checking.began, done: checking.done, total: checking.total }
+      return { output: { head: await store.head(), checking: progress, last } }
     },
+  }
+}
+
+function cancelCall(verifier: Verifier): Call<object, { cancelled: boolean }> {
+  return {
+    ...shared,
+    name: 'audit.cancel',
+    summary: 'Stops a running `audit.verify`.',
+    input: z.strictObject({}),
+    output: z.object({ cancelled: z.boolean() }),
+    example: {},
+    labels: { adds: [], sink: false },
+    timeoutMs: 10_000,
+    run: async () => ({ output: { cancelled: verifier.cancel() } }),
   }
 }
 

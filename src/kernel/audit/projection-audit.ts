@@ -22,6 +22,7 @@ import {
 import { documentBody, documentChanges } from '../state/documents.ts'
 import { maxSessionsRead, maxTitleLength } from '../limits.ts'
 import { firstLine } from '../sessions.ts'
+import { hourOf } from '../stages/budgets.ts'
 
 export interface ProjectionAudit {
   /** Whether `take` needs the body of the record itself, and not only where it is kept. */
@@ -51,6 +52,7 @@ interface Body {
   readonly change?: { readonly title?: string }
   readonly spent?: Spend
   readonly charged?: Charged
+  readonly ms?: number
 }
 
 const maxNamed = 100
@@ -88,6 +90,8 @@ export function createProjectionAudit(store: Store): ProjectionAudit {
 function createAccountAudit(store: Store) {
   const accounts = new Map<string, Account>()
   const uses = new Map<string, BudgetUse>()
+  /** By hour; journals of older versions have more records than hours. */
+  const hours = new Map<string, BudgetUse>()
   let isUseLeast = false
   const accountOf = (scope: string): Account => {
     const account = accounts.get(scope) ?? { spent: noSpend, isLeast: false }
@@ -97,17 +101,16 @@ function createAccountAudit(store: Store) {
   const accountsOf = (session: string): readonly Account[] =>
     [userScope(store.user), ...(session === '' ? [] : [sessionScope(session)])].map(accountOf)
   return {
-    take({ session, phase }: JournalRecord, { spent, charged }: Body): void {
+    take({ at, session, phase }: JournalRecord, { spent, charged, ms = 0 }: Body): void {
       if (spent !== undefined) for (const account of accountsOf(session)) account.spent = addSpend(account.spent, spent)
+      if (spent !== undefined && phase !== 'intent' && (spent.tokens > 0 || spent.microDollars > 0)) {
+        const { name, since } = hourOf(at)
+        addTo(hours, name, { since, ...spent, calls: 1, ms })
+      }
       // An intent says what it has reserved, and charges nothing.
       if (charged === undefined || phase === 'intent') return
       const { microDollars, tokens } = spent ?? noSpend
-      for (const [budget, since] of charged.to) {
-        const before = uses.get(budget)
-        const more = { since, microDollars, tokens, calls: charged.calls, ms: charged.ms }
-        if (before === undefined || before.since < since) uses.set(budget, more)
-        else if (before.since === since) uses.set(budget, addUse(before, more))
-      }
+      for (const [budget, since] of charged.to) addTo(uses, budget, { since, microDollars, tokens, calls: charged.calls, ms: charged.ms })
     },
     takeErased({ session, phase }: JournalRecord): void {
       if (phase !== 'outcome' && phase !== 'reconciled') return
@@ -121,6 +124,11 @@ function createAccountAudit(store: Store) {
         const kept = await store.used(budget)
         if (kept !== null && (isUseLeast ? kept.since >= use.since : isDeepStrictEqual(kept, use))) continue
         wrong.push(`of the budget ${budget} ${useText(kept)} is used, and the journal says ${useText(use)}`)
+      }
+      for (const [name, use] of hours) {
+        const kept = await store.used(name)
+        if (kept !== null && !isUseLeast && kept.since === use.since && !isWithin(kept, use))
+          wrong.push(`of ${name} ${useText(kept)} is used, and the journal says ${useText(use)}`)
       }
       for (const [scope, { spent, isLeast }] of accounts) {
         const kept = await store.spent(scope)
@@ -244,6 +252,17 @@ function parseBody(text: string): Body {
   } catch {
     return {}
   }
+}
+
+/** A later window begins at nothing, and an earlier one is not counted. */
+function addTo(uses: Map<string, BudgetUse>, name: string, more: BudgetUse): void {
+  const before = uses.get(name)
+  if (before === undefined || before.since < more.since) uses.set(name, more)
+  else if (before.since === more.since) uses.set(name, addUse(before, more))
+}
+
+function isWithin(use: BudgetUse, limit: BudgetUse): boolean {
+  return use.microDollars <= limit.microDollars && use.tokens <= limit.tokens && use.calls <= limit.calls && use.ms <= limit.ms
 }
 
 function addUse(a: BudgetUse, b: BudgetUse): BudgetUse {

@@ -135,7 +135,7 @@ async function runSteps(steps: readonly Step[]): Promise<void> {
   const take = (which: number): OpenCall | undefined => open.splice(open.length === 0 ? 0 : which % open.length, 1)[0]
   const record = (session: SessionId, spent: Spend, charged: Charged | undefined): void => {
     total += spent.tokens
-    disk.apply(budgets.projections(session, spent, charged))
+    disk.apply(budgets.projections(session, { spent, charged, at: 0, ms: 0 }))
   }
   const kill = (): void => {
     budgets = start()

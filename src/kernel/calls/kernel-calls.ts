@@ -11,6 +11,7 @@ import { type BudgetCallDeps, budgetCalls } from '../budgets/budget-calls.ts'
 import { type KeyCallDeps, keyCalls } from '../access/keys.ts'
 import { decodeBase64 } from '../attachments.ts'
 import type { CallReference } from '../call-reference.ts'
+import { type NowCallDeps, nowCalls } from '../observe/now-calls.ts'
 import type { Resources, ResourceSample } from '../observe/resources.ts'
 import { maxResultBytes } from '../limits.ts'
 import { type ModelCallDeps, modelCalls } from '../models/model-calls.ts'
@@ -44,6 +45,7 @@ export type KernelCallDeps = SystemCallDeps &
   StateCallDeps &
   VersionCallDeps &
   EventCallDeps &
+  NowCallDeps &
   AuditCallDeps &
   AgentCallDeps &
   ScheduleCallDeps &
@@ -70,6 +72,7 @@ export function kernelCalls(deps: KernelCallDeps): readonly Call[] {
     ...stateCalls(deps),
     ...versionCalls(deps),
     ...eventCalls(deps),
+    ...nowCalls(deps),
     ...auditCalls(deps),
     ...agentCalls(deps),
     ...scheduleCalls(deps),

@@ -64,7 +64,7 @@ export interface Budgets {
   /** Charges a call that a crash interrupted. */
   reconcile(session: SessionId | '', spent: Spend, charged: Charged | undefined): void
   /** The changes to the store's tables that belong to a record with these fields. */
-  projections(session: SessionId | '', spent: Spend | undefined, charged: Charged | undefined): readonly Projection[]
+  projections(session: SessionId | '', ended: Ended): readonly Projection[]
   /** Takes in changes of budgets as their record is appended. */
   observe(changes: readonly DocumentChange[]): void
   /** The budgets that were set or carved. */
@@ -126,7 +126,7 @@ export function createBudgets(store: BudgetStore, user: string, config: Config['
         if (account?.since === since) shiftAccounts([account], { ...spent, calls, ms }, noAmount, -1)
       }
     },
-    projections: (session, spent, charged) => projectionsOf(user, session, spent, charged),
+    projections: (session, ended) => projectionsOf(user, session, ended),
     observe: (changes) => book?.observe(changes),
     book: openBook,
     view(scope) {
@@ -270,12 +270,42 @@ function chargedTo({ accounts, session, calls }: Hold, spent: Spend, ms: number)
   return to.length === 0 ? {} : { charged: { calls, ms, to } }
 }
 
-function projectionsOf(user: string, session: SessionId | '', spent: Spend = noSpend, charged?: Charged): readonly Projection[] {
+/** What the record of a call that has ended says of its cost. */
+interface Ended {
+  readonly spent: Spend | undefined
+  readonly charged: Charged | undefined
+  /** Unix milliseconds. */
+  readonly at: number
+  /** How long it ran; 0: not known. */
+  readonly ms: number
+}
+
+function projectionsOf(user: string, session: SessionId | '', { spent = noSpend, charged, at, ms }: Ended): readonly Projection[] {
   const { microDollars, tokens } = spent
-  const scopes = microDollars === 0 && tokens === 0 ? [] : session === '' ? [userScope(user)] : [userScope(user), sessionScope(session)]
   const uses = (charged?.to ?? []).map(([budget, since]): Projection => {
     const use: BudgetUse = { since, microDollars, tokens, calls: charged?.calls ?? 0, ms: charged?.ms ?? 0 }
     return { kind: 'use', budget, use }
   })
-  return [...scopes.map((scope) => ({ kind: 'spend', scope, spend: { microDollars, tokens } }) as const), ...uses]
+  if (microDollars === 0 && tokens === 0) return uses
+  const scopes = session === '' ? [userScope(user)] : [userScope(user), sessionScope(session)]
+  const { name, since } = hourOf(at)
+  return [
+    ...scopes.map((scope) => ({ kind: 'spend', scope, spend: { microDollars, tokens } }) as const),
+    ...uses,
+    { kind: 'use', budget: name, use: { since, microDollars, tokens, calls: 1, ms } },
+  ]
+}
+
+/** Hours of which the use of models is kept: 31 days. */
+export const keptHours: number = 31 * 24
+const hourMs = 3_600_000
+
+/**
+ * What models cost in an hour is kept as the use of a budget without a limit, so that charts read no journal. The names make a ring: the
+ * window of a later hour replaces that of 31 days before.
+ * @returns the name of the hour, and when it began
+ */
+export function hourOf(at: number): { readonly name: string; readonly since: number } {
+  const hour = Math.floor(at / hourMs)
+  return { name: `hour/${hour % keptHours}`, since: hour * hourMs }
 }

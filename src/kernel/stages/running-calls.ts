@@ -68,6 +68,8 @@ export interface RunningCall {
 export interface RunningCalls {
   /** Running calls of a session, the oldest first. */
   of(session: SessionId): readonly RunningCall[]
+  /** All of them, the oldest first. */
+  all(): readonly (RunningCall & Pick<Caller, 'actor' | 'session' | 'turn'>)[]
   enter(caller: Caller, call: Call, options: { readonly id: CallId; readonly signal: AbortSignal | null }): Watch
 }
 
@@ -98,6 +100,19 @@ export function createRunningCalls(clock: Clock, beat: Beat, onChange: (caller: 
       [...running]
         .filter(([, { caller }]) => caller.session === session)
         .map(([call, { name, since }]) => ({ call, name, elapsedMs: Math.round(clock.monotonicMs() - since) })),
+    all: () =>
+      [...running].map(
+        ([
+          call,
+          {
+            caller: { actor, session, turn },
+            name,
+            since,
+          },
+        ]) => {
+          return { call, name, elapsedMs: Math.round(clock.monotonicMs() - since), actor, session, turn }
+        },
+      ),
     enter(caller, call, { id, signal }) {
       const controller = new AbortController()
       const stop = (): void => controller.abort(signal?.reason)

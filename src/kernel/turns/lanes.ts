@@ -72,6 +72,8 @@ export interface Lanes {
   cancel(session: SessionId): boolean
   /** @returns whether a turn runs */
   isRunning(session: SessionId): boolean
+  /** Every session with a turn that runs. */
+  running(): readonly RunningTurn[]
   /** @returns whether a turn runs or waits, or a message is being sent */
   isBusy(session: SessionId): boolean
   /** Reserves a place for a message that is about to be sent; `admitted` releases it. @returns false when the lane is full */
@@ -81,6 +83,15 @@ export interface Lanes {
   lose(session: SessionId): Promise<void>
   /** Interrupts every turn; its intent stays open, and it continues at the next start. */
   stop(): Promise<void>
+}
+
+export interface RunningTurn {
+  readonly session: SessionId
+  readonly turn: TurnId
+  /** Unix milliseconds. */
+  readonly since: number
+  /** Messages that wait for it to end, or to take them. */
+  readonly waiting: number
 }
 
 interface Waiting {
@@ -98,7 +109,7 @@ interface Lane {
   merged: Waiting[]
   /** Another worker has taken it over, so no outcome is recorded here. */
   lost: boolean
-  running: { readonly id: TurnId; readonly controller: AbortController; readonly ended: Promise<unknown> } | null
+  running: { readonly id: TurnId; readonly since: number; readonly controller: AbortController; readonly ended: Promise<unknown> } | null
 }
 
 interface LaneDeps {
@@ -123,7 +134,7 @@ export function createLanes(deps: LaneDeps): Lanes {
     if (next === undefined) return void lanes.delete(session)
     const controller = new AbortController()
     const ended = runNext(deps, lane, next, controller).then(next.done.resolve, next.done.reject)
-    lane.running = { id: turnId(next.id), controller, ended }
+    lane.running = { id: turnId(next.id), since: deps.clock.now(), controller, ended }
   }
 
   return {
@@ -155,6 +166,10 @@ export function createLanes(deps: LaneDeps): Lanes {
       return Boolean(running)
     },
     isRunning: (session) => lanes.has(session),
+    running: () =>
+      [...lanes].flatMap(([session, { running, queue }]) =>
+        running === null ? [] : [{ session, turn: running.id, since: running.since, waiting: queue.length }],
+      ),
     isBusy: (id) => lanes.has(id) || admitting.has(id) || [...deps.recovered.values()].some(({ session }) => session === id),
     admit(session) {
       const arriving = admitting.get(session) ?? 0
