@@ -61,3 +61,17 @@ export const maxPage = 10_000
 /** Bytes that wait for a slow reader of a stream, and how often a silent stream shows that it lives. */
 export const maxStreamBytes = 4 * 1024 * 1024
 export const streamPingMs = 15_000
+
+/** One piece of a file that is downloaded or uploaded: what `file.download` and `file.upload` take. */
+export const downloadPieceBytes: number = 1024 * 1024
+export const maxUploadedBytes: number = 1024 * 1024 * 1024
+/** Bytes by which the type of a file is found. */
+export const sniffedBytes = 4_096
+/** A reader of a download that takes nothing for this long is disconnected. */
+export const downloadStallMs = 60_000
+/** Pieces that one address names, 65 characters each: 100 MB. */
+export const maxUrlPieces = 48
+export const keptPieceSizes = 10_000
+/** A body may pause for this long in all, and more as it arrives: each of these bytes gives it a second. */
+export const bodyGraceMs = 10_000
+export const minBodyBytesPerS: number = 16 * 1024

@@ -55,6 +55,8 @@ describe('every built-in call', () => {
       'file.patch side_effecting file.write once ',
       'file.move side_effecting file.write once ',
       'file.delete side_effecting file.write idempotent ',
+      'file.download read_only file.read none untrusted,private',
+      'file.upload side_effecting file.write idempotent ',
       'attachment.save side_effecting attachment.save once ',
       'media.send read_only media.send idempotent ',
       'vault.list read_only vault.list none private,untrusted',

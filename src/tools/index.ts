@@ -6,6 +6,7 @@ import { browserAct, browserClick, browserOpen, browserType } from './browser/ac
 import { browserDownload, browserScreenshot, browserSnapshot, browserTabs, browserText } from './browser/look-calls.ts'
 import { changeCalls } from './files/change-calls.ts'
 import { fileBytes, fileRead } from './files/read-calls.ts'
+import { fileTransferCalls } from './files/transfer-calls.ts'
 import { fileList, fileSearch } from './files/search-calls.ts'
 import { attachmentSave, mediaSend } from './media/media-calls.ts'
 import { watchFolders } from './memory/folder-watch.ts'
@@ -76,7 +77,7 @@ export function builtinCalls(
 ): readonly Call[] {
   const calls: Call[] = [timeNow()]
   const seen = createSeenFiles()
-  if (sandbox.files) calls.push(fileRead(seen), fileBytes, fileList, fileSearch, ...changeCalls(seen))
+  if (sandbox.files) calls.push(fileRead(seen), fileBytes, fileList, fileSearch, ...changeCalls(seen), ...fileTransferCalls)
   if (sandbox.files) calls.push(attachmentSave(seen), mediaSend)
   if (sandbox.profiles?.includes('vault-read') === true) calls.push(vaultList, vaultCopyTo(seen))
   const proxy = sandbox.profiles?.includes('online') === true ? web?.proxy : undefined

@@ -13,6 +13,12 @@ export const defaultPageBytes: number = 11 * 1024
 /** Longest range, for programs; a model sees the first and last part of it. */
 export const maxRangeBytes: number = 4 * 1024 * 1024
 
+/** One piece of a file that a person downloads or uploads: a few milliseconds of the event loop. */
+export const maxTransferPieceBytes: number = 1024 * 1024
+export const maxPieceCharacters: number = Math.ceil(maxTransferPieceBytes / 3) * 4
+/** One uploaded file. What is larger is quicker to copy into the folder of the workspace. */
+export const maxUploadBytes: number = 1024 * 1024 * 1024
+
 export const readTimeoutMs = 10_000
 export const listTimeoutMs = 10_000
 export const searchTimeoutMs = 20_000

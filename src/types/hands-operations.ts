@@ -34,7 +34,7 @@ const files = {
   /** Of any file. `content` begins at `offset`; empty if the file ends before it. */
   bytes: {
     input: z.strictObject({ path: z.string(), offset: count, maxBytes: z.int() }),
-    output: z.strictObject({ content, offset: count, totalBytes: count }),
+    output: z.strictObject({ content, offset: count, totalBytes: count, modifiedMs: z.number() }),
   },
   /** `glob` filters entries, '' for all; `all` also enters ignored folders; the first `skip` entries are omitted. */
   list: {

@@ -16,16 +16,17 @@ import {
   isObject,
   type Json,
   type JsonObject,
-  nestsDeeper,
   OxbowError,
   type SessionId,
 } from '../../types/index.ts'
 import { describeFailure } from '../frames.ts'
-import { keptResponses, maxInputDepth, maxPage, requestBurst, requestsPerMinute, type GatewayLimits } from '../limits.ts'
+import { keptResponses, maxPage, requestBurst, requestsPerMinute, type GatewayLimits } from '../limits.ts'
+import { createFiles } from './files.ts'
 import { sendMessage } from './messages.ts'
 import { complete, createConversations, errorOf, listModels } from './open-ai.ts'
 import { createMetrics } from './metrics.ts'
 import { openApi, readReferences, type References } from './open-api.ts'
+import { bodyOf, readBody } from './request-body.ts'
 import { matchRoute, type Route } from './routes.ts'
 import { streamEvents } from './event-stream.ts'
 
@@ -57,6 +58,7 @@ export function createApi(deps: ApiDeps): Api {
   const clientOf = createClients(deps)
   const metrics = createMetrics()
   const replay = createReplays()
+  const files = createFiles()
   let references: Promise<References> | null = null
   const described = (): Promise<References> => (references ??= readReferences(deps.kernel))
 
@@ -68,6 +70,8 @@ export function createApi(deps: ApiDeps): Api {
     if (path === '/openapi.json') return send(request, response, { status: 200, body: openApi(await described()) })
     if (path === '/status') return send(request, response, { status: 200, body: client.kernel.status() as unknown as Json })
     if (path === '/events' && request.method === 'GET') return streamEvents({ kernel: client.kernel, request, response, url })
+    const serveBytes = files.match(request, url, path)
+    if (serveBytes !== undefined) return serveBytes({ kernel: client.kernel, request, response, url })
     const match = matchRoute(request.method ?? '', path)
     if (!('route' in match)) return refuseMethod(response, match.allowed)
     const { route, fields } = match
@@ -199,34 +203,6 @@ function createReplays(): (request: Repeatable, make: (id: CallId) => Promise<An
 /** A UUID of version 8, whose content is the hash. */
 function uuidOf(hash: string): CallId {
   return `${hash.slice(0, 8)}-${hash.slice(8, 12)}-8${hash.slice(13, 16)}-8${hash.slice(17, 20)}-${hash.slice(20, 32)}` as CallId
-}
-
-async function readBody(request: IncomingMessage, maxBytes: number): Promise<string> {
-  const parts: Buffer[] = []
-  let bytes = 0
-  for await (const part of request as AsyncIterable<Buffer>) {
-    if ((bytes += part.length) > maxBytes)
-      throw new OxbowError('limit_reached', `The body has more than ${maxBytes} bytes.`, { hint: 'Send less at once.' })
-    parts.push(part)
-  }
-  return Buffer.concat(parts).toString()
-}
-
-function bodyOf(request: IncomingMessage, text: string): JsonObject {
-  if (text === '') return {}
-  // A page can send other types without asking.
-  if (!/^application\/(?:[\w.+-]+\+)?json\b/i.test(request.headers['content-type'] ?? ''))
-    throw new OxbowError('bad_input', 'The body must be JSON.', { hint: 'Send Content-Type: application/json.' })
-  let body: unknown
-  try {
-    body = JSON.parse(text)
-  } catch {
-    throw new OxbowError('bad_input', 'The body is no valid JSON.', { hint: 'Send one JSON object.' })
-  }
-  if (nestsDeeper(body, maxInputDepth))
-    throw new OxbowError('bad_input', `The body nests deeper than ${maxInputDepth} levels.`, { hint: 'Send flatter JSON.' })
-  if (isObject(body)) return body
-  throw new OxbowError('bad_input', 'The body must be a JSON object.', { hint: 'Send one JSON object.' })
 }
 
 function queryOf(url: URL, schema: JsonObject): JsonObject {

@@ -149,7 +149,7 @@ export async function readBytes(
       if (bytesRead === 0) break
       filled += bytesRead
     }
-    return { content: range.subarray(0, filled), offset: input.offset, totalBytes: stats.size }
+    return { content: range.subarray(0, filled), offset: input.offset, totalBytes: stats.size, modifiedMs: stats.mtimeMs }
   } catch (error) {
     throw fromSystemError(error, virtual)
   } finally {

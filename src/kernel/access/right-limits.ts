@@ -9,6 +9,8 @@ import { type Call, type Caller, type Failure, isObject } from '../../types/inde
 const resourceFields: Readonly<Record<string, readonly string[]>> = {
   'file.read': ['path'],
   'file.bytes': ['path'],
+  'file.download': ['path'],
+  'file.upload': ['path'],
   'file.list': ['path'],
   'file.search': ['path'],
   'file.write': ['path'],

@@ -36,7 +36,7 @@ function readOperations(files: ReadonlyMap<string, string>): Pick<Operations, Re
     bytes({ path, offset, maxBytes }) {
       const whole = Buffer.from(textAt(path))
       const range = whole.subarray(offset, offset + maxBytes)
-      return { content: range, offset, totalBytes: whole.length }
+      return { content: range, offset, totalBytes: whole.length, modifiedMs: 0 }
     },
     stat({ path }) {
       const text = files.get(checkedPath(path))

@@ -8,7 +8,7 @@ describe('a reply of hands', () => {
   const kind = (op: HandsOp, ok: object) => parseReply(op, JSON.stringify({ ok }), none).kind
 
   it('with bytes has as many beside it as it says, and none where it says nothing', () => {
-    const ok = { offset: 0, totalBytes: 5 }
+    const ok = { offset: 0, totalBytes: 5, modifiedMs: 1.5 }
     const parse = (reply: object, content: string) => parseReply('bytes', JSON.stringify(reply), Buffer.from(content))
     const good = parse({ ok, bytes: 5 }, 'hello')
     assert.ok(good.kind === 'ok' && Buffer.from(good.output.content).toString() === 'hello')
