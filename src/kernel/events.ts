@@ -190,7 +190,7 @@ function createInbox(cursor: number, listener: (event: KernelEvent) => void): In
 }
 
 /** All phases but `exchange`, whose bytes are for replay and audit only. */
-const followedPhases: readonly Phase[] = ['intent', 'parked', 'decided', 'started', 'outcome', 'refused', 'reconciled']
+export const followedPhases: readonly Phase[] = ['intent', 'parked', 'decided', 'started', 'outcome', 'refused', 'reconciled']
 
 async function sendPast(store: Store, session: SessionId, inbox: Inbox, { leaving, pace = (work) => work() }: PastDelivery = {}) {
   /** @returns whether that was all. */

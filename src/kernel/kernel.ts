@@ -125,6 +125,7 @@ function statusOf({ journal }: KernelParts, options: KernelOptions): GuestStatus
     user,
     version,
     model: modelLabel(facts),
+    context_tokens: facts.contextTokens,
     fallback: config.model.fallback,
     recording: config.model.recording,
     notice: facts.provider === 'offline' ? offlineNotice : '',

@@ -93,6 +93,12 @@ export const maxCronLength = 200
 export const maxAuditShown = 200
 export const maxAuditScan = 50_000
 
+/** Records of one answer of `session.records`, and characters of their bodies: it is one frame, and a screen shows a few dozen. */
+export const maxRecordsShown = 1_000
+export const maxRecordsShownChars: number = 4 * 1024 * 1024
+/** Tokens that a conversation is compacted to, by the rules of a window of this size: a person asks for it before the window is full. */
+export const compactRoom = 16_000
+
 /** How often a queue that the rate or an overload holds back is looked at again. */
 export const admissionRetryMs = 1_000
 /** Profiles of agents whose tools are kept, about 20 kB each. */

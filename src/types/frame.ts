@@ -119,6 +119,8 @@ export interface GuestStatus {
   readonly version: string
   /** The default model, as `provider/model`. */
   readonly model: string
+  /** The window of that model, in tokens; guests of older versions leave it out. */
+  readonly context_tokens?: number
   /** Fallback models in order, as the configuration names them. */
   readonly fallback: readonly string[]
   /** `raw`: the journal keeps the bytes of each exchange with a model. */

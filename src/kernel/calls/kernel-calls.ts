@@ -29,6 +29,7 @@ import { type SecretCallDeps, secretCalls } from './secret-calls.ts'
 import { type StateCallDeps, stateCalls } from '../state/state-calls.ts'
 import { type SummaryCallDeps, summaryCalls, titleCall, type TitleCallDeps } from './summary-calls.ts'
 import { type TidyCallDeps, tidyCalls } from './tidy-calls.ts'
+import { type TranscriptCallDeps, transcriptCalls } from './transcript-calls.ts'
 import { toolSearchCall, type ToolSearchDeps } from './tool-search-call.ts'
 
 export type KernelCallDeps = SystemCallDeps &
@@ -39,6 +40,7 @@ export type KernelCallDeps = SystemCallDeps &
   ScratchpadCallDeps &
   SummaryCallDeps &
   SessionKeepingDeps &
+  TranscriptCallDeps &
   TidyCallDeps &
   ToolSearchDeps &
   TitleCallDeps &
@@ -60,6 +62,7 @@ export function kernelCalls(deps: KernelCallDeps): readonly Call[] {
     ...systemCalls(deps),
     ...sessionCalls(deps),
     ...sessionKeepingCalls(deps),
+    ...transcriptCalls(deps),
     ...modelCalls(deps),
     completeCall(deps),
     embedCall(deps),

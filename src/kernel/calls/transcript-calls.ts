@@ -1,0 +1,124 @@
+/**
+ * Calls by which a terminal shows a conversation and makes it shorter: its records page by page, newest first, and a summary of its older
+ * messages at a person's request.
+ */
+import { z } from 'zod'
+import { type Call, OxbowError, type RecordView, type SessionId } from '../../types/index.ts'
+import type { Store } from '../../store/index.ts'
+import type { HistoryDeps } from '../conversation/conversations.ts'
+import type { Summaries } from '../conversation/summaries.ts'
+import { followedPhases } from '../events.ts'
+import type { Journal } from '../journal.ts'
+import { compactRoom, maxForkDepth, maxRecordsShown, maxRecordsShownChars } from '../limits.ts'
+import type { Sessions } from '../sessions.ts'
+import type { Lanes } from '../turns/lanes.ts'
+import { sessionId } from './session-calls.ts'
+
+export interface TranscriptCallDeps extends Pick<HistoryDeps, 'lineage'> {
+  readonly store: Store
+  readonly journal: Journal
+  readonly sessions: Pick<Sessions, 'load'>
+  readonly summaries: Pick<Summaries, 'roll'>
+  readonly lanes: Pick<Lanes, 'isBusy'>
+}
+
+const session = sessionId.describe('Id of the session.')
+const example = '01890a5d-ac96-774b-bcce-b302099a8057' as SessionId
+
+export function transcriptCalls(deps: TranscriptCallDeps): readonly Call[] {
+  return [readRecords(deps), compact(deps)]
+}
+
+interface RecordsInput {
+  readonly session: SessionId
+  readonly before?: number | undefined
+  readonly limit: number
+}
+
+interface RecordsOutput {
+  /** Oldest first. */
+  readonly records: readonly RecordView[]
+  /** `before` of the next page; null when there are no older records. */
+  readonly next: number | null
+}
+
+function readRecords(deps: TranscriptCallDeps): Call<RecordsInput, RecordsOutput> {
+  return {
+    name: 'session.records',
+    summary: 'Reads the newest records of a session before a record, those of the session that it was forked from included.',
+    input: z.strictObject({
+      session,
+      before: z.int().positive().optional().describe('Only records before this one. Default: the newest.'),
+      limit: z.int().min(1).max(maxRecordsShown).default(200),
+    }),
+    output: z.custom<RecordsOutput>(),
+    example: { session: example, limit: 200 },
+    tier: 'read_only',
+    right: 'session.read',
+    effect: 'none',
+    audience: ['terminal'],
+    labels: { adds: ['private', 'untrusted'], sink: false },
+    timeoutMs: 30_000,
+    recordOutput: ({ records }) => ({ records: records.length }),
+    async run(input) {
+      await deps.journal.flushed()
+      return { output: await newestRecords(deps, input) }
+    },
+  }
+}
+
+async function newestRecords(
+  { store, lineage }: TranscriptCallDeps,
+  { session: first, before, limit }: RecordsInput,
+): Promise<RecordsOutput> {
+  const records: RecordView[] = []
+  let chars = 0
+  let [from, below] = [first, before ?? Number.MAX_SAFE_INTEGER]
+  for (let depth = 0; depth <= maxForkDepth; depth++) {
+    const query = { session: from, before: below, phases: followedPhases, limit: limit - records.length } as const
+    const page = await store.records({ ...query, order: 'newest_first', hydrate: true })
+    for (const { previous: _, hash: __, body, ...record } of page) {
+      chars += body.length
+      if (chars > maxRecordsShownChars && records.length > 0) return { records: records.toReversed(), next: records.at(-1)!.seq }
+      records.push({ ...record, body: JSON.parse(body) })
+    }
+    if (records.length >= limit) return { records: records.toReversed(), next: records.at(-1)!.seq }
+    const { parent, forked } = await lineage(from)
+    if (parent === '') break
+    from = parent
+    below = Math.min(below, forked + 1)
+  }
+  return { records: records.toReversed(), next: null }
+}
+
+interface Compacted {
+  /** Messages that the new summary replaces; 0: there was nothing to summarize. */
+  readonly messages: number
+  readonly by: string
+}
+
+function compact({ summaries, sessions, lanes }: TranscriptCallDeps): Call<{ session: SessionId }, Compacted> {
+  return {
+    name: 'session.compact',
+    summary: 'Summarizes the older messages of a session now, so that the next turns send less. The originals stay readable.',
+    input: z.strictObject({ session }),
+    output: z.object({ messages: z.int(), by: z.string() }),
+    example: { session: example },
+    tier: 'side_effecting',
+    right: 'session.write',
+    effect: 'idempotent',
+    audience: ['terminal'],
+    labels: { adds: [], sink: false },
+    timeoutMs: 5 * 60_000,
+    async run({ session: id }, { id: call, caller, signal }) {
+      await sessions.load(id)
+      if (lanes.isBusy(id))
+        throw new OxbowError('bad_input', 'A turn of this session is running.', {
+          hint: 'Wait for it or cancel it, then compact the session.',
+        })
+      const maker = { id: call, caller: { ...caller, session: id }, signal, overflows: true }
+      const { messages, by } = await summaries.roll(id, compactRoom, maker)
+      return { output: { messages, by }, text: messages === 0 ? 'There is nothing to summarize yet.' : `Summarized ${messages} messages.` }
+    },
+  }
+}
