@@ -1,11 +1,14 @@
 /** The engine's public API. The scripted server, catalog queries and optional packages are loaded on first use. */
 import type { CatalogQuestion } from '../types/index.ts'
 import type { CatalogDeps } from './catalog/catalog-answers.ts'
+import type { ModelReach } from './discovery/reach-model.ts'
 import type { Scenario } from './scripted/scenario.ts'
 import type { ScriptedServer, ScriptedServerOptions } from './scripted/scripted-server.ts'
+import type { ServiceConfig } from './services.ts'
 
 export { openEngine } from './engine.ts'
 
+export type { ModelReach } from './discovery/reach-model.ts'
 export type { ModelLimits } from './limits.ts'
 export type { Scenario, ScenarioEvent, ScenarioStep } from './scripted/scenario.ts'
 export type { ScriptedServer, ScriptedServerOptions } from './scripted/scripted-server.ts'
@@ -20,6 +23,11 @@ export async function startScriptedServer(scenario: Scenario, options?: Scripted
 export async function* answerCatalog(question: CatalogQuestion, deps: CatalogDeps): AsyncGenerator<object> {
   const answers = await import('./catalog/catalog-answers.ts')
   yield* answers.answerCatalog(question, deps)
+}
+
+/** Tries to reach the service of the configured model. Never rejects. */
+export async function reachModel(services: ServiceConfig, timeoutMs: number): Promise<ModelReach> {
+  return (await import('./discovery/reach-model.ts')).reachModel(services, timeoutMs)
 }
 
 /** Loads an optional package from Oxbow's own installation, else from these folders. @throws OxbowError `bad_config` with the command that installs it */

@@ -246,7 +246,7 @@ async function openEmbedder(service: Service, { clock, random, limits }: OpenerO
 }
 
 /** @returns null for a name that is not a wire, such as that of a provider package. */
-async function loadNamedWire(name: string): Promise<Wire | null> {
+export async function loadNamedWire(name: string): Promise<Wire | null> {
   return isWire(name) ? wires[name]() : null
 }
 

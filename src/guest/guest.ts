@@ -98,6 +98,7 @@ export async function startGuest(
       clock: systemClock,
       random: systemRandom,
       disk: diskProbe(workspaceRoot),
+      health: healthProbe(envelope, sandbox),
     })
     // The kernel closes its store and its sandbox.
     open = [kernel, ways]
@@ -130,6 +131,14 @@ async function loadCalls({ sandbox, egress, search, proxy }: HostWays, { web }: 
   const { builtinCalls, memoryCalls } = await import('../tools/index.ts')
   const outside = { egress, robots: web.robots, ...(proxy !== undefined && { proxy }) }
   return builtinCalls(sandbox.status, outside, [...(search === null ? [] : [search]), ...memoryCalls(memory)])
+}
+
+/** Loads the checks with the first question. */
+function healthProbe(envelope: GuestEnvelope, sandbox: Sandbox): NonNullable<KernelOptions['health']> {
+  return async function* probe(part, signal) {
+    const { createHealthProbe } = await import('./health-checks.ts')
+    yield* createHealthProbe(envelope, () => sandbox.status)(part, signal)
+  }
 }
 
 /** Where versions are kept, and the folders of the person that they cover. */

@@ -26,6 +26,7 @@ import {
 import type { KernelEvent } from './events.ts'
 import { createKernel } from './kernel.ts'
 import type { Kernel } from './kernel-interface.ts'
+import type { HealthProbe } from './observe/health-call.ts'
 
 export const user = 'ada' as UserId
 export const newCallId: () => CallId = createIdMaker(systemClock, systemRandom) as () => CallId
@@ -61,6 +62,7 @@ export interface FixtureOptions {
   readonly secretKeeper?: SecretKeeper | undefined
   readonly vaultFolder?: string
   readonly countTokens?: Engine['countTokens']
+  readonly health?: HealthProbe
   /** Makes a memory of the same store, and its calls beside `calls`; closed with the kernel. */
   readonly memory?: { readonly make: (host: MemoryHost) => Memory; readonly calls: (memory: Memory) => readonly Call[] }
 }
@@ -173,6 +175,7 @@ export async function openFixture(options: FixtureOptions = {}): Promise<Fixture
     vaultFolder: options.vaultFolder,
     clock: options.clock ?? systemClock,
     random: systemRandom,
+    ...(options.health !== undefined && { health: options.health }),
   })
   const session = options.session ?? (await kernel.createSession('test')).id
   const events: KernelEvent[] = []

@@ -51,6 +51,7 @@ import { type Approvals, createApprovals } from './stages/approval.ts'
 import { createKeptOutputs, type KeptOutputs } from './stages/policy.ts'
 import { createRunningCalls, type RunningCalls } from './stages/running-calls.ts'
 import { createEventBus, createNoteEvent, type EventBus, type NoteEvent } from './observe/event-bus.ts'
+import type { HealthProbe } from './observe/health-call.ts'
 import { createResources, type DiskProbe, type Resources } from './observe/resources.ts'
 import { createDocuments, type Documents } from './state/documents.ts'
 import { createAgent, createRunningTurns, type RunningTurns } from './turns/agent.ts'
@@ -96,6 +97,8 @@ export interface KernelOptions {
   readonly mounts?: readonly string[]
   /** Absent: nothing is known of the disk. */
   readonly disk?: DiskProbe
+  /** What the host finds about files, model and machine; absent: nothing. */
+  readonly health?: HealthProbe
 }
 
 const noDisk: DiskProbe = { space: async () => null, openFiles: () => 0 }
@@ -300,7 +303,8 @@ function attachAfterTurns(options: KernelOptions, parts: KernelParts): void {
 }
 
 /** What the kernel's own calls use. */
-function callDeps({ user, config, store, engine, random }: KernelOptions, parts: KernelParts): Omit<KernelCallDeps, 'execLists'> {
+function callDeps(options: KernelOptions, parts: KernelParts): Omit<KernelCallDeps, 'execLists'> {
+  const { user, config, store, engine, random, health, storeWarning = () => '' } = options
   const { newId, sessions, runningTurns, registry, completeBy } = parts
   const { consolidation, titles } = config.memory
   return {
@@ -324,6 +328,9 @@ function callDeps({ user, config, store, engine, random }: KernelOptions, parts:
     approvalConfig: config.approval,
     execConfig: config.exec,
     random,
+    health,
+    storeWarning,
+    fault: parts.journal.fault,
     settings: config,
     newSessionId: () => newId() as SessionId,
     laneTurn: runningTurns.find,

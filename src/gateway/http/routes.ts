@@ -83,6 +83,7 @@ export const routes: readonly Route[] = [
   post('/audit/verify', 'audit.verify'),
   post('/audit/cancel', 'audit.cancel'),
   get('/now', 'system.now'),
+  get('/health', 'system.health'),
   get('/usage', 'usage.series'),
   get('/resources', 'resources.show'),
   get('/budgets', 'budget.show'),

@@ -11,6 +11,7 @@ import { type BudgetCallDeps, budgetCalls } from '../budgets/budget-calls.ts'
 import { type KeyCallDeps, keyCalls } from '../access/keys.ts'
 import { decodeBase64 } from '../attachments.ts'
 import type { CallReference } from '../call-reference.ts'
+import { healthCall, type HealthCallDeps } from '../observe/health-call.ts'
 import { type NowCallDeps, nowCalls } from '../observe/now-calls.ts'
 import type { Resources, ResourceSample } from '../observe/resources.ts'
 import { maxResultBytes } from '../limits.ts'
@@ -48,6 +49,7 @@ export type KernelCallDeps = SystemCallDeps &
   VersionCallDeps &
   EventCallDeps &
   NowCallDeps &
+  HealthCallDeps &
   AuditCallDeps &
   AgentCallDeps &
   ScheduleCallDeps &
@@ -76,6 +78,7 @@ export function kernelCalls(deps: KernelCallDeps): readonly Call[] {
     ...versionCalls(deps),
     ...eventCalls(deps),
     ...nowCalls(deps),
+    healthCall(deps),
     ...auditCalls(deps),
     ...agentCalls(deps),
     ...scheduleCalls(deps),

@@ -1,0 +1,54 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { openMemoryStore, type Store } from '../../store/index.ts'
+import { type CallOutcome, type DoctorCheck, OxbowError, systemClock } from '../../types/index.ts'
+import { type Fixture, openFixture, user } from '../kernel-fixture.ts'
+
+async function health(guest: Fixture, part = 'guest'): Promise<ReadonlyMap<string, DoctorCheck>> {
+  const outcome = (await guest.kernel.call('system.health', { part })) as CallOutcome<{ checks: readonly DoctorCheck[] }>
+  assert.equal(outcome.status, 'ok', JSON.stringify(outcome))
+  const { checks } = (outcome as CallOutcome<{ checks: readonly DoctorCheck[] }> & { status: 'ok' }).output
+  return new Map(checks.map((check) => [check.name, check]))
+}
+
+test('a guest that works says so of each of its own parts, and the host adds what it finds', async () => {
+  const parts: string[] = []
+  await using guest = await openFixture({
+    async *health(part) {
+      parts.push(part)
+      yield { name: `of ${part}`, state: 'weak', says: 'too little', fix: 'buy more', required: false, ms: 3 }
+    },
+  })
+  const own = await health(guest)
+  for (const name of ['journal', 'clock', 'sessions', 'event loop', 'memory']) assert.equal(own.get(name)?.state, 'ok', name)
+  assert.match(own.get('journal')!.says, /\d+ records/)
+  assert.equal(own.get('of guest')?.fix, 'buy more')
+  assert.deepEqual([...(await health(guest, 'model')).keys()], ['of model'], 'a part has only its own checks')
+  assert.deepEqual(parts, ['guest', 'model'])
+})
+
+test('a clock that was set back is found by the newest record', async () => {
+  let now = Date.UTC(2026, 10, 23)
+  await using guest = await openFixture({ clock: { ...systemClock, now: () => now } })
+  now -= 60_000
+  const { state, says } = (await health(guest)).get('clock')!
+  assert.equal(state, 'weak')
+  assert.match(says, /60 s in the future/)
+})
+
+test('a guest whose store has failed says that it only reads, and why', async () => {
+  const store = await openMemoryStore({ user })
+  let broken = false
+  const failing: Store = {
+    ...store,
+    append: (append) =>
+      broken ? Promise.reject(new OxbowError('store_full', 'The disk is full.', { hint: 'Free some space.' })) : store.append(append),
+  }
+  await using guest = await openFixture({ store: failing })
+  broken = true
+  await guest.kernel.call('session.create', {}).catch(() => {})
+  const outcome = await guest.kernel.call('system.health', { part: 'guest' })
+  assert.ok(outcome.status === 'ok', JSON.stringify(outcome))
+  const journal = (outcome.output as { checks: readonly DoctorCheck[] }).checks.find(({ name }) => name === 'journal')
+  assert.deepEqual([journal?.state, journal?.fix], ['missing', 'Free some space.'])
+})

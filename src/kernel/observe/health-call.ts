@@ -1,0 +1,133 @@
+/**
+ * `system.health`: what `oxbow doctor` checks, as far as a running guest can know it, by parts of different cost. The kernel knows the store,
+ * the clock, the queues and its own process; the host of the kernel adds what it alone can see.
+ */
+import { z } from 'zod'
+import type { Store } from '../../store/index.ts'
+import type { Call, CallContext, DoctorCheck, Failure } from '../../types/index.ts'
+import type { Approvals } from '../stages/approval.ts'
+import type { Lanes } from '../turns/lanes.ts'
+import type { Resources, ResourceSample } from './resources.ts'
+
+/** `guest`: this process and its files, at once; `model`: whether its service answers, seconds; `machine`: tries every sandbox, up to a minute. */
+export const healthParts = ['guest', 'model', 'machine'] as const
+export type HealthPart = (typeof healthParts)[number]
+
+/** What the host of the kernel finds. Never throws. */
+export type HealthProbe = (part: HealthPart, signal: AbortSignal) => AsyncIterable<DoctorCheck>
+
+export interface HealthCallDeps {
+  readonly store: Store
+  readonly resources: Resources
+  readonly lanes: Pick<Lanes, 'running'>
+  readonly approvals: Pick<Approvals, 'pending'>
+  readonly fault: () => Failure | null
+  /** A warning about a store that works; empty: none. */
+  readonly storeWarning: () => string
+  readonly health: HealthProbe | undefined
+}
+
+interface HealthView {
+  /** Unix milliseconds. */
+  readonly at: number
+  readonly checks: readonly DoctorCheck[]
+}
+
+export function healthCall(deps: HealthCallDeps): Call<{ part: HealthPart }, HealthView> {
+  return {
+    name: 'system.health',
+    summary: 'Checks this guest, its model or its machine as `oxbow doctor` does, and says what to do.',
+    input: z.strictObject({
+      part: z
+        .enum(healthParts)
+        .default('guest')
+        .describe('`guest`: at once. `model`: asks its service, seconds. `machine`: tries each sandbox, up to a minute.'),
+    }),
+    output: z.custom<HealthView>(),
+    example: { part: 'guest' },
+    tier: 'read_only',
+    right: 'system.read',
+    effect: 'none',
+    audience: ['terminal'],
+    labels: { adds: [], sink: false },
+    timeoutMs: 120_000,
+    recordOutput: ({ checks }) => ({
+      checks: checks.length,
+      failing: checks.filter(({ state }) => state !== 'ok').map(({ name }) => name),
+    }),
+    async run({ part }, context) {
+      const checks = part === 'guest' ? [...(await ownChecks(deps, context))] : []
+      if (deps.health !== undefined) for await (const check of deps.health(part, context.signal)) checks.push(check)
+      return { output: { at: context.clock.now(), checks } }
+    },
+  }
+}
+
+type Finding = Pick<DoctorCheck, 'state' | 'says' | 'fix'>
+
+const ok = (says: string): Finding => ({ state: 'ok', says, fix: '' })
+const weak = (says: string, fix: string): Finding => ({ state: 'weak', says, fix })
+const missing = (says: string, fix: string): Finding => ({ state: 'missing', says, fix })
+
+async function ownChecks(deps: HealthCallDeps, { clock }: CallContext): Promise<readonly DoctorCheck[]> {
+  const now = await deps.resources.snapshot()
+  const found: Readonly<Record<string, Finding>> = {
+    journal: await checkJournal(deps),
+    clock: await checkClock(deps, clock.now()),
+    sessions: checkSessions(deps),
+    'event loop': checkLoop(now),
+    memory: checkMemory(now),
+    load: checkLoad(deps),
+  }
+  return Object.entries(found).map(([name, finding]) => ({ name, ...finding, required: name === 'journal', ms: 0 }))
+}
+
+async function checkJournal({ store, fault, storeWarning }: HealthCallDeps): Promise<Finding> {
+  const failure = fault()
+  if (failure !== null) return missing(`the guest only reads: ${failure.message}`, failure.hint)
+  const { seq } = await store.head()
+  const warning = storeWarning()
+  return warning === '' ? ok(`it is written, ${seq} records`) : weak(warning, 'See docs/storage.md.')
+}
+
+/** A clock that was set back gives new records earlier times than older ones. */
+async function checkClock({ store }: HealthCallDeps, now: number): Promise<Finding> {
+  const recent = await store.records({ order: 'newest_first', limit: recentRecords, hydrate: false })
+  const aheadMs = Math.max(0, ...recent.map(({ at }) => at)) - now
+  if (aheadMs <= maxClockStepMs) return ok(new Date(now).toISOString())
+  return weak(
+    `a record is ${Math.round(aheadMs / 1_000)} s in the future: the clock was set back`,
+    'Check the date: `timedatectl` shows it, `timedatectl set-ntp true` keeps it right.',
+  )
+}
+
+const maxClockStepMs = 1_000
+const recentRecords = 200
+
+function checkSessions({ lanes, approvals }: HealthCallDeps): Finding {
+  const turns = lanes.running()
+  const waiting = turns.reduce((sum, turn) => sum + turn.waiting, 0)
+  const asking = approvals.pending().length
+  const says = `${turns.length} turns run, ${waiting} messages wait, ${asking} calls wait for approval`
+  return waiting > manyWaiting ? weak(says, 'Cancel a turn that takes too long: `/cancel` in its chat.') : ok(says)
+}
+
+const manyWaiting = 100
+
+function checkLoop({ loop_delay_ms: delayMs }: ResourceSample): Finding {
+  const says = `timers are ${delayMs} ms late`
+  return delayMs > slowLoopMs ? weak(says, 'The machine is busy or the guest has too much to do: see what runs.') : ok(says)
+}
+
+const slowLoopMs = 200
+
+function checkMemory({ guest_memory_mb: own, memory_used_mb: used, memory_total_mb: total }: ResourceSample): Finding {
+  const says = `the guest uses ${own} MB; ${used} of ${total} MB of the machine are in use`
+  return used > 0.95 * total ? weak(says, 'Close other programs, or lower sandbox.memory_mb.') : ok(says)
+}
+
+function checkLoad({ resources }: HealthCallDeps): Finding {
+  const over = resources.overloads()
+  if (over.length === 0) return ok('nothing is over its threshold')
+  return weak(`no new agents start: ${over.join('; ')}`, 'Wait until the machine is calmer, or raise the thresholds in [resources].')
+}
