@@ -97,8 +97,7 @@ export async function startGuest(
       ...secretsOf(envelope, options),
       clock: systemClock,
       random: systemRandom,
-      disk: diskProbe(workspaceRoot),
-      health: healthProbe(envelope, sandbox),
+      ...probes(envelope, sandbox),
     })
     // The kernel closes its store and its sandbox.
     open = [kernel, ways]
@@ -133,11 +132,14 @@ async function loadCalls({ sandbox, egress, search, proxy }: HostWays, { web }: 
   return builtinCalls(sandbox.status, outside, [...(search === null ? [] : [search]), ...memoryCalls(memory)])
 }
 
-/** Loads the checks with the first question. */
-function healthProbe(envelope: GuestEnvelope, sandbox: Sandbox): NonNullable<KernelOptions['health']> {
-  return async function* probe(part, signal) {
-    const { createHealthProbe } = await import('./health-checks.ts')
-    yield* createHealthProbe(envelope, () => sandbox.status)(part, signal)
+/** What the kernel cannot see itself. The checks are loaded with the first question. */
+function probes(envelope: GuestEnvelope, sandbox: Sandbox): Pick<KernelOptions, 'disk' | 'health'> {
+  return {
+    disk: diskProbe(envelope.workspaceRoot),
+    async *health(part, signal) {
+      const { createHealthProbe } = await import('./health-checks.ts')
+      yield* createHealthProbe(envelope, () => sandbox.status)(part, signal)
+    },
   }
 }
 
