@@ -30,6 +30,7 @@ interface QueryInput {
   readonly call: string
   readonly turn: string
   readonly text: string
+  readonly without: readonly string[]
   readonly max_body?: number | undefined
   readonly from?: string | undefined
   readonly to?: string | undefined
@@ -78,6 +79,7 @@ function queryCall({ store, journal }: AuditCallDeps): Call<QueryInput, QueryOut
       call: z.string().max(200).default('').describe('Only of this call.'),
       turn: z.string().max(64).default('').describe('Only of this turn.'),
       text: z.string().max(200).default('').describe('Only records whose body has this text, in any case.'),
+      without: z.array(z.string().min(1).max(200)).max(50).default([]).describe('Beginnings of names of calls to leave out.'),
       max_body: z.int().min(0).optional().describe('Characters of each body to return; default: all.'),
       from: time.describe('Not before this time.'),
       to: time.describe('Not after this time.'),
@@ -85,7 +87,7 @@ function queryCall({ store, journal }: AuditCallDeps): Call<QueryInput, QueryOut
       limit: z.int().min(1).max(maxAuditShown).default(50),
     }),
     output: z.custom<QueryOutput>(),
-    example: { actor: 'agent:', name: 'shell.', session: '', phase: 'outcome', call: '', turn: '', text: '', limit: 20 },
+    example: { actor: 'agent:', name: 'shell.', session: '', phase: 'outcome', call: '', turn: '', text: '', without: [], limit: 20 },
     labels: { adds: ['private', 'untrusted'], sink: false },
     timeoutMs: 30_000,
     recordOutput: ({ records }) => ({ records: records.length }),
@@ -121,10 +123,10 @@ function queryCall({ store, journal }: AuditCallDeps): Call<QueryInput, QueryOut
 /** Records read at once; their bodies are read, too. */
 const auditPage = 200
 
-type Filter = Pick<QueryInput, 'actor' | 'name' | 'turn' | 'text' | 'from' | 'to'>
+type Filter = Pick<QueryInput, 'actor' | 'name' | 'turn' | 'text' | 'without' | 'from' | 'to'>
 
 /** Clocks may be set back: an early time does not end the search, the beginning of the journal does. */
-function createFilter({ actor, name, turn, text, from, to }: Filter): (record: ShownRecord) => boolean {
+function createFilter({ actor, name, turn, text, without, from, to }: Filter): (record: ShownRecord) => boolean {
   const earliest = from === undefined ? -Infinity : Date.parse(from)
   const latest = to === undefined ? Infinity : Date.parse(to)
   const wanted = text.toLowerCase()
@@ -135,6 +137,7 @@ function createFilter({ actor, name, turn, text, from, to }: Filter): (record: S
     record.at <= latest &&
     record.actor.startsWith(actor) &&
     record.name.startsWith(name) &&
+    !without.some((start) => record.name.startsWith(start)) &&
     (turn === '' || record.turn === turn) &&
     (wanted === '' || (!isSearch(record) && record.body.toLowerCase().includes(wanted)))
 }
