@@ -1,13 +1,15 @@
 /**
- * Writes the generated pages of `docs/`: errors, configuration, calls. With `--check` it writes nothing, names the pages that
+ * Writes the generated pages of `docs/`: errors, configuration, calls, the command line. With `--check` it writes nothing, names the pages that
  * differ from their source and exits with 1; `test/docs.test.ts` holds the same.
  */
 import { readFile, writeFile } from 'node:fs/promises'
 import { fileURLToPath } from 'node:url'
+import { buildProgram } from '../src/cli/program.ts'
 import { describedCalls } from '../src/guest/offline.ts'
 import { describeCall } from '../src/kernel/index.ts'
 import { parseConfig } from '../src/types/index.ts'
 import { callPage } from './docs/call-page.ts'
+import { cliPage } from './docs/cli-page.ts'
 import { configurationPage } from './docs/configuration-page.ts'
 import { errorPage } from './docs/error-page.ts'
 
@@ -19,11 +21,14 @@ export interface Page {
 
 const root = new URL('..', import.meta.url)
 
+const silent = { output: process.stdout, errors: process.stderr, input: process.stdin, env: {}, version: '' }
+
 async function generatePages(): Promise<readonly Page[]> {
   const config = parseConfig({}, 'the defaults')
   const calls = await describedCalls(config)
   return [
     { path: 'docs/calls.md', text: callPage(calls.map(describeCall)) },
+    { path: 'docs/cli.md', text: cliPage(buildProgram(silent, () => {})) },
     { path: 'docs/errors.md', text: errorPage() },
     { path: 'docs/configuration.md', text: configurationPage() },
   ]

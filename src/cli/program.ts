@@ -1,42 +1,32 @@
 /** The verbs a person types. Each loads its own code when it is chosen. */
 import { Command } from 'commander'
-import { columnsOf, printNotice, reportFailure, type Terminal } from './terminal.ts'
-import { addEmbedVerbs, addMachineVerbs, addConfigVerbs, addModelVerbs, addSecretVerbs, addStoreVerbs } from './verbs/machine-verbs.ts'
+import type { Failure } from '../types/index.ts'
+import { columnsOf, printFailure, reportFailure, type Terminal } from './terminal.ts'
 import { addAgentVerbs } from './kernel/agent-verbs.ts'
 import { addAccessVerbs, addApprovalVerbs, addExecVerbs } from './kernel/access-verbs.ts'
 import { addBudgetVerbs } from './kernel/budget-verbs.ts'
 import { addCallVerbs, addObserveVerbs, addScheduleVerbs, addStateVerbs } from './kernel/kernel-verbs.ts'
 import { addFolderVerbs, addVersionVerbs } from './kernel/version-verbs.ts'
+import { addBackupVerbs, addSecretVerbs, addStoreVerbs } from './store/store-verbs.ts'
+import { addEmbedVerbs, addInspectVerbs, addMachineVerbs, addModelVerbs, addSetupVerbs } from './verbs/machine-verbs.ts'
 import { addMemoryVerbs } from './verbs/memory-verbs.ts'
-import { addAuditVerbs, addSessionVerbs, addTalkVerbs } from './verbs/talk-verbs.ts'
+import { addAuditVerbs, addServeVerbs, addSessionVerbs, addTalkVerbs } from './verbs/talk-verbs.ts'
 import { writtenOut } from '../terminal/index.ts'
 import { wrapWords } from './screen/word-wrap.ts'
-import { examples, type Verb } from './verb-parts.ts'
+import { type AddVerbs, examples, type Verb } from './verb-parts.ts'
 
-/** In the order of the help. */
-const families = [
-  addTalkVerbs,
-  addApprovalVerbs,
-  addAccessVerbs,
-  addExecVerbs,
-  addSessionVerbs,
-  addAuditVerbs,
-  addConfigVerbs,
-  addModelVerbs,
-  addMachineVerbs,
-  addSecretVerbs,
-  addStoreVerbs,
-  addMemoryVerbs,
-  addEmbedVerbs,
-  addAgentVerbs,
-  addVersionVerbs,
-  addFolderVerbs,
-  addStateVerbs,
-  addScheduleVerbs,
-  addBudgetVerbs,
-  addObserveVerbs,
-  addCallVerbs,
-]
+/** In the order of the help, by the heading under which they stand there. */
+const families: Readonly<Record<string, readonly AddVerbs[]>> = {
+  'Set up:': [addSetupVerbs],
+  'Talk:': [addTalkVerbs, addSessionVerbs],
+  'Run in the background:': [addServeVerbs],
+  'Approve and allow:': [addApprovalVerbs, addAccessVerbs, addExecVerbs, addSecretVerbs, addFolderVerbs],
+  'Agents, schedules, budgets:': [addAgentVerbs, addScheduleVerbs, addBudgetVerbs],
+  'Models and memory:': [addModelVerbs, addMemoryVerbs, addEmbedVerbs],
+  'Inspect:': [addInspectVerbs, addAuditVerbs, addObserveVerbs],
+  'Undo and keep:': [addVersionVerbs, addBackupVerbs, addStoreVerbs, addStateVerbs],
+  'Build and extend:': [addMachineVerbs, addCallVerbs],
+}
 
 /** Exit code of a command line that cannot be understood, as `bad_input`. */
 const usageExit = 2
@@ -44,22 +34,15 @@ const usageExit = 2
 const minHelpColumns = 16
 
 /** Parses the arguments (without program names) and runs the verb. @returns the exit code; never throws. */
-export async function runProgram(args: readonly string[], terminal: Terminal): Promise<number> {
+export async function runProgram(typed: readonly string[], given: Terminal): Promise<number> {
+  const args = typed[0] === 'help' && typed.length > 1 ? [...typed.slice(1), '--help'] : typed
+  const terminal = { ...given, isJson: wantsJson(args) }
   let verb: Verb = () => Promise.resolve(0)
   const program = buildProgram(terminal, (chosen) => {
     verb = chosen
   })
-  // Commander would pass any other word to the default verb as an argument.
-  const [first = ''] = args
-  const names = program.commands.map((command) => command.name())
-  if (/^[^-]/.test(first) && first !== 'help' && !names.includes(first)) {
-    printNotice(
-      terminal,
-      `error: there is no verb ${JSON.stringify(first)}${suggestion(first, names)}\n` +
-        'hint: oxbow --help lists the verbs; to send a message, type oxbow run "…"',
-    )
-    return usageExit
-  }
+  const unknown = findUnknown(args, program)
+  if (unknown !== null) return printFailure(terminal, unknown)
   try {
     await program.parseAsync(withList(args, program), { from: 'user' })
     return await verb()
@@ -67,6 +50,39 @@ export async function runProgram(args: readonly string[], terminal: Terminal): P
     if (!isCommanderEnd(error)) return reportFailure(terminal, error)
     return error.exitCode === 0 ? 0 : usageExit
   }
+}
+
+/** What follows `--` belongs to another program. */
+function wantsJson(args: readonly string[]): boolean {
+  const end = args.indexOf('--')
+  return args.slice(0, end === -1 ? undefined : end).includes('--json')
+}
+
+/** Commander would take a word that is no verb for an argument of the default verb, or of the list that a group shows. */
+function findUnknown(args: readonly string[], program: Command): Failure | null {
+  let group = program
+  const path: string[] = []
+  for (const word of args) {
+    if (!/^[^-]/.test(word) || group.commands.length === 0) return null
+    const next = group.commands.find((command) => namesOf(command).includes(word))
+    if (next === undefined && word === 'help') return null
+    if (next === undefined) {
+      const inGroup = path.length === 0 ? '' : ` in \`oxbow ${path.join(' ')}\``
+      const rest = path.length === 0 ? '; to send a message, type oxbow run "…"' : ''
+      return {
+        code: 'bad_input',
+        message: `there is no verb ${JSON.stringify(word)}${inGroup}${suggestion(word, group.commands.flatMap(namesOf))}`,
+        hint: `\`oxbow ${[...path, '--help'].join(' ')}\` lists the verbs${rest}`,
+      }
+    }
+    path.push(word)
+    group = next
+  }
+  return null
+}
+
+function namesOf(command: Command): readonly string[] {
+  return [command.name(), ...command.aliases()]
 }
 
 export function buildProgram(terminal: Terminal, choose: (verb: Verb) => void): Command {
@@ -86,7 +102,11 @@ export function buildProgram(terminal: Terminal, choose: (verb: Verb) => void): 
     .helpOption('-h, --help', 'show help')
     .addHelpText('after', examples('oxbow', 'oxbow run "summarise the files here"', 'git diff | oxbow run "review this" --json'))
 
-  for (const add of families) add(program, terminal, choose)
+  for (const [heading, adds] of Object.entries(families)) {
+    program.commandsGroup(heading)
+    for (const add of adds) add(program, terminal, choose)
+  }
+  program.commandsGroup('Help:').helpCommand('help [verb...]', 'show the help of a verb')
   return program
 }
 

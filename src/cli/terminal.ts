@@ -11,6 +11,8 @@ export interface Terminal {
   readonly env: HostEnv
   readonly version: string
   readonly program?: GuestProgram
+  /** With `--json`, a failure is one JSON object too. */
+  readonly isJson?: boolean
 }
 
 /** True when input and output are both a terminal. */
@@ -38,13 +40,15 @@ export function printNotice({ errors }: Pick<Terminal, 'errors'>, text: string):
   errors.write(`${writtenOut(text)}\n`)
 }
 
-// A verb fails with two lines on stderr and the exit code from the error table.
+// A verb fails with two lines on stderr, or with `--json` one object `{"error": {code, message, hint}}`, and the exit code from the table.
+
+type FailurePlace = Pick<Terminal, 'errors' | 'isJson'>
 
 /** Exit code of a bug, which is reported with its stack. */
 const bugExit = 1
 
 /** @returns the exit code. */
-export function reportFailure(terminal: Pick<Terminal, 'errors'>, error: unknown): number {
+export function reportFailure(terminal: FailurePlace, error: unknown): number {
   if (isOxbowError(error)) return printFailure(terminal, error)
   printNotice(terminal, `error: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}`)
   printNotice(terminal, 'hint: This is a bug in Oxbow; please report it with the lines above.')
@@ -52,7 +56,12 @@ export function reportFailure(terminal: Pick<Terminal, 'errors'>, error: unknown
 }
 
 /** @returns the exit code. */
-export function printFailure(terminal: Pick<Terminal, 'errors'>, failure: Failure): number {
+export function printFailure(terminal: FailurePlace, failure: Failure): number {
+  if (terminal.isJson === true) {
+    const { code, message, hint } = failure
+    printNotice(terminal, JSON.stringify({ error: { code, message, hint } }))
+    return exitOf(code)
+  }
   const wrapped = (text: string): string => wrapWords(plainText(text), columnsOf(terminal.errors))
   const message = `error: ${failure.message}`
   // The message contains the exact input to approve.

@@ -21,13 +21,14 @@ function problemOf(words: readonly string[], program: Command): string | null {
   let command = program
   for (const [at, word] of words.entries()) {
     if (word === '' || placeholder.test(word)) continue
+    if (word === 'help' && at === 0) return problemOf(words.slice(1), program)
     if (word.startsWith('-')) {
       // What follows `--` are arguments of another program.
       if (word === '--help' || word === '--') return null
       if (!takes(command, word)) return `oxbow ${words.slice(0, at).join(' ')} has no ${word}`
       continue
     }
-    const below = command.commands.find((each) => each.name() === word)
+    const below = command.commands.find((each) => each.name() === word || each.aliases().includes(word))
     if (below !== undefined) command = below
     else if (isGroup(command, program)) return /^[a-z-]+$/.test(word) ? `oxbow has no ${words.slice(0, at + 1).join(' ')}` : null
     // What the verb takes no more of is the rest of a sentence.

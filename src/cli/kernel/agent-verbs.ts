@@ -1,14 +1,14 @@
-/** Definitions of `ps`, `top`, `spawn`, `wait` and `kill`. */
+/** Definitions of `agents`, `top`, `spawn`, `wait` and `kill`. */
 import { type AddVerbs, collect, examples, parseAmount, parseCount, userVerb } from '../verb-parts.ts'
 
 const load = () => import('./agents.ts')
 
 export const addAgentVerbs: AddVerbs = (program, terminal, choose) => {
-  userVerb(program.command('ps'), 'list agents')
+  userVerb(program.command('agents').alias('ps'), 'list agents, with what they do and use')
     .option('--tree', 'show which agent started which')
     .option('--all', 'also those that have ended')
     .option('--json', 'print one JSON object per line')
-    .addHelpText('after', examples('oxbow ps', 'oxbow ps --tree --all'))
+    .addHelpText('after', examples('oxbow agents', 'oxbow agents --tree --all'))
     .action((options) => choose(async () => (await load()).listAgents(options, terminal)))
   userVerb(program.command('top'), 'show what agents do and spend, until Ctrl+C')
     .option('--once', 'print it once')

@@ -1,4 +1,4 @@
-/** `oxbow ps`, `top`, `spawn`, `wait` and `kill`: the agents of a guest. */
+/** `oxbow agents`, `top`, `spawn`, `wait` and `kill`: the agents of a guest. */
 import { type Json, OxbowError } from '../../types/index.ts'
 import { type GatewayPort, withGuest } from '../guest-connection.ts'
 import { agentWaitS } from '../limits.ts'
@@ -53,7 +53,7 @@ export async function listAgents(options: ListOptions, terminal: Terminal): Prom
 const maxShown = 1_000
 
 function agentTable({ agents }: Listed, isTree: boolean): string {
-  if (agents.length === 0) return 'No agent is live. `oxbow spawn "…"` starts one; `oxbow ps --all` shows those that have ended.'
+  if (agents.length === 0) return 'No agent is live. `oxbow spawn "…"` starts one; `oxbow agents --all` shows those that have ended.'
   const ids = agents.map(({ id }) => id)
   const ordered = isTree ? agents : [...agents].sort((a, b) => a.created_at - b.created_at)
   const rows = ordered.map((agent) => [
@@ -188,7 +188,7 @@ function printEnd(agent: AgentLine, options: CallOptions, terminal: Terminal): n
     agent.state === 'killed' ? 'cancelled' : 'tool_failed',
     `Agent ${agent.name} ${agent.state === 'killed' ? 'was killed' : 'failed'}${why}`,
     {
-      hint: '`oxbow ps --all` lists it; its session has the whole story.',
+      hint: '`oxbow agents --all` lists it; its session has the whole story.',
     },
   )
 }

@@ -1,5 +1,5 @@
 /** `oxbow call` and `oxbow state`: make a system call as the user, from a terminal or a script. */
-import { readFileSync } from 'node:fs'
+import { text as readText } from 'node:stream/consumers'
 import { type Json, type JsonObject, OxbowError, toError } from '../../types/index.ts'
 import { type GatewayPort, type GuestChoice, withGuest } from '../guest-connection.ts'
 import { maxCallInputBytes } from '../limits.ts'
@@ -15,7 +15,7 @@ export interface CallOptions extends GuestChoice {
 /** Makes one call. @param text the input as JSON; `-` reads it from standard input, as undefined does when something is piped */
 export async function makeCall(name: string, text: string | undefined, options: CallOptions, terminal: Terminal): Promise<number> {
   const isPiped = !terminal.input.isTTY
-  const piped = text === '-' || (text === undefined && isPiped) ? readStandardInput() : ''
+  const piped = text === '-' || (text === undefined && isPiped) ? await readText(terminal.input) : ''
   const input = parseInput(piped.trim() === '' ? (text ?? '{}') : piped)
   return withGuest(options, terminal, async ({ gateway }) => {
     const session = options.session === undefined ? undefined : (await findSession(gateway, options.session, { archived: true })).id
@@ -25,10 +25,6 @@ export async function makeCall(name: string, text: string | undefined, options: 
     else printText(terminal, plainText(outcome.text))
     return 0
   })
-}
-
-function readStandardInput(): string {
-  return readFileSync(0, 'utf8')
 }
 
 /** @throws OxbowError `bad_input` */
@@ -109,8 +105,8 @@ export interface StateSaveOptions extends CallOptions {
 }
 
 /** @param text undefined or `-`: read from standard input */
-export function stateSave(path: string, text: string | undefined, options: StateSaveOptions, terminal: Terminal): Promise<number> {
-  const content = text === undefined || text === '-' ? readStandardInput() : text
+export async function stateSave(path: string, text: string | undefined, options: StateSaveOptions, terminal: Terminal): Promise<number> {
+  const content = text === undefined || text === '-' ? await readText(terminal.input) : text
   const data = options.markdown === true ? content : parseInput(content)
   const version = options.ifVersion
   const format = options.markdown === true ? 'markdown' : 'json'

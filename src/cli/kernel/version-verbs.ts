@@ -1,4 +1,5 @@
 /** Definitions of `log`, `diff`, `tag`, `restore` and `folder`. */
+import { Option } from 'commander'
 import { type AddVerbs, examples, parseCount, userVerb, verbGroup } from '../verb-parts.ts'
 
 const jsonOption = ['--json', 'print the output as one JSON value'] as const
@@ -21,15 +22,29 @@ export const addVersionVerbs: AddVerbs = (program, terminal, choose) => {
     .option(...jsonOption)
     .addHelpText('after', examples('oxbow tag before-migration', 'oxbow tag v1 --at 3f2a91c0'))
     .action((name, options) => choose(async () => (await import('./versions.ts')).versionTag(name, options, terminal)))
-  userVerb(program.command('restore <path>'), 'bring a file, a folder or everything back to a version, deleted files too')
-    .requiredOption('--to <version>', 'the version: a commit, a tag, HEAD~N')
-    .option('--yes', 'restore; without it, list what would change')
+  userVerb(program.command('restore <path>'), 'restore a backup, or with --to bring files of the workspace back to a version')
+    .addOption(new Option('--to <version>', 'for files: a commit, a tag, HEAD~N').conflicts(['replace', 'databaseOnly']))
+    .option('--yes', 'with --to: restore; without it, list what would change')
+    .option('--replace', 'replace a store and files that are not empty, keeping a copy')
+    .option('--database-only', 'leave files and configuration as they are')
+    .addOption(new Option('--dry-run', 'show what would change and stop').conflicts('yes'))
     .option(...jsonOption)
     .addHelpText(
       'after',
-      examples('oxbow restore notes.md --to HEAD~1', 'oxbow restore src --to before-migration --yes', 'oxbow restore / --to HEAD~1'),
+      examples(
+        'oxbow restore oxbow.oxbow-backup --dry-run',
+        'oxbow restore oxbow.oxbow-backup --replace',
+        'oxbow restore notes.md --to HEAD~1',
+        'oxbow restore src --to before-migration --yes',
+      ),
     )
-    .action((path, options) => choose(async () => (await import('./versions.ts')).versionRestore(path, options, terminal)))
+    .action((path, options) =>
+      choose(async () =>
+        options.to === undefined
+          ? (await import('../store/store.ts')).storeRestore(path, options, terminal)
+          : (await import('./versions.ts')).versionRestore(path, options, terminal),
+      ),
+    )
 }
 
 export const addFolderVerbs: AddVerbs = (program, terminal, choose) => {

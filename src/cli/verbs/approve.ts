@@ -10,18 +10,23 @@ import { ofUser } from '../verb-parts.ts'
 
 export interface ApproveOptions extends GuestChoice {
   readonly deny?: boolean | undefined
+  readonly json?: boolean | undefined
 }
 
 /** Without an id, lists the waiting calls. @returns the exit code. */
 export async function approve(id: string | undefined, options: ApproveOptions, terminal: Terminal): Promise<number> {
   return withGuest(options, terminal, async (connection) => {
     const pending = await listPending(connection)
+    if (id === undefined && options.json === true) {
+      for (const each of pending) printLine(terminal, JSON.stringify(each))
+      return 0
+    }
     if (id === undefined) {
       const lines = pending.map(({ call, name, input, reason }) => `${call}  ${plainText(name)}  ${exactInput(input)}${whyAsked(reason)}`)
       printLine(terminal, lines.length === 0 ? 'Nothing waits for approval.' : lines.join('\n'))
       return 0
     }
-    return decideAndFollow(connection, findPending(pending, id), options.deny !== true, terminal)
+    return decideAndFollow(connection, findPending(pending, id), options, terminal)
   })
 }
 
@@ -73,7 +78,13 @@ async function pendingIn(
   }
 }
 
-async function decideAndFollow({ gateway, setup }: Connection, pending: PendingApproval, allow: boolean, terminal: Terminal) {
+async function decideAndFollow(
+  { gateway, setup }: Connection,
+  pending: PendingApproval,
+  { deny, json }: ApproveOptions,
+  terminal: Terminal,
+) {
+  const allow = deny !== true
   const past = await readRecent(setup, pending.session)
   const next = Promise.withResolvers<PendingApproval>()
   const watch = await watchTurn({
@@ -96,7 +107,8 @@ async function decideAndFollow({ gateway, setup }: Connection, pending: PendingA
         hint: `oxbow approve ${ended.call}${ofUser(setup.workspace.user)} runs it; add --deny to refuse it.`,
       })
     }
-    if (ended.reply !== '') printLine(terminal, plainText(ended.reply))
+    if (json === true) printLine(terminal, JSON.stringify({ call: pending.call, allowed: allow, status: ended.status, reply: ended.reply }))
+    else if (ended.reply !== '') printLine(terminal, plainText(ended.reply))
     if (ended.status === 'ok' && ended.failure === null) return 0
     return ended.failure === null
       ? exitOf(ended.status === 'cancelled' ? 'cancelled' : 'limit_reached')

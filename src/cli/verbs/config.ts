@@ -105,16 +105,16 @@ export function configEdit(options: ConfigOptions, terminal: Terminal): number {
   if (error !== undefined || status !== 0)
     throw new OxbowError('bad_input', `The editor ${editor} failed.`, { hint: 'Set EDITOR to the editor that you use.' })
   const text = readFileSync(draft, 'utf8')
-  if (text === before) printText(terminal, 'Nothing was changed.')
-  else {
+  if (text !== before) {
     try {
       replaceConfig(file, text)
     } catch (cause) {
       const { code, message } = cause as OxbowError
       throw new OxbowError(code, message, { hint: `${file} is as before; your text is in ${draft}.`, cause })
     }
-    printText(terminal, `Saved ${file}. It takes effect when a guest starts next.`)
   }
+  if (options.json === true) printLine(terminal, JSON.stringify({ file, changed: text !== before }))
+  else printText(terminal, text === before ? 'Nothing was changed.' : `Saved ${file}. It takes effect when a guest starts next.`)
   rmSync(folder, { recursive: true })
   return 0
 }

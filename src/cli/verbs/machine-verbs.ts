@@ -1,9 +1,9 @@
-/** Definitions of `config`, `completion`, `models`, `catalog`, `embed`, `wasm`, `image`, `status`, `doctor`, `secret` and `store`. */
+/** Definitions of `config`, `completion`, `models`, `catalog`, `embed`, `wasm`, `image`, `status` and `doctor`. */
 import { Argument } from 'commander'
 import { maxToolMemoryMib, maxToolSeconds } from '../limits.ts'
-import { type AddVerbs, collect, examples, guestVerb, parseCount, plainVerb, userVerb, verbGroup } from '../verb-parts.ts'
+import { type AddVerbs, alwaysJson, collect, examples, guestVerb, parseCount, plainVerb, userVerb, verbGroup } from '../verb-parts.ts'
 
-export const addConfigVerbs: AddVerbs = (program, terminal, choose) => {
+export const addSetupVerbs: AddVerbs = (program, terminal, choose) => {
   const config = verbGroup(
     program.command('config'),
     'show and change the configuration',
@@ -26,13 +26,14 @@ export const addConfigVerbs: AddVerbs = (program, terminal, choose) => {
   verb('set <key> <value>', 'change one value in config.toml and keep the rest of the file', 'oxbow config set sandbox.memory_mb 2048')
     .option('--json', 'print one JSON object')
     .action((key, value, options) => choose(async () => (await load()).configSet(key, value, options, terminal)))
-  verb('edit', 'edit config.toml; a text that cannot be used is not saved', 'EDITOR=nano oxbow config edit').action((options) =>
-    choose(async () => (await load()).configEdit(options, terminal)),
-  )
+  verb('edit', 'edit config.toml; a text that cannot be used is not saved', 'EDITOR=nano oxbow config edit')
+    .option('--json', 'print one JSON object')
+    .action((options) => choose(async () => (await load()).configEdit(options, terminal)))
   verb('validate', 'check the files and name each wrong line', 'oxbow config validate')
     .option('--json', 'print one JSON object')
     .action((options) => choose(async () => (await load()).configValidate(options, terminal)))
   plainVerb(config.command('schema'), 'print the JSON Schema of config.toml, for editors')
+    .option(...alwaysJson)
     .addHelpText('after', examples('oxbow config schema > oxbow.schema.json'))
     .action(() => choose(async () => (await load()).configSchemaText(terminal)))
   plainVerb(program.command('completion'), 'print a script that completes verbs and options')
@@ -134,7 +135,9 @@ export const addMachineVerbs: AddVerbs = (program, terminal, choose) => {
     .option('--json', 'print one JSON object')
     .addHelpText('after', examples('oxbow image build', 'oxbow image build --with ripgrep,git,python,bash', 'oxbow image build --vm'))
     .action((options) => choose(async () => (await import('./image.ts')).imageBuild(options, terminal)))
+}
 
+export const addInspectVerbs: AddVerbs = (program, terminal, choose) => {
   guestVerb(program.command('status'), 'show the model, the store, the sandbox and its limits')
     .option('--json', 'print one JSON object')
     .addHelpText('after', examples('oxbow status'))
@@ -143,142 +146,4 @@ export const addMachineVerbs: AddVerbs = (program, terminal, choose) => {
     .option('--json', 'print one JSON object')
     .addHelpText('after', examples('oxbow doctor', 'oxbow doctor --json'))
     .action((options) => choose(async () => (await import('./doctor.ts')).doctor(options, terminal)))
-}
-
-export const addSecretVerbs: AddVerbs = (program, terminal, choose) => {
-  const secret = verbGroup(
-    program.command('secret'),
-    'manage keys and tokens, encrypted in the store',
-    'oxbow secret set OPENAI_API_KEY',
-    'oxbow secret allow GITHUB_TOKEN --call shell.online --host api.github.com --env GITHUB_TOKEN',
-    'oxbow secret found',
-    'oxbow secret rotate',
-  )
-
-  userVerb(secret.command('set <name>'), 'store a secret, typed hidden or piped in')
-    .option('--json', 'print one JSON object')
-    .addHelpText('after', examples('oxbow secret set OPENAI_API_KEY', 'oxbow secret set OPENAI_API_KEY < key.txt'))
-    .action((name, options) => choose(async () => (await import('./keys.ts')).secretSet(name, options, terminal)))
-  userVerb(secret.command('list'), 'list the names of secrets')
-    .option('--json', 'print one JSON object')
-    .addHelpText('after', examples('oxbow secret list', 'oxbow secret list --json'))
-    .action((options) => choose(async () => (await import('./keys.ts')).secretList(options, terminal)))
-  userVerb(secret.command('remove <name>'), 'remove a secret')
-    .option('--json', 'print one JSON object')
-    .addHelpText('after', examples('oxbow secret remove OPENAI_API_KEY'))
-    .action((name, options) => choose(async () => (await import('./keys.ts')).secretRemove(name, options, terminal)))
-  addSecretUseVerbs(secret, terminal, choose)
-  userVerb(secret.command('rotate'), 'rotate the master key, or with --data the data key')
-    .option('--data', 'rotate the data key and re-encrypt every secret')
-    .option('--json', 'print one JSON object')
-    .addHelpText('after', examples('oxbow secret rotate', 'oxbow secret rotate --data'))
-    .action((options) => choose(async () => (await import('./keys.ts')).secretRotate(options, terminal)))
-}
-
-const addSecretUseVerbs: AddVerbs = (secret, terminal, choose) => {
-  const load = () => import('../kernel/secrets.ts')
-  const json = ['--json', 'print the output as one JSON value'] as const
-  userVerb(secret.command('show <name>'), 'show a secret, masked, with what it may be used for')
-    .option(...json)
-    .addHelpText('after', examples('oxbow secret show GITHUB_TOKEN'))
-    .action((name, options) => choose(async () => (await load()).secretShow(name, options, terminal)))
-  userVerb(secret.command('allow <name>'), 'allow calls to receive a secret; replaces what was allowed before')
-    .option('--call <call>', 'a call; repeat for more', collect)
-    .option('--host <host>', 'a host that calls with network may send it to; repeat for more', collect)
-    .option('--env <variable>', 'variable in which commands find it')
-    .option(...json)
-    .addHelpText(
-      'after',
-      examples(
-        'oxbow secret allow GITHUB_TOKEN --call shell.online --host api.github.com --env GITHUB_TOKEN',
-        'oxbow secret allow vault/db.txt --call shell.exec',
-      ),
-    )
-    .action((name, options) => choose(async () => (await load()).secretAllow(name, options, terminal)))
-  userVerb(secret.command('withdraw <name>'), 'withdraw what was allowed')
-    .option(...json)
-    .addHelpText('after', examples('oxbow secret withdraw GITHUB_TOKEN'))
-    .action((name, options) => choose(async () => (await load()).secretWithdraw(name, options, terminal)))
-  userVerb(secret.command('found'), 'list what was found in outputs and replaced by handles')
-    .option(...json)
-    .addHelpText('after', examples('oxbow secret found'))
-    .action((options) => choose(async () => (await load()).secretFound(options, terminal)))
-  userVerb(secret.command('release <name>'), 'mark what was found as no secret')
-    .option(...json)
-    .addHelpText('after', examples('oxbow secret release found.random.0k3f9x2ab1'))
-    .action((name, options) => choose(async () => (await load()).secretRelease(name, options, terminal)))
-  userVerb(secret.command('reveal <name>'), 'show the value of a secret, after a question; the journal records it')
-    .option('--yes', 'do not ask')
-    .option(...json)
-    .addHelpText('after', examples('oxbow secret reveal found.password.0k3f9x2ab1'))
-    .action((name, options) => choose(async () => (await load()).secretReveal(name, options, terminal)))
-}
-
-const maxKept = 10_000
-
-export const addStoreVerbs: AddVerbs = (program, terminal, choose) => {
-  const store = verbGroup(
-    program.command('store'),
-    'back up, verify, migrate and move the database',
-    'oxbow store status',
-    'oxbow store backup',
-    'oxbow store move postgres://oxbow@localhost/oxbow',
-  )
-
-  userVerb(store.command('status'), 'show location, version, size and backups')
-    .option('--json', 'print one JSON object')
-    .addHelpText('after', examples('oxbow store status', 'oxbow store status --json'))
-    .action((options) => choose(async () => (await import('./store.ts')).storeStatus(options, terminal)))
-  userVerb(store.command('migrate'), 'migrate the database to this version or an older one')
-    .option('--to <version>', 'target version', parseCount(Number.MAX_SAFE_INTEGER))
-    .option('--dry-run', 'list the steps without running them')
-    .option('--yes', 'skip the copy before steps that rewrite rows')
-    .option('--json', 'print one JSON object')
-    .addHelpText('after', examples('oxbow store migrate --dry-run', 'oxbow store migrate', 'oxbow store migrate --to 2'))
-    .action((options) => choose(async () => (await import('./store.ts')).storeMigrate(options, terminal)))
-  userVerb(store.command('backup [path]'), 'back up database, files, vault and configuration, also while Oxbow runs')
-    .option('--keep <n>', 'keep the newest n backups in the folder and remove the rest', parseCount(maxKept))
-    .option('--database-only', 'leave out files, vault and configuration')
-    .option('--json', 'print one JSON object')
-    .addHelpText('after', examples('oxbow store backup', 'oxbow store backup --keep 7', 'oxbow store backup /mnt/disk/oxbow.oxbow-backup'))
-    .action((path, options) => choose(async () => (await import('./store.ts')).storeBackup(path, options, terminal)))
-  userVerb(store.command('restore <path>'), 'restore a backup after verifying it and showing what changes')
-    .option('--replace', 'replace a store and files that are not empty, keeping a copy')
-    .option('--database-only', 'leave files and configuration as they are')
-    .option('--dry-run', 'show what would change and stop')
-    .option('--json', 'print one JSON object')
-    .addHelpText('after', examples('oxbow store restore oxbow.oxbow-backup', 'oxbow store restore oxbow.oxbow-backup --replace'))
-    .action((path, options) => choose(async () => (await import('./store.ts')).storeRestore(path, options, terminal)))
-  userVerb(store.command('verify'), 'verify pages, references, blobs, memory and the journal')
-    .option('--json', 'print one JSON object')
-    .addHelpText('after', examples('oxbow store verify'))
-    .action((options) => choose(async () => (await import('./store.ts')).storeVerify(options, terminal)))
-  userVerb(store.command('vacuum'), 'return unused space to the disk')
-    .option('--json', 'print one JSON object')
-    .addHelpText('after', examples('oxbow store vacuum'))
-    .action((options) => choose(async () => (await import('./store.ts')).storeVacuum(options, terminal)))
-  userVerb(store.command('move <url>'), 'move the store to Postgres or back to a file; resumable')
-    .option('--replace', 'replace a file that is not empty, keeping a copy')
-    .option('--json', 'print one JSON object')
-    .addHelpText(
-      'after',
-      examples(
-        'oxbow store move postgres://oxbow@localhost/oxbow',
-        'oxbow store move env:OXBOW_STORE_URL      (an address with a password, from a variable)',
-        'oxbow store move file --replace',
-      ),
-    )
-    .action((url, options) => choose(async () => (await import('./store.ts')).storeMove(url, options, terminal)))
-  userVerb(store.command('encrypt'), 'encrypt the store, with OXBOW_PASSPHRASE or a key file')
-    .option('--json', 'print one JSON object')
-    .addHelpText('after', examples('oxbow store encrypt'))
-    .action((options) => choose(async () => (await import('./keys.ts')).storeEncrypt(options, terminal)))
-  userVerb(store.command('decrypt'), 'decrypt the store')
-    .option('--json', 'print one JSON object')
-    .addHelpText('after', examples('oxbow store decrypt'))
-    .action((options) => choose(async () => (await import('./keys.ts')).storeDecrypt(options, terminal)))
-  userVerb(store.command('rekey'), 'change the key of the store and the secrets, with OXBOW_NEW_PASSPHRASE')
-    .option('--json', 'print one JSON object')
-    .addHelpText('after', examples('oxbow store rekey'))
-    .action((options) => choose(async () => (await import('./keys.ts')).changeMaster(options, terminal)))
 }

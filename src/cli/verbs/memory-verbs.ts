@@ -79,6 +79,7 @@ const addMoving: AddVerbs = (memory, terminal, choose) => {
     .addHelpText('after', examples('oxbow memory ingest /shared/docs', 'oxbow memory ingest /shared/handbook.pdf --tag handbook --trust'))
     .action((path, options) => choose(async () => (await import('./memory.ts')).memoryIngest(path, options, terminal)))
   userVerb(memory.command('export [file]'), 'export memories as JSON lines')
+    .option('--json', 'with a file: print one JSON object at the end; otherwise the output is JSON anyway')
     .addHelpText('after', examples('oxbow memory export memory.jsonl', 'oxbow memory export | gzip > memory.jsonl.gz'))
     .action((file, options) => choose(async () => (await import('./memory.ts')).memoryExport(file, options, terminal)))
   userVerb(memory.command('import <file>'), 'import exported memories')

@@ -196,7 +196,8 @@ export async function memoryExport(file: string | undefined, options: MemoryChoi
       else if (text !== '' && target !== null) await target.appendFile(`${text}\n`).catch(unwritten)
       after = output.next
     }
-    if (target !== null) printNotice(terminal, `${count} ${count === 1 ? 'memory' : 'memories'} written to ${file}`)
+    if (target !== null && options.json === true) printLine(terminal, JSON.stringify({ file, memories: count }))
+    else if (target !== null) printNotice(terminal, `${count} ${count === 1 ? 'memory' : 'memories'} written to ${file}`)
     return 0
   })
 }

@@ -12,10 +12,14 @@ import { printFailure, printLine, printText, type Terminal } from '../terminal.t
 import { ofUser } from '../verb-parts.ts'
 import { plainText } from '../../terminal/index.ts'
 
+export interface ServeOptions extends GuestChoice {
+  readonly json?: boolean | undefined
+}
+
 /** By then the first terminals are connected, and the processor is free. */
 const restMs = 1_000
 
-export async function serve(choice: GuestChoice, terminal: Terminal): Promise<number> {
+export async function serve(choice: ServeOptions, terminal: Terminal): Promise<number> {
   const options = guestSetup(choice, terminal)
   const stopped = new Promise<null>((resolve) => {
     for (const signal of ['SIGTERM', 'SIGHUP'] as const) process.on(signal, () => resolve(null))
@@ -29,7 +33,9 @@ export async function serve(choice: GuestChoice, terminal: Terminal): Promise<nu
   }
   const file = serverFile(options.workspace)
   writeWhole(file, JSON.stringify({ pid: process.pid, guest: guest.pid }))
-  printLine(terminal, `gateway  ${guest.url}\ntoken    ${options.workspace.ipc}/token\npid      ${guest.pid}\nCtrl+C stops it.`)
+  const token = `${options.workspace.ipc}/token`
+  if (choice.json === true) printLine(terminal, JSON.stringify({ url: guest.url, token_file: token, pid: guest.pid }))
+  else printLine(terminal, `gateway  ${guest.url}\ntoken    ${token}\npid      ${guest.pid}\nCtrl+C stops it.`)
   // From here on it signs a head now and then: what reading the configuration took is not needed again.
   setTimeout(returnMemory, restMs).unref()
   const failure = await Promise.race([guest.gone, stopped])
@@ -38,13 +44,12 @@ export async function serve(choice: GuestChoice, terminal: Terminal): Promise<nu
   return failure === null ? 0 : printFailure(terminal, failure)
 }
 
-export async function start(choice: GuestChoice, terminal: Terminal): Promise<number> {
+export async function start(choice: ServeOptions, terminal: Terminal): Promise<number> {
   // Says at once what is wrong with the configuration.
   const { workspace } = guestSetup(choice, terminal)
   const running = await findGuest(workspace)
   if (running !== null) {
-    printText(terminal, `Oxbow runs already: process ${running.pid}, ${running.url}`)
-    return 0
+    return sayStarted(running, false, choice, terminal)
   }
   const path = join(workspace.logs, 'serve.log')
   const log = openSync(path, 'w', 0o600)
@@ -69,8 +74,7 @@ export async function start(choice: GuestChoice, terminal: Terminal): Promise<nu
     const guest = await findGuest(workspace)
     // The server notes itself a moment after its guest answers; `stop` needs that.
     if (guest !== null && serverOf(workspace)?.guest === guest.pid) {
-      printText(terminal, `Oxbow runs: process ${guest.pid}, ${guest.url}\nStop it with: oxbow stop${ofUser(choice.user)}`)
-      return 0
+      return sayStarted(guest, true, choice, terminal)
     }
     await sleep(logPollMs)
   }
@@ -80,13 +84,31 @@ export async function start(choice: GuestChoice, terminal: Terminal): Promise<nu
   })
 }
 
-export async function stop({ user }: Pick<GuestChoice, 'user'>, terminal: Terminal): Promise<number> {
+/** @param started false if it had been running */
+function sayStarted(
+  { pid, url }: { readonly pid: number; readonly url: string },
+  started: boolean,
+  { user, json }: ServeOptions,
+  terminal: Terminal,
+): number {
+  if (json === true) printLine(terminal, JSON.stringify({ running: true, started, pid, url }))
+  else if (started) printText(terminal, `Oxbow runs: process ${pid}, ${url}\nStop it with: oxbow stop${ofUser(user)}`)
+  else printText(terminal, `Oxbow runs already: process ${pid}, ${url}`)
+  return 0
+}
+
+export async function stop(options: Pick<ServeOptions, 'user' | 'json'>, terminal: Terminal): Promise<number> {
+  const stopped = await stopServer(options, terminal)
+  if (options.json === true) printLine(terminal, JSON.stringify({ running: false, stopped }))
+  else printText(terminal, stopped ? 'Oxbow has stopped.' : 'Oxbow does not run.')
+  return 0
+}
+
+/** @returns whether it ran. @throws OxbowError `workspace_busy` for the guest of a terminal, `timeout` */
+async function stopServer({ user }: Pick<ServeOptions, 'user'>, terminal: Terminal): Promise<boolean> {
   const workspace = openWorkspace(openHome(terminal.env), parseUser(user))
   const guest = await findGuest(workspace)
-  if (guest === null) {
-    printText(terminal, 'Oxbow does not run.')
-    return 0
-  }
+  if (guest === null) return false
   const server = serverOf(workspace)
   if (server?.guest !== guest.pid) {
     throw new OxbowError('workspace_busy', `The guest, process ${guest.pid}, belongs to a terminal.`, {
@@ -95,10 +117,7 @@ export async function stop({ user }: Pick<GuestChoice, 'user'>, terminal: Termin
   }
   process.kill(server.pid, 'SIGTERM')
   for (let waitedMs = 0; waitedMs < stopMs; waitedMs += logPollMs) {
-    if (serverOf(workspace)?.pid !== server.pid && (await findGuest(workspace)) === null) {
-      printText(terminal, 'Oxbow has stopped.')
-      return 0
-    }
+    if (serverOf(workspace)?.pid !== server.pid && (await findGuest(workspace)) === null) return true
     await sleep(logPollMs)
   }
   throw new OxbowError('timeout', `Process ${server.pid} has not stopped within ${stopMs / 1_000} s.`, {
@@ -106,18 +125,18 @@ export async function stop({ user }: Pick<GuestChoice, 'user'>, terminal: Termin
   })
 }
 
-export async function restart(choice: GuestChoice, terminal: Terminal): Promise<number> {
-  await stop(choice, terminal)
+export async function restart(choice: ServeOptions, terminal: Terminal): Promise<number> {
+  if ((await stopServer(choice, terminal)) && choice.json !== true) printText(terminal, 'Oxbow has stopped.')
   return start(choice, terminal)
 }
 
-interface LogOptions extends Pick<GuestChoice, 'user'> {
+interface LogOptions extends Pick<ServeOptions, 'user' | 'json'> {
   readonly lines: number
   readonly follow?: boolean | undefined
 }
 
 /** The log of the guest: what went wrong inside, in words for the maintainers. It has no message and no secret. */
-export async function logs({ user, lines, follow }: LogOptions, terminal: Terminal): Promise<number> {
+export async function logs({ user, lines, follow, json }: LogOptions, terminal: Terminal): Promise<number> {
   const { logs: folder } = openWorkspace(openHome(terminal.env), parseUser(user))
   const path = join(folder, 'guest.log')
   let at = 0
@@ -128,13 +147,14 @@ export async function logs({ user, lines, follow }: LogOptions, terminal: Termin
     return text
   }
   const all = read().split('\n').slice(0, -1)
-  for (const line of all.slice(-lines)) printLine(terminal, line)
+  const print = (line: string): void => printLine(terminal, json === true ? JSON.stringify({ line }) : line)
+  for (const line of all.slice(-lines)) print(line)
   if (follow !== true) return 0
   onInterrupt(() => over.abort())
   while (!over.signal.aborted) {
     await sleep(logPollMs)
     const text = read()
-    if (text !== '') printLine(terminal, text.replace(/\n$/, ''))
+    if (text !== '') for (const line of text.replace(/\n$/, '').split('\n')) print(line)
   }
   return 0
 }

@@ -1,7 +1,7 @@
 /** Definitions of `chat`, `run`, `approve`, `serve`, `start`, `stop`, `restart`, `logs`, `sessions`, `media`, `calls` and `audit`. */
 import { Option } from 'commander'
 import { maxListedSessions } from '../limits.ts'
-import { type AddVerbs, collect, examples, guestVerb, parseCount, userVerb, verbGroup } from '../verb-parts.ts'
+import { type AddVerbs, alwaysJson, collect, examples, guestVerb, parseCount, userVerb, verbGroup } from '../verb-parts.ts'
 
 const continueOption = (): Option => new Option('--continue', 'continue the newest session').conflicts('session')
 
@@ -36,24 +36,32 @@ export const addTalkVerbs: AddVerbs = (program, terminal, choose) => {
 
   userVerb(program.command('approve [call]'), 'approve a waiting call; without an id, list waiting calls')
     .option('--deny', 'deny the call')
+    .option('--json', 'print one JSON object for each call')
     .addHelpText('after', examples('oxbow approve', 'oxbow approve 019a', 'oxbow approve 019a --deny'))
     .action((call, options) => choose(async () => (await import('./approve.ts')).approve(call, options, terminal)))
+}
 
+export const addServeVerbs: AddVerbs = (program, terminal, choose) => {
   guestVerb(program.command('serve'), 'run Oxbow in the foreground until Ctrl+C')
+    .option('--json', 'print one JSON object')
     .addHelpText('after', examples('oxbow serve', 'oxbow serve --user ada'))
     .action((options) => choose(async () => (await import('./serve.ts')).serve(options, terminal)))
   guestVerb(program.command('start'), 'run Oxbow in the background, until `oxbow stop`')
+    .option('--json', 'print one JSON object')
     .addHelpText('after', examples('oxbow start'))
     .action((options) => choose(async () => (await import('./serve.ts')).start(options, terminal)))
   userVerb(program.command('stop'), 'stop what `oxbow start` or `oxbow serve` runs; open turns continue at the next start')
+    .option('--json', 'print one JSON object')
     .addHelpText('after', examples('oxbow stop'))
     .action((options) => choose(async () => (await import('./serve.ts')).stop(options, terminal)))
   guestVerb(program.command('restart'), 'stop Oxbow and start it again, with the configuration as it is now')
+    .option('--json', 'print one JSON object')
     .addHelpText('after', examples('oxbow restart'))
     .action((options) => choose(async () => (await import('./serve.ts')).restart(options, terminal)))
   userVerb(program.command('logs'), 'print the log of the guest')
     .option('--lines <n>', 'lines to print', parseCount(100_000, 1), 50)
     .option('--follow', 'go on printing, until Ctrl+C')
+    .option('--json', 'print one JSON object per line')
     .addHelpText('after', examples('oxbow logs', 'oxbow logs --follow'))
     .action((options) => choose(async () => (await import('./serve.ts')).logs(options, terminal)))
 }
@@ -123,6 +131,7 @@ export const addAuditVerbs: AddVerbs = (program, terminal, choose) => {
     .action((options) => choose(async () => (await import('./audit.ts')).auditShow(options, terminal)))
   userVerb(audit.command('export'), 'print the whole journal with a signed end, which oxbow-verify checks')
     .option('--after <seq>', 'only records after this one', parseCount(Number.MAX_SAFE_INTEGER), 0)
+    .option(...alwaysJson)
     .addHelpText('after', examples('oxbow audit export > journal.jsonl'))
     .action((options) => choose(async () => (await import('./audit.ts')).auditExport(options, terminal)))
   userVerb(audit.command('key'), 'print the public key that signs heads and exports')
@@ -130,6 +139,7 @@ export const addAuditVerbs: AddVerbs = (program, terminal, choose) => {
     .addHelpText('after', examples('oxbow audit key > oxbow.pem'))
     .action((options) => choose(async () => (await import('./audit.ts')).auditKey(options, terminal)))
   userVerb(audit.command('recording <session>'), 'print the model exchanges of a session, for replay')
+    .option(...alwaysJson)
     .addHelpText('after', examples('oxbow audit recording 019a > session.jsonl'))
     .action((session, options) => choose(async () => (await import('./audit.ts')).auditRecording(session, options, terminal)))
 }

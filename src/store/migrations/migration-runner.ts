@@ -124,7 +124,7 @@ async function keepCopy(driver: MigrationDriver, { applied, version, ups, downs 
   if (applied.length === 0 || rewrites === undefined || options.withoutCopy === true) return null
   if (driver.copy !== null) return driver.copy(`before-${rewrites.id}-of-${version}`)
   throw new OxbowError('bad_input', `Step ${rewrites.id} (${rewrites.name}) rewrites rows of ${driver.where}.`, {
-    hint: 'Make a dump first (`pg_dump`, or `oxbow store backup`), then run `oxbow store migrate --yes`.',
+    hint: 'Make a dump first (`pg_dump`, or `oxbow backup`), then run `oxbow store migrate --yes`.',
   })
 }
 

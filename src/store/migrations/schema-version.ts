@@ -119,7 +119,7 @@ export function assertUsable({ state, version, about }: Schema, wish: Wish, wher
   if (state === 'changed') {
     refuse(
       `${where} has a step ${about} that differs from this Oxbow's.`,
-      'Use the version of Oxbow that made it, or restore a backup: `oxbow store restore`.',
+      'Use the version of Oxbow that made it, or restore a backup: `oxbow restore`.',
     )
   }
   if (state === 'too_new') refuse(`${where} has version ${version}; this Oxbow supports up to ${program}.`, newer)

@@ -54,7 +54,7 @@ export async function restoreStore(deps: UpkeepDeps, question: RestoreQuestion):
   const manifest = await readBackup(path)
   if (manifest.user !== place.user) {
     throw new OxbowError('bad_input', `The backup is of user ${JSON.stringify(manifest.user)}, not of ${place.user}.`, {
-      hint: `Use \`oxbow store restore --user ${manifest.user}\`.`,
+      hint: `Use \`oxbow restore --user ${manifest.user}\`.`,
     })
   }
   const changes = files === undefined ? [] : previewFiles(place, manifest, files)

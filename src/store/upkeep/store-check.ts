@@ -6,7 +6,7 @@ import { createHasher } from '../chain.ts'
 import { maxProblemsShown, maxRowsPerRead } from '../limits.ts'
 import { connectStore, countOf, tableNames, type UpkeepConnection, type UpkeepDeps, using } from './connection.ts'
 
-const restore = 'Copy the internal folder to a safe place, then restore a backup: `oxbow store restore PATH --replace`.'
+const restore = 'Copy the internal folder to a safe place, then restore a backup: `oxbow restore PATH --replace`.'
 
 /** Tables whose rows refer to rows of another table. */
 const references: readonly (readonly [table: string, needs: string, on: string])[] = [

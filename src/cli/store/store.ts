@@ -1,4 +1,5 @@
-/** `oxbow store`: runs an operation offline in a guest program, and shows its progress and report. */
+/** `oxbow store`, `backup` and `restore`: runs an operation offline in a guest program, and shows its progress and report. */
+import { existsSync } from 'node:fs'
 import { userInfo } from 'node:os'
 import { resolve } from 'node:path'
 import { askOffline, fileKeys } from '../../runner/index.ts'
@@ -64,8 +65,13 @@ export interface RestoreOptions extends StoreOptions {
   readonly dryRun?: boolean | undefined
 }
 
-/** Previews what will change before changing anything. */
+/** Previews what will change before changing anything. @throws OxbowError `not_found` */
 export async function storeRestore(path: string, options: RestoreOptions, terminal: Terminal): Promise<number> {
+  if (!existsSync(path)) {
+    throw new OxbowError('not_found', `there is no backup ${path}`, {
+      hint: '`oxbow store status` lists the backups. To bring back a file of the workspace, add --to VERSION: `oxbow log` lists them.',
+    })
+  }
   const restore = { path: resolve(path), replace: options.replace ?? false, by: accountName(), ...filesOf(options, terminal) }
   const question = { ask: 'restore', ...restore } as const
   if (options.dryRun === true || options.json !== true) {

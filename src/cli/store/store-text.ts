@@ -32,7 +32,7 @@ export function describeStatus(status: StoreStatus): string {
     head.seq === 0 ? '  the journal is empty' : `  the journal ends with record ${head.seq} (${head.hash.slice(0, 16)}…)`,
     indented(rowTable(rows)),
     vectors === '' ? '' : `  ${vectors}`,
-    ...(copies.length === 0 ? ['  no backup yet: oxbow store backup'] : ['  copies and backups:']),
+    ...(copies.length === 0 ? ['  no backup yet: oxbow backup'] : ['  copies and backups:']),
     ...copies.map((copy) => `    ${copy.path}  ${formatBytes(copy.bytes)}`),
   ]
     .filter((line) => line !== '')
@@ -65,7 +65,7 @@ export function describeBackup({ path, manifest, removed }: BackupReport): strin
     `  BLAKE3 ${manifest.hash}`,
     ...contents(manifest),
     ...removed.map((old) => `  removed ${old}`),
-    `To restore it: oxbow store restore ${path}`,
+    `To restore it: oxbow restore ${path}`,
   ].join('\n')
 }
 
