@@ -48,7 +48,7 @@ test('records are found by call, turn and text, and their bodies are cut on requ
   )
   const ofTurn = await query(guest, { turn: reply!.turn, limit: 200 })
   assert.ok(ofTurn.records.some(({ name }) => name === 'model.generate'))
-  const rest = await query(guest, { turn: reply!.turn, without: ['model.', 'memory.'], limit: 200 })
+  const rest = await query(guest, { turn: reply!.turn, without: ['model.', 'session.'], limit: 200 })
   assert.ok(rest.records.length > 0 && rest.records.every(({ name }) => name.startsWith('turn.')), JSON.stringify(rest))
   const [cut] = (await query(guest, { call: reply!.call, max_body: 10 })).records as unknown as readonly Shown[]
   assert.deepEqual([cut!.body.length, cut!.body_bytes], [10, Buffer.byteLength(reply!.body)])
