@@ -70,7 +70,10 @@ void test('a misspelt verb is answered with the nearest one', async () => {
 void test('a group of verbs alone lists what there is', async () => {
   for (const rest of [[], ['list']]) assert.match((await type('folder', ...rest, '--user', '../x')).err, /cannot be a user name/)
   assert.match((await type('folder', '--help')).out, /^Usage: oxbow folder/)
-  assert.match((await type('folder', 'lst')).err, /^error: there is no verb "lst" in `oxbow folder`; did you mean list\?\nhint: `oxbow folder --help`/)
+  assert.match(
+    (await type('folder', 'lst')).err,
+    /^error: there is no verb "lst" in `oxbow folder`; did you mean list\?\nhint: `oxbow folder --help`/,
+  )
 })
 
 void test('an empty count, as from an unset variable, is refused instead of keeping no backup', async () => {

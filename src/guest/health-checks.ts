@@ -5,6 +5,7 @@ import { reachModel } from '../engine/index.ts'
 import type { KernelOptions } from '../kernel/index.ts'
 import { examineMachine } from '../sandbox/index.ts'
 import type { DoctorCheck, GuestEnvelope, SandboxStatus } from '../types/index.ts'
+import { withStoredSecrets } from './guest-store.ts'
 import { sandboxFolders } from './host-ways.ts'
 
 export type HealthProbe = NonNullable<KernelOptions['health']>
@@ -26,6 +27,14 @@ export function createHealthProbe(envelope: GuestEnvelope, sandbox: () => Sandbo
       yield await timed('permissions', () => checkPermissions(envelope.workspaceRoot))
     }
   }
+}
+
+/** For `oxbow doctor`, while no guest may be running: what takes longest comes last. The runner checks files and ports. */
+export async function* examine(envelope: GuestEnvelope): AsyncGenerator<DoctorCheck> {
+  yield await timed('versions', async () => checkVersions(envelope))
+  yield await timed('disk space', () => checkDisk(envelope.workspaceRoot))
+  yield await timed('model', async () => checkModel(await withStoredSecrets(envelope)))
+  yield* checkMachine(envelope)
 }
 
 async function timed(name: string, check: () => Promise<Finding>, required = false): Promise<DoctorCheck> {

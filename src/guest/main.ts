@@ -2,7 +2,6 @@
  * The guest program. A runner starts it and writes one envelope to its stdin. It serves until stdin ends, or answers the envelope's
  * question and exits; its reports on stdout are one JSON document a line. Its argument only names it in process lists.
  */
-import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import {
   assertNever,
@@ -46,7 +45,7 @@ async function main(): Promise<void> {
 }
 
 async function answerQuestion(question: GuestQuestion, envelope: GuestEnvelope, { ended, nextLine }: Input): Promise<void> {
-  const { config, keys: env, workspaceRoot, catalogFolder: folder } = envelope
+  const { config, keys: env, catalogFolder: folder } = envelope
   switch (question.command) {
     case 'audit-verify':
     case 'audit-show':
@@ -64,10 +63,8 @@ async function answerQuestion(question: GuestQuestion, envelope: GuestEnvelope, 
       return
     }
     case 'doctor': {
-      const { examineMachine } = await import('../sandbox/index.ts')
-      const { sandboxFolders } = await import('./host-ways.ts')
-      const shared = join(workspaceRoot, 'shared')
-      for await (const check of examineMachine({ config, shared, ...sandboxFolders(envelope) })) say(check)
+      const { examine } = await import('./health-checks.ts')
+      for await (const check of examine(envelope)) say(check)
       return
     }
     case 'wasm-run': {

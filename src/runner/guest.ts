@@ -239,7 +239,7 @@ export async function* askOffline(
 ): AsyncGenerator {
   const { home, workspace, env } = options
   const question = request.command === 'audit-verify' ? { ...request, seal: readSeal(home, workspace.user) } : request
-  const envelope = { ...envelopeFor(options, withoutStore.has(request.command) ? [] : masters), question }
+  const envelope = { ...envelopeFor(options, withoutStore.has(request.command) ? (masters ?? []) : masters), question }
   const guest = await spawnGuest({ home, workspace, envelope, program: options.program ?? ownGuestProgram(), env })
   try {
     for await (const line of guest.lines) {

@@ -39,11 +39,16 @@ const ownerOnly = 0o700
 
 /** @returns the home; its folders exist and only their owner can enter them. @throws OxbowError `bad_config` when they cannot be created. */
 export function openHome(env: HostEnv): Home {
-  const root = resolve(env['OXBOW_HOME'] || join(env['HOME'] || homedir(), '.oxbow'))
+  const root = homeRoot(env)
   const runner = join(root, 'runner')
   const compileCache = join(runner, 'compile-cache')
   makePrivate([root, runner, compileCache])
   return { root, runner, compileCache, catalog: join(root, 'catalog') }
+}
+
+/** @returns the path of the home, whether it exists or not */
+export function homeRoot(env: HostEnv): string {
+  return resolve(env['OXBOW_HOME'] || join(env['HOME'] || homedir(), '.oxbow'))
 }
 
 /** Folder with the workspaces of all users. */
@@ -59,8 +64,13 @@ export function hasWorkspace(home: Pick<Home, 'root'>, user: UserId): boolean {
 export function openWorkspace(home: Home, user: UserId): Workspace {
   const root = join(usersFolder(home), user)
   const folder = (name: string): string => join(root, name)
-  makePrivate([usersFolder(home), root, ...['shared', 'tmp', 'vault', 'internal', 'ipc', 'logs'].map(folder)])
+  makePrivate([usersFolder(home), ...workspaceFolders(root)])
   return { user, root, shared: folder('shared'), ipc: folder('ipc'), logs: folder('logs') }
+}
+
+/** @returns the folders of a workspace, itself first */
+export function workspaceFolders(root: string): readonly string[] {
+  return [root, ...['shared', 'tmp', 'vault', 'internal', 'ipc', 'logs'].map((name) => join(root, name))]
 }
 
 /** @throws OxbowError `bad_input` for a name that could leave the folder of users or garble a terminal. */

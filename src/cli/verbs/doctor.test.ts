@@ -34,6 +34,9 @@ describe('oxbow doctor', () => {
     const stateOf = (name: string) => checks.find((each) => each.name === name)?.state
     for (const name of ['process tier', 'system calls', 'sockets', 'privileges', 'way out', 'WASM tools', 'configuration'])
       assert.equal(stateOf(name), 'ok', name)
+    for (const name of ['folders', 'private files', 'leftovers', 'port', 'database', 'clock', 'versions'])
+      assert.equal(stateOf(name), 'ok', name)
+    assert.ok(stateOf('model'))
     for (const name of ['container tier', 'with gVisor', 'micro_vm tier', 'limits', 'terminals', 'browser']) assert.ok(stateOf(name), name)
     for (const { state, fix, name } of checks) assert.equal(fix === '', state === 'ok', name)
     assert.deepEqual(readdirSync(join(home, 'tmp')), [])
@@ -46,6 +49,18 @@ describe('oxbow doctor', () => {
     assert.equal(exit, errorTable.sandbox_missing.exit, out)
     assert.match(out, /^missing +micro_vm tier .*\n +→ \S/m)
     assert.match(out, /agents have no files and no commands/)
+  })
+
+  it('reports a configuration that cannot be used beside what it finds without one', async () => {
+    writeFileSync(join(home, 'config.toml'), '[model\n')
+    const { exit, out } = await oxbow(['doctor', '--json'])
+    rmSync(join(home, 'config.toml'))
+    const { works, checks } = JSON.parse(out) as { works: boolean; checks: DoctorCheck[] }
+    assert.deepEqual([exit, works], [errorTable.bad_config.exit, false])
+    assert.deepEqual(
+      checks.map(({ name, state }) => `${name} ${state}`),
+      ['folders ok', 'private files ok', 'leftovers ok', 'configuration missing'],
+    )
   })
 })
 

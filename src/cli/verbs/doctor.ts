@@ -1,33 +1,179 @@
 /** `oxbow doctor` and `oxbow status`: show what works on this machine, what is missing, and how to install it. */
+import { existsSync } from 'node:fs'
 import { join } from 'node:path'
-import { askOffline, configFiles } from '../../runner/index.ts'
-import type { Config, DoctorCheck } from '../../types/index.ts'
+import {
+  askOffline,
+  checkHost,
+  checkPort,
+  configFiles,
+  findGuest,
+  type GuestSetup,
+  type HostCheck,
+  masterKeys,
+  parseUser,
+} from '../../runner/index.ts'
+import {
+  type Config,
+  type DoctorCheck,
+  type ErrorCode,
+  type Failure,
+  type JournalRecord,
+  type StoreQuestion,
+  type StoreStatus,
+  type StoreVerifyReport,
+  systemClock,
+  toFailure,
+} from '../../types/index.ts'
 import { type GuestChoice, guestSetup, withGuest } from '../guest-connection.ts'
 import { exitOf, printLine, printText, type Terminal } from '../terminal.ts'
 import { statusRows } from '../view/status-text.ts'
-import { plainText, table } from '../../terminal/index.ts'
+import { formatBytes, plainText, table } from '../../terminal/index.ts'
 
 export interface DoctorOptions extends GuestChoice {
   readonly json?: boolean | undefined
+  /** Mend what is safe to mend. */
+  readonly fix?: boolean | undefined
+  /** With `fix`: only say what would be done. */
+  readonly dryRun?: boolean | undefined
 }
 
-/** @returns 0 when the tier of the configuration works, else the code of a missing sandbox. */
+/** @returns 0 when agents can work, else the exit code of the first check that prevents it */
 export async function doctor(options: DoctorOptions, terminal: Terminal): Promise<number> {
-  const place = guestSetup(options, terminal)
+  const user = parseUser(options.user)
   const checks: DoctorCheck[] = []
   // Printed one by one: the slowest check takes seconds, and earlier results may already help.
-  const tell = (check: DoctorCheck): void => {
+  const show = ({ name, state, says, fix, required, ms }: DoctorCheck): void => {
+    const check = { name, state, says, fix, required, ms }
     checks.push(check)
     if (options.json !== true) for (const text of describeCheck(check)) printText(terminal, plainText(text))
   }
-  for await (const line of askOffline(place, { command: 'doctor' })) tell(line as DoctorCheck)
+  // Before the home is opened, which creates its folders and closes them to others.
+  const found = checkHost(terminal.env, user)
+  const mended = options.fix === true ? mend(found, options.dryRun === true) : []
+  for (const check of options.fix === true && options.dryRun !== true ? checkHost(terminal.env, user) : found) show(check)
+  const place = await findPlace(options, terminal)
+  if ('failure' in place) show(failedCheck('configuration', place.failure))
+  else for await (const check of examine(place.setup)) show(check)
+  const works = checks.some(({ required }) => required) && checks.every(({ required, state }) => !required || state !== 'missing')
+  if (options.json === true) printLine(terminal, JSON.stringify({ works, checks, mended }))
+  else for (const text of ['', ...mended, describeVerdict(checks)]) printText(terminal, plainText(text))
+  if (works) return 0
+  return exitOf(
+    'failure' in place
+      ? place.failure.code
+      : (exitCodes[checks.find(({ required, state }) => required && state === 'missing')?.name ?? ''] ?? 'sandbox_missing'),
+  )
+}
+
+/** What a failed check prevents, where it is not the sandbox. */
+const exitCodes: Readonly<Record<string, ErrorCode>> = { database: 'store_failed' }
+
+/** @returns what was mended, or with a dry run would be, in words */
+function mend(found: readonly HostCheck[], isDry: boolean): readonly string[] {
+  return found.flatMap(({ name, mend: mending }) => {
+    if (mending === undefined) return []
+    if (isDry) return [`would ${mending.does}`]
+    try {
+      mending.run()
+      return [`${name}: ${mending.does}: done`]
+    } catch (error) {
+      return [`${name}: ${mending.does}: ${error instanceof Error ? error.message : String(error)}`]
+    }
+  })
+}
+
+/** A configuration that cannot be used is a finding: the other checks may say why. */
+async function findPlace(
+  options: DoctorOptions,
+  terminal: Terminal,
+): Promise<{ readonly setup: GuestSetup } | { readonly failure: Failure }> {
+  try {
+    return { setup: guestSetup(options, terminal) }
+  } catch (error) {
+    return { failure: toFailure(error, 'bad_config', '') }
+  }
+}
+
+const failedCheck = (name: string, { message, hint }: Failure): DoctorCheck => {
+  return { name, state: 'missing', says: message, fix: hint, required: true, ms: 0 }
+}
+
+/** Everything that needs a configuration; what takes seconds comes last. */
+async function* examine(setup: GuestSetup): AsyncGenerator<DoctorCheck> {
+  const guest = await findGuest(setup.workspace)
+  yield await checkPort(setup.config, guest?.url ?? null)
+  // Each is a process of its own; none waits for another.
+  const [database, clock, names] = [checkDatabase(setup), checkClock(setup), checkCalls(setup)]
+  let masters: readonly string[] = []
+  try {
+    masters = masterKeys({ home: setup.home, user: setup.workspace.user, config: setup.config, env: setup.env })
+  } catch {
+    // The check of the database says what is wrong with the keys.
+  }
+  yield* [await database, await clock, await names]
+  for await (const line of askOffline(setup, { command: 'doctor' }, masters)) yield line as DoctorCheck
+}
+
+/** Larger stores take longer to verify than a person waits. */
+const maxVerifiedBytes: number = 64 * 1024 * 1024
+
+async function checkDatabase(setup: GuestSetup): Promise<DoctorCheck> {
+  const began = performance.now()
+  const done = (finding: Pick<DoctorCheck, 'state' | 'says' | 'fix'>): DoctorCheck => {
+    return { name: 'database', ...finding, required: true, ms: Math.round(performance.now() - began) }
+  }
+  const { url, url_env: urlEnv } = setup.config.store
+  const isFile = url === '' && (setup.env[urlEnv] ?? '') === ''
+  if (isFile && !existsSync(join(setup.workspace.root, 'internal', 'oxbow.db')))
+    return done({ state: 'ok', says: 'it is created at the first start', fix: '' })
+  try {
+    const { where, bytes, state, version, head } = (await lastOf(setup, { ask: 'status' })) as StoreStatus
+    if (state === 'too_new' || state === 'changed')
+      return done({ state: 'missing', says: `${where}: its tables are not those of this Oxbow`, fix: 'See `oxbow store status`.' })
+    const says = `${where}, ${formatBytes(bytes)}, version ${version}, ${head.seq} records`
+    if (bytes > maxVerifiedBytes) return done({ state: 'ok', says: `${says}; \`oxbow store verify\` reads all of it`, fix: '' })
+    const { ok, problems } = (await lastOf(setup, { ask: 'verify' })) as StoreVerifyReport
+    const [first] = problems
+    if (ok || first === undefined) return done({ state: 'ok', says: `${says}, verified`, fix: '' })
+    return done({ state: 'missing', says: `${where}: ${first.what}`, fix: first.todo })
+  } catch (error) {
+    const { message, hint } = toFailure(error, 'store_failed', 'See `oxbow logs`.')
+    return done({ state: 'missing', says: message, fix: hint })
+  }
+}
+
+async function lastOf(setup: GuestSetup, store: StoreQuestion): Promise<unknown> {
+  let last: unknown = null
+  for await (const line of askOffline(setup, { command: 'store', store })) last = line
+  return last
+}
+
+/** The clock may be off by less than this: files and the network have clocks of their own. */
+const maxClockStepMs = 60_000
+
+/** The newest record cannot be from the future. */
+async function checkClock(setup: GuestSetup): Promise<DoctorCheck> {
+  const check = { name: 'clock', required: false, ms: 0 } as const
+  const now = systemClock.now()
+  let newest = 0
+  try {
+    for await (const line of askOffline(setup, { command: 'audit-show', limit: 1 })) newest = (line as JournalRecord).at
+  } catch {
+    // No journal yet, or the check of the database says what is wrong with it.
+  }
+  if (newest - now <= maxClockStepMs) return { ...check, state: 'ok', says: new Date(now).toISOString(), fix: '' }
+  return {
+    ...check,
+    state: 'weak',
+    says: `the newest record is from ${new Date(newest).toISOString()}, and the clock says ${new Date(now).toISOString()}`,
+    fix: 'Set the clock; `timedatectl set-ntp true` keeps it right.',
+  }
+}
+
+async function checkCalls(setup: GuestSetup): Promise<DoctorCheck> {
   const calls: KnownCall[] = []
-  for await (const line of askOffline(place, { command: 'calls' })) calls.push(line as KnownCall)
-  tell(checkNames(place.config, calls))
-  const works = checks.some(({ required, state }) => required && state !== 'missing')
-  if (options.json === true) printLine(terminal, JSON.stringify({ works, checks }))
-  else printText(terminal, plainText(`\n${describeVerdict(checks)}`))
-  return works ? 0 : exitOf('sandbox_missing')
+  for await (const line of askOffline(setup, { command: 'calls' })) calls.push(line as KnownCall)
+  return checkNames(setup.config, calls)
 }
 
 const stateColumn = 8
@@ -35,19 +181,21 @@ const nameColumn = 17
 
 /** @returns lines without a final newline */
 export function describeCheck({ name, state, says, fix, required }: DoctorCheck): readonly string[] {
-  const tierNote = required ? '  (sandbox.tier)' : ''
+  const tierNote = required && name.includes('tier') ? '  (sandbox.tier)' : ''
   const line = `${state.padEnd(stateColumn)}${name.padEnd(nameColumn)}${says}${tierNote}`
   return fix === '' ? [line] : [line, `${' '.repeat(stateColumn + nameColumn)}→ ${fix}`]
 }
 
 /** @returns a summary that begins with whether agents can work at all. */
 export function describeVerdict(checks: readonly DoctorCheck[]): string {
-  const required = checks.find((check) => check.required)
+  const required = checks.filter((check) => check.required)
   const others = listed(checks, 'missing', 'Not here') + listed(checks, 'weak', 'Look at')
-  if (required === undefined) return `The configured sandbox tier was not tested.${others}`
-  const { name, state } = required
-  if (state === 'missing') return `The configured ${name} does not work: agents have no files and no commands.${others}`
-  return `The configured ${name} works${state === 'weak' ? ', with limits missing' : ''}.${others}`
+  const broken = required.find(({ state }) => state === 'missing')
+  if (broken?.name === 'configuration' || broken?.name === 'database') return `Oxbow cannot start: see ${broken.name} above.${others}`
+  if (broken !== undefined) return `The configured ${broken.name} does not work: agents have no files and no commands.${others}`
+  const tier = required.find(({ name }) => name.includes('tier'))
+  if (tier === undefined) return `The configured sandbox tier was not tested.${others}`
+  return `The configured ${tier.name} works${tier.state === 'weak' ? ', with limits missing' : ''}.${others}`
 }
 
 function listed(checks: readonly DoctorCheck[], state: DoctorCheck['state'], word: string): string {

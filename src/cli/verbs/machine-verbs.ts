@@ -142,8 +142,10 @@ export const addInspectVerbs: AddVerbs = (program, terminal, choose) => {
     .option('--json', 'print one JSON object')
     .addHelpText('after', examples('oxbow status'))
     .action((options) => choose(async () => (await import('./doctor.ts')).status(options, terminal)))
-  userVerb(program.command('doctor'), 'test this machine and show how to install what is missing')
+  userVerb(program.command('doctor'), 'check this machine, its files and the model, and say what to do about what is wrong')
+    .option('--fix', 'mend what is safe to mend: missing folders, permissions, what a crash left behind')
+    .option('--dry-run', 'with --fix: say what would be mended')
     .option('--json', 'print one JSON object')
-    .addHelpText('after', examples('oxbow doctor', 'oxbow doctor --json'))
+    .addHelpText('after', examples('oxbow doctor', 'oxbow doctor --fix --dry-run', 'oxbow doctor --json'))
     .action((options) => choose(async () => (await import('./doctor.ts')).doctor(options, terminal)))
 }
