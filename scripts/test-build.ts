@@ -6,6 +6,7 @@ import { globSync, mkdirSync, rmSync, statSync, utimesSync, writeFileSync } from
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import type { UserConfig } from 'tsdown'
+import { buildWeb, isFresh as isWebFresh } from '../src/cli/web.ts'
 import configs from '../tsdown.config.ts'
 
 /** Beside the caches of other tools, so that no run leaves anything behind. */
@@ -17,7 +18,14 @@ const sources = ['src/**/*', ...faultyGuests, 'test/support/*.ts', 'tsdown.confi
 
 /** @returns the folder of a build of the sources as they are. */
 export async function buildForTests(): Promise<string> {
-  if (isFresh()) return folder
+  await buildPrograms()
+  const web = join(folder, 'web')
+  if (!isWebFresh(web)) await buildWeb(web)
+  return folder
+}
+
+async function buildPrograms(): Promise<void> {
+  if (isFresh()) return
   const beganAt = new Date()
   rmSync(folder, { recursive: true, force: true })
   mkdirSync(folder, { recursive: true })
@@ -30,7 +38,6 @@ export async function buildForTests(): Promise<string> {
   writeFileSync(stamp, '')
   // A source that changed meanwhile is newer.
   utimesSync(stamp, beganAt, beganAt)
-  return folder
 }
 
 function isFresh(): boolean {

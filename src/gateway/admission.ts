@@ -3,7 +3,7 @@
  * must come from this host itself, and the request must carry the bearer token.
  */
 import { createHash, timingSafeEqual } from 'node:crypto'
-import type { IncomingHttpHeaders } from 'node:http'
+import type { IncomingHttpHeaders, IncomingMessage } from 'node:http'
 import { isIP } from 'node:net'
 import type { Failure, Random } from '../types/index.ts'
 import { tokenBytes } from './limits.ts'
@@ -45,8 +45,35 @@ export function refuseToken(headers: IncomingHttpHeaders, rules: AdmissionRules)
 
 /** @returns the API key that the request carries instead of the token, for the kernel to check; null when it carries none */
 export function apiKeyOf(headers: IncomingHttpHeaders): string | null {
-  const bearer = bearerOf(headers)
+  const bearer = bearerOf(headers) ?? cookieKeyOf(headers)
   return bearer !== null && bearer.startsWith('oxbow_') ? bearer : null
+}
+
+/** Cookies ignore ports: each gateway of a host has its own name, so that signing in to one does not sign out of another. */
+export function cookieName({ host = '' }: IncomingHttpHeaders): string {
+  return `oxbow-${/:(\d{1,5})$/.exec(host)?.[1] ?? 'web'}`
+}
+
+/** @returns the API key in the cookie of the web application, or null */
+export function cookieKeyOf(headers: IncomingHttpHeaders): string | null {
+  const start = `${cookieName(headers)}=`
+  const cookie = (headers.cookie ?? '').split(/;\s*/).find((pair) => pair.startsWith(start))
+  return cookie?.slice(start.length) || null
+}
+
+/**
+ * A browser sends a cookie whichever page asks, so a request with one must prove that it comes from this gateway's own page: by its
+ * origin where it can change something or opens a WebSocket, and by `Sec-Fetch-Site` where it only reads.
+ *
+ * @returns why the cookie is refused, or null
+ */
+export function refuseCookie({ headers, method = '' }: Pick<IncomingMessage, 'headers' | 'method'>, isUpgrade = false): Failure | null {
+  if (bearerOf(headers) !== null || cookieKeyOf(headers) === null) return null
+  const isRead = !isUpgrade && (method === 'GET' || method === 'HEAD')
+  const site = headers['sec-fetch-site'] ?? 'none'
+  const isForeign = site !== 'same-origin' && site !== 'none'
+  if (!isForeign && (isRead || headers.origin !== undefined)) return null
+  return denied('The request does not come from the page that this gateway serves.', 'Open the page that this gateway serves.')
 }
 
 function bearerOf(headers: IncomingHttpHeaders): string | null {

@@ -5,8 +5,8 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import type { Duplex } from 'node:stream'
 import type { Kernel } from '../kernel/index.ts'
-import { errorTable, type Failure, isOxbowError, once, OxbowError, toError } from '../types/index.ts'
-import { apiKeyOf, refuseSource, refuseToken } from './admission.ts'
+import { errorTable, type Failure, isOxbowError, once, OxbowError, systemRandom, toError } from '../types/index.ts'
+import { apiKeyOf, refuseCookie, refuseSource, refuseToken } from './admission.ts'
 import type { Connection } from './connection.ts'
 import type { ApiDeps } from './http/api.ts'
 import { gatewayLimits, type GatewayLimits, minTokenLength, timeoutCheckPart } from './limits.ts'
@@ -16,10 +16,14 @@ export interface GatewayOptions {
   readonly host: string
   /** 0 lets the system choose. */
   readonly port: number
+  /** Tried first where the system chooses. */
+  readonly lastPort?: number
   /** A unix socket to listen on instead of host and port; `url` is then the address that terminals use. */
   readonly socket?: { readonly path: string; readonly url: string }
   /** From `createToken`. The gateway does not start without it. */
   readonly token: string
+  /** The folder of the web application; absent: none is served. */
+  readonly webFolder?: string
   readonly limits?: Partial<GatewayLimits>
   /** Receives errors that only a bug explains; absent: they go to stderr, the guest's log. */
   readonly onBug?: (error: unknown) => void
@@ -101,20 +105,36 @@ function createListener(
   const { kernel } = options
   const admit = (request: IncomingMessage): string | null => {
     const key = apiKeyOf(request.headers)
-    const refusal = key === null ? refuseToken(request.headers, options) : null
+    const refusal = key === null ? refuseToken(request.headers, options) : refuseCookie(request)
     if (refusal !== null) throw toError(refusal)
     return key
   }
+  const loadWeb = once(async () => openWeb(options, (request) => admit(request) === null))
   const loadApi = once(async () => (await import('./http/api.ts')).createApi({ ...deps, kernel, admit, now: Date.now }))
   return (request, response) => {
     const refusal = refuseSource(request.headers, options)
-    if (refusal !== null || !isApi(pathOf(request))) return answerHttp(request, response, refusal, kernel)
-    loadApi()
-      .then((api) => api(request, response))
+    const path = pathOf(request)
+    const answer = refusal !== null ? null : isApi(path) ? loadApi : options.webFolder !== undefined && !isHealth(path) ? loadWeb : null
+    if (answer === null) return answerHttp(request, response, refusal, kernel)
+    answer()
+      .then((answering) => answering(request, response))
       .catch((error: unknown) => {
         response.destroy()
         deps.onBug(error)
       })
+  }
+}
+
+type Answering = (request: IncomingMessage, response: ServerResponse) => void | Promise<void>
+
+/** The web application: its files, and signing in. Loaded with the first request. */
+async function openWeb({ kernel, webFolder = '' }: GatewayOptions, isOwner: (request: IncomingMessage) => boolean): Promise<Answering> {
+  const [{ createWebFiles }, { createWebSessions }] = await Promise.all([import('./http/web-files.ts'), import('./http/web-session.ts')])
+  const files = createWebFiles(webFolder)
+  const sessions = createWebSessions({ kernel, isOwner, random: systemRandom, now: Date.now })
+  return (request, response) => {
+    const path = pathOf(request)
+    return path.startsWith('/web/') ? sessions(request, response, path) : files(request, response, path)
   }
 }
 
@@ -124,18 +144,24 @@ function closeReason(kernel: Kernel): string {
   return fault === null ? 'the guest is stopping' : `the guest is restarting: ${fault.message}`
 }
 
-async function listen(server: import('node:http').Server, { host, port, socket }: GatewayOptions): Promise<void> {
-  const listening = Promise.withResolvers<void>()
-  server.once('error', listening.reject)
-  if (socket === undefined) server.listen(port, host, listening.resolve)
-  else server.listen(socket.path, listening.resolve)
-  try {
-    await listening.promise
-  } catch (error) {
-    const hint = 'Choose another gateway.port (0 lets the system choose) or gateway.host in config.toml.'
-    throw new OxbowError('bad_config', `The gateway cannot listen on ${socket?.path ?? `${host}:${port}`}.`, { hint, cause: error })
-  }
-  server.off('error', listening.reject)
+async function listen(server: import('node:http').Server, { host, port, lastPort = 0, socket }: GatewayOptions): Promise<void> {
+  const isFree = port === 0 && lastPort !== 0 && socket === undefined && (await listenOn(server, { host, port: lastPort })) === null
+  const error = isFree ? null : await listenOn(server, socket === undefined ? { host, port } : { path: socket.path })
+  if (error === null) return
+  const hint = 'Choose another gateway.port (0 lets the system choose) or gateway.host in config.toml.'
+  throw new OxbowError('bad_config', `The gateway cannot listen on ${socket?.path ?? `${host}:${port}`}.`, { hint, cause: error })
+}
+
+/** @returns why it does not listen there, or null */
+function listenOn(server: import('node:http').Server, where: import('node:net').ListenOptions): Promise<Error | null> {
+  return new Promise((resolve) => {
+    const failed = (error: Error): void => resolve(error)
+    server.once('error', failed)
+    server.listen(where, () => {
+      server.off('error', failed)
+      resolve(null)
+    })
+  })
 }
 
 function pathOf(request: IncomingMessage): string {
@@ -146,19 +172,22 @@ function refuseUpgrade(request: IncomingMessage, options: GatewayOptions): Failu
   const source = refuseSource(request.headers, options)
   if (source !== null) return source
   if (pathOf(request) !== '/ws') return nothingHere
-  return apiKeyOf(request.headers) === null ? refuseToken(request.headers, options) : null
+  return apiKeyOf(request.headers) === null ? refuseToken(request.headers, options) : refuseCookie(request, true)
 }
 
 function isApi(path: string): boolean {
   return path.startsWith('/api/v1/') || path.startsWith('/v1/') || path === '/metrics'
 }
 
+function isHealth(path: string): boolean {
+  return path === '/health' || path === '/healthz' || path === '/readyz'
+}
+
 /** Health checks reveal only that the guest runs, and whether it can write. */
 function answerHttp(request: IncomingMessage, response: ServerResponse, refusal: Failure | null, kernel: Kernel): void {
   const path = request.method === 'GET' ? pathOf(request) : ''
-  const isHealth = path === '/health' || path === '/healthz' || path === '/readyz'
   const isReady = path !== '/readyz' || kernel.status().read_only === null
-  const failure = refusal ?? (isHealth ? null : nothingHere)
+  const failure = refusal ?? (isHealth(path) ? null : nothingHere)
   const status = failure !== null ? errorTable[failure.code].http : isReady ? 200 : 503
   const body = JSON.stringify(failure === null ? { ok: isReady } : { error: failure })
   const length = Buffer.byteLength(body)

@@ -75,3 +75,10 @@ export const keptPieceSizes = 10_000
 /** A body may pause for this long in all, and more as it arrives: each of these bytes gives it a second. */
 export const bodyGraceMs = 10_000
 export const minBodyBytesPerS: number = 16 * 1024
+
+/** A link of the web application: long enough to walk to a browser, and one terminal needs few. */
+export const signInCodeMs: number = 10 * 60_000
+export const maxSignInCodes = 20
+export const maxSignInBytes = 1_024
+/** A browser stays signed in for 30 days. */
+export const webSessionMs: number = 30 * 24 * 60 * 60_000

@@ -4,10 +4,11 @@
  * Order matters for the time until the gateway accepts: the store's worker starts first and opens the database while the rest is
  * loaded and wired. Sandbox, model wire and memory start on first need, and the calls are loaded with the first one.
  */
-import { chmodSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
+import { chmodSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { statfs } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { fileURLToPath } from 'node:url'
 import { type ModelLimits, openEngine } from '../engine/index.ts'
 import { createToken, startGateway } from '../gateway/index.ts'
 import { createKernel, type Kernel, type KernelOptions } from '../kernel/index.ts'
@@ -103,7 +104,7 @@ export async function startGuest(
     open = [kernel, ways]
     const { token = createToken(systemRandom), port = config.gateway.port } = options
     const listener = { ...config.gateway, port, token, ...(ways.gateway !== undefined && { socket: ways.gateway }) }
-    const gateway = await startGateway({ kernel, ...listener })
+    const gateway = await startGateway({ kernel, ...listener, lastPort: lastPort(workspaceRoot), webFolder: webFolder() })
     open = [gateway, kernel, ways]
     await untilUsable(opened)
     const watching = await watchMemoryFolders(kernel, sandbox, config.memory)
@@ -124,6 +125,24 @@ export async function startGuest(
     throw error
   }
 }
+
+/** The web application: beside the bundle, and in a checkout where the build leaves it. */
+function webFolder(): string {
+  return join(dirname(fileURLToPath(import.meta.url)), import.meta.url.endsWith('.ts') ? '../../dist/web' : 'web')
+}
+
+/** @returns the port of the guest before this one, so that an open page finds it again; 0: there was none */
+function lastPort(workspaceRoot: string): number {
+  try {
+    const port = Number(readFileSync(join(workspaceRoot, 'ipc', portFile), 'utf8'))
+    return Number.isInteger(port) && port > 0 && port <= maxPort ? port : 0
+  } catch {
+    return 0
+  }
+}
+
+const portFile = 'port'
+const maxPort = 65_535
 
 /** Loads the calls of `tools`, with the first call that is made. */
 async function loadCalls({ sandbox, egress, search, proxy }: HostWays, { web }: Config, memory: Memory): Promise<readonly Call[]> {
@@ -195,6 +214,7 @@ function announce(workspaceRoot: string, where: { readonly url: string; readonly
     return path
   }
   write('token', token)
+  write(portFile, new URL(where.url).port)
   const path = write('gateway.json', JSON.stringify(where))
   return { withdraw: () => rmSync(path, { force: true }) }
 }

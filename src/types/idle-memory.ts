@@ -5,6 +5,7 @@
  * A collection stops the process for some 40 ms. So one happens only if the event loop has rested since the last check, and only if the
  * heap has grown by `worthBytes` since the last one: a person who sends a message now and then never waits for it.
  */
+import { performance } from 'node:perf_hooks'
 interface IdleMemoryOptions {
   readonly checkMs?: number
   readonly worthBytes?: number

@@ -2,7 +2,7 @@
 import { builtinModules } from 'node:module'
 import { posix } from 'node:path'
 import type { ModuleRow } from './modules.ts'
-import { builtinsOfNote, composers, contractPackages, pureFactories, portModules } from './modules.ts'
+import { browserEntries, builtinsOfNote, composers, contractPackages, pureFactories, portModules } from './modules.ts'
 import type { ImportFact } from './source-parse.ts'
 import type { SourceFile, SourceTree } from './source-tree.ts'
 import type { RuleName, Violation } from './violation.ts'
@@ -13,7 +13,7 @@ const factoryPattern = /^(?:create|open|start|make|connect|launch|build)[A-Z]/
 export function checkImports(tree: SourceTree, modules: readonly ModuleRow[]): readonly Violation[] {
   const rows = new Map(modules.map((row) => [row.module, row]))
   return tree.files
-    .filter((file) => file.path.startsWith('src/') && !file.isTest)
+    .filter((file) => (file.path.startsWith('src/') || file.module === 'web') && !file.isTest)
     .flatMap((file) => {
       const row = file.module === null ? undefined : rows.get(file.module)
       if (row === undefined) return [report(file, 'module_without_layer', 1, 'is in no module of the table')]
@@ -37,6 +37,7 @@ function checkRelative(file: SourceFile, row: ModuleRow, fact: ImportFact, targe
   if (!file.isSupport && /(?:\.test|-fixture|-contract)\.ts$/.test(target)) {
     return [report(file, 'needs_test_code', fact.line, `needs ${target}, which is only for tests`)]
   }
+  if (file.module === 'web' && target.startsWith('web/src/')) return []
   if (top !== 'src' || module === undefined) return [report(file, 'leaves_source', fact.line, `imports ${target}`)]
   if (module === row.module) return []
   if (fact.kind === 'entry' && row.starts[target] !== undefined) return []
@@ -44,8 +45,8 @@ function checkRelative(file: SourceFile, row: ModuleRow, fact: ImportFact, targe
     return [report(file, 'wrong_direction', fact.line, `${row.module} may not import ${module} (${target})`)]
   }
   const found: Violation[] = []
-  if (target !== `src/${module}/index.ts`)
-    found.push(report(file, 'past_public_api', fact.line, `imports ${target}, past the public API of ${module}`))
+  const publicApi = (file.module === 'web' ? browserEntries[module] : undefined) ?? `src/${module}/index.ts`
+  if (target !== publicApi) found.push(report(file, 'past_public_api', fact.line, `imports ${target}, past the public API of ${module}`))
   const factory = fact.names.find(
     (name) => (factoryPattern.test(name) && !pureFactories.has(name)) || (name === '*' && fact.kind !== 'entry'),
   )
@@ -58,6 +59,7 @@ function checkRelative(file: SourceFile, row: ModuleRow, fact: ImportFact, targe
 function checkBuiltin(file: SourceFile, row: ModuleRow, fact: ImportFact, specifier: string): readonly Violation[] {
   const name = builtinOf(specifier)
   const found: Violation[] = []
+  if (file.module === 'web') found.push(report(file, 'builtin_not_allowed', fact.line, `a page has no ${name}`))
   const isHttp = name === 'node:http' || name === 'node:https'
   if (isHttp && fact.kind === 'static' && !fact.typeOnly) {
     found.push(report(file, 'static_http', fact.line, `loads undici at start (+45 ms): process.getBuiltinModule('${name}')`))

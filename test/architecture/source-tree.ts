@@ -7,7 +7,7 @@ import { parseSource } from './source-parse.ts'
 export interface SourceFile extends SourceFacts {
   /** From the root of the repository, with `/`. */
   readonly path: string
-  /** First folder under src; null for what is not in a module. */
+  /** First folder under src, or `web`; null for what is not in a module. */
   readonly module: string | null
   /** A test or a test's fixture: sizes apply, import rules do not. */
   readonly isTest: boolean
@@ -28,7 +28,7 @@ export interface SourceTree {
 }
 
 const codePattern = /\.[cm]?[jt]sx?$/
-const folders = ['src', 'test', 'bench', 'scripts', 'examples']
+const folders = ['src', 'web', 'test', 'bench', 'scripts', 'examples']
 
 export function readTree(root: string): SourceTree {
   const files = folders
@@ -48,9 +48,14 @@ function describeFile(path: string, text: string): SourceFile {
   const name = parts.at(-1) ?? ''
   return {
     path,
-    module: parts[0] === 'src' && parts.length > 2 ? (parts[1] ?? null) : null,
+    module: moduleOf(parts),
     isTest: parts[0] === 'test' || /(?:\.test|-fixture)\.[cm]?[jt]sx?$/.test(name),
     isSupport: /-contract\.ts$|^fake-.*\.ts$/.test(name),
     ...parseSource(path, text),
   }
+}
+
+function moduleOf([top, name, ...rest]: readonly string[]): string | null {
+  if (top === 'web') return name === 'src' ? 'web' : null
+  return top === 'src' && rest.length > 0 ? (name ?? null) : null
 }

@@ -34,6 +34,12 @@ export const addTalkVerbs: AddVerbs = (program, terminal, choose) => {
     )
     .action((text, options) => choose(async () => (await import('./run.ts')).run(text, options, terminal)))
 
+  guestVerb(program.command('web'), 'open Oxbow in the browser: prints a link that signs it in')
+    .option('--no-open', 'print the link only')
+    .option('--json', 'print one JSON object')
+    .addHelpText('after', examples('oxbow web', 'oxbow web --no-open'))
+    .action((options) => choose(async () => (await import('../web.ts')).web(options, terminal)))
+
   userVerb(program.command('approve [call]'), 'approve a waiting call; without an id, list waiting calls')
     .option('--deny', 'deny the call')
     .option('--json', 'print one JSON object for each call')

@@ -1,0 +1,152 @@
+/**
+ * Signing in to the web application. `oxbow web` asks for a code with the token of the guest (`POST /web/link`); the page exchanges the
+ * code for a cookie (`POST /web/session`). A code works once, for ten minutes, and is kept in memory as a hash.
+ *
+ * The cookie is an API key of the kernel with the rights of the owner: it survives a restart of the guest, `oxbow keys list` shows it,
+ * and `oxbow keys revoke` ends it at once. Scripts cannot read it, and no page of another site can make the browser send it.
+ */
+import { createHash, timingSafeEqual } from 'node:crypto'
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { Kernel } from '../../kernel/index.ts'
+import { errorTable, type Failure, isObject, type JsonObject, OxbowError, type Random, toError, toFailure } from '../../types/index.ts'
+import { cookieKeyOf, cookieName, createToken } from '../admission.ts'
+import { maxSignInBytes, maxSignInCodes, signInCodeMs, webSessionMs } from '../limits.ts'
+
+interface WebSessionDeps {
+  /** Of the owner. */
+  readonly kernel: Kernel
+  /** @returns whether the request carries the token of the guest itself @throws OxbowError */
+  readonly isOwner: (request: IncomingMessage) => boolean
+  readonly random: Random
+  readonly now: () => number
+}
+
+/** @returns whether the request was for it */
+export type WebSessions = (request: IncomingMessage, response: ServerResponse, path: string) => Promise<void>
+
+export function createWebSessions({ kernel, isOwner, random, now }: WebSessionDeps): WebSessions {
+  /** When each code ends, by the hash of the code. */
+  const codes = new Map<string, number>()
+
+  const makeCode = (): JsonObject => {
+    for (const [hash, until] of codes) if (until <= now()) codes.delete(hash)
+    const [oldest] = codes.keys()
+    if (codes.size >= maxSignInCodes && oldest !== undefined) codes.delete(oldest)
+    const code = createToken(random)
+    codes.set(hashOf(code), now() + signInCodeMs)
+    return { code, expires_in_s: signInCodeMs / 1_000 }
+  }
+
+  const takeCode = (code: string): boolean => {
+    const wanted = Buffer.from(hashOf(code))
+    let isKnown = false
+    // Compares with every code, so that the time reveals nothing.
+    for (const [hash, until] of codes) {
+      if (!timingSafeEqual(Buffer.from(hash), wanted)) continue
+      codes.delete(hash)
+      isKnown = until > now()
+    }
+    return isKnown
+  }
+
+  const signIn = async (request: IncomingMessage, response: ServerResponse): Promise<void> => {
+    const { code } = await readFields(request)
+    if (typeof code !== 'string' || !takeCode(code)) throw toError(usedCode)
+    await removeExpired(kernel, now())
+    const name = `web-${createToken(random)
+      .replaceAll(/[^a-z0-9]/gi, '')
+      .slice(0, 8)
+      .toLowerCase()}`
+    const made = await kernel.call('key.create', { name, rights: ['*'], expires_in_s: webSessionMs / 1_000 })
+    if (made.status !== 'ok') throw toError(made.failure)
+    const { key } = made.output as { key: string }
+    response.setHeader('set-cookie', cookie(request, key, webSessionMs / 1_000))
+    send(response, 200, { user: kernel.status().user })
+  }
+
+  const signOut = async (request: IncomingMessage, response: ServerResponse): Promise<void> => {
+    const key = cookieKeyOf(request.headers)
+    if (key !== null) await kernel.withKey(key).then(() => kernel.call('key.revoke', { key: keyIdOf(key) }))
+    response.setHeader('set-cookie', cookie(request, '', 0))
+    send(response, 200, {})
+  }
+
+  return async (request, response, path) => {
+    try {
+      const route = `${request.method} ${path}`
+      if (route === 'POST /web/link') {
+        if (!isOwner(request)) throw toError(ownersOnly)
+        return send(response, 200, makeCode())
+      }
+      if (path !== '/web/session') throw toError(nothingHere)
+      if (route === 'POST /web/session') return await signIn(request, response)
+      if (route === 'DELETE /web/session') return await signOut(request, response)
+      const key = cookieKeyOf(request.headers)
+      if (key === null) throw toError(signedOut)
+      return send(response, 200, { user: (await kernel.withKey(key)).status().user })
+    } catch (error) {
+      const failure = toFailure(error, 'internal_failure', 'The log of the guest has the details.')
+      send(response, errorTable[failure.code].http, { error: { ...failure } })
+    }
+  }
+}
+
+/** Keys of sign-ins that have ended would fill the list. */
+async function removeExpired(kernel: Kernel, now: number): Promise<void> {
+  const listed = await kernel.call('key.list', {})
+  if (listed.status !== 'ok') return
+  const keys = listed.output as readonly { readonly id: string; readonly name: string; readonly expires_at: number | null }[]
+  const ended = keys.filter(({ name, expires_at }) => name.startsWith('web-') && expires_at !== null && expires_at <= now)
+  for (const { id } of ended) await kernel.call('key.revoke', { key: id })
+}
+
+async function readFields(request: IncomingMessage): Promise<JsonObject> {
+  if (request.headers.origin === undefined) throw toError(noOrigin)
+  let text = ''
+  for await (const part of request as AsyncIterable<Buffer>) {
+    text += part.toString('latin1')
+    if (text.length > maxSignInBytes) break
+  }
+  try {
+    const fields: unknown = JSON.parse(text)
+    if (isObject(fields)) return fields
+  } catch {
+    // Answered below.
+  }
+  throw new OxbowError('bad_input', 'The body is no JSON object.', { hint: 'Send {"code": "…"}.' })
+}
+
+function cookie(request: IncomingMessage, value: string, maxAgeS: number): string {
+  const isSecure = 'encrypted' in request.socket || request.headers.origin?.startsWith('https://') === true
+  const secure = isSecure ? '; Secure' : ''
+  return `${cookieName(request.headers)}=${value}; HttpOnly; SameSite=Strict; Path=/; Max-Age=${maxAgeS}${secure}`
+}
+
+/** `oxbow_` and 16 hexadecimal digits. */
+function keyIdOf(key: string): string {
+  return key.slice(6, 22)
+}
+
+function hashOf(code: string): string {
+  return createHash('sha256').update(code).digest('hex')
+}
+
+function send(response: ServerResponse, status: number, body: JsonObject): void {
+  const text = JSON.stringify(body)
+  const length = Buffer.byteLength(text)
+  response
+    .writeHead(status, {
+      'content-type': 'application/json',
+      'content-length': length,
+      'cache-control': 'no-store',
+      'x-content-type-options': 'nosniff',
+    })
+    .end(text)
+}
+
+const again = 'Run oxbow web in a terminal: it prints a link.'
+const usedCode: Failure = { code: 'unauthenticated', message: 'This link was used, or is older than ten minutes.', hint: again }
+const signedOut: Failure = { code: 'unauthenticated', message: 'You are not signed in.', hint: again }
+const ownersOnly: Failure = { code: 'denied', message: 'Only the owner of the guest can make a link.', hint: again }
+const noOrigin: Failure = { code: 'denied', message: 'Only the page of this gateway may sign in.', hint: again }
+const nothingHere: Failure = { code: 'not_found', message: 'There is nothing at this address.', hint: 'The page is at /.' }

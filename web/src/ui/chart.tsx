@@ -1,0 +1,132 @@
+/** Lines or bars over time, drawn by uPlot, which is loaded with the first chart. A table of the same numbers is there for screen readers. */
+import { type ReactNode, useEffect, useRef } from 'react'
+import type { AlignedData, default as UPlot, Options } from 'uplot'
+import 'uplot/dist/uPlot.min.css'
+
+export interface Series {
+  readonly title: string
+  readonly values: readonly (number | null)[]
+  /** A token, e.g. `--accent`. */
+  readonly colour?: string
+}
+
+interface ChartProps {
+  /** What it shows, for screen readers. */
+  readonly label: string
+  /** Unix milliseconds, ascending. */
+  readonly times: readonly number[]
+  readonly series: readonly Series[]
+  readonly kind?: 'lines' | 'bars'
+  readonly height?: number
+  readonly format?: (value: number) => string
+}
+
+const colours = ['--accent', '--warn', '--good', '--bad']
+
+export function Chart({ label, times, series, kind = 'lines', height = 180, format = String }: ChartProps): ReactNode {
+  const frame = useRef<HTMLDivElement>(null)
+  const input = useRef({ times, series, format })
+  input.current = { times, series, format }
+  const shape = JSON.stringify([times, series, kind, height])
+
+  useEffect(() => {
+    let plot: UPlot | null = null
+    let isOver = false
+    const resized = new ResizeObserver(([entry]) => plot?.setSize({ width: entry?.contentRect.width ?? 300, height }))
+    const draw = async (): Promise<void> => {
+      const { default: uPlot } = await import('uplot')
+      const element = frame.current
+      if (isOver || element === null) return
+      plot?.destroy()
+      plot = new uPlot(optionsOf(input.current, kind, height, element, uPlot), dataOf(input.current), element)
+      resized.observe(element)
+    }
+    void draw()
+    // Its colours are painted, so a change of the theme paints it again.
+    const theme = new MutationObserver(() => void draw())
+    theme.observe(document.documentElement, { attributeFilter: ['data-theme'] })
+    return () => {
+      isOver = true
+      theme.disconnect()
+      resized.disconnect()
+      plot?.destroy()
+    }
+  }, [shape, kind, height])
+
+  return (
+    <figure className="chart" aria-label={label}>
+      <div ref={frame} aria-hidden="true" style={{ minHeight: height }} />
+      <table className="visually-hidden">
+        <caption>{label}</caption>
+        <thead>
+          <tr>
+            <th scope="col">Time</th>
+            {series.map(({ title }) => (
+              <th key={title} scope="col">
+                {title}
+              </th>
+            ))}
+          </tr>
+        </thead>
+        <tbody>
+          {times.map((at, row) => (
+            <tr key={at}>
+              <th scope="row">{new Date(at).toLocaleString()}</th>
+              {series.map(({ title, values }) => (
+                <td key={title}>{values[row] === null || values[row] === undefined ? '' : format(values[row])}</td>
+              ))}
+            </tr>
+          ))}
+        </tbody>
+      </table>
+    </figure>
+  )
+}
+
+type Input = Required<Pick<ChartProps, 'times' | 'series' | 'format'>>
+
+function dataOf({ times, series }: Input): AlignedData {
+  return [times.map((at) => at / 1_000), ...series.map(({ values }) => [...values])]
+}
+
+function optionsOf({ series, format }: Input, kind: 'lines' | 'bars', height: number, element: HTMLElement, uPlot: typeof UPlot): Options {
+  // The tokens are `light-dark(…)`: only as a property of an element do they become one colour.
+  const probe = document.createElement('span')
+  element.append(probe)
+  const colourOf = (token: string): string => {
+    probe.style.color = `var(${token})`
+    return getComputedStyle(probe).color
+  }
+  const axis = {
+    stroke: colourOf('--ink-soft'),
+    grid: { stroke: colourOf('--line'), width: 1 },
+    ticks: { show: false },
+    font: '12px Inter Variable',
+  }
+  const bars = uPlot.paths.bars?.({ size: [0.7, 48], radius: 0.15 })
+  const options: Options = {
+    width: element.clientWidth || 300,
+    height,
+    legend: { show: series.length > 1 },
+    cursor: { points: { size: 7 } },
+    axes: [axis, { ...axis, size: 56, values: (_, values) => values.map((value) => format(value)) }],
+    series: [
+      {},
+      ...series.map(({ title, colour }, index) => {
+        const stroke = colourOf(colour ?? colours[index % colours.length]!)
+        const fill = stroke.replace(/^rgb\((.*)\)$/, kind === 'bars' ? 'rgba($1, 0.75)' : 'rgba($1, 0.1)')
+        return {
+          label: title,
+          stroke,
+          fill,
+          width: 2,
+          points: { show: false },
+          value: (_: UPlot, value: number | null) => (value === null ? '–' : format(value)),
+          ...(kind === 'bars' && bars !== undefined && { paths: bars }),
+        }
+      }),
+    ],
+  }
+  probe.remove()
+  return options
+}
