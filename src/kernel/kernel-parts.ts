@@ -56,7 +56,8 @@ import { createResources, type DiskProbe, type Resources } from './observe/resou
 import { createDocuments, type Documents } from './state/documents.ts'
 import { createAgent, createRunningTurns, type RunningTurns } from './turns/agent.ts'
 import { createVersioning, type Versioning } from './versions/versioning.ts'
-import { createLanes, type Lanes } from './turns/lanes.ts'
+import { createLanes } from './turns/lanes.ts'
+import type { Lanes } from './turns/lanes-interface.ts'
 import type { OpenTurn } from './turns/recovery.ts'
 import { createStartTurn, type StartTurn } from './turns/start-turn.ts'
 import { createProfileOf, createSupervision, type Supervision } from './agents/supervision.ts'
@@ -276,7 +277,16 @@ function buildTurns(options: KernelOptions, records: Records, calls: Calls): Tur
     void supervision.supervisor().then((agents) => agents.onApproval(session, isWaiting))
   const runTurn = createAgent({ config, engine, sandbox, registry, gate, newId, runningTurns, profileOf, onApproval, ...given })
   const recovered = new Map<CallId, OpenTurn>()
-  const lanes = createLanes({ user, clock, journal, sandbox, config: config.turn, runTurn, recovered })
+  const onHeldBack = (session: SessionId, turn: TurnId): void =>
+    records.events.progress({
+      session,
+      turn,
+      call: turn as string as CallId,
+      name: 'turn.send',
+      elapsed_ms: 0,
+      output: `Waiting: ${config.turn.max_running} turns are running (turn.max_running).`,
+    })
+  const lanes = createLanes({ user, clock, journal, sandbox, config: config.turn, onHeldBack, runTurn, recovered })
   journal.attach({
     observe: lanes.observe,
     onFault: () => void lanes.stop(),

@@ -17,7 +17,7 @@ export interface FlowPolicy extends FlowRules {
 
 export interface KernelConfig {
   flow: FlowPolicy
-  turn: { max_turns: number; time_limit_s: number }
+  turn: { max_turns: number; time_limit_s: number; max_running: number }
   approval: {
     mode: 'manual' | 'allow_list' | 'auto'
     read_only: Decision
@@ -92,6 +92,12 @@ export const kernelConfig: { readonly [Section in keyof KernelConfig]: z.ZodType
     .strictObject({
       max_turns: z.int().min(1).max(1000).default(100).describe('Maximum model calls in one turn.'),
       time_limit_s: z.int().min(1).default(3_600).describe('Time limit of one turn in seconds, not counting waits for approval.'),
+      max_running: z
+        .int()
+        .min(1)
+        .max(10_000)
+        .default(10)
+        .describe('Turns of people and programs that run at once; others wait in order. One that waits for an approval does not count.'),
     })
     .prefault({}),
   approval: z

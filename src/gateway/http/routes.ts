@@ -31,6 +31,7 @@ export const routes: readonly Route[] = [
   post('/sessions/{session}/archive', 'session.archive'),
   post('/sessions/{session}/fork', 'session.fork', created),
   post('/sessions/{session}/cancel', 'turn.cancel'),
+  post('/sessions/cancel', 'turn.cancel_all'),
   post('/sessions/{session}/messages', 'turn.send'),
   post('/messages', 'turn.send'),
 

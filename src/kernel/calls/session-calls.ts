@@ -11,14 +11,16 @@ import {
   OxbowError,
   type SessionId,
   type SessionInfo,
+  toError,
   type TurnId,
 } from '../../types/index.ts'
 import type { Store } from '../../store/index.ts'
 import { itemsBehind } from '../../runtime/index.ts'
 import type { Conversations } from '../conversation/conversations.ts'
 import type { Summaries } from '../conversation/summaries.ts'
+import { type Gate, optionsOf } from '../gate.ts'
 import type { Journal } from '../journal.ts'
-import type { LaneResult, Lanes, LaneTurn, Mail, TurnInput, TurnPast } from '../turns/lanes.ts'
+import type { LaneResult, Lanes, LaneTurn, Mail, TurnInput, TurnPast } from '../turns/lanes-interface.ts'
 import { maxBytesPerToken, maxInputBytes, maxPieces } from '../limits.ts'
 import { describeSession, type ListInput, sessionsOf } from '../sessions.ts'
 import { processRight } from '../stages/policy.ts'
@@ -33,6 +35,8 @@ export interface SessionCallDeps {
   readonly recovered: ReadonlyMap<CallId, TurnPast>
   readonly laneTurn: (turn: TurnId) => LaneTurn | undefined
   readonly contextTokens: number
+  readonly gate: Pick<Gate, 'call'>
+  readonly newId: () => string
 }
 
 export const sessionId: z.ZodType<SessionId, string> = z
@@ -41,7 +45,15 @@ export const sessionId: z.ZodType<SessionId, string> = z
   .transform((text) => text as SessionId)
 
 export function sessionCalls(deps: SessionCallDeps): readonly Call[] {
-  return [createSession(deps), listSessions(deps), sendTurn(deps), cancelTurn(deps), readHistory(deps), takeInbox(deps)]
+  return [
+    createSession(deps),
+    listSessions(deps),
+    sendTurn(deps),
+    cancelTurn(deps),
+    cancelAllTurns(deps),
+    readHistory(deps),
+    takeInbox(deps),
+  ]
 }
 
 function createSession({ store }: SessionCallDeps): Call<{ title?: string | undefined }, { id: SessionId; title: string }> {
@@ -133,20 +145,52 @@ function sendTurn({ lanes, recovered }: SessionCallDeps): Call<TurnInput, LaneRe
   }
 }
 
-function cancelTurn({ lanes }: SessionCallDeps): Call<{ session: SessionId }, { cancelled: boolean }> {
+function cancelTurn({ lanes }: SessionCallDeps): Call<{ session: SessionId; waiting: boolean }, { cancelled: boolean; turns: number }> {
   return {
     name: 'turn.cancel',
     summary: 'Stops the running turn of a session and everything that it runs.',
-    input: z.strictObject({ session: sessionId.describe('Id of the session.') }),
-    output: z.object({ cancelled: z.boolean() }),
-    example: { session: '01890a5d-ac96-774b-bcce-b302099a8057' as SessionId },
+    input: z.strictObject({
+      session: sessionId.describe('Id of the session.'),
+      waiting: z.boolean().default(false).describe('Also drop the messages that wait behind it.'),
+    }),
+    output: z.object({ cancelled: z.boolean(), turns: z.int() }),
+    example: { session: '01890a5d-ac96-774b-bcce-b302099a8057' as SessionId, waiting: false },
     tier: 'side_effecting',
     right: 'turn.send',
     effect: 'idempotent',
     audience: ['terminal'],
     labels: { adds: [], sink: false },
     timeoutMs: 10_000,
-    run: async ({ session }) => ({ output: { cancelled: lanes.cancel(session) } }),
+    async run({ session, waiting }) {
+      const turns = lanes.cancel(session, waiting)
+      return { output: { cancelled: turns > 0, turns } }
+    },
+  }
+}
+
+/** Each session is cancelled by a call of its own, so that a crash in between resumes nothing that was cancelled. */
+function cancelAllTurns({ lanes, gate, newId }: SessionCallDeps): Call<object, { cancelled: number }> {
+  return {
+    name: 'turn.cancel_all',
+    summary: 'Stops every running turn, also those of agents and schedules, and drops the messages that wait.',
+    input: z.strictObject({}),
+    output: z.object({ cancelled: z.int() }),
+    example: {},
+    tier: 'side_effecting',
+    right: 'turn.send',
+    effect: 'idempotent',
+    audience: ['terminal'],
+    labels: { adds: [], sink: false },
+    timeoutMs: 10_000,
+    recordOutput: (output) => ({ ...output }),
+    async run(_, { caller }) {
+      const calls = lanes.sessions().map(async (session) => {
+        const outcome = await gate.call({ ...caller, session }, 'turn.cancel', { session, waiting: true }, optionsOf(undefined, newId))
+        if (outcome.status !== 'ok') throw toError(outcome.failure)
+        return (outcome.output as { turns: number }).turns
+      })
+      return { output: { cancelled: (await Promise.all(calls)).reduce((sum, turns) => sum + turns, 0) } }
+    },
   }
 }
 

@@ -20,7 +20,7 @@ import type { Journal } from '../journal.ts'
 import { historyPage, maxForkDepth, maxSessionsRead } from '../limits.ts'
 import type { Background } from '../background.ts'
 import type { Sessions } from '../sessions.ts'
-import type { Lanes } from '../turns/lanes.ts'
+import type { Lanes } from '../turns/lanes-interface.ts'
 import { sessionId } from './session-calls.ts'
 
 export interface SessionKeepingDeps extends HistoryDeps {

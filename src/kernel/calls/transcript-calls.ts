@@ -11,7 +11,7 @@ import { followedPhases } from '../events.ts'
 import type { Journal } from '../journal.ts'
 import { compactRoom, maxForkDepth, maxRecordsShown, maxRecordsShownChars } from '../limits.ts'
 import type { Sessions } from '../sessions.ts'
-import type { Lanes } from '../turns/lanes.ts'
+import type { Lanes } from '../turns/lanes-interface.ts'
 import { sessionId } from './session-calls.ts'
 
 export interface TranscriptCallDeps extends Pick<HistoryDeps, 'lineage'> {

@@ -6,7 +6,7 @@ import { z } from 'zod'
 import type { Store } from '../../store/index.ts'
 import type { Call, CallContext, DoctorCheck, Failure } from '../../types/index.ts'
 import type { Approvals } from '../stages/approval.ts'
-import type { Lanes } from '../turns/lanes.ts'
+import type { Lanes } from '../turns/lanes-interface.ts'
 import type { Resources, ResourceSample } from './resources.ts'
 
 /** `guest`: this process and its files, at once; `model`: whether its service answers, seconds; `machine`: tries every sandbox, up to a minute. */

@@ -7,7 +7,7 @@ import type { Sessions } from '../sessions.ts'
 import type { Approvals } from '../stages/approval.ts'
 import { hourOf, keptHours } from '../stages/budgets.ts'
 import type { RunningCalls } from '../stages/running-calls.ts'
-import type { Lanes } from '../turns/lanes.ts'
+import type { Lanes } from '../turns/lanes-interface.ts'
 
 export interface NowCallDeps {
   readonly store: Store

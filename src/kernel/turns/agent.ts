@@ -30,7 +30,7 @@ import {
 import type { AgentProfile } from '../agents/agent-record.ts'
 import type { Gate } from '../gate.ts'
 import { maxHeldPersonas } from '../limits.ts'
-import type { LaneTurn } from './lanes.ts'
+import type { LaneTurn } from './lanes-interface.ts'
 import type { Registry } from '../registry.ts'
 import { processRight } from '../stages/policy.ts'
 

@@ -2,6 +2,9 @@
  * Lanes: one for each session, which runs one turn at a time, in order. A message that arrives during a turn waits in its lane and is
  * offered to that turn at its next step; if the turn does not take it, it becomes a turn of its own.
  *
+ * Of the turns that people and programs send, `turn.max_running` run at once over all lanes; the others begin in the order in which they
+ * came. Turns of agents and schedules have their own admission, so that a turn which waits for them never waits for itself.
+ *
  * A turn is the `run` of its message's `turn.send` call, so the gate records its intent and outcome like those of any call.
  */
 import type { TurnResult } from '../../runtime/index.ts'
@@ -21,78 +24,10 @@ import {
   type UserId,
 } from '../../types/index.ts'
 import { leaseMs, maxQueuedMessages } from '../limits.ts'
-import type { Entry, Journal } from '../journal.ts'
+import type { Journal } from '../journal.ts'
 import { shutdown, startLimit, stopReason } from '../stages/running-calls.ts'
 import { giveUpCalls } from './recovery.ts'
-
-export interface TurnInput {
-  readonly text: string
-  readonly model?: string | undefined
-  readonly attachments?: readonly KeptFile[] | undefined
-}
-
-export interface Mail {
-  readonly id: CallId
-  readonly text: string
-  readonly attachments?: readonly Attachment[]
-}
-
-export type LaneResult = TurnResult | { readonly status: 'merged'; readonly into: TurnId; readonly reply: '' }
-
-/** A turn, as a lane passes it to the agent. */
-export interface LaneTurn {
-  readonly id: TurnId
-  readonly caller: Caller
-  readonly input: TurnInput
-  readonly resumed: boolean
-  readonly signal: AbortSignal
-  hasMail(): boolean
-  /** Takes all waiting messages, and records them as part of this turn. */
-  takeMail(): Promise<readonly Mail[]>
-  /** Files of its own message and of those it has taken since. */
-  attachments(): readonly Attachment[]
-  /** The time limit pauses while the turn waits for a user. */
-  onWait(waiting: boolean): void
-}
-
-/** How far a message had come before a crash. */
-export interface TurnPast {
-  readonly started: boolean
-  /** The turn that took it. */
-  readonly into: TurnId | null
-  readonly cancelled: boolean
-}
-
-export interface Lanes {
-  /** Queues a message and resolves when its turn, or the turn that took it, has ended. */
-  run(id: CallId, caller: Caller, input: TurnInput, signal: AbortSignal, past: TurnPast): Promise<LaneResult>
-  /** Observes an entry that is being appended: after the outcome of a turn the next turn begins. */
-  observe(entry: Pick<Entry, 'name' | 'phase' | 'call'> & { readonly session: SessionId | '' }): void
-  /** @returns whether a turn was running */
-  cancel(session: SessionId): boolean
-  /** @returns whether a turn runs */
-  isRunning(session: SessionId): boolean
-  /** Every session with a turn that runs. */
-  running(): readonly RunningTurn[]
-  /** @returns whether a turn runs or waits, or a message is being sent */
-  isBusy(session: SessionId): boolean
-  /** Reserves a place for a message that is about to be sent; `admitted` releases it. @returns false when the lane is full */
-  admit(session: SessionId): boolean
-  admitted(session: SessionId): void
-  /** Leaves the session's turns and messages to another worker that has taken it over. Resolves when nothing runs here. */
-  lose(session: SessionId): Promise<void>
-  /** Interrupts every turn; its intent stays open, and it continues at the next start. */
-  stop(): Promise<void>
-}
-
-export interface RunningTurn {
-  readonly session: SessionId
-  readonly turn: TurnId
-  /** Unix milliseconds. */
-  readonly since: number
-  /** Messages that wait for it to end, or to take them. */
-  readonly waiting: number
-}
+import type { LaneResult, Lanes, LaneTurn, Mail, TurnInput, TurnPast } from './lanes-interface.ts'
 
 interface Waiting {
   readonly id: CallId
@@ -109,7 +44,13 @@ interface Lane {
   merged: Waiting[]
   /** Another worker has taken it over, so no outcome is recorded here. */
   lost: boolean
-  running: { readonly id: TurnId; readonly since: number; readonly controller: AbortController; readonly ended: Promise<unknown> } | null
+  running: {
+    readonly id: TurnId
+    readonly since: number
+    readonly controller: AbortController
+    readonly ended: Promise<unknown>
+    readonly place: TurnPlace
+  } | null
 }
 
 interface LaneDeps {
@@ -117,7 +58,9 @@ interface LaneDeps {
   readonly journal: Journal
   readonly sandbox: Pick<Sandbox, 'status'>
   readonly user: UserId
-  readonly config: Pick<Config['turn'], 'time_limit_s'>
+  readonly config: Pick<Config['turn'], 'time_limit_s' | 'max_running'>
+  /** A turn has to wait until another one ends. */
+  readonly onHeldBack?: (session: SessionId, turn: TurnId) => void
   readonly runTurn: (turn: LaneTurn) => Promise<TurnResult>
   /** Turns that resume after a crash; they are not in their lanes at once. */
   readonly recovered: ReadonlyMap<CallId, { readonly session: SessionId }>
@@ -126,16 +69,7 @@ interface LaneDeps {
 export function createLanes(deps: LaneDeps): Lanes {
   const lanes = new Map<SessionId, Lane>()
   const admitting = new Map<SessionId, number>()
-  let stopping = false
-
-  const wake = (session: SessionId, lane: Lane): void => {
-    if (lane.running !== null || lane.lost || stopping) return
-    const next = lane.queue.shift()
-    if (next === undefined) return void lanes.delete(session)
-    const controller = new AbortController()
-    const ended = runNext(deps, lane, next, controller).then(next.done.resolve, next.done.reject)
-    lane.running = { id: turnId(next.id), since: deps.clock.now(), controller, ended }
-  }
+  const { wake, cancelWaiting, forget, stop } = createWaking(deps, lanes)
 
   return {
     run(id, caller, input, signal, past) {
@@ -156,15 +90,21 @@ export function createLanes(deps: LaneDeps): Lanes {
       if (name !== 'turn.send' || phase !== 'outcome' || lane?.running?.id !== turnId(call)) return
       // The store does not have the outcome yet.
       queueMicrotask(() => {
+        const place = lane.running?.place
         lane.running = null
+        // Lanes that have waited longer begin before the next message of this one.
+        place?.leave()
         wake(session as SessionId, lane)
       })
     },
-    cancel(session) {
-      const running = lanes.get(session)?.running
-      running?.controller.abort('cancelled')
-      return Boolean(running)
+    cancel(session, waiting = false) {
+      const lane = lanes.get(session)
+      if (lane === undefined) return 0
+      const running = lane.running === null || lane.running.controller.signal.aborted ? 0 : 1
+      lane.running?.controller.abort('cancelled')
+      return running + cancelWaiting(session, lane, waiting ? lane.queue.length : lane.running === null ? 1 : 0)
     },
+    sessions: () => [...lanes.keys()],
     isRunning: (session) => lanes.has(session),
     running: () =>
       [...lanes].flatMap(([session, { running, queue }]) =>
@@ -184,13 +124,50 @@ export function createLanes(deps: LaneDeps): Lanes {
     },
     async lose(session) {
       const lane = lanes.get(session)
+      forget(session)
       if (lane !== undefined) await leave(Object.assign(lane, { lost: true }))
+      lane?.running?.place.leave()
       if (lanes.get(session) === lane) lanes.delete(session)
     },
     async stop() {
-      stopping = true
+      stop()
       await Promise.all([...lanes.values()].map(leave))
     },
+  }
+}
+
+/** What begins the next turn of a lane. */
+function createWaking(deps: LaneDeps, lanes: Map<SessionId, Lane>) {
+  let stopping = false
+  const places = createTurnPlaces(deps.config.max_running, (session) => {
+    const lane = lanes.get(session)
+    if (lane !== undefined) wake(session, lane)
+  })
+  const wake = (session: SessionId, lane: Lane): void => {
+    if (lane.running !== null || lane.lost || stopping) return
+    const [first] = lane.queue
+    if (first === undefined) {
+      places.forget(session)
+      return void lanes.delete(session)
+    }
+    const place = first.past.cancelled || !isFromOutside(first) ? freePlace : places.take(session)
+    if (place === null) return deps.onHeldBack?.(session, turnId(first.id))
+    lane.queue.shift()
+    const controller = new AbortController()
+    const ended = runNext(deps, lane, first, controller, place).then(first.done.resolve, first.done.reject)
+    lane.running = { id: turnId(first.id), since: deps.clock.now(), controller, ended, place }
+  }
+  return {
+    wake,
+    /** @returns how many of the first messages were cancelled: each ends as soon as its turn begins */
+    cancelWaiting(session: SessionId, lane: Lane, count: number): number {
+      const cancelled = lane.queue.slice(0, count).map((waiting) => ({ ...waiting, past: { ...waiting.past, cancelled: true } }))
+      lane.queue = [...cancelled, ...lane.queue.slice(count)]
+      wake(session, lane)
+      return cancelled.length
+    },
+    forget: places.forget,
+    stop: (): void => void (stopping = true),
   }
 }
 
@@ -201,7 +178,7 @@ async function leave(lane: Lane): Promise<void> {
   for (const waiting of lane.queue) waiting.done.reject(shutdown())
 }
 
-async function runNext(deps: LaneDeps, lane: Lane, next: Waiting, controller: AbortController): Promise<LaneResult> {
+async function runNext(deps: LaneDeps, lane: Lane, next: Waiting, controller: AbortController, place: TurnPlace): Promise<LaneResult> {
   const { journal } = deps
   const session = next.caller.session as SessionId
   const id = turnId(next.id)
@@ -227,7 +204,10 @@ async function runNext(deps: LaneDeps, lane: Lane, next: Waiting, controller: Ab
       // A turn that is ending takes no messages: they would end with it, unanswered.
       takeMail: async () => (controller.signal.aborted ? [] : takeMail(deps, lane, next, id)),
       attachments: () => indexed([next, ...lane.merged].flatMap(filesOf), 0),
-      onWait: limit.pause,
+      onWait(waiting) {
+        limit.pause(waiting)
+        place.lend(waiting)
+      },
     })
     if (staysOpen()) throw shutdown()
     for (const merged of lane.merged) merged.done.resolve(mergedInto(id))
@@ -243,6 +223,71 @@ async function runNext(deps: LaneDeps, lane: Lane, next: Waiting, controller: Ab
     next.signal.removeEventListener('abort', stop)
     // Open calls are closed before the turn's outcome is recorded. If that fails, they stay open, and so does the turn.
     if (next.past.started && !staysOpen()) await giveUpCalls(journal, id).catch(stayOpen)
+  }
+}
+
+/** Messages of people and programs; those of agents and schedules are admitted by `admission.ts`. */
+function isFromOutside({ caller }: Waiting): boolean {
+  return caller.actor.startsWith('user:') || caller.actor.startsWith('key:')
+}
+
+/**
+ * A place for a turn that runs. A session whose turn finds none waits; sessions are served in the order in which they came. A turn that
+ * waits for a person lends its place: an approval may take days.
+ */
+interface TurnPlace {
+  /** While the turn waits for a person another one may run; it goes on at once, even if all places are taken. */
+  lend(isLent: boolean): void
+  /** The turn has ended. */
+  leave(): void
+}
+
+/** Of a turn that is not counted. */
+const freePlace: TurnPlace = { lend() {}, leave() {} }
+
+interface TurnPlaces {
+  /** @returns null when all are taken; `onFree` is called later */
+  take(session: SessionId): TurnPlace | null
+  /** The session does not wait any more. */
+  forget(session: SessionId): void
+}
+
+/** @param onFree called with the session that has waited longest when a place may be free */
+function createTurnPlaces(max: number, onFree: (session: SessionId) => void): TurnPlaces {
+  let taken = 0
+  const waiting = new Set<SessionId>()
+  const fill = (): void => {
+    for (const session of waiting) {
+      if (taken >= max) return
+      waiting.delete(session)
+      onFree(session)
+    }
+  }
+  const take = (): TurnPlace => {
+    taken += 1
+    let isLent = false
+    let hasLeft = false
+    const lend = (next: boolean): void => {
+      if (hasLeft || next === isLent) return
+      isLent = next
+      taken += isLent ? -1 : 1
+      fill()
+    }
+    return {
+      lend,
+      leave() {
+        lend(true)
+        hasLeft = true
+      },
+    }
+  }
+  return {
+    take(session) {
+      if (taken < max) return take()
+      waiting.add(session)
+      return null
+    },
+    forget: (session) => void waiting.delete(session),
   }
 }
 

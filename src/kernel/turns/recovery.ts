@@ -20,7 +20,7 @@ export interface OpenTurn {
   readonly started: boolean
   /** The turn that took the message as steering. */
   readonly into: TurnId | null
-  /** The user cancelled it after it began. */
+  /** A person cancelled it, or the messages that waited. */
   readonly cancelled: boolean
 }
 
@@ -57,17 +57,24 @@ async function describeTurn(store: Store, record: JournalRecord): Promise<OpenTu
   const { input } = JSON.parse(record.body) as { input: unknown }
   const into = started === undefined ? undefined : (JSON.parse(started.body) as { into?: TurnId }).into
   const session = record.session as SessionId
-  const cancelled = started !== undefined && into === undefined && (await isCancelled(store, session, started.seq))
+  const cancelled = into === undefined && (await isCancelled(store, session, started?.seq ?? record.seq, started === undefined))
   return { id: record.call, session, input, started: started !== undefined, into: into ?? null, cancelled }
 }
 
-async function isCancelled(store: Store, session: SessionId, since: number): Promise<boolean> {
+/** @param isWaiting its turn had not begun: only a cancellation of the messages that wait ends it */
+async function isCancelled(store: Store, session: SessionId, since: number, isWaiting: boolean): Promise<boolean> {
+  const ends = ({ name, call, body }: JournalRecord): boolean =>
+    name === 'turn.cancel' && toolPlace(call) === null && (!isWaiting || (JSON.parse(body) as CancelIntent).input?.waiting === true)
   for (let after = since; ;) {
     const page = await store.records({ session, after, phases: ['intent'], order: 'oldest_first', limit: intentPage, hydrate: false })
-    if (page.some(({ name, call }) => name === 'turn.cancel' && toolPlace(call) === null)) return true
+    if (page.some(ends)) return true
     if (page.length < intentPage) return false
     after = page.at(-1)!.seq
   }
+}
+
+interface CancelIntent {
+  readonly input?: { readonly waiting?: boolean }
 }
 
 /** Intents read at once. */

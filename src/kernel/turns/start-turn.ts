@@ -14,7 +14,8 @@ import type { Store } from '../../store/index.ts'
 import type { Gate } from '../gate.ts'
 import type { Sessions } from '../sessions.ts'
 import { userCaller } from '../stages/policy.ts'
-import { type Lanes, queueFull } from './lanes.ts'
+import { queueFull } from './lanes.ts'
+import type { Lanes } from './lanes-interface.ts'
 
 interface SendTurn {
   readonly session: SessionId
