@@ -23,6 +23,9 @@ export function verbGroup(command: Command, summary: string, ...lines: readonly 
   return plainVerb(command, summary).addHelpText('after', examples(...lines))
 }
 
+/** Of verbs that destroy something. */
+export const dryRunOption = ['--dry-run', 'show what would happen and change nothing'] as const
+
 /** Of verbs that print JSON anyway, so that a script can add it to each verb. */
 export const alwaysJson = ['--json', 'as without it: the output is JSON'] as const
 

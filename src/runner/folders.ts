@@ -75,21 +75,17 @@ export function addFolder(place: FolderPlace, { path, name: wanted, readOnly }: 
 }
 
 /** @param which name or path @throws OxbowError `not_found` */
+export function findFolder({ home, workspace }: Pick<FolderPlace, 'home' | 'workspace'>, which: string): HostFolder {
+  const found = listFolders(home, workspace.user).find(({ name, path }) => name === which || path === resolve(which))
+  if (found !== undefined) return found
+  throw new OxbowError('not_found', `there is no folder ${which}`, { hint: 'oxbow folder list shows the folders.' })
+}
+
+/** @param which name or path @throws OxbowError `not_found` */
 export function removeFolder({ home, workspace }: Pick<FolderPlace, 'home' | 'workspace'>, which: string): HostFolder {
-  const folders = listFolders(home, workspace.user)
-  const found = folders.find(({ name, path }) => name === which || path === resolve(which))
-  if (found === undefined)
-    throw new OxbowError('not_found', `there is no folder ${which}`, { hint: 'oxbow folder list shows the folders.' })
-  hostFiles(() =>
-    writeWhole(
-      foldersFile(home, workspace.user),
-      JSON.stringify(
-        folders.filter((one) => one !== found),
-        null,
-        2,
-      ),
-    ),
-  )
+  const found = findFolder({ home, workspace }, which)
+  const others = listFolders(home, workspace.user).filter(({ name }) => name !== found.name)
+  hostFiles(() => writeWhole(foldersFile(home, workspace.user), JSON.stringify(others, null, 2)))
   return found
 }
 

@@ -71,8 +71,12 @@ const othersMay = 0o077
 function checkFiles({ root, workspace }: Place): Finding {
   const keys = join(root, 'runner', 'keys')
   const paths = [
-    ...[root, join(root, 'runner'), keys, usersFolder({ root }), ...workspaceFolders(workspace)],
-    ...['runner/signing-key.pem', 'runner/web-token'].map((name) => join(root, name)),
+    root,
+    join(root, 'runner'),
+    join(root, 'runner', 'signing-key.pem'),
+    keys,
+    usersFolder({ root }),
+    ...workspaceFolders(workspace),
     ...['ipc/token', 'ipc/gateway.json', 'internal/oxbow.db', 'internal/oxbow.db-wal'].map((name) => join(workspace, name)),
     ...namesIn(keys).map((name) => join(keys, name)),
   ]

@@ -191,8 +191,8 @@ export interface KeyReport {
 export type StoreQuestion =
   | { readonly ask: 'status' }
   | { readonly ask: 'migrate'; readonly to?: number; readonly dryRun: boolean; readonly withoutCopy: boolean }
-  /** `path` is absolute; empty: a new file in the folder of backups. */
-  | { readonly ask: 'backup'; readonly path: string; readonly keep?: number; readonly files?: FileKeys }
+  /** `path` is absolute; empty: a new file in the folder of backups. `preview` writes and removes nothing. */
+  | { readonly ask: 'backup'; readonly path: string; readonly keep?: number; readonly files?: FileKeys; readonly preview?: boolean }
   /** `by` is the account of the person. `preview` changes nothing. */
   | {
       readonly ask: 'restore'
@@ -291,6 +291,12 @@ export interface BackupReport {
   readonly path: string
   readonly manifest: BackupManifest
   /** Older backups that `--keep` removed. */
+  readonly removed: readonly string[]
+}
+
+/** What a backup would write and remove. */
+export interface BackupPreview {
+  readonly path: string
   readonly removed: readonly string[]
 }
 

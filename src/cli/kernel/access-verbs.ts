@@ -1,6 +1,6 @@
 /** Definitions of `approvals`, `keys`, `roles` and `exec`. */
 import { Option } from 'commander'
-import { type AddVerbs, collect, examples, parseCount, userVerb, verbGroup } from '../verb-parts.ts'
+import { type AddVerbs, collect, dryRunOption, examples, parseCount, userVerb, verbGroup } from '../verb-parts.ts'
 
 export const addApprovalVerbs: AddVerbs = (program, terminal, choose) => {
   const approvals = verbGroup(
@@ -37,6 +37,7 @@ export const addApprovalVerbs: AddVerbs = (program, terminal, choose) => {
     .addHelpText('after', examples('oxbow approvals rules'))
     .action((options) => choose(async () => (await load()).approvalsRules(options, terminal)))
   userVerb(approvals.command('revoke <rule>'), 'revoke a rule: such calls ask again')
+    .option(...dryRunOption)
     .option('--json', 'print the output as one JSON value')
     .addHelpText('after', examples('oxbow approvals revoke 0f3a9c1b2d4e5f6071829304'))
     .action((rule, options) => choose(async () => (await load()).approvalsRevoke(rule, options, terminal)))
@@ -64,6 +65,7 @@ export const addAccessVerbs: AddVerbs = (program, terminal, choose) => {
     .addHelpText('after', examples('oxbow keys list'))
     .action((options) => choose(async () => (await load()).keyList(options, terminal)))
   userVerb(keys.command('revoke <key>'), 'revoke an API key, by its name or id')
+    .option(...dryRunOption)
     .option('--json', 'print the output as one JSON value')
     .addHelpText('after', examples('oxbow keys revoke ci'))
     .action((key, options) => choose(async () => (await load()).keyRevoke(key, options, terminal)))
@@ -87,6 +89,7 @@ export const addAccessVerbs: AddVerbs = (program, terminal, choose) => {
     .addHelpText('after', examples('oxbow roles add reporter --right analyst --right file.write:/shared/reports'))
     .action((role, options) => choose(async () => (await load()).roleAdd(role, options, terminal)))
   userVerb(roles.command('remove <role>'), 'remove a role that was added and that no key has')
+    .option(...dryRunOption)
     .option('--json', 'print the output as one JSON value')
     .addHelpText('after', examples('oxbow roles remove reporter'))
     .action((role, options) => choose(async () => (await load()).roleRemove(role, options, terminal)))
@@ -109,11 +112,14 @@ export const addExecVerbs: AddVerbs = (program, terminal, choose) => {
     ['deny', 'deny a program, whatever allows it', 'oxbow exec deny "git push"'],
     ['remove', 'remove a pattern that was allowed or denied', 'oxbow exec remove git'],
   ] as const
-  for (const [change, summary, ...lines] of changes)
-    userVerb(exec.command(`${change} <pattern...>`), summary)
+  for (const [change, summary, ...lines] of changes) {
+    const verb = userVerb(exec.command(`${change} <pattern...>`), summary)
+    if (change === 'remove') verb.option(...dryRunOption)
+    verb
       .option('--json', 'print the output as one JSON value')
       .addHelpText('after', examples(...lines))
       .action((words, options) => choose(async () => (await load()).execChange(change, words, options, terminal)))
+  }
   userVerb(exec.command('run <binary> [args...]'), 'run a program in the sandbox, without a shell, and exit with its exit code')
     .option('--cwd <folder>', 'folder to run it in; default: /shared')
     .option('--env <name=value>', 'set a variable; repeat for more', collect)

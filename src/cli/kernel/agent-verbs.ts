@@ -1,5 +1,5 @@
 /** Definitions of `agents`, `top`, `spawn`, `wait` and `kill`. */
-import { type AddVerbs, collect, examples, parseAmount, parseCount, userVerb } from '../verb-parts.ts'
+import { type AddVerbs, collect, dryRunOption, examples, parseAmount, parseCount, userVerb } from '../verb-parts.ts'
 
 const load = () => import('./agents.ts')
 
@@ -41,6 +41,7 @@ export const addAgentVerbs: AddVerbs = (program, terminal, choose) => {
     .addHelpText('after', examples('oxbow wait 0199d2c4', 'oxbow wait reader --timeout 60'))
     .action((id, options) => choose(async () => (await load()).waitForAgent(id, options, terminal)))
   userVerb(program.command('kill <id>'), 'end an agent with everything that it runs')
+    .option(...dryRunOption)
     .option('--reason <text>', 'why, for its parent')
     .option('--json', 'print the output as one JSON value')
     .addHelpText('after', examples('oxbow kill 0199d2c4', 'oxbow kill reader --reason "no longer needed"'))

@@ -6,6 +6,7 @@ import { printLine, printText, type Terminal } from '../terminal.ts'
 import { formatMoney, formatMs, formatTime, plainLine, plainText, shortId, table } from '../../terminal/index.ts'
 import { type BudgetOptions, budgetOf } from './budget.ts'
 import { type CallOptions, outputOf, showOutput } from './call.ts'
+import { type DryRunOptions, showDestruction } from './dry-run.ts'
 
 interface AgentLine {
   readonly id: string
@@ -214,13 +215,22 @@ async function settled(gateway: Pick<GatewayPort, 'call'>, id: string, timeoutS:
 
 export function killAgent(
   id: string,
-  options: CallOptions & { readonly reason?: string | undefined },
+  options: DryRunOptions & { readonly reason?: string | undefined },
   terminal: Terminal,
 ): Promise<number> {
   const input = { agent: id, ...(options.reason !== undefined && { reason: options.reason }) }
-  return showOutput(['agent.kill', input], options, terminal, ({ killed, state }: { killed: readonly string[]; state: string }) =>
+  const show = ({ killed, state }: { killed: readonly string[]; state: string }): string =>
     killed.length === 0
       ? `It was ${state} already.`
-      : `Killed ${killed.length === 1 ? 'it' : `it and ${killed.length - 1} agents below it`}.`,
-  )
+      : `Killed ${killed.length === 1 ? 'it' : `it and ${killed.length - 1} agents below it`}.`
+  return showDestruction(['agent.kill', input], options, terminal, show, async (gateway) => {
+    const { agents } = (await outputOf(gateway, 'agent.list', { ended: true, limit: maxShown })) as Listed
+    const found = agents.filter((agent) => agent.id.startsWith(id) || agent.name === id)
+    const [target] = found
+    if (target === undefined || found.length > 1)
+      throw new OxbowError(found.length === 0 ? 'not_found' : 'bad_input', `${found.length} agents are ${JSON.stringify(id)}`, {
+        hint: '`oxbow agents --all` lists them.',
+      })
+    return { would: `end the agent ${plainLine(target.name, 40)}, which is ${stateOf(target)}, with everything that it runs`, target }
+  })
 }

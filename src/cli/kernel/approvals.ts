@@ -5,6 +5,7 @@ import { printLine, printText, type Terminal } from '../terminal.ts'
 import { type ApproveOptions, approve, findPending, listPending } from '../verbs/approve.ts'
 import { exactInput, exactText, formatTime, plainLine, plainText, table, whyAsked } from '../../terminal/index.ts'
 import { type CallOptions, outputOf, parseInput, showOutput } from './call.ts'
+import { type DryRunOptions, findListed, showDestruction } from './dry-run.ts'
 
 interface Waiting {
   readonly call: string
@@ -112,6 +113,16 @@ export function approvalsRules(options: CallOptions, terminal: Terminal): Promis
   })
 }
 
-export function approvalsRevoke(id: string, options: CallOptions, terminal: Terminal): Promise<number> {
-  return showOutput(['approval.revoke', { rule: id }], options, terminal, () => 'Revoked; such calls ask again.')
+export function approvalsRevoke(id: string, options: DryRunOptions, terminal: Terminal): Promise<number> {
+  return showDestruction(
+    ['approval.revoke', { rule: id }],
+    options,
+    terminal,
+    () => 'Revoked; such calls ask again.',
+    async (gateway) => {
+      const missing = { what: `rule ${JSON.stringify(id)}`, verb: 'oxbow approvals rules' }
+      const target = await findListed<RuleLine>(gateway, 'approval.rules', (rule) => rule.id === id, missing)
+      return { would: `revoke the rule ${exactText(target.text)}`, target }
+    },
+  )
 }

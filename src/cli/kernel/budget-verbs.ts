@@ -1,5 +1,5 @@
 /** Definitions of `budget`. */
-import { type AddVerbs, examples, parseAmount, parseCount, userVerb, verbGroup } from '../verb-parts.ts'
+import { type AddVerbs, dryRunOption, examples, parseAmount, parseCount, userVerb, verbGroup } from '../verb-parts.ts'
 
 const jsonOption = ['--json', 'print JSON, one value per line'] as const
 const perOption = ['--per <window>', 'minute, hour, day, week, month, total, or seconds such as 7200s; default: total'] as const
@@ -37,11 +37,13 @@ export const addBudgetVerbs: AddVerbs = (program, terminal, choose) => {
     .addHelpText('after', examples('oxbow budget forecast 019a'))
     .action((id, options) => choose(async () => (await import('./schedule.ts')).showForecast(id, options, terminal)))
   userVerb(budget.command('reset <scope>'), 'begin the window of a budget anew: what was used so far no longer counts')
+    .option(...dryRunOption)
     .option(...perOption)
     .option(...jsonOption)
     .addHelpText('after', examples('oxbow budget reset user --per day'))
     .action((scope, options) => choose(async () => (await load()).resetBudget(scope, options, terminal)))
   userVerb(budget.command('remove <scope>'), 'remove a budget')
+    .option(...dryRunOption)
     .option(...perOption)
     .option(...jsonOption)
     .addHelpText('after', examples('oxbow budget remove agent:helper --per hour'))

@@ -1,9 +1,10 @@
 /** `oxbow budget`: what may be used, and what was. */
-import type { Json } from '../../types/index.ts'
-import { withGuest } from '../guest-connection.ts'
+import { type Json, OxbowError } from '../../types/index.ts'
+import { type GatewayPort, withGuest } from '../guest-connection.ts'
 import { printLine, printText, type Terminal } from '../terminal.ts'
 import { formatMoney, formatTime, plainLine, table } from '../../terminal/index.ts'
 import { type CallOptions, outputOf, showOutput } from './call.ts'
+import { type DryRunOptions, type Preview, showDestruction } from './dry-run.ts'
 
 interface Amounts<Value> {
   readonly tokens: Value
@@ -118,13 +119,32 @@ const placeOf = (scope: string, { per }: LimitOptions): { readonly scope: string
 export const setBudget = (scope: string, options: LimitOptions, terminal: Terminal): Promise<number> =>
   showOutput(['budget.set', { ...placeOf(scope, options), ...limitsOf(options) }], options, terminal, (line: Line) => budgetTable([line]))
 
-export const resetBudget = (scope: string, options: LimitOptions, terminal: Terminal): Promise<number> =>
-  showOutput(['budget.reset', placeOf(scope, options)], options, terminal, (line: Line) => budgetTable([line]))
+type EndOptions = LimitOptions & DryRunOptions
 
-export const removeBudget = (scope: string, options: LimitOptions, terminal: Terminal): Promise<number> =>
-  showOutput(
+export const resetBudget = (scope: string, options: EndOptions, terminal: Terminal): Promise<number> =>
+  showDestruction(
+    ['budget.reset', placeOf(scope, options)],
+    options,
+    terminal,
+    (line: Line) => budgetTable([line]),
+    (gateway) => previewOf(gateway, scope, options, 'forget what was used of'),
+  )
+
+export const removeBudget = (scope: string, options: EndOptions, terminal: Terminal): Promise<number> =>
+  showDestruction(
     ['budget.remove', placeOf(scope, options)],
     options,
     terminal,
     ({ window }: Line) => `Removed the budget of ${plainLine(scope, scopeChars)} (${window}).`,
+    (gateway) => previewOf(gateway, scope, options, 'remove'),
   )
+
+async function previewOf(gateway: GatewayPort, scope: string, { per = 'total' }: EndOptions, verb: string): Promise<Preview> {
+  const { budgets } = (await outputOf(gateway, 'budget.show', {})) as Shown
+  const found = budgets.find((line) => line.scope === scope && line.window === per)
+  if (found === undefined)
+    throw new OxbowError('not_found', `there is no budget of ${plainLine(scope, scopeChars)} (${per})`, {
+      hint: '`oxbow budget list` lists them with their windows.',
+    })
+  return { would: `${verb} the budget of ${plainLine(scope, scopeChars)} (${per})`, target: found }
+}

@@ -114,8 +114,24 @@ export async function stateSave(path: string, text: string | undefined, options:
   return showOutput(['state.save', input], options, terminal, (saved: { version: number }) => `Saved ${path}, version ${saved.version}.`)
 }
 
-export function stateDelete(path: string, options: CallOptions, terminal: Terminal): Promise<number> {
-  return showOutput(['state.delete', { ...placeOf(path) }], options, terminal, ({ existed }: { existed: boolean }) =>
+export function stateDelete(
+  path: string,
+  options: CallOptions & { readonly dryRun?: boolean | undefined },
+  terminal: Terminal,
+): Promise<number> {
+  const place = { ...placeOf(path) }
+  if (options.dryRun === true) {
+    return withGuest(options, terminal, async ({ gateway }) => {
+      const { version, saved_at, saved_by } = (await outputOf(gateway, 'state.load', place)) as Listed['documents'][number]
+      const { printPreview } = await import('./dry-run.ts')
+      return printPreview(
+        { would: `delete ${path}, version ${version}`, target: { ...place, version, saved_at, saved_by } },
+        options,
+        terminal,
+      )
+    })
+  }
+  return showOutput(['state.delete', place], options, terminal, ({ existed }: { existed: boolean }) =>
     existed ? `Deleted ${path}.` : `There was no document ${path}.`,
   )
 }

@@ -1,9 +1,10 @@
 /** `oxbow exec`: programs that may be started without a shell, and the run of one. */
-import type { JsonObject } from '../../types/index.ts'
+import { type JsonObject, OxbowError } from '../../types/index.ts'
 import { withGuest } from '../guest-connection.ts'
 import { printLine, type Terminal } from '../terminal.ts'
 import { plainLine, plainText, table } from '../../terminal/index.ts'
 import { type CallOptions, outputOf, showOutput } from './call.ts'
+import { type DryRunOptions, printPreview } from './dry-run.ts'
 
 const patternChars = 200
 
@@ -30,10 +31,19 @@ export function execList(options: CallOptions, terminal: Terminal): Promise<numb
 export function execChange(
   change: 'allow' | 'deny' | 'remove',
   words: readonly string[],
-  options: CallOptions,
+  options: DryRunOptions,
   terminal: Terminal,
 ): Promise<number> {
   const pattern = words.join(' ')
+  if (options.dryRun === true) {
+    return withGuest(options, terminal, async ({ gateway }) => {
+      const { patterns } = (await outputOf(gateway, 'exec.rules', {})) as Rules
+      const target = patterns.find((each) => each.pattern === pattern)
+      if (target !== undefined)
+        return printPreview({ would: `remove ${plainLine(pattern, patternChars)} from the list ${target.list}`, target }, options, terminal)
+      throw new OxbowError('not_found', `no list has ${JSON.stringify(pattern)}`, { hint: '`oxbow exec list` shows them.' })
+    })
+  }
   const done = { allow: 'Allowed', deny: 'Denied', remove: 'Removed' }[change]
   return showOutput(['exec.change', { [change]: [pattern] }], options, terminal, () => `${done}: ${plainLine(pattern, patternChars)}`)
 }

@@ -1,7 +1,8 @@
 /** `oxbow folder`, and `--folder` of `run` and `chat`: folders of the person in which agents may work. */
 import { createInterface } from 'node:readline/promises'
-import { addFolder, listFolders, openHome, removeFolder, sharedPathOf } from '../../runner/index.ts'
+import { addFolder, findFolder, listFolders, openHome, removeFolder, sharedPathOf } from '../../runner/index.ts'
 import { type HostFolder, OxbowError } from '../../types/index.ts'
+import { printPreview } from './dry-run.ts'
 import { type GuestChoice, guestSetup, userWorkspace } from '../guest-connection.ts'
 import { isInteractive, printLine, printNotice, printText, type Terminal } from '../terminal.ts'
 import { plainLine, table } from '../../terminal/index.ts'
@@ -38,7 +39,15 @@ export async function folderList(options: UserChoice, terminal: Terminal): Promi
   return 0
 }
 
-export async function folderRemove(which: string, options: UserChoice, terminal: Terminal): Promise<number> {
+export async function folderRemove(
+  which: string,
+  options: UserChoice & { readonly dryRun?: boolean | undefined },
+  terminal: Terminal,
+): Promise<number> {
+  if (options.dryRun === true) {
+    const target = findFolder(placeOf(options, terminal), which)
+    return printPreview({ would: `no longer show agents ${describe(target)}; its files stay`, target }, options, terminal)
+  }
   const folder = removeFolder(placeOf(options, terminal), which)
   if (options.json === true) printLine(terminal, JSON.stringify(folder))
   else printText(terminal, `Agents no longer see ${describe(folder)} from the next start of the guest. Its files are untouched.`)

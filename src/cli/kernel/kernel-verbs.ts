@@ -1,6 +1,6 @@
 /** Definitions of `call`, `state`, `events`, `resources` and `schedule`. */
 import { Option } from 'commander'
-import { type AddVerbs, collect, examples, parseAmount, parseCount, userVerb, verbGroup } from '../verb-parts.ts'
+import { type AddVerbs, collect, dryRunOption, examples, parseAmount, parseCount, userVerb, verbGroup } from '../verb-parts.ts'
 
 const jsonOption = ['--json', 'print the output as one JSON value'] as const
 
@@ -45,6 +45,7 @@ export const addStateVerbs: AddVerbs = (program, terminal, choose) => {
     )
     .action((path, text, options) => choose(async () => (await import('./call.ts')).stateSave(path, text, options, terminal)))
   userVerb(state.command('delete <document>'), 'delete a document')
+    .option(...dryRunOption)
     .option(...jsonOption)
     .addHelpText('after', examples('oxbow state delete projects/oxbow'))
     .action((path, options) => choose(async () => (await import('./call.ts')).stateDelete(path, options, terminal)))
@@ -120,6 +121,7 @@ export const addScheduleVerbs: AddVerbs = (program, terminal, choose) => {
     .addHelpText('after', examples('oxbow schedule resume 019a'))
     .action((id, options) => choose(async () => (await load()).scheduleResume(id, options, terminal)))
   userVerb(schedule.command('remove <schedule>'), 'delete a schedule and the list of its runs')
+    .option(...dryRunOption)
     .option(...jsonOption)
     .addHelpText('after', examples('oxbow schedule remove 019a'))
     .action((id, options) => choose(async () => (await load()).scheduleRemove(id, options, terminal)))

@@ -4,6 +4,7 @@ import { withGuest } from '../guest-connection.ts'
 import { printLine, printText, type Terminal } from '../terminal.ts'
 import { formatTime, plainLine, table } from '../../terminal/index.ts'
 import { type CallOptions, outputOf, showOutput } from './call.ts'
+import { type DryRunOptions, findListed, showDestruction } from './dry-run.ts'
 
 interface KeyLine {
   readonly id: string
@@ -49,8 +50,13 @@ export function keyList(options: CallOptions, terminal: Terminal): Promise<numbe
   })
 }
 
-export function keyRevoke(key: string, options: CallOptions, terminal: Terminal): Promise<number> {
-  return showOutput(['key.revoke', { key }], options, terminal, () => 'Revoked; its connections are refused from now on.')
+export function keyRevoke(key: string, options: DryRunOptions, terminal: Terminal): Promise<number> {
+  const revoked = (): string => 'Revoked; its connections are refused from now on.'
+  return showDestruction(['key.revoke', { key }], options, terminal, revoked, async (gateway) => {
+    const missing = { what: `key ${JSON.stringify(key)}`, verb: 'oxbow keys list' }
+    const target = await findListed<KeyLine>(gateway, 'key.list', ({ id, name }) => id === key || name === key, missing)
+    return { would: `revoke the key ${plainLine(target.name, 50)}`, target }
+  })
 }
 
 interface RoleLine {
@@ -91,6 +97,16 @@ export function roleAdd(role: string, options: Pick<KeyOptions, 'right'> & CallO
   )
 }
 
-export function roleRemove(role: string, options: CallOptions, terminal: Terminal): Promise<number> {
-  return showOutput(['role.remove', { role }], options, terminal, () => 'Removed.')
+export function roleRemove(role: string, options: DryRunOptions, terminal: Terminal): Promise<number> {
+  return showDestruction(
+    ['role.remove', { role }],
+    options,
+    terminal,
+    () => 'Removed.',
+    async (gateway) => {
+      const missing = { what: `role ${JSON.stringify(role)}`, verb: 'oxbow roles list' }
+      const target = await findListed<RoleLine>(gateway, 'role.list', (line) => line.role === role, missing)
+      return { would: `remove the role ${role}`, target }
+    },
+  )
 }

@@ -4,6 +4,7 @@ import { type GatewayPort, withGuest } from '../guest-connection.ts'
 import { printLine, printText, type Terminal } from '../terminal.ts'
 import { formatMoney, formatTime, plainLine, plainText, shortId, table } from '../../terminal/index.ts'
 import { type BudgetOptions, budgetOf } from './budget.ts'
+import { type DryRunOptions, printPreview } from './dry-run.ts'
 import { type CallOptions, outputOf, showOutput } from './call.ts'
 
 interface ScheduleLine {
@@ -134,8 +135,15 @@ export const scheduleResume = (prefix: string, options: CallOptions, terminal: T
     ({ name }) => `${plainLine(name, nameChars)} is active.`,
   )
 
-export const scheduleRemove = (prefix: string, options: CallOptions, terminal: Terminal): Promise<number> =>
-  changeSchedule(['schedule.delete', prefix, {}], options, terminal, ({ name }) => `Deleted ${plainLine(name, nameChars)}.`)
+export function scheduleRemove(prefix: string, options: DryRunOptions, terminal: Terminal): Promise<number> {
+  if (options.dryRun !== true)
+    return changeSchedule(['schedule.delete', prefix, {}], options, terminal, ({ name }) => `Deleted ${plainLine(name, nameChars)}.`)
+  return withGuest(options, terminal, async ({ gateway }) => {
+    const schedule = await findSchedule(gateway, prefix)
+    const would = `delete the schedule ${plainLine(schedule.name, nameChars)} and the list of its runs`
+    return printPreview({ would, target: schedule }, options, terminal)
+  })
+}
 
 export const scheduleTrigger = (prefix: string, options: CallOptions, terminal: Terminal): Promise<number> =>
   changeSchedule(['schedule.trigger', prefix, {}], options, terminal, ({ name }) => `${plainLine(name, nameChars)} runs.`)

@@ -6,6 +6,7 @@ import { withGuest } from '../guest-connection.ts'
 import { printLine, type Terminal } from '../terminal.ts'
 import { formatTime, plainLine, table } from '../../terminal/index.ts'
 import { type CallOptions, outputOf, showOutput } from './call.ts'
+import { type DryRunOptions, showDestruction } from './dry-run.ts'
 
 interface Uses {
   readonly name: string
@@ -102,8 +103,12 @@ export async function secretAllow(name: string, options: AllowOptions, terminal:
   return showOutput(['secret.allow', input], options, terminal, (uses: Uses) => `${plainLine(uses.name, nameChars)}: ${usesOf(uses)}`)
 }
 
-export function secretWithdraw(name: string, options: CallOptions, terminal: Terminal): Promise<number> {
-  return showOutput(['secret.withdraw', { name }], options, terminal, (uses: Uses) => `${plainLine(uses.name, nameChars)}: ${usesOf(uses)}`)
+export function secretWithdraw(name: string, options: DryRunOptions, terminal: Terminal): Promise<number> {
+  const show = (uses: Uses): string => `${plainLine(uses.name, nameChars)}: ${usesOf(uses)}`
+  return showDestruction(['secret.withdraw', { name }], options, terminal, show, async (gateway) => {
+    const [target] = (await outputOf(gateway, 'secret.list', { name })) as readonly [SecretLine]
+    return { would: `no longer allow ${plainLine(name, nameChars)} what it ${usesOf(target)}`, target }
+  })
 }
 
 function usesOf({ calls, hosts, env }: Uses): string {

@@ -1,6 +1,6 @@
 /** Definitions of `log`, `diff`, `tag`, `restore` and `folder`. */
 import { Option } from 'commander'
-import { type AddVerbs, examples, parseCount, userVerb, verbGroup } from '../verb-parts.ts'
+import { type AddVerbs, dryRunOption, examples, parseCount, userVerb, verbGroup } from '../verb-parts.ts'
 
 const jsonOption = ['--json', 'print the output as one JSON value'] as const
 
@@ -65,6 +65,7 @@ export const addFolderVerbs: AddVerbs = (program, terminal, choose) => {
     .addHelpText('after', examples('oxbow folder list'))
     .action((options) => choose(async () => (await import('./folders.ts')).folderList(options, terminal)))
   userVerb(folder.command('remove <name>'), 'hide a folder from agents; its files stay')
+    .option(...dryRunOption)
     .option('--json', 'print one JSON object')
     .addHelpText('after', examples('oxbow folder remove site'))
     .action((name, options) => choose(async () => (await import('./folders.ts')).folderRemove(name, options, terminal)))

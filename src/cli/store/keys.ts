@@ -42,10 +42,23 @@ export async function secretList(options: KeyOptions, terminal: Terminal): Promi
   return say({ ...report, secrets: own }, lines.length === 0 ? 'There are no secrets.' : lines.join('\n'), options, terminal)
 }
 
-export async function secretRemove(name: string, options: KeyOptions, terminal: Terminal): Promise<number> {
+export async function secretRemove(
+  name: string,
+  options: KeyOptions & { readonly dryRun?: boolean | undefined },
+  terminal: Terminal,
+): Promise<number> {
+  const missing = new OxbowError('not_found', `there is no secret ${JSON.stringify(name)}`, {
+    hint: '`oxbow secret list` shows their names.',
+  })
+  if (options.dryRun === true) {
+    const target = (await ask({ ask: 'list' }, options, terminal)).secrets.find((secret) => secret.name === name)
+    if (target === undefined) throw missing
+    const { printPreview } = await import('../kernel/dry-run.ts')
+    return printPreview({ would: `remove the secret ${name}`, target }, options, terminal)
+  }
   const report = await ask({ ask: 'remove', name }, options, terminal)
   if (report.changed > 0) return say(report, `Removed ${name}.`, options, terminal)
-  throw new OxbowError('not_found', `there is no secret ${JSON.stringify(name)}`, { hint: '`oxbow secret list` shows their names.' })
+  throw missing
 }
 
 /** Changes the master key; with `data`, re-encrypts every secret under a new data key instead. */

@@ -1,6 +1,7 @@
 /** Reports of `oxbow store` as text, and its progress line. */
 import type {
   BackupManifest,
+  BackupPreview,
   BackupReport,
   MigrateReport,
   MoveReport,
@@ -67,6 +68,10 @@ export function describeBackup({ path, manifest, removed }: BackupReport): strin
     ...removed.map((old) => `  removed ${old}`),
     `To restore it: oxbow restore ${path}`,
   ].join('\n')
+}
+
+export function describeBackupPreview({ path, removed }: BackupPreview): string {
+  return [`Would write ${path}.`, ...removed.map((old) => `Would remove ${old}.`), 'Nothing is changed.'].join('\n')
 }
 
 /** Contents of a backup besides the database. */

@@ -1,5 +1,5 @@
 /** Definitions of `backup`, `secret` and `store`; `restore` is in `kernel/version-verbs.ts`. */
-import { type AddVerbs, collect, examples, parseCount, userVerb, verbGroup } from '../verb-parts.ts'
+import { type AddVerbs, collect, dryRunOption, examples, parseCount, userVerb, verbGroup } from '../verb-parts.ts'
 
 export const addSecretVerbs: AddVerbs = (program, terminal, choose) => {
   const secret = verbGroup(
@@ -20,6 +20,7 @@ export const addSecretVerbs: AddVerbs = (program, terminal, choose) => {
     .addHelpText('after', examples('oxbow secret list', 'oxbow secret list --json'))
     .action((options) => choose(async () => (await import('./keys.ts')).secretList(options, terminal)))
   userVerb(secret.command('remove <name>'), 'remove a secret')
+    .option(...dryRunOption)
     .option('--json', 'print one JSON object')
     .addHelpText('after', examples('oxbow secret remove OPENAI_API_KEY'))
     .action((name, options) => choose(async () => (await import('./keys.ts')).secretRemove(name, options, terminal)))
@@ -52,6 +53,7 @@ const addSecretUseVerbs: AddVerbs = (secret, terminal, choose) => {
     )
     .action((name, options) => choose(async () => (await load()).secretAllow(name, options, terminal)))
   userVerb(secret.command('withdraw <name>'), 'withdraw what was allowed')
+    .option(...dryRunOption)
     .option(...json)
     .addHelpText('after', examples('oxbow secret withdraw GITHUB_TOKEN'))
     .action((name, options) => choose(async () => (await load()).secretWithdraw(name, options, terminal)))
@@ -78,6 +80,7 @@ const addBackup: AddVerbs = (command, terminal, choose) => {
   userVerb(command, 'back up database, files, vault and configuration, also while Oxbow runs')
     .option('--keep <n>', 'keep the newest n backups in the folder and remove the rest', parseCount(maxKept))
     .option('--database-only', 'leave out files, vault and configuration')
+    .option('--dry-run', 'show what would be written and removed, and stop')
     .option('--json', 'print one JSON object')
     .addHelpText('after', examples('oxbow backup', 'oxbow backup --keep 7', 'oxbow backup /mnt/disk/oxbow.oxbow-backup'))
     .action((path, options) => choose(async () => (await import('./store.ts')).storeBackup(path, options, terminal)))

@@ -38,6 +38,7 @@ export function storeMigrate(options: MigrateOptions, terminal: Terminal): Promi
 }
 
 export interface BackupOptions extends StoreOptions {
+  readonly dryRun?: boolean | undefined
   readonly keep?: number | undefined
   readonly databaseOnly?: boolean | undefined
 }
@@ -45,6 +46,10 @@ export interface BackupOptions extends StoreOptions {
 export function storeBackup(path: string | undefined, options: BackupOptions, terminal: Terminal): Promise<number> {
   const { keep } = options
   const target = path === undefined ? '' : resolve(path)
+  if (options.dryRun === true) {
+    const preview = { ask: 'backup', path: target, preview: true, ...(keep !== undefined && { keep }) } as const
+    return show(preview, text.describeBackupPreview, options, terminal)
+  }
   const question = { ask: 'backup', path: target, ...(keep !== undefined && { keep }), ...filesOf(options, terminal) } as const
   return show(question, text.describeBackup, options, terminal)
 }

@@ -1,4 +1,5 @@
 /** Definitions of `oxbow memory` and its verbs. */
+import { Option } from 'commander'
 import { type AddVerbs, collect, examples, parseCount, userVerb, verbGroup } from '../verb-parts.ts'
 
 /** Maximum of the call. */
@@ -64,6 +65,7 @@ const addChanging: AddVerbs = (memory, terminal, choose) => {
     .addHelpText('after', examples('oxbow memory pin note-1f0a…', 'oxbow memory pin note-1f0a… --undo'))
     .action((id, options) => choose(async () => (await import('./memory.ts')).memoryPin(id, options, terminal)))
   userVerb(memory.command('forget [ids...]'), 'erase memories for good, also from the journal')
+    .addOption(new Option('--dry-run', 'show what would be erased, and stop; also what happens without --yes').conflicts('yes'))
     .option('--text <phrase>', 'erase everything that contains this phrase')
     .option('--yes', 'erase; without it, list what would be erased')
     .option('--json', 'print one JSON object')

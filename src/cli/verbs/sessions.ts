@@ -176,9 +176,17 @@ export async function forkSession(prefix: string, options: ForkOptions, terminal
 /** Without `--yes`, only shows what would be deleted. */
 export async function deleteSession(
   prefix: string,
-  options: ChangeOptions & { readonly yes?: boolean | undefined },
+  options: ChangeOptions & { readonly yes?: boolean | undefined; readonly dryRun?: boolean | undefined },
   terminal: Terminal,
 ): Promise<number> {
+  if (options.dryRun === true) {
+    return withGuest(options, terminal, async ({ gateway }) => {
+      const session = await findSession(gateway, prefix, { archived: true })
+      const { printPreview } = await import('../kernel/dry-run.ts')
+      const would = `delete ${named(session)} with ${session.turns} turns for good, also from memory`
+      return printPreview({ would, target: session }, options, terminal)
+    })
+  }
   if (options.yes === true) {
     return withSession(prefix, options, terminal, async (gateway, session) => {
       await changeSession(gateway, 'session.delete', { session: session.id })

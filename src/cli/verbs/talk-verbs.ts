@@ -105,6 +105,7 @@ export const addSessionVerbs: AddVerbs = (program, terminal, choose) => {
     .addHelpText('after', examples('oxbow sessions fork 019a', 'oxbow sessions fork 019a --at 42 --title "Another way"'))
     .action((session, options) => choose(async () => (await import('./sessions.ts')).forkSession(session, options, terminal)))
   userVerb(sessions.command('delete <session>'), 'delete a session, also from memory and the journal')
+    .addOption(new Option('--dry-run', 'show what would be deleted, and stop').conflicts('yes'))
     .option('--yes', 'delete; without it, show what would be deleted')
     .option('--json', 'print one JSON object')
     .addHelpText('after', examples('oxbow sessions delete 019a', 'oxbow sessions delete 019a --yes'))

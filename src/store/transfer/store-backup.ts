@@ -4,7 +4,7 @@
  */
 import { closeSync, existsSync, mkdirSync, openSync, renameSync, rmSync, statSync } from 'node:fs'
 import { dirname, join } from 'node:path'
-import { type BackupReport, type FileKeys, OxbowError } from '../../types/index.ts'
+import { type BackupPreview, type BackupReport, type FileKeys, OxbowError } from '../../types/index.ts'
 import { appliedSteps } from '../migrations/migration-runner.ts'
 import { assertUsable, judgeSchema } from '../migrations/schema-version.ts'
 import {
@@ -32,16 +32,26 @@ interface BackupQuestion {
   readonly keep?: number | undefined
   /** Absent: the database only. */
   readonly files?: FileKeys | undefined
+  /** Only say what would be written and removed. */
+  readonly preview?: boolean | undefined
 }
 
 /** Extension of an unfinished backup, which a crash may leave behind. */
 const unfinished = '.unfinished'
 
 /** @throws OxbowError `bad_input` if the path exists, `not_found` if its folder does not, `store_full` if the disk lacks space */
-export async function backupStore(deps: UpkeepDeps, { path: wanted, keep, files }: BackupQuestion): Promise<BackupReport> {
+export async function backupStore(
+  deps: UpkeepDeps,
+  { path: wanted, keep, files, preview }: BackupQuestion,
+): Promise<BackupReport | BackupPreview> {
   const { place, now } = deps
   const path = wanted === '' ? join(place.backups, `${place.user}-${stamp(now())}${backupExtension}`) : wanted
   try {
+    if (preview === true) {
+      if (wanted !== '') assertFree(path, dirname(path))
+      // The new one is among those that are kept.
+      return { path, removed: keep === undefined ? [] : oldBackups(dirname(path), place, Math.max(1, keep) - 1) }
+    }
     if (wanted === '') mkdirSync(place.backups, { recursive: true, mode: 0o700 })
     assertFree(path, dirname(path))
     return await makeBackup(deps, path, { keep, files })
@@ -124,8 +134,14 @@ async function copyStore(deps: UpkeepDeps, db: UpkeepConnection, path: string): 
   await copyRows(deps, db, path)
 }
 
-/** Removes only backups of this user. */
-function removeOld(folder: string, { user }: StorePlace, keep: number): readonly string[] {
+function removeOld(folder: string, place: StorePlace, keep: number): readonly string[] {
+  const old = oldBackups(folder, place, Math.max(1, keep))
+  for (const path of old) rmSync(path, { force: true })
+  return old
+}
+
+/** @returns the backups of this user, but for the newest */
+function oldBackups(folder: string, { user }: StorePlace, keep: number): readonly string[] {
   const made = backupsIn(folder).flatMap((path) => {
     try {
       const manifest = readManifest(path)
@@ -134,7 +150,6 @@ function removeOld(folder: string, { user }: StorePlace, keep: number): readonly
       return []
     }
   })
-  const old = made.toSorted((a, b) => b.madeAt - a.madeAt).slice(Math.max(1, keep))
-  for (const { path } of old) rmSync(path, { force: true })
+  const old = made.toSorted((a, b) => b.madeAt - a.madeAt).slice(keep)
   return old.map(({ path }) => path)
 }
