@@ -41,6 +41,7 @@ import type { ExecLists } from './access/exec-lists.ts'
 import { createEvents, type Events } from './events.ts'
 import { createMemoryHost } from './memory-host.ts'
 import { createGate, type Gate } from './gate.ts'
+import { maxBytesPerToken } from './limits.ts'
 import { createJournal, createProjector, type Journal } from './journal.ts'
 import { createRegistry, type Registry } from './registry.ts'
 import { createSessions, type Sessions } from './sessions.ts'
@@ -267,7 +268,7 @@ function buildCalls(options: KernelOptions, records: Records, describe: () => Pr
 
 function buildTurns(options: KernelOptions, records: Records, calls: Calls): Turns {
   const { user, config, store, engine, sandbox, clock } = options
-  const { newId, sessions, journal, scratchpads, documents } = records
+  const { newId, sessions, journal, scratchpads, documents, conversations } = records
   const { registry, gate, runningTurns, running, cleaner, background, memory } = calls
   const { section: scratchpad } = scratchpads
   const rolling = rollingBy(background, config.memory.summary)
@@ -293,7 +294,8 @@ function buildTurns(options: KernelOptions, records: Records, calls: Calls): Tur
     onStale: (session) => lanes.lose(session).then(() => sessions.forget(session)),
   })
   const foresee = config.agent.rights.includes('memory.read') ? memory?.foresee : undefined
-  const startTurn = createStartTurn({ user, store, lanes, sessions, gate, foresee })
+  const historyBytes = engine.model.contextTokens * maxBytesPerToken
+  const startTurn = createStartTurn({ user, store, lanes, sessions, gate, registry, conversations, historyBytes, foresee })
   const outcomeOf = createOutcomeOf(store)
   const own = { ...options, ...records, gate, lanes, startTurn, outcomeOf, running }
   const supervision = createSupervision(own)

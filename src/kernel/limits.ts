@@ -215,3 +215,9 @@ export const maxRoles = 200
 export const usageTimeoutMs = 2_000
 /** How often schedules are looked at while an overload holds them back. */
 export const overloadCheckMs = 5_000
+
+/** Tools of a program in one message: as many as OpenAI takes, with room for their schemas. Each request to a model carries them. */
+export const maxClientTools = 128
+export const maxClientToolBytes: number = 128 * 1024
+/** Deeper schemas are no help to a model; recursion over hostile ones would exhaust the stack. */
+export const maxClientToolDepth = 32

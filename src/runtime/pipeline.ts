@@ -5,6 +5,7 @@
 import {
   assertNever,
   type CallId,
+  type ClientCall,
   type ConversationItem,
   type Failure,
   headOf,
@@ -56,6 +57,8 @@ export interface TurnResult {
   readonly reply: string
   readonly steps: number
   readonly failure: Failure | null
+  /** The program that sent the message runs these, and continues with a message that has their results. */
+  readonly calls?: readonly ClientCall[]
 }
 
 /** Runs one turn of a process to its end. Never throws because of a model, a tool or a user. */
@@ -134,10 +137,14 @@ function result(process: Process, status: TurnResult['status'], reply: string, s
 function accountFor(process: Process, { end, items, steps }: LoopRun): TurnResult {
   const base = { turn: process.turn, steps }
   // The call of a turn's message is the turn's id. If a summary replaces that message, all loaded items came after it.
-  const turn = items.slice(items.findLastIndex(({ call }) => String(call) === process.turn) + 1)
+  const own = items.findLastIndex(({ call }) => String(call) === process.turn)
+  // A turn that continues behind results of a program's tools has no message of its own.
+  const turn = items.slice((own < 0 ? lastSaid(items) : own) + 1)
   switch (end.kind) {
     case 'reply':
       return { ...base, status: 'ok', reply: end.text, failure: end.failure }
+    case 'asks':
+      return { ...base, status: 'ok', reply: end.text, failure: null, calls: end.calls }
     case 'stopped': {
       const timeIsOver = process.signal.reason === 'time_limit'
       const failure: Failure = timeIsOver

@@ -8,6 +8,7 @@ import {
   type AssistantMessage,
   type Attachment,
   type CallId,
+  type ClientCall,
   type ConversationItem,
   conversationItem,
   type Failure,
@@ -84,6 +85,8 @@ export interface GenerateOutput {
 type LoopEnd =
   /** `failure` is set when the answer is truncated. */
   | { readonly kind: 'reply'; readonly text: string; readonly failure: Failure | null }
+  /** Tools of the program that sent the message are to be run by it. */
+  | { readonly kind: 'asks'; readonly text: string; readonly calls: readonly ClientCall[] }
   | { readonly kind: 'stopped' }
   | { readonly kind: 'failed'; readonly failure: Failure }
   | { readonly kind: 'limit'; readonly failure: Failure }
@@ -114,7 +117,8 @@ export async function runTurnLoop(process: Process, composed: Composed, deps: Lo
     const last = lastGeneration(items)
     const pending = last === null ? [] : pendingCalls(last.item, toolCallsOf(last.message), last.answered)
     let isLooping = false
-    for (const result of await dispatch(process, pending)) {
+    const results = await dispatch(process, pending)
+    for (const result of results) {
       items.push(result)
       const verdict = watch(loops, pending, result)
       // Calls of the same answer were requested before the model saw the notice.
@@ -124,6 +128,7 @@ export async function runTurnLoop(process: Process, composed: Composed, deps: Lo
     }
     if (isLooping) return ended({ kind: 'limit', failure: looping })
     if (process.signal.aborted) return ended({ kind: 'stopped' })
+    if (results.length < pending.length) return ended(asks(last!.message, pending, results))
 
     // The newest generation may have ended the turn, even before a crash.
     const unusable = endOf(items.at(-1), deps.facts)
@@ -148,6 +153,12 @@ export async function runTurnLoop(process: Process, composed: Composed, deps: Lo
     if ('end' in generated) return ended(generated.end)
     items.push(generated.item)
   }
+}
+
+/** Every call has run but those of the program's tools. */
+function asks(message: AssistantMessage, pending: readonly PendingCall[], results: readonly ConversationItem[]): LoopEnd {
+  const left = pending.filter(({ id }) => results.every(({ call }) => call !== id))
+  return { kind: 'asks', text: textOf(message), calls: left.map(({ id, part }) => ({ call: id, name: part.name, arguments: part.arguments })) }
 }
 
 /** @returns how the turn ends when its newest generation is unusable; null: it goes on, or this is its reply */
@@ -285,7 +296,7 @@ function pendingCalls(generation: ConversationItem, calls: readonly ToolCallPart
 
 /**
  * Runs the tool calls of one generation: adjacent read-only calls in parallel, all others one by one.
- * @returns a result for each call, in order; calls that have not begun when the turn is stopped get none
+ * @returns a result for each call, in order; none for calls that have not begun when the turn is stopped, and for those of the program
  */
 async function dispatch(process: Process, calls: readonly PendingCall[]): Promise<readonly ConversationItem[]> {
   const results: ConversationItem[] = []
@@ -293,14 +304,15 @@ async function dispatch(process: Process, calls: readonly PendingCall[]): Promis
     const batch = [calls[at++]!]
     if (process.isReadOnly(batch[0]!.part.name))
       while (at < calls.length && batch.length < maxParallelCalls && process.isReadOnly(calls[at]!.part.name)) batch.push(calls[at++]!)
-    results.push(...(await Promise.all(batch.map((call) => runCall(process, call)))))
+    for (const result of await Promise.all(batch.map((call) => runCall(process, call)))) if (result !== null) results.push(result)
   }
   return results
 }
 
 /** However a call ends, the model reads a result: it can correct itself or go on without. */
-async function runCall(process: Process, { id, part }: PendingCall): Promise<ConversationItem> {
+async function runCall(process: Process, { id, part }: PendingCall): Promise<ConversationItem | null> {
   const outcome = await process.callTool(part.name, part.arguments, id)
+  if (outcome === null) return null
   return toolResult(id, part, outcome.status === 'ok' ? outcome : { ok: false, text: outcome.text, labels: outcome.labels })
 }
 

@@ -11,6 +11,7 @@ import type { Label } from './record.ts'
 import type { Json, JsonObject } from './text.ts'
 import type { Sandbox } from './hands.ts'
 import type { Attachment, Blobs, KeptFile } from './message.ts'
+import type { ToolSpec } from './model.ts'
 
 /** Determines scheduling and the default approval policy. */
 export type Tier = 'read_only' | 'side_effecting' | 'privileged'
@@ -167,6 +168,30 @@ export type CallOutcome<Output = unknown> =
       readonly labels?: readonly Label[]
     }
 
+/** Tools of the program that sent a message, which runs them itself, and how a turn may use them. */
+export interface ClientTools {
+  readonly tools: readonly ToolSpec[]
+  /** For the first answer of the turn; `none` for all of them. Absent: the model decides. */
+  readonly choice?: 'none' | 'required' | { readonly tool: string } | undefined
+  /** One call at a time. */
+  readonly serial?: true | undefined
+}
+
+/** What a program's tool returned. */
+export interface ClientResult {
+  /** The tool call, as the turn that asked for it named it. */
+  readonly call: CallId
+  readonly text: string
+}
+
+/** A call of a program's tool, with which a turn ended. */
+export interface ClientCall {
+  readonly call: CallId
+  readonly name: string
+  /** As the model wrote them. */
+  readonly arguments: string
+}
+
 /** A running agent's view of the kernel: it can make calls and nothing else. */
 export interface Process {
   readonly id: ProcessId
@@ -179,8 +204,11 @@ export interface Process {
    * @param id makes the call resumable: after a crash, the same id returns the recorded outcome or continues the recorded intent
    */
   call(name: string, input: unknown, id?: CallId): Promise<CallOutcome>
-  /** Makes a call that a model requested; only calls offered to models. `args` is the text as the model wrote it. */
-  callTool(name: string, args: string, id: CallId): Promise<CallOutcome>
+  /**
+   * Makes a call that a model requested; only calls offered to models. `args` is the text as the model wrote it.
+   * @returns null for a tool of the program that sent the message: its result comes with the next one
+   */
+  callTool(name: string, args: string, id: CallId): Promise<CallOutcome | null>
   /** @returns whether the call may run concurrently with others; true for unknown names */
   isReadOnly(name: string): boolean
   /** @returns whether messages wait for this turn, which `turn.inbox` takes; costs no call */

@@ -18,6 +18,7 @@ import { maxResultBytes } from '../limits.ts'
 import { type ModelCallDeps, modelCalls } from '../models/model-calls.ts'
 import { completeCall, embedCall, type EmbedCallDeps } from '../models/side-calls.ts'
 import type { KeptOutputs } from '../stages/policy.ts'
+import { clientCalls } from './client-calls.ts'
 import { type ScratchpadCallDeps, scratchpadCalls } from './scratchpad-calls.ts'
 import { type SessionCallDeps, sessionCalls } from './session-calls.ts'
 import { sessionKeepingCalls, type SessionKeepingDeps } from './session-keeping-calls.ts'
@@ -65,6 +66,7 @@ export function kernelCalls(deps: KernelCallDeps): readonly Call[] {
     ...sessionCalls(deps),
     ...sessionKeepingCalls(deps),
     ...transcriptCalls(deps),
+    ...clientCalls(),
     ...modelCalls(deps),
     completeCall(deps),
     embedCall(deps),

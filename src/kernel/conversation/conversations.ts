@@ -103,9 +103,10 @@ async function load(history: HistoryDeps, session: SessionId, maxBytes: number, 
   read: for await (const page of historyPages(history, session)) {
     for (const row of page) {
       if (row.seq <= since && hasUserMessage) break read
-      rows.push({ ...row, body: JSON.parse(row.body) })
+      const body = JSON.parse(row.body) as { readonly continues?: boolean }
+      rows.push({ ...row, body })
       bytes += row.body.length
-      hasUserMessage ||= row.name === 'turn.send' && row.phase === 'started'
+      hasUserMessage ||= row.name === 'turn.send' && row.phase === 'started' && body.continues !== true
     }
     complete = bytes < maxBytes
     if (!complete) break
@@ -155,6 +156,7 @@ export function toItem(record: FoldInput, generationOf: (generation: CallId) => 
     code?: Failure['code']
     message?: Message
     ok?: boolean
+    continues?: boolean
     labels?: readonly Label[]
     attachments?: readonly Attachment[]
     files?: readonly KeptFile[]
@@ -164,7 +166,8 @@ export function toItem(record: FoldInput, generationOf: (generation: CallId) => 
   if (place === null && record.name === recallName) return body.status === 'ok' && body.text ? recalledItem(record.call, body.text) : null
   if (isErased(record.body)) return toErasedItem(record, generationOf)
   if (place === null && record.name === 'turn.send') {
-    if (record.phase === 'started') return conversationItem(record.call, sentMessage(body.text ?? '', body.attachments))
+    if (record.phase === 'started')
+      return body.continues === true ? null : conversationItem(record.call, sentMessage(body.text ?? '', body.attachments))
     // When a turn ends without an answer of the model, the notice shown to the person becomes part of the conversation.
     if (record.phase === 'outcome' && body.status !== 'ok' && body.status !== 'merged' && body.reply)
       return conversationItem(record.call, { role: 'assistant', parts: [{ type: 'text', text: body.reply }] })
@@ -208,7 +211,8 @@ function insertItem(items: ConversationItem[], added: ConversationItem, anchor: 
     // The message is missing if only the end of the conversation was read.
     at = Math.max(0, anchor === null ? lastSaid(items) : items.findLastIndex(({ call }) => call === anchor))
   }
-  if (place !== null) while (at > 0 && follows(items[at - 1]!.call, added.call, place.generation)) at--
+  // A program may return a result just as another message arrives.
+  if (place !== null) at = 1 + items.findLastIndex(({ call }) => call === place.generation || precedes(call, added.call, place.generation))
   items.splice(at, 0, added)
 }
 
@@ -219,9 +223,9 @@ function anchorOf({ name, body }: FoldInput): CallId | null {
   return typeof before === 'string' ? (before as CallId) : null
 }
 
-function follows(candidate: CallId, added: CallId, generation: CallId): boolean {
+function precedes(candidate: CallId, added: CallId, generation: CallId): boolean {
   const place = toolPlace(candidate)
-  return place !== null && place.generation === generation && place.index > (toolPlace(added)?.index ?? 0)
+  return place !== null && place.generation === generation && place.index < (toolPlace(added)?.index ?? 0)
 }
 
 function isFinal(phase: Phase): boolean {

@@ -7,7 +7,9 @@ import type { GenerateOutput } from '../../runtime/index.ts'
 import {
   type Blobs,
   type Call,
+  type Caller,
   type CallContext,
+  type ClientTools,
   type Config,
   createRecentMap,
   type GenerateRequest,
@@ -18,10 +20,12 @@ import {
   once,
   type SessionId,
   type ToolSpec,
+  type TurnId,
   type Usage,
 } from '../../types/index.ts'
 import type { Journal } from '../journal.ts'
 import { firstOutputTokens, maxExpectedUsages, minReservedTokens, outputMargin, rememberedAnswers } from '../limits.ts'
+import type { LaneTurn } from '../turns/lanes-interface.ts'
 import { processRight } from '../stages/policy.ts'
 import { createExchangeRecorder } from './exchange-record.ts'
 import { costOf, type GenerationDeps, type ReservedTokens, runGeneration, unpriced } from './generation.ts'
@@ -38,6 +42,7 @@ interface GenerateInput {
 export interface ModelCallDeps extends GenerationDeps {
   readonly config: Config['model']
   readonly tools: (rights: ReadonlySet<string>, conversation: readonly Message[]) => readonly ToolSpec[]
+  readonly laneTurn: (turn: TurnId) => LaneTurn | undefined
   readonly blobs: Blobs
   readonly journal: Pick<Journal, 'erasures'>
 }
@@ -55,7 +60,7 @@ const generateInput: z.ZodType<GenerateInput> = z.object({
 })
 
 export function modelCalls(deps: ModelCallDeps): readonly Call[] {
-  const { engine, config, tools, moneyIsLimited, secrets } = deps
+  const { engine, config, tools, laneTurn, moneyIsLimited, secrets } = deps
   const recording = createRecording(deps)
   const usages = createExpectedUsage()
   const reservedFor = new WeakMap<GenerateInput, ReservedTokens>()
@@ -66,11 +71,12 @@ export function modelCalls(deps: ModelCallDeps): readonly Call[] {
     if (!messages.some((message) => message.role !== 'assistant' && message.files !== undefined)) return messages
     return (await fileShower())(messages, await engine.facts(model))
   }
-  const contentOf = async ({ model, system, messages }: GenerateInput, rights: ReadonlySet<string>) => ({
+  const client = createClientSide(laneTurn)
+  const contentOf = async ({ model, system, messages }: GenerateInput, caller: Caller) => ({
     model,
     system: secrets.hideAgain(system),
     messages: secrets.hideInMessages(await show(messages, model)),
-    tools: tools(rights, messages),
+    tools: client.withTools(tools(caller.rights, messages), caller),
   })
   /** Checks the fallbacks too: once one answers, it is too late to refuse. @throws OxbowError `budget_exhausted` */
   const assertPriced = async (model: string): Promise<void> => {
@@ -91,13 +97,14 @@ export function modelCalls(deps: ModelCallDeps): readonly Call[] {
     audience: ['runtime'],
     labels: { adds: [], sink: true },
     timeoutMs: generateTimeoutMs,
-    async reserve(input, exact, { rights, session }) {
+    async reserve(input, exact, caller) {
+      const { session } = caller
       const { model, maxOutputTokens, inputTokens } = input
       const facts = await engine.facts(model)
       if (moneyIsLimited()) await assertPriced(model)
       const bound = { inputTokens, outputTokens: maxOutputTokens }
       const expected = usages.expect(conversationOf(session, model), bound, facts)
-      const counted = exact ? await engine.estimateInput({ ...(await contentOf(input, rights)), cacheKey: session }) : inputTokens
+      const counted = exact ? await engine.estimateInput({ ...(await contentOf(input, caller)), cacheKey: session }) : inputTokens
       const reserved = { ...expected, inputTokens: Math.min(counted, expected.inputTokens) }
       reservedFor.set(input, reserved)
       return costOf(facts, { ...reserved, estimated: true })
@@ -106,11 +113,11 @@ export function modelCalls(deps: ModelCallDeps): readonly Call[] {
     recordOutput: (output) => output as unknown as JsonObject,
     async run(input, context) {
       const { model, maxOutputTokens, inputTokens } = input
-      const { session, rights } = context.caller
+      const { session } = context.caller
       const request: GenerateRequest = {
-        ...(await contentOf(input, rights)),
+        ...(await contentOf(input, context.caller)),
         maxOutputTokens,
-        settings,
+        settings: client.choose(settings, input, context.caller),
         ...(session !== '' && { cacheKey: session }),
         ...recording(context),
       }
@@ -143,6 +150,30 @@ function createRecording({ config, secrets, journal }: ModelCallDeps): (context:
       }
     },
   })
+}
+
+/** What the program that sent the message of a turn adds to its requests: tools of its own, and which of them to call first. */
+function createClientSide(laneTurn: ModelCallDeps['laneTurn']) {
+  const joined = new WeakMap<ClientTools, { readonly own: readonly ToolSpec[]; readonly all: readonly ToolSpec[] }>()
+  const clientOf = ({ turn }: Caller): ClientTools | undefined => (turn === '' ? undefined : laneTurn(turn)?.input.client)
+  return {
+    /** The same lists give the same array, whose wire form is cached. */
+    withTools(own: readonly ToolSpec[], caller: Caller): readonly ToolSpec[] {
+      const client = clientOf(caller)
+      if (client === undefined || client.tools.length === 0) return own
+      let held = joined.get(client)
+      // A call of Oxbow that came with an update keeps its name.
+      const foreign = (): readonly ToolSpec[] => client.tools.filter(({ name }) => own.every((tool) => tool.name !== name))
+      if (held?.own !== own) joined.set(client, (held = { own, all: [...own, ...foreign()] }))
+      return held.all
+    },
+    choose(settings: GenerateSettings, { messages }: GenerateInput, caller: Caller): GenerateSettings {
+      const toolChoice = clientOf(caller)?.choice
+      // A call that was forced is not forced again by its result.
+      const holds = toolChoice === 'none' || messages.at(-1)?.role === 'user'
+      return toolChoice === undefined || !holds ? settings : { ...settings, toolChoice }
+    },
+  }
 }
 
 function conversationOf(session: SessionId | '', model: string): string {

@@ -95,9 +95,12 @@ const ownersRights: ReadonlySet<string> = new Set([everyRight])
  */
 export type Labels = readonly Label[]
 
+/** The call by which a turn asks a program to run a tool; made by the runtime, with what a model wrote. */
+export const clientAsk = 'client.ask'
+
 /** @returns whether stage 4 judges the call: one that a model makes and that sends data outside */
-export function leadsOutside({ audience }: Caller, { labels }: Call): boolean {
-  return labels.sink && audience === 'model'
+export function leadsOutside({ audience }: Caller, { name, labels }: Call): boolean {
+  return labels.sink && (audience === 'model' || name === clientAsk)
 }
 
 /** @returns the union, sorted; the same array when nothing is new */

@@ -32,7 +32,7 @@ import type { Gate } from '../gate.ts'
 import { maxHeldPersonas } from '../limits.ts'
 import type { LaneTurn } from './lanes-interface.ts'
 import type { Registry } from '../registry.ts'
-import { processRight } from '../stages/policy.ts'
+import { clientAsk, processRight } from '../stages/policy.ts'
 
 /** The turns that are running, for the calls that a process makes about its own turn. */
 export interface RunningTurns {
@@ -99,7 +99,9 @@ export function createAgent(deps: AgentDeps): Agent {
     runningTurns.during(turn, async () => {
       const process = createProcess({ gate, registry, newId, rights, limits, actor }, turn)
       const facts = await engine.facts(turn.input.model ?? '')
-      return runTurn(process, { ...base, facts, toolTokens: await toolTokens(facts.contextTokens) })
+      // A byte is at most one token.
+      const clientTokens = turn.input.client === undefined ? 0 : Buffer.byteLength(JSON.stringify(turn.input.client.tools))
+      return runTurn(process, { ...base, facts, toolTokens: clientTokens + (await toolTokens(facts.contextTokens)) })
     })
   const runAs = async (turn: LaneTurn, session: SessionId, found: Promise<AgentProfile | null>): Promise<TurnResult> => {
     const profile = await found
@@ -190,6 +192,10 @@ const roomyFactor = 4
 /** How many more tokens another tokenizer may make of the same text. */
 const foreignFactor = 1.25
 
+const oneAtATime = 'The program takes one call at a time: make this one after the result of the other.'
+/** For the refusal of a call of a program's tool, which is its result. */
+const answerRights: ReadonlySet<string> = new Set(['turn.send'])
+
 interface ProcessDeps {
   readonly gate: Gate
   readonly registry: Registry
@@ -215,13 +221,27 @@ function createProcess({ gate, registry, newId, rights, limits, actor }: Process
       resumed: turn.resumed && callId !== undefined,
       onWait: turn.onWait,
     })
+  const client = turn.input.client
+  let hasAsked = false
+  const askClient = async (tool: string, args: string, call: CallId): Promise<CallOutcome | null> => {
+    const isSecond = client?.serial === true && hasAsked
+    hasAsked = true
+    const asked = isSecond ? null : await ask(asRuntime, clientAsk, { tool, call, arguments: args })
+    if (asked?.status === 'ok') return null
+    const answer = { tool, text: asked?.text ?? oneAtATime, ok: false, refused: true }
+    return ask({ ...asRuntime, rights: answerRights }, 'client.answer', answer, call)
+  }
   return {
     id,
     session,
     turn: turn.id,
     signal: turn.signal,
     call: (name, input, callId) => ask(asRuntime, name, input, callId),
-    callTool: (name, args, callId) => ask(asModel, name, args, callId),
+    callTool(name, args, callId) {
+      // A call of Oxbow that came with an update keeps its name.
+      const isClients = client !== undefined && client.tools.some((tool) => tool.name === name) && registry.find(name) === undefined
+      return isClients ? askClient(name, args, callId) : ask(asModel, name, args, callId)
+    },
     isReadOnly: (name) => (registry.find(name)?.tier ?? 'read_only') === 'read_only',
     hasMail: turn.hasMail,
     newCallId: () => newId() as CallId,

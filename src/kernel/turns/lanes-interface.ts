@@ -1,12 +1,16 @@
 /** What the rest of the kernel sees of the lanes, and what a lane passes to the agent. */
 import type { TurnResult } from '../../runtime/index.ts'
-import type { Attachment, Caller, CallId, KeptFile, SessionId, TurnId } from '../../types/index.ts'
+import type { Attachment, Caller, CallId, ClientTools, KeptFile, SessionId, TurnId } from '../../types/index.ts'
 import type { Entry } from '../journal.ts'
 
 export interface TurnInput {
   readonly text: string
   readonly model?: string | undefined
   readonly attachments?: readonly KeptFile[] | undefined
+  /** Tools of the program that sent it. */
+  readonly client?: ClientTools | undefined
+  /** Has no text: the turn continues the conversation behind results of the program's tools. */
+  readonly continues?: true | undefined
 }
 
 export interface Mail {

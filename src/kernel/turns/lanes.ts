@@ -291,9 +291,9 @@ function createTurnPlaces(max: number, onFree: (session: SessionId) => void): Tu
   }
 }
 
-/** A message that had begun a turn before a crash continues that turn. */
-function isMail({ past }: Waiting): boolean {
-  return !past.started
+/** A message that had begun a turn before a crash continues that turn; one of a program with tools is a turn of its own. */
+function isMail({ past, input }: Waiting): boolean {
+  return !past.started && input.client === undefined && input.continues === undefined
 }
 
 function stayOpen(): never {
@@ -324,7 +324,7 @@ function sandboxOf({ asked, tier, provider, limits, degraded }: SandboxStatus): 
 
 /** The part of the conversation that a message contributes. */
 function startedBody({ input }: Waiting, files: readonly Attachment[]): JsonObject {
-  return { text: input.text, ...(files.length > 0 && { attachments: files as unknown as JsonObject[] }) }
+  return { text: input.text, ...(input.continues && { continues: true }), ...(files.length > 0 && { attachments: files as unknown as JsonObject[] }) }
 }
 
 function filesOf({ input }: Waiting): readonly KeptFile[] {

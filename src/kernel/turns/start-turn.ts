@@ -3,6 +3,8 @@ import {
   type Caller,
   type CallId,
   type CallOutcome,
+  type ClientResult,
+  type ClientTools,
   OxbowError,
   type SentFile,
   type SessionId,
@@ -12,6 +14,8 @@ import {
 } from '../../types/index.ts'
 import type { Store } from '../../store/index.ts'
 import type { Gate } from '../gate.ts'
+import type { Conversations } from '../conversation/conversations.ts'
+import type { Registry } from '../registry.ts'
 import type { Sessions } from '../sessions.ts'
 import { userCaller } from '../stages/policy.ts'
 import { queueFull } from './lanes.ts'
@@ -28,6 +32,10 @@ interface SendTurn {
   readonly attachments?: readonly SentFile[] | undefined
   /** Who sends it; default: the user. */
   readonly actor?: string | undefined
+  /** Tools of the program that sends it. */
+  readonly client?: ClientTools | undefined
+  /** Results of the tool calls with which the newest turn ended; the text may then be empty. */
+  readonly results?: readonly ClientResult[] | undefined
 }
 
 interface StartedTurn {
@@ -46,12 +54,17 @@ interface StartTurnDeps {
   readonly lanes: Lanes
   readonly sessions: Sessions
   readonly gate: Gate
+  readonly registry: Registry
+  readonly conversations: Pick<Conversations, 'read'>
+  /** Of a conversation, what a turn reads. */
+  readonly historyBytes: number
   /** Starts to recall while the message is being recorded; absent: the agent may not read memory. */
   readonly foresee?: ((session: SessionId, text: string) => void) | undefined
 }
 
-export function createStartTurn({ user, store, lanes, sessions, gate, foresee }: StartTurnDeps): StartTurn {
-  return async ({ session, clientId, text, model, attachments = [], actor, as }) => {
+export function createStartTurn(deps: StartTurnDeps): StartTurn {
+  const { user, store, lanes, sessions, gate, registry, foresee } = deps
+  return async ({ session, clientId, text, model, attachments = [], actor, as, client, results = [] }) => {
     // The place is reserved before the message is recorded, so that a burst of messages cannot exceed the limit.
     if (!lanes.admit(session)) throw queueFull(session)
     try {
@@ -59,13 +72,21 @@ export function createStartTurn({ user, store, lanes, sessions, gate, foresee }:
       const blobs = { keep: store.putBlob, read: store.blob }
       const files = attachments.length === 0 ? null : await (await import('../attachments.ts')).takeIn(attachments, blobs)
       const turn = clientId as string as TurnId
-      const input = { text, ...(model !== undefined && { model }), ...(files !== null && { attachments: files }) }
+      if (client !== undefined) await (await import('../calls/client-calls.ts')).assertForeign(client, registry)
+      const input = {
+        text,
+        ...(model !== undefined && { model }),
+        ...(files !== null && { attachments: files }),
+        ...(client !== undefined && { client }),
+        ...(results.length > 0 && text === '' && { continues: true }),
+      }
       const person = userCaller(user, session, turn)
       const sender = actor === undefined ? person : { ...person, actor, rights: senderRights }
       const caller = as === undefined ? sender : { ...as, turn }
+      if (results.length > 0) await recordResults(deps, caller, results)
       const { intended, outcome } = gate.start(caller, 'turn.send', input, { id: clientId, signal: null })
       // A message that waits behind another recalls when its turn begins.
-      if (actor === undefined && !lanes.isRunning(session)) foresee?.(session, text)
+      if (actor === undefined && text !== '' && !lanes.isRunning(session)) foresee?.(session, text)
       // Followers receive the outcome; this call waits only for the acknowledgement.
       outcome.catch(() => {})
       const accepted = await intended
@@ -75,6 +96,26 @@ export function createStartTurn({ user, store, lanes, sessions, gate, foresee }:
     } finally {
       lanes.admitted(session)
     }
+  }
+}
+
+/** Under the ids of their tool calls, so that a message that is sent again records them once. @throws OxbowError */
+async function recordResults(
+  { lanes, gate, registry, conversations, historyBytes }: StartTurnDeps,
+  caller: Caller,
+  results: readonly ClientResult[],
+): Promise<void> {
+  const session = caller.session as SessionId
+  if (lanes.isRunning(session))
+    throw new OxbowError('limit_reached', 'A turn runs in this session.', { hint: 'Send the results when it has ended.' })
+  const { answeredTools } = await import('../calls/client-calls.ts')
+  await registry.parse('turn.send', {})
+  const tools = answeredTools(await conversations.read(session, historyBytes), results, registry)
+  const asRuntime: Caller = { ...caller, audience: 'runtime' }
+  for (const { call, text } of results) {
+    const input = { tool: tools.get(call), text, ok: true, refused: false }
+    const outcome = await gate.call(asRuntime, 'client.answer', input, { id: call, signal: null, resumed: true })
+    if (outcome.status !== 'ok') throw refusedAs(outcome)
   }
 }
 
