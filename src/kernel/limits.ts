@@ -221,3 +221,6 @@ export const maxClientTools = 128
 export const maxClientToolBytes: number = 128 * 1024
 /** Deeper schemas are no help to a model; recursion over hostile ones would exhaust the stack. */
 export const maxClientToolDepth = 32
+/** Texts that a program has embedded by one request, as many as OpenAI takes, and the characters of each. */
+export const maxEmbeddedTexts = 2_048
+export const maxEmbedCharacters = 100_000

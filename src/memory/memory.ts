@@ -48,6 +48,8 @@ export interface Memory {
   /** @throws OxbowError `not_found` */
   why(id: string): Promise<Provenance>
   stats(): Promise<MemoryReport>
+  /** Vectors by its embedder, one for each text. @throws OxbowError `bad_config` without one */
+  embed(texts: readonly string[]): Promise<readonly Float32Array[]>
   /**
    * Reads the journal and all that was written again, and begins to make all vectors again. What people have changed stays.
    * @returns when everything can be found by its words; vectors follow in the background
@@ -134,7 +136,7 @@ export function createMemory(options: MemoryOptions): Memory {
       if (gone.length > 0) void indexer.made()?.then((each) => each.dropHeld(), notSaidHere)
     },
   }
-  const forgetting = lazyForgetting(deps, eraseDerived)
+  const forgetting = once(async (): Promise<Forgetting> => (await import('./forget/forget.ts')).createForgetting(deps, eraseDerived))
   const indexer = once(() =>
     openIndex(deps, {
       keeps: config.index_messages,
@@ -167,6 +169,7 @@ export function createMemory(options: MemoryOptions): Memory {
       const embedding = (await vectors.made())?.fault() ?? readers.questionFault()
       return report(deps, (await indexer.made())?.fault() ?? null, embedding)
     },
+    embed: async (texts) => (await text()).embed(texts),
     reindex: async (signal) => reindex(deps, { indexer, vectors: config.embedder === 'none' ? null : vectors }, signal),
     async close() {
       closed = true
@@ -227,10 +230,6 @@ function createTurnSide({ config, patienceMs }: MemoryOptions, { presence, turnR
       return (await wanted()).withHot(question, recalled)
     },
   }
-}
-
-function lazyForgetting(deps: KeepDeps, eraseDerived: Eraser): Once<Forgetting> {
-  return once(async () => (await import('./forget/forget.ts')).createForgetting(deps, eraseDerived))
 }
 
 async function openIndex(deps: KeepDeps, own: Pick<JournalIndexDeps, 'keeps' | 'settle' | 'catchUpMs'>): Promise<JournalIndex> {

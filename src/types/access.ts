@@ -47,6 +47,7 @@ const user = [
   'schedule.write',
   'session.read',
   'session.write',
+  'text.embed',
   'turn.send',
   'vault.copy',
   'vault.list',

@@ -16,7 +16,7 @@ import { type NowCallDeps, nowCalls } from '../observe/now-calls.ts'
 import type { Resources, ResourceSample } from '../observe/resources.ts'
 import { maxResultBytes } from '../limits.ts'
 import { type ModelCallDeps, modelCalls } from '../models/model-calls.ts'
-import { completeCall, embedCall, type EmbedCallDeps } from '../models/side-calls.ts'
+import { completeCall, embedCall, embedTextsCall, type EmbedTextsDeps } from '../models/side-calls.ts'
 import type { KeptOutputs } from '../stages/policy.ts'
 import { clientCalls } from './client-calls.ts'
 import { type ScratchpadCallDeps, scratchpadCalls } from './scratchpad-calls.ts'
@@ -37,7 +37,7 @@ import { toolSearchCall, type ToolSearchDeps } from './tool-search-call.ts'
 export type KernelCallDeps = SystemCallDeps &
   SessionCallDeps &
   ModelCallDeps &
-  EmbedCallDeps &
+  EmbedTextsDeps &
   KeptFileCallDeps &
   ScratchpadCallDeps &
   SummaryCallDeps &
@@ -70,6 +70,7 @@ export function kernelCalls(deps: KernelCallDeps): readonly Call[] {
     ...modelCalls(deps),
     completeCall(deps),
     embedCall(deps),
+    embedTextsCall(deps),
     ...keptFileCalls(deps),
     ...scratchpadCalls(deps),
     ...summaryCalls(deps),

@@ -6,16 +6,19 @@
 import { z } from 'zod'
 import {
   type Call,
+  type Config,
   type Embedded,
   type Engine,
   isOxbowError,
   type ModelFacts,
   noSpend,
+  OxbowError,
   type Spend,
   textOf,
   userMessage,
 } from '../../types/index.ts'
-import { maxCompletionTokens, maxEmbedTexts } from '../limits.ts'
+import type { Memory } from '../../memory/index.ts'
+import { maxCompletionTokens, maxEmbedCharacters, maxEmbeddedTexts, maxEmbedTexts } from '../limits.ts'
 import { processRight } from '../stages/policy.ts'
 import { costOf, type GenerationDeps, runGeneration, unpriced } from './generation.ts'
 
@@ -97,8 +100,8 @@ interface EmbedInput {
 /** Enough for a slow service and its retries. A search for a query cancels much sooner. */
 const embedTimeoutMs = 3 * 60_000
 
-export function embedCall({ engine, moneyIsLimited }: EmbedCallDeps): Call<EmbedInput, Embedded> {
-  /** The catalog has few embedding models: without a money budget, an unknown one may be used. */
+/** What embedding with a model costs. The catalog has few of them: without a money budget, an unknown one may be used. */
+function embedCosts({ engine, moneyIsLimited }: EmbedCallDeps) {
   const factsOf = async (model: string): Promise<ModelFacts | null> => {
     try {
       return await engine.facts(model)
@@ -107,6 +110,22 @@ export function embedCall({ engine, moneyIsLimited }: EmbedCallDeps): Call<Embed
       throw error
     }
   }
+  return {
+    /** @throws OxbowError `budget_exhausted` for a model without a price */
+    async reserve(model: string, texts: readonly string[], exact: boolean): Promise<Spend> {
+      const facts = await factsOf(model)
+      if (moneyIsLimited() && (facts === null || facts.price === null))
+        throw unpriced(facts ?? nameOf(model), 'set memory.embedder = "words-50k"')
+      const counts = exact ? await engine.countTokens(texts) : texts.map((text) => Buffer.byteLength(text))
+      const tokens = counts.reduce((sum, count) => sum + count, texts.length * tokensPerText)
+      return spendOf(facts, tokens)
+    },
+    spent: async (model: string, tokens: number): Promise<Spend> => spendOf(await factsOf(model), tokens),
+  }
+}
+
+export function embedCall(deps: EmbedCallDeps): Call<EmbedInput, Embedded> {
+  const costs = embedCosts(deps)
   return {
     name: 'model.embed',
     summary: 'Asks a model for embedding vectors of texts, by which memory finds texts of similar meaning.',
@@ -119,20 +138,84 @@ export function embedCall({ engine, moneyIsLimited }: EmbedCallDeps): Call<Embed
     audience: ['runtime'],
     labels: { adds: [], sink: true },
     timeoutMs: embedTimeoutMs,
-    async reserve({ model, texts }, exact) {
-      const facts = await factsOf(model)
-      if (moneyIsLimited() && (facts === null || facts.price === null))
-        throw unpriced(facts ?? nameOf(model), 'set memory.embedder = "words-50k"')
-      const counts = exact ? await engine.countTokens(texts) : texts.map((text) => Buffer.byteLength(text))
-      const tokens = counts.reduce((sum, count) => sum + count, texts.length * tokensPerText)
-      return spendOf(facts, tokens)
-    },
+    reserve: ({ model, texts }, exact) => costs.reserve(model, texts, exact),
     // The texts are in the journal or in memory already: only their number, length and hash are recorded here.
     recordInput: ({ model, texts, purpose }) => ({ model, purpose, texts: texts.length, characters: lengthOf(texts), hash: hashOf(texts) }),
     recordOutput: ({ model, dimensions, vectors, usage }) => ({ model, dimensions, vectors: vectors.length, usage: { ...usage } }),
     async run({ model, texts, purpose }, { signal }) {
-      const output = await engine.embed(model, texts, { purpose }, signal)
-      return { output, spent: spendOf(await factsOf(model), output.usage.inputTokens) }
+      const output = await deps.engine.embed(model, texts, { purpose }, signal)
+      return { output, spent: await costs.spent(model, output.usage.inputTokens) }
+    },
+  }
+}
+
+export interface EmbedTextsDeps extends EmbedCallDeps {
+  readonly memory: Pick<Memory, 'embed'> | undefined
+  readonly settings: Pick<Config, 'memory'>
+}
+
+interface EmbedTextsInput {
+  texts: string[]
+  model?: string | undefined
+  dimensions?: number | undefined
+}
+
+interface EmbedTextsOutput {
+  /** Little-endian 32-bit floats, in base64. */
+  readonly vectors: readonly string[]
+  readonly model: string
+  readonly dimensions: number
+  readonly tokens: number
+}
+
+/** Vectors for programs. A service that is the embedder of memory is asked by `model.embed`, which has its own cost. */
+export function embedTextsCall(deps: EmbedTextsDeps): Call<EmbedTextsInput, EmbedTextsOutput> {
+  const { engine, memory, settings } = deps
+  const costs = embedCosts(deps)
+  const byMemory = async (texts: readonly string[]): Promise<Embedded> => {
+    if (memory === undefined)
+      throw new OxbowError('bad_config', 'Memory is off, and so is its embedder.', { hint: 'Name a model of a provider.' })
+    const counting = engine.countTokens(texts)
+    const vectors: Float32Array[] = []
+    for (let at = 0; at < texts.length; at += maxEmbedTexts) vectors.push(...(await memory.embed(texts.slice(at, at + maxEmbedTexts))))
+    const inputTokens = (await counting).reduce((sum, count) => sum + count, 0)
+    return {
+      vectors,
+      model: settings.memory.embedder,
+      dimensions: vectors[0]?.length ?? 0,
+      usage: { inputTokens, outputTokens: 0, estimated: true },
+    }
+  }
+  return {
+    name: 'text.embed',
+    summary: 'Computes a vector for each text, by the embedder of memory or a model of a provider.',
+    input: z.strictObject({
+      texts: z.array(z.string().min(1).max(maxEmbedCharacters)).min(1).max(maxEmbeddedTexts).describe('The texts.'),
+      model: z.string().min(1).max(200).optional().describe('Model of a provider. Default: the embedder of memory.'),
+      dimensions: z.int().min(1).max(100_000).optional().describe('Fewer dimensions than usual, if the model supports it.'),
+    }),
+    output: z.custom<EmbedTextsOutput>(),
+    example: { texts: ['The sea is blue.'] },
+    tier: 'read_only',
+    right: 'text.embed',
+    effect: 'idempotent',
+    audience: ['terminal'],
+    labels: { adds: [], sink: true },
+    timeoutMs: embedTimeoutMs,
+    reserve: ({ texts, model }, exact) => (model === undefined ? noSpend : costs.reserve(model, texts, exact)),
+    recordInput: ({ texts, model = '' }) => ({ model, texts: texts.length, characters: lengthOf(texts), hash: hashOf(texts) }),
+    recordOutput: ({ model, dimensions, vectors, tokens }) => ({ model, dimensions, vectors: vectors.length, tokens }),
+    async run({ texts, model, dimensions }, { signal }) {
+      const options = dimensions === undefined ? {} : { dimensions }
+      const made = model === undefined ? await byMemory(texts) : await engine.embed(model, texts, options, signal)
+      if (dimensions !== undefined && made.dimensions !== dimensions)
+        throw new OxbowError('bad_input', `${made.model} gives vectors of ${made.dimensions} dimensions.`, {
+          hint: 'Leave dimensions out.',
+        })
+      const vectors = made.vectors.map((vector) => Buffer.from(vector.buffer, vector.byteOffset, vector.byteLength).toString('base64'))
+      const { inputTokens: tokens } = made.usage
+      const output = { vectors, model: made.model, dimensions: made.dimensions, tokens }
+      return { output, text: '', ...(model !== undefined && { spent: await costs.spent(model, tokens) }) }
     },
   }
 }

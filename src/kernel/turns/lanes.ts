@@ -324,7 +324,11 @@ function sandboxOf({ asked, tier, provider, limits, degraded }: SandboxStatus): 
 
 /** The part of the conversation that a message contributes. */
 function startedBody({ input }: Waiting, files: readonly Attachment[]): JsonObject {
-  return { text: input.text, ...(input.continues && { continues: true }), ...(files.length > 0 && { attachments: files as unknown as JsonObject[] }) }
+  return {
+    text: input.text,
+    ...(input.continues && { continues: true }),
+    ...(files.length > 0 && { attachments: files as unknown as JsonObject[] }),
+  }
 }
 
 function filesOf({ input }: Waiting): readonly KeptFile[] {
