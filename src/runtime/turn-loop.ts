@@ -158,7 +158,11 @@ export async function runTurnLoop(process: Process, composed: Composed, deps: Lo
 /** Every call has run but those of the program's tools. */
 function asks(message: AssistantMessage, pending: readonly PendingCall[], results: readonly ConversationItem[]): LoopEnd {
   const left = pending.filter(({ id }) => results.every(({ call }) => call !== id))
-  return { kind: 'asks', text: textOf(message), calls: left.map(({ id, part }) => ({ call: id, name: part.name, arguments: part.arguments })) }
+  return {
+    kind: 'asks',
+    text: textOf(message),
+    calls: left.map(({ id, part }) => ({ call: id, name: part.name, arguments: part.arguments })),
+  }
 }
 
 /** @returns how the turn ends when its newest generation is unusable; null: it goes on, or this is its reply */

@@ -37,7 +37,7 @@ describe('the interface of OpenAI', () => {
   it('lists the agent and its model', async () => {
     const names = (await client.models.list()).data.map(({ id }) => id)
     assert.equal(names[0], 'oxbow')
-    assert.equal(names.length, 2)
+    assert.equal(names.length, 3)
   })
 
   it('completes a chat with the reply of the agent, whole and as a stream', async () => {
@@ -91,15 +91,22 @@ describe('the interface of OpenAI', () => {
   it('refuses what it cannot do in words that the clients understand', async () => {
     const failing = (options: object) =>
       client.chat.completions.create({ model: 'oxbow', messages: [{ role: 'user', content: 'x' }], ...options })
-    await assert.rejects(failing({ tools: [{ type: 'function', function: { name: 'f' } }] }), (error) => {
-      assert.ok(error instanceof OpenAI.BadRequestError)
-      return /tools of the program/.test(error.message)
-    })
-    await assert.rejects(failing({ messages: [] }), OpenAI.BadRequestError)
-    await assert.rejects(
-      failing({ messages: [{ role: 'user', content: [{ type: 'image_url', image_url: { url: 'http://10.0.0.1/x' } }] }] }),
-      /data URL/,
-    )
+    for (const [options, param] of [
+      [{ messages: [] }, 'messages'],
+      [{ n: 2 }, 'n'],
+      [{ tools: [{ type: 'custom', custom: { name: 'f' } }] }, 'tools.0.type'],
+      [{ response_format: { type: 'json_object' } }, 'response_format.type'],
+      [{ functions: [{ name: 'f' }] }, 'functions'],
+      [{ messages: [{ role: 'user', content: [{ type: 'image_url', image_url: { url: 'http://10.0.0.1/x' } }] }] }, 'messages.0'],
+    ] as const) {
+      await assert.rejects(failing(options), (error) => {
+        assert.ok(error instanceof OpenAI.BadRequestError, String(error))
+        assert.deepEqual([error.param, error.code, error.type], [param, 'bad_input', 'invalid_request_error'])
+        return true
+      })
+    }
+    await assert.rejects(client.models.retrieve('gpt-9'), OpenAI.NotFoundError)
+    await assert.rejects(client.responses.retrieve('resp_x'), OpenAI.NotFoundError)
     await assert.rejects(new OpenAI({ apiKey: 'x', baseURL: `${origin}/v1`, maxRetries: 0 }).models.list(), OpenAI.AuthenticationError)
   })
 })

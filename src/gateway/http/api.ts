@@ -16,6 +16,7 @@ import {
   isObject,
   type Json,
   type JsonObject,
+  once,
   OxbowError,
   type SessionId,
 } from '../../types/index.ts'
@@ -23,7 +24,6 @@ import { describeFailure } from '../frames.ts'
 import { keptResponses, maxPage, requestBurst, requestsPerMinute, type GatewayLimits } from '../limits.ts'
 import { createFiles } from './files.ts'
 import { sendMessage } from './messages.ts'
-import { complete, createConversations, errorOf, listModels } from './open-ai.ts'
 import { createMetrics } from './metrics.ts'
 import { openApi, readReferences, type References } from './open-api.ts'
 import { bodyOf, readBody } from './request-body.ts'
@@ -95,17 +95,17 @@ export function createApi(deps: ApiDeps): Api {
     send(request, response, answered)
   }
 
-  const conversations = createConversations()
+  const loadOpenAi = once(async () => import('../open-ai/open-ai.ts'))
+  const openAi = once(async () => (await loadOpenAi()).createOpenAi())
   const answerOpenAi = async (
     { kernel, id: client }: Client,
     { request, response, url }: { readonly request: IncomingMessage; readonly response: ServerResponse; readonly url: URL },
   ): Promise<void> => {
-    const route = `${request.method} ${url.pathname}`
-    if (route === 'GET /v1/models') return send(request, response, { status: 200, body: listModels(kernel) })
-    if (route !== 'POST /v1/chat/completions') return refuseMethod(response, [])
-    const body = bodyOf(request, await readBody(request, deps.limits.maxFrameBytes))
-    const completed = await complete({ kernel, client, conversations, body, response, gone: goneOf(response), now: deps.now })
-    if (completed !== null) send(request, response, { status: 200, body: completed })
+    const readJson = async (): Promise<JsonObject> => bodyOf(request, await readBody(request, deps.limits.maxFrameBytes))
+    const body = await (
+      await openAi()
+    )({ kernel, client, request, url, response, readBody: readJson, gone: goneOf(response), now: deps.now })
+    if (body !== null) send(request, response, { status: 200, body })
   }
 
   return async (request, response) => {
@@ -115,9 +115,10 @@ export function createApi(deps: ApiDeps): Api {
       await answer(request, response, new URL(request.url ?? '/', 'http://gateway'))
     } catch (error) {
       const failure = error instanceof URIError ? badPath : describeFailure(error, deps.onBug)
-      if (response.headersSent) response.destroy()
-      else if (request.url?.startsWith(openAiPath) === true) sendOpenAiError(response, failure, error instanceof TooMany)
-      else sendProblem(response, failure, error instanceof TooMany ? error.retryAfterS : undefined)
+      const retryAfterS = error instanceof TooMany ? error.retryAfterS : undefined
+      if (request.url?.startsWith(openAiPath) === true) (await loadOpenAi()).sendOpenAiError(response, failure, error, retryAfterS)
+      else if (response.headersSent) response.destroy()
+      else sendProblem(response, failure, retryAfterS)
     }
   }
 }
@@ -129,11 +130,6 @@ function goneOf(response: ServerResponse): AbortSignal {
   const gone = new AbortController()
   response.once('close', () => gone.abort())
   return gone.signal
-}
-
-function sendOpenAiError(response: ServerResponse, failure: Failure, isTooMany: boolean): void {
-  response.writeHead(isTooMany ? 429 : errorTable[failure.code].http, { 'content-type': 'application/json', 'cache-control': 'no-store' })
-  response.end(JSON.stringify(errorOf(failure)))
 }
 
 /** Keys that were checked stay known: a check takes 50 ms by design. Each call looks the key up again, so a revoked one ends at once. */

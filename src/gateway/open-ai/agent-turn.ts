@@ -1,0 +1,222 @@
+/**
+ * A request of a program as a turn of the agent, for every interface of OpenAI: the ids by which a program comes back, the session that
+ * goes on, and the answer as it is written.
+ */
+import { randomUUID } from 'node:crypto'
+import type { Kernel, KernelEvent } from '../../kernel/index.ts'
+import {
+  type CallId,
+  type ClientCall,
+  type ClientResult,
+  type ClientTools,
+  errorTable,
+  type Failure,
+  isObject,
+  type Json,
+  type JsonObject,
+  OxbowError,
+  type RecordView,
+  type SentFile,
+  type SessionId,
+  type TurnId,
+} from '../../types/index.ts'
+import { followTurn, type StartedMessage } from '../http/messages.ts'
+
+/** The name under which the agent is a model. */
+export const agentName = 'oxbow'
+
+/** A record of a session, in an id: a program comes back with it, also after a restart. */
+export interface Place {
+  readonly session: SessionId
+  /** A turn or a generation. */
+  readonly id: string
+  readonly number: number
+}
+
+/** @returns e.g. `resp_…`; both ids are UUIDs */
+export function placeId(prefix: string, { session, id, number }: Place, part = ''): string {
+  return `${prefix}_${Buffer.from(`${session}${id}`.replaceAll('-', ''), 'hex').toString('base64url')}${number.toString(36)}${part}`
+}
+
+/** @returns null for an id that this gateway has not made */
+export function readPlace(prefix: string, text: string): Place | null {
+  const [, bytes, number] =
+    /^([\w-]{43})([0-9a-z]{1,10})(?:\.\d{1,4})?$/.exec(text.startsWith(`${prefix}_`) ? text.slice(prefix.length + 1) : '') ?? []
+  if (bytes === undefined || number === undefined) return null
+  const hex = Buffer.from(bytes, 'base64url').toString('hex')
+  const uuid = (from: number): string => hex.slice(from, from + 32).replace(/^(.{8})(.{4})(.{4})(.{4})/, '$1-$2-$3-$4-')
+  return { session: uuid(0) as SessionId, id: uuid(32), number: Number.parseInt(number, 36) }
+}
+
+/** The id of a tool call, as the program has it. */
+export function toolCallIdOf(session: SessionId, call: CallId): string {
+  const dot = call.lastIndexOf('.')
+  return placeId('call', { session, id: call.slice(0, dot), number: Number(call.slice(dot + 1)) })
+}
+
+export interface NewTurn {
+  /** Null begins one. */
+  readonly session: SessionId | null
+  readonly text: string
+  readonly attachments: readonly SentFile[]
+  /** As the program named it. */
+  readonly model: string
+  readonly client: ClientTools | undefined
+  readonly results: readonly ClientResult[]
+}
+
+/** @returns the started turn @throws OxbowError */
+export async function startTurn(kernel: Kernel, { session, text, attachments, model, client, results }: NewTurn): Promise<StartedMessage> {
+  const into = session ?? (await kernel.createSession()).id
+  const started = await kernel.sendTurn({
+    session: into,
+    clientId: randomUUID() as string as CallId,
+    text,
+    model: modelOf(model),
+    attachments,
+    client,
+    results,
+  })
+  return { session: into, ...started }
+}
+
+/** `oxbow` is the agent with its usual model, `oxbow/provider/name` or `provider/name` with another one. */
+function modelOf(name: string): string | undefined {
+  const model = name === agentName ? '' : name.startsWith(`${agentName}/`) ? name.slice(agentName.length + 1) : name
+  return model === '' ? undefined : model
+}
+
+export interface Usage {
+  inputTokens: number
+  cachedTokens: number
+  outputTokens: number
+  reasoningTokens: number
+}
+
+export interface TurnAnswer {
+  /** What the model wrote, one text for each of its answers that has any. */
+  readonly texts: readonly string[]
+  readonly reply: string
+  /** The program runs these. */
+  readonly calls: readonly ClientCall[]
+  readonly status: string
+  /** Of a turn that failed, or whose answer is truncated. */
+  readonly failure: Failure | null
+  readonly usage: Usage
+}
+
+/** @returns whether the turn has no answer */
+export function isFailed({ status, failure }: TurnAnswer): boolean {
+  return failure !== null && status !== 'ok' && status !== 'limit'
+}
+
+/**
+ * Follows a turn to its end.
+ * @param onText called with the text as it is written; `at` counts the answers of the model in this turn that have any
+ * @param cancels whether a program that leaves cancels the turn, if it has begun
+ * @throws OxbowError `cancelled` once the program has gone
+ */
+export async function answerTurn(
+  kernel: Kernel,
+  started: StartedMessage,
+  gone: AbortSignal,
+  onText: (text: string, at: number) => void = () => {},
+  cancels = true,
+): Promise<TurnAnswer> {
+  let { turn } = started
+  const fold = createFold(() => turn, onText)
+  try {
+    for (;;) {
+      const body = await followTurn(kernel, { ...started, turn }, gone, fold.watch)
+      // A message that came while a turn ran is answered by that turn.
+      if (body['status'] !== 'merged' || typeof body['into'] !== 'string') return fold.answer(body)
+      turn = body['into'] as TurnId
+    }
+  } catch (error) {
+    if (cancels && gone.aborted && fold.hasBegun()) await kernel.cancelTurn(started.session).catch(() => {})
+    throw error
+  }
+}
+
+function createFold(turn: () => TurnId, onText: (text: string, at: number) => void) {
+  const usage: Usage = { inputTokens: 0, cachedTokens: 0, outputTokens: 0, reasoningTokens: 0 }
+  /** What was streamed of each answer, in order. */
+  const streamed = new Map<string, string>()
+  const texts: string[] = []
+  let begun = false
+  const stream = (call: string, text: string): void => {
+    if (text === '') return
+    streamed.set(call, (streamed.get(call) ?? '') + text)
+    onText(text, [...streamed.keys()].indexOf(call))
+  }
+  const takeRecord = ({ name, phase, turn: of, call, body }: RecordView): void => {
+    if (of !== turn() || !isObject(body)) return
+    if (name === 'turn.send' && phase === 'started') begun ||= String(call) === of
+    if (name !== 'model.generate' || phase !== 'outcome') return
+    addUsage(usage, body['usage'])
+    const text = textOf(body['message'])
+    if (text !== '') texts.push(text)
+    // What was written before this follower came.
+    const shown = streamed.get(call) ?? ''
+    if (text.startsWith(shown)) stream(call, text.slice(shown.length))
+  }
+  return {
+    hasBegun: () => begun,
+    watch(event: KernelEvent): void {
+      if (event.type === 'record') takeRecord(event.record)
+      else if (event.type === 'delta' && event.turn === turn()) stream(event.call, event.text)
+      else if (event.type === 'snapshot' && event.turn === turn() && event.call !== null && !streamed.has(event.call))
+        stream(event.call, event.text)
+    },
+    answer: (body: JsonObject): TurnAnswer => ({
+      texts,
+      reply: typeof body['reply'] === 'string' ? body['reply'] : '',
+      calls: Array.isArray(body['calls']) ? (body['calls'] as readonly ClientCall[]) : [],
+      status: typeof body['status'] === 'string' ? body['status'] : '',
+      failure: isObject(body['failure']) ? (body['failure'] as unknown as Failure) : failureOf(body),
+      usage,
+    }),
+  }
+}
+
+/** A turn that was refused or stopped by the gate has its failure in the record itself. */
+function failureOf({ code, message, hint, text, status }: JsonObject): Failure | null {
+  if (status === 'ok' || typeof code !== 'string' || !Object.hasOwn(errorTable, code)) return null
+  const words = typeof message === 'string' ? message : text
+  return { code: code as Failure['code'], message: typeof words === 'string' ? words : '', hint: typeof hint === 'string' ? hint : '' }
+}
+
+/** Each generation of a turn has its own usage; the input of each counts, as it is paid for. */
+function addUsage(usage: Usage, added: Json | undefined): void {
+  if (!isObject(added)) return
+  const count = (name: string): number => (typeof added[name] === 'number' ? added[name] : 0)
+  usage.inputTokens += count('inputTokens')
+  usage.cachedTokens += count('cacheReadTokens')
+  usage.outputTokens += count('outputTokens')
+  usage.reasoningTokens += count('reasoningTokens')
+}
+
+function textOf(message: Json | undefined): string {
+  const parts = isObject(message) && Array.isArray(message['parts']) ? message['parts'] : []
+  return parts.map((part) => (isObject(part) && part['type'] === 'text' && typeof part['text'] === 'string' ? part['text'] : '')).join('')
+}
+
+/** @returns the records of a session behind `cursor` until now @throws OxbowError `not_found` */
+export async function readPast(kernel: Kernel, session: SessionId, cursor: number): Promise<readonly RecordView[]> {
+  const records: RecordView[] = []
+  const done = Promise.withResolvers<void>()
+  const stop = await kernel.follow(session, cursor, (event) => {
+    if (event.type === 'record') records.push(event.record)
+    else if (event.type === 'snapshot') done.resolve()
+  })
+  await done.promise
+  stop()
+  return records
+}
+
+/** @throws OxbowError for a call that failed */
+export async function outputOf(kernel: Kernel, name: string, input: Json, session?: SessionId): Promise<JsonObject> {
+  const outcome = await kernel.call(name, input, session)
+  if (outcome.status !== 'ok') throw new OxbowError(outcome.failure.code, outcome.failure.message, { hint: outcome.failure.hint })
+  return outcome.output as JsonObject
+}

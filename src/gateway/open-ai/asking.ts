@@ -1,0 +1,61 @@
+/**
+ * A request to an interface of OpenAI, its refusal (in the words of OpenAI, with our codes), and the events of its answer: a silent stream
+ * shows that it lives, and a reader that is too slow is cut off.
+ */
+import type { ServerResponse } from 'node:http'
+import type { Kernel } from '../../kernel/index.ts'
+import { maxStreamBytes, streamPingMs } from '../limits.ts'
+import { errorTable, type Failure, type JsonObject } from '../../types/index.ts'
+
+export interface Asking {
+  readonly kernel: Kernel
+  /** Distinguishes clients; no secret. */
+  readonly client: string
+  readonly body: JsonObject
+  readonly response: ServerResponse
+  /** Aborted when the program has gone. */
+  readonly gone: AbortSignal
+  readonly now: () => number
+}
+
+/** @param param the field that is wrong @param status of the answer */
+export function errorOf(failure: Failure, param: string | null = null, status: number = statusOf(failure)): JsonObject {
+  const { code, message, hint } = failure
+  return { error: { message: `${message} ${hint}`.trim(), type: typeOf(status), param, code } }
+}
+
+export function statusOf({ code }: Failure): number {
+  return errorTable[code].http
+}
+
+function typeOf(status: number): string {
+  if (status === 401) return 'authentication_error'
+  if (status === 403) return 'permission_error'
+  if (status === 402) return 'insufficient_quota'
+  if (status === 429) return 'rate_limit_error'
+  return status < 500 ? 'invalid_request_error' : 'server_error'
+}
+
+export interface Sender {
+  /** @param event its type; absent: the data alone */
+  data(value: unknown, event?: string): void
+  end(last?: string): void
+}
+
+export function createSender(response: ServerResponse): Sender {
+  response.writeHead(200, { 'content-type': 'text/event-stream', 'cache-control': 'no-store', 'x-accel-buffering': 'no' }).flushHeaders()
+  const write = (text: string): void => {
+    if (response.writableLength > maxStreamBytes) response.destroy()
+    else if (!response.destroyed) response.write(text)
+  }
+  // A comment, which readers skip.
+  const ping = setInterval(() => write(':\n\n'), streamPingMs)
+  response.once('close', () => clearInterval(ping))
+  return {
+    data: (value, event) => write(`${event === undefined ? '' : `event: ${event}\n`}data: ${JSON.stringify(value)}\n\n`),
+    end(last = '') {
+      clearInterval(ping)
+      response.end(last)
+    },
+  }
+}

@@ -1,0 +1,207 @@
+/**
+ * `/v1/chat/completions`, whole and as a stream. A conversation that continues one which this gateway has answered goes on in its session;
+ * results of tools find theirs by the ids of their calls.
+ * Source: https://platform.openai.com/docs/api-reference/chat
+ */
+import { createHash } from 'node:crypto'
+import { z } from 'zod'
+import { createRecentMap, type JsonObject, type RecentMap, type SessionId, toError } from '../../types/index.ts'
+import { keptConversations } from '../limits.ts'
+import { agentName, answerTurn, isFailed, startTurn, toolCallIdOf, type TurnAnswer } from './agent-turn.ts'
+import {
+  clientToolsOf,
+  type Entry,
+  fileOf,
+  freshOf,
+  functionFields,
+  newestFrom,
+  noFilesText,
+  readBody,
+  refusedFormat,
+} from './conversation.ts'
+import { type Asking, createSender, errorOf, type Sender } from './asking.ts'
+
+const part = z.union([
+  z.object({ type: z.literal('text'), text: z.string() }),
+  z.object({ type: z.literal('refusal'), refusal: z.string() }),
+  z.object({ type: z.literal('image_url'), image_url: z.object({ url: z.string() }) }),
+  z.object({ type: z.literal('file'), file: z.object({ filename: z.string().max(1_000).default('file'), file_data: z.string() }) }),
+])
+const content = z.union([z.string(), z.array(part)]).nullish()
+const toolCall = z.object({
+  id: z.string().max(1_000),
+  type: z.literal('function'),
+  function: z.object({ name: z.string().max(1_000), arguments: z.string() }),
+})
+const chatMessage = z.discriminatedUnion('role', [
+  z.object({ role: z.enum(['system', 'developer', 'user']), content }),
+  z.object({ role: z.literal('assistant'), content, tool_calls: z.array(toolCall).max(1_000).nullish() }),
+  z.object({ role: z.literal('tool'), content, tool_call_id: z.string().max(1_000) }),
+])
+const choice = z.union([
+  z.enum(['auto', 'none', 'required']),
+  z.object({ type: z.literal('function'), function: z.object({ name: z.string() }) }).transform((value) => ({ name: value.function.name })),
+])
+/** What is not named here, such as `temperature`, is up to the agent's configuration. */
+const request = z.object({
+  model: z.string().max(200).default(''),
+  messages: z.array(chatMessage).min(1),
+  stream: z.boolean().nullish(),
+  stream_options: z.object({ include_usage: z.boolean().nullish() }).nullish(),
+  n: z.literal(1, 'only one answer is given').nullish(),
+  response_format: refusedFormat,
+  tools: z.array(z.object({ type: z.literal('function', 'only functions are supported'), function: functionFields })).nullish(),
+  tool_choice: choice.nullish(),
+  parallel_tool_calls: z.boolean().nullish(),
+  functions: z.null('use tools').optional(),
+  function_call: z.null('use tool_choice').optional(),
+})
+
+type Message = z.infer<typeof chatMessage>
+
+/** Sessions by the conversation that they hold. */
+export type Conversations = RecentMap<string, SessionId>
+
+export function createConversations(): Conversations {
+  return createRecentMap<string, SessionId>(keptConversations)
+}
+
+/** Answers `POST /v1/chat/completions`. @returns null once it is sent @throws OxbowError before the first byte of a stream */
+export async function completeChat(asking: Asking, conversations: Conversations): Promise<JsonObject | null> {
+  const { kernel, client, body, response, gone, now } = asking
+  const read = readBody(request, body)
+  const { messages } = read
+  const entries = messages.flatMap(entriesOf)
+  const from = newestFrom(entries)
+  const before = messages.slice(0, messages.length - (entries.length - from))
+  // Another request that continues the same conversation differs from here on.
+  const known = before.length === 0 ? undefined : takeKnown(conversations, keyOf(client, before))
+  const isResult = entries[from]?.role === 'result'
+  const { text, attachments, results, session } = freshOf(
+    known === undefined && !isResult ? entries.slice(0, from) : [],
+    entries.slice(from),
+  )
+  const foreign = isResult && session === null ? freshOf(entries.slice(0, from), entries.slice(from)) : null
+  const tools = clientToolsOf({
+    tools: (read.tools ?? []).map((tool) => tool.function),
+    choice: read.tool_choice ?? 'auto',
+    isParallel: read.parallel_tool_calls !== false,
+  })
+  const started = await startTurn(kernel, {
+    session: session ?? known ?? null,
+    text: foreign?.text ?? text,
+    attachments,
+    model: read.model,
+    client: tools,
+    results,
+  })
+  response.setHeader('oxbow-session', started.session)
+  const base = { id: `chatcmpl-${started.turn}`, created: Math.floor(now() / 1_000), model: read.model || agentName }
+  const sender = read.stream === true ? createSender(response) : null
+  const chunks = sender === null ? null : createChunks(sender, base)
+  let streamed = ''
+  const answer = await answerTurn(kernel, started, gone, (piece) => {
+    streamed += piece
+    chunks?.text(piece)
+  })
+  const keep = (reply: string): void =>
+    conversations.put(keyOf(client, [...messages, { role: 'assistant', content: reply }]), started.session)
+  if (answer.calls.length === 0) {
+    keep(answer.reply)
+    if (sender !== null) keep(streamed)
+  }
+  if (isFailed(answer)) {
+    if (sender === null) throw toError(answer.failure!)
+    sender.data(errorOf(answer.failure!))
+    sender.end()
+    return null
+  }
+  if (chunks === null) return { ...base, object: 'chat.completion', choices: [choiceOf(started.session, answer)], usage: usageOf(answer) }
+  // A reply that was not streamed, as of an agent that gave up.
+  if (streamed === '' && answer.reply !== '') chunks.text(answer.reply)
+  chunks.end(started.session, answer, read.stream_options?.include_usage === true)
+  return null
+}
+
+function takeKnown(conversations: Conversations, key: string): SessionId | undefined {
+  const known = conversations.get(key)
+  conversations.delete(key)
+  return known
+}
+
+function finishOf({ failure, calls }: TurnAnswer): 'stop' | 'length' | 'tool_calls' {
+  return calls.length > 0 ? 'tool_calls' : failure === null ? 'stop' : 'length'
+}
+
+function toolCallsOf(session: SessionId, { calls }: TurnAnswer): JsonObject[] {
+  return calls.map(({ call, name, arguments: args }) => ({
+    id: toolCallIdOf(session, call),
+    type: 'function',
+    function: { name, arguments: args },
+  }))
+}
+
+function choiceOf(session: SessionId, answer: TurnAnswer): JsonObject {
+  const calls = toolCallsOf(session, answer)
+  const message = {
+    role: 'assistant',
+    content: answer.reply === '' && calls.length > 0 ? null : answer.reply,
+    refusal: null,
+    ...(calls.length > 0 && { tool_calls: calls }),
+  }
+  return { index: 0, message, logprobs: null, finish_reason: finishOf(answer) }
+}
+
+function usageOf({ usage }: TurnAnswer): JsonObject {
+  return {
+    prompt_tokens: usage.inputTokens,
+    completion_tokens: usage.outputTokens,
+    total_tokens: usage.inputTokens + usage.outputTokens,
+    prompt_tokens_details: { cached_tokens: usage.cachedTokens },
+    completion_tokens_details: { reasoning_tokens: usage.reasoningTokens },
+  }
+}
+
+function createChunks(sender: Sender, base: JsonObject) {
+  const chunk = (delta: object, finish: string | null): void =>
+    sender.data({ ...base, object: 'chat.completion.chunk', choices: [{ index: 0, delta, logprobs: null, finish_reason: finish }] })
+  chunk({ role: 'assistant', content: '' }, null)
+  return {
+    text: (text: string) => chunk({ content: text }, null),
+    end(session: SessionId, answer: TurnAnswer, withUsage: boolean) {
+      for (const [index, call] of toolCallsOf(session, answer).entries()) chunk({ tool_calls: [{ index, ...call }] }, null)
+      chunk({}, finishOf(answer))
+      if (withUsage) sender.data({ ...base, object: 'chat.completion.chunk', choices: [], usage: usageOf(answer) })
+      sender.end('data: [DONE]\n\n')
+    },
+  }
+}
+
+/** By the words and the ids of calls: programs write the arguments of a call their own way. */
+function keyOf(client: string, messages: readonly Message[]): string {
+  const hash = createHash('sha256').update(`${client}\n`)
+  for (const message of messages)
+    for (const entry of entriesOf(message)) hash.update(JSON.stringify([entry.role, 'id' in entry ? entry.id : entry.text]))
+  return hash.digest('hex')
+}
+
+function entriesOf(message: Message, at: number | null = null): readonly Entry[] {
+  const param = at === null ? 'messages' : `messages.${at}`
+  const { role } = message
+  const { text, attachments } = contentOf(message.content, param)
+  if (role === 'tool') return [{ role: 'result', id: message.tool_call_id, text }]
+  if (role === 'user') return [{ role, text: text === '' && attachments.length > 0 ? noFilesText : text, attachments }]
+  if (role !== 'assistant') return [{ role: 'system', text, attachments: [] }]
+  const calls = (message.tool_calls ?? []).map(({ id, function: called }) => ({ role: 'call' as const, id, ...called }))
+  return [...(text === '' && calls.length > 0 ? [] : [{ role, text, attachments }]), ...calls]
+}
+
+function contentOf(value: z.infer<typeof content>, param: string) {
+  if (typeof value === 'string' || value === null || value === undefined) return { text: value ?? '', attachments: [] }
+  const texts = value.flatMap((each) => (each.type === 'text' ? each.text : each.type === 'refusal' ? each.refusal : []))
+  const attachments = value.flatMap((each) => {
+    if (each.type === 'image_url') return [fileOf('image', each.image_url.url, param)]
+    return each.type === 'file' ? [fileOf(each.file.filename, each.file.file_data, param)] : []
+  })
+  return { text: texts.join('\n'), attachments }
+}

@@ -1,0 +1,133 @@
+/**
+ * A conversation as a program sends it, whichever interface it uses, and what of it is new for the agent. The protocol sends all of it each
+ * time, the journal keeps it: what a session already holds is left out, and what it does not hold comes with its first message.
+ */
+import { z } from 'zod'
+import {
+  type CallId,
+  type ClientResult,
+  type ClientTools,
+  fenced,
+  type JsonObject,
+  OxbowError,
+  type SentFile,
+  type SessionId,
+} from '../../types/index.ts'
+import { readPlace } from './agent-turn.ts'
+
+export type Entry =
+  | { readonly role: 'system' | 'user' | 'assistant'; readonly text: string; readonly attachments: readonly SentFile[] }
+  | { readonly role: 'call'; readonly id: string; readonly name: string; readonly arguments: string }
+  | { readonly role: 'result'; readonly id: string; readonly text: string }
+
+export interface Fresh {
+  readonly text: string
+  readonly attachments: readonly SentFile[]
+  readonly results: readonly ClientResult[]
+  /** Where the results belong; null: it has none, or results of calls that are not ours. */
+  readonly session: SessionId | null
+}
+
+/** @returns where the newest message begins: the results and words behind the last answer */
+export function newestFrom(entries: readonly Entry[]): number {
+  const words = entries.at(-1)?.role === 'user' ? entries.length - 1 : entries.length
+  let from = words
+  while (entries[from - 1]?.role === 'result') from--
+  return from
+}
+
+/**
+ * @param before what was said before and the session does not hold @param entries the new part
+ * @throws OxbowError `bad_input` if nothing is there to be answered
+ */
+export function freshOf(before: readonly Entry[], entries: readonly Entry[]): Fresh {
+  const last = entries.at(-1)
+  if (last === undefined || (last.role !== 'user' && last.role !== 'result'))
+    throw invalid('messages', 'the last message must be of the user, or the result of a tool')
+  const places = entries.flatMap((entry) => (entry.role === 'result' ? [{ entry, place: readPlace('call', entry.id) }] : []))
+  const session = places[0]?.place?.session ?? null
+  const isOurs = before.length === 0 && session !== null && places.every(({ place }) => place?.session === session)
+  const results = isOurs ? places.map(({ entry, place }) => ({ call: `${place!.id}.${place!.number}` as CallId, text: entry.text })) : []
+  const words = isOurs ? entries.filter(({ role }) => role !== 'result') : entries
+  const attachments = words.flatMap((entry) => ('attachments' in entry ? entry.attachments : []))
+  return { text: wordsOf(before, words), attachments, results, session: isOurs ? session : null }
+}
+
+/** All comes from the program, as the message does; what its tools returned is fenced as the text of others. */
+function wordsOf(before: readonly Entry[], words: readonly Entry[]): string {
+  const all = [...before, ...words]
+  const system = all.filter(({ role }) => role === 'system').map(textOf)
+  const talk = all.slice(0, -1).filter(({ role }) => role !== 'system')
+  const last = all.at(-1)
+  return [
+    ...(system.length === 0 ? [] : [`Instructions:\n${system.join('\n')}`]),
+    ...(talk.length === 0 ? [] : [`The conversation so far:\n${talk.map(lineOf).join('\n\n')}`]),
+    ...(last === undefined || last.role === 'system' ? [] : [last.role === 'user' ? last.text : lineOf(last)]),
+  ].join('\n\n')
+}
+
+function textOf(entry: Entry): string {
+  return 'text' in entry ? entry.text : ''
+}
+
+function lineOf(entry: Entry): string {
+  if (entry.role === 'call') return `Assistant called ${entry.name}: ${entry.arguments}`
+  if (entry.role === 'result') return `Result:\n${fenced(entry.text, entry.id as CallId)}`
+  return `${entry.role === 'assistant' ? 'Assistant' : 'User'}: ${entry.text}`
+}
+
+export const noFilesText = 'See the attached files.'
+
+/** @returns the file of a data URL; nothing is fetched from addresses @throws OxbowError `bad_input` */
+export function fileOf(name: string, url: string, param: string): SentFile {
+  const [, type, data] = /^data:([\w.+-]+\/[\w.+-]+);base64,([\w+/=]+)$/.exec(url) ?? []
+  if (type === undefined || data === undefined) throw invalid(param, `${name} must be a data URL with base64`)
+  return { name, media_type: type, data }
+}
+
+/** Names the field, as OpenAI does. */
+export function invalid(param: string, why: string, hint = 'Send it as the reference of OpenAI has it.'): OxbowError {
+  return new OxbowError('bad_input', `${param}: ${why}.`, { hint, data: { param } })
+}
+
+/** @returns the parsed body @throws OxbowError `bad_input` that names the first wrong field */
+export function readBody<Output>(schema: z.ZodType<Output>, body: JsonObject): Output {
+  const read = schema.safeParse(body)
+  if (read.success) return read.data
+  const issue = firstIssue(read.error.issues[0]!)
+  throw invalid(issue.path.join('.') || 'body', issue.message)
+}
+
+/** Of a union the variant that fits best: the one whose first problem is deepest. */
+function firstIssue(issue: z.core.$ZodIssue): { readonly path: readonly PropertyKey[]; readonly message: string } {
+  if (issue.code !== 'invalid_union') return issue
+  const inner = issue.errors.flatMap(([first]) => (first === undefined ? [] : [firstIssue(first)]))
+  const best = inner.toSorted((a, b) => b.path.length - a.path.length)[0]
+  return best === undefined ? issue : { path: [...issue.path, ...best.path], message: best.message }
+}
+
+/** Fields that change what is answered, and that nobody here would obey: silence would be a lie. */
+export const refusedFormat = z.object({ type: z.literal('text', 'only text is supported: ask for JSON in the message') }).nullish()
+
+const namedFunction = { name: z.string(), description: z.string().nullish(), parameters: z.record(z.string(), z.json()).nullish() }
+export const functionFields = z.object(namedFunction)
+
+interface WantedTools {
+  readonly tools: readonly z.infer<typeof functionFields>[]
+  readonly choice: 'auto' | 'none' | 'required' | { readonly name: string }
+  readonly isParallel: boolean
+}
+
+/** @returns undefined without tools, where a choice means nothing but `none` */
+export function clientToolsOf({ tools, choice, isParallel }: WantedTools): ClientTools | undefined {
+  if (tools.length === 0 && choice !== 'none') return undefined
+  return {
+    tools: tools.map(({ name, description, parameters }) => ({
+      name,
+      description: description ?? '',
+      parameters: (parameters ?? { type: 'object', properties: {} }) as JsonObject,
+    })),
+    ...(choice !== 'auto' && { choice: typeof choice === 'string' ? choice : { tool: choice.name } }),
+    ...(!isParallel && { serial: true }),
+  }
+}

@@ -1,0 +1,111 @@
+/**
+ * The interfaces of OpenAI, for programs that speak them: chat completions, responses, embeddings, models. The agent is a model: its tools,
+ * memory, rights and approvals hold, and beside its own tools it may call those that the program sends. Loaded with the first request.
+ */
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import { z } from 'zod'
+import type { Kernel } from '../../kernel/index.ts'
+import { type Failure, isOxbowError, type JsonObject, OxbowError } from '../../types/index.ts'
+import { agentName, outputOf } from './agent-turn.ts'
+import { type Asking, errorOf, statusOf } from './asking.ts'
+import { completeChat, createConversations } from './chat.ts'
+import { readBody as parseBody } from './conversation.ts'
+import { cancelResponse, createResponse, createSessionHeads, readResponse } from './responses.ts'
+
+export interface OpenAiRequest extends Omit<Asking, 'body'> {
+  readonly request: IncomingMessage
+  readonly url: URL
+  readonly readBody: () => Promise<JsonObject>
+}
+
+/** @returns a function that answers a request below `/v1/`, or returns the body for its caller to send */
+export function createOpenAi(): (asked: OpenAiRequest) => Promise<JsonObject | null> {
+  const conversations = createConversations()
+  const heads = createSessionHeads()
+  return async ({ request, url, readBody, ...asked }) => {
+    const [, resource = '', ...rest] = url.pathname.slice(1).split('/')
+    const id = decodeURIComponent(rest.join('/'))
+    switch (`${request.method} ${resource}${id === '' ? '' : '/…'}`) {
+      case 'POST chat/…':
+        if (id === 'completions') return completeChat({ ...asked, body: await readBody() }, conversations)
+        break
+      case 'POST responses':
+        return createResponse({ ...asked, body: await readBody() }, heads)
+      case 'POST responses/…':
+        if (id.endsWith('/cancel')) return cancelResponse(asked, id.slice(0, -'/cancel'.length))
+        break
+      case 'GET responses/…':
+        return readResponse(asked, id)
+      case 'POST embeddings':
+        return createEmbeddings({ ...asked, body: await readBody() })
+      case 'GET models':
+        return { object: 'list', data: models(asked.kernel) }
+      case 'GET models/…':
+        return modelOf(asked.kernel, id)
+    }
+    throw new OxbowError('not_found', `There is no ${request.method} ${url.pathname.slice(0, 100)}.`, {
+      hint: 'docs/http-api.md names what is supported of the interfaces of OpenAI.',
+    })
+  }
+}
+
+function models(kernel: Kernel): JsonObject[] {
+  const { model, fallback, embedder } = kernel.status()
+  const names = [agentName, model, ...fallback, ...(embedder === 'none' ? [] : [embedder])]
+  return [...new Set(names)].map((id) => ({ id, object: 'model', created: 0, owned_by: 'oxbow' }))
+}
+
+function modelOf(kernel: Kernel, id: string): JsonObject {
+  const found = models(kernel).find((model) => model['id'] === id)
+  if (found !== undefined) return found
+  throw new OxbowError('not_found', `The model ${JSON.stringify(id.slice(0, 200))} is not listed.`, {
+    hint: 'GET /v1/models lists models.',
+  })
+}
+
+const embeddedText = z.string().min(1, 'must not be empty')
+const embeddingRequest = z.object({
+  input: z.union([embeddedText, z.array(embeddedText).min(1)]),
+  model: z.string().max(200),
+  encoding_format: z.enum(['float', 'base64']).nullish(),
+  dimensions: z.int().min(1).max(100_000).nullish(),
+})
+
+/** Vectors by the embedder of memory, or by a model of a provider. @throws OxbowError */
+async function createEmbeddings({ kernel, body }: Asking): Promise<JsonObject> {
+  const { input, model, encoding_format: format, dimensions } = parseBody(embeddingRequest, body)
+  const own = model === agentName || model === kernel.status().embedder
+  const output = (await outputOf(kernel, 'text.embed', {
+    texts: [input].flat(),
+    ...(!own && { model }),
+    ...(typeof dimensions === 'number' && { dimensions }),
+  })) as { readonly vectors: readonly string[]; readonly model: string; readonly tokens: number }
+  const data = output.vectors.map((vector, index) => ({
+    object: 'embedding',
+    index,
+    embedding: format === 'base64' ? vector : floatsOf(vector),
+  }))
+  return { object: 'list', data, model: output.model, usage: { prompt_tokens: output.tokens, total_tokens: output.tokens } }
+}
+
+/** @param vector little-endian 32-bit floats in base64 */
+function floatsOf(vector: string): number[] {
+  const bytes = Buffer.from(vector, 'base64')
+  return Array.from({ length: bytes.length / 4 }, (_, at) => bytes.readFloatLE(at * 4))
+}
+
+/** Ends a request that failed, also in the middle of a stream. @param retryAfterS of a program that asks too often */
+export function sendOpenAiError(response: ServerResponse, failure: Failure, error: unknown, retryAfterS?: number): void {
+  const status = retryAfterS === undefined ? statusOf(failure) : 429
+  const param = isOxbowError(error) && typeof error.data['param'] === 'string' ? error.data['param'] : null
+  const text = JSON.stringify(errorOf(failure, param, status))
+  if (response.headersSent) return void response.end(`event: error\ndata: ${text}\n\n`)
+  const headers = {
+    'content-type': 'application/json',
+    'cache-control': 'no-store',
+    'content-length': Buffer.byteLength(text),
+    'x-content-type-options': 'nosniff',
+    ...(retryAfterS !== undefined && { 'retry-after': String(retryAfterS) }),
+  }
+  response.writeHead(status, headers).end(text)
+}
