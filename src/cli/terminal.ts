@@ -40,6 +40,26 @@ export function printNotice({ errors }: Pick<Terminal, 'errors'>, text: string):
   errors.write(`${writtenOut(text)}\n`)
 }
 
+// A verb that destroys something first says what, if it is asked to.
+
+export interface Preview {
+  /** What the verb would do, as it follows "Would". */
+  readonly would: string
+  /** What it would destroy, as the list of such things has it. */
+  readonly target: object
+}
+
+/** What `--dry-run` prints. @returns the exit code */
+export function printPreview(
+  { would, target }: Preview,
+  { json }: { readonly json?: boolean | undefined },
+  terminal: Pick<Terminal, 'output'>,
+): number {
+  if (json === true) printLine(terminal, JSON.stringify({ dry_run: true, would, target }))
+  else printText(terminal, `Would ${would}. Nothing is changed.`)
+  return 0
+}
+
 // A verb fails with two lines on stderr, or with `--json` one object `{"error": {code, message, hint}}`, and the exit code from the table.
 
 type FailurePlace = Pick<Terminal, 'errors' | 'isJson'>

@@ -1,10 +1,10 @@
 /** `oxbow budget`: what may be used, and what was. */
 import { type Json, OxbowError } from '../../types/index.ts'
 import { type GatewayPort, withGuest } from '../guest-connection.ts'
-import { printLine, printText, type Terminal } from '../terminal.ts'
+import { type Preview, printLine, printText, type Terminal } from '../terminal.ts'
 import { formatMoney, formatTime, plainLine, table } from '../../terminal/index.ts'
 import { type CallOptions, outputOf, showOutput } from './call.ts'
-import { type DryRunOptions, type Preview, showDestruction } from './dry-run.ts'
+import { type DryRunOptions, showDestruction } from './dry-run.ts'
 
 interface Amounts<Value> {
   readonly tokens: Value

@@ -3,7 +3,7 @@ import { text as readText } from 'node:stream/consumers'
 import { type Json, type JsonObject, OxbowError, toError } from '../../types/index.ts'
 import { type GatewayPort, type GuestChoice, withGuest } from '../guest-connection.ts'
 import { maxCallInputBytes } from '../limits.ts'
-import { printLine, printText, type Terminal } from '../terminal.ts'
+import { printLine, printPreview, printText, type Terminal } from '../terminal.ts'
 import { findSession } from '../verbs/sessions.ts'
 import { formatTime, plainLine, plainText, table } from '../../terminal/index.ts'
 
@@ -123,7 +123,6 @@ export function stateDelete(
   if (options.dryRun === true) {
     return withGuest(options, terminal, async ({ gateway }) => {
       const { version, saved_at, saved_by } = (await outputOf(gateway, 'state.load', place)) as Listed['documents'][number]
-      const { printPreview } = await import('./dry-run.ts')
       return printPreview(
         { would: `delete ${path}, version ${version}`, target: { ...place, version, saved_at, saved_by } },
         options,

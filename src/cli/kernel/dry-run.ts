@@ -1,24 +1,11 @@
 /** `--dry-run` of verbs that destroy something: they say what they would do, and make no call that changes anything. */
 import { type Json, OxbowError } from '../../types/index.ts'
 import { type GatewayPort, withGuest } from '../guest-connection.ts'
-import { printLine, printText, type Terminal } from '../terminal.ts'
+import { type Preview, printPreview, type Terminal } from '../terminal.ts'
 import { type CallOptions, outputOf, showOutput } from './call.ts'
 
 export interface DryRunOptions extends CallOptions {
   readonly dryRun?: boolean | undefined
-}
-
-export interface Preview {
-  /** What the verb would do, as it follows "Would". */
-  readonly would: string
-  /** What it would destroy, as the list of such things has it. */
-  readonly target: object
-}
-
-export function printPreview({ would, target }: Preview, { json }: Pick<DryRunOptions, 'json'>, terminal: Terminal): number {
-  if (json === true) printLine(terminal, JSON.stringify({ dry_run: true, would, target }))
-  else printText(terminal, `Would ${would}. Nothing is changed.`)
-  return 0
 }
 
 /**

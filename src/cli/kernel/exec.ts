@@ -1,10 +1,10 @@
 /** `oxbow exec`: programs that may be started without a shell, and the run of one. */
 import { type JsonObject, OxbowError } from '../../types/index.ts'
 import { withGuest } from '../guest-connection.ts'
-import { printLine, type Terminal } from '../terminal.ts'
+import { printLine, printPreview, type Terminal } from '../terminal.ts'
 import { plainLine, plainText, table } from '../../terminal/index.ts'
 import { type CallOptions, outputOf, showOutput } from './call.ts'
-import { type DryRunOptions, printPreview } from './dry-run.ts'
+import type { DryRunOptions } from './dry-run.ts'
 
 const patternChars = 200
 

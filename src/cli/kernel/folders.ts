@@ -2,9 +2,8 @@
 import { createInterface } from 'node:readline/promises'
 import { addFolder, findFolder, listFolders, openHome, removeFolder, sharedPathOf } from '../../runner/index.ts'
 import { type HostFolder, OxbowError } from '../../types/index.ts'
-import { printPreview } from './dry-run.ts'
 import { type GuestChoice, guestSetup, userWorkspace } from '../guest-connection.ts'
-import { isInteractive, printLine, printNotice, printText, type Terminal } from '../terminal.ts'
+import { isInteractive, printLine, printNotice, printPreview, printText, type Terminal } from '../terminal.ts'
 import { plainLine, table } from '../../terminal/index.ts'
 
 type UserChoice = Pick<GuestChoice, 'user'> & { readonly json?: boolean | undefined }

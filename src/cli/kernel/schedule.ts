@@ -1,10 +1,10 @@
 /** `oxbow schedule`: what runs at its times, and what it did. */
 import { errorTable, type Json, OxbowError } from '../../types/index.ts'
 import { type GatewayPort, withGuest } from '../guest-connection.ts'
-import { printLine, printText, type Terminal } from '../terminal.ts'
+import { printLine, printPreview, printText, type Terminal } from '../terminal.ts'
 import { formatMoney, formatTime, plainLine, plainText, shortId, table } from '../../terminal/index.ts'
 import { type BudgetOptions, budgetOf } from './budget.ts'
-import { type DryRunOptions, printPreview } from './dry-run.ts'
+import type { DryRunOptions } from './dry-run.ts'
 import { type CallOptions, outputOf, showOutput } from './call.ts'
 
 interface ScheduleLine {

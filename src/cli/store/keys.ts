@@ -3,7 +3,7 @@ import { askOffline, beginKeyChange, endKeyChange, makeMasterKeys } from '../../
 import { type KeyQuestion, type KeyReport, OxbowError } from '../../types/index.ts'
 import { type GuestChoice, guestSetup } from '../guest-connection.ts'
 import { readSecret } from '../input.ts'
-import { printLine, printText, type Terminal } from '../terminal.ts'
+import { printLine, printPreview, printText, type Terminal } from '../terminal.ts'
 import { formatTime, plainText } from '../../terminal/index.ts'
 
 export interface KeyOptions extends GuestChoice {
@@ -53,7 +53,6 @@ export async function secretRemove(
   if (options.dryRun === true) {
     const target = (await ask({ ask: 'list' }, options, terminal)).secrets.find((secret) => secret.name === name)
     if (target === undefined) throw missing
-    const { printPreview } = await import('../kernel/dry-run.ts')
     return printPreview({ would: `remove the secret ${name}`, target }, options, terminal)
   }
   const report = await ask({ ask: 'remove', name }, options, terminal)

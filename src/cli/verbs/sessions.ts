@@ -2,7 +2,7 @@
 import { type CallOutcome, isOxbowError, type Json, OxbowError, type SessionId, type SessionInfo, toError } from '../../types/index.ts'
 import { type GatewayPort, type GuestChoice, withGuest } from '../guest-connection.ts'
 import { maxListedSessions } from '../limits.ts'
-import { printLine, printNotice, printText, type Terminal } from '../terminal.ts'
+import { printLine, printNotice, printPreview, printText, type Terminal } from '../terminal.ts'
 import { ofUser } from '../verb-parts.ts'
 import { formatTime, plainLine, shortId, table } from '../../terminal/index.ts'
 
@@ -182,7 +182,6 @@ export async function deleteSession(
   if (options.dryRun === true) {
     return withGuest(options, terminal, async ({ gateway }) => {
       const session = await findSession(gateway, prefix, { archived: true })
-      const { printPreview } = await import('../kernel/dry-run.ts')
       const would = `delete ${named(session)} with ${session.turns} turns for good, also from memory`
       return printPreview({ would, target: session }, options, terminal)
     })
