@@ -5,8 +5,7 @@ import { agentWaitS } from '../limits.ts'
 import { printLine, printText, type Terminal } from '../terminal.ts'
 import { formatMoney, formatMs, formatTime, plainLine, plainText, shortId, table } from '../../terminal/index.ts'
 import { type BudgetOptions, budgetOf } from './budget.ts'
-import { type CallOptions, outputOf, showOutput } from './call.ts'
-import { type DryRunOptions, showDestruction } from './dry-run.ts'
+import { type CallOptions, type DryRunOptions, outputOf, showDestruction, showOutput } from './call.ts'
 
 interface AgentLine {
   readonly id: string

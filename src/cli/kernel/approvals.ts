@@ -4,8 +4,7 @@ import { type Connection, withGuest } from '../guest-connection.ts'
 import { printLine, printText, type Terminal } from '../terminal.ts'
 import { type ApproveOptions, approve, findPending, listPending } from '../verbs/approve.ts'
 import { exactInput, exactText, formatTime, plainLine, plainText, table, whyAsked } from '../../terminal/index.ts'
-import { type CallOptions, outputOf, parseInput, showOutput } from './call.ts'
-import { type DryRunOptions, findListed, showDestruction } from './dry-run.ts'
+import { type CallOptions, type DryRunOptions, findListed, outputOf, parseInput, showDestruction, showOutput } from './call.ts'
 
 interface Waiting {
   readonly call: string

@@ -3,8 +3,7 @@ import { type Json, OxbowError } from '../../types/index.ts'
 import { type GatewayPort, withGuest } from '../guest-connection.ts'
 import { type Preview, printLine, printText, type Terminal } from '../terminal.ts'
 import { formatMoney, formatTime, plainLine, table } from '../../terminal/index.ts'
-import { type CallOptions, outputOf, showOutput } from './call.ts'
-import { type DryRunOptions, showDestruction } from './dry-run.ts'
+import { type CallOptions, type DryRunOptions, outputOf, showDestruction, showOutput } from './call.ts'
 
 interface Amounts<Value> {
   readonly tokens: Value

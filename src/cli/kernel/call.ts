@@ -1,11 +1,11 @@
 /** `oxbow call` and `oxbow state`: make a system call as the user, from a terminal or a script. */
 import { text as readText } from 'node:stream/consumers'
+import { formatTime, plainLine, plainText, table } from '../../terminal/index.ts'
 import { type Json, type JsonObject, OxbowError, toError } from '../../types/index.ts'
 import { type GatewayPort, type GuestChoice, withGuest } from '../guest-connection.ts'
 import { maxCallInputBytes } from '../limits.ts'
-import { printLine, printPreview, printText, type Terminal } from '../terminal.ts'
+import { type Preview, printLine, printPreview, printText, type Terminal } from '../terminal.ts'
 import { findSession } from '../verbs/sessions.ts'
-import { formatTime, plainLine, plainText, table } from '../../terminal/index.ts'
 
 export interface CallOptions extends GuestChoice {
   readonly json?: boolean | undefined
@@ -114,11 +114,7 @@ export async function stateSave(path: string, text: string | undefined, options:
   return showOutput(['state.save', input], options, terminal, (saved: { version: number }) => `Saved ${path}, version ${saved.version}.`)
 }
 
-export function stateDelete(
-  path: string,
-  options: CallOptions & { readonly dryRun?: boolean | undefined },
-  terminal: Terminal,
-): Promise<number> {
+export function stateDelete(path: string, options: DryRunOptions, terminal: Terminal): Promise<number> {
   const place = { ...placeOf(path) }
   if (options.dryRun === true) {
     return withGuest(options, terminal, async ({ gateway }) => {
@@ -133,4 +129,37 @@ export function stateDelete(
   return showOutput(['state.delete', place], options, terminal, ({ existed }: { existed: boolean }) =>
     existed ? `Deleted ${path}.` : `There was no document ${path}.`,
   )
+}
+
+// `--dry-run` of verbs that destroy something: they say what they would do, and make no call that changes anything.
+
+export interface DryRunOptions extends CallOptions {
+  readonly dryRun?: boolean | undefined
+}
+
+/**
+ * A verb that makes one call, which destroys something.
+ * @param find finds what it would destroy; throws `not_found` as the call would
+ */
+export function showDestruction(
+  call: readonly [string, Json],
+  options: DryRunOptions,
+  terminal: Terminal,
+  show: (output: never) => string,
+  find: (gateway: GatewayPort) => Promise<Preview>,
+): Promise<number> {
+  if (options.dryRun !== true) return showOutput(call, options, terminal, show)
+  return withGuest(options, terminal, async ({ gateway }) => printPreview(await find(gateway), options, terminal))
+}
+
+/** @returns the one of a list that a call without input returns. @throws OxbowError `not_found` */
+export async function findListed<Line extends object>(
+  gateway: GatewayPort,
+  list: string,
+  matches: (line: Line) => boolean,
+  missing: { readonly what: string; readonly verb: string },
+): Promise<Line> {
+  const found = ((await outputOf(gateway, list, {})) as readonly Line[]).find(matches)
+  if (found !== undefined) return found
+  throw new OxbowError('not_found', `there is no ${missing.what}`, { hint: `\`${missing.verb}\` lists them.` })
 }

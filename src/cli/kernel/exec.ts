@@ -3,8 +3,7 @@ import { type JsonObject, OxbowError } from '../../types/index.ts'
 import { withGuest } from '../guest-connection.ts'
 import { printLine, printPreview, type Terminal } from '../terminal.ts'
 import { plainLine, plainText, table } from '../../terminal/index.ts'
-import { type CallOptions, outputOf, showOutput } from './call.ts'
-import type { DryRunOptions } from './dry-run.ts'
+import { type CallOptions, type DryRunOptions, outputOf, showOutput } from './call.ts'
 
 const patternChars = 200
 

@@ -3,8 +3,7 @@ import { OxbowError } from '../../types/index.ts'
 import { withGuest } from '../guest-connection.ts'
 import { printLine, printText, type Terminal } from '../terminal.ts'
 import { formatTime, plainLine, table } from '../../terminal/index.ts'
-import { type CallOptions, outputOf, showOutput } from './call.ts'
-import { type DryRunOptions, findListed, showDestruction } from './dry-run.ts'
+import { type CallOptions, type DryRunOptions, findListed, outputOf, showDestruction, showOutput } from './call.ts'
 
 interface KeyLine {
   readonly id: string

@@ -4,8 +4,7 @@ import { type GatewayPort, withGuest } from '../guest-connection.ts'
 import { printLine, printPreview, printText, type Terminal } from '../terminal.ts'
 import { formatMoney, formatTime, plainLine, plainText, shortId, table } from '../../terminal/index.ts'
 import { type BudgetOptions, budgetOf } from './budget.ts'
-import type { DryRunOptions } from './dry-run.ts'
-import { type CallOptions, outputOf, showOutput } from './call.ts'
+import { type CallOptions, type DryRunOptions, outputOf, showOutput } from './call.ts'
 
 interface ScheduleLine {
   readonly id: string

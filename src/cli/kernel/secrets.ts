@@ -5,8 +5,7 @@ import { dropTypedAhead } from '../input.ts'
 import { withGuest } from '../guest-connection.ts'
 import { printLine, type Terminal } from '../terminal.ts'
 import { formatTime, plainLine, table } from '../../terminal/index.ts'
-import { type CallOptions, outputOf, showOutput } from './call.ts'
-import { type DryRunOptions, showDestruction } from './dry-run.ts'
+import { type CallOptions, type DryRunOptions, outputOf, showDestruction, showOutput } from './call.ts'
 
 interface Uses {
   readonly name: string
