@@ -1,5 +1,6 @@
 /**
- * The client in a page that the gateway serves. The browser sends the cookie of the session with the upgrade, so no token is passed.
+ * The client in a page that the gateway serves. The browser sends the cookie of the session with the upgrade; the page has the other part of
+ * the key in its addresses.
  *
  * A browser hides why an upgrade was refused. The client then asks for the session over HTTP: the answer tells a guest that is gone,
  * which may return, from a sign-in that has ended, which does not.
@@ -66,7 +67,7 @@ const openSocket: OpenSocket = ({ url }, events): Socket => {
 /** @returns the refusal of the sign-in; null when nobody answers, or the sign-in is valid */
 async function askWhy(url: string): Promise<{ readonly status: number; readonly body: string } | null> {
   try {
-    const address = new URL(sessionPath, url.replace(/^ws/, 'http'))
+    const address = url.replace(/^ws/, 'http').replace(/\/ws$/, sessionPath)
     const response = await fetch(address, { credentials: 'same-origin', cache: 'no-store' })
     return response.status === 401 || response.status === 403 ? { status: response.status, body: await response.text() } : null
   } catch {

@@ -54,11 +54,33 @@ export function cookieName({ host = '' }: IncomingHttpHeaders): string {
   return `oxbow-${/:(\d{1,5})$/.exec(host)?.[1] ?? 'web'}`
 }
 
-/** @returns the API key in the cookie of the web application, or null */
+/**
+ * Cookies ignore ports: a browser sends them to every server on this host. So the cookie has only the first part of a session's key; the
+ * page keeps the rest, which the browser keeps from pages of other ports, and puts it into the addresses that it asks for.
+ */
+const pagePath = /^\/web\/([\w-]{21})(\/.*)$/
+const pageHeader = 'oxbow-page'
+export const pagePartChars = 21
+
+/** Takes the page's part of the key out of the address, so that the rest of the gateway sees the address behind it. */
+export function takePagePart(request: Pick<IncomingMessage, 'url' | 'headers'>): void {
+  const [, part, rest] = pagePath.exec(request.url ?? '') ?? []
+  if (part === undefined || rest === undefined) return
+  request.headers[pageHeader] = part
+  request.url = rest
+}
+
+/** Where the browser sends the cookie: nowhere but to addresses with the page's part. */
+export function pageFolder(part: string): string {
+  return `/web/${part}/`
+}
+
+/** @returns the API key of a page that has signed in, whose parts are in its cookie and its address, or null */
 export function cookieKeyOf(headers: IncomingHttpHeaders): string | null {
   const start = `${cookieName(headers)}=`
   const cookie = (headers.cookie ?? '').split(/;\s*/).find((pair) => pair.startsWith(start))
-  return cookie?.slice(start.length) || null
+  const part = headers[pageHeader]
+  return cookie === undefined || typeof part !== 'string' ? null : cookie.slice(start.length) + part
 }
 
 /**

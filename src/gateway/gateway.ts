@@ -6,7 +6,7 @@ import type { AddressInfo } from 'node:net'
 import type { Duplex } from 'node:stream'
 import type { Kernel } from '../kernel/index.ts'
 import { errorTable, type Failure, isOxbowError, once, OxbowError, systemRandom, toError } from '../types/index.ts'
-import { apiKeyOf, refuseCookie, refuseSource, refuseToken } from './admission.ts'
+import { apiKeyOf, refuseCookie, refuseSource, refuseToken, takePagePart } from './admission.ts'
 import type { Connection } from './connection.ts'
 import type { ApiDeps } from './http/api.ts'
 import { gatewayLimits, type GatewayLimits, minTokenLength, timeoutCheckPart } from './limits.ts'
@@ -61,6 +61,7 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
   server.maxConnections = limits.maxConnections * 2
   server.on('request', createListener(options, { limits, onBug, connections: () => connections.size }))
   server.on('upgrade', (request, stream, head) => {
+    takePagePart(request)
     stream.on('error', () => stream.destroy())
     const refusal = refuseUpgrade(request, options)
     if (refusal !== null) return refuse(stream, refusal)
@@ -112,6 +113,7 @@ function createListener(
   const loadWeb = once(async () => openWeb(options, (request) => admit(request) === null))
   const loadApi = once(async () => (await import('./http/api.ts')).createApi({ ...deps, kernel, admit, now: Date.now }))
   return (request, response) => {
+    takePagePart(request)
     const refusal = refuseSource(request.headers, options)
     const path = pathOf(request)
     const answer = refusal !== null ? null : isApi(path) ? loadApi : options.webFolder !== undefined && !isHealth(path) ? loadWeb : null

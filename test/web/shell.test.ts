@@ -1,9 +1,12 @@
 /** The shell of the web application: signing in and out, what is served, navigation by mouse, keyboard and palette. */
 import assert from 'node:assert/strict'
 import { readdirSync, readFileSync } from 'node:fs'
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
 import { after, before, describe, it } from 'node:test'
 import { gzipSync } from 'node:zlib'
+import type { Page } from 'playwright-core'
 import { asPhone, builtFolder, checkAccessible, noChromium, openWebRig, screenshot, type WebRig } from './web-fixture.ts'
 
 describe('the web application', { skip: noChromium }, () => {
@@ -18,7 +21,7 @@ describe('the web application', { skip: noChromium }, () => {
     const [cookie, ...others] = await context.cookies()
     assert.deepEqual(others, [])
     assert.equal(cookie?.name, `oxbow-${new URL(address).port}`)
-    assert.deepEqual([cookie.httpOnly, cookie.sameSite, cookie.path], [true, 'Strict', '/'])
+    assert.deepEqual([cookie.httpOnly, cookie.sameSite, cookie.path], [true, 'Strict', `/web/${await pagePart(page)}/`])
     assert.ok(cookie.expires - Date.now() / 1_000 > 29 * 86_400)
     assert.equal(await page.evaluate(() => document.cookie), '')
     assert.equal(new URL(page.url()).hash, '')
@@ -55,8 +58,9 @@ describe('the web application', { skip: noChromium }, () => {
   it('refuses the cookie where the page of the gateway did not ask', async () => {
     const [cookie] = await rig.context.cookies()
     const sent = { cookie: `${cookie!.name}=${cookie!.value}` }
+    const part = await pagePart(rig.page)
     const statusOf = async (path: string, method: string, headers: Record<string, string> = {}): Promise<number> =>
-      (await fetch(`${rig.address}${path}`, { method, headers: { ...sent, ...headers } })).status
+      (await fetch(`${rig.address}/web/${part}${path}`, { method, headers: { ...sent, ...headers } })).status
     assert.equal(await statusOf('/api/v1/status', 'GET'), 200)
     assert.equal(await statusOf('/api/v1/status', 'GET', { 'sec-fetch-site': 'cross-site' }), 403)
     assert.equal(await statusOf('/api/v1/status', 'GET', { 'sec-fetch-site': 'same-site' }), 403)
@@ -65,6 +69,28 @@ describe('the web application', { skip: noChromium }, () => {
     assert.equal(await statusOf('/api/v1/sessions', 'POST', { origin: rig.address }), 201)
     assert.equal(await statusOf('/web/link', 'POST', { origin: rig.address }), 403)
     assert.equal(await statusOf('/web/session', 'DELETE', { origin: 'http://127.0.0.1:1' }), 403)
+  })
+
+  it('gives a server on another port, which receives every cookie of this host, nothing that opens the guest', async () => {
+    const received: (string | undefined)[] = []
+    const other = createServer((request, response) => {
+      received.push(request.headers.cookie)
+      response.setHeader('content-type', 'text/html').end('<h1>Another program</h1>')
+    })
+    await new Promise<void>((resolve) => other.listen(0, '127.0.0.1', resolve))
+    const page = await rig.context.newPage()
+    for (const path of ['/', '/web/', '/web/session', '/ws'])
+      await page.goto(`http://127.0.0.1:${(other.address() as AddressInfo).port}${path}`)
+    assert.equal(await page.evaluate(() => localStorage.length), 0)
+    await page.close()
+    other.close()
+    assert.ok(received.length >= 4)
+    assert.deepEqual(new Set(received), new Set([undefined]))
+
+    const [cookie] = await rig.context.cookies()
+    const headers = { cookie: `${cookie!.name}=${cookie!.value}`, origin: rig.address }
+    for (const path of ['/api/v1/status', '/web/session', `/web/${'a'.repeat(21)}/api/v1/status`])
+      assert.equal((await fetch(`${rig.address}${path}`, { headers })).status, 401, path)
   })
 
   it('has less than 250 kB of compressed JavaScript before the first page, and no module of Node', () => {
@@ -115,8 +141,13 @@ describe('the web application', { skip: noChromium }, () => {
     await page.keyboard.press('Enter')
     await page.getByRole('heading', { name: 'Sign in to Oxbow' }).waitFor()
     assert.deepEqual(await stranger.cookies(), [])
-    const answer = await fetch(`${rig.address}/web/session`, { headers: { cookie: `${cookie!.name}=${cookie!.value}` } })
+    const answer = await fetch(`${rig.address}${cookie!.path}web/session`, { headers: { cookie: `${cookie!.name}=${cookie!.value}` } })
     assert.equal(answer.status, 401)
     await stranger.close()
   })
 })
+
+/** The part of the key that the page keeps. */
+function pagePart(page: Page): Promise<string | null> {
+  return page.evaluate(() => localStorage.getItem('oxbow.page'))
+}

@@ -2,14 +2,15 @@
  * Signing in to the web application. `oxbow web` asks for a code with the token of the guest (`POST /web/link`); the page exchanges the
  * code for a cookie (`POST /web/session`). A code works once, for ten minutes, and is kept in memory as a hash.
  *
- * The cookie is an API key of the kernel with the rights of the owner: it survives a restart of the guest, `oxbow keys list` shows it,
- * and `oxbow keys revoke` ends it at once. Scripts cannot read it, and no page of another site can make the browser send it.
+ * Cookie and page each hold a part of an API key of the kernel with the rights of the owner: it survives a restart of the guest,
+ * `oxbow keys list` shows it, and `oxbow keys revoke` ends it at once. Scripts cannot read the cookie, no page of another site can make the
+ * browser send it, and a server on another port, to which the browser would send it, can do nothing with it alone.
  */
 import { createHash, timingSafeEqual } from 'node:crypto'
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Kernel } from '../../kernel/index.ts'
 import { errorTable, type Failure, isObject, type JsonObject, OxbowError, type Random, toError, toFailure } from '../../types/index.ts'
-import { cookieKeyOf, cookieName, createToken } from '../admission.ts'
+import { cookieKeyOf, cookieName, createToken, pageFolder, pagePartChars } from '../admission.ts'
 import { maxSignInBytes, maxSignInCodes, signInCodeMs, webSessionMs } from '../limits.ts'
 
 interface WebSessionDeps {
@@ -60,14 +61,17 @@ export function createWebSessions({ kernel, isOwner, random, now }: WebSessionDe
     const made = await kernel.call('key.create', { name, rights: ['*'], expires_in_s: webSessionMs / 1_000 })
     if (made.status !== 'ok') throw toError(made.failure)
     const { key } = made.output as { key: string }
-    response.setHeader('set-cookie', cookie(request, key, webSessionMs / 1_000))
-    send(response, 200, { user: kernel.status().user })
+    const page = key.slice(-pagePartChars)
+    response.setHeader('set-cookie', cookie(request, { value: key.slice(0, -pagePartChars), page, maxAgeS: webSessionMs / 1_000 }))
+    send(response, 200, { user: kernel.status().user, page })
   }
 
   const signOut = async (request: IncomingMessage, response: ServerResponse): Promise<void> => {
     const key = cookieKeyOf(request.headers)
-    if (key !== null) await kernel.withKey(key).then(() => kernel.call('key.revoke', { key: keyIdOf(key) }))
-    response.setHeader('set-cookie', cookie(request, '', 0))
+    if (key === null) throw toError(signedOut)
+    await kernel.withKey(key)
+    await kernel.call('key.revoke', { key: keyIdOf(key) })
+    response.setHeader('set-cookie', cookie(request, { value: '', page: key.slice(-pagePartChars), maxAgeS: 0 }))
     send(response, 200, {})
   }
 
@@ -116,10 +120,16 @@ async function readFields(request: IncomingMessage): Promise<JsonObject> {
   throw new OxbowError('bad_input', 'The body is no JSON object.', { hint: 'Send {"code": "…"}.' })
 }
 
-function cookie(request: IncomingMessage, value: string, maxAgeS: number): string {
+interface Cookie {
+  readonly value: string
+  readonly page: string
+  readonly maxAgeS: number
+}
+
+function cookie(request: IncomingMessage, { value, page, maxAgeS }: Cookie): string {
   const isSecure = 'encrypted' in request.socket || request.headers.origin?.startsWith('https://') === true
   const secure = isSecure ? '; Secure' : ''
-  return `${cookieName(request.headers)}=${value}; HttpOnly; SameSite=Strict; Path=/; Max-Age=${maxAgeS}${secure}`
+  return `${cookieName(request.headers)}=${value}; HttpOnly; SameSite=Strict; Path=${pageFolder(page)}; Max-Age=${maxAgeS}${secure}`
 }
 
 /** `oxbow_` and 16 hexadecimal digits. */

@@ -29,14 +29,30 @@ export interface Guest {
 const retryMs = 1_500
 const maxNotices = 5
 
-/** Takes a code out of the address, where `oxbow web` has put it, and exchanges it for a cookie. */
+const pageKey = 'oxbow.page'
+
+/**
+ * The address at which the guest knows who asks. A cookie goes to every server on this host, whatever its port, so it has only one part of
+ * the key; the other is in this address, and is kept where pages of other ports cannot read it.
+ *
+ * @param path such as `/ws` or `/api/v1/files/notes.txt`
+ */
+export function addressInGuest(path: string): string {
+  const part = localStorage.getItem(pageKey)
+  return part === null ? path : `/web/${part}${path}`
+}
+
+/** Takes a code out of the address, where `oxbow web` has put it, and exchanges it for a cookie and the page's part of the key. */
 async function signInByLink(): Promise<Failure | null> {
   const code = /^#sign-in=([\w-]+)$/.exec(location.hash)?.[1]
   if (code === undefined) return null
   history.replaceState(null, '', location.pathname + location.search)
   const headers = { 'content-type': 'application/json' }
   const response = await fetch(sessionPath, { method: 'POST', headers, body: JSON.stringify({ code }) })
-  return response.ok ? null : ((await response.json()) as { error: Failure }).error
+  const answer = (await response.json()) as { page: string } | { error: Failure }
+  if ('error' in answer) return answer.error
+  localStorage.setItem(pageKey, answer.page)
+  return null
 }
 
 export function useAccess(): Access {
@@ -59,7 +75,7 @@ export function useAccess(): Access {
     const onNotice = (notice: Notice): void => change(({ notices }) => ({ notices: [...notices, notice].slice(-maxNotices) }))
     const open = async (): Promise<void> => {
       const refusal = await signInByLink()
-      const url = `${location.origin.replace(/^http/, 'ws')}/ws`
+      const url = location.origin.replace(/^http/, 'ws') + addressInGuest('/ws')
       try {
         client = await connect({ url, client: 'web', onState, onNotice })
       } catch (error) {
@@ -73,8 +89,9 @@ export function useAccess(): Access {
       const opened = client
       const dismiss = (seq: number): void => change(({ notices }) => ({ notices: notices.filter((notice) => notice.seq !== seq) }))
       const signOut = async (): Promise<void> => {
-        const response = await fetch(sessionPath, { method: 'DELETE' })
+        const response = await fetch(addressInGuest(sessionPath), { method: 'DELETE' })
         if (!response.ok) throw toError(((await response.json()) as { error: Failure }).error)
+        localStorage.removeItem(pageKey)
         await opened.close()
         update({ type: 'signed_out', failure: null })
       }
