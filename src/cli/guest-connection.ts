@@ -6,16 +6,19 @@ import { type Client, connect, type ConnectionState } from '../client/index.ts'
 import {
   configFiles,
   ensureGuest,
+  findGuest,
   foldersFile,
   type GuestSetup,
   hasWorkspace,
   type Home,
   type HostEnv,
   loadConfig,
+  markUse,
   openHome,
   openWorkspace,
   parseUser,
   type RunningGuest,
+  waitForOthers,
   type Workspace,
 } from '../runner/index.ts'
 import {
@@ -92,7 +95,7 @@ const orphaned: Failure = {
 
 /** Runs `use` with a connected guest and rejects when that is gone. A guest started for it is stopped afterwards, also when `use` throws. */
 export async function withGuest<Result>(choice: GuestChoice, terminal: Terminal, use: Use<Result>): Promise<Result> {
-  return withConnection(choice, terminal, (connection) => Promise.race([use(connection), lossOf(connection)]))
+  return withMarked(choice, terminal, (connection) => Promise.race([use(connection), lossOf(connection)]))
 }
 
 export interface GuestLife {
@@ -118,7 +121,7 @@ export async function withLastingGuest<Result>(
     losses = 0
   }
   for (;;) {
-    const ended = await withConnection(choice, terminal, async (connection) => {
+    const ended = await withMarked(choice, terminal, async (connection) => {
       try {
         return { result: await use(connection, { lost: lossOf(connection), progressed }) }
       } catch (error) {
@@ -136,8 +139,22 @@ export async function withLastingGuest<Result>(
 }
 
 /** As `withGuest`, for a `use` that watches `gone` itself. */
-export async function withConnection<Result>(choice: GuestChoice, terminal: Terminal, use: Use<Result>): Promise<Result> {
+export function withConnection<Result>(choice: GuestChoice, terminal: Terminal, use: Use<Result>): Promise<Result> {
+  return connected(guestSetup(choice, terminal), choice, terminal, use)
+}
+
+/** As `withConnection`, for a verb that ends soon: until then, the verb that started the guest keeps it. */
+async function withMarked<Result>(choice: GuestChoice, terminal: Terminal, use: Use<Result>): Promise<Result> {
   const setup = guestSetup(choice, terminal)
+  const done = markUse(setup.workspace.ipc)
+  try {
+    return await connected(setup, choice, terminal, (connection) => use(connection).finally(done))
+  } finally {
+    done()
+  }
+}
+
+async function connected<Result>(setup: GuestSetup, choice: GuestChoice, terminal: Terminal, use: Use<Result>): Promise<Result> {
   let onState: (state: ConnectionState) => void = () => {}
   let onNotice: (notice: Notice) => void = () => {}
   const { guest, gateway, gone } = await joinGuest(
@@ -158,6 +175,7 @@ export async function withConnection<Result>(choice: GuestChoice, terminal: Term
     return await use(connection)
   } finally {
     await gateway.close()
+    if (guest.owned && isAlive(guest.pid)) await waitForOthers(setup.workspace.ipc)
     await guest.stop()
   }
 }
@@ -192,7 +210,8 @@ async function joinGuest(
       return { guest, gateway, gone: gone.promise }
     } catch (error) {
       await guest.stop()
-      if (guest.owned || !(await isGone(guest, error))) throw error
+      const isReplaced = isOxbowError(error, 'unauthenticated') && (await findGuest(setup.workspace))?.token !== guest.token
+      if (guest.owned || !(isReplaced || (await isGone(guest, error)))) throw error
     }
   }
 }

@@ -6,6 +6,7 @@ import { chmodSync, existsSync, lstatSync, readdirSync, readFileSync, rmSync, st
 import { createServer } from 'node:net'
 import { basename, dirname, join } from 'node:path'
 import { type Config, type DoctorCheck, isAlive, isObject, type UserId } from '../types/index.ts'
+import { markedBy } from './guest-users.ts'
 import { homeRoot, type HostEnv, makeFolder, usersFolder, workspaceFolders } from './home.ts'
 
 export interface HostCheck extends DoctorCheck {
@@ -103,7 +104,9 @@ function checkLeftovers({ root, workspace }: Place): Finding {
       .filter((name) => draftPid(name) !== null && !isAlive(draftPid(name)!))
       .map((name) => join(folder, name)),
   )
-  const stale = [...addresses, ...drafts]
+  const ipc = join(workspace, 'ipc')
+  const marks = namesIn(ipc).filter((name) => markedBy(name) !== null && !isAlive(markedBy(name)!))
+  const stale = [...addresses, ...drafts, ...marks.map((name) => join(ipc, name))]
   if (stale.length === 0) return ok('none')
   const run = (): void => stale.forEach((path) => rmSync(path, { force: true }))
   const says = `left by processes that are gone: ${stale.map((path) => join(basename(dirname(path)), basename(path))).join(', ')}`

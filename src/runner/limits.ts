@@ -10,6 +10,8 @@ export const portProbeTimeoutMs = 1_000
 export const otherGuestTimeoutMs = 1_000
 /** Attempts to find or start a guest: the guest of another verb may end before it is found. */
 export const otherGuestTries = 8
+/** How long a verb that is done keeps the guest it started for others that use it. A longer one starts another guest, or fails. */
+export const maxLingerMs = 5_000
 /** Interval at which the second terminal checks. */
 export const otherGuestPollMs = 50
 /** One line from a guest; a journal record with a full blob is the largest thing it sends. */

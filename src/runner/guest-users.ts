@@ -1,0 +1,48 @@
+/**
+ * Verbs that run at the same time share one guest, and the one that started it stops it. Each verb leaves a mark in `ipc/` while it works,
+ * so that the guest outlives the verb that started it until the others are done. The address is withdrawn first: a verb that finds it
+ * afterwards would find a guest that is about to end, and one that found it before has left its mark.
+ */
+import { randomUUID } from 'node:crypto'
+import { readdirSync, rmSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { isAlive } from '../types/index.ts'
+import { maxLingerMs, otherGuestPollMs } from './limits.ts'
+
+/**
+ * @param ipc the folder `ipc` of the workspace
+ * @returns a function that removes the mark. Never throws: without a mark, a verb may only lose its guest.
+ */
+export function markUse(ipc: string): () => void {
+  const path = join(ipc, `verb-${process.pid}-${randomUUID()}`)
+  try {
+    writeFileSync(path, '', { mode: 0o600 })
+  } catch {
+    // A full disk; the verb itself reports it.
+  }
+  return () => rmSync(path, { force: true })
+}
+
+/** Resolves when no other verb uses the guest, or it has waited long enough. New verbs start a guest of their own. */
+export async function waitForOthers(ipc: string): Promise<void> {
+  rmSync(join(ipc, 'gateway.json'), { force: true })
+  for (let waitedMs = 0; waitedMs < maxLingerMs && hasUsers(ipc); waitedMs += otherGuestPollMs) await sleep(otherGuestPollMs)
+}
+
+/** @returns the process that left a mark; null for any other file */
+export function markedBy(name: string): number | null {
+  const [, pid] = /^verb-(\d+)-/.exec(name) ?? []
+  return pid === undefined ? null : Number(pid)
+}
+
+function hasUsers(ipc: string): boolean {
+  return readdirSync(ipc).some((name) => {
+    const pid = markedBy(name)
+    if (pid === null) return false
+    if (isAlive(pid)) return true
+    // Of a verb that was killed.
+    rmSync(join(ipc, name), { force: true })
+    return false
+  })
+}
