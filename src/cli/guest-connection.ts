@@ -64,6 +64,7 @@ export function guestSetup(choice: GuestChoice, terminal: Terminal): GuestSetup 
     home,
     workspace,
     config: loadConfig(home, workspace, choice),
+    overrides: { model: choice.model, baseUrl: choice.baseUrl },
     insecure: choice.insecure ?? false,
     version: terminal.version,
     env: terminal.env,

@@ -7,9 +7,8 @@
 import { chmodSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { statfs } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
-import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
-import { type ModelLimits, openEngine } from '../engine/index.ts'
+import { answerCatalog, type ModelLimits, openEngine } from '../engine/index.ts'
 import { createToken, startGateway } from '../gateway/index.ts'
 import { createKernel, type Kernel, type KernelOptions } from '../kernel/index.ts'
 import { createMemory, type Memory } from '../memory/index.ts'
@@ -19,6 +18,7 @@ import {
   type ChainHead,
   type Config,
   type GuestEnvelope,
+  type HostPort,
   isOxbowError,
   type Sandbox,
   systemClock,
@@ -48,6 +48,7 @@ export interface GuestOptions {
   readonly token?: string
   readonly port?: number
   readonly onSecrets?: KernelOptions['onSecrets']
+  readonly host?: HostPort | undefined
 }
 
 /**
@@ -98,7 +99,7 @@ export async function startGuest(
       ...secretsOf(envelope, options),
       clock: systemClock,
       random: systemRandom,
-      ...probes(envelope, sandbox),
+      ...probes(envelope, sandbox, options),
     })
     // The kernel closes its store and its sandbox.
     open = [kernel, ways]
@@ -152,8 +153,15 @@ async function loadCalls({ sandbox, egress, search, proxy }: HostWays, { web }: 
 }
 
 /** What the kernel cannot see itself. The checks are loaded with the first question. */
-function probes(envelope: GuestEnvelope, sandbox: Sandbox): Pick<KernelOptions, 'disk' | 'health'> {
+function probes(
+  envelope: GuestEnvelope,
+  sandbox: Sandbox,
+  { host }: GuestOptions,
+): Pick<KernelOptions, 'disk' | 'health' | 'host' | 'catalog'> {
+  const { config, keys: env, catalogFolder: folder = '' } = envelope
   return {
+    host,
+    catalog: (question) => answerCatalog(question, { config, env, folder, now: () => new Date() }),
     disk: diskProbe(envelope.workspaceRoot),
     async *health(part, signal) {
       const { createHealthProbe } = await import('./health-checks.ts')
@@ -224,93 +232,6 @@ async function watchMemoryFolders(kernel: Kernel, sandbox: Sandbox, { folders }:
   if (folders.length === 0) return { close: async () => {} }
   const { watchFolders } = await import('../tools/index.ts')
   return watchFolders({ folders, sandbox, ingest: (path) => kernel.call('memory.ingest', { path }) })
-}
-
-/** A guest that restarts itself when its store works again. */
-export interface LastingGuest {
-  readonly url: string
-  /** @throws while the guest restarts */
-  head(): Promise<ChainHead>
-  /** Resolves with the error that a restart fails with; pending as long as the guest works. */
-  readonly lost: Promise<unknown>
-  /** Also ends a guest that is restarting. */
-  close(): Promise<void>
-}
-
-export interface LastingDeps {
-  readonly openStore?: (envelope: GuestEnvelope) => Promise<OpeningStore>
-  readonly start?: typeof startGuest
-  /** Called after a restart. */
-  readonly recovered?: () => void
-  readonly checkMs?: number
-  readonly onSecrets?: KernelOptions['onSecrets']
-}
-
-/** Time between checks. A check is two comparisons, and the end of an outage is noticed soon. */
-const usualCheckMs = 1_000
-/** Maximum delay between two restarts: a fault that returns at once must not become a busy loop. */
-const maxDelayMs: number = 5 * 60_000
-
-/**
- * A guest whose store fails for longer than its retries only reads, because its memory may be ahead of the journal. As soon as the store
- * works again, the guest is closed and started anew in the same process, with the same address and token. Its start reconciles the
- * journal as after a crash: turns continue, nothing acknowledged is lost, and terminals reconnect.
- *
- * @param opening the first store, which may already be opening @throws as `startGuest`
- */
-export async function startLastingGuest(
-  envelope: GuestEnvelope,
-  { openStore = openGuestStore, start = startGuest, recovered = () => {}, checkMs = usualCheckMs, onSecrets }: LastingDeps,
-  opening: Promise<OpeningStore> = openStore(envelope),
-): Promise<LastingGuest> {
-  const first = await start(envelope, { onSecrets }, opening)
-  const { url, token } = first
-  const address: GuestOptions = { onSecrets, token, port: Number(new URL(url).port) }
-  const ending = new AbortController()
-  const lost = Promise.withResolvers<unknown>()
-  let guest: Guest | null = first
-  let restarting: Promise<void> | null = null
-  let delayMs = checkMs
-  let triedAt = -Infinity
-
-  const restart = async (): Promise<void> => {
-    const now = performance.now()
-    delayMs = now - triedAt > maxDelayMs ? checkMs : Math.min(delayMs * 2, maxDelayMs)
-    triedAt = now
-    await sleep(delayMs, undefined, { signal: ending.signal }).catch(() => {})
-    const old = guest
-    guest = null
-    await old?.close()
-    while (!ending.signal.aborted) {
-      try {
-        guest = await start(envelope, address, openStore(envelope))
-        recovered()
-        return
-      } catch (error) {
-        // Retryable: wait for the store. Anything else needs a person.
-        if (!isOxbowError(error) || !error.retryable) return lost.resolve(error)
-        delayMs = Math.min(delayMs * 2, maxDelayMs)
-        await sleep(delayMs, undefined, { signal: ending.signal }).catch(() => {})
-      }
-    }
-  }
-  const timer = setInterval(() => {
-    if (restarting !== null || guest?.canRestart() !== true) return
-    restarting = restart()
-      .catch(lost.resolve)
-      .finally(() => (restarting = null))
-  }, checkMs).unref()
-  return {
-    url,
-    lost: lost.promise,
-    head: () => guest?.head() ?? Promise.reject(new Error('the guest is restarting')),
-    async close() {
-      clearInterval(timer)
-      ending.abort()
-      await restarting
-      await guest?.close()
-    },
-  }
 }
 
 /** What the resource monitor cannot see from inside the kernel. @param folder of the workspace; empty: none */

@@ -13,6 +13,7 @@ import {
   toFailure,
   watchIdleMemory,
 } from '../types/index.ts'
+import type { LastingGuest } from './lasting-guest.ts'
 
 /** How often the runner receives the head of the journal, if it has changed. */
 const headIntervalMs = 10_000
@@ -30,6 +31,7 @@ process.stdout.on('error', () => {})
 interface Input {
   readonly ended: Promise<void>
   readonly nextLine: () => Promise<string>
+  readonly onLine: (listener: (line: string) => void) => void
 }
 
 async function main(): Promise<void> {
@@ -41,7 +43,8 @@ async function main(): Promise<void> {
   const ended = new Promise<void>((resolve) => input.once('close', resolve))
   const envelope = await firstLine
   const nextLine = (): Promise<string> => new Promise((resolve) => void input.once('line', resolve))
-  return envelope.question === undefined ? serve(envelope, ended) : answerQuestion(envelope.question, envelope, { ended, nextLine })
+  const from: Input = { ended, nextLine, onLine: (listener) => void input.on('line', listener) }
+  return envelope.question === undefined ? serve(envelope, from) : answerQuestion(envelope.question, envelope, from)
 }
 
 async function answerQuestion(question: GuestQuestion, envelope: GuestEnvelope, { ended, nextLine }: Input): Promise<void> {
@@ -115,15 +118,27 @@ function hideInLog(hide: (text: string) => string): void {
     write.call(process.stderr, typeof chunk === 'string' ? hide(chunk) : chunk, ...rest)
 }
 
-async function serve(received: GuestEnvelope, ended: Promise<void>): Promise<void> {
+async function serve(received: GuestEnvelope, { ended, onLine }: Input): Promise<void> {
   limitThreadMemory(threadYoungMegabytes)
   // The database's worker starts before anything else is loaded.
   const { openGuestStore, withStoredSecrets } = await import('./guest-store.ts')
   const envelope = await withStoredSecrets(received)
   const store = openGuestStore(envelope)
-  const { startLastingGuest } = await import('./guest.ts')
-  const recovered = (): void => console.error('the store works again, and the guest has restarted')
-  const guest = await startLastingGuest(envelope, { recovered, onSecrets: hideInLog }, store)
+  const [{ startLastingGuest }, { createHostLink, createHostPort }] = await Promise.all([
+    import('./lasting-guest.ts'),
+    import('./host-link.ts'),
+  ])
+  const recovered = (): void => console.error('the guest has restarted')
+  const link = createHostLink(report)
+  onLine(link.receive)
+  const host = createHostPort({
+    link,
+    envelope,
+    async renew(next, onFailure) {
+      if (await guest.renew(next, onFailure)) report({ type: 'renewed' })
+    },
+  })
+  const guest: LastingGuest = await startLastingGuest(envelope, { recovered, onSecrets: hideInLog, host }, store)
   // Before the guest is announced; an earlier signal ends the process at once, as a crash would.
   const stopped = new Promise<void>((resolve) => {
     for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => resolve())

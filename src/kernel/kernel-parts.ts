@@ -19,11 +19,13 @@ import {
   type Blobs,
   type Call,
   type CallId,
+  type CatalogQuestion,
   type Clock,
   type Config,
   createIdMaker,
   once,
   type Engine,
+  type HostPort,
   type IdMaker,
   type TurnId,
   type JsonObject,
@@ -101,6 +103,10 @@ export interface KernelOptions {
   readonly disk?: DiskProbe
   /** What the host finds about files, model and machine; absent: nothing. */
   readonly health?: HealthProbe
+  /** The way to the host, for the configuration; absent: there is none. */
+  readonly host?: HostPort | undefined
+  /** Answers what terminals ask about models; absent: nothing is known but the engine's own. */
+  readonly catalog?: (question: CatalogQuestion) => AsyncIterable<object>
 }
 
 const noDisk: DiskProbe = { space: async () => null, openFiles: () => 0 }
@@ -316,7 +322,7 @@ function attachAfterTurns(options: KernelOptions, parts: KernelParts): void {
 
 /** What the kernel's own calls use. */
 function callDeps(options: KernelOptions, parts: KernelParts): Omit<KernelCallDeps, 'execLists'> {
-  const { user, config, store, engine, random, health, storeWarning = () => '' } = options
+  const { user, config, store, engine, random, health, host, catalog, secrets, storeWarning = () => '' } = options
   const { newId, sessions, runningTurns, registry, completeBy } = parts
   const { consolidation, titles } = config.memory
   return {
@@ -344,6 +350,9 @@ function callDeps(options: KernelOptions, parts: KernelParts): Omit<KernelCallDe
     storeWarning,
     fault: parts.journal.fault,
     settings: config,
+    host,
+    catalog,
+    keyNames: new Set([...secrets.keys()].map((name) => name.replace(/\.stored$/, ''))),
     newSessionId: () => newId() as SessionId,
     laneTurn: runningTurns.find,
     references: registry.references,

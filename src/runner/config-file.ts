@@ -6,12 +6,9 @@ import { closeSync, existsSync, fsyncSync, openSync, realpathSync, renameSync, r
 import { dirname, join } from 'node:path'
 import { isDeepStrictEqual } from 'node:util'
 import { parse, stringify } from 'smol-toml'
-import { configSchema, OxbowError } from '../types/index.ts'
+import { configSchema, OxbowError, type TomlValue } from '../types/index.ts'
 import { checkConfigText, readConfigFile } from './config-layers.ts'
 import { maxConfigBytes } from './limits.ts'
-
-/** What TOML writes on one line. */
-export type TomlValue = string | number | boolean | readonly TomlValue[]
 
 /**
  * @param key path of the key, outermost table first
@@ -76,31 +73,52 @@ function replaceFile(path: string, text: string): void {
 
 type Table = { [key: string]: unknown }
 
-/** @returns the new text; null when the key cannot be set without changing anything else, or the text is not TOML */
-export function setTomlKey(text: string, key: readonly string[], value: TomlValue): string | null {
+/**
+ * @param value null removes the key
+ * @returns the new text; null when the key cannot be set without changing anything else, or the text is not TOML
+ */
+export function setTomlKey(text: string, key: readonly string[], value: TomlValue | null): string | null {
   const before = parsed(text)
-  if (before === null) return null
+  if (before === null || key.includes('__proto__')) return null
   const wanted = structuredClone(before)
-  let inner = wanted
+  const tables = [wanted]
   for (const name of key.slice(0, -1)) {
+    const inner = tables.at(-1)!
     const next = Object.hasOwn(inner, name) ? inner[name] : {}
     if (typeof next !== 'object' || next === null || Array.isArray(next)) return null
-    inner = inner[name] = next as Table
+    tables.push((inner[name] = next as Table))
   }
-  inner[key.at(-1)!] = value
+  const [inner, last] = [tables.at(-1)!, key.at(-1)!]
+  if (value === null && !Object.hasOwn(inner, last)) return text
+  if (value === null) delete inner[last]
+  else inner[last] = value
   for (const guess of guesses(text, key, value)) {
     const after = parsed(guess)
-    if (after !== null && isDeepStrictEqual(after, wanted)) return guess
+    if (after !== null && isSame(after, wanted)) return guess
   }
   return null
 }
 
-/** Tries to replace the key, to insert it after the header of its table, and to append a new table. */
-function* guesses(text: string, path: readonly string[], value: TomlValue): Generator<string> {
+/** Empty tables do not count: the line that is removed may have been the only mention of its table. */
+function isSame(a: Table, b: Table): boolean {
+  return isDeepStrictEqual(withoutEmpty(a), withoutEmpty(b))
+}
+
+function withoutEmpty(table: Table): Table {
+  const entries = Object.entries(table).map(([name, value]) => [name, isTable(value) ? withoutEmpty(value) : value] as const)
+  return Object.fromEntries(entries.filter(([, value]) => !isTable(value) || Object.keys(value).length > 0))
+}
+
+function isTable(value: unknown): value is Table {
+  return typeof value === 'object' && value !== null && !Array.isArray(value) && !(value instanceof Date)
+}
+
+/** Tries to replace or remove the key, to insert it after the header of its table, and to append a new table. */
+function* guesses(text: string, path: readonly string[], value: TomlValue | null): Generator<string> {
   // Keeps the file's line endings.
   const end = text.includes('\r\n') ? '\r\n' : '\n'
   const lines = text.split(end)
-  const written = tomlText(value)
+  const written = value === null ? null : tomlText(value)
   const withLine = (at: number, removed: number, line: string): string => lines.toSpliced(at, removed, line).join(end)
   const [key, tables] = [bareKey(path.at(-1)!), path.slice(0, -1).map(bareKey)]
   const dotted = (names: readonly string[]): string => names.map((name) => `(?:${escaped(name)}|"${escaped(name)}")`).join('\\s*\\.\\s*')
@@ -109,8 +127,9 @@ function* guesses(text: string, path: readonly string[], value: TomlValue): Gene
   const assigned = new RegExp(`^(\\s*(?:${names})\\s*=\\s*)((?:"(?:[^"\\\\]|\\\\.)*"|'[^']*'|[^"'#])*?)(\\s*(?:#.*)?)$`)
   for (const [at, line] of lines.entries()) {
     const found = assigned.exec(line)
-    if (found !== null) yield withLine(at, 1, `${found[1]}${written}${found[3]}`)
+    if (found !== null) yield written === null ? lines.toSpliced(at, 1).join(end) : withLine(at, 1, `${found[1]}${written}${found[3]}`)
   }
+  if (written === null) return
   if (tables.length === 0) {
     yield `${key} = ${written}${end}${text}`
     return

@@ -9,16 +9,26 @@ import { builtinProviders, commonKeyEnv, type Config, configSchema, OxbowError, 
 import type { Home, HostEnv, Workspace } from './home.ts'
 import { maxConfigBytes } from './limits.ts'
 
-type Table = { [key: string]: unknown }
+export type Table = { [key: string]: unknown }
 
 /** Settings from the command line. */
-interface ConfigOverrides {
+export interface ConfigOverrides {
   readonly model?: string | undefined
   readonly baseUrl?: string | undefined
 }
 
 /** @returns the whole configuration. @throws OxbowError `bad_config` that names file, line and key. */
 export function loadConfig(home: Home, workspace: Workspace, overrides: ConfigOverrides = {}): Config {
+  return mergeLayers([...configFiles(home, workspace).map(({ path }) => readLayer(path)), overrideLayer(overrides)])
+}
+
+/** @param layers lowest first */
+export function mergeLayers(layers: readonly Table[]): Config {
+  return parseConfig(layers.reduce(mergeTables, {}), 'the configuration')
+}
+
+/** @returns the layer above all files */
+export function overrideLayer(overrides: ConfigOverrides): Table {
   const model: Table = {}
   if (overrides.model !== undefined) model['name'] = overrides.model
   // A model named with its provider overrides the provider in the files.
@@ -26,11 +36,7 @@ export function loadConfig(home: Home, workspace: Workspace, overrides: ConfigOv
   const isNamed = overrides.model?.includes('/') === true && Object.hasOwn(builtinProviders, provider)
   if (isNamed || provider === 'offline') model['provider'] = provider
   if (overrides.baseUrl !== undefined) model['base_url'] = overrides.baseUrl
-  const merged = configFiles(home, workspace)
-    .map(({ path }) => readLayer(path))
-    .concat({ model })
-    .reduce(mergeTables, {})
-  return parseConfig(merged, 'the configuration')
+  return { model }
 }
 
 interface ConfigFile {
@@ -70,7 +76,7 @@ export function keyNames(config: Config): readonly string[] {
 }
 
 /** @returns the table of the file; empty when the file does not exist. */
-function readLayer(path: string): Table {
+export function readLayer(path: string): Table {
   const text = readConfigFile(path)
   return text === null ? {} : checkConfigText(path, text)
 }

@@ -12,13 +12,16 @@ import {
   type GuestEnvelope,
   type GuestQuestion,
   type GuestReport,
+  type HostReply,
   isAlive,
   isOxbowError,
+  once,
   OxbowError,
   systemClock,
+  toFailure,
 } from '../types/index.ts'
 import { listFolders } from './folders.ts'
-import { keyNames, keysFor } from './config-layers.ts'
+import { type ConfigOverrides, keyNames, keysFor } from './config-layers.ts'
 import {
   asReport,
   fatalError,
@@ -31,6 +34,7 @@ import {
 } from './guest-process.ts'
 import { type HeadSigner, openHeadSigner, readSeal, signRestore } from './head-signing.ts'
 import type { Home, HostEnv, Workspace } from './home.ts'
+import type { HostSide } from './host-questions.ts'
 import type { IsolatedGuest } from './isolated-guest.ts'
 import { guestReadyTimeoutMs, otherGuestPollMs, otherGuestTimeoutMs, otherGuestTries, portProbeTimeoutMs } from './limits.ts'
 import { makeMasterKeys, masterKeys } from './master-keys.ts'
@@ -39,6 +43,8 @@ export interface GuestSetup {
   readonly home: Home
   readonly workspace: Workspace
   readonly config: Config
+  /** Options that took precedence over the files of `config`. */
+  readonly overrides?: ConfigOverrides
   readonly insecure: boolean
   readonly version: string
   readonly env: HostEnv
@@ -158,8 +164,34 @@ function withEnd(guest: GuestProcess, isolated: IsolatedGuest): GuestProcess {
   return { ...guest, gone }
 }
 
+/** Loaded with the first question of the guest, or when it has started. */
+function hostSideOf(options: GuestSetup): () => Promise<HostSide> {
+  const { home, workspace, config, overrides = {}, env } = options
+  return once(async () => {
+    const { createHostSide } = await import('./host-questions.ts')
+    const isIsolated = config.sandbox.isolate_guest
+    const envelopeOf = (next: Config, masters: boolean): GuestEnvelope => {
+      const place = { home, user: workspace.user, config: next, env }
+      return envelopeFor({ ...options, config: next }, masters ? makeMasterKeys(place) : undefined)
+    }
+    return createHostSide({ home, workspace, config, overrides, isIsolated, now: systemClock.now, envelopeOf })
+  })
+}
+
+/** Answers one question of the guest. */
+async function answerGuest(guest: GuestProcess, hostSide: Promise<HostSide>, { id, question }: GuestReport & { type: 'ask' }) {
+  const reply = (line: HostReply): void => guest.send(line)
+  try {
+    reply({ type: 'answer', id, output: (await hostSide).answer(question) })
+  } catch (error) {
+    reply({ type: 'answer', id, failure: toFailure(error, 'internal_failure', 'See the log of the program that started the guest.') })
+  }
+}
+
 /** Reads all reports of the guest: `ready` settles with the first relevant one, `over` after the last. */
-function watchReports(guest: GuestProcess, signer: HeadSigner, { workspace, warn }: GuestSetup) {
+function watchReports(guest: GuestProcess, signer: HeadSigner, options: GuestSetup) {
+  const { workspace, warn } = options
+  const hostSide = hostSideOf(options)
   const ready = Promise.withResolvers<FoundGuest | OxbowError>()
   const settled = new AbortController()
   const read = async (): Promise<Failure> => {
@@ -174,9 +206,14 @@ function watchReports(guest: GuestProcess, signer: HeadSigner, { workspace, warn
           fatal = fatalError(report)
           // A fatal report ends the guest, even if the process keeps running.
           void guest.stop()
+        } else if (report?.type === 'renewed') {
+          void hostSide().then((each) => each.started())
+        } else if (report?.type === 'ask') {
+          void answerGuest(guest, hostSide(), report)
         } else if (report?.type === 'ready') {
           const found = await findGuest(workspace)
           ready.resolve(found ?? unreachable('the guest is ready but cannot be reached', workspace))
+          void hostSide().then((each) => each.started())
         }
       }
     } catch (error) {

@@ -10,6 +10,7 @@ import type { SandboxStatus } from './hands.ts'
 import type { HeadSeal, RestoreFact } from './head-chain.ts'
 import type { UserId } from './id.ts'
 import type { ChainHead } from './record.ts'
+import { type HostQuestion, hostQuestionSchema } from './settings.ts'
 import type { Json } from './text.ts'
 
 export interface GuestEnvelope {
@@ -154,6 +155,10 @@ export type GuestReport =
   | ({ readonly type: 'head' } & ChainHead)
   /** A restore is about to replace the journal. The guest waits until a line from the runner says that it signed this. */
   | ({ readonly type: 'restoring' } & Pick<RestoreFact, 'call' | 'from'> & { readonly to: ChainHead })
+  /** The guest has restarted with the newest envelope that it asked for. */
+  | { readonly type: 'renewed' }
+  /** A question of a serving guest; the runner writes a `HostReply` with the same id. */
+  | { readonly type: 'ask'; readonly id: number; readonly question: HostQuestion }
   /** The guest failed; no report follows. The code may be from another version. */
   | { readonly type: 'fatal'; readonly code: string; readonly message: string; readonly hint: string }
 
@@ -164,6 +169,8 @@ export const guestReportSchema: z.ZodType<GuestReport> = z.discriminatedUnion('t
   z.object({ type: z.literal('ready'), url: z.string(), pid: z.int() }),
   z.object({ type: z.literal('head'), ...chainHead }),
   z.object({ type: z.literal('restoring'), call: z.uuid(), from: z.object(chainHead), to: z.object(chainHead) }),
+  z.object({ type: z.literal('renewed') }),
+  z.object({ type: z.literal('ask'), id: z.int().nonnegative(), question: hostQuestionSchema }),
   z.object({ type: z.literal('fatal'), code: z.string(), message: z.string(), hint: z.string() }),
 ])
 

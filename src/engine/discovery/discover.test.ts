@@ -9,7 +9,8 @@ import * as fc from 'fast-check'
 import { parse as parseToml } from 'smol-toml'
 import { parseConfig } from '../../types/index.ts'
 import { maxDiscoveryBytes } from '../limits.ts'
-import { discoverServices, type FoundService, identifyService } from './discover.ts'
+import type { FoundService } from '../../types/index.ts'
+import { discoverServices, identifyService } from './discover.ts'
 
 type Answers = Readonly<Record<string, unknown>>
 

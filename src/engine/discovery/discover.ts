@@ -4,7 +4,7 @@
  * A service is identified by what it answers, never by its port alone. All of them speak OpenAI's `/v1/models`; some speak each
  * other's protocols too.
  */
-import { builtinProviders, isObject } from '../../types/index.ts'
+import { builtinProviders, type FoundModel, type FoundService, isObject } from '../../types/index.ts'
 import {
   discoveryPorts,
   discoveryTimeoutMs,
@@ -13,18 +13,6 @@ import {
   maxModelsAskedFor,
   ollamaContextTokens,
 } from '../limits.ts'
-
-export interface FoundService {
-  /** Id to use it under as a provider: `ollama`, `llamacpp`, `lmstudio`, `vllm`, `localai`, or `local-<port>` for one that is not known. */
-  readonly id: string
-  readonly name: string
-  /** For wire `openai-chat`. */
-  readonly baseUrl: string
-  /** Models that can hold a conversation, loaded ones first where the service tells. May be empty. */
-  readonly models: readonly FoundModel[]
-  /** Lines of a `config.toml` that use the service with its first model; empty without one. */
-  readonly configLines: readonly string[]
-}
 
 export interface DiscoverOptions {
   readonly ports?: readonly number[]
@@ -58,12 +46,6 @@ function configLines(id: string, baseUrl: string, model: FoundModel | undefined)
       ? []
       : ['', `[providers.${id}.models.${JSON.stringify(model.name)}]`, `context_tokens = ${model.contextTokens}`]
   return ['[model]', `name = ${JSON.stringify(`${id}/${model.name}`)}`, ...provider, ...size]
-}
-
-export interface FoundModel {
-  readonly name: string
-  /** Window that the service serves; null when unknown. */
-  readonly contextTokens: number | null
 }
 
 /** One question to the service. @returns the object that it answers, or null */

@@ -16,7 +16,9 @@ import { type NowCallDeps, nowCalls } from '../observe/now-calls.ts'
 import type { Resources, ResourceSample } from '../observe/resources.ts'
 import { maxResultBytes } from '../limits.ts'
 import { type ModelCallDeps, modelCalls } from '../models/model-calls.ts'
+import { type ModelBookDeps, modelBookCalls } from '../models/model-book-calls.ts'
 import { completeCall, embedCall, embedTextsCall, type EmbedTextsDeps } from '../models/side-calls.ts'
+import { type SettingsCallDeps, settingsCalls } from '../settings/settings-calls.ts'
 import type { KeptOutputs } from '../stages/policy.ts'
 import { clientCalls } from './client-calls.ts'
 import { type ScratchpadCallDeps, scratchpadCalls } from './scratchpad-calls.ts'
@@ -58,7 +60,9 @@ export type KernelCallDeps = SystemCallDeps &
   KeyCallDeps &
   ExecCallDeps &
   BudgetCallDeps &
-  SecretCallDeps
+  SecretCallDeps &
+  SettingsCallDeps &
+  ModelBookDeps
 
 export function kernelCalls(deps: KernelCallDeps): readonly Call[] {
   return [
@@ -90,6 +94,8 @@ export function kernelCalls(deps: KernelCallDeps): readonly Call[] {
     ...execListCalls(deps),
     ...budgetCalls(deps),
     ...secretCalls(deps),
+    ...settingsCalls(deps),
+    ...modelBookCalls(deps),
   ]
 }
 

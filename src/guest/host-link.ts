@@ -1,0 +1,88 @@
+/** A serving guest's questions to its runner: lines out on stdout, replies in on stdin. */
+import {
+  type ConfigProposal,
+  type ConfigState,
+  type GuestEnvelope,
+  type GuestReport,
+  type HostPort,
+  type HostQuestion,
+  type HostReply,
+  isObject,
+  toError,
+  toFailure,
+} from '../types/index.ts'
+import { answerKeyQuestion, withStoredSecrets } from './guest-store.ts'
+
+/** After the answer to the call that restarts the guest, so that its terminal receives it. */
+const restartDelayMs = 150
+
+interface HostAnswers {
+  readonly config: ConfigState
+  readonly propose: ConfigProposal
+  readonly envelope: GuestEnvelope
+}
+
+export interface HostLink {
+  ask<const Question extends HostQuestion>(question: Question): Promise<HostAnswers[Question['ask']]>
+  /** @param line from the runner; any other text is ignored */
+  receive(line: string): void
+}
+
+export function createHostLink(report: (report: GuestReport) => void): HostLink {
+  const waiting = new Map<number, PromiseWithResolvers<never>>()
+  let lastId = 0
+  return {
+    ask(question) {
+      const answer = Promise.withResolvers<never>()
+      waiting.set((lastId += 1), answer)
+      report({ type: 'ask', id: lastId, question })
+      return answer.promise
+    },
+    receive(line) {
+      const reply = parseReply(line)
+      if (reply === null) return
+      const answer = waiting.get(reply.id)
+      waiting.delete(reply.id)
+      if ('failure' in reply) answer?.reject(toError(reply.failure))
+      else answer?.resolve(reply.output as never)
+    },
+  }
+}
+
+/** The runner is trusted; a line of another version is not understood. */
+function parseReply(line: string): HostReply | null {
+  try {
+    const value: unknown = JSON.parse(line)
+    return isObject(value) && value['type'] === 'answer' ? (value as unknown as HostReply) : null
+  } catch {
+    return null
+  }
+}
+
+export interface HostPortDeps {
+  readonly link: HostLink
+  readonly envelope: GuestEnvelope
+  /** Restarts the guest. @param onFailure receives what the new configuration fails with; the guest then runs with the previous one */
+  readonly renew: (envelope: GuestEnvelope, onFailure: (error: unknown) => void) => Promise<void>
+}
+
+export function createHostPort({ link, envelope, renew }: HostPortDeps): HostPort {
+  let problem = ''
+  return {
+    config: () => link.ask({ ask: 'config' }),
+    propose: (draft) => link.ask({ ask: 'propose', draft, save: false }),
+    save: (draft, base) => link.ask({ ask: 'propose', draft, save: true, base }),
+    async setSecret(name, value) {
+      const { masterKeys = [] } = await link.ask({ ask: 'envelope', masters: true })
+      await answerKeyQuestion(value === null ? { ask: 'remove', name } : { ask: 'set', name, value }, { ...envelope, masterKeys })
+    },
+    async restart() {
+      const next = await withStoredSecrets(await link.ask({ ask: 'envelope', masters: false }))
+      setTimeout(() => {
+        problem = ''
+        void renew(next, (error) => void (problem = toFailure(error, 'internal_failure', '').message))
+      }, restartDelayMs)
+    },
+    restartProblem: () => problem,
+  }
+}

@@ -1,0 +1,176 @@
+/** The calls about models that terminals make: services with the state of their keys, the facts of the catalog, services on this machine. */
+import { z } from 'zod'
+import {
+  builtinProviders,
+  type Call,
+  type CatalogQuestion,
+  commonKeyEnv,
+  type Config,
+  type Engine,
+  type FoundService,
+  type ModelFacts,
+  OxbowError,
+} from '../../types/index.ts'
+
+export interface ModelBookDeps {
+  readonly engine: Engine
+  /** The whole configuration. */
+  readonly settings: Config
+  readonly catalog?: ((question: CatalogQuestion) => AsyncIterable<object>) | undefined
+  /** Names of the variables and secrets with keys that this guest has. */
+  readonly keyNames: ReadonlySet<string>
+}
+
+export interface ServiceView {
+  readonly id: string
+  readonly name: string
+  /** Without user name and password; empty: it must be configured. */
+  readonly base_url: string
+  /** Variables or secrets that may hold the key, the usual one first. */
+  readonly key_names: readonly string[]
+  readonly key: 'present' | 'missing' | 'not_needed'
+  readonly is_default: boolean
+  /** Default model; empty if there is no obvious one. */
+  readonly default_model: string
+}
+
+interface Services {
+  readonly model: ModelFacts
+  readonly fallback: readonly string[]
+  readonly services: readonly ServiceView[]
+}
+
+const reads = {
+  tier: 'read_only',
+  right: 'system.read',
+  effect: 'none',
+  audience: ['terminal'],
+  labels: { adds: [], sink: false },
+  timeoutMs: 20_000,
+} as const satisfies Partial<Call>
+
+export function modelBookCalls(deps: ModelBookDeps): readonly Call[] {
+  return [servicesCall(deps), listCall(deps), showCall(deps), discoverCall(deps)]
+}
+
+async function answers<Answer>({ catalog }: ModelBookDeps, question: CatalogQuestion): Promise<Answer[]> {
+  if (catalog === undefined) throw new OxbowError('not_found', 'This guest has no catalog of models.', { hint: 'Run `oxbow models`.' })
+  const found: Answer[] = []
+  for await (const answer of catalog(question)) found.push(answer as Answer)
+  return found
+}
+
+function servicesCall(deps: ModelBookDeps): Call<object, Services> {
+  const { engine, settings } = deps
+  return {
+    ...reads,
+    name: 'model.services',
+    summary: 'Lists the services that offer models, with the state of their keys, and the model in use.',
+    input: z.strictObject({}),
+    output: z.custom<Services>(),
+    example: {},
+    recordOutput: ({ services }) => ({ services: services.length }),
+    run: async () => ({ output: { model: engine.model, fallback: settings.model.fallback, services: viewServices(deps) } }),
+  }
+}
+
+function viewServices({ engine, settings: { model, providers }, keyNames }: ModelBookDeps): readonly ServiceView[] {
+  return [...new Set([...Object.keys(builtinProviders), ...Object.keys(providers)])].map((id) => {
+    const builtin = Object.hasOwn(builtinProviders, id) ? builtinProviders[id] : undefined
+    const own = Object.hasOwn(providers, id) ? providers[id] : undefined
+    const isDefault = engine.model.provider === id
+    const configured = [isDefault ? model.api_key_env : '', own?.api_key_env ?? ''].filter((name) => name !== '')
+    const names = configured.length > 0 ? configured : (builtin?.keyEnv ?? [commonKeyEnv])
+    const baseUrl = withoutUser((isDefault ? model.base_url : '') || own?.base_url || builtin?.baseUrl || '')
+    const key = names.some((name) => keyNames.has(name)) ? 'present' : names.length === 0 || isLocal(baseUrl) ? 'not_needed' : 'missing'
+    return {
+      id,
+      name: builtin?.name ?? id,
+      base_url: baseUrl,
+      key_names: names,
+      key,
+      is_default: isDefault,
+      default_model: builtin?.defaultModel ?? '',
+    }
+  })
+}
+
+function withoutUser(address: string): string {
+  const url = URL.parse(address)
+  if (url === null || url.username + url.password === '') return address
+  url.username = url.password = ''
+  return url.href
+}
+
+function isLocal(address: string): boolean {
+  return /^(?:localhost|127\..+|\[::1\])$/.test(URL.parse(address)?.hostname ?? '')
+}
+
+interface ListInput {
+  readonly provider: string
+  readonly search: string
+  readonly limit: number
+}
+
+interface Listed {
+  readonly total: number
+  readonly models: readonly ModelFacts[]
+}
+
+function listCall(deps: ModelBookDeps): Call<ListInput, Listed> {
+  return {
+    ...reads,
+    name: 'model.list',
+    summary: 'Lists models with context window, prices and abilities, from the catalog and the configuration.',
+    input: z.strictObject({
+      provider: z.string().max(100).default('').describe('Only models of this service. Empty: all.'),
+      search: z.string().max(100).default('').describe('Only models whose name contains these words.'),
+      limit: z.int().min(1).max(5_000).default(100),
+    }),
+    output: z.custom<Listed>(),
+    example: { provider: 'openai', search: 'mini', limit: 20 },
+    recordOutput: ({ total }) => ({ total }),
+    async run({ provider, search, limit }) {
+      const words = search.toLowerCase().split(/\s+/)
+      const listed = await answers<ModelFacts>(deps, { ask: 'models', provider, discover: false })
+      const found = listed.filter((model) => words.every((word) => `${model.provider}/${model.name}`.toLowerCase().includes(word)))
+      return { output: { total: found.length, models: found.slice(0, limit) } }
+    },
+  }
+}
+
+interface ShownModel {
+  readonly facts: ModelFacts
+  /** Where each fact comes from. */
+  readonly origins: Readonly<Record<string, string>>
+}
+
+function showCall(deps: ModelBookDeps): Call<{ model: string }, ShownModel> {
+  return {
+    ...reads,
+    name: 'model.show',
+    summary: 'Shows the facts of one model and where each comes from.',
+    input: z.strictObject({ model: z.string().min(1).max(300).describe('`provider/model`.') }),
+    output: z.custom<ShownModel>(),
+    example: { model: 'openai/gpt-5-mini' },
+    recordOutput: () => ({}),
+    async run({ model }) {
+      const [shown] = await answers<ShownModel>(deps, { ask: 'show', model })
+      if (shown === undefined) throw new OxbowError('not_found', `There is no model ${model}.`, { hint: 'List them with model.list.' })
+      return { output: shown }
+    },
+  }
+}
+
+function discoverCall(deps: ModelBookDeps): Call<object, { services: readonly FoundService[] }> {
+  return {
+    ...reads,
+    name: 'model.discover',
+    summary: 'Finds model services that run on this machine, such as Ollama, by asking their usual ports.',
+    input: z.strictObject({}),
+    output: z.custom<{ services: readonly FoundService[] }>(),
+    example: {},
+    recordOutput: ({ services }) => ({ services: services.map(({ id }) => id) }),
+    run: async () => ({ output: { services: await answers<FoundService>(deps, { ask: 'models', provider: '', discover: true }) } }),
+  }
+}

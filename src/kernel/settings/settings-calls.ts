@@ -1,0 +1,169 @@
+/**
+ * The calls by which terminals of the owner read and change the configuration. The host has the files and checks every change; the kernel
+ * carries questions, so that each is authorized and journaled as any call. No model may make these calls: a configuration decides what
+ * an agent may do. The journal keeps the names of changed keys and no value, since a person may paste a key into the wrong place.
+ */
+import { z } from 'zod'
+import {
+  type Call,
+  type ConfigDraft,
+  configDraftSchema,
+  configJsonSchema,
+  type ConfigProposal,
+  type ConfigState,
+  type HostPort,
+  type JsonObject,
+  OxbowError,
+} from '../../types/index.ts'
+
+export interface SettingsCallDeps {
+  readonly host?: HostPort | undefined
+}
+
+interface ShownConfig extends ConfigState {
+  /** Why the guest runs with its previous configuration; empty if it does not. */
+  readonly restart_problem: string
+}
+
+const reads = {
+  tier: 'read_only',
+  right: 'config.read',
+  effect: 'none',
+  audience: ['terminal'],
+  labels: { adds: [], sink: false },
+  timeoutMs: 20_000,
+} as const satisfies Partial<Call>
+const writes = { ...reads, tier: 'privileged', right: 'config.write', effect: 'idempotent' } as const satisfies Partial<Call>
+
+export function settingsCalls({ host }: SettingsCallDeps): readonly Call[] {
+  const port = (): HostPort => {
+    if (host !== undefined) return host
+    throw new OxbowError('denied', 'This guest has no way to the configuration files.', {
+      hint: 'Change them on the host: oxbow config set KEY VALUE.',
+    })
+  }
+  return [showCall(port), schemaCall, checkCall(port), saveCall(port), restartCall(port), setSecretCall(port), removeSecretCall(port)]
+}
+
+type Port = () => HostPort
+
+function showCall(port: Port): Call<object, ShownConfig> {
+  return {
+    ...reads,
+    name: 'config.show',
+    summary: 'Shows the configuration: each value with its source, the user’s file, and what a restart would change.',
+    input: z.strictObject({}),
+    output: z.custom<ShownConfig>(),
+    example: {},
+    recordOutput: ({ entries, pending }) => ({ entries: entries.length, pending: [...pending] }),
+    run: async () => ({ output: { ...(await port().config()), restart_problem: port().restartProblem() } }),
+  }
+}
+
+const schemaCall: Call<object, JsonObject> = {
+  ...reads,
+  name: 'config.schema',
+  summary: 'Shows the JSON Schema of the configuration, with a description of each key.',
+  input: z.strictObject({}),
+  output: z.custom<JsonObject>(),
+  example: {},
+  recordOutput: () => ({}),
+  run: async () => ({ output: configJsonSchema() as JsonObject }),
+}
+
+const recordDraft = ({ changes, text, last_good: lastGood }: ConfigDraft): JsonObject => ({
+  ...(changes !== undefined && { keys: changes.map(({ key }) => key.join('.')) }),
+  ...(text !== undefined && { characters: text.length }),
+  ...(lastGood !== undefined && { last_good: lastGood }),
+})
+
+const recordProposal = ({ changes, needs_new_process: needs }: ConfigProposal): JsonObject => ({
+  changed: changes.map(({ key }) => key),
+  needs_new_process: [...needs],
+})
+
+function checkCall(port: Port): Call<{ draft: ConfigDraft }, ConfigProposal> {
+  return {
+    ...reads,
+    name: 'config.check',
+    summary: 'Checks a changed configuration without saving it, and shows what would change.',
+    input: z.strictObject({ draft: configDraftSchema.describe('Changes of keys, or a whole text.') }),
+    output: z.custom<ConfigProposal>(),
+    example: { draft: { changes: [{ key: ['approval', 'mode'], value: 'manual' }] } },
+    recordInput: ({ draft }) => recordDraft(draft),
+    recordOutput: recordProposal,
+    run: async ({ draft }) => ({ output: await port().propose(draft) }),
+  }
+}
+
+function saveCall(port: Port): Call<{ draft: ConfigDraft; base: string }, ConfigProposal> {
+  return {
+    ...writes,
+    name: 'config.save',
+    summary: 'Saves a changed configuration of the user, which takes effect with the next start or `guest.restart`.',
+    input: z.strictObject({
+      draft: configDraftSchema.describe('Changes of keys, or a whole text.'),
+      base: z.string().length(64).describe('Hash of the text that the changes were made to, as config.show names it.'),
+    }),
+    output: z.custom<ConfigProposal>(),
+    example: { draft: { changes: [{ key: ['approval', 'mode'], value: 'manual' }] }, base: '0'.repeat(64) },
+    recordInput: ({ draft, base }) => ({ ...recordDraft(draft), base }),
+    recordOutput: recordProposal,
+    run: async ({ draft, base }) => ({ output: await port().save(draft, base) }),
+  }
+}
+
+function restartCall(port: Port): Call<object, { restarting: boolean }> {
+  return {
+    ...writes,
+    name: 'guest.restart',
+    summary: 'Restarts this guest with the configuration and secrets as they are now. Running turns continue afterwards.',
+    input: z.strictObject({}),
+    output: z.strictObject({ restarting: z.boolean() }),
+    example: {},
+    // Repeating it after a crash would restart a guest that has just started.
+    effect: 'once',
+    async run() {
+      await port().restart()
+      return { output: { restarting: true } }
+    },
+  }
+}
+
+const secretName = z
+  .string()
+  .regex(/^[A-Za-z_][A-Za-z0-9_.-]{0,127}$/)
+  .describe('Name of the secret: of the variable that it stands for, e.g. `OPENAI_API_KEY`.')
+
+const changesSecret = { ...writes, right: 'secret.write' } as const satisfies Partial<Call>
+
+function setSecretCall(port: Port): Call<{ name: string; value: string }, { name: string }> {
+  return {
+    ...changesSecret,
+    name: 'secret.set',
+    summary: 'Stores a secret, such as the key of a model service. It is encrypted, never shown again, and known after a restart.',
+    input: z.strictObject({ name: secretName, value: z.string().min(1).max(65_536).describe('The value. No record contains it.') }),
+    output: z.strictObject({ name: z.string() }),
+    example: { name: 'OPENAI_API_KEY', value: '…' },
+    recordInput: ({ name }) => ({ name }),
+    async run({ name, value }) {
+      await port().setSecret(name, value.trim())
+      return { output: { name } }
+    },
+  }
+}
+
+function removeSecretCall(port: Port): Call<{ name: string }, { name: string }> {
+  return {
+    ...changesSecret,
+    name: 'secret.remove',
+    summary: 'Removes a stored secret. A running guest knows it until it restarts.',
+    input: z.strictObject({ name: secretName }),
+    output: z.strictObject({ name: z.string() }),
+    example: { name: 'OPENAI_API_KEY' },
+    async run({ name }) {
+      await port().setSecret(name, null)
+      return { output: { name } }
+    },
+  }
+}

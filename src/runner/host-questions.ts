@@ -1,0 +1,251 @@
+/**
+ * Answers what a serving guest asks of its host: the configuration of its user, a changed one, and an envelope to restart with. Only the
+ * file of the user changes; the one of all users does not. An isolated guest can only read: a compromised one could otherwise disable its
+ * own isolation.
+ */
+import { createHash } from 'node:crypto'
+import { join } from 'node:path'
+import {
+  assertNever,
+  type Config,
+  type ConfigDraft,
+  type ConfigEntry,
+  type ConfigProposal,
+  type ConfigSource,
+  type ConfigState,
+  configSchema,
+  type GoodConfig,
+  type GuestEnvelope,
+  type HostQuestion,
+  isObject,
+  type Json,
+  OxbowError,
+  toFailure,
+  writeWhole,
+} from '../types/index.ts'
+import { replaceConfig, setTomlKey } from './config-file.ts'
+import {
+  checkConfigText,
+  configFiles,
+  type ConfigOverrides,
+  mergeLayers,
+  overrideLayer,
+  readConfigFile,
+  readLayer,
+  type Table,
+} from './config-layers.ts'
+import type { Home, Workspace } from './home.ts'
+
+export interface HostSide {
+  /** @throws OxbowError for what cannot be answered */
+  answer(question: HostQuestion): unknown
+  /** Call when the guest has started, or restarted: the configuration works. */
+  started(): void
+}
+
+export interface HostSideDeps {
+  readonly home: Home
+  readonly workspace: Workspace
+  /** Of the running guest. */
+  readonly config: Config
+  readonly overrides: ConfigOverrides
+  readonly isIsolated: boolean
+  readonly now: () => number
+  readonly envelopeOf: (config: Config, masters: boolean) => GuestEnvelope
+}
+
+/** What the guest cannot take up without its process, and the page that is open, moving elsewhere. */
+const processKeys = /^(?:gateway\.|sandbox\.isolate_guest$)/
+
+export function createHostSide(deps: HostSideDeps): HostSide {
+  let running = deps.config
+  let offered: Config | null = null
+  const renewed = (masters: boolean): GuestEnvelope => {
+    if (deps.isIsolated) throw locked()
+    offered = mergeLayers(layersOf(deps, userLayer(deps)).map(({ table }) => table))
+    return deps.envelopeOf(offered, masters)
+  }
+  return {
+    answer(question) {
+      switch (question.ask) {
+        case 'config':
+          return stateOf(deps, running)
+        case 'propose':
+          return question.save ? save(deps, question) : proposalOf(deps, question.draft)
+        case 'envelope':
+          return renewed(question.masters)
+        default:
+          return assertNever(question)
+      }
+    },
+    started() {
+      running = offered ?? running
+      offered = null
+      rememberGood(deps)
+    },
+  }
+}
+
+interface Layer {
+  readonly source: ConfigSource
+  readonly table: Table
+}
+
+function layersOf({ home, workspace, overrides }: HostSideDeps, user: Table): readonly Layer[] {
+  return [
+    { source: 'all_users', table: readLayer(configFiles(home, workspace)[0]!.path) },
+    { source: 'user', table: user },
+    { source: 'command', table: overrideLayer(overrides) },
+  ]
+}
+
+function fileOf({ home, workspace }: HostSideDeps): string {
+  return configFiles(home, workspace)[1]!.path
+}
+
+const userLayer = (deps: HostSideDeps): Table => readLayer(fileOf(deps))
+
+const hashOf = (text: string): string => createHash('sha256').update(text).digest('hex')
+
+function stateOf(deps: HostSideDeps, running: Config): ConfigState {
+  const file = fileOf(deps)
+  const text = readConfigFile(file) ?? ''
+  let entries: readonly ConfigEntry[] = []
+  let problem = ''
+  try {
+    entries = entriesOf(layersOf(deps, userLayer(deps)))
+  } catch (error) {
+    problem = toFailure(error, 'bad_config', '').message
+  }
+  const now = new Map(flat(running).map(([key, value]) => [key.join('.'), JSON.stringify(value)]))
+  const next = new Map(entries.map(({ key, value }) => [key.join('.'), JSON.stringify(value)]))
+  const pending = problem !== '' ? [] : [...new Set([...now.keys(), ...next.keys()])].filter((key) => now.get(key) !== next.get(key))
+  return {
+    file,
+    text,
+    hash: hashOf(text),
+    entries,
+    problem,
+    pending,
+    last_good: lastGood(deps, text),
+    locked: deps.isIsolated ? locked().message : '',
+  }
+}
+
+function entriesOf(layers: readonly Layer[]): readonly ConfigEntry[] {
+  const highest = layers.toReversed()
+  return flat(mergeLayers(layers.map(({ table }) => table))).map(([key, value]) => ({
+    key,
+    value: value as Json,
+    source: highest.find(({ table }) => has(table, key))?.source ?? 'default',
+  }))
+}
+
+function has(table: unknown, key: readonly string[]): boolean {
+  const found = key.reduce<unknown>((at, name) => (isObject(at) && Object.hasOwn(at, name) ? at[name] : undefined), table)
+  return found !== undefined && !(isObject(found) && Object.keys(found).length === 0)
+}
+
+/** Values by key, of the whole configuration; an empty table counts as a value. */
+function flat(value: unknown, path: readonly string[] = []): readonly (readonly [key: readonly string[], value: unknown])[] {
+  if (!isObject(value) || (Object.keys(value).length === 0 && path.length > 0)) return [[path, value]]
+  return Object.entries(value).flatMap(([name, inner]) => flat(inner, [...path, name]))
+}
+
+function proposalOf(deps: HostSideDeps, draft: ConfigDraft): ConfigProposal {
+  const file = fileOf(deps)
+  const before = readConfigFile(file) ?? ''
+  const text = textOf(deps, before, draft)
+  const after = mergeLayers(layersOf(deps, checkConfigText(file, text)).map(({ table }) => table))
+  const changes = differences(configNow(deps), after)
+  return { text, before, changes, needs_new_process: changes.map(({ key }) => key).filter((key) => processKeys.test(key)) }
+}
+
+/** The defaults where the files cannot be used. */
+function configNow(deps: HostSideDeps): Config {
+  try {
+    return mergeLayers(layersOf(deps, userLayer(deps)).map(({ table }) => table))
+  } catch {
+    return configSchema.parse({})
+  }
+}
+
+function textOf(deps: HostSideDeps, before: string, { changes, text, last_good: isLastGood }: ConfigDraft): string {
+  if (text !== undefined) return text
+  if (isLastGood === true) {
+    const good = lastGood(deps, before)
+    if (good === null) throw new OxbowError('not_found', 'There is no earlier configuration.', { hint: 'Change single keys instead.' })
+    return good.text
+  }
+  return (changes ?? []).reduce((now, { key, value }) => {
+    const next = setTomlKey(now, key, value)
+    if (next !== null) return next
+    throw new OxbowError('bad_config', `${key.join('.')} cannot be changed without changing more of ${fileOf(deps)}.`, {
+      hint: 'The file writes it in an unusual way: edit it as text.',
+    })
+  }, before)
+}
+
+function differences(before: Config, after: Config): ConfigProposal['changes'] {
+  const [old, now] = [before, after].map((config) => new Map(flat(config).map(([key, value]) => [key.join('.'), value as Json]))) as [
+    Map<string, Json>,
+    Map<string, Json>,
+  ]
+  return [...new Set([...old.keys(), ...now.keys()])]
+    .filter((key) => JSON.stringify(old.get(key)) !== JSON.stringify(now.get(key)))
+    .map((key) => ({ key, before: old.get(key) ?? null, after: now.get(key) ?? null }))
+}
+
+function save(deps: HostSideDeps, { draft, base }: HostQuestion & { ask: 'propose'; save: true }): ConfigProposal {
+  if (deps.isIsolated) throw locked()
+  const proposal = proposalOf(deps, draft)
+  if (hashOf(proposal.before) !== base)
+    throw new OxbowError('edit_mismatch', 'The configuration file has changed in the meantime.', {
+      hint: 'Load it again, and make your changes once more.',
+    })
+  if (proposal.text !== proposal.before) replaceConfig(fileOf(deps), proposal.text)
+  return proposal
+}
+
+function locked(): OxbowError {
+  return new OxbowError('denied', 'An isolated guest cannot change its configuration.', {
+    hint: 'Change it on the host: oxbow config set KEY VALUE, then oxbow restart.',
+  })
+}
+
+// What has worked: the text at the newest start, and the one before it.
+
+interface Good {
+  readonly current: GoodConfig
+  readonly previous: GoodConfig | null
+}
+
+function goodFile({ home, workspace }: HostSideDeps): string {
+  return join(home.runner, 'good-config', `${workspace.user}.json`)
+}
+
+function readGood(deps: HostSideDeps): Good {
+  const none: Good = { current: { text: '', at: 0 }, previous: null }
+  try {
+    return { ...none, ...(JSON.parse(readConfigFile(goodFile(deps)) ?? '{}') as Partial<Good>) }
+  } catch {
+    return none
+  }
+}
+
+function lastGood(deps: HostSideDeps, now: string): GoodConfig | null {
+  const { current, previous } = readGood(deps)
+  return current.text !== now ? current : previous
+}
+
+/** Failing to keep it costs the way back, and must not cost the guest. */
+function rememberGood(deps: HostSideDeps): void {
+  try {
+    const text = readConfigFile(fileOf(deps)) ?? ''
+    const { current } = readGood(deps)
+    if (current.text === text) return
+    writeWhole(goodFile(deps), JSON.stringify({ current: { text, at: deps.now() }, previous: current } satisfies Good))
+  } catch {
+    // The next start tries again.
+  }
+}

@@ -1,0 +1,129 @@
+/**
+ * What a terminal of the owner may ask about the configuration, and what a guest asks of its runner for it. Configuration files belong to
+ * the host: only the runner reads and writes them. The guest asks over the pipes that carry its envelope and its reports.
+ */
+import { z } from 'zod'
+import type { Failure } from './error.ts'
+import type { Json } from './text.ts'
+
+/** What TOML writes on one line. */
+export type TomlValue = string | number | boolean | readonly TomlValue[]
+
+/** One key of the configuration, outermost table first. A null value removes the key, so that the layer below it applies. */
+export interface ConfigChange {
+  readonly key: readonly string[]
+  readonly value: TomlValue | null
+}
+
+/** `command`: an option of the command that started the guest. */
+export type ConfigSource = 'default' | 'all_users' | 'user' | 'command'
+
+export interface ConfigEntry {
+  readonly key: readonly string[]
+  readonly value: Json
+  readonly source: ConfigSource
+}
+
+/** A text of the user's file with which a guest has started. */
+export interface GoodConfig {
+  readonly text: string
+  /** Unix milliseconds. */
+  readonly at: number
+}
+
+export interface ConfigState {
+  /** Path of the file that `save` changes, and its text and hash; the text is empty if there is no file. */
+  readonly file: string
+  readonly text: string
+  readonly hash: string
+  /** Every value that applies when the guest starts next. Empty if the files cannot be used. */
+  readonly entries: readonly ConfigEntry[]
+  /** Why the files cannot be used; empty if they can. */
+  readonly problem: string
+  /** Keys whose value in the running guest differs. */
+  readonly pending: readonly string[]
+  /** The newest text that worked and differs from the present one; null if there is none. */
+  readonly last_good: GoodConfig | null
+  /** Why terminals cannot change the file; empty if they can. */
+  readonly locked: string
+}
+
+/** A new state of the user's file: changes of single keys, a whole text, or the last text that worked. */
+export interface ConfigDraft {
+  readonly changes?: readonly ConfigChange[] | undefined
+  readonly text?: string | undefined
+  readonly last_good?: boolean | undefined
+}
+
+export interface ConfigProposal {
+  readonly text: string
+  readonly before: string
+  /** Keys whose value changes. A null is a key that does not exist on that side. */
+  readonly changes: readonly { readonly key: string; readonly before: Json; readonly after: Json }[]
+  /** Changed keys that take effect only after `oxbow restart`; all others take effect when the guest restarts itself. */
+  readonly needs_new_process: readonly string[]
+}
+
+/** `base` is the hash of the text that the draft was made from. */
+export type HostQuestion =
+  | { readonly ask: 'config' }
+  | { readonly ask: 'propose'; readonly draft: ConfigDraft; readonly save: false }
+  | { readonly ask: 'propose'; readonly draft: ConfigDraft; readonly save: true; readonly base: string }
+  /** An envelope of the files as they are now. `masters`: creates the user's master key if there is none. */
+  | { readonly ask: 'envelope'; readonly masters: boolean }
+
+/** A line from the runner to a serving guest. */
+export type HostReply =
+  | { readonly type: 'answer'; readonly id: number; readonly output: unknown }
+  | { readonly type: 'answer'; readonly id: number; readonly failure: Failure }
+
+/** How the kernel reaches the host. Absent where no runner listens, e.g. in a kernel inside of another program. */
+export interface HostPort {
+  config(): Promise<ConfigState>
+  propose(draft: ConfigDraft): Promise<ConfigProposal>
+  /** @param base see `HostQuestion` @throws OxbowError `bad_config`, or `edit_mismatch` if the file has changed since */
+  save(draft: ConfigDraft, base: string): Promise<ConfigProposal>
+  /** Stores a secret, or removes it; it is known after a restart. */
+  setSecret(name: string, value: string | null): Promise<void>
+  /**
+   * Resolves as soon as it is certain that the configuration can be used; the guest then restarts, and continues its turns.
+   * @throws OxbowError `bad_config`
+   */
+  restart(): Promise<void>
+  /** Why the guest runs with its previous configuration; empty if it does not. */
+  restartProblem(): string
+}
+
+const maxDepth = 8
+const maxKeyLength = 200
+const maxChanges = 500
+const maxText: number = 1024 * 1024
+
+const tomlValue: z.ZodType<TomlValue> = z.lazy(() => z.union([z.string(), z.number(), z.boolean(), z.array(tomlValue)]))
+
+export const configDraftSchema: z.ZodType<ConfigDraft> = z
+  .strictObject({
+    changes: z
+      .array(
+        z.strictObject({
+          key: z.array(z.string().min(1).max(maxKeyLength)).min(1).max(maxDepth),
+          value: tomlValue.nullable(),
+        }),
+      )
+      .max(maxChanges)
+      .optional()
+      .describe('Keys with their new values; null removes a key, so that its default applies.'),
+    text: z.string().max(maxText).optional().describe('The whole new text of the file, as TOML.'),
+    last_good: z.boolean().optional().describe('The last text with which a guest has started.'),
+  })
+  .refine(({ changes, text, last_good: lastGood }) => [changes, text, lastGood].filter((each) => each !== undefined).length === 1, {
+    error: 'Give one of changes, text and last_good.',
+  })
+
+/** The guest may be compromised: its questions are parsed. */
+export const hostQuestionSchema: z.ZodType<HostQuestion> = z.union([
+  z.strictObject({ ask: z.literal('config') }),
+  z.strictObject({ ask: z.literal('propose'), draft: configDraftSchema, save: z.literal(false) }),
+  z.strictObject({ ask: z.literal('propose'), draft: configDraftSchema, save: z.literal(true), base: z.string() }),
+  z.strictObject({ ask: z.literal('envelope'), masters: z.boolean() }),
+])

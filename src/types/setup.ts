@@ -1,0 +1,87 @@
+/**
+ * The first-run setup: which choices a person has and which keys of the configuration they set. Every terminal with a setup offers these.
+ * A key of a service is a secret, and the budget is set by the call `budget.set`; neither is part of the configuration.
+ */
+import { assertNever } from './error.ts'
+import type { SandboxTier } from './hands.ts'
+import { builtinProviders, type FoundService } from './provider.ts'
+import type { ConfigChange } from './settings.ts'
+
+export type ModelChoice =
+  /** A built-in service with a key. `model` is its default model if empty. */
+  | { readonly kind: 'service'; readonly provider: string; readonly model: string }
+  /** A service on this machine. */
+  | { readonly kind: 'local'; readonly service: Pick<FoundService, 'id' | 'baseUrl' | 'models'>; readonly model: string }
+  /** Any address that speaks OpenAI's protocol. `contextTokens` is required for a model that the catalog lacks. */
+  | { readonly kind: 'address'; readonly baseUrl: string; readonly model: string; readonly contextTokens: number | null }
+  /** The offline interpreter, which needs nothing. */
+  | { readonly kind: 'offline' }
+
+export interface SetupChoice {
+  readonly model: ModelChoice
+  /** Null: as it is. */
+  readonly tier: SandboxTier | null
+}
+
+/** The least context window that the configuration accepts. */
+const minContextTokens = 1_024
+
+/** Keys that are set for one model and are wrong for the next. */
+const modelKeys = ['provider', 'name', 'base_url', 'api_key_env', 'context_tokens'] as const
+
+/** @returns what to change in the configuration of the user; keys of an earlier choice are removed */
+export function setupChanges({ model, tier }: SetupChoice): readonly ConfigChange[] {
+  const { model: own, others } = modelValues(model)
+  const chosen: Readonly<Partial<Record<(typeof modelKeys)[number], string | number>>> = own
+  return [
+    ...modelKeys.map((name): ConfigChange => ({ key: ['model', name], value: chosen[name] ?? null })),
+    ...others,
+    ...(tier === null ? [] : [{ key: ['sandbox', 'tier'], value: tier }]),
+  ]
+}
+
+interface ModelValues {
+  readonly model: Readonly<Partial<Record<(typeof modelKeys)[number], string | number>>>
+  readonly others: readonly ConfigChange[]
+}
+
+function modelValues(choice: ModelChoice): ModelValues {
+  switch (choice.kind) {
+    case 'offline':
+      return { model: { provider: 'offline' }, others: [] }
+    case 'service':
+      return { model: { provider: choice.provider, ...(choice.model !== '' && { name: choice.model }) }, others: [] }
+    case 'address': {
+      const { baseUrl, model: name, contextTokens } = choice
+      const size = contextTokens === null ? {} : { context_tokens: Math.max(minContextTokens, contextTokens) }
+      return { model: { provider: 'openai', base_url: baseUrl, name, ...size }, others: [] }
+    }
+    case 'local':
+      return localValues(choice)
+    default:
+      return assertNever(choice)
+  }
+}
+
+function localValues({ service: { id, baseUrl, models }, model: name }: ModelChoice & { kind: 'local' }): ModelValues {
+  const isBuiltin = Object.hasOwn(builtinProviders, id) && builtinProviders[id]?.baseUrl === baseUrl
+  const size = models.find((each) => each.name === name)?.contextTokens ?? null
+  const provider = ['providers', id]
+  return {
+    model: { provider: id, name },
+    others: [
+      ...(isBuiltin
+        ? []
+        : [
+            { key: [...provider, 'wire'], value: 'openai-chat' },
+            { key: [...provider, 'base_url'], value: baseUrl },
+          ]),
+      ...(size === null || size < minContextTokens ? [] : [{ key: [...provider, 'models', name, 'context_tokens'], value: size }]),
+    ],
+  }
+}
+
+/** @returns the name under which the key of a built-in service is stored; empty if it needs none */
+export function keyNameOf(provider: string): string {
+  return Object.hasOwn(builtinProviders, provider) ? (builtinProviders[provider]?.keyEnv[0] ?? '') : ''
+}
