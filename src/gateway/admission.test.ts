@@ -1,12 +1,11 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { systemRandom } from '../types/index.ts'
-import { createToken, refuseSource, refuseToken } from './admission.ts'
+import { createToken, isKeyInAddress, refuseSource, refuseToken } from './admission.ts'
 
 const token = createToken(systemRandom)
-const rules = { host: '127.0.0.1', token }
 const isServed = (host: string | undefined, origin?: string, configured = '127.0.0.1'): boolean =>
-  refuseSource({ ...(host !== undefined && { host }), ...(origin !== undefined && { origin }) }, { host: configured, token }) === null
+  refuseSource({ ...(host !== undefined && { host }), ...(origin !== undefined && { origin }) }, { host: configured }) === null
 
 void describe('the source of a request', () => {
   void test('loopback is served under each of its names', () => {
@@ -49,11 +48,44 @@ void describe('the source of a request', () => {
   })
 })
 
+void describe('a proxy in front', () => {
+  void test('is served under its own name, to its own pages, and nothing else is', () => {
+    const rules = { host: '127.0.0.1', publicUrl: 'https://oxbow.example.com' }
+    const from = (host: string, origin?: string) => refuseSource({ host, ...(origin !== undefined && { origin }) }, rules)
+    assert.equal(from('oxbow.example.com'), null)
+    assert.equal(from('oxbow.example.com', 'https://oxbow.example.com'), null)
+    assert.equal(from('127.0.0.1:80', 'https://oxbow.example.com'), null)
+    for (const [host, origin] of [
+      ['evil.oxbow.example.com', undefined],
+      ['oxbow.example.com.evil', undefined],
+      ['oxbow.example.com:81', undefined],
+      ['oxbow.example.com', 'https://evil.example'],
+      ['oxbow.example.com', 'null'],
+    ] as const)
+      assert.equal(from(host, origin)?.code, 'denied', `${host} ${origin}`)
+  })
+})
+
+void describe('an address', () => {
+  void test('with a key in it is refused, whatever the name of the field', () => {
+    for (const url of [
+      '/ws?token=x',
+      '/api/v1/x?a=1&access_token=x',
+      '/ws?x=oxbow_0123456789abcdef',
+      '/oxbow_0123456789abcdefxyz',
+      '/?api-key=1&apikey=2',
+    ])
+      assert.ok(isKeyInAddress(url), url)
+    for (const url of ['/ws', '/api/v1/memory/search?query=token', '/api/v1/keys/oxbow', '/api/v1/files/token.txt?raw=1', '/x?tokens=1'])
+      assert.ok(!isKeyInAddress(url), url)
+  })
+})
+
 void describe('the token', () => {
   void test('is taken from the header or, for browsers, from the offered protocols', () => {
-    assert.equal(refuseToken({ authorization: `Bearer ${token}` }, rules), null)
-    assert.equal(refuseToken({ authorization: `bearer ${token}` }, rules), null)
-    assert.equal(refuseToken({ 'sec-websocket-protocol': `oxbow, bearer.${token}` }, rules), null)
+    assert.equal(refuseToken({ authorization: `Bearer ${token}` }, token), null)
+    assert.equal(refuseToken({ authorization: `bearer ${token}` }, token), null)
+    assert.equal(refuseToken({ 'sec-websocket-protocol': `oxbow, bearer.${token}` }, token), null)
   })
 
   void test('is refused when missing, empty, wrong, truncated or in another scheme', () => {
@@ -67,15 +99,15 @@ void describe('the token', () => {
       token,
       `Bearer ${token} ${token}`,
     ]
-    for (const authorization of wrong) assert.equal(refuseToken({ authorization }, rules)?.code, 'unauthenticated', authorization)
+    for (const authorization of wrong) assert.equal(refuseToken({ authorization }, token)?.code, 'unauthenticated', authorization)
     for (const protocol of ['oxbow', 'bearer.', `bearer.${token.slice(1)}`]) {
-      assert.equal(refuseToken({ 'sec-websocket-protocol': protocol }, rules)?.code, 'unauthenticated', protocol)
+      assert.equal(refuseToken({ 'sec-websocket-protocol': protocol }, token)?.code, 'unauthenticated', protocol)
     }
-    assert.equal(refuseToken({}, rules)?.code, 'unauthenticated')
+    assert.equal(refuseToken({}, token)?.code, 'unauthenticated')
   })
 
   void test('is refused with a wrong header, even with a valid protocol', () => {
-    assert.equal(refuseToken({ authorization: 'Bearer x', 'sec-websocket-protocol': `bearer.${token}` }, rules)?.code, 'unauthenticated')
+    assert.equal(refuseToken({ authorization: 'Bearer x', 'sec-websocket-protocol': `bearer.${token}` }, token)?.code, 'unauthenticated')
   })
 
   void test('has 256 bits and is different each time', () => {
@@ -84,6 +116,6 @@ void describe('the token', () => {
   })
 
   void test('is never sent to a peer that does not know it', () => {
-    assert.ok(!JSON.stringify(refuseToken({ authorization: 'Bearer x' }, rules)).includes(token))
+    assert.ok(!JSON.stringify(refuseToken({ authorization: 'Bearer x' }, token)).includes(token))
   })
 })

@@ -8,10 +8,11 @@ import { isIP } from 'node:net'
 import type { Failure, Random } from '../types/index.ts'
 import { tokenBytes } from './limits.ts'
 
-interface AdmissionRules {
+interface SourceRules {
   /** The configured host, as written in the configuration. */
   readonly host: string
-  readonly token: string
+  /** The origin that people open where a proxy is in front; empty: there is none. */
+  readonly publicUrl?: string
 }
 
 /** The gateway's subprotocol. A browser cannot set headers, so it sends the token as a second subprotocol. */
@@ -19,23 +20,24 @@ export const subprotocol = 'oxbow'
 const tokenProtocol = 'bearer.'
 
 /** @returns why the host or origin is refused, or null */
-export function refuseSource(headers: IncomingHttpHeaders, rules: AdmissionRules): Failure | null {
+export function refuseSource(headers: IncomingHttpHeaders, { host: configured, publicUrl = '' }: SourceRules): Failure | null {
   const host = headers.host ?? ''
-  if (!isServedHost(host, rules.host)) {
+  if (!isServedHost(host, configured) && (publicUrl === '' || host !== new URL(publicUrl).host)) {
     return denied(`The gateway does not serve the host ${JSON.stringify(host)}.`, 'Connect to 127.0.0.1, localhost or the configured host.')
   }
   const { origin } = headers
   // Exactly the same origin: a page from another port of this machine is another program.
-  if (origin !== undefined && origin !== `http://${host}` && origin !== `https://${host}`) {
+  const own = [`http://${host}`, `https://${host}`, ...(publicUrl === '' ? [] : [new URL(publicUrl).origin])]
+  if (origin !== undefined && !own.includes(origin)) {
     return denied(`Pages from ${JSON.stringify(origin)} may not connect to this gateway.`, 'Open the page that this gateway serves.')
   }
   return null
 }
 
 /** @returns why the token is refused, or null. Absent, empty and wrong are indistinguishable from outside. */
-export function refuseToken(headers: IncomingHttpHeaders, rules: AdmissionRules): Failure | null {
+export function refuseToken(headers: IncomingHttpHeaders, token: string): Failure | null {
   const bearer = bearerOf(headers)
-  if (bearer !== null && isSameToken(bearer, rules.token)) return null
+  if (bearer !== null && isSameToken(bearer, token)) return null
   return {
     code: 'unauthenticated',
     message: bearer === null ? 'The bearer token is missing.' : 'The bearer token is wrong.',
@@ -47,6 +49,17 @@ export function refuseToken(headers: IncomingHttpHeaders, rules: AdmissionRules)
 export function apiKeyOf(headers: IncomingHttpHeaders): string | null {
   const bearer = bearerOf(headers) ?? cookieKeyOf(headers)
   return bearer !== null && bearer.startsWith('oxbow_') ? bearer : null
+}
+
+/** Addresses end up in logs, histories and the Referer of other requests. @param url as sent */
+export function isKeyInAddress(url: string): boolean {
+  return /oxbow_[0-9a-f]{16}/i.test(url) || /[?&](?:access_token|api_?key|auth|authorization|bearer|token)=/i.test(url)
+}
+
+export const keyInAddress: Failure = {
+  code: 'bad_input',
+  message: 'A key does not belong into an address, which programs log.',
+  hint: 'Send it as `Authorization: Bearer <key>`, or as the WebSocket protocol `bearer.<key>`; and revoke the one that was sent: `oxbow keys revoke`.',
 }
 
 /** Cookies ignore ports: each gateway of a host has its own name, so that signing in to one does not sign out of another. */
@@ -115,7 +128,7 @@ function isServedHost(header: string, configured: string): boolean {
   return (configured === '0.0.0.0' || configured === '::') && isIP(name) !== 0
 }
 
-function isLoopback(name: string): boolean {
+export function isLoopback(name: string): boolean {
   return name === 'localhost' || name === '::1' || (isIP(name) === 4 && name.startsWith('127.'))
 }
 

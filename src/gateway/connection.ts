@@ -7,15 +7,16 @@ import type { IncomingMessage } from 'node:http'
 import type { Duplex } from 'node:stream'
 import { type RawData, type WebSocket, WebSocketServer } from 'ws'
 import type { Kernel, KernelEvent } from '../kernel/index.ts'
+import type { Client } from './clients.ts'
 import { type ClientFrame, type Failure, OxbowError, protocolVersion, type RecordView, type SessionId } from '../types/index.ts'
 import { subprotocol } from './admission.ts'
 import { answerRequest, createEventTexts, describeFailure, errorText, type EventTexts, frameText, readFrame, resultText } from './frames.ts'
 import { type GatewayLimits, maxReasonBytes, oversizeFactor, batchMs, pastBufferPart } from './limits.ts'
 
-/** @param connections contains the connection while it is open @param kernel with the rights of whoever connects */
-export type Handshake = (request: IncomingMessage, stream: Duplex, head: Buffer, connections: Set<Connection>, kernel: Kernel) => void
+/** @param connections contains the connection while it is open @param client whoever connects */
+export type Handshake = (request: IncomingMessage, stream: Duplex, head: Buffer, connections: Set<Connection>, client: Client) => void
 
-export function createHandshake(deps: Omit<ConnectionDeps, 'texts' | 'kernel'>): Handshake {
+export function createHandshake(deps: Omit<ConnectionDeps, 'texts' | 'kernel' | 'take'>): Handshake {
   const served = { ...deps, texts: createEventTexts() }
   const server = new WebSocketServer({
     noServer: true,
@@ -24,16 +25,15 @@ export function createHandshake(deps: Omit<ConnectionDeps, 'texts' | 'kernel'>):
     maxPayload: hardFrameLimit(deps.limits),
     handleProtocols: (offered) => (offered.has(subprotocol) ? subprotocol : false),
   })
-  return (request, stream, head, connections, kernel) =>
+  return (request, stream, head, connections, client) =>
     server.handleUpgrade(request, stream, head, (socket) => {
-      const connection = serveConnection(socket, stream, { ...served, kernel })
+      const connection = serveConnection(socket, stream, { ...served, ...client })
       connections.add(connection)
       socket.once('close', () => connections.delete(connection))
     })
 }
 
-interface ConnectionDeps {
-  readonly kernel: Kernel
+interface ConnectionDeps extends Pick<Client, 'kernel' | 'take'> {
   readonly texts: EventTexts
   readonly limits: GatewayLimits
   readonly onBug: (error: unknown) => void
@@ -45,6 +45,8 @@ export interface Connection {
   close(code: number, reason: string): void
   /** Ends the connection without a close frame. */
   cut(): void
+  /** Resolves when every request that was received has its answer, or the connection has ended. */
+  settled(): Promise<void>
 }
 
 /** Close codes of RFC 6455 section 7.4.1. */
@@ -69,7 +71,7 @@ export function serveConnection(socket: WebSocket, stream: Duplex, deps: Connect
     outbox.close(policyViolation, failure.message)
   }
 
-  const answer = createAnswering(deps, outbox, subscriptions)
+  const { answer, settled } = createAnswering(deps, outbox, subscriptions)
 
   const greet = ({ payload: { request_id, protocol } }: Extract<ClientFrame, { type: 'hello' }>): void => {
     if (greeted) return fail(request_id, secondHello)
@@ -115,25 +117,34 @@ export function serveConnection(socket: WebSocket, stream: Duplex, deps: Connect
     },
     close: outbox.close,
     cut: () => socket.terminate(),
+    settled: () => Promise.race([settled(), outbox.closed]),
   }
 }
 
 /** Answers each request when the kernel has, up to the limit at once. */
-function createAnswering({ kernel, limits, onBug }: ConnectionDeps, outbox: Outbox, subscriptions: Subscriptions) {
+function createAnswering({ kernel, take, limits, onBug }: ConnectionDeps, outbox: Outbox, subscriptions: Subscriptions) {
   let inFlight = 0
-  return async (frame: Exclude<ClientFrame, { type: 'hello' | 'unsubscribe' }>): Promise<void> => {
+  let onSettled: (() => void)[] = []
+  const settled = (): Promise<void> => (inFlight === 0 ? Promise.resolve() : new Promise((resolve) => onSettled.push(resolve)))
+  const answer = async (frame: Exclude<ClientFrame, { type: 'hello' | 'unsubscribe' }>): Promise<void> => {
     const { request_id } = frame.payload
     if (inFlight >= limits.maxInFlight) return outbox.send(errorText(request_id, inFlightFull(limits.maxInFlight)))
     inFlight += 1
     try {
+      take?.()
       if (frame.type === 'subscribe') await subscriptions.add(frame)
       else outbox.send(await answerRequest(kernel, frame))
     } catch (error) {
       outbox.send(errorText(request_id, describeFailure(error, onBug)))
     } finally {
       inFlight -= 1
+      if (inFlight === 0) {
+        onSettled.forEach((resolve) => resolve())
+        onSettled = []
+      }
     }
   }
+  return { answer, settled }
 }
 
 /** `ws` itself refuses larger frames, with close code 1009 and no error frame. */
@@ -274,6 +285,8 @@ interface Outbox {
   /** Sends a close frame, with as much of the reason as fits; frames sent before still arrive. */
   close(code: number, reason: string): void
   readonly open: boolean
+  /** Resolves when nothing more will be sent. */
+  readonly closed: Promise<void>
 }
 
 const tooSlow: { readonly code: number; readonly reason: string } = { code: 1013, reason: 'too slow: reconnect with your cursor' }
@@ -284,6 +297,7 @@ const tooSlow: { readonly code: number; readonly reason: string } = { code: 1013
  */
 function createOutbox(socket: WebSocket, stream: Duplex, maxBufferedBytes: number, onClose: () => void): Outbox {
   let open = true
+  const closed = Promise.withResolvers<void>()
   /** When the frames under the cork are written; `idle`: there are none. */
   let flush: 'idle' | 'later' | 'now' = 'idle'
   let timer: NodeJS.Timeout | undefined
@@ -295,6 +309,7 @@ function createOutbox(socket: WebSocket, stream: Duplex, maxBufferedBytes: numbe
   const shut = (): void => {
     if (!open) return
     open = false
+    closed.resolve()
     onClose()
   }
   const close = (code: number, reason: string): void => {
@@ -322,6 +337,7 @@ function createOutbox(socket: WebSocket, stream: Duplex, maxBufferedBytes: numbe
       while (isOpen() && socket.bufferedAmount > maxBufferedBytes * pastBufferPart) await oneOf(stream, ['drain', 'close'])
     },
     close,
+    closed: closed.promise,
     get open() {
       return open
     },

@@ -114,6 +114,7 @@ function facade(world: World, commit: () => Promise<void>): Kernel {
   return {
     status: () => status,
     withKey: refuseKey,
+    check: async () => {},
     async createSession(title = '', clientId = newId() as CallId) {
       await commit()
       const id = clientId as string as SessionId

@@ -81,7 +81,7 @@ void describe('admission', () => {
     const { url } = fixture.gateway
     await assert.rejects(openTerminal(url, ''), /HTTP 401/)
     await assert.rejects(openTerminal(url, createToken(systemRandom)), /HTTP 401/)
-    await assert.rejects(openTerminal(`${url}?token=${fixture.token}`, ''), /HTTP 401/)
+    await assert.rejects(openTerminal(`${url}?token=${fixture.token}`, ''), /HTTP 400/)
     await assert.rejects(openTerminal(url, fixture.token, { headers: { origin: 'http://evil.example' } }), /HTTP 403/)
     await assert.rejects(openTerminal(url, fixture.token, { headers: { host: 'evil.example' } }), /HTTP 403/)
     await assert.rejects(openTerminal(url.replace('/ws', '/other'), fixture.token), /HTTP 404/)

@@ -2,16 +2,29 @@
  * The gateway: the only way for terminals and programs to reach the kernel, by a WebSocket at `/ws` or by the HTTP API. It keeps no state of its own: whatever a terminal can ask for again is the kernel's.
  */
 import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import type { Duplex } from 'node:stream'
 import type { Kernel } from '../kernel/index.ts'
-import { errorTable, type Failure, isOxbowError, once, OxbowError, systemRandom, toError } from '../types/index.ts'
-import { apiKeyOf, refuseCookie, refuseSource, refuseToken, takePagePart } from './admission.ts'
+import { type Config, errorTable, type Failure, isOxbowError, once, OxbowError, systemRandom } from '../types/index.ts'
+import { isLoopback, refuseSource, takePagePart } from './admission.ts'
+import { type Answers, createAnswers } from './answers.ts'
+import type { Clients } from './clients.ts'
 import type { Connection } from './connection.ts'
+import type { Tls } from './exposure.ts'
 import type { ApiDeps } from './http/api.ts'
-import { gatewayLimits, type GatewayLimits, minTokenLength, timeoutCheckPart } from './limits.ts'
+import {
+  defaultRequestsPerMinute,
+  gatewayLimits,
+  type GatewayLimits,
+  maxHeaderBytes,
+  maxHeaders,
+  minTokenLength,
+  timeoutCheckPart,
+} from './limits.ts'
 
-export interface GatewayOptions {
+/** The section `[gateway]` of the configuration; what is absent has its default. */
+export interface GatewayOptions extends Partial<Readonly<Config['gateway']>> {
   readonly kernel: Kernel
   readonly host: string
   /** 0 lets the system choose. */
@@ -30,47 +43,129 @@ export interface GatewayOptions {
 }
 
 export interface Gateway {
-  /** `ws://host:port/ws` */
+  /** `ws://host:port/ws`, for terminals of this machine */
   readonly url: string
+  /** Where others reach it over TLS; null: nowhere. */
+  readonly publicUrl: string | null
   /** Closes every connection and resolves when all are closed. The kernel stays open. */
   close(): Promise<void>
 }
 
-/** @throws OxbowError `bad_config` for an unusable token or address */
+/** @throws OxbowError `bad_config` for an unusable token or address, or one that would send keys in clear */
 export async function startGateway(options: GatewayOptions): Promise<Gateway> {
-  const { kernel, token, host } = options
+  const { kernel, token, host, socket } = options
   if (token.length < minTokenLength) {
     throw new OxbowError('bad_config', 'The gateway’s token is too short to protect anything.', {
       hint: 'Restart the guest: it makes a new one.',
     })
   }
-  const limits: GatewayLimits = { ...gatewayLimits, ...options.limits }
+  const tls = await exposureOf(options)
+  const maxConnections = options.max_connections ?? gatewayLimits.maxConnections
+  const limits: GatewayLimits = { ...gatewayLimits, maxConnections, ...options.limits }
   const connections = new Set<Connection>()
   const onBug = options.onBug ?? writeBug
-  let isClosing = false
-  const loadHandshake = once(async () => (await import('./connection.ts')).createHandshake({ limits, onBug }))
-
-  // A static import of node:http would load undici at start.
-  const { requestTimeoutMs } = limits
-  const server = process.getBuiltinModule('node:http').createServer({
-    requestTimeout: requestTimeoutMs,
-    headersTimeout: requestTimeoutMs,
-    connectionsCheckingInterval: requestTimeoutMs * timeoutCheckPart,
+  const answers = createAnswers()
+  const requestsPerMinute = options.requests_per_minute ?? defaultRequestsPerMinute
+  const loadClients = once(async () => {
+    const { createClients } = await import('./clients.ts')
+    return createClients({ kernel, token, requestsPerMinute, now: Date.now })
   })
+  const listener = createListener(options, { limits, onBug, connections: () => connections.size, answers, loadClients })
+  const onUpgrade = createUpgrade(options, { limits, onBug, connections, closing: answers.closing, loadClients })
+  const serve = (server: Server): Server => server.on('request', listener).on('upgrade', onUpgrade)
+  // Terminals of this machine need no certificate: beside TLS there is a plain port on loopback.
+  const outer = tls === null ? null : serve(createServer(limits, tls))
+  const server = serve(createServer(limits, null))
+  if (outer !== null) await listen(outer, { host, port: options.port })
+  const inner = outer === null ? options : { host: '127.0.0.1', port: 0, lastPort: options.lastPort ?? 0 }
+  await listen(server, inner).catch((error: unknown) => {
+    outer?.close()
+    throw error
+  })
+  const check = setInterval(() => {
+    connections.forEach((connection) => connection.check())
+    answers.check()
+  }, limits.keepAliveMs)
+
+  return {
+    url: socket?.url ?? `ws://${authorityOf(inner.host, server)}/ws`,
+    publicUrl: options.public_url || (outer === null ? null : `https://${authorityOf(host, outer)}`),
+    async close() {
+      clearInterval(check)
+      const closed = [server, ...(outer === null ? [] : [outer])].map((each) => new Promise((resolve) => each.close(resolve)))
+      const reason = closeReason(kernel)
+      const settled = Promise.all([...connections].map((connection) => connection.settled()))
+      await Promise.all([answers.drain(limits.drainMs), before(limits.drainMs, settled)])
+      connections.forEach((connection) => connection.close(1001, reason))
+      const grace = setTimeout(() => connections.forEach((connection) => connection.cut()), limits.closeGraceMs)
+      server.closeAllConnections()
+      outer?.closeAllConnections()
+      await Promise.all(closed)
+      clearTimeout(grace)
+    },
+  }
+}
+
+/** The certificate, or null for plain HTTP. Read only where other machines can connect. */
+async function exposureOf(options: GatewayOptions): Promise<Tls | null> {
+  const { host, socket, tls_cert = '', tls_key = '', public_url = '', allow_plain = false } = options
+  const isLocal = socket !== undefined || isLoopback(host)
+  if (isLocal && tls_cert === '' && tls_key === '' && public_url === '') return null
+  const { readExposure } = await import('./exposure.ts')
+  const tls = readExposure({ host, tls_cert, tls_key, public_url, allow_plain }, isLocal)
+  if (tls === null || socket === undefined) return tls
+  throw new OxbowError('bad_config', 'An isolated guest cannot read the certificate of gateway.tls_cert.', {
+    hint: 'Put a proxy with TLS in front and set gateway.public_url, or leave sandbox.isolate_guest off.',
+  })
+}
+
+function before(maxMs: number, settled: Promise<unknown>): Promise<unknown> {
+  const limit = Promise.withResolvers<void>()
+  const timer = setTimeout(limit.resolve, maxMs)
+  return Promise.race([settled, limit.promise]).finally(() => clearTimeout(timer))
+}
+
+function createServer(limits: GatewayLimits, tls: Tls | null): Server {
+  const options = {
+    // Bodies have limits of their own (`request-body.ts`): an upload may take minutes.
+    requestTimeout: 0,
+    headersTimeout: limits.requestTimeoutMs,
+    connectionsCheckingInterval: limits.requestTimeoutMs * timeoutCheckPart,
+    maxHeaderSize: maxHeaderBytes,
+  }
+  // Static imports would load undici at start.
+  const server =
+    tls === null
+      ? process.getBuiltinModule('node:http').createServer(options)
+      : process.getBuiltinModule('node:https').createServer({ ...options, ...tls, minVersion: 'TLSv1.2' })
+  server.maxHeadersCount = maxHeaders
   // Sockets that are not accepted yet count too; they live little longer than `requestTimeoutMs`.
   server.maxConnections = limits.maxConnections * 2
-  server.on('request', createListener(options, { limits, onBug, connections: () => connections.size }))
-  server.on('upgrade', (request, stream, head) => {
+  return server
+}
+
+interface UpgradeDeps {
+  readonly limits: GatewayLimits
+  readonly onBug: (error: unknown) => void
+  readonly connections: Set<Connection>
+  readonly closing: AbortSignal
+  readonly loadClients: () => Promise<Clients>
+}
+
+/** Accepts terminals: the source at once, the key by the kernel. */
+function createUpgrade(options: GatewayOptions, { limits, onBug, connections, closing, loadClients }: UpgradeDeps) {
+  const loadHandshake = once(async () => (await import('./connection.ts')).createHandshake({ limits, onBug }))
+  return (request: IncomingMessage, stream: Duplex, head: Buffer): void => {
     takePagePart(request)
     stream.on('error', () => stream.destroy())
-    const refusal = refuseUpgrade(request, options)
-    if (refusal !== null) return refuse(stream, refusal)
-    const key = apiKeyOf(request.headers)
+    const source = refuseSource(request.headers, sourcesOf(options)) ?? (pathOf(request) === '/ws' ? null : nothingHere)
+    if (source !== null) return refuse(stream, source)
     const accept = async (): Promise<void> => {
+      const clients = await loadClients()
+      const admitted = await clients.of(request, true).catch(asRefusal)
+      if ('failure' in admitted) return refuse(stream, admitted.failure, admitted.retryAfterS)
       const handshake = await loadHandshake()
-      const admitted = key === null ? kernel : await kernel.withKey(key).catch(asFailure)
-      if ('code' in admitted) return refuse(stream, admitted)
-      if (isClosing) stream.destroy()
+      if (closing.aborted) stream.destroy()
       else if (connections.size >= limits.maxConnections) refuse(stream, full(limits.maxConnections))
       else handshake(request, stream, head, connections, admitted)
     }
@@ -78,43 +173,25 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
       stream.destroy()
       onBug(error)
     })
-  })
-  await listen(server, options)
-  const keepAlive = setInterval(() => connections.forEach((connection) => connection.check()), limits.keepAliveMs)
-
-  return {
-    url: options.socket?.url ?? `ws://${host.includes(':') ? `[${host}]` : host}:${(server.address() as AddressInfo).port}/ws`,
-    async close() {
-      isClosing = true
-      clearInterval(keepAlive)
-      const closed = new Promise((resolve) => server.close(resolve))
-      const reason = closeReason(kernel)
-      connections.forEach((connection) => connection.close(1001, reason))
-      const grace = setTimeout(() => connections.forEach((connection) => connection.cut()), limits.closeGraceMs)
-      server.closeAllConnections()
-      await closed
-      clearTimeout(grace)
-    },
   }
 }
 
 /** Answers requests over HTTP: health checks at once, all others by the API, which is loaded with the first of them. */
 function createListener(
   options: GatewayOptions,
-  deps: Pick<ApiDeps, 'limits' | 'onBug' | 'connections'>,
+  deps: Pick<ApiDeps, 'limits' | 'onBug' | 'connections'> & { readonly answers: Answers; readonly loadClients: () => Promise<Clients> },
 ): (request: IncomingMessage, response: ServerResponse) => void {
   const { kernel } = options
-  const admit = (request: IncomingMessage): string | null => {
-    const key = apiKeyOf(request.headers)
-    const refusal = key === null ? refuseToken(request.headers, options) : refuseCookie(request)
-    if (refusal !== null) throw toError(refusal)
-    return key
-  }
-  const loadWeb = once(async () => openWeb(options, (request) => admit(request) === null))
-  const loadApi = once(async () => (await import('./http/api.ts')).createApi({ ...deps, kernel, admit, now: Date.now }))
+  const { answers, loadClients } = deps
+  const loadWeb = once(async () => openWeb(options, await loadClients()))
+  const loadApi = once(async () => {
+    const [{ createApi }, clients] = await Promise.all([import('./http/api.ts'), loadClients()])
+    return createApi({ ...deps, kernel, clients, closing: answers.closing, now: Date.now })
+  })
   return (request, response) => {
     takePagePart(request)
-    const refusal = refuseSource(request.headers, options)
+    answers.add(request, response)
+    const refusal = refuseSource(request.headers, sourcesOf(options))
     const path = pathOf(request)
     const answer = refusal !== null ? null : isApi(path) ? loadApi : options.webFolder !== undefined && !isHealth(path) ? loadWeb : null
     if (answer === null) return answerHttp(request, response, refusal, kernel)
@@ -127,13 +204,17 @@ function createListener(
   }
 }
 
+function sourcesOf({ host, public_url: publicUrl = '' }: GatewayOptions): Parameters<typeof refuseSource>[1] {
+  return { host, publicUrl }
+}
+
 type Answering = (request: IncomingMessage, response: ServerResponse) => void | Promise<void>
 
 /** The web application: its files, and signing in. Loaded with the first request. */
-async function openWeb({ kernel, webFolder = '' }: GatewayOptions, isOwner: (request: IncomingMessage) => boolean): Promise<Answering> {
+async function openWeb({ kernel, webFolder = '' }: GatewayOptions, clients: Clients): Promise<Answering> {
   const [{ createWebFiles }, { createWebSessions }] = await Promise.all([import('./http/web-files.ts'), import('./http/web-session.ts')])
   const files = createWebFiles(webFolder)
-  const sessions = createWebSessions({ kernel, isOwner, random: systemRandom, now: Date.now })
+  const sessions = createWebSessions({ kernel, clients, random: systemRandom, now: Date.now })
   return (request, response) => {
     const path = pathOf(request)
     return path.startsWith('/web/') ? sessions(request, response, path) : files(request, response, path)
@@ -146,7 +227,14 @@ function closeReason(kernel: Kernel): string {
   return fault === null ? 'the guest is stopping' : `the guest is restarting: ${fault.message}`
 }
 
-async function listen(server: import('node:http').Server, { host, port, lastPort = 0, socket }: GatewayOptions): Promise<void> {
+function authorityOf(host: string, server: Server): string {
+  return `${host.includes(':') ? `[${host}]` : host}:${(server.address() as AddressInfo).port}`
+}
+
+async function listen(
+  server: Server,
+  { host, port, lastPort = 0, socket }: Pick<GatewayOptions, 'host' | 'port' | 'lastPort' | 'socket'>,
+): Promise<void> {
   const isFree = port === 0 && lastPort !== 0 && socket === undefined && (await listenOn(server, { host, port: lastPort })) === null
   const error = isFree ? null : await listenOn(server, socket === undefined ? { host, port } : { path: socket.path })
   if (error === null) return
@@ -155,7 +243,7 @@ async function listen(server: import('node:http').Server, { host, port, lastPort
 }
 
 /** @returns why it does not listen there, or null */
-function listenOn(server: import('node:http').Server, where: import('node:net').ListenOptions): Promise<Error | null> {
+function listenOn(server: Server, where: import('node:net').ListenOptions): Promise<Error | null> {
   return new Promise((resolve) => {
     const failed = (error: Error): void => resolve(error)
     server.once('error', failed)
@@ -168,13 +256,6 @@ function listenOn(server: import('node:http').Server, where: import('node:net').
 
 function pathOf(request: IncomingMessage): string {
   return (request.url ?? '').split('?', 1)[0] ?? ''
-}
-
-function refuseUpgrade(request: IncomingMessage, options: GatewayOptions): Failure | null {
-  const source = refuseSource(request.headers, options)
-  if (source !== null) return source
-  if (pathOf(request) !== '/ws') return nothingHere
-  return apiKeyOf(request.headers) === null ? refuseToken(request.headers, options) : refuseCookie(request, true)
 }
 
 function isApi(path: string): boolean {
@@ -197,20 +278,21 @@ function answerHttp(request: IncomingMessage, response: ServerResponse, refusal:
 }
 
 /** Answers an upgrade request with plain HTTP, then closes. */
-function refuse(stream: Duplex, failure: Failure): void {
+function refuse(stream: Duplex, failure: Failure, retryAfterS?: number): void {
   const body = JSON.stringify({ error: failure })
-  const status = errorTable[failure.code].http
+  const status = retryAfterS === undefined ? errorTable[failure.code].http : 429
   const reason = process.getBuiltinModule('node:http').STATUS_CODES[status] ?? ''
-  const headers = `content-type: application/json\r\ncontent-length: ${Buffer.byteLength(body)}\r\nconnection: close`
+  const headers = `content-type: application/json\r\ncontent-length: ${Buffer.byteLength(body)}\r\nconnection: close${retryAfterS === undefined ? '' : `\r\nretry-after: ${retryAfterS}`}`
   // The server leaves upgraded sockets half open, so this one must be closed here.
   stream.once('finish', () => stream.destroy())
   stream.end(`HTTP/1.1 ${status} ${reason}\r\n${headers}\r\n\r\n${body}`)
 }
 
 /** @throws what is no failure of a request, but a bug */
-function asFailure(error: unknown): Failure {
+function asRefusal(error: unknown): { readonly failure: Failure; readonly retryAfterS: number | undefined } {
   if (!isOxbowError(error)) throw error
-  return { code: error.code, message: error.message, hint: error.hint }
+  const { code, message, hint, data } = error
+  return { failure: { code, message, hint }, retryAfterS: typeof data['retry_after_s'] === 'number' ? data['retry_after_s'] : undefined }
 }
 
 const nothingHere: Failure = {

@@ -8,6 +8,7 @@ export interface GatewayLimits {
   readonly keepAliveMs: number
   readonly closeGraceMs: number
   readonly requestTimeoutMs: number
+  readonly drainMs: number
 }
 
 export const gatewayLimits: GatewayLimits = {
@@ -27,6 +28,8 @@ export const gatewayLimits: GatewayLimits = {
   closeGraceMs: 1_000,
   /** An honest terminal sends request line and headers at once; a slow or silent one is disconnected. */
   requestTimeoutMs: 10_000,
+  /** How long requests that are under way may take when the gateway closes; a guest stops within 5 s. */
+  drainMs: 2_000,
 }
 
 /** A frame over `maxFrameBytes` by up to this factor gets an error before the close; a larger one is not read. */
@@ -50,9 +53,23 @@ export const pastBufferPart = 0.25
 /** RFC 6455 section 5.5: a control frame has 125 bytes, two of them for the code. */
 export const maxReasonBytes = 123
 
-/** Requests over HTTP of one API key. The guest's own token has no limit. */
-export const requestsPerMinute = 600
-export const requestBurst = 120
+/** Where the configuration does not say: requests of one API key. */
+export const defaultRequestsPerMinute = 600
+/** Of the requests of a minute, the part that may come at once. */
+export const burstPart = 0.2
+/** Checks of the secret of one API key, 50 ms each; one that was checked stays known. */
+export const guessesPerMinute = 30
+/** Requests without a valid key from one address, before they are answered with 429. */
+export const failuresPerMinute = 120
+/** Keys and addresses that are remembered. */
+export const keptClients = 1_000
+/** Headers of a request: bytes, and their number. */
+export const maxHeaderBytes: number = 16 * 1024
+export const maxHeaders = 100
+/** How long a client may go on sending a body that nobody reads, so that it sees the answer. */
+export const unreadBodyMs = 1_000
+/** When a client should ask again after a stop. */
+export const retryAfterStopS = 2
 /** Answers to requests with an Idempotency-Key that are kept in memory; the journal answers for older ones. */
 export const keptResponses = 1_000
 /** Conversations of OpenAI's interface whose session is known. */
@@ -67,8 +84,6 @@ export const downloadPieceBytes: number = 1024 * 1024
 export const maxUploadedBytes: number = 1024 * 1024 * 1024
 /** Bytes by which the type of a file is found. */
 export const sniffedBytes = 4_096
-/** A reader of a download that takes nothing for this long is disconnected. */
-export const downloadStallMs = 60_000
 /** Pieces that one address names, 65 characters each: 100 MB. */
 export const maxUrlPieces = 48
 export const keptPieceSizes = 10_000

@@ -55,7 +55,16 @@ export interface Config extends KernelConfig {
   budget: { session: BudgetLimit; user: BudgetLimit }
   store: StoreConfig
   memory: MemoryConfig
-  gateway: { host: string; port: number }
+  gateway: {
+    host: string
+    port: number
+    tls_cert: string
+    tls_key: string
+    public_url: string
+    allow_plain: boolean
+    requests_per_minute: number
+    max_connections: number
+  }
   sandbox: {
     tier: SandboxTier
     allow_lower: SandboxTier | ''
@@ -214,8 +223,35 @@ export const configSchema: z.ZodType<Config> = z.strictObject({
   memory: memoryConfig,
   gateway: z
     .strictObject({
-      host: z.string().default('127.0.0.1').describe('Address to listen on. Anything but loopback exposes the gateway to the network.'),
+      host: z
+        .string()
+        .default('127.0.0.1')
+        .describe('Address to listen on. Anything but loopback exposes the gateway to the network, and needs TLS or a proxy with TLS.'),
       port: z.int().min(0).max(65_535).default(0).describe('Port to listen on; 0 lets the system choose.'),
+      tls_cert: z
+        .string()
+        .default('')
+        .describe(
+          'File of a certificate with its chain, in PEM: the gateway speaks HTTPS. This machine also has a plain port on loopback.',
+        ),
+      tls_key: z.string().default('').describe('File of the private key of `tls_cert`, in PEM, without a password.'),
+      public_url: z
+        .string()
+        .default('')
+        .describe(
+          'Origin under which a proxy with TLS serves the gateway, e.g. `https://oxbow.example.com`: its host and its pages are admitted.',
+        ),
+      allow_plain: z
+        .boolean()
+        .default(false)
+        .describe('Serve other machines without TLS. Whoever can read the network then has every key that is used on it.'),
+      requests_per_minute: z
+        .int()
+        .min(1)
+        .max(1_000_000)
+        .default(600)
+        .describe('Requests and frames of one API key, a fifth of them at once; more get 429 with `Retry-After`. The owner has no limit.'),
+      max_connections: z.int().min(1).max(100_000).default(1_024).describe('WebSocket connections at once.'),
     })
     .prefault({}),
   ...kernelConfig,

@@ -87,6 +87,7 @@ export const modules: readonly ModuleRow[] = [
     packages: { ws: 'the WebSocket server', zod },
     builtins: {
       'node:http': 'the listening socket, fetched lazily',
+      'node:https': 'the same with the certificate of gateway.tls_cert',
       'node:net': 'tells addresses from names',
       'node:fs': 'the files of the web application',
     },

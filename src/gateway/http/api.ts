@@ -20,8 +20,9 @@ import {
   OxbowError,
   type SessionId,
 } from '../../types/index.ts'
+import { type Client, type Clients, TooMany } from '../clients.ts'
 import { describeFailure } from '../frames.ts'
-import { keptResponses, maxPage, requestBurst, requestsPerMinute, type GatewayLimits } from '../limits.ts'
+import { keptResponses, maxPage, type GatewayLimits } from '../limits.ts'
 import { createFiles } from './files.ts'
 import { sendMessage } from './messages.ts'
 import { createMetrics } from './metrics.ts'
@@ -34,20 +35,14 @@ export interface ApiDeps {
   readonly kernel: Kernel
   readonly limits: GatewayLimits
   readonly now: () => number
-  /** @returns whether the request carries the token of the guest @throws OxbowError `unauthenticated` */
-  readonly admit: (request: IncomingMessage) => string | null
+  readonly clients: Pick<Clients, 'of'>
+  /** Aborted, with the reason, when the gateway closes. */
+  readonly closing: AbortSignal
   readonly connections: () => number
   readonly onBug: (error: unknown) => void
 }
 
 export type Api = (request: IncomingMessage, response: ServerResponse) => Promise<void>
-
-/** Whoever sent a request. */
-interface Client {
-  readonly kernel: Kernel
-  /** Distinguishes clients; no secret. */
-  readonly id: string
-}
 
 interface Answer {
   readonly status: number
@@ -55,23 +50,25 @@ interface Answer {
 }
 
 export function createApi(deps: ApiDeps): Api {
-  const clientOf = createClients(deps)
   const metrics = createMetrics()
   const replay = createReplays()
   const files = createFiles()
+  const { closing } = deps
   let references: Promise<References> | null = null
   const described = (): Promise<References> => (references ??= readReferences(deps.kernel))
 
   const answer = async (request: IncomingMessage, response: ServerResponse, url: URL): Promise<void> => {
-    const client = await clientOf(request)
+    const client = await deps.clients.of(request)
+    client.take?.()
+    const asked = { kernel: client.kernel, request, response, url, closing }
     if (url.pathname === '/metrics') return sendText(response, await metrics.text(client.kernel, deps.connections()))
     if (url.pathname.startsWith(openAiPath)) return answerOpenAi(client, { request, response, url })
     const path = url.pathname.slice(apiPath.length)
     if (path === '/openapi.json') return send(request, response, { status: 200, body: openApi(await described()) })
     if (path === '/status') return send(request, response, { status: 200, body: client.kernel.status() as unknown as Json })
-    if (path === '/events' && request.method === 'GET') return streamEvents({ kernel: client.kernel, request, response, url })
+    if (path === '/events' && request.method === 'GET') return streamEvents(asked)
     const serveBytes = files.match(request, url, path)
-    if (serveBytes !== undefined) return serveBytes({ kernel: client.kernel, request, response, url })
+    if (serveBytes !== undefined) return serveBytes(asked)
     const match = matchRoute(request.method ?? '', path)
     if (!('route' in match)) return refuseMethod(response, match.allowed)
     const { route, fields } = match
@@ -83,8 +80,8 @@ export function createApi(deps: ApiDeps): Api {
     const given = { ...queryOf(url, call.input), ...body, ...typed(fields, call.input) }
     const isAsync = /\brespond-async\b/.test(String(request.headers['prefer'] ?? ''))
     const make = async (id?: CallId): Promise<Answer> => {
-      if (route.call === 'turn.send')
-        return sendMessage(client.kernel, { body: given, id: id ?? (randomUUID() as string as CallId), isAsync, gone: goneOf(response) })
+      const sent = { body: given, id: id ?? (randomUUID() as string as CallId), isAsync, gone: goneOf(response), closing }
+      if (route.call === 'turn.send') return sendMessage(client.kernel, sent)
       const { input, session, page } = inputOf(route, given, call.input)
       return answerOf(route, await client.kernel.call(route.call, input, session, id), page)
     }
@@ -102,9 +99,9 @@ export function createApi(deps: ApiDeps): Api {
     { request, response, url }: { readonly request: IncomingMessage; readonly response: ServerResponse; readonly url: URL },
   ): Promise<void> => {
     const readJson = async (): Promise<JsonObject> => bodyOf(request, await readBody(request, deps.limits.maxFrameBytes))
-    const body = await (
-      await openAi()
-    )({ kernel, client, request, url, response, readBody: readJson, gone: goneOf(response), now: deps.now })
+    const gone = AbortSignal.any([goneOf(response), closing])
+    const complete = await openAi()
+    const body = await complete({ kernel, client, request, url, response, readBody: readJson, gone, now: deps.now })
     if (body !== null) send(request, response, { status: 200, body })
   }
 
@@ -130,43 +127,6 @@ function goneOf(response: ServerResponse): AbortSignal {
   const gone = new AbortController()
   response.once('close', () => gone.abort())
   return gone.signal
-}
-
-/** Keys that were checked stay known: a check takes 50 ms by design. Each call looks the key up again, so a revoked one ends at once. */
-function createClients({ kernel, admit, now }: ApiDeps): (request: IncomingMessage) => Promise<Client> {
-  const kernels = createRecentMap<string, Promise<Kernel>>(maxClients)
-  const buckets = createRecentMap<string, { tokens: number; at: number }>(maxClients)
-  const take = (id: string): void => {
-    const bucket = buckets.get(id) ?? { tokens: requestBurst, at: now() }
-    const tokens = Math.min(requestBurst, bucket.tokens + ((now() - bucket.at) / 60_000) * requestsPerMinute)
-    buckets.put(id, { tokens: Math.max(0, tokens - 1), at: now() })
-    if (tokens < 1) throw new TooMany(Math.ceil(((1 - tokens) * 60) / requestsPerMinute))
-  }
-  return async (request) => {
-    const key = admit(request)
-    if (key === null) return { kernel, id: 'owner' }
-    const id = createHash('sha256').update(key).digest('hex')
-    take(id)
-    const known = kernels.get(id) ?? kernel.withKey(key)
-    kernels.put(id, known)
-    try {
-      return { kernel: await known, id }
-    } catch (error) {
-      kernels.delete(id)
-      throw error
-    }
-  }
-}
-
-const maxClients = 1_000
-
-class TooMany extends OxbowError {
-  readonly retryAfterS: number
-
-  constructor(retryAfterS: number) {
-    super('limit_reached', `This key may make ${requestsPerMinute} requests a minute.`, { hint: `Try again in ${retryAfterS} s.` })
-    this.retryAfterS = retryAfterS
-  }
 }
 
 interface Repeatable {
@@ -277,6 +237,7 @@ function send(request: IncomingMessage, response: ServerResponse, { status, body
     'content-type': 'application/json',
     'cache-control': 'private, no-cache',
     'x-content-type-options': 'nosniff',
+    'cross-origin-resource-policy': 'same-origin',
     etag: tag,
   }
   const isSame = request.method === 'GET' && (request.headers['if-none-match'] ?? '').split(/\s*,\s*/).includes(tag)
@@ -299,8 +260,6 @@ export function sendProblem(response: ServerResponse, { code, message, hint }: F
     'x-content-type-options': 'nosniff',
     ...(code === 'unauthenticated' && { 'www-authenticate': 'Bearer' }),
     ...(retryAfterS !== undefined && { 'retry-after': String(retryAfterS) }),
-    // What is left of a body that is too large is not read.
-    ...(code === 'limit_reached' && status === 413 && { connection: 'close' }),
   })
   response.end(text)
 }

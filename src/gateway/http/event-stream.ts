@@ -5,23 +5,25 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Kernel, KernelEvent } from '../../kernel/index.ts'
 import { isUuid, type Json, type JsonObject, OxbowError, type SessionId } from '../../types/index.ts'
-import { maxStreamBytes, streamPingMs } from '../limits.ts'
+import { maxStreamBytes, retryAfterStopS, streamPingMs } from '../limits.ts'
 
 interface Stream {
   readonly kernel: Kernel
   readonly request: IncomingMessage
   readonly response: ServerResponse
   readonly url: URL
+  /** Aborted when the gateway closes: clients come back by themselves. */
+  readonly closing: AbortSignal
 }
 
 /** Resolves when the stream ends. @throws OxbowError before the first event */
-export async function streamEvents({ kernel, request, response, url }: Stream): Promise<void> {
+export async function streamEvents({ kernel, request, response, url, closing }: Stream): Promise<void> {
   const given = request.headers['last-event-id'] ?? url.searchParams.get('after')
   const after = given === null || given === undefined ? null : Number(given)
   if (after !== null && (!Number.isSafeInteger(after) || after < 0))
     throw new OxbowError('bad_input', 'Last-Event-ID must be the id of an event.', { hint: 'Leave it out for what happens from now on.' })
   const session = url.searchParams.get('session')
-  const writer = createWriter(response)
+  const writer = createWriter(response, closing)
   try {
     await (session === null
       ? streamBus(kernel, writer, after, url.searchParams.getAll('kind'))
@@ -40,7 +42,7 @@ interface Writer {
   end(): void
 }
 
-function createWriter(response: ServerResponse): Writer {
+function createWriter(response: ServerResponse, closing: AbortSignal): Writer {
   const leaving = new AbortController()
   response.once('close', () => leaving.abort())
   const open = (): void => {
@@ -55,6 +57,12 @@ function createWriter(response: ServerResponse): Writer {
     if (response.writableLength > maxStreamBytes) response.destroy()
     else if (!leaving.signal.aborted) response.write(text)
   }
+  const leave = (): void => {
+    write(`retry: ${retryAfterStopS * 1_000}\n\n`)
+    leaving.abort()
+    response.end()
+  }
+  closing.addEventListener('abort', leave, { once: true })
   const ping = setInterval(() => {
     if (response.headersSent) write(':\n\n')
   }, streamPingMs)
@@ -64,6 +72,7 @@ function createWriter(response: ServerResponse): Writer {
     closed: leaving.signal,
     end() {
       clearInterval(ping)
+      closing.removeEventListener('abort', leave)
       if (response.headersSent) response.end()
     },
   }

@@ -10,7 +10,7 @@ import { createHash, randomUUID } from 'node:crypto'
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Kernel } from '../../kernel/index.ts'
 import { cleanFileName, createRecentMap, type Json, mediaTypeOf, OxbowError } from '../../types/index.ts'
-import { downloadPieceBytes, downloadStallMs, keptPieceSizes, maxUploadedBytes, maxUrlPieces, sniffedBytes } from '../limits.ts'
+import { downloadPieceBytes, keptPieceSizes, maxUploadedBytes, maxUrlPieces, sniffedBytes } from '../limits.ts'
 import { readPieces } from './request-body.ts'
 
 interface FileRequest {
@@ -161,13 +161,10 @@ async function sendSource({ request, response, url }: FileRequest, source: Sourc
   response.end()
 }
 
-/** A reader that takes nothing for long is disconnected. */
 async function drained(response: ServerResponse): Promise<void> {
   if (response.destroyed) return
   await new Promise<void>((resolve) => {
-    const timer = setTimeout(() => response.destroy(), downloadStallMs)
     const end = (): void => {
-      clearTimeout(timer)
       response.off('drain', end).off('close', end)
       resolve()
     }

@@ -16,12 +16,14 @@ export interface SentMessage {
   readonly isAsync: boolean
   /** The client has gone; the turn goes on. */
   readonly gone: AbortSignal
+  /** The gateway closes; the turn goes on at the next start. */
+  readonly closing: AbortSignal
 }
 
 /** @returns the status and the body of the answer @throws OxbowError */
 export async function sendMessage(
   kernel: Kernel,
-  { body, id, isAsync, gone }: SentMessage,
+  { body, id, isAsync, gone, closing }: SentMessage,
 ): Promise<{ readonly status: 200 | 202; readonly body: JsonObject }> {
   const read = message.safeParse(body)
   if (!read.success) {
@@ -34,8 +36,13 @@ export async function sendMessage(
   const session = (read.data.session as SessionId | undefined) ?? (await kernel.createSession()).id
   const { turn, cursor } = await kernel.sendTurn({ session, clientId: id, text, model, attachments: [] })
   if (isAsync) return { status: 202, body: { session, turn, status: 'running' } }
-  const outcome = await followTurn(kernel, { session, turn, cursor }, gone)
-  return { status: 200, body: { session, turn, ...outcome } }
+  try {
+    const outcome = await followTurn(kernel, { session, turn, cursor }, AbortSignal.any([gone, closing]))
+    return { status: 200, body: { session, turn, ...outcome } }
+  } catch (error) {
+    if (closing.aborted && !gone.aborted) return { status: 202, body: { session, turn, status: 'running' } }
+    throw error
+  }
 }
 
 export interface StartedMessage {
@@ -63,7 +70,7 @@ export async function followTurn(
     const { name, phase, turn: of, body } = event.record
     if (name === 'turn.send' && phase === 'outcome' && of === turn) ended.resolve(isObject(body) ? body : {})
   })
-  const leave = (): void => ended.reject(clientGone)
+  const leave = (): void => ended.reject(gone.reason instanceof OxbowError ? gone.reason : clientGone)
   gone.addEventListener('abort', leave, { once: true })
   if (gone.aborted) leave()
   try {

@@ -11,13 +11,14 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Kernel } from '../../kernel/index.ts'
 import { errorTable, type Failure, isObject, type JsonObject, OxbowError, type Random, toError, toFailure } from '../../types/index.ts'
 import { cookieKeyOf, cookieName, createToken, pageFolder, pagePartChars } from '../admission.ts'
+import type { Clients } from '../clients.ts'
 import { maxSignInBytes, maxSignInCodes, signInCodeMs, webSessionMs } from '../limits.ts'
+import { readBody } from './request-body.ts'
 
 interface WebSessionDeps {
   /** Of the owner. */
   readonly kernel: Kernel
-  /** @returns whether the request carries the token of the guest itself @throws OxbowError */
-  readonly isOwner: (request: IncomingMessage) => boolean
+  readonly clients: Clients
   readonly random: Random
   readonly now: () => number
 }
@@ -25,7 +26,7 @@ interface WebSessionDeps {
 /** @returns whether the request was for it */
 export type WebSessions = (request: IncomingMessage, response: ServerResponse, path: string) => Promise<void>
 
-export function createWebSessions({ kernel, isOwner, random, now }: WebSessionDeps): WebSessions {
+export function createWebSessions({ kernel, clients, random, now }: WebSessionDeps): WebSessions {
   /** When each code ends, by the hash of the code. */
   const codes = new Map<string, number>()
 
@@ -69,7 +70,7 @@ export function createWebSessions({ kernel, isOwner, random, now }: WebSessionDe
   const signOut = async (request: IncomingMessage, response: ServerResponse): Promise<void> => {
     const key = cookieKeyOf(request.headers)
     if (key === null) throw toError(signedOut)
-    await kernel.withKey(key)
+    await clients.of(request)
     await kernel.call('key.revoke', { key: keyIdOf(key) })
     response.setHeader('set-cookie', cookie(request, { value: '', page: key.slice(-pagePartChars), maxAgeS: 0 }))
     send(response, 200, {})
@@ -79,15 +80,14 @@ export function createWebSessions({ kernel, isOwner, random, now }: WebSessionDe
     try {
       const route = `${request.method} ${path}`
       if (route === 'POST /web/link') {
-        if (!isOwner(request)) throw toError(ownersOnly)
+        if (clients.admit(request) !== null) throw toError(ownersOnly)
         return send(response, 200, makeCode())
       }
       if (path !== '/web/session') throw toError(nothingHere)
       if (route === 'POST /web/session') return await signIn(request, response)
       if (route === 'DELETE /web/session') return await signOut(request, response)
-      const key = cookieKeyOf(request.headers)
-      if (key === null) throw toError(signedOut)
-      return send(response, 200, { user: (await kernel.withKey(key)).status().user })
+      if (cookieKeyOf(request.headers) === null) throw toError(signedOut)
+      return send(response, 200, { user: (await clients.of(request)).kernel.status().user })
     } catch (error) {
       const failure = toFailure(error, 'internal_failure', 'The log of the guest has the details.')
       send(response, errorTable[failure.code].http, { error: { ...failure } })
@@ -106,11 +106,7 @@ async function removeExpired(kernel: Kernel, now: number): Promise<void> {
 
 async function readFields(request: IncomingMessage): Promise<JsonObject> {
   if (request.headers.origin === undefined) throw toError(noOrigin)
-  let text = ''
-  for await (const part of request as AsyncIterable<Buffer>) {
-    text += part.toString('latin1')
-    if (text.length > maxSignInBytes) break
-  }
+  const text = await readBody(request, maxSignInBytes)
   try {
     const fields: unknown = JSON.parse(text)
     if (isObject(fields)) return fields

@@ -66,6 +66,7 @@ export function createKeyKernels(deps: KeyKernelDeps, owner: Kernel): (key: stri
           stop?.()
         }
       },
+      check: async () => void (await keys.callerOf(id, '', '')),
       close: () => Promise.resolve(),
     }
     return view

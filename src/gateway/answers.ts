@@ -1,0 +1,86 @@
+/**
+ * The answers that are under way over HTTP. A reader that takes nothing of its answer for two checks is disconnected; a client that goes
+ * on sending a body which nobody reads, too. When the gateway closes, answers have a moment to end; those that cannot are told when to
+ * ask again.
+ */
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import { OxbowError } from '../types/index.ts'
+import { retryAfterStopS, unreadBodyMs } from './limits.ts'
+
+export interface Answers {
+  /** Aborted, with the reason as an OxbowError, when the gateway closes. */
+  readonly closing: AbortSignal
+  add(request: IncomingMessage, response: ServerResponse): void
+  /** Called at intervals. */
+  check(): void
+  /** Resolves when all have ended, after `maxMs` at the latest. */
+  drain(maxMs: number): Promise<void>
+}
+
+export function createAnswers(): Answers {
+  const closing = new AbortController()
+  /** Bytes that waited for the reader at the last check. */
+  const open = new Map<ServerResponse, number>()
+  let onEmpty = (): void => {}
+  return {
+    closing: closing.signal,
+    add(request, response) {
+      open.set(response, 0)
+      response.once('finish', () => {
+        // What is left of the body would be read and thrown away for as long as it comes.
+        if (!request.complete) setTimeout(() => request.destroy(), unreadBodyMs).unref()
+      })
+      response.once('close', () => {
+        open.delete(response)
+        if (open.size === 0) onEmpty()
+      })
+    },
+    check() {
+      for (const [response, before] of open) {
+        const waiting = response.writableLength + (response.socket?.writableLength ?? 0)
+        if (waiting > 0 && waiting === before) response.destroy()
+        else open.set(response, waiting)
+      }
+    },
+    async drain(maxMs) {
+      closing.abort(guestStops())
+      if (open.size > 0) await within(maxMs, (resolve) => (onEmpty = resolve))
+      for (const response of open.keys()) if (!response.headersSent) refuse(response)
+      if (open.size > 0) await within(flushMs, (resolve) => (onEmpty = resolve))
+    },
+  }
+}
+
+/** For what was refused at the end to leave. */
+const flushMs = 100
+
+function within(maxMs: number, wait: (resolve: () => void) => void): Promise<void> {
+  return new Promise((resolve) => {
+    const timer = setTimeout(resolve, maxMs)
+    wait(() => {
+      clearTimeout(timer)
+      resolve()
+    })
+  })
+}
+
+/** @returns the reason why nothing more is answered */
+export function guestStops(): OxbowError {
+  return new OxbowError('guest_unreachable', 'The guest is stopping. What it was doing goes on at its next start.', {
+    hint: 'Ask again in a few seconds.',
+  })
+}
+
+function refuse(response: ServerResponse): void {
+  const { code, message, hint } = guestStops()
+  const text = JSON.stringify({
+    type: `urn:oxbow:error:${code}`,
+    title: 'The guest is stopping.',
+    status: 503,
+    detail: message,
+    code,
+    hint,
+  })
+  const headers = { 'content-type': 'application/problem+json', 'retry-after': String(retryAfterStopS), connection: 'close' }
+  response.writeHead(503, { ...headers, 'content-length': Buffer.byteLength(text) }).end(text)
+}
