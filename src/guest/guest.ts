@@ -109,6 +109,7 @@ export async function startGuest(
     open = [gateway, kernel, ways]
     await untilUsable(opened)
     const watching = await watchMemoryFolders(kernel, sandbox, config.memory)
+    if (gateway.publicUrl !== null) console.error(`other machines reach the gateway at ${gateway.publicUrl}`)
     const announcement = announce(workspaceRoot, { url: gateway.url, pid: ways.pid }, token)
     return {
       url: gateway.url,
