@@ -36,8 +36,7 @@ import {
 import { guestEndMs, guestEndPollMs, guestRestartMs, maxGuestRestartMs, stuckGuestMs } from './limits.ts'
 import { printNotice, type Terminal } from './terminal.ts'
 import { defaultUser } from './verb-parts.ts'
-import { isOffline } from './view/status-text.ts'
-import { plainText } from '../terminal/index.ts'
+import { isOffline, plainText } from '../terminal/index.ts'
 
 export interface GuestChoice {
   readonly user: string

@@ -59,7 +59,7 @@ export const modules: readonly ModuleRow[] = [
       '@fontsource-variable/jetbrains-mono': 'the typeface of code',
     },
   }),
-  row('cli', 'terminal', ['runner', 'client', 'terminal'], {
+  row('cli', 'terminal', ['runner', 'client', 'terminal', 'tui'], {
     packages: { commander: 'parses the verbs a person types' },
     typePackages: { vite: 'builds the web application of a checkout' },
     builtins: {
@@ -67,6 +67,14 @@ export const modules: readonly ModuleRow[] = [
       'node:child_process': 'the editor of the person, for `oxbow config edit`, and the browser, for `oxbow web`',
       'node:fs': 'files of the person who types: what they attach, and what they save of what was sent',
     },
+  }),
+  row('tui', 'terminal', ['client', 'terminal'], {
+    packages: {
+      '@earendil-works/pi-tui':
+        'keys, mouse, widths of text, Markdown, and drawing of changed rows: docs/decisions/2026-11-23-terminal-library.md',
+      'highlight.js': 'colours of code; loaded after the first frame',
+    },
+    buildTime: { diff: 'what an edit changes, by lines; loaded after the first frame' },
   }),
   row('terminal', 'terminal', ['client']),
   row('client', 'terminal', [], { packages: { ws: 'speaks to the gateway' } }),
@@ -237,6 +245,7 @@ export const tools: Reasons = {
   '@ai-sdk/openai': 'a real provider package for the bridge, and a baseline of the benchmarks',
   '@ai-sdk/anthropic': 'the same',
   '@ai-sdk/google': 'the same',
+  '@xterm/headless': 'a terminal without a screen, which tests of the full-screen terminal read',
   '@types/node': 'types',
   '@types/ws': 'types',
   '@types/better-sqlite3': 'types',

@@ -25,7 +25,9 @@ function problemOf(words: readonly string[], program: Command): string | null {
     if (word.startsWith('-')) {
       // What follows `--` are arguments of another program.
       if (word === '--help' || word === '--') return null
-      if (!takes(command, word)) return `oxbow ${words.slice(0, at).join(' ')} has no ${word}`
+      // Options before any verb are those of the verb that runs without one.
+      const taker = at === 0 && !takes(command, word) ? (program.commands.find((each) => each.name() === 'tui') ?? command) : command
+      if (!takes(taker, word)) return `oxbow ${words.slice(0, at).join(' ')} has no ${word}`
       continue
     }
     const below = command.commands.find((each) => each.name() === word || each.aliases().includes(word))

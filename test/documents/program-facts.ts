@@ -6,6 +6,7 @@ import { parse as parseToml } from 'smol-toml'
 import { z } from 'zod'
 import { measures } from '../../bench/measure-list.ts'
 import { parseCommand } from '../../src/cli/chat/chat-commands.ts'
+import { isCommand } from '../../src/tui/commands.ts'
 import { buildProgram } from '../../src/cli/program.ts'
 import { describedCalls } from '../../src/guest/offline.ts'
 import { configSchema, parseConfig } from '../../src/types/index.ts'
@@ -55,7 +56,7 @@ export async function programFacts(): Promise<ProgramFacts> {
     words: new Set(sources.flatMap((path) => read(path).match(/\w+/g) ?? [])),
     scripts: new Set(Object.keys((JSON.parse(read('package.json')) as { scripts: object }).scripts)),
     measures: new Set(measures.map(({ name }) => name)),
-    isChatCommand: (text) => parseCommand(text)?.kind !== 'unknown',
+    isChatCommand: (text) => parseCommand(text)?.kind !== 'unknown' || isCommand(text.split(' ')[0]!.slice(1)),
     checkToml: (text) => {
       try {
         parseConfig(parseToml(text), 'the example')

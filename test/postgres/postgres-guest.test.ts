@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict'
 import { existsSync } from 'node:fs'
 import { test } from 'node:test'
-import { statusRows } from '../../src/cli/view/status-text.ts'
+import { statusRows } from '../../src/terminal/index.ts'
 import { answer } from '../../src/guest/offline.ts'
 import { openGuestStore } from '../../src/guest/guest-store.ts'
 import { openStore } from '../../src/store/index.ts'

@@ -15,9 +15,8 @@ import {
   statsText,
   whyText,
 } from '../verbs/memory-text.ts'
-import { statusRows } from '../view/status-text.ts'
-import { plainLine, plainText, table } from '../../terminal/index.ts'
-import { costLines, failureLines } from './turn-printer.ts'
+import { costLines, plainLine, plainText, statusRows, table } from '../../terminal/index.ts'
+import { failureLines } from './turn-printer.ts'
 import type { Conversation } from './conversation.ts'
 
 type ChatCommand =

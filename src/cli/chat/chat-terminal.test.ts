@@ -33,7 +33,7 @@ void test('a person opens the chat, asks, gets an answer, and leaves with Ctrl+D
 void test('a call that needs approval is approved in the chat, and its line shows the time it took', async () => {
   await withHome(async (home) => {
     askForTime(home)
-    const pty = openPty(home, ['--user', 'ada'])
+    const pty = openPty(home, ['chat', '--user', 'ada'])
     await pty.see('› ')
     pty.type('what time is it\r')
     await pty.see('time_now asks to run with exactly this input')

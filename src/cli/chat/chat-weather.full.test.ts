@@ -57,7 +57,7 @@ async function startBreakingService(): Promise<BreakingService> {
 void test('an answer that restarts is marked in the chat, with the line that differs', async () => {
   await using service = await startBreakingService()
   await withHome(async (home) => {
-    const pty = openPty(home, [], { OPENAI_BASE_URL: service.url })
+    const pty = openPty(home, ['chat'], { OPENAI_BASE_URL: service.url })
     await pty.see('model openai/gpt-5-mini')
     await pty.see('› ')
     pty.type('where\r')

@@ -10,11 +10,11 @@ import { columnsOf, isInteractive, printFailure, printLine, printText, type Term
 import { readRecent } from '../turn-watch.ts'
 import { askCatalog, type FoundService } from '../verbs/models.ts'
 import { newestSession } from '../verbs/sessions.ts'
-import { isOffline } from '../view/status-text.ts'
-import { plainLine, plainText } from '../../terminal/index.ts'
+import { isOffline, plainLine, plainText } from '../../terminal/index.ts'
 import { runChat } from './chat-loop.ts'
 import { banner } from './turn-printer.ts'
 
+/** Options of `oxbow chat` and `oxbow tui`. */
 export interface ChatOptions extends GuestChoice {
   readonly session?: string | undefined
   readonly continue?: boolean | undefined
@@ -85,7 +85,7 @@ function chatOnce(options: ChatOptions, terminal: Terminal, { isFirst, onSession
   })
 }
 
-async function tellOfInterrupted(gateway: Connection['gateway'], tell: (text: string) => void): Promise<void> {
+export async function tellOfInterrupted(gateway: Connection['gateway'], tell: (text: string) => void): Promise<void> {
   const running = (await gateway.listSessions(maxListedSessions).catch(() => [])).filter(({ busy }) => busy)
   const [newest] = running
   if (newest === undefined) return
@@ -99,7 +99,12 @@ async function tellOfInterrupted(gateway: Connection['gateway'], tell: (text: st
 
 const interruptedTitleChars = 40
 
-async function tellOfServices({ setup }: Connection, choice: GuestChoice, terminal: Terminal, tell: (text: string) => void) {
+export async function tellOfServices(
+  { setup }: Pick<Connection, 'setup'>,
+  choice: GuestChoice,
+  terminal: Terminal,
+  tell: (text: string) => void,
+): Promise<void> {
   const [shared] = configFiles(setup.home, setup.workspace)
   const asked = askCatalog({ ask: 'models', provider: '', discover: true }, choice, terminal)
   const text = await lookForServices(asked, shared?.path ?? 'config.toml', setupLookMs)

@@ -18,7 +18,7 @@ export interface Pty {
 }
 
 /** @param env further variables; `CI` is set, so that nothing is looked for on the machine that tests */
-export function openPty(home: string, args: readonly string[] = [], env: Readonly<Record<string, string>> = {}): Pty {
+export function openPty(home: string, args: readonly string[] = ['chat'], env: Readonly<Record<string, string>> = {}): Pty {
   const all = { PATH: process.env['PATH'] ?? '', HOME: home, OXBOW_HOME: join(home, 'oxbow'), TERM: 'xterm', CI: '1', ...env }
   const pty = spawn(process.execPath, [program, ...args], { cols: 200, rows: 50, env: all })
   let unseen = ''

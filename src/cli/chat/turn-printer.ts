@@ -5,13 +5,13 @@ import { liveLines, maxCallLineChars, maxLiveChars } from '../limits.ts'
 import type { Screen } from '../screen/screen.ts'
 import { ofUser } from '../verb-parts.ts'
 import { createReplyStream } from '../view/reply-stream.ts'
-import { describeModel, describeSandbox } from '../view/status-text.ts'
 import {
   type CallView,
   type TurnView,
+  describeModel,
+  describeSandbox,
   exactInput,
   forPeople,
-  formatMoney,
   formatMs,
   isEnd,
   isOver,
@@ -137,28 +137,6 @@ function lastLines(output: string): readonly string[] {
     .filter((text) => text !== '')
     .slice(-liveLines)
     .map((text) => `    │ ${text}`)
-}
-
-/** `output` of the call `budget.show`. */
-export function costLines(output: unknown): string {
-  const { session, user } = output as Partial<Record<'session' | 'user', Scope | null>>
-  const line = (name: string, scope: Scope | null | undefined): readonly string[] => {
-    if (scope === null || scope === undefined) return []
-    const { microDollars = 0, tokens = 0 } = scope.spent ?? {}
-    const money = scope.limit?.micro_dollars
-    const cap = scope.limit?.tokens
-    const of = (limit: string | null): string => (limit === null ? '' : ` of ${limit}`)
-    return [
-      `${name}: ${formatMoney(microDollars)}${of(money === null || money === undefined ? null : formatMoney(money))}, ` +
-        `${tokens} tokens${of(cap === null || cap === undefined ? null : String(cap))}`,
-    ]
-  }
-  return [...line('this session', session), ...line('altogether', user)].join('\n')
-}
-
-interface Scope {
-  readonly spent?: { readonly microDollars?: number; readonly tokens?: number }
-  readonly limit?: { readonly micro_dollars?: number | null; readonly tokens?: number | null }
 }
 
 /** The name that the model uses. */

@@ -26,8 +26,7 @@ import {
 } from '../../types/index.ts'
 import { type GuestChoice, guestSetup, withGuest } from '../guest-connection.ts'
 import { exitOf, printLine, printText, type Terminal } from '../terminal.ts'
-import { statusRows } from '../view/status-text.ts'
-import { formatBytes, plainText, table } from '../../terminal/index.ts'
+import { formatBytes, plainText, statusRows, table } from '../../terminal/index.ts'
 
 export interface DoctorOptions extends GuestChoice {
   readonly json?: boolean | undefined

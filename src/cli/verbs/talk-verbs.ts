@@ -1,6 +1,7 @@
 /** Definitions of `chat`, `run`, `approve`, `serve`, `start`, `stop`, `restart`, `logs`, `sessions`, `media`, `calls` and `audit`. */
 import { Option } from 'commander'
 import { maxListedSessions } from '../limits.ts'
+import { isInteractive } from '../terminal.ts'
 import { type AddVerbs, alwaysJson, collect, examples, guestVerb, parseCount, userVerb, verbGroup } from '../verb-parts.ts'
 
 const continueOption = (): Option => new Option('--continue', 'continue the newest session').conflicts('session')
@@ -8,7 +9,18 @@ const continueOption = (): Option => new Option('--continue', 'continue the newe
 const folderOption = (): Option => new Option('--folder <path>', 'let the agent work in this folder; asks the first time')
 
 export const addTalkVerbs: AddVerbs = (program, terminal, choose) => {
-  guestVerb(program.command('chat', { isDefault: true }), 'chat with the agent in the terminal')
+  guestVerb(program.command('tui', { isDefault: true }), 'chat in the full-screen terminal; a plain chat where there is none')
+    .addOption(continueOption())
+    .option('--session <id>', 'continue this session; the first characters of its id are enough')
+    .addOption(folderOption())
+    .addHelpText('after', examples('oxbow', 'oxbow --continue', 'oxbow tui --session 019a', 'NO_COLOR=1 oxbow tui'))
+    .action((options) =>
+      choose(async () => {
+        if (!isInteractive(terminal) || terminal.env['TERM'] === 'dumb') return (await import('../chat/chat.ts')).chat(options, terminal)
+        return (await import('../chat/full-screen.ts')).fullScreen(options, terminal)
+      }),
+    )
+  guestVerb(program.command('chat'), 'chat with the agent, line by line')
     .addOption(continueOption())
     .option('--session <id>', 'continue this session; the first characters of its id are enough')
     .addOption(folderOption())

@@ -1,5 +1,6 @@
 /** The guest's status in words. */
-import type { GuestStatus, SandboxStatus } from '../../types/index.ts'
+import type { GuestStatus, SandboxStatus } from '../types/index.ts'
+import { formatMoney } from './terminal-text.ts'
 
 export interface SandboxText {
   /** The tier, and whether files and commands are on. */
@@ -61,4 +62,26 @@ export function describeChain(status: Pick<GuestStatus, 'model' | 'fallback'>): 
 export function describeRecording(status: Pick<GuestStatus, 'model' | 'recording'>): string {
   if (isOffline(status)) return 'no exchanges: no model is used'
   return status.recording === 'raw' ? 'raw exchanges, in the journal' : 'no raw exchanges, only messages and calls'
+}
+
+/** `output` of the call `budget.show`. */
+export function costLines(output: unknown): string {
+  const { session, user } = output as Partial<Record<'session' | 'user', Scope | null>>
+  const line = (name: string, scope: Scope | null | undefined): readonly string[] => {
+    if (scope === null || scope === undefined) return []
+    const { microDollars = 0, tokens = 0 } = scope.spent ?? {}
+    const money = scope.limit?.micro_dollars
+    const cap = scope.limit?.tokens
+    const of = (limit: string | null): string => (limit === null ? '' : ` of ${limit}`)
+    return [
+      `${name}: ${formatMoney(microDollars)}${of(money === null || money === undefined ? null : formatMoney(money))}, ` +
+        `${tokens} tokens${of(cap === null || cap === undefined ? null : String(cap))}`,
+    ]
+  }
+  return [...line('this session', session), ...line('altogether', user)].join('\n')
+}
+
+interface Scope {
+  readonly spent?: { readonly microDollars?: number; readonly tokens?: number }
+  readonly limit?: { readonly micro_dollars?: number | null; readonly tokens?: number | null }
 }

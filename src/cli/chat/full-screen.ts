@@ -1,0 +1,120 @@
+/** `oxbow tui`, and `oxbow` alone on a terminal: gives the full-screen terminal its guest and the person's files. */
+import { readdir } from 'node:fs/promises'
+import { homedir } from 'node:os'
+import { join, resolve } from 'node:path'
+import { sharedPathOf, usersFolder } from '../../runner/index.ts'
+import { plainLine } from '../../terminal/index.ts'
+import { type FoundFile, type Link, type Ports, runTui } from '../../tui/index.ts'
+import { type Connection, guestSetup, withConnection } from '../guest-connection.ts'
+import { findLocalFile, uploadFiles } from '../own-files.ts'
+import { printFailure, printText, type Terminal } from '../terminal.ts'
+import { ofUser } from '../verb-parts.ts'
+import { askCatalog } from '../verbs/models.ts'
+import { type ChatOptions, needsSetup, noticeText, tellOfInterrupted, tellOfServices } from './chat.ts'
+
+/** @returns the exit code. */
+export async function fullScreen(options: ChatOptions, terminal: Terminal): Promise<number> {
+  if (options.folder !== undefined) {
+    const { allowFolder } = await import('../kernel/folders.ts')
+    await allowFolder(options.folder, options, terminal)
+  }
+  // What is printed meanwhile would stand in the middle of the screen: it is printed afterwards.
+  const held: string[] = []
+  const errors = Object.assign(Object.create(terminal.errors) as NodeJS.WriteStream, {
+    write: (text: string | Uint8Array): boolean => held.push(String(text)) > 0,
+  })
+  const { failure, session } = await runTui(options, createPorts(options, { ...terminal, errors }))
+  for (const text of held) terminal.errors.write(text)
+  if (failure !== null) return printFailure(terminal, failure)
+  if (session !== null) printText(terminal, `To go on: oxbow --session ${session.slice(0, sessionIdChars)}${ofUser(options.user)}`)
+  return 0
+}
+
+/** The time of its creation to a second: enough to be the only one. */
+const sessionIdChars = 11
+
+function createPorts(options: ChatOptions, terminal: Terminal): Ports {
+  const setup = guestSetup(options, terminal)
+  const workspaces = usersFolder(setup.home)
+  const guestPath = (path: string): string | undefined => sharedPathOf(setup, resolve(path))
+  const links = new WeakMap<Link, Connection>()
+  return {
+    version: terminal.version,
+    env: terminal.env,
+    folder: guestPath('.') ?? '/shared',
+    open: () => openLink(options, terminal, links),
+    ownFiles: (typed) => ownFiles(typed, guestPath),
+    findFile: (path) => findLocalFile(path, workspaces),
+    uploadFiles: (files, gateway) =>
+      uploadFiles(
+        files.map((file) => ({ ...file, workspaces })),
+        gateway,
+      ),
+    async models() {
+      const rows = new Map<string, string>()
+      for await (const answer of askCatalog({ ask: 'models', provider: '', discover: false }, options, terminal)) {
+        const { provider, name, contextTokens } = answer as { provider: string; name: string; contextTokens: number }
+        rows.set(`${provider}/${name}`, `${Math.round(contextTokens / 1_000)}k`)
+      }
+      return [...rows].map(([id, detail]) => ({ id, label: id, detail }))
+    },
+    noticeText,
+    news(link, tell) {
+      const connection = links.get(link)
+      if (connection === undefined) return
+      const { gateway, guest, setup: used } = connection
+      if (guest.owned) void tellOfInterrupted(gateway, tell)
+      void gateway.status().then((status) => {
+        if (needsSetup({ status, config: used.config, env: terminal.env })) void tellOfServices(connection, options, terminal, tell)
+      })
+    },
+  }
+}
+
+/** A connection that lasts until it is closed, rather than until a function has returned. */
+async function openLink(options: ChatOptions, terminal: Terminal, links: WeakMap<Link, Connection>): Promise<Link> {
+  const opened = Promise.withResolvers<Link>()
+  const closing = Promise.withResolvers<void>()
+  const ended = withConnection(options, terminal, async (connection) => {
+    const { gateway, gone, onConnection, onNotice } = connection
+    const link: Link = {
+      gateway,
+      gone,
+      onConnection,
+      onNotice,
+      async close() {
+        closing.resolve()
+        await ended.catch(() => {})
+      },
+    }
+    links.set(link, connection)
+    opened.resolve(link)
+    await closing.promise
+  })
+  ended.catch(opened.reject)
+  return opened.promise
+}
+
+const maxEntries = 500
+
+/** Entries of a folder of the person whose names begin as typed. What the guest sees too is named by the guest's path. */
+async function ownFiles(typed: string, guestPath: (path: string) => string | undefined): Promise<readonly FoundFile[]> {
+  const slash = typed.lastIndexOf('/')
+  const folder = typed.slice(0, slash + 1)
+  const begins = typed.slice(slash + 1)
+  const real = folder.startsWith('~/') ? join(homedir(), folder.slice(2)) : resolve(folder)
+  const entries = await readdir(real, { withFileTypes: true }).catch(() => [])
+  return (
+    entries
+      .filter((entry) => entry.name.startsWith(begins) && (begins.startsWith('.') || !entry.name.startsWith('.')))
+      // A name with such characters cannot be shown as it is, so it cannot be chosen.
+      .filter(({ name }) => plainLine(name, 1_000) === name && !/\s/.test(name))
+      .slice(0, maxEntries)
+      .map((entry): FoundFile => {
+        const isFolder = entry.isDirectory()
+        const shared = isFolder ? undefined : guestPath(join(real, entry.name))
+        return { path: shared ?? folder + entry.name, isFolder, isOwn: shared === undefined }
+      })
+      .toSorted((a, b) => Number(b.isFolder) - Number(a.isFolder) || (a.path < b.path ? -1 : 1))
+  )
+}

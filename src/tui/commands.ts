@@ -1,0 +1,90 @@
+/** The slash commands: their names, arguments and help, how a line is read as one, and what completes it. */
+
+export interface Command {
+  readonly name: string
+  /** Empty: it takes none. */
+  readonly argument: string
+  readonly help: string
+}
+
+export const commands: readonly Command[] = [
+  { name: 'new', argument: '[title]', help: 'start another session' },
+  { name: 'sessions', argument: '', help: 'choose a session' },
+  { name: 'switch', argument: 'ID', help: 'go to a session; the first characters of its id are enough' },
+  { name: 'continue', argument: '', help: 'go to the most recently used session' },
+  { name: 'fork', argument: '[N]', help: 'continue from here, or from message #N, in a new session' },
+  { name: 'rename', argument: 'TITLE', help: 'rename this session' },
+  { name: 'archive', argument: '', help: 'archive this session and start another' },
+  { name: 'cancel', argument: '', help: 'stop the running turn' },
+  { name: 'cancelall', argument: '', help: 'stop the running turns of all sessions' },
+  { name: 'model', argument: '[NAME]', help: 'choose the model of the next messages' },
+  { name: 'cost', argument: '', help: 'show spending and limits' },
+  { name: 'compact', argument: '', help: 'summarize older messages now' },
+  { name: 'undo', argument: '', help: 'bring files back to before a turn; shows what would change first' },
+  { name: 'approve', argument: '', help: 'answer the question that waits; lists those of other sessions' },
+  { name: 'attach', argument: 'FILE', help: 'attach a file to the next message; without FILE, drop all' },
+  { name: 'find', argument: '[WORDS]', help: 'search this conversation (Ctrl+F)' },
+  { name: 'details', argument: '', help: 'unfold or fold all calls (Ctrl+O)' },
+  { name: 'theme', argument: 'light|dark', help: 'choose the colours' },
+  { name: 'status', argument: '', help: 'show the model, memory, the sandbox and its limits' },
+  { name: 'help', argument: '', help: 'show commands and keys' },
+  { name: 'quit', argument: '', help: 'leave; Ctrl+D and a double Ctrl+C do the same' },
+]
+
+export interface Entered {
+  readonly name: string
+  readonly argument: string
+}
+
+/** @returns the command of a line that begins with one slash; null for a message. Text of several lines is a message. */
+export function readCommand(text: string): Entered | null {
+  const line = text.trim()
+  if (!line.startsWith('/') || line.startsWith('//') || line.includes('\n')) return null
+  const [, name = '', argument = ''] = /^\/(\S*)\s*(.*)$/s.exec(line) ?? []
+  // A path such as /home/ada/notes.md is a message.
+  return name.includes('/') ? null : { name: aliases[name] ?? name, argument: argument.trim() }
+}
+
+const aliases: Readonly<Record<string, string>> = { exit: 'quit', q: 'quit', resume: 'continue', clear: 'new', search: 'find' }
+
+/** @returns the message: two slashes at its beginning stand for one */
+export function readMessage(text: string): string {
+  return text.startsWith('//') && !text.includes('\n') ? text.slice(1) : text
+}
+
+/** @returns commands whose names begin with these characters, then those that contain them */
+export function matchCommands(typed: string): readonly Command[] {
+  const wanted = typed.toLowerCase()
+  const begins = commands.filter(({ name }) => name.startsWith(wanted))
+  return [...begins, ...commands.filter((one) => !begins.includes(one) && wanted.length > 1 && one.name.includes(wanted))]
+}
+
+export function isCommand(name: string): boolean {
+  return commands.some((one) => one.name === name)
+}
+
+/** @returns the command that was probably meant; empty if none is near */
+export function nearestCommand(typed: string): string {
+  const shares = (name: string): number => Array.from(typed).filter((letter, at) => name[at] === letter).length
+  const [best] = commands.map(({ name }) => name).toSorted((a, b) => shares(b) - shares(a))
+  return best !== undefined && shares(best) >= Math.max(2, typed.length - 2) ? best : ''
+}
+
+/** Keys, for the help. */
+export const keyHelp: readonly (readonly [key: string, what: string])[] = [
+  ['Enter', 'send; while a turn runs, the agent reads it at its next step'],
+  ['Shift+Enter, Alt+Enter, Ctrl+J', 'new line'],
+  ['Up, Down', 'move in the text, then through earlier messages'],
+  ['@', 'complete a file: of the workspace, or ./ ~/ / to attach your own'],
+  ['Tab', 'complete; answer a question that waits'],
+  ['Esc', 'close what is open; stop the running turn'],
+  ['Ctrl+C', 'stop the turn, else clear the text; twice: leave'],
+  ['PgUp, PgDn, wheel', 'scroll; Ctrl+Home and Ctrl+End go to the ends'],
+  ['Ctrl+F', 'search this conversation'],
+  ['Ctrl+O', 'unfold or fold all calls and reasoning'],
+  ['Alt+Up, Alt+Down', 'select a call; Enter unfolds it, as does a click'],
+  ['Ctrl+W, Ctrl+U, Ctrl+K, Ctrl+Y', 'delete a word, to the start, to the end; insert it again'],
+  ['Ctrl+_', 'undo in the editor'],
+  ['Ctrl+Z', 'suspend; fg returns'],
+  ['Ctrl+L', 'draw the screen again'],
+]

@@ -1,0 +1,233 @@
+/** Does what the reducer asks for, by calls of the gateway; each result comes back as an event. Nothing here throws. */
+import { costLines, formatTime, plainLine, plainText, statusRows, table } from '../terminal/index.ts'
+import { assertNever, type CallId, type Json, type SessionInfo, toError, toFailure } from '../types/index.ts'
+import { maxListed, maxVersions } from './limits.ts'
+import { newPicker } from './picker.ts'
+import type { Ports } from './ports.ts'
+import type { Decision, OfferedRule } from './question.ts'
+import type { SessionLink } from './session-link.ts'
+import type { Effect, Event } from './state.ts'
+import { createFileFinder } from './file-finder.ts'
+
+/** Effects on the terminal itself, which its driver has. */
+type DriverEffect = { readonly type: 'redraw' | 'suspend' | 'exit' | 'set_theme' }
+export type OutsideEffect = Exclude<Effect, DriverEffect>
+
+export function isOutside(effect: Effect): effect is OutsideEffect {
+  return !['redraw', 'suspend', 'exit', 'set_theme'].includes(effect.type)
+}
+
+interface Doing {
+  readonly link: SessionLink
+  readonly ports: Ports
+  readonly dispatch: (event: Event) => void
+}
+
+export function createEffects(doing: Doing): (effect: OutsideEffect) => Promise<void> {
+  const finder = createFileFinder(doing.link, doing.ports)
+  return async (effect) => {
+    try {
+      if (effect.type === 'complete_files') doing.dispatch({ type: 'files', query: effect.query, files: await finder.find(effect.query) })
+      else await perform(effect, doing)
+    } catch (error) {
+      const { message, hint } = toFailure(error, 'guest_unreachable', 'See logs/guest.log.')
+      if (effect.type === 'complete_files') doing.dispatch({ type: 'files', query: effect.query, files: [] })
+      else doing.dispatch({ type: 'say', text: plainLine(`${message} ${hint}`, 300), isError: true })
+    }
+  }
+}
+
+async function perform(effect: Exclude<OutsideEffect, { type: 'complete_files' }>, doing: Doing): Promise<void> {
+  const { link, ports, dispatch } = doing
+  switch (effect.type) {
+    case 'send':
+      return link.send(effect)
+    case 'cancel': {
+      const session = link.current()
+      if (session !== null) await link.gateway().cancelTurn(session)
+      return
+    }
+    case 'cancel_all':
+      return cancelAll(doing)
+    case 'load_older':
+      return link.loadOlder(effect.before)
+    case 'open':
+      return link.open(effect.prefix)
+    case 'open_newest':
+      return link.openNewest()
+    case 'new':
+      return link.leave(effect.title)
+    case 'attach':
+      return dispatch({ type: 'attached', file: await ports.findFile(effect.path) })
+    case 'list_models':
+      return dispatch({ type: 'dialog', dialog: newPicker('models', 'Model of the next messages', await ports.models()) })
+    case 'offer_rules':
+      return offerRules(effect.call, doing)
+    case 'decide':
+      return decide(effect.call, effect.decision, doing)
+    case 'cost':
+    case 'count_cost':
+      return showCost(effect.type === 'count_cost', doing)
+    case 'show_status':
+      return dispatch({ type: 'note', tone: 'info', text: plainText(table(statusRows(await link.gateway().status(), 'a file'))) })
+    case 'list_sessions':
+    case 'list_approvals':
+      return effect.type === 'list_sessions' ? listSessions(doing) : listApprovals(doing)
+    case 'list_versions':
+    case 'preview_restore':
+    case 'restore':
+      return version(effect, doing)
+    case 'fork':
+    case 'rename':
+    case 'archive':
+    case 'compact':
+      return changeSession(effect, doing)
+    default:
+      return assertNever(effect)
+  }
+}
+
+/** @throws OxbowError as the call failed */
+async function ask(
+  { link }: Doing,
+  name: string,
+  input: Json,
+  inSession = false,
+): Promise<{ readonly output: unknown; readonly text: string }> {
+  const session = link.current()
+  const outcome = await link.gateway().call(name, input, inSession && session !== null ? session : undefined)
+  if (outcome.status === 'ok') return outcome
+  throw toError(outcome.failure)
+}
+
+async function cancelAll({ link, dispatch }: Doing): Promise<void> {
+  const busy = (await link.gateway().listSessions(maxListed)).filter((session) => session.busy)
+  const stopped = await Promise.all(busy.map(({ id }) => link.gateway().cancelTurn(id)))
+  const count = stopped.filter(Boolean).length
+  dispatch({ type: 'say', text: count === 0 ? 'No turn is running.' : `Stopped ${count} ${count === 1 ? 'turn' : 'turns'}.` })
+}
+
+async function listSessions({ link, dispatch }: Doing): Promise<void> {
+  const current = link.current()
+  const listed = (await link.gateway().listSessions(maxListed)).filter(
+    ({ id, turns, busy, parent }) => turns > 0 || busy || parent !== undefined || id === current,
+  )
+  const rows = listed.map((session) => ({
+    id: session.id,
+    label: sessionLabel(session),
+    detail: `${formatTime(session.active_at)}  ${session.turns} turns  ${session.id.slice(0, 8)}`,
+  }))
+  dispatch({ type: 'dialog', dialog: newPicker('sessions', 'Sessions', rows, current ?? '') })
+}
+
+function sessionLabel({ title, busy, parent }: SessionInfo): string {
+  return `${busy ? '● ' : ''}${parent === undefined ? '' : '⑂ '}${title === '' ? '(no title)' : title}`
+}
+
+interface Waiting {
+  readonly call: CallId
+  readonly session: string
+  readonly name: string
+  readonly input: string
+  readonly rules: readonly OfferedRule[]
+  readonly labels?: readonly string[]
+}
+
+async function listApprovals(doing: Doing): Promise<void> {
+  const { output } = await ask(doing, 'approval.list', {})
+  const rows = (output as readonly Waiting[]).map(({ session, name, input }) => ({
+    id: session,
+    label: `${name} ${plainLine(input, 100)}`,
+    detail: session.slice(0, 8),
+  }))
+  if (rows.length === 0) doing.dispatch({ type: 'say', text: 'No call waits for approval.' })
+  else doing.dispatch({ type: 'dialog', dialog: newPicker('approvals', 'Calls that wait for approval', rows) })
+}
+
+async function offerRules(call: CallId, doing: Doing): Promise<void> {
+  const waiting = await ask(doing, 'approval.list', {}).then(
+    ({ output }) => (output as readonly Waiting[]).find((one) => one.call === call),
+    () => undefined,
+  )
+  doing.dispatch({ type: 'rules', call, rules: waiting?.rules ?? [], labels: (waiting?.labels ?? []).length > 0 })
+}
+
+async function decide(call: CallId, decision: Decision, doing: Doing): Promise<void> {
+  try {
+    const { output } = await ask(doing, 'call.decide', { call, ...decision })
+    doing.dispatch({ type: 'decided', call, next: (output as { next?: string }).next ?? '' })
+  } catch (error) {
+    doing.dispatch({ type: 'decide_failed', call, failure: toFailure(error, 'guest_unreachable', '') })
+  }
+}
+
+async function showCost(isQuiet: boolean, doing: Doing): Promise<void> {
+  const { link, dispatch } = doing
+  const session = link.current()
+  const { output } = await ask(doing, 'budget.show', {}, true)
+  const spent = (output as { session?: { spent?: { microDollars?: number } } | null }).session?.spent?.microDollars ?? 0
+  if (session !== null) dispatch({ type: 'spent', session, microDollars: spent })
+  if (!isQuiet) dispatch({ type: 'note', tone: 'info', text: costLines(output) })
+}
+
+interface Commit {
+  readonly commit: string
+  readonly at: number
+  readonly author: string
+  readonly subject: string
+}
+
+type VersionEffect = Extract<Effect, { type: 'list_versions' | 'preview_restore' | 'restore' }>
+
+async function version(effect: VersionEffect, doing: Doing): Promise<void> {
+  const { dispatch } = doing
+  if (effect.type === 'restore') {
+    const { text } = await ask(doing, 'version.restore', { path: '/', at: effect.at, apply: true })
+    return dispatch({ type: 'note', tone: 'info', text: plainText(text) })
+  }
+  if (effect.type === 'list_versions') {
+    const { commits } = (await ask(doing, 'version.log', { limit: maxVersions })).output as { readonly commits: readonly Commit[] }
+    const rows = commits.map(({ commit, at, author, subject }) => ({
+      id: commit,
+      label: subject,
+      detail: `${formatTime(at)}  ${author}  ${commit.slice(0, 8)}`,
+    }))
+    if (rows.length === 0) return dispatch({ type: 'say', text: 'There are no versions yet.' })
+    return dispatch({ type: 'dialog', dialog: newPicker('versions', 'Undo back to before', rows) })
+  }
+  const { output, text } = await ask(doing, 'version.restore', { path: '/', at: effect.at })
+  const { total, commit, before } = output as { readonly total: number; readonly commit: string; readonly before: string }
+  const diff = total === 0 ? '' : (await ask(doing, 'version.diff', { path: '/', from: before, to: commit })).text
+  const lines = plainText(`${text}\n\n${diff}`.trim()).split('\n')
+  dispatch({
+    type: 'dialog',
+    dialog: { kind: 'preview', title: `Before: ${plainLine(effect.title, 60)}`, lines, at: total === 0 ? '' : commit, scroll: 0 },
+  })
+}
+
+type SessionEffect = Extract<Effect, { type: 'fork' | 'rename' | 'archive' | 'compact' }>
+
+async function changeSession(effect: SessionEffect, doing: Doing): Promise<void> {
+  const { link, dispatch } = doing
+  const session = link.current()
+  if (session === null) return
+  switch (effect.type) {
+    case 'fork': {
+      const made = (await ask(doing, 'session.fork', { session, ...(effect.at !== null && { at: effect.at }) })).output as {
+        readonly session: string
+      }
+      await link.open(made.session)
+      return dispatch({ type: 'say', text: 'This is a new session that continues from there; the other one is unchanged.' })
+    }
+    case 'rename':
+      await ask(doing, 'session.rename', { session, title: effect.title })
+      dispatch({ type: 'title', title: plainLine(effect.title, 200) })
+      return dispatch({ type: 'say', text: 'Renamed.' })
+    case 'archive':
+      await ask(doing, 'session.archive', { session, archived: true })
+      link.leave('')
+      return dispatch({ type: 'say', text: 'Archived. The next message starts another session.' })
+    case 'compact':
+      return dispatch({ type: 'say', text: (await ask(doing, 'session.compact', { session })).text })
+  }
+}

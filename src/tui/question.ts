@@ -1,0 +1,190 @@
+/**
+ * A call that waits for approval, as a dialog. A model can choose the moment of its question, so keys that were meant for something else
+ * never answer one: a question that appears while a person types waits until they pause or press Tab, and takes no key in its first moment.
+ */
+import { assertNever, type Json, type PendingApproval } from '../types/index.ts'
+import { type Editor, editKey, emptyEditor, insert, messageIn, paste, setText } from './editor.ts'
+import { questionGraceMs, typingPauseMs } from './limits.ts'
+
+/** A rule that an approval can keep, as `approval.list` shows it. */
+export interface OfferedRule {
+  readonly scope: string
+  readonly id: string
+  readonly text: string
+}
+
+export interface Decision {
+  readonly allow: boolean
+  readonly reason?: string
+  readonly input?: Json
+  readonly remember?: { readonly scope: string; readonly rule: string; readonly labels: boolean }
+}
+
+export interface Question {
+  readonly pending: PendingApproval
+  /** How many more wait behind it. */
+  readonly others: number
+  /** Null until they have come. */
+  readonly rules: readonly OfferedRule[] | null
+  /** True where a rule must hold after reading what makes the call ask now. */
+  readonly labels: boolean
+  readonly mode: 'choose' | 'reason' | 'edit'
+  readonly selected: number
+  /** False while the person types something else. */
+  readonly focused: boolean
+  readonly focusedAt: number
+  /** First line of the input that is shown. */
+  readonly scroll: number
+  readonly draft: Editor
+  readonly error: string
+  /** The decision is on its way. */
+  readonly isSent: boolean
+}
+
+export type Option =
+  | { readonly type: 'once' | 'edit' | 'deny' | 'reason'; readonly key: string; readonly label: string }
+  | { readonly type: 'always'; readonly key: string; readonly label: string; readonly rule: OfferedRule }
+
+const scopeNames: Readonly<Record<string, string>> = {
+  call: 'exactly this call',
+  pattern: 'calls like it',
+  session: 'calls like it, in this session',
+  folder: 'calls like it, in this folder',
+}
+
+export function optionsOf({ rules, pending }: Question): readonly Option[] {
+  const always = (rules ?? []).map((rule, at): Option => ({
+    type: 'always',
+    key: String(at + 1),
+    label: `Always allow ${scopeNames[rule.scope] ?? rule.scope}: ${rule.text}`,
+    rule,
+  }))
+  const edit: readonly Option[] = isJson(pending.input) ? [{ type: 'edit', key: 'e', label: 'Change the input, then allow' }] : []
+  return [
+    { type: 'once', key: 'y', label: 'Allow once' },
+    ...always,
+    ...edit,
+    { type: 'deny', key: 'n', label: 'Deny' },
+    { type: 'reason', key: 'r', label: 'Deny and say why' },
+  ]
+}
+
+function isJson(text: string): boolean {
+  try {
+    JSON.parse(text)
+    return true
+  } catch {
+    return false
+  }
+}
+
+/** @returns the question for the first waiting call; the same one while it waits */
+export function questionFor(
+  waiting: readonly PendingApproval[],
+  before: Question | null,
+  { now, lastKeyAt }: { readonly now: number; readonly lastKeyAt: number },
+): Question | null {
+  const [pending] = waiting
+  if (pending === undefined) return null
+  if (before?.pending.call === pending.call) {
+    const isFree = before.focused || now - lastKeyAt < typingPauseMs
+    return isFree && before.others === waiting.length - 1
+      ? before
+      : { ...before, others: waiting.length - 1, ...(!isFree && { focused: true, focusedAt: now }) }
+  }
+  return {
+    pending,
+    others: waiting.length - 1,
+    rules: null,
+    labels: false,
+    mode: 'choose',
+    selected: 0,
+    focused: now - lastKeyAt >= typingPauseMs,
+    focusedAt: now,
+    scroll: 0,
+    draft: emptyEditor,
+    error: '',
+    isSent: false,
+  }
+}
+
+export type Answered = { readonly question: Question } | { readonly decision: Decision } | null
+
+/** @returns the question after the key, or what was decided; null for a key that is not for it */
+export function answerKey(question: Question, key: string, now: number, width: number): Answered {
+  if (question.mode !== 'choose') return draftKey(question, key, width)
+  if (now - question.focusedAt < questionGraceMs || question.isSent) return { question }
+  const options = optionsOf(question)
+  const count = options.length
+  switch (key) {
+    case 'up':
+      return { question: { ...question, selected: (question.selected + count - 1) % count } }
+    case 'down':
+      return { question: { ...question, selected: (question.selected + 1) % count } }
+    case 'pageUp':
+      return { question: { ...question, scroll: Math.max(0, question.scroll - 5) } }
+    case 'pageDown':
+      return { question: { ...question, scroll: question.scroll + 5 } }
+    case 'tab':
+    case 'escape':
+      return { question: { ...question, focused: false } }
+    case 'enter':
+      return take(question, options[question.selected])
+    default: {
+      const option = options.find((one) => one.key === key.toLowerCase())
+      return option === undefined ? null : take({ ...question, selected: options.indexOf(option) }, option)
+    }
+  }
+}
+
+function take(question: Question, option: Option | undefined): Answered {
+  if (option === undefined) return { question }
+  switch (option.type) {
+    case 'once':
+      return { decision: { allow: true } }
+    case 'deny':
+      return { decision: { allow: false } }
+    case 'always':
+      return { decision: { allow: true, remember: { scope: option.rule.scope, rule: option.rule.id, labels: question.labels } } }
+    case 'reason':
+      return { question: { ...question, mode: 'reason', draft: emptyEditor, error: '' } }
+    case 'edit':
+      return {
+        question: {
+          ...question,
+          mode: 'edit',
+          draft: setText(emptyEditor, JSON.stringify(JSON.parse(question.pending.input), null, 2)),
+          error: '',
+        },
+      }
+    default:
+      return assertNever(option)
+  }
+}
+
+function draftKey(question: Question, key: string, width: number): Answered {
+  if (key === 'escape') return { question: { ...question, mode: 'choose', error: '' } }
+  if (key === 'shift+enter' || key === 'alt+enter' || key === 'ctrl+j')
+    return { question: { ...question, draft: insert(question.draft, '\n') } }
+  if (key === 'enter') return question.mode === 'reason' ? deny(question) : allowEdited(question)
+  const draft = editKey(question.draft, key, width)
+  return draft === null ? null : { question: { ...question, draft, error: '' } }
+}
+
+export function draftText(question: Question, text: string, isPasted: boolean): Question {
+  const draft = isPasted ? paste(question.draft, text) : insert(question.draft, text)
+  return draft === null ? { ...question, error: 'This is too long.' } : { ...question, draft, error: '' }
+}
+
+function deny({ draft }: Question): Answered {
+  const reason = messageIn(draft).trim()
+  return { decision: reason === '' ? { allow: false } : { allow: false, reason } }
+}
+
+function allowEdited(question: Question): Answered {
+  try {
+    return { decision: { allow: true, input: JSON.parse(messageIn(question.draft)) as Json } }
+  } catch (error) {
+    return { question: { ...question, error: `This is not JSON: ${(error as Error).message}` } }
+  }
+}

@@ -1,0 +1,90 @@
+/** What each slash command does. */
+import { commands, type Entered, keyHelp } from './commands.ts'
+import { noticeMs } from './limits.ts'
+import { openSearch, showMatch } from './scrolling.ts'
+import type { Effect, State, Step, Surroundings, ThemeName } from './state.ts'
+import { note } from './transcript.ts'
+
+export function runCommand(state: State, { name, argument }: Entered, around: Surroundings): Step {
+  const does = (...effects: readonly Effect[]): Step => [state, effects]
+  switch (name) {
+    case 'new':
+      return does({ type: 'new', title: argument })
+    case 'sessions':
+      return does({ type: 'list_sessions' })
+    case 'switch':
+      return argument === '' ? does({ type: 'list_sessions' }) : does({ type: 'open', prefix: argument })
+    case 'continue':
+      return does({ type: 'open_newest' })
+    case 'cancel':
+      return state.transcript.turn === null ? [tell(state, 'No turn is running.'), []] : does({ type: 'cancel' })
+    case 'cancelall':
+      return does({ type: 'cancel_all' })
+    case 'model':
+      return argument === ''
+        ? does({ type: 'list_models' })
+        : [tell({ ...state, model: argument }, `The next messages go to ${argument}.`), []]
+    case 'cost':
+      return does({ type: 'cost' })
+    case 'undo':
+      return does({ type: 'list_versions' })
+    case 'approve':
+      return state.question === null
+        ? does({ type: 'list_approvals' })
+        : [{ ...state, question: { ...state.question, focused: true, focusedAt: state.now } }, []]
+    case 'attach':
+      return argument === '' ? [tell({ ...state, files: [] }, 'No files are attached.'), []] : does({ type: 'attach', path: argument })
+    case 'find':
+      return argument === '' ? [openSearch(state, around), []] : showMatch(openSearch(state, around, argument), 0, around)
+    case 'details':
+      return [{ ...state, allOpen: !state.allOpen, toggled: new Set() }, []]
+    case 'theme':
+      return themeCommand(state, argument)
+    case 'status':
+      return does({ type: 'show_status' })
+    case 'help':
+      return [{ ...state, transcript: note(state.transcript, `help-${around.now()}`, 'info', helpText()), scroll: null }, []]
+    case 'quit':
+      return does({ type: 'exit' })
+    default:
+      return sessionCommand(state, { name, argument })
+  }
+}
+
+/** Commands that need a session. */
+function sessionCommand(state: State, { name, argument }: Entered): Step {
+  if (state.session === null) return [tell(state, 'There is no session yet: send a message first.'), []]
+  switch (name) {
+    case 'fork':
+      return [state, [{ type: 'fork', at: /^#?\d{1,15}$/.test(argument) ? Number(argument.replace('#', '')) : null }]]
+    case 'rename':
+      return argument === '' ? [tell(state, 'Give a title: /rename Taxes 2026'), []] : [state, [{ type: 'rename', title: argument }]]
+    case 'archive':
+      return [state, [{ type: 'archive' }]]
+    case 'compact':
+      return [tell(state, 'Summarizing older messages …'), [{ type: 'compact' }]]
+    default:
+      return [state, []]
+  }
+}
+
+function themeCommand(state: State, argument: string): Step {
+  const themes: readonly string[] = ['light', 'dark'] satisfies readonly ThemeName[]
+  if (state.theme === 'plain') return [tell(state, 'Colours are off: NO_COLOR is set.'), []]
+  if (themes.includes(argument)) return [state, [{ type: 'set_theme', theme: argument as ThemeName }]]
+  return [state, [{ type: 'set_theme', theme: state.theme === 'dark' ? 'light' : 'dark' }]]
+}
+
+function tell(state: State, text: string): State {
+  return { ...state, notice: { text, isError: false, until: state.now + noticeMs } }
+}
+
+function helpText(): string {
+  const rows = [
+    ...commands.map(({ name, argument, help }) => [`/${name} ${argument}`.trim(), help] as const),
+    ['', ''] as const,
+    ...keyHelp,
+  ]
+  const width = Math.max(...rows.map(([key]) => key.length))
+  return rows.map(([key, what]) => (key === '' ? '' : `${key.padEnd(width)}  ${what}`)).join('\n')
+}

@@ -1,0 +1,211 @@
+/**
+ * Runs the full-screen terminal: one state, one reducer, one drawing, and the guest behind them. The screen appears before the guest has
+ * started; a guest that dies is replaced, and the conversation goes on.
+ */
+import { setTimeout as sleep } from 'node:timers/promises'
+import { formatMs, plainLine } from '../terminal/index.ts'
+import { type CallId, createIdMaker, type Failure, isOxbowError, systemClock, systemRandom, toFailure } from '../types/index.ts'
+import { createDriver, type Driver } from './driver.ts'
+import { createEffects, isOutside } from './effects.ts'
+import { guestPauseMs, maxShortLives, shortLifeMs, tickMs } from './limits.ts'
+import type { Link, Ports } from './ports.ts'
+import { createSessionLink, type SessionLink } from './session-link.ts'
+import { type Effect, type Event, newState, type State, type Surroundings } from './state.ts'
+import { type Item, textOfItem } from './transcript.ts'
+import { update } from './update.ts'
+import { loadExtras } from './view/extras.ts'
+import { createItemLines } from './view/items.ts'
+import { createMarkdown } from './view/markdown.ts'
+import { createScreenDrawing } from './view/screen.ts'
+import { firstTheme } from './view/theme.ts'
+
+export interface TuiOptions {
+  /** Session to continue, as the beginning of its id. */
+  readonly session?: string | undefined
+  readonly continue?: boolean | undefined
+  readonly model?: string | undefined
+}
+
+export interface TuiEnd {
+  /** Why it ended, if the person did not leave. */
+  readonly failure: Failure | null
+  /** The session that was on the screen. */
+  readonly session: string | null
+}
+
+/** Runs until the person leaves or no guest can be started. The screen is then as it was before. */
+export async function runTui(options: TuiOptions, ports: Ports): Promise<TuiEnd> {
+  const left = Promise.withResolvers<null>()
+  const app = createApp(options, ports, () => left.resolve(null))
+  app.driver.start()
+  void app.settle()
+  let failure: Failure | null = null
+  try {
+    failure = await keepLinked(options, ports, app, left.promise)
+  } finally {
+    await app.stop()
+  }
+  return { failure, session: app.link.current() }
+}
+
+interface App {
+  readonly driver: Driver
+  readonly link: SessionLink
+  readonly dispatch: (event: Event) => void
+  /** Loads what the first frame does without. */
+  settle(): Promise<void>
+  stop(): Promise<void>
+}
+
+function createApp(options: TuiOptions, ports: Ports, leave: () => void): App {
+  const markdown = createMarkdown()
+  const items = createItemLines(markdown)
+  const drawing = createScreenDrawing(items)
+  const around: Surroundings = {
+    ...drawing,
+    textOf: createSearchTexts(),
+    now: () => Date.now(),
+    newId: createIdMaker(systemClock, systemRandom) as () => CallId,
+  }
+  const theme = firstTheme(ports.env)
+  const driver: Driver = createDriver({ frame: () => drawing.frameOf(state), onEvent: (event) => dispatch(event) })
+  let state: State = newState({ ...driver.size(), now: Date.now(), theme, version: ports.version, model: options.model ?? '' })
+  let isOver = false
+  const ticks = createTicks(() => dispatch({ type: 'tick' }))
+
+  const dispatch = (event: Event): void => {
+    if (isOver) return
+    const [next, effects] = update(state, event, around)
+    state = next
+    for (const effect of effects) run(effect)
+    ticks.set(moves(state))
+    driver.draw()
+  }
+  const link = createSessionLink(ports, dispatch)
+  const perform = createEffects({ link, ports, dispatch })
+  const run = (effect: Effect): void => {
+    if (isOutside(effect)) void perform(effect)
+    else if (effect.type === 'exit') leave()
+    else if (effect.type === 'suspend') driver.suspend()
+    else if (effect.type === 'redraw') driver.redraw()
+    else if (effect.type === 'set_theme') dispatch({ type: 'theme', theme: effect.theme })
+  }
+  return {
+    driver,
+    link,
+    dispatch,
+    async settle() {
+      const asked = theme === 'plain' ? null : driver.background()
+      const { highlight, diff } = await loadExtras()
+      markdown.setHighlight(highlight)
+      items.setDiff(diff)
+      drawing.setDiff(diff)
+      const background = await asked
+      if (background !== null && background !== theme) dispatch({ type: 'theme', theme: background })
+      else dispatch({ type: 'tick' })
+    },
+    async stop() {
+      isOver = true
+      ticks.set(false)
+      await driver.stop()
+    },
+  }
+}
+
+/** What items say, in lower case, made once for each. */
+function createSearchTexts(): Surroundings['textOf'] {
+  const texts = new WeakMap<Item, string>()
+  return (item) => {
+    const known = texts.get(item)
+    if (known !== undefined) return known
+    const text = textOfItem(item).toLowerCase()
+    texts.set(item, text)
+    return text
+  }
+}
+
+/** True while something on the screen changes by itself. */
+function moves({ transcript, notice, question }: State): boolean {
+  return transcript.turn !== null || notice !== null || question?.focused === false
+}
+
+function createTicks(tick: () => void): { set(isOn: boolean): void } {
+  let timer: NodeJS.Timeout | undefined
+  return {
+    set(isOn) {
+      if (isOn === (timer !== undefined)) return
+      clearInterval(timer)
+      timer = isOn ? setInterval(tick, tickMs) : undefined
+    },
+  }
+}
+
+/** @returns why it ends without the person: no guest can be started, or guests keep dying */
+async function keepLinked(options: TuiOptions, ports: Ports, app: App, left: Promise<null>): Promise<Failure | null> {
+  let short = 0
+  for (let isFirst = true; ; isFirst = false) {
+    const opening = ports.open()
+    const opened = await Promise.race([
+      opening.catch((error: unknown) => toFailure(error, 'guest_unreachable', 'See logs/guest.log.')),
+      left,
+    ])
+    if (opened === null) {
+      // Nobody waits for a guest that is still starting; it is stopped all the same.
+      await opening.then(
+        (link) => link.close(),
+        () => {},
+      )
+      return null
+    }
+    if (!('gateway' in opened)) return opened
+    const beganAt = performance.now()
+    const ended = await useLink(opened, { options, ports, app, left, isFirst })
+    app.link.unlinked()
+    await opened.close()
+    if (ended === null) return null
+    const lived = performance.now() - beganAt
+    short = lived < shortLifeMs ? short + 1 : 0
+    if (short > maxShortLives) return ended
+    app.dispatch({ type: 'connection', state: 'reconnecting' })
+    app.dispatch({
+      type: 'say',
+      text: `${plainLine(ended.message, 200)}: starting another guest, after ${formatMs(lived)}.`,
+      isError: true,
+    })
+    await Promise.race([sleep(short * guestPauseMs), left])
+  }
+}
+
+interface Use {
+  readonly options: TuiOptions
+  readonly ports: Ports
+  readonly app: App
+  readonly left: Promise<null>
+  readonly isFirst: boolean
+}
+
+/** @returns null when the person leaves, else why the guest is gone */
+async function useLink(link: Link, { options, ports, app, left, isFirst }: Use): Promise<Failure | null> {
+  const { dispatch } = app
+  link.onConnection(({ type }) => type !== 'gone' && dispatch({ type: 'connection', state: type }))
+  link.onNotice((notice) => {
+    void ports.noticeText(link.gateway, notice).then((text) => dispatch({ type: 'heard', notice, text: text.trim() }))
+  })
+  const begin = async (): Promise<void> => {
+    dispatch({ type: 'status', status: await link.gateway.status() })
+    dispatch({ type: 'connection', state: 'connected' })
+    await app.link.linked(link.gateway)
+    if (!isFirst) return
+    if (options.session !== undefined) await app.link.open(options.session)
+    else if (options.continue === true) await app.link.openNewest()
+    else ports.news(link, (text) => dispatch({ type: 'note', tone: 'info', text: text.trim() }))
+  }
+  const begun = begin().then(
+    () => new Promise<never>(() => {}),
+    (error: unknown) => {
+      if (isOxbowError(error, 'guest_unreachable')) return new Promise<never>(() => {})
+      return toFailure(error, 'guest_unreachable', '')
+    },
+  )
+  return Promise.race([begun, link.gone, left])
+}

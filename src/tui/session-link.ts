@@ -1,0 +1,181 @@
+/** The session on the screen: opening one, starting one with its first message, following it across guests, and its older records. */
+import type { FollowEvent } from '../client/index.ts'
+import { inRecordOrder } from '../terminal/index.ts'
+import { OxbowError, type RecordView, type SessionId, type SessionInfo, toError, toFailure } from '../types/index.ts'
+import { maxListed, pageRecords } from './limits.ts'
+import type { Gateway, Ports } from './ports.ts'
+import type { Event } from './state.ts'
+import { createOutbox, type Message } from './outbox.ts'
+
+export interface SessionLink {
+  /** There is a guest: follows the session again, and sends what waits. */
+  linked(gateway: Gateway): Promise<void>
+  unlinked(): void
+  /** @throws OxbowError `guest_unreachable` while there is no guest */
+  gateway(): Gateway
+  current(): SessionId | null
+  /** @param prefix of the id @throws OxbowError */
+  open(prefix: string): Promise<void>
+  openNewest(): Promise<void>
+  /** Leaves the session: the next message starts another. */
+  leave(title: string): void
+  loadOlder(before: number): Promise<void>
+  send(message: Message): Promise<void>
+}
+
+export function createSessionLink(ports: Pick<Ports, 'uploadFiles'>, dispatch: (event: Event) => void): SessionLink {
+  let gateway: Gateway | null = null
+  const linked = (): Gateway => {
+    if (gateway !== null) return gateway
+    throw new OxbowError('guest_unreachable', 'There is no connection to a guest yet.', { hint: 'Wait a moment and try again.' })
+  }
+  const followed = createFollowed(linked, dispatch)
+  let title = ''
+  /** The session that was started for a message which is not accepted yet. */
+  let unused: SessionId | null = null
+
+  const show = async (info: SessionInfo): Promise<void> => {
+    const page = await readPage(linked(), info.id)
+    dispatch({ type: 'opened', session: info, ...page })
+    await followed.begin(info.id, page.records.at(-1)?.seq ?? 0, page.records)
+  }
+  const begin = async (): Promise<SessionId> => {
+    const made = await linked().createSession(title === '' ? undefined : title)
+    title = ''
+    unused = made.id
+    dispatch({ type: 'began', session: made })
+    await followed.begin(made.id, 0, [])
+    return made.id
+  }
+  const outbox = createOutbox({
+    isLinked: () => gateway !== null,
+    async deliver({ id, text, files, model }) {
+      const session = followed.session() ?? (await begin())
+      const attachments = files.length === 0 ? {} : { attachments: await ports.uploadFiles(files, linked()) }
+      await linked().sendTurn({ session, text, clientId: id, ...(model !== '' && { model }), ...attachments })
+      unused = null
+    },
+    onSent: ({ id }) => dispatch({ type: 'sent', message: id }),
+    onRefused({ id, text }, error) {
+      dispatch({ type: 'send_failed', message: id, text, failure: toFailure(error, 'guest_unreachable', 'See logs/guest.log.') })
+      // A session whose first message was refused leaves nothing behind.
+      if (unused === null) return
+      followed.end()
+      dispatch({ type: 'lost_session' })
+      void gateway?.call('session.delete', { session: unused }).catch(() => {})
+      unused = null
+    },
+  })
+  return {
+    async linked(made) {
+      gateway = made
+      await followed.again(() => dispatch({ type: 'relinked' }))
+      await outbox.flush()
+    },
+    unlinked: () => void (gateway = null),
+    gateway: linked,
+    current: followed.session,
+    open: async (prefix) => show(await findSession(linked(), prefix)),
+    openNewest: async () => show(await newestSession(linked(), followed.session())),
+    leave(wanted) {
+      followed.end()
+      title = wanted
+      dispatch({ type: 'fresh', title: wanted })
+    },
+    async loadOlder(before) {
+      const session = followed.session()
+      if (session !== null) dispatch({ type: 'older', session, ...(await readPage(linked(), session, before)) })
+    },
+    send: outbox.add,
+  }
+}
+
+interface Followed {
+  session(): SessionId | null
+  /** @param from the newest record that is shown @param past records that are shown */
+  begin(session: SessionId, from: number, past: readonly RecordView[]): Promise<void>
+  /** Follows the same session of another guest, from the newest record on. */
+  again(before: () => void): Promise<void>
+  end(): void
+}
+
+/** The one session whose events are shown. */
+function createFollowed(gateway: () => Gateway, dispatch: (event: Event) => void): Followed {
+  let session: SessionId | null = null
+  let cursor = 0
+  let stop = (): void => {}
+  const begin: Followed['begin'] = async (id, from, past) => {
+    stop()
+    session = id
+    cursor = from
+    const take = inRecordOrder(past, (event) => session === id && dispatch({ type: 'follow', session: id, events: [event] }))
+    const following = await gateway().follow(id, from, (event: FollowEvent) => {
+      if (session !== id) return
+      if (event.type === 'record') cursor = Math.max(cursor, event.record.seq)
+      take(event)
+    })
+    if (session === id) stop = following.stop
+    else following.stop()
+  }
+  return {
+    session: () => session,
+    begin,
+    async again(before) {
+      if (session === null) return
+      stop = () => {}
+      before()
+      await begin(session, cursor, [])
+    },
+    end() {
+      stop()
+      stop = () => {}
+      session = null
+    },
+  }
+}
+
+async function newestSession(gateway: Gateway, current: SessionId | null): Promise<SessionInfo> {
+  const newest = (await gateway.listSessions(maxListed)).find(({ id, turns, busy }) => id !== current && (turns > 0 || busy))
+  if (newest !== undefined) return newest
+  throw new OxbowError('not_found', 'There is no session to continue.', { hint: 'Send a message to start one.' })
+}
+
+interface Page {
+  /** Oldest first, from the beginning of a turn. */
+  readonly records: readonly RecordView[]
+  readonly next: number | null
+}
+
+/** Reads a page that does not begin in the middle of a turn, however long that is. */
+async function readPage(gateway: Gateway, session: SessionId, before?: number): Promise<Page> {
+  let records: readonly RecordView[] = []
+  let from = before
+  for (;;) {
+    const outcome = await gateway.call('session.records', { session, limit: pageRecords, ...(from !== undefined && { before: from }) })
+    if (outcome.status !== 'ok') throw toError(outcome.failure)
+    const page = outcome.output as Page
+    records = [...page.records, ...records]
+    if (page.next === null) return { records, next: null }
+    const begins = records.findIndex(beginsTurn)
+    // Records before the first turn belong to the one that began before them.
+    if (begins >= 0) return { records: records.slice(begins), next: records[begins]!.seq }
+    from = page.next
+  }
+}
+
+function beginsTurn({ name, phase, call, turn }: RecordView): boolean {
+  return name === 'turn.send' && phase === 'intent' && (call as string) === turn
+}
+
+async function findSession(gateway: Gateway, prefix: string): Promise<SessionInfo> {
+  const wanted = prefix.trim().toLowerCase()
+  const found = (await gateway.listSessions(maxListed)).filter(({ id }) => id.startsWith(wanted))
+  const [first] = found
+  if (first !== undefined && found.length === 1 && wanted !== '') return first
+  if (found.length > 1 && wanted !== '') {
+    throw new OxbowError('bad_input', `${found.length} sessions begin with ${prefix}.`, {
+      hint: 'Give more characters of the id, or choose: /sessions',
+    })
+  }
+  throw new OxbowError('not_found', `No session begins with ${JSON.stringify(prefix)}.`, { hint: '/sessions lists them.' })
+}

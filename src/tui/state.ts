@@ -1,0 +1,195 @@
+/** Everything that the full-screen terminal shows, what can happen to it, and what it asks to be done. Plain values. */
+import type { ConnectionState, FollowEvent } from '../client/index.ts'
+import type { CallId, Failure, GuestStatus, Notice, RecordView, SessionId, SessionInfo } from '../types/index.ts'
+import type { Completion, FoundFile } from './completion.ts'
+import { type Editor, emptyEditor } from './editor.ts'
+import type { Picker, Preview } from './picker.ts'
+import type { Decision, OfferedRule, Question } from './question.ts'
+import { emptyTranscript, type Item, type Transcript } from './transcript.ts'
+
+export interface State {
+  readonly columns: number
+  readonly rows: number
+  /** Milliseconds; moves with each event. */
+  readonly now: number
+  readonly connection: ConnectionState['type'] | 'starting'
+  readonly status: GuestStatus | null
+  /** Null until the first message: a terminal without one leaves no session behind. */
+  readonly session: { readonly id: SessionId; readonly title: string } | null
+  readonly transcript: Transcript
+  /** Where the page before the oldest record begins; null when all is shown. */
+  readonly older: number | null
+  readonly isLoading: boolean
+  readonly editor: Editor
+  readonly completion: Completion | null
+  /** Files attached to the next message. */
+  readonly files: readonly AttachedFile[]
+  readonly dialog: Picker | Preview | null
+  readonly question: Question | null
+  readonly search: Search | null
+  /** The item and its line at the top of the transcript; null follows the newest. */
+  readonly scroll: Anchor | null
+  /** Item that is selected by keys. */
+  readonly selected: string | null
+  /** Items that are unfolded, or folded while `allOpen`. */
+  readonly toggled: ReadonlySet<string>
+  readonly allOpen: boolean
+  readonly notice: { readonly text: string; readonly isError: boolean; readonly until: number } | null
+  readonly lastKeyAt: number
+  readonly interruptedAt: number
+  /** Model of the next messages; empty: the configured one. */
+  readonly model: string
+  /** Micro-dollars that the session has cost. */
+  readonly spent: number
+  readonly theme: ThemeName
+  readonly version: string
+}
+
+export type ThemeName = 'dark' | 'light' | 'plain'
+
+export interface Anchor {
+  readonly item: string
+  readonly line: number
+}
+
+export interface Search {
+  readonly query: string
+  /** Items that contain it, the oldest first. */
+  readonly found: readonly string[]
+  readonly at: number
+  /** Pages that may still be read to find more. */
+  readonly pages: number
+}
+
+/** A file of the person that goes with the next message. */
+export interface AttachedFile {
+  readonly name: string
+  readonly path: string
+  readonly bytes: number
+}
+
+export type Event =
+  | { readonly type: 'key'; readonly key: string }
+  | { readonly type: 'text'; readonly text: string }
+  | { readonly type: 'paste'; readonly text: string }
+  | { readonly type: 'wheel'; readonly lines: number }
+  | { readonly type: 'click'; readonly item: string }
+  | { readonly type: 'resize'; readonly columns: number; readonly rows: number }
+  | { readonly type: 'tick' }
+  | { readonly type: 'theme'; readonly theme: ThemeName }
+  | { readonly type: 'connection'; readonly state: ConnectionState['type'] }
+  | { readonly type: 'status'; readonly status: GuestStatus }
+  | { readonly type: 'follow'; readonly session: SessionId; readonly events: readonly FollowEvent[] }
+  | { readonly type: 'opened'; readonly session: SessionInfo; readonly records: readonly RecordView[]; readonly next: number | null }
+  | { readonly type: 'fresh'; readonly title: string }
+  /** A session was started for the message that is on the screen. */
+  | { readonly type: 'began'; readonly session: SessionInfo }
+  /** Another guest: what streams comes again. */
+  | { readonly type: 'relinked' }
+  | { readonly type: 'lost_session' }
+  | { readonly type: 'older'; readonly session: SessionId; readonly records: readonly RecordView[]; readonly next: number | null }
+  | { readonly type: 'spent'; readonly session: SessionId; readonly microDollars: number }
+  | { readonly type: 'sent'; readonly message: string }
+  | { readonly type: 'send_failed'; readonly message: string; readonly text: string; readonly failure: Failure }
+  | { readonly type: 'attached'; readonly file: AttachedFile }
+  | { readonly type: 'files'; readonly query: string; readonly files: readonly FoundFile[] }
+  | { readonly type: 'rules'; readonly call: CallId; readonly rules: readonly OfferedRule[]; readonly labels: boolean }
+  | { readonly type: 'decided'; readonly call: CallId; readonly next: string }
+  | { readonly type: 'decide_failed'; readonly call: CallId; readonly failure: Failure }
+  | { readonly type: 'dialog'; readonly dialog: Picker | Preview | null }
+  | { readonly type: 'note'; readonly text: string; readonly tone: 'info' | 'warning' | 'error' }
+  | { readonly type: 'say'; readonly text: string; readonly isError?: boolean }
+  | { readonly type: 'heard'; readonly notice: Notice; readonly text: string }
+  | { readonly type: 'title'; readonly title: string }
+
+/** Something to be done outside; its results come back as events. */
+export type Effect =
+  | { readonly type: 'send'; readonly id: CallId; readonly text: string; readonly files: readonly AttachedFile[]; readonly model: string }
+  | { readonly type: 'cancel' }
+  | { readonly type: 'cancel_all' }
+  | { readonly type: 'load_older'; readonly before: number }
+  | { readonly type: 'open'; readonly prefix: string }
+  | { readonly type: 'open_newest' }
+  | { readonly type: 'new'; readonly title: string }
+  | { readonly type: 'list_sessions' }
+  | { readonly type: 'list_models' }
+  | { readonly type: 'list_versions' }
+  | { readonly type: 'preview_restore'; readonly at: string; readonly title: string }
+  | { readonly type: 'restore'; readonly at: string }
+  | { readonly type: 'fork'; readonly at: number | null }
+  | { readonly type: 'rename'; readonly title: string }
+  | { readonly type: 'archive' }
+  | { readonly type: 'compact' }
+  | { readonly type: 'cost' }
+  | { readonly type: 'count_cost' }
+  | { readonly type: 'show_status' }
+  | { readonly type: 'list_approvals' }
+  | { readonly type: 'offer_rules'; readonly call: CallId }
+  | { readonly type: 'decide'; readonly call: CallId; readonly decision: Decision }
+  | { readonly type: 'complete_files'; readonly query: string }
+  | { readonly type: 'attach'; readonly path: string }
+  | { readonly type: 'set_theme'; readonly theme: ThemeName }
+  | { readonly type: 'redraw' }
+  | { readonly type: 'suspend' }
+  | { readonly type: 'exit' }
+
+/** What the reducer must know of the drawing, and of the world. */
+export interface Surroundings {
+  /** Lines that an item takes on the screen. */
+  readonly heightOf: (state: State, index: number) => number
+  /** Rows of the transcript. */
+  readonly viewRows: (state: State) => number
+  /** The first line of the item that shows the text, or 0. */
+  readonly lineOf: (state: State, index: number, text: string) => number
+  /** What a search looks through, in lower case. */
+  readonly textOf: (item: Item) => string
+  readonly now: () => number
+  readonly newId: () => CallId
+}
+
+export type Step = readonly [state: State, effects: readonly Effect[]]
+
+export interface Opening {
+  readonly columns: number
+  readonly rows: number
+  readonly now: number
+  readonly theme: ThemeName
+  readonly version: string
+  readonly model: string
+}
+
+export function newState({ columns, rows, now, theme, version, model }: Opening): State {
+  return {
+    columns,
+    rows,
+    now,
+    connection: 'starting',
+    status: null,
+    session: null,
+    transcript: emptyTranscript,
+    older: null,
+    isLoading: false,
+    editor: emptyEditor,
+    completion: null,
+    files: [],
+    dialog: null,
+    question: null,
+    search: null,
+    scroll: null,
+    selected: null,
+    toggled: new Set(),
+    allOpen: false,
+    notice: null,
+    lastKeyAt: -Infinity,
+    interruptedAt: -Infinity,
+    model,
+    spent: 0,
+    theme,
+    version,
+  }
+}
+
+/** @returns whether the item is unfolded */
+export function isOpen({ toggled, allOpen }: Pick<State, 'toggled' | 'allOpen'>, id: string): boolean {
+  return toggled.has(id) !== allOpen
+}

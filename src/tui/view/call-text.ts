@@ -1,0 +1,87 @@
+/** What is shown of a call's input: its subject in one line, its fields, and what it changes in a file. Lenient: a model writes it. */
+import { plainLine } from '../../terminal/index.ts'
+import type { DiffLine } from './extras.ts'
+
+export interface CallText {
+  readonly name: string
+  /** JSON text. */
+  readonly input: string
+}
+
+function fieldsIn(input: string): Readonly<Record<string, unknown>> {
+  try {
+    const value: unknown = JSON.parse(input)
+    return typeof value === 'object' && value !== null && !Array.isArray(value) ? (value as Record<string, unknown>) : {}
+  } catch {
+    return {}
+  }
+}
+
+/** The fields that tell what a call is about; the first that it has. */
+const subjects = ['command', 'pattern', 'path', 'query', 'url', 'from', 'program', 'name', 'task', 'text', 'content']
+
+/** @returns the command, path or pattern; else the input, in one line */
+export function subjectOf({ input }: CallText, maxChars: number): string {
+  const fields = fieldsIn(input)
+  const subject = subjects.map((name) => fields[name]).find((value) => typeof value === 'string' && value !== '')
+  if (typeof subject === 'string') return plainLine(subject, maxChars)
+  return input === '{}' || input === '' ? '' : plainLine(input, maxChars)
+}
+
+export interface Field {
+  readonly name: string
+  readonly lines: readonly string[]
+}
+
+/** @returns each field of the input with its lines; one without a name when the input is no object */
+export function fieldsOf(input: string): readonly Field[] {
+  const fields = Object.entries(fieldsIn(input))
+  if (fields.length === 0) return input === '' || input === '{}' ? [] : [{ name: 'input', lines: input.split('\n') }]
+  return fields.map(([name, value]) => ({
+    name: plainLine(name, 40),
+    lines: (typeof value === 'string' ? value : JSON.stringify(value)).split('\n'),
+  }))
+}
+
+/** A change of one file: as lines, or as two texts to compare. */
+export interface Diff {
+  readonly before: string
+  readonly after: string
+  readonly lines: readonly DiffLine[] | null
+}
+
+/** @param name with a dot or an underscore @returns null for a call that changes no text */
+export function changeOf({ name, input }: CallText): Diff | null {
+  const fields = fieldsIn(input)
+  const text = (field: string): string => (typeof fields[field] === 'string' ? fields[field] : '')
+  switch (name.replace('_', '.')) {
+    case 'file.edit':
+      return text('find') === '' && text('replace') === '' ? null : { before: text('find'), after: text('replace'), lines: null }
+    case 'file.write':
+      return text('text') === '' ? null : { before: '', after: '', lines: added(text('text')) }
+    case 'file.patch':
+      return text('diff') === '' ? null : { before: '', after: '', lines: ofPatch(text('diff')) }
+    default:
+      return null
+  }
+}
+
+function added(text: string): readonly DiffLine[] {
+  return text
+    .replace(/\n$/, '')
+    .split('\n')
+    .map((line) => ({ kind: 'added', text: line }))
+}
+
+/** Lines of a unified diff; its headers are shown as they are. */
+function ofPatch(patch: string): readonly DiffLine[] {
+  return patch
+    .replace(/\n$/, '')
+    .split('\n')
+    .map((line): DiffLine => {
+      if (/^(?:\+\+\+|---|@@|diff |index )/.test(line)) return { kind: 'same', text: line }
+      if (line.startsWith('+')) return { kind: 'added', text: line.slice(1) }
+      if (line.startsWith('-')) return { kind: 'removed', text: line.slice(1) }
+      return { kind: 'same', text: line.replace(/^ /, '') }
+    })
+}

@@ -1,0 +1,84 @@
+/** Text as lines of a width: wrapping, truncation, and the last check that nothing but our own styles reaches the terminal. */
+import { truncateToWidth, visibleWidth, wrapTextWithAnsi } from '@earendil-works/pi-tui'
+import { plainText } from '../../terminal/index.ts'
+import { maxLineChars } from '../limits.ts'
+import type { Style } from './theme.ts'
+
+/** Hostile text, wrapped. Tabs become blanks. */
+export function wrapPlain(text: string, width: number): readonly string[] {
+  return plainText(text)
+    .replaceAll('\t', '    ')
+    .split('\n')
+    .flatMap((line) => wrapTextWithAnsi(line.slice(0, maxLineChars * 8), Math.max(1, width)))
+}
+
+/** Hostile text of one line each, truncated rather than wrapped: output of programs, whose columns must stay. */
+export function clipPlain(text: string, width: number): readonly string[] {
+  return plainText(text)
+    .replaceAll('\t', '    ')
+    .split('\n')
+    .map((line) => clip(line.slice(0, maxLineChars), width))
+}
+
+/** A styled line, truncated to the width. */
+export function clip(line: string, width: number): string {
+  return visibleWidth(line) <= width ? line : truncateToWidth(line, Math.max(0, width), '…')
+}
+
+/** Left and right on one line; the left gives way. */
+export function spread(left: string, right: string, width: number): string {
+  const room = width - visibleWidth(right) - 2
+  if (room < 8) return clip(left, width)
+  const shown = clip(left, room)
+  return `${shown}${' '.repeat(Math.max(0, width - visibleWidth(shown) - visibleWidth(right)))}${right}`
+}
+
+/** A line on a background that reaches to the right edge. */
+export function filled(line: string, width: number, style: Style): string {
+  return style(`${line}${' '.repeat(Math.max(0, width - visibleWidth(line)))}`)
+}
+
+// oxlint-disable-next-line no-control-regex -- the sequences that our styles are made of
+const ownStyle = /\u001b\[[0-9;]*m/g
+// oxlint-disable-next-line no-control-regex -- what must not be there
+const anyControl = /[\u0000-\u001f\u007f-\u009f]/g
+
+/** @returns the line with every control character removed that is not part of a style: the last door before the terminal */
+export function onlyStyles(line: string): string {
+  let clean = ''
+  let from = 0
+  for (const { index, 0: style } of line.matchAll(ownStyle)) {
+    clean += line.slice(from, index).replace(anyControl, '') + style
+    from = index + style.length
+  }
+  return clean + line.slice(from).replace(anyControl, '')
+}
+
+/** @returns the line with each occurrence of the text marked; styles within it go on */
+export function marked(line: string, query: string, mark: Style): string {
+  const plain = line.replace(ownStyle, '').toLowerCase()
+  const wanted = query.toLowerCase()
+  const hits: number[] = []
+  for (let at = plain.indexOf(wanted); at >= 0; at = plain.indexOf(wanted, at + wanted.length)) hits.push(at)
+  if (hits.length === 0) return line
+  let result = ''
+  let [plainAt, at] = [0, 0]
+  const take = (until: number, style: Style): void => {
+    while (plainAt < until && at < line.length) {
+      const end = line.startsWith('\u001b[', at) ? line.indexOf('m', at) : -1
+      if (end >= 0) {
+        result += line.slice(at, end + 1)
+        at = end + 1
+        continue
+      }
+      result += style(line[at]!)
+      at += 1
+      plainAt += 1
+    }
+  }
+  for (const hit of hits) {
+    take(hit, (text) => text)
+    take(hit + wanted.length, mark)
+  }
+  return result + line.slice(at)
+}
