@@ -193,7 +193,14 @@ function createListener(
     answers.add(request, response)
     const refusal = refuseSource(request.headers, sourcesOf(options))
     const path = pathOf(request)
-    const answer = refusal !== null ? null : isApi(path) ? loadApi : options.webFolder !== undefined && !isHealth(path) ? loadWeb : null
+    const answer =
+      refusal !== null
+        ? null
+        : isApi(path)
+          ? loadApi
+          : options.webFolder !== undefined && (!isHealth(path) || opensPage(path, request))
+            ? loadWeb
+            : null
     if (answer === null) return answerHttp(request, response, refusal, kernel)
     answer()
       .then((answering) => answering(request, response))
@@ -264,6 +271,11 @@ function isApi(path: string): boolean {
 
 function isHealth(path: string): boolean {
   return path === '/health' || path === '/healthz' || path === '/readyz'
+}
+
+/** The web application has a page of this name, which a browser may open or reload. */
+function opensPage(path: string, { headers }: IncomingMessage): boolean {
+  return path === '/health' && headers.accept?.includes('text/html') === true
 }
 
 /** Health checks reveal only that the guest runs, and whether it can write. */

@@ -54,6 +54,7 @@ export const modules: readonly ModuleRow[] = [
       react: 'components',
       'react-dom': 'the same in a page',
       'lucide-react': 'icons, each by itself',
+      lowlight: 'colours of code, as a tree and not as markup; loaded with the first code',
       uplot: 'charts; loaded with the first one',
       '@fontsource-variable/inter': 'the typeface, the same on every machine',
       '@fontsource-variable/jetbrains-mono': 'the typeface of code',

@@ -29,7 +29,7 @@ interface NowView {
     readonly since: number
     readonly waiting: number
   }[]
-  /** Calls that run, the oldest first, without this one. */
+  /** Calls that run, the oldest first, without this one and short ones outside of sessions. */
   readonly calls: readonly {
     readonly call: CallId
     readonly name: string
@@ -59,6 +59,8 @@ export function nowCalls(deps: NowCallDeps): readonly Call[] {
 
 /** Followers that wait for the next event do nothing. */
 const idleCall = 'events.next'
+/** A call outside of sessions is shown when it takes this long: short ones are reads, such as those of a page that shows this. */
+const longMs = 3_000
 
 function nowCall({ running, lanes, sessions, approvals, admission }: NowCallDeps): Call<object, NowView> {
   return {
@@ -75,7 +77,7 @@ function nowCall({ running, lanes, sessions, approvals, admission }: NowCallDeps
       )
       const calls = running
         .all()
-        .filter(({ call, name }) => call !== id && name !== idleCall)
+        .filter(({ call, name, session, elapsedMs }) => call !== id && name !== idleCall && (session !== '' || elapsedMs >= longMs))
         .map(({ elapsedMs, ...call }) => ({ ...call, elapsed_ms: elapsedMs }))
       const waiting = approvals.pending().length
       return { output: { at: clock.now(), turns, calls, approvals: waiting, admission: (await admission()).state() } }

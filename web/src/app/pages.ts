@@ -1,12 +1,7 @@
 /** The pages, in the order of the navigation. Each is loaded when it is first opened. */
-import { HeartPulse } from 'lucide-react'
+import { Activity, Folder, HeartPulse, ScrollText } from 'lucide-react'
 import { type ComponentType, lazy } from 'react'
-import type { Place } from './router.tsx'
-
-/** A page receives what of the address is behind its own path. */
-export interface PageProps {
-  readonly place: Place
-}
+import type { PageProps, Place } from './router.tsx'
 
 export interface PageEntry {
   /** First segment of the address. */
@@ -17,6 +12,9 @@ export interface PageEntry {
 }
 
 export const pages: readonly PageEntry[] = [
+  { path: 'now', title: 'Now', icon: Activity, component: lazy(() => import('../pages/now/now-page.tsx')) },
+  { path: 'journal', title: 'Journal', icon: ScrollText, component: lazy(() => import('../pages/journal/journal-page.tsx')) },
+  { path: 'files', title: 'Files', icon: Folder, component: lazy(() => import('../pages/files/files-page.tsx')) },
   { path: 'health', title: 'Health', icon: HeartPulse, component: lazy(() => import('../pages/health/health-page.tsx')) },
 ]
 

@@ -7,6 +7,11 @@ export interface Place {
   readonly search: URLSearchParams
 }
 
+/** What the component of a page receives. */
+export interface PageProps {
+  readonly place: Place
+}
+
 const listeners = new Set<() => void>()
 addEventListener('popstate', () => listeners.forEach((listener) => listener()))
 

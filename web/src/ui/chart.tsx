@@ -90,13 +90,7 @@ function dataOf({ times, series }: Input): AlignedData {
 }
 
 function optionsOf({ series, format }: Input, kind: 'lines' | 'bars', height: number, element: HTMLElement, uPlot: typeof UPlot): Options {
-  // The tokens are `light-dark(…)`: only as a property of an element do they become one colour.
-  const probe = document.createElement('span')
-  element.append(probe)
-  const colourOf = (token: string): string => {
-    probe.style.color = `var(${token})`
-    return getComputedStyle(probe).color
-  }
+  const colourOf = (token: string): string => paintedColour(token, element)
   const axis = {
     stroke: colourOf('--ink-soft'),
     grid: { stroke: colourOf('--line'), width: 1 },
@@ -109,6 +103,8 @@ function optionsOf({ series, format }: Input, kind: 'lines' | 'bars', height: nu
     height,
     legend: { show: series.length > 1 },
     cursor: { points: { size: 7 } },
+    // Half a bar stands on each side of its time.
+    ...(kind === 'bars' && { scales: { x: { range: (_, from, to) => [from - (to - from) / 48, to + (to - from) / 48] } } }),
     axes: [axis, { ...axis, size: 56, values: (_, values) => values.map((value) => format(value)) }],
     series: [
       {},
@@ -127,6 +123,18 @@ function optionsOf({ series, format }: Input, kind: 'lines' | 'bars', height: nu
       }),
     ],
   }
-  probe.remove()
   return options
+}
+
+/**
+ * The tokens are `light-dark(…)`: only as a property of an element do they become one colour. A new element for each, since a change of
+ * colour may be a transition, which begins with the old one.
+ */
+function paintedColour(token: string, place: HTMLElement): string {
+  const probe = document.createElement('span')
+  probe.style.color = `var(${token})`
+  place.append(probe)
+  const { color } = getComputedStyle(probe)
+  probe.remove()
+  return color
 }

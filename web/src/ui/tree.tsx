@@ -1,6 +1,6 @@
 /** A tree. The arrow keys walk through what is open: right opens, left closes or goes to the parent; Enter chooses. */
 import { ChevronRight } from 'lucide-react'
-import { type KeyboardEvent, type ReactNode, useRef, useState } from 'react'
+import { type KeyboardEvent, type ReactNode, useEffect, useRef, useState } from 'react'
 
 export interface TreeNode {
   readonly id: string
@@ -17,6 +17,7 @@ interface TreeProps {
   readonly onChoose: (id: string) => void
   /** A node with children was opened. */
   readonly onOpen?: (id: string) => void
+  /** Opened at first, and again when this changes: what is above the current node. */
   readonly initiallyOpen?: readonly string[]
 }
 
@@ -29,6 +30,8 @@ export function Tree({ label, nodes, current = null, onChoose, onOpen, initially
   const [open, setOpen] = useState<ReadonlySet<string>>(() => new Set(initiallyOpen))
   const [focused, setFocused] = useState<string | null>(current)
   const list = useRef<HTMLUListElement>(null)
+  const wanted = JSON.stringify(initiallyOpen)
+  useEffect(() => setOpen((before) => new Set([...before, ...(JSON.parse(wanted) as string[])])), [wanted])
   const shown = flatten(nodes, open)
   const tabStop = shown.some(({ id }) => id === focused) ? focused : (shown[0]?.id ?? null)
 
