@@ -21,6 +21,21 @@ const session = uuid.transform((text) => text as SessionId)
 const frame = <Type extends string, Shape extends z.ZodRawShape>(type: Type, shape: Shape) =>
   z.object({ type: z.literal(type), payload: z.object({ request_id: requestId, ...shape }) })
 
+/** Files of a message, for every way in which it is sent. */
+export const sentFiles: z.ZodType<SentFile[]> = z
+  .array(
+    z.object({
+      name: z.string().max(1_000),
+      media_type: z.string().max(255),
+      data: z.string().min(1).optional().describe('The content as base64, if it is small.'),
+      pieces: z
+        .array(z.string().regex(/^[0-9a-f]{64}$/, 'must be a hash that attachment.put returned'))
+        .optional()
+        .describe('Hashes of its pieces, as attachment.put returned them.'),
+    }),
+  )
+  .max(maxAttachments)
+
 export const clientFrameSchema: z.ZodType<ClientFrame> = z.discriminatedUnion('type', [
   frame('hello', { protocol: z.int(), client: z.string().max(100) }),
   frame('create_session', { title: z.string().max(200).optional(), client_id: uuid.transform((text) => text as CallId).optional() }),
@@ -30,17 +45,7 @@ export const clientFrameSchema: z.ZodType<ClientFrame> = z.discriminatedUnion('t
     client_id: uuid.transform((text) => text as CallId),
     text: z.string().min(1),
     model: z.string().min(1).max(200).optional(),
-    attachments: z
-      .array(
-        z.object({
-          name: z.string().max(1_000),
-          media_type: z.string().max(255),
-          data: z.string().min(1).optional(),
-          pieces: z.array(z.string().regex(/^[0-9a-f]{64}$/, 'must be a hash that attachment.put returned')).optional(),
-        }),
-      )
-      .max(maxAttachments)
-      .optional(),
+    attachments: sentFiles.optional(),
   }),
   frame('cancel_turn', { session }),
   frame('subscribe', { session, cursor: z.int().nonnegative() }),

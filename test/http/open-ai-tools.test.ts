@@ -46,7 +46,7 @@ before(async () => {
       {
         match: 'both',
         steps: [
-          { events: [call('get_weather', { city: 'Oslo' }), call('scratchpad_set', { text: 'note' }), call('get_time', {})] },
+          { events: [call('get_weather', { city: 'Oslo' }), call('scratchpad_write', { items: ['note'] }), call('get_time', {})] },
           { events: [{ text: 'Both are known.' }] },
         ],
       },

@@ -87,7 +87,7 @@ export function createApi(deps: ApiDeps): Api {
     }
     const key = request.headers['idempotency-key']
     const answered = await (typeof key === 'string' && request.method === 'POST'
-      ? replay({ client: client.id, key, content: `${route.call}\n${text}` }, make)
+      ? replay({ client: client.id, key, content: `${request.url}\n${text}` }, make)
       : make())
     send(request, response, answered)
   }
@@ -98,11 +98,17 @@ export function createApi(deps: ApiDeps): Api {
     { kernel, id: client }: Client,
     { request, response, url }: { readonly request: IncomingMessage; readonly response: ServerResponse; readonly url: URL },
   ): Promise<void> => {
-    const readJson = async (): Promise<JsonObject> => bodyOf(request, await readBody(request, deps.limits.maxFrameBytes))
-    const gone = AbortSignal.any([goneOf(response), closing])
-    const complete = await openAi()
-    const body = await complete({ kernel, client, request, url, response, readBody: readJson, gone, now: deps.now })
-    if (body !== null) send(request, response, { status: 200, body })
+    const text = request.method === 'POST' ? await readBody(request, deps.limits.maxFrameBytes) : ''
+    const body = bodyOf(request, text)
+    const make = async (): Promise<Answer> => {
+      const asked = { kernel, client, request, url, response, body, gone: AbortSignal.any([goneOf(response), closing]), now: deps.now }
+      return { status: 200, body: await (await openAi())(asked) }
+    }
+    const key = request.headers['idempotency-key']
+    const repeatable = typeof key === 'string' && request.method === 'POST' && body['stream'] !== true
+    const answered = await (repeatable ? replay({ client, key, content: `${request.url}\n${text}` }, make) : make())
+    // A stream has been sent already.
+    if (answered.body !== null) send(request, response, answered)
   }
 
   return async (request, response) => {
@@ -150,8 +156,11 @@ function createReplays(): (request: Repeatable, make: (id: CallId) => Promise<An
     const before = kept.get(name)
     if (before !== undefined && before.content !== content)
       throw new OxbowError('bad_input', 'This Idempotency-Key was used for another request.', { hint: 'Use a new key for each request.' })
-    const answer = before?.answer ?? make(uuidOf(name))
+    if (before !== undefined) return before.answer
+    const answer = make(uuidOf(name))
     kept.put(name, { content, answer })
+    // What failed may be tried again: its call has the same id, so what has begun is not repeated.
+    answer.catch(() => kept.delete(name))
     return answer
   }
 }

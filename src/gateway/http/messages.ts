@@ -1,12 +1,23 @@
 /** Messages over HTTP: sent once, and answered with the reply of their turn or, with `Prefer: respond-async`, as soon as they are recorded. */
 import { z } from 'zod'
 import type { Kernel, KernelEvent } from '../../kernel/index.ts'
-import { type CallId, isObject, isUuid, type JsonObject, OxbowError, type SessionId, type TurnId } from '../../types/index.ts'
+import {
+  type CallId,
+  isObject,
+  isUuid,
+  type JsonObject,
+  OxbowError,
+  sentFiles,
+  type SentFile,
+  type SessionId,
+  type TurnId,
+} from '../../types/index.ts'
 
-const message = z.strictObject({
-  text: z.string().min(1),
-  model: z.string().min(1).max(200).optional(),
-  session: z.string().refine(isUuid, 'must be the id of a session').optional(),
+export const messageSchema: z.ZodType<{ text: string; model?: string; attachments?: SentFile[]; session?: string }> = z.strictObject({
+  text: z.string().min(1).describe('The message.'),
+  model: z.string().min(1).max(200).exactOptional().describe('Model for this turn. Default: the configured one.'),
+  attachments: sentFiles.exactOptional().describe('Files that come with it.'),
+  session: z.string().refine(isUuid, 'must be the id of a session').exactOptional().describe('Session. Default: a new one.'),
 })
 
 export interface SentMessage {
@@ -25,19 +36,22 @@ export async function sendMessage(
   kernel: Kernel,
   { body, id, isAsync, gone, closing }: SentMessage,
 ): Promise<{ readonly status: 200 | 202; readonly body: JsonObject }> {
-  const read = message.safeParse(body)
+  const read = messageSchema.safeParse(body)
   if (!read.success) {
     const [issue] = read.error.issues
     throw new OxbowError('bad_input', `The message was not sent: ${issue!.path.join('.')}: ${issue!.message}.`, {
-      hint: 'Send {"text": "…"}, and if you like "model".',
+      hint: 'Send {"text": "…"}, and if you like "model" and "attachments".',
     })
   }
-  const { text, model } = read.data
+  const { text, model, attachments = [] } = read.data
   const session = (read.data.session as SessionId | undefined) ?? (await kernel.createSession()).id
-  const { turn, cursor } = await kernel.sendTurn({ session, clientId: id, text, model, attachments: [] })
+  const { turn, cursor } = await kernel.sendTurn({ session, clientId: id, text, model, attachments })
   if (isAsync) return { status: 202, body: { session, turn, status: 'running' } }
+  const waiting = AbortSignal.any([gone, closing])
   try {
-    const outcome = await followTurn(kernel, { session, turn, cursor }, AbortSignal.any([gone, closing]))
+    let outcome = await followTurn(kernel, { session, turn, cursor }, waiting)
+    // A message that came while a turn ran is answered by that turn.
+    while (outcome['status'] === 'merged') outcome = await followTurn(kernel, { session, turn: outcome['into'] as TurnId, cursor }, waiting)
     return { status: 200, body: { session, turn, ...outcome } }
   } catch (error) {
     if (closing.aborted && !gone.aborted) return { status: 202, body: { session, turn, status: 'running' } }

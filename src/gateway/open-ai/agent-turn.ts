@@ -12,6 +12,7 @@ import {
   errorTable,
   type Failure,
   isObject,
+  isOxbowError,
   type Json,
   type JsonObject,
   OxbowError,
@@ -105,9 +106,10 @@ export interface TurnAnswer {
   readonly usage: Usage
 }
 
-/** @returns whether the turn has no answer */
-export function isFailed({ status, failure }: TurnAnswer): boolean {
-  return failure !== null && status !== 'ok' && status !== 'limit'
+/** @returns whether the turn has no answer; one that a limit ended has the answer so far, unless no budget covered even its beginning */
+export function isFailed({ status, failure, texts }: TurnAnswer): boolean {
+  if (failure === null || status === 'ok') return false
+  return status !== 'limit' || (failure.code === 'budget_exhausted' && texts.length === 0)
 }
 
 /**
@@ -133,6 +135,8 @@ export async function answerTurn(
       turn = body['into'] as TurnId
     }
   } catch (error) {
+    // Not the program has gone, but the guest stops: the turn goes on at its next start.
+    if (isOxbowError(gone.reason)) throw gone.reason
     if (cancels && gone.aborted && fold.hasBegun()) await kernel.cancelTurn(started.session).catch(() => {})
     throw error
   }

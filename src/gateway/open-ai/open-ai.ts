@@ -9,35 +9,34 @@ import { type Failure, isOxbowError, type JsonObject, OxbowError } from '../../t
 import { agentName, outputOf } from './agent-turn.ts'
 import { type Asking, errorOf, statusOf } from './asking.ts'
 import { completeChat, createConversations } from './chat.ts'
-import { readBody as parseBody } from './conversation.ts'
+import { readBody } from './conversation.ts'
 import { cancelResponse, createResponse, createSessionHeads, readResponse } from './responses.ts'
 
-export interface OpenAiRequest extends Omit<Asking, 'body'> {
+export interface OpenAiRequest extends Asking {
   readonly request: IncomingMessage
   readonly url: URL
-  readonly readBody: () => Promise<JsonObject>
 }
 
 /** @returns a function that answers a request below `/v1/`, or returns the body for its caller to send */
 export function createOpenAi(): (asked: OpenAiRequest) => Promise<JsonObject | null> {
   const conversations = createConversations()
   const heads = createSessionHeads()
-  return async ({ request, url, readBody, ...asked }) => {
+  return async ({ request, url, ...asked }) => {
     const [, resource = '', ...rest] = url.pathname.slice(1).split('/')
     const id = decodeURIComponent(rest.join('/'))
     switch (`${request.method} ${resource}${id === '' ? '' : '/…'}`) {
       case 'POST chat/…':
-        if (id === 'completions') return completeChat({ ...asked, body: await readBody() }, conversations)
+        if (id === 'completions') return completeChat(asked, conversations)
         break
       case 'POST responses':
-        return createResponse({ ...asked, body: await readBody() }, heads)
+        return createResponse(asked, heads)
       case 'POST responses/…':
         if (id.endsWith('/cancel')) return cancelResponse(asked, id.slice(0, -'/cancel'.length))
         break
       case 'GET responses/…':
         return readResponse(asked, id)
       case 'POST embeddings':
-        return createEmbeddings({ ...asked, body: await readBody() })
+        return createEmbeddings(asked)
       case 'GET models':
         return { object: 'list', data: models(asked.kernel) }
       case 'GET models/…':
@@ -73,7 +72,7 @@ const embeddingRequest = z.object({
 
 /** Vectors by the embedder of memory, or by a model of a provider. @throws OxbowError */
 async function createEmbeddings({ kernel, body }: Asking): Promise<JsonObject> {
-  const { input, model, encoding_format: format, dimensions } = parseBody(embeddingRequest, body)
+  const { input, model, encoding_format: format, dimensions } = readBody(embeddingRequest, body)
   const own = model === agentName || model === kernel.status().embedder
   const output = (await outputOf(kernel, 'text.embed', {
     texts: [input].flat(),
