@@ -1,5 +1,5 @@
 /**
- * Writes the generated pages of `docs/`: errors, configuration, calls, the command line. With `--check` it writes nothing, names the pages that
+ * Writes the generated pages of `docs/`: errors, configuration, calls, the command line, transports. With `--check` it writes nothing, names the pages that
  * differ from their source and exits with 1; `test/docs.test.ts` holds the same.
  */
 import { readFile, writeFile } from 'node:fs/promises'
@@ -12,6 +12,7 @@ import { callPage } from './docs/call-page.ts'
 import { cliPage } from './docs/cli-page.ts'
 import { configurationPage } from './docs/configuration-page.ts'
 import { errorPage } from './docs/error-page.ts'
+import { transportPage } from './docs/transport-page.ts'
 
 export interface Page {
   /** From the root of the repository. */
@@ -31,6 +32,7 @@ async function generatePages(): Promise<readonly Page[]> {
     { path: 'docs/cli.md', text: cliPage(buildProgram(silent, () => {})) },
     { path: 'docs/errors.md', text: errorPage() },
     { path: 'docs/configuration.md', text: configurationPage() },
+    { path: 'docs/transports.md', text: transportPage() },
   ]
 }
 

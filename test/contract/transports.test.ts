@@ -79,10 +79,10 @@ const sent = async (): Promise<number> => {
   return records.length
 }
 /** Where the events of the guest end now. */
-const now = async (): Promise<number> => (await output('events.next', { wait_s: 0 })).cursor
+const end = async (): Promise<number> => (await output('events.next', { wait_s: 0 })).cursor
 /** @returns the first event of the kind behind the cursor, for which it waits */
-async function next(kind: string, after: number): Promise<{ readonly seq: number; readonly fields: any }> {
-  const { events } = await output('events.next', { kinds: [kind], after, wait_s: 10 })
+async function next(kind: string, cursor: number): Promise<{ readonly seq: number; readonly fields: any }> {
+  const { events } = await output('events.next', { kinds: [kind], after: cursor, wait_s: 10 })
   assert.ok(events.length > 0, `no ${kind}`)
   return events[0]
 }
@@ -99,9 +99,9 @@ const yes = { text: 'Hi.' }
 
 const trials: Readonly<Record<RequirementId, (trial: Trial) => Promise<void>>> = {
   async reply({ terminal }) {
-    const before = await sent()
+    const earlier = await sent()
     assert.equal((await terminal.say(yes)).reply, 'Hello there.')
-    assert.equal(await sent(), before + 1)
+    assert.equal(await sent(), earlier + 1)
   },
   async stream({ terminal }) {
     let text = ''
@@ -114,20 +114,20 @@ const trials: Readonly<Record<RequirementId, (trial: Trial) => Promise<void>>> =
     assert.match(JSON.stringify(model.requests.at(-1)), /My name is Ann\.[^]*Hello there\.[^]*What is it\?/)
   },
   async once({ terminal }) {
-    const before = await sent()
+    const earlier = await sent()
     const { session } = await terminal.say(yes)
     const again = { text: 'Once.', session, id: randomUUID() }
     const first = await terminal.say(again)
     assert.deepEqual(await terminal.say(again), first)
-    assert.equal(await sent(), before + 2)
+    assert.equal(await sent(), earlier + 2)
   },
   async order({ terminal, as }) {
-    const before = await sent()
+    const earlier = await sent()
     const { session } = await terminal.say(yes)
     const others = await Promise.all([1, 2, 3].map(() => as(place.guest.token)))
     const replies = await Promise.all(others.map((other, n) => other.say({ text: `Number ${n}.`, session })))
     for (const { reply } of replies) assert.equal(reply, 'Hello there.')
-    assert.equal(await sent(), before + 4)
+    assert.equal(await sent(), earlier + 4)
     for (const other of others) await other.close()
   },
   async files({ terminal }) {
@@ -143,11 +143,11 @@ const trials: Readonly<Record<RequirementId, (trial: Trial) => Promise<void>>> =
   async 'limited-key'({ as }) {
     const { name, key } = await makeKey('session.read', 'session.write')
     const terminal = await as(key)
-    const before = await sent()
+    const earlier = await sent()
     await failsWith(terminal.say(yes), 'denied')
     const { records } = await output('audit.query', { actor: `key:${name}`, name: 'turn.send', phase: 'refused' })
     assert.equal(records.length, 1)
-    assert.equal(await sent(), before)
+    assert.equal(await sent(), earlier)
     await terminal.close()
   },
   async 'revoked-key'({ as }) {
@@ -159,10 +159,10 @@ const trials: Readonly<Record<RequirementId, (trial: Trial) => Promise<void>>> =
     await terminal.close()
   },
   async 'bad-input'({ on, terminal }) {
-    const before = await sent()
+    const earlier = await sent()
     await failsWith(terminal.say({ text: '' }), 'bad_input')
     await failsWith(terminal.say({ ...yes, session: on === 'openai' ? 'resp_none' : randomUUID() }), 'bad_input', 'not_found')
-    assert.equal(await sent(), before)
+    assert.equal(await sent(), earlier)
   },
   async budget({ as }) {
     const terminal = await as(poor.guest.token, poor)
@@ -172,7 +172,7 @@ const trials: Readonly<Record<RequirementId, (trial: Trial) => Promise<void>>> =
     await terminal.close()
   },
   async cancel({ terminal }) {
-    const after = await now()
+    const cursor = await end()
     const leaving = new AbortController()
     const begun = Promise.withResolvers<void>()
     let session = ''
@@ -181,24 +181,24 @@ const trials: Readonly<Record<RequirementId, (trial: Trial) => Promise<void>>> =
     if (terminal.cancel === undefined) leaving.abort()
     else await terminal.cancel(session)
     await failsWith(said, 'cancelled')
-    assert.equal((await next('turn_ended', after)).fields.status, 'cancelled')
+    assert.equal((await next('turn_ended', cursor)).fields.status, 'cancelled')
   },
   async approval({ terminal }) {
-    const after = await now()
+    const cursor = await end()
     const said = terminal.say({ text: 'note' })
-    const { call } = (await next('approval_requested', after)).fields
+    const { call } = (await next('approval_requested', cursor)).fields
     if (terminal.decide === undefined) await place.guest.kernel.approve(call, true)
     else await terminal.decide(call, true)
     assert.equal((await said).reply, 'Noted.')
   },
   async restart({ as }) {
     const terminal = await as(place.guest.token)
-    const after = await now()
+    const cursor = await end()
     const id = randomUUID()
     const started = Promise.withResolvers<string>()
     const cut = terminal.say({ text: 'note', id, onStarted: started.resolve }).catch(codeOf)
     const session = await started.promise
-    const asked = await next('approval_requested', after)
+    const asked = await next('approval_requested', cursor)
     await place.guest.close()
     await terminal.close()
     await place.start()

@@ -99,7 +99,7 @@ function textOf(message: unknown): string {
 async function overWebSocket(guest: Guest, key: string): Promise<Terminal> {
   const client = await connect({ url: guest.url, token: key, client: 'contract', reconnect: false })
   const follow: Follow = async (session, cursor, listener) => {
-    const following = await client.follow(session, cursor, listener as Parameters<typeof client.follow>[2])
+    const following = await client.follow(session, cursor, listener)
     return () => following.stop()
   }
   return {
@@ -125,7 +125,7 @@ async function overWebSocket(guest: Guest, key: string): Promise<Terminal> {
 
 async function inProcess(guest: Guest, key: string): Promise<Terminal> {
   const kernel: Kernel = key === guest.token ? guest.kernel : await guest.kernel.withKey(key)
-  const follow: Follow = (session, cursor, listener) => kernel.follow(session, cursor, listener as Parameters<Kernel['follow']>[2])
+  const follow: Follow = (session, cursor, listener) => kernel.follow(session, cursor, listener)
   return {
     async say({ text, session: given, id, file, onText, onStarted }) {
       const session = (given as SessionId | undefined) ?? (await kernel.createSession()).id

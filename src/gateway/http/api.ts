@@ -92,24 +92,7 @@ export function createApi(deps: ApiDeps): Api {
     send(request, response, answered)
   }
 
-  const loadOpenAi = once(async () => import('../open-ai/open-ai.ts'))
-  const openAi = once(async () => (await loadOpenAi()).createOpenAi())
-  const answerOpenAi = async (
-    { kernel, id: client }: Client,
-    { request, response, url }: { readonly request: IncomingMessage; readonly response: ServerResponse; readonly url: URL },
-  ): Promise<void> => {
-    const text = request.method === 'POST' ? await readBody(request, deps.limits.maxFrameBytes) : ''
-    const body = bodyOf(request, text)
-    const make = async (): Promise<Answer> => {
-      const asked = { kernel, client, request, url, response, body, gone: AbortSignal.any([goneOf(response), closing]), now: deps.now }
-      return { status: 200, body: await (await openAi())(asked) }
-    }
-    const key = request.headers['idempotency-key']
-    const repeatable = typeof key === 'string' && request.method === 'POST' && body['stream'] !== true
-    const answered = await (repeatable ? replay({ client, key, content: `${request.url}\n${text}` }, make) : make())
-    // A stream has been sent already.
-    if (answered.body !== null) send(request, response, answered)
-  }
+  const answerOpenAi = createOpenAiSide(deps, replay)
 
   return async (request, response) => {
     const began = performance.now()
@@ -119,10 +102,32 @@ export function createApi(deps: ApiDeps): Api {
     } catch (error) {
       const failure = error instanceof URIError ? badPath : describeFailure(error, deps.onBug)
       const retryAfterS = error instanceof TooMany ? error.retryAfterS : undefined
-      if (request.url?.startsWith(openAiPath) === true) (await loadOpenAi()).sendOpenAiError(response, failure, error, retryAfterS)
+      if (request.url?.startsWith(openAiPath) === true)
+        (await import('../open-ai/open-ai.ts')).sendOpenAiError(response, failure, error, retryAfterS)
       else if (response.headersSent) response.destroy()
       else sendProblem(response, failure, retryAfterS)
     }
+  }
+}
+
+/** Answers the interfaces of OpenAI, which are loaded with the first request. */
+function createOpenAiSide({ limits, closing, now }: ApiDeps, replay: Replay) {
+  const openAi = once(async () => (await import('../open-ai/open-ai.ts')).createOpenAi())
+  return async (
+    { kernel, id: client }: Client,
+    { request, response, url }: { readonly request: IncomingMessage; readonly response: ServerResponse; readonly url: URL },
+  ): Promise<void> => {
+    const text = request.method === 'POST' ? await readBody(request, limits.maxFrameBytes) : ''
+    const body = bodyOf(request, text)
+    const make = async (): Promise<Answer> => {
+      const asked = { kernel, client, request, url, response, body, gone: AbortSignal.any([goneOf(response), closing]), now }
+      return { status: 200, body: await (await openAi())(asked) }
+    }
+    const key = request.headers['idempotency-key']
+    const repeatable = typeof key === 'string' && request.method === 'POST' && body['stream'] !== true
+    const answered = await (repeatable ? replay({ client, key, content: `${request.url}\n${text}` }, make) : make())
+    // A stream has been sent already.
+    if (answered.body !== null) send(request, response, answered)
   }
 }
 
@@ -135,6 +140,8 @@ function goneOf(response: ServerResponse): AbortSignal {
   return gone.signal
 }
 
+type Replay = (request: Repeatable, make: (id: CallId) => Promise<Answer>) => Promise<Answer>
+
 interface Repeatable {
   readonly client: string
   readonly key: string
@@ -145,7 +152,7 @@ interface Repeatable {
  * Requests with an `Idempotency-Key` run once: a repeated one gets the first answer. The id of the call derives from the key, so that this
  * holds across restarts too; then the answer is what the journal recorded.
  */
-function createReplays(): (request: Repeatable, make: (id: CallId) => Promise<Answer>) => Promise<Answer> {
+function createReplays(): Replay {
   const kept = createRecentMap<string, { readonly content: string; readonly answer: Promise<Answer> }>(keptResponses)
   return ({ client, key, content }, make) => {
     if (!/^[\x21-\x7e]{1,255}$/.test(key))

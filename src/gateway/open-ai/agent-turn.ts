@@ -87,7 +87,7 @@ function modelOf(name: string): string | undefined {
   return model === '' ? undefined : model
 }
 
-export interface Usage {
+interface Usage {
   inputTokens: number
   cachedTokens: number
   outputTokens: number
