@@ -21,6 +21,8 @@ export interface CallReference {
   readonly rare: boolean
   readonly timeout_ms: number | null
   readonly input: JsonObject
+  /** Empty where the output is not described. */
+  readonly output: JsonObject
   readonly example: Json
 }
 
@@ -35,6 +37,7 @@ export function describeCall(call: Call): CallReference {
     rare: call.rare === true,
     timeout_ms: Number.isFinite(call.timeoutMs) ? call.timeoutMs : null,
     input: withoutMarks(schemaOf(call)) as JsonObject,
+    output: withoutMarks(schemaOf(call, 'output')) as JsonObject,
     example: call.example,
   }
 }
@@ -90,8 +93,8 @@ function familiesOf(tools: readonly ToolSpec[]): string {
   return [...counts].map(([family, count]) => `${family} (${count})`).join(', ')
 }
 
-function schemaOf(call: Call): JsonObject {
-  const { $schema: _, ...schema } = z.toJSONSchema(call.input, { io: 'input', unrepresentable: 'any' })
+function schemaOf(call: Call, side: 'input' | 'output' = 'input'): JsonObject {
+  const { $schema: _, ...schema } = z.toJSONSchema(call[side], { io: side, unrepresentable: 'any' })
   return schema as JsonObject
 }
 

@@ -234,6 +234,7 @@ export const tools: Reasons = {
   'axe-core': 'finds what keeps people from using a page, in the tests of the web application',
   '@types/react': 'types',
   '@types/react-dom': 'types',
+  '@seriousme/openapi-schema-validator': 'validates the OpenAPI document of the gateway',
   'fast-check': 'laws',
   'request-filtering-agent': 'a second opinion on what may be reached, for the tests of the egress',
   '@anthropic-ai/sandbox-runtime': 'the process tier of macOS, which tests run on Linux; who uses it installs it',

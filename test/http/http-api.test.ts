@@ -4,6 +4,7 @@ import { readFileSync } from 'node:fs'
 import { request as httpRequest } from 'node:http'
 import { join } from 'node:path'
 import { after, before, describe, it } from 'node:test'
+import { Validator } from '@seriousme/openapi-schema-validator'
 import { startGuest, type TestGuest } from '../support/guest-process.ts'
 import { makeWorkspace } from '../support/workspace.ts'
 
@@ -111,17 +112,49 @@ describe('the HTTP API', () => {
     assert.equal((await ask('POST', '/api/v1/sessions', once)).body.id, first.body.id, 'also after a restart')
   })
 
-  it('describes itself completely: every call of terminals is in the document', async () => {
+  it('describes itself completely and validly: every call of terminals, every address, every reference', async () => {
     const { body: document } = await ask('GET', '/api/v1/openapi.json')
-    assert.equal(document.openapi, '3.1.0')
+    const { valid, errors } = await new Validator().validate(structuredClone(document))
+    assert.ok(valid, JSON.stringify(errors ?? [], null, 1).slice(0, 3_000))
     const calls = (await ask('GET', '/api/v1/calls?limit=500')).body.items as readonly { name: string; audience: readonly string[] }[]
     const open = calls.filter(({ audience }) => audience.includes('terminal'))
     assert.ok(open.length > 50)
     for (const { name } of open) assert.ok(document.paths[`/api/v1/calls/${name}`]?.post, name)
-    const ids = Object.values(document.paths as Record<string, Record<string, { operationId?: string }>>).flatMap((path) =>
-      Object.values(path).flatMap(({ operationId }) => operationId ?? []),
+    for (const path of ['status', 'events', 'messages', 'media/{pieces}']
+      .map((name) => `/api/v1/${name}`)
+      .concat('/metrics', '/readyz', '/v1/responses'))
+      assert.ok(document.paths[path], path)
+    const operations = Object.entries(document.paths as Record<string, Record<string, any>>).flatMap(([path, methods]) =>
+      Object.entries(methods).map(([method, operation]) => ({ path, method, operation })),
     )
+    const ids = operations.map(({ operation }) => operation.operationId)
+    assert.ok(ids.every((id) => typeof id === 'string'))
     assert.equal(new Set(ids).size, ids.length)
+    for (const { path, method, operation } of operations) {
+      const inPath = (operation.parameters ?? []).filter((each: any) => each.in === 'path').map(({ name }: any) => `{${name}}`)
+      assert.deepEqual(inPath.sort(), (path.match(/\{\w+\}/g) ?? []).sort(), `${method} ${path}`)
+      assert.ok(operation.summary.length > 0 && Object.keys(operation.responses).length > 0, path)
+    }
+    const references = new Set([...JSON.stringify(document).matchAll(/"\$ref":"(#[^"]+)"/g)].map(([, to]) => to!))
+    assert.ok(references.size > 10)
+    for (const to of references) {
+      const found = to
+        .slice(2)
+        .split('/')
+        .reduce<any>((at, name) => at?.[name.replaceAll('~1', '/').replaceAll('~0', '~')], document)
+      assert.ok(found, to)
+    }
+  })
+
+  it('answers a message with files, and a message that joined a running turn with the reply of that turn', async () => {
+    const session = (await ask('POST', '/api/v1/sessions', { body: {} })).body.id as string
+    const file = { name: 'a.txt', media_type: 'text/plain', data: Buffer.from('hello').toString('base64') }
+    const answers = await Promise.all(
+      ['2+2', '3+3', '4+4'].map((text) => ask('POST', `/api/v1/sessions/${session}/messages`, { body: { text, attachments: [file] } })),
+    )
+    for (const { status, body } of answers) assert.ok(status === 200 && body.reply.length > 0, JSON.stringify(body))
+    const wrong = await ask('POST', '/api/v1/messages', { body: { text: 'x', attachments: [{ ...file, data: '?' }] } })
+    assert.deepEqual([wrong.status, wrong.body.code], [400, 'bad_input'])
   })
 
   it('streams events from a cursor, and a session with its answers', async () => {

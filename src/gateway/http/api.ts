@@ -64,7 +64,7 @@ export function createApi(deps: ApiDeps): Api {
     if (url.pathname === '/metrics') return sendText(response, await metrics.text(client.kernel, deps.connections()))
     if (url.pathname.startsWith(openAiPath)) return answerOpenAi(client, { request, response, url })
     const path = url.pathname.slice(apiPath.length)
-    if (path === '/openapi.json') return send(request, response, { status: 200, body: openApi(await described()) })
+    if (path === '/openapi.json') return send(request, response, { status: 200, body: await openApi(await described()) })
     if (path === '/status') return send(request, response, { status: 200, body: client.kernel.status() as unknown as Json })
     if (path === '/events' && request.method === 'GET') return streamEvents(asked)
     const serveBytes = files.match(request, url, path)

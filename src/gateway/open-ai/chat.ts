@@ -43,7 +43,7 @@ const choice = z.union([
   z.object({ type: z.literal('function'), function: z.object({ name: z.string() }) }).transform((value) => ({ name: value.function.name })),
 ])
 /** What is not named here, such as `temperature`, is up to the agent's configuration. */
-const request = z.object({
+export const chatRequest = z.object({
   model: z.string().max(200).default(''),
   messages: z.array(chatMessage).min(1),
   stream: z.boolean().nullish(),
@@ -69,7 +69,7 @@ export function createConversations(): Conversations {
 /** Answers `POST /v1/chat/completions`. @returns null once it is sent @throws OxbowError before the first byte of a stream */
 export async function completeChat(asking: Asking, conversations: Conversations): Promise<JsonObject | null> {
   const { kernel, client, body, response, gone, now } = asking
-  const read = readBody(request, body)
+  const read = readBody(chatRequest, body)
   const { messages } = read
   const entries = messages.flatMap(entriesOf)
   const from = newestFrom(entries)

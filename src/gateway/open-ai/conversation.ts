@@ -109,7 +109,7 @@ function firstIssue(issue: z.core.$ZodIssue): { readonly path: readonly Property
 /** Fields that change what is answered, and that nobody here would obey: silence would be a lie. */
 export const refusedFormat = z.object({ type: z.literal('text', 'only text is supported: ask for JSON in the message') }).nullish()
 
-const namedFunction = { name: z.string(), description: z.string().nullish(), parameters: z.record(z.string(), z.json()).nullish() }
+const namedFunction = { name: z.string(), description: z.string().nullish(), parameters: z.record(z.string(), z.unknown()).nullish() }
 export const functionFields = z.object(namedFunction)
 
 interface WantedTools {

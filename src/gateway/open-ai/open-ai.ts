@@ -8,9 +8,9 @@ import type { Kernel } from '../../kernel/index.ts'
 import { type Failure, isOxbowError, type JsonObject, OxbowError } from '../../types/index.ts'
 import { agentName, outputOf } from './agent-turn.ts'
 import { type Asking, errorOf, statusOf } from './asking.ts'
-import { completeChat, createConversations } from './chat.ts'
+import { chatRequest, completeChat, createConversations } from './chat.ts'
 import { readBody } from './conversation.ts'
-import { cancelResponse, createResponse, createSessionHeads, readResponse } from './responses.ts'
+import { cancelResponse, createResponse, createSessionHeads, readResponse, responseRequest } from './responses.ts'
 
 export interface OpenAiRequest extends Asking {
   readonly request: IncomingMessage
@@ -91,6 +91,51 @@ async function createEmbeddings({ kernel, body }: Asking): Promise<JsonObject> {
 function floatsOf(vector: string): number[] {
   const bytes = Buffer.from(vector, 'base64')
   return Array.from({ length: bytes.length / 4 }, (_, at) => bytes.readFloatLE(at * 4))
+}
+
+/** @returns the paths of these interfaces, for the OpenAPI document; the reference of OpenAI describes their answers */
+export function describeOpenAi(): JsonObject {
+  const id = { name: 'id', in: 'path', required: true, schema: { type: 'string' } }
+  const operation = (operationId: string, summary: string, more: JsonObject = {}): JsonObject => ({
+    operationId,
+    summary,
+    tags: ['openai'],
+    ...more,
+    responses: {
+      '200': { description: 'As the reference of OpenAI describes it.', content: { 'application/json': { schema: { type: 'object' } } } },
+      default: { $ref: '#/components/responses/OpenAiError' },
+    },
+  })
+  const taking = (schema: z.ZodType, example: JsonObject): JsonObject => {
+    const { $schema: _, ...json } = z.toJSONSchema(schema, { io: 'input', unrepresentable: 'any' }) as JsonObject
+    return { requestBody: { required: true, content: { 'application/json': { schema: json, example } } } }
+  }
+  const repeatable = { parameters: [{ $ref: '#/components/parameters/IdempotencyKey' }] }
+  const messages = [{ role: 'user', content: 'Summarise the files here.' }]
+  return {
+    '/v1/models': { get: operation('openai_models', 'Lists the agent, its models, and the embedder of memory.') },
+    '/v1/models/{id}': { get: operation('openai_model', 'Shows one model.', { parameters: [id] }) },
+    '/v1/chat/completions': {
+      post: operation('openai_chat', 'Answers a conversation, whole or as a stream.', {
+        ...repeatable,
+        ...taking(chatRequest, { model: agentName, messages }),
+      }),
+    },
+    '/v1/responses': {
+      post: operation('openai_response', 'Answers an input, whole, as a stream, or in the background.', {
+        ...repeatable,
+        ...taking(responseRequest, { model: agentName, input: 'Summarise the files here.' }),
+      }),
+    },
+    '/v1/responses/{id}': { get: operation('openai_response_again', 'Shows a response again.', { parameters: [id] }) },
+    '/v1/responses/{id}/cancel': { post: operation('openai_cancel', 'Cancels the turn of a response.', { parameters: [id] }) },
+    '/v1/embeddings': {
+      post: operation('openai_embeddings', 'Computes vectors of texts.', {
+        ...repeatable,
+        ...taking(embeddingRequest, { model: agentName, input: ['The sea is blue.'] }),
+      }),
+    },
+  }
 }
 
 /** Ends a request that failed, also in the middle of a stream. @param retryAfterS of a program that asks too often */

@@ -63,7 +63,7 @@ const item = z.union([
 const tool = z
   .object({ type: z.literal('function', 'only functions are supported: the agent has tools of its own') })
   .extend(functionFields.shape)
-const request = z.object({
+export const responseRequest = z.object({
   model: z.string().max(200).default(''),
   input: z.union([z.string(), z.array(item)]),
   instructions: z.string().nullish(),
@@ -79,7 +79,7 @@ const request = z.object({
   parallel_tool_calls: z.boolean().nullish(),
 })
 
-type Request = z.infer<typeof request>
+type Request = z.infer<typeof responseRequest>
 type Item = z.infer<typeof item>
 
 /** What this gateway last had of a session: its newest turn, and the instructions that it has been given. */
@@ -92,7 +92,7 @@ export function createSessionHeads(): SessionHeads {
 /** Answers `POST /v1/responses`. @returns null once it is sent @throws OxbowError before the first byte of a stream */
 export async function createResponse(asking: Asking, heads: SessionHeads): Promise<JsonObject | null> {
   const { kernel, body, response, gone, now } = asking
-  const read = readBody(request, body)
+  const read = readBody(responseRequest, body)
   const instructions = read.instructions ?? ''
   const { session, ...fresh } = await planOf(kernel, read, heads)
   const client = clientToolsOf({
