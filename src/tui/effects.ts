@@ -115,7 +115,7 @@ async function listSessions({ link, dispatch }: Doing): Promise<void> {
   const rows = listed.map((session) => ({
     id: session.id,
     label: sessionLabel(session),
-    detail: `${formatTime(session.active_at)}  ${session.turns} turns  ${session.id.slice(0, 8)}`,
+    detail: `${formatTime(session.active_at)}  ${session.turns} ${session.turns === 1 ? 'turn' : 'turns'}  ${session.id.slice(0, 8)}`,
   }))
   dispatch({ type: 'dialog', dialog: newPicker('sessions', 'Sessions', rows, current ?? '') })
 }

@@ -56,7 +56,7 @@ export function optionsOf({ rules, pending }: Question): readonly Option[] {
   const always = (rules ?? []).map((rule, at): Option => ({
     type: 'always',
     key: String(at + 1),
-    label: `Always allow ${scopeNames[rule.scope] ?? rule.scope}: ${rule.text}`,
+    label: `Always allow ${scopeNames[rule.scope] ?? rule.scope}`,
     rule,
   }))
   const edit: readonly Option[] = isJson(pending.input) ? [{ type: 'edit', key: 'e', label: 'Change the input, then allow' }] : []
@@ -132,7 +132,10 @@ export function answerKey(question: Question, key: string, now: number, width: n
       return take(question, options[question.selected])
     default: {
       const option = options.find((one) => one.key === key.toLowerCase())
-      return option === undefined ? null : take({ ...question, selected: options.indexOf(option) }, option)
+      if (option === undefined) return null
+      const chosen = { ...question, selected: options.indexOf(option) }
+      // A rule holds for good: its key shows the whole of it, and Enter keeps it.
+      return option.type === 'always' ? { question: chosen } : take(chosen, option)
     }
   }
 }

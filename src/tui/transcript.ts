@@ -110,7 +110,7 @@ export function takeEvent(transcript: Transcript, event: FollowEvent): Transcrip
         item.kind === 'call' && event.output !== undefined ? { ...item, output: event.output } : item,
       )
     case 'caught_up':
-      return { ...transcript, waiting: event.pending }
+      return { ...transcript, waiting: joined(transcript.waiting, event.pending) }
     case 'ended':
       return note(transcript, `ended-${event.failure.code}`, 'error', `${event.failure.message} ${event.failure.hint}`)
     default:
@@ -298,6 +298,12 @@ function waitingAfter(waiting: readonly PendingApproval[], record: RecordView): 
   if (record.phase === 'parked') return waiting.some(({ call }) => call === record.call) ? waiting : [...waiting, pendingOf(record)]
   const isDecided = record.phase === 'decided' && fields(record.body)['partial'] !== true
   return isDecided || isEnd(record) ? withoutCall(waiting, record.call) : waiting
+}
+
+/** A guest that has just started may not have come to a call yet that waits by its records. */
+function joined(waiting: readonly PendingApproval[], more: readonly PendingApproval[]): readonly PendingApproval[] {
+  const known = new Set(more.map(({ call }) => call))
+  return [...waiting.filter(({ call }) => !known.has(call)), ...more]
 }
 
 /** @returns the same list when the call is not in it */

@@ -89,7 +89,10 @@ type SessionEvent = Extract<Event, { type: 'follow' | 'opened' | 'fresh' | 'bega
 
 function applySession(state: State, event: SessionEvent, around: Surroundings): Step {
   if (event.type === 'fresh') return [{ ...withoutSession(state), session: null, spent: 0 }, []]
-  if (event.type === 'began') return [{ ...state, session: { id: event.session.id, title: event.session.title } }, []]
+  if (event.type === 'began') {
+    const title = event.session.title === '' ? (messagesOf(state.transcript).at(-1) ?? '') : event.session.title
+    return [{ ...state, session: { id: event.session.id, title: plainLine(title, maxTitleChars) } }, []]
+  }
   if (event.type === 'lost_session') return [{ ...state, session: null }, []]
   if (event.type === 'relinked') return [{ ...state, transcript: withoutStream(state.transcript) }, []]
   if (event.type === 'opened') {

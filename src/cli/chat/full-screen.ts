@@ -1,7 +1,7 @@
 /** `oxbow tui`, and `oxbow` alone on a terminal: gives the full-screen terminal its guest and the person's files. */
 import { readdir } from 'node:fs/promises'
 import { homedir } from 'node:os'
-import { join, resolve } from 'node:path'
+import { join, posix, resolve } from 'node:path'
 import { sharedPathOf, usersFolder } from '../../runner/index.ts'
 import { plainLine } from '../../terminal/index.ts'
 import { type FoundFile, type Link, type Ports, runTui } from '../../tui/index.ts'
@@ -36,7 +36,14 @@ const sessionIdChars = 11
 function createPorts(options: ChatOptions, terminal: Terminal): Ports {
   const setup = guestSetup(options, terminal)
   const workspaces = usersFolder(setup.home)
-  const guestPath = (path: string): string | undefined => sharedPathOf(setup, resolve(path))
+  /** Undefined for a folder that agents do not see, or that is none. */
+  const guestPath = (path: string): string | undefined => {
+    try {
+      return sharedPathOf(setup, resolve(path))
+    } catch {
+      return undefined
+    }
+  }
   const links = new WeakMap<Link, Connection>()
   return {
     version: terminal.version,
@@ -103,6 +110,7 @@ async function ownFiles(typed: string, guestPath: (path: string) => string | und
   const folder = typed.slice(0, slash + 1)
   const begins = typed.slice(slash + 1)
   const real = folder.startsWith('~/') ? join(homedir(), folder.slice(2)) : resolve(folder)
+  const shared = guestPath(real)
   const entries = await readdir(real, { withFileTypes: true }).catch(() => [])
   return (
     entries
@@ -112,8 +120,8 @@ async function ownFiles(typed: string, guestPath: (path: string) => string | und
       .slice(0, maxEntries)
       .map((entry): FoundFile => {
         const isFolder = entry.isDirectory()
-        const shared = isFolder ? undefined : guestPath(join(real, entry.name))
-        return { path: shared ?? folder + entry.name, isFolder, isOwn: shared === undefined }
+        const isShared = !isFolder && shared !== undefined
+        return { path: isShared ? posix.join(shared, entry.name) : folder + entry.name, isFolder, isOwn: !isShared }
       })
       .toSorted((a, b) => Number(b.isFolder) - Number(a.isFolder) || (a.path < b.path ? -1 : 1))
   )

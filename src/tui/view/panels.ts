@@ -116,12 +116,14 @@ export function questionPanel(question: Question, drawing: PanelDrawing): Panel 
     pending.reason === undefined || pending.reason === '' ? [] : [theme.muted(clip(`  why: ${plainLine(pending.reason, 300)}`, width))]
   const failed = error === '' ? [] : wrapPlain(error, width - 4).map((line) => `  ${theme.error(line)}`)
   if (mode !== 'choose') return draftPanel(question, drawing, [head, ...why, ...failed])
-  const options = optionsOf(question).map(({ key, label }, at) => {
+  const options = optionsOf(question).flatMap((option, at) => {
     const isChosen = focused && at === question.selected
-    const text = clip(`${isChosen ? '›' : ' '} ${theme.accent(key)}  ${exactText(plainText(label))}`, width)
-    return isChosen ? filled(text, width, theme.band) : text
+    const text = clip(`${isChosen ? '›' : ' '} ${theme.accent(option.key)}  ${plainLine(option.label, 200)}`, width)
+    if (!isChosen) return [text]
+    const rule = option.type === 'always' ? wrapPlain(exactText(option.rule.text), width - 8).map((line) => `      ${line}`) : []
+    return [filled(text, width, theme.band), ...rule]
   })
-  const keys = isSent ? '  sending …' : focused ? '  ↑↓ Enter, or the letter · Tab: back to the text' : '  Press Tab to answer'
+  const keys = isSent ? '  sending …' : focused ? '  ↑↓ and Enter, or the letter · Tab: back to the text' : '  Press Tab to answer'
   const waits = question.rules === null ? [theme.muted('    looking for rules …')] : []
   const rest = [...why, ...failed, ...options, ...waits, focused ? theme.muted(clip(keys, width)) : theme.warning(clip(keys, width))]
   const input = inputLines(question, drawing)
@@ -144,7 +146,10 @@ function inputLines({ pending }: Question, { theme, width, diff }: PanelDrawing)
   const text = { name: pending.name, input: pending.input }
   const fields = fieldsOf(pending.input).flatMap(({ name, lines }) => {
     const shown = lines.flatMap((line) => wrapPlain(exactText(line), width - 6))
-    return [`  ${theme.muted('│')} ${theme.bold(`${exactText(name)}:`)}`, ...shown.map((line) => `  ${theme.muted('│')}   ${line}`)]
+    const label = theme.bold(`${exactText(name)}:`)
+    const [only = ''] = shown
+    if (shown.length === 1 && name.length + visibleWidth(only) < width - 8) return [`  ${theme.muted('│')} ${label} ${only}`]
+    return [`  ${theme.muted('│')} ${label}`, ...shown.map((line) => `  ${theme.muted('│')}   ${line}`)]
   })
   const change = changeOf(text)
   if (change === null || change.lines !== null || diff === null) return fields
@@ -157,9 +162,7 @@ function inputLines({ pending }: Question, { theme, width, diff }: PanelDrawing)
 
 function draftPanel({ draft, mode }: Question, { theme, width, rows }: PanelDrawing, head: readonly string[]): Panel {
   const help =
-    mode === 'edit'
-      ? 'Enter allows this instead; it is judged again · Shift+Enter: new line · Esc: back'
-      : 'Why not? Enter denies it · Esc: back'
+    mode === 'edit' ? 'Enter allows this instead, judged again · Shift+Enter: new line · Esc' : 'Why not? Enter denies it · Esc: back'
   const { lines, cursor } = editorLines(draft, width - 4, Math.max(1, rows - head.length - 1))
   return {
     lines: [...head, ...lines.map((line) => `  ${theme.accent('│')} ${line}`), theme.muted(clip(`  ${help}`, width))],
