@@ -13,6 +13,7 @@ import { cliPage } from './docs/cli-page.ts'
 import { configurationPage } from './docs/configuration-page.ts'
 import { errorPage } from './docs/error-page.ts'
 import { transportPage } from './docs/transport-page.ts'
+import { framePage } from './docs/frame-page.ts'
 
 export interface Page {
   /** From the root of the repository. */
@@ -31,6 +32,7 @@ async function generatePages(): Promise<readonly Page[]> {
     { path: 'docs/calls.md', text: callPage(calls.map(describeCall)) },
     { path: 'docs/cli.md', text: cliPage(buildProgram(silent, () => {})) },
     { path: 'docs/errors.md', text: errorPage() },
+    { path: 'docs/frames.md', text: framePage() },
     { path: 'docs/configuration.md', text: configurationPage() },
     { path: 'docs/transports.md', text: transportPage() },
   ]

@@ -1,9 +1,12 @@
 /** Generated pages say what their source says; the error table and the places that raise its codes are held together. */
 import assert from 'node:assert/strict'
+import { readFileSync } from 'node:fs'
 import { describe, test } from 'node:test'
 import { fileURLToPath } from 'node:url'
 import { stalePages } from '../scripts/generate-docs.ts'
-import { errorTable } from '../src/types/index.ts'
+import { describedCalls } from '../src/guest/offline.ts'
+import { errorTable, parseConfig } from '../src/types/index.ts'
+import { noticeKinds } from '../src/types/record.ts'
 import { codesIn, findCodes } from './architecture/raised-codes.ts'
 
 const codes: ReadonlySet<string> = new Set(Object.keys(errorTable))
@@ -11,6 +14,17 @@ const source = fileURLToPath(new URL('../src', import.meta.url))
 
 void test('generated pages are equal to their source', async () => {
   assert.deepEqual(await stalePages(), [], 'run: node scripts/generate-docs.ts')
+})
+
+void test('the frames and calls that the page of the frames names exist', async () => {
+  const page = readFileSync(new URL('../docs/frames.md', import.meta.url), 'utf8')
+  const tasks = page.slice(page.indexOf('## What is asked how'), page.indexOf('## Frames of the client'))
+  const frames = [...page.matchAll(/^### `(\w+)`$/gm)].map(([, name]) => name)
+  const calls = (await describedCalls(parseConfig({}, 'the defaults'))).map(({ name }) => name)
+  const phases = ['started', 'outcome', 'decided', 'cancelled', ...noticeKinds]
+  const fields = ['client_id', 'attachments', 'pieces']
+  for (const [, name = ''] of tasks.matchAll(/`([\w.]+)`/g))
+    assert.ok([...frames, ...calls, ...phases, ...fields, 'call'].includes(name), name)
 })
 
 void describe('error codes', () => {

@@ -2,6 +2,7 @@
 import type { Duplex } from 'node:stream'
 import { WebSocket } from 'ws'
 import { protocolVersion, type ServerFrame, systemRandom } from '../types/index.ts'
+import { parseServerFrame } from '../types/server-frames.ts'
 import { createToken } from './admission.ts'
 import { createFakeKernel, type FakeKernel } from './fake-kernel.ts'
 import { type Gateway, type GatewayOptions, startGateway } from './gateway.ts'
@@ -60,7 +61,7 @@ export async function openTerminal(
 
   socket.on('upgrade', (response) => (stream = response.socket))
   socket.on('message', (data: Buffer) => {
-    frames.push(JSON.parse(data.toString()) as ServerFrame)
+    frames.push(parseServerFrame(JSON.parse(data.toString())))
     wake()
   })
   socket.on('error', () => {})

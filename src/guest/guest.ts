@@ -9,7 +9,7 @@ import { statfs } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { answerCatalog, type ModelLimits, openEngine } from '../engine/index.ts'
-import { createToken, startGateway } from '../gateway/index.ts'
+import { createToken, type Gateway, startGateway } from '../gateway/index.ts'
 import { createKernel, type Kernel, type KernelOptions } from '../kernel/index.ts'
 import { createMemory, type Memory } from '../memory/index.ts'
 import { fileFault, type OpeningStore, type Store } from '../store/index.ts'
@@ -109,8 +109,7 @@ export async function startGuest(
     open = [gateway, kernel, ways]
     await untilUsable(opened)
     const watching = await watchMemoryFolders(kernel, sandbox, config.memory)
-    if (gateway.publicUrl !== null) console.error(`other machines reach the gateway at ${gateway.publicUrl}`)
-    const announcement = announce(workspaceRoot, { url: gateway.url, pid: ways.pid }, token)
+    const announcement = announce(workspaceRoot, { ...gateway, pid: ways.pid }, token)
     return {
       url: gateway.url,
       token,
@@ -210,7 +209,12 @@ async function untilUsable(store: OpeningStore): Promise<void> {
 }
 
 /** Writes address and token to files that only the owner's programs can read. @throws OxbowError `store_full`, `store_failed` */
-function announce(workspaceRoot: string, where: { readonly url: string; readonly pid: number }, token: string): { withdraw(): void } {
+function announce(
+  workspaceRoot: string,
+  { url, publicUrl, pid }: Pick<Gateway, 'url' | 'publicUrl'> & { readonly pid: number },
+  token: string,
+): { withdraw(): void } {
+  if (publicUrl !== null) console.error(`other machines reach the gateway at ${publicUrl}`)
   const write = (name: string, text: string): string => {
     const path = join(workspaceRoot, 'ipc', name)
     try {
@@ -223,8 +227,8 @@ function announce(workspaceRoot: string, where: { readonly url: string; readonly
     return path
   }
   write('token', token)
-  write(portFile, new URL(where.url).port)
-  const path = write('gateway.json', JSON.stringify(where))
+  write(portFile, new URL(url).port)
+  const path = write('gateway.json', JSON.stringify({ url, pid }))
   return { withdraw: () => rmSync(path, { force: true }) }
 }
 

@@ -15,11 +15,12 @@ import type { SandboxStatus } from './hands.ts'
 
 export const protocolVersion = 1
 
-const requestId = z.string().min(1).max(64)
+const requestId = z.string().min(1).max(64).describe('Chosen by the client; the one answer repeats it.')
 const uuid = z.string().refine(isUuid, 'must be a lower-case UUID')
-const session = uuid.transform((text) => text as SessionId)
-const frame = <Type extends string, Shape extends z.ZodRawShape>(type: Type, shape: Shape) =>
-  z.object({ type: z.literal(type), payload: z.object({ request_id: requestId, ...shape }) })
+const session = uuid.transform((text) => text as SessionId).describe('Id of the session.')
+const newId = uuid.transform((text) => text as CallId)
+const frame = <Type extends string, Shape extends z.ZodRawShape>(type: Type, about: string, shape: Shape) =>
+  z.object({ type: z.literal(type), payload: z.object({ request_id: requestId, ...shape }) }).describe(about)
 
 /** Files of a message, for every way in which it is sent. */
 export const sentFiles: z.ZodType<SentFile[]> = z
@@ -37,29 +38,47 @@ export const sentFiles: z.ZodType<SentFile[]> = z
   .max(maxAttachments)
 
 export const clientFrameSchema: z.ZodType<ClientFrame> = z.discriminatedUnion('type', [
-  frame('hello', { protocol: z.int(), client: z.string().max(100) }),
-  frame('create_session', { title: z.string().max(200).optional(), client_id: uuid.transform((text) => text as CallId).optional() }),
-  frame('list_sessions', { limit: z.int().min(1).max(1000).default(50) }),
-  frame('send_turn', {
-    session,
-    client_id: uuid.transform((text) => text as CallId),
-    text: z.string().min(1),
-    model: z.string().min(1).max(200).optional(),
-    attachments: sentFiles.optional(),
+  frame('hello', 'The first frame of a connection. Answer: `hello_ack`.', {
+    protocol: z.int().describe('Version of the protocol.'),
+    client: z.string().max(100).describe('Name of the terminal, for the log.'),
   }),
-  frame('cancel_turn', { session }),
-  frame('subscribe', { session, cursor: z.int().nonnegative() }),
-  frame('unsubscribe', { session }),
-  frame('approve', {
+  frame('create_session', 'Starts a session. Answer: `result` with the session.', {
+    title: z.string().max(200).optional().describe('Default: the first line of the first message.'),
+    client_id: newId.optional().describe('Becomes the id of the session, so that a repeated frame creates no second one.'),
+  }),
+  frame('list_sessions', 'Lists sessions that are not archived, newest activity first. Answer: `result` with a list.', {
+    limit: z.int().min(1).max(1000).default(50).describe('Maximum number of sessions.'),
+  }),
+  frame('send_turn', 'Sends a message to the agent. Answer: `ack` once it is in the journal; the reply comes as events.', {
+    session,
+    client_id: newId.describe('A new UUID for each message, and the id of its turn: a repeated frame starts no second turn.'),
+    text: z.string().min(1).describe('The message.'),
+    model: z.string().min(1).max(200).optional().describe('Model for this turn. Default: the configured one.'),
+    attachments: sentFiles
+      .optional()
+      .describe('Files: `name`, `media_type`, and `data` as base64 or the `pieces` that `attachment.put` returned.'),
+  }),
+  frame('cancel_turn', 'Stops the running turn of a session. Answer: `result` with `cancelled`.', { session }),
+  frame('subscribe', 'Follows a session: every record after the cursor, then live events. Answer: `snapshot`, after the past.', {
+    session,
+    cursor: z.int().nonnegative().describe('The highest cursor that was received; 0 for everything.'),
+  }),
+  frame('unsubscribe', 'Ends following. Answer: `result`; no event of the session comes after it.', { session }),
+  frame('approve', 'Decides a call that waits. Answer: `result`. `call.decide` can do more: another input, a rule, a reason.', {
     call: z
       .string()
       .min(1)
       .max(200)
-      .transform((text) => text as CallId),
+      .transform((text) => text as CallId)
+      .describe('Id of the call.'),
     allow: z.boolean(),
   }),
-  frame('call', { name: z.string().min(1).max(100), input: z.json(), session: session.optional() }),
-  frame('status', {}),
+  frame('call', 'Makes any call that is offered to terminals ([calls.md](calls.md)). Answer: `result` with the outcome.', {
+    name: z.string().min(1).max(100).describe('`family.verb`.'),
+    input: z.json().describe('As the call describes it.'),
+    session: session.optional().describe('The session that the call belongs to.'),
+  }),
+  frame('status', 'Asks for the status of the guest: is it healthy, which model, which sandbox. Answer: `result`.', {}),
 ])
 
 interface ClientPayloads {

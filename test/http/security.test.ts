@@ -23,7 +23,7 @@ interface CallFacts {
   readonly right: string
   readonly effect: string
   readonly audience: readonly string[]
-  readonly example: object
+  readonly example: Readonly<Record<string, any>>
 }
 
 interface Answered {
@@ -94,7 +94,7 @@ describe('a stolen read-only key', () => {
     const isChanging = new Map(calls.map(({ name, tier }) => [name, tier !== 'read_only']))
     for (const { method, path, call } of routes) {
       if (isChanging.get(call) !== true) continue
-      const example = calls.find(({ name }) => name === call)!.example as Record<string, unknown>
+      const { example } = calls.find(({ name }) => name === call)!
       const fields = [...path.matchAll(/\{(\w+)\+?\}/g)].map(([, field]) => field)
       const inBody = Object.fromEntries(Object.entries(example).filter(([field]) => !fields.includes(field)))
       const url = path.replaceAll(/\{(\w+)\+?\}/g, (_, field: string) => encodeURIComponent(String(example[field] ?? 'x')))
@@ -177,7 +177,7 @@ describe('a page of another origin, and a host that was rebound', () => {
       ['POST', '/web/link'],
       ['GET', '/'],
     ] as const
-    const before = await seen()
+    const first = await seen()
     const port = new URL(address).port
     const sources: readonly Record<string, string>[] = [
       { origin: 'https://evil.example' },
@@ -196,7 +196,7 @@ describe('a page of another origin, and a host that was rebound', () => {
       const preflight = await ask('OPTIONS', path, { origin: 'https://evil.example', 'access-control-request-method': 'POST' })
       assert.equal(preflight.status, 403)
     }
-    assert.ok((await seen()) - before <= 4, 'nothing of it reached the gate')
+    assert.ok((await seen()) - first <= 4, 'nothing of it reached the gate')
   })
 
   it('open no WebSocket', async () => {
