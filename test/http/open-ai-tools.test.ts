@@ -27,6 +27,12 @@ const asFunctions = (...tools: readonly (typeof weather | typeof clock)[]) =>
   tools.map((tool) => ({ type: 'function' as const, function: tool }))
 const asked = (text: string) => [{ role: 'user' as const, content: text }]
 
+async function collect<Item>(stream: AsyncIterable<Item>): Promise<Item[]> {
+  const items: Item[] = []
+  for await (const item of stream) items.push(item)
+  return items
+}
+
 async function serve(): Promise<void> {
   guest = startGuest({ workspace, config: { model: model.config } })
   const started = await guest.started
@@ -50,6 +56,7 @@ before(async () => {
           { events: [{ text: 'Both are known.' }] },
         ],
       },
+      { match: 'broken', steps: [{ events: [], http: { status: 400, body: '{"error":{"message":"no"}}' } }] },
       { match: 'slowly', steps: [{ events: [{ text: 'One ' }, { stall: true }] }] },
       { steps: [{ events: [{ text: 'Hello ' }, { text: 'there.' }] }] },
     ],
@@ -212,6 +219,43 @@ describe('responses', () => {
     await assert.rejects(failing({ text: { format: { type: 'json_object' } } }), /only text/)
     await assert.rejects(failing({ previous_response_id: 'resp_1' }), /no response has this id/)
     await assert.rejects(failing({ input: [{ type: 'item_reference', id: 'msg_1' }] }), /no item has the id/)
+  })
+})
+
+describe('the model name', () => {
+  it('selects an agent that was spawned, in its own session', async () => {
+    const spawned = await fetch(`${origin}/api/v1/agents`, {
+      method: 'POST',
+      headers: { authorization: `Bearer ${token}`, 'content-type': 'application/json' },
+      body: JSON.stringify({ task: 'Wait for messages.', name: 'reader', keep: true, instructions: 'Read aloud.' }),
+    })
+    const { session } = (await spawned.json()) as { session: string }
+    assert.ok((await client.models.list()).data.some(({ id }) => id === 'reader'))
+    const answered = await client.chat.completions.create({ model: 'reader', messages: asked('Hi.') }).withResponse()
+    assert.equal(answered.response.headers.get('oxbow-session'), session)
+    assert.match(JSON.stringify(model.requests.at(-1)), /Read aloud\./)
+    const rights = await fetch(`${origin}/api/v1/keys`, {
+      method: 'POST',
+      headers: { authorization: `Bearer ${token}`, 'content-type': 'application/json' },
+      body: JSON.stringify({ name: 'plain', rights: ['turn.send', 'session.read', 'session.write'] }),
+    })
+    const { key } = (await rights.json()) as { key: string }
+    const plain = new OpenAI({ apiKey: key, baseURL: `${origin}/v1`, maxRetries: 0 })
+    assert.ok((await plain.models.list()).data.every(({ id }) => id !== 'reader'))
+  })
+})
+
+describe('a model that fails', () => {
+  it('is an error with the shape of OpenAI, also in a stream', async () => {
+    const ask = { model: 'oxbow', messages: asked('This is broken.') }
+    const isShaped = (error: unknown): boolean =>
+      error instanceof OpenAI.APIError && typeof error.code === 'string' && error.code.startsWith('model_')
+    await assert.rejects(client.chat.completions.create(ask), isShaped)
+    const stream = await client.chat.completions.create({ ...ask, stream: true })
+    await assert.rejects(collect(stream), isShaped)
+    const events = await collect(await client.responses.create({ model: 'oxbow', input: 'This is broken.', stream: true }))
+    const types = events.map(({ type }) => type)
+    assert.equal(types.at(-1), 'response.failed')
   })
 })
 

@@ -68,23 +68,33 @@ export interface NewTurn {
 
 /** @returns the started turn @throws OxbowError */
 export async function startTurn(kernel: Kernel, { session, text, attachments, model, client, results }: NewTurn): Promise<StartedMessage> {
-  const into = session ?? (await kernel.createSession()).id
-  const started = await kernel.sendTurn({
-    session: into,
-    clientId: randomUUID() as string as CallId,
-    text,
-    model: modelOf(model),
-    attachments,
-    client,
-    results,
-  })
+  const chosen = await chosenBy(kernel, model)
+  const into = (results.length > 0 ? session : (chosen.session ?? session)) ?? (await kernel.createSession()).id
+  const clientId = randomUUID() as string as CallId
+  const started = await kernel.sendTurn({ session: into, clientId, text, model: chosen.model, attachments, client, results })
   return { session: into, ...started }
 }
 
-/** `oxbow` is the agent with its usual model, `oxbow/provider/name` or `provider/name` with another one. */
-function modelOf(name: string): string | undefined {
+interface Chosen {
+  /** Of an agent that was spawned: its conversation is its own. */
+  readonly session: SessionId | null
+  readonly model: string | undefined
+}
+
+/** `oxbow` is the agent with its usual model, `oxbow/provider/name` or `provider/name` with another one; any other name is an agent's. */
+async function chosenBy(kernel: Kernel, name: string): Promise<Chosen> {
   const model = name === agentName ? '' : name.startsWith(`${agentName}/`) ? name.slice(agentName.length + 1) : name
-  return model === '' ? undefined : model
+  const agent = model === '' || model.includes('/') ? undefined : (await agentsOf(kernel)).find((each) => each.name === model)
+  if (agent !== undefined) return { session: agent.session, model: undefined }
+  return { session: null, model: model === '' ? undefined : model }
+}
+
+/** @returns agents that take messages, newest first; none for a program without the right `agent.use` */
+export async function agentsOf(kernel: Kernel): Promise<readonly { readonly name: string; readonly session: SessionId }[]> {
+  const outcome = await kernel.call('agent.list', {})
+  if (outcome.status !== 'ok') return []
+  const { agents } = outcome.output as { readonly agents: readonly { name: string; session: SessionId; keep: boolean; created_at: number }[] }
+  return agents.filter(({ keep }) => keep).toSorted((a, b) => b.created_at - a.created_at)
 }
 
 interface Usage {

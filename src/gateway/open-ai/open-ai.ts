@@ -6,7 +6,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import { z } from 'zod'
 import type { Kernel } from '../../kernel/index.ts'
 import { type Failure, isOxbowError, type JsonObject, OxbowError } from '../../types/index.ts'
-import { agentName, outputOf } from './agent-turn.ts'
+import { agentName, agentsOf, outputOf } from './agent-turn.ts'
 import { type Asking, errorOf, statusOf } from './asking.ts'
 import { chatRequest, completeChat, createConversations } from './chat.ts'
 import { readBody } from './conversation.ts'
@@ -38,7 +38,7 @@ export function createOpenAi(): (asked: OpenAiRequest) => Promise<JsonObject | n
       case 'POST embeddings':
         return createEmbeddings(asked)
       case 'GET models':
-        return { object: 'list', data: models(asked.kernel) }
+        return { object: 'list', data: await models(asked.kernel) }
       case 'GET models/…':
         return modelOf(asked.kernel, id)
     }
@@ -48,14 +48,15 @@ export function createOpenAi(): (asked: OpenAiRequest) => Promise<JsonObject | n
   }
 }
 
-function models(kernel: Kernel): JsonObject[] {
+async function models(kernel: Kernel): Promise<JsonObject[]> {
   const { model, fallback, embedder } = kernel.status()
-  const names = [agentName, model, ...fallback, ...(embedder === 'none' ? [] : [embedder])]
+  const agents = (await agentsOf(kernel)).map(({ name }) => name)
+  const names = [agentName, ...agents, model, ...fallback, ...(embedder === 'none' ? [] : [embedder])]
   return [...new Set(names)].map((id) => ({ id, object: 'model', created: 0, owned_by: 'oxbow' }))
 }
 
-function modelOf(kernel: Kernel, id: string): JsonObject {
-  const found = models(kernel).find((model) => model['id'] === id)
+async function modelOf(kernel: Kernel, id: string): Promise<JsonObject> {
+  const found = (await models(kernel)).find((model) => model['id'] === id)
   if (found !== undefined) return found
   throw new OxbowError('not_found', `The model ${JSON.stringify(id.slice(0, 200))} is not listed.`, {
     hint: 'GET /v1/models lists models.',
