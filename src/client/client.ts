@@ -125,8 +125,8 @@ export interface SentMessage {
 
 interface GatewayMethods {
   status(): Promise<GuestStatus>
-  /** Survives reconnections: retried until it is answered, created once. */
-  createSession(title?: string): Promise<SessionInfo>
+  /** Survives reconnections: retried until it is answered, created once. @param id a UUID for the session, by which it is deduplicated */
+  createSession(title?: string, id?: CallId): Promise<SessionInfo>
   /** Newest activity first. */
   listSessions(limit?: number): Promise<readonly SessionInfo[]>
   /** Resolves when the message is in the journal. Survives reconnections: retried until it is acknowledged, delivered once. */
@@ -146,8 +146,8 @@ function gatewayMethods({ ask }: Requests, { requestTimeoutMs, callTimeoutMs }: 
 
   return {
     status: async () => resultOf(await again({ type: 'status', payload: {} })) as GuestStatus,
-    createSession: async (title) =>
-      resultOf(await again({ type: 'create_session', payload: { title, client_id: newId() as CallId } })) as SessionInfo,
+    createSession: async (title, id = newId() as CallId) =>
+      resultOf(await again({ type: 'create_session', payload: { title, client_id: id } })) as SessionInfo,
     listSessions: async (limit = 50) => resultOf(await again({ type: 'list_sessions', payload: { limit } })) as readonly SessionInfo[],
     async sendTurn({ session, text, model, attachments, clientId = newId() as CallId }): Promise<SentMessage> {
       const answer = await again({ type: 'send_turn', payload: { session, client_id: clientId, text, model, attachments } })

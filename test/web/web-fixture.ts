@@ -131,6 +131,8 @@ interface AxeResults {
 
 /** Fails with what keeps people from using what the page shows now. */
 export async function checkAccessible(page: Page): Promise<void> {
+  // Colours that have just changed are computed with the next frames.
+  await page.evaluate(() => new Promise((resolve) => requestAnimationFrame(() => requestAnimationFrame(resolve))))
   await page.evaluate(axeSource)
   const run = `axe.run(document, { runOnly: ${JSON.stringify(wcagTags)} })`
   const { violations } = (await page.evaluate(run)) as AxeResults

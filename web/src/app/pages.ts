@@ -1,5 +1,5 @@
 /** The pages, in the order of the navigation. Each is loaded when it is first opened. */
-import { Activity, Folder, HeartPulse, ScrollText } from 'lucide-react'
+import { Activity, Folder, HeartPulse, MessageSquare, ScrollText } from 'lucide-react'
 import { type ComponentType, lazy } from 'react'
 import type { PageProps, Place } from './router.tsx'
 
@@ -12,6 +12,7 @@ export interface PageEntry {
 }
 
 export const pages: readonly PageEntry[] = [
+  { path: 'chat', title: 'Chat', icon: MessageSquare, component: lazy(() => import('../pages/chat/chat-page.tsx')) },
   { path: 'now', title: 'Now', icon: Activity, component: lazy(() => import('../pages/now/now-page.tsx')) },
   { path: 'journal', title: 'Journal', icon: ScrollText, component: lazy(() => import('../pages/journal/journal-page.tsx')) },
   { path: 'files', title: 'Files', icon: Folder, component: lazy(() => import('../pages/files/files-page.tsx')) },

@@ -1,27 +1,10 @@
 /** The command palette (Ctrl+K): every page, and what a page or the shell offers from everywhere. */
 import { type KeyboardEvent, type ReactNode, useEffect, useId, useMemo, useRef, useState } from 'react'
 import { useGuest } from '../data/guest.tsx'
+import { type Command, commandsOnScreen } from './commands.ts'
 import { pages } from './pages.ts'
 import { navigate } from './router.tsx'
 import { applyTheme, themes } from './theme.ts'
-
-export interface Command {
-  readonly title: string
-  /** Where it belongs, shown at the right. */
-  readonly group: string
-  readonly run: () => void
-}
-
-/** Commands that the page on the screen adds; it removes them when it is left. */
-const added = new Set<readonly Command[]>()
-
-/** Adds commands while the component is on the screen. @param commands the same array until they change */
-export function useCommands(commands: readonly Command[]): void {
-  useEffect(() => {
-    added.add(commands)
-    return () => void added.delete(commands)
-  }, [commands])
-}
 
 interface PaletteProps {
   readonly isOpen: boolean
@@ -53,7 +36,7 @@ function PaletteList({ onClose }: { readonly onClose: () => void }): ReactNode {
   const id = useId()
   const all = useMemo<readonly Command[]>(
     () => [
-      ...[...added].flat(),
+      ...commandsOnScreen(),
       ...pages.map(({ path, title }) => ({ title, group: 'Page', run: () => navigate(`/${path}`) })),
       ...themes.map((theme) => ({ title: `Theme: ${theme}`, group: 'Look', run: () => applyTheme(theme) })),
       { title: 'Sign out of this browser', group: 'Account', run: () => void signOut() },

@@ -35,19 +35,7 @@ interface CodeProps {
 }
 
 export function Code({ text, language = '', hasLineNumbers = false, label }: CodeProps): ReactNode {
-  const [found, setFound] = useState<Highlighter | null>(null)
-  const isWanted = language !== '' && text.length <= maxHighlighted
-  useEffect(() => {
-    if (!isWanted) return undefined
-    let isCurrent = true
-    highlighter ??= loadHighlighter()
-    void highlighter.then((loaded) => isCurrent && setFound(loaded))
-    return () => void (isCurrent = false)
-  }, [isWanted])
-  const content = useMemo(
-    () => (isWanted && found?.registered(language) === true ? rendered(found.highlight(language, text).children ?? []) : text),
-    [found, isWanted, language, text],
-  )
+  const content = useHighlighted(text, language)
   const numbers = useMemo(() => (hasLineNumbers ? lineNumbers(text) : ''), [hasLineNumbers, text])
   return (
     <div className="code-frame" role="region" aria-label={label ?? 'Code'} tabIndex={0}>
@@ -60,6 +48,23 @@ export function Code({ text, language = '', hasLineNumbers = false, label }: Cod
         <code>{content}</code>
       </pre>
     </div>
+  )
+}
+
+/** @returns the text as coloured spans; as it is until the highlighter is there, and for what it does not know */
+export function useHighlighted(text: string, language: string): ReactNode {
+  const [found, setFound] = useState<Highlighter | null>(null)
+  const isWanted = language !== '' && text.length <= maxHighlighted
+  useEffect(() => {
+    if (!isWanted) return undefined
+    let isCurrent = true
+    highlighter ??= loadHighlighter()
+    void highlighter.then((loaded) => isCurrent && setFound(loaded))
+    return () => void (isCurrent = false)
+  }, [isWanted])
+  return useMemo(
+    () => (isWanted && found?.registered(language) === true ? rendered(found.highlight(language, text).children ?? []) : text),
+    [found, isWanted, language, text],
   )
 }
 

@@ -1,0 +1,69 @@
+/** The outbox of the Chat page: what a reload or a guest that is gone must not lose, nor send twice. */
+import assert from 'node:assert/strict'
+import { describe, it } from 'node:test'
+import { OxbowError } from '../../src/types/index.ts'
+import { createOutbox } from '../../web/src/pages/chat/outbox.ts'
+
+type Client = Parameters<typeof createOutbox>[0]
+type Storage = Parameters<typeof createOutbox>[1]
+
+function makeStorage(): Storage {
+  const kept = new Map<string, string>()
+  return { getItem: (key) => kept.get(key) ?? null, setItem: (key, text) => void kept.set(key, text) }
+}
+
+const message = { session: 's', isNew: true, text: 'Hello', model: '', files: [] }
+const settled = (): Promise<void> => new Promise((resolve) => setImmediate(resolve))
+
+describe('the outbox', () => {
+  it('makes a new session before its first message, and forgets what was acknowledged', async () => {
+    const made: string[] = []
+    const client = {
+      createSession: async (_: unknown, id: string) => void made.push(`session ${id}`),
+      sendTurn: async ({ text }: { text: string }) => void made.push(text),
+    } as unknown as Client
+    const outbox = createOutbox(client, makeStorage())
+    outbox.send(message)
+    outbox.send({ ...message, isNew: false, text: 'Again' })
+    assert.equal(outbox.messages().length, 2)
+    await settled()
+    assert.deepEqual(made, ['session s', 'Hello', 'Again'])
+    assert.deepEqual(outbox.messages(), [])
+  })
+
+  it('sends what was not acknowledged again after a reload, with the same id', async () => {
+    const ids: string[] = []
+    const storage = makeStorage()
+    const gone = { createSession: () => new Promise(() => {}), sendTurn: () => new Promise(() => {}) } as unknown as Client
+    const before = createOutbox(gone, storage)
+    before.send(message)
+    const client = {
+      createSession: async () => {},
+      sendTurn: async ({ clientId }: { clientId: string }) => void ids.push(clientId),
+    } as unknown as Client
+    const after = createOutbox(client, storage)
+    assert.equal(after.messages()[0]?.text, 'Hello')
+    await settled()
+    assert.deepEqual(ids, [before.messages()[0]?.id])
+    assert.deepEqual(createOutbox(gone, storage).messages(), [])
+  })
+
+  it('gives a refused message back, with the reason', async () => {
+    const refusal = new OxbowError('limit_reached', 'Too long.', { hint: 'Send less.' })
+    const client = { createSession: async () => {}, sendTurn: () => Promise.reject(refusal) } as unknown as Client
+    const outbox = createOutbox(client, makeStorage())
+    outbox.send(message)
+    await settled()
+    assert.deepEqual(
+      outbox.refused().map(({ text, failure }) => [text, failure.message]),
+      [['Hello', 'Too long.']],
+    )
+    assert.deepEqual(outbox.messages(), [])
+  })
+
+  it('starts empty where the kept text is damaged', () => {
+    const storage = makeStorage()
+    storage.setItem('oxbow.outbox', '[{"id":1}, nonsense')
+    assert.deepEqual(createOutbox({} as Client, storage).messages(), [])
+  })
+})

@@ -1,0 +1,203 @@
+/** Chat: the sessions, the one that is open, and where the next message is written. */
+import './chat.css'
+import { PanelLeft } from 'lucide-react'
+import { type ReactNode, useCallback, useEffect, useMemo, useState, useSyncExternalStore } from 'react'
+import type { KeptFile, SessionInfo } from '../../../../src/types/index.ts'
+import { type Command, useCommands } from '../../app/commands.ts'
+import { navigate, type PageProps } from '../../app/router.tsx'
+import { callOf, useCall } from '../../data/calls.ts'
+import { useGuest } from '../../data/guest.tsx'
+import { IconButton } from '../../ui/button.tsx'
+import { Loading, Problem, ProblemLine } from '../../ui/states.tsx'
+import { toFailure } from '../../../../src/types/index.ts'
+import { Composer } from './composer.tsx'
+import { type Conversation, useConversation } from './conversation.ts'
+import { newSessionId, outboxOf } from './outbox.ts'
+import { sessionEvents, SessionList } from './session-list.tsx'
+import { TranscriptView } from './transcript-view.tsx'
+import { type ItemActions, moneyText } from './turn-items.tsx'
+import { UndoDialog } from './undo-dialog.tsx'
+
+export default function ChatPage({ place }: PageProps): ReactNode {
+  const session = place.segments[1] ?? ''
+  const [isListOpen, setListOpen] = useState(false)
+  const close = useCallback(() => setListOpen(false), [])
+  const commands = useMemo<readonly Command[]>(() => [{ title: 'New session', group: 'Chat', run: () => navigate('/chat') }], [])
+  useCommands(commands)
+  return (
+    <div className="chat" data-list={isListOpen}>
+      <SessionList current={session} onChoose={close} />
+      <div className="chat-scrim" onClick={close} aria-hidden="true" />
+      <Session session={session} onList={() => setListOpen(!isListOpen)} isListOpen={isListOpen} />
+    </div>
+  )
+}
+
+interface SessionProps {
+  readonly session: string
+  readonly isListOpen: boolean
+  readonly onList: () => void
+}
+
+function Session({ session, isListOpen, onList }: SessionProps): ReactNode {
+  const { client } = useGuest()
+  const conversation = useConversation(session)
+  const [undoing, setUndoing] = useState('')
+  const { actions, send, stop, failure } = useSession(session, conversation, setUndoing)
+  const outbox = outboxOf(client)
+  const refused = useSyncExternalStore(outbox.subscribe, outbox.refused).filter((message) => message.session === session)
+  const title = useTitle(session)
+  const isRunning = conversation.turn !== null
+  const isEmpty = conversation.items.length === 0 && !conversation.isLoading
+  return (
+    <section className="chat-session" aria-label={title}>
+      <header className="chat-head">
+        <IconButton className="chat-list-button" icon={<PanelLeft />} label="Sessions" aria-expanded={isListOpen} onClick={onList} />
+        <h1>{title}</h1>
+      </header>
+      {conversation.failure !== null ? (
+        <Problem failure={conversation.failure} onRetry={() => location.reload()} />
+      ) : conversation.isLoading && session !== '' ? (
+        <Loading label="Loading the session" />
+      ) : isEmpty ? (
+        <Welcome onChoose={(text) => send(text, [], '')} />
+      ) : (
+        <TranscriptView
+          key={session}
+          items={conversation.items}
+          hasOlder={conversation.hasOlder}
+          isRunning={isRunning}
+          actions={actions}
+          onOlder={conversation.loadOlder}
+        />
+      )}
+      <div className="chat-foot">
+        <ProblemLine failure={failure} />
+        {refused.map(({ id, failure: refusal }) => (
+          <ProblemLine key={id} failure={refusal} />
+        ))}
+        <Composer
+          session={session}
+          isRunning={isRunning}
+          onSend={send}
+          onStop={stop}
+          facts={<Facts conversation={conversation} />}
+          returned={refused.at(-1)?.text ?? ''}
+        />
+        <Announcer conversation={conversation} />
+      </div>
+      {undoing !== '' && <UndoDialog commit={undoing} onClose={() => setUndoing('')} />}
+    </section>
+  )
+}
+
+interface SessionActions {
+  readonly actions: ItemActions
+  readonly send: (text: string, files: readonly KeptFile[], model: string) => void
+  readonly stop: () => void
+  readonly failure: ReturnType<typeof toFailure> | null
+}
+
+function useSession(session: string, { items }: Conversation, onUndo: (commit: string) => void): SessionActions {
+  const { client } = useGuest()
+  const [failure, setFailure] = useState<ReturnType<typeof toFailure> | null>(null)
+  const attempt = useCallback((work: () => Promise<void>): void => {
+    setFailure(null)
+    work().catch((error: unknown) => setFailure(toFailure(error, 'internal_failure', 'Try again.')))
+  }, [])
+  const fork = useCallback(
+    async (at: number, draft = ''): Promise<void> => {
+      const made = await callOf<{ readonly id?: string; readonly session?: string }>(client, 'session.fork', { session, at })
+      const id = made.id ?? made.session ?? ''
+      if (draft !== '') sessionStorage.setItem(`oxbow.draft.${id}`, draft)
+      navigate(`/chat/${id}`)
+    },
+    [client, session],
+  )
+  const first = items.find(({ type }) => type === 'person')
+  const actions = useMemo<ItemActions>(
+    () => ({
+      onFork: (at) => attempt(() => fork(at)),
+      onRewrite: (item) => {
+        // Before the first message there is nothing to share.
+        if (item.key !== first?.key) return attempt(() => fork(item.seq - 1, item.text))
+        sessionStorage.setItem('oxbow.draft.new', item.text)
+        navigate('/chat')
+      },
+      onUndo,
+    }),
+    [attempt, first?.key, fork, onUndo],
+  )
+  const send: SessionActions['send'] = (text, files, model) => {
+    const outbox = outboxOf(client)
+    for (const { id, session: of } of outbox.refused()) if (of === session) outbox.discard(id)
+    const target = session || newSessionId()
+    outbox.send({ session: target, isNew: session === '', text, files, model })
+    if (session === '') navigate(`/chat/${target}`, { replace: true })
+  }
+  const stop = (): void => attempt(async () => void (await client.cancelTurn(session as SessionInfo['id'])))
+  return { actions, send, stop, failure }
+}
+
+function useTitle(session: string): string {
+  const { data } = useCall<readonly SessionInfo[]>(
+    'session.list',
+    { limit: 300, search: '', archived: false },
+    { skip: session === '', refreshOn: sessionEvents },
+  )
+  const found = data?.find(({ id }) => id === session)
+  return session === '' ? 'New session' : found?.title || 'Session'
+}
+
+function Facts({ conversation: { contextTokens, microDollars } }: { readonly conversation: Conversation }): ReactNode {
+  const { context_tokens: limit = 0 } = useGuest().status
+  const part = limit === 0 ? 0 : Math.min(1, contextTokens / limit)
+  return (
+    <>
+      {contextTokens > 0 && (
+        <span title={`${contextTokens.toLocaleString('en')} of ${limit.toLocaleString('en')} tokens`}>
+          <meter min={0} max={1} value={part} aria-label="Context in use" /> {Math.round(part * 100)}%
+        </span>
+      )}
+      {microDollars > 0 && <span title="Cost of what is shown">{moneyText(microDollars)}</span>}
+    </>
+  )
+}
+
+/** Says to a screen reader when an answer is there, or a call waits; not every word as it comes. */
+function Announcer({ conversation: { items, turn } }: { readonly conversation: Conversation }): ReactNode {
+  const [text, setText] = useState('')
+  const waits = items.some((item) => item.type === 'call' && item.pending !== null)
+  useEffect(() => {
+    if (waits) setText('A call waits for your approval.')
+    else setText(turn === null ? (items.at(-1)?.type === 'end' ? 'Oxbow has answered.' : '') : 'Oxbow is working.')
+  }, [items, turn, waits])
+  return (
+    <p className="visually-hidden" role="status">
+      {text}
+    </p>
+  )
+}
+
+const beginnings = ['What is in my workspace?', 'Summarise my notes', 'What have you been doing lately?']
+
+function Welcome({ onChoose }: { readonly onChoose: (text: string) => void }): ReactNode {
+  const { status } = useGuest()
+  return (
+    <div className="chat-welcome">
+      <img src="/icon.svg" alt="" width="48" height="48" />
+      <h2>What shall we do?</h2>
+      <p>The agent works in the workspace of {status.user}. Everything it does is written down, and what is risky asks first.</p>
+      {status.notice !== '' && <p className="chat-note">{status.notice}</p>}
+      <ul>
+        {beginnings.map((text) => (
+          <li key={text}>
+            <button type="button" onClick={() => onChoose(text)}>
+              {text}
+            </button>
+          </li>
+        ))}
+      </ul>
+    </div>
+  )
+}

@@ -1,0 +1,283 @@
+/**
+ * A session as a list of items, folded from its records and from what streams. An item that changes is replaced, so that only it is drawn
+ * again. Pure of React: a test folds what a guest sends.
+ */
+import type { FollowEvent } from '../../../../src/client/browser-client.ts'
+import {
+  foldRecord,
+  isEnd,
+  isToolCall,
+  mediaIn,
+  newTurnView,
+  pendingOf,
+  type CallView,
+  type SentMedia,
+  type TurnView,
+} from '../../../../src/terminal/index.ts'
+import {
+  assertNever,
+  type Failure,
+  isObject,
+  type Json,
+  type JsonObject,
+  type KeptFile,
+  type PendingApproval,
+  type RecordView,
+} from '../../../../src/types/index.ts'
+
+/** A message of the person. */
+export interface PersonItem {
+  readonly type: 'person'
+  readonly key: string
+  /** 0 until it is in the journal. */
+  readonly seq: number
+  readonly at: number
+  readonly text: string
+  readonly files: readonly KeptFile[]
+  readonly state: 'sent' | 'sending'
+}
+
+/** One answer of a model, a step of a turn. */
+export interface AnswerItem {
+  readonly type: 'answer'
+  readonly key: string
+  readonly turn: string
+  readonly at: number
+  readonly text: string
+  readonly reasoning: string
+  readonly isStreaming: boolean
+  /** Why the answer started over; empty: it did not. */
+  readonly restarted: string
+}
+
+export interface CallItem {
+  readonly type: 'call'
+  readonly key: string
+  readonly turn: string
+  readonly at: number
+  readonly view: CallView
+  /** The end of what a running command has printed. */
+  readonly output: string
+  readonly elapsedMs: number
+  readonly media: SentMedia | null
+  readonly pending: PendingApproval | null
+}
+
+/** The end of a turn: how it ended, what it cost, what it changed. */
+export interface EndItem {
+  readonly type: 'end'
+  readonly key: string
+  readonly turn: string
+  readonly seq: number
+  readonly at: number
+  readonly ms: number
+  readonly view: TurnView
+  /** The version that holds the changed files; empty: none has changed. */
+  readonly commit: string
+}
+
+export type Item = PersonItem | AnswerItem | CallItem | EndItem
+
+export interface Transcript {
+  readonly items: ReadonlyMap<string, Item>
+  /** The running turn; null: none. */
+  readonly turn: string | null
+  /** Tokens that the newest request has sent; 0: unknown. */
+  readonly contextTokens: number
+  readonly microDollars: number
+  readonly model: string
+}
+
+interface State {
+  items: Map<string, Item>
+  readonly turns: Map<string, TurnView>
+  turn: string | null
+  contextTokens: number
+  microDollars: number
+  model: string
+}
+
+export interface TranscriptFold extends Transcript {
+  /** @returns whether anything has changed */
+  add(event: FollowEvent): boolean
+  /** Puts older records before all others. @param records oldest first */
+  prepend(records: readonly RecordView[]): void
+}
+
+export function createTranscript(): TranscriptFold {
+  const state: State = { items: new Map(), turns: new Map(), turn: null, contextTokens: 0, microDollars: 0, model: '' }
+  return {
+    get items() {
+      return state.items
+    },
+    get turn() {
+      return state.turn
+    },
+    get contextTokens() {
+      return state.contextTokens
+    },
+    get microDollars() {
+      return state.microDollars
+    },
+    get model() {
+      return state.model
+    },
+    add: (event) => addEvent(state, event),
+    prepend(records) {
+      const older: State = { items: new Map(), turns: new Map(), turn: null, contextTokens: 0, microDollars: 0, model: '' }
+      for (const record of records) addRecord(older, record)
+      const merged = new Map<string, Item>()
+      for (const [key, item] of older.items) merged.set(key, mergedItem(item, state.items.get(key)))
+      for (const [key, item] of state.items) if (!merged.has(key)) merged.set(key, item)
+      for (const [turn, view] of older.turns) if (!state.turns.has(turn)) state.turns.set(turn, view)
+      state.items = merged
+      state.microDollars += older.microDollars
+    },
+  }
+}
+
+/** A call that a page of records cuts in two has its input in the older half. */
+function mergedItem(older: Item, newer: Item | undefined): Item {
+  if (newer?.type !== 'call' || older.type !== 'call') return newer ?? older
+  return { ...newer, at: older.at, view: { ...newer.view, input: newer.view.input || older.view.input } }
+}
+
+function addEvent(state: State, event: FollowEvent): boolean {
+  switch (event.type) {
+    case 'record':
+      return addRecord(state, event.record)
+    case 'text':
+    case 'restart': {
+      const before = state.items.get(event.call)
+      const answer = before?.type === 'answer' ? before : newAnswer(event.call, event.turn)
+      const text = event.type === 'text' ? answer.text + event.text : event.text
+      const restarted = event.cause === undefined ? answer.restarted : `${event.cause.why} (${event.cause.model})`
+      state.items.set(event.call, { ...answer, text, restarted, isStreaming: true })
+      return true
+    }
+    case 'progress': {
+      const before = state.items.get(event.call)
+      if (before?.type !== 'call') return false
+      state.items.set(event.call, { ...before, elapsedMs: event.elapsed_ms, output: event.output ?? before.output })
+      return true
+    }
+    case 'caught_up':
+      state.turn = event.turn
+      for (const [key, item] of state.items)
+        if (item.type === 'call' && item.pending !== null) state.items.set(key, { ...item, pending: null })
+      for (const pending of event.pending) addPending(state, pending)
+      return true
+    case 'ended':
+      return false
+    default:
+      return assertNever(event)
+  }
+}
+
+function newAnswer(call: string, turn: string): AnswerItem {
+  return { type: 'answer', key: call, turn, at: Date.now(), text: '', reasoning: '', isStreaming: true, restarted: '' }
+}
+
+function addPending(state: State, pending: PendingApproval): void {
+  const before = state.items.get(pending.call)
+  const view: CallView = { call: pending.call, name: pending.name, input: pending.input, status: 'waiting', text: '', ms: null }
+  const call =
+    before?.type === 'call' ? { ...before, view: { ...before.view, status: 'waiting' as const } } : newCall(view, pending.turn, pending.at)
+  state.items.set(pending.call, { ...call, pending })
+}
+
+function newCall(view: CallView, turn: string, at: number): CallItem {
+  return { type: 'call', key: view.call, turn, at, view, output: '', elapsedMs: 0, media: null, pending: null }
+}
+
+function addRecord(state: State, record: RecordView): boolean {
+  const { name, phase, turn, call, at, seq } = record
+  const body = isObject(record.body) ? record.body : {}
+  if (turn !== '') state.turns.set(turn, foldRecord(state.turns.get(turn) ?? newTurnView(turn), record))
+  if (name === 'turn.send') return addTurn(state, record, body)
+  if (name === 'model.generate') return addGeneration(state, record, body)
+  if (name === 'version.after_turn') return addVersion(state, body)
+  if (!isToolCall(record)) return false
+  const view = state.turns.get(turn)?.calls.find((each) => each.call === call)
+  if (view === undefined) return false
+  const before = state.items.get(call)
+  const item = before?.type === 'call' ? before : newCall(view, turn, at)
+  const media = name === 'media.send' && phase === 'outcome' ? mediaIn(record.body) : item.media
+  const pending = view.status !== 'waiting' ? null : phase === 'parked' ? pendingOf(record) : item.pending
+  state.items.set(call, { ...item, view, media, pending, output: isEnd(record) ? '' : item.output })
+  return seq > 0
+}
+
+function addTurn(state: State, record: RecordView, body: JsonObject): boolean {
+  const { phase, call, turn, seq, at } = record
+  if (phase === 'intent') {
+    const input = isObject(body['input']) ? body['input'] : body
+    const text = typeof input['text'] === 'string' ? input['text'] : '[erased]'
+    state.items.set(call, { type: 'person', key: call, seq, at, text, files: filesIn(input['attachments']), state: 'sent' })
+    return true
+  }
+  if (phase === 'started') {
+    if (body['into'] === undefined) state.turn = turn
+    return true
+  }
+  const view = state.turns.get(call)
+  if (!isEnd(record) || view === undefined) return false
+  if (state.turn === turn) state.turn = null
+  for (const [key, item] of state.items) {
+    if (item.type === 'answer' && item.turn === turn && item.isStreaming) state.items.set(key, { ...item, isStreaming: false })
+  }
+  if (view.status === 'merged') return true
+  const ms = typeof body['ms'] === 'number' ? body['ms'] : 0
+  state.items.set(`end:${turn}`, { type: 'end', key: `end:${turn}`, turn, seq, at, ms, view, commit: '' })
+  return true
+}
+
+function addGeneration(state: State, record: RecordView, body: JsonObject): boolean {
+  const { phase, call, turn, at } = record
+  if (phase === 'intent') {
+    const input = isObject(body['input']) ? body['input'] : {}
+    if (typeof input['inputTokens'] === 'number') state.contextTokens = input['inputTokens']
+    if (typeof input['model'] === 'string') state.model = input['model']
+    return true
+  }
+  if (!isEnd(record)) return false
+  // A guest that died in the middle of an answer asks again: what was shown of the first one is no part of the conversation.
+  if (phase === 'reconciled') return state.items.delete(call)
+  const spent = isObject(body['spent']) ? body['spent']['microDollars'] : 0
+  state.microDollars += typeof spent === 'number' ? spent : 0
+  const message = isObject(body['message']) ? body['message'] : {}
+  const text = partsOf(message, 'text')
+  const reasoning = partsOf(message, 'reasoning')
+  const before = state.items.get(call)
+  if (text === '' && reasoning === '' && before === undefined) return true
+  const answer = before?.type === 'answer' ? before : newAnswer(call, turn)
+  state.items.set(call, { ...answer, at, text: text === '' ? answer.text : text, reasoning, isStreaming: false })
+  return true
+}
+
+function addVersion(state: State, body: JsonObject): boolean {
+  const { turn, commit, changed } = body
+  const key = `end:${typeof turn === 'string' ? turn : ''}`
+  const end = state.items.get(key)
+  if (changed !== true || typeof commit !== 'string' || end?.type !== 'end') return false
+  state.items.set(key, { ...end, commit })
+  return true
+}
+
+function partsOf(message: JsonObject, type: string): string {
+  const parts = Array.isArray(message['parts']) ? message['parts'] : []
+  const texts = parts.map((part) => (isObject(part) && part['type'] === type && typeof part['text'] === 'string' ? part['text'] : ''))
+  return texts.filter(Boolean).join('\n\n')
+}
+
+function filesIn(value: Json | undefined): readonly KeptFile[] {
+  if (!Array.isArray(value)) return []
+  return value.flatMap((file) =>
+    isObject(file) && typeof file['name'] === 'string' && Array.isArray(file['pieces']) ? [file as unknown as KeptFile] : [],
+  )
+}
+
+/** @returns the failure of a turn as a person reads it, unless its reply says so already */
+export function failureOf({ view }: Pick<EndItem, 'view'>): Failure | null {
+  return view.failure === null || view.reply.includes(view.failure.message) ? null : view.failure
+}
