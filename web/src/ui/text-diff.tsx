@@ -49,4 +49,3 @@ function linesOfTexts(before: string, after: string): readonly Line[] {
     return isNear[at - 1] === true || at === 0 ? [{ kind: 'place', text: '⋯' }] : []
   })
 }
-

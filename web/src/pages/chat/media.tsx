@@ -2,6 +2,7 @@
 import { Download, File } from 'lucide-react'
 import type { ReactNode } from 'react'
 import type { KeptFile } from '../../../../src/types/index.ts'
+import { addressInGuest } from '../../data/guest.tsx'
 import { bytesText } from '../../ui/layout.tsx'
 
 /** Media types that a page shows by itself; what is neither is offered as a file. */
@@ -10,7 +11,7 @@ const sounds = /^audio\//
 const films = /^video\//
 
 function addressOf({ pieces, name }: KeptFile, isDownload: boolean): string {
-  return `/api/v1/media/${pieces.join(',')}?name=${encodeURIComponent(name)}${isDownload ? '&download=1' : ''}`
+  return addressInGuest(`/api/v1/media/${pieces.join(',')}?name=${encodeURIComponent(name)}${isDownload ? '&download=1' : ''}`)
 }
 
 interface FileCardProps {

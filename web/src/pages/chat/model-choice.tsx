@@ -1,6 +1,6 @@
 /** Which model answers the next message: the guest's own choice, or one of those that it can reach. */
 import { type ReactNode, useEffect, useState } from 'react'
-import { useGuest } from '../../data/guest.tsx'
+import { addressInGuest, useGuest } from '../../data/guest.tsx'
 import { Select } from '../../ui/field.tsx'
 
 interface ModelChoiceProps {
@@ -22,7 +22,7 @@ export function ModelChoice({ chosen, onChoose }: ModelChoiceProps): ReactNode {
   useEffect(() => {
     const leaving = new AbortController()
     const read = async (): Promise<void> => {
-      const response = await fetch('/v1/models', { signal: leaving.signal })
+      const response = await fetch(addressInGuest('/v1/models'), { signal: leaving.signal })
       if (!response.ok) return
       const { data } = (await response.json()) as { readonly data: readonly ListedModel[] }
       setModels(data.map(({ id }) => id).filter((id) => id !== agentName && id !== status.model))
