@@ -63,11 +63,15 @@ export function isCommand(name: string): boolean {
   return commands.some((one) => one.name === name)
 }
 
-/** @returns the command that was probably meant; empty if none is near */
+/** @returns the command that was probably meant: one with the typed letters in their order, but for one; empty if none is near */
 export function nearestCommand(typed: string): string {
-  const shares = (name: string): number => Array.from(typed).filter((letter, at) => name[at] === letter).length
-  const [best] = commands.map(({ name }) => name).toSorted((a, b) => shares(b) - shares(a))
-  return best !== undefined && shares(best) >= Math.max(2, typed.length - 2) ? best : ''
+  const inOrder = (name: string): number => {
+    let from = 0
+    for (const letter of name) if (letter === typed[from]) from += 1
+    return from
+  }
+  const isNear = ({ name }: Command): boolean => Math.abs(name.length - typed.length) <= 2 && inOrder(name) >= Math.max(2, typed.length - 1)
+  return commands.find(isNear)?.name ?? ''
 }
 
 /** Keys, for the help. */

@@ -67,7 +67,7 @@ export function replaceBefore(editor: Editor, from: number, text: string): Edito
 
 /** @returns null for a key that does nothing in an editor */
 export function editKey(editor: Editor, key: string, width: number): Editor | null {
-  const { text, at } = editor
+  const { text } = editor
   const move = moves[key]?.(editor, width)
   if (move !== undefined) return { ...editor, at: move }
   const cut = deletions[key]?.(editor)
@@ -92,11 +92,6 @@ export function editKey(editor: Editor, key: string, width: number): Editor | nu
       return recall(editor, -1)
     case 'ctrl+n':
       return recall(editor, 1)
-    case 'ctrl+t': {
-      if (at < 1 || text.length < 2) return editor
-      const end = Math.min(text.length, at + 1)
-      return edited(editor, text.slice(0, end - 2) + text[end - 1]! + text[end - 2]! + text.slice(end), end)
-    }
     default:
       return null
   }

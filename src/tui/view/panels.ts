@@ -26,11 +26,11 @@ export interface PanelDrawing {
   readonly diff: DiffTexts | null
 }
 
-const rule = '─'
+const bar = '─'
 
 function titled(title: string, theme: Theme, width: number, style: (text: string) => string): string {
   const text = clip(` ${title} `, width - 4)
-  return style(`${rule.repeat(2)}${theme.bold(text)}${rule.repeat(Math.max(0, width - 2 - visibleWidth(text)))}`)
+  return style(`${bar.repeat(2)}${theme.bold(text)}${bar.repeat(Math.max(0, width - 2 - visibleWidth(text)))}`)
 }
 
 /** The lines around a chosen one. */
