@@ -14,6 +14,8 @@ export const leaseMs = 10_000
 export const maxHeldEpochs = 10_000
 /** Bytes of all cached conversations; evicted ones are read again when needed. */
 export const maxWarmBytes: number = 24 * 1024 * 1024
+/** How often idle sessions are looked for. */
+export const idleSweepMs = 60_000
 /** Budgets kept in memory, about 200 bytes each; others are read again, one row each. */
 export const maxHeldAccounts = 10_000
 /** Rows read at once when a conversation is read back. The first page is shorter: a full window or a summary often needs no more. */

@@ -3,13 +3,14 @@ import { it, test } from 'node:test'
 import { loadSummary } from '../../memory/index.ts'
 import { type HistoryRow, openMemoryStore, type Store } from '../../store/index.ts'
 import { type CallId, type GenerateRequest, type SessionId, textOf, type UserId } from '../../types/index.ts'
-import { asks, openFixture, says, user } from '../kernel-fixture.ts'
+import { asks, done, inOrder, openFixture, says, testCall, user } from '../kernel-fixture.ts'
 import { userCaller } from '../stages/policy.ts'
 import { createConversations, historyPages } from './conversations.ts'
 import { createScratchpads } from './scratchpads.ts'
 import { createSummaries, type SummaryDeps } from './summaries.ts'
 
 const oneSession = 's' as SessionId
+const never = (): number => 0
 
 /** A store whose first answer is what it was when it was asked, and comes after something was erased. */
 function erasing(body: string, drop: () => void) {
@@ -28,7 +29,7 @@ function erasing(body: string, drop: () => void) {
 void test('text erased while a conversation is being read is not in it, then or later', async () => {
   const lineage = async () => ({ parent: '', forked: 0 }) as const
   const history = erasing(JSON.stringify({ text: 'my pin is 9182' }), () => conversations.drop())
-  const conversations = createConversations({ store: { history: async () => [...(await history())] }, lineage }, async () => {})
+  const conversations = createConversations({ store: { history: async () => [...(await history())] }, lineage }, async () => {}, never)
   for (let i = 0; i < 2; i++) {
     const items = await conversations.read(oneSession, 1_000)
     assert.deepEqual(
@@ -54,11 +55,40 @@ void test('text erased while a summary is being read is not in it, then or later
   for (let i = 0; i < 2; i++) assert.equal(await summaries.read(oneSession), null)
 })
 
+void test('an idle session leaves memory after its time, or when too many are idle, and comes back whole', async () => {
+  const acted = testCall('test.act', async () => done('acted'))
+  const steps = [asks(['test_act', { path: 'x' }]), says('first answer'), says('second answer'), says('other')]
+  await using fixture = await openFixture({ play: inOrder(...steps), calls: [acted], config: { agent: { rights: ['file.write'] } } })
+  await fixture.turn('first message')
+  await fixture.turn('second message')
+  let now = 0
+  const lineage = async () => ({ parent: '', forked: 0 }) as const
+  const conversations = createConversations(
+    { store: fixture.store, lineage },
+    async () => {},
+    () => now,
+  )
+  const sessions = [fixture.session, 'b' as SessionId, 'c' as SessionId, 'd' as SessionId]
+  const before = [...(await conversations.read(fixture.session, 100_000))]
+  assert.ok(before.length >= 6)
+  for (const session of sessions.slice(1)) await conversations.read(session, 100_000)
+  const rules = { idleMs: 1_000, maxIdle: 2, isBusy: (session: SessionId) => session === 'b' }
+  // Of three that are idle, the one that was used first goes; the busy one is not counted.
+  assert.equal(conversations.dropIdle(rules), 3)
+  const again = await conversations.read(fixture.session, 100_000)
+  assert.notEqual(again[0], before[0])
+  assert.deepEqual(again, before)
+  assert.equal((await conversations.read(fixture.session, 100_000))[0], again[0], 'it is in memory again')
+  now = 1_001
+  await conversations.read('d' as SessionId, 100_000)
+  assert.equal(conversations.dropIdle({ ...rules, maxIdle: 10 }), 2, 'the one that was used and the busy one stay')
+})
+
 void test('many short messages count more than their text, so the least recently used conversation is evicted in time', async () => {
   const read: SessionId[] = []
   const history = async (id: SessionId) => (read.push(id), [])
   const lineage = async () => ({ parent: '', forked: 0 }) as const
-  const conversations = createConversations({ store: { history }, lineage }, async () => {})
+  const conversations = createConversations({ store: { history }, lineage }, async () => {}, never)
   const sessions = Array.from({ length: 60 }, (_, i) => `s${i}` as SessionId)
   for (const id of sessions) {
     conversations.observe({
@@ -129,7 +159,7 @@ test('what was recalled late precedes its own message, also when a newer message
   ]
   const history = async (_: SessionId, below: number | null) => (below === null ? rows.toReversed() : [])
   const lineage = async () => ({ parent: '', forked: 0 }) as const
-  const conversations = createConversations({ store: { history }, lineage }, async () => {})
+  const conversations = createConversations({ store: { history }, lineage }, async () => {}, never)
   const calls = (await conversations.read(oneSession, 1_000)).map(({ call }) => String(call))
   assert.deepEqual(calls, ['r1', 'm1', 'm2'])
 })

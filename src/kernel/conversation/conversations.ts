@@ -42,6 +42,17 @@ export interface Conversations {
   observe(record: FoldInput & { readonly session: SessionId | ''; readonly projection?: Call['projection'] }): void
   /** Empties the cache after bodies were erased. */
   drop(): void
+  /** Drops what is cached of sessions that are idle; their next turn reads it again. @returns how many stay */
+  dropIdle(idle: IdleRules): number
+}
+
+export interface IdleRules {
+  /** Sessions that were not used for longer are dropped. */
+  readonly idleMs: number
+  /** Of the others, so many stay, the ones that were used last. */
+  readonly maxIdle: number
+  /** Whether it is used now. Such a session stays. */
+  readonly isBusy: (session: SessionId) => boolean
 }
 
 /** Measured overhead of a cached session, and of an item without its text: objects and the cached wire form. */
@@ -53,9 +64,11 @@ interface Warm {
   bytes: number
   /** False when older items exist that are not cached. */
   complete: boolean
+  /** Milliseconds of the monotonic clock. */
+  usedAt: number
 }
 
-export function createConversations(history: HistoryDeps, flushed: () => Promise<void>): Conversations {
+export function createConversations(history: HistoryDeps, flushed: () => Promise<void>, now: () => number): Conversations {
   const warm = createRecentMap<SessionId, Warm>(maxWarmBytes, ({ bytes, items }) => bytes + items.length * itemBytes + overheadBytes)
   let drops = 0
   const read: Conversations['read'] = async (session, maxBytes, since = 0) => {
@@ -66,6 +79,7 @@ export function createConversations(history: HistoryDeps, flushed: () => Promise
     // A body may have been erased after it was read.
     if (drops !== before) return read(session, maxBytes, since)
     trim(found, maxBytes)
+    found.usedAt = now()
     warm.put(session, found)
     return found.items
   }
@@ -78,14 +92,23 @@ export function createConversations(history: HistoryDeps, flushed: () => Promise
     observe(record) {
       const { session } = record
       const created = record.projection === 'new_session' ? createdSession(record.body) : null
-      if (created !== null) return warm.put(created, { items: [], bytes: 0, complete: true })
+      if (created !== null) return warm.put(created, { items: [], bytes: 0, complete: true, usedAt: now() })
       const held = session === '' ? undefined : warm.get(session)
       if (session === '' || held === undefined) return
       const item = toItem(record, (generation) => findGeneration(held.items, generation))
       if (item === null) return
       insertItem(held.items, item, anchorOf(record))
       held.bytes += item.bytes
+      held.usedAt = now()
       warm.put(session, held)
+    },
+    dropIdle({ idleMs, maxIdle, isBusy }) {
+      const all = [...warm.entries()]
+      // Least recently used first.
+      const idle = all.filter(([session]) => !isBusy(session))
+      const dropped = idle.filter(([, { usedAt }], place) => usedAt < now() - idleMs || place < idle.length - maxIdle)
+      for (const [session] of dropped) warm.delete(session)
+      return all.length - dropped.length
     },
   }
 }
@@ -116,7 +139,7 @@ async function load(history: HistoryDeps, session: SessionId, maxBytes: number, 
     const item = toItem(row, (generation) => findGeneration(items, generation))
     if (item !== null) insertItem(items, item, anchorOf(row))
   }
-  return { items, bytes: items.reduce((sum, item) => sum + item.bytes, 0), complete }
+  return { items, bytes: items.reduce((sum, item) => sum + item.bytes, 0), complete, usedAt: 0 }
 }
 
 /** Drops the oldest items once there are twice as many as a window needs, so that trimming is rare. */
