@@ -43,7 +43,7 @@ import type { ExecLists } from './access/exec-lists.ts'
 import { createEvents, type Events } from './events.ts'
 import { createMemoryHost } from './memory-host.ts'
 import { createGate, type Gate } from './gate.ts'
-import { idleSweepMs, maxBytesPerToken } from './limits.ts'
+import { maxBytesPerToken } from './limits.ts'
 import { createJournal, createProjector, type Journal } from './journal.ts'
 import { createRegistry, type Registry } from './registry.ts'
 import { createSessions, type Sessions } from './sessions.ts'
@@ -311,27 +311,15 @@ function buildTurns(options: KernelOptions, records: Records, calls: Calls): Tur
 /** What happens after each turn. */
 function attachAfterTurns(options: KernelOptions, parts: KernelParts): void {
   const { store, clock, config } = options
-  parts.events.onTurnEnd(createIdleSweep(parts, config.session))
   const { consolidation, titles } = config.memory
-  const { events, sessions, background, memory } = parts
+  const { events, sessions, background, memory, conversations, lanes } = parts
+  const { idle_s, max_idle: maxIdle } = config.session
+  conversations.sweep({ idleMs: idle_s * 1_000, maxIdle, isBusy: lanes.isBusy })
   if (memory !== undefined) {
     events.onTurnEnd(memory.poke)
     events.onTurnEnd(createTidyDue({ memory, store, clock, config: consolidation, background }))
   }
   if (titles.model !== '') events.onTurnEnd(createTitleDue({ sessions, background }))
-}
-
-/** Frees the memory of idle sessions. Runs only while there are some. */
-function createIdleSweep({ conversations, lanes }: KernelParts, { idle_s, max_idle: maxIdle }: Config['session']): () => void {
-  let timer: NodeJS.Timeout | undefined
-  const sweepLater = (): void => {
-    timer ??= setTimeout(() => {
-      timer = undefined
-      const left = conversations.dropIdle({ idleMs: idle_s * 1_000, maxIdle, isBusy: lanes.isBusy })
-      if (left > 0) sweepLater()
-    }, idleSweepMs).unref()
-  }
-  return sweepLater
 }
 
 /** What the kernel's own calls use. */

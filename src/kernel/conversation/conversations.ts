@@ -30,7 +30,7 @@ import {
   toolPlace,
   toolResult,
 } from '../../types/index.ts'
-import { firstHistoryPage, historyPage, maxForkDepth, maxWarmBytes } from '../limits.ts'
+import { firstHistoryPage, historyPage, idleSweepMs, maxForkDepth, maxWarmBytes } from '../limits.ts'
 
 export interface Conversations {
   /**
@@ -44,6 +44,8 @@ export interface Conversations {
   drop(): void
   /** Drops what is cached of sessions that are idle; their next turn reads it again. @returns how many stay */
   dropIdle(idle: IdleRules): number
+  /** Does so at intervals from now on, while anything is cached. */
+  sweep(idle: IdleRules): void
 }
 
 export interface IdleRules {
@@ -71,6 +73,7 @@ interface Warm {
 export function createConversations(history: HistoryDeps, flushed: () => Promise<void>, now: () => number): Conversations {
   const warm = createRecentMap<SessionId, Warm>(maxWarmBytes, ({ bytes, items }) => bytes + items.length * itemBytes + overheadBytes)
   let drops = 0
+  let sweepLater = (): void => {}
   const read: Conversations['read'] = async (session, maxBytes, since = 0) => {
     const held = warm.get(session)
     const isWarm = held !== undefined && (held.complete || held.bytes >= maxBytes)
@@ -81,7 +84,16 @@ export function createConversations(history: HistoryDeps, flushed: () => Promise
     trim(found, maxBytes)
     found.usedAt = now()
     warm.put(session, found)
+    sweepLater()
     return found.items
+  }
+  const dropIdle: Conversations['dropIdle'] = ({ idleMs, maxIdle, isBusy }) => {
+    const all = [...warm.entries()]
+    // Least recently used first.
+    const idle = all.filter(([session]) => !isBusy(session))
+    const dropped = idle.filter(([, { usedAt }], place) => usedAt < now() - idleMs || place < idle.length - maxIdle)
+    for (const [session] of dropped) warm.delete(session)
+    return all.length - dropped.length
   }
   return {
     read,
@@ -102,13 +114,15 @@ export function createConversations(history: HistoryDeps, flushed: () => Promise
       held.usedAt = now()
       warm.put(session, held)
     },
-    dropIdle({ idleMs, maxIdle, isBusy }) {
-      const all = [...warm.entries()]
-      // Least recently used first.
-      const idle = all.filter(([session]) => !isBusy(session))
-      const dropped = idle.filter(([, { usedAt }], place) => usedAt < now() - idleMs || place < idle.length - maxIdle)
-      for (const [session] of dropped) warm.delete(session)
-      return all.length - dropped.length
+    dropIdle,
+    sweep(idle) {
+      let timer: NodeJS.Timeout | undefined
+      sweepLater = () => {
+        timer ??= setTimeout(() => {
+          timer = undefined
+          if (dropIdle(idle) > 0) sweepLater()
+        }, idleSweepMs).unref()
+      }
     },
   }
 }
