@@ -61,7 +61,7 @@ export async function startGuest(
   options: GuestOptions = {},
   opening: Promise<OpeningStore> = openGuestStore(envelope),
 ): Promise<Guest> {
-  const { user, version, workspaceRoot, config } = envelope
+  const { user, version, workspaceRoot, config, catalogFolder } = envelope
   const opened = await opening
   const store = options.wrapStore?.(opened) ?? opened
   /** Whatever keeps the process alive, newest first. */
@@ -73,8 +73,7 @@ export async function startGuest(
       openEngine({
         config,
         env: envelope.keys,
-        ...(envelope.catalogFolder !== undefined && { catalogFolder: envelope.catalogFolder }),
-        packageFolders: envelope.catalogFolder === undefined ? [] : [dirname(envelope.catalogFolder)],
+        ...(catalogFolder !== undefined && { catalogFolder, packageFolders: [dirname(catalogFolder)] }),
         stateFolder: join(workspaceRoot, 'internal'),
         clock: systemClock,
         random: systemRandom,

@@ -4,6 +4,7 @@ import { type ReactNode, Suspense, useEffect, useRef, useState } from 'react'
 import { GuestProvider, useAccess, useGuest } from '../data/guest.tsx'
 import { Button, IconButton } from '../ui/button.tsx'
 import { ErrorBoundary, Loading, NoticeBar } from '../ui/states.tsx'
+import { useFirstRun } from './first-run.ts'
 import { Palette } from './palette.tsx'
 import { pages, pageOf } from './pages.ts'
 import { Link, usePlace } from './router.tsx'
@@ -26,6 +27,7 @@ function Shell(): ReactNode {
   const place = usePlace()
   const page = pageOf(place)
   const { isConnected } = useGuest()
+  useFirstRun()
   const [isMenuOpen, setMenuOpen] = useState(false)
   const [isPaletteOpen, setPaletteOpen] = useState(false)
   const main = useRef<HTMLElement>(null)
@@ -93,14 +95,16 @@ function Navigation({ current, onFind }: { readonly current: string; readonly on
         <kbd>Ctrl K</kbd>
       </Button>
       <ul>
-        {pages.map(({ path, title, icon: Icon }) => (
-          <li key={path}>
-            <Link to={`/${path}`} aria-current={path === current ? 'page' : undefined}>
-              <Icon aria-hidden="true" />
-              {title}
-            </Link>
-          </li>
-        ))}
+        {pages
+          .filter(({ isHidden }) => isHidden !== true)
+          .map(({ path, title, icon: Icon }) => (
+            <li key={path}>
+              <Link to={`/${path}`} aria-current={path === current ? 'page' : undefined}>
+                <Icon aria-hidden="true" />
+                {title}
+              </Link>
+            </li>
+          ))}
       </ul>
       <div className="side-foot">
         <span className="side-user" title={`Oxbow ${status.version}`}>

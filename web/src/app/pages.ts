@@ -1,5 +1,5 @@
 /** The pages, in the order of the navigation. Each is loaded when it is first opened. */
-import { Activity, Folder, HeartPulse, MessageSquare, ScrollText } from 'lucide-react'
+import { Activity, Folder, HeartPulse, MessageSquare, Rocket, ScrollText, Settings } from 'lucide-react'
 import { type ComponentType, lazy } from 'react'
 import type { PageProps, Place } from './router.tsx'
 
@@ -9,6 +9,8 @@ export interface PageEntry {
   readonly title: string
   readonly icon: ComponentType<{ readonly 'aria-hidden'?: 'true' }>
   readonly component: ComponentType<PageProps>
+  /** Left out of the navigation; the command palette has it. */
+  readonly isHidden?: true
 }
 
 export const pages: readonly PageEntry[] = [
@@ -17,6 +19,8 @@ export const pages: readonly PageEntry[] = [
   { path: 'journal', title: 'Journal', icon: ScrollText, component: lazy(() => import('../pages/journal/journal-page.tsx')) },
   { path: 'files', title: 'Files', icon: Folder, component: lazy(() => import('../pages/files/files-page.tsx')) },
   { path: 'health', title: 'Health', icon: HeartPulse, component: lazy(() => import('../pages/health/health-page.tsx')) },
+  { path: 'settings', title: 'Settings', icon: Settings, component: lazy(() => import('../pages/settings/settings-page.tsx')) },
+  { path: 'setup', title: 'Set up', icon: Rocket, component: lazy(() => import('../pages/setup/setup-page.tsx')), isHidden: true },
 ]
 
 /** @returns the page of an address; the first one for an address that has none */

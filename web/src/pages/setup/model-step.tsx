@@ -1,0 +1,178 @@
+/** The first question: who answers. A service with a key, a model on this machine, any address, or nobody for now. */
+import type { ReactNode } from 'react'
+import { builtinProviders, type FoundService, keyNameOf, type ModelChoice } from '../../../../src/types/index.ts'
+import { useCall } from '../../data/calls.ts'
+import { Button } from '../../ui/button.tsx'
+import { Select, TextField } from '../../ui/field.tsx'
+import { Choice, type ChoiceOption } from './choice.tsx'
+
+export interface ModelAnswer {
+  readonly kind: ModelChoice['kind']
+  readonly provider: string
+  readonly model: string
+  readonly key: string
+  readonly baseUrl: string
+  readonly contextTokens: string
+  readonly service: FoundService | null
+}
+
+/** @returns which field keeps the answer from being one; empty: none */
+export function problemOfModel({ kind, provider, model, baseUrl, contextTokens, service }: ModelAnswer): string {
+  if (kind === 'service') return model === '' && builtinProviders[provider]?.defaultModel === '' ? 'model' : ''
+  if (kind === 'local') return service === null || model === '' ? 'service' : ''
+  if (kind === 'address') return !URL.canParse(baseUrl) ? 'address' : model === '' ? 'model' : /^\d*$/.test(contextTokens) ? '' : 'size'
+  return ''
+}
+
+export function choiceOf({ kind, provider, model, baseUrl, contextTokens, service }: ModelAnswer): ModelChoice {
+  if (kind === 'local' && service !== null) return { kind, service, model }
+  if (kind === 'address') return { kind, baseUrl, model, contextTokens: contextTokens === '' ? null : Number(contextTokens) }
+  return kind === 'service' ? { kind, provider, model } : { kind: 'offline' }
+}
+
+const kinds: readonly ChoiceOption<ModelChoice['kind']>[] = [
+  { value: 'service', title: 'A service, with a key', text: 'OpenAI, Anthropic, Google and others. You pay them for what you use.' },
+  { value: 'local', title: 'A model on this machine', text: 'Ollama, LM Studio, llama.cpp, vLLM. Nothing leaves the machine.' },
+  { value: 'address', title: 'Another address', text: 'Anything that speaks the protocol of OpenAI.' },
+  {
+    value: 'offline',
+    title: 'No model yet',
+    text: 'Look around: a small interpreter understands plain requests about files and commands.',
+  },
+]
+
+interface ModelStepProps {
+  readonly answer: ModelAnswer
+  readonly onChange: (answer: ModelAnswer) => void
+}
+
+export function ModelStep({ answer, onChange }: ModelStepProps): ReactNode {
+  return (
+    <>
+      <Choice
+        label="Who should answer?"
+        options={kinds}
+        value={answer.kind}
+        onChange={(kind) => onChange({ ...answer, kind, model: '', key: '', service: null })}
+      />
+      {answer.kind === 'service' && <ServiceFields answer={answer} onChange={onChange} />}
+      {answer.kind === 'local' && <LocalFields answer={answer} onChange={onChange} />}
+      {answer.kind === 'address' && <AddressFields answer={answer} onChange={onChange} />}
+    </>
+  )
+}
+
+const services = Object.entries(builtinProviders)
+  .filter(([, { keyEnv, baseUrl }]) => keyEnv.length > 0 && baseUrl !== '')
+  .map(([value, { name }]) => ({ value, label: name }))
+
+function ServiceFields({ answer, onChange }: ModelStepProps): ReactNode {
+  const known = useCall<{ services: readonly { id: string; key: string }[] }>('model.services')
+  const hasKey = known.data?.services.some(({ id, key }) => id === answer.provider && key === 'present') ?? false
+  const usual = builtinProviders[answer.provider]?.defaultModel ?? ''
+  return (
+    <div className="setup-fields">
+      <Select
+        label="Service"
+        options={services}
+        value={answer.provider}
+        onChange={(event) => onChange({ ...answer, provider: event.target.value })}
+      />
+      <KeyField
+        answer={answer}
+        onChange={onChange}
+        hint={
+          hasKey
+            ? `There is a key already. A new one replaces it.`
+            : `Stored encrypted as ${keyNameOf(answer.provider)}, and never shown again.`
+        }
+      />
+      <TextField
+        label="Model"
+        placeholder={usual === '' ? 'The name that the service uses' : `${usual}, unless you name another`}
+        value={answer.model}
+        spellCheck={false}
+        onChange={(event) => onChange({ ...answer, model: event.target.value.trim() })}
+      />
+    </div>
+  )
+}
+
+function KeyField({ answer, onChange, hint }: ModelStepProps & { readonly hint: string }): ReactNode {
+  return (
+    <TextField
+      label="Key"
+      type="password"
+      autoComplete="off"
+      placeholder="sk-…"
+      hint={hint}
+      value={answer.key}
+      onChange={(event) => onChange({ ...answer, key: event.target.value })}
+    />
+  )
+}
+
+function LocalFields({ answer, onChange }: ModelStepProps): ReactNode {
+  const { data, failure, isLoading, refresh } = useCall<{ services: readonly FoundService[] }>('model.discover')
+  const options = (data?.services ?? []).flatMap((service) =>
+    service.models.map(({ name }) => ({ service, name, value: `${service.id} ${name}`, label: `${name} (${service.name})` })),
+  )
+  const chosen = options.find(({ service, name }) => service.id === answer.service?.id && name === answer.model)
+  const choose = (value: string): void => {
+    const found = options.find((option) => option.value === value)
+    onChange({ ...answer, service: found?.service ?? null, model: found?.name ?? '' })
+  }
+  return (
+    <div className="setup-fields">
+      {options.length > 0 ? (
+        <Select
+          label="Model"
+          options={[{ value: '', label: 'Choose one' }, ...options]}
+          value={chosen?.value ?? ''}
+          onChange={(event) => choose(event.target.value)}
+        />
+      ) : (
+        <p className="setup-note" role="status">
+          {isLoading
+            ? 'Looking for model services on this machine…'
+            : (failure?.message ?? 'No model service answers on this machine. Start one, for example Ollama, and look again.')}
+        </p>
+      )}
+      <div>
+        <Button size="s" isBusy={isLoading} onClick={refresh}>
+          Look again
+        </Button>
+      </div>
+    </div>
+  )
+}
+
+function AddressFields({ answer, onChange }: ModelStepProps): ReactNode {
+  return (
+    <div className="setup-fields">
+      <TextField
+        label="Address"
+        type="url"
+        placeholder="http://127.0.0.1:8000/v1"
+        value={answer.baseUrl}
+        onChange={(event) => onChange({ ...answer, baseUrl: event.target.value.trim() })}
+      />
+      <TextField
+        label="Model"
+        placeholder="The name that the service uses"
+        spellCheck={false}
+        value={answer.model}
+        onChange={(event) => onChange({ ...answer, model: event.target.value.trim() })}
+      />
+      <TextField
+        label="Context window in tokens"
+        inputMode="numeric"
+        placeholder="32000"
+        hint="Needed for a model that the catalog does not know."
+        value={answer.contextTokens}
+        onChange={(event) => onChange({ ...answer, contextTokens: event.target.value.trim() })}
+      />
+      <KeyField answer={answer} onChange={onChange} hint="Empty if the service needs none." />
+    </div>
+  )
+}
