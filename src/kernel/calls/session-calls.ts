@@ -125,15 +125,13 @@ function sendTurn({ lanes, recovered }: SessionCallDeps): Call<TurnInput, LaneRe
   return {
     name: 'turn.send',
     summary: 'Sends a message to the agent of a session. The outcome is the reply.',
-    input: z
-      .strictObject({
-        text: z.string().max(maxInputBytes).describe('The message.'),
-        model: z.string().min(1).max(200).optional().describe('Model for this turn. Default: the configured one.'),
-        attachments: z.array(keptFile).max(maxAttachments).optional().describe('Attached files, as the gateway stored them.'),
-        client: clientTools.optional().describe('Tools of the program that sends it.'),
-        continues: z.literal(true).optional().describe('No text: continues behind results of these tools.'),
-      })
-      .refine(({ text, continues }) => (text === '') === (continues === true), { path: ['text'], message: 'must not be empty' }),
+    input: z.strictObject({
+      text: z.string().min(1).max(maxInputBytes).describe('The message.'),
+      model: z.string().min(1).max(200).optional().describe('Model for this turn. Default: the configured one.'),
+      attachments: z.array(keptFile).max(maxAttachments).optional().describe('Attached files, as the gateway stored them.'),
+      client: clientTools.optional().describe('Tools of the program that sends it.'),
+      continues: z.literal(true).optional().describe('Continues behind results of these tools; the text is for people only.'),
+    }),
     output: z.custom<LaneResult>(),
     example: { text: 'Summarise the files here.' },
     tier: 'side_effecting',

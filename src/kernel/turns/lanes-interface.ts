@@ -9,7 +9,7 @@ export interface TurnInput {
   readonly attachments?: readonly KeptFile[] | undefined
   /** Tools of the program that sent it. */
   readonly client?: ClientTools | undefined
-  /** Has no text: the turn continues the conversation behind results of the program's tools. */
+  /** The turn continues the conversation behind results of the program's tools; its text is for people, no message to the model. */
   readonly continues?: true | undefined
 }
 

@@ -73,17 +73,17 @@ export function createStartTurn(deps: StartTurnDeps): StartTurn {
       const files = attachments.length === 0 ? null : await (await import('../attachments.ts')).takeIn(attachments, blobs)
       const turn = clientId as string as TurnId
       if (client !== undefined) await (await import('../calls/client-calls.ts')).assertForeign(client, registry)
-      const input = {
-        text,
-        ...(model !== undefined && { model }),
-        ...(files !== null && { attachments: files }),
-        ...(client !== undefined && { client }),
-        ...(results.length > 0 && text === '' && { continues: true }),
-      }
       const person = userCaller(user, session, turn)
       const sender = actor === undefined ? person : { ...person, actor, rights: senderRights }
       const caller = as === undefined ? sender : { ...as, turn }
-      if (results.length > 0) await recordResults(deps, caller, results)
+      const answered = results.length === 0 ? '' : await recordResults(deps, caller, results)
+      const input = {
+        text: text === '' ? answered : text,
+        ...(model !== undefined && { model }),
+        ...(files !== null && { attachments: files }),
+        ...(client !== undefined && { client }),
+        ...(text === '' && answered !== '' && { continues: true }),
+      }
       const { intended, outcome } = gate.start(caller, 'turn.send', input, { id: clientId, signal: null })
       // A message that waits behind another recalls when its turn begins.
       if (actor === undefined && text !== '' && !lanes.isRunning(session)) foresee?.(session, text)
@@ -99,12 +99,15 @@ export function createStartTurn(deps: StartTurnDeps): StartTurn {
   }
 }
 
-/** Under the ids of their tool calls, so that a message that is sent again records them once. @throws OxbowError */
+/**
+ * Under the ids of their tool calls, so that a message that is sent again records them once.
+ * @returns what happened, for people @throws OxbowError
+ */
 async function recordResults(
   { lanes, gate, registry, conversations, historyBytes }: StartTurnDeps,
   caller: Caller,
   results: readonly ClientResult[],
-): Promise<void> {
+): Promise<string> {
   const session = caller.session as SessionId
   if (lanes.isRunning(session))
     throw new OxbowError('limit_reached', 'A turn runs in this session.', { hint: 'Send the results when it has ended.' })
@@ -117,6 +120,7 @@ async function recordResults(
     const outcome = await gate.call(asRuntime, 'client.answer', input, { id: call, signal: null, resumed: true })
     if (outcome.status !== 'ok') throw refusedAs(outcome)
   }
+  return `Results of ${[...new Set(results.map(({ call }) => tools.get(call)))].join(', ')}.`
 }
 
 /** All that an agent needs to send a message to another one. */

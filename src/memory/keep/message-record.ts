@@ -38,7 +38,7 @@ export function saidIn(record: JournalRecord, body: JsonObject): SaidMessage | n
     if (typeof text !== 'string' || text.trim() === '' || record.session === '') return null
     return { id: messageId(record.call, author), author, text: withoutSecrets(text.slice(0, maxMessageCharacters)), record }
   }
-  if (record.name === 'turn.send' && record.phase === 'started') return said('user', body['text'])
+  if (record.name === 'turn.send' && record.phase === 'started') return body['continues'] === true ? null : said('user', body['text'])
   if (record.name === 'turn.send' && (record.phase === 'outcome' || record.phase === 'reconciled')) {
     // Replies of the model are recorded by `model.generate`; this one was written without a model.
     const isOwn = body['status'] === 'ok' || body['status'] === 'merged'
