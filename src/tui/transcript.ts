@@ -253,12 +253,9 @@ function settled(item: Item): Item {
 
 function takeGeneration(transcript: Transcript, record: RecordView): Transcript {
   const body = fields(record.body)
-  if (record.phase === 'intent') {
-    const tokens = fields(body['input'])['inputTokens']
-    return typeof tokens === 'number' ? { ...transcript, contextTokens: tokens } : transcript
-  }
   if (record.phase !== 'outcome') return transcript
   const { inputTokens = 0, outputTokens = 0 } = fields(body['usage']) as { inputTokens?: number; outputTokens?: number }
+  // As the service counted it: what is reserved before is an upper bound.
   const counted = inputTokens === 0 ? transcript : { ...transcript, contextTokens: inputTokens + outputTokens }
   const parts = fields(body['message'])['parts']
   const textOf = (type: string): string =>

@@ -236,13 +236,15 @@ function addGeneration(state: State, record: RecordView, body: JsonObject): bool
   const { phase, call, turn, at } = record
   if (phase === 'intent') {
     const input = isObject(body['input']) ? body['input'] : {}
-    if (typeof input['inputTokens'] === 'number') state.contextTokens = input['inputTokens']
     if (typeof input['model'] === 'string') state.model = input['model']
     return true
   }
   if (!isEnd(record)) return false
   // A guest that died in the middle of an answer asks again: what was shown of the first one is no part of the conversation.
   if (phase === 'reconciled') return state.items.delete(call)
+  const usage = isObject(body['usage']) ? body['usage'] : {}
+  // As the service counted it: what is reserved before is an upper bound.
+  if (Number(usage['inputTokens']) > 0) state.contextTokens = Number(usage['inputTokens']) + Number(usage['outputTokens'])
   const spent = isObject(body['spent']) ? body['spent']['microDollars'] : 0
   state.microDollars += typeof spent === 'number' ? spent : 0
   const message = isObject(body['message']) ? body['message'] : {}
