@@ -37,6 +37,18 @@ const script = {
         { events: [{ text: 'Tomatoes are in the plan.' }], usage: { input: 2_900, output: 120 } },
       ],
     },
+    {
+      match: 'Look after the garden',
+      steps: [
+        {
+          events: [
+            tool('agent_spawn', { task: 'Think about the soil', name: 'soil' }),
+            tool('agent_spawn', { task: 'Think about water', name: 'water' }),
+          ],
+        },
+        { events: [tool('agent_wait', { agents: ['soil', 'water'] })] },
+      ],
+    },
     { match: 'Think', steps: [{ events: [{ text: 'Let me see. ' }, { stall: true as const }] }] },
   ],
 }
@@ -77,7 +89,10 @@ describe('the pages that watch', { skip: noChromium }, () => {
   }
   before(async () => {
     // Other tests keep the machine busy.
-    rig = await openWebRig({ script, config: { resources: { cpu_percent: 100, load_per_processor: 1_000, interval_s: 1 } } })
+    rig = await openWebRig({
+      script,
+      config: { approval: { privileged: 'allow' }, resources: { cpu_percent: 100, load_per_processor: 1_000, interval_s: 1 } },
+    })
     await rig.kill()
     seedUsage(rig.workspace.database)
     await rig.restart()
@@ -90,21 +105,6 @@ describe('the pages that watch', { skip: noChromium }, () => {
     }
   })
   after(() => rig[Symbol.asyncDispose]())
-
-  it('Now shows what runs while it does, and stops it', async () => {
-    const { page } = rig
-    await open('/now', 'Now')
-    await page.getByText('Nothing runs').waitFor()
-    const turn = rig.call('turn.send', { text: 'Think', session })
-    const running = page.getByRole('listitem').filter({ hasText: 'Garden' })
-    await running.getByText('model.generate').waitFor()
-    await page.getByRole('table', { name: 'Cost' }).waitFor({ state: 'attached' })
-    await page.locator('.plot canvas').first().waitFor()
-    await checkPage(page, 'now')
-    await page.getByRole('button', { name: 'Stop Garden' }).click()
-    await page.getByText('Nothing runs').waitFor()
-    await turn
-  })
 
   it('Journal finds records, shows a call whole, and checks the chain', async () => {
     const { page } = rig
@@ -156,5 +156,26 @@ describe('the pages that watch', { skip: noChromium }, () => {
     await page.getByText(/answers\.$/).waitFor()
     await page.getByText('it is written').waitFor()
     await checkPage(page, 'health')
+  })
+
+  it('Now shows what runs while it does, and stops it', async () => {
+    const { page } = rig
+    await open('/now', 'Now')
+    await page.getByText('Nothing runs').waitFor()
+    const turn = rig.call('turn.send', { text: 'Think', session })
+    await rig.call('agent.spawn', { task: 'Look after the garden', name: 'gardener' })
+    await page.getByText('Think about water', { exact: true }).waitFor()
+    await page.getByText('waits for child').waitFor()
+    const running = page.locator('.turn').filter({ has: page.getByRole('link', { name: 'Garden', exact: true }) })
+    await running.getByText('model.generate').waitFor()
+    await page.getByRole('table', { name: 'Cost' }).waitFor({ state: 'attached' })
+    await page.locator('.plot canvas').first().waitFor()
+    await checkPage(page, 'now')
+    await page.getByRole('button', { name: 'Stop Garden', exact: true }).click()
+    await page.getByRole('button', { name: 'End gardener' }).click()
+    await page.getByRole('dialog').getByRole('button', { name: 'End' }).click()
+    await page.getByText('Nothing runs').waitFor()
+    await page.getByText('No agents').waitFor()
+    await turn
   })
 })

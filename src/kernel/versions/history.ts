@@ -122,14 +122,20 @@ async function diffOf(repository: Repository, { path, before, after }: Pair): Pr
   const [old, now] = await Promise.all(
     [before, after].map(async (entry) => (entry === null ? Buffer.alloc(0) : repository.blob(entry.oid))),
   )
+  const shown = quotedName(path)
   const names = [before === null ? '/dev/null' : `a/${path}`, after === null ? '/dev/null' : `b/${path}`] as const
-  const mode = before !== null && after !== null && before.mode !== after.mode ? `mode ${before.mode} → ${after.mode}: ${path}\n` : ''
+  const mode = before !== null && after !== null && before.mode !== after.mode ? `mode ${before.mode} → ${after.mode}: ${shown}\n` : ''
   if (old!.equals(now!)) return mode === '' ? `--- ${names[0]}\n+++ ${names[1]}\n` : mode
-  if (![old!, now!].every((content) => content.length <= maxDiffedBytes && isText(content))) return `${mode}Binary or large: ${path}\n`
+  if (![old!, now!].every((content) => content.length <= maxDiffedBytes && isText(content))) return `${mode}Binary or large: ${shown}\n`
   return (
     mode +
     createTwoFilesPatch(names[0], names[1], old!.toString(), now!.toString(), undefined, undefined, { context: 3 }).replace(/^=+\n/, '')
   )
+}
+
+/** As the writer of the diff does: a name with a line break would look like lines of it. */
+function quotedName(path: string): string {
+  return /\p{Cc}/u.test(path) ? JSON.stringify(path) : path
 }
 
 function isText(content: Buffer): boolean {

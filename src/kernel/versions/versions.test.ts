@@ -217,6 +217,18 @@ test('tags name versions, and log and diff find what changed', async () => {
   })
 })
 
+test('a name with a line break does not look like lines of a diff', async () => {
+  await withVersions(async ({ write, ok }) => {
+    const forged = ['a', '+++ b/harmless', '@@ -1 +1 @@', '+nothing', ''].join('\n')
+    write(`${forged}.txt`, 'one\n')
+    write(`${forged}.bin`, 'one\0')
+    await ok('version.commit', { message: 'first' })
+    const { text } = await ok<{ text: string }>('version.diff', {})
+    assert.match(text, /^Binary or large: "shared\/a\\n/m)
+    assert.doesNotMatch(text, /^\+(?:nothing|\+\+ b\/harmless)/m)
+  })
+})
+
 test('files that change while a checkpoint runs are whole in it, and the next one has what it missed', async () => {
   await withVersions(async ({ write, ok, git, shared }) => {
     for (let at = 0; at < 300; at += 1) write(`many/f${at}.txt`, 'x'.repeat(2_000))

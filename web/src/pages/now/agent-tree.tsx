@@ -117,7 +117,7 @@ function AgentRow({ agent, onEnd }: { readonly agent: Agent; readonly onEnd: (ag
             <code>{call.name}</code> <span data-volatile>{durationText(call.elapsed_ms)}</span>
           </span>
         )}
-        <span className="agent-cost" data-volatile>
+        <span className="agent-cost">
           {moneyText(spent.micro_dollars)} · {countText(spent.tokens)} tokens
           {usage !== null && ` · ${usage.memory_mb} MB`}
         </span>
