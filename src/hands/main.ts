@@ -14,10 +14,13 @@
  *       --relay-device NAME the same, over a port (as for --device) that all connections share
  *       --vault only /vault exists, read-only; no commands
  *       --browser PROGRAM drives Chromium; no commands
+ *       --run PROGRAM [ARGUMENT…]             runs this program on the standard streams instead of hands, once the relay listens; the variable
+ *                                             OXBOW_PASS identifies it to the proxy
  *       --mapped SHARED TMP two folders of the host serve as /shared and /tmp, no commands: without a sandbox, or in one
  *                                             that cannot mount folders
  *       --mapped-vault FOLDER                 the same for --vault
  */
+import { spawn } from 'node:child_process'
 import { existsSync, readFileSync, realpathSync } from 'node:fs'
 import { browserAt } from './browser/chromium-launch.ts'
 import { createCommandRunner } from './commands/run-command.ts'
@@ -58,6 +61,7 @@ function become(user: number | null): void {
 
 async function run(): Promise<void> {
   const args = parseArguments(process.argv.slice(2))
+  if (args.run !== null) return runProgram(args.run, args.relay)
   // Needs /proc, which some systems lack where folders are mapped.
   if (args.mapped === null && existsSync('/proc/self/fd')) closeInherited()
   // Before the change of user: only root may open it.
@@ -67,6 +71,17 @@ async function run(): Promise<void> {
   output.on('error', () => process.exit(0))
   if (args.relay !== null) await startRelay(shared === null ? bySocket(args.relay.name) : bySharedPort(shared))
   await serve(input, output, options(args))
+}
+
+/** Resolves never: this process ends as the program does. */
+async function runProgram([file = '', ...rest]: readonly string[], relay: HandsArguments['relay']): Promise<void> {
+  if (relay !== null) await startRelay(bySocket(relay.name))
+  const { OXBOW_PASS: pass = '', ...env } = process.env
+  // Programs of Node use the proxy only when they are told to.
+  const proxy = { ...proxyEnvironment(pass), NODE_USE_ENV_PROXY: '1' }
+  const program = spawn(file, rest, { env: { ...env, ...proxy }, stdio: 'inherit' })
+  program.on('exit', (code) => process.exit(code ?? 1))
+  await new Promise((_, reject) => program.on('error', reject))
 }
 
 // No await out here: hands are started as CommonJS, which Node loads 5 ms sooner and whose compiled code can be kept.
@@ -94,6 +109,8 @@ interface HandsArguments {
   readonly relay: { readonly kind: 'socket' | 'device'; readonly name: string } | null
   /** Path of Chromium, null in every profile but `browser`. */
   readonly browser: string | null
+  /** A program and its arguments, to run instead. */
+  readonly run: readonly string[] | null
   /** Uid and gid to become once the transport is open. */
   readonly user: number | null
 }
@@ -108,6 +125,7 @@ function parseArguments(args: readonly string[]): HandsArguments {
     dataLimitKib: null,
     relay: null,
     browser: null,
+    run: null,
     user: null,
   }
   const rest = [...args]
@@ -151,6 +169,9 @@ function parseArguments(args: readonly string[]): HandsArguments {
         break
       case '--browser':
         parsed = { ...parsed, browser: next(flag) }
+        break
+      case '--run':
+        parsed = { ...parsed, run: rest.splice(0) }
         break
       case '--user':
         parsed = { ...parsed, user: number(flag) }

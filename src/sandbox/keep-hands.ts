@@ -3,7 +3,7 @@
  * start is shown in the status from that moment on.
  */
 import { OxbowError, isOxbowError, toFailure } from '../types/index.ts'
-import type { Hands, Profile, Sandbox, SandboxStatus } from '../types/index.ts'
+import type { Hands, Profile, Sandbox, SandboxStatus, ServerProcess } from '../types/index.ts'
 import type { HandsProcess } from './hands/hands-process.ts'
 import { profileIdleMs } from './limits.ts'
 import type { TierPlan } from './tier-plan.ts'
@@ -13,10 +13,15 @@ interface Keeper {
   close(): Promise<void>
 }
 
-export function keepHands(planned: SandboxStatus, plan: Pick<TierPlan, 'start' | 'close'>, logger: (message: string) => void): Sandbox {
+export function keepHands(
+  planned: SandboxStatus,
+  plan: Pick<TierPlan, 'start' | 'serve' | 'close'>,
+  logger: (message: string) => void,
+): Sandbox {
   let status = planned
   let closed = false
   const keepers = new Map<Profile, Keeper>()
+  const servers = new Set<ServerProcess>()
 
   const start = async (profile: Profile): Promise<HandsProcess> => {
     try {
@@ -36,18 +41,32 @@ export function keepHands(planned: SandboxStatus, plan: Pick<TierPlan, 'start' |
       return status
     },
     hands(profile) {
-      if (closed) return Promise.reject(new OxbowError('sandbox_failed', 'The sandbox is closed.', { hint: 'Start again.' }))
+      if (closed) return Promise.reject(closedFailure())
       if (!planned.profiles.includes(profile)) return Promise.reject(notOffered(profile, planned))
       const keeper = keepers.get(profile) ?? keepProfile(() => start(profile), profileIdleMs[profile])
       keepers.set(profile, keeper)
       return keeper.open()
     },
+    ...(plan.serve !== undefined && {
+      async serve(program) {
+        if (closed) throw closedFailure()
+        const server = await plan.serve!(program)
+        servers.add(server)
+        void server.exited.then(() => servers.delete(server))
+        if (closed) await server.kill()
+        return server
+      },
+    }),
     async close() {
       closed = true
-      await Promise.all([...keepers.values()].map((keeper) => keeper.close()))
+      await Promise.all([...[...keepers.values()].map((keeper) => keeper.close()), ...[...servers].map((server) => server.kill())])
       await plan.close()
     },
   }
+}
+
+function closedFailure(): OxbowError {
+  return new OxbowError('sandbox_failed', 'The sandbox is closed.', { hint: 'Start again.' })
 }
 
 function notOffered(profile: Profile, { tier }: SandboxStatus): OxbowError {
@@ -97,7 +116,7 @@ function keepProfile(start: () => Promise<HandsProcess>, idleMs: number | null):
     async open() {
       const before = current
       const running = before === null ? null : await before.catch(() => null)
-      if (closed) throw new OxbowError('sandbox_failed', 'The sandbox is closed.', { hint: 'Start again.' })
+      if (closed) throw closedFailure()
       if (running?.isOpen() !== true && current === before) current = start()
       // Another request may have begun a new one while this one waited.
       const { hands } = await (current ??= start())

@@ -24,6 +24,9 @@ export const maxDiagnosticBytes = 4096
 /** Longest message or hint that hands may send. */
 export const maxFailureText = 4_000
 
+/** One answer to a client of a protocol over HTTP, which may be a stream of many messages. */
+export const maxStreamBytes: number = 64 * mib
+
 /** Open files of one process in the sandbox. */
 export const maxOpenFiles = 1024
 /** Shared memory of the sandbox (/dev/shm); counted as memory too. */

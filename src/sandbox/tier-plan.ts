@@ -1,5 +1,5 @@
 /** What each tier brings: how to find out whether this machine has it, and how to start hands in it. */
-import type { Config, Failure, Profile, SandboxTier } from '../types/index.ts'
+import type { Config, Failure, Profile, SandboxTier, ServerProcess, ServerProgram } from '../types/index.ts'
 import type { HandsProcess } from './hands/hands-process.ts'
 
 /** Uid and gid of hands when the kernel runs as root: outside the ranges of people, system accounts and containers. */
@@ -7,6 +7,8 @@ export const sandboxUid = 60_999
 
 // Paths inside, the same in every tier that has its own root.
 export const insideNode = '/opt/oxbow/node'
+/** The hands program. */
+export const insideProgram = '/opt/oxbow/hands.cjs'
 /** Where hands with a way out find the egress proxy. */
 export const insideEgressSocket = '/run/oxbow/egress.sock'
 
@@ -36,6 +38,9 @@ export interface GuardedPath {
   readonly path: string
   readonly writable: boolean
 }
+
+/** Where a server's program folder is shown. */
+export const insideServer = '/opt/server'
 
 export type OnlineProfile = 'online' | 'browser'
 export type EgressSocket = (profile: OnlineProfile) => Promise<string>
@@ -77,6 +82,8 @@ export interface TierPlan {
   readonly shell?: boolean
   /** Each start is a new process over the same folders. @throws OxbowError `sandbox_missing`, `sandbox_failed` */
   start(profile: Profile): Promise<HandsProcess>
+  /** See `Sandbox.serve`. */
+  readonly serve?: (program: ServerProgram) => Promise<ServerProcess>
   /** Ends what outlives single hands: a pool, a container of the user. */
   close(): Promise<void>
 }

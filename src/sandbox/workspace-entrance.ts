@@ -8,18 +8,17 @@ import { chmodSync, lchownSync, lstatSync, readdirSync, type Stats } from 'node:
 import { join } from 'node:path'
 import { setImmediate as breath } from 'node:timers/promises'
 import type { Profile } from '../types/index.ts'
-import { createGuard, type Guard } from './bubblewrap/git-guard.ts'
+import { createGuard, type Guard, type GuardedStart } from './bubblewrap/git-guard.ts'
 import { ownSearchPath, runOnHost } from './host-programs.ts'
 import { giveAtOnce, maxChownEntries } from './limits.ts'
-import type { HandsProcess } from './hands/hands-process.ts'
 import { type FolderMount, sandboxUid, type WorkspaceFolders } from './tier-plan.ts'
 
-interface WorkspaceEntrance {
+export interface WorkspaceEntrance {
   readonly asRoot: boolean
   /** Of repositories below `shared`. */
   readonly guard: Guard
   /** Starts a sandbox with the folders of the person, and what is guarded of repositories in them. */
-  duringMounts(start: (mounts: readonly FolderMount[]) => Promise<HandsProcess>): Promise<HandsProcess>
+  duringMounts<Started extends GuardedStart>(start: (mounts: readonly FolderMount[]) => Promise<Started>): Promise<Started>
   /** Makes hands the owner of the profile's folders, unless a sandbox runs in them. @returns a function to call when these hands are gone */
   enter(profile: Profile): Promise<() => void>
 }
@@ -36,8 +35,8 @@ export function createEntrance({ shared, tmp, vault, mounts = [] }: WorkspaceFol
     for (const each of guards) each.guard.look()
   })
   const enterVault = createGiver(() => (asRoot ? giveFolders([vault], sandboxUid) : Promise.resolve()))
-  type Start = (mounts: readonly FolderMount[]) => Promise<HandsProcess>
-  const duringFrom = (at: number, done: readonly FolderMount[], start: Start): Promise<HandsProcess> => {
+  type Start<Started> = (mounts: readonly FolderMount[]) => Promise<Started>
+  const duringFrom = <Started extends GuardedStart>(at: number, done: readonly FolderMount[], start: Start<Started>): Promise<Started> => {
     const next = guards[at]
     if (next === undefined) return start(done)
     return next.guard.during((guarded) =>

@@ -2,6 +2,7 @@
  * The port to the sandbox, and the requests that hands answer. Paths are the real paths inside: `/shared/…` or `/tmp/…`. The kernel treats
  * replies of hands as hostile input: they are parsed against limits before they are used.
  */
+import type { Readable, Writable } from 'node:stream'
 import type { z } from 'zod'
 import type { Failure } from './error.ts'
 import type { handsOperations } from './hands-operations.ts'
@@ -90,10 +91,44 @@ export interface SandboxStatus {
   readonly degraded: readonly string[]
 }
 
+/**
+ * A program that speaks a protocol over its standard streams. It sees the system, its own program folder, a `/tmp` of its own in memory and
+ * the folders that are named; no other part of the workspace, and no network unless it has a pass.
+ */
+export interface ServerProgram {
+  /** A program of the system or an absolute path inside; `node` is Oxbow's own. */
+  readonly command: string
+  readonly args: readonly string[]
+  /** Its whole environment, beside `PATH`, `HOME` and the proxy. */
+  readonly env: Readonly<Record<string, string>>
+  /** Absolute folder of the host, shown read-only at `/opt/server`; empty: none. */
+  readonly programFolder: string
+  /** `/shared`, or `/shared/NAME` for a folder of the person. `/shared` alone does not include those. */
+  readonly folders: readonly { readonly path: string; readonly writable: boolean }[]
+  /** For the egress proxy; null: no network. */
+  readonly pass: string | null
+}
+
+export interface ServerProcess {
+  readonly input: Writable
+  /** Paused. */
+  readonly output: Readable
+  readonly errors: Readable
+  /** Resolves when the program has ended, however it did. Never rejects. */
+  readonly exited: Promise<void>
+  /** Resolves when all of its processes have ended. Never rejects. */
+  kill(): Promise<void>
+}
+
 export interface Sandbox {
   readonly status: SandboxStatus
   /** Starts hands of a profile on first need and keeps them. @throws OxbowError `sandbox_missing`. */
   hands(profile: Profile): Promise<Hands>
+  /**
+   * Starts a program in a sandbox of its own, the profile `server`; absent where the tier has none.
+   * @throws OxbowError `sandbox_missing`, `sandbox_failed`, `bad_config` for a folder that does not exist
+   */
+  readonly serve?: (program: ServerProgram) => Promise<ServerProcess>
   /** Ends every process of the sandbox. */
   close(): Promise<void>
 }

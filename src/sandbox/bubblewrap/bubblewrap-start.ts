@@ -1,15 +1,16 @@
 /** Starts hands in the Linux sandbox: a launch for each start, over the same folders. */
 import { readFileSync, realpathSync } from 'node:fs'
-import { isOxbowError, OxbowError, type Profile } from '../../types/index.ts'
+import { isOxbowError, OxbowError, type Profile, type ServerProcess, type ServerProgram } from '../../types/index.ts'
 import { browserView } from '../browser.ts'
 import { type Cgroup, createCgroup, removeStaleCgroups } from '../cgroup/cgroup-limits.ts'
-import { type HandsProcess, startHands } from '../hands/hands-process.ts'
+import { type HandsCommand, type HandsProcess, startHands } from '../hands/hands-process.ts'
 import { findPtyAddon, insidePtyAddon } from '../hands/pty-addon.ts'
 import { cgroupRemoveMs } from '../limits.ts'
 import {
   type FolderMount,
   type GuardedPath,
   insideEgressSocket,
+  insideProgram,
   sandboxUid,
   type TierOptions,
   type WorkspaceFolders,
@@ -18,16 +19,21 @@ import { createEntrance } from '../workspace-entrance.ts'
 import { type BubblewrapPlan, holds } from './bubblewrap-plan.ts'
 import { findCode, loadHandsProgram, makeCode, startFiles } from './hands-program.ts'
 import { launchCommand, type LaunchPlan } from './launch-command.ts'
+import { serverView, spawnServer, startServer } from './server-start.ts'
 
-const insideProgram = '/opt/oxbow/hands.cjs'
+interface Starter {
+  hands(profile: Profile): Promise<HandsProcess>
+  serve(program: ServerProgram): Promise<ServerProcess>
+}
 
-/** @returns a function that starts hands; each start is a new sandbox over the same folders. */
-export function createStarter(plan: BubblewrapPlan, options: TierOptions): (profile: Profile) => Promise<HandsProcess> {
-  const { folders, limits } = options
-  const { asRoot, guard, duringMounts, enter } = createEntrance(folders)
+/** Each start is a new sandbox over the same folders. */
+export function createStarter(plan: BubblewrapPlan, options: TierOptions): Starter {
+  const { folders } = options
+  const entrance = createEntrance(folders)
+  const { guard, duringMounts, enter } = entrance
+  const launcher: Launcher = { plan, options, asRoot: entrance.asRoot, starts: 0 }
   let program: string | null = null
   let code: Buffer | null = null
-  let starts = 0
 
   const startIn = async (
     profile: Profile,
@@ -36,58 +42,93 @@ export function createStarter(plan: BubblewrapPlan, options: TierOptions): (prof
     mounts: readonly FolderMount[] = [],
   ): Promise<HandsProcess> => {
     const view = await viewOf(profile, options)
-    program ??= await loadHandsProgram()
-    code ??= findCode(program, options.imageFolder)
+    const bundled = (program ??= await loadHandsProgram())
+    code ??= findCode(bundled, options.imageFolder)
     const { files, entry } = startFiles(insideProgram, code)
-    removeStaleCgroups(plan.cgroups)
-    const group = createCgroup(plan.cgroups, `${process.hrtime.bigint().toString(36)}-${(starts += 1)}`, {
-      memoryBytes: view.memoryMb * 1024 * 1024,
-      processes: view.processes,
-      cpus: limits.cpus,
-    })
-    try {
-      const command = launchCommand({
-        ...view,
-        folders: [...view.folders.map((folder) => (folder.host === folders.shared ? { ...folder, guarded } : folder)), ...mounts],
-        tools: plan.tools,
-        filter: plan.filter,
-        asRoot,
-        node: realpathSync(process.execPath),
-        cgroupEntries: group.entries,
-        cgroupCommand: group.command,
-        memoryByCgroup: holds(plan.cgroups, 'memory'),
-        maxFileMb: view.maxFileMb,
-        files: [{ path: insideProgram, text: program }, ...files, ...view.files, ...terminals(), ...accounts(asRoot)],
-        entry,
-      })
-      const started = startHands({ ...command, cwd: '/' }, () => removed(group).finally(leave))
+    const seen = view.folders.map((folder) => (folder.host === folders.shared ? { ...folder, guarded } : folder))
+    const shown = [{ path: insideProgram, text: bundled }, ...files, ...view.files, ...terminals()]
+    return launch(launcher, { ...view, folders: [...seen, ...mounts], files: shown, entry }, async (command, gone) => {
+      const started = startHands(command, () => gone().finally(leave))
       // Starting takes about 60 ms, in which this process is idle.
-      code ??= makeCode(program, options.imageFolder)
-      const hands = await started
-      // Processes of a killed kernel may have been dying earlier; by now their group is empty.
-      removeStaleCgroups(plan.cgroups)
-      return hands
-    } catch (error) {
-      // Also if no process was started.
-      group.remove()
-      throw explained(error)
-    }
+      code ??= makeCode(bundled, options.imageFolder)
+      return started
+    })
   }
-  return async (profile) => {
-    const leave = await enter(profile)
-    try {
-      const seesShared = profile === 'work' || profile === 'online'
-      return await (seesShared
-        ? guard.during((guarded) => duringMounts((mounts) => startIn(profile, leave, guarded, mounts)))
-        : startIn(profile, leave))
-    } catch (error) {
-      leave()
-      throw error
-    }
+  return {
+    async hands(profile) {
+      const leave = await enter(profile)
+      try {
+        const seesShared = profile === 'work' || profile === 'online'
+        return await (seesShared
+          ? guard.during((guarded) => duringMounts((mounts) => startIn(profile, leave, guarded, mounts)))
+          : startIn(profile, leave))
+      } catch (error) {
+        leave()
+        throw error
+      }
+    },
+    async serve(server) {
+      program ??= await loadHandsProgram()
+      const view = await serverView(server, options)
+      const files = server.pass === null ? [] : [{ path: insideProgram, text: program }]
+      return startServer(server, entrance, options, (seen, leave) =>
+        launch(launcher, { ...view, folders: seen, files, entry: insideProgram }, (command, gone) =>
+          spawnServer(command, () => gone().finally(leave)),
+        ),
+      )
+    },
   }
 }
 
-type View = Pick<LaunchPlan, 'folders' | 'entryArgs' | 'memoryMb' | 'processes' | 'maxFileMb' | 'files' | 'egressSocket'>
+interface Launcher {
+  readonly plan: BubblewrapPlan
+  readonly options: TierOptions
+  readonly asRoot: boolean
+  starts: number
+}
+
+type Launched = View & Pick<LaunchPlan, 'entry'>
+
+/** @param start runs the command; `gone` resolves when none of its processes lives, and removes their control group */
+async function launch<Started>(
+  launcher: Launcher,
+  view: Launched,
+  start: (command: HandsCommand, gone: () => Promise<void>) => Promise<Started>,
+): Promise<Started> {
+  const { plan, options, asRoot } = launcher
+  removeStaleCgroups(plan.cgroups)
+  const group = createCgroup(plan.cgroups, `${process.hrtime.bigint().toString(36)}-${(launcher.starts += 1)}`, {
+    memoryBytes: view.memoryMb * 1024 * 1024,
+    processes: view.processes,
+    cpus: options.limits.cpus,
+  })
+  try {
+    const command = launchCommand({
+      ...view,
+      tools: plan.tools,
+      filter: plan.filter,
+      asRoot,
+      node: realpathSync(process.execPath),
+      cgroupEntries: group.entries,
+      cgroupCommand: group.command,
+      memoryByCgroup: holds(plan.cgroups, 'memory'),
+      files: [...view.files, ...accounts(asRoot)],
+    })
+    const started = await start({ ...command, cwd: '/' }, () => removed(group))
+    // Processes of a killed kernel may have been dying earlier; by now their group is empty.
+    removeStaleCgroups(plan.cgroups)
+    return started
+  } catch (error) {
+    // Also if no process was started.
+    group.remove()
+    throw explained(error)
+  }
+}
+
+type View = Pick<
+  LaunchPlan,
+  'folders' | 'entryArgs' | 'memoryMb' | 'processes' | 'maxFileMb' | 'files' | 'egressSocket' | 'program' | 'env' | 'cwd'
+>
 
 /** The mounts and limits of a profile, and the arguments of its hands. */
 async function viewOf(profile: Profile, options: TierOptions): Promise<View> {

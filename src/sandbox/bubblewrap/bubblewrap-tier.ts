@@ -22,7 +22,8 @@ function tierPlan(plan: BubblewrapPlan, options: TierOptions): TierPlan {
     mounts: true,
     limits: limitsInForce(plan, options),
     degraded: [...plan.degraded, ...notInForce(plan, options)],
-    start: async (profile) => (await starter())(profile),
+    start: async (profile) => (await starter()).hands(profile),
+    serve: async (program) => (await starter()).serve(program),
     close: () => Promise.resolve(),
   }
 }

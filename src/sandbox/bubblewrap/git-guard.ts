@@ -9,7 +9,6 @@
 import { lstatSync, mkdirSync, readdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { type Hands, OxbowError } from '../../types/index.ts'
-import type { HandsProcess } from '../hands/hands-process.ts'
 import { guardCheckMs, maxGuardedRepositories, maxMountTableBytes, maxRepositoryDepth, maxRepositoryEntries } from '../limits.ts'
 import type { GuardedPath } from '../tier-plan.ts'
 
@@ -33,11 +32,14 @@ function findGuarded(folder: string, create = false): readonly GuardedPath[] {
   return repositories.flatMap((git) => partsOf(folder, git, create))
 }
 
+/** A sandbox that has started, and its table of mounts or the hands that read it. */
+export type GuardedStart = { kill(): Promise<void> } & ({ readonly hands: Hands } | { readonly mountTable: string })
+
 export interface Guard {
   /** Called while no sandbox runs in the folder. */
   look(): void
   /** Starts a sandbox with the guarded paths. */
-  during(start: (guarded: readonly GuardedPath[]) => Promise<HandsProcess>): Promise<HandsProcess>
+  during<Started extends GuardedStart>(start: (guarded: readonly GuardedPath[]) => Promise<Started>): Promise<Started>
 }
 
 /**
@@ -66,8 +68,8 @@ export function createGuard(folder: string, tellsMounts = true): Guard {
       const started = await start(there)
       try {
         if (tellsMounts && there.length > 0)
-          await checkGuarded(
-            started.hands,
+          checkGuarded(
+            'mountTable' in started ? started.mountTable : await readMountTable(started.hands),
             there.map(({ path }) => path),
           )
         return started
@@ -130,11 +132,16 @@ interface Mount {
   readonly point: string
 }
 
-/** @param paths below `/shared`. @throws OxbowError `sandbox_failed` when one of them is not mounted from its own path; what hands throw */
-async function checkGuarded(hands: Hands, paths: readonly string[]): Promise<void> {
+/** @throws what hands throw */
+async function readMountTable(hands: Hands): Promise<string> {
   const input = { command: 'cat /proc/self/mountinfo', cwd: '/tmp', stdin: '', timeoutMs: guardCheckMs, maxOutputBytes: maxMountTableBytes }
   const { stdout } = await hands.ask('exec', input, { signal: new AbortController().signal, timeoutMs: guardCheckMs })
-  if (!standWhereTheyShould(stdout, paths)) {
+  return stdout
+}
+
+/** @param paths below `/shared`. @throws OxbowError `sandbox_failed` when one of them is not mounted from its own path */
+function checkGuarded(table: string, paths: readonly string[]): void {
+  if (!standWhereTheyShould(table, paths)) {
     throw new OxbowError('sandbox_failed', 'A repository in the workspace was moved or replaced while the sandbox started.', {
       hint: 'Try again when no command moves repositories.',
     })

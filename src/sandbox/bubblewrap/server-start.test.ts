@@ -1,0 +1,76 @@
+/** Servers in sandboxes of their own: what they see, what they may reach, and how they end. */
+import assert from 'node:assert/strict'
+import { mkdirSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { after, before, describe, it } from 'node:test'
+import { text } from 'node:stream/consumers'
+import type { ServerProgram } from '../../types/index.ts'
+import { asker } from '../sandbox-contract.ts'
+import { makeWorkbench, type Workbench } from '../sandbox-fixture.ts'
+
+const bare: ServerProgram = { command: '/bin/sh', args: [], env: {}, programFolder: '', folders: [], pass: null }
+
+describe('a server in a sandbox', () => {
+  let bench: Workbench
+  before(async () => {
+    bench = await makeWorkbench()
+    mkdirSync(join(bench.root, 'shared/project/.git/hooks'), { recursive: true })
+    writeFileSync(join(bench.root, 'shared/project/.git/HEAD'), 'ref: refs/heads/main\n')
+    writeFileSync(join(bench.root, 'shared/a.txt'), 'shared text')
+    mkdirSync(join(bench.root, 'program'))
+    writeFileSync(join(bench.root, 'program/say.sh'), 'echo from the program folder')
+  })
+  after(() => bench[Symbol.asyncDispose]())
+
+  const outputOf = async (script: string, program: Partial<ServerProgram> = {}): Promise<string> => {
+    const server = await bench.sandbox.serve!({ ...bare, args: ['-c', script], ...program })
+    const output = await text(server.output)
+    await server.exited
+    return output
+  }
+
+  it('speaks over its standard streams, byte for byte, from its first line', async () => {
+    const server = await bench.sandbox.serve!({ ...bare, command: 'node', args: ['-e', 'process.stdin.pipe(process.stdout)'] })
+    server.input.end('first line\nsecond line\n')
+    assert.equal(await text(server.output), 'first line\nsecond line\n')
+  })
+
+  it('sees its program folder and no folder of the workspace, and has a /tmp of its own', async () => {
+    await asker(bench.sandbox)('write', { path: '/tmp/secret.txt', text: 'of the agent' })
+    const output = await outputOf(
+      'sh /opt/server/say.sh; ls /shared /vault 2>&1 | sed "s/.*cannot access//"; ls -A /tmp; echo $HOME $KEY',
+      {
+        programFolder: join(bench.root, 'program'),
+        env: { KEY: 'value' },
+      },
+    )
+    assert.match(output, /^from the program folder\n/)
+    assert.match(output, /'\/shared': No such file.*\n.*'\/vault': No such file/)
+    assert.match(output, /\n\/tmp value\n$/)
+    assert.doesNotMatch(output, /secret\.txt/)
+  })
+
+  it('has no network', async () => {
+    assert.equal(await outputOf('cat /proc/net/route | tail -n +2; echo end'), 'end\n')
+  })
+
+  it('writes to /shared only where that is named as writable, and never to the hooks of a repository', async () => {
+    const write = 'cat /shared/a.txt; echo x > /shared/b.txt && echo wrote; echo x > /shared/project/.git/hooks/post-commit && echo hooked'
+    const folders = (writable: boolean) => ({ folders: [{ path: '/shared', writable }] })
+    assert.equal(await outputOf(write, folders(false)), 'shared text')
+    assert.equal(await outputOf(write, folders(true)), 'shared textwrote\n')
+  })
+
+  it('does not start over a folder that is neither /shared nor a folder of the person', async () => {
+    const server = bench.sandbox.serve!({ ...bare, folders: [{ path: '/shared/project', writable: true }] })
+    await assert.rejects(server, { code: 'bad_config' })
+  })
+
+  it('ends with the processes that it has started', async () => {
+    const server = await bench.sandbox.serve!({ ...bare, args: ['-c', 'sleep 1000 & echo started; wait'] })
+    server.output.resume()
+    await new Promise((resolve) => server.output.once('data', resolve))
+    await server.kill()
+    await server.exited
+  })
+})

@@ -1,0 +1,166 @@
+/**
+ * Starts a server program in a sandbox of its own, on the streams of the launcher. Before the program, a shell prints the table of mounts and
+ * waits for a line: nothing of the program runs until the folders that it sees are checked.
+ */
+import type { ChildProcess } from 'node:child_process'
+import { realpath } from 'node:fs/promises'
+import type { Readable, Writable } from 'node:stream'
+import { OxbowError, type ServerProcess, type ServerProgram } from '../../types/index.ts'
+import { collectDiagnostics, type HandsCommand, spawnWithStreams } from '../hands/hands-process.ts'
+import { endTimeoutMs, maxMountTableBytes, startTimeoutMs } from '../limits.ts'
+import { type FolderMount, insideEgressSocket, insideNode, insideProgram, insideServer, nodeFlags, type TierOptions } from '../tier-plan.ts'
+import type { WorkspaceEntrance } from '../workspace-entrance.ts'
+import type { LaunchPlan } from './launch-command.ts'
+
+/** Prints the mounts and an empty line, and becomes the program when it has read a line; `read` takes no byte behind it. */
+const waiting = ['/bin/sh', '-c', 'cat /proc/self/mountinfo; echo; read -r _ && exec "$@"', 'sh']
+const searchPath = '/usr/local/bin:/usr/bin:/bin'
+
+type ServerView = Pick<LaunchPlan, 'entryArgs' | 'memoryMb' | 'processes' | 'maxFileMb' | 'egressSocket' | 'program' | 'env' | 'cwd'>
+
+/** Limits, environment and command line of a server. */
+export async function serverView(server: ServerProgram, { limits, egressSocket }: TierOptions): Promise<ServerView & { files: [] }> {
+  const { command, args, env, pass } = server
+  if (pass !== null && egressSocket === undefined) throw noNetwork()
+  const program = [command === 'node' ? insideNode : command, ...args]
+  const relayed = [insideNode, ...nodeFlags, insideProgram, '--relay', insideEgressSocket, '--run', ...program]
+  const base = { PATH: searchPath, HOME: '/tmp', ...env }
+  return {
+    entryArgs: [],
+    files: [],
+    memoryMb: limits.memory_mb,
+    processes: limits.max_processes,
+    maxFileMb: limits.max_file_mb,
+    cwd: '/tmp',
+    program: [...waiting, ...(pass === null ? program : relayed)],
+    env: pass === null ? base : { ...base, OXBOW_PASS: pass },
+    ...(pass !== null && { egressSocket: await egressSocket!('online') }),
+  }
+}
+
+function noNetwork(): OxbowError {
+  return new OxbowError('sandbox_missing', 'A server in this sandbox has no way to the network.', {
+    hint: 'Remove `allow` from its settings, or use a tier with the egress proxy; oxbow status shows what this one has.',
+  })
+}
+
+/** A launched server that waits for its line. */
+export interface WaitingServer extends ServerProcess {
+  readonly mountTable: string
+}
+
+/** @param launch starts it over these folders; `leave` is to be called when none of its processes lives */
+export async function startServer(
+  server: ServerProgram,
+  { guard, duringMounts, enter }: Pick<WorkspaceEntrance, 'guard' | 'duringMounts' | 'enter'>,
+  { folders }: Pick<TierOptions, 'folders'>,
+  launch: (seen: readonly FolderMount[], leave: () => void) => Promise<WaitingServer>,
+): Promise<ServerProcess> {
+  const own = await programMount(server)
+  const shared = server.folders.find(({ path }) => path === '/shared')
+  const others = server.folders.filter((folder) => folder !== shared)
+  const missing = others.find(({ path }) => folders.mounts?.some(({ inside }) => inside === path) !== true)
+  if (missing !== undefined) throw noFolder(missing.path)
+  // Ownership of the files is changed only for servers that see some.
+  const leave = server.folders.length === 0 ? () => {} : await enter('work')
+  const mounted = (mounts: readonly FolderMount[]): readonly FolderMount[] =>
+    others.flatMap(({ path, writable }) =>
+      mounts.filter(({ inside }) => inside === path).map((mount) => (writable ? mount : { ...mount, writable: false, guarded: [] })),
+    )
+  const start = (sharedMounts: readonly FolderMount[]): Promise<WaitingServer> =>
+    others.length === 0
+      ? launch([...sharedMounts, ...own], leave)
+      : duringMounts((mounts) => launch([...sharedMounts, ...mounted(mounts), ...own], leave))
+  try {
+    const all = { host: folders.shared, inside: '/shared' }
+    const started = await (shared?.writable === true
+      ? guard.during((guarded) => start([{ ...all, writable: true, guarded }]))
+      : start(shared === undefined ? [] : [{ ...all, writable: false }]))
+    started.input.write('\n')
+    return started
+  } catch (error) {
+    leave()
+    throw error
+  }
+}
+
+/** @throws OxbowError `bad_config` */
+async function programMount({ programFolder }: ServerProgram): Promise<readonly FolderMount[]> {
+  if (programFolder === '') return []
+  const host = await realpath(programFolder).catch((cause: unknown) => {
+    throw new OxbowError('bad_config', `The program folder ${programFolder} cannot be read.`, { hint: 'Install the server again.', cause })
+  })
+  return [{ host, inside: insideServer, writable: false }]
+}
+
+function noFolder(path: string): OxbowError {
+  return new OxbowError('bad_config', `${path} cannot be shown to a server: it is neither /shared nor a folder of yours in it.`, {
+    hint: 'Add the folder with `oxbow folder add`, or name /shared.',
+  })
+}
+
+/** Resolves when the shell waits. @throws OxbowError `sandbox_failed` with what the launcher wrote */
+export async function spawnServer(command: HandsCommand, afterExit: () => Promise<void>): Promise<WaitingServer> {
+  const child = spawnWithStreams(command.file, command.args, {
+    cwd: command.cwd,
+    env: {},
+    detached: true,
+    stdio: ['pipe', 'pipe', 'pipe', ...command.data.map(() => 'pipe' as const)],
+  })
+  const exited = new Promise<void>((resolve) => {
+    child.once('exit', () => resolve())
+    child.once('error', () => resolve())
+  })
+  const gone = exited.then(afterExit)
+  for (const [i, data] of command.data.entries()) {
+    const pipe = child.stdio[3 + i] as Writable
+    // A launcher that fails early closes its pipes; its message says why.
+    pipe.on('error', () => undefined)
+    pipe.end(data)
+  }
+  const server = streamsOf(child)
+  const kill = async (): Promise<void> => {
+    child.kill('SIGKILL')
+    let timer: NodeJS.Timeout | undefined
+    const limit = new Promise<void>((resolve) => (timer = setTimeout(resolve, endTimeoutMs)))
+    await Promise.race([gone, limit])
+    clearTimeout(timer)
+  }
+  const diagnostics = collectDiagnostics(server.errors)
+  try {
+    return { ...server, exited, kill, mountTable: await readTable(server.output, exited) }
+  } catch (cause) {
+    await kill()
+    throw new OxbowError('sandbox_failed', `The sandbox of the server did not start: ${diagnostics() || 'no message'}`, {
+      hint: 'Check that its program exists; docs/security-model.md has what a sandbox needs.',
+      cause,
+    })
+  }
+}
+
+function streamsOf({ stdin, stdout, stderr }: ChildProcess): Pick<ServerProcess, 'input' | 'output' | 'errors'> {
+  // A server that has ended does not read.
+  stdin!.on('error', () => undefined)
+  return { input: stdin!, output: stdout!, errors: stderr! }
+}
+
+/** Reads up to the empty line, and no byte of the program, which has not begun. */
+async function readTable(output: Readable, exited: Promise<void>): Promise<string> {
+  const read = Promise.withResolvers<string>()
+  let text = ''
+  const take = (bytes: Buffer): void => {
+    text += bytes.toString()
+    if (text.endsWith('\n\n')) read.resolve(text)
+    else if (text.length > maxMountTableBytes) read.reject(new Error('the table of mounts is too long'))
+  }
+  output.on('data', take)
+  const timer = setTimeout(() => read.reject(new Error('it did not start in time')), startTimeoutMs)
+  void exited.then(() => read.reject(new Error('it ended')))
+  try {
+    return await read.promise
+  } finally {
+    clearTimeout(timer)
+    output.off('data', take)
+    output.pause()
+  }
+}
