@@ -23,6 +23,7 @@ const parts = [
   { part: 'memory', modules: ['memory'], maxFiles: 2 },
   { part: 'secrets', modules: ['secrets'], maxFiles: 6 },
   { part: 'tools', modules: ['tools'], maxFiles: 2 },
+  { part: 'servers of tools', modules: ['connect'], maxFiles: 1 },
 ] as const
 
 /**

@@ -8,11 +8,12 @@ import { chmodSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'nod
 import { statfs } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import type { Servers } from '../connect/index.ts'
 import { answerCatalog, type ModelLimits, openEngine } from '../engine/index.ts'
 import { createToken, type Gateway, startGateway } from '../gateway/index.ts'
 import { createKernel, type Kernel, type KernelOptions } from '../kernel/index.ts'
 import { createMemory, type Memory } from '../memory/index.ts'
-import { fileFault, type OpeningStore, type Store } from '../store/index.ts'
+import { createHasher, fileFault, type OpeningStore, type Store } from '../store/index.ts'
 import {
   type Call,
   type ChainHead,
@@ -80,7 +81,6 @@ export async function startGuest(
         limits: options.modelLimits ?? {},
       }),
     ])
-    const { sandbox } = ways
     const kernel = createKernel({
       user,
       version,
@@ -89,8 +89,9 @@ export async function startGuest(
       storeName: await shownAddress(envelope),
       storeWarning: () => opened.warning?.() ?? '',
       engine,
-      sandbox,
+      sandbox: ways.sandbox,
       calls: (memory) => loadCalls(ways, config, memory!),
+      servers: (documents) => openServers(ways, envelope, documents),
       memory: (host) => createMemory({ store, config: config.memory, clock: systemClock, host }),
       workspaceRoot,
       ...versionPlaces(envelope),
@@ -98,7 +99,7 @@ export async function startGuest(
       ...secretsOf(envelope, options),
       clock: systemClock,
       random: systemRandom,
-      ...probes(envelope, sandbox, options),
+      ...probes(envelope, ways.sandbox, options),
     })
     // The kernel closes its store and its sandbox.
     open = [kernel, ways]
@@ -107,7 +108,7 @@ export async function startGuest(
     const gateway = await startGateway({ kernel, ...listener, lastPort: lastPort(workspaceRoot), webFolder: webFolder() })
     open = [gateway, kernel, ways]
     await untilUsable(opened)
-    const watching = await watchMemoryFolders(kernel, sandbox, config.memory)
+    const watching = await watchMemoryFolders(kernel, ways.sandbox, config.memory)
     const announcement = announce(workspaceRoot, { ...gateway, pid: ways.pid }, token)
     return {
       url: gateway.url,
@@ -149,6 +150,26 @@ async function loadCalls({ sandbox, egress, search, proxy }: HostWays, { web }: 
   const { builtinCalls, memoryCalls } = await import('../tools/index.ts')
   const outside = { egress, robots: web.robots, ...(proxy !== undefined && { proxy }) }
   return builtinCalls(sandbox.status, outside, [...(search === null ? [] : [search]), ...memoryCalls(memory)])
+}
+
+/** Servers of tools; nothing is started. The SDK is loaded with the first server that is. */
+async function openServers(
+  { sandbox, proxy, openFetch }: HostWays,
+  { config, keys, unusedSecrets = {}, version }: GuestEnvelope,
+  documents: Parameters<NonNullable<KernelOptions['servers']>>[0],
+): Promise<Servers> {
+  const [{ createServers }, hasher] = await Promise.all([import('../connect/index.ts'), createHasher()])
+  return createServers({
+    config: config.mcp,
+    documents,
+    sandbox,
+    proxy,
+    openFetch,
+    hash: hasher,
+    secret: (name) => keys[name] ?? unusedSecrets[name],
+    version,
+    nowMs: systemClock.monotonicMs,
+  })
 }
 
 /** What the kernel cannot see itself. The checks are loaded with the first question. */

@@ -1,13 +1,15 @@
 /** How a guest reaches the world: directly on the host, or through its runner when it is isolated. */
 import { dirname, join } from 'node:path'
-import { createSandbox, loadRemoteEnds, openEgress, openEgressProxy } from '../sandbox/index.ts'
-import type { Egress, EgressProxy } from '../sandbox/index.ts'
+import { createSandbox, loadRemoteEnds, openEgress, openEgressFetch, openEgressProxy } from '../sandbox/index.ts'
+import type { Egress, EgressFetch, EgressProxy } from '../sandbox/index.ts'
 import type { Call, Config, GuestEnvelope, GuestIsolation, Sandbox } from '../types/index.ts'
 
 export interface HostWays {
   readonly sandbox: Sandbox
   readonly egress: Egress
   readonly search: Call | null
+  /** For servers of tools; see createEgressFetch. */
+  readonly openFetch: (host: string, allow: readonly string[]) => Promise<EgressFetch>
   /** Network access for programs in the sandbox; absent: they have none. */
   readonly proxy?: Pick<EgressProxy, 'issue'>
   /** The socket on which the gateway listens instead of an address. */
@@ -52,7 +54,8 @@ export async function openHostWays(envelope: GuestEnvelope): Promise<HostWays> {
     openEgress(config.egress),
     openSearch(config, keys, openEgress),
   ])
-  return { sandbox, egress, search, proxy, pid: process.pid, close: () => proxy.close() }
+  const openFetch: HostWays['openFetch'] = (host, allow) => openEgressFetch(config.egress, host, allow)
+  return { sandbox, egress, search, openFetch, proxy, pid: process.pid, close: () => proxy.close() }
 }
 
 async function openIsolatedWays({ config, keys }: GuestEnvelope, isolation: GuestIsolation): Promise<HostWays> {
@@ -68,6 +71,7 @@ async function openIsolatedWays({ config, keys }: GuestEnvelope, isolation: Gues
     sandbox: connectSandbox(folder, status),
     egress,
     search,
+    openFetch: (host, allow) => openEgressFetch(config.egress, host, allow, webSocket),
     proxy: connectPasses(folder),
     gateway: { path: join(folder, 'gateway.sock'), url },
     pid,

@@ -1,5 +1,6 @@
 /** Questions about a workspace that need no running guest: its store, wherever it is, is opened for reading only. */
 import { join } from 'node:path'
+import { describedServerCalls } from '../connect/index.ts'
 import { describeCall, describedKernelCalls, verifyJournal } from '../kernel/index.ts'
 import type { Memory } from '../memory/index.ts'
 import { openEgress, openEgressProxy } from '../sandbox/index.ts'
@@ -64,7 +65,13 @@ export async function describedCalls(config: Config): Promise<readonly Call[]> {
   const search = await openSearch({ ...config, web: { ...config.web, search: 'duckduckgo' } }, {}, openEgress)
   const web = { egress: await openEgress(config.egress), robots: 'ignore', proxy: openEgressProxy(config.egress, '') } as const
   const given = builtinCalls({ files: true, shell: true, profiles: ['work', 'online', 'browser', 'vault-read'] }, web)
-  return [...given, ...(search === null ? [] : [search]), ...memoryCalls({} as Memory), ...(await describedKernelCalls(config))]
+  return [
+    ...given,
+    ...(search === null ? [] : [search]),
+    ...memoryCalls({} as Memory),
+    ...describedServerCalls(),
+    ...(await describedKernelCalls(config)),
+  ]
 }
 
 /** The exchanges of a session with its models, oldest first: what the replay model reads. */

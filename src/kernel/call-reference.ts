@@ -56,17 +56,19 @@ interface Tools {
 export function toTools(calls: readonly Call[]): Tools {
   const schemas = calls.map((call) => ({ call, schema: schemaOf(call) }))
   const uses = new Map<string, number>()
-  for (const { schema } of schemas) {
-    for (const [name, field] of fieldsOf(schema)) {
-      const key = sharedKey(name, field)
-      if (key !== null) uses.set(key, (uses.get(key) ?? 0) + 1)
-    }
+  for (const { call, schema } of schemas) {
+    // What others wrote is left as it is: references in it are meant.
+    if (call.parameters === undefined)
+      for (const [name, field] of fieldsOf(schema)) {
+        const key = sharedKey(name, field)
+        if (key !== null) uses.set(key, (uses.get(key) ?? 0) + 1)
+      }
   }
   const shared = new Set([...uses].filter(([, count]) => count > 1).map(([key]) => key))
   const specs = schemas.map(({ call, schema }) => ({
     name: toolName(call.name),
     description: call.summary,
-    parameters: compactObject(schema, (name, field) => shared.has(sharedKey(name, field) ?? '')),
+    parameters: call.parameters ?? compactObject(schema, (name, field) => shared.has(sharedKey(name, field) ?? '')),
   }))
   return { ...split(calls, specs), sharedFields: describeShared(shared) }
 }
@@ -83,17 +85,18 @@ function split(calls: readonly Call[], specs: readonly ToolSpec[]): Omit<Tools, 
   return { offered: [...all.filter((spec) => !later.includes(spec)), { ...search, description }], later }
 }
 
-/** @returns the beginnings of the names, with the number of tools */
+/** @returns the beginnings of the names, with the number of tools; servers of tools are families of their own */
 function familiesOf(tools: readonly ToolSpec[]): string {
   const counts = new Map<string, number>()
   for (const { name } of tools) {
-    const family = name.slice(0, name.indexOf('_'))
+    const [family = name] = /^(?:mcp_)?[^_]*/.exec(name) ?? []
     counts.set(family, (counts.get(family) ?? 0) + 1)
   }
   return [...counts].map(([family, count]) => `${family} (${count})`).join(', ')
 }
 
 function schemaOf(call: Call, side: 'input' | 'output' = 'input'): JsonObject {
+  if (side === 'input' && call.parameters !== undefined) return call.parameters
   const { $schema: _, ...schema } = z.toJSONSchema(call[side], { io: side, unrepresentable: 'any' })
   return schema as JsonObject
 }

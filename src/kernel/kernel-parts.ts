@@ -45,7 +45,7 @@ import { createMemoryHost } from './memory-host.ts'
 import { createGate, type Gate } from './gate.ts'
 import { maxBytesPerToken } from './limits.ts'
 import { createJournal, createProjector, type Journal } from './journal.ts'
-import { createRegistry, type Registry } from './registry.ts'
+import { createRegistry, type HeldServers, holdServers, type OpenServers, type Registry } from './registry.ts'
 import { createSessions, type Sessions } from './sessions.ts'
 import { warningOf } from './budgets/notices.ts'
 import { type Budgets, createBudgets } from './stages/budgets.ts'
@@ -79,6 +79,8 @@ export interface KernelOptions {
   readonly sandbox: Sandbox
   /** The calls of `tools`, to which the kernel adds its own. Requested once, with the first call. */
   readonly calls: (memory: Memory | undefined) => Promise<readonly Call[]>
+  /** Opens the servers of tools, with the first call; absent: there are none. */
+  readonly servers?: OpenServers
   /** Makes the memory, which is closed with the kernel; absent: nothing is remembered. */
   readonly memory?: (host: MemoryHost) => Memory
   /** Empty when there is none. */
@@ -134,6 +136,7 @@ interface Calls {
   /** Loaded with the descriptions of the calls. */
   readonly execLists: () => Promise<ExecLists>
   readonly versioning: Versioning
+  readonly servers: HeldServers
   readonly registry: Registry
   readonly cleaner: Cleaner
   readonly keptOutputs: KeptOutputs
@@ -161,12 +164,13 @@ export type KernelParts = Records & Calls & Turns
 export function assembleParts(options: KernelOptions): KernelParts {
   const records = buildRecords(options)
   const calls = buildCalls(options, records, async () => {
-    const [tools, { kernelCalls }, execLists] = await Promise.all([
+    const [tools, { kernelCalls }, execLists, servers] = await Promise.all([
       options.calls(parts.memory),
       import('./calls/kernel-calls.ts'),
       parts.execLists(),
+      parts.servers.open(),
     ])
-    return [...tools, ...kernelCalls({ ...callDeps(options, parts), execLists })]
+    return [...tools, ...servers, ...kernelCalls({ ...callDeps(options, parts), execLists })]
   })
   const turns = buildTurns(options, records, calls)
   const parts: KernelParts = { ...records, ...calls, ...turns }
@@ -236,7 +240,8 @@ function buildCalls(options: KernelOptions, records: Records, describe: () => Pr
     await made.load()
     return (lists = made)
   })
-  const registry = createRegistry(describe, (call) => lists?.hides(call) === true)
+  const servers = holdServers(options.servers, records.documents)
+  const registry = createRegistry(describe, (call) => lists?.hides(call) === true, servers.tools)
   const keptOutputs = createKeptOutputs(store)
   const cleaner = createCleaner({ workspaceRoot, hostFolders, secrets, keep: keptOutputs.keep })
   const runningTurns = createRunningTurns()
@@ -269,7 +274,8 @@ function buildCalls(options: KernelOptions, records: Records, describe: () => Pr
   const summaries = createSummaries({ store, lineage: sessions.load, journal, sessions, config: summary, engine, complete })
   journal.attach({ onChanged: summaries.drop })
   const memory = options.memory?.(createMemoryHost({ user, store, journal, gate, summaries, newId }))
-  return { execLists, registry, cleaner, keptOutputs, runningTurns, running, gate, background, summaries, memory, completeBy, versioning }
+  const own = { execLists, servers, registry, cleaner, keptOutputs, runningTurns, running, gate, background }
+  return { ...own, summaries, memory, completeBy, versioning }
 }
 
 function buildTurns(options: KernelOptions, records: Records, calls: Calls): Turns {

@@ -139,7 +139,7 @@ function statusOf({ journal }: KernelParts, options: KernelOptions): GuestStatus
 }
 
 async function closeParts(parts: KernelParts, { store, engine, sandbox }: KernelOptions): Promise<void> {
-  const { resources, stopAgents, stopSchedules, lanes, background, memory, versioning, journal } = parts
+  const { resources, stopAgents, stopSchedules, lanes, background, memory, versioning, journal, servers } = parts
   resources.stop()
   stopAgents()
   stopSchedules()
@@ -148,6 +148,7 @@ async function closeParts(parts: KernelParts, { store, engine, sandbox }: Kernel
   await versioning.close()
   await background.close()
   await memory?.close()
+  await servers.close()
   await journal.flushed()
   await Promise.all([sandbox.close(), engine.close()])
   await store.close()

@@ -6,6 +6,7 @@ import type { z } from 'zod'
 import { type Call, createRecentMap, type Failure, type Message, once, type RecentMap, toolName, type ToolSpec } from '../types/index.ts'
 import type { CallReference } from './call-reference.ts'
 import { maxHeldToolLists, maxInputBytes, maxWhyLength } from './limits.ts'
+import type { Documents } from './state/documents.ts'
 
 type Parsed = { readonly ok: true; readonly call: Call; readonly input: unknown } | { readonly ok: false; readonly failure: Failure }
 
@@ -40,36 +41,53 @@ interface Loaded extends Pick<typeof import('./call-reference.ts'), 'describeCal
 /**
  * @param describe loads the descriptions at the first call: they are a third of the code that a start would otherwise load
  * @param hides whether a call is of no use now, so that no model is offered it; may change, unlike the descriptions
+ * @param coming further calls, asked for each time
  */
-export function createRegistry(describe: () => Promise<readonly Call[]>, hides: (call: Call) => boolean = () => false): Registry {
+export function createRegistry(
+  describe: () => Promise<readonly Call[]>,
+  hides: (call: Call) => boolean = () => false,
+  coming: ComingCalls = () => noCalls,
+): Registry {
   let loaded: Loaded | null = null
   const load = once(async (): Promise<Loaded> => {
     const [calls, reference] = await Promise.all([describe(), import('./call-reference.ts')])
     const changing = calls.filter(({ starts }) => starts !== undefined)
-    const byName = new Map(calls.flatMap((call) => [[call.name, call] as const, [toolName(call.name), call] as const]))
-    return (loaded = { ...reference, byName, changing })
+    return (loaded = { ...reference, byName: indexed(calls), changing })
   })
   const requireLoaded = (): Loaded => {
     if (loaded === null) throw new Error('the registry is used before its first parse')
     return loaded
   }
-  const all = (): readonly Call[] => [...new Set(requireLoaded().byName.values())]
+  const comingNow = indexComing(coming)
+  const find = (name: string): Call | undefined => requireLoaded().byName.get(name) ?? comingNow().byName.get(name)
+  const all = (): readonly Call[] => [...new Set(requireLoaded().byName.values()), ...comingNow().calls]
   const toolCache = new WeakMap<ReadonlySet<string>, ToolSet>()
   const toolsFor = (rights: ReadonlySet<string>): ToolSet => {
     const hidden = requireLoaded().changing.filter(hides)
     let tools = toolCache.get(rights)
-    if (tools === undefined || tools.hidden.length !== hidden.length || hidden.some((call) => !tools!.hidden.includes(call))) {
+    if (
+      tools === undefined ||
+      tools.coming !== coming() ||
+      tools.hidden.length !== hidden.length ||
+      hidden.some((call) => !tools!.hidden.includes(call))
+    ) {
       const offered = all().filter((call) => call.audience.includes('model') && rights.has(call.right) && !hidden.includes(call))
-      toolCache.set(rights, (tools = { ...requireLoaded().toTools(offered), hidden, lists: createRecentMap(maxHeldToolLists) }))
+      const made = {
+        ...requireLoaded().toTools(offered),
+        hidden,
+        coming: coming(),
+        lists: createRecentMap<string, readonly ToolSpec[]>(maxHeldToolLists),
+      }
+      toolCache.set(rights, (tools = made))
     }
     return tools
   }
   return {
-    find: (name) => requireLoaded().byName.get(name),
+    find,
     references: () => all().map(requireLoaded().describeCall),
     async parse(name, input) {
-      const { byName } = loaded ?? (await load())
-      const call = byName.get(name)
+      if (loaded === null) await load()
+      const call = find(name)
       if (call === undefined) return { ok: false, failure: unknownCall(name, all()) }
       if (typeof input === 'string' && input.length > maxInputBytes) return { ok: false, failure: tooLarge(call, input.length) }
       const value = typeof input === 'string' ? parseArguments(input) : { json: input }
@@ -83,8 +101,13 @@ export function createRegistry(describe: () => Promise<readonly Call[]>, hides: 
   }
 }
 
+function indexed(calls: readonly Call[]): Map<string, Call> {
+  return new Map(calls.flatMap((call) => [[call.name, call] as const, [toolName(call.name), call] as const]))
+}
+
 interface ToolSet extends ReturnType<Loaded['toTools']> {
   readonly hidden: readonly Call[]
+  readonly coming: readonly Call[]
   readonly lists: RecentMap<string, readonly ToolSpec[]>
 }
 
@@ -177,4 +200,49 @@ function editDistance(a: string, b: string): number {
     row = next
   }
   return row[b.length]!
+}
+
+// Servers of tools, as the kernel holds them: opened with the first call, closed with the kernel. Their tools are calls that come and go.
+
+/** Calls that servers of tools offer, and those by which a person manages them. */
+interface ToolServers {
+  readonly calls: readonly Call[]
+  readonly tools: ComingCalls
+  close(): Promise<void>
+}
+
+export type OpenServers = (documents: Documents) => Promise<ToolServers>
+
+/** Calls that come and go. @returns the same array until something changes */
+type ComingCalls = () => readonly Call[]
+
+export interface HeldServers {
+  /** @returns the calls that are always there */
+  open(): Promise<readonly Call[]>
+  /** Empty before `open`. */
+  readonly tools: ComingCalls
+  close(): Promise<void>
+}
+
+const noCalls: readonly Call[] = []
+
+/** @param openServers absent: there are none */
+export function holdServers(openServers: OpenServers | undefined, documents: Documents): HeldServers {
+  let opened: ToolServers | undefined
+  const open = once(async () => (opened = await openServers?.(documents)))
+  return {
+    open: async () => (await open())?.calls ?? noCalls,
+    tools: () => opened?.tools() ?? noCalls,
+    close: async () => opened?.close(),
+  }
+}
+
+/** Finds calls that come and go by name and by tool name; indexed anew when they have changed. */
+function indexComing(coming: ComingCalls): () => { readonly calls: readonly Call[]; readonly byName: ReadonlyMap<string, Call> } {
+  let index = { calls: noCalls, byName: indexed(noCalls) }
+  return () => {
+    const calls = coming()
+    if (calls !== index.calls) index = { calls, byName: indexed(calls) }
+    return index
+  }
 }

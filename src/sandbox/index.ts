@@ -5,6 +5,7 @@
 import { type Config, type DoctorCheck, once } from '../types/index.ts'
 import type { DoctorOptions } from './doctor/run-doctor.ts'
 import type { Egress } from './egress/create-egress.ts'
+import type { EgressFetch } from './egress/egress-fetch.ts'
 import type { EgressProxy } from './egress/egress-proxy.ts'
 import type { GuestContainer, GuestContainerOptions } from './container/guest-container.ts'
 import type * as passEnds from './remote/egress-passes.ts'
@@ -16,6 +17,7 @@ import type { ToolOutcome, WasmTool } from './wasm/wasm-tool.ts'
 export type { GuestContainer, GuestContainerOptions } from './container/guest-container.ts'
 export { createSandbox } from './create-sandbox.ts'
 
+export type { EgressFetch } from './egress/egress-fetch.ts'
 export type { Egress, Fetched } from './egress/create-egress.ts'
 export type { EgressProxy } from './egress/egress-proxy.ts'
 export type { EgressPass, Visit, Visits } from './egress/proxy-passes.ts'
@@ -53,6 +55,16 @@ export function openEgressProxy(config: Config['egress'], folder: string): Egres
   }
 }
 
+/** `fetch` under the egress policy, for one server; see createEgressFetch. @throws OxbowError `bad_config` */
+export async function openEgressFetch(
+  config: Config['egress'],
+  host: string,
+  allow: readonly string[],
+  through?: string,
+): Promise<EgressFetch> {
+  const { createEgressFetch } = await import('./egress/egress-fetch.ts')
+  return createEgressFetch(config, host, allow, { ...(through !== undefined && { through }) })
+}
 /** For isolated guests and their runners. */
 export async function loadRemoteEnds(): Promise<RemoteEnds> {
   const [sandbox, passes] = await Promise.all([import('./remote/remote-sandbox.ts'), import('./remote/egress-passes.ts')])

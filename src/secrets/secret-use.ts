@@ -62,8 +62,10 @@ const omission = /(\n\[… [0-9]+ bytes omitted …\]\n)/
 const nowhere = 'none.invalid'
 
 const isInside = ({ right }: Call): boolean => insideRights.includes(right)
+/** Tools of servers, which others write. */
+const isOfServer = ({ right }: Call): boolean => right.startsWith('mcp.')
 const isOnline = ({ right }: Call): boolean => right === 'shell.network'
-const isEdge = (call: Call): boolean => isInside(call) || outsideRights.includes(call.right)
+const isEdge = (call: Call): boolean => isInside(call) || outsideRights.includes(call.right) || isOfServer(call)
 
 /** Remembers what a session has read inside the sandbox. */
 interface Seen {

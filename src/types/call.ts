@@ -109,6 +109,8 @@ export interface Call<Input = any, Output = any> {
   /** One sentence. */
   readonly summary: string
   readonly input: z.ZodType<Input>
+  /** JSON Schema of the input for models and people, where somebody else wrote it; absent: that of `input`. */
+  readonly parameters?: JsonObject
   readonly output: z.ZodType<Output>
   /** A valid input, shown in help and in errors. */
   readonly example: Input

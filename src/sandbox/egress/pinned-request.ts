@@ -1,5 +1,5 @@
 /**
- * One GET to a checked destination, and its body. The name is never resolved again: the connection tries the checked addresses
+ * One request to a checked destination, and its body. The name is never resolved again: the connection tries the checked addresses
  * in turn. Certificates are checked against the name. No cookies, credentials, proxy or kept-alive connection. The body is
  * unpacked up to a limit that also stops decompression bombs.
  */
@@ -21,11 +21,20 @@ interface Answer {
 /** Names in lower case. */
 export type ExtraHeaders = Readonly<Record<string, string>>
 
+/** A request that sends something. */
+export interface Sent {
+  readonly method: string
+  /** Empty: none. */
+  readonly body: string | Uint8Array
+}
+
+const plainGet: Sent = { method: 'GET', body: '' }
+
 /** Resolves with the header; the body is read or destroyed by the caller. @throws OxbowError `tool_failed`, or the signal's reason */
-export async function requestPinned(to: Destination, headers: ExtraHeaders, signal: AbortSignal): Promise<Answer> {
+export async function requestPinned(to: Destination, headers: ExtraHeaders, signal: AbortSignal, sent: Sent = plainGet): Promise<Answer> {
   const tunnel = to.through === undefined ? null : await openTunnelTo(to, to.through, signal)
   const answered = Promise.withResolvers<Answer>()
-  const request = startRequest(to, headers, signal, tunnel)
+  const request = startRequest(to, sent.method, headers, signal, tunnel)
   let interim = 0
   request.on('information', () => {
     interim += 1
@@ -42,7 +51,8 @@ export async function requestPinned(to: Destination, headers: ExtraHeaders, sign
   request.on('error', answered.reject)
   // Settles however the request ends.
   request.on('close', () => answered.reject(new Error('closed without a response')))
-  request.end()
+  if (sent.body.length > 0) request.end(sent.body)
+  else request.end()
   try {
     return await answered.promise
   } catch (error) {
@@ -64,6 +74,7 @@ async function openTunnelTo(to: Destination, proxy: string, signal: AbortSignal)
 
 function startRequest(
   { url, host, port, addresses }: Destination,
+  method: string,
   headers: ExtraHeaders,
   signal: AbortSignal,
   tunnel: Socket | null,
@@ -71,11 +82,11 @@ function startRequest(
   const secure = url.protocol === 'https:'
   const { request } = process.getBuiltinModule(secure ? 'node:https' : 'node:http')
   const options: RequestOptions = {
-    method: 'GET',
+    method,
     host,
     port,
     path: `${url.pathname}${url.search}`,
-    headers: { 'user-agent': 'oxbow', ...headers, host: url.host, 'accept-encoding': 'gzip, br', connection: 'close' },
+    headers: { 'user-agent': 'oxbow', 'accept-encoding': 'gzip, br', ...headers, host: url.host, connection: 'close' },
     // Without an agent, which could reuse the socket of another request or a proxy from the environment.
     createConnection: () => (tunnel === null ? connectPinned(host, port, addresses, secure) : secure ? overTunnel(tunnel, host) : tunnel),
     maxHeaderSize: maxResponseHeaderBytes,

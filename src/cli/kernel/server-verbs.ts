@@ -1,0 +1,64 @@
+/** Definitions of `servers`: servers of tools that speak MCP. */
+import { type AddVerbs, collect, examples, parseCount, userVerb, verbGroup } from '../verb-parts.ts'
+
+const jsonOption = ['--json', 'print the output as one JSON value'] as const
+
+export const addServerVerbs: AddVerbs = (program, terminal, choose) => {
+  const servers = verbGroup(
+    program.command('servers'),
+    'add servers of tools that speak MCP, approve what they offer, turn them off',
+    'oxbow servers add files --program-folder ~/mcp --folder /shared -- node /opt/server/index.js /shared',
+    'oxbow servers approve files',
+  )
+  const load = () => import('./servers.ts')
+  userVerb(servers.command('list'), 'list servers, whether they run, and what of them is approved')
+    .option(...jsonOption)
+    .addHelpText('after', examples('oxbow servers list', 'oxbow servers list --json'))
+    .action((options) => choose(async () => (await load()).serversList(options, terminal)))
+  userVerb(
+    servers.command('add <name> [command...]'),
+    'add a server, or change its settings; nothing of it is offered before you approve it',
+  )
+    .option('--url <url>', 'address of a server that is reached over HTTP, instead of a command')
+    .option('--from <file>', 'read the settings of this name from a file like .mcp.json')
+    .option('--program-folder <folder>', 'folder where the program is installed; it is shown at /opt/server, read-only')
+    .option('--folder <folder>', 'let it see /shared, or /shared/NAME; with :rw also write there; repeat for more', collect)
+    .option('--allow <host>', 'let it reach this host; repeat for more', collect)
+    .option('--env <name=value>', 'set a variable; $NAME is the secret NAME; repeat for more', collect)
+    .option('--header <name=value>', 'send a header to --url; $NAME is the secret NAME; repeat for more', collect)
+    .option('--timeout <seconds>', 'end a call after this time', parseCount(3_600, 1))
+    .option(...jsonOption)
+    .addHelpText(
+      'after',
+      examples(
+        'oxbow servers add files --program-folder ~/mcp --folder /shared -- node /opt/server/index.js /shared',
+        "oxbow servers add tickets --url https://mcp.example.com/mcp --header 'authorization=Bearer $TICKETS_TOKEN'",
+        'oxbow servers add weather --from .mcp.json',
+      ),
+    )
+    .action((name, command, options) => choose(async () => (await load()).serversAdd(name, command, options, terminal)))
+  userVerb(servers.command('diff <name>'), 'start a server and show what it offers, beside what you have approved')
+    .option(...jsonOption)
+    .addHelpText('after', examples('oxbow servers diff files'))
+    .action((name, options) => choose(async () => (await load()).serversDiff(name, options, terminal)))
+  userVerb(servers.command('approve <name>'), 'show what a server offers, and approve it')
+    .option('--tool <tool>', 'approve only this tool; repeat for more', collect)
+    .option('--read-only <tool>', 'this tool changes nothing and may be repeated; repeat for more', collect)
+    .option('--not-sink <tool>', 'nothing leaves this machine through this tool; repeat for more', collect)
+    .option('--digest <digest>', 'approve without a question what `diff --json` has shown with this digest')
+    .option(...jsonOption)
+    .addHelpText('after', examples('oxbow servers approve files', 'oxbow servers approve files --tool read_file --read-only read_file'))
+    .action((name, options) => choose(async () => (await load()).serversApprove(name, options, terminal)))
+  userVerb(servers.command('disable <name>'), 'end a server and offer none of its tools')
+    .option(...jsonOption)
+    .addHelpText('after', examples('oxbow servers disable files'))
+    .action((name, options) => choose(async () => (await load()).serversSwitch(name, false, options, terminal)))
+  userVerb(servers.command('enable <name>'), 'offer the approved tools of a server again')
+    .option(...jsonOption)
+    .addHelpText('after', examples('oxbow servers enable files'))
+    .action((name, options) => choose(async () => (await load()).serversSwitch(name, true, options, terminal)))
+  userVerb(servers.command('remove <name>'), 'remove a server and its approval')
+    .option(...jsonOption)
+    .addHelpText('after', examples('oxbow servers remove files'))
+    .action((name, options) => choose(async () => (await load()).serversRemove(name, options, terminal)))
+}

@@ -1,0 +1,234 @@
+/** `oxbow servers`: servers of tools that speak MCP, and what of them a person approves. */
+import { readFile } from 'node:fs/promises'
+import { resolve } from 'node:path'
+import { createInterface } from 'node:readline/promises'
+import { isObject, type Json, type JsonObject, OxbowError } from '../../types/index.ts'
+import { withGuest } from '../guest-connection.ts'
+import { maxCallInputBytes } from '../limits.ts'
+import { isInteractive, printLine, printNotice, printText, type Terminal } from '../terminal.ts'
+import { plainLine, plainText, table } from '../../terminal/index.ts'
+import { type CallOptions, outputOf, showOutput } from './call.ts'
+
+interface ServerLine {
+  readonly server: string
+  readonly from: string
+  readonly what: string
+  readonly enabled: boolean
+  readonly running: boolean
+  readonly approved: number
+  readonly quarantined: readonly string[]
+  readonly log: string
+}
+
+const whatChars = 80
+
+export function serversList(options: CallOptions, terminal: Terminal): Promise<number> {
+  return showOutput(['server.list', {}], options, terminal, ({ servers }: { servers: readonly ServerLine[] }) => {
+    if (servers.length === 0) return 'There is no server of tools. `oxbow servers add` adds one.'
+    const rows = servers.map(({ server, from, what, enabled, running, approved, quarantined }) => [
+      server,
+      enabled ? (running ? 'running' : 'on') : 'off',
+      `${approved} approved${quarantined.length === 0 ? '' : `, ${quarantined.length} changed`}`,
+      from,
+      plainLine(what, whatChars),
+    ])
+    const logs = servers.filter(({ log }) => log !== '').map(({ server, log }) => `Log of ${server}:\n${plainText(log.trimEnd())}`)
+    return [table([['NAME', 'STATE', 'TOOLS', 'FROM', 'RUNS'], ...rows]), ...logs].join('\n\n')
+  })
+}
+
+export interface AddOptions extends CallOptions {
+  readonly url?: string | undefined
+  readonly from?: string | undefined
+  readonly programFolder?: string | undefined
+  readonly folder?: readonly string[] | undefined
+  readonly allow?: readonly string[] | undefined
+  readonly env?: readonly string[] | undefined
+  readonly header?: readonly string[] | undefined
+  readonly timeout?: number | undefined
+}
+
+export async function serversAdd(name: string, words: readonly string[], options: AddOptions, terminal: Terminal): Promise<number> {
+  const { url, from, programFolder, folder, allow, env, header, timeout } = options
+  const [command, ...args] = words
+  const settings: JsonObject = {
+    ...(from !== undefined && settingsIn(await readFile(from, 'utf8'), name)),
+    ...(command !== undefined && { command, args }),
+    ...(url !== undefined && { url }),
+    ...(programFolder !== undefined && { program_folder: resolve(programFolder) }),
+    ...(folder !== undefined && { folders: [...folder] }),
+    ...(allow !== undefined && { allow: [...allow] }),
+    ...(env !== undefined && { env: pairs(env) }),
+    ...(header !== undefined && { headers: pairs(header) }),
+    ...(timeout !== undefined && { timeout_s: timeout }),
+  }
+  return showOutput(['server.add', { server: name, settings }], options, terminal, () =>
+    [
+      `Added ${name}. Nothing of it is offered yet: \`oxbow servers approve ${name}\` shows what it offers.`,
+      `Agents need the right for it: "mcp.${name}" in rights under [agent] in config.toml.`,
+    ].join('\n'),
+  )
+}
+
+function pairs(texts: readonly string[]): Record<string, string> {
+  return Object.fromEntries(
+    texts.map((text) => {
+      const at = text.indexOf('=')
+      return at < 0 ? [text, ''] : [text.slice(0, at), text.slice(at + 1)]
+    }),
+  )
+}
+
+/** @returns the settings of a name in a file as other programs keep it. @throws OxbowError `bad_input` */
+export function settingsIn(text: string, name: string): JsonObject {
+  const wrong = (message: string): OxbowError =>
+    new OxbowError('bad_input', message, { hint: 'It needs {"mcpServers": {"NAME": {"command": "…", "args": […]}}}, or a "url".' })
+  let parsed: Json
+  try {
+    if (text.length > maxCallInputBytes) throw new Error('too large')
+    parsed = JSON.parse(text) as Json
+  } catch {
+    throw wrong('The file is no JSON, or too large.')
+  }
+  const servers = isObject(parsed) ? parsed['mcpServers'] : undefined
+  const server = isObject(servers) ? servers[name] : undefined
+  if (!isObject(server)) throw wrong(`The file has no server ${JSON.stringify(name)}.`)
+  const { command, args, url, env, headers } = server
+  const kept = { command, args, url, env, headers }
+  const known = Object.entries(kept).flatMap(([key, value]) => (value === undefined ? [] : [[key, dollars(value)] as const]))
+  return Object.fromEntries(known)
+}
+
+/** `${NAME}` and `${NAME:-default}` as Oxbow writes them: `$NAME`. */
+function dollars(value: Json): Json {
+  if (typeof value === 'string') return value.replaceAll(/\$\{(\w+)(?::-[^}]*)?\}/g, (_, variable: string) => `$${variable}`)
+  if (Array.isArray(value)) return value.map(dollars)
+  return isObject(value) ? Object.fromEntries(Object.entries(value).map(([key, each]) => [key, dollars(each)])) : value
+}
+
+interface Definition {
+  readonly title: string
+  readonly description: string
+  readonly inputSchema: JsonObject
+  readonly outputSchema: JsonObject | null
+  readonly annotations: JsonObject
+}
+
+interface Diff {
+  readonly server: string
+  readonly digest: string
+  readonly identity: { readonly approved: string; readonly now: string }
+  readonly instructions: { readonly approved: string; readonly now: string }
+  readonly tools: readonly {
+    readonly tool: string
+    readonly state: string
+    readonly problem: string
+    readonly approved: Definition | null
+    readonly now: Definition | null
+    readonly read_only: boolean
+    readonly sink: boolean
+  }[]
+}
+
+export function serversDiff(name: string, options: CallOptions, terminal: Terminal): Promise<number> {
+  return showOutput(['server.diff', { server: name }], options, terminal, diffText)
+}
+
+function diffText({ server, identity, instructions, tools }: Diff): string {
+  const parts = [
+    ...changed('Runs', identity.approved, identity.now),
+    ...changed('Instructions', instructions.approved, instructions.now),
+    ...tools.map(({ tool, state, problem, approved, now, read_only: readOnly, sink }) => {
+      const marks = [...(readOnly ? ['read-only'] : []), ...(sink ? [] : ['no sink'])]
+      const head = `${plainLine(tool, 128)}: ${state}${marks.length === 0 ? '' : `, ${marks.join(', ')}`}`
+      if (problem !== '') return `${head}\n  cannot be approved: ${problem}`
+      const before = state === 'new' || approved === null ? [] : linesOf(approved)
+      const after = now === null ? [] : linesOf(now)
+      if (state === 'same') return head
+      const lines = [
+        ...before.filter((line) => !after.includes(line)).map((line) => `- ${line}`),
+        ...after.filter((line) => !before.includes(line)).map((line) => `+ ${line}`),
+      ]
+      // What is hashed but not shown, such as a text behind the first 2 KiB, has changed then.
+      return `${head}\n${lines.length === 0 ? '  (the part that is shown is the same)' : lines.join('\n')}`
+    }),
+  ]
+  return `${server} offers ${tools.filter(({ now }) => now !== null).length} tools.\n\n${plainText(parts.join('\n\n'))}`
+}
+
+function changed(what: string, before: string, now: string): readonly string[] {
+  if (before === now) return []
+  return [`${what}:${before === '' ? '' : `\n- ${before.replaceAll('\n', '\n- ')}`}\n+ ${now.replaceAll('\n', '\n+ ')}`]
+}
+
+function linesOf({ title, description, inputSchema, outputSchema, annotations }: Definition): readonly string[] {
+  const { properties, ...rest } = inputSchema
+  return [
+    ...(title === '' ? [] : [`title: ${title}`]),
+    ...description.split('\n'),
+    ...(isObject(properties) ? Object.entries(properties).map(([field, schema]) => `input ${field}: ${JSON.stringify(schema)}`) : []),
+    `input: ${JSON.stringify(rest)}`,
+    ...(outputSchema === null ? [] : [`output: ${JSON.stringify(outputSchema)}`]),
+    ...(Object.keys(annotations).length === 0 ? [] : [`claims of the server: ${JSON.stringify(annotations)}`]),
+  ]
+}
+
+export interface ApproveOptions extends CallOptions {
+  readonly tool?: readonly string[] | undefined
+  readonly readOnly?: readonly string[] | undefined
+  readonly notSink?: readonly string[] | undefined
+  readonly digest?: string | undefined
+}
+
+/** @returns 0 also when the person does not approve */
+export function serversApprove(name: string, options: ApproveOptions, terminal: Terminal): Promise<number> {
+  const { tool, readOnly, notSink, digest: seen, json } = options
+  return withGuest(options, terminal, async ({ gateway }) => {
+    let digest = seen
+    if (digest === undefined) {
+      const diff = (await outputOf(gateway, 'server.diff', { server: name })) as Diff
+      printText({ output: terminal.errors }, diffText(diff))
+      if (!(await isApproved(name, terminal))) return 0
+      digest = diff.digest
+    }
+    const input = {
+      server: name,
+      digest,
+      ...(tool !== undefined && { tools: [...tool] }),
+      ...(readOnly !== undefined && { read_only: [...readOnly] }),
+      ...(notSink !== undefined && { no_sink: [...notSink] }),
+    }
+    const output = (await outputOf(gateway, 'server.approve', input)) as { readonly approved: readonly string[] }
+    if (json === true) printLine(terminal, JSON.stringify(output))
+    else printLine(terminal, `Approved: ${output.approved.length} tools. Agents with the right mcp.${name} are offered them.`)
+    return 0
+  })
+}
+
+async function isApproved(name: string, terminal: Terminal): Promise<boolean> {
+  if (!isInteractive(terminal))
+    throw new OxbowError('bad_input', 'Approving needs a terminal, or the digest of what you have seen.', {
+      hint: `oxbow servers diff ${name} --json shows it; then: oxbow servers approve ${name} --digest DIGEST`,
+    })
+  const lines = createInterface({ input: terminal.input, output: terminal.errors })
+  try {
+    const answer = await lines.question(`Approve what ${name} offers? [y/N] `)
+    if (/^y(es)?$/i.test(answer.trim())) return true
+    printNotice(terminal, 'Nothing was approved.')
+    return false
+  } finally {
+    lines.close()
+  }
+}
+
+export function serversSwitch(name: string, enabled: boolean, options: CallOptions, terminal: Terminal): Promise<number> {
+  return showOutput(['server.switch', { server: name, enabled }], options, terminal, () =>
+    enabled ? `${name} is on.` : `${name} is off; its tools are not offered.`,
+  )
+}
+
+export function serversRemove(name: string, options: CallOptions, terminal: Terminal): Promise<number> {
+  return showOutput(['server.remove', { server: name }], options, terminal, ({ removed }: { removed: boolean }) =>
+    removed ? `Removed ${name}.` : `${name} is one of config.toml and stays; nothing of it is approved any more.`,
+  )
+}

@@ -1,0 +1,61 @@
+/** How a server is reached: a program in its sandbox with its own secrets and hosts, or an address behind the egress policy. */
+import { readFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import type { EgressFetch, EgressProxy } from '../sandbox/index.ts'
+import { type McpServer, OxbowError, type Sandbox } from '../types/index.ts'
+import { canonical, type HashText } from './definitions.ts'
+import type { ServerWay } from './mcp-client.ts'
+import type { NamedServer } from './settings.ts'
+
+export interface WayDeps {
+  readonly sandbox: Pick<Sandbox, 'serve' | 'status'>
+  /** The value of a secret; undefined: there is none of this name. */
+  readonly secret: (name: string) => string | undefined
+  /** Issues passes for programs; absent: they have no network. */
+  readonly proxy?: Pick<EgressProxy, 'issue'> | undefined
+  /** Requests to these hosts under the egress policy. @param allow those that may be private */
+  readonly openFetch: (host: string, allow: readonly string[]) => Promise<EgressFetch>
+}
+
+/** @throws OxbowError `bad_config`, `sandbox_missing`, `sandbox_failed` */
+export async function wayOf({ name, settings }: NamedServer, deps: WayDeps): Promise<ServerWay> {
+  const { command, args, program_folder: programFolder, url, env, headers, folders, allow } = settings
+  const fill = (values: Readonly<Record<string, string>>): Record<string, string> =>
+    Object.fromEntries(Object.entries(values).map(([key, value]) => [key, filled(name, value, deps.secret)]))
+  if (url !== '') return { kind: 'http', url, headers: fill(headers), fetch: await deps.openFetch(new URL(url).host, allow) }
+  const { serve } = deps.sandbox
+  if (serve === undefined) throw noSandbox(name)
+  const pass = allow.length === 0 ? null : await passFor(name, allow, deps.proxy)
+  const seen = folders.map((folder) => ({ path: folder.replace(/:rw$/, ''), writable: folder.endsWith(':rw') }))
+  return { kind: 'stdio', process: await serve({ command, args, env: fill(env), programFolder, folders: seen, pass }) }
+}
+
+/** What is approved with the tools of a server: which program, from which packages, or which address. */
+export async function identityOf({ command, args, program_folder: folder, url }: McpServer, hash: HashText): Promise<string> {
+  if (url !== '') return `address ${url}`
+  const lock = folder === '' ? '' : await readFile(join(folder, 'package-lock.json'), 'utf8').catch(() => '')
+  return `program ${canonical({ command, args, folder, packages: lock === '' ? '' : hash(lock) })}`
+}
+
+function filled(server: string, value: string, secret: WayDeps['secret']): string {
+  return value.replaceAll(/\$(\w+)/g, (_, name: string) => {
+    const found = secret(name)
+    if (found !== undefined) return found
+    throw new OxbowError('bad_config', `The server ${server} needs ${name}, which is not set.`, {
+      hint: `Set it with \`oxbow secret set ${name}\` or as an environment variable, and restart the guest.`,
+    })
+  })
+}
+
+async function passFor(name: string, allow: readonly string[], proxy: WayDeps['proxy']): Promise<string> {
+  if (proxy !== undefined) return (await proxy.issue('online', allow)).token
+  throw new OxbowError('sandbox_missing', `The server ${name} needs the network, which this sandbox does not have.`, {
+    hint: 'Remove `allow` from its settings, or use another tier; oxbow status shows what this one has.',
+  })
+}
+
+function noSandbox(name: string): OxbowError {
+  return new OxbowError('sandbox_missing', `The server ${name} is a program, and this sandbox cannot run servers.`, {
+    hint: 'sandbox.tier = "process" on Linux can. Servers with a url work in every tier.',
+  })
+}

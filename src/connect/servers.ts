@@ -1,0 +1,95 @@
+/**
+ * Servers of tools, and their approved tools as calls. What models are offered comes from what a person has approved and not from a server,
+ * so no server is started before one of its tools is called or a person looks at it.
+ */
+import type { Call, Config } from '../types/index.ts'
+import { type Connection, type ConnectionDeps, createConnection, type Listed } from './connection.ts'
+import { type HeldServer, serverCalls, type ServerTable } from './server-calls.ts'
+import { createSettings, type KeptDocuments, type NamedServer } from './settings.ts'
+import { toolCall } from './tool-call.ts'
+
+export interface ServersDeps extends Omit<ConnectionDeps, 'onListed'> {
+  readonly config: Config['mcp']
+  readonly documents: KeptDocuments
+}
+
+export interface Servers {
+  /** For people: the servers, what they offer, approval. */
+  readonly calls: readonly Call[]
+  /** Approved tools of servers that are on; the same array until something changes. */
+  tools(): readonly Call[]
+  close(): Promise<void>
+}
+
+/** Reads the settings and starts nothing. */
+export async function createServers(deps: ServersDeps): Promise<Servers> {
+  const settings = createSettings(deps.config.servers, deps.documents)
+  const connections = new Map<string, { readonly key: string; readonly connection: Connection }>()
+  const lists = new Map<string, Listed>()
+  let held: readonly HeldServer[] = []
+  let offered: readonly Call[] = []
+
+  const offer = (): void => {
+    offered = held.flatMap(({ server, connection }) => {
+      const changed = quarantinedOf(server, lists.get(server.name))
+      const tools = server.kept.disabled ? [] : server.kept.tools.filter(({ definition }) => !changed.includes(definition.name))
+      return tools.map((tool) => toolCall(server, tool, connection))
+    })
+  }
+  const onListed: ConnectionDeps['onListed'] = (name, found) => {
+    const before = lists.get(name)
+    lists.set(name, found)
+    const server = held.find((each) => each.server.name === name)?.server
+    if (server === undefined) return
+    // The tools of a request are cached by the identity of the array.
+    if (quarantinedOf(server, before).join('\n') !== quarantinedOf(server, found).join('\n')) offer()
+  }
+  const connectionOf = (server: NamedServer): Connection => {
+    const key = JSON.stringify(server.settings)
+    const now = connections.get(server.name)
+    if (now?.key === key) return now.connection
+    void now?.connection.close()
+    lists.delete(server.name)
+    const connection = createConnection(server, { ...deps, onListed })
+    connections.set(server.name, { key, connection })
+    return connection
+  }
+  const table: ServerTable = {
+    settings,
+    held: () => held,
+    async reload() {
+      const loaded = await settings.load()
+      held = loaded.map((server) => ({ server, connection: connectionOf(server) }))
+      // Entries are made anew meanwhile.
+      for (const [name, { connection }] of Array.from(connections)) {
+        const server = loaded.find((each) => each.name === name)
+        if (server !== undefined && !server.kept.disabled) continue
+        connections.delete(name)
+        lists.delete(name)
+        await connection.close()
+        if (server !== undefined) held = held.map((each) => (each.server === server ? { server, connection: connectionOf(server) } : each))
+      }
+      offer()
+    },
+    quarantined: (name) => {
+      const server = held.find((each) => each.server.name === name)?.server
+      return server === undefined ? [] : quarantinedOf(server, lists.get(name))
+    },
+  }
+  await table.reload()
+  return {
+    calls: serverCalls(table, deps.hash),
+    tools: () => offered,
+    async close() {
+      await Promise.all([...connections.values()].map(({ connection }) => connection.close()))
+    },
+  }
+}
+
+/** Names of approved tools that the server does not offer as approved. */
+function quarantinedOf({ kept }: NamedServer, listed: Listed | undefined): readonly string[] {
+  if (listed === undefined) return []
+  return kept.tools
+    .filter(({ hash, definition }) => listed.tools.find((tool) => tool.definition.name === definition.name)?.hash !== hash)
+    .map(({ definition }) => definition.name)
+}
