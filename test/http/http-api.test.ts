@@ -250,5 +250,7 @@ describe('the HTTP API', () => {
     for (const line of String(body).split('\n').filter(Boolean))
       assert.match(line, /^(?:# (?:HELP|TYPE) \w+ .+|\w+(?:\{[^}]*\})? -?[\d.e+-]+)$/)
     assert.match(String(body), /oxbow_http_requests_total\{status="200"\} \d+/)
+    for (const name of ['turns_running', 'messages_waiting', 'approvals_waiting', 'info', 'user_spent_tokens'])
+      assert.match(String(body), new RegExp(`^oxbow_${name}(?:\\{.*\\})? \\d+$`, 'm'), name)
   })
 })

@@ -24,7 +24,9 @@ export function createMetrics(): Metrics {
       for (const [at, bound] of bounds.entries()) if (ms / 1_000 <= bound) buckets[at]! += 1
     },
     async text(kernel, connections) {
-      const [resources, budget] = await Promise.all([outputOf(kernel, 'resources.show'), outputOf(kernel, 'budget.show')])
+      const asked = ['resources.show', 'budget.show', 'system.now'].map((name) => outputOf(kernel, name))
+      const [resources = {}, budget = {}, now = {}] = await Promise.all(asked)
+      const guest = kernel.status()
       return [
         ...family(
           'oxbow_http_requests_total',
@@ -38,7 +40,13 @@ export function createMetrics(): Metrics {
         `oxbow_http_request_seconds_sum ${seconds}`,
         `oxbow_http_request_seconds_count ${requests}`,
         ...family('oxbow_connections', 'gauge', 'Open WebSocket connections.', [['', connections]]),
-        ...family('oxbow_ready', 'gauge', '1 if the guest can write.', [['', kernel.status().read_only === null ? 1 : 0]]),
+        ...family('oxbow_info', 'gauge', 'The guest.', [[`{version="${label(guest.version)}",model="${label(guest.model)}"}`, 1]]),
+        ...family('oxbow_ready', 'gauge', '1 if the guest can write.', [['', guest.read_only === null ? 1 : 0]]),
+        ...family('oxbow_turns_running', 'gauge', 'Turns that run.', [['', listOf(now['turns']).length]]),
+        ...family('oxbow_messages_waiting', 'gauge', 'Messages that wait behind a turn.', [['', waitingIn(now['turns'])]]),
+        ...family('oxbow_calls_running', 'gauge', 'Calls that run, by name.', callsIn(now['calls'])),
+        ...family('oxbow_approvals_waiting', 'gauge', 'Calls that wait for a person.', [['', numberOf(now['approvals'])]]),
+        ...numbers('oxbow_agents', now['admission']),
         ...numbers('oxbow_resources', resources['now']),
         ...family('oxbow_overloads', 'gauge', 'Thresholds that are passed.', [
           ['', Array.isArray(resources['overloads']) ? resources['overloads'].length : 0],
@@ -55,6 +63,29 @@ async function outputOf(kernel: Kernel, name: string): Promise<JsonObject> {
   const outcome = await kernel.call(name, {})
   if (outcome.status === 'ok') return outcome.output as JsonObject
   throw new OxbowError(outcome.failure.code, outcome.failure.message, { hint: outcome.failure.hint })
+}
+
+/** Of a value in a sample, by the text format of Prometheus. */
+function label(text: string): string {
+  return text.replaceAll('\\', '\\\\').replaceAll('"', '\\"').replaceAll('\n', '\\n')
+}
+
+function listOf(value: unknown): readonly JsonObject[] {
+  return Array.isArray(value) ? value.filter(isObject) : []
+}
+
+function numberOf(value: unknown): number {
+  return typeof value === 'number' ? value : 0
+}
+
+function waitingIn(turns: unknown): number {
+  return listOf(turns).reduce((sum, { waiting }) => sum + numberOf(waiting), 0)
+}
+
+function callsIn(calls: unknown): readonly Sample[] {
+  const byName = new Map<string, number>()
+  for (const { name } of listOf(calls)) if (typeof name === 'string') byName.set(name, (byName.get(name) ?? 0) + 1)
+  return [...byName].map(([name, count]) => [`{name="${label(name)}"}`, count])
 }
 
 function inside(value: unknown, ...path: readonly string[]): unknown {
