@@ -34,8 +34,9 @@ interface RecordPage {
   readonly next: number | null
 }
 
-/** A page of records: some fifty messages with their calls. */
-const pageRecords = 500
+/** The first page is there at once; whoever scrolls up gets larger ones, as many as the guest gives at once. */
+const firstRecords = 400
+const olderRecords = 1_000
 const nothing: Conversation = {
   items: [],
   turn: null,
@@ -62,7 +63,8 @@ function createPast(client: Client, session: string, fold: TranscriptFold): Past
   let held: readonly RecordView[] = []
   let isReading = false
   const readPage = async (before: number | null): Promise<readonly RecordView[]> => {
-    const page = await callOf<RecordPage>(client, 'session.records', { session, limit: pageRecords, ...(before !== null && { before }) })
+    const input = before === null ? { session, limit: firstRecords } : { session, limit: olderRecords, before }
+    const page = await callOf<RecordPage>(client, 'session.records', input)
     const records = [...page.records, ...held]
     const cut = page.next === null ? 0 : startOfTurn(records)
     older = page.next
@@ -175,8 +177,8 @@ export function useConversation(session: string): Conversation & { readonly load
   const emptyState = useMemo(() => (isUnmade ? noSession : nothing), [isUnmade])
   const known = useSyncExternalStore(source.subscribe, () => (source === empty ? emptyState : source.current()))
   return useMemo(() => {
-    const keys = new Set(known.items.map(({ key }) => key))
-    const sending = outgoing.filter((message) => message.session === session && !keys.has(message.id)).map(sendingItem)
+    const own = outgoing.filter((message) => message.session === session)
+    const sending = own.filter(({ id }) => !known.items.some(({ key }) => key === id)).map(sendingItem)
     return { ...known, items: sending.length === 0 ? known.items : [...known.items, ...sending], loadOlder: source.loadOlder }
   }, [known, outgoing, session, source])
 }

@@ -3,7 +3,7 @@
  * up stays where they read, also while older messages are put above.
  */
 import { ArrowDown } from 'lucide-react'
-import { type ReactNode, useEffect, useLayoutEffect, useRef, useState } from 'react'
+import { memo, type ReactNode, useEffect, useLayoutEffect, useMemo, useRef, useState } from 'react'
 import { VList, type VListHandle } from 'virtua'
 import { assertNever } from '../../../../src/types/index.ts'
 import { Button } from '../../ui/button.tsx'
@@ -25,6 +25,9 @@ const nearEndPx = 80
 const nearTopPx = 1_500
 
 export function TranscriptView({ items, hasOlder, isRunning, actions, onOlder }: TranscriptViewProps): ReactNode {
+  const newest = items.at(-1)
+  // An answer that is being written shows by itself that something goes on.
+  const isWaiting = isRunning && !(newest?.type === 'answer' && newest.isStreaming && newest.text !== '')
   const list = useRef<VListHandle>(null)
   const [folds] = useState(() => new Map<string, boolean>())
   const [isAtEnd, setAtEnd] = useState(true)
@@ -37,12 +40,11 @@ export function TranscriptView({ items, hasOlder, isRunning, actions, onOlder }:
     before.current = { firstKey, count: items.length }
   }, [firstKey, items.length])
 
-  const rows = items.length + (isRunning ? 1 : 0)
-  const toEnd = (): void => list.current?.scrollToIndex(rows - 1, { align: 'end' })
+  const rows = useMemo<readonly RowItem[]>(() => (isWaiting ? [...items, waiting] : items), [items, isWaiting])
+  const toEnd = (): void => list.current?.scrollToIndex(rows.length - 1, { align: 'end' })
   useEffect(() => {
     // What a person has sent is shown, wherever they were.
-    const isOwn = items.at(-1)?.type === 'person' && (items.at(-1) as { state?: string }).state === 'sending'
-    if (isOwn) follows.current = true
+    if (newest?.type === 'person' && newest.state === 'sending') follows.current = true
     if (follows.current) toEnd()
   })
   useEffect(() => {
@@ -59,22 +61,8 @@ export function TranscriptView({ items, hasOlder, isRunning, actions, onOlder }:
   return (
     <FoldContext.Provider value={folds}>
       <div className="chat-scroll" role="log" aria-live="off" aria-label="Conversation">
-        <VList ref={list} className="chat-list" tabIndex={0} shift={isPrepend} onScroll={scrolled} bufferSize={600}>
-          {items.map((item) => (
-            <div key={item.key} className="chat-row" data-kind={item.type}>
-              <Row item={item} actions={actions} />
-            </div>
-          ))}
-          {isRunning ? (
-            <div key="running" className="chat-row" data-kind="running">
-              <span className="chat-working">
-                <i />
-                <i />
-                <i />
-                <span className="visually-hidden">Oxbow is working</span>
-              </span>
-            </div>
-          ) : null}
+        <VList ref={list} className="chat-list" tabIndex={0} data={rows} shift={isPrepend} onScroll={scrolled} bufferSize={600}>
+          {(row) => <Row key={row.key} row={row} actions={actions} />}
         </VList>
         {!isAtEnd && (
           <Button className="chat-to-end" icon={<ArrowDown />} onClick={toEnd}>
@@ -86,17 +74,39 @@ export function TranscriptView({ items, hasOlder, isRunning, actions, onOlder }:
   )
 }
 
-function Row({ item, actions }: { readonly item: Item; readonly actions: ItemActions }): ReactNode {
-  switch (item.type) {
+type RowItem = Item | typeof waiting
+
+/** The last row while the agent works and says nothing. */
+const waiting = { type: 'waiting', key: 'waiting' } as const
+
+const Row = memo(function Row({ row, actions }: { readonly row: RowItem; readonly actions: ItemActions }): ReactNode {
+  return (
+    <div className="chat-row" data-kind={row.type}>
+      {contentOf(row, actions)}
+    </div>
+  )
+})
+
+function contentOf(row: RowItem, actions: ItemActions): ReactNode {
+  switch (row.type) {
     case 'person':
-      return <PersonRow item={item} onRewrite={actions.onRewrite} />
+      return <PersonRow item={row} onRewrite={actions.onRewrite} />
     case 'answer':
-      return <AnswerRow item={item} />
+      return <AnswerRow item={row} />
     case 'call':
-      return <CallRow item={item} />
+      return <CallRow item={row} />
     case 'end':
-      return <EndRow item={item} onFork={actions.onFork} onUndo={actions.onUndo} />
+      return <EndRow item={row} onFork={actions.onFork} onUndo={actions.onUndo} />
+    case 'waiting':
+      return (
+        <span className="chat-working">
+          <i />
+          <i />
+          <i />
+          <span className="visually-hidden">Oxbow is working</span>
+        </span>
+      )
     default:
-      return assertNever(item)
+      return assertNever(row)
   }
 }

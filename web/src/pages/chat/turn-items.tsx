@@ -57,7 +57,6 @@ export const AnswerRow = memo(function AnswerRow({ item }: { readonly item: Answ
         </p>
       )}
       {text !== '' && <Markdown text={text} />}
-      {isStreaming && <span className="chat-caret" aria-hidden="true" />}
     </article>
   )
 })

@@ -1,0 +1,73 @@
+/** A session of 10 000 messages in the Chat page: opened at its end, scrolled to its beginning, and how smoothly. */
+import assert from 'node:assert/strict'
+import { after, before, describe, it } from 'node:test'
+import { connect } from '../../src/client/index.ts'
+import type { SessionId } from '../../src/types/index.ts'
+import { tokenOf } from '../support/workspace.ts'
+import { noChromium, openWebRig, type WebRig } from './web-fixture.ts'
+
+const turns = 5_000
+
+/** Sends messages one after the other. */
+async function fill(rig: WebRig): Promise<SessionId> {
+  const url = `${rig.address.replace('http', 'ws')}/ws`
+  const client = await connect({ url, token: tokenOf(rig.workspace), client: 'test' })
+  const { id } = await client.createSession('Long')
+  let ended = (): void => {}
+  await client.follow(id, 0, (event) => {
+    if (event.type === 'record' && event.record.name === 'turn.send' && event.record.phase === 'outcome') ended()
+  })
+  for (let n = 1; n <= turns; n++) {
+    const over = new Promise<void>((resolve) => (ended = resolve))
+    await client.sendTurn({ session: id, text: `message ${n}` })
+    await over
+  }
+  await client.close()
+  return id
+}
+
+describe('a session of 10 000 messages', { skip: noChromium }, () => {
+  let rig: WebRig
+  let session: SessionId
+  before(
+    async () => {
+      rig = await openWebRig({ config: { memory: { embedder: 'none' } } })
+      const beganAt = performance.now()
+      session = await fill(rig)
+      console.error(`filled in ${Math.round(performance.now() - beganAt)} ms`)
+    },
+    { timeout: 300_000 },
+  )
+  after(() => rig[Symbol.asyncDispose]())
+
+  it('opens at its newest message, with only the visible part in the page', async () => {
+    const { page } = rig
+    await page.goto(`${rig.address}/chat/${session}`)
+    await page.getByText(`message ${turns}`, { exact: true }).waitFor()
+    assert.ok((await page.locator('.chat-row').count()) < 60)
+  })
+
+  it('scrolls to its first message without long frames', { timeout: 240_000 }, async () => {
+    const { page } = rig
+    const { frames, slow, longest } = await page.evaluate(async () => {
+      const list = document.querySelector<HTMLElement>('.chat-list')!
+      const times: number[] = []
+      let last = performance.now()
+      const seen = (): boolean => [...document.querySelectorAll('.chat-bubble')].some((element) => element.textContent === 'message 1')
+      while (!seen()) {
+        // A fast flick: some twenty messages a frame.
+        list.scrollTop -= 2_000
+        await new Promise(requestAnimationFrame)
+        const now = performance.now()
+        times.push(now - last)
+        last = now
+        if (times.length > 20_000) throw new Error(`still at ${list.scrollTop} of ${list.scrollHeight}`)
+      }
+      const sorted = times.toSorted((a, b) => a - b)
+      return { frames: times.length, slow: times.filter((ms) => ms > 100).length, longest: sorted.at(-1)! }
+    })
+    console.error({ frames, slow, longest })
+    assert.ok((await page.locator('.chat-row').count()) < 60)
+    assert.ok(slow < frames * 0.05, `${slow} of ${frames} frames took over 100 ms; the longest ${longest} ms`)
+  })
+})
