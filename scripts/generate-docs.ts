@@ -14,6 +14,7 @@ import { configurationPage } from './docs/configuration-page.ts'
 import { errorPage } from './docs/error-page.ts'
 import { transportPage } from './docs/transport-page.ts'
 import { framePage } from './docs/frame-page.ts'
+import { routePage } from './docs/route-page.ts'
 
 export interface Page {
   /** From the root of the repository. */
@@ -33,6 +34,7 @@ async function generatePages(): Promise<readonly Page[]> {
     { path: 'docs/cli.md', text: cliPage(buildProgram(silent, () => {})) },
     { path: 'docs/errors.md', text: errorPage() },
     { path: 'docs/frames.md', text: framePage() },
+    { path: 'docs/http-routes.md', text: routePage(calls.map(describeCall)) },
     { path: 'docs/configuration.md', text: configurationPage() },
     { path: 'docs/transports.md', text: transportPage() },
   ]
