@@ -13,7 +13,7 @@ async function ok<Output>(guest: Fixture, name: string, input: Json = {}): Promi
 interface Now {
   readonly turns: readonly { readonly session: string; readonly title: string; readonly waiting: number; readonly since: number }[]
   readonly calls: readonly { readonly name: string; readonly session: string; readonly elapsed_ms: number }[]
-  readonly approvals: number
+  readonly approvals: readonly { readonly name: string; readonly session: string }[]
   readonly admission: { readonly running: number }
 }
 
@@ -44,9 +44,24 @@ test('what runs and waits is shown while it does: turns, messages behind them, c
     now.calls.map(({ name, session }) => [name, session]),
     [['slow.work', guest.session]],
   )
-  assert.equal(now.approvals, 0)
+  assert.deepEqual(now.approvals, [])
   release.resolve()
   await turn
+})
+
+test('calls that wait for a person are shown with their sessions', async () => {
+  const risky = testCall('risky.work', async () => done('ok'), { tier: 'privileged' })
+  await using guest = await openFixture({ play: inOrder(asks(['risky_work']), says('done')), calls: [risky] })
+  const turn = guest.turn('begin')
+  const { call } = await guest.record(({ phase }) => phase === 'parked')
+  const { approvals } = await ok<Now>(guest, 'system.now')
+  assert.deepEqual(
+    approvals.map(({ name, session }) => [name, session]),
+    [['risky.work', guest.session]],
+  )
+  await guest.kernel.approve(call, true)
+  await turn
+  assert.deepEqual((await ok<Now>(guest, 'system.now')).approvals, [])
 })
 
 const hourMs = 3_600_000

@@ -38,8 +38,8 @@ interface NowView {
     readonly turn: TurnId | ''
     readonly elapsed_ms: number
   }[]
-  /** Calls that wait for a person. */
-  readonly approvals: number
+  /** Calls that wait for a person, the oldest first. */
+  readonly approvals: readonly { readonly call: CallId; readonly session: SessionId; readonly name: string; readonly since: number }[]
   /** The queue of agents and of runs of schedules. */
   readonly admission: AdmissionState
 }
@@ -79,8 +79,8 @@ function nowCall({ running, lanes, sessions, approvals, admission }: NowCallDeps
         .all()
         .filter(({ call, name, session, elapsedMs }) => call !== id && name !== idleCall && (session !== '' || elapsedMs >= longMs))
         .map(({ elapsedMs, ...call }) => ({ ...call, elapsed_ms: elapsedMs }))
-      const waiting = approvals.pending().length
-      return { output: { at: clock.now(), turns, calls, approvals: waiting, admission: (await admission()).state() } }
+      const asking = approvals.pending().map(({ call, session, name, at }) => ({ call, session, name, since: at }))
+      return { output: { at: clock.now(), turns, calls, approvals: asking, admission: (await admission()).state() } }
     },
   }
 }

@@ -105,7 +105,7 @@ function optionsOf({ series, format }: Input, kind: 'lines' | 'bars', height: nu
     cursor: { points: { size: 7 } },
     // Half a bar stands on each side of its time.
     ...(kind === 'bars' && { scales: { x: { range: (_, from, to) => [from - (to - from) / 48, to + (to - from) / 48] } } }),
-    axes: [axis, { ...axis, size: 56, values: (_, values) => values.map((value) => format(value)) }],
+    axes: [axis, { ...axis, size: labelWidth, values: (_, values) => values.map((value) => format(value)) }],
     series: [
       {},
       ...series.map(({ title, colour }, index) => {
@@ -124,6 +124,11 @@ function optionsOf({ series, format }: Input, kind: 'lines' | 'bars', height: nu
     ],
   }
   return options
+}
+
+/** As wide as the longest label: digits of 12 px are 7 px wide. @param values null before there are any */
+function labelWidth(_: UPlot, values: string[] | null): number {
+  return Math.max(40, 18 + 7 * Math.max(0, ...(values ?? []).map(({ length }) => length)))
 }
 
 /**

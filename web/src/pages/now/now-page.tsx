@@ -16,7 +16,7 @@ interface NowView {
   readonly at: number
   readonly turns: readonly RunningTurn[]
   readonly calls: readonly RunningCall[]
-  readonly approvals: number
+  readonly approvals: readonly { readonly call: string; readonly session: string; readonly name: string; readonly since: number }[]
   readonly admission: { readonly running: number; readonly queued: readonly string[]; readonly paused_by: readonly string[] }
 }
 
@@ -71,9 +71,9 @@ export default function NowPage(): ReactNode {
         <Tile
           icon={<Hand />}
           label="Approvals"
-          value={String(data.approvals)}
-          tone={data.approvals > 0 ? 'warn' : undefined}
-          note={data.approvals > 0 ? <Link to="/chat">Decide in Chat</Link> : 'nothing to decide'}
+          value={String(data.approvals.length)}
+          tone={data.approvals.length > 0 ? 'warn' : undefined}
+          note={<Asking approvals={data.approvals} />}
         />
         <Tile icon={<Bot />} label="Agents" value={String(live)} note={queueNote(data.admission)} />
         <Tile
@@ -102,6 +102,17 @@ export default function NowPage(): ReactNode {
       </div>
       <UsageCard usage={usage} />
     </Page>
+  )
+}
+
+/** Leads to the oldest question: the next one follows there. */
+function Asking({ approvals }: Pick<NowView, 'approvals'>): ReactNode {
+  const [oldest] = approvals
+  if (oldest === undefined) return 'nothing to decide'
+  return (
+    <Link to={`/chat/${oldest.session}`}>
+      Decide <code>{oldest.name}</code>
+    </Link>
   )
 }
 
