@@ -124,7 +124,9 @@ function createOpenAiSide({ limits, closing, now }: ApiDeps, replay: Replay) {
       return { status: 200, body: await (await openAi())(asked) }
     }
     const key = request.headers['idempotency-key']
-    const repeatable = typeof key === 'string' && request.method === 'POST' && body['stream'] !== true
+    // Vectors are megabytes, and cost nothing to make again but time.
+    const isKept = request.method === 'POST' && body['stream'] !== true && !url.pathname.endsWith('/embeddings')
+    const repeatable = isKept && typeof key === 'string'
     const answered = await (repeatable ? replay({ client, key, content: `${request.url}\n${text}` }, make) : make())
     // A stream has been sent already.
     if (answered.body !== null) send(request, response, answered)

@@ -217,16 +217,53 @@ function textOf(message: Json | undefined): string {
   return parts.map((part) => (isObject(part) && part['type'] === 'text' && typeof part['text'] === 'string' ? part['text'] : '')).join('')
 }
 
-/** @returns the records of a session behind `cursor` until now @throws OxbowError `not_found` */
-export async function readPast(kernel: Kernel, session: SessionId, cursor: number): Promise<readonly RecordView[]> {
+/** @returns the answer of a turn that has ended, from records of its session; null if they do not hold its end */
+export function answerIn(records: readonly RecordView[], turn: TurnId): TurnAnswer | null {
+  const fold = createFold(
+    () => turn,
+    () => {},
+  )
+  for (const record of records) fold.watch({ type: 'record', record })
+  const body = records.find((record) => isEndOf(record, turn))?.body
+  if (!isObject(body)) return null
+  // A message that came while a turn ran is answered by that turn.
+  return body['status'] === 'merged' ? answerIn(records, body['into'] as TurnId) : fold.answer(body)
+}
+
+/** @returns whether the record ends the turn */
+export function isEndOf({ name, phase, call }: RecordView, turn: string): boolean {
+  return name === 'turn.send' && call === turn && (phase === 'outcome' || phase === 'refused' || phase === 'reconciled')
+}
+
+const enough = new OxbowError('cancelled', 'Enough was read.', { hint: '' })
+
+/**
+ * @param isEnough whether nothing after the record is needed: a session may be long
+ * @returns the records of a session behind `cursor`, until now at most @throws OxbowError `not_found`
+ */
+export async function readPast(
+  kernel: Kernel,
+  session: SessionId,
+  cursor: number,
+  isEnough: (record: RecordView) => boolean,
+): Promise<readonly RecordView[]> {
   const records: RecordView[] = []
-  const done = Promise.withResolvers<void>()
-  const stop = await kernel.follow(session, cursor, (event) => {
-    if (event.type === 'record') records.push(event.record)
-    else if (event.type === 'snapshot') done.resolve()
-  })
-  await done.promise
-  stop()
+  const leaving = new AbortController()
+  const now = Promise.withResolvers<void>()
+  const listener = (event: KernelEvent): void => {
+    if (leaving.signal.aborted) return
+    if (event.type === 'snapshot') now.resolve()
+    if (event.type !== 'record') return
+    records.push(event.record)
+    if (isEnough(event.record)) leaving.abort(enough)
+  }
+  try {
+    const stop = await kernel.follow(session, cursor, listener, { leaving: leaving.signal })
+    if (!leaving.signal.aborted) await now.promise
+    stop()
+  } catch (error) {
+    if (error !== enough) throw error
+  }
   return records
 }
 

@@ -18,6 +18,7 @@ import {
   noFilesText,
   readBody,
   refusedFormat,
+  textOfResult,
 } from './conversation.ts'
 import { type Asking, createSender, errorOf, type Sender } from './asking.ts'
 
@@ -73,9 +74,8 @@ export async function completeChat(asking: Asking, conversations: Conversations)
   const { messages } = read
   const entries = messages.flatMap(entriesOf)
   const from = newestFrom(entries)
-  const before = messages.slice(0, messages.length - (entries.length - from))
   // Another request that continues the same conversation differs from here on.
-  const known = before.length === 0 ? undefined : takeKnown(conversations, keyOf(client, before))
+  const known = from === 0 ? undefined : takeKnown(conversations, keyOf(client, entries.slice(0, from)))
   const isResult = entries[from]?.role === 'result'
   const { text, attachments, results, session } = freshOf(
     known === undefined && !isResult ? entries.slice(0, from) : [],
@@ -105,7 +105,7 @@ export async function completeChat(asking: Asking, conversations: Conversations)
     chunks?.text(piece)
   })
   const keep = (reply: string): void =>
-    conversations.put(keyOf(client, [...messages, { role: 'assistant', content: reply }]), started.session)
+    conversations.put(keyOf(client, [...entries, { role: 'assistant', text: reply, attachments: [] }]), started.session)
   if (answer.calls.length === 0) {
     keep(answer.reply)
     if (sender !== null) keep(streamed)
@@ -178,18 +178,17 @@ function createChunks(sender: Sender, base: JsonObject) {
 }
 
 /** By the words and the ids of calls: programs write the arguments of a call their own way. */
-function keyOf(client: string, messages: readonly Message[]): string {
+function keyOf(client: string, entries: readonly Entry[]): string {
   const hash = createHash('sha256').update(`${client}\n`)
-  for (const message of messages)
-    for (const entry of entriesOf(message)) hash.update(JSON.stringify([entry.role, 'id' in entry ? entry.id : entry.text]))
+  for (const entry of entries) hash.update(JSON.stringify([entry.role, 'id' in entry ? entry.id : entry.text]))
   return hash.digest('hex')
 }
 
-function entriesOf(message: Message, at: number | null = null): readonly Entry[] {
-  const param = at === null ? 'messages' : `messages.${at}`
+function entriesOf(message: Message, at: number): readonly Entry[] {
+  const param = `messages.${at}`
   const { role } = message
   const { text, attachments } = contentOf(message.content, param)
-  if (role === 'tool') return [{ role: 'result', id: message.tool_call_id, text }]
+  if (role === 'tool') return [{ role: 'result', id: message.tool_call_id, text: textOfResult({ text, attachments }, param) }]
   if (role === 'user') return [{ role, text: text === '' && attachments.length > 0 ? noFilesText : text, attachments }]
   if (role !== 'assistant') return [{ role: 'system', text, attachments: [] }]
   const calls = (message.tool_calls ?? []).map(({ id, function: called }) => ({ role: 'call' as const, id, ...called }))

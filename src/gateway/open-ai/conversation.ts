@@ -76,6 +76,15 @@ function lineOf(entry: Entry): string {
   return `${entry.role === 'assistant' ? 'Assistant' : 'User'}: ${entry.text}`
 }
 
+/** @returns the text of a tool's result, which has no pictures here @throws OxbowError `bad_input` */
+export function textOfResult(
+  { text, attachments }: { readonly text: string; readonly attachments: readonly SentFile[] },
+  param: string,
+): string {
+  if (attachments.length > 0) throw invalid(param, 'the result of a tool must be text', 'Send a picture in a message of the user.')
+  return text
+}
+
 export const noFilesText = 'See the attached files.'
 
 /** @returns the file of a data URL; nothing is fetched from addresses @throws OxbowError `bad_input` */

@@ -18,7 +18,7 @@ import {
   type TurnId,
 } from '../../types/index.ts'
 import { keptConversations } from '../limits.ts'
-import { agentName, answerTurn, isFailed, outputOf, type Place, readPast, readPlace, startTurn } from './agent-turn.ts'
+import { agentName, answerIn, answerTurn, isEndOf, isFailed, outputOf, type Place, readPast, readPlace, startTurn } from './agent-turn.ts'
 import { type Asking, createSender } from './asking.ts'
 import {
   clientToolsOf,
@@ -32,6 +32,7 @@ import {
   noFilesText,
   readBody,
   refusedFormat,
+  textOfResult,
 } from './conversation.ts'
 import { createResponseStream, type ResponseBase, responseOf } from './response-output.ts'
 
@@ -157,27 +158,31 @@ function placeOf(each: Item): Place | null {
 /** @returns the session, or a fork of it at this turn if others have followed @throws OxbowError `not_found` */
 async function continueAt(kernel: Kernel, { session, id: turn, number }: Place, heads: SessionHeads): Promise<SessionId> {
   if (heads.get(session)?.turn === turn) return session
-  const records = await readPast(kernel, session, Math.max(0, number - 1))
-  const end = records.find((record) => isEndOf(record, turn))
-  const isLast = !records.some(
-    ({ name, phase, call, seq }) => name === 'turn.send' && phase === 'started' && call !== turn && seq > (end?.seq ?? 0),
-  )
-  // A call of a tool names its generation, whose results only the newest turn takes.
-  if (end === undefined || isLast) return session
+  const isOther = ({ name, phase, call }: RecordView): boolean => name === 'turn.send' && phase === 'started' && call !== turn
+  let end: RecordView | undefined
+  const records = await readPast(kernel, session, Math.max(0, number - 1), (record) => {
+    if (isEndOf(record, turn)) end = record
+    return end !== undefined && isOther(record)
+  })
+  const last = records.at(-1)
+  // A turn that has not ended takes the message; nothing has followed the newest one.
+  if (end === undefined || last === undefined || !isOther(last) || last.seq < end.seq) return session
   const forked = await outputOf(kernel, 'session.fork', { session, at: end.seq })
   return forked['session'] as SessionId
 }
 
-function isEndOf({ name, phase, call }: RecordView, turn: string): boolean {
-  return name === 'turn.send' && call === turn && (phase === 'outcome' || phase === 'refused' || phase === 'reconciled')
-}
-
 /** Answers `GET /v1/responses/{id}`. @throws OxbowError `not_found` */
-export async function readResponse({ kernel, gone, now }: Omit<Asking, 'body'>, response: string): Promise<JsonObject> {
+export async function readResponse({ kernel, now }: Pick<Asking, 'kernel' | 'now'>, response: string): Promise<JsonObject> {
   const place = readPlace('resp', response)
   if (place === null) throw unknown(response)
   const { session, id: turn, number: cursor } = place
-  const records = await readPast(kernel, session, Math.max(0, cursor - 1))
+  let last = turn
+  const records = await readPast(kernel, session, Math.max(0, cursor - 1), (record) => {
+    if (!isEndOf(record, last)) return false
+    const into = isObject(record.body) ? record.body['into'] : undefined
+    if (typeof into === 'string') last = into
+    return typeof into !== 'string'
+  })
   const sent = records.find(({ name, phase, call }) => name === 'turn.send' && phase === 'intent' && call === turn)
   if (sent === undefined) throw unknown(response)
   const input = isObject(sent.body) && isObject(sent.body['input']) ? sent.body['input'] : {}
@@ -191,13 +196,11 @@ export async function readResponse({ kernel, gone, now }: Omit<Asking, 'body'>, 
     metadata: {},
     background: false,
   }
-  if (!records.some((record) => isEndOf(record, turn))) return responseOf(base, null)
-  const started = { session, turn: turn as TurnId, cursor: Math.max(0, cursor - 1) }
-  return responseOf(base, await answerTurn(kernel, started, gone, () => {}, false))
+  return responseOf(base, answerIn(records, turn as TurnId))
 }
 
 /** Answers `POST /v1/responses/{id}/cancel`. @throws OxbowError `not_found` */
-export async function cancelResponse(asking: Omit<Asking, 'body'>, response: string): Promise<JsonObject> {
+export async function cancelResponse(asking: Pick<Asking, 'kernel' | 'now'>, response: string): Promise<JsonObject> {
   const running = await readResponse(asking, response)
   if (running['status'] === 'in_progress') await asking.kernel.cancelTurn(readPlace('resp', response)!.session)
   return running['status'] === 'in_progress' ? { ...running, status: 'cancelled' } : running
@@ -215,7 +218,7 @@ function entriesOf(each: Item): readonly Entry[] {
     const role = each.role === 'developer' ? 'system' : each.role
     return [{ role, text: text === '' && attachments.length > 0 ? noFilesText : text, attachments }]
   }
-  if ('output' in each) return [{ role: 'result', id: each.call_id, text: contentOf(each.output).text }]
+  if ('output' in each) return [{ role: 'result', id: each.call_id, text: textOfResult(contentOf(each.output), 'input') }]
   if ('arguments' in each) return [{ role: 'call', id: each.call_id, name: each.name, arguments: each.arguments }]
   if ('id' in each) throw invalid('input', `no item has the id ${JSON.stringify(each.id.slice(0, 200))}`)
   // Reasoning of another model.
