@@ -24,6 +24,7 @@ import {
   type UserId,
 } from '../types/index.ts'
 import type { KernelEvent } from './events.ts'
+import type { KernelOptions } from './kernel-parts.ts'
 import { createKernel } from './kernel.ts'
 import type { Kernel } from './kernel-interface.ts'
 import type { HealthProbe } from './observe/health-call.ts'
@@ -63,6 +64,7 @@ export interface FixtureOptions {
   readonly vaultFolder?: string
   readonly countTokens?: Engine['countTokens']
   readonly health?: HealthProbe
+  readonly servers?: KernelOptions['servers']
   /** Makes a memory of the same store, and its calls beside `calls`; closed with the kernel. */
   readonly memory?: { readonly make: (host: MemoryHost) => Memory; readonly calls: (memory: Memory) => readonly Call[] }
 }
@@ -176,6 +178,7 @@ export async function openFixture(options: FixtureOptions = {}): Promise<Fixture
     clock: options.clock ?? systemClock,
     random: systemRandom,
     ...(options.health !== undefined && { health: options.health }),
+    ...(options.servers !== undefined && { servers: options.servers }),
   })
   const session = options.session ?? (await kernel.createSession('test')).id
   const events: KernelEvent[] = []

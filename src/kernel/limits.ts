@@ -49,6 +49,12 @@ export const maxOfferedTools = 40
 export const maxOfferedBytes = 9_000
 /** Tools that one search loads: a family. */
 export const maxLoadedTools = 10
+/** Found tools for which a request keeps room: three searches. */
+export const maxCountedTools = 30
+/** Tools that are named when a search finds none. */
+export const maxNamedTools = 60
+/** Of a description in the results of a search. */
+export const maxFoundChars = 200
 /** Lists of tools that are kept for the sets that searches have loaded. */
 export const maxHeldToolLists = 100
 

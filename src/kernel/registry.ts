@@ -128,7 +128,7 @@ function loadedNames(conversation: readonly Message[]): readonly string[] {
   const names = new Set<string>()
   for (const { role, parts } of conversation) {
     if (role !== 'tool' || parts[0].name !== searchTool || !parts[0].ok) continue
-    for (const [, name] of parts[0].text.matchAll(/^(\w+): /gm)) names.add(name ?? '')
+    for (const [, name] of parts[0].text.matchAll(/^([\w-]+): /gm)) names.add(name ?? '')
   }
   return [...names]
 }

@@ -5,7 +5,7 @@
  */
 import { z } from 'zod'
 import { type Call, evident, type ToolSpec } from '../../types/index.ts'
-import { maxLoadedTools } from '../limits.ts'
+import { maxFoundChars, maxLoadedTools, maxNamedTools } from '../limits.ts'
 import { processRight } from '../stages/policy.ts'
 
 export interface ToolSearchDeps {
@@ -35,16 +35,24 @@ export function toolSearchCall({ laterTools }: ToolSearchDeps): Call<{ query: st
     run({ query }, { caller }) {
       const tools = laterTools(caller.rights)
       const found = rankTools(query, tools).slice(0, maxLoadedTools)
-      const lines = found.map(({ name, description }) => `${name}: ${description}`)
+      const lines = found.map(({ name, description }) => `${name}: ${briefly(description)}`)
       const text = found.length > 0 ? `Loaded, call them from now on:\n${lines.join('\n')}` : nothingFound(tools)
       return Promise.resolve({ output: { loaded: found.map(({ name }) => name) }, text, ok: found.length > 0 })
     },
   }
 }
 
+/** One line: the whole description comes with the tool. Servers write descriptions of their own. */
+function briefly(description: string): string {
+  const line = description.replaceAll(/\s+/g, ' ')
+  return line.length <= maxFoundChars ? line : `${line.slice(0, maxFoundChars).toWellFormed()}…`
+}
+
 function nothingFound(tools: readonly ToolSpec[]): string {
   if (tools.length === 0) return 'There are no further tools.'
-  return `No tool matches. There are: ${tools.map(({ name }) => name).join(' ')}`
+  const names = tools.slice(0, maxNamedTools).map(({ name }) => name)
+  const more = tools.length > names.length ? ` and ${tools.length - names.length} more` : ''
+  return `No tool matches. There are: ${names.join(' ')}${more}`
 }
 
 /** Usual values of BM25: how soon further occurrences count less, and how much long texts are discounted. */
@@ -77,7 +85,8 @@ export function rankTools(query: string, tools: readonly ToolSpec[]): readonly T
     .map(({ tool }) => tool)
 }
 
-/** Without words of one or two letters, and without the ending of plurals and of verbs in the third person. */
+/** Of `readFile` as of `read_file`; without words of one or two letters, and without the ending of plurals and of verbs in the third person. */
 function wordsOf(text: string): string[] {
-  return (text.toLowerCase().match(/[\p{L}\p{N}]{3,}/gu) ?? []).map((word) => (word.length > 3 ? word.replace(/(?<!s)e?s$/u, '') : word))
+  const words = text.replaceAll(/(?<=\p{Ll})(?=\p{Lu})/gu, ' ').toLowerCase()
+  return (words.match(/[\p{L}\p{N}]{3,}/gu) ?? []).map((word) => (word.length > 3 ? word.replace(/(?<!s)e?s$/u, '') : word))
 }

@@ -25,11 +25,12 @@ import {
   type RightLimits,
   type Sandbox,
   type SessionId,
+  type ToolSpec,
   type TurnId,
 } from '../../types/index.ts'
 import type { AgentProfile } from '../agents/agent-record.ts'
 import type { Gate } from '../gate.ts'
-import { maxHeldPersonas } from '../limits.ts'
+import { maxCountedTools, maxHeldPersonas } from '../limits.ts'
 import type { LaneTurn } from './lanes-interface.ts'
 import type { Registry } from '../registry.ts'
 import { clientAsk, processRight } from '../stages/policy.ts'
@@ -154,19 +155,29 @@ function createPersona(
     ...(rolling !== undefined && { rolling }),
     ...(reminder !== undefined && rights.has('memory.read') && { reminder }),
   }
-  // Made with the first turn: the schemas of all tools take a tenth of a start.
-  let toolText: string | null = null
-  const textOfTools = (): string => (toolText ??= JSON.stringify([...registry.tools(rights, []), ...registry.laterTools(rights)]))
-  const counted = once(async (): Promise<number> => {
-    const [count = Buffer.byteLength(textOfTools())] = await engine.countTokens([textOfTools()])
-    return Math.ceil(count * foreignFactor)
-  })
+  const count = async (text: string): Promise<number> => {
+    const [tokens = Buffer.byteLength(text)] = await engine.countTokens([text])
+    return Math.ceil(tokens * foreignFactor)
+  }
+  // Made with the first turn, because the schemas of all tools take a tenth of a start; anew when tools have come or gone.
+  let held: { readonly tools: readonly ToolSpec[]; readonly text: string; readonly tokens: () => Promise<number> } | null = null
   // A byte is at most one token: an upper bound without a tokenizer, unless the window is too small for it.
   const toolTokens = (contextTokens: number): number | Promise<number> => {
-    const bound = Buffer.byteLength(textOfTools())
-    return bound * roomyFactor <= contextTokens ? bound : counted()
+    const tools = registry.tools(rights, [])
+    if (held?.tools !== tools) {
+      const text = textOfTools(tools, registry.laterTools(rights))
+      held = { tools, text, tokens: once(() => count(text)) }
+    }
+    const bound = Buffer.byteLength(held.text)
+    return bound * roomyFactor <= contextTokens ? bound : held.tokens()
   }
   return { actor: `agent:${agent.name}`, rights, limits, base, toolTokens }
+}
+
+/** @param later of them a conversation loads some: the largest stand for those */
+function textOfTools(tools: readonly ToolSpec[], later: readonly ToolSpec[]): string {
+  const largest = later.map((tool) => JSON.stringify(tool)).toSorted((a, b) => b.length - a.length)
+  return [...tools.map((tool) => JSON.stringify(tool)), ...largest.slice(0, maxCountedTools)].join(',')
 }
 
 /**

@@ -1,0 +1,127 @@
+/** Tools of servers at the gate: who is offered them, who may call them, and how many there may be. */
+import assert from 'node:assert/strict'
+import { describe, it } from 'node:test'
+import type { Call, GenerateRequest } from '../types/index.ts'
+import { rankTools } from './calls/tool-search-call.ts'
+import { toTools } from './call-reference.ts'
+import { asks, done, inOrder, openFixture, says, testCall } from './kernel-fixture.ts'
+
+const tool = (name: string, more: Partial<Call> = {}): Call =>
+  testCall(name, async () => done('told by the server'), {
+    right: name.split('.').slice(0, 2).join('.'),
+    labels: { adds: ['untrusted'], sink: true },
+    effect: 'once',
+    rare: true,
+    parameters: { type: 'object', properties: { x: { $ref: '#/$defs/x' } }, $defs: { x: { type: 'string', maxLength: 3 } } },
+    ...more,
+  })
+
+describe('tools of servers', () => {
+  it('come and go between the requests of a turn, for agents with the right of their server', async () => {
+    let tools: readonly Call[] = []
+    const requests: GenerateRequest[] = []
+    const play = inOrder(
+      asks(['mcp_files_read', {}]),
+      asks(['mcp_other_read', {}]),
+      says('done'),
+      asks(['mcp_files_read', {}]),
+      says('gone'),
+    )
+    await using guest = await openFixture({
+      config: { agent: { rights: ['mcp.files'] } },
+      servers: async () => ({ calls: [], tools: () => tools, close: async () => {} }),
+      play: (request, signal) => {
+        requests.push(request)
+        return play(request, signal)
+      },
+    })
+    tools = [tool('mcp.files.read'), tool('mcp.other.read')]
+    await guest.turn('go')
+    const offered = requests[0]!.tools
+    assert.ok(offered.some(({ name }) => name === 'mcp_files_read') && !offered.some(({ name }) => name === 'mcp_other_read'))
+    assert.deepEqual(offered.find(({ name }) => name === 'mcp_files_read')!.parameters, tools[0]!.parameters, 'the real schema')
+    const results = requests[2]!.messages.flatMap(({ parts }) => parts.flatMap((part) => (part.type === 'tool_result' ? [part.text] : [])))
+    assert.match(results[0]!, /told by the server/)
+    assert.match(results[1]!, /Error \(denied\): mcp\.other\.read needs the right mcp\.other/)
+    tools = []
+    await guest.turn('again')
+    assert.ok(!requests[3]!.tools.some(({ name }) => name.startsWith('mcp_')))
+    const last = requests
+      .at(-1)!
+      .messages.at(-1)!
+      .parts.map((part) => ('text' in part ? part.text : ''))
+      .join('')
+    assert.match(last, /unknown_call/)
+  })
+})
+
+const objects =
+  'issue|branch|file|customer|invoice|payment|calendar event|message|channel|photo|playlist|device|ticket|dashboard|alert|database row|page|comment|task|contact|order|product|subscription|report|release'
+const actions: Readonly<Record<string, string>> = {
+  create: 'Creates a new OBJECT with a title and a text.',
+  update: 'Changes fields of an existing OBJECT.',
+  delete: 'Deletes an OBJECT for ever.',
+  list: 'Lists every OBJECT, newest first, page by page.',
+  search: 'Finds an OBJECT by words in it.',
+  get: 'Reads one OBJECT with all its details.',
+  archive: 'Moves an OBJECT to the archive.',
+  share: 'Shares an OBJECT with a person or a group.',
+  assign: 'Assigns an OBJECT to a person.',
+  export: 'Exports an OBJECT as CSV or JSON.',
+  import: 'Imports an OBJECT from a document.',
+  watch: 'Subscribes to changes of an OBJECT.',
+  tag: 'Adds a label to an OBJECT.',
+  merge: 'Merges one OBJECT into another.',
+  restore: 'Restores a deleted OBJECT.',
+  duplicate: 'Copies an OBJECT under another name.',
+  count: 'Counts how many OBJECT entries there are.',
+  lock: 'Locks an OBJECT against changes.',
+  translate: 'Translates the text of an OBJECT.',
+  rate: 'Rates an OBJECT with stars.',
+}
+
+describe('five hundred tools of servers', () => {
+  const tools = objects
+    .split('|')
+    .flatMap((object) =>
+      Object.entries(actions).map(([verb, text]) =>
+        tool(`mcp.${object.replace(' ', '-')}s.${verb}_${object.replace(' ', '_')}`, { summary: text.replace('OBJECT', object) }),
+      ),
+    )
+  const search = tool('tool.search', { rare: undefined as never, summary: 'Finds further tools by what they do, and loads up to 10.' })
+  const { offered, later } = toTools([...tools, search])
+
+  it('cost less than 3 000 tokens, as names of servers', () => {
+    assert.equal(later.length, 500)
+    // A token has at least two characters here.
+    assert.ok(JSON.stringify(offered).length < 3_000, JSON.stringify(offered))
+    assert.match(offered[0]!.description, /mcp_issues \(20\)/)
+  })
+
+  it('are found among the first five, by 95 % of two hundred questions', () => {
+    const phrases: Readonly<Record<string, string>> = {
+      create: 'create an OBJECT',
+      update: 'change the fields of this OBJECT',
+      delete: 'delete OBJECTs',
+      list: 'which OBJECTs are there, list them',
+      search: 'search OBJECTs by words',
+      share: 'share the OBJECT with Ada',
+      export: 'export every OBJECT to CSV',
+      translate: 'translate an OBJECT',
+    }
+    const questions = objects.split('|').flatMap((object) =>
+      Object.entries(phrases).map(([verb, text]) => ({
+        question: text.replace('OBJECT', object),
+        wanted: `mcp_${object.replace(' ', '-')}s_${verb}_${object.replace(' ', '_')}`,
+      })),
+    )
+    const missed = questions.filter(
+      ({ question, wanted }) =>
+        !rankTools(question, later)
+          .slice(0, 5)
+          .some(({ name }) => name === wanted),
+    )
+    assert.equal(questions.length, 200)
+    assert.ok(missed.length <= 10, JSON.stringify(missed))
+  })
+})
