@@ -12,7 +12,7 @@
  * guest sees.
  */
 import { listFolders } from './folders.ts'
-import { chownSync, existsSync, readdirSync, realpathSync, statSync } from 'node:fs'
+import { chownSync, existsSync, readdirSync, readFileSync, realpathSync, statSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { dirname, isAbsolute, join, sep } from 'node:path'
 import {
@@ -84,7 +84,7 @@ export async function isolateGuest(options: IsolateOptions): Promise<IsolatedGue
     }
     opened.push(proxies.web, proxies.models)
     const [webSocket, modelSocket] = await Promise.all([openGuestSocket(proxies.web), openGuestSocket(proxies.models)])
-    const bridge = await openBridge(config.gateway.host, config.gateway.port, join(folder, 'gateway.sock'))
+    const bridge = await openBridge(config.gateway.host, config.gateway.port, join(folder, 'gateway.sock'), lastPort(workspace))
     opened.push(bridge)
     return {
       isolation: {
@@ -171,6 +171,12 @@ export function modelRules(config: Config, keys: Readonly<Record<string, string>
   return { mode: 'strict', ports: [443], allow: [...new Set(hosts)], deny: config.egress.deny }
 }
 
+/** @returns the port at which the guest before this one was reached, which it has left in its folder; 0: none */
+function lastPort({ ipc }: Workspace): number {
+  const text = existsSync(join(ipc, 'port')) ? readFileSync(join(ipc, 'port'), 'utf8') : ''
+  return /^[1-9]\d{0,4}$/.test(text) ? Math.min(Number(text), 65_535) : 0
+}
+
 // Terminals connect to a port of this machine; each connection is relayed to the guest's socket.
 
 export interface GatewayBridge {
@@ -182,12 +188,14 @@ export interface GatewayBridge {
 /**
  * The relay does not read the traffic: the guest checks the token, as always.
  * @param socket of the guest's gateway; need not exist yet
+ * @param last tried first where the system chooses the port, so that an open page finds the guest again; 0: none
  * @throws OxbowError `bad_config` when it cannot listen on the address
  */
-export async function openBridge(host: string, port: number, socket: string): Promise<GatewayBridge> {
+export async function openBridge(host: string, port: number, socket: string, last = 0): Promise<GatewayBridge> {
   try {
     const { openRelay } = await loadRemoteEnds()
-    const relay = await openRelay(host, port, socket)
+    const again = port === 0 && last !== 0 ? await openRelay(host, last, socket).catch(() => null) : null
+    const relay = again ?? (await openRelay(host, port, socket))
     return { url: `ws://${host.includes(':') ? `[${host}]` : host}:${relay.port}/ws`, close: () => relay.close() }
   } catch (cause) {
     const hint = 'Choose another gateway.port (0 lets the system choose) or gateway.host in config.toml.'

@@ -30,5 +30,8 @@ export const slowFiles: Readonly<Record<string, string>> = {
   'test/tools/sent-files.test.ts': guests,
   'test/postgres/postgres-guest.test.ts': `${guests}, over a real server`,
   'src/hands/find/search-files.test.ts': 'compares drawn searches with those of ripgrep, a process each',
+  'test/web/chat.test.ts': 'a real browser, checked for accessibility at each step, and a guest that is killed and started again',
+  'test/web/shell.test.ts': 'a real browser, signed in and out several times at the real cost of a key',
+  'test/web/chat-long.full.test.ts': 'sends 5 000 messages to a real guest first',
   'src/hands/archive/archive.test.ts': 'compares drawn archives with those of tar, a process each',
 }
