@@ -170,13 +170,15 @@ export type CallOutcome<Output = unknown> =
       readonly labels?: readonly Label[]
     }
 
-/** Tools of the program that sent a message, which runs them itself, and how a turn may use them. */
+/** What the program that sent a message wants of its turn: tools that it runs itself, how they may be used, the form of the answer. */
 export interface ClientTools {
   readonly tools: readonly ToolSpec[]
   /** For the first answer of the turn; `none` for all of them. Absent: the model decides. */
   readonly choice?: 'none' | 'required' | { readonly tool: string } | undefined
   /** One call at a time. */
   readonly serial?: true | undefined
+  /** What the model writes must be JSON of this schema, as far as the model supports that. */
+  readonly output?: { readonly name: string; readonly schema: JsonObject } | undefined
 }
 
 /** What a program's tool returned. */

@@ -140,6 +140,23 @@ describe('tools of the program', () => {
     }
   })
 
+  it('come beside a schema of the answer', async () => {
+    const json_schema = { name: 'word', schema: { type: 'object', properties: { word: { type: 'string' } } } }
+    const ask = { model: 'oxbow', messages: asked('Hi.') }
+    const made = await client.chat.completions.create({ ...ask, response_format: { type: 'json_schema', json_schema } })
+    assert.equal(made.choices[0]!.finish_reason, 'stop')
+    const response = await client.responses.create({
+      model: 'oxbow',
+      input: 'Hi.',
+      text: { format: { type: 'json_schema', ...json_schema } },
+    })
+    assert.equal(response.text?.format?.type, 'json_schema')
+    const sdk = createOpenAI({ apiKey: token, baseURL: `${origin}/v1` }).responses('oxbow')
+    const prompt = [{ role: 'user' as const, content: [{ type: 'text' as const, text: 'Hi.' }] }]
+    const { content } = await sdk.doGenerate({ prompt, responseFormat: { type: 'json', schema: json_schema.schema as object } })
+    assert.ok(content.some(({ type }) => type === 'text'))
+  })
+
   it('cannot take the name of a tool of Oxbow, nor be endless, nor answer what was not asked', async () => {
     const ask = (tools: any[], more: object = {}) =>
       client.chat.completions.create({ model: 'oxbow', messages: asked('The weather?'), tools, ...more })
@@ -216,7 +233,7 @@ describe('responses', () => {
   it('refuse tools that are not functions, and ids that are not theirs', async () => {
     const failing = (options: object) => client.responses.create({ model: 'oxbow', input: 'x', ...options })
     await assert.rejects(failing({ tools: [{ type: 'web_search' }] }), /only functions/)
-    await assert.rejects(failing({ text: { format: { type: 'json_object' } } }), /only text/)
+    await assert.rejects(failing({ text: { format: { type: 'json_object' } } }), /only text and json_schema/)
     await assert.rejects(failing({ previous_response_id: 'resp_1' }), /no response has this id/)
     await assert.rejects(failing({ input: [{ type: 'item_reference', id: 'msg_1' }] }), /no item has the id/)
   })

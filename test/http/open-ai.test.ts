@@ -75,6 +75,19 @@ describe('the interface of OpenAI', () => {
     assert.match(JSON.stringify(model.requests.at(-1)), /I said this elsewhere\..*What is my name/)
   })
 
+  it('takes pictures and files as data URLs', async () => {
+    const png = 'iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=='
+    const content = [
+      { type: 'text' as const, text: 'What is this?' },
+      { type: 'image_url' as const, image_url: { url: `data:image/png;base64,${png}` } },
+      { type: 'file' as const, file: { filename: 'note.txt', file_data: `data:text/plain;base64,${btoa('hello')}` } },
+    ]
+    await client.chat.completions.create({ model: 'oxbow', messages: [{ role: 'user', content }] })
+    const asked = JSON.stringify(model.requests.at(-1))
+    assert.ok(asked.includes(png))
+    assert.match(asked, /note\.txt/)
+  })
+
   it('answers the AI SDK', async () => {
     const chat = createOpenAI({ apiKey: token, baseURL: `${origin}/v1` }).chat('oxbow')
     const prompt = [{ role: 'user' as const, content: [{ type: 'text' as const, text: 'Hi.' }] }]

@@ -9,6 +9,7 @@ import { createRecentMap, type JsonObject, type RecentMap, type SessionId, toErr
 import { keptConversations } from '../limits.ts'
 import { agentName, answerTurn, isFailed, startTurn, toolCallIdOf, type TurnAnswer } from './agent-turn.ts'
 import {
+  chatFormat,
   clientToolsOf,
   type Entry,
   fileOf,
@@ -17,7 +18,6 @@ import {
   newestFrom,
   noFilesText,
   readBody,
-  refusedFormat,
   textOfResult,
 } from './conversation.ts'
 import { type Asking, createSender, errorOf, type Sender } from './asking.ts'
@@ -50,7 +50,7 @@ export const chatRequest = z.object({
   stream: z.boolean().nullish(),
   stream_options: z.object({ include_usage: z.boolean().nullish() }).nullish(),
   n: z.literal(1, 'only one answer is given').nullish(),
-  response_format: refusedFormat,
+  response_format: chatFormat,
   tools: z.array(z.object({ type: z.literal('function', 'only functions are supported'), function: functionFields })).nullish(),
   tool_choice: choice.nullish(),
   parallel_tool_calls: z.boolean().nullish(),
@@ -86,6 +86,7 @@ export async function completeChat(asking: Asking, conversations: Conversations)
     tools: (read.tools ?? []).map((tool) => tool.function),
     choice: read.tool_choice ?? 'auto',
     isParallel: read.parallel_tool_calls !== false,
+    output: read.response_format?.type === 'json_schema' ? read.response_format.json_schema : undefined,
   })
   const started = await startTurn(kernel, {
     session: session ?? known ?? null,

@@ -115,8 +115,28 @@ function firstIssue(issue: z.core.$ZodIssue): { readonly path: readonly Property
   return best === undefined ? issue : { path: [...issue.path, ...best.path], message: best.message }
 }
 
-/** Fields that change what is answered, and that nobody here would obey: silence would be a lie. */
-export const refusedFormat = z.object({ type: z.literal('text', 'only text is supported: ask for JSON in the message') }).nullish()
+const noJsonObject = 'only text and json_schema are supported'
+const outputSchema = {
+  name: z.string().regex(/^[\w-]{1,64}$/, 'must be 1 to 64 letters, digits, _ or -'),
+  schema: z.record(z.string(), z.unknown()),
+}
+
+/** The form of an answer, as chats have it. */
+export const chatFormat = z
+  .discriminatedUnion(
+    'type',
+    [z.object({ type: z.literal('text') }), z.object({ type: z.literal('json_schema'), json_schema: z.object(outputSchema) })],
+    noJsonObject,
+  )
+  .nullish()
+/** The same, as responses have it. */
+export const responseFormat = z
+  .discriminatedUnion(
+    'type',
+    [z.object({ type: z.literal('text') }), z.object({ type: z.literal('json_schema'), ...outputSchema })],
+    noJsonObject,
+  )
+  .nullish()
 
 const namedFunction = { name: z.string(), description: z.string().nullish(), parameters: z.record(z.string(), z.unknown()).nullish() }
 export const functionFields = z.object(namedFunction)
@@ -125,11 +145,12 @@ interface WantedTools {
   readonly tools: readonly z.infer<typeof functionFields>[]
   readonly choice: 'auto' | 'none' | 'required' | { readonly name: string }
   readonly isParallel: boolean
+  readonly output: { readonly name: string; readonly schema: Readonly<Record<string, unknown>> } | undefined
 }
 
-/** @returns undefined without tools, where a choice means nothing but `none` */
-export function clientToolsOf({ tools, choice, isParallel }: WantedTools): ClientTools | undefined {
-  if (tools.length === 0 && choice !== 'none') return undefined
+/** @returns undefined if the program wants nothing; without tools, a choice means nothing but `none` */
+export function clientToolsOf({ tools, choice, isParallel, output }: WantedTools): ClientTools | undefined {
+  if (tools.length === 0 && choice !== 'none' && output === undefined) return undefined
   return {
     tools: tools.map(({ name, description, parameters }) => ({
       name,
@@ -138,5 +159,6 @@ export function clientToolsOf({ tools, choice, isParallel }: WantedTools): Clien
     })),
     ...(choice !== 'auto' && { choice: typeof choice === 'string' ? choice : { tool: choice.name } }),
     ...(!isParallel && { serial: true }),
+    ...(output !== undefined && { output: { name: output.name, schema: output.schema as JsonObject } }),
   }
 }

@@ -45,7 +45,7 @@ export function responseOf(
     reasoning: { effort: null, summary: null },
     store: true,
     temperature: null,
-    text: { format: { type: 'text' } },
+    text: { format: client?.output === undefined ? { type: 'text' } : { type: 'json_schema', ...client.output } },
     tool_choice: typeof choice === 'string' ? choice : { type: 'function', name: choice.tool },
     tools: (client?.tools ?? []).map(({ name, description, parameters }) => ({
       type: 'function',

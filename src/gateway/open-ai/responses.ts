@@ -31,7 +31,7 @@ import {
   newestFrom,
   noFilesText,
   readBody,
-  refusedFormat,
+  responseFormat,
   textOfResult,
 } from './conversation.ts'
 import { createResponseStream, type ResponseBase, responseOf } from './response-output.ts'
@@ -74,7 +74,7 @@ export const responseRequest = z.object({
   stream: z.boolean().nullish(),
   background: z.boolean().nullish(),
   metadata: z.record(z.string(), z.string().max(512)).nullish(),
-  text: z.object({ format: refusedFormat }).nullish(),
+  text: z.object({ format: responseFormat }).nullish(),
   tools: z.array(tool).nullish(),
   tool_choice: z.union([z.enum(['auto', 'none', 'required']), z.object({ type: z.literal('function'), name: z.string() })]).nullish(),
   parallel_tool_calls: z.boolean().nullish(),
@@ -100,6 +100,7 @@ export async function createResponse(asking: Asking, heads: SessionHeads): Promi
     tools: read.tools ?? [],
     choice: read.tool_choice ?? 'auto',
     isParallel: read.parallel_tool_calls !== false,
+    output: read.text?.format?.type === 'json_schema' ? read.text.format : undefined,
   })
   const started = await startTurn(kernel, { ...fresh, session, model: read.model, client })
   heads.put(started.session, { turn: started.turn, instructions })

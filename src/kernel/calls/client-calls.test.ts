@@ -80,6 +80,14 @@ void describe('tools of a program', () => {
     )
   })
 
+  void it('come with the form of the answer that the program wants', async () => {
+    const { requests, play } = player(() => says('{"word":"ox"}'))
+    await using fixture = await openFixture({ play })
+    const output = { name: 'word', schema: { type: 'object', properties: { word: { type: 'string' } } } }
+    const { reply } = await send(fixture, { text: 'Go.', client: { tools: [], output } })
+    assert.deepEqual([reply, requests[0]!.settings?.output], ['{"word":"ox"}', output])
+  })
+
   void it('are judged by the flow policy as they leave; what is refused is a result that the model reads', async () => {
     const reads = testCall('file.read', async () => done('secret plans'), {
       right: 'file.read',

@@ -28,12 +28,15 @@ import { clientAsk, processRight } from '../stages/policy.ts'
 
 const toolName = z.string().regex(/^[a-zA-Z0-9_-]{1,64}$/, 'must be 1 to 64 letters, digits, _ or -')
 
+const jsonSchema = z.custom<JsonObject>(
+  (value) => isObject(value) && !nestsDeeper(value, maxClientToolDepth),
+  'must be a JSON Schema that nests little',
+)
+
 const toolSpec = z.strictObject({
   name: toolName.describe('Name by which the model calls it; no tool of Oxbow may have it.'),
   description: z.string().max(8_000).describe('What it does, for the model.'),
-  parameters: z
-    .custom<JsonObject>((value) => isObject(value) && !nestsDeeper(value, maxClientToolDepth), 'must be a JSON Schema that nests little')
-    .describe('JSON Schema of its arguments.'),
+  parameters: jsonSchema.describe('JSON Schema of its arguments.'),
 })
 
 export const clientTools: z.ZodType<ClientTools> = z
@@ -44,9 +47,13 @@ export const clientTools: z.ZodType<ClientTools> = z
       .optional()
       .describe('Whether the first answer of the turn must call a tool, or which one; `none`: no answer calls any.'),
     serial: z.literal(true).optional().describe('One call at a time.'),
+    output: z
+      .strictObject({ name: toolName, schema: jsonSchema })
+      .optional()
+      .describe('The answer must be JSON of this schema, as far as the model supports that.'),
   })
   .refine(({ tools }) => new Set(tools.map(({ name }) => name)).size === tools.length, 'two tools have the same name')
-  .refine(({ tools }) => JSON.stringify(tools).length <= maxClientToolBytes, `the tools have more than ${maxClientToolBytes} characters`)
+  .refine((client) => JSON.stringify(client).length <= maxClientToolBytes, `the tools have more than ${maxClientToolBytes} characters`)
 
 /** @throws OxbowError `bad_input` for a tool with the name of a call, which it would hide or be taken for */
 export async function assertForeign({ tools, choice }: ClientTools, registry: Pick<Registry, 'find' | 'parse'>): Promise<void> {

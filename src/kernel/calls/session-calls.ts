@@ -129,7 +129,7 @@ function sendTurn({ lanes, recovered }: SessionCallDeps): Call<TurnInput, LaneRe
       text: z.string().min(1).max(maxInputBytes).describe('The message.'),
       model: z.string().min(1).max(200).optional().describe('Model for this turn. Default: the configured one.'),
       attachments: z.array(keptFile).max(maxAttachments).optional().describe('Attached files, as the gateway stored them.'),
-      client: clientTools.optional().describe('Tools of the program that sends it.'),
+      client: clientTools.optional().describe('Tools of the program that sends it, and the form of the answer that it wants.'),
       continues: z.literal(true).optional().describe('Continues behind results of these tools; the text is for people only.'),
     }),
     output: z.custom<LaneResult>(),

@@ -168,10 +168,12 @@ function createClientSide(laneTurn: ModelCallDeps['laneTurn']) {
       return held.all
     },
     choose(settings: GenerateSettings, { messages }: GenerateInput, caller: Caller): GenerateSettings {
-      const toolChoice = clientOf(caller)?.choice
+      const client = clientOf(caller)
+      if (client === undefined) return settings
+      const { choice, output } = client
       // A call that was forced is not forced again by its result.
-      const holds = toolChoice === 'none' || messages.at(-1)?.role === 'user'
-      return toolChoice === undefined || !holds ? settings : { ...settings, toolChoice }
+      const isForced = choice === 'none' || (choice !== undefined && messages.at(-1)?.role === 'user')
+      return { ...settings, ...(isForced && { toolChoice: choice }), ...(output !== undefined && { output }) }
     },
   }
 }
