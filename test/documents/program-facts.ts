@@ -47,7 +47,7 @@ export async function programFacts(): Promise<ProgramFacts> {
   const calls = await describedCalls(parseConfig({}, 'the defaults'))
   const keys = keysOf(z.toJSONSchema(configSchema, { io: 'input' }) as Schema, '')
   const dotted = new Set([...keys, ...calls.flatMap(({ name, right }) => [name, right])])
-  const sources = [...paths].filter((path) => /^(?:src|scripts|test|bench)\/.*\.(?:ts|js|c|json)$/.test(path))
+  const sources = [...paths].filter((path) => /^(?:src|web|scripts|test|bench)\/.*\.(?:tsx?|js|c|json)$/.test(path))
   return {
     paths,
     program: buildProgram(terminal, () => {}),
