@@ -8,9 +8,9 @@
 import { type Client, connectBy, type ConnectOptions } from './client.ts'
 import type { OpenSocket, Socket } from './connection.ts'
 
-export type { Client, ConnectOptions, SentMessage } from './client.ts'
+export type { Client, ConnectOptions } from './client.ts'
 export type { ConnectionState } from './connection.ts'
-export type { FollowEvent, FollowHandler } from './follower.ts'
+export type { FollowEvent } from './follower.ts'
 
 /** Resolves when the guest has answered hello. @throws OxbowError `guest_unreachable`, `unauthenticated` … for the first connection */
 export function connect(options: Omit<ConnectOptions, 'token'>): Promise<Client> {

@@ -34,7 +34,7 @@ export interface Socket {
 }
 
 /** Called in order; the last is `onRefused` or `onClose`, exactly once, and never before `openSocket` has returned. */
-export interface SocketEvents {
+interface SocketEvents {
   readonly onOpen: () => void
   readonly onMessage: (text: string) => void
   /** The peer sent something that is no message. */

@@ -35,6 +35,10 @@ const script: Scenario = {
       ],
     },
     {
+      match: 'Wait',
+      steps: [{ events: [tool('shell_exec', { command: 'echo begun; sleep 2; echo over' })] }, { events: [{ text: 'It is over.' }] }],
+    },
+    {
       match: 'picture',
       steps: [
         { events: [tool('media_send', { path: 'dot.png', media_type: 'photo', caption: 'A dot' })] },
@@ -117,6 +121,24 @@ describe('the Chat page', { skip: noChromium }, () => {
     await page.keyboard.press('Enter')
     await page.getByText('refused', { exact: true }).waitFor()
     await page.getByText('All clean.').nth(1).waitFor()
+  })
+
+  it('keeps a rule that is shown word for word, and shows the output of a command while it runs', async () => {
+    const { page } = rig
+    await fresh()
+    await send('Wait a little')
+    const approval = page.getByRole('region', { name: 'Approval of shell.exec' })
+    await approval.getByRole('button', { name: 'Always…' }).click()
+    await approval.getByRole('radio', { name: /^Exactly this call/ }).waitFor()
+    assert.match((await approval.getByRole('group', { name: 'Allow from now on' }).textContent()) ?? '', /echo begun; sleep 2; echo over/)
+    await approval.getByRole('button', { name: 'Allow and keep the rule' }).click()
+    await page.getByLabel('Output so far').getByText('begun').waitFor()
+    await page.getByText('It is over.').waitFor()
+    await page.getByRole('button', { name: /shell\.exec/ }).click()
+    await page.getByRole('region', { name: 'Result' }).getByText('over').waitFor()
+    assert.equal(await page.getByRole('button', { name: 'Allow once' }).count(), 0)
+    const rules = await rig.call<{ value: readonly { text: string }[] }>('approval.rules', {})
+    assert.match(JSON.stringify(rules), /echo begun/)
   })
 
   it('shows a picture that the agent sends, and offers it to save', async () => {

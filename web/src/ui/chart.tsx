@@ -3,7 +3,7 @@ import { type ReactNode, useEffect, useRef } from 'react'
 import type { AlignedData, default as UPlot, Options } from 'uplot'
 import 'uplot/dist/uPlot.min.css'
 
-export interface Series {
+interface Series {
   readonly title: string
   readonly values: readonly (number | null)[]
   /** A token, e.g. `--accent`. */

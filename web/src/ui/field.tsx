@@ -17,7 +17,7 @@ interface Linked {
   readonly 'aria-invalid': true | undefined
 }
 
-export function Field({
+function Field({
   label,
   hint,
   problem = '',

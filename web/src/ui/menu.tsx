@@ -2,7 +2,7 @@
 import { type KeyboardEvent, type ReactNode, useId, useRef, useState } from 'react'
 import { IconButton } from './button.tsx'
 
-export interface MenuItem {
+interface MenuItem {
   readonly title: string
   readonly icon?: ReactNode
   readonly isDangerous?: boolean

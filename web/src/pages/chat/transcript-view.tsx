@@ -3,7 +3,7 @@
  * up stays where they read, also while older messages are put above.
  */
 import { ArrowDown } from 'lucide-react'
-import { memo, type ReactNode, useEffect, useLayoutEffect, useMemo, useRef, useState } from 'react'
+import { memo, type ReactNode, useEffect, useLayoutEffect, useMemo, useRef, useState, type WheelEvent } from 'react'
 import { VList, type VListHandle } from 'virtua'
 import { assertNever } from '../../../../src/types/index.ts'
 import { Button } from '../../ui/button.tsx'
@@ -32,6 +32,7 @@ export function TranscriptView({ items, hasOlder, isRunning, actions, onOlder }:
   const [folds] = useState(() => new Map<string, boolean>())
   const [isAtEnd, setAtEnd] = useState(true)
   const follows = useRef(true)
+  const lastOffset = useRef(0)
   const firstKey = items[0]?.key
   const before = useRef({ firstKey, count: items.length })
   // Items that are put above shift the others: the list keeps what is on the screen.
@@ -54,13 +55,19 @@ export function TranscriptView({ items, hasOlder, isRunning, actions, onOlder }:
   const scrolled = (offset: number): void => {
     const { scrollSize = 0, viewportSize = 0 } = list.current ?? {}
     const atEnd = scrollSize - offset - viewportSize < nearEndPx
-    follows.current = atEnd
+    // Whoever turns up a little stays there, although it is still near the end.
+    if (!atEnd) follows.current = false
+    else if (offset > lastOffset.current) follows.current = true
+    lastOffset.current = offset
     setAtEnd(atEnd)
     if (offset < nearTopPx && hasOlder) onOlder()
   }
+  const turned = ({ deltaY }: WheelEvent): void => {
+    if (deltaY < 0) follows.current = false
+  }
   return (
     <FoldContext.Provider value={folds}>
-      <div className="chat-scroll" role="log" aria-live="off" aria-label="Conversation">
+      <div className="chat-scroll" role="log" aria-live="off" aria-label="Conversation" onWheel={turned}>
         <VList ref={list} className="chat-list" tabIndex={0} data={rows} shift={isPrepend} onScroll={scrolled} bufferSize={600}>
           {(row) => <Row key={row.key} row={row} actions={actions} />}
         </VList>

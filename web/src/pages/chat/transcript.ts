@@ -78,7 +78,7 @@ export interface EndItem {
 
 export type Item = PersonItem | AnswerItem | CallItem | EndItem
 
-export interface Transcript {
+interface Transcript {
   readonly items: ReadonlyMap<string, Item>
   /** The running turn; null: none. */
   readonly turn: string | null
