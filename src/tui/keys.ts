@@ -4,7 +4,7 @@ import { answerKey, draftText, type Question } from './question.ts'
 import { isCommand, nearestCommand, readCommand, readMessage } from './commands.ts'
 import { choose, completionAt, isWhole, moveChoice } from './completion.ts'
 import { editKey, type Editor, insert, messageIn, paste, sentFrom, setText } from './editor.ts'
-import { exitWindowMs, maxPasteChars, noticeMs } from './limits.ts'
+import { errorNoticeMs, exitWindowMs, maxPasteChars, noticeMs } from './limits.ts'
 import { chosenRow, type Picker, pickerKey, pickerText, type Preview } from './picker.ts'
 import { runCommand } from './run-command.ts'
 import { openSearch, scrollBy, scrollToStart, searchFor, showMatch } from './scrolling.ts'
@@ -47,7 +47,7 @@ export function takeText(state: State, text: string, isPasted: boolean, around: 
 }
 
 export function say(state: State, text: string, isError = false): State {
-  return { ...state, notice: { text, isError, until: state.now + noticeMs } }
+  return { ...state, notice: { text, isError, until: state.now + (isError ? errorNoticeMs : noticeMs) } }
 }
 
 /** Keys that mean the same everywhere. */

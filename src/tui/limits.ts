@@ -23,8 +23,9 @@ export const exitWindowMs = 2_000
 export const typingPauseMs = 1_200
 /** Keys in the first moment of a question were meant for what was there before. */
 export const questionGraceMs = 350
-/** How long a notice stands above the editor. */
+/** How long a notice stands above the editor; one about a failure longer, because nobody waits for it. */
 export const noticeMs = 8_000
+export const errorNoticeMs = 40_000
 /** Lines of a folded call: its output, and of a diff, which people want to read. */
 export const foldedLines = 3
 export const foldedDiffLines = 16

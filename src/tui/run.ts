@@ -194,11 +194,13 @@ async function useLink(link: Link, { options, ports, app, left, isFirst }: Use):
   const begin = async (): Promise<void> => {
     dispatch({ type: 'status', status: await link.gateway.status() })
     dispatch({ type: 'connection', state: 'connected' })
+    const isFresh = isFirst && options.session === undefined && options.continue !== true
+    // Before a message that was typed meanwhile starts a turn, which is not one that was interrupted.
+    if (isFresh) ports.news(link, (text) => dispatch({ type: 'note', tone: 'info', text: text.trim() }))
     await app.link.linked(link.gateway)
     if (!isFirst) return
     if (options.session !== undefined) await app.link.open(options.session)
     else if (options.continue === true) await app.link.openNewest()
-    else ports.news(link, (text) => dispatch({ type: 'note', tone: 'info', text: text.trim() }))
   }
   const begun = begin().then(
     () => new Promise<never>(() => {}),
