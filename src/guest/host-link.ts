@@ -8,6 +8,7 @@ import {
   type HostQuestion,
   type HostReply,
   isObject,
+  type NewestHead,
   toError,
   toFailure,
 } from '../types/index.ts'
@@ -20,6 +21,7 @@ interface HostAnswers {
   readonly config: ConfigState
   readonly propose: ConfigProposal
   readonly envelope: GuestEnvelope
+  readonly newest_head: NewestHead | null
 }
 
 export interface HostLink {
@@ -83,6 +85,7 @@ export function createHostPort({ link, envelope, renew }: HostPortDeps): HostPor
         void renew(next, (error) => void (problem = toFailure(error, 'internal_failure', '').message))
       }, restartDelayMs)
     },
+    newestHead: () => link.ask({ ask: 'newest_head' }),
     restartProblem: () => problem,
   }
 }

@@ -14,6 +14,7 @@ import {
   type Done,
   type Engine,
   type GenerateRequest,
+  type HostPort,
   type ModelEvent,
   plainFacts,
   type RecordView,
@@ -65,6 +66,7 @@ export interface FixtureOptions {
   readonly countTokens?: Engine['countTokens']
   readonly health?: HealthProbe
   readonly servers?: KernelOptions['servers']
+  readonly host?: HostPort
   /** Makes a memory of the same store, and its calls beside `calls`; closed with the kernel. */
   readonly memory?: { readonly make: (host: MemoryHost) => Memory; readonly calls: (memory: Memory) => readonly Call[] }
 }
@@ -179,6 +181,7 @@ export async function openFixture(options: FixtureOptions = {}): Promise<Fixture
     random: systemRandom,
     ...(options.health !== undefined && { health: options.health }),
     ...(options.servers !== undefined && { servers: options.servers }),
+    host: options.host,
   })
   const session = options.session ?? (await kernel.createSession('test')).id
   const events: KernelEvent[] = []

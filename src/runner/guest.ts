@@ -165,7 +165,7 @@ function withEnd(guest: GuestProcess, isolated: IsolatedGuest): GuestProcess {
 }
 
 /** Loaded with the first question of the guest, or when it has started. */
-function hostSideOf(options: GuestSetup): () => Promise<HostSide> {
+function hostSideOf(options: GuestSetup, { newest: newestHead }: HeadSigner): () => Promise<HostSide> {
   const { home, workspace, config, overrides = {}, env } = options
   return once(async () => {
     const { createHostSide } = await import('./host-questions.ts')
@@ -174,7 +174,7 @@ function hostSideOf(options: GuestSetup): () => Promise<HostSide> {
       const place = { home, user: workspace.user, config: next, env }
       return envelopeFor({ ...options, config: next }, masters ? makeMasterKeys(place) : undefined)
     }
-    return createHostSide({ home, workspace, config, overrides, isIsolated, now: systemClock.now, envelopeOf })
+    return createHostSide({ home, workspace, config, overrides, isIsolated, now: systemClock.now, newestHead, envelopeOf })
   })
 }
 
@@ -191,7 +191,7 @@ async function answerGuest(guest: GuestProcess, hostSide: Promise<HostSide>, { i
 /** Reads all reports of the guest: `ready` settles with the first relevant one, `over` after the last. */
 function watchReports(guest: GuestProcess, signer: HeadSigner, options: GuestSetup) {
   const { workspace, warn } = options
-  const hostSide = hostSideOf(options)
+  const hostSide = hostSideOf(options, signer)
   const ready = Promise.withResolvers<FoundGuest | OxbowError>()
   const settled = new AbortController()
   const read = async (): Promise<Failure> => {

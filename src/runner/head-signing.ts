@@ -19,6 +19,7 @@ import {
   headCountText,
   type HeadSeal,
   linkHash,
+  type NewestHead,
   OxbowError,
   parseHead,
   parseHeadCount,
@@ -40,6 +41,8 @@ export interface HeadSigner {
    * were removed or cannot be written; else null
    */
   sign(head: ChainHead): string | null
+  /** The newest signed head, and why none was signed since; null: none was signed. */
+  newest(): NewestHead | null
   /** Counts the newest head. Call when the guest has ended; never throws. */
   close(): void
 }
@@ -56,25 +59,39 @@ export function openHeadSigner(home: Home, user: UserId, clock: Clock): HeadSign
     isReported = true
     return `the signed heads of ${user} were changed: ${fault}. Nothing new is signed; run \`oxbow audit verify\``
   }
+  let problem = ''
+  const signHead = (head: ChainHead): string | null => {
+    const last = file.last()
+    if (last !== undefined && last.seq === head.seq && last.hash === head.hash) return null
+    if (last !== undefined && head.seq <= last.seq) {
+      return `the journal of ${user} says its head is record ${head.seq}, but the runner has signed another record ${last.seq}; run \`oxbow audit verify\``
+    }
+    try {
+      if (isWhole) fault = file.read()
+      if (fault !== null) return faultOnce()
+      file.add(head, clock.now(), isWhole)
+      isWhole = true
+      return null
+    } catch (error) {
+      // Not a reason to stop the guest: the next head seals this one too.
+      const isNews = isWhole
+      isWhole = false
+      return isNews ? `the head of the journal of ${user} cannot be written to ${file.path}: ${(error as Error).message}` : null
+    }
+  }
   return {
     sign(head) {
+      const found = signHead(head)
+      // What was reported once still holds.
+      if (found !== null) problem = found
+      else if (fault === null && isWhole) problem = ''
+      return found
+    },
+    newest() {
       const last = file.last()
-      if (last !== undefined && last.seq === head.seq && last.hash === head.hash) return null
-      if (last !== undefined && head.seq <= last.seq) {
-        return `the journal of ${user} says its head is record ${head.seq}, but the runner has signed another record ${last.seq}; run \`oxbow audit verify\``
-      }
-      try {
-        if (isWhole) fault = file.read()
-        if (fault !== null) return faultOnce()
-        file.add(head, clock.now(), isWhole)
-        isWhole = true
-        return null
-      } catch (error) {
-        // Not a reason to stop the guest: the next head seals this one too.
-        const isNews = isWhole
-        isWhole = false
-        return isNews ? `the head of the journal of ${user} cannot be written to ${file.path}: ${(error as Error).message}` : null
-      }
+      // A guest needs no path of the host.
+      const shown = problem.replaceAll(file.path, 'its file')
+      return last === undefined ? null : { seq: last.seq, hash: last.hash, at: last.at, n: last.n ?? 0, problem: shown }
     },
     close() {
       try {

@@ -19,6 +19,7 @@ import {
   type HostQuestion,
   isObject,
   type Json,
+  type NewestHead,
   OxbowError,
   toFailure,
   writeWhole,
@@ -51,6 +52,7 @@ export interface HostSideDeps {
   readonly overrides: ConfigOverrides
   readonly isIsolated: boolean
   readonly now: () => number
+  readonly newestHead: () => NewestHead | null
   readonly envelopeOf: (config: Config, masters: boolean) => GuestEnvelope
 }
 
@@ -74,6 +76,8 @@ export function createHostSide(deps: HostSideDeps): HostSide {
           return question.save ? save(deps, question) : proposalOf(deps, question.draft)
         case 'envelope':
           return renewed(question.masters)
+        case 'newest_head':
+          return deps.newestHead()
         default:
           return assertNever(question)
       }

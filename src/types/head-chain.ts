@@ -65,6 +65,16 @@ export interface HeadCount {
   readonly signature: string
 }
 
+/** What a runner tells its guest of the heads that it has signed: the guest itself cannot reach them. */
+export interface NewestHead extends ChainHead {
+  /** When it was signed, unix milliseconds. */
+  readonly at: number
+  /** Heads that were signed so far; 0 where they are not counted. */
+  readonly n: number
+  /** Why no further head is signed; empty: nothing is wrong. */
+  readonly problem: string
+}
+
 export function headCountText(user: string, { n, last }: Pick<HeadCount, 'n' | 'last'>): string {
   return JSON.stringify(['oxbow-head-count-1', user, n, last])
 }

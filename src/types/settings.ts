@@ -4,6 +4,7 @@
  */
 import { z } from 'zod'
 import type { Failure } from './error.ts'
+import type { NewestHead } from './head-chain.ts'
 import type { Json } from './text.ts'
 
 /** What TOML writes on one line. */
@@ -71,6 +72,7 @@ export type HostQuestion =
   | { readonly ask: 'propose'; readonly draft: ConfigDraft; readonly save: true; readonly base: string }
   /** An envelope of the files as they are now. `masters`: creates the user's master key if there is none. */
   | { readonly ask: 'envelope'; readonly masters: boolean }
+  | { readonly ask: 'newest_head' }
 
 /** A line from the runner to a serving guest. */
 export type HostReply =
@@ -90,6 +92,8 @@ export interface HostPort {
    * @throws OxbowError `bad_config`
    */
   restart(): Promise<void>
+  /** The newest head of the journal that the runner has signed; null: none yet. */
+  newestHead(): Promise<NewestHead | null>
   /** Why the guest runs with its previous configuration; empty if it does not. */
   restartProblem(): string
 }
@@ -126,4 +130,5 @@ export const hostQuestionSchema: z.ZodType<HostQuestion> = z.union([
   z.strictObject({ ask: z.literal('propose'), draft: configDraftSchema, save: z.literal(false) }),
   z.strictObject({ ask: z.literal('propose'), draft: configDraftSchema, save: z.literal(true), base: z.string() }),
   z.strictObject({ ask: z.literal('envelope'), masters: z.boolean() }),
+  z.strictObject({ ask: z.literal('newest_head') }),
 ])

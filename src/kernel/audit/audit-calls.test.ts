@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { openMemoryStore, type Store } from '../../store/index.ts'
-import type { CallOutcome, JournalRecord, Json } from '../../types/index.ts'
+import type { CallOutcome, HostPort, JournalRecord, Json, NewestHead } from '../../types/index.ts'
 import { asks, type Fixture, inOrder, openFixture, says, user } from '../kernel-fixture.ts'
 
 interface Found {
@@ -97,7 +97,26 @@ test('a running check of the chain shows how far it is, and can be stopped', asy
   assert.deepEqual(((await guest.kernel.call('audit.cancel', {})) as { output: unknown }).output, { cancelled: false })
 })
 
+test('the newest signed head is compared with the chain, and a runner that does not answer is not waited for', async () => {
+  const host = { newestHead: async (): Promise<NewestHead | null> => null }
+  await using guest = await openFixture({ host: host as HostPort })
+  await guest.turn('hello')
+  const status = async () => ((await guest.kernel.call('audit.status', {})) as CallOutcome<Status> & { status: 'ok' }).output
+  assert.equal((await status()).signed, null)
+  const [third] = await guest.store.records({ after: 2, before: 4, order: 'oldest_first', limit: 1, hydrate: false })
+  const signed = { seq: 3, hash: third!.hash, at: 5, n: 2, problem: '' }
+  host.newestHead = async () => signed
+  assert.deepEqual((await status()).signed, { ...signed, is_in_chain: true })
+  host.newestHead = async () => ({ ...signed, seq: 4 })
+  assert.equal((await status()).signed?.is_in_chain, false)
+  host.newestHead = () => new Promise(() => {})
+  assert.equal((await status()).signed, null)
+  host.newestHead = () => Promise.reject(new Error('the runner is of an older version'))
+  assert.equal((await status()).signed, null)
+})
+
 interface Status {
+  readonly signed: { readonly is_in_chain: boolean } | null
   readonly head: { readonly seq: number }
   readonly checking: { readonly done: number; readonly total: number } | null
   readonly last: { readonly report: { readonly ok: boolean } } | null

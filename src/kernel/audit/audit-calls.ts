@@ -7,7 +7,9 @@ import {
   type CallId,
   type ChainHead,
   type Clock,
+  type HostPort,
   type JournalRecord,
+  type NewestHead,
   OxbowError,
   type Phase,
   type SessionId,
@@ -19,6 +21,8 @@ import { type AuditReport, verifyJournal } from './audit-verify.ts'
 
 export interface AuditCallDeps {
   readonly store: Store
+  /** Knows what the runner has signed; absent: there is none. */
+  readonly host?: Pick<HostPort, 'newestHead'> | undefined
   readonly journal: Pick<Journal, 'flushed'>
 }
 
@@ -228,13 +232,30 @@ interface StatusOutput {
   readonly checking: Pick<Checking, 'began' | 'done' | 'total'> | null
   /** The last check since the guest started. */
   readonly last: AuditState['last']
+  /**
+   * The newest head that the runner says it has signed, and whether this journal has that record. Null: it is not known, or a check runs.
+   * A guest can claim anything here: `oxbow audit verify` reads the heads themselves.
+   */
+  readonly signed: (NewestHead & { readonly is_in_chain: boolean }) | null
 }
 
-function statusCall(verifier: Verifier, { store, journal }: AuditCallDeps): Call<object, StatusOutput> {
+/** A runner that is busy or gone is not waited for. */
+const signedTimeoutMs = 1_000
+
+async function newestSigned({ store, host }: AuditCallDeps): Promise<StatusOutput['signed']> {
+  const timeout = new Promise<null>((resolve) => setTimeout(() => resolve(null), signedTimeoutMs).unref())
+  const head = await Promise.race([host?.newestHead().catch(() => null) ?? null, timeout])
+  if (head === null || head.seq === 0) return null
+  const [record] = await store.records({ after: head.seq - 1, before: head.seq + 1, order: 'oldest_first', limit: 1, hydrate: false })
+  return { ...head, is_in_chain: record?.hash === head.hash }
+}
+
+function statusCall(verifier: Verifier, deps: AuditCallDeps): Call<object, StatusOutput> {
   return {
     ...shared,
     name: 'audit.status',
-    summary: 'Shows the newest record of the chain, how far a running `audit.verify` is, and what the last one found.',
+    summary:
+      'Shows the newest record of the chain and what of it is signed, how far a running `audit.verify` is, and what the last one found.',
     input: z.strictObject({}),
     output: z.custom<StatusOutput>(),
     example: {},
@@ -242,10 +263,11 @@ function statusCall(verifier: Verifier, { store, journal }: AuditCallDeps): Call
     timeoutMs: 10_000,
     recordOutput: ({ head }) => ({ seq: head.seq }),
     async run() {
-      await journal.flushed()
+      await deps.journal.flushed()
       const { checking, last } = verifier.state()
       const progress = checking === null ? null : { began: checking.began, done: checking.done, total: checking.total }
-      return { output: { head: await store.head(), checking: progress, last } }
+      const signed = checking === null ? await newestSigned(deps) : null
+      return { output: { head: await deps.store.head(), checking: progress, last, signed } }
     },
   }
 }

@@ -69,7 +69,7 @@ export interface Lanes {
   stop(): Promise<void>
 }
 
-export interface RunningTurn {
+interface RunningTurn {
   readonly session: SessionId
   readonly turn: TurnId
   /** Unix milliseconds. */

@@ -11,6 +11,16 @@ interface AuditStatus {
   readonly head: { readonly seq: number; readonly hash: string }
   readonly checking: { readonly began: number; readonly done: number; readonly total: number } | null
   readonly last: { readonly at: number; readonly report: AuditReport } | null
+  readonly signed: SignedHead | null
+}
+
+interface SignedHead {
+  readonly seq: number
+  readonly hash: string
+  readonly at: number
+  readonly n: number
+  readonly problem: string
+  readonly is_in_chain: boolean
 }
 
 interface AuditReport {
@@ -37,7 +47,7 @@ export function VerifyCard(): ReactNode {
     setStarted(false)
     status.refresh()
   }
-  const { head, checking, last } = status.data ?? { head: null, checking: null, last: null }
+  const { head, checking, last, signed } = status.data ?? { head: null, checking: null, last: null, signed: null }
   const isChecking = isStarted || checking !== null
   const tone = isChecking || last === null ? 'neutral' : last.report.ok ? 'good' : 'bad'
   const isStopped = verify.failure?.code === 'cancelled'
@@ -70,8 +80,9 @@ export function VerifyCard(): ReactNode {
             Head: record {head.seq}, <code title={head.hash}>{head.hash.slice(0, 16)}…</code>
           </p>
         )}
+        {signed !== null && <Signed head={signed} />}
         <p className="small soft">
-          Signed heads are kept where this guest cannot reach them: <code>oxbow audit verify</code> in a terminal checks those, too.
+          All signed heads are kept where this guest cannot reach them: <code>oxbow audit verify</code> in a terminal checks those, too.
         </p>
         <ProblemLine failure={isStopped ? null : (verify.failure ?? cancel.failure)} />
       </div>
@@ -83,6 +94,22 @@ export function VerifyCard(): ReactNode {
         </Button>
       )}
     </section>
+  )
+}
+
+function Signed({ head }: { readonly head: SignedHead }): ReactNode {
+  const { seq, hash, at, n, problem, is_in_chain: isInChain } = head
+  return (
+    <>
+      <p className="small">
+        Signed: record {seq}, <code title={hash}>{hash.slice(0, 16)}…</code>, <Time at={at} />
+        {n > 0 && <span data-volatile>, head {n.toLocaleString('en')}</span>}
+      </p>
+      {!isInChain && (
+        <ProblemLine failure={{ message: `Record ${seq} is not as it was signed.`, hint: 'Run oxbow audit verify in a terminal.' }} />
+      )}
+      <ProblemLine failure={problem === '' ? null : { message: problem, hint: '' }} />
+    </>
   )
 }
 
