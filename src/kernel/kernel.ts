@@ -139,11 +139,12 @@ function statusOf({ journal }: KernelParts, options: KernelOptions): GuestStatus
 }
 
 async function closeParts(parts: KernelParts, { store, engine, sandbox }: KernelOptions): Promise<void> {
-  const { resources, stopAgents, stopSchedules, lanes, background, memory, versioning, journal, servers } = parts
+  const { resources, stopAgents, stopSchedules, lanes, background, memory, versioning, journal, servers, running } = parts
   resources.stop()
   stopAgents()
   stopSchedules()
   await lanes.stop()
+  running.stop()
   // The commits of the turns that have ended are background calls.
   await versioning.close()
   await background.close()

@@ -71,6 +71,8 @@ export interface RunningCalls {
   /** All of them, the oldest first. */
   all(): readonly (RunningCall & Pick<Caller, 'actor' | 'session' | 'turn'>)[]
   enter(caller: Caller, call: Call, options: { readonly id: CallId; readonly signal: AbortSignal | null }): Watch
+  /** Ends what still runs when the kernel closes, such as a program that waits for events: the guest would not end before. */
+  stop(): void
 }
 
 /** Maximum delay of a heartbeat. */
@@ -83,6 +85,7 @@ type Beat = (progress: ServerPayloads['progress']) => void
 /** @param onChange called when a call that may change something has ended, except turns, which change nothing themselves */
 export function createRunningCalls(clock: Clock, beat: Beat, onChange: (caller: Caller, call: Call) => void = () => {}): RunningCalls {
   const running = new Map<CallId, { readonly caller: Caller; readonly name: string; readonly since: number; beats: number }>()
+  const controllers = new Set<AbortController>()
   let timer: NodeJS.Timeout | undefined
 
   const tick = (): void => {
@@ -113,8 +116,10 @@ export function createRunningCalls(clock: Clock, beat: Beat, onChange: (caller: 
           return { call, name, elapsedMs: Math.round(clock.monotonicMs() - since), actor, session, turn }
         },
       ),
+    stop: () => controllers.forEach((controller) => controller.abort('shutdown')),
     enter(caller, call, { id, signal }) {
       const controller = new AbortController()
+      controllers.add(controller)
       const stop = (): void => controller.abort(signal?.reason)
       if (signal?.aborted === true) stop()
       else signal?.addEventListener('abort', stop)
@@ -137,6 +142,7 @@ export function createRunningCalls(clock: Clock, beat: Beat, onChange: (caller: 
           return work.finally(() => limit.pause(false))
         },
         leave() {
+          controllers.delete(controller)
           limit.end()
           if (call.tier !== 'read_only' && call.name !== 'turn.send') onChange(caller, call)
           signal?.removeEventListener('abort', stop)
