@@ -65,7 +65,7 @@ function within(maxMs: number, wait: (resolve: () => void) => void): Promise<voi
 }
 
 /** @returns the reason why nothing more is answered */
-export function guestStops(): OxbowError {
+function guestStops(): OxbowError {
   return new OxbowError('guest_unreachable', 'The guest is stopping. What it was doing goes on at its next start.', {
     hint: 'Ask again in a few seconds.',
   })

@@ -133,8 +133,8 @@ function createOpenAiSide({ limits, closing, now }: ApiDeps, replay: Replay) {
   }
 }
 
-export const apiPath = '/api/v1'
-export const openAiPath = '/v1/'
+const apiPath = '/api/v1'
+const openAiPath = '/v1/'
 
 function goneOf(response: ServerResponse): AbortSignal {
   const gone = new AbortController()
@@ -268,7 +268,7 @@ function sendText(response: ServerResponse, text: string): void {
 }
 
 /** RFC 9457; `code` and `hint` are ours. */
-export function sendProblem(response: ServerResponse, { code, message, hint }: Failure, retryAfterS?: number): void {
+function sendProblem(response: ServerResponse, { code, message, hint }: Failure, retryAfterS?: number): void {
   const status = retryAfterS === undefined ? errorTable[code].http : 429
   const text = JSON.stringify({ type: typeOf(code), title: errorTable[code].meaning, status, detail: message, code, hint })
   response.writeHead(status, {
@@ -283,7 +283,7 @@ export function sendProblem(response: ServerResponse, { code, message, hint }: F
 }
 
 /** Names the code, where its meaning is documented. */
-export function typeOf(code: ErrorCode): string {
+function typeOf(code: ErrorCode): string {
   return `urn:oxbow:error:${code}`
 }
 

@@ -337,7 +337,7 @@ test('an agent without a sign of life is closed as failed with the reason, and i
   }
   // The turn of the helper is stuck between two calls: nothing that has a time limit runs.
   const countTokens = async (texts: readonly string[]) => {
-    if (texts[0]!.startsWith('[{') && !texts[0]!.includes('agent_spawn')) await stuck
+    if (texts[0]!.startsWith('{"name"') && !texts[0]!.includes('agent_spawn')) await stuck
     return texts.map((text) => Math.ceil(text.length / 4))
   }
   const config = {
