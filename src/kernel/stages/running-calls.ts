@@ -104,18 +104,10 @@ export function createRunningCalls(clock: Clock, beat: Beat, onChange: (caller: 
         .filter(([, { caller }]) => caller.session === session)
         .map(([call, { name, since }]) => ({ call, name, elapsedMs: Math.round(clock.monotonicMs() - since) })),
     all: () =>
-      [...running].map(
-        ([
-          call,
-          {
-            caller: { actor, session, turn },
-            name,
-            since,
-          },
-        ]) => {
-          return { call, name, elapsedMs: Math.round(clock.monotonicMs() - since), actor, session, turn }
-        },
-      ),
+      [...running].map(([call, { caller, name, since }]) => {
+        const { actor, session, turn } = caller
+        return { call, name, elapsedMs: Math.round(clock.monotonicMs() - since), actor, session, turn }
+      }),
     stop: () => controllers.forEach((controller) => controller.abort('shutdown')),
     enter(caller, call, { id, signal }) {
       const controller = new AbortController()
