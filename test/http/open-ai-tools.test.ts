@@ -230,6 +230,23 @@ describe('responses', () => {
     assert.match((await client.responses.create({ model: 'oxbow', input: items as any, tools })).output_text, /Sun\./)
   })
 
+  it('run in the background, where they are looked at and cancelled, and end by themselves', async () => {
+    const slow = await client.responses.create({ model: 'oxbow', input: 'Answer slowly.', background: true })
+    assert.equal(slow.status, 'in_progress')
+    assert.equal((await client.responses.retrieve(slow.id)).status, 'in_progress')
+    assert.equal((await client.responses.cancel(slow.id)).status, 'cancelled')
+    const until = async (id: string): Promise<OpenAI.Responses.Response> => {
+      for (;;) {
+        const made = await client.responses.retrieve(id)
+        if (made.status !== 'in_progress') return made
+      }
+    }
+    assert.equal((await until(slow.id)).status, 'cancelled')
+    const quick = await client.responses.create({ model: 'oxbow', input: 'Hi.', background: true })
+    const { status, output_text: text, usage } = await until(quick.id)
+    assert.deepEqual([status, text, usage!.total_tokens > 0], ['completed', 'Hello there.', true])
+  })
+
   it('refuse tools that are not functions, and ids that are not theirs', async () => {
     const failing = (options: object) => client.responses.create({ model: 'oxbow', input: 'x', ...options })
     await assert.rejects(failing({ tools: [{ type: 'web_search' }] }), /only functions/)
