@@ -14,7 +14,7 @@ export {
   whyAsked,
   writtenOut,
 } from './terminal-text.ts'
-export { costLines, describeChain, describeModel, describeSandbox, isOffline, statusRows } from './status-text.ts'
+export { costLines, describeModel, describeSandbox, isOffline, statusRows } from './status-text.ts'
 export {
   type CallView,
   foldRecord,

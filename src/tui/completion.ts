@@ -10,7 +10,7 @@ export interface FoundFile {
   readonly isOwn: boolean
 }
 
-export interface Choice {
+interface Choice {
   readonly label: string
   readonly detail: string
   /** Replaces what was typed; null attaches the file instead. */

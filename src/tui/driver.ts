@@ -139,7 +139,7 @@ const pasteStart = '\u001b[200~'
 const pasteEnd = '\u001b[201~'
 
 /** @param data one key, or one pasted text, as the terminal sends it @returns null for what is no key */
-export function readInput(data: string): Event | null {
+function readInput(data: string): Event | null {
   if (data.startsWith(pasteStart)) return { type: 'paste', text: data.slice(pasteStart.length).replace(pasteEnd, '') }
   if (isKeyRelease(data)) return null
   if (data === '\n') return { type: 'key', key: 'ctrl+j' }

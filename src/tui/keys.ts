@@ -12,7 +12,7 @@ import type { Effect, State, Step, Surroundings } from './state.ts'
 import { type Item, put } from './transcript.ts'
 
 /** Columns of the editor: the screen without prompt and margin. */
-export function editorWidth(columns: number): number {
+function editorWidth(columns: number): number {
   return Math.max(4, columns - 4)
 }
 

@@ -74,7 +74,7 @@ function anchored(state: State, { index, line }: Pick<Top, 'index' | 'line'>, ar
 }
 
 /** Asks for older messages when the first ones come into view. */
-export function loadAtTop(state: State, index: number): Step {
+function loadAtTop(state: State, index: number): Step {
   if (state.older === null || state.isLoading || index > 5) return [state, []]
   return [{ ...state, isLoading: true }, [{ type: 'load_older', before: state.older }]]
 }
