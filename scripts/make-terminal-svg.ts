@@ -1,37 +1,86 @@
 /**
- * Draws the text of a terminal as an SVG, for pages that show what Oxbow looks like. Reads the text from standard input:
+ * Draws the screen of a terminal as an SVG, with its colours, for pages that show what Oxbow looks like. Reads it from standard input:
  *
- *   tmux capture-pane -p | node scripts/make-terminal-svg.ts > docs/terminal.svg
+ *   tmux capture-pane -e -N -p | node scripts/make-terminal-svg.ts > docs/terminal.svg
  */
 import { text } from 'node:stream/consumers'
 
 const charWidth = 8.4
 const lineHeight = 20
 const padding = 16
-const colours = { plain: '#d6deeb', typed: '#ffffff', call: '#7fdbca', question: '#ecc48d', notice: '#8a97a8' }
+const plain = '#d6deeb'
 
-/** What a line is, by how the chat begins it. */
-function colourOf(line: string): string {
-  if (line.startsWith('› ')) return colours.typed
-  if (/^ {2}· /.test(line)) return colours.call
-  if (/^ {2}(?:\? | {2})|^ {2}allow\?/.test(line)) return colours.question
-  if (/^(?:Oxbow \d|limits:|notice:|Type a message)/.test(line)) return colours.notice
-  return colours.plain
+/** Of the colours that the full-screen terminal uses on a dark background. */
+const colours: Readonly<Record<string, string>> = {
+  '91': '#ef7c8e',
+  '92': '#8fd694',
+  '93': '#ecc48d',
+  '94': '#82aaff',
+  '95': '#c792ea',
+  '96': '#7fdbca',
+  '38;5;245': '#8a8f98',
+  '48;5;236': '#2a313c',
+  '48;5;22': '#143d24',
+  '48;5;52': '#4a1a22',
+}
+
+interface Style {
+  readonly fill: string
+  readonly background: string
+  readonly isBold: boolean
+}
+
+const unstyled: Style = { fill: plain, background: '', isBold: false }
+
+/** The style after a sequence; several of them may stand in one. */
+function styleAfter(style: Style, codes: string): Style {
+  const each = codes.match(/[34]8;5;\d+|\d+/g) ?? ['0']
+  return each.reduce<Style>((now, code) => {
+    if (code === '0') return unstyled
+    if (code === '1') return { ...now, isBold: true }
+    if (code === '22') return { ...now, isBold: false }
+    if (code === '39') return { ...now, fill: plain }
+    if (code === '49') return { ...now, background: '' }
+    const colour = colours[code]
+    if (colour === undefined) return now
+    return code.startsWith('48') ? { ...now, background: colour } : { ...now, fill: colour }
+  }, style)
 }
 
 const escaped = (line: string): string => line.replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('>', '&gt;')
 
+let style = unstyled
+
+function draw(line: string, row: number): string {
+  const boxes: string[] = []
+  const spans: string[] = []
+  let column = 0
+  for (const part of line.split('\u001b[')) {
+    const sequence = /^([\d;]*)m/.exec(part)
+    const shown = sequence === null ? part : part.slice(sequence[0].length)
+    if (sequence !== null) style = styleAfter(style, sequence[1] ?? '')
+    if (shown === '') continue
+    const length = Array.from(shown).length
+    if (style.background !== '') {
+      const box = `x="${padding + column * charWidth}" y="${padding + row * lineHeight}" width="${length * charWidth}" height="${lineHeight}"`
+      boxes.push(`  <rect ${box} fill="${style.background}"/>`)
+    }
+    const weight = style.isBold ? ' font-weight="bold"' : ''
+    spans.push(`<tspan x="${padding + column * charWidth}" fill="${style.fill}"${weight}>${escaped(shown)}</tspan>`)
+    column += length
+  }
+  return [...boxes, `  <text y="${padding + (row + 0.75) * lineHeight}" xml:space="preserve">${spans.join('')}</text>`].join('\n')
+}
+
 const lines = (await text(process.stdin)).trimEnd().split('\n')
-const width = Math.ceil(Math.max(...lines.map((line) => line.length)) * charWidth + 2 * padding)
+// oxlint-disable-next-line no-control-regex -- styles
+const widths = lines.map((line) => Array.from(line.replace(/\u001b\[[\d;]*m/g, '').trimEnd()).length)
+const width = Math.ceil(Math.max(...widths) * charWidth + 2 * padding)
 const height = lines.length * lineHeight + 2 * padding
-const rows = lines.map((line, row) => {
-  const y = padding + (row + 0.75) * lineHeight
-  const weight = line.startsWith('› ') ? ' font-weight="bold"' : ''
-  return `  <text x="${padding}" y="${y}" fill="${colourOf(line)}"${weight} xml:space="preserve">${escaped(line)}</text>`
-})
+const rows = lines.map(draw)
 process.stdout
   .write(`<svg xmlns="http://www.w3.org/2000/svg" width="${width}" height="${height}" viewBox="0 0 ${width} ${height}" role="img">
-  <title>A chat with Oxbow in a terminal</title>
+  <title>Oxbow in a terminal</title>
   <rect width="100%" height="100%" rx="8" fill="#11171f"/>
   <g font-family="ui-monospace, 'DejaVu Sans Mono', Menlo, Consolas, monospace" font-size="14">
 ${rows.join('\n')}

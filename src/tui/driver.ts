@@ -39,6 +39,7 @@ export interface Driver {
 }
 
 const backgroundTimeoutMs = 300
+const notStoppedMs = 200
 
 export function createDriver({ frame, onEvent }: DriverEvents): Driver {
   // No hyperlinks and no pictures: what a model writes is shown, never opened.
@@ -54,6 +55,8 @@ export function createDriver({ frame, onEvent }: DriverEvents): Driver {
   }
   const terminal = withKeys(inner, onKeys, () => onEvent({ type: 'resize', ...size() }))
   const tui = new TuiAltScreen(terminal, true, undefined, { wheelScrollLines: 3 })
+  // Also when the program ends by a failure: a terminal in raw mode is of no use to anybody.
+  const leave = (): void => tui.stop({ preserveScreen: true })
   tui.setLayoutRoot({
     invalidate() {},
     render: (width) => withCursor(frame(), width),
@@ -64,22 +67,31 @@ export function createDriver({ frame, onEvent }: DriverEvents): Driver {
     },
   })
   return {
-    start: () => tui.start(),
+    start() {
+      tui.start()
+      process.once('exit', leave)
+    },
     draw: () => tui.requestRender(),
     redraw: () => tui.requestRender(true),
     suspend() {
       if (process.platform === 'win32') return
       tui.stop({ preserveScreen: true })
-      process.once('SIGCONT', () => {
+      const goOn = (): void => {
+        clearTimeout(notStopped)
+        process.off('SIGCONT', goOn)
         tui.start()
         onEvent({ type: 'resize', ...size() })
         tui.requestRender(true)
-      })
+      }
+      process.once('SIGCONT', goOn)
+      // Without a shell that controls jobs, the signal does nothing.
+      const notStopped = setTimeout(goOn, notStoppedMs)
       // The whole group: the shell waits for the process that it has started, which may be another one.
       process.kill(0, 'SIGTSTP')
     },
     async stop() {
-      tui.stop({ preserveScreen: true })
+      leave()
+      process.off('exit', leave)
       await inner.drainInput(100, 10)
     },
     size,

@@ -1,7 +1,8 @@
 /** Does what the reducer asks for, by calls of the gateway; each result comes back as an event. Nothing here throws. */
+import { setTimeout as sleep } from 'node:timers/promises'
 import { costLines, formatTime, plainLine, plainText, statusRows, table } from '../terminal/index.ts'
 import { assertNever, type CallId, type Json, type SessionInfo, toError, toFailure } from '../types/index.ts'
-import { maxListed, maxVersions } from './limits.ts'
+import { maxListed, maxRuleTries, maxVersions, ruleRetryMs } from './limits.ts'
 import { newPicker } from './picker.ts'
 import type { Ports } from './ports.ts'
 import type { Decision, OfferedRule } from './question.ts'
@@ -145,10 +146,17 @@ async function listApprovals(doing: Doing): Promise<void> {
 }
 
 async function offerRules(call: CallId, doing: Doing): Promise<void> {
-  const waiting = await ask(doing, 'approval.list', {}).then(
-    ({ output }) => (output as readonly Waiting[]).find((one) => one.call === call),
-    () => undefined,
-  )
+  const find = (): Promise<Waiting | undefined> =>
+    ask(doing, 'approval.list', {}).then(
+      ({ output }) => (output as readonly Waiting[]).find((one) => one.call === call),
+      () => undefined,
+    )
+  let waiting = await find()
+  // A guest that has just started resumes the turn, and has not come to the call yet.
+  for (let tries = 0; waiting === undefined && tries < maxRuleTries; tries++) {
+    await sleep(ruleRetryMs)
+    waiting = await find()
+  }
   doing.dispatch({ type: 'rules', call, rules: waiting?.rules ?? [], labels: (waiting?.labels ?? []).length > 0 })
 }
 

@@ -19,6 +19,9 @@ export const maxEditorRows = 10
 export const completionRows = 8
 /** A second Ctrl+C within this time exits. */
 export const exitWindowMs = 2_000
+/** How often the rules of a waiting call are asked for while its turn resumes, and the pause between. */
+export const maxRuleTries = 20
+export const ruleRetryMs = 500
 /** A question that appears while a person types takes no keys until they stop for this long, or press Tab. */
 export const typingPauseMs = 1_200
 /** Keys in the first moment of a question were meant for what was there before. */

@@ -36,17 +36,23 @@ export interface TuiEnd {
 /** Runs until the person leaves or no guest can be started. The screen is then as it was before. */
 export async function runTui(options: TuiOptions, ports: Ports): Promise<TuiEnd> {
   const left = Promise.withResolvers<null>()
-  const app = createApp(options, ports, () => left.resolve(null))
+  const leave = (): void => left.resolve(null)
+  const app = createApp(options, ports, leave)
+  for (const signal of endSignals) process.on(signal, leave)
   app.driver.start()
   void app.settle()
   let failure: Failure | null = null
   try {
     failure = await keepLinked(options, ports, app, left.promise)
   } finally {
+    for (const signal of endSignals) process.off(signal, leave)
     await app.stop()
   }
   return { failure, session: app.link.current() }
 }
+
+/** The terminal was closed, or somebody ends the program: it ends as if the person had left. */
+const endSignals = ['SIGTERM', 'SIGHUP', 'SIGINT'] as const
 
 interface App {
   readonly driver: Driver
