@@ -183,9 +183,9 @@ function probes(
     host,
     catalog: (question) => answerCatalog(question, { config, env, folder, now: () => new Date() }),
     disk: diskProbe(envelope.workspaceRoot),
-    async *health(part, signal) {
+    async *health(part) {
       const { createHealthProbe } = await import('./health-checks.ts')
-      yield* createHealthProbe(envelope, () => sandbox.status)(part, signal)
+      yield* createHealthProbe(envelope, () => sandbox.status)(part)
     },
   }
 }

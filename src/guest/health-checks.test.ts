@@ -38,7 +38,7 @@ const envelopeOf = (workspaceRoot: string, more: Partial<GuestEnvelope> = {}): G
 
 async function checks(envelope: GuestEnvelope, part: 'guest' | 'model' | 'machine', status = working): Promise<Map<string, DoctorCheck>> {
   const found = new Map<string, DoctorCheck>()
-  for await (const check of createHealthProbe(envelope, () => status)(part, new AbortController().signal)) found.set(check.name, check)
+  for await (const check of createHealthProbe(envelope, () => status)(part)) found.set(check.name, check)
   return found
 }
 

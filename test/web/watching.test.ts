@@ -171,6 +171,8 @@ describe('the pages that watch', { skip: noChromium }, () => {
     await page.getByRole('table', { name: 'Cost' }).waitFor({ state: 'attached' })
     await page.locator('.plot canvas').first().waitFor()
     await checkPage(page, 'now')
+    await page.locator('.charts').scrollIntoViewIfNeeded()
+    await screenshot(page, 'now-usage')
     await page.getByRole('button', { name: 'Stop Garden', exact: true }).click()
     await page.getByRole('button', { name: 'End gardener' }).click()
     await page.getByRole('dialog').getByRole('button', { name: 'End' }).click()

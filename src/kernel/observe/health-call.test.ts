@@ -27,6 +27,22 @@ test('a guest that works says so of each of its own parts, and the host adds wha
   assert.deepEqual(parts, ['guest', 'model'])
 })
 
+test('who asks while a part is examined gets the same findings, and the next one new ones', async () => {
+  const release = Promise.withResolvers<void>()
+  let examined = 0
+  await using guest = await openFixture({
+    async *health() {
+      examined += 1
+      await release.promise
+      yield { name: 'sandbox', state: 'ok', says: `examination ${examined}`, fix: '', required: true, ms: 0 }
+    },
+  })
+  const both = Promise.all([health(guest, 'machine'), health(guest, 'machine')])
+  release.resolve()
+  for (const found of await both) assert.equal(found.get('sandbox')?.says, 'examination 1')
+  assert.equal((await health(guest, 'machine')).get('sandbox')?.says, 'examination 2')
+})
+
 test('a clock that was set back is found by the newest record', async () => {
   let now = Date.UTC(2026, 10, 23)
   await using guest = await openFixture({ clock: { ...systemClock, now: () => now } })

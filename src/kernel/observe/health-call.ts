@@ -14,7 +14,7 @@ export const healthParts = ['guest', 'model', 'machine'] as const
 export type HealthPart = (typeof healthParts)[number]
 
 /** What the host of the kernel finds. Never throws. */
-export type HealthProbe = (part: HealthPart, signal: AbortSignal) => AsyncIterable<DoctorCheck>
+export type HealthProbe = (part: HealthPart) => AsyncIterable<DoctorCheck>
 
 export interface HealthCallDeps {
   readonly store: Store
@@ -34,6 +34,7 @@ interface HealthView {
 }
 
 export function healthCall(deps: HealthCallDeps): Call<{ part: HealthPart }, HealthView> {
+  const probe = createProbe(deps)
   return {
     name: 'system.health',
     summary: 'Checks this guest, its model or its machine as `oxbow doctor` does, and says what to do.',
@@ -57,9 +58,28 @@ export function healthCall(deps: HealthCallDeps): Call<{ part: HealthPart }, Hea
     }),
     async run({ part }, context) {
       const checks = part === 'guest' ? [...(await ownChecks(deps, context))] : []
-      if (deps.health !== undefined) for await (const check of deps.health(part, context.signal)) checks.push(check)
+      checks.push(...(await probe(part)))
       return { output: { at: context.clock.now(), checks } }
     },
+  }
+}
+
+/** Whoever asks while a part is examined gets the same findings: it costs seconds, and any reader may ask. */
+function createProbe(deps: HealthCallDeps): (part: HealthPart) => Promise<readonly DoctorCheck[]> {
+  const running = new Map<HealthPart, Promise<readonly DoctorCheck[]>>()
+  const examine = async (part: HealthPart): Promise<readonly DoctorCheck[]> => {
+    const checks: DoctorCheck[] = []
+    try {
+      if (deps.health !== undefined) for await (const check of deps.health(part)) checks.push(check)
+    } finally {
+      running.delete(part)
+    }
+    return checks
+  }
+  return (part) => {
+    const found = running.get(part) ?? examine(part)
+    running.set(part, found)
+    return found
   }
 }
 
