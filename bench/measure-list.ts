@@ -3,6 +3,7 @@ import type { Measure } from './measure.ts'
 import { accepts } from './measures/accepts.ts'
 import { agents } from './measures/agents.ts'
 import { calls } from './measures/calls.ts'
+import { crowd } from './measures/crowd.ts'
 import { hands } from './measures/hands.ts'
 import { versions } from './measures/versions.ts'
 import { history } from './measures/history.ts'
@@ -25,6 +26,7 @@ export const measures: readonly Measure[] = [
   start,
   turns,
   load,
+  crowd,
   calls,
   watched,
   agents,
