@@ -17,6 +17,7 @@ export interface ConnectBench extends AsyncDisposable {
   /** What is kept; survives `reopen`. */
   readonly kept: Map<string, KeptServer>
   readonly progress: string[]
+  readonly secrets: Map<string, string>
   find(name: string): Call | undefined
   call(name: string, input: JsonObject, signal?: AbortSignal): Promise<Done<JsonObject>>
   add(server: string, settings: JsonObject): Promise<unknown>
@@ -36,6 +37,7 @@ export async function makeConnectBench({ programs = {}, ...deps }: ConnectOption
   mkdirSync(join(bench.root, 'program'))
   for (const [name, text] of Object.entries(programs)) writeFileSync(join(bench.root, 'program', name), text)
   const kept = new Map<string, KeptServer>()
+  const secrets = new Map([['TOKEN', 'the value of the token']])
   const progress: string[] = []
   const documents = {
     all: async () => [...kept].map(([name, value]) => ({ name, value })),
@@ -52,7 +54,11 @@ export async function makeConnectBench({ programs = {}, ...deps }: ConnectOption
       documents,
       sandbox: bench.sandbox,
       hash: (text) => hash('sha256', text),
-      secret: (name) => (name === 'TOKEN' ? 'the value of the token' : undefined),
+      secrets: {
+        get: (name) => secrets.get(name),
+        set: async (name, value) => void (value === null ? secrets.delete(name) : secrets.set(name, value)),
+        hide: (name, value) => void secrets.set(name, value),
+      },
       openFetch: () => Promise.reject(new Error('no network in this test')),
       version: '0.0.0',
       nowMs: () => performance.now(),
@@ -67,6 +73,7 @@ export async function makeConnectBench({ programs = {}, ...deps }: ConnectOption
     },
     kept,
     progress,
+    secrets,
     find,
     async call(name, input, signal = new AbortController().signal) {
       const call = find(name)

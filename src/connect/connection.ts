@@ -5,8 +5,9 @@
 import { isOxbowError, type JsonObject, OxbowError, type Sandbox, type ServerProcess } from '../types/index.ts'
 import { type FoundTool, type HashText, readTools, type ServerFacts } from './definitions.ts'
 import { crashWindowMs, listFreshMs, maxCrashes, maxLogChars } from './limits.ts'
+import { createLogin, type Login } from './login.ts'
 import type { CallToolOptions, McpClient, ServerWay } from './mcp-client.ts'
-import { identityOf, wayOf, type WayDeps } from './server-way.ts'
+import { identityOf, registeredClient, wayOf, type WayDeps } from './server-way.ts'
 import type { NamedServer } from './settings.ts'
 
 export interface ConnectionDeps extends WayDeps {
@@ -27,6 +28,11 @@ export interface Connection {
   listed(signal: AbortSignal, renew?: boolean): Promise<Listed>
   /** @throws OxbowError; `lost` in its data: the connection ended before the answer */
   callTool(name: string, input: JsonObject, options: CallToolOptions): Promise<JsonObject>
+  /** Begins a login. @returns where the person signs in; empty: the server lets everybody in @throws OxbowError */
+  beginLogin(redirectUrl: string, signal: AbortSignal): Promise<string>
+  /** @param answer the query that the browser came back with @throws OxbowError */
+  endLogin(answer: URLSearchParams): Promise<void>
+  signOut(): Promise<void>
   state(): { readonly running: boolean; readonly log: string }
   close(): Promise<void>
 }
@@ -42,40 +48,15 @@ interface Running {
 
 export function createConnection(server: NamedServer, deps: ConnectionDeps): Connection {
   const log = createLog()
+  const login = createLogin(server.name, deps.secrets, registeredClient(server, deps))
   let current: Promise<Running> | null = null
   let closed = false
   const crashes = createCrashes(deps.nowMs)
 
-  const start = async (): Promise<Running> => {
-    // Not the signal of one call: others may wait for the same start.
-    const signal = new AbortController().signal
-    const { connectServer } = await import('./mcp-client.ts')
-    const facts = { identity: await identityOf(server.settings, deps.hash) }
-    const way: ServerWay = await wayOf(server, deps)
-    if (way.kind === 'stdio') collectLog(way.process, log)
-    const running: { self: Running | null } = { self: null }
-    const client = await connectServer(
-      way,
-      {
-        version: deps.version,
-        roots: server.settings.folders.map((folder) => folder.replace(/:rw$/, '')),
-        onToolsChanged: () => {
-          if (running.self !== null) running.self.stale = true
-        },
-        onClose: () => {
-          if (!closed) crashes.add()
-        },
-      },
-      signal,
-    )
-    return (running.self = {
-      client,
-      facts: { ...facts, instructions: client.instructions },
-      stale: false,
-      listedAt: -Infinity,
-      listed: null,
-    })
+  const onClose = (): void => {
+    if (!closed) crashes.add()
   }
+  const start = (): Promise<Running> => startRunning(server, deps, { login, log, onClose })
   const open = async (): Promise<Running> => {
     if (closed) throw new OxbowError('cancelled', 'The servers are closed.', { hint: 'Start again.' })
     const before = current
@@ -102,6 +83,11 @@ export function createConnection(server: NamedServer, deps: ConnectionDeps): Con
       const { client } = await untilAborted(open(), options.signal)
       return client.callTool(name, input, options)
     },
+    ...loginSteps(server, deps, login, async () => {
+      const before = current
+      current = null
+      await before?.then(({ client }) => client.close()).catch(() => {})
+    }),
     state: () => ({ running: current !== null && !closed, log: log.text() }),
     async close() {
       closed = true
@@ -109,6 +95,64 @@ export function createConnection(server: NamedServer, deps: ConnectionDeps): Con
       await running?.client.close().catch(() => {})
     },
   }
+}
+
+interface Parts {
+  readonly login: Login
+  readonly log: Log
+  readonly onClose: () => void
+}
+
+async function startRunning(server: NamedServer, deps: ConnectionDeps, { login, log, onClose }: Parts): Promise<Running> {
+  const [identity, { connectServer }] = await Promise.all([identityOf(server.settings, deps.hash), import('./mcp-client.ts')])
+  const plain: ServerWay = await wayOf(server, deps)
+  const way = plain.kind === 'http' && login.isSignedIn() ? { ...plain, login } : plain
+  if (way.kind === 'stdio') collectLog(way.process, log)
+  const held: { running: Running | null } = { running: null }
+  const roots = server.settings.folders.map((folder) => folder.replace(/:rw$/, ''))
+  const onToolsChanged = (): void => {
+    if (held.running !== null) held.running.stale = true
+  }
+  // Without the signal of a call: others may wait for the same start.
+  const { signal } = new AbortController()
+  const client = await connectServer(way, { version: deps.version, roots, onToolsChanged, onClose }, signal)
+  const facts = { identity, instructions: client.instructions }
+  return (held.running = { client, facts, stale: false, listedAt: -Infinity, listed: null })
+}
+
+/** @param onSignedIn ends the connection, which does not have the tokens yet */
+function loginSteps(
+  server: NamedServer,
+  deps: ConnectionDeps,
+  login: Login,
+  onSignedIn: () => Promise<void>,
+): Pick<Connection, 'beginLogin' | 'endLogin' | 'signOut'> {
+  let waiting: ((answer: URLSearchParams) => Promise<void>) | null = null
+  return {
+    async beginLogin(redirectUrl, signal) {
+      if (server.settings.url === '') throw noLogin(server.name)
+      const [way, { startLogin }] = await Promise.all([wayOf(server, deps), import('./mcp-client.ts')])
+      await login.begin(redirectUrl)
+      waiting = way.kind === 'http' ? await startLogin({ ...way, login }, deps.version, signal) : null
+      return waiting === null ? '' : login.address()
+    },
+    async endLogin(answer) {
+      const finish = waiting
+      if (finish === null || !login.isAnswer(answer.get('state') ?? '')) throw foreignAnswer(server.name)
+      waiting = null
+      await finish(answer)
+      await onSignedIn()
+    },
+    signOut: () => login.forget(),
+  }
+}
+
+function noLogin(name: string): OxbowError {
+  return new OxbowError('bad_input', `${name} is a program: there is nowhere to sign in.`, { hint: 'Give it what it needs by --env.' })
+}
+
+function foreignAnswer(name: string): OxbowError {
+  return new OxbowError('denied', 'This is not the answer to a login that waits.', { hint: `Begin again: oxbow servers login ${name}.` })
 }
 
 function createCrashes(nowMs: () => number): { add(): void; recent(): number } {

@@ -1,5 +1,5 @@
 /** The port to the SDK, which is loaded with the first server that is needed. Everything that a server sends is hostile. */
-import type { Client, Transport } from '@modelcontextprotocol/client'
+import type { Client, OAuthClientProvider, StreamableHTTPClientTransport, Transport } from '@modelcontextprotocol/client'
 import { isOxbowError, type JsonObject, OxbowError, type ServerProcess } from '../types/index.ts'
 import { connectTimeoutMs, listTimeoutMs, maxPages, maxServerTools } from './limits.ts'
 import { createStdioTransport } from './stdio-transport.ts'
@@ -29,22 +29,34 @@ export interface ClientSetup {
   readonly onClose: () => void
 }
 
-/** How to reach a server. */
-export type ServerWay =
-  | { readonly kind: 'stdio'; readonly process: ServerProcess }
-  | { readonly kind: 'http'; readonly url: string; readonly fetch: typeof fetch; readonly headers: Readonly<Record<string, string>> }
+export interface HttpWay {
+  readonly kind: 'http'
+  readonly url: string
+  readonly fetch: typeof fetch
+  readonly headers: Readonly<Record<string, string>>
+  /** Who signs in; absent: nobody. */
+  readonly login?: OAuthClientProvider
+}
 
-/** @throws OxbowError `tool_failed`, `timeout`, `limit_reached` */
+/** How to reach a server. */
+export type ServerWay = { readonly kind: 'stdio'; readonly process: ServerProcess } | HttpWay
+
+type Sdk = typeof import('@modelcontextprotocol/client')
+
+function httpTransport(sdk: Sdk, { url, fetch: send, headers, login }: HttpWay): StreamableHTTPClientTransport {
+  return new sdk.StreamableHTTPClientTransport(new URL(url), {
+    fetch: send,
+    requestInit: { headers: { ...headers } },
+    redirectPolicy: 'same-origin',
+    ...(login !== undefined && { authProvider: login }),
+  })
+}
+
+/** @throws OxbowError `tool_failed`, `timeout`, `limit_reached`, `unauthenticated` */
 export async function connectServer(way: ServerWay, setup: ClientSetup, signal: AbortSignal): Promise<McpClient> {
   const sdk = await import('@modelcontextprotocol/client')
   const stdio = way.kind === 'stdio' ? createStdioTransport(way.process, sdk.deserializeMessage) : null
-  const transport: Transport =
-    stdio ??
-    new sdk.StreamableHTTPClientTransport(new URL((way as { url: string }).url), {
-      fetch: (way as { fetch: typeof fetch }).fetch,
-      requestInit: { headers: { ...(way as { headers: Record<string, string> }).headers } },
-      redirectPolicy: 'same-origin',
-    })
+  const transport: Transport = way.kind === 'stdio' ? stdio! : httpTransport(sdk, way)
   const client = new sdk.Client(
     { name: 'oxbow', version: setup.version },
     {
@@ -108,8 +120,6 @@ async function listTools(client: Client): Promise<readonly JsonObject[]> {
   return tools as unknown as JsonObject[]
 }
 
-type Sdk = Pick<typeof import('@modelcontextprotocol/client'), 'ProtocolError' | 'SdkError' | 'SdkErrorCode' | 'UnauthorizedError'>
-
 /** The message of a server's error is its own text, which the gate labels. */
 function explain(sdk: Sdk, error: unknown, what: string, broken: OxbowError | null, isOpen: boolean): OxbowError {
   if (isOxbowError(error)) return error
@@ -121,7 +131,7 @@ function explain(sdk: Sdk, error: unknown, what: string, broken: OxbowError | nu
   if (isOxbowError(cause)) return new OxbowError(cause.code, cause.message, { hint: cause.hint, data, cause: error })
   if (error instanceof sdk.UnauthorizedError || /\b401\b/.test(text))
     return new OxbowError('unauthenticated', `${what} was refused: the server wants to know who asks.`, {
-      hint: 'Give it a token: headers.authorization = "Bearer $NAME", with `oxbow secret set NAME`.',
+      hint: 'Sign in with `oxbow servers login NAME`, or give it a token: `oxbow servers add NAME --header`.',
       data,
       cause: error,
     })
@@ -142,4 +152,38 @@ function explain(sdk: Sdk, error: unknown, what: string, broken: OxbowError | nu
     data,
     cause: error,
   })
+}
+
+/**
+ * The first half of a login: asks the server, which names where the person signs in.
+ * @returns the second half, with what the browser came back with; null: the server lets us in as we are
+ */
+export async function startLogin(
+  way: HttpWay,
+  version: string,
+  signal: AbortSignal,
+): Promise<((answer: URLSearchParams) => Promise<void>) | null> {
+  const sdk = await import('@modelcontextprotocol/client')
+  const transport = httpTransport(sdk, way)
+  const client = new sdk.Client({ name: 'oxbow', version })
+  const failed = (error: unknown): OxbowError => explain(sdk, error, 'Signing in', null, true)
+  try {
+    await client.connect(transport, { signal, timeout: connectTimeoutMs })
+    // Some ask only then who it is.
+    await client.request({ method: 'tools/list' }, { signal, timeout: listTimeoutMs })
+    await client.close()
+    return null
+  } catch (error) {
+    signal.throwIfAborted()
+    if (!(error instanceof sdk.UnauthorizedError)) throw failed(error)
+  }
+  return async (answer) => {
+    try {
+      await transport.finishAuth(answer)
+    } catch (error) {
+      throw failed(error)
+    } finally {
+      await transport.close().catch(() => {})
+    }
+  }
 }

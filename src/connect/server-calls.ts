@@ -30,6 +30,7 @@ export function serverCalls(table: ServerTable, hash: HashText): readonly Call[]
     addServer(table),
     diffServer(table, hash),
     approveServer(table, hash),
+    ...loginCalls(table),
     switchServer(table),
     removeServer(table),
   ]
@@ -120,6 +121,8 @@ const emptySettings: McpServer = {
   url: '',
   env: {},
   headers: {},
+  client_id: '',
+  client_secret: '',
   folders: [],
   allow: [],
   timeout_s: 30,
@@ -275,6 +278,48 @@ function digestOf({ tools, identity, instructions }: Shown, found: readonly Foun
   return hash(JSON.stringify([identity, instructions, tools.map(({ tool, state }) => [tool, state]), found.map((tool) => tool.hash)]))
 }
 
+function loginCalls(table: ServerTable): readonly Call[] {
+  const begin: Call<{ server: string; redirect_url: string }, { url: string }> = {
+    ...shared,
+    name: 'server.login',
+    summary: 'Begins to sign in to a server by OAuth: names the address where the person does that.',
+    input: z.strictObject({
+      server: name,
+      redirect_url: z.string().regex(/^http:\/\/127\.0\.0\.1:\d{1,5}\/callback$/, 'must be http://127.0.0.1:PORT/callback'),
+    }),
+    output: z.strictObject({ url: z.string().describe('Empty: the server lets everybody in.') }),
+    example: { server: 'tickets', redirect_url: 'http://127.0.0.1:40000/callback' },
+    tier: 'side_effecting',
+    effect: 'idempotent',
+    timeoutMs: 60_000,
+    recordOutput: () => ({}),
+    run: async ({ server, redirect_url: back }, { signal }) => ({
+      output: { url: await findServer(table, server).connection.beginLogin(back, signal) },
+    }),
+  }
+  const end: Call<{ server: string; answer: string }, { signed_in: true }> = {
+    ...shared,
+    name: 'server.login_end',
+    summary: 'Ends a login with what the browser came back with.',
+    input: z.strictObject({
+      server: name,
+      answer: z.string().max(8_000).describe('The query of the address that the browser came back to.'),
+    }),
+    output: z.strictObject({ signed_in: z.literal(true) }),
+    example: { server: 'tickets', answer: 'code=abc&state=def' },
+    tier: 'side_effecting',
+    effect: 'idempotent',
+    timeoutMs: 60_000,
+    // The answer has a code that is worth a token.
+    recordInput: ({ server }) => ({ server }),
+    async run({ server, answer }) {
+      await findServer(table, server).connection.endLogin(new URLSearchParams(answer))
+      return { output: { signed_in: true } }
+    },
+  }
+  return [begin, end]
+}
+
 function switchServer(table: ServerTable): Call<{ server: string; enabled: boolean }, { server: string; enabled: boolean }> {
   return {
     ...shared,
@@ -306,9 +351,10 @@ function removeServer(table: ServerTable): Call<{ server: string }, { removed: b
     effect: 'idempotent',
     timeoutMs: 10_000,
     async run({ server }, context) {
-      const { from } = findServer(table, server).server
+      const { server: known, connection } = findServer(table, server)
+      await connection.signOut()
       await change(table, context, 'server.remove', server, () => null)
-      return { output: { removed: from !== 'config.toml' } }
+      return { output: { removed: known.from !== 'config.toml' } }
     },
   }
 }

@@ -4,13 +4,13 @@ import { join } from 'node:path'
 import type { EgressFetch, EgressProxy } from '../sandbox/index.ts'
 import { type McpServer, OxbowError, type Sandbox } from '../types/index.ts'
 import { canonical, type HashText } from './definitions.ts'
+import type { RegisteredClient, ServerSecrets } from './login.ts'
 import type { ServerWay } from './mcp-client.ts'
 import type { NamedServer } from './settings.ts'
 
 export interface WayDeps {
   readonly sandbox: Pick<Sandbox, 'serve' | 'status'>
-  /** The value of a secret; undefined: there is none of this name. */
-  readonly secret: (name: string) => string | undefined
+  readonly secrets: ServerSecrets
   /** Issues passes for programs; absent: they have no network. */
   readonly proxy?: Pick<EgressProxy, 'issue'> | undefined
   /** Requests to these hosts under the egress policy. @param allow those that may be private */
@@ -18,16 +18,23 @@ export interface WayDeps {
 }
 
 /** @throws OxbowError `bad_config`, `sandbox_missing`, `sandbox_failed` */
-export async function wayOf({ name, settings }: NamedServer, deps: WayDeps): Promise<ServerWay> {
+export async function wayOf(server: NamedServer, deps: WayDeps): Promise<ServerWay> {
+  const { name, settings } = server
   const { command, args, program_folder: programFolder, url, env, headers, folders, allow } = settings
   const fill = (values: Readonly<Record<string, string>>): Record<string, string> =>
-    Object.fromEntries(Object.entries(values).map(([key, value]) => [key, filled(name, value, deps.secret)]))
+    Object.fromEntries(Object.entries(values).map(([key, value]) => [key, filled(name, value, deps.secrets)]))
   if (url !== '') return { kind: 'http', url, headers: fill(headers), fetch: await deps.openFetch(new URL(url).host, allow) }
   const { serve } = deps.sandbox
   if (serve === undefined) throw noSandbox(name)
   const pass = allow.length === 0 ? null : await passFor(name, allow, deps.proxy)
   const seen = folders.map((folder) => ({ path: folder.replace(/:rw$/, ''), writable: folder.endsWith(':rw') }))
   return { kind: 'stdio', process: await serve({ command, args, env: fill(env), programFolder, folders: seen, pass }) }
+}
+
+/** @returns null where Oxbow registers itself */
+export function registeredClient({ name, settings }: NamedServer, { secrets }: Pick<WayDeps, 'secrets'>): RegisteredClient | null {
+  const { client_id: id, client_secret: secret } = settings
+  return id === '' ? null : { id, secret: () => filled(name, secret, secrets) }
 }
 
 /** What is approved with the tools of a server: which program, from which packages, or which address. */
@@ -37,9 +44,9 @@ export async function identityOf({ command, args, program_folder: folder, url }:
   return `program ${canonical({ command, args, folder, packages: lock === '' ? '' : hash(lock) })}`
 }
 
-function filled(server: string, value: string, secret: WayDeps['secret']): string {
+function filled(server: string, value: string, secrets: ServerSecrets): string {
   return value.replaceAll(/\$(\w+)/g, (_, name: string) => {
-    const found = secret(name)
+    const found = secrets.get(name)
     if (found !== undefined) return found
     throw new OxbowError('bad_config', `The server ${server} needs ${name}, which is not set.`, {
       hint: `Set it with \`oxbow secret set ${name}\` or as an environment variable, and restart the guest.`,

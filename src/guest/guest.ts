@@ -91,7 +91,7 @@ export async function startGuest(
       engine,
       sandbox: ways.sandbox,
       calls: (memory) => loadCalls(ways, config, memory!),
-      servers: (documents) => openServers(ways, envelope, documents),
+      servers: (...kept) => openServers(ways, envelope, ...kept),
       memory: (host) => createMemory({ store, config: config.memory, clock: systemClock, host }),
       workspaceRoot,
       ...versionPlaces(envelope),
@@ -155,8 +155,8 @@ async function loadCalls({ sandbox, egress, search, proxy }: HostWays, { web }: 
 /** Servers of tools; nothing is started. The SDK is loaded with the first server that is. */
 async function openServers(
   { sandbox, proxy, openFetch }: HostWays,
-  { config, keys, unusedSecrets = {}, version }: GuestEnvelope,
-  documents: Parameters<NonNullable<KernelOptions['servers']>>[0],
+  { config, version }: GuestEnvelope,
+  ...[documents, secrets]: Parameters<NonNullable<KernelOptions['servers']>>
 ): Promise<Servers> {
   const [{ createServers }, hasher] = await Promise.all([import('../connect/index.ts'), createHasher()])
   return createServers({
@@ -166,7 +166,7 @@ async function openServers(
     proxy,
     openFetch,
     hash: hasher,
-    secret: (name) => keys[name] ?? unusedSecrets[name],
+    secrets,
     version,
     nowMs: systemClock.monotonicMs,
   })

@@ -240,7 +240,7 @@ function buildCalls(options: KernelOptions, records: Records, describe: () => Pr
     await made.load()
     return (lists = made)
   })
-  const servers = holdServers(options.servers, records.documents)
+  const servers = holdServers(options.servers, records.documents, secrets, options.secretKeeper)
   const registry = createRegistry(describe, (call) => lists?.hides(call) === true, servers.tools)
   const keptOutputs = createKeptOutputs(store)
   const cleaner = createCleaner({ workspaceRoot, hostFolders, secrets, keep: keptOutputs.keep })

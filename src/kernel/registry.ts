@@ -6,6 +6,7 @@ import type { z } from 'zod'
 import { type Call, createRecentMap, type Failure, type Message, once, type RecentMap, toolName, type ToolSpec } from '../types/index.ts'
 import type { CallReference } from './call-reference.ts'
 import { maxHeldToolLists, maxInputBytes, maxWhyLength } from './limits.ts'
+import type { SecretKeeper, Secrets } from '../secrets/index.ts'
 import type { Documents } from './state/documents.ts'
 
 type Parsed = { readonly ok: true; readonly call: Call; readonly input: unknown } | { readonly ok: false; readonly failure: Failure }
@@ -211,7 +212,14 @@ interface ToolServers {
   close(): Promise<void>
 }
 
-export type OpenServers = (documents: Documents) => Promise<ToolServers>
+/** Secrets of the guest, as servers of tools use them. */
+interface ServerSecrets {
+  get(name: string): string | undefined
+  set(name: string, value: string | null): Promise<void>
+  hide(name: string, value: string): void
+}
+
+export type OpenServers = (documents: Documents, secrets: ServerSecrets) => Promise<ToolServers>
 
 /** Calls that come and go. @returns the same array until something changes */
 type ComingCalls = () => readonly Call[]
@@ -227,13 +235,31 @@ export interface HeldServers {
 const noCalls: readonly Call[] = []
 
 /** @param openServers absent: there are none */
-export function holdServers(openServers: OpenServers | undefined, documents: Documents): HeldServers {
+export function holdServers(
+  openServers: OpenServers | undefined,
+  documents: Documents,
+  secrets: Secrets,
+  keeper: SecretKeeper | undefined,
+): HeldServers {
   let opened: ToolServers | undefined
-  const open = once(async () => (opened = await openServers?.(documents)))
+  const open = once(async () => (opened = await openServers?.(documents, secretsFor(secrets, keeper))))
   return {
     open: async () => (await open())?.calls ?? noCalls,
     tools: () => opened?.tools() ?? noCalls,
     close: async () => opened?.close(),
+  }
+}
+
+/** @param keeper absent: what is set is known until the kernel ends */
+function secretsFor(secrets: Secrets, keeper: SecretKeeper | undefined): ServerSecrets {
+  return {
+    get: secrets.valueOf,
+    hide: (name, value) => secrets.add(name, value, 'configured'),
+    async set(name, value) {
+      if (value === null) secrets.remove(name)
+      else secrets.add(name, value, 'configured')
+      await (value === null ? keeper?.remove(name) : keeper?.keep(name, value))
+    },
   }
 }
 

@@ -72,8 +72,8 @@ export function keyNames(config: Config): readonly string[] {
     names.add(name)
     for (const value of Object.values(headers)) for (const [, variable = ''] of value.matchAll(/\$(\w+)/g)) names.add(variable)
   }
-  for (const { env, headers } of Object.values(config.mcp.servers))
-    for (const value of Object.values({ ...env, ...headers }))
+  for (const { env, headers, client_secret } of Object.values(config.mcp.servers))
+    for (const value of [...Object.values({ ...env, ...headers }), client_secret])
       for (const [, variable = ''] of value.matchAll(/\$(\w+)/g)) names.add(variable)
   return [...names].filter((name) => name !== '')
 }

@@ -8,6 +8,8 @@ export interface McpServer {
   url: string
   env: Record<string, string>
   headers: Record<string, string>
+  client_id: string
+  client_secret: string
   folders: string[]
   allow: string[]
   timeout_s: number
@@ -44,6 +46,14 @@ export const mcpServer: z.ZodType<McpServer> = z
       .record(z.string().regex(/^[\w!#$%&'*+.^`|~-]{1,100}$/, 'must be the name of a header'), z.string().max(4_000))
       .default({})
       .describe('For `url`: additional HTTP headers. `$NAME` is replaced as in `env`.'),
+    client_id: z
+      .string()
+      .max(2_000)
+      .default('')
+      .describe(
+        'For `oxbow servers login`: the client id that Oxbow has there, or the https URL of a client metadata document. Empty: Oxbow registers itself.',
+      ),
+    client_secret: z.string().max(4_000).default('').describe('The secret of that client, as `$NAME`. Empty: none.'),
     folders: z
       .array(z.string().regex(/^\/shared(?:\/[^/\0:]{1,200})?(?::rw)?$/, 'must be /shared or /shared/NAME, with :rw to write'))
       .max(20)

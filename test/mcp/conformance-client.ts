@@ -2,9 +2,12 @@
 import { createHash } from 'node:crypto'
 import { createServers, type Servers } from '../../src/connect/index.ts'
 import { openEgressFetch } from '../../src/sandbox/index.ts'
-import { type Call, type CallContext, type JsonObject, mcpServer, parseConfig } from '../../src/types/index.ts'
+import { type Call, type CallContext, isOxbowError, type JsonObject, mcpServer, parseConfig } from '../../src/types/index.ts'
 
 const kept = new Map<string, unknown>()
+const scenario = process.env['MCP_CONFORMANCE_SCENARIO'] ?? ''
+const isAuth = scenario.startsWith('auth/')
+const secrets = new Map<string, string>()
 const documents = {
   all: () => Promise.resolve([...kept].map(([name, value]) => ({ name, value }))),
   change: (_of: unknown, _category: string, name: string, next: (current: { value: unknown } | null) => unknown) => {
@@ -21,17 +24,40 @@ async function run(url: string): Promise<void> {
     documents: documents as Parameters<typeof createServers>[0]['documents'],
     sandbox: { status: { tier: 'none' } } as Parameters<typeof createServers>[0]['sandbox'],
     hash: (text) => createHash('sha256').update(text).digest('hex'),
-    secret: () => undefined,
-    openFetch: (host, allow) => openEgressFetch(config.egress, host, allow),
+    secrets: {
+      get: (name) => secrets.get(name),
+      set: (name, value) => Promise.resolve(void (value === null ? secrets.delete(name) : secrets.set(name, value))),
+      hide: () => {},
+    },
+    // The suite starts authorization servers on ports that it does not tell.
+    openFetch: (host, allow) => (isAuth ? Promise.resolve(fetch) : openEgressFetch(config.egress, host, allow)),
     version: '0.0.0',
     nowMs: () => performance.now(),
   })
-  const settings = mcpServer.parse({ url, allow: [new URL(url).host] }) as unknown as JsonObject
+  const { client_id: id, client_secret: secret } = JSON.parse(process.env['MCP_CONFORMANCE_CONTEXT'] ?? '{}') as Record<string, string>
+  const document = scenario === 'auth/basic-cimd' ? { client_id: 'https://conformance-test.local/client-metadata.json' } : {}
+  const own = id === undefined ? document : { client_id: id, client_secret: secret }
+  const settings = mcpServer.parse({ url, allow: [new URL(url).host], ...own }) as unknown as JsonObject
   await call(servers, 'server.add', { server: 'suite', settings })
-  const { digest } = await call(servers, 'server.diff', { server: 'suite' })
+  const { digest } = await signedIn(servers, 'server.diff', { server: 'suite' })
   await call(servers, 'server.approve', { server: 'suite', digest: digest as string })
-  for (const { name } of servers.tools()) await call(servers, name, { a: 5, b: 3 })
+  for (const { name } of servers.tools()) await signedIn(servers, name, { a: 5, b: 3 })
   await servers.close()
+}
+
+/** Signs in where the server asks for it, as a person with a browser does; once more for a call that needs more. */
+async function signedIn(servers: Servers, name: string, input: JsonObject): Promise<Record<string, unknown>> {
+  try {
+    return await call(servers, name, input)
+  } catch (error) {
+    if (!isOxbowError(error, 'unauthenticated')) throw error
+  }
+  const redirect = 'http://127.0.0.1:40000/callback'
+  const { url } = await call(servers, 'server.login', { server: 'suite', redirect_url: redirect })
+  const answer = await fetch(url as string, { redirect: 'manual' })
+  const back = new URL(answer.headers.get('location') ?? '')
+  await call(servers, 'server.login_end', { server: 'suite', answer: back.search })
+  return call(servers, name, input)
 }
 
 async function call(servers: Servers, name: string, input: JsonObject): Promise<Record<string, unknown>> {

@@ -1,6 +1,6 @@
 /**
- * The client scenarios of the conformance suite of MCP that need no capability that Oxbow does not have. The others are about elicitation and
- * about signing in by OAuth.
+ * The client scenarios of the conformance suite of MCP that are stable, but for two: `elicitation-sep1034-client-defaults` needs elicitation,
+ * which Oxbow does not have, and `auth/2025-03-26-oauth-metadata-backcompat` an issuer that is not the one that was asked, which is refused.
  */
 import assert from 'node:assert/strict'
 import { execFile } from 'node:child_process'
@@ -15,7 +15,24 @@ const suite = fileURLToPath(new URL('../../node_modules/@modelcontextprotocol/co
 const client = fileURLToPath(new URL('./conformance-client.ts', import.meta.url))
 
 describe('the conformance suite of MCP', () => {
-  for (const scenario of ['initialize', 'tools_call', 'sse-retry'])
+  const auth = [
+    'metadata-default',
+    'metadata-var1',
+    'metadata-var2',
+    'metadata-var3',
+    'basic-cimd',
+    'pre-registration',
+    'scope-from-www-authenticate',
+    'scope-from-scopes-supported',
+    'scope-omitted-when-undefined',
+    'scope-step-up',
+    'scope-retry-limit',
+    'token-endpoint-auth-basic',
+    'token-endpoint-auth-post',
+    'token-endpoint-auth-none',
+    '2025-03-26-oauth-endpoint-fallback',
+  ]
+  for (const scenario of ['initialize', 'tools_call', 'sse-retry', ...auth.map((name) => `auth/${name}`)])
     it(`passes the client scenario ${scenario}`, async () => {
       const folder = await mkdtemp(join(tmpdir(), 'oxbow-conformance-'))
       const args = ['client', '--command', `${process.execPath} ${client}`, '--scenario', scenario, '--output-dir', folder]

@@ -1,6 +1,6 @@
 /** `oxbow servers`: servers of tools that speak MCP, and what of them a person approves. */
 import { readFile } from 'node:fs/promises'
-import { resolve } from 'node:path'
+import { resolve as absolute } from 'node:path'
 import { createInterface } from 'node:readline/promises'
 import { isObject, type Json, type JsonObject, OxbowError } from '../../types/index.ts'
 import { withGuest } from '../guest-connection.ts'
@@ -45,21 +45,25 @@ export interface AddOptions extends CallOptions {
   readonly allow?: readonly string[] | undefined
   readonly env?: readonly string[] | undefined
   readonly header?: readonly string[] | undefined
+  readonly clientId?: string | undefined
+  readonly clientSecret?: string | undefined
   readonly timeout?: number | undefined
 }
 
 export async function serversAdd(name: string, words: readonly string[], options: AddOptions, terminal: Terminal): Promise<number> {
-  const { url, from, programFolder, folder, allow, env, header, timeout } = options
+  const { url, from, programFolder, folder, allow, env, header, clientId, clientSecret, timeout } = options
   const [command, ...args] = words
   const settings: JsonObject = {
     ...(from !== undefined && settingsIn(await readFile(from, 'utf8'), name)),
     ...(command !== undefined && { command, args }),
     ...(url !== undefined && { url }),
-    ...(programFolder !== undefined && { program_folder: resolve(programFolder) }),
+    ...(programFolder !== undefined && { program_folder: absolute(programFolder) }),
     ...(folder !== undefined && { folders: [...folder] }),
     ...(allow !== undefined && { allow: [...allow] }),
     ...(env !== undefined && { env: pairs(env) }),
     ...(header !== undefined && { headers: pairs(header) }),
+    ...(clientId !== undefined && { client_id: clientId }),
+    ...(clientSecret !== undefined && { client_secret: clientSecret }),
     ...(timeout !== undefined && { timeout_s: timeout }),
   }
   return showOutput(['server.add', { server: name, settings }], options, terminal, () =>
@@ -219,6 +223,47 @@ async function isApproved(name: string, terminal: Terminal): Promise<boolean> {
   } finally {
     lines.close()
   }
+}
+
+/** How long a person has to sign in. */
+const loginMs = 300_000
+
+export function serversLogin(name: string, options: CallOptions, terminal: Terminal): Promise<number> {
+  return withGuest(options, terminal, async ({ gateway }) => {
+    const { createServer } = process.getBuiltinModule('node:http')
+    const answered = Promise.withResolvers<string>()
+    const listener = createServer((request, response) => {
+      const { pathname, search } = new URL(request.url ?? '/', 'http://127.0.0.1')
+      const isAnswer = request.method === 'GET' && pathname === '/callback' && search !== ''
+      response.writeHead(isAnswer ? 200 : 404, { 'content-type': 'text/plain', connection: 'close' })
+      response.end(isAnswer ? 'Signed in. You can close this page.' : 'Nothing is here.')
+      if (isAnswer) answered.resolve(search)
+    })
+    await new Promise<void>((resolve) => listener.listen(0, '127.0.0.1', resolve))
+    const timer = setTimeout(() => answered.reject(tooLate(name)), loginMs)
+    try {
+      const { port } = listener.address() as { port: number }
+      const input = { server: name, redirect_url: `http://127.0.0.1:${port}/callback` }
+      const { url } = (await outputOf(gateway, 'server.login', input)) as { readonly url: string }
+      if (url !== '') {
+        printNotice(terminal, `Open this address in your browser and sign in:\n${url}`)
+        await outputOf(gateway, 'server.login_end', { server: name, answer: await answered.promise })
+      }
+      if (options.json === true) printLine(terminal, JSON.stringify({ signed_in: true }))
+      else printLine(terminal, url === '' ? `${name} lets everybody in.` : `Signed in to ${name}.`)
+      return 0
+    } finally {
+      clearTimeout(timer)
+      listener.close()
+      listener.closeAllConnections()
+    }
+  })
+}
+
+function tooLate(name: string): OxbowError {
+  return new OxbowError('timeout', `Nobody signed in within ${loginMs / 60_000} minutes.`, {
+    hint: `Begin again: oxbow servers login ${name}`,
+  })
 }
 
 export function serversSwitch(name: string, enabled: boolean, options: CallOptions, terminal: Terminal): Promise<number> {
