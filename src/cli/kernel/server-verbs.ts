@@ -1,5 +1,5 @@
 /** Definitions of `servers`: servers of tools that speak MCP. */
-import { type AddVerbs, collect, examples, parseCount, userVerb, verbGroup } from '../verb-parts.ts'
+import { type AddVerbs, dryRunOption, collect, examples, parseCount, userVerb, verbGroup } from '../verb-parts.ts'
 
 const jsonOption = ['--json', 'print the output as one JSON value'] as const
 
@@ -64,7 +64,8 @@ export const addServerVerbs: AddVerbs = (program, terminal, choose) => {
     .addHelpText('after', examples('oxbow servers enable files'))
     .action((name, options) => choose(async () => (await load()).serversSwitch(name, true, options, terminal)))
   userVerb(servers.command('remove <name>'), 'remove a server and its approval')
+    .option(...dryRunOption)
     .option(...jsonOption)
-    .addHelpText('after', examples('oxbow servers remove files'))
+    .addHelpText('after', examples('oxbow servers remove files', 'oxbow servers remove files --dry-run'))
     .action((name, options) => choose(async () => (await load()).serversRemove(name, options, terminal)))
 }

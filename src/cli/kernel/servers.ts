@@ -7,7 +7,7 @@ import { withGuest } from '../guest-connection.ts'
 import { maxCallInputBytes } from '../limits.ts'
 import { isInteractive, printLine, printNotice, printText, type Terminal } from '../terminal.ts'
 import { plainLine, plainText, table } from '../../terminal/index.ts'
-import { type CallOptions, outputOf, showOutput } from './call.ts'
+import { type CallOptions, type DryRunOptions, outputOf, showDestruction, showOutput } from './call.ts'
 
 interface ServerLine {
   readonly server: string
@@ -272,8 +272,14 @@ export function serversSwitch(name: string, enabled: boolean, options: CallOptio
   )
 }
 
-export function serversRemove(name: string, options: CallOptions, terminal: Terminal): Promise<number> {
-  return showOutput(['server.remove', { server: name }], options, terminal, ({ removed }: { removed: boolean }) =>
-    removed ? `Removed ${name}.` : `${name} is one of config.toml and stays; nothing of it is approved any more.`,
-  )
+export function serversRemove(name: string, options: DryRunOptions, terminal: Terminal): Promise<number> {
+  const removed = (output: { removed: boolean }): string =>
+    output.removed ? `Removed ${name}.` : `${name} is one of config.toml and stays; nothing of it is approved any more.`
+  return showDestruction(['server.remove', { server: name }], options, terminal, removed, async (gateway) => {
+    const { servers } = (await outputOf(gateway, 'server.list', {})) as unknown as { readonly servers: readonly ServerLine[] }
+    const target = servers.find(({ server }) => server === name)
+    if (target === undefined)
+      throw new OxbowError('not_found', `There is no server ${JSON.stringify(name)}.`, { hint: '`oxbow servers list` lists them.' })
+    return { would: `remove the server ${plainLine(name, whatChars)} and what was approved of it`, target }
+  })
 }
