@@ -3,9 +3,9 @@ import { spawn } from 'node:child_process'
 import { existsSync, globSync, renameSync, rmSync, statSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { fileURLToPath, pathToFileURL } from 'node:url'
-import { findGuest, openHome, openWorkspace, parseUser } from '../runner/index.ts'
+import { findGuest } from '../runner/index.ts'
 import { OxbowError } from '../types/index.ts'
-import type { GuestChoice } from './guest-connection.ts'
+import { type GuestChoice, guestSetup } from './guest-connection.ts'
 import { printLine, printNotice, printText, type Terminal } from './terminal.ts'
 import { start } from './verbs/serve.ts'
 
@@ -16,7 +16,8 @@ interface WebOptions extends GuestChoice {
 }
 
 export async function web(options: WebOptions, terminal: Terminal): Promise<number> {
-  const workspace = openWorkspace(openHome(terminal.env), parseUser(options.user))
+  // A configuration that cannot be used is reported before anything is built.
+  const { workspace } = guestSetup(options, terminal)
   if (isCheckout && !isFresh(builtFolder)) {
     printNotice(terminal, 'notice: building the web application, which takes some seconds')
     await buildWeb(builtFolder)

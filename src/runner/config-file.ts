@@ -6,7 +6,7 @@ import { closeSync, existsSync, fsyncSync, openSync, realpathSync, renameSync, r
 import { dirname, join } from 'node:path'
 import { isDeepStrictEqual } from 'node:util'
 import { parse, stringify } from 'smol-toml'
-import { configSchema, OxbowError, type TomlValue } from '../types/index.ts'
+import { type ConfigChange, configSchema, OxbowError, type TomlValue } from '../types/index.ts'
 import { checkConfigText, readConfigFile } from './config-layers.ts'
 import { maxConfigBytes } from './limits.ts'
 
@@ -27,6 +27,28 @@ export function setInFile(file: string, key: readonly string[], value: TomlValue
   if (next === text) return false
   replaceFile(file, next)
   return true
+}
+
+/**
+ * @param file names the text in errors
+ * @returns the text with all changes @throws OxbowError `bad_config` for a key that cannot be changed without changing more
+ */
+export function changeText(file: string, text: string, changes: readonly ConfigChange[]): string {
+  return changes.reduce((now, { key, value }) => {
+    const next = setTomlKey(now, key, value)
+    if (next !== null) return next
+    throw new OxbowError('bad_config', `${key.join('.')} cannot be changed without changing more of ${file}.`, {
+      hint: 'The file writes it in an unusual way: edit it as text.',
+    })
+  }, text)
+}
+
+/** Changes several keys at once, or none. @returns whether the file changed @throws OxbowError `bad_config` */
+export function changeFile(file: string, changes: readonly ConfigChange[]): boolean {
+  const text = readConfigFile(file) ?? ''
+  const next = changeText(file, text, changes)
+  if (next !== text) replaceConfig(file, next)
+  return next !== text
 }
 
 /** Replaces the file by an edited text, if that can be used. @throws OxbowError `bad_config` that names the lines */

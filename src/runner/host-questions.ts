@@ -24,7 +24,7 @@ import {
   toFailure,
   writeWhole,
 } from '../types/index.ts'
-import { replaceConfig, setTomlKey } from './config-file.ts'
+import { changeText, replaceConfig } from './config-file.ts'
 import {
   checkConfigText,
   configFiles,
@@ -181,13 +181,7 @@ function textOf(deps: HostSideDeps, before: string, { changes, text, last_good: 
     if (good === null) throw new OxbowError('not_found', 'There is no earlier configuration.', { hint: 'Change single keys instead.' })
     return good.text
   }
-  return (changes ?? []).reduce((now, { key, value }) => {
-    const next = setTomlKey(now, key, value)
-    if (next !== null) return next
-    throw new OxbowError('bad_config', `${key.join('.')} cannot be changed without changing more of ${fileOf(deps)}.`, {
-      hint: 'The file writes it in an unusual way: edit it as text.',
-    })
-  }, before)
+  return changeText(fileOf(deps), before, changes ?? [])
 }
 
 function differences(before: Config, after: Config): ConfigProposal['changes'] {

@@ -1,4 +1,4 @@
-export { replaceConfig, setInFile, valueOf } from './config-file.ts'
+export { changeFile, replaceConfig, setInFile, valueOf } from './config-file.ts'
 export { configFiles, loadConfig, readConfigFile } from './config-layers.ts'
 export { chooseEmbedder } from './choose-embedder.ts'
 export { listEmbedders, pullEmbedder } from './embed-models.ts'

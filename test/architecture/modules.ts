@@ -64,7 +64,10 @@ export const modules: readonly ModuleRow[] = [
     },
   }),
   row('cli', 'terminal', ['runner', 'client', 'terminal', 'tui'], {
-    packages: { commander: 'parses the verbs a person types' },
+    packages: {
+      commander: 'parses the verbs a person types',
+      '@clack/prompts': 'the questions of `oxbow init`, loaded when they are asked',
+    },
     typePackages: { vite: 'builds the web application of a checkout' },
     builtins: {
       'node:module': 'the compile cache, in a folder that only its owner can enter',

@@ -1,8 +1,10 @@
 /** `oxbow chat`, the default verb: connects to a guest, opens the screen, and prints the notices shown when a chat opens. */
+import { existsSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
 import type { ConnectionState } from '../../client/index.ts'
-import { configFiles, usersFolder } from '../../runner/index.ts'
-import type { Config, Failure, GuestStatus, Notice } from '../../types/index.ts'
-import { type Connection, type GuestChoice, withConnection } from '../guest-connection.ts'
+import { configFiles, type HostEnv, usersFolder } from '../../runner/index.ts'
+import { builtinProviders, type Config, type Failure, type GuestStatus, type Notice } from '../../types/index.ts'
+import { type Connection, type GuestChoice, guestSetup, withConnection } from '../guest-connection.ts'
 import { maxListedSessions, maxShortGuestLives, setupLookMs, shortGuestLifeMs, shownServices } from '../limits.ts'
 import { createPlainScreen } from '../screen/screen.ts'
 import { createTtyScreen } from '../screen/tty-screen.ts'
@@ -24,6 +26,7 @@ export interface ChatOptions extends GuestChoice {
 /** @returns the exit code. */
 export async function chat(options: ChatOptions, terminal: Terminal): Promise<number> {
   let { session } = options
+  if (isInteractive(terminal)) await offerOnce(options, terminal)
   if (options.folder !== undefined) {
     const { allowFolder } = await import('../kernel/folders.ts')
     printText(
@@ -138,6 +141,26 @@ export function createConnectionNews(tell: (text: string) => void): (state: Conn
   }
 }
 
+/** Offers `oxbow init` at the first start in a terminal that has no model; every later start costs a look at the configuration. */
+export async function offerOnce(choice: GuestChoice, terminal: Terminal): Promise<void> {
+  const { home, workspace, config, env } = guestSetup(choice, terminal)
+  const { model } = config
+  const isChosen = model.provider !== 'auto' || model.name !== '' || model.base_url !== '' || isCi(env)
+  const hasKey = (): boolean =>
+    Object.values(builtinProviders).some(({ keyEnv, baseUrlEnv }) => [...keyEnv, baseUrlEnv ?? ''].some((name) => (env[name] ?? '') !== ''))
+  // A store that exists was used without a model before, or holds a key.
+  if (isChosen || hasKey() || existsSync(join(workspace.root, 'internal', 'oxbow.db'))) return
+  const mark = join(home.runner, 'setup-offered')
+  if (existsSync(mark)) return
+  writeFileSync(mark, '', { mode: 0o600 })
+  const { offerSetup } = await import('../verbs/init.ts')
+  await offerSetup(choice, terminal)
+}
+
+function isCi(env: HostEnv): boolean {
+  return !['', '0', 'false'].includes((env['CI'] ?? '').trim().toLowerCase())
+}
+
 // First-run set-up: when no model is configured, the chat shows the model services on this machine. The search runs in the background
 // and prints nothing when it fails or finds none.
 
@@ -149,8 +172,7 @@ interface Setup {
 
 /** True when the offline interpreter runs by default. False when a person chose it, and in CI. */
 export function needsSetup({ status, config: { model }, env }: Setup): boolean {
-  const isCi = !['', '0', 'false'].includes((env['CI'] ?? '').trim().toLowerCase())
-  return isOffline(status) && model.provider === 'auto' && model.name === '' && !isCi
+  return isOffline(status) && model.provider === 'auto' && model.name === '' && !isCi(env)
 }
 
 /**

@@ -10,10 +10,11 @@ import { findLocalFile, uploadFiles } from '../own-files.ts'
 import { printFailure, printText, type Terminal } from '../terminal.ts'
 import { ofUser } from '../verb-parts.ts'
 import { askCatalog } from '../verbs/models.ts'
-import { type ChatOptions, needsSetup, noticeText, tellOfInterrupted, tellOfServices } from './chat.ts'
+import { type ChatOptions, needsSetup, noticeText, offerOnce, tellOfInterrupted, tellOfServices } from './chat.ts'
 
 /** @returns the exit code. */
 export async function fullScreen(options: ChatOptions, terminal: Terminal): Promise<number> {
+  await offerOnce(options, terminal)
   if (options.folder !== undefined) {
     const { allowFolder } = await import('../kernel/folders.ts')
     await allowFolder(options.folder, options, terminal)

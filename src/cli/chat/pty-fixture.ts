@@ -17,10 +17,19 @@ export interface Pty {
   readonly exit: Promise<number>
 }
 
-/** @param env further variables; `CI` is set, so that nothing is looked for on the machine that tests */
-export function openPty(home: string, args: readonly string[] = ['chat'], env: Readonly<Record<string, string>> = {}): Pty {
+/**
+ * @param env further variables; `CI` is set, so that nothing is looked for on the machine that tests
+ * @param start another program with its first arguments, and where to start it
+ */
+export function openPty(
+  home: string,
+  args: readonly string[] = ['chat'],
+  env: Readonly<Record<string, string>> = {},
+  start: { readonly file: readonly string[]; readonly cwd: string } = { file: [process.execPath, program], cwd: process.cwd() },
+): Pty {
   const all = { PATH: process.env['PATH'] ?? '', HOME: home, OXBOW_HOME: join(home, 'oxbow'), TERM: 'xterm', CI: '1', ...env }
-  const pty = spawn(process.execPath, [program, ...args], { cols: 200, rows: 50, env: all })
+  const [command = '', ...first] = start.file
+  const pty = spawn(command, [...first, ...args], { cols: 200, rows: 50, env: all, cwd: start.cwd })
   let unseen = ''
   let wake = (): void => {}
   pty.onData((data) => {

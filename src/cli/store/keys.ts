@@ -1,8 +1,9 @@
 /** `oxbow secret …` and `oxbow store encrypt|decrypt|rekey`: run offline in a guest program. */
-import { askOffline, beginKeyChange, endKeyChange, makeMasterKeys } from '../../runner/index.ts'
-import { type KeyQuestion, type KeyReport, OxbowError } from '../../types/index.ts'
-import { type GuestChoice, guestSetup } from '../guest-connection.ts'
+import { askOffline, beginKeyChange, findGuest, endKeyChange, makeMasterKeys } from '../../runner/index.ts'
+import { type KeyQuestion, type KeyReport, isOxbowError, OxbowError, toFailure } from '../../types/index.ts'
+import { type GuestChoice, guestSetup, withGuest } from '../guest-connection.ts'
 import { readSecret } from '../input.ts'
+import { outputOf } from '../kernel/call.ts'
 import { printLine, printPreview, printText, type Terminal } from '../terminal.ts'
 import { formatTime, plainText } from '../../terminal/index.ts'
 
@@ -12,7 +13,18 @@ export interface KeyOptions extends GuestChoice {
 
 type Keys = (place: Parameters<typeof makeMasterKeys>[0]) => readonly string[]
 
+/** A first secret may come before the first start, which creates the store. */
 async function ask(question: KeyQuestion, options: KeyOptions, terminal: Terminal, keys: Keys = makeMasterKeys): Promise<KeyReport> {
+  try {
+    return await askOnce(question, options, terminal, keys)
+  } catch (error) {
+    if (question.ask !== 'set' || !isOxbowError(error, 'not_found')) throw error
+    await withGuest({ user: options.user, model: 'offline' }, terminal, () => Promise.resolve())
+    return askOnce(question, options, terminal, keys)
+  }
+}
+
+async function askOnce(question: KeyQuestion, options: KeyOptions, terminal: Terminal, keys: Keys): Promise<KeyReport> {
   const guest = guestSetup(options, terminal)
   const masters = keys({ home: guest.home, user: guest.workspace.user, config: guest.config, env: guest.env })
   for await (const line of askOffline(guest, { command: 'keys', keys: question }, masters)) return line as KeyReport
@@ -27,12 +39,19 @@ function say(report: KeyReport, text: string, options: KeyOptions, terminal: Ter
 
 export async function secretSet(name: string, options: KeyOptions, terminal: Terminal): Promise<number> {
   const value = await readSecret(terminal, name)
-  return say(
-    await ask({ ask: 'set', name, value }, options, terminal),
-    `Stored ${name}. It takes effect when a guest starts next: oxbow restart.`,
-    options,
-    terminal,
-  )
+  const report = await ask({ ask: 'set', name, value }, options, terminal)
+  return say(report, `Stored ${name}. ${await renewGuest(options, terminal)}`, options, terminal)
+}
+
+/** A running guest restarts itself, to know its secrets as they are now. @returns what came of it, for people */
+async function renewGuest(options: KeyOptions, terminal: Terminal): Promise<string> {
+  if ((await findGuest(guestSetup(options, terminal).workspace)) === null) return 'The next guest knows it.'
+  try {
+    await withGuest({ user: options.user }, terminal, ({ gateway }) => outputOf(gateway, 'guest.restart', {}))
+    return 'The guest that is running knows it now.'
+  } catch (error) {
+    return `The guest that is running does not know it yet: ${toFailure(error, 'guest_unreachable', '').message} Run oxbow restart.`
+  }
 }
 
 export async function secretList(options: KeyOptions, terminal: Terminal): Promise<number> {
@@ -56,7 +75,7 @@ export async function secretRemove(
     return printPreview({ would: `remove the secret ${name}`, target }, options, terminal)
   }
   const report = await ask({ ask: 'remove', name }, options, terminal)
-  if (report.changed > 0) return say(report, `Removed ${name}.`, options, terminal)
+  if (report.changed > 0) return say(report, `Removed ${name}. ${await renewGuest(options, terminal)}`, options, terminal)
   throw missing
 }
 

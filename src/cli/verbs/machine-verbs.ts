@@ -1,9 +1,22 @@
 /** Definitions of `config`, `completion`, `models`, `catalog`, `embed`, `wasm`, `image`, `status` and `doctor`. */
-import { Argument } from 'commander'
+import { Argument, Option } from 'commander'
 import { maxToolMemoryMib, maxToolSeconds } from '../limits.ts'
-import { type AddVerbs, alwaysJson, collect, examples, guestVerb, parseCount, plainVerb, userVerb, verbGroup } from '../verb-parts.ts'
+import {
+  type AddVerbs,
+  alwaysJson,
+  collect,
+  dryRunOption,
+  examples,
+  guestVerb,
+  parseAmount,
+  parseCount,
+  plainVerb,
+  userVerb,
+  verbGroup,
+} from '../verb-parts.ts'
 
 export const addSetupVerbs: AddVerbs = (program, terminal, choose) => {
+  addInit(program, terminal, choose)
   const config = verbGroup(
     program.command('config'),
     'show and change the configuration',
@@ -40,6 +53,30 @@ export const addSetupVerbs: AddVerbs = (program, terminal, choose) => {
     .addArgument(new Argument('<shell>', 'the shell').choices(['bash', 'zsh', 'fish']))
     .addHelpText('after', examples('source <(oxbow completion bash)', 'oxbow completion fish > ~/.config/fish/completions/oxbow.fish'))
     .action((shell) => choose(async () => (await import('../completion.ts')).printCompletion(shell, program, terminal)))
+}
+
+const addInit: AddVerbs = (program, terminal, choose) => {
+  userVerb(program.command('init'), 'set up a model, a daily budget and the sandbox; asks in a terminal')
+    .option('--model <name>', 'provider/model, a provider, local for one on this machine, or offline')
+    .option('--base-url <url>', 'address of an OpenAI-compatible service')
+    .addOption(new Option('--key-env <variable>', 'take the key from this variable; it is not stored').conflicts('keyStdin'))
+    .option('--key-stdin', 'read the key from standard input and store it encrypted')
+    .option('--budget <dollars>', 'spend at most this much a day', parseAmount)
+    .addOption(new Option('--tier <tier>', 'tier of the sandbox').choices(['process', 'container', 'micro_vm']))
+    .option('--yes', 'ask nothing: take what is here for what is not given')
+    .option(...dryRunOption)
+    .option('--json', 'print one JSON object, and ask nothing')
+    .addHelpText(
+      'after',
+      examples(
+        'oxbow init',
+        'oxbow init --yes',
+        'oxbow init --model anthropic/claude-sonnet-4-5 --key-stdin --budget 5 < key.txt',
+        'oxbow init --model local --tier container',
+        'oxbow init --base-url http://localhost:8080/v1 --model my-model',
+      ),
+    )
+    .action((options) => choose(async () => (await import('./init.ts')).init(options, terminal)))
 }
 
 export const addModelVerbs: AddVerbs = (program, terminal, choose) => {

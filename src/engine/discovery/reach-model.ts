@@ -26,7 +26,7 @@ export async function reachModel(services: ServiceConfig, timeoutMs: number): Pr
     label = `${provider}/${model}`
     const service = findService(provider, services)
     if (service.wire === 'offline')
-      return { state: 'local', model: label, message: 'No model is set up: plain requests only.', hint: 'Set a key, e.g. OPENAI_API_KEY.' }
+      return { state: 'local', model: label, message: 'No model is set up: plain requests only.', hint: 'Set one up: `oxbow init`.' }
     if (service.baseUrl === null && service.wire !== 'ai-sdk')
       return { state: 'local', model: label, message: 'The model runs in this process.', hint: '' }
     if (service.baseUrl === null)

@@ -1,0 +1,151 @@
+/** What `oxbow init` will do: from its options here, or from the answers in `init-wizard.ts`. */
+import { askOffline, configFiles, type GuestSetup, type HostEnv } from '../../runner/index.ts'
+import {
+  builtinProviders,
+  type ConfigChange,
+  type FoundService,
+  keyNameOf,
+  type ModelChoice,
+  OxbowError,
+  type SandboxTier,
+  setupChanges,
+} from '../../types/index.ts'
+import type { GuestChoice } from '../guest-connection.ts'
+import { readPiped } from '../input.ts'
+import { setupLookMs } from '../limits.ts'
+import type { Terminal } from '../terminal.ts'
+
+export interface InitOptions extends Pick<GuestChoice, 'user'> {
+  /** `provider/model`, a provider, `local` for a service on this machine, or `offline`. */
+  readonly model?: string | undefined
+  readonly baseUrl?: string | undefined
+  readonly keyEnv?: string | undefined
+  readonly keyStdin?: boolean | undefined
+  /** Dollars a day. */
+  readonly budget?: number | undefined
+  readonly tier?: SandboxTier | undefined
+  readonly yes?: boolean | undefined
+  readonly dryRun?: boolean | undefined
+  readonly json?: boolean | undefined
+}
+
+/** What a set-up does. */
+export interface SetupPlan {
+  readonly model: ModelChoice
+  /** `variable`: the key stays in the environment; `value`: it is stored as a secret. Null: none is needed. */
+  readonly key: { readonly variable: string } | { readonly name: string; readonly value: string } | null
+  /** Dollars a day; null: no limit is set. */
+  readonly budget: number | null
+  readonly tier: SandboxTier | null
+}
+
+/** @throws OxbowError `bad_input` */
+export async function planOf(options: InitOptions, setup: GuestSetup, terminal: Terminal): Promise<SetupPlan> {
+  const { model: name, yes, budget = null, tier = null } = options
+  if (name === undefined && options.baseUrl === undefined && yes !== true) {
+    throw new OxbowError('bad_input', 'nobody can be asked here', {
+      hint: 'Name a model with --model, or add --yes to use a key of the environment, a model on this machine, or none.',
+    })
+  }
+  const model = await modelOf(options, setup)
+  return { model, key: await keyOf(model, options, terminal), budget, tier }
+}
+
+async function modelOf({ model: name, baseUrl }: InitOptions, setup: GuestSetup): Promise<ModelChoice> {
+  if (baseUrl !== undefined) {
+    if (name === undefined) throw new OxbowError('bad_input', '--base-url needs a model', { hint: 'Add --model NAME.' })
+    return { kind: 'address', baseUrl, model: name, contextTokens: null }
+  }
+  const chosen = name ?? (await usualModel(setup))
+  if (chosen === 'offline') return { kind: 'offline' }
+  if (chosen === 'local') return localChoice(await findServices(setup))
+  const [provider = '', ...rest] = chosen.split('/')
+  const builtin = Object.hasOwn(builtinProviders, provider) ? builtinProviders[provider] : undefined
+  const model = rest.join('/')
+  if (builtin === undefined || (model === '' && builtin.defaultModel === '')) {
+    throw new OxbowError('bad_input', `${JSON.stringify(chosen)} names no model`, {
+      hint: `Give provider/model, local or offline. Providers: ${Object.keys(builtinProviders).join(', ')}.`,
+    })
+  }
+  return { kind: 'service', provider, model }
+}
+
+/** What `--yes` takes: a service whose key is set, else a model on this machine, else the offline interpreter. */
+async function usualModel({ env }: GuestSetup): Promise<string> {
+  const keyed = Object.entries(builtinProviders).find(
+    ([, { keyEnv, defaultModel }]) => defaultModel !== '' && keyEnv.some((name) => isSet(env, name)),
+  )
+  return keyed?.[0] ?? 'local'
+}
+
+export function isSet(env: HostEnv, name: string): boolean {
+  return (env[name] ?? '').trim() !== ''
+}
+
+/** The first service with a model. */
+function localChoice(services: readonly FoundService[]): ModelChoice {
+  const service = services.find(({ models }) => models.length > 0)
+  return service === undefined ? { kind: 'offline' } : { kind: 'local', service, model: service.models[0]!.name }
+}
+
+/** @returns the services on this machine; those that answer too late are left out */
+export async function findServices(setup: GuestSetup): Promise<readonly FoundService[]> {
+  const found: FoundService[] = []
+  const services = askOffline(setup, { command: 'catalog', catalog: { ask: 'models', provider: '', discover: true } })
+  const late = new Promise<void>((resolve) => setTimeout(resolve, setupLookMs).unref())
+  const look = async (): Promise<void> => {
+    for await (const service of services) found.push(service as FoundService)
+  }
+  await Promise.race([look().catch(() => {}), late])
+  return [...found]
+}
+
+async function keyOf(model: ModelChoice, { keyEnv, keyStdin }: InitOptions, terminal: Terminal): Promise<SetupPlan['key']> {
+  const name = model.kind === 'service' ? keyNameOf(model.provider) : model.kind === 'address' ? keyNameOf('openai') : ''
+  if (keyStdin === true && name === '') throw new OxbowError('bad_input', 'this model needs no key', { hint: 'Omit --key-stdin.' })
+  if (keyStdin === true) {
+    const value = (await readPiped(terminal.input, false)).trim()
+    if (value === '')
+      throw new OxbowError('bad_input', 'the key is empty', { hint: 'Pipe it in: oxbow init --model openai --key-stdin < key.txt' })
+    return { name, value }
+  }
+  if (keyEnv !== undefined) {
+    if (isSet(terminal.env, keyEnv)) return { variable: keyEnv }
+    throw new OxbowError('bad_input', `the variable ${keyEnv} is not set`, {
+      hint: `Set it first, or store the key: oxbow secret set ${name || keyEnv}`,
+    })
+  }
+  if (model.kind !== 'service') return null
+  const names = builtinProviders[model.provider]?.keyEnv ?? []
+  const variable = names.find((each) => isSet(terminal.env, each))
+  return variable === undefined ? null : { variable }
+}
+
+/** @returns the changes of the configuration: those of every set-up, and the variable of a key that is not the usual one */
+export function changesOf({ model, key, tier }: SetupPlan): readonly ConfigChange[] {
+  const usual = model.kind === 'service' ? (builtinProviders[model.provider]?.keyEnv ?? []) : ['OPENAI_API_KEY']
+  const changes = setupChanges({ model, tier })
+  if (key === null || !('variable' in key) || usual.includes(key.variable)) return changes
+  return changes.map((change) => (change.key.join('.') === 'model.api_key_env' ? { ...change, value: key.variable } : change))
+}
+
+/** Without the key. */
+export function publicPlan({ model, key, budget, tier }: SetupPlan): object {
+  return { model, key: key === null ? null : 'name' in key ? key.name : key.variable, budget, tier }
+}
+
+export function describeChoice(model: ModelChoice): string {
+  if (model.kind === 'offline') return 'the offline interpreter'
+  if (model.kind === 'service') return `${model.provider}/${model.model || (builtinProviders[model.provider]?.defaultModel ?? '')}`
+  return model.kind === 'local' ? `${model.service.id}/${model.model}` : `${model.model} at ${model.baseUrl}`
+}
+
+export function describePlan({ model, key, budget, tier }: SetupPlan, { home, workspace }: GuestSetup): string {
+  return [
+    `use ${describeChoice(model)} by default, in ${configFiles(home, workspace)[1]!.path}`,
+    ...(key !== null && 'name' in key ? [`store the key as ${key.name}, encrypted`] : []),
+    ...(key !== null && 'variable' in key ? [`take the key from $${key.variable}`] : []),
+    ...(budget === null ? [] : [`spend at most $${budget} a day`]),
+    ...(tier === null ? [] : [`run files and commands in the tier ${tier}`]),
+  ].join('; ')
+}
