@@ -27,9 +27,9 @@ export function createFileFinder(link: Pick<SessionLink, 'gateway'>, ports: Pick
   const remembered = new Map<string, Listed>()
   const list = (path: string, levels: number, glob: string): Promise<Listing> => {
     const key = `${levels} ${path} ${glob}`
-    const known = remembered.get(key)
+    const recent = remembered.get(key)
     const now = performance.now()
-    if (known !== undefined && now - known.at < rememberedMs) return known.entries
+    if (recent !== undefined && now - recent.at < rememberedMs) return recent.entries
     const entries = listFolder(link, { path, depth: levels, glob })
     remembered.set(key, { at: now, entries })
     entries.catch(() => remembered.delete(key))

@@ -101,12 +101,12 @@ function createApp(options: TuiOptions, ports: Ports, leave: () => void): App {
     link,
     dispatch,
     async settle() {
-      const asked = theme === 'plain' ? null : driver.background()
+      const answer = theme === 'plain' ? null : driver.background()
       const { highlight, diff } = await loadExtras()
       markdown.setHighlight(highlight)
       items.setDiff(diff)
       drawing.setDiff(diff)
-      const background = await asked
+      const background = await answer
       if (background !== null && background !== theme) dispatch({ type: 'theme', theme: background })
       else dispatch({ type: 'tick' })
     },
@@ -122,8 +122,8 @@ function createApp(options: TuiOptions, ports: Ports, leave: () => void): App {
 function createSearchTexts(): Surroundings['textOf'] {
   const texts = new WeakMap<Item, string>()
   return (item) => {
-    const known = texts.get(item)
-    if (known !== undefined) return known
+    const cached = texts.get(item)
+    if (cached !== undefined) return cached
     const text = textOfItem(item).toLowerCase()
     texts.set(item, text)
     return text

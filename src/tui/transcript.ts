@@ -299,8 +299,8 @@ function waitingAfter(waiting: readonly PendingApproval[], record: RecordView): 
 
 /** A guest that has just started may not have come to a call yet that waits by its records. */
 function joined(waiting: readonly PendingApproval[], more: readonly PendingApproval[]): readonly PendingApproval[] {
-  const known = new Set(more.map(({ call }) => call))
-  return [...waiting.filter(({ call }) => !known.has(call)), ...more]
+  const listed = new Set(more.map(({ call }) => call))
+  return [...waiting.filter(({ call }) => !listed.has(call)), ...more]
 }
 
 /** @returns the same list when the call is not in it */

@@ -202,11 +202,12 @@ void describe('the full-screen terminal', () => {
     assert.equal(await terminal.exit, 0)
   })
 
-  void it('draws without colours where NO_COLOR is set, and prints plainly into a pipe', async () => {
+  void it('draws without colours where NO_COLOR is set, and restores the screen when it is ended', async () => {
     terminal = openTerminal({ home, args: ['tui', '--continue'], env: { NO_COLOR: '1' } })
     await terminal.see('It begins and it ends.')
     assert.deepEqual(terminal.coloursAt('slowly'), { foreground: -1, background: -1 })
-    terminal.type('\u0004')
+    process.kill(terminal.pid, 'SIGTERM')
     assert.equal(await terminal.exit, 0)
+    assert.ok(!terminal.isFullScreen())
   })
 })

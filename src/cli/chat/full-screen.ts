@@ -15,16 +15,18 @@ import { type ChatOptions, needsSetup, noticeText, offerOnce, tellOfInterrupted,
 /** @returns the exit code. */
 export async function fullScreen(options: ChatOptions, terminal: Terminal): Promise<number> {
   await offerOnce(options, terminal)
+  let folderNews = ''
   if (options.folder !== undefined) {
     const { allowFolder } = await import('../kernel/folders.ts')
-    await allowFolder(options.folder, options, terminal)
+    const path = await allowFolder(options.folder, options, terminal)
+    folderNews = `${path} is ${plainLine(options.folder, 400)}: name it in your message.`
   }
   // What is printed meanwhile would stand in the middle of the screen: it is printed afterwards.
   const held: string[] = []
   const errors = Object.assign(Object.create(terminal.errors) as NodeJS.WriteStream, {
     write: (text: string | Uint8Array): boolean => held.push(String(text)) > 0,
   })
-  const { failure, session } = await runTui(options, createPorts(options, { ...terminal, errors }))
+  const { failure, session } = await runTui(options, createPorts(options, { ...terminal, errors }, folderNews))
   for (const text of held) terminal.errors.write(text)
   if (failure !== null) return printFailure(terminal, failure)
   if (session !== null) printText(terminal, `To go on: oxbow --session ${session.slice(0, sessionIdChars)}${ofUser(options.user)}`)
@@ -34,7 +36,7 @@ export async function fullScreen(options: ChatOptions, terminal: Terminal): Prom
 /** The time of its creation to a second: enough to be the only one. */
 const sessionIdChars = 11
 
-function createPorts(options: ChatOptions, terminal: Terminal): Ports {
+function createPorts(options: ChatOptions, terminal: Terminal, folderNews: string): Ports {
   const setup = guestSetup(options, terminal)
   const workspaces = usersFolder(setup.home)
   /** Undefined for a folder that agents do not see, or that is none. */
@@ -68,6 +70,7 @@ function createPorts(options: ChatOptions, terminal: Terminal): Ports {
     },
     noticeText,
     news(link, tell) {
+      if (folderNews !== '') tell(folderNews)
       const connection = links.get(link)
       if (connection === undefined) return
       const { gateway, guest, setup: used } = connection

@@ -42,8 +42,8 @@ export function createItemLines(markdown: MarkdownLines): ItemLines {
       const open = isOpen(state, item.id)
       const isSelected = state.selected === item.id
       const key = `${state.columns} ${state.theme} ${open} ${isSelected} ${isRunning(item) ? Math.floor(state.now / spinnerMs) : ''}`
-      const known = drawn.get(item)
-      if (known?.key === key) return known.lines
+      const cached = drawn.get(item)
+      if (cached?.key === key) return cached.lines
       const drawing = {
         theme: themeOf(state.theme),
         width: Math.max(10, state.columns - 1),
@@ -107,10 +107,10 @@ function userLines({ text, files, state }: UserItem, { theme, width }: Drawing):
 function replyLines({ text, reasoning, done }: ReplyItem, drawing: Drawing): readonly string[] {
   const { theme, width, markdown } = drawing
   const thoughts = reasoning.trim() === '' ? [] : reasoningLines(reasoning.trim(), drawing)
-  const said =
+  const spoken =
     text.trim() === '' ? [] : markdown.linesOf(text.trimEnd(), width - 2, theme).map((line) => (line === '' ? '' : indent + line))
-  const between = thoughts.length > 0 && said.length > 0 ? [''] : []
-  return thoughts.length === 0 && said.length === 0 && done ? [] : ['', ...thoughts, ...between, ...said]
+  const between = thoughts.length > 0 && spoken.length > 0 ? [''] : []
+  return thoughts.length === 0 && spoken.length === 0 && done ? [] : ['', ...thoughts, ...between, ...spoken]
 }
 
 function reasoningLines(reasoning: string, { theme, width, isOpen: open, isSelected }: Drawing): readonly string[] {

@@ -65,9 +65,9 @@ export function pickerPanel(picker: Picker, { theme, width, rows }: PanelDrawing
 }
 
 export function previewPanel(preview: Preview, { theme, width, rows }: PanelDrawing): Panel {
-  const room = Math.max(1, rows - 3)
-  const from = Math.min(preview.scroll, Math.max(0, preview.lines.length - room))
-  const lines = preview.lines.slice(from, from + room).map((line) => diffStyled(clipPlain(line, width - 2)[0] ?? '', theme))
+  const available = Math.max(1, rows - 3)
+  const from = Math.min(preview.scroll, Math.max(0, preview.lines.length - available))
+  const lines = preview.lines.slice(from, from + available).map((line) => diffStyled(clipPlain(line, width - 2)[0] ?? '', theme))
   const below = preview.lines.length - from - lines.length
   const keys = preview.at === '' ? 'Esc closes' : 'Enter restores · Esc leaves everything as it is'
   return {
@@ -127,10 +127,10 @@ export function questionPanel(question: Question, drawing: PanelDrawing): Panel 
   const waits = question.rules === null ? [theme.muted('    looking for rules …')] : []
   const rest = [...why, ...failed, ...options, ...waits, focused ? theme.muted(clip(keys, width)) : theme.warning(clip(keys, width))]
   const input = inputLines(question, drawing)
-  const room = Math.max(3, rows - rest.length - 1)
-  const from = Math.min(question.scroll, Math.max(0, input.length - room + 1))
-  const fits = input.length <= room
-  const shown = fits ? input : input.slice(from, from + room - 1)
+  const available = Math.max(3, rows - rest.length - 1)
+  const from = Math.min(question.scroll, Math.max(0, input.length - available + 1))
+  const fits = input.length <= available
+  const shown = fits ? input : input.slice(from, from + available - 1)
   const below = input.length - from - shown.length
   const scroll = fits
     ? []

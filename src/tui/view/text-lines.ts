@@ -25,11 +25,11 @@ export function clip(line: string, width: number): string {
   return visibleWidth(line) <= width ? line : truncateToWidth(line, Math.max(0, width), '…')
 }
 
-/** Left and right on one line; the left gives way. */
+/** Left and right on one line; the left is truncated where both do not fit. */
 export function spread(left: string, right: string, width: number): string {
-  const room = width - visibleWidth(right) - 2
-  if (room < 8) return clip(left, width)
-  const shown = clip(left, room)
+  const available = width - visibleWidth(right) - 2
+  if (available < 8) return clip(left, width)
+  const shown = clip(left, available)
   return `${shown}${' '.repeat(Math.max(0, width - visibleWidth(shown) - visibleWidth(right)))}${right}`
 }
 
@@ -43,7 +43,7 @@ const ownStyle = /\u001b\[[0-9;]*m/g
 // oxlint-disable-next-line no-control-regex -- what must not be there
 const anyControl = /[\u0000-\u001f\u007f-\u009f]/g
 
-/** @returns the line with every control character removed that is not part of a style: the last door before the terminal */
+/** @returns the line with every control character removed that is not part of a style */
 export function onlyStyles(line: string): string {
   let clean = ''
   let from = 0
