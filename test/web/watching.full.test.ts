@@ -8,6 +8,15 @@ import { checkAccessible, noChromium, openWebRig, screenshot, type WebRig } from
 /** 1 × 1, red. */
 const png = Buffer.from('iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mP8z8DwHwAFBQIAX8jx0gAAAABJRU5ErkJggg==', 'base64')
 
+const script = [
+  { events: [{ tool_call: { name: 'shell_exec', arguments: { command: 'echo hello' } } }] },
+  { events: [{ text: 'It said hello.' }] },
+]
+
+/** Answers of lists come as they are, or as the one value of an object. */
+const pendingOf = <Item>(answer: readonly Item[] | { readonly value: readonly Item[] }): readonly Item[] =>
+  'value' in answer ? answer.value : answer
+
 describe('journeys on the pages that watch', { skip: noChromium }, () => {
   let rig: WebRig
   const open = async (path: string, title: string): Promise<void> => {
@@ -16,7 +25,7 @@ describe('journeys on the pages that watch', { skip: noChromium }, () => {
   }
   const file = (name: string): string => join(rig.workspace.shared, name)
   before(async () => {
-    rig = await openWebRig()
+    rig = await openWebRig({ script })
     writeFileSync(file('letter.md'), 'Dear Ada,\n')
     await rig.call('version.commit', { message: 'A letter' })
     writeFileSync(file('letter.md'), 'Dear Ada,\nall is lost.\n')
@@ -77,6 +86,42 @@ describe('journeys on the pages that watch', { skip: noChromium }, () => {
     const other = page.getByLabel('Compared with')
     await other.selectOption({ index: 1 })
     await page.getByRole('cell', { name: /added: all is lost/ }).waitFor()
+  })
+
+  it('leads from a waiting call to its decision, and the journal says who decided', async () => {
+    const { page } = rig
+    const { id: session } = await rig.call<{ id: string }>('session.create', { title: 'Greeting' })
+    await open('/now', 'Now')
+    const turn = rig.call('turn.send', { text: 'Say hello', session })
+    const link = page.getByRole('link', { name: 'Decide shell.exec' })
+    await link.waitFor()
+    assert.equal(await link.getAttribute('href'), `/chat/${session}`)
+    const [waiting] = pendingOf(await rig.call<readonly { call: string }[]>('approval.list', {}))
+    const call = waiting!.call
+    await rig.call('call.decide', { call, allow: true })
+    await turn
+    await page.getByText('nothing to decide').waitFor()
+    await open(`/journal?call=${call}`, 'Journal')
+    const dialog = page.getByRole('dialog')
+    await dialog.getByText('approved by user:ada').waitFor()
+    await dialog.getByText('Asked because').waitFor()
+    await checkAccessible(page)
+  })
+
+  it('takes files that are dropped on a folder', async () => {
+    const { page } = rig
+    await open('/files', 'Files')
+    await page.getByText('Drop files here').waitFor()
+    const transfer = await page.evaluateHandle(() => {
+      const dropped = new DataTransfer()
+      dropped.items.add(new File(['dropped\n'], 'dropped & more #1.txt', { type: 'text/plain' }))
+      return dropped
+    })
+    await page.locator('.folder').dispatchEvent('drop', { dataTransfer: transfer })
+    await page.getByText('uploaded, ').waitFor()
+    assert.equal(readFileSync(file('dropped & more #1.txt'), 'utf8'), 'dropped\n')
+    await page.getByRole('treeitem', { name: 'dropped & more #1.txt' }).click()
+    await page.getByText('dropped', { exact: true }).waitFor()
   })
 
   it('asks before an upload replaces a file', async () => {
