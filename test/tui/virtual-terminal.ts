@@ -3,6 +3,9 @@ import { spawn } from '@lydell/node-pty'
 import xterm from '@xterm/headless'
 import { program } from '../support/built.ts'
 
+/** Marks of synchronized output. */
+const frameBegin = '\u001b[?2026h'
+const frameEnd = '\u001b[?2026l'
 /** A test that waits longer has failed; on a machine that works it takes a second. */
 const patienceMs = 20_000
 
@@ -45,11 +48,23 @@ export function openTerminal({ home, args = [], columns = 100, lines = 30, env =
   const screen = new xterm.Terminal({ cols: columns, rows: lines, allowProposedApi: true })
   const watchers = new Set<() => void>()
   let [clears, bytes] = [0, 0]
+  // A frame is one write of the program, but not one of the pseudo-terminal: half a frame is nothing that a person sees.
+  let isWhole = true
+  let tail = ''
+  const looked = (): void => {
+    if (isWhole) watchers.forEach((watch) => watch())
+  }
   pty.onData((data) => {
     clears += data.split('\u001b[2J').length - 1
     bytes += Buffer.byteLength(data)
     if (background !== undefined && data.includes('\u001b]11;?')) pty.write(`\u001b]11;${background}\u0007`)
-    screen.write(data, () => watchers.forEach((watch) => watch()))
+    const recent = tail + data
+    tail = recent.slice(-frameEnd.length)
+    screen.write(data, () => {
+      const [begun, ended] = [recent.lastIndexOf(frameBegin), recent.lastIndexOf(frameEnd)]
+      if (begun >= 0 || ended >= 0) isWhole = ended > begun
+      looked()
+    })
   })
   screen.onData((answer) => pty.write(answer))
   const exit = new Promise<number>((resolve) => pty.onExit(({ exitCode }) => resolve(exitCode)))
@@ -65,7 +80,7 @@ export function openTerminal({ home, args = [], columns = 100, lines = 30, env =
       done.reject(new Error(`${wanted}; the screen is:\n${rows().join('\n')}`))
     }, patienceMs)
     watchers.add(watch)
-    watch()
+    looked()
     void exit.then((code) => done.reject(new Error(`${wanted}: the program has ended with ${code}`)))
     await done.promise.finally(() => {
       watchers.delete(watch)
