@@ -131,9 +131,9 @@ function ThemeButton(): ReactNode {
 /** What a person should hear of, wherever it happened. */
 function Notices(): ReactNode {
   const { notices, dismiss } = useGuest()
-  return notices.map(({ seq, kind, fields }) => (
+  return notices.map(({ seq, kind, fields, session }) => (
     <NoticeBar key={seq} tone={kind === 'schedule_ended' ? 'info' : 'warn'} role="status" onDismiss={() => dismiss(seq)}>
-      {noticeText(kind, fields)}
+      {noticeText(kind, fields)} {session !== '' && <Link to={`/chat/${session}`}>Show</Link>}
     </NoticeBar>
   ))
 }

@@ -19,10 +19,12 @@ interface Highlighter {
 const maxHighlighted = 300_000
 
 let highlighter: Promise<Highlighter> | null = null
+/** What is there already colours a text in the frame in which it appears. */
+let loadedHighlighter: Highlighter | null = null
 
 async function loadHighlighter(): Promise<Highlighter> {
   const { common, createLowlight } = await import('lowlight')
-  return createLowlight(common) as Highlighter
+  return (loadedHighlighter = createLowlight(common) as Highlighter)
 }
 
 interface CodeProps {
@@ -53,15 +55,15 @@ export function Code({ text, language = '', hasLineNumbers = false, label }: Cod
 
 /** @returns the text as coloured spans; as it is until the highlighter is there, and for what it does not know */
 export function useHighlighted(text: string, language: string): ReactNode {
-  const [found, setFound] = useState<Highlighter | null>(null)
+  const [found, setFound] = useState(loadedHighlighter)
   const isWanted = language !== '' && text.length <= maxHighlighted
   useEffect(() => {
-    if (!isWanted) return undefined
+    if (!isWanted || found !== null) return undefined
     let isCurrent = true
     highlighter ??= loadHighlighter()
     void highlighter.then((loaded) => isCurrent && setFound(loaded))
     return () => void (isCurrent = false)
-  }, [isWanted])
+  }, [found, isWanted])
   return useMemo(
     () => (isWanted && found?.registered(language) === true ? rendered(found.highlight(language, text).children ?? []) : text),
     [found, isWanted, language, text],

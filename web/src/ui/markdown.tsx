@@ -4,12 +4,14 @@
  *
  * While an answer is written, only its last block changes: the others are the same element as before, so nothing flickers.
  */
-import { type MarkedToken, marked, type Token, type Tokens } from 'marked'
-import { createElement, Fragment, memo, type ReactNode, useMemo } from 'react'
+import type { MarkedToken, Token, Tokens } from 'marked'
+import { createElement, Fragment, memo, type ReactNode, useMemo, useRef } from 'react'
 import { CodeBlock } from './code-block.tsx'
+import { nothingRead, readMarkdown } from './markdown-tokens.ts'
 
 export const Markdown = memo(function Markdown({ text }: { readonly text: string }): ReactNode {
-  const tokens = useMemo(() => marked.lexer(text), [text])
+  const read = useRef(nothingRead)
+  const { tokens } = useMemo(() => (read.current = readMarkdown(read.current, text)), [text])
   return (
     <div className="markdown">
       {tokens.map((block, index) => (

@@ -184,5 +184,5 @@ export function useConversation(session: string): Conversation & { readonly load
 }
 
 function sendingItem({ id, at, text, files }: OutgoingMessage): PersonItem {
-  return { type: 'person', key: id, seq: 0, at, text, files, state: 'sending' }
+  return { type: 'person', key: id, seq: 0, at, sender: '', text, files, state: 'sending' }
 }

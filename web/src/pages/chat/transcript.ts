@@ -32,6 +32,8 @@ export interface PersonItem {
   /** 0 until it is in the journal. */
   readonly seq: number
   readonly at: number
+  /** Who sent it, where that was no person, e.g. `schedule:…`; empty: a person. */
+  readonly sender: string
   readonly text: string
   readonly files: readonly KeptFile[]
   readonly state: 'sent' | 'sending'
@@ -213,7 +215,9 @@ function addTurn(state: State, record: RecordView, body: JsonObject): boolean {
   if (phase === 'intent') {
     const input = isObject(body['input']) ? body['input'] : body
     const text = typeof input['text'] === 'string' ? input['text'] : '[erased]'
-    state.items.set(call, { type: 'person', key: call, seq, at, text, files: filesIn(input['attachments']), state: 'sent' })
+    const sender = /^(?:user|key):/.test(record.actor) ? '' : record.actor
+    const files = filesIn(input['attachments'])
+    state.items.set(call, { type: 'person', key: call, seq, at, sender, text, files, state: 'sent' })
     return true
   }
   if (phase === 'started') {

@@ -24,7 +24,8 @@ interface PersonProps extends Pick<ItemActions, 'onRewrite'> {
 
 export const PersonRow = memo(function PersonRow({ item, onRewrite }: PersonProps): ReactNode {
   return (
-    <article className="chat-person" aria-label="You" data-state={item.state}>
+    <article className="chat-person" aria-label={item.sender || 'You'} data-state={item.state}>
+      {item.sender !== '' && <span className="chat-sender">{item.sender}</span>}
       <div className="chat-bubble">
         {item.text}
         {item.files.map((file, index) => (
