@@ -30,6 +30,19 @@ test('bash completes verbs, verbs of groups, options and their choices', async (
   assert.deepEqual(complete('nonsense', 'x'), [])
 })
 
+test('bash completes ids of what exists, which it asks for', async () => {
+  const script = `${await scriptFor('bash')}\noxbow() { echo "$4-1 $4-2"; }`
+  const complete = (...words: readonly string[]): string => {
+    const typed = ['oxbow', ...words].map((word) => `'${word}'`).join(' ')
+    const run = `${script}\nCOMP_WORDS=(${typed}); COMP_CWORD=${words.length}; _oxbow 2>/dev/null; echo "\${COMPREPLY[@]}"`
+    return execFileSync('bash', ['-c', run], { encoding: 'utf8' }).trim()
+  }
+  assert.equal(complete('sessions', 'delete', 'ses'), 'session-1 session-2')
+  assert.equal(complete('chat', '--session', ''), 'session-1 session-2')
+  assert.equal(complete('kill', 'agent-2'), 'agent-2')
+  assert.equal(complete('kill', '--rea'), '--reason')
+})
+
 test('each script is one that its shell can read, where that is installed', async (t) => {
   const folder = mkdtempSync(join(tmpdir(), 'oxbow-completion-'))
   t.after(() => rmSync(folder, { recursive: true }))

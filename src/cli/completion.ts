@@ -1,11 +1,63 @@
-/** `oxbow completion`: scripts by which shells complete verbs and options. They hold all words, so that completing starts no program. */
+/**
+ * `oxbow completion`: scripts by which shells complete verbs and options. They hold all of these words, so that completing them starts no
+ * program. Ids of what exists are asked of the guest that runs; none is started for it.
+ */
 import type { Command } from 'commander'
+import { findGuest, openHome, openWorkspace, parseUser } from '../runner/index.ts'
+import { type GatewayPort, withGuest } from './guest-connection.ts'
+import { outputOf } from './kernel/call.ts'
+import { maxCompletedIds } from './limits.ts'
 import { printLine, type Terminal } from './terminal.ts'
+import { defaultUser } from './verb-parts.ts'
 
 type Shell = 'bash' | 'zsh' | 'fish'
 
 export function printCompletion(shell: Shell, program: Command, terminal: Terminal): number {
   printLine(terminal, { bash: bashScript, zsh: zshScript, fish: fishScript }[shell](nodesOf(program, '')))
+  return 0
+}
+
+/** How to list each kind of what exists. */
+const lists: Readonly<Record<string, (gateway: GatewayPort) => Promise<readonly string[]>>> = {
+  session: async (gateway) => (await gateway.listSessions(maxCompletedIds)).map(({ id }) => id),
+  schedule: async (gateway) => {
+    const { schedules } = (await outputOf(gateway, 'schedule.search', { limit: maxCompletedIds })) as { schedules: { id: string }[] }
+    return schedules.map(({ id }) => id)
+  },
+  agent: async (gateway) => {
+    const { agents } = (await outputOf(gateway, 'agent.list', { ended: false, limit: maxCompletedIds })) as { agents: { name: string }[] }
+    return agents.map(({ name }) => name)
+  },
+  approval: async (gateway) => ((await outputOf(gateway, 'approval.list', {})) as { call: string }[]).map(({ call }) => call),
+  rule: async (gateway) => ((await outputOf(gateway, 'approval.rules', {})) as { id: string }[]).map(({ id }) => id),
+  key: async (gateway) => ((await outputOf(gateway, 'key.list', {})) as { name: string }[]).map(({ name }) => name),
+  role: async (gateway) => ((await outputOf(gateway, 'role.list', {})) as { role: string }[]).map(({ role }) => role),
+}
+
+/** Verbs whose argument is one of these. */
+const completed: Readonly<Record<string, readonly string[]>> = {
+  session: ['sessions rename', 'sessions archive', 'sessions fork', 'sessions delete', 'media', 'audit recording'],
+  schedule: ['schedule runs', 'schedule run', 'schedule pause', 'schedule resume', 'schedule remove', 'budget forecast'],
+  agent: ['wait', 'kill'],
+  approval: ['approve', 'approvals approve', 'approvals deny'],
+  rule: ['approvals revoke'],
+  key: ['keys revoke'],
+  role: ['roles show', 'roles remove'],
+}
+
+/** Prints the ids of a kind, one a line: none without a guest that runs. Nobody sees a failure in the middle of a command line. */
+export async function printValues(kind: string, terminal: Terminal): Promise<number> {
+  const list = Object.hasOwn(lists, kind) ? lists[kind] : undefined
+  const quiet = { ...terminal, errors: Object.assign(Object.create(terminal.errors) as NodeJS.WriteStream, { write: () => true }) }
+  try {
+    const isRunning = (await findGuest(openWorkspace(openHome(terminal.env), parseUser(defaultUser)))) !== null
+    if (list === undefined || !isRunning) return 0
+    const values = await withGuest({ user: defaultUser }, quiet, ({ gateway }) => list(gateway))
+    // Names may hold what a shell would take for more than a word.
+    for (const value of values) if (/^[\w.:-]+$/.test(value)) printLine(terminal, value)
+  } catch {
+    // As without a guest.
+  }
   return 0
 }
 
@@ -47,6 +99,10 @@ function bashScript(nodes: readonly Node[]): string {
       .filter((option) => option.choices.length > 0)
       .map((option) => `    "${path} ${option.name}") words="${option.choices.join(' ')}" ;;`),
   )
+  const values = Object.entries(completed).map(
+    ([kind, paths]) =>
+      `    ${paths.map((path) => `" ${path}"`).join('|')}) [ "\${current#-}" = "$current" ] && words="$words $(oxbow completion bash --values ${kind} 2>/dev/null)" ;;`,
+  )
   return `_oxbow() {
   local current="\${COMP_WORDS[COMP_CWORD]}" before="\${COMP_WORDS[COMP_CWORD-1]}" at="" word words=""
   for word in "\${COMP_WORDS[@]:1:COMP_CWORD-1}"; do
@@ -57,8 +113,12 @@ function bashScript(nodes: readonly Node[]): string {
   case "$at" in
 ${words.join('\n')}
   esac
+  case "$at" in
+${values.join('\n')}
+  esac
   case "$at $before" in
 ${choices.join('\n')}
+    *" --session") words="$(oxbow completion bash --values session 2>/dev/null)" ;;
   esac
   COMPREPLY=($(compgen -W "$words" -- "$current"))
   [ \${#COMPREPLY[@]} -gt 0 ] || compopt -o default
@@ -88,5 +148,14 @@ function fishScript(nodes: readonly Node[]): string {
       }),
     ]
   })
-  return lines.join('\n')
+  const values = Object.entries(completed).flatMap(([kind, paths]) =>
+    paths.map((path) => {
+      const when = path
+        .split(' ')
+        .map((word) => `__fish_seen_subcommand_from ${word}`)
+        .join('; and ')
+      return `complete -f -n '${when}' -a '(oxbow completion fish --values ${kind} 2>/dev/null)' -c oxbow`
+    }),
+  )
+  return [...lines, ...values].join('\n')
 }

@@ -66,6 +66,8 @@ export const typedAheadMs = 50
 export const eventWaitS = 30
 /** Bytes of the input of `oxbow call`: what the kernel takes. */
 export const maxCallInputBytes: number = 1024 * 1024
+/** Ids that a shell is given to complete a word. */
+export const maxCompletedIds = 100
 /** Seconds of one request for the end of an agent. */
 export const agentWaitS = 60
 

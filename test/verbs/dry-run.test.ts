@@ -98,6 +98,14 @@ test('a dry run names its target and changes nothing; the run itself does; what 
   }
 })
 
+test('a shell is given the ids of what exists', async () => {
+  const values = async (kind: string): Promise<string> => (await oxbow(['completion', 'bash', '--values', kind])).out
+  assert.match(await values('role'), /^worker$/m)
+  const { session } = await json('run', 'help')
+  assert.match(await values('session'), new RegExp(`^${session}$`, 'm'))
+  assert.equal(await values('nonsense'), '')
+})
+
 test('a backup that removes older ones names them first', async () => {
   assert.equal((await oxbow(['backup', '--database-only'])).exit, 0)
   const first = JSON.parse((await oxbow(['backup', '--keep', '1', '--dry-run', '--json'])).out) as { path: string; removed: string[] }

@@ -52,7 +52,13 @@ export const addSetupVerbs: AddVerbs = (program, terminal, choose) => {
   plainVerb(program.command('completion'), 'print a script that completes verbs and options')
     .addArgument(new Argument('<shell>', 'the shell').choices(['bash', 'zsh', 'fish']))
     .addHelpText('after', examples('source <(oxbow completion bash)', 'oxbow completion fish > ~/.config/fish/completions/oxbow.fish'))
-    .action((shell) => choose(async () => (await import('../completion.ts')).printCompletion(shell, program, terminal)))
+    .addOption(new Option('--values <kind>', 'ids of what exists, for the script').hideHelp())
+    .action((shell, { values }) =>
+      choose(async () => {
+        const { printCompletion, printValues } = await import('../completion.ts')
+        return values === undefined ? printCompletion(shell, program, terminal) : printValues(values, terminal)
+      }),
+    )
 }
 
 const addInit: AddVerbs = (program, terminal, choose) => {
