@@ -48,7 +48,7 @@ export interface Conversations {
   sweep(idle: IdleRules): void
 }
 
-export interface IdleRules {
+interface IdleRules {
   /** Sessions that were not used for longer are dropped. */
   readonly idleMs: number
   /** Of the others, so many stay, the ones that were used last. */
