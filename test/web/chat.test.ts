@@ -12,7 +12,7 @@ const prose = [
   'The notes list **three** open points. The first is settled by the new limit:\n\n',
   '```ts\nexport const maxPieceBytes: number = 2 * 1024 * 1024 // one frame\n```\n\n',
   '| point | state |\n| --- | --- |\n| limit of a piece | done |\n| names of files | open |\n\n',
-  '1. Ask Ada about the names.\n2. Then close the list. <img src=x onerror="document.title=1">\n',
+  '1. Ask Ada about the names.\n2. Then close the list.\n',
 ]
 
 const script: Scenario = {
@@ -42,7 +42,7 @@ const script: Scenario = {
       match: 'picture',
       steps: [
         { events: [tool('media_send', { path: 'dot.png', media_type: 'photo', caption: 'A dot' })] },
-        { events: [{ text: 'Here it is.' }] },
+        { events: [{ text: 'Here it is. <img src=x onerror="document.title=1">' }] },
       ],
     },
     { match: 'long', steps: [{ events: [{ text: 'begins ' }, { text: 'word ', count: 40 }, { delay_ms: 1_500 }, { text: 'and ends.' }] }] },
@@ -82,8 +82,6 @@ describe('the Chat page', { skip: noChromium }, () => {
     await page.getByText('Then close the list.').waitFor()
     await page.getByRole('button', { name: 'Changed files' }).waitFor()
     assert.equal(await page.getByText('Understood').count(), 0)
-    assert.equal(await page.locator('.markdown img').count(), 0)
-    assert.match(await page.title(), /Oxbow/)
     await page.getByRole('button', { name: /file\.edit/ }).click()
     await page.getByRole('region', { name: 'Changes' }).getByText('- [x] limit').waitFor()
     await page.locator('.hljs-keyword').first().waitFor()
@@ -148,6 +146,9 @@ describe('the Chat page', { skip: noChromium }, () => {
     const picture = page.getByRole('img', { name: 'A dot' })
     await picture.waitFor()
     await page.waitForFunction((element) => (element as HTMLImageElement).naturalWidth === 1, await picture.elementHandle())
+    await page.getByText('Here it is. <img').waitFor()
+    assert.equal(await page.locator('.markdown img').count(), 0)
+    assert.match(await page.title(), /Oxbow/)
     const downloading = page.waitForEvent('download')
     await page.getByRole('link', { name: 'Download dot.png' }).click()
     const download = await downloading
