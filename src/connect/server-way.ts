@@ -1,7 +1,7 @@
 /** How a server is reached: a program in its sandbox with its own secrets and hosts, or an address behind the egress policy. */
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import type { EgressFetch, EgressProxy } from '../sandbox/index.ts'
+import type { EgressFetch, EgressPass, EgressProxy } from '../sandbox/index.ts'
 import { type McpServer, OxbowError, type Sandbox } from '../types/index.ts'
 import { canonical, type HashText } from './definitions.ts'
 import type { RegisteredClient, ServerSecrets } from './login.ts'
@@ -26,9 +26,17 @@ export async function wayOf(server: NamedServer, deps: WayDeps): Promise<ServerW
   if (url !== '') return { kind: 'http', url, headers: fill(headers), fetch: await deps.openFetch(new URL(url).host, allow) }
   const { serve } = deps.sandbox
   if (serve === undefined) throw noSandbox(name)
-  const pass = allow.length === 0 ? null : await passFor(name, allow, deps.proxy)
+  const variables = fill(env)
   const seen = folders.map((folder) => ({ path: folder.replace(/:rw$/, ''), writable: folder.endsWith(':rw') }))
-  return { kind: 'stdio', process: await serve({ command, args, env: fill(env), programFolder, folders: seen, pass }) }
+  const pass = allow.length === 0 ? null : await passFor(name, allow, deps.proxy)
+  try {
+    const process = await serve({ command, args, env: variables, programFolder, folders: seen, pass: pass?.token ?? null })
+    void process.exited.then(() => pass?.end())
+    return { kind: 'stdio', process }
+  } catch (error) {
+    await pass?.end()
+    throw error
+  }
 }
 
 /** @returns null where Oxbow registers itself */
@@ -54,8 +62,8 @@ function filled(server: string, value: string, secrets: ServerSecrets): string {
   })
 }
 
-async function passFor(name: string, allow: readonly string[], proxy: WayDeps['proxy']): Promise<string> {
-  if (proxy !== undefined) return (await proxy.issue('online', allow)).token
+async function passFor(name: string, allow: readonly string[], proxy: WayDeps['proxy']): Promise<EgressPass> {
+  if (proxy !== undefined) return proxy.issue('online', allow)
   throw new OxbowError('sandbox_missing', `The server ${name} needs the network, which this sandbox does not have.`, {
     hint: 'Remove `allow` from its settings, or use another tier; oxbow status shows what this one has.',
   })

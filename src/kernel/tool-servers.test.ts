@@ -55,6 +55,35 @@ describe('tools of servers', () => {
   })
 })
 
+describe('a secret in the arguments of a tool of a server', () => {
+  const secrets = new Map([['API_KEY', 'the value of the key']])
+  const turn = async (config: object): Promise<{ received: unknown[]; text: string }> => {
+    const received: unknown[] = []
+    const tools = [tool('mcp.files.read', { run: async (input: unknown) => (received.push(input), done('read')) })]
+    const answer = inOrder(asks(['mcp_files_read', { x: '[secret:API_KEY]' }]), says('done'))
+    let text = ''
+    await using guest = await openFixture({
+      config: { agent: { rights: ['mcp.files'] }, ...config },
+      secrets,
+      servers: async () => ({ calls: [], tools: () => tools, close: async () => {} }),
+      play: (request, signal) => {
+        for (const { parts } of request.messages) for (const part of parts) if (part.type === 'tool_result') text += part.text
+        return answer(request, signal)
+      },
+    })
+    await guest.turn('go')
+    return { received, text }
+  }
+
+  it('is not sent, unless a person allows that', async () => {
+    const refused = await turn({})
+    assert.deepEqual(refused.received, [])
+    assert.match(refused.text, /Error \(denied\): mcp\.files\.read may not use the secret API_KEY/)
+    const allowed = await turn({ secrets: { API_KEY: { calls: ['mcp.files.read'], hosts: ['*'] } } })
+    assert.deepEqual(allowed.received, [{ x: 'the value of the key' }])
+  })
+})
+
 const objects =
   'issue|branch|file|customer|invoice|payment|calendar event|message|channel|photo|playlist|device|ticket|dashboard|alert|database row|page|comment|task|contact|order|product|subscription|report|release'
 const actions: Readonly<Record<string, string>> = {

@@ -1,10 +1,14 @@
 /** Servers in sandboxes of their own: what they see, what they may reach, and how they end. */
 import assert from 'node:assert/strict'
-import { mkdirSync, writeFileSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, describe, it } from 'node:test'
 import { text } from 'node:stream/consumers'
-import type { ServerProgram } from '../../types/index.ts'
+import { parseConfig, type ServerProgram } from '../../types/index.ts'
+import { openEgressProxy } from '../index.ts'
 import { asker } from '../sandbox-contract.ts'
 import { makeWorkbench, type Workbench } from '../sandbox-fixture.ts'
 
@@ -52,6 +56,29 @@ describe('a server in a sandbox', () => {
 
   it('has no network', async () => {
     assert.equal(await outputOf('cat /proc/net/route | tail -n +2; echo end'), 'end\n')
+  })
+
+  it('reaches the hosts of its pass through the proxy, and no others', async (t) => {
+    const site = createServer((_, response) => response.end('from the site'))
+    await new Promise<void>((resolve) => site.listen(0, '127.0.0.1', resolve))
+    const host = `127.0.0.1:${(site.address() as AddressInfo).port}`
+    const folder = mkdtempSync(join(tmpdir(), 'oxbow-proxy-'))
+    const proxy = openEgressProxy(parseConfig({ egress: { allow: [host] } }, 'this test').egress, folder)
+    const online = await makeWorkbench({ egressSocket: proxy.socket })
+    t.after(async () => {
+      await online[Symbol.asyncDispose]()
+      await proxy.close()
+      site.close()
+      rmSync(folder, { recursive: true, force: true })
+    })
+    const ask = `fetch('http://${host}/').then((r) => r.text()).catch(() => 'refused').then(console.log)`
+    const answerWith = async (hosts: readonly string[]): Promise<string> => {
+      const { token } = await proxy.issue('online', hosts)
+      return text((await online.sandbox.serve!({ ...bare, command: 'node', args: ['-e', ask], pass: token })).output)
+    }
+    assert.equal(await answerWith([host]), 'from the site\n')
+    assert.equal(await answerWith(['example.com']), 'refused\n')
+    assert.equal(await text((await online.sandbox.serve!({ ...bare, command: 'node', args: ['-e', ask] })).output), 'refused\n')
   })
 
   it('writes to /shared only where that is named as writable, and never to the hooks of a repository', async () => {
