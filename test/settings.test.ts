@@ -102,7 +102,7 @@ test('a configuration with which the guest cannot start leaves it running with t
 test('a first-run setup with a key ends in an answer; the key is in no file, no record and no answer', async () => {
   await ask('secret.set', { name: 'OPENAI_API_KEY', value: ` ${key}\n` })
   const { hash } = await ask<ConfigState>('config.show')
-  const choice = { kind: 'address', baseUrl: model.config.base_url, model: 'test-model', contextTokens: 32_000 } as const
+  const choice = { kind: 'address', baseUrl: model.config.base_url, model: 'test-model', contextTokens: 32_000, price: null } as const
   const draft = { changes: setupChanges({ model: choice, tier: 'process' }) } as unknown as Json
   await ask('config.save', { draft, base: hash })
   await restart()

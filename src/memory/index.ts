@@ -5,6 +5,7 @@ export type { Ingested } from './keep/documents.ts'
 export { cleanTag, looksLikeId } from './keep/note-rules.ts'
 export type { Imported, ExportPage } from './keep/transfer.ts'
 export type { Provenance } from './keep/provenance.ts'
+export type { MemoryMap } from './recall/memory-map.ts'
 export { nearEnough, describeRecalled, type Recalled } from './recall/recalled.ts'
 
 export type { TextEngine, TextFormat } from './text/text-engine.ts'

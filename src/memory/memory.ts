@@ -1,7 +1,7 @@
 /**
  * The public API of memory: indexing, recall and forgetting behind one port. Nothing is started or loaded before its first use.
  */
-import { createHasher, type Hasher, type MemoryEntry, type MemoryStats, type MemoryStore, type Store } from '../store/index.ts'
+import { createHasher, type Hasher, type MemoryKind, type MemoryStats, type Store } from '../store/index.ts'
 import { type Clock, type Config, once, type Once, OxbowError, type SessionId, toFailure } from '../types/index.ts'
 import type { EmbeddingService } from './text/text-thread.ts'
 import type { QueryEngine, VectorIndex } from './embed/vector-index.ts'
@@ -14,6 +14,8 @@ import type { JournalIndex, JournalIndexDeps } from './keep/journal-index.ts'
 import type { Notes } from './keep/notes.ts'
 import type { Provenance } from './keep/provenance.ts'
 import type { Transfer } from './keep/transfer.ts'
+import type { MemoryMap } from './recall/memory-map.ts'
+import { createMemoryPresence, type MemoryPresence } from './keep/memory-presence.ts'
 import type { Recall } from './recall/recalled.ts'
 import type { TurnMemory, TurnQuestion, TurnRecall } from './recall/turn-recall.ts'
 import type { Wanted } from './recall/wanted.ts'
@@ -48,6 +50,8 @@ export interface Memory {
   /** @throws OxbowError `not_found` */
   why(id: string): Promise<Provenance>
   stats(): Promise<MemoryReport>
+  /** Memories of these kinds by meaning, the newest first. */
+  map(kinds: readonly MemoryKind[], limit: number): Promise<MemoryMap>
   /** Vectors by its embedder, one for each text. @throws OxbowError `bad_config` without one */
   embed(texts: readonly string[]): Promise<readonly Float32Array[]>
   /**
@@ -170,6 +174,8 @@ export function createMemory(options: MemoryOptions): Memory {
       return report(deps, (await indexer.made())?.fault() ?? null, embedding)
     },
     embed: async (texts) => (await text()).embed(texts),
+    map: async (kinds, limit) =>
+      (await import('./recall/memory-map.ts')).makeMap({ ...deps, hasOwnVectors: isMadeHere(config) }, kinds, limit),
     reindex: async (signal) => reindex(deps, { indexer, vectors: config.embedder === 'none' ? null : vectors }, signal),
     async close() {
       closed = true
@@ -177,6 +183,11 @@ export function createMemory(options: MemoryOptions): Memory {
       await closeAll(readers, indexer.made())
     },
   }
+}
+
+/** A service is paid for each vector. */
+function isMadeHere({ embedder }: MemoryOptions['config']): boolean {
+  return /^(?:words-50k|hash|(?:folder|onnx):.+)$/s.test(embedder)
 }
 
 function lazyTurnRecall(deps: KeepDeps, recall: () => Promise<Recall>, config: MemoryOptions['config']): Once<TurnRecall> {
@@ -346,54 +357,5 @@ async function report({ memory, store }: KeepDeps, indexing: unknown, embedding:
     journal: head.seq,
     waiting: active === undefined ? 0 : Math.max(0, stats.passages - active.vectors),
     problem: indexing !== null ? messageOf(indexing) : embedding !== null ? `found by words only: ${messageOf(embedding)}` : null,
-  }
-}
-
-/**
- * Tracks whether there is anything to recall, so that a turn without other memories costs no query. Reads the store once, then follows
- * the writes.
- */
-
-interface MemoryPresence {
-  /** Whether memory holds anything besides the messages of this session. A promise only the first time. */
-  hasOthers(session: SessionId): boolean | Promise<boolean>
-  /** Whether memory holds anything at all. */
-  hasAny(): Promise<boolean>
-  put(entries: readonly MemoryEntry[]): void
-}
-
-/** Nothing; only messages of one session; or more. */
-type Held = { readonly kind: 'nothing' } | { readonly kind: 'one'; readonly session: string } | { readonly kind: 'more' }
-
-function createMemoryPresence(memory: MemoryStore): MemoryPresence {
-  let held: Held | null = null
-  let request: Promise<void> | null = null
-  const put = (entries: readonly Pick<MemoryEntry, 'kind' | 'session'>[]): void => {
-    for (const { kind, session } of entries) {
-      if (held === null || held.kind === 'more') return
-      if (kind !== 'message' || (held.kind === 'one' && held.session !== session)) held = { kind: 'more' }
-      else held = { kind: 'one', session }
-    }
-  }
-  const ask = async (): Promise<void> => {
-    const [newest] = await memory.list({}, 1)
-    let found: Held = { kind: 'nothing' }
-    if (newest !== undefined) {
-      const [other] = newest.kind !== 'message' || newest.session === '' ? [newest] : await memory.list({ notSession: newest.session }, 1)
-      found = other === undefined ? { kind: 'one', session: newest.session } : { kind: 'more' }
-    }
-    // Writes during the query are either seen by it or counted below.
-    held ??= found
-  }
-  const answer = (session: SessionId): boolean =>
-    held !== null && (held.kind === 'more' || (held.kind === 'one' && held.session !== session))
-  const known = (): Promise<void> => (request ??= ask().finally(() => (request = null)))
-  return {
-    hasOthers: (session) => (held === null ? known().then(() => answer(session)) : answer(session)),
-    async hasAny() {
-      if (held === null) await known()
-      return held?.kind !== 'nothing'
-    },
-    put,
   }
 }

@@ -12,8 +12,17 @@ export type ModelChoice =
   | { readonly kind: 'service'; readonly provider: string; readonly model: string }
   /** A service on this machine. */
   | { readonly kind: 'local'; readonly service: Pick<FoundService, 'id' | 'baseUrl' | 'models'>; readonly model: string }
-  /** Any address that speaks OpenAI's protocol. `contextTokens` is required for a model that the catalog lacks. */
-  | { readonly kind: 'address'; readonly baseUrl: string; readonly model: string; readonly contextTokens: number | null }
+  /**
+   * Any address that speaks OpenAI's protocol. `contextTokens` is required for a model that the catalog lacks; so is `price`, in
+   * micro-dollars per million tokens, where a budget limits money.
+   */
+  | {
+      readonly kind: 'address'
+      readonly baseUrl: string
+      readonly model: string
+      readonly contextTokens: number | null
+      readonly price?: { readonly input: number; readonly output: number } | null
+    }
   /** The offline interpreter, which needs nothing. */
   | { readonly kind: 'offline' }
 
@@ -27,7 +36,16 @@ export interface SetupChoice {
 const minContextTokens = 1_024
 
 /** Keys that are set for one model and are wrong for the next. */
-const modelKeys = ['provider', 'name', 'base_url', 'api_key_env', 'context_tokens'] as const
+const modelKeys = [
+  'provider',
+  'name',
+  'base_url',
+  'api_key_env',
+  'context_tokens',
+  'max_output_tokens',
+  'input_price',
+  'output_price',
+] as const
 
 /** @returns what to change in the configuration of the user; keys of an earlier choice are removed */
 export function setupChanges({ model, tier }: SetupChoice): readonly ConfigChange[] {
@@ -52,9 +70,10 @@ function modelValues(choice: ModelChoice): ModelValues {
     case 'service':
       return { model: { provider: choice.provider, ...(choice.model !== '' && { name: choice.model }) }, others: [] }
     case 'address': {
-      const { baseUrl, model: name, contextTokens } = choice
+      const { baseUrl, model: name, contextTokens, price } = choice
       const size = contextTokens === null ? {} : { context_tokens: Math.max(minContextTokens, contextTokens) }
-      return { model: { provider: 'openai', base_url: baseUrl, name, ...size }, others: [] }
+      const prices = price === null || price === undefined ? {} : { input_price: price.input, output_price: price.output }
+      return { model: { provider: 'openai', base_url: baseUrl, name, ...size, ...prices }, others: [] }
     }
     case 'local':
       return localValues(choice)
@@ -67,6 +86,7 @@ function localValues({ service: { id, baseUrl, models }, model: name }: ModelCho
   const isBuiltin = Object.hasOwn(builtinProviders, id) && builtinProviders[id]?.baseUrl === baseUrl
   const size = models.find((each) => each.name === name)?.contextTokens ?? null
   const provider = ['providers', id]
+  const facts = [...provider, 'models', name]
   return {
     model: { provider: id, name },
     others: [
@@ -76,7 +96,10 @@ function localValues({ service: { id, baseUrl, models }, model: name }: ModelCho
             { key: [...provider, 'wire'], value: 'openai-chat' },
             { key: [...provider, 'base_url'], value: baseUrl },
           ]),
-      ...(size === null || size < minContextTokens ? [] : [{ key: [...provider, 'models', name, 'context_tokens'], value: size }]),
+      ...(size === null || size < minContextTokens ? [] : [{ key: [...facts, 'context_tokens'], value: size }]),
+      // What this machine does costs nothing. Without a price, a budget of money would refuse every request.
+      { key: [...facts, 'input_price'], value: 0 },
+      { key: [...facts, 'output_price'], value: 0 },
     ],
   }
 }

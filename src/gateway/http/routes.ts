@@ -79,6 +79,7 @@ export const routes: readonly Route[] = [
 
   get('/memory/search', 'memory.search'),
   get('/memory/stats', 'memory.stats'),
+  get('/memory/map', 'memory.map'),
   post('/memory', 'memory.save', created),
   patch('/memory/{note_id}', 'memory.update'),
   del('/memory/{note_id}', 'memory.delete'),

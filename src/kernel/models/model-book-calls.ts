@@ -21,7 +21,7 @@ export interface ModelBookDeps {
   readonly keyNames: ReadonlySet<string>
 }
 
-export interface ServiceView {
+interface ServiceView {
   readonly id: string
   readonly name: string
   /** Without user name and password; empty: it must be configured. */

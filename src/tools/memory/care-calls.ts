@@ -7,6 +7,7 @@ import {
   type Imported,
   looksLikeId,
   type Memory,
+  type MemoryMap,
   type MemoryReport,
   type Provenance,
   type Reindexed,
@@ -26,7 +27,7 @@ import {
 } from '../limits.ts'
 
 export function careCalls(memory: Memory): readonly Call[] {
-  return [whyCall(memory), forgetCall(memory), statsCall(memory), reindexCall(memory)]
+  return [whyCall(memory), forgetCall(memory), statsCall(memory), mapCall(memory), reindexCall(memory)]
 }
 
 function whyCall(memory: Memory): Call<{ note_id: string }, Provenance> {
@@ -155,6 +156,32 @@ function statsCall(memory: Memory): Call<object, MemoryReport> {
     run: async () => ({ output: await memory.stats() }),
   }
 }
+
+const mapKinds = ['note', 'fact', 'document', 'summary', 'message'] as const
+
+function mapCall(memory: Memory): Call<{ kinds: (typeof mapKinds)[number][]; limit: number }, MemoryMap> {
+  return {
+    ...looking,
+    name: 'memory.map',
+    summary: 'Places memories on a map, similar ones near each other.',
+    input: z.strictObject({
+      kinds: z.array(z.enum(mapKinds)).min(1).default(['note', 'fact', 'document', 'summary']).describe('Kinds of memories to place.'),
+      limit: z.int().min(1).max(maxMapPoints).default(300).describe('Newest memories to place.'),
+    }),
+    output: z.custom<MemoryMap>(),
+    example: { kinds: ['note', 'fact'], limit: 100 },
+    audience: ['terminal'],
+    labels: { adds: ['untrusted', 'private'], sink: false },
+    recordOutput: ({ by, points }) => ({ by, points: points.length }),
+    async run({ kinds, limit }) {
+      await memory.caughtUp()
+      return { output: await memory.map(kinds, limit), text: '' }
+    },
+  }
+}
+
+/** A thousand vectors are projected in a tenth of a second. */
+const maxMapPoints = 1_000
 
 function reindexCall(memory: Memory): Call<object, Reindexed> {
   return {

@@ -42,6 +42,8 @@ const sections: Readonly<Record<string, readonly [title: string, about: string]>
   browser: ['Browser', 'The browser that agents drive.'],
   memory: ['Memory', 'What is remembered, recalled and tidied.'],
   budget: ['Limits of spending', 'Totals for sessions and for you. Budgets by day or month stand on the page Budgets.'],
+  mcp: ['Tool servers', 'Servers that speak MCP, whose tools agents may use once a person has approved them.'],
+  session: ['Sessions', 'When idle conversations leave memory.'],
   turn: ['Turns', 'How long one answer may take.'],
   agents: ['Several agents', 'How many run at once, and what they pass on.'],
   schedules: ['Schedules', 'How many there may be, and how failures are repeated.'],

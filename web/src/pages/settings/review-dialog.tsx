@@ -110,7 +110,7 @@ interface DiffLine {
 }
 
 /** The longest common subsequence of lines. A configuration has some hundred lines at most; longer ones are shown whole. */
-export function diffLines(a: readonly string[], b: readonly string[]): readonly DiffLine[] {
+function diffLines(a: readonly string[], b: readonly string[]): readonly DiffLine[] {
   const maxCells = 4_000_000
   if (a.length * b.length > maxCells) {
     return [...a.map((line): DiffLine => ({ sign: '-', line })), ...b.map((line): DiffLine => ({ sign: '+', line }))]

@@ -13,20 +13,42 @@ export interface ModelAnswer {
   readonly key: string
   readonly baseUrl: string
   readonly contextTokens: string
+  /** Dollars per million tokens, as typed. */
+  readonly inputPrice: string
+  readonly outputPrice: string
   readonly service: FoundService | null
 }
 
 /** @returns which field keeps the answer from being one; empty: none */
-export function problemOfModel({ kind, provider, model, baseUrl, contextTokens, service }: ModelAnswer): string {
+export function problemOfModel({ kind, provider, model, baseUrl, contextTokens, inputPrice, outputPrice, service }: ModelAnswer): string {
   if (kind === 'service') return model === '' && builtinProviders[provider]?.defaultModel === '' ? 'model' : ''
   if (kind === 'local') return service === null || model === '' ? 'service' : ''
-  if (kind === 'address') return !URL.canParse(baseUrl) ? 'address' : model === '' ? 'model' : /^\d*$/.test(contextTokens) ? '' : 'size'
+  if (kind === 'address') {
+    if (!URL.canParse(baseUrl)) return 'address'
+    if (model === '') return 'model'
+    if (!/^\d*$/.test(contextTokens)) return 'size'
+    return [inputPrice, outputPrice].every((price) => price === '' || pricePerMillion(price) !== null) ? '' : 'price'
+  }
   return ''
 }
 
-export function choiceOf({ kind, provider, model, baseUrl, contextTokens, service }: ModelAnswer): ModelChoice {
+/** @returns micro-dollars per million tokens; null: it is no price */
+function pricePerMillion(dollars: string): number | null {
+  const price = Number(dollars.trim().replace(',', '.'))
+  return dollars.trim() !== '' && Number.isFinite(price) && price >= 0 ? Math.round(price * 1_000_000) : null
+}
+
+/** @returns null unless both are known */
+export function priceOf({ inputPrice, outputPrice }: ModelAnswer): { readonly input: number; readonly output: number } | null {
+  const [input, output] = [pricePerMillion(inputPrice), pricePerMillion(outputPrice)]
+  return input === null || output === null ? null : { input, output }
+}
+
+export function choiceOf(answer: ModelAnswer): ModelChoice {
+  const { kind, provider, model, baseUrl, contextTokens, service } = answer
   if (kind === 'local' && service !== null) return { kind, service, model }
-  if (kind === 'address') return { kind, baseUrl, model, contextTokens: contextTokens === '' ? null : Number(contextTokens) }
+  if (kind === 'address')
+    return { kind, baseUrl, model, contextTokens: contextTokens === '' ? null : Number(contextTokens), price: priceOf(answer) }
   return kind === 'service' ? { kind, provider, model } : { kind: 'offline' }
 }
 
@@ -172,6 +194,23 @@ function AddressFields({ answer, onChange }: ModelStepProps): ReactNode {
         value={answer.contextTokens}
         onChange={(event) => onChange({ ...answer, contextTokens: event.target.value.trim() })}
       />
+      <div className="setup-row">
+        <TextField
+          label="Dollars for a million tokens in"
+          inputMode="decimal"
+          placeholder="0"
+          value={answer.inputPrice}
+          onChange={(event) => onChange({ ...answer, inputPrice: event.target.value })}
+        />
+        <TextField
+          label="And out"
+          inputMode="decimal"
+          placeholder="0"
+          hint="Needed for a budget in dollars; 0 if it costs nothing."
+          value={answer.outputPrice}
+          onChange={(event) => onChange({ ...answer, outputPrice: event.target.value })}
+        />
+      </div>
       <KeyField answer={answer} onChange={onChange} hint="Empty if the service needs none." />
     </div>
   )

@@ -11,7 +11,7 @@ import { Button } from '../../ui/button.tsx'
 import { Page } from '../../ui/layout.tsx'
 import { Loading, NoticeBar, Problem, ProblemLine } from '../../ui/states.tsx'
 import { BudgetStep, type BudgetAnswer, microDollarsOf } from './budget-step.tsx'
-import { type ModelAnswer, ModelStep, problemOfModel, choiceOf } from './model-step.tsx'
+import { type ModelAnswer, ModelStep, priceOf, problemOfModel, choiceOf } from './model-step.tsx'
 import { TierStep } from './tier-step.tsx'
 import './setup.css'
 
@@ -31,7 +31,17 @@ interface Answers {
 }
 
 const noAnswers: Answers = {
-  model: { kind: 'service', provider: 'openai', model: '', key: '', baseUrl: '', contextTokens: '', service: null },
+  model: {
+    kind: 'service',
+    provider: 'openai',
+    model: '',
+    key: '',
+    baseUrl: '',
+    contextTokens: '',
+    inputPrice: '',
+    outputPrice: '',
+    service: null,
+  },
   budget: { amount: '', window: 'month' },
   tier: null,
 }
@@ -41,7 +51,10 @@ function Setup({ locked }: { readonly locked: string }): ReactNode {
   const [answers, setAnswers] = useState(noAnswers)
   const { finish, isBusy, failure, silent } = useFinish()
   const isLast = step === steps.length - 1
-  const problem = step === 0 ? problemOfModel(answers.model) : step === 1 && microDollarsOf(answers.budget) === null ? 'amount' : ''
+  const limit = microDollarsOf(answers.budget)
+  // The kernel refuses a model without a price where money is limited.
+  const lacksPrice = step > 0 && answers.model.kind === 'address' && limit !== 0 && priceOf(answers.model) === null
+  const problem = step === 0 ? problemOfModel(answers.model) : limit === null ? 'amount' : lacksPrice ? 'price' : ''
   const leave = (): void => {
     dismissSetup()
     navigate('/')
@@ -64,6 +77,11 @@ function Setup({ locked }: { readonly locked: string }): ReactNode {
         {step === 0 && <ModelStep answer={answers.model} onChange={(model) => setAnswers({ ...answers, model })} />}
         {step === 1 && <BudgetStep answer={answers.budget} onChange={(budget) => setAnswers({ ...answers, budget })} />}
         {step === 2 && <TierStep tier={answers.tier} onChange={(tier) => setAnswers({ ...answers, tier })} />}
+        {lacksPrice && (
+          <ProblemLine
+            failure={{ message: 'A budget in dollars needs the price of the model.', hint: 'Go back and name it; 0 if it costs nothing.' }}
+          />
+        )}
         <ProblemLine failure={failure} />
         {silent !== null && <SilentModel check={silent} onLeave={leave} />}
         <div className="setup-actions">

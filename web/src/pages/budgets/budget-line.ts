@@ -1,0 +1,59 @@
+/** Budgets as `budget.show` gives them, and in words. */
+import { countText, moneyText } from '../../ui/numbers.ts'
+
+interface Amounts<Value> {
+  readonly tokens: Value
+  readonly micro_dollars: Value
+  readonly calls: Value
+  readonly seconds: Value
+}
+
+export interface BudgetLine {
+  readonly scope: string
+  readonly window: string
+  readonly spent: Amounts<number>
+  readonly reserved: Amounts<number>
+  readonly limit: Amounts<number | null>
+  readonly until: number | null
+  readonly is_low: boolean
+}
+
+/** Limits of the configuration; they count in total. */
+interface Overview {
+  readonly spent: { readonly microDollars: number; readonly tokens: number }
+  readonly limit: { readonly microDollars: number; readonly tokens: number }
+}
+
+export interface Shown {
+  readonly user: Overview
+  readonly budgets: readonly BudgetLine[]
+}
+
+export const kinds = ['micro_dollars', 'tokens', 'calls', 'seconds'] as const
+export type Kind = (typeof kinds)[number]
+
+export const kindNames: Readonly<Record<Kind, string>> = {
+  micro_dollars: 'Money',
+  tokens: 'Tokens',
+  calls: 'Calls',
+  seconds: 'Time',
+}
+
+export function amountText(kind: Kind, amount: number): string {
+  if (kind === 'micro_dollars') return moneyText(amount)
+  if (kind !== 'seconds') return countText(amount)
+  return amount < 3_600 ? `${Math.round(amount / 60)} min` : `${(amount / 3_600).toFixed(1)} h`
+}
+
+export function scopeText(scope: string): string {
+  const [kind = '', name] = scope.split(/:(.*)/s)
+  if (name !== undefined) return `${kind.charAt(0).toUpperCase()}${kind.slice(1)} ${name}`
+  if (kind === 'user') return 'Everything'
+  return kind === 'session' ? 'Each session' : kind === 'agent' ? 'Each agent' : scope
+}
+
+export function windowText(window: string): string {
+  if (window === 'total') return 'in total'
+  const seconds = /^(\d+)s$/.exec(window)?.[1]
+  return seconds === undefined ? `each ${window}` : `each ${amountText('seconds', Number(seconds))}`
+}
