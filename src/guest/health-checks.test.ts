@@ -83,7 +83,7 @@ test('the sandbox, the versions and the disk are named, and what is wrong with t
 test('a guest without a model, and one whose service is gone, say what to do', async (t) => {
   const root = workspace(t)
   const none = (await checks(envelopeOf(root), 'model')).get('model')!
-  assert.deepEqual([none.state, none.fix], ['weak', 'Set a key, e.g. OPENAI_API_KEY.'])
+  assert.deepEqual([none.state, none.fix], ['weak', 'Set one up: `oxbow init`.'])
   const config = parseConfig({ model: { provider: 'openai', name: 'gpt-x', base_url: 'http://127.0.0.1:9/v1' } }, 'this test')
   const gone = (await checks(envelopeOf(root, { config }), 'model')).get('model')!
   assert.equal(gone.state, 'missing')
