@@ -1,4 +1,5 @@
 /** The questions of `oxbow init` in a terminal, and the offer at the first start. What can be found out is looked up while the person answers. */
+import { setTimeout as sleep } from 'node:timers/promises'
 import { confirm, intro, isCancel, log, outro, password, select, spinner, text } from '@clack/prompts'
 import { askOffline, type GuestSetup } from '../../runner/index.ts'
 import {
@@ -20,12 +21,17 @@ type Streams = Pick<Terminal, 'input' | 'output'>
 export async function askPlan(setup: GuestSetup, terminal: Terminal): Promise<SetupPlan> {
   const streams: Streams = { input: terminal.input, output: terminal.output }
   intro('Setting up Oxbow', streams)
-  const tiers = findTiers(setup)
   const services = await lookForServices(setup, streams)
   const model = await askModel(services, setup, streams)
+  const tiers = findTiers(setup)
   const key = await askKey(model, setup, streams)
   const budget = model.kind === 'service' || model.kind === 'address' ? await askBudget(streams) : null
-  const tier = await askTier(await tiers, setup, streams)
+  const trying = spinner({ output: streams.output })
+  trying.start('Trying the sandboxes of this machine')
+  // A slow engine must not keep the person waiting: what is not known by then can be chosen.
+  await Promise.race([tiers.over, sleep(tierLookMs, undefined, { ref: false })])
+  trying.stop(`Tried ${tiers.found.size} of ${Object.keys(tierHints).length} sandboxes.`)
+  const tier = await askTier(tiers.found, setup, streams)
   const plan = { model, key, budget, tier }
   const does = describePlan(plan, setup)
   log.message(`This will ${plainLine(does, planChars)}.`, streams)
@@ -35,6 +41,8 @@ export async function askPlan(setup: GuestSetup, terminal: Terminal): Promise<Se
 }
 
 const planChars = 1_000
+/** After the questions before it, most tiers have been tried. */
+const tierLookMs = 5_000
 
 function cancelled(): OxbowError {
   return new OxbowError('cancelled', 'nothing was changed', { hint: '`oxbow init` starts again.' })
@@ -163,9 +171,13 @@ const tierHints: Readonly<Record<SandboxTier, string>> = {
   micro_vm: 'a virtual machine: strongest, slowest',
 }
 
-/** Tries every tier, which takes seconds. Never rejects: without an answer nothing is known of them. */
-async function findTiers(setup: GuestSetup): Promise<ReadonlyMap<SandboxTier, DoctorCheck>> {
+/** Tries every tier, which takes seconds; `over` never rejects. */
+function findTiers(setup: GuestSetup): { readonly found: ReadonlyMap<SandboxTier, DoctorCheck>; readonly over: Promise<void> } {
   const found = new Map<SandboxTier, DoctorCheck>()
+  return { found, over: tryTiers(setup, found) }
+}
+
+async function tryTiers(setup: GuestSetup, found: Map<SandboxTier, DoctorCheck>): Promise<void> {
   try {
     for await (const line of askOffline(setup, { command: 'doctor' })) {
       const check = line as DoctorCheck
@@ -176,7 +188,6 @@ async function findTiers(setup: GuestSetup): Promise<ReadonlyMap<SandboxTier, Do
   } catch {
     // The question then says nothing about this machine.
   }
-  return found
 }
 
 async function askTier(found: ReadonlyMap<SandboxTier, DoctorCheck>, { config }: GuestSetup, streams: Streams): Promise<SandboxTier> {
