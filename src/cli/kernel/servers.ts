@@ -276,7 +276,7 @@ export function serversRemove(name: string, options: DryRunOptions, terminal: Te
   const removed = (output: { removed: boolean }): string =>
     output.removed ? `Removed ${name}.` : `${name} is one of config.toml and stays; nothing of it is approved any more.`
   return showDestruction(['server.remove', { server: name }], options, terminal, removed, async (gateway) => {
-    const { servers } = (await outputOf(gateway, 'server.list', {})) as unknown as { readonly servers: readonly ServerLine[] }
+    const { servers } = (await outputOf(gateway, 'server.list', {})) as { readonly servers: readonly ServerLine[] }
     const target = servers.find(({ server }) => server === name)
     if (target === undefined)
       throw new OxbowError('not_found', `There is no server ${JSON.stringify(name)}.`, { hint: '`oxbow servers list` lists them.' })

@@ -1,10 +1,11 @@
 /** `oxbow memory`: each verb makes one or more calls and prints the result. */
-import { createReadStream } from 'node:fs'
+import { createReadStream, statSync } from 'node:fs'
 import { open } from 'node:fs/promises'
 import { createInterface } from 'node:readline'
 import { type CallOutcome, type Failure, type Json, OxbowError } from '../../types/index.ts'
 import { type GatewayPort, type GuestChoice, withGuest } from '../guest-connection.ts'
 import { maxImportChars, maxImportLines } from '../limits.ts'
+import { openProgress } from '../store/store-text.ts'
 import { printLine, printNotice, printText, type Terminal } from '../terminal.ts'
 import { plainLine, plainText } from '../../terminal/index.ts'
 import {
@@ -223,14 +224,24 @@ export async function memoryImport(
 ): Promise<number> {
   return withGuest(options, terminal, async ({ gateway }) => {
     const total: Imported = { added: 0, replaced: 0, unchanged: 0, conflicts: [], refused: [] }
-    for await (const { first, lines } of batches(file)) {
-      const input = { lines, overwrite: options.overwrite === true, untrusted: options.untrusted === true }
-      const { output } = await ask<Imported>(gateway, 'memory.import', input)
-      total.added += output.added
-      total.replaced += output.replaced
-      total.unchanged += output.unchanged
-      total.conflicts.push(...output.conflicts)
-      total.refused.push(...output.refused.map(({ line, why }) => ({ line: first + line - 1, why })))
+    // In a log, the report at its end is enough.
+    const progress = openProgress(terminal, options.json === true || !terminal.errors.isTTY)
+    const bytes = statSync(file, { throwIfNoEntry: false })?.size ?? 0
+    let done = 0
+    try {
+      for await (const { first, lines } of batches(file)) {
+        progress.show({ progress: 'importing', done, total: bytes })
+        done += lines.reduce((sum, line) => sum + Buffer.byteLength(line) + 1, 0)
+        const input = { lines, overwrite: options.overwrite === true, untrusted: options.untrusted === true }
+        const { output } = await ask<Imported>(gateway, 'memory.import', input)
+        total.added += output.added
+        total.replaced += output.replaced
+        total.unchanged += output.unchanged
+        total.conflicts.push(...output.conflicts)
+        total.refused.push(...output.refused.map(({ line, why }) => ({ line: first + line - 1, why })))
+      }
+    } finally {
+      progress.end()
     }
     if (options.json === true) printLine(terminal, JSON.stringify(total))
     else printLine(terminal, importText(total))
