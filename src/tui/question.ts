@@ -32,6 +32,8 @@ export interface Question {
   readonly selected: number
   /** False while the person types something else. */
   readonly focused: boolean
+  /** The person went back to the text: only Tab leads here again. */
+  readonly isDismissed: boolean
   readonly focusedAt: number
   /** First line of the input that is shown. */
   readonly scroll: number
@@ -78,28 +80,37 @@ function isJson(text: string): boolean {
   }
 }
 
-/** @returns the question for the first waiting call; the same one while it waits */
-export function questionFor(
-  waiting: readonly PendingApproval[],
-  before: Question | null,
-  { now, lastKeyAt }: { readonly now: number; readonly lastKeyAt: number },
-): Question | null {
+/** What else takes the person's keys. */
+export interface Attention {
+  readonly now: number
+  readonly lastKeyAt: number
+  /** There is text in the editor. */
+  readonly isWriting: boolean
+  /** A dialog or a search is open, and hides the question. */
+  readonly isElsewhere: boolean
+}
+
+/** @returns the question for the first waiting call; the same one while it waits and nothing changes */
+export function questionFor(waiting: readonly PendingApproval[], before: Question | null, attention: Attention): Question | null {
   const [pending] = waiting
   if (pending === undefined) return null
+  const { now, lastKeyAt, isWriting, isElsewhere } = attention
+  const others = waiting.length - 1
+  const isFree = now - lastKeyAt >= typingPauseMs && !isWriting && !isElsewhere
   if (before?.pending.call === pending.call) {
-    const isFree = before.focused || now - lastKeyAt < typingPauseMs
-    return isFree && before.others === waiting.length - 1
-      ? before
-      : { ...before, others: waiting.length - 1, ...(!isFree && { focused: true, focusedAt: now }) }
+    const focused = before.focused ? !isElsewhere : isFree && !before.isDismissed
+    if (focused === before.focused && others === before.others) return before
+    return { ...before, others, focused, focusedAt: focused && !before.focused ? now : before.focusedAt }
   }
   return {
     pending,
-    others: waiting.length - 1,
+    others,
     rules: null,
     labels: false,
     mode: 'choose',
     selected: 0,
-    focused: now - lastKeyAt >= typingPauseMs,
+    focused: isFree,
+    isDismissed: false,
     focusedAt: now,
     scroll: 0,
     draft: emptyEditor,
@@ -127,7 +138,7 @@ export function answerKey(question: Question, key: string, now: number, width: n
       return { question: { ...question, scroll: question.scroll + 5 } }
     case 'tab':
     case 'escape':
-      return { question: { ...question, focused: false } }
+      return { question: { ...question, focused: false, isDismissed: true } }
     case 'enter':
       return take(question, options[question.selected])
     default: {

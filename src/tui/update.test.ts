@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import type { RecordView } from '../types/index.ts'
+import { newPicker } from './picker.ts'
 import { createJournal, followed, openApp, opened, recorded, session } from './tui-fixture.ts'
 
 const types = (effects: readonly { readonly type: string }[]): readonly string[] => effects.map(({ type }) => type)
@@ -125,11 +126,38 @@ describe('a question', () => {
     assert.deepEqual(app.press('y', 'y'), [])
     assert.equal(app.state().editor.text, 'yyy')
     assert.match(app.text(), /Press Tab to answer/)
-    app.passes(2_000)
+    app.passes(5_000)
     app.send({ type: 'tick' })
+    assert.equal(app.state().question?.focused, false, 'there is text in the editor')
+    app.press('tab')
     assert.deepEqual(app.press('y'), [], 'its first moment')
     app.passes(500)
     assert.deepEqual(types(app.press('y')), ['decide'])
+  })
+
+  it('comes by itself to a person who has paused, but not again to one who went back to the text', () => {
+    const app = openApp()
+    app.press('pageUp')
+    asking(app)
+    assert.equal(app.state().question?.focused, false)
+    app.passes(2_000)
+    app.send({ type: 'tick' })
+    assert.equal(app.state().question?.focused, true)
+    app.passes(500)
+    app.press('escape')
+    app.passes(60_000)
+    app.send({ type: 'tick' })
+    assert.deepEqual(app.press('y'), [])
+    assert.equal(app.state().editor.text, 'y')
+  })
+
+  it('takes no keys while a dialog hides it', () => {
+    const app = openApp()
+    asking(app)
+    app.passes(1_000)
+    app.send({ type: 'dialog', dialog: newPicker('sessions', 'Sessions', [{ id: session, label: 'Ports', detail: '' }]) })
+    assert.deepEqual(types(app.press('enter')), ['open'])
+    assert.equal(app.state().question?.isSent, false)
   })
 
   it('is not answered by pasted text', () => {

@@ -19,7 +19,9 @@ export function update(before: State, event: Event, around: Surroundings): Step 
 
 /** Keeps the question in step with the calls that wait. */
 function ask(state: State, effects: readonly Effect[]): Step {
-  const question = questionFor(state.transcript.waiting, state.question, state)
+  const { now, lastKeyAt, editor, dialog, search } = state
+  const attention = { now, lastKeyAt, isWriting: editor.text !== '', isElsewhere: dialog !== null || search !== null }
+  const question = questionFor(state.transcript.waiting, state.question, attention)
   if (question === state.question) return [state, effects]
   const isNew = question !== null && question.pending.call !== state.question?.pending.call
   return [{ ...state, question }, isNew ? [...effects, { type: 'offer_rules', call: question.pending.call }] : effects]
