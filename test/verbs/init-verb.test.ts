@@ -1,4 +1,4 @@
-/** `oxbow init`, with options and in a terminal: what it writes makes a working Oxbow, and no key is shown or kept in plain text. */
+/** `oxbow init` with options (in a terminal: `init-wizard.full.test.ts`): what it writes makes a working Oxbow, and no key is shown or kept in plain text. */
 import assert from 'node:assert/strict'
 import { execFileSync } from 'node:child_process'
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
@@ -6,7 +6,6 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { PassThrough } from 'node:stream'
 import { after, beforeEach, test } from 'node:test'
-import { openPty, withHome } from '../../src/cli/chat/pty-fixture.ts'
 import { runProgram } from '../../src/cli/program.ts'
 import type { Terminal } from '../../src/cli/terminal.ts'
 import { errorTable } from '../../src/types/index.ts'
@@ -100,31 +99,4 @@ test('what cannot be set up is refused with what to give instead', async () => {
     assert.equal(exit, errorTable.bad_input.exit, args.join(' '))
     assert.match(err, problem, args.join(' '))
   }
-})
-
-test('a terminal asks for everything, shows no key, and changes nothing when it is left', async () => {
-  await withHome(async (folder) => {
-    const left = openPty(folder, ['init'])
-    await left.see('Which model shall Oxbow use?')
-    left.type('\u0003')
-    assert.equal(await left.exit, errorTable.cancelled.exit)
-    const terminal = openPty(folder, ['init'], { ANTHROPIC_BASE_URL: 'http://127.0.0.1:9' })
-    await terminal.see('Which model shall Oxbow use?')
-    await terminal.see('Anthropic')
-    terminal.type('\r')
-    await terminal.see('Which of its models?')
-    terminal.type('\r')
-    await terminal.see('Its key')
-    terminal.type(`${secret}\r`)
-    await terminal.see('how many dollars a day?')
-    terminal.type('3\r')
-    await terminal.see('be isolated?')
-    terminal.type('\r')
-    await terminal.see('Do that?')
-    terminal.type('\r')
-    await terminal.see('stored as ANTHROPIC_API_KEY')
-    assert.equal(await terminal.exit, 0)
-    assert.equal(isAnywhere(folder, secret), false)
-    assert.match(readFileSync(join(folder, 'oxbow/users/default/config.toml'), 'utf8'), /provider = "anthropic"/)
-  })
 })
