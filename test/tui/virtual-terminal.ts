@@ -68,10 +68,7 @@ export function openTerminal({ home, args = [], columns = 100, lines = 30, env =
   })
   screen.onData((answer) => pty.write(answer))
   const exit = new Promise<number>((resolve) => pty.onExit(({ exitCode }) => resolve(exitCode)))
-  const rows = (): readonly string[] => {
-    const { active } = screen.buffer
-    return Array.from({ length: screen.rows }, (_, row) => active.getLine(active.baseY + row)?.translateToString(true) ?? '')
-  }
+  const rows = (): readonly string[] => rowsOf(screen)
   const until = async (fits: (text: string) => boolean, wanted: string): Promise<void> => {
     const done = Promise.withResolvers<void>()
     const watch = (): void => void (fits(rows().join('\n')) && done.resolve())
@@ -105,15 +102,23 @@ export function openTerminal({ home, args = [], columns = 100, lines = 30, env =
       screen.resize(width, height)
       pty.resize(width, height)
     },
-    coloursAt(text) {
-      const row = rows().findIndex((line) => line.includes(text))
-      const { active } = screen.buffer
-      const cell = active.getLine(active.baseY + row)?.getCell(rows()[row]?.indexOf(text) ?? 0)
-      return { foreground: cell?.getFgColor() ?? -1, background: cell?.getBgColor() ?? -1 }
-    },
+    coloursAt: (text) => coloursOf(screen, text),
     isFullScreen: () => screen.buffer.active.type === 'alternate',
     written: () => ({ clears, bytes }),
     pid: pty.pid,
     exit,
   }
+}
+
+function rowsOf(screen: InstanceType<typeof xterm.Terminal>): readonly string[] {
+  const { active } = screen.buffer
+  return Array.from({ length: screen.rows }, (_, row) => active.getLine(active.baseY + row)?.translateToString(true) ?? '')
+}
+
+function coloursOf(screen: InstanceType<typeof xterm.Terminal>, text: string): ReturnType<VirtualTerminal['coloursAt']> {
+  const rows = rowsOf(screen)
+  const row = rows.findIndex((line) => line.includes(text))
+  const { active } = screen.buffer
+  const cell = active.getLine(active.baseY + row)?.getCell(rows[row]?.indexOf(text) ?? 0)
+  return { foreground: cell?.getFgColor() ?? -1, background: cell?.getBgColor() ?? -1 }
 }
