@@ -134,7 +134,7 @@ export function publicPlan({ model, key, budget, tier }: SetupPlan): object {
   return { model, key: key === null ? null : 'name' in key ? key.name : key.variable, budget, tier }
 }
 
-export function describeChoice(model: ModelChoice): string {
+function describeChoice(model: ModelChoice): string {
   if (model.kind === 'offline') return 'the offline interpreter'
   if (model.kind === 'service') return `${model.provider}/${model.model || (builtinProviders[model.provider]?.defaultModel ?? '')}`
   return model.kind === 'local' ? `${model.service.id}/${model.model}` : `${model.model} at ${model.baseUrl}`
