@@ -1,4 +1,3 @@
 /** Clients of servers that others write: what they offer becomes calls, pinned and labelled. */
-export type { ServerSecrets } from './login.ts'
 export { createServers, type Servers, type ServersDeps } from './servers.ts'
 export { describedServerCalls } from './server-calls.ts'

@@ -10,7 +10,7 @@ import type { Lanes } from '../turns/lanes-interface.ts'
 import type { Resources, ResourceSample } from './resources.ts'
 
 /** `guest`: this process and its files, at once; `model`: whether its service answers, seconds; `machine`: tries every sandbox, up to a minute. */
-export const healthParts = ['guest', 'model', 'machine'] as const
+const healthParts = ['guest', 'model', 'machine'] as const
 export type HealthPart = (typeof healthParts)[number]
 
 /** What the host of the kernel finds. Never throws. */

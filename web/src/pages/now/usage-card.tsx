@@ -6,6 +6,7 @@ import { Card, durationText } from '../../ui/layout.tsx'
 import { countText, moneyText } from '../../ui/numbers.ts'
 import { Empty, Loading, Problem } from '../../ui/states.tsx'
 import { type Tab, Tabs } from '../../ui/tabs.tsx'
+import './usage-card.css'
 
 interface Amounts {
   readonly micro_dollars: number
