@@ -17,6 +17,9 @@ const common = {
   dts: false,
   clean: false,
   report: false,
+  // Its `paths` name files of types, in which a bundle would find nothing.
+  tsconfig: false,
+  inputOptions: { tsconfig: false },
   deps: { alwaysBundle: [/./], neverBundle: outside },
 } satisfies UserConfig
 

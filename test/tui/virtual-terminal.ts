@@ -78,7 +78,7 @@ export function openTerminal({ home, args = [], columns = 100, lines = 30, env =
     }, patienceMs)
     watchers.add(watch)
     looked()
-    void exit.then((code) => done.reject(new Error(`${wanted}: the program has ended with ${code}`)))
+    void exit.then((code) => done.reject(new Error(`${wanted}: the program has ended with ${code}; the screen is:\n${rows().join('\n')}`)))
     await done.promise.finally(() => {
       watchers.delete(watch)
       clearTimeout(timer)
