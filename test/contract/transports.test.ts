@@ -220,10 +220,10 @@ const trials: Readonly<Record<RequirementId, (trial: Trial) => Promise<void>>> =
     )
     await terminal.say({ text: 'More.', session })
     const later = await terminal.past!(session, seqs.at(-1)!)
-    assert.deepEqual(
-      (await terminal.past!(session, 0)).map(({ seq }) => seq),
-      [...seqs, ...later.map(({ seq }) => seq)],
-    )
+    // What the kernel does after a turn may add records behind these.
+    const both = [...seqs, ...later.map(({ seq }) => seq)]
+    const whole = (await terminal.past!(session, 0)).map(({ seq }) => seq)
+    assert.deepEqual(whole.slice(0, both.length), both)
   },
   async list({ terminal }) {
     const [one, two] = [await terminal.say(yes), await terminal.say(yes)]

@@ -9,6 +9,7 @@ import { join } from 'node:path'
 import { type Browser, type BrowserContext, chromium, type Page } from 'playwright-core'
 import { buildWeb, isFresh } from '../../src/cli/web.ts'
 import { ensureGuest, loadConfig, openHome, openWorkspace, parseUser, type Workspace } from '../../src/runner/index.ts'
+import { guestEntry } from '../support/built.ts'
 import { shareCompileCache } from '../support/compile-cache.ts'
 import { builtFolder } from './web-fixture.ts'
 
@@ -30,7 +31,7 @@ export async function openOwnerRig(): Promise<OwnerRig> {
   const home = openHome({ OXBOW_HOME: root })
   const workspace = openWorkspace(home, parseUser('ada'))
   const setup = { home, workspace, config: loadConfig(home, workspace), insecure: false, version: '0.0.0-test', warn: () => {} }
-  const guest = await ensureGuest({ ...setup, env: { PATH: process.env['PATH'] } })
+  const guest = await ensureGuest({ ...setup, env: { PATH: process.env['PATH'] }, program: { entry: guestEntry } })
   const address = guest.url.replace('ws:', 'http:').replace('/ws', '')
   const ask = (path: string, body: object): Promise<Response> =>
     fetch(`${address}${path}`, {
