@@ -53,7 +53,7 @@ export async function makeConnectBench({ programs = {}, ...deps }: ConnectOption
       config: { servers: {} },
       documents,
       sandbox: bench.sandbox,
-      hash: (text) => hash('sha256', text),
+      hash: async () => (text) => hash('sha256', text),
       secrets: {
         get: (name) => secrets.get(name),
         set: async (name, value) => void (value === null ? secrets.delete(name) : secrets.set(name, value)),

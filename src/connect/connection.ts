@@ -12,7 +12,8 @@ import type { NamedServer } from './settings.ts'
 
 export interface ConnectionDeps extends WayDeps {
   readonly sandbox: Pick<Sandbox, 'serve' | 'status'>
-  readonly hash: HashText
+  /** Loaded with the first server that is started. */
+  readonly hash: () => Promise<HashText>
   readonly version: string
   readonly nowMs: () => number
   /** The list of tools of this server has been read anew. */
@@ -75,7 +76,7 @@ export function createConnection(server: NamedServer, deps: ConnectionDeps): Con
       running.stale = false
       const tools = await untilAborted(running.client.listTools(), signal)
       running.listedAt = deps.nowMs()
-      running.listed = { ...running.facts, tools: readTools(tools, running.facts, deps.hash) }
+      running.listed = { ...running.facts, tools: readTools(tools, running.facts, await deps.hash()) }
       deps.onListed(server.name, running.listed)
       return running.listed
     },
@@ -104,7 +105,10 @@ interface Parts {
 }
 
 async function startRunning(server: NamedServer, deps: ConnectionDeps, { login, log, onClose }: Parts): Promise<Running> {
-  const [identity, { connectServer }] = await Promise.all([identityOf(server.settings, deps.hash), import('./mcp-client.ts')])
+  const [identity, { connectServer }] = await Promise.all([
+    deps.hash().then((hash) => identityOf(server.settings, hash)),
+    import('./mcp-client.ts'),
+  ])
   const plain: ServerWay = await wayOf(server, deps)
   const way = plain.kind === 'http' && login.isSignedIn() ? { ...plain, login } : plain
   if (way.kind === 'stdio') collectLog(way.process, log)

@@ -24,7 +24,7 @@ export interface ServerTable {
 const name = z.string().regex(/^[a-z][a-z0-9-]{0,23}$/, 'must have up to 24 lower-case letters, digits and -')
 const shared = { audience: ['terminal'], labels: { adds: [], sink: false }, right: 'servers.write' } as const satisfies Partial<Call>
 
-export function serverCalls(table: ServerTable, hash: HashText): readonly Call[] {
+export function serverCalls(table: ServerTable, hash: () => Promise<HashText>): readonly Call[] {
   return [
     listServers(table),
     addServer(table),
@@ -155,7 +155,7 @@ interface ServerDiff extends Shown {
 
 const diffInput = z.strictObject({ server: name })
 
-function diffServer(table: ServerTable, hash: HashText): Call<{ server: string }, ServerDiff> {
+function diffServer(table: ServerTable, hash: () => Promise<HashText>): Call<{ server: string }, ServerDiff> {
   return {
     ...shared,
     name: 'server.diff',
@@ -170,7 +170,7 @@ function diffServer(table: ServerTable, hash: HashText): Call<{ server: string }
     recordOutput: ({ tools, digest }) => ({ tools: tools.length, digest }),
     async run({ server }, { signal }) {
       const { diff, found } = await lookAt(findServer(table, server), signal)
-      return { output: { ...diff, digest: digestOf(diff, found, hash) } }
+      return { output: { ...diff, digest: digestOf(diff, found, await hash()) } }
     },
   }
 }
@@ -230,7 +230,7 @@ interface ApproveInput {
 
 const toolNames = z.array(z.string().max(200)).max(1_000)
 
-function approveServer(table: ServerTable, hash: HashText): Call<ApproveInput, { approved: readonly string[] }> {
+function approveServer(table: ServerTable, loadHash: () => Promise<HashText>): Call<ApproveInput, { approved: readonly string[] }> {
   return {
     ...shared,
     name: 'server.approve',
@@ -250,6 +250,7 @@ function approveServer(table: ServerTable, hash: HashText): Call<ApproveInput, {
     async run({ server, digest, tools, read_only: readOnly = [], no_sink: noSink = [] }, context) {
       const held = findServer(table, server)
       const { diff, found } = await lookAt(held, context.signal)
+      const hash = await loadHash()
       if (digestOf(diff, found, hash) !== digest) throw changedMeanwhile(server)
       const unknown = [...(tools ?? []), ...readOnly, ...noSink].find((tool) => !found.some(({ definition }) => definition.name === tool))
       if (unknown !== undefined)
@@ -394,5 +395,5 @@ function changedMeanwhile(server: string): OxbowError {
 
 /** For reference pages; they cannot be run. */
 export function describedServerCalls(): readonly Call[] {
-  return serverCalls({} as ServerTable, () => '')
+  return serverCalls({} as ServerTable, async () => () => '')
 }

@@ -21,6 +21,7 @@ import {
   type GuestEnvelope,
   type HostPort,
   isOxbowError,
+  once,
   type Sandbox,
   systemClock,
   systemRandom,
@@ -158,14 +159,14 @@ async function openServers(
   { config, version }: GuestEnvelope,
   ...[documents, secrets]: Parameters<NonNullable<KernelOptions['servers']>>
 ): Promise<Servers> {
-  const [{ createServers }, hasher] = await Promise.all([import('../connect/index.ts'), createHasher()])
+  const { createServers } = await import('../connect/index.ts')
   return createServers({
     config: config.mcp,
     documents,
     sandbox,
     proxy,
     openFetch,
-    hash: hasher,
+    hash: once(createHasher),
     secrets,
     version,
     nowMs: systemClock.monotonicMs,

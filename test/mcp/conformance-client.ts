@@ -23,7 +23,7 @@ async function run(url: string): Promise<void> {
     config: config.mcp,
     documents: documents as Parameters<typeof createServers>[0]['documents'],
     sandbox: { status: { tier: 'none' } } as Parameters<typeof createServers>[0]['sandbox'],
-    hash: (text) => createHash('sha256').update(text).digest('hex'),
+    hash: async () => (text) => createHash('sha256').update(text).digest('hex'),
     secrets: {
       get: (name) => secrets.get(name),
       set: (name, value) => Promise.resolve(void (value === null ? secrets.delete(name) : secrets.set(name, value))),

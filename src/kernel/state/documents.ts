@@ -68,8 +68,8 @@ export interface Documents {
   watch(category: string, listener: (name: string) => void): void
 }
 
-/** Rows of one read. */
-const pageRows = 500
+/** Rows of one read: as many as the store reads without starting its thread of reads, which takes longer than a first turn's other work. */
+const pageRows = 100
 
 export function createDocuments(store: Pick<Store, 'document' | 'documents'>, append: AppendRecords): Documents {
   const changing = new Map<string, Promise<unknown>>()
