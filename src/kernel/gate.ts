@@ -34,7 +34,7 @@ import { cancelledOutcome, type Refusal, refusal, refusalBody, replay, stopFailu
 import { maxNameLength } from './limits.ts'
 import { refuseLimited } from './access/right-limits.ts'
 import { approve, type ApprovalDeps, withEditNote } from './stages/approval.ts'
-import { isShutdown, type RunningCalls, sandboxFor, stopReason } from './stages/running-calls.ts'
+import { type FirstVersion, isShutdown, type RunningCalls, sandboxFor, stopReason } from './stages/running-calls.ts'
 import type { Registry } from './registry.ts'
 import {
   authorize,
@@ -60,6 +60,7 @@ export interface GateDeps extends ApprovalDeps {
   readonly secrets: SecretUses
   readonly running: RunningCalls
   readonly sandbox: Sandbox
+  readonly first: FirstVersion
   readonly flow: Config['flow']
   /** Whether the lists of `[exec]` let the call start this program. */
   readonly refuseStart: (call: Call, program: StartedProgram) => Promise<Failure | null>
@@ -334,7 +335,7 @@ async function run(
     caller,
     signal: watch.signal,
     clock: deps.clock,
-    sandbox: use.sandbox(sandboxFor(deps.sandbox, watch)),
+    sandbox: use.sandbox(sandboxFor(deps.sandbox, watch, deps.first)),
     reserveMore(more) {
       if (hold === null || !deps.budgets.extend(hold, more)) return false
       deps.journal.note([entryOf(passing, 'exchange', reservationName, deps.budgets.extended(hold))], { lazy: true })

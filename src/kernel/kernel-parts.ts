@@ -254,6 +254,7 @@ function buildCalls(options: KernelOptions, records: Records, describe: () => Pr
     secrets: createSecretUses(secrets),
     running,
     sandbox,
+    first: versioning.first,
     clock,
     approval: config.approval,
     // Loaded with the first call that asks.

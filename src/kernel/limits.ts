@@ -199,6 +199,8 @@ export const versionsIdleMs = 60_000
 /** Time limit of one request to hands for versions, and of one whole checkpoint. */
 export const snapshotTimeoutMs = 60_000
 export const checkpointTimeoutMs: number = 10 * 60_000
+/** The first call that touches files waits for the first version of the workspace: 10 000 files take a second. Without it, it goes on. */
+export const firstVersionTimeoutMs = 10_000
 /** Bytes of files in one reply of hands. */
 export const maxCollectedBytes: number = 4 * 1024 * 1024
 /** Commits of one log, and commits that it looks through for those of a path. */

@@ -47,13 +47,21 @@ export interface Watch {
   leave(): void
 }
 
+/** Keeps a version of what is there before a call can change it; null once there is one. */
+export interface FirstVersion {
+  begin: (() => Promise<void>) | null
+}
+
 /** @returns the sandbox for a call, whose time limit pauses while hands start: an emulated machine takes 15 s */
-export function sandboxFor(sandbox: Sandbox, watch: Pick<Watch, 'unhurried'>): Sandbox {
+export function sandboxFor(sandbox: Sandbox, watch: Pick<Watch, 'unhurried'>, first: FirstVersion): Sandbox {
   return {
     get status() {
       return sandbox.status
     },
-    hands: (profile) => watch.unhurried(sandbox.hands(profile)),
+    hands: (profile) => {
+      const begun = profile === 'vault-read' ? null : first.begin
+      return watch.unhurried(begun === null ? sandbox.hands(profile) : begun().then(() => sandbox.hands(profile)))
+    },
     close: () => sandbox.close(),
   }
 }

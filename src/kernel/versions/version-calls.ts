@@ -5,7 +5,7 @@
 import { posix } from 'node:path'
 import { z } from 'zod'
 import { type Call, type CallContext, type Done, type Json, type Label, OxbowError } from '../../types/index.ts'
-import { checkpointTimeoutMs, maxListedChanges, maxLogged } from '../limits.ts'
+import { checkpointTimeoutMs, firstVersionTimeoutMs, maxListedChanges, maxLogged } from '../limits.ts'
 import { processRight } from '../stages/policy.ts'
 import type { DocumentChange, Documents } from '../state/documents.ts'
 import { type Committed, documentName, documentPath } from './checkpoint.ts'
@@ -33,7 +33,16 @@ const path = z.string().max(4_096).describe('File or folder, relative to /shared
 const at = z.string().min(1).max(200).describe('A commit or the beginning of one, a tag, or HEAD; with ~N the Nth before it.')
 
 export function versionCalls(deps: VersionCallDeps): readonly Call[] {
-  return [commitCall(deps), tagCall(deps), logCall(deps), diffCall(deps), showCall(deps), restoreCall(deps), turnCall(deps)]
+  return [
+    commitCall(deps),
+    tagCall(deps),
+    logCall(deps),
+    diffCall(deps),
+    showCall(deps),
+    restoreCall(deps),
+    beginCall(deps),
+    turnCall(deps),
+  ]
 }
 
 async function open(deps: VersionCallDeps): Promise<Versions> {
@@ -278,6 +287,28 @@ async function documentChanges(versions: Versions, target: string, { changes }: 
 
 interface TurnVersion extends Committed {
   readonly turn: string
+}
+
+/** The commit before the first change: without it, what the first turn changed could not be taken back. */
+function beginCall(deps: VersionCallDeps): Call<Record<string, never>, Committed> {
+  return {
+    name: 'version.begin',
+    summary: 'Commits what is there before anything changes it.',
+    input: z.strictObject({}),
+    output: z.custom<Committed>(),
+    example: {},
+    tier: 'read_only',
+    right: processRight,
+    effect: 'idempotent',
+    audience: ['runtime'],
+    labels: { adds: [], sink: false },
+    timeoutMs: firstVersionTimeoutMs,
+    recordOutput: (output) => ({ ...output, state: [...output.state] }),
+    async run(_, { clock, signal }) {
+      const by = { author: 'oxbow', at: clock.now(), subject: 'Before the first change', trailers: {} }
+      return { output: await (await open(deps)).commit(by, signal) }
+    },
+  }
 }
 
 /** The commit after a turn: its record names the turn, the commit, and the versions of the documents that the turn saved. */

@@ -2,6 +2,8 @@
  * Connects the versions with the rest of the kernel: notes what turns change, and commits it after them in the background. The versions
  * themselves are loaded with the first commit.
  */
+import { existsSync } from 'node:fs'
+import { join } from 'node:path'
 import type { Store } from '../../store/index.ts'
 import { type Call, type CallId, type Caller, type Config, once, type RecordView, type Sandbox, type SessionId } from '../../types/index.ts'
 import type { Background } from '../background.ts'
@@ -9,6 +11,7 @@ import type { Events } from '../events.ts'
 import { maxTitleLength } from '../limits.ts'
 import type { Documents } from '../state/documents.ts'
 import type { Versions } from './versions.ts'
+import type { FirstVersion } from '../stages/running-calls.ts'
 
 /** The first line of a turn's message, and the agent that ran it. */
 export interface TurnFacts {
@@ -22,6 +25,7 @@ export interface Versioning {
   readonly turnFacts: (turn: string) => Promise<TurnFacts>
   /** Notes that a call which may change something has ended. */
   readonly noteChange: (caller: Caller, call: Pick<Call, 'name' | 'right'>) => void
+  readonly first: FirstVersion
   /** Commits the turns that have ended before: a guest that was started for one turn ends right after it. */
   readonly close: () => Promise<void>
 }
@@ -78,8 +82,14 @@ export function createVersioning(deps: VersioningDeps): Versioning {
     waiting.push(changed)
     committing ??= commitAll()
   }
+  const begin = once(async () => {
+    if (sandbox.status.files && !existsSync(join(folder ?? '', 'refs/heads/main'))) await background().run('', 'version.begin', {})
+    first.begin = null
+  })
+  const first: FirstVersion = { begin: isOn ? begin : null }
   return {
     versions,
+    first,
     noteChange({ actor, session, turn }, { name, right }) {
       if (!isOn) return
       const isState = right === 'state.write'

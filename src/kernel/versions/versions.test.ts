@@ -158,6 +158,32 @@ test('a turn that changes files is committed after it by its agent, and the reco
   )
 })
 
+test('what the first turn of a workspace changes can be taken back: a version keeps what was there before', async () => {
+  let workspace = ''
+  const writes = testCall('file.note', async (_, { sandbox }) => {
+    await sandbox.hands('work')
+    writeFileSync(join(workspace, 'old.txt'), 'replaced')
+    writeFileSync(join(workspace, 'new.txt'), 'written')
+    return done('written')
+  })
+  const play = inOrder(asks(['file_note']), says('done'), asks(['file_note']), says('done'))
+  await withVersions(
+    async ({ guest, shared, write, read, ok, git }) => {
+      workspace = shared
+      write('old.txt', 'of the person')
+      await guest.turn('Write')
+      const record = await guest.record(({ name, phase }) => name === 'version.after_turn' && phase === 'outcome')
+      const { commit } = record.body as { commit: string }
+      assert.equal(git('log', '--format=%an|%s').trim(), 'agent:ox|Write\noxbow|Before the first change')
+      await ok('version.restore', { path: '/shared', at: `${commit}~1`, apply: true })
+      assert.deepEqual([read('old.txt'), existsSync(join(shared, 'new.txt'))], ['of the person', false])
+      await guest.turn('Write again')
+      assert.equal(git('log', '--format=%s', '--max-parents=0').trim(), 'Before the first change')
+    },
+    { play, calls: [writes] },
+  )
+})
+
 test('a repository that was tampered with is reported, and no forged content is restored', async () => {
   await withVersions(async ({ write, ok, fails, folder, read }) => {
     write('a.txt', 'the content as it was')
