@@ -107,6 +107,17 @@ describe('the web application', { skip: noChromium }, () => {
     }
   })
 
+  it('shows each page of the owner in a bare home (what they do: owner-pages.full.test.ts)', async () => {
+    const { page } = rig
+    for (const title of ['Memory', 'Schedules', 'Budgets', 'Agents and models']) {
+      await page.getByRole('navigation', { name: 'Pages' }).getByRole('link', { name: title }).click()
+      await page.getByRole('heading', { name: title, level: 1 }).waitFor()
+      await page.locator('.state[aria-label]').waitFor({ state: 'detached' })
+      assert.equal(await page.getByRole('alert').count(), 0, title)
+      await checkAccessible(page)
+    }
+  })
+
   it('finds pages by the palette, without a mouse', async () => {
     const { page } = rig
     await page.keyboard.press('Control+k')
