@@ -85,6 +85,16 @@ test('--yes takes a key of the environment, and only names the variable', async 
   assert.equal(target.key, 'ANTHROPIC_API_KEY')
 })
 
+test('a budget in dollars asks for the price of a model that no catalog has', async () => {
+  const address = ['init', '--base-url', 'http://127.0.0.1:9/v1', '--model', 'mine', '--budget', '1', '--dry-run', '--json']
+  const refused = await oxbow(address)
+  assert.equal(refused.exit, errorTable.bad_input.exit)
+  assert.match(refused.err, /--input-price and --output-price/)
+  const priced = await oxbow([...address, '--input-price', '0.25', '--output-price', '2'])
+  assert.equal(priced.exit, 0, priced.err)
+  assert.match(priced.out, /"price":\{"input":250000,"output":2000000\}/)
+})
+
 test('what cannot be set up is refused with what to give instead', async () => {
   for (const [args, problem] of [
     [[], /^error: nobody can be asked here\nhint: Name a model with --model, or add --yes/],

@@ -21,6 +21,9 @@ export interface InitOptions extends Pick<GuestChoice, 'user'> {
   readonly baseUrl?: string | undefined
   readonly keyEnv?: string | undefined
   readonly keyStdin?: boolean | undefined
+  /** Dollars for a million tokens, with `baseUrl`. */
+  readonly inputPrice?: number | undefined
+  readonly outputPrice?: number | undefined
   /** Dollars a day. */
   readonly budget?: number | undefined
   readonly tier?: SandboxTier | undefined
@@ -51,10 +54,18 @@ export async function planOf(options: InitOptions, setup: GuestSetup, terminal: 
   return { model, key: await keyOf(model, options, terminal), budget, tier }
 }
 
-async function modelOf({ model: name, baseUrl }: InitOptions, setup: GuestSetup): Promise<ModelChoice> {
+async function modelOf({ model: name, baseUrl, budget, ...prices }: InitOptions, setup: GuestSetup): Promise<ModelChoice> {
   if (baseUrl !== undefined) {
     if (name === undefined) throw new OxbowError('bad_input', '--base-url needs a model', { hint: 'Add --model NAME.' })
-    return { kind: 'address', baseUrl, model: name, contextTokens: null }
+    const { inputPrice: input, outputPrice: output } = prices
+    const isPriced = input !== undefined && output !== undefined
+    if (budget !== undefined && !isPriced) {
+      throw new OxbowError('bad_input', 'a budget in dollars needs the price of the model', {
+        hint: 'Add --input-price and --output-price, dollars for a million tokens; 0 for a model of your own.',
+      })
+    }
+    const price = isPriced ? { input: microDollars(input), output: microDollars(output) } : null
+    return { kind: 'address', baseUrl, model: name, contextTokens: null, price }
   }
   const chosen = name ?? (await usualModel(setup))
   if (chosen === 'offline') return { kind: 'offline' }
@@ -68,6 +79,10 @@ async function modelOf({ model: name, baseUrl }: InitOptions, setup: GuestSetup)
     })
   }
   return { kind: 'service', provider, model }
+}
+
+export function microDollars(dollars: number): number {
+  return Math.round(dollars * 1_000_000)
 }
 
 /** What `--yes` takes: a service whose key is set, else a model on this machine, else the offline interpreter. */

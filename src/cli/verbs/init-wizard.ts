@@ -13,7 +13,7 @@ import {
 } from '../../types/index.ts'
 import type { Terminal } from '../terminal.ts'
 import { plainLine } from '../../terminal/index.ts'
-import { describePlan, findServices, isSet, type SetupPlan } from './init-plan.ts'
+import { describePlan, findServices, isSet, microDollars, type SetupPlan } from './init-plan.ts'
 
 type Streams = Pick<Terminal, 'input' | 'output'>
 
@@ -22,10 +22,11 @@ export async function askPlan(setup: GuestSetup, terminal: Terminal): Promise<Se
   const streams: Streams = { input: terminal.input, output: terminal.output }
   intro('Setting up Oxbow', streams)
   const services = await lookForServices(setup, streams)
-  const model = await askModel(services, setup, streams)
+  const chosen = await askModel(services, setup, streams)
   const tiers = findTiers(setup)
-  const key = await askKey(model, setup, streams)
-  const budget = model.kind === 'service' || model.kind === 'address' ? await askBudget(streams) : null
+  const key = await askKey(chosen, setup, streams)
+  const budget = chosen.kind === 'service' || chosen.kind === 'address' ? await askBudget(streams) : null
+  const model = chosen.kind === 'address' && budget !== null ? { ...chosen, price: await askPrice(streams) } : chosen
   const trying = spinner({ output: streams.output })
   trying.start('Trying the sandboxes of this machine')
   // A slow engine must not keep the person waiting: what is not known by then can be chosen.
@@ -163,6 +164,19 @@ async function askBudget(streams: Streams): Promise<number | null> {
     /^\d{1,6}(\.\d{1,6})?$/.test(value) ? undefined : 'Give an amount such as 2.50, or 0 for no limit.'
   const dollars = Number(await askText('At most how many dollars a day? 0: no limit', '5', streams, isAmount))
   return dollars === 0 ? null : dollars
+}
+
+/** Without it, a budget in dollars would refuse every request. */
+async function askPrice(streams: Streams): Promise<{ readonly input: number; readonly output: number }> {
+  const ask = async (what: string): Promise<number> => {
+    const message = `What does a million tokens that it ${what} cost, in dollars? 0: nothing`
+    return microDollars(
+      Number(
+        await askText(message, '0', streams, (value) => (/^\d{1,6}(\.\d{1,6})?$/.test(value) ? undefined : 'Give an amount such as 0.25.')),
+      ),
+    )
+  }
+  return { input: await ask('reads'), output: await ask('writes') }
 }
 
 const tierHints: Readonly<Record<SandboxTier, string>> = {

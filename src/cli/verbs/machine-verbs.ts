@@ -65,6 +65,8 @@ const addInit: AddVerbs = (program, terminal, choose) => {
   userVerb(program.command('init'), 'set up a model, a daily budget and the sandbox; asks in a terminal')
     .option('--model <name>', 'provider/model, a provider, local for one on this machine, or offline')
     .option('--base-url <url>', 'address of an OpenAI-compatible service')
+    .option('--input-price <dollars>', 'with --base-url: price of a million tokens that the model reads', parseAmount)
+    .option('--output-price <dollars>', 'with --base-url: price of a million tokens that the model writes', parseAmount)
     .addOption(new Option('--key-env <variable>', 'take the key from this variable; it is not stored').conflicts('keyStdin'))
     .option('--key-stdin', 'read the key from standard input and store it encrypted')
     .option('--budget <dollars>', 'spend at most this much a day', parseAmount)
