@@ -109,10 +109,11 @@ describe('the web application', { skip: noChromium }, () => {
 
   it('shows each page of the owner in a bare home (what they do: owner-pages.full.test.ts)', async () => {
     const { page } = rig
+    const loading = page.locator('.state[aria-label]')
     for (const title of ['Memory', 'Schedules', 'Budgets', 'Agents and models']) {
       await page.getByRole('navigation', { name: 'Pages' }).getByRole('link', { name: title }).click()
       await page.getByRole('heading', { name: title, level: 1 }).waitFor()
-      await page.locator('.state[aria-label]').waitFor({ state: 'detached' })
+      while ((await loading.count()) > 0) await loading.first().waitFor({ state: 'detached' })
       assert.equal(await page.getByRole('alert').count(), 0, title)
       await checkAccessible(page)
     }
