@@ -30,6 +30,19 @@ void test('a gateway that closes answers what is under way, or says when to ask 
   assert.equal((await terminal.closed).code, 1001)
 })
 
+void test('a key without all rights is limited in the cookie of a page, too', async () => {
+  const kernel = createFakeKernel()
+  const statusesOf = async (mayAll: boolean): Promise<readonly number[]> => {
+    const withKey = async () => ({ ...kernel, check: async () => mayAll })
+    await using fixture = await startTestGateway({ kernel: { ...kernel, withKey }, requests_per_minute: 10 })
+    const headers = { cookie: `oxbow-${new URL(fixture.http).port}=oxbow_${'0'.repeat(38)}`, 'oxbow-page': '0'.repeat(21) }
+    const asked = Array.from({ length: 4 }, () => fetch(`${fixture.http}/api/v1/status`, { headers }))
+    return (await Promise.all(asked)).map(({ status }) => status)
+  }
+  assert.deepEqual(await statusesOf(true), [200, 200, 200, 200])
+  assert.ok((await statusesOf(false)).includes(429))
+})
+
 void test('frames of a key count as its requests; over its rate they are refused with the time to wait', async () => {
   const kernel = createFakeKernel()
   const key = `oxbow_${'0'.repeat(59)}`

@@ -59,20 +59,20 @@ export function createClients({ kernel, token, requestsPerMinute, now }: Clients
     if (refusal !== null) throw toError(refusal)
     return key
   }
-  const checked = async (key: string): Promise<{ readonly kernel: Kernel; readonly id: string }> => {
+  const checked = async (key: string): Promise<Client & { readonly mayAll: boolean }> => {
     const id = createHash('sha256').update(key).digest('hex')
     const before = known.get(id)
     if (before !== undefined) {
       const found = await before
-      await found.check()
-      return { kernel: found, id }
+      return { kernel: found, id, mayAll: await found.check() }
     }
     const waitS = guesses.take(key.slice(0, keyIdCharacters))
     if (waitS > 0) throw new TooMany('This API key was checked too often.', waitS)
     const checking = kernel.withKey(key)
     known.put(id, checking)
     try {
-      return { kernel: await checking, id }
+      const found = await checking
+      return { kernel: found, id, mayAll: await found.check() }
     } catch (error) {
       known.delete(id)
       throw error
@@ -88,8 +88,9 @@ export function createClients({ kernel, token, requestsPerMinute, now }: Clients
       try {
         const key = admit(request, isUpgrade)
         if (key === null) return owner
-        const client = await checked(key)
-        const isPage = cookieKeyOf(request.headers) === key
+        const { mayAll, ...client } = await checked(key)
+        // Any key can be sent as a cookie; a page has the owner's rights.
+        const isPage = mayAll && cookieKeyOf(request.headers) === key
         return isPage ? client : { ...client, take: () => take(client.id) }
       } catch (error) {
         // Only requests that are refused anyway: whoever guesses from an address keeps nobody else out.

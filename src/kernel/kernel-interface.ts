@@ -31,8 +31,11 @@ export interface Kernel {
    * @throws OxbowError `unauthenticated` for a key that is unknown, wrong, revoked or expired; so does each later request
    */
   withKey(key: string): Promise<Kernel>
-  /** @throws OxbowError `unauthenticated` when the key of this kernel was revoked or has expired; never for the owner's */
-  check(): Promise<void>
+  /**
+   * @returns whether everything is allowed, as to the owner
+   * @throws OxbowError `unauthenticated` when the key of this kernel was revoked or has expired; never for the owner's
+   */
+  check(): Promise<boolean>
   /** Interrupts turns, which continue at the next start, and flushes the journal. */
   close(): Promise<void>
 }

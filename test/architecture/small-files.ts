@@ -31,7 +31,6 @@ export const depthRules: DepthRules = {
     'src/tui/view/highlight-js.d.ts': 'what is used of a package whose own types bring those of a browser along',
     'src/tools/time-calls.ts': 'the one call of its family',
     'src/client/node-client.ts': 'the socket of Node, beside the one of browsers',
-    'src/kernel/kernel-interface.ts': 'the port that the kernel of the owner and that of a key implement',
     'src/types/git-runs.ts': 'one list for hands and the kernel, which hands import without zod',
     'src/memory/lazy-parts.ts': 'the dynamic imports that keep the rest of memory out of a start',
     'src/memory/summary/rolling.ts': 'public API of summaries, loaded with the first one',

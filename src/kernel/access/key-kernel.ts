@@ -66,7 +66,10 @@ export function createKeyKernels(deps: KeyKernelDeps, owner: Kernel): (key: stri
           stop?.()
         }
       },
-      check: async () => void (await keys.callerOf(id, '', '')),
+      async check() {
+        const { rights, limits } = await keys.callerOf(id, '', '')
+        return rights.has('*') && limits === undefined
+      },
       close: () => Promise.resolve(),
     }
     return view
