@@ -335,7 +335,7 @@ async function run(
     caller,
     signal: watch.signal,
     clock: deps.clock,
-    sandbox: use.sandbox(sandboxFor(deps.sandbox, watch, deps.first)),
+    sandbox: use.sandbox(sandboxFor(deps.sandbox, watch, call.tier === 'read_only' ? null : deps.first.begin)),
     reserveMore(more) {
       if (hold === null || !deps.budgets.extend(hold, more)) return false
       deps.journal.note([entryOf(passing, 'exchange', reservationName, deps.budgets.extended(hold))], { lazy: true })

@@ -59,7 +59,7 @@ test('the start of hands does not count against the time limit of the first call
   const running = createRunningCalls({ now: () => now, monotonicMs: () => now }, () => {})
   const watch = running.enter(caller, { ...call, timeoutMs: 10_000 }, { id: 'c' as CallId, signal: never })
   const started = Promise.withResolvers<Hands>()
-  const sandbox = sandboxFor({ ...fakeSandbox, hands: () => started.promise }, watch, { begin: null })
+  const sandbox = sandboxFor({ ...fakeSandbox, hands: () => started.promise }, watch, null)
   pass(4_000)
   const first = sandbox.hands('work')
   const second = sandbox.hands('work')

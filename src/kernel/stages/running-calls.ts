@@ -52,16 +52,17 @@ export interface FirstVersion {
   begin: (() => Promise<void>) | null
 }
 
-/** @returns the sandbox for a call, whose time limit pauses while hands start: an emulated machine takes 15 s */
-export function sandboxFor(sandbox: Sandbox, watch: Pick<Watch, 'unhurried'>, first: FirstVersion): Sandbox {
+/**
+ * @param begin what hands that may change files wait for; null: nothing
+ * @returns the sandbox for a call, whose time limit pauses while hands start: an emulated machine takes 15 s
+ */
+export function sandboxFor(sandbox: Sandbox, watch: Pick<Watch, 'unhurried'>, begin: FirstVersion['begin']): Sandbox {
   return {
     get status() {
       return sandbox.status
     },
-    hands: (profile) => {
-      const begun = profile === 'vault-read' ? null : first.begin
-      return watch.unhurried(begun === null ? sandbox.hands(profile) : begun().then(() => sandbox.hands(profile)))
-    },
+    hands: (profile) =>
+      watch.unhurried(begin === null || profile === 'vault-read' ? sandbox.hands(profile) : begin().then(() => sandbox.hands(profile))),
     close: () => sandbox.close(),
   }
 }
