@@ -9,8 +9,9 @@
 import { createHash, randomUUID } from 'node:crypto'
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Kernel } from '../../kernel/index.ts'
-import { cleanFileName, createRecentMap, type Json, mediaTypeOf, OxbowError } from '../../types/index.ts'
+import { cleanFileName, createRecentMap, mediaTypeOf, OxbowError } from '../../types/index.ts'
 import { downloadPieceBytes, keptPieceSizes, maxUploadedBytes, maxUrlPieces, sniffedBytes } from '../limits.ts'
+import { outputOf } from './messages.ts'
 import { readPieces } from './request-body.ts'
 
 interface FileRequest {
@@ -242,10 +243,4 @@ async function receiveFile({ kernel, request, response }: FileRequest, path: str
     'x-content-type-options': 'nosniff',
   })
   response.end(text)
-}
-
-async function outputOf<Output>(kernel: Kernel, name: string, input: Json): Promise<Output> {
-  const outcome = await kernel.call(name, input)
-  if (outcome.status === 'ok') return outcome.output as Output
-  throw new OxbowError(outcome.failure.code, outcome.failure.message, { hint: outcome.failure.hint })
 }

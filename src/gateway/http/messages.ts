@@ -1,17 +1,26 @@
-/** Messages over HTTP: sent once, and answered with the reply of their turn or, with `Prefer: respond-async`, as soon as they are recorded. */
+/** What programs ask of a kernel: the output of a call, and messages over HTTP, sent once, and answered with the reply of their turn or, with `Prefer: respond-async`, as soon as they are recorded. */
 import { z } from 'zod'
 import type { Kernel, KernelEvent } from '../../kernel/index.ts'
 import {
   type CallId,
   isObject,
   isUuid,
+  type Json,
   type JsonObject,
   OxbowError,
   sentFiles,
   type SentFile,
   type SessionId,
+  toError,
   type TurnId,
 } from '../../types/index.ts'
+
+/** @throws OxbowError for a call that failed */
+export async function outputOf<Output>(kernel: Kernel, name: string, input: Json, session?: SessionId): Promise<Output> {
+  const outcome = await kernel.call(name, input, session)
+  if (outcome.status !== 'ok') throw toError(outcome.failure)
+  return outcome.output as Output
+}
 
 export const messageSchema: z.ZodType<{ text: string; model?: string; attachments?: SentFile[]; session?: string }> = z.strictObject({
   text: z.string().min(1).describe('The message.'),

@@ -1,6 +1,7 @@
 /** `/metrics` in the text format of Prometheus 0.0.4: requests of this API, and what `resources.show` and `budget.show` know of the guest. */
 import type { Kernel } from '../../kernel/index.ts'
-import { isObject, type JsonObject, OxbowError } from '../../types/index.ts'
+import { isObject, type JsonObject } from '../../types/index.ts'
+import { outputOf } from './messages.ts'
 
 export interface Metrics {
   count(status: number, ms: number): void
@@ -24,7 +25,7 @@ export function createMetrics(): Metrics {
       for (const [at, bound] of bounds.entries()) if (ms / 1_000 <= bound) buckets[at]! += 1
     },
     async text(kernel, connections) {
-      const asked = ['resources.show', 'budget.show', 'system.now'].map((name) => outputOf(kernel, name))
+      const asked = ['resources.show', 'budget.show', 'system.now'].map((name) => outputOf<JsonObject>(kernel, name, {}))
       const [resources = {}, budget = {}, now = {}] = await Promise.all(asked)
       const guest = kernel.status()
       return [
@@ -57,12 +58,6 @@ export function createMetrics(): Metrics {
       ].join('\n')
     },
   }
-}
-
-async function outputOf(kernel: Kernel, name: string): Promise<JsonObject> {
-  const outcome = await kernel.call(name, {})
-  if (outcome.status === 'ok') return outcome.output as JsonObject
-  throw new OxbowError(outcome.failure.code, outcome.failure.message, { hint: outcome.failure.hint })
 }
 
 /** Of a value in a sample, by the text format of Prometheus. */

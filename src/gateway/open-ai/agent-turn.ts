@@ -266,10 +266,3 @@ export async function readPast(
   }
   return records
 }
-
-/** @throws OxbowError for a call that failed */
-export async function outputOf(kernel: Kernel, name: string, input: Json, session?: SessionId): Promise<JsonObject> {
-  const outcome = await kernel.call(name, input, session)
-  if (outcome.status !== 'ok') throw new OxbowError(outcome.failure.code, outcome.failure.message, { hint: outcome.failure.hint })
-  return outcome.output as JsonObject
-}

@@ -6,7 +6,8 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import { z } from 'zod'
 import type { Kernel } from '../../kernel/index.ts'
 import { type Failure, isOxbowError, type JsonObject, OxbowError } from '../../types/index.ts'
-import { agentName, agentsOf, outputOf } from './agent-turn.ts'
+import { outputOf } from '../http/messages.ts'
+import { agentName, agentsOf } from './agent-turn.ts'
 import { type Asking, errorOf, statusOf } from './asking.ts'
 import { chatRequest, completeChat, createConversations } from './chat.ts'
 import { readBody } from './conversation.ts'
@@ -75,11 +76,15 @@ const embeddingRequest = z.object({
 async function createEmbeddings({ kernel, body }: Asking): Promise<JsonObject> {
   const { input, model, encoding_format: format, dimensions } = readBody(embeddingRequest, body)
   const own = model === agentName || model === kernel.status().embedder
-  const output = (await outputOf(kernel, 'text.embed', {
-    texts: [input].flat(),
-    ...(!own && { model }),
-    ...(typeof dimensions === 'number' && { dimensions }),
-  })) as { readonly vectors: readonly string[]; readonly model: string; readonly tokens: number }
+  const output = await outputOf<{ readonly vectors: readonly string[]; readonly model: string; readonly tokens: number }>(
+    kernel,
+    'text.embed',
+    {
+      texts: [input].flat(),
+      ...(!own && { model }),
+      ...(typeof dimensions === 'number' && { dimensions }),
+    },
+  )
   const data = output.vectors.map((vector, index) => ({
     object: 'embedding',
     index,

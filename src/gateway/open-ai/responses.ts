@@ -18,7 +18,8 @@ import {
   type TurnId,
 } from '../../types/index.ts'
 import { keptConversations } from '../limits.ts'
-import { agentName, answerIn, answerTurn, isEndOf, isFailed, outputOf, type Place, readPast, readPlace, startTurn } from './agent-turn.ts'
+import { outputOf } from '../http/messages.ts'
+import { agentName, answerIn, answerTurn, isEndOf, isFailed, type Place, readPast, readPlace, startTurn } from './agent-turn.ts'
 import { type Asking, createSender } from './asking.ts'
 import {
   clientToolsOf,
@@ -168,7 +169,7 @@ async function continueAt(kernel: Kernel, { session, id: turn, number }: Place, 
   const last = records.at(-1)
   // A turn that has not ended takes the message; nothing has followed the newest one.
   if (end === undefined || last === undefined || !isOther(last) || last.seq < end.seq) return session
-  const forked = await outputOf(kernel, 'session.fork', { session, at: end.seq })
+  const forked = await outputOf<JsonObject>(kernel, 'session.fork', { session, at: end.seq })
   return forked['session'] as SessionId
 }
 
