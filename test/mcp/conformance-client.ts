@@ -1,4 +1,4 @@
-/** The client of `src/connect/` as the conformance suite starts it: with the address of a server, all of whose tools it calls. */
+/** The client of `src/connect/mcp/` as the conformance suite starts it: with the address of a server, all of whose tools it calls. */
 import { createHash } from 'node:crypto'
 import { createServers, type Servers } from '../../src/connect/index.ts'
 import { openEgressFetch } from '../../src/sandbox/index.ts'

@@ -1,6 +1,6 @@
 /** An approved tool of a server as a call: untrusted, with an effect that is not repeated, and a sink, unless a person says otherwise. */
 import { z } from 'zod'
-import { type Blobs, type Call, isObject, type Json, type JsonObject, type KeptFile, OxbowError } from '../types/index.ts'
+import { type Blobs, type Call, isObject, type Json, type JsonObject, type KeptFile, OxbowError } from '../../types/index.ts'
 import { type Connection, isLost } from './connection.ts'
 import { visible } from './definitions.ts'
 import { maxPictureBytes, maxResultChars, maxResultPictures } from './limits.ts'

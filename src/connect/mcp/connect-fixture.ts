@@ -3,13 +3,13 @@ import { mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { hash } from 'node:crypto'
-import { makeWorkbench, type Workbench } from '../sandbox/sandbox-fixture.ts'
-import { type Call, type CallContext, type Done, type JsonObject, mcpServer, OxbowError } from '../types/index.ts'
-import { createServers, type Servers, type ServersDeps } from './index.ts'
+import { makeWorkbench, type Workbench } from '../../sandbox/sandbox-fixture.ts'
+import { type Call, type CallContext, type Done, type JsonObject, mcpServer, OxbowError } from '../../types/index.ts'
+import { createServers, type Servers, type ServersDeps } from './servers.ts'
 import type { KeptServer } from './settings.ts'
 
 /** Where the packages of this checkout are. */
-const checkout: string = fileURLToPath(new URL('../..', import.meta.url))
+const checkout: string = fileURLToPath(new URL('../../..', import.meta.url))
 
 export interface ConnectBench extends AsyncDisposable {
   readonly bench: Workbench

@@ -2,7 +2,7 @@
  * Servers of tools, and their approved tools as calls. What models are offered comes from what a person has approved and not from a server,
  * so no server is started before one of its tools is called or a person looks at it.
  */
-import type { Call, Config } from '../types/index.ts'
+import type { Call, Config } from '../../types/index.ts'
 import { type Connection, type ConnectionDeps, createConnection, type Listed } from './connection.ts'
 import { type HeldServer, serverCalls, type ServerTable } from './server-calls.ts'
 import { createSettings, type KeptDocuments, type NamedServer } from './settings.ts'

@@ -3,7 +3,7 @@
  * a person could be misled by: name, texts, schemas, annotations, and the instructions and identity of the server. Nothing here follows a
  * reference or runs a pattern of a schema.
  */
-import { isObject, type Json, type JsonObject } from '../types/index.ts'
+import { isObject, type Json, type JsonObject } from '../../types/index.ts'
 import { maxDescriptionBytes, maxModelNameChars, maxSchemaBytes, maxSchemaDepth, maxToolNameChars } from './limits.ts'
 
 /** Lower-case hex. */

@@ -1,6 +1,6 @@
 /** The calls by which a person adds servers, looks at what they offer, approves it, turns them off and removes them. */
 import { z } from 'zod'
-import { type Call, type CallContext, mcpServer, type McpServer, OxbowError } from '../types/index.ts'
+import { type Call, type CallContext, mcpServer, type McpServer, OxbowError } from '../../types/index.ts'
 import { callPart, type FoundTool, type HashText, type ToolDefinition } from './definitions.ts'
 import { maxServers } from './limits.ts'
 import type { Connection } from './connection.ts'

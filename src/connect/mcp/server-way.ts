@@ -1,8 +1,8 @@
 /** How a server is reached: a program in its sandbox with its own secrets and hosts, or an address behind the egress policy. */
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import type { EgressFetch, EgressPass, EgressProxy } from '../sandbox/index.ts'
-import { type McpServer, OxbowError, type Sandbox } from '../types/index.ts'
+import type { EgressFetch, EgressPass, EgressProxy } from '../../sandbox/index.ts'
+import { type McpServer, OxbowError, type Sandbox } from '../../types/index.ts'
 import { canonical, type HashText } from './definitions.ts'
 import type { RegisteredClient, ServerSecrets } from './login.ts'
 import type { ServerWay } from './mcp-client.ts'

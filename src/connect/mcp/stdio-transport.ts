@@ -3,7 +3,7 @@
  * process its turns, and one that never ends closes the connection.
  */
 import type { Transport } from '@modelcontextprotocol/client'
-import { OxbowError, type ServerProcess } from '../types/index.ts'
+import { OxbowError, type ServerProcess } from '../../types/index.ts'
 import { maxMessageBytes, maxStrayLines, maxUnaskedMessages, messagesPerTurn } from './limits.ts'
 
 type Message = Parameters<Transport['send']>[0]
