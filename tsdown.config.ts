@@ -73,6 +73,7 @@ const configs: UserConfig[] = defineConfig([
   { ...common, entry: { 'tool-worker': 'src/sandbox/wasm/tool-worker.ts' } },
   { ...common, entry: { 'versions-worker': 'src/kernel/versions/versions-worker.ts' } },
   { ...common, entry: { 'pdf-worker': 'src/tools/pdf/pdf-worker.ts' } },
+  { ...common, entry: { 'schema-worker': 'src/tools/schema/schema-worker.ts' } },
   // Hands are copied into the sandbox, where there is nothing to share a chunk with. A checkout bundles them with the same settings: see hands-program.ts.
   { ...common, format: 'cjs', fixedExtension: true, entry: { hands: 'src/hands/main.ts' }, outputOptions: { codeSplitting: false } },
 ])

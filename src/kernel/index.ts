@@ -1,6 +1,5 @@
 export { verifyJournal } from './audit/audit-verify.ts'
 export { type CallReference, describeCall } from './call-reference.ts'
 export type { KernelEvent } from './events.ts'
-export type { Kernel } from './kernel-interface.ts'
+export type { Kernel, KernelOptions } from './kernel-interface.ts'
 export { createKernel, describedKernelCalls } from './kernel.ts'
-export type { KernelOptions } from './kernel-parts.ts'

@@ -25,9 +25,8 @@ import {
   type UserId,
 } from '../types/index.ts'
 import type { KernelEvent } from './events.ts'
-import type { KernelOptions } from './kernel-parts.ts'
 import { createKernel } from './kernel.ts'
-import type { Kernel } from './kernel-interface.ts'
+import type { Kernel, KernelOptions } from './kernel-interface.ts'
 import type { HealthProbe } from './observe/health-call.ts'
 
 export const user = 'ada' as UserId

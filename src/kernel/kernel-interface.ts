@@ -1,6 +1,29 @@
-/** The kernel as the gateway sees it: what terminals and programs can ask of it. */
-import type { CallId, CallOutcome, GuestStatus, Json, Notice, SessionId, SessionInfo } from '../types/index.ts'
+/** The kernel as the gateway sees it: what terminals and programs can ask of it. And what it is made of, as the composition root sees it. */
+import type { Memory, MemoryHost } from '../memory/index.ts'
+import type { SecretKeeper } from '../secrets/index.ts'
+import type { Store } from '../store/index.ts'
+import type {
+  Call,
+  CallId,
+  CallOutcome,
+  CatalogQuestion,
+  Clock,
+  Config,
+  Engine,
+  GuestStatus,
+  HostPort,
+  Json,
+  Notice,
+  Random,
+  Sandbox,
+  SessionId,
+  SessionInfo,
+  UserId,
+} from '../types/index.ts'
 import type { KernelEvent, PastDelivery } from './events.ts'
+import type { HealthProbe } from './observe/health-call.ts'
+import type { DiskProbe } from './observe/resources.ts'
+import type { OpenServers } from './registry.ts'
 import type { StartTurn } from './turns/start-turn.ts'
 
 export interface Kernel {
@@ -38,4 +61,49 @@ export interface Kernel {
   check(): Promise<boolean>
   /** Interrupts turns, which continue at the next start, and flushes the journal. */
   close(): Promise<void>
+}
+
+export interface KernelOptions {
+  readonly user: UserId
+  readonly version: string
+  readonly config: Config
+  readonly store: Store
+  /** For users: `file`, or an address without its password. */
+  readonly storeName?: string
+  /** A warning about a store that works; empty: none. */
+  readonly storeWarning?: () => string
+  readonly engine: Engine
+  readonly sandbox: Sandbox
+  /** The calls of `tools`, to which the kernel adds its own. Requested once, with the first call. */
+  readonly calls: (memory: Memory | undefined) => Promise<readonly Call[]>
+  /** Opens the servers of tools, with the first call; absent: there are none. */
+  readonly servers?: OpenServers
+  /** Makes the memory, which is closed with the kernel; absent: nothing is remembered. */
+  readonly memory?: (host: MemoryHost) => Memory
+  /** Empty when there is none. */
+  readonly workspaceRoot: string
+  /** Folders where Oxbow is installed, to hide from models. */
+  readonly hostFolders?: readonly string[]
+  /** Values that must never reach a model, a log or a user, by the name that replaces them. */
+  readonly secrets: ReadonlyMap<string, string>
+  /** Keeps what is found in outputs; absent: it is kept until the kernel ends. */
+  readonly secretKeeper?: SecretKeeper | undefined
+  /** Called with what replaces secrets in texts that pass no gate, such as the log. */
+  readonly onSecrets?: ((hide: (text: string) => string) => void) | undefined
+  /** The folder of the person's secrets; `hands`: only hands see it; absent: there is none. */
+  readonly vaultFolder?: string | undefined
+  readonly clock: Clock
+  readonly random: Random
+  /** Folder for the versions of the workspace; absent: there are none. */
+  readonly versionsFolder?: string | undefined
+  /** Names in /shared of the person's own folders. */
+  readonly mounts?: readonly string[]
+  /** Absent: nothing is known of the disk. */
+  readonly disk?: DiskProbe
+  /** What the host finds about files, model and machine; absent: nothing. */
+  readonly health?: HealthProbe
+  /** The way to the host, for the configuration; absent: there is none. */
+  readonly host?: HostPort | undefined
+  /** Answers what terminals ask about models; absent: nothing is known but the engine's own. */
+  readonly catalog?: (question: CatalogQuestion) => AsyncIterable<object>
 }

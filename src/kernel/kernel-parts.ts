@@ -3,36 +3,23 @@
  * turns that make them (`Turns`). Each step uses only the steps before it: what a later part needs from the journal it attaches itself.
  * The one exception is the registry, which describes calls about turns, and therefore asks for them with the first call.
  */
-import type { Memory, MemoryHost } from '../memory/index.ts'
+import type { Memory } from '../memory/index.ts'
 import type { RollingSummary } from '../runtime/index.ts'
-import {
-  createSecrets,
-  createSecretUses,
-  createVaultReader,
-  noKeeper,
-  vaultThrough,
-  type SecretKeeper,
-  type Secrets,
-} from '../secrets/index.ts'
+import { createSecrets, createSecretUses, createVaultReader, noKeeper, vaultThrough, type Secrets } from '../secrets/index.ts'
 import type { Store } from '../store/index.ts'
 import {
   type Blobs,
   type Call,
   type CallId,
-  type CatalogQuestion,
-  type Clock,
   type Config,
   createIdMaker,
+  lazySchemaChecker,
   once,
-  type Engine,
-  type HostPort,
   type IdMaker,
   type TurnId,
   type JsonObject,
-  type Random,
-  type Sandbox,
+  type SchemaChecker,
   type SessionId,
-  type UserId,
 } from '../types/index.ts'
 import { type Background, type Complete, createBackground, createComplete, createTidyDue, createTitleDue } from './background.ts'
 import type { KernelCallDeps } from './calls/kernel-calls.ts'
@@ -41,11 +28,12 @@ import { createScratchpads, type Scratchpads } from './conversation/scratchpads.
 import { createSummaries, type Summaries } from './conversation/summaries.ts'
 import type { ExecLists } from './access/exec-lists.ts'
 import { createEvents, type Events } from './events.ts'
+import type { KernelOptions } from './kernel-interface.ts'
 import { createMemoryHost } from './memory-host.ts'
 import { createGate, type Gate } from './gate.ts'
 import { maxBytesPerToken } from './limits.ts'
 import { createJournal, createProjector, type Journal } from './journal.ts'
-import { createRegistry, type HeldServers, holdServers, type OpenServers, type Registry } from './registry.ts'
+import { createRegistry, type HeldServers, holdServers, type Registry } from './registry.ts'
 import { createSessions, type Sessions } from './sessions.ts'
 import { warningOf } from './budgets/notices.ts'
 import { type Budgets, createBudgets } from './stages/budgets.ts'
@@ -54,7 +42,6 @@ import { type Approvals, createApprovals } from './stages/approval.ts'
 import { createKeptOutputs, type KeptOutputs } from './stages/policy.ts'
 import { createRunningCalls, type RunningCalls } from './stages/running-calls.ts'
 import { createEventBus, createNoteEvent, type EventBus, type NoteEvent } from './observe/event-bus.ts'
-import type { HealthProbe } from './observe/health-call.ts'
 import { createResources, type DiskProbe, type Resources } from './observe/resources.ts'
 import { createDocuments, type Documents } from './state/documents.ts'
 import { createAgent, createRunningTurns, type RunningTurns } from './turns/agent.ts'
@@ -65,51 +52,6 @@ import type { OpenTurn } from './turns/recovery.ts'
 import { createStartTurn, type StartTurn } from './turns/start-turn.ts'
 import { createProfileOf, createSupervision, type Supervision } from './agents/supervision.ts'
 import { createScheduling, type Scheduling } from './schedules/scheduling.ts'
-
-export interface KernelOptions {
-  readonly user: UserId
-  readonly version: string
-  readonly config: Config
-  readonly store: Store
-  /** For users: `file`, or an address without its password. */
-  readonly storeName?: string
-  /** A warning about a store that works; empty: none. */
-  readonly storeWarning?: () => string
-  readonly engine: Engine
-  readonly sandbox: Sandbox
-  /** The calls of `tools`, to which the kernel adds its own. Requested once, with the first call. */
-  readonly calls: (memory: Memory | undefined) => Promise<readonly Call[]>
-  /** Opens the servers of tools, with the first call; absent: there are none. */
-  readonly servers?: OpenServers
-  /** Makes the memory, which is closed with the kernel; absent: nothing is remembered. */
-  readonly memory?: (host: MemoryHost) => Memory
-  /** Empty when there is none. */
-  readonly workspaceRoot: string
-  /** Folders where Oxbow is installed, to hide from models. */
-  readonly hostFolders?: readonly string[]
-  /** Values that must never reach a model, a log or a user, by the name that replaces them. */
-  readonly secrets: ReadonlyMap<string, string>
-  /** Keeps what is found in outputs; absent: it is kept until the kernel ends. */
-  readonly secretKeeper?: SecretKeeper | undefined
-  /** Called with what replaces secrets in texts that pass no gate, such as the log. */
-  readonly onSecrets?: ((hide: (text: string) => string) => void) | undefined
-  /** The folder of the person's secrets; `hands`: only hands see it; absent: there is none. */
-  readonly vaultFolder?: string | undefined
-  readonly clock: Clock
-  readonly random: Random
-  /** Folder for the versions of the workspace; absent: there are none. */
-  readonly versionsFolder?: string | undefined
-  /** Names in /shared of the person's own folders. */
-  readonly mounts?: readonly string[]
-  /** Absent: nothing is known of the disk. */
-  readonly disk?: DiskProbe
-  /** What the host finds about files, model and machine; absent: nothing. */
-  readonly health?: HealthProbe
-  /** The way to the host, for the configuration; absent: there is none. */
-  readonly host?: HostPort | undefined
-  /** Answers what terminals ask about models; absent: nothing is known but the engine's own. */
-  readonly catalog?: (question: CatalogQuestion) => AsyncIterable<object>
-}
 
 const noDisk: DiskProbe = { space: async () => null, openFiles: () => 0 }
 
@@ -129,6 +71,7 @@ interface Records {
   readonly eventBus: EventBus
   readonly noteEvent: NoteEvent
   readonly resources: Resources
+  readonly schemas: SchemaChecker
 }
 
 /** The calls, the gate, and what makes calls of its own. */
@@ -217,6 +160,7 @@ function buildRecords(options: KernelOptions): Records {
     eventBus,
     noteEvent,
     resources,
+    schemas: lazySchemaChecker(async () => (await import('../tools/index.ts')).createSchemaChecker()),
     newId,
     approvals,
     sessions,

@@ -17,8 +17,8 @@ import {
 } from '../types/index.ts'
 import { optionsOf } from './gate.ts'
 import type { KernelCallDeps } from './calls/kernel-calls.ts'
-import type { Kernel } from './kernel-interface.ts'
-import { assembleParts, type KernelOptions, type KernelParts } from './kernel-parts.ts'
+import type { Kernel, KernelOptions } from './kernel-interface.ts'
+import { assembleParts, type KernelParts } from './kernel-parts.ts'
 import { describeSession, sessionsOf } from './sessions.ts'
 import { userCaller } from './stages/policy.ts'
 import { reconcile } from './turns/recovery.ts'
@@ -139,7 +139,7 @@ function statusOf({ journal }: KernelParts, options: KernelOptions): GuestStatus
 }
 
 async function closeParts(parts: KernelParts, { store, engine, sandbox }: KernelOptions): Promise<void> {
-  const { resources, stopAgents, stopSchedules, lanes, background, memory, versioning, journal, servers, running } = parts
+  const { resources, stopAgents, stopSchedules, lanes, background, memory, versioning, journal, servers, running, schemas } = parts
   resources.stop()
   stopAgents()
   stopSchedules()
@@ -149,7 +149,7 @@ async function closeParts(parts: KernelParts, { store, engine, sandbox }: Kernel
   await versioning.close()
   await background.close()
   await memory?.close()
-  await servers.close()
+  await Promise.all([servers.close(), schemas.close()])
   await journal.flushed()
   await Promise.all([sandbox.close(), engine.close()])
   await store.close()

@@ -28,6 +28,7 @@ import { createSeenFiles } from './workspace-arguments.ts'
 import { createRobots } from './web/robots-rules.ts'
 import { webFetch } from './web/web-calls.ts'
 
+export { createSchemaChecker } from './schema/schema-checker.ts'
 export { openSearch, watchFolders }
 
 const sessionCalls = (online?: OnlineSessions): readonly Call[] => [

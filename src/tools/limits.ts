@@ -203,3 +203,22 @@ export const maxWatchedChanges = 200
 export const maxWatchedFolders = 16
 /** Pause before a watched folder is tried again after a failure. */
 export const watchRestMs = 10_000
+
+/** What a checker of schemas takes. A schema that people write has some kilobytes and five levels. */
+export const maxSchemaBytes: number = 64 * 1024
+export const maxSchemaDepth = 32
+export const maxCheckedValueBytes: number = 4 * 1024 * 1024
+/** Less deep than the stack of a validation that calls itself for each level. */
+export const maxCheckedValueDepth = 200
+/** One check takes a millisecond; a pattern that runs away would take hours. */
+export const schemaCheckMs = 1_000
+/** Its thread loads ajv in about 100 ms, on a busy machine in seconds. */
+export const schemaStartMs = 30_000
+export const schemaIdleMs = 60_000
+export const schemaMemoryMb = 128
+/** Checks that wait: each holds a value in memory. */
+export const maxSchemaQuestions = 1_000
+export const keptSchemas = 100
+/** Problems that are reported of one value, and characters of each: enough to correct it. */
+export const maxSchemaProblems = 20
+export const maxSchemaWordCharacters = 300

@@ -129,7 +129,8 @@ export const modules: readonly ModuleRow[] = [
       'robots-parser': 'what robots.txt means',
       'image-dimensions': 'the size of a picture, before a model is shown it; fetched lazily',
     },
-    builtins: { 'node:worker_threads': 'a PDF is read in a thread of its own, which can be ended' },
+    buildTime: { ajv: 'JSON Schema of others: what agents, graphs and servers of tools promise; in a thread' },
+    builtins: { 'node:worker_threads': 'a PDF is read in a thread of its own, which can be ended, and a schema checked in another' },
   }),
   row('connect', 'core', ['sandbox'], {
     packages: {

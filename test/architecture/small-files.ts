@@ -36,6 +36,7 @@ export const depthRules: DepthRules = {
     'src/memory/summary/rolling.ts': 'public API of summaries, loaded with the first one',
     'src/memory/summary/summary-limits.ts': 'limits of summaries',
     'src/memory/text/text-limits.ts': 'limits of the text thread, which loads no other limits',
+    'src/types/schema-checker.ts': 'the port to what checks JSON Schemas',
     'src/types/idle-memory.ts': 'the only code in types that steers V8',
     'src/types/write-whole.ts': 'the only code in types that writes to disk',
   },
