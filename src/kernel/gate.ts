@@ -34,7 +34,7 @@ import { cancelledOutcome, type Refusal, refusal, refusalBody, replay, stopFailu
 import { maxNameLength } from './limits.ts'
 import { refuseLimited } from './access/right-limits.ts'
 import { approve, type ApprovalDeps, withEditNote } from './stages/approval.ts'
-import { type FirstVersion, isShutdown, type RunningCalls, sandboxFor, stopReason } from './stages/running-calls.ts'
+import { type FirstVersion, isShutdown, type RunningCalls, sandboxFor, stopReason, type Watch } from './stages/running-calls.ts'
 import type { Registry } from './registry.ts'
 import {
   authorize,
@@ -47,6 +47,7 @@ import {
   judgeFlow,
   type Labels,
   leadsOutside,
+  runtimeCaller,
 } from './stages/policy.ts'
 import { type Budgets, reservationName } from './stages/budgets.ts'
 import { clean, type Cleaner, outcomeBody, type Ran } from './stages/cleaning.ts'
@@ -55,6 +56,7 @@ import type { SecretUse, SecretUses } from '../secrets/index.ts'
 export interface GateDeps extends ApprovalDeps {
   readonly registry: Registry
   readonly journal: Journal
+  readonly newId: () => string
   readonly budgets: Budgets
   readonly cleaner: Cleaner
   readonly secrets: SecretUses
@@ -180,7 +182,8 @@ async function admit(
 
   // 5. Approve: run, or park until a user decides.
   const asks =
-    (decide(call, deps.approval, call.tierOf?.(input, caller)) === 'ask' || flow.decision === 'ask') && caller.actor.startsWith('agent:')
+    call.asks !== undefined ||
+    ((decide(call, deps.approval, call.tierOf?.(input, caller)) === 'ask' || flow.decision === 'ask') && caller.actor.startsWith('agent:'))
   const judge = (): ReturnType<typeof judgeAgain> => judgeAgain(deps, caller, call, input, own)
   const approved = asks ? await approve(deps, passing, { call, input, flow, held, judge }, past) : { input, edited: false }
   if ('status' in approved) return approved
@@ -341,6 +344,7 @@ async function run(
       deps.journal.note([entryOf(passing, 'exchange', reservationName, deps.budgets.extended(hold))], { lazy: true })
       return true
     },
+    call: (actor, name, input) => callWithin(deps, passing, watch, { actor, name, input }),
     blobs: deps.blobs,
     attachments: () => deps.attachments(caller.turn),
     erase: (seqs, reason) => deps.journal.erase({ caller, call: id, name: call.name }, seqs, reason),
@@ -371,6 +375,21 @@ async function run(
   } finally {
     watch.leave()
   }
+}
+
+/** See `CallContext.call`. */
+function callWithin(
+  deps: GateDeps,
+  { caller, onWait }: Passing,
+  watch: Pick<Watch, 'signal' | 'pause'>,
+  { actor, name, input }: { readonly actor: string; readonly name: string; readonly input: unknown },
+): Promise<CallOutcome> {
+  const wait = (waiting: boolean): void => {
+    watch.pause(waiting)
+    onWait?.(waiting)
+  }
+  const within = { caller: runtimeCaller(caller, actor), id: deps.newId() as CallId, signal: watch.signal }
+  return passGate(deps, { ...within, onWait: wait, onIntended: ignored }, name, input)
 }
 
 /** Turns and their repeatable tool calls continue after a restart; any other call that a stop interrupts is recorded as cancelled. */

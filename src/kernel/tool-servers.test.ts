@@ -1,10 +1,14 @@
 /** Tools of servers at the gate: who is offered them, who may call them, and how many there may be. */
 import assert from 'node:assert/strict'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { describe, it } from 'node:test'
-import type { Call, GenerateRequest } from '../types/index.ts'
+import { z } from 'zod'
+import type { Call, CallContext, CallOutcome, GenerateRequest } from '../types/index.ts'
 import { rankTools } from './calls/tool-search-call.ts'
 import { toTools } from './call-reference.ts'
 import { asks, done, inOrder, openFixture, says, testCall } from './kernel-fixture.ts'
+
+const outputOf = (outcome: CallOutcome): unknown => (outcome.status === 'ok' ? outcome.output : assert.fail(outcome.text))
 
 const tool = (name: string, more: Partial<Call> = {}): Call =>
   testCall(name, async () => done('told by the server'), {
@@ -52,6 +56,41 @@ describe('tools of servers', () => {
       .parts.map((part) => ('text' in part ? part.text : ''))
       .join('')
     assert.match(last, /unknown_call/)
+  })
+})
+
+describe('a call that another call makes for a program', () => {
+  it('asks the person in its session, whoever began it, and its answer may be another input; the time limit waits', async () => {
+    const question = testCall('server.question', async ({ answer }: { answer: string }) => done(answer), {
+      input: z.strictObject({ answer: z.string() }),
+      output: z.any(),
+      asks: () => 'the server files asks you',
+      audience: ['runtime'],
+      right: 'turn.run',
+    } as Partial<Call>)
+    const asking = tool('mcp.files.read', {
+      timeoutMs: 50,
+      run: async (_: unknown, context: CallContext) => {
+        const answered = await context.call('program:mcp.files', 'server.question', { answer: '' })
+        return done(answered.status === 'ok' ? answered.text : answered.status)
+      },
+    })
+    await using guest = await openFixture({
+      config: { agent: { rights: ['mcp.files'] }, approval: { mode: 'auto' } },
+      servers: async () => ({ calls: [question], tools: () => [asking], close: async () => {} }),
+      play: inOrder(asks(['mcp_files_read', {}]), says('done')),
+    })
+    const turn = guest.turn('go')
+    const parked = await guest.record(({ phase }) => phase === 'parked')
+    assert.equal((parked.body as { reason: string }).reason, 'the server files asks you')
+    const [waiting] = outputOf(await guest.kernel.call('approval.list', {})) as { rules: unknown[] }[]
+    assert.deepEqual(waiting!.rules, [], 'no rule answers it')
+    await sleep(80)
+    await guest.kernel.call('call.decide', { call: parked.call, allow: true, input: { answer: 'forty-two' } })
+    await turn
+    const read = await guest.record(({ name, phase }) => name === 'mcp.files.read' && phase === 'outcome')
+    assert.match(JSON.stringify(read.body), /forty-two/)
+    assert.equal((await guest.record(({ name, phase }) => name === 'server.question' && phase === 'intent')).actor, 'program:mcp.files')
   })
 })
 

@@ -59,6 +59,12 @@ export interface CallContext {
   readonly sandbox: Sandbox
   /** Extends this call's reservation. @returns false if a budget does not cover it; nothing is reserved then */
   reserveMore(spend: Spend): boolean
+  /**
+   * Makes a call of the runtime for this one: in its session and turn, with its own records, for what another program asks of the person
+   * or of a model. While it waits for a person, neither this call's time limit nor the turn's counts.
+   * @param actor who asks; budgets of that name apply @throws OxbowError of the store only; everything else is in the outcome
+   */
+  call(actor: string, name: string, input: unknown): Promise<CallOutcome>
   /** Shows those who follow the session the end of what the call has put out so far. Not recorded; hostile text. */
   progress(output: string): void
   /** Appends a record about this call before its outcome; see the phase `exchange`. */
@@ -118,6 +124,8 @@ export interface Call<Input = any, Output = any> {
   /** The tier for one input, where it can be lower than `tier`. */
   readonly tierOf?: (input: Input, caller: Caller) => Tier
   readonly right: string
+  /** Why a person is asked before this call runs, whoever makes it and whatever the tiers say; absent: policy decides. */
+  readonly asks?: (input: Input) => string
   /** The program that an input starts, which the lists of `[exec]` judge; absent: none. */
   readonly starts?: (input: Input) => StartedProgram
   readonly effect: Effect

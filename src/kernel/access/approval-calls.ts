@@ -34,7 +34,7 @@ export interface ApprovalCallDeps {
   readonly documents: Documents
   readonly approvals: Approvals
   readonly journal: Journal
-  readonly registry: Pick<Registry, 'parse'>
+  readonly registry: Pick<Registry, 'parse' | 'find'>
   readonly approvalConfig: Config['approval']
   /** Rules hold the digest of these. */
   readonly settings: Pick<Config, 'sandbox' | 'egress'>
@@ -123,6 +123,8 @@ function learnFrom(
   by: string,
 ): Rule {
   const { call, name, session, labels: held = [], inputs = null } = waiting
+  if (deps.registry.find(name)?.asks !== undefined)
+    throw new OxbowError('bad_input', `${name} always asks; no rule can answer it.`, { hint: 'Decide it without remember.' })
   if (held.length > 0 && !labels)
     throw new OxbowError(
       'bad_input',

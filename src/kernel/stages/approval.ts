@@ -199,7 +199,7 @@ async function answerByRule(
   readInputs: () => Promise<CommandInputs | null>,
 ): Promise<Answer | null> {
   const { call, input, flow, held } = asking
-  if (deps.approval.mode === 'manual' || neededApprovals(call.name, deps.approval) > 1) return null
+  if (call.asks !== undefined || deps.approval.mode === 'manual' || neededApprovals(call.name, deps.approval) > 1) return null
   const labels = flow.decision === 'ask' ? held : []
   const rule = await deps.findRule({ call: call.name, input, session: caller.session, labels }, readInputs)
   if (rule === null) return null
@@ -214,7 +214,7 @@ async function askUntilCurrent(deps: ApprovalDeps, passing: PassingCall, asking:
   let judged: Judged = asking
   let inputs = await inputsOf(deps, passing, call, input)
   for (let change = ''; ;) {
-    const answer = await askPerson(deps, passing, { call, ...judged, inputs, change }, exact)
+    const answer = await askPerson(deps, passing, { call, ...judged, inputs, change, asked: call.asks?.(input) ?? '' }, exact)
     // The gate judges an edited input, which is not what the question showed.
     if ('status' in answer || !answer.allow || answer.edited !== undefined) return answer
     const again = await asking.judge()
@@ -234,19 +234,21 @@ interface Question extends Judged {
   readonly inputs: CommandInputs | null
   /** What has changed since a person allowed it; empty: this is the first question. */
   readonly change: string
+  /** The call's own reason; empty: it asks by policy. */
+  readonly asked: string
 }
 
 /** Parks the call until it is decided, expires, or is cancelled. */
 async function askPerson(
   deps: ApprovalDeps,
   passing: PassingCall,
-  { call, flow, held, inputs, change }: Question,
+  { call, flow, held, inputs, change, asked }: Question,
   exact: string,
 ): Promise<Answer | Refusal> {
   const { caller, id } = passing
   const { approvals, journal, clock, approval } = deps
   const signal = passing.signal ?? new AbortController().signal
-  const policy = flow.reason || `${call.name} is ${call.tier.replace('_', '-')} and the policy is to ask`
+  const policy = flow.reason || asked || `${call.name} is ${call.tier.replace('_', '-')} and the policy is to ask`
   const reason = change === '' ? policy : `${change} after it was allowed`
   // It waits before the record is written, so that whoever sees the record can decide at once.
   const labels = flow.decision === 'ask' ? { labels: held } : {}

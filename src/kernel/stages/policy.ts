@@ -87,6 +87,13 @@ export function userCaller(user: UserId, session: SessionId | '', turn: TurnId |
   return { user, actor: `user:${user}`, rights: ownersRights, audience: 'terminal', session, turn, process: '' }
 }
 
+/** The runtime, in the session and turn of a caller. @param actor who asks for the call */
+export function runtimeCaller({ user, session, turn, process }: Caller, actor: string): Caller {
+  return { user, actor, rights: runtimeRights, audience: 'runtime', session, turn, process }
+}
+
+const runtimeRights: ReadonlySet<string> = new Set([processRight])
+
 const ownersRights: ReadonlySet<string> = new Set([everyRight])
 
 /**

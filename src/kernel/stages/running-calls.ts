@@ -40,6 +40,8 @@ export interface Watch {
   race<T>(work: Promise<T>): Promise<T>
   /** Waits for work that does not count against the call's time limit. */
   unhurried<T>(work: Promise<T>): Promise<T>
+  /** Stops and restarts the count of the call's time limit; see TimeLimit. */
+  pause(paused: boolean): void
   /** Stops it: a budget has no time left. */
   overBudget(): void
   /** Tells followers what the call has put out so far. */
@@ -130,6 +132,7 @@ export function createRunningCalls(clock: Clock, beat: Beat, onChange: (caller: 
       timer ??= setInterval(tick, tickMs).unref()
       return {
         signal: controller.signal,
+        pause: limit.pause,
         overBudget: () => controller.abort('budget'),
         race: (work) => raceAbort(work, controller.signal),
         progress(output) {
