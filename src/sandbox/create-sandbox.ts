@@ -1,7 +1,7 @@
 /** Chooses the tier that isolates hands on this machine: the configured one, or a lower one that the configuration allows. */
 import { lstat, mkdir, realpath } from 'node:fs/promises'
 import { join } from 'node:path'
-import { OxbowError, sandboxTiers, toError } from '../types/index.ts'
+import { once, OxbowError, sandboxTiers, toError } from '../types/index.ts'
 import type { Config, Failure, HostFolder, Sandbox, SandboxStatus, SandboxTier } from '../types/index.ts'
 import { bubblewrapTier } from './bubblewrap/bubblewrap-tier.ts'
 import { ownSearchPath } from './host-programs.ts'
@@ -44,16 +44,59 @@ export async function createSandbox(options: SandboxOptions): Promise<Sandbox> {
     logger,
     ...(egressSocket !== undefined && { egressSocket }),
   }
-  if (options.insecure) {
-    return keepHands({ ...insecureStatus, asked: limits.tier }, await planInsecure(tierOptions), logger)
-  }
+  const kept = (status: SandboxStatus, plan: KeptPlan, again: PlanAgain): Sandbox =>
+    keepWithBranches({ status, plan, again, options: tierOptions, root: branchesFolder(options.workspaceRoot, tierOptions) })
+  if (options.insecure) return kept({ ...insecureStatus, asked: limits.tier }, await planInsecure(tierOptions), planInsecure)
   const problems: Failure[] = []
   for (const tier of tiersToTry(limits)) {
     const plan = await planTier(tier, tierOptions)
-    if (isPlan(plan)) return keepHands(statusOf(tier, plan, tierOptions, problems[0] ?? null), plan, logger)
+    if (isPlan(plan)) return kept(statusOf(tier, plan, tierOptions, problems[0] ?? null), plan, (other) => planTier(tier, other))
     problems.push(plan)
   }
   return withoutHands(problems[0]!, limits.tier)
+}
+
+type KeptPlan = Pick<TierPlan, 'start' | 'serve' | 'close'>
+type PlanAgain = (options: TierOptions) => Promise<KeptPlan | Failure>
+
+interface Kept {
+  readonly status: SandboxStatus
+  readonly plan: KeptPlan
+  /** Plans the same tier over other folders. */
+  readonly again: PlanAgain
+  readonly options: TierOptions
+  /** Folder of the branches. */
+  readonly root: string
+}
+
+/** On the disk whose size is limited, where disk.ts has mounted one. */
+function branchesFolder(workspaceRoot: string, { limits, diskProblem }: TierOptions): string {
+  const hasDisk = limits.disk !== 'folder' && limits.disk_mb !== null && limits.tier !== 'micro_vm' && diskProblem === null
+  return join(workspaceRoot, ...(hasDisk ? ['disk', 'mounted'] : []), 'branches')
+}
+
+/** Most workspaces have no branches: what keeps them is loaded with the first. */
+function keepWithBranches({ status, plan, again, options, root }: Kept): Sandbox {
+  const kept = keepHands(status, plan, options.logger)
+  const branches = once(async () =>
+    (await import('./branches/keep-branches.ts')).keepBranches({ folder: root, main: kept, status, options, plan: again }),
+  )
+  return {
+    ...kept,
+    get status() {
+      return kept.status
+    },
+    branches: {
+      create: async (name, signal) => (await branches()).create(name, signal),
+      open: async (name) => (await branches()).open(name),
+      rest: async (name) => (await branches.made())?.rest(name),
+      drop: async (name) => (await branches()).drop(name),
+    },
+    async close() {
+      await (await branches.made())?.close()
+      await kept.close()
+    },
+  }
 }
 
 /** Makes the folders of a workspace where they are missing. @returns their real paths. @throws a system error */

@@ -48,6 +48,8 @@ export interface Caller {
   readonly session: SessionId | ''
   readonly turn: TurnId | ''
   readonly process: ProcessId | ''
+  /** Branch of files that its calls work on; absent: the workspace. */
+  readonly branch?: string
 }
 
 /** Everything that a running call may use. */

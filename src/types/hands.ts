@@ -120,6 +120,29 @@ export interface ServerProcess {
   kill(): Promise<void>
 }
 
+/**
+ * Branches of files: copies of the workspace, each with a sandbox of its own that sees the copy as `/shared`. Folders of the person are
+ * copied too; those that are read-only are shown as they are. Names are those of `isBranchName`.
+ */
+export interface SandboxBranches {
+  /**
+   * Copies what is in the workspace now, with copy-on-write where the file system has it. Safe to repeat: a copy that exists stays.
+   * @throws OxbowError `sandbox_failed`, `limit_reached`, `bad_input` for the name
+   */
+  create(name: string, signal: AbortSignal): Promise<void>
+  /** The profiles `work` and `online` and its servers see the copy; others are those of the workspace. @throws OxbowError `not_found` */
+  open(name: string): Promise<Sandbox>
+  /** Ends every process of the branch and keeps its files. */
+  rest(name: string): Promise<void>
+  /** Ends every process of the branch and removes its files. Safe to repeat. */
+  drop(name: string): Promise<void>
+}
+
+/** @returns whether it can be the name of a branch: a plain name, or the id of a call */
+export function isBranchName(name: string): boolean {
+  return /^[a-z0-9](?:[a-z0-9_-]|\.(?=[a-z0-9])){0,99}$/i.test(name)
+}
+
 export interface Sandbox {
   readonly status: SandboxStatus
   /** Starts hands of a profile on first need and keeps them. @throws OxbowError `sandbox_missing`. */
@@ -129,6 +152,8 @@ export interface Sandbox {
    * @throws OxbowError `sandbox_missing`, `sandbox_failed`, `bad_config` for a folder that does not exist
    */
   readonly serve?: (program: ServerProgram) => Promise<ServerProcess>
+  /** Absent where there are none: in a branch, and in an isolated guest. */
+  readonly branches?: SandboxBranches
   /** Ends every process of the sandbox. */
   close(): Promise<void>
 }

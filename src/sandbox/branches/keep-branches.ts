@@ -1,0 +1,217 @@
+/**
+ * Branches of files: copies of the workspace in folders beside it, each with a sandbox of the same tier over it. A copy is made by a
+ * command in a sandbox that sees the workspace read-only, so that nothing in it can lead the copy outside; a tier that cannot show two
+ * folders borrows a process sandbox for that, or passes an archive from one sandbox to the other. A copy has its name last: one that a crash interrupted is made again.
+ */
+import { existsSync } from 'node:fs'
+import { mkdir, readdir, realpath, rename, rm } from 'node:fs/promises'
+import { join } from 'node:path'
+import {
+  type Failure,
+  type Hands,
+  isBranchName,
+  OxbowError,
+  type Sandbox,
+  type SandboxBranches,
+  type SandboxStatus,
+  toError,
+} from '../../types/index.ts'
+import { bubblewrapTier } from '../bubblewrap/bubblewrap-tier.ts'
+import { keepHands } from '../keep-hands.ts'
+import { branchCopyMs, branchPieceBytes, maxBranches } from '../limits.ts'
+import type { TierOptions, TierPlan, WorkspaceFolders } from '../tier-plan.ts'
+
+type BranchPlan = Pick<TierPlan, 'start' | 'serve' | 'close'> & Partial<Pick<TierPlan, 'mounts' | 'shell'>>
+
+interface BranchesDeps {
+  /** Where the copies are; made with the first one. */
+  readonly folder: string
+  /** The sandbox of the workspace. */
+  readonly main: Sandbox
+  readonly status: SandboxStatus
+  /** Of the workspace. */
+  readonly options: TierOptions
+  /** Plans the tier of the workspace over other folders. */
+  readonly plan: (options: TierOptions) => Promise<BranchPlan | Failure>
+}
+
+export interface KeptBranches extends SandboxBranches {
+  close(): Promise<void>
+}
+
+export function keepBranches(deps: BranchesDeps): KeptBranches {
+  const { folder } = deps
+  const open = new Map<string, Promise<Sandbox>>()
+  const placeOf = (name: string): string => join(folder, named(name))
+  /** Copies and removals run one after another. */
+  let last: Promise<unknown> = Promise.resolve()
+  const inTurn = <Value>(work: () => Promise<Value>): Promise<Value> => {
+    const next = last.then(work, work)
+    last = next.catch(() => {})
+    return next
+  }
+  const rest = async (name: string): Promise<void> => {
+    const opened = open.get(name)
+    open.delete(name)
+    await (await opened?.catch(() => null))?.close()
+  }
+  return {
+    create: (name, signal) => {
+      const place = placeOf(name)
+      return inTurn(async () => {
+        if (existsSync(place)) return
+        signal.throwIfAborted()
+        await mkdir(folder, { recursive: true, mode: 0o711 })
+        const others = (await readdir(folder)).filter((other) => !other.endsWith(draftEnd))
+        if (others.length >= maxBranches)
+          throw new OxbowError('limit_reached', `There are ${others.length} branches of files; at most ${maxBranches} are allowed.`, {
+            hint: 'Merge or drop one: oxbow branch list.',
+          })
+        const draft = `${place}${draftEnd}`
+        await rm(draft, { recursive: true, force: true })
+        try {
+          await copyWorkspace(deps, draft, signal)
+          await rename(draft, place)
+        } catch (error) {
+          await rm(draft, { recursive: true, force: true })
+          throw error
+        }
+      })
+    },
+    async open(name) {
+      const place = placeOf(name)
+      if (!existsSync(place))
+        throw new OxbowError('not_found', `There is no branch of files ${name}.`, { hint: 'It was merged or dropped: oxbow branch list.' })
+      let opened = open.get(name)
+      if (opened === undefined) open.set(name, (opened = openBranch(deps, place)))
+      opened.catch(() => open.delete(name))
+      return opened
+    },
+    rest,
+    drop: (name) => {
+      const place = placeOf(name)
+      return inTurn(async () => {
+        await rest(name)
+        // Renamed first: what a crash leaves of it is no branch.
+        const draft = `${place}${draftEnd}`
+        await rm(draft, { recursive: true, force: true })
+        if (existsSync(place)) await rename(place, draft)
+        await rm(draft, { recursive: true, force: true })
+      })
+    },
+    async close() {
+      await last
+      await Promise.all([...open.keys()].map(rest))
+    },
+  }
+}
+
+/** No name of a branch ends so. */
+const draftEnd = '.'
+
+/** @throws OxbowError `bad_input` */
+function named(name: string): string {
+  if (isBranchName(name)) return name
+  throw new OxbowError('bad_input', `${JSON.stringify(name.slice(0, 100))} cannot be the name of a branch of files.`, {
+    hint: 'Use letters, digits, dashes and single dots.',
+  })
+}
+
+async function foldersOf({ options }: BranchesDeps, place: string): Promise<WorkspaceFolders> {
+  const [shared, tmp] = await Promise.all(
+    ['shared', 'tmp'].map(async (name) => {
+      await mkdir(join(place, name), { recursive: true })
+      return realpath(join(place, name))
+    }),
+  )
+  return { shared: shared!, tmp: tmp!, vault: options.folders.vault }
+}
+
+async function planOver({ options, plan, status }: BranchesDeps, place: string, folders: WorkspaceFolders): Promise<BranchPlan> {
+  // A machine keeps its disk there; others share what they keep.
+  const cacheFolder = status.tier === 'micro_vm' ? join(place, 'internal') : options.cacheFolder
+  const found = await plan({ ...options, folders, cacheFolder })
+  if ('start' in found) return found
+  throw toError(found)
+}
+
+async function openBranch(deps: BranchesDeps, place: string): Promise<Sandbox> {
+  const { main, status, options } = deps
+  const readOnly = (options.folders.mounts ?? []).filter(({ writable }) => !writable)
+  const folders = { ...(await foldersOf(deps, place)), mounts: readOnly }
+  const own = keepHands(status, await planOver(deps, place, folders), options.logger)
+  return {
+    ...own,
+    hands: (profile) => (profile === 'work' || profile === 'online' ? own.hands(profile) : main.hands(profile)),
+  }
+}
+
+async function copyWorkspace(deps: BranchesDeps, draft: string, signal: AbortSignal): Promise<void> {
+  const target = await foldersOf(deps, draft)
+  const copier = await planCopier(deps, draft, target)
+  if (copier !== null) {
+    const { hands, kill } = await copier.start('work')
+    try {
+      return await copyByCommand(hands, signal)
+    } finally {
+      await kill()
+      await copier.close()
+    }
+  }
+  const copy = keepHands(deps.status, await planOver(deps, draft, target), deps.options.logger)
+  try {
+    await copyByArchive(await deps.main.hands('work'), await copy.hands('work'), signal)
+  } finally {
+    await copy.close()
+  }
+}
+
+/** @returns a sandbox that sees both folders: of the tier, else a process; null where there is none */
+async function planCopier(deps: BranchesDeps, draft: string, target: WorkspaceFolders): Promise<BranchPlan | null> {
+  const { options, status } = deps
+  const original = options.folders
+  const writable = (original.mounts ?? []).filter((one) => one.writable)
+  const mounts = [{ host: original.shared, inside: '/shared' }, ...writable].map(({ host, inside }) => ({
+    host,
+    inside: inside.replace('/shared', insideOriginal),
+    writable: false,
+  }))
+  const folders = { ...target, mounts }
+  const own = await planOver(deps, draft, folders)
+  if (own.mounts === true && status.shell) return own
+  await own.close()
+  const other = process.platform === 'linux' ? await bubblewrapTier.plan({ ...options, folders }) : null
+  return other !== null && 'start' in other ? other : null
+}
+
+/** Where the sandbox that makes a copy sees the workspace. */
+const insideOriginal = '/original'
+
+// Not every `cp` has copy-on-write.
+const copyCommand = `if cp --reflink=auto --version >/dev/null 2>&1; then set -- --reflink=auto; fi; exec cp -a "$@" ${insideOriginal}/. /shared/`
+
+async function copyByCommand(hands: Hands, signal: AbortSignal): Promise<void> {
+  const input = { command: copyCommand, cwd: '/tmp', stdin: '', timeoutMs: branchCopyMs, maxOutputBytes: 64 * 1024 }
+  const { exitCode, stderr, timedOut } = await hands.ask('exec', input, { signal, timeoutMs: branchCopyMs + 5_000 })
+  if (timedOut) throw copyFailed(`it took longer than ${branchCopyMs / 1_000} s`)
+  // What hands cannot read, agents cannot either.
+  const faults = stderr.split('\n').filter((line) => line !== '' && !line.endsWith('Permission denied'))
+  if (exitCode !== 0 && faults.length > 0) throw copyFailed(faults.at(-1)!.slice(0, 300))
+}
+
+async function copyByArchive(from: Hands, to: Hands, signal: AbortSignal): Promise<void> {
+  const options = { signal, timeoutMs: branchCopyMs }
+  const transfer = `branch ${process.hrtime.bigint().toString(36)}`
+  for (let offset = 0, done = false; !done;) {
+    const piece = await from.ask('archive', { path: '/shared', transfer, offset, maxBytes: branchPieceBytes }, options)
+    done = piece.done
+    await to.ask('unpack', { path: '/shared', transfer, offset, content: piece.content, last: done, overwrite: false }, options)
+    offset += piece.content.length
+  }
+}
+
+function copyFailed(why: string): OxbowError {
+  return new OxbowError('sandbox_failed', `The workspace could not be copied: ${why}.`, {
+    hint: 'Check the space of the disk; what is large and can be made again need not be in the workspace.',
+  })
+}
