@@ -1,3 +1,4 @@
-/** Clients of servers that others write: what they offer becomes calls, pinned and labelled. */
-export { createServers, type Servers, type ServersDeps } from './mcp/servers.ts'
+/** Clients of programs that others write: what they offer becomes calls, pinned and labelled. A folder for each protocol. */
+export { type CallSource, joinSources } from './call-source.ts'
+export { createServers, type ServersDeps } from './mcp/servers.ts'
 export { describedServerCalls } from './mcp/server-calls.ts'

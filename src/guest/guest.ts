@@ -8,7 +8,7 @@ import { chmodSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'nod
 import { statfs } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import type { Servers } from '../connect/index.ts'
+import type { CallSource } from '../connect/index.ts'
 import { answerCatalog, type ModelLimits, openEngine } from '../engine/index.ts'
 import { createToken, type Gateway, startGateway } from '../gateway/index.ts'
 import { createKernel, type Kernel, type KernelOptions } from '../kernel/index.ts'
@@ -153,14 +153,14 @@ async function loadCalls({ sandbox, egress, search, proxy }: HostWays, { web }: 
   return builtinCalls(sandbox.status, outside, [...(search === null ? [] : [search]), ...memoryCalls(memory)])
 }
 
-/** Servers of tools; nothing is started. The SDK is loaded with the first server that is. */
+/** Programs of others whose calls come and go; nothing is started. Each SDK is loaded with the first that is. */
 async function openServers(
   { sandbox, proxy, openFetch }: HostWays,
   { config, version }: GuestEnvelope,
   ...[documents, secrets]: Parameters<NonNullable<KernelOptions['servers']>>
-): Promise<Servers> {
-  const { createServers } = await import('../connect/index.ts')
-  return createServers({
+): Promise<CallSource> {
+  const { createServers, joinSources } = await import('../connect/index.ts')
+  const servers = await createServers({
     config: config.mcp,
     documents,
     sandbox,
@@ -171,6 +171,7 @@ async function openServers(
     version,
     nowMs: systemClock.monotonicMs,
   })
+  return joinSources([servers])
 }
 
 /** What the kernel cannot see itself. The checks are loaded with the first question. */

@@ -1,6 +1,6 @@
 /** The client of `src/connect/mcp/` as the conformance suite starts it: with the address of a server, all of whose tools it calls. */
 import { createHash } from 'node:crypto'
-import { createServers, type Servers } from '../../src/connect/index.ts'
+import { type CallSource, createServers } from '../../src/connect/index.ts'
 import { openEgressFetch } from '../../src/sandbox/index.ts'
 import { type Call, type CallContext, isOxbowError, type JsonObject, mcpServer, parseConfig } from '../../src/types/index.ts'
 
@@ -46,7 +46,7 @@ async function run(url: string): Promise<void> {
 }
 
 /** Signs in where the server asks for it, as a person with a browser does; once more for a call that needs more. */
-async function signedIn(servers: Servers, name: string, input: JsonObject): Promise<Record<string, unknown>> {
+async function signedIn(servers: CallSource, name: string, input: JsonObject): Promise<Record<string, unknown>> {
   try {
     return await call(servers, name, input)
   } catch (error) {
@@ -60,7 +60,7 @@ async function signedIn(servers: Servers, name: string, input: JsonObject): Prom
   return call(servers, name, input)
 }
 
-async function call(servers: Servers, name: string, input: JsonObject): Promise<Record<string, unknown>> {
+async function call(servers: CallSource, name: string, input: JsonObject): Promise<Record<string, unknown>> {
   const found = [...servers.calls, ...servers.tools()].find((each: Call) => each.name === name)
   const context = { id: 'call', caller: { actor: 'user:test' }, signal: new AbortController().signal, progress: () => {}, blobs: {} }
   return (await found!.run(input, context as unknown as CallContext)).output as Record<string, unknown>

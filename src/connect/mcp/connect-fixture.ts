@@ -5,7 +5,8 @@ import { fileURLToPath } from 'node:url'
 import { hash } from 'node:crypto'
 import { makeWorkbench, type Workbench } from '../../sandbox/sandbox-fixture.ts'
 import { type Call, type CallContext, type Done, type JsonObject, mcpServer, OxbowError } from '../../types/index.ts'
-import { createServers, type Servers, type ServersDeps } from './servers.ts'
+import type { CallSource } from '../call-source.ts'
+import { createServers, type ServersDeps } from './servers.ts'
 import type { KeptServer } from './settings.ts'
 
 /** Where the packages of this checkout are. */
@@ -13,7 +14,7 @@ const checkout: string = fileURLToPath(new URL('../../..', import.meta.url))
 
 export interface ConnectBench extends AsyncDisposable {
   readonly bench: Workbench
-  readonly servers: Servers
+  readonly servers: CallSource
   /** What is kept; survives `reopen`. */
   readonly kept: Map<string, KeptServer>
   readonly progress: string[]
@@ -48,7 +49,7 @@ export async function makeConnectBench({ programs = {}, ...deps }: ConnectOption
       return value
     },
   } as unknown as ServersDeps['documents']
-  const open = (): Promise<Servers> =>
+  const open = (): Promise<CallSource> =>
     createServers({
       config: { servers: {} },
       documents,

@@ -3,6 +3,7 @@
  * so no server is started before one of its tools is called or a person looks at it.
  */
 import type { Call, Config } from '../../types/index.ts'
+import type { CallSource } from '../call-source.ts'
 import { type Connection, type ConnectionDeps, createConnection, type Listed } from './connection.ts'
 import { type HeldServer, serverCalls, type ServerTable } from './server-calls.ts'
 import { createSettings, type KeptDocuments, type NamedServer } from './settings.ts'
@@ -13,16 +14,8 @@ export interface ServersDeps extends Omit<ConnectionDeps, 'onListed'> {
   readonly documents: KeptDocuments
 }
 
-export interface Servers {
-  /** For people: the servers, what they offer, approval. */
-  readonly calls: readonly Call[]
-  /** Approved tools of servers that are on; the same array until something changes. */
-  tools(): readonly Call[]
-  close(): Promise<void>
-}
-
 /** Reads the settings and starts nothing. */
-export async function createServers(deps: ServersDeps): Promise<Servers> {
+export async function createServers(deps: ServersDeps): Promise<CallSource> {
   const settings = createSettings(deps.config.servers, deps.documents)
   const connections = new Map<string, { readonly key: string; readonly connection: Connection }>()
   const lists = new Map<string, Listed>()

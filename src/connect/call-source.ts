@@ -1,0 +1,29 @@
+/** The port of this module: what each protocol brings, and all of them as one. */
+import type { Call } from '../types/index.ts'
+
+/** What one protocol brings. */
+export interface CallSource {
+  /** For people: what there is, what it offers, approval. */
+  readonly calls: readonly Call[]
+  /** Calls that come and go; the same array until something changes. */
+  tools(): readonly Call[]
+  close(): Promise<void>
+}
+
+/** @returns all of them as one */
+export function joinSources(sources: readonly CallSource[]): CallSource {
+  let parts: readonly (readonly Call[])[] = []
+  let all: readonly Call[] = []
+  return {
+    calls: sources.flatMap(({ calls }) => calls),
+    tools() {
+      const now = sources.map((source) => source.tools())
+      if (now.length !== parts.length || now.some((calls, place) => calls !== parts[place])) {
+        parts = now
+        all = now.flat()
+      }
+      return all
+    },
+    close: async () => void (await Promise.all(sources.map((source) => source.close()))),
+  }
+}
