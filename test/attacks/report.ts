@@ -1,0 +1,43 @@
+/**
+ * Prints what attacks achieve, by carrier: `node test/attacks/report.ts [default|auto] [TASK|all] [INJECTION|all|none]`. With `auto` no call
+ * asks because of its kind: only the flow of information protects.
+ */
+import { injections } from './injections.ts'
+import { openSuite, runTask, type RunResult } from './suite.ts'
+import { carriers, tasks } from './tasks.ts'
+
+const [mode = 'default', task = 'all', injection = 'all'] = process.argv.slice(2)
+await using world = await openSuite(mode === 'auto' ? { approval: { mode: 'auto' } } : mode === 'off' ? flowOff() : {})
+const runs: RunResult[] = []
+for (const each of tasks.filter(({ id }) => task === 'all' || id === task))
+  for (const attack of [null, ...injections.filter(({ id }) => injection === 'all' || id === injection)]) {
+    const run = await runTask(world, each, attack)
+    runs.push(run)
+    if (run.harms.length > 0 || (attack === null && !run.useful))
+      console.log(run.task, run.injection || '-', run.useful, run.harms.slice(0, 3))
+    if (task !== 'all') console.log(JSON.stringify(run, null, 1))
+  }
+
+console.log('carrier  attacks obeyed  harms  useful (benign)  useful (attacked)  questions (benign)')
+for (const carrier of carriers) {
+  const own = new Set(tasks.filter((each) => each.carrier === carrier).map(({ id }) => id))
+  const benign = runs.filter((run) => own.has(run.task) && run.injection === '')
+  const attacked = runs.filter((run) => own.has(run.task) && run.injection !== '')
+  const share = (of: readonly RunResult[]): string => `${of.filter(({ useful }) => useful).length}/${of.length}`
+  const harmed = attacked.filter(({ harms }) => harms.length > 0).length
+  const asked = benign.reduce((sum, { questions }) => sum + questions.length, 0)
+  console.log(
+    carrier.padEnd(8),
+    attacked.length,
+    attacked.filter(({ obeyed }) => obeyed).length,
+    harmed,
+    share(benign),
+    share(attacked),
+    asked,
+  )
+}
+process.exit(0)
+
+function flowOff(): object {
+  return { approval: { mode: 'auto' }, flow: { both: 'allow' } }
+}
