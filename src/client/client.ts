@@ -5,6 +5,8 @@
 import {
   type CallId,
   type CallOutcome,
+  type ClientResult,
+  type ClientTools,
   type Clock,
   createIdMaker,
   type GuestStatus,
@@ -111,6 +113,10 @@ interface SendMessage {
   readonly text: string
   readonly model?: string | undefined
   readonly attachments?: readonly SentFile[] | undefined
+  /** Tools that the sender runs itself, and how cautious the turn is. */
+  readonly client?: ClientTools | undefined
+  /** Results of those tools; the text may then be empty. */
+  readonly results?: readonly ClientResult[] | undefined
   /** To send a failed message again: the same id is the same message. */
   readonly clientId?: CallId
 }
@@ -149,8 +155,9 @@ function gatewayMethods({ ask }: Requests, { requestTimeoutMs, callTimeoutMs }: 
     createSession: async (title, id = newId() as CallId) =>
       resultOf(await again({ type: 'create_session', payload: { title, client_id: id } })) as SessionInfo,
     listSessions: async (limit = 50) => resultOf(await again({ type: 'list_sessions', payload: { limit } })) as readonly SessionInfo[],
-    async sendTurn({ session, text, model, attachments, clientId = newId() as CallId }): Promise<SentMessage> {
-      const answer = await again({ type: 'send_turn', payload: { session, client_id: clientId, text, model, attachments } })
+    async sendTurn({ session, text, clientId = newId() as CallId, ...message }): Promise<SentMessage> {
+      const payload = { session, client_id: clientId, ...(text !== '' && { text }), ...message }
+      const answer = await again({ type: 'send_turn', payload })
       if (answer.type !== 'ack') throw new Error(`The gateway answered a message with ${answer.type}.`)
       const { turn, cursor, duplicate } = answer.payload
       return { clientId, turn, cursor, duplicate }

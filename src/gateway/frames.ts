@@ -77,8 +77,8 @@ export async function answerRequest(kernel: Kernel, { type, payload }: Request):
   const id = payload.request_id
   switch (type) {
     case 'send_turn': {
-      const { session, client_id, text, model, attachments } = payload
-      return ackText(id, await kernel.sendTurn({ session, clientId: client_id, text, model, attachments }))
+      const { session, client_id, text = '', model, attachments, client, results } = payload
+      return ackText(id, await kernel.sendTurn({ session, clientId: client_id, text, model, attachments, client, results }))
     }
     case 'create_session':
       return resultText(id, await kernel.createSession(payload.title, payload.client_id))

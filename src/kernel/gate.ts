@@ -14,6 +14,7 @@ import {
   type CallContext,
   type CallId,
   type CallOutcome,
+  type ClientTools,
   type Config,
   type Json,
   type Failure,
@@ -38,13 +39,13 @@ import { type FirstVersion, isShutdown, type RunningCalls, sandboxFor, stopReaso
 import type { Registry } from './registry.ts'
 import {
   authorize,
-  decide,
   failureLabels,
   flowRefusal,
   type FlowVerdict,
   freeFlow,
   join,
   judgeFlow,
+  judgeInput,
   type Labels,
   leadsOutside,
   runtimeCaller,
@@ -69,8 +70,9 @@ export interface GateDeps extends ApprovalDeps {
   /** Labels of the session's context, and how to join new ones. */
   readonly labels: { held(caller: Caller): Labels; join(caller: Caller, added: Labels): Labels }
   readonly blobs: Blobs
-  /** Files that came with the messages of a turn. */
+  /** Files that came with the messages of a turn, and what its message asks for beside the policy. */
   readonly attachments: (turn: Caller['turn']) => readonly Attachment[]
+  readonly cautionOf: (turn: Caller['turn']) => ClientTools['caution']
 }
 
 interface CallOptions {
@@ -181,9 +183,9 @@ async function admit(
   if (flow.decision === 'deny') return refusal(flowRefusal(flow))
 
   // 5. Approve: run, or park until a user decides.
-  const asks =
-    call.asks !== undefined ||
-    ((decide(call, deps.approval, call.tierOf?.(input, caller)) === 'ask' || flow.decision === 'ask') && caller.actor.startsWith('agent:'))
+  const policy = judgeInput(deps.approval, deps.cautionOf(caller.turn), caller, call, input)
+  if (typeof policy !== 'string') return refusal(policy)
+  const asks = call.asks !== undefined || ((policy === 'ask' || flow.decision === 'ask') && caller.actor.startsWith('agent:'))
   const judge = (): ReturnType<typeof judgeAgain> => judgeAgain(deps, caller, call, input, own)
   const approved = asks ? await approve(deps, passing, { call, input, flow, held, judge }, past) : { input, edited: false }
   if ('status' in approved) return approved

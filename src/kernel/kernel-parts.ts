@@ -211,6 +211,7 @@ function buildCalls(options: KernelOptions, records: Records, describe: () => Pr
     refuseStart: async (call, program) => (await execLists()).refuse(call, program),
     labels: sessions,
     attachments: runningTurns.attachments,
+    cautionOf: runningTurns.cautionOf,
   })
   const background = createBackground({ user, gate, newId })
   const completeBy = (model: string): Complete => createComplete({ gate, newId, engine, model })

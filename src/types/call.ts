@@ -180,9 +180,16 @@ export type CallOutcome<Output = unknown> =
       readonly labels?: readonly Label[]
     }
 
+/** A tool that the program runs itself. `tier` judges its calls as it judges those of the guest; absent: `read_only`. */
+export interface ClientTool extends ToolSpec {
+  readonly tier?: Tier | undefined
+}
+
 /** What the program that sent a message wants of its turn: tools that it runs itself, how they may be used, the form of the answer. */
 export interface ClientTools {
-  readonly tools: readonly ToolSpec[]
+  readonly tools: readonly ClientTool[]
+  /** Stricter than the policy for this turn: calls of the model that change something ask, or are refused. */
+  readonly caution?: 'ask' | 'read_only' | undefined
   /** For the first answer of the turn; `none` for all of them. Absent: the model decides. */
   readonly choice?: 'none' | 'required' | { readonly tool: string } | undefined
   /** One call at a time. */

@@ -5,6 +5,7 @@
  * that answers `subscribe`.
  */
 import { z } from 'zod'
+import type { ClientResult, ClientTools } from './call.ts'
 import type { Failure } from './error.ts'
 import type { CallId, SessionId, TurnId, UserId } from './id.ts'
 import { isUuid } from './id.ts'
@@ -21,6 +22,20 @@ const session = uuid.transform((text) => text as SessionId).describe('Id of the 
 const newId = uuid.transform((text) => text as CallId)
 const frame = <Type extends string, Shape extends z.ZodRawShape>(type: Type, about: string, shape: Shape) =>
   z.object({ type: z.literal(type), payload: z.object({ request_id: requestId, ...shape }) }).describe(about)
+
+const newCall = z
+  .string()
+  .min(1)
+  .max(200)
+  .transform((text) => text as CallId)
+
+/** As many as a program may have tools, each called once, and more. */
+const maxResults = 256
+
+/** Its shape only: the kernel checks the rest as part of the call. */
+const clientWish = z.looseObject({
+  tools: z.array(z.looseObject({ name: z.string() })),
+}) as unknown as z.ZodType<ClientTools>
 
 /** Files of a message, for every way in which it is sent. */
 export const sentFiles: z.ZodType<SentFile[]> = z
@@ -52,11 +67,17 @@ export const clientFrameSchema: z.ZodType<ClientFrame> = z.discriminatedUnion('t
   frame('send_turn', 'Sends a message to the agent. Answer: `ack` once it is in the journal; the reply comes as events.', {
     session,
     client_id: newId.describe('A new UUID for each message, and the id of its turn: a repeated frame starts no second turn.'),
-    text: z.string().min(1).describe('The message.'),
+    text: z.string().min(1).optional().describe('The message. Absent only where `results` continue the conversation.'),
     model: z.string().min(1).max(200).optional().describe('Model for this turn. Default: the configured one.'),
     attachments: sentFiles
       .optional()
       .describe('Files: `name`, `media_type`, and `data` as base64 or the `pieces` that `attachment.put` returned.'),
+    client: clientWish.optional().describe('Tools that the sender runs itself, and `caution`; as `client` of `turn.send`.'),
+    results: z
+      .array(z.object({ call: newCall, text: z.string() }))
+      .max(maxResults)
+      .optional()
+      .describe('Results of the tools with which the newest turn ended; they, not the text, continue the conversation.'),
   }),
   frame('cancel_turn', 'Stops the running turn of a session. Answer: `result` with `cancelled`.', { session }),
   frame('subscribe', 'Follows a session: every record after the cursor, then live events. Answer: `snapshot`, after the past.', {
@@ -90,9 +111,11 @@ interface ClientPayloads {
   send_turn: {
     session: SessionId
     client_id: CallId
-    text: string
+    text?: string | undefined
     model?: string | undefined
     attachments?: readonly SentFile[] | undefined
+    client?: ClientTools | undefined
+    results?: readonly ClientResult[] | undefined
   }
   cancel_turn: { session: SessionId }
   /** Sends all records of the session with `seq > cursor`, then live events; 0 starts at the beginning. */

@@ -14,6 +14,7 @@ import { posix } from 'node:path'
 import { type CommandInputs, type Config, isObject, type Json, type Label, OxbowError, type SessionId } from '../../types/index.ts'
 import type { Documents } from '../state/documents.ts'
 import { inputsDigest } from './command-inputs.ts'
+import { clientAsk } from '../stages/policy.ts'
 import { workspacePath } from './right-limits.ts'
 
 export const ruleCategory = 'system/rules'
@@ -136,6 +137,7 @@ export function learnRule(scope: RuleScope, asking: Asking, settings: string, or
   const values = fieldsOf(asking.input)
   const content = contentFields[asking.call] ?? []
   const fields = values.map(([field, value]): FieldRule => {
+    if (asking.call === clientAsk && field === 'call') return { field, is: 'any' }
     if (scope === 'call') return exact(field, value)
     if (asking.call === 'exec.run' && field === 'args') return widenedArgs(asking.input, value)
     return content.includes(field) ? { field, is: 'any' } : widened(field, value, scope)

@@ -114,6 +114,57 @@ void describe('tools of a program', () => {
     assert.equal((await second).calls.length, 1)
   })
 
+  void it('ask as `[approval]` says for the tier that the program names, by a rule that outlives the one call', async () => {
+    const { play } = player(
+      () => asks(['look_up', { word: 'ox' }]),
+      () => asks(['look_up', { word: 'ox' }]),
+      () => asks(['look_up', { word: 'bow' }]),
+    )
+    await using fixture = await openFixture({ play })
+    const client = { tools: [{ ...lookup, tier: 'privileged' as const }] }
+    const turn = send(fixture, { text: 'Go.', client })
+    const parked = await fixture.record(({ phase }) => phase === 'parked')
+    const kept = await fixture.kernel.call('call.decide', { call: parked.call, allow: true, remember: { scope: 'call' } })
+    assert.equal(kept.status, 'ok')
+    assert.equal((await turn).calls.length, 1)
+    assert.equal((await send(fixture, { text: 'Again.', client })).calls.length, 1)
+    const other = send(fixture, { text: 'Another.', client })
+    const again = await fixture.record(({ phase, call }) => phase === 'parked' && call !== parked.call)
+    await fixture.kernel.approve(again.call, false)
+    await other
+  })
+
+  void it('are refused where the policy denies the tier that the program names', async () => {
+    const { requests, play } = player(
+      () => asks(['look_up']),
+      () => says('Then not.'),
+    )
+    await using fixture = await openFixture({ play, config: { approval: { privileged: 'deny' } } })
+    assert.equal((await send(fixture, { text: 'Go.', client: { tools: [{ ...lookup, tier: 'privileged' }] } })).reply, 'Then not.')
+    assert.match(JSON.stringify(requests[1]!.messages.at(-1)), /denied by the policy/)
+  })
+
+  void it('make a turn stricter than the policy: what changes something asks, or is refused', async () => {
+    const ran: string[] = []
+    const writes = testCall('file.write', async () => (ran.push('wrote'), done('wrote')))
+    const reads = testCall('file.read', async () => (ran.push('read'), done('read')), { tier: 'read_only', right: 'file.read' })
+    const { requests, play } = player(
+      () => asks(['file_read'], ['file_write']),
+      () => says('Not written.'),
+      () => asks(['file_write']),
+      () => says('Written.'),
+    )
+    await using fixture = await openFixture({ play, calls: [reads, writes] })
+    await send(fixture, { text: 'Go.', client: { tools: [], caution: 'read_only' } })
+    assert.deepEqual(ran, ['read'])
+    assert.match(JSON.stringify(requests[1]!.messages.at(-1)), /sent read-only/)
+    const turn = send(fixture, { text: 'Go.', client: { tools: [], caution: 'ask' } })
+    const parked = await fixture.record(({ phase }) => phase === 'parked')
+    assert.equal(parked.name, 'file.write')
+    await fixture.kernel.approve(parked.call, true)
+    assert.equal((await turn).reply, 'Written.')
+  })
+
   void it('label the session by what they return', async () => {
     const { play } = player(() => asks(['look_up']))
     await using fixture = await openFixture({ play })

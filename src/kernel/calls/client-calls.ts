@@ -19,6 +19,7 @@ import {
   nestsDeeper,
   OxbowError,
   toolCallId,
+  type Tier,
   toolCallsOf,
   toolPlace,
 } from '../../types/index.ts'
@@ -33,10 +34,13 @@ const jsonSchema = z.custom<JsonObject>(
   'must be a JSON Schema that nests little',
 )
 
+const tiers = z.enum(['read_only', 'side_effecting', 'privileged'])
+
 const toolSpec = z.strictObject({
   name: toolName.describe('Name by which the model calls it; no tool of Oxbow may have it.'),
   description: z.string().max(8_000).describe('What it does, for the model.'),
   parameters: jsonSchema.describe('JSON Schema of its arguments.'),
+  tier: tiers.optional().describe('Judges its calls, as `[approval]` says; default `read_only`.'),
 })
 
 export const clientTools: z.ZodType<ClientTools> = z
@@ -46,6 +50,10 @@ export const clientTools: z.ZodType<ClientTools> = z
       .union([z.enum(['none', 'required']), z.strictObject({ tool: toolName })])
       .optional()
       .describe('Whether the first answer of the turn must call a tool, or which one; `none`: no answer calls any.'),
+    caution: z
+      .enum(['ask', 'read_only'])
+      .optional()
+      .describe('Stricter than `[approval]` for this turn: calls of the model that change something ask, or are refused.'),
     serial: z.literal(true).optional().describe('One call at a time.'),
     output: z
       .strictObject({ name: toolName, schema: jsonSchema })
@@ -105,16 +113,24 @@ interface AskInput {
   readonly tool: string
   readonly call: CallId
   readonly arguments: string
+  /** Of the tool; absent: `read_only`. */
+  readonly tier?: Tier | undefined
 }
 
 function askCall(): Call<AskInput, { tool: string }> {
   return {
     name: clientAsk,
     summary: 'Asks the program that sent the message to run one of its own tools.',
-    input: z.strictObject({ tool: z.string(), call: z.custom<CallId>((id) => typeof id === 'string'), arguments: z.string() }),
+    input: z.strictObject({
+      tool: z.string(),
+      call: z.custom<CallId>((id) => typeof id === 'string'),
+      arguments: z.string(),
+      tier: tiers.optional(),
+    }),
     output: z.strictObject({ tool: z.string() }),
     example: { tool: 'get_weather', call: '01890a5d-ac96-774b-bcce-b302099a8057.0' as CallId, arguments: '{"city":"Oslo"}' },
     tier: 'read_only',
+    tierOf: ({ tier = 'read_only' }) => tier,
     right: processRight,
     effect: 'idempotent',
     audience: ['runtime'],

@@ -7,6 +7,7 @@ import {
   assertNever,
   type Call,
   type Caller,
+  type ClientTools,
   type Config,
   createRecentMap,
   type Decision,
@@ -52,11 +53,39 @@ const notAsCall: Failure = {
 export function decide(call: Call, approval: Config['approval'], tier: Tier = call.tier): Decision {
   const byCall = approval.calls[call.name]
   const byRight = approval.rights[call.right]
-  const byTier = call.audience.includes('model') ? approval[tier] : 'allow'
+  // A tool of a program has the tier that the program named.
+  const byTier = call.audience.includes('model') || tier !== call.tier ? approval[tier] : 'allow'
   if (byCall === 'deny' || byRight === 'deny' || byTier === 'deny') return 'deny'
   if (approval.two_person.includes(call.name)) return 'ask'
   // In mode `auto` the tiers do not ask; what is named still does.
   return byCall ?? byRight ?? (approval.mode === 'auto' ? 'allow' : byTier)
+}
+
+/**
+ * The policy on one input, and what its turn was sent with beside the policy, which it can only make stricter.
+ * @returns whether it asks, or why it is denied
+ */
+export function judgeInput(
+  approval: Config['approval'],
+  caution: ClientTools['caution'],
+  caller: Caller,
+  call: Call,
+  input: unknown,
+): 'allow' | 'ask' | Failure {
+  const tier = call.tierOf?.(input, caller) ?? call.tier
+  const isJudged = caution !== undefined && tier !== 'read_only' && (caller.audience === 'model' || call.name === clientAsk)
+  if (isJudged && caution === 'read_only') return cautionRefusal(call)
+  const decided = decide(call, approval, tier)
+  if (decided === 'deny') return deniedByPolicy(call, approval)
+  return isJudged ? 'ask' : decided
+}
+
+function cautionRefusal({ name }: Call): Failure {
+  return {
+    code: 'denied',
+    message: `${name} changes something, and this message was sent read-only.`,
+    hint: 'Continue without it, and say what you would change.',
+  }
 }
 
 function deniedByPolicy(call: Call, { calls, rights }: Config['approval']): Failure {

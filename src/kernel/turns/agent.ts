@@ -13,6 +13,7 @@ import {
   type Caller,
   type CallId,
   type CallOutcome,
+  type ClientTools,
   type Config,
   createRecentMap,
   type Engine,
@@ -40,6 +41,8 @@ export interface RunningTurns {
   find(id: TurnId): LaneTurn | undefined
   /** Files of the messages of a turn. */
   attachments(id: TurnId | ''): readonly Attachment[]
+  /** How much stricter than the policy a turn was sent. */
+  cautionOf(id: TurnId | ''): ClientTools['caution']
   /** Keeps a turn as long as it runs. */
   during<Value>(turn: LaneTurn, run: () => Promise<Value>): Promise<Value>
 }
@@ -49,6 +52,7 @@ export function createRunningTurns(): RunningTurns {
   return {
     find: (id) => turns.get(id),
     attachments: (id) => (id === '' ? [] : (turns.get(id)?.attachments() ?? [])),
+    cautionOf: (id) => (id === '' ? undefined : turns.get(id)?.input.client?.caution),
     async during(turn, run) {
       turns.set(turn.id, turn)
       try {
@@ -237,7 +241,9 @@ function createProcess({ gate, registry, newId, rights, limits, actor }: Process
   const askClient = async (tool: string, args: string, call: CallId): Promise<CallOutcome | null> => {
     const isSecond = client?.serial === true && hasAsked
     hasAsked = true
-    const asked = isSecond ? null : await ask(asRuntime, clientAsk, { tool, call, arguments: args })
+    const tier = client?.tools.find(({ name }) => name === tool)?.tier
+    const input = { tool, call, arguments: args, ...(tier !== undefined && { tier }) }
+    const asked = isSecond ? null : await ask(asRuntime, clientAsk, input)
     if (asked?.status === 'ok') return null
     const answer = { tool, text: asked?.text ?? oneAtATime, ok: false, refused: true }
     return ask({ ...asRuntime, rights: answerRights }, 'client.answer', answer, call)
