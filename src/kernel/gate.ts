@@ -23,6 +23,7 @@ import {
   type JournalRecord,
   type JsonObject,
   noSpend,
+  originOfCall,
   type Phase,
   type Sandbox,
   type Spend,
@@ -37,19 +38,8 @@ import { refuseLimited } from './access/right-limits.ts'
 import { approve, type ApprovalDeps, withEditNote } from './stages/approval.ts'
 import { type FirstVersion, isShutdown, type RunningCalls, sandboxFor, stopReason, type Watch } from './stages/running-calls.ts'
 import type { Registry } from './registry.ts'
-import {
-  authorize,
-  failureLabels,
-  flowRefusal,
-  type FlowVerdict,
-  freeFlow,
-  join,
-  judgeFlow,
-  judgeInput,
-  type Labels,
-  leadsOutside,
-  runtimeCaller,
-} from './stages/policy.ts'
+import type { Sessions } from './sessions.ts'
+import { authorize, failureLabels, flowRefusal, join, judgeInput, judgeLabels, type Labels, runtimeCaller } from './stages/policy.ts'
 import { type Budgets, reservationName } from './stages/budgets.ts'
 import { clean, type Cleaner, outcomeBody, type Ran } from './stages/cleaning.ts'
 import type { SecretUse, SecretUses } from '../secrets/index.ts'
@@ -67,8 +57,8 @@ export interface GateDeps extends ApprovalDeps {
   readonly flow: Config['flow']
   /** Whether the lists of `[exec]` let the call start this program. */
   readonly refuseStart: (call: Call, program: StartedProgram) => Promise<Failure | null>
-  /** Labels of the session's context, and how to join new ones. */
-  readonly labels: { held(caller: Caller): Labels; join(caller: Caller, added: Labels): Labels }
+  /** Labels of the session's context, their origins, and how to join new ones. */
+  readonly labels: Pick<Sessions, 'held' | 'origins' | 'read'>
   readonly blobs: Blobs
   /** Files that came with the messages of a turn, and what its message asks for beside the policy. */
   readonly attachments: (turn: Caller['turn']) => readonly Attachment[]
@@ -206,15 +196,6 @@ function refuseCaller({ approval, secrets }: GateDeps, caller: Caller, call: Cal
   )
 }
 
-function judgeLabels(
-  { labels, flow: policy }: GateDeps,
-  caller: Caller,
-  call: Call,
-): { readonly held: Labels; readonly flow: FlowVerdict } {
-  const held = labels.held(caller)
-  return { held, flow: leadsOutside(caller, call) ? judgeFlow(held, call, policy) : freeFlow }
-}
-
 /** Stages 3 and 4 once more: what has changed while a person was asked, or another input. */
 async function judgeAgain(
   deps: GateDeps,
@@ -236,7 +217,7 @@ async function perform(deps: GateDeps, passing: Passing, admitted: Admitted, pas
 
   // 7. Intend: recorded before anything happens; for `once` the record survives power loss before the next stage. The labels of such a
   // call apply from here on, because a call that is stopped or interrupted may have read its data.
-  if (call.effect === 'once') deps.labels.join(passing.caller, call.labels.adds)
+  if (call.effect === 'once') deps.labels.read(passing.caller, call.labels.adds, [originOfCall(call.name, input)])
   const intended = await intend(deps, passing, admitted, past)
   passing.onIntended(intended)
   if (intended.duplicate) return cancelledOutcome('This message was already sent; its first copy is the turn.')
@@ -254,7 +235,8 @@ async function perform(deps: GateDeps, passing: Passing, admitted: Admitted, pas
   const labels = 'done' in ran ? join(call.labels.adds, ran.done.labels ?? []) : ran.labels
   const cleaned = await clean(deps.cleaner, use, call, ran, labels)
   const outcome = admitted.edited ? withEditNote(cleaned, input) : cleaned
-  deps.labels.join(passing.caller, labels)
+  const origins = 'done' in ran ? ran.done.origins : undefined
+  if (labels.length > 0) deps.labels.read(passing.caller, labels, origins ?? [originOfCall(call.name, input)])
 
   // 10. Settle: settle budgets, record the outcome, notify followers.
   const spent = ('done' in ran ? ran.done.spent : ran.spent) ?? noSpend
@@ -262,7 +244,8 @@ async function perform(deps: GateDeps, passing: Passing, admitted: Admitted, pas
   if (hold === null && spent !== noSpend) budgets.reconcile(passing.caller.session, spent, undefined)
   const fields = 'done' in ran ? (call.recordOutput?.('output' in outcome ? outcome.output : ran.done.output) ?? null) : null
   const extra = 'extra' in ran ? ran.extra : undefined
-  const body = { ...outcomeBody(outcome, { ms: Math.round(clock.monotonicMs() - began), spent, fields, extra }), ...charged }
+  const from = origins !== undefined && labels.length > 0 ? { origins: [...origins] } : {}
+  const body = { ...outcomeBody(outcome, { ms: Math.round(clock.monotonicMs() - began), spent, fields, extra }), ...from, ...charged }
   const settled = [
     { ...entryOf(passing, 'outcome', call.name, charged === null ? body : { ...body, ...charged }), projection: call.projection },
   ]

@@ -1,14 +1,21 @@
-/** A cache of session rows, which are derived from the journal, with the labels of what each session has read. */
+/** A cache of session rows, which are derived from the journal, with the labels of what each session has read and where that comes from. */
 import { plainSession, type SessionRow, type Store } from '../store/index.ts'
 import {
   type Caller,
   type CallId,
   createRecentMap,
+  type DataOrigin,
+  joinOrigins,
+  type LabelOrigin,
+  labelOrigins,
   truncate,
   type Label,
   OxbowError,
+  parseObject,
+  parseOrigins,
   type SessionId,
   type SessionInfo,
+  writeOrigins,
 } from '../types/index.ts'
 import { maxSessionsRead, maxTitleLength } from './limits.ts'
 import { join, type Labels, parseLabels } from './stages/policy.ts'
@@ -19,7 +26,12 @@ export interface Sessions {
   /** Makes `load` fail while the session is being erased. @returns a function that undoes this if erasing fails */
   leave(id: SessionId): () => void
   held(caller: Pick<Caller, 'session'>): Labels
-  join(caller: Pick<Caller, 'session'>, added: readonly Label[]): Labels
+  /** Where the data with these labels comes from, the oldest first; empty where that is not known. */
+  origins(caller: Pick<Caller, 'session'>): readonly LabelOrigin[]
+  /** Labels of what the session was given: a message, what it was made from. */
+  join(caller: Pick<Caller, 'session'>, added: readonly Label[], origins?: readonly DataOrigin[]): void
+  /** Labels of the result of a call of the session, which a record of it names too. */
+  read(caller: Pick<Caller, 'session'>, added: readonly Label[], origins: readonly DataOrigin[]): void
   /** Changes the cached row. @returns the new row, for the store */
   created(id: SessionId, title: string, at: number): SessionRow
   turnStarted(id: SessionId, text: string, at: number): SessionRow | null
@@ -37,6 +49,8 @@ export interface Sessions {
   takeChanged(id: SessionId): SessionRow | undefined
 }
 
+const noRow: SessionRow = { ...plainSession, id: '' as SessionId, title: '', createdAt: 0, activeAt: 0 }
+
 /** Rows kept in memory; a row is about 200 bytes. */
 const maxRows = 10_000
 
@@ -51,6 +65,25 @@ export function createSessions(store: Store): Sessions {
   }
   // A row may be evicted during a call that waits for days: until it is loaded again, the session counts as having all labels.
   const held: Sessions['held'] = ({ session }) => (session === '' ? [] : parseLabels(rows.get(session)?.labels ?? 'private,untrusted'))
+  /** Each call that reads joins its labels: a row is parsed once. */
+  const histories = new WeakMap<SessionRow, LabelHistory>()
+  const known = (row: SessionRow): LabelHistory => {
+    const history = histories.get(row) ?? historyOf(row)
+    histories.set(row, history)
+    return history
+  }
+  const add = (session: SessionId | '', added: Labels, origins: readonly DataOrigin[], isGiven: boolean): void => {
+    const row = session === '' || added.length === 0 ? undefined : rows.get(session)
+    if (row === undefined) return
+    const before = known(row)
+    const after: LabelHistory = {
+      labels: join(before.labels, added),
+      given: isGiven ? join(before.given, added) : before.given,
+      from: joinOrigins(before.from, labelOrigins(added, origins)),
+    }
+    if (after.labels === before.labels && after.given === before.given && after.from === before.from) return
+    changed.add(put({ ...row, ...labelColumns(after) }).id)
+  }
   return {
     held,
     takeChanged: (id) => (changed.delete(id) ? rows.get(id) : undefined),
@@ -63,19 +96,15 @@ export function createSessions(store: Store): Sessions {
       const now = rows.get(id)
       if (now === undefined || !stale.delete(id)) return now ?? put(row)
       // Keeps labels that are not in the store yet.
-      return put({ ...row, labels: join(parseLabels(row.labels), parseLabels(now.labels)).join(',') })
+      return put({ ...row, ...labelColumns(joinHistories(historyOf(row), known(now))) })
     },
     leave(id) {
       leaving.add(id)
       return () => void leaving.delete(id)
     },
-    join(caller, added) {
-      const before = held(caller)
-      const after = join(before, added)
-      const row = caller.session === '' ? undefined : rows.get(caller.session)
-      if (after !== before && row !== undefined) changed.add(put({ ...row, labels: after.join(',') }).id)
-      return after
-    },
+    origins: ({ session }) => (session === '' ? [] : known(rows.get(session) ?? noRow).from),
+    join: ({ session }, added, origins = []) => add(session, added, origins, true),
+    read: ({ session }, added, origins) => add(session, added, origins, false),
     created: (id, title, at) => put({ ...plainSession, id, title, createdAt: at, activeAt: at }),
     scratchpad: (id) => (rows.get(id)?.scratchpad ?? '') as CallId | '',
     summary: (id) => rows.get(id)?.summary ?? '',
@@ -94,6 +123,38 @@ export function createSessions(store: Store): Sessions {
       return row === undefined ? null : put({ ...row, title: row.title || firstLine(text), activeAt: at, turns: row.turns + 1 })
     },
   }
+}
+
+/** What a session has read, and where from. */
+export interface LabelHistory {
+  readonly labels: Labels
+  /** Those of what it was given, which no record of a call of its own names. */
+  readonly given: Labels
+  readonly from: readonly LabelOrigin[]
+}
+
+/** @returns what a row says; of one without origins, which an older version wrote, every label counts as given */
+export function historyOf(row: Pick<SessionRow, 'labels' | 'origins'>): LabelHistory {
+  const labels = parseLabels(row.labels)
+  if (row.origins === '') return { labels, given: labels, from: [] }
+  const { given, from } = parseObject(row.origins) ?? {}
+  return { labels, given: parseLabels(typeof given === 'string' ? given : row.labels), from: parseOrigins(from) }
+}
+
+/** The columns of a row that hold it. */
+export function labelColumns({ labels, given, from }: LabelHistory): Pick<SessionRow, 'labels' | 'origins'> {
+  if (labels.length === 0) return { labels: '', origins: '' }
+  return { labels: labels.join(','), origins: JSON.stringify({ given: given.join(','), from: writeOrigins(from) }) }
+}
+
+/** What a session that is made from this one begins with: all of it was given. */
+export function inherited(row: Pick<SessionRow, 'labels' | 'origins'>): Pick<SessionRow, 'labels' | 'origins'> {
+  const { labels, from } = historyOf(row)
+  return labelColumns({ labels, given: labels, from })
+}
+
+function joinHistories(a: LabelHistory, b: LabelHistory): LabelHistory {
+  return { labels: join(a.labels, b.labels), given: join(a.given, b.given), from: joinOrigins(a.from, b.from) }
 }
 
 /** The default title of a session: the first line of its first message. */

@@ -295,6 +295,7 @@ function describeProjections(holds: Case): void {
     activeAt,
     turns: 2,
     labels: 'private',
+    origins: '{"base":[]}',
     scratchpad: 'a-call',
     archived: 7,
     deleted: 0,

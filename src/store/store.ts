@@ -26,6 +26,8 @@ export interface SessionRow {
   readonly turns: number
   /** Joined labels of all that the session's context has held, as a comma-separated sorted list. */
   readonly labels: string
+  /** Where the data with these labels comes from, as JSON; see `src/kernel/sessions.ts`. Empty: nothing is known. */
+  readonly origins: string
   /** Id of the call that changed the session's scratchpad last; empty when none has. */
   readonly scratchpad: string
   /** When it was archived, and when it was erased, unix milliseconds; 0: never. */
@@ -70,6 +72,7 @@ export interface DocumentQuery {
 export const plainSession = {
   turns: 0,
   labels: '',
+  origins: '',
   scratchpad: '',
   archived: 0,
   deleted: 0,

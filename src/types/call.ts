@@ -12,6 +12,7 @@ import type { Json, JsonObject } from './text.ts'
 import type { Sandbox } from './hands.ts'
 import type { Attachment, Blobs, KeptFile } from './message.ts'
 import type { ToolSpec } from './model.ts'
+import type { DataOrigin } from './origin.ts'
 
 /** Determines scheduling and the default approval policy. */
 export type Tier = 'read_only' | 'side_effecting' | 'privileged'
@@ -94,6 +95,8 @@ export interface Done<Output> {
   readonly files?: readonly KeptFile[]
   /** Labels in addition to those in the description, known only after the run. */
   readonly labels?: readonly Label[]
+  /** Where its labelled data comes from. Default: what the input names, see `originOfCall`. */
+  readonly origins?: readonly DataOrigin[]
   readonly spent?: Spend
   /** False when the call worked but reports a failure, such as a command that exits with 1: the model sees it as not ok. */
   readonly ok?: boolean

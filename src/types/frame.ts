@@ -11,6 +11,7 @@ import type { CallId, SessionId, TurnId, UserId } from './id.ts'
 import { isUuid } from './id.ts'
 import type { Json, JsonObject } from './text.ts'
 import { maxAttachments } from './message.ts'
+import type { DataOrigin } from './origin.ts'
 import type { JournalRecord, Label, noticeKinds } from './record.ts'
 import type { SandboxStatus } from './hands.ts'
 
@@ -197,6 +198,8 @@ export interface PendingApproval {
   readonly reason?: string
   /** Labels of the conversation because of which it is needed; absent: none. */
   readonly labels?: readonly Label[]
+  /** Where the data with these labels comes from; hostile text. */
+  readonly origins?: readonly (readonly [Label, DataOrigin])[]
   /** What the command would run as it is now; absent for what runs nothing, or where that cannot be read. */
   readonly inputs?: CommandInputs | null
   readonly at: number

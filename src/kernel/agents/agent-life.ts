@@ -2,7 +2,18 @@
  * The life of an agent from admission to its end, and the mail by which its parent hears of it. A run begins with messages to its session
  * and ends when no turn of them is open; all that a restart needs is in the record before the next step.
  */
-import { type CallId, derivedId, fenced, type JsonObject, OxbowError, type SessionId, truncate, type TurnId } from '../../types/index.ts'
+import {
+  type CallId,
+  type DataOrigin,
+  derivedId,
+  fenced,
+  type JsonObject,
+  originOf,
+  OxbowError,
+  type SessionId,
+  truncate,
+  type TurnId,
+} from '../../types/index.ts'
 import { giveBack } from '../budgets/definitions.ts'
 import { agentEndMs, maxAgentMessages, maxReplyCharacters } from '../limits.ts'
 import { type Labels, userCaller } from '../stages/policy.ts'
@@ -27,7 +38,7 @@ export async function begin(table: AgentTable, held: Held): Promise<void> {
     const saved = save(table, held, { state: 'running', started_at: clock.now() })
     noteEvent('agent_started', { agent_id: id, name }, session)
     await Promise.all([saved, openSession(table, held.record)])
-    sessions.join({ session }, held.record.labels)
+    sessions.join({ session }, held.record.labels, held.record.home === '' ? [] : [originOf('session', held.record.home)])
     // More messages may come meanwhile.
     for (let i = 0; i < held.record.messages.length; i++) await launch(table, held, held.record.messages[i]!)
     held.begun = true
@@ -49,7 +60,7 @@ async function launch(table: AgentTable, held: Held, { turn, text, from, labels 
   const { startTurn, outcomeOf, sessions } = table.deps
   const { session, model } = held.record
   held.open.add(turn)
-  sessions.join({ session }, labels)
+  sessions.join({ session }, labels, senderOf(from))
   const clientId = turn as string as CallId
   const { duplicate } = await startTurn({ session, clientId, text, actor: from, ...(model !== '' && { model }) })
   // Sent before a crash: it resumes here, has ended, or runs in another guest, for whose signs of life the supervisor looks.
@@ -168,6 +179,11 @@ export async function report(table: AgentTable, held: Held): Promise<void> {
   await save(table, held, { report: 'sent' })
 }
 
+/** A message of a person says nothing of where its labels come from. */
+function senderOf(actor: string): readonly DataOrigin[] {
+  return actor.startsWith('agent:') ? [originOf('agent', actor.slice('agent:'.length))] : []
+}
+
 /** Text of an agent as its parent reads it: data, where the agent has read untrusted text. */
 export function marked(text: string, turn: TurnId, labels: Labels): string {
   return labels.includes('untrusted') ? fenced(text, turn as string as CallId) : text
@@ -181,7 +197,7 @@ export async function deliver(table: AgentTable, home: SessionId, message: Agent
   const { turn, text, from, labels } = message
   try {
     await sessions.load(home)
-    sessions.join({ session: home }, labels)
+    sessions.join({ session: home }, labels, senderOf(from))
     await startTurn({ session: home, clientId: turn as string as CallId, text, actor: from })
   } catch {
     // The session was deleted, or takes no more messages: `agent.list` has the answer.

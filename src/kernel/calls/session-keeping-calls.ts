@@ -19,7 +19,7 @@ import type { Summaries } from '../conversation/summaries.ts'
 import type { Journal } from '../journal.ts'
 import { historyPage, maxForkDepth, maxSessionsRead } from '../limits.ts'
 import type { Background } from '../background.ts'
-import type { Sessions } from '../sessions.ts'
+import { inherited, type Sessions } from '../sessions.ts'
 import type { Lanes } from '../turns/lanes-interface.ts'
 import { sessionId } from './session-calls.ts'
 
@@ -240,7 +240,7 @@ function fork(deps: SessionKeepingDeps): Call<ForkInput, Changed> {
         title: title ?? row.title,
         createdAt: now,
         activeAt: now,
-        labels: row.labels,
+        ...inherited(row),
         scratchpad: padChange?.call ?? '',
         parent: id,
         forked,

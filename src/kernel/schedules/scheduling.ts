@@ -1,5 +1,5 @@
 /** Connects schedules with the rest of the kernel. They are loaded when there is one: most guests have none. */
-import { type CallId, type Clock, type Config, once, type Random, type SessionId, type UserId } from '../../types/index.ts'
+import { type CallId, type Clock, type Config, once, originOf, type Random, type SessionId, type UserId } from '../../types/index.ts'
 import type { Admission } from '../agents/admission.ts'
 import type { Events } from '../events.ts'
 import type { Gate } from '../gate.ts'
@@ -68,7 +68,7 @@ export function createScheduling(deps: SchedulingDeps): Scheduling {
       async startTurn({ session, title, turn, text, model, labels }) {
         await openSession(session, title)
         await sessions.load(session)
-        sessions.join({ session }, labels)
+        sessions.join({ session }, labels, [originOf('schedule', title)])
         const { duplicate } = await deps.startTurn({ session, clientId: turn as string as CallId, text, ...(model !== '' && { model }) })
         return !duplicate || lanes.isBusy(session)
       },

@@ -20,6 +20,7 @@ import {
   type StartedProgram,
   type TurnId,
   type Caller,
+  writeOrigins,
 } from '../../types/index.ts'
 import type { Asking, Rule } from '../access/rules.ts'
 import { approvalWarningMs } from '../limits.ts'
@@ -248,10 +249,10 @@ async function askPerson(
   const { caller, id } = passing
   const { approvals, journal, clock, approval } = deps
   const signal = passing.signal ?? new AbortController().signal
-  const policy = flow.reason || asked || `${call.name} is ${call.tier.replace('_', '-')} and the policy is to ask`
+  const policy = flow.shown || asked || `${call.name} is ${call.tier.replace('_', '-')} and the policy is to ask`
   const reason = change === '' ? policy : `${change} after it was allowed`
   // It waits before the record is written, so that whoever sees the record can decide at once.
-  const labels = flow.decision === 'ask' ? { labels: held } : {}
+  const labels = flow.decision === 'ask' ? { labels: held, origins: writeOrigins(flow.origins) } : {}
   const shown = { input: exact, reason, ...labels, ...(inputs !== null && { inputs }) }
   const question = { call: id, name: call.name, ...shown, at: clock.now() }
   const waiting = approvals.wait({ ...question, session: caller.session as SessionId, turn: caller.turn as TurnId }, signal)

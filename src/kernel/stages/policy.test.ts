@@ -68,7 +68,7 @@ describe('the flow policy', () => {
 describe('a conversation that has read a page and the vault', () => {
   const calls = [
     testCall('test.page', async () => done('page'), { labels: { adds: ['untrusted'], sink: false } }),
-    testCall('test.vault', async () => ({ ...done('copied'), labels: ['private' as const] })),
+    testCall('test.vault', async () => ({ ...done('copied'), labels: ['private' as const], origins: ['path:/vault/letter.pdf' as const] })),
     sink('test.send'),
   ]
   const play = () => inOrder(asks(['test_page']), asks(['test_vault']), asks(['test_send', { what: 1 }]), says('done'))
@@ -81,7 +81,12 @@ describe('a conversation that has read a page and the vault', () => {
       assert.deepEqual(parked.body, {
         input: '{"what":1}',
         labels: ['private', 'untrusted'],
-        reason: 'test.send sends data outside, and this conversation has read private data and untrusted text',
+        origins: [
+          ['untrusted', 'call:test.page'],
+          ['private', 'path:/vault/letter.pdf'],
+        ],
+        reason:
+          'test.send sends data outside, and this conversation has read private data (/vault/letter.pdf) and untrusted text (call test.page)',
       })
       // A terminal that comes only now is told the same.
       const stop = await fixture.kernel.follow(fixture.session, parked.seq, (event) => {

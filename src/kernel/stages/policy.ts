@@ -4,24 +4,26 @@
  */
 import type { Store } from '../../store/index.ts'
 import {
-  assertNever,
   type Call,
   type Caller,
   type ClientTools,
   type Config,
   createRecentMap,
+  describeLabels,
   type Decision,
   type Failure,
   type FlowPolicy,
   type FlowRules,
   isOxbowError,
   type Label,
+  type LabelOrigin,
   type SessionId,
   type Tier,
   type TurnId,
   type UserId,
 } from '../../types/index.ts'
 import { maxKnownOutputs } from '../limits.ts'
+import type { Sessions } from '../sessions.ts'
 
 /** Includes every right; only users hold it. */
 const everyRight = '*'
@@ -165,25 +167,51 @@ export function parseLabels(text: string): Labels {
  */
 export interface FlowVerdict {
   readonly decision: Decision
-  /** For the record and for the user who decides; empty when the call is allowed. */
+  /** For the model that asks; empty when the call is allowed. */
   readonly reason: string
+  /** For the person who decides: with the origins, whose names are hostile text. */
+  readonly shown: string
+  /** Of the labels that the decision is about. */
+  readonly origins: readonly LabelOrigin[]
 }
 
-export const freeFlow: FlowVerdict = { decision: 'allow', reason: '' }
+export const freeFlow: FlowVerdict = { decision: 'allow', reason: '', shown: '', origins: [] }
 
 /** Sinks that reach only the guest's own user, who may see everything in the conversation. */
 const toPerson: ReadonlySet<string> = new Set(['media.send'])
 
-/** @param call of a model, for which `leadsOutside` is true */
-export function judgeFlow(held: Labels, call: Call, flow: FlowPolicy): FlowVerdict {
+/** Origins of each label that a question names: the newest. All are in its record. */
+const shownOrigins = 4
+
+/**
+ * @param call of a model, for which `leadsOutside` is true
+ * @param origins read only where the call is not allowed
+ */
+export function judgeFlow(held: Labels, call: Call, flow: FlowPolicy, origins: () => readonly LabelOrigin[] = () => []): FlowVerdict {
   if (held.length === 0) return freeFlow
   const own = flow.sinks[call.name]
   if (own === undefined && toPerson.has(call.name)) return freeFlow
   const matching: readonly (keyof FlowRules)[] = held.length > 1 ? ['untrusted', 'private', 'both'] : held
   const decision = matching.map((label) => own?.[label] ?? flow[label]).reduce(stricter)
-  return decision === 'allow'
-    ? freeFlow
-    : { decision, reason: `${call.name} sends data outside, and this conversation has read ${wordsOf(held)}` }
+  if (decision === 'allow') return freeFlow
+  const what = `${call.name} sends data outside, and this conversation has read`
+  const from = origins()
+  return {
+    decision,
+    reason: `${what} ${describeLabels(held, [])}`,
+    shown: `${what} ${describeLabels(held, from, shownOrigins)}`,
+    origins: from,
+  }
+}
+
+/** Stage 4. @returns the labels of what the session has read, and whether they let this call send data outside */
+export function judgeLabels(
+  { labels, flow }: { readonly labels: Pick<Sessions, 'held' | 'origins'>; readonly flow: FlowPolicy },
+  caller: Caller,
+  call: Call,
+): { readonly held: Labels; readonly flow: FlowVerdict } {
+  const held = labels.held(caller)
+  return { held, flow: leadsOutside(caller, call) ? judgeFlow(held, call, flow, () => labels.origins(caller)) : freeFlow }
 }
 
 export function flowRefusal({ reason }: FlowVerdict): Failure {
@@ -197,20 +225,6 @@ export function flowRefusal({ reason }: FlowVerdict): Failure {
 function stricter(a: Decision, b: Decision): Decision {
   const order: readonly Decision[] = ['allow', 'ask', 'deny']
   return order.indexOf(a) < order.indexOf(b) ? b : a
-}
-
-function wordsOf(held: Labels): string {
-  const words = held.map((label) => {
-    switch (label) {
-      case 'untrusted':
-        return 'untrusted text'
-      case 'private':
-        return 'private data'
-      default:
-        return assertNever(label)
-    }
-  })
-  return words.join(' and ')
 }
 
 /** Outputs that were too long to show whole, kept to be read in parts, with their labels: any conversation may read any of them. */

@@ -43,6 +43,7 @@ async function keeps(store: Store, recordOf: MakeRecord, text: string): Promise<
     activeAt: 2,
     turns: 3,
     labels: text,
+    origins: text,
     scratchpad: text,
     archived: 0,
     deleted: 0,

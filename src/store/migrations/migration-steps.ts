@@ -310,6 +310,12 @@ const journalBySeqStep: MigrationStep = {
     ),
 }
 
+/** A session knows where the labelled data comes from that it has held. */
+const originsStep: MigrationStep = {
+  up: (on) => [on.column('session', 'origins', 'text', '')],
+  down: (on) => [on.schema.alterTable('session').dropColumn('origins')],
+}
+
 /** The same rows under another key, without indexes. */
 function rebuiltJournal(on: StepTools, key: readonly string[]): readonly StepStatement[] {
   const columns = Object.keys(journalColumns)
@@ -337,6 +343,7 @@ export const migrationSteps: ReadonlyMap<number, MigrationStep> = new Map([
   [10, budgetStep],
   [11, hotStep],
   [12, journalBySeqStep],
+  [13, originsStep],
 ])
 
 /** A step as SQL. */

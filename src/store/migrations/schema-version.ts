@@ -48,6 +48,7 @@ export const migrationFacts: readonly MigrationFacts[] = [
   step(10, 'budgets', [8, 10], '34d205842d03afa2e5e19f13cff6d5320f2320088791f694ce46d4a3a56c1958'),
   step(11, 'hot-entries', [8, 10], 'e8aed04ca456952545dc405d996f4cd093ddd2526c340d2673ba4335bc1313e7'),
   step(12, 'journal-by-seq', [8, 10], 'e1c142135741ce8fe641feef55fbfd761d914e8f463b3c7b305ce8de57ce03ce', true),
+  step(13, 'label-origins', [8, 10], '54ebbc8ba25188be62b34a18b24ca26cbeeac648ad96dd2aa223fc2f3edd96eb'),
 ]
 
 /** The version of a database in which every step has run. */

@@ -78,6 +78,7 @@ const sessionTypes: Columns<'session'> = {
   active_at: 'bigint',
   turns: 'bigint',
   labels: 'text',
+  origins: 'text',
   scratchpad: 'text',
   archived: 'bigint',
   deleted: 'bigint',

@@ -50,7 +50,7 @@ test('nothing of one user is seen, changed or erased by another', { skip }, asyn
   await using database = await postgres.database()
   const [anns, bobs] = await Promise.all([openEngine(pgDriver(database.url)), openEngine(pgDriver(database.url), { user: bob })])
   const long = JSON.stringify('secret of ann '.repeat(1_000))
-  const row = { id: sessionA, title: 'of ann', createdAt: 1, activeAt: 2, turns: 1, labels: '', scratchpad: '' }
+  const row = { id: sessionA, title: 'of ann', createdAt: 1, activeAt: 2, turns: 1, labels: '', origins: '', scratchpad: '' }
   await anns.store.append({
     records: [recordOf('a', 'intent', { body: long }), recordOf('b', 'outcome')],
     projections: [

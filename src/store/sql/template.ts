@@ -63,6 +63,7 @@ export interface Tables {
     active_at: number
     turns: number
     labels: string
+    origins: string
     scratchpad: string
     archived: number
     deleted: number

@@ -98,6 +98,7 @@ test('a file of the first version gets what it lacks and keeps what it has, and 
     activeAt: 2,
     turns: 3,
     labels: 'private',
+    origins: '',
     scratchpad: '',
     archived: 0,
     deleted: 0,

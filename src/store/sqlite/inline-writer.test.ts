@@ -138,7 +138,7 @@ function plainTurn(turn: number): readonly [Append, Append] {
   const step = (name: string, phase: Phase, chars: number) =>
     recordOf(idOf(name), phase, { session, body: JSON.stringify('x'.repeat(chars)) })
   const message: Append = { records: [step('turn', 'intent', 60)], unique: true }
-  const row = { id: session, title: 'T', createdAt: 1, activeAt: turn, turns: turn, labels: '', scratchpad: '' as CallId }
+  const row = { id: session, title: 'T', createdAt: 1, activeAt: turn, turns: turn, labels: '', origins: '', scratchpad: '' as CallId }
   const rest: Append = {
     records: [
       step('turn', 'started', 300),
