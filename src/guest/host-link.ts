@@ -2,6 +2,7 @@
 import {
   type ConfigProposal,
   type ConfigState,
+  type DefinitionText,
   type GuestEnvelope,
   type GuestReport,
   type HostPort,
@@ -22,6 +23,7 @@ interface HostAnswers {
   readonly propose: ConfigProposal
   readonly envelope: GuestEnvelope
   readonly newest_head: NewestHead | null
+  readonly definitions: readonly DefinitionText[]
 }
 
 export interface HostLink {
@@ -86,6 +88,7 @@ export function createHostPort({ link, envelope, renew }: HostPortDeps): HostPor
       }, restartDelayMs)
     },
     newestHead: () => link.ask({ ask: 'newest_head' }),
+    definitions: () => link.ask({ ask: 'definitions' }),
     restartProblem: () => problem,
   }
 }

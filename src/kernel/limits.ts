@@ -234,3 +234,11 @@ export const maxClientToolDepth = 32
 /** Texts that a program has embedded by one request, as many as OpenAI takes, and the characters of each. */
 export const maxEmbeddedTexts = 2_048
 export const maxEmbedCharacters = 100_000
+
+/** How long definitions of agents and graphs count as read: many children that begin together are one read. */
+export const heldDefinitionsMs = 250
+export const definitionReadMs = 10_000
+/** Words by which an agent is found. */
+export const maxCapabilities = 30
+/** A folder to which an agent can be confined. */
+export const folderPattern: RegExp = /^\/shared(?:\/[^/\0]{1,200})+$/

@@ -35,6 +35,7 @@ import {
   readLayer,
   type Table,
 } from './config-layers.ts'
+import { readDefinitions } from './definition-files.ts'
 import type { Home, Workspace } from './home.ts'
 
 export interface HostSide {
@@ -78,6 +79,8 @@ export function createHostSide(deps: HostSideDeps): HostSide {
           return renewed(question.masters)
         case 'newest_head':
           return deps.newestHead()
+        case 'definitions':
+          return readDefinitions([deps.home.root, deps.workspace.root])
         default:
           return assertNever(question)
       }

@@ -73,6 +73,27 @@ export type HostQuestion =
   /** An envelope of the files as they are now. `masters`: creates the user's master key if there is none. */
   | { readonly ask: 'envelope'; readonly masters: boolean }
   | { readonly ask: 'newest_head' }
+  /** The person's definitions of agents and graphs, as their files are now. */
+  | { readonly ask: 'definitions' }
+
+export const definitionKinds = ['agents', 'graphs'] as const
+export type DefinitionKind = (typeof definitionKinds)[number]
+
+/** A definition as its files hold it: `agents/NAME.toml` with the instructions in `agents/NAME.md`, or `graphs/NAME.toml`. */
+export interface DefinitionText {
+  readonly kind: DefinitionKind
+  readonly name: string
+  readonly toml: string
+  /** Empty if there is no such file. */
+  readonly text: string
+  /** Why the files cannot be used; empty if they can. */
+  readonly problem: string
+}
+
+export const definitionName: RegExp = /^[a-z][a-z0-9_-]{0,31}$/
+/** Bytes of one file of a definition, and definitions of one folder: people write kilobytes of them. */
+export const maxDefinitionBytes: number = 64 * 1024
+export const maxDefinitions = 200
 
 /** A line from the runner to a serving guest. */
 export type HostReply =
@@ -94,6 +115,8 @@ export interface HostPort {
   restart(): Promise<void>
   /** The newest head of the journal that the runner has signed; null: none yet. */
   newestHead(): Promise<NewestHead | null>
+  /** The person's definitions of agents and graphs. */
+  definitions(): Promise<readonly DefinitionText[]>
   /** Why the guest runs with its previous configuration; empty if it does not. */
   restartProblem(): string
 }
@@ -131,4 +154,5 @@ export const hostQuestionSchema: z.ZodType<HostQuestion> = z.union([
   z.strictObject({ ask: z.literal('propose'), draft: configDraftSchema, save: z.literal(true), base: z.string() }),
   z.strictObject({ ask: z.literal('envelope'), masters: z.boolean() }),
   z.strictObject({ ask: z.literal('newest_head') }),
+  z.strictObject({ ask: z.literal('definitions') }),
 ])

@@ -109,7 +109,11 @@ export const modules: readonly ModuleRow[] = [
     },
   }),
   row('kernel', 'kernel', ['runtime', 'tools', 'memory', 'sandbox', 'engine', 'store', 'secrets'], {
-    packages: { zod, croner: 'when a cron expression is due, exact where clocks change; fetched lazily' },
+    packages: {
+      zod,
+      croner: 'when a cron expression is due, exact where clocks change; fetched lazily',
+      'smol-toml': 'definitions of agents and graphs; fetched lazily',
+    },
     buildTime: {
       'isomorphic-git': 'reads the repository of the versions, so that no git has to be installed; in a thread',
       diff: 'what changed between two versions, by lines; in the same thread',

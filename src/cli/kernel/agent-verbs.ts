@@ -1,15 +1,45 @@
-/** Definitions of `agents`, `top`, `spawn`, `wait` and `kill`. */
+/** Definitions of `agents` with the verbs of definitions, `top`, `spawn`, `wait` and `kill`. */
+import type { DefinitionKind } from '../../types/index.ts'
 import { type AddVerbs, collect, dryRunOption, examples, parseAmount, parseCount, userVerb } from '../verb-parts.ts'
 
 const load = () => import('./agents.ts')
 
+/** `list`, `show`, `approve` and `revoke` of the definitions of agents or graphs. @param parent the verb to which they are added */
+export const addDefinitionVerbs =
+  (kind: DefinitionKind): AddVerbs =>
+  (parent, terminal, choose) => {
+    const loadVerbs = () => import('./definitions.ts')
+    const verb = `oxbow ${parent.name()}`
+    const what = kind === 'agents' ? 'agents' : 'graphs'
+    const jsonOption = ['--json', 'print the output as one JSON value'] as const
+    userVerb(parent.command('list'), `list definitions of ${what}, and whether they count`)
+      .option(...jsonOption)
+      .addHelpText('after', examples(`${verb} list`, `${verb} list --json`))
+      .action((options) => choose(async () => (await loadVerbs()).definitionsList(kind, options, terminal)))
+    userVerb(parent.command('show <name>'), 'show the files of a definition, with its hash')
+      .option(...jsonOption)
+      .addHelpText('after', examples(`${verb} show reviewer`))
+      .action((name, options) => choose(async () => (await loadVerbs()).definitionShow(kind, name, options, terminal)))
+    userVerb(parent.command('approve <name>'), 'show a definition of the workspace, and approve it as it is now')
+      .option('--hash <hash>', 'approve without a question what `show --json` has shown with this hash')
+      .option(...jsonOption)
+      .addHelpText('after', examples(`${verb} approve reviewer`))
+      .action((name, options) => choose(async () => (await loadVerbs()).definitionApprove(kind, name, options, terminal)))
+    userVerb(parent.command('revoke <name>'), 'take back the approval of a definition of the workspace')
+      .option(...dryRunOption)
+      .option(...jsonOption)
+      .addHelpText('after', examples(`${verb} revoke reviewer`, `${verb} revoke reviewer --dry-run`))
+      .action((name, options) => choose(async () => (await loadVerbs()).definitionRevoke(kind, name, options, terminal)))
+  }
+
 export const addAgentVerbs: AddVerbs = (program, terminal, choose) => {
-  userVerb(program.command('agents').alias('ps'), 'list agents, with what they do and use')
+  const agents = userVerb(program.command('agents').alias('ps'), 'list agents, with what they do and use')
     .option('--tree', 'show which agent started which')
     .option('--all', 'also those that have ended')
     .option('--json', 'print one JSON object per line')
     .addHelpText('after', examples('oxbow agents', 'oxbow agents --tree --all'))
     .action((options) => choose(async () => (await load()).listAgents(options, terminal)))
+  addDefinitionVerbs('agents')(agents, terminal, choose)
   userVerb(program.command('top'), 'show what agents do and spend, until Ctrl+C')
     .option('--once', 'print it once')
     .option('--interval <seconds>', 'seconds between two looks', parseCount(3_600, 1), 2)

@@ -2,8 +2,9 @@
  * Connects agents with the rest of the kernel: what the supervisor uses, what it offers to calls, and the profiles by which turns of
  * agents' sessions run. It is loaded when there is an agent: most guests have none.
  */
-import { type Config, isDerived, once, type SessionId } from '../../types/index.ts'
+import { type Config, type HostPort, isDerived, once, type Sandbox, type SessionId } from '../../types/index.ts'
 import type { Store } from '../../store/index.ts'
+import type { Definition, Definitions } from '../delegation/definitions.ts'
 import type { Events } from '../events.ts'
 import type { Journal } from '../journal.ts'
 import type { Resources } from '../observe/resources.ts'
@@ -18,6 +19,8 @@ import type { Supervisor } from './supervisor.ts'
 export interface Supervision {
   readonly supervisor: () => Promise<Supervisor>
   readonly admission: () => Promise<Admission>
+  /** The definitions of agents and graphs. */
+  readonly definitions: () => Promise<Definitions>
   /** Loads the supervisor if there is an agent. */
   readonly startAgents: () => Promise<void>
   readonly stopAgents: () => void
@@ -26,6 +29,8 @@ export interface Supervision {
 interface SupervisionDeps extends Omit<SupervisorDeps, 'config' | 'admission' | 'callsOf' | 'isAsking' | 'lastRecordAt'> {
   readonly config: Config
   readonly store: Pick<Store, 'records'>
+  readonly host?: HostPort | undefined
+  readonly sandbox: Pick<Sandbox, 'hands' | 'status'>
   readonly journal: Pick<Journal, 'attach'>
   readonly events: Pick<Events, 'onTurnEnd'>
   readonly resources: Pick<Resources, 'overloads' | 'snapshot'>
@@ -61,9 +66,15 @@ export function createSupervision(deps: SupervisionDeps): Supervision {
     await made.start()
     return (loaded = made)
   })
+  const definitions = once(async () => {
+    const { createDefinitions } = await import('../delegation/definitions.ts')
+    const { host, sandbox } = deps
+    return createDefinitions({ host, sandbox, documents, clock, check: checkDefinition })
+  })
   return {
     supervisor,
     admission,
+    definitions,
     async startAgents() {
       if ((await documents.list('system/agents', 1)).length > 0) await supervisor()
     },
@@ -72,6 +83,12 @@ export function createSupervision(deps: SupervisionDeps): Supervision {
       stopAdmission()
     },
   }
+}
+
+async function checkDefinition(definition: Definition): Promise<string> {
+  if (definition.kind === 'graphs') return ''
+  const { agentProblem } = await import('../delegation/agent-definition.ts')
+  return agentProblem(definition)
 }
 
 /** @returns the profile of a session; null at once for a session that is no agent's */

@@ -26,6 +26,7 @@ import { type SessionCallDeps, sessionCalls } from './session-calls.ts'
 import { sessionKeepingCalls, type SessionKeepingDeps } from './session-keeping-calls.ts'
 import { type AuditCallDeps, auditCalls } from '../audit/audit-calls.ts'
 import { type AgentCallDeps, agentCalls } from '../agents/agent-calls.ts'
+import { type DefinitionCallDeps, definitionCalls } from '../delegation/definition-calls.ts'
 import { type EventCallDeps, eventCalls } from '../observe/event-calls.ts'
 import { type ScheduleCallDeps, scheduleCalls } from '../schedules/schedule-calls.ts'
 import { type VersionCallDeps, versionCalls } from '../versions/version-calls.ts'
@@ -55,6 +56,7 @@ export type KernelCallDeps = SystemCallDeps &
   HealthCallDeps &
   AuditCallDeps &
   AgentCallDeps &
+  DefinitionCallDeps &
   ScheduleCallDeps &
   ApprovalCallDeps &
   KeyCallDeps &
@@ -88,6 +90,7 @@ export function kernelCalls(deps: KernelCallDeps): readonly Call[] {
     healthCall(deps),
     ...auditCalls(deps),
     ...agentCalls(deps),
+    ...definitionCalls(deps),
     ...scheduleCalls(deps),
     ...approvalCalls(deps),
     ...keyCalls(deps),

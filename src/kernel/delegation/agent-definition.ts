@@ -1,0 +1,158 @@
+/**
+ * What a definition of an agent says: `agents/NAME.toml` with its instructions in `agents/NAME.md`. Everything that it grants is a list of
+ * entries of rights, also what is no right of a call: `secret.use:NAME` for a secret, `model.use:NAME` for a model, `mcp.NAME` for a server.
+ * So one intersection holds for all of them; see `attenuation.ts`.
+ */
+import { z } from 'zod'
+import { expandRights, type JsonObject, type SandboxTier, wrongRights } from '../../types/index.ts'
+import { type Limits, limitsSchema } from '../budgets/definitions.ts'
+import { folderPattern, maxCapabilities } from '../limits.ts'
+import type { Definition } from './definitions.ts'
+
+export interface AgentDefinition {
+  readonly name: string
+  readonly from: 'person' | 'workspace'
+  readonly hash: string
+  readonly description: string
+  readonly capabilities: readonly string[]
+  readonly instructions: string
+  /** Empty: that of whoever delegates. */
+  readonly model: string
+  /** Entries of rights: what it may use. */
+  readonly rights: readonly string[]
+  /** Entries of rights: what of that it may pass on. */
+  readonly delegable: readonly string[]
+  /** The weakest isolation that it runs with; empty: any. */
+  readonly tier: SandboxTier | ''
+  readonly budget: Limits | undefined
+  readonly maxTurns: number | undefined
+  readonly deadlineS: number | undefined
+  readonly memory: 'none' | 'read' | 'own'
+  readonly files: 'shared' | 'folder' | 'branch'
+  readonly result: JsonObject | undefined
+}
+
+const entryList = z
+  .union([z.string(), z.array(z.string().max(600)).max(200)])
+  .refine((list) => wrongRights(list) === '', { error: ({ input }) => wrongRights(input as string[]) })
+  .transform((list) => expandRights(list))
+
+const names = (pattern: RegExp, what: string): z.ZodDefault<z.ZodArray<z.ZodString>> =>
+  z
+    .array(z.string().max(200).regex(pattern, `must be ${what}`))
+    .max(100)
+    .default([])
+
+const schema = z
+  .strictObject({
+    description: z.string().min(1).max(500).describe('What it is for, in a sentence: how other agents choose it.'),
+    capabilities: z.array(z.string().min(1).max(60)).max(maxCapabilities).default([]).describe('Words by which `agent.find` finds it.'),
+    model: z.string().max(200).default('').describe('Model; empty: that of whoever delegates.'),
+    models: names(/^[^\s,]+$/, 'the name of a model').describe('Models that it, and agents below it, may use. Empty: any.'),
+    rights: entryList.prefault([]).describe('What it may use.'),
+    delegable: entryList.prefault([]).describe('What of that it may pass on to agents that it delegates to.'),
+    servers: names(/^[a-z][a-z0-9-]{0,23}$/, 'the name of a server').describe('Servers of tools that it may use.'),
+    secrets: names(/^\S+$/, 'the name of a secret').describe('Secrets that its calls may use.'),
+    hosts: names(/^[^\s/]+$/, 'a host').describe('Hosts that it may read from. Empty: any, with a right for the web.'),
+    tier: z.enum(['process', 'container', 'micro_vm']).optional().describe('The weakest isolation that it runs with.'),
+    budget: limitsSchema.optional().describe('The most that one delegation may use.'),
+    max_turns: z.int().min(1).max(1_000).optional().describe('The most requests to a model.'),
+    deadline_s: z
+      .int()
+      .min(1)
+      .max(7 * 86_400)
+      .optional()
+      .describe('Time limit of one delegation in seconds.'),
+    memory: z.enum(['none', 'read', 'own']).default('none').describe('`read`: yours, without writing; `own`: also notes of its own.'),
+    files: z.enum(['shared', 'folder', 'branch']).default('shared').describe('`branch`: a copy of the workspace, merged as a diff.'),
+    folder: z.string().max(500).regex(folderPattern, 'must be a folder below /shared').optional().describe('For files = "folder".'),
+    result: z.record(z.string(), z.json()).optional().describe('JSON Schema of its result.'),
+  })
+  .refine(({ files, folder }) => (files === 'folder') === (folder !== undefined), 'folder and files = "folder" need each other')
+  .refine(({ model, models }) => model === '' || models.length === 0 || models.includes(model), 'model must be one of models')
+
+/** @throws z.ZodError that names each wrong field */
+export function parseAgentDefinition({ name, from, hash, table, text }: Definition): AgentDefinition {
+  const read = schema.parse(table)
+  const { description, capabilities, model, max_turns: maxTurns, deadline_s: deadlineS, budget, memory, files, result } = read
+  return {
+    name,
+    from,
+    hash,
+    description,
+    capabilities,
+    instructions: text.trim(),
+    model,
+    rights: entriesOf(read),
+    delegable: read.delegable,
+    tier: read.tier ?? '',
+    budget,
+    maxTurns,
+    deadlineS,
+    memory,
+    files,
+    result,
+  }
+}
+
+/** @returns why the definition cannot be used; empty if it can */
+export function agentProblem(definition: Definition): string {
+  const parsed = schema.safeParse(definition.table)
+  if (parsed.success) return ''
+  return parsed.error.issues.map(({ path, message }) => `${path.join('.') || 'the file'}: ${message}`).join('; ')
+}
+
+type Read = z.infer<typeof schema>
+
+function entriesOf({ rights, servers, secrets, hosts, models, memory, files, folder }: Read): readonly string[] {
+  const remembering = rights.filter((entry) => !entry.startsWith('memory.'))
+  const memoryRights = memory === 'none' ? [] : memory === 'read' ? ['memory.read'] : ['memory.read', 'memory.write']
+  const own = [...remembering, ...memoryRights, ...servers.map((server) => `mcp.${server}`)]
+  const filed = files === 'folder' && folder !== undefined ? insideFolder(own, folder) : own
+  const reaching = hosts.length === 0 ? filed : limited(filed, (right) => networkRights.has(right), hosts)
+  const named = [
+    ...secrets.map((secret) => `secret.use:${secret}`),
+    ...(models.length === 0 ? ['model.use'] : models.map((model) => `model.use:${model}`)),
+  ]
+  return [...reaching, ...named]
+}
+
+/** Rights by which calls reach hosts that they name. */
+const networkRights: ReadonlySet<string> = new Set(['web.read', 'shell.network', 'browser.use'])
+
+/** Rights of calls whose paths the gate knows, so that they can be limited to a folder. */
+const pathRights: ReadonlySet<string> = new Set(['file.read', 'file.write'])
+
+/** Rights of calls that touch no file of the workspace. Whoever is confined to a folder has only these beside its files. */
+const withoutFiles: ReadonlySet<string> = new Set([
+  'agent.spawn',
+  'agent.use',
+  'events.read',
+  'events.publish',
+  'memory.read',
+  'memory.write',
+  'scratchpad.use',
+  'state.read',
+  'state.write',
+  'system.read',
+  'web.read',
+])
+
+function insideFolder(entries: readonly string[], folder: string): readonly string[] {
+  const kept = entries.filter((entry) => {
+    const right = rightOf(entry)
+    return entry.startsWith('!') || pathRights.has(right) || withoutFiles.has(right)
+  })
+  return limited(kept, (right) => pathRights.has(right), [folder])
+}
+
+/** Limits rights that have no limit of their own. */
+function limited(entries: readonly string[], concerns: (right: string) => boolean, resources: readonly string[]): readonly string[] {
+  return entries.flatMap((entry) =>
+    !entry.startsWith('!') && !entry.includes(':') && concerns(entry) ? resources.map((resource) => `${entry}:${resource}`) : [entry],
+  )
+}
+
+function rightOf(entry: string): string {
+  return entry.replace(/^!/, '').split(':', 1)[0] ?? ''
+}

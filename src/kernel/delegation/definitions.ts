@@ -1,0 +1,223 @@
+/**
+ * Definitions of agents and graphs: those of the person, which the host reads, and those of the workspace, which anybody who writes there
+ * could have written: one of them counts once a person has approved its hash, and no longer when its files change. Where both have a
+ * name, the person's counts.
+ */
+import { createHash } from 'node:crypto'
+import {
+  type Clock,
+  type DefinitionKind,
+  definitionName,
+  type DefinitionText,
+  type HostPort,
+  isObject,
+  isOxbowError,
+  type JsonObject,
+  maxDefinitionBytes,
+  maxDefinitions,
+  OxbowError,
+  type Sandbox,
+} from '../../types/index.ts'
+import { definitionReadMs, heldDefinitionsMs } from '../limits.ts'
+import type { Documents } from '../state/documents.ts'
+
+/** A definition that counts. */
+export interface Definition extends DefinitionText {
+  readonly from: 'person' | 'workspace'
+  /** Of its name and the texts of its files. */
+  readonly hash: string
+  /** What its TOML holds, as JSON: a date is a text. */
+  readonly table: JsonObject
+}
+
+/** `ready`: it counts. `new`, `changed`: it waits for approval. `hidden`: the person has one of the same name. `broken`: see its problem. */
+export type DefinitionState = 'ready' | 'new' | 'changed' | 'hidden' | 'broken'
+
+export interface ListedDefinition extends DefinitionText {
+  readonly from: 'person' | 'workspace'
+  readonly hash: string
+  readonly state: DefinitionState
+}
+
+export interface Definitions {
+  /** Those that count, by name. */
+  usable(kind: DefinitionKind): Promise<readonly Definition[]>
+  /** @throws OxbowError `not_found`, `denied` for one that waits for approval, `bad_config` for one that cannot be used */
+  find(kind: DefinitionKind, name: string): Promise<Definition>
+  /** All, for people. */
+  list(kind: DefinitionKind): Promise<readonly ListedDefinition[]>
+  /** Of the workspace. @param hash of what the person has seen @throws OxbowError `not_found`, `edit_mismatch`, `bad_config` */
+  approve(by: Parameters<Documents['put']>[0], kind: DefinitionKind, name: string, hash: string): Promise<void>
+  /** @returns whether it was approved */
+  revoke(by: Parameters<Documents['put']>[0], kind: DefinitionKind, name: string): Promise<boolean>
+}
+
+export interface DefinitionDeps {
+  readonly host?: Pick<HostPort, 'definitions'> | undefined
+  readonly sandbox: Pick<Sandbox, 'hands' | 'status'>
+  readonly documents: Pick<Documents, 'all' | 'get' | 'put'>
+  readonly clock: Clock
+  /** @returns why a definition cannot be used; empty if it can */
+  readonly check: (definition: Definition) => Promise<string>
+}
+
+/** @returns the verb under which people find definitions of a kind */
+export const verbOf = (kind: DefinitionKind): string => ['oxbow', kind === 'agents' ? 'agents' : 'graph'].join(' ')
+
+const approvalCategory = 'system/definitions'
+
+interface Approval {
+  readonly hash: string
+}
+
+export function createDefinitions(deps: DefinitionDeps): Definitions {
+  const { documents } = deps
+  const personal = held(deps.clock, async () => (await deps.host?.definitions()) ?? [])
+  const shared = held(deps.clock, () => readWorkspace(deps.sandbox))
+  const approvals = async (): Promise<ReadonlyMap<string, string>> =>
+    new Map((await documents.all<Approval>(approvalCategory)).map(({ name, value }) => [name, value.hash]))
+
+  /** @param everything also reads what nobody has approved */
+  const read = async (kind: DefinitionKind, everything: boolean): Promise<readonly Judged[]> => {
+    const [own, approved] = await Promise.all([personal(), approvals()])
+    // Hands start with the first command: they are not started for files that could not count.
+    const others = everything || [...approved.keys()].some((key) => key.startsWith(`${kind}/`)) ? await shared() : []
+    const names = new Set(own.filter((each) => each.kind === kind).map(({ name }) => name))
+    const judge = (from: 'person' | 'workspace') => async (text: DefinitionText) => {
+      const judged = await judgeOne(deps, text, from)
+      if (judged.state === 'broken' || from === 'person') return judged
+      const known = approved.get(`${kind}/${text.name}`)
+      const state: DefinitionState = names.has(text.name)
+        ? 'hidden'
+        : known === judged.hash
+          ? 'ready'
+          : known === undefined
+            ? 'new'
+            : 'changed'
+      return { ...judged, state }
+    }
+    const ofKind = (texts: readonly DefinitionText[]): readonly DefinitionText[] => texts.filter((each) => each.kind === kind)
+    return Promise.all([...ofKind(own).map(judge('person')), ...ofKind(others).map(judge('workspace'))])
+  }
+  return {
+    usable: async (kind) => (await read(kind, false)).filter(({ state }) => state === 'ready').map(asDefinition),
+    async find(kind, name) {
+      const found = (await read(kind, false)).find((each) => each.name === name && each.state !== 'hidden')
+      if (found?.state === 'ready') return asDefinition(found)
+      if (found?.state === 'broken') throw unusable(found)
+      if (found?.state === 'changed')
+        throw new OxbowError('denied', `The definition ${kind}/${name} of the workspace has changed since it was approved.`, {
+          hint: `A person looks at it with \`${verbOf(kind)} show ${name}\` and approves it with \`${verbOf(kind)} approve ${name}\`.`,
+        })
+      throw new OxbowError('not_found', `There is no definition ${kind}/${name} that counts.`, {
+        hint: `See \`${verbOf(kind)} list\`. One of the workspace counts once a person has approved it.`,
+      })
+    },
+    list: async (kind) => await read(kind, true),
+    async approve(by, kind, name, hash) {
+      const found = (await read(kind, true)).find((each) => each.name === name && each.from === 'workspace')
+      if (found === undefined)
+        throw new OxbowError('not_found', `The workspace has no definition ${kind}/${name}.`, {
+          hint: `They are files at /shared/.oxbow/${kind}; your own need no approval.`,
+        })
+      if (found.state === 'broken') throw unusable(found)
+      if (found.hash !== hash)
+        throw new OxbowError('edit_mismatch', `The definition ${kind}/${name} is not the one that you have seen.`, {
+          hint: `Look at it again: ${verbOf(kind)} show ${name}`,
+        })
+      await documents.put(by, [{ category: approvalCategory, name: `${kind}/${name}`, value: { hash } satisfies Approval }], { sync: true })
+    },
+    async revoke(by, kind, name) {
+      const known = await documents.get(approvalCategory, `${kind}/${name}`)
+      if (known !== null) await documents.put(by, [{ category: approvalCategory, name: `${kind}/${name}`, value: null }], { sync: true })
+      return known !== null
+    },
+  }
+}
+
+interface Judged extends ListedDefinition {
+  readonly table: JsonObject
+}
+
+async function judgeOne({ check }: DefinitionDeps, text: DefinitionText, from: 'person' | 'workspace'): Promise<Judged> {
+  const hash = hashOf(text)
+  const read = { ...text, from, hash, state: 'ready', table: {} } as const
+  if (text.problem !== '') return { ...read, state: 'broken' }
+  try {
+    const { parse } = await import('smol-toml')
+    // Dates become texts, and nothing of it has a prototype of its own.
+    const table = JSON.parse(JSON.stringify(parse(text.toml))) as JsonObject
+    const problem = isObject(table) ? await check({ ...read, table }) : 'it is no table'
+    return problem === '' ? { ...read, table } : { ...read, state: 'broken', problem }
+  } catch (error) {
+    return { ...read, state: 'broken', problem: error instanceof Error ? error.message : String(error) }
+  }
+}
+
+function asDefinition({ kind, name, toml, text, problem, from, hash, table }: Judged): Definition {
+  return { kind, name, toml, text, problem, from, hash, table }
+}
+
+function unusable({ kind, name, problem }: ListedDefinition): OxbowError {
+  return new OxbowError('bad_config', `The definition ${kind}/${name} cannot be used: ${problem}`, { hint: 'Correct its files.' })
+}
+
+function hashOf({ kind, name, toml, text }: DefinitionText): string {
+  return createHash('sha256')
+    .update(JSON.stringify([kind, name, toml, text]))
+    .digest('hex')
+}
+
+/** Questions that come together, as those of many children do, are one. */
+function held<Value>(clock: Clock, read: () => Promise<Value>): () => Promise<Value> {
+  let last: { readonly at: number; readonly value: Promise<Value> } | null = null
+  return () => {
+    const now = clock.monotonicMs()
+    if (last === null || now - last.at >= heldDefinitionsMs) {
+      const value = read()
+      last = { at: now, value }
+      value.catch(() => (last = null))
+    }
+    return last.value
+  }
+}
+
+const folder = '/shared/.oxbow'
+
+async function readWorkspace(sandbox: DefinitionDeps['sandbox']): Promise<readonly DefinitionText[]> {
+  if (!sandbox.status.files) return []
+  const hands = await sandbox.hands('work')
+  const options = { signal: new AbortController().signal, timeoutMs: definitionReadMs }
+  const listed = async (kind: DefinitionKind): Promise<readonly { readonly path: string; readonly bytes: number }[]> => {
+    try {
+      const request = { path: `${folder}/${kind}`, depth: 1, glob: '', all: true, skip: 0, maxEntries: 4 * maxDefinitions }
+      const { entries } = await hands.ask('list', request, options)
+      return entries.filter(({ kind: what }) => what === 'file')
+    } catch (error) {
+      if (isOxbowError(error, 'not_found') || isOxbowError(error, 'path_refused')) return []
+      throw error
+    }
+  }
+  const textAt = async (files: Awaited<ReturnType<typeof listed>>, path: string): Promise<string> => {
+    const file = files.find((each) => each.path === path)
+    if (file === undefined) return ''
+    const { content, totalBytes } = await hands.ask('bytes', { path, offset: 0, maxBytes: maxDefinitionBytes }, options)
+    if (totalBytes > maxDefinitionBytes) throw new Error(`${path} is larger than ${maxDefinitionBytes / 1024} KiB`)
+    return new TextDecoder('utf-8', { fatal: true }).decode(content)
+  }
+  const found: DefinitionText[] = []
+  for (const kind of ['agents', 'graphs'] as const) {
+    const files = await listed(kind)
+    const names = files.flatMap(({ path }) => /\/([^/]+)\.toml$/.exec(path)?.[1] ?? []).filter((name) => definitionName.test(name))
+    for (const name of names.slice(0, maxDefinitions)) {
+      const base = `${folder}/${kind}/${name}`
+      try {
+        const text = kind === 'agents' ? await textAt(files, `${base}.md`) : ''
+        found.push({ kind, name, toml: await textAt(files, `${base}.toml`), text, problem: '' })
+      } catch (error) {
+        found.push({ kind, name, toml: '', text: '', problem: error instanceof Error ? error.message : String(error) })
+      }
+    }
+  }
+  return found
+}

@@ -1,0 +1,66 @@
+/**
+ * The person's definitions of agents and graphs: `agents/NAME.toml` with `agents/NAME.md`, and `graphs/NAME.toml`, beside each
+ * `config.toml`. The texts go to the guest as they are, which judges what is in them; a file that cannot be read is reported, so that
+ * its name does not just vanish.
+ */
+import { closeSync, constants, fstatSync, openSync, readdirSync, readSync } from 'node:fs'
+import { isUtf8 } from 'node:buffer'
+import { join } from 'node:path'
+import { definitionKinds, definitionName, type DefinitionText, maxDefinitionBytes, maxDefinitions } from '../types/index.ts'
+
+/** @param folders in which `agents` and `graphs` are looked for; a later one overrides an earlier one. Never throws. */
+export function readDefinitions(folders: readonly string[]): readonly DefinitionText[] {
+  const found = new Map<string, DefinitionText>()
+  for (const folder of folders)
+    for (const kind of definitionKinds)
+      for (const name of namesIn(join(folder, kind))) found.set(`${kind}/${name}`, readDefinition(join(folder, kind), kind, name))
+  return [...found.values()].toSorted((a, b) => (a.kind + a.name < b.kind + b.name ? -1 : 1))
+}
+
+function namesIn(folder: string): readonly string[] {
+  let entries: readonly string[]
+  try {
+    entries = readdirSync(folder)
+  } catch {
+    // The person has none.
+    return []
+  }
+  const names = entries.filter((entry) => entry.endsWith('.toml')).map((entry) => entry.slice(0, -'.toml'.length))
+  return names
+    .filter((name) => definitionName.test(name))
+    .toSorted()
+    .slice(0, maxDefinitions)
+}
+
+function readDefinition(folder: string, kind: DefinitionText['kind'], name: string): DefinitionText {
+  try {
+    const toml = readText(join(folder, `${name}.toml`)) ?? ''
+    const text = kind === 'agents' ? (readText(join(folder, `${name}.md`)) ?? '') : ''
+    return { kind, name, toml, text, problem: '' }
+  } catch (error) {
+    return { kind, name, toml: '', text: '', problem: error instanceof Error ? error.message : String(error) }
+  }
+}
+
+/** @returns null if there is no such file @throws Error that says why it cannot be used */
+function readText(path: string): string | null {
+  let file: number
+  try {
+    // A pipe would block the runner.
+    file = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK)
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return null
+    throw error
+  }
+  try {
+    if (!fstatSync(file).isFile()) throw new Error(`${path} is not a file`)
+    const bytes = Buffer.alloc(maxDefinitionBytes + 1)
+    const length = readSync(file, bytes, 0, bytes.length, 0)
+    if (length > maxDefinitionBytes) throw new Error(`${path} is larger than ${maxDefinitionBytes / 1024} KiB`)
+    const text = bytes.subarray(0, length)
+    if (!isUtf8(text)) throw new Error(`${path} is not UTF-8`)
+    return text.toString()
+  } finally {
+    closeSync(file)
+  }
+}
