@@ -29,17 +29,26 @@ import {
   type Spend,
   type StartedProgram,
   toFailure,
-  toolPlace,
 } from '../types/index.ts'
 import type { Entry, Journal } from './journal.ts'
-import { cancelledOutcome, type Refusal, refusal, refusalBody, replay, stopFailure } from './stages/refusals.ts'
+import { cancelledOutcome, keptOutput, type Refusal, refusal, refusalBody, replay, stopFailure } from './stages/refusals.ts'
 import { maxNameLength } from './limits.ts'
 import { refuseLimited } from './access/right-limits.ts'
 import { approve, type ApprovalDeps, withEditNote } from './stages/approval.ts'
 import { type FirstVersion, isShutdown, type RunningCalls, sandboxFor, stopReason, type Watch } from './stages/running-calls.ts'
 import type { Registry } from './registry.ts'
 import type { Sessions } from './sessions.ts'
-import { authorize, failureLabels, flowRefusal, join, judgeInput, judgeLabels, type Labels, runtimeCaller } from './stages/policy.ts'
+import {
+  authorize,
+  continuesAfterRestart,
+  failureLabels,
+  flowRefusal,
+  join,
+  judgeInput,
+  judgeLabels,
+  type Labels,
+  runtimeCaller,
+} from './stages/policy.ts'
 import { type Budgets, reservationName } from './stages/budgets.ts'
 import { clean, type Cleaner, outcomeBody, type Ran } from './stages/cleaning.ts'
 import type { SecretUse, SecretUses } from '../secrets/index.ts'
@@ -71,6 +80,8 @@ interface CallOptions {
   readonly signal: AbortSignal | null
   /** The call may have records from before a crash, which decide how it continues. */
   readonly resumed?: boolean
+  /** It is made again under this id after a restart: a stop leaves it open if it may be repeated, and its record has its output. */
+  readonly durable?: boolean
   /** Called when the call begins and ends to wait for a user; that time does not count. */
   readonly onWait?: (waiting: boolean) => void
 }
@@ -233,7 +244,8 @@ async function perform(deps: GateDeps, passing: Passing, admitted: Admitted, pas
 
   // 9. Clean: scrub, truncate, label.
   const labels = 'done' in ran ? join(call.labels.adds, ran.done.labels ?? []) : ran.labels
-  const cleaned = await clean(deps.cleaner, use, call, ran, labels)
+  const whole = await clean(deps.cleaner, use, call, ran, labels)
+  const cleaned = passing.durable === true && whole.status === 'ok' ? { ...whole, output: keptOutput(call, whole.output) } : whole
   const outcome = admitted.edited ? withEditNote(cleaned, input) : cleaned
   const origins = 'done' in ran ? ran.done.origins : undefined
   if (labels.length > 0) deps.labels.read(passing.caller, labels, origins ?? [originOfCall(call.name, input)])
@@ -242,13 +254,13 @@ async function perform(deps: GateDeps, passing: Passing, admitted: Admitted, pas
   const spent = ('done' in ran ? ran.done.spent : ran.spent) ?? noSpend
   const charged = hold === null ? {} : budgets.settle(hold, spent)
   if (hold === null && spent !== noSpend) budgets.reconcile(passing.caller.session, spent, undefined)
-  const fields = 'done' in ran ? (call.recordOutput?.('output' in outcome ? outcome.output : ran.done.output) ?? null) : null
+  const fields = 'done' in ran ? (call.recordOutput?.('output' in whole ? whole.output : ran.done.output) ?? null) : null
   const extra = 'extra' in ran ? ran.extra : undefined
   const from = origins !== undefined && labels.length > 0 ? { origins: [...origins] } : {}
-  const body = { ...outcomeBody(outcome, { ms: Math.round(clock.monotonicMs() - began), spent, fields, extra }), ...from, ...charged }
-  const settled = [
-    { ...entryOf(passing, 'outcome', call.name, charged === null ? body : { ...body, ...charged }), projection: call.projection },
-  ]
+  const kept = passing.durable === true && outcome.status === 'ok' ? { kept: outcome.output as Json } : {}
+  const took = Math.round(clock.monotonicMs() - began)
+  const body = { ...outcomeBody(outcome, { ms: took, spent, fields, extra }), ...from, ...charged, ...kept }
+  const settled = [{ ...entryOf(passing, 'outcome', call.name, body), projection: call.projection }]
   if (call.effect === 'once') await journal.append(settled)
   else journal.note(settled, { lazy: passing.caller.audience !== 'terminal' })
   return outcome
@@ -341,7 +353,7 @@ async function run(
     return { done: await watch.race(call.run(use.input, context)) }
   } catch (error) {
     const reason = isShutdown(error) ? 'shutdown' : stopReason(watch.signal)
-    if (reason === 'shutdown' && continuesAfterRestart(call, id)) return stoppedForRestart
+    if (reason === 'shutdown' && continuesAfterRestart(call, passing)) return stoppedForRestart
     const data = isOxbowError(error) ? error.data : {}
     const spent = (data['spent'] as unknown as Spend | undefined) ?? noSpend
     const extra = data['outcome'] as JsonObject | undefined
@@ -375,9 +387,4 @@ function callWithin(
   }
   const within = { caller: runtimeCaller(caller, actor), id: deps.newId() as CallId, signal: watch.signal }
   return passGate(deps, { ...within, onWait: wait, onIntended: ignored }, name, input)
-}
-
-/** Turns and their repeatable tool calls continue after a restart; any other call that a stop interrupts is recorded as cancelled. */
-function continuesAfterRestart(call: Call, id: CallId): boolean {
-  return call.name === 'turn.send' || (call.effect !== 'once' && toolPlace(id) !== null)
 }

@@ -2,6 +2,8 @@
 
 /** Bytes of one tool result in a model's context. The rest can be read with `output.read`. */
 export const maxResultBytes: number = 16 * 1024
+/** Bytes of the output of a durable call that its record keeps; of a longer one, only the text is known after a restart. */
+export const maxKeptOutputBytes: number = 64 * 1024
 /** A model that writes more arguments than this is confused; terminals can send files instead. */
 export const maxInputBytes: number = 1024 * 1024
 /** Time between `progress` events of a running call: often enough to show that it is alive, at no noticeable cost. */

@@ -115,6 +115,7 @@ export const modules: readonly ModuleRow[] = [
       'smol-toml': 'definitions of agents and graphs; fetched lazily',
     },
     buildTime: {
+      re2js: 'patterns in guards of state graphs, in time linear in the text; fetched lazily',
       'isomorphic-git': 'reads the repository of the versions, so that no git has to be installed; in a thread',
       diff: 'what changed between two versions, by lines; in the same thread',
     },

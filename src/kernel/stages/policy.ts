@@ -6,6 +6,7 @@ import type { Store } from '../../store/index.ts'
 import {
   type Call,
   type Caller,
+  type CallId,
   type ClientTools,
   type Config,
   createRecentMap,
@@ -19,6 +20,7 @@ import {
   type LabelOrigin,
   type SessionId,
   type Tier,
+  toolPlace,
   type TurnId,
   type UserId,
 } from '../../types/index.ts'
@@ -245,4 +247,12 @@ export function createKeptOutputs({ putBlob }: Pick<Store, 'putBlob'>): KeptOutp
     },
     labelsOf: (hash) => known.get(hash) ?? ['private', 'untrusted'],
   }
+}
+
+/** Turns, their repeatable tool calls and durable calls continue after a restart; any other call that a stop interrupts is recorded as cancelled. */
+export function continuesAfterRestart(
+  call: Pick<Call, 'name' | 'effect'>,
+  { id, durable }: { readonly id: CallId; readonly durable?: boolean },
+): boolean {
+  return call.name === 'turn.send' || (call.effect !== 'once' && (durable === true || toolPlace(id) !== null))
 }

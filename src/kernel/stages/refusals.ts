@@ -5,12 +5,14 @@ import {
   type CallOutcome,
   type Failure,
   isErased,
+  type Json,
   type JournalRecord,
   type JsonObject,
   type KeptFile,
   type Label,
   OxbowError,
 } from '../../types/index.ts'
+import { maxKeptOutputBytes } from '../limits.ts'
 import type { StopReason } from './running-calls.ts'
 
 export type Refusal = Exclude<CallOutcome, { status: 'ok' }>
@@ -30,15 +32,23 @@ export function replay(record: JournalRecord): CallOutcome {
     files?: KeptFile[]
     code?: Failure['code']
     hint?: string
+    kept?: Json
   }
   const text = body.text ?? ''
   const labelled = body.labels === undefined ? {} : { labels: body.labels }
   if (body.status === 'ok') {
     const files = body.files === undefined ? {} : { files: body.files }
-    return { status: 'ok', output: body, text, ok: body.ok ?? true, ...files, ...labelled }
+    return { status: 'ok', output: body.kept === undefined ? body : body.kept, text, ok: body.ok ?? true, ...files, ...labelled }
   }
   const status = body.status === 'refused' || body.status === 'cancelled' || body.status === 'unknown' ? body.status : 'failed'
   return { status, failure: { code: body.code ?? 'tool_failed', message: text, hint: '' }, text, ...labelled }
+}
+
+/** @returns the output of a durable call, for its record and for its caller: null where it is secret or too large to keep */
+export function keptOutput(call: Call, output: unknown): Json {
+  if (call.reveals === true) return null
+  const text: string | undefined = JSON.stringify(output)
+  return text === undefined || Buffer.byteLength(text) > maxKeptOutputBytes ? null : (JSON.parse(text) as Json)
 }
 
 /** The text that a model reads about a call that did not succeed. A message of several lines ends with output, so the hint follows on a line of its own. */
