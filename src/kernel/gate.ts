@@ -22,6 +22,7 @@ import {
   isOxbowError,
   type JournalRecord,
   type JsonObject,
+  type LabelScope,
   noSpend,
   originOfCall,
   type Phase,
@@ -37,6 +38,7 @@ import { refuseLimited } from './access/right-limits.ts'
 import { approve, type ApprovalDeps, withEditNote } from './stages/approval.ts'
 import { type FirstVersion, isShutdown, type RunningCalls, sandboxFor, stopReason, type Watch } from './stages/running-calls.ts'
 import type { Registry } from './registry.ts'
+import { type DataHandles, repeatedLabels } from './extract/data-handles.ts'
 import type { Sessions } from './sessions.ts'
 import {
   authorize,
@@ -68,6 +70,7 @@ export interface GateDeps extends ApprovalDeps {
   readonly refuseStart: (call: Call, program: StartedProgram) => Promise<Failure | null>
   /** Labels of the session's context, their origins, and how to join new ones. */
   readonly labels: Pick<Sessions, 'held' | 'origins' | 'read'>
+  readonly data: Pick<DataHandles, 'fill'>
   readonly blobs: Blobs
   /** Files that came with the messages of a turn, and what its message asks for beside the policy. */
   readonly attachments: (turn: Caller['turn']) => readonly Attachment[]
@@ -140,6 +143,14 @@ interface Admitted {
 }
 
 async function passGate(deps: GateDeps, passing: Passing, name: string, rawInput: unknown): Promise<CallOutcome> {
+  // Handles become the texts that they stand for, whose labels the call has from here on.
+  const filling = passing.caller.audience === 'runtime' ? null : deps.data.fill(passing.caller, rawInput)
+  if (filling === null) return passFilled(deps, passing, name, rawInput)
+  const { caller, input } = await filling
+  return passFilled(deps, { ...passing, caller }, name, input)
+}
+
+async function passFilled(deps: GateDeps, passing: Passing, name: string, rawInput: unknown): Promise<CallOutcome> {
   // After a crash, an outcome is final and an open intent continues where it stopped.
   const past = passing.resumed === true ? await pastOf(deps, passing.id) : []
   const ended = past.find((entry) => entry.phase === 'outcome' || entry.phase === 'refused' || entry.phase === 'reconciled')
@@ -243,7 +254,8 @@ async function perform(deps: GateDeps, passing: Passing, admitted: Admitted, pas
   }
 
   // 9. Clean: scrub, truncate, label.
-  const labels = 'done' in ran ? join(call.labels.adds, ran.done.labels ?? []) : ran.labels
+  const own = 'done' in ran ? join(call.labels.adds, ran.done.labels ?? []) : ran.labels
+  const labels = join(own, repeatedLabels(passing.caller, call))
   const whole = await clean(deps.cleaner, use, call, ran, labels)
   const cleaned = passing.durable === true && whole.status === 'ok' ? { ...whole, output: keptOutput(call, whole.output) } : whole
   const outcome = admitted.edited ? withEditNote(cleaned, input) : cleaned
@@ -341,7 +353,9 @@ async function run(
       deps.journal.note([entryOf(passing, 'exchange', reservationName, deps.budgets.extended(hold))], { lazy: true })
       return true
     },
-    call: (actor, name, input) => callWithin(deps, passing, watch, { actor, name, input }),
+    call: (actor, name, input, scope) =>
+      callWithin(deps, passing, watch, { caller: scoped(runtimeCaller(caller, actor), scope), name, input }),
+    readApart: (scope, name, input) => callWithin(deps, passing, watch, { caller: scoped(caller, scope), name, input }),
     blobs: deps.blobs,
     attachments: () => deps.attachments(caller.turn),
     erase: (seqs, reason) => deps.journal.erase({ caller, call: id, name: call.name }, seqs, reason),
@@ -374,17 +388,19 @@ async function run(
   }
 }
 
+const scoped = (caller: Caller, scope: LabelScope | undefined): Caller => (scope === undefined ? caller : { ...caller, scope })
+
 /** See `CallContext.call`. */
 function callWithin(
   deps: GateDeps,
-  { caller, onWait }: Passing,
+  { onWait }: Passing,
   watch: Pick<Watch, 'signal' | 'pause'>,
-  { actor, name, input }: { readonly actor: string; readonly name: string; readonly input: unknown },
+  { caller, name, input }: { readonly caller: Caller; readonly name: string; readonly input: unknown },
 ): Promise<CallOutcome> {
   const wait = (waiting: boolean): void => {
     watch.pause(waiting)
     onWait?.(waiting)
   }
-  const within = { caller: runtimeCaller(caller, actor), id: deps.newId() as CallId, signal: watch.signal }
+  const within = { caller, id: deps.newId() as CallId, signal: watch.signal }
   return passGate(deps, { ...within, onWait: wait, onIntended: ignored }, name, input)
 }

@@ -45,6 +45,7 @@ import { createEventBus, createNoteEvent, type EventBus, type NoteEvent } from '
 import { createResources, type DiskProbe, type Resources } from './observe/resources.ts'
 import { createDocuments, type Documents } from './state/documents.ts'
 import { createAgent, createRunningTurns, type RunningTurns } from './turns/agent.ts'
+import { createDataHandles, type DataHandles } from './extract/data-handles.ts'
 import { createVersioning, type Versioning } from './versions/versioning.ts'
 import { createLanes } from './turns/lanes.ts'
 import type { Lanes } from './turns/lanes-interface.ts'
@@ -76,6 +77,7 @@ interface Records {
 
 /** The calls, the gate, and what makes calls of its own. */
 interface Calls {
+  readonly data: DataHandles
   /** Loaded with the descriptions of the calls. */
   readonly execLists: () => Promise<ExecLists>
   readonly versioning: Versioning
@@ -191,6 +193,7 @@ function buildCalls(options: KernelOptions, records: Records, describe: () => Pr
   const runningTurns = createRunningTurns()
   const versioning = createVersioning({ ...options, ...records, config: config.versions, background: () => background })
   const running = createRunningCalls(clock, events.progress, versioning.noteChange)
+  const data = createDataHandles(records.documents)
   const gate = createGate({
     ...records,
     registry,
@@ -210,6 +213,7 @@ function buildCalls(options: KernelOptions, records: Records, describe: () => Pr
     flow: config.flow,
     refuseStart: async (call, program) => (await execLists()).refuse(call, program),
     labels: sessions,
+    data,
     attachments: runningTurns.attachments,
     cautionOf: runningTurns.cautionOf,
   })
@@ -220,7 +224,7 @@ function buildCalls(options: KernelOptions, records: Records, describe: () => Pr
   const summaries = createSummaries({ store, lineage: sessions.load, journal, sessions, config: summary, engine, complete })
   journal.attach({ onChanged: summaries.drop })
   const memory = options.memory?.(createMemoryHost({ user, store, journal, gate, summaries, newId }))
-  const own = { execLists, servers, registry, cleaner, keptOutputs, runningTurns, running, gate, background }
+  const own = { data, execLists, servers, registry, cleaner, keptOutputs, runningTurns, running, gate, background }
   return { ...own, summaries, memory, completeBy, versioning }
 }
 
@@ -310,6 +314,7 @@ function callDeps(options: KernelOptions, parts: KernelParts): Omit<KernelCallDe
     newSessionId: () => newId() as SessionId,
     laneTurn: runningTurns.find,
     references: registry.references,
+    findCall: registry.find,
     tools: registry.tools,
     laterTools: registry.laterTools,
   }

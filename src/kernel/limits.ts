@@ -244,3 +244,15 @@ export const definitionReadMs = 10_000
 export const maxCapabilities = 30
 /** A folder to which an agent can be confined. */
 export const folderPattern: RegExp = /^\/shared(?:\/[^/\0]{1,200})+$/
+
+/** Bits that one reading of a source may carry to the agent that asked, and all readings of a session: enough of them would be a text. */
+export const maxReadingBits: number = 64
+export const maxSessionReadingBits: number = 256
+/** Deepest nesting of a reading's schema. */
+export const maxReadingLevels: number = 8
+/** Characters of a question, of a source that is read, and of a text behind a handle. */
+export const maxQuestionCharacters: number = 2_000
+export const maxSourceCharacters: number = 200_000
+export const maxKeptTextCharacters: number = 64 * 1024
+/** Texts behind handles; the oldest are dropped. */
+export const maxKeptTexts: number = 500

@@ -25,13 +25,13 @@ export interface Sessions {
   load(id: SessionId): Promise<SessionRow>
   /** Makes `load` fail while the session is being erased. @returns a function that undoes this if erasing fails */
   leave(id: SessionId): () => void
-  held(caller: Pick<Caller, 'session'>): Labels
+  held(caller: Pick<Caller, 'session' | 'scope'>): Labels
   /** Where the data with these labels comes from, the oldest first; empty where that is not known. */
-  origins(caller: Pick<Caller, 'session'>): readonly LabelOrigin[]
+  origins(caller: Pick<Caller, 'session' | 'scope'>): readonly LabelOrigin[]
   /** Labels of what the session was given: a message, what it was made from. */
   join(caller: Pick<Caller, 'session'>, added: readonly Label[], origins?: readonly DataOrigin[]): void
-  /** Labels of the result of a call of the session, which a record of it names too. */
-  read(caller: Pick<Caller, 'session'>, added: readonly Label[], origins: readonly DataOrigin[]): void
+  /** Labels of the result of a call of the session, which a record of it names too; of one that reads apart they join its scope. */
+  read(caller: Pick<Caller, 'session' | 'scope'>, added: readonly Label[], origins: readonly DataOrigin[]): void
   /** Changes the cached row. @returns the new row, for the store */
   created(id: SessionId, title: string, at: number): SessionRow
   turnStarted(id: SessionId, text: string, at: number): SessionRow | null
@@ -64,7 +64,8 @@ export function createSessions(store: Store): Sessions {
     return row
   }
   // A row may be evicted during a call that waits for days: until it is loaded again, the session counts as having all labels.
-  const held: Sessions['held'] = ({ session }) => (session === '' ? [] : parseLabels(rows.get(session)?.labels ?? 'private,untrusted'))
+  const heldBy = (session: SessionId | ''): Labels => (session === '' ? [] : parseLabels(rows.get(session)?.labels ?? 'private,untrusted'))
+  const held: Sessions['held'] = ({ session, scope }) => (scope === undefined ? heldBy(session) : join(heldBy(session), scope.labels))
   /** Each call that reads joins its labels: a row is parsed once. */
   const histories = new WeakMap<SessionRow, LabelHistory>()
   const known = (row: SessionRow): LabelHistory => {
@@ -102,9 +103,16 @@ export function createSessions(store: Store): Sessions {
       leaving.add(id)
       return () => void leaving.delete(id)
     },
-    origins: ({ session }) => (session === '' ? [] : known(rows.get(session) ?? noRow).from),
+    origins({ session, scope }) {
+      const from = session === '' ? [] : known(rows.get(session) ?? noRow).from
+      return scope === undefined ? from : joinOrigins(from, scope.origins)
+    },
     join: ({ session }, added, origins = []) => add(session, added, origins, true),
-    read: ({ session }, added, origins) => add(session, added, origins, false),
+    read({ session, scope }, added, origins) {
+      if (scope?.kind !== 'apart') return add(session, added, origins, false)
+      scope.labels = join(scope.labels, added)
+      scope.origins = joinOrigins(scope.origins, labelOrigins(added, origins))
+    },
     created: (id, title, at) => put({ ...plainSession, id, title, createdAt: at, activeAt: at }),
     scratchpad: (id) => (rows.get(id)?.scratchpad ?? '') as CallId | '',
     summary: (id) => rows.get(id)?.summary ?? '',

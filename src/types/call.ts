@@ -12,7 +12,7 @@ import type { Json, JsonObject } from './text.ts'
 import type { Sandbox } from './hands.ts'
 import type { Attachment, Blobs, KeptFile } from './message.ts'
 import type { ToolSpec } from './model.ts'
-import type { DataOrigin } from './origin.ts'
+import type { DataOrigin, LabelOrigin } from './origin.ts'
 
 /** Determines scheduling and the default approval policy. */
 export type Tier = 'read_only' | 'side_effecting' | 'privileged'
@@ -51,6 +51,20 @@ export interface Caller {
   readonly process: ProcessId | ''
   /** Branch of files that its calls work on; absent: the workspace. */
   readonly branch?: string
+  /** Data that this call has beside what its session has read. */
+  readonly scope?: LabelScope
+}
+
+/**
+ * Labels that one call has in addition to those of its session. `carried`: its input holds texts that the session has not read. `apart`: what it
+ * reads is for another reader, and joins this scope instead of the session.
+ */
+export interface LabelScope {
+  labels: readonly Label[]
+  origins: readonly LabelOrigin[]
+  readonly kind: 'carried' | 'apart'
+  /** Fields of the input that hold such texts. */
+  readonly fields: readonly string[]
 }
 
 /** Everything that a running call may use. */
@@ -67,7 +81,9 @@ export interface CallContext {
    * or of a model. While it waits for a person, neither this call's time limit nor the turn's counts.
    * @param actor who asks; budgets of that name apply @throws OxbowError of the store only; everything else is in the outcome
    */
-  call(actor: string, name: string, input: unknown): Promise<CallOutcome>
+  call(actor: string, name: string, input: unknown, scope?: LabelScope): Promise<CallOutcome>
+  /** As `call`, with the rights and the audience of the caller itself: what it reads joins the scope, and not the session. */
+  readApart(scope: LabelScope, name: string, input: unknown): Promise<CallOutcome>
   /** Shows those who follow the session the end of what the call has put out so far. Not recorded; hostile text. */
   progress(output: string): void
   /** Appends a record about this call before its outcome; see the phase `exchange`. */
@@ -135,8 +151,11 @@ export interface Call<Input = any, Output = any> {
   readonly starts?: (input: Input) => StartedProgram
   readonly effect: Effect
   readonly audience: readonly Audience[]
-  /** Labels that the call adds to its output, and whether it sends data out (a sink). */
-  readonly labels: { readonly adds: readonly Label[]; readonly sink: boolean }
+  /**
+   * Labels that the call adds to its output, whether it sends data out (a sink), and the fields of its input of which nothing is repeated in its
+   * result.
+   */
+  readonly labels: { readonly adds: readonly Label[]; readonly sink: boolean; readonly silent?: readonly string[] }
   /** Its output, not its text, may have secrets: it reaches the person who asked, and nothing else. */
   readonly reveals?: true
   /** A model finds it by `tool.search` where too many tools are on to offer all. */

@@ -199,6 +199,7 @@ export const configSchema: z.ZodType<Config> = z.strictObject({
           'agent.spawn',
           'agent.use',
           'attachment.save',
+          'data.extract',
           'exec.run',
           'file.read',
           'file.write',

@@ -16,6 +16,8 @@ export interface Step {
 export interface Script {
   readonly steps: readonly Step[]
   readonly reply: string
+  /** The person has not asked for these calls, and allows none of them. */
+  readonly unasked?: true
 }
 
 type Fields = Readonly<Record<string, unknown>>
@@ -59,8 +61,11 @@ export async function startObedientModel(
     const key = textOf(messages.findLast(({ role }) => role === 'user'))
     let memory = turns.get(key)
     if (memory === undefined) {
-      const script = scriptOf(taskMark.exec(key)?.[1] ?? '') ?? { steps: [], reply: 'Done.' }
-      turns.set(key, (memory = { left: [...script.steps], reply: script.reply, found: new Set(), obeys: new Set() }))
+      const script: Script = scriptOf(taskMark.exec(key)?.[1] ?? '') ?? { steps: [], reply: 'Done.' }
+      turns.set(
+        key,
+        (memory = { left: [...script.steps], reply: script.reply, found: new Set(), obeys: new Set(script.unasked ? script.steps : []) }),
+      )
     }
     // A system prompt and recalled memories are texts that it reads, too; so is the message itself.
     const text = messages.map(textOf).join('\n')

@@ -33,7 +33,7 @@ export async function runTask(world: World, task: Task, injection: Injection | n
   const questions = [...result.questions]
   const results = [...result.results]
   if (injection?.later !== undefined) {
-    world.script('later', { steps: injection.later.steps, reply: 'Done.' })
+    world.script('later', { steps: injection.later.steps, reply: 'Done.', unasked: true })
     const second = await world.turn(`${injection.later.say} [[TASK:later]]`)
     results.push('-- later', ...second.results)
   }

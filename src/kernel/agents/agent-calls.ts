@@ -77,6 +77,7 @@ interface SpawnInput extends Pick<AgentRecord, 'task' | 'name' | 'model' | 'prio
 function spawnCall(deps: SpawnDeps): Call<SpawnInput, AgentView> {
   return {
     ...shared,
+    labels: { ...shared.labels, silent: ['task', 'instructions'] },
     name: 'agent.spawn',
     summary: 'Starts an agent for a task, in a conversation of its own. Its answer comes as a message, or by agent.wait.',
     input: z.strictObject({
@@ -174,6 +175,7 @@ function changingRights(references: readonly CallReference[]): ReadonlySet<strin
 function sendCall(deps: AgentCallDeps): Call<{ to: string; text: string }, { to: CallId | ''; state: string }> {
   return {
     ...shared,
+    labels: { ...shared.labels, silent: ['text'] },
     name: 'agent.send',
     summary: 'Sends a message to an agent, or from an agent to its parent.',
     input: z.strictObject({

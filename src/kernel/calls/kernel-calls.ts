@@ -10,6 +10,7 @@ import { type ExecCallDeps, execListCalls } from '../access/exec-lists.ts'
 import { type BudgetCallDeps, budgetCalls } from '../budgets/budget-calls.ts'
 import { type KeyCallDeps, keyCalls } from '../access/keys.ts'
 import { decodeBase64 } from '../attachments.ts'
+import { extractCall, type ExtractDeps } from '../extract/extract-call.ts'
 import type { CallReference } from '../call-reference.ts'
 import { healthCall, type HealthCallDeps } from '../observe/health-call.ts'
 import { type NowCallDeps, nowCalls } from '../observe/now-calls.ts'
@@ -48,6 +49,7 @@ export type KernelCallDeps = SystemCallDeps &
   TranscriptCallDeps &
   TidyCallDeps &
   ToolSearchDeps &
+  ExtractDeps &
   TitleCallDeps &
   StateCallDeps &
   VersionCallDeps &
@@ -82,6 +84,7 @@ export function kernelCalls(deps: KernelCallDeps): readonly Call[] {
     ...summaryCalls(deps),
     ...tidyCalls(deps),
     toolSearchCall(deps),
+    extractCall(deps),
     titleCall(deps),
     ...stateCalls(deps),
     ...versionCalls(deps),

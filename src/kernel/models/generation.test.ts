@@ -94,6 +94,7 @@ async function run({ batches, covers = Infinity, moneyIsLimited = false, maxOutp
     record: () => undefined,
     erase: async () => ({ bodies: 0, blobs: 0, kept: [] }),
     call: () => Promise.reject(new Error('no calls')),
+    readApart: () => Promise.reject(new Error('no calls')),
     attachments: () => [],
     blobs: { keep: async () => '', read: async () => null },
   }

@@ -9,6 +9,7 @@ import {
   type Config,
   type Embedded,
   type Engine,
+  type GenerateSettings,
   isOxbowError,
   type ModelFacts,
   noSpend,
@@ -22,10 +23,12 @@ import { maxCompletionTokens, maxEmbedCharacters, maxEmbeddedTexts, maxEmbedText
 import { processRight } from '../stages/policy.ts'
 import { costOf, type GenerationDeps, runGeneration, unpriced } from './generation.ts'
 
-interface CompleteInput {
+export interface CompleteInput {
   model: string
   system: string
   text: string
+  /** The form of the answer, as far as the model supports that. */
+  output?: GenerateSettings['output']
 }
 
 const completeTimeoutMs = 3 * 60_000
@@ -42,7 +45,12 @@ export function completeCall(deps: GenerationDeps): Call<CompleteInput, Completi
   return {
     name: 'model.complete',
     summary: 'Asks a model for a text that is not part of the conversation.',
-    input: z.strictObject({ model: z.string(), system: z.string(), text: z.string() }),
+    input: z.strictObject({
+      model: z.string(),
+      system: z.string(),
+      text: z.string(),
+      output: z.custom<NonNullable<GenerateSettings['output']>>().optional().describe('The form of the answer.'),
+    }) as z.ZodType<CompleteInput>,
     output: z.custom<Completion>(),
     example: { model: '', system: 'Answer in one word.', text: 'What colour is the sea?' },
     tier: 'read_only',
@@ -61,7 +69,7 @@ export function completeCall(deps: GenerationDeps): Call<CompleteInput, Completi
     },
     recordInput: ({ model, system, text }) => ({ model, bytes: system.length + text.length }),
     recordOutput: ({ text }) => ({ text }),
-    async run({ model, system, text }, context) {
+    async run({ model, system, text, output }, context) {
       const facts = await engine.facts(model)
       const request = {
         model,
@@ -69,7 +77,7 @@ export function completeCall(deps: GenerationDeps): Call<CompleteInput, Completi
         messages: [userMessage(text)],
         tools: [],
         maxOutputTokens: Math.min(facts.maxOutputTokens, maxCompletionTokens),
-        settings: {},
+        settings: output === undefined ? {} : { output },
       }
       const done = await runGeneration(
         request,

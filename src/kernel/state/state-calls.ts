@@ -81,6 +81,7 @@ interface SaveInput extends Place {
 function saveCall({ documents, heldLabels }: StateCallDeps): Call<SaveInput, { version: number }> {
   return {
     ...shared,
+    labels: { ...shared.labels, silent: ['data'] },
     name: 'state.save',
     summary: 'Saves a named document that outlives the session: JSON, or Markdown text.',
     input: z.strictObject({

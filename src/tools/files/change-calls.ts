@@ -43,6 +43,7 @@ const fileWrite = (seen: SeenFiles): Call<WriteInput, WriteOutput> => ({
   ...changing,
   // Idempotent: the file is replaced as a whole.
   effect: 'idempotent',
+  labels: { ...changing.labels, silent: ['text'] },
   name: 'file.write',
   summary: 'Creates or replaces a text file; creates missing folders.',
   input: z.strictObject({

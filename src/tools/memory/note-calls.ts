@@ -23,6 +23,7 @@ export function noteCalls(memory: Memory): readonly Call[] {
 function saveCall(memory: Memory): Call<{ content: string; tags: string[] }, NoteOutput> {
   return {
     ...changing,
+    labels: { ...changing.labels, silent: ['content'] },
     name: 'memory.save',
     summary: 'Notes a lasting fact for later sessions, e.g. a preference or decision. No secrets.',
     input: z.strictObject({ content, tags: tags.default([]) }),
