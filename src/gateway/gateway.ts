@@ -6,7 +6,17 @@ import type { Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import type { Duplex } from 'node:stream'
 import type { Kernel } from '../kernel/index.ts'
-import { type Config, errorTable, type Failure, isOxbowError, once, OxbowError, systemRandom } from '../types/index.ts'
+import {
+  type A2aConfig,
+  type Config,
+  errorTable,
+  type Failure,
+  isOxbowError,
+  once,
+  OxbowError,
+  type SignedCard,
+  systemRandom,
+} from '../types/index.ts'
 import { isLoopback, refuseSource, takePagePart } from './admission.ts'
 import { type Answers, createAnswers } from './answers.ts'
 import type { Clients } from './clients.ts'
@@ -35,11 +45,23 @@ export interface GatewayOptions extends Partial<Readonly<Config['gateway']>> {
   readonly socket?: { readonly path: string; readonly url: string }
   /** From `createToken`. The gateway does not start without it. */
   readonly token: string
+  /** Published agents; absent: none. */
+  readonly a2a?: PublishedAgents
   /** The folder of the web application; absent: none is served. */
   readonly webFolder?: string
   readonly limits?: Partial<GatewayLimits>
   /** Receives errors that only a bug explains; absent: they go to stderr, the guest's log. */
   readonly onBug?: (error: unknown) => void
+}
+
+/** Agents that programs of others reach over A2A. */
+export interface PublishedAgents {
+  readonly agents: A2aConfig['agents']
+  readonly version: string
+  /** Signs a card; absent: cards are not signed. */
+  readonly sign?: ((card: string, keyAddress: string) => Promise<SignedCard>) | undefined
+  /** Requests to a host under the egress policy. */
+  readonly openFetch: (host: string, allow: readonly string[]) => Promise<typeof fetch>
 }
 
 export interface Gateway {
@@ -176,14 +198,20 @@ function createUpgrade(options: GatewayOptions, { limits, onBug, connections, cl
   }
 }
 
+interface ListenerParts {
+  readonly answers: Answers
+  readonly loadClients: () => Promise<Clients>
+}
+
 /** Answers requests over HTTP: health checks at once, all others by the API, which is loaded with the first of them. */
 function createListener(
   options: GatewayOptions,
-  deps: Pick<ApiDeps, 'limits' | 'onBug' | 'connections'> & { readonly answers: Answers; readonly loadClients: () => Promise<Clients> },
+  deps: Pick<ApiDeps, 'limits' | 'onBug' | 'connections'> & ListenerParts,
 ): (request: IncomingMessage, response: ServerResponse) => void {
   const { kernel } = options
   const { answers, loadClients } = deps
   const loadWeb = once(async () => openWeb(options, await loadClients()))
+  const loadA2a = once(async () => openA2a(options, deps))
   const loadApi = once(async () => {
     const [{ createApi }, clients] = await Promise.all([import('./http/api.ts'), loadClients()])
     return createApi({ ...deps, kernel, clients, closing: answers.closing, now: Date.now })
@@ -198,9 +226,11 @@ function createListener(
         ? null
         : isApi(path)
           ? loadApi
-          : options.webFolder !== undefined && (!isHealth(path) || opensPage(path, request))
-            ? loadWeb
-            : null
+          : options.a2a !== undefined && isA2a(path)
+            ? loadA2a
+            : options.webFolder !== undefined && (!isHealth(path) || opensPage(path, request))
+              ? loadWeb
+              : null
     if (answer === null) return answerHttp(request, response, refusal, kernel)
     answer()
       .then((answering) => answering(request, response))
@@ -216,6 +246,24 @@ function sourcesOf({ host, public_url: publicUrl = '' }: GatewayOptions): Parame
 }
 
 type Answering = (request: IncomingMessage, response: ServerResponse) => void | Promise<void>
+
+/** Published agents. Loaded with the first request. */
+async function openA2a(
+  { kernel, a2a, public_url: publicUrl = '' }: GatewayOptions,
+  { answers, loadClients, limits, onBug }: Pick<ApiDeps, 'limits' | 'onBug'> & ListenerParts,
+): Promise<Answering> {
+  const [{ createA2a }, clients] = await Promise.all([import('./a2a/a2a-server.ts'), loadClients()])
+  return createA2a({
+    ...a2a!,
+    kernel,
+    clients,
+    publicUrl,
+    maxBodyBytes: limits.maxFrameBytes,
+    closing: answers.closing,
+    now: Date.now,
+    onBug,
+  })
+}
 
 /** The web application: its files, and signing in. Loaded with the first request. */
 async function openWeb({ kernel, webFolder = '' }: GatewayOptions, clients: Clients): Promise<Answering> {
@@ -267,6 +315,10 @@ function pathOf(request: IncomingMessage): string {
 
 function isApi(path: string): boolean {
   return path.startsWith('/api/v1/') || path.startsWith('/v1/') || path === '/metrics'
+}
+
+function isA2a(path: string): boolean {
+  return path.startsWith('/a2a/') || path.startsWith('/.well-known/')
 }
 
 function isHealth(path: string): boolean {

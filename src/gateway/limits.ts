@@ -97,3 +97,13 @@ export const maxSignInCodes = 20
 export const maxSignInBytes = 1_024
 /** A browser stays signed in for 30 days. */
 export const webSessionMs: number = 30 * 24 * 60 * 60_000
+
+/** A2A: parts of one message; requests of one client that are under way; the wait for a task that was cancelled; cards, by host. */
+export const maxMessageParts = 100
+export const maxTaskStreams = 64
+export const taskWaitMs = 5_000
+export const keptCards = 100
+/** Push notifications: one request, the waits before it is tried again, and the tasks that are watched for them. */
+export const pushTimeoutMs = 5_000
+export const pushRetriesMs: readonly number[] = [1_000, 5_000, 30_000]
+export const maxWatchedTasks = 256

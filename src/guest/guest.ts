@@ -106,7 +106,8 @@ export async function startGuest(
     open = [kernel, ways]
     const { token = createToken(systemRandom), port = config.gateway.port } = options
     const listener = { ...config.gateway, port, token, ...(ways.gateway !== undefined && { socket: ways.gateway }) }
-    const gateway = await startGateway({ kernel, ...listener, lastPort: lastPort(workspaceRoot), webFolder: webFolder() })
+    const published = publishedAgents(envelope, ways, options)
+    const gateway = await startGateway({ kernel, ...listener, ...published, lastPort: lastPort(workspaceRoot), webFolder: webFolder() })
     open = [gateway, kernel, ways]
     await untilUsable(opened)
     const watching = await watchMemoryFolders(kernel, ways.sandbox, config.memory)
@@ -126,6 +127,17 @@ export async function startGuest(
     for (const part of open) await part.close()
     throw error
   }
+}
+
+/** @returns nothing where no agent is published */
+function publishedAgents(
+  { config, version }: GuestEnvelope,
+  { openFetch }: HostWays,
+  { host }: GuestOptions,
+): Pick<Parameters<typeof startGateway>[0], 'a2a'> {
+  const { agents } = config.a2a
+  if (Object.keys(agents).length === 0) return {}
+  return { a2a: { agents, version, openFetch, sign: host?.signCard } }
 }
 
 /** The web application: beside the bundle, and in a checkout where the build leaves it. */

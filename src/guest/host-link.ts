@@ -10,6 +10,7 @@ import {
   type HostReply,
   isObject,
   type NewestHead,
+  type SignedCard,
   toError,
   toFailure,
 } from '../types/index.ts'
@@ -24,6 +25,7 @@ interface HostAnswers {
   readonly envelope: GuestEnvelope
   readonly newest_head: NewestHead | null
   readonly definitions: readonly DefinitionText[]
+  readonly sign_card: SignedCard
 }
 
 export interface HostLink {
@@ -89,6 +91,7 @@ export function createHostPort({ link, envelope, renew }: HostPortDeps): HostPor
     },
     newestHead: () => link.ask({ ask: 'newest_head' }),
     definitions: () => link.ask({ ask: 'definitions' }),
+    signCard: (card, keyAddress) => link.ask({ ask: 'sign_card', card, key_address: keyAddress }),
     restartProblem: () => problem,
   }
 }

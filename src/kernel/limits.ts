@@ -256,3 +256,9 @@ export const maxSourceCharacters: number = 200_000
 export const maxKeptTextCharacters: number = 64 * 1024
 /** Texts behind handles; the oldest are dropped. */
 export const maxKeptTexts: number = 500
+/** Open tasks of one program: each may run a model for an hour. */
+export const maxOpenTasks = 16
+/** Tasks of one program that are listed, the newest. */
+export const maxListedTasks = 1_000
+/** Addresses that are notified of one task. */
+export const maxTaskTargets = 5

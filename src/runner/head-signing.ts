@@ -5,7 +5,7 @@
  * A head is appended without a flush: a power loss may lose the newest ones, as it may lose the newest records. The count must never be
  * ahead of the heads on disk, so it covers heads that are a minute old, and all of them when a guest has ended.
  */
-import { createPrivateKey, createPublicKey, generateKeyPairSync, hkdfSync, sign } from 'node:crypto'
+import { createHash, createPrivateKey, createPublicKey, generateKeyPairSync, hkdfSync, sign } from 'node:crypto'
 import type { KeyObject } from 'node:crypto'
 import { appendFileSync, closeSync, fdatasyncSync, openSync, readFileSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
@@ -18,12 +18,15 @@ import {
   type HeadCount,
   headCountText,
   type HeadSeal,
+  isObject,
+  type JsonObject,
   linkHash,
   type NewestHead,
   OxbowError,
   parseHead,
   parseHeadCount,
   type RestoreFact,
+  type SignedCard,
   type SignedHead,
   signedHeadText,
   type UserId,
@@ -159,6 +162,27 @@ export function signExport(
     hostFiles(() => signingKey(home)),
   ).toString('base64')
   return { end: { after, seq, hash, records, at, signature }, public_key: publicKey, heads }
+}
+
+/**
+ * Signs the card of a published agent. What is signed begins with a header of this function, so that no guest can have a head of its
+ * journal signed as a card.
+ * @param card canonical JSON @throws OxbowError for what is no card
+ */
+export function signCard(home: Home, card: string, keyAddress: string): SignedCard {
+  const value: unknown = JSON.parse(card)
+  if (!isObject(value) || typeof value['name'] !== 'string' || !Array.isArray(value['supportedInterfaces']))
+    throw new OxbowError('bad_input', 'This is not the card of an agent.', { hint: 'This is a bug in Oxbow.' })
+  const key = hostFiles(() => signingKey(home))
+  const jwk = createPublicKey(key).export({ format: 'jwk' }) as JsonObject
+  // RFC 7638.
+  const kid = createHash('sha256')
+    .update(JSON.stringify({ crv: jwk['crv'], kty: jwk['kty'], x: jwk['x'] }))
+    .digest('base64url')
+  const header = { alg: 'EdDSA', typ: 'JOSE', kid, jku: keyAddress }
+  const protectedHeader = Buffer.from(JSON.stringify(header)).toString('base64url')
+  const signature = sign(null, Buffer.from(`${protectedHeader}.${Buffer.from(card).toString('base64url')}`), key).toString('base64url')
+  return { protected: protectedHeader, signature, key: { ...jwk, kid, alg: 'EdDSA', use: 'sig' } }
 }
 
 /** @returns the keys that seal files in backups: the user's, if any, and the runner's own */

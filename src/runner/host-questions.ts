@@ -36,6 +36,7 @@ import {
   type Table,
 } from './config-layers.ts'
 import { readDefinitions } from './definition-files.ts'
+import { signCard } from './head-signing.ts'
 import type { Home, Workspace } from './home.ts'
 
 export interface HostSide {
@@ -81,6 +82,8 @@ export function createHostSide(deps: HostSideDeps): HostSide {
           return deps.newestHead()
         case 'definitions':
           return readDefinitions([deps.home.root, deps.workspace.root])
+        case 'sign_card':
+          return signCard(deps.home, question.card, question.key_address)
         default:
           return assertNever(question)
       }

@@ -5,6 +5,7 @@ import { OxbowError } from './error.ts'
 import { type KernelConfig, kernelConfig } from './config-kernel.ts'
 import { type MemoryConfig, memoryConfig, type StoreConfig, storeConfig } from './config-memory.ts'
 import { type McpConfig, mcpConfig } from './config-mcp.ts'
+import { type A2aConfig, a2aConfig } from './config-a2a.ts'
 import type { SandboxTier } from './hands.ts'
 
 export { isProgramPattern } from './config-kernel.ts'
@@ -88,6 +89,7 @@ export interface Config extends KernelConfig {
     robots: 'ignore' | 'respect'
   }
   mcp: McpConfig
+  a2a: A2aConfig
   egress: { mode: 'open' | 'strict'; ports: number[]; allow: string[]; deny: string[] }
 }
 
@@ -341,6 +343,7 @@ export const configSchema: z.ZodType<Config> = z.strictObject({
     })
     .prefault({}),
   mcp: mcpConfig,
+  a2a: a2aConfig,
   egress: z
     .strictObject({
       mode: z

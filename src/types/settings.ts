@@ -5,7 +5,7 @@
 import { z } from 'zod'
 import type { Failure } from './error.ts'
 import type { NewestHead } from './head-chain.ts'
-import type { Json } from './text.ts'
+import type { Json, JsonObject } from './text.ts'
 
 /** What TOML writes on one line. */
 export type TomlValue = string | number | boolean | readonly TomlValue[]
@@ -75,6 +75,8 @@ export type HostQuestion =
   | { readonly ask: 'newest_head' }
   /** The person's definitions of agents and graphs, as their files are now. */
   | { readonly ask: 'definitions' }
+  /** A signature of the card of a published agent, whose key is published at the address. */
+  | { readonly ask: 'sign_card'; readonly card: string; readonly key_address: string }
 
 export const definitionKinds = ['agents', 'graphs'] as const
 export type DefinitionKind = (typeof definitionKinds)[number]
@@ -94,6 +96,12 @@ export const definitionName: RegExp = /^[a-z][a-z0-9_-]{0,31}$/
 /** Bytes of one file of a definition, and definitions of one folder: people write kilobytes of them. */
 export const maxDefinitionBytes: number = 64 * 1024
 export const maxDefinitions = 200
+/** A JWS (RFC 7515, flattened, without the payload) and the public key as a JWK. */
+export interface SignedCard {
+  readonly protected: string
+  readonly signature: string
+  readonly key: JsonObject
+}
 
 /** A line from the runner to a serving guest. */
 export type HostReply =
@@ -117,6 +125,8 @@ export interface HostPort {
   newestHead(): Promise<NewestHead | null>
   /** The person's definitions of agents and graphs. */
   definitions(): Promise<readonly DefinitionText[]>
+  /** Has the card of a published agent signed with the runner's key. @param card its canonical JSON */
+  signCard(card: string, keyAddress: string): Promise<SignedCard>
   /** Why the guest runs with its previous configuration; empty if it does not. */
   restartProblem(): string
 }
@@ -155,4 +165,5 @@ export const hostQuestionSchema: z.ZodType<HostQuestion> = z.union([
   z.strictObject({ ask: z.literal('envelope'), masters: z.boolean() }),
   z.strictObject({ ask: z.literal('newest_head') }),
   z.strictObject({ ask: z.literal('definitions') }),
+  z.strictObject({ ask: z.literal('sign_card'), card: z.string().max(maxText), key_address: z.string().max(2_000) }),
 ])

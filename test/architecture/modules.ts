@@ -101,6 +101,7 @@ export const modules: readonly ModuleRow[] = [
   }),
   row('gateway', 'gateway', ['kernel'], {
     packages: { ws: 'the WebSocket server', zod },
+    buildTime: { '@a2a-js/sdk': 'A2A, from the project that defines it; fetched lazily, behind `a2a/sdk.ts`' },
     builtins: {
       'node:http': 'the listening socket, fetched lazily',
       'node:https': 'the same with the certificate of gateway.tls_cert',

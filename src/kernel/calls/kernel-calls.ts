@@ -29,6 +29,7 @@ import { type AuditCallDeps, auditCalls } from '../audit/audit-calls.ts'
 import { type AgentCallDeps, agentCalls } from '../agents/agent-calls.ts'
 import { type DefinitionCallDeps, definitionCalls } from '../delegation/definition-calls.ts'
 import { type EventCallDeps, eventCalls } from '../observe/event-calls.ts'
+import { type PublishedCallDeps, publishedCalls } from '../published/published-calls.ts'
 import { type ScheduleCallDeps, scheduleCalls } from '../schedules/schedule-calls.ts'
 import { type VersionCallDeps, versionCalls } from '../versions/version-calls.ts'
 import { type SecretCallDeps, secretCalls } from './secret-calls.ts'
@@ -59,6 +60,7 @@ export type KernelCallDeps = SystemCallDeps &
   AuditCallDeps &
   AgentCallDeps &
   DefinitionCallDeps &
+  PublishedCallDeps &
   ScheduleCallDeps &
   ApprovalCallDeps &
   KeyCallDeps &
@@ -94,6 +96,7 @@ export function kernelCalls(deps: KernelCallDeps): readonly Call[] {
     ...auditCalls(deps),
     ...agentCalls(deps),
     ...definitionCalls(deps),
+    ...publishedCalls(deps),
     ...scheduleCalls(deps),
     ...approvalCalls(deps),
     ...keyCalls(deps),

@@ -138,9 +138,12 @@ export type Labels = readonly Label[]
 /** The call by which a turn asks a program to run a tool; made by the runtime, with what a model wrote. */
 export const clientAsk = 'client.ask'
 
-/** @returns whether stage 4 judges the call: one that a model makes and that sends data outside */
+/** The call by which an answer of a published agent leaves for the program that asked. */
+export const foreignAnswer = 'task.answer'
+
+/** @returns whether stage 4 judges the call: one that sends outside what a model has written */
 export function leadsOutside({ audience }: Caller, { name, labels }: Call): boolean {
-  return labels.sink && (audience === 'model' || name === clientAsk)
+  return labels.sink && (audience === 'model' || name === clientAsk || name === foreignAnswer)
 }
 
 /** @returns the union, sorted; the same array when nothing is new */

@@ -1,0 +1,240 @@
+/**
+ * A task as its sender sees it: a fold over the records and the text of its session. What the model has written is held back until the
+ * kernel has released it (`task.answer`), so that nothing leaves that the flow policy forbids; while a person is asked, the task waits for
+ * input.
+ */
+import type { Kernel, KernelEvent } from '../../kernel/index.ts'
+import {
+  type CallId,
+  derivedId,
+  isObject,
+  type Json,
+  type JsonObject,
+  OxbowError,
+  type RecordView,
+  type SessionId,
+} from '../../types/index.ts'
+
+export type TaskState = 'submitted' | 'working' | 'input_required' | 'completed' | 'failed' | 'canceled' | 'rejected'
+
+/** `task` is the id of a turn, `context` of its session, `cursor` of the record before. */
+export interface TaskPlace {
+  readonly task: string
+  readonly context: SessionId
+  readonly cursor: number
+}
+
+export interface TaskStatus {
+  readonly state: TaskState
+  /** For people; empty: nothing more to say. */
+  readonly message: string
+  /** Unix milliseconds. */
+  readonly at: number
+}
+
+/** `append`: the text follows what was sent before; otherwise it replaces that. */
+export type TaskUpdate =
+  | { readonly kind: 'status'; readonly status: TaskStatus }
+  | { readonly kind: 'text'; readonly text: string; readonly append: boolean }
+
+export interface TaskView {
+  readonly status: TaskStatus
+  /** What was released of the answer. */
+  readonly text: string
+  /** What the program has sent. */
+  readonly input: string
+}
+
+export function isEnded({ state }: Pick<TaskStatus, 'state'>): boolean {
+  return state === 'completed' || state === 'failed' || state === 'canceled' || state === 'rejected'
+}
+
+/** The call that releases an answer: the same whenever it is asked for. */
+export function answerCall(generation: string): CallId {
+  return derivedId('task answer', generation) as CallId
+}
+
+type Verdict = 'asked' | 'released' | 'denied'
+
+interface Generation {
+  readonly text: string
+  readonly verdict: Verdict
+}
+
+type FoldEvent = KernelEvent | { readonly type: 'verdict'; readonly generation: string; readonly released: boolean }
+
+interface TaskFold {
+  /** @returns what of it the program sees */
+  take(event: FoldEvent): readonly TaskUpdate[]
+  view(): TaskView
+  /** The past is complete, and no answer is about to be released. */
+  isSettled(): boolean
+}
+
+const waitsText = 'The agent waits for its owner.'
+const withheldText = 'The owner of this agent did not let its answer leave.'
+
+/** @param ask called once for each answer of the model that has text */
+function createTaskFold({ task }: TaskPlace, ask: (generation: string) => void, now: () => number): TaskFold {
+  const generations = new Map<string, Generation>()
+  /** Calls that wait for a person. */
+  const waiting = new Set<string>()
+  let turn = task
+  let input = ''
+  let begun = false
+  /** The end of the turn, before all its answers are released. */
+  let ending: TaskStatus | null = null
+  let status: TaskStatus = { state: 'submitted', message: '', at: 0 }
+  let sent = ''
+  let isCurrent = false
+
+  const write = (generation: string, text: string, replaces: boolean): void => {
+    const held = generations.get(generation)
+    if (held === undefined && text === '') return
+    if (held === undefined) ask(generation)
+    generations.set(generation, { verdict: 'asked', ...held, text: replaces ? text : (held?.text ?? '') + text })
+  }
+  const verdicts = (): readonly Verdict[] => [...generations.values()].map(({ verdict }) => verdict)
+  const updates = (at: number): readonly TaskUpdate[] => {
+    const made: TaskUpdate[] = []
+    const text = releasedText([...generations.values()])
+    if (text !== sent) {
+      const append = sent !== '' && text.startsWith(sent)
+      made.push({ kind: 'text', text: append ? text.slice(sent.length) : text, append })
+      sent = text
+    }
+    const next = statusNow({ ending, verdicts: verdicts(), waits: waiting.size > 0, begun }, at)
+    if (next.state !== status.state) made.push({ kind: 'status', status: (status = next) })
+    else if (status.at === 0) status = next
+    return made
+  }
+  const judged = (generation: string, verdict: Verdict): void =>
+    void generations.set(generation, { text: generations.get(generation)?.text ?? '', verdict })
+  const takeRecord = ({ name, phase, turn: of, call, body, at }: RecordView): void => {
+    const fields = isObject(body) ? body : {}
+    if (name === 'turn.send' && call === task && phase === 'intent') input = textIn(fields['input'], 'text')
+    const isOwn = of === turn || String(call) === turn
+    if (isOwn || [...generations.keys()].some((generation) => answerCall(generation) === call)) {
+      if (phase === 'parked') waiting.add(call)
+      else waiting.delete(call)
+    }
+    if (!isOwn) return
+    if (name === 'model.generate' && phase === 'outcome') write(call, textOf(fields['message']), true)
+    if (name !== 'turn.send' || String(call) !== turn) return
+    if (phase === 'started') begun = true
+    if (!isEnd(phase)) return
+    // A message that came while a turn ran is answered by that turn.
+    if (typeof fields['into'] === 'string') turn = fields['into']
+    else ending = endOf(fields, phase, at)
+  }
+  return {
+    take(event) {
+      if (event.type === 'record') takeRecord(event.record)
+      else if (event.type === 'verdict') judged(event.generation, event.released ? 'released' : 'denied')
+      else if (event.type === 'delta' && event.turn === turn) write(event.call, event.text, false)
+      else if (event.type === 'reply_restarted' && event.turn === turn) write(event.call, '', true)
+      else if (event.type === 'snapshot') {
+        isCurrent = true
+        if (event.turn === turn && event.call !== null) write(event.call, event.text, true)
+      }
+      return updates(event.type === 'record' ? event.record.at : now())
+    },
+    view: () => ({ status, text: sent, input }),
+    isSettled: () => isCurrent && (waiting.size > 0 || !verdicts().includes('asked')),
+  }
+}
+
+interface Progress {
+  readonly ending: TaskStatus | null
+  readonly verdicts: readonly Verdict[]
+  /** A call waits for a person. */
+  readonly waits: boolean
+  readonly begun: boolean
+}
+
+function statusNow({ ending, verdicts, waits, begun }: Progress, at: number): TaskStatus {
+  if (ending !== null && !verdicts.includes('asked'))
+    return verdicts.includes('denied') ? { state: 'rejected', message: withheldText, at } : ending
+  if (waits) return { state: 'input_required', message: waitsText, at }
+  return { state: begun ? 'working' : 'submitted', message: '', at }
+}
+
+/** Answers in order, up to the first that is not released yet. */
+function releasedText(generations: readonly Generation[]): string {
+  const until = generations.findIndex(({ verdict }) => verdict === 'asked')
+  const known = until < 0 ? generations : generations.slice(0, until)
+  return known
+    .filter(({ text, verdict }) => verdict === 'released' && text !== '')
+    .map(({ text }) => text)
+    .join('\n\n')
+}
+
+const isEnd = (phase: string): boolean => phase === 'outcome' || phase === 'refused' || phase === 'reconciled'
+
+/** Why a turn failed may tell of its owner's services, so that only the code leaves. */
+function endOf({ status, code, failure }: JsonObject, phase: string, at: number): TaskStatus {
+  if (status === 'ok') return { state: 'completed', message: '', at }
+  if (status === 'cancelled') return { state: 'canceled', message: '', at }
+  const why = textIn(failure, 'code') || (typeof code === 'string' ? code : 'tool_failed')
+  return { state: phase === 'refused' ? 'rejected' : 'failed', message: `The task was not completed (${why}).`, at }
+}
+
+function textIn(value: Json | undefined, field: string): string {
+  const found = isObject(value) ? value[field] : undefined
+  return typeof found === 'string' ? found : ''
+}
+
+function textOf(message: Json | undefined): string {
+  const parts = isObject(message) && Array.isArray(message['parts']) ? message['parts'] : []
+  return parts.map((part) => (textIn(part, 'type') === 'text' ? textIn(part, 'text') : '')).join('')
+}
+
+/** What following a task needs of the guest. */
+export interface TaskSource {
+  /** That of the owner: who may see the task was checked. */
+  readonly kernel: Pick<Kernel, 'follow' | 'call'>
+  readonly now: () => number
+}
+
+/**
+ * Follows a task to its end.
+ * @param signal ends it @param onView called with each change, after the past also with none
+ * @returns the task as it has ended @throws OxbowError the reason of the signal
+ */
+export async function followTask(
+  { kernel, now }: TaskSource,
+  place: TaskPlace,
+  signal: AbortSignal,
+  onView: (view: TaskView, updates: readonly TaskUpdate[]) => void,
+): Promise<TaskView> {
+  const ended = Promise.withResolvers<TaskView>()
+  let isPast = true
+  const take = (event: FoldEvent): void => {
+    const updates = fold.take(event)
+    if (!fold.isSettled() && isPast) return
+    const view = fold.view()
+    if (isPast || updates.length > 0) onView(view, isPast ? [] : updates)
+    isPast = false
+    if (isEnded(view.status)) ended.resolve(view)
+  }
+  const release = async (generation: string): Promise<void> => {
+    const input = { task: place.task, answer: generation }
+    const outcome = await kernel.call('task.answer', input, place.context, answerCall(generation))
+    // The guest stops: the answer leaves at its next start.
+    if (outcome.status === 'cancelled') return
+    take({ type: 'verdict', generation, released: outcome.status === 'ok' })
+  }
+  const fold = createTaskFold(place, (generation) => void release(generation).catch(ended.reject), now)
+  const leave = (): void => ended.reject(signal.reason instanceof OxbowError ? signal.reason : gone)
+  signal.addEventListener('abort', leave, { once: true })
+  if (signal.aborted) leave()
+  const stop = await kernel.follow(place.context, place.cursor, take)
+  try {
+    return await ended.promise
+  } finally {
+    signal.removeEventListener('abort', leave)
+    stop()
+  }
+}
+
+const gone = new OxbowError('cancelled', 'The program has gone; the task goes on.', { hint: 'Subscribe to the task again.' })

@@ -1,0 +1,322 @@
+/**
+ * Tasks: what programs of others send to the agents of `[a2a.agents]`. A task is a turn, in a session that belongs to the key that sent it;
+ * ids follow from that key and the id of the message, so that a message which is sent again makes no second turn. Its text is untrusted,
+ * and the answer leaves this machine: `task.answer` is a sink, which the flow policy judges once for each answer of the model.
+ */
+import { z } from 'zod'
+import {
+  type Call,
+  type Caller,
+  type CallId,
+  derivedId,
+  isUuid,
+  OxbowError,
+  type PublishedAgent,
+  sentFiles,
+  type SentFile,
+  type SessionId,
+  type TurnId,
+} from '../../types/index.ts'
+import type { Events } from '../events.ts'
+import { maxListedTasks, maxOpenTasks, maxTaskTargets } from '../limits.ts'
+import { foreignAnswer } from '../stages/policy.ts'
+import type { Lanes } from '../turns/lanes-interface.ts'
+import type { StartTurn } from '../turns/start-turn.ts'
+import { type ContextDeps, openContext } from './task-contexts.ts'
+
+/** Where to post what happens to a task. */
+export interface TaskTarget {
+  readonly id: string
+  readonly url: string
+  readonly token: string
+  /** Of an `Authorization` header; empty: none. */
+  readonly scheme: string
+  readonly credentials: string
+  /** Of the protocol. */
+  readonly version: string
+}
+
+export interface TaskRecord {
+  /** The id of its turn. */
+  readonly task: TurnId
+  /** Its session, where messages that follow go. */
+  readonly context: SessionId
+  readonly agent: string
+  /** Actor that sent it. */
+  readonly owner: string
+  /** As the sender named it. */
+  readonly message: string
+  /** The record before its message. */
+  readonly cursor: number
+  readonly created_at: number
+  readonly targets: readonly TaskTarget[]
+}
+
+interface StoredTask extends TaskRecord {
+  /** Of what was sent. */
+  readonly digest: string
+}
+
+export const taskCategory = 'system/tasks'
+export interface PublishedCallDeps extends ContextDeps {
+  readonly lanes: Pick<Lanes, 'cancel' | 'isBusy'>
+  readonly events: Pick<Events, 'onTurnEnd'>
+  readonly startTurn: StartTurn
+}
+
+const shared = {
+  audience: ['terminal'],
+  labels: { adds: [], sink: false },
+  right: 'task.send',
+  timeoutMs: 10_000,
+} as const satisfies Partial<Call>
+const reads = { ...shared, tier: 'read_only', effect: 'none' } as const satisfies Partial<Call>
+const writes = { ...shared, tier: 'side_effecting', effect: 'idempotent' } as const satisfies Partial<Call>
+const uuid = z.string().refine(isUuid, 'must be an id')
+const task = z.custom<TaskRecord>()
+const taskInput = z.strictObject({ task: uuid.describe('Id of the task.') })
+const exampleId = '01980000-0000-8000-a000-000000000000'
+
+export function publishedCalls(deps: PublishedCallDeps): readonly Call[] {
+  return [sendTask(deps), findTask(deps), listTasks(deps), cancelTask(deps), notifyTask(deps), answerTask(deps)]
+}
+
+interface SendInput {
+  readonly agent: string
+  readonly message: string
+  readonly context?: string | undefined
+  readonly text: string
+  readonly attachments?: readonly SentFile[] | undefined
+}
+
+function sendTask(deps: PublishedCallDeps): Call<SendInput, TaskRecord & { readonly duplicate: boolean }> {
+  let open: ReturnType<typeof createOpenTasks> | undefined
+  return {
+    ...writes,
+    name: 'task.send',
+    summary: 'Sends a task to a published agent.',
+    input: z.strictObject({
+      agent: z.string().max(50).describe('Name of the agent in [a2a.agents].'),
+      message: z.string().min(1).max(200).describe('Id of the message: the same one is sent once.'),
+      context: uuid.describe('Context of an earlier task that this one continues.').optional(),
+      text: z.string().min(1).max(1_000_000),
+      attachments: sentFiles.optional(),
+    }),
+    output: z.custom<TaskRecord & { readonly duplicate: boolean }>(),
+    example: { agent: 'helper', message: 'message-1', text: 'Translate to Danish: good morning' },
+    recordInput: ({ agent, message, context }) => ({ agent, message, ...(context !== undefined && { context }) }),
+    recordOutput: ({ task: id, context, duplicate }) => ({ task: id, task_session: context, duplicate }),
+    async run({ agent, message, context, text, attachments = [] }, { caller, id: call, clock }) {
+      const owner = caller.actor
+      const published = publishedOf(deps, agent)
+      const session = (context ?? derivedId('task context', owner, agent, message)) as SessionId
+      const turn = derivedId('task', session, message) as TurnId
+      const digest = derivedId(JSON.stringify([text, attachments]))
+      const known = await deps.documents.get<StoredTask>(taskCategory, turn)
+      if (known !== null) {
+        if (known.value.digest !== digest) throw reused(message)
+        return { output: { ...viewOf(known.value), duplicate: true } }
+      }
+      await openContext(deps, { session, agent, published, isNew: context === undefined, caller, call })
+      open ??= createOpenTasks(deps)
+      open.enter(owner, turn)
+      try {
+        const as: Caller = { user: deps.user, actor: owner, rights: sendingRights, audience: 'terminal', session, turn: '', process: '' }
+        const { cursor } = await deps.startTurn({ session, clientId: turn as string as CallId, text, as, attachments })
+        const value: StoredTask = {
+          task: turn,
+          context: session,
+          agent,
+          owner,
+          message,
+          cursor: cursor - 1,
+          created_at: clock.now(),
+          targets: [],
+          digest,
+        }
+        await deps.documents.put({ caller, call, name: 'task.send' }, [{ category: taskCategory, name: turn, value }])
+        return { output: { ...viewOf(value), duplicate: false } }
+      } catch (error) {
+        open.leave(owner, turn)
+        throw error
+      }
+    },
+  }
+}
+
+const sendingRights: ReadonlySet<string> = new Set(['turn.send'])
+
+/** Tasks that have not ended, by who sent them. Those from before a start are not counted. */
+function createOpenTasks({ events }: Pick<PublishedCallDeps, 'events'>) {
+  const open = new Map<string, Set<string>>()
+  const owners = new Map<string, string>()
+  const leave = (owner: string, turn: string): void => {
+    owners.delete(turn)
+    const tasks = open.get(owner)
+    tasks?.delete(turn)
+    if (tasks?.size === 0) open.delete(owner)
+  }
+  events.onTurnEnd(({ call }) => {
+    const owner = owners.get(call)
+    if (owner !== undefined) leave(owner, call)
+  })
+  return {
+    leave,
+    /** @throws OxbowError `limit_reached` */
+    enter(owner: string, turn: string): void {
+      const tasks = open.get(owner) ?? new Set()
+      if (tasks.size >= maxOpenTasks)
+        throw new OxbowError('limit_reached', `There are ${maxOpenTasks} open tasks of ${owner}.`, {
+          hint: 'Wait until some have ended, or cancel them.',
+        })
+      open.set(owner, tasks.add(turn))
+      owners.set(turn, owner)
+    },
+  }
+}
+
+function findTask(deps: PublishedCallDeps): Call<{ task: string }, TaskRecord> {
+  return {
+    ...reads,
+    name: 'task.find',
+    summary: 'Shows a task that this program has sent.',
+    input: taskInput,
+    output: task,
+    example: { task: exampleId },
+    recordOutput: () => ({}),
+    run: async ({ task: id }, { caller }) => ({ output: viewOf(await ownTask(deps, id, caller)) }),
+  }
+}
+
+interface ListInput {
+  readonly agent?: string | undefined
+  readonly context?: string | undefined
+}
+
+function listTasks({ documents }: PublishedCallDeps): Call<ListInput, { tasks: readonly TaskRecord[] }> {
+  return {
+    ...reads,
+    name: 'task.list',
+    summary: 'Lists the tasks that this program has sent, the newest first.',
+    input: z.strictObject({ agent: z.string().max(50).optional(), context: z.string().max(50).optional() }),
+    output: z.custom<{ tasks: readonly TaskRecord[] }>(),
+    example: {},
+    recordOutput: ({ tasks }) => ({ tasks: tasks.length }),
+    async run({ agent, context }, { caller }) {
+      const all = (await documents.all<StoredTask>(taskCategory)).map(({ value }) => value)
+      const own = all.filter(
+        (each) =>
+          isOwn(each, caller) && (agent === undefined || each.agent === agent) && (context === undefined || each.context === context),
+      )
+      return {
+        output: {
+          tasks: own
+            .toSorted((a, b) => b.created_at - a.created_at)
+            .slice(0, maxListedTasks)
+            .map(viewOf),
+        },
+      }
+    },
+  }
+}
+
+function cancelTask(deps: PublishedCallDeps): Call<{ task: string }, { cancelled: boolean }> {
+  return {
+    ...writes,
+    name: 'task.cancel',
+    summary: 'Cancels a task that this program has sent.',
+    input: taskInput,
+    output: z.strictObject({ cancelled: z.boolean() }),
+    example: { task: exampleId },
+    async run({ task: id }, { caller }) {
+      const { context } = await ownTask(deps, id, caller)
+      return { output: { cancelled: deps.lanes.cancel(context, true) > 0 } }
+    },
+  }
+}
+
+interface NotifyInput {
+  readonly task: string
+  readonly targets: readonly TaskTarget[]
+}
+
+function notifyTask(deps: PublishedCallDeps): Call<NotifyInput, TaskRecord> {
+  const text = z.string().max(4_000)
+  return {
+    ...writes,
+    name: 'task.notify',
+    summary: 'Sets the addresses that are notified of what happens to a task.',
+    input: z.strictObject({
+      task: uuid,
+      targets: z
+        .array(z.strictObject({ id: z.string().min(1).max(200), url: text, token: text, scheme: text, credentials: text, version: text }))
+        .max(maxTaskTargets),
+    }),
+    output: task,
+    example: { task: exampleId, targets: [] },
+    recordInput: ({ task: id, targets }) => ({ task: id, targets: targets.map(({ url }) => url) }),
+    recordOutput: () => ({}),
+    async run({ task: id, targets }, { caller, id: call }) {
+      await ownTask(deps, id, caller)
+      const of = { caller, call, name: 'task.notify' }
+      const now = await deps.documents.change<StoredTask>(of, taskCategory, id, (current) =>
+        current === null ? undefined : { ...current.value, targets },
+      )
+      return { output: viewOf(now!) }
+    },
+  }
+}
+
+/** What a published agent says leaves this machine. Called before each answer of its model is sent to the program that asked. */
+function answerTask(deps: PublishedCallDeps): Call<{ task: string; answer: string }, { released: true }> {
+  return {
+    ...writes,
+    name: foreignAnswer,
+    summary: 'Sends what a published agent has answered to the program that asked.',
+    input: z.strictObject({ task: uuid, answer: uuid.describe('The answer of the model, by the id of its generation.') }),
+    output: z.strictObject({ released: z.literal(true) }),
+    example: { task: exampleId, answer: exampleId },
+    labels: { adds: [], sink: true },
+    async run({ task: id }, { caller }) {
+      const { context } = await ownTask(deps, id, caller)
+      // Judged by what this session has read.
+      if (caller.session !== context) throw unknownTask(id)
+      return { output: { released: true } }
+    },
+  }
+}
+
+/** @throws OxbowError `not_found`, also for a task of somebody else */
+async function ownTask({ documents }: PublishedCallDeps, id: string, caller: Caller): Promise<StoredTask> {
+  const found = await documents.get<StoredTask>(taskCategory, id)
+  if (found === null || !isOwn(found.value, caller)) throw unknownTask(id)
+  return found.value
+}
+
+function isOwn({ owner }: StoredTask, { actor, rights }: Caller): boolean {
+  return owner === actor || rights.has('*')
+}
+
+function publishedOf({ settings }: PublishedCallDeps, agent: string): PublishedAgent {
+  const { agents } = settings.a2a
+  const found = Object.hasOwn(agents, agent) ? agents[agent] : undefined
+  if (found !== undefined) return found
+  throw new OxbowError('not_found', `There is no published agent ${JSON.stringify(agent.slice(0, 50))}.`, {
+    hint: 'The owner publishes agents under [a2a.agents] in config.toml.',
+  })
+}
+
+function viewOf(stored: StoredTask): TaskRecord {
+  const { digest: _, ...view } = stored
+  return view
+}
+
+function reused(message: string): OxbowError {
+  return new OxbowError('bad_input', `The message id ${JSON.stringify(message)} was used for another message.`, {
+    hint: 'Use a new id for each message.',
+  })
+}
+
+function unknownTask(id: string): OxbowError {
+  return new OxbowError('not_found', `There is no task ${id}.`, { hint: 'Use the id of a task that this key has sent.' })
+}
