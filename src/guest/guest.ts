@@ -92,7 +92,7 @@ export async function startGuest(
       engine,
       sandbox: ways.sandbox,
       calls: (memory) => loadCalls(ways, config, memory!),
-      servers: (...kept) => openServers(ways, envelope, ...kept),
+      servers: (host) => openServers(ways, envelope, host),
       memory: (host) => createMemory({ store, config: config.memory, clock: systemClock, host }),
       workspaceRoot,
       ...versionPlaces(envelope),
@@ -169,17 +169,16 @@ async function loadCalls({ sandbox, egress, search, proxy }: HostWays, { web }: 
 async function openServers(
   { sandbox, proxy, openFetch }: HostWays,
   { config, version }: GuestEnvelope,
-  ...[documents, secrets]: Parameters<NonNullable<KernelOptions['servers']>>
+  host: Parameters<NonNullable<KernelOptions['servers']>>[0],
 ): Promise<CallSource> {
   const { createServers, joinSources } = await import('../connect/index.ts')
   const servers = await createServers({
     config: config.mcp,
-    documents,
+    ...host,
     sandbox,
     proxy,
     openFetch,
     hash: once(createHasher),
-    secrets,
     version,
     nowMs: systemClock.monotonicMs,
   })

@@ -33,7 +33,7 @@ import { createMemoryHost } from './memory-host.ts'
 import { createGate, type Gate } from './gate.ts'
 import { maxBytesPerToken } from './limits.ts'
 import { createJournal, createProjector, type Journal } from './journal.ts'
-import { createRegistry, type HeldServers, holdServers, type Registry } from './registry.ts'
+import { createRegistry, type HeldServers, holdServers, type ProgramHost, type Registry } from './registry.ts'
 import { createSessions, type Sessions } from './sessions.ts'
 import { warningOf } from './budgets/notices.ts'
 import { type Budgets, createBudgets } from './stages/budgets.ts'
@@ -186,7 +186,10 @@ function buildCalls(options: KernelOptions, records: Records, describe: () => Pr
     await made.load()
     return (lists = made)
   })
-  const servers = holdServers(options.servers, records.documents, secrets, options.secretKeeper)
+  const limit: ProgramHost['limit'] = async (...asked) =>
+    (await import('./budgets/budget-calls.ts')).limitProgram(records, clock.now(), ...asked)
+  const { documents, schemas } = records
+  const servers = holdServers(options.servers, { documents, schemas, limit }, secrets, options.secretKeeper)
   const registry = createRegistry(describe, (call) => lists?.hides(call) === true, servers.tools)
   const keptOutputs = createKeptOutputs(store)
   const cleaner = createCleaner({ workspaceRoot, hostFolders, secrets, keep: keptOutputs.keep })

@@ -3,7 +3,17 @@
  * to correct its call.
  */
 import type { z } from 'zod'
-import { type Call, createRecentMap, type Failure, type Message, once, type RecentMap, toolName, type ToolSpec } from '../types/index.ts'
+import {
+  type Call,
+  createRecentMap,
+  type Failure,
+  type Message,
+  once,
+  type RecentMap,
+  type SchemaChecker,
+  toolName,
+  type ToolSpec,
+} from '../types/index.ts'
 import type { CallReference } from './call-reference.ts'
 import { maxHeldToolLists, maxInputBytes, maxWhyLength } from './limits.ts'
 import type { SecretKeeper, Secrets } from '../secrets/index.ts'
@@ -217,9 +227,21 @@ interface ServerSecrets {
   get(name: string): string | undefined
   set(name: string, value: string | null): Promise<void>
   hide(name: string, value: string): void
+  /** @returns the text with every secret that it has replaced by a handle */
+  conceal(text: string): string
 }
 
-export type OpenServers = (documents: Documents, secrets: ServerSecrets) => Promise<ToolServers>
+/** What the kernel gives to programs of others, whose calls come and go. */
+export interface ProgramHost {
+  readonly documents: Documents
+  readonly secrets: ServerSecrets
+  /** Checks schemas and values of theirs. */
+  readonly schemas: SchemaChecker
+  /** Limits what a program may use of models in a day, beside all budgets above it; its calls have the actor `program:NAME`. */
+  limit(of: Parameters<Documents['change']>[0], program: string, tokens: number): Promise<void>
+}
+
+export type OpenServers = (host: ProgramHost) => Promise<ToolServers>
 
 /** Calls that come and go. @returns the same array until something changes */
 type ComingCalls = () => readonly Call[]
@@ -237,12 +259,12 @@ const noCalls: readonly Call[] = []
 /** @param openServers absent: there are none */
 export function holdServers(
   openServers: OpenServers | undefined,
-  documents: Documents,
+  host: Omit<ProgramHost, 'secrets'>,
   secrets: Secrets,
   keeper: SecretKeeper | undefined,
 ): HeldServers {
   let opened: ToolServers | undefined
-  const open = once(async () => (opened = await openServers?.(documents, secretsFor(secrets, keeper))))
+  const open = once(async () => (opened = await openServers?.({ ...host, secrets: secretsFor(secrets, keeper) })))
   return {
     open: async () => (await open())?.calls ?? noCalls,
     tools: () => opened?.tools() ?? noCalls,
@@ -255,6 +277,7 @@ function secretsFor(secrets: Secrets, keeper: SecretKeeper | undefined): ServerS
   return {
     get: secrets.valueOf,
     hide: (name, value) => secrets.add(name, value, 'configured'),
+    conceal: secrets.hide,
     async set(name, value) {
       if (value === null) secrets.remove(name)
       else secrets.add(name, value, 'configured')

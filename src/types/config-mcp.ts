@@ -13,6 +13,7 @@ export interface McpServer {
   folders: string[]
   allow: string[]
   timeout_s: number
+  sampling_tokens: number
 }
 
 export interface McpConfig {
@@ -69,6 +70,12 @@ export const mcpServer: z.ZodType<McpServer> = z
         'Hosts that the server may reach, as in `egress.allow`. A program has no network without any. For `url`, its own host need not be listed, unless it is private or this machine.',
       ),
     timeout_s: z.int().min(1).max(3_600).default(30).describe('Time limit of one call in seconds.'),
+    sampling_tokens: z
+      .int()
+      .min(0)
+      .max(100_000_000)
+      .default(0)
+      .describe('Tokens a day that the server may use of models; each question needs your approval. 0: it may ask none.'),
   })
   .refine(({ command, url }) => (command === '') !== (url === ''), 'needs either command or url')
 

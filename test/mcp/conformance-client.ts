@@ -1,6 +1,7 @@
 /** The client of `src/connect/mcp/` as the conformance suite starts it: with the address of a server, all of whose tools it calls. */
 import { createHash } from 'node:crypto'
 import { type CallSource, createServers } from '../../src/connect/index.ts'
+import { createSchemaChecker } from '../../src/tools/index.ts'
 import { openEgressFetch } from '../../src/sandbox/index.ts'
 import { type Call, type CallContext, isOxbowError, type JsonObject, mcpServer, parseConfig } from '../../src/types/index.ts'
 
@@ -28,9 +29,12 @@ async function run(url: string): Promise<void> {
       get: (name) => secrets.get(name),
       set: (name, value) => Promise.resolve(void (value === null ? secrets.delete(name) : secrets.set(name, value))),
       hide: () => {},
+      conceal: (text) => text,
     },
     // The suite starts authorization servers on ports that it does not tell.
     openFetch: (host, allow) => (isAuth ? Promise.resolve(fetch) : openEgressFetch(config.egress, host, allow)),
+    schemas: createSchemaChecker(),
+    limit: () => Promise.resolve(),
     version: '0.0.0',
     nowMs: () => performance.now(),
   })
@@ -62,7 +66,13 @@ async function signedIn(servers: CallSource, name: string, input: JsonObject): P
 
 async function call(servers: CallSource, name: string, input: JsonObject): Promise<Record<string, unknown>> {
   const found = [...servers.calls, ...servers.tools()].find((each: Call) => each.name === name)
-  const context = { id: 'call', caller: { actor: 'user:test' }, signal: new AbortController().signal, progress: () => {}, blobs: {} }
+  // A person who allows what a server asks, as it is shown.
+  const within = async (_actor: string, asked: string, question: JsonObject): Promise<unknown> => ({
+    status: 'ok',
+    output: await call(servers, asked, question),
+  })
+  const caller = { actor: 'user:test', session: '' }
+  const context = { id: 'call', caller, signal: new AbortController().signal, progress: () => {}, call: within, blobs: {} }
   return (await found!.run(input, context as unknown as CallContext)).output as Record<string, unknown>
 }
 

@@ -3,10 +3,11 @@
  * newest list decides: a tool that is not as approved in it cannot be called.
  */
 import { isOxbowError, type JsonObject, OxbowError, type Sandbox, type ServerProcess } from '../../types/index.ts'
-import { type FoundTool, type HashText, readTools, type ServerFacts } from './definitions.ts'
+import { canonical, type FoundTool, type HashText, readTools, type ServerFacts } from './definitions.ts'
 import { crashWindowMs, listFreshMs, maxCrashes, maxLogChars } from './limits.ts'
 import { createLogin, type Login } from './login.ts'
-import type { CallToolOptions, McpClient, ServerWay } from './mcp-client.ts'
+import type { McpClient, ServerWay } from './mcp-client.ts'
+import { type Asker, createServerAsks } from './server-asks.ts'
 import { identityOf, registeredClient, wayOf, type WayDeps } from './server-way.ts'
 import type { NamedServer } from './settings.ts'
 
@@ -22,13 +23,20 @@ export interface ConnectionDeps extends WayDeps {
 
 export interface Listed extends ServerFacts {
   readonly tools: readonly FoundTool[]
+  /** What it has beside tools. */
+  readonly offers: McpClient['offers']
+  /** Over the server as a whole, by which resources and prompts are approved. */
+  readonly offersHash: string
 }
 
 export interface Connection {
   /** What the server offers now. @param renew also when the last list is recent @throws OxbowError */
   listed(signal: AbortSignal, renew?: boolean): Promise<Listed>
-  /** @throws OxbowError; `lost` in its data: the connection ended before the answer */
-  callTool(name: string, input: JsonObject, options: CallToolOptions): Promise<JsonObject>
+  /**
+   * Asks the server something for a call, for which it may ask back.
+   * @throws OxbowError; `lost` in its data: the connection ended before the answer
+   */
+  request<Answer>(asker: Asker, signal: AbortSignal, ask: (client: McpClient) => Promise<Answer>): Promise<Answer>
   /** Begins a login. @returns where the person signs in; empty: the server lets everybody in @throws OxbowError */
   beginLogin(redirectUrl: string, signal: AbortSignal): Promise<string>
   /** @param answer the query that the browser came back with @throws OxbowError */
@@ -53,11 +61,12 @@ export function createConnection(server: NamedServer, deps: ConnectionDeps): Con
   let current: Promise<Running> | null = null
   let closed = false
   const crashes = createCrashes(deps.nowMs)
+  const askers: Asker[] = []
 
   const onClose = (): void => {
     if (!closed) crashes.add()
   }
-  const start = (): Promise<Running> => startRunning(server, deps, { login, log, onClose })
+  const start = (): Promise<Running> => startRunning(server, deps, { login, log, onClose, askers })
   const open = async (): Promise<Running> => {
     if (closed) throw new OxbowError('cancelled', 'The servers are closed.', { hint: 'Start again.' })
     const before = current
@@ -76,13 +85,18 @@ export function createConnection(server: NamedServer, deps: ConnectionDeps): Con
       running.stale = false
       const tools = await untilAborted(running.client.listTools(), signal)
       running.listedAt = deps.nowMs()
-      running.listed = { ...running.facts, tools: readTools(tools, running.facts, await deps.hash()) }
+      running.listed = readList(running, tools, await deps.hash())
       deps.onListed(server.name, running.listed)
       return running.listed
     },
-    async callTool(name, input, options) {
-      const { client } = await untilAborted(open(), options.signal)
-      return client.callTool(name, input, options)
+    async request(asker, signal, ask) {
+      const { client } = await untilAborted(open(), signal)
+      askers.push(asker)
+      try {
+        return await ask(client)
+      } finally {
+        askers.splice(askers.indexOf(asker), 1)
+      }
     },
     ...loginSteps(server, deps, login, async () => {
       const before = current
@@ -98,13 +112,19 @@ export function createConnection(server: NamedServer, deps: ConnectionDeps): Con
   }
 }
 
+function readList({ client: { offers }, facts }: Running, tools: readonly JsonObject[], hash: HashText): Listed {
+  return { ...facts, offers, offersHash: hash(canonical({ ...facts })), tools: readTools(tools, facts, hash) }
+}
+
 interface Parts {
   readonly login: Login
   readonly log: Log
   readonly onClose: () => void
+  /** Running calls, the newest last. */
+  readonly askers: readonly Asker[]
 }
 
-async function startRunning(server: NamedServer, deps: ConnectionDeps, { login, log, onClose }: Parts): Promise<Running> {
+async function startRunning(server: NamedServer, deps: ConnectionDeps, { login, log, onClose, askers }: Parts): Promise<Running> {
   const [identity, { connectServer }] = await Promise.all([
     deps.hash().then((hash) => identityOf(server.settings, hash)),
     import('./mcp-client.ts'),
@@ -119,7 +139,10 @@ async function startRunning(server: NamedServer, deps: ConnectionDeps, { login, 
   }
   // Without the signal of a call: others may wait for the same start.
   const { signal } = new AbortController()
-  const client = await connectServer(way, { version: deps.version, roots, onToolsChanged, onClose }, signal)
+  const asks = createServerAsks(server.name, () => askers)
+  const setup = { version: deps.version, roots, onToolsChanged, onClose, elicit: asks.elicit }
+  const sample = server.settings.sampling_tokens > 0 ? asks.sample : undefined
+  const client = await connectServer(way, { ...setup, sample }, signal)
   const facts = { identity, instructions: client.instructions }
   return (held.running = { client, facts, stale: false, listedAt: -Infinity, listed: null })
 }

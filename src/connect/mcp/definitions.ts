@@ -6,6 +6,9 @@
 import { isObject, type Json, type JsonObject } from '../../types/index.ts'
 import { maxDescriptionBytes, maxModelNameChars, maxSchemaBytes, maxSchemaDepth, maxToolNameChars } from './limits.ts'
 
+/** Last parts of the names of the calls for what a server has beside tools; a tool of such a name gets another. */
+const offerParts: readonly string[] = ['resource_list', 'resource_read', 'resource_wait', 'prompt_list', 'prompt_get']
+
 /** Lower-case hex. */
 export type HashText = (text: string) => string
 
@@ -146,5 +149,7 @@ export function canonical(value: Json | undefined): string {
 export function callPart(server: string, tool: string, hash: HashText): string {
   const plain = tool.replaceAll(/[^A-Za-z0-9_-]/g, '_')
   const longest = maxModelNameChars - `mcp_${server}_`.length
-  return plain === tool && plain.length <= longest ? plain : `${plain.slice(0, longest - 9)}_${hash(tool).slice(0, 8)}`
+  return plain === tool && plain.length <= longest && !offerParts.includes(plain)
+    ? plain
+    : `${plain.slice(0, longest - 9)}_${hash(tool).slice(0, 8)}`
 }

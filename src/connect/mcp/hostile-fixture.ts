@@ -62,3 +62,41 @@ require('node:readline').createInterface({ input: process.stdin }).on('line', (l
 })
 process.stderr.write('the log of the server\\n')
 `
+
+/** A server with a tool that asks the client what its arguments say, and returns the answer. */
+export const askingServer: string = `
+const send = (message) => process.stdout.write(JSON.stringify({ jsonrpc: '2.0', ...message }) + '\\n')
+const waiting = new Map()
+let kept = null
+require('node:readline').createInterface({ input: process.stdin }).on('line', (line) => {
+  const { id, method, params, result, error } = JSON.parse(line)
+  if (method === undefined) return waiting.get(id)?.({ result, error })
+  const reply = (value) => send({ id, result: { content: [{ type: 'text', text: JSON.stringify(value) }] } })
+  const ask = (method, params, then) => {
+    const own = 'q' + waiting.size
+    waiting.set(own, then)
+    send({ id: own, method, params })
+  }
+  if (method === 'initialize') {
+    const serverInfo = { name: 'asking', version: '1' }
+    return send({ id, result: { protocolVersion: params.protocolVersion, capabilities: { tools: {}, resources: { subscribe: true } }, serverInfo } })
+  }
+  if (method === 'resources/unsubscribe') return send({ id, result: {} })
+  if (method === 'resources/subscribe') {
+    send({ id, result: {} })
+    if (params.uri === 'x://changing') send({ method: 'notifications/resources/updated', params: { uri: params.uri } })
+    return
+  }
+  if (method === 'tools/list') return send({ id, result: { tools: [{ name: 'ask', inputSchema: { type: 'object' } }] } })
+  if (method === 'tools/call') {
+    const { method: asked, params } = params_of(line)
+    if (asked === 'answer') return reply(kept)
+    if (asked !== 'later') return ask(asked, params, reply)
+    reply('soon')
+    const question = { message: 'Now?', requestedSchema: { type: 'object', properties: {} } }
+    return void setTimeout(() => ask('elicitation/create', question, (answer) => void (kept = answer)), 10)
+  }
+  if (id !== undefined) send({ id, error: { code: -32601, message: 'no such method' } })
+})
+const params_of = (line) => JSON.parse(line).params.arguments
+`

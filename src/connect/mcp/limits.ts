@@ -12,6 +12,13 @@ export const maxPages = 20
 /** Tools of one server: the largest public ones have some hundred. */
 export const maxServerTools = 1_000
 export const maxServers = 50
+/** Resources, templates or prompts of one server. */
+export const maxServerItems = 1_000
+/** Of them, as a model reads the list at once, and the text of each part of a line. */
+export const maxListedItems = 200
+export const maxListedChars = 200
+/** The longest wait for a change of a resource. */
+export const maxWaitS = 3_600
 /** How long a list of tools counts as current. Within it a change is noticed by `list_changed` only. */
 export const listFreshMs = 60_000
 
@@ -37,6 +44,14 @@ export const maxSchemaDepth = 32
 export const maxToolNameChars = 128
 /** Of a tool's name for models, the strictest service: `^[a-zA-Z0-9_-]{1,64}$`. */
 export const maxModelNameChars = 64
+/** Words of a question of a server, as a person reads them. */
+export const maxAskedChars: number = 4 * kib
+/** Fields of a form. */
+export const maxFormFields = 50
+/** Of a reply that a server asks of a model. */
+export const maxSampledTokens = 4_000
+/** What a server asks of a model, in all. */
+export const maxSamplingChars: number = 256 * kib
 /** Text of a result; the gate truncates further what a model reads. */
 export const maxResultChars: number = 2 * mib
 /** Pictures of one result, and the size of each. */

@@ -12,6 +12,7 @@ function keeper(): ServerSecrets & { readonly values: Map<string, string>; reado
     get: (name) => values.get(name),
     set: async (name, value) => void (value === null ? values.delete(name) : values.set(name, value)),
     hide: (name, value) => void hidden.set(name, value),
+    conceal: (text) => text,
   }
 }
 

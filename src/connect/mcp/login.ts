@@ -17,6 +17,8 @@ export interface ServerSecrets {
   set(name: string, value: string | null): Promise<void>
   /** From now on a handle replaces the value. */
   hide(name: string, value: string): void
+  /** @returns the text with every secret that it has replaced by a handle */
+  conceal(text: string): string
 }
 
 interface Remembered {

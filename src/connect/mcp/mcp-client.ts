@@ -1,21 +1,33 @@
 /** The port to the SDK, which is loaded with the first server that is needed. Everything that a server sends is hostile. */
 import type { Client, OAuthClientProvider, StreamableHTTPClientTransport, Transport } from '@modelcontextprotocol/client'
 import { isOxbowError, type JsonObject, OxbowError, type ServerProcess } from '../../types/index.ts'
-import { connectTimeoutMs, listTimeoutMs, maxPages, maxServerTools } from './limits.ts'
+import { connectTimeoutMs, listTimeoutMs, maxPages, maxServerItems, maxServerTools } from './limits.ts'
 import { createStdioTransport } from './stdio-transport.ts'
 
-export interface CallToolOptions {
+/** The time limit of a call is that of its signal: it pauses while the server asks a person. */
+export interface RequestOptions {
   readonly signal: AbortSignal
-  readonly timeoutMs: number
-  readonly onProgress: (text: string) => void
+  readonly onProgress?: (text: string) => void
 }
+
+/** What a server lists beside its tools. */
+export type ListKind = 'resources' | 'templates' | 'prompts'
 
 export interface McpClient {
   readonly instructions: string
+  readonly offers: { readonly resources: boolean; readonly prompts: boolean }
   /** Definitions of all tools as the server sent them. @throws OxbowError */
   listTools(): Promise<readonly JsonObject[]>
   /** @throws OxbowError; `lost` in its data: the connection ended before the answer */
-  callTool(name: string, input: JsonObject, options: CallToolOptions): Promise<JsonObject>
+  callTool(name: string, input: JsonObject, options: RequestOptions): Promise<JsonObject>
+  /** All that the server lists. @throws as `callTool` */
+  list(kind: ListKind, options: RequestOptions): Promise<readonly JsonObject[]>
+  /** @throws as `callTool` */
+  readResource(uri: string, options: RequestOptions): Promise<JsonObject>
+  /** @throws as `callTool` */
+  getPrompt(name: string, values: Readonly<Record<string, string>>, options: RequestOptions): Promise<JsonObject>
+  /** Resolves when the server says that the resource has changed. @throws as `callTool` */
+  untilChanged(uri: string, options: RequestOptions): Promise<void>
   isOpen(): boolean
   close(): Promise<void>
 }
@@ -26,6 +38,10 @@ export interface ClientSetup {
   /** Paths that the server is told of. */
   readonly roots: readonly string[]
   readonly onToolsChanged: () => void
+  /** Answers the server's questions to a person. @param params as the server sent them; throws to fail the question */
+  readonly elicit: (params: JsonObject) => Promise<JsonObject>
+  /** Answers the server's questions to a model; absent: it may ask none. */
+  readonly sample?: ((params: JsonObject) => Promise<JsonObject>) | undefined
   readonly onClose: () => void
 }
 
@@ -42,6 +58,8 @@ export interface HttpWay {
 export type ServerWay = { readonly kind: 'stdio'; readonly process: ServerProcess } | HttpWay
 
 type Sdk = typeof import('@modelcontextprotocol/client')
+type SdkOptions = NonNullable<Parameters<Client['callTool']>[1]>
+type SdkProgress = Parameters<NonNullable<SdkOptions['onprogress']>>[0]
 
 function httpTransport(sdk: Sdk, { url, fetch: send, headers, login }: HttpWay): StreamableHTTPClientTransport {
   return new sdk.StreamableHTTPClientTransport(new URL(url), {
@@ -60,7 +78,11 @@ export async function connectServer(way: ServerWay, setup: ClientSetup, signal: 
   const client = new sdk.Client(
     { name: 'oxbow', version: setup.version },
     {
-      capabilities: setup.roots.length > 0 ? { roots: {} } : {},
+      capabilities: {
+        ...(setup.roots.length > 0 && { roots: {} }),
+        elicitation: { form: {}, url: {} },
+        ...(setup.sample !== undefined && { sampling: {} }),
+      },
       // Schemas of servers are never compiled here: their patterns may run for ever.
       jsonSchemaValidator: { getValidator: () => (data) => ({ valid: true, data: data as never, errorMessage: undefined }) },
       versionNegotiation: { mode: 'auto', probe: { timeoutMs: 3_000 } },
@@ -69,7 +91,15 @@ export async function connectServer(way: ServerWay, setup: ClientSetup, signal: 
   )
   if (setup.roots.length > 0)
     client.setRequestHandler('roots/list', () => ({ roots: setup.roots.map((path) => ({ uri: `file://${path}`, name: path })) }))
+  client.setRequestHandler('elicitation/create', async ({ params }) => (await setup.elicit(params as unknown as JsonObject)) as never)
+  const { sample } = setup
+  if (sample !== undefined)
+    client.setRequestHandler('sampling/createMessage', async ({ params }) => (await sample(params as unknown as JsonObject)) as never)
   client.setNotificationHandler('notifications/tools/list_changed', setup.onToolsChanged)
+  const watches = new Set<(uri: string) => void>()
+  client.setNotificationHandler('notifications/resources/updated', ({ params }) => {
+    for (const changed of watches) changed(params.uri)
+  })
   let open = true
   const onclose = (): void => {
     open = false
@@ -85,28 +115,78 @@ export async function connectServer(way: ServerWay, setup: ClientSetup, signal: 
     signal.throwIfAborted()
     throw explained(error, 'The connection')
   }
+  const attempt = async <T>(what: string, { signal: cancel }: RequestOptions, work: () => Promise<T>): Promise<T> => {
+    try {
+      return await work()
+    } catch (error) {
+      cancel.throwIfAborted()
+      throw explained(error, what)
+    }
+  }
+  const { resources, prompts } = client.getServerCapabilities() ?? {}
   return {
     instructions: client.getInstructions() ?? '',
+    offers: { resources: resources !== undefined, prompts: prompts !== undefined },
     isOpen: () => open,
     listTools: () => listTools(client).catch((error: unknown) => Promise.reject(explained(error, 'The list of tools'))),
-    async callTool(name, input, { signal: cancel, timeoutMs, onProgress }) {
-      try {
-        const onprogress = ({
-          progress,
-          total,
-          message,
-        }: {
-          progress: number
-          total?: number | undefined
-          message?: string | undefined
-        }): void => onProgress(`${progress}${total === undefined ? '' : ` of ${total}`}${message === undefined ? '' : `: ${message}`}`)
-        return (await client.callTool({ name, arguments: input }, { signal: cancel, timeout: timeoutMs, onprogress })) as JsonObject
-      } catch (error) {
-        cancel.throwIfAborted()
-        throw explained(error, 'The call')
-      }
-    },
+    callTool: (name, input, options) =>
+      attempt('The call', options, async () => (await client.callTool({ name, arguments: input }, sdkOptions(options))) as JsonObject),
+    list: (kind, options) => attempt(`The list of ${kind}`, options, () => listAll(client, kind, options)),
+    readResource: (uri, options) =>
+      attempt('Reading the resource', options, async () => (await client.readResource({ uri }, sdkOptions(options))) as JsonObject),
+    getPrompt: (name, values, options) =>
+      attempt('The prompt', options, async () => (await client.getPrompt({ name, arguments: values }, sdkOptions(options))) as JsonObject),
+    untilChanged: (uri, options) => attempt('Watching the resource', options, () => untilChanged(client, watches, uri, options)),
     close: () => client.close(),
+  }
+}
+
+/** The longest timer: the signal ends a call that takes too long. */
+const unlimitedMs = 2 ** 31 - 1
+
+function sdkOptions({ signal, onProgress }: RequestOptions): SdkOptions {
+  const onprogress = ({ progress, total, message }: SdkProgress): void =>
+    onProgress?.(`${progress}${total === undefined ? '' : ` of ${total}`}${message === undefined ? '' : `: ${message}`}`)
+  return { signal, timeout: unlimitedMs, ...(onProgress !== undefined && { onprogress }) }
+}
+
+async function listAll(client: Client, kind: ListKind, options: RequestOptions): Promise<readonly JsonObject[]> {
+  const asked = { ...sdkOptions(options), timeout: listTimeoutMs, cacheMode: 'refresh' } as const
+  const items =
+    kind === 'resources'
+      ? (await client.listResources(undefined, asked)).resources
+      : kind === 'templates'
+        ? (await client.listResourceTemplates(undefined, asked)).resourceTemplates
+        : (await client.listPrompts(undefined, asked)).prompts
+  if (items.length > maxServerItems)
+    throw new OxbowError('limit_reached', `The server lists ${items.length} ${kind}, more than ${maxServerItems}.`, {
+      hint: 'Let it offer fewer, if it has a setting for that.',
+    })
+  return items as unknown as JsonObject[]
+}
+
+/** Servers since 2026-07-28 have one stream for all changes, older ones a subscription for each resource. */
+async function untilChanged(client: Client, watches: Set<(uri: string) => void>, uri: string, { signal }: RequestOptions): Promise<void> {
+  const changed = Promise.withResolvers<void>()
+  const watch = (updated: string): void => {
+    if (updated === uri) changed.resolve()
+  }
+  const stop = (): void => changed.reject(signal.reason)
+  watches.add(watch)
+  signal.addEventListener('abort', stop, { once: true })
+  changed.promise.catch(() => {})
+  let end = async (): Promise<unknown> => client.unsubscribeResource({ uri }, { timeout: listTimeoutMs })
+  try {
+    if (client.getProtocolEra() === 'modern') {
+      const stream = await client.listen({ resourceSubscriptions: [uri] }, { signal, timeout: listTimeoutMs })
+      end = () => stream.close()
+      void stream.closed.then(() => changed.reject(new Error('the server ended the subscription')))
+    } else await client.subscribeResource({ uri }, { signal, timeout: listTimeoutMs })
+    await changed.promise
+  } finally {
+    watches.delete(watch)
+    signal.removeEventListener('abort', stop)
+    await end().catch(() => {})
   }
 }
 

@@ -42,7 +42,7 @@ describe('servers of tools', () => {
     assert.equal(files?.[0]?.media_type, 'image/png')
     await bench.call('mcp.every.trigger-long-running-operation', { duration: 0.2, steps: 2 })
     assert.equal(bench.progress[0], '1 of 2')
-    assert.equal((await bench.call('mcp.every.get-sum', { a: 'x' })).ok, false)
+    await assert.rejects(bench.call('mcp.every.get-sum', { a: 'x' }), { code: 'bad_input', message: /\/a must be number/ })
   })
 
   it('see only the folders that are named', async () => {

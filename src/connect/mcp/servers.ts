@@ -2,16 +2,22 @@
  * Servers of tools, and their approved tools as calls. What models are offered comes from what a person has approved and not from a server,
  * so no server is started before one of its tools is called or a person looks at it.
  */
-import type { Call, Config } from '../../types/index.ts'
+import type { Call, Config, SchemaChecker } from '../../types/index.ts'
 import type { CallSource } from '../call-source.ts'
 import { type Connection, type ConnectionDeps, createConnection, type Listed } from './connection.ts'
-import { type HeldServer, serverCalls, type ServerTable } from './server-calls.ts'
+import { askCalls, type AskCallDeps } from './server-asks.ts'
+import { serverCalls } from './server-calls.ts'
+import type { HeldServer, ServerTable } from './server-table.ts'
 import { createSettings, type KeptDocuments, type NamedServer } from './settings.ts'
+import { offerCalls } from './resource-calls.ts'
 import { toolCall } from './tool-call.ts'
 
 export interface ServersDeps extends Omit<ConnectionDeps, 'onListed'> {
   readonly config: Config['mcp']
   readonly documents: KeptDocuments
+  readonly schemas: SchemaChecker
+  /** Limits the tokens that a program may use of models in a day. */
+  readonly limit: AskCallDeps['limit']
 }
 
 /** Reads the settings and starts nothing. */
@@ -23,11 +29,7 @@ export async function createServers(deps: ServersDeps): Promise<CallSource> {
   let offered: readonly Call[] = []
 
   const offer = (): void => {
-    offered = held.flatMap(({ server, connection }) => {
-      const changed = quarantinedOf(server, lists.get(server.name))
-      const tools = server.kept.disabled ? [] : server.kept.tools.filter(({ definition }) => !changed.includes(definition.name))
-      return tools.map((tool) => toolCall(server, tool, connection))
-    })
+    offered = held.flatMap((each) => callsOf(each, lists.get(each.server.name), deps.schemas))
   }
   const onListed: ConnectionDeps['onListed'] = (name, found) => {
     const before = lists.get(name)
@@ -35,7 +37,7 @@ export async function createServers(deps: ServersDeps): Promise<CallSource> {
     const server = held.find((each) => each.server.name === name)?.server
     if (server === undefined) return
     // The tools of a request are cached by the identity of the array.
-    if (quarantinedOf(server, before).join('\n') !== quarantinedOf(server, found).join('\n')) offer()
+    if (JSON.stringify(changesOf(server, before)) !== JSON.stringify(changesOf(server, found))) offer()
   }
   const connectionOf = (server: NamedServer): Connection => {
     const key = JSON.stringify(server.settings)
@@ -48,6 +50,7 @@ export async function createServers(deps: ServersDeps): Promise<CallSource> {
     return connection
   }
   const table: ServerTable = {
+    schemas: deps.schemas,
     settings,
     held: () => held,
     async reload() {
@@ -71,12 +74,37 @@ export async function createServers(deps: ServersDeps): Promise<CallSource> {
   }
   await table.reload()
   return {
-    calls: serverCalls(table, deps.hash),
+    calls: [
+      ...serverCalls(table, deps.hash),
+      ...askCalls({
+        ...deps,
+        conceal: deps.secrets.conceal,
+        samplingTokens: (name) => held.find(({ server }) => server.name === name)?.server.settings.sampling_tokens ?? 0,
+      }),
+    ],
     tools: () => offered,
     async close() {
       await Promise.all([...connections.values()].map(({ connection }) => connection.close()))
     },
   }
+}
+
+/** What of a server is offered. */
+function callsOf({ server, connection }: HeldServer, listed: Listed | undefined, schemas: SchemaChecker): readonly Call[] {
+  const { disabled, tools, offers } = server.kept
+  if (disabled) return []
+  const changed = changesOf(server, listed)
+  return [
+    ...tools.filter(({ definition }) => !changed.includes(definition.name)).map((tool) => toolCall({ server, tool, connection, schemas })),
+    ...(offers === undefined || changed.includes('') ? [] : offerCalls(server, offers, connection)),
+  ]
+}
+
+/** Names of approved tools that are not as approved; an empty one stands for what the server has beside tools. */
+function changesOf(server: NamedServer, listed: Listed | undefined): readonly string[] {
+  const { offers } = server.kept
+  const isChanged = listed !== undefined && offers !== undefined && offers.hash !== listed.offersHash
+  return [...quarantinedOf(server, listed), ...(isChanged ? [''] : [])]
 }
 
 /** Names of approved tools that the server does not offer as approved. */

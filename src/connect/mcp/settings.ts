@@ -33,6 +33,14 @@ export interface ApprovedTool {
   readonly sink: boolean
 }
 
+/** What beside tools a person has approved of a server. */
+export interface KeptOffers {
+  /** Of what the server was then. */
+  readonly hash: string
+  readonly resources: boolean
+  readonly prompts: boolean
+}
+
 export interface KeptServer {
   /** Null: those of the configuration. */
   readonly settings: McpServer | null
@@ -40,6 +48,8 @@ export interface KeptServer {
   readonly identity: string
   readonly instructions: string
   readonly tools: readonly ApprovedTool[]
+  /** Absent: nothing. */
+  readonly offers?: KeptOffers | undefined
 }
 
 export interface NamedServer {

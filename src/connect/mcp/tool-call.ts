@@ -1,6 +1,17 @@
 /** An approved tool of a server as a call: untrusted, with an effect that is not repeated, and a sink, unless a person says otherwise. */
 import { z } from 'zod'
-import { type Blobs, type Call, isObject, type Json, type JsonObject, type KeptFile, OxbowError } from '../../types/index.ts'
+import {
+  type Blobs,
+  type Call,
+  isObject,
+  isOxbowError,
+  type Json,
+  type JsonObject,
+  type KeptFile,
+  OxbowError,
+  problemLines,
+  type SchemaChecker,
+} from '../../types/index.ts'
 import { type Connection, isLost } from './connection.ts'
 import { visible } from './definitions.ts'
 import { maxPictureBytes, maxResultChars, maxResultPictures } from './limits.ts'
@@ -8,7 +19,14 @@ import type { ApprovedTool, NamedServer } from './settings.ts'
 
 const anyObject = z.custom<JsonObject>((value) => isObject(value), 'the arguments must be one JSON object')
 
-export function toolCall(server: NamedServer, tool: ApprovedTool, connection: Connection): Call<JsonObject, JsonObject> {
+interface ToolDeps {
+  readonly server: NamedServer
+  readonly tool: ApprovedTool
+  readonly connection: Connection
+  readonly schemas: SchemaChecker
+}
+
+export function toolCall({ server, tool, connection, schemas }: ToolDeps): Call<JsonObject, JsonObject> {
   const { definition, readOnly, sink, part } = tool
   return {
     name: `mcp.${server.name}.${part}`,
@@ -24,11 +42,17 @@ export function toolCall(server: NamedServer, tool: ApprovedTool, connection: Co
     labels: { adds: ['untrusted'], sink },
     rare: true,
     timeoutMs: server.settings.timeout_s * 1_000,
-    async run(input, { signal, progress, blobs }) {
+    async run(input, { caller, signal, progress, blobs, call }) {
+      const problems = await schemas.validate(definition.inputSchema, input)
+      if (problems.length > 0)
+        throw new OxbowError('bad_input', `The arguments do not fit the schema of ${definition.name}:\n${problemLines(problems)}`, {
+          hint: 'Correct them and call again; nothing was sent.',
+        })
       const once = async (): Promise<JsonObject> => {
         await checkApproved(server, tool, connection, signal)
-        const options = { signal, timeoutMs: server.settings.timeout_s * 1_000, onProgress: (text: string) => progress(visible(text)) }
-        return connection.callTool(definition.name, input, options)
+        const options = { signal, onProgress: (text: string) => progress(visible(text)) }
+        const asker = { session: caller.session, call }
+        return connection.request(asker, signal, (client) => client.callTool(definition.name, input, options))
       }
       const result = await once().catch((error: unknown) => {
         if (!isLost(error)) throw error
@@ -36,7 +60,10 @@ export function toolCall(server: NamedServer, tool: ApprovedTool, connection: Co
         throw unknownEffect(server.name, error)
       })
       const { text, files } = await readResult(result, blobs)
-      return { output: summaryOf(result, text), text, files, ok: result['isError'] !== true }
+      const misfit = await misfitOf(result, definition.outputSchema, schemas)
+      const structured = misfit === '' ? result['structuredContent'] : undefined
+      const output = { text, ...(structured !== undefined && { structured }) }
+      return { output, text: `${text}${misfit}`, files, ok: result['isError'] !== true && misfit === '' }
     },
   }
 }
@@ -72,7 +99,7 @@ async function readResult(result: JsonObject, blobs: Blobs): Promise<{ readonly 
     const { type, text, data, mimeType, uri, name, resource } = part
     if (type === 'text' && typeof text === 'string') lines.push(text)
     else if (type === 'image' && typeof data === 'string' && typeof mimeType === 'string') {
-      const file = files.length < maxResultPictures ? await keepPicture(data, mimeType, blobs, files.length) : null
+      const file = await keepPicture(data, mimeType, blobs, files.length)
       if (file !== null) files.push(file)
       lines.push(file === null ? '[a picture that is too large, or one of too many]' : `[picture ${file.name}, ${file.bytes} bytes]`)
     } else if (type === 'resource' && isObject(resource)) {
@@ -87,14 +114,24 @@ async function readResult(result: JsonObject, blobs: Blobs): Promise<{ readonly 
 
 const textOf = (value: Json | undefined): string => (typeof value === 'string' ? value : '')
 
-async function keepPicture(data: string, mediaType: string, blobs: Blobs, index: number): Promise<KeptFile | null> {
-  if (data.length > (maxPictureBytes * 4) / 3 + 4 || !/^image\/(?:png|jpeg|gif|webp)$/.test(mediaType)) return null
+/** @returns null for what is no picture, is too large, or is one of too many */
+export async function keepPicture(data: string, mediaType: string, blobs: Blobs, index: number): Promise<KeptFile | null> {
+  if (index >= maxResultPictures || data.length > (maxPictureBytes * 4) / 3 + 4 || !/^image\/(?:png|jpeg|gif|webp)$/.test(mediaType))
+    return null
   const bytes = Buffer.from(data, 'base64')
   const name = `picture-${index + 1}.${mediaType.slice('image/'.length)}`
   return { name, media_type: mediaType, bytes: bytes.length, pieces: [await blobs.keep(bytes)] }
 }
 
-function summaryOf(result: JsonObject, text: string): JsonObject {
+/** @returns a note for the model when the structured content is not what was approved; empty if it is */
+async function misfitOf(result: JsonObject, schema: JsonObject | null, schemas: SchemaChecker): Promise<string> {
   const structured = result['structuredContent']
-  return { text, ...(structured !== undefined && { structured }) }
+  if (schema === null || structured === undefined || result['isError'] === true) return ''
+  const problems = await schemas.validate(schema, structured).catch((error: unknown) => [{ path: '', message: failureText(error) }])
+  return problems.length === 0 ? '' : `\n[its structured content does not fit the approved schema]\n${problemLines(problems)}`
+}
+
+function failureText(error: unknown): string {
+  if (isOxbowError(error)) return `could not be checked: ${error.message}`
+  throw error
 }

@@ -196,6 +196,22 @@ function removeCall({ budgets, documents }: BudgetCallDeps): Call<Place, Place> 
   }
 }
 
+/** Sets the budget of a program for each day, unless it is so already. */
+export async function limitProgram(
+  { budgets, documents }: Pick<BudgetCallDeps, 'budgets' | 'documents'>,
+  now: number,
+  of: Parameters<Documents['change']>[0],
+  program: string,
+  tokens: number,
+): Promise<void> {
+  // In memory first: a book that is opened later would not hear of the change.
+  await budgets.book()
+  const scope = `program:${program}`
+  await documents.change<Definition>(of, budgetCategory, budgetName(scope, 'day'), (current) =>
+    current?.value.limits.tokens === tokens ? undefined : { scope, window: 'day', limits: { tokens }, since: current?.value.since ?? now },
+  )
+}
+
 function save(
   documents: BudgetCallDeps['documents'],
   of: { caller: Caller; call: CallId; name: string },

@@ -11,6 +11,7 @@ import {
   type Engine,
   type GenerateSettings,
   isOxbowError,
+  type Message,
   type ModelFacts,
   noSpend,
   OxbowError,
@@ -29,6 +30,9 @@ export interface CompleteInput {
   text: string
   /** The form of the answer, as far as the model supports that. */
   output?: GenerateSettings['output']
+  /** What was said before, the oldest first. */
+  earlier?: readonly { readonly role: 'user' | 'assistant'; readonly text: string }[] | undefined
+  max_tokens?: number | undefined
 }
 
 const completeTimeoutMs = 3 * 60_000
@@ -40,8 +44,13 @@ export interface Completion {
 
 export function completeCall(deps: GenerationDeps): Call<CompleteInput, Completion> {
   const { engine } = deps
-  const tokensOf = async ({ system, text }: CompleteInput): Promise<number> =>
-    (await engine.countTokens([system, text])).reduce((sum, tokens) => sum + tokens, completionOverhead)
+  const textsOf = ({ system, text, earlier = [] }: CompleteInput): readonly string[] => [system, text, ...earlier.map((each) => each.text)]
+  const tokensOf = async (input: CompleteInput): Promise<number> => {
+    const texts = textsOf(input)
+    return (await engine.countTokens(texts)).reduce((sum, tokens) => sum + tokens, (completionOverhead / 2) * texts.length)
+  }
+  const answerTokens = (facts: ModelFacts, { max_tokens: asked = maxCompletionTokens }: CompleteInput): number =>
+    Math.min(facts.maxOutputTokens, maxCompletionTokens, asked)
   return {
     name: 'model.complete',
     summary: 'Asks a model for a text that is not part of the conversation.',
@@ -49,6 +58,8 @@ export function completeCall(deps: GenerationDeps): Call<CompleteInput, Completi
       model: z.string(),
       system: z.string(),
       text: z.string(),
+      earlier: z.array(z.strictObject({ role: z.enum(['user', 'assistant']), text: z.string() })).optional(),
+      max_tokens: z.int().min(1).optional(),
       output: z.custom<NonNullable<GenerateSettings['output']>>().optional().describe('The form of the answer.'),
     }) as z.ZodType<CompleteInput>,
     output: z.custom<Completion>(),
@@ -62,32 +73,36 @@ export function completeCall(deps: GenerationDeps): Call<CompleteInput, Completi
     async reserve(input, exact) {
       const facts = await engine.facts(input.model)
       if (deps.moneyIsLimited() && facts.price === null) throw unpriced(facts)
-      const inputTokens = exact
-        ? await tokensOf(input)
-        : Buffer.byteLength(input.system) + Buffer.byteLength(input.text) + completionOverhead
-      return costOf(facts, { inputTokens, outputTokens: Math.min(facts.maxOutputTokens, maxCompletionTokens), estimated: true })
+      // A byte is at most one token.
+      const inputTokens = exact ? await tokensOf(input) : textsOf(input).reduce((sum, text) => sum + Buffer.byteLength(text) + 16, 0)
+      return costOf(facts, { inputTokens, outputTokens: answerTokens(facts, input), estimated: true })
     },
-    recordInput: ({ model, system, text }) => ({ model, bytes: system.length + text.length }),
+    recordInput: (input) => ({ model: input.model, bytes: textsOf(input).reduce((sum, text) => sum + text.length, 0) }),
     recordOutput: ({ text }) => ({ text }),
-    async run({ model, system, text, output }, context) {
+    async run(input, context) {
+      const { model, system, text, earlier = [], output } = input
       const facts = await engine.facts(model)
       const request = {
         model,
         system,
-        messages: [userMessage(text)],
+        messages: [...earlier.map(saidBefore), userMessage(text)],
         tools: [],
-        maxOutputTokens: Math.min(facts.maxOutputTokens, maxCompletionTokens),
+        maxOutputTokens: answerTokens(facts, input),
         settings: output === undefined ? {} : { output },
       }
       const done = await runGeneration(
         request,
-        { inputTokens: await tokensOf({ model, system, text }), outputTokens: request.maxOutputTokens },
+        { inputTokens: await tokensOf(input), outputTokens: request.maxOutputTokens },
         context,
         deps,
       )
       return { ...done, output: { text: textOf(done.output.message), spent: done.spent ?? noSpend } }
     },
   }
+}
+
+function saidBefore({ role, text }: { readonly role: 'user' | 'assistant'; readonly text: string }): Message {
+  return role === 'user' ? userMessage(text) : { role, parts: [{ type: 'text', text }] }
 }
 
 /** Tokens for role and separators of both messages. */

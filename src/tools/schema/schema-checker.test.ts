@@ -35,6 +35,12 @@ test('a value is valid, or each problem names its place', async () => {
   assert.equal((await checker.validate(false, 'x')).length, 1)
 })
 
+test('a schema may refer to itself', async () => {
+  const tree: JsonSchema = { type: 'object', properties: { child: { $ref: '#' } }, additionalProperties: false }
+  assert.deepEqual(await checker.validate(tree, { child: { child: {} } }), [])
+  assert.equal((await checker.validate(tree, { child: { other: 1 } })).length, 1)
+})
+
 test('2020-12 is the dialect, draft-07 one that a schema may name, any other is refused', async () => {
   const tuple = { prefixItems: [{ type: 'string' }], items: false }
   assert.deepEqual(await checker.validate(tuple, ['a']), [])

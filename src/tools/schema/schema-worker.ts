@@ -43,7 +43,7 @@ function compile({ compiled, judges }: Kept, schema: JsonSchema): ValidateFuncti
   }
   try {
     // The schema is judged already; an instance without meta-schemas is made in no time.
-    const made = new Dialect({ ...options, meta: false, validateSchema: false }).compile(schema)
+    const made = new Dialect({ ...options, meta: false, validateSchema: false, addUsedSchema: true }).compile(schema)
     compiled.put(key, made)
     return made
   } catch (error) {
