@@ -216,6 +216,10 @@ function createListener(
     const [{ createApi }, clients] = await Promise.all([import('./http/api.ts'), loadClients()])
     return createApi({ ...deps, kernel, clients, closing: answers.closing, now: Date.now })
   })
+  const loadMcp = once(async () => {
+    const [{ createMcp }, clients] = await Promise.all([import('./mcp/endpoint.ts'), loadClients()])
+    return createMcp({ ...deps, clients, version: kernel.status().version, closing: answers.closing, now: Date.now })
+  })
   return (request, response) => {
     takePagePart(request)
     answers.add(request, response)
@@ -226,11 +230,13 @@ function createListener(
         ? null
         : isApi(path)
           ? loadApi
-          : options.a2a !== undefined && isA2a(path)
-            ? loadA2a
-            : options.webFolder !== undefined && (!isHealth(path) || opensPage(path, request))
-              ? loadWeb
-              : null
+          : path === '/mcp'
+            ? loadMcp
+            : options.a2a !== undefined && isA2a(path)
+              ? loadA2a
+              : options.webFolder !== undefined && (!isHealth(path) || opensPage(path, request))
+                ? loadWeb
+                : null
     if (answer === null) return answerHttp(request, response, refusal, kernel)
     answer()
       .then((answering) => answering(request, response))

@@ -107,3 +107,27 @@ export const keptCards = 100
 export const pushTimeoutMs = 5_000
 export const pushRetriesMs: readonly number[] = [1_000, 5_000, 30_000]
 export const maxWatchedTasks = 256
+
+/** Sessions over MCP: of one key, and of all. An idle one without a stream ends after an hour; its program begins another. */
+export const maxMcpSessionsOfKey = 32
+export const maxMcpSessions = 256
+export const mcpIdleMs: number = 60 * 60_000
+/** How often it is looked at whether keys still hold, and whether tools have changed. */
+export const mcpCheckMs = 5_000
+/** What a session has sent and keeps for a program whose stream broke. */
+export const maxMcpEvents = 500
+export const maxMcpEventBytes: number = 2 * 1024 * 1024
+/** Resources that one program follows. */
+export const maxMcpListeners = 64
+/** Messages of one session that are answered at once. */
+export const maxMcpInFlight = 64
+export const maxMcpPage = 200
+/** A file as a resource is read page by page through the gate. */
+export const maxResourceBytes: number = 512 * 1024
+/** How long a request for the result of a call that waits stays open. */
+export const mcpWaitMs = 20_000
+export const maxMcpWaitS = 50
+/** What of the input of a call is shown in a question. */
+export const maxShownInput = 2_000
+/** A followed file is looked at this long after the first call that may have changed it. */
+export const resourceRestMs = 300

@@ -45,11 +45,11 @@ import {
   continuesAfterRestart,
   failureLabels,
   flowRefusal,
-  foreignAnswer,
   join,
   judgeInput,
   judgeLabels,
   type Labels,
+  mustAsk,
   runtimeCaller,
 } from './stages/policy.ts'
 import { type Budgets, reservationName } from './stages/budgets.ts'
@@ -198,8 +198,7 @@ async function admit(
   // 5. Approve: run, or park until a user decides.
   const policy = judgeInput(deps.approval, deps.cautionOf(caller.turn), caller, call, input)
   if (typeof policy !== 'string') return refusal(policy)
-  const byAgent = caller.actor.startsWith('agent:') || call.name === foreignAnswer
-  const asks = call.asks !== undefined || ((policy === 'ask' || flow.decision === 'ask') && byAgent)
+  const asks = call.asks !== undefined || ((policy === 'ask' || flow.decision === 'ask') && mustAsk(caller, call))
   const judge = (): ReturnType<typeof judgeAgain> => judgeAgain(deps, caller, call, input, own)
   const approved = asks ? await approve(deps, passing, { call, input, flow, held, judge }, past) : { input, edited: false }
   if ('status' in approved) return approved

@@ -1,4 +1,5 @@
 export { verifyJournal } from './audit/audit-verify.ts'
+export type { ForeignCalls, ForeignEnd, ForeignRun, ForeignTool } from './access/foreign-calls.ts'
 export { type CallReference, describeCall } from './call-reference.ts'
 export type { KernelEvent } from './events.ts'
 export type { Kernel, KernelOptions } from './kernel-interface.ts'

@@ -20,6 +20,7 @@ import type {
   SessionInfo,
   UserId,
 } from '../types/index.ts'
+import type { ForeignCalls } from './access/foreign-calls.ts'
 import type { KernelEvent, PastDelivery } from './events.ts'
 import type { HealthProbe } from './observe/health-call.ts'
 import type { DiskProbe } from './observe/resources.ts'
@@ -59,6 +60,8 @@ export interface Kernel {
    * @throws OxbowError `unauthenticated` when the key of this kernel was revoked or has expired; never for the owner's
    */
   check(): Promise<boolean>
+  /** Calls that a model outside of this guest makes; only for a program with an API key. */
+  readonly foreign?: ForeignCalls
   /** Interrupts turns, which continue at the next start, and flushes the journal. */
   close(): Promise<void>
 }

@@ -65,7 +65,7 @@ function facade(parts: KernelParts, options: KernelOptions, resumed: Promise<voi
 
   const keyKernels = once(async () => {
     const { createKeyKernels } = await import('./access/key-kernel.ts')
-    return createKeyKernels({ ...parts, user, clock: options.clock }, kernel)
+    return createKeyKernels({ ...parts, user, clock: options.clock, flow: options.config.flow }, kernel)
   })
   const kernel: Kernel = {
     async withKey(key) {

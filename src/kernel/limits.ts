@@ -83,6 +83,11 @@ export const maxRules = 500
 
 /** API keys of a user, and those that are checked at once, each with 32 MiB. */
 export const maxKeys = 200
+/** Calls of one key, from a model outside, that run or wait at once; and those that have ended and are still known without the journal. */
+export const maxForeignRuns = 64
+export const keptForeignRuns = 500
+/** Pictures of one result. */
+export const maxReplyPictures = 8
 export const maxKeyChecks = 4
 /** How often the last use of a key is recorded, and a refusal of it. */
 export const keyUseMs = 60_000

@@ -39,6 +39,8 @@ export interface Registry {
   tools(rights: ReadonlySet<string>, conversation: readonly Message[]): readonly ToolSpec[]
   /** Tools that a search may load. Empty when all are offered. */
   laterTools(rights: ReadonlySet<string>): readonly ToolSpec[]
+  /** The calls that come and go; the same array until something changes. */
+  coming(): readonly Call[]
   /** Section of the system prompt for these tools: fields that several of them share. */
   sharedFields(rights: ReadonlySet<string>): string
 }
@@ -108,6 +110,7 @@ export function createRegistry(
     },
     tools: (rights, conversation) => withLoaded(toolsFor(rights), conversation),
     laterTools: (rights) => toolsFor(rights).later,
+    coming,
     sharedFields: (rights) => toolsFor(rights).sharedFields,
   }
 }

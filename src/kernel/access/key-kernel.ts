@@ -11,13 +11,14 @@ import {
 } from '../../types/index.ts'
 import { type Gate, optionsOf } from '../gate.ts'
 import type { Journal } from '../journal.ts'
+import { createForeignCalls, type ForeignDeps } from './foreign-calls.ts'
 import type { Kernel } from '../kernel-interface.ts'
 import type { StartTurn } from '../turns/start-turn.ts'
 import { createKeys, type KeyDeps } from './keys.ts'
 
-interface KeyKernelDeps extends KeyDeps {
+interface KeyKernelDeps extends KeyDeps, Omit<ForeignDeps, 'openSession'> {
   readonly gate: Gate
-  readonly journal: Pick<Journal, 'note'>
+  readonly journal: Pick<Journal, 'note' | 'flushed' | 'store'>
   readonly startTurn: StartTurn
 }
 
@@ -25,6 +26,7 @@ interface KeyKernelDeps extends KeyDeps {
 export function createKeyKernels(deps: KeyKernelDeps, owner: Kernel): (key: string) => Promise<Kernel> {
   const keys = createKeys(deps)
   const { gate, newId, journal, startTurn } = deps
+  const foreign = createForeignCalls({ ...deps, openSession: async (title) => (await owner.createSession(title)).id })
   return async (key) => {
     const id = await keys.check(key)
     const call = async (name: string, input: unknown, session: SessionId | '' = '', known?: CallId): Promise<CallOutcome> =>
@@ -70,6 +72,7 @@ export function createKeyKernels(deps: KeyKernelDeps, owner: Kernel): (key: stri
         const { rights, limits } = await keys.callerOf(id, '', '')
         return rights.has('*') && limits === undefined
       },
+      foreign: foreign((session, turn) => keys.callerOf(id, session, turn)),
       close: () => Promise.resolve(),
     }
     return view

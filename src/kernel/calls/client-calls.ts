@@ -4,6 +4,7 @@
  *
  *   client.ask      at the end of the turn: whether the call may leave, by flow policy and approvals. A refusal is its result.
  *   client.answer   before the next turn: the result, recorded under the id of the tool call, so that it is part of the conversation.
+ *   client.reply    the other way round: whether the result of a call that the model of a program made may leave (`foreign-calls.ts`).
  *
  * Nothing waits in between, so neither a restart nor a program that never returns needs care. What a program returns is untrusted.
  */
@@ -25,7 +26,7 @@ import {
 } from '../../types/index.ts'
 import { maxClientToolBytes, maxClientToolDepth, maxClientTools, maxInputBytes } from '../limits.ts'
 import type { Registry } from '../registry.ts'
-import { clientAsk, processRight } from '../stages/policy.ts'
+import { clientAsk, clientReply, processRight } from '../stages/policy.ts'
 
 const toolName = z.string().regex(/^[a-zA-Z0-9_-]{1,64}$/, 'must be 1 to 64 letters, digits, _ or -')
 
@@ -106,7 +107,7 @@ export function answeredTools(
 }
 
 export function clientCalls(): readonly Call[] {
-  return [askCall(), answerCall()]
+  return [askCall(), answerCall(), replyCall()]
 }
 
 interface AskInput {
@@ -168,5 +169,28 @@ function answerCall(): Call<AnswerInput, { tool: string }> {
         throw new OxbowError('bad_input', 'A result needs the id of its tool call.', { hint: 'Send it with a message.' })
       return { output: { tool }, text, ok, labels: refused ? [] : ['untrusted'] }
     },
+  }
+}
+
+interface ReplyInput {
+  /** Whose result it is. */
+  readonly call: string
+  readonly name: string
+}
+
+function replyCall(): Call<ReplyInput, ReplyInput> {
+  return {
+    name: clientReply,
+    summary: 'Passes the result of a call on to the program of a key, whose model is outside of this guest.',
+    input: z.strictObject({ call: z.string(), name: z.string() }),
+    output: z.strictObject({ call: z.string(), name: z.string() }),
+    example: { call: '01890a5d-ac96-774b-bcce-b302099a8057', name: 'file.read' },
+    tier: 'read_only',
+    right: processRight,
+    effect: 'none',
+    audience: ['runtime'],
+    labels: { adds: [], sink: true },
+    timeoutMs: 10_000,
+    run: async (input) => ({ output: input, text: '' }),
   }
 }

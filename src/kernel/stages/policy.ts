@@ -141,9 +141,19 @@ export const clientAsk = 'client.ask'
 /** The call by which an answer of a published agent leaves for the program that asked. */
 export const foreignAnswer = 'task.answer'
 
-/** @returns whether stage 4 judges the call: one that sends outside what a model has written */
+/** The call that passes a result on to the program of a key, whose model is outside of this guest. */
+export const clientReply = 'client.reply'
+
+const toPrograms: ReadonlySet<string> = new Set([foreignAnswer, clientReply])
+
+/** @returns whether stage 4 judges the call: one that sends outside what a model has written, or what a program has asked for */
 export function leadsOutside({ audience }: Caller, { name, labels }: Call): boolean {
-  return labels.sink && (audience === 'model' || name === clientAsk || name === foreignAnswer)
+  return labels.sink && (audience === 'model' || name === clientAsk || toPrograms.has(name))
+}
+
+/** @returns whether policy can make the call wait for a person: one of an agent or of a model outside of this guest, or an answer to it */
+export function mustAsk({ actor, audience }: Caller, { name }: Call): boolean {
+  return actor.startsWith('agent:') || audience === 'model' || toPrograms.has(name)
 }
 
 /** @returns the union, sorted; the same array when nothing is new */

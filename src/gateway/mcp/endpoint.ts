@@ -1,0 +1,212 @@
+/**
+ * `/mcp`: MCP over streamable HTTP, for programs with an API key. Source and key are judged as for every request (`admission.ts`,
+ * `clients.ts`); a session belongs to the key that began it, and ends with it. Loaded with the first request.
+ */
+import { randomUUID } from 'node:crypto'
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { Kernel } from '../../kernel/index.ts'
+import { createRecentMap, errorTable, type Failure, isObject, isOxbowError, nestsDeeper, OxbowError } from '../../types/index.ts'
+import { apiKeyOf } from '../admission.ts'
+import { type Client, type Clients, TooMany } from '../clients.ts'
+import { describeFailure } from '../frames.ts'
+import { readBody } from '../http/request-body.ts'
+import {
+  type GatewayLimits,
+  keptClients,
+  maxInputDepth,
+  maxMcpInFlight,
+  maxMcpSessions,
+  maxMcpSessionsOfKey,
+  mcpCheckMs,
+  mcpIdleMs,
+} from '../limits.ts'
+import { createKeyOffer, keyNeeded } from './key-offer.ts'
+import { isLegacyRequest, type McpRequests, type McpSession, openRequests, openSession } from './mcp-server.ts'
+import type { Offer } from './offer.ts'
+
+export interface McpDeps {
+  readonly clients: Pick<Clients, 'of'>
+  readonly limits: Pick<GatewayLimits, 'maxFrameBytes'>
+  readonly version: string
+  /** Aborted, with the reason, when the gateway closes. */
+  readonly closing: AbortSignal
+  readonly onBug: (error: unknown) => void
+  readonly now: () => number
+  /** What a key gets; tests offer more. */
+  readonly offerFor?: (kernel: Kernel, title: () => string) => Offer
+}
+
+type Answering = (request: IncomingMessage, response: ServerResponse) => Promise<void>
+
+interface Held {
+  readonly client: Client
+  readonly session: McpSession
+  /** Requests that are being answered, open streams too. */
+  inFlight: number
+  usedAt: number
+}
+
+export function createMcp(deps: McpDeps): Answering {
+  const sessions = new Map<string, Held>()
+  const alone = createRecentMap<string, McpRequests>(keptClients)
+  const by = { name: 'oxbow', version: deps.version }
+  const offerFor = deps.offerFor ?? createKeyOffer
+  watchSessions(deps, sessions)
+
+  const begin = async (client: Client, body: unknown): Promise<Held> => {
+    const ofKey = [...sessions.values()].filter((held) => held.client.id === client.id)
+    if (ofKey.length >= maxMcpSessionsOfKey || sessions.size >= maxMcpSessions)
+      await endOldest(ofKey.length > 0 ? ofKey : [...sessions.values()])
+    const id = randomUUID()
+    const offer = offerFor(client.kernel, () => titleOf(body))
+    const held: Held = { client, session: await openSession(id, offer, by, () => sessions.delete(id)), inFlight: 0, usedAt: deps.now() }
+    sessions.set(id, held)
+    return held
+  }
+  const find = async (client: Client, request: Request, body: unknown): Promise<Held | McpRequests> => {
+    const id = request.headers.get('mcp-session-id')
+    if (id !== null) {
+      const held = sessions.get(id)
+      if (held?.client.id === client.id) return held
+      throw new OxbowError('not_found', 'Session not found', { hint: '' })
+    }
+    if (isInitialize(body)) return begin(client, body)
+    if (await isLegacyRequest(request, body))
+      throw new OxbowError('bad_input', 'The request has no Mcp-Session-Id.', { hint: 'Begin with initialize.' })
+    let requests = alone.get(client.id)
+    if (requests === undefined)
+      alone.put(
+        client.id,
+        (requests = openRequests(
+          offerFor(client.kernel, () => 'MCP'),
+          by,
+        )),
+      )
+    return requests
+  }
+  const answer = async (request: IncomingMessage, response: ServerResponse): Promise<void> => {
+    const client = await deps.clients.of(request)
+    // A page is no program, and the owner's own token opens everything: a program gets a key with rights of its own.
+    if (client.kernel.foreign === undefined || !/^Bearer /i.test(request.headers.authorization ?? '') || apiKeyOf(request.headers) === null)
+      throw keyNeeded
+    client.take?.()
+    const body = request.method === 'POST' ? await readMessage(request, deps.limits.maxFrameBytes) : undefined
+    const asked = webRequest(request, response)
+    const found = await find(client, asked, body)
+    if (!('session' in found)) return sendResponse(response, await found.answer(asked, body))
+    if (found.inFlight >= maxMcpInFlight) throw new TooMany(`${maxMcpInFlight} requests of this session are being answered.`, 1)
+    found.inFlight += 1
+    found.usedAt = deps.now()
+    response.once('close', () => {
+      found.inFlight -= 1
+      found.usedAt = deps.now()
+    })
+    await sendResponse(response, await found.session.answer(asked, body))
+  }
+  return async (request, response) => {
+    try {
+      await answer(request, response)
+    } catch (error) {
+      if (response.headersSent) response.destroy()
+      else sendFailure(response, describeFailure(error, deps.onBug), error)
+    }
+  }
+}
+
+async function endOldest(sessions: readonly Held[]): Promise<void> {
+  const idle = sessions.filter(({ inFlight }) => inFlight === 0).toSorted((a, b) => a.usedAt - b.usedAt)
+  if (idle[0] === undefined) throw new TooMany('Too many sessions are open.', 10)
+  await idle[0].session.close()
+}
+
+/** Ends the sessions of keys that were revoked, idle ones, and all when the gateway closes. */
+function watchSessions({ closing, now, onBug }: McpDeps, sessions: ReadonlyMap<string, Held>): void {
+  const end = (held: Held): void => void held.session.close().catch(onBug)
+  const check = (): void => {
+    for (const held of sessions.values()) {
+      if (held.inFlight === 0 && now() - held.usedAt > mcpIdleMs) end(held)
+      else
+        held.client.kernel.check().then(
+          () => held.session.check(),
+          (error: unknown) => (isOxbowError(error, 'unauthenticated') ? end(held) : onBug(error)),
+        )
+    }
+  }
+  const timer = setInterval(check, mcpCheckMs).unref()
+  closing.addEventListener(
+    'abort',
+    () => {
+      clearInterval(timer)
+      sessions.forEach(end)
+    },
+    { once: true },
+  )
+}
+
+function isInitialize(body: unknown): boolean {
+  return isObject(body) && body['method'] === 'initialize'
+}
+
+/** Names the program in lists of sessions. */
+function titleOf(body: unknown): string {
+  const params = isObject(body) && isObject(body['params']) ? body['params'] : {}
+  const info = isObject(params['clientInfo']) ? params['clientInfo'] : {}
+  const name = typeof info['name'] === 'string' ? info['name'].replace(/[^\w .-]/g, '').slice(0, 50) : ''
+  return `MCP: ${name === '' ? 'a program' : name}`
+}
+
+/** @throws OxbowError `bad_input`, `limit_reached` */
+async function readMessage(request: IncomingMessage, maxBytes: number): Promise<unknown> {
+  const text = await readBody(request, maxBytes)
+  let body: unknown
+  try {
+    body = JSON.parse(text)
+  } catch {
+    throw new OxbowError('bad_input', 'The body is no valid JSON.', { hint: 'Send one JSON-RPC message.' })
+  }
+  if (nestsDeeper(body, maxInputDepth))
+    throw new OxbowError('bad_input', `The body nests deeper than ${maxInputDepth} levels.`, { hint: 'Send flatter JSON.' })
+  return body
+}
+
+function webRequest(request: IncomingMessage, response: ServerResponse): Request {
+  const headers = new Headers()
+  for (const [name, value] of Object.entries(request.headers))
+    if (value !== undefined && name !== 'authorization' && name !== 'cookie') headers.set(name, [value].flat().join(', '))
+  const gone = new AbortController()
+  response.once('close', () => gone.abort())
+  return new Request(new URL(request.url ?? '/mcp', 'http://gateway'), { method: request.method ?? 'GET', headers, signal: gone.signal })
+}
+
+/** Resolves when all has been sent, or the program has gone. */
+async function sendResponse(response: ServerResponse, { status, headers, body }: Response): Promise<void> {
+  const sent = { ...Object.fromEntries(headers), 'x-content-type-options': 'nosniff' }
+  if (body === null) return void response.writeHead(status, sent).end()
+  response.writeHead(status, sent).flushHeaders()
+  const reader = body.getReader()
+  response.once('close', () => void reader.cancel().catch(() => {}))
+  for (;;) {
+    const { value, done } = await reader.read()
+    if (done) break
+    if (!response.write(value) && !response.destroyed)
+      await new Promise((resolve) => response.once('drain', resolve).once('close', resolve))
+  }
+  response.end()
+}
+
+/** An error of JSON-RPC, under the status that programs look at. */
+function sendFailure(response: ServerResponse, { code, message, hint }: Failure, error: unknown): void {
+  const retryAfterS = error instanceof TooMany ? error.retryAfterS : undefined
+  const status = retryAfterS === undefined ? errorTable[code].http : 429
+  const rpc = { code: code === 'not_found' ? -32_001 : -32_000, message: `${message} ${hint}`.trim(), data: { code } }
+  const text = JSON.stringify({ jsonrpc: '2.0', error: rpc, id: null })
+  response.writeHead(status, {
+    'content-type': 'application/json',
+    'content-length': Buffer.byteLength(text),
+    'cache-control': 'no-store',
+    'x-content-type-options': 'nosniff',
+    ...(code === 'unauthenticated' && { 'www-authenticate': 'Bearer' }),
+    ...(retryAfterS !== undefined && { 'retry-after': String(retryAfterS) }),
+  })
+  response.end(text)
+}

@@ -1,0 +1,236 @@
+/**
+ * Calls as tools, by the rights of a key, and the agent itself as the tool `turn_send`. A call that a person must decide is asked about in
+ * the program, where its person can answer and the key may decide; otherwise the tool answers that it waits, with an id by which
+ * `call_result` gives the result later.
+ */
+import { randomUUID } from 'node:crypto'
+import type { ForeignCalls, ForeignEnd, ForeignRun, ForeignTool, Kernel } from '../../kernel/index.ts'
+import {
+  type CallId,
+  type CallOutcome,
+  fenced,
+  isObject,
+  isUuid,
+  type Json,
+  type JsonObject,
+  OxbowError,
+  type PendingApproval,
+  type SessionId,
+  toolName,
+  truncate,
+} from '../../types/index.ts'
+import { maxMcpPage, maxMcpWaitS, maxShownInput, mcpWaitMs } from '../limits.ts'
+import { type Asks, type Exchange, type Page, pageOf, type Tool, type ToolResult } from './offer.ts'
+import { followMessage, sendTurn, turnTool } from './turn-tool.ts'
+
+export interface ToolDeps {
+  readonly kernel: Kernel
+  readonly foreign: ForeignCalls
+  /** That of the program's own calls. */
+  readonly session: () => Promise<SessionId>
+}
+
+interface Tools {
+  list(cursor: string): Promise<Page<Tool>>
+  call(name: string, input: JsonObject, exchange: Exchange): Promise<ToolResult | Asks>
+}
+
+/** Calls that no model of this guest makes, and by which a program uses its agent. None of them decides or configures anything. */
+const programCalls: ReadonlySet<string> = new Set(['turn.send', 'turn.cancel', 'session.list', 'session.records'])
+
+export function createTools(deps: ToolDeps): Tools {
+  return {
+    list: async (cursor) => pageOf(await listTools(deps), cursor, maxMcpPage),
+    async call(name, input, exchange) {
+      if (exchange.state !== '') return resume(deps, exchange)
+      if (name === resultTool.name) return resultOf(deps, input, exchange)
+      return follow(deps, await begin(deps, name, input, exchange), exchange)
+    },
+  }
+}
+
+async function listTools({ foreign }: ToolDeps): Promise<readonly Tool[]> {
+  const { calls, programs } = await foreign.tools()
+  const own = programs.filter(({ name }) => programCalls.has(name))
+  return [...own.map((call) => (call.name === 'turn.send' ? turnTool : toolOf(call))), ...calls.map(toolOf), resultTool]
+}
+
+const resultTool: Tool = {
+  name: 'call_result',
+  title: 'Result of a call',
+  description: 'Waits for a call that was waiting for a person or still running, and returns its result. Name the id that its answer gave.',
+  inputSchema: {
+    type: 'object',
+    properties: {
+      call: { type: 'string', description: 'Id of the call.' },
+      wait_s: { type: 'integer', minimum: 0, maximum: maxMcpWaitS, default: mcpWaitMs / 1_000, description: 'Seconds to wait at most.' },
+    },
+    required: ['call'],
+    additionalProperties: false,
+  },
+  annotations: { readOnlyHint: true, idempotentHint: true, openWorldHint: false },
+}
+
+function toolOf({ name, summary, input, tier, effect, isOpen }: ForeignTool): Tool {
+  return {
+    name: toolName(name),
+    title: name,
+    description: summary,
+    inputSchema: input,
+    annotations: {
+      title: name,
+      readOnlyHint: tier === 'read_only',
+      destructiveHint: tier !== 'read_only',
+      idempotentHint: effect !== 'once',
+      openWorldHint: isOpen,
+    },
+  }
+}
+
+/** @throws OxbowError `unknown_call`; whether the key may make the call, the gate decides */
+async function begin(deps: ToolDeps, tool: string, input: JsonObject, exchange: Exchange): Promise<ForeignRun> {
+  const { kernel, foreign } = deps
+  const found = await foreign.find(tool)
+  if (found === null || (found.by === 'program' && !programCalls.has(found.name)))
+    throw new OxbowError('unknown_call', `There is no tool ${JSON.stringify(tool.slice(0, 100))}.`, { hint: 'List the tools again.' })
+  const { name } = found
+  if (name === 'turn.send') return sendTurn(deps, input, exchange)
+  const id = randomUUID() as string as CallId
+  if (found.by === 'model') return foreign.begin({ id, name, input, session: await deps.session() })
+  // What it says may be of the session that it names.
+  const named = typeof input['session'] === 'string' && isUuid(input['session']) ? (input['session'] as SessionId) : undefined
+  const outcome = await kernel.call(name, input, named, id)
+  const shown = name === 'session.list' ? await withoutTitles(foreign, outcome) : outcome
+  return foreign.reply({ id, name, input, session: named ?? (await deps.session()) }, shown)
+}
+
+/** A title tells what a session is about: of one that has read what may not leave, it is left out. */
+async function withoutTitles(foreign: ForeignCalls, outcome: CallOutcome): Promise<CallOutcome> {
+  if (outcome.status !== 'ok' || !Array.isArray(outcome.output)) return outcome
+  const sessions = outcome.output as readonly (JsonObject & { readonly id: SessionId })[]
+  const shown = await Promise.all(sessions.map(async (one) => ((await foreign.mayLeave(one.id)) ? one : { ...one, title: '' })))
+  return { ...outcome, output: shown, text: JSON.stringify(shown) }
+}
+
+/** Waits for the call; while a person is asked elsewhere, the program gets an answer that says so. */
+async function follow(deps: ToolDeps, run: ForeignRun, exchange: Exchange, seen?: PendingApproval): Promise<ToolResult | Asks> {
+  const stop = await showProgress(deps, run, exchange)
+  const cancel = (): void => run.cancel()
+  exchange.signal.addEventListener('abort', cancel, { once: true })
+  try {
+    const now = await run.next(exchange.signal, seen)
+    if ('ended' in now) return resultFrom(run, now.ended)
+    return await ask(deps, run, now.asks, exchange)
+  } finally {
+    exchange.signal.removeEventListener('abort', cancel)
+    stop()
+  }
+}
+
+async function showProgress({ foreign }: ToolDeps, run: ForeignRun, { progress }: Exchange): Promise<() => void> {
+  if (progress === undefined || run.name === 'turn.send') return () => {}
+  // Not the output: what it has read is known, and judged, when the call ends.
+  return foreign.onProgress(run.session, run.id, (elapsedMs) => {
+    const seconds = Math.round(elapsedMs / 1_000)
+    progress(seconds, null, `${run.name}: ${seconds} s`)
+  })
+}
+
+/** What passes results on to the program is decided in this guest, not by the program that wants them. */
+const decidedHere: ReadonlySet<string> = new Set(['client.reply'])
+
+async function ask({ foreign }: ToolDeps, run: ForeignRun, asks: PendingApproval, exchange: Exchange): Promise<ToolResult | Asks> {
+  exchange.log('warning', `${asks.name} waits for a person: ${asks.reason ?? ''}`)
+  if (!exchange.canAsk || decidedHere.has(asks.name) || !(await foreign.mayDecide()) || !(await mayShow(foreign, run)))
+    return waiting(run, asks)
+  const message = `Oxbow: allow ${asks.name}?\n${asks.reason ?? ''}\nInput: ${truncate(asks.input, maxShownInput)}`
+  const allow = { type: 'boolean', title: 'Allow this call', description: 'It runs once, with exactly this input.', default: false }
+  const requestedSchema = { type: 'object', properties: { allow }, required: ['allow'] }
+  return { asks: { [answerKey]: { method: 'elicitation/create', params: { mode: 'form', message, requestedSchema } } }, state: run.id }
+}
+
+const answerKey = 'allow'
+
+/** The input of a call of the program is its own; that of a call of the agent may say what it has read. */
+async function mayShow(foreign: ForeignCalls, { name, session }: ForeignRun): Promise<boolean> {
+  return name !== 'turn.send' || foreign.mayLeave(session)
+}
+
+/** The program has asked its person. */
+async function resume(deps: ToolDeps, exchange: Exchange): Promise<ToolResult | Asks> {
+  const run = await runOf(deps, exchange.state)
+  const now = await run.next(exchange.signal)
+  if ('ended' in now) return resultFrom(run, now.ended)
+  const { asks } = now
+  const answer = exchange.answers[answerKey]
+  const allow = answerOf(answer)
+  if (allow === null || decidedHere.has(asks.name)) return waiting(run, asks)
+  const decided = await deps.kernel.call('call.decide', { call: asks.call, allow, ...(!allow && { reason: 'declined in the program' }) })
+  if (decided.status !== 'ok') return waiting(run, asks, decided.failure.message)
+  const { decided: isDecided } = decided.output as { readonly decided: boolean }
+  return isDecided ? follow(deps, run, exchange, asks) : waiting(run, asks, 'Another person must allow it, too.')
+}
+
+/** @returns null when the person has decided nothing */
+function answerOf(answer: unknown): boolean | null {
+  if (!isObject(answer)) return null
+  if (answer['action'] === 'decline') return false
+  const content = answer['content']
+  return answer['action'] === 'accept' && isObject(content) && typeof content['allow'] === 'boolean' ? content['allow'] : null
+}
+
+async function runOf(deps: ToolDeps, id: Json | undefined): Promise<ForeignRun> {
+  if (typeof id !== 'string' || !isUuid(id))
+    throw new OxbowError('bad_input', 'call must be the id of a call.', { hint: 'Use the id that the answer named.' })
+  return (await deps.foreign.again(id as CallId)) ?? followMessage(deps, id as CallId)
+}
+
+async function resultOf(deps: ToolDeps, { call, wait_s: waitS }: JsonObject, exchange: Exchange): Promise<ToolResult | Asks> {
+  const run = await runOf(deps, call)
+  const waitMs = typeof waitS === 'number' ? Math.min(Math.max(waitS, 0), maxMcpWaitS) * 1_000 : mcpWaitMs
+  const enough = AbortSignal.any([exchange.signal, AbortSignal.timeout(waitMs)])
+  try {
+    const now = await run.next(enough)
+    if ('ended' in now) return resultFrom(run, now.ended)
+    // It may be decided elsewhere meanwhile.
+    if (!exchange.canAsk || !(await deps.foreign.mayDecide()) || decidedHere.has(now.asks.name)) {
+      const later = await run.next(enough, now.asks)
+      return 'ended' in later ? resultFrom(run, later.ended) : waiting(run, later.asks)
+    }
+    return await ask(deps, run, now.asks, exchange)
+  } catch (error) {
+    if (!enough.aborted || exchange.signal.aborted) throw error
+    const now = await run.next(AbortSignal.abort()).catch(() => null)
+    return now !== null && 'asks' in now ? waiting(run, now.asks) : stillRunning(run)
+  }
+}
+
+function waiting(run: ForeignRun, { name, call }: PendingApproval, why = ''): ToolResult {
+  const text = `Waiting: a person must allow ${name} (\`oxbow approvals\`, id ${call}).${why === '' ? '' : ` ${why}`} It has not run. Ask for its result with call_result {"call":"${run.id}"}.`
+  return { content: [{ type: 'text', text }], meta: { 'oxbow/status': 'waiting', 'oxbow/call': run.id } }
+}
+
+function stillRunning(run: ForeignRun): ToolResult {
+  const text = `${run.name} is still running. Ask for its result with call_result {"call":"${run.id}"}.`
+  return { content: [{ type: 'text', text }], meta: { 'oxbow/status': 'running', 'oxbow/call': run.id } }
+}
+
+/** As a model of this guest reads it: what others wrote is fenced. */
+function resultFrom({ id, name, session }: ForeignRun, { outcome, pictures }: ForeignEnd): ToolResult {
+  const text = outcome.labels?.includes('untrusted') === true ? fenced(outcome.text, id) : outcome.text
+  const isError = outcome.status !== 'ok' || !outcome.ok
+  const images = pictures.map(({ mediaType, data }) => ({
+    type: 'image' as const,
+    mimeType: mediaType,
+    data: Buffer.from(data).toString('base64'),
+  }))
+  const isTurn = name === 'turn.send'
+  const place = isTurn ? [{ type: 'text' as const, text: `Session ${session}: name it in turn_send to go on.` }] : []
+  const meta = {
+    'oxbow/status': outcome.status,
+    'oxbow/call': id,
+    ...(isTurn && { 'oxbow/session': session }),
+    ...(outcome.status !== 'ok' && { 'oxbow/code': outcome.failure.code }),
+  }
+  return { content: [{ type: 'text', text }, ...images, ...place], isError, meta }
+}

@@ -1,0 +1,169 @@
+/**
+ * The tool `turn_send`: a message to the agent, answered with its reply. The agent works with its own rights; what of its calls a person
+ * must decide is asked about in the program, if the key may decide it. The text is shown as progress while it is written, unless the
+ * conversation has read what may not leave.
+ */
+import { randomUUID } from 'node:crypto'
+import { z } from 'zod'
+import type { ForeignCalls, ForeignRun, Kernel, KernelEvent } from '../../kernel/index.ts'
+import {
+  type CallId,
+  type CallOutcome,
+  type Failure,
+  isObject,
+  isUuid,
+  type JsonObject,
+  OxbowError,
+  type PendingApproval,
+  sentFiles,
+  type SessionId,
+  type TurnId,
+} from '../../types/index.ts'
+import { followTurn } from '../http/messages.ts'
+import type { Exchange, Tool } from './offer.ts'
+
+interface TurnDeps {
+  readonly kernel: Kernel
+  readonly foreign: ForeignCalls
+}
+
+const message = z.strictObject({
+  text: z.string().min(1, 'must not be empty').describe('The message.'),
+  session: z.string().refine(isUuid, 'must be the id of a session').optional().describe('Session to continue. Default: a new one.'),
+  model: z.string().min(1).max(200).optional().describe('Model for this turn. Default: the configured one.'),
+  attachments: sentFiles.optional().describe('Files that come with it.'),
+  id: z.string().refine(isUuid, 'must be a UUID').optional().describe('Makes it repeatable: a message with the same id is sent once.'),
+})
+
+export const turnTool: Tool = {
+  name: 'turn_send',
+  title: 'Ask the agent',
+  description:
+    'Sends a message to the agent of this Oxbow, which has tools, memory and rights of its own, and returns its reply with the id of the session, by which the conversation goes on.',
+  inputSchema: schemaOf(),
+  annotations: { title: 'Ask the agent', readOnlyHint: false, destructiveHint: true, idempotentHint: false, openWorldHint: true },
+}
+
+function schemaOf(): JsonObject {
+  const { $schema: _, ...schema } = z.toJSONSchema(message, { io: 'input', unrepresentable: 'any' }) as JsonObject
+  return schema
+}
+
+/** @throws OxbowError */
+export async function sendTurn({ kernel, foreign }: TurnDeps, input: JsonObject, exchange: Exchange): Promise<ForeignRun> {
+  const read = message.safeParse(input)
+  if (!read.success) {
+    const [issue] = read.error.issues
+    throw new OxbowError('bad_input', `The message was not sent: ${issue!.path.join('.')}: ${issue!.message}.`, {
+      hint: 'Send {"text": "…"}.',
+    })
+  }
+  const { text, model, attachments = [], id } = read.data
+  const session = (read.data.session as SessionId | undefined) ?? (await foreign.openSession(''))
+  const clientId = (id ?? randomUUID()) as CallId
+  const started = await kernel.sendTurn({ session, clientId, text, ...(model !== undefined && { model }), attachments })
+  return createTurnRun({ kernel, foreign }, { session, ...started }, exchange.progress)
+}
+
+/** A message that the key has sent before. */
+export async function followMessage({ kernel, foreign }: TurnDeps, id: CallId): Promise<ForeignRun> {
+  const session = await foreign.sentTo(id)
+  return createTurnRun({ kernel, foreign }, { session, turn: id as string as TurnId, cursor: 0 }, undefined)
+}
+
+interface Started {
+  readonly session: SessionId
+  readonly turn: TurnId
+  readonly cursor: number
+}
+
+function createTurnRun({ kernel, foreign }: TurnDeps, started: Started, progress: Exchange['progress']): ForeignRun {
+  const { session, turn } = started
+  const id = turn as string as CallId
+  const asks = new Map<CallId, PendingApproval>()
+  const leaving = new AbortController()
+  let changed = Promise.withResolvers<void>()
+  const wake = (): void => {
+    changed.resolve()
+    changed = Promise.withResolvers()
+  }
+  const show = createShower(foreign, session, progress)
+  const watch = (event: KernelEvent): void => {
+    show(event)
+    if (event.type === 'snapshot') for (const pending of event.pending) asks.set(pending.call, pending)
+    if (event.type !== 'record') return
+    const { call, phase } = event.record
+    if (phase === 'parked') asks.set(call, parkedOf(event.record))
+    else if (!asks.delete(call)) return
+    wake()
+  }
+  let over: { readonly run: ForeignRun } | { readonly error: unknown } | null = null
+  const work = async (): Promise<ForeignRun> => {
+    let body = await followTurn(kernel, started, leaving.signal, watch)
+    // A message that came while a turn ran is answered by that turn.
+    while (body['status'] === 'merged')
+      body = await followTurn(kernel, { session, turn: body['into'] as TurnId, cursor: 0 }, leaving.signal, watch)
+    return foreign.reply({ id, name: 'turn.send', input: {}, session }, outcomeOf(session, body))
+  }
+  work()
+    .then(
+      (run) => (over = { run }),
+      (error: unknown) => (over = { error }),
+    )
+    .finally(wake)
+    .catch(() => {})
+  return {
+    id,
+    name: 'turn.send',
+    session,
+    async next(signal, seen) {
+      for (;;) {
+        if (over !== null && 'error' in over) throw over.error
+        if (over !== null) return over.run.next(signal, seen)
+        const [asked] = [...asks.values()].filter((one) => one !== seen)
+        if (asked !== undefined) return { asks: asked }
+        signal.throwIfAborted()
+        await Promise.race([changed.promise, aborted(signal)])
+      }
+    },
+    cancel: () => void kernel.cancelTurn(session).catch(() => {}),
+  }
+}
+
+function aborted(signal: AbortSignal): Promise<never> {
+  return new Promise((_, reject) => signal.addEventListener('abort', () => reject(signal.reason), { once: true }))
+}
+
+function parkedOf(record: Extract<KernelEvent, { type: 'record' }>['record']): PendingApproval {
+  const body = isObject(record.body) ? record.body : {}
+  const { call, session, turn, name, at } = record
+  const text = (field: string): string => (typeof body[field] === 'string' ? body[field] : '')
+  return { call, session: session as SessionId, turn: turn as TurnId, name, at, input: text('input'), reason: text('reason') }
+}
+
+/** Shows the text as it is written, in order, each piece only if it may leave. */
+function createShower(foreign: ForeignCalls, session: SessionId, progress: Exchange['progress']): (event: KernelEvent) => void {
+  if (progress === undefined) return () => {}
+  let shown = 0
+  let before: Promise<unknown> = Promise.resolve()
+  return (event) => {
+    if (event.type !== 'delta' && event.type !== 'snapshot') return
+    const { text } = event
+    if (text === '') return
+    before = before.then(async () => {
+      if (await foreign.mayLeave(session)) progress((shown += text.length), null, text)
+    })
+    before.catch(() => {})
+  }
+}
+
+/** The outcome of a turn, as that of a call. */
+function outcomeOf(session: SessionId, body: JsonObject): CallOutcome {
+  const failure = isObject(body['failure']) ? body['failure'] : body['status'] === 'refused' ? body : null
+  if (failure !== null) {
+    const { code, message: why, hint } = failure as unknown as Failure
+    return { status: 'failed', failure: { code, message: why, hint }, text: `Error (${code}): ${why} ${hint}` }
+  }
+  const reply = typeof body['reply'] === 'string' ? body['reply'] : ''
+  return { status: 'ok', ok: true, output: { session, reply }, text: reply }
+}
