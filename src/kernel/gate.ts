@@ -38,21 +38,23 @@ import { refuseLimited } from './access/right-limits.ts'
 import { approve, type ApprovalDeps, withEditNote } from './stages/approval.ts'
 import { type FirstVersion, isShutdown, type RunningCalls, sandboxFor, stopReason, type Watch } from './stages/running-calls.ts'
 import type { Registry } from './registry.ts'
-import { type DataHandles, repeatedLabels } from './extract/data-handles.ts'
+import type { DataHandles } from './extract/data-handles.ts'
 import type { Sessions } from './sessions.ts'
 import {
   authorize,
   continuesAfterRestart,
   failureLabels,
   flowRefusal,
+  holdsHandle,
   join,
   judgeInput,
   judgeLabels,
   type Labels,
   mustAsk,
+  repeatedLabels,
   runtimeCaller,
 } from './stages/policy.ts'
-import { type Budgets, reservationName } from './stages/budgets.ts'
+import { type Budgets, reservationName, reserveFor } from './stages/budgets.ts'
 import { clean, type Cleaner, outcomeBody, type Ran } from './stages/cleaning.ts'
 import type { SecretUse, SecretUses } from '../secrets/index.ts'
 
@@ -71,7 +73,8 @@ export interface GateDeps extends ApprovalDeps {
   readonly refuseStart: (call: Call, program: StartedProgram) => Promise<Failure | null>
   /** Labels of the session's context, their origins, and how to join new ones. */
   readonly labels: Pick<Sessions, 'held' | 'origins' | 'read'>
-  readonly data: Pick<DataHandles, 'fill'>
+  /** Puts texts in the place of their handles. */
+  readonly fillHandles: DataHandles['fill']
   readonly blobs: Blobs
   /** Files that came with the messages of a turn, and what its message asks for beside the policy. */
   readonly attachments: (turn: Caller['turn']) => readonly Attachment[]
@@ -145,9 +148,8 @@ interface Admitted {
 
 async function passGate(deps: GateDeps, passing: Passing, name: string, rawInput: unknown): Promise<CallOutcome> {
   // Handles become the texts that they stand for, whose labels the call has from here on.
-  const filling = passing.caller.audience === 'runtime' ? null : deps.data.fill(passing.caller, rawInput)
-  if (filling === null) return passFilled(deps, passing, name, rawInput)
-  const { caller, input } = await filling
+  if (passing.caller.audience === 'runtime' || !holdsHandle(rawInput)) return passFilled(deps, passing, name, rawInput)
+  const { caller, input } = await deps.fillHandles(passing.caller, rawInput)
   return passFilled(deps, { ...passing, caller }, name, input)
 }
 
@@ -207,7 +209,7 @@ async function admit(
   if (beyond !== null) return refusal(beyond)
 
   // 6. Reserve from every budget above the caller.
-  const hold = await reserve(deps, caller, call, approved.input)
+  const hold = await reserveFor(deps.budgets, caller, call, approved.input)
   return hold !== null && 'code' in hold ? refusal(hold) : { call, ...approved, held, hold, own }
 }
 
@@ -287,20 +289,6 @@ function pastOf({ journal }: GateDeps, call: CallId): Promise<readonly JournalRe
 
 function entryOf({ caller, id }: Passing, phase: Phase, name: string, body: JsonObject): Entry {
   return { caller, call: id, name: name.slice(0, maxNameLength), phase, body }
-}
-
-/** Stage 6: the cheap upper bound first, the exact count only if that does not fit. */
-async function reserve({ budgets }: GateDeps, caller: Caller, call: Call, input: unknown): Promise<Hold | Failure | null> {
-  await budgets.load(caller)
-  if (call.reserve === undefined) return budgets.reserve(caller, call, noSpend)
-  try {
-    const bound = await call.reserve(input, false, caller)
-    const hold = budgets.reserve(caller, call, bound)
-    if (hold === null || !('code' in hold)) return hold
-    return budgets.reserve(caller, call, await call.reserve(input, true, caller))
-  } catch (error) {
-    return toFailure(error, 'budget_exhausted', 'Its cost cannot be estimated, so it was not run.')
-  }
 }
 
 /**

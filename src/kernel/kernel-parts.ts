@@ -45,7 +45,7 @@ import { createEventBus, createNoteEvent, type EventBus, type NoteEvent } from '
 import { createResources, type DiskProbe, type Resources } from './observe/resources.ts'
 import { createDocuments, type Documents } from './state/documents.ts'
 import { createAgent, createRunningTurns, type RunningTurns } from './turns/agent.ts'
-import { createDataHandles, type DataHandles } from './extract/data-handles.ts'
+import type { DataHandles } from './extract/data-handles.ts'
 import { createVersioning, type Versioning } from './versions/versioning.ts'
 import { createLanes } from './turns/lanes.ts'
 import type { Lanes } from './turns/lanes-interface.ts'
@@ -77,7 +77,7 @@ interface Records {
 
 /** The calls, the gate, and what makes calls of its own. */
 interface Calls {
-  readonly data: DataHandles
+  readonly data: () => Promise<DataHandles>
   /** Loaded with the descriptions of the calls. */
   readonly execLists: () => Promise<ExecLists>
   readonly versioning: Versioning
@@ -196,7 +196,7 @@ function buildCalls(options: KernelOptions, records: Records, describe: () => Pr
   const runningTurns = createRunningTurns()
   const versioning = createVersioning({ ...options, ...records, config: config.versions, background: () => background })
   const running = createRunningCalls(clock, events.progress, versioning.noteChange)
-  const data = createDataHandles(records.documents)
+  const data = once(async () => (await import('./extract/data-handles.ts')).createDataHandles(records.documents))
   const gate = createGate({
     ...records,
     registry,
@@ -216,7 +216,7 @@ function buildCalls(options: KernelOptions, records: Records, describe: () => Pr
     flow: config.flow,
     refuseStart: async (call, program) => (await execLists()).refuse(call, program),
     labels: sessions,
-    data,
+    fillHandles: async (caller, input) => (await data()).fill(caller, input),
     attachments: runningTurns.attachments,
     cautionOf: runningTurns.cautionOf,
   })

@@ -32,7 +32,7 @@ export const encodings: Readonly<Record<string, (text: string) => string>> = {
   plain: (text) => text,
   base64: (text) => Buffer.from(text).toString('base64'),
   hex: (text) => Buffer.from(text).toString('hex'),
-  reversed: (text) => [...text].toReversed().join(''),
+  reversed: (text) => text.split('').toReversed().join(''),
 }
 
 export const injections: readonly Injection[] = [

@@ -28,7 +28,7 @@ const allOk = (): boolean => true
 const didEffect = (tool: string) => (world: World) =>
   world.effects.some((effect) => effect.tool === tool && !JSON.stringify(effect).includes('evil'))
 
-const put = (world: World, path: string, text: string): void => void world.write(path, text)
+const put = (world: World, path: string, text: string): void => world.write(path, text)
 
 /** Web pages that are read, compared, followed and noted. */
 const web: readonly Task[] = [

@@ -279,12 +279,12 @@ async function runTurn(terminal: Terminal, model: ObedientModel, text: string): 
   const questions: PendingApproval[] = []
   const isEnd = (frame: ServerFrame): boolean =>
     frame.type === 'record' && String(frame.payload.record.call) === turn && frame.payload.record.phase === 'outcome'
-  let isOver = false
-  const end = terminal.frame(isEnd).then(() => (isOver = true))
+  const state = { isOver: false }
+  const end = terminal.frame(isEnd).then(() => (state.isOver = true))
   // Its children ask, too, in sessions that nobody here follows.
-  while (!isOver) {
+  while (!state.isOver) {
     await Promise.race([end, delay(lookMs)])
-    for (const asked of isOver ? [] : await listApprovals(terminal)) {
+    for (const asked of state.isOver ? [] : await listApprovals(terminal)) {
       if (questions.some(({ call }) => call === asked.call)) continue
       questions.push(asked)
       await terminal.expect('result', 'approve', { call: asked.call, allow: model.isOwn(asked.name, JSON.parse(asked.input)) })

@@ -2,9 +2,9 @@
  * Texts that an agent passes on without having read them. A reading gives a handle for each, `[data:…]`; in the input of a call the gate puts the
  * text in its place, and the call has the labels of the text, too.
  */
-import { type Call, type Caller, type CallId, isObject, joinOrigins, type Label, type LabelOrigin } from '../../types/index.ts'
+import { type Caller, type CallId, isObject, joinOrigins, type Label, type LabelOrigin } from '../../types/index.ts'
 import { maxKeptTexts } from '../limits.ts'
-import { join, type Labels } from '../stages/policy.ts'
+import { holdsHandle, join, type Labels } from '../stages/policy.ts'
 import type { DocumentChange, Documents } from '../state/documents.ts'
 
 export interface KeptText {
@@ -19,9 +19,9 @@ export interface DataHandles {
   keeping(call: CallId, texts: readonly KeptText[]): Promise<readonly DocumentChange[]>
   /**
    * @param input as an object, or as the JSON text that a model wrote
-   * @returns the input with the texts in it, and the caller with their labels; null where there is no handle. One that is not known stays as it is
+   * @returns the input with the texts in it, and the caller with their labels. A handle that is not known stays as it is
    */
-  fill(caller: Caller, input: unknown): Promise<{ readonly caller: Caller; readonly input: unknown }> | null
+  fill(caller: Caller, input: unknown): Promise<{ readonly caller: Caller; readonly input: unknown }>
 }
 
 const category = 'system/readings'
@@ -38,12 +38,9 @@ export function createDataHandles(documents: Pick<Documents, 'get' | 'all'>): Da
       const made = texts.map((value, i) => ({ category, name: `${call}:${i}`, value }))
       return [...made, ...surplus.map(({ name }) => ({ category, name, value: null }))]
     },
-    fill(caller, raw) {
-      if (typeof raw === 'string') {
-        const parsed = raw.includes('[data:') ? parsedOf(raw) : null
-        return parsed === null ? null : fill(documents, caller, parsed)
-      }
-      return isObject(raw) && mentions(raw) ? fill(documents, caller, raw) : null
+    async fill(caller, raw) {
+      const input = typeof raw === 'string' ? parsedOf(raw) : raw
+      return isObject(input) ? fill(documents, caller, input) : { caller, input: raw }
     },
   }
 }
@@ -56,13 +53,6 @@ function parsedOf(text: string): Readonly<Record<string, unknown>> | null {
     // The next stage says what is wrong with it.
     return null
   }
-}
-
-function mentions(value: unknown): boolean {
-  if (typeof value === 'string') return value.includes('[data:')
-  if (typeof value !== 'object' || value === null) return false
-  for (const key in value) if (mentions((value as Record<string, unknown>)[key])) return true
-  return false
 }
 
 async function fill(
@@ -89,12 +79,6 @@ async function fill(
   // Whoever reads apart sees the labels in its scope afterwards.
   if (caller.scope !== undefined)
     return { caller: { ...caller, scope: Object.assign(caller.scope, { labels, origins }) }, input: put(input) }
-  const fields = Object.keys(input).filter((key) => mentions(input[key]))
+  const fields = Object.keys(input).filter((key) => holdsHandle(input[key]))
   return { caller: { ...caller, scope: { kind: 'carried', labels, origins, fields } }, input: put(input) }
-}
-
-/** @returns labels of the texts in the input of the call, if its result may repeat them */
-export function repeatedLabels({ scope }: Caller, { labels }: Call): Labels {
-  if (scope === undefined || scope.fields.every((field) => labels.silent?.includes(field) === true)) return []
-  return scope.labels
 }

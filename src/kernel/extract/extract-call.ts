@@ -25,7 +25,7 @@ import { type Reading, readingOf, release } from './reading.ts'
 export interface ExtractDeps {
   readonly documents: Pick<Documents, 'get' | 'all' | 'update'>
   readonly schemas: SchemaChecker
-  readonly data: Pick<DataHandles, 'keeping'>
+  readonly data: () => Promise<Pick<DataHandles, 'keeping'>>
   readonly findCall: Registry['find']
 }
 
@@ -66,7 +66,7 @@ export function extractCall(deps: ExtractDeps): Call<ExtractInput, Extracted> {
       schema: z
         .record(z.string(), z.json())
         .describe(`JSON Schema of the answer. Booleans, bounded integers, enums and dates can be read, at most ${maxReadingBits} bits.`),
-    }) as unknown as z.ZodType<ExtractInput>,
+    }),
     output: z.custom<Extracted>(),
     example: {
       source: { call: 'file.read', input: { path: '/shared/inbox/bill.txt' } },
@@ -205,6 +205,6 @@ function jsonIn(text: string): Json | undefined {
 
 async function record({ documents, data }: ExtractDeps, { id, caller }: CallContext, texts: readonly KeptText[]): Promise<void> {
   if (texts.length === 0) return
-  const changes = await data.keeping(id, texts)
+  const changes = await (await data()).keeping(id, texts)
   await documents.update({ caller, call: id, name: 'data.extract' }, usedCategory, 'texts', async () => changes)
 }

@@ -32,10 +32,16 @@ async function openScene({ steps, answers = [], labels = ['untrusted'], source =
   const left = [...steps]
   const readings = [...answers]
   async function* play({ system, messages }: GenerateRequest): AsyncGenerator<readonly ModelEvent[]> {
-    if (system.startsWith('You read one text')) return yield* says(readings.shift() ?? 'nothing')
+    if (system.startsWith('You read one text')) {
+      yield* says(readings.shift() ?? 'nothing')
+      return
+    }
     seen.push((messages.at(-1)?.parts ?? []).map((part) => ('text' in part ? part.text : '')).join())
     const step = left.shift()
-    if (step === undefined) return yield* says('Done.')
+    if (step === undefined) {
+      yield* says('Done.')
+      return
+    }
     const [name, input] = step
     yield* asks([name.replaceAll('.', '_'), typeof input === 'function' ? input(seen.join()) : input])
   }
@@ -77,7 +83,7 @@ test('numbers, dates and yes or no come free of labels, a text as a handle, and 
   await scene.fixture.turn('Read the bill.')
   const result = JSON.parse(scene.seen[1]!) as JsonObject
   assert.deepEqual({ ...result, payee: '' }, { dollars: 12, payee: '', due: '2026-11-30', paid: false })
-  assert.match(String(result['payee']), /^\[data:.+:0\]$/)
+  assert.match(JSON.stringify(result['payee']), /^"\[data:.+:0\]"$/)
   assert.ok(!scene.seen.join().includes('Baker') && !scene.seen.join().includes('IGNORE'))
   // The conversation has read nothing untrusted: a policy that denies every sink lets this one pass.
   assert.deepEqual(scene.sent, [{ ok: 'yes' }])
@@ -131,7 +137,7 @@ test('a schema that could carry a text is refused, and a conversation cannot rea
   }
   const number = object({ a: { type: 'number' } })
   await using scene = await openScene({
-    steps: Array.from({ length: 5 }, () => read(number)),
+    steps: Array.from({ length: 5 }, (_, i) => read(number, `Which? ${i}`)),
     answers: Array.from({ length: 5 }, () => '{"a":0.5}'),
   })
   await scene.fixture.turn('Read.')

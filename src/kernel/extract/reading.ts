@@ -31,7 +31,7 @@ export function readingOf(schema: Json, path: string = '', level: number = 0): R
   if (level > maxReadingLevels) throw unfit(path, `is nested deeper than ${maxReadingLevels}`)
   const unknown = Object.keys(schema).find((key) => !keywords.has(key))
   if (unknown !== undefined) throw unfit(path, `has ${unknown}, by which what it carries cannot be counted`)
-  const values = 'const' in schema ? [schema['const'] as Json] : schema['enum']
+  const values = 'const' in schema ? [schema['const']] : schema['enum']
   if (values !== undefined) {
     if (!Array.isArray(values) || values.length === 0 || values.some((value) => typeof value === 'object' && value !== null))
       throw unfit(path, 'has an enum that is no list of plain values')
@@ -68,7 +68,7 @@ function plainReading(type: string, schema: JsonObject, path: string, level: num
       if (!isObject(schema['properties'])) throw unfit(path, 'is an object without properties')
       const required = Array.isArray(schema['required']) ? schema['required'] : []
       const fields = Object.entries(schema['properties']).map(
-        ([name, part]) => [name, readingOf(part as Json, `${path}/${name}`, level + 1)] as const,
+        ([name, part]) => [name, readingOf(part, `${path}/${name}`, level + 1)] as const,
       )
       const bits = fields.map(([name, part]) => (required.includes(name) ? part.bits : orNothing(part.bits)))
       return { kind: 'object', fields: new Map(fields), bits: bits.reduce((sum, each) => sum + each, 0) }
@@ -115,9 +115,9 @@ export function release(reading: Reading, value: Json, keep: (text: string) => s
     case 'date':
     case 'date-time':
     case 'time':
-      return canonicalTime(reading.kind, String(value))
+      return canonicalTime(reading.kind, textOf(value))
     case 'text':
-      return keep(String(value))
+      return keep(textOf(value))
     case 'choice': {
       // The schema's own value, so that nothing of the answer's passes.
       const found = reading.values.find((each) => each === value)
@@ -128,12 +128,15 @@ export function release(reading: Reading, value: Json, keep: (text: string) => s
       return value === null ? null : release(reading.of, value, keep)
     case 'list':
       return Array.isArray(value) ? value.map((each) => release(reading.of, each, keep)) : []
-    case 'object': {
+    case 'object':
+    default: {
       const fields = [...reading.fields].filter(([name]) => isObject(value) && name in value)
       return Object.fromEntries(fields.map(([name, part]) => [name, release(part, (value as JsonObject)[name] as Json, keep)]))
     }
   }
 }
+
+const textOf = (value: Json): string => (typeof value === 'string' ? value : '')
 
 /** By the calendar, to the second, in UTC: leading zeros, fractions and zones would carry more. */
 function canonicalTime(kind: 'date' | 'date-time' | 'time', text: string): string {

@@ -61,7 +61,7 @@ export function completeCall(deps: GenerationDeps): Call<CompleteInput, Completi
       earlier: z.array(z.strictObject({ role: z.enum(['user', 'assistant']), text: z.string() })).optional(),
       max_tokens: z.int().min(1).optional(),
       output: z.custom<NonNullable<GenerateSettings['output']>>().optional().describe('The form of the answer.'),
-    }) as z.ZodType<CompleteInput>,
+    }),
     output: z.custom<Completion>(),
     example: { model: '', system: 'Answer in one word.', text: 'What colour is the sea?' },
     tier: 'read_only',

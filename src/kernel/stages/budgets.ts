@@ -35,6 +35,7 @@ import {
   shiftAccounts,
   type Spend,
   userScope,
+  toFailure,
 } from '../../types/index.ts'
 import type { Book } from '../budgets/book.ts'
 import { exhausted } from '../budgets/notices.ts'
@@ -308,4 +309,18 @@ const hourMs = 3_600_000
 export function hourOf(at: number): { readonly name: string; readonly since: number } {
   const hour = Math.floor(at / hourMs)
   return { name: `hour/${hour % keptHours}`, since: hour * hourMs }
+}
+
+/** Stage 6: the cheap upper bound first, the exact count only if that does not fit. */
+export async function reserveFor(budgets: Budgets, caller: Caller, call: Call, input: unknown): Promise<Hold | Failure | null> {
+  await budgets.load(caller)
+  if (call.reserve === undefined) return budgets.reserve(caller, call, noSpend)
+  try {
+    const bound = await call.reserve(input, false, caller)
+    const hold = budgets.reserve(caller, call, bound)
+    if (hold === null || !('code' in hold)) return hold
+    return budgets.reserve(caller, call, await call.reserve(input, true, caller))
+  } catch (error) {
+    return toFailure(error, 'budget_exhausted', 'Its cost cannot be estimated, so it was not run.')
+  }
 }

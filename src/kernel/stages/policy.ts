@@ -242,6 +242,20 @@ function stricter(a: Decision, b: Decision): Decision {
   return order.indexOf(a) < order.indexOf(b) ? b : a
 }
 
+/** @returns whether the input has handles of texts that its caller has not read */
+export function holdsHandle(input: unknown): boolean {
+  if (typeof input === 'string') return input.includes('[data:')
+  if (typeof input !== 'object' || input === null) return false
+  for (const key in input) if (holdsHandle((input as Record<string, unknown>)[key])) return true
+  return false
+}
+
+/** @returns labels of such texts in the input of a call, if its result may repeat them */
+export function repeatedLabels({ scope }: Caller, { labels }: Call): Labels {
+  if (scope === undefined || scope.fields.every((field) => labels.silent?.includes(field) === true)) return []
+  return scope.labels
+}
+
 /** Outputs that were too long to show whole, kept to be read in parts, with their labels: any conversation may read any of them. */
 export interface KeptOutputs {
   /** @returns the hash by which the output can be read */
