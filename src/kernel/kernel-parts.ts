@@ -283,7 +283,7 @@ function attachAfterTurns(options: KernelOptions, parts: KernelParts): void {
 
 /** What the kernel's own calls use. */
 function callDeps(options: KernelOptions, parts: KernelParts): Omit<KernelCallDeps, 'execLists'> {
-  const { user, config, store, engine, random, health, host, catalog, secrets, storeWarning = () => '' } = options
+  const { user, config, store, engine, sandbox, clock, random, health, host, catalog, secrets, storeWarning = () => '' } = options
   const { newId, sessions, runningTurns, registry, completeBy } = parts
   const { consolidation, titles } = config.memory
   return {
@@ -296,6 +296,10 @@ function callDeps(options: KernelOptions, parts: KernelParts): Omit<KernelCallDe
     titles,
     config: config.model,
     heldLabels: sessions.held,
+    sandbox,
+    now: clock.now,
+    flushed: parts.journal.flushed,
+    all: parts.agentsNow,
     lineage: sessions.load,
     contextTokens: engine.model.contextTokens,
     moneyIsLimited: parts.budgets.limitsMoney,

@@ -242,14 +242,6 @@ export const maxClientToolDepth = 32
 export const maxEmbeddedTexts = 2_048
 export const maxEmbedCharacters = 100_000
 
-/** How long definitions of agents and graphs count as read: many children that begin together are one read. */
-export const heldDefinitionsMs = 250
-export const definitionReadMs = 10_000
-/** Words by which an agent is found. */
-export const maxCapabilities = 30
-/** A folder to which an agent can be confined. */
-export const folderPattern: RegExp = /^\/shared(?:\/[^/\0]{1,200})+$/
-
 /** Bits that one reading of a source may carry to the agent that asked, and all readings of a session: enough of them would be a text. */
 export const maxReadingBits: number = 64
 export const maxSessionReadingBits: number = 256

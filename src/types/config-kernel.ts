@@ -44,6 +44,7 @@ export interface KernelConfig {
     max_depth: number
     max_children: number
     max_live: number
+    max_per_turn: number
     withheld_rights: string[]
   }
   schedules: {
@@ -203,6 +204,7 @@ export const kernelConfig: { readonly [Section in keyof KernelConfig]: z.ZodType
       max_depth: z.int().min(0).max(16).default(3).describe('Generations of agents below a session. 0: no agent is spawned.'),
       max_children: z.int().min(0).max(10_000).default(8).describe('Live agents that one session may have spawned.'),
       max_live: z.int().min(0).max(10_000).default(64).describe('Live agents of a user.'),
+      max_per_turn: z.int().min(0).max(10_000).default(32).describe('Delegations that one turn may make.'),
       withheld_rights: z
         .array(z.string())
         .default(['vault.copy', 'vault.list'])

@@ -3,10 +3,13 @@
  * and ends when no turn of them is open; all that a restart needs is in the record before the next step.
  */
 import {
+  assertNever,
   type CallId,
   type DataOrigin,
   derivedId,
+  type ErrorCode,
   fenced,
+  isErrorCode,
   type JsonObject,
   originOf,
   OxbowError,
@@ -16,9 +19,19 @@ import {
 } from '../../types/index.ts'
 import { giveBack } from '../budgets/definitions.ts'
 import { agentEndMs, maxAgentMessages, maxReplyCharacters } from '../limits.ts'
+import { maxResultCharacters } from '../delegation/limits.ts'
 import { type Labels, userCaller } from '../stages/policy.ts'
 import type { DocumentChange } from '../state/documents.ts'
-import { type AgentMessage, type AgentProfile, type AgentRecord, isOver, isSettled, mailText, profileCategory } from './agent-record.ts'
+import {
+  type AgentMessage,
+  type AgentProfile,
+  type AgentRecord,
+  type Delegation,
+  isOver,
+  isSettled,
+  mailText,
+  profileCategory,
+} from './agent-record.ts'
 import { type AgentTable, type By, byKernel, childrenOf, descendantsOf, type Held, save } from './agent-table.ts'
 
 /** Queues an agent that has messages; it begins when it is admitted. */
@@ -80,17 +93,54 @@ export function turnEnded(table: AgentTable, held: Held, turn: TurnId, outcome: 
 async function settle(table: AgentTable, held: Held): Promise<void> {
   const { last, record } = held
   const isOk = last?.['status'] === 'ok'
-  if (!isOk && !record.keep) return fail(table, held, whyEnded(last))
+  if (!isOk && !record.keep) return fail(table, held, whyEnded(last), codeOf(last))
   const hasWorkingChildren = childrenOf(table, held).some(({ record: child }) => !isSettled(child))
   const state = isOk && hasWorkingChildren ? 'waiting' : record.keep ? 'idle' : 'done'
-  await endRun(table, held, { state, reason: isOk ? '' : whyEnded(last), reply: replyOf(last), runs: record.runs + 1 })
+  const reply = replyOf(last, record)
+  if (state === 'done' && record.delegation !== undefined) return settleDelegated(table, held, record.delegation, reply)
+  await endRun(table, held, { state, reason: isOk ? '' : whyEnded(last), reply, runs: record.runs + 1 })
+}
+
+/** The answer has to match the schema of the result. One that does not is returned to the agent, as often as `maxRepairs`. */
+async function settleDelegated(table: AgentTable, held: Held, delegation: Delegation, reply: string): Promise<void> {
+  const { record, last } = held
+  const verdict = await table.deps.delegated.judge(record, reply)
+  // It was ended meanwhile, or answers another message.
+  if (held.record.state !== 'running' || held.open.size > 0 || held.last !== last) return
+  switch (verdict.is) {
+    case 'accepted':
+      held.record = { ...held.record, delegation: { ...delegation, ...(verdict.value !== undefined && { value: verdict.value }) } }
+      return endRun(table, held, { state: 'done', reason: '', reply, runs: record.runs + 1 })
+    case 'failed':
+      return fail(table, held, verdict.reason, verdict.code)
+    case 'returned': {
+      const repairs = delegation.repairs + 1
+      held.record = { ...held.record, delegation: { ...delegation, repairs } }
+      const turn = derivedId('repair', record.id, repairs) as TurnId
+      return post(table, held, { turn, text: verdict.text, from: 'kernel', labels: [] })
+    }
+    default:
+      return assertNever(verdict)
+  }
 }
 
 /** Closes an agent that cannot go on. */
-export async function fail(table: AgentTable, held: Held, reason: string): Promise<void> {
+export async function fail(table: AgentTable, held: Held, reason: string, code?: ErrorCode): Promise<void> {
   if (isOver(held.record)) return
-  if (held.open.size > 0) table.deps.lanes.cancel(held.record.session)
-  await endRun(table, held, { state: 'failed', reason, reply: replyOf(held.last), runs: held.record.runs + 1 })
+  const { session, delegation, runs } = held.record
+  if (held.open.size > 0) table.deps.lanes.cancel(session)
+  const reply = replyOf(held.last, held.record)
+  const partial = reply === '' && delegation !== undefined ? await table.deps.delegated.partial(session).catch(() => '') : reply
+  if (isOver(held.record)) return
+  await endRun(table, held, { state: 'failed', reason, code, reply: partial, runs: runs + 1 })
+}
+
+/** Fails a delegated agent at its deadline, which counts from the delegation. */
+export function armDeadline(table: AgentTable, held: Held): void {
+  const at = held.record.delegation?.deadline_at ?? null
+  if (at === null) return
+  const end = (): void => void fail(table, held, 'Its deadline is over.', 'timeout').catch(() => {})
+  held.deadline = setTimeout(end, Math.max(0, at - table.deps.clock.now())).unref()
 }
 
 /** Ends a run: with its answer, or for good. Resolves when what it ran has ended and its end is reported. */
@@ -104,6 +154,7 @@ export async function endRun(
   const { sessions, admission, clock, noteEvent } = table.deps
   const { id, name, session, home, labels } = held.record
   const isGoingOn = change.state === 'waiting'
+  if (!isGoingOn) clearTimeout(held.deadline)
   held.begun = false
   const read = held.record.started_at === null ? [] : sessions.held({ session })
   const ended: Partial<AgentRecord> = {
@@ -174,7 +225,8 @@ export async function report(table: AgentTable, held: Held): Promise<void> {
   const { record } = held
   if (record.report !== 'due' || record.home === '' || table.waits.covers(record) || table.stopped) return
   const turn = derivedId('mail', record.id, record.runs, record.state) as TurnId
-  const text = mailText(record, (reply) => marked(reply, turn, record.labels))
+  const fence = (reply: string): string => marked(reply, turn, record.labels)
+  const text = record.delegation === undefined ? mailText(record, fence) : await table.deps.delegated.mail(record, fence)
   await deliver(table, record.home, { turn, text, from: `agent:${record.name}`, labels: record.labels })
   await save(table, held, { report: 'sent' })
 }
@@ -223,9 +275,16 @@ export async function post(table: AgentTable, held: Held, message: AgentMessage,
   await saved
 }
 
-function replyOf(outcome: JsonObject | null): string {
+function replyOf(outcome: JsonObject | null, { delegation }: AgentRecord): string {
   const reply = outcome?.['reply']
-  return typeof reply === 'string' ? truncate(reply, maxReplyCharacters) : ''
+  // One character more than a result may have, so that a longer one is noticed.
+  const max = delegation === undefined ? maxReplyCharacters : maxResultCharacters + 1
+  return typeof reply === 'string' ? truncate(reply, max) : ''
+}
+
+function codeOf(outcome: JsonObject | null): ErrorCode | undefined {
+  const failure = outcome?.['failure'] as { readonly code?: unknown } | null | undefined
+  return isErrorCode(failure?.code) ? failure.code : undefined
 }
 
 function whyEnded(outcome: JsonObject | null): string {

@@ -2,7 +2,17 @@
  * What the supervisor remembers of an agent, in two documents: its record, and the profile of its session, by which every turn of that
  * session runs. Both ids follow from the call that spawned the agent, so that a call which a crash interrupted makes no second one.
  */
-import { type CallId, derivedId, type SessionId, truncate, type TurnId } from '../../types/index.ts'
+import {
+  type CallId,
+  derivedId,
+  type ErrorCode,
+  type Json,
+  type JsonObject,
+  type SandboxTier,
+  type SessionId,
+  truncate,
+  type TurnId,
+} from '../../types/index.ts'
 import { maxMailCharacters } from '../limits.ts'
 import type { Limits } from '../budgets/definitions.ts'
 import type { Labels } from '../stages/policy.ts'
@@ -62,6 +72,24 @@ export interface AgentRecord {
   readonly ended_at: number | null
   /** What it and the agents below it may use, held in the budgets of its parent. */
   readonly budget?: Limits | undefined
+  /** Why it ended, where that is not its success; absent: not known. */
+  readonly code?: ErrorCode | undefined
+  /** Of an agent by a definition, to which a call has delegated a goal. */
+  readonly delegation?: Delegation | undefined
+}
+
+export interface Delegation {
+  readonly definition: string
+  /** Of its files at that time. */
+  readonly hash: string
+  /** The turn that delegated; empty: none did. */
+  readonly turn: TurnId | ''
+  /** Unix milliseconds; null: no deadline. */
+  readonly deadline_at: number | null
+  /** Times that its answer was returned because it did not match the schema of the result. */
+  readonly repairs: number
+  /** Its result, if it had to match a schema and does. */
+  readonly value?: Json
 }
 
 /** As whom the turns of a session run. */
@@ -76,7 +104,18 @@ export interface AgentProfile {
   readonly spawner?: string
   /** Turns of the session do not run any more. */
   readonly killed: boolean
+  /** Of an agent by a definition: the entries of rights that it can pass on. Absent: all of its rights that are not withheld. */
+  readonly delegable?: readonly string[]
+  /** The weakest isolation that its turns run with. */
+  readonly tier?: SandboxTier | ''
+  /** The most requests to a model in one turn. */
+  readonly maxTurns?: number | undefined
+  /** JSON Schema of its result. */
+  readonly result?: JsonObject | undefined
 }
+
+/** What a definition adds to a profile. */
+export type DefinedProfile = Pick<AgentProfile, 'delegable' | 'tier' | 'maxTurns' | 'result'>
 
 export const agentCategory = 'system/agents'
 export const profileCategory = 'system/agent_profiles'

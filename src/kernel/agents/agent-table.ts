@@ -4,6 +4,8 @@ import {
   type CallId,
   type Clock,
   type Config,
+  type ErrorCode,
+  type Json,
   type JsonObject,
   OxbowError,
   type SessionId,
@@ -19,7 +21,7 @@ import type { DocumentChange, Documents } from '../state/documents.ts'
 import type { Lanes } from '../turns/lanes-interface.ts'
 import type { StartTurn } from '../turns/start-turn.ts'
 import type { Admission, Priority } from './admission.ts'
-import { agentCategory, type AgentRecord, isOver } from './agent-record.ts'
+import { agentCategory, type AgentRecord, type DefinedProfile, isOver } from './agent-record.ts'
 import type { Waits } from './agent-waits.ts'
 
 /** The call by which somebody changes an agent. */
@@ -29,8 +31,12 @@ export interface By {
   readonly name: string
 }
 
-export interface SpawnRequest extends Pick<AgentRecord, 'name' | 'task' | 'model' | 'rights' | 'keep' | 'orphans' | 'labels' | 'budget'> {
+export interface SpawnRequest extends Pick<
+  AgentRecord,
+  'name' | 'task' | 'model' | 'rights' | 'keep' | 'orphans' | 'labels' | 'budget' | 'delegation'
+> {
   readonly instructions: string
+  readonly defined?: DefinedProfile | undefined
   readonly priority: Priority
 }
 
@@ -51,7 +57,25 @@ export interface SupervisorDeps {
   readonly isAsking: (session: SessionId) => boolean
   /** When the session had its newest record, unix milliseconds; 0 if it has none. */
   readonly lastRecordAt: (session: SessionId) => Promise<number>
+  /** What a delegated agent has done, at its end. */
+  readonly delegated: DelegatedEnds
 }
+
+/** What the end of a delegated agent needs beside the turn's outcome; see `delegation/delegated-end.ts`. */
+export interface DelegatedEnds {
+  /** Judges an answer by the schema of the result, if there is one. */
+  judge(agent: AgentRecord, reply: string): Promise<Verdict>
+  /** What it wrote so far, where no turn of it has answered. */
+  partial(session: SessionId): Promise<string>
+  /** How its parent hears of its end. The answer is what others wrote: the caller fences it. */
+  mail(agent: AgentRecord, fence: (text: string) => string): Promise<string>
+}
+
+export type Verdict =
+  | { readonly is: 'accepted'; readonly value?: Json }
+  /** The text is sent to the agent, which answers again. */
+  | { readonly is: 'returned'; readonly text: string }
+  | { readonly is: 'failed'; readonly reason: string; readonly code: ErrorCode }
 
 /** An agent with what only memory knows of it. */
 export interface Held {
@@ -68,6 +92,8 @@ export interface Held {
   usesShell: boolean
   /** Called when no turn of it is open. */
   onQuiet: (() => void) | null
+  /** Ends it at its deadline. */
+  deadline?: NodeJS.Timeout | undefined
 }
 
 export interface AgentTable {
@@ -140,7 +166,11 @@ export function isBelow({ agents }: AgentTable, { home, parent }: AgentRecord, s
 }
 
 /** @param home session that spawns it @throws OxbowError `limit_reached` */
-export function checkLimits({ deps, agents, bySession }: AgentTable, name: string, home: SessionId | ''): void {
+export function checkLimits(
+  { deps, agents, bySession }: AgentTable,
+  { name, delegation }: Pick<AgentRecord, 'name' | 'delegation'>,
+  home: SessionId | '',
+): void {
   const { config } = deps
   const refuse = (message: string, hint: string): never => {
     throw new OxbowError('limit_reached', message, { hint })
@@ -154,6 +184,10 @@ export function checkLimits({ deps, agents, bySession }: AgentTable, name: strin
   const siblings = home === '' ? 0 : live.filter(({ record }) => record.home === home).length
   if (siblings >= config.max_children)
     refuse(`${siblings} agents of this session are live; at most ${config.max_children} are allowed.`, 'Wait for one, or kill one.')
+  const ofTurn =
+    (delegation?.turn ?? '') === '' ? 0 : [...agents.values()].filter(({ record }) => record.delegation?.turn === delegation?.turn).length
+  if (ofTurn >= config.max_per_turn)
+    refuse(`This turn has delegated ${ofTurn} times; at most ${config.max_per_turn} are allowed.`, 'Do the rest yourself.')
   if (live.length >= config.max_live)
     refuse(`${live.length} agents are live; at most ${config.max_live} are allowed.`, 'Wait until some have ended.')
 }

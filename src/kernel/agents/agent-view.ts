@@ -57,7 +57,7 @@ function whyWaiting({ state }: AgentRecord, calls: readonly RunningCall[], isAsk
   if (state === 'waiting') return 'child'
   if (state !== 'running') return null
   if (isAsking) return 'approval'
-  if (calls.some(({ name }) => name === 'agent.wait')) return 'child'
+  if (calls.some(({ name }) => /^agent\.(?:wait|delegate|fan_out)$/.test(name))) return 'child'
   return calls.some(({ name }) => name === 'events.next') ? 'timer' : null
 }
 

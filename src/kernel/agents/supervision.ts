@@ -2,17 +2,18 @@
  * Connects agents with the rest of the kernel: what the supervisor uses, what it offers to calls, and the profiles by which turns of
  * agents' sessions run. It is loaded when there is an agent: most guests have none.
  */
-import { type Config, type HostPort, isDerived, once, type Sandbox, type SessionId } from '../../types/index.ts'
+import { type Config, type HostPort, isDerived, once, type Sandbox, type SchemaChecker, type SessionId } from '../../types/index.ts'
 import type { Store } from '../../store/index.ts'
 import type { Definition, Definitions } from '../delegation/definitions.ts'
 import type { Events } from '../events.ts'
 import type { Journal } from '../journal.ts'
 import type { Resources } from '../observe/resources.ts'
 import type { Approvals } from '../stages/approval.ts'
+import type { Budgets } from '../stages/budgets.ts'
 import type { RunningCalls } from '../stages/running-calls.ts'
 import type { Documents } from '../state/documents.ts'
 import type { Admission } from './admission.ts'
-import type { AgentProfile } from './agent-record.ts'
+import type { AgentProfile, AgentRecord } from './agent-record.ts'
 import type { SupervisorDeps } from './agent-table.ts'
 import type { Supervisor } from './supervisor.ts'
 
@@ -23,15 +24,19 @@ export interface Supervision {
   readonly definitions: () => Promise<Definitions>
   /** Loads the supervisor if there is an agent. */
   readonly startAgents: () => Promise<void>
+  /** The agents of this guest; none before the supervisor is loaded. */
+  readonly agentsNow: () => readonly AgentRecord[]
   readonly stopAgents: () => void
 }
 
-interface SupervisionDeps extends Omit<SupervisorDeps, 'config' | 'admission' | 'callsOf' | 'isAsking' | 'lastRecordAt'> {
+interface SupervisionDeps extends Omit<SupervisorDeps, 'config' | 'admission' | 'callsOf' | 'isAsking' | 'lastRecordAt' | 'delegated'> {
   readonly config: Config
   readonly store: Pick<Store, 'records'>
   readonly host?: HostPort | undefined
   readonly sandbox: Pick<Sandbox, 'hands' | 'status'>
-  readonly journal: Pick<Journal, 'attach'>
+  readonly journal: Pick<Journal, 'attach' | 'flushed'>
+  readonly schemas: SchemaChecker
+  readonly budgets: Pick<Budgets, 'load' | 'view'>
   readonly events: Pick<Events, 'onTurnEnd'>
   readonly resources: Pick<Resources, 'overloads' | 'snapshot'>
   readonly running: Pick<RunningCalls, 'of'>
@@ -49,13 +54,18 @@ export function createSupervision(deps: SupervisionDeps): Supervision {
     return made
   })
   const supervisor = once(async () => {
-    const [{ createSupervisor }, admitted] = await Promise.all([import('./supervisor.ts'), admission()])
+    const [{ createSupervisor }, { createDelegatedEnds }, admitted] = await Promise.all([
+      import('./supervisor.ts'),
+      import('../delegation/delegated-end.ts'),
+      admission(),
+    ])
     const made = createSupervisor({
       ...deps,
       config: config.agents,
       admission: admitted,
       callsOf: running.of,
       isAsking: (session) => approvals.pending(session).length > 0,
+      delegated: createDelegatedEnds({ ...deps, flushed: journal.flushed, all: () => loaded?.all() ?? [] }),
       async lastRecordAt(session) {
         const [newest] = await store.records({ session, order: 'newest_first', limit: 1, hydrate: false })
         return newest?.at ?? 0
@@ -78,6 +88,7 @@ export function createSupervision(deps: SupervisionDeps): Supervision {
     async startAgents() {
       if ((await documents.list('system/agents', 1)).length > 0) await supervisor()
     },
+    agentsNow: () => loaded?.all() ?? [],
     stopAgents() {
       loaded?.stop()
       stopAdmission()

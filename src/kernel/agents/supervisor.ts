@@ -9,7 +9,7 @@ import { type CallId, type JsonObject, OxbowError, type RecordView, type Session
 import { agentSweepMs } from '../limits.ts'
 import { carve } from '../budgets/definitions.ts'
 import type { Labels } from '../stages/policy.ts'
-import { begin, cleanUp, deliver, endRun, fail, kill, marked, post, queueRun, report, turnEnded } from './agent-life.ts'
+import { armDeadline, begin, cleanUp, deliver, endRun, fail, kill, marked, post, queueRun, report, turnEnded } from './agent-life.ts'
 import {
   agentCategory,
   type AgentProfile,
@@ -48,6 +48,7 @@ export interface Supervisor {
   kill(by: By, id: CallId, reason: string): Promise<readonly AgentRecord[]>
   wait(request: WaitFor): Promise<void>
   agentOf(session: SessionId): AgentRecord | undefined
+  find(id: CallId): AgentRecord | undefined
   all(): readonly AgentRecord[]
   /** Whether it may have processes in the sandbox. */
   usesShell(agent: AgentRecord): boolean
@@ -83,6 +84,7 @@ export function createSupervisor(deps: SupervisorDeps): Supervisor {
     kill: (by, id, reason) => kill(table, agents.get(id)!, reason, by),
     wait: waits.wait,
     agentOf: (session) => bySession.get(session)?.record,
+    find: (id) => agents.get(id)?.record,
     all: () => [...agents.values()].map(({ record }) => record),
     usesShell: ({ id }) => agents.get(id)?.usesShell === true,
     isBelow: (agent, session) => isBelow(table, agent, session),
@@ -106,6 +108,7 @@ export function createSupervisor(deps: SupervisorDeps): Supervisor {
     stop() {
       table.stopped = true
       sweeper.stop()
+      for (const held of agents.values()) clearTimeout(held.deadline)
     },
   }
 }
@@ -125,10 +128,10 @@ async function spawn(table: AgentTable, by: By, request: SpawnRequest): Promise<
   const { agents, bySession, deps } = table
   const known = agents.get(by.call)
   if (known !== undefined) return known.record
-  checkLimits(table, request.name, by.caller.session)
+  checkLimits(table, request, by.caller.session)
   const parent = by.caller.session === '' ? undefined : bySession.get(by.caller.session)?.record
   const session = sessionOf(by.call)
-  const { instructions, ...fields } = request
+  const { instructions, defined, ...fields } = request
   const now = deps.clock.now()
   const record: AgentRecord = {
     ...fields,
@@ -150,13 +153,14 @@ async function spawn(table: AgentTable, by: By, request: SpawnRequest): Promise<
   }
   const { name, rights, model } = record
   const spawner = by.caller.actor.startsWith('agent:') ? by.caller.actor : ''
-  const profile: AgentProfile = { agent: by.call, name, rights, model, instructions, home: record.home, spawner, killed: false }
+  const profile: AgentProfile = { agent: by.call, name, rights, model, instructions, home: record.home, spawner, killed: false, ...defined }
   const held = table.hold(record)
   const carved =
     record.budget === undefined ? [] : [carve('child', by.call, record.budget, now, { session, above: record.home, actor: spawner })]
   const saved = save(table, held, {}, by, [{ category: profileCategory, name: session, value: profile }, ...carved, ...forgetOldest(table)])
   deps.noteEvent('agent_created', { agent_id: record.id, name, parent: record.parent }, session)
   // What it does is recorded behind its record, in the same commit or a later one.
+  armDeadline(table, held)
   queueRun(table, held)
   await saved
   return held.record
@@ -169,6 +173,7 @@ async function takeUp(table: AgentTable): Promise<void> {
   const known = records.sort((a, b) => a.created_at - b.created_at).map(table.hold)
   for (const held of known) {
     const { id, state } = held.record
+    if (!isOver(held.record)) armDeadline(table, held)
     if (state === 'starting') queueRun(table, held)
     else if (state === 'running') {
       admission.occupy(id)

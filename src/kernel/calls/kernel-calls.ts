@@ -27,6 +27,7 @@ import { type SessionCallDeps, sessionCalls } from './session-calls.ts'
 import { sessionKeepingCalls, type SessionKeepingDeps } from './session-keeping-calls.ts'
 import { type AuditCallDeps, auditCalls } from '../audit/audit-calls.ts'
 import { type AgentCallDeps, agentCalls } from '../agents/agent-calls.ts'
+import { type DelegateCallDeps, delegateCalls } from '../delegation/delegate-calls.ts'
 import { type DefinitionCallDeps, definitionCalls } from '../delegation/definition-calls.ts'
 import { type EventCallDeps, eventCalls } from '../observe/event-calls.ts'
 import { type PublishedCallDeps, publishedCalls } from '../published/published-calls.ts'
@@ -60,6 +61,7 @@ export type KernelCallDeps = SystemCallDeps &
   AuditCallDeps &
   AgentCallDeps &
   DefinitionCallDeps &
+  DelegateCallDeps &
   PublishedCallDeps &
   ScheduleCallDeps &
   ApprovalCallDeps &
@@ -96,6 +98,7 @@ export function kernelCalls(deps: KernelCallDeps): readonly Call[] {
     ...auditCalls(deps),
     ...agentCalls(deps),
     ...definitionCalls(deps),
+    ...delegateCalls(deps),
     ...publishedCalls(deps),
     ...scheduleCalls(deps),
     ...approvalCalls(deps),

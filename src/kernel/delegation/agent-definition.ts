@@ -6,7 +6,7 @@
 import { z } from 'zod'
 import { expandRights, type JsonObject, type SandboxTier, wrongRights } from '../../types/index.ts'
 import { type Limits, limitsSchema } from '../budgets/definitions.ts'
-import { folderPattern, maxCapabilities } from '../limits.ts'
+import { folderPattern, maxCapabilities } from './limits.ts'
 import type { Definition } from './definitions.ts'
 
 export interface AgentDefinition {
@@ -84,7 +84,7 @@ export function parseAgentDefinition({ name, from, hash, table, text }: Definiti
     instructions: text.trim(),
     model,
     rights: entriesOf(read),
-    delegable: read.delegable,
+    delegable: [...read.delegable, ...modelEntries(read.models)],
     tier: read.tier ?? '',
     budget,
     maxTurns,
@@ -110,11 +110,12 @@ function entriesOf({ rights, servers, secrets, hosts, models, memory, files, fol
   const own = [...remembering, ...memoryRights, ...servers.map((server) => `mcp.${server}`)]
   const filed = files === 'folder' && folder !== undefined ? insideFolder(own, folder) : own
   const reaching = hosts.length === 0 ? filed : limited(filed, (right) => networkRights.has(right), hosts)
-  const named = [
-    ...secrets.map((secret) => `secret.use:${secret}`),
-    ...(models.length === 0 ? ['model.use'] : models.map((model) => `model.use:${model}`)),
-  ]
-  return [...reaching, ...named]
+  return [...reaching, ...secrets.map((secret) => `secret.use:${secret}`), ...modelEntries(models)]
+}
+
+/** Agents below it may use the same models. */
+function modelEntries(models: readonly string[]): readonly string[] {
+  return models.length === 0 ? ['model.use'] : models.map((model) => `model.use:${model}`)
 }
 
 /** Rights by which calls reach hosts that they name. */

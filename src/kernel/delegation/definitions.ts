@@ -18,7 +18,7 @@ import {
   OxbowError,
   type Sandbox,
 } from '../../types/index.ts'
-import { definitionReadMs, heldDefinitionsMs } from '../limits.ts'
+import { definitionReadMs, heldDefinitionsMs } from './limits.ts'
 import type { Documents } from '../state/documents.ts'
 
 /** A definition that counts. */

@@ -170,7 +170,7 @@ function createHolds({ accounts, clock, chain: chainOf, isMetered, warn }: HoldD
       shiftAccounts(chain, noAmount, need, 1)
       accounts.pin(chain)
       // A call that waits for agents takes their time, which counts already.
-      const isTimed = isCounted && call.name !== 'agent.wait'
+      const isTimed = isCounted && !/^agent\.(?:wait|delegate|fan_out)$/.test(call.name)
       const { session } = caller
       return { session, accounts: chain, spend, calls: isCounted ? 1 : 0, isTimed, began: null, stopped: null, onOver: () => {} }
     },

@@ -1,0 +1,91 @@
+/**
+ * Attenuation: what an agent passes on is never more than what it may pass on. Rights, paths, hosts, secrets, servers and models are all
+ * entries of rights (see `agent-definition.ts`), so one intersection serves: `meet`. Whatever it returns, both of its arguments allow.
+ *
+ * Two rights are no call's: `secret.use` and `model.use`. An agent that nobody has delegated to is not judged by them; a delegated one
+ * always is, because `passedOn` denies what it was not given.
+ */
+import { posix } from 'node:path'
+import { type Caller, type Grant, grantOf, type RightLimits } from '../../types/index.ts'
+
+/** Entries of rights, as `grantOf` reads them. */
+export type Entries = readonly string[]
+
+export const secretRight = 'secret.use'
+export const modelRight = 'model.use'
+
+/** Nobody passes these on: what they allow runs as somebody else. A run of a schedule is one of the usual agent. */
+const neverPassedOn: ReadonlySet<string> = new Set(['*', 'turn.run', 'schedule.write', 'access.write', 'config.write', 'call.decide'])
+
+/** @returns entries that allow what both allow, and nothing else; sorted */
+export function meet(a: Entries, b: Entries): Entries {
+  const [left, right] = [grantOf(a), grantOf(b)]
+  const named = left.rights.has('*') ? (right.rights.has('*') ? ['*'] : [...right.rights]) : [...left.rights]
+  const kept = named.filter((one) => (left.rights.has('*') || left.rights.has(one)) && (right.rights.has('*') || right.rights.has(one)))
+  const granted = kept.flatMap((one) => {
+    const only = narrower(left.limits?.only.get(one), right.limits?.only.get(one))
+    return only === undefined ? [one] : only.map((resource) => `${one}:${resource}`)
+  })
+  const denials = [...denialsOf(left), ...denialsOf(right)]
+  return [...new Set([...granted, ...denials])].toSorted()
+}
+
+/** Resources that both lists cover. Undefined: all of them. */
+function narrower(a: readonly string[] | undefined, b: readonly string[] | undefined): readonly string[] | undefined {
+  if (a === undefined || b === undefined) return a ?? b
+  const both = a.flatMap((one) => b.flatMap((other) => (covers(one, other) ? [other] : covers(other, one) ? [one] : [])))
+  return [...new Set(both)]
+}
+
+/** Whether every resource of the second pattern is one of the first; see `refuseLimited`. */
+function covers(wide: string, narrow: string): boolean {
+  if (wide === narrow) return true
+  if (wide.startsWith('/')) {
+    const folder = pathOf(wide)
+    const inner = pathOf(narrow)
+    return narrow.startsWith('/') && (inner === folder || inner.startsWith(`${folder}/`))
+  }
+  // `*.example.com`, as a pattern of hosts.
+  return wide.startsWith('*.') && narrow.toLowerCase().endsWith(wide.slice(1).toLowerCase())
+}
+
+function pathOf(pattern: string): string {
+  return posix.normalize(pattern.replace(/\/\*{1,2}$/, '')).replace(/(.)\/+$/, '$1')
+}
+
+function denialsOf({ limits }: Grant): readonly string[] {
+  return limits?.entries.filter((entry) => entry.startsWith('!')) ?? []
+}
+
+/** What an agent without a definition may pass on: everything that it has, but for what is withheld. */
+export function delegableOf({ rights, limits }: Pick<Caller, 'rights' | 'limits'>, withheld: Entries): Entries {
+  const limited = new Set(limits?.only.keys())
+  const whole = [...rights].filter((right) => !limited.has(right))
+  const unjudged = [secretRight, modelRight].filter((right) => !limited.has(right))
+  return withoutRights([...whole, ...unjudged, ...(limits?.entries ?? [])], new Set([...withheld, ...neverPassedOn]))
+}
+
+/** @returns what a child has: what its profile names and its parent can pass on; what it was not given is denied by name where no call would ask */
+export function passedOn(delegable: Entries, profile: Entries): Entries {
+  const both = withoutRights(meet(delegable, profile), neverPassedOn)
+  const { rights } = grantOf(both)
+  return [...both, ...[secretRight, modelRight].filter((right) => !rights.has(right)).map((right) => `!${right}`)].toSorted()
+}
+
+function withoutRights(entries: Entries, withheld: ReadonlySet<string>): Entries {
+  return entries.filter((entry) => entry.startsWith('!') || !withheld.has(entry.split(':', 1)[0] ?? ''))
+}
+
+/** @returns entries of the profile that the child does not get, for people */
+export function lost(profile: Entries, kept: Entries): Entries {
+  const { rights } = grantOf(kept)
+  return [...grantOf(profile).rights].filter((right) => !rights.has(right) && right !== '*').toSorted()
+}
+
+/** @returns whether limits allow one resource of a right that no call names */
+export function allows(limits: RightLimits | undefined, right: string, resource: string): boolean {
+  if (limits === undefined) return true
+  if (limits.denied.has(right)) return false
+  const only = limits.only.get(right)
+  return only === undefined || only.some((each) => each === resource || (each.endsWith('*') && resource.startsWith(each.slice(0, -1))))
+}

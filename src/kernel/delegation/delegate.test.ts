@@ -1,0 +1,199 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { openMemoryStore } from '../../store/index.ts'
+import { type DefinitionText, type GenerateRequest, type HostPort, type JsonObject, textOf } from '../../types/index.ts'
+import { asks, done, type Fixture, type FixtureOptions, openFixture, says, testCall } from '../kernel-fixture.ts'
+import type { Delegated } from './delegated-end.ts'
+
+type Play = NonNullable<FixtureOptions['play']>
+
+const lastSaid = ({ messages }: GenerateRequest): string => textOf(messages.findLast(({ role }) => role === 'user')!)
+const lastResult = ({ messages }: GenerateRequest): string => {
+  const last = messages.at(-1)!
+  return last.role === 'tool' ? last.parts[0].text : ''
+}
+const nameOf = ({ system }: GenerateRequest): string => /You are (\w+)/.exec(system)![1]!
+
+/** The host with these definitions of agents, by name. */
+function hostWith(agents: Readonly<Record<string, string>>): HostPort {
+  const texts = Object.entries(agents).map(([name, toml]): DefinitionText => ({
+    kind: 'agents',
+    name,
+    toml: `description = "${name}"\n${toml}`,
+    text: `Work as ${name}.`,
+    problem: '',
+  }))
+  return { definitions: async () => texts } as unknown as HostPort
+}
+
+async function ask<Output = Delegated>(guest: Fixture, name: string, input: JsonObject): Promise<Output> {
+  const outcome = await guest.kernel.call(name, input, guest.session)
+  assert.equal(outcome.status, 'ok', JSON.stringify(outcome))
+  return (outcome as { output: Output }).output
+}
+
+const delegated = (guest: Fixture, input: JsonObject): Promise<Delegated> => ask(guest, 'agent.delegate', { goal: 'Do it.', ...input })
+
+test('a delegation runs in a conversation of its own that begins with the brief, and returns the answer between marks', async () => {
+  let seen: GenerateRequest | undefined
+  let read = ''
+  const play: Play = (request) => {
+    if (nameOf(request) === 'reader') {
+      seen = request
+      return says('three questions')
+    }
+    read = lastResult(request)
+    if (read !== '') return says('ok')
+    return asks(['agent_delegate', { agent: 'reader', goal: 'Count the questions.', key_facts: ['The file is long.'] }])
+  }
+  await using guest = await openFixture({ play, host: hostWith({ reader: 'rights = ["system.read"]' }) })
+  await guest.turn('A secret of this conversation.')
+  assert.equal(lastSaid(seen!), 'Count the questions.\n\nKnown facts:\n- The file is long.')
+  assert.match(seen!.system, /Work as reader\./)
+  assert.doesNotMatch(JSON.stringify(seen!.messages), /secret of this conversation/)
+  assert.match(read, /^reader \(.*\): success; \d+ tokens\n<<data \S+\nthree questions\n\S+>>$/)
+})
+
+test('an agent is found by what it can do; where none fits, the answer says so', async () => {
+  const host = hostWith({
+    reviewer: 'capabilities = ["reviewing code", "typescript"]',
+    writer: 'capabilities = ["letters"]\nrights = ["file.write", "web.read"]',
+  })
+  await using guest = await openFixture({ host })
+  const find = async (capability: string) =>
+    (await ask<{ agents: readonly { name: string; without: readonly string[] }[] }>(guest, 'agent.find', { capability })).agents
+  assert.deepEqual(
+    (await find('review TypeScript')).map(({ name }) => name),
+    ['reviewer'],
+  )
+  assert.deepEqual(
+    (await find('')).map(({ name }) => name),
+    ['reviewer', 'writer'],
+  )
+  assert.deepEqual(await find('cook'), [])
+})
+
+test('in the background the end comes as mail, with how it ended', async () => {
+  const play: Play = (request) => {
+    if (nameOf(request) === 'reader') return says('counted')
+    if (/Delegation to reader .*: success/.test(lastSaid(request))) return says('Thanks.')
+    return lastResult(request) === '' ? asks(['agent_delegate', { agent: 'reader', goal: 'Count.', wait: false }]) : says('Started.')
+  }
+  await using guest = await openFixture({ play, host: hostWith({ reader: '' }) })
+  await guest.turn('Start.')
+  const ended = await guest.record(
+    ({ name, phase, body }) => name === 'turn.send' && phase === 'outcome' && (body as JsonObject)['reply'] === 'Thanks.',
+  )
+  const mail = await guest.record(({ call, phase }) => call === ended.call && phase === 'intent')
+  assert.match(JSON.stringify(mail.body), /counted/)
+})
+
+test('a result matches its schema, or is returned at most twice with what is wrong', async () => {
+  const schema = { type: 'object', properties: { count: { type: 'integer' } }, required: ['count'], additionalProperties: false }
+  const said: string[] = []
+  const answers = ['Three.', '```json\n{"count": "3"}\n```', 'Here: {"count": 3}', 'no', 'no', 'no']
+  const play: Play = (request) => {
+    said.push(lastSaid(request))
+    return says(answers[said.length - 1]!)
+  }
+  await using guest = await openFixture({ play, host: hostWith({ counter: '' }) })
+  const good = await delegated(guest, { agent: 'counter', result: schema })
+  assert.equal(good.status, 'success', good.reason)
+  assert.deepEqual(good.value, { count: 3 })
+  assert.match(said[0]!, /"count":\{"type":"integer"\}/)
+  assert.match(said[1]!, /not one JSON value/)
+  assert.match(said[2]!, /\/count must be integer/)
+  const bad = await delegated(guest, { agent: 'counter', result: schema })
+  assert.deepEqual([bad.status, bad.code, bad.text], ['failure', 'bad_input', 'no'])
+  assert.equal(said.length, 6)
+  const broken = await delegated(guest, { agent: 'counter', result: { $ref: 'https://example.com/x' } })
+  assert.deepEqual([broken.status, broken.code], ['refused', 'bad_input'])
+})
+
+test('a child has what its parent can pass on and its definition names, and can pass on only what its definition says', async () => {
+  const tools: Record<string, readonly string[]> = {}
+  const play: Play = (request) => {
+    const name = nameOf(request)
+    tools[name] ??= request.tools.map((tool) => tool.name)
+    const result = lastResult(request)
+    if (name === 'leaf') return says('leaf')
+    if (result !== '') return says('ok')
+    return asks(['agent_delegate', { agent: name === 'ox' ? 'middle' : 'leaf', goal: 'x' }])
+  }
+  const calls = [
+    testCall('test.write', async () => done(''), { right: 'file.write' }),
+    testCall('test.read', async () => done(''), { right: 'file.read' }),
+    testCall('test.web', async () => done(''), { right: 'web.read' }),
+  ]
+  const host = hostWith({
+    middle: 'rights = ["file.read", "file.write", "web.read", "agent.spawn"]\ndelegable = ["file.read"]',
+    leaf: 'rights = ["file.read", "file.write", "web.read"]',
+  })
+  await using guest = await openFixture({ play, calls, host })
+  await guest.turn('Go.')
+  const held = (name: string) => tools[name]!.filter((tool) => tool.startsWith('test_'))
+  assert.deepEqual(held('ox'), ['test_write', 'test_read'])
+  assert.deepEqual(held('middle'), ['test_write', 'test_read'])
+  assert.deepEqual(held('leaf'), ['test_read'])
+})
+
+test('limits are refusals with a code and a hint', async () => {
+  const config = { agents: { max_depth: 1, max_per_turn: 1 }, sandbox: { tier: 'process' } }
+  const host = hostWith({ a: '', vm: 'tier = "micro_vm"', odd: 'rights = 3' })
+  const play: Play = () => says('x')
+  await using guest = await openFixture({ play, config, host })
+  const codes = async (input: JsonObject) => {
+    const { status, code, hint } = await delegated(guest, input)
+    assert.notEqual(hint, '')
+    return [status, code]
+  }
+  assert.deepEqual(await codes({ agent: 'nobody' }), ['refused', 'not_found'])
+  assert.deepEqual(await codes({ agent: 'vm' }), ['refused', 'sandbox_missing'])
+  assert.deepEqual(await codes({ agent: 'odd' }), ['refused', 'bad_config'])
+})
+
+test('a delegation that runs out of its budget, or of its time, says so and returns what there is', async () => {
+  const play: Play = async function* (request, signal) {
+    if (nameOf(request) === 'slow') {
+      if (lastResult(request) !== '') {
+        await new Promise((_, reject) => signal.addEventListener('abort', () => reject(signal.reason as Error)))
+        return
+      }
+      yield [{ type: 'text', text: 'Half of it.' }]
+    }
+    yield* asks(['time_pass'])
+  }
+  const calls = [testCall('time.pass', async () => done('later'), { right: 'system.read', tier: 'read_only' })]
+  const rights = 'rights = ["system.read"]\n'
+  const host = hostWith({ slow: `${rights}deadline_s = 1`, spender: `${rights}[budget]\ncalls = 5` })
+  await using guest = await openFixture({ play, calls, host })
+  const late = await delegated(guest, { agent: 'slow' })
+  assert.deepEqual([late.status, late.code, late.text], ['timeout', 'timeout', 'Half of it.'])
+  const spent = await delegated(guest, { agent: 'spender' })
+  assert.deepEqual([spent.status, spent.code], ['budget_exhausted', 'budget_exhausted'])
+})
+
+test('after a crash the same call finds its child again', async () => {
+  const store = await openMemoryStore({ user: 'ada' as never })
+  const keepOpen = Object.assign(Object.create(store), { close: async () => {} }) as typeof store
+  const host = hostWith({ reader: '' })
+  let began = (): void => {}
+  const inChild = new Promise<void>((resolve) => (began = resolve))
+  const stuck: Play = async function* (request, signal) {
+    if (nameOf(request) === 'reader') {
+      began()
+      await new Promise((_, reject) => signal.addEventListener('abort', () => reject(signal.reason as Error)))
+    } else yield* asks(['agent_delegate', { agent: 'reader', goal: 'Count.' }])
+  }
+  const first = await openFixture({ play: stuck, host, store: keepOpen })
+  const { session } = first
+  void first.kernel.sendTurn({ session, clientId: '01890a5d-ac96-774b-bcce-b302099a8057' as never, text: 'Go.' })
+  await inChild
+  await first.kernel.close()
+  const play: Play = (request) => (nameOf(request) === 'reader' ? says('counted') : says(`It says ${lastResult(request)}`))
+  await using second = await openFixture({ play, host, store: keepOpen, session })
+  const ended = await second.record(({ name, phase, session: of }) => name === 'turn.send' && phase === 'outcome' && of === session)
+  assert.match(JSON.stringify(ended.body), /counted/)
+  const { agents } = await ask<{ agents: readonly unknown[] }>(second, 'agent.list', { ended: true })
+  assert.equal(agents.length, 1)
+})

@@ -1,0 +1,222 @@
+/**
+ * Delegation: a goal for an agent by a definition, in a conversation of its own that begins with the brief and nothing else. The child is
+ * an agent of the supervisor; its id is that of the call, so that a call which a crash interrupted finds its child again and waits on.
+ *
+ * What does not begin is a value, too: `refused` or `budget_exhausted`, with a code and a hint.
+ */
+import {
+  type Caller,
+  type CallId,
+  type Config,
+  grantOf,
+  isDerived,
+  isOxbowError,
+  type JsonObject,
+  OxbowError,
+  type Sandbox,
+  type SandboxStatus,
+  type SandboxTier,
+  sandboxTiers,
+  type SchemaChecker,
+} from '../../types/index.ts'
+import { type AgentProfile, type AgentRecord, profileCategory } from '../agents/agent-record.ts'
+import type { Supervisor } from '../agents/supervisor.ts'
+import { carvedOf } from '../budgets/book.ts'
+import type { Limits } from '../budgets/definitions.ts'
+import { longestTimerMs } from './limits.ts'
+import type { Budgets } from '../stages/budgets.ts'
+import type { Labels } from '../stages/policy.ts'
+import { stopReason } from '../stages/running-calls.ts'
+import { type AgentDefinition, parseAgentDefinition } from './agent-definition.ts'
+import { allows, delegableOf, type Entries, lost, meet, modelRight, passedOn } from './attenuation.ts'
+import type { Definitions } from './definitions.ts'
+import { type Delegated, delegatedOf, type ResultDeps } from './delegated-end.ts'
+
+export interface DelegateRequest {
+  readonly agent: string
+  readonly goal: string
+  readonly key_facts: readonly string[]
+  /** JSON Schema of the result, instead of the one of the definition. */
+  readonly result?: JsonObject | undefined
+  readonly budget?: Limits | undefined
+  readonly max_turns?: number | undefined
+  readonly deadline_s?: number | undefined
+  /** False: returns at once, and the end comes as mail. */
+  readonly wait: boolean
+  /** What happens to the agents below it when it ends before them. */
+  readonly orphans?: AgentRecord['orphans'] | undefined
+}
+
+/** Who delegates, by which call. */
+export interface Delegating {
+  readonly caller: Caller
+  /** The id of the child; another call, or the same after a crash, finds the same child. */
+  readonly call: CallId
+  readonly name: string
+}
+
+export interface DelegateDeps extends ResultDeps {
+  readonly supervisor: () => Promise<Supervisor>
+  readonly definitions: () => Promise<Definitions>
+  readonly agentConfig: Config['agents']
+  readonly budgets: Pick<Budgets, 'book' | 'load' | 'view'>
+  readonly heldLabels: (caller: Pick<Caller, 'session'>) => Labels
+  readonly schemas: SchemaChecker
+  readonly sandbox: Pick<Sandbox, 'status'>
+  readonly now: () => number
+}
+
+/** @throws what the signal aborts with, once the child has ended; a stop of the guest leaves it as it is */
+export async function delegate(deps: DelegateDeps, by: Delegating, request: DelegateRequest, signal: AbortSignal): Promise<Delegated> {
+  const supervisor = await deps.supervisor()
+  let agent = supervisor.find(by.call)
+  if (agent === undefined) {
+    try {
+      agent = await start(deps, supervisor, by, request)
+    } catch (error) {
+      if (isOxbowError(error)) return notBegun(request.agent, error)
+      throw error
+    }
+  }
+  if (request.wait) await waitFor(supervisor, by, agent.id, signal)
+  return delegatedOf(deps, supervisor.find(by.call) ?? agent)
+}
+
+function notBegun(agent: string, { code, message, hint }: OxbowError): Delegated {
+  const status = code === 'budget_exhausted' ? 'budget_exhausted' : 'refused'
+  const none = { id: '', session: '', value: null, text: '', files: [], spent: { tokens: 0, micro_dollars: 0 }, labels: [] } as const
+  return { ...none, status, agent, code, reason: message, hint }
+}
+
+async function waitFor(supervisor: Supervisor, { caller, call, name }: Delegating, id: CallId, signal: AbortSignal): Promise<void> {
+  try {
+    await supervisor.wait({ session: caller.session, ids: [id], mode: 'all', timeoutMs: longestTimerMs, signal })
+  } catch (error) {
+    if (stopReason(signal) !== 'shutdown') await supervisor.kill({ caller, call, name }, id, 'its delegation was cancelled')
+    throw error
+  }
+}
+
+/** @throws OxbowError why it does not begin */
+async function start(deps: DelegateDeps, supervisor: Supervisor, by: Delegating, request: DelegateRequest): Promise<AgentRecord> {
+  const { caller, call, name } = by
+  const definition = parseAgentDefinition(await (await deps.definitions()).find('agents', request.agent))
+  const parent = await parentOf(deps, caller)
+  const rights = passedOn(parent.delegable, definition.rights)
+  const model = modelOf(definition, rights, parent.model)
+  const tier = tierOf(definition, parent.tier, deps.sandbox.status)
+  const result = request.result ?? definition.result
+  if (result !== undefined) await deps.schemas.check(result)
+  const budget = smaller(definition.budget, request.budget)
+  if (budget !== undefined) {
+    const book = await deps.budgets.book()
+    await book.load(caller)
+    book.assertCovers(caller, carvedOf(budget))
+  }
+  const deadlineS = least(definition.deadlineS, request.deadline_s)
+  return supervisor.spawn(
+    { caller, call, name },
+    {
+      name: definition.name,
+      task: briefOf(request, result),
+      instructions: definition.instructions,
+      model,
+      rights,
+      priority: 'normal',
+      keep: false,
+      orphans: request.orphans ?? 'kill',
+      labels: deps.heldLabels(caller),
+      budget,
+      delegation: {
+        definition: definition.name,
+        hash: definition.hash,
+        turn: caller.turn,
+        deadline_at: deadlineS === undefined ? null : deps.now() + deadlineS * 1_000,
+        repairs: 0,
+      },
+      defined: {
+        delegable: meet(rights, definition.delegable),
+        tier,
+        maxTurns: least(definition.maxTurns, request.max_turns),
+        result,
+      },
+    },
+  )
+}
+
+/** What a caller can pass on, and what binds whoever it delegates to. */
+export interface Parent {
+  readonly delegable: Entries
+  readonly tier: SandboxTier | ''
+  /** Empty: the usual one. */
+  readonly model: string
+}
+
+/** Used by everything that starts work for a caller: delegation, handoff, graphs. */
+export async function parentOf(
+  { documents, agentConfig }: Pick<DelegateDeps, 'documents' | 'agentConfig'>,
+  caller: Caller,
+): Promise<Parent> {
+  const isAgents = caller.session !== '' && isDerived(caller.session) && caller.audience !== 'terminal'
+  const profile = isAgents ? ((await documents.get<AgentProfile>(profileCategory, caller.session))?.value ?? null) : null
+  // What was revoked since is no right of the caller any more.
+  const own = caller.rights.has('*') ? ['*'] : delegableOf(caller, agentConfig.withheld_rights)
+  const delegable = profile?.delegable === undefined ? own : meet(own, profile.delegable)
+  return { delegable, tier: profile?.tier ?? '', model: profile?.model ?? '' }
+}
+
+/** @throws OxbowError `denied` */
+function modelOf({ name, model }: AgentDefinition, rights: Entries, inherited: string): string {
+  const { limits } = grantOf(rights)
+  const wanted = model === '' ? inherited : model
+  if (wanted !== '' && allows(limits, modelRight, wanted)) return wanted
+  const only = limits?.only.get(modelRight)
+  if (wanted === '' && only === undefined && limits?.denied.has(modelRight) !== true) return ''
+  const [first] = (only ?? []).filter((each) => !each.endsWith('*'))
+  if (model === '' && first !== undefined) return first
+  throw new OxbowError('denied', `${name} would use the model ${wanted === '' ? 'of this guest' : wanted}, which cannot be passed on.`, {
+    hint: 'Delegate to another agent, or do the work yourself.',
+  })
+}
+
+/** @throws OxbowError `sandbox_missing` */
+function tierOf({ name, tier }: AgentDefinition, inherited: SandboxTier | '', { tier: running }: SandboxStatus): SandboxTier | '' {
+  const strictest = rank(tier) > rank(inherited) ? tier : inherited
+  if (rank(strictest) <= rank(running)) return strictest
+  throw new OxbowError('sandbox_missing', `${name} needs the isolation ${strictest}; this guest has ${running}.`, {
+    hint: 'The user can set sandbox.tier in config.toml. Do the work yourself, or delegate to another agent.',
+  })
+}
+
+function rank(tier: SandboxStatus['tier'] | ''): number {
+  return sandboxTiers.findIndex((each) => each === tier)
+}
+
+function least(a: number | undefined, b: number | undefined): number | undefined {
+  return a === undefined || b === undefined ? (a ?? b) : Math.min(a, b)
+}
+
+/** The stricter of two budgets, kind by kind. 0 is no limit. */
+function smaller(a: Limits = {}, b: Limits = {}): Limits | undefined {
+  const kinds = ['tokens', 'micro_dollars', 'calls', 'seconds'] as const
+  const both = kinds.flatMap((kind) => {
+    const limit = least(a[kind] || undefined, b[kind] || undefined)
+    return limit === undefined ? [] : [[kind, limit] as const]
+  })
+  return both.length === 0 ? undefined : Object.fromEntries(both)
+}
+
+/** All that the child learns of this conversation. */
+function briefOf({ goal, key_facts: facts }: DelegateRequest, result: JsonObject | undefined): string {
+  const known = facts.length === 0 ? '' : `\n\nKnown facts:\n${facts.map((fact) => `- ${fact.replaceAll('\n', ' ')}`).join('\n')}`
+  const form =
+    result === undefined
+      ? ''
+      : `\n\nYour answer is the result: one JSON value that matches this JSON Schema, and nothing else.\n${JSON.stringify(result)}`
+  return `${goal}${known}${form}`
+}
+
+/** @returns rights of a definition that a caller cannot pass on */
+export function missingRights(definition: AgentDefinition, { delegable }: Parent): Entries {
+  return lost(definition.rights, passedOn(delegable, definition.rights))
+}

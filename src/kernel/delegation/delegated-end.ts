@@ -1,0 +1,213 @@
+/**
+ * What comes back from a delegated agent: how it ended, its answer or what it had written by then, the files that it changed, what it has
+ * spent. An answer with a schema is JSON that matches it; one that does not is returned to the agent with what is wrong, at most twice.
+ */
+import {
+  type ErrorCode,
+  isObject,
+  isOxbowError,
+  type Json,
+  type JsonObject,
+  problemLines,
+  type SchemaChecker,
+  type SessionId,
+  sessionScope,
+  truncate,
+} from '../../types/index.ts'
+import type { Store } from '../../store/index.ts'
+import { type AgentProfile, type AgentRecord, isOver, profileCategory } from '../agents/agent-record.ts'
+import type { DelegatedEnds, Verdict } from '../agents/agent-table.ts'
+import { maxMailCharacters } from '../limits.ts'
+import { maxFileRecords, maxPartialRecords, maxRepairs, maxResultCharacters, maxResultFiles } from './limits.ts'
+import type { Budgets } from '../stages/budgets.ts'
+import type { Labels } from '../stages/policy.ts'
+import type { Documents } from '../state/documents.ts'
+
+export type DelegationStatus = 'running' | 'success' | 'failure' | 'budget_exhausted' | 'cancelled' | 'timeout' | 'refused'
+
+export interface Delegated {
+  readonly status: DelegationStatus
+  readonly agent: string
+  /** Of the agent that worked on it, and of its conversation; empty where none did. */
+  readonly id: string
+  readonly session: SessionId | ''
+  /** The result, where it has a schema and matches it. */
+  readonly value: Json
+  /** The answer, or what there is of it. */
+  readonly text: string
+  /** Files that it changed by calls; those that its commands changed are not known. */
+  readonly files: readonly string[]
+  readonly spent: { readonly tokens: number; readonly micro_dollars: number }
+  readonly labels: Labels
+  /** Why it is no success; empty where it is one. */
+  readonly code: ErrorCode | ''
+  readonly reason: string
+  readonly hint: string
+}
+
+export interface ResultDeps {
+  readonly store: Pick<Store, 'records'>
+  readonly flushed: () => Promise<void>
+  readonly documents: Pick<Documents, 'get'>
+  readonly schemas: Pick<SchemaChecker, 'validate'>
+  readonly budgets: Pick<Budgets, 'load' | 'view'>
+  readonly all: () => readonly AgentRecord[]
+}
+
+export function createDelegatedEnds(deps: ResultDeps): DelegatedEnds {
+  return {
+    judge: (agent, reply) => judge(deps, agent, reply),
+    partial: (session) => partialOf(deps, session),
+    async mail(agent, fence) {
+      const ended = await delegatedOf(deps, agent)
+      const answer = ended.text === '' ? '' : `\n${fence(truncate(ended.text, maxMailCharacters))}`
+      const more = ended.text.length > maxMailCharacters ? '\nThis is its beginning; agent_wait returns more.' : ''
+      return `[Delegation to ${agent.name} (${agent.id}): ${headOf(ended)}]${answer}${more}`
+    },
+  }
+}
+
+/** @returns the end in one line, for a model */
+export function headOf({ status, code, reason, hint, files, spent }: Delegated): string {
+  const why =
+    reason === '' ? '' : `${code === '' || code === (status as string) ? '' : ` (${code})`}: ${reason}${hint === '' ? '' : ` ${hint}`}`
+  const changed = files.length === 0 ? '' : `; changed ${files.join(', ')}`
+  return `${status}${why}${changed}${spent.tokens === 0 ? '' : `; ${spent.tokens} tokens`}`
+}
+
+/** @returns what is known of a delegation now */
+export async function delegatedOf(deps: ResultDeps, agent: AgentRecord): Promise<Delegated> {
+  const { id, session, reply, labels, reason, code = '', delegation } = agent
+  const status = statusOf(agent)
+  const isEnded = status !== 'running'
+  const [files, spent] = await Promise.all([isEnded ? filesOf(deps, session) : [], spentBy(deps, agent)])
+  return {
+    status,
+    agent: delegation?.definition ?? agent.name,
+    id,
+    session,
+    value: delegation?.value ?? null,
+    text: reply,
+    files,
+    spent,
+    labels,
+    code: status === 'success' || status === 'running' ? '' : codeOf(status, code),
+    reason,
+    hint: hints[status],
+  }
+}
+
+function statusOf({ state, code }: AgentRecord): DelegationStatus {
+  if (!isOver({ state })) return 'running'
+  if (state === 'done') return 'success'
+  if (code === 'budget_exhausted' || code === 'timeout' || code === 'cancelled') return code
+  return state === 'killed' ? 'cancelled' : 'failure'
+}
+
+function codeOf(status: DelegationStatus, code: ErrorCode | ''): ErrorCode {
+  if (code !== '') return code
+  return status === 'cancelled' ? 'cancelled' : 'tool_failed'
+}
+
+const hints: Readonly<Record<DelegationStatus, string>> = {
+  running: 'Its end comes as a message, or by agent_wait.',
+  success: '',
+  failure: 'Do the work yourself, or delegate it again with what was missing.',
+  budget_exhausted: 'Use what it has found, or delegate a smaller part with a larger budget.',
+  cancelled: 'It was ended from outside; delegate again only if it is still needed.',
+  timeout: 'Use what it has found, or delegate a smaller part with a later deadline.',
+  refused: '',
+}
+
+// Judging an answer.
+
+async function judge({ documents, schemas }: ResultDeps, agent: AgentRecord, reply: string): Promise<Verdict> {
+  const profile = await documents.get<AgentProfile>(profileCategory, agent.session)
+  const schema = profile?.value.result
+  const value = schema === undefined ? undefined : jsonIn(reply)
+  const problems = reply.length > maxResultCharacters ? tooLong : schema === undefined ? '' : await problemsOf(schemas, schema, value)
+  if (problems === '') return { is: 'accepted', ...(value !== undefined && { value }) }
+  if ((agent.delegation?.repairs ?? 0) >= maxRepairs)
+    return {
+      is: 'failed',
+      reason: `Its result was corrected ${maxRepairs} times and does not fit: ${truncate(problems, 500)}`,
+      code: 'bad_input',
+    }
+  return {
+    is: 'returned',
+    text: `Your answer cannot be taken as the result:\n${problems}\nAnswer again with the whole result${schema === undefined ? '' : ' as one JSON value, and nothing else'}.`,
+  }
+}
+
+const tooLong = `- it is longer than ${maxResultCharacters / 1024} KiB; write long texts to files and name them`
+
+async function problemsOf(schemas: ResultDeps['schemas'], schema: JsonObject, value: Json | undefined): Promise<string> {
+  if (value === undefined) return '- it is not one JSON value'
+  try {
+    return problemLines(await schemas.validate(schema, value))
+  } catch (error) {
+    if (isOxbowError(error)) return `- it cannot be checked: ${error.message}`
+    throw error
+  }
+}
+
+/** @returns the JSON value of an answer: all of it, its last fenced block, or what its braces hold */
+export function jsonIn(reply: string): Json | undefined {
+  const blocks = [...reply.matchAll(/```(?:json)?[ \t]*\n([\s\S]*?)\n?```/g)].map(([, block = '']) => block)
+  const [first, last] = [reply.search(/[[{]/), Math.max(reply.lastIndexOf('}'), reply.lastIndexOf(']'))]
+  for (const text of [reply, blocks.at(-1), first >= 0 && last > first ? reply.slice(first, last + 1) : undefined]) {
+    if (text === undefined || text.trim() === '') continue
+    try {
+      return JSON.parse(text) as Json
+    } catch {
+      // Another reading may fit.
+    }
+  }
+  return undefined
+}
+
+// What an agent has done, from its records.
+
+async function partialOf({ store, flushed }: ResultDeps, session: SessionId): Promise<string> {
+  await flushed()
+  const records = await store.records({ session, phases: ['outcome'], order: 'newest_first', limit: maxPartialRecords, hydrate: true })
+  for (const { name, body } of records) {
+    const message: unknown = name === 'model.generate' ? (JSON.parse(body) as JsonObject)['message'] : undefined
+    const parts = isObject(message) && Array.isArray(message['parts']) ? message['parts'] : []
+    const text = parts
+      .flatMap((part) => (isObject(part) && part['type'] === 'text' && typeof part['text'] === 'string' ? [part['text']] : []))
+      .join('')
+    if (text !== '') return truncate(text, maxResultCharacters)
+  }
+  return ''
+}
+
+const changingCalls = /^(?:file\.(?:write|edit|delete|move|upload)|attachment\.save|vault\.copy_to)$/
+
+async function filesOf({ store, flushed }: ResultDeps, session: SessionId): Promise<readonly string[]> {
+  await flushed()
+  const records = await store.records({ session, phases: ['intent'], order: 'oldest_first', limit: maxFileRecords, hydrate: false })
+  const files = new Set<string>()
+  for (const { name, body } of records) {
+    if (!changingCalls.test(name)) continue
+    const input: unknown = (JSON.parse(body) as JsonObject)['input']
+    for (const field of ['path', 'from', 'to']) {
+      const path = isObject(input) ? input[field] : undefined
+      if (typeof path === 'string') files.add(path)
+    }
+  }
+  return [...files].slice(0, maxResultFiles)
+}
+
+/** Of the agent, and of the agents below it. */
+async function spentBy({ budgets, all }: ResultDeps, agent: AgentRecord): Promise<Delegated['spent']> {
+  const agents = [agent]
+  for (const each of agents) agents.push(...all().filter(({ parent }) => parent === each.id))
+  let spent = { tokens: 0, micro_dollars: 0 }
+  for (const { session } of agents) {
+    await budgets.load({ session, actor: '' })
+    const { tokens, microDollars } = budgets.view(sessionScope(session)).spent
+    spent = { tokens: spent.tokens + tokens, micro_dollars: spent.micro_dollars + microDollars }
+  }
+  return spent
+}
