@@ -94,7 +94,7 @@ test('every verb has an example, and each example is a command line that the pro
 })
 
 /** Verbs whose output is a conversation or a script. */
-const withoutJson = ['completion', 'tui', 'chat']
+const withoutJson = ['completion', 'tui', 'chat', 'acp']
 
 test('every verb takes --json', () => {
   const without = leaves.filter(({ command }) => !command.options.some(({ long }) => long === '--json')).map(({ path }) => path.join(' '))

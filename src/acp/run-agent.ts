@@ -1,0 +1,168 @@
+/**
+ * `oxbow acp`: Oxbow as an agent inside an editor. A session of the editor is a session of the guest, with the same id, so it also opens
+ * in every other terminal, and what the editor loses is read again from the journal.
+ */
+import type {
+  ListSessionsRequest,
+  ListSessionsResponse,
+  LoadSessionRequest,
+  LoadSessionResponse,
+  McpServer,
+  SessionModeState,
+} from '@agentclientprotocol/sdk'
+import { plainLine } from '../terminal/index.ts'
+import { isUuid, OxbowError, type RecordView, type SessionId, type SessionInfo, toError } from '../types/index.ts'
+import { availableCommands } from './commands.ts'
+import type { EditorStreams } from './editor-stream.ts'
+import type { Editor } from './editor.ts'
+import { createGuestLink, type GuestLink } from './guest-link.ts'
+import { listedSessions, maxOpenSessions, maxReplayedRecords, recordsPerPage, sessionsPerPage } from './limits.ts'
+import type { AcpPorts, Gateway } from './ports.ts'
+import { type AgentHandlers, connectEditor } from './protocol.ts'
+import { createEditorSession, type EditorSession, type ModeId, modes, noSession } from './session.ts'
+
+/** Serves one editor until it has gone. */
+export async function runAgent(streams: Pick<EditorStreams, 'input' | 'output'>, ports: AcpPorts): Promise<void> {
+  const link = createGuestLink(ports)
+  const sessions = new Map<string, EditorSession>()
+  const { closed } = connectEditor({ ...streams, log: ports.log }, ports.version, (editor) =>
+    createHandlers({ ports, link, sessions, editor }),
+  )
+  await closed
+  for (const session of sessions.values()) session.close()
+  await link.close()
+}
+
+interface Parts {
+  readonly ports: AcpPorts
+  readonly link: GuestLink
+  readonly sessions: Map<string, EditorSession>
+  readonly editor: Editor
+}
+
+function createHandlers(parts: Parts): AgentHandlers {
+  const { ports, link, sessions, editor } = parts
+  const openings = createOpenings(parts)
+  const find = (id: string): EditorSession => {
+    const session = sessions.get(id)
+    if (session === undefined) throw noSession(id)
+    return session
+  }
+  return {
+    // Started while the editor makes ready; a failure is answered where it matters.
+    begin: () => void link.gateway().catch(() => {}),
+    ...openings,
+    listSessions: async (request) => listSessions(request, await link.gateway(), ports),
+    async closeSession(id) {
+      find(id).close()
+      sessions.delete(id)
+    },
+    async deleteSession(id) {
+      if (!isUuid(id)) throw noSession(id)
+      sessions.get(id)?.close()
+      sessions.delete(id)
+      const outcome = await (await link.gateway()).call('session.delete', { session: id })
+      if (outcome.status !== 'ok') throw toError(outcome.failure)
+    },
+    setMode(id, mode) {
+      const known = modes.find((each) => each.id === mode)
+      if (known === undefined)
+        throw new OxbowError('bad_input', `There is no mode ${mode.slice(0, 50)}.`, { hint: modes.map((each) => each.id).join(', ') })
+      find(id).setMode(known.id)
+      editor.update(id, { sessionUpdate: 'current_mode_update', currentModeId: known.id })
+    },
+    prompt: async (id, blocks, signal) => find(id).prompt(blocks, signal),
+    cancel: (id) => sessions.get(id)?.cancel(),
+  }
+}
+
+/** New sessions, and those that go on. */
+function createOpenings({ ports, link, sessions, editor }: Parts): Pick<AgentHandlers, 'newSession' | 'loadSession' | 'resumeSession'> {
+  let contextTokens = 0
+  const gatewayWithFacts = async (): Promise<Gateway> => {
+    const gateway = await link.gateway()
+    contextTokens ||= (await gateway.status()).context_tokens ?? 0
+    return gateway
+  }
+  const attach = async (id: SessionId, folder: string, past: readonly RecordView[], replays: boolean): Promise<EditorSession> => {
+    if (sessions.size >= maxOpenSessions && !sessions.has(id)) throw tooManySessions()
+    sessions.get(id)?.close()
+    const session = createEditorSession({ id, editor, link, ports, contextTokens: () => contextTokens, folder })
+    if (replays) session.replay(past)
+    await session.follow(past)
+    sessions.set(id, session)
+    return session
+  }
+  const greet = ({ id }: EditorSession, servers: readonly McpServer[]): void => {
+    editor.update(id, { sessionUpdate: 'available_commands_update', availableCommands })
+    if (servers.length === 0) return
+    const notice = noticeOf(servers)
+    ports.log(notice)
+    editor.update(id, { sessionUpdate: 'agent_message_chunk', content: { type: 'text', text: `*${notice}*\n\n` } })
+  }
+  const open = async ({ sessionId, mcpServers }: LoadSessionRequest, replays: boolean): Promise<LoadSessionResponse> => {
+    if (!isUuid(sessionId)) throw noSession(sessionId)
+    const past = await readPast(await gatewayWithFacts(), sessionId as SessionId, replays ? maxReplayedRecords : 1)
+    const session = await attach(sessionId as SessionId, '', past, replays)
+    greet(session, mcpServers)
+    await editor.written()
+    return { modes: modesOf(session) }
+  }
+  return {
+    async newSession({ cwd, mcpServers }) {
+      const { id } = await (await gatewayWithFacts()).createSession()
+      const session = await attach(id, cwd, [], false)
+      // An editor learns the id by the answer, and takes no update before it.
+      setImmediate(() => greet(session, mcpServers))
+      return { sessionId: id, modes: modesOf(session) }
+    },
+    loadSession: (request) => open(request, true),
+    resumeSession: (request) => open(request, false),
+  }
+}
+
+function modesOf(session: EditorSession): SessionModeState {
+  return { currentModeId: session.mode() satisfies ModeId, availableModes: modes.map((mode) => ({ ...mode })) }
+}
+
+async function listSessions({ cursor, cwd }: ListSessionsRequest, gateway: Gateway, ports: AcpPorts): Promise<ListSessionsResponse> {
+  const from = cursor === null || cursor === undefined ? 0 : Number(cursor)
+  if (!Number.isSafeInteger(from) || from < 0)
+    throw new OxbowError('bad_input', 'This cursor is unknown.', { hint: 'Leave it out, or send `nextCursor` of the last answer.' })
+  const all = (await gateway.listSessions(listedSessions)).filter(({ turns, busy }) => turns > 0 || busy)
+  const page = all.slice(from, from + sessionsPerPage)
+  const next = from + sessionsPerPage < all.length ? { nextCursor: String(from + sessionsPerPage) } : {}
+  // Sessions of Oxbow belong to no folder: each is listed for the folder that the editor asks about.
+  return { sessions: page.map((info) => listed(info, cwd ?? ports.ownPath('/shared') ?? '/')), ...next }
+}
+
+function listed({ id, title, active_at: at }: SessionInfo, cwd: string) {
+  return { sessionId: id, cwd, title, updatedAt: new Date(at).toISOString() }
+}
+
+/** An editor could name any program to run or address to send data to: servers of tools are approved by the person, in Oxbow. */
+function noticeOf(servers: readonly McpServer[]): string {
+  const names = servers.map(({ name }) => plainLine(name, 50)).join(', ')
+  return `Not connected: the MCP servers of the editor (${names}). Oxbow runs only servers that you have approved: \`oxbow servers add NAME\`, then \`oxbow servers approve NAME\`.`
+}
+
+/** @returns the newest records of a session, oldest first, from the beginning of a turn */
+async function readPast(gateway: Gateway, session: SessionId, most: number): Promise<readonly RecordView[]> {
+  let records: readonly RecordView[] = []
+  let before: number | undefined
+  do {
+    const limit = Math.min(recordsPerPage, most)
+    const outcome = await gateway.call('session.records', { session, limit, ...(before !== undefined && { before }) })
+    if (outcome.status !== 'ok') throw toError(outcome.failure)
+    const page = outcome.output as { readonly records: readonly RecordView[]; readonly next: number | null }
+    records = [...page.records, ...records]
+    if (page.next === null) return records
+    before = page.next
+  } while (records.length < most)
+  const begins = records.findIndex(({ name, phase }) => name === 'turn.send' && phase === 'intent')
+  return begins > 0 && most > 1 ? records.slice(begins) : records
+}
+
+function tooManySessions(): OxbowError {
+  return new OxbowError('limit_reached', `The editor has ${maxOpenSessions} sessions open.`, { hint: 'Close some: session/close.' })
+}

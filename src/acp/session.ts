@@ -1,0 +1,296 @@
+/**
+ * One session in an editor: prompts become turns, events become updates, and what waits for approval becomes a question. The session
+ * itself is the guest's: it goes on when the editor, this program or the guest ends.
+ */
+import type { ContentBlock, PromptResponse, SessionUpdate } from '@agentclientprotocol/sdk'
+import type { FollowEvent } from '../client/index.ts'
+import { isEnd, pendingOf, type SentMedia } from '../terminal/index.ts'
+import {
+  type CallId,
+  type ClientResult,
+  type ClientTools,
+  createIdMaker,
+  type Failure,
+  isErrorCode,
+  type JsonObject,
+  OxbowError,
+  type PendingApproval,
+  type RecordView,
+  type SessionId,
+  systemClock,
+  systemRandom,
+  toError,
+} from '../types/index.ts'
+import { runCommand } from './commands.ts'
+import type { Editor } from './editor.ts'
+import { askForFolder } from './folder-question.ts'
+import { clientCallsOf, editorTools, runEditorTool } from './editor-tools.ts'
+import type { GuestLink } from './guest-link.ts'
+import { cancelWaitMs } from './limits.ts'
+import { showMedia } from './media.ts'
+import { decisionOf, permissionRequest, rulesFor } from './permissions.ts'
+import type { AcpPorts } from './ports.ts'
+import { messageOf } from './prompt.ts'
+import { fieldsOf } from './tool-view.ts'
+import { createUpdateFold, placeNote } from './updates.ts'
+
+/** How much is asked. `configured`: as `[approval]` says. The others are stricter, but for `approve`, which answers for the person. */
+export const modes = [
+  { id: 'configured', name: 'As configured', description: 'Oxbow asks where its configuration says so.' },
+  { id: 'ask', name: 'Ask before changes', description: 'Whatever changes something asks.' },
+  { id: 'read_only', name: 'Read only', description: 'Whatever changes something is refused.' },
+  { id: 'approve', name: 'Approve all', description: 'Allows whatever would ask, for as long as this mode is on.' },
+] as const
+
+export type ModeId = (typeof modes)[number]['id']
+
+export interface EditorSession {
+  readonly id: SessionId
+  mode(): ModeId
+  setMode(mode: ModeId): void
+  /** @throws OxbowError */
+  prompt(blocks: readonly ContentBlock[], signal: AbortSignal): Promise<PromptResponse>
+  cancel(): void
+  /** Follows from the last of these records on. @throws OxbowError */
+  follow(past: readonly RecordView[]): Promise<void>
+  /** Shows the past. */
+  replay(past: readonly RecordView[]): void
+  close(): void
+}
+
+interface SessionDeps {
+  readonly id: SessionId
+  readonly editor: Editor
+  readonly link: GuestLink
+  readonly ports: AcpPorts
+  readonly contextTokens: () => number
+  /** Folder of the person in which the editor works: the first message names it. Empty: it was named in an earlier one. */
+  readonly folder: string
+}
+
+const newId = createIdMaker(systemClock, systemRandom) as () => CallId
+
+export function createEditorSession(deps: SessionDeps): EditorSession {
+  const { id, editor, link, ports } = deps
+  const turns = createTurns()
+  let mode: ModeId = 'configured'
+  let { folder } = deps
+  let stop = (): void => {}
+  const show = (update: SessionUpdate): void => editor.update(id, update)
+  const onMedia = (media: SentMedia): void => {
+    void showMedia(media, link).then((content) => content !== null && show({ sessionUpdate: 'agent_message_chunk', content }))
+  }
+  const fold = createUpdateFold({ ownPath: ports.ownPath, contextTokens: deps.contextTokens, onMedia })
+  const questions = createQuestions(deps, () => mode)
+  const wish = (): ClientTools => ({
+    tools: editorTools(editor.capabilities()),
+    ...((mode === 'ask' || mode === 'read_only') && { caution: mode }),
+  })
+  const take = (event: FollowEvent): void => {
+    fold.live(event, turns.isOwn).forEach(show)
+    if (event.type === 'record') turns.take(event.record)
+    if (event.type === 'record' && event.record.phase === 'parked') questions.ask(pendingOf(event.record))
+    else if (event.type === 'record' && event.record.phase !== 'intent') questions.settled(event.record.call)
+    if (event.type === 'caught_up') event.pending.forEach(questions.ask)
+    if (event.type === 'ended') turns.fail(event.failure)
+  }
+  const send = async (blocks: readonly ContentBlock[], cancelled: AbortSignal): Promise<PromptResponse> => {
+    const { text, attachments } = await messageOf(blocks, ports, await link.gateway())
+    const place = folder === '' ? '' : await askForFolder(id, folder, deps, cancelled)
+    folder = ''
+    if (cancelled.aborted) return { stopReason: 'cancelled' }
+    return converse(deps, turns, wish, { text: place === '' ? text : text + placeNote(place), attachments, client: wish() }, cancelled)
+  }
+  const leave = (): void => {
+    questions.close()
+    turns.cancel()
+  }
+  return {
+    id,
+    mode: () => mode,
+    setMode: (wanted) => void (mode = wanted),
+    async prompt(blocks, signal) {
+      const command = await runCommand(blocks, id, link)
+      if (command !== null) {
+        show({ sessionUpdate: 'agent_message_chunk', content: { type: 'text', text: command } })
+        return { stopReason: 'end_turn' }
+      }
+      const cancelling = turns.cancelling(signal)
+      try {
+        return await Promise.race([send(blocks, cancelling.signal), cancelling.late])
+      } finally {
+        cancelling.end()
+        await editor.written()
+      }
+    },
+    cancel: leave,
+    async follow(past) {
+      stop = await link.follow(id, past, take)
+    },
+    replay: (past) => past.flatMap(fold.past).forEach(show),
+    close() {
+      leave()
+      stop()
+    },
+  }
+}
+
+/** One turn after another, as long as each ends with calls of the editor's tools. */
+async function converse(
+  { id, editor, link, ports }: SessionDeps,
+  turns: Turns,
+  wish: () => ClientTools,
+  first: Message,
+  cancelled: AbortSignal,
+): Promise<PromptResponse> {
+  const cancelTurn = (): void => {
+    link.repeat((gateway) => gateway.cancelTurn(id)).catch((error: unknown) => ports.log(`The turn was not cancelled: ${String(error)}`))
+  }
+  cancelled.addEventListener('abort', cancelTurn, { once: true })
+  try {
+    for (let message = first; ;) {
+      const clientId = newId()
+      const over = turns.begin(clientId)
+      const sent = message
+      await link.repeat((gateway) => gateway.sendTurn({ session: id, clientId, ...sent }))
+      // Cancelled before the guest had it.
+      if (cancelled.aborted) cancelTurn()
+      const body = fieldsOf((await over).body)
+      const calls = body['status'] === 'ok' ? clientCallsOf(body) : []
+      if (calls.length === 0) return { stopReason: stopReasonOf(body) }
+      const results: ClientResult[] = []
+      for (const call of calls)
+        results.push({ call: call.call, text: await runEditorTool(call, editor.machine(id), editor.capabilities(), cancelled) })
+      if (cancelled.aborted) return { stopReason: 'cancelled' }
+      message = { text: '', client: wish(), results }
+    }
+  } finally {
+    cancelled.removeEventListener('abort', cancelTurn)
+  }
+}
+
+interface Message {
+  readonly text: string
+  readonly attachments?: Awaited<ReturnType<typeof messageOf>>['attachments']
+  readonly client: ClientTools
+  readonly results?: readonly ClientResult[]
+}
+
+/** @throws OxbowError for a turn that failed: the editor shows it as an error */
+function stopReasonOf(body: JsonObject): PromptResponse['stopReason'] {
+  const { status } = body
+  const failure = fieldsOf(body['failure'])
+  if (status === 'ok') return failure['code'] === 'output_truncated' ? 'max_tokens' : 'end_turn'
+  if (status === 'cancelled') return 'cancelled'
+  if (status === 'limit' && (failure['code'] === 'limit_reached' || failure['code'] === undefined)) return 'max_turn_requests'
+  throw toError(failureOf(Object.keys(failure).length > 0 ? failure : body))
+}
+
+function failureOf({ code, message, text, hint }: JsonObject): Failure {
+  const words = typeof message === 'string' && message !== '' ? message : text
+  return {
+    code: isErrorCode(code) ? code : 'tool_failed',
+    message: typeof words === 'string' && words !== '' ? words : 'The turn failed.',
+    hint: typeof hint === 'string' ? hint : '',
+  }
+}
+
+type Turns = ReturnType<typeof createTurns>
+
+/** The turns that this editor has begun, and the prompts that wait for their ends. */
+function createTurns() {
+  const waiting = new Map<string, PromiseWithResolvers<RecordView>>()
+  const own = new Set<string>()
+  const cancels = new Set<AbortController>()
+  return {
+    isOwn: (turn: string): boolean => own.has(turn),
+    begin(turn: string): Promise<RecordView> {
+      own.add(turn)
+      const over = Promise.withResolvers<RecordView>()
+      over.promise.catch(() => {})
+      waiting.set(turn, over)
+      return over.promise
+    },
+    take(record: RecordView): void {
+      if (record.name !== 'turn.send' || !isEnd(record)) return
+      waiting.get(record.call)?.resolve(record)
+      waiting.delete(record.call)
+    },
+    fail(failure: Failure): void {
+      for (const over of waiting.values()) over.reject(toError(failure))
+    },
+    cancel: (): void => cancels.forEach((each) => each.abort()),
+    /** @param signal of the prompt's request. `late` answers a prompt whose turn does not end in time. */
+    cancelling(signal: AbortSignal) {
+      const controller = new AbortController()
+      const late = Promise.withResolvers<PromptResponse>()
+      let timer: NodeJS.Timeout | undefined
+      const stop = (): void => controller.abort()
+      cancels.add(controller)
+      signal.addEventListener('abort', stop, { once: true })
+      controller.signal.addEventListener('abort', () => {
+        timer = setTimeout(() => late.resolve({ stopReason: 'cancelled' }), cancelWaitMs)
+      })
+      if (signal.aborted) stop()
+      return {
+        signal: controller.signal,
+        late: late.promise,
+        end(): void {
+          clearTimeout(timer)
+          cancels.delete(controller)
+          signal.removeEventListener('abort', stop)
+        },
+      }
+    },
+  }
+}
+
+/** Calls that wait for the person, each asked once, one after the other as an editor shows them. */
+function createQuestions({ id, editor, link, ports }: SessionDeps, mode: () => ModeId) {
+  const open = new Map<string, AbortController>()
+  let queue = Promise.resolve()
+  const decide = async (pending: PendingApproval, signal: AbortSignal): Promise<void> => {
+    if (signal.aborted) return
+    const gateway = await link.gateway()
+    const rules = mode() === 'approve' ? [] : await rulesFor(pending, gateway)
+    const answer =
+      mode() === 'approve' ? { allow: true } : decisionOf(await editor.ask(permissionRequest(pending, rules, ports), signal), rules)
+    if (signal.aborted) return
+    const outcome = await gateway.call('call.decide', { call: pending.call, ...answer })
+    if (outcome.status !== 'ok') throw toError(outcome.failure)
+  }
+  const explain = (pending: PendingApproval, error: unknown): void => {
+    const why = error instanceof Error ? error.message : String(error)
+    ports.log(`${pending.name} waits for approval, and the editor did not answer: ${why}`)
+    const text = `\n\n*${pending.name} waits for approval: \`oxbow approve ${pending.call}\`*\n\n`
+    editor.update(id, { sessionUpdate: 'agent_message_chunk', content: { type: 'text', text } })
+  }
+  return {
+    ask(pending: PendingApproval): void {
+      if (open.has(pending.call)) return
+      const controller = new AbortController()
+      open.set(pending.call, controller)
+      queue = queue.then(() =>
+        decide(pending, controller.signal).catch((error: unknown) => {
+          if (!controller.signal.aborted) explain(pending, error)
+        }),
+      )
+    },
+    /** It was decided, here or elsewhere, or has ended. */
+    settled(call: string): void {
+      open.get(call)?.abort()
+      open.delete(call)
+    },
+    close(): void {
+      for (const controller of open.values()) controller.abort()
+      open.clear()
+    },
+  }
+}
+
+/** @throws OxbowError `not_found` */
+export function noSession(id: string): OxbowError {
+  return new OxbowError('not_found', `There is no session ${id.slice(0, 100)}.`, {
+    hint: 'session/list lists them; session/new starts one.',
+  })
+}
