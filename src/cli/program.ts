@@ -7,7 +7,7 @@ import { addAccessVerbs, addApprovalVerbs, addExecVerbs } from './kernel/access-
 import { addBudgetVerbs } from './kernel/budget-verbs.ts'
 import { addCallVerbs, addObserveVerbs, addScheduleVerbs, addStateVerbs } from './kernel/kernel-verbs.ts'
 import { addServerVerbs } from './kernel/server-verbs.ts'
-import { addFolderVerbs, addVersionVerbs } from './kernel/version-verbs.ts'
+import { addBranchVerbs, addFolderVerbs, addVersionVerbs } from './kernel/version-verbs.ts'
 import { addBackupVerbs, addSecretVerbs, addStoreVerbs } from './store/store-verbs.ts'
 import { addEmbedVerbs, addInspectVerbs, addMachineVerbs, addModelVerbs, addSetupVerbs } from './verbs/machine-verbs.ts'
 import { addMemoryVerbs } from './verbs/memory-verbs.ts'
@@ -25,7 +25,7 @@ const families: Readonly<Record<string, readonly AddVerbs[]>> = {
   'Agents, schedules, budgets:': [addAgentVerbs, addScheduleVerbs, addBudgetVerbs],
   'Models and memory:': [addModelVerbs, addMemoryVerbs, addEmbedVerbs],
   'Inspect:': [addInspectVerbs, addAuditVerbs, addObserveVerbs],
-  'Undo and keep:': [addVersionVerbs, addBackupVerbs, addStoreVerbs, addStateVerbs],
+  'Undo and keep:': [addVersionVerbs, addBranchVerbs, addBackupVerbs, addStoreVerbs, addStateVerbs],
   'Build and extend:': [addMachineVerbs, addCallVerbs],
 }
 

@@ -26,7 +26,6 @@ import {
   noSpend,
   originOfCall,
   type Phase,
-  type Sandbox,
   type Spend,
   type StartedProgram,
   toFailure,
@@ -36,7 +35,7 @@ import { cancelledOutcome, keptOutput, type Refusal, refusal, refusalBody, repla
 import { maxNameLength } from './limits.ts'
 import { refuseLimited } from './access/right-limits.ts'
 import { approve, type ApprovalDeps, withEditNote } from './stages/approval.ts'
-import { type FirstVersion, isShutdown, type RunningCalls, sandboxFor, stopReason, type Watch } from './stages/running-calls.ts'
+import { type FilePlaces, filesFor, isShutdown, type RunningCalls, stopReason, type Watch } from './stages/running-calls.ts'
 import type { Registry } from './registry.ts'
 import type { DataHandles } from './extract/data-handles.ts'
 import type { Sessions } from './sessions.ts'
@@ -58,7 +57,7 @@ import { type Budgets, reservationName, reserveFor } from './stages/budgets.ts'
 import { clean, type Cleaner, outcomeBody, type Ran } from './stages/cleaning.ts'
 import type { SecretUse, SecretUses } from '../secrets/index.ts'
 
-export interface GateDeps extends ApprovalDeps {
+export interface GateDeps extends ApprovalDeps, FilePlaces {
   readonly registry: Registry
   readonly journal: Journal
   readonly newId: () => string
@@ -66,8 +65,6 @@ export interface GateDeps extends ApprovalDeps {
   readonly cleaner: Cleaner
   readonly secrets: SecretUses
   readonly running: RunningCalls
-  readonly sandbox: Sandbox
-  readonly first: FirstVersion
   readonly flow: Config['flow']
   /** Whether the lists of `[exec]` let the call start this program. */
   readonly refuseStart: (call: Call, program: StartedProgram) => Promise<Failure | null>
@@ -331,19 +328,21 @@ async function run(
 ): Promise<Ran | typeof stoppedForRestart> {
   const { id, caller } = passing
   const watch = deps.running.enter(caller, call, passing)
+  const files = filesFor(deps, { caller, id, call, watch }, use.sandbox)
   const context: CallContext = {
     id,
     caller,
     signal: watch.signal,
     clock: deps.clock,
-    sandbox: use.sandbox(sandboxFor(deps.sandbox, watch, call.tier === 'read_only' ? null : deps.first.begin)),
+    sandbox: files.sandbox,
+    branch: files.branch,
     reserveMore(more) {
       if (hold === null || !deps.budgets.extend(hold, more)) return false
       deps.journal.note([entryOf(passing, 'exchange', reservationName, deps.budgets.extended(hold))], { lazy: true })
       return true
     },
     call: (actor, name, input, scope) =>
-      callWithin(deps, passing, watch, { caller: scoped(runtimeCaller(caller, actor), scope), name, input }),
+      callWithin(deps, passing, watch, { caller: scoped(runtimeCaller(files.caller(), actor), scope), name, input }),
     readApart: (scope, name, input) => callWithin(deps, passing, watch, { caller: scoped(caller, scope), name, input }),
     blobs: deps.blobs,
     attachments: () => deps.attachments(caller.turn),

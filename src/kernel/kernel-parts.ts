@@ -46,6 +46,7 @@ import { createResources, type DiskProbe, type Resources } from './observe/resou
 import { createDocuments, type Documents } from './state/documents.ts'
 import { createAgent, createRunningTurns, type RunningTurns } from './turns/agent.ts'
 import type { DataHandles } from './extract/data-handles.ts'
+import type { Branches } from './branches/branches.ts'
 import { createVersioning, type Versioning } from './versions/versioning.ts'
 import { createLanes } from './turns/lanes.ts'
 import type { Lanes } from './turns/lanes-interface.ts'
@@ -81,6 +82,8 @@ interface Calls {
   /** Loaded with the descriptions of the calls. */
   readonly execLists: () => Promise<ExecLists>
   readonly versioning: Versioning
+  /** Branches of files; loaded with the first. */
+  readonly branches: () => Promise<Branches>
   readonly servers: HeldServers
   readonly registry: Registry
   readonly cleaner: Cleaner
@@ -195,6 +198,11 @@ function buildCalls(options: KernelOptions, records: Records, describe: () => Pr
   const cleaner = createCleaner({ workspaceRoot, hostFolders, secrets, keep: keptOutputs.keep })
   const runningTurns = createRunningTurns()
   const versioning = createVersioning({ ...options, ...records, config: config.versions, background: () => background })
+  const branches = once(async () => {
+    const { createBranches } = await import('./branches/branches.ts')
+    const { documents } = records
+    return createBranches({ sandbox, versions: versioning.versions, documents, heldLabels: sessions.held, clock })
+  })
   const running = createRunningCalls(clock, events.progress, versioning.noteChange)
   const data = once(async () => (await import('./extract/data-handles.ts')).createDataHandles(records.documents))
   const gate = createGate({
@@ -204,6 +212,7 @@ function buildCalls(options: KernelOptions, records: Records, describe: () => Pr
     secrets: createSecretUses(secrets),
     running,
     sandbox,
+    branches,
     first: versioning.first,
     clock,
     approval: config.approval,
@@ -212,7 +221,10 @@ function buildCalls(options: KernelOptions, records: Records, describe: () => Pr
       const { findRule, settingsDigest } = await import('./access/rules.ts')
       return findRule(records.documents, settingsDigest(config), asking, readInputs)
     },
-    readInputs: async (...started) => (await import('./access/command-inputs.ts')).readInputs(sandbox, ...started),
+    async readInputs({ branch }, ...started) {
+      const { readInputs } = await import('./access/command-inputs.ts')
+      return readInputs(branch === undefined ? sandbox : await (await branches()).sandbox(branch), ...started)
+    },
     flow: config.flow,
     refuseStart: async (call, program) => (await execLists()).refuse(call, program),
     labels: sessions,
@@ -227,7 +239,7 @@ function buildCalls(options: KernelOptions, records: Records, describe: () => Pr
   const summaries = createSummaries({ store, lineage: sessions.load, journal, sessions, config: summary, engine, complete })
   journal.attach({ onChanged: summaries.drop })
   const memory = options.memory?.(createMemoryHost({ user, store, journal, gate, summaries, newId }))
-  const own = { data, execLists, servers, registry, cleaner, keptOutputs, runningTurns, running, gate, background }
+  const own = { data, execLists, servers, registry, cleaner, keptOutputs, runningTurns, running, gate, background, branches }
   return { ...own, summaries, memory, completeBy, versioning }
 }
 
@@ -263,7 +275,8 @@ function buildTurns(options: KernelOptions, records: Records, calls: Calls): Tur
   const startTurn = createStartTurn({ user, store, lanes, sessions, gate, registry, conversations, historyBytes, foresee })
   const outcomeOf = createOutcomeOf(store)
   const own = { ...options, ...records, gate, lanes, startTurn, outcomeOf, running }
-  const supervision = createSupervision(own)
+  const restBranch = async (branch: string): Promise<void> => (await calls.branches()).rest(branch)
+  const supervision = createSupervision({ ...own, restBranch })
   return { lanes, recovered, startTurn, outcomeOf, ...supervision, ...createScheduling({ ...own, admission: supervision.admission }) }
 }
 

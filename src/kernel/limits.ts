@@ -217,6 +217,14 @@ export const maxLogScan = 5_000
 export const maxListedChanges = 1_000
 /** Bytes of a file that a diff compares by lines, and of the diff as a whole. */
 export const maxDiffedBytes: number = 512 * 1024
+/** A call about a branch of files: a copy, or a merge of all of it. */
+export const branchTimeoutMs = 300_000
+/** How long the files of a merge may take to get into the workspace. */
+export const branchMergeMs = 120_000
+/** Branches of files that were merged or dropped and are still listed. */
+export const maxEndedBranches = 100
+/** How long two texts of a merge are compared: texts that differ everywhere would take minutes. */
+export const mergeDiffMs = 2_000
 export const maxDiffBytes: number = 256 * 1024
 /** Bytes of a file that `version.show` prints. */
 export const maxShownBytes: number = 256 * 1024

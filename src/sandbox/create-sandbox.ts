@@ -77,26 +77,17 @@ function branchesFolder(workspaceRoot: string, { limits, diskProblem }: TierOpti
 
 /** Most workspaces have no branches: what keeps them is loaded with the first. */
 function keepWithBranches({ status, plan, again, options, root }: Kept): Sandbox {
-  const kept = keepHands(status, plan, options.logger)
   const branches = once(async () =>
     (await import('./branches/keep-branches.ts')).keepBranches({ folder: root, main: kept, status, options, plan: again }),
   )
-  return {
-    ...kept,
-    get status() {
-      return kept.status
-    },
-    branches: {
-      create: async (name, signal) => (await branches()).create(name, signal),
-      open: async (name) => (await branches()).open(name),
-      rest: async (name) => (await branches.made())?.rest(name),
-      drop: async (name) => (await branches()).drop(name),
-    },
-    async close() {
-      await (await branches.made())?.close()
-      await kept.close()
-    },
-  }
+  const kept = keepHands(status, plan, options.logger, {
+    create: async (name, signal) => (await branches()).create(name, signal),
+    open: async (name) => (await branches()).open(name),
+    rest: async (name) => (await branches.made())?.rest(name),
+    drop: async (name) => (await branches()).drop(name),
+    close: async () => (await branches.made())?.close(),
+  })
+  return kept
 }
 
 /** Makes the folders of a workspace where they are missing. @returns their real paths. @throws a system error */

@@ -3,7 +3,7 @@
  * start is shown in the status from that moment on.
  */
 import { OxbowError, isOxbowError, toFailure } from '../types/index.ts'
-import type { Hands, Profile, Sandbox, SandboxStatus, ServerProcess } from '../types/index.ts'
+import type { Hands, Profile, Sandbox, SandboxBranches, SandboxStatus, ServerProcess } from '../types/index.ts'
 import type { HandsProcess } from './hands/hands-process.ts'
 import { profileIdleMs } from './limits.ts'
 import type { TierPlan } from './tier-plan.ts'
@@ -13,10 +13,16 @@ interface Keeper {
   close(): Promise<void>
 }
 
+/** Branches of files, which are closed with the sandbox. */
+export interface KeptBranches extends SandboxBranches {
+  close(): Promise<void>
+}
+
 export function keepHands(
   planned: SandboxStatus,
   plan: Pick<TierPlan, 'start' | 'serve' | 'close'>,
   logger: (message: string) => void,
+  branches?: KeptBranches,
 ): Sandbox {
   let status = planned
   let closed = false
@@ -57,8 +63,10 @@ export function keepHands(
         return server
       },
     }),
+    ...(branches !== undefined && { branches }),
     async close() {
       closed = true
+      await branches?.close()
       await Promise.all([...[...keepers.values()].map((keeper) => keeper.close()), ...[...servers].map((server) => server.kill())])
       await plan.close()
     },

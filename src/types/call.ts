@@ -74,6 +74,12 @@ export interface CallContext {
   readonly signal: AbortSignal
   readonly clock: Clock
   readonly sandbox: Sandbox
+  /**
+   * The branch of files under this call's id: a copy of the workspace, made with the first request; after a restart the same one. From
+   * then on the calls of `call` work on it. A person, or an agent above, merges or drops it.
+   * @throws OxbowError as `branch.create` does
+   */
+  branch(): Promise<{ readonly name: string; readonly sandbox: Sandbox }>
   /** Extends this call's reservation. @returns false if a budget does not cover it; nothing is reserved then */
   reserveMore(spend: Spend): boolean
   /**

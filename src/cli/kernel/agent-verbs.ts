@@ -53,6 +53,7 @@ export const addAgentVerbs: AddVerbs = (program, terminal, choose) => {
     .option('--priority <priority>', 'low, normal, high or critical')
     .option('--right <right>', 'a right that it has, instead of the usual ones; repeat for more', collect)
     .option('--read-only', 'only rights that change nothing')
+    .option('--branch', 'it works on a copy of the workspace; see oxbow branch')
     .option('--keep', 'keep it for further messages after its answer')
     .option('--max-tokens <n>', 'model tokens that it may use', parseCount(Number.MAX_SAFE_INTEGER))
     .option('--max-money <dollars>', 'dollars that it may use', parseAmount)

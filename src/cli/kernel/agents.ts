@@ -139,11 +139,12 @@ export interface SpawnOptions extends CallOptions, BudgetOptions {
   readonly right?: readonly string[] | undefined
   readonly readOnly?: boolean | undefined
   readonly keep?: boolean | undefined
+  readonly branch?: boolean | undefined
   readonly wait?: boolean | undefined
 }
 
 export function spawnAgent(words: readonly string[], options: SpawnOptions, terminal: Terminal): Promise<number> {
-  const { name, model, instructions, priority, right, readOnly, keep } = options
+  const { name, model, instructions, priority, right, readOnly, keep, branch } = options
   const input = {
     task: words.join(' '),
     ...(name !== undefined && { name }),
@@ -153,6 +154,7 @@ export function spawnAgent(words: readonly string[], options: SpawnOptions, term
     ...(right !== undefined && { rights: [...right] }),
     ...(readOnly === true && { read_only: true }),
     ...(keep === true && { keep: true }),
+    ...(branch === true && { files: 'branch' }),
     ...budgetOf(options),
   }
   if (options.wait !== true)

@@ -16,6 +16,7 @@ import {
   expandRights,
   grantOf,
 } from '../../types/index.ts'
+import { assertNoBranch, type BranchBy, type Branches } from '../branches/branches.ts'
 import { carvedOf } from '../budgets/book.ts'
 import { limitsSchema } from '../budgets/definitions.ts'
 import type { CallReference } from '../call-reference.ts'
@@ -25,7 +26,7 @@ import type { Approvals } from '../stages/approval.ts'
 import { join, type Labels, processRight } from '../stages/policy.ts'
 import type { RunningCalls } from '../stages/running-calls.ts'
 import { type Admission, type AdmissionState, priorities } from './admission.ts'
-import { agentCategory, type AgentRecord, isOver, isSettled } from './agent-record.ts'
+import { agentCategory, type AgentRecord, isOver, isSettled, sessionOf } from './agent-record.ts'
 import { type AgentView, readUsage, viewOf } from './agent-view.ts'
 import { withOwnRoles } from '../access/roles.ts'
 import type { Documents } from '../state/documents.ts'
@@ -38,6 +39,7 @@ export interface AgentCallDeps {
   /** Rights of the usual agent: what an agent that a person spawns has if nothing else is said. */
   readonly defaultRights: readonly string[]
   readonly documents: Pick<Documents, 'get' | 'all'>
+  readonly branches: () => Promise<Pick<Branches, 'create'>>
   readonly heldLabels: (caller: Pick<Caller, 'session'>) => Labels
   readonly references: () => readonly CallReference[]
   readonly budgets: Pick<Budgets, 'book' | 'load' | 'view'>
@@ -72,6 +74,7 @@ interface SpawnInput extends Pick<AgentRecord, 'task' | 'name' | 'model' | 'prio
   readonly instructions: string
   readonly rights?: string[] | undefined
   readonly read_only: boolean
+  readonly files: 'shared' | 'branch'
 }
 
 function spawnCall(deps: SpawnDeps): Call<SpawnInput, AgentView> {
@@ -93,6 +96,10 @@ function spawnCall(deps: SpawnDeps): Call<SpawnInput, AgentView> {
       read_only: z.boolean().default(false).describe('Only rights that change nothing.'),
       priority: z.enum(priorities).default('normal').meta(evident('Which waits first if too many run.')),
       keep: z.boolean().default(false).describe('It takes messages after its answer.'),
+      files: z
+        .enum(['shared', 'branch'])
+        .default('shared')
+        .meta(evident('`branch`: it works on a copy of the workspace, which branch.merge brings back.')),
       orphans: z.enum(['kill', 'adopt']).default('kill').meta(evident('What happens to its own agents if it ends before them.')),
       budget: limitsSchema.optional().meta(evident('What it may use of your budget.')),
     }),
@@ -105,6 +112,7 @@ function spawnCall(deps: SpawnDeps): Call<SpawnInput, AgentView> {
       read_only: true,
       priority: 'normal',
       keep: false,
+      files: 'shared',
       orphans: 'kill',
     },
     tier: 'privileged',
@@ -112,7 +120,7 @@ function spawnCall(deps: SpawnDeps): Call<SpawnInput, AgentView> {
     right: 'agent.spawn',
     effect: 'idempotent',
     recordOutput: ({ id, session, depth }) => ({ agent: id, agent_session: session, depth }),
-    async run(input, { id: call, caller }) {
+    async run(input, { id: call, caller, signal }) {
       const supervisor = await deps.supervisor()
       const isLast = (supervisor.agentOf(caller.session as SessionId)?.depth ?? 0) + 1 >= deps.agentConfig.max_depth
       // Roles that a person added are theirs to give: of a model's request, the question would not show what they hold.
@@ -126,17 +134,28 @@ function spawnCall(deps: SpawnDeps): Call<SpawnInput, AgentView> {
           hint: `Name only rights among: ${delegable.join(', ')}.`,
         })
       const rights = found.filter((right) => !isLast || right !== 'agent.spawn')
-      const { task, name, instructions, model, priority, keep, orphans, budget } = input
+      const { task, name, instructions, model, priority, keep, files, orphans, budget } = input
       const book = budget === undefined ? null : await deps.budgets.book()
       await book?.load(caller)
       const labels = deps.heldLabels(caller)
       const request = { task, name, instructions, model, priority, keep, orphans, rights, labels, budget }
       // After a crash, its budget is held already.
       if (supervisor.all().every(({ id }) => id !== call)) book?.assertCovers(caller, carvedOf(budget ?? {}))
-      const record = await supervisor.spawn({ caller, call, name: 'agent.spawn' }, request)
+      const branch = files === 'branch' ? await branchFor(deps, { caller, call, name: 'agent.spawn', signal }) : caller.branch
+      const record = await supervisor.spawn({ caller, call, name: 'agent.spawn' }, { ...request, branch })
       return { output: await viewOf(deps, record), text: `Started ${name} (${call}): ${record.state}.` }
     },
   }
+}
+
+/**
+ * Makes the branch of files for an agent, under the id of the call that starts it. Safe to repeat.
+ * @returns its name @throws OxbowError as `branch.create` does; `denied` on a branch, which is a copy of the workspace and not of a branch
+ */
+export async function branchFor({ branches }: Pick<AgentCallDeps, 'branches'>, by: BranchBy): Promise<string> {
+  assertNoBranch(by.caller)
+  const { name } = await (await branches()).create(by, { name: by.call, at: '', session: sessionOf(by.call) })
+  return name
 }
 
 interface ChildRights {

@@ -199,11 +199,13 @@ async function quiet({ deps }: AgentTable, held: Held): Promise<void> {
 async function reap({ deps, stopped }: AgentTable, held: Held): Promise<void> {
   if (!held.usesShell || stopped) return
   held.usesShell = false
-  const caller = { ...userCaller(deps.user, held.record.session, ''), actor: 'kernel' }
+  const { session, branch, id: agent } = held.record
+  const caller = { ...userCaller(deps.user, session, ''), actor: 'kernel', ...(branch !== undefined && { branch }) }
   const ask = (name: string, input: JsonObject) => deps.gate.call(caller, name, input, { id: deps.newId() as CallId, signal: null })
   const listed = await ask('shell.session_list', {})
   const open = listed.status === 'ok' ? (listed.output as { sessions: readonly { id: string }[] }).sessions : []
   await Promise.all(open.map(({ id }) => ask('shell.session_close', { id })))
+  if (branch === agent) await deps.restBranch(branch)
 }
 
 /** Resolves when it and what it ran has ended. @returns the agents that were killed, itself first; none if it was over */

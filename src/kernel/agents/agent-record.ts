@@ -72,6 +72,8 @@ export interface AgentRecord {
   readonly ended_at: number | null
   /** What it and the agents below it may use, held in the budgets of its parent. */
   readonly budget?: Limits | undefined
+  /** Branch of files that it works on; absent: the workspace. */
+  readonly branch?: string | undefined
   /** Why it ended, where that is not its success; absent: not known. */
   readonly code?: ErrorCode | undefined
   /** Of an agent by a definition, to which a call has delegated a goal. */
@@ -102,6 +104,7 @@ export interface AgentProfile {
   /** Session and actor that spawned it: what it uses comes out of their budgets. Absent in records of older versions. */
   readonly home?: SessionId | ''
   readonly spawner?: string
+  readonly branch?: string | undefined
   /** Turns of the session do not run any more. */
   readonly killed: boolean
   /** Of an agent by a definition: the entries of rights that it can pass on. Absent: all of its rights that are not withheld. */

@@ -33,7 +33,7 @@ export interface By {
 
 export interface SpawnRequest extends Pick<
   AgentRecord,
-  'name' | 'task' | 'model' | 'rights' | 'keep' | 'orphans' | 'labels' | 'budget' | 'delegation'
+  'name' | 'task' | 'model' | 'rights' | 'keep' | 'orphans' | 'labels' | 'budget' | 'delegation' | 'branch'
 > {
   readonly instructions: string
   readonly defined?: DefinedProfile | undefined
@@ -52,6 +52,8 @@ export interface SupervisorDeps {
   readonly noteEvent: NoteEvent
   readonly newId: () => string
   readonly startTurn: StartTurn
+  /** Ends the processes of a branch of files. */
+  readonly restBranch: (branch: string) => Promise<void>
   readonly outcomeOf: (turn: TurnId) => Promise<JsonObject | null>
   readonly callsOf: (session: SessionId) => readonly RunningCall[]
   readonly isAsking: (session: SessionId) => boolean

@@ -151,9 +151,10 @@ async function spawn(table: AgentTable, by: By, request: SpawnRequest): Promise<
     started_at: null,
     ended_at: null,
   }
-  const { name, rights, model } = record
+  const { name, rights, model, branch } = record
   const spawner = by.caller.actor.startsWith('agent:') ? by.caller.actor : ''
-  const profile: AgentProfile = { agent: by.call, name, rights, model, instructions, home: record.home, spawner, killed: false, ...defined }
+  const of = { agent: by.call, name, rights, model, instructions, home: record.home, spawner, branch, ...defined }
+  const profile: AgentProfile = { ...of, killed: false }
   const held = table.hold(record)
   const carved =
     record.budget === undefined ? [] : [carve('child', by.call, record.budget, now, { session, above: record.home, actor: spawner })]

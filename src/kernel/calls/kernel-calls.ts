@@ -7,6 +7,7 @@ import type { Store } from '../../store/index.ts'
 import { type Blobs, type Call, evident, maxPieceBytes, OxbowError } from '../../types/index.ts'
 import { type ApprovalCallDeps, approvalCalls } from '../access/approval-calls.ts'
 import { type ExecCallDeps, execListCalls } from '../access/exec-lists.ts'
+import { type BranchCallDeps, branchCalls } from '../branches/branch-calls.ts'
 import { type BudgetCallDeps, budgetCalls } from '../budgets/budget-calls.ts'
 import { type KeyCallDeps, keyCalls } from '../access/keys.ts'
 import { decodeBase64 } from '../attachments.ts'
@@ -55,6 +56,7 @@ export type KernelCallDeps = SystemCallDeps &
   TitleCallDeps &
   StateCallDeps &
   VersionCallDeps &
+  BranchCallDeps &
   EventCallDeps &
   NowCallDeps &
   HealthCallDeps &
@@ -92,6 +94,7 @@ export function kernelCalls(deps: KernelCallDeps): readonly Call[] {
     titleCall(deps),
     ...stateCalls(deps),
     ...versionCalls(deps),
+    ...branchCalls(deps),
     ...eventCalls(deps),
     ...nowCalls(deps),
     healthCall(deps),

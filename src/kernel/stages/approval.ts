@@ -119,7 +119,7 @@ export interface ApprovalDeps {
   readonly clock: Clock
   readonly findRule: (asking: Asking, readInputs: () => Promise<CommandInputs | null>) => Promise<Rule | null>
   /** What a command runs beside its text, as it is now; null where that cannot be read. */
-  readonly readInputs: (started: StartedProgram, signal: AbortSignal) => Promise<CommandInputs | null>
+  readonly readInputs: (caller: Pick<Caller, 'branch'>, started: StartedProgram, signal: AbortSignal) => Promise<CommandInputs | null>
   readonly noteEvent: NoteEvent
 }
 
@@ -188,8 +188,13 @@ export async function approve(
 /** A call whose intent is open was approved, or needed no approval then. */
 const begun: Answer = { allow: true, by: '' }
 
-async function inputsOf({ readInputs }: ApprovalDeps, { signal }: PassingCall, call: Call, input: unknown): Promise<CommandInputs | null> {
-  return call.starts === undefined ? null : readInputs(call.starts(input), signal ?? new AbortController().signal)
+async function inputsOf(
+  { readInputs }: ApprovalDeps,
+  { caller, signal }: PassingCall,
+  call: Call,
+  input: unknown,
+): Promise<CommandInputs | null> {
+  return call.starts === undefined ? null : readInputs(caller, call.starts(input), signal ?? new AbortController().signal)
 }
 
 async function answerByRule(

@@ -121,8 +121,8 @@ export function userCaller(user: UserId, session: SessionId | '', turn: TurnId |
 }
 
 /** The runtime, in the session and turn of a caller. @param actor who asks for the call */
-export function runtimeCaller({ user, session, turn, process }: Caller, actor: string): Caller {
-  return { user, actor, rights: runtimeRights, audience: 'runtime', session, turn, process }
+export function runtimeCaller({ user, session, turn, process, branch }: Caller, actor: string): Caller {
+  return { user, actor, rights: runtimeRights, audience: 'runtime', session, turn, process, ...(branch !== undefined && { branch }) }
 }
 
 const runtimeRights: ReadonlySet<string> = new Set([processRight])

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import type { Caller, CallId, Hands, Sandbox, SessionId, TurnId, UserId } from '../../types/index.ts'
 import { done, testCall } from '../kernel-fixture.ts'
-import { createRunningCalls, sandboxFor, startLimit, stopReason } from './running-calls.ts'
+import { createRunningCalls, filesFor, startLimit, stopReason } from './running-calls.ts'
 
 const caller: Caller = {
   user: 'ada' as UserId,
@@ -16,6 +16,12 @@ const caller: Caller = {
 const call = testCall('test.act', async () => done(''), { timeoutMs: Infinity })
 const fakeSandbox: Sandbox = { status: {} as Sandbox['status'], hands: () => Promise.reject(new Error('none')), close: async () => {} }
 const never = new AbortController().signal
+
+function sandboxOver(hands: Promise<Hands>, watch: ReturnType<ReturnType<typeof createRunningCalls>['enter']>): Sandbox {
+  const noBranches = (): Promise<never> => Promise.reject(new Error('no branches'))
+  const places = { sandbox: { ...fakeSandbox, hands: () => hands }, branches: noBranches, first: { begin: null } }
+  return filesFor(places, { caller, id: 'c' as CallId, call, watch }, (sandbox) => sandbox).sandbox
+}
 
 test('a long call sends a heartbeat every five seconds while it runs', (t) => {
   t.mock.timers.enable({ apis: ['setInterval', 'setTimeout'] })
@@ -59,7 +65,7 @@ test('the start of hands does not count against the time limit of the first call
   const running = createRunningCalls({ now: () => now, monotonicMs: () => now }, () => {})
   const watch = running.enter(caller, { ...call, timeoutMs: 10_000 }, { id: 'c' as CallId, signal: never })
   const started = Promise.withResolvers<Hands>()
-  const sandbox = sandboxFor({ ...fakeSandbox, hands: () => started.promise }, watch, null)
+  const sandbox = sandboxOver(started.promise, watch)
   pass(4_000)
   const first = sandbox.hands('work')
   const second = sandbox.hands('work')

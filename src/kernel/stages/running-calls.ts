@@ -2,12 +2,15 @@
  * Running calls: their time limits, their cancellation, and the heartbeat of long ones. One timer serves all heartbeats and exists only
  * while calls run.
  */
+import type { Branches } from '../branches/branches.ts'
 import { heartbeatMs } from '../limits.ts'
 import {
   type Call,
+  type CallContext,
   type Caller,
   type CallId,
   type Clock,
+  type Hands,
   isOxbowError,
   OxbowError,
   type Sandbox,
@@ -54,18 +57,55 @@ export interface FirstVersion {
   begin: (() => Promise<void>) | null
 }
 
+/** Where calls find files. */
+export interface FilePlaces {
+  readonly sandbox: Sandbox
+  readonly branches: () => Promise<Pick<Branches, 'create' | 'sandbox'>>
+  readonly first: FirstVersion
+}
+
+interface CallAtFiles {
+  readonly caller: Caller
+  readonly id: CallId
+  readonly call: Pick<Call, 'name' | 'tier'>
+  readonly watch: Pick<Watch, 'signal' | 'unhurried'>
+}
+
 /**
- * @param begin what hands that may change files wait for; null: nothing
- * @returns the sandbox for a call, whose time limit pauses while hands start: an emulated machine takes 15 s
+ * The files of a call: the workspace, or the branch of its caller. The time limit pauses while hands start: an emulated machine takes 15 s.
+ * @param fill puts secrets in where handles stand
  */
-export function sandboxFor(sandbox: Sandbox, watch: Pick<Watch, 'unhurried'>, begin: FirstVersion['begin']): Sandbox {
+export function filesFor(
+  { sandbox, branches, first }: FilePlaces,
+  { caller, id, call, watch }: CallAtFiles,
+  fill: (sandbox: Sandbox) => Sandbox,
+): { readonly sandbox: Sandbox; readonly branch: CallContext['branch']; readonly caller: () => Caller } {
+  const { branch } = caller
+  // A copy was made of a version: nothing of it can be lost.
+  const begin = call.tier === 'read_only' || branch !== undefined ? null : first.begin
+  const find = branch === undefined ? () => Promise.resolve(sandbox) : async () => (await branches()).sandbox(branch)
+  let own = caller
   return {
-    get status() {
-      return sandbox.status
+    caller: () => own,
+    sandbox: fill({
+      get status() {
+        return sandbox.status
+      },
+      async hands(profile) {
+        const open = async (): Promise<Hands> => (await find()).hands(profile)
+        return watch.unhurried(begin === null || profile === 'vault-read' ? open() : begin().then(open))
+      },
+      close: () => sandbox.close(),
+    }),
+    async branch() {
+      const opened = await branches()
+      const by = { caller, call: id, name: call.name, signal: watch.signal }
+      const { name } = await watch.unhurried(opened.create(by, { name: id, at: '', session: '' }))
+      own = { ...caller, branch: name }
+      const made = await opened.sandbox(name)
+      const filled = fill({ ...made, hands: (profile) => watch.unhurried(made.hands(profile)) })
+      return { name, sandbox: made.serve === undefined ? filled : { ...filled, serve: made.serve } }
     },
-    hands: (profile) =>
-      watch.unhurried(begin === null || profile === 'vault-read' ? sandbox.hands(profile) : begin().then(() => sandbox.hands(profile))),
-    close: () => sandbox.close(),
   }
 }
 

@@ -100,9 +100,9 @@ export function createAgent(deps: AgentDeps): Agent {
     if (persona === undefined) personas.put(key, (persona = createPersona(deps, { name, rights, instructions })))
     return persona
   }
-  const run = (turn: LaneTurn, { base, rights, limits, actor, toolTokens }: Persona): Promise<TurnResult> =>
+  const run = (turn: LaneTurn, { base, rights, limits, actor, toolTokens }: Persona, branch?: string): Promise<TurnResult> =>
     runningTurns.during(turn, async () => {
-      const process = createProcess({ gate, registry, newId, rights, limits, actor }, turn)
+      const process = createProcess({ gate, registry, newId, rights, limits, actor, branch }, turn)
       const facts = await engine.facts(turn.input.model ?? '')
       // A byte is at most one token.
       const clientTokens = turn.input.client === undefined ? 0 : Buffer.byteLength(JSON.stringify(turn.input.client.tools))
@@ -117,7 +117,7 @@ export function createAgent(deps: AgentDeps): Agent {
       turn.onWait(isWaiting)
       onApproval(session, isWaiting)
     }
-    return run({ ...turn, input: { ...turn.input, model }, onWait }, personaOf(profile))
+    return run({ ...turn, input: { ...turn.input, model }, onWait }, personaOf(profile), profile.branch)
   }
   return (turn) => {
     const { session } = turn.caller
@@ -219,13 +219,23 @@ interface ProcessDeps {
   readonly rights: ReadonlySet<string>
   readonly limits: RightLimits | undefined
   readonly actor: string
+  readonly branch: string | undefined
 }
 
-function createProcess({ gate, registry, newId, rights, limits, actor }: ProcessDeps, turn: LaneTurn): Process {
+function createProcess({ gate, registry, newId, rights, limits, actor, branch }: ProcessDeps, turn: LaneTurn): Process {
   const id = newId() as ProcessId
   const { user, session } = turn.caller
   if (session === '') throw new Error('a turn belongs to a session')
-  const asker = { user, actor, rights, ...(limits !== undefined && { limits }), session, turn: turn.id, process: id }
+  const asker = {
+    user,
+    actor,
+    rights,
+    ...(limits !== undefined && { limits }),
+    session,
+    turn: turn.id,
+    process: id,
+    ...(branch !== undefined && { branch }),
+  }
   const asRuntime: Caller = { ...asker, audience: 'runtime' }
   const asModel: Caller = { ...asker, audience: 'model' }
   // Only calls that a resumed turn names by id can have earlier records.

@@ -2,6 +2,7 @@
  * Checkpoints: takes what hands report of the workspace and the documents of the state into the tree, and commits it if it differs. The
  * files of the workspace are under `shared/`, the documents under `state/`.
  */
+import { rmSync } from 'node:fs'
 import { join } from 'node:path'
 import type { HandsOps, SnapshotEntry } from '../../types/index.ts'
 import { objectId } from './pack-file.ts'
@@ -31,6 +32,8 @@ export interface Committed {
 export interface Checkpoints {
   /** Begins a checkpoint; one that was not committed is dropped. @param whole what is not listed is gone */
   begin(whole: boolean): Promise<void>
+  /** Forgets what is kept beside the repository. */
+  forget(): void
   /** @returns the files whose content is needed */
   match(entries: readonly SnapshotEntry[]): readonly string[]
   /** Takes in contents, which follow each other in `content`. */
@@ -40,11 +43,12 @@ export interface Checkpoints {
 }
 
 const modes: Readonly<Record<Collected['kind'], FileMode>> = { file: '100644', program: '100755', link: '120000' }
-const files = 'shared'
+export const files = 'shared'
 const documents = 'state'
 
-export async function createCheckpoints(folder: string, repository: Repository): Promise<Checkpoints> {
-  const stamps = join(folder, 'oxbow-stamps.json')
+/** @param branch of files, whose first commit follows the newest one of the workspace; '': the workspace */
+export async function createCheckpoints(folder: string, repository: Repository, branch: string = ''): Promise<Checkpoints> {
+  const stamps = join(folder, branch === '' ? 'oxbow-stamps.json' : `oxbow-stamps-${branch}.json`)
   let work = await open()
   /** Files that a whole listing has not named yet; null when only changes are listed. */
   let unseen: Set<string> | null = null
@@ -52,7 +56,7 @@ export async function createCheckpoints(folder: string, repository: Repository):
   let isOpen = false
 
   async function open(): Promise<WorkTree> {
-    const head = repository.head()
+    const head = repository.head(branch) ?? repository.head()
     if (head === null) return createWorkTree()
     const { tree } = await repository.commitFacts(head)
     return readStamps(stamps, tree) ?? fromTree(repository, tree)
@@ -72,6 +76,7 @@ export async function createCheckpoints(folder: string, repository: Repository):
       changes = 0
       unseen = whole ? new Set(work.paths(files)) : null
     },
+    forget: () => rmSync(stamps, { force: true }),
     match(entries) {
       const wanted: string[] = []
       for (const { path, kind, stamp } of entries) {
@@ -99,10 +104,11 @@ export async function createCheckpoints(folder: string, repository: Repository):
       for (const path of unseen ?? []) remove(path)
       const changedDocuments = state === null ? [] : setDocuments(work, repository, state)
       const tree = work.write((content) => repository.add('tree', content))
-      const head = repository.head()
+      const head = repository.head(branch)
+      const above = head ?? repository.head()
       const isSame = head !== null && (await repository.commitFacts(head)).tree === tree
       if (isSame) repository.drop()
-      const commit = isSame ? head : repository.commit({ ...facts, tree, parents: head === null ? [] : [head] })
+      const commit = isSame ? head : repository.commit({ ...facts, tree, parents: above === null ? [] : [above] }, branch)
       isOpen = false
       // A kill before this costs a second look at each file, and nothing else.
       setImmediate(() => work.save(stamps, tree))
@@ -158,8 +164,8 @@ export function documentName(path: string): string {
   return path.slice(0, -'.json'.length).split('/').map(decodeURIComponent).join('/')
 }
 
-/** The newest commit, without stamps. */
-async function fromTree(repository: Repository, tree: string): Promise<WorkTree> {
+/** The files of a tree, without stamps. */
+export async function fromTree(repository: Repository, tree: string): Promise<WorkTree> {
   const work = createWorkTree()
   const fill = async (oid: string, above: string): Promise<void> => {
     for (const entry of await repository.tree(oid)) {

@@ -57,7 +57,7 @@ async function differs(repository: Repository, tree: string, parent: string | un
 }
 
 /** @returns null if the tree has nothing of this path */
-async function entryAt(repository: Repository, tree: string, path: string): Promise<TreeEntry | null> {
+export async function entryAt(repository: Repository, tree: string, path: string): Promise<TreeEntry | null> {
   let entry: TreeEntry = { name: '', mode: folderMode, oid: tree }
   for (const name of path === '' ? [] : path.split('/')) {
     const next: TreeEntry | undefined =
@@ -68,12 +68,17 @@ async function entryAt(repository: Repository, tree: string, path: string): Prom
   return entry
 }
 
-async function rootOf(repository: Repository, commit: string | null, path: string): Promise<TreeEntry | null> {
+export async function rootOf(repository: Repository, commit: string | null, path: string): Promise<TreeEntry | null> {
   return commit === null ? null : entryAt(repository, (await repository.commitFacts(commit)).tree, path)
 }
 
 /** Files that differ, in the order of their names; equal folders are not opened. */
-async function* pairs(repository: Repository, before: TreeEntry | null, after: TreeEntry | null, path: string): AsyncGenerator<Pair> {
+export async function* pairs(
+  repository: Repository,
+  before: TreeEntry | null,
+  after: TreeEntry | null,
+  path: string,
+): AsyncGenerator<Pair> {
   if (before?.oid === after?.oid && before?.mode === after?.mode) return
   const isTree = (entry: TreeEntry | null): boolean => entry?.mode === folderMode
   const fileBefore = isTree(before) ? null : before
@@ -138,7 +143,7 @@ function quotedName(path: string): string {
   return /\p{Cc}/u.test(path) ? JSON.stringify(path) : path
 }
 
-function isText(content: Buffer): boolean {
+export function isText(content: Buffer): boolean {
   return isUtf8(content) && !content.includes(0)
 }
 

@@ -33,8 +33,8 @@ export interface NewCommit {
 }
 
 export interface Repository {
-  /** The newest commit; null in a new repository. */
-  head(): string | null
+  /** The newest commit; null if there is none. @param branch of files; '': the workspace */
+  head(branch?: string): string | null
   commitFacts(oid: string): Promise<CommitFacts>
   tree(oid: string): Promise<readonly TreeEntry[]>
   /** @throws OxbowError `tool_failed` if the object is missing or damaged */
@@ -44,7 +44,9 @@ export interface Repository {
   /** Drops the objects that were added since the last commit; those that were written already stay, and nothing names them. */
   drop(): void
   /** Writes a commit with all added objects, and points the branch to it. @returns its id */
-  commit(commit: NewCommit): string
+  commit(commit: NewCommit, branch?: string): string
+  /** Forgets a branch of files. Its objects stay, and nothing names them. */
+  remove(branch: string): void
   /** @throws OxbowError `bad_input` if the name is invalid or taken */
   tag(name: string, commit: string, message: string, author: string, at: number): void
   /** Tags, and the commits that they name. */
@@ -53,7 +55,10 @@ export interface Repository {
   resolve(name: string): Promise<string>
 }
 
-const branch = 'refs/heads/main'
+/** @param branch of files; '': the workspace */
+function refOf(branch: string): string {
+  return branch === '' ? 'refs/heads/main' : `refs/heads/files/${branch}`
+}
 
 export async function openRepository(folder: string): Promise<Repository> {
   const packs = join(folder, 'objects', 'pack')
@@ -64,7 +69,7 @@ export async function openRepository(folder: string): Promise<Repository> {
   const writeRef = (path: string, oid: string): void => writeWhole(path, `${oid}\n`, 0o600, folder)
   const { add, drop, flush } = createPending(packs)
   const { read, expand, tags, forget } = createReader(folder)
-  const head = (): string | null => readRef(join(folder, branch))
+  const head = (branch = ''): string | null => readRef(join(folder, refOf(branch)))
   const commitFacts = async (oid: string): Promise<CommitFacts> => decodeCommit(oid, (await read(oid, 'commit')).toString())
   return {
     head,
@@ -73,13 +78,15 @@ export async function openRepository(folder: string): Promise<Repository> {
     blob: (oid) => read(oid, 'blob'),
     add,
     drop,
-    commit(commit) {
+    commit(commit, branch = '') {
       const oid = add('commit', Buffer.from(encodeCommit(commit)))
       flush()
-      writeRef(join(folder, branch), oid)
+      if (branch !== '') fs.mkdirSync(join(folder, 'refs/heads/files'), { recursive: true })
+      writeRef(join(folder, refOf(branch)), oid)
       if (joinPacks(packs)) forget()
       return oid
     },
+    remove: (branch) => fs.rmSync(join(folder, refOf(branch)), { force: true }),
     tag(name, commit, message, author, at) {
       const path = join(folder, 'refs', 'tags', name)
       if (!isTagName(name))
@@ -199,7 +206,7 @@ function removeDrafts(folder: string): void {
 function readRef(path: string): string | null {
   if (!fs.existsSync(path)) return null
   const oid = fs.readFileSync(path, 'utf8').trim()
-  if (!/^[0-9a-f]{40}$/.test(oid)) throw damaged(branch)
+  if (!/^[0-9a-f]{40}$/.test(oid)) throw damaged(path)
   return oid
 }
 

@@ -5,6 +5,7 @@
 import { posix } from 'node:path'
 import { z } from 'zod'
 import { type Call, type CallContext, type Done, type Json, type Label, OxbowError } from '../../types/index.ts'
+import { assertNoBranch } from '../branches/branches.ts'
 import { checkpointTimeoutMs, firstVersionTimeoutMs, maxListedChanges, maxLogged } from '../limits.ts'
 import { processRight } from '../stages/policy.ts'
 import type { DocumentChange, Documents } from '../state/documents.ts'
@@ -82,6 +83,7 @@ function commitCall(deps: VersionCallDeps): Call<{ message: string }, Committed>
     example: { message: 'Before the migration' },
     recordOutput: (output) => ({ ...output, state: [...output.state] }),
     async run({ message }, { caller, clock, signal }) {
+      assertNoBranch(caller)
       const by = { author: caller.actor, at: clock.now(), subject: message, trailers: trailersOf(caller) }
       const done = await (await open(deps)).commit(by, signal)
       return {
@@ -244,6 +246,7 @@ async function restore(
   context: CallContext,
 ): Promise<Done<Restored>> {
   const { caller, clock, signal, id } = context
+  assertNoBranch(caller)
   const versions = await open(deps)
   const inTree = treePath(of)
   // Before anything is committed, since `HEAD~1` would then be another version.

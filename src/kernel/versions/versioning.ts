@@ -51,7 +51,7 @@ interface Changed {
 }
 
 /** Families of calls that change something, but neither files nor saved documents. */
-const elsewhere: ReadonlySet<string> = new Set('turn model memory scratchpad session version call schedule event agent'.split(' '))
+const elsewhere: ReadonlySet<string> = new Set('turn model memory scratchpad session version call schedule event agent branch'.split(' '))
 
 export function createVersioning(deps: VersioningDeps): Versioning {
   const { versionsFolder: folder, mounts = [], sandbox, store, documents, config, background, events } = deps
@@ -90,11 +90,11 @@ export function createVersioning(deps: VersioningDeps): Versioning {
   return {
     versions,
     first,
-    noteChange({ actor, session, turn }, { name, right }) {
+    noteChange({ actor, session, turn, branch }, { name, right }) {
       if (!isOn) return
       const isState = right === 'state.write'
       if (isState || name === 'version.restore') documentsChanged.since = true
-      if (turn === '' || !actor.startsWith('agent:') || elsewhere.has(name.slice(0, name.indexOf('.')))) return
+      if (turn === '' || branch !== undefined || !actor.startsWith('agent:') || elsewhere.has(name.slice(0, name.indexOf('.')))) return
       // A guest whose turns change nothing never looks at their ends.
       if (!isListening) events.onTurnEnd(turnEnded)
       isListening = true

@@ -1,20 +1,32 @@
 /** The thread of the versions: everything that reads or writes the repository, one question after the other. */
 import { parentPort, workerData } from 'node:worker_threads'
 import { once, type ThreadAnswer, type ThreadQuestion, toFailure } from '../../types/index.ts'
-import { createCheckpoints } from './checkpoint.ts'
+import { type Checkpoints, createCheckpoints } from './checkpoint.ts'
 import { archivePiece, compare, listLog, showFile } from './history.ts'
+import { mergeTrees } from './merge-trees.ts'
 import { openRepository } from './repository.ts'
 import type { VersionAnswers, VersionQuestion } from './versions.ts'
 
 function createAnswers(folder: string): VersionAnswers {
   const repository = once(() => openRepository(folder))
-  const checkpoints = once(async () => createCheckpoints(folder, await repository()))
+  const ofBranches = new Map<string, Promise<Checkpoints>>()
+  const checkpoints = (branch: string): Promise<Checkpoints> => {
+    let found = ofBranches.get(branch)
+    if (found === undefined) ofBranches.set(branch, (found = repository().then((one) => createCheckpoints(folder, one, branch))))
+    return found
+  }
   return {
-    begin: async ({ whole }) => (await checkpoints()).begin(whole),
-    match: async ({ entries }) => (await checkpoints()).match(entries),
-    put: async ({ paths, files, content }) =>
-      (await checkpoints()).put(paths, files, Buffer.from(content.buffer, content.byteOffset, content.byteLength)),
-    commit: async ({ facts, state }) => (await checkpoints()).commit(facts, state),
+    begin: async ({ branch, whole }) => (await checkpoints(branch)).begin(whole),
+    match: async ({ branch, entries }) => (await checkpoints(branch)).match(entries),
+    put: async ({ branch, paths, files, content }) =>
+      (await checkpoints(branch)).put(paths, files, Buffer.from(content.buffer, content.byteOffset, content.byteLength)),
+    commit: async ({ branch, facts, state }) => (await checkpoints(branch)).commit(facts, state),
+    merge: async (ask) => mergeTrees(await repository(), ask),
+    async forget({ branch }) {
+      ;(await checkpoints(branch)).forget()
+      ofBranches.delete(branch)
+      ;(await repository()).remove(branch)
+    },
     async tag({ tag, at, message, author, time }) {
       const opened = await repository()
       const commit = await opened.resolve(at)

@@ -8,6 +8,7 @@ import {
   type CallId,
   type Config,
   createIdleThread,
+  type IdleThread,
   type Hands,
   type HandsOps,
   maxSnapshotEntries,
@@ -19,16 +20,20 @@ import { maxCollectedBytes, snapshotTimeoutMs, versionsIdleMs } from '../limits.
 import type { Documents } from '../state/documents.ts'
 import type { Committed, StateText } from './checkpoint.ts'
 import type { ArchivePiece, Comparison, Difference, FileChange, LoggedCommit, ShownFile } from './history.ts'
+import type { MergedTree, MergeRequest } from './merge-trees.ts'
 import type { NewCommit } from './repository.ts'
 
 type CommitBy = Omit<NewCommit, 'tree' | 'parents'>
 
 /** What the thread answers, by the name of the question. */
 export interface VersionAnswers {
-  begin(ask: { readonly whole: boolean }): Promise<void>
-  match(ask: { readonly entries: readonly SnapshotEntry[] }): Promise<readonly string[]>
-  put(ask: { readonly paths: readonly string[] } & HandsOps['collect']['output']): Promise<void>
-  commit(ask: { readonly facts: CommitBy; readonly state: readonly StateText[] | null }): Promise<Committed>
+  // `branch`: of files; '': the workspace.
+  begin(ask: { readonly branch: string; readonly whole: boolean }): Promise<void>
+  match(ask: { readonly branch: string; readonly entries: readonly SnapshotEntry[] }): Promise<readonly string[]>
+  put(ask: { readonly branch: string; readonly paths: readonly string[] } & HandsOps['collect']['output']): Promise<void>
+  commit(ask: { readonly branch: string; readonly facts: CommitBy; readonly state: readonly StateText[] | null }): Promise<Committed>
+  merge(ask: MergeRequest): Promise<MergedTree>
+  forget(ask: { readonly branch: string }): Promise<void>
   tag(ask: {
     readonly tag: string
     readonly at: string
@@ -53,12 +58,25 @@ export type VersionQuestion = {
   [Name in keyof VersionAnswers]: { readonly name: Name } & Parameters<VersionAnswers[Name]>[0]
 }[keyof VersionAnswers]
 
+/** A branch of files and its sandbox. */
+export interface VersionedBranch {
+  readonly name: string
+  readonly sandbox: Sandbox
+}
+
 /** What of the versions calls use: the questions about the past, and the changes. */
-export interface Versions extends Pick<VersionAnswers, 'tag' | 'resolve' | 'log' | 'compare' | 'show'> {
+export interface Versions extends Pick<VersionAnswers, 'tag' | 'resolve' | 'log' | 'compare' | 'show' | 'forget'> {
   /** Commits what has changed. @param only `state`: no file can have changed @throws OxbowError as hands and the thread do */
   commit(by: CommitBy, signal: AbortSignal, only?: 'state'): Promise<Committed>
-  /** Brings files to their state in another commit. @param commit where they come from @param changes from the newest commit to that one */
-  restoreFiles(commit: string, changes: readonly FileChange[], call: CallId, signal: AbortSignal): Promise<void>
+  /** Commits what has changed in a branch of files. */
+  commitBranch(branch: VersionedBranch, by: CommitBy, signal: AbortSignal): Promise<Committed>
+  /** Writes the commit in which the changes of a branch of files are merged; the workspace is as before. */
+  merge(ask: MergeRequest): Promise<MergedTree>
+  /**
+   * Brings files to their state in another commit.
+   * @param commit where they come from @param changes from the newest commit to that one @param sandbox of a branch; absent: of the workspace
+   */
+  restoreFiles(commit: string, changes: readonly FileChange[], call: CallId, signal: AbortSignal, sandbox?: Sandbox): Promise<void>
   close(): Promise<void>
 }
 
@@ -80,10 +98,8 @@ type Ask = <Name extends keyof VersionAnswers>(
   question: Parameters<VersionAnswers[Name]>[0],
 ) => Promise<Awaited<ReturnType<VersionAnswers[Name]>>>
 
-/** Starts nothing before the first request. */
-export function createVersions(deps: VersionsDeps): Versions {
-  const { folder, sandbox, config, documentsChanged } = deps
-  const thread = createIdleThread<VersionQuestion, never>({
+function createThread(folder: string): IdleThread<VersionQuestion, never> {
+  return createIdleThread<VersionQuestion, never>({
     idleMs: versionsIdleMs,
     start: () => startWorker(folder),
     lost(why, cause) {
@@ -92,22 +108,38 @@ export function createVersions(deps: VersionsDeps): Versions {
     },
     closed: () => new OxbowError('cancelled', 'The guest is stopping.', { hint: 'Start the guest again.' }),
   })
+}
+
+/** Starts nothing before the first request. */
+export function createVersions(deps: VersionsDeps): Versions {
+  const { folder, sandbox, config, documentsChanged } = deps
+  const thread = createThread(folder)
   const ask: Ask = (name, question) => thread.ask({ name, ...question } as VersionQuestion)
   const read = readerOf(deps)
-  /** The last snapshot whose files are committed; '' : unknown. */
-  let since = ''
+  /** The last snapshot whose files are committed, of the workspace ('') and each branch; absent: unknown. */
+  const snapshots = new Map<string, string>()
   let newest: Promise<unknown> = Promise.resolve()
+  const inTurn = <Value>(run: () => Promise<Value>): Promise<Value> => {
+    const mine = newest.then(run, run)
+    newest = mine
+    return mine
+  }
+  const takeFrom = async ({ name, sandbox: from }: VersionedBranch, signal: AbortSignal): Promise<string> => {
+    const since = snapshots.get(name) ?? ''
+    snapshots.delete(name)
+    return takeFiles(ask, { branch: name, hands: await from.hands('work'), config, since }, signal)
+  }
+  const main: VersionedBranch = { name: '', sandbox }
 
   const checkpoint = async (by: CommitBy, signal: AbortSignal, only?: 'state'): Promise<Committed> => {
-    const last = since
-    since = ''
     const withState = documentsChanged.since
     documentsChanged.since = false
     try {
-      const taken = only === 'state' ? last : await takeFiles(ask, await sandbox.hands('work'), config, last, signal)
-      if (only === 'state') await ask('begin', { whole: false })
-      const committed = await ask('commit', { facts: by, state: withState ? await read() : null })
-      since = taken
+      const taken = only === 'state' ? snapshots.get('') : await takeFrom(main, signal)
+      snapshots.delete('')
+      if (only === 'state') await ask('begin', { branch: '', whole: false })
+      const committed = await ask('commit', { branch: '', facts: by, state: withState ? await read() : null })
+      if (taken !== undefined) snapshots.set('', taken)
       return committed
     } catch (error) {
       documentsChanged.since ||= withState
@@ -115,15 +147,24 @@ export function createVersions(deps: VersionsDeps): Versions {
     }
   }
   return {
-    commit(by, signal, only) {
-      const run = (): Promise<Committed> => checkpoint(by, signal, only)
-      const mine = newest.then(run, run)
-      newest = mine
-      return mine
-    },
-    async restoreFiles(commit, changes, call, signal) {
-      const hands = await sandbox.hands('work')
-      await restoreFiles({ ask, hands, mounts: deps.mounts, commit, changes, call, signal })
+    commit: (by, signal, only) => inTurn(() => checkpoint(by, signal, only)),
+    commitBranch: (branch, by, signal) =>
+      inTurn(async () => {
+        const taken = await takeFrom(branch, signal)
+        const committed = await ask('commit', { branch: branch.name, facts: by, state: null })
+        snapshots.set(branch.name, taken)
+        return committed
+      }),
+    merge: (question) => inTurn(() => ask('merge', question)),
+    forget: ({ branch }) =>
+      inTurn(async () => {
+        snapshots.delete(branch)
+        await ask('forget', { branch })
+      }),
+    async restoreFiles(commit, changes, call, signal, into = sandbox) {
+      const hands = await into.hands('work')
+      const mounts = into === sandbox ? deps.mounts : []
+      await restoreFiles({ ask, hands, mounts, commit, changes, call, signal })
     },
     tag: (question) => ask('tag', question),
     resolve: (question) => ask('resolve', question),
@@ -151,16 +192,24 @@ function readerOf({ store, documents }: VersionsDeps): () => Promise<readonly St
   }
 }
 
+interface FilesToTake {
+  readonly branch: string
+  readonly hands: Hands
+  readonly config: Config['versions']
+  /** The last snapshot; '': all files are listed. */
+  readonly since: string
+}
+
 /** Passes the files that have changed to the thread. @returns the snapshot */
-async function takeFiles(ask: Ask, hands: Hands, config: Config['versions'], since: string, signal: AbortSignal): Promise<string> {
+async function takeFiles(ask: Ask, { branch, hands, config, since }: FilesToTake, signal: AbortSignal): Promise<string> {
   const options = { signal, timeoutMs: snapshotTimeoutMs }
   const maxFileBytes = config.max_file_mb * 1024 * 1024
   const input = { path: '/shared', since, maxEntries: maxSnapshotEntries, maxFileBytes, ignore: config.ignore }
   let put: Promise<void> = Promise.resolve()
   for (let offset = 0; ;) {
     const page = await hands.ask('snapshot', { ...input, offset }, options)
-    if (offset === 0) await ask('begin', { whole: page.whole })
-    let wanted = await ask('match', { entries: page.entries })
+    if (offset === 0) await ask('begin', { branch, whole: page.whole })
+    let wanted = await ask('match', { branch, entries: page.entries })
     while (wanted.length > 0) {
       const request = { path: '/shared', files: [...wanted], maxBytes: maxCollectedBytes, maxFileBytes }
       const collected = await hands.ask('collect', request, options)
@@ -169,7 +218,7 @@ async function takeFiles(ask: Ask, hands: Hands, config: Config['versions'], sin
       wanted = wanted.slice(paths.length)
       // The thread compresses while hands read on; one reply waits at most.
       await put
-      put = ask('put', { paths, ...collected })
+      put = ask('put', { branch, paths, ...collected })
       put.catch(() => {})
     }
     offset += page.entries.length

@@ -6,18 +6,9 @@
 import { existsSync } from 'node:fs'
 import { mkdir, readdir, realpath, rename, rm } from 'node:fs/promises'
 import { join } from 'node:path'
-import {
-  type Failure,
-  type Hands,
-  isBranchName,
-  OxbowError,
-  type Sandbox,
-  type SandboxBranches,
-  type SandboxStatus,
-  toError,
-} from '../../types/index.ts'
+import { type Failure, type Hands, isBranchName, OxbowError, type Sandbox, type SandboxStatus, toError } from '../../types/index.ts'
 import { bubblewrapTier } from '../bubblewrap/bubblewrap-tier.ts'
-import { keepHands } from '../keep-hands.ts'
+import { keepHands, type KeptBranches } from '../keep-hands.ts'
 import { branchCopyMs, branchPieceBytes, maxBranches } from '../limits.ts'
 import type { TierOptions, TierPlan, WorkspaceFolders } from '../tier-plan.ts'
 
@@ -33,10 +24,6 @@ interface BranchesDeps {
   readonly options: TierOptions
   /** Plans the tier of the workspace over other folders. */
   readonly plan: (options: TierOptions) => Promise<BranchPlan | Failure>
-}
-
-export interface KeptBranches extends SandboxBranches {
-  close(): Promise<void>
 }
 
 export function keepBranches(deps: BranchesDeps): KeptBranches {

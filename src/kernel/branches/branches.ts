@@ -1,0 +1,287 @@
+/**
+ * Branches of files: what is remembered of each, how its changes become a difference, and how they are merged into the workspace. A branch
+ * is a copy that a sandbox keeps (`SandboxBranches`); its versions are commits beside those of the workspace. What is merged, and what it
+ * replaces, are versions of the workspace, so that a merge can be taken back.
+ */
+import { type Caller, type CallId, type Clock, OxbowError, type Sandbox, type SandboxBranches, type SessionId } from '../../types/index.ts'
+import { branchMergeMs, maxEndedBranches, maxListedChanges } from '../limits.ts'
+import { join, type Labels } from '../stages/policy.ts'
+import type { DocumentChange, Documents } from '../state/documents.ts'
+import type { Difference, FileChange } from '../versions/history.ts'
+import type { Conflict, MergedTree, MergeRequest } from '../versions/merge-trees.ts'
+import type { Versions } from '../versions/versions.ts'
+
+/** `making`: a crash interrupted its copy. `merged` and `dropped`: its files are gone. */
+type BranchState = 'making' | 'open' | 'merging' | 'merged' | 'dropped'
+
+export interface BranchRecord {
+  readonly name: string
+  /** Session that asked for it; empty: a person outside of any. */
+  readonly home: SessionId | ''
+  /** Session that works on it; empty: not known. */
+  readonly session: SessionId | ''
+  readonly by: string
+  /** Version of the workspace that it is a copy of. */
+  readonly version: string
+  /** Its own first commit, with which its changes are compared. */
+  readonly base: string
+  readonly state: BranchState
+  /** Labels of what those who changed it had read. */
+  readonly labels: Labels
+  /** The merge that has begun: its commit, and the version of the workspace before it. */
+  readonly merge: { readonly commit: string; readonly before: string } | null
+  readonly created_at: number
+  readonly ended_at: number | null
+}
+
+/** The call that changes a branch. */
+export interface BranchBy {
+  readonly caller: Pick<Caller, 'actor' | 'session' | 'turn' | 'branch'>
+  readonly call: CallId
+  readonly name: string
+  readonly signal: AbortSignal
+}
+
+export interface NewBranch {
+  readonly name: string
+  /** See `version.show`; empty: what is in the workspace now. */
+  readonly at: string
+  /** Session that will work on it. */
+  readonly session: SessionId | ''
+}
+
+export interface Merged {
+  /** From the workspace to the merge; at most `maxListedChanges`. */
+  readonly changes: readonly FileChange[]
+  readonly total: number
+  readonly conflicts: readonly Conflict[]
+  /** Version of the workspace before and after; empty: nothing was merged. */
+  readonly before: string
+  readonly after: string
+}
+
+export interface Branches {
+  /** Copies the workspace. Safe to repeat with the same name. @throws OxbowError as the sandbox and the versions do */
+  create(by: BranchBy, branch: NewBranch): Promise<BranchRecord>
+  /** @throws OxbowError `not_found` */
+  sandbox(name: string): Promise<Sandbox>
+  /** @throws OxbowError `not_found` */
+  find(name: string): Promise<BranchRecord>
+  all(): Promise<readonly BranchRecord[]>
+  /** What has changed in it. @param path in the tree, '' for all */
+  diff(by: BranchBy, name: string, path: string): Promise<Difference>
+  /** Merges what has changed in it into the workspace, and drops it. With conflicts nothing is merged unless `conflicts` says what is taken. */
+  merge(by: BranchBy, name: string, conflicts: MergeRequest['conflicts']): Promise<Merged>
+  /** Safe to repeat. */
+  drop(by: BranchBy, name: string): Promise<BranchRecord>
+  /** Ends its processes; its files stay. */
+  rest(name: string): Promise<void>
+}
+
+interface BranchesDeps {
+  readonly sandbox: Sandbox
+  /** Null: there are none here. */
+  readonly versions: () => Promise<Versions | null>
+  readonly documents: Pick<Documents, 'get' | 'all' | 'put'>
+  readonly heldLabels: (caller: Pick<Caller, 'session'>) => Labels
+  readonly clock: Clock
+}
+
+export const branchCategory = 'system/branches'
+
+export function createBranches(deps: BranchesDeps): Branches {
+  const { documents } = deps
+  const find = async (name: string): Promise<BranchRecord> => {
+    const found = await documents.get<BranchRecord>(branchCategory, name)
+    if (found !== null) return found.value
+    throw new OxbowError('not_found', `There is no branch of files ${name}.`, { hint: 'oxbow branch list has them.' })
+  }
+  const all = async (): Promise<readonly BranchRecord[]> => (await documents.all<BranchRecord>(branchCategory)).map(({ value }) => value)
+  /** Merges and drops of a branch run one after another. */
+  const busy = new Map<string, Promise<unknown>>()
+  const inTurn = <Value>(name: string, run: () => Promise<Value>): Promise<Value> => {
+    const mine = (busy.get(name) ?? Promise.resolve()).then(run, run)
+    busy.set(name, mine)
+    const done = (): void => void (busy.get(name) === mine && busy.delete(name))
+    mine.then(done, done)
+    return mine
+  }
+  const copies = (): SandboxBranches => copiesOf(deps)
+  return {
+    find,
+    all,
+    create: (by, branch) => inTurn(branch.name, () => create(deps, by, branch)),
+    sandbox: (name) => copies().open(name),
+    diff: (by, name, path) => inTurn(name, async () => diff(deps, by, openOnly(await find(name)), path)),
+    merge: (by, name, conflicts) => inTurn(name, async () => merge(deps, by, await find(name), conflicts)),
+    drop: (by, name) =>
+      inTurn(name, async () => {
+        assertNoBranch(by.caller)
+        const record = await find(name)
+        return isEnded(record) ? record : end(deps, by, record, 'dropped')
+      }),
+    rest: (name) => copies().rest(name),
+  }
+}
+
+/** What works on a branch changes nothing beside it. @throws OxbowError `denied` */
+export function assertNoBranch({ branch }: Pick<Caller, 'branch'>): void {
+  if (branch === undefined) return
+  throw new OxbowError('denied', `You work on the branch of files ${branch}, and this would change the workspace or copy it.`, {
+    hint: 'Work on with the files that you see; whoever started you merges them.',
+  })
+}
+
+export function isEnded({ state }: Pick<BranchRecord, 'state'>): boolean {
+  return state === 'merged' || state === 'dropped'
+}
+
+function openOnly(record: BranchRecord): BranchRecord {
+  if (record.state === 'open' || record.state === 'merging') return record
+  const hints = {
+    making: 'Its copy was interrupted: drop it.',
+    merged: 'oxbow log has the merge.',
+    dropped: 'Its files are gone.',
+  } as const
+  throw new OxbowError('not_found', `The branch of files ${record.name} is ${record.state}.`, { hint: hints[record.state] })
+}
+
+/** @throws OxbowError `sandbox_missing` */
+function copiesOf({ sandbox }: BranchesDeps): SandboxBranches {
+  if (sandbox.branches !== undefined && sandbox.status.files) return sandbox.branches
+  throw new OxbowError('sandbox_missing', 'This guest has no branches of files.', {
+    hint: 'They need a sandbox on the same machine: set sandbox.isolate_guest = false, or let the agent work in the workspace itself.',
+  })
+}
+
+/** @throws OxbowError `not_found` */
+async function versionsOf({ versions }: BranchesDeps): Promise<Versions> {
+  const found = await versions()
+  if (found !== null) return found
+  throw new OxbowError('not_found', 'A branch of files needs versions, and this guest keeps none.', {
+    hint: 'Set versions.enabled = true in config.toml.',
+  })
+}
+
+function factsOf({ clock }: BranchesDeps, { caller }: BranchBy, subject: string): MergeRequest['facts'] {
+  const { session, turn } = caller
+  const trailers = { ...(session !== '' && { 'Oxbow-Session': session }), ...(turn !== '' && { 'Oxbow-Turn': turn }) }
+  return { author: caller.actor, at: clock.now(), subject, trailers }
+}
+
+async function save({ documents }: BranchesDeps, by: BranchBy, record: BranchRecord, more: readonly DocumentChange[] = []): Promise<void> {
+  await documents.put(by, [{ category: branchCategory, name: record.name, value: { ...record } }, ...more])
+}
+
+async function create(deps: BranchesDeps, by: BranchBy, { name, at, session }: NewBranch): Promise<BranchRecord> {
+  assertNoBranch(by.caller)
+  const { documents, clock, heldLabels } = deps
+  const found = (await documents.get<BranchRecord>(branchCategory, name))?.value
+  if (found !== undefined && !isEnded(found) && found.state !== 'making') return found
+  const [versions, copies] = [await versionsOf(deps), copiesOf(deps)]
+  const target = at === '' ? '' : await versions.resolve({ at })
+  const { signal } = by
+  const version = (await versions.commit(factsOf(deps, by, `Before the branch ${name}`), signal)).commit ?? ''
+  const record: BranchRecord = {
+    name,
+    home: by.caller.session,
+    session,
+    by: by.caller.actor,
+    version: target || version,
+    base: '',
+    state: 'making',
+    labels: heldLabels(by.caller),
+    merge: null,
+    created_at: clock.now(),
+    ended_at: null,
+  }
+  await save(deps, by, record)
+  await copies.create(name, signal)
+  const branch = { name, sandbox: await copies.open(name) }
+  const commit = async (): Promise<string> => (await versions.commitBranch(branch, factsOf(deps, by, `Branch ${name}`), signal)).commit!
+  let base = await commit()
+  if (target !== '') {
+    const { changes } = await versions.compare({ from: base, to: target, path: 'shared', text: false, limit: Infinity })
+    await versions.restoreFiles(target, changes, by.call, signal, branch.sandbox)
+    base = await commit()
+  }
+  const made: BranchRecord = { ...record, base, state: 'open' }
+  await save(deps, by, made)
+  return made
+}
+
+/** @returns its newest commit */
+async function commitOf(deps: BranchesDeps, by: BranchBy, { name }: BranchRecord): Promise<string> {
+  const branch = { name, sandbox: await copiesOf(deps).open(name) }
+  const { commit } = await (await versionsOf(deps)).commitBranch(branch, factsOf(deps, by, `Changes of ${name}`), by.signal)
+  return commit!
+}
+
+async function diff(deps: BranchesDeps, by: BranchBy, record: BranchRecord, path: string): Promise<Difference> {
+  const to = record.merge?.commit ?? (await commitOf(deps, by, record))
+  const versions = await versionsOf(deps)
+  return versions.compare({ from: record.base, to, path: path === '' ? 'shared' : path, text: true, limit: maxListedChanges })
+}
+
+async function merge(deps: BranchesDeps, by: BranchBy, found: BranchRecord, conflicts: MergeRequest['conflicts']): Promise<Merged> {
+  assertNoBranch(by.caller)
+  const record = openOnly(found)
+  const versions = await versionsOf(deps)
+  const ours = (await versions.commit(factsOf(deps, by, `Before the merge of ${record.name}`), by.signal)).commit!
+  const planned = record.merge === null ? await plan(deps, by, record, ours, conflicts) : await planAgain(versions, record.merge, ours)
+  const { commit, before, changes } = planned
+  const listed = { changes: changes.slice(0, maxListedChanges), total: changes.length, conflicts: planned.conflicts }
+  if (planned.refused) return { ...listed, before: '', after: '' }
+  let after = ours
+  if (commit !== null) {
+    // From here on the same files are merged, however often it is interrupted.
+    if (record.merge === null) await save(deps, by, { ...record, state: 'merging', merge: { commit, before } })
+    const signal = AbortSignal.any([by.signal, AbortSignal.timeout(branchMergeMs)])
+    await versions.restoreFiles(commit, changes, by.call, signal)
+    after = (await versions.commit(factsOf(deps, by, `Merge ${record.name}`), by.signal)).commit!
+  }
+  await end(deps, by, record, 'merged')
+  return { ...listed, before, after }
+}
+
+interface Planned extends MergedTree {
+  readonly before: string
+}
+
+async function plan(
+  deps: BranchesDeps,
+  by: BranchBy,
+  record: BranchRecord,
+  ours: string,
+  conflicts: MergeRequest['conflicts'],
+): Promise<Planned> {
+  const theirs = await commitOf(deps, by, record)
+  const facts = factsOf(deps, by, `Merge ${record.name}`)
+  const versions = await versionsOf(deps)
+  const merged = await versions.merge({ branch: record.name, base: record.base, ours, theirs, conflicts, facts })
+  return { ...merged, before: ours }
+}
+
+/** What an interrupted merge has left to do: planned anew, it would merge lines that it has merged already. */
+async function planAgain(versions: Versions, begun: NonNullable<BranchRecord['merge']>, ours: string): Promise<Planned> {
+  const all = { path: 'shared', text: false, limit: Infinity }
+  const [wanted, left] = await Promise.all([
+    versions.compare({ ...all, from: begun.before, to: begun.commit }),
+    versions.compare({ ...all, from: ours, to: begun.commit }),
+  ])
+  const planned = new Set(wanted.changes.map(({ path }) => path))
+  return { ...begun, changes: left.changes.filter(({ path }) => planned.has(path)), conflicts: [], refused: false }
+}
+
+async function end(deps: BranchesDeps, by: BranchBy, record: BranchRecord, state: 'merged' | 'dropped'): Promise<BranchRecord> {
+  const { clock, heldLabels, documents } = deps
+  const read = record.session === '' ? [] : heldLabels({ session: record.session })
+  const ended: BranchRecord = { ...record, state, labels: join(record.labels, read), ended_at: clock.now() }
+  const others = (await documents.all<BranchRecord>(branchCategory)).map(({ value }) => value).filter((one) => one.name !== record.name)
+  const oldest = others.filter(isEnded).sort((a, b) => (b.ended_at ?? 0) - (a.ended_at ?? 0))
+  const forgotten = oldest.slice(maxEndedBranches).map(({ name }) => ({ category: branchCategory, name, value: null }))
+  await save(deps, by, ended, forgotten)
+  await copiesOf(deps).drop(record.name)
+  await (await versionsOf(deps)).forget({ branch: record.name })
+  return ended
+}
