@@ -52,6 +52,28 @@ describe('a login', () => {
     assert.equal(new URL(login.address()).searchParams.get('scope'), 'write read')
   })
 
+  it('refuses an issuer that is not the one that was asked; a server that names none may use any path of its own', async () => {
+    const login = createLogin('tickets', keeper(), null)
+    const save = (issuer: string, asked: string, named: boolean): Promise<void> =>
+      Promise.resolve(
+        login.saveDiscoveryState!({
+          authorizationServerUrl: asked,
+          authorizationServerMetadata: { issuer } as never,
+          ...(named && { resourceMetadata: { resource: 'https://tickets.example', authorization_servers: [asked] } }),
+        }),
+      )
+    await save('https://auth.example', 'https://auth.example/', true)
+    await save('https://tickets.example/oauth', 'https://tickets.example/', false)
+    for (const [issuer, asked, named] of [
+      ['https://auth.example/other', 'https://auth.example/', true],
+      ['https://evil.example', 'https://auth.example/', true],
+      ['https://auth.example.evil', 'https://auth.example', true],
+      ['https://evil.example/', 'https://tickets.example/', false],
+      ['nonsense', 'https://tickets.example/', false],
+    ] as const)
+      await assert.rejects(save(issuer, asked, named), { code: 'denied' }, issuer)
+  })
+
   it('is the client that a person has registered, where there is one', async () => {
     const login = createLogin('tickets', keeper(), { id: 'oxbow', secret: () => 'its secret' })
     await login.begin(back)

@@ -9,6 +9,8 @@ import type {
   StoredOAuthClientInformation,
   StoredOAuthTokens,
 } from '@modelcontextprotocol/client'
+import { OxbowError } from '../../types/index.ts'
+import { visible } from './definitions.ts'
 
 /** Secrets of the guest, as servers use them. */
 export interface ServerSecrets {
@@ -78,7 +80,10 @@ export function createLogin(server: string, secrets: ServerSecrets, registered: 
     tokens: () => remembered.tokens,
     saveTokens: (tokens) => remember({ tokens }),
     discoveryState: () => remembered.discovery,
-    saveDiscoveryState: (discovery) => remember({ discovery }),
+    async saveDiscoveryState(discovery) {
+      refuseForeignIssuer(server, discovery)
+      await remember({ discovery })
+    },
     redirectToAuthorization(url) {
       // A server that wanted more for a call is asked for that too, in the login that follows.
       scopes = [...new Set([...scopes, ...(url.searchParams.get('scope') ?? '').split(' ')])].filter((scope) => scope !== '')
@@ -110,6 +115,24 @@ export function createLogin(server: string, secrets: ServerSecrets, registered: 
       await secrets.set(name, null)
     },
   }
+}
+
+/**
+ * The document of an authorization server must name the one that was asked (RFC 8414, 3.3), else one could pass for another. A server of
+ * 2025-03-26 names none: it is asked itself, and its document may name any path of its own origin, whose owner decides on all of it.
+ * @throws OxbowError `denied`
+ */
+function refuseForeignIssuer(server: string, discovery: OAuthDiscoveryState): void {
+  const { authorizationServerUrl: asked, authorizationServerMetadata: found, resourceMetadata } = discovery
+  if (found === undefined) return
+  const isNamed = (resourceMetadata?.authorization_servers ?? []).length > 0
+  const isSame = isNamed
+    ? found.issuer === asked || `${found.issuer}/` === asked
+    : URL.parse(found.issuer)?.origin === URL.parse(asked)?.origin
+  if (isSame) return
+  throw new OxbowError('denied', `The authorization server of ${server} calls itself by another name than the one that was asked.`, {
+    hint: `Do not sign in: one server may pass for another. Asked: ${asked}; found: ${visible(found.issuer).slice(0, 200)}.`,
+  })
 }
 
 /** A client that a person has registered. */
