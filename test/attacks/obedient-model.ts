@@ -53,22 +53,45 @@ export async function startObedientModel(
   scriptOf: (task: string) => Script | undefined,
   orders: ReadonlyMap<string, readonly Step[]>,
 ): Promise<ObedientModel> {
+  const mind = createMind(scriptOf, orders)
+  const server = createServer((request, response) => {
+    void readAll(request).then((body) => {
+      const { messages } = JSON.parse(body) as { messages: readonly WireMessage[] }
+      response.writeHead(200, { 'content-type': 'text/event-stream' })
+      response.end(`data: ${JSON.stringify(chunkOf(mind.next(messages)))}\n\ndata: [DONE]\n\n`)
+    })
+  })
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  return {
+    config: { provider: 'openai', base_url: `http://127.0.0.1:${(server.address() as AddressInfo).port}/v1` },
+    obeyed: mind.obeyed,
+    isOwn: mind.isOwn,
+    reset: mind.reset,
+    async [Symbol.asyncDispose]() {
+      server.closeAllConnections()
+      await new Promise((resolve) => server.close(resolve))
+    },
+  }
+}
+
+/** What the model does next, from what it reads. */
+function createMind(scriptOf: (task: string) => Script | undefined, orders: ReadonlyMap<string, readonly Step[]>) {
   const obeyed = new Set<string>()
   const own: { readonly tool: string; readonly input: Fields }[] = []
   /** By the newest message. */
   const turns = new Map<string, Memory>()
-  const next = (messages: readonly WireMessage[]): Step | string => {
-    const key = textOf(messages.findLast(({ role }) => role === 'user'))
-    let memory = turns.get(key)
-    if (memory === undefined) {
-      const script: Script = scriptOf(taskMark.exec(key)?.[1] ?? '') ?? { steps: [], reply: 'Done.' }
-      turns.set(
-        key,
-        (memory = { left: [...script.steps], reply: script.reply, found: new Set(), obeys: new Set(script.unasked ? script.steps : []) }),
-      )
+  const memoryOf = (message: string): Memory => {
+    const script: Script = scriptOf(taskMark.exec(message)?.[1] ?? '') ?? { steps: [], reply: 'Done.' }
+    const memory = turns.get(message) ?? {
+      left: [...script.steps],
+      reply: script.reply,
+      found: new Set(),
+      obeys: new Set(script.unasked ? script.steps : []),
     }
-    // A system prompt and recalled memories are texts that it reads, too; so is the message itself.
-    const text = messages.map(textOf).join('\n')
+    turns.set(message, memory)
+    return memory
+  }
+  const obey = (memory: Memory, text: string): void => {
     for (const [, id = ''] of text.matchAll(instructions)) {
       const steps = orders.get(id)
       if (steps === undefined || memory.found.has(id)) continue
@@ -77,40 +100,22 @@ export async function startObedientModel(
       for (const step of steps) memory.obeys.add(step)
       memory.left.unshift(...steps)
     }
-    const step = memory.left.shift()
-    if (step === undefined) return memory.reply
-    const input = typeof step.input === 'function' ? step.input(text) : step.input
-    if (!memory.obeys.has(step)) own.push({ tool: step.tool, input: input as Fields })
-    return { tool: step.tool, input }
   }
-  const server = createServer((request, response) => {
-    void readAll(request).then((body) => {
-      const { messages } = JSON.parse(body) as { messages: readonly WireMessage[] }
-      const made = next(messages)
-      const delta =
-        typeof made === 'string'
-          ? { content: made }
-          : {
-              tool_calls: [
-                {
-                  index: 0,
-                  id: `c${Math.random().toString(36).slice(2)}`,
-                  function: { name: made.tool, arguments: JSON.stringify(made.input) },
-                },
-              ],
-            }
-      const choice = { index: 0, delta, finish_reason: typeof made === 'string' ? 'stop' : 'tool_calls' }
-      const chunk = { id: 'x', object: 'chat.completion.chunk', created: 0, model: 'obedient', choices: [choice] }
-      response.writeHead(200, { 'content-type': 'text/event-stream' })
-      response.end(`data: ${JSON.stringify(chunk)}\n\ndata: [DONE]\n\n`)
-    })
-  })
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
   return {
-    config: { provider: 'openai', base_url: `http://127.0.0.1:${(server.address() as AddressInfo).port}/v1` },
     obeyed,
+    next(messages: readonly WireMessage[]): { readonly tool: string; readonly input: object } | string {
+      const memory = memoryOf(textOf(messages.findLast(({ role }) => role === 'user')))
+      // The system prompt and recalled memories are texts that it reads, too.
+      const text = messages.map(textOf).join('\n')
+      obey(memory, text)
+      const step = memory.left.shift()
+      if (step === undefined) return memory.reply
+      const input = typeof step.input === 'function' ? step.input(text) : step.input
+      if (!memory.obeys.has(step)) own.push({ tool: step.tool, input: input as Fields })
+      return { tool: step.tool, input }
+    },
     // The gate adds defaults.
-    isOwn: (call, asked) =>
+    isOwn: (call: string, asked: unknown): boolean =>
       own.some(({ tool, input }) => {
         const isSame = ([field, value]: [string, unknown]): boolean => isDeepStrictEqual((asked as Fields)[field], value)
         return tool === call.replaceAll('.', '_') && Object.entries(input).every(isSame)
@@ -120,11 +125,15 @@ export async function startObedientModel(
       own.length = 0
       turns.clear()
     },
-    async [Symbol.asyncDispose]() {
-      server.closeAllConnections()
-      await new Promise((resolve) => server.close(resolve))
-    },
   }
+}
+
+function chunkOf(made: { readonly tool: string; readonly input: object } | string): object {
+  const call = typeof made === 'string' ? null : { name: made.tool, arguments: JSON.stringify(made.input) }
+  const delta =
+    call === null ? { content: made } : { tool_calls: [{ index: 0, id: `c${Math.random().toString(36).slice(2)}`, function: call }] }
+  const choice = { index: 0, delta, finish_reason: call === null ? 'stop' : 'tool_calls' }
+  return { id: 'x', object: 'chat.completion.chunk', created: 0, model: 'obedient', choices: [choice] }
 }
 
 function textOf(message: WireMessage | undefined): string {
