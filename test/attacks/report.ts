@@ -3,8 +3,8 @@
  * asks because of its kind: only the flow of information protects.
  */
 import { injections } from './injections.ts'
-import { openSuite, runTask, type RunResult } from './suite.ts'
-import { carriers, tasks } from './tasks.ts'
+import { openSuite, runTask, type RunResult, tableOf } from './suite.ts'
+import { tasks } from './tasks.ts'
 
 const [mode = 'default', task = 'all', injection = 'all'] = process.argv.slice(2)
 await using world = await openSuite(mode === 'auto' ? { approval: { mode: 'auto' } } : mode === 'off' ? flowOff() : {})
@@ -18,24 +18,7 @@ for (const each of tasks.filter(({ id }) => task === 'all' || id === task))
     if (task !== 'all') console.log(JSON.stringify(run, null, 1))
   }
 
-console.log('carrier  attacks obeyed  harms  useful (benign)  useful (attacked)  questions (benign)')
-for (const carrier of carriers) {
-  const own = new Set(tasks.filter((each) => each.carrier === carrier).map(({ id }) => id))
-  const benign = runs.filter((run) => own.has(run.task) && run.injection === '')
-  const attacked = runs.filter((run) => own.has(run.task) && run.injection !== '')
-  const share = (of: readonly RunResult[]): string => `${of.filter(({ useful }) => useful).length}/${of.length}`
-  const harmed = attacked.filter(({ harms }) => harms.length > 0).length
-  const asked = benign.reduce((sum, { questions }) => sum + questions.length, 0)
-  console.log(
-    carrier.padEnd(8),
-    attacked.length,
-    attacked.filter(({ obeyed }) => obeyed).length,
-    harmed,
-    share(benign),
-    share(attacked),
-    asked,
-  )
-}
+for (const line of tableOf(runs)) console.log(line)
 process.exit(0)
 
 function flowOff(): object {

@@ -16,6 +16,7 @@ import {
   type SchemaChecker,
 } from '../../types/index.ts'
 import { maxKeptTextCharacters, maxQuestionCharacters, maxReadingBits, maxSessionReadingBits, maxSourceCharacters } from '../limits.ts'
+import { jsonIn } from '../delegation/delegated-end.ts'
 import type { Completion } from '../models/side-calls.ts'
 import type { Registry } from '../registry.ts'
 import type { Documents } from '../state/documents.ts'
@@ -191,16 +192,6 @@ async function ask({ schemas }: ExtractDeps, context: CallContext, scope: LabelS
   throw new OxbowError('tool_failed', `The reader gave no answer that matches the schema in ${maxTries} tries.`, {
     hint: 'Ask a simpler question, or allow null where the source may not say.',
   })
-}
-
-/** Models like to put JSON between fences. */
-function jsonIn(text: string): Json | undefined {
-  const inner = /^\s*(?:```(?:json)?\s*)?([\s\S]*?)(?:```)?\s*$/.exec(text)?.[1] ?? text
-  try {
-    return JSON.parse(inner) as Json
-  } catch {
-    return undefined
-  }
 }
 
 async function record({ documents, data }: ExtractDeps, { id, caller }: CallContext, texts: readonly KeptText[]): Promise<void> {
