@@ -78,3 +78,8 @@ export const stopMs = 20_000
 export const logPollMs = 100
 /** Bytes of a log that are read at once. */
 export const maxLogChunk = 4 * 1024 * 1024
+
+/** The key of `oxbow mcp` is revoked when that ends; this is for one that could not. */
+export const mcpKeySeconds: number = 30 * 24 * 3_600
+/** A guest answers `initialize` within this time. */
+export const mcpRebeginMs = 10_000

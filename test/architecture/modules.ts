@@ -67,6 +67,7 @@ export const modules: readonly ModuleRow[] = [
     packages: {
       commander: 'parses the verbs a person types',
       '@clack/prompts': 'the questions of `oxbow init`, loaded when they are asked',
+      '@modelcontextprotocol/client': 'carries the messages of `oxbow mcp` over HTTP; loaded by that verb',
     },
     typePackages: { vite: 'builds the web application of a checkout' },
     builtins: {

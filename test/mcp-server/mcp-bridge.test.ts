@@ -1,0 +1,37 @@
+/** `oxbow mcp`, as a program starts it: messages on stdin and stdout, a guest behind it, and another one when that is gone. */
+import assert from 'node:assert/strict'
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { after, test } from 'node:test'
+import { Client } from '@modelcontextprotocol/client'
+import { StdioClientTransport } from '@modelcontextprotocol/client/stdio'
+import { program } from '../support/built.ts'
+import { shareCompileCache } from '../support/compile-cache.ts'
+import { textOf } from './mcp-rig.ts'
+
+const home = mkdtempSync(join(tmpdir(), 'oxbow-mcp-'))
+shareCompileCache(home)
+after(() => rmSync(home, { recursive: true, force: true }))
+
+test('serves MCP on stdin and stdout, and goes on when its guest is killed', async () => {
+  const client = new Client({ name: 'a program', version: '1' }, { versionNegotiation: { mode: 'legacy' } })
+  const env = { PATH: process.env['PATH'] ?? '', HOME: home, OXBOW_HOME: home }
+  const args = [program, 'mcp', '--right', 'file.read', '--right', 'file.write']
+  await client.connect(new StdioClientTransport({ command: process.execPath, args, env, stderr: 'ignore' }))
+  const call = (name: string, input: Record<string, unknown>): Promise<unknown> => client.callTool({ name, arguments: input })
+  await call('file_write', { path: 'kept.md', text: 'kept\n' })
+  const names = (await client.listTools()).tools.map(({ name }) => name)
+  assert.ok(names.includes('file_read') && !names.includes('shell_exec') && !names.includes('turn_send'))
+  const { pid } = JSON.parse(readFileSync(join(home, 'users/default/ipc/gateway.json'), 'utf8')) as { pid: number }
+  process.kill(pid, 'SIGKILL')
+  // What was under way fails, and may be repeated.
+  const read = (): Promise<unknown> =>
+    call('file_read', { path: 'kept.md' }).catch((error: Error) => {
+      assert.match(error.message, /Ask again/)
+      return read()
+    })
+  const again = await read()
+  assert.match(textOf(again), /kept/)
+  await client.close()
+})
