@@ -41,8 +41,8 @@ async function dieAt(side: 'before' | 'after', place: number, shell: 'allow' | '
   return { died, once }
 }
 
-/** The quick tests die at every third place; the neighbours of a place leave much the same behind. */
-const stride = scaled(1, 3)
+/** The quick tests die at every fifth place; the neighbours of a place leave much the same behind. */
+const stride = scaled(1, 5)
 
 /** The places on one side of a write, until a life is long enough to end its turn. @returns how often each end was seen. */
 async function dieEverywhere(side: 'before' | 'after', shell: 'allow' | 'ask'): Promise<Readonly<Record<string, number>>> {

@@ -10,8 +10,8 @@ import { startJobs } from './jobs.ts'
 import { sideBySide } from './side-by-side.ts'
 import { scaled } from '../support/scale.ts'
 
-const kills = scaled(200, 10)
-const killsInOneWorkspace = scaled(25, 10)
+const kills = scaled(200, 6)
+const killsInOneWorkspace = scaled(25, 6)
 /** Kills fall into this many times what a start, or a job, takes on this machine: every moment of both can be hit, and the next. */
 const spread = 1.3
 /** Where the machine has become faster since it was measured, a life ends after so many jobs. */

@@ -2,7 +2,7 @@
 
 export const isFull: boolean = process.env['OXBOW_TEST_SCALE'] === 'full'
 
-/** @param inFull in `npm run test:full` @param sample in `npm test`, a quarter unless given */
-export function scaled(inFull: number, sample: number = Math.max(1, Math.ceil(inFull / 4))): number {
+/** @param inFull in `npm run test:full` @param sample in `npm test`, an eighth unless given */
+export function scaled(inFull: number, sample: number = Math.max(1, Math.ceil(inFull / 8))): number {
   return isFull ? inFull : sample
 }

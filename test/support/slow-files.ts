@@ -3,8 +3,8 @@ const guests = 'starts many guests, each a process with threads of its own'
 const killed = 'starts a guest, kills it and starts it again, at each place where that can matter'
 
 export const slowFiles: Readonly<Record<string, string>> = {
-  'test/recovery/boundaries.test.ts': `${killed}: two guests for every third write of a turn, for every write in the full tests`,
-  'test/recovery/random-kills.test.ts': `${killed}: 10 times, 200 in the full tests`,
+  'test/recovery/boundaries.test.ts': `${killed}: two guests for every fifth write of a turn, for every write in the full tests`,
+  'test/recovery/random-kills.test.ts': `${killed}: 6 times, 200 in the full tests`,
   'test/recovery/kernel-kills.test.ts': `${killed}: 6 times, 200 in the full tests`,
   'test/recovery/interruptions.test.ts': killed,
   'test/recovery/conversation-kills.test.ts': killed,
