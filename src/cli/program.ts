@@ -6,7 +6,7 @@ import { addAgentVerbs } from './kernel/agent-verbs.ts'
 import { addAccessVerbs, addApprovalVerbs, addExecVerbs } from './kernel/access-verbs.ts'
 import { addBudgetVerbs } from './kernel/budget-verbs.ts'
 import { addCallVerbs, addObserveVerbs, addScheduleVerbs, addStateVerbs } from './kernel/kernel-verbs.ts'
-import { addServerVerbs } from './kernel/server-verbs.ts'
+import { addRemoteVerbs, addServerVerbs } from './kernel/server-verbs.ts'
 import { addBranchVerbs, addFolderVerbs, addVersionVerbs } from './kernel/version-verbs.ts'
 import { addBackupVerbs, addSecretVerbs, addStoreVerbs } from './store/store-verbs.ts'
 import { addEmbedVerbs, addInspectVerbs, addMachineVerbs, addModelVerbs, addSetupVerbs } from './verbs/machine-verbs.ts'
@@ -21,7 +21,7 @@ const families: Readonly<Record<string, readonly AddVerbs[]>> = {
   'Set up:': [addSetupVerbs],
   'Talk:': [addTalkVerbs, addSessionVerbs],
   'Run in the background:': [addServeVerbs],
-  'Approve and allow:': [addApprovalVerbs, addAccessVerbs, addExecVerbs, addSecretVerbs, addFolderVerbs, addServerVerbs],
+  'Approve and allow:': [addApprovalVerbs, addAccessVerbs, addExecVerbs, addSecretVerbs, addFolderVerbs, addServerVerbs, addRemoteVerbs],
   'Agents, schedules, budgets:': [addAgentVerbs, addScheduleVerbs, addBudgetVerbs],
   'Models and memory:': [addModelVerbs, addMemoryVerbs, addEmbedVerbs],
   'Inspect:': [addInspectVerbs, addAuditVerbs, addObserveVerbs],

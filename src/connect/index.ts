@@ -2,3 +2,5 @@
 export { type CallSource, joinSources } from './call-source.ts'
 export { createServers, type ServersDeps } from './mcp/servers.ts'
 export { describedServerCalls } from './mcp/server-calls.ts'
+export { createRemotes } from './a2a/remotes.ts'
+export { describedRemoteCalls } from './a2a/remote-calls.ts'

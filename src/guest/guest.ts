@@ -171,18 +171,13 @@ async function openServers(
   { config, version }: GuestEnvelope,
   host: Parameters<NonNullable<KernelOptions['servers']>>[0],
 ): Promise<CallSource> {
-  const { createServers, joinSources } = await import('../connect/index.ts')
-  const servers = await createServers({
-    config: config.mcp,
-    ...host,
-    sandbox,
-    proxy,
-    openFetch,
-    hash: once(createHasher),
-    version,
-    nowMs: systemClock.monotonicMs,
-  })
-  return joinSources([servers])
+  const { createRemotes, createServers, joinSources } = await import('../connect/index.ts')
+  const shared = { ...host, openFetch, hash: once(createHasher), nowMs: systemClock.monotonicMs }
+  const sources = [
+    createServers({ ...shared, config: config.mcp, sandbox, proxy, version }),
+    createRemotes({ ...shared, config: config.a2a }),
+  ]
+  return joinSources(await Promise.all(sources))
 }
 
 /** What the kernel cannot see itself. The checks are loaded with the first question. */

@@ -67,7 +67,7 @@ export function expandRights(list: string | readonly string[]): string[] {
   return [...new Set(entries)].filter((entry) => !denied.has(entry))
 }
 
-const entryForm = /^(?<not>!)?(?<right>\*|[a-z_]+\.[a-z0-9_-]+)(?::(?<resource>\S{1,500}))?$/
+const entryForm = /^(?<not>!)?(?<right>\*|[a-z][a-z0-9_]*\.[a-z0-9_-]+)(?::(?<resource>\S{1,500}))?$/
 
 /** @throws OxbowError `bad_input` that names an entry that is none */
 export function grantOf(list: string | readonly string[]): Grant {

@@ -153,6 +153,7 @@ export const modules: readonly ModuleRow[] = [
       zod,
       '@modelcontextprotocol/client': 'MCP, from the project that defines it; fetched lazily, behind `mcp-client.ts`',
     },
+    buildTime: { '@a2a-js/sdk': 'A2A, from the project that defines it; fetched lazily, behind `a2a/a2a-client.ts`' },
     builtins: { 'node:fs': 'the lock file of an installed server, which is part of what a person approves' },
   }),
   row('memory', 'core', ['store', 'engine'], {

@@ -1,4 +1,4 @@
-/** Definitions of `servers`: servers of tools that speak MCP. */
+/** Definitions of `servers`, for servers of tools that speak MCP, and `remotes`, for agents of others that speak A2A. */
 import { type AddVerbs, dryRunOption, collect, examples, parseCount, userVerb, verbGroup } from '../verb-parts.ts'
 
 const jsonOption = ['--json', 'print the output as one JSON value'] as const
@@ -68,4 +68,53 @@ export const addServerVerbs: AddVerbs = (program, terminal, choose) => {
     .option(...jsonOption)
     .addHelpText('after', examples('oxbow servers remove files', 'oxbow servers remove files --dry-run'))
     .action((name, options) => choose(async () => (await load()).serversRemove(name, options, terminal)))
+}
+
+export const addRemoteVerbs: AddVerbs = (program, terminal, choose) => {
+  const remotes = verbGroup(
+    program.command('remotes'),
+    'add agents of others that speak A2A, approve their cards, turn them off',
+    "oxbow remotes add translator https://agents.example.com --header 'authorization=Bearer $TRANSLATOR_TOKEN'",
+    'oxbow remotes approve translator',
+  )
+  const load = () => import('./remotes.ts')
+  userVerb(remotes.command('list'), 'list agents of others, and whether their cards are approved')
+    .option(...jsonOption)
+    .addHelpText('after', examples('oxbow remotes list', 'oxbow remotes list --json'))
+    .action((options) => choose(async () => (await load()).remotesList(options, terminal)))
+  userVerb(remotes.command('add <name> <url>'), 'add an agent, or change its settings; it is not offered before you approve its card')
+    .option('--header <name=value>', 'send a header with each request; $NAME is the secret NAME; repeat for more', collect)
+    .option('--allow <host>', 'let it be reached at this host too, or at its own if that is private; repeat for more', collect)
+    .option('--timeout <seconds>', 'cancel a task after this time', parseCount(86_400, 1))
+    .option(...jsonOption)
+    .addHelpText(
+      'after',
+      examples(
+        'oxbow remotes add translator https://agents.example.com',
+        "oxbow remotes add lab http://10.0.0.7:8080 --allow 10.0.0.7:8080 --header 'authorization=Bearer $LAB_TOKEN'",
+      ),
+    )
+    .action((name, url, options) => choose(async () => (await load()).remotesAdd(name, url, options, terminal)))
+  userVerb(remotes.command('diff <name>'), 'fetch the card of an agent and show it, beside the one that you have approved')
+    .option(...jsonOption)
+    .addHelpText('after', examples('oxbow remotes diff translator'))
+    .action((name, options) => choose(async () => (await load()).remotesDiff(name, options, terminal)))
+  userVerb(remotes.command('approve <name>'), 'show the card of an agent, and approve it')
+    .option('--digest <digest>', 'approve without a question what `diff --json` has shown with this digest')
+    .option(...jsonOption)
+    .addHelpText('after', examples('oxbow remotes approve translator'))
+    .action((name, options) => choose(async () => (await load()).remotesApprove(name, options, terminal)))
+  userVerb(remotes.command('disable <name>'), 'do not offer an agent')
+    .option(...jsonOption)
+    .addHelpText('after', examples('oxbow remotes disable translator'))
+    .action((name, options) => choose(async () => (await load()).remotesSwitch(name, false, options, terminal)))
+  userVerb(remotes.command('enable <name>'), 'offer an agent whose card is approved again')
+    .option(...jsonOption)
+    .addHelpText('after', examples('oxbow remotes enable translator'))
+    .action((name, options) => choose(async () => (await load()).remotesSwitch(name, true, options, terminal)))
+  userVerb(remotes.command('remove <name>'), 'remove an agent and its approval')
+    .option(...dryRunOption)
+    .option(...jsonOption)
+    .addHelpText('after', examples('oxbow remotes remove translator', 'oxbow remotes remove translator --dry-run'))
+    .action((name, options) => choose(async () => (await load()).remotesRemove(name, options, terminal)))
 }

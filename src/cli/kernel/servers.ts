@@ -74,7 +74,8 @@ export async function serversAdd(name: string, words: readonly string[], options
   )
 }
 
-function pairs(texts: readonly string[]): Record<string, string> {
+/** @returns `name=value` as fields */
+export function pairs(texts: readonly string[]): Record<string, string> {
   return Object.fromEntries(
     texts.map((text) => {
       const at = text.indexOf('=')
@@ -192,7 +193,7 @@ export function serversApprove(name: string, options: ApproveOptions, terminal: 
     if (digest === undefined) {
       const diff = (await outputOf(gateway, 'server.diff', { server: name })) as Diff
       printText({ output: terminal.errors }, diffText(diff))
-      if (!(await isApproved(name, terminal))) return 0
+      if (!(await confirmApproval(name, seenBefore(name), terminal))) return 0
       digest = diff.digest
     }
     const input = {
@@ -209,10 +210,14 @@ export function serversApprove(name: string, options: ApproveOptions, terminal: 
   })
 }
 
-async function isApproved(name: string, terminal: Terminal): Promise<boolean> {
+const seenBefore = (name: string): string =>
+  `oxbow servers diff ${name} --json shows it; then: oxbow servers approve ${name} --digest DIGEST`
+
+/** Asks the person. @param elsewhere how to approve without a terminal @throws OxbowError `bad_input` where there is none */
+export async function confirmApproval(name: string, elsewhere: string, terminal: Terminal): Promise<boolean> {
   if (!isInteractive(terminal))
     throw new OxbowError('bad_input', 'Approving needs a terminal, or the digest of what you have seen.', {
-      hint: `oxbow servers diff ${name} --json shows it; then: oxbow servers approve ${name} --digest DIGEST`,
+      hint: elsewhere,
     })
   const lines = createInterface({ input: terminal.input, output: terminal.errors })
   try {

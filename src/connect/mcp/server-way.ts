@@ -22,7 +22,7 @@ export async function wayOf(server: NamedServer, deps: WayDeps): Promise<ServerW
   const { name, settings } = server
   const { command, args, program_folder: programFolder, url, env, headers, folders, allow } = settings
   const fill = (values: Readonly<Record<string, string>>): Record<string, string> =>
-    Object.fromEntries(Object.entries(values).map(([key, value]) => [key, filled(name, value, deps.secrets)]))
+    Object.fromEntries(Object.entries(values).map(([key, value]) => [key, filled(`The server ${name}`, value, deps.secrets)]))
   if (url !== '') return { kind: 'http', url, headers: fill(headers), fetch: await deps.openFetch(new URL(url).host, allow) }
   const { serve } = deps.sandbox
   if (serve === undefined) throw noSandbox(name)
@@ -42,7 +42,7 @@ export async function wayOf(server: NamedServer, deps: WayDeps): Promise<ServerW
 /** @returns null where Oxbow registers itself */
 export function registeredClient({ name, settings }: NamedServer, { secrets }: Pick<WayDeps, 'secrets'>): RegisteredClient | null {
   const { client_id: id, client_secret: secret } = settings
-  return id === '' ? null : { id, secret: () => filled(name, secret, secrets) }
+  return id === '' ? null : { id, secret: () => filled(`The server ${name}`, secret, secrets) }
 }
 
 /** What is approved with the tools of a server: which program, from which packages, or which address. */
@@ -52,11 +52,12 @@ export async function identityOf({ command, args, program_folder: folder, url }:
   return `program ${canonical({ command, args, folder, packages: lock === '' ? '' : hash(lock) })}`
 }
 
-function filled(server: string, value: string, secrets: ServerSecrets): string {
+/** @param owner whose setting it is @returns the text with the values of secrets for `$NAME` @throws OxbowError `bad_config` */
+export function filled(owner: string, value: string, secrets: Pick<ServerSecrets, 'get'>): string {
   return value.replaceAll(/\$(\w+)/g, (_, name: string) => {
     const found = secrets.get(name)
     if (found !== undefined) return found
-    throw new OxbowError('bad_config', `The server ${server} needs ${name}, which is not set.`, {
+    throw new OxbowError('bad_config', `${owner} needs ${name}, which is not set.`, {
       hint: `Set it with \`oxbow secret set ${name}\` or as an environment variable, and restart the guest.`,
     })
   })

@@ -171,7 +171,7 @@ function patternOf(path: string): RegExp {
  * @throws URIError for a segment that is no valid percent-encoding
  */
 export function matchRoute(method: string, path: string): Match {
-  const call = /^\/calls\/([a-z_.]+)$/.exec(path)?.[1]
+  const call = /^\/calls\/([a-z][a-z0-9_.-]*)$/.exec(path)?.[1]
   if (call !== undefined) return method === 'POST' ? { route: { method, path, call }, fields: {} } : { allowed: ['POST'] }
   const matching = patterns.flatMap(({ route, pattern }) => {
     const found = pattern.exec(path)

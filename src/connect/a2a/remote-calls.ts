@@ -1,0 +1,244 @@
+/** The calls by which a person adds agents of others, looks at their cards, approves them, turns them off and removes them. */
+import { z } from 'zod'
+import { type Call, type CallContext, OxbowError, type RemoteAgent, remoteAgent } from '../../types/index.ts'
+import type { HashText } from '../mcp/definitions.ts'
+import type { CardSummary } from './card.ts'
+import { maxRemotes } from './limits.ts'
+import type { Remote } from './remote.ts'
+import { type KeptRemote, type NamedRemote, type RemoteSettings, unknownRemote } from './settings.ts'
+
+/** An agent, and the way to it. */
+export interface HeldRemote {
+  readonly named: NamedRemote
+  readonly remote: Remote
+}
+
+export interface RemoteTable {
+  readonly settings: RemoteSettings
+  readonly held: () => readonly HeldRemote[]
+  /** Reads the settings anew. */
+  reload(): Promise<void>
+  /** Whether its last card is not the approved one. */
+  isChanged(remote: string): boolean
+}
+
+const name = z.string().regex(/^[a-z][a-z0-9-]{0,23}$/, 'must have up to 24 lower-case letters, digits and -')
+const shared = {
+  audience: ['terminal'],
+  labels: { adds: [], sink: false },
+  right: 'remotes.write',
+  timeoutMs: 10_000,
+} as const satisfies Partial<Call>
+const input = z.strictObject({ remote: name })
+const example = { remote: 'translator' }
+
+export function remoteCalls(table: RemoteTable, hash: () => Promise<HashText>): readonly Call[] {
+  return [
+    listRemotes(table),
+    addRemote(table),
+    diffRemote(table, hash),
+    approveRemote(table, hash),
+    switchRemote(table),
+    removeRemote(table),
+  ]
+}
+
+interface RemoteLine {
+  readonly remote: string
+  readonly from: string
+  readonly url: string
+  readonly enabled: boolean
+  readonly approved: boolean
+  /** Its card has changed, so that it is not offered. */
+  readonly changed: boolean
+  /** Of the approved card. */
+  readonly description: string
+  readonly skills: readonly string[]
+}
+
+function listRemotes({ held, isChanged }: RemoteTable): Call<object, { remotes: readonly RemoteLine[] }> {
+  return {
+    ...shared,
+    name: 'remote.list',
+    summary: 'Lists the agents of others, and whether their cards are approved.',
+    input: z.strictObject({}),
+    output: z.custom<{ remotes: readonly RemoteLine[] }>(),
+    example: {},
+    tier: 'read_only',
+    right: 'remotes.read',
+    effect: 'none',
+    labels: { adds: ['untrusted'], sink: false },
+    recordOutput: ({ remotes }) => ({ remotes: remotes.length }),
+    async run() {
+      const remotes = held().map(({ named: { name: own, settings, from, kept } }): RemoteLine => ({
+        remote: own,
+        from,
+        url: settings.url,
+        enabled: !kept.disabled,
+        approved: kept.approved !== null,
+        changed: isChanged(own),
+        description: kept.approved?.card.description ?? '',
+        skills: kept.approved?.card.skills ?? [],
+      }))
+      return { output: { remotes } }
+    },
+  }
+}
+
+type AddInput = { readonly remote: string; readonly settings: RemoteAgent }
+
+function addRemote(table: RemoteTable): Call<AddInput, { remote: string }> {
+  return {
+    ...shared,
+    name: 'remote.add',
+    summary: 'Adds an agent of others, or changes its settings. It is not offered before a person approves its card.',
+    input: z.strictObject({ remote: name, settings: remoteAgent }),
+    output: z.strictObject({ remote: z.string() }),
+    example: { remote: 'translator', settings: { url: 'https://agents.example.com/', headers: {}, allow: [], timeout_s: 600 } },
+    tier: 'side_effecting',
+    effect: 'idempotent',
+    async run({ remote, settings }, context) {
+      const known = table.held().find(({ named }) => named.name === remote)?.named
+      if (known?.from === 'config.toml')
+        throw new OxbowError('denied', `The agent ${remote} is one of config.toml.`, { hint: 'Change it there, or use another name.' })
+      if (known === undefined && table.held().length >= maxRemotes)
+        throw new OxbowError('limit_reached', `There are ${maxRemotes} agents of others already.`, {
+          hint: 'Remove one: oxbow remotes remove NAME.',
+        })
+      await change(table, context, 'remote.add', remote, (kept) => ({ ...(kept ?? unknownRemote), settings }))
+      return { output: { remote } }
+    },
+  }
+}
+
+interface CardDiff {
+  readonly remote: string
+  readonly state: 'new' | 'changed' | 'same'
+  /** Why it cannot be approved; empty if it can. */
+  readonly problem: string
+  readonly approved: CardSummary | null
+  readonly now: CardSummary
+  /** Stands for all that is shown: approving needs it. */
+  readonly digest: string
+}
+
+async function lookAt({ named, remote }: HeldRemote, hash: HashText, signal: AbortSignal): Promise<CardDiff & { readonly hash: string }> {
+  const { name: own, kept } = named
+  if (kept.disabled) throw new OxbowError('denied', `The agent ${own} is off.`, { hint: `Turn it on: oxbow remotes enable ${own}.` })
+  const found = await remote.card(signal, true)
+  const approved = kept.approved?.card ?? null
+  const state = kept.approved === null ? 'new' : kept.approved.hash === found.hash ? 'same' : 'changed'
+  const digest = hash(JSON.stringify([found.hash, kept.approved?.hash ?? '']))
+  return { remote: own, state, problem: found.problem, approved, now: found.summary, digest, hash: found.hash }
+}
+
+function diffRemote(table: RemoteTable, loadHash: () => Promise<HashText>): Call<{ remote: string }, CardDiff> {
+  return {
+    ...shared,
+    name: 'remote.diff',
+    summary: 'Fetches the card of an agent of others and shows it, beside the one that is approved.',
+    input,
+    output: z.custom<CardDiff>(),
+    example,
+    tier: 'side_effecting',
+    effect: 'none',
+    labels: { adds: ['untrusted'], sink: false },
+    timeoutMs: 60_000,
+    recordOutput: ({ state, digest }) => ({ card: state, digest }),
+    async run({ remote }, { signal }) {
+      const { hash: _, ...diff } = await lookAt(findRemote(table, remote), await loadHash(), signal)
+      return { output: diff }
+    },
+  }
+}
+
+function approveRemote(table: RemoteTable, loadHash: () => Promise<HashText>): Call<{ remote: string; digest: string }, { call: string }> {
+  return {
+    ...shared,
+    name: 'remote.approve',
+    summary: 'Approves the card of an agent of others as it was shown; it is offered to agents that have the right a2a.NAME.',
+    input: z.strictObject({
+      remote: name,
+      digest: z.string().max(100).describe('Of the output of remote.diff that the person has seen.'),
+    }),
+    output: z.strictObject({ call: z.string() }),
+    example: { ...example, digest: '5f1d' },
+    tier: 'side_effecting',
+    effect: 'idempotent',
+    timeoutMs: 60_000,
+    async run({ remote, digest }, context) {
+      const seen = await lookAt(findRemote(table, remote), await loadHash(), context.signal)
+      if (seen.digest !== digest)
+        throw new OxbowError('denied', `The card of ${remote} is not what was shown.`, {
+          hint: `Look at it again: oxbow remotes diff ${remote}.`,
+        })
+      if (seen.problem !== '')
+        throw new OxbowError('denied', `${remote} cannot be approved: ${seen.problem}.`, {
+          hint: `If that is right, name its host: oxbow remotes add ${remote} --allow HOST.`,
+        })
+      const approved = { hash: seen.hash, card: seen.now }
+      await change(table, context, 'remote.approve', remote, (kept) => ({ ...(kept ?? unknownRemote), approved }))
+      return { output: { call: `a2a.${remote}` } }
+    },
+  }
+}
+
+function switchRemote(table: RemoteTable): Call<{ remote: string; enabled: boolean }, { remote: string; enabled: boolean }> {
+  return {
+    ...shared,
+    name: 'remote.switch',
+    summary: 'Turns an agent of others off or on. Off, it is not offered.',
+    input: z.strictObject({ remote: name, enabled: z.boolean() }),
+    output: z.strictObject({ remote: z.string(), enabled: z.boolean() }),
+    example: { ...example, enabled: false },
+    tier: 'side_effecting',
+    effect: 'idempotent',
+    async run({ remote, enabled }, context) {
+      findRemote(table, remote)
+      await change(table, context, 'remote.switch', remote, (kept) => ({ ...(kept ?? unknownRemote), disabled: !enabled }))
+      return { output: { remote, enabled } }
+    },
+  }
+}
+
+function removeRemote(table: RemoteTable): Call<{ remote: string }, { removed: boolean }> {
+  return {
+    ...shared,
+    name: 'remote.remove',
+    summary: 'Removes an agent of others, and its approval. One of config.toml only loses its approval.',
+    input,
+    output: z.strictObject({ removed: z.boolean() }),
+    example,
+    tier: 'side_effecting',
+    effect: 'idempotent',
+    async run({ remote }, context) {
+      const { named } = findRemote(table, remote)
+      await change(table, context, 'remote.remove', remote, () => null)
+      return { output: { removed: named.from !== 'config.toml' } }
+    },
+  }
+}
+
+function findRemote({ held }: RemoteTable, remote: string): HeldRemote {
+  const found = held().find(({ named }) => named.name === remote)
+  if (found !== undefined) return found
+  throw new OxbowError('not_found', `There is no agent of others ${JSON.stringify(remote)}.`, {
+    hint: '`oxbow remotes list` shows them; `oxbow remotes add` adds one.',
+  })
+}
+
+async function change(
+  table: RemoteTable,
+  { caller, id: call }: CallContext,
+  own: string,
+  remote: string,
+  next: (kept: KeptRemote | null) => KeptRemote | null,
+): Promise<void> {
+  await table.settings.change({ caller, call, name: own }, remote, next)
+  await table.reload()
+}
+
+/** For reference pages; they cannot be run. */
+export function describedRemoteCalls(): readonly Call[] {
+  return remoteCalls({} as RemoteTable, async () => () => '')
+}
