@@ -250,7 +250,7 @@ function buildTurns(options: KernelOptions, records: Records, calls: Calls): Tur
   const { section: scratchpad } = scratchpads
   const rolling = rollingBy(background, config.memory.summary)
   const given = { scrub: cleaner.scrub, scratchpad, reminder: memory, rolling }
-  const profileOf = createProfileOf(documents)
+  const profileOf = createProfileOf(documents, config)
   const onApproval = (session: SessionId, isWaiting: boolean): void =>
     void supervision.supervisor().then((agents) => agents.onApproval(session, isWaiting))
   const runTurn = createAgent({ config, engine, sandbox, registry, gate, newId, runningTurns, profileOf, onApproval, ...given })
@@ -274,7 +274,7 @@ function buildTurns(options: KernelOptions, records: Records, calls: Calls): Tur
   const historyBytes = engine.model.contextTokens * maxBytesPerToken
   const startTurn = createStartTurn({ user, store, lanes, sessions, gate, registry, conversations, historyBytes, foresee })
   const outcomeOf = createOutcomeOf(store)
-  const own = { ...options, ...records, gate, lanes, startTurn, outcomeOf, running }
+  const own = { ...options, ...records, gate, lanes, startTurn, outcomeOf, running, runningTurns }
   const restBranch = async (branch: string): Promise<void> => (await calls.branches()).rest(branch)
   const supervision = createSupervision({ ...own, restBranch })
   return { lanes, recovered, startTurn, outcomeOf, ...supervision, ...createScheduling({ ...own, admission: supervision.admission }) }

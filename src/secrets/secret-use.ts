@@ -93,7 +93,8 @@ export function createSecretUses(secrets: Secrets): SecretUses {
     begin(origin, call, input, own) {
       const used = isEdge(call) ? handlesIn(secrets, input) : new Map<string, string>()
       const names = new Set(used.values())
-      const variables = isInside(call) || isOnline(call) ? variablesFor(secrets, call, input, names) : []
+      const variables =
+        isInside(call) || isOnline(call) ? variablesFor(secrets, call, input, names).filter(({ name }) => mayUse(origin.caller, name)) : []
       for (const { name } of variables) names.add(name)
       const granted = [...names].filter((name) => !own.includes(name))
       const narrowed = granted.length === 0 ? input : narrow(secrets, call, input, granted)
@@ -140,6 +141,19 @@ function handlesIn(secrets: Secrets, input: unknown): ReadonlyMap<string, string
   return found
 }
 
+/** An agent to which was delegated uses only secrets that it was given by name; see `attenuation.ts` of the kernel. */
+function mayUse({ limits }: Pick<Caller, 'limits'>, name: string): boolean {
+  return limits === undefined || (!limits.denied.has('secret.use') && limits.only.get('secret.use')?.includes(name) !== false)
+}
+
+function notGiven(name: string, call: Call): Failure {
+  return {
+    code: 'denied',
+    message: `${call.name} may not use the secret ${name} for this agent.`,
+    hint: 'Continue without it. The user can name the secret in the definition of the agent.',
+  }
+}
+
 interface Judged {
   readonly caller: Caller
   readonly call: Call
@@ -149,6 +163,7 @@ interface Judged {
 }
 
 function judgeOne(secrets: Secrets, seen: Seen, { caller, call, input, handle, name }: Judged): Failure | null {
+  if (!mayUse(caller, name)) return notGiven(name, call)
   if (!secrets.has(name)) return lost(name)
   if (secrets.spelled(handle) === undefined) return partial(name)
   const problem = misplaced(input, (each) => secrets.spelled(each)?.text)

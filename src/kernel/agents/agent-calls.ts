@@ -19,6 +19,7 @@ import {
 import { assertNoBranch, type BranchBy, type Branches } from '../branches/branches.ts'
 import { carvedOf } from '../budgets/book.ts'
 import { limitsSchema } from '../budgets/definitions.ts'
+import { boundSpawn } from '../delegation/parent.ts'
 import type { CallReference } from '../call-reference.ts'
 import { maxAgentMessageCharacters, maxAgentWaitS } from '../limits.ts'
 import type { Budgets } from '../stages/budgets.ts'
@@ -55,7 +56,7 @@ const shared = {
   timeoutMs: 30_000,
 } as const satisfies Partial<Call>
 
-const agentRef = z.string().min(1).max(100).meta(evident('Id of the agent, its beginning, or its name.'))
+export const agentRef: z.ZodString = z.string().min(1).max(100).meta(evident('Id of the agent, its beginning, or its name.'))
 const anyView = z.custom<AgentView>()
 const exampleId = '01890a5d-ac96-774b-bcce-b302099a8057.0'
 
@@ -133,8 +134,9 @@ function spawnCall(deps: SpawnDeps): Call<SpawnInput, AgentView> {
         throw new OxbowError('denied', `These rights cannot be passed on: ${beyond.join(', ')}.`, {
           hint: `Name only rights among: ${delegable.join(', ')}.`,
         })
-      const rights = found.filter((right) => !isLast || right !== 'agent.spawn')
       const { task, name, instructions, model, priority, keep, files, orphans, budget } = input
+      const bound = await boundSpawn(deps, caller, found, model)
+      const rights = bound.rights.filter((right) => !isLast || right !== 'agent.spawn')
       const book = budget === undefined ? null : await deps.budgets.book()
       await book?.load(caller)
       const labels = deps.heldLabels(caller)
@@ -142,7 +144,7 @@ function spawnCall(deps: SpawnDeps): Call<SpawnInput, AgentView> {
       // After a crash, its budget is held already.
       if (supervisor.all().every(({ id }) => id !== call)) book?.assertCovers(caller, carvedOf(budget ?? {}))
       const branch = files === 'branch' ? await branchFor(deps, { caller, call, name: 'agent.spawn', signal }) : caller.branch
-      const record = await supervisor.spawn({ caller, call, name: 'agent.spawn' }, { ...request, branch })
+      const record = await supervisor.spawn({ caller, call, name: 'agent.spawn' }, { ...request, branch, defined: bound.defined })
       return { output: await viewOf(deps, record), text: `Started ${name} (${call}): ${record.state}.` }
     },
   }
@@ -349,7 +351,7 @@ function visible(supervisor: Supervisor, caller: Caller): readonly AgentRecord[]
 }
 
 /** @param ref id, its beginning, or a name, for which the newest live agent counts. @throws OxbowError `not_found`, `bad_input` */
-function find(supervisor: Supervisor, caller: Caller, ref: string): AgentRecord {
+export function find(supervisor: Supervisor, caller: Caller, ref: string): AgentRecord {
   const agents = visible(supervisor, caller)
   const exact = agents.find(({ id }) => id === ref)
   if (exact !== undefined) return exact

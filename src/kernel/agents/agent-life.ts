@@ -155,6 +155,7 @@ export async function endRun(
   const { id, name, session, home, labels } = held.record
   const isGoingOn = change.state === 'waiting'
   if (!isGoingOn) clearTimeout(held.deadline)
+  if (isOver(change)) table.deps.restrict(session, null)
   held.begun = false
   const read = held.record.started_at === null ? [] : sessions.held({ session })
   const ended: Partial<AgentRecord> = {

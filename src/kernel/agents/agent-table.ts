@@ -5,6 +5,7 @@ import {
   type Clock,
   type Config,
   type ErrorCode,
+  type Grant,
   type Json,
   type JsonObject,
   OxbowError,
@@ -59,6 +60,8 @@ export interface SupervisorDeps {
   readonly isAsking: (session: SessionId) => boolean
   /** When the session had its newest record, unix milliseconds; 0 if it has none. */
   readonly lastRecordAt: (session: SessionId) => Promise<number>
+  /** See `RunningTurns.restrict`. */
+  readonly restrict: (session: SessionId, grant: Grant | null) => void
   /** What a delegated agent has done, at its end. */
   readonly delegated: DelegatedEnds
 }

@@ -243,10 +243,8 @@ test('after a restart a queued agent starts, a running one goes on, and an end t
 
 test('depth, children and live agents are limited, and the last generation cannot spawn', async () => {
   const block = gated()
-  const tools: Record<string, readonly string[]> = {}
   const play: Play = (request) => {
     const name = /You are (\w+)/.exec(request.system)![1]!
-    tools[name] = request.tools.map((tool) => tool.name)
     const next = { ox: 'one', one: 'two' }[name]
     return next !== undefined && lastResult(request) === '' && !lastSaid(request).startsWith('[Agent')
       ? asks(['agent_spawn', { task: 'x', name: next }])
@@ -256,8 +254,9 @@ test('depth, children and live agents are limited, and the last generation canno
   await using guest = await openFixture({ play, calls: [block.call], config })
   await guest.turn('Go.')
   await wait(guest, ['one'])
-  assert.ok(tools['one']!.includes('agent_spawn'))
-  assert.ok(!tools['two']!.includes('agent_spawn'))
+  const rightsOf = async (named: string) => (await listed(guest)).find(({ name }) => name === named)!.rights
+  assert.ok((await rightsOf('one')).includes('agent.spawn'))
+  assert.ok(!(await rightsOf('two')).includes('agent.spawn'))
   for (let i = 0; i < 3; i++) await wait(guest, [(await spawn(guest, { task: 'x', name: `kept${i}`, keep: true })).id])
   const refused = await outcomeOf(guest, 'agent.spawn', { task: 'x' })
   assert.equal(refused.status, 'failed')

@@ -12,8 +12,9 @@ import type { Approvals } from '../stages/approval.ts'
 import type { Budgets } from '../stages/budgets.ts'
 import type { RunningCalls } from '../stages/running-calls.ts'
 import type { Documents } from '../state/documents.ts'
+import type { RunningTurns } from '../turns/agent.ts'
 import type { Admission } from './admission.ts'
-import type { AgentProfile, AgentRecord } from './agent-record.ts'
+import { type AgentProfile, type AgentRecord, profileCategory } from './agent-record.ts'
 import type { SupervisorDeps } from './agent-table.ts'
 import type { Supervisor } from './supervisor.ts'
 
@@ -29,7 +30,10 @@ export interface Supervision {
   readonly stopAgents: () => void
 }
 
-interface SupervisionDeps extends Omit<SupervisorDeps, 'config' | 'admission' | 'callsOf' | 'isAsking' | 'lastRecordAt' | 'delegated'> {
+interface SupervisionDeps extends Omit<
+  SupervisorDeps,
+  'config' | 'admission' | 'callsOf' | 'isAsking' | 'lastRecordAt' | 'delegated' | 'restrict'
+> {
   readonly config: Config
   readonly store: Pick<Store, 'records'>
   readonly host?: HostPort | undefined
@@ -40,6 +44,7 @@ interface SupervisionDeps extends Omit<SupervisorDeps, 'config' | 'admission' | 
   readonly events: Pick<Events, 'onTurnEnd'>
   readonly resources: Pick<Resources, 'overloads' | 'snapshot'>
   readonly running: Pick<RunningCalls, 'of'>
+  readonly runningTurns: Pick<RunningTurns, 'restrict'>
   readonly approvals: Pick<Approvals, 'pending'>
 }
 
@@ -64,6 +69,7 @@ export function createSupervision(deps: SupervisionDeps): Supervision {
       config: config.agents,
       admission: admitted,
       callsOf: running.of,
+      restrict: deps.runningTurns.restrict,
       isAsking: (session) => approvals.pending(session).length > 0,
       delegated: createDelegatedEnds({ ...deps, flushed: journal.flushed, all: () => loaded?.all() ?? [] }),
       async lastRecordAt(session) {
@@ -102,8 +108,27 @@ async function checkDefinition(definition: Definition): Promise<string> {
   return agentProblem(definition)
 }
 
-/** @returns the profile of a session; null at once for a session that is no agent's */
-export function createProfileOf(documents: Pick<Documents, 'get'>) {
-  return (session: SessionId): Promise<AgentProfile | null> | null =>
-    isDerived(session) ? documents.get<AgentProfile>('system/agent_profiles', session).then((found) => found?.value ?? null) : null
+/**
+ * A turn has what its profile says and what whoever is above it can still pass on: so what was taken from one of them is taken from all
+ * below, also where it was taken after the delegation.
+ * @returns the profile of a session; null at once for a session that is no agent's
+ */
+export function createProfileOf(documents: Pick<Documents, 'get'>, config: Config) {
+  const read = async (session: SessionId): Promise<AgentProfile | null> =>
+    (await documents.get<AgentProfile>(profileCategory, session))?.value ?? null
+  const bounded = async (session: SessionId): Promise<AgentProfile | null> => {
+    const profile = await read(session)
+    if (profile === null || (profile.spawner ?? '') === '') return profile
+    const { boundsOf, meet } = await import('../delegation/attenuation.ts')
+    let { rights } = profile
+    for (let below: AgentProfile = profile; (below.spawner ?? '') !== '';) {
+      const { home = '' } = below
+      const above = home !== '' && isDerived(home) ? await read(home) : null
+      rights = meet(boundsOf(above ?? { rights: config.agent.rights }, config.agents.withheld_rights), rights)
+      if (above === null) break
+      below = above
+    }
+    return { ...profile, rights }
+  }
+  return (session: SessionId): Promise<AgentProfile | null> | null => (isDerived(session) ? bounded(session) : null)
 }

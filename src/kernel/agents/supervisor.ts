@@ -5,10 +5,11 @@
  *
  * The end of an agent is reported to its parent: as the result of a wait where one waits for it, else by mail to the parent's session.
  */
-import { type CallId, type JsonObject, OxbowError, type RecordView, type SessionId, type TurnId } from '../../types/index.ts'
+import { type CallId, grantOf, type JsonObject, OxbowError, type RecordView, type SessionId, type TurnId } from '../../types/index.ts'
 import { agentSweepMs } from '../limits.ts'
 import { carve } from '../budgets/definitions.ts'
-import type { Labels } from '../stages/policy.ts'
+import { type Labels, processRight } from '../stages/policy.ts'
+import type { DocumentChange } from '../state/documents.ts'
 import { armDeadline, begin, cleanUp, deliver, endRun, fail, kill, marked, post, queueRun, report, turnEnded } from './agent-life.ts'
 import {
   agentCategory,
@@ -26,6 +27,7 @@ import {
   checkLimits,
   childrenOf,
   createAgentTable,
+  descendantsOf,
   forgetOldest,
   type Held,
   isBelow,
@@ -46,6 +48,8 @@ export interface Supervisor {
   postToParent(by: By, id: CallId, text: string, labels: Labels): Promise<unknown>
   /** Resolves when it and what it ran has ended. @returns the agents that were killed; none if it was over */
   kill(by: By, id: CallId, reason: string): Promise<readonly AgentRecord[]>
+  /** Takes rights from it and from all agents below it, at once. @returns those that had some of them */
+  revoke(by: By, id: CallId, rights: readonly string[]): Promise<readonly AgentRecord[]>
   wait(request: WaitFor): Promise<void>
   agentOf(session: SessionId): AgentRecord | undefined
   find(id: CallId): AgentRecord | undefined
@@ -81,6 +85,7 @@ export function createSupervisor(deps: SupervisorDeps): Supervisor {
       const message = `[Message from agent ${name} (${id})]\n${marked(text, turn, labels)}`
       return deliver(table, home, { turn, text: message, from: by.caller.actor, labels })
     },
+    revoke: (by, id, rights) => revoke(table, agents.get(id)!, rights, by),
     kill: (by, id, reason) => kill(table, agents.get(id)!, reason, by),
     wait: waits.wait,
     agentOf: (session) => bySession.get(session)?.record,
@@ -165,6 +170,27 @@ async function spawn(table: AgentTable, by: By, request: SpawnRequest): Promise<
   queueRun(table, held)
   await saved
   return held.record
+}
+
+async function revoke(table: AgentTable, held: Held, rights: readonly string[], by: By): Promise<readonly AgentRecord[]> {
+  const { documents, restrict } = table.deps
+  const denied = rights.map((right) => `!${right}`)
+  const changes: DocumentChange[] = []
+  const found: Held[] = []
+  for (const each of [held, ...descendantsOf(table, held)]) {
+    const { session } = each.record
+    const profile = await documents.get<AgentProfile>(profileCategory, session)
+    if (profile === null) continue
+    const taken = (entries: readonly string[]): readonly string[] => [...new Set([...entries, ...denied])].toSorted()
+    const { delegable } = profile.value
+    const value = { ...profile.value, rights: taken(profile.value.rights), ...(delegable !== undefined && { delegable: taken(delegable) }) }
+    changes.push({ category: profileCategory, name: session, value })
+    found.push(each)
+    restrict(session, grantOf([...value.rights, processRight]))
+  }
+  await documents.put(by, changes, { sync: true })
+  for (const each of found) each.record = { ...each.record, rights: [...new Set([...each.record.rights, ...denied])].toSorted() }
+  return found.map(({ record }) => record)
 }
 
 /** Takes up what a crash left: queued agents, running ones, ends that nobody has cleaned up or reported. */

@@ -20,26 +20,30 @@ const neverPassedOn: ReadonlySet<string> = new Set(['*', 'turn.run', 'schedule.w
 /** @returns entries that allow what both allow, and nothing else; sorted */
 export function meet(a: Entries, b: Entries): Entries {
   const [left, right] = [grantOf(a), grantOf(b)]
-  const named = left.rights.has('*') ? (right.rights.has('*') ? ['*'] : [...right.rights]) : [...left.rights]
-  const kept = named.filter((one) => (left.rights.has('*') || left.rights.has(one)) && (right.rights.has('*') || right.rights.has(one)))
+  const holds = ({ rights }: Grant, one: string): boolean => rights.has('*') || rights.has(one)
+  const kept = [...new Set([...left.rights, ...right.rights])].filter((one) => holds(left, one) && holds(right, one))
   const granted = kept.flatMap((one) => {
-    const only = narrower(left.limits?.only.get(one), right.limits?.only.get(one))
-    return only === undefined ? [one] : only.map((resource) => `${one}:${resource}`)
+    const only = narrower(one, left.limits?.only.get(one), right.limits?.only.get(one))
+    if (only === undefined) return [one]
+    // Beside `*`, a right that is left out would not be denied.
+    return only.length === 0 ? [`!${one}`] : only.map((resource) => `${one}:${resource}`)
   })
   const denials = [...denialsOf(left), ...denialsOf(right)]
   return [...new Set([...granted, ...denials])].toSorted()
 }
 
 /** Resources that both lists cover. Undefined: all of them. */
-function narrower(a: readonly string[] | undefined, b: readonly string[] | undefined): readonly string[] | undefined {
+function narrower(right: string, a: readonly string[] | undefined, b: readonly string[] | undefined): readonly string[] | undefined {
   if (a === undefined || b === undefined) return a ?? b
-  const both = a.flatMap((one) => b.flatMap((other) => (covers(one, other) ? [other] : covers(other, one) ? [one] : [])))
+  const both = a.flatMap((one) => b.flatMap((other) => (covers(right, one, other) ? [other] : covers(right, other, one) ? [one] : [])))
   return [...new Set(both)]
 }
 
-/** Whether every resource of the second pattern is one of the first; see `refuseLimited`. */
-function covers(wide: string, narrow: string): boolean {
+/** Whether every resource of the second pattern is one of the first; see `refuseLimited`, and `allows` for models. */
+function covers(right: string, wide: string, narrow: string): boolean {
   if (wide === narrow) return true
+  if (right === modelRight) return wide.endsWith('*') && narrow.startsWith(wide.slice(0, -1))
+  if (right === secretRight) return false
   if (wide.startsWith('/')) {
     const folder = pathOf(wide)
     const inner = pathOf(narrow)
@@ -55,6 +59,12 @@ function pathOf(pattern: string): string {
 
 function denialsOf({ limits }: Grant): readonly string[] {
   return limits?.entries.filter((entry) => entry.startsWith('!')) ?? []
+}
+
+/** What binds whoever an agent has delegated to, as long as both live. */
+export function boundsOf({ rights, delegable }: { readonly rights: Entries; readonly delegable?: Entries }, withheld: Entries): Entries {
+  const own = delegableOf(grantOf(rights), withheld)
+  return delegable === undefined ? own : meet(own, delegable)
 }
 
 /** What an agent without a definition may pass on: everything that it has, but for what is withheld. */
@@ -87,5 +97,5 @@ export function allows(limits: RightLimits | undefined, right: string, resource:
   if (limits === undefined) return true
   if (limits.denied.has(right)) return false
   const only = limits.only.get(right)
-  return only === undefined || only.some((each) => each === resource || (each.endsWith('*') && resource.startsWith(each.slice(0, -1))))
+  return only === undefined || only.some((each) => covers(right, each, resource))
 }

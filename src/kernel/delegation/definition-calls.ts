@@ -1,10 +1,13 @@
 /** The calls by which a person looks at definitions of agents and graphs, and approves those of the workspace. */
 import { z } from 'zod'
 import { type Call, type DefinitionKind, definitionKinds, definitionName, OxbowError } from '../../types/index.ts'
+import { isOver } from '../agents/agent-record.ts'
+import type { Supervisor } from '../agents/supervisor.ts'
 import { type Definitions, type ListedDefinition, verbOf } from './definitions.ts'
 
 export interface DefinitionCallDeps {
   readonly definitions: () => Promise<Definitions>
+  readonly supervisor: () => Promise<Supervisor>
 }
 
 const kind = z.enum(definitionKinds).describe('`agents` or `graphs`.')
@@ -26,8 +29,9 @@ const writes = {
   labels: { adds: [], sink: false },
 } as const satisfies Partial<Call>
 
-export function definitionCalls({ definitions }: DefinitionCallDeps): readonly Call[] {
-  return [listCall(definitions), showCall(definitions), approveCall(definitions), revokeCall(definitions)]
+export function definitionCalls(deps: DefinitionCallDeps): readonly Call[] {
+  const { definitions } = deps
+  return [listCall(definitions), showCall(definitions), approveCall(definitions), revokeCall(deps)]
 }
 
 type Load = DefinitionCallDeps['definitions']
@@ -97,16 +101,21 @@ function approveCall(load: Load): Call<Place & { hash: string }, { approved: tru
   }
 }
 
-function revokeCall(load: Load): Call<Place, { revoked: boolean }> {
+function revokeCall({ definitions, supervisor }: DefinitionCallDeps): Call<Place, { revoked: boolean }> {
   return {
     ...writes,
     name: 'definition.revoke',
-    summary: 'Takes back the approval of a definition of the workspace.',
+    summary: 'Takes back the approval of a definition of the workspace, and ends the agents that work by it.',
     input: z.strictObject({ kind, name }),
     output: z.strictObject({ revoked: z.boolean() }),
     example: { kind: 'agents', name: 'reviewer' },
     async run({ kind: of, name: called }, { id, caller }) {
-      const revoked = await (await load()).revoke({ caller, call: id, name: 'definition.revoke' }, of, called)
+      const by = { caller, call: id, name: 'definition.revoke' }
+      const hash = await (await definitions()).revoke(by, of, called)
+      const revoked = hash !== ''
+      const agents = await supervisor()
+      const working = agents.all().filter((each) => revoked && each.delegation?.hash === hash && !isOver(each))
+      await Promise.all(working.map((each) => agents.kill(by, each.id, 'the approval of its definition was taken back')))
       return { output: { revoked }, text: revoked ? `Revoked ${of}/${called}.` : `${of}/${called} was not approved.` }
     },
   }

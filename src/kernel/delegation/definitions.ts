@@ -48,8 +48,8 @@ export interface Definitions {
   list(kind: DefinitionKind): Promise<readonly ListedDefinition[]>
   /** Of the workspace. @param hash of what the person has seen @throws OxbowError `not_found`, `edit_mismatch`, `bad_config` */
   approve(by: Parameters<Documents['put']>[0], kind: DefinitionKind, name: string, hash: string): Promise<void>
-  /** @returns whether it was approved */
-  revoke(by: Parameters<Documents['put']>[0], kind: DefinitionKind, name: string): Promise<boolean>
+  /** @returns the hash that was approved; empty: none was */
+  revoke(by: Parameters<Documents['put']>[0], kind: DefinitionKind, name: string): Promise<string>
 }
 
 export interface DefinitionDeps {
@@ -128,9 +128,9 @@ export function createDefinitions(deps: DefinitionDeps): Definitions {
       await documents.put(by, [{ category: approvalCategory, name: `${kind}/${name}`, value: { hash } satisfies Approval }], { sync: true })
     },
     async revoke(by, kind, name) {
-      const known = await documents.get(approvalCategory, `${kind}/${name}`)
+      const known = await documents.get<Approval>(approvalCategory, `${kind}/${name}`)
       if (known !== null) await documents.put(by, [{ category: approvalCategory, name: `${kind}/${name}`, value: null }], { sync: true })
-      return known !== null
+      return known?.value.hash ?? ''
     },
   }
 }

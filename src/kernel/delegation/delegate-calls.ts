@@ -2,13 +2,18 @@
 import { z } from 'zod'
 import { type Call, type Caller, evident, fenced, type Label } from '../../types/index.ts'
 import { limitsSchema } from '../budgets/definitions.ts'
+import type { CallReference } from '../call-reference.ts'
 import { maxAgentMessageCharacters } from '../limits.ts'
 import { maxFoundAgents, maxKeyFactCharacters, maxKeyFacts } from './limits.ts'
 import { type AgentDefinition, parseAgentDefinition } from './agent-definition.ts'
-import { delegate, type DelegateDeps, type DelegateRequest, missingRights, parentOf } from './delegate.ts'
+import { agentRef, find as findAgent } from '../agents/agent-calls.ts'
+import { delegate, type DelegateDeps, type DelegateRequest, missingRights } from './delegate.ts'
+import { parentOf } from './parent.ts'
 import { type Delegated, headOf } from './delegated-end.ts'
 
-export interface DelegateCallDeps extends DelegateDeps {}
+export interface DelegateCallDeps extends DelegateDeps {
+  readonly references: () => readonly CallReference[]
+}
 
 const shared = {
   rare: true,
@@ -17,7 +22,7 @@ const shared = {
 } as const satisfies Partial<Call>
 
 export function delegateCalls(deps: DelegateCallDeps): readonly Call[] {
-  return [delegateCall(deps), findCall(deps)]
+  return [delegateCall(deps), findCall(deps), revokeCall(deps)]
 }
 
 /** Fields of a delegation, also for calls that delegate many. */
@@ -128,19 +133,31 @@ async function find(deps: DelegateCallDeps, caller: Caller, capability: string):
   const definitions = await (await deps.definitions()).usable('agents')
   const parent = await parentOf(deps, caller)
   const wanted = wordsOf(capability)
-  const ranked = definitions
-    .map(parseAgentDefinition)
-    .map((definition) => ({ definition, score: scoreOf(definition, wanted) }))
+  const local = definitions.map(parseAgentDefinition).map((each) => ({ ...describedOf(each), without: missingRights(each, parent) }))
+  const remote = remoteAgents(deps, caller).map((each) => ({ ...each, without: [] }))
+  return [...local, ...remote]
+    .map((found) => ({ found, score: scoreOf(found, wanted) }))
     .filter(({ score }) => wanted.length === 0 || score > 0)
     .toSorted((a, b) => b.score - a.score)
-  return ranked.slice(0, maxFoundAgents).map(({ definition }) => {
-    const { name, description, capabilities } = definition
-    return { name, description, capabilities, without: missingRights(definition, parent) }
-  })
+    .slice(0, maxFoundAgents)
+    .map(({ found }) => found)
+}
+
+function describedOf({ name, description, capabilities }: AgentDefinition): Described {
+  return { name, description, capabilities }
+}
+
+type Described = Pick<AgentDefinition, 'name' | 'description' | 'capabilities'>
+
+/** Agents of others that the caller may call. */
+function remoteAgents({ references }: DelegateCallDeps, { rights }: Caller): readonly Described[] {
+  return references()
+    .filter(({ name, right }) => /^(?:a2a|acp)\.[a-z][a-z0-9-]*$/.test(name) && (rights.has('*') || rights.has(right)))
+    .map(({ name, summary }) => ({ name, description: `${summary} Run by others.`, capabilities: [] }))
 }
 
 /** A word counts more in the name and the capabilities than in the description. */
-function scoreOf({ name, description, capabilities }: AgentDefinition, wanted: readonly string[]): number {
+function scoreOf({ name, description, capabilities }: Described, wanted: readonly string[]): number {
   const named = new Set(wordsOf([name, ...capabilities].join(' ')))
   const described = new Set(wordsOf(description))
   return wanted.reduce((sum, word) => sum + (named.has(word) ? 3 : 0) + (described.has(word) ? 1 : 0), 0)
@@ -150,4 +167,38 @@ function scoreOf({ name, description, capabilities }: AgentDefinition, wanted: r
 function wordsOf(text: string): readonly string[] {
   const words = text.toLowerCase().match(/[\p{L}\p{N}]+/gu) ?? []
   return [...new Set(words.map((word) => (word.length > 4 ? word.replace(/(?:ing|ers?|ed|es|e|s)$/, '') : word)))]
+}
+
+function revokeCall(deps: DelegateCallDeps): Call<{ agent: string; rights: string[] }, { agents: readonly string[] }> {
+  return {
+    ...shared,
+    name: 'agent.revoke',
+    summary: 'Takes rights from an agent and from all agents below it, at once.',
+    input: z.strictObject({
+      agent: agentRef,
+      rights: z
+        .array(
+          z
+            .string()
+            .max(600)
+            .regex(/^[a-z_]+\.[a-z0-9_-]+(?::\S{1,500})?$/, 'must be a right such as file.write'),
+        )
+        .min(1)
+        .max(100)
+        .describe('Rights, e.g. `file.write`; `secret.use` for secrets, `mcp.NAME` for a server.'),
+    }),
+    output: z.custom<{ agents: readonly string[] }>(),
+    example: { agent: 'reviewer', rights: ['web.read'] },
+    tier: 'side_effecting',
+    right: 'agent.use',
+    effect: 'idempotent',
+    timeoutMs: 30_000,
+    async run({ agent: ref, rights }, { id: call, caller }) {
+      const supervisor = await deps.supervisor()
+      const { id } = findAgent(supervisor, caller, ref)
+      const found = await supervisor.revoke({ caller, call, name: 'agent.revoke' }, id, rights)
+      const names = found.map(({ name }) => name)
+      return { output: { agents: found.map((each) => each.id) }, text: `Took ${rights.join(', ')} from ${names.join(', ') || 'nobody'}.` }
+    },
+  }
 }

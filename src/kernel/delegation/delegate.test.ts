@@ -197,3 +197,63 @@ test('after a crash the same call finds its child again', async () => {
   const { agents } = await ask<{ agents: readonly unknown[] }>(second, 'agent.list', { ended: true })
   assert.equal(agents.length, 1)
 })
+
+test('what is taken from an agent is taken at once, also from a turn that runs and from all agents below it', async () => {
+  const results: Record<string, string[]> = {}
+  let release = (): void => {}
+  const inLeaf = Promise.withResolvers<void>()
+  const play: Play = (request) => {
+    const name = nameOf(request)
+    const said = lastResult(request)
+    if (said !== '') (results[name] ??= []).push(said)
+    if (name === 'ox') return said === '' ? asks(['agent_delegate', { agent: 'middle', goal: 'x' }]) : says('ok')
+    if (name === 'middle') return said === '' ? asks(['agent_delegate', { agent: 'leaf', goal: 'x' }]) : says('ok')
+    return results[name] === undefined ? asks(['test_wait']) : results[name].length === 1 ? asks(['test_write']) : says('ok')
+  }
+  const wait = testCall(
+    'test.wait',
+    async () => {
+      inLeaf.resolve()
+      await new Promise<void>((resolve) => (release = resolve))
+      return done('waited')
+    },
+    { right: 'file.read' },
+  )
+  const calls = [wait, testCall('test.write', async () => done('written'))]
+  const rights = 'rights = ["file.read", "file.write", "agent.spawn"]\ndelegable = ["file.read", "file.write"]'
+  await using guest = await openFixture({ play, calls, host: hostWith({ middle: rights, leaf: rights }) })
+  const turn = guest.turn('Go.')
+  await inLeaf.promise
+  const { agents } = await ask<{ agents: readonly string[] }>(guest, 'agent.revoke', { agent: 'middle', rights: ['file.write'] })
+  assert.equal(agents.length, 2)
+  release()
+  await turn
+  assert.match(results['leaf']![1]!, /denied/)
+})
+
+test('a remote agent is a target under an id of its own, and its result has to match, too', async () => {
+  const asked: JsonObject[] = []
+  const remote = testCall(
+    'a2a.weather',
+    async (input) => {
+      asked.push(input as JsonObject)
+      const text = asked.length === 1 ? 'Sunny.' : '{"degrees": 20}'
+      return { output: { status: 'success', text, context: 'c1' }, text, labels: ['untrusted'] }
+    },
+    { right: 'file.read', effect: 'once', summary: 'Weather of cities.' },
+  )
+  const slow = testCall('acp.coder', async () => ({ output: { status: 'refused', text: 'No.' }, text: 'No.' }), { right: 'file.read' })
+  const refusedCall = testCall('a2a.secret', async () => done(''), { right: 'vault.list' })
+  await using guest = await openFixture({ calls: [remote, slow, refusedCall], host: hostWith({}) })
+  const result = { type: 'object', properties: { degrees: { type: 'number' } }, required: ['degrees'] }
+  const good = await delegated(guest, { agent: 'weather', result, key_facts: ['In Athens.'] })
+  assert.deepEqual([good.status, good.value, good.labels], ['success', { degrees: 20 }, ['untrusted']])
+  assert.deepEqual(asked[0]!['key_facts'], ['In Athens.'])
+  assert.equal(asked[1]!['context'], 'c1')
+  assert.deepEqual((await delegated(guest, { agent: 'acp.coder' })).status, 'refused')
+  const { agents } = await ask<{ agents: readonly { name: string }[] }>(guest, 'agent.find', { capability: 'weather' })
+  assert.deepEqual(
+    agents.map(({ name }) => name),
+    ['a2a.weather'],
+  )
+})

@@ -5,22 +5,20 @@
  * What does not begin is a value, too: `refused` or `budget_exhausted`, with a code and a hint.
  */
 import {
+  type Call,
   type Caller,
   type CallId,
   type Config,
-  grantOf,
-  isDerived,
   isOxbowError,
   type JsonObject,
   OxbowError,
   type Sandbox,
-  type SandboxStatus,
-  type SandboxTier,
-  sandboxTiers,
   type SchemaChecker,
 } from '../../types/index.ts'
-import { type AgentProfile, type AgentRecord, profileCategory } from '../agents/agent-record.ts'
+import { branchFor } from '../agents/agent-calls.ts'
+import type { AgentRecord } from '../agents/agent-record.ts'
 import type { Supervisor } from '../agents/supervisor.ts'
+import type { Branches } from '../branches/branches.ts'
 import { carvedOf } from '../budgets/book.ts'
 import type { Limits } from '../budgets/definitions.ts'
 import { longestTimerMs } from './limits.ts'
@@ -28,8 +26,10 @@ import type { Budgets } from '../stages/budgets.ts'
 import type { Labels } from '../stages/policy.ts'
 import { stopReason } from '../stages/running-calls.ts'
 import { type AgentDefinition, parseAgentDefinition } from './agent-definition.ts'
-import { allows, delegableOf, type Entries, lost, meet, modelRight, passedOn } from './attenuation.ts'
+import { type Entries, lost, meet, passedOn } from './attenuation.ts'
 import type { Definitions } from './definitions.ts'
+import { modelOf, type Parent, parentOf, tierOf } from './parent.ts'
+import { delegateRemotely, remoteCall, type RemoteDeps } from './remote.ts'
 import { type Delegated, delegatedOf, type ResultDeps } from './delegated-end.ts'
 
 export interface DelegateRequest {
@@ -55,7 +55,7 @@ export interface Delegating {
   readonly name: string
 }
 
-export interface DelegateDeps extends ResultDeps {
+export interface DelegateDeps extends ResultDeps, RemoteDeps {
   readonly supervisor: () => Promise<Supervisor>
   readonly definitions: () => Promise<Definitions>
   readonly agentConfig: Config['agents']
@@ -63,6 +63,7 @@ export interface DelegateDeps extends ResultDeps {
   readonly heldLabels: (caller: Pick<Caller, 'session'>) => Labels
   readonly schemas: SchemaChecker
   readonly sandbox: Pick<Sandbox, 'status'>
+  readonly branches: () => Promise<Pick<Branches, 'create'>>
   readonly now: () => number
 }
 
@@ -72,7 +73,9 @@ export async function delegate(deps: DelegateDeps, by: Delegating, request: Dele
   let agent = supervisor.find(by.call)
   if (agent === undefined) {
     try {
-      agent = await start(deps, supervisor, by, request)
+      const remote = await remoteOf(deps, request.agent)
+      if (remote !== undefined) return await delegateRemotely(deps, by, remote, request, signal)
+      agent = await start(deps, supervisor, by, request, signal)
     } catch (error) {
       if (isOxbowError(error)) return notBegun(request.agent, error)
       throw error
@@ -82,9 +85,25 @@ export async function delegate(deps: DelegateDeps, by: Delegating, request: Dele
   return delegatedOf(deps, supervisor.find(by.call) ?? agent)
 }
 
+/** A name without a definition is that of a remote agent. */
+async function remoteOf({ definitions, findCall }: DelegateDeps, name: string): Promise<Call | undefined> {
+  const remote = remoteCall(findCall, name)
+  if (remote === undefined || remote.name === name) return remote
+  return (await (await definitions()).usable('agents')).some((each) => each.name === name) ? undefined : remote
+}
+
 function notBegun(agent: string, { code, message, hint }: OxbowError): Delegated {
   const status = code === 'budget_exhausted' ? 'budget_exhausted' : 'refused'
-  const none = { id: '', session: '', value: null, text: '', files: [], spent: { tokens: 0, micro_dollars: 0 }, labels: [] } as const
+  const none = {
+    id: '',
+    session: '',
+    branch: '',
+    value: null,
+    text: '',
+    files: [],
+    spent: { tokens: 0, micro_dollars: 0 },
+    labels: [],
+  } as const
   return { ...none, status, agent, code, reason: message, hint }
 }
 
@@ -98,13 +117,19 @@ async function waitFor(supervisor: Supervisor, { caller, call, name }: Delegatin
 }
 
 /** @throws OxbowError why it does not begin */
-async function start(deps: DelegateDeps, supervisor: Supervisor, by: Delegating, request: DelegateRequest): Promise<AgentRecord> {
+async function start(
+  deps: DelegateDeps,
+  supervisor: Supervisor,
+  by: Delegating,
+  request: DelegateRequest,
+  signal: AbortSignal,
+): Promise<AgentRecord> {
   const { caller, call, name } = by
   const definition = parseAgentDefinition(await (await deps.definitions()).find('agents', request.agent))
   const parent = await parentOf(deps, caller)
   const rights = passedOn(parent.delegable, definition.rights)
-  const model = modelOf(definition, rights, parent.model)
-  const tier = tierOf(definition, parent.tier, deps.sandbox.status)
+  const model = modelOf(definition, rights, parent)
+  const tier = tierOf(definition, parent, deps.sandbox.status)
   const result = request.result ?? definition.result
   if (result !== undefined) await deps.schemas.check(result)
   const budget = smaller(definition.budget, request.budget)
@@ -114,6 +139,9 @@ async function start(deps: DelegateDeps, supervisor: Supervisor, by: Delegating,
     book.assertCovers(caller, carvedOf(budget))
   }
   const deadlineS = least(definition.deadlineS, request.deadline_s)
+  // Whoever works on a branch delegates on it: what it sees is a copy already.
+  const isBranched = definition.files === 'branch' && caller.branch === undefined
+  const branch = isBranched ? await branchFor(deps, { ...by, signal }) : caller.branch
   return supervisor.spawn(
     { caller, call, name },
     {
@@ -127,6 +155,7 @@ async function start(deps: DelegateDeps, supervisor: Supervisor, by: Delegating,
       orphans: request.orphans ?? 'kill',
       labels: deps.heldLabels(caller),
       budget,
+      branch,
       delegation: {
         definition: definition.name,
         hash: definition.hash,
@@ -142,54 +171,6 @@ async function start(deps: DelegateDeps, supervisor: Supervisor, by: Delegating,
       },
     },
   )
-}
-
-/** What a caller can pass on, and what binds whoever it delegates to. */
-export interface Parent {
-  readonly delegable: Entries
-  readonly tier: SandboxTier | ''
-  /** Empty: the usual one. */
-  readonly model: string
-}
-
-/** Used by everything that starts work for a caller: delegation, handoff, graphs. */
-export async function parentOf(
-  { documents, agentConfig }: Pick<DelegateDeps, 'documents' | 'agentConfig'>,
-  caller: Caller,
-): Promise<Parent> {
-  const isAgents = caller.session !== '' && isDerived(caller.session) && caller.audience !== 'terminal'
-  const profile = isAgents ? ((await documents.get<AgentProfile>(profileCategory, caller.session))?.value ?? null) : null
-  // What was revoked since is no right of the caller any more.
-  const own = caller.rights.has('*') ? ['*'] : delegableOf(caller, agentConfig.withheld_rights)
-  const delegable = profile?.delegable === undefined ? own : meet(own, profile.delegable)
-  return { delegable, tier: profile?.tier ?? '', model: profile?.model ?? '' }
-}
-
-/** @throws OxbowError `denied` */
-function modelOf({ name, model }: AgentDefinition, rights: Entries, inherited: string): string {
-  const { limits } = grantOf(rights)
-  const wanted = model === '' ? inherited : model
-  if (wanted !== '' && allows(limits, modelRight, wanted)) return wanted
-  const only = limits?.only.get(modelRight)
-  if (wanted === '' && only === undefined && limits?.denied.has(modelRight) !== true) return ''
-  const [first] = (only ?? []).filter((each) => !each.endsWith('*'))
-  if (model === '' && first !== undefined) return first
-  throw new OxbowError('denied', `${name} would use the model ${wanted === '' ? 'of this guest' : wanted}, which cannot be passed on.`, {
-    hint: 'Delegate to another agent, or do the work yourself.',
-  })
-}
-
-/** @throws OxbowError `sandbox_missing` */
-function tierOf({ name, tier }: AgentDefinition, inherited: SandboxTier | '', { tier: running }: SandboxStatus): SandboxTier | '' {
-  const strictest = rank(tier) > rank(inherited) ? tier : inherited
-  if (rank(strictest) <= rank(running)) return strictest
-  throw new OxbowError('sandbox_missing', `${name} needs the isolation ${strictest}; this guest has ${running}.`, {
-    hint: 'The user can set sandbox.tier in config.toml. Do the work yourself, or delegate to another agent.',
-  })
-}
-
-function rank(tier: SandboxStatus['tier'] | ''): number {
-  return sandboxTiers.findIndex((each) => each === tier)
 }
 
 function least(a: number | undefined, b: number | undefined): number | undefined {

@@ -31,6 +31,8 @@ export interface Delegated {
   /** Of the agent that worked on it, and of its conversation; empty where none did. */
   readonly id: string
   readonly session: SessionId | ''
+  /** Branch of files that it worked on, which `branch.diff` shows and `branch.merge` takes; empty: the workspace. */
+  readonly branch: string
   /** The result, where it has a schema and matches it. */
   readonly value: Json
   /** The answer, or what there is of it. */
@@ -68,11 +70,13 @@ export function createDelegatedEnds(deps: ResultDeps): DelegatedEnds {
 }
 
 /** @returns the end in one line, for a model */
-export function headOf({ status, code, reason, hint, files, spent }: Delegated): string {
+export function headOf({ id, status, code, reason, hint, files, branch, spent }: Delegated): string {
   const why =
     reason === '' ? '' : `${code === '' || code === (status as string) ? '' : ` (${code})`}: ${reason}${hint === '' ? '' : ` ${hint}`}`
   const changed = files.length === 0 ? '' : `; changed ${files.join(', ')}`
-  return `${status}${why}${changed}${spent.tokens === 0 ? '' : `; ${spent.tokens} tokens`}`
+  // Another branch is that of the parent, too.
+  const copied = branch === '' || branch !== id ? '' : `; its files are on the branch ${branch}`
+  return `${status}${why}${changed}${copied}${spent.tokens === 0 ? '' : `; ${spent.tokens} tokens`}`
 }
 
 /** @returns what is known of a delegation now */
@@ -86,6 +90,7 @@ export async function delegatedOf(deps: ResultDeps, agent: AgentRecord): Promise
     agent: delegation?.definition ?? agent.name,
     id,
     session,
+    branch: agent.branch ?? '',
     value: delegation?.value ?? null,
     text: reply,
     files,
@@ -124,32 +129,35 @@ const hints: Readonly<Record<DelegationStatus, string>> = {
 async function judge({ documents, schemas }: ResultDeps, agent: AgentRecord, reply: string): Promise<Verdict> {
   const profile = await documents.get<AgentProfile>(profileCategory, agent.session)
   const schema = profile?.value.result
-  const value = schema === undefined ? undefined : jsonIn(reply)
-  const problems = reply.length > maxResultCharacters ? tooLong : schema === undefined ? '' : await problemsOf(schemas, schema, value)
+  const { value, problems } = await judgeValue(schemas, schema, reply)
   if (problems === '') return { is: 'accepted', ...(value !== undefined && { value }) }
-  if ((agent.delegation?.repairs ?? 0) >= maxRepairs)
-    return {
-      is: 'failed',
-      reason: `Its result was corrected ${maxRepairs} times and does not fit: ${truncate(problems, 500)}`,
-      code: 'bad_input',
-    }
-  return {
-    is: 'returned',
-    text: `Your answer cannot be taken as the result:\n${problems}\nAnswer again with the whole result${schema === undefined ? '' : ' as one JSON value, and nothing else'}.`,
+  if ((agent.delegation?.repairs ?? 0) >= maxRepairs) {
+    const reason = `Its result was returned ${maxRepairs} times and does not fit: ${truncate(problems, 500)}`
+    return { is: 'failed', reason, code: 'bad_input' }
+  }
+  const form = schema === undefined ? '' : ' as one JSON value, and nothing else'
+  return { is: 'returned', text: `Your answer cannot be taken as the result:\n${problems}\nAnswer again with the whole result${form}.` }
+}
+
+/** @param value where it is known apart from the answer @returns the value, and what is wrong with it; empty: nothing */
+export async function judgeValue(
+  schemas: Pick<SchemaChecker, 'validate'>,
+  schema: JsonObject | undefined,
+  reply: string,
+  value: Json | undefined = schema === undefined ? undefined : jsonIn(reply),
+): Promise<{ readonly value: Json | undefined; readonly problems: string }> {
+  if (reply.length > maxResultCharacters) return { value: undefined, problems: tooLong }
+  if (schema === undefined) return { value, problems: '' }
+  if (value === undefined) return { value, problems: '- it is not one JSON value' }
+  try {
+    return { value, problems: problemLines(await schemas.validate(schema, value)) }
+  } catch (error) {
+    if (isOxbowError(error)) return { value, problems: `- it cannot be checked: ${error.message}` }
+    throw error
   }
 }
 
 const tooLong = `- it is longer than ${maxResultCharacters / 1024} KiB; write long texts to files and name them`
-
-async function problemsOf(schemas: ResultDeps['schemas'], schema: JsonObject, value: Json | undefined): Promise<string> {
-  if (value === undefined) return '- it is not one JSON value'
-  try {
-    return problemLines(await schemas.validate(schema, value))
-  } catch (error) {
-    if (isOxbowError(error)) return `- it cannot be checked: ${error.message}`
-    throw error
-  }
-}
 
 /** @returns the JSON value of an answer: all of it, its last fenced block, or what its braces hold */
 export function jsonIn(reply: string): Json | undefined {

@@ -19,12 +19,16 @@ import {
   type Engine,
   type Failure,
   fenceRule,
+  type Grant,
   grantOf,
   once,
   type Process,
   type ProcessId,
   type RightLimits,
   type Sandbox,
+  type SandboxStatus,
+  type SandboxTier,
+  sandboxTiers,
   type SessionId,
   type ToolSpec,
   type TurnId,
@@ -43,13 +47,20 @@ export interface RunningTurns {
   attachments(id: TurnId | ''): readonly Attachment[]
   /** How much stricter than the policy a turn was sent. */
   cautionOf(id: TurnId | ''): ClientTools['caution']
+  /** Takes rights from a session at once, also from a turn that runs. @param grant null: its turns have what their profile says */
+  restrict(session: SessionId, grant: Grant | null): void
+  /** What is left to a session whose rights were restricted. */
+  restricted(session: SessionId): Grant | undefined
   /** Keeps a turn as long as it runs. */
   during<Value>(turn: LaneTurn, run: () => Promise<Value>): Promise<Value>
 }
 
 export function createRunningTurns(): RunningTurns {
   const turns = new Map<TurnId, LaneTurn>()
+  const grants = new Map<SessionId, Grant>()
   return {
+    restrict: (session, grant) => void (grant === null ? grants.delete(session) : grants.set(session, grant)),
+    restricted: (session) => grants.get(session),
     find: (id) => turns.get(id),
     attachments: (id) => (id === '' ? [] : (turns.get(id)?.attachments() ?? [])),
     cautionOf: (id) => (id === '' ? undefined : turns.get(id)?.input.client?.caution),
@@ -94,15 +105,15 @@ export function createAgent(deps: AgentDeps): Agent {
   const usual = createPersona(deps, config.agent)
   /** Agents with the same profile share their tools. */
   const personas = createRecentMap<string, Persona>(maxHeldPersonas)
-  const personaOf = ({ name, rights, instructions }: AgentProfile): Persona => {
-    const key = JSON.stringify([name, instructions, rights])
+  const personaOf = ({ name, rights, instructions, maxTurns }: AgentProfile): Persona => {
+    const key = JSON.stringify([name, instructions, rights, maxTurns])
     let persona = personas.get(key)
-    if (persona === undefined) personas.put(key, (persona = createPersona(deps, { name, rights, instructions })))
+    if (persona === undefined) personas.put(key, (persona = createPersona(deps, { name, rights, instructions }, maxTurns)))
     return persona
   }
   const run = (turn: LaneTurn, { base, rights, limits, actor, toolTokens }: Persona, branch?: string): Promise<TurnResult> =>
     runningTurns.during(turn, async () => {
-      const process = createProcess({ gate, registry, newId, rights, limits, actor, branch }, turn)
+      const process = createProcess({ gate, registry, newId, rights, limits, actor, branch, restricted: runningTurns.restricted }, turn)
       const facts = await engine.facts(turn.input.model ?? '')
       // A byte is at most one token.
       const clientTokens = turn.input.client === undefined ? 0 : Buffer.byteLength(JSON.stringify(turn.input.client.tools))
@@ -112,6 +123,8 @@ export function createAgent(deps: AgentDeps): Agent {
     const profile = await found
     if (profile === null) return run(turn, usual)
     if (profile.killed) return { status: 'cancelled', turn: turn.id, reply: '', steps: 0, failure: killedFailure }
+    const unsafe = weakerThan(profile.tier ?? '', deps.sandbox.status.tier)
+    if (unsafe !== null) return { status: 'failed', turn: turn.id, reply: '', steps: 0, failure: unsafe }
     const model = turn.input.model ?? (profile.model === '' ? undefined : profile.model)
     const onWait = (isWaiting: boolean): void => {
       turn.onWait(isWaiting)
@@ -132,6 +145,14 @@ const killedFailure: Failure = {
   hint: 'Its session takes no more turns; `oxbow spawn` starts another agent.',
 }
 
+/** @returns why an agent that needs an isolation does not run with the one that there is; null: it may */
+function weakerThan(needed: SandboxTier | '', tier: SandboxStatus['tier']): Failure | null {
+  const rank = (each: string): number => sandboxTiers.findIndex((one) => one === each)
+  if (rank(needed) <= rank(tier)) return null
+  const message = `This agent needs the isolation ${needed}; this guest has ${tier}.`
+  return { code: 'sandbox_missing', message, hint: 'Set sandbox.tier in config.toml.' }
+}
+
 /** An agent as its turns need it. */
 interface Persona {
   readonly actor: string
@@ -144,12 +165,13 @@ interface Persona {
 function createPersona(
   deps: AgentDeps,
   agent: Pick<Config['agent'], 'name' | 'instructions'> & { readonly rights: readonly string[] },
+  maxTurns: number = deps.config.turn.max_turns,
 ): Persona {
   const { config, engine, sandbox, registry, scrub, scratchpad, reminder, rolling } = deps
   const { rights, limits } = grantOf([...agent.rights, processRight])
   const base: Persona['base'] = {
     counter: createMessageCounter(engine.countTokens),
-    maxTurns: config.turn.max_turns,
+    maxTurns: Math.min(maxTurns, config.turn.max_turns),
     providers: [
       createCharacter(agent, () => scrub(sandbox.status.problem?.message ?? '')),
       { name: 'tools', provide: () => registry.sharedFields(rights) },
@@ -220,9 +242,10 @@ interface ProcessDeps {
   readonly limits: RightLimits | undefined
   readonly actor: string
   readonly branch: string | undefined
+  readonly restricted: RunningTurns['restricted']
 }
 
-function createProcess({ gate, registry, newId, rights, limits, actor, branch }: ProcessDeps, turn: LaneTurn): Process {
+function createProcess({ gate, registry, newId, rights, limits, actor, branch, restricted }: ProcessDeps, turn: LaneTurn): Process {
   const id = newId() as ProcessId
   const { user, session } = turn.caller
   if (session === '') throw new Error('a turn belongs to a session')
@@ -239,13 +262,15 @@ function createProcess({ gate, registry, newId, rights, limits, actor, branch }:
   const asRuntime: Caller = { ...asker, audience: 'runtime' }
   const asModel: Caller = { ...asker, audience: 'model' }
   // Only calls that a resumed turn names by id can have earlier records.
-  const ask = (caller: Caller, name: string, input: unknown, callId?: CallId): Promise<CallOutcome> =>
-    gate.call(caller, name, input, {
+  const ask = (caller: Caller, name: string, input: unknown, callId?: CallId): Promise<CallOutcome> => {
+    const left = restricted(session)
+    return gate.call(left === undefined ? caller : { ...caller, ...left }, name, input, {
       id: callId ?? (newId() as CallId),
       signal: turn.signal,
       resumed: turn.resumed && callId !== undefined,
       onWait: turn.onWait,
     })
+  }
   const client = turn.input.client
   let hasAsked = false
   const askClient = async (tool: string, args: string, call: CallId): Promise<CallOutcome | null> => {

@@ -1,0 +1,115 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import fc from 'fast-check'
+import { type Call, type Caller, grantOf } from '../../types/index.ts'
+import { refuseLimited } from '../access/right-limits.ts'
+import { user } from '../kernel-fixture.ts'
+import { allows, boundsOf, delegableOf, type Entries, meet, modelRight, passedOn, secretRight } from './attenuation.ts'
+
+const paths = ['/shared', '/shared/a', '/shared/a/b', '/shared/ab', '/shared/a/**', '/shared/a/../c', '/tmp']
+const hosts = ['example.com', 'api.example.com', '*.example.com', '*.com', 'Example.com', 'foo*']
+const models = ['openai/gpt', 'openai/*', 'anthropic/claude', '*']
+const secrets = ['TOKEN', 'TOK*', 'OTHER']
+const resources: Readonly<Record<string, readonly string[]>> = {
+  'file.read': paths,
+  'file.write': paths,
+  'web.read': hosts,
+  [modelRight]: models,
+  [secretRight]: secrets,
+}
+const plain = ['file.read', 'file.write', 'web.read', 'shell.run', 'agent.spawn', 'mcp.files', 'schedule.write', modelRight, secretRight]
+
+const entry = fc.oneof(
+  { weight: 3, arbitrary: fc.constantFrom(...plain) },
+  {
+    weight: 3,
+    arbitrary: fc
+      .constantFrom(...Object.keys(resources))
+      .chain((right) => fc.constantFrom(...resources[right]!).map((resource) => `${right}:${resource}`)),
+  },
+  { weight: 1, arbitrary: fc.constantFrom(...plain).map((right) => `!${right}`) },
+  { weight: 1, arbitrary: fc.constantFrom(...paths).map((path) => `!file.read:${path}`) },
+  { weight: 1, arbitrary: fc.constantFrom('*', 'worker', 'analyst') },
+)
+const list = fc.array(entry, { maxLength: 10 })
+
+/** Uses that the gate judges: a call with its input, or a name of a secret or a model. */
+const uses = [
+  ...['/shared/a/b/x', '/shared/ab', '/shared/c', '/tmp/x', '/shared'].flatMap((path) => [
+    ['file.read', 'file.read', { path }],
+    ['file.write', 'file.write', { path }],
+  ]),
+  ...['https://api.example.com/', 'https://example.com', 'https://foobar.com'].map((url) => ['web.fetch', 'web.read', { url }]),
+  ['shell.exec', 'shell.run', {}],
+  ['agent.spawn', 'agent.spawn', {}],
+  ['mcp.files.read', 'mcp.files', {}],
+  ['schedule.create', 'schedule.write', {}],
+] as unknown as readonly (readonly [name: string, right: string, input: object])[]
+
+const named = [
+  ...['openai/gpt', 'openai/o9', 'anthropic/claude'].map((name) => [modelRight, name] as const),
+  ...['TOKEN', 'TOK*', 'OTHER', 'TOKEN2'].map((name) => [secretRight, name] as const),
+]
+
+/** What these entries allow, as the stages judge it. */
+function allowed(entries: Entries): ReadonlySet<string> {
+  const grant = grantOf(entries)
+  const caller: Caller = { user, actor: 'agent:x', audience: 'model', session: '', turn: '', process: '', ...grant }
+  const fits = uses.filter(
+    ([name, right, input]) =>
+      (grant.rights.has('*') || grant.rights.has(right)) && refuseLimited(caller, { name, right } as unknown as Call, input) === null,
+  )
+  const others = named.filter(([right, name]) => (grant.rights.has('*') || grant.rights.has(right)) && allows(grant.limits, right, name))
+  return new Set([...fits.map((use) => JSON.stringify(use)), ...others.map((use) => JSON.stringify(use))])
+}
+
+const isWithin = (inner: Entries, outer: Entries): void => {
+  const wide = allowed(outer)
+  for (const use of allowed(inner))
+    assert.ok(wide.has(use), `${use} is allowed by ${JSON.stringify(inner)}, not by ${JSON.stringify(outer)}`)
+}
+
+test('what two lists of rights have in common allows nothing that one of them does not', () => {
+  fc.assert(
+    fc.property(list, list, (a, b) => {
+      const both = meet(a, b)
+      isWithin(both, a)
+      isWithin(both, b)
+      assert.deepEqual(allowed(meet(both, a)), allowed(both))
+    }),
+    { numRuns: 400 },
+  )
+})
+
+test('no chain of delegations widens anything: rights, paths, hosts, secrets, servers or models', () => {
+  const definition = fc.record({ rights: list, delegable: list })
+  fc.assert(
+    fc.property(list, fc.array(definition, { maxLength: 5 }), fc.array(list, { maxLength: 3 }), (root, chain, revoked) => {
+      let delegable = delegableOf(grantOf(root), ['vault.copy'])
+      for (const profile of chain) {
+        const rights = passedOn(delegable, profile.rights)
+        isWithin(rights, delegable)
+        isWithin(rights, profile.rights)
+        assert.ok(!grantOf(rights).rights.has('schedule.write') && !grantOf(rights).rights.has('*'))
+        const passed = meet(rights, profile.delegable)
+        isWithin(passed, rights)
+        // A resume or a later turn is bounded once more, and what was revoked meanwhile is gone.
+        const taken = revoked.flat().filter((each) => each.startsWith('!'))
+        isWithin(meet(boundsOf({ rights: [...rights, ...taken], delegable: passed }, []), passed), passed)
+        delegable = passed
+      }
+    }),
+    { numRuns: 400 },
+  )
+})
+
+test('secrets and models that an agent was not given are denied, also to those below it', () => {
+  const root = delegableOf(grantOf(['file.read', 'agent.spawn']), [])
+  const child = passedOn(root, ['file.read', 'secret.use:TOKEN', 'model.use'])
+  assert.ok(allows(grantOf(child).limits, secretRight, 'TOKEN'))
+  assert.ok(!allows(grantOf(child).limits, secretRight, 'OTHER'))
+  const grandchild = passedOn(meet(child, ['file.read']), ['secret.use:TOKEN', 'model.use', 'file.read'])
+  assert.ok(!allows(grantOf(grandchild).limits, secretRight, 'TOKEN'))
+  assert.ok(!allows(grantOf(grandchild).limits, modelRight, 'any'))
+  assert.deepEqual(grandchild, ['!model.use', '!secret.use', 'file.read'])
+})
