@@ -24,6 +24,7 @@ import type { Connection } from './connection.ts'
 import type { Tls } from './exposure.ts'
 import type { ApiDeps } from './http/api.ts'
 import {
+  a2aDelayMs,
   defaultRequestsPerMinute,
   gatewayLimits,
   type GatewayLimits,
@@ -212,6 +213,8 @@ function createListener(
   const { answers, loadClients } = deps
   const loadWeb = once(async () => openWeb(options, await loadClients()))
   const loadA2a = once(async () => openA2a(options, deps))
+  // Tasks from before a restart may have addresses that wait for their end.
+  if (options.a2a !== undefined) setTimeout(() => answers.closing.aborted || void loadA2a().catch(deps.onBug), a2aDelayMs).unref()
   const loadApi = once(async () => {
     const [{ createApi }, clients] = await Promise.all([import('./http/api.ts'), loadClients()])
     return createApi({ ...deps, kernel, clients, closing: answers.closing, now: Date.now })

@@ -131,3 +131,5 @@ export const maxMcpWaitS = 50
 export const maxShownInput = 2_000
 /** A followed file is looked at this long after the first call that may have changed it. */
 export const resourceRestMs = 300
+/** Published agents are loaded this long after a start, so that it does not wait for them. */
+export const a2aDelayMs = 500

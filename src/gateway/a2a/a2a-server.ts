@@ -57,7 +57,7 @@ export function createA2a(setup: A2aDeps): A2aServer {
   const deps: Serving = { ...setup, watch: push.watch }
   const cards = createCards(deps)
   const open = createCounts()
-  push.resume().catch(setup.onBug)
+  push.resume().catch((error: unknown) => (setup.closing.aborted ? undefined : setup.onBug(error)))
   return async (request, response) => {
     const origin = deps.publicUrl === '' ? originOf(request) : new URL(deps.publicUrl).origin
     const exchange = { request, response, url: new URL(request.url ?? '/', 'http://gateway'), origin }

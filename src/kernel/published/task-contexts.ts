@@ -5,12 +5,14 @@ import {
   type Config,
   expandRights,
   grantOf,
+  originOf,
   OxbowError,
   type PublishedAgent,
   type SessionId,
   type UserId,
 } from '../../types/index.ts'
 import { type AgentProfile, profileCategory } from '../agents/agent-record.ts'
+import { delegableOf, modelRight, passedOn } from '../delegation/attenuation.ts'
 import type { Gate } from '../gate.ts'
 import type { Sessions } from '../sessions.ts'
 import { userCaller } from '../stages/policy.ts'
@@ -71,7 +73,7 @@ export async function openContext(deps: ContextDeps, { session, agent, published
     if ((await made.intended)?.duplicate !== true) await made.outcome
   }
   await sessions.load(session)
-  sessions.join({ session }, ['untrusted'])
+  sessions.join({ session }, ['untrusted'], [originOf('agent', owner)])
 }
 
 const foreignRule =
@@ -83,24 +85,8 @@ function unknownContext(id: string): OxbowError {
 
 /**
  * @param wanted of a published agent @param own of the configured one
- * @returns the rights that both have: nothing that is published can do more than what is not
+ * @returns the rights that both have: nothing that is published can do more than what is not, and none uses a secret unasked
  */
 export function publishedRights(wanted: readonly string[], own: readonly string[]): readonly string[] {
-  const { rights, limits } = grantOf(own)
-  const entries = limits?.entries ?? []
-  const kept = expandRights(wanted).filter((entry) => {
-    if (entry.startsWith('!')) return true
-    const [right = ''] = entry.split(':', 1)
-    if (right === '*' || !(rights.has(right) || rights.has('*'))) return false
-    // A limit of its own could widen one that is inherited, so only the same one is kept.
-    return entry === right || limits?.only.has(right) !== true || entries.includes(entry)
-  })
-  const granted = new Set(kept.map((entry) => entry.split(':', 1)[0]))
-  const inherited = entries.filter((entry) => {
-    const [right = ''] = entry.split(':', 1)
-    if (entry.startsWith('!')) return true
-    // With a limit of its own, the others that are inherited would widen it.
-    return granted.has(right) && !kept.some((chosen) => chosen.startsWith(`${right}:`))
-  })
-  return [...new Set([...kept, ...inherited])].sort()
+  return passedOn(delegableOf(grantOf(own), []), [...expandRights(wanted), modelRight])
 }
