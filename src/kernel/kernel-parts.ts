@@ -52,6 +52,7 @@ import { createLanes } from './turns/lanes.ts'
 import type { Lanes } from './turns/lanes-interface.ts'
 import type { OpenTurn } from './turns/recovery.ts'
 import { createStartTurn, type StartTurn } from './turns/start-turn.ts'
+import type { Supervisor } from './agents/supervisor.ts'
 import { createProfileOf, createSupervision, type Supervision } from './agents/supervision.ts'
 import { createScheduling, type Scheduling } from './schedules/scheduling.ts'
 
@@ -253,7 +254,8 @@ function buildTurns(options: KernelOptions, records: Records, calls: Calls): Tur
   const profileOf = createProfileOf(documents, config)
   const onApproval = (session: SessionId, isWaiting: boolean): void =>
     void supervision.supervisor().then((agents) => agents.onApproval(session, isWaiting))
-  const runTurn = createAgent({ config, engine, sandbox, registry, gate, newId, runningTurns, profileOf, onApproval, ...given })
+  const agents = (): Promise<Supervisor> => supervision.supervisor()
+  const runTurn = createAgent({ config, engine, sandbox, registry, gate, newId, runningTurns, profileOf, onApproval, agents, ...given })
   const recovered = new Map<CallId, OpenTurn>()
   const onHeldBack = (session: SessionId, turn: TurnId): void =>
     records.events.progress({

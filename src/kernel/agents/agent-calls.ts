@@ -26,6 +26,7 @@ import type { Budgets } from '../stages/budgets.ts'
 import type { Approvals } from '../stages/approval.ts'
 import { join, type Labels, processRight } from '../stages/policy.ts'
 import type { RunningCalls } from '../stages/running-calls.ts'
+import { agentControlCalls, agentRef, exampleId, find, shared, visible } from './agent-control-calls.ts'
 import { type Admission, type AdmissionState, priorities } from './admission.ts'
 import { agentCategory, type AgentRecord, isOver, isSettled, sessionOf } from './agent-record.ts'
 import { type AgentView, readUsage, viewOf } from './agent-view.ts'
@@ -48,23 +49,13 @@ export interface AgentCallDeps {
   readonly approvals: Pick<Approvals, 'pending'>
 }
 
-const shared = {
-  rare: true,
-  audience: ['model', 'terminal'],
-  right: 'agent.use',
-  labels: { adds: [], sink: false },
-  timeoutMs: 30_000,
-} as const satisfies Partial<Call>
-
-export const agentRef: z.ZodString = z.string().min(1).max(100).meta(evident('Id of the agent, its beginning, or its name.'))
 const anyView = z.custom<AgentView>()
-const exampleId = '01890a5d-ac96-774b-bcce-b302099a8057.0'
 
 export function agentCalls(deps: AgentCallDeps): readonly Call[] {
   let known: ReadonlySet<string> | null = null
   // Describing all calls takes milliseconds, and they do not change.
   const changing = (): ReadonlySet<string> => (known ??= changingRights(deps.references()))
-  return [spawnCall({ ...deps, changing }), sendCall(deps), waitCall(deps), killCall(deps), listCall(deps)]
+  return [spawnCall({ ...deps, changing }), waitCall(deps), listCall(deps), ...agentControlCalls(deps)]
 }
 
 interface SpawnDeps extends AgentCallDeps {
@@ -101,7 +92,7 @@ function spawnCall(deps: SpawnDeps): Call<SpawnInput, AgentView> {
         .enum(['shared', 'branch'])
         .default('shared')
         .meta(evident('`branch`: it works on a copy of the workspace, which branch.merge brings back.')),
-      orphans: z.enum(['kill', 'adopt']).default('kill').meta(evident('What happens to its own agents if it ends before them.')),
+      orphans: z.enum(['kill', 'adopt', 'finish']).default('kill').meta(evident('What happens to its own agents if it ends before them.')),
       budget: limitsSchema.optional().meta(evident('What it may use of your budget.')),
     }),
     output: anyView,
@@ -193,43 +184,6 @@ function changingRights(references: readonly CallReference[]): ReadonlySet<strin
   return new Set(changing.map(({ right }) => right))
 }
 
-function sendCall(deps: AgentCallDeps): Call<{ to: string; text: string }, { to: CallId | ''; state: string }> {
-  return {
-    ...shared,
-    labels: { ...shared.labels, silent: ['text'] },
-    name: 'agent.send',
-    summary: 'Sends a message to an agent, or from an agent to its parent.',
-    input: z.strictObject({
-      to: agentRef.describe('Id or name; `parent`: whoever spawned you.'),
-      text: z.string().min(1).max(maxAgentMessageCharacters).meta(evident('The message.')),
-    }),
-    output: z.custom<{ to: CallId | ''; state: string }>(),
-    example: { to: exampleId, text: 'Also look at /shared/notes.md.' },
-    tier: 'side_effecting',
-    effect: 'idempotent',
-    async run({ to, text }, { id: call, caller }) {
-      const supervisor = await deps.supervisor()
-      const by = { caller, call, name: 'agent.send' }
-      const labels = deps.heldLabels(caller)
-      const own = caller.session === '' ? undefined : supervisor.agentOf(caller.session)
-      if (to === 'parent' && own !== undefined) {
-        await supervisor.postToParent(by, own.id, text, labels)
-        return { output: { to: own.parent, state: 'sent' }, text: 'Sent.' }
-      }
-      const agent = find(supervisor, caller, to)
-      if (isOver(agent)) throw over(agent)
-      const { id, name, state } = await supervisor.post(by, agent.id, text, labels)
-      return { output: { to: id, state }, text: `Sent to ${name}, which is ${state}.` }
-    },
-  }
-}
-
-function over({ name, state }: AgentRecord): OxbowError {
-  return new OxbowError('not_found', `${name} is ${state} and takes no messages.`, {
-    hint: 'Start another agent; with keep it stays for further messages.',
-  })
-}
-
 interface WaitInput {
   agents: string[]
   mode: 'all' | 'any'
@@ -276,32 +230,6 @@ function waitCall(deps: AgentCallDeps): Call<WaitInput, WaitOutput> {
   }
 }
 
-function killCall(deps: AgentCallDeps): Call<{ agent: string; reason: string }, { killed: readonly CallId[]; state: string }> {
-  return {
-    ...shared,
-    name: 'agent.kill',
-    summary: 'Ends an agent with everything that it runs.',
-    input: z.strictObject({
-      agent: agentRef,
-      reason: z.string().max(200).default('').meta(evident('Why, for its parent.')),
-    }),
-    output: z.custom<{ killed: readonly CallId[]; state: string }>(),
-    example: { agent: exampleId, reason: 'No longer needed.' },
-    tier: 'side_effecting',
-    effect: 'idempotent',
-    timeoutMs: 60_000,
-    async run({ agent: ref, reason }, { id: call, caller }) {
-      const supervisor = await deps.supervisor()
-      const agent = find(supervisor, caller, ref)
-      const killed = await supervisor.kill({ caller, call, name: 'agent.kill' }, agent.id, reason || `by ${caller.actor}`)
-      const others = killed.length > 1 ? `, and ${killed.length - 1} below it` : ''
-      const state = killed.length > 0 ? 'killed' : agent.state
-      const text = killed.length > 0 ? `Killed ${agent.name}${others}.` : `${agent.name} was ${agent.state} already.`
-      return { output: { killed: killed.map(({ id }) => id), state }, text }
-    },
-  }
-}
-
 interface ListOutput {
   /** Parents before their children. */
   readonly agents: readonly AgentView[]
@@ -344,32 +272,6 @@ async function elsewhere({ documents }: AgentCallDeps, supervisor: Supervisor): 
   const known = new Set(supervisor.all().map(({ id }) => id))
   return (await documents.all<AgentRecord>(agentCategory)).map(({ value }) => value).filter(({ id }) => !known.has(id))
 }
-
-function visible(supervisor: Supervisor, caller: Caller): readonly AgentRecord[] {
-  const all = supervisor.all()
-  return caller.audience === 'terminal' ? all : all.filter((agent) => supervisor.isBelow(agent, caller.session))
-}
-
-/** @param ref id, its beginning, or a name, for which the newest live agent counts. @throws OxbowError `not_found`, `bad_input` */
-export function find(supervisor: Supervisor, caller: Caller, ref: string): AgentRecord {
-  const agents = visible(supervisor, caller)
-  const exact = agents.find(({ id }) => id === ref)
-  if (exact !== undefined) return exact
-  const named = agents.filter(({ name }) => name === ref)
-  const matching = named.length > 0 ? named : agents.filter(({ id }) => ref.length >= minPrefix && id.startsWith(ref))
-  const live = matching.filter((agent) => !isOver(agent))
-  const [only, ...others] = live.length > 0 ? live : matching
-  if (only === undefined)
-    throw new OxbowError('not_found', `There is no agent ${ref}.`, {
-      hint: 'List them with agent.list. One that another guest runs is reached there.',
-    })
-  if (others.length === 0) return only
-  const ids = [only, ...others].slice(0, 5).map(({ id }) => id)
-  throw new OxbowError('bad_input', `${ref} could be any of ${ids.join(', ')}.`, { hint: 'Name one by its id.' })
-}
-
-/** A shorter beginning of an id is mostly time, which many share. */
-const minPrefix = 8
 
 /** Parents before their children, the oldest first. */
 function inTree(agents: readonly AgentRecord[]): readonly AgentRecord[] {

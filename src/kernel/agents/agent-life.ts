@@ -32,6 +32,7 @@ import {
   mailText,
   profileCategory,
 } from './agent-record.ts'
+import { release } from './agent-control.ts'
 import { type AgentTable, type By, byKernel, childrenOf, descendantsOf, type Held, save } from './agent-table.ts'
 
 /** Queues an agent that has messages; it begins when it is admitted. */
@@ -172,7 +173,10 @@ export async function endRun(
   if (isGoingOn) return
   if (change.state === 'failed') noteEvent('agent_failed', { agent_id: id, name, error: truncate(change.reason ?? '', 200) }, session)
   else noteEvent('agent_stopped', { agent_id: id, name, state: change.state }, session)
-  if (isOver(held.record)) await cleanUp(table, held, by)
+  if (isOver(held.record)) {
+    release(table, held)
+    await cleanUp(table, held, by)
+  }
   table.waits.settled()
   await report(table, held)
 }
@@ -182,7 +186,7 @@ export async function cleanUp(table: AgentTable, held: Held, by: By = byKernel(t
   const { orphans: rule, parent, home } = held.record
   const orphans = childrenOf(table, held)
   if (rule === 'kill') await Promise.all(orphans.map((child) => kill(table, child, 'its parent ended', by)))
-  else await Promise.all(orphans.map((child) => save(table, child, { parent, home }, by)))
+  else if (rule === 'adopt') await Promise.all(orphans.map((child) => save(table, child, { parent, home }, by)))
   await quiet(table, held)
   await reap(table, held)
 }

@@ -50,8 +50,8 @@ export interface AgentRecord {
   readonly priority: Priority
   /** Becomes idle with its answer, instead of done. */
   readonly keep: boolean
-  /** What happens to its children when it is killed or fails. */
-  readonly orphans: 'kill' | 'adopt'
+  /** What happens to its children when it is killed or fails. `finish`: they go on, and their ends are reported to nobody. */
+  readonly orphans: 'kill' | 'adopt' | 'finish'
   readonly state: AgentState
   /** Those of the current run. */
   readonly messages: readonly AgentMessage[]
@@ -72,6 +72,8 @@ export interface AgentRecord {
   readonly ended_at: number | null
   /** What it and the agents below it may use, held in the budgets of its parent. */
   readonly budget?: Limits | undefined
+  /** Stops before its next step, until it is resumed. */
+  readonly paused?: true | undefined
   /** Branch of files that it works on; absent: the workspace. */
   readonly branch?: string | undefined
   /** Why it ended, where that is not its success; absent: not known. */

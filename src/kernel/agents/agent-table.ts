@@ -97,6 +97,8 @@ export interface Held {
   usesShell: boolean
   /** Called when no turn of it is open. */
   onQuiet: (() => void) | null
+  /** Resolves when it is resumed; null: it is not paused. */
+  pause: PromiseWithResolvers<void> | null
   /** Ends it at its deadline. */
   deadline?: NodeJS.Timeout | undefined
 }
@@ -124,7 +126,9 @@ export function createAgentTable(deps: SupervisorDeps, waits: (table: AgentTable
     stopped: false,
     onRun: () => {},
     hold(record) {
-      const held: Held = { record, open: new Set(), last: null, begun: false, beat: deps.clock.now(), usesShell: false, onQuiet: null }
+      const pause = record.paused === true ? Promise.withResolvers<void>() : null
+      const beat = deps.clock.now()
+      const held: Held = { record, open: new Set(), last: null, begun: false, beat, usesShell: false, onQuiet: null, pause }
       agents.set(record.id, held)
       bySession.set(record.session, held)
       return held

@@ -1,10 +1,11 @@
 /** An agent as calls show it: its record, what it does at the moment, and what its commands use. */
-import { type Sandbox, type SessionId, sessionScope, type Spend, truncate } from '../../types/index.ts'
+import { amountKinds, inUse, type Sandbox, type SessionId, sessionScope, type Spend, truncate } from '../../types/index.ts'
 import { usageTimeoutMs } from '../limits.ts'
 import type { Approvals } from '../stages/approval.ts'
 import type { Budgets } from '../stages/budgets.ts'
 import type { RunningCall, RunningCalls } from '../stages/running-calls.ts'
-import type { AgentRecord } from './agent-record.ts'
+import { type Amounts, limitsOf } from '../budgets/notices.ts'
+import { type AgentRecord, isOver, isSettled } from './agent-record.ts'
 import type { Supervisor } from './supervisor.ts'
 
 export interface AgentUsage {
@@ -15,41 +16,65 @@ export interface AgentUsage {
 
 export interface AgentViewDeps {
   readonly supervisor: () => Promise<Supervisor>
-  readonly budgets: Pick<Budgets, 'load' | 'view'>
+  readonly budgets: Pick<Budgets, 'book' | 'load' | 'view'>
   readonly running: Pick<RunningCalls, 'of'>
   readonly approvals: Pick<Approvals, 'pending'>
 }
 
-export interface AgentView extends Omit<AgentRecord, 'messages' | 'labels' | 'report' | 'runs' | 'orphans' | 'queued_at'> {
+export interface AgentView extends Omit<
+  AgentRecord,
+  'messages' | 'labels' | 'report' | 'runs' | 'orphans' | 'queued_at' | 'paused' | 'state'
+> {
+  readonly state: AgentRecord['state'] | 'paused'
   readonly waiting_for: 'approval' | 'child' | 'timer' | 'admission' | null
+  /** The call that waits for approval, or the names of the agents; empty: nothing more is known. */
+  readonly waiting_on: string
   /** What it is doing at the moment. */
   readonly current_call: { readonly name: string; readonly elapsed_ms: number } | null
   /** What its running commands use in the sandbox without network: processor time so far, memory now. Null: nothing is known of any. */
   readonly usage: AgentUsage | null
   readonly spent: { readonly tokens: number; readonly micro_dollars: number }
+  /** What is left of its own budget; null: it has none, and uses those above it. */
+  readonly left: Amounts<number | null> | null
 }
 
 /** @param usage of agents, by their sessions */
 export async function viewOf(
-  { budgets, running, approvals }: AgentViewDeps,
+  { budgets, running, approvals, supervisor }: AgentViewDeps,
   record: AgentRecord,
   usage: ReadonlyMap<string, AgentUsage> = new Map(),
 ): Promise<AgentView> {
-  const { messages: _m, labels: _l, report: _r, runs: _n, orphans: _o, queued_at: _q, ...view } = record
+  const { messages: _m, labels: _l, report: _r, runs: _n, orphans: _o, queued_at: _q, paused, ...view } = record
   const { session } = record
   await budgets.load({ session, actor: 'kernel' })
   const { spent }: { spent: Spend } = budgets.view(sessionScope(session))
   const [oldest] = running.of(session)
-  const waitingFor = whyWaiting(record, running.of(session), approvals.pending(session).length > 0)
+  const asking = approvals.pending(session)
+  const waitingFor = paused === true ? null : whyWaiting(record, running.of(session), asking.length > 0)
+  const children = waitingFor === 'child' ? (await supervisor()).all().filter((one) => one.parent === record.id && !isSettled(one)) : []
+  const waitingOn = waitingFor === 'approval' ? asking.map(({ name }) => name) : children.map(({ name }) => name)
   return {
     ...view,
     task: truncate(record.task, 1_000),
-    state: record.state === 'running' && waitingFor !== null ? 'waiting' : record.state,
+    state: paused === true && !isOver(record) ? 'paused' : record.state === 'running' && waitingFor !== null ? 'waiting' : record.state,
     waiting_for: waitingFor,
+    waiting_on: truncate(waitingOn.join(', '), 200),
     current_call: oldest === undefined ? null : { name: oldest.name, elapsed_ms: oldest.elapsedMs },
     usage: usage.get(session) ?? null,
     spent: { tokens: spent.tokens, micro_dollars: spent.microDollars },
+    left: await leftOf(budgets, record),
   }
+}
+
+async function leftOf(budgets: AgentViewDeps['budgets'], { id, budget }: AgentRecord): Promise<AgentView['left']> {
+  if (budget === undefined) return null
+  const book = await budgets.book()
+  const found = book.definitions().find(({ scope }) => scope === `child:${id}`)
+  if (found === undefined) return null
+  const account = await book.account(found)
+  const left = { ...account.limit }
+  for (const kind of amountKinds) left[kind] = Math.max(0, left[kind] - inUse(account, kind))
+  return limitsOf(left)
 }
 
 function whyWaiting({ state }: AgentRecord, calls: readonly RunningCall[], isAsking: boolean): AgentView['waiting_for'] {

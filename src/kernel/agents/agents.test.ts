@@ -247,7 +247,7 @@ test('depth, children and live agents are limited, and the last generation canno
     const name = /You are (\w+)/.exec(request.system)![1]!
     const next = { ox: 'one', one: 'two' }[name]
     return next !== undefined && lastResult(request) === '' && !lastSaid(request).startsWith('[Agent')
-      ? asks(['agent_spawn', { task: 'x', name: next }])
+      ? asks(['agent_spawn', { task: 'x', name: next, rights: ['agent.spawn', 'agent.use'] }])
       : says('ok')
   }
   const config = { approval: { privileged: 'allow' }, agents: { max_depth: 2, max_live: 3 } }

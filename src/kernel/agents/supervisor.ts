@@ -10,7 +10,9 @@ import { agentSweepMs } from '../limits.ts'
 import { carve } from '../budgets/definitions.ts'
 import { type Labels, processRight } from '../stages/policy.ts'
 import type { DocumentChange } from '../state/documents.ts'
+import type { Limits } from '../budgets/definitions.ts'
 import { armDeadline, begin, cleanUp, deliver, endRun, fail, kill, marked, post, queueRun, report, turnEnded } from './agent-life.ts'
+import { pause, payerOf, raise, resume } from './agent-control.ts'
 import {
   agentCategory,
   type AgentProfile,
@@ -50,6 +52,16 @@ export interface Supervisor {
   kill(by: By, id: CallId, reason: string): Promise<readonly AgentRecord[]>
   /** Takes rights from it and from all agents below it, at once. @returns those that had some of them */
   revoke(by: By, id: CallId, rights: readonly string[]): Promise<readonly AgentRecord[]>
+  /** Stops it and those below it, each before its next step. @returns those that were not paused before */
+  pause(by: By, id: CallId): Promise<readonly CallId[]>
+  /** @returns those that were paused */
+  resume(by: By, id: CallId): Promise<readonly CallId[]>
+  /** What a turn of the session waits for before its next step; null: nothing. */
+  pauseOf(session: SessionId): Promise<void> | null
+  /** Whose budgets that of an agent was carved out of. */
+  payerOf(id: CallId): ReturnType<typeof payerOf>
+  /** Adds to its budget. @returns the new one @throws OxbowError `not_found` if it has none */
+  raise(by: By, id: CallId, more: Limits): Promise<Limits>
   wait(request: WaitFor): Promise<void>
   agentOf(session: SessionId): AgentRecord | undefined
   find(id: CallId): AgentRecord | undefined
@@ -87,6 +99,11 @@ export function createSupervisor(deps: SupervisorDeps): Supervisor {
     },
     revoke: (by, id, rights) => revoke(table, agents.get(id)!, rights, by),
     kill: (by, id, reason) => kill(table, agents.get(id)!, reason, by),
+    pause: (by, id) => pause(table, agents.get(id)!, by),
+    resume: (by, id) => resume(table, agents.get(id)!, by),
+    pauseOf: (session) => bySession.get(session)?.pause?.promise ?? null,
+    payerOf: (id) => payerOf(table, agents.get(id)!),
+    raise: (by, id, more) => raise(table, agents.get(id)!, more, by),
     wait: waits.wait,
     agentOf: (session) => bySession.get(session)?.record,
     find: (id) => agents.get(id)?.record,
@@ -234,10 +251,10 @@ function createSweeper(table: AgentTable): { stop(): void } {
 
 async function isDead(table: AgentTable, held: Held): Promise<boolean> {
   const { clock, config, callsOf, isAsking, outcomeOf, lastRecordAt } = table.deps
-  const { session } = held.record
+  const { session, paused } = held.record
   const isLate = (): boolean => clock.now() - held.beat >= config.zombie_s * 1_000
   // A call has its own time limit, and an approval waits as long as it must.
-  if (callsOf(session).length > 0 || isAsking(session)) held.beat = clock.now()
+  if (callsOf(session).length > 0 || isAsking(session) || paused === true) held.beat = clock.now()
   if (!isLate()) return false
   // Another guest may run it.
   for (const turn of held.open) {

@@ -198,6 +198,12 @@ function createCarvings(accounts: Accounts, carvings: Map<SessionId, Carving>, c
     close,
     open({ scope, window, limits, since, carved }: Definition, spent: Readonly<Amount>): void {
       if (carved === undefined) return
+      const open = carvings.get(carved.session)?.account
+      if (open !== undefined && open.key === budgetName(scope, window) && open.since === since) {
+        // Raised: what runs at the moment is reserved in this account.
+        open.limit = amountOf(limits)
+        return
+      }
       close(carved.session)
       const above = chain(carved.above, carved.actor)
       const account = createAccount(budgetName(scope, window), null, amountOf(limits))

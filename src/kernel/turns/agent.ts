@@ -34,6 +34,7 @@ import {
   type TurnId,
 } from '../../types/index.ts'
 import type { AgentProfile } from '../agents/agent-record.ts'
+import type { Supervisor } from '../agents/supervisor.ts'
 import type { Gate } from '../gate.ts'
 import { maxCountedTools, maxHeldPersonas } from '../limits.ts'
 import type { LaneTurn } from './lanes-interface.ts'
@@ -98,6 +99,7 @@ interface AgentDeps {
   readonly profileOf: (session: SessionId) => Promise<AgentProfile | null> | null
   /** A turn of an agent's session begins or ends to wait for an approval. */
   readonly onApproval: (session: SessionId, isWaiting: boolean) => void
+  readonly agents: () => Promise<Pick<Supervisor, 'pauseOf'>>
 }
 
 export function createAgent(deps: AgentDeps): Agent {
@@ -111,9 +113,10 @@ export function createAgent(deps: AgentDeps): Agent {
     if (persona === undefined) personas.put(key, (persona = createPersona(deps, { name, rights, instructions }, maxTurns)))
     return persona
   }
-  const run = (turn: LaneTurn, { base, rights, limits, actor, toolTokens }: Persona, branch?: string): Promise<TurnResult> =>
+  const run = (turn: LaneTurn, { base, rights, limits, actor, toolTokens }: Persona, own: OwnTurn = {}): Promise<TurnResult> =>
     runningTurns.during(turn, async () => {
-      const process = createProcess({ gate, registry, newId, rights, limits, actor, branch, restricted: runningTurns.restricted }, turn)
+      const { restricted } = runningTurns
+      const process = createProcess({ gate, registry, newId, rights, limits, actor, restricted, ...own }, turn)
       const facts = await engine.facts(turn.input.model ?? '')
       // A byte is at most one token.
       const clientTokens = turn.input.client === undefined ? 0 : Buffer.byteLength(JSON.stringify(turn.input.client.tools))
@@ -130,13 +133,22 @@ export function createAgent(deps: AgentDeps): Agent {
       turn.onWait(isWaiting)
       onApproval(session, isWaiting)
     }
-    return run({ ...turn, input: { ...turn.input, model }, onWait }, personaOf(profile), profile.branch)
+    const { pauseOf } = await deps.agents()
+    const own = { branch: profile.branch, pause: () => pauseOf(session) }
+    return run({ ...turn, input: { ...turn.input, model }, onWait }, personaOf(profile), own)
   }
   return (turn) => {
     const { session } = turn.caller
     const found = session === '' ? null : profileOf(session)
     return found === null || session === '' ? run(turn, usual) : runAs(turn, session, found)
   }
+}
+
+/** What only turns of agents' sessions have. */
+interface OwnTurn {
+  readonly branch?: string | undefined
+  /** What the turn waits for before its next step: a person has paused the agent; null: nothing. */
+  readonly pause?: (() => Promise<void> | null) | undefined
 }
 
 const killedFailure: Failure = {
@@ -233,7 +245,19 @@ const oneAtATime = 'The program takes one call at a time: make this one after th
 /** For the refusal of a call of a program's tool, which is its result. */
 const answerRights: ReadonlySet<string> = new Set(['turn.send'])
 
-interface ProcessDeps {
+/** Time limits do not count a pause. Resolves when it ends, or the turn does. */
+async function untilResumed(paused: Promise<void>, { signal, onWait }: Pick<LaneTurn, 'signal' | 'onWait'>): Promise<void> {
+  const ended = Promise.withResolvers<void>()
+  const end = (): void => ended.resolve()
+  if (signal.aborted) return
+  signal.addEventListener('abort', end)
+  onWait(true)
+  await Promise.race([paused, ended.promise])
+  onWait(false)
+  signal.removeEventListener('abort', end)
+}
+
+interface ProcessDeps extends OwnTurn {
   readonly gate: Gate
   readonly registry: Registry
   readonly newId: () => string
@@ -241,11 +265,10 @@ interface ProcessDeps {
   readonly rights: ReadonlySet<string>
   readonly limits: RightLimits | undefined
   readonly actor: string
-  readonly branch: string | undefined
   readonly restricted: RunningTurns['restricted']
 }
 
-function createProcess({ gate, registry, newId, rights, limits, actor, branch, restricted }: ProcessDeps, turn: LaneTurn): Process {
+function createProcess({ gate, registry, newId, rights, limits, actor, restricted, branch, pause }: ProcessDeps, turn: LaneTurn): Process {
   const id = newId() as ProcessId
   const { user, session } = turn.caller
   if (session === '') throw new Error('a turn belongs to a session')
@@ -263,13 +286,18 @@ function createProcess({ gate, registry, newId, rights, limits, actor, branch, r
   const asModel: Caller = { ...asker, audience: 'model' }
   // Only calls that a resumed turn names by id can have earlier records.
   const ask = (caller: Caller, name: string, input: unknown, callId?: CallId): Promise<CallOutcome> => {
-    const left = restricted(session)
-    return gate.call(left === undefined ? caller : { ...caller, ...left }, name, input, {
+    const options = {
       id: callId ?? (newId() as CallId),
       signal: turn.signal,
       resumed: turn.resumed && callId !== undefined,
       onWait: turn.onWait,
-    })
+    }
+    const pass = (): Promise<CallOutcome> => {
+      const left = restricted(session)
+      return gate.call(left === undefined ? caller : { ...caller, ...left }, name, input, options)
+    }
+    const paused = pause?.() ?? null
+    return paused === null ? pass() : untilResumed(paused, turn).then(pass)
   }
   const client = turn.input.client
   let hasAsked = false
