@@ -1,4 +1,4 @@
-/** Definitions of `agents` with the verbs of definitions, `top`, `spawn`, `wait` and `kill`. */
+/** Definitions of `agents` with the verbs of definitions, `top`, `spawn`, `wait`, `tell`, `pause`, `resume`, `raise` and `kill`. */
 import type { DefinitionKind } from '../../types/index.ts'
 import { type AddVerbs, collect, dryRunOption, examples, parseAmount, parseCount, userVerb } from '../verb-parts.ts'
 
@@ -71,6 +71,26 @@ export const addAgentVerbs: AddVerbs = (program, terminal, choose) => {
     .option('--json', 'print the agent as one JSON value')
     .addHelpText('after', examples('oxbow wait 0199d2c4', 'oxbow wait reader --timeout 60'))
     .action((id, options) => choose(async () => (await load()).waitForAgent(id, options, terminal)))
+  userVerb(program.command('tell <id> <text...>'), 'send an agent a message, which it reads at its next step')
+    .option('--json', 'print the output as one JSON value')
+    .addHelpText('after', examples('oxbow tell reader "also look at notes.md"'))
+    .action((id, words, options) => choose(async () => (await load()).tellAgent(id, words, options, terminal)))
+  userVerb(program.command('pause <id>'), 'pause an agent and those below it, each before its next step')
+    .option('--json', 'print the output as one JSON value')
+    .addHelpText('after', examples('oxbow pause 0199d2c4'))
+    .action((id, options) => choose(async () => (await load()).pauseAgent(id, options, terminal)))
+  userVerb(program.command('resume <id>'), 'let a paused agent and those below it go on')
+    .option('--json', 'print the output as one JSON value')
+    .addHelpText('after', examples('oxbow resume 0199d2c4'))
+    .action((id, options) => choose(async () => (await load()).resumeAgent(id, options, terminal)))
+  userVerb(program.command('raise <id>'), 'give an agent more budget, out of the budgets above it')
+    .option('--max-tokens <n>', 'more model tokens', parseCount(Number.MAX_SAFE_INTEGER))
+    .option('--max-money <dollars>', 'more dollars', parseAmount)
+    .option('--max-calls <n>', 'more calls', parseCount(Number.MAX_SAFE_INTEGER))
+    .option('--max-seconds <n>', 'more time that calls of it may run', parseCount(Number.MAX_SAFE_INTEGER))
+    .option('--json', 'print the output as one JSON value')
+    .addHelpText('after', examples('oxbow raise reader --max-tokens 50000'))
+    .action((id, options) => choose(async () => (await load()).raiseAgent(id, options, terminal)))
   userVerb(program.command('kill <id>'), 'end an agent with everything that it runs')
     .option(...dryRunOption)
     .option('--reason <text>', 'why, for its parent')

@@ -1,29 +1,23 @@
-/** `oxbow agents`, `top`, `spawn`, `wait` and `kill`: the agents of a guest. */
+/** `oxbow agents`, `top`, `spawn`, `wait`, `tell`, `pause`, `resume`, `raise` and `kill`: the agents of a guest. */
 import { type Json, OxbowError } from '../../types/index.ts'
 import { type GatewayPort, withGuest } from '../guest-connection.ts'
 import { agentWaitS } from '../limits.ts'
 import { printLine, printText, type Terminal } from '../terminal.ts'
-import { formatMoney, formatMs, formatTime, plainLine, plainText, shortId, table } from '../../terminal/index.ts'
+import {
+  agentGoal,
+  type AgentLine,
+  agentSpent,
+  agentState,
+  agentTree,
+  formatMs,
+  formatTime,
+  plainLine,
+  plainText,
+  shortId,
+  table,
+} from '../../terminal/index.ts'
 import { type BudgetOptions, budgetOf } from './budget.ts'
 import { type CallOptions, type DryRunOptions, outputOf, showDestruction, showOutput } from './call.ts'
-
-interface AgentLine {
-  readonly id: string
-  readonly name: string
-  readonly state: string
-  readonly waiting_for: string | null
-  readonly depth: number
-  readonly priority: string
-  readonly task: string
-  readonly reply: string
-  readonly reason: string
-  readonly created_at: number
-  readonly started_at: number | null
-  readonly ended_at: number | null
-  readonly current_call: { readonly name: string; readonly elapsed_ms: number } | null
-  readonly usage: { readonly cpu_ms: number; readonly memory_mb: number } | null
-  readonly spent: { readonly tokens: number; readonly micro_dollars: number }
-}
 
 interface Listed {
   readonly agents: readonly AgentLine[]
@@ -55,22 +49,18 @@ const maxShown = 1_000
 function agentTable({ agents }: Listed, isTree: boolean): string {
   if (agents.length === 0) return 'No agent is live. `oxbow spawn "…"` starts one; `oxbow agents --all` shows those that have ended.'
   const ids = agents.map(({ id }) => id)
-  const ordered = isTree ? agents : [...agents].sort((a, b) => a.created_at - b.created_at)
-  const rows = ordered.map((agent) => [
+  const plain = [...agents].sort((a, b) => a.created_at - b.created_at).map((agent) => ({ agent, rails: '' }))
+  const rows = (isTree ? agentTree(agents) : plain).map(({ agent, rails }) => [
     shortId(agent.id, ids),
-    `${isTree ? '  '.repeat(agent.depth - 1) : ''}${plainLine(agent.name, 40)}`,
-    stateOf(agent),
+    `${rails}${plainLine(agent.name, 40)}`,
+    agentState(agent),
     agent.priority,
     formatTime(agent.created_at),
     agent.usage === null ? '-' : `${formatMs(agent.usage.cpu_ms)} ${agent.usage.memory_mb} MB`,
-    `${agent.spent.tokens} tokens`,
-    plainLine(agent.reason === '' ? agent.task : agent.reason, 60),
+    agentSpent(agent),
+    agentGoal(agent, 60),
   ])
-  return table([['ID', 'NAME', 'STATE', 'PRIORITY', 'SINCE', 'USES', 'SPENT', 'TASK'], ...rows])
-}
-
-function stateOf({ state, waiting_for: waitingFor }: AgentLine): string {
-  return waitingFor === null ? state : `${state} (${waitingFor})`
+  return table([['ID', 'NAME', 'STATE', 'PRIORITY', 'SINCE', 'USES', 'SPENT', 'GOAL'], ...rows])
 }
 
 export interface TopOptions extends CallOptions {
@@ -118,17 +108,16 @@ function topText({ agents, admission }: Listed, { now }: Machine): string {
     ...(pausedBy.length > 0 ? [`No new agents start: ${pausedBy.join('; ')}`] : []),
   ]
   const ids = agents.map(({ id }) => id)
-  const rows = agents.map((agent) => [
+  const rows = agentTree(agents).map(({ agent, rails }) => [
     shortId(agent.id, ids),
-    `${'  '.repeat(agent.depth - 1)}${plainLine(agent.name, 40)}`,
-    stateOf(agent),
-    agent.current_call === null ? '' : `${agent.current_call.name} ${formatMs(agent.current_call.elapsed_ms)}`,
+    `${rails}${plainLine(agent.name, 40)}`,
+    agentState(agent),
     agent.usage === null ? '-' : formatMs(agent.usage.cpu_ms),
     agent.usage === null ? '-' : `${agent.usage.memory_mb} MB`,
-    String(agent.spent.tokens),
-    formatMoney(agent.spent.micro_dollars),
+    agentSpent(agent),
+    agentGoal(agent, 60),
   ])
-  return `${head.join('\n')}\n\n${table([['ID', 'NAME', 'STATE', 'CALL', 'CPU', 'MEMORY', 'TOKENS', 'COST'], ...rows])}`
+  return `${head.join('\n')}\n\n${table([['ID', 'NAME', 'STATE', 'CPU', 'MEMORY', 'SPENT', 'GOAL'], ...rows])}`
 }
 
 export interface SpawnOptions extends CallOptions, BudgetOptions {
@@ -214,6 +203,41 @@ async function settled(gateway: Pick<GatewayPort, 'call'>, id: string, timeoutS:
   }
 }
 
+/** Sends a message, which the agent reads at its next step. */
+export function tellAgent(id: string, words: readonly string[], options: CallOptions, terminal: Terminal): Promise<number> {
+  const show = ({ state }: { state: string }): string => `Sent; it is ${state}.`
+  return showOutput(['agent.send', { to: id, text: words.join(' ') }], options, terminal, show)
+}
+
+export function pauseAgent(id: string, options: CallOptions, terminal: Terminal): Promise<number> {
+  return showOutput(['agent.pause', { agent: id }], options, terminal, ({ agents }: Changed) =>
+    agents.length === 0 ? 'It was paused already.' : `Paused ${withOthers(agents)}. oxbow resume ${id} lets it go on.`,
+  )
+}
+
+export function resumeAgent(id: string, options: CallOptions, terminal: Terminal): Promise<number> {
+  return showOutput(['agent.resume', { agent: id }], options, terminal, ({ agents }: Changed) =>
+    agents.length === 0 ? 'It is not paused.' : `Resumed ${withOthers(agents)}.`,
+  )
+}
+
+interface Changed {
+  readonly agents: readonly string[]
+}
+
+function withOthers(agents: readonly string[]): string {
+  return agents.length === 1 ? 'it' : `it and ${agents.length - 1} agents below it`
+}
+
+export function raiseAgent(id: string, options: CallOptions & BudgetOptions, terminal: Terminal): Promise<number> {
+  const { budget } = budgetOf(options)
+  const show = ({ budget: raised }: { budget: Record<string, number> }): string =>
+    `Its budget is now ${Object.entries(raised)
+      .map(([kind, amount]) => `${amount} ${kind.replace('_', '-')}`)
+      .join(', ')}.`
+  return showOutput(['agent.raise', { agent: id, ...(budget as Record<string, Json> | undefined) }], options, terminal, show)
+}
+
 export function killAgent(
   id: string,
   options: DryRunOptions & { readonly reason?: string | undefined },
@@ -232,6 +256,6 @@ export function killAgent(
       throw new OxbowError(found.length === 0 ? 'not_found' : 'bad_input', `${found.length} agents are ${JSON.stringify(id)}`, {
         hint: '`oxbow agents --all` lists them.',
       })
-    return { would: `end the agent ${plainLine(target.name, 40)}, which is ${stateOf(target)}, with everything that it runs`, target }
+    return { would: `end the agent ${plainLine(target.name, 40)}, which is ${agentState(target)}, with everything that it runs`, target }
   })
 }

@@ -4,23 +4,62 @@ import { type GatewayPort, type GuestChoice, withGuest } from '../guest-connecti
 import { maxListedSessions } from '../limits.ts'
 import { printLine, printNotice, printPreview, printText, type Terminal } from '../terminal.ts'
 import { ofUser } from '../verb-parts.ts'
-import { formatTime, plainLine, shortId, table } from '../../terminal/index.ts'
+import { agentGoal, type AgentLine, agentState, agentTree, formatTime, plainLine, shortId, table } from '../../terminal/index.ts'
 
 export interface SessionsOptions extends GuestChoice {
   readonly json?: boolean | undefined
   readonly limit: number
   readonly archived?: boolean | undefined
   readonly search?: string | undefined
+  readonly tree?: boolean | undefined
 }
 
 /** @returns the exit code. */
 export async function sessions(options: SessionsOptions, terminal: Terminal): Promise<number> {
   return withGuest(options, terminal, async ({ gateway }) => {
     const listed = await listSessions(gateway, options.limit, options)
+    if (options.tree === true) return printTree(listed, await agentsOf(gateway), options, terminal)
     if (options.json === true) for (const session of listed) printLine(terminal, JSON.stringify(session))
     else printText(terminal, listed.length === 0 ? noneFound(options) : sessionTable(listed))
     return 0
   })
+}
+
+async function agentsOf(gateway: Pick<GatewayPort, 'call'>): Promise<readonly AgentLine[]> {
+  const outcome = await gateway.call('agent.list', { ended: true, limit: 1_000 })
+  if (outcome.status !== 'ok') throw toError(outcome.failure)
+  return (outcome.output as { agents: readonly AgentLine[] }).agents
+}
+
+/** Sessions of agents stand below the session that started them; with `--json` each line names its `home`. */
+function printTree(listed: readonly SessionInfo[], agents: readonly AgentLine[], options: SessionsOptions, terminal: Terminal): number {
+  const bySession = new Map<string, AgentLine>(agents.map((agent) => [agent.session, agent]))
+  const tops = listed.filter(({ id }) => !bySession.has(id))
+  if (options.json === true) {
+    for (const session of listed) {
+      const agent = bySession.get(session.id)
+      printLine(terminal, JSON.stringify({ ...session, home: agent?.home ?? '', ...(agent !== undefined && { agent }) }))
+    }
+    return 0
+  }
+  const ids = [...listed.map(({ id }) => id as string), ...agents.map(({ session }) => session)]
+  const below = agentTree(agents)
+  const rowsOf = (home: string): readonly (readonly string[])[] => {
+    let isInside = false
+    return below.flatMap(({ agent, rails }) => {
+      if (rails === '') isInside = agent.home === home
+      if (!isInside) return []
+      return [[shortId(agent.session, ids), `  ${rails}${plainLine(agent.name, 40)}`, agentState(agent), agentGoal(agent, 60)]]
+    })
+  }
+  const rows = tops.flatMap((session) => [
+    [shortId(session.id, ids), plainLine(session.title, titleChars), session.busy ? 'busy' : '', formatTime(session.active_at)],
+    ...rowsOf(session.id),
+  ])
+  const alone = rowsOf('')
+  const all = alone.length === 0 ? rows : [...rows, ['', 'agents of no session', '', ''], ...alone]
+  printText(terminal, all.length === 0 ? noneFound(options) : table(all))
+  return 0
 }
 
 function noneFound({ search }: SessionsOptions): string {

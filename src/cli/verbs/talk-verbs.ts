@@ -99,8 +99,17 @@ export const addSessionVerbs: AddVerbs = (program, terminal, choose) => {
     .option('--limit <n>', 'maximum number of sessions to list', parseCount(maxListedSessions, 1), 50)
     .option('--archived', 'include archived sessions')
     .option('--search <words>', 'list sessions with these words in the title')
+    .option('--tree', 'show the agents of each session below it')
     .option('--json', 'print one JSON object per line')
-    .addHelpText('after', examples('oxbow sessions', 'oxbow sessions --search taxes --archived', 'oxbow sessions rename 019a "Taxes 2026"'))
+    .addHelpText(
+      'after',
+      examples(
+        'oxbow sessions',
+        'oxbow sessions --tree',
+        'oxbow sessions --search taxes --archived',
+        'oxbow sessions rename 019a "Taxes 2026"',
+      ),
+    )
     .action((options) => choose(async () => (await import('./sessions.ts')).sessions(options, terminal)))
   // The list has options of its own: without this it takes those of the verbs below for them, and `--user` and `--json` with them.
   sessions.enablePositionalOptions().hook('preSubcommand', (list, verb) => {
