@@ -24,7 +24,6 @@ import {
   type JsonObject,
   type LabelScope,
   noSpend,
-  originOfCall,
   type Phase,
   type Spend,
   type StartedProgram,
@@ -35,19 +34,24 @@ import { cancelledOutcome, keptOutput, type Refusal, refusal, refusalBody, repla
 import { maxNameLength } from './limits.ts'
 import { refuseLimited } from './access/right-limits.ts'
 import { approve, type ApprovalDeps, withEditNote } from './stages/approval.ts'
-import { type FilePlaces, filesFor, isShutdown, type RunningCalls, stopReason, type Watch } from './stages/running-calls.ts'
+import {
+  continuesAfterRestart,
+  type FilePlaces,
+  filesFor,
+  isShutdown,
+  type RunningCalls,
+  stopReason,
+  type Watch,
+} from './stages/running-calls.ts'
 import type { Registry } from './registry.ts'
 import type { DataHandles } from './extract/data-handles.ts'
-import type { Sessions } from './sessions.ts'
+import { type FileFlow, type Judged, judgeLabels, labelsOfResult, originsOf, type Sessions, type WatchedFiles } from './sessions.ts'
 import {
   authorize,
-  continuesAfterRestart,
   failureLabels,
   flowRefusal,
   holdsHandle,
-  join,
   judgeInput,
-  judgeLabels,
   type Labels,
   mustAsk,
   repeatedLabels,
@@ -72,6 +76,7 @@ export interface GateDeps extends ApprovalDeps, FilePlaces {
   readonly labels: Pick<Sessions, 'held' | 'origins' | 'read'>
   /** Puts texts in the place of their handles. */
   readonly fillHandles: DataHandles['fill']
+  readonly files: FileFlow
   readonly blobs: Blobs
   /** Files that came with the messages of a turn, and what its message asks for beside the policy. */
   readonly attachments: (turn: Caller['turn']) => readonly Attachment[]
@@ -191,7 +196,8 @@ async function admit(
   if (unlisted !== null) return refusal(unlisted)
 
   // 4. Flow: the labels of what the session has read against where this call sends data.
-  const { held, flow } = judgeLabels(deps, caller, call)
+  const judged = judgeLabels(deps, caller, call, input)
+  const { held, flow } = judged instanceof Promise ? await judged : judged
   if (flow.decision === 'deny') return refusal(flowRefusal(flow))
 
   // 5. Approve: run, or park until a user decides.
@@ -219,16 +225,10 @@ function refuseCaller({ approval, secrets }: GateDeps, caller: Caller, call: Cal
 }
 
 /** Stages 3 and 4 once more: what has changed while a person was asked, or another input. */
-async function judgeAgain(
-  deps: GateDeps,
-  caller: Caller,
-  call: Call,
-  input: unknown,
-  own: readonly string[],
-): Promise<Failure | ReturnType<typeof judgeLabels>> {
+async function judgeAgain(deps: GateDeps, caller: Caller, call: Call, input: unknown, own: readonly string[]): Promise<Failure | Judged> {
   const refused = refuseCaller(deps, caller, call, input, own) ?? (call.starts && (await deps.refuseStart(call, call.starts(input))))
   if (refused) return refused
-  const judged = judgeLabels(deps, caller, call)
+  const judged = await judgeLabels(deps, caller, call, input)
   return judged.flow.decision === 'deny' ? flowRefusal(judged.flow) : judged
 }
 
@@ -239,7 +239,7 @@ async function perform(deps: GateDeps, passing: Passing, admitted: Admitted, pas
 
   // 7. Intend: recorded before anything happens; for `once` the record survives power loss before the next stage. The labels of such a
   // call apply from here on, because a call that is stopped or interrupted may have read its data.
-  if (call.effect === 'once') deps.labels.read(passing.caller, call.labels.adds, [originOfCall(call.name, input)])
+  if (call.effect === 'once') deps.labels.read(passing.caller, call.labels.adds, originsOf(call, input, call.labels.adds))
   const intended = await intend(deps, passing, admitted, past)
   passing.onIntended(intended)
   if (intended.duplicate) return cancelledOutcome('This message was already sent; its first copy is the turn.')
@@ -247,20 +247,19 @@ async function perform(deps: GateDeps, passing: Passing, admitted: Admitted, pas
   // 8. Run in the sandbox, with time limit and cancellation.
   const began = clock.monotonicMs()
   const use = deps.secrets.begin({ caller: passing.caller, call: passing.id, name: call.name }, call, input, admitted.own)
-  const ran = await run(deps, passing, call, use, hold)
+  const files = deps.files.watch({ caller: passing.caller, call: passing.id, name: call.name }, call, input)
+  const ran = await run(deps, passing, call, use, hold, files)
   if (ran === stoppedForRestart) {
     if (hold !== null) budgets.release(hold)
     return cancelledOutcome('The guest is stopping; this continues at its next start.')
   }
 
   // 9. Clean: scrub, truncate, label.
-  const own = 'done' in ran ? join(call.labels.adds, ran.done.labels ?? []) : ran.labels
-  const labels = join(own, repeatedLabels(passing.caller, call))
+  const { labels, from, origins } = labelsOfResult(call, input, ran, files, repeatedLabels(passing.caller, call))
   const whole = await clean(deps.cleaner, use, call, ran, labels)
   const cleaned = passing.durable === true && whole.status === 'ok' ? { ...whole, output: keptOutput(call, whole.output) } : whole
   const outcome = admitted.edited ? withEditNote(cleaned, input) : cleaned
-  const origins = 'done' in ran ? ran.done.origins : undefined
-  if (labels.length > 0) deps.labels.read(passing.caller, labels, origins ?? [originOfCall(call.name, input)])
+  if (labels.length > 0) deps.labels.read(passing.caller, labels, from)
 
   // 10. Settle: settle budgets, record the outcome, notify followers.
   const spent = ('done' in ran ? ran.done.spent : ran.spent) ?? noSpend
@@ -268,10 +267,9 @@ async function perform(deps: GateDeps, passing: Passing, admitted: Admitted, pas
   if (hold === null && spent !== noSpend) budgets.reconcile(passing.caller.session, spent, undefined)
   const fields = 'done' in ran ? (call.recordOutput?.('output' in whole ? whole.output : ran.done.output) ?? null) : null
   const extra = 'extra' in ran ? ran.extra : undefined
-  const from = origins !== undefined && labels.length > 0 ? { origins: [...origins] } : {}
   const kept = passing.durable === true && outcome.status === 'ok' ? { kept: outcome.output as Json } : {}
   const took = Math.round(clock.monotonicMs() - began)
-  const body = { ...outcomeBody(outcome, { ms: took, spent, fields, extra }), ...from, ...charged, ...kept }
+  const body = { ...outcomeBody(outcome, { ms: took, spent, fields, extra }), ...origins, ...charged, ...kept }
   const settled = [{ ...entryOf(passing, 'outcome', call.name, body), projection: call.projection }]
   if (call.effect === 'once') await journal.append(settled)
   else journal.note(settled, { lazy: passing.caller.audience !== 'terminal' })
@@ -325,10 +323,11 @@ async function run(
   call: Call,
   use: SecretUse,
   hold: Hold | null,
+  watched: WatchedFiles | null,
 ): Promise<Ran | typeof stoppedForRestart> {
   const { id, caller } = passing
   const watch = deps.running.enter(caller, call, passing)
-  const files = filesFor(deps, { caller, id, call, watch }, use.sandbox)
+  const files = filesFor(deps, { caller, id, call, watch }, (sandbox) => use.sandbox(watched?.sandbox(sandbox) ?? sandbox))
   const context: CallContext = {
     id,
     caller,
@@ -336,6 +335,7 @@ async function run(
     clock: deps.clock,
     sandbox: files.sandbox,
     branch: files.branch,
+    labels: () => watched?.seen().labels ?? [],
     reserveMore(more) {
       if (hold === null || !deps.budgets.extend(hold, more)) return false
       deps.journal.note([entryOf(passing, 'exchange', reservationName, deps.budgets.extended(hold))], { lazy: true })

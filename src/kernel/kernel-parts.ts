@@ -34,12 +34,11 @@ import { createGate, type Gate } from './gate.ts'
 import { maxBytesPerToken } from './limits.ts'
 import { createJournal, createProjector, type Journal } from './journal.ts'
 import { createRegistry, type HeldServers, holdServers, type ProgramHost, type Registry } from './registry.ts'
-import { createSessions, type Sessions } from './sessions.ts'
+import { createFileFlow, createSessions, fileFlowCategories, type Sessions } from './sessions.ts'
 import { warningOf } from './budgets/notices.ts'
 import { type Budgets, createBudgets } from './stages/budgets.ts'
-import { type Cleaner, createCleaner } from './stages/cleaning.ts'
+import { type Cleaner, createCleaner, createKeptOutputs, type KeptOutputs } from './stages/cleaning.ts'
 import { type Approvals, createApprovals } from './stages/approval.ts'
-import { createKeptOutputs, type KeptOutputs } from './stages/policy.ts'
 import { createRunningCalls, type RunningCalls } from './stages/running-calls.ts'
 import { createEventBus, createNoteEvent, type EventBus, type NoteEvent } from './observe/event-bus.ts'
 import { createResources, type DiskProbe, type Resources } from './observe/resources.ts'
@@ -206,8 +205,19 @@ function buildCalls(options: KernelOptions, records: Records, describe: () => Pr
   })
   const running = createRunningCalls(clock, events.progress, versioning.noteChange)
   const data = once(async () => (await import('./extract/data-handles.ts')).createDataHandles(records.documents))
+  const files = createFileFlow({
+    held: sessions.held,
+    hasRules: config.flow.source.length > 0 || config.flow.sink.length > 0,
+    isNeeded: async () => (await Promise.all(fileFlowCategories.map((category) => records.documents.list(category, 1)))).flat().length > 0,
+    open: () => openFlow(),
+  })
+  const openFlow = once(async () => {
+    const flow = await import('./flow/open-flow.ts')
+    return flow.openFlow({ ...records, policy: config.flow, running, sandbox, clock, modelsOf: () => [] })
+  })
   const gate = createGate({
     ...records,
+    files,
     registry,
     cleaner,
     secrets: createSecretUses(secrets),

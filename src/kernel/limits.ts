@@ -267,3 +267,6 @@ export const maxOpenTasks = 16
 export const maxListedTasks = 1_000
 /** Addresses that are notified of one task. */
 export const maxTaskTargets = 5
+
+/** Files with labels that are listed one by one; of more, whole folders are labelled. About 300 bytes each. */
+export const maxFileLabels = 4_000

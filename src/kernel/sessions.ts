@@ -1,24 +1,43 @@
 /** A cache of session rows, which are derived from the journal, with the labels of what each session has read and where that comes from. */
 import { plainSession, type SessionRow, type Store } from '../store/index.ts'
 import {
+  type Call,
   type Caller,
   type CallId,
   createRecentMap,
   type DataOrigin,
+  type Done,
+  type FlowPolicy,
+  type Hands,
   joinOrigins,
   type LabelOrigin,
   labelOrigins,
   truncate,
   type Label,
+  once,
+  originOfCall,
   OxbowError,
   parseObject,
   parseOrigins,
+  type Profile,
+  type Sandbox,
   type SessionId,
   type SessionInfo,
   writeOrigins,
 } from '../types/index.ts'
 import { maxSessionsRead, maxTitleLength } from './limits.ts'
-import { join, type Labels, parseLabels } from './stages/policy.ts'
+import {
+  freeFlow,
+  judgeFlow,
+  type FlowVerdict,
+  isKept,
+  join,
+  type Labels,
+  leadsOutside,
+  nothing,
+  parseLabels,
+  type Provenance,
+} from './stages/policy.ts'
 
 export interface Sessions {
   /** @throws OxbowError `not_found`, also while the session is being erased */
@@ -31,7 +50,7 @@ export interface Sessions {
   /** Labels of what the session was given: a message, what it was made from. */
   join(caller: Pick<Caller, 'session'>, added: readonly Label[], origins?: readonly DataOrigin[]): void
   /** Labels of the result of a call of the session, which a record of it names too; of one that reads apart they join its scope. */
-  read(caller: Pick<Caller, 'session' | 'scope'>, added: readonly Label[], origins: readonly DataOrigin[]): void
+  read(caller: Pick<Caller, 'session' | 'scope'>, added: readonly Label[], origins: readonly LabelOrigin[]): void
   /** Changes the cached row. @returns the new row, for the store */
   created(id: SessionId, title: string, at: number): SessionRow
   turnStarted(id: SessionId, text: string, at: number): SessionRow | null
@@ -63,30 +82,9 @@ export function createSessions(store: Store): Sessions {
     rows.put(row.id, row)
     return row
   }
-  // A row may be evicted during a call that waits for days: until it is loaded again, the session counts as having all labels.
-  const heldBy = (session: SessionId | ''): Labels => (session === '' ? [] : parseLabels(rows.get(session)?.labels ?? 'private,untrusted'))
-  const held: Sessions['held'] = ({ session, scope }) => (scope === undefined ? heldBy(session) : join(heldBy(session), scope.labels))
-  /** Each call that reads joins its labels: a row is parsed once. */
-  const histories = new WeakMap<SessionRow, LabelHistory>()
-  const known = (row: SessionRow): LabelHistory => {
-    const history = histories.get(row) ?? historyOf(row)
-    histories.set(row, history)
-    return history
-  }
-  const add = (session: SessionId | '', added: Labels, origins: readonly DataOrigin[], isGiven: boolean): void => {
-    const row = session === '' || added.length === 0 ? undefined : rows.get(session)
-    if (row === undefined) return
-    const before = known(row)
-    const after: LabelHistory = {
-      labels: join(before.labels, added),
-      given: isGiven ? join(before.given, added) : before.given,
-      from: joinOrigins(before.from, labelOrigins(added, origins)),
-    }
-    if (after.labels === before.labels && after.given === before.given && after.from === before.from) return
-    changed.add(put({ ...row, ...labelColumns(after) }).id)
-  }
+  const labels = labelsOf(rows, (row) => void changed.add(put(row).id))
   return {
-    held,
+    ...labels.of,
     takeChanged: (id) => (changed.delete(id) ? rows.get(id) : undefined),
     async load(id) {
       const cached = rows.get(id)
@@ -97,21 +95,11 @@ export function createSessions(store: Store): Sessions {
       const now = rows.get(id)
       if (now === undefined || !stale.delete(id)) return now ?? put(row)
       // Keeps labels that are not in the store yet.
-      return put({ ...row, ...labelColumns(joinHistories(historyOf(row), known(now))) })
+      return put({ ...row, ...labelColumns(joinHistories(historyOf(row), labels.known(now))) })
     },
     leave(id) {
       leaving.add(id)
       return () => void leaving.delete(id)
-    },
-    origins({ session, scope }) {
-      const from = session === '' ? [] : known(rows.get(session) ?? noRow).from
-      return scope === undefined ? from : joinOrigins(from, scope.origins)
-    },
-    join: ({ session }, added, origins = []) => add(session, added, origins, true),
-    read({ session, scope }, added, origins) {
-      if (scope?.kind !== 'apart') return add(session, added, origins, false)
-      scope.labels = join(scope.labels, added)
-      scope.origins = joinOrigins(scope.origins, labelOrigins(added, origins))
     },
     created: (id, title, at) => put({ ...plainSession, id, title, createdAt: at, activeAt: at }),
     scratchpad: (id) => (rows.get(id)?.scratchpad ?? '') as CallId | '',
@@ -131,6 +119,46 @@ export function createSessions(store: Store): Sessions {
       return row === undefined ? null : put({ ...row, title: row.title || firstLine(text), activeAt: at, turns: row.turns + 1 })
     },
   }
+}
+
+/** The labels in rows. @param change of a row */
+function labelsOf(rows: { get(id: SessionId): SessionRow | undefined }, change: (row: SessionRow) => void) {
+  // A row may be evicted during a call that waits for days: until it is loaded again, the session counts as having all labels.
+  const heldBy = (session: SessionId | ''): Labels => (session === '' ? [] : parseLabels(rows.get(session)?.labels ?? 'private,untrusted'))
+  const held: Sessions['held'] = ({ session, scope }) => (scope === undefined ? heldBy(session) : join(heldBy(session), scope.labels))
+  /** Each call that reads joins its labels: a row is parsed once. */
+  const histories = new WeakMap<SessionRow, LabelHistory>()
+  const known = (row: SessionRow): LabelHistory => {
+    const history = histories.get(row) ?? historyOf(row)
+    histories.set(row, history)
+    return history
+  }
+  const add = (session: SessionId | '', added: Labels, origins: readonly LabelOrigin[], isGiven: boolean): void => {
+    const row = session === '' || added.length === 0 ? undefined : rows.get(session)
+    if (row === undefined) return
+    const before = known(row)
+    const after: LabelHistory = {
+      labels: join(before.labels, added),
+      given: isGiven ? join(before.given, added) : before.given,
+      from: joinOrigins(before.from, origins),
+    }
+    if (after.labels === before.labels && after.given === before.given && after.from === before.from) return
+    change({ ...row, ...labelColumns(after) })
+  }
+  const of: Pick<Sessions, 'held' | 'origins' | 'join' | 'read'> = {
+    held,
+    origins({ session, scope }) {
+      const from = session === '' ? [] : known(rows.get(session) ?? noRow).from
+      return scope === undefined ? from : joinOrigins(from, scope.origins)
+    },
+    join: ({ session }, added, origins = []) => add(session, added, labelOrigins(added, origins), true),
+    read({ session, scope }, added, origins) {
+      if (scope?.kind !== 'apart') return add(session, added, origins, false)
+      scope.labels = join(scope.labels, added)
+      scope.origins = joinOrigins(scope.origins, origins)
+    },
+  }
+  return { of, known }
 }
 
 /** What a session has read, and where from. */
@@ -194,4 +222,146 @@ export function describeSession(row: SessionRow, busy: boolean): SessionInfo {
   const { id, title, createdAt, activeAt, turns, archived, parent, forked } = row
   const info = { id, title, created_at: createdAt, active_at: activeAt, turns, busy }
   return { ...info, ...(archived > 0 && { archived_at: archived }), ...(parent !== '' && { parent, forked_at: forked }) }
+}
+
+/** The labels of what the session has read, and whether they let a call run. */
+export interface Judged {
+  readonly held: Labels
+  readonly flow: FlowVerdict
+}
+
+interface FlowDeps {
+  readonly labels: Pick<Sessions, 'held' | 'origins'>
+  readonly flow: FlowPolicy
+  readonly files: FileFlow
+}
+
+/** Stage 4. At once where no file has labels and no rule is configured. */
+export function judgeLabels({ labels, flow, files }: FlowDeps, caller: Caller, call: Call, input: unknown): Judged | Promise<Judged> {
+  const held = labels.held(caller)
+  const plain = (): FlowVerdict => (leadsOutside(caller, call) ? judgeFlow(held, call, flow, () => labels.origins(caller)) : freeFlow)
+  const more = files.judge(caller, call, input)
+  return more === null ? { held, flow: plain() } : more.then((verdict) => ({ held, flow: verdict ?? plain() }))
+}
+
+/**
+ * @param files what the call has read @param more labels from elsewhere
+ * @returns all labels of a result with their origins, and the part of its record that names those that its input does not
+ */
+export function labelsOfResult(
+  call: Call,
+  input: unknown,
+  ran: { readonly done: Done<unknown> } | { readonly labels: Labels },
+  files: WatchedFiles | null,
+  more: Labels,
+): Provenance & { readonly origins: { readonly origins?: DataOrigin[] } } {
+  const seen = files === null ? nothing : files.seen()
+  const done = 'done' in ran ? ran.done : undefined
+  const own = join('labels' in ran ? ran.labels : join(call.labels.adds, done?.labels ?? []), more)
+  const labels = join(own, seen.labels)
+  if (labels.length === 0) return { ...nothing, origins: {} }
+  const from = [...originsOf(call, input, own, done?.origins), ...seen.from]
+  const isPlain = done?.origins === undefined && seen.from.length === 0
+  return { labels, from, origins: isPlain ? {} : { origins: [...new Set(from.map((one) => one.from))] } }
+}
+
+/** @returns the origins of the labels of a call's result. @param own what the call names; by default what its input names */
+export function originsOf(call: Call, input: unknown, labels: Labels, own?: readonly DataOrigin[]): readonly LabelOrigin[] {
+  return labels.length === 0 ? [] : labelOrigins(labels, own ?? [originOfCall(call.name, input)])
+}
+
+/** Documents of labels of files, and of what may be writing such. */
+export const fileFlowCategories = ['system/file-labels', 'system/file-writers'] as const
+
+/** What a call does to files that carry labels. */
+export interface FileGuard {
+  hands(inner: Sandbox, profile: Profile): Promise<Hands>
+  /** Labels of what the call has read so far. */
+  seen(): Provenance
+  /** The call reads a version of what was at this path. */
+  readPast(path: string): void
+  /** The call has restored what was at this path. */
+  bringBack(path: string): Promise<void>
+}
+
+/** How calls and rules meet labels of files; loaded when there is one of either. */
+export interface OpenedFlow {
+  isEmpty(): boolean
+  guard(of: CallOf, input: unknown): FileGuard
+  /** Of all files: what a command may have read that began before one had labels. */
+  everywhere(): Provenance
+  /** Labels that rules give to the result of a call. */
+  sourced(of: CallOf, input: unknown): Provenance
+  judge(caller: Caller, call: Call, input: unknown): Promise<FlowVerdict>
+}
+
+/** The call of which something is said. */
+export interface CallOf {
+  readonly caller: Caller
+  readonly call: CallId
+  readonly name: string
+}
+
+/** Labels of files and rules of `[flow]`, as the gate uses them. */
+export interface FileFlow {
+  /** @returns null where no file has labels, and this call gives none */
+  watch(of: CallOf, call: Call, input: unknown): WatchedFiles | null
+  /** @returns null, at once or later, where neither a file nor a rule is of concern: then `judgeFlow` decides */
+  judge(caller: Caller, call: Call, input: unknown): Promise<FlowVerdict | null> | null
+}
+
+export interface WatchedFiles extends Pick<FileGuard, 'seen'> {
+  sandbox(inner: Sandbox): Sandbox
+}
+
+interface FileFlowDeps {
+  readonly held: Sessions['held']
+  readonly hasRules: boolean
+  /** Whether a file had labels when the guest before this one ended. */
+  readonly isNeeded: () => Promise<boolean>
+  readonly open: () => Promise<OpenedFlow>
+}
+
+/** @returns what costs a comparison a call while no session has read private data */
+export function createFileFlow({ held, hasRules, isNeeded, open }: FileFlowDeps): FileFlow {
+  let opened: OpenedFlow | null = null
+  let isKnown = false
+  let wasOnline = false
+  const load = once(async () => (opened = await open()))
+  const begin = once(async () => {
+    if (hasRules || (await isNeeded())) await load()
+    isKnown = true
+  })
+  const isQuiet = (caller: Caller): boolean => isKnown && (opened === null || opened.isEmpty()) && !isKept(held(caller))
+  return {
+    watch(of, call, input) {
+      if (isQuiet(of.caller) && call.starts === undefined) return null
+      let guard: FileGuard | null = null
+      const ready = once(async () => {
+        await begin()
+        if (!isQuiet(of.caller)) guard = (await load()).guard(of, input)
+        return guard
+      })
+      return {
+        seen() {
+          if (guard !== null) return guard.seen()
+          if (opened === null) return nothing
+          return call.starts === undefined ? opened.sourced(of, input) : opened.everywhere()
+        },
+        sandbox: (inner) => ({
+          ...inner,
+          get status() {
+            return inner.status
+          },
+          hands: async (profile) => (await ready())?.hands(inner, profile) ?? inner.hands(profile),
+        }),
+      }
+    },
+    judge(caller, call, input) {
+      wasOnline ||= call.right === 'shell.network'
+      if (!hasRules && !leadsOutside(caller, call) && !(wasOnline && isKept(join(held(caller), call.labels.adds)))) return null
+      if (isQuiet(caller) && !isKept(call.labels.adds)) return null
+      return begin().then(async () => (isQuiet(caller) && !isKept(call.labels.adds) ? null : (await load()).judge(caller, call, input)))
+    },
+  }
 }

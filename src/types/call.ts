@@ -106,6 +106,8 @@ export interface CallContext {
   attachments(): readonly Attachment[]
   /** Content-addressed storage of the journal. */
   readonly blobs: Blobs
+  /** Labels of the files that this call has read so far, as far as they say more than that others may have written them. */
+  labels(): readonly Label[]
 }
 
 /** What `run` returns: the output, the text for a model, and the cost, files and labels of the call. */

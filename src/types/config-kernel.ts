@@ -1,5 +1,6 @@
 /** The part of the configuration that is about the kernel: turns, approvals, resources. */
 import { z } from 'zod'
+import type { Label } from './record.ts'
 
 export type Decision = 'allow' | 'ask' | 'deny'
 
@@ -12,7 +13,13 @@ export interface FlowRules {
 
 export interface FlowPolicy extends FlowRules {
   /** By call name. Null: the general rule applies. */
-  sinks: Record<string, { [Label in keyof FlowRules]: Decision | null }>
+  sinks: Record<string, { [Kind in keyof FlowRules]: Decision | null }>
+  /** Rules that add labels to what is read; each names one condition at least. */
+  source: ({ [Condition in 'call' | 'path' | 'host' | 'server' | 'agent']?: string | undefined } & { labels: Label[] })[]
+  /** Rules about where data goes, and about effects; each names one condition at least. */
+  sink: ({ [Condition in 'call' | 'host' | 'server' | 'model']?: string | undefined } & {
+    effect?: 'delete' | 'overwrite' | 'schedule' | 'delegate' | undefined
+  } & { [Kind in keyof FlowRules]: Decision | null })[]
 }
 
 export interface KernelConfig {
@@ -76,6 +83,12 @@ const decision: z.ZodType<Decision> = z.enum(['allow', 'ask', 'deny'])
 
 const ownFlow = (what: string): z.ZodDefault<z.ZodNullable<typeof decision>> =>
   decision.nullable().default(null).describe(`Like \`flow.${what}\`, for this call only. Unset: \`flow.${what}\` applies.`)
+
+const pattern = z.string().min(1).max(500).optional()
+const maxFlowRules = 200
+
+const namesOne = (conditions: readonly string[]) => (rule: object) =>
+  conditions.some((name) => (rule as Record<string, unknown>)[name] !== undefined)
 
 /** @returns whether the text is a pattern of `[exec]`: the name of a program, then patterns of its arguments */
 export function isProgramPattern(text: string): boolean {
@@ -155,6 +168,46 @@ export const kernelConfig: { readonly [Section in keyof KernelConfig]: z.ZodType
         .default({})
         .describe(
           'For single calls, e.g. `[flow.sinks."web.fetch"]`. Files sent to the person (`media.send`) are subject only to rules set here.',
+        ),
+      source: z
+        .array(
+          z
+            .strictObject({
+              call: pattern.describe('Name of a call, e.g. `mail.*`.'),
+              path: pattern.describe('A file or folder, e.g. `/shared/finance/**`.'),
+              host: pattern.describe('A host, e.g. `*.bank.example`.'),
+              server: pattern.describe('A server of tools (MCP).'),
+              agent: pattern.describe('The agent that calls, or the one that answers.'),
+              labels: z
+                .array(z.enum(['untrusted', 'private']))
+                .min(1)
+                .describe('Added to what is read.'),
+            })
+            .refine(namesOne(['call', 'path', 'host', 'server', 'agent']), 'must name call, path, host, server or agent')
+            .refine((rule) => rule.path === undefined || Object.keys(rule).length === 2, 'a rule with a path has no other condition'),
+        )
+        .max(maxFlowRules)
+        .default([])
+        .describe('Rules that label what is read, beside the labels of the calls: `[[flow.source]]`. All conditions of a rule must hold.'),
+      sink: z
+        .array(
+          z
+            .strictObject({
+              call: pattern.describe('Name of a call.'),
+              host: pattern.describe('A host that receives data.'),
+              server: pattern.describe('A server of tools (MCP) that receives data.'),
+              model: pattern.describe('`remote`, `local`, or the name of a model, `provider/name`, that receives the conversation.'),
+              effect: z.enum(['delete', 'overwrite', 'schedule', 'delegate']).optional().describe('What the call does.'),
+              untrusted: ownFlow('untrusted'),
+              private: ownFlow('private'),
+              both: ownFlow('both'),
+            })
+            .refine(namesOne(['call', 'host', 'server', 'model', 'effect']), 'must name call, host, server, model or effect'),
+        )
+        .max(maxFlowRules)
+        .default([])
+        .describe(
+          'Rules about places and effects: `[[flow.sink]]`. All conditions of a rule must hold; of rules that match, the strictest counts.',
         ),
     })
     .prefault({}),

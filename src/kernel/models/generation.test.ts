@@ -96,6 +96,7 @@ async function run({ batches, covers = Infinity, moneyIsLimited = false, maxOutp
     call: () => Promise.reject(new Error('no calls')),
     readApart: () => Promise.reject(new Error('no calls')),
     branch: () => Promise.reject(new Error('no branches')),
+    labels: () => [],
     attachments: () => [],
     blobs: { keep: async () => '', read: async () => null },
   }

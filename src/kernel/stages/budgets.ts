@@ -34,8 +34,8 @@ import {
   sessionScope,
   shiftAccounts,
   type Spend,
-  userScope,
   toFailure,
+  userScope,
 } from '../../types/index.ts'
 import type { Book } from '../budgets/book.ts'
 import { exhausted } from '../budgets/notices.ts'

@@ -6,6 +6,7 @@ import {
   assertNever,
   type Call,
   type CallOutcome,
+  createRecentMap,
   type Done,
   type Failure,
   type Json,
@@ -13,8 +14,9 @@ import {
   type Spend,
 } from '../../types/index.ts'
 import type { Secrets, SecretUse } from '../../secrets/index.ts'
-import { maxResultBytes } from '../limits.ts'
-import type { Labels } from './policy.ts'
+import type { Store } from '../../store/index.ts'
+import { maxKnownOutputs, maxResultBytes } from '../limits.ts'
+import { join, type Labels } from './policy.ts'
 import { refusalText } from './refusals.ts'
 
 export interface Cleaner {
@@ -156,4 +158,24 @@ function cutMiddle(bytes: Buffer, note: string): string {
 /** UTF-8 continuation bytes are 10xxxxxx. */
 function isContinuation(byte: number | undefined): boolean {
   return byte !== undefined && (byte & 0xc0) === 0x80
+}
+
+/** Outputs that were too long to show whole, kept to be read in parts, with their labels: any conversation may read any of them. */
+export interface KeptOutputs {
+  /** @returns the hash by which the output can be read */
+  keep(bytes: Uint8Array, labels: Labels): Promise<string>
+  /** An output that this guest did not keep, or no longer knows, has all labels. */
+  labelsOf(hash: string): Labels
+}
+
+export function createKeptOutputs({ putBlob }: Pick<Store, 'putBlob'>): KeptOutputs {
+  const known = createRecentMap<string, Labels>(maxKnownOutputs)
+  return {
+    async keep(bytes, labels) {
+      const hash = await putBlob(bytes)
+      known.put(hash, join(known.get(hash) ?? [], labels))
+      return hash
+    },
+    labelsOf: (hash) => known.get(hash) ?? ['private', 'untrusted'],
+  }
 }

@@ -6,7 +6,8 @@ import type { Store } from '../../store/index.ts'
 import { builtinCalls } from '../../tools/index.ts'
 import { type Call, type Caller, configSchema, type Decision, type Label, type SessionId } from '../../types/index.ts'
 import { asks, done, inOrder, openFixture, says, testCall } from '../kernel-fixture.ts'
-import { createKeptOutputs, flowRefusal, judgeFlow, leadsOutside } from './policy.ts'
+import { createKeptOutputs } from './cleaning.ts'
+import { flowRefusal, judgeFlow, leadsOutside } from './policy.ts'
 
 const flowOf = (flow: object = {}) => configSchema.parse({ flow }).flow
 const sink = (name = 'web.fetch'): Call => testCall(name, async () => done('sent'), { labels: { adds: [], sink: true } })

@@ -2,14 +2,11 @@
  * Stages 3 and 4, and the policy of stage 5: whether a call may run. Rights and policy (authorize, decide), and the flow of labelled data
  * (judgeFlow). What is not granted is denied.
  */
-import type { Store } from '../../store/index.ts'
 import {
   type Call,
   type Caller,
-  type CallId,
   type ClientTools,
   type Config,
-  createRecentMap,
   describeLabels,
   type Decision,
   type Failure,
@@ -20,12 +17,9 @@ import {
   type LabelOrigin,
   type SessionId,
   type Tier,
-  toolPlace,
   type TurnId,
   type UserId,
 } from '../../types/index.ts'
-import { maxKnownOutputs } from '../limits.ts'
-import type { Sessions } from '../sessions.ts'
 
 /** Includes every right; only users hold it. */
 const everyRight = '*'
@@ -193,40 +187,39 @@ export interface FlowVerdict {
 export const freeFlow: FlowVerdict = { decision: 'allow', reason: '', shown: '', origins: [] }
 
 /** Sinks that reach only the guest's own user, who may see everything in the conversation. */
-const toPerson: ReadonlySet<string> = new Set(['media.send'])
+export const toPerson: ReadonlySet<string> = new Set(['media.send'])
 
 /** Origins of each label that a question names: the newest. All are in its record. */
 const shownOrigins = 4
 
-/**
- * @param call of a model, for which `leadsOutside` is true
- * @param origins read only where the call is not allowed
- */
-export function judgeFlow(held: Labels, call: Call, flow: FlowPolicy, origins: () => readonly LabelOrigin[] = () => []): FlowVerdict {
-  if (held.length === 0) return freeFlow
-  const own = flow.sinks[call.name]
-  if (own === undefined && toPerson.has(call.name)) return freeFlow
+/** What a rule decides instead of `[flow]`, for each label. */
+export type FlowDecisions = { readonly [Kind in keyof FlowRules]?: Decision | null | undefined }
+
+/** @returns the strictest decision on these labels; the first of `decisions` that has one counts */
+export function decideFlow(held: Labels, ...decisions: readonly FlowDecisions[]): Decision {
+  if (held.length === 0) return 'allow'
   const matching: readonly (keyof FlowRules)[] = held.length > 1 ? ['untrusted', 'private', 'both'] : held
-  const decision = matching.map((label) => own?.[label] ?? flow[label]).reduce(stricter)
+  return matching.map((label) => decisions.map((each) => each[label]).find((one) => one != null) ?? 'allow').reduce(stricter)
+}
+
+/** @param what the call does with it @returns the verdict, which says what the conversation has read */
+export function verdictOf(decision: Decision, what: string, { labels, from }: Provenance): FlowVerdict {
   if (decision === 'allow') return freeFlow
-  const what = `${call.name} sends data outside, and this conversation has read`
-  const from = origins()
+  const why = `${what}, and this conversation has read`
   return {
     decision,
-    reason: `${what} ${describeLabels(held, [])}`,
-    shown: `${what} ${describeLabels(held, from, shownOrigins)}`,
+    reason: `${why} ${describeLabels(labels, [])}`,
+    shown: `${why} ${describeLabels(labels, from, shownOrigins)}`,
     origins: from,
   }
 }
 
-/** Stage 4. @returns the labels of what the session has read, and whether they let this call send data outside */
-export function judgeLabels(
-  { labels, flow }: { readonly labels: Pick<Sessions, 'held' | 'origins'>; readonly flow: FlowPolicy },
-  caller: Caller,
-  call: Call,
-): { readonly held: Labels; readonly flow: FlowVerdict } {
-  const held = labels.held(caller)
-  return { held, flow: leadsOutside(caller, call) ? judgeFlow(held, call, flow, () => labels.origins(caller)) : freeFlow }
+/** @param call of a model, for which `leadsOutside` is true */
+export function judgeFlow(held: Labels, call: Call, flow: FlowPolicy, origins: () => readonly LabelOrigin[] = () => []): FlowVerdict {
+  const own = flow.sinks[call.name]
+  if (held.length === 0 || (own === undefined && toPerson.has(call.name))) return freeFlow
+  const decision = decideFlow(held, own ?? {}, flow)
+  return decision === 'allow' ? freeFlow : verdictOf(decision, `${call.name} sends data outside`, { labels: held, from: origins() })
 }
 
 export function flowRefusal({ reason }: FlowVerdict): Failure {
@@ -256,30 +249,15 @@ export function repeatedLabels({ scope }: Caller, { labels }: Call): Labels {
   return scope.labels
 }
 
-/** Outputs that were too long to show whole, kept to be read in parts, with their labels: any conversation may read any of them. */
-export interface KeptOutputs {
-  /** @returns the hash by which the output can be read */
-  keep(bytes: Uint8Array, labels: Labels): Promise<string>
-  /** An output that this guest did not keep, or no longer knows, has all labels. */
-  labelsOf(hash: string): Labels
+/** Labels, and where the data comes from that has them. */
+export interface Provenance {
+  readonly labels: Labels
+  readonly from: readonly LabelOrigin[]
 }
 
-export function createKeptOutputs({ putBlob }: Pick<Store, 'putBlob'>): KeptOutputs {
-  const known = createRecentMap<string, Labels>(maxKnownOutputs)
-  return {
-    async keep(bytes, labels) {
-      const hash = await putBlob(bytes)
-      known.put(hash, join(known.get(hash) ?? [], labels))
-      return hash
-    },
-    labelsOf: (hash) => known.get(hash) ?? ['private', 'untrusted'],
-  }
-}
+export const nothing: Provenance = { labels: [], from: [] }
 
-/** Turns, their repeatable tool calls and durable calls continue after a restart; any other call that a stop interrupts is recorded as cancelled. */
-export function continuesAfterRestart(
-  call: Pick<Call, 'name' | 'effect'>,
-  { id, durable }: { readonly id: CallId; readonly durable?: boolean },
-): boolean {
-  return call.name === 'turn.send' || (call.effect !== 'once' && (durable === true || toolPlace(id) !== null))
+/** @returns whether these labels say more than that others may have written it, which is so of every file */
+export function isKept(labels: Labels): boolean {
+  return labels.some((label) => label !== 'untrusted')
 }

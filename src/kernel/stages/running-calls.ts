@@ -16,6 +16,7 @@ import {
   type Sandbox,
   type ServerPayloads,
   type SessionId,
+  toolPlace,
 } from '../../types/index.ts'
 
 /** Why a signal was aborted. `timeout`: the call's own limit; `time_limit`: the turn's; `budget`: a budget has no time left. */
@@ -264,4 +265,12 @@ function raceAbort<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
       },
     )
   })
+}
+
+/** Turns, their repeatable tool calls and durable calls continue after a restart; any other call that a stop interrupts is recorded as cancelled. */
+export function continuesAfterRestart(
+  call: Pick<Call, 'name' | 'effect'>,
+  { id, durable }: { readonly id: CallId; readonly durable?: boolean },
+): boolean {
+  return call.name === 'turn.send' || (call.effect !== 'once' && (durable === true || toolPlace(id) !== null))
 }

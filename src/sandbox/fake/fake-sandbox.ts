@@ -29,6 +29,7 @@ export function createFakeSandbox(files: Map<string, string> = new Map(), option
     ...fakeRefusals(),
     ...fakeSessions((input, signal) => runFake(input, signal, options)),
     ...fakeWatches(),
+    ...fakeSurveys(files),
     shutdown: () => ({}),
     exec: (input, signal) => runFake(input, signal, options),
     execInputs: ({ program, paths }) => ({
@@ -83,7 +84,7 @@ async function runFake(
 }
 
 /** Operations that need a disk or a browser are refused as in a sandbox without them. */
-function fakeRefusals(): Pick<Operations, keyof (ArchiveOps & BrowserOps & SurveyOps & SnapshotOps)> {
+function fakeRefusals(): Pick<Operations, keyof (ArchiveOps & BrowserOps & SnapshotOps)> {
   const refuse = (what: string) => (): never => {
     throw fail('sandbox_missing', what)
   }
@@ -91,7 +92,6 @@ function fakeRefusals(): Pick<Operations, keyof (ArchiveOps & BrowserOps & Surve
   return {
     archive: refuse('A sandbox in memory has no archives.'),
     unpack: refuse('A sandbox in memory has no archives.'),
-    survey: refuse('A sandbox in memory has no disk.'),
     snapshot: refuse('A sandbox in memory has no disk.'),
     collect: refuse('A sandbox in memory has no disk.'),
     browserOpen: browser,
@@ -100,6 +100,20 @@ function fakeRefusals(): Pick<Operations, keyof (ArchiveOps & BrowserOps & Surve
     browserPicture: browser,
     browserTabs: browser,
     browserDownloads: browser,
+  }
+}
+
+/** The stamp of a file is the hash of its text: writing the same text changes nothing. */
+function fakeSurveys(files: ReadonlyMap<string, string>): Pick<Operations, keyof SurveyOps> {
+  const entry = { kind: 'file', executable: false, modifiedMs: 0, target: '' } as const
+  return {
+    survey: ({ path }) => ({
+      entries: [...files].flatMap(([file, text]) => {
+        if (!file.startsWith(`${path}/`)) return []
+        return [{ ...entry, path: file.slice(path.length + 1), bytes: text.length, stamp: `${hash('sha256', text)} 0` }]
+      }),
+      truncated: false,
+    }),
   }
 }
 

@@ -1,0 +1,210 @@
+/**
+ * Watches what a call asks of hands, so that labels travel with files: what it reads adds the labels of these files to its result, and what
+ * it writes gets the labels of its session. Every touch of the workspace is a request to hands, so nothing passes by here.
+ *
+ * A command can read every file and tells nobody what it writes: its output has the labels of all files, and what changes while it runs has
+ * them too. That is found by comparing the workspace before and after. Jobs and shells go on after their call: as long as one lives,
+ * the workspace is compared again before anything else is read.
+ */
+import type { Clock, Hands, HandsOp, HandsOps, Profile, Sandbox } from '../../types/index.ts'
+import { workspacePath } from '../access/right-limits.ts'
+import type { FileGuard } from '../sessions.ts'
+import { isKept, nothing, type Provenance } from '../stages/policy.ts'
+import { type FileLabels, joined, type Of } from './file-labels.ts'
+import { type AskOptions, type ChangedPaths, hashesOf, hasSessions, realPath, type Survey, surveyOf } from './workspace-survey.ts'
+
+export interface GuardDeps {
+  readonly files: FileLabels
+  readonly clock: Pick<Clock, 'now'>
+  /** Labels that rules of the configuration give to paths. */
+  readonly byRule: (path: string, below: boolean) => Provenance
+  /** Whether programs with network may run, in hands of their own. */
+  readonly mayBeOnline: () => boolean
+  /** Whether a call runs now that starts programs; not counting this one. */
+  readonly runsOthers: (call: string) => boolean
+  /** Shared by all calls: the last look at the workspace while a job or a shell lives, null while none does. */
+  readonly live: { last: Survey | null }
+  /** What happens once, before the first request: labels what a crash has left open. */
+  readonly recover: (guard: Looking) => Promise<void>
+}
+
+type Ask = Hands['ask']
+
+/** How to look at the workspace. */
+export interface Looking {
+  readonly of: Of
+  readonly ask: Ask
+  readonly options: AskOptions
+}
+
+const readsOne: ReadonlySet<string> = new Set(['read', 'bytes', 'edit'])
+const readsBelow: ReadonlySet<string> = new Set(['list', 'search', 'archive', 'survey', 'snapshot', 'collect', 'watch', 'patch'])
+const runs: ReadonlySet<string> = new Set(['exec', 'sessionOpen', 'sessionWrite', 'sessionRead'])
+const writes: ReadonlySet<string> = new Set(['write', 'put', 'edit', 'patch', 'unpack', 'move'])
+const watched: ReadonlySet<Profile> = new Set(['work', 'online'])
+
+/** @param held what the session of the call has read, when it is asked @param given what its result has in any case */
+export function createFileGuard(deps: GuardDeps, of: Of, held: () => Provenance, given: Provenance): FileGuard {
+  const { files } = deps
+  let seen = given
+  const request: Request = { ...deps, of, note: (found) => void (seen = joined(seen, found)), writer: () => joined(held(), seen) }
+  return {
+    async hands(inner, profile) {
+      const hands = await inner.hands(profile)
+      if (!watched.has(profile)) return hands
+      return { ask: (op, input, options) => passOn({ ...request, inner, ask: hands.ask.bind(hands), options }, op, input) }
+    },
+    seen: () => seen,
+    readPast: (path) => request.note(files.at(workspacePath(path) ?? path, { below: true, ever: true })),
+    bringBack: (path) => files.bringBack(of, workspacePath(path) ?? path),
+  }
+}
+
+interface Request extends GuardDeps {
+  readonly of: Of
+  note(found: Provenance): void
+  writer(): Provenance
+}
+
+interface Asking extends Request {
+  readonly inner: Sandbox
+  readonly ask: Ask
+  readonly options: AskOptions
+}
+
+type Input<Op extends HandsOp> = HandsOps[Op]['input']
+
+async function passOn<Op extends HandsOp>(asking: Asking, op: Op, input: Input<Op>): Promise<HandsOps[Op]['output']> {
+  await asking.recover(asking)
+  if (runs.has(op)) return run(asking, op, input)
+  const below = readsBelow.has(op)
+  if (below || readsOne.has(op)) {
+    await refresh(asking)
+    asking.note(await labelsAt(asking, (input as { path: string }).path, below))
+  }
+  if (writes.has(op)) return change(asking, op, input)
+  const reply = await asking.ask(op, input, asking.options)
+  if (op === 'delete') await asking.files.setPast(asking.of, [plain((input as Input<'delete'>).path)], true)
+  return reply
+}
+
+async function labelsAt({ files, byRule, ask, options }: Asking, path: string, below: boolean): Promise<Provenance> {
+  const named = plain(path)
+  const real = await realPath(ask, named, options)
+  const found = [...new Set([named, real])].map((one) => joined(files.at(one, { below }), byRule(one, below))).reduce(joined)
+  if (below || isKept(found.labels) || files.isEmpty()) return found
+  // Somebody may have renamed it without this guest.
+  return joined(found, files.withContent((await hashesOf(ask, [real], options)).get(real) ?? ''))
+}
+
+/** Changes files by name. */
+async function change<Op extends HandsOp>(asking: Asking, op: Op, input: Input<Op>): Promise<HandsOps[Op]['output']> {
+  const { files, of, ask, options } = asking
+  const paths = await Promise.all(targetsOf(op, input).map((path) => realPath(ask, plain(path), options)))
+  const all = asking.writer()
+  const moved = op === 'move' ? plain((input as Input<'move'>).from) : ''
+  if (isKept(all.labels) && files.isEmpty()) await watchWhatRuns(asking)
+  if (moved !== '' && paths[0] !== undefined) await files.copy(of, moved, paths[0])
+  if (isKept(all.labels)) await files.mark(of, paths, all, op === 'unpack')
+  const reply = await ask(op, input, options)
+  if (isKept(all.labels)) {
+    const { hash, files: patched = [] } = reply as { hash?: string; files?: readonly { path: string }[] }
+    await files.mark(
+      of,
+      patched.map(({ path }) => plain(path)),
+      all,
+    )
+    if (hash !== undefined && paths[0] !== undefined) await files.setHashes(of, new Map([[paths[0], hash]]))
+  } else if (op === 'write' || (op === 'put' && (input as Input<'put'>).last)) await files.setPast(of, paths)
+  if (moved !== '') await files.setPast(of, [moved], true)
+  return reply
+}
+
+/** Before the first file gets a label: what runs by then may copy it. */
+async function watchWhatRuns(asking: Asking): Promise<void> {
+  if (asking.live.last === null && (asking.runsOthers(asking.of.call) || (await anybodyLives(asking))))
+    asking.live.last = await surveyOf(asking.ask, asking.options)
+}
+
+/** Shells and jobs of both hands that run programs. */
+async function anybodyLives({ inner, mayBeOnline, runsOthers, of, options }: Asking): Promise<boolean> {
+  if (runsOthers(of.call)) return true
+  for (const profile of mayBeOnline() ? (['work', 'online'] as const) : (['work'] as const)) {
+    const hands = await inner.hands(profile)
+    if (await hasSessions(hands.ask.bind(hands), options)) return true
+  }
+  return false
+}
+
+/** Labels what jobs and shells have changed since the last look. */
+async function refresh(asking: Asking): Promise<void> {
+  const { live, files, of, ask, options } = asking
+  const since = live.last
+  if (since === null) return
+  const isLive = await anybodyLives(asking)
+  const now = await surveyOf(ask, options)
+  await markChanged(asking, now.changedSince(since), [...files.writers.values()].reduce<Provenance>(joined, files.everywhere()))
+  live.last = isLive ? now : null
+  if (!isLive) for (const name of [...files.writers.keys()].filter((one) => one.startsWith(livePrefix))) await files.end(of, name)
+}
+
+/** Starts a program, or talks with one that runs. */
+async function run<Op extends HandsOp>(asking: Asking, op: Op, input: Input<Op>): Promise<HandsOps[Op]['output']> {
+  const { files, of, ask, options, live, clock } = asking
+  await refresh(asking)
+  const before = await surveyOf(ask, options)
+  await files.setPast(of, before.missing(files.present()))
+  asking.note(joined(files.everywhere(), ruledIn(asking, before)))
+  const all = asking.writer()
+  if (!isKept(all.labels)) return ask(op, input, options)
+  if (files.isEmpty()) await watchWhatRuns(asking)
+  const isOpening = op === 'sessionOpen'
+  const name = `${isOpening ? livePrefix : ''}${of.call}`
+  await files.begin(of, { ...all, name, at: clock.now() })
+  try {
+    return await ask(op, input, options)
+  } finally {
+    // What a cancelled command has written has labels too.
+    const patient = { ...asking, options: { ...options, signal: new AbortController().signal } }
+    const after = await surveyOf(ask, patient.options)
+    // Files that others have labelled meanwhile were there to be read.
+    asking.note(files.everywhere())
+    await markChanged(patient, after.changedSince(before), joined(all, files.everywhere()))
+    if (isOpening) live.last = after
+    else await files.end(of, name)
+  }
+}
+
+/** @returns the labels that rules give to what is there */
+function ruledIn({ byRule }: Asking, { stamps }: Survey): Provenance {
+  if (stamps === null) return byRule('/', true)
+  let found = nothing
+  for (const path of stamps.keys()) found = joined(found, byRule(path, false))
+  return found
+}
+
+export async function markChanged(
+  { files, of, ask, options }: Looking & Pick<GuardDeps, 'files'>,
+  changed: ChangedPaths,
+  all: Provenance,
+): Promise<void> {
+  if (!isKept(all.labels)) return
+  await files.mark(of, changed.trees, all, true)
+  await files.mark(of, changed.paths, all)
+  await files.setHashes(of, await hashesOf(ask, changed.paths, options))
+}
+
+/** Begins the name of a writer that lives on after its call. */
+const livePrefix = 'live '
+
+function plain(path: string): string {
+  return workspacePath(path) ?? path
+}
+
+function targetsOf<Op extends HandsOp>(op: Op, input: Input<Op>): readonly string[] {
+  if (op === 'move') return [(input as Input<'move'>).to]
+  const { path } = input as { path: string }
+  if (op !== 'patch') return [path]
+  const names = [...(input as Input<'patch'>).diff.matchAll(/^(?:\+\+\+ |rename to )"?([^\t\r\n"]+)/gm)].map(([, name = '']) => name)
+  return names.flatMap((name) => [`${path}/${name}`, `${path}/${name.replace(/^[^/]*\//, '')}`])
+}

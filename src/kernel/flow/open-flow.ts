@@ -1,0 +1,170 @@
+/**
+ * The flow of labels beyond the conversation: labels of files, and the rules of `[flow]`. Loaded with the first session that reads private
+ * data, with the first rule, or where an earlier guest has left labels of files; until then the gate judges by the session alone.
+ */
+import { type Call, type Caller, type Clock, type FlowPolicy, isObject, type Sandbox } from '../../types/index.ts'
+import { workspacePath } from '../access/right-limits.ts'
+import type { OpenedFlow, Sessions } from '../sessions.ts'
+import { type FlowVerdict, freeFlow, isKept, join, leadsOutside, nothing, type Provenance, toPerson, verdictOf } from '../stages/policy.ts'
+import type { RunningCalls } from '../stages/running-calls.ts'
+import type { Documents } from '../state/documents.ts'
+import { createFileGuard, type GuardDeps, type Looking, markChanged } from './file-guard.ts'
+import { type FileLabels, joined, loadFileLabels } from './file-labels.ts'
+import { type CompiledRules, compileRules, decideAll, type Destination, destinationOf, effectsOf } from './flow-rules.ts'
+import { hasSessions, surveyOf } from './workspace-survey.ts'
+
+export interface FlowParts {
+  readonly documents: Documents
+  readonly sessions: Pick<Sessions, 'held' | 'origins'>
+  readonly policy: FlowPolicy
+  readonly running: Pick<RunningCalls, 'all'>
+  readonly sandbox: Sandbox
+  readonly clock: Clock
+  /** The model that a request goes to, and each that may answer in its place. */
+  readonly modelsOf: (model: string) => readonly NonNullable<Destination['model']>[]
+}
+
+export interface Flow extends OpenedFlow {
+  readonly files: FileLabels
+}
+
+export async function openFlow(parts: FlowParts): Promise<Flow> {
+  const files = await loadFileLabels(parts.documents)
+  const rules = compileRules(parts.policy)
+  const wasOnline = { ever: false }
+  const guards: GuardDeps = {
+    files,
+    clock: parts.clock,
+    byRule: rules.path,
+    mayBeOnline: () => wasOnline.ever,
+    runsOthers: (call) => parts.running.all().some((one) => one.call !== call && runsPrograms(one.name)),
+    live: { last: null },
+    recover: createRecovery(files),
+  }
+  const everywhere = (): Provenance => files.everywhere()
+  const sourced: Flow['sourced'] = ({ caller, name }, input) => rules.source(name, caller, input)
+  const heldBy = (caller: Caller): Provenance => ({ labels: parts.sessions.held(caller), from: parts.sessions.origins(caller) })
+  const hasRules = parts.policy.source.length > 0 || parts.policy.sink.length > 0
+  return {
+    files,
+    isEmpty: () => files.isEmpty() && !hasRules,
+    everywhere,
+    sourced,
+    guard: (of, input) => createFileGuard(guards, of, () => heldBy(of.caller), sourced(of, input)),
+    async judge(caller, call, input) {
+      wasOnline.ever ||= call.right === 'shell.network'
+      return judgeCall({ ...parts, files, rules }, heldBy(caller), caller, call, input)
+    },
+  }
+}
+
+interface Judging extends FlowParts {
+  readonly files: FileLabels
+  readonly rules: CompiledRules
+}
+
+async function judgeCall(deps: Judging, session: Provenance, caller: Caller, call: Call, input: unknown): Promise<FlowVerdict> {
+  const { rules, policy, files } = deps
+  const isSink = leadsOutside(caller, call)
+  if (!isSink && caller.audience === 'terminal') return freeFlow
+  const held = isSink ? joined(session, sentFiles(files, rules, call, input)) : session
+  const own = policy.sinks[call.name]
+  const models = call.name === 'model.generate' ? deps.modelsOf(modelIn(input)) : []
+  const to = { ...destinationOf(call.name, input), effects: effectsOf(call, input) }
+  const places =
+    models.length === 0
+      ? rules.decisions(call.name, { ...to, model: null })
+      : models.flatMap((model) => rules.decisions(call.name, { ...to, hosts: [], model }))
+  const isRuled = places.some((place) => Object.values(place).some((decision) => decision !== undefined))
+  if (isSink) {
+    if (own === undefined && !isRuled && toPerson.has(call.name)) return freeFlow
+    return verdictOf(decideAll(held.labels, places, own ?? {}, policy), `${call.name} sends data outside${addressOf(to)}`, held)
+  }
+  if (isRuled) {
+    const decided = verdictOf(decideAll(held.labels, places), doesWhat(call, to, models), held)
+    if (decided.decision !== 'allow') return decided
+  }
+  return judgeShared(deps, held, caller, call)
+}
+
+/** A write that a program with network can see sends data outside; what that program has read, nobody knows. */
+async function judgeShared({ policy, running, sandbox }: Judging, session: Provenance, caller: Caller, call: Call): Promise<FlowVerdict> {
+  const adds = call.effect === 'once' ? call.labels.adds : []
+  const written = join(session.labels, adds)
+  if (caller.audience !== 'model' || call.tier === 'read_only' || !isKept(written) || !changesFiles(call)) return freeFlow
+  const isOnline = running.all().some(({ name }) => name.startsWith('shell.online')) || (await hasOnlineSession(sandbox))
+  if (!isOnline) return freeFlow
+  const held = { labels: join(written, ['untrusted']), from: session.from }
+  const decision = decideAll(held.labels, [], policy.sinks[call.name] ?? {}, policy)
+  return verdictOf(decision, `${call.name} changes files that a running program with network can read`, held)
+}
+
+async function hasOnlineSession(sandbox: Sandbox): Promise<boolean> {
+  if (!sandbox.status.profiles.includes('online')) return false
+  const hands = await sandbox.hands('online')
+  return hasSessions((...asked) => hands.ask(...asked), { signal: new AbortController().signal, timeoutMs: sessionsTimeoutMs })
+}
+
+const sessionsTimeoutMs = 10_000
+
+/** Labels of the files that a sink may send: those that its input names; all, where a program with network runs. */
+function sentFiles(files: FileLabels, rules: CompiledRules, call: Call, input: unknown): Provenance {
+  const at = (path: string): Provenance => joined(files.at(path, { below: true }), rules.path(path, true))
+  if (call.right === 'shell.network') return joined(files.everywhere(), rules.path('/', true))
+  return pathsIn(input, maxInputDepth).map(at).reduce(joined, nothing)
+}
+
+const maxInputDepth = 4
+
+function pathsIn(value: unknown, depth: number): readonly string[] {
+  if (depth === 0) return []
+  if (typeof value === 'string') return /^\/(?:shared|tmp)\b/.test(value) ? [workspacePath(value) ?? value] : []
+  if (Array.isArray(value)) return value.flatMap((one: unknown) => pathsIn(one, depth - 1))
+  if (!isObject(value)) return []
+  const relative = ['path', 'file'].flatMap((key) => (typeof value[key] === 'string' ? (workspacePath(value[key]) ?? []) : []))
+  return [...relative, ...Object.values(value).flatMap((one) => pathsIn(one, depth - 1))]
+}
+
+function modelIn(input: unknown): string {
+  return isObject(input) && typeof input['model'] === 'string' ? input['model'] : ''
+}
+
+function addressOf({ hosts, server }: Pick<Destination, 'hosts' | 'server'>): string {
+  const names = server === '' ? (hosts ?? []) : [server]
+  return names.length === 0 ? '' : ` to ${names.join(', ')}`
+}
+
+function doesWhat(call: Call, { effects }: Pick<Destination, 'effects'>, models: readonly NonNullable<Destination['model']>[]): string {
+  if (models.length > 0) return `${call.name} sends the conversation to ${models.map(({ name }) => name).join(', ')}`
+  return effects.length === 0 ? `a rule of [flow] is about ${call.name}` : `${call.name} may ${effects.join(' and ')}`
+}
+
+/** Whether programs run during the call that may read and write files on their own. */
+function runsPrograms(call: string): boolean {
+  return /^(?:shell|exec|mcp|acp)\./.test(call)
+}
+
+function changesFiles({ name, right }: Call): boolean {
+  return runsPrograms(name) || /^(?:file|vault|attachment|media|browser|version)\./.test(name) || right === 'file.write'
+}
+
+/** Before files are touched for the first time: what an earlier guest was writing when it ended may be anywhere. */
+function createRecovery(files: FileLabels): GuardDeps['recover'] {
+  const left = [...files.writers.values()]
+  let recovering: Promise<void> | null = left.length === 0 ? Promise.resolve() : null
+  const recover = async (looking: Looking): Promise<void> => {
+    const since = Math.min(...left.map(({ at }) => at)) - clockSlackMs
+    const all = left.reduce<Provenance>(joined, files.everywhere())
+    const survey = await surveyOf(looking.ask, looking.options)
+    await markChanged({ ...looking, files }, survey.changedAfter(since), all)
+    for (const { name } of left) await files.end(looking.of, name)
+  }
+  return (looking) =>
+    (recovering ??= recover(looking).catch((error: unknown) => {
+      recovering = null
+      throw error
+    }))
+}
+
+/** Times of files come from a clock that ticks less often than ours. */
+const clockSlackMs = 1_000
