@@ -158,6 +158,7 @@ test('every verb that reads the configuration ends with its exit code where that
     'folder add': missing,
     'folder list': 0,
     'folder remove': missing,
+    'servers discover': 0,
     'embed list': 0,
     'embed pull': refused,
     'embed use': refused,
@@ -167,5 +168,5 @@ test('every verb that reads the configuration ends with its exit code where that
 test('every verb ends with the exit code of a bad configuration where the home cannot be created', async () => {
   const home = join(folder, 'file')
   writeFileSync(home, '')
-  assert.deepEqual(await exitsIn(home), { 'config schema': 0, completion: 0 })
+  assert.deepEqual(await exitsIn(home), { 'config schema': 0, completion: 0, 'servers discover': 0 })
 })

@@ -22,6 +22,7 @@ export const commands: readonly Command[] = [
   { name: 'compact', argument: '', help: 'summarize older messages now' },
   { name: 'undo', argument: '', help: 'bring files back to before a turn; shows what would change first' },
   { name: 'approve', argument: '', help: 'answer the question that waits; lists those of other sessions' },
+  { name: 'prompt', argument: 'SERVER NAME [FIELD=VALUE …]', help: 'write a prompt of a server of tools into the editor' },
   { name: 'attach', argument: 'FILE', help: 'attach a file to the next message; without FILE, drop all' },
   { name: 'find', argument: '[WORDS]', help: 'search this conversation (Ctrl+F)' },
   { name: 'details', argument: '', help: 'unfold or fold all calls (Ctrl+O)' },

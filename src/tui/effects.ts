@@ -1,6 +1,6 @@
 /** Does what the reducer asks for, by calls of the gateway; each result comes back as an event. Nothing here throws. */
 import { setTimeout as sleep } from 'node:timers/promises'
-import { costLines, formatTime, plainLine, plainText, statusRows, table } from '../terminal/index.ts'
+import { costLines, formatTime, plainLine, plainText, promptCall, statusRows, table } from '../terminal/index.ts'
 import { assertNever, type CallId, type Json, type SessionInfo, toError, toFailure } from '../types/index.ts'
 import { maxListed, maxRuleTries, maxVersions, ruleRetryMs } from './limits.ts'
 import { newPicker } from './picker.ts'
@@ -60,6 +60,12 @@ async function perform(effect: Exclude<OutsideEffect, { type: 'complete_files' }
       return link.leave(effect.title)
     case 'attach':
       return dispatch({ type: 'attached', file: await ports.findFile(effect.path) })
+    case 'prompt': {
+      // In the session, which has read untrusted text from then on. The person sees it before it is sent.
+      const [call, input] = promptCall(effect.words)
+      const { text } = await ask(doing, call, input, true)
+      return dispatch({ type: 'draft', text: plainText(text) })
+    }
     case 'list_models':
       return dispatch({ type: 'dialog', dialog: newPicker('models', 'Model of the next messages', await ports.models()) })
     case 'offer_rules':

@@ -61,6 +61,8 @@ function sessionCommand(state: State, { name, argument }: Entered): Step {
       return argument === '' ? [tell(state, 'Give a title: /rename Taxes 2026'), []] : [state, [{ type: 'rename', title: argument }]]
     case 'archive':
       return [state, [{ type: 'archive' }]]
+    case 'prompt':
+      return [state, [{ type: 'prompt', words: argument.split(/\s+/) }]]
     case 'compact':
       return [tell(state, 'Summarizing older messages …'), [{ type: 'compact' }]]
     default:

@@ -92,6 +92,7 @@ export type Event =
   | { readonly type: 'sent'; readonly message: string }
   | { readonly type: 'send_failed'; readonly message: string; readonly text: string; readonly failure: Failure }
   | { readonly type: 'attached'; readonly file: AttachedFile }
+  | { readonly type: 'draft'; readonly text: string }
   | { readonly type: 'files'; readonly query: string; readonly files: readonly FoundFile[] }
   | { readonly type: 'rules'; readonly call: CallId; readonly rules: readonly OfferedRule[]; readonly labels: boolean }
   | { readonly type: 'decided'; readonly call: CallId; readonly next: string }
@@ -128,6 +129,7 @@ export type Effect =
   | { readonly type: 'decide'; readonly call: CallId; readonly decision: Decision }
   | { readonly type: 'complete_files'; readonly query: string }
   | { readonly type: 'attach'; readonly path: string }
+  | { readonly type: 'prompt'; readonly words: readonly string[] }
   | { readonly type: 'set_theme'; readonly theme: ThemeName }
   | { readonly type: 'redraw' }
   | { readonly type: 'suspend' }

@@ -59,6 +59,7 @@ function apply(state: State, event: Event, around: Surroundings): Step {
     case 'sent':
     case 'send_failed':
     case 'attached':
+    case 'draft':
     case 'files':
     case 'rules':
     case 'decided':
@@ -186,6 +187,8 @@ function applyResult(state: State, event: ResultEvent): Step {
       const editor = state.editor.text === '' ? setText(state.editor, event.text) : state.editor
       return [{ ...state, transcript: explained, editor }, []]
     }
+    case 'draft':
+      return [{ ...state, editor: setText(state.editor, event.text) }, []]
     case 'attached':
       return [{ ...state, files: [...state.files.filter(({ path }) => path !== event.file.path), event.file] }, []]
     case 'files':

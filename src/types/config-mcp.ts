@@ -5,6 +5,7 @@ export interface McpServer {
   command: string
   args: string[]
   program_folder: string
+  lock: string
   url: string
   env: Record<string, string>
   headers: Record<string, string>
@@ -36,6 +37,13 @@ export const mcpServer: z.ZodType<McpServer> = z
       .refine((path) => path === '' || path.startsWith('/'), 'must be an absolute path')
       .default('')
       .describe('Folder of the host where the program is installed. It is shown read-only at `/opt/server`.'),
+    lock: z
+      .string()
+      .regex(/^(?:[0-9a-f]{64})?$/, 'must be 64 hexadecimal digits')
+      .default('')
+      .describe(
+        'SHA-256 of `package-lock.json` in that folder; with another one the program is not started. `oxbow servers install` sets it.',
+      ),
     url: z
       .string()
       .max(2_000)

@@ -73,7 +73,8 @@ export const modules: readonly ModuleRow[] = [
     builtins: {
       'node:module': 'the compile cache, in a folder that only its owner can enter',
       'node:http': 'where a browser comes back to from signing in to a server of tools; fetched lazily',
-      'node:child_process': 'the editor of the person, for `oxbow config edit`, and the browser, for `oxbow web`',
+      'node:child_process':
+        'the editor of the person, for `oxbow config edit`, the browser, for `oxbow web`, and npm, for `oxbow servers install`',
       'node:fs': 'files of the person who types: what they attach, and what they save of what was sent',
     },
   }),

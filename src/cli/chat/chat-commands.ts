@@ -15,7 +15,7 @@ import {
   statsText,
   whyText,
 } from '../verbs/memory-text.ts'
-import { costLines, plainLine, plainText, statusRows, table } from '../../terminal/index.ts'
+import { costLines, plainLine, plainText, promptCall, statusRows, table } from '../../terminal/index.ts'
 import { failureLines } from './turn-printer.ts'
 import type { Conversation } from './conversation.ts'
 
@@ -29,6 +29,7 @@ type ChatCommand =
   | { readonly kind: 'fork'; readonly at: number | null }
   | { readonly kind: 'memory'; readonly argument: string }
   | { readonly kind: 'attach'; readonly path: string }
+  | { readonly kind: 'prompt'; readonly words: readonly string[] }
   | { readonly kind: 'cancel' }
   | { readonly kind: 'cost' }
   | { readonly kind: 'status' }
@@ -45,6 +46,8 @@ const chatHelp = `/new [title]   start another session
 /fork [N]      copy this session, up to message #N, into a new one
 /memory …      search, add, forget; /memory alone lists the forms
 /attach FILE   attach a file to the next message; without FILE, drop all
+/prompt SERVER NAME [FIELD=VALUE …]
+               send a prompt of a server of tools
 /cancel        stop the running turn
 /cost          show spending and limits
 /status        show the model, memory, the sandbox and its limits
@@ -66,6 +69,8 @@ export function parseCommand(line: string): ChatCommand | null {
       return { kind: 'new', title: argument }
     case 'attach':
       return { kind: 'attach', path: line.slice('/attach'.length).trim() }
+    case 'prompt':
+      return { kind: 'prompt', words: rest }
     case 'memory':
       return { kind: 'memory', argument: line.slice('/memory'.length).trim() }
     case 'switch':
@@ -139,6 +144,16 @@ async function keepSession(
   return 'this is a new session that continues from there; the other one is unchanged'
 }
 
+/** Sends a prompt as a message. It is read in the session, which has read untrusted text from then on. */
+async function sendPrompt(words: readonly string[], { gateway, conversation, screen }: Omit<Obeying, 'leave'>): Promise<void> {
+  const [call, input] = promptCall(words)
+  if (conversation.current() === null) await conversation.begin('')
+  const outcome = await gateway.call(call, input, conversation.current()?.id)
+  if (outcome.status !== 'ok') return screen.line(failureLines(outcome.failure))
+  screen.line(plainText(outcome.text))
+  return conversation.send(outcome.text)
+}
+
 /** @throws OxbowError of the gateway. */
 export async function obey(command: ChatCommand, { gateway, conversation, screen, leave }: Obeying): Promise<void> {
   const session = conversation.current()
@@ -161,6 +176,8 @@ export async function obey(command: ChatCommand, { gateway, conversation, screen
       return screen.line(await askMemory(gateway, command.argument))
     case 'attach':
       return screen.line(`  ${plainLine(await conversation.attach(command.path), maxNoteChars)}`)
+    case 'prompt':
+      return sendPrompt(command.words, { gateway, conversation, screen })
     case 'cancel':
       if (session === null || !(await gateway.cancelTurn(session.id))) screen.line('  no turn is running')
       return

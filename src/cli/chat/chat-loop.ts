@@ -8,6 +8,7 @@ import { failureLines, messagePrompt } from './turn-printer.ts'
 import { createConversation } from './conversation.ts'
 import type { Conversation, ConversationDeps } from './conversation.ts'
 import { ofUser } from '../verb-parts.ts'
+import { answered, formOf, pairsIn } from '../../terminal/index.ts'
 
 export interface ChatDeps extends Omit<ConversationDeps, 'screen' | 'onLost'> {
   readonly makeScreen: (events: ScreenEvents) => Screen
@@ -90,6 +91,9 @@ async function takeLine(line: string, { deps, conversation, screen, leave }: Cha
   if (unseen && /^(y(es)?|a(lways)?|\d+)$/i.test(line))
     return screen.line('  This question appeared while you were typing. Read it, then answer y, n or a.')
   if (/^(y|yes|n|no)$/i.test(line)) return conversation.answer(asked.call, /^y/i.test(line))
+  const form = formOf(asked)
+  const pairs = form === null ? null : pairsIn(line)
+  if (form !== null && pairs !== null && !unseen) return conversation.fillIn(asked.call, answered(form, pairs))
   const reason = /^no?[ ,:]+(.+)$/is.exec(line)?.[1]
   if (reason !== undefined && !deps.oneByOne) return conversation.answer(asked.call, false, reason)
   if (/^a(lways)?$/i.test(line) && !deps.oneByOne) return offerRules(asked.call, conversation, screen)

@@ -1,5 +1,5 @@
 /** The current session of a chat: starting, switching and forking sessions, sending messages with attachments. */
-import type { CallId, Failure, RecordView, SessionId, SessionInfo } from '../../types/index.ts'
+import type { CallId, Failure, JsonObject, RecordView, SessionId, SessionInfo } from '../../types/index.ts'
 import type { GatewayPort } from '../guest-connection.ts'
 import { outputOf } from '../kernel/call.ts'
 import { findSession, removeUnused } from '../verbs/sessions.ts'
@@ -35,6 +35,8 @@ export interface Conversation {
   attach(path: string): Promise<string>
   /** @param reason why it is denied; the agent reads it */
   answer(call: CallId, allow: boolean, reason?: string): Promise<void>
+  /** Answers the form of a server: allows the call with this input. */
+  fillIn(call: CallId, input: JsonObject): Promise<void>
   /** Finds the rules that approving the call could keep, for `keep`. @returns them as text; empty when there are none */
   offer(call: CallId): Promise<string>
   /** The call whose rules are on the screen. */
@@ -119,6 +121,10 @@ export function createConversation(deps: ConversationDeps): Conversation {
     async answer(call, allow, reason) {
       if (reason === undefined) await gateway.approve(call, allow)
       else await outputOf(gateway, 'call.decide', { call, allow, reason })
+      await decided(call)
+    },
+    async fillIn(call, input) {
+      await outputOf(gateway, 'call.decide', { call, allow: true, input })
       await decided(call)
     },
     ...createOffers(gateway, decided),

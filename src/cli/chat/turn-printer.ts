@@ -11,6 +11,8 @@ import {
   describeModel,
   describeSandbox,
   exactInput,
+  formOf,
+  formText,
   forPeople,
   formatMs,
   isEnd,
@@ -83,6 +85,9 @@ export function createTurnPrinter(screen: Screen, user: string): TurnPrinter {
       const { question, why } = approvalLines(pending)
       screen.exactLine(question)
       if (why !== '') screen.line(why)
+      const form = formOf(pending)
+      if (form !== null)
+        screen.line(`${formText(form)}\n  Answer with field=value, field=value; y sends what is filled in already, n declines.`)
     },
   }
 }

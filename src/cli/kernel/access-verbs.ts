@@ -17,6 +17,7 @@ export const addApprovalVerbs: AddVerbs = (program, terminal, choose) => {
   userVerb(approvals.command('approve <call>'), 'approve a waiting call')
     .addOption(new Option('--always <scope>', 'allow such calls for good').choices(['call', 'pattern', 'session', 'folder']))
     .option('--input <json>', 'run this input instead of the one that waits')
+    .option('--answer <field=value>', 'answer a form of a server; repeat for more fields', collect)
     .option('--json', 'print the output as one JSON value')
     .addHelpText(
       'after',

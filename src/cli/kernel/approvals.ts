@@ -3,7 +3,7 @@ import { OxbowError } from '../../types/index.ts'
 import { type Connection, withGuest } from '../guest-connection.ts'
 import { printLine, printText, type Terminal } from '../terminal.ts'
 import { type ApproveOptions, approve, findPending, listPending } from '../verbs/approve.ts'
-import { exactInput, exactText, formatTime, plainLine, plainText, table, whyAsked } from '../../terminal/index.ts'
+import { answered, exactInput, exactText, formatTime, formOf, plainLine, plainText, table, whyAsked } from '../../terminal/index.ts'
 import { type CallOptions, type DryRunOptions, findListed, outputOf, parseInput, showDestruction, showOutput } from './call.ts'
 
 interface Waiting {
@@ -46,16 +46,18 @@ function describe({ call, name, input, reason, at, expires_at, allowed_by, rules
 export interface DecideOptions extends ApproveOptions, CallOptions {
   readonly always?: string | undefined
   readonly input?: string | undefined
+  readonly answer?: readonly string[] | undefined
   readonly reason?: string | undefined
 }
 
 /** Approves: plainly, with another input, or for good. With `--always`, prints the rule that was kept. */
 export function approvalsApprove(id: string, options: DecideOptions, terminal: Terminal): Promise<number> {
-  const { always, input } = options
-  if (always === undefined && input === undefined) return approve(id, options, terminal)
+  const { always, input, answer } = options
+  if (always === undefined && input === undefined && answer === undefined) return approve(id, options, terminal)
   return withGuest(options, terminal, async (connection) => {
     const waiting = await waitingCalls(connection)
-    const { call, rules, labels = [] } = findPending(waiting, id)
+    const pending = findPending(waiting, id)
+    const { call, rules, labels = [] } = pending
     const rule = rules.find(({ scope }) => scope === always)
     if (always !== undefined && rule === undefined)
       throw new OxbowError('bad_input', `there is no rule of the scope ${always} for this call`, {
@@ -63,7 +65,11 @@ export function approvalsApprove(id: string, options: DecideOptions, terminal: T
       })
     // An edited input makes another rule than the one in the list.
     const remember = rule && { scope: rule.scope, labels: labels.length > 0, ...(input === undefined && { rule: rule.id }) }
-    const edited = input === undefined ? {} : { input: parseInput(input) }
+    const form = answer === undefined ? null : formOf(pending)
+    if (answer !== undefined && form === null)
+      throw new OxbowError('bad_input', `${call} is no form of a server`, { hint: 'Approve it without --answer, or with --input.' })
+    const changed = form === null ? input : JSON.stringify(answered(form, answer!))
+    const edited = changed === undefined ? {} : { input: parseInput(changed) }
     const output = await outputOf(connection.gateway, 'call.decide', {
       call,
       allow: true,
@@ -73,7 +79,7 @@ export function approvalsApprove(id: string, options: DecideOptions, terminal: T
     const { next } = output as { next: string }
     if (options.json === true) printLine(terminal, JSON.stringify(output))
     else if (next !== '') printText(terminal, plainText(next))
-    else printText(terminal, rule === undefined || input !== undefined ? 'Approved.' : `Allowed from now on: ${exactText(rule.text)}`)
+    else printText(terminal, rule === undefined || changed !== undefined ? 'Approved.' : `Allowed from now on: ${exactText(rule.text)}`)
     return 0
   })
 }

@@ -125,10 +125,7 @@ interface Parts {
 }
 
 async function startRunning(server: NamedServer, deps: ConnectionDeps, { login, log, onClose, askers }: Parts): Promise<Running> {
-  const [identity, { connectServer }] = await Promise.all([
-    deps.hash().then((hash) => identityOf(server.settings, hash)),
-    import('./mcp-client.ts'),
-  ])
+  const [identity, { connectServer }] = await Promise.all([deps.hash().then((hash) => identityOf(server, hash)), import('./mcp-client.ts')])
   const plain: ServerWay = await wayOf(server, deps)
   const way = plain.kind === 'http' && login.isSignedIn() ? { ...plain, login } : plain
   if (way.kind === 'stdio') collectLog(way.process, log)

@@ -80,10 +80,7 @@ export function createLogin(server: string, secrets: ServerSecrets, registered: 
     tokens: () => remembered.tokens,
     saveTokens: (tokens) => remember({ tokens }),
     discoveryState: () => remembered.discovery,
-    async saveDiscoveryState(discovery) {
-      refuseForeignIssuer(server, discovery)
-      await remember({ discovery })
-    },
+    saveDiscoveryState: async (discovery) => (refuseForeignIssuer(server, discovery), remember({ discovery })),
     redirectToAuthorization(url) {
       // A server that wanted more for a call is asked for that too, in the login that follows.
       scopes = [...new Set([...scopes, ...(url.searchParams.get('scope') ?? '').split(' ')])].filter((scope) => scope !== '')

@@ -78,7 +78,7 @@ export function createServerAsks(server: string, running: () => readonly Asker[]
 
 function noAsker(server: string): OxbowError {
   return new OxbowError('denied', `${server} asks, but it cannot be told for which call.`, {
-    hint: 'Ask only while one call runs; oxbow makes one at a time in a session.',
+    hint: 'Ask only while calls of one session run.',
   })
 }
 

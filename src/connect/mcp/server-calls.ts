@@ -100,6 +100,7 @@ const emptySettings: McpServer = {
   command: '',
   args: [],
   program_folder: '',
+  lock: '',
   url: '',
   env: {},
   headers: {},

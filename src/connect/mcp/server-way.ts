@@ -1,8 +1,9 @@
 /** How a server is reached: a program in its sandbox with its own secrets and hosts, or an address behind the egress policy. */
+import { createHash } from 'node:crypto'
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { EgressFetch, EgressPass, EgressProxy } from '../../sandbox/index.ts'
-import { type McpServer, OxbowError, type Sandbox } from '../../types/index.ts'
+import { OxbowError, type Sandbox } from '../../types/index.ts'
 import { canonical, type HashText } from './definitions.ts'
 import type { RegisteredClient, ServerSecrets } from './login.ts'
 import type { ServerWay } from './mcp-client.ts'
@@ -46,9 +47,14 @@ export function registeredClient({ name, settings }: NamedServer, { secrets }: P
 }
 
 /** What is approved with the tools of a server: which program, from which packages, or which address. */
-export async function identityOf({ command, args, program_folder: folder, url }: McpServer, hash: HashText): Promise<string> {
+export async function identityOf({ name, settings }: NamedServer, hash: HashText): Promise<string> {
+  const { command, args, program_folder: folder, url, lock: pinned } = settings
   if (url !== '') return `address ${url}`
   const lock = folder === '' ? '' : await readFile(join(folder, 'package-lock.json'), 'utf8').catch(() => '')
+  if (pinned !== '' && createHash('sha256').update(lock).digest('hex') !== pinned)
+    throw new OxbowError('denied', `The packages of ${name} are not those that were installed: its lock file has changed.`, {
+      hint: 'Install it again: oxbow servers install NAME PACKAGE@VERSION.',
+    })
   return `program ${canonical({ command, args, folder, packages: lock === '' ? '' : hash(lock) })}`
 }
 

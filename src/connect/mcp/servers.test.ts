@@ -79,6 +79,11 @@ describe('servers of tools', () => {
     await assert.rejects(bench.call('mcp.plain.plain', {}), { code: 'denied' }, 'another program is another identity')
   })
 
+  it('do not start when their packages are not those that were installed', async () => {
+    await bench.add('pinned', { ...program(bench.bench, 'hostile.js', 'pinned'), lock: '0'.repeat(64) })
+    await assert.rejects(bench.call('server.diff', { server: 'pinned' }), { code: 'denied', message: /lock file has changed/ })
+  })
+
   it('cannot offer schemas that refer elsewhere, hide something or are too large, and none of them hangs', async () => {
     const approved = await hostile('schemas')
     const problems = (await diffOf('schemas')).map(({ tool, problem }) => `${tool as string}: ${problem as string}`)

@@ -29,6 +29,11 @@ export const addServerVerbs: AddVerbs = (program, terminal, choose) => {
     .option('--client-id <id>', 'client that you have registered at --url, for `servers login`')
     .option('--client-secret <secret>', 'its secret, as $NAME of a secret')
     .option('--timeout <seconds>', 'end a call after this time', parseCount(3_600, 1))
+    .option(
+      '--sampling-tokens <tokens>',
+      'let it ask models, up to so many tokens a day; each question asks you',
+      parseCount(100_000_000, 1),
+    )
     .option(...jsonOption)
     .addHelpText(
       'after',
@@ -39,18 +44,8 @@ export const addServerVerbs: AddVerbs = (program, terminal, choose) => {
       ),
     )
     .action((name, command, options) => choose(async () => (await load()).serversAdd(name, command, options, terminal)))
-  userVerb(servers.command('diff <name>'), 'start a server and show what it offers, beside what you have approved')
-    .option(...jsonOption)
-    .addHelpText('after', examples('oxbow servers diff files'))
-    .action((name, options) => choose(async () => (await load()).serversDiff(name, options, terminal)))
-  userVerb(servers.command('approve <name>'), 'show what a server offers, and approve it')
-    .option('--tool <tool>', 'approve only this tool; repeat for more', collect)
-    .option('--read-only <tool>', 'this tool changes nothing and may be repeated; repeat for more', collect)
-    .option('--not-sink <tool>', 'nothing leaves this machine through this tool; repeat for more', collect)
-    .option('--digest <digest>', 'approve without a question what `diff --json` has shown with this digest')
-    .option(...jsonOption)
-    .addHelpText('after', examples('oxbow servers approve files', 'oxbow servers approve files --tool read_file --read-only read_file'))
-    .action((name, options) => choose(async () => (await load()).serversApprove(name, options, terminal)))
+  addInstallVerbs(servers, terminal, choose)
+  addApprovalVerbs(servers, terminal, choose)
   userVerb(servers.command('login <name>'), 'sign in to a server in your browser')
     .option(...jsonOption)
     .addHelpText('after', examples('oxbow servers login tickets'))
@@ -70,6 +65,62 @@ export const addServerVerbs: AddVerbs = (program, terminal, choose) => {
     .action((name, options) => choose(async () => (await load()).serversRemove(name, options, terminal)))
 }
 
+/** Where programs of servers come from. */
+const addInstallVerbs: AddVerbs = (servers, terminal, choose) => {
+  userVerb(
+    servers.command('install <name> <package> [arguments...]'),
+    'install a server from npm, after you have seen all its packages, and add it',
+  )
+    .option('--bin <program>', 'program of the package, if it has several')
+    .option('--folder <folder>', 'let it see /shared, or /shared/NAME; with :rw also write there; repeat for more', collect)
+    .option('--allow <host>', 'let it reach this host; repeat for more', collect)
+    .option('--env <name=value>', 'set a variable; $NAME is the secret NAME; repeat for more', collect)
+    .option('--digest <digest>', 'install without a question what was shown with this digest')
+    .option(...jsonOption)
+    .addHelpText(
+      'after',
+      examples('oxbow servers install files @modelcontextprotocol/server-filesystem@2026.8.31 --folder /shared -- /shared'),
+    )
+    .action((name, spec, args, options) =>
+      choose(async () => (await import('./server-install.ts')).serversInstall(name, spec, args, options, terminal)),
+    )
+  servers
+    .command('discover')
+    .description('list servers that other programs have in .mcp.json and files like it')
+    .option(...jsonOption)
+    .addHelpText('after', examples('oxbow servers discover'))
+    .action((options) => choose(async () => (await import('./server-install.ts')).serversDiscover(options, terminal)))
+}
+
+/** What a server offers. */
+const addApprovalVerbs: AddVerbs = (servers, terminal, choose) => {
+  const load = () => import('./servers.ts')
+  userVerb(servers.command('diff <name>'), 'start a server and show what it offers, beside what you have approved')
+    .option(...jsonOption)
+    .addHelpText('after', examples('oxbow servers diff files'))
+    .action((name, options) => choose(async () => (await load()).serversDiff(name, options, terminal)))
+  userVerb(servers.command('approve <name>'), 'show what a server offers, and approve it')
+    .option('--tool <tool>', 'approve only this tool; repeat for more', collect)
+    .option('--read-only <tool>', 'this tool changes nothing and may be repeated; repeat for more', collect)
+    .option('--not-sink <tool>', 'nothing leaves this machine through this tool; repeat for more', collect)
+    .option('--no-resources', 'agents may not read its resources')
+    .option('--no-prompts', 'you do not use its prompts')
+    .option('--digest <digest>', 'approve without a question what `diff --json` has shown with this digest')
+    .option(...jsonOption)
+    .addHelpText('after', examples('oxbow servers approve files', 'oxbow servers approve files --tool read_file --read-only read_file'))
+    .action((name, options) => choose(async () => (await load()).serversApprove(name, options, terminal)))
+  userVerb(servers.command('prompts <name>'), 'list the prompts of a server, with their arguments')
+    .option(...jsonOption)
+    .addHelpText('after', examples('oxbow servers prompts tickets'))
+    .action((name, options) => choose(async () => (await load()).serversPrompts(name, options, terminal)))
+  userVerb(servers.command('prompt <name> <prompt> [arguments...]'), 'show a prompt of a server; /prompt in a chat sends it')
+    .option(...jsonOption)
+    .addHelpText('after', examples('oxbow servers prompt tickets triage project=oxbow'))
+    .action((name, prompt, values, options) =>
+      choose(async () => (await load()).serversPrompt([name, prompt, ...values], options, terminal)),
+    )
+}
+
 export const addRemoteVerbs: AddVerbs = (program, terminal, choose) => {
   const remotes = verbGroup(
     program.command('remotes'),
@@ -77,7 +128,7 @@ export const addRemoteVerbs: AddVerbs = (program, terminal, choose) => {
     "oxbow remotes add translator https://agents.example.com --header 'authorization=Bearer $TRANSLATOR_TOKEN'",
     'oxbow remotes approve translator',
   )
-  const load = () => import('./remotes.ts')
+  const load = () => import('../kernel/remotes.ts')
   userVerb(remotes.command('list'), 'list agents of others, and whether their cards are approved')
     .option(...jsonOption)
     .addHelpText('after', examples('oxbow remotes list', 'oxbow remotes list --json'))

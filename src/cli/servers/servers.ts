@@ -1,13 +1,14 @@
 /** `oxbow servers`: servers of tools that speak MCP, and what of them a person approves. */
-import { readFile } from 'node:fs/promises'
-import { resolve as absolute } from 'node:path'
+import { readFile, rm } from 'node:fs/promises'
+import { join, resolve as absolute } from 'node:path'
 import { createInterface } from 'node:readline/promises'
 import { isObject, type Json, type JsonObject, OxbowError } from '../../types/index.ts'
+import { openHome } from '../../runner/index.ts'
 import { withGuest } from '../guest-connection.ts'
 import { maxCallInputBytes } from '../limits.ts'
 import { isInteractive, printLine, printNotice, printText, type Terminal } from '../terminal.ts'
-import { plainLine, plainText, table } from '../../terminal/index.ts'
-import { type CallOptions, type DryRunOptions, outputOf, showDestruction, showOutput } from './call.ts'
+import { plainLine, plainText, promptCall, table } from '../../terminal/index.ts'
+import { type CallOptions, type DryRunOptions, outputOf, showDestruction, showOutput } from '../kernel/call.ts'
 
 interface ServerLine {
   readonly server: string
@@ -48,16 +49,18 @@ export interface AddOptions extends CallOptions {
   readonly clientId?: string | undefined
   readonly clientSecret?: string | undefined
   readonly timeout?: number | undefined
+  readonly samplingTokens?: number | undefined
 }
 
-export async function serversAdd(name: string, words: readonly string[], options: AddOptions, terminal: Terminal): Promise<number> {
-  const { url, from, programFolder, folder, allow, env, header, clientId, clientSecret, timeout } = options
+/** @param words the program and its arguments; empty: of a server with a url, or of a file */
+export async function settingsOf(name: string, words: readonly string[], options: AddOptions): Promise<JsonObject> {
+  const { url, from, programFolder: programs, folder, allow, env, header, clientId, clientSecret, timeout, samplingTokens } = options
   const [command, ...args] = words
-  const settings: JsonObject = {
+  return {
     ...(from !== undefined && settingsIn(await readFile(from, 'utf8'), name)),
     ...(command !== undefined && { command, args }),
     ...(url !== undefined && { url }),
-    ...(programFolder !== undefined && { program_folder: absolute(programFolder) }),
+    ...(programs !== undefined && { program_folder: absolute(programs) }),
     ...(folder !== undefined && { folders: [...folder] }),
     ...(allow !== undefined && { allow: [...allow] }),
     ...(env !== undefined && { env: pairs(env) }),
@@ -65,7 +68,12 @@ export async function serversAdd(name: string, words: readonly string[], options
     ...(clientId !== undefined && { client_id: clientId }),
     ...(clientSecret !== undefined && { client_secret: clientSecret }),
     ...(timeout !== undefined && { timeout_s: timeout }),
+    ...(samplingTokens !== undefined && { sampling_tokens: samplingTokens }),
   }
+}
+
+export async function serversAdd(name: string, words: readonly string[], options: AddOptions, terminal: Terminal): Promise<number> {
+  const settings = await settingsOf(name, words, options)
   return showOutput(['server.add', { server: name, settings }], options, terminal, () =>
     [
       `Added ${name}. Nothing of it is offered yet: \`oxbow servers approve ${name}\` shows what it offers.`,
@@ -95,7 +103,8 @@ export function settingsIn(text: string, name: string): JsonObject {
   } catch {
     throw wrong('The file is no JSON, or too large.')
   }
-  const servers = isObject(parsed) ? parsed['mcpServers'] : undefined
+  // Visual Studio Code calls them `servers`.
+  const servers = isObject(parsed) ? (parsed['mcpServers'] ?? parsed['servers']) : undefined
   const server = isObject(servers) ? servers[name] : undefined
   if (!isObject(server)) throw wrong(`The file has no server ${JSON.stringify(name)}.`)
   const { command, args, url, env, headers } = server
@@ -119,11 +128,17 @@ interface Definition {
   readonly annotations: JsonObject
 }
 
+interface Offers {
+  readonly resources: boolean
+  readonly prompts: boolean
+}
+
 interface Diff {
   readonly server: string
   readonly digest: string
   readonly identity: { readonly approved: string; readonly now: string }
   readonly instructions: { readonly approved: string; readonly now: string }
+  readonly offers: { readonly approved: Offers; readonly now: Offers }
   readonly tools: readonly {
     readonly tool: string
     readonly state: string
@@ -139,10 +154,11 @@ export function serversDiff(name: string, options: CallOptions, terminal: Termin
   return showOutput(['server.diff', { server: name }], options, terminal, diffText)
 }
 
-function diffText({ server, identity, instructions, tools }: Diff): string {
+function diffText({ server, identity, instructions, offers, tools }: Diff): string {
   const parts = [
     ...changed('Runs', identity.approved, identity.now),
     ...changed('Instructions', instructions.approved, instructions.now),
+    ...changed('Beside tools', offersText(offers.approved), offersText(offers.now)),
     ...tools.map(({ tool, state, problem, approved, now, read_only: readOnly, sink }) => {
       const marks = [...(readOnly ? ['read-only'] : []), ...(sink ? [] : ['no sink'])]
       const head = `${plainLine(tool, 128)}: ${state}${marks.length === 0 ? '' : `, ${marks.join(', ')}`}`
@@ -159,6 +175,10 @@ function diffText({ server, identity, instructions, tools }: Diff): string {
     }),
   ]
   return `${server} offers ${tools.filter(({ now }) => now !== null).length} tools.\n\n${plainText(parts.join('\n\n'))}`
+}
+
+function offersText({ resources, prompts }: Offers): string {
+  return [...(resources ? ['resources, which agents may read'] : []), ...(prompts ? ['prompts, which you may use'] : [])].join('; ')
 }
 
 function changed(what: string, before: string, now: string): readonly string[] {
@@ -183,11 +203,13 @@ export interface ApproveOptions extends CallOptions {
   readonly readOnly?: readonly string[] | undefined
   readonly notSink?: readonly string[] | undefined
   readonly digest?: string | undefined
+  readonly resources?: boolean | undefined
+  readonly prompts?: boolean | undefined
 }
 
 /** @returns 0 also when the person does not approve */
 export function serversApprove(name: string, options: ApproveOptions, terminal: Terminal): Promise<number> {
-  const { tool, readOnly, notSink, digest: seen, json } = options
+  const { tool, readOnly, notSink, digest: seen, json, resources, prompts } = options
   return withGuest(options, terminal, async ({ gateway }) => {
     let digest = seen
     if (digest === undefined) {
@@ -202,6 +224,9 @@ export function serversApprove(name: string, options: ApproveOptions, terminal: 
       ...(tool !== undefined && { tools: [...tool] }),
       ...(readOnly !== undefined && { read_only: [...readOnly] }),
       ...(notSink !== undefined && { no_sink: [...notSink] }),
+      // The verbs have only --no-resources and --no-prompts.
+      ...(resources === false && { resources }),
+      ...(prompts === false && { prompts }),
     }
     const output = (await outputOf(gateway, 'server.approve', input)) as { readonly approved: readonly string[] }
     if (json === true) printLine(terminal, JSON.stringify(output))
@@ -228,6 +253,33 @@ export async function confirmApproval(name: string, elsewhere: string, terminal:
   } finally {
     lines.close()
   }
+}
+
+interface PromptLine {
+  readonly prompt: string
+  readonly description: string
+  readonly values: readonly { readonly name: string; readonly description: string; readonly required: boolean }[]
+}
+
+export function serversPrompts(name: string, options: CallOptions, terminal: Terminal): Promise<number> {
+  const show = ({ prompts }: { prompts: readonly PromptLine[] }): string =>
+    prompts.length === 0
+      ? `${name} has no prompts.`
+      : plainText(
+          prompts
+            .map(({ prompt, description, values }) =>
+              [
+                `${prompt}  ${description}`,
+                ...values.map((value) => `  ${value.name}=…  ${value.description}${value.required ? ' (required)' : ''}`),
+              ].join('\n'),
+            )
+            .join('\n'),
+        )
+  return showOutput([`mcp.${name}.prompt_list`, {}], options, terminal, show)
+}
+
+export function serversPrompt(words: readonly string[], options: CallOptions, terminal: Terminal): Promise<number> {
+  return showOutput(promptCall(words), options, terminal, ({ text }: { text: string }) => plainText(text))
 }
 
 /** How long a person has to sign in. */
@@ -277,14 +329,22 @@ export function serversSwitch(name: string, enabled: boolean, options: CallOptio
   )
 }
 
-export function serversRemove(name: string, options: DryRunOptions, terminal: Terminal): Promise<number> {
+/** Where the programs of servers are installed, a folder for each. */
+export function programFolder(env: Terminal['env'], server: string): string {
+  return join(openHome(env).root, 'servers', server)
+}
+
+export async function serversRemove(name: string, options: DryRunOptions, terminal: Terminal): Promise<number> {
   const removed = (output: { removed: boolean }): string =>
     output.removed ? `Removed ${name}.` : `${name} is one of config.toml and stays; nothing of it is approved any more.`
-  return showDestruction(['server.remove', { server: name }], options, terminal, removed, async (gateway) => {
+  const code = await showDestruction(['server.remove', { server: name }], options, terminal, removed, async (gateway) => {
     const { servers } = (await outputOf(gateway, 'server.list', {})) as { readonly servers: readonly ServerLine[] }
     const target = servers.find(({ server }) => server === name)
     if (target === undefined)
       throw new OxbowError('not_found', `There is no server ${JSON.stringify(name)}.`, { hint: '`oxbow servers list` lists them.' })
     return { would: `remove the server ${plainLine(name, whatChars)} and what was approved of it`, target }
   })
+  if (code === 0 && options.dryRun !== true && /^[a-z][a-z0-9-]*$/.test(name))
+    await rm(programFolder(terminal.env, name), { recursive: true, force: true })
+  return code
 }
