@@ -4,7 +4,7 @@ import { withGuest } from '../guest-connection.ts'
 import { printLine, printText, type Terminal } from '../terminal.ts'
 import { plainLine, plainText, table } from '../../terminal/index.ts'
 import { type CallOptions, type DryRunOptions, outputOf, showDestruction, showOutput } from './call.ts'
-import { confirmApproval, pairs } from './servers.ts'
+import { confirmApproval, pairs } from '../servers/servers.ts'
 
 interface RemoteLine {
   readonly remote: string
