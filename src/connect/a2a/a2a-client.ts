@@ -212,13 +212,16 @@ function notUnderstood(what: string, cause: unknown): OxbowError {
   })
 }
 
-/** `answered`: the agent has received the request and refused it. `ended`: its task has ended. `unknown`: it does not know the task. */
-export type FailureKind = 'answered' | 'ended' | 'unknown' | 'unauthenticated' | 'lost'
+/**
+ * `answered`: the agent has received the request and refused it. `ended`: its task has ended. `unknown`: it does not know the task.
+ * `hostile`: it does not keep to the protocol. `lost`: the connection, or the agent, failed.
+ */
+export type FailureKind = 'answered' | 'ended' | 'unknown' | 'unauthenticated' | 'hostile' | 'lost'
 
 /** What an error of the SDK, or of the way to the agent, means. */
 export function kindOf(error: unknown): FailureKind {
   if (!(error instanceof Error)) return 'lost'
-  if (isOxbowError(error)) return error.code === 'denied' ? 'answered' : 'lost'
+  if (isOxbowError(error)) return error.data['hostile'] === true ? 'hostile' : error.code === 'denied' ? 'answered' : 'lost'
   if (error.name === 'TaskNotFoundError') return 'unknown'
   if (error.name === 'UnsupportedOperationError' || error.name === 'TaskNotCancelableError') return 'ended'
   const { message } = error

@@ -32,6 +32,7 @@ export interface FoundCard {
   readonly problem: string
 }
 
+const bindings: ReadonlySet<string> = new Set(['JSONRPC', 'HTTP+JSON'])
 const repeatableExtension = 'urn:oxbow:a2a:repeatable-messages'
 
 /** @returns where the card of a remote is */
@@ -46,7 +47,8 @@ export async function fetchCard(settings: RemoteAgent, send: typeof fetch, hash:
   const raw = await fetchJson(send, address, signal)
   const read = await readCard(raw)
   const signedBy = await verifySignatures(raw, read, address, send, signal)
-  const usable = read.interfaces.filter(({ url }) => isReachable(url, address, settings.allow))
+  const understood = read.interfaces.filter(({ binding, version }) => bindings.has(binding) && /^(?:1\.|0\.3)/.test(version))
+  const usable = understood.filter(({ url }) => isReachable(url, address, settings.allow))
   const { signatures: _, ...card } = raw
   const summary = summaryOf(read, signedBy)
   return {
@@ -55,7 +57,12 @@ export async function fetchCard(settings: RemoteAgent, send: typeof fetch, hash:
     usable,
     hash: hash(canonical({ card, address: address.href, key: signedBy })),
     repeatable: read.card.capabilities?.extensions.some(({ uri }) => uri === repeatableExtension) ?? false,
-    problem: usable.length === 0 ? `it is reached at ${summary.addresses.join(', ') || 'no address'}, which \`allow\` does not name` : '',
+    problem:
+      understood.length === 0
+        ? `it speaks no version that Oxbow does: ${summary.addresses.join(', ') || 'it has no address'}`
+        : usable.length === 0
+          ? `it is reached at ${summary.addresses.join(', ')}, which \`allow\` does not name`
+          : '',
   }
 }
 

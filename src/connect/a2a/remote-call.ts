@@ -118,7 +118,7 @@ async function askRemote(
     return await doneOf(await remote.run(ask, AbortSignal.any([signal, limit])), blobs)
   } catch (error) {
     // When the guest stops, the task goes on, and the call with it at the next start.
-    if (task !== '' && (limit.aborted || (signal.aborted && signal.reason !== 'shutdown'))) await remote.cancel(task)
+    if (task !== '' && signal.reason !== 'shutdown') await remote.cancel(task)
     if (!limit.aborted || signal.aborted) throw error
     const text = `The agent has not ended its task within ${settings.timeout_s} s; it was cancelled.`
     const output: AskOutput = { status: 'timeout', text, context: contextOf(ask.context, '') }

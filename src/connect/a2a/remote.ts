@@ -128,7 +128,7 @@ async function runTask({ name, client, repeatable, pause }: Running, ask: Remote
       signal.throwIfAborted()
       const kind = kindOf(error)
       const isKnown = fold.task() !== ''
-      if (kind === 'unknown' || (!isKnown && (kind !== 'lost' || !wasPerhapsSent(error)))) throw error
+      if (kind === 'unknown' || kind === 'hostile' || (!isKnown && (kind !== 'lost' || !wasPerhapsSent(error)))) throw error
       // Sending it again would run it twice.
       if (!isKnown && !repeatable) throw unknownEffect(name, error)
     }
@@ -185,7 +185,7 @@ async function isEnded(client: RemoteClient, fold: TaskFold, signal: AbortSignal
   } catch (error) {
     signal.throwIfAborted()
     const kind = kindOf(error)
-    if (kind === 'unknown') throw error
+    if (kind === 'unknown' || kind === 'hostile') throw error
     return false
   }
 }

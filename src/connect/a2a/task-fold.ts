@@ -101,26 +101,24 @@ export function createTaskFold(known: { readonly task: string; readonly context:
   }
 }
 
-/** Texts that follow each other are one: agents stream a word at a time. */
+/** Texts that follow each other in an artifact are one: agents stream a word at a time. */
 function joined(before: readonly RemotePart[], parts: readonly RemotePart[]): readonly RemotePart[] {
-  const last = before.at(-1)
-  const [first, ...rest] = parts
-  if (last?.kind !== 'text' || first?.kind !== 'text') return [...before, ...parts]
-  return [...before.slice(0, -1), { kind: 'text', text: last.text + first.text }, ...rest]
+  const all = [...before]
+  for (const part of parts) {
+    const last = all.at(-1)
+    if (last?.kind === 'text' && part.kind === 'text') all[all.length - 1] = { kind: 'text', text: last.text + part.text }
+    else all.push(part)
+  }
+  return all
 }
 
 function textOf(parts: readonly RemotePart[]): string {
-  return parts
-    .flatMap((part) =>
-      part.kind === 'text'
-        ? part.text
-        : part.kind === 'value'
-          ? JSON.stringify(part.value)
-          : part.kind === 'link'
-            ? `[link ${part.url}]`
-            : [],
-    )
-    .join('\n')
+  const texts = parts.flatMap((part) => {
+    if (part.kind === 'text') return part.text
+    if (part.kind === 'value') return JSON.stringify(part.value)
+    return part.kind === 'link' ? `[link ${part.url}]` : []
+  })
+  return texts.join('\n')
 }
 
 function sizeOf(parts: readonly RemotePart[]): number {
@@ -130,9 +128,12 @@ function sizeOf(parts: readonly RemotePart[]): number {
 /** Ids of others are kept and sent back, never run. */
 function shortId(id: string): string {
   if (id.length <= 200 && /^[\x20-\x7e]*$/.test(id)) return id
-  throw new OxbowError('tool_failed', 'The agent names its task by an id that is no short text.', { hint: 'It does not keep to A2A.' })
+  throw new OxbowError('tool_failed', 'The agent names its task by an id that is no short text.', {
+    hint: 'It does not keep to A2A.',
+    data: { hostile: true },
+  })
 }
 
 function flooding(what: string): OxbowError {
-  return new OxbowError('limit_reached', `The agent has sent ${what}.`, { hint: 'Ask it for less at once.' })
+  return new OxbowError('limit_reached', `The agent has sent ${what}.`, { hint: 'Ask it for less at once.', data: { hostile: true } })
 }
