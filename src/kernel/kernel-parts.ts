@@ -53,6 +53,7 @@ import type { OpenTurn } from './turns/recovery.ts'
 import { createStartTurn, type StartTurn } from './turns/start-turn.ts'
 import type { Supervisor } from './agents/supervisor.ts'
 import { createProfileOf, createSupervision, type Supervision } from './agents/supervision.ts'
+import { createGraphing, type Graphing } from './graphs/graphing.ts'
 import { createScheduling, type Scheduling } from './schedules/scheduling.ts'
 
 const noDisk: DiskProbe = { space: async () => null, openFiles: () => 0 }
@@ -98,7 +99,7 @@ interface Calls {
   readonly completeBy: (model: string) => Complete
 }
 
-interface Turns extends Scheduling, Supervision {
+interface Turns extends Scheduling, Supervision, Graphing {
   readonly lanes: Lanes
   /** Turns that a crash interrupted and that are resuming. */
   readonly recovered: Map<CallId, OpenTurn>
@@ -289,7 +290,9 @@ function buildTurns(options: KernelOptions, records: Records, calls: Calls): Tur
   const own = { ...options, ...records, gate, lanes, startTurn, outcomeOf, running, runningTurns }
   const restBranch = async (branch: string): Promise<void> => (await calls.branches()).rest(branch)
   const supervision = createSupervision({ ...own, restBranch })
-  return { lanes, recovered, startTurn, outcomeOf, ...supervision, ...createScheduling({ ...own, admission: supervision.admission }) }
+  const graphing = createGraphing({ ...own, ...supervision, references: registry.references })
+  const scheduling = createScheduling({ ...own, admission: supervision.admission })
+  return { lanes, recovered, startTurn, outcomeOf, ...supervision, ...graphing, ...scheduling }
 }
 
 /** What happens after each turn. */

@@ -35,11 +35,11 @@ export function createKernel(options: KernelOptions): Kernel {
 
 /** Resumes every open message, oldest first. Never rejects: if the store fails, the kernel only reads. */
 async function resume(
-  { journal, sessions, budgets, recovered, gate, startAgents, startSchedules }: KernelParts,
+  { journal, sessions, budgets, recovered, gate, goesOn, startAgents, startGraphs, startSchedules }: KernelParts,
   { store, user }: KernelOptions,
 ): Promise<void> {
   try {
-    for (const turn of await reconcile(store, journal)) {
+    for (const turn of await reconcile(store, journal, goesOn)) {
       recovered.set(turn.id, turn)
       await sessions.load(turn.session)
       const caller = userCaller(user, turn.session, turn.into ?? (turn.id as string as TurnId))
@@ -49,6 +49,7 @@ async function resume(
       await intended
     }
     await Promise.all([startAgents(), budgets.load({ session: '', actor: '' })])
+    await startGraphs()
     await startSchedules()
   } catch (error) {
     journal.fail(error)
@@ -139,11 +140,12 @@ function statusOf({ journal }: KernelParts, options: KernelOptions): GuestStatus
 }
 
 async function closeParts(parts: KernelParts, { store, engine, sandbox }: KernelOptions): Promise<void> {
-  const { resources, stopAgents, stopSchedules, lanes, background, memory, versioning, journal, servers, running, schemas } = parts
+  const { resources, stopAgents, stopGraphs, stopSchedules, lanes, background, memory, versioning, journal, servers, running, schemas } =
+    parts
   resources.stop()
   stopAgents()
   stopSchedules()
-  await lanes.stop()
+  await Promise.all([lanes.stop(), stopGraphs()])
   running.stop()
   // The commits of the turns that have ended are background calls.
   await versioning.close()

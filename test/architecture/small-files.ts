@@ -24,6 +24,7 @@ export const depthRules: DepthRules = {
     'types',
   ]),
   smallFiles: {
+    'src/kernel/graphs/graphing.ts': 'what a kernel without graphs has of them; the rest is loaded with the first one',
     'src/engine/tokens/gpt-tokenizer.d.ts': 'types of the generated file beside it',
     'src/terminal/record-order.ts': 'the only code of its module that looks at events rather than records',
     'src/types/line-splitter.ts': 'how lines of other programs are read, for the clients of MCP and both sides of ACP',

@@ -108,6 +108,8 @@ export interface AgentTable {
   readonly agents: ReadonlyMap<CallId, Held>
   readonly bySession: ReadonlyMap<SessionId, Held>
   readonly waits: Waits
+  /** Sessions of graphs, each with the session that started it: what they spawn counts with what that one spawns. */
+  readonly countedWith: Map<SessionId, SessionId>
   /** The guest is stopping: nothing new begins. */
   stopped: boolean
   /** Called when an agent begins to run. */
@@ -123,6 +125,7 @@ export function createAgentTable(deps: SupervisorDeps, waits: (table: AgentTable
     deps,
     agents,
     bySession,
+    countedWith: new Map(),
     stopped: false,
     onRun: () => {},
     hold(record) {
@@ -175,22 +178,19 @@ export function isBelow({ agents }: AgentTable, { home, parent }: AgentRecord, s
 }
 
 /** @param home session that spawns it @throws OxbowError `limit_reached` */
-export function checkLimits(
-  { deps, agents, bySession }: AgentTable,
-  { name, delegation }: Pick<AgentRecord, 'name' | 'delegation'>,
-  home: SessionId | '',
-): void {
+export function checkLimits(table: AgentTable, { name, delegation }: Pick<AgentRecord, 'name' | 'delegation'>, home: SessionId | ''): void {
+  const { deps, agents } = table
   const { config } = deps
   const refuse = (message: string, hint: string): never => {
     throw new OxbowError('limit_reached', message, { hint })
   }
-  const parent = home === '' ? undefined : bySession.get(home)?.record
+  const parent = parentAt(table, home)
   if (parent !== undefined && isOver(parent)) refuse(`${parent.name} has ended and starts nothing.`, 'Start it from another session.')
   const depth = (parent?.depth ?? 0) + 1
   if (depth > config.max_depth)
     refuse(`${name} would be ${depth} agents deep; at most ${config.max_depth} are allowed.`, 'Do the work yourself.')
   const live = [...agents.values()].filter(({ record }) => !isOver(record))
-  const siblings = home === '' ? 0 : live.filter(({ record }) => record.home === home).length
+  const siblings = home === '' ? 0 : live.filter(({ record }) => record.home === home || record.parent === (parent?.id ?? null)).length
   if (siblings >= config.max_children)
     refuse(`${siblings} agents of this session are live; at most ${config.max_children} are allowed.`, 'Wait for one, or kill one.')
   const ofTurn =
@@ -199,6 +199,12 @@ export function checkLimits(
     refuse(`This turn has delegated ${ofTurn} times; at most ${config.max_per_turn} are allowed.`, 'Do the rest yourself.')
   if (live.length >= config.max_live)
     refuse(`${live.length} agents are live; at most ${config.max_live} are allowed.`, 'Wait until some have ended.')
+}
+
+/** @returns the agent above what this session spawns */
+export function parentAt({ bySession, countedWith }: AgentTable, home: SessionId | ''): AgentRecord | undefined {
+  if (home === '') return undefined
+  return (bySession.get(home) ?? bySession.get(countedWith.get(home) ?? home))?.record
 }
 
 /** Forgets agents that ended first, beyond those that are kept. Their profiles stay with their sessions. @returns the changes */

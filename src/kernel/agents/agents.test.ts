@@ -250,7 +250,9 @@ test('depth, children and live agents are limited, and the last generation canno
       ? asks(['agent_spawn', { task: 'x', name: next, rights: ['agent.spawn', 'agent.use'] }])
       : says('ok')
   }
-  const config = { approval: { privileged: 'allow' }, agents: { max_depth: 2, max_live: 3 } }
+  // Few rights, so that all tools are offered from the start.
+  const agent = { rights: ['agent.spawn', 'agent.use'] }
+  const config = { agent, approval: { privileged: 'allow' }, agents: { max_depth: 2, max_live: 3 } }
   await using guest = await openFixture({ play, calls: [block.call], config })
   await guest.turn('Go.')
   await wait(guest, ['one'])

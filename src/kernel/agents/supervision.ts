@@ -103,7 +103,7 @@ export function createSupervision(deps: SupervisionDeps): Supervision {
 }
 
 async function checkDefinition(definition: Definition): Promise<string> {
-  if (definition.kind === 'graphs') return ''
+  if (definition.kind === 'graphs') return (await import('../graphs/graph-load.ts')).graphDefinitionProblem(definition)
   const { agentProblem } = await import('../delegation/agent-definition.ts')
   return agentProblem(definition)
 }

@@ -33,6 +33,7 @@ import {
   forgetOldest,
   type Held,
   isBelow,
+  parentAt,
   save,
   type SpawnRequest,
   type SupervisorDeps,
@@ -70,6 +71,8 @@ export interface Supervisor {
   usesShell(agent: AgentRecord): boolean
   /** Whether the session, or an agent below it, spawned the agent. */
   isBelow(agent: AgentRecord, session: SessionId | ''): boolean
+  /** What a session of a graph spawns counts with what the session that started the graph spawns. */
+  countWith(session: SessionId, home: SessionId): void
   /** A turn of the session begins or ends to wait for an approval. */
   onApproval(session: SessionId, isWaiting: boolean): void
   turnEnded(outcome: RecordView): void
@@ -110,6 +113,7 @@ export function createSupervisor(deps: SupervisorDeps): Supervisor {
     all: () => [...agents.values()].map(({ record }) => record),
     usesShell: ({ id }) => agents.get(id)?.usesShell === true,
     isBelow: (agent, session) => isBelow(table, agent, session),
+    countWith: (session, home) => void table.countedWith.set(session, home),
     onApproval(session, isWaiting) {
       const held = bySession.get(session)
       if (held === undefined) return
@@ -147,11 +151,11 @@ function waitsOf(table: AgentTable): Waits {
 }
 
 async function spawn(table: AgentTable, by: By, request: SpawnRequest): Promise<AgentRecord> {
-  const { agents, bySession, deps } = table
+  const { agents, deps } = table
   const known = agents.get(by.call)
   if (known !== undefined) return known.record
   checkLimits(table, request, by.caller.session)
-  const parent = by.caller.session === '' ? undefined : bySession.get(by.caller.session)?.record
+  const parent = parentAt(table, by.caller.session)
   const session = sessionOf(by.call)
   const { instructions, defined, ...fields } = request
   const now = deps.clock.now()

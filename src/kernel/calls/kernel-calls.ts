@@ -32,6 +32,7 @@ import { type DelegateCallDeps, delegateCalls } from '../delegation/delegate-cal
 import { type DefinitionCallDeps, definitionCalls } from '../delegation/definition-calls.ts'
 import { type EventCallDeps, eventCalls } from '../observe/event-calls.ts'
 import { type PublishedCallDeps, publishedCalls } from '../published/published-calls.ts'
+import { type GraphCallDeps, graphCalls } from '../graphs/graph-calls.ts'
 import { type ScheduleCallDeps, scheduleCalls } from '../schedules/schedule-calls.ts'
 import { type VersionCallDeps, versionCalls } from '../versions/version-calls.ts'
 import { type SecretCallDeps, secretCalls } from './secret-calls.ts'
@@ -65,6 +66,7 @@ export type KernelCallDeps = SystemCallDeps &
   DefinitionCallDeps &
   DelegateCallDeps &
   PublishedCallDeps &
+  GraphCallDeps &
   ScheduleCallDeps &
   ApprovalCallDeps &
   KeyCallDeps &
@@ -103,6 +105,7 @@ export function kernelCalls(deps: KernelCallDeps): readonly Call[] {
     ...definitionCalls(deps),
     ...delegateCalls(deps),
     ...publishedCalls(deps),
+    ...graphCalls(deps),
     ...scheduleCalls(deps),
     ...approvalCalls(deps),
     ...keyCalls(deps),

@@ -7,6 +7,7 @@ import { assertNever, type JsonObject, type SchemaChecker } from '../../types/in
 import { type Graph, type GraphNode, type GraphProblem, reservedFields, type Template } from './graph-definition.ts'
 import { fieldsOfTest, type Guard, patternProblem, testsOf } from './guards.ts'
 import { maxGraphDepth } from './limits.ts'
+import { hasPlainType } from './graph-path.ts'
 import { isPath, referencesOf } from './templates.ts'
 
 export interface GraphCheckDeps {
@@ -79,8 +80,14 @@ function checkExits(at: string, node: GraphNode, report: Report): void {
     report(at, edges.length > 0 ? 'has no `else`.' : 'leads nowhere.', 'Say where it leads: `next`, or `edges` with `else`.')
 }
 
-/** Walks from the start with the joins that are open at each node. */
-function checkWays({ start, nodes }: Graph, report: Report): void {
+/** @returns the nodes that are in no branch of a map */
+export function outerNodes(graph: Graph): ReadonlySet<string> {
+  const levels = checkWays(graph, () => {})
+  return new Set([...levels].filter(([, level]) => level === '').map(([name]) => name))
+}
+
+/** Walks from the start with the joins that are open at each node. @returns those joins, by node */
+function checkWays({ start, nodes }: Graph, report: Report): ReadonlyMap<string, string> {
   const levels = new Map<string, string>()
   const waiting: (readonly [name: string, open: readonly string[]])[] = [[start, []]]
   const led = new Set<string>()
@@ -114,6 +121,7 @@ function checkWays({ start, nodes }: Graph, report: Report): void {
     if (!levels.has(name))
       report(`nodes.${name}`, 'cannot be reached.', `Lead to it from a node that is reached from ${start}, or remove it.`)
   checkEnds(nodes, report)
+  return levels
 }
 
 function isJoinOf(nodes: Graph['nodes'], join: string): boolean {
@@ -236,6 +244,7 @@ async function checkState({ state, nodes }: Graph, schemas: GraphCheckDeps['sche
   const fields = Object.entries(state).map(([name, schema]): readonly [string, JsonObject] => [`state.${name}`, schema])
   for (const [at, schema] of [...fields, ...results]) {
     const first = schema['default']
+    if (hasPlainType(schema, first ?? null) !== null && (first === undefined || hasPlainType(schema, first) === true)) continue
     try {
       await schemas.check(schema)
       const [problem] = first === undefined ? [] : await schemas.validate(schema, first)

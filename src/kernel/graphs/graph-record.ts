@@ -5,7 +5,16 @@
  *
  * The definitions of a run are kept by their hashes: it runs by those with which it began.
  */
-import { type CallId, derivedId, type Failure, type Json, type JsonObject, type SessionId, type TurnId } from '../../types/index.ts'
+import {
+  type CallId,
+  derivedId,
+  type Failure,
+  type Json,
+  type JsonObject,
+  type SandboxTier,
+  type SessionId,
+  type TurnId,
+} from '../../types/index.ts'
 import type { Limits } from '../budgets/definitions.ts'
 import type { Labels } from '../stages/policy.ts'
 import type { DocumentChange, Documents } from '../state/documents.ts'
@@ -31,6 +40,8 @@ export interface GraphRun {
   readonly starter: string
   /** Of whoever started it, as far as the definition leaves them; with limits to resources. */
   readonly rights: readonly string[]
+  /** The weakest isolation that its agents run with; empty: any. */
+  readonly tier: SandboxTier | ''
   readonly labels: Labels
   readonly status: GraphStatus
   readonly failure: GraphFailure | null
@@ -61,6 +72,10 @@ export interface GraphPath {
   /** When this try began, unix milliseconds. */
   readonly since: number
   readonly visits: Readonly<Record<string, number>>
+  /** Visits of paths below it that have ended and are forgotten. */
+  readonly inner: number
+  /** The try of the node above in which it began, or began again. */
+  readonly within: number
   /** The join at which a branch ends; empty: it ends at an end node. */
   readonly join: string
   /** `joined`: a branch is at its join. `ended`: at an end node. */

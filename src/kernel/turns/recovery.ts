@@ -9,7 +9,7 @@
  * - Everything else is abandoned, including the turns of deleted sessions.
  */
 import type { Store } from '../../store/index.ts'
-import { type CallId, type JournalRecord, type JsonObject, type SessionId, toolPlace, type TurnId } from '../../types/index.ts'
+import { type CallId, isDerived, type JournalRecord, type JsonObject, type SessionId, toolPlace, type TurnId } from '../../types/index.ts'
 import type { Entry, Journal } from '../journal.ts'
 import { type Extended, reservationName } from '../stages/budgets.ts'
 
@@ -24,8 +24,16 @@ export interface OpenTurn {
   readonly cancelled: boolean
 }
 
-/** Closes the intents that do not resume. @returns the turns that do, oldest first */
-export async function reconcile(store: Store, journal: Journal): Promise<readonly OpenTurn[]> {
+/**
+ * Closes the intents that do not resume.
+ * @param goesOn whether a run of a graph goes on, whose calls resume as those of a turn do
+ * @returns the turns that resume, oldest first
+ */
+export async function reconcile(
+  store: Store,
+  journal: Journal,
+  goesOn: (run: TurnId) => Promise<boolean> = async () => false,
+): Promise<readonly OpenTurn[]> {
   const open = await store.openIntents()
   const gone = await deletedOf(store, open)
   const resumes = ({ name, session }: JournalRecord): boolean => name === 'turn.send' && !gone.has(session)
@@ -33,15 +41,22 @@ export async function reconcile(store: Store, journal: Journal): Promise<readonl
   const turns = await Promise.all(sends.map((record) => describeTurn(store, record)))
   const alive = new Set<string>(turns.filter(({ cancelled }) => !cancelled).map(({ id }) => id))
   const left = open.filter((record) => !resumes(record))
-  const closed = (await Promise.all(left.map((record) => close(store, record, alive.has(record.turn))))).flat()
+  const runs = [...new Set(left.map(({ turn }) => turn))].filter((turn) => isDerived(turn) && !alive.has(turn)) as TurnId[]
+  const going = new Set<string>((await Promise.all(runs.map(async (run) => ((await goesOn(run)) ? [run] : [])))).flat())
+  const isKept = ({ call, turn }: JournalRecord): boolean => going.has(turn) || (alive.has(turn) && toolPlace(call) !== null)
+  const closed = (await Promise.all(left.map((record) => close(store, record, isKept(record))))).flat()
   if (closed.length > 0) await journal.append(closed)
   return turns
 }
 
-/** Closes tool calls of a turn that a crash interrupted and that the turn has not resumed. */
-export async function giveUpCalls({ store, append, flushed }: Pick<Journal, 'store' | 'append' | 'flushed'>, turn: TurnId): Promise<void> {
+/** Closes calls of a turn, or of a run of a graph, that a crash interrupted and that it has not resumed. */
+export async function giveUpCalls(
+  { store, append, flushed }: Pick<Journal, 'store' | 'append' | 'flushed'>,
+  turn: TurnId,
+  concerns: (record: Pick<JournalRecord, 'name' | 'call'>) => boolean = ({ call }) => toolPlace(call) !== null,
+): Promise<void> {
   await flushed()
-  const left = (await store.openIntents()).filter((record) => record.turn === turn && toolPlace(record.call) !== null)
+  const left = (await store.openIntents()).filter((record) => record.turn === turn && concerns(record))
   if (left.length > 0) await append((await Promise.all(left.map((record) => close(store, record, false)))).flat())
 }
 
@@ -80,9 +95,9 @@ interface CancelIntent {
 /** Intents read at once. */
 const intentPage = 1_000
 
-async function close(store: Store, record: JournalRecord, turnResumes: boolean): Promise<Entry[]> {
+async function close(store: Store, record: JournalRecord, isResumed: boolean): Promise<Entry[]> {
   const intent = JSON.parse(record.body) as Intent
-  if (turnResumes && intent.effect !== 'once' && toolPlace(record.call) !== null) return []
+  if (isResumed && intent.effect !== 'once') return []
   const { call, name } = record
   const caller = { actor: record.actor, session: record.session, turn: record.turn }
   // All that it does is in its outcome. Its sender repeats it with the same id, which would otherwise never become a session.

@@ -1,0 +1,108 @@
+/**
+ * Loads a graph with those in its nodes, checked, by the texts that count now; a run keeps these texts by their hashes and goes on by
+ * them after a restart, whatever has become of the files.
+ */
+import { type DefinitionText, OxbowError, type SchemaChecker } from '../../types/index.ts'
+import type { CallReference } from '../call-reference.ts'
+import type { Definition, Definitions } from '../delegation/definitions.ts'
+import type { DocumentChange, Documents } from '../state/documents.ts'
+import { checkGraph } from './graph-check.ts'
+import { type Graph, type GraphProblem, parseGraph, problemText, refuseGraph } from './graph-definition.ts'
+import { type GraphRun, graphVersionCategory } from './graph-record.ts'
+import { maxGraphDepth } from './limits.ts'
+
+export interface LoadDeps {
+  readonly definitions: () => Promise<Pick<Definitions, 'find'>>
+  readonly documents: Pick<Documents, 'get'>
+  readonly schemas: Pick<SchemaChecker, 'check' | 'validate'>
+}
+
+export interface LoadedGraphs {
+  readonly graphs: ReadonlyMap<string, Graph>
+  /** Hashes by name. */
+  readonly versions: Readonly<Record<string, string>>
+  /** Keeps the texts. */
+  readonly changes: readonly DocumentChange[]
+}
+
+/** @throws OxbowError `not_found`, `denied` for a graph of the workspace that waits for approval, `bad_input` for one that cannot run */
+export async function loadGraphs(name: string, deps: LoadDeps): Promise<LoadedGraphs> {
+  const definitions = await deps.definitions()
+  const graphs = new Map<string, Graph>()
+  const found = new Map<string, Definition>()
+  const load = async (each: string, above: readonly string[]): Promise<void> => {
+    if (above.includes(each))
+      throw new OxbowError('bad_input', `Graphs contain each other: ${[...above, each].join(' → ')}.`, {
+        hint: 'Use a cycle with max_visits within one graph.',
+      })
+    if (above.length >= maxGraphDepth)
+      throw new OxbowError('limit_reached', `Graphs contain each other deeper than ${maxGraphDepth} levels.`, { hint: 'Flatten them.' })
+    let graph = graphs.get(each)
+    if (graph === undefined) {
+      const definition = await definitions.find('graphs', each)
+      graph = await readGraph(definition, deps)
+      graphs.set(each, graph)
+      found.set(each, definition)
+    }
+    for (const node of Object.values(graph.nodes)) if (node.type === 'graph') await load(node.graph, [...above, each])
+  }
+  await load(name, [])
+  const changes = [...found.values()].map(({ name: of, hash, toml }) => ({
+    category: graphVersionCategory,
+    name: hash,
+    value: { name: of, toml } satisfies KeptVersion,
+  }))
+  return { graphs, versions: Object.fromEntries([...found].map(([each, { hash }]) => [each, hash])), changes }
+}
+
+interface KeptVersion {
+  readonly name: string
+  readonly toml: string
+}
+
+async function readGraph({ name, toml }: Pick<DefinitionText, 'name' | 'toml'>, deps: Pick<LoadDeps, 'schemas'>): Promise<Graph> {
+  const { graph, problems } = await parseGraph(toml)
+  if (graph === null) throw refuseGraph(name, problems)
+  const found = await checkGraph(graph, deps)
+  if (found.length > 0) throw refuseGraph(name, found)
+  return graph
+}
+
+/** The graphs of a run, by the texts with which it began. */
+export async function keptGraphs({ versions }: GraphRun, { documents }: Pick<LoadDeps, 'documents'>): Promise<ReadonlyMap<string, Graph>> {
+  const graphs = new Map<string, Graph>()
+  for (const [name, hash] of Object.entries(versions)) {
+    const kept = await documents.get<KeptVersion>(graphVersionCategory, hash)
+    const { graph } = kept === null ? { graph: null } : await parseGraph(kept.value.toml)
+    if (graph === null)
+      throw new OxbowError('not_found', `The text of the graph ${name} with which the run began is gone.`, { hint: 'Start it anew.' })
+    graphs.set(name, graph)
+  }
+  return graphs
+}
+
+/** @returns why a definition cannot be used; empty if it can, as far as its schemas are not judged: that is done when it runs */
+export async function graphDefinitionProblem({ toml }: Pick<DefinitionText, 'toml'>): Promise<string> {
+  const { graph, problems } = await parseGraph(toml)
+  const found = graph === null ? problems : await checkGraph(graph, { schemas: { check: async () => {}, validate: async () => [] } })
+  return found.map(problemText).join('; ')
+}
+
+/** What the calls in a graph would be refused for: unknown names, and calls that no model may make. */
+export function callProblems(graph: Graph, references: readonly CallReference[]): readonly GraphProblem[] {
+  const known = new Map(references.map((reference) => [reference.name, reference]))
+  const problems: GraphProblem[] = []
+  for (const [name, node] of Object.entries(graph.nodes)) {
+    const named = [...node.entry, ...node.exit].map(({ call }) => call)
+    for (const call of node.type === 'call' ? [...named, node.call] : named) {
+      const reference = known.get(call.replace('_', '.')) ?? known.get(call)
+      const at = `nodes.${name}`
+      // Calls of servers and of other agents come and go.
+      if (reference === undefined && !/^(?:mcp|a2a|acp)\./.test(call))
+        problems.push({ at, message: `makes the call ${call}, which does not exist.`, hint: '`oxbow calls` lists what there is.' })
+      else if (reference !== undefined && !reference.audience.includes('model'))
+        problems.push({ at, message: `makes the call ${call}, which only people make.`, hint: 'Ask the person with a node of type "ask".' })
+    }
+  }
+  return problems
+}
