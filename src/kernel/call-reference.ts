@@ -7,7 +7,7 @@
  */
 import { z } from 'zod'
 import { type Audience, type Call, isObject, type Json, type JsonObject, toolName, type ToolSpec } from '../types/index.ts'
-import { maxListedValues, maxLoadedTools, maxOfferedBytes, maxOfferedTools } from './limits.ts'
+import { maxListedValues, maxLoadedTools, maxNamedBytes, maxOfferedBytes, maxOfferedTools } from './limits.ts'
 
 /** The reference of one call, for `oxbow calls` and the generated page. */
 export interface CallReference {
@@ -53,7 +53,7 @@ interface Tools {
 }
 
 /** @public reached through the type of the module */
-export function toTools(calls: readonly Call[]): Tools {
+export function toTools(calls: readonly Call[], maxBytes: number = maxOfferedBytes): Tools {
   const schemas = calls.map((call) => ({ call, schema: schemaOf(call) }))
   const uses = new Map<string, number>()
   for (const { call, schema } of schemas) {
@@ -70,29 +70,45 @@ export function toTools(calls: readonly Call[]): Tools {
     description: call.summary,
     parameters: call.parameters ?? compactObject(schema, (name, field) => shared.has(sharedKey(name, field) ?? '')),
   }))
-  return { ...split(calls, specs), sharedFields: describeShared(shared) }
+  return { ...split(calls, specs, maxBytes), sharedFields: describeShared(shared) }
 }
 
 /** Offers all tools, or, if they are too many or too large, leaves the rare ones to `tool.search`. */
-function split(calls: readonly Call[], specs: readonly ToolSpec[]): Omit<Tools, 'sharedFields'> {
+function split(calls: readonly Call[], specs: readonly ToolSpec[], maxBytes: number): Omit<Tools, 'sharedFields'> {
   const isSearch = ({ name }: Call): boolean => name === 'tool.search'
   const all = specs.filter((_, place) => !isSearch(calls[place]!))
   const later = specs.filter((_, place) => calls[place]!.rare === true)
   const search = specs[calls.findIndex(isSearch)]
-  const fits = all.length <= maxOfferedTools && Buffer.byteLength(JSON.stringify(all)) <= maxOfferedBytes
+  const fits = all.length <= maxOfferedTools && Buffer.byteLength(JSON.stringify(all)) <= maxBytes
   if (fits || later.length === 0 || search === undefined) return { offered: all, later: [] }
   const description = `${search.description} There are: ${later.length > maxLoadedTools ? familiesOf(later) : later.map(({ name }) => name).join(', ')}.`
   return { offered: [...all.filter((spec) => !later.includes(spec)), { ...search, description }], later }
 }
 
-/** @returns the beginnings of the names, with the number of tools; servers of tools are families of their own */
+/**
+ * @returns the tools by family: those of servers by name, behind what all names of the server begin with, as far as there is space for
+ * all servers alike; of other families their number
+ */
 function familiesOf(tools: readonly ToolSpec[]): string {
-  const counts = new Map<string, number>()
+  const families = new Map<string, string[]>()
   for (const { name } of tools) {
-    const [family = name] = /^(?:mcp_)?[^_]*/.exec(name) ?? []
-    counts.set(family, (counts.get(family) ?? 0) + 1)
+    const [family = name] = /^(?:mcp_[^_]*_|[^_]*)/.exec(name) ?? []
+    families.set(family, [...(families.get(family) ?? []), name.slice(family.length)])
   }
-  return [...counts].map(([family, count]) => `${family} (${count})`).join(', ')
+  const textOf = (most: number): string =>
+    [...families]
+      .map(([family, names]) => (family.startsWith('mcp_') ? namesText(family, names, most) : `${family} (${names.length})`))
+      .join(', ')
+  let most = Math.max(0, ...[...families.values()].map(({ length }) => length))
+  let text = textOf(most)
+  while (most > 0 && Buffer.byteLength(text) > maxNamedBytes) text = textOf((most = Math.floor(most * 0.8)))
+  return text
+}
+
+function namesText(family: string, names: readonly string[], most: number): string {
+  const shown = names.slice(0, most)
+  const more = names.length - shown.length
+  return `${family}{${[...shown, ...(more > 0 ? [`${more} more`] : [])].join(',')}}`
 }
 
 function schemaOf(call: Call, side: 'input' | 'output' = 'input'): JsonObject {

@@ -31,7 +31,7 @@ import { createEvents, type Events } from './events.ts'
 import type { KernelOptions } from './kernel-interface.ts'
 import { createMemoryHost } from './memory-host.ts'
 import { createGate, type Gate } from './gate.ts'
-import { maxBytesPerToken } from './limits.ts'
+import { maxBytesPerToken, maxOfferedBytes, maxToolShare, toolBytesPerToken } from './limits.ts'
 import { createJournal, createProjector, type Journal } from './journal.ts'
 import { createRegistry, type HeldServers, holdServers, type ProgramHost, type Registry } from './registry.ts'
 import { createFileFlow, createSessions, fileFlowCategories, type Sessions } from './sessions.ts'
@@ -194,7 +194,7 @@ function buildCalls(options: KernelOptions, records: Records, describe: () => Pr
     (await import('./budgets/budget-calls.ts')).limitProgram(records, clock.now(), ...asked)
   const { documents, schemas } = records
   const servers = holdServers(options.servers, { documents, schemas, limit }, secrets, options.secretKeeper)
-  const registry = createRegistry(describe, (call) => lists?.hides(call) === true, servers.tools)
+  const registry = createRegistry(describe, (call) => lists?.hides(call) === true, servers.tools, toolBytesFor(engine.model))
   const keptOutputs = createKeptOutputs(store)
   const cleaner = createCleaner({ workspaceRoot, hostFolders, secrets, keep: keptOutputs.keep })
   const runningTurns = createRunningTurns()
@@ -253,6 +253,11 @@ function buildCalls(options: KernelOptions, records: Records, describe: () => Pr
   const memory = options.memory?.(createMemoryHost({ user, store, journal, gate, summaries, newId }))
   const own = { data, execLists, servers, registry, cleaner, keptOutputs, runningTurns, running, gate, background, branches }
   return { ...own, summaries, memory, completeBy, versioning }
+}
+
+/** @returns how much of each request the tools may take */
+function toolBytesFor({ contextTokens }: KernelOptions['engine']['model']): number {
+  return Math.min(maxOfferedBytes, contextTokens * maxToolShare * toolBytesPerToken)
 }
 
 function buildTurns(options: KernelOptions, records: Records, calls: Calls): Turns {

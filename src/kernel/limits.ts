@@ -49,6 +49,12 @@ export const maxListedDocuments = 500
  */
 export const maxOfferedTools = 40
 export const maxOfferedBytes = 9_000
+/** Share of the model's window that tools may take in each request; less than `maxOfferedBytes` only where the window is small. */
+export const maxToolShare = 0.1
+/** Bytes of a token of JSON, at the least that is usual. */
+export const toolBytesPerToken = 3
+/** Names of tools of servers, for a model that may search them: at most 3 000 tokens. */
+export const maxNamedBytes = 7_500
 /** Tools that one search loads: a family. */
 export const maxLoadedTools = 10
 /** Found tools for which a request keeps room: three searches. */

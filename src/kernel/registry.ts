@@ -15,7 +15,7 @@ import {
   type ToolSpec,
 } from '../types/index.ts'
 import type { CallReference } from './call-reference.ts'
-import { maxHeldToolLists, maxInputBytes, maxWhyLength } from './limits.ts'
+import { maxHeldToolLists, maxInputBytes, maxOfferedBytes, maxWhyLength } from './limits.ts'
 import type { SecretKeeper, Secrets } from '../secrets/index.ts'
 import type { Documents } from './state/documents.ts'
 
@@ -55,11 +55,13 @@ interface Loaded extends Pick<typeof import('./call-reference.ts'), 'describeCal
  * @param describe loads the descriptions at the first call: they are a third of the code that a start would otherwise load
  * @param hides whether a call is of no use now, so that no model is offered it; may change, unlike the descriptions
  * @param coming further calls, asked for each time
+ * @param maxToolBytes of the tools of a request; with more, rare ones are left to `tool.search`
  */
 export function createRegistry(
   describe: () => Promise<readonly Call[]>,
   hides: (call: Call) => boolean = () => false,
   coming: ComingCalls = () => noCalls,
+  maxToolBytes: number = maxOfferedBytes,
 ): Registry {
   let loaded: Loaded | null = null
   const load = once(async (): Promise<Loaded> => {
@@ -86,7 +88,7 @@ export function createRegistry(
     ) {
       const offered = all().filter((call) => call.audience.includes('model') && rights.has(call.right) && !hidden.includes(call))
       const made = {
-        ...requireLoaded().toTools(offered),
+        ...requireLoaded().toTools(offered, maxToolBytes),
         hidden,
         coming: coming(),
         lists: createRecentMap<string, readonly ToolSpec[]>(maxHeldToolLists),

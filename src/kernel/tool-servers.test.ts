@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { describe, it } from 'node:test'
+import { encode } from 'gpt-tokenizer'
 import { z } from 'zod'
 import type { Call, CallContext, CallOutcome, GenerateRequest } from '../types/index.ts'
 import { rankTools } from './calls/tool-search-call.ts'
@@ -159,11 +160,18 @@ describe('five hundred tools of servers', () => {
   const search = tool('tool.search', { rare: undefined as never, summary: 'Finds further tools by what they do, and loads up to 10.' })
   const { offered, later } = toTools([...tools, search])
 
-  it('cost less than 3 000 tokens, as names of servers', () => {
+  it('cost less than 3 000 tokens, as their names by server', () => {
     assert.equal(later.length, 500)
-    // A token has at least two characters here.
-    assert.ok(JSON.stringify(offered).length < 3_000, JSON.stringify(offered))
-    assert.match(offered[0]!.description, /mcp_issues \(20\)/)
+    const text = JSON.stringify(offered)
+    assert.ok(encode(text).length <= 3_000, `${encode(text).length} tokens`)
+    assert.match(text, /mcp_issues_\{create_issue,update_issue,/)
+    assert.match(text, /mcp_releases_\{create_release,.* more\}/)
+  })
+
+  it('are left to a search where the window is small', () => {
+    const few = toTools([...tools.slice(0, 5), search], 500)
+    assert.deepEqual([few.offered.length, few.later.length], [1, 5])
+    assert.equal(toTools([...tools.slice(0, 5), search]).later.length, 0)
   })
 
   it('are found among the first five, by 95 % of two hundred questions', () => {

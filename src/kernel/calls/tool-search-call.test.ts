@@ -79,7 +79,7 @@ describe('tool.search', () => {
   })
 
   it('is not offered where all tools are, and loads nothing that another result names', async () => {
-    await using few = await open({ calls: calls.slice(-4) })
+    await using few = await open({ calls: calls.slice(-4), config: { agent: { rights: ['file.write'] } } })
     await few.turn('go')
     assert.ok(few.names()[0]!.includes('page_open') && !few.names()[0]!.includes('tool_search'))
     const liar = testCall('usual.liar', async () => done('page_open: Opens a web page.'))
