@@ -2,6 +2,7 @@
 import { Command } from 'commander'
 import type { Failure } from '../types/index.ts'
 import { columnsOf, printFailure, reportFailure, type Terminal } from './terminal.ts'
+import { addCoderVerbs } from './acp/coder-verbs.ts'
 import { addAgentVerbs } from './kernel/agent-verbs.ts'
 import { addAccessVerbs, addApprovalVerbs, addExecVerbs } from './kernel/access-verbs.ts'
 import { addBudgetVerbs } from './kernel/budget-verbs.ts'
@@ -21,7 +22,16 @@ const families: Readonly<Record<string, readonly AddVerbs[]>> = {
   'Set up:': [addSetupVerbs],
   'Talk:': [addTalkVerbs, addSessionVerbs],
   'Run in the background:': [addServeVerbs],
-  'Approve and allow:': [addApprovalVerbs, addAccessVerbs, addExecVerbs, addSecretVerbs, addFolderVerbs, addServerVerbs, addRemoteVerbs],
+  'Approve and allow:': [
+    addApprovalVerbs,
+    addAccessVerbs,
+    addExecVerbs,
+    addSecretVerbs,
+    addFolderVerbs,
+    addServerVerbs,
+    addRemoteVerbs,
+    addCoderVerbs,
+  ],
   'Agents, schedules, budgets:': [addAgentVerbs, addScheduleVerbs, addBudgetVerbs],
   'Models and memory:': [addModelVerbs, addMemoryVerbs, addEmbedVerbs],
   'Inspect:': [addInspectVerbs, addAuditVerbs, addObserveVerbs],

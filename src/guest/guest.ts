@@ -171,11 +171,12 @@ async function openServers(
   { config, version }: GuestEnvelope,
   host: Parameters<NonNullable<KernelOptions['servers']>>[0],
 ): Promise<CallSource> {
-  const { createRemotes, createServers, joinSources } = await import('../connect/index.ts')
+  const { createCoders, createRemotes, createServers, joinSources } = await import('../connect/index.ts')
   const shared = { ...host, openFetch, hash: once(createHasher), nowMs: systemClock.monotonicMs }
   const sources = [
     createServers({ ...shared, config: config.mcp, sandbox, proxy, version }),
     createRemotes({ ...shared, config: config.a2a }),
+    createCoders({ ...shared, config: config.acp, sandbox, proxy, version }),
   ]
   return joinSources(await Promise.all(sources))
 }

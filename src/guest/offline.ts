@@ -1,6 +1,6 @@
 /** Questions about a workspace that need no running guest: its store, wherever it is, is opened for reading only. */
 import { join } from 'node:path'
-import { describedRemoteCalls, describedServerCalls } from '../connect/index.ts'
+import { describedCoderCalls, describedRemoteCalls, describedServerCalls } from '../connect/index.ts'
 import { describeCall, describedKernelCalls, verifyJournal } from '../kernel/index.ts'
 import type { Memory } from '../memory/index.ts'
 import { openEgress, openEgressProxy } from '../sandbox/index.ts'
@@ -71,6 +71,7 @@ export async function describedCalls(config: Config): Promise<readonly Call[]> {
     ...memoryCalls({} as Memory),
     ...describedServerCalls(),
     ...describedRemoteCalls(),
+    ...describedCoderCalls(),
     ...(await describedKernelCalls(config)),
   ]
 }

@@ -4,6 +4,7 @@ import { expandRights, wrongRights } from './access.ts'
 import { OxbowError } from './error.ts'
 import { type KernelConfig, kernelConfig } from './config-kernel.ts'
 import { type MemoryConfig, memoryConfig, type StoreConfig, storeConfig } from './config-memory.ts'
+import { type AcpConfig, acpConfig } from './config-acp.ts'
 import { type McpConfig, mcpConfig } from './config-mcp.ts'
 import { type A2aConfig, a2aConfig } from './config-a2a.ts'
 import type { SandboxTier } from './hands.ts'
@@ -89,6 +90,7 @@ export interface Config extends KernelConfig {
     robots: 'ignore' | 'respect'
   }
   mcp: McpConfig
+  acp: AcpConfig
   a2a: A2aConfig
   egress: { mode: 'open' | 'strict'; ports: number[]; allow: string[]; deny: string[] }
 }
@@ -343,6 +345,7 @@ export const configSchema: z.ZodType<Config> = z.strictObject({
     })
     .prefault({}),
   mcp: mcpConfig,
+  acp: acpConfig,
   a2a: a2aConfig,
   egress: z
     .strictObject({

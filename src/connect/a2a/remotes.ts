@@ -5,7 +5,7 @@
 import type { A2aConfig, Call } from '../../types/index.ts'
 import type { CallSource } from '../call-source.ts'
 import type { ServerSecrets } from '../mcp/login.ts'
-import { filled } from '../mcp/server-way.ts'
+import { filled } from '../program.ts'
 import type { KeptDocuments } from '../mcp/settings.ts'
 import { createRemote, type Remote, type RemoteDeps } from './remote.ts'
 import { remoteCall } from './remote-call.ts'

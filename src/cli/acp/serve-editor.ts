@@ -1,14 +1,14 @@
 /** `oxbow acp`: gives an editor's connection its guest, and the person's folders and files. Only the protocol stands on stdout. */
 import { realpathSync } from 'node:fs'
 import { join } from 'node:path'
-import { addFolder, listFolders, usersFolder } from '../runner/index.ts'
-import { OxbowError } from '../types/index.ts'
-import { type AcpPorts, runAgent } from '../acp/index.ts'
-import { type GuestChoice, guestSetup, openConnection } from './guest-connection.ts'
-import { assertMountable } from './kernel/folders.ts'
-import { findLocalFile, uploadFiles } from './own-files.ts'
-import { isInteractive, printNotice, type Terminal } from './terminal.ts'
-import { plainText } from '../terminal/index.ts'
+import { addFolder, listFolders, usersFolder } from '../../runner/index.ts'
+import { OxbowError } from '../../types/index.ts'
+import { type AcpPorts, runAgent } from '../../acp/index.ts'
+import { type GuestChoice, guestSetup, openConnection } from '../guest-connection.ts'
+import { assertMountable } from '../kernel/folders.ts'
+import { findLocalFile, uploadFiles } from '../own-files.ts'
+import { isInteractive, printNotice, type Terminal } from '../terminal.ts'
+import { plainText } from '../../terminal/index.ts'
 
 /** @returns the exit code */
 export async function acp(options: GuestChoice, terminal: Terminal): Promise<number> {
