@@ -66,7 +66,7 @@ const asking =
     const answer = answers['it']
     const shown =
       isObject(answer) && 'action' in answer
-        ? `action=${String(answer['action'])}, content=${JSON.stringify(answer['content'])}`
+        ? `action=${JSON.stringify(answer['action'])}, content=${JSON.stringify(answer['content'])}`
         : JSON.stringify(answer)
     return { content: [text(`Elicitation completed: ${shown}`)] }
   }
@@ -204,9 +204,9 @@ export async function startConformanceServer(): Promise<AsyncDisposable & { read
   })
   // The suite has no key; the gateway judges where a request comes from before it looks at one.
   const server = createServer((request, response) => {
-    if (refuseSource(request.headers, { host: '127.0.0.1' }) !== null) return void response.writeHead(403).end('{}')
     request.headers.authorization = `Bearer ${key}`
-    void mcp(request, response)
+    if (refuseSource(request.headers, { host: '127.0.0.1' }) === null) void mcp(request, response)
+    else response.writeHead(403).end('{}')
   })
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
   return {

@@ -13,12 +13,19 @@ export interface Rig extends AsyncDisposable {
   readonly url: URL
   /** The output of a call of the owner. */
   output(name: string, input: JsonObject): Promise<any>
-  key(...rights: readonly string[]): Promise<{ readonly name: string; readonly key: string }>
+  /** A key with these rights: the same one each time, since making and checking one takes 100 ms. */
+  key(...rights: readonly string[]): Promise<MadeKey>
+  newKey(...rights: readonly string[]): Promise<MadeKey>
   /** @param era `legacy`: the protocol of 2025, with a session @param answers what its person answers to a form; absent: it has none */
   program(key: string, options?: ProgramOptions): Promise<Client>
   /** The first event of the kind behind the cursor, for which it waits. */
   next(kind: string, cursor: number): Promise<any>
   cursor(): Promise<number>
+}
+
+interface MadeKey {
+  readonly name: string
+  readonly key: string
 }
 
 export interface ProgramOptions {
@@ -36,15 +43,22 @@ export async function openRig(config: object = {}): Promise<Rig> {
     return outcome.output
   }
   const programs: Client[] = []
+  const keys = new Map<string, Promise<MadeKey>>()
+  const newKey: Rig['newKey'] = async (...rights) => {
+    const name = `k${randomUUID().slice(0, 8)}`
+    return { name, key: (await output('key.create', { name, rights: [...rights] })).key }
+  }
   return {
     guest,
     workspace,
     url,
     output,
     async key(...rights) {
-      const name = `k${randomUUID().slice(0, 8)}`
-      return { name, key: (await output('key.create', { name, rights: [...rights] })).key }
+      const made = keys.get(rights.join()) ?? newKey(...rights)
+      keys.set(rights.join(), made)
+      return made
     },
+    newKey,
     async program(key, { era = 'legacy', answers } = {}) {
       const capabilities = answers === undefined ? {} : { elicitation: { form: {} } }
       const client = new Client({ name: 'a program', version: '1' }, { capabilities, versionNegotiation: { mode: era } })

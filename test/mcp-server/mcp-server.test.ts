@@ -38,35 +38,34 @@ const document = { category: 'notes', name: 'one', data: { a: 1 } }
 const saved = { name: 'state_save', arguments: document }
 
 for (const era of ['legacy', 'auto'] as const) {
+  // What does not depend on the protocol is tried over one of them.
+  const itOnce = era === 'legacy' ? it : () => {}
   describe(`over MCP, ${era === 'legacy' ? 'with a session' : 'request by request'}`, () => {
-    it('offers the calls that the key has rights for, with hints from tier and effect, and nothing that decides or configures', async () => {
-      const { key } = await rig.key('*')
-      const program = await rig.program(key, { era })
-      const names = (await program.listTools()).tools.map(({ name }) => name)
-      for (const name of ['file_read', 'shell_exec', 'turn_send', 'session_list', 'call_result']) assert.ok(names.includes(name), name)
-      for (const name of ['call_decide', 'key_create', 'secret_reveal', 'config_save', 'tool_search', 'model_generate'])
-        assert.ok(!names.includes(name), name)
-      const few = await rig.program((await rig.key('file.read', '!file.write', 'state.write')).key, { era })
-      const { tools } = await few.listTools()
-      assert.deepEqual(tools.map(({ name }) => name).toSorted(), [
-        'call_result',
-        'file_bytes',
-        'file_list',
-        'file_read',
-        'file_search',
-        'output_read',
-        'state_delete',
-        'state_save',
-      ])
-      const hintsOf = (name: string): unknown => tools.find((tool) => tool.name === name)?.annotations
-      const read = { title: 'file.read', readOnlyHint: true, destructiveHint: false, idempotentHint: true, openWorldHint: true }
-      assert.deepEqual(hintsOf('file_read'), read)
-      const save = { title: 'state.save', readOnlyHint: false, destructiveHint: true, idempotentHint: true, openWorldHint: false }
-      assert.deepEqual(hintsOf('state_save'), save)
-    })
+    itOnce(
+      'offers the calls that the key has rights for, with hints from tier and effect, and nothing that decides or configures',
+      async () => {
+        const { key } = await rig.key('*')
+        const program = await rig.program(key, { era })
+        const names = (await program.listTools()).tools.map(({ name }) => name)
+        for (const name of ['file_read', 'shell_exec', 'turn_send', 'session_list', 'call_result']) assert.ok(names.includes(name), name)
+        for (const name of ['call_decide', 'key_create', 'secret_reveal', 'config_save', 'tool_search', 'model_generate'])
+          assert.ok(!names.includes(name), name)
+        const few = await rig.program((await rig.key('file.read', '!file.write', 'state.write')).key, { era })
+        const { tools } = await few.listTools()
+        const rights = new Map<string, string>((await rig.output('system.calls', {})).map((call: any) => [call.name, call.right]))
+        for (const { name, title = '' } of tools)
+          assert.ok(name === 'call_result' || ['file.read', 'state.write'].includes(rights.get(title)!), `${name}: ${rights.get(title)}`)
+        assert.ok(['file_read', 'state_save'].every((name) => tools.some((tool) => tool.name === name)))
+        const hintsOf = (name: string): unknown => tools.find((tool) => tool.name === name)?.annotations
+        const read = { title: 'file.read', readOnlyHint: true, destructiveHint: false, idempotentHint: true, openWorldHint: true }
+        assert.deepEqual(hintsOf('file_read'), read)
+        const save = { title: 'state.save', readOnlyHint: false, destructiveHint: true, idempotentHint: true, openWorldHint: false }
+        assert.deepEqual(hintsOf('state_save'), save)
+      },
+    )
 
     it('makes a call as its key, fences what others wrote, and shows pictures', async () => {
-      const { key, name } = await rig.key('file.read')
+      const { key, name } = await rig.newKey('file.read')
       const program = await rig.program(key, { era })
       const read = await program.callTool({ name: 'file_read', arguments: { path: 'a b.md' } })
       assert.match(textOf(read), /^<<data (\S+)\n {4}1\t# Title\n[^]*\n\1>>$/)
@@ -76,8 +75,8 @@ for (const era of ['legacy', 'auto'] as const) {
       assert.equal(records.length, 2)
     })
 
-    it('refuses what the key has no right for, and records that', async () => {
-      const { key, name } = await rig.key('file.read:/shared/docs')
+    itOnce('refuses what the key has no right for, and records that', async () => {
+      const { key, name } = await rig.newKey('file.read:/shared/docs')
       const program = await rig.program(key, { era })
       const written = await program.callTool({ name: 'file_write', arguments: { path: 'x', text: 'x' } })
       assert.equal(written.isError, true)
@@ -124,7 +123,7 @@ for (const era of ['legacy', 'auto'] as const) {
         const later = program.callTool({ name: 'call_result', arguments: { call } })
         await rig.guest.kernel.approve(call as never, true)
         assert.equal(metaOf(await later)['oxbow/status'], 'ok')
-        const other = await rig.program((await rig.key('state.write')).key, { era })
+        const other = await rig.program((await rig.newKey('state.write')).key, { era })
         await assert.rejects(other.callTool({ name: 'call_result', arguments: { call } }), /No call of this key/)
       }
     })
@@ -176,7 +175,7 @@ for (const era of ['legacy', 'auto'] as const) {
       assert.match(JSON.stringify(messages), /turn_send[^]*Sum up\./)
     })
 
-    it('cancels the turn and the call of a request that the program cancels', async () => {
+    itOnce('cancels the turn and the call of a request that the program cancels', async () => {
       const { key } = await rig.key('turn.send', 'session.read')
       const program = await rig.program(key, { era })
       const cursor = await rig.cursor()

@@ -97,11 +97,11 @@ async function begin(deps: ToolDeps, tool: string, input: JsonObject, exchange: 
   if (name === 'turn.send') return sendTurn(deps, input, exchange)
   const id = randomUUID() as string as CallId
   if (found.by === 'model') return foreign.begin({ id, name, input, session: await deps.session() })
-  // What it says may be of the session that it names.
-  const named = typeof input['session'] === 'string' && isUuid(input['session']) ? (input['session'] as SessionId) : undefined
-  const outcome = await kernel.call(name, input, named, id)
+  // In the session of the program, which thereby has read what the call tells, not in the one that it is about.
+  const session = await deps.session()
+  const outcome = await kernel.call(name, input, session, id)
   const shown = name === 'session.list' ? await withoutTitles(foreign, outcome) : outcome
-  return foreign.reply({ id, name, input, session: named ?? (await deps.session()) }, shown)
+  return foreign.reply({ id, name, input, session }, shown)
 }
 
 /** A title tells what a session is about: of one that has read what may not leave, it is left out. */
