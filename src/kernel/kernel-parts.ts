@@ -52,6 +52,7 @@ import type { Lanes } from './turns/lanes-interface.ts'
 import type { OpenTurn } from './turns/recovery.ts'
 import { createStartTurn, type StartTurn } from './turns/start-turn.ts'
 import type { Supervisor } from './agents/supervisor.ts'
+import { createHandoffs, type Handoffs } from './delegation/handoffs.ts'
 import { createProfileOf, createSupervision, type Supervision } from './agents/supervision.ts'
 import { createGraphing, type Graphing } from './graphs/graphing.ts'
 import { createScheduling, type Scheduling } from './schedules/scheduling.ts'
@@ -100,6 +101,8 @@ interface Calls {
 }
 
 interface Turns extends Scheduling, Supervision, Graphing {
+  readonly handoffs: Handoffs
+  readonly profileOf: ReturnType<typeof createProfileOf>
   readonly lanes: Lanes
   /** Turns that a crash interrupted and that are resuming. */
   readonly recovered: Map<CallId, OpenTurn>
@@ -267,7 +270,8 @@ function buildTurns(options: KernelOptions, records: Records, calls: Calls): Tur
   const { section: scratchpad } = scratchpads
   const rolling = rollingBy(background, config.memory.summary)
   const given = { scrub: cleaner.scrub, scratchpad, reminder: memory, rolling }
-  const profileOf = createProfileOf(documents, config)
+  const handoffs = createHandoffs(documents)
+  const profileOf = createProfileOf(documents, config, handoffs)
   const onApproval = (session: SessionId, isWaiting: boolean): void =>
     void supervision.supervisor().then((agents) => agents.onApproval(session, isWaiting))
   const agents = (): Promise<Supervisor> => supervision.supervisor()
@@ -295,9 +299,9 @@ function buildTurns(options: KernelOptions, records: Records, calls: Calls): Tur
   const own = { ...options, ...records, gate, lanes, startTurn, outcomeOf, running, runningTurns }
   const restBranch = async (branch: string): Promise<void> => (await calls.branches()).rest(branch)
   const supervision = createSupervision({ ...own, restBranch })
-  const graphing = createGraphing({ ...own, ...supervision, references: registry.references })
+  const graphing = createGraphing({ ...own, ...supervision, profileOf, references: registry.references })
   const scheduling = createScheduling({ ...own, admission: supervision.admission })
-  return { lanes, recovered, startTurn, outcomeOf, ...supervision, ...graphing, ...scheduling }
+  return { handoffs, profileOf, lanes, recovered, startTurn, outcomeOf, ...supervision, ...graphing, ...scheduling }
 }
 
 /** What happens after each turn. */

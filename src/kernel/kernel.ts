@@ -35,10 +35,11 @@ export function createKernel(options: KernelOptions): Kernel {
 
 /** Resumes every open message, oldest first. Never rejects: if the store fails, the kernel only reads. */
 async function resume(
-  { journal, sessions, budgets, recovered, gate, goesOn, startAgents, startGraphs, startSchedules }: KernelParts,
+  { journal, sessions, budgets, recovered, gate, goesOn, handoffs, startAgents, startGraphs, startSchedules }: KernelParts,
   { store, user }: KernelOptions,
 ): Promise<void> {
   try {
+    await handoffs.load()
     for (const turn of await reconcile(store, journal, goesOn)) {
       recovered.set(turn.id, turn)
       await sessions.load(turn.session)

@@ -32,6 +32,7 @@ export function createFakeProcess(
     callTool: call,
     isReadOnly: (name) => name.startsWith('read'),
     hasMail: () => mail.length > 0,
+    successor: () => '',
     newCallId: () => `call${ids++}` as CallId,
   }
 }

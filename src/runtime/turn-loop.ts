@@ -128,6 +128,8 @@ export async function runTurnLoop(process: Process, composed: Composed, deps: Lo
     }
     if (isLooping) return ended({ kind: 'limit', failure: looping })
     if (process.signal.aborted) return ended({ kind: 'stopped' })
+    const successor = process.successor()
+    if (successor !== '') return ended({ kind: 'reply', text: `${successor} takes over.`, failure: null })
     if (results.length < pending.length) return ended(asks(last!.message, pending, results))
 
     // The newest generation may have ended the turn, even before a crash.

@@ -264,6 +264,8 @@ export interface Process {
   isReadOnly(name: string): boolean
   /** @returns whether messages wait for this turn, which `turn.inbox` takes; costs no call */
   hasMail(): boolean
+  /** The agent to which this turn has handed its session, with which it ends; empty: none. */
+  successor(): string
   newCallId(): CallId
 }
 

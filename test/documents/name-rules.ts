@@ -33,6 +33,7 @@ export const foreignNames: Readonly<Record<string, string>> = {
   'daemon.json': 'the configuration of docker',
   'system.slice': 'a group of systemd',
   'mcp.files': 'the right of a server of tools that a person may add',
+  'secret.use': 'a right of agents by a definition, which no call names',
   'mcp.files.read_file': 'a tool of it, as a call',
   mcp_files_read_file: 'the same, as models see it',
   'gateway.sock': 'a socket between an isolated guest and its runner',

@@ -19,7 +19,7 @@ import {
 import { assertNoBranch, type BranchBy, type Branches } from '../branches/branches.ts'
 import { carvedOf } from '../budgets/book.ts'
 import { limitsSchema } from '../budgets/definitions.ts'
-import { boundSpawn } from '../delegation/parent.ts'
+import { boundSpawn, type ParentDeps } from '../delegation/parent.ts'
 import type { CallReference } from '../call-reference.ts'
 import { maxAgentMessageCharacters, maxAgentWaitS } from '../limits.ts'
 import type { Budgets } from '../stages/budgets.ts'
@@ -34,7 +34,7 @@ import { withOwnRoles } from '../access/roles.ts'
 import type { Documents } from '../state/documents.ts'
 import type { Supervisor } from './supervisor.ts'
 
-export interface AgentCallDeps {
+export interface AgentCallDeps extends Pick<ParentDeps, 'profileOf'> {
   readonly supervisor: () => Promise<Supervisor>
   readonly admission: () => Promise<Admission>
   readonly agentConfig: Config['agents']
@@ -116,8 +116,8 @@ function spawnCall(deps: SpawnDeps): Call<SpawnInput, AgentView> {
       const supervisor = await deps.supervisor()
       const isLast = (supervisor.agentOf(caller.session as SessionId)?.depth ?? 0) + 1 >= deps.agentConfig.max_depth
       // Roles that a person added are theirs to give: of a model's request, the question would not show what they hold.
-      const own = input.rights !== undefined && caller.audience === 'terminal'
-      const named = own ? { ...input, rights: [...(await withOwnRoles(deps.documents, input.rights ?? []))] } : input
+      const isOwn = input.rights !== undefined && caller.audience === 'terminal'
+      const named = isOwn ? { ...input, rights: [...(await withOwnRoles(deps.documents, input.rights ?? []))] } : input
       // Refuses what is no right.
       grantOf(named.rights ?? [])
       const { rights: found, beyond, delegable } = rightsOf(deps, named, caller)
@@ -130,8 +130,7 @@ function spawnCall(deps: SpawnDeps): Call<SpawnInput, AgentView> {
       const rights = bound.rights.filter((right) => !isLast || right !== 'agent.spawn')
       const book = budget === undefined ? null : await deps.budgets.book()
       await book?.load(caller)
-      const labels = deps.heldLabels(caller)
-      const request = { task, name, instructions, model, priority, keep, orphans, rights, labels, budget }
+      const request = { task, name, instructions, model, priority, keep, orphans, rights, labels: deps.heldLabels(caller), budget }
       // After a crash, its budget is held already.
       if (supervisor.all().every(({ id }) => id !== call)) book?.assertCovers(caller, carvedOf(budget ?? {}))
       const branch = files === 'branch' ? await branchFor(deps, { caller, call, name: 'agent.spawn', signal }) : caller.branch

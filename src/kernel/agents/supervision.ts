@@ -5,6 +5,7 @@
 import { type Config, type HostPort, isDerived, once, type Sandbox, type SchemaChecker, type SessionId } from '../../types/index.ts'
 import type { Store } from '../../store/index.ts'
 import type { Definition, Definitions } from '../delegation/definitions.ts'
+import type { Handoff, Handoffs } from '../delegation/handoffs.ts'
 import type { Events } from '../events.ts'
 import type { Journal } from '../journal.ts'
 import type { Resources } from '../observe/resources.ts'
@@ -111,24 +112,37 @@ async function checkDefinition(definition: Definition): Promise<string> {
 /**
  * A turn has what its profile says and what whoever is above it can still pass on: so what was taken from one of them is taken from all
  * below, also where it was taken after the delegation.
- * @returns the profile of a session; null at once for a session that is no agent's
+ * @returns the profile by which a session runs; null at once for one that runs as the usual agent
  */
-export function createProfileOf(documents: Pick<Documents, 'get'>, config: Config) {
+export function createProfileOf(documents: Pick<Documents, 'get'>, config: Config, { held: handedOver }: Pick<Handoffs, 'held'>) {
   const read = async (session: SessionId): Promise<AgentProfile | null> =>
     (await documents.get<AgentProfile>(profileCategory, session))?.value ?? null
+  const usual = { rights: config.agent.rights }
+  const { withheld_rights: withheld } = config.agents
   const bounded = async (session: SessionId): Promise<AgentProfile | null> => {
     const profile = await read(session)
     if (profile === null || (profile.spawner ?? '') === '') return profile
     const { boundsOf, meet } = await import('../delegation/attenuation.ts')
-    let { rights } = profile
-    for (let below: AgentProfile = profile; (below.spawner ?? '') !== '';) {
-      const { home = '' } = below
-      const above = home !== '' && isDerived(home) ? await read(home) : null
-      rights = meet(boundsOf(above ?? { rights: config.agent.rights }, config.agents.withheld_rights), rights)
-      if (above === null) break
-      below = above
-    }
-    return { ...profile, rights }
+    const { home = '' } = profile
+    // The session's own agent: who has it by a handoff may come and go, and has delegated nothing wider.
+    const above = home !== '' && isDerived(home) ? await bounded(home) : null
+    return { ...profile, rights: meet(boundsOf(above ?? usual, withheld), profile.rights) }
   }
-  return (session: SessionId): Promise<AgentProfile | null> | null => (isDerived(session) ? bounded(session) : null)
+  const handed = async (session: SessionId, held: readonly Handoff[]): Promise<AgentProfile> => {
+    const { boundsOf, meet } = await import('../delegation/attenuation.ts')
+    const own = isDerived(session) ? await bounded(session) : null
+    let bounds = boundsOf(own ?? usual, withheld)
+    let rights: readonly string[] = []
+    for (const { profile, from } of held) {
+      // A person grants what the definition says.
+      rights = from.startsWith('agent:') ? meet(bounds, profile.rights) : profile.rights
+      bounds = boundsOf({ ...profile, rights }, withheld)
+    }
+    return { ...held.at(-1)!.profile, rights, killed: own?.killed === true, branch: own?.branch }
+  }
+  return (session: SessionId): Promise<AgentProfile | null> | null => {
+    const held = handedOver.get(session)
+    if (held !== undefined) return handed(session, held)
+    return isDerived(session) ? bounded(session) : null
+  }
 }

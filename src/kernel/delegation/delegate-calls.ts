@@ -1,17 +1,17 @@
 /** The calls by which an agent, or a person, finds agents by what they can do, and delegates to them. */
 import { z } from 'zod'
-import { type Call, type Caller, evident, fenced, type Label } from '../../types/index.ts'
-import { limitsSchema } from '../budgets/definitions.ts'
+import { type Call, type Caller, fenced, type Label } from '../../types/index.ts'
 import type { CallReference } from '../call-reference.ts'
-import { maxAgentMessageCharacters } from '../limits.ts'
-import { maxFoundAgents, maxKeyFactCharacters, maxKeyFacts } from './limits.ts'
+import { maxFoundAgents } from './limits.ts'
 import { type AgentDefinition, parseAgentDefinition } from './agent-definition.ts'
 import { agentRef, find as findAgent } from '../agents/agent-control-calls.ts'
-import { delegate, type DelegateDeps, type DelegateRequest, missingRights } from './delegate.ts'
+import { delegateFields, type DelegateRequest } from './brief.ts'
+import { delegate, type DelegateDeps, missingRights } from './delegate.ts'
+import { handoffCall, type HandoffDeps } from './handoff-call.ts'
 import { parentOf } from './parent.ts'
 import { type Delegated, headOf } from './delegated-end.ts'
 
-export interface DelegateCallDeps extends DelegateDeps {
+export interface DelegateCallDeps extends DelegateDeps, Omit<HandoffDeps, keyof DelegateDeps> {
   readonly references: () => readonly CallReference[]
 }
 
@@ -22,27 +22,7 @@ const shared = {
 } as const satisfies Partial<Call>
 
 export function delegateCalls(deps: DelegateCallDeps): readonly Call[] {
-  return [delegateCall(deps), findCall(deps), revokeCall(deps)]
-}
-
-/** Fields of a delegation, also for calls that delegate many. */
-export const delegateFields = {
-  agent: z.string().min(1).max(100).describe('Name of an agent, from agent.find.'),
-  goal: z.string().min(1).max(maxAgentMessageCharacters).describe('What it is to reach. It knows nothing else of this conversation.'),
-  key_facts: z
-    .array(z.string().min(1).max(maxKeyFactCharacters))
-    .max(maxKeyFacts)
-    .default([])
-    .describe('What it has to know, a fact each.'),
-  result: z.record(z.string(), z.json()).optional().describe('JSON Schema that its answer must match.'),
-  budget: limitsSchema.optional().meta(evident('What it may use of your budget.')),
-  max_turns: z.int().min(1).max(1_000).optional().meta(evident('The most requests to a model.')),
-  deadline_s: z
-    .int()
-    .min(1)
-    .max(7 * 86_400)
-    .optional()
-    .meta(evident('Seconds until it is ended.')),
+  return [delegateCall(deps), findCall(deps), handoffCall(deps), revokeCall(deps)]
 }
 
 function delegateCall(deps: DelegateCallDeps): Call<DelegateRequest, Delegated> {

@@ -10,7 +10,6 @@ import {
   type CallId,
   type Config,
   isOxbowError,
-  type JsonObject,
   OxbowError,
   type Sandbox,
   type SchemaChecker,
@@ -28,34 +27,12 @@ import { stopReason } from '../stages/running-calls.ts'
 import { type AgentDefinition, parseAgentDefinition } from './agent-definition.ts'
 import { type Entries, lost, meet, passedOn } from './attenuation.ts'
 import type { Definitions } from './definitions.ts'
-import { modelOf, type Parent, parentOf, tierOf } from './parent.ts'
+import { briefOf, type Delegating, type DelegateRequest } from './brief.ts'
+import { modelOf, type Parent, parentOf, type ParentDeps, tierOf } from './parent.ts'
 import { delegateRemotely, remoteCall, type RemoteDeps } from './remote.ts'
 import { type Delegated, delegatedOf, type ResultDeps } from './delegated-end.ts'
 
-export interface DelegateRequest {
-  readonly agent: string
-  readonly goal: string
-  readonly key_facts: readonly string[]
-  /** JSON Schema of the result, instead of the one of the definition. */
-  readonly result?: JsonObject | undefined
-  readonly budget?: Limits | undefined
-  readonly max_turns?: number | undefined
-  readonly deadline_s?: number | undefined
-  /** False: returns at once, and the end comes as mail. */
-  readonly wait: boolean
-  /** What happens to the agents below it when it ends before them. */
-  readonly orphans?: AgentRecord['orphans'] | undefined
-}
-
-/** Who delegates, by which call. */
-export interface Delegating {
-  readonly caller: Caller
-  /** The id of the child; another call, or the same after a crash, finds the same child. */
-  readonly call: CallId
-  readonly name: string
-}
-
-export interface DelegateDeps extends ResultDeps, RemoteDeps {
+export interface DelegateDeps extends ResultDeps, RemoteDeps, Pick<ParentDeps, 'profileOf'> {
   readonly supervisor: () => Promise<Supervisor>
   readonly definitions: () => Promise<Definitions>
   readonly agentConfig: Config['agents']
@@ -185,16 +162,6 @@ function smaller(a: Limits = {}, b: Limits = {}): Limits | undefined {
     return limit === undefined ? [] : [[kind, limit] as const]
   })
   return both.length === 0 ? undefined : Object.fromEntries(both)
-}
-
-/** All that the child learns of this conversation. */
-function briefOf({ goal, key_facts: facts }: DelegateRequest, result: JsonObject | undefined): string {
-  const known = facts.length === 0 ? '' : `\n\nKnown facts:\n${facts.map((fact) => `- ${fact.replaceAll('\n', ' ')}`).join('\n')}`
-  const form =
-    result === undefined
-      ? ''
-      : `\n\nYour answer is the result: one JSON value that matches this JSON Schema, and nothing else.\n${JSON.stringify(result)}`
-  return `${goal}${known}${form}`
 }
 
 /** @returns rights of a definition that a caller cannot pass on */

@@ -6,14 +6,13 @@ import {
   type Caller,
   type Config,
   grantOf,
-  isDerived,
   OxbowError,
   type SandboxStatus,
   type SandboxTier,
   sandboxTiers,
+  type SessionId,
 } from '../../types/index.ts'
-import { type AgentProfile, type DefinedProfile, profileCategory } from '../agents/agent-record.ts'
-import type { Documents } from '../state/documents.ts'
+import type { AgentProfile, DefinedProfile } from '../agents/agent-record.ts'
 import type { AgentDefinition } from './agent-definition.ts'
 import { allows, delegableOf, type Entries, meet, modelRight } from './attenuation.ts'
 
@@ -25,7 +24,8 @@ export interface Parent {
 }
 
 export interface ParentDeps {
-  readonly documents: Pick<Documents, 'get'>
+  /** The profile by which turns of a session run now; see `createProfileOf`. */
+  readonly profileOf: (session: SessionId) => Promise<AgentProfile | null> | null
   readonly agentConfig: Pick<Config['agents'], 'withheld_rights'>
 }
 
@@ -37,9 +37,9 @@ export async function parentOf(deps: ParentDeps, caller: Caller): Promise<Parent
   return { delegable, tier: profile?.tier ?? '', model: profile?.model ?? '' }
 }
 
-async function profileOf({ documents }: ParentDeps, caller: Caller): Promise<AgentProfile | null> {
-  if (caller.session === '' || !isDerived(caller.session) || caller.audience === 'terminal') return null
-  return (await documents.get<AgentProfile>(profileCategory, caller.session))?.value ?? null
+/** A person is not bound by the agent of the session that is named. */
+async function profileOf(deps: ParentDeps, { session, audience }: Caller): Promise<AgentProfile | null> {
+  return session === '' || audience === 'terminal' ? null : deps.profileOf(session)
 }
 
 /**

@@ -11,13 +11,12 @@ import {
   type ErrorCode,
   isErrorCode,
   isObject,
-  type Json,
   type JsonObject,
   OxbowError,
   type SchemaChecker,
 } from '../../types/index.ts'
 import type { Gate } from '../gate.ts'
-import type { Delegating, DelegateRequest } from './delegate.ts'
+import type { Delegating, DelegateRequest } from './brief.ts'
 import { type Delegated, judgeValue } from './delegated-end.ts'
 import { maxRepairs } from './limits.ts'
 

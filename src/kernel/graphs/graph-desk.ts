@@ -32,7 +32,7 @@ import type { StartTurn } from '../turns/start-turn.ts'
 import { carvedOf } from '../budgets/book.ts'
 import type { Limits } from '../budgets/definitions.ts'
 import { modelRight, passedOn, secretRight } from '../delegation/attenuation.ts'
-import { parentOf } from '../delegation/parent.ts'
+import { parentOf, type ParentDeps } from '../delegation/parent.ts'
 import { maxMailCharacters } from '../limits.ts'
 import { userCaller } from '../stages/policy.ts'
 import { stopReason } from '../stages/running-calls.ts'
@@ -65,6 +65,7 @@ export interface GraphingDeps {
   readonly approvals: Approvals
   readonly running: RunningCalls
   readonly startTurn: StartTurn
+  readonly profileOf: ParentDeps['profileOf']
   readonly definitions: () => Promise<Definitions>
   readonly supervisor: () => Promise<Supervisor>
   readonly admission: () => Promise<Admission>
@@ -180,7 +181,7 @@ interface Start {
 }
 
 async function begin(deps: GraphingDeps, runs: GraphRuns, { caller, call, input }: Start, signal: AbortSignal): Promise<GraphRun> {
-  const { delegable, tier } = await parentOf({ documents: deps.documents, agentConfig: deps.config.agents }, caller)
+  const { delegable, tier } = await parentOf({ profileOf: deps.profileOf, agentConfig: deps.config.agents }, caller)
   // A person starts it with the rights of their usual agent, or those that the definition names.
   const isPerson = delegable.includes('*')
   const usual = isPerson ? [...deps.config.agent.rights, secretRight, modelRight] : delegable

@@ -52,6 +52,10 @@ export interface RunningTurns {
   restrict(session: SessionId, grant: Grant | null): void
   /** What is left to a session whose rights were restricted. */
   restricted(session: SessionId): Grant | undefined
+  /** The turn hands its session over, and ends. */
+  handOver(turn: TurnId, successor: string): void
+  /** See `Process.successor`. */
+  successor(turn: TurnId): string
   /** Keeps a turn as long as it runs. */
   during<Value>(turn: LaneTurn, run: () => Promise<Value>): Promise<Value>
 }
@@ -59,9 +63,12 @@ export interface RunningTurns {
 export function createRunningTurns(): RunningTurns {
   const turns = new Map<TurnId, LaneTurn>()
   const grants = new Map<SessionId, Grant>()
+  const successors = new Map<TurnId, string>()
   return {
     restrict: (session, grant) => void (grant === null ? grants.delete(session) : grants.set(session, grant)),
     restricted: (session) => grants.get(session),
+    handOver: (turn, successor) => void (turns.has(turn) && successors.set(turn, successor)),
+    successor: (turn) => successors.get(turn) ?? '',
     find: (id) => turns.get(id),
     attachments: (id) => (id === '' ? [] : (turns.get(id)?.attachments() ?? [])),
     cautionOf: (id) => (id === '' ? undefined : turns.get(id)?.input.client?.caution),
@@ -71,6 +78,7 @@ export function createRunningTurns(): RunningTurns {
         return await run()
       } finally {
         turns.delete(turn.id)
+        successors.delete(turn.id)
       }
     },
   }
@@ -115,8 +123,7 @@ export function createAgent(deps: AgentDeps): Agent {
   }
   const run = (turn: LaneTurn, { base, rights, limits, actor, toolTokens }: Persona, own: OwnTurn = {}): Promise<TurnResult> =>
     runningTurns.during(turn, async () => {
-      const { restricted } = runningTurns
-      const process = createProcess({ gate, registry, newId, rights, limits, actor, restricted, ...own }, turn)
+      const process = createProcess({ gate, registry, newId, rights, limits, actor, runningTurns, ...own }, turn)
       const facts = await engine.facts(turn.input.model ?? '')
       // A byte is at most one token.
       const clientTokens = turn.input.client === undefined ? 0 : Buffer.byteLength(JSON.stringify(turn.input.client.tools))
@@ -265,10 +272,13 @@ interface ProcessDeps extends OwnTurn {
   readonly rights: ReadonlySet<string>
   readonly limits: RightLimits | undefined
   readonly actor: string
-  readonly restricted: RunningTurns['restricted']
+  readonly runningTurns: Pick<RunningTurns, 'restricted' | 'successor'>
 }
 
-function createProcess({ gate, registry, newId, rights, limits, actor, restricted, branch, pause }: ProcessDeps, turn: LaneTurn): Process {
+function createProcess(
+  { gate, registry, newId, rights, limits, actor, runningTurns, branch, pause }: ProcessDeps,
+  turn: LaneTurn,
+): Process {
   const id = newId() as ProcessId
   const { user, session } = turn.caller
   if (session === '') throw new Error('a turn belongs to a session')
@@ -293,7 +303,7 @@ function createProcess({ gate, registry, newId, rights, limits, actor, restricte
       onWait: turn.onWait,
     }
     const pass = (): Promise<CallOutcome> => {
-      const left = restricted(session)
+      const left = runningTurns.restricted(session)
       return gate.call(left === undefined ? caller : { ...caller, ...left }, name, input, options)
     }
     const paused = pause?.() ?? null
@@ -324,6 +334,7 @@ function createProcess({ gate, registry, newId, rights, limits, actor, restricte
     },
     isReadOnly: (name) => (registry.find(name)?.tier ?? 'read_only') === 'read_only',
     hasMail: turn.hasMail,
+    successor: () => runningTurns.successor(turn.id),
     newCallId: () => newId() as CallId,
   }
 }
