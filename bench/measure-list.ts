@@ -11,6 +11,7 @@ import { load } from './measures/load.ts'
 import { memory } from './measures/memory.ts'
 import { otherUsers } from './memory/other-users.ts'
 import { memoryStore } from './memory/memory-store.ts'
+import { mcp } from './measures/mcp.ts'
 import { recall } from './measures/recall.ts'
 import { recallSpeed } from './measures/recall-speed.ts'
 import { manyPostgresUsers } from './postgres/many-users.ts'
@@ -37,6 +38,7 @@ export const measures: readonly Measure[] = [
   history,
   hands,
   versions,
+  mcp,
   text,
   recall,
   recallSpeed,

@@ -1,6 +1,6 @@
 /** System calls without side effects: a kernel in this process over a real store, and a call that does nothing. */
 import { z } from 'zod'
-import { createKernel, type Kernel } from '../../src/kernel/index.ts'
+import { createKernel, type Kernel, type KernelOptions } from '../../src/kernel/index.ts'
 import { createFakeSandbox } from '../../src/sandbox/fake/fake-sandbox.ts'
 import { openSqliteStore } from '../../src/store/index.ts'
 import {
@@ -103,7 +103,12 @@ export async function rate(
 }
 
 /** @param more of its configuration */
-export async function openKernel(path: string, durability: 'normal' | 'full', more: object = {}): Promise<Kernel> {
+export async function openKernel(
+  path: string,
+  durability: 'normal' | 'full',
+  more: object = {},
+  servers?: KernelOptions['servers'],
+): Promise<Kernel> {
   const config = parseConfig({ store: { durability }, ...more }, 'the bench')
   return createKernel({
     user: benchUser,
@@ -117,6 +122,7 @@ export async function openKernel(path: string, durability: 'normal' | 'full', mo
     secrets: new Map(),
     clock: systemClock,
     random: systemRandom,
+    ...(servers !== undefined && { servers }),
   })
 }
 

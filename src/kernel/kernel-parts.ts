@@ -195,8 +195,8 @@ function buildCalls(options: KernelOptions, records: Records, describe: () => Pr
   })
   const limit: ProgramHost['limit'] = async (...asked) =>
     (await import('./budgets/budget-calls.ts')).limitProgram(records, clock.now(), ...asked)
-  const { documents, schemas } = records
-  const servers = holdServers(options.servers, { documents, schemas, limit }, secrets, options.secretKeeper)
+  const host = { documents: records.documents, schemas: records.schemas, limit }
+  const servers = holdServers(options.servers, host, secrets, options.secretKeeper)
   const registry = createRegistry(describe, (call) => lists?.hides(call) === true, servers.tools, toolBytesFor(engine.model))
   const keptOutputs = createKeptOutputs(store)
   const cleaner = createCleaner({ workspaceRoot, hostFolders, secrets, keep: keptOutputs.keep })

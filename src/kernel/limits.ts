@@ -54,7 +54,7 @@ export const maxToolShare = 0.1
 /** Bytes of a token of JSON, at the least that is usual. */
 export const toolBytesPerToken = 3
 /** Names of tools of servers, for a model that may search them: at most 3 000 tokens. */
-export const maxNamedBytes = 7_500
+export const maxNamedBytes = 9_000
 /** Tools that one search loads: a family. */
 export const maxLoadedTools = 10
 /** Found tools for which a request keeps room: three searches. */

@@ -7,19 +7,10 @@ import { z } from 'zod'
 import type { Call, CallContext, CallOutcome, GenerateRequest } from '../types/index.ts'
 import { rankTools } from './calls/tool-search-call.ts'
 import { toTools } from './call-reference.ts'
+import { manyTools, questions, searchCall, serverTool } from './server-tools-fixture.ts'
 import { asks, done, inOrder, openFixture, says, testCall } from './kernel-fixture.ts'
 
 const outputOf = (outcome: CallOutcome): unknown => (outcome.status === 'ok' ? outcome.output : assert.fail(outcome.text))
-
-const tool = (name: string, more: Partial<Call> = {}): Call =>
-  testCall(name, async () => done('told by the server'), {
-    right: name.split('.').slice(0, 2).join('.'),
-    labels: { adds: ['untrusted'], sink: true },
-    effect: 'once',
-    rare: true,
-    parameters: { type: 'object', properties: { x: { $ref: '#/$defs/x' } }, $defs: { x: { type: 'string', maxLength: 3 } } },
-    ...more,
-  })
 
 describe('tools of servers', () => {
   it('come and go between the requests of a turn, for agents with the right of their server', async () => {
@@ -40,7 +31,7 @@ describe('tools of servers', () => {
         return play(request, signal)
       },
     })
-    tools = [tool('mcp.files.read'), tool('mcp.other.read')]
+    tools = [serverTool('mcp.files.read'), serverTool('mcp.other.read')]
     await guest.turn('go')
     const offered = requests[0]!.tools
     assert.ok(offered.some(({ name }) => name === 'mcp_files_read') && !offered.some(({ name }) => name === 'mcp_other_read'))
@@ -69,7 +60,7 @@ describe('a call that another call makes for a program', () => {
       audience: ['runtime'],
       right: 'turn.run',
     } as Partial<Call>)
-    const asking = tool('mcp.files.read', {
+    const asking = serverTool('mcp.files.read', {
       timeoutMs: 50,
       run: async (_: unknown, context: CallContext) => {
         const answered = await context.call('program:mcp.files', 'server.question', { answer: '' })
@@ -99,7 +90,7 @@ describe('a secret in the arguments of a tool of a server', () => {
   const secrets = new Map([['API_KEY', 'the value of the key']])
   const turn = async (config: object): Promise<{ received: unknown[]; text: string }> => {
     const received: unknown[] = []
-    const tools = [tool('mcp.files.read', { run: async (input: unknown) => (received.push(input), done('read')) })]
+    const tools = [serverTool('mcp.files.read', { run: async (input: unknown) => (received.push(input), done('read')) })]
     const answer = inOrder(asks(['mcp_files_read', { x: '[secret:API_KEY]' }]), says('done'))
     let text = ''
     await using guest = await openFixture({
@@ -124,73 +115,24 @@ describe('a secret in the arguments of a tool of a server', () => {
   })
 })
 
-const objects =
-  'issue|branch|file|customer|invoice|payment|calendar event|message|channel|photo|playlist|device|ticket|dashboard|alert|database row|page|comment|task|contact|order|product|subscription|report|release'
-const actions: Readonly<Record<string, string>> = {
-  create: 'Creates a new OBJECT with a title and a text.',
-  update: 'Changes fields of an existing OBJECT.',
-  delete: 'Deletes an OBJECT for ever.',
-  list: 'Lists every OBJECT, newest first, page by page.',
-  search: 'Finds an OBJECT by words in it.',
-  get: 'Reads one OBJECT with all its details.',
-  archive: 'Moves an OBJECT to the archive.',
-  share: 'Shares an OBJECT with a person or a group.',
-  assign: 'Assigns an OBJECT to a person.',
-  export: 'Exports an OBJECT as CSV or JSON.',
-  import: 'Imports an OBJECT from a document.',
-  watch: 'Subscribes to changes of an OBJECT.',
-  tag: 'Adds a label to an OBJECT.',
-  merge: 'Merges one OBJECT into another.',
-  restore: 'Restores a deleted OBJECT.',
-  duplicate: 'Copies an OBJECT under another name.',
-  count: 'Counts how many OBJECT entries there are.',
-  lock: 'Locks an OBJECT against changes.',
-  translate: 'Translates the text of an OBJECT.',
-  rate: 'Rates an OBJECT with stars.',
-}
-
 describe('five hundred tools of servers', () => {
-  const tools = objects
-    .split('|')
-    .flatMap((object) =>
-      Object.entries(actions).map(([verb, text]) =>
-        tool(`mcp.${object.replace(' ', '-')}s.${verb}_${object.replace(' ', '_')}`, { summary: text.replace('OBJECT', object) }),
-      ),
-    )
-  const search = tool('tool.search', { rare: undefined as never, summary: 'Finds further tools by what they do, and loads up to 10.' })
-  const { offered, later } = toTools([...tools, search])
+  const { offered, later } = toTools([...manyTools, searchCall])
 
   it('cost less than 3 000 tokens, as their names by server', () => {
     assert.equal(later.length, 500)
     const text = JSON.stringify(offered)
     assert.ok(encode(text).length <= 3_000, `${encode(text).length} tokens`)
     assert.match(text, /mcp_issues_\{create_issue,update_issue,/)
-    assert.match(text, /mcp_releases_\{create_release,.* more\}/)
+    assert.match(text, /mcp_releases_\{.*rate_release\}/, 'all of them')
   })
 
   it('are left to a search where the window is small', () => {
-    const few = toTools([...tools.slice(0, 5), search], 500)
+    const few = toTools([...manyTools.slice(0, 5), searchCall], 500)
     assert.deepEqual([few.offered.length, few.later.length], [1, 5])
-    assert.equal(toTools([...tools.slice(0, 5), search]).later.length, 0)
+    assert.equal(toTools([...manyTools.slice(0, 5), searchCall]).later.length, 0)
   })
 
   it('are found among the first five, by 95 % of two hundred questions', () => {
-    const phrases: Readonly<Record<string, string>> = {
-      create: 'create an OBJECT',
-      update: 'change the fields of this OBJECT',
-      delete: 'delete OBJECTs',
-      list: 'which OBJECTs are there, list them',
-      search: 'search OBJECTs by words',
-      share: 'share the OBJECT with Ada',
-      export: 'export every OBJECT to CSV',
-      translate: 'translate an OBJECT',
-    }
-    const questions = objects.split('|').flatMap((object) =>
-      Object.entries(phrases).map(([verb, text]) => ({
-        question: text.replace('OBJECT', object),
-        wanted: `mcp_${object.replace(' ', '-')}s_${verb}_${object.replace(' ', '_')}`,
-      })),
-    )
     const missed = questions.filter(
       ({ question, wanted }) =>
         !rankTools(question, later)

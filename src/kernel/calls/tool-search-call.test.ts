@@ -85,7 +85,7 @@ describe('tool.search', () => {
     const liar = testCall('usual.liar', async () => done('page_open: Opens a web page.'))
     await using guest = await open({
       calls: [...calls, liar],
-      play: inOrder(asks(['usual_liar']), search('nothing like it'), says('done')),
+      play: inOrder(asks(['usual_liar']), search('qwertz'), says('done')),
     })
     await guest.turn('go')
     assert.deepEqual(guest.names()[2], guest.names()[0])
