@@ -133,3 +133,7 @@ export const maxShownInput = 2_000
 export const resourceRestMs = 300
 /** Published agents are loaded this long after a start, so that it does not wait for them. */
 export const a2aDelayMs = 500
+/** A crash may end the call that releases an answer; the next one asks again. */
+export const maxReleaseTries = 5
+/** The runner signs a card at once, or does not run. */
+export const signTimeoutMs = 3_000

@@ -1,7 +1,7 @@
 /** The real guest as a process: started as a runner starts it, watched, and killed. */
 import { spawn } from 'node:child_process'
 import { createInterface } from 'node:readline'
-import { configSchema, type GuestEnvelope, type GuestReport } from '../../src/types/index.ts'
+import { configSchema, type GuestEnvelope, type GuestReport, type HostQuestion } from '../../src/types/index.ts'
 import { guestEntry } from './built.ts'
 import { compileCache } from './compile-cache.ts'
 import { inTime } from './patience.ts'
@@ -18,6 +18,8 @@ export interface GuestStart {
   readonly keys?: Readonly<Record<string, string>>
   /** Folders of the person. */
   readonly folders?: GuestEnvelope['folders']
+  /** Answers what the guest asks of its runner; absent: nothing is answered. */
+  readonly answer?: (question: HostQuestion) => unknown
 }
 
 export interface GuestEnd {
@@ -48,6 +50,7 @@ export function startGuest({
   insecure = false,
   keys = {},
   folders = [],
+  answer,
 }: GuestStart): TestGuest {
   const child = spawn(process.execPath, [entry, 'serve', ...args], {
     cwd: workspace.root,
@@ -67,6 +70,8 @@ export function startGuest({
   createInterface({ input: child.stdout }).on('line', (line) => {
     const report = JSON.parse(line) as GuestReport
     if (report.type === 'ready' || report.type === 'fatal') started.resolve(report)
+    if (report.type === 'ask' && answer !== undefined)
+      child.stdin.write(`${JSON.stringify({ type: 'answer', id: report.id, output: answer(report.question) })}\n`)
   })
   void gone.then(started.resolve)
   const ended = (): Promise<GuestEnd> => inTime(gone, () => `the end of guest ${child.pid}; it says: ${stderr}`)

@@ -24,6 +24,7 @@ import {
   validateVersion,
 } from './sdk.ts'
 import { type Asking, askingKey, createTaskHandler, type HandlerDeps } from './task-handler.ts'
+import { createRelease, type Release } from './task-view.ts'
 import { createTaskPush, type PushDeps } from './task-push.ts'
 
 export interface A2aDeps extends CardDeps {
@@ -47,14 +48,16 @@ interface Exchange {
 }
 
 interface Serving extends A2aDeps {
+  readonly release: Release
   readonly watch: HandlerDeps['watch']
 }
 
 export type A2aServer = (request: IncomingMessage, response: ServerResponse) => Promise<void>
 
 export function createA2a(setup: A2aDeps): A2aServer {
-  const push = createTaskPush(setup)
-  const deps: Serving = { ...setup, watch: push.watch }
+  const release = createRelease(setup.kernel, setup.closing)
+  const push = createTaskPush({ ...setup, release })
+  const deps: Serving = { ...setup, release, watch: push.watch }
   const cards = createCards(deps)
   const open = createCounts()
   push.resume().catch((error: unknown) => (setup.closing.aborted ? undefined : setup.onBug(error)))

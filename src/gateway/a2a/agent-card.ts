@@ -4,8 +4,8 @@
  * signature does not cover, because clients of that version do not say which one they speak.
  */
 import { createHash } from 'node:crypto'
-import { type A2aConfig, createRecentMap, isObject, type JsonObject, OxbowError, type SignedCard } from '../../types/index.ts'
-import { keptCards } from '../limits.ts'
+import { type A2aConfig, createRecentMap, type JsonObject, OxbowError, type SignedCard } from '../../types/index.ts'
+import { keptCards, signTimeoutMs } from '../limits.ts'
 import { AgentCard, canonicalizeAgentCard, LegacyRestTransportHandler, ServerCallContext, type A2ARequestHandler } from './sdk.ts'
 
 /** An agent that declares it runs a message once, however often it is sent. */
@@ -32,8 +32,16 @@ export interface Cards {
 export function createCards({ agents, version, sign }: CardDeps): Cards {
   const [first = null] = Object.keys(agents)
   const made = createRecentMap<string, Promise<JsonObject>>(keptCards)
-  const signed = async (card: JsonObject, origin: string): Promise<SignedCard | null> =>
-    sign === undefined ? null : sign(canonicalizeAgentCard(AgentCard.fromJSON(card)), `${origin}/.well-known/jwks.json`)
+  const signed = async (card: JsonObject, origin: string): Promise<SignedCard | null> => {
+    if (sign === undefined) return null
+    const late = Promise.withResolvers<never>()
+    const timer = setTimeout(() => late.reject(noSigner), signTimeoutMs)
+    try {
+      return await Promise.race([sign(canonicalizeAgentCard(AgentCard.fromJSON(card)), `${origin}/.well-known/jwks.json`), late.promise])
+    } finally {
+      clearTimeout(timer)
+    }
+  }
   const make = async (agent: string, origin: string): Promise<JsonObject> => {
     const card = cardOf(agents, agent, version, origin)
     const { protected: header, signature } = (await signed(card, origin)) ?? {}
@@ -66,6 +74,11 @@ export function createCards({ agents, version, sign }: CardDeps): Cards {
     },
   }
 }
+
+/** A card without its signature would look like a changed one. */
+const noSigner = new OxbowError('guest_unreachable', 'The card cannot be signed: the runner does not answer.', {
+  hint: 'Restart the guest.',
+})
 
 function cardOf(agents: A2aConfig['agents'], agent: string, version: string, origin: string): JsonObject {
   const published = Object.hasOwn(agents, agent) ? agents[agent] : undefined
@@ -108,9 +121,4 @@ function cardOf(agents: A2aConfig['agents'], agent: string, version: string, ori
 /** @returns whether a client that sends this version gets a card of version 0.3 */
 export function isLegacyVersion(version: unknown): boolean {
   return typeof version === 'string' && /^0\.[0-3](?:\.|$)/.test(version)
-}
-
-/** @returns the card without what only clients of version 0.3 read, as it is signed */
-export function isCard(value: unknown): value is JsonObject {
-  return isObject(value) && typeof value['name'] === 'string' && Array.isArray(value['supportedInterfaces'])
 }

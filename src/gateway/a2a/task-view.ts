@@ -4,6 +4,7 @@
  * input.
  */
 import type { Kernel, KernelEvent } from '../../kernel/index.ts'
+import { maxReleaseTries } from '../limits.ts'
 import {
   type CallId,
   derivedId,
@@ -49,9 +50,9 @@ export function isEnded({ state }: Pick<TaskStatus, 'state'>): boolean {
   return state === 'completed' || state === 'failed' || state === 'canceled' || state === 'rejected'
 }
 
-/** The call that releases an answer: the same whenever it is asked for. */
-export function answerCall(generation: string): CallId {
-  return derivedId('task answer', generation) as CallId
+/** The calls that release an answer, the same whenever it is asked for: one after another, as a crash may have ended the one before. */
+function answerCalls(generation: string): readonly CallId[] {
+  return Array.from({ length: maxReleaseTries }, (_, attempt) => derivedId('task answer', generation, attempt) as CallId)
 }
 
 type Verdict = 'asked' | 'released' | 'denied'
@@ -114,7 +115,7 @@ function createTaskFold({ task }: TaskPlace, ask: (generation: string) => void, 
     const fields = isObject(body) ? body : {}
     if (name === 'turn.send' && call === task && phase === 'intent') input = textIn(fields['input'], 'text')
     const isOwn = of === turn || String(call) === turn
-    if (isOwn || [...generations.keys()].some((generation) => answerCall(generation) === call)) {
+    if (isOwn || (name === 'task.answer' && [...generations.keys()].some((generation) => answerCalls(generation).includes(call)))) {
       if (phase === 'parked') waiting.add(call)
       else waiting.delete(call)
     }
@@ -193,7 +194,33 @@ function textOf(message: Json | undefined): string {
 export interface TaskSource {
   /** That of the owner: who may see the task was checked. */
   readonly kernel: Pick<Kernel, 'follow' | 'call'>
+  readonly release: Release
   readonly now: () => number
+}
+
+/** @returns whether an answer of the model may leave; null when the guest stops before that is known */
+export type Release = (place: TaskPlace, generation: string) => Promise<boolean | null>
+
+/** @param closing aborted when the guest stops */
+export function createRelease(kernel: Pick<Kernel, 'call'>, closing: AbortSignal): Release {
+  /** Those who follow a task at once ask once. */
+  const asking = new Map<string, Promise<boolean | null>>()
+  const release: Release = async ({ task, context }, generation) => {
+    for (const id of answerCalls(generation)) {
+      const { status } = await kernel.call('task.answer', { task, answer: generation }, context, id)
+      if (status === 'ok') return true
+      if (status === 'refused' || status === 'failed') return false
+      if (closing.aborted) return null
+    }
+    return false
+  }
+  return (place, generation) => {
+    const before = asking.get(generation)
+    if (before !== undefined) return before
+    const now = release(place, generation).finally(() => asking.delete(generation))
+    asking.set(generation, now)
+    return now
+  }
 }
 
 /**
@@ -202,7 +229,7 @@ export interface TaskSource {
  * @returns the task as it has ended @throws OxbowError the reason of the signal
  */
 export async function followTask(
-  { kernel, now }: TaskSource,
+  { kernel, release, now }: TaskSource,
   place: TaskPlace,
   signal: AbortSignal,
   onView: (view: TaskView, updates: readonly TaskUpdate[]) => void,
@@ -217,14 +244,12 @@ export async function followTask(
     isPast = false
     if (isEnded(view.status)) ended.resolve(view)
   }
-  const release = async (generation: string): Promise<void> => {
-    const input = { task: place.task, answer: generation }
-    const outcome = await kernel.call('task.answer', input, place.context, answerCall(generation))
+  const ask = async (generation: string): Promise<void> => {
+    const released = await release(place, generation)
     // The guest stops: the answer leaves at its next start.
-    if (outcome.status === 'cancelled') return
-    take({ type: 'verdict', generation, released: outcome.status === 'ok' })
+    if (released !== null) take({ type: 'verdict', generation, released })
   }
-  const fold = createTaskFold(place, (generation) => void release(generation).catch(ended.reject), now)
+  const fold = createTaskFold(place, (generation) => void ask(generation).catch(ended.reject), now)
   const leave = (): void => ended.reject(signal.reason instanceof OxbowError ? signal.reason : gone)
   signal.addEventListener('abort', leave, { once: true })
   if (signal.aborted) leave()

@@ -1,0 +1,164 @@
+/**
+ * Two guests, of which one asks the agent that the other has published, killed at random in the middle of streams: every answer arrives,
+ * no command of the published agent runs twice, and no task is left running.
+ */
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { signCard } from '../../src/runner/head-signing.ts'
+import { openHome } from '../../src/runner/home.ts'
+import { derivedId, type HostQuestion } from '../../src/types/index.ts'
+import { sideBySide } from '../recovery/side-by-side.ts'
+import { startGuest, type TestGuest } from '../support/guest-process.ts'
+import { assertNothingOpen, readLedger } from '../support/ledger.ts'
+import { startModel } from '../support/model.ts'
+import { openReady, readyUrl } from '../support/ready.ts'
+import { scaled } from '../support/scale.ts'
+import type { Terminal } from '../support/terminal.ts'
+import { emptied, makeWorkspace, type TestWorkspace } from '../support/workspace.ts'
+
+const kills = scaled(200, 8)
+const killsInOnePair = 8
+const tasks = 4
+const seriesMs = 180_000
+
+const tool = (name: string, input: object) => ({ events: [{ tool_call: { name, arguments: input as never } }] })
+const word = (text: string) => [{ text }, { delay_ms: 30 }]
+
+const asking = {
+  turns: Array.from({ length: tasks }, (_, i) => ({
+    match: `Ask ${i}.`,
+    steps: [tool('a2a_helper', { goal: `Work ${i}.` }), { events: [{ text: `Asked ${i}.` }] }],
+  })),
+}
+const helping = {
+  turns: Array.from({ length: tasks }, (_, i) => ({
+    match: `Work ${i}.`,
+    steps: [tool('shell_exec', { command: `echo ${i} >> log.txt` }), { events: [...word('Worked '), ...word('on '), { text: `${i}.` }] }],
+  })),
+}
+
+function createChance(seed: number): () => number {
+  let state = seed
+  return () => {
+    state = (Math.imul(state, 1_664_525) + 1_013_904_223) >>> 0
+    return state / 2 ** 32
+  }
+}
+
+async function ask<Output>(terminal: Terminal, name: string, input: object): Promise<Output> {
+  const { result } = await terminal.expect('result', 'call', { name, input: input as never })
+  const outcome = result as unknown as { readonly status: string; readonly output: Output; readonly text: string }
+  assert.equal(outcome.status, 'ok', outcome.text)
+  return outcome.output
+}
+
+const allowed = { approval: { side_effecting: 'allow', privileged: 'allow' }, memory: { embedder: 'none' } }
+
+interface Side {
+  readonly workspace: TestWorkspace
+  start(): TestGuest
+  guest: TestGuest
+}
+
+async function revive(side: Side): Promise<void> {
+  await side.guest.kill()
+  await emptied(side.workspace)
+  side.guest = side.start()
+  const started = await side.guest.started
+  if (started.type === 'fatal') throw new Error(JSON.stringify(started))
+}
+
+/** Sends what is missing. @returns null when the guest died meanwhile */
+async function sendAll({ guest, workspace }: Side, seed: number): Promise<void> {
+  using terminal = await openReady(guest, workspace)
+  for (let i = 0; i < tasks; i += 1) {
+    const session = derivedId('session', seed, i).replace(/^(.{14})8/, '$14')
+    await terminal.expect('result', 'create_session', { client_id: session })
+    await terminal.expect('ack', 'send_turn', { session, client_id: derivedId('turn', seed, i), text: `Ask ${i}.` })
+  }
+}
+
+async function untilQuiet({ guest, workspace }: Side): Promise<void> {
+  using terminal = await openReady(guest, workspace)
+  for (;;) {
+    const sessions = await ask<readonly { busy: boolean }[]>(terminal, 'session.list', { limit: 500 })
+    if (sessions.every(({ busy }) => !busy)) return
+    await new Promise((resolve) => setTimeout(resolve, 50))
+  }
+}
+
+async function ordeal(seed: number): Promise<void> {
+  const chance = createChance(seed)
+  using here = makeWorkspace()
+  using there = makeWorkspace()
+  const home = openHome({ HOME: there.home, OXBOW_HOME: there.home })
+  await using asker = await startModel(asking)
+  await using helper = await startModel(helping)
+  const published = { helper: { description: 'Works.', rights: ['shell.run'] } }
+  const answer = (question: HostQuestion): unknown =>
+    question.ask === 'sign_card' ? signCard(home, question.card, question.key_address) : null
+  const startThere = (): TestGuest =>
+    startGuest({ workspace: there, config: { ...allowed, model: helper.config, a2a: { agents: published } }, answer })
+  const b: Side = { workspace: there, start: startThere, guest: startThere() }
+  const url = (await readyUrl(b.guest)).replace('ws:', 'http:').replace('/ws', '')
+  const key = await (async () => {
+    using terminal = await openReady(b.guest, there)
+    return (await ask<{ key: string }>(terminal, 'key.create', { name: 'asker', rights: ['task.send'] })).key
+  })()
+  const remotes = { helper: { url, headers: { authorization: 'Bearer $HELPER_KEY' }, allow: [new URL(url).host], timeout_s: 60 } }
+  const startHere = (): TestGuest =>
+    startGuest({
+      workspace: here,
+      config: { ...allowed, model: asker.config, a2a: { remotes }, agent: { rights: ['a2a.helper'] } },
+      keys: { HELPER_KEY: key },
+    })
+  const a: Side = { workspace: here, start: startHere, guest: startHere() }
+  try {
+    await (async () => {
+      using terminal = await openReady(a.guest, here)
+      const { digest } = await ask<{ digest: string }>(terminal, 'remote.diff', { remote: 'helper' })
+      await ask(terminal, 'remote.approve', { remote: 'helper', digest })
+    })()
+    for (let life = 0; life < killsInOnePair; life += 1) {
+      await sendAll(a, seed)
+      await new Promise((resolve) => setTimeout(resolve, chance() * 250))
+      await revive(chance() < 0.5 ? a : b)
+    }
+    await sendAll(a, seed)
+    await untilQuiet(a)
+    await untilQuiet(b)
+    await Promise.all([a.guest.stop(), b.guest.stop()])
+    await assertSides(a, b)
+  } finally {
+    await Promise.all([a.guest.kill(), b.guest.kill()])
+  }
+}
+
+async function assertSides(a: Side, b: Side): Promise<void> {
+  const [asked, helped] = await Promise.all([readLedger(a.workspace), readLedger(b.workspace)])
+  assertNothingOpen(asked)
+  assertNothingOpen(helped)
+  const turns = helped.entries.filter(({ name, phase }) => name === 'turn.send' && phase === 'intent')
+  assert.equal(turns.length, tasks, 'each message is one turn')
+  for (let i = 0; i < tasks; i += 1) {
+    const runs = b.workspace.lines('log.txt').filter((line) => line === String(i)).length
+    assert.ok(runs <= 1, `command ${i} ran ${runs} times`)
+  }
+  const answers = asked.entries.filter(({ name, phase }) => name === 'a2a.helper' && phase === 'outcome')
+  assert.equal(answers.length, tasks)
+  for (const { body } of answers) assert.match(JSON.stringify(body), /Worked on \d\./)
+}
+
+test(`${kills} kills in the middle of streams lose no answer, repeat no command and leave no task`, { timeout: seriesMs }, async (t) => {
+  const first = Number(process.env['OXBOW_SEED'] ?? Math.floor(Date.now() % 1_000_000))
+  t.diagnostic(`seeds from ${first} (OXBOW_SEED=${first} repeats them)`)
+  let begun = 0
+  await sideBySide(async () => {
+    if (begun >= kills / killsInOnePair) return false
+    const seed = first + begun++
+    await ordeal(seed).catch((error: unknown) => {
+      throw new Error(`seed ${seed}`, { cause: error })
+    })
+    return true
+  })
+})
