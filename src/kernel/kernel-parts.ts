@@ -333,6 +333,7 @@ function callDeps(options: KernelOptions, parts: KernelParts): Omit<KernelCallDe
     titles,
     config: config.model,
     heldLabels: sessions.held,
+    joinLabels: sessions.join,
     sandbox,
     now: clock.now,
     flushed: parts.journal.flushed,

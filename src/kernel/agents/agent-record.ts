@@ -88,6 +88,8 @@ export interface Delegation {
   readonly hash: string
   /** The turn that delegated; empty: none did. */
   readonly turn: TurnId | ''
+  /** A call waits for its end, also after a restart; absent: its end comes as mail. */
+  readonly awaited?: boolean | undefined
   /** Unix milliseconds; null: no deadline. */
   readonly deadline_at: number | null
   /** Times that its answer was returned because it did not match the schema of the result. */

@@ -228,7 +228,12 @@ async function takeUp(table: AgentTable): Promise<void> {
       void begin(table, held)
     } else if (isOver(held.record) && childrenOf(table, held).length > 0) await cleanUp(table, held)
   }
-  for (const held of known) if (isSettled(held.record)) await report(table, held)
+  for (const held of known) {
+    const { home, delegation } = held.record
+    // The call that waits for it runs again, and returns its end.
+    const isAwaited = delegation?.awaited === true && home !== '' && table.deps.lanes.isBusy(home)
+    if (isSettled(held.record) && !isAwaited) await report(table, held)
+  }
   for (const held of known)
     if (held.record.state === 'waiting' && childrenOf(table, held).every(({ record }) => isSettled(record)))
       await endRun(table, held, { state: held.record.keep ? 'idle' : 'done' })

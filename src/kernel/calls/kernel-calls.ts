@@ -29,6 +29,8 @@ import { sessionKeepingCalls, type SessionKeepingDeps } from './session-keeping-
 import { type AuditCallDeps, auditCalls } from '../audit/audit-calls.ts'
 import { type AgentCallDeps, agentCalls } from '../agents/agent-calls.ts'
 import { type DelegateCallDeps, delegateCalls } from '../delegation/delegate-calls.ts'
+import type { FanOutDeps } from '../delegation/fan-out.ts'
+import { fanOutCall } from '../delegation/fan-out-call.ts'
 import { type DefinitionCallDeps, definitionCalls } from '../delegation/definition-calls.ts'
 import { type EventCallDeps, eventCalls } from '../observe/event-calls.ts'
 import { type PublishedCallDeps, publishedCalls } from '../published/published-calls.ts'
@@ -64,6 +66,7 @@ export type KernelCallDeps = SystemCallDeps &
   AuditCallDeps &
   AgentCallDeps &
   DefinitionCallDeps &
+  FanOutDeps &
   DelegateCallDeps &
   PublishedCallDeps &
   GraphCallDeps &
@@ -104,6 +107,7 @@ export function kernelCalls(deps: KernelCallDeps): readonly Call[] {
     ...agentCalls(deps),
     ...definitionCalls(deps),
     ...delegateCalls(deps),
+    fanOutCall(deps),
     ...publishedCalls(deps),
     ...graphCalls(deps),
     ...scheduleCalls(deps),

@@ -4,6 +4,7 @@ import { type Caller, type CallId, evident, type JsonObject } from '../../types/
 import type { AgentRecord } from '../agents/agent-record.ts'
 import { type Limits, limitsSchema } from '../budgets/definitions.ts'
 import { maxAgentMessageCharacters } from '../limits.ts'
+import type { Labels } from '../stages/policy.ts'
 import { maxKeyFactCharacters, maxKeyFacts } from './limits.ts'
 
 export interface DelegateRequest {
@@ -17,6 +18,8 @@ export interface DelegateRequest {
   readonly deadline_s?: number | undefined
   /** False: returns at once, and the end comes as mail. */
   readonly wait: boolean
+  /** Labels of what the goal holds beside what the caller has read. */
+  readonly labels?: Labels | undefined
   /** What happens to the agents below it when it ends before them. */
   readonly orphans?: AgentRecord['orphans'] | undefined
 }

@@ -22,7 +22,7 @@ import { carvedOf } from '../budgets/book.ts'
 import type { Limits } from '../budgets/definitions.ts'
 import { longestTimerMs } from './limits.ts'
 import type { Budgets } from '../stages/budgets.ts'
-import type { Labels } from '../stages/policy.ts'
+import { join, type Labels } from '../stages/policy.ts'
 import { stopReason } from '../stages/running-calls.ts'
 import { type AgentDefinition, parseAgentDefinition } from './agent-definition.ts'
 import { type Entries, lost, meet, passedOn } from './attenuation.ts'
@@ -130,13 +130,14 @@ async function start(
       priority: 'normal',
       keep: false,
       orphans: request.orphans ?? 'kill',
-      labels: deps.heldLabels(caller),
+      labels: join(deps.heldLabels(caller), request.labels ?? []),
       budget,
       branch,
       delegation: {
         definition: definition.name,
         hash: definition.hash,
         turn: caller.turn,
+        awaited: request.wait,
         deadline_at: deadlineS === undefined ? null : deps.now() + deadlineS * 1_000,
         repairs: 0,
       },

@@ -1,5 +1,7 @@
 /** Limits of delegation, each with its reason. */
 
+/** Tasks of one fan-out. */
+export const maxFanTasks = 32
 /** How long definitions of agents and graphs count as read: many children that begin together are one read. */
 export const heldDefinitionsMs = 250
 export const definitionReadMs = 10_000
