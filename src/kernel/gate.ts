@@ -352,7 +352,8 @@ async function run(
   }
   if (hold !== null) deps.budgets.begin(hold, watch.overBudget)
   try {
-    return { done: await watch.race(call.run(use.input, context)) }
+    const work = (): ReturnType<Call['run']> => call.run(use.input, context)
+    return { done: await watch.race(watched === null ? work() : watched.around(deps.sandbox, work)) }
   } catch (error) {
     const reason = isShutdown(error) ? 'shutdown' : stopReason(watch.signal)
     if (reason === 'shutdown' && continuesAfterRestart(call, passing)) return stoppedForRestart

@@ -23,6 +23,7 @@ import {
 } from '../types/index.ts'
 import { type Background, type Complete, createBackground, createComplete, createTidyDue, createTitleDue } from './background.ts'
 import type { KernelCallDeps } from './calls/kernel-calls.ts'
+import type { Flow } from './flow/open-flow.ts'
 import { type Conversations, createConversations } from './conversation/conversations.ts'
 import { createScratchpads, type Scratchpads } from './conversation/scratchpads.ts'
 import { createSummaries, type Summaries } from './conversation/summaries.ts'
@@ -34,7 +35,7 @@ import { createGate, type Gate } from './gate.ts'
 import { maxBytesPerToken, maxOfferedBytes, maxToolShare, toolBytesPerToken } from './limits.ts'
 import { createJournal, createProjector, type Journal } from './journal.ts'
 import { createRegistry, type HeldServers, holdServers, type ProgramHost, type Registry } from './registry.ts'
-import { createFileFlow, createSessions, fileFlowCategories, type Sessions } from './sessions.ts'
+import { createFileFlow, createSessions, type FileFlow, fileFlowCategories, type Sessions } from './sessions.ts'
 import { warningOf } from './budgets/notices.ts'
 import { type Budgets, createBudgets } from './stages/budgets.ts'
 import { type Cleaner, createCleaner, createKeptOutputs, type KeptOutputs } from './stages/cleaning.ts'
@@ -84,6 +85,8 @@ interface Calls {
   /** Loaded with the descriptions of the calls. */
   readonly execLists: () => Promise<ExecLists>
   readonly versioning: Versioning
+  readonly files: FileFlow
+  readonly openFlow: () => Promise<Flow>
   /** Branches of files; loaded with the first. */
   readonly branches: () => Promise<Branches>
   readonly servers: HeldServers
@@ -209,16 +212,7 @@ function buildCalls(options: KernelOptions, records: Records, describe: () => Pr
   })
   const running = createRunningCalls(clock, events.progress, versioning.noteChange)
   const data = once(async () => (await import('./extract/data-handles.ts')).createDataHandles(records.documents))
-  const files = createFileFlow({
-    held: sessions.held,
-    hasRules: config.flow.source.length > 0 || config.flow.sink.length > 0,
-    isNeeded: async () => (await Promise.all(fileFlowCategories.map((category) => records.documents.list(category, 1)))).flat().length > 0,
-    open: () => openFlow(),
-  })
-  const openFlow = once(async () => {
-    const flow = await import('./flow/open-flow.ts')
-    return flow.openFlow({ ...records, policy: config.flow, running, sandbox, clock, modelsOf: () => [] })
-  })
+  const { files, openFlow } = buildFlow(options, records, running)
   const gate = createGate({
     ...records,
     files,
@@ -255,7 +249,33 @@ function buildCalls(options: KernelOptions, records: Records, describe: () => Pr
   journal.attach({ onChanged: summaries.drop })
   const memory = options.memory?.(createMemoryHost({ user, store, journal, gate, summaries, newId }))
   const own = { data, execLists, servers, registry, cleaner, keptOutputs, runningTurns, running, gate, background, branches }
-  return { ...own, summaries, memory, completeBy, versioning }
+  return { ...own, summaries, memory, completeBy, versioning, files, openFlow }
+}
+
+/** Labels of files and rules about labels; loaded when there are such. */
+function buildFlow({ config, sandbox, clock }: KernelOptions, { documents, sessions }: Records, running: RunningCalls) {
+  const { flow: policy, versions } = config
+  const openFlow = once(async () =>
+    (await import('./flow/open-flow.ts')).openFlow({
+      documents,
+      sessions,
+      policy,
+      running,
+      sandbox,
+      clock,
+      model: config.model,
+      providers: config.providers,
+      lasting: (...asked) => files.lasting(...asked),
+    }),
+  )
+  const files = createFileFlow({
+    held: sessions.held,
+    versions,
+    hasRules: policy.source.length > 0 || policy.sink.length > 0,
+    isNeeded: async () => (await Promise.all(fileFlowCategories.map((category) => documents.list(category, 1)))).flat().length > 0,
+    open: openFlow,
+  })
+  return { files, openFlow }
 }
 
 /** @returns how much of each request the tools may take */
@@ -326,6 +346,7 @@ function callDeps(options: KernelOptions, parts: KernelParts): Omit<KernelCallDe
   return {
     ...parts,
     ...parts.versioning,
+    restored: async (of, paths) => (await parts.files.opened())?.restored(of, paths),
     user,
     store,
     engine,

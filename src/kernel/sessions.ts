@@ -5,6 +5,7 @@ import {
   type Caller,
   type CallId,
   createRecentMap,
+  type Config,
   type DataOrigin,
   type Done,
   type FlowPolicy,
@@ -27,7 +28,9 @@ import {
 } from '../types/index.ts'
 import { maxSessionsRead, maxTitleLength } from './limits.ts'
 import {
+  flowMatter,
   freeFlow,
+  lastingEffect,
   judgeFlow,
   type FlowVerdict,
   isKept,
@@ -239,7 +242,10 @@ interface FlowDeps {
 /** Stage 4. At once where no file has labels and no rule is configured. */
 export function judgeLabels({ labels, flow, files }: FlowDeps, caller: Caller, call: Call, input: unknown): Judged | Promise<Judged> {
   const held = labels.held(caller)
-  const plain = (): FlowVerdict => (leadsOutside(caller, call) ? judgeFlow(held, call, flow, () => labels.origins(caller)) : freeFlow)
+  const plain = (): FlowVerdict => {
+    const matter = held.length === 0 ? null : flowMatter(caller, call, flow, files.lasting(call, input))
+    return matter === null ? freeFlow : judgeFlow(held, call, flow, matter, () => labels.origins(caller))
+  }
   const more = files.judge(caller, call, input)
   return more === null ? { held, flow: plain() } : more.then((verdict) => ({ held, flow: verdict ?? plain() }))
 }
@@ -278,10 +284,8 @@ export interface FileGuard {
   hands(inner: Sandbox, profile: Profile): Promise<Hands>
   /** Labels of what the call has read so far. */
   seen(): Provenance
-  /** The call reads a version of what was at this path. */
-  readPast(path: string): void
-  /** The call has restored what was at this path. */
-  bringBack(path: string): Promise<void>
+  /** While a program of the call runs that sees these folders by itself. */
+  around<Result>(inner: Sandbox, folders: readonly string[], work: () => Promise<Result>): Promise<Result>
 }
 
 /** How calls and rules meet labels of files; loaded when there is one of either. */
@@ -293,6 +297,8 @@ export interface OpenedFlow {
   /** Labels that rules give to the result of a call. */
   sourced(of: CallOf, input: unknown): Provenance
   judge(caller: Caller, call: Call, input: unknown): Promise<FlowVerdict>
+  /** What was at these paths is there again. */
+  restored(of: CallOf, paths: readonly string[]): Promise<void>
 }
 
 /** The call of which something is said. */
@@ -308,10 +314,16 @@ export interface FileFlow {
   watch(of: CallOf, call: Call, input: unknown): WatchedFiles | null
   /** @returns null, at once or later, where neither a file nor a rule is of concern: then `judgeFlow` decides */
   judge(caller: Caller, call: Call, input: unknown): Promise<FlowVerdict | null> | null
+  /** @returns what the call does that nobody can take back; empty: nothing */
+  lasting(call: Call, input: unknown): string
+  /** @returns null where no file has labels */
+  opened(): Promise<OpenedFlow | null>
 }
 
 export interface WatchedFiles extends Pick<FileGuard, 'seen'> {
   sandbox(inner: Sandbox): Sandbox
+  /** Runs the call. */
+  around<Result>(inner: Sandbox, work: () => Promise<Result>): Promise<Result>
 }
 
 interface FileFlowDeps {
@@ -320,10 +332,11 @@ interface FileFlowDeps {
   /** Whether a file had labels when the guest before this one ended. */
   readonly isNeeded: () => Promise<boolean>
   readonly open: () => Promise<OpenedFlow>
+  readonly versions: Config['versions']
 }
 
 /** @returns what costs a comparison a call while no session has read private data */
-export function createFileFlow({ held, hasRules, isNeeded, open }: FileFlowDeps): FileFlow {
+export function createFileFlow({ held, hasRules, isNeeded, open, versions }: FileFlowDeps): FileFlow {
   let opened: OpenedFlow | null = null
   let isKnown = false
   let wasOnline = false
@@ -332,10 +345,14 @@ export function createFileFlow({ held, hasRules, isNeeded, open }: FileFlowDeps)
     if (hasRules || (await isNeeded())) await load()
     isKnown = true
   })
+  const isVersioned = versionedBy(versions)
   const isQuiet = (caller: Caller): boolean => isKnown && (opened === null || opened.isEmpty()) && !isKept(held(caller))
   return {
+    lasting: (call, input) => lastingEffect(call, input, isVersioned),
+    opened: () => begin().then(() => opened),
     watch(of, call, input) {
-      if (isQuiet(of.caller) && call.starts === undefined) return null
+      const readsVersions = call.right.startsWith('version.')
+      if (isQuiet(of.caller) && call.starts === undefined && !readsVersions) return null
       let guard: FileGuard | null = null
       const ready = once(async () => {
         await begin()
@@ -347,6 +364,11 @@ export function createFileFlow({ held, hasRules, isNeeded, open }: FileFlowDeps)
           if (guard !== null) return guard.seen()
           if (opened === null) return nothing
           return call.starts === undefined ? opened.sourced(of, input) : opened.everywhere()
+        },
+        async around(inner, work) {
+          if (readsVersions) await begin()
+          const folders = call.folders === undefined ? null : await ready()
+          return folders === null ? work() : folders.around(inner, call.folders ?? [], work)
         },
         sandbox: (inner) => ({
           ...inner,
@@ -364,4 +386,12 @@ export function createFileFlow({ held, hasRules, isNeeded, open }: FileFlowDeps)
       return begin().then(async () => (isQuiet(caller) && !isKept(call.labels.adds) ? null : (await load()).judge(caller, call, input)))
     },
   }
+}
+
+/** @returns whether versions hold what is at a path of the workspace; what is elsewhere is not missed */
+function versionedBy({ enabled, ignore }: Config['versions']): (path: string) => boolean {
+  if (!enabled) return () => false
+  const patterns = ['.git', ...ignore].map((name) => name.replace(/[\\^$.+?()[\]{}|]/g, '\\$&').replaceAll('*', '.*'))
+  const unversioned = new RegExp(`^(?:${patterns.join('|')})$`, 'si')
+  return (path) => !path.split('/').some((name) => unversioned.test(name))
 }

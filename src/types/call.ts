@@ -168,6 +168,8 @@ export interface Call<Input = any, Output = any> {
   readonly reveals?: true
   /** A model finds it by `tool.search` where too many tools are on to offer all. */
   readonly rare?: true
+  /** Folders of the workspace that the program which serves the call sees by itself; absent: none. */
+  readonly folders?: readonly string[]
   /** Infinity for calls that end by other limits. */
   readonly timeoutMs: number
   /**

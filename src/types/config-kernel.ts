@@ -12,6 +12,7 @@ export interface FlowRules {
 }
 
 export interface FlowPolicy extends FlowRules {
+  irreversible: Decision
   /** By call name. Null: the general rule applies. */
   sinks: Record<string, { [Kind in keyof FlowRules]: Decision | null }>
   /** Rules that add labels to what is read; each names one condition at least. */
@@ -163,6 +164,11 @@ export const kernelConfig: { readonly [Section in keyof KernelConfig]: z.ZodType
         ),
       private: decision.default('allow').describe('The same, when it contains private data (the vault, private memories).'),
       both: decision.default('ask').describe('The same, when it contains both. The strictest of the three that apply counts.'),
+      irreversible: decision
+        .default('ask')
+        .describe(
+          'For a model’s calls that nobody can take back, when the conversation contains untrusted content: an effect outside (a mail, a payment, a form), a schedule, forgotten memories, changes of files that have no versions.',
+        ),
       sinks: z
         .record(z.string(), z.strictObject({ untrusted: ownFlow('untrusted'), private: ownFlow('private'), both: ownFlow('both') }))
         .default({})

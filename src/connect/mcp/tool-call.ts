@@ -41,6 +41,7 @@ export function toolCall({ server, tool, connection, schemas }: ToolDeps): Call<
     audience: ['model', 'terminal'],
     labels: { adds: ['untrusted'], sink },
     rare: true,
+    ...(server.settings.folders.length > 0 && { folders: server.settings.folders.map((folder) => folder.replace(/:rw$/, '')) }),
     timeoutMs: server.settings.timeout_s * 1_000,
     async run(input, { caller, signal, progress, blobs, call }) {
       const problems = await schemas.validate(definition.inputSchema, input)

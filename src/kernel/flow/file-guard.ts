@@ -7,6 +7,7 @@
  * the workspace is compared again before anything else is read.
  */
 import type { Clock, Hands, HandsOp, HandsOps, Profile, Sandbox } from '../../types/index.ts'
+import { snapshotTimeoutMs } from '../limits.ts'
 import { workspacePath } from '../access/right-limits.ts'
 import type { FileGuard } from '../sessions.ts'
 import { isKept, nothing, type Provenance } from '../stages/policy.ts'
@@ -45,7 +46,6 @@ const watched: ReadonlySet<Profile> = new Set(['work', 'online'])
 
 /** @param held what the session of the call has read, when it is asked @param given what its result has in any case */
 export function createFileGuard(deps: GuardDeps, of: Of, held: () => Provenance, given: Provenance): FileGuard {
-  const { files } = deps
   let seen = given
   const request: Request = { ...deps, of, note: (found) => void (seen = joined(seen, found)), writer: () => joined(held(), seen) }
   return {
@@ -55,8 +55,13 @@ export function createFileGuard(deps: GuardDeps, of: Of, held: () => Provenance,
       return { ask: (op, input, options) => passOn({ ...request, inner, ask: hands.ask.bind(hands), options }, op, input) }
     },
     seen: () => seen,
-    readPast: (path) => request.note(files.at(workspacePath(path) ?? path, { below: true, ever: true })),
-    bringBack: (path) => files.bringBack(of, workspacePath(path) ?? path),
+    async around(inner, folders, work) {
+      const hands = await inner.hands('work')
+      const options = { signal: new AbortController().signal, timeoutMs: snapshotTimeoutMs }
+      const asking = { ...request, inner, ask: hands.ask.bind(hands), options }
+      await asking.recover(asking)
+      return whileRunning(asking, { work, goesOn: false, sees: (path) => folders.some((folder) => isWithin(path, folder)) })
+    },
   }
 }
 
@@ -149,37 +154,47 @@ async function refresh(asking: Asking): Promise<void> {
 }
 
 /** Starts a program, or talks with one that runs. */
-async function run<Op extends HandsOp>(asking: Asking, op: Op, input: Input<Op>): Promise<HandsOps[Op]['output']> {
+function run<Op extends HandsOp>(asking: Asking, op: Op, input: Input<Op>): Promise<HandsOps[Op]['output']> {
+  return whileRunning(asking, { work: () => asking.ask(op, input, asking.options), goesOn: op === 'sessionOpen', sees: () => true })
+}
+
+interface Program<Result> {
+  readonly work: () => Promise<Result>
+  /** It runs on after its call. */
+  readonly goesOn: boolean
+  readonly sees: (path: string) => boolean
+}
+
+async function whileRunning<Result>(asking: Asking, { work, goesOn, sees }: Program<Result>): Promise<Result> {
   const { files, of, ask, options, live, clock } = asking
   await refresh(asking)
   const before = await surveyOf(ask, options)
   await files.setPast(of, before.missing(files.present()))
-  asking.note(joined(files.everywhere(), ruledIn(asking, before)))
+  asking.note(joined(files.everywhere(sees), ruledIn(asking, before, sees)))
   const all = asking.writer()
-  if (!isKept(all.labels)) return ask(op, input, options)
+  if (!isKept(all.labels)) return work()
   if (files.isEmpty()) await watchWhatRuns(asking)
-  const isOpening = op === 'sessionOpen'
-  const name = `${isOpening ? livePrefix : ''}${of.call}`
+  const name = `${goesOn ? livePrefix : ''}${of.call}`
   await files.begin(of, { ...all, name, at: clock.now() })
   try {
-    return await ask(op, input, options)
+    return await work()
   } finally {
     // What a cancelled command has written has labels too.
     const patient = { ...asking, options: { ...options, signal: new AbortController().signal } }
     const after = await surveyOf(ask, patient.options)
     // Files that others have labelled meanwhile were there to be read.
-    asking.note(files.everywhere())
-    await markChanged(patient, after.changedSince(before), joined(all, files.everywhere()))
-    if (isOpening) live.last = after
+    asking.note(files.everywhere(sees))
+    await markChanged(patient, after.changedSince(before), joined(all, files.everywhere(sees)))
+    if (goesOn) live.last = after
     else await files.end(of, name)
   }
 }
 
 /** @returns the labels that rules give to what is there */
-function ruledIn({ byRule }: Asking, { stamps }: Survey): Provenance {
+function ruledIn({ byRule }: Asking, { stamps }: Survey, sees: Program<unknown>['sees']): Provenance {
   if (stamps === null) return byRule('/', true)
   let found = nothing
-  for (const path of stamps.keys()) found = joined(found, byRule(path, false))
+  for (const path of stamps.keys()) if (sees(path)) found = joined(found, byRule(path, false))
   return found
 }
 
@@ -196,6 +211,10 @@ export async function markChanged(
 
 /** Begins the name of a writer that lives on after its call. */
 const livePrefix = 'live '
+
+function isWithin(path: string, folder: string): boolean {
+  return path === folder || path.startsWith(`${folder}/`)
+}
 
 function plain(path: string): string {
   return workspacePath(path) ?? path

@@ -52,8 +52,8 @@ export interface FileLabels {
   at(path: string, options?: { readonly below?: boolean; readonly ever?: boolean }): Provenance
   /** Labels of any file with this content. @param hash the whole, or its beginning */
   withContent(hash: string): Provenance
-  /** Labels of all files that are there. */
-  everywhere(): Provenance
+  /** Labels of all files that are there. @param sees of those only; a folder with labels may hold any of them */
+  everywhere(sees?: (path: string) => boolean): Provenance
   /** Joins labels to files; durable when it resolves. @param tree to everything below them */
   mark(of: Of, paths: readonly string[], held: Provenance, tree?: boolean): Promise<void>
   /** The SHA-256 of the content of these files, or its beginning, for those that have labels. */
@@ -171,7 +171,11 @@ function readLabels({ all, count }: EntryTable): Pick<FileLabels, 'at' | 'withCo
       const same = short === '' ? [] : [...all.values()].filter((entry) => entry.hash === short)
       return same.reduce<Provenance>(joined, nothing)
     },
-    everywhere: () => [...all.values()].reduce<Provenance>((found, entry) => (entry.past ? found : joined(found, entry)), nothing),
+    everywhere: (sees = () => true) =>
+      [...all.values()].reduce<Provenance>(
+        (found, entry) => (!entry.past && (entry.tree || sees(entry.path)) ? joined(found, entry) : found),
+        nothing,
+      ),
     present: () => [...all.values()].flatMap(({ path, past, tree }) => (past || tree ? [] : [path])),
   }
 }

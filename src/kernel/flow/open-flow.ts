@@ -2,10 +2,21 @@
  * The flow of labels beyond the conversation: labels of files, and the rules of `[flow]`. Loaded with the first session that reads private
  * data, with the first rule, or where an earlier guest has left labels of files; until then the gate judges by the session alone.
  */
-import { type Call, type Caller, type Clock, type FlowPolicy, isObject, type Sandbox } from '../../types/index.ts'
+import { type Call, type Caller, type Clock, type Config, type FlowPolicy, isObject, type Sandbox } from '../../types/index.ts'
 import { workspacePath } from '../access/right-limits.ts'
 import type { OpenedFlow, Sessions } from '../sessions.ts'
-import { type FlowVerdict, freeFlow, isKept, join, leadsOutside, nothing, type Provenance, toPerson, verdictOf } from '../stages/policy.ts'
+import {
+  flowMatter,
+  type FlowVerdict,
+  freeFlow,
+  isForPerson,
+  isKept,
+  join,
+  leadsOutside,
+  nothing,
+  type Provenance,
+  verdictOf,
+} from '../stages/policy.ts'
 import type { RunningCalls } from '../stages/running-calls.ts'
 import type { Documents } from '../state/documents.ts'
 import { createFileGuard, type GuardDeps, type Looking, markChanged } from './file-guard.ts'
@@ -20,8 +31,9 @@ export interface FlowParts {
   readonly running: Pick<RunningCalls, 'all'>
   readonly sandbox: Sandbox
   readonly clock: Clock
-  /** The model that a request goes to, and each that may answer in its place. */
-  readonly modelsOf: (model: string) => readonly NonNullable<Destination['model']>[]
+  readonly lasting: (call: Call, input: unknown) => string
+  readonly model: Config['model']
+  readonly providers: Config['providers']
 }
 
 export interface Flow extends OpenedFlow {
@@ -42,7 +54,7 @@ export async function openFlow(parts: FlowParts): Promise<Flow> {
     recover: createRecovery(files),
   }
   const everywhere = (): Provenance => files.everywhere()
-  const sourced: Flow['sourced'] = ({ caller, name }, input) => rules.source(name, caller, input)
+  const sourced: Flow['sourced'] = ({ caller, name }, input) => joined(rules.source(name, caller, input), versionsRead(files, name, input))
   const heldBy = (caller: Caller): Provenance => ({ labels: parts.sessions.held(caller), from: parts.sessions.origins(caller) })
   const hasRules = parts.policy.source.length > 0 || parts.policy.sink.length > 0
   return {
@@ -51,11 +63,22 @@ export async function openFlow(parts: FlowParts): Promise<Flow> {
     everywhere,
     sourced,
     guard: (of, input) => createFileGuard(guards, of, () => heldBy(of.caller), sourced(of, input)),
+    async restored(of, paths) {
+      for (const path of paths) await files.bringBack(of, path)
+    },
     async judge(caller, call, input) {
       wasOnline.ever ||= call.right === 'shell.network'
       return judgeCall({ ...parts, files, rules }, heldBy(caller), caller, call, input)
     },
   }
+}
+
+/** Labels of what a call reads of versions: of all that was at the path, whatever is there now. */
+function versionsRead(files: FileLabels, call: string, input: unknown): Provenance {
+  if (!/^version\.(?:show|diff|restore)$/.test(call)) return nothing
+  const path = isObject(input) && typeof input['path'] === 'string' ? input['path'] : '/'
+  const named = path === '/' || path === '' ? '/shared' : (workspacePath(path.replace(/^\/+(?!shared(?:\/|$))/, '')) ?? '/shared')
+  return files.at(named, { below: true, ever: true })
 }
 
 interface Judging extends FlowParts {
@@ -65,26 +88,44 @@ interface Judging extends FlowParts {
 
 async function judgeCall(deps: Judging, session: Provenance, caller: Caller, call: Call, input: unknown): Promise<FlowVerdict> {
   const { rules, policy, files } = deps
+  if (caller.audience === 'terminal') return freeFlow
   const isSink = leadsOutside(caller, call)
-  if (!isSink && caller.audience === 'terminal') return freeFlow
   const held = isSink ? joined(session, sentFiles(files, rules, call, input)) : session
-  const own = policy.sinks[call.name]
-  const models = call.name === 'model.generate' ? deps.modelsOf(modelIn(input)) : []
+  const models = call.name === 'model.generate' ? modelsOf(deps, modelIn(input)) : []
   const to = { ...destinationOf(call.name, input), effects: effectsOf(call, input) }
   const places =
     models.length === 0
       ? rules.decisions(call.name, { ...to, model: null })
       : models.flatMap((model) => rules.decisions(call.name, { ...to, hosts: [], model }))
   const isRuled = places.some((place) => Object.values(place).some((decision) => decision !== undefined))
-  if (isSink) {
-    if (own === undefined && !isRuled && toPerson.has(call.name)) return freeFlow
-    return verdictOf(decideAll(held.labels, places, own ?? {}, policy), `${call.name} sends data outside${addressOf(to)}`, held)
-  }
-  if (isRuled) {
-    const decided = verdictOf(decideAll(held.labels, places), doesWhat(call, to, models), held)
-    if (decided.decision !== 'allow') return decided
-  }
-  return judgeShared(deps, held, caller, call)
+  const matter = flowMatter(caller, call, policy, deps.lasting(call, input))
+  if (!isRuled && isForPerson(call, policy)) return freeFlow
+  if (matter === null && !isRuled) return judgeShared(deps, held, caller, call)
+  const own = policy.sinks[call.name] ?? {}
+  const decision = matter === null ? decideAll(held.labels, places) : decideAll(held.labels, places, own, matter.decisions)
+  const what = isSink ? `${call.name} sends data outside${addressOf(to)}` : (matter?.what ?? doesWhat(call, to, models))
+  const verdict = verdictOf(decision, what, held)
+  return verdict.decision === 'allow' && !isSink ? judgeShared(deps, held, caller, call) : verdict
+}
+
+/** The model that a request goes to, and each that may answer in its place. */
+function modelsOf(
+  { model, providers }: Pick<FlowParts, 'model' | 'providers'>,
+  asked: string,
+): readonly NonNullable<Destination['model']>[] {
+  const names = [asked === '' ? (model.name.includes('/') ? model.name : `${model.provider}/${model.name}`) : asked, ...model.fallback]
+  return names.map((name) => {
+    const provider = name.includes('/') ? name.slice(0, name.indexOf('/')) : model.provider
+    const url = provider === model.provider && model.base_url !== '' ? model.base_url : (providers[provider]?.base_url ?? '')
+    return {
+      name,
+      isLocal: provider === 'offline' || provider === 'scripted' || (URL.canParse(url) && isThisMachine(new URL(url).hostname)),
+    }
+  })
+}
+
+function isThisMachine(host: string): boolean {
+  return host === 'localhost' || host === '[::1]' || /^127\.\d+\.\d+\.\d+$/.test(host)
 }
 
 /** A write that a program with network can see sends data outside; what that program has read, nobody knows. */

@@ -185,3 +185,41 @@ describe('output that is read in parts', () => {
     assert.deepEqual(createKeptOutputs({ putBlob: async () => '' }).labelsOf('0'.repeat(64)), ['private', 'untrusted'])
   })
 })
+
+describe('what nobody can take back', () => {
+  const calls = [
+    testCall('test.page', async () => done('page'), { labels: { adds: ['untrusted'], sink: false } }),
+    testCall('test.pay', async () => done('paid'), { labels: { adds: [], sink: true }, effect: 'once' }),
+    testCall('file.delete', async () => done('deleted')),
+  ]
+
+  it('asks after untrusted text, and not before', async () => {
+    for (const [tool, args, asksFor] of [
+      ['test_pay', {}, 'test.pay sends data outside, and this conversation has read untrusted text (call test.page)'],
+      [
+        'file_delete',
+        { path: 'project/.git' },
+        'file.delete changes what has no versions, and this conversation has read untrusted text (call test.page)',
+      ],
+    ] as const) {
+      await using fixture = await openFixture({
+        play: inOrder(asks([tool, args]), asks(['test_page']), asks([tool, args]), says('done')),
+        calls,
+      })
+      const ended = fixture.turn('go')
+      const parked = await fixture.record(({ phase }) => phase === 'parked')
+      assert.equal((parked.body as { reason: string }).reason, asksFor)
+      await fixture.kernel.approve(parked.call, false)
+      await ended
+      const first = await fixture.record(({ name, phase }) => name === parked.name && phase === 'outcome')
+      assert.equal((first.body as { status: string }).status, 'ok', 'the first ran without a question')
+    }
+  })
+
+  it('is judged as the policy says', async () => {
+    const config = { flow: { irreversible: 'allow' } }
+    await using fixture = await openFixture({ play: inOrder(asks(['test_page']), asks(['test_pay']), says('done')), calls, config })
+    await fixture.turn('go')
+    assert.equal(fixture.events.filter((event) => event.type === 'record' && event.record.phase === 'parked').length, 0)
+  })
+})

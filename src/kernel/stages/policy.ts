@@ -12,6 +12,7 @@ import {
   type Failure,
   type FlowPolicy,
   type FlowRules,
+  isObject,
   isOxbowError,
   type Label,
   type LabelOrigin,
@@ -187,7 +188,7 @@ export interface FlowVerdict {
 export const freeFlow: FlowVerdict = { decision: 'allow', reason: '', shown: '', origins: [] }
 
 /** Sinks that reach only the guest's own user, who may see everything in the conversation. */
-export const toPerson: ReadonlySet<string> = new Set(['media.send'])
+const toPerson: ReadonlySet<string> = new Set(['media.send'])
 
 /** Origins of each label that a question names: the newest. All are in its record. */
 const shownOrigins = 4
@@ -214,12 +215,61 @@ export function verdictOf(decision: Decision, what: string, { labels, from }: Pr
   }
 }
 
-/** @param call of a model, for which `leadsOutside` is true */
-export function judgeFlow(held: Labels, call: Call, flow: FlowPolicy, origins: () => readonly LabelOrigin[] = () => []): FlowVerdict {
-  const own = flow.sinks[call.name]
-  if (held.length === 0 || (own === undefined && toPerson.has(call.name))) return freeFlow
-  const decision = decideFlow(held, own ?? {}, flow)
-  return decision === 'allow' ? freeFlow : verdictOf(decision, `${call.name} sends data outside`, { labels: held, from: origins() })
+/** How `[flow]` judges a call. */
+export interface FlowMatter {
+  readonly what: string
+  readonly decisions: FlowDecisions
+}
+
+/**
+ * @param lasting what the call does that nobody can take back; empty: nothing
+ * @returns null where labels do not matter
+ */
+export function flowMatter(caller: Caller, call: Call, flow: FlowPolicy, lasting: string): FlowMatter | null {
+  const { untrusted, irreversible } = flow
+  if (leadsOutside(caller, call)) {
+    // A tool of a program is judged by the program's own approvals, too.
+    const acts = call.effect === 'once' && caller.audience === 'model'
+    return { what: `${call.name} sends data outside`, decisions: acts ? { ...flow, untrusted: stricter(untrusted, irreversible) } : flow }
+  }
+  if (lasting === '' || caller.audience !== 'model') return null
+  return { what: `${call.name} ${lasting}`, decisions: { untrusted: irreversible } }
+}
+
+/** @returns whether the rules of sinks leave the call alone, which reaches only the person */
+export function isForPerson(call: Call, flow: FlowPolicy): boolean {
+  return toPerson.has(call.name) && flow.sinks[call.name] === undefined
+}
+
+/** @param origins read only where the call is not allowed */
+export function judgeFlow(
+  held: Labels,
+  call: Call,
+  flow: FlowPolicy,
+  matter: FlowMatter = { what: `${call.name} sends data outside`, decisions: flow },
+  origins: () => readonly LabelOrigin[] = () => [],
+): FlowVerdict {
+  if (held.length === 0 || isForPerson(call, flow)) return freeFlow
+  const decision = decideFlow(held, flow.sinks[call.name] ?? {}, matter.decisions)
+  return decision === 'allow' ? freeFlow : verdictOf(decision, matter.what, { labels: held, from: origins() })
+}
+
+/** Of calls, not of files, whose effect outlasts the conversation. */
+const lastingCalls: Readonly<Record<string, string>> = {
+  'schedule.create': 'lets this run again later',
+  'schedule.edit': 'lets this run again later',
+  'memory.forget': 'erases memories for good',
+}
+
+/** @param isVersioned whether versions hold what is at a path @returns what the call does that nobody can take back */
+export function lastingEffect({ name }: Call, input: unknown, isVersioned: (path: string) => boolean): string {
+  const does = lastingCalls[name]
+  if (does !== undefined) return does
+  if (!/^file\.(?:write|edit|delete|move|patch)$/.test(name) || !isObject(input)) return ''
+  const { path, from, to, diff } = input
+  const inDiff = typeof diff === 'string' ? [...diff.matchAll(/^(?:\+\+\+|---) ([^\t\n]+)/gm)].map(([, file]) => file) : []
+  const touched = [path, from, to, ...inDiff].filter((one) => typeof one === 'string')
+  return touched.every(isVersioned) ? '' : 'changes what has no versions'
 }
 
 export function flowRefusal({ reason }: FlowVerdict): Failure {

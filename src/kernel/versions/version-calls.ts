@@ -8,6 +8,7 @@ import { type Call, type CallContext, type Done, type Json, type Label, OxbowErr
 import { assertNoBranch } from '../branches/branches.ts'
 import { checkpointTimeoutMs, firstVersionTimeoutMs, maxListedChanges, maxLogged } from '../limits.ts'
 import { processRight } from '../stages/policy.ts'
+import type { CallOf } from '../sessions.ts'
 import type { DocumentChange, Documents } from '../state/documents.ts'
 import { type Committed, documentName, documentPath } from './checkpoint.ts'
 import type { Difference, LoggedCommit, ShownFile } from './history.ts'
@@ -19,6 +20,8 @@ export interface VersionCallDeps {
   readonly versions: () => Promise<Versions | null>
   readonly documents: Pick<Documents, 'put'>
   readonly turnFacts: (turn: string) => Promise<TurnFacts>
+  /** Called with the paths of files that were brought back. */
+  readonly restored: (of: CallOf, paths: readonly string[]) => Promise<void>
 }
 
 const reads = { tier: 'read_only', right: 'version.read', effect: 'none', timeoutMs: 60_000 } as const
@@ -266,6 +269,7 @@ async function restore(
     id,
     signal,
   )
+  await deps.restored({ caller, call: id, name: 'version.restore' }, restoredPaths(found))
   const changes = await documentChanges(versions, target, found)
   if (changes.length > 0) await deps.documents.put({ caller, call: id, name: 'version.restore' }, changes)
   const after = (await versions.commit({ ...by, subject: `Restore ${name} to ${short(target)}` }, signal)).commit!
@@ -273,6 +277,10 @@ async function restore(
     output: { ...output, after },
     text: `Restored ${found.total} to ${short(target)}; before: ${short(before)}.\n${lines.join('\n')}`,
   }
+}
+
+function restoredPaths({ changes }: Difference): readonly string[] {
+  return changes.flatMap(({ path: inTree, change }) => (inTree.startsWith('shared/') && change !== 'deleted' ? [`/${inTree}`] : []))
 }
 
 const restoredVerb = { added: 'bring back', changed: 'replace', deleted: 'delete' } as const

@@ -113,7 +113,9 @@ async function ingestFile(memory: Memory, path: string, { tags: newTags, trust }
   // Tags and labels of these very bytes stay until others are set.
   const same = before?.file === file.hash ? before : null
   const kept = newTags.length > 0 ? newTags : (same?.tags ?? [])
-  const labels: readonly Label[] = isTrusted ? [] : (same?.labels ?? ['untrusted'])
+  const own: readonly Label[] = isTrusted ? [] : (same?.labels ?? ['untrusted'])
+  // Those of the file itself nobody can take off by a claim.
+  const labels = [...new Set([...own, ...context.labels()])].sort()
   const isLabelled = same !== null && labels.length === same.labels.length && kept.join('\n') === same.tags.join('\n')
   if (isLabelled) return { address: path, state: 'unchanged', sections: 0, characters: 0 }
   const { title, text, format } = await readDocument(path, file, context.signal)
