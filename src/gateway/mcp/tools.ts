@@ -93,15 +93,21 @@ async function begin(deps: ToolDeps, tool: string, input: JsonObject, exchange: 
   const found = await foreign.find(tool)
   if (found === null || (found.by === 'program' && !programCalls.has(found.name)))
     throw new OxbowError('unknown_call', `There is no tool ${JSON.stringify(tool.slice(0, 100))}.`, { hint: 'List the tools again.' })
-  const { name } = found
-  if (name === 'turn.send') return sendTurn(deps, input, exchange)
+  const { name, right } = found
   const id = randomUUID() as string as CallId
+  // A program without the right leaves the refusal behind, and no session.
+  if (!(await foreign.may(right))) return ended(id, name, await kernel.call(name, input, undefined, id))
+  if (name === 'turn.send') return sendTurn(deps, input, exchange)
   if (found.by === 'model') return foreign.begin({ id, name, input, session: await deps.session() })
   // In the session of the program, which thereby has read what the call tells, not in the one that it is about.
   const session = await deps.session()
   const outcome = await kernel.call(name, input, session, id)
   const shown = name === 'session.list' ? await withoutTitles(foreign, outcome) : outcome
   return foreign.reply({ id, name, input, session }, shown)
+}
+
+function ended(id: CallId, name: string, outcome: CallOutcome): ForeignRun {
+  return { id, name, session: '', next: async () => ({ ended: { outcome, pictures: [] } }), cancel: () => {} }
 }
 
 /** A title tells what a session is about: of one that has read what may not leave, it is left out. */
@@ -128,7 +134,7 @@ async function follow(deps: ToolDeps, run: ForeignRun, exchange: Exchange, seen?
 }
 
 async function showProgress({ foreign }: ToolDeps, run: ForeignRun, { progress }: Exchange): Promise<() => void> {
-  if (progress === undefined || run.name === 'turn.send') return () => {}
+  if (progress === undefined || run.session === '' || run.name === 'turn.send') return () => {}
   // Not the output: what it has read is known, and judged, when the call ends.
   return foreign.onProgress(run.session, run.id, (elapsedMs) => {
     const seconds = Math.round(elapsedMs / 1_000)
@@ -141,7 +147,7 @@ const decidedHere: ReadonlySet<string> = new Set(['client.reply'])
 
 async function ask({ foreign }: ToolDeps, run: ForeignRun, asks: PendingApproval, exchange: Exchange): Promise<ToolResult | Asks> {
   exchange.log('warning', `${asks.name} waits for a person: ${asks.reason ?? ''}`)
-  if (!exchange.canAsk || decidedHere.has(asks.name) || !(await foreign.mayDecide()) || !(await mayShow(foreign, run)))
+  if (!exchange.canAsk || decidedHere.has(asks.name) || !(await foreign.may('call.decide')) || !(await mayShow(foreign, run)))
     return waiting(run, asks)
   const message = `Oxbow: allow ${asks.name}?\n${asks.reason ?? ''}\nInput: ${truncate(asks.input, maxShownInput)}`
   const allow = { type: 'boolean', title: 'Allow this call', description: 'It runs once, with exactly this input.', default: false }
@@ -153,7 +159,7 @@ const answerKey = 'allow'
 
 /** The input of a call of the program is its own; that of a call of the agent may say what it has read. */
 async function mayShow(foreign: ForeignCalls, { name, session }: ForeignRun): Promise<boolean> {
-  return name !== 'turn.send' || foreign.mayLeave(session)
+  return name !== 'turn.send' || (session !== '' && foreign.mayLeave(session))
 }
 
 /** The program has asked its person. */
@@ -193,7 +199,7 @@ async function resultOf(deps: ToolDeps, { call, wait_s: waitS }: JsonObject, exc
     const now = await run.next(enough)
     if ('ended' in now) return resultFrom(run, now.ended)
     // It may be decided elsewhere meanwhile.
-    if (!exchange.canAsk || !(await deps.foreign.mayDecide()) || decidedHere.has(now.asks.name)) {
+    if (!exchange.canAsk || !(await deps.foreign.may('call.decide')) || decidedHere.has(now.asks.name)) {
       const later = await run.next(enough, now.asks)
       return 'ended' in later ? resultFrom(run, later.ended) : waiting(run, later.asks)
     }
@@ -224,7 +230,7 @@ function resultFrom({ id, name, session }: ForeignRun, { outcome, pictures }: Fo
     mimeType: mediaType,
     data: Buffer.from(data).toString('base64'),
   }))
-  const isTurn = name === 'turn.send'
+  const isTurn = name === 'turn.send' && session !== ''
   const place = isTurn ? [{ type: 'text' as const, text: `Session ${session}: name it in turn_send to go on.` }] : []
   const meta = {
     'oxbow/status': outcome.status,

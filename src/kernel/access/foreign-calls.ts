@@ -62,7 +62,8 @@ export interface ForeignEnd {
 export interface ForeignRun {
   readonly id: CallId
   readonly name: string
-  readonly session: SessionId
+  /** Empty: it was refused before it had one. */
+  readonly session: SessionId | ''
   /**
    * @param seen a question that was answered: it waits for what follows
    * @returns how the call ended, or what a person must decide first
@@ -78,7 +79,7 @@ export interface ForeignCalls {
   /** @throws OxbowError `unauthenticated` for a key that was revoked, as all methods */
   tools(): Promise<OfferedCalls>
   /** The call of a tool, and who makes it; whether the key may is judged when it is made. Null: there is none. */
-  find(tool: string): Promise<{ readonly name: string; readonly by: 'model' | 'program' } | null>
+  find(tool: string): Promise<{ readonly name: string; readonly right: string; readonly by: 'model' | 'program' } | null>
   /** The folders and files to which the key's right to read files is limited; null: it is not. */
   readable(): Promise<readonly string[] | null>
   /** @throws OxbowError `limit_reached` */
@@ -91,8 +92,8 @@ export interface ForeignCalls {
   sentTo(message: CallId): Promise<SessionId>
   /** Whether what the session has read may leave without a question: text is streamed only then. */
   mayLeave(session: SessionId): Promise<boolean>
-  /** Whether the key may decide what waits. */
-  mayDecide(): Promise<boolean>
+  /** Whether the key has a right, perhaps a limited one. */
+  may(right: string): Promise<boolean>
   /** @param listener called when a call has ended that may have changed files @returns a function that stops it */
   onChange(listener: () => void): () => void
   /** Another value once other calls may be offered. */
@@ -172,8 +173,9 @@ function aboutCalls(deps: ForeignDeps, callerOf: CallerOf): Omit<ForeignCalls, '
       await registry.parse(clientReply, {})
       const call = registry.find(tool)
       if (call === undefined || withinTurns.has(call.name)) return null
-      if (call.audience.includes('model')) return { name: call.name, by: 'model' }
-      return call.audience.includes('terminal') ? { name: call.name, by: 'program' } : null
+      const { name, right, audience } = call
+      if (audience.includes('model')) return { name, right, by: 'model' }
+      return audience.includes('terminal') ? { name, right, by: 'program' } : null
     },
     async readable() {
       return (await callerOf('', '')).limits?.only.get('file.read') ?? null
@@ -183,9 +185,9 @@ function aboutCalls(deps: ForeignDeps, callerOf: CallerOf): Omit<ForeignCalls, '
       const call = registry.find(clientReply)
       return call !== undefined && judgeFlow(sessions.held({ session }), call, deps.flow).decision === 'allow'
     },
-    async mayDecide() {
+    async may(right) {
       const { rights, limits } = await callerOf('', '')
-      return (rights.has('*') || rights.has('call.decide')) && limits?.denied.has('call.decide') !== true
+      return (rights.has('*') || rights.has(right)) && limits?.denied.has(right) !== true
     },
     onChange(listener) {
       const watch = ({ name, phase }: RecordView): void => {
