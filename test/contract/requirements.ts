@@ -1,6 +1,6 @@
 /** What every way to the guest must do. `docs/transports.md` is generated from this list, and `transports.test.ts` runs it. */
 
-export const transports = ['websocket', 'http', 'openai', 'in-process'] as const
+export const transports = ['websocket', 'http', 'openai', 'mcp', 'in-process'] as const
 
 export type TransportName = (typeof transports)[number]
 
@@ -22,7 +22,7 @@ export const requirements = [
   {
     id: 'order',
     sentence: 'Messages that come to one session at once are answered, alone or together, and none is lost or asked twice.',
-    on: ['websocket', 'http', 'in-process'],
+    on: ['websocket', 'http', 'mcp', 'in-process'],
     elsewhere: 'Its programs send the whole conversation each time; two continuations of one conversation are two sessions.',
   },
   { id: 'files', sentence: 'A picture that comes with a message reaches the model.', on: everywhere },
@@ -46,12 +46,12 @@ export const requirements = [
     id: 'cursor',
     sentence: 'Whoever comes back with a cursor gets each record since then, once and in order.',
     on: ['websocket', 'http', 'in-process'],
-    elsewhere: 'It has no records; a response is read again by its id.',
+    elsewhere: 'They have no cursor; a response or a call is read again by its id.',
   },
   {
     id: 'list',
     sentence: 'Sessions are listed, newest first, as many as asked for.',
-    on: ['websocket', 'http', 'in-process'],
+    on: ['websocket', 'http', 'mcp', 'in-process'],
     elsewhere: 'It has no sessions.',
   },
 ] as const satisfies readonly Requirement[]

@@ -1,6 +1,7 @@
-/** The four ways to a guest, each as the programs that use it have it, behind one port. */
+/** The five ways to a guest, each as the programs that use it have it, behind one port. */
 import assert from 'node:assert/strict'
 import { randomUUID } from 'node:crypto'
+import { Client as McpClient, StreamableHTTPClientTransport } from '@modelcontextprotocol/client'
 import OpenAI from 'openai'
 import { connect } from '../../src/client/index.ts'
 import type { Guest } from '../../src/guest/guest.ts'
@@ -53,6 +54,7 @@ export const drivers: Readonly<Record<TransportName, Transport>> = {
   websocket: overWebSocket,
   http: overHttp,
   openai: overOpenAi,
+  mcp: overMcp,
   'in-process': inProcess,
 }
 
@@ -264,4 +266,53 @@ async function overOpenAi(guest: Guest, key: string): Promise<Terminal> {
 function outputText({ output }: OpenAI.Responses.Response): string {
   const parts = output.flatMap((item) => (item.type === 'message' ? item.content : []))
   return parts.map((part) => (part.type === 'output_text' ? part.text : '')).join('')
+}
+
+/** Keys in place of the tokens of guests, which MCP does not take; a guest keeps them over restarts. */
+const ownersKeys: string[] = []
+
+async function ownersKey({ kernel }: Guest): Promise<string> {
+  for (const key of ownersKeys) if (await kernel.withKey(key).then(Boolean, () => false)) return key
+  const made = await kernel.call('key.create', { name: 'contract', rights: ['*'] })
+  assert.ok(made.status === 'ok')
+  const { key } = made.output as { readonly key: string }
+  ownersKeys.push(key)
+  return key
+}
+
+/** The tools `turn_send` and `call_result`. */
+async function overMcp(guest: Guest, given: string): Promise<Terminal> {
+  const key = given === guest.token ? await ownersKey(guest) : given
+  const client = new McpClient({ name: 'contract', version: '1' })
+  const requestInit = { headers: { authorization: `Bearer ${key}` } }
+  const typed = async <Result>(work: Promise<Result>): Promise<Result> => {
+    try {
+      return await work
+    } catch (error) {
+      const { data, message } = error as { readonly data?: { readonly code?: string; readonly text?: string }; readonly message: string }
+      const said = data?.text === undefined ? data : JSON.parse(data.text).error.data
+      throw new OxbowError((said?.code as 'cancelled' | undefined) ?? 'cancelled', message, { hint: '' })
+    }
+  }
+  await typed(client.connect(new StreamableHTTPClientTransport(new URL(`${originOf(guest)}/mcp`), { requestInit })))
+  const call = async (name: string, input: object, options: object = {}): Promise<any> => {
+    const result: any = await typed(client.callTool({ name, arguments: { ...input } }, options))
+    const { _meta: meta } = result
+    const { 'oxbow/status': status, 'oxbow/call': id, 'oxbow/code': code } = meta
+    if (status === 'waiting' || status === 'running') return call('call_result', { call: id }, options)
+    if (result.isError === true) throw new OxbowError(code, result.content[0].text, { hint: '' })
+    return result
+  }
+  const answered = ({ content, _meta: meta }: any): Answered => ({ session: meta['oxbow/session'], reply: content[0].text })
+  return {
+    async say({ text, session, id, file, onText, onStarted, leaving }) {
+      const input = { text, ...(session && { session }), ...(id && { id }), ...(file && { attachments: [file] }) }
+      const onprogress = ({ message = '' }: { readonly message?: string | undefined }): void => onText?.(message)
+      onStarted?.('')
+      return answered(await call('turn_send', input, { ...(onText && { onprogress }), ...(leaving && { signal: leaving }) }))
+    },
+    resume: async (_, id) => answered(await call('call_result', { call: id })),
+    sessions: async (limit) => JSON.parse((await call('session_list', { limit })).content[0].text).map(({ id }: { id: string }) => id),
+    close: () => client.close(),
+  }
 }

@@ -13,6 +13,7 @@ import {
   isUuid,
   type Json,
   type JsonObject,
+  type Once,
   OxbowError,
   type PendingApproval,
   type SessionId,
@@ -27,7 +28,7 @@ export interface ToolDeps {
   readonly kernel: Kernel
   readonly foreign: ForeignCalls
   /** That of the program's own calls. */
-  readonly session: () => Promise<SessionId>
+  readonly session: Once<SessionId>
 }
 
 interface Tools {
@@ -96,14 +97,16 @@ async function begin(deps: ToolDeps, tool: string, input: JsonObject, exchange: 
   const { name, right } = found
   const id = randomUUID() as string as CallId
   // A program without the right leaves the refusal behind, and no session.
-  if (!(await foreign.may(right))) return ended(id, name, await kernel.call(name, input, undefined, id))
+  const bare = name === 'turn.send' ? { text: typeof input['text'] === 'string' ? input['text'] : '' } : input
+  if (!(await foreign.may(right))) return ended(id, name, await kernel.call(name, bare, undefined, id))
   if (name === 'turn.send') return sendTurn(deps, input, exchange)
   if (found.by === 'model') return foreign.begin({ id, name, input, session: await deps.session() })
-  // In the session of the program, which thereby has read what the call tells, not in the one that it is about.
-  const session = await deps.session()
-  const outcome = await kernel.call(name, input, session, id)
+  // In the session of the program, which thereby has read what the call tells, not in the one that it is about. Where nothing is told that
+  // has labels, it needs none.
+  const session = name === 'session.records' ? await deps.session() : await deps.session.made()
+  const outcome = await kernel.call(name, input, session ?? undefined, id)
   const shown = name === 'session.list' ? await withoutTitles(foreign, outcome) : outcome
-  return foreign.reply({ id, name, input, session }, shown)
+  return session === null ? ended(id, name, shown) : foreign.reply({ id, name, input, session }, shown)
 }
 
 function ended(id: CallId, name: string, outcome: CallOutcome): ForeignRun {
