@@ -13,18 +13,16 @@ import type { WorkspaceEntrance } from '../workspace-entrance.ts'
 import type { LaunchPlan } from './launch-command.ts'
 
 /** Prints the mounts and an empty line, and becomes the program when it has read a line; `read` takes no byte behind it. */
-const waiting = ['/bin/sh', '-c', 'cat /proc/self/mountinfo; echo; read -r _ && exec "$@"', 'sh']
-const searchPath = '/usr/local/bin:/usr/bin:/bin'
+export const waitingShell: readonly string[] = ['/bin/sh', '-c', 'cat /proc/self/mountinfo; echo; read -r _ && exec "$@"', 'sh']
+export const serverSearchPath = '/usr/local/bin:/usr/bin:/bin'
 
 type ServerView = Pick<LaunchPlan, 'entryArgs' | 'memoryMb' | 'processes' | 'maxFileMb' | 'egressSocket' | 'program' | 'env' | 'cwd'>
 
 /** Limits, environment and command line of a server. */
 export async function serverView(server: ServerProgram, { limits, egressSocket }: TierOptions): Promise<ServerView & { files: [] }> {
-  const { command, args, env, pass } = server
+  const { env, pass } = server
   if (pass !== null && egressSocket === undefined) throw noNetwork()
-  const program = [command === 'node' ? insideNode : command, ...args]
-  const relayed = [insideNode, ...nodeFlags, insideProgram, '--relay', insideEgressSocket, '--run', ...program]
-  const base = { PATH: searchPath, HOME: '/tmp', ...env }
+  const base = { PATH: serverSearchPath, HOME: '/tmp', ...env }
   return {
     entryArgs: [],
     files: [],
@@ -32,13 +30,19 @@ export async function serverView(server: ServerProgram, { limits, egressSocket }
     processes: limits.max_processes,
     maxFileMb: limits.max_file_mb,
     cwd: '/tmp',
-    program: [...waiting, ...(pass === null ? program : relayed)],
+    program: [...waitingShell, ...serverCommand(server)],
     env: pass === null ? base : { ...base, OXBOW_PASS: pass },
     ...(pass !== null && { egressSocket: await egressSocket!('online') }),
   }
 }
 
-function noNetwork(): OxbowError {
+/** @returns what the shell becomes: the program, behind a relay to the egress proxy if it has a pass */
+export function serverCommand({ command, args, pass }: ServerProgram): readonly string[] {
+  const program = [command === 'node' ? insideNode : command, ...args]
+  return pass === null ? program : [insideNode, ...nodeFlags, insideProgram, '--relay', insideEgressSocket, '--run', ...program]
+}
+
+export function noNetwork(): OxbowError {
   return new OxbowError('sandbox_missing', 'A server in this sandbox has no way to the network.', {
     hint: 'Remove `allow` from its settings, or use a tier with the egress proxy; oxbow status shows what this one has.',
   })
@@ -99,7 +103,7 @@ function noFolder(path: string): OxbowError {
   })
 }
 
-/** Resolves when the shell waits. @throws OxbowError `sandbox_failed` with what the launcher wrote */
+/** @throws as `waitingServer` */
 export async function spawnServer(command: HandsCommand, afterExit: () => Promise<void>): Promise<WaitingServer> {
   const child = spawnWithStreams(command.file, command.args, {
     cwd: command.cwd,
@@ -118,6 +122,14 @@ export async function spawnServer(command: HandsCommand, afterExit: () => Promis
     pipe.on('error', () => undefined)
     pipe.end(data)
   }
+  return waitingServer(child, exited, gone)
+}
+
+/**
+ * @param gone resolves when none of its processes lives
+ * @returns the server that waits for its line @throws OxbowError `sandbox_failed` with what the launcher wrote
+ */
+export async function waitingServer(child: ChildProcess, exited: Promise<void>, gone: Promise<void>): Promise<WaitingServer> {
   const server = streamsOf(child)
   const kill = async (): Promise<void> => {
     child.kill('SIGKILL')

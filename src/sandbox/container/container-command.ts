@@ -34,7 +34,9 @@ export interface ContainerPlan {
   /** The limits that the engine can enforce. */
   readonly held: readonly HeldLimit[]
   readonly env?: Readonly<Record<string, string>>
-  /** Arguments of Node inside. */
+  /** What starts inside; Node when absent. */
+  readonly entry?: string
+  /** Its arguments. */
   readonly program: readonly string[]
 }
 
@@ -52,7 +54,7 @@ export function runArguments(plan: ContainerPlan): readonly string[] {
     Object.entries(plan.env ?? {}).map(([name, value]) => `--env=${name}=${value}`),
     plan.mounts.map((mount) => mountArgument(mount, podman)),
     plan.mounts.some(({ inside }) => inside === '/tmp') ? [] : [`--tmpfs=/tmp:rw,nosuid,nodev,size=${maxSharedMemoryBytes}`],
-    ['--workdir=/', `--entrypoint=${insideNode}`, plan.image],
+    ['--workdir=/', `--entrypoint=${plan.entry ?? insideNode}`, plan.image],
     plan.program,
   ].flat()
 }

@@ -8,6 +8,7 @@ import { readdirSync, readFileSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Writable } from 'node:stream'
 import { setTimeout as delay } from 'node:timers/promises'
+import { type WaitingServer, waitingServer } from '../bubblewrap/server-start.ts'
 import { processNamespace } from '../cgroup/cgroup-limits.ts'
 import { attachHands, collectDiagnostics, type HandsProcess, spawnWithStreams } from '../hands/hands-process.ts'
 import { runOnHost } from '../host-programs.ts'
@@ -40,17 +41,8 @@ exec "$engine" "$@"`
 /** @throws OxbowError `sandbox_failed` when hands do not greet, with the engine's message; `limit_reached` */
 export async function startContainer(start: ContainerStart): Promise<HandsProcess> {
   const child = spawnClient(start)
-  const watched = child.stdio[3] as Writable
-  watched.on('error', () => undefined)
   const diagnostics = collectDiagnostics(child.stderr!)
-  const exited = ended(child)
-  const removed = exited.then(async () => {
-    const isRemoved = await remove(start)
-    // Tells the watching shell to exit without removing the container.
-    if (isRemoved) watched.end('done\n')
-    else watched.destroy()
-    start.onGone()
-  })
+  const { exited, removed } = watchClient(child, start)
   return attachHands({
     input: child.stdin!,
     output: child.stdout!,
@@ -59,6 +51,28 @@ export async function startContainer(start: ContainerStart): Promise<HandsProces
     gone: removed,
     kill: () => void child.kill('SIGKILL'),
   })
+}
+
+/** Starts a server on the streams of the engine's client. @throws as `waitingServer` */
+export async function startServerContainer(start: ContainerStart): Promise<WaitingServer> {
+  const child = spawnClient(start)
+  const { exited, removed } = watchClient(child, start)
+  return waitingServer(child, exited, removed)
+}
+
+/** Removes the container when its client has ended. */
+function watchClient(child: ChildProcess, start: ContainerStart): { readonly exited: Promise<void>; readonly removed: Promise<void> } {
+  const watched = child.stdio[3] as Writable
+  watched.on('error', () => undefined)
+  const exited = ended(child)
+  const removed = exited.then(async () => {
+    const isRemoved = await remove(start)
+    // Tells the watching shell to exit without removing the container.
+    if (isRemoved) watched.end('done\n')
+    else watched.destroy()
+    start.onGone()
+  })
+  return { exited, removed }
 }
 
 function spawnClient({ engine, name, args }: ContainerStart): ChildProcess {

@@ -7,6 +7,7 @@ import { describe, it } from 'node:test'
 import type { Config } from '../../types/index.ts'
 import { createSandbox } from '../create-sandbox.ts'
 import { describeSandboxContract } from '../sandbox-contract.ts'
+import { describeServerContract } from '../server-contract.ts'
 import { makeWorkbench, testBrowser, testLimits, type Workbench, type WorkbenchOptions } from '../sandbox-fixture.ts'
 import { describeContainerContract } from './container-contract.ts'
 import { findEngine, findImage } from './container-engine.ts'
@@ -21,6 +22,7 @@ const make = (more: WorkbenchOptions = {}): Promise<Workbench> => makeWorkbench(
 
 if (without === false) {
   describeSandboxContract('container', () => make())
+  describeServerContract('container', make, !isFull)
   if (isFull && withoutContainers('gvisor') === false) {
     describeSandboxContract('container with gVisor', () => make({ limits: { container: { ...limits.container, kernel: 'gvisor' } } }))
   }

@@ -1,20 +1,21 @@
 /** The container tier: one container for each profile, with hands in it, over the same workspace. */
 import { basename, dirname, join } from 'node:path'
 import { OxbowError, isOxbowError } from '../../types/index.ts'
-import type { Profile } from '../../types/index.ts'
+import type { Profile, ServerProcess, ServerProgram } from '../../types/index.ts'
 import type { FolderMount, GuardedPath, TierOptions, TierPlan, TierProvider, WorkspaceFolders } from '../tier-plan.ts'
 import { browserFileMb, browserProcesses } from '../limits.ts'
+import { noNetwork, serverCommand, serverSearchPath, startServer, type WaitingServer, waitingShell } from '../bubblewrap/server-start.ts'
 import { loadHandsProgram } from '../bubblewrap/hands-program.ts'
 import { insideEgressSocket, sandboxUid } from '../tier-plan.ts'
 import type { HandsProcess } from '../hands/hands-process.ts'
 import { createEntrance } from '../workspace-entrance.ts'
 import { browserPolicy, findDriver, ownProfiles, policyFiles } from '../browser.ts'
-import { handsProgram, runArguments } from './container-command.ts'
+import { type ContainerPlan, handsProgram, runArguments } from './container-command.ts'
 import { findEngine, findImage, firstLine, imageHint, installationOf, saysNoImage } from './container-engine.ts'
 import type { ContainerEngine } from './container-engine.ts'
 import { findEngineLimits, limitsInForce, limitsMissing } from './container-limits.ts'
 import type { EngineLimits } from './container-limits.ts'
-import { containerName, reapOrphans, startContainer } from './container-process.ts'
+import { containerName, type ContainerStart, reapOrphans, startContainer, startServerContainer } from './container-process.ts'
 import { keepFile } from '../kept-files.ts'
 import { seccompProfile } from '../bubblewrap/seccomp-filter.ts'
 
@@ -56,7 +57,7 @@ interface Parts {
 function tierPlan(parts: Parts): TierPlan {
   const { options, engine, engineLimits } = parts
   const { limits, egressSocket } = options
-  const { start, close } = createStarter(parts)
+  const { start, serve, close } = createStarter(parts)
   return {
     provider: `${engine.name} with ${limits.container.kernel === 'gvisor' ? 'gVisor' : 'runc'}`,
     profiles: egressSocket === undefined ? ['work', 'vault-read'] : ['work', 'online', ...browserProfile(parts), 'vault-read'],
@@ -64,12 +65,14 @@ function tierPlan(parts: Parts): TierPlan {
     limits: limitsInForce(options, engineLimits),
     degraded: limitsMissing(options, engineLimits),
     start,
+    serve,
     close,
   }
 }
 
 interface Starter {
   readonly start: (profile: Profile) => Promise<HandsProcess>
+  readonly serve: NonNullable<TierPlan['serve']>
   readonly close: () => Promise<void>
 }
 
@@ -78,46 +81,43 @@ function browserProfile({ browser, options }: Parts): readonly Profile[] {
   return browser !== '' && options.limits.container.kernel === 'runc' ? ['browser'] : []
 }
 
-function createStarter({ options, engine, engineLimits: { held }, browser, seccomp, ...found }: Parts): Starter {
-  const { folders, cacheFolder, logger } = options
-  const kept = join(cacheFolder, 'container')
-  const { asRoot, guard, duringMounts, enter } = createEntrance(folders, options.limits.container.kernel !== 'gvisor')
+function createStarter(parts: Parts): Starter {
+  const { options, engine, engineLimits, browser } = parts
+  const { held } = engineLimits
+  const { folders } = options
+  const entrance = createEntrance(folders, options.limits.container.kernel !== 'gvisor')
+  const { asRoot, guard, duringMounts, enter } = entrance
   let program: string | null = null
-  let { image } = found
-  let starts = 0
-  let reaping: Promise<void> | null = null
+  let { image } = parts
+  const { launch, kept, reaped } = createLauncher(parts, asRoot, () => image)
 
+  const handsMount = async (): Promise<FolderMount> => {
+    program ??= await loadHandsProgram()
+    return { host: keepFile(join(kept, 'hands.cjs'), program), inside: insideProgram, writable: false }
+  }
   const startIn = async (
     profile: Profile,
     { mounts, limits = options.limits, args: handsArgs = entryArgs[profile] }: View,
     onGone: () => void,
   ): Promise<HandsProcess> => {
-    const name = containerName(`${process.hrtime.bigint().toString(36)}${(starts += 1)}`)
-    program ??= await loadHandsProgram()
-    const idFile = join(kept, `${name}.id`)
-    const args = runArguments({
-      engine: engine.name,
-      kernel: limits.container.kernel,
-      image,
-      name,
-      labels: labels(folders, profile),
-      idFile,
-      seccompFile: keepFile(join(kept, 'seccomp.json'), seccomp),
-      uid: asRoot ? sandboxUid : (process.getuid?.() ?? sandboxUid),
-      gid: asRoot ? sandboxUid : (process.getgid?.() ?? sandboxUid),
-      rootless: engine.rootless,
-      mounts: [...mounts, { host: keepFile(join(kept, 'hands.cjs'), program), inside: insideProgram, writable: false }],
-      limits,
-      held,
-      program: handsProgram(insideProgram, handsArgs, { limits, held }),
-    })
+    const view = { mounts: [...mounts, await handsMount()], limits, label: profile }
+    return launch(view, handsProgram(insideProgram, handsArgs, { limits, held }), onGone, startContainer)
+  }
+  const serve = async (server: ServerProgram): Promise<ServerProcess> => {
+    const { pass, env } = server
+    if (pass !== null && options.egressSocket === undefined) throw noNetwork()
+    const own = pass === null ? [] : [await handsMount(), ...(await socketMounts('online', options))]
+    const [entry = '', ...shell] = waitingShell
+    const base = { PATH: serverSearchPath, HOME: '/tmp', ...env, ...(pass !== null && { OXBOW_PASS: pass }) }
+    const begin = (seen: readonly FolderMount[], leave: () => void): Promise<WaitingServer> => {
+      const run = { mounts: [...seen.flatMap(withGuarded), ...own], label: 'server', env: base, entry }
+      return launch(run, [...shell, ...serverCommand(server)], leave, startServerContainer)
+    }
     try {
-      return await startContainer({ engine, name, idFile, args, logger, onGone })
+      return await startServer(server, entrance, options, begin)
     } catch (error) {
-      throw explained(error, limits.container.image)
-    } finally {
-      // After the first reply: leftovers of dead kernels can wait a second.
-      reaping ??= reapOrphans(engine, kept)
+      if (await hasNewer(error)) return serve(server)
+      throw error
     }
   }
   const start = async (profile: Profile): Promise<HandsProcess> => {
@@ -146,7 +146,67 @@ function createStarter({ options, engine, engineLimits: { held }, browser, secco
     image = newest.image
     return true
   }
-  return { start, close: async () => void (await reaping) }
+  return { start, serve, close: reaped }
+}
+
+/** Starts containers, and removes what dead kernels have left. */
+interface Launcher {
+  readonly launch: <Started>(
+    run: Launch,
+    program: readonly string[],
+    onGone: () => void,
+    begin: (start: ContainerStart) => Promise<Started>,
+  ) => Promise<Started>
+  readonly reaped: () => Promise<void>
+  readonly kept: string
+}
+
+/** @param imageNow the image may be rebuilt meanwhile */
+function createLauncher({ options, engine, engineLimits: { held }, seccomp }: Parts, asRoot: boolean, imageNow: () => string): Launcher {
+  const { folders, cacheFolder, logger } = options
+  const kept = join(cacheFolder, 'container')
+  let starts = 0
+  let reaping: Promise<void> | null = null
+  const launch = async <Started>(
+    { mounts, limits = options.limits, label, ...run }: Launch,
+    program: readonly string[],
+    onGone: () => void,
+    begin: (start: ContainerStart) => Promise<Started>,
+  ): Promise<Started> => {
+    const name = containerName(`${process.hrtime.bigint().toString(36)}${(starts += 1)}`)
+    const idFile = join(kept, `${name}.id`)
+    const args = runArguments({
+      engine: engine.name,
+      kernel: limits.container.kernel,
+      image: imageNow(),
+      name,
+      labels: labels(folders, label),
+      idFile,
+      seccompFile: keepFile(join(kept, 'seccomp.json'), seccomp),
+      uid: asRoot ? sandboxUid : (process.getuid?.() ?? sandboxUid),
+      gid: asRoot ? sandboxUid : (process.getgid?.() ?? sandboxUid),
+      rootless: engine.rootless,
+      mounts,
+      limits,
+      held,
+      program,
+      ...run,
+    })
+    try {
+      return await begin({ engine, name, idFile, args, logger, onGone })
+    } catch (error) {
+      throw explained(error, limits.container.image)
+    } finally {
+      // After the first reply: leftovers of dead kernels can wait a second.
+      reaping ??= reapOrphans(engine, kept)
+    }
+  }
+  return { launch, kept, reaped: async () => void (await reaping) }
+}
+
+/** A container as it is launched. */
+interface Launch extends Pick<View, 'mounts' | 'limits'>, Partial<Pick<ContainerPlan, 'env' | 'entry'>> {
+  readonly label: string
 }
 
 /** The mounts of a container; its limits and the arguments of its hands, if they differ from those of the profile. */
@@ -191,11 +251,13 @@ function workMounts(
     { host: shared, inside: '/shared', writable: true },
     { host: tmp, inside: '/tmp', writable: true },
     ...guarded.map(({ path, writable }) => ({ host: join(shared, path), inside: `/shared/${path}`, writable })),
-    ...mounts.flatMap(({ guarded: parts = [], ...mount }) => [
-      mount,
-      ...parts.map(({ path, writable }) => ({ host: join(mount.host, path), inside: `${mount.inside}/${path}`, writable })),
-    ]),
+    ...mounts.flatMap(withGuarded),
   ]
+}
+
+/** @returns the mount, and over it those of its parts that have rules of their own */
+function withGuarded({ guarded = [], ...mount }: FolderMount): readonly FolderMount[] {
+  return [mount, ...guarded.map(({ path, writable }) => ({ host: join(mount.host, path), inside: `${mount.inside}/${path}`, writable }))]
 }
 
 async function socketMounts(profile: Profile, { egressSocket }: TierOptions): Promise<readonly FolderMount[]> {
@@ -211,7 +273,7 @@ const entryArgs: Readonly<Record<Profile, readonly string[]>> = {
 }
 
 /** Identify containers for a person and for the next kernel. */
-function labels({ shared }: WorkspaceFolders, profile: Profile): Readonly<Record<string, string>> {
+function labels({ shared }: WorkspaceFolders, profile: string): Readonly<Record<string, string>> {
   return { app: 'oxbow', 'oxbow.user': basename(dirname(shared)), 'oxbow.guest': String(process.pid), 'oxbow.profile': profile }
 }
 
