@@ -3,6 +3,7 @@ import type { Measure } from './measure.ts'
 import { accepts } from './measures/accepts.ts'
 import { agents } from './measures/agents.ts'
 import { calls } from './measures/calls.ts'
+import { delegation } from './measures/delegation.ts'
 import { crowd } from './measures/crowd.ts'
 import { hands } from './measures/hands.ts'
 import { versions } from './measures/versions.ts'
@@ -31,6 +32,7 @@ export const measures: readonly Measure[] = [
   calls,
   watched,
   agents,
+  delegation,
   accepts,
   stream,
   wires,

@@ -2,7 +2,7 @@
 import { createKernel, type Kernel } from '../../src/kernel/index.ts'
 import { createFakeSandbox } from '../../src/sandbox/fake/fake-sandbox.ts'
 import { openSqliteStore } from '../../src/store/index.ts'
-import { type Engine, parseConfig, plainFacts, systemClock, systemRandom } from '../../src/types/index.ts'
+import { type Engine, type HostPort, parseConfig, plainFacts, systemClock, systemRandom } from '../../src/types/index.ts'
 import type { Measure } from '../measure.ts'
 import { bounded, megabytes, ms, shown } from '../report.ts'
 import { median } from '../statistics.ts'
@@ -59,6 +59,8 @@ export const agents: Measure = {
   },
 }
 
+const nextWord = (): Promise<void> => new Promise((resolve) => setTimeout(resolve, 5))
+
 function spawn(kernel: Kernel, task: string): Promise<{ readonly id: string; readonly state: string }> {
   return ask(kernel, 'agent.spawn', { task, keep: true, rights: ['system.read'] })
 }
@@ -67,7 +69,8 @@ async function settled(kernel: Kernel, id: string): Promise<void> {
   await ask(kernel, 'agent.wait', { agents: [id], timeout_s: 60 })
 }
 
-async function openKernel(path: string, onAsked: () => void): Promise<Kernel> {
+/** @param words that the model writes, one after another */
+export async function openKernel(path: string, onAsked: () => void, words: readonly string[] = ['done'], host?: HostPort): Promise<Kernel> {
   const limits = { max_live: 10_000, max_children: 10_000, max_starts_per_minute: 1_000_000, max_running: 50 }
   // The bench itself is no reason to hold agents back.
   const resources = { cpu_percent: 100, memory_percent: 100, load_per_processor: 1_000, disk_percent: 100 }
@@ -75,7 +78,10 @@ async function openKernel(path: string, onAsked: () => void): Promise<Kernel> {
   const engine: Engine = {
     async *generate() {
       onAsked()
-      yield [{ type: 'text', text: 'done' }]
+      for (const text of words) {
+        if (words.length > 1) await nextWord()
+        yield [{ type: 'text', text }]
+      }
       yield [{ type: 'finish', reason: 'stop', usage: { inputTokens: 100, outputTokens: 1, estimated: false } }]
     },
     model: facts,
@@ -98,5 +104,6 @@ async function openKernel(path: string, onAsked: () => void): Promise<Kernel> {
     secrets: new Map(),
     clock: systemClock,
     random: systemRandom,
+    host,
   })
 }
