@@ -9,6 +9,8 @@ import { parseCommand } from '../../src/cli/chat/chat-commands.ts'
 import { isCommand } from '../../src/tui/commands.ts'
 import { buildProgram } from '../../src/cli/program.ts'
 import { describedCalls } from '../../src/guest/offline.ts'
+import { agentProblem } from '../../src/kernel/delegation/agent-definition.ts'
+import type { Definition } from '../../src/kernel/delegation/definitions.ts'
 import { configSchema, parseConfig } from '../../src/types/index.ts'
 import type { ProgramFacts } from './name-rules.ts'
 
@@ -59,7 +61,10 @@ export async function programFacts(): Promise<ProgramFacts> {
     isChatCommand: (text) => parseCommand(text)?.kind !== 'unknown' || isCommand(text.split(' ')[0]!.slice(1)),
     checkToml: (text) => {
       try {
-        parseConfig(parseToml(text), 'the example')
+        const table = parseToml(text)
+        // A definition of an agent says what it is for.
+        if ('capabilities' in table) return agentProblem({ table } as unknown as Definition) || null
+        parseConfig(table, 'the example')
         return null
       } catch (error) {
         return error instanceof Error ? error.message : String(error)

@@ -20,6 +20,9 @@ const resourceFields: Readonly<Record<string, readonly string[]>> = {
   'web.fetch': ['url'],
 }
 
+/** Calls that reach memories by their tags: one that a right covers limits them. */
+const taggedCalls: ReadonlySet<string> = new Set(['memory.search', 'memory.save'])
+
 /** @returns why the caller's limits do not allow the call, or null */
 export function refuseLimited({ limits, rights }: Caller, call: Call, input: unknown): Failure | null {
   if (limits === undefined) return null
@@ -32,7 +35,9 @@ export function refuseLimited({ limits, rights }: Caller, call: Call, input: unk
     return beyond(call, `cannot be limited to ${(only ?? except ?? []).join(', ')}`, `Grant ${call.right} without a resource`)
   const denied = reached.find((resource) => except?.some((pattern) => isInside(resource, pattern) || isInside(pattern, resource)))
   if (denied !== undefined) return beyond(call, `reaches ${denied}, where ${call.right} is denied`, `Remove "!${call.right}:…" for it`)
-  const outside = rights.has('*') || only === undefined ? undefined : reached.find((one) => !only.some((pattern) => isInside(one, pattern)))
+  const isCovered = (one: string): boolean => only?.some((pattern) => isInside(one, pattern)) !== false
+  if (rights.has('*') || (taggedCalls.has(call.name) && reached.some(isCovered))) return null
+  const outside = reached.find((one) => !isCovered(one))
   return outside === undefined
     ? null
     : beyond(call, `reaches ${outside}, which ${call.right} does not cover`, `Grant "${call.right}:${outside}"`)
@@ -43,6 +48,10 @@ function beyond({ name }: Call, why: string, remedy: string): Failure {
 }
 
 function resourcesOf({ name }: Call, input: unknown): readonly string[] | null {
+  if (taggedCalls.has(name)) {
+    const tags = isObject(input) ? input['tags'] : undefined
+    return Array.isArray(tags) && tags.length > 0 ? tags.map(String) : ['memories without a tag']
+  }
   const fields = resourceFields[name]
   if (fields === undefined || !isObject(input)) return null
   const found = fields.map((field) => {

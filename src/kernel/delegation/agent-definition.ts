@@ -63,7 +63,10 @@ const schema = z
       .max(7 * 86_400)
       .optional()
       .describe('Time limit of one delegation in seconds.'),
-    memory: z.enum(['none', 'read', 'own']).default('none').describe('`read`: yours, without writing; `own`: also notes of its own.'),
+    memory: z
+      .enum(['none', 'read', 'own'])
+      .default('none')
+      .describe('`read`: yours, without writing; `own`: notes of its own, and no others.'),
     files: z.enum(['shared', 'folder', 'branch']).default('shared').describe('`branch`: a copy of the workspace, merged as a diff.'),
     folder: z.string().max(500).regex(folderPattern, 'must be a folder below /shared').optional().describe('For files = "folder".'),
     result: z.record(z.string(), z.json()).optional().describe('JSON Schema of its result.'),
@@ -81,9 +84,9 @@ export function parseAgentDefinition({ name, from, hash, table, text }: Definiti
     hash,
     description,
     capabilities,
-    instructions: text.trim(),
+    instructions: memory === 'own' ? `${text.trim()}\n\n${ownMemory(name)}` : text.trim(),
     model,
-    rights: entriesOf(read),
+    rights: entriesOf({ ...read, name }),
     delegable: [...read.delegable, ...modelEntries(read.models)],
     tier: read.tier ?? '',
     budget,
@@ -95,6 +98,10 @@ export function parseAgentDefinition({ name, from, hash, table, text }: Definiti
   }
 }
 
+function ownMemory(name: string): string {
+  return `You have notes of your own, which outlast this conversation: give memory_save and memory_search the tag ${memoryTag(name)}.`
+}
+
 /** @returns why the definition cannot be used; empty if it can */
 export function agentProblem(definition: Definition): string {
   const parsed = schema.safeParse(definition.table)
@@ -102,12 +109,18 @@ export function agentProblem(definition: Definition): string {
   return parsed.error.issues.map(({ path, message }) => `${path.join('.') || 'the file'}: ${message}`).join('; ')
 }
 
-type Read = z.infer<typeof schema>
+type Read = z.infer<typeof schema> & { readonly name: string }
 
-function entriesOf({ rights, servers, secrets, hosts, models, memory, files, folder }: Read): readonly string[] {
+/** Of the notes of an agent that has its own: it reads and writes no others. */
+function memoryTag(name: string): string {
+  return `agent-${name}`
+}
+
+function entriesOf({ name, rights, servers, secrets, hosts, models, memory, files, folder }: Read): readonly string[] {
   const remembering = rights.filter((entry) => !entry.startsWith('memory.'))
-  const memoryRights = memory === 'none' ? [] : memory === 'read' ? ['memory.read'] : ['memory.read', 'memory.write']
-  const own = [...remembering, ...memoryRights, ...servers.map((server) => `mcp.${server}`)]
+  const tag = memoryTag(name)
+  const remembered = { none: [], read: ['memory.read'], own: [`memory.read:${tag}`, `memory.write:${tag}`] }[memory]
+  const own = [...remembering, ...remembered, ...servers.map((server) => `mcp.${server}`)]
   const filed = files === 'folder' && folder !== undefined ? insideFolder(own, folder) : own
   const reaching = hosts.length === 0 ? filed : limited(filed, (right) => networkRights.has(right), hosts)
   return [...reaching, ...secrets.map((secret) => `secret.use:${secret}`), ...modelEntries(models)]

@@ -113,3 +113,19 @@ test('secrets and models that an agent was not given are denied, also to those b
   assert.ok(!allows(grantOf(grandchild).limits, modelRight, 'any'))
   assert.deepEqual(grandchild, ['!model.use', '!secret.use', 'file.read'])
 })
+
+test('an agent with a memory of its own reaches the memories with its tag alone', () => {
+  const refused = (name: string, right: string, input: object): boolean => {
+    const grant = grantOf(
+      passedOn(delegableOf(grantOf(['memory.read', 'memory.write']), []), ['memory.read:agent-a', 'memory.write:agent-a']),
+    )
+    const caller: Caller = { user, actor: 'agent:a', audience: 'model', session: '', turn: '', process: '', ...grant }
+    return refuseLimited(caller, { name, right } as unknown as Call, input) !== null
+  }
+  assert.equal(refused('memory.search', 'memory.read', { query: 'x', tags: ['agent-a'] }), false)
+  assert.equal(refused('memory.save', 'memory.write', { content: 'x', tags: ['agent-a', 'other'] }), false)
+  assert.equal(refused('memory.search', 'memory.read', { query: 'x' }), true)
+  assert.equal(refused('memory.search', 'memory.read', { query: 'x', tags: ['agent-b'] }), true)
+  assert.equal(refused('memory.update', 'memory.write', { note_id: 'n', tags: ['agent-a'] }), true)
+  assert.equal(refused('memory.delete', 'memory.write', { note_id: 'n' }), true)
+})

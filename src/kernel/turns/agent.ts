@@ -198,7 +198,8 @@ function createPersona(
     ],
     evaluators: [],
     ...(rolling !== undefined && { rolling }),
-    ...(reminder !== undefined && rights.has('memory.read') && { reminder }),
+    // An agent that reads only memories with its tag asks for them itself.
+    ...(reminder !== undefined && rights.has('memory.read') && limits?.only.has('memory.read') !== true && { reminder }),
   }
   const count = async (text: string): Promise<number> => {
     const [tokens = Buffer.byteLength(text)] = await engine.countTokens([text])
