@@ -12,7 +12,7 @@ import { commandTimeoutMs, maxToolChars } from './limits.ts'
 export interface EditorMachine {
   readFile(path: string, line: number | null, limit: number | null, signal: AbortSignal): Promise<string>
   writeFile(path: string, content: string, signal: AbortSignal): Promise<void>
-  /** Runs to its end; an abort kills it. */
+  /** Runs to its end; an abort ends it. */
   run(command: EditorCommand, call: string, signal: AbortSignal): Promise<CommandEnd>
 }
 

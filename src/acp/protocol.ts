@@ -222,18 +222,13 @@ function createMachine(context: () => AgentContext, sessionId: string): EditorMa
       const content = [{ type: 'terminal' as const, terminalId: terminal.id }]
       const update = { sessionUpdate: 'tool_call_update' as const, toolCallId: call, status: 'in_progress' as const, content }
       await context().notify(methods.client.session.update, { sessionId, update })
-      const kill = (): void => void terminal.kill().catch(() => {})
-      signal.addEventListener('abort', kill, { once: true })
-      try {
-        const { exitCode, signal: killed } = await untilAborted(terminal.waitForExit(), signal)
-        const { output, truncated } = await terminal.currentOutput()
-        return {
-          output,
-          truncated,
-          exit: killed === null || killed === undefined ? `exit code ${exitCode ?? 'unknown'}` : `ended by ${killed}`,
-        }
-      } finally {
-        signal.removeEventListener('abort', kill)
+      // Releasing it kills what still runs.
+      const { exitCode, signal: killed } = await untilAborted(terminal.waitForExit(), signal)
+      const { output, truncated } = await terminal.currentOutput()
+      return {
+        output,
+        truncated,
+        exit: killed === null || killed === undefined ? `exit code ${exitCode ?? 'unknown'}` : `ended by ${killed}`,
       }
     },
   }

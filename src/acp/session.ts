@@ -26,7 +26,7 @@ import type { Editor } from './editor.ts'
 import { askForFolder } from './folder-question.ts'
 import { clientCallsOf, editorTools, runEditorTool } from './editor-tools.ts'
 import type { GuestLink } from './guest-link.ts'
-import { cancelWaitMs } from './limits.ts'
+import { cancelWaitMs, listedSessions } from './limits.ts'
 import { showMedia } from './media.ts'
 import { decisionOf, permissionRequest, rulesFor } from './permissions.ts'
 import type { AcpPorts } from './ports.ts'
@@ -101,6 +101,21 @@ export function createEditorSession(deps: SessionDeps): EditorSession {
     if (cancelled.aborted) return { stopReason: 'cancelled' }
     return converse(deps, turns, wish, { text: place === '' ? text : text + placeNote(place), attachments, client: wish() }, cancelled)
   }
+  const answer = async (blocks: readonly ContentBlock[], cancelled: AbortSignal): Promise<PromptResponse> => {
+    const command = await runCommand(blocks, id, link)
+    if (command === null) return send(blocks, cancelled)
+    show({ sessionUpdate: 'agent_message_chunk', content: { type: 'text', text: command } })
+    return { stopReason: 'end_turn' }
+  }
+  let title = ''
+  /** A title comes with the first message, and may change at any time. */
+  const showTitle = async (): Promise<void> => {
+    const listed = await (await link.gateway()).listSessions(listedSessions)
+    const now = listed.find((each) => each.id === id)?.title ?? ''
+    if (now === title) return
+    title = now
+    show({ sessionUpdate: 'session_info_update', title })
+  }
   const leave = (): void => {
     questions.close()
     turns.cancel()
@@ -110,17 +125,14 @@ export function createEditorSession(deps: SessionDeps): EditorSession {
     mode: () => mode,
     setMode: (wanted) => void (mode = wanted),
     async prompt(blocks, signal) {
-      const command = await runCommand(blocks, id, link)
-      if (command !== null) {
-        show({ sessionUpdate: 'agent_message_chunk', content: { type: 'text', text: command } })
-        return { stopReason: 'end_turn' }
-      }
+      // Before anything is waited for: a cancellation may follow at once.
       const cancelling = turns.cancelling(signal)
       try {
-        return await Promise.race([send(blocks, cancelling.signal), cancelling.late])
+        return await Promise.race([answer(blocks, cancelling.signal), cancelling.late])
       } finally {
         cancelling.end()
         await editor.written()
+        showTitle().catch(() => {})
       }
     },
     cancel: leave,
@@ -156,6 +168,8 @@ async function converse(
       // Cancelled before the guest had it.
       if (cancelled.aborted) cancelTurn()
       const body = fieldsOf((await over).body)
+      // However the turn ended: the editor has to hear that it was cancelled.
+      if (cancelled.aborted) return { stopReason: 'cancelled' }
       const calls = body['status'] === 'ok' ? clientCallsOf(body) : []
       if (calls.length === 0) return { stopReason: stopReasonOf(body) }
       const results: ClientResult[] = []

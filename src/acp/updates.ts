@@ -34,7 +34,6 @@ export function createUpdateFold(deps: FoldDeps): UpdateFold {
   const calls = new Map<string, ShownCall>()
   const step = (record: RecordView, isPast: boolean): readonly SessionUpdate[] => {
     if (record.name === 'model.generate') return foldGeneration(deps, calls, record, isPast)
-    if (record.name === 'session.rename' || record.name === 'session.title') return titleOf(record)
     return isToolCall(record) ? foldCall(deps, calls, record) : []
   }
   return {
@@ -89,11 +88,6 @@ export function placeNote(path: string): string {
 
 function withoutPlace(message: string): string {
   return message.replace(/\n\n\(The editor works in the folder [^\n]{1,4000}\.\)$/, '')
-}
-
-function titleOf({ phase, body }: RecordView): readonly SessionUpdate[] {
-  const { title } = fieldsOf(body)
-  return phase === 'outcome' && typeof title === 'string' ? [{ sessionUpdate: 'session_info_update', title }] : []
 }
 
 function foldGeneration(

@@ -18,6 +18,7 @@ import {
   type Phase,
   type SessionId,
   type StartedProgram,
+  type Tier,
   type TurnId,
   type Caller,
   writeOrigins,
@@ -217,10 +218,11 @@ async function answerByRule(
 /** Asks a person, and again when what the answer was about has changed in between: labels, files that the command runs. */
 async function askUntilCurrent(deps: ApprovalDeps, passing: PassingCall, asking: AskingCall, exact: string): Promise<Answer | Refusal> {
   const { call, input } = asking
+  const tier = call.tierOf?.(input, passing.caller) ?? call.tier
   let judged: Judged = asking
   let inputs = await inputsOf(deps, passing, call, input)
   for (let change = ''; ;) {
-    const answer = await askPerson(deps, passing, { call, ...judged, inputs, change, asked: call.asks?.(input) ?? '' }, exact)
+    const answer = await askPerson(deps, passing, { call, ...judged, inputs, change, asked: call.asks?.(input) ?? '', tier }, exact)
     // The gate judges an edited input, which is not what the question showed.
     if ('status' in answer || !answer.allow || answer.edited !== undefined) return answer
     const again = await asking.judge()
@@ -242,19 +244,21 @@ interface Question extends Judged {
   readonly change: string
   /** The call's own reason; empty: it asks by policy. */
   readonly asked: string
+  /** Of this input. */
+  readonly tier: Tier
 }
 
 /** Parks the call until it is decided, expires, or is cancelled. */
 async function askPerson(
   deps: ApprovalDeps,
   passing: PassingCall,
-  { call, flow, held, inputs, change, asked }: Question,
+  { call, flow, held, inputs, change, asked, tier }: Question,
   exact: string,
 ): Promise<Answer | Refusal> {
   const { caller, id } = passing
   const { approvals, journal, clock, approval } = deps
   const signal = passing.signal ?? new AbortController().signal
-  const policy = flow.shown || asked || `${call.name} is ${call.tier.replace('_', '-')} and the policy is to ask`
+  const policy = flow.shown || asked || `${call.name} is ${tier.replace('_', '-')} and the policy is to ask`
   const reason = change === '' ? policy : `${change} after it was allowed`
   // It waits before the record is written, so that whoever sees the record can decide at once.
   const labels = flow.decision === 'ask' ? { labels: held, origins: writeOrigins(flow.origins) } : {}
