@@ -11,10 +11,10 @@ import { makeWorkspace } from './support/workspace.ts'
 
 const folder = fileURLToPath(new URL('../examples', import.meta.url))
 
-for (const file of readdirSync(folder)) {
+for (const file of readdirSync(folder).filter((name) => name.endsWith('.ts'))) {
   void test(`examples/${file} runs and its assertions hold`, async () => {
     using workspace = makeWorkspace()
-    await using guest = startGuest({ workspace, config: { model: { provider: 'offline' } } })
+    await using guest = startGuest({ workspace, config: { model: { provider: 'offline' } }, answer: () => [] })
     const started = await guest.started
     assert.equal(started.type, 'ready')
     const token = readFileSync(join(workspace.root, 'ipc', 'token'), 'utf8')

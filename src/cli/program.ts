@@ -3,7 +3,7 @@ import { Command } from 'commander'
 import type { Failure } from '../types/index.ts'
 import { columnsOf, printFailure, reportFailure, type Terminal } from './terminal.ts'
 import { addCoderVerbs } from './acp/coder-verbs.ts'
-import { addAgentVerbs } from './kernel/agent-verbs.ts'
+import { addAgentVerbs, addGraphVerbs } from './kernel/agent-verbs.ts'
 import { addAccessVerbs, addApprovalVerbs, addExecVerbs } from './kernel/access-verbs.ts'
 import { addBudgetVerbs } from './kernel/budget-verbs.ts'
 import { addCallVerbs, addObserveVerbs, addScheduleVerbs, addStateVerbs } from './kernel/kernel-verbs.ts'
@@ -32,7 +32,7 @@ const families: Readonly<Record<string, readonly AddVerbs[]>> = {
     addRemoteVerbs,
     addCoderVerbs,
   ],
-  'Agents, schedules, budgets:': [addAgentVerbs, addScheduleVerbs, addBudgetVerbs],
+  'Agents, schedules, budgets:': [addAgentVerbs, addGraphVerbs, addScheduleVerbs, addBudgetVerbs],
   'Models and memory:': [addModelVerbs, addMemoryVerbs, addEmbedVerbs],
   'Inspect:': [addInspectVerbs, addAuditVerbs, addObserveVerbs],
   'Undo and keep:': [addVersionVerbs, addBranchVerbs, addBackupVerbs, addStoreVerbs, addStateVerbs],

@@ -1,10 +1,10 @@
-/** Definitions of `agents` with the verbs of definitions, `top`, `spawn`, `wait`, `tell`, `pause`, `resume`, `raise` and `kill`. */
+/** Definitions of `agents` with the verbs of definitions, `top`, `spawn`, `wait`, `tell`, `pause`, `resume`, `raise` and `kill`, and of `graph`. */
 import type { DefinitionKind } from '../../types/index.ts'
-import { type AddVerbs, collect, dryRunOption, examples, parseAmount, parseCount, userVerb } from '../verb-parts.ts'
+import { type AddVerbs, collect, dryRunOption, examples, parseAmount, parseCount, userVerb, verbGroup } from '../verb-parts.ts'
 
 const load = () => import('./agents.ts')
 
-/** `list`, `show`, `approve` and `revoke` of the definitions of agents or graphs. @param parent the verb to which they are added */
+/** `list`, `show`, `approve` and `revoke` of the definitions of agents or graphs; `graph show` also shows runs. @param parent the verb to which they are added */
 export const addDefinitionVerbs =
   (kind: DefinitionKind): AddVerbs =>
   (parent, terminal, choose) => {
@@ -16,10 +16,11 @@ export const addDefinitionVerbs =
       .option(...jsonOption)
       .addHelpText('after', examples(`${verb} list`, `${verb} list --json`))
       .action((options) => choose(async () => (await loadVerbs()).definitionsList(kind, options, terminal)))
-    userVerb(parent.command('show <name>'), 'show the files of a definition, with its hash')
-      .option(...jsonOption)
-      .addHelpText('after', examples(`${verb} show reviewer`))
-      .action((name, options) => choose(async () => (await loadVerbs()).definitionShow(kind, name, options, terminal)))
+    if (kind === 'agents')
+      userVerb(parent.command('show <name>'), 'show the files of a definition, with its hash')
+        .option(...jsonOption)
+        .addHelpText('after', examples(`${verb} show reviewer`))
+        .action((name, options) => choose(async () => (await loadVerbs()).definitionShow(kind, name, options, terminal)))
     userVerb(parent.command('approve <name>'), 'show a definition of the workspace, and approve it as it is now')
       .option('--hash <hash>', 'approve without a question what `show --json` has shown with this hash')
       .option(...jsonOption)
@@ -97,4 +98,53 @@ export const addAgentVerbs: AddVerbs = (program, terminal, choose) => {
     .option('--json', 'print the output as one JSON value')
     .addHelpText('after', examples('oxbow kill 0199d2c4', 'oxbow kill reader --reason "no longer needed"'))
     .action((id, options) => choose(async () => (await load()).killAgent(id, options, terminal)))
+}
+
+export const addGraphVerbs: AddVerbs = (program, terminal, choose) => {
+  const loadGraphs = () => import('./graphs.ts')
+  const jsonOption = ['--json', 'print the output as one JSON value'] as const
+  const graph = verbGroup(
+    program.command('graph'),
+    'check, run, show, resume and cancel state graphs',
+    'oxbow graph run review --set path=/shared/report.md',
+    'oxbow graph runs',
+  )
+  addDefinitionVerbs('graphs')(graph, terminal, choose)
+  userVerb(graph.command('check <graph>'), 'check a definition, by name or as a file that ends with .toml')
+    .option(...jsonOption)
+    .addHelpText('after', examples('oxbow graph check review', 'oxbow graph check review.toml'))
+    .action((name, options) => choose(async () => (await loadGraphs()).checkGraph(name, options, terminal)))
+  userVerb(graph.command('run <graph>'), 'run a graph, and follow it to its end')
+    .option('--set <field=value>', 'value of an input, as JSON or text; repeat for more', collect)
+    .option('--input <json>', 'values of all inputs as one JSON object')
+    .option('--background', 'do not wait for its end')
+    .option(...jsonOption)
+    .addHelpText('after', examples('oxbow graph run review --set path=/shared/report.md', 'oxbow graph run review --background'))
+    .action((name, options) => choose(async () => (await loadGraphs()).runGraph(name, options, terminal)))
+  userVerb(graph.command('runs'), 'list runs, with where they are')
+    .option('--all', 'also those that have ended')
+    .option(...jsonOption)
+    .addHelpText('after', examples('oxbow graph runs --all'))
+    .action((options) => choose(async () => (await loadGraphs()).listRuns(options, terminal)))
+  userVerb(graph.command('show <run>'), 'show a run with its state, or the definition of a graph')
+    .option(...jsonOption)
+    .addHelpText('after', examples('oxbow graph show 0fd2b0d1', 'oxbow graph show review'))
+    .action((run, options) => choose(async () => (await loadGraphs()).showGraph(run, options, terminal)))
+  userVerb(graph.command('answer <run> <answer>'), 'answer the question with which a run waits')
+    .option('--node <name>', 'node that asks, where several do')
+    .option(...jsonOption)
+    .addHelpText('after', examples('oxbow graph answer 0fd2b0d1 yes'))
+    .action((run, answer, options) => choose(async () => (await loadGraphs()).answerRun(run, answer, options, terminal)))
+  userVerb(graph.command('resume <run>'), 'go on with a run that has failed or was cancelled, and follow it')
+    .option('--from <node>', 'node at which it goes on; default: where it stopped')
+    .option('--background', 'do not wait for its end')
+    .option(...jsonOption)
+    .addHelpText('after', examples('oxbow graph resume 0fd2b0d1', 'oxbow graph resume 0fd2b0d1 --from write'))
+    .action((run, options) => choose(async () => (await loadGraphs()).resumeRun(run, options, terminal)))
+  userVerb(graph.command('cancel <run>'), 'end a run with everything that it runs')
+    .option(...dryRunOption)
+    .option('--reason <text>', 'why')
+    .option(...jsonOption)
+    .addHelpText('after', examples('oxbow graph cancel 0fd2b0d1', 'oxbow graph cancel 0fd2b0d1 --dry-run'))
+    .action((run, options) => choose(async () => (await loadGraphs()).cancelRun(run, options, terminal)))
 }

@@ -2,12 +2,12 @@
  * Loads a graph with those in its nodes, checked, by the texts that count now; a run keeps these texts by their hashes and goes on by
  * them after a restart, whatever has become of the files.
  */
-import { type DefinitionText, OxbowError, type SchemaChecker } from '../../types/index.ts'
+import { type DefinitionText, type JsonObject, OxbowError, type SchemaChecker, toolName } from '../../types/index.ts'
 import type { CallReference } from '../call-reference.ts'
 import type { Definition, Definitions } from '../delegation/definitions.ts'
 import type { DocumentChange, Documents } from '../state/documents.ts'
 import { checkGraph } from './graph-check.ts'
-import { type Graph, type GraphProblem, parseGraph, problemText, refuseGraph } from './graph-definition.ts'
+import { type CallStep, type Graph, type GraphProblem, parseGraph, problemText, refuseGraph } from './graph-definition.ts'
 import { type GraphRun, graphVersionCategory } from './graph-record.ts'
 import { maxGraphDepth } from './limits.ts'
 
@@ -88,21 +88,33 @@ export async function graphDefinitionProblem({ toml }: Pick<DefinitionText, 'tom
   return found.map(problemText).join('; ')
 }
 
-/** What the calls in a graph would be refused for: unknown names, and calls that no model may make. */
+/** What the calls in a graph would be refused for: unknown names, calls that no model may make, fields that they do not take or lack. */
 export function callProblems(graph: Graph, references: readonly CallReference[]): readonly GraphProblem[] {
-  const known = new Map(references.map((reference) => [reference.name, reference]))
-  const problems: GraphProblem[] = []
-  for (const [name, node] of Object.entries(graph.nodes)) {
-    const named = [...node.entry, ...node.exit].map(({ call }) => call)
-    for (const call of node.type === 'call' ? [...named, node.call] : named) {
-      const reference = known.get(call.replace('_', '.')) ?? known.get(call)
-      const at = `nodes.${name}`
-      // Calls of servers and of other agents come and go.
-      if (reference === undefined && !/^(?:mcp|a2a|acp)\./.test(call))
-        problems.push({ at, message: `makes the call ${call}, which does not exist.`, hint: '`oxbow calls` lists what there is.' })
-      else if (reference !== undefined && !reference.audience.includes('model'))
-        problems.push({ at, message: `makes the call ${call}, which only people make.`, hint: 'Ask the person with a node of type "ask".' })
-    }
+  const known = new Map(
+    references.flatMap((reference) => [reference.name, toolName(reference.name)].map((name) => [name, reference] as const)),
+  )
+  return Object.entries(graph.nodes).flatMap(([name, node]) => {
+    const steps: readonly CallStep[] = [...node.entry, ...node.exit, ...(node.type === 'call' ? [node] : [])]
+    return steps.flatMap((step) => stepProblems(`nodes.${name}`, step, known.get(step.call)))
+  })
+}
+
+function stepProblems(at: string, { call, input }: CallStep, reference: CallReference | undefined): readonly GraphProblem[] {
+  if (reference === undefined) {
+    // Calls of servers and of other agents come and go.
+    if (/^(?:mcp|a2a|acp)[._]/.test(call)) return []
+    return [{ at, message: `makes the call ${call}, which does not exist.`, hint: '`oxbow calls` lists what there is.' }]
   }
-  return problems
+  if (!reference.audience.includes('model'))
+    return [{ at, message: `makes the call ${call}, which only people make.`, hint: 'Ask the person with a node of type "ask".' }]
+  const { properties, required } = reference.input as { readonly properties?: JsonObject; readonly required?: readonly string[] }
+  if (properties === undefined) return []
+  const fields = Object.keys(properties).join(', ')
+  const hint = `It takes ${fields === '' ? 'nothing' : fields}.`
+  const unknown = Object.keys(input).filter((field) => !Object.hasOwn(properties, field))
+  const missing = (required ?? []).filter((field) => !Object.hasOwn(input, field))
+  return [
+    ...unknown.map((field) => ({ at, message: `gives ${call} the field ${field}, which it does not take.`, hint })),
+    ...missing.map((field) => ({ at, message: `does not give ${call} the field ${field}, which it needs.`, hint })),
+  ]
 }

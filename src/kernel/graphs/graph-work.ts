@@ -103,7 +103,7 @@ async function makeCall(
   if (signal.aborted) throw new Interrupted()
   if (outcome.status !== 'ok') {
     const { code, message, hint } = outcome.failure
-    throw new OxbowError(code, message, { hint: hint || 'The journal has the call: `oxbow audit query`.' })
+    throw new OxbowError(code, message, { hint: hint || 'The journal has the call: `oxbow audit show`.' })
   }
   if (!outcome.ok && !takesFailure)
     throw new OxbowError('tool_failed', `${call} reports a failure: ${truncate(outcome.text, 1_500)}`, {

@@ -51,9 +51,8 @@ const testSchema = z
   )
 
 /** By the keys that it has, so that an error is about the form that was meant. */
-export const guardSchema: z.ZodType<Guard> = z.custom<Guard>().superRefine((value, context) => {
-  const found = guardProblem(value, 0)
-  if (found !== null) context.addIssue({ code: 'custom', message: found })
+export const guardSchema: z.ZodType<Guard> = z.custom<Guard>((value) => guardProblem(value, 0) === null, {
+  error: ({ input }) => guardProblem(input, 0) ?? '',
 })
 
 function guardProblem(value: unknown, depth: number): string | null {
