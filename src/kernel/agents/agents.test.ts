@@ -344,6 +344,7 @@ test('an agent without a sign of life is closed as failed with the reason, and i
   const config = {
     model: { context_tokens: 6_000, max_output_tokens: 400 },
     agents: { zombie_s: 1, max_depth: 1 },
+    agent: { rights: ['agent.spawn', 'agent.use'] },
     approval: { privileged: 'allow' },
   }
   await using guest = await openFixture({ play, countTokens, config })
