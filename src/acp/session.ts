@@ -92,6 +92,8 @@ export function createEditorSession(deps: SessionDeps): EditorSession {
     if (event.type === 'record' && event.record.phase === 'parked') questions.ask(pendingOf(event.record))
     else if (event.type === 'record' && event.record.phase !== 'intent') questions.settled(event.record.call)
     if (event.type === 'caught_up') event.pending.forEach(questions.ask)
+    if (event.type === 'approval' && event.waits) questions.ask(event.approval)
+    else if (event.type === 'approval') questions.settled(event.approval.call)
     if (event.type === 'ended') turns.fail(event.failure)
   }
   const send = async (blocks: readonly ContentBlock[], cancelled: AbortSignal): Promise<PromptResponse> => {
@@ -266,9 +268,11 @@ function createQuestions({ id, editor, link, ports }: SessionDeps, mode: () => M
   const decide = async (pending: PendingApproval, signal: AbortSignal): Promise<void> => {
     if (signal.aborted) return
     const gateway = await link.gateway()
-    const rules = mode() === 'approve' ? [] : await rulesFor(pending, gateway)
-    const answer =
-      mode() === 'approve' ? { allow: true } : decisionOf(await editor.ask(permissionRequest(pending, rules, ports), signal), rules)
+    // The mode of a session is not that of the agents below it.
+    const isAllowed = mode() === 'approve' && pending.agent === undefined
+    const rules = isAllowed ? [] : await rulesFor(pending, gateway)
+    const request = { ...permissionRequest(pending, rules, ports), sessionId: id }
+    const answer = isAllowed ? { allow: true } : decisionOf(await editor.ask(request, signal), rules)
     if (signal.aborted) return
     const outcome = await gateway.call('call.decide', { call: pending.call, ...answer })
     if (outcome.status !== 'ok') throw toError(outcome.failure)

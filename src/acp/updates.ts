@@ -57,6 +57,7 @@ export function createUpdateFold(deps: FoldDeps): UpdateFold {
             : [{ sessionUpdate: 'tool_call_update', toolCallId: event.call, status: 'in_progress', content: [shown(event.output)] }]
         case 'record':
           return [...(isOwn(event.record.call) ? [] : messageOf(event.record)), ...step(event.record, false)]
+        case 'approval':
         case 'caught_up':
         case 'ended':
           return []

@@ -100,6 +100,7 @@ function isStreamFrame(frame: ServerFrame): frame is StreamFrame {
     frame.type === 'delta' ||
     frame.type === 'snapshot' ||
     frame.type === 'progress' ||
+    frame.type === 'approval' ||
     frame.type === 'reply_restarted'
   )
 }

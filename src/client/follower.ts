@@ -25,6 +25,8 @@ export type FollowEvent =
   | TextEvent
   | { readonly type: 'record'; readonly record: RecordView }
   | ({ readonly type: 'progress' } & Readonly<Omit<ServerPayloads['progress'], 'session'>>)
+  /** A call of an agent below the session begins or ends to wait for approval. */
+  | { readonly type: 'approval'; readonly waits: boolean; readonly approval: PendingApproval }
   /** The past is complete; sent again after each reconnection. `pending` contains every waiting approval. */
   | {
       readonly type: 'caught_up'
@@ -37,7 +39,7 @@ export type FollowEvent =
 
 export type FollowHandler = (event: FollowEvent) => void
 
-export type StreamFrame = Extract<ServerFrame, { type: 'record' | 'snapshot' | 'delta' | 'progress' | 'reply_restarted' }>
+export type StreamFrame = Extract<ServerFrame, { type: 'record' | 'snapshot' | 'delta' | 'progress' | 'approval' | 'reply_restarted' }>
 
 export interface Follower {
   readonly session: SessionId
@@ -96,6 +98,11 @@ export function createFollower(session: SessionId, from: number, handler: Follow
         case 'progress': {
           const { turn, call, name, elapsed_ms, output } = frame.payload
           handler({ type: 'progress', turn, call, name, elapsed_ms, ...(output !== undefined && { output }) })
+          return true
+        }
+        case 'approval': {
+          const { waits, approval } = frame.payload
+          handler({ type: 'approval', waits, approval })
           return true
         }
         case 'snapshot': {

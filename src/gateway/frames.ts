@@ -134,6 +134,7 @@ function eventText(event: Exclude<KernelEvent, { type: 'snapshot' }>): string {
     case 'record':
       return `{"type":"record","payload":{"cursor":${event.record.seq},"record":${JSON.stringify(event.record)}}}`
     case 'reply_restarted':
+    case 'approval':
     case 'progress': {
       const { type, ...payload } = event
       return frameText({ type, payload } as ServerFrame)

@@ -18,6 +18,7 @@ export type KernelEvent =
   | Payload<'delta'>
   | Payload<'reply_restarted'>
   | Payload<'progress'>
+  | Payload<'approval'>
 
 export interface Events {
   publish(record: RecordView): void
@@ -28,6 +29,8 @@ export interface Events {
   delta(session: SessionId, turn: TurnId, call: CallId, text: string): void
   restarted(event: ServerPayloads['reply_restarted']): void
   progress(event: ServerPayloads['progress']): void
+  /** To those who follow the session at the top of the agent whose call waits. */
+  approval(event: ServerPayloads['approval']): void
   /** See `Kernel.follow`. */
   follow(session: SessionId, cursor: number, listener: (event: KernelEvent) => void, past?: PastDelivery): Promise<() => void>
 }
@@ -99,6 +102,7 @@ export function createEvents(store: Store, pending: (session: SessionId) => read
       emit(topic, { type: 'reply_restarted', ...event })
     },
     progress: (event) => emit(topics.get(event.session), { type: 'progress', ...event }),
+    approval: (event) => emit(topics.get(event.session), { type: 'approval', ...event }),
     async follow(session, cursor, listener, past) {
       const inbox = createInbox(await clampToJournal(store, cursor), listener)
       const topic = topicOf(session)

@@ -138,7 +138,7 @@ function buildRecords(options: KernelOptions): Records {
   const approvals = createApprovals()
   const sessions = createSessions(store)
   const budgets = createBudgets(store, user, config.budget, clock)
-  const events = createEvents(store, approvals.pending)
+  const events = createEvents(store, approvals.shownIn)
   const journal = createJournal({ store, clock, project: createProjector({ sessions, budgets }) })
   const conversations = createConversations({ store, lineage: sessions.load }, journal.flushed, clock.monotonicMs)
   const scratchpads = createScratchpads({ store, flushed: journal.flushed, changedBy: sessions.scratchpad })

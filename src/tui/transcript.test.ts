@@ -15,6 +15,19 @@ const outline = (transcript: Transcript): readonly string[] =>
 const said = (turn: string, call: string, text: string): FollowEvent => ({ type: 'text', turn: turn as TurnId, call: call as CallId, text })
 
 describe('a transcript', () => {
+  it('keeps the question of an agent below the session until it is decided, whatever the turns of the session do', () => {
+    const { begin } = createJournal()
+    const waiting = { call: 'a.0', session: 'child', turn: 't2', name: 'shell.exec', input: '{}', agent: 'reader', at: 0 } as never
+    const asked = fold([{ type: 'approval', waits: true, approval: waiting }, ...begin('t', 'list').map(recorded)])
+    assert.deepEqual(
+      asked.waiting.map(({ agent }) => agent),
+      ['reader'],
+    )
+    assert.deepEqual(fold([{ type: 'approval', waits: false, approval: waiting }], asked).waiting, [])
+    const reconnected = fold([{ type: 'caught_up', cursor: 3, turn: null, pending: [] }], asked)
+    assert.deepEqual(reconnected.waiting, [], 'it was decided while the connection was lost')
+  })
+
   it('has the messages, calls and answers of a turn in their order, and how it ended', () => {
     const { add, begin } = createJournal()
     const call = { type: 'tool_call', id: 'c', name: 'shell_exec', arguments: '{"command":"ls"}' }

@@ -109,6 +109,10 @@ export function takeEvent(transcript: Transcript, event: FollowEvent): Transcrip
       return changeItem(transcript, event.call, (item) =>
         item.kind === 'call' && event.output !== undefined ? { ...item, output: event.output } : item,
       )
+    case 'approval': {
+      const others = withoutCall(transcript.waiting, event.approval.call)
+      return { ...transcript, waiting: event.waits ? [...others, event.approval] : others }
+    }
     case 'caught_up':
       return { ...transcript, waiting: joined(transcript.waiting, event.pending) }
     case 'ended':
@@ -192,7 +196,14 @@ function takeTurnRecord(transcript: Transcript, record: RecordView): Transcript 
     const live = transcript.live.filter((item) => item.kind !== 'user' || item.id !== call)
     const { past } = settle({ ...transcript, live: live.filter((item) => !isUnsent(item)) })
     const rest = live.filter(isUnsent)
-    const next = { ...transcript, past, live: [], turn: newTurnView(record.turn), beganAt: record.at, waiting: [] }
+    const next = {
+      ...transcript,
+      past,
+      live: [],
+      turn: newTurnView(record.turn),
+      beganAt: record.at,
+      waiting: ofAgents(transcript.waiting),
+    }
     const begun = putMessage(next, record, 'sent')
     return { ...begun, live: [...begun.live, ...rest] }
   }
@@ -237,7 +248,7 @@ function endTurn(transcript: Transcript, turn: TurnView, at: number): Transcript
   }
   const unsent = replied.live.filter(isUnsent)
   const { past } = settle(put({ ...replied, live: replied.live.filter((item) => !isUnsent(item)) }, end))
-  return { ...replied, past, live: unsent, turn: null, beganAt: 0, waiting: [] }
+  return { ...replied, past, live: unsent, turn: null, beganAt: 0, waiting: ofAgents(replied.waiting) }
 }
 
 /** Moves all live items to the past. */
@@ -300,7 +311,12 @@ function waitingAfter(waiting: readonly PendingApproval[], record: RecordView): 
 /** A guest that has just started may not have come to a call yet that waits by its records. */
 function joined(waiting: readonly PendingApproval[], more: readonly PendingApproval[]): readonly PendingApproval[] {
   const listed = new Set(more.map(({ call }) => call))
-  return [...waiting.filter(({ call }) => !listed.has(call)), ...more]
+  return [...waiting.filter(({ call, agent }) => !listed.has(call) && agent === undefined), ...more]
+}
+
+/** Calls of agents wait on when a turn of the session begins or ends. */
+export function ofAgents(waiting: readonly PendingApproval[]): readonly PendingApproval[] {
+  return waiting.filter(({ agent }) => agent !== undefined)
 }
 
 /** @returns the same list when the call is not in it */

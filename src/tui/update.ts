@@ -8,7 +8,18 @@ import { canUnfold, say, takeKey, takeText, toggle } from './keys.ts'
 import { questionFor } from './question.ts'
 import { indexOf, scrollBy, searchFor, showMatch } from './scrolling.ts'
 import type { Effect, Event, State, Step, Surroundings } from './state.ts'
-import { changeItem, emptyTranscript, type Item, itemAt, note, takeEvent, type Transcript, withoutCall, withOlder } from './transcript.ts'
+import {
+  changeItem,
+  emptyTranscript,
+  type Item,
+  itemAt,
+  note,
+  ofAgents,
+  takeEvent,
+  type Transcript,
+  withoutCall,
+  withOlder,
+} from './transcript.ts'
 
 export function update(before: State, event: Event, around: Surroundings): Step {
   const now = around.now()
@@ -147,7 +158,9 @@ function withoutStream(transcript: Transcript): Transcript {
 /** A turn that was cut off is not running: the session says so. */
 function withoutTurn(transcript: Transcript): Transcript {
   const { past, live } = transcript
-  return transcript.turn === null ? transcript : { ...transcript, past: [...past, ...live], live: [], turn: null, beganAt: 0, waiting: [] }
+  return transcript.turn === null
+    ? transcript
+    : { ...transcript, past: [...past, ...live], live: [], turn: null, beganAt: 0, waiting: ofAgents(transcript.waiting) }
 }
 
 function messagesOf({ past, live }: Transcript): readonly string[] {

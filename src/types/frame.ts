@@ -202,6 +202,8 @@ export interface PendingApproval {
   readonly origins?: readonly (readonly [Label, DataOrigin])[]
   /** What the command would run as it is now; absent for what runs nothing, or where that cannot be read. */
   readonly inputs?: CommandInputs | null
+  /** Agent below the session that shows it, whose call it is; absent: the session's own. */
+  readonly agent?: string
   readonly at: number
 }
 
@@ -249,6 +251,8 @@ export interface ServerPayloads {
   reply_restarted: StepEvent & { model: string; why: string }
   /** What a person should hear of without asking, in whatever session it happened. What was said is not in it. */
   notice: Notice
+  /** A call of an agent below the session begins or ends to wait for approval. */
+  approval: { session: SessionId; waits: boolean; approval: PendingApproval }
   /** `output`: the end of the output so far, for calls that produce output while they run. */
   progress: StepEvent & { name: string; elapsed_ms: number; output?: string }
 }

@@ -102,6 +102,11 @@ export const serverPayloadSchemas: { readonly [Type in ServerFrame['type']]: z.Z
     elapsed_ms: count,
     output: z.string().optional().describe('The end of the output so far.'),
   }),
+  approval: frame('A call of an agent below the session begins or ends to wait for approval.', {
+    session,
+    waits: z.boolean().describe('False: it was decided, or does not wait any more.'),
+    approval,
+  }),
   notice: frame('What a person should hear of without asking, in whatever session it happened: scheduled work, spent budgets.', {
     seq: count,
     at: z.number().describe('Unix milliseconds.'),

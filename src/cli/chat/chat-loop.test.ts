@@ -87,6 +87,36 @@ void test('an approval that another terminal decided is no longer asked', async 
   await over
 })
 
+void test('a call of an agent below the session is asked about here, also between turns, and beyond the end of a turn', async () => {
+  const fake = fakeGateway()
+  const { type, shown, end, over } = startChat(fake)
+  const waiting = {
+    call: 'a.0',
+    session: 'child',
+    turn: 't2',
+    name: 'shell.exec',
+    input: '{}',
+    agent: 'reader',
+    reason: 'Agent reader: it asks',
+    at: 0,
+  }
+  const approval = (waits: boolean): void => fake.emit({ type: 'approval', waits, approval: waiting as never })
+  await type('start')
+  fake.end()
+  approval(true)
+  assert.match(shown.text, /shell_exec asks to run[^]*why: Agent reader: it asks/)
+  assert.equal(shown.prompt, '  allow? [y/n/a] ')
+  await type('y')
+  assert.ok(fake.asked.includes('approve a.0 true'))
+  approval(true)
+  fake.emit({ type: 'record', record: fake.record('other', 'turn.send', 'outcome', { status: 'ok', reply: 'done' }) })
+  assert.equal(shown.prompt, '  allow? [y/n/a] ')
+  approval(false)
+  assert.notEqual(shown.prompt, '  allow? [y/n/a] ')
+  end()
+  await over
+})
+
 void test('a message while a turn runs is sent and says so', async () => {
   const fake = fakeGateway()
   const { type, shown, end, over } = startChat(fake)

@@ -85,6 +85,10 @@ export async function openChatSession({ gateway, screen, session, past, busy, us
     if (active !== null) printer.event(event, active)
     if (event.type === 'record') takeRecord(event.record)
     if (event.type === 'caught_up') event.pending.forEach(ask)
+    if (event.type === 'approval') {
+      if (event.waits) ask(event.approval)
+      else decided(event.approval.call)
+    }
     if (event.type === 'ended') onLost(event.failure)
   }
 
@@ -143,6 +147,7 @@ interface ApprovalQueue {
   add(approval: PendingApproval): boolean
   /** @returns whether it was the one shown. */
   remove(call: CallId): boolean
+  /** Forgets those of the turn; those of agents wait on. */
   clear(): void
 }
 
@@ -161,7 +166,7 @@ function createApprovalQueue(): ApprovalQueue {
       return wasFirst
     },
     clear() {
-      waiting = []
+      waiting = waiting.filter(({ agent }) => agent !== undefined)
     },
   }
 }

@@ -149,3 +149,33 @@ for (const [rule, state] of [
     assert.equal(ended.state, state)
     assert.equal(ended.parent, rule === 'adopt' ? '' : id, 'who adopts is its parent')
   })
+
+test('a call of an agent that waits for approval is shown in the session at the top of its tree, until it is decided', async () => {
+  const play: Play = (request) => {
+    const name = nameIn(request)
+    const results = resultsOf(request)
+    const next = { ox: 'boss', boss: 'hand' }[name]
+    if (next !== undefined)
+      return results.length === 0 ? asks(['agent_spawn', { task: 'go on', name: next }], ['agent_wait', {}]) : says('ok')
+    return results.length === 0 ? asks(['test_risky', { what: 'x' }]) : says('did it')
+  }
+  const risky = testCall('test.risky', async () => done('risked'), { tier: 'privileged' })
+  const config = { approval: { calls: { 'agent.spawn': 'allow' } }, agent: { rights: ['agent.spawn', 'agent.use', risky.right] } }
+  await using guest = await openFixture({ play, calls: [risky], config })
+  const turn = guest.turn('start')
+  const asked = await guest.event('approval', ({ waits }) => waits)
+  assert.deepEqual([asked.session, asked.approval.agent, asked.approval.name], [guest.session, 'hand', 'test.risky'])
+  assert.match(asked.approval.reason!, /^Agent hand: /)
+  const late: unknown[] = []
+  const stop = await guest.kernel.follow(guest.session, 0, (event) => {
+    if (event.type === 'snapshot') late.push(...event.pending)
+  })
+  assert.deepEqual(
+    late.map((pending) => (pending as { agent: string }).agent),
+    ['hand'],
+  )
+  stop()
+  await guest.kernel.approve(asked.approval.call, true)
+  await guest.event('approval', ({ waits }) => !waits)
+  assert.equal((await turn)['reply'], 'ok')
+})

@@ -42,11 +42,11 @@ interface SupervisionDeps extends Omit<
   readonly journal: Pick<Journal, 'attach' | 'flushed'>
   readonly schemas: SchemaChecker
   readonly budgets: Pick<Budgets, 'load' | 'view'>
-  readonly events: Pick<Events, 'onTurnEnd'>
+  readonly events: Pick<Events, 'onTurnEnd' | 'approval'>
   readonly resources: Pick<Resources, 'overloads' | 'snapshot'>
   readonly running: Pick<RunningCalls, 'of'>
   readonly runningTurns: Pick<RunningTurns, 'restrict'>
-  readonly approvals: Pick<Approvals, 'pending'>
+  readonly approvals: Pick<Approvals, 'pending' | 'showAtTop'>
 }
 
 export function createSupervision(deps: SupervisionDeps): Supervision {
@@ -79,6 +79,7 @@ export function createSupervision(deps: SupervisionDeps): Supervision {
       },
     })
     journal.attach({ publish: made.observed })
+    approvals.showAtTop(made.topOf, events.approval)
     events.onTurnEnd(made.turnEnded)
     await made.start()
     return (loaded = made)

@@ -65,6 +65,8 @@ export interface Supervisor {
   raise(by: By, id: CallId, more: Limits): Promise<Limits>
   wait(request: WaitFor): Promise<void>
   agentOf(session: SessionId): AgentRecord | undefined
+  /** @returns the session at the top of an agent's tree, and the agent; null for a session that is no agent's, or has none above it */
+  topOf(session: SessionId): { readonly session: SessionId; readonly agent: string } | null
   find(id: CallId): AgentRecord | undefined
   all(): readonly AgentRecord[]
   /** Whether it may have processes in the sandbox. */
@@ -109,6 +111,7 @@ export function createSupervisor(deps: SupervisorDeps): Supervisor {
     raise: (by, id, more) => raise(table, agents.get(id)!, more, by),
     wait: waits.wait,
     agentOf: (session) => bySession.get(session)?.record,
+    topOf: (session) => topOf(table, session),
     find: (id) => agents.get(id)?.record,
     all: () => [...agents.values()].map(({ record }) => record),
     usesShell: ({ id }) => agents.get(id)?.usesShell === true,
@@ -212,6 +215,13 @@ async function revoke(table: AgentTable, held: Held, rights: readonly string[], 
   await documents.put(by, changes, { sync: true })
   for (const each of found) each.record = { ...each.record, rights: [...new Set([...each.record.rights, ...denied])].toSorted() }
   return found.map(({ record }) => record)
+}
+
+function topOf({ bySession }: AgentTable, session: SessionId): { readonly session: SessionId; readonly agent: string } | null {
+  const agent = bySession.get(session)?.record
+  let home = agent?.home ?? ''
+  for (let above = home; above !== ''; above = bySession.get(above)?.record.home ?? '') home = above
+  return agent === undefined || home === '' || bySession.has(home) ? null : { session: home, agent: agent.name }
 }
 
 /** Takes up what a crash left: queued agents, running ones, ends that nobody has cleaned up or reported. */

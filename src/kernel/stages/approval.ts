@@ -52,15 +52,44 @@ export interface Approvals {
   find(call: CallId): PendingApproval | undefined
   /** @param session absent: of all sessions */
   pending(session?: SessionId): readonly PendingApproval[]
+  /** Those of a session, and of the agents below it. */
+  shownIn(session: SessionId): readonly PendingApproval[]
+  /**
+   * Shows the calls of agents at the top of their tree, too.
+   * @param topOf the session at the top and the name of the agent; null for a session that is no agent's
+   * @param onChange called when such a call begins and ends to wait
+   */
+  showAtTop(topOf: TopOf, onChange: (shown: ShownAtTop) => void): void
+}
+
+type TopOf = (session: SessionId) => { readonly session: SessionId; readonly agent: string } | null
+
+interface ShownAtTop {
+  readonly session: SessionId
+  readonly waits: boolean
+  readonly approval: PendingApproval
 }
 
 export function createApprovals(): Approvals {
   const waiting = new Map<CallId, { readonly approval: PendingApproval; readonly wake: (answer: Answer) => void }>()
+  let topOf: TopOf = () => null
+  let onChange: (shown: ShownAtTop) => void = () => {}
+  const atTop = (approval: PendingApproval): Omit<ShownAtTop, 'waits'> | null => {
+    const top = topOf(approval.session)
+    if (top === null) return null
+    const { session, agent } = top
+    return { session, approval: { ...approval, agent, reason: `Agent ${agent}: ${approval.reason ?? 'it asks'}` } }
+  }
+  const change = (approval: PendingApproval, waits: boolean): void => {
+    const shown = atTop(approval)
+    if (shown !== null) onChange({ ...shown, waits })
+  }
   return {
     wait: (approval, signal) =>
       new Promise((resolve, reject) => {
         const done = (): void => {
           waiting.delete(approval.call)
+          change(approval, false)
           signal.removeEventListener('abort', stop)
         }
         const stop = (): void => {
@@ -77,6 +106,7 @@ export function createApprovals(): Approvals {
             resolve(answer)
           },
         })
+        change(approval, true)
       }),
     decide(call, answer) {
       const parked = waiting.get(call)
@@ -84,6 +114,16 @@ export function createApprovals(): Approvals {
       return parked !== undefined
     },
     find: (call) => waiting.get(call)?.approval,
+    shownIn: (session) =>
+      [...waiting.values()].flatMap(({ approval }) => {
+        if (approval.session === session) return [approval]
+        const top = atTop(approval)
+        return top?.session === session ? [top.approval] : []
+      }),
+    showAtTop(top, changed) {
+      topOf = top
+      onChange = changed
+    },
     pending: (session) =>
       [...waiting.values()].map((entry) => entry.approval).filter((approval) => session === undefined || approval.session === session),
   }

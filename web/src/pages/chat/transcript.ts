@@ -163,10 +163,16 @@ function addEvent(state: State, event: FollowEvent): boolean {
       state.items.set(event.call, { ...before, elapsedMs: event.elapsed_ms, output: event.output ?? before.output })
       return true
     }
+    case 'approval':
+      // Its records are in the session of the agent: here is only the question.
+      if (event.waits) addPending(state, event.approval)
+      else state.items.delete(event.approval.call)
+      return true
     case 'caught_up':
       state.turn = event.turn
       for (const [key, item] of state.items)
-        if (item.type === 'call' && item.pending !== null) state.items.set(key, { ...item, pending: null })
+        if (item.type === 'call' && item.pending?.agent !== undefined) state.items.delete(key)
+        else if (item.type === 'call' && item.pending !== null) state.items.set(key, { ...item, pending: null })
       for (const pending of event.pending) addPending(state, pending)
       return true
     case 'ended':
