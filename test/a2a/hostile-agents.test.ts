@@ -192,13 +192,17 @@ describe('an agent that lies', () => {
       const result = { message: { messageId: 'm', role: 'ROLE_AGENT', parts: [{ text: 'hi' }] } }
       return { body: `data: ${JSON.stringify({ jsonrpc: '2.0', id: 1, result })}\n\n`, headers: { 'content-type': 'text/event-stream' } }
     })
-    await using remotes = await makeRemoteBench(async () => (input, init) => {
-      if (!isUp)
-        return Promise.reject(
-          Object.assign(new TypeError('fetch failed'), { cause: Object.assign(new Error('x'), { code: 'ECONNREFUSED' }) }),
-        )
-      return fetch(input, init)
-    })
+    await using remotes = await makeRemoteBench(
+      async () => (input, init) => {
+        if (!isUp)
+          return Promise.reject(
+            Object.assign(new TypeError('fetch failed'), { cause: Object.assign(new Error('x'), { code: 'ECONNREFUSED' }) }),
+          )
+        return fetch(input, init)
+      },
+      new Map(),
+      async () => {},
+    )
     await remotes.add('evil', { url: server.url })
     await remotes.approve('evil')
     isUp = false

@@ -97,6 +97,23 @@ describe('a stranger', () => {
     assert.equal((await bench.post('/a2a/helper', 'x'.repeat(5_000_000), { authorization: `Bearer ${key}` })).status, 413)
     assert.deepEqual(bench.bugs, [])
   })
+
+  it('harms nobody by leaving in the middle of a request', async () => {
+    const { body } = await send(rpc('SendMessage', wire('hi', 'leaving')))
+    const unhandled: unknown[] = []
+    const note = (error: unknown): void => void unhandled.push(error)
+    process.on('unhandledRejection', note)
+    for (let ms = 0; ms < 20; ms += 1) {
+      const signal = AbortSignal.timeout(ms)
+      const headers = { authorization: `Bearer ${key}`, 'a2a-version': '1.0', 'content-type': 'application/json' }
+      const asked = JSON.stringify(rpc('GetTask', { id: body.result!.task!.id }))
+      await fetch(`${bench.http}/a2a/helper`, { method: 'POST', headers, body: asked, signal }).catch(() => {})
+    }
+    await new Promise((resolve) => setImmediate(resolve))
+    process.off('unhandledRejection', note)
+    assert.deepEqual(unhandled, [])
+    assert.deepEqual(bench.bugs, [])
+  })
 })
 
 describe('an answer', () => {

@@ -24,6 +24,7 @@ export interface RemoteBench extends AsyncDisposable {
 export async function makeRemoteBench(
   openFetch: (host: string, allow: readonly string[]) => Promise<typeof fetch> = async () => fetch,
   secrets: ReadonlyMap<string, string> = new Map(),
+  pause?: (ms: number) => Promise<void>,
 ): Promise<RemoteBench> {
   const kept = new Map<string, unknown>()
   const documents = {
@@ -46,6 +47,7 @@ export async function makeRemoteBench(
       secrets: { get: (name) => secrets.get(name) },
       hash: async () => (text) => hash('sha256', text),
       nowMs: () => performance.now() + clock.ms,
+      ...(pause !== undefined && { pause }),
     })
   let source = await open()
   const progress: string[] = []

@@ -20,6 +20,8 @@ export const breakMs = 30_000
 /** Between tries to come back to a task whose connection was lost: doubled from the first to the last. */
 export const firstReturnMs = 200
 export const lastReturnMs = 5_000
+/** Tries to reach an agent that takes no connection: about ten seconds. */
+export const maxSendTries = 7
 /** Tries without news of the task, before it is given up: about two minutes. */
 export const maxReturns = 30
 /** For an agent that goes on by itself after it has said that it waits for input. */

@@ -6,7 +6,17 @@ import { type JsonObject, OxbowError } from '../../types/index.ts'
 import type { HashText } from '../mcp/definitions.ts'
 import { kindOf, openRemote, type RemoteClient, type RemoteEvent } from './a2a-client.ts'
 import { cardAddress, fetchCard, type FoundCard } from './card.ts'
-import { breakMs, cancelTimeoutMs, cardFreshMs, firstReturnMs, inputGraceMs, lastReturnMs, maxFailures, maxReturns } from './limits.ts'
+import {
+  breakMs,
+  cancelTimeoutMs,
+  cardFreshMs,
+  firstReturnMs,
+  inputGraceMs,
+  lastReturnMs,
+  maxFailures,
+  maxReturns,
+  maxSendTries,
+} from './limits.ts'
 import type { NamedRemote } from './settings.ts'
 import { createTaskFold, type RemoteTask, type TaskFold } from './task-fold.ts'
 
@@ -85,14 +95,23 @@ export function createRemote({ name, settings, kept }: NamedRemote, deps: Remote
     card: async (signal, renew) => (await current(signal, renew)).found,
     async run(ask, signal) {
       breaker.check()
-      try {
-        const { client, repeatable } = await approved(signal)
-        const task = await runTask({ name, client, repeatable, pause: deps.pause }, ask, signal)
-        breaker.worked()
-        return task
-      } catch (error) {
-        if (!signal.aborted && kindOf(error) === 'lost') breaker.failed()
-        throw explained(name, error, signal)
+      for (let tries = 1; ; tries += 1) {
+        let isSending = false
+        try {
+          const { client, repeatable } = await approved(signal)
+          isSending = true
+          const task = await runTask({ name, client, repeatable, pause: deps.pause }, ask, signal)
+          breaker.worked()
+          return task
+        } catch (error) {
+          if (signal.aborted) throw error
+          const isLost = kindOf(error) === 'lost'
+          // Nothing was sent: an agent that restarts is there in seconds.
+          const isDown = isLost && !(isSending && wasPerhapsSent(error)) && tries < maxSendTries
+          if (isLost && !isDown) breaker.failed()
+          if (!isDown) throw explained(name, error)
+        }
+        await deps.pause(Math.min(lastReturnMs, firstReturnMs * 2 ** (tries - 1)), signal)
       }
     },
     async cancel(task) {
@@ -239,8 +258,8 @@ function unknownEffect(name: string, cause?: unknown): OxbowError {
 }
 
 /** The message of an agent's error is its own text, which the gate labels. */
-function explained(name: string, error: unknown, signal: AbortSignal): unknown {
-  if (signal.aborted || error instanceof OxbowError) return error
+function explained(name: string, error: unknown): unknown {
+  if (error instanceof OxbowError) return error
   const text = (error instanceof Error ? error.message : String(error)).slice(0, 500)
   // A failure of the sandbox's network keeps its own code.
   const cause = error instanceof Error ? error.cause : undefined

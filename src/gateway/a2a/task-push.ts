@@ -93,7 +93,7 @@ async function notifyOf(deps: PushDeps, held: Watched): Promise<void> {
     }
   }
   const post = (event: StreamResponse, view: TaskView): void => {
-    posting = posting.then(() => Promise.all(held.task.targets.map((target) => postTo(deps, held, target, event, view))))
+    posting = posting.then(() => Promise.all(held.task.targets.map((target) => postTo(deps, held, target, event, view).catch(() => {}))))
   }
   await followTask(deps, held.task, AbortSignal.any([deps.closing, held.leaving.signal]), onView)
   await posting

@@ -235,6 +235,8 @@ export async function followTask(
   onView: (view: TaskView, updates: readonly TaskUpdate[]) => void,
 ): Promise<TaskView> {
   const ended = Promise.withResolvers<TaskView>()
+  // It may be rejected before anybody waits for it.
+  ended.promise.catch(() => {})
   let isPast = true
   const take = (event: FoldEvent): void => {
     const updates = fold.take(event)

@@ -67,12 +67,17 @@ export async function openContext(deps: ContextDeps, { session, agent, published
       { category: contextCategory, name: session, value: context },
       { category: profileCategory, name: session, value: profile },
     ])
-  if (found === null) {
+  // A crash may have come before the session.
+  const isThere = await sessions.load(session).then(
+    () => true,
+    () => false,
+  )
+  if (!isThere) {
     const options = { id: session as string as CallId, signal: null }
     const made = gate.start(userCaller(user, '', ''), 'session.create', { title: `${agent}: task of ${owner}`.slice(0, 100) }, options)
     if ((await made.intended)?.duplicate !== true) await made.outcome
+    await sessions.load(session)
   }
-  await sessions.load(session)
   sessions.join({ session }, ['untrusted'], [originOf('agent', owner)])
 }
 
