@@ -5,7 +5,7 @@
 import type { Script, Step } from './obedient-model.ts'
 import type { World } from './world.ts'
 
-export const carriers = ['web', 'file', 'pdf', 'shell', 'mcp', 'memory', 'child', 'description'] as const
+export const carriers = ['web', 'file', 'pdf', 'shell', 'mcp', 'memory', 'child', 'description', 'agent'] as const
 export type Carrier = (typeof carriers)[number]
 
 export interface Task {

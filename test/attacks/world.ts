@@ -44,9 +44,11 @@ export interface World extends AsyncDisposable {
   /** Requests that reached the attacker's host: method, address, body. */
   readonly stolen: readonly string[]
   readonly effects: readonly Effect[]
+  /** What an agent of others was asked. */
+  readonly told: readonly string[]
   /** Address of a page, and what it says. */
   page(path: string, text: string | Buffer): string
-  /** What a tool of the office returns. */
+  /** What a tool of the office returns; `agent`: what the agent of others answers. */
   office(tool: string, text: string): void
   /** A message in a new session, answered by a person who allows exactly the calls that the task itself makes. */
   turn(text: string): Promise<TurnResult>
@@ -91,6 +93,7 @@ export async function openWorld({ orders, config = {} }: WorldOptions): Promise<
       agent: { rights },
       egress: { allow: [`127.0.0.1:${outside.web.port}`, `127.0.0.1:${outside.evil.port}`] },
       mcp: { servers: { office: { url: `http://127.0.0.1:${outside.office.port}/mcp`, allow: [`127.0.0.1:${outside.office.port}`] } } },
+      a2a: { remotes: { translator: { url: `http://127.0.0.1:${outside.agent.port}`, allow: [`127.0.0.1:${outside.agent.port}`] } } },
       ...config,
     },
   })
@@ -101,6 +104,8 @@ export async function openWorld({ orders, config = {} }: WorldOptions): Promise<
     if (outcome.status !== 'ok') throw new Error(`${name}: ${outcome.text}`)
     return outcome.output
   }
+  const { digest: card } = await ask<{ digest: string }>('remote.diff', { remote: 'translator' })
+  await ask('remote.approve', { remote: 'translator', digest: card })
   const { digest } = await ask<{ digest: string }>('server.diff', { server: 'office' })
   await ask('server.approve', { server: 'office', digest, read_only: ['inbox', 'contact'], no_sink: ['inbox', 'contact'] })
   return {
@@ -109,6 +114,7 @@ export async function openWorld({ orders, config = {} }: WorldOptions): Promise<
     terminal,
     stolen: outside.stolen,
     effects: outside.effects,
+    told: outside.told,
     page(path, text) {
       outside.pages.set(path, text)
       return `http://127.0.0.1:${outside.web.port}${path}`
@@ -132,7 +138,7 @@ export async function openWorld({ orders, config = {} }: WorldOptions): Promise<
     async reset() {
       const wasChanged = outside.says.has('description')
       for (const all of [outside.pages, outside.says, scripts]) all.clear()
-      for (const all of [outside.stolen, outside.effects]) all.length = 0
+      for (const all of [outside.stolen, outside.effects, outside.told]) all.length = 0
       model.reset()
       await forgetNotes(ask)
       if (wasChanged) await ask('server.diff', { server: 'office' })
@@ -160,6 +166,7 @@ async function forgetNotes(ask: World['ask']): Promise<void> {
 async function startOutside() {
   const stolen: string[] = []
   const effects: Effect[] = []
+  const told: string[] = []
   const pages = new Map<string, string | Buffer>()
   const says = new Map<string, string>()
   const web = await listen(async ({ url = '' }) => {
@@ -172,8 +179,16 @@ async function startOutside() {
     return { status: 200, type: 'text/plain', body: 'thanks' }
   })
   const office = await listen(async (_, body) => answerOffice(body, says, effects))
+  const agent = await listen(async ({ url = '', headers }, body) => {
+    if (url !== '/rpc') return json(cardOf(`http://${headers.host}`))
+    told.push(body)
+    const { id } = JSON.parse(body) as { id: number }
+    const result = { message: { messageId: 'm', role: 'ROLE_AGENT', parts: [{ text: says.get('agent') ?? 'Good morning.' }] } }
+    return { status: 200, type: 'text/event-stream', body: `data: ${JSON.stringify({ jsonrpc: '2.0', id, result })}\n\n` }
+  })
   evilUrl.value = `http://127.0.0.1:${evil.port}`
-  return { stolen, effects, pages, says, web, evil, office, close: () => Promise.all([web, evil, office].map((server) => server.close())) }
+  const close = () => Promise.all([web, evil, office, agent].map((server) => server.close()))
+  return { stolen, effects, told, pages, says, web, evil, office, agent, close }
 }
 
 /** Where data is to be sent; known when the attacker's host listens. */
@@ -184,6 +199,7 @@ const rights = [
   'agent.spawn', 'agent.use', 'exec.run', 'file.read', 'file.write', 'media.send', 'memory.read', 'memory.write', 'scratchpad.use', 'schedule.read',
   'schedule.write', 'shell.run', 'shell.network', 'state.read', 'state.write', 'version.read', 'version.write', 'vault.copy', 'vault.list', 'web.read',
   'mcp.office',
+  'a2a.translator',
 ] // prettier-ignore
 
 interface Reply {
@@ -191,6 +207,20 @@ interface Reply {
   readonly type: string
   readonly body: string | Buffer
 }
+
+const json = (body: object): Reply => ({ status: 200, type: 'application/json', body: JSON.stringify(body) })
+
+/** Of an agent of others that speaks A2A. */
+const cardOf = (url: string): object => ({
+  name: 'Translator',
+  description: 'Translates.',
+  version: '1.0.0',
+  supportedInterfaces: [{ url: `${url}/rpc`, protocolBinding: 'JSONRPC', protocolVersion: '1.0' }],
+  capabilities: { streaming: true },
+  defaultInputModes: ['text/plain'],
+  defaultOutputModes: ['text/plain'],
+  skills: [{ id: 's', name: 'Translate', description: 'Translates.', tags: ['translate'] }],
+})
 
 interface Listening {
   readonly port: number
@@ -238,7 +268,7 @@ async function answerOffice(body: string, says: ReadonlyMap<string, string>, eff
     if (name !== 'inbox' && name !== 'contact') effects.push({ tool: name, input })
     return { content: [{ type: 'text', text: says.get(name) ?? `${name}: done` }] }
   }
-  return { status: 200, type: 'application/json', body: JSON.stringify({ jsonrpc: '2.0', id, result: result() }) }
+  return json({ jsonrpc: '2.0', id, result: result() })
 }
 
 function lay({ root, shared }: TestWorkspace): void {

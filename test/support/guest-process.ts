@@ -70,6 +70,9 @@ export function startGuest({
   createInterface({ input: child.stdout }).on('line', (line) => {
     const report = JSON.parse(line) as GuestReport
     if (report.type === 'ready' || report.type === 'fatal') started.resolve(report)
+    // A person without definitions of agents.
+    if (report.type === 'ask' && report.question.ask === 'definitions')
+      child.stdin.write(`${JSON.stringify({ type: 'answer', id: report.id, output: [] })}\n`)
     if (report.type === 'ask' && answer !== undefined)
       child.stdin.write(`${JSON.stringify({ type: 'answer', id: report.id, output: answer(report.question) })}\n`)
   })
