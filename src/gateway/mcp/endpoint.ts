@@ -5,21 +5,12 @@
 import { randomUUID } from 'node:crypto'
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Kernel } from '../../kernel/index.ts'
-import { createRecentMap, errorTable, type Failure, isObject, isOxbowError, nestsDeeper, OxbowError } from '../../types/index.ts'
+import { errorTable, type Failure, isObject, isOxbowError, nestsDeeper, OxbowError } from '../../types/index.ts'
 import { apiKeyOf } from '../admission.ts'
 import { type Client, type Clients, TooMany } from '../clients.ts'
 import { describeFailure } from '../frames.ts'
 import { readBody } from '../http/request-body.ts'
-import {
-  type GatewayLimits,
-  keptClients,
-  maxInputDepth,
-  maxMcpInFlight,
-  maxMcpSessions,
-  maxMcpSessionsOfKey,
-  mcpCheckMs,
-  mcpIdleMs,
-} from '../limits.ts'
+import { type GatewayLimits, maxInputDepth, maxMcpInFlight, maxMcpSessions, maxMcpSessionsOfKey, mcpCheckMs, mcpIdleMs } from '../limits.ts'
 import { createKeyOffer, keyNeeded } from './key-offer.ts'
 import { isLegacyRequest, type McpRequests, type McpSession, openRequests, openSession } from './mcp-server.ts'
 import type { Offer } from './offer.ts'
@@ -38,32 +29,38 @@ export interface McpDeps {
 
 type Answering = (request: IncomingMessage, response: ServerResponse) => Promise<void>
 
+/** A session, or the requests of a key that stand alone. */
 interface Held {
   readonly client: Client
-  readonly session: McpSession
-  /** Requests that are being answered, open streams too. */
+  readonly served: McpSession | McpRequests
+  /** Requests that are being answered, and streams that are open beside them. */
   inFlight: number
+  streams: number
   usedAt: number
 }
 
 export function createMcp(deps: McpDeps): Answering {
+  /** By session; those of requests that stand alone by their key. */
   const sessions = new Map<string, Held>()
-  const alone = createRecentMap<string, McpRequests>(keptClients)
+  const alone = new Map<string, Held>()
   const by = { name: 'oxbow', version: deps.version }
   const offerFor = deps.offerFor ?? createKeyOffer
-  watchSessions(deps, sessions)
+  const end = watchHeld(deps, [sessions, alone])
 
+  const hold = (held: Map<string, Held>, id: string, client: Client, served: Held['served']): Held => {
+    const made: Held = { client, served, inFlight: 0, streams: 0, usedAt: deps.now() }
+    held.set(id, made)
+    return made
+  }
   const begin = async (client: Client, body: unknown): Promise<Held> => {
     const ofKey = [...sessions.values()].filter((held) => held.client.id === client.id)
     if (ofKey.length >= maxMcpSessionsOfKey || sessions.size >= maxMcpSessions)
-      await endOldest(ofKey.length > 0 ? ofKey : [...sessions.values()])
+      endOldest(ofKey.length > 0 ? ofKey : [...sessions.values()], end)
     const id = randomUUID()
     const offer = offerFor(client.kernel, () => titleOf(body))
-    const held: Held = { client, session: await openSession(id, offer, by, () => sessions.delete(id)), inFlight: 0, usedAt: deps.now() }
-    sessions.set(id, held)
-    return held
+    return hold(sessions, id, client, await openSession(id, offer, by, () => sessions.delete(id)))
   }
-  const find = async (client: Client, request: Request, body: unknown): Promise<Held | McpRequests> => {
+  const find = async (client: Client, request: Request, body: unknown): Promise<Held> => {
     const id = request.headers.get('mcp-session-id')
     if (id !== null) {
       const held = sessions.get(id)
@@ -73,16 +70,19 @@ export function createMcp(deps: McpDeps): Answering {
     if (isInitialize(body)) return begin(client, body)
     if (await isLegacyRequest(request, body))
       throw new OxbowError('bad_input', 'The request has no Mcp-Session-Id.', { hint: 'Begin with initialize.' })
-    let requests = alone.get(client.id)
-    if (requests === undefined)
-      alone.put(
+    if (!alone.has(client.id) && alone.size >= maxMcpSessions) endOldest([...alone.values()], end)
+    return (
+      alone.get(client.id) ??
+      hold(
+        alone,
         client.id,
-        (requests = openRequests(
+        client,
+        openRequests(
           offerFor(client.kernel, () => 'MCP'),
           by,
-        )),
+        ),
       )
-    return requests
+    )
   }
   const answer = async (request: IncomingMessage, response: ServerResponse): Promise<void> => {
     const client = await deps.clients.of(request)
@@ -92,16 +92,18 @@ export function createMcp(deps: McpDeps): Answering {
     client.take?.()
     const body = request.method === 'POST' ? await readMessage(request, deps.limits.maxFrameBytes) : undefined
     const asked = webRequest(request, response)
-    const found = await find(client, asked, body)
-    if (!('session' in found)) return sendResponse(response, await found.answer(asked, body))
-    if (found.inFlight >= maxMcpInFlight) throw new TooMany(`${maxMcpInFlight} requests of this session are being answered.`, 1)
-    found.inFlight += 1
-    found.usedAt = deps.now()
+    const held = await find(client, asked, body)
+    if (held.inFlight + held.streams >= maxMcpInFlight)
+      throw new TooMany(`${maxMcpInFlight} requests of this session are being answered.`, 1)
+    const kind = isStream(request, body) ? 'streams' : 'inFlight'
+    held[kind] += 1
+    held.usedAt = deps.now()
     response.once('close', () => {
-      found.inFlight -= 1
-      found.usedAt = deps.now()
+      held[kind] -= 1
+      held.usedAt = deps.now()
+      if (deps.closing.aborted && held.inFlight === 0) end(held)
     })
-    await sendResponse(response, await found.session.answer(asked, body))
+    await sendResponse(response, await held.served.answer(asked, body))
   }
   return async (request, response) => {
     try {
@@ -113,21 +115,30 @@ export function createMcp(deps: McpDeps): Answering {
   }
 }
 
-async function endOldest(sessions: readonly Held[]): Promise<void> {
-  const idle = sessions.filter(({ inFlight }) => inFlight === 0).toSorted((a, b) => a.usedAt - b.usedAt)
+/** @throws TooMany when none is idle */
+function endOldest(all: readonly Held[], end: (held: Held) => void): void {
+  const idle = all.filter(({ inFlight, streams }) => inFlight + streams === 0).toSorted((a, b) => a.usedAt - b.usedAt)
   if (idle[0] === undefined) throw new TooMany('Too many sessions are open.', 10)
-  await idle[0].session.close()
+  end(idle[0])
 }
 
-/** Ends the sessions of keys that were revoked, idle ones, and all when the gateway closes. */
-function watchSessions({ closing, now, onBug }: McpDeps, sessions: ReadonlyMap<string, Held>): void {
-  const end = (held: Held): void => void held.session.close().catch(onBug)
+/**
+ * Ends what belongs to keys that were revoked, what is idle, and everything when the gateway closes: at once what only listens, and the rest
+ * when its answers are sent.
+ * @returns what ends one
+ */
+function watchHeld({ closing, now, onBug }: McpDeps, maps: readonly Map<string, Held>[]): (held: Held) => void {
+  const end = (held: Held): void => {
+    for (const map of maps) for (const [id, each] of map) if (each === held) map.delete(id)
+    held.served.close().catch(onBug)
+  }
+  const all = (): readonly Held[] => maps.flatMap((map) => [...map.values()])
   const check = (): void => {
-    for (const held of sessions.values()) {
-      if (held.inFlight === 0 && now() - held.usedAt > mcpIdleMs) end(held)
+    for (const held of all()) {
+      if (held.inFlight + held.streams === 0 && now() - held.usedAt > mcpIdleMs) end(held)
       else
         held.client.kernel.check().then(
-          () => held.session.check(),
+          () => held.served.check(),
           (error: unknown) => (isOxbowError(error, 'unauthenticated') ? end(held) : onBug(error)),
         )
     }
@@ -137,10 +148,16 @@ function watchSessions({ closing, now, onBug }: McpDeps, sessions: ReadonlyMap<s
     'abort',
     () => {
       clearInterval(timer)
-      sessions.forEach(end)
+      for (const held of all()) if (held.inFlight === 0) end(held)
     },
     { once: true },
   )
+  return end
+}
+
+/** It has no end of its own. */
+function isStream({ method }: IncomingMessage, body: unknown): boolean {
+  return method === 'GET' || (isObject(body) && body['method'] === 'subscriptions/listen')
 }
 
 function isInitialize(body: unknown): boolean {

@@ -60,41 +60,56 @@ export async function openSession(id: string, offer: Offer, by: ServedBy, onEnd:
 
 /** Answers requests that stand alone, of one key. */
 export interface McpRequests {
+  /** @param body the parsed request of a POST */
   answer(request: Request, body: unknown): Promise<Response>
+  /** Tells those who listen that the list of tools has changed, if it has. */
   check(): void
   close(): Promise<void>
 }
 
 export function openRequests(offer: Offer, by: ServedBy): McpRequests {
-  const watches = new Map<string, () => void>()
   const handler = createMcpHandler(() => buildServer(offer, by).server, {
     legacy: 'reject',
     maxSubscriptions: maxMcpListeners,
     keepAliveMs: streamPingMs,
   })
+  const follow = createFollowed(offer, (uri) => handler.notify.resourceUpdated(uri))
   let version = offer.version()
   return {
-    answer: async (request, parsedBody) => {
-      await watchListed(offer, parsedBody, watches, (uri) => handler.notify.resourceUpdated(uri))
+    async answer(request, parsedBody) {
+      for (const uri of followedBy(parsedBody)) await follow(uri, request.signal)
       return handler.fetch(request, parsedBody === undefined ? {} : { parsedBody })
     },
     check() {
       if (version !== (version = offer.version())) handler.notify.toolsChanged()
     },
-    async close() {
-      for (const stop of watches.values()) stop()
-      await handler.close()
-    },
+    close: () => handler.close(),
   }
 }
 
-/** Programs of 2026 name the resources that they follow in the request that listens. */
-async function watchListed(offer: Offer, body: unknown, watches: Map<string, () => void>, onChange: (uri: string) => void): Promise<void> {
-  if (!isObject(body) || body['method'] !== 'subscriptions/listen' || !isObject(body['params'])) return
+/** @returns the resources that a program of 2026 names in the request by which it listens */
+function followedBy(body: unknown): readonly string[] {
+  if (!isObject(body) || body['method'] !== 'subscriptions/listen' || !isObject(body['params'])) return []
   const wanted = isObject(body['params']['notifications']) ? body['params']['notifications']['resourceSubscriptions'] : undefined
-  for (const uri of Array.isArray(wanted) ? wanted : [])
-    if (typeof uri === 'string' && !watches.has(uri) && watches.size < maxMcpListeners)
-      watches.set(uri, await offer.subscribe(uri, () => onChange(uri)))
+  return Array.isArray(wanted) ? wanted.filter((uri): uri is string => typeof uri === 'string').slice(0, maxMcpListeners) : []
+}
+
+/** Each resource is watched once, as long as a stream follows it. */
+function createFollowed(offer: Offer, onChange: (uri: string) => void): (uri: string, over: AbortSignal) => Promise<void> {
+  const watches = new Map<string, { count: number; readonly stop: () => void }>()
+  return async (uri, over) => {
+    const watch = watches.get(uri) ?? { count: 0, stop: await offer.subscribe(uri, () => onChange(uri)) }
+    watch.count += 1
+    watches.set(uri, watch)
+    const leave = (): void => {
+      watch.count -= 1
+      if (watch.count > 0) return
+      watch.stop()
+      watches.delete(uri)
+    }
+    if (over.aborted) leave()
+    else over.addEventListener('abort', leave, { once: true })
+  }
 }
 
 /** One server answers one program of 2025, or one request of 2026. */

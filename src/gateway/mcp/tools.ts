@@ -152,13 +152,18 @@ async function ask({ foreign }: ToolDeps, run: ForeignRun, asks: PendingApproval
   exchange.log('warning', `${asks.name} waits for a person: ${asks.reason ?? ''}`)
   if (!exchange.canAsk || decidedHere.has(asks.name) || !(await foreign.may('call.decide')) || !(await mayShow(foreign, run)))
     return waiting(run, asks)
-  const message = `Oxbow: allow ${asks.name}?\n${asks.reason ?? ''}\nInput: ${truncate(asks.input, maxShownInput)}`
+  const message = visible(`Oxbow: allow ${asks.name}?\n${asks.reason ?? ''}\nInput: ${truncate(asks.input, maxShownInput)}`)
   const allow = { type: 'boolean', title: 'Allow this call', description: 'It runs once, with exactly this input.', default: false }
   const requestedSchema = { type: 'object', properties: { allow }, required: ['allow'] }
   return { asks: { [answerKey]: { method: 'elicitation/create', params: { mode: 'form', message, requestedSchema } } }, state: run.id }
 }
 
 const answerKey = 'allow'
+
+/** What nobody sees is written out, so that the question is what it seems to be. */
+function visible(text: string): string {
+  return text.replaceAll(/(?!\n)[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu, (hidden) => `\\u{${hidden.codePointAt(0)!.toString(16)}}`)
+}
 
 /** The input of a call of the program is its own; that of a call of the agent may say what it has read. */
 async function mayShow(foreign: ForeignCalls, { name, session }: ForeignRun): Promise<boolean> {

@@ -125,7 +125,8 @@ type CallerOf = (session: SessionId | '', turn: TurnId | '') => Promise<Caller>
 /** @returns a function that makes the calls of one key; what waits is found by all who have the key */
 export function createForeignCalls(deps: ForeignDeps): (callerOf: CallerOf) => ForeignCalls {
   const runs: Runs = new Map()
-  return (callerOf) => ({ ...makingCalls(deps, runs, callerOf), ...aboutCalls(deps, callerOf) })
+  const describe = described(deps)
+  return (callerOf) => ({ ...makingCalls(deps, runs, callerOf), ...aboutCalls(deps, callerOf, describe) })
 }
 
 /** Those that run or wait, and the newest that have ended: the journal answers for older ones. */
@@ -165,10 +166,14 @@ function makingCalls(deps: ForeignDeps, runs: Runs, callerOf: CallerOf): Pick<Fo
   }
 }
 
-function aboutCalls(deps: ForeignDeps, callerOf: CallerOf): Omit<ForeignCalls, 'begin' | 'reply' | 'again' | 'sentTo'> {
+function aboutCalls(
+  deps: ForeignDeps,
+  callerOf: CallerOf,
+  describe: Described,
+): Omit<ForeignCalls, 'begin' | 'reply' | 'again' | 'sentTo'> {
   const { registry, sessions, events } = deps
   return {
-    tools: async () => toolsFor(deps, await callerOf('', '')),
+    tools: async () => toolsFor(deps, await callerOf('', ''), describe),
     async find(tool) {
       await registry.parse(clientReply, {})
       const call = registry.find(tool)
@@ -205,11 +210,23 @@ function aboutCalls(deps: ForeignDeps, callerOf: CallerOf): Omit<ForeignCalls, '
   }
 }
 
+type Described = () => readonly CallReference[]
+
+/** Describing all calls takes milliseconds, and they seldom change. */
+function described({ registry }: ForeignDeps): Described {
+  let known: { readonly coming: unknown; readonly references: readonly CallReference[] } | null = null
+  return () => {
+    const coming = registry.coming()
+    if (known === null || known.coming !== coming) known = { coming, references: registry.references() }
+    return known.references
+  }
+}
+
 /** What a key is offered: as an agent with these rights, but all at once. */
-async function toolsFor({ registry }: ForeignDeps, { rights, limits }: Caller): Promise<OfferedCalls> {
+async function toolsFor({ registry }: ForeignDeps, { rights, limits }: Caller, describe: Described): Promise<OfferedCalls> {
   // Loads the descriptions.
   await registry.parse(clientReply, {})
-  const references = registry.references()
+  const references = describe()
   const every = rights.has('*') ? new Set(references.map(({ right }) => right)) : rights
   const names = new Set([...registry.tools(every, []), ...registry.laterTools(every)].map(({ name }) => name))
   const known = references.flatMap((reference) => {
