@@ -45,7 +45,8 @@ require('node:readline').createInterface({ input: process.stdin }).on('line', (l
   const { id, method, params } = JSON.parse(line)
   if (method === 'initialize') {
     const serverInfo = { name: 'hostile', version: '1' }
-    return send({ id, result: { protocolVersion: params.protocolVersion, capabilities: { tools: { listChanged: true } }, serverInfo } })
+    const protocolVersion = mode === 'version' ? '1999-12-31' : params.protocolVersion
+    return send({ id, result: { protocolVersion, capabilities: { tools: { listChanged: true } }, serverInfo } })
   }
   if (method === 'tools/list') {
     if (mode === 'endless') return send({ id, result: { tools: [tool('t' + Math.random())], nextCursor: String(Math.random()) } })

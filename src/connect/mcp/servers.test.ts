@@ -102,13 +102,15 @@ describe('servers of tools', () => {
       approved,
       ['good', 'redos', 'texts', 'twice'].map((name) => `mcp.schemas.${name}`),
     )
+    const running = bench.call('mcp.schemas.redos', { x: `${'a'.repeat(40)}!` })
+    await assert.rejects(running, { code: 'timeout' }, 'a pattern that runs away is ended')
     const { summary } = bench.find('mcp.schemas.texts')!
     assert.match(summary, /^Adds\\u\{e0041\}\\u\{202e\} numbers\. y+…$/)
     assert.ok(Buffer.byteLength(summary) <= 2_048)
   })
 
-  it('fail with a code when they send 10 MB, an endless list or nothing that is a message', async () => {
-    for (const mode of ['huge', 'endless']) {
+  it('fail with a code when they send 10 MB, an endless list, an unknown version or nothing that is a message', async () => {
+    for (const mode of ['huge', 'endless', 'version']) {
       await bench.add(mode, program(bench.bench, 'hostile.js', mode))
       await assert.rejects(
         bench.call('server.diff', { server: mode }),
