@@ -29,7 +29,7 @@ export async function runAgent(streams: Pick<EditorStreams, 'input' | 'output'>,
     createHandlers({ ports, link, sessions, editor }),
   )
   await closed
-  for (const session of sessions.values()) session.close()
+  for (const session of sessions.values()) session.detach()
   await link.close()
 }
 
@@ -86,7 +86,7 @@ function createOpenings({ ports, link, sessions, editor }: Parts): Pick<AgentHan
   }
   const attach = async (id: SessionId, folder: string, past: readonly RecordView[], replays: boolean): Promise<EditorSession> => {
     if (sessions.size >= maxOpenSessions && !sessions.has(id)) throw tooManySessions()
-    sessions.get(id)?.close()
+    sessions.get(id)?.detach()
     const session = createEditorSession({ id, editor, link, ports, contextTokens: () => contextTokens, folder })
     if (replays) session.replay(past)
     await session.follow(past)

@@ -55,7 +55,10 @@ export interface EditorSession {
   follow(past: readonly RecordView[]): Promise<void>
   /** Shows the past. */
   replay(past: readonly RecordView[]): void
+  /** Cancels what runs. */
   close(): void
+  /** The editor has gone: what runs goes on. */
+  detach(): void
 }
 
 interface SessionDeps {
@@ -144,6 +147,10 @@ export function createEditorSession(deps: SessionDeps): EditorSession {
     replay: (past) => past.flatMap(fold.past).forEach(show),
     close() {
       leave()
+      stop()
+    },
+    detach() {
+      questions.close()
       stop()
     },
   }
@@ -241,7 +248,10 @@ function createTurns() {
       const controller = new AbortController()
       const late = Promise.withResolvers<PromptResponse>()
       let timer: NodeJS.Timeout | undefined
-      const stop = (): void => controller.abort()
+      const stop = (): void => {
+        // An editor that goes leaves its turns running.
+        if (isCancelRequest(signal.reason)) controller.abort()
+      }
       cancels.add(controller)
       signal.addEventListener('abort', stop, { once: true })
       controller.signal.addEventListener('abort', () => {
@@ -260,6 +270,14 @@ function createTurns() {
     },
   }
 }
+
+/** @returns whether the editor has cancelled the request; its signal also aborts when the connection ends */
+function isCancelRequest(reason: unknown): boolean {
+  return typeof reason === 'object' && reason !== null && 'code' in reason && reason.code === requestCancelled
+}
+
+/** The protocol's error of a request that was cancelled. */
+const requestCancelled = -32_800
 
 /** Calls that wait for the person, each asked once, one after the other as an editor shows them. */
 function createQuestions({ id, editor, link, ports }: SessionDeps, mode: () => ModeId) {
