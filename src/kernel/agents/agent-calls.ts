@@ -141,12 +141,12 @@ function spawnCall(deps: SpawnDeps): Call<SpawnInput, AgentView> {
 }
 
 /**
- * Makes the branch of files for an agent, under the id of the call that starts it. Safe to repeat.
+ * Makes the branch of files for an agent, under its id. Safe to repeat.
  * @returns its name @throws OxbowError as `branch.create` does; `denied` on a branch, which is a copy of the workspace and not of a branch
  */
-export async function branchFor({ branches }: Pick<AgentCallDeps, 'branches'>, by: BranchBy): Promise<string> {
+export async function branchFor({ branches }: Pick<AgentCallDeps, 'branches'>, by: BranchBy, agent: CallId = by.call): Promise<string> {
   assertNoBranch(by.caller)
-  const { name } = await (await branches()).create(by, { name: by.call, at: '', session: sessionOf(by.call) })
+  const { name } = await (await branches()).create(by, { name: agent, at: '', session: sessionOf(agent) })
   return name
 }
 

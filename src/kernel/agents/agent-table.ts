@@ -26,7 +26,9 @@ import { agentCategory, type AgentRecord, type DefinedProfile, isOver } from './
 import type { Waits } from './agent-waits.ts'
 
 /** The call by which somebody changes an agent. */
+/** The id of a new agent is that of the call, or one that follows from `within`. */
 export interface By {
+  readonly within?: CallId | undefined
   readonly caller: Pick<Caller, 'actor' | 'session' | 'turn'>
   readonly call: CallId
   readonly name: string
@@ -158,7 +160,8 @@ export function save(
   more: readonly DocumentChange[] = [],
 ): Promise<void> {
   held.record = { ...held.record, ...change }
-  return table.deps.documents.put(by, [{ category: agentCategory, name: held.record.id, value: held.record }, ...more])
+  const { caller, name, within: call = by.call } = by
+  return table.deps.documents.put({ caller, name, call }, [{ category: agentCategory, name: held.record.id, value: held.record }, ...more])
 }
 
 /** Those that are not over. */

@@ -30,6 +30,8 @@ export interface Delegating {
   /** The id of the child; another call, or the same after a crash, finds the same child. */
   readonly call: CallId
   readonly name: string
+  /** The call that makes many children, each under an id of its own; absent: `call`. */
+  readonly within?: CallId | undefined
 }
 
 /** Fields of a delegation, also for calls that delegate many. */

@@ -84,11 +84,11 @@ function notBegun(agent: string, { code, message, hint }: OxbowError): Delegated
   return { ...none, status, agent, code, reason: message, hint }
 }
 
-async function waitFor(supervisor: Supervisor, { caller, call, name }: Delegating, id: CallId, signal: AbortSignal): Promise<void> {
+async function waitFor(supervisor: Supervisor, by: Delegating, id: CallId, signal: AbortSignal): Promise<void> {
   try {
-    await supervisor.wait({ session: caller.session, ids: [id], mode: 'all', timeoutMs: longestTimerMs, signal })
+    await supervisor.wait({ session: by.caller.session, ids: [id], mode: 'all', timeoutMs: longestTimerMs, signal })
   } catch (error) {
-    if (stopReason(signal) !== 'shutdown') await supervisor.kill({ caller, call, name }, id, 'its delegation was cancelled')
+    if (stopReason(signal) !== 'shutdown') await supervisor.kill(by, id, 'its delegation was cancelled')
     throw error
   }
 }
@@ -101,7 +101,7 @@ async function start(
   request: DelegateRequest,
   signal: AbortSignal,
 ): Promise<AgentRecord> {
-  const { caller, call, name } = by
+  const { caller } = by
   const definition = parseAgentDefinition(await (await deps.definitions()).find('agents', request.agent))
   const parent = await parentOf(deps, caller)
   const rights = passedOn(parent.delegable, definition.rights)
@@ -118,37 +118,34 @@ async function start(
   const deadlineS = least(definition.deadlineS, request.deadline_s)
   // Whoever works on a branch delegates on it: what it sees is a copy already.
   const isBranched = definition.files === 'branch' && caller.branch === undefined
-  const branch = isBranched ? await branchFor(deps, { ...by, signal }) : caller.branch
-  return supervisor.spawn(
-    { caller, call, name },
-    {
-      name: definition.name,
-      task: briefOf(request, result),
-      instructions: definition.instructions,
-      model,
-      rights,
-      priority: 'normal',
-      keep: false,
-      orphans: request.orphans ?? 'kill',
-      labels: join(deps.heldLabels(caller), request.labels ?? []),
-      budget,
-      branch,
-      delegation: {
-        definition: definition.name,
-        hash: definition.hash,
-        turn: caller.turn,
-        awaited: request.wait,
-        deadline_at: deadlineS === undefined ? null : deps.now() + deadlineS * 1_000,
-        repairs: 0,
-      },
-      defined: {
-        delegable: meet(rights, definition.delegable),
-        tier,
-        maxTurns: least(definition.maxTurns, request.max_turns),
-        result,
-      },
+  const branch = isBranched ? await branchFor(deps, { ...by, call: by.within ?? by.call, signal }, by.call) : caller.branch
+  return supervisor.spawn(by, {
+    name: definition.name,
+    task: briefOf(request, result),
+    instructions: definition.instructions,
+    model,
+    rights,
+    priority: 'normal',
+    keep: false,
+    orphans: request.orphans ?? 'kill',
+    labels: join(deps.heldLabels(caller), request.labels ?? []),
+    budget,
+    branch,
+    delegation: {
+      definition: definition.name,
+      hash: definition.hash,
+      turn: caller.turn,
+      awaited: request.wait,
+      deadline_at: deadlineS === undefined ? null : deps.now() + deadlineS * 1_000,
+      repairs: 0,
     },
-  )
+    defined: {
+      delegable: meet(rights, definition.delegable),
+      tier,
+      maxTurns: least(definition.maxTurns, request.max_turns),
+      result,
+    },
+  })
 }
 
 function least(a: number | undefined, b: number | undefined): number | undefined {

@@ -63,7 +63,7 @@ export async function fanOut(deps: FanOutDeps, by: Delegating, request: FanOut, 
   const call = derivedId('fan-out', by.call, 'synthesis') as CallId
   const goal = withResults(synthesis.goal, tasks, call)
   deps.joinLabels(by.caller, labels, originsOf(tasks))
-  const joined = await delegate(deps, { ...by, call }, { ...synthesis, goal, labels, wait: true }, signal)
+  const joined = await delegate(deps, { ...by, call, within: by.call }, { ...synthesis, goal, labels, wait: true }, signal)
   return {
     status: joined.status === 'success' ? status : 'failure',
     succeeded,
@@ -121,11 +121,13 @@ async function startRun(deps: FanOutDeps, by: Delegating, request: FanOut, signa
     // A remote agent gets them in a call of this session.
     deps.joinLabels(by.caller, labels, originsOf(needed))
     const { id: _, needs: __, ...fields } = task
-    const end = await delegate(deps, { ...by, call }, { ...fields, goal, labels, wait: true }, within).catch(async (error: unknown) => {
-      if (!within.aborted || stopReason(signal) === 'shutdown') throw error
-      const agent = supervisor.find(call)
-      return agent === undefined ? notNeeded(task.agent) : delegatedOf(deps, agent)
-    })
+    const end = await delegate(deps, { ...by, call, within: by.call }, { ...fields, goal, labels, wait: true }, within).catch(
+      async (error: unknown) => {
+        if (!within.aborted || stopReason(signal) === 'shutdown') throw error
+        const agent = supervisor.find(call)
+        return agent === undefined ? notNeeded(task.agent) : delegatedOf(deps, agent)
+      },
+    )
     ends.set(task.id, { ...end, task: task.id })
   }
   const step = (): void => {
