@@ -32,9 +32,9 @@ import { createEvents, type Events } from './events.ts'
 import type { KernelOptions } from './kernel-interface.ts'
 import { createMemoryHost } from './memory-host.ts'
 import { createGate, type Gate } from './gate.ts'
-import { maxBytesPerToken, maxOfferedBytes, maxToolShare, toolBytesPerToken } from './limits.ts'
+import { maxBytesPerToken } from './limits.ts'
 import { createJournal, createProjector, type Journal } from './journal.ts'
-import { createRegistry, type HeldServers, holdServers, type ProgramHost, type Registry } from './registry.ts'
+import { createRegistry, type HeldServers, holdServers, type Registry } from './registry.ts'
 import { createFileFlow, createSessions, type FileFlow, fileFlowCategories, type Sessions } from './sessions.ts'
 import { warningOf } from './budgets/notices.ts'
 import { type Budgets, createBudgets } from './stages/budgets.ts'
@@ -196,11 +196,8 @@ function buildCalls(options: KernelOptions, records: Records, describe: () => Pr
     await made.load()
     return (lists = made)
   })
-  const limit: ProgramHost['limit'] = async (...asked) =>
-    (await import('./budgets/budget-calls.ts')).limitProgram(records, clock.now(), ...asked)
-  const host = { documents: records.documents, schemas: records.schemas, limit }
-  const servers = holdServers(options.servers, host, secrets, options.secretKeeper)
-  const registry = createRegistry(describe, (call) => lists?.hides(call) === true, servers.tools, toolBytesFor(engine.model))
+  const servers = holdServers(options, records)
+  const registry = createRegistry(describe, (call) => lists?.hides(call) === true, servers.tools, engine.model.contextTokens)
   const keptOutputs = createKeptOutputs(store)
   const cleaner = createCleaner({ workspaceRoot, hostFolders, secrets, keep: keptOutputs.keep })
   const runningTurns = createRunningTurns()
@@ -276,11 +273,6 @@ function buildFlow({ config, sandbox, clock }: KernelOptions, { documents, sessi
     open: openFlow,
   })
   return { files, openFlow }
-}
-
-/** @returns how much of each request the tools may take */
-function toolBytesFor({ contextTokens }: KernelOptions['engine']['model']): number {
-  return Math.min(maxOfferedBytes, contextTokens * maxToolShare * toolBytesPerToken)
 }
 
 function buildTurns(options: KernelOptions, records: Records, calls: Calls): Turns {

@@ -5,6 +5,7 @@
 import type { z } from 'zod'
 import {
   type Call,
+  type Clock,
   createRecentMap,
   type Failure,
   type Message,
@@ -15,8 +16,9 @@ import {
   type ToolSpec,
 } from '../types/index.ts'
 import type { CallReference } from './call-reference.ts'
-import { maxHeldToolLists, maxInputBytes, maxOfferedBytes, maxWhyLength } from './limits.ts'
+import { maxHeldToolLists, maxInputBytes, maxOfferedBytes, maxToolShare, maxWhyLength, toolBytesPerToken } from './limits.ts'
 import type { SecretKeeper, Secrets } from '../secrets/index.ts'
+import type { Budgets } from './stages/budgets.ts'
 import type { Documents } from './state/documents.ts'
 
 type Parsed = { readonly ok: true; readonly call: Call; readonly input: unknown } | { readonly ok: false; readonly failure: Failure }
@@ -55,15 +57,16 @@ interface Loaded extends Pick<typeof import('./call-reference.ts'), 'describeCal
  * @param describe loads the descriptions at the first call: they are a third of the code that a start would otherwise load
  * @param hides whether a call is of no use now, so that no model is offered it; may change, unlike the descriptions
  * @param coming further calls, asked for each time
- * @param maxToolBytes of the tools of a request; with more, rare ones are left to `tool.search`
+ * @param contextTokens window of the model: where the tools of a request would take too much of it, rare ones are left to `tool.search`
  */
 export function createRegistry(
   describe: () => Promise<readonly Call[]>,
   hides: (call: Call) => boolean = () => false,
   coming: ComingCalls = () => noCalls,
-  maxToolBytes: number = maxOfferedBytes,
+  contextTokens: number = Infinity,
 ): Registry {
   let loaded: Loaded | null = null
+  const maxToolBytes = Math.min(maxOfferedBytes, contextTokens * maxToolShare * toolBytesPerToken)
   const load = once(async (): Promise<Loaded> => {
     const [calls, reference] = await Promise.all([describe(), import('./call-reference.ts')])
     const changing = calls.filter(({ starts }) => starts !== undefined)
@@ -261,15 +264,25 @@ export interface HeldServers {
 
 const noCalls: readonly Call[] = []
 
-/** @param openServers absent: there are none */
-export function holdServers(
-  openServers: OpenServers | undefined,
-  host: Omit<ProgramHost, 'secrets'>,
-  secrets: Secrets,
-  keeper: SecretKeeper | undefined,
-): HeldServers {
+interface HoldOptions {
+  /** Absent: there are none. */
+  readonly servers?: OpenServers
+  readonly secretKeeper?: SecretKeeper | undefined
+  readonly clock: Clock
+}
+
+interface HoldDeps extends Omit<ProgramHost, 'secrets' | 'limit'> {
+  readonly secrets: Secrets
+  readonly budgets: Budgets
+}
+
+export function holdServers({ servers, secretKeeper, clock }: HoldOptions, deps: HoldDeps): HeldServers {
+  const { documents, schemas } = deps
+  const secrets = secretsFor(deps.secrets, secretKeeper)
+  const limit: ProgramHost['limit'] = async (...asked) =>
+    (await import('./budgets/budget-calls.ts')).limitProgram(deps, clock.now(), ...asked)
   let opened: ToolServers | undefined
-  const open = once(async () => (opened = await openServers?.({ ...host, secrets: secretsFor(secrets, keeper) })))
+  const open = once(async () => (opened = await servers?.({ documents, schemas, limit, secrets })))
   return {
     open: async () => (await open())?.calls ?? noCalls,
     tools: () => opened?.tools() ?? noCalls,

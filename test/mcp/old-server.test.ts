@@ -44,7 +44,7 @@ describe('a server of the first SDK', () => {
         sessionIdGenerator: () => `session-${transports.size}`,
         onsessioninitialized: (id) => void transports.set(id, transport),
       })
-      await oldServer().connect(transport as never)
+      await oldServer().connect(transport)
       return transport.handleRequest(request, response)
     })
     await new Promise<void>((resolve) => http.listen(0, '127.0.0.1', resolve))
