@@ -56,7 +56,7 @@ export interface GatewayOptions extends Partial<Readonly<Config['gateway']>> {
 }
 
 /** Agents that programs of others reach over A2A. */
-export interface PublishedAgents {
+interface PublishedAgents {
   readonly agents: A2aConfig['agents']
   readonly version: string
   /** Signs a card; absent: cards are not signed. */

@@ -6,7 +6,7 @@ import { z } from 'zod'
 import { wrongRights } from './access.ts'
 
 /** What a published agent says that it can do. */
-export interface PublishedSkill {
+interface PublishedSkill {
   id: string
   name: string
   description: string

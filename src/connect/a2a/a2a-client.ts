@@ -21,7 +21,7 @@ export type RemotePart =
   | { readonly kind: 'bytes'; readonly bytes: Buffer; readonly name: string; readonly mediaType: string }
   | { readonly kind: 'link'; readonly url: string }
 
-export interface RemoteArtifact {
+interface RemoteArtifact {
   readonly id: string
   readonly parts: readonly RemotePart[]
 }
@@ -42,7 +42,7 @@ export interface RemoteEvent {
   readonly isReply: boolean
 }
 
-export interface OutgoingMessage {
+interface OutgoingMessage {
   readonly id: string
   readonly text: string
   readonly context: string

@@ -34,7 +34,7 @@ export interface RemoteDeps {
 }
 
 /** A message, and what is known of its task from before a restart. */
-export interface RemoteAsk {
+interface RemoteAsk {
   readonly message: string
   readonly text: string
   readonly context: string

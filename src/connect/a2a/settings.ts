@@ -6,7 +6,7 @@ import type { CallId, Caller, RemoteAgent } from '../../types/index.ts'
 import type { KeptDocuments } from '../mcp/settings.ts'
 import type { CardSummary } from './card.ts'
 
-export interface ApprovedCard {
+interface ApprovedCard {
   readonly hash: string
   readonly card: CardSummary
 }

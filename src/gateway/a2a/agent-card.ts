@@ -9,7 +9,7 @@ import { keptCards, signTimeoutMs } from '../limits.ts'
 import { AgentCard, canonicalizeAgentCard, LegacyRestTransportHandler, ServerCallContext, type A2ARequestHandler } from './sdk.ts'
 
 /** An agent that declares it runs a message once, however often it is sent. */
-export const repeatableExtension = 'urn:oxbow:a2a:repeatable-messages'
+const repeatableExtension = 'urn:oxbow:a2a:repeatable-messages'
 
 export interface CardDeps {
   readonly agents: A2aConfig['agents']

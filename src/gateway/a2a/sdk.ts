@@ -2,7 +2,6 @@
 export {
   AgentCard,
   canonicalizeAgentCard,
-  GetExtendedAgentCardRequest,
   ListTaskPushNotificationConfigsResponse,
   type ListTasksRequest,
   ListTasksResponse,

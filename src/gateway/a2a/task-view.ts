@@ -16,7 +16,7 @@ import {
   type SessionId,
 } from '../../types/index.ts'
 
-export type TaskState = 'submitted' | 'working' | 'input_required' | 'completed' | 'failed' | 'canceled' | 'rejected'
+type TaskState = 'submitted' | 'working' | 'input_required' | 'completed' | 'failed' | 'canceled' | 'rejected'
 
 /** `task` is the id of a turn, `context` of its session, `cursor` of the record before. */
 export interface TaskPlace {

@@ -25,7 +25,7 @@ import type { StartTurn } from '../turns/start-turn.ts'
 import { type ContextDeps, openContext } from './task-contexts.ts'
 
 /** Where to post what happens to a task. */
-export interface TaskTarget {
+interface TaskTarget {
   readonly id: string
   readonly url: string
   readonly token: string
@@ -36,7 +36,7 @@ export interface TaskTarget {
   readonly version: string
 }
 
-export interface TaskRecord {
+interface TaskRecord {
   /** The id of its turn. */
   readonly task: TurnId
   /** Its session, where messages that follow go. */
@@ -57,7 +57,7 @@ interface StoredTask extends TaskRecord {
   readonly digest: string
 }
 
-export const taskCategory = 'system/tasks'
+const taskCategory = 'system/tasks'
 export interface PublishedCallDeps extends ContextDeps {
   readonly lanes: Pick<Lanes, 'cancel' | 'isBusy'>
   readonly events: Pick<Events, 'onTurnEnd'>

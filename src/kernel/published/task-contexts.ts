@@ -92,6 +92,6 @@ function unknownContext(id: string): OxbowError {
  * @param wanted of a published agent @param own of the configured one
  * @returns the rights that both have: nothing that is published can do more than what is not, and none uses a secret unasked
  */
-export function publishedRights(wanted: readonly string[], own: readonly string[]): readonly string[] {
+function publishedRights(wanted: readonly string[], own: readonly string[]): readonly string[] {
   return passedOn(delegableOf(grantOf(own), []), [...expandRights(wanted), modelRight])
 }
