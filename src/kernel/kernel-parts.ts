@@ -283,7 +283,7 @@ function buildTurns(options: KernelOptions, records: Records, calls: Calls): Tur
   const rolling = rollingBy(background, config.memory.summary)
   const given = { scrub: cleaner.scrub, scratchpad, reminder: memory, rolling }
   const handoffs = createHandoffs(documents)
-  const profileOf = createProfileOf(documents, config, handoffs)
+  const profileOf = createProfileOf(documents, config, handoffs, clock)
   const onApproval = (session: SessionId, isWaiting: boolean): void =>
     void supervision.supervisor().then((agents) => agents.onApproval(session, isWaiting))
   const agents = (): Promise<Supervisor> => supervision.supervisor()

@@ -163,15 +163,17 @@ interface Judged {
 }
 
 function judgeOne(secrets: Secrets, seen: Seen, { caller, call, input, handle, name }: Judged): Failure | null {
-  if (!mayUse(caller, name)) return notGiven(name, call)
   if (!secrets.has(name)) return lost(name)
   if (secrets.spelled(handle) === undefined) return partial(name)
   const problem = misplaced(input, (each) => secrets.spelled(each)?.text)
   if (problem !== '') return { code: 'denied', message: `${call.name} cannot use the secret ${name} there.`, hint: problem }
   const policy = secrets.policyOf(name)
   const isNamed = policy?.calls.includes(call.name) === true
-  if (isInside(call)) return isNamed || seen.has(caller.session, name) ? null : refused(name, call)
+  // What it has read in a file is there already.
+  if (isInside(call) && seen.has(caller.session, name)) return null
   if (!isNamed) return refused(name, call)
+  if (!mayUse(caller, name)) return notGiven(name, call)
+  if (isInside(call)) return null
   const hosts = hostsOf(call, input)
   return mayReach(policy, hosts) ? null : wrongHost(name, call, hosts)
 }

@@ -58,6 +58,13 @@ function hashOf(secret: string, salt: string): Promise<Buffer> {
   )
 }
 
+/** @returns entries of the rights of a key by its name; null for one that was revoked or has expired */
+export async function rightsOfKey(documents: Pick<Documents, 'get' | 'all'>, name: string, now: number): Promise<readonly string[] | null> {
+  const keys = (await documents.all<StoredKey>(keyCategory)).map(({ value }) => value)
+  const key = keys.find((each) => each.name === name && (each.expires_at === null || each.expires_at > now))
+  return key === undefined ? null : withOwnRoles(documents, key.rights)
+}
+
 export interface Keys {
   /** @returns the id of the key, whose caller `callerOf` makes. @throws OxbowError `unauthenticated`, `limit_reached` */
   check(key: string): Promise<string>

@@ -19,12 +19,13 @@ import {
 import { assertNoBranch, type BranchBy, type Branches } from '../branches/branches.ts'
 import { carvedOf } from '../budgets/book.ts'
 import { limitsSchema } from '../budgets/definitions.ts'
+import { neverPassedOn } from '../delegation/attenuation.ts'
 import { boundSpawn, type ParentDeps } from '../delegation/parent.ts'
 import type { CallReference } from '../call-reference.ts'
 import { maxAgentMessageCharacters, maxAgentWaitS } from '../limits.ts'
 import type { Budgets } from '../stages/budgets.ts'
 import type { Approvals } from '../stages/approval.ts'
-import { join, type Labels, processRight } from '../stages/policy.ts'
+import { join, type Labels } from '../stages/policy.ts'
 import type { RunningCalls } from '../stages/running-calls.ts'
 import { agentControlCalls, agentRef, exampleId, find, shared, visible } from './agent-control-calls.ts'
 import { type Admission, type AdmissionState, priorities } from './admission.ts'
@@ -161,7 +162,7 @@ interface ChildRights {
 function rightsOf(deps: SpawnDeps, { rights: requested, read_only: readOnly }: SpawnInput, caller: Caller): ChildRights {
   const rights = requested && expandRights(requested)
   const isPerson = caller.rights.has('*')
-  const withheld = new Set([...deps.agentConfig.withheld_rights, processRight, '*'])
+  const withheld = new Set([...deps.agentConfig.withheld_rights, ...neverPassedOn])
   const delegable = isPerson ? deps.defaultRights : [...caller.rights].filter((right) => !withheld.has(right))
   const beyond = (rights ?? []).filter((right) => right === '*' || (!isPerson && !delegable.includes(right)))
   const chosen = rights ?? delegable

@@ -14,6 +14,7 @@ import {
   originOf,
   OxbowError,
   type SessionId,
+  toFailure,
   truncate,
   type TurnId,
 } from '../../types/index.ts'
@@ -33,7 +34,7 @@ import {
   profileCategory,
 } from './agent-record.ts'
 import { release } from './agent-control.ts'
-import { type AgentTable, type By, byKernel, childrenOf, descendantsOf, type Held, save } from './agent-table.ts'
+import { type AgentTable, type By, byKernel, childrenOf, descendantsOf, type Held, save, type Verdict } from './agent-table.ts'
 
 /** Queues an agent that has messages; it begins when it is admitted. */
 export function queueRun(table: AgentTable, held: Held): void {
@@ -105,7 +106,7 @@ async function settle(table: AgentTable, held: Held): Promise<void> {
 /** The answer has to match the schema of the result. One that does not is returned to the agent, as often as `maxRepairs`. */
 async function settleDelegated(table: AgentTable, held: Held, delegation: Delegation, reply: string): Promise<void> {
   const { record, last } = held
-  const verdict = await table.deps.delegated.judge(record, reply)
+  const verdict = await table.deps.delegated.judge(record, reply).catch(cannotJudge)
   // It was ended meanwhile, or answers another message.
   if (held.record.state !== 'running' || held.open.size > 0 || held.last !== last) return
   switch (verdict.is) {
@@ -125,15 +126,21 @@ async function settleDelegated(table: AgentTable, held: Held, delegation: Delega
   }
 }
 
+function cannotJudge(error: unknown): Verdict {
+  const { message, code } = toFailure(error, 'internal_failure', '')
+  return { is: 'failed', reason: `Its result cannot be judged: ${message}`, code }
+}
+
 /** Closes an agent that cannot go on. */
 export async function fail(table: AgentTable, held: Held, reason: string, code?: ErrorCode): Promise<void> {
   if (isOver(held.record)) return
+  const failure = (held.failure ??= { reason, code })
   const { session, delegation, runs } = held.record
   if (held.open.size > 0) table.deps.lanes.cancel(session)
   const reply = replyOf(held.last, held.record)
   const partial = reply === '' && delegation !== undefined ? await table.deps.delegated.partial(session).catch(() => '') : reply
   if (isOver(held.record)) return
-  await endRun(table, held, { state: 'failed', reason, code, reply: partial, runs: runs + 1 })
+  await endRun(table, held, { state: 'failed', ...failure, reply: partial, runs: runs + 1 })
 }
 
 /** Fails a delegated agent at its deadline, which counts from the delegation. */

@@ -108,6 +108,8 @@ export interface AgentProfile {
   /** Session and actor that spawned it: what it uses comes out of their budgets. Absent in records of older versions. */
   readonly home?: SessionId | ''
   readonly spawner?: string
+  /** Name of the API key whose program started it: it has what the key still has. */
+  readonly key?: string | undefined
   readonly branch?: string | undefined
   /** Turns of the session do not run any more. */
   readonly killed: boolean

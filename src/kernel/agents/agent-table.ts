@@ -101,6 +101,8 @@ export interface Held {
   onQuiet: (() => void) | null
   /** Resolves when it is resumed; null: it is not paused. */
   pause: PromiseWithResolvers<void> | null
+  /** Why it is being closed as failed: the first reason counts. */
+  failure?: { readonly reason: string; readonly code: ErrorCode | undefined }
   /** Ends it at its deadline. */
   deadline?: NodeJS.Timeout | undefined
 }

@@ -2,7 +2,16 @@
  * Connects agents with the rest of the kernel: what the supervisor uses, what it offers to calls, and the profiles by which turns of
  * agents' sessions run. It is loaded when there is an agent: most guests have none.
  */
-import { type Config, type HostPort, isDerived, once, type Sandbox, type SchemaChecker, type SessionId } from '../../types/index.ts'
+import {
+  type Clock,
+  type Config,
+  type HostPort,
+  isDerived,
+  once,
+  type Sandbox,
+  type SchemaChecker,
+  type SessionId,
+} from '../../types/index.ts'
 import type { Store } from '../../store/index.ts'
 import type { Definition, Definitions } from '../delegation/definitions.ts'
 import type { Handoff, Handoffs } from '../delegation/handoffs.ts'
@@ -115,19 +124,39 @@ async function checkDefinition(definition: Definition): Promise<string> {
  * below, also where it was taken after the delegation.
  * @returns the profile by which a session runs; null at once for one that runs as the usual agent
  */
-export function createProfileOf(documents: Pick<Documents, 'get'>, config: Config, { held: handedOver }: Pick<Handoffs, 'held'>) {
+export function createProfileOf(
+  documents: Pick<Documents, 'get' | 'all'>,
+  config: Config,
+  { held: handedOver }: Pick<Handoffs, 'held'>,
+  clock: Clock,
+) {
   const read = async (session: SessionId): Promise<AgentProfile | null> =>
     (await documents.get<AgentProfile>(profileCategory, session))?.value ?? null
   const usual = { rights: config.agent.rights }
   const { withheld_rights: withheld } = config.agents
   const bounded = async (session: SessionId): Promise<AgentProfile | null> => {
     const profile = await read(session)
-    if (profile === null || (profile.spawner ?? '') === '') return profile
+    const { spawner = '', home = '', key = '' } = profile ?? {}
+    if (profile === null || (spawner === '' && key === '')) return profile
     const { boundsOf, meet } = await import('../delegation/attenuation.ts')
-    const { home = '' } = profile
-    // The session's own agent: who has it by a handoff may come and go, and has delegated nothing wider.
-    const above = home !== '' && isDerived(home) ? await bounded(home) : null
+    if (key !== '') {
+      const { rightsOfKey } = await import('../access/keys.ts')
+      const rights = await rightsOfKey(documents, key, clock.now())
+      return {
+        ...profile,
+        rights: rights === null ? [] : meet(boundsOf({ rights }, withheld), profile.rights),
+        killed: profile.killed || rights === null,
+      }
+    }
+    const above = home === '' ? null : await spawnerOf(home, spawner)
     return { ...profile, rights: meet(boundsOf(above ?? usual, withheld), profile.rights) }
+  }
+  /** Who delegated in a session: its own agent, or one that has it by a handoff. */
+  const spawnerOf = async (home: SessionId, spawner: string): Promise<AgentProfile | null> => {
+    const held = handedOver.get(home) ?? []
+    const place = held.findLastIndex(({ profile }) => `agent:${profile.name}` === spawner)
+    if (place >= 0) return handed(home, held.slice(0, place + 1))
+    return isDerived(home) ? bounded(home) : null
   }
   const handed = async (session: SessionId, held: readonly Handoff[]): Promise<AgentProfile> => {
     const { boundsOf, meet } = await import('../delegation/attenuation.ts')

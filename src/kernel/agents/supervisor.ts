@@ -182,7 +182,8 @@ async function spawn(table: AgentTable, by: By, request: SpawnRequest): Promise<
   }
   const { name, rights, model, branch } = record
   const spawner = by.caller.actor.startsWith('agent:') ? by.caller.actor : ''
-  const of = { agent: by.call, name, rights, model, instructions, home: record.home, spawner, branch, ...defined }
+  const key = /^key:(.+)$/.exec(by.caller.actor)?.[1]
+  const of = { agent: by.call, name, rights, model, instructions, home: record.home, spawner, key, branch, ...defined }
   const profile: AgentProfile = { ...of, killed: false }
   const held = table.hold(record)
   const carved =

@@ -1,8 +1,10 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
-import { type Call, type Caller, grantOf } from '../../types/index.ts'
+import { type Call, type Caller, derivedId, grantOf, parseConfig, type SessionId, systemClock } from '../../types/index.ts'
 import { refuseLimited } from '../access/right-limits.ts'
+import type { AgentProfile } from '../agents/agent-record.ts'
+import { createProfileOf } from '../agents/supervision.ts'
 import { user } from '../kernel-fixture.ts'
 import { allows, boundsOf, delegableOf, type Entries, meet, modelRight, passedOn, secretRight } from './attenuation.ts'
 
@@ -32,6 +34,8 @@ const entry = fc.oneof(
   { weight: 1, arbitrary: fc.constantFrom('*', 'worker', 'analyst') },
 )
 const list = fc.array(entry, { maxLength: 10 })
+/** Mostly everything, so that much is left at the end of a chain for a mistake to show. */
+const generous = fc.oneof({ weight: 3, arbitrary: fc.constant<readonly string[]>(plain) }, { weight: 1, arbitrary: list })
 
 /** Uses that the gate judges: a call with its input, or a name of a secret or a model. */
 const uses = [
@@ -77,14 +81,14 @@ test('what two lists of rights have in common allows nothing that one of them do
       isWithin(both, b)
       assert.deepEqual(allowed(meet(both, a)), allowed(both))
     }),
-    { numRuns: 400 },
+    { numRuns: 200 },
   )
 })
 
 test('no chain of delegations widens anything: rights, paths, hosts, secrets, servers or models', () => {
-  const definition = fc.record({ rights: list, delegable: list })
+  const definition = fc.record({ rights: generous, delegable: generous })
   fc.assert(
-    fc.property(list, fc.array(definition, { maxLength: 5 }), fc.array(list, { maxLength: 3 }), (root, chain, revoked) => {
+    fc.property(generous, fc.array(definition, { maxLength: 5 }), fc.array(list, { maxLength: 3 }), (root, chain, revoked) => {
       let delegable = delegableOf(grantOf(root), ['vault.copy'])
       for (const profile of chain) {
         const rights = passedOn(delegable, profile.rights)
@@ -99,7 +103,77 @@ test('no chain of delegations widens anything: rights, paths, hosts, secrets, se
         delegable = passed
       }
     }),
-    { numRuns: 400 },
+    { numRuns: 200 },
+  )
+})
+
+test('no resume, handoff or revocation leaves a turn more than each above it can still pass on', async () => {
+  const denials = fc.array(
+    fc.constantFrom(...plain).map((right) => `!${right}`),
+    { maxLength: 2 },
+  )
+  const definition = fc.record({ rights: generous, delegable: generous, revoked: denials })
+  await fc.assert(
+    fc.asyncProperty(
+      generous,
+      fc.array(definition, { minLength: 1, maxLength: 3 }),
+      fc.array(definition, { maxLength: 3 }),
+      async (root, chain, handoffs) => {
+        const config = parseConfig({ agent: { rights: root } }, 'the test')
+        const withheld = config.agents.withheld_rights
+        const docs = new Map<string, AgentProfile>()
+        const documents = {
+          get: async (_: string, name: string) => (docs.has(name) ? { name, value: docs.get(name)!, seq: 0, at: 0 } : null),
+          all: async () => [],
+        }
+        const profileFor = (
+          name: string,
+          home: string,
+          delegable: Entries,
+          { rights, delegable: passes }: (typeof chain)[number],
+        ): AgentProfile => {
+          const held = passedOn(delegable, rights)
+          const base = {
+            agent: name as never,
+            name,
+            model: '',
+            instructions: '',
+            home: home as SessionId,
+            spawner: 'agent:above',
+            killed: false,
+          }
+          return { ...base, rights: held, delegable: meet(held, passes) }
+        }
+        const bounds = [boundsOf({ rights: config.agent.rights }, withheld)]
+        let home = 'person'
+        for (const [i, each] of chain.entries()) {
+          const session = derivedId('agent', i)
+          docs.set(session, profileFor(`a${i}`, home, bounds.at(-1)!, each))
+          bounds.push(boundsOf(docs.get(session)!, withheld))
+          home = session
+        }
+        const held = handoffs.map((each, i) => {
+          const profile = profileFor(`h${i}`, home, bounds.at(-1)!, each)
+          bounds.push(boundsOf(profile, withheld))
+          return { profile, from: 'agent:above', call: 'c' as never }
+        })
+        // After that, rights are taken from those above.
+        const now = [bounds[0]!]
+        for (const [i, { revoked }] of chain.entries()) {
+          const session = derivedId('agent', i)
+          const profile = docs.get(session)!
+          const taken = revoked.filter((one) => one.startsWith('!'))
+          docs.set(session, { ...profile, rights: [...profile.rights, ...taken] })
+          now.push(boundsOf(docs.get(session)!, withheld))
+        }
+        const sessions = new Map(held.length === 0 ? [] : [[home as SessionId, held]])
+        const effective = await createProfileOf(documents as never, config, { held: sessions }, systemClock)(home as SessionId)
+        for (const above of now.slice(0, -1)) isWithin(effective!.rights, above)
+        if (held.length > 0) isWithin(effective!.rights, now.at(-1)!)
+        for (const above of bounds.slice(0, -1)) isWithin(effective!.rights, above)
+      },
+    ),
+    { numRuns: 150 },
   )
 })
 

@@ -15,7 +15,14 @@ export const secretRight = 'secret.use'
 export const modelRight = 'model.use'
 
 /** Nobody passes these on: what they allow runs as somebody else. A run of a schedule is one of the usual agent. */
-const neverPassedOn: ReadonlySet<string> = new Set(['*', 'turn.run', 'schedule.write', 'access.write', 'config.write', 'call.decide'])
+export const neverPassedOn: ReadonlySet<string> = new Set([
+  '*',
+  'turn.run',
+  'schedule.write',
+  'access.write',
+  'config.write',
+  'call.decide',
+])
 
 /** @returns entries that allow what both allow, and nothing else; sorted */
 export function meet(a: Entries, b: Entries): Entries {

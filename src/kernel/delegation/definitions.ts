@@ -6,6 +6,7 @@
 import { createHash } from 'node:crypto'
 import {
   type Clock,
+  createRecentMap,
   type DefinitionKind,
   definitionName,
   type DefinitionText,
@@ -16,6 +17,7 @@ import {
   maxDefinitionBytes,
   maxDefinitions,
   OxbowError,
+  type RecentMap,
   type Sandbox,
 } from '../../types/index.ts'
 import { definitionReadMs, heldDefinitionsMs } from './limits.ts'
@@ -72,7 +74,8 @@ interface Approval {
 
 export function createDefinitions(deps: DefinitionDeps): Definitions {
   const { documents } = deps
-  const personal = held(deps.clock, async () => (await deps.host?.definitions()) ?? [])
+  const personal = held(deps.clock, async () => (deps.host === undefined ? [] : inTime(deps.host.definitions())))
+  const judged = createRecentMap<string, Judged>(2 * maxDefinitions)
   const shared = held(deps.clock, () => readWorkspace(deps.sandbox))
   const approvals = async (): Promise<ReadonlyMap<string, string>> =>
     new Map((await documents.all<Approval>(approvalCategory)).map(({ name, value }) => [name, value.hash]))
@@ -83,19 +86,15 @@ export function createDefinitions(deps: DefinitionDeps): Definitions {
     // Hands start with the first command: they are not started for files that could not count.
     const others = everything || [...approved.keys()].some((key) => key.startsWith(`${kind}/`)) ? await shared() : []
     const names = new Set(own.filter((each) => each.kind === kind).map(({ name }) => name))
-    const judge = (from: 'person' | 'workspace') => async (text: DefinitionText) => {
-      const judged = await judgeOne(deps, text, from)
-      if (judged.state === 'broken' || from === 'person') return judged
-      const known = approved.get(`${kind}/${text.name}`)
-      const state: DefinitionState = names.has(text.name)
-        ? 'hidden'
-        : known === judged.hash
-          ? 'ready'
-          : known === undefined
-            ? 'new'
-            : 'changed'
-      return { ...judged, state }
-    }
+    const judge =
+      (from: 'person' | 'workspace') =>
+      async (text: DefinitionText): Promise<Judged> => {
+        const found = await judgeOnce(deps, judged, text, from)
+        if (found.state === 'broken' || from === 'person') return found
+        const known = approved.get(`${kind}/${text.name}`)
+        const approval = known === found.hash ? 'ready' : known === undefined ? 'new' : 'changed'
+        return { ...found, state: names.has(text.name) ? 'hidden' : approval }
+      }
     const ofKind = (texts: readonly DefinitionText[]): readonly DefinitionText[] => texts.filter((each) => each.kind === kind)
     return Promise.all([...ofKind(own).map(judge('person')), ...ofKind(others).map(judge('workspace'))])
   }
@@ -137,6 +136,32 @@ export function createDefinitions(deps: DefinitionDeps): Definitions {
 
 interface Judged extends ListedDefinition {
   readonly table: JsonObject
+}
+
+/** What is wrong with a definition of an agent follows from its text; a graph is also judged by what else there is. */
+async function judgeOnce(
+  deps: DefinitionDeps,
+  judged: RecentMap<string, Judged>,
+  text: DefinitionText,
+  from: 'person' | 'workspace',
+): Promise<Judged> {
+  if (text.kind !== 'agents' || text.problem !== '') return judgeOne(deps, text, from)
+  const key = `${from} ${hashOf(text)}`
+  const known = judged.get(key) ?? (await judgeOne(deps, text, from))
+  judged.put(key, known)
+  return known
+}
+
+async function inTime<Value>(answer: Promise<Value>): Promise<Value> {
+  const late = Promise.withResolvers<never>()
+  const hint = 'Restart the guest: oxbow restart.'
+  const end = (): void => late.reject(new OxbowError('timeout', 'The host does not say which definitions there are.', { hint }))
+  const timer = setTimeout(end, definitionReadMs)
+  try {
+    return await Promise.race([answer, late.promise])
+  } finally {
+    clearTimeout(timer)
+  }
 }
 
 async function judgeOne({ check }: DefinitionDeps, text: DefinitionText, from: 'person' | 'workspace'): Promise<Judged> {

@@ -257,3 +257,28 @@ test('a remote agent is a target under an id of its own, and its result has to m
     ['a2a.weather'],
   )
 })
+
+test('an agent that a program started has no more than its key still has, and nothing once that is revoked', async () => {
+  const results: string[] = []
+  const play: Play = (request) => {
+    const said = lastResult(request)
+    if (said !== '') results.push(said)
+    return lastSaid(request) === 'again' && said === '' ? asks(['test_write']) : says('ok')
+  }
+  await using guest = await openFixture({ play, calls: [testCall('test.write', async () => done('written'))] })
+  const { id, key } = await ask<{ id: string; key: string }>(guest, 'key.create', {
+    name: 'ci',
+    rights: ['agent.spawn', 'agent.use', 'file.write'],
+  })
+  const kernel = await guest.kernel.withKey(key)
+  const spawned = await kernel.call('agent.spawn', { task: 'first', rights: ['file.write'], keep: true, name: 'worker' })
+  assert.equal(spawned.status, 'ok', JSON.stringify(spawned))
+  await ask(guest, 'agent.wait', { agents: ['worker'] })
+  await ask(guest, 'agent.send', { to: 'worker', text: 'again' })
+  await ask(guest, 'agent.wait', { agents: ['worker'] })
+  assert.deepEqual(results, ['written'])
+  await ask(guest, 'key.revoke', { key: id })
+  await ask(guest, 'agent.send', { to: 'worker', text: 'again' })
+  await ask(guest, 'agent.wait', { agents: ['worker'] })
+  assert.deepEqual(results, ['written'])
+})
