@@ -1,6 +1,7 @@
 /** The calls by which a person lists and adds servers, signs in to them, turns them off and removes them. */
 import { z } from 'zod'
 import { type Call, mcpServer, type McpServer, OxbowError } from '../../types/index.ts'
+import { askCalls, type AskCallDeps } from './server-asks.ts'
 import { approvalCalls } from './approval-calls.ts'
 import type { HashText } from './definitions.ts'
 import { maxServers } from './limits.ts'
@@ -199,5 +200,5 @@ function ofConfig(server: string): OxbowError {
 
 /** For reference pages; they cannot be run. */
 export function describedServerCalls(): readonly Call[] {
-  return serverCalls({} as ServerTable, async () => () => '')
+  return [...serverCalls({} as ServerTable, async () => () => ''), ...askCalls({} as AskCallDeps)]
 }
