@@ -4,6 +4,7 @@ import { accepts } from './measures/accepts.ts'
 import { agents } from './measures/agents.ts'
 import { calls } from './measures/calls.ts'
 import { delegation } from './measures/delegation.ts'
+import { graphs } from './measures/graphs.ts'
 import { crowd } from './measures/crowd.ts'
 import { hands } from './measures/hands.ts'
 import { versions } from './measures/versions.ts'
@@ -33,6 +34,7 @@ export const measures: readonly Measure[] = [
   watched,
   agents,
   delegation,
+  graphs,
   accepts,
   stream,
   wires,
