@@ -66,7 +66,8 @@ export interface DefinitionDeps {
 /** @returns the verb under which people find definitions of a kind */
 export const verbOf = (kind: DefinitionKind): string => ['oxbow', kind === 'agents' ? 'agents' : 'graph'].join(' ')
 
-const approvalCategory = 'system/definitions'
+/** Documents of approvals, by kind and name: `graphs/review`. */
+export const definitionApprovals = 'system/definitions'
 
 interface Approval {
   readonly hash: string
@@ -78,7 +79,7 @@ export function createDefinitions(deps: DefinitionDeps): Definitions {
   const judged = createRecentMap<string, Judged>(2 * maxDefinitions)
   const shared = held(deps.clock, () => readWorkspace(deps.sandbox))
   const approvals = async (): Promise<ReadonlyMap<string, string>> =>
-    new Map((await documents.all<Approval>(approvalCategory)).map(({ name, value }) => [name, value.hash]))
+    new Map((await documents.all<Approval>(definitionApprovals)).map(({ name, value }) => [name, value.hash]))
 
   /** @param everything also reads what nobody has approved */
   const read = async (kind: DefinitionKind, everything: boolean): Promise<readonly Judged[]> => {
@@ -124,11 +125,13 @@ export function createDefinitions(deps: DefinitionDeps): Definitions {
         throw new OxbowError('edit_mismatch', `The definition ${kind}/${name} is not the one that you have seen.`, {
           hint: `Look at it again: ${verbOf(kind)} show ${name}`,
         })
-      await documents.put(by, [{ category: approvalCategory, name: `${kind}/${name}`, value: { hash } satisfies Approval }], { sync: true })
+      await documents.put(by, [{ category: definitionApprovals, name: `${kind}/${name}`, value: { hash } satisfies Approval }], {
+        sync: true,
+      })
     },
     async revoke(by, kind, name) {
-      const known = await documents.get<Approval>(approvalCategory, `${kind}/${name}`)
-      if (known !== null) await documents.put(by, [{ category: approvalCategory, name: `${kind}/${name}`, value: null }], { sync: true })
+      const known = await documents.get<Approval>(definitionApprovals, `${kind}/${name}`)
+      if (known !== null) await documents.put(by, [{ category: definitionApprovals, name: `${kind}/${name}`, value: null }], { sync: true })
       return known?.value.hash ?? ''
     },
   }

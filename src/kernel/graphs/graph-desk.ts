@@ -19,7 +19,7 @@ import { type AgentRecord, agentCategory, isOver, profileCategory, type AgentPro
 import type { Admission } from '../agents/admission.ts'
 import type { Supervisor } from '../agents/supervisor.ts'
 import type { CallReference } from '../call-reference.ts'
-import type { Definitions } from '../delegation/definitions.ts'
+import { definitionApprovals, type Definitions } from '../delegation/definitions.ts'
 import type { Gate } from '../gate.ts'
 import type { Journal } from '../journal.ts'
 import type { NoteEvent } from '../observe/event-bus.ts'
@@ -75,9 +75,12 @@ export interface GraphingDeps {
 export function createGraphDesk(deps: GraphingDeps): { readonly desk: GraphDesk; readonly runs: GraphRuns } {
   const { user, clock, gate, sessions, documents, approvals, running } = deps
   const heldLabels = sessions.held
+  // What was revoked since is no right of the run any more.
+  const boundsOf = async ({ session, starter }: GraphRun): Promise<readonly string[] | null> =>
+    starter === '' ? null : ((await deps.profileOf(session))?.rights ?? [])
   const runs = createGraphRuns({
     ...deps,
-    ...createNodeWork({ user, clock, gate, narrow, heldLabels, wait }),
+    ...createNodeWork({ user, clock, gate, narrow, boundsOf, heldLabels, wait }),
     narrow,
     assertCovers: (caller, budget) => assertCovers(deps, caller, budget),
     wait,
@@ -86,6 +89,7 @@ export function createGraphDesk(deps: GraphingDeps): { readonly desk: GraphDesk;
     mail: (run) => mailEnd(deps, run),
     giveUp: (run) => giveUpCalls(deps.journal, run, ({ name }) => name !== 'turn.send'),
   })
+  documents.watch(definitionApprovals, (place) => void endRevoked(deps, runs, place).catch(() => {}))
   // Whoever started a run and is over leaves nothing behind.
   documents.watch(agentCategory, (id) => void endWith(deps, runs, id as CallId).catch(() => {}))
   const view = async (run: GraphRun) =>
@@ -263,6 +267,17 @@ async function mailEnd(
   } catch {
     // The session was deleted, or takes no more messages: `graph.show` has the result.
   }
+}
+
+/** A run by a definition whose approval was taken back. */
+async function endRevoked({ definitions }: GraphingDeps, runs: GraphRuns, place: string): Promise<void> {
+  const [kind, name = ''] = place.split('/')
+  if (kind !== 'graphs') return
+  const usable = await (await definitions()).usable('graphs')
+  const hash = usable.find((each) => each.name === name)?.hash
+  for (const { id, status, versions } of await runs.all())
+    if (status === 'running' && versions[name] !== undefined && versions[name] !== hash)
+      await runs.cancel(id, `The approval of the graph ${name} was taken back.`)
 }
 
 async function endWith({ documents }: GraphingDeps, runs: GraphRuns, id: CallId): Promise<void> {

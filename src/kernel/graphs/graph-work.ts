@@ -16,11 +16,12 @@ import {
   truncate,
   type UserId,
 } from '../../types/index.ts'
+import { meet } from '../delegation/attenuation.ts'
 import type { Gate } from '../gate.ts'
 import { type Labels, processRight } from '../stages/policy.ts'
 import type { AgentNode, AskNode, CallNode, CallStep, GraphNode, WaitNode } from './graph-definition.ts'
 import { Interrupted, type Path, readerOf, type EngineDeps, type LiveRun } from './graph-path.ts'
-import { nodeCallId } from './graph-record.ts'
+import { type GraphRun, nodeCallId } from './graph-record.ts'
 import { maxGraphSeconds } from './limits.ts'
 import { fill, fillText, textOf } from './templates.ts'
 
@@ -29,6 +30,8 @@ export interface WorkDeps {
   readonly clock: Clock
   readonly gate: Pick<Gate, 'call'>
   readonly narrow: EngineDeps['narrow']
+  /** What whoever started a run can still pass on; null: a person started it. */
+  readonly boundsOf: (run: GraphRun) => Promise<readonly string[] | null>
   readonly heldLabels: (caller: Pick<Caller, 'session'>) => Labels
   readonly wait: EngineDeps['wait']
 }
@@ -80,7 +83,7 @@ type Succeeded = Extract<CallOutcome, { status: 'ok' }>
 
 /** @throws OxbowError with the code of the call, Interrupted */
 async function makeCall(
-  { user, gate, narrow }: WorkDeps,
+  { user, gate, narrow, boundsOf }: WorkDeps,
   run: LiveRun,
   path: Path,
   node: GraphNode,
@@ -88,7 +91,9 @@ async function makeCall(
 ): Promise<Succeeded> {
   const { session, id: turn, graph } = run.record
   const wanted = node.type === 'agent' && node.rights !== undefined ? [...node.rights, 'agent.spawn'] : node.rights
-  const grant = grantOf(asRuntime ? [processRight] : narrow(path.rights, wanted))
+  const bounds = asRuntime ? null : await boundsOf(run.record)
+  const rights = bounds === null ? path.rights : meet(bounds, path.rights)
+  const grant = grantOf(asRuntime ? [processRight] : narrow(rights, wanted))
   const caller: Caller = {
     user,
     actor: `agent:graph-${graph}`,

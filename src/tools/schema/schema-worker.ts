@@ -83,7 +83,11 @@ function enumText(params: Record<string, unknown>): string {
 }
 
 function answer(kept: Kept, question: SchemaQuestion): SchemaAnswer {
-  if (question === null) return []
+  if (question === null) {
+    // Part of the start: the first check compiles what judges schemas, which takes most of a second on a busy machine.
+    if (kept.judges.size === 0) compile(kept, true)
+    return []
+  }
   const validate = compile(kept, question.schema)
   if (question.value === undefined) return []
   return validate(question.value[0]) ? [] : problemsOf(validate.errors)
