@@ -102,7 +102,7 @@ describe('an agent that lies', () => {
     jku = 'http://elsewhere.example/keys'
     await assert.rejects(remotes.call('remote.diff', { remote: 'evil' }), { code: 'denied', message: /elsewhere\.example/ })
     const held = [...remotes.kept].find(([key]) => key === 'system/remotes evil')![1] as { approved: { card: { signed_by: string } } }
-    assert.match(held.approved.card.signed_by, /^[\w-]{43}$/)
+    assert.match(held.approved.card.signed_by, /^[0-9a-f]{64}$/)
     rmSync(root, { recursive: true })
   })
 

