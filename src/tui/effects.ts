@@ -80,6 +80,9 @@ async function perform(effect: Exclude<OutsideEffect, { type: 'complete_files' }
     case 'list_sessions':
     case 'list_approvals':
       return effect.type === 'list_sessions' ? listSessions(doing) : listApprovals(doing)
+    case 'watch_agents':
+    case 'control_agent':
+      return (await import('./agent-effects.ts')).agentEffect(effect, doing)
     case 'list_versions':
     case 'preview_restore':
     case 'restore':

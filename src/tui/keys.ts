@@ -121,6 +121,7 @@ function choosePicked(state: State, picker: Picker): Step {
   if (row === undefined) return [closed, []]
   switch (picker.purpose) {
     case 'sessions':
+    case 'agents':
     case 'approvals':
       return [closed, [{ type: 'open', prefix: row.id }]]
     case 'models':

@@ -45,6 +45,8 @@ export const maxColouredChars: number = 24 * 1024
 export const keptBlocks = 600
 /** Characters of one answer; an agent that repeats itself for hours must not fill the memory. */
 export const maxReplyChars: number = 2 * 1024 * 1024
+/** How often the tree of agents is read while it is shown. */
+export const watchAgentsMs = 1_000
 /** Sessions and models in a picker. */
 export const maxListed = 1_000
 /** Versions that `/undo` offers. */

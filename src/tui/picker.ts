@@ -9,7 +9,7 @@ export interface PickerRow {
 
 export interface Picker {
   readonly kind: 'picker'
-  readonly purpose: 'sessions' | 'models' | 'versions' | 'approvals'
+  readonly purpose: 'sessions' | 'models' | 'versions' | 'approvals' | 'agents'
   readonly title: string
   readonly rows: readonly PickerRow[]
   /** What was typed to narrow the list down. */
@@ -33,6 +33,14 @@ export function newPicker(purpose: Picker['purpose'], title: string, rows: reado
     rows.findIndex(({ id }) => id === current),
   )
   return { kind: 'picker', purpose, title, rows, filter: emptyEditor, selected }
+}
+
+/** @returns the picker with other rows, at the same one */
+export function withRows(picker: Picker, rows: readonly PickerRow[]): Picker {
+  const chosen = chosenRow(picker)?.id
+  const next = { ...picker, rows }
+  const selected = shownRows(next).findIndex(({ id }) => id === chosen)
+  return { ...next, selected: Math.max(0, selected) }
 }
 
 /** @returns the rows that contain every typed word */

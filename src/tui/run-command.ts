@@ -26,6 +26,13 @@ export function runCommand(state: State, { name, argument }: Entered, around: Su
         : [tell({ ...state, model: argument }, `The next messages go to ${argument}.`), []]
     case 'cost':
       return does({ type: 'cost' })
+    case 'agents':
+      return does({ type: 'watch_agents', isFirst: true })
+    case 'tell':
+    case 'pause':
+    case 'raise':
+    case 'kill':
+      return agentCommand(state, name, argument)
     case 'undo':
       return does({ type: 'list_versions' })
     case 'approve':
@@ -49,6 +56,20 @@ export function runCommand(state: State, { name, argument }: Entered, around: Su
     default:
       return sessionCommand(state, { name, argument })
   }
+}
+
+const agentUsage = {
+  tell: '/tell reader also look at notes.md',
+  pause: '/pause reader',
+  raise: '/raise reader 50000',
+  kill: '/kill reader',
+} as const
+
+function agentCommand(state: State, verb: keyof typeof agentUsage, argument: string): Step {
+  const [, agent = '', rest = ''] = /^(\S*)\s*(.*)$/s.exec(argument) ?? []
+  const isWhole = agent !== '' && (verb === 'tell' ? rest !== '' : verb === 'raise' ? /^[1-9]\d{0,14}$/.test(rest) : rest === '')
+  if (!isWhole) return [tell(state, `For example: ${agentUsage[verb]}`), []]
+  return [state, [{ type: 'control_agent', verb, agent, argument: rest }]]
 }
 
 /** Commands that need a session. */

@@ -3,7 +3,7 @@ import type { ConnectionState, FollowEvent } from '../client/index.ts'
 import type { CallId, Failure, GuestStatus, Notice, RecordView, SessionId, SessionInfo } from '../types/index.ts'
 import type { Completion, FoundFile } from './completion.ts'
 import { type Editor, emptyEditor } from './editor.ts'
-import type { Picker, Preview } from './picker.ts'
+import type { Picker, PickerRow, Preview } from './picker.ts'
 import type { Decision, OfferedRule, Question } from './question.ts'
 import { emptyTranscript, type Item, type Transcript } from './transcript.ts'
 
@@ -97,6 +97,7 @@ export type Event =
   | { readonly type: 'rules'; readonly call: CallId; readonly rules: readonly OfferedRule[]; readonly labels: boolean }
   | { readonly type: 'decided'; readonly call: CallId; readonly next: string }
   | { readonly type: 'decide_failed'; readonly call: CallId; readonly failure: Failure }
+  | { readonly type: 'agents'; readonly rows: readonly PickerRow[]; readonly isFirst: boolean }
   | { readonly type: 'dialog'; readonly dialog: Picker | Preview | null }
   | { readonly type: 'note'; readonly text: string; readonly tone: 'info' | 'warning' | 'error' }
   | { readonly type: 'say'; readonly text: string; readonly isError?: boolean }
@@ -125,6 +126,14 @@ export type Effect =
   | { readonly type: 'count_cost' }
   | { readonly type: 'show_status' }
   | { readonly type: 'list_approvals' }
+  /** Reads the tree of agents: at once, or a moment later. */
+  | { readonly type: 'watch_agents'; readonly isFirst: boolean }
+  | {
+      readonly type: 'control_agent'
+      readonly verb: 'tell' | 'pause' | 'raise' | 'kill'
+      readonly agent: string
+      readonly argument: string
+    }
   | { readonly type: 'offer_rules'; readonly call: CallId }
   | { readonly type: 'decide'; readonly call: CallId; readonly decision: Decision }
   | { readonly type: 'complete_files'; readonly query: string }

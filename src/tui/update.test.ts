@@ -261,3 +261,36 @@ describe('a long conversation', () => {
     assert.equal(app.state().search, null)
   })
 })
+
+describe('the agents of a guest', () => {
+  const typed = (app: ReturnType<typeof openApp>, line: string) => app.press(...Array.from(line), 'enter').at(-1)
+
+  it('are a list that is read anew while it is shown, keeps its place, and ends with the dialog', () => {
+    const app = openApp()
+    opened(app, [])
+    const row = (id: string, label: string) => ({ id, label, detail: '10 tokens' })
+    assert.deepEqual(typed(app, '/agents'), { type: 'watch_agents', isFirst: true })
+    const [again] = app.send({ type: 'agents', rows: [row('a', 'boss  running'), row('b', '└ hand  test.step 1 s')], isFirst: true })
+    assert.deepEqual(again, { type: 'watch_agents', isFirst: false })
+    app.press('down')
+    app.send({ type: 'agents', rows: [row('c', 'new'), row('b', '└ hand  waits for approval')], isFirst: false })
+    assert.match(app.text(), /hand waits for approval/)
+    assert.deepEqual(app.press('enter'), [{ type: 'open', prefix: 'b' }])
+    assert.deepEqual(app.send({ type: 'agents', rows: [], isFirst: false }), [])
+  })
+
+  it('are told, paused, given more tokens and ended by commands', () => {
+    const app = openApp()
+    opened(app, [])
+    assert.deepEqual(typed(app, '/tell hand look here too'), {
+      type: 'control_agent',
+      verb: 'tell',
+      agent: 'hand',
+      argument: 'look here too',
+    })
+    assert.deepEqual(typed(app, '/pause hand'), { type: 'control_agent', verb: 'pause', agent: 'hand', argument: '' })
+    assert.deepEqual(typed(app, '/raise hand 5000'), { type: 'control_agent', verb: 'raise', agent: 'hand', argument: '5000' })
+    assert.equal(typed(app, '/raise hand many'), undefined)
+    assert.match(app.text(), /For example: \/raise reader 50000/)
+  })
+})

@@ -5,6 +5,7 @@ import { withFiles } from './completion.ts'
 import { remember, setText } from './editor.ts'
 import { maxTitleChars } from './limits.ts'
 import { canUnfold, say, takeKey, takeText, toggle } from './keys.ts'
+import { newPicker, withRows } from './picker.ts'
 import { questionFor } from './question.ts'
 import { indexOf, scrollBy, searchFor, showMatch } from './scrolling.ts'
 import type { Effect, Event, State, Step, Surroundings } from './state.ts'
@@ -75,6 +76,7 @@ function apply(state: State, event: Event, around: Surroundings): Step {
     case 'rules':
     case 'decided':
     case 'decide_failed':
+    case 'agents':
     case 'dialog':
     case 'note':
     case 'say':
@@ -217,6 +219,13 @@ function applyResult(state: State, event: ResultEvent): Step {
       const text = `${event.failure.message} ${event.failure.hint}`
       if (question?.pending.call !== event.call) return [say(state, text, true), []]
       return [{ ...state, question: { ...question, isSent: false, error: text } }, []]
+    }
+    case 'agents': {
+      if (event.isFirst && event.rows.length === 0) return [say(state, 'No agent is live.'), []]
+      const open = state.dialog?.kind === 'picker' && state.dialog.purpose === 'agents' ? state.dialog : null
+      const dialog = event.isFirst ? newPicker('agents', 'Agents', event.rows) : open === null ? null : withRows(open, event.rows)
+      // Closed: it is not read any more.
+      return dialog === null ? [state, []] : [{ ...state, dialog }, [{ type: 'watch_agents', isFirst: false }]]
     }
     case 'dialog':
       return [{ ...state, dialog: event.dialog }, []]

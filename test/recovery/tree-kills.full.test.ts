@@ -115,7 +115,10 @@ function assertTrees(agents: readonly Agent[], ledger: Ledger, effects: number):
   for (const { id, name, state, reason } of agents) assert.equal(state, 'done', `${name} ${id}: ${reason}`)
   const named = (name: string): readonly Agent[] => agents.filter((agent) => agent.name === name)
   const counts = ['king', 'lead', 'worker'].map((name) => named(name).length)
-  assert.deepEqual(counts, [trees, trees * 2, trees * 2], 'none is lost, and none was made twice')
+  const said = ledger.entries
+    .filter(({ name, phase }) => name === 'agent.fan_out' && phase !== 'exchange')
+    .map(({ body }) => JSON.stringify(body))
+  assert.deepEqual(counts, [trees, trees * 2, trees * 2], `none is lost, and none was made twice: ${said.join('\n')}`)
   for (const [above, below, children] of [
     ['king', 'lead', 2],
     ['lead', 'worker', 1],

@@ -70,11 +70,10 @@ export function startGuest({
   createInterface({ input: child.stdout }).on('line', (line) => {
     const report = JSON.parse(line) as GuestReport
     if (report.type === 'ready' || report.type === 'fatal') started.resolve(report)
-    // A person without definitions of agents.
-    if (report.type === 'ask' && report.question.ask === 'definitions')
-      child.stdin.write(`${JSON.stringify({ type: 'answer', id: report.id, output: [] })}\n`)
-    if (report.type === 'ask' && answer !== undefined)
-      child.stdin.write(`${JSON.stringify({ type: 'answer', id: report.id, output: answer(report.question) })}\n`)
+    if (report.type !== 'ask') return
+    // Else a person without definitions of agents.
+    const output = answer?.(report.question) ?? (report.question.ask === 'definitions' ? [] : null)
+    if (answer !== undefined || output !== null) child.stdin.write(`${JSON.stringify({ type: 'answer', id: report.id, output })}\n`)
   })
   void gone.then(started.resolve)
   const ended = (): Promise<GuestEnd> => inTime(gone, () => `the end of guest ${child.pid}; it says: ${stderr}`)
