@@ -3,6 +3,8 @@
  * key that exists as long as this verb. When the guest is gone, another is started and the session begun again; what was under way then
  * fails, and the program may repeat it.
  */
+import { createHash } from 'node:crypto'
+import { hostname } from 'node:os'
 import { createInterface } from 'node:readline'
 import type { StreamableHTTPClientTransport } from '@modelcontextprotocol/client'
 import { isAlive, isObject, type JsonObject, OxbowError, systemRandom } from '../types/index.ts'
@@ -95,19 +97,25 @@ function parse(line: string): Message | null {
   }
 }
 
-/** Keys of bridges that were killed are revoked by the next one; those of other machines expire. */
+/** Keys of bridges that were killed, and that of a guest before this one, are revoked by the next one; those of other machines expire. */
 async function makeKey(
   { gateway }: Connection,
   rights: readonly string[],
 ): Promise<{ readonly key: string; readonly revoke: () => Promise<void> }> {
   for (const { name } of (await outputOf(gateway, 'key.list', {})) as readonly { readonly name: string }[]) {
-    const pid = Number(/^mcp-(\d+)-[0-9a-f]{8}$/.exec(name)?.[1] ?? Number.NaN)
-    if (!Number.isNaN(pid) && !isAlive(pid)) await outputOf(gateway, 'key.revoke', { key: name }).catch(() => {})
+    const [, host, pid] = /^mcp-([0-9a-f]{8})-(\d+)-[0-9a-f]{8}$/.exec(name) ?? []
+    if (host === thisHost() && (Number(pid) === process.pid || !isAlive(Number(pid))))
+      await outputOf(gateway, 'key.revoke', { key: name }).catch(() => {})
   }
-  const name = `mcp-${process.pid}-${Buffer.from(systemRandom.bytes(4)).toString('hex')}`
+  const name = `mcp-${thisHost()}-${process.pid}-${Buffer.from(systemRandom.bytes(4)).toString('hex')}`
   const input = { name, rights: [...rights], expires_in_s: mcpKeySeconds }
   const { key } = (await outputOf(gateway, 'key.create', input)) as { readonly key: string }
   return { key, revoke: async () => void (await outputOf(gateway, 'key.revoke', { key: name })) }
+}
+
+/** Several machines may share a store. */
+function thisHost(): string {
+  return createHash('sha256').update(hostname()).digest('hex').slice(0, 8)
 }
 
 /** Resolves when the program has left or the guest is gone. */

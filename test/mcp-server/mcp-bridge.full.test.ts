@@ -1,9 +1,11 @@
 /** `oxbow mcp`, as a program starts it: messages on stdin and stdout, a guest behind it, and another one when that is gone. */
 import assert from 'node:assert/strict'
+import { execFile } from 'node:child_process'
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, test } from 'node:test'
+import { promisify } from 'node:util'
 import { Client } from '@modelcontextprotocol/client'
 import { StdioClientTransport } from '@modelcontextprotocol/client/stdio'
 import { program } from '../support/built.ts'
@@ -34,4 +36,7 @@ test('serves MCP on stdin and stdout, and goes on when its guest is killed', asy
   const again = await read()
   assert.match(textOf(again), /kept/)
   await client.close()
+  // Its keys are gone: the first with the second, for the guest that could have revoked it was killed.
+  const { stdout } = await promisify(execFile)(process.execPath, [program, 'keys', 'list', '--json'], { env })
+  assert.doesNotMatch(stdout, /"mcp-/)
 })

@@ -47,7 +47,7 @@ interface Agent {
 
 type Prompts = Pick<Offer, 'prompts' | 'prompt'> & { complete(): Promise<readonly string[]> }
 
-export function createPrompts(deps: PromptDeps): Prompts {
+function createPrompts(deps: PromptDeps): Prompts {
   return {
     prompts: async (cursor) => pageOf((await agentsOf(deps)).map(promptOf), cursor, maxMcpPage),
     async prompt(name, input) {

@@ -283,7 +283,7 @@ interface Kept<Message> {
   readonly bytes: number
 }
 
-export function createEventLog<Message extends object>(): EventLog<Message> {
+function createEventLog<Message extends object>(): EventLog<Message> {
   const kept: Kept<Message>[] = []
   let bytes = 0
   let count = 0
