@@ -73,7 +73,7 @@ export interface GateDeps extends ApprovalDeps, FilePlaces {
   /** Whether the lists of `[exec]` let the call start this program. */
   readonly refuseStart: (call: Call, program: StartedProgram) => Promise<Failure | null>
   /** Labels of the session's context, their origins, and how to join new ones. */
-  readonly labels: Pick<Sessions, 'held' | 'origins' | 'read'>
+  readonly labels: Pick<Sessions, 'held' | 'judged' | 'origins' | 'read'>
   /** Puts texts in the place of their handles. */
   readonly fillHandles: DataHandles['fill']
   readonly files: FileFlow

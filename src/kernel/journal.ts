@@ -257,7 +257,7 @@ export function createProjector({ sessions, budgets }: ProjectorDeps): JournalDe
     const beginsTurn = name === 'turn.send' && phase === 'started' && body['into'] === undefined
     return beginsTurn
       ? sessions.turnStarted(session, body['text'] as string, at)
-      : phase === 'outcome' || phase === 'intent'
+      : phase === 'outcome' || phase === 'intent' || /^flow\.(?:declassify|revoke)$/.test(name)
         ? sessions.takeChanged(session)
         : null
   }

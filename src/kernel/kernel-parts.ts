@@ -35,7 +35,7 @@ import { createGate, type Gate } from './gate.ts'
 import { maxBytesPerToken } from './limits.ts'
 import { createJournal, createProjector, type Journal } from './journal.ts'
 import { createRegistry, type HeldServers, holdServers, type Registry } from './registry.ts'
-import { createFileFlow, createSessions, type FileFlow, fileFlowCategories, type Sessions } from './sessions.ts'
+import { createFileFlow, createSessions, type FileFlow, type Sessions } from './sessions.ts'
 import { warningOf } from './budgets/notices.ts'
 import { type Budgets, createBudgets } from './stages/budgets.ts'
 import { type Cleaner, createCleaner, createKeptOutputs, type KeptOutputs } from './stages/cleaning.ts'
@@ -209,7 +209,8 @@ function buildCalls(options: KernelOptions, records: Records, describe: () => Pr
   })
   const running = createRunningCalls(clock, events.progress, versioning.noteChange)
   const data = once(async () => (await import('./extract/data-handles.ts')).createDataHandles(records.documents))
-  const { files, openFlow } = buildFlow(options, records, running)
+  const openFlow = once(async () => (await import('./flow/open-flow.ts')).openFlow({ ...options, ...records, running, files }))
+  const files = createFileFlow({ ...records, config, open: openFlow })
   const gate = createGate({
     ...records,
     files,
@@ -247,32 +248,6 @@ function buildCalls(options: KernelOptions, records: Records, describe: () => Pr
   const memory = options.memory?.(createMemoryHost({ user, store, journal, gate, summaries, newId }))
   const own = { data, execLists, servers, registry, cleaner, keptOutputs, runningTurns, running, gate, background, branches }
   return { ...own, summaries, memory, completeBy, versioning, files, openFlow }
-}
-
-/** Labels of files and rules about labels; loaded when there are such. */
-function buildFlow({ config, sandbox, clock }: KernelOptions, { documents, sessions }: Records, running: RunningCalls) {
-  const { flow: policy, versions } = config
-  const openFlow = once(async () =>
-    (await import('./flow/open-flow.ts')).openFlow({
-      documents,
-      sessions,
-      policy,
-      running,
-      sandbox,
-      clock,
-      model: config.model,
-      providers: config.providers,
-      lasting: (...asked) => files.lasting(...asked),
-    }),
-  )
-  const files = createFileFlow({
-    held: sessions.held,
-    versions,
-    hasRules: policy.source.length > 0 || policy.sink.length > 0,
-    isNeeded: async () => (await Promise.all(fileFlowCategories.map((category) => documents.list(category, 1)))).flat().length > 0,
-    open: openFlow,
-  })
-  return { files, openFlow }
 }
 
 function buildTurns(options: KernelOptions, records: Records, calls: Calls): Turns {
@@ -346,6 +321,7 @@ function callDeps(options: KernelOptions, parts: KernelParts): Omit<KernelCallDe
     titles,
     config: config.model,
     heldLabels: sessions.held,
+    addsOf: (call) => registry.find(call)?.labels.adds ?? ['private', 'untrusted'],
     joinLabels: sessions.join,
     sandbox,
     now: clock.now,

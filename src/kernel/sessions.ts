@@ -18,17 +18,21 @@ import {
   once,
   originOfCall,
   OxbowError,
-  parseObject,
-  parseOrigins,
   type Profile,
   type Sandbox,
   type SessionId,
   type SessionInfo,
-  writeOrigins,
 } from '../types/index.ts'
 import { maxSessionsRead, maxTitleLength } from './limits.ts'
+import type { Documents } from './state/documents.ts'
 import {
+  addLabels,
   flowMatter,
+  historyOf,
+  joinHistories,
+  labelColumns,
+  type LabelHistory,
+  noLabels,
   freeFlow,
   lastingEffect,
   judgeFlow,
@@ -48,6 +52,11 @@ export interface Sessions {
   /** Makes `load` fail while the session is being erased. @returns a function that undoes this if erasing fails */
   leave(id: SessionId): () => void
   held(caller: Pick<Caller, 'session' | 'scope'>): Labels
+  /** Those by which sinks are judged: without what a person has declassified, which nothing else inherits. */
+  judged(caller: Pick<Caller, 'session' | 'scope'>): Labels
+  /** Takes labels out of `judged`, or puts them back. @returns whether the session is known */
+  declassify(session: SessionId, labels: Labels, isFreed: boolean): boolean
+  history(session: SessionId): LabelHistory
   /** Where the data with these labels comes from, the oldest first; empty where that is not known. */
   origins(caller: Pick<Caller, 'session' | 'scope'>): readonly LabelOrigin[]
   /** Labels of what the session was given: a message, what it was made from. */
@@ -140,16 +149,27 @@ function labelsOf(rows: { get(id: SessionId): SessionRow | undefined }, change: 
     const row = session === '' || added.length === 0 ? undefined : rows.get(session)
     if (row === undefined) return
     const before = known(row)
-    const after: LabelHistory = {
-      labels: join(before.labels, added),
-      given: isGiven ? join(before.given, added) : before.given,
-      from: joinOrigins(before.from, origins),
-    }
-    if (after.labels === before.labels && after.given === before.given && after.from === before.from) return
-    change({ ...row, ...labelColumns(after) })
+    const after = addLabels(before, added, origins, isGiven)
+    if (after !== before) change({ ...row, ...labelColumns(after) })
   }
-  const of: Pick<Sessions, 'held' | 'origins' | 'join' | 'read'> = {
+  const of: Pick<Sessions, 'held' | 'origins' | 'join' | 'read' | 'judged' | 'declassify' | 'history'> = {
     held,
+    history: (session) => known(rows.get(session) ?? noRow),
+    judged(caller) {
+      const { session, scope } = caller
+      const row = session === '' ? undefined : rows.get(session)
+      const { freed } = row === undefined ? noLabels : known(row)
+      const all = held(caller)
+      return freed.length === 0 ? all : all.filter((label) => !freed.includes(label) || scope?.labels.includes(label) === true)
+    },
+    declassify(session, labels, isFreed) {
+      const row = rows.get(session)
+      if (row === undefined) return false
+      const before = known(row)
+      const others = before.freed.filter((label) => !labels.includes(label))
+      change({ ...row, ...labelColumns({ ...before, freed: isFreed ? join(others, labels) : others }) })
+      return true
+    },
     origins({ session, scope }) {
       const from = session === '' ? [] : known(rows.get(session) ?? noRow).from
       return scope === undefined ? from : joinOrigins(from, scope.origins)
@@ -162,38 +182,6 @@ function labelsOf(rows: { get(id: SessionId): SessionRow | undefined }, change: 
     },
   }
   return { of, known }
-}
-
-/** What a session has read, and where from. */
-export interface LabelHistory {
-  readonly labels: Labels
-  /** Those of what it was given, which no record of a call of its own names. */
-  readonly given: Labels
-  readonly from: readonly LabelOrigin[]
-}
-
-/** @returns what a row says; of one without origins, which an older version wrote, every label counts as given */
-export function historyOf(row: Pick<SessionRow, 'labels' | 'origins'>): LabelHistory {
-  const labels = parseLabels(row.labels)
-  if (row.origins === '') return { labels, given: labels, from: [] }
-  const { given, from } = parseObject(row.origins) ?? {}
-  return { labels, given: parseLabels(typeof given === 'string' ? given : row.labels), from: parseOrigins(from) }
-}
-
-/** The columns of a row that hold it. */
-export function labelColumns({ labels, given, from }: LabelHistory): Pick<SessionRow, 'labels' | 'origins'> {
-  if (labels.length === 0) return { labels: '', origins: '' }
-  return { labels: labels.join(','), origins: JSON.stringify({ given: given.join(','), from: writeOrigins(from) }) }
-}
-
-/** What a session that is made from this one begins with: all of it was given. */
-export function inherited(row: Pick<SessionRow, 'labels' | 'origins'>): Pick<SessionRow, 'labels' | 'origins'> {
-  const { labels, from } = historyOf(row)
-  return labelColumns({ labels, given: labels, from })
-}
-
-function joinHistories(a: LabelHistory, b: LabelHistory): LabelHistory {
-  return { labels: join(a.labels, b.labels), given: join(a.given, b.given), from: joinOrigins(a.from, b.from) }
 }
 
 /** The default title of a session: the first line of its first message. */
@@ -234,7 +222,7 @@ export interface Judged {
 }
 
 interface FlowDeps {
-  readonly labels: Pick<Sessions, 'held' | 'origins'>
+  readonly labels: Pick<Sessions, 'held' | 'judged' | 'origins'>
   readonly flow: FlowPolicy
   readonly files: FileFlow
 }
@@ -242,9 +230,10 @@ interface FlowDeps {
 /** Stage 4. At once where no file has labels and no rule is configured. */
 export function judgeLabels({ labels, flow, files }: FlowDeps, caller: Caller, call: Call, input: unknown): Judged | Promise<Judged> {
   const held = labels.held(caller)
+  const judged = labels.judged(caller)
   const plain = (): FlowVerdict => {
-    const matter = held.length === 0 ? null : flowMatter(caller, call, flow, files.lasting(call, input))
-    return matter === null ? freeFlow : judgeFlow(held, call, flow, matter, () => labels.origins(caller))
+    const matter = judged.length === 0 ? null : flowMatter(caller, call, flow, files.lasting(call, input))
+    return matter === null ? freeFlow : judgeFlow(judged, call, flow, matter, () => labels.origins(caller))
   }
   const more = files.judge(caller, call, input)
   return more === null ? { held, flow: plain() } : more.then((verdict) => ({ held, flow: verdict ?? plain() }))
@@ -327,16 +316,18 @@ export interface WatchedFiles extends Pick<FileGuard, 'seen'> {
 }
 
 interface FileFlowDeps {
-  readonly held: Sessions['held']
-  readonly hasRules: boolean
-  /** Whether a file had labels when the guest before this one ended. */
-  readonly isNeeded: () => Promise<boolean>
+  readonly sessions: Pick<Sessions, 'held'>
+  readonly documents: Pick<Documents, 'list'>
+  readonly config: Pick<Config, 'flow' | 'versions'>
   readonly open: () => Promise<OpenedFlow>
-  readonly versions: Config['versions']
 }
 
 /** @returns what costs a comparison a call while no session has read private data */
-export function createFileFlow({ held, hasRules, isNeeded, open, versions }: FileFlowDeps): FileFlow {
+export function createFileFlow({ sessions: { held }, documents, config, open }: FileFlowDeps): FileFlow {
+  const hasRules = config.flow.source.length > 0 || config.flow.sink.length > 0
+  // Left by the guest before this one.
+  const isNeeded = async (): Promise<boolean> =>
+    (await Promise.all(fileFlowCategories.map((category) => documents.list(category, 1)))).flat().length > 0
   let opened: OpenedFlow | null = null
   let isKnown = false
   let wasOnline = false
@@ -345,7 +336,7 @@ export function createFileFlow({ held, hasRules, isNeeded, open, versions }: Fil
     if (hasRules || (await isNeeded())) await load()
     isKnown = true
   })
-  const isVersioned = versionedBy(versions)
+  const isVersioned = versionedBy(config.versions)
   const isQuiet = (caller: Caller): boolean => isKnown && (opened === null || opened.isEmpty()) && !isKept(held(caller))
   return {
     lasting: (call, input) => lastingEffect(call, input, isVersioned),

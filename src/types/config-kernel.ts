@@ -167,7 +167,7 @@ export const kernelConfig: { readonly [Section in keyof KernelConfig]: z.ZodType
       irreversible: decision
         .default('ask')
         .describe(
-          'For a model’s calls that nobody can take back, when the conversation contains untrusted content: an effect outside (a mail, a payment, a form), a schedule, forgotten memories, changes of files that have no versions.',
+          'For a model’s calls that nobody can take back, when the conversation contains untrusted content: an effect outside (a mail, a payment, a form), a schedule, forgotten memories, deleting or moving files that have no versions.',
         ),
       sinks: z
         .record(z.string(), z.strictObject({ untrusted: ownFlow('untrusted'), private: ownFlow('private'), both: ownFlow('both') }))

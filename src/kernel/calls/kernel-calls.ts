@@ -36,6 +36,7 @@ import { type EventCallDeps, eventCalls } from '../observe/event-calls.ts'
 import { type PublishedCallDeps, publishedCalls } from '../published/published-calls.ts'
 import { type GraphCallDeps, graphCalls } from '../graphs/graph-calls.ts'
 import { type ScheduleCallDeps, scheduleCalls } from '../schedules/schedule-calls.ts'
+import { type FlowCallDeps, flowCalls } from '../flow/flow-calls.ts'
 import { type VersionCallDeps, versionCalls } from '../versions/version-calls.ts'
 import { type SecretCallDeps, secretCalls } from './secret-calls.ts'
 import { type StateCallDeps, stateCalls } from '../state/state-calls.ts'
@@ -72,6 +73,7 @@ export type KernelCallDeps = SystemCallDeps &
   GraphCallDeps &
   ScheduleCallDeps &
   ApprovalCallDeps &
+  FlowCallDeps &
   KeyCallDeps &
   ExecCallDeps &
   BudgetCallDeps &
@@ -112,6 +114,7 @@ export function kernelCalls(deps: KernelCallDeps): readonly Call[] {
     ...graphCalls(deps),
     ...scheduleCalls(deps),
     ...approvalCalls(deps),
+    ...flowCalls(deps),
     ...keyCalls(deps),
     ...execListCalls(deps),
     ...budgetCalls(deps),

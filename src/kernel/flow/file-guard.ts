@@ -97,9 +97,10 @@ async function labelsAt({ files, byRule, ask, options }: Asking, path: string, b
   const named = plain(path)
   const real = await realPath(ask, named, options)
   const found = [...new Set([named, real])].map((one) => joined(files.at(one, { below }), byRule(one, below))).reduce(joined)
-  if (below || isKept(found.labels) || files.isEmpty()) return found
-  // Somebody may have renamed it without this guest.
-  return joined(found, files.withContent((await hashesOf(ask, [real], options)).get(real) ?? ''))
+  if (below || isKept(found.labels)) return found
+  // Somebody may have renamed it without this guest, or changed what a person has declassified.
+  const hash = (await hashesOf(ask, [real], options)).get(real) ?? ''
+  return joined(found, files.freed(real, hash) ?? files.withContent(hash))
 }
 
 /** Changes files by name. */

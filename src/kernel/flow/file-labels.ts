@@ -27,9 +27,11 @@ interface Entry extends Provenance {
   readonly past: boolean
   /** The call that wrote it. */
   readonly call: string
+  /** The beginning of the SHA-256 of the content that a person has declassified; '': none. */
+  readonly freed: string
 }
 
-type StoredEntry = readonly [labels: readonly Label[], from: unknown, hash: string, flags: string, call: string]
+type StoredEntry = readonly [labels: readonly Label[], from: unknown, hash: string, flags: string, call: string, freed?: string]
 
 /** A command or a job that may write under these labels, from before it began until what it has changed is known. */
 export interface OpenWriter extends Provenance {
@@ -69,8 +71,12 @@ export interface FileLabels {
   readonly writers: ReadonlyMap<string, OpenWriter>
   begin(of: Of, writer: OpenWriter): Promise<void>
   end(of: Of, name: string): Promise<void>
-  /** Takes the labels off a file. @returns whether it had any */
-  remove(of: Of, path: string): Promise<boolean>
+  /** A person has declassified a file with this content. @param digest SHA-256; '': takes it back */
+  free(of: Of, path: string, digest: string): Promise<void>
+  /** @returns what a person has declassified: the labels where the file has other content now */
+  freed(path: string, hash: string): Provenance | null
+  /** Files that are there. */
+  list(): readonly (Provenance & { readonly path: string })[]
 }
 
 const [fileLabelCategory, openWriterCategory] = fileFlowCategories
@@ -83,7 +89,6 @@ interface EntryTable {
   set(of: Of, changed: readonly Entry[]): Promise<void>
   /** Changes the entries that fit. */
   update(of: Of, fits: (entry: Entry) => boolean, change: Partial<Entry>): Promise<void>
-  remove(of: Of, path: string): Promise<boolean>
 }
 
 async function loadEntries(documents: Pick<Documents, 'all' | 'put'>): Promise<EntryTable> {
@@ -116,12 +121,6 @@ async function loadEntries(documents: Pick<Documents, 'all' | 'put'>): Promise<E
         of,
         [...all.values()].filter(fits).map((entry) => ({ ...entry, ...change })),
       ),
-    async remove(of, path) {
-      if (!all.delete(path)) return false
-      recount()
-      await documents.put(of, [changeOf(path, undefined)])
-      return true
-    },
   }
 }
 
@@ -149,14 +148,19 @@ export async function loadFileLabels(documents: Pick<Documents, 'all' | 'put'>):
     ...readLabels(entries),
     ...writeLabels(entries),
     isEmpty: () => entries.count.present === 0 && writers.size === 0,
-    remove: entries.remove,
   }
 }
 
-function readLabels({ all, count }: EntryTable): Pick<FileLabels, 'at' | 'withContent' | 'everywhere' | 'present'> {
+function readLabels({ all, count }: EntryTable): Pick<FileLabels, 'at' | 'withContent' | 'everywhere' | 'present' | 'freed' | 'list'> {
   return {
+    freed(path, hash) {
+      const entry = all.get(path)
+      if (entry === undefined || entry.past || entry.freed === '') return null
+      return entry.freed === shortHash(hash) ? nothing : { labels: entry.labels, from: entry.from }
+    },
+    list: () => [...all.values()].filter(({ past }) => !past).toSorted((a, b) => (a.path < b.path ? -1 : 1)),
     at(path, { below = false, ever = false } = {}) {
-      const counts = (entry: Entry | undefined): entry is Entry => entry !== undefined && (ever || !entry.past)
+      const counts = (entry: Entry | undefined): entry is Entry => entry !== undefined && (ever || (!entry.past && entry.freed === ''))
       const own = all.get(path)
       let found = counts(own) ? joined(nothing, own) : nothing
       for (const folder of count.trees > 0 || ever ? foldersOf(path) : []) {
@@ -173,22 +177,24 @@ function readLabels({ all, count }: EntryTable): Pick<FileLabels, 'at' | 'withCo
     },
     everywhere: (sees = () => true) =>
       [...all.values()].reduce<Provenance>(
-        (found, entry) => (!entry.past && (entry.tree || sees(entry.path)) ? joined(found, entry) : found),
+        (found, entry) => (!entry.past && entry.freed === '' && (entry.tree || sees(entry.path)) ? joined(found, entry) : found),
         nothing,
       ),
     present: () => [...all.values()].flatMap(({ path, past, tree }) => (past || tree ? [] : [path])),
   }
 }
 
-function writeLabels({ all, set, update }: EntryTable): Pick<FileLabels, 'mark' | 'setHashes' | 'setPast' | 'bringBack' | 'copy'> {
+function writeLabels({ all, set, update }: EntryTable): Pick<FileLabels, 'mark' | 'setHashes' | 'setPast' | 'bringBack' | 'copy' | 'free'> {
   return {
+    free: (of, path, digest) => update(of, (entry) => entry.path === path, { freed: shortHash(digest), hash: shortHash(digest) }),
     mark(of, paths, held, tree = false) {
       const changed = [...new Set(paths)].flatMap((path): Entry[] => {
         const before = all.get(path)
-        if (before === undefined || before.past) return [{ ...joined(nothing, held), path, hash: '', tree, past: false, call: of.call }]
+        if (before === undefined || before.past)
+          return [{ ...joined(nothing, held), path, hash: '', tree, past: false, call: of.call, freed: '' }]
         const { labels, from } = joined({ labels: before.labels, from: before.from }, held)
-        const isSame = labels === before.labels && from === before.from && (before.tree || !tree)
-        return isSame ? [] : [{ labels, from, path, hash: '', tree: tree || before.tree, past: false, call: of.call }]
+        const isSame = before.freed === '' && labels === before.labels && from === before.from && (before.tree || !tree)
+        return isSame ? [] : [{ labels, from, path, hash: '', tree: tree || before.tree, past: false, call: of.call, freed: '' }]
       })
       return set(of, changed)
     },
@@ -204,6 +210,7 @@ function writeLabels({ all, set, update }: EntryTable): Pick<FileLabels, 'mark' 
       update(of, (entry) => !entry.past && paths.some((path) => entry.path === path || (below && isBelow(entry.path, path))), {
         past: true,
         tree: false,
+        freed: '',
       }),
     bringBack: (of, path) => update(of, (entry) => entry.past && (entry.path === path || isBelow(entry.path, path)), { past: false }),
     async copy(of, from, to) {
@@ -225,14 +232,14 @@ function shortHash(hash: string): string {
   return short === emptyHash || !/^[0-9a-f]{12}$/.test(short) ? '' : short
 }
 
-function readEntry(path: string, [labels, from, hash, flags, call]: StoredEntry): Entry {
-  return { path, labels, from: parseOrigins(from), hash, tree: flags.includes('t'), past: flags.includes('p'), call }
+function readEntry(path: string, [labels, from, hash, flags, call, freed = '']: StoredEntry): Entry {
+  return { freed, path, labels, from: parseOrigins(from), hash, tree: flags.includes('t'), past: flags.includes('p'), call }
 }
 
 function changeOf(path: string, entry: Entry | undefined): DocumentChange {
   if (entry === undefined) return { category: fileLabelCategory, name: path, value: null }
-  const { labels, from, hash, tree, past, call } = entry
-  const value = [labels, writeOrigins(from), hash, `${tree ? 't' : ''}${past ? 'p' : ''}`, call] satisfies StoredEntry
+  const { labels, from, hash, tree, past, call, freed } = entry
+  const value: StoredEntry = [labels, writeOrigins(from), hash, `${tree ? 't' : ''}${past ? 'p' : ''}`, call, freed]
   return { category: fileLabelCategory, name: path, value }
 }
 
@@ -247,7 +254,16 @@ function collapse(entries: Map<string, Entry>): readonly string[] {
       if (folder === entry.path) continue
       const before = entries.get(folder)
       const all = before === undefined ? entry : joined({ labels: before.labels, from: before.from }, entry)
-      entries.set(folder, { labels: all.labels, from: all.from, path: folder, hash: '', tree: true, past: false, call: entry.call })
+      entries.set(folder, {
+        labels: all.labels,
+        from: all.from,
+        path: folder,
+        hash: '',
+        tree: true,
+        past: false,
+        call: entry.call,
+        freed: '',
+      })
       entries.delete(entry.path)
       changed.add(folder).add(entry.path)
     }

@@ -4,7 +4,7 @@
  */
 import { type Call, type Caller, type Clock, type Config, type FlowPolicy, isObject, type Sandbox } from '../../types/index.ts'
 import { workspacePath } from '../access/right-limits.ts'
-import type { OpenedFlow, Sessions } from '../sessions.ts'
+import type { FileFlow, OpenedFlow, Sessions } from '../sessions.ts'
 import {
   flowMatter,
   type FlowVerdict,
@@ -26,14 +26,13 @@ import { hasSessions, surveyOf } from './workspace-survey.ts'
 
 export interface FlowParts {
   readonly documents: Documents
-  readonly sessions: Pick<Sessions, 'held' | 'origins'>
-  readonly policy: FlowPolicy
+  readonly sessions: Pick<Sessions, 'held' | 'judged' | 'origins'>
+  readonly config: Pick<Config, 'flow' | 'model' | 'providers'>
   readonly running: Pick<RunningCalls, 'all'>
   readonly sandbox: Sandbox
   readonly clock: Clock
-  readonly lasting: (call: Call, input: unknown) => string
-  readonly model: Config['model']
-  readonly providers: Config['providers']
+  /** Said of calls that nobody can take back. */
+  readonly files: Pick<FileFlow, 'lasting'>
 }
 
 export interface Flow extends OpenedFlow {
@@ -42,7 +41,7 @@ export interface Flow extends OpenedFlow {
 
 export async function openFlow(parts: FlowParts): Promise<Flow> {
   const files = await loadFileLabels(parts.documents)
-  const rules = compileRules(parts.policy)
+  const rules = compileRules(parts.config.flow)
   const wasOnline = { ever: false }
   const guards: GuardDeps = {
     files,
@@ -56,7 +55,8 @@ export async function openFlow(parts: FlowParts): Promise<Flow> {
   const everywhere = (): Provenance => files.everywhere()
   const sourced: Flow['sourced'] = ({ caller, name }, input) => joined(rules.source(name, caller, input), versionsRead(files, name, input))
   const heldBy = (caller: Caller): Provenance => ({ labels: parts.sessions.held(caller), from: parts.sessions.origins(caller) })
-  const hasRules = parts.policy.source.length > 0 || parts.policy.sink.length > 0
+  const { source, sink } = parts.config.flow
+  const hasRules = source.length > 0 || sink.length > 0
   return {
     files,
     isEmpty: () => files.isEmpty() && !hasRules,
@@ -68,7 +68,8 @@ export async function openFlow(parts: FlowParts): Promise<Flow> {
     },
     async judge(caller, call, input) {
       wasOnline.ever ||= call.right === 'shell.network'
-      return judgeCall({ ...parts, files, rules }, heldBy(caller), caller, call, input)
+      const session = { labels: parts.sessions.judged(caller), from: parts.sessions.origins(caller) }
+      return judgeCall({ ...parts, policy: parts.config.flow, lasting: parts.files.lasting, files, rules }, session, caller, call, input)
     },
   }
 }
@@ -81,8 +82,11 @@ function versionsRead(files: FileLabels, call: string, input: unknown): Provenan
   return files.at(named, { below: true, ever: true })
 }
 
-interface Judging extends FlowParts {
+interface Judging extends Omit<FlowParts, 'files' | 'config'> {
   readonly files: FileLabels
+  readonly policy: FlowPolicy
+  readonly config: FlowParts['config']
+  readonly lasting: FileFlow['lasting']
   readonly rules: CompiledRules
 }
 
@@ -110,7 +114,7 @@ async function judgeCall(deps: Judging, session: Provenance, caller: Caller, cal
 
 /** The model that a request goes to, and each that may answer in its place. */
 function modelsOf(
-  { model, providers }: Pick<FlowParts, 'model' | 'providers'>,
+  { config: { model, providers } }: Pick<FlowParts, 'config'>,
   asked: string,
 ): readonly NonNullable<Destination['model']>[] {
   const names = [asked === '' ? (model.name.includes('/') ? model.name : `${model.provider}/${model.name}`) : asked, ...model.fallback]

@@ -199,7 +199,7 @@ describe('what nobody can take back', () => {
       [
         'file_delete',
         { path: 'project/.git' },
-        'file.delete changes what has no versions, and this conversation has read untrusted text (call test.page)',
+        'file.delete removes what has no versions, and this conversation has read untrusted text (call test.page)',
       ],
     ] as const) {
       await using fixture = await openFixture({

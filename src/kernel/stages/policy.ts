@@ -2,6 +2,7 @@
  * Stages 3 and 4, and the policy of stage 5: whether a call may run. Rights and policy (authorize, decide), and the flow of labelled data
  * (judgeFlow). What is not granted is denied.
  */
+import type { SessionRow } from '../../store/index.ts'
 import {
   type Call,
   type Caller,
@@ -15,11 +16,15 @@ import {
   isObject,
   isOxbowError,
   type Label,
+  joinOrigins,
   type LabelOrigin,
+  parseObject,
+  parseOrigins,
   type SessionId,
   type Tier,
   type TurnId,
   type UserId,
+  writeOrigins,
 } from '../../types/index.ts'
 
 /** Includes every right; only users hold it. */
@@ -265,11 +270,9 @@ const lastingCalls: Readonly<Record<string, string>> = {
 export function lastingEffect({ name }: Call, input: unknown, isVersioned: (path: string) => boolean): string {
   const does = lastingCalls[name]
   if (does !== undefined) return does
-  if (!/^file\.(?:write|edit|delete|move|patch)$/.test(name) || !isObject(input)) return ''
-  const { path, from, to, diff } = input
-  const inDiff = typeof diff === 'string' ? [...diff.matchAll(/^(?:\+\+\+|---) ([^\t\n]+)/gm)].map(([, file]) => file) : []
-  const touched = [path, from, to, ...inDiff].filter((one) => typeof one === 'string')
-  return touched.every(isVersioned) ? '' : 'changes what has no versions'
+  if (!/^file\.(?:delete|move)$/.test(name) || !isObject(input)) return ''
+  const touched = [input['path'], input['from'], input['to']].filter((one) => typeof one === 'string')
+  return touched.every(isVersioned) ? '' : 'removes what has no versions'
 }
 
 export function flowRefusal({ reason }: FlowVerdict): Failure {
@@ -310,4 +313,56 @@ export const nothing: Provenance = { labels: [], from: [] }
 /** @returns whether these labels say more than that others may have written it, which is so of every file */
 export function isKept(labels: Labels): boolean {
   return labels.some((label) => label !== 'untrusted')
+}
+
+/** What a session has read, and where from. */
+export interface LabelHistory extends Provenance {
+  /** Labels of what it was given, which no record of a call of its own names. */
+  readonly given: Labels
+  /** Labels that a person has declassified: they count again with the next data that has them. */
+  readonly freed: Labels
+}
+
+export const noLabels: LabelHistory = { labels: [], given: [], freed: [], from: [] }
+
+/** @returns what a row says; of one without origins, which an older version wrote, every label counts as given */
+export function historyOf(row: Pick<SessionRow, 'labels' | 'origins'>): LabelHistory {
+  const labels = parseLabels(row.labels)
+  if (row.origins === '') return { ...noLabels, labels, given: labels }
+  const { given, freed = '', from } = parseObject(row.origins) ?? {}
+  return {
+    labels,
+    given: parseLabels(typeof given === 'string' ? given : row.labels),
+    freed: parseLabels(freed as string),
+    from: parseOrigins(from),
+  }
+}
+
+/** The columns of a row that hold it. */
+export function labelColumns({ labels, given, freed, from }: LabelHistory): Pick<SessionRow, 'labels' | 'origins'> {
+  if (labels.length === 0) return { labels: '', origins: '' }
+  const origins = { given: given.join(','), ...(freed.length > 0 && { freed: freed.join(',') }), from: writeOrigins(from) }
+  return { labels: labels.join(','), origins: JSON.stringify(origins) }
+}
+
+/** What a session that is made from this one begins with: all of it was given, and nothing was declassified for it. */
+export function inherited(row: Pick<SessionRow, 'labels' | 'origins'>): Pick<SessionRow, 'labels' | 'origins'> {
+  const { labels, from } = historyOf(row)
+  return labelColumns({ ...noLabels, labels, given: labels, from })
+}
+
+/** @returns the same where nothing is new */
+export function addLabels(before: LabelHistory, added: Labels, origins: readonly LabelOrigin[], isGiven: boolean): LabelHistory {
+  const after: LabelHistory = {
+    labels: join(before.labels, added),
+    given: isGiven ? join(before.given, added) : before.given,
+    freed: before.freed.some((label) => added.includes(label)) ? before.freed.filter((label) => !added.includes(label)) : before.freed,
+    from: joinOrigins(before.from, origins),
+  }
+  return (['labels', 'given', 'freed', 'from'] as const).every((field) => after[field] === before[field]) ? before : after
+}
+
+export function joinHistories(a: LabelHistory, b: LabelHistory): LabelHistory {
+  const freed = a.freed.filter((label) => b.freed.includes(label))
+  return { labels: join(a.labels, b.labels), given: join(a.given, b.given), freed, from: joinOrigins(a.from, b.from) }
 }
