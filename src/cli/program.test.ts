@@ -76,6 +76,11 @@ void test('a group of verbs alone lists what there is', async () => {
   )
 })
 
+void test('agents alone takes the options of the live list, and its verbs their own', async () => {
+  assert.match((await type('agents', '--tree', '--user', '../x')).err, /cannot be a user name/)
+  assert.match((await type('agents', 'show', 'reviewer', '--json', '--user', '../x')).err, /^{"/)
+})
+
 void test('an empty count, as from an unset variable, is refused instead of keeping no backup', async () => {
   for (const args of [
     ['store', 'backup', '--keep', ''],

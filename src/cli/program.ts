@@ -124,7 +124,9 @@ export function buildProgram(terminal: Terminal, choose: (verb: Verb) => void): 
 /** @returns the arguments; a group of verbs alone, such as `oxbow schedule`, lists what there is */
 function withList(args: readonly string[], program: Command): readonly string[] {
   const [first, second = '--'] = args
-  const group = program.commands.find((command) => command.name() === first)
+  const group = program.commands.find((command) => namesOf(command).includes(first ?? ''))
+  // `agents` alone is a list of its own; what it groups are definitions.
+  if (group?.options.some(({ long }) => long === '--user') === true) return args
   if (!second.startsWith('-') || second === '-h' || second === '--help') return args
   return group?.commands.some((command) => command.name() === 'list') === true ? [first!, 'list', ...args.slice(1)] : args
 }

@@ -41,6 +41,15 @@ export function userVerb(command: Command, summary: string): Command {
   return plainVerb(command, summary).option('--user <name>', 'user whose workspace to use', defaultUser)
 }
 
+/** For a list with verbs below it: without this it takes their options for its own. `--user` and `--json` count wherever they stand. */
+export function ownOptions(list: Command): void {
+  list.enablePositionalOptions().hook('preSubcommand', (_, verb) => {
+    for (const name of ['user', 'json']) {
+      if (list.getOptionValueSource(name) === 'cli') verb.setOptionValue(name, list.getOptionValue(name))
+    }
+  })
+}
+
 /** A verb that can start a guest with these options. */
 export function guestVerb(command: Command, summary: string): Command {
   return userVerb(command, summary)

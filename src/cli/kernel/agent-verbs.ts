@@ -1,6 +1,6 @@
 /** Definitions of `agents` with the verbs of definitions, `top`, `spawn`, `wait`, `tell`, `pause`, `resume`, `raise` and `kill`, and of `graph`. */
 import type { DefinitionKind } from '../../types/index.ts'
-import { type AddVerbs, collect, dryRunOption, examples, parseAmount, parseCount, userVerb, verbGroup } from '../verb-parts.ts'
+import { type AddVerbs, collect, dryRunOption, examples, parseAmount, parseCount, ownOptions, userVerb, verbGroup } from '../verb-parts.ts'
 
 const load = () => import('./agents.ts')
 
@@ -40,6 +40,7 @@ export const addAgentVerbs: AddVerbs = (program, terminal, choose) => {
     .option('--json', 'print one JSON object per line')
     .addHelpText('after', examples('oxbow agents', 'oxbow agents --tree --all'))
     .action((options) => choose(async () => (await load()).listAgents(options, terminal)))
+  ownOptions(agents)
   addDefinitionVerbs('agents')(agents, terminal, choose)
   userVerb(program.command('top'), 'show what agents do and spend, until Ctrl+C')
     .option('--once', 'print it once')

@@ -2,7 +2,7 @@
 import { Option } from 'commander'
 import { maxListedSessions } from '../limits.ts'
 import { isInteractive } from '../terminal.ts'
-import { type AddVerbs, alwaysJson, collect, examples, guestVerb, parseCount, userVerb, verbGroup } from '../verb-parts.ts'
+import { type AddVerbs, alwaysJson, collect, examples, guestVerb, ownOptions, parseCount, userVerb, verbGroup } from '../verb-parts.ts'
 
 const continueOption = (): Option => new Option('--continue', 'continue the newest session').conflicts('session')
 
@@ -111,12 +111,7 @@ export const addSessionVerbs: AddVerbs = (program, terminal, choose) => {
       ),
     )
     .action((options) => choose(async () => (await import('./sessions.ts')).sessions(options, terminal)))
-  // The list has options of its own: without this it takes those of the verbs below for them, and `--user` and `--json` with them.
-  sessions.enablePositionalOptions().hook('preSubcommand', (list, verb) => {
-    for (const name of ['user', 'json']) {
-      if (list.getOptionValueSource(name) === 'cli') verb.setOptionValue(name, list.getOptionValue(name))
-    }
-  })
+  ownOptions(sessions)
 
   userVerb(sessions.command('rename <session> <title...>'), 'rename a session')
     .option('--json', 'print one JSON object')
