@@ -92,7 +92,7 @@ interface Judging extends Omit<FlowParts, 'files' | 'config'> {
 
 async function judgeCall(deps: Judging, session: Provenance, caller: Caller, call: Call, input: unknown): Promise<FlowVerdict> {
   const { rules, policy, files } = deps
-  if (caller.audience === 'terminal') return freeFlow
+  if (caller.audience === 'terminal' && !leadsOutside(caller, call)) return freeFlow
   const isSink = leadsOutside(caller, call)
   const held = isSink ? joined(session, sentFiles(files, rules, call, input)) : session
   const models = call.name === 'model.generate' ? modelsOf(deps, modelIn(input)) : []
