@@ -5,7 +5,7 @@ import { type AddVerbs, collect, dryRunOption, examples, parseAmount, parseCount
 const load = () => import('./agents.ts')
 
 /** `list`, `show`, `approve` and `revoke` of the definitions of agents or graphs; `graph show` also shows runs. @param parent the verb to which they are added */
-export const addDefinitionVerbs =
+const addDefinitionVerbs =
   (kind: DefinitionKind): AddVerbs =>
   (parent, terminal, choose) => {
     const loadVerbs = () => import('./definitions.ts')

@@ -33,7 +33,7 @@ export interface Definition extends DefinitionText {
 }
 
 /** `ready`: it counts. `new`, `changed`: it waits for approval. `hidden`: the person has one of the same name. `broken`: see its problem. */
-export type DefinitionState = 'ready' | 'new' | 'changed' | 'hidden' | 'broken'
+type DefinitionState = 'ready' | 'new' | 'changed' | 'hidden' | 'broken'
 
 export interface ListedDefinition extends DefinitionText {
   readonly from: 'person' | 'workspace'

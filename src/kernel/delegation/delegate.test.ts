@@ -282,3 +282,54 @@ test('an agent that a program started has no more than its key still has, and no
   await ask(guest, 'agent.wait', { agents: ['worker'] })
   assert.deepEqual(results, ['written'])
 })
+
+test('depth, delegations of a turn and budgets that do not cover one are refusals, and the next one within them runs', async () => {
+  const results: string[] = []
+  const play: Play = (request) => {
+    const said = lastResult(request)
+    if (said !== '') results.push(`${nameOf(request)}: ${said.split('\n', 1)[0]}`)
+    if (nameOf(request) === 'deep' && said === '') return asks(['agent_delegate', { agent: 'deep', goal: 'x' }])
+    if (nameOf(request) === 'ox' && results.length < 4)
+      return asks(['agent_delegate', { agent: 'deep', goal: 'x', ...(results.length === 0 && { budget: { calls: 10_000 } }) }])
+    return says('ok')
+  }
+  const host = hostWith({ deep: 'rights = ["agent.spawn"]' })
+  const config = { agents: { max_depth: 1, max_per_turn: 1 } }
+  await using guest = await openFixture({ play, host, config })
+  await ask(guest, 'budget.set', { scope: `session:${guest.session}`, window: 'total', calls: 1_000 })
+  await guest.turn('Go.')
+  assert.match(results[0]!, /^ox: deep: budget_exhausted/)
+  assert.match(results[1]!, /^deep: deep: refused \(limit_reached\): .*1 are allowed\. Do the work yourself\./)
+  assert.match(results[2]!, /^ox: deep \(.*\): success/)
+  assert.match(results[3]!, /^ox: deep: refused \(limit_reached\): This turn has delegated 1 times/)
+})
+
+test('a child that is killed is a cancelled delegation, and one whose parent is cancelled ends with it', async () => {
+  let began = Promise.withResolvers<void>()
+  const results: string[] = []
+  const play: Play = async function* (request, signal) {
+    if (nameOf(request) === 'slow') {
+      began.resolve()
+      await new Promise((_, reject) => signal.addEventListener('abort', () => reject(signal.reason as Error)))
+    }
+    const said = lastResult(request)
+    if (said !== '') results.push(said)
+    yield* said === '' ? asks(['agent_delegate', { agent: 'slow', goal: 'x' }]) : says('ok')
+  }
+  await using guest = await openFixture({ play, host: hostWith({ slow: '' }) })
+  const killed = guest.turn('One.')
+  await began.promise
+  await ask(guest, 'agent.kill', { agent: 'slow' })
+  await killed
+  assert.match(results[0]!, /^slow \(.*\): cancelled: /)
+  began = Promise.withResolvers()
+  const cancelled = guest.turn('Two.')
+  await began.promise
+  await guest.kernel.cancelTurn(guest.session)
+  await cancelled
+  const { agents } = await ask<{ agents: readonly { state: string }[] }>(guest, 'agent.list', { ended: true })
+  assert.deepEqual(
+    agents.map(({ state }) => state),
+    ['killed', 'killed'],
+  )
+})

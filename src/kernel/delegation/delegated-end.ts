@@ -23,7 +23,7 @@ import type { Budgets } from '../stages/budgets.ts'
 import type { Labels } from '../stages/policy.ts'
 import type { Documents } from '../state/documents.ts'
 
-export type DelegationStatus = 'running' | 'success' | 'failure' | 'budget_exhausted' | 'cancelled' | 'timeout' | 'refused'
+type DelegationStatus = 'running' | 'success' | 'failure' | 'budget_exhausted' | 'cancelled' | 'timeout' | 'refused'
 
 export interface Delegated {
   readonly status: DelegationStatus
