@@ -2,6 +2,7 @@
 import type { Measure } from './measure.ts'
 import { accepts } from './measures/accepts.ts'
 import { agents } from './measures/agents.ts'
+import { cancel } from './measures/cancel.ts'
 import { calls } from './measures/calls.ts'
 import { delegation } from './measures/delegation.ts'
 import { graphs } from './measures/graphs.ts'
@@ -34,6 +35,7 @@ export const measures: readonly Measure[] = [
   watched,
   agents,
   delegation,
+  cancel,
   graphs,
   accepts,
   stream,

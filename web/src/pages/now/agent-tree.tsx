@@ -1,40 +1,29 @@
-/** Agents as a tree: who has spawned whom, what each does, and what it has cost. */
+/** Agents as a tree: who has started whom, what each is to reach, does and waits for, what it has spent and what is left. */
 import { Bot, X } from 'lucide-react'
 import { type ReactNode, useState } from 'react'
+import { type AgentLine, agentSpent, agentState } from '../../../../src/terminal/index.ts'
 import { Link } from '../../app/router.tsx'
 import { useAction } from '../../data/calls.ts'
 import { IconButton } from '../../ui/button.tsx'
 import { Confirm } from '../../ui/dialog.tsx'
 import { Switch } from '../../ui/field.tsx'
-import { Badge, durationText, Time, type Tone } from '../../ui/layout.tsx'
-import { countText, moneyText } from '../../ui/numbers.ts'
+import { Badge, Time, type Tone } from '../../ui/layout.tsx'
 import { Empty } from '../../ui/states.tsx'
+import { AgentControls } from './agent-controls.tsx'
 
 export interface AgentList {
   readonly agents: readonly Agent[]
 }
 
-interface Agent {
-  readonly id: string
-  readonly name: string
-  readonly session: string
-  readonly parent: string
-  readonly task: string
+interface Agent extends AgentLine {
   readonly model: string
-  readonly state: string
-  readonly reason: string
-  readonly waiting_for: string | null
-  readonly current_call: { readonly name: string; readonly elapsed_ms: number } | null
-  readonly usage: { readonly cpu_ms: number; readonly memory_mb: number; readonly processes: number } | null
-  readonly spent: { readonly tokens: number; readonly micro_dollars: number }
-  readonly created_at: number
-  readonly ended_at: number | null
 }
 
 const tones: Readonly<Record<string, Tone>> = {
   running: 'accent',
   starting: 'neutral',
   waiting: 'warn',
+  paused: 'warn',
   idle: 'neutral',
   done: 'good',
   failed: 'bad',
@@ -67,7 +56,7 @@ export function AgentTree({ agents, onChanged }: AgentTreeProps): ReactNode {
           A session starts one when a task is worth a conversation of its own.
         </Empty>
       ) : (
-        <Branch agents={below.get('') ?? []} below={below} onEnd={setEnding} />
+        <Branch agents={below.get('') ?? []} below={below} onEnd={setEnding} onChanged={onChanged} />
       )}
       <Confirm
         title={`End ${ending?.name ?? ''}?`}
@@ -88,40 +77,50 @@ interface BranchProps {
   readonly agents: readonly Agent[]
   readonly below: ReadonlyMap<string, readonly Agent[]>
   readonly onEnd: (agent: Agent) => void
+  readonly onChanged: () => void
 }
 
-function Branch({ agents, below, onEnd }: BranchProps): ReactNode {
+function Branch({ agents, below, onEnd, onChanged }: BranchProps): ReactNode {
   return (
     <ul className="agents">
       {agents.map((agent) => (
         <li key={agent.id}>
-          <AgentRow agent={agent} onEnd={onEnd} />
-          {below.has(agent.id) && <Branch agents={below.get(agent.id)!} below={below} onEnd={onEnd} />}
+          <AgentRow agent={agent} onEnd={onEnd} onChanged={onChanged} />
+          {below.has(agent.id) && <Branch agents={below.get(agent.id)!} below={below} onEnd={onEnd} onChanged={onChanged} />}
         </li>
       ))}
     </ul>
   )
 }
 
-function AgentRow({ agent, onEnd }: { readonly agent: Agent; readonly onEnd: (agent: Agent) => void }): ReactNode {
-  const { name, state, task, session, spent, usage, reason, current_call: call, waiting_for: waitingFor, ended_at: endedAt } = agent
+interface AgentRowProps extends Pick<BranchProps, 'onEnd' | 'onChanged'> {
+  readonly agent: Agent
+}
+
+function AgentRow({ agent, onEnd, onChanged }: AgentRowProps): ReactNode {
+  const { name, state, task, session, usage, reason, branch, ended_at: endedAt } = agent
   return (
     <div className="agent">
       <div className="agent-head">
         <Link to={`/chat/${session}`} className="agent-name">
           {name}
         </Link>
-        <Badge tone={tones[state] ?? 'neutral'}>{waitingFor === null ? state : `waits for ${waitingFor}`}</Badge>
-        {call !== null && (
-          <span className="agent-call">
-            <code>{call.name}</code> <span data-volatile>{durationText(call.elapsed_ms)}</span>
-          </span>
-        )}
+        <Badge tone={tones[state] ?? 'neutral'}>
+          <span data-volatile>{agentState(agent)}</span>
+        </Badge>
         <span className="agent-cost">
-          {moneyText(spent.micro_dollars)} · {countText(spent.tokens)} tokens
+          {agentSpent(agent)}
           {usage !== null && ` · ${usage.memory_mb} MB`}
+          {branch !== undefined && ' · on a branch of files'}
         </span>
-        {endedAt === null ? <IconButton icon={<X />} size="s" label={`End ${name}`} onClick={() => onEnd(agent)} /> : <Time at={endedAt} />}
+        {endedAt === null ? (
+          <>
+            <AgentControls agent={agent} onChanged={onChanged} />
+            <IconButton icon={<X />} size="s" label={`End ${name}`} onClick={() => onEnd(agent)} />
+          </>
+        ) : (
+          <Time at={endedAt} />
+        )}
       </div>
       <p className="agent-task">{reason === '' ? task : `${reason} — ${task}`}</p>
     </div>
