@@ -4,7 +4,7 @@
  * `call_result` gives the result later.
  */
 import { randomUUID } from 'node:crypto'
-import type { ForeignCalls, ForeignEnd, ForeignRun, ForeignTool, Kernel } from '../../kernel/index.ts'
+import type { ForeignCalls, ForeignEnd, ForeignRun, ForeignTool } from '../../kernel/index.ts'
 import {
   type CallId,
   type CallOutcome,
@@ -22,11 +22,9 @@ import {
 } from '../../types/index.ts'
 import { maxMcpPage, maxMcpWaitS, maxShownInput, mcpWaitMs } from '../limits.ts'
 import { type Asks, type Exchange, type Page, pageOf, type Tool, type ToolResult } from './offer.ts'
-import { followMessage, sendTurn, turnTool } from './turn-tool.ts'
+import { followMessage, sendTurn, type TurnDeps, turnTool } from './turn-tool.ts'
 
-export interface ToolDeps {
-  readonly kernel: Kernel
-  readonly foreign: ForeignCalls
+interface ToolDeps extends TurnDeps {
   /** That of the program's own calls. */
   readonly session: Once<SessionId>
 }
@@ -39,7 +37,8 @@ interface Tools {
 /** Calls that no model of this guest makes, and by which a program uses its agent. None of them decides or configures anything. */
 const programCalls: ReadonlySet<string> = new Set(['turn.send', 'turn.cancel', 'session.list', 'session.records'])
 
-export function createTools(deps: ToolDeps): Tools {
+export function createTools(given: Omit<ToolDeps, 'turns'>): Tools {
+  const deps: ToolDeps = { ...given, turns: new Map() }
   return {
     list: async (cursor) => pageOf(await listTools(deps), cursor, maxMcpPage),
     async call(name, input, exchange) {
@@ -149,7 +148,7 @@ async function showProgress({ foreign }: ToolDeps, run: ForeignRun, { progress }
 const decidedHere: ReadonlySet<string> = new Set(['client.reply'])
 
 async function ask({ foreign }: ToolDeps, run: ForeignRun, asks: PendingApproval, exchange: Exchange): Promise<ToolResult | Asks> {
-  exchange.log('warning', `${asks.name} waits for a person: ${asks.reason ?? ''}`)
+  exchange.log('warning', `${asks.name} waits for a person.`)
   if (!exchange.canAsk || decidedHere.has(asks.name) || !(await foreign.may('call.decide')) || !(await mayShow(foreign, run)))
     return waiting(run, asks)
   const message = visible(`Oxbow: allow ${asks.name}?\n${asks.reason ?? ''}\nInput: ${truncate(asks.input, maxShownInput)}`)
@@ -196,7 +195,7 @@ function answerOf(answer: unknown): boolean | null {
 async function runOf(deps: ToolDeps, id: Json | undefined): Promise<ForeignRun> {
   if (typeof id !== 'string' || !isUuid(id))
     throw new OxbowError('bad_input', 'call must be the id of a call.', { hint: 'Use the id that the answer named.' })
-  return (await deps.foreign.again(id as CallId)) ?? followMessage(deps, id as CallId)
+  return deps.turns.get(id as CallId) ?? (await deps.foreign.again(id as CallId)) ?? followMessage(deps, id as CallId)
 }
 
 async function resultOf(deps: ToolDeps, { call, wait_s: waitS }: JsonObject, exchange: Exchange): Promise<ToolResult | Asks> {

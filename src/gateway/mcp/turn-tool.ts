@@ -20,11 +20,14 @@ import {
   type TurnId,
 } from '../../types/index.ts'
 import { followTurn } from '../http/messages.ts'
+import { maxMcpInFlight } from '../limits.ts'
 import type { Exchange, Tool } from './offer.ts'
 
-interface TurnDeps {
+export interface TurnDeps {
   readonly kernel: Kernel
   readonly foreign: ForeignCalls
+  /** Messages that are being answered: each is followed once, however often its result is asked for. */
+  readonly turns: Map<CallId, ForeignRun>
 }
 
 const message = z.strictObject({
@@ -50,7 +53,8 @@ function schemaOf(): JsonObject {
 }
 
 /** @throws OxbowError */
-export async function sendTurn({ kernel, foreign }: TurnDeps, input: JsonObject, exchange: Exchange): Promise<ForeignRun> {
+export async function sendTurn(deps: TurnDeps, input: JsonObject, exchange: Exchange): Promise<ForeignRun> {
+  const { kernel, foreign, turns } = deps
   const read = message.safeParse(input)
   if (!read.success) {
     const [issue] = read.error.issues
@@ -58,17 +62,19 @@ export async function sendTurn({ kernel, foreign }: TurnDeps, input: JsonObject,
       hint: 'Send {"text": "…"}.',
     })
   }
+  if (turns.size >= maxMcpInFlight)
+    throw new OxbowError('limit_reached', `${maxMcpInFlight} messages of this program are being answered.`, { hint: 'Wait for a reply.' })
   const { text, model, attachments = [], id } = read.data
   const session = (read.data.session as SessionId | undefined) ?? (await foreign.openSession(''))
   const clientId = (id ?? randomUUID()) as CallId
   const started = await kernel.sendTurn({ session, clientId, text, ...(model !== undefined && { model }), attachments })
-  return createTurnRun({ kernel, foreign }, { session, ...started }, exchange.progress)
+  return createTurnRun(deps, { session, ...started }, exchange.progress)
 }
 
 /** A message that the key has sent before. */
-export async function followMessage({ kernel, foreign }: TurnDeps, id: CallId): Promise<ForeignRun> {
-  const session = await foreign.sentTo(id)
-  return createTurnRun({ kernel, foreign }, { session, turn: id as string as TurnId, cursor: 0 }, undefined)
+export async function followMessage(deps: TurnDeps, id: CallId): Promise<ForeignRun> {
+  const session = await deps.foreign.sentTo(id)
+  return createTurnRun(deps, { session, turn: id as string as TurnId, cursor: 0 }, undefined)
 }
 
 interface Started {
@@ -77,11 +83,14 @@ interface Started {
   readonly cursor: number
 }
 
-function createTurnRun({ kernel, foreign }: TurnDeps, started: Started, progress: Exchange['progress']): ForeignRun {
+function createTurnRun({ kernel, foreign, turns }: TurnDeps, started: Started, progress: Exchange['progress']): ForeignRun {
   const { session, turn } = started
   const id = turn as string as CallId
+  const known = turns.get(id)
+  if (known !== undefined) return known
   const asks = new Map<CallId, PendingApproval>()
-  const leaving = new AbortController()
+  // A program that has gone may come back for the reply.
+  const never = new AbortController().signal
   let changed = Promise.withResolvers<void>()
   const wake = (): void => {
     changed.resolve()
@@ -90,7 +99,10 @@ function createTurnRun({ kernel, foreign }: TurnDeps, started: Started, progress
   const show = createShower(foreign, session, progress)
   const watch = (event: KernelEvent): void => {
     show(event)
-    if (event.type === 'snapshot') for (const pending of event.pending) asks.set(pending.call, pending)
+    if (event.type === 'snapshot') {
+      for (const pending of event.pending) asks.set(pending.call, pending)
+      wake()
+    }
     if (event.type !== 'record') return
     const { call, phase } = event.record
     if (phase === 'parked') asks.set(call, parkedOf(event.record))
@@ -99,10 +111,9 @@ function createTurnRun({ kernel, foreign }: TurnDeps, started: Started, progress
   }
   let over: { readonly run: ForeignRun } | { readonly error: unknown } | null = null
   const work = async (): Promise<ForeignRun> => {
-    let body = await followTurn(kernel, started, leaving.signal, watch)
+    let body = await followTurn(kernel, started, never, watch)
     // A message that came while a turn ran is answered by that turn.
-    while (body['status'] === 'merged')
-      body = await followTurn(kernel, { session, turn: body['into'] as TurnId, cursor: 0 }, leaving.signal, watch)
+    while (body['status'] === 'merged') body = await followTurn(kernel, { session, turn: body['into'] as TurnId, cursor: 0 }, never, watch)
     return foreign.reply({ id, name: 'turn.send', input: {}, session }, outcomeOf(session, body))
   }
   work()
@@ -110,28 +121,37 @@ function createTurnRun({ kernel, foreign }: TurnDeps, started: Started, progress
       (run) => (over = { run }),
       (error: unknown) => (over = { error }),
     )
-    .finally(wake)
+    .finally(() => {
+      turns.delete(id)
+      wake()
+    })
     .catch(() => {})
-  return {
+  const run: ForeignRun = {
     id,
     name: 'turn.send',
     session,
     async next(signal, seen) {
-      for (;;) {
-        if (over !== null && 'error' in over) throw over.error
-        if (over !== null) return over.run.next(signal, seen)
-        const [asked] = [...asks.values()].filter((one) => one !== seen)
-        if (asked !== undefined) return { asks: asked }
-        signal.throwIfAborted()
-        await Promise.race([changed.promise, aborted(signal)])
+      const left = Promise.withResolvers<never>()
+      left.promise.catch(() => {})
+      const leave = (): void => left.reject(signal.reason)
+      signal.addEventListener('abort', leave, { once: true })
+      try {
+        for (;;) {
+          if (over !== null && 'error' in over) throw over.error
+          if (over !== null) return await over.run.next(signal, seen)
+          const asked = [...asks.values()].find((one) => one !== seen)
+          if (asked !== undefined) return { asks: asked }
+          signal.throwIfAborted()
+          await Promise.race([changed.promise, left.promise])
+        }
+      } finally {
+        signal.removeEventListener('abort', leave)
       }
     },
     cancel: () => void kernel.cancelTurn(session).catch(() => {}),
   }
-}
-
-function aborted(signal: AbortSignal): Promise<never> {
-  return new Promise((_, reject) => signal.addEventListener('abort', () => reject(signal.reason), { once: true }))
+  turns.set(id, run)
+  return run
 }
 
 function parkedOf(record: Extract<KernelEvent, { type: 'record' }>['record']): PendingApproval {
