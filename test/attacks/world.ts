@@ -87,15 +87,7 @@ export async function openWorld({ orders, config = {} }: WorldOptions): Promise<
   lay(workspace)
   const guest: TestGuest = startGuest({
     workspace,
-    config: {
-      model: model.config,
-      memory: { embedder: 'none' },
-      agent: { rights },
-      egress: { allow: [`127.0.0.1:${outside.web.port}`, `127.0.0.1:${outside.evil.port}`] },
-      mcp: { servers: { office: { url: `http://127.0.0.1:${outside.office.port}/mcp`, allow: [`127.0.0.1:${outside.office.port}`] } } },
-      a2a: { remotes: { translator: { url: `http://127.0.0.1:${outside.agent.port}`, allow: [`127.0.0.1:${outside.agent.port}`] } } },
-      ...config,
-    },
+    config: { model: model.config, memory: { embedder: 'none' }, agent: { rights }, ...outside.config, ...config },
   })
   const terminal = await openReady(guest, workspace)
   const ask = async <Output>(name: string, input: object): Promise<Output> => {
@@ -104,10 +96,7 @@ export async function openWorld({ orders, config = {} }: WorldOptions): Promise<
     if (outcome.status !== 'ok') throw new Error(`${name}: ${outcome.text}`)
     return outcome.output
   }
-  const { digest: card } = await ask<{ digest: string }>('remote.diff', { remote: 'translator' })
-  await ask('remote.approve', { remote: 'translator', digest: card })
-  const { digest } = await ask<{ digest: string }>('server.diff', { server: 'office' })
-  await ask('server.approve', { server: 'office', digest, read_only: ['inbox', 'contact'], no_sink: ['inbox', 'contact'] })
+  await approveAll(ask)
   return {
     model,
     workspace,
@@ -154,6 +143,14 @@ export async function openWorld({ orders, config = {} }: WorldOptions): Promise<
   }
 }
 
+/** As a person does who has read what they offer. */
+async function approveAll(ask: World['ask']): Promise<void> {
+  const { digest: card } = await ask<{ digest: string }>('remote.diff', { remote: 'translator' })
+  await ask('remote.approve', { remote: 'translator', digest: card })
+  const { digest } = await ask<{ digest: string }>('server.diff', { server: 'office' })
+  await ask('server.approve', { server: 'office', digest, read_only: ['inbox', 'contact'], no_sink: ['inbox', 'contact'] })
+}
+
 async function forgetNotes(ask: World['ask']): Promise<void> {
   const { lines } = await ask<{ lines: readonly string[] }>('memory.export', {})
   for (const line of lines) {
@@ -188,7 +185,16 @@ async function startOutside() {
   })
   evilUrl.value = `http://127.0.0.1:${evil.port}`
   const close = () => Promise.all([web, evil, office, agent].map((server) => server.close()))
-  return { stolen, effects, told, pages, says, web, evil, office, agent, close }
+  const own = (port: number): { readonly url: string; readonly allow: readonly string[] } => ({
+    url: `http://127.0.0.1:${port}`,
+    allow: [`127.0.0.1:${port}`],
+  })
+  const config = {
+    egress: { allow: [web.port, evil.port].map((port) => `127.0.0.1:${port}`) },
+    mcp: { servers: { office: own(office.port) } },
+    a2a: { remotes: { translator: own(agent.port) } },
+  }
+  return { stolen, effects, told, pages, says, web, config, close }
 }
 
 /** Where data is to be sent; known when the attacker's host listens. */

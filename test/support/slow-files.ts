@@ -26,6 +26,7 @@ export const slowFiles: Readonly<Record<string, string>> = {
   'test/engine/recording.test.ts': guests,
   'test/engine/budget.test.ts': guests,
   'test/engine/conversation.test.ts': guests,
+  'test/attacks/attacks.test.ts': 'some thirty turns with attacks in a real guest, each in a workspace that is laid anew',
   'test/tools/seen-pictures.test.ts': guests,
   'test/tools/sent-files.test.ts': guests,
   'test/postgres/postgres-guest.test.ts': `${guests}, over a real server`,
