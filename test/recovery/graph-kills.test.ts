@@ -93,7 +93,7 @@ function assertWhole({ run, agents }: Ended, effects: string): void {
   }
 }
 
-test(`after ${kills} kills at random points each run has its result, and nothing happened twice`, { timeout: 200_000 }, async () => {
+test(`after ${kills} kills at random points each run has its result, and nothing happened twice`, { timeout: 200_000 }, async (t) => {
   const began = Date.now()
   let left = kills
   let done = 0
@@ -105,5 +105,6 @@ test(`after ${kills} kills at random points each run has its result, and nothing
     done += killed
     return true
   })
+  t.diagnostic(`${done} kills`)
   assert.ok(done >= Math.min(kills, 1), `${done} kills`)
 })

@@ -1,8 +1,13 @@
-/** `oxbow spawn`, `ps`, `top`, `wait` and `kill` from end to end: the real program beside a real guest. */
+/** `oxbow spawn`, `ps`, `top`, `wait`, `kill` and `graph` from end to end: the real program beside a real guest. */
 import assert from 'node:assert/strict'
+import { mkdirSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { PassThrough } from 'node:stream'
 import { after, before, test } from 'node:test'
+import { runProgram } from '../../src/cli/program.ts'
+import type { Terminal } from '../../src/cli/terminal.ts'
 import { errorTable } from '../../src/types/index.ts'
-import { type Home, openHome } from '../support/program.ts'
+import { type Home, openHome, type Ran } from '../support/program.ts'
 
 interface Listed {
   readonly id: string
@@ -50,4 +55,67 @@ void test('an agent that stays is killed, and what does not exist is named', asy
   assert.equal(unknown.exit, errorTable.not_found.exit)
   assert.equal((await home.oxbow(['spawn', '--priority', 'urgent', 'x'])).exit, errorTable.bad_input.exit)
   assert.equal((await home.oxbow(['spawn', '--right', '*', 'x'])).exit, errorTable.denied.exit)
+})
+
+/** In this process, which takes a tenth of the time of a new one. */
+async function typed(...args: readonly string[]): Promise<Ran> {
+  const [input, output, errors] = [new PassThrough(), new PassThrough(), new PassThrough()]
+  input.end()
+  const env = { OXBOW_HOME: home.folder, HOME: '/nonexistent' }
+  const exit = await runProgram(args, { input, output, errors, env, version: '1' } as unknown as Terminal)
+  return { exit, out: String(output.read() ?? ''), err: String(errors.read() ?? '') }
+}
+
+const survey = `
+start = "ask"
+inputs = ["topic"]
+[state.topic]
+type = "string"
+[state.answer]
+type = "string"
+[nodes.ask]
+type = "ask"
+question = "What of \${topic}?"
+choices = ["good", "bad"]
+save = { answer = "answer" }
+edges = [{ when = { field = "answer", eq = "good" }, to = "good" }]
+else = "bad"
+[nodes.good]
+type = "end"
+output = { answer = "\${answer}" }
+text = "It is \${answer}."
+[nodes.bad]
+type = "end"
+status = "failure"
+text = "Nobody likes it."
+`
+
+void test('a graph of the person is checked, runs, asks, is answered, cancelled and resumed', async () => {
+  mkdirSync(join(home.folder, 'graphs'))
+  writeFileSync(join(home.folder, 'graphs', 'survey.toml'), survey)
+  const broken = join(home.folder, 'broken.toml')
+  writeFileSync(broken, survey.replace('else = "bad"', 'else = "worse"'))
+  const wrong = await typed('graph', 'check', broken)
+  assert.equal(wrong.exit, errorTable.bad_input.exit)
+  assert.match(wrong.out, /nodes\.ask: leads to worse, which is no node\.\n {2}Correct the name/)
+  assert.match((await typed('graph', 'check', 'survey')).out, /ask \(ask\) → good, bad/)
+  assert.match((await typed('graph', 'list')).out, /survey +person +ready/)
+  assert.match((await typed('graph', 'show', 'survey')).out, /What of/)
+
+  const started = await typed('graph', 'run', 'survey', '--set', 'topic=tea', '--background', '--json')
+  const { id } = JSON.parse(started.out) as { id: string }
+  const following = typed('graph', 'resume', id)
+  assert.equal((await following).exit, errorTable.bad_input.exit, 'it runs already')
+  assert.match((await typed('graph', 'runs')).out, /survey +running \(an answer\) +ask/)
+  assert.match((await typed('graph', 'show', id)).out, /ask asks: What of tea\? \(good, bad\)/)
+  assert.match((await typed('graph', 'cancel', id, '--dry-run')).out, /Would cancel the run/)
+  assert.equal((await typed('graph', 'cancel', id)).out, `Cancelled ${id}.\n`)
+  const resumed = typed('graph', 'resume', id)
+  for (let left = 100; left > 0 && !(await typed('graph', 'show', id)).out.includes('an answer'); left--);
+  assert.equal((await typed('graph', 'answer', id, 'ugly')).exit, errorTable.bad_input.exit)
+  assert.equal((await typed('graph', 'answer', id, 'good')).out, 'Answered ask.\n')
+  const ended = await resumed
+  assert.deepEqual([ended.exit, ended.out], [0, 'It is good.\n{\n  "answer": "good"\n}\n'])
+  assert.match(ended.err, /ask asks: What of tea\?.*\n.*oxbow graph answer/)
+  assert.match((await typed('graph', 'runs', '--all')).out, /survey +success/)
 })

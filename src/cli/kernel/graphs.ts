@@ -17,6 +17,7 @@ interface RunLine {
   readonly id: string
   readonly graph: string
   readonly version: string
+  readonly position: string
   readonly status: string
   readonly waiting_for: string
   readonly state: JsonObject
@@ -111,7 +112,11 @@ function valueOf(text: string): Json {
 async function followRun(gateway: Pick<GatewayPort, 'call'>, started: RunLine, options: CallOptions, terminal: Terminal): Promise<number> {
   let shown = ''
   let run = started
-  for (; run.status === 'running'; run = (await outputOf(gateway, 'graph.show', { run: run.id, wait_s: lookS })) as RunLine) {
+  for (
+    ;
+    run.status === 'running';
+    run = (await outputOf(gateway, 'graph.show', { run: run.id, wait_s: lookS, seen: run.position })) as RunLine
+  ) {
     const line = progressOf(run)
     if (line !== shown && options.json !== true) printNotice(terminal, line)
     shown = line

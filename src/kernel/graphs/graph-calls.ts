@@ -28,7 +28,7 @@ export interface GraphDesk {
   find(caller: Caller, ref: string): Promise<GraphRun>
   list(caller: Caller, ended: boolean, limit: number): Promise<readonly GraphView[]>
   view(run: GraphRun): Promise<GraphView>
-  look(run: TurnId, forEnd: boolean, seconds: number, signal: AbortSignal): Promise<void>
+  look(run: TurnId, seen: string | null, seconds: number, signal: AbortSignal): Promise<void>
   cancel(run: TurnId, reason: string): Promise<GraphRun>
   resume(caller: Caller, call: CallId, run: TurnId, from: string): Promise<GraphRun>
   answer(caller: Caller, run: GraphRun, answer: Json, node: string): Promise<string>
@@ -119,26 +119,26 @@ function shown(view: GraphView): { output: GraphView; text: string; labels: Grap
   return { output: view, text: lines.join('\n'), labels: view.labels, ok: status === 'running' || status === 'success' }
 }
 
-function showCall(load: Load): Call<{ run: string; wait_s: number; for_end: boolean }, GraphView> {
+function showCall(load: Load): Call<{ run: string; wait_s: number; seen?: string | undefined }, GraphView> {
   return {
     ...shared,
     name: 'graph.show',
     summary: 'Shows a run of a graph: where it is, its state, what it waits for.',
     input: z.strictObject({
       run: runRef,
-      wait_s: z.number().min(0).max(maxGraphWaitS).default(0).meta(evident('Seconds to wait for a change.')),
-      for_end: z.boolean().default(false).meta(evident('Waits for its end only.')),
+      wait_s: z.number().min(0).max(maxGraphWaitS).default(0).meta(evident('Seconds to wait for its end.')),
+      seen: z.string().max(100).optional().meta(evident('Waits only until its `position` is another one.')),
     }),
     output: anyView,
-    example: { run: exampleId, wait_s: 0, for_end: false },
+    example: { run: exampleId, wait_s: 0 },
     tier: 'read_only',
     effect: 'none',
     timeoutMs: (maxGraphWaitS + 30) * 1_000,
     recordOutput: recorded,
-    async run({ run: ref, wait_s: seconds, for_end: forEnd }, { caller, signal }) {
+    async run({ run: ref, wait_s: seconds, seen }, { caller, signal }) {
       const desk = await load()
       const { id } = await desk.find(caller, ref)
-      if (seconds > 0) await desk.look(id, forEnd, seconds, signal)
+      if (seconds > 0) await desk.look(id, seen ?? null, seconds, signal)
       return shown(await desk.view(await desk.find(caller, id)))
     },
   }

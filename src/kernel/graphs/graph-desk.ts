@@ -8,6 +8,7 @@ import {
   derivedId,
   fenced,
   isDerived,
+  type Json,
   OxbowError,
   type SchemaChecker,
   type SessionId,
@@ -93,7 +94,11 @@ export function createGraphDesk(deps: GraphingDeps): { readonly desk: GraphDesk;
   // Whoever started a run and is over leaves nothing behind.
   documents.watch(agentCategory, (id) => void endWith(deps, runs, id as CallId).catch(() => {}))
   const view = async (run: GraphRun) =>
-    viewOfRun({ ...deps, heldLabels, pending: approvals.pending, running: running.of }, run, await runs.paths(run.id))
+    viewOfRun(
+      { ...deps, heldLabels, position: runs.position, pending: approvals.pending, running: running.of },
+      run,
+      await runs.paths(run.id),
+    )
   const visible = async (caller: Caller): Promise<readonly GraphRun[]> =>
     (await runs.all()).filter(({ home }) => caller.audience === 'terminal' || (home !== '' && home === caller.session))
   const desk: GraphDesk = {
@@ -117,28 +122,38 @@ export function createGraphDesk(deps: GraphingDeps): { readonly desk: GraphDesk;
       return Promise.all(newest.map(view))
     },
     view,
-    look: (run, forEnd, seconds, signal) => runs.look(run, forEnd, seconds * 1_000, signal),
+    look: (run, seen, seconds, signal) => runs.look(run, seen, seconds * 1_000, signal),
     cancel: runs.cancel,
     resume: (caller, call, run, from) =>
       runs.resume({ caller, call, name: 'graph.resume' }, run, from, caller.rights.has('*') ? null : entriesOf(caller)),
-    async answer(caller, run, answer, node) {
-      const pending = approvals.pending(run.session)
-      const open = openQuestions(pending, run.id).filter((each) => node === '' || each.node === node)
-      const [question] = open
-      if (question === undefined)
-        throw new OxbowError('not_found', `The run ${run.id} waits for no answer.`, { hint: '`oxbow graph show` says what it waits for.' })
-      if (new Set(open.map((each) => each.node)).size > 1)
-        throw new OxbowError('bad_input', `Several nodes ask: ${open.map((each) => each.node).join(', ')}.`, {
-          hint: 'Name one with --node.',
-        })
-      const graphs = [...(await keptGraphs(run, deps)).values()]
-      const edited = await answeredInput(pending, question, answer, { graphs, schemas: deps.schemas })
-      const decided = await gate.call(caller, 'call.decide', { call: question.call, allow: true, input: edited }, newCall(deps))
-      if (decided.status !== 'ok') throw new OxbowError(decided.failure.code, decided.failure.message, { hint: decided.failure.hint })
-      return question.node
-    },
+    answer: (caller, run, answer, node) => answerQuestion(deps, caller, run, { answer, node }),
   }
   return { desk, runs }
+}
+
+/** @param given the answer, and the node that asks if several do; empty: the only one @returns the node */
+async function answerQuestion(
+  deps: GraphingDeps,
+  caller: Caller,
+  run: GraphRun,
+  given: { readonly answer: Json; readonly node: string },
+): Promise<string> {
+  const { approvals, gate } = deps
+  const { answer, node } = given
+  const pending = approvals.pending(run.session)
+  const open = openQuestions(pending, run.id).filter((each) => node === '' || each.node === node)
+  const [question] = open
+  if (question === undefined)
+    throw new OxbowError('not_found', `The run ${run.id} waits for no answer.`, { hint: '`oxbow graph show` says what it waits for.' })
+  if (new Set(open.map((each) => each.node)).size > 1)
+    throw new OxbowError('bad_input', `Several nodes ask: ${open.map((each) => each.node).join(', ')}.`, {
+      hint: 'Name one with --node.',
+    })
+  const graphs = [...(await keptGraphs(run, deps)).values()]
+  const edited = await answeredInput(pending, question, answer, { graphs, schemas: deps.schemas })
+  const decided = await gate.call(caller, 'call.decide', { call: question.call, allow: true, input: edited }, newCall(deps))
+  if (decided.status !== 'ok') throw new OxbowError(decided.failure.code, decided.failure.message, { hint: decided.failure.hint })
+  return question.node
 }
 
 /** A shorter beginning of an id says little. */
@@ -205,7 +220,7 @@ async function begin(deps: GraphingDeps, runs: GraphRuns, { caller, call, input 
   const admission = own === undefined ? null : await deps.admission()
   if (own !== undefined) admission?.pause(own.id)
   try {
-    await runs.look(run.id, true, Infinity, signal)
+    await runs.look(run.id, null, Infinity, signal)
   } finally {
     if (own !== undefined) await admission?.resume(own.id, signal.aborted)
   }

@@ -28,7 +28,7 @@ export async function walk(deps: EngineDeps, run: LiveRun, path: Path, signal: A
   while (path.record.status === 'running') {
     if (signal.aborted) throw new Interrupted()
     await step(deps, run, path, signal)
-    deps.changed(run)
+    run.changed()
   }
   return path.record
 }

@@ -41,7 +41,7 @@ export async function openGraphs(
     until,
     run: (graph, input = {}) => ok<GraphView>('graph.run', { graph, input }),
     begin: (graph, input = {}) => ok<GraphView>('graph.run', { graph, input, wait: false }),
-    ended: (run) => ok<GraphView>('graph.show', { run, wait_s: 20, for_end: true }),
+    ended: (run) => ok<GraphView>('graph.show', { run, wait_s: 20 }),
     [Symbol.asyncDispose]: () => guest[Symbol.asyncDispose](),
   }
 }

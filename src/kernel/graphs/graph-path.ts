@@ -123,6 +123,10 @@ export interface LiveRun {
   readonly paths: Map<string, Path>
   readonly signal: AbortSignal
   visits: number
+  /** Calls of it that wait for a person. */
+  asking: number
+  /** It has moved on, or begins or ends to wait: those who look at it look again. */
+  readonly changed: () => void
 }
 
 /** What a node's work is, and what ended it. */
@@ -142,8 +146,6 @@ export interface EngineDeps {
   /** Entries of rights that are in both. */
   readonly narrow: (rights: readonly string[], wanted: readonly string[] | undefined) => readonly string[]
   readonly wait: (ms: number, signal: AbortSignal) => Promise<void>
-  /** The run has moved on: those who look at it look again. */
-  readonly changed: (run: LiveRun) => void
 }
 
 export interface Recorder {

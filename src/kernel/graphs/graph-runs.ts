@@ -2,6 +2,7 @@
  * The runs of graphs in this guest: how they start, go on after a restart, are cancelled and resumed, and how their end is reported. All
  * that a restart needs is in documents; see `graph-record.ts`.
  */
+import { createHash } from 'node:crypto'
 import {
   type Caller,
   type CallId,
@@ -35,7 +36,7 @@ import { graphCategory, type GraphFailure, type GraphRun, pathChange, runChange,
 import { graphEndMs, maxLiveGraphRuns } from './limits.ts'
 import { textOf } from './templates.ts'
 
-export interface GraphRunsDeps extends LoadDeps, Omit<EngineDeps, 'put' | 'changed' | 'schemas'> {
+export interface GraphRunsDeps extends LoadDeps, Omit<EngineDeps, 'put' | 'schemas'> {
   readonly clock: Clock
   readonly documents: Documents
   readonly newId: () => string
@@ -64,8 +65,10 @@ export interface GraphRuns {
   start(): Promise<void>
   /** Safe to repeat with the same call. */
   begin(by: GraphBy, request: GraphRequest): Promise<GraphRun>
-  /** Resolves when the run has ended, moved on, or the time is over. */
-  look(id: TurnId, forEnd: boolean, ms: number, signal: AbortSignal): Promise<void>
+  /** Where a run that goes on is, for `look`; empty: it has ended. */
+  position(id: TurnId): string
+  /** Resolves when the run has ended, is elsewhere than `seen`, or the time is over. @param seen null: only its end counts */
+  look(id: TurnId, seen: string | null, ms: number, signal: AbortSignal): Promise<void>
   /** Resolves when nothing of it runs. @returns the run as it is then */
   cancel(id: TurnId, reason: string): Promise<GraphRun>
   /** @param from a node outside of any map; empty: where it stopped */
@@ -82,11 +85,9 @@ export interface GraphRuns {
 
 export function createGraphRuns(deps: GraphRunsDeps): GraphRuns {
   const held = holdRuns(deps)
-  const { live, find, all, launch, look } = held
+  const { live, find, all, launch } = held
   return {
-    find,
-    all,
-    look,
+    ...held,
     async start() {
       for (const record of await all()) {
         if (record.status !== 'running') await report(deps, record)
@@ -147,7 +148,6 @@ export function createGraphRuns(deps: GraphRunsDeps): GraphRuns {
       const own = [...live.values()].filter(({ record }) => record.home === session)
       await Promise.all(own.map((each) => end(each, { code: 'cancelled', message: reason, hint: '', node: '' })))
     },
-    stop: held.stop,
   }
 }
 
@@ -161,11 +161,22 @@ function holdRuns(deps: GraphRunsDeps) {
   const wake = (): void => {
     for (const watcher of watchers) watcher()
   }
-  const engine: EngineDeps = { ...deps, put: (run, changes) => deps.documents.put(byRun(deps, run), changes), changed: wake }
+  const engine: EngineDeps = { ...deps, put: (run, changes) => deps.documents.put(byRun(deps, run), changes) }
   const launch: Launch = (record, graphs, paths, isRecovered) => {
     const stop = new AbortController()
     const visits = [...paths.values()].reduce((sum, path) => sum + visitsOf(path.record), 0)
-    const held: Held = { record, graphs, paths, signal: stop.signal, visits, stop, done: Promise.resolve(), ending: null }
+    const held: Held = {
+      record,
+      graphs,
+      paths,
+      signal: stop.signal,
+      visits,
+      asking: 0,
+      changed: wake,
+      stop,
+      done: Promise.resolve(),
+      ending: null,
+    }
     live.set(record.id, held)
     const ended = async (): Promise<void> => {
       await drive(deps, engine, held, () => stopped)
@@ -184,12 +195,15 @@ function holdRuns(deps: GraphRunsDeps) {
       live.get(id)?.record ?? (await deps.documents.get<GraphRun>(graphCategory, id))?.value ?? null,
     all: async (): Promise<readonly GraphRun[]> =>
       (await deps.documents.all<GraphRun>(graphCategory)).map(({ value }) => live.get(value.id)?.record ?? value),
-    async look(id: TurnId, forEnd: boolean, ms: number, signal: AbortSignal): Promise<void> {
+    position: (id: TurnId): string => {
+      const held = live.get(id)
+      return held === undefined ? '' : positionOf(held)
+    },
+    async look(id: TurnId, seen: string | null, ms: number, signal: AbortSignal): Promise<void> {
       const before = live.get(id)
       if (before === undefined) return
-      const step = positionOf(before)
       const { promise, resolve } = Promise.withResolvers<void>()
-      const check = (): void => (live.get(id) !== before || (!forEnd && positionOf(before) !== step) ? resolve() : undefined)
+      const check = (): void => (live.get(id) !== before || (seen !== null && positionOf(before) !== seen) ? resolve() : undefined)
       const timer = Number.isFinite(ms) ? setTimeout(resolve, ms) : undefined
       const leave = (): void => resolve()
       watchers.add(check)
@@ -278,8 +292,12 @@ async function recover(deps: GraphRunsDeps, record: GraphRun, launch: Launch): P
   }
 }
 
-function positionOf({ paths }: LiveRun): string {
-  return [...paths.values()].map(({ record }) => `${record.key}${record.step}.${record.attempt}`).join(' ')
+function positionOf({ paths, asking }: LiveRun): string {
+  const steps = [...paths.values()].map(({ record }) => `${record.key}${record.step}.${record.attempt}`)
+  return createHash('sha256')
+    .update(`${steps.join(' ')} ${asking}`)
+    .digest('hex')
+    .slice(0, 16)
 }
 
 function byRun({ newId }: Pick<GraphRunsDeps, 'newId'>, { id, session }: GraphRun) {

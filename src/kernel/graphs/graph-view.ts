@@ -23,6 +23,8 @@ export interface GraphView extends Pick<
   'id' | 'graph' | 'status' | 'session' | 'home' | 'output' | 'text' | 'failure' | 'labels'
 > {
   readonly version: string
+  /** Of a run that goes on: what `graph.show` takes as `seen`. */
+  readonly position: string
   readonly created_at: number
   readonly ended_at: number | null
   readonly resumed: number
@@ -41,6 +43,7 @@ interface ViewDeps {
   readonly pending: (session: GraphRun['session']) => readonly PendingApproval[]
   readonly running: (session: GraphRun['session']) => readonly RunningCall[]
   readonly heldLabels: (run: GraphRun) => Labels
+  readonly position: (run: GraphRun['id']) => string
 }
 
 export async function viewOfRun(deps: ViewDeps, run: GraphRun, paths: readonly Path[]): Promise<GraphView> {
@@ -62,6 +65,7 @@ export async function viewOfRun(deps: ViewDeps, run: GraphRun, paths: readonly P
     failure,
     labels: status === 'running' ? deps.heldLabels(run) : run.labels,
     version: versions[graph] ?? '',
+    position: deps.position(id),
     created_at,
     ended_at,
     resumed,

@@ -104,7 +104,11 @@ async function makeCall(
     process: '',
   }
   const id = nodeCallId(path.record, part)
-  const outcome = await gate.call(caller, call, input, { id, signal, resumed: path.resumed, durable: true })
+  const onWait = (waiting: boolean): void => {
+    run.asking += waiting ? 1 : -1
+    run.changed()
+  }
+  const outcome = await gate.call(caller, call, input, { id, signal, resumed: path.resumed, durable: true, onWait })
   if (signal.aborted) throw new Interrupted()
   if (outcome.status !== 'ok') {
     const { code, message, hint } = outcome.failure
