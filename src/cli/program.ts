@@ -4,7 +4,7 @@ import type { Failure } from '../types/index.ts'
 import { columnsOf, printFailure, reportFailure, type Terminal } from './terminal.ts'
 import { addCoderVerbs } from './acp/coder-verbs.ts'
 import { addAgentVerbs, addGraphVerbs } from './kernel/agent-verbs.ts'
-import { addAccessVerbs, addApprovalVerbs, addExecVerbs } from './kernel/access-verbs.ts'
+import { addAccessVerbs, addApprovalVerbs, addExecVerbs, addFlowVerbs } from './kernel/access-verbs.ts'
 import { addBudgetVerbs } from './kernel/budget-verbs.ts'
 import { addCallVerbs, addObserveVerbs, addScheduleVerbs, addStateVerbs } from './kernel/kernel-verbs.ts'
 import { addRemoteVerbs, addServerVerbs } from './servers/server-verbs.ts'
@@ -26,6 +26,7 @@ const families: Readonly<Record<string, readonly AddVerbs[]>> = {
     addApprovalVerbs,
     addAccessVerbs,
     addExecVerbs,
+    addFlowVerbs,
     addSecretVerbs,
     addFolderVerbs,
     addServerVerbs,

@@ -1,0 +1,71 @@
+/** `oxbow flow`: where labelled data came from, what was kept back because of it, and taking labels off one value. */
+import { type Json, OxbowError, toError } from '../../types/index.ts'
+import { exactText, plainLine, plainText } from '../../terminal/index.ts'
+import { withGuest } from '../guest-connection.ts'
+import { type CallOptions, type DryRunOptions, outputOf, showDestruction } from '../kernel/call.ts'
+import { printLine, printText, type Terminal } from '../terminal.ts'
+
+/** Makes a call whose text is for people. */
+function showText(name: string, input: Json, options: CallOptions, terminal: Terminal): Promise<number> {
+  return withGuest(options, terminal, async ({ gateway }) => {
+    const outcome = await gateway.call(name, input)
+    if (outcome.status !== 'ok') throw toError(outcome.failure)
+    if (options.json === true) printLine(terminal, JSON.stringify(outcome.output))
+    else printText(terminal, plainText(outcome.text))
+    return 0
+  })
+}
+
+export function flowWhy(id: string, options: CallOptions, terminal: Terminal): Promise<number> {
+  return showText('flow.why', { id }, options, terminal)
+}
+
+export function flowShow(session: string | undefined, options: CallOptions, terminal: Terminal): Promise<number> {
+  return showText('flow.show', session === undefined ? {} : { session }, options, terminal)
+}
+
+export interface DeclassifyOptions extends CallOptions {
+  readonly digest?: string | undefined
+  readonly reason?: string | undefined
+}
+
+interface Value {
+  readonly labels: readonly string[]
+  readonly digest: string
+  readonly content: string
+}
+
+/** Without a digest it shows the exact content, and the command that declassifies it. */
+export function flowDeclassify(value: string, { digest, reason = '', ...options }: DeclassifyOptions, terminal: Terminal): Promise<number> {
+  const named = value.includes('/') ? { path: value } : { call: value }
+  if (digest !== undefined) return showText('flow.declassify', { ...named, digest, reason }, options, terminal)
+  return withGuest(options, terminal, async ({ gateway }) => {
+    const found = (await outputOf(gateway, 'flow.declassify', named)) as Value
+    if (options.json === true) printLine(terminal, JSON.stringify(found))
+    else {
+      const command = `oxbow flow declassify ${plainLine(value, 4_096)} --digest ${found.digest} --reason "…"`
+      printText(terminal, `${exactText(found.content)}\n\nThis is ${found.labels.join(' and ')}. To take that off:\n${command}`)
+    }
+    return 0
+  })
+}
+
+interface Listed {
+  readonly done: readonly { readonly id: string; readonly path: string; readonly call: string; readonly reason: string }[]
+}
+
+export function flowRevoke(id: string, options: DryRunOptions, terminal: Terminal): Promise<number> {
+  return showDestruction(
+    ['flow.revoke', { id }],
+    options,
+    terminal,
+    () => `Revoked ${id}: its labels count again.`,
+    async (gateway) => {
+      const { done } = (await outputOf(gateway, 'flow.show', {})) as Listed
+      const found = done.find((one) => one.id === id)
+      if (found === undefined)
+        throw new OxbowError('not_found', `there is no declassification ${id}`, { hint: '`oxbow flow show` lists them.' })
+      return { would: `revoke the declassification of ${found.path === '' ? found.call : found.path}`, target: found }
+    },
+  )
+}
