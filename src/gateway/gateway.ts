@@ -258,7 +258,7 @@ type Answering = (request: IncomingMessage, response: ServerResponse) => void | 
 
 /** Published agents. Loaded with the first request. */
 async function openA2a(
-  { kernel, a2a, public_url: publicUrl = '' }: GatewayOptions,
+  { kernel, a2a, host, public_url: publicUrl = '' }: GatewayOptions,
   { answers, loadClients, limits, onBug }: Pick<ApiDeps, 'limits' | 'onBug'> & ListenerParts,
 ): Promise<Answering> {
   const [{ createA2a }, clients] = await Promise.all([import('./a2a/a2a-server.ts'), loadClients()])
@@ -267,6 +267,7 @@ async function openA2a(
     kernel,
     clients,
     publicUrl,
+    host,
     maxBodyBytes: limits.maxFrameBytes,
     closing: answers.closing,
     now: Date.now,

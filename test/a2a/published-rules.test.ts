@@ -1,6 +1,7 @@
 /** What published agents refuse: strangers, replays, floods, addresses inside; and what of their answers waits for the owner. */
 import assert from 'node:assert/strict'
 import { createPublicKey, type JsonWebKey } from 'node:crypto'
+import { get } from 'node:http'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -150,7 +151,7 @@ describe('an answer', () => {
       const ended = await client.getTask({ tenant: '', id: waiting.id })
       assert.equal(ended.status?.state, allow ? TaskState.TASK_STATE_COMPLETED : TaskState.TASK_STATE_REJECTED)
       assert.equal(textOf(ended), allow ? 'the secret is 42' : '')
-      assert.equal(JSON.stringify(events).includes('42'), allow)
+      assert.equal(JSON.stringify(events).includes('secret is 42'), allow)
     })
 
   it('can be cancelled, and its task is then over', async () => {
@@ -258,6 +259,13 @@ describe('a card', () => {
     })
     await verify(AgentCard.fromJSON(card))
     await assert.rejects(verify(AgentCard.fromJSON({ ...card, description: 'Does everything.' })))
+    // Nobody gets a card signed for an address that is not this gateway's.
+    const { port } = new URL(bench.http)
+    const made = await new Promise<string>((resolve) => {
+      get(bench.card, { headers: { host: '127.0.0.1:9' } }, (answer) => answer.on('data', (bytes: Buffer) => resolve(bytes.toString())))
+    })
+    assert.ok(made.includes(`http://127.0.0.1:${port}/a2a/helper`), made)
+    assert.ok(!made.includes('127.0.0.1:9/'))
     rmSync(root, { recursive: true })
   })
 })

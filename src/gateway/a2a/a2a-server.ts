@@ -6,6 +6,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { TLSSocket } from 'node:tls'
 import type { Kernel } from '../../kernel/index.ts'
 import { type ErrorCode, errorTable, type Failure, isOxbowError, type JsonObject, OxbowError } from '../../types/index.ts'
+import { isLoopback } from '../admission.ts'
 import { type Client, type Clients, TooMany } from '../clients.ts'
 import { describeFailure } from '../frames.ts'
 import { bodyOf, readBody } from '../http/request-body.ts'
@@ -32,6 +33,8 @@ export interface A2aDeps extends CardDeps {
   readonly kernel: Kernel
   readonly clients: Pick<Clients, 'of'>
   readonly publicUrl: string
+  /** The configured one. */
+  readonly host: string
   readonly maxBodyBytes: number
   /** Aborted, with the reason, when the gateway closes. */
   readonly closing: AbortSignal
@@ -62,7 +65,7 @@ export function createA2a(setup: A2aDeps): A2aServer {
   const open = createCounts()
   push.resume().catch((error: unknown) => (setup.closing.aborted ? undefined : setup.onBug(error)))
   return async (request, response) => {
-    const origin = deps.publicUrl === '' ? originOf(request) : new URL(deps.publicUrl).origin
+    const origin = deps.publicUrl === '' ? originOf(request, deps.host) : new URL(deps.publicUrl).origin
     const exchange = { request, response, url: new URL(request.url ?? '/', 'http://gateway'), origin }
     try {
       if (await sendCard(cards, exchange)) return
@@ -220,8 +223,20 @@ function createCounts() {
   }
 }
 
-function originOf({ headers, socket }: IncomingMessage): string {
-  return `${(socket as Partial<TLSSocket>).encrypted === true ? 'https' : 'http'}://${headers.host ?? '127.0.0.1'}`
+/**
+ * Where this gateway is reached, when no address is configured. A card is signed for it, so nothing of it is taken from the request but
+ * the name of this host: a card for an address that somebody makes up would vouch for a stranger.
+ */
+function originOf({ headers, socket }: IncomingMessage, ownHost: string): string {
+  const scheme = (socket as Partial<TLSSocket>).encrypted === true ? 'https' : 'http'
+  const { localAddress, localPort } = socket
+  const [, name = '', port = ''] = /^(\[[^\]]+\]|[^:]+)(?::(\d+))?$/.exec(headers.host ?? '') ?? []
+  const plain = name.toLowerCase().replace(/^\[|\]$/g, '')
+  const isOwn = isLoopback(plain) || plain === ownHost.toLowerCase()
+  // An isolated guest listens on a socket, to which its runner leads a port of loopback.
+  if (localAddress === undefined) return `${scheme}://${isLoopback(plain) ? name : '127.0.0.1'}${port === '' ? '' : `:${port}`}`
+  const address = localAddress.replace(/^::ffff:/, '')
+  return `${scheme}://${isOwn ? name : address.includes(':') ? `[${address}]` : address}:${localPort}`
 }
 
 function headerOf({ headers }: IncomingMessage, name: string): string {
