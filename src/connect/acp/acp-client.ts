@@ -6,13 +6,14 @@ import {
   methods,
   type PromptResponse,
   PROTOCOL_VERSION,
+  RequestError,
   type RequestPermissionRequest,
   type RequestPermissionResponse,
   type SessionUpdate,
   type TerminalOutputResponse,
   type WaitForTerminalExitResponse,
 } from '@agentclientprotocol/sdk'
-import { OxbowError, type ServerProcess } from '../../types/index.ts'
+import { isOxbowError, OxbowError, type ServerProcess } from '../../types/index.ts'
 import { createAgentStream } from './agent-stream.ts'
 import { cancelWaitMs, connectTimeoutMs } from './limits.ts'
 
@@ -51,7 +52,7 @@ export async function connectAgent(name: string, program: ServerProcess, version
   let session = ''
   const requests = (of: string): AgentRequests => {
     if (task !== null && of === session) return task.requests
-    throw new Error('There is no such session, or it is not running.')
+    throw new OxbowError('not_found', 'There is no such session, or it has no task.', { hint: 'Ask only while a prompt is answered.' })
   }
   const onUpdate = (of: string, update: SessionUpdate): void => {
     if (of === session) task?.onUpdate(update)
@@ -95,6 +96,10 @@ export async function connectAgent(name: string, program: ServerProcess, version
           // The SDK passes on an answer before the updates that came just before it.
           await new Promise((resolve) => setImmediate(resolve))
           return response
+        } catch (error) {
+          // The SDK's own error of a connection that ends says nothing about why.
+          if (connection.signal.aborted) await lost
+          throw error
         } finally {
           task = null
         }
@@ -110,20 +115,27 @@ export async function connectAgent(name: string, program: ServerProcess, version
 function appFor(requests: (session: string) => AgentRequests, onUpdate: (session: string, update: SessionUpdate) => void) {
   const { session: sessions, fs, terminal } = methods.client
   return client({ name: 'oxbow' })
-    .onRequest(sessions.requestPermission, ({ params }) => requests(params.sessionId).permit(params))
-    .onRequest(fs.readTextFile, async ({ params: { sessionId, path, line = null, limit = null } }) => ({
-      content: await requests(sessionId).readFile(path, line, limit),
-    }))
-    .onRequest(fs.writeTextFile, async ({ params }) => {
-      await requests(params.sessionId).writeFile(params.path, params.content)
-      return {}
-    })
-    .onRequest(terminal.create, ({ params }) => ({ terminalId: requests(params.sessionId).createTerminal(params) }))
-    .onRequest(terminal.output, ({ params }) => requests(params.sessionId).terminalOutput(params.terminalId))
-    .onRequest(terminal.waitForExit, ({ params }) => requests(params.sessionId).waitForExit(params.terminalId))
-    .onRequest(terminal.kill, ({ params }) => (requests(params.sessionId).kill(params.terminalId), {}))
-    .onRequest(terminal.release, ({ params }) => (requests(params.sessionId).release(params.terminalId), {}))
+    .onRequest(sessions.requestPermission, ({ params }) => typed(() => requests(params.sessionId).permit(params)))
+    .onRequest(fs.readTextFile, ({ params: { sessionId, path, line = null, limit = null } }) =>
+      typed(async () => ({ content: await requests(sessionId).readFile(path, line, limit) })),
+    )
+    .onRequest(fs.writeTextFile, ({ params }) => typed(() => requests(params.sessionId).writeFile(params.path, params.content)))
+    .onRequest(terminal.create, ({ params }) => typed(() => ({ terminalId: requests(params.sessionId).createTerminal(params) })))
+    .onRequest(terminal.output, ({ params }) => typed(() => requests(params.sessionId).terminalOutput(params.terminalId)))
+    .onRequest(terminal.waitForExit, ({ params }) => typed(() => requests(params.sessionId).waitForExit(params.terminalId)))
+    .onRequest(terminal.kill, ({ params }) => typed(() => requests(params.sessionId).kill(params.terminalId)))
+    .onRequest(terminal.release, ({ params }) => typed(() => requests(params.sessionId).release(params.terminalId)))
     .onNotification(sessions.update, ({ params }) => onUpdate(params.sessionId, params.update))
+}
+
+/** What is refused, in words that the agent can use. */
+async function typed<Value>(answer: () => Value | Promise<Value>): Promise<Value> {
+  try {
+    return await answer()
+  } catch (error) {
+    const [code, message] = isOxbowError(error) ? [-32_602, `${error.message} ${error.hint}`] : [-32_603, 'It could not be done.']
+    throw new RequestError(code, message)
+  }
 }
 
 /** Tells the agent that its task is cancelled, and gives it some time to say so. Never resolves where that does not happen. */

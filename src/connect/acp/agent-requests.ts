@@ -131,12 +131,15 @@ function createTerminals({ context, stopCommand }: Asking, call: (verb: string, 
 /** As a shell does for a program that it may not start. */
 const notRun = 126
 
-/** Some agents send a whole command line as the command. */
+/** A program with arguments becomes a command line, so that the rules for shells hold. Some agents send a whole line as the command. */
 function commandOf({ command, args = [], cwd, env = [] }: CreateTerminalRequest): object {
-  const isLine = args.length === 0 && /[\s;&|<>$`"'()]/.test(command)
   return {
-    ...(isLine ? { line: command } : { argv: [command, ...args] }),
+    line: args.length === 0 ? command : [command, ...args].map(quoted).join(' '),
     cwd: cwd === null || cwd === undefined ? '/shared' : plainPath(cwd),
     env: Object.fromEntries(env.slice(0, 50).map(({ name, value }) => [name, value])),
   }
+}
+
+function quoted(word: string): string {
+  return /^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`
 }

@@ -17,7 +17,7 @@ export const maxIdle = 4
 export const maxMessageBytes: number = 8 * mib
 /** Messages and bytes of one task; more is a flood. */
 export const maxTaskMessages = 200_000
-export const maxTaskBytes: number = 256 * mib
+export const maxTaskBytes: number = 64 * mib
 /** Messages that are handled before other work of this process gets its turn. */
 export const messagesPerTurn = 64
 /** Lines that are no message, e.g. of a program that logs to its standard output. */

@@ -134,8 +134,7 @@ function writeCall(find: Find): Call<Asker & { path: string; text: string }, { b
 
 interface RunInput extends Asker {
   readonly terminal: string
-  readonly argv?: readonly string[] | undefined
-  readonly line?: string | undefined
+  readonly line: string
   readonly cwd: string
   readonly env: Readonly<Record<string, string>>
 }
@@ -154,31 +153,23 @@ function runCall(find: Find): Call<RunInput, RunOutput> {
     input: z.strictObject({
       ...asker,
       terminal: z.string(),
-      argv: z.array(z.string().max(32_000)).min(1).max(1_000).optional().describe('Program and arguments.'),
-      line: z.string().max(32_000).optional().describe('Or a command line for bash.'),
+      line: z.string().min(1).max(100_000).describe('Command line for bash.'),
       cwd: z.string().max(4_096),
       env: z.record(z.string().max(200), z.string().max(32_000)),
     }),
     output: z.strictObject({ text: z.string(), exit_code: z.int().nullable(), signal: z.string().nullable() }),
-    example: { agent: 'helper', context: 'c1', terminal: 'c1-t1', argv: ['npm', 'test'], cwd: '/shared', env: {} },
+    example: { agent: 'helper', context: 'c1', terminal: 'c1-t1', line: 'npm test', cwd: '/shared', env: {} },
     tier: 'read_only',
     tierOf: () => 'privileged',
-    starts: ({ argv = [], line, cwd, env }): StartedProgram => ({
-      shell: line ?? null,
-      binary: line === undefined ? (argv[0] ?? '') : '',
-      args: argv.slice(1),
-      env: Object.keys(env),
-      cwd,
-    }),
+    starts: ({ line, cwd, env }): StartedProgram => ({ shell: line, binary: '', args: [], env: Object.keys(env), cwd }),
     effect: 'once',
     timeoutMs: commandTimeoutMs + fileTimeoutMs,
-    recordInput: ({ env, ...input }) => ({ ...input, argv: [...(input.argv ?? [])], line: input.line ?? '', env: Object.keys(env) }),
+    recordInput: ({ env, ...input }) => ({ ...input, env: Object.keys(env) }),
     recordOutput: ({ exit_code, signal, text }) => ({ exit_code, signal, characters: text.length }),
-    async run({ agent, context, terminal, argv, line = '', cwd, env }, { signal }) {
+    async run({ agent, context, terminal, line, cwd, env }, { signal }) {
       const files = find(agent, context)
       if (!files.writable) throw noFiles(agent)
-      const program = argv === undefined ? {} : { program: { argv: [...argv], env: { ...env } } }
-      const input = { command: line, ...program, cwd, stdin: '', timeoutMs: commandTimeoutMs, maxOutputBytes: maxCommandOutputBytes }
+      const input = { command: line, env: { ...env }, cwd, stdin: '', timeoutMs: commandTimeoutMs, maxOutputBytes: maxCommandOutputBytes }
       const stopped = AbortSignal.any([signal, files.commandSignal(terminal)])
       const hands = await files.hands()
       const ended = await hands.ask('exec', input, { signal: stopped, timeoutMs: commandTimeoutMs + fileTimeoutMs })

@@ -58,12 +58,12 @@ export function taskCall(coder: NamedCoder, deps: TaskDeps): Call<TaskInput, Tas
       let isOver = true
       try {
         const ended = await work(conversation, input, context)
-        isOver = ended.status === 'cancelled' && !conversation.client.isOpen()
+        isOver = !conversation.client.isOpen() || context.signal.aborted
         const files = await changedFiles(conversation.branch, context)
         const output = { ...ended, files, context: isOver ? '' : conversation.id, branch: conversation.branch }
         return { output, text: textFor(name, output), ok: ended.status === 'success' }
       } finally {
-        await deps.conversations.leave(conversation, isOver || context.signal.aborted)
+        await deps.conversations.leave(conversation, isOver)
       }
     },
   }
