@@ -85,10 +85,7 @@ export function createEditorSession(deps: SessionDeps): EditorSession {
   }
   const fold = createUpdateFold({ ownPath: ports.ownPath, contextTokens: deps.contextTokens, onMedia })
   const questions = createQuestions(deps, () => mode)
-  const wish = (): ClientTools => ({
-    tools: editorTools(editor.capabilities()),
-    ...((mode === 'ask' || mode === 'read_only') && { caution: mode }),
-  })
+  const wish = (): ClientTools => wishOf(editor, mode)
   const take = (event: FollowEvent): void => {
     fold.live(event, turns.isOwn).forEach(show)
     if (event.type === 'record') turns.take(event.record)
@@ -112,15 +109,7 @@ export function createEditorSession(deps: SessionDeps): EditorSession {
     show({ sessionUpdate: 'agent_message_chunk', content: { type: 'text', text: command } })
     return { stopReason: 'end_turn' }
   }
-  let title = ''
-  /** A title comes with the first message, and may change at any time. */
-  const showTitle = async (): Promise<void> => {
-    const listed = await (await link.gateway()).listSessions(listedSessions)
-    const now = listed.find((each) => each.id === id)?.title ?? ''
-    if (now === title) return
-    title = now
-    show({ sessionUpdate: 'session_info_update', title })
-  }
+  const showTitle = createTitle(id, link, show)
   const leave = (): void => {
     questions.close()
     turns.cancel()
@@ -137,7 +126,7 @@ export function createEditorSession(deps: SessionDeps): EditorSession {
       } finally {
         cancelling.end()
         await editor.written()
-        showTitle().catch(() => {})
+        void showTitle()
       }
     },
     cancel: leave,
@@ -145,14 +134,29 @@ export function createEditorSession(deps: SessionDeps): EditorSession {
       stop = await link.follow(id, past, take)
     },
     replay: (past) => past.flatMap(fold.past).forEach(show),
-    close() {
-      leave()
-      stop()
-    },
-    detach() {
-      questions.close()
-      stop()
-    },
+    close: () => (leave(), stop()),
+    detach: () => (questions.close(), stop()),
+  }
+}
+
+/** What a turn is sent with: the tools of the editor, and how strict the mode is beside the policy. */
+function wishOf(editor: Editor, mode: ModeId): ClientTools {
+  return { tools: editorTools(editor.capabilities()), ...((mode === 'ask' || mode === 'read_only') && { caution: mode }) }
+}
+
+/** Shows the title once it has changed: one comes with the first message, and may change at any time. Never throws. */
+function createTitle(id: SessionId, link: GuestLink, show: (update: SessionUpdate) => void): () => Promise<void> {
+  let shown = ''
+  return async () => {
+    try {
+      const listed = await (await link.gateway()).listSessions(listedSessions)
+      const title = listed.find((each) => each.id === id)?.title ?? ''
+      if (title === shown) return
+      shown = title
+      show({ sessionUpdate: 'session_info_update', title })
+    } catch {
+      // The next turn shows it.
+    }
   }
 }
 
