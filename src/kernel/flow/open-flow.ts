@@ -52,6 +52,14 @@ export async function openFlow(parts: FlowParts): Promise<Flow> {
     live: { last: null },
     recover: createRecovery(files),
   }
+  const onBranches = new Map<string, GuardDeps>()
+  /** On a branch of files labels are those of the path, too, and none is taken back there: the file of the workspace is as it was. */
+  const guardsAt = (branch: string | undefined): GuardDeps => {
+    if (branch === undefined) return guards
+    let found = onBranches.get(branch)
+    if (found === undefined) onBranches.set(branch, (found = { ...guards, files: withoutPast(files), live: { last: null } }))
+    return found
+  }
   const everywhere = (): Provenance => files.everywhere()
   const sourced: Flow['sourced'] = ({ caller, name }, input) => joined(rules.source(name, caller, input), versionsRead(files, name, input))
   const heldBy = (caller: Caller): Provenance => ({ labels: parts.sessions.held(caller), from: parts.sessions.origins(caller) })
@@ -62,7 +70,7 @@ export async function openFlow(parts: FlowParts): Promise<Flow> {
     isEmpty: () => files.isEmpty() && !hasRules,
     everywhere,
     sourced,
-    guard: (of, input) => createFileGuard(guards, of, () => heldBy(of.caller), sourced(of, input)),
+    guard: (of, input) => createFileGuard(guardsAt(of.caller.branch), of, () => heldBy(of.caller), sourced(of, input)),
     async restored(of, paths) {
       for (const path of paths) await files.bringBack(of, path)
     },
@@ -74,9 +82,13 @@ export async function openFlow(parts: FlowParts): Promise<Flow> {
   }
 }
 
+function withoutPast(files: FileLabels): FileLabels {
+  return { ...files, writers: files.writers, setPast: async () => {} }
+}
+
 /** Labels of what a call reads of versions: of all that was at the path, whatever is there now. */
 function versionsRead(files: FileLabels, call: string, input: unknown): Provenance {
-  if (!/^version\.(?:show|diff|restore)$/.test(call)) return nothing
+  if (!/^(?:version\.(?:show|diff|restore)|branch\.(?:diff|merge))$/.test(call)) return nothing
   const path = isObject(input) && typeof input['path'] === 'string' ? input['path'] : '/'
   const named = path === '/' || path === '' ? '/shared' : (workspacePath(path.replace(/^\/+(?!shared(?:\/|$))/, '')) ?? '/shared')
   return files.at(named, { below: true, ever: true })
