@@ -101,8 +101,7 @@ export function createEvents(store: Store, pending: (session: SessionId) => read
       if (topic?.running?.call === event.call) topic.running = null
       emit(topic, { type: 'reply_restarted', ...event })
     },
-    progress: (event) => emit(topics.get(event.session), { type: 'progress', ...event }),
-    approval: (event) => emit(topics.get(event.session), { type: 'approval', ...event }),
+    ...passing(topics),
     async follow(session, cursor, listener, past) {
       const inbox = createInbox(await clampToJournal(store, cursor), listener)
       const topic = topicOf(session)
@@ -118,6 +117,14 @@ export function createEvents(store: Store, pending: (session: SessionId) => read
       inbox.goLive((seen) => snapshot(session, seen, topic.running, pending(session)))
       return stop
     },
+  }
+}
+
+/** Events of which nothing is remembered. */
+function passing(topics: ReadonlyMap<SessionId, Topic>): Pick<Events, 'progress' | 'approval'> {
+  return {
+    progress: (event) => emit(topics.get(event.session), { type: 'progress', ...event }),
+    approval: (event) => emit(topics.get(event.session), { type: 'approval', ...event }),
   }
 }
 

@@ -34,7 +34,7 @@ export interface AgentLine {
   readonly left: Amounts | null
 }
 
-export interface TreeNode {
+interface TreeNode {
   readonly agent: AgentLine
   /** Lines to its parent and its siblings; empty at the top. */
   readonly rails: string

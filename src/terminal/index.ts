@@ -1,5 +1,5 @@
 /** What terminal programs share: hostile text made safe, formats, a turn as a fold over its records, and text in the order of records. */
-export { agentGoal, type AgentLine, agentSpent, agentState, agentTree, type TreeNode } from './agent-tree.ts'
+export { agentGoal, type AgentLine, agentSpent, agentState, agentTree } from './agent-tree.ts'
 export { inRecordOrder } from './record-order.ts'
 export {
   exactInput,

@@ -1,9 +1,22 @@
 /** Does what the reducer asks for, by calls of the gateway; each result comes back as an event. Nothing here throws. */
 import { setTimeout as sleep } from 'node:timers/promises'
-import { costLines, formatTime, plainLine, plainText, promptCall, statusRows, table } from '../terminal/index.ts'
-import { assertNever, type CallId, type Json, type SessionInfo, toError, toFailure } from '../types/index.ts'
-import { maxListed, maxRuleTries, maxVersions, ruleRetryMs } from './limits.ts'
-import { newPicker } from './picker.ts'
+import {
+  agentGoal,
+  type AgentLine,
+  agentSpent,
+  agentState,
+  agentTree,
+  costLines,
+  formatTime,
+  plainLine,
+  plainText,
+  promptCall,
+  statusRows,
+  table,
+} from '../terminal/index.ts'
+import { assertNever, type CallId, type Json, OxbowError, type SessionInfo, toError, toFailure } from '../types/index.ts'
+import { maxListed, maxRuleTries, maxVersions, ruleRetryMs, watchAgentsMs } from './limits.ts'
+import { newPicker, type PickerRow } from './picker.ts'
 import type { Ports } from './ports.ts'
 import type { Decision, OfferedRule } from './question.ts'
 import type { SessionLink } from './session-link.ts'
@@ -82,7 +95,7 @@ async function perform(effect: Exclude<OutsideEffect, { type: 'complete_files' }
       return effect.type === 'list_sessions' ? listSessions(doing) : listApprovals(doing)
     case 'watch_agents':
     case 'control_agent':
-      return (await import('./agent-effects.ts')).agentEffect(effect, doing)
+      return agentEffect(effect, doing)
     case 'list_versions':
     case 'preview_restore':
     case 'restore':
@@ -246,5 +259,56 @@ async function changeSession(effect: SessionEffect, doing: Doing): Promise<void>
       return dispatch({ type: 'say', text: 'Archived. The next message starts another session.' })
     case 'compact':
       return dispatch({ type: 'say', text: (await ask(doing, 'session.compact', { session })).text })
+  }
+}
+
+// The agents of a guest: their tree, and what a person does with one.
+
+type AgentEffect = Extract<Effect, { type: 'watch_agents' | 'control_agent' }>
+
+async function agentEffect(effect: AgentEffect, doing: Doing): Promise<void> {
+  if (effect.type === 'control_agent') return controlAgent(effect, doing)
+  if (!effect.isFirst) await sleep(watchAgentsMs)
+  doing.dispatch({ type: 'agents', rows: agentTree(await agentsOf(doing)).map(agentRow), isFirst: effect.isFirst })
+}
+
+async function agentsOf(doing: Doing): Promise<readonly AgentLine[]> {
+  return ((await ask(doing, 'agent.list', { ended: false, limit: maxListed })).output as { agents: readonly AgentLine[] }).agents
+}
+
+function agentRow({ agent, rails }: ReturnType<typeof agentTree>[number]): PickerRow {
+  const label = `${rails}${plainLine(agent.name, 30)} · ${agentState(agent)} · ${agentGoal(agent, 60)}`
+  return { id: agent.session, label, detail: agentSpent(agent) }
+}
+
+async function controlAgent({ verb, agent: ref, argument }: Extract<AgentEffect, { type: 'control_agent' }>, doing: Doing): Promise<void> {
+  const agents = await agentsOf(doing)
+  const [agent, ...others] = agents.filter(({ id, name }) => name === ref || (ref.length >= 4 && id.startsWith(ref)))
+  if (agent === undefined || others.length > 0)
+    throw new OxbowError(
+      agent === undefined ? 'not_found' : 'bad_input',
+      `${others.length + (agent === undefined ? 0 : 1)} agents are ${ref}.`,
+      {
+        hint: '/agents lists them; the beginning of an id names one.',
+      },
+    )
+  const { id, name } = agent
+  const isPaused = agent.state === 'paused'
+  switch (verb) {
+    case 'tell':
+      await ask(doing, 'agent.send', { to: id, text: argument })
+      return doing.dispatch({ type: 'say', text: `${name} reads it at its next step.` })
+    case 'pause':
+      await ask(doing, isPaused ? 'agent.resume' : 'agent.pause', { agent: id })
+      return doing.dispatch({
+        type: 'say',
+        text: isPaused ? `${name} goes on.` : `${name} stops before its next step; /pause ${name} lets it go on.`,
+      })
+    case 'raise':
+      await ask(doing, 'agent.raise', { agent: id, tokens: Number(argument) })
+      return doing.dispatch({ type: 'say', text: `${name} may use ${argument} more tokens.` })
+    case 'kill':
+      await ask(doing, 'agent.kill', { agent: id })
+      return doing.dispatch({ type: 'say', text: `${name} has ended.` })
   }
 }

@@ -132,7 +132,7 @@ function assertTrees(agents: readonly Agent[], ledger: Ledger, effects: number):
     ledger.entries.filter((entry) => entry.name === name && entry.phase === 'outcome').map(({ body }) => body as JsonObject)
   assert.deepEqual(
     ends('agent.fan_out').map(({ outcome, succeeded }) => [outcome, succeeded]),
-    Array(trees).fill(['success', 2]),
+    Array.from({ length: trees }, () => ['success', 2]),
   )
   assert.deepEqual(
     ends('agent.delegate').map(({ outcome }) => outcome),

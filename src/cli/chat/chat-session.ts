@@ -61,12 +61,8 @@ export async function openChatSession({ gateway, screen, session, past, busy, us
     unseen = screen.isTyping?.() === true
     settle()
   }
-  const ask = (approval: PendingApproval): void => {
-    if (approvals.add(approval)) showAsked()
-  }
-  const decided = (call: CallId): void => {
-    if (approvals.remove(call)) showAsked()
-  }
+  const ask = (approval: PendingApproval): void => (approvals.add(approval) ? showAsked() : undefined)
+  const decided = (call: CallId): void => (approvals.remove(call) ? showAsked() : undefined)
   const takeRecord = (record: RecordView): void => {
     if (record.name === 'turn.send' && isEnd(record)) ended.add(record.call)
     if (begins(record) && active?.turn !== record.turn) active = newTurnView(record.turn)
@@ -85,10 +81,8 @@ export async function openChatSession({ gateway, screen, session, past, busy, us
     if (active !== null) printer.event(event, active)
     if (event.type === 'record') takeRecord(event.record)
     if (event.type === 'caught_up') event.pending.forEach(ask)
-    if (event.type === 'approval') {
-      if (event.waits) ask(event.approval)
-      else decided(event.approval.call)
-    }
+    if (event.type === 'approval' && event.waits) ask(event.approval)
+    else if (event.type === 'approval') decided(event.approval.call)
     if (event.type === 'ended') onLost(event.failure)
   }
 

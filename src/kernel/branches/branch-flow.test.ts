@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import { test } from 'node:test'
 import { makeWorkbench } from '../../sandbox/sandbox-fixture.ts'
 import { builtinCalls } from '../../tools/index.ts'
-import type { CallOutcome, GenerateRequest } from '../../types/index.ts'
+import type { CallOutcome } from '../../types/index.ts'
 import { asks, done, newCallId, openFixture, says, testCall } from '../kernel-fixture.ts'
 
 type Step = readonly [name: string, args?: unknown]
@@ -23,7 +23,7 @@ test('private data stays labelled through a branch: nothing there takes a label 
     versionsFolder: join(bench.root, 'internal', 'versions'),
     calls: [...builtinCalls({ files: true, shell: true, profiles: ['work'] }), secret],
     config: { agent: { rights }, approval: { privileged: 'allow' } },
-    play: (_: GenerateRequest) => script.shift() ?? says('done'),
+    play: () => script.shift() ?? says('done'),
   })
   const labelsAfter = async (...steps: (readonly Step[])[]): Promise<string> => {
     script = steps.map((step) => asks(...step))

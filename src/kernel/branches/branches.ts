@@ -42,7 +42,7 @@ export interface BranchBy {
   readonly signal: AbortSignal
 }
 
-export interface NewBranch {
+interface NewBranch {
   readonly name: string
   /** See `version.show`; empty: what is in the workspace now. */
   readonly at: string
@@ -87,7 +87,7 @@ interface BranchesDeps {
   readonly clock: Clock
 }
 
-export const branchCategory = 'system/branches'
+const branchCategory = 'system/branches'
 
 export function createBranches(deps: BranchesDeps): Branches {
   const { documents } = deps

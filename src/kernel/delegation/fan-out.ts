@@ -17,7 +17,7 @@ export interface FanOutDeps extends DelegateDeps {
   readonly joinLabels: Sessions['join']
 }
 
-export interface FanTask extends Omit<DelegateRequest, 'wait' | 'labels'> {
+interface FanTask extends Omit<DelegateRequest, 'wait' | 'labels'> {
   readonly id: string
   /** Tasks whose results it needs: it begins when they have succeeded, and reads them. */
   readonly needs: readonly string[]
@@ -33,7 +33,7 @@ export interface FanOut {
   readonly synthesis?: Omit<DelegateRequest, 'wait' | 'labels'> | undefined
 }
 
-export interface FanTaskEnd extends Delegated {
+interface FanTaskEnd extends Delegated {
   readonly task: string
 }
 

@@ -59,7 +59,7 @@ export type VersionQuestion = {
 }[keyof VersionAnswers]
 
 /** A branch of files and its sandbox. */
-export interface VersionedBranch {
+interface VersionedBranch {
   readonly name: string
   readonly sandbox: Sandbox
 }
