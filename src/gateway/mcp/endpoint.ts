@@ -40,50 +40,7 @@ interface Held {
 }
 
 export function createMcp(deps: McpDeps): Answering {
-  /** By session; those of requests that stand alone by their key. */
-  const sessions = new Map<string, Held>()
-  const alone = new Map<string, Held>()
-  const by = { name: 'oxbow', version: deps.version }
-  const offerFor = deps.offerFor ?? createKeyOffer
-  const end = watchHeld(deps, [sessions, alone])
-
-  const hold = (held: Map<string, Held>, id: string, client: Client, served: Held['served']): Held => {
-    const made: Held = { client, served, inFlight: 0, streams: 0, usedAt: deps.now() }
-    held.set(id, made)
-    return made
-  }
-  const begin = async (client: Client, body: unknown): Promise<Held> => {
-    const ofKey = [...sessions.values()].filter((held) => held.client.id === client.id)
-    if (ofKey.length >= maxMcpSessionsOfKey || sessions.size >= maxMcpSessions)
-      endOldest(ofKey.length > 0 ? ofKey : [...sessions.values()], end)
-    const id = randomUUID()
-    const offer = offerFor(client.kernel, () => titleOf(body))
-    return hold(sessions, id, client, await openSession(id, offer, by, () => sessions.delete(id)))
-  }
-  const find = async (client: Client, request: Request, body: unknown): Promise<Held> => {
-    const id = request.headers.get('mcp-session-id')
-    if (id !== null) {
-      const held = sessions.get(id)
-      if (held?.client.id === client.id) return held
-      throw new OxbowError('not_found', 'Session not found', { hint: '' })
-    }
-    if (isInitialize(body)) return begin(client, body)
-    if (await isLegacyRequest(request, body))
-      throw new OxbowError('bad_input', 'The request has no Mcp-Session-Id.', { hint: 'Begin with initialize.' })
-    if (!alone.has(client.id) && alone.size >= maxMcpSessions) endOldest([...alone.values()], end)
-    return (
-      alone.get(client.id) ??
-      hold(
-        alone,
-        client.id,
-        client,
-        openRequests(
-          offerFor(client.kernel, () => 'MCP'),
-          by,
-        ),
-      )
-    )
-  }
+  const { find, end } = createSessions(deps)
   const answer = async (request: IncomingMessage, response: ServerResponse): Promise<void> => {
     const client = await deps.clients.of(request)
     // A page is no program, and the owner's own token opens everything: a program gets a key with rights of its own.
@@ -113,6 +70,50 @@ export function createMcp(deps: McpDeps): Answering {
       else sendFailure(response, describeFailure(error, deps.onBug), error)
     }
   }
+}
+
+/** Finds what serves a request, and begins it. */
+function createSessions(deps: McpDeps) {
+  /** By session; those of requests that stand alone by their key. */
+  const sessions = new Map<string, Held>()
+  const alone = new Map<string, Held>()
+  const by = { name: 'oxbow', version: deps.version }
+  const offerFor = deps.offerFor ?? createKeyOffer
+  const end = watchHeld(deps, [sessions, alone])
+
+  const hold = (held: Map<string, Held>, id: string, client: Client, served: Held['served']): Held => {
+    const made: Held = { client, served, inFlight: 0, streams: 0, usedAt: deps.now() }
+    held.set(id, made)
+    return made
+  }
+  const begin = async (client: Client, body: unknown): Promise<Held> => {
+    const ofKey = [...sessions.values()].filter((held) => held.client.id === client.id)
+    if (ofKey.length >= maxMcpSessionsOfKey || sessions.size >= maxMcpSessions)
+      endOldest(ofKey.length > 0 ? ofKey : [...sessions.values()], end)
+    const id = randomUUID()
+    const offer = offerFor(client.kernel, () => titleOf(body))
+    return hold(sessions, id, client, await openSession(id, offer, by, () => sessions.delete(id)))
+  }
+  const findAlone = (client: Client): Held => {
+    const held = alone.get(client.id)
+    if (held !== undefined) return held
+    if (alone.size >= maxMcpSessions) endOldest([...alone.values()], end)
+    const offer = offerFor(client.kernel, () => 'MCP')
+    return hold(alone, client.id, client, openRequests(offer, by))
+  }
+  const find = async (client: Client, request: Request, body: unknown): Promise<Held> => {
+    const id = request.headers.get('mcp-session-id')
+    if (id !== null) {
+      const held = sessions.get(id)
+      if (held?.client.id === client.id) return held
+      throw new OxbowError('not_found', 'Session not found', { hint: '' })
+    }
+    if (isInitialize(body)) return begin(client, body)
+    if (await isLegacyRequest(request, body))
+      throw new OxbowError('bad_input', 'The request has no Mcp-Session-Id.', { hint: 'Begin with initialize.' })
+    return findAlone(client)
+  }
+  return { find, end }
 }
 
 /** @throws TooMany when none is idle */
