@@ -35,7 +35,8 @@ export async function startProgram(owner: string, { allow, env, ...program }: St
 }
 
 /** @returns the lock file of the packages in a program folder; empty without one */
-export async function readLock(folder: string): Promise<string> {
+export async function readLock(folder: string, { lockOf }: Pick<Sandbox, 'lockOf'>): Promise<string> {
+  if (lockOf !== undefined && folder !== '') return lockOf(folder)
   return folder === '' ? '' : readFile(join(folder, 'package-lock.json'), 'utf8').catch(() => '')
 }
 

@@ -76,8 +76,9 @@ export async function isolateGuest(options: IsolateOptions): Promise<IsolatedGue
     if (sandbox.status.tier === 'none') {
       throw new OxbowError('sandbox_missing', problem?.message ?? 'There is no sandbox.', { hint: problem?.hint ?? 'See oxbow doctor.' })
     }
-    const { servePasses, serveSandbox } = await loadRemoteEnds()
+    const { servePasses, servePrograms, serveSandbox } = await loadRemoteEnds()
     opened.push(await serveSandbox(sandbox, folder), await servePasses(programs, folder))
+    if (sandbox.serve !== undefined) opened.push(await servePrograms(sandbox.serve, folder, join(home.root, 'servers')))
     const proxies = {
       web: openEgressProxy(config.egress, join(folder, 'web')),
       models: openEgressProxy(modelRules(config, envelope.keys), join(folder, 'models')),

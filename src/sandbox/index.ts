@@ -8,6 +8,7 @@ import type { Egress } from './egress/create-egress.ts'
 import type { EgressFetch } from './egress/egress-fetch.ts'
 import type { EgressProxy } from './egress/egress-proxy.ts'
 import type { GuestContainer, GuestContainerOptions } from './container/guest-container.ts'
+import type * as programEnds from './remote/remote-servers.ts'
 import type * as passEnds from './remote/egress-passes.ts'
 import type * as sandboxEnds from './remote/remote-sandbox.ts'
 import type { BuiltImage, ImageBuild } from './image/container-image.ts'
@@ -23,7 +24,7 @@ export type { EgressProxy } from './egress/egress-proxy.ts'
 export type { EgressPass, Visit, Visits } from './egress/proxy-passes.ts'
 
 /** Both ends of what an isolated guest reaches through its runner. */
-export type RemoteEnds = typeof sandboxEnds & typeof passEnds
+export type RemoteEnds = typeof sandboxEnds & typeof passEnds & Pick<typeof programEnds, 'servePrograms'>
 export { readHostFolder, writeHostFolder } from './wasm/host-folder.ts'
 
 export { maxToolCodeBytes } from './limits.ts'
@@ -67,8 +68,12 @@ export async function openEgressFetch(
 }
 /** For isolated guests and their runners. */
 export async function loadRemoteEnds(): Promise<RemoteEnds> {
-  const [sandbox, passes] = await Promise.all([import('./remote/remote-sandbox.ts'), import('./remote/egress-passes.ts')])
-  return { ...sandbox, ...passes }
+  const [sandbox, passes, { servePrograms }] = await Promise.all([
+    import('./remote/remote-sandbox.ts'),
+    import('./remote/egress-passes.ts'),
+    import('./remote/remote-servers.ts'),
+  ])
+  return { ...sandbox, ...passes, servePrograms }
 }
 
 /** Puts a guest into a container of its own. @throws OxbowError `sandbox_missing` */

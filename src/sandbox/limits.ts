@@ -243,3 +243,10 @@ export const maxPassHosts = 50
 export const maxPassLineBytes: number = 1024 * 1024
 /** Between two processes of one machine. */
 export const passAnswerMs = 10_000
+
+/** What an isolated guest names of a program: its arguments and variables. */
+export const maxServerHeaderBytes: number = 1024 * 1024
+/** One piece of a program's output on its way to an isolated guest; a pipe has 64 KiB. */
+export const maxServerFrameBytes: number = 1024 * 1024
+/** Programs of an isolated guest that run at once. */
+export const maxServedPrograms = 64

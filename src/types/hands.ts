@@ -152,6 +152,11 @@ export interface Sandbox {
    * @throws OxbowError `sandbox_missing`, `sandbox_failed`, `bad_config` for a folder that does not exist
    */
   readonly serve?: (program: ServerProgram) => Promise<ServerProcess>
+  /**
+   * The text of `package-lock.json` in a program folder, empty without one; absent where this process can read it itself.
+   * @throws OxbowError `denied` for a folder that programs may not be started from
+   */
+  readonly lockOf?: (programFolder: string) => Promise<string>
   /** Absent where there are none: in a branch, and in an isolated guest. */
   readonly branches?: SandboxBranches
   /** Ends every process of the sandbox. */

@@ -61,10 +61,10 @@ export async function createCoders(deps: CodersDeps): Promise<CallSource> {
 }
 
 /** The settings count too: where it may go, what it sees and which secrets it gets is approved with it. */
-async function factsOf({ settings }: NamedCoder, { facts }: AcpAgentClient, { hash }: CodersDeps): Promise<CoderFacts> {
+async function factsOf({ settings }: NamedCoder, { facts }: AcpAgentClient, { hash, sandbox }: CodersDeps): Promise<CoderFacts> {
   const hashText = await hash()
   const { command, args, program_folder: folder } = settings
-  const identity = programIdentity({ command, args, folder, lock: await readLock(folder) }, hashText)
+  const identity = programIdentity({ command, args, folder, lock: await readLock(folder, sandbox) }, hashText)
   const { agentInfo = null, agentCapabilities = {} } = facts
   const described = canonical(JSON.parse(JSON.stringify({ agentInfo, agentCapabilities })))
   const { description: _, timeout_s: __, ...reach } = settings

@@ -33,7 +33,7 @@ export interface Conversations {
 }
 
 export interface ConversationDeps extends Omit<ProgramDeps, 'sandbox'> {
-  readonly sandbox: Pick<Sandbox, 'serve' | 'hands' | 'branches'>
+  readonly sandbox: Pick<Sandbox, 'serve' | 'lockOf' | 'hands' | 'branches'>
   readonly version: string
 }
 

@@ -12,7 +12,7 @@ import { identityOf, registeredClient, wayOf, type WayDeps } from './server-way.
 import type { NamedServer } from './settings.ts'
 
 export interface ConnectionDeps extends WayDeps {
-  readonly sandbox: Pick<Sandbox, 'serve' | 'status'>
+  readonly sandbox: Pick<Sandbox, 'serve' | 'lockOf' | 'status'>
   /** Loaded with the first server that is started. */
   readonly hash: () => Promise<HashText>
   readonly version: string
@@ -125,7 +125,10 @@ interface Parts {
 }
 
 async function startRunning(server: NamedServer, deps: ConnectionDeps, { login, log, onClose, askers }: Parts): Promise<Running> {
-  const [identity, { connectServer }] = await Promise.all([deps.hash().then((hash) => identityOf(server, hash)), import('./mcp-client.ts')])
+  const [identity, { connectServer }] = await Promise.all([
+    deps.hash().then((hash) => identityOf(server, deps.sandbox, hash)),
+    import('./mcp-client.ts'),
+  ])
   const plain: ServerWay = await wayOf(server, deps)
   const way = plain.kind === 'http' && login.isSignedIn() ? { ...plain, login } : plain
   if (way.kind === 'stdio') collectLog(way.process, log)

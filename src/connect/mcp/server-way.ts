@@ -9,7 +9,7 @@ import type { ServerWay } from './mcp-client.ts'
 import type { NamedServer } from './settings.ts'
 
 export interface WayDeps {
-  readonly sandbox: Pick<Sandbox, 'serve' | 'status'>
+  readonly sandbox: Pick<Sandbox, 'serve' | 'lockOf' | 'status'>
   readonly secrets: ServerSecrets
   /** Issues passes for programs; absent: they have no network. */
   readonly proxy?: Pick<EgressProxy, 'issue'> | undefined
@@ -38,10 +38,10 @@ export function registeredClient({ name, settings }: NamedServer, { secrets }: P
 }
 
 /** What is approved with the tools of a server: which program, from which packages, or which address. */
-export async function identityOf({ name, settings }: NamedServer, hash: HashText): Promise<string> {
+export async function identityOf({ name, settings }: NamedServer, sandbox: WayDeps['sandbox'], hash: HashText): Promise<string> {
   const { command, args, program_folder: folder, url, lock: pinned } = settings
   if (url !== '') return `address ${url}`
-  const lock = await readLock(folder)
+  const lock = await readLock(folder, sandbox)
   if (pinned !== '' && createHash('sha256').update(lock).digest('hex') !== pinned)
     throw new OxbowError('denied', `The packages of ${name} are not those that were installed: its lock file has changed.`, {
       hint: 'Install it again: oxbow servers install NAME PACKAGE@VERSION.',

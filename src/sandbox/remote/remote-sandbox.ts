@@ -20,6 +20,7 @@ import {
 import { attachHands, type HandsProcess } from '../hands/hands-process.ts'
 import { isHandsOp, parseRequest } from '../hands/hands-reply.ts'
 import { keepHands } from '../keep-hands.ts'
+import { connectPrograms } from './remote-servers.ts'
 import { maxPendingBytes, maxPendingRequests, maxRelayedConnections, maxRelayedMs, maxReplyBytes, maxServedConnections } from '../limits.ts'
 
 export interface SandboxService {
@@ -128,8 +129,12 @@ function readRequest(text: string, content: Buffer): { readonly op: HandsOp; rea
 
 /** The guest's end. @param status of the runner's sandbox when it started the guest */
 export function connectSandbox(folder: string, status: SandboxStatus): Sandbox {
-  const plan = { start: (profile: Profile) => connectProfile(handsSocket(folder, profile)), close: () => Promise.resolve() }
-  return keepHands(status, plan, () => undefined)
+  const { serve, lockOf } = connectPrograms(folder)
+  const plan = { start: (profile: Profile) => connectProfile(handsSocket(folder, profile)), serve, close: () => Promise.resolve() }
+  return Object.assign(
+    keepHands(status, plan, () => undefined),
+    { lockOf },
+  )
 }
 
 async function connectProfile(path: string): Promise<HandsProcess> {

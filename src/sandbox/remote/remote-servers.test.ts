@@ -1,0 +1,79 @@
+/** Programs of an isolated guest, started by its runner: the same contract as in the tier, and what the guest may not have started. */
+import assert from 'node:assert/strict'
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { connect } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { text } from 'node:stream/consumers'
+import { describe, it } from 'node:test'
+import { isFull } from '../../../test/support/scale.ts'
+import { makeWorkbench, type Workbench, type WorkbenchOptions } from '../sandbox-fixture.ts'
+import { describeServerContract } from '../server-contract.ts'
+import { connectPrograms, servePrograms } from './remote-servers.ts'
+
+interface Served extends Workbench {
+  readonly folder: string
+}
+
+async function makeServed(more: WorkbenchOptions = {}): Promise<Served> {
+  const bench = await makeWorkbench(more)
+  const folder = await mkdtemp(join(tmpdir(), 'oxbow-programs-'))
+  const service = await servePrograms(bench.sandbox.serve!, folder, bench.root)
+  return {
+    ...bench,
+    folder,
+    sandbox: { ...bench.sandbox, ...connectPrograms(folder) },
+    async [Symbol.asyncDispose]() {
+      await service.close()
+      await bench[Symbol.asyncDispose]()
+      await rm(folder, { recursive: true })
+    },
+  }
+}
+
+describeServerContract('of an isolated guest', makeServed, !isFull)
+
+const bare = { command: 'node', args: [], env: {}, programFolder: '', folders: [], pass: null }
+
+describe('programs of an isolated guest', () => {
+  it('come only from folders of installed servers, whose lock files the guest reads through the runner', async () => {
+    await using served = await makeServed()
+    await mkdir(join(served.root, 'files'))
+    await writeFile(join(served.root, 'files/package-lock.json'), 'the lock')
+    assert.equal(await served.sandbox.lockOf!(join(served.root, 'files')), 'the lock')
+    for (const programFolder of ['/etc', join(served.root, '..'), served.root, `${served.root}/../${process.pid}`]) {
+      await assert.rejects(served.sandbox.serve!({ ...bare, programFolder }), { code: 'denied' }, programFolder)
+      await assert.rejects(served.sandbox.lockOf!(programFolder), { code: 'denied' }, programFolder)
+    }
+  })
+
+  it('carry megabytes both ways, and their standard error beside', async () => {
+    await using served = await makeServed()
+    const server = await served.sandbox.serve!({
+      ...bare,
+      args: ['-e', 'process.stderr.write("the log"); process.stdin.pipe(process.stdout)'],
+    })
+    const sent = 'x'.repeat(5_000_000)
+    server.input.end(sent)
+    const [output, errors] = await Promise.all([text(server.output), text(server.errors)])
+    assert.equal(output.length, sent.length)
+    assert.equal(errors, 'the log')
+    await server.exited
+  })
+
+  it('are not started by anything but a request, which disturbs no others', async () => {
+    await using served = await makeServed()
+    for (const nonsense of ['nonsense\n', '{"program":{"command":1}}\n', 'x'.repeat(2_000_000)]) {
+      const socket = connect(join(served.folder, 'servers.sock'))
+      socket.on('error', () => undefined)
+      socket.write(nonsense)
+      await new Promise((resolve) => socket.on('data', () => undefined).once('close', resolve))
+    }
+    const server = await served.sandbox.serve!({ ...bare, args: ['-e', 'console.log("works")'] })
+    assert.equal(await text(server.output), 'works\n')
+  })
+
+  it('are missing where the runner has none to start', async () => {
+    await assert.rejects(connectPrograms('/nowhere').serve(bare), { code: 'sandbox_missing' })
+  })
+})
