@@ -16,7 +16,7 @@ export interface EditorMachine {
   run(command: EditorCommand, call: string, signal: AbortSignal): Promise<CommandEnd>
 }
 
-export interface EditorCommand {
+interface EditorCommand {
   readonly command: string
   readonly args: readonly string[]
   readonly cwd: string | null

@@ -79,7 +79,7 @@ async function linked(
 }
 
 /** @returns the path of a `file:` address on this machine; null for any other */
-export function pathOf(uri: string): string | null {
+function pathOf(uri: string): string | null {
   try {
     return uri.startsWith('/') ? uri : uri.startsWith('file:') ? fileURLToPath(uri.replace(/[#?].*$/, '')) : null
   } catch {

@@ -69,7 +69,7 @@ export function createRegistry(
   const maxToolBytes = Math.min(maxOfferedBytes, contextTokens * maxToolShare * toolBytesPerToken)
   const load = once(async (): Promise<Loaded> => {
     const [calls, reference] = await Promise.all([describe(), import('./call-reference.ts')])
-    const changing = calls.filter(({ starts }) => starts !== undefined)
+    const changing = calls.filter(({ starts, audience }) => starts !== undefined && audience.includes('model'))
     return (loaded = { ...reference, byName: indexed(calls), changing })
   })
   const requireLoaded = (): Loaded => {
@@ -240,7 +240,7 @@ interface ServerSecrets {
 }
 
 /** What the kernel gives to programs of others, whose calls come and go. */
-export interface ProgramHost {
+interface ProgramHost {
   readonly documents: Documents
   readonly secrets: ServerSecrets
   /** Checks schemas and values of theirs. */

@@ -15,7 +15,7 @@ export {
   whyAsked,
   writtenOut,
 } from './terminal-text.ts'
-export { answered, formOf, formText, pairsIn, promptCall, type QuestionForm } from './question-form.ts'
+export { answered, formOf, formText, pairsIn, promptCall } from './question-form.ts'
 export { costLines, describeModel, describeSandbox, isOffline, statusRows } from './status-text.ts'
 export {
   type CallView,

@@ -51,7 +51,7 @@ const published: z.ZodType<PublishedAgent> = z.strictObject({
     .max(100)
     .superRefine((rights, context) => {
       const wrong = wrongRights(rights)
-      if (wrong !== '') context.addIssue({ code: 'custom', message: wrong })
+      if (wrong !== '') context.addIssue(wrong)
     })
     .default([])
     .describe('Rights of its tasks, of those in `agent.rights`. Default: none, so that it can only answer.'),

@@ -70,6 +70,7 @@ test('an agent that may reaches what the egress lets it, and both it and the jou
     model: model.config,
     agent: { rights },
     approval: { privileged: 'allow' },
+    flow: { irreversible: 'allow' },
     egress: { allow: [`127.0.0.1:${web.port}`] },
   }
   await using guest = startGuest({ workspace, config })

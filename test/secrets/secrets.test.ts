@@ -66,7 +66,7 @@ void test('a secret stays in its file and reaches the server that a person named
     model: model.config,
     agent: { rights: ['file.read', 'file.write', 'shell.run', 'shell.network', 'web.read'] },
     approval: { privileged: 'allow' },
-    flow: { both: 'allow' },
+    flow: { both: 'allow', irreversible: 'allow' },
     egress: { allow: [here] },
     secrets: { 'vault/api.txt': { calls: ['shell.online'], hosts: [here], env: 'THE_KEY' } },
   }

@@ -84,7 +84,7 @@ export const addServeVerbs: AddVerbs = (program, terminal, choose) => {
     .option('--right <right>', 'right or role of the program; repeat for more (default: analyst, turn.send, session.read)', collect)
     .option('--key-env <name>', 'use the API key in this variable instead of one made for this run')
     .option(...alwaysJson)
-    .addHelpText('after', examples('oxbow mcp', 'oxbow mcp --right worker --right call.decide', 'claude mcp add oxbow -- oxbow mcp'))
+    .addHelpText('after', examples('oxbow mcp', 'oxbow mcp --right worker --right call.decide'))
     .action((options) => choose(async () => (await import('../mcp-bridge.ts')).mcpBridge(options, terminal)))
   userVerb(program.command('logs'), 'print the log of the guest')
     .option('--lines <n>', 'lines to print', parseCount(100_000, 1), 50)

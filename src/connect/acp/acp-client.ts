@@ -29,7 +29,7 @@ export interface AgentRequests {
   release(id: string): void
 }
 
-export interface AgentTask {
+interface AgentTask {
   readonly text: string
   readonly requests: AgentRequests
   readonly onUpdate: (update: SessionUpdate) => void

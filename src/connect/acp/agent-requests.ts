@@ -11,7 +11,7 @@ import type { AgentRequests } from './acp-client.ts'
 import { maxCommandOutputBytes, maxShownChars, maxTerminals } from './limits.ts'
 
 /** The actor of what an agent asks for: budgets of this name apply, and policy judges it as an agent. */
-export const actorOf = (name: string): string => `agent:acp.${name}`
+const actorOf = (name: string): string => `agent:acp.${name}`
 
 export interface Asking {
   readonly name: string

@@ -49,7 +49,7 @@ export interface ConnectOptions extends Partial<ServersDeps> {
 }
 
 /** What a server has asked of the person or a model. */
-export interface Question {
+interface Question {
   readonly name: string
   /** Empty: it was refused. */
   readonly reason: string

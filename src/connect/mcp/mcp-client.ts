@@ -11,7 +11,7 @@ export interface RequestOptions {
 }
 
 /** What a server lists beside its tools. */
-export type ListKind = 'resources' | 'templates' | 'prompts'
+type ListKind = 'resources' | 'templates' | 'prompts'
 
 export interface McpClient {
   readonly instructions: string

@@ -32,7 +32,7 @@ export interface ServerAsks {
 }
 
 /** The actor of what a server asks of models: budgets of this name apply. */
-export const programOf = (server: string): string => `program:mcp.${server}`
+const programOf = (server: string): string => `program:mcp.${server}`
 
 /** @param running calls of the server, the newest last */
 export function createServerAsks(server: string, running: () => readonly Asker[]): ServerAsks {
@@ -149,7 +149,7 @@ const elicitInput: z.ZodType<ElicitInput> = z
   })
   .superRefine(({ mode, message, schema, url }, context) => {
     const problem = mode === 'url' ? linkProblem(url ?? '') : formProblem(message, schema ?? {})
-    if (problem !== '') context.addIssue({ code: 'custom', message: problem })
+    if (problem !== '') context.addIssue(problem)
   })
 
 function elicitCall({ schemas, conceal }: AskCallDeps): Call<ElicitInput, Elicited> {

@@ -53,7 +53,7 @@ export interface Resource {
   readonly size?: number
 }
 
-export interface ResourceTemplate {
+interface ResourceTemplate {
   readonly uriTemplate: string
   readonly name: string
   readonly description: string

@@ -40,14 +40,14 @@ export interface ForeignTool extends CallReference {
   readonly isOpen: boolean
 }
 
-export interface OfferedCalls {
+interface OfferedCalls {
   /** What a model may call. */
   readonly calls: readonly ForeignTool[]
   /** What only programs may call, by `Kernel.call`. */
   readonly programs: readonly ForeignTool[]
 }
 
-export interface ForeignCall {
+interface ForeignCall {
   readonly id: CallId
   readonly name: string
   readonly input: unknown

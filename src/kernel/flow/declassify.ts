@@ -51,7 +51,7 @@ export interface DeclassifyDeps {
   readonly addsOf: (call: string) => Labels
 }
 
-export function digestOf(content: string): string {
+function digestOf(content: string): string {
   return createHash('sha256').update(content).digest('hex')
 }
 

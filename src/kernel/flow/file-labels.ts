@@ -34,7 +34,7 @@ interface Entry extends Provenance {
 type StoredEntry = readonly [labels: readonly Label[], from: unknown, hash: string, flags: string, call: string, freed?: string]
 
 /** A command or a job that may write under these labels, from before it began until what it has changed is known. */
-export interface OpenWriter extends Provenance {
+interface OpenWriter extends Provenance {
   readonly name: string
   /** Unix milliseconds. */
   readonly at: number

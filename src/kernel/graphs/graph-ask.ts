@@ -15,7 +15,7 @@ export interface AskInput {
   readonly answer?: Json | undefined
 }
 
-export const askName = 'graph.ask'
+const askName = 'graph.ask'
 
 export function askCall(): Call<AskInput, { answer: Json }> {
   return {

@@ -28,7 +28,7 @@ export interface CallStep {
   readonly input: JsonObject
 }
 
-export interface Edge {
+interface Edge {
   readonly when: Guard
   readonly to: string
 }
@@ -118,7 +118,7 @@ export interface SubgraphNode extends NodeBase {
   readonly input: JsonObject
 }
 
-export interface EndNode extends NodeBase {
+interface EndNode extends NodeBase {
   readonly type: 'end'
   readonly status: 'success' | 'failure'
   readonly output: JsonObject

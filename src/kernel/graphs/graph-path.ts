@@ -130,7 +130,7 @@ export interface LiveRun {
 }
 
 /** What a node's work is, and what ended it. */
-export interface NodeWork {
+interface NodeWork {
   /** @throws OxbowError, or `Interrupted` when the signal has aborted */
   (run: LiveRun, path: Path, node: GraphNode, signal: AbortSignal): Promise<JsonObject>
 }

@@ -20,7 +20,7 @@ import type { Labels } from '../stages/policy.ts'
 import type { DocumentChange, Documents } from '../state/documents.ts'
 
 /** `success` and `failure`: an end node said so. `failed`: a node did, or a limit was reached. Those and `cancelled` can be resumed. */
-export type GraphStatus = 'running' | 'success' | 'failure' | 'failed' | 'cancelled'
+type GraphStatus = 'running' | 'success' | 'failure' | 'failed' | 'cancelled'
 
 export interface GraphFailure extends Failure {
   /** The node that failed; empty: none. */
@@ -88,13 +88,13 @@ export interface GraphPath {
 }
 
 /** A field of the state that a path has set. */
-export interface GraphField {
+interface GraphField {
   readonly value: Json
 }
 
 export const graphCategory = 'system/graph_runs'
-export const graphPathCategory = 'system/graph_paths'
-export const graphFieldCategory = 'system/graph_fields'
+const graphPathCategory = 'system/graph_paths'
+const graphFieldCategory = 'system/graph_fields'
 /** Texts of definitions, by hash, as long as a run has them. */
 export const graphVersionCategory = 'system/graph_versions'
 
@@ -106,11 +106,11 @@ export function nodeCallId({ run, key, step, attempt }: GraphPath, part: string)
   return derivedId('graph node', run, key, step, attempt, part) as CallId
 }
 
-export function pathName(run: TurnId, key: string): string {
+function pathName(run: TurnId, key: string): string {
   return `${run}/${key}`
 }
 
-export function fieldName(run: TurnId, key: string, field: string): string {
+function fieldName(run: TurnId, key: string, field: string): string {
   return `${run}/${key}:${field}`
 }
 

@@ -8,7 +8,7 @@ import { visitsOf } from './graph-branches.ts'
 import { type Path, stateOf } from './graph-path.ts'
 import type { GraphRun } from './graph-record.ts'
 
-export interface GraphPathView {
+interface GraphPathView {
   /** Empty: the root. */
   readonly key: string
   readonly graph: string

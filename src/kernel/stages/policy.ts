@@ -54,7 +54,7 @@ const notAsCall: Failure = {
  * calls that models may make: a tier that stopped the others would stop the guest.
  * @param tier of this input, where it depends on it
  */
-export function decide(call: Call, approval: Config['approval'], tier: Tier = call.tier): Decision {
+function decide(call: Call, approval: Config['approval'], tier: Tier = call.tier): Decision {
   const byCall = approval.calls[call.name]
   const byRight = approval.rights[call.right]
   // A tool of a program has the tier that the program named.
