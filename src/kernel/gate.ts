@@ -19,18 +19,15 @@ import {
   type Json,
   type Failure,
   type Hold,
-  isOxbowError,
   type JournalRecord,
   type JsonObject,
   type LabelScope,
   noSpend,
   type Phase,
-  type Spend,
   type StartedProgram,
-  toFailure,
 } from '../types/index.ts'
 import type { Entry, Journal } from './journal.ts'
-import { cancelledOutcome, keptOutput, type Refusal, refusal, refusalBody, replay, stopFailure } from './stages/refusals.ts'
+import { cancelledOutcome, keptOutput, type Refusal, refusal, refusalBody, replay } from './stages/refusals.ts'
 import { maxNameLength } from './limits.ts'
 import { refuseLimited } from './access/right-limits.ts'
 import { approve, type ApprovalDeps, withEditNote } from './stages/approval.ts'
@@ -46,19 +43,9 @@ import {
 import type { Registry } from './registry.ts'
 import type { DataHandles } from './extract/data-handles.ts'
 import { type FileFlow, type Judged, judgeLabels, labelsOfResult, originsOf, type Sessions, type WatchedFiles } from './sessions.ts'
-import {
-  authorize,
-  failureLabels,
-  flowRefusal,
-  holdsHandle,
-  judgeInput,
-  type Labels,
-  mustAsk,
-  repeatedLabels,
-  runtimeCaller,
-} from './stages/policy.ts'
+import { authorize, flowRefusal, holdsHandle, judgeInput, type Labels, mustAsk, repeatedLabels, runtimeCaller } from './stages/policy.ts'
 import { type Budgets, reservationName, reserveFor } from './stages/budgets.ts'
-import { clean, type Cleaner, outcomeBody, type Ran } from './stages/cleaning.ts'
+import { clean, type Cleaner, outcomeBody, type Ran, stoppedRun } from './stages/cleaning.ts'
 import type { SecretUse, SecretUses } from '../secrets/index.ts'
 
 export interface GateDeps extends ApprovalDeps, FilePlaces {
@@ -357,21 +344,7 @@ async function run(
   } catch (error) {
     const reason = isShutdown(error) ? 'shutdown' : stopReason(watch.signal)
     if (reason === 'shutdown' && continuesAfterRestart(call, passing)) return stoppedForRestart
-    const data = isOxbowError(error) ? error.data : {}
-    const spent = (data['spent'] as unknown as Spend | undefined) ?? noSpend
-    const extra = data['outcome'] as JsonObject | undefined
-    const failure =
-      reason === null
-        ? toFailure(error, 'tool_failed', 'This is a bug in Oxbow, not a problem with the input. Try another way.')
-        : stopFailure(call, reason)
-    const labels = reason === null ? failureLabels(call, error) : []
-    return {
-      failure,
-      cancelled: reason !== null && reason !== 'timeout' && reason !== 'budget',
-      labels,
-      spent,
-      ...(extra !== undefined && { extra }),
-    }
+    return stoppedRun(call, error, reason)
   } finally {
     watch.leave()
   }

@@ -9,15 +9,19 @@ import {
   createRecentMap,
   type Done,
   type Failure,
+  isOxbowError,
   type Json,
   type JsonObject,
+  noSpend,
   type Spend,
+  toFailure,
 } from '../../types/index.ts'
 import type { Secrets, SecretUse } from '../../secrets/index.ts'
 import type { Store } from '../../store/index.ts'
 import { maxKnownOutputs, maxResultBytes } from '../limits.ts'
-import { join, type Labels } from './policy.ts'
-import { refusalText } from './refusals.ts'
+import { failureLabels, join, type Labels } from './policy.ts'
+import { refusalText, stopFailure } from './refusals.ts'
+import type { StopReason } from './running-calls.ts'
 
 export interface Cleaner {
   /** Replaces host paths by those of the sandbox, and known secrets by handles. */
@@ -39,6 +43,24 @@ export interface CleanerDeps {
 export type Ran =
   | { readonly done: Done<unknown> }
   | { readonly failure: Failure; readonly cancelled: boolean; readonly labels: Labels; readonly spent?: Spend; readonly extra?: JsonObject }
+
+/** @param reason why the call was stopped; null: it has thrown @returns what it gave all the same */
+export function stoppedRun(call: Call, error: unknown, reason: StopReason | null): Ran {
+  const data = isOxbowError(error) ? error.data : {}
+  const spent = (data['spent'] as unknown as Spend | undefined) ?? noSpend
+  const extra = data['outcome'] as JsonObject | undefined
+  const failure =
+    reason === null
+      ? toFailure(error, 'tool_failed', 'This is a bug in Oxbow, not a problem with the input. Try another way.')
+      : stopFailure(call, reason)
+  return {
+    failure,
+    cancelled: reason !== null && reason !== 'timeout' && reason !== 'budget',
+    labels: reason === null ? failureLabels(call, error) : [],
+    spent,
+    ...(extra !== undefined && { extra }),
+  }
+}
 
 /** @returns the outcome of a call as its caller receives it, and as it is recorded */
 export async function clean(cleaner: Cleaner, use: SecretUse, call: Call, ran: Ran, labels: Labels): Promise<CallOutcome> {
