@@ -29,6 +29,7 @@ import {
 import type { Entry, Journal } from './journal.ts'
 import { cancelledOutcome, keptOutput, type Refusal, refusal, refusalBody, replay } from './stages/refusals.ts'
 import { maxNameLength } from './limits.ts'
+import { pluginCaller } from './delegation/attenuation.ts'
 import { refuseLimited } from './access/right-limits.ts'
 import { approve, type ApprovalDeps, withEditNote } from './stages/approval.ts'
 import {
@@ -330,6 +331,10 @@ async function run(
     },
     call: (actor, name, input, scope) =>
       callWithin(deps, passing, watch, { caller: scoped(runtimeCaller(files.caller(), actor), scope), name, input }),
+    callAs: (plugin, approved, name, input) => {
+      const own = pluginCaller(files.caller(), plugin, approved, deps.registry.find(name)?.forPlugins === true)
+      return callWithin(deps, passing, watch, { caller: own, name, input })
+    },
     readApart: (scope, name, input) => callWithin(deps, passing, watch, { caller: scoped(caller, scope), name, input }),
     blobs: deps.blobs,
     attachments: () => deps.attachments(caller.turn),

@@ -90,6 +90,12 @@ export interface CallContext {
   call(actor: string, name: string, input: unknown, scope?: LabelScope): Promise<CallOutcome>
   /** As `call`, with the rights and the audience of the caller itself: what it reads joins the scope, and not the session. */
   readApart(scope: LabelScope, name: string, input: unknown): Promise<CallOutcome>
+  /**
+   * Makes a call for a plugin, in the session and turn of this one, as the actor `plugin:NAME`: one that models may make, or one that is
+   * `forPlugins`, with the rights that both this caller and the plugin have.
+   * @param approved entries of rights that a person has approved for the plugin
+   */
+  callAs(plugin: string, approved: readonly string[], name: string, input: unknown): Promise<CallOutcome>
   /** Shows those who follow the session the end of what the call has put out so far. Not recorded; hostile text. */
   progress(output: string): void
   /** Appends a record about this call before its outcome; see the phase `exchange`. */
@@ -166,6 +172,8 @@ export interface Call<Input = any, Output = any> {
   readonly labels: { readonly adds: readonly Label[]; readonly sink: boolean; readonly silent?: readonly string[] }
   /** Its output, not its text, may have secrets: it reaches the person who asked, and nothing else. */
   readonly reveals?: true
+  /** Plugins may make it, whatever its audience. */
+  readonly forPlugins?: true
   /** A model finds it by `tool.search` where too many tools are on to offer all. */
   readonly rare?: true
   /** Folders of the workspace that the program which serves the call sees by itself; absent: none. */

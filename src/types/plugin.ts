@@ -63,6 +63,11 @@ export interface PluginExports {
   readonly hooks: readonly PluginHook[]
 }
 
+/** @returns the right without which neither an agent nor a person has anything of a plugin */
+export function pluginRight(plugin: string): string {
+  return `plugin.${plugin}`
+}
+
 /** An installed plugin that is enabled, as its host needs it. Made from manifest and lock by whoever installs plugins. */
 export interface HostedPlugin {
   readonly name: string

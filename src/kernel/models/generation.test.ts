@@ -95,6 +95,7 @@ async function run({ batches, covers = Infinity, moneyIsLimited = false, maxOutp
     erase: async () => ({ bodies: 0, blobs: 0, kept: [] }),
     call: () => Promise.reject(new Error('no calls')),
     readApart: () => Promise.reject(new Error('no calls')),
+    callAs: () => Promise.reject(new Error('no calls')),
     branch: () => Promise.reject(new Error('no branches')),
     labels: () => [],
     attachments: () => [],
