@@ -201,6 +201,11 @@ describe('what nobody can take back', () => {
         { path: 'project/.git' },
         'file.delete removes what has no versions, and this conversation has read untrusted text (call test.page)',
       ],
+      [
+        'file_delete',
+        { path: 'project', recursive: true },
+        'file.delete deletes a folder with all that is in it, and this conversation has read untrusted text (call test.page)',
+      ],
     ] as const) {
       await using fixture = await openFixture({
         play: inOrder(asks([tool, args]), asks(['test_page']), asks([tool, args]), says('done')),

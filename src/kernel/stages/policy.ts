@@ -234,7 +234,7 @@ export function flowMatter(caller: Caller, call: Call, flow: FlowPolicy, lasting
   const { untrusted, irreversible } = flow
   if (leadsOutside(caller, call)) {
     // A tool of a program is judged by the program's own approvals, too.
-    const acts = call.effect === 'once' && caller.audience === 'model'
+    const acts = call.effect === 'once' && caller.audience === 'model' && call.name !== loadsPage
     return { what: `${call.name} sends data outside`, decisions: acts ? { ...flow, untrusted: stricter(untrusted, irreversible) } : flow }
   }
   if (lasting === '' || caller.audience !== 'model') return null
@@ -259,6 +259,9 @@ export function judgeFlow(
   return decision === 'allow' ? freeFlow : verdictOf(decision, matter.what, { labels: held, from: origins() })
 }
 
+/** It loads a page, as `web.fetch` does; what acts on a page are other calls. */
+const loadsPage = 'browser.open'
+
 /** Of calls, not of files, whose effect outlasts the conversation. */
 const lastingCalls: Readonly<Record<string, string>> = {
   'schedule.create': 'lets this run again later',
@@ -268,9 +271,12 @@ const lastingCalls: Readonly<Record<string, string>> = {
 
 /** @param isVersioned whether versions hold what is at a path @returns what the call does that nobody can take back */
 export function lastingEffect({ name }: Call, input: unknown, isVersioned: (path: string) => boolean): string {
+  if (!isObject(input)) return ''
   const does = lastingCalls[name]
-  if (does !== undefined) return does
-  if (!/^file\.(?:delete|move)$/.test(name) || !isObject(input)) return ''
+  if (does !== undefined) return input['dry_run'] === true ? '' : does
+  if (!/^file\.(?:delete|move)$/.test(name)) return ''
+  // What is below a folder is not known here: a repository, or what versions leave out.
+  if (input['recursive'] === true) return 'deletes a folder with all that is in it'
   const touched = [input['path'], input['from'], input['to']].filter((one) => typeof one === 'string')
   return touched.every(isVersioned) ? '' : 'removes what has no versions'
 }
