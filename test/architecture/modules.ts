@@ -160,6 +160,10 @@ export const modules: readonly ModuleRow[] = [
     },
     builtins: { 'node:fs': 'the lock file of an installed server, which is part of what a person approves' },
   }),
+  row('plugins', 'core', ['sandbox'], {
+    packages: { zod },
+    builtins: { 'node:fs': 'the files of a package, whose hash a person has approved' },
+  }),
   row('memory', 'core', ['store', 'engine'], {
     packages: {
       zod,

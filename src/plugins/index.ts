@@ -1,0 +1,6 @@
+export { manifestFile, parseManifest, sdkVersion } from './package/manifest.ts'
+export { orderLoadable, orderPlugins } from './package/order.ts'
+export { compareRights, memoryTag, rightEntries, rightLines } from './package/rights.ts'
+export { checkSettings } from './package/settings-schema.ts'
+export { fingerprint, readSigningKey, signatureFile, signerOf, signPackage } from './package/signature.ts'
+export { createTreeCheck, hashOfFiles, listTree, type TreeCheck, type TreeFile, treeHash } from './package/tree.ts'
