@@ -321,6 +321,7 @@ function callDeps(options: KernelOptions, parts: KernelParts): Omit<KernelCallDe
     titles,
     config: config.model,
     heldLabels: sessions.held,
+    history: sessions.history,
     addsOf: (call) => registry.find(call)?.labels.adds ?? ['private', 'untrusted'],
     joinLabels: sessions.join,
     sandbox,

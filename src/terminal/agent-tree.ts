@@ -32,6 +32,9 @@ export interface AgentLine {
   readonly usage: { readonly cpu_ms: number; readonly memory_mb: number } | null
   readonly spent: { readonly tokens: number; readonly micro_dollars: number }
   readonly left: Amounts | null
+  /** What its conversation has read, with origins; older guests leave them out. */
+  readonly labels?: readonly string[]
+  readonly origins?: unknown
 }
 
 interface TreeNode {

@@ -16,7 +16,7 @@ export {
   writtenOut,
 } from './terminal-text.ts'
 export { answered, formOf, formText, pairsIn, promptCall } from './question-form.ts'
-export { costLines, describeModel, describeSandbox, isOffline, statusRows } from './status-text.ts'
+export { badgeText, costLines, describeModel, describeSandbox, isOffline, type LabelBadge, labelBadges, statusRows } from './status-text.ts'
 export {
   type CallView,
   foldRecord,

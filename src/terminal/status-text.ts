@@ -1,6 +1,6 @@
-/** The guest's status in words. */
-import type { GuestStatus, SandboxStatus } from '../types/index.ts'
-import { formatMoney } from './terminal-text.ts'
+/** The guest's status in words, and what a conversation has read. */
+import { describeOrigin, type GuestStatus, parseOrigins, type SandboxStatus } from '../types/index.ts'
+import { formatMoney, plainLine } from './terminal-text.ts'
 
 export interface SandboxText {
   /** The tier, and whether files and commands are on. */
@@ -84,4 +84,41 @@ export function costLines(output: unknown): string {
 interface Scope {
   readonly spent?: { readonly microDollars?: number; readonly tokens?: number }
   readonly limit?: { readonly micro_dollars?: number | null; readonly tokens?: number | null }
+}
+
+/** A label of a conversation, and where the data comes from that has it, the newest first. */
+export interface LabelBadge {
+  readonly label: string
+  readonly from: readonly string[]
+}
+
+/** Characters of an origin in a badge. */
+const maxOriginChars = 48
+
+/** @param labelled `output` of `flow.show` for a session, or an agent. @returns its labels by which sinks are judged; without control characters */
+export function labelBadges(labelled: unknown): readonly LabelBadge[] {
+  const { labels = [], origins, declassified = [] } = labelled as Partial<Record<'labels' | 'declassified', readonly string[]>> & Labelled
+  const all = parseOrigins(origins)
+  return labels
+    .filter((label) => !declassified.includes(label))
+    .map((label) => ({
+      label,
+      from: all
+        .filter((origin) => origin.label === label)
+        .map(({ from }) => plainLine(describeOrigin(from), maxOriginChars))
+        .reverse(),
+    }))
+}
+
+interface Labelled {
+  readonly origins?: unknown
+}
+
+/** @returns each label with its newest origin and the number of others; empty: the conversation has none */
+export function badgeText(badges: readonly LabelBadge[]): string {
+  const parts = badges.map(({ label, from: [newest, ...others] }) => {
+    const more = others.length === 0 ? '' : ` +${others.length}`
+    return newest === undefined ? label : `${label}: ${newest}${more}`
+  })
+  return parts.join(' · ')
 }

@@ -6,8 +6,10 @@ import {
   agentSpent,
   agentState,
   agentTree,
+  badgeText,
   costLines,
   formatTime,
+  labelBadges,
   plainLine,
   plainText,
   promptCall,
@@ -88,6 +90,8 @@ async function perform(effect: Exclude<OutsideEffect, { type: 'complete_files' }
     case 'cost':
     case 'count_cost':
       return showCost(effect.type === 'count_cost', doing)
+    case 'read_labels':
+      return readLabels(doing)
     case 'show_status':
       return dispatch({ type: 'note', tone: 'info', text: plainText(table(statusRows(await link.gateway().status(), 'a file'))) })
     case 'list_sessions':
@@ -200,6 +204,13 @@ async function showCost(isQuiet: boolean, doing: Doing): Promise<void> {
   if (!isQuiet) dispatch({ type: 'note', tone: 'info', text: costLines(output) })
 }
 
+async function readLabels(doing: Doing): Promise<void> {
+  const session = doing.link.current()
+  if (session === null) return
+  const { output } = await ask(doing, 'flow.show', { session })
+  doing.dispatch({ type: 'labels', session, labels: labelBadges(output) })
+}
+
 interface Commit {
   readonly commit: string
   readonly at: number
@@ -278,7 +289,8 @@ async function agentsOf(doing: Doing): Promise<readonly AgentLine[]> {
 
 function agentRow({ agent, rails }: ReturnType<typeof agentTree>[number]): PickerRow {
   const label = `${rails}${plainLine(agent.name, 30)} · ${agentState(agent)} · ${agentGoal(agent, 60)}`
-  return { id: agent.session, label, detail: agentSpent(agent) }
+  const badge = badgeText(labelBadges(agent))
+  return { id: agent.session, label, detail: `${badge === '' ? '' : `${badge} · `}${agentSpent(agent)}` }
 }
 
 async function controlAgent({ verb, agent: ref, argument }: Extract<AgentEffect, { type: 'control_agent' }>, doing: Doing): Promise<void> {

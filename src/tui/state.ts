@@ -1,6 +1,7 @@
 /** Everything that the full-screen terminal shows, what can happen to it, and what it asks to be done. Plain values. */
 import type { ConnectionState, FollowEvent } from '../client/index.ts'
 import type { CallId, Failure, GuestStatus, Notice, RecordView, SessionId, SessionInfo } from '../types/index.ts'
+import type { LabelBadge } from '../terminal/index.ts'
 import type { Completion, FoundFile } from './completion.ts'
 import { type Editor, emptyEditor } from './editor.ts'
 import type { Picker, PickerRow, Preview } from './picker.ts'
@@ -41,6 +42,8 @@ export interface State {
   readonly model: string
   /** Micro-dollars that the session has cost. */
   readonly spent: number
+  /** Labels of what the session has read. */
+  readonly labels: readonly LabelBadge[]
   readonly theme: ThemeName
   readonly version: string
 }
@@ -89,6 +92,7 @@ export type Event =
   | { readonly type: 'lost_session' }
   | { readonly type: 'older'; readonly session: SessionId; readonly records: readonly RecordView[]; readonly next: number | null }
   | { readonly type: 'spent'; readonly session: SessionId; readonly microDollars: number }
+  | { readonly type: 'labels'; readonly session: SessionId; readonly labels: readonly LabelBadge[] }
   | { readonly type: 'sent'; readonly message: string }
   | { readonly type: 'send_failed'; readonly message: string; readonly text: string; readonly failure: Failure }
   | { readonly type: 'attached'; readonly file: AttachedFile }
@@ -124,6 +128,7 @@ export type Effect =
   | { readonly type: 'compact' }
   | { readonly type: 'cost' }
   | { readonly type: 'count_cost' }
+  | { readonly type: 'read_labels' }
   | { readonly type: 'show_status' }
   | { readonly type: 'list_approvals' }
   /** Reads the tree of agents: at once, or a moment later. */
@@ -195,6 +200,7 @@ export function newState({ columns, rows, now, theme, version, model }: Opening)
     interruptedAt: -Infinity,
     model,
     spent: 0,
+    labels: [],
     theme,
     version,
   }

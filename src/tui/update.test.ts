@@ -262,6 +262,23 @@ describe('a long conversation', () => {
   })
 })
 
+describe('the labels of a conversation', () => {
+  it('stand in the status line, are read again when a record names a new one, and are gone with the session', () => {
+    const app = openApp()
+    const { add, begin } = createJournal()
+    opened(app, begin('t', 'read it'), true)
+    const reading = add('t', 'g', 'model.generate', 'intent', { labels: ['untrusted'] })
+    assert.deepEqual(types(followed(app, recorded(reading))), ['read_labels'])
+    app.send({ type: 'labels', session, labels: [{ label: 'untrusted', from: ['https://example.com/', '/shared/a.txt'] }] })
+    assert.match(app.text(), /Ports {2}untrusted: https:\/\/example\.com\/ \+1/)
+    assert.deepEqual(types(followed(app, recorded(reading))), [])
+    app.send({ type: 'resize', columns: 40, rows: 12 })
+    assert.match(app.text(), /Ports {2}untrusted$/m)
+    app.send({ type: 'fresh', title: '' })
+    assert.doesNotMatch(app.text(), /untrusted/)
+  })
+})
+
 describe('the agents of a guest', () => {
   const typed = (app: ReturnType<typeof openApp>, line: string) => app.press(...Array.from(line), 'enter').at(-1)
 

@@ -83,6 +83,7 @@ function apply(state: State, event: Event, around: Surroundings): Step {
     case 'heard':
     case 'title':
     case 'spent':
+    case 'labels':
       return applyResult(state, event)
     default:
       return assertNever(event)
@@ -104,7 +105,7 @@ function connected(state: State, type: State['connection']): State {
 type SessionEvent = Extract<Event, { type: 'follow' | 'opened' | 'fresh' | 'began' | 'relinked' | 'lost_session' | 'older' }>
 
 function applySession(state: State, event: SessionEvent, around: Surroundings): Step {
-  if (event.type === 'fresh') return [{ ...withoutSession(state), session: null, spent: 0 }, []]
+  if (event.type === 'fresh') return [{ ...withoutSession(state), session: null, spent: 0, labels: [] }, []]
   if (event.type === 'began') {
     const title = event.session.title === '' ? (messagesOf(state.transcript).at(-1) ?? '') : event.session.title
     return [{ ...state, session: { id: event.session.id, title: plainLine(title, maxTitleChars) } }, []]
@@ -119,11 +120,12 @@ function applySession(state: State, event: SessionEvent, around: Surroundings): 
     const opened: State = {
       ...withoutSession(state),
       session: { id: session.id, title: session.title },
+      labels: [],
       transcript: shown,
       older: next,
       editor: { ...state.editor, history },
     }
-    return [opened, [{ type: 'count_cost' }]]
+    return [opened, [{ type: 'count_cost' }, { type: 'read_labels' }]]
   }
   if (state.session?.id !== event.session) return [state, []]
   if (event.type === 'follow') return follow(state, event.events)
@@ -177,7 +179,15 @@ function follow(state: State, events: Extract<Event, { type: 'follow' }>['events
   )
   const named = titled?.type === 'record' ? titleIn(titled.record.body) : ''
   const session = state.session !== null && named !== '' ? { ...state.session, title: named } : state.session
-  return [{ ...state, transcript, session }, ended ? [{ type: 'count_cost' }] : []]
+  const effects: readonly Effect[] = ended ? [{ type: 'count_cost' }, { type: 'read_labels' }] : []
+  const isLabelled = !ended && events.some((event) => event.type === 'record' && namesNewLabel(event.record.body, state.labels))
+  return [{ ...state, transcript, session }, isLabelled ? [{ type: 'read_labels' }] : effects]
+}
+
+/** @returns whether a record has a label that the status line does not show yet */
+function namesNewLabel(body: unknown, shown: State['labels']): boolean {
+  const { labels } = (body ?? {}) as { readonly labels?: unknown }
+  return Array.isArray(labels) && labels.some((label) => shown.every((badge) => badge.label !== label))
 }
 
 function titleIn(body: unknown): string {
@@ -253,6 +263,8 @@ function applyResult(state: State, event: ResultEvent): Step {
       return [state.session === null ? state : { ...state, session: { ...state.session, title: event.title } }, []]
     case 'spent':
       return [state.session?.id === event.session ? { ...state, spent: event.microDollars } : state, []]
+    case 'labels':
+      return [state.session?.id === event.session ? { ...state, labels: event.labels } : state, []]
     default:
       return assertNever(event)
   }

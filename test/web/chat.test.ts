@@ -82,6 +82,7 @@ describe('the Chat page', { skip: noChromium }, () => {
     await page.getByText('Then close the list.').waitFor()
     await page.getByRole('button', { name: 'Changed files' }).waitFor()
     assert.equal(await page.getByText('Understood').count(), 0)
+    await page.getByText('untrusted: /shared/notes.md').waitFor()
     await page.getByRole('button', { name: /file\.edit/ }).click()
     await page.getByRole('region', { name: 'Changes' }).getByText('- [x] limit').waitFor()
     await page.locator('.hljs-keyword').first().waitFor()

@@ -6,7 +6,18 @@ import type { FollowEvent } from '../../client/index.ts'
 import type { CallId, Failure, PendingApproval, RecordView, SessionId, TurnId } from '../../types/index.ts'
 import type { GatewayPort } from '../guest-connection.ts'
 import type { Screen } from '../screen/screen.ts'
-import { type TurnView, foldRecord, inRecordOrder, isEnd, isOver, newTurnView, pendingOf } from '../../terminal/index.ts'
+import {
+  badgeText,
+  type TurnView,
+  foldRecord,
+  inRecordOrder,
+  isEnd,
+  isOver,
+  type LabelBadge,
+  labelBadges,
+  newTurnView,
+  pendingOf,
+} from '../../terminal/index.ts'
 import { createTurnPrinter, lastExchange, messagePrompt } from './turn-printer.ts'
 
 export interface ChatSession {
@@ -33,15 +44,18 @@ interface Opening {
   readonly past: readonly RecordView[]
   readonly busy: boolean
   readonly user: string
+  /** Whether what the session has read is shown: not where nobody reads along. */
+  readonly showsLabels: boolean
   /** Called when the session can no longer be followed. */
   readonly onLost: (failure: Failure) => void
 }
 
 const approvalPrompt = '  allow? [y/n/a] '
 
-export async function openChatSession({ gateway, screen, session, past, busy, user, onLost }: Opening): Promise<ChatSession> {
+export async function openChatSession({ gateway, screen, session, past, busy, user, showsLabels, onLost }: Opening): Promise<ChatSession> {
   const printer = createTurnPrinter(screen, user)
   const approvals = createApprovalQueue()
+  const takeLabels = showsLabels ? createLabelLine(gateway, session, past, printer.labels) : null
   const lane = foldPast(past, busy)
   for (const approval of lane.pending) approvals.add(approval)
   let active = lane.active
@@ -71,6 +85,7 @@ export async function openChatSession({ gateway, screen, session, past, busy, us
     if (record.phase === 'parked') ask(pendingOf(record))
     if (isDecided(record) || isEnd(record)) decided(record.call)
     printer.record(record, active)
+    takeLabels?.(record, isOver(active))
     if (isOver(active)) {
       active = null
       approvals.clear()
@@ -130,6 +145,39 @@ function isDecided({ phase, body }: RecordView): boolean {
 function begins(record: RecordView): boolean {
   const call: string = record.call
   return record.name === 'turn.send' && record.phase === 'started' && call === record.turn
+}
+
+/** Takes a record of the session, which may be the last of its turn. */
+type TakeLabels = (record: RecordView, isLast: boolean) => void
+
+/** Shows the labels of a session where they or their origins have changed, now and after each turn; asks nothing while it has none. */
+function createLabelLine(
+  gateway: GatewayPort,
+  session: SessionId,
+  past: readonly RecordView[],
+  print: (badges: readonly LabelBadge[]) => void,
+): TakeLabels {
+  let isLabelled = past.some(hasLabels)
+  let shown = ''
+  const show = async (): Promise<void> => {
+    // A guest that is gone says so elsewhere.
+    const outcome = await gateway.call('flow.show', { session }).catch(() => null)
+    const badges = outcome?.status === 'ok' ? labelBadges(outcome.output) : []
+    const text = badgeText(badges)
+    if (text === '' || text === shown) return
+    shown = text
+    print(badges)
+  }
+  if (isLabelled) void show()
+  return (record, isLast) => {
+    isLabelled ||= hasLabels(record)
+    if (isLabelled && isLast) void show()
+  }
+}
+
+function hasLabels({ body }: RecordView): boolean {
+  const labels = (body as { labels?: unknown } | null)?.labels
+  return Array.isArray(labels) && labels.length > 0
 }
 
 // Waiting approvals of one session, shown one at a time in the order of their calls.

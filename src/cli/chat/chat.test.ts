@@ -2,6 +2,8 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import type { ConnectionState } from '../../client/index.ts'
 import { parseConfig } from '../../types/index.ts'
+import type { GatewayPort } from '../guest-connection.ts'
+import { fakeGateway, startChat, turn } from './chat-fixture.ts'
 import { createConnectionNews, lookForServices, needsSetup } from './chat.ts'
 
 const service = (name: string, model: string | null, lines: readonly string[] = ['[model]', `name = "${model}"`]) => ({
@@ -92,4 +94,27 @@ void test('a lost connection is reported once, whatever the number of attempts, 
   const take = createConnectionNews((text) => told.push(text.trim().split(/[ ;]/).slice(1, 3).join(' ')))
   for (const type of ['reconnecting', 'reconnecting', 'connected', 'connected', 'reconnecting', 'gone'] as const) take(state(type))
   assert.deepEqual(told, ['connection to', 'reconnected —', 'connection to'])
+})
+
+void test('the labels of the conversation are shown after a turn when they or their origins have changed', async () => {
+  const fake = fakeGateway()
+  let read = [['untrusted', 'page:https://example.com/']]
+  const call: GatewayPort['call'] = async () => ({
+    status: 'ok',
+    ok: true,
+    text: '',
+    output: { labels: ['untrusted'], origins: read, declassified: [] },
+  })
+  const { type, shown, end, over } = startChat({ ...fake, gateway: { ...fake.gateway, call } })
+  for (const origins of [read, read, [...read, ['untrusted', 'path:/shared/a.txt']]]) {
+    read = origins
+    await type('go')
+    fake.tell(turn, 'turn.send', 'started', { text: 'go' })
+    fake.tell('h', 'model.generate', 'intent', { labels: ['untrusted'] })
+    fake.end()
+    await new Promise((resolve) => setImmediate(resolve))
+  }
+  assert.deepEqual(shown.text.match(/⚑.*/g), ['⚑ untrusted: https://example.com/', '⚑ untrusted: /shared/a.txt +1'])
+  end()
+  await over
 })

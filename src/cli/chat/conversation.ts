@@ -75,7 +75,7 @@ export function createConversation(deps: ConversationDeps): Conversation {
   const open = async (info: SessionInfo, past: readonly RecordView[]): Promise<ChatSession> => {
     session?.stop()
     onSession?.(info.id)
-    session = await openChatSession({ gateway, screen, session: info.id, past, busy: info.busy, user, onLost })
+    session = await openChatSession({ gateway, screen, session: info.id, past, busy: info.busy, user, showsLabels: !oneByOne, onLost })
     return session
   }
   return {

@@ -6,7 +6,9 @@ import type { Screen } from '../screen/screen.ts'
 import { ofUser } from '../verb-parts.ts'
 import { createReplyStream } from '../view/reply-stream.ts'
 import {
+  badgeText,
   type CallView,
+  type LabelBadge,
   type TurnView,
   describeModel,
   describeSandbox,
@@ -38,6 +40,8 @@ interface TurnPrinter {
   /** A record of the turn, already folded into the view. */
   record(record: RecordView, turn: TurnView): void
   approval(pending: PendingApproval): void
+  /** What the conversation has read, by which its sinks are judged. */
+  labels(badges: readonly LabelBadge[]): void
 }
 
 export function createTurnPrinter(screen: Screen, user: string): TurnPrinter {
@@ -89,6 +93,7 @@ export function createTurnPrinter(screen: Screen, user: string): TurnPrinter {
       if (form !== null)
         screen.line(`${formText(form)}\n  Answer with field=value, field=value; y sends what is filled in already, n declines.`)
     },
+    labels: (badges) => line(`  ⚑ ${badgeText(badges)}`),
   }
 }
 

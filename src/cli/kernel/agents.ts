@@ -9,8 +9,10 @@ import {
   agentSpent,
   agentState,
   agentTree,
+  badgeText,
   formatMs,
   formatTime,
+  labelBadges,
   plainLine,
   plainText,
   shortId,
@@ -58,9 +60,10 @@ function agentTable({ agents }: Listed, isTree: boolean): string {
     formatTime(agent.created_at),
     agent.usage === null ? '-' : `${formatMs(agent.usage.cpu_ms)} ${agent.usage.memory_mb} MB`,
     agentSpent(agent),
+    badgeText(labelBadges(agent)) || '-',
     agentGoal(agent, 60),
   ])
-  return table([['ID', 'NAME', 'STATE', 'PRIORITY', 'SINCE', 'USES', 'SPENT', 'GOAL'], ...rows])
+  return table([['ID', 'NAME', 'STATE', 'PRIORITY', 'SINCE', 'USES', 'SPENT', 'READ', 'GOAL'], ...rows])
 }
 
 export interface TopOptions extends CallOptions {
@@ -115,9 +118,10 @@ function topText({ agents, admission }: Listed, { now }: Machine): string {
     agent.usage === null ? '-' : formatMs(agent.usage.cpu_ms),
     agent.usage === null ? '-' : `${agent.usage.memory_mb} MB`,
     agentSpent(agent),
+    badgeText(labelBadges(agent)) || '-',
     agentGoal(agent, 60),
   ])
-  return `${head.join('\n')}\n\n${table([['ID', 'NAME', 'STATE', 'CPU', 'MEMORY', 'SPENT', 'GOAL'], ...rows])}`
+  return `${head.join('\n')}\n\n${table([['ID', 'NAME', 'STATE', 'CPU', 'MEMORY', 'SPENT', 'READ', 'GOAL'], ...rows])}`
 }
 
 export interface SpawnOptions extends CallOptions, BudgetOptions {

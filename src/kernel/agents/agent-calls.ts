@@ -25,7 +25,7 @@ import type { CallReference } from '../call-reference.ts'
 import { maxAgentMessageCharacters, maxAgentWaitS } from '../limits.ts'
 import type { Budgets } from '../stages/budgets.ts'
 import type { Approvals } from '../stages/approval.ts'
-import { join, type Labels } from '../stages/policy.ts'
+import { join, type Labels, type Provenance } from '../stages/policy.ts'
 import type { RunningCalls } from '../stages/running-calls.ts'
 import { agentControlCalls, agentRef, exampleId, find, shared, visible } from './agent-control-calls.ts'
 import { type Admission, type AdmissionState, priorities } from './admission.ts'
@@ -48,6 +48,7 @@ export interface AgentCallDeps extends Pick<ParentDeps, 'profileOf'> {
   readonly budgets: Pick<Budgets, 'book' | 'load' | 'view'>
   readonly running: Pick<RunningCalls, 'of'>
   readonly approvals: Pick<Approvals, 'pending'>
+  readonly history: (session: SessionId) => Provenance
 }
 
 const anyView = z.custom<AgentView>()

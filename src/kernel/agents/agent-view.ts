@@ -1,7 +1,8 @@
 /** An agent as calls show it: its record, what it does at the moment, and what its commands use. */
-import { amountKinds, inUse, type Sandbox, type SessionId, sessionScope, type Spend, truncate } from '../../types/index.ts'
+import { amountKinds, inUse, writeOrigins, type Sandbox, type SessionId, sessionScope, type Spend, truncate } from '../../types/index.ts'
 import { usageTimeoutMs } from '../limits.ts'
 import type { Approvals } from '../stages/approval.ts'
+import { join, type Provenance } from '../stages/policy.ts'
 import type { Budgets } from '../stages/budgets.ts'
 import type { RunningCall, RunningCalls } from '../stages/running-calls.ts'
 import { type Amounts, limitsOf } from '../budgets/notices.ts'
@@ -19,12 +20,11 @@ export interface AgentViewDeps {
   readonly budgets: Pick<Budgets, 'book' | 'load' | 'view'>
   readonly running: Pick<RunningCalls, 'of'>
   readonly approvals: Pick<Approvals, 'pending'>
+  /** What a session has read, as far as it is known without reading. */
+  readonly history: (session: SessionId) => Provenance
 }
 
-export interface AgentView extends Omit<
-  AgentRecord,
-  'messages' | 'labels' | 'report' | 'runs' | 'orphans' | 'queued_at' | 'paused' | 'state'
-> {
+export interface AgentView extends Omit<AgentRecord, 'messages' | 'report' | 'runs' | 'orphans' | 'queued_at' | 'paused' | 'state'> {
   readonly state: AgentRecord['state'] | 'paused'
   readonly waiting_for: 'approval' | 'child' | 'timer' | 'admission' | null
   /** The call that waits for approval, or the names of the agents; empty: nothing more is known. */
@@ -36,18 +36,21 @@ export interface AgentView extends Omit<
   readonly spent: { readonly tokens: number; readonly micro_dollars: number }
   /** What is left of its own budget; null: it has none, and uses those above it. */
   readonly left: Amounts<number | null> | null
+  /** Of its labels, where the data comes from; hostile text. */
+  readonly origins: ReturnType<typeof writeOrigins>
 }
 
 /** @param usage of agents, by their sessions */
 export async function viewOf(
-  { budgets, running, approvals, supervisor }: AgentViewDeps,
+  { budgets, running, approvals, supervisor, history }: AgentViewDeps,
   record: AgentRecord,
   usage: ReadonlyMap<string, AgentUsage> = new Map(),
 ): Promise<AgentView> {
-  const { messages: _m, labels: _l, report: _r, runs: _n, orphans: _o, queued_at: _q, paused, ...view } = record
+  const { messages: _m, report: _r, runs: _n, orphans: _o, queued_at: _q, paused, ...view } = record
   const { session } = record
   await budgets.load({ session, actor: 'kernel' })
   const { spent }: { spent: Spend } = budgets.view(sessionScope(session))
+  const read = history(session)
   const [oldest] = running.of(session)
   const asking = approvals.pending(session)
   const waitingFor = paused === true ? null : whyWaiting(record, running.of(session), asking.length > 0)
@@ -63,6 +66,8 @@ export async function viewOf(
     usage: usage.get(session) ?? null,
     spent: { tokens: spent.tokens, micro_dollars: spent.microDollars },
     left: await leftOf(budgets, record),
+    labels: join(record.labels, read.labels),
+    origins: writeOrigins(read.from),
   }
 }
 

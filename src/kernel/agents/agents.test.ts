@@ -327,6 +327,10 @@ test('what an agent has read labels its answer and the session that gets it, and
   const looked = await outcomeOf(guest, 'agent.wait', { agents: ['helper'], timeout_s: 0 })
   held.push(looked.labels ?? [])
   assert.deepEqual(held, [['untrusted']])
+  const all = await outcomeOf(guest, 'agent.list', { ended: true })
+  assert.ok(all.status === 'ok')
+  const [helper] = (all.output as { readonly agents: readonly { readonly labels: readonly string[]; readonly origins: unknown }[] }).agents
+  assert.deepEqual([helper?.labels, helper?.origins], [['untrusted'], [['untrusted', 'call:test.read']]])
   assert.match((await guest.store.session(guest.session))!.labels, /untrusted/)
 })
 

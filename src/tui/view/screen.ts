@@ -1,6 +1,6 @@
 /** The whole screen as lines: transcript, what stands above the editor, the editor, the status bar. */
 import { visibleWidth } from '@earendil-works/pi-tui'
-import { describeModel, describeSandbox, formatMoney, formatMs, plainLine, plainText } from '../../terminal/index.ts'
+import { badgeText, describeModel, describeSandbox, formatMoney, formatMs, plainLine, plainText } from '../../terminal/index.ts'
 import { maxEditorRows } from '../limits.ts'
 import { topOf } from '../scrolling.ts'
 import type { State, Surroundings } from '../state.ts'
@@ -200,12 +200,12 @@ function activityLines(state: State, theme: Theme): readonly string[] {
 const connectionMarks = { starting: '…', connected: '●', reconnecting: '◌', gone: '○' } as const
 
 function statusLine(state: State, theme: Theme): string {
-  const { connection, session, status, model, transcript, spent, columns, search } = state
+  const { connection, session, status, model, transcript, spent, columns, search, labels } = state
   const style = connection === 'connected' ? theme.ok : connection === 'starting' ? theme.muted : theme.error
   const title = session === null ? 'new session' : plainLine(session.title, 40) || session.id.slice(0, 8)
   const shownModel = plainLine(model === '' ? (status?.model ?? '') : model, 40)
   const standing = connection === 'connected' ? '' : ` ${connection}`
-  const left = `${style(connectionMarks[connection])}${standing} ${theme.muted(title)}`
+  const named = `${style(connectionMarks[connection])}${standing} ${theme.muted(title)}`
   const context = status?.context_tokens
   const used = transcript.contextTokens
   const share =
@@ -216,6 +216,10 @@ function statusLine(state: State, theme: Theme): string {
         : `${Math.min(100, Math.round((used / context) * 100))}% of ${formatCount(context)}`
   const facts = [shownModel, share, spent > 0 ? formatMoney(spent) : '', search === null && columns >= 100 ? '/help' : '']
   const right = facts.filter((fact) => fact !== '').join(' · ')
+  const room = columns - visibleWidth(named) - visibleWidth(right) - 4
+  const whole = badgeText(labels)
+  const badge = visibleWidth(whole) <= room ? whole : labels.map(({ label }) => label).join(' · ')
+  const left = badge === '' ? named : `${named}  ${theme.warning(badge)}`
   return visibleWidth(left) + visibleWidth(right) + 2 > columns
     ? clip(`${left}  ${theme.muted(right)}`, columns)
     : spread(left, theme.muted(right), columns)

@@ -2,7 +2,8 @@
 import './chat.css'
 import { PanelLeft } from 'lucide-react'
 import { type ReactNode, useCallback, useEffect, useMemo, useState, useSyncExternalStore } from 'react'
-import type { KeptFile, SessionInfo } from '../../../../src/types/index.ts'
+import { badgeText, labelBadges } from '../../../../src/terminal/index.ts'
+import type { JsonObject, KeptFile, SessionInfo } from '../../../../src/types/index.ts'
 import { type Command, useCommands } from '../../app/commands.ts'
 import { navigate, type PageProps } from '../../app/router.tsx'
 import { callOf, useCall } from '../../data/calls.ts'
@@ -81,7 +82,7 @@ function Session({ session, isListOpen, onList }: SessionProps): ReactNode {
           isRunning={isRunning}
           onSend={send}
           onStop={stop}
-          facts={<Facts conversation={conversation} />}
+          facts={<Facts session={session} conversation={conversation} />}
           returned={refused.at(-1)?.text ?? ''}
         />
         <Announcer conversation={conversation} />
@@ -149,7 +150,12 @@ function useTitle(session: string): string {
   return session === '' ? 'New session' : found?.title || 'Session'
 }
 
-function Facts({ conversation: { contextTokens, microDollars } }: { readonly conversation: Conversation }): ReactNode {
+interface FactsProps {
+  readonly session: string
+  readonly conversation: Conversation
+}
+
+function Facts({ session, conversation: { contextTokens, microDollars, items } }: FactsProps): ReactNode {
   const { context_tokens: limit = 0 } = useGuest().status
   const part = limit === 0 ? 0 : Math.min(1, contextTokens / limit)
   return (
@@ -160,8 +166,19 @@ function Facts({ conversation: { contextTokens, microDollars } }: { readonly con
         </span>
       )}
       {microDollars > 0 && <span title="Cost of what is shown">{moneyText(microDollars)}</span>}
+      {session !== '' && items.length > 0 && <Labels session={session} />}
     </>
   )
+}
+
+/** What the session has read, by which it is judged where data leaves; each with all its origins. */
+function Labels({ session }: { readonly session: string }): ReactNode {
+  const { data } = useCall<JsonObject>('flow.show', { session }, { refreshOn: ['turn_ended', 'approval_*'] })
+  return labelBadges(data ?? {}).map((badge) => (
+    <span key={badge.label} className="chat-label" title={[`Has read ${badge.label} data`, ...badge.from].join('\n')}>
+      {badgeText([badge])}
+    </span>
+  ))
 }
 
 /** Says to a screen reader when an answer is there, or a call waits; not every word as it comes. */

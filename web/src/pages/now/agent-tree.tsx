@@ -1,7 +1,7 @@
 /** Agents as a tree: who has started whom, what each is to reach, does and waits for, what it has spent and what is left. */
 import { Bot, X } from 'lucide-react'
 import { type ReactNode, useState } from 'react'
-import { type AgentLine, agentSpent, agentState } from '../../../../src/terminal/index.ts'
+import { type AgentLine, agentSpent, agentState, badgeText, labelBadges } from '../../../../src/terminal/index.ts'
 import { Link } from '../../app/router.tsx'
 import { useAction } from '../../data/calls.ts'
 import { IconButton } from '../../ui/button.tsx'
@@ -108,6 +108,11 @@ function AgentRow({ agent, onEnd, onChanged }: AgentRowProps): ReactNode {
         <Badge tone={tones[state] ?? 'neutral'}>
           <span data-volatile>{agentState(agent)}</span>
         </Badge>
+        {labelBadges(agent).map((badge) => (
+          <span key={badge.label} className="agent-cost" title={badge.from.join('\n')}>
+            {badgeText([badge])}
+          </span>
+        ))}
         <span className="agent-cost">
           {agentSpent(agent)}
           {usage !== null && ` · ${usage.memory_mb} MB`}
