@@ -51,6 +51,8 @@ export const guardCheckMs = 10_000
 export const maxMountTableBytes: number = 1 * mib
 /** Where no cgroup bounds the whole sandbox, one process gets no less than this: Node does not start with 500, V8 reserves that much. */
 export const minDataMb = 768
+/** JavaScript objects of one host of plugins; more than any of those that tests run needs. */
+export const maxHostHeapMb = 512
 /** How long the system may take to release a control group whose processes were killed. */
 export const cgroupRemoveMs = 2_000
 /** How long systemd may take to answer whether it has delegated a unit. Measured: 10 ms. */

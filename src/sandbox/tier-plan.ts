@@ -1,5 +1,5 @@
 /** What each tier brings: how to find out whether this machine has it, and how to start hands in it. */
-import type { Config, Failure, Profile, SandboxTier, ServerProcess, ServerProgram } from '../types/index.ts'
+import type { Config, Failure, OwnProgram, Profile, SandboxTier, ServerProcess, ServerProgram } from '../types/index.ts'
 import type { HandsProcess } from './hands/hands-process.ts'
 
 /** Uid and gid of hands when the kernel runs as root: outside the ranges of people, system accounts and containers. */
@@ -41,6 +41,10 @@ export interface GuardedPath {
 
 /** Where a server's program folder is shown. */
 export const insideServer = '/opt/server'
+/** Where a server finds its own folder. */
+export const insideState = '/data'
+/** Path of one of Oxbow's own programs that servers run. */
+export const insideOwn = (name: OwnProgram): string => `/opt/oxbow/${name}.cjs`
 
 export type OnlineProfile = 'online' | 'browser'
 export type EgressSocket = (profile: OnlineProfile) => Promise<string>

@@ -21,6 +21,8 @@ export interface WorkspaceEntrance {
   duringMounts<Started extends GuardedStart>(start: (mounts: readonly FolderMount[]) => Promise<Started>): Promise<Started>
   /** Makes hands the owner of the profile's folders, unless a sandbox runs in them. @returns a function to call when these hands are gone */
   enter(profile: Profile): Promise<() => void>
+  /** The same for the folder of a single program. */
+  enterState(folder: string): Promise<() => void>
 }
 
 /** @param tellsMounts see createGuard */
@@ -35,6 +37,7 @@ export function createEntrance({ shared, tmp, vault, mounts = [] }: WorkspaceFol
     for (const each of guards) each.guard.look()
   })
   const enterVault = createGiver(() => (asRoot ? giveFolders([vault], sandboxUid) : Promise.resolve()))
+  const states = new Map<string, () => Promise<() => void>>()
   type Start<Started> = (mounts: readonly FolderMount[]) => Promise<Started>
   const duringFrom = <Started extends GuardedStart>(at: number, done: readonly FolderMount[], start: Start<Started>): Promise<Started> => {
     const next = guards[at]
@@ -48,6 +51,11 @@ export function createEntrance({ shared, tmp, vault, mounts = [] }: WorkspaceFol
     guard,
     duringMounts: (start) => duringFrom(0, [], start),
     enter: (profile) => (profile === 'vault-read' ? enterVault : enterWork)(),
+    enterState(folder) {
+      const give = states.get(folder) ?? createGiver(() => (asRoot ? giveFolders([folder], sandboxUid) : Promise.resolve()))
+      states.set(folder, give)
+      return give()
+    },
   }
 }
 

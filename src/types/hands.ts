@@ -91,11 +91,19 @@ export interface SandboxStatus {
   readonly degraded: readonly string[]
 }
 
+/** Hosts of plugins; see `src/plugin-host/`. */
+export type OwnProgram = 'plugin-host' | 'eliza-host'
+export const ownPrograms: readonly OwnProgram[] = ['plugin-host', 'eliza-host']
+
 /**
  * A program that speaks a protocol over its standard streams. It sees the system, its own program folder, a `/tmp` of its own in memory and
  * the folders that are named; no other part of the workspace, and no network unless it has a pass.
  */
 export interface ServerProgram {
+  /** A program of Oxbow's own that runs instead of `command`, in Node, with `args`; absent: none. */
+  readonly own?: OwnProgram | undefined
+  /** Absolute folder of the host that belongs to this program alone, shown writable at `/data`; absent: none. */
+  readonly state?: string | undefined
   /** A program of the system or an absolute path inside; `node` is Oxbow's own. */
   readonly command: string
   readonly args: readonly string[]

@@ -1,5 +1,6 @@
 /** All rules over one tree. */
-import type { ModuleRow, Waiver } from './modules.ts'
+import type { ModuleRow } from './modules.ts'
+import type { Waiver } from './waivers.ts'
 import { checkCycles, checkImports } from './import-rules.ts'
 import { checkDepth, checkFolders, checkNames, checkSizes, checkSyntax, type DepthRules } from './shape-rules.ts'
 import type { SourceTree } from './source-tree.ts'

@@ -1,5 +1,5 @@
 /** What a rule reports. */
-import type { Waiver } from './modules.ts'
+import type { Waiver } from './waivers.ts'
 
 export type RuleName =
   | 'module_without_layer'

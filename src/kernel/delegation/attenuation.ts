@@ -8,9 +8,6 @@
 import { posix } from 'node:path'
 import { type Caller, type Grant, grantOf, type RightLimits } from '../../types/index.ts'
 
-/** Calls of the runtime need it; no list of rights has it. */
-const processRight = 'turn.run'
-
 /** Entries of rights, as `grantOf` reads them. */
 export type Entries = readonly string[]
 
@@ -94,24 +91,6 @@ export function passedOn(delegable: Entries, profile: Entries): Entries {
 
 function withoutRights(entries: Entries, withheld: ReadonlySet<string>): Entries {
   return entries.filter((entry) => entry.startsWith('!') || !withheld.has(entry.split(':', 1)[0] ?? ''))
-}
-
-/**
- * The caller of a call that a plugin makes in a call of somebody else: what its caller has, as far as a person has approved it for the plugin.
- * Its calls are those that models may make, and those that are for plugins.
- */
-export function pluginCaller(caller: Caller, plugin: string, approved: Entries, isForPlugins: boolean): Caller {
-  const { limits: own, ...base } = caller
-  const limited = new Set(own?.only.keys())
-  const entries = [...[...caller.rights, secretRight, modelRight].filter((right) => !limited.has(right)), ...(own?.entries ?? [])]
-  const { rights, limits } = grantOf(passedOn(entries, approved))
-  return {
-    ...base,
-    actor: `plugin:${plugin}`,
-    rights: isForPlugins ? new Set([...rights, processRight]) : rights,
-    ...(limits !== undefined && { limits }),
-    audience: isForPlugins ? 'runtime' : 'model',
-  }
 }
 
 /** @returns entries of the profile that the child does not get, for people */

@@ -68,6 +68,7 @@ export function completeCall(deps: GenerationDeps): Call<CompleteInput, Completi
     right: processRight,
     effect: 'idempotent',
     audience: ['runtime'],
+    forPlugins: true,
     labels: { adds: [], sink: true },
     timeoutMs: completeTimeoutMs,
     async reserve(input, exact) {
@@ -159,6 +160,7 @@ export function embedCall(deps: EmbedCallDeps): Call<EmbedInput, Embedded> {
     right: processRight,
     effect: 'idempotent',
     audience: ['runtime'],
+    forPlugins: true,
     labels: { adds: [], sink: true },
     timeoutMs: embedTimeoutMs,
     reserve: ({ model, texts }, exact) => costs.reserve(model, texts, exact),

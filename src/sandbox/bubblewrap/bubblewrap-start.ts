@@ -1,6 +1,6 @@
 /** Starts hands in the Linux sandbox: a launch for each start, over the same folders. */
 import { readFileSync, realpathSync } from 'node:fs'
-import { isOxbowError, OxbowError, type Profile, type ServerProcess, type ServerProgram } from '../../types/index.ts'
+import { isOxbowError, type OwnProgram, OxbowError, type Profile, type ServerProcess, type ServerProgram } from '../../types/index.ts'
 import { browserView } from '../browser.ts'
 import { type Cgroup, createCgroup, removeStaleCgroups } from '../cgroup/cgroup-limits.ts'
 import { type HandsCommand, type HandsProcess, startHands } from '../hands/hands-process.ts'
@@ -10,6 +10,7 @@ import {
   type FolderMount,
   type GuardedPath,
   insideEgressSocket,
+  insideOwn,
   insideProgram,
   sandboxUid,
   type TierOptions,
@@ -17,7 +18,7 @@ import {
 } from '../tier-plan.ts'
 import { createEntrance } from '../workspace-entrance.ts'
 import { type BubblewrapPlan, holds } from './bubblewrap-plan.ts'
-import { findCode, loadHandsProgram, makeCode, startFiles } from './hands-program.ts'
+import { findCode, findHandsEntry, loadHandsProgram, makeCode, type StartFiles, startFiles } from './hands-program.ts'
 import { launchCommand, type LaunchPlan } from './launch-command.ts'
 import { serverView, spawnServer, startServer } from './server-start.ts'
 
@@ -54,6 +55,19 @@ export function createStarter(plan: BubblewrapPlan, options: TierOptions): Start
       return started
     })
   }
+  const owns = new Map<OwnProgram, StartFiles>()
+  /** With its compiled code, which is made here: nothing from one sandbox may run in the next. */
+  const ownProgram = async (name: OwnProgram): Promise<StartFiles> => {
+    const held = owns.get(name)
+    if (held !== undefined) return held
+    const text = await loadHandsProgram(findHandsEntry(name))
+    const inside = insideOwn(name)
+    const made = findCode(text, options.imageFolder, name) ?? makeCode(text, options.imageFolder, name)
+    const { files, entry } = startFiles(inside, made)
+    const shown = { files: [{ path: inside, text }, ...files], entry }
+    owns.set(name, shown)
+    return shown
+  }
   return {
     async hands(profile) {
       const leave = await enter(profile)
@@ -69,8 +83,9 @@ export function createStarter(plan: BubblewrapPlan, options: TierOptions): Start
     },
     async serve(server) {
       program ??= await loadHandsProgram()
-      const view = await serverView(server, options)
-      const files = server.pass === null ? [] : [{ path: insideProgram, text: program }]
+      const { files: own, entry: started } = server.own === undefined ? { files: [], entry: undefined } : await ownProgram(server.own)
+      const view = await serverView(server, options, started)
+      const files = [...(server.pass === null ? [] : [{ path: insideProgram, text: program }]), ...own]
       return startServer(server, entrance, options, (seen, leave) =>
         launch(launcher, { ...view, folders: seen, files, entry: insideProgram }, (command, gone) =>
           spawnServer(command, () => gone().finally(leave)),
@@ -127,7 +142,7 @@ async function launch<Started>(
 
 type View = Pick<
   LaunchPlan,
-  'folders' | 'entryArgs' | 'memoryMb' | 'processes' | 'maxFileMb' | 'files' | 'egressSocket' | 'program' | 'env' | 'cwd'
+  'folders' | 'entryArgs' | 'dataMb' | 'memoryMb' | 'processes' | 'maxFileMb' | 'files' | 'egressSocket' | 'program' | 'env' | 'cwd'
 >
 
 /** The mounts and limits of a profile, and the arguments of its hands. */

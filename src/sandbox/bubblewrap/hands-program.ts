@@ -1,5 +1,5 @@
 /**
- * The hands program as one JavaScript file, in CommonJS, and its compiled code.
+ * The hands program as one JavaScript file, in CommonJS, and its compiled code; and the hosts of plugins, which are made the same way.
  *
  * An installation includes the file (`dist/hands.cjs`). In a checkout it is bundled from the sources by the bundler of the installation,
  * with the same settings: about 0.15 s, most of it to load the bundler, so the result is cached. One file without types saves at every
@@ -12,15 +12,15 @@ import { hash } from 'node:crypto'
 import { existsSync, mkdirSync, readFileSync, readdirSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { dirname, isAbsolute, join, relative, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { OxbowError, writeWhole } from '../../types/index.ts'
+import { OxbowError, type OwnProgram, writeWhole } from '../../types/index.ts'
 
 /** Found by the manifest, which is beside the packages. */
 const checkout = dirname(fileURLToPath(new URL('../../../package.json', import.meta.url)))
 
-/** @returns the file of this installation that starts hands: beside the bundle, or in the sources. */
-export function findHandsEntry(): string {
-  const bundled = fileURLToPath(new URL('./hands.cjs', import.meta.url))
-  return existsSync(bundled) ? bundled : join(checkout, 'src/hands/main.ts')
+/** @returns the file of this installation that starts the program: beside the bundle, or in the sources. */
+export function findHandsEntry(name: 'hands' | OwnProgram = 'hands'): string {
+  const bundled = fileURLToPath(new URL(`./${name}.cjs`, import.meta.url))
+  return existsSync(bundled) ? bundled : join(checkout, `src/${name}/main.ts`)
 }
 
 /**
@@ -131,9 +131,9 @@ export interface StartFiles {
 }
 
 /** @returns the cached code for this program and this Node, or null. */
-export function findCode(program: string, folder: string): Buffer | null {
+export function findCode(program: string, folder: string, name: 'hands' | OwnProgram = 'hands'): Buffer | null {
   try {
-    const kept = readFileSync(join(folder, nameOf(program)))
+    const kept = readFileSync(join(folder, nameOf(program, name)))
     const code = kept.subarray(hashBytes)
     return sha256(code).equals(kept.subarray(0, hashBytes)) ? code : null
   } catch {
@@ -142,13 +142,14 @@ export function findCode(program: string, folder: string): Buffer | null {
 }
 
 /** Compiles the code and replaces the cache. Never throws: without it a start is slower. */
-export function makeCode(program: string, folder: string): Buffer | null {
+export function makeCode(program: string, folder: string, of: 'hands' | OwnProgram = 'hands'): Buffer | null {
   try {
     const { Script } = process.getBuiltinModule('node:vm')
     const code = new Script(wrapper.join(program)).createCachedData()
-    const name = nameOf(program)
+    const name = nameOf(program, of)
+    const isKept = new RegExp(`^${of}-\\w+\\.code`)
     mkdirSync(folder, { recursive: true })
-    for (const old of readdirSync(folder)) if (/^hands-\w+\.code/.test(old) && old !== name) rmSync(join(folder, old), { force: true })
+    for (const old of readdirSync(folder)) if (isKept.test(old) && old !== name) rmSync(join(folder, old), { force: true })
     const draft = join(folder, `${name}-${process.pid}`)
     writeFileSync(draft, Buffer.concat([sha256(code), code]), { mode: 0o600 })
     renameSync(draft, join(folder, name))
@@ -184,8 +185,8 @@ new Script(program, {
 `
 }
 
-function nameOf(program: string): string {
-  return `hands-${sha256(`${process.versions.v8} ${process.arch}\n${program}`).toString('hex').slice(0, 24)}.code`
+function nameOf(program: string, of: string): string {
+  return `${of}-${sha256(`${process.versions.v8} ${process.arch}\n${program}`).toString('hex').slice(0, 24)}.code`
 }
 
 function sha256(data: string | Buffer): Buffer {

@@ -26,6 +26,8 @@ export interface LaunchPlan {
   readonly cgroupCommand: readonly string[]
   readonly memoryMb: number
   readonly memoryByCgroup: boolean
+  /** Where no control group bounds the memory of `program`: the most for each of its processes. */
+  readonly dataMb?: number
   readonly processes: number
   readonly maxFileMb: number
   /** Files to create inside, by path. */
@@ -144,7 +146,9 @@ function guards({ inside, guarded = [] }: FolderMount, mounted: string): string[
 
 /** Set inside the user namespace, where the number of processes is counted for this sandbox only. */
 function resourceLimits(plan: LaunchPlan): string[] {
-  return [`--nofile=${maxOpenFiles}`, `--nproc=${plan.processes}`, `--fsize=${plan.maxFileMb * 1024 * 1024}`, '--core=0']
+  const { dataMb, memoryByCgroup } = plan
+  const data = dataMb === undefined || memoryByCgroup ? [] : [`--data=${dataMb * 1024 * 1024}`]
+  return [...data, `--nofile=${maxOpenFiles}`, `--nproc=${plan.processes}`, `--fsize=${plan.maxFileMb * 1024 * 1024}`, '--core=0']
 }
 
 /** Without a control group, hands apply this limit to each process of a command, but not to themselves. */

@@ -3,12 +3,22 @@
  * waits for a line: nothing of the program runs until the folders that it sees are checked.
  */
 import type { ChildProcess } from 'node:child_process'
-import { realpath } from 'node:fs/promises'
+import { mkdir, realpath } from 'node:fs/promises'
 import type { Readable, Writable } from 'node:stream'
 import { OxbowError, type ServerProcess, type ServerProgram } from '../../types/index.ts'
 import { collectDiagnostics, type HandsCommand, spawnWithStreams } from '../hands/hands-process.ts'
-import { endTimeoutMs, maxMountTableBytes, startTimeoutMs } from '../limits.ts'
-import { type FolderMount, insideEgressSocket, insideNode, insideProgram, insideServer, nodeFlags, type TierOptions } from '../tier-plan.ts'
+import { endTimeoutMs, maxHostHeapMb, maxMountTableBytes, minDataMb, startTimeoutMs } from '../limits.ts'
+import {
+  type FolderMount,
+  insideEgressSocket,
+  insideNode,
+  insideOwn,
+  insideProgram,
+  insideServer,
+  insideState,
+  nodeFlags,
+  type TierOptions,
+} from '../tier-plan.ts'
 import type { WorkspaceEntrance } from '../workspace-entrance.ts'
 import type { LaunchPlan } from './launch-command.ts'
 
@@ -16,29 +26,43 @@ import type { LaunchPlan } from './launch-command.ts'
 export const waitingShell: readonly string[] = ['/bin/sh', '-c', 'cat /proc/self/mountinfo; echo; read -r _ && exec "$@"', 'sh']
 export const serverSearchPath = '/usr/local/bin:/usr/bin:/bin'
 
-type ServerView = Pick<LaunchPlan, 'entryArgs' | 'memoryMb' | 'processes' | 'maxFileMb' | 'egressSocket' | 'program' | 'env' | 'cwd'>
+type ServerView = Pick<
+  LaunchPlan,
+  'entryArgs' | 'dataMb' | 'memoryMb' | 'processes' | 'maxFileMb' | 'egressSocket' | 'program' | 'env' | 'cwd'
+>
 
 /** Limits, environment and command line of a server. */
-export async function serverView(server: ServerProgram, { limits, egressSocket }: TierOptions): Promise<ServerView & { files: [] }> {
+export async function serverView(
+  server: ServerProgram,
+  { limits, egressSocket }: TierOptions,
+  entry?: string,
+): Promise<ServerView & { files: [] }> {
   const { env, pass } = server
   if (pass !== null && egressSocket === undefined) throw noNetwork()
   const base = { PATH: serverSearchPath, HOME: '/tmp', ...env }
   return {
     entryArgs: [],
     files: [],
+    ...(server.own !== undefined && { dataMb: Math.max(minDataMb, limits.memory_mb) }),
     memoryMb: limits.memory_mb,
     processes: limits.max_processes,
     maxFileMb: limits.max_file_mb,
     cwd: '/tmp',
-    program: [...waitingShell, ...serverCommand(server)],
+    program: [...waitingShell, ...serverCommand(server, entry)],
     env: pass === null ? base : { ...base, OXBOW_PASS: pass },
     ...(pass !== null && { egressSocket: await egressSocket!('online') }),
   }
 }
 
-/** @returns what the shell becomes: the program, behind a relay to the egress proxy if it has a pass */
-export function serverCommand({ command, args, pass }: ServerProgram): readonly string[] {
-  const program = [command === 'node' ? insideNode : command, ...args]
+/**
+ * @param entry the file that Node starts for a program of Oxbow's own
+ * @returns what the shell becomes: the program, behind a relay to the egress proxy if it has a pass
+ */
+export function serverCommand({ command, args, pass, own }: ServerProgram, entry?: string): readonly string[] {
+  const program =
+    own === undefined
+      ? [command === 'node' ? insideNode : command, ...args]
+      : [insideNode, ...nodeFlags, `--max-old-space-size=${maxHostHeapMb}`, entry ?? insideOwn(own), ...args]
   return pass === null ? program : [insideNode, ...nodeFlags, insideProgram, '--relay', insideEgressSocket, '--run', ...program]
 }
 
@@ -56,17 +80,22 @@ export interface WaitingServer extends ServerProcess {
 /** @param launch starts it over these folders; `leave` is to be called when none of its processes lives */
 export async function startServer(
   server: ServerProgram,
-  { guard, duringMounts, enter }: Pick<WorkspaceEntrance, 'guard' | 'duringMounts' | 'enter'>,
+  { guard, duringMounts, enter, enterState }: Pick<WorkspaceEntrance, 'guard' | 'duringMounts' | 'enter' | 'enterState'>,
   { folders }: Pick<TierOptions, 'folders'>,
   launch: (seen: readonly FolderMount[], leave: () => void) => Promise<WaitingServer>,
 ): Promise<ServerProcess> {
-  const own = await programMount(server)
+  const own = [...(await programMount(server)), ...(await stateMount(server))]
   const shared = server.folders.find(({ path }) => path === '/shared')
   const others = server.folders.filter((folder) => folder !== shared)
   const missing = others.find(({ path }) => folders.mounts?.some(({ inside }) => inside === path) !== true)
   if (missing !== undefined) throw noFolder(missing.path)
   // Ownership of the files is changed only for servers that see some.
-  const leave = server.folders.length === 0 ? () => {} : await enter('work')
+  const leaveWork = server.folders.length === 0 ? () => {} : await enter('work')
+  const leaveState = server.state === undefined ? () => {} : await enterState(own.at(-1)!.host)
+  const leave = (): void => {
+    leaveWork()
+    leaveState()
+  }
   const mounted = (mounts: readonly FolderMount[]): readonly FolderMount[] =>
     others.flatMap(({ path, writable }) =>
       mounts.filter(({ inside }) => inside === path).map((mount) => (writable ? mount : { ...mount, writable: false, guarded: [] })),
@@ -95,6 +124,17 @@ async function programMount({ programFolder }: ServerProgram): Promise<readonly 
     throw new OxbowError('bad_config', `The program folder ${programFolder} cannot be read.`, { hint: 'Install the server again.', cause })
   })
   return [{ host, inside: insideServer, writable: false }]
+}
+
+/** @throws OxbowError `bad_config` */
+async function stateMount({ state }: ServerProgram): Promise<readonly FolderMount[]> {
+  if (state === undefined) return []
+  const host = await mkdir(state, { recursive: true, mode: 0o700 })
+    .then(() => realpath(state))
+    .catch((cause: unknown) => {
+      throw new OxbowError('bad_config', `The folder ${state} cannot be made.`, { hint: 'Check that the disk has space.', cause })
+    })
+  return [{ host, inside: insideState, writable: true }]
 }
 
 function noFolder(path: string): OxbowError {

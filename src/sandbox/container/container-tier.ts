@@ -1,12 +1,12 @@
 /** The container tier: one container for each profile, with hands in it, over the same workspace. */
 import { basename, dirname, join } from 'node:path'
 import { OxbowError, isOxbowError } from '../../types/index.ts'
-import type { Profile, ServerProcess, ServerProgram } from '../../types/index.ts'
+import type { OwnProgram, Profile, ServerProcess, ServerProgram } from '../../types/index.ts'
 import type { FolderMount, GuardedPath, TierOptions, TierPlan, TierProvider, WorkspaceFolders } from '../tier-plan.ts'
 import { browserFileMb, browserProcesses } from '../limits.ts'
 import { noNetwork, serverCommand, serverSearchPath, startServer, type WaitingServer, waitingShell } from '../bubblewrap/server-start.ts'
-import { loadHandsProgram } from '../bubblewrap/hands-program.ts'
-import { insideEgressSocket, sandboxUid } from '../tier-plan.ts'
+import { findHandsEntry, loadHandsProgram } from '../bubblewrap/hands-program.ts'
+import { insideEgressSocket, insideOwn, sandboxUid } from '../tier-plan.ts'
 import type { HandsProcess } from '../hands/hands-process.ts'
 import { createEntrance } from '../workspace-entrance.ts'
 import { browserPolicy, findDriver, ownProfiles, policyFiles } from '../browser.ts'
@@ -70,6 +70,12 @@ function tierPlan(parts: Parts): TierPlan {
   }
 }
 
+/** @param kept folder of the host for programs */
+async function ownMount(kept: string, name: OwnProgram): Promise<FolderMount> {
+  const text = await loadHandsProgram(findHandsEntry(name))
+  return { host: keepFile(join(kept, `${name}.cjs`), text), inside: insideOwn(name), writable: false }
+}
+
 interface Starter {
   readonly start: (profile: Profile) => Promise<HandsProcess>
   readonly serve: NonNullable<TierPlan['serve']>
@@ -106,7 +112,8 @@ function createStarter(parts: Parts): Starter {
   const serve = async (server: ServerProgram): Promise<ServerProcess> => {
     const { pass, env } = server
     if (pass !== null && options.egressSocket === undefined) throw noNetwork()
-    const own = pass === null ? [] : [await handsMount(), ...(await socketMounts('online', options))]
+    const relay = pass === null ? [] : [await handsMount(), ...(await socketMounts('online', options))]
+    const own = server.own === undefined ? relay : [...relay, await ownMount(kept, server.own)]
     const [entry = '', ...shell] = waitingShell
     const base = { PATH: serverSearchPath, HOME: '/tmp', ...env, ...(pass !== null && { OXBOW_PASS: pass }) }
     const begin = (seen: readonly FolderMount[], leave: () => void): Promise<WaitingServer> => {

@@ -1,0 +1,3 @@
+/** For hosts with another interface for plugins: the frames, and who may call what when. */
+export { serveHost } from './serve-host.ts'
+export type { HostAdapter, HostApi } from './serve-host.ts'

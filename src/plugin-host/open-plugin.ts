@@ -1,0 +1,280 @@
+/** The interface of Oxbow for plugins: imports what a plugin exports, says what it has, and runs its parts. */
+import { pathToFileURL } from 'node:url'
+import { join } from 'node:path'
+import type { Json, JsonObject, PluginExports, PluginMessage, PluginOps, PluginProvided } from '../types/index.ts'
+import { maxProviderMs, providerMs } from './limits.ts'
+import {
+  type ActionPart,
+  type PluginObject,
+  type PluginRuntime,
+  type PluginState,
+  pluginOf,
+  type ProviderPart,
+  schemaOf,
+} from './plugin-object.ts'
+import { createRuntime } from './runtime-object.ts'
+import type { HostAdapter, HostApi } from './serve-host.ts'
+import { provideSdk } from './sdk-module.ts'
+
+type Answers = {
+  readonly [Op in Exclude<keyof PluginOps, 'describe' | 'health'>]: (input: PluginOps[Op]['input']) => Promise<PluginOps[Op]['output']>
+}
+
+/** @throws Error when an entry cannot be imported or exports no plugin */
+export async function openPlugin(folder: string, entries: readonly string[], api: HostApi): Promise<HostAdapter> {
+  provideSdk()
+  const plugins: PluginObject[] = []
+  for (const entry of entries) {
+    const module = (await import(pathToFileURL(join(folder, entry)).href)) as Readonly<Record<string, unknown>>
+    plugins.push(pluginOf(module, entry))
+  }
+  const held = createRuntime(plugins, api)
+  const answers = answersOf(plugins, held.runtime, held)
+  return {
+    describe: () => exportsOf(plugins),
+    answer: (op, input) => answers[op](input),
+    services: held.started,
+  }
+}
+
+function exportsOf(plugins: readonly PluginObject[]): PluginExports {
+  const all = <Part>(parts: (plugin: PluginObject) => readonly Part[] | undefined): readonly Part[] =>
+    plugins.flatMap((plugin) => parts(plugin) ?? [])
+  return {
+    actions: all((plugin) => plugin.actions).map(({ name, description = '', similes = [], parameters, effect = 'once', tier }) => ({
+      name,
+      description,
+      similes,
+      parameters: schemaOf(parameters),
+      effect,
+      tier: tier ?? (effect === 'none' ? 'read_only' : 'side_effecting'),
+    })),
+    providers: all((plugin) => plugin.providers).map((part) => ({
+      name: part.name,
+      description: part.description ?? '',
+      position: part.position ?? 0,
+      private: part.private === true,
+      dynamic: part.dynamic === true,
+      deadline_ms: deadlineOf(part),
+    })),
+    evaluators: all((plugin) => plugin.evaluators).map(({ name, description = '', alwaysRun }) => ({
+      name,
+      description,
+      always: alwaysRun === true,
+    })),
+    services: all((plugin) => plugin.services).map(({ serviceType: type, capabilityDescription = '' }) => ({
+      type,
+      description: capabilityDescription,
+    })),
+    models: plugins.flatMap(({ name: provider, models = {} }) =>
+      Object.entries(models).map(([type, model]) => ({
+        type,
+        provider,
+        priority: typeof model === 'function' ? 0 : (model.priority ?? 0),
+      })),
+    ),
+    routes: all((plugin) => plugin.routes).map(({ type, path, public: isPublic }) => ({
+      method: type.toUpperCase(),
+      path,
+      public: isPublic === true,
+    })),
+    tasks: all((plugin) => plugin.tasks).map(({ name, every_s, cron }) => ({ name, every_s: every_s ?? null, cron: cron ?? null })),
+    events: [...new Set(plugins.flatMap(({ events = {} }) => Object.keys(events)))],
+    hooks: all((plugin) => plugin.hooks).map(({ step, fail = 'open' }) => ({ step, fail })),
+  }
+}
+
+function deadlineOf({ deadline_ms }: Pick<ProviderPart, 'deadline_ms'>): number {
+  return Math.min(maxProviderMs, Math.max(1, deadline_ms ?? providerMs))
+}
+
+interface Held {
+  begin(config: JsonObject, settings: JsonObject): void
+  service(type: string): Promise<unknown>
+  stopServices(): Promise<void>
+}
+
+function answersOf(plugins: readonly PluginObject[], runtime: PluginRuntime, held: Held): Answers {
+  const find = createFinder(plugins)
+  return {
+    async start({ config, settings }) {
+      held.begin(config, settings)
+      for (const plugin of plugins) await plugin.init?.(config, runtime)
+      return {}
+    },
+    async action({ name, input, message, state }) {
+      const part = find(
+        `action ${name}`,
+        (plugin) => plugin.actions,
+        (action) => action.name === name,
+      )
+      return runAction(part, runtime, { input, message, state: stateOf(state) })
+    },
+    provide: async ({ names, message, state }) => ({
+      provided: await Promise.all(
+        names.map(async (name) => {
+          const part = plugins.flatMap(({ providers = [] }) => providers).find((provider) => provider.name === name)
+          return part === undefined ? missing(name) : provideOne(part, runtime, message, stateOf(state))
+        }),
+      ),
+    }),
+    async evaluate({ name, message, did_respond, responses, state }) {
+      const part = find(
+        `evaluator ${name}`,
+        (plugin) => plugin.evaluators,
+        (evaluator) => evaluator.name === name,
+      )
+      const whole = stateOf(state)
+      if (part.validate !== undefined && !(await part.validate(runtime, message, whole))) return { ran: false, data: {} }
+      const data = await part.handler(runtime, message, whole, did_respond, responses)
+      return { ran: true, data: objectOf(data) }
+    },
+    ...workAnswers(plugins, runtime, held),
+    async drain() {
+      for (const plugin of plugins.toReversed()) await plugin.dispose?.(runtime)
+      await held.stopServices()
+      return {}
+    },
+  }
+}
+
+type Finder = ReturnType<typeof createFinder>
+
+/** @returns what finds a part of one of the plugins @throws Error with the code `not_found` */
+function createFinder(plugins: readonly PluginObject[]) {
+  return <Part extends object>(what: string, parts: (plugin: PluginObject) => readonly Part[] | undefined, is: (part: Part) => boolean) => {
+    const found = plugins.flatMap((plugin) => parts(plugin) ?? []).find(is)
+    if (found !== undefined) return found
+    throw Object.assign(new Error(`The plugin has no ${what}.`), { code: 'not_found', hint: 'oxbow plugin info shows what it has.' })
+  }
+}
+
+/** What is not asked within a turn. */
+function workAnswers(
+  plugins: readonly PluginObject[],
+  runtime: PluginRuntime,
+  held: Held,
+  find: Finder = createFinder(plugins),
+): Pick<Answers, 'service' | 'model' | 'route' | 'task' | 'event' | 'hook'> {
+  return {
+    async service({ type }) {
+      await held.service(type)
+      return {}
+    },
+    async model({ type, params }) {
+      const model = plugins.map(({ models = {} }) => models[type]).find((one) => one !== undefined)
+      if (model === undefined) throw Object.assign(new Error(`The plugin has no model ${type}.`), { code: 'not_found' })
+      const result = await (typeof model === 'function' ? model(runtime, params) : model.handler(runtime, params))
+      return { result: (result ?? null) as Json }
+    },
+    async route(input) {
+      const part = find(
+        `route ${input.method} ${input.path}`,
+        (plugin) => plugin.routes,
+        ({ type, path }) => type.toUpperCase() === input.method && path === input.path,
+      )
+      return answerOf(await part.handler(runtime, { ...input, bytes: Buffer.from(input.body, 'base64') }))
+    },
+    async task({ name, due }) {
+      const text = await find(
+        `task ${name}`,
+        (plugin) => plugin.tasks,
+        (task) => task.name === name,
+      ).run(runtime, due)
+      return { text: typeof text === 'string' ? text : '' }
+    },
+    async event({ name, payload }) {
+      const handlers = plugins.flatMap(({ events = {} }) => [...(events[name] ?? []), ...(events['*'] ?? [])])
+      for (const done of await Promise.allSettled(handlers.map(async (handler) => handler(runtime, payload, name))))
+        if (done.status === 'rejected') console.error(`event ${name}:`, done.reason)
+      return {}
+    },
+    async hook({ step, value }) {
+      const result = await find(
+        `hook ${step}`,
+        (plugin) => plugin.hooks,
+        (hook) => hook.step === step,
+      ).run(runtime, value)
+      return verdictOf(result)
+    },
+  }
+}
+
+interface Asked {
+  readonly input: JsonObject
+  readonly message: PluginMessage | null
+  readonly state: PluginState
+}
+
+async function runAction(
+  part: ActionPart,
+  runtime: PluginRuntime,
+  { input, message, state }: Asked,
+): Promise<PluginOps['action']['output']> {
+  if (part.validate !== undefined && !(await part.validate(runtime, message, state)))
+    throw Object.assign(new Error(`${part.name} does not apply to this message.`), { code: 'bad_input', hint: 'Continue without it.' })
+  const said: string[] = []
+  const result = await part.handler(runtime, message, state, { parameters: input }, async (content) => {
+    if (typeof content['text'] === 'string') said.push(content['text'])
+    return [content]
+  })
+  const { text, data, values, success, error } = objectOf(result)
+  return {
+    ok: success !== false && result !== false,
+    text: [...said, typeof text === 'string' ? text : typeof result === 'string' ? result : '', typeof error === 'string' ? error : '']
+      .filter((one) => one !== '')
+      .join('\n'),
+    data: objectOf(data),
+    values: objectOf(values),
+  }
+}
+
+async function provideOne(part: ProviderPart, runtime: PluginRuntime, message: PluginMessage, state: PluginState): Promise<PluginProvided> {
+  const limit = Promise.withResolvers<never>()
+  const deadlineMs = deadlineOf(part)
+  const timer = setTimeout(() => limit.reject(new Error(`It did not answer within ${deadlineMs} ms.`)), deadlineMs)
+  try {
+    const result = await Promise.race([Promise.resolve(part.get(runtime, message, state)), limit.promise])
+    const { text, values, data } = objectOf(result)
+    return { name: part.name, text: typeof text === 'string' ? text : '', values: objectOf(values), data: objectOf(data), problem: '' }
+  } catch (error) {
+    return {
+      ...missing(part.name),
+      problem: (error instanceof Error ? error.message : String(error)).slice(0, maxProblemChars) || 'It failed.',
+    }
+  } finally {
+    clearTimeout(timer)
+  }
+}
+
+const maxProblemChars = 500
+
+const missing = (name: string): PluginProvided => ({ name, text: '', values: {}, data: {}, problem: 'The plugin has no such provider.' })
+
+function stateOf(state: JsonObject): PluginState {
+  const { values, data, text } = state
+  return { values: objectOf(values), data: objectOf(data), text: typeof text === 'string' ? text : '' }
+}
+
+function objectOf(value: unknown): JsonObject {
+  return typeof value === 'object' && value !== null && !Array.isArray(value) ? (value as JsonObject) : {}
+}
+
+function answerOf(answer: unknown): PluginOps['route']['output'] {
+  const { status, headers, body } = objectOf(answer)
+  const isBytes = (body as unknown) instanceof Uint8Array
+  const bytes = isBytes ? Buffer.from(body as unknown as Uint8Array) : typeof body === 'string' ? Buffer.from(body) : null
+  const json = bytes === null
+  return {
+    status: typeof status === 'number' ? status : 200,
+    headers: { ...(json && { 'content-type': 'application/json' }), ...(objectOf(headers) as Readonly<Record<string, string>>) },
+    body: (bytes ?? Buffer.from(JSON.stringify(body ?? null))).toString('base64'),
+  }
+}
+
+/** Nothing and `true` pass. */
+function verdictOf(result: unknown): PluginOps['hook']['output'] {
+  const { verdict, value, reason } = objectOf(result)
+  const known = verdict === 'change' || verdict === 'refuse' || verdict === 'approve' ? verdict : 'pass'
+  return { verdict: result === false ? 'refuse' : known, value: value ?? null, reason: typeof reason === 'string' ? reason : '' }
+}

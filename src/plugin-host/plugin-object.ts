@@ -1,0 +1,184 @@
+/** A plugin as its entry exports it, made by `definePlugin`. What is missing has a default; what is wrong fails here, with its name. */
+import type { Effect, Json, JsonObject, PluginCallResult, PluginMessage, PluginOps, Tier } from '../types/index.ts'
+
+/** The first argument of every function of a plugin. */
+export interface PluginRuntime {
+  readonly plugin: string
+  /** Makes a call of Oxbow, as far as the plugin and whoever it works for may. Resolves also when it is refused. */
+  call(name: string, input?: JsonObject): Promise<PluginCallResult>
+  /** A setting of the plugin or a secret that its manifest names; null: not set. */
+  getSetting(name: string): Json
+  /** Starts it if need be. @throws Error when the plugin has none of this type, or it does not start within 30 s */
+  getService(type: string): Promise<unknown>
+  /** Aborts when the request that runs is cancelled. */
+  readonly signal: AbortSignal
+  log(...values: readonly unknown[]): void
+  readonly memory: {
+    save(text: string, more?: JsonObject): Promise<PluginCallResult>
+    search(query: string, more?: JsonObject): Promise<PluginCallResult>
+  }
+}
+
+export interface PluginState {
+  readonly values: JsonObject
+  readonly data: JsonObject
+  readonly text: string
+}
+
+type Callback = (content: JsonObject) => Promise<readonly JsonObject[]>
+
+export interface ActionPart {
+  readonly name: string
+  readonly description?: string
+  readonly similes?: readonly string[]
+  /** A JSON Schema of an object, or a list of parameters. */
+  readonly parameters?: JsonObject | readonly JsonObject[]
+  readonly effect?: Effect
+  readonly tier?: Tier
+  validate?(runtime: PluginRuntime, message: PluginMessage | null, state: PluginState): boolean | Promise<boolean>
+  handler(
+    runtime: PluginRuntime,
+    message: PluginMessage | null,
+    state: PluginState,
+    options: { readonly parameters: JsonObject },
+    callback: Callback,
+  ): unknown
+}
+
+export interface ProviderPart {
+  readonly name: string
+  readonly description?: string
+  readonly position?: number
+  readonly private?: boolean
+  readonly dynamic?: boolean
+  readonly deadline_ms?: number
+  get(runtime: PluginRuntime, message: PluginMessage, state: PluginState): unknown
+}
+
+export interface EvaluatorPart {
+  readonly name: string
+  readonly description?: string
+  readonly alwaysRun?: boolean
+  validate?(runtime: PluginRuntime, message: PluginMessage, state: PluginState): boolean | Promise<boolean>
+  handler(
+    runtime: PluginRuntime,
+    message: PluginMessage,
+    state: PluginState,
+    didRespond: boolean,
+    responses: readonly PluginMessage[],
+  ): unknown
+}
+
+/** A class with a static `start`, or an object. */
+export interface ServicePart {
+  readonly serviceType: string
+  readonly capabilityDescription?: string
+  start(runtime: PluginRuntime): unknown
+}
+
+export interface RoutePart {
+  readonly type: string
+  readonly path: string
+  readonly public?: boolean
+  handler(runtime: PluginRuntime, request: PluginOps['route']['input'] & { readonly bytes: Uint8Array }): unknown
+}
+
+export interface TaskPart {
+  readonly name: string
+  readonly every_s?: number
+  readonly cron?: string
+  run(runtime: PluginRuntime, due: number): unknown
+}
+
+export interface HookPart {
+  readonly step: string
+  readonly fail?: 'open' | 'closed'
+  run(runtime: PluginRuntime, value: Json): unknown
+}
+
+type ModelHandler = (runtime: PluginRuntime, params: JsonObject) => unknown
+
+export interface PluginObject {
+  readonly name: string
+  readonly description?: string
+  init?(config: JsonObject, runtime: PluginRuntime): unknown
+  /** At the end of its host, which waits ten seconds for it. */
+  dispose?(runtime: PluginRuntime): unknown
+  readonly actions?: readonly ActionPart[]
+  readonly providers?: readonly ProviderPart[]
+  readonly evaluators?: readonly EvaluatorPart[]
+  readonly services?: readonly ServicePart[]
+  /** By model type. */
+  readonly models?: Readonly<Record<string, ModelHandler | { readonly priority?: number; readonly handler: ModelHandler }>>
+  readonly routes?: readonly RoutePart[]
+  readonly tasks?: readonly TaskPart[]
+  /** By name of the event; `*`: all. */
+  readonly events?: Readonly<Record<string, readonly ((runtime: PluginRuntime, payload: JsonObject, name: string) => unknown)[]>>
+  readonly hooks?: readonly HookPart[]
+}
+
+/** @returns the plugin that a module exports, as `default` or by another name @throws Error that names what is wrong */
+export function pluginOf(module: Readonly<Record<string, unknown>>, entry: string): PluginObject {
+  const exported = [module['default'], module['plugin'], ...Object.values(module)]
+  const found = exported.find(isPlugin)
+  if (found === undefined) throw new Error(`${entry} exports no plugin: export default definePlugin({ name, … }).`)
+  for (const { list, parts, needs } of partsOf(found)) {
+    if (!Array.isArray(parts)) throw new Error(`${list} of ${found.name} must be a list.`)
+    for (const [place, part] of (parts as readonly Readonly<Record<string, unknown>>[]).entries()) {
+      for (const [field, type] of needs) {
+        // oxlint-disable-next-line valid-typeof -- one of two
+        if (part === null || part === undefined || typeof part[field] !== type)
+          throw new Error(`${list}[${place}] of ${found.name} needs ${field}, a ${type}.`)
+      }
+    }
+  }
+  return found
+}
+
+function isPlugin(value: unknown): value is PluginObject {
+  return typeof value === 'object' && value !== null && typeof (value as { name?: unknown }).name === 'string'
+}
+
+type Need = readonly [field: string, type: 'string' | 'function']
+
+function partsOf(plugin: PluginObject): { readonly list: string; readonly parts: unknown; readonly needs: readonly Need[] }[] {
+  const name: Need = ['name', 'string']
+  const handler: Need = ['handler', 'function']
+  const run: Need = ['run', 'function']
+  return [
+    { list: 'actions', parts: plugin.actions ?? [], needs: [name, handler] },
+    { list: 'providers', parts: plugin.providers ?? [], needs: [name, ['get', 'function']] },
+    { list: 'evaluators', parts: plugin.evaluators ?? [], needs: [name, handler] },
+    {
+      list: 'services',
+      parts: plugin.services ?? [],
+      needs: [
+        ['serviceType', 'string'],
+        ['start', 'function'],
+      ],
+    },
+    { list: 'routes', parts: plugin.routes ?? [], needs: [['type', 'string'], ['path', 'string'], handler] },
+    { list: 'tasks', parts: plugin.tasks ?? [], needs: [name, run] },
+    { list: 'hooks', parts: plugin.hooks ?? [], needs: [['step', 'string'], run] },
+  ]
+}
+
+/** @returns a JSON Schema of an object from either form */
+export function schemaOf(parameters: ActionPart['parameters']): JsonObject {
+  if (parameters === undefined) return { type: 'object', properties: {}, additionalProperties: false }
+  if (!Array.isArray(parameters)) return parameters as JsonObject
+  const list = parameters as readonly JsonObject[]
+  const properties = list.map(({ name, description, type, default: fallback, enumValues }) => [
+    nameOf({ name: name ?? '' }),
+    {
+      type: type ?? 'string',
+      ...(description !== undefined && { description }),
+      ...(fallback !== undefined && { default: fallback }),
+      ...(enumValues !== undefined && { enum: enumValues }),
+    },
+  ])
+  const required = list.filter(({ required: isRequired }) => isRequired === true).map(nameOf)
+  return { type: 'object', properties: Object.fromEntries(properties) as JsonObject, required, additionalProperties: false }
+}
+
+const nameOf = ({ name }: JsonObject): string => (typeof name === 'string' ? name : '')

@@ -1,0 +1,80 @@
+/** The runtime object of a plugin, and its services: each starts once, with the first that needs it. */
+import type { Json, JsonObject } from '../types/index.ts'
+import type { PluginObject, PluginRuntime } from './plugin-object.ts'
+import type { HostApi } from './serve-host.ts'
+
+/** A service that has not started by then has failed; the next request for it tries again. */
+const serviceStartMs = 30_000
+
+export interface HeldRuntime {
+  readonly runtime: PluginRuntime
+  begin(config: JsonObject, settings: JsonObject): void
+  /** @throws Error */
+  service(type: string): Promise<unknown>
+  started(): readonly string[]
+  stopServices(): Promise<void>
+}
+
+export function createRuntime(plugins: readonly PluginObject[], api: HostApi): HeldRuntime {
+  let settings: JsonObject = {}
+  const services = new Map<string, Promise<unknown>>()
+  const running = new Map<string, unknown>()
+
+  const service = async (type: string): Promise<unknown> => {
+    const part = plugins.flatMap((plugin) => plugin.services ?? []).find(({ serviceType }) => serviceType === type)
+    if (part === undefined) throw Object.assign(new Error(`The plugin has no service ${type}.`), { code: 'not_found' })
+    const begun =
+      services.get(type) ??
+      within(serviceStartMs, `The service ${type}`, async () => part.start(runtime)).then((started) => {
+        running.set(type, started)
+        return started
+      })
+    services.set(type, begun)
+    begun.catch(() => {
+      if (services.get(type) === begun) services.delete(type)
+    })
+    return begun
+  }
+  const runtime: PluginRuntime = {
+    plugin: plugins[0]?.name ?? '',
+    call: (name, input = {}) => api.call(name, input),
+    getSetting: (name): Json => settings[name] ?? process.env[name] ?? null,
+    getService: service,
+    get signal() {
+      return api.signal()
+    },
+    log: (...values) => console.error(...values),
+    memory: {
+      save: (text, more = {}) => api.call('memory.save', { text, ...more }),
+      search: (query, more = {}) => api.call('memory.search', { query, ...more }),
+    },
+  }
+  return {
+    runtime,
+    begin(config, given) {
+      settings = { ...config, ...given }
+    },
+    service,
+    started: () => [...running.keys()],
+    async stopServices() {
+      for (const [type, started] of running) {
+        const { stop } = (typeof started === 'object' && started !== null ? started : {}) as { stop?: () => unknown }
+        await Promise.resolve(stop?.call(started)).catch((error: unknown) => console.error(`service ${type}:`, error))
+      }
+      running.clear()
+    },
+  }
+}
+
+async function within<T>(limitMs: number, what: string, work: () => Promise<T>): Promise<T> {
+  const late = Promise.withResolvers<never>()
+  const timer = setTimeout(
+    () => late.reject(Object.assign(new Error(`${what} did not start within ${limitMs / 1000} s.`), { code: 'timeout' })),
+    limitMs,
+  )
+  try {
+    return await Promise.race([work(), late.promise])
+  } finally {
+    clearTimeout(timer)
+  }
+}

@@ -1,0 +1,17 @@
+/**
+ * `oxbow/plugin` inside of the sandbox, where the package is not installed: plugins import it from this program. At run time it is one
+ * function; the rest of it are types, and a fake process that tests of plugins use outside.
+ */
+
+const name = 'oxbow/plugin'
+const source = 'export const definePlugin = (plugin) => plugin\n'
+
+export function provideSdk(): void {
+  const { registerHooks } = process.getBuiltinModule('node:module')
+  registerHooks({
+    resolve: (specifier, context, next) =>
+      specifier === name
+        ? { url: `data:text/javascript,${encodeURIComponent(source)}`, format: 'module', shortCircuit: true }
+        : next(specifier, context),
+  })
+}

@@ -1,0 +1,184 @@
+/**
+ * Answers the requests of the guest until the input ends. Requests run concurrently. What a plugin does for a request is bound to it: a call
+ * that the plugin makes names that request, however deep in its code it is made, and is refused here once the request has ended.
+ *
+ * A cancelled request is answered at once, whether or not the plugin ends what it does: nothing of it is used any more, and the guest can
+ * tell a plugin that is slow from one that blocks this process.
+ */
+import { AsyncLocalStorage } from 'node:async_hooks'
+import type { Readable, Writable } from 'node:stream'
+import {
+  createMessageReader,
+  createMessageWriter,
+  type Failure,
+  greetingId,
+  type JsonObject,
+  type PluginCallResult,
+  type PluginExports,
+  type PluginOp,
+} from '../types/index.ts'
+import { maxCalls, maxPendingBytes, maxReplyBytes, maxRequestBytes, maxRequests } from './limits.ts'
+
+/** What a plugin's interface needs of this program. */
+export interface HostApi {
+  /** Makes a call for the request that runs. Never rejects. */
+  call(name: string, input: JsonObject): Promise<PluginCallResult>
+  /** Of the request that runs; one that never aborts outside of one. */
+  signal(): AbortSignal
+}
+
+/** An interface for plugins: how their parts are found and run. */
+export interface HostAdapter {
+  describe(): PluginExports | Promise<PluginExports>
+  answer(op: Exclude<PluginOp, 'describe' | 'health'>, input: never): Promise<object>
+  /** Types of services that have started. */
+  services(): readonly string[]
+}
+
+interface Running {
+  readonly id: number
+  readonly controller: AbortController
+  /** Answered or cancelled. */
+  ended: boolean
+}
+
+interface Host {
+  readonly send: (id: number, message: object) => Promise<void>
+  readonly running: Map<number, Running>
+  readonly waiting: Map<number, (result: PluginCallResult) => void>
+  readonly current: AsyncLocalStorage<Running>
+  readonly adapter: () => Promise<HostAdapter>
+  readonly services: () => readonly string[]
+}
+
+/**
+ * @param load imports the plugin, with the first request
+ * Resolves when the input ends. @throws Error when the guest breaks the protocol: then nothing can be trusted.
+ */
+export async function serveHost(load: (api: HostApi) => Promise<HostAdapter>): Promise<void> {
+  const { input, output } = takeStreams()
+  const writer = createMessageWriter(output)
+  const current = new AsyncLocalStorage<Running>()
+  const never = new AbortController().signal
+  let loading: Promise<HostAdapter> | null = null
+  let loaded: HostAdapter | null = null
+  let lastId = -1
+  const host: Host = {
+    async send(id, message) {
+      const text = JSON.stringify(message)
+      await writer.send(id, Buffer.byteLength(text) > maxReplyBytes ? tooLarge : text, null)
+    },
+    running: new Map(),
+    waiting: new Map(),
+    current,
+    adapter: () => (loading ??= load(api).then((adapter) => (loaded = adapter))),
+    services: () => loaded?.services() ?? [],
+  }
+  const api: HostApi = {
+    signal: () => current.getStore()?.controller.signal ?? never,
+    async call(name, callInput) {
+      const within = current.getStore()
+      if (within === undefined || within.ended) return refused('A plugin can make calls only while it works on a request.')
+      if (host.waiting.size >= maxCalls) return refused(`A plugin can make ${maxCalls} calls at once.`)
+      const id = (lastId += 2)
+      const replied = Promise.withResolvers<PluginCallResult>()
+      host.waiting.set(id, replied.resolve)
+      await host.send(id, { op: 'call', input: { for: within.id, name, input: callInput } })
+      return replied.promise
+    },
+  }
+  process.on('unhandledRejection', (error) => console.error('unhandled rejection:', error))
+  await writer.send(greetingId, '{}', null)
+  await readAll(host, input)
+}
+
+/** What the plugin prints goes to its log, and never between frames. */
+function takeStreams(): { readonly input: Readable; readonly output: Writable } {
+  const { stdin, stdout, stderr } = process
+  // The guest has closed its end.
+  stdout.on('error', () => process.exit(0))
+  Object.defineProperty(process, 'stdout', { get: () => stderr, configurable: true })
+  Object.defineProperty(process, 'stdin', { get: () => undefined, configurable: true })
+  return { input: stdin, output: stdout }
+}
+
+async function readAll(host: Host, input: Readable): Promise<void> {
+  const push = createMessageReader(
+    { messageBytes: maxRequestBytes, pendingBytes: maxPendingBytes },
+    {
+      message: (id, text) => (id % 2 === 0 ? takeRequest(host, id, text) : takeReply(host, id, text)),
+      cancel: (id) => cancel(host, id),
+    },
+  )
+  for await (const chunk of input) {
+    const problem = push(chunk as Buffer)
+    if (problem !== null) throw new Error(problem)
+  }
+}
+
+function takeRequest(host: Host, id: number, text: string): void {
+  const request = JSON.parse(text) as { readonly op: PluginOp; readonly input: never }
+  const running: Running = { id, controller: new AbortController(), ended: false }
+  if (host.running.has(id) || id === greetingId) throw new Error('a request has an id that is in use')
+  if (host.running.size >= maxRequests) return void host.send(id, { failure: busy })
+  host.running.set(id, running)
+  void host.current.run(running, () => answer(host, running, request))
+}
+
+async function answer(host: Host, running: Running, { op, input }: { readonly op: PluginOp; readonly input: never }): Promise<void> {
+  let message: object
+  try {
+    message = { ok: await perform(host, op, input) }
+  } catch (error) {
+    message = { failure: failureOf(error) }
+  }
+  // A cancelled request has been answered.
+  if (running.ended) return
+  running.ended = true
+  host.running.delete(running.id)
+  await host.send(running.id, message)
+}
+
+async function perform(host: Host, op: PluginOp, input: never): Promise<object> {
+  // Without the plugin: it answers as long as this process is not blocked.
+  if (op === 'health') return { memory_bytes: process.memoryUsage.rss(), services: host.services() }
+  const adapter = await host.adapter()
+  if (op === 'describe') return adapter.describe()
+  return adapter.answer(op, input)
+}
+
+function cancel(host: Host, id: number): void {
+  const running = host.running.get(id)
+  if (running === undefined) return
+  running.ended = true
+  host.running.delete(id)
+  running.controller.abort(new Error('The request was cancelled.'))
+  void host.send(id, { failure: { code: 'cancelled', message: 'Cancelled.', hint: 'Ask again if it is still needed.' } })
+}
+
+function takeReply(host: Host, id: number, text: string): void {
+  const waiting = host.waiting.get(id)
+  if (waiting === undefined) throw new Error('a reply to no call')
+  host.waiting.delete(id)
+  waiting((JSON.parse(text) as { readonly ok: PluginCallResult }).ok)
+}
+
+function refused(message: string): PluginCallResult {
+  const failure: Failure = { code: 'denied', message, hint: 'Make the call before the handler returns.' }
+  return { status: 'refused', ok: false, text: `Error (denied): ${message}`, output: null, failure }
+}
+
+/** Of a plugin's own errors, a code that is one of ours is kept. */
+function failureOf(error: unknown): Failure {
+  const { code, message, hint } = (typeof error === 'object' && error !== null ? error : { message: String(error) }) as Partial<Failure>
+  return {
+    code: code !== undefined && codes.has(code) ? code : 'tool_failed',
+    message: (message ?? '').slice(0, maxFailureText) || 'The plugin failed.',
+    hint: typeof hint === 'string' ? hint.slice(0, maxFailureText) : 'Its log may say why: oxbow plugin logs.',
+  }
+}
+
+const codes: ReadonlySet<string> = new Set(['bad_input', 'not_found', 'cancelled', 'limit_reached', 'denied', 'timeout'])
+const maxFailureText = 2_000
+const busy: Failure = { code: 'limit_reached', message: 'The plugin has too many requests at once.', hint: 'Wait for some to end.' }
+const tooLarge = JSON.stringify({ failure: { code: 'limit_reached', message: 'The answer is too large.', hint: 'Ask for less.' } })

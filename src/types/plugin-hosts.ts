@@ -1,0 +1,77 @@
+/** The port to the hosts of plugins: what is installed, and how a plugin is asked something. */
+import type { CallOutcome } from './call.ts'
+import type { PluginExports } from './plugin.ts'
+import type { PluginOp, PluginOps } from './plugin-frames.ts'
+import type { JsonObject } from './text.ts'
+
+/** An installed plugin that is enabled, as its host needs it. Made from manifest and lock by whoever installs plugins. */
+export interface HostedPlugin {
+  readonly name: string
+  readonly version: string
+  /** The program that runs it: Oxbow's own, or the one with the interface of elizaOS. */
+  readonly program: 'plugin-host' | 'eliza-host'
+  /** Absolute folder of the host, which the plugin sees read-only at `/opt/server`. */
+  readonly folder: string
+  /** Of its files; see `treeHash` in `src/plugins/`. */
+  readonly tree_hash: string
+  /** Files in the folder, imported in this order: one, or those of plugins that share a host. */
+  readonly entries: readonly string[]
+  /** Entries of rights that a person has approved; each call of the plugin needs its caller to have them, too. */
+  readonly rights: readonly string[]
+  /** Patterns of hosts that its own sockets may reach through the egress proxy; none: no network. */
+  readonly hosts: readonly string[]
+  /** Secrets whose values its process has as variables, by name. */
+  readonly secrets: readonly string[]
+  /** Folders of the workspace that it sees. */
+  readonly paths: readonly { readonly path: string; readonly writable: boolean }[]
+  /** Its settings, checked against its `configSchema`. */
+  readonly config: JsonObject
+}
+
+/** For whom a plugin is asked something. */
+export interface PluginRequest {
+  readonly signal: AbortSignal
+  readonly timeoutMs: number
+  /** Makes a call for the plugin, with the rights of this request; absent: the plugin can make none in it. */
+  readonly call?: ((name: string, input: JsonObject) => Promise<CallOutcome>) | undefined
+}
+
+/** `disabled`: it has crashed too often, and starts again when a person enables or reloads it. */
+export type PluginHostPhase = 'stopped' | 'starting' | 'running' | 'waiting' | 'disabled'
+
+export interface PluginHostState {
+  readonly phase: PluginHostPhase
+  readonly pid_started: boolean
+  /** Why it last ended, for people; empty: it has not, or nothing was wrong. */
+  readonly problem: string
+  /** Within the last ten minutes. */
+  readonly crashes: number
+  /** The end of what it has written; hostile text. */
+  readonly log: string
+}
+
+/** The hosts of all plugins. */
+export interface PluginHosts {
+  /** The same array until a plugin comes, goes or changes. */
+  plugins(): readonly HostedPlugin[]
+  /**
+   * Asks a plugin something, in a host that is started if need be.
+   * @throws OxbowError `not_found`, `cancelled`, `timeout`, `tool_failed` with what the plugin says, `sandbox_failed` when its host ended; with
+   * `lost` in its data if what was asked may have had an effect
+   */
+  ask<Op extends PluginOp>(plugin: string, op: Op, input: PluginOps[Op]['input'], request: PluginRequest): Promise<PluginOps[Op]['output']>
+  /** What the plugin has: kept by the hash of its files, and asked of a host only the first time. @throws as `ask` */
+  exports(plugin: string, signal: AbortSignal): Promise<PluginExports>
+  /** @returns what is kept; null when the plugin has never been described */
+  known(plugin: string): PluginExports | null
+  state(plugin: string): PluginHostState
+  /**
+   * Takes over another list of plugins: new ones are described, changed ones are reloaded, and those that are missing drain and end. A changed
+   * plugin whose new host does not start stays as it was.
+   * @returns for each plugin that could not be taken over, why
+   */
+  replace(plugins: readonly HostedPlugin[]): Promise<Readonly<Record<string, string>>>
+  /** Starts a new host, which takes over when it is healthy; the old one drains. @throws as `ask`; then the old one stays */
+  reload(plugin: string): Promise<void>
+  close(): Promise<void>
+}
