@@ -41,6 +41,7 @@ import {
   stopReason,
   type Watch,
 } from './stages/running-calls.ts'
+import type { HookedCall, KernelHooks } from './hooks/hook-port.ts'
 import type { Registry } from './registry.ts'
 import type { DataHandles } from './extract/data-handles.ts'
 import { type FileFlow, type Judged, judgeLabels, labelsOfResult, originsOf, type Sessions, type WatchedFiles } from './sessions.ts'
@@ -69,6 +70,8 @@ export interface GateDeps extends ApprovalDeps, FilePlaces {
   /** Files that came with the messages of a turn, and what its message asks for beside the policy. */
   readonly attachments: (turn: Caller['turn']) => readonly Attachment[]
   readonly cautionOf: (turn: Caller['turn']) => ClientTools['caution']
+  /** Absent: no plugin has any. */
+  readonly hooks?: KernelHooks | undefined
 }
 
 interface CallOptions {
@@ -121,6 +124,8 @@ const ignored = (): void => {}
 interface Passing extends CallOptions {
   readonly caller: Caller
   readonly onIntended: (intended: Intended) => void
+  /** Hooks have looked at it, and changed its input. */
+  readonly hooked?: HookedCall
 }
 
 /** What the first six stages have established. */
@@ -134,6 +139,7 @@ interface Admitted {
   readonly hold: Hold | null
   /** Secrets that the caller wrote as they are. */
   readonly own: readonly string[]
+  readonly hooked: HookedCall | null
 }
 
 async function passGate(deps: GateDeps, passing: Passing, name: string, rawInput: unknown): Promise<CallOutcome> {
@@ -170,7 +176,7 @@ async function admit(
   // 1. Resolve the name and parse the input. The caller can correct an invalid one.
   const parsed = await deps.registry.parse(name, rawInput)
   if (!parsed.ok) return refusal(parsed.failure)
-  const { call } = parsed
+  let call = passing.hooked?.call ?? parsed.call
   const loading = deps.secrets.ready(call)
   if (loading !== null) await loading
   // Secrets become handles before anybody sees the input.
@@ -188,6 +194,13 @@ async function admit(
   const { held, flow } = judged instanceof Promise ? await judged : judged
   if (flow.decision === 'deny') return refusal(flowRefusal(flow))
 
+  // Hooks of plugins only make it stricter: what they change is judged from the beginning.
+  const hooked = passing.hooked ?? (deps.hooks?.sees(caller, call) === true ? await deps.hooks.before(passing, call, input) : null)
+  if (hooked !== null && 'text' in hooked) return hooked
+  if (hooked !== null && hooked !== passing.hooked && 'input' in hooked)
+    return admit(deps, { ...passing, hooked }, name, hooked.input, past)
+  call = hooked?.call ?? call
+
   // 5. Approve: run, or park until a user decides.
   const policy = judgeInput(deps.approval, deps.cautionOf(caller.turn), caller, call, input)
   if (typeof policy !== 'string') return refusal(policy)
@@ -201,7 +214,7 @@ async function admit(
 
   // 6. Reserve from every budget above the caller.
   const hold = await reserveFor(deps.budgets, caller, call, approved.input)
-  return hold !== null && 'code' in hold ? refusal(hold) : { call, ...approved, held, hold, own }
+  return hold !== null && 'code' in hold ? refusal(hold) : { call, ...approved, held, hold, own, hooked }
 }
 
 function refuseCaller({ approval, secrets }: GateDeps, caller: Caller, call: Call, input: unknown, own: readonly string[]): Failure | null {
@@ -244,7 +257,9 @@ async function perform(deps: GateDeps, passing: Passing, admitted: Admitted, pas
 
   // 9. Clean: scrub, truncate, label.
   const { labels, from, origins } = labelsOfResult(call, input, ran, files, repeatedLabels(passing.caller, call))
-  const whole = await clean(deps.cleaner, use, call, ran, labels)
+  const took = Math.round(clock.monotonicMs() - began)
+  const own = await clean(deps.cleaner, use, call, ran, labels)
+  const whole = admitted.hooked === null ? own : await admitted.hooked.after(own, took)
   const cleaned = passing.durable === true && whole.status === 'ok' ? { ...whole, output: keptOutput(call, whole.output) } : whole
   const outcome = admitted.edited ? withEditNote(cleaned, input) : cleaned
   if (labels.length > 0) deps.labels.read(passing.caller, labels, from)
@@ -256,7 +271,6 @@ async function perform(deps: GateDeps, passing: Passing, admitted: Admitted, pas
   const fields = 'done' in ran ? (call.recordOutput?.('output' in whole ? whole.output : ran.done.output) ?? null) : null
   const extra = 'extra' in ran ? ran.extra : undefined
   const kept = passing.durable === true && outcome.status === 'ok' ? { kept: outcome.output as Json } : {}
-  const took = Math.round(clock.monotonicMs() - began)
   const body = { ...outcomeBody(outcome, { ms: took, spent, fields, extra }), ...origins, ...charged, ...kept }
   const settled = [{ ...entryOf(passing, 'outcome', call.name, body), projection: call.projection }]
   if (call.effect === 'once') await journal.append(settled)

@@ -14,6 +14,7 @@ import {
   type Done,
   type Engine,
   type GenerateRequest,
+  type HookSource,
   type HostPort,
   type ModelEvent,
   plainFacts,
@@ -66,6 +67,7 @@ export interface FixtureOptions {
   readonly health?: HealthProbe
   readonly servers?: KernelOptions['servers']
   readonly host?: HostPort
+  readonly hooks?: HookSource
   /** Makes a memory of the same store, and its calls beside `calls`; closed with the kernel. */
   readonly memory?: { readonly make: (host: MemoryHost) => Memory; readonly calls: (memory: Memory) => readonly Call[] }
 }
@@ -181,6 +183,7 @@ export async function openFixture(options: FixtureOptions = {}): Promise<Fixture
     ...(options.health !== undefined && { health: options.health }),
     ...(options.servers !== undefined && { servers: options.servers }),
     host: options.host,
+    hooks: options.hooks,
   })
   const session = options.session ?? (await kernel.createSession('test')).id
   const events: KernelEvent[] = []

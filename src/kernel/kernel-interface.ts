@@ -11,6 +11,7 @@ import type {
   Config,
   Engine,
   GuestStatus,
+  HookSource,
   HostPort,
   Json,
   Notice,
@@ -81,6 +82,8 @@ export interface KernelOptions {
   readonly calls: (memory: Memory | undefined) => Promise<readonly Call[]>
   /** Opens the servers of tools, with the first call; absent: there are none. */
   readonly servers?: OpenServers
+  /** The hooks of plugins; absent: there are none. */
+  readonly hooks?: HookSource | undefined
   /** Makes the memory, which is closed with the kernel; absent: nothing is remembered. */
   readonly memory?: (host: MemoryHost) => Memory
   /** Empty when there is none. */

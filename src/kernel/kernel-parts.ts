@@ -24,6 +24,8 @@ import {
 import { type Background, type Complete, createBackground, createComplete, createTidyDue, createTitleDue } from './background.ts'
 import type { KernelCallDeps } from './calls/kernel-calls.ts'
 import type { Flow } from './flow/open-flow.ts'
+import { type KernelHooks, lazyHooks, type LoadedHooks } from './hooks/hook-port.ts'
+import type { KernelHookDeps } from './hooks/kernel-hooks.ts'
 import { type Conversations, createConversations } from './conversation/conversations.ts'
 import { createScratchpads, type Scratchpads } from './conversation/scratchpads.ts'
 import { createSummaries, type Summaries } from './conversation/summaries.ts'
@@ -96,6 +98,7 @@ interface Calls {
   readonly runningTurns: RunningTurns
   readonly running: RunningCalls
   readonly gate: Gate
+  readonly hooks: KernelHooks | undefined
   readonly background: Background
   readonly summaries: Summaries
   readonly memory: Memory | undefined
@@ -211,9 +214,11 @@ function buildCalls(options: KernelOptions, records: Records, describe: () => Pr
   const data = once(async () => (await import('./extract/data-handles.ts')).createDataHandles(records.documents))
   const openFlow = once(async () => (await import('./flow/open-flow.ts')).openFlow({ ...options, ...records, running, files }))
   const files = createFileFlow({ ...records, config, open: openFlow })
-  const gate = createGate({
+  const hooks = options.hooks && lazyHooks(options.hooks, () => openHooks(options, records, { gate, registry, fit: cleaner.fit }))
+  const gate: Gate = createGate({
     ...records,
     files,
+    hooks,
     registry,
     cleaner,
     secrets: createSecretUses(secrets),
@@ -246,17 +251,18 @@ function buildCalls(options: KernelOptions, records: Records, describe: () => Pr
   const summaries = createSummaries({ store, lineage: sessions.load, journal, sessions, config: summary, engine, complete })
   journal.attach({ onChanged: summaries.drop })
   const memory = options.memory?.(createMemoryHost({ user, store, journal, gate, summaries, newId }))
-  const own = { data, execLists, servers, registry, cleaner, keptOutputs, runningTurns, running, gate, background, branches }
+  if (hooks !== undefined) events.watchers.add(hooks.publish)
+  const own = { data, execLists, servers, registry, cleaner, keptOutputs, runningTurns, running, gate, background, branches, hooks }
   return { ...own, summaries, memory, completeBy, versioning, files, openFlow }
 }
 
 function buildTurns(options: KernelOptions, records: Records, calls: Calls): Turns {
   const { user, config, store, engine, sandbox, clock } = options
   const { newId, sessions, journal, scratchpads, documents, conversations } = records
-  const { registry, gate, runningTurns, running, cleaner, background, memory } = calls
+  const { registry, gate, runningTurns, running, cleaner, background, memory, hooks } = calls
   const { section: scratchpad } = scratchpads
   const rolling = rollingBy(background, config.memory.summary)
-  const given = { scrub: cleaner.scrub, scratchpad, reminder: memory, rolling }
+  const given = { scrub: cleaner.scrub, scratchpad, reminder: memory, rolling, hooks }
   const handoffs = createHandoffs(documents)
   const profileOf = createProfileOf(documents, config, handoffs, clock)
   const onApproval = (session: SessionId, isWaiting: boolean): void =>
@@ -289,6 +295,15 @@ function buildTurns(options: KernelOptions, records: Records, calls: Calls): Tur
   const graphing = createGraphing({ ...own, ...supervision, profileOf, references: registry.references })
   const scheduling = createScheduling({ ...own, admission: supervision.admission })
   return { handoffs, profileOf, lanes, recovered, startTurn, outcomeOf, ...supervision, ...graphing, ...scheduling }
+}
+
+async function openHooks(
+  { hooks, user, config }: KernelOptions,
+  records: Records,
+  calls: Pick<KernelHookDeps, 'gate' | 'registry' | 'fit'>,
+): Promise<LoadedHooks> {
+  const { createKernelHooks } = await import('./hooks/kernel-hooks.ts')
+  return createKernelHooks({ ...records, ...calls, source: hooks!, user, settings: config.model })
 }
 
 /** What happens after each turn. */

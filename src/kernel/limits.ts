@@ -276,3 +276,12 @@ export const maxTaskTargets = 5
 
 /** Files with labels that are listed one by one; of more, whole folders are labelled. About 300 bytes each. */
 export const maxFileLabels = 4_000
+
+/** What a hook of a plugin has for a step; a turn waits for it. The start of its host does not count. */
+export const hookTimeoutMs = 500
+/** Characters of a hook's reason, of what it adds to the system prompt, and levels of an input that it changes. */
+export const maxHookReason = 300
+export const maxHookAppend: number = 16 * 1024
+export const maxInputLevels = 64
+/** Steps that wait to be observed by one plugin; more are dropped, and that is recorded. */
+export const maxWaitingHooks = 1_000

@@ -28,6 +28,19 @@ export interface RuntimeDeps extends LoopDeps {
   readonly evaluators: readonly Evaluator[]
   /** Decides whether memory is asked before a turn; absent: it is not. */
   readonly reminder?: Reminder
+  /** Hooks of plugins; absent: there are none. */
+  readonly hooks?: TurnHooks
+}
+
+/** What plugins may see and do in a turn, beside its calls. */
+export interface TurnHooks {
+  /** Whether a plugin looks at this step. */
+  sees(step: 'respond.decide' | 'context.compose' | 'turn.evaluated'): boolean
+  /** @returns how the turn ends without an answer; null: it goes on */
+  decide(process: Process, text: string): Promise<{ readonly failure: Failure | null } | null>
+  /** @returns the system prompt with what they add, or why the turn ends */
+  compose(process: Process, system: string, text: string): Promise<{ readonly system: string } | { readonly failure: Failure }>
+  evaluated(process: Process, result: TurnResult): Promise<void>
 }
 
 /** Knows whether recalling can find anything, and how long that may take. */
@@ -69,9 +82,13 @@ export async function runTurn(process: Process, deps: RuntimeDeps): Promise<Turn
 
   // 2. Decide: only a message with content gets an answer.
   if (!shouldRespond(received.items)) return result(process, 'ok', '', 0)
+  const { hooks } = deps
+  const decided = hooks?.sees('respond.decide') === true ? await hooks.decide(process, newestText(received.items)) : null
+  if (decided !== null) return decided.failure === null ? result(process, 'ok', '', 0) : stoppedByHook(process, decided.failure)
 
   // 3. Compose the context from the providers.
   const composed = await compose(process, received, deps)
+  if ('code' in composed) return stoppedByHook(process, composed)
 
   // 4. Generate ⇄ act.
   const run = await runTurnLoop(process, composed, deps)
@@ -79,6 +96,7 @@ export async function runTurn(process: Process, deps: RuntimeDeps): Promise<Turn
 
   // 5. Evaluate in the background: the reply does not wait, and an evaluator that fails affects nothing else.
   for (const evaluator of deps.evaluators) void evaluator.evaluate(process, ended).catch(() => {})
+  if (hooks?.sees('turn.evaluated') === true) void hooks.evaluated(process, ended).catch(() => {})
   void rollWhenFull(process, run, deps).catch(() => {})
 
   // 6. Emit and 7. return: the turn's outcome is the event; the gate records it.
@@ -101,10 +119,22 @@ function shouldRespond(conversation: readonly ConversationItem[]): boolean {
   return last !== undefined && (last.role !== 'user' || textOf(last).trim() !== '')
 }
 
-async function compose(process: Process, { items, summary = null }: Received, deps: RuntimeDeps): Promise<Composed> {
+function newestText(conversation: readonly ConversationItem[]): string {
+  const newest = conversation[lastSaid(conversation)]
+  return newest === undefined ? '' : textOf(newest.message)
+}
+
+function stoppedByHook(process: Process, failure: Failure): TurnResult {
+  return { ...result(process, 'failed', `I had to stop: ${failure.message}\n${failure.hint}`, 0), failure }
+}
+
+async function compose(process: Process, { items, summary = null }: Received, deps: RuntimeDeps): Promise<Composed | Failure> {
   const sections = deps.providers.map((provider) => withDeadline(provider, process))
   const [texts, { conversation, late }] = await Promise.all([Promise.all(sections), remind(process, items, deps.reminder)])
-  const system = texts.filter((section) => section !== '').join('\n\n')
+  const own = texts.filter((section) => section !== '').join('\n\n')
+  const hooked = deps.hooks?.sees('context.compose') === true ? await deps.hooks.compose(process, own, newestText(items)) : { system: own }
+  if ('failure' in hooked) return hooked.failure
+  const { system } = hooked
   // A byte is at most one token, so the upper bound needs no tokenizer.
   return { system, systemTokens: Buffer.byteLength(system) + deps.toolTokens + safetyTokens, conversation, summary, late }
 }

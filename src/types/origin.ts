@@ -5,9 +5,9 @@
 import type { Label } from './record.ts'
 import { isObject } from './text.ts'
 
-const originKinds = ['call', 'path', 'page', 'host', 'server', 'agent', 'session', 'schedule'] as const
+const originKinds = ['call', 'path', 'page', 'host', 'server', 'agent', 'session', 'schedule', 'plugin'] as const
 
-/** `path:/vault/letter.pdf`, `page:https://…`, `host:…`, `server:NAME`, `agent:NAME`, `session:ID`; what has no better name: `call:NAME`. */
+/** `path:/vault/letter.pdf`, `page:https://…`, `host:…`, `server:NAME`, `agent:NAME`, `plugin:NAME`, `session:ID`; what has no better name: `call:NAME`. */
 export type DataOrigin = `${(typeof originKinds)[number]}:${string}`
 
 export interface LabelOrigin {

@@ -13,6 +13,7 @@ import { type KeyCallDeps, keyCalls } from '../access/keys.ts'
 import { decodeBase64 } from '../attachments.ts'
 import { extractCall, type ExtractDeps } from '../extract/extract-call.ts'
 import type { CallReference } from '../call-reference.ts'
+import { hookAskCall } from '../hooks/hook-approval.ts'
 import { healthCall, type HealthCallDeps } from '../observe/health-call.ts'
 import { type NowCallDeps, nowCalls } from '../observe/now-calls.ts'
 import type { Resources, ResourceSample } from '../observe/resources.ts'
@@ -88,6 +89,7 @@ export function kernelCalls(deps: KernelCallDeps): readonly Call[] {
     ...sessionKeepingCalls(deps),
     ...transcriptCalls(deps),
     ...clientCalls(),
+    hookAskCall(),
     ...modelCalls(deps),
     completeCall(deps),
     embedCall(deps),

@@ -37,6 +37,8 @@ interface GenerateInput {
   readonly maxOutputTokens: number
   /** Upper bound of the input's tokens, as the context window counted them. */
   readonly inputTokens: number
+  /** Instead of the configured ones. */
+  readonly settings?: Pick<GenerateSettings, 'temperature' | 'topP'> | undefined
 }
 
 export interface ModelCallDeps extends GenerationDeps {
@@ -57,7 +59,12 @@ const generateInput: z.ZodType<GenerateInput> = z.object({
   messages: z.custom<readonly Message[]>(Array.isArray),
   maxOutputTokens: z.int().positive(),
   inputTokens: z.int().nonnegative(),
+  settings: z.strictObject({ temperature: z.number().exactOptional(), topP: z.number().exactOptional() }).optional(),
 })
+
+function recordedInput({ messages, system, settings, ...rest }: GenerateInput): JsonObject {
+  return { ...rest, messages: messages.length, systemBytes: system.length, ...(settings !== undefined && { settings: { ...settings } }) }
+}
 
 export function modelCalls(deps: ModelCallDeps): readonly Call[] {
   const { engine, config, tools, laneTurn, moneyIsLimited, secrets } = deps
@@ -109,7 +116,7 @@ export function modelCalls(deps: ModelCallDeps): readonly Call[] {
       reservedFor.set(input, reserved)
       return costOf(facts, { ...reserved, estimated: true })
     },
-    recordInput: ({ messages, system, ...rest }) => ({ ...rest, messages: messages.length, systemBytes: system.length }),
+    recordInput: recordedInput,
     recordOutput: (output) => output as unknown as JsonObject,
     async run(input, context) {
       const { model, maxOutputTokens, inputTokens } = input
@@ -117,7 +124,7 @@ export function modelCalls(deps: ModelCallDeps): readonly Call[] {
       const request: GenerateRequest = {
         ...(await contentOf(input, context.caller)),
         maxOutputTokens,
-        settings: client.choose(settings, input, context.caller),
+        settings: client.choose(input.settings === undefined ? settings : { ...settings, ...input.settings }, input, context.caller),
         ...(session !== '' && { cacheKey: session }),
         ...recording(context),
       }

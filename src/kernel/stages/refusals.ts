@@ -61,9 +61,16 @@ export function refusal(failure: Failure): Refusal {
   return { status: 'refused', failure, text: refusalText(failure) }
 }
 
-export function refusalBody({ failure, text }: Refusal): JsonObject {
+export function refusalBody({ failure, text, labels }: Refusal): JsonObject {
   // A terminal shows a person the message; the rest of the text is advice to a model.
-  return { status: 'refused', code: failure.code, message: failure.message, hint: failure.hint, text }
+  return {
+    status: 'refused',
+    code: failure.code,
+    message: failure.message,
+    hint: failure.hint,
+    text,
+    ...(labels !== undefined && { labels }),
+  }
 }
 
 export function cancelledOutcome(message: string): Refusal {

@@ -36,6 +36,7 @@ import {
 import type { AgentProfile } from '../agents/agent-record.ts'
 import type { Supervisor } from '../agents/supervisor.ts'
 import type { Gate } from '../gate.ts'
+import type { KernelHooks } from '../hooks/hook-port.ts'
 import { maxCountedTools, maxHeldPersonas } from '../limits.ts'
 import type { LaneTurn } from './lanes-interface.ts'
 import type { Registry } from '../registry.ts'
@@ -108,6 +109,7 @@ interface AgentDeps {
   /** A turn of an agent's session begins or ends to wait for an approval. */
   readonly onApproval: (session: SessionId, isWaiting: boolean) => void
   readonly agents: () => Promise<Pick<Supervisor, 'pauseOf'>>
+  readonly hooks?: KernelHooks | undefined
 }
 
 export function createAgent(deps: AgentDeps): Agent {
@@ -186,7 +188,7 @@ function createPersona(
   agent: Pick<Config['agent'], 'name' | 'instructions'> & { readonly rights: readonly string[] },
   maxTurns: number = deps.config.turn.max_turns,
 ): Persona {
-  const { config, engine, sandbox, registry, scrub, scratchpad, reminder, rolling } = deps
+  const { config, engine, sandbox, registry, scrub, scratchpad, reminder, rolling, hooks } = deps
   const { rights, limits } = grantOf([...agent.rights, processRight])
   const base: Persona['base'] = {
     counter: createMessageCounter(engine.countTokens),
@@ -198,6 +200,7 @@ function createPersona(
     ],
     evaluators: [],
     ...(rolling !== undefined && { rolling }),
+    ...(hooks !== undefined && { hooks: hooks.turns(`agent:${agent.name}`) }),
     // An agent that reads only memories with its tag asks for them itself.
     ...(reminder !== undefined && rights.has('memory.read') && limits?.only.has('memory.read') !== true && { reminder }),
   }
