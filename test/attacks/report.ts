@@ -1,6 +1,6 @@
 /**
- * Prints what attacks achieve, by carrier: `node test/attacks/report.ts [default|auto] [TASK|all] [INJECTION|all|none]`. With `auto` no call
- * asks because of its kind: only the flow of information protects.
+ * Prints what attacks achieve, by carrier: `node test/attacks/report.ts [default|auto|off] [TASK|all] [INJECTION|all|none]`. With `auto` no call
+ * asks because of its kind: only the flow of information protects; with `off` nothing does.
  */
 import { injections } from './injections.ts'
 import { openSuite, runTask, type RunResult, tableOf } from './suite.ts'
@@ -22,5 +22,5 @@ for (const line of tableOf(runs)) console.log(line)
 process.exit(0)
 
 function flowOff(): object {
-  return { approval: { mode: 'auto' }, flow: { both: 'allow' } }
+  return { approval: { mode: 'auto' }, flow: { both: 'allow', irreversible: 'allow' } }
 }
