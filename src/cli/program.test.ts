@@ -79,6 +79,7 @@ void test('a group of verbs alone lists what there is', async () => {
 void test('agents alone takes the options of the live list, and its verbs their own', async () => {
   assert.match((await type('agents', '--tree', '--user', '../x')).err, /cannot be a user name/)
   assert.match((await type('agents', 'show', 'reviewer', '--json', '--user', '../x')).err, /^{"/)
+  assert.match((await type('agents', 'list', '--tree')).err, /unknown option '--tree'/)
 })
 
 void test('an empty count, as from an unset variable, is refused instead of keeping no backup', async () => {

@@ -102,6 +102,8 @@ export function buildProgram(terminal: Terminal, choose: (verb: Verb) => void): 
   // Inherited by the verbs below, so it comes first.
   program
     .exitOverride()
+    // Without this, an option of a verb below a list counts as one of the list.
+    .enablePositionalOptions()
     .configureOutput({
       writeOut: (text) => terminal.output.write(wrapWords(text, columnsOf(terminal.output))),
       writeErr: (text) => terminal.errors.write(writtenOut(text)),
