@@ -199,11 +199,12 @@ function buildCalls(options: KernelOptions, records: Records, describe: () => Pr
     await made.load()
     return (lists = made)
   })
-  const servers = holdServers(options, records)
+  const runningTurns = createRunningTurns()
+  const messageOf = (turn: TurnId | ''): string | null => (turn === '' ? null : (runningTurns.find(turn)?.input.text ?? null))
+  const servers = holdServers(options, { ...records, messageOf, labelsOf: (session) => sessions.held({ session }) })
   const registry = createRegistry(describe, (call) => lists?.hides(call) === true, servers.tools, engine.model.contextTokens)
   const keptOutputs = createKeptOutputs(store)
   const cleaner = createCleaner({ workspaceRoot, hostFolders, secrets, keep: keptOutputs.keep })
-  const runningTurns = createRunningTurns()
   const versioning = createVersioning({ ...options, ...records, config: config.versions, background: () => background })
   const branches = once(async () => {
     const { createBranches } = await import('./branches/branches.ts')
@@ -262,7 +263,7 @@ function buildTurns(options: KernelOptions, records: Records, calls: Calls): Tur
   const { registry, gate, runningTurns, running, cleaner, background, memory, hooks } = calls
   const { section: scratchpad } = scratchpads
   const rolling = rollingBy(background, config.memory.summary)
-  const given = { scrub: cleaner.scrub, scratchpad, reminder: memory, rolling, hooks }
+  const given = { scrub: cleaner.scrub, scratchpad, reminder: memory, rolling, hooks, plugins: calls.servers.plugins }
   const handoffs = createHandoffs(documents)
   const profileOf = createProfileOf(documents, config, handoffs, clock)
   const onApproval = (session: SessionId, isWaiting: boolean): void =>

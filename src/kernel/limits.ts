@@ -285,3 +285,5 @@ export const maxHookAppend: number = 16 * 1024
 export const maxInputLevels = 64
 /** Steps that wait to be observed by one plugin; more are dropped, and that is recorded. */
 export const maxWaitingHooks = 1_000
+/** Providers of plugins have deadlines of their own, 10 s at most; behind this, a turn begins without any of them. */
+export const pluginDeadlineMs = 11_000

@@ -7,13 +7,17 @@ import {
   type Call,
   type Clock,
   createRecentMap,
+  type DescribedPlugin,
   type Failure,
+  type Label,
   type Message,
   once,
   type RecentMap,
   type SchemaChecker,
+  type SessionId,
   toolName,
   type ToolSpec,
+  type TurnId,
 } from '../types/index.ts'
 import type { CallReference } from './call-reference.ts'
 import { maxHeldToolLists, maxInputBytes, maxOfferedBytes, maxToolShare, maxWhyLength, toolBytesPerToken } from './limits.ts'
@@ -227,6 +231,8 @@ function editDistance(a: string, b: string): number {
 interface ToolServers {
   readonly calls: readonly Call[]
   readonly tools: ComingCalls
+  /** Plugins, for what they add beside calls; absent: there are none. */
+  readonly plugins?: (() => readonly DescribedPlugin[]) | undefined
   close(): Promise<void>
 }
 
@@ -247,6 +253,10 @@ interface ProgramHost {
   readonly schemas: SchemaChecker
   /** Limits what a program may use of models in a day, beside all budgets above it; its calls have the actor `program:NAME`. */
   limit(of: Parameters<Documents['change']>[0], program: string, tokens: number): Promise<void>
+  /** The message of a turn that runs; null for any other turn. */
+  messageOf(turn: TurnId | ''): string | null
+  /** Labels of what a session has read. */
+  labelsOf(session: SessionId | ''): readonly Label[]
 }
 
 export type OpenServers = (host: ProgramHost) => Promise<ToolServers>
@@ -259,10 +269,13 @@ export interface HeldServers {
   open(): Promise<readonly Call[]>
   /** Empty before `open`. */
   readonly tools: ComingCalls
+  /** Empty before `open`. */
+  readonly plugins: () => readonly DescribedPlugin[]
   close(): Promise<void>
 }
 
 const noCalls: readonly Call[] = []
+const noPlugins: readonly DescribedPlugin[] = []
 
 interface HoldOptions {
   /** Absent: there are none. */
@@ -277,15 +290,16 @@ interface HoldDeps extends Omit<ProgramHost, 'secrets' | 'limit'> {
 }
 
 export function holdServers({ servers, secretKeeper, clock }: HoldOptions, deps: HoldDeps): HeldServers {
-  const { documents, schemas } = deps
+  const { documents, schemas, messageOf, labelsOf } = deps
   const secrets = secretsFor(deps.secrets, secretKeeper)
   const limit: ProgramHost['limit'] = async (...asked) =>
     (await import('./budgets/budget-calls.ts')).limitProgram(deps, clock.now(), ...asked)
   let opened: ToolServers | undefined
-  const open = once(async () => (opened = await servers?.({ documents, schemas, limit, secrets })))
+  const open = once(async () => (opened = await servers?.({ documents, schemas, limit, messageOf, labelsOf, secrets })))
   return {
     open: async () => (await open())?.calls ?? noCalls,
     tools: () => opened?.tools() ?? noCalls,
+    plugins: () => opened?.plugins?.() ?? noPlugins,
     close: async () => opened?.close(),
   }
 }

@@ -4,3 +4,4 @@ export { compareRights, memoryTag, rightEntries, rightLines } from './package/ri
 export { checkSettings } from './package/settings-schema.ts'
 export { fingerprint, readSigningKey, signatureFile, signerOf, signPackage } from './package/signature.ts'
 export { createTreeCheck, hashOfFiles, listTree, type TreeCheck, type TreeFile, treeHash } from './package/tree.ts'
+export { createPluginParts, type PluginParts } from './parts/plugin-parts.ts'

@@ -55,6 +55,8 @@ export interface Reminder {
 export interface ContextProvider {
   readonly name: string
   provide(process: Process): string | Promise<string>
+  /** Default: `providerDeadlineMs`. */
+  readonly deadlineMs?: number
 }
 
 /** Looks at a finished turn. Runs after the reply, in the background. */
@@ -150,7 +152,7 @@ async function withDeadline(provider: ContextProvider, process: Process): Promis
   try {
     const section = provider.provide(process)
     if (typeof section === 'string') return section
-    const late = new Promise<string>((resolve) => (timer = setTimeout(resolve, providerDeadlineMs, '')))
+    const late = new Promise<string>((resolve) => (timer = setTimeout(resolve, provider.deadlineMs ?? providerDeadlineMs, '')))
     return await Promise.race([section, late])
   } catch {
     return ''

@@ -6,6 +6,7 @@ import { type KernelConfig, kernelConfig } from './config-kernel.ts'
 import { type MemoryConfig, memoryConfig, type StoreConfig, storeConfig } from './config-memory.ts'
 import { type AcpConfig, acpConfig } from './config-acp.ts'
 import { type McpConfig, mcpConfig } from './config-mcp.ts'
+import { type PluginsConfig, pluginsConfig } from './config-plugins.ts'
 import { type A2aConfig, a2aConfig } from './config-a2a.ts'
 import type { SandboxTier } from './hands.ts'
 
@@ -91,6 +92,7 @@ export interface Config extends KernelConfig {
   }
   mcp: McpConfig
   acp: AcpConfig
+  plugins: PluginsConfig
   a2a: A2aConfig
   egress: { mode: 'open' | 'strict'; ports: number[]; allow: string[]; deny: string[] }
 }
@@ -346,6 +348,7 @@ export const configSchema: z.ZodType<Config> = z.strictObject({
     .prefault({}),
   mcp: mcpConfig,
   acp: acpConfig,
+  plugins: pluginsConfig,
   a2a: a2aConfig,
   egress: z
     .strictObject({

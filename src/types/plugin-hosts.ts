@@ -28,6 +28,12 @@ export interface HostedPlugin {
   readonly config: JsonObject
 }
 
+/** A plugin of which it is known what it has. */
+export interface DescribedPlugin {
+  readonly plugin: HostedPlugin
+  readonly exports: PluginExports
+}
+
 /** For whom a plugin is asked something. */
 export interface PluginRequest {
   readonly signal: AbortSignal

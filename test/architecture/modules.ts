@@ -104,9 +104,14 @@ export const modules: readonly ModuleRow[] = [
     },
     starts: { 'src/guest/main.ts': 'a guest is a process of its own' },
   }),
-  row('guest', 'guest', ['gateway', 'kernel', 'runtime', 'tools', 'connect', 'memory', 'sandbox', 'hands', 'engine', 'store', 'secrets'], {
-    builtins: { 'node:fs': 'leaves address and token where only the owner can read them' },
-  }),
+  row(
+    'guest',
+    'guest',
+    ['gateway', 'kernel', 'runtime', 'tools', 'connect', 'plugins', 'memory', 'sandbox', 'hands', 'engine', 'store', 'secrets'],
+    {
+      builtins: { 'node:fs': 'leaves address and token where only the owner can read them' },
+    },
+  ),
   row('gateway', 'gateway', ['kernel'], {
     packages: { ws: 'the WebSocket server', zod },
     buildTime: {

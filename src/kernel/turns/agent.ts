@@ -16,6 +16,7 @@ import {
   type ClientTools,
   type Config,
   createRecentMap,
+  type DescribedPlugin,
   type Engine,
   type Failure,
   fenceRule,
@@ -37,7 +38,8 @@ import type { AgentProfile } from '../agents/agent-record.ts'
 import type { Supervisor } from '../agents/supervisor.ts'
 import type { Gate } from '../gate.ts'
 import type { KernelHooks } from '../hooks/hook-port.ts'
-import { maxCountedTools, maxHeldPersonas } from '../limits.ts'
+import { maxCountedTools, maxHeldPersonas, pluginDeadlineMs } from '../limits.ts'
+import type { TurnPlugins } from '../plugins/turn-plugins.ts'
 import type { LaneTurn } from './lanes-interface.ts'
 import type { Registry } from '../registry.ts'
 import { clientAsk, processRight } from '../stages/policy.ts'
@@ -110,6 +112,7 @@ interface AgentDeps {
   readonly onApproval: (session: SessionId, isWaiting: boolean) => void
   readonly agents: () => Promise<Pick<Supervisor, 'pauseOf'>>
   readonly hooks?: KernelHooks | undefined
+  readonly plugins: () => readonly DescribedPlugin[]
 }
 
 export function createAgent(deps: AgentDeps): Agent {
@@ -190,6 +193,7 @@ function createPersona(
 ): Persona {
   const { config, engine, sandbox, registry, scrub, scratchpad, reminder, rolling, hooks } = deps
   const { rights, limits } = grantOf([...agent.rights, processRight])
+  const aroundTurn = createAroundTurn(deps, rights)
   const base: Persona['base'] = {
     counter: createMessageCounter(engine.countTokens),
     maxTurns: Math.min(maxTurns, config.turn.max_turns),
@@ -197,8 +201,18 @@ function createPersona(
       createCharacter(agent, () => scrub(sandbox.status.problem?.message ?? '')),
       { name: 'tools', provide: () => registry.sharedFields(rights) },
       { name: 'scratchpad', provide: ({ session }) => scratchpad(session) },
+      {
+        name: 'plugins',
+        deadlineMs: pluginDeadlineMs,
+        provide: (process) => aroundTurn(process)?.then(([around, of]) => around.provide(process, of)) ?? '',
+      },
     ],
-    evaluators: [],
+    evaluators: [
+      {
+        name: 'plugins',
+        evaluate: async (process, ended) => aroundTurn(process)?.then(([around, of]) => around.evaluate(process, of, ended)),
+      },
+    ],
     ...(rolling !== undefined && { rolling }),
     ...(hooks !== undefined && { hooks: hooks.turns(`agent:${agent.name}`) }),
     // An agent that reads only memories with its tag asks for them itself.
@@ -221,6 +235,16 @@ function createPersona(
     return bound * roomyFactor <= contextTokens ? bound : held.tokens()
   }
   return { actor: `agent:${agent.name}`, rights, limits, base, toolTokens }
+}
+
+/** @returns a function that loads what plugins do around a turn, with the message of a turn that runs; null at once where there is no plugin */
+function createAroundTurn({ plugins, runningTurns }: AgentDeps, rights: ReadonlySet<string>) {
+  return ({ turn }: Process): Promise<readonly [typeof import('../plugins/turn-plugins.ts'), TurnPlugins]> | null => {
+    const found = plugins()
+    if (found.length === 0) return null
+    const of = { plugins: found, rights, text: runningTurns.find(turn)?.input.text ?? '' }
+    return import('../plugins/turn-plugins.ts').then((around) => [around, of])
+  }
 }
 
 /** @param later of them a conversation loads some: the largest stand for those */

@@ -1,0 +1,86 @@
+/** An action of a plugin as a call: untrusted, a sink if the plugin reaches other hosts, and not repeated unless the plugin has declared that it may be. */
+import { z } from 'zod'
+import {
+  type Call,
+  type HostedPlugin,
+  isObject,
+  isOxbowError,
+  type JsonObject,
+  OxbowError,
+  type PluginAction,
+  type PluginActionResult,
+  type PluginExports,
+  pluginRight,
+  problemLines,
+  truncate,
+} from '../../types/index.ts'
+import { actionTimeoutMs, maxMessageChars } from './limits.ts'
+import { askPlugin, lostAsUnknown, messageFor, type PartDeps, reachesOutside } from './part-request.ts'
+import { shownState } from './turn-states.ts'
+
+const anyObject = z.custom<JsonObject>((value) => isObject(value), 'the arguments must be one JSON object')
+
+/** Names of tools are at most this long at every service. */
+const maxToolName = 64
+
+/** @returns the calls of a plugin; of two actions with one name, the first */
+export function actionCalls(deps: PartDeps, plugin: HostedPlugin, { actions }: PluginExports): readonly Call[] {
+  const calls = new Map<string, Call>()
+  for (const action of actions) {
+    const name = callName(plugin.name, action.name)
+    if (name.length <= maxToolName && !calls.has(name)) calls.set(name, actionCall(deps, plugin, action, name))
+  }
+  return [...calls.values()]
+}
+
+/** @returns `weather.get_forecast` for the action `GET_FORECAST` of weather */
+function callName(plugin: string, action: string): string {
+  return `${plugin}.${action.toLowerCase().replaceAll(/[^a-z0-9_-]+/g, '_')}`
+}
+
+function actionCall(deps: PartDeps, plugin: HostedPlugin, action: PluginAction, name: string): Call<JsonObject, PluginActionResult> {
+  return {
+    name,
+    summary: action.description === '' ? `The action ${action.name} of the plugin ${plugin.name}.` : action.description,
+    input: anyObject,
+    parameters: action.parameters,
+    output: z.custom<PluginActionResult>(),
+    example: {},
+    tier: action.tier,
+    right: pluginRight(plugin.name),
+    effect: action.effect,
+    audience: ['model', 'terminal'],
+    labels: { adds: ['untrusted'], sink: reachesOutside(plugin) },
+    rare: true,
+    ...(plugin.paths.length > 0 && { folders: plugin.paths.map(({ path }) => path) }),
+    timeoutMs: actionTimeoutMs,
+    async run(input, context) {
+      const problems = await deps.schemas.validate(action.parameters, input)
+      if (problems.length > 0)
+        throw new OxbowError('bad_input', `The arguments do not fit the parameters of ${name}:\n${problemLines(problems)}`, {
+          hint: 'Correct them and call again; nothing was sent.',
+        })
+      const { turn } = context.caller
+      const text = deps.messageOf(turn)
+      const request = {
+        name: action.name,
+        input,
+        message: text === null ? null : messageFor(context, text),
+        state: shownState(turn === '' ? null : deps.states.find(turn)),
+      }
+      const once = (): Promise<PluginActionResult> => askPlugin(deps, context, { plugin, timeoutMs: actionTimeoutMs }, 'action', request)
+      const result = await once().catch((error: unknown) => {
+        const isLost = isOxbowError(error) && error.data['lost'] === true
+        if (isLost && action.effect !== 'once') return once()
+        throw action.effect === 'once' ? lostAsUnknown(error, plugin.name) : error
+      })
+      if (turn !== '') deps.states.merge(turn, { values: result.values, data: { [action.name]: result.data } })
+      return { output: result, text: truncate(resultText(result), maxMessageChars).toWellFormed(), ok: result.ok }
+    },
+  }
+}
+
+function resultText({ text, data, ok }: PluginActionResult): string {
+  if (text !== '') return text
+  return Object.keys(data).length > 0 ? JSON.stringify(data) : ok ? 'Done.' : 'It failed, and does not say why.'
+}

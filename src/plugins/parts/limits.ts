@@ -1,0 +1,19 @@
+/** Limits of what plugins add to a guest, with their reasons. */
+
+/** Longest text of a message that a plugin sees, and of what it returns for one. */
+export const maxMessageChars = 32_000
+/** An action may call a service on the web and a model; a person waits. */
+export const actionTimeoutMs = 120_000
+/** Above what a plugin asks for: the user is waiting for the turn to begin. */
+export const maxProviderDeadlineMs = 10_000
+/** What a host needs beside its slowest provider; the first time it also starts. */
+export const hostMarginMs = 500
+/** Sections that all plugins together add to a context. */
+export const maxProvidedChars = 64_000
+/** Nobody waits for an evaluator, but its process must not be held for ever. */
+export const evaluatorTimeoutMs = 60_000
+/** State of turns, for the actions and evaluators that follow the providers. Longer than a turn takes that is not at rest. */
+export const stateTtlMs: number = 60 * 60 * 1_000
+export const maxStateBytes: number = 16 * 1024 * 1024
+/** State of one turn: what does not fit is left out, newest first. */
+export const maxTurnStateBytes: number = 256 * 1024

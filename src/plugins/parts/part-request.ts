@@ -1,0 +1,113 @@
+/** What every request to a plugin has in common: who may make it, for which message, and how a lost host is reported. */
+import {
+  type Call,
+  type CallContext,
+  type Caller,
+  type HostedPlugin,
+  isOxbowError,
+  type Label,
+  OxbowError,
+  type PluginHosts,
+  type PluginMessage,
+  type PluginOp,
+  type PluginOps,
+  pluginRight,
+  type SchemaChecker,
+  type SessionId,
+  truncate,
+  type TurnId,
+} from '../../types/index.ts'
+import { maxMessageChars } from './limits.ts'
+import type { RateLimits } from './rate-limits.ts'
+import type { TurnStates } from './turn-states.ts'
+
+export interface PartDeps {
+  readonly hosts: PluginHosts
+  readonly schemas: SchemaChecker
+  readonly states: TurnStates
+  readonly limits: RateLimits
+  /** The message of a turn that runs; null for any other turn. */
+  readonly messageOf: (turn: TurnId | '') => string | null
+  /** Labels of what a session has read. */
+  readonly labelsOf: (session: SessionId | '') => readonly Label[]
+}
+
+/** What all calls have that the kernel makes of plugins. */
+export const runtimePart = {
+  tier: 'read_only',
+  // A process has this right whatever its configuration says.
+  right: 'turn.run',
+  effect: 'none',
+  audience: ['runtime'],
+  labels: { adds: [], sink: false },
+} as const satisfies Partial<Call>
+
+export function mayUse({ rights }: Pick<Caller, 'rights'>, plugin: string): boolean {
+  return rights.has('*') || rights.has(pluginRight(plugin))
+}
+
+/** @throws OxbowError `not_found` */
+export function pluginNamed({ hosts }: Pick<PartDeps, 'hosts'>, name: string): HostedPlugin {
+  const found = hosts.plugins().find((each) => each.name === name)
+  if (found !== undefined) return found
+  throw new OxbowError('not_found', `There is no plugin named ${JSON.stringify(name)}.`, {
+    hint: 'oxbow plugin list shows those that are installed and enabled.',
+  })
+}
+
+/** Whether what a plugin learns may leave the machine without a call of its own, which the flow of data would judge. */
+export function reachesOutside({ hosts }: Pick<HostedPlugin, 'hosts'>): boolean {
+  return hosts.length > 0
+}
+
+/** @returns why a plugin does not learn what was said in this session; empty: it does */
+export function withheld({ labelsOf }: Pick<PartDeps, 'labelsOf'>, plugin: HostedPlugin, session: SessionId | ''): string {
+  if (!reachesOutside(plugin) || !labelsOf(session).includes('private')) return ''
+  return 'not asked: this conversation has read private data, and the plugin reaches other hosts'
+}
+
+interface Asked {
+  readonly plugin: HostedPlugin
+  readonly timeoutMs: number
+}
+
+/**
+ * Asks a plugin something in a call, whose rights bound the calls of the plugin. Counts against the limits of its user.
+ * @throws OxbowError as `PluginHosts.ask`; `limit_reached`; `outcome_unknown` where it may have had an effect
+ */
+export async function askPlugin<Op extends PluginOp>(
+  { hosts, limits }: Pick<PartDeps, 'hosts' | 'limits'>,
+  { caller, signal, callAs }: Pick<CallContext, 'caller' | 'signal' | 'callAs'>,
+  { plugin, timeoutMs }: Asked,
+  op: Op,
+  input: PluginOps[Op]['input'],
+): Promise<PluginOps[Op]['output']> {
+  const leave = limits.enter(caller.user, plugin.name)
+  try {
+    const call = (name: string, value: object): ReturnType<typeof callAs> => callAs(plugin.name, plugin.rights, name, value)
+    return await hosts.ask(plugin.name, op, input, { signal, timeoutMs, call })
+  } finally {
+    leave()
+  }
+}
+
+/** @returns what of an error a caller reads: a host that was lost may have done what was asked */
+export function lostAsUnknown(error: unknown, plugin: string): unknown {
+  if (!isOxbowError(error) || error.data['lost'] !== true) return error
+  return new OxbowError('outcome_unknown', `The plugin ${plugin} ended during this call, so it is not known whether it took effect.`, {
+    hint: 'Look at what it was to change before you call again; it is not repeated by itself.',
+    cause: error,
+  })
+}
+
+export function messageFor({ caller, id, clock }: Pick<CallContext, 'caller' | 'id' | 'clock'>, text: string): PluginMessage {
+  return {
+    id: caller.turn === '' ? id : caller.turn,
+    session: caller.session,
+    turn: caller.turn,
+    text: truncate(text, maxMessageChars).toWellFormed(),
+    user: caller.user,
+    agent: caller.actor.replace(/^agent:/, ''),
+    at: clock.now(),
+  }
+}

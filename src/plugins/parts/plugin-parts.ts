@@ -1,0 +1,64 @@
+/**
+ * What plugins add to a guest. Names and schemas are known by the hash of their files, so a guest that starts needs no host; one is started by
+ * the first request that needs it.
+ */
+import type { Call, Clock, DescribedPlugin, PluginHosts, PluginsConfig, SchemaChecker } from '../../types/index.ts'
+import { actionCalls } from './action-call.ts'
+import type { PartDeps } from './part-request.ts'
+import { createRateLimits } from './rate-limits.ts'
+import { turnCalls } from './turn-calls.ts'
+import { createTurnStates } from './turn-states.ts'
+
+export interface PluginPartsOptions {
+  readonly hosts: PluginHosts
+  readonly config: PluginsConfig
+  readonly schemas: SchemaChecker
+  readonly clock: Clock
+  readonly messageOf: PartDeps['messageOf']
+  readonly labelsOf: PartDeps['labelsOf']
+}
+
+/** As other sources of calls, and what the kernel asks of plugins beside calls. */
+export interface PluginParts {
+  readonly calls: readonly Call[]
+  /** Actions; the same array until a plugin comes, goes or changes. */
+  tools(): readonly Call[]
+  /** The same array as long as `tools` returns the same. */
+  plugins(): readonly DescribedPlugin[]
+  close(): Promise<void>
+}
+
+export function createPluginParts({ hosts, config, schemas, clock, messageOf, labelsOf }: PluginPartsOptions): PluginParts {
+  const limits = createRateLimits((plugin) => config.tiers[plugin] ?? config.tier, clock)
+  const deps: PartDeps = { hosts, schemas, messageOf, labelsOf, limits, states: createTurnStates(clock) }
+  const stopping = new AbortController()
+  const asked = new Set<string>()
+  let held: { readonly of: readonly DescribedPlugin[]; readonly tools: readonly Call[] } = { of: [], tools: [] }
+  const refresh = (): typeof held => {
+    const now = hosts.plugins().flatMap((plugin) => {
+      const exports = hosts.known(plugin.name)
+      if (exports === null) describe(plugin.name)
+      return exports === null ? [] : [{ plugin, exports }]
+    })
+    const isSame =
+      now.length === held.of.length &&
+      now.every(({ plugin, exports }, i) => held.of[i]!.plugin === plugin && held.of[i]!.exports === exports)
+    if (!isSame) held = { of: now, tools: now.flatMap(({ plugin, exports }) => actionCalls(deps, plugin, exports)) }
+    return held
+  }
+  /** In the background, once: what it has is offered as soon as it is known. */
+  const describe = (plugin: string): void => {
+    if (asked.has(plugin)) return
+    asked.add(plugin)
+    void hosts.exports(plugin, stopping.signal).catch(() => {})
+  }
+  return {
+    calls: turnCalls(deps),
+    tools: () => refresh().tools,
+    plugins: () => refresh().of,
+    async close() {
+      stopping.abort('shutdown')
+      await hosts.close()
+    },
+  }
+}

@@ -1,0 +1,208 @@
+/** What plugins add around a turn: texts of providers before it, evaluators behind it. Both are calls, so each is on record. */
+import { z } from 'zod'
+import {
+  type Call,
+  type CallContext,
+  type HostedPlugin,
+  type JsonObject,
+  type PluginEvaluator,
+  type PluginProvided,
+  type PluginProvider,
+  toFailure,
+  truncate,
+} from '../../types/index.ts'
+import { evaluatorTimeoutMs, hostMarginMs, maxMessageChars, maxProvidedChars, maxProviderDeadlineMs } from './limits.ts'
+import { askPlugin, mayUse, messageFor, type PartDeps, runtimePart, withheld } from './part-request.ts'
+import { type Provided, shownState } from './turn-states.ts'
+
+/** A part that added nothing, and why. */
+interface Problem {
+  readonly plugin: string
+  readonly name: string
+  readonly problem: string
+}
+
+interface ProvideInput {
+  readonly text: string
+  readonly names?: readonly string[] | undefined
+}
+
+interface ProvideOutput {
+  readonly text: string
+  readonly providers: readonly string[]
+  readonly problems: readonly Problem[]
+}
+
+export function turnCalls(deps: PartDeps): readonly Call[] {
+  return [provideCall(deps), evaluateCall(deps)]
+}
+
+function provideCall(deps: PartDeps): Call<ProvideInput, ProvideOutput> {
+  return {
+    ...runtimePart,
+    name: 'plugin.provide',
+    summary: 'Asks the providers of plugins what they add to the context of a message.',
+    input: z.strictObject({
+      text: z.string().describe('The message.'),
+      names: z.array(z.string()).max(100).describe('Providers to ask beside those that are always asked.').optional(),
+    }),
+    output: z.custom<ProvideOutput>(),
+    example: { text: 'What is the weather?' },
+    labels: { adds: ['untrusted'], sink: false },
+    timeoutMs: maxProviderDeadlineMs + 2 * hostMarginMs,
+    // The message is in the record of its turn.
+    recordInput: ({ names }) => (names === undefined ? {} : { names: [...names] }),
+    recordOutput: ({ providers, problems }) => ({ providers: [...providers], problems: problems.map((each) => ({ ...each })) }),
+    async run({ text, names = [] }, context) {
+      const message = context.caller.turn === '' ? context.id : context.caller.turn
+      const before = deps.states.find(message)
+      const asked = wantedProviders(deps, context, names).map(({ plugin, providers }) => ({
+        plugin,
+        providers: providers.filter(({ name }) => before?.provided.has(`${plugin.name}/${name}`) !== true),
+      }))
+      const found = (await Promise.all(asked.map((each) => provide(deps, context, each, text)))).flat()
+      for (const { of, said } of found) if (said.problem === '') deps.states.merge(message, stateOf(of, said))
+      const now = [...(before?.provided ?? []), ...found.flatMap(({ of, said }) => (said.problem === '' ? [entryOf(of, said)] : []))]
+      return {
+        output: {
+          text: joined(now.map(([, each]) => each)),
+          providers: now.map(([name]) => name),
+          problems: found.flatMap(({ of, said }) =>
+            said.problem === '' ? [] : [{ plugin: of.plugin, name: said.name, problem: truncate(said.problem, 500) }],
+          ),
+        },
+        text: joined(now.map(([, each]) => each)),
+      }
+    },
+  }
+}
+
+interface Wanted {
+  readonly plugin: HostedPlugin
+  readonly providers: readonly PluginProvider[]
+}
+
+/** Those that are neither private nor dynamic, and those that are named. */
+function wantedProviders({ hosts }: PartDeps, { caller }: CallContext, names: readonly string[]): readonly Wanted[] {
+  return hosts.plugins().flatMap((plugin) => {
+    if (!mayUse(caller, plugin.name)) return []
+    const all = hosts.known(plugin.name)?.providers ?? []
+    const providers = all.filter(({ name, private: hidden, dynamic }) => names.includes(name) || (!hidden && !dynamic))
+    return providers.length === 0 ? [] : [{ plugin, providers }]
+  })
+}
+
+interface Found {
+  readonly of: { readonly plugin: string; readonly position: number }
+  readonly said: PluginProvided
+}
+
+/** One request for all providers of a plugin: its host runs them in parallel, each under its own deadline. Never rejects. */
+async function provide(deps: PartDeps, context: CallContext, { plugin, providers }: Wanted, text: string): Promise<readonly Found[]> {
+  if (providers.length === 0) return []
+  const deadlineMs = Math.min(Math.max(...providers.map((each) => each.deadline_ms)), maxProviderDeadlineMs)
+  const input = { names: providers.map(({ name }) => name), message: messageFor(context, text), state: {} }
+  const of = ({ name, position }: PluginProvider, said: PluginProvided | undefined, problem: string): Found => ({
+    of: { plugin: plugin.name, position },
+    said: said ?? { name, text: '', values: {}, data: {}, problem },
+  })
+  try {
+    const { provided } = await askPlugin(deps, context, { plugin, timeoutMs: deadlineMs + hostMarginMs }, 'provide', input)
+    return providers.map((each) =>
+      of(
+        each,
+        provided.find(({ name }) => name === each.name),
+        'it was not answered',
+      ),
+    )
+  } catch (error) {
+    const { message } = toFailure(error, 'tool_failed', '')
+    return providers.map((each) => of(each, undefined, message))
+  }
+}
+
+function entryOf({ plugin, position }: Found['of'], { name, text }: PluginProvided): readonly [string, Provided] {
+  return [`${plugin}/${name}`, { text: truncate(text, maxMessageChars).toWellFormed(), position }]
+}
+
+function stateOf(of: Found['of'], said: PluginProvided) {
+  return { values: said.values, data: { [said.name]: said.data }, provided: new Map([entryOf(of, said)]) }
+}
+
+/** By position; of the same, in the order of their plugins. */
+function joined(provided: readonly Provided[]): string {
+  const texts = provided.toSorted((a, b) => a.position - b.position).map(({ text }) => text.trim())
+  return truncate(texts.filter((text) => text !== '').join('\n\n'), maxProvidedChars)
+}
+
+interface EvaluateInput {
+  readonly text: string
+  readonly reply: string
+  readonly did_respond: boolean
+}
+
+interface EvaluateOutput {
+  readonly ran: readonly string[]
+  readonly problems: readonly Problem[]
+}
+
+function evaluateCall(deps: PartDeps): Call<EvaluateInput, EvaluateOutput> {
+  return {
+    ...runtimePart,
+    name: 'plugin.evaluate',
+    summary: 'Runs the evaluators of plugins on a turn that has ended.',
+    input: z.strictObject({
+      text: z.string().describe('The message.'),
+      reply: z.string().describe('The answer.'),
+      did_respond: z.boolean().describe('False: there was no answer, and only evaluators that always run do.'),
+    }),
+    output: z.custom<EvaluateOutput>(),
+    example: { text: 'I live in Bonn.', reply: 'Noted.', did_respond: true },
+    timeoutMs: evaluatorTimeoutMs + 2 * hostMarginMs,
+    recordInput: ({ did_respond }) => ({ did_respond }),
+    recordOutput: ({ ran, problems }) => ({ ran: [...ran], problems: problems.map((each) => ({ ...each })) }),
+    async run(input, context) {
+      const { caller } = context
+      const due = deps.hosts.plugins().flatMap((plugin) => {
+        const all = mayUse(caller, plugin.name) ? (deps.hosts.known(plugin.name)?.evaluators ?? []) : []
+        return all.filter(({ always }) => always || input.did_respond).map((evaluator) => ({ plugin, evaluator }))
+      })
+      const results = await Promise.all(due.map((each) => evaluate(deps, context, each, input)))
+      const failed = results.filter((each) => each.problem !== '')
+      return {
+        output: {
+          ran: results.filter((each) => each.ran).map(({ plugin, name }) => `${plugin}/${name}`),
+          problems: failed.map(({ plugin, name, problem }) => ({ plugin, name, problem })),
+        },
+        text: '',
+      }
+    },
+  }
+}
+
+interface Due {
+  readonly plugin: HostedPlugin
+  readonly evaluator: PluginEvaluator
+}
+
+/** Never rejects: evaluators do not affect each other. */
+async function evaluate(
+  deps: PartDeps,
+  context: CallContext,
+  { plugin, evaluator: { name } }: Due,
+  { text, reply, did_respond }: EvaluateInput,
+): Promise<Problem & { readonly ran: boolean }> {
+  const message = messageFor(context, text)
+  const state: JsonObject = shownState(deps.states.find(message.id))
+  const answer = { ...message, id: `${message.id}.reply`, text: truncate(reply, maxMessageChars).toWellFormed(), user: message.agent }
+  const input = { name, message, did_respond, responses: reply === '' ? [] : [answer], state }
+  const reason = withheld(deps, plugin, context.caller.session)
+  if (reason !== '') return { plugin: plugin.name, name, ran: false, problem: reason }
+  try {
+    const { ran } = await askPlugin(deps, context, { plugin, timeoutMs: evaluatorTimeoutMs }, 'evaluate', input)
+    return { plugin: plugin.name, name, ran, problem: '' }
+  } catch (error) {
+    const { message: problem } = toFailure(error, 'tool_failed', '')
+    return { plugin: plugin.name, name, ran: false, problem: truncate(problem, 500) }
+  }
+}

@@ -1,0 +1,23 @@
+/** The part of the configuration that is about plugins. */
+import { z } from 'zod'
+
+export const pluginTiers = ['free', 'basic', 'premium', 'enterprise', 'unlimited'] as const
+/** How often a plugin may work for a user. */
+export type PluginTier = (typeof pluginTiers)[number]
+
+export interface PluginsConfig {
+  tier: PluginTier
+  tiers: Record<string, PluginTier>
+}
+
+export const pluginsConfig: z.ZodType<PluginsConfig> = z
+  .strictObject({
+    tier: z
+      .enum(pluginTiers)
+      .default('enterprise')
+      .describe(
+        'How often each plugin may work for a user. `free`: 10 times a minute, `basic`: 60, `premium`: 300, `enterprise`: 1 000, `unlimited`.',
+      ),
+    tiers: z.record(z.string().max(100), z.enum(pluginTiers)).default({}).describe('The tier of single plugins, by name.'),
+  })
+  .prefault({})

@@ -1,0 +1,24 @@
+/** A kernel with what plugins add to it, their hosts in this process. */
+import { type Fixture, type FixtureOptions, openFixture } from '../../src/kernel/kernel-fixture.ts'
+import { createPluginParts, type PluginParts } from '../../src/plugins/index.ts'
+import { configSchema, type PluginHosts, systemClock } from '../../src/types/index.ts'
+
+export interface PartsFixture extends Fixture {
+  readonly parts: () => PluginParts
+}
+
+export async function openPartsFixture(hosts: PluginHosts, { config = {}, ...options }: FixtureOptions = {}): Promise<PartsFixture> {
+  let opened: PluginParts | undefined
+  const fixture = await openFixture({
+    ...options,
+    config,
+    servers: async (host) =>
+      (opened = createPluginParts({ ...host, hosts, config: configSchema.parse(config).plugins, clock: options.clock ?? systemClock })),
+  })
+  return { ...fixture, parts: () => opened! }
+}
+
+export const rightsOf = (...rights: readonly string[]): object => ({
+  agent: { rights: ['file.read', 'file.write', ...rights] },
+  approval: { side_effecting: 'allow', privileged: 'allow' },
+})
