@@ -5,6 +5,7 @@ import {
   type DefinitionText,
   type GuestEnvelope,
   type GuestReport,
+  type HostedPlugin,
   type HostPort,
   type HostQuestion,
   type HostReply,
@@ -25,6 +26,7 @@ interface HostAnswers {
   readonly envelope: GuestEnvelope
   readonly newest_head: NewestHead | null
   readonly definitions: readonly DefinitionText[]
+  readonly plugins: readonly HostedPlugin[]
   readonly sign_card: SignedCard
 }
 
@@ -91,6 +93,7 @@ export function createHostPort({ link, envelope, renew }: HostPortDeps): HostPor
     },
     newestHead: () => link.ask({ ask: 'newest_head' }),
     definitions: () => link.ask({ ask: 'definitions' }),
+    plugins: () => link.ask({ ask: 'plugins' }),
     signCard: (card, keyAddress) => link.ask({ ask: 'sign_card', card, key_address: keyAddress }),
     restartProblem: () => problem,
   }

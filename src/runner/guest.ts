@@ -2,7 +2,7 @@
  * Finds a user's running guest or starts one, and supervises the one it started: signs the heads that the guest reports, detects its
  * end, and stops it with this process.
  */
-import { readFileSync } from 'node:fs'
+import { existsSync, readFileSync } from 'node:fs'
 import { connect } from 'node:net'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -12,6 +12,7 @@ import {
   type GuestEnvelope,
   type GuestQuestion,
   type GuestReport,
+  type HostedPlugin,
   type HostReply,
   isAlive,
   isOxbowError,
@@ -33,7 +34,7 @@ import {
   spawnGuest,
 } from './guest-process.ts'
 import { type HeadSigner, openHeadSigner, readSeal, signRestore } from './head-signing.ts'
-import type { Home, HostEnv, Workspace } from './home.ts'
+import { type Home, type HostEnv, lockPath, type Workspace } from './home.ts'
 import type { HostSide } from './host-questions.ts'
 import type { IsolatedGuest } from './isolated-guest.ts'
 import { guestReadyTimeoutMs, otherGuestPollMs, otherGuestTimeoutMs, otherGuestTries, portProbeTimeoutMs } from './limits.ts'
@@ -82,6 +83,15 @@ export async function ensureGuest(options: GuestSetup): Promise<RunningGuest> {
   return notOwned(found)
 }
 
+type ListPlugins = (config: Config) => readonly HostedPlugin[]
+
+/** Loaded only where a plugin is installed. */
+async function pluginLister({ home, warn }: Pick<GuestSetup, 'home' | 'warn'>): Promise<ListPlugins | undefined> {
+  if (!existsSync(lockPath(home))) return undefined
+  const { listPlugins } = await import('./plugins/installed-plugins.ts')
+  return (config) => listPlugins(home, config, warn)
+}
+
 /** @param masters replaces the user's keys */
 function envelopeFor(options: Omit<GuestSetup, 'warn'>, masters: readonly string[] = mastersOf(options)): GuestEnvelope {
   const { home, workspace, config, insecure, version, env } = options
@@ -109,7 +119,8 @@ function mastersOf({ home, workspace: { user }, config, env }: Omit<GuestSetup, 
 async function startOwned(options: GuestSetup): Promise<RunningGuest> {
   const { home, workspace, env } = options
   const program = options.program ?? ownGuestProgram()
-  const envelope = envelopeFor(options)
+  const plugins = (await pluginLister(options))?.(options.config)
+  const envelope = { ...envelopeFor(options), ...(plugins !== undefined && { plugins }) }
   // Before the process starts: a bad key must not leave an unsupervised guest behind.
   const signer = openHeadSigner(home, workspace.user, systemClock)
   const isolated = options.config.sandbox.isolate_guest ? await isolate(options, envelope, program) : null
@@ -170,11 +181,13 @@ function hostSideOf(options: GuestSetup, { newest: newestHead }: HeadSigner): ()
   return once(async () => {
     const { createHostSide } = await import('./host-questions.ts')
     const isIsolated = config.sandbox.isolate_guest
+    const { listPlugins } = await import('./plugins/installed-plugins.ts')
+    const plugins: ListPlugins = (next) => listPlugins(home, next, options.warn)
     const envelopeOf = (next: Config, masters: boolean): GuestEnvelope => {
       const place = { home, user: workspace.user, config: next, env }
-      return envelopeFor({ ...options, config: next }, masters ? makeMasterKeys(place) : undefined)
+      return { ...envelopeFor({ ...options, config: next }, masters ? makeMasterKeys(place) : undefined), plugins: plugins(next) }
     }
-    return createHostSide({ home, workspace, config, overrides, isIsolated, now: systemClock.now, newestHead, envelopeOf })
+    return createHostSide({ home, workspace, config, overrides, isIsolated, now: systemClock.now, newestHead, envelopeOf, plugins })
   })
 }
 

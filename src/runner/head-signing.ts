@@ -317,7 +317,7 @@ function headPaths(home: Home, user: UserId): { readonly heads: string; readonly
 }
 
 /** The key pair of this runner, created on first use. */
-function signingKey(home: Home): KeyObject {
+export function signingKey(home: Home): KeyObject {
   const path = join(home.runner, 'signing-key.pem')
   const found = readText(path)
   if (found !== null) return parseKey(path, found)

@@ -3,6 +3,7 @@
  *
  *   config.toml              configuration of all users
  *   runner/                  of the runner only: signing key, signed heads, compile cache; no guest writes here
+ *   plugins.lock plugins/    installed plugins, and what of them a person has approved; no guest writes here
  *   catalog/                 changes to the model catalog: overlay.json, refreshed.jsonl
  *   users/<user>/config.toml configuration of one user
  *   users/<user>/shared tmp vault        visible to tools
@@ -49,6 +50,11 @@ export function openHome(env: HostEnv): Home {
 /** @returns the path of the home, whether it exists or not */
 export function homeRoot(env: HostEnv): string {
   return resolve(env['OXBOW_HOME'] || join(env['HOME'] || homedir(), '.oxbow'))
+}
+
+/** The list of installed plugins; see `plugins/lock-file.ts`. */
+export function lockPath(home: Pick<Home, 'root'>): string {
+  return join(home.root, 'plugins.lock')
 }
 
 /** Folder with the workspaces of all users. */

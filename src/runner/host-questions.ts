@@ -16,6 +16,7 @@ import {
   configSchema,
   type GoodConfig,
   type GuestEnvelope,
+  type HostedPlugin,
   type HostQuestion,
   isObject,
   type Json,
@@ -56,6 +57,7 @@ export interface HostSideDeps {
   readonly now: () => number
   readonly newestHead: () => NewestHead | null
   readonly envelopeOf: (config: Config, masters: boolean) => GuestEnvelope
+  readonly plugins: (config: Config) => readonly HostedPlugin[]
 }
 
 /** What the guest cannot take up without its process, and the page that is open, moving elsewhere. */
@@ -82,6 +84,8 @@ export function createHostSide(deps: HostSideDeps): HostSide {
           return deps.newestHead()
         case 'definitions':
           return readDefinitions([deps.home.root, deps.workspace.root])
+        case 'plugins':
+          return deps.plugins(configNow(deps))
         case 'sign_card':
           return signCard(deps.home, question.card, question.key_address)
         default:

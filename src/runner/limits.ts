@@ -40,3 +40,9 @@ export const embedderTries = 5
 export const embedderLeftoverMs: number = 7 * 24 * 60 * 60_000
 /** A signed head is counted when it is this old: by then it is on the disk, so a power loss cannot leave a count without its head. */
 export const headCountDelayMs = 60_000
+/** A tarball of a plugin: those of npm have a megabyte or two. Unpacked it must not fill a disk, however well it is packed. */
+export const maxArchiveBytes: number = 64 * 1024 * 1024
+export const maxUnpackedBytes: number = 512 * 1024 * 1024
+export const maxArchiveEntries = 50_000
+/** Installing takes minutes on a slow line. */
+export const npmInstallMs = 600_000

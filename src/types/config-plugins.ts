@@ -1,5 +1,6 @@
 /** The part of the configuration that is about plugins. */
 import { z } from 'zod'
+import type { Json } from './text.ts'
 
 export const pluginTiers = ['free', 'basic', 'premium', 'enterprise', 'unlimited'] as const
 /** How often a plugin may work for a user. */
@@ -8,6 +9,7 @@ export type PluginTier = (typeof pluginTiers)[number]
 export interface PluginsConfig {
   tier: PluginTier
   tiers: Record<string, PluginTier>
+  settings: Record<string, Record<string, Json>>
 }
 
 export const pluginsConfig: z.ZodType<PluginsConfig> = z
@@ -19,5 +21,9 @@ export const pluginsConfig: z.ZodType<PluginsConfig> = z
         'How often each plugin may work for a user. `free`: 10 times a minute, `basic`: 60, `premium`: 300, `enterprise`: 1 000, `unlimited`.',
       ),
     tiers: z.record(z.string().max(100), z.enum(pluginTiers)).default({}).describe('The tier of single plugins, by name.'),
+    settings: z
+      .record(z.string().max(100), z.record(z.string().max(200), z.json()))
+      .default({})
+      .describe('Settings of single plugins, by name, as the `configSchema` of their manifest has them. Secrets do not belong here.'),
   })
   .prefault({})

@@ -9,6 +9,7 @@ import type { Failure } from './error.ts'
 import type { SandboxStatus } from './hands.ts'
 import type { HeadSeal, RestoreFact } from './head-chain.ts'
 import type { UserId } from './id.ts'
+import type { HostedPlugin } from './plugin-hosts.ts'
 import type { ChainHead } from './record.ts'
 import { type HostQuestion, hostQuestionSchema } from './settings.ts'
 import type { Json } from './text.ts'
@@ -23,6 +24,8 @@ export interface GuestEnvelope {
   readonly insecure: boolean
   /** Folders of the person, mounted in /shared. */
   readonly folders?: readonly HostFolder[]
+  /** Installed plugins that are enabled, in the order in which they are loaded. */
+  readonly plugins?: readonly HostedPlugin[]
   /** Set if the guest itself is isolated and its runner does for it what needs the host. */
   readonly isolation?: GuestIsolation
   readonly version: string

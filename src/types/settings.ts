@@ -5,6 +5,7 @@
 import { z } from 'zod'
 import type { Failure } from './error.ts'
 import type { NewestHead } from './head-chain.ts'
+import type { HostedPlugin } from './plugin-hosts.ts'
 import type { Json, JsonObject } from './text.ts'
 
 /** What TOML writes on one line. */
@@ -75,6 +76,8 @@ export type HostQuestion =
   | { readonly ask: 'newest_head' }
   /** The person's definitions of agents and graphs, as their files are now. */
   | { readonly ask: 'definitions' }
+  /** The installed plugins that are enabled, as `plugins.lock` is now. */
+  | { readonly ask: 'plugins' }
   /** A signature of the card of a published agent, whose key is published at the address. */
   | { readonly ask: 'sign_card'; readonly card: string; readonly key_address: string }
 
@@ -125,6 +128,8 @@ export interface HostPort {
   newestHead(): Promise<NewestHead | null>
   /** The person's definitions of agents and graphs. */
   definitions(): Promise<readonly DefinitionText[]>
+  /** The installed plugins that are enabled; those of the start are in the envelope. */
+  plugins(): Promise<readonly HostedPlugin[]>
   /** Has the card of a published agent signed with the runner's key. @param card its canonical JSON */
   signCard(card: string, keyAddress: string): Promise<SignedCard>
   /** Why the guest runs with its previous configuration; empty if it does not. */
@@ -165,5 +170,6 @@ export const hostQuestionSchema: z.ZodType<HostQuestion> = z.union([
   z.strictObject({ ask: z.literal('envelope'), masters: z.boolean() }),
   z.strictObject({ ask: z.literal('newest_head') }),
   z.strictObject({ ask: z.literal('definitions') }),
+  z.strictObject({ ask: z.literal('plugins') }),
   z.strictObject({ ask: z.literal('sign_card'), card: z.string().max(maxText), key_address: z.string().max(2_000) }),
 ])

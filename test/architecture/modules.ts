@@ -94,11 +94,11 @@ export const modules: readonly ModuleRow[] = [
   }),
   row('terminal', 'terminal', ['client']),
   row('client', 'terminal', [], { packages: { ws: 'speaks to the gateway' } }),
-  row('runner', 'host', ['sandbox'], {
-    packages: { 'smol-toml': 'layered configuration files' },
+  row('runner', 'host', ['sandbox', 'plugins'], {
+    packages: { 'smol-toml': 'layered configuration files', 'tar-stream': 'tarballs of plugins; loaded when one is installed' },
     builtins: {
       'node:fs': 'workspaces, tokens and configuration are files of the host',
-      'node:child_process': 'starts guests',
+      'node:child_process': 'starts guests, and npm, which installs a plugin without running its scripts',
       'node:module': 'finds the installed packages that an isolated guest must see',
       'node:net': 'asks whether a guest still answers',
     },

@@ -17,6 +17,15 @@ const maxEntries = 100
 /** Version of `oxbow/plugin`, the interface that plugins are written for. */
 export const sdkVersion = '1.0.0'
 
+/** Families of our own calls: `NAME.ACTION` of a plugin must be none of them. A test compares it with the calls that there are. */
+export const reservedNames: ReadonlySet<string> = new Set(
+  (
+    'agent approval attachment audit branch browser budget call client coder config data definition events exec file flow graph guest key mcp ' +
+    'media memory model output plugin remote resources role runtime schedule scratchpad secret server session shell skill state system task ' +
+    'text time tool turn usage user vault version web'
+  ).split(' '),
+)
+
 const name = z.string().regex(/^[a-z][a-z0-9-]{0,39}$/, 'must have up to 40 lower-case letters, digits and -, and begin with a letter')
 const version = z.string().regex(/^\d{1,9}\.\d{1,9}\.\d{1,9}(?:[-+][0-9A-Za-z.+-]{1,60})?$/, 'must be a semantic version, such as 1.2.0')
 const names = z.array(name).max(maxEntries).default([])

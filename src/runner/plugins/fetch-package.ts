@@ -1,0 +1,192 @@
+/**
+ * Brings a package into a folder of its own, `staging`, without running anything of it: a folder is copied, a tarball is unpacked, and a package
+ * of npm is installed with what it needs, with `--ignore-scripts`. Every path, link and size in it may be hostile.
+ */
+import { execFile } from 'node:child_process'
+import { createReadStream } from 'node:fs'
+import { copyFile, lstat, mkdir, readdir, readFile, readlink, rename, rm, stat, symlink, writeFile } from 'node:fs/promises'
+import { dirname, join, resolve } from 'node:path'
+import { pipeline } from 'node:stream/promises'
+import { createGunzip } from 'node:zlib'
+import { isObject, OxbowError, type PluginSource, withoutSequences } from '../../types/index.ts'
+import { isInside, staysInside } from '../../plugins/index.ts'
+import type { HostEnv } from '../home.ts'
+import { maxArchiveBytes, maxArchiveEntries, maxUnpackedBytes, npmInstallMs } from '../limits.ts'
+
+export interface FetchedPackage {
+  readonly source: PluginSource
+  /** Path of the package within the folder; empty: the folder itself. */
+  readonly root: string
+  /** Of a package of npm: how many others came along, and which of all would run a script. */
+  readonly packages: number
+  readonly withScripts: readonly string[]
+}
+
+const npmSpec = /^npm:((?:@[a-z0-9][\w.~-]*\/)?[a-z0-9][\w.~-]*)@(\d+\.\d+\.\d+[\w.+-]*)$/i
+
+/**
+ * @param from a folder, a tarball (`.tgz`, `.tar.gz`), or `npm:NAME@VERSION`
+ * @param staging an empty folder @throws OxbowError
+ */
+export async function fetchPackage(from: string, staging: string, env: HostEnv): Promise<FetchedPackage> {
+  const [, name, version] = npmSpec.exec(from) ?? []
+  if (name !== undefined && version !== undefined) return fromNpm(name, version, staging, env)
+  if (from.startsWith('npm:'))
+    throw new OxbowError('bad_input', `${from} is no package with an exact version.`, { hint: 'For example: npm:@acme/weather@1.2.0' })
+  const path = resolve(from)
+  const stats = await stat(path).catch(() => null)
+  if (stats?.isDirectory() === true) {
+    await copyTree(path, staging, '')
+    return { source: { from: 'folder', path }, root: '', packages: 0, withScripts: [] }
+  }
+  if (stats?.isFile() !== true)
+    throw new OxbowError('not_found', `There is no folder or tarball ${path}.`, {
+      hint: 'Give a folder with oxbow.plugin.json, a .tgz, or npm:NAME@VERSION.',
+    })
+  await unpack(path, stats.size, staging)
+  await dropTop(staging)
+  return { source: { from: 'tarball', path }, root: '', packages: 0, withScripts: [] }
+}
+
+/** Without the folders of version control, which are no part of a package. */
+async function copyTree(from: string, to: string, path: string): Promise<void> {
+  for (const { name } of await readdir(join(from, path), { withFileTypes: true })) {
+    if (path === '' && name === '.git') continue
+    const inner = join(path, name)
+    const stats = await lstat(join(from, inner))
+    if (stats.isDirectory()) {
+      await mkdir(join(to, inner))
+      await copyTree(from, to, inner)
+    } else if (stats.isSymbolicLink()) {
+      const target = await readlink(join(from, inner))
+      if (!staysInside(inner, target)) throw refused(inner, `is a link out of the package, to ${target}`)
+      await symlink(target, join(to, inner))
+    } else if (stats.isFile()) await copyFile(join(from, inner), join(to, inner))
+    else throw refused(inner, 'is neither a file nor a folder')
+  }
+}
+
+async function unpack(archive: string, size: number, staging: string): Promise<void> {
+  if (size > maxArchiveBytes) throw tooLarge(`more than ${maxArchiveBytes} bytes`)
+  const { extract } = await import('tar-stream')
+  const entries = extract()
+  const gunzip = createGunzip()
+  let unpacked = 0
+  gunzip.on('data', (bytes: Buffer) => {
+    unpacked += bytes.length
+    if (unpacked > maxUnpackedBytes) gunzip.destroy(tooLarge(`more than ${maxUnpackedBytes} bytes when it is unpacked`))
+  })
+  const reading = pipeline(createReadStream(archive), gunzip, entries)
+  // The loop below fails with the same error.
+  reading.catch(() => {})
+  try {
+    let count = 0
+    for await (const entry of entries) {
+      const { name, type, mode = 0 } = entry.header
+      if ((count += 1) > maxArchiveEntries) throw tooLarge(`more than ${maxArchiveEntries} files`)
+      if (type === 'directory') entry.resume()
+      else if (type !== 'file' && type !== 'contiguous-file') throw refused(name, `is a ${type}, and only files and folders are unpacked`)
+      if (!isInside(name)) throw refused(name, 'leaves the package')
+      const path = join(staging, name)
+      if (type === 'directory') await mkdir(path, { recursive: true })
+      else {
+        await mkdir(dirname(path), { recursive: true })
+        const pieces: Buffer[] = []
+        for await (const piece of entry) pieces.push(piece)
+        // A second entry of a name would replace what was checked.
+        await writeFile(path, Buffer.concat(pieces), { flag: 'wx', mode: (mode & 0o111) === 0 ? 0o644 : 0o755 })
+      }
+    }
+    await reading
+  } catch (error) {
+    entries.destroy()
+    if (error instanceof OxbowError) throw error
+    const { code } = error as NodeJS.ErrnoException
+    if (code === 'ENOSPC' || code === 'EACCES') throw error
+    throw new OxbowError('bad_input', `${archive} is no tarball that can be unpacked: ${(error as Error).message.slice(0, 200)}.`, {
+      hint: '`npm pack` makes one of a folder.',
+      cause: error,
+    })
+  }
+}
+
+/** `npm pack` puts everything into a folder `package`. */
+async function dropTop(staging: string): Promise<void> {
+  const entries = await readdir(staging, { withFileTypes: true })
+  const [only] = entries
+  if (entries.length !== 1 || only?.isDirectory() !== true) return
+  const whole = `${staging}.top`
+  await rename(join(staging, only.name), whole)
+  await rm(staging, { recursive: true })
+  await rename(whole, staging)
+}
+
+async function fromNpm(name: string, version: string, staging: string, env: HostEnv): Promise<FetchedPackage> {
+  await writeFile(join(staging, 'package.json'), JSON.stringify({ private: true, dependencies: { [name]: version } }))
+  await npm(['install', '--package-lock-only'], staging, env)
+  const packages = lockedPackages(await readFile(join(staging, 'package-lock.json'), 'utf8'))
+  await npm(['ci', '--omit=dev'], staging, env)
+  const root = `node_modules/${name}`
+  const { integrity } = packages.find(({ path }) => path === root) ?? {}
+  if (integrity === undefined) throw new OxbowError('tool_failed', `npm did not install ${name}.`, { hint: 'Check its name and version.' })
+  // Links to programs of packages: nobody starts them here.
+  await rm(join(staging, 'node_modules', '.bin'), { recursive: true, force: true })
+  await rm(join(staging, 'node_modules', '.package-lock.json'), { force: true })
+  const withScripts = packages.filter(({ hasScripts }) => hasScripts).map(({ path }) => path.slice(path.lastIndexOf('node_modules/') + 13))
+  return { source: { from: 'npm', spec: `${name}@${version}`, integrity }, root, packages: packages.length - 1, withScripts }
+}
+
+interface LockedPackage {
+  readonly path: string
+  readonly integrity: string
+  readonly hasScripts: boolean
+}
+
+/** @throws OxbowError `denied` for a package that nothing pins */
+function lockedPackages(text: string): readonly LockedPackage[] {
+  const lock: unknown = JSON.parse(text)
+  const packages = isObject(lock) && isObject(lock['packages']) ? Object.entries(lock['packages']) : []
+  return packages.flatMap(([path, entry]): LockedPackage[] => {
+    if (path === '' || !isObject(entry)) return []
+    const { integrity, link, hasInstallScript } = entry
+    if (typeof integrity !== 'string' || !/^sha(?:512|384|256)-/.test(integrity) || link === true)
+      throw new OxbowError('denied', `${path} comes from no registry, or without a hash of its content.`, {
+        hint: 'Such a package cannot be pinned. Install a version of the plugin that does not need it.',
+      })
+    return [{ path, integrity, hasScripts: hasInstallScript === true }]
+  })
+}
+
+const shownOutput = 1_000
+
+function npm(args: readonly string[], cwd: string, env: HostEnv): Promise<void> {
+  const all = [...args, '--ignore-scripts', '--no-audit', '--no-fund', '--no-bin-links', '--loglevel=error']
+  return new Promise((done, fail) => {
+    execFile('npm', all, { cwd, env: { ...env }, timeout: npmInstallMs, maxBuffer: 16 * 1024 * 1024 }, (error, _, stderr) => {
+      if (error === null) return done()
+      const isMissing = (error as NodeJS.ErrnoException).code === 'ENOENT'
+      fail(
+        new OxbowError(
+          'tool_failed',
+          isMissing ? 'npm was not found.' : `npm failed: ${withoutSequences(stderr.slice(-shownOutput).trim())}`,
+          {
+            hint: isMissing
+              ? 'Install Node with npm, or add the plugin from a folder or tarball.'
+              : 'Check the name and version, and the connection.',
+            cause: error,
+          },
+        ),
+      )
+    })
+  })
+}
+
+function refused(path: string, why: string): OxbowError {
+  return new OxbowError('path_refused', `${path.slice(0, 300)} in the package ${why}.`, { hint: 'Do not install it: ask its author.' })
+}
+
+function tooLarge(what: string): OxbowError {
+  return new OxbowError('limit_reached', `The package has ${what}.`, {
+    hint: 'Do not install it, or install it from a folder that you have looked at.',
+  })
+}

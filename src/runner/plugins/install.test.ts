@@ -1,0 +1,212 @@
+import assert from 'node:assert/strict'
+import { generateKeyPairSync } from 'node:crypto'
+import { chmodSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { after, test } from 'node:test'
+import { pipeline } from 'node:stream/promises'
+import { createGzip } from 'node:zlib'
+import { type Headers, pack } from 'tar-stream'
+import { listTree, manifestFile, signatureFile, signPackage, treeHash } from '../../plugins/index.ts'
+import { type ErrorCode, isOxbowError, type JsonObject, type LockedPlugin, parseConfig } from '../../types/index.ts'
+import { type Home, lockPath, openHome } from '../home.ts'
+import { commitPlugin, discard, removePlugin, type StagedPlugin, stagePlugin, switchPlugin } from './install.ts'
+import { listPlugins, versionFolder } from './installed-plugins.ts'
+
+const root = mkdtempSync(join(tmpdir(), 'oxbow-install-'))
+after(async () => {
+  for (const name of readdirSync(root)) await discard(join(root, name))
+  rmSync(root, { recursive: true })
+})
+let made = 0
+const fresh = (name: string): string => join(root, `${name}${(made += 1)}`)
+const newHome = (): Home => openHome({ OXBOW_HOME: fresh('home') })
+
+function write(name: string, more: JsonObject = {}, files: Readonly<Record<string, string>> = { 'index.js': 'export default 1' }): string {
+  const folder = fresh(name)
+  mkdirSync(folder)
+  writeFileSync(join(folder, manifestFile), JSON.stringify({ name, version: '1.0.0', sdk: '^1.0.0', entry: 'index.js', ...more }))
+  for (const [path, text] of Object.entries(files)) writeFileSync(join(folder, path), text)
+  return folder
+}
+
+async function sign(folder: string, key = generateKeyPairSync('ed25519').privateKey): Promise<typeof key> {
+  rmSync(join(folder, signatureFile), { force: true })
+  writeFileSync(join(folder, signatureFile), signPackage(await listTree(folder), key))
+  return key
+}
+
+async function stage(home: Home, from: string): Promise<StagedPlugin> {
+  return stagePlugin(from, { home, env: process.env })
+}
+
+async function add(home: Home, from: string): Promise<LockedPlugin> {
+  return commitPlugin(home, await stage(home, from), 'ann', 1)
+}
+
+const fails = (code: ErrorCode, about: RegExp) => (error: unknown) => isOxbowError(error, code) && about.test(error.message)
+const config = (plugins: object = {}) => parseConfig({ plugins }, 'test')
+function loaded(home: Home, settings: object = {}): { readonly names: string; readonly warnings: readonly string[] } {
+  const warnings: string[] = []
+  const plugins = listPlugins(home, config({ settings }), (text) => warnings.push(text))
+  return { names: plugins.map(({ name }) => name).join(' '), warnings }
+}
+
+async function tarball(entries: readonly (Headers & { readonly text?: string })[]): Promise<string> {
+  const path = fresh('archive')
+  const packed = pack()
+  for (const { text = '', ...header } of entries) packed.entry(header, text)
+  packed.finalize()
+  const { createWriteStream } = await import('node:fs')
+  await pipeline(packed, createGzip(), createWriteStream(path))
+  return path
+}
+
+test('a folder is installed, handed to guests in the order of loading, and removed', async () => {
+  const home = newHome()
+  const base = await add(
+    home,
+    write('base', { priority: 9, rights: { hosts: ['a.example'], paths: [{ path: '/shared/x', mode: 'write' }] } }),
+  )
+  await add(
+    home,
+    write('top', { dependencies: ['base'], configSchema: { type: 'object', properties: { n: { type: 'integer', default: 3 } } } }),
+  )
+  const plugins = listPlugins(home, config(), assert.fail)
+  assert.deepEqual(
+    plugins.map(({ name, config: own, hosts, paths }) => ({ name, own, hosts, paths })),
+    [
+      { name: 'base', own: {}, hosts: ['a.example'], paths: [{ path: '/shared/x', writable: true }] },
+      { name: 'top', own: { n: 3 }, hosts: [], paths: [] },
+    ],
+  )
+  assert.equal(await treeHash(versionFolder(home, base)), base.tree_hash)
+  await assert.rejects(removePlugin(home, 'base'), fails('bad_input', /top → base/))
+  assert.throws(() => switchPlugin(home, 'base', false), fails('bad_input', /top → base/))
+  switchPlugin(home, 'top', false)
+  assert.equal(loaded(home).names, 'base')
+  await removePlugin(home, 'base')
+  assert.ok(!existsSync(join(home.root, 'plugins', 'base')))
+  assert.throws(() => switchPlugin(home, 'top', true), fails('bad_input', /base is not installed or not enabled: top → base/))
+})
+
+test('settings that do not fit leave out the plugin alone, and say why', async () => {
+  const home = newHome()
+  await add(home, write('one', { configSchema: { type: 'object', properties: { n: { type: 'integer' } }, required: ['n'] } }))
+  await add(home, write('two'))
+  const { names, warnings } = loaded(home)
+  assert.equal(names, 'two')
+  assert.match(warnings.join(), /plugin one is not loaded: in \[plugins\.settings\.one\] of config\.toml n is missing/)
+  assert.equal(loaded(home, { one: { n: 1 } }).names, 'one two')
+})
+
+test('a changed byte of the lock starts no plugin', async () => {
+  const home = newHome()
+  await add(home, write('one'))
+  const text = readFileSync(lockPath(home), 'utf8')
+  for (let at = 0; at < text.length; at += 29) {
+    writeFileSync(lockPath(home), text.slice(0, at) + String.fromCharCode(text.charCodeAt(at) ^ 1) + text.slice(at + 1))
+    const { names, warnings } = loaded(home)
+    assert.equal(names, '')
+    assert.match(warnings.join(), /no plugin is started/)
+  }
+  writeFileSync(lockPath(home), text)
+  assert.equal(loaded(home).names, 'one')
+  writeFileSync(lockPath(home), `${text} `)
+  await assert.rejects(stage(home, write('two')), fails('bad_config', /not as Oxbow has written it/))
+})
+
+test('an unsigned plugin asks for each of its hashes, a signed one only for new rights or another key', async () => {
+  const home = newHome()
+  const reasons = async (from: string): Promise<string> => {
+    const staged = await stage(home, from)
+    await discard(staged.folder)
+    return [...staged.reasons, ...staged.changes.added, ...staged.changes.removed.map((line) => `no more: ${line}`)].join(', ')
+  }
+  const plain = write('plain', { rights: { memory: 'read' } })
+  assert.equal(await reasons(plain), 'it is new, and nobody has signed it, read all memories')
+  await add(home, plain)
+  assert.equal(await reasons(plain), '')
+  writeFileSync(join(plain, 'index.js'), 'export default 2')
+  assert.equal(await reasons(plain), 'nobody has signed it')
+
+  const signed = write('signed', { rights: { memory: 'own' } })
+  const key = await sign(signed)
+  assert.equal(await reasons(signed), 'it is new, keep memories of its own')
+  await add(home, signed)
+  const next = write('signed', { version: '1.1.0' }, { 'index.js': 'export default 2' })
+  await sign(next, key)
+  assert.equal(await reasons(next), 'no more: keep memories of its own')
+  await sign(next)
+  assert.match(await reasons(next), /^another key has signed it/)
+  rmSync(join(next, signatureFile))
+  assert.match(await reasons(next), /^it is no longer signed/)
+  const wider = write('signed', { version: '1.2.0', rights: { memory: 'own', secrets: ['KEY'] } })
+  await sign(wider, key)
+  assert.equal(await reasons(wider), 'it may do more than before, know the secret KEY')
+  writeFileSync(join(wider, 'extra.js'), '')
+  await assert.rejects(stage(home, wider), fails('denied', /not those that were signed/))
+})
+
+test('an update keeps the version before for hosts that run, and no other', async () => {
+  const home = newHome()
+  for (const version of ['1.0.0', '1.1.0', '1.2.0', '1.2.0']) await add(home, write('one', { version }, { 'index.js': version }))
+  assert.deepEqual(
+    readdirSync(join(home.root, 'plugins', 'one')).map((name) => name.split('-')[0]),
+    ['1.1.0', '1.2.0'],
+  )
+  assert.deepEqual(readdirSync(join(home.root, 'plugins')), ['one'])
+})
+
+test('a tarball of npm pack is installed', async () => {
+  const home = newHome()
+  const manifest = JSON.stringify({ name: 'packed', version: '1.0.0', sdk: '^1.0.0', entry: 'a.js' })
+  const path = await tarball([
+    { name: `package/${manifestFile}`, text: manifest },
+    { name: 'package/a.js', text: '' },
+  ])
+  const locked = await add(home, path)
+  assert.deepEqual(readdirSync(versionFolder(home, locked)).toSorted(), ['a.js', manifestFile])
+})
+
+test('archives that leave the package, bring links or are bombs are refused, and nothing of them stays', async () => {
+  const home = newHome()
+  const archives: readonly (readonly [ErrorCode, RegExp, string])[] = [
+    ['path_refused', /leaves the package/, await tarball([{ name: '../out.js' }])],
+    ['path_refused', /leaves the package/, await tarball([{ name: '/etc/out.js' }])],
+    ['path_refused', /leaves the package/, await tarball([{ name: 'a/../../out.js' }])],
+    ['path_refused', /is a symlink/, await tarball([{ name: 'a', type: 'symlink', linkname: '/etc' }])],
+    ['path_refused', /is a link/, await tarball([{ name: 'a', type: 'link', linkname: '/etc/passwd' }])],
+    ['path_refused', /is a character-device/, await tarball([{ name: 'a', type: 'character-device' }])],
+    [
+      'bad_input',
+      /no tarball/,
+      await tarball([
+        { name: 'a', text: '1' },
+        { name: 'a', text: '2' },
+      ]),
+    ],
+    ['bad_input', /no tarball/, write('x') + `/${manifestFile}`],
+    ['not_found', /has no oxbow\.plugin\.json/, await tarball([{ name: 'a' }])],
+    ['not_found', /no folder or tarball/, '/nowhere/at/all'],
+    ['bad_input', /no package with an exact version/, 'npm:weather@latest'],
+    ['bad_input', /file cannot be the name/, write('file')],
+    ['bad_input', /entry gone\.js/, write('y', { entry: 'gone.js' })],
+    ['bad_input', /x → sql/, write('x', { dependencies: ['sql'] })],
+  ]
+  for (const [code, about, path] of archives) await assert.rejects(stage(home, path), fails(code, about), String(about))
+  assert.deepEqual(readdirSync(join(home.root, 'plugins')), [])
+})
+
+test('a package without a manifest gets the one that a person gives, which is hashed with it', async () => {
+  const home = newHome()
+  const folder = fresh('bare')
+  mkdirSync(folder)
+  writeFileSync(join(folder, 'index.js'), '')
+  const propose = async (): Promise<string> => JSON.stringify({ name: 'bare', version: '0.1.0', sdk: '^1.0.0', entry: 'index.js' })
+  const staged = await stagePlugin(folder, { home, env: {}, propose })
+  const locked = await commitPlugin(home, staged, 'ann', 1)
+  assert.ok(existsSync(join(versionFolder(home, locked), manifestFile)))
+  assert.equal(loaded(home).names, 'bare')
+  chmodSync(versionFolder(home, locked), 0o755)
+})

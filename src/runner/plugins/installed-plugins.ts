@@ -1,0 +1,58 @@
+/** Installed plugins as a guest gets them: those that are enabled, can be loaded, and have settings that fit, in the order of loading. */
+import { join } from 'node:path'
+import { checkSettings, orderLoadable, rightEntries } from '../../plugins/index.ts'
+import { type Config, type HostedPlugin, isObject, type JsonObject, type LockedPlugin } from '../../types/index.ts'
+import type { Home } from '../home.ts'
+import { readLock } from './lock-file.ts'
+
+/** Folder of all versions of a plugin. */
+export function pluginFolder(home: Pick<Home, 'root'>, name: string): string {
+  return join(home.root, 'plugins', name)
+}
+
+/** Folder of the installed version. */
+export function versionFolder(home: Pick<Home, 'root'>, { manifest, folder }: LockedPlugin): string {
+  return join(pluginFolder(home, manifest.name), folder)
+}
+
+/** @param warn receives why a plugin is left out, and why all are */
+export function listPlugins(home: Home, config: Config, warn: (text: string) => void): readonly HostedPlugin[] {
+  const { plugins, problem } = readLock(home)
+  if (problem !== '') warn(problem)
+  const enabled = plugins.filter((plugin) => plugin.enabled)
+  const byName = new Map(enabled.map((plugin) => [plugin.manifest.name, plugin]))
+  const ordered = orderLoadable(
+    enabled.map(({ manifest }) => manifest),
+    (name, error) => warn(`the plugin ${name} is not loaded: ${error.message}`),
+  )
+  return ordered.flatMap(({ name }) => {
+    const plugin = byName.get(name)!
+    const { value, problems } = checkSettings(plugin.manifest.configSchema, settingsOf(config, name))
+    if (problems.length === 0) return [hosted(home, plugin, value)]
+    warn(`the plugin ${name} is not loaded: in [plugins.settings.${name}] of config.toml ${problems.join('; ')}`)
+    return []
+  })
+}
+
+function settingsOf({ plugins }: Config, name: string): JsonObject {
+  const own = plugins.settings[name]
+  return isObject(own) ? own : {}
+}
+
+function hosted(home: Home, plugin: LockedPlugin, config: JsonObject): HostedPlugin {
+  const { manifest, root, tree_hash } = plugin
+  const { name, version, program, entry, rights } = manifest
+  return {
+    name,
+    version,
+    program,
+    folder: versionFolder(home, plugin),
+    tree_hash,
+    entries: entry.map((file) => (root === '' ? file : `${root}/${file}`)),
+    rights: rightEntries(manifest),
+    hosts: rights.hosts,
+    secrets: rights.secrets,
+    paths: rights.paths.map(({ path, mode }) => ({ path, writable: mode === 'write' })),
+    config,
+  }
+}
