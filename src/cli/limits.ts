@@ -83,3 +83,7 @@ export const maxLogChunk = 4 * 1024 * 1024
 export const mcpKeySeconds: number = 30 * 24 * 3_600
 /** A guest answers `initialize` within this time. */
 export const mcpRebeginMs = 10_000
+
+/** Files of a character's knowledge, and the size of one: each becomes the text of one call. */
+export const maxKnowledgeFiles = 200
+export const maxKnowledgeBytes: number = 512 * 1024

@@ -5,6 +5,7 @@ import { columnsOf, printFailure, reportFailure, type Terminal } from './termina
 import { addCoderVerbs } from './acp/coder-verbs.ts'
 import { addAgentVerbs, addGraphVerbs } from './kernel/agent-verbs.ts'
 import { addAccessVerbs, addApprovalVerbs, addExecVerbs, addFlowVerbs } from './kernel/access-verbs.ts'
+import { addCharacterVerbs } from './characters/character-verbs.ts'
 import { addBudgetVerbs } from './kernel/budget-verbs.ts'
 import { addCallVerbs, addObserveVerbs, addScheduleVerbs, addStateVerbs } from './kernel/kernel-verbs.ts'
 import { addRemoteVerbs, addServerVerbs } from './servers/server-verbs.ts'
@@ -33,7 +34,7 @@ const families: Readonly<Record<string, readonly AddVerbs[]>> = {
     addRemoteVerbs,
     addCoderVerbs,
   ],
-  'Agents, schedules, budgets:': [addAgentVerbs, addGraphVerbs, addScheduleVerbs, addBudgetVerbs],
+  'Agents, schedules, budgets:': [addAgentVerbs, addCharacterVerbs, addGraphVerbs, addScheduleVerbs, addBudgetVerbs],
   'Models and memory:': [addModelVerbs, addMemoryVerbs, addEmbedVerbs],
   'Inspect:': [addInspectVerbs, addAuditVerbs, addObserveVerbs],
   'Undo and keep:': [addVersionVerbs, addBranchVerbs, addBackupVerbs, addStoreVerbs, addStateVerbs],

@@ -50,6 +50,9 @@ export function ownOptions(list: Command): void {
   })
 }
 
+/** Of verbs that begin a conversation. */
+export const agentOption = ['--agent <name>', 'agent or character that answers; see oxbow agents list'] as const
+
 /** A verb that can start a guest with these options. */
 export function guestVerb(command: Command, summary: string): Command {
   return userVerb(command, summary)

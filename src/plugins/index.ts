@@ -1,4 +1,10 @@
+/** Plugins and characters: what others write, made part of an agent. */
 export { isInside, manifestFile, maxManifestBytes, parseManifest, reservedNames, sdkVersion } from './package/manifest.ts'
+export { agentNameOf, characterProblem, descriptionOf, promptOf } from './characters/character-agent.ts'
+export { characterPrompt } from './characters/character-prompt.ts'
+export { secretNames, takeSecrets, withSecrets } from './characters/character-secrets.ts'
+export type { Knowledge, ReadCharacter } from './characters/character.ts'
+export { readCharacter } from './characters/read-character.ts'
 export { orderLoadable, orderPlugins } from './package/order.ts'
 export { compareRights, memoryTag, type RightChanges, rightEntries, rightLines } from './package/rights.ts'
 export { checkSettings } from './package/settings-schema.ts'

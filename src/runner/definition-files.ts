@@ -1,12 +1,13 @@
 /**
- * The person's definitions of agents and graphs: `agents/NAME.toml` with `agents/NAME.md`, and `graphs/NAME.toml`, beside each
- * `config.toml`. The texts go to the guest as they are, which judges what is in them; a file that cannot be read is reported, so that
+ * The person's definitions of agents and graphs: `agents/NAME.toml` with `agents/NAME.md` and `agents/NAME.character.json`, and
+ * `graphs/NAME.toml`, beside each `config.toml`. The texts go to the guest as they are, which judges what is in them; a file that cannot be read is reported, so that
  * its name does not just vanish.
  */
 import { closeSync, constants, fstatSync, openSync, readdirSync, readSync } from 'node:fs'
 import { isUtf8 } from 'node:buffer'
 import { join } from 'node:path'
-import { definitionKinds, definitionName, type DefinitionText, maxDefinitionBytes, maxDefinitions } from '../types/index.ts'
+import { parse, stringify } from 'smol-toml'
+import { definitionKinds, definitionName, type DefinitionText, maxCharacterBytes, type JsonObject, maxDefinitionBytes, maxDefinitions, OxbowError, writeWhole } from '../types/index.ts'
 
 /** @param folders in which `agents` and `graphs` are looked for; a later one overrides an earlier one. Never throws. */
 export function readDefinitions(folders: readonly string[]): readonly DefinitionText[] {
@@ -36,14 +37,15 @@ function readDefinition(folder: string, kind: DefinitionText['kind'], name: stri
   try {
     const toml = readText(join(folder, `${name}.toml`)) ?? ''
     const text = kind === 'agents' ? (readText(join(folder, `${name}.md`)) ?? '') : ''
-    return { kind, name, toml, text, problem: '' }
+    const character = kind === 'agents' ? readText(join(folder, `${name}.character.json`), maxCharacterBytes) : null
+    return { kind, name, toml, text, ...(character !== null && { character }), problem: '' }
   } catch (error) {
     return { kind, name, toml: '', text: '', problem: error instanceof Error ? error.message : String(error) }
   }
 }
 
 /** @returns null if there is no such file @throws Error that says why it cannot be used */
-function readText(path: string): string | null {
+function readText(path: string, maxBytes: number = maxDefinitionBytes): string | null {
   let file: number
   try {
     // A pipe would block the runner.
@@ -54,13 +56,32 @@ function readText(path: string): string | null {
   }
   try {
     if (!fstatSync(file).isFile()) throw new Error(`${path} is not a file`)
-    const bytes = Buffer.alloc(maxDefinitionBytes + 1)
+    const bytes = Buffer.alloc(maxBytes + 1)
     const length = readSync(file, bytes, 0, bytes.length, 0)
-    if (length > maxDefinitionBytes) throw new Error(`${path} is larger than ${maxDefinitionBytes / 1024} KiB`)
+    if (length > maxBytes) throw new Error(`${path} is larger than ${maxBytes / 1024} KiB`)
     const text = bytes.subarray(0, length)
     if (!isUtf8(text)) throw new Error(`${path} is not UTF-8`)
     return text.toString()
   } finally {
     closeSync(file)
+  }
+}
+
+/** Writes the definition of a character: first what it is made of, so that a crash leaves no agent without one. */
+export function writeDefinition(
+  files: { readonly toml: string; readonly character: string },
+  table: Readonly<Record<string, unknown>>,
+  character: JsonObject,
+): void {
+  writeWhole(files.character, `${JSON.stringify(character, null, 2)}\n`)
+  writeWhole(files.toml, `${stringify(table)}\n`)
+}
+
+/** @returns what a TOML file holds; empty if there is none. @throws OxbowError `bad_config` */
+export function readDefinitionTable(path: string): JsonObject {
+  try {
+    return JSON.parse(JSON.stringify(parse(readText(path) ?? ''))) as JsonObject
+  } catch (cause) {
+    throw new OxbowError('bad_config', `${path} cannot be read`, { hint: 'Correct the file.', cause })
   }
 }

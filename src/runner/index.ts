@@ -11,3 +11,4 @@ export { hasWorkspace, makeFolder, openHome, openWorkspace, parseUser, usersFold
 export type { Home, HostEnv, Workspace } from './home.ts'
 export { beginKeyChange, endKeyChange, makeMasterKeys, masterKeys, type KeyPlace } from './master-keys.ts'
 export { fileKeys, readSeal, signExport } from './head-signing.ts'
+export { readDefinitionTable, writeDefinition } from './definition-files.ts'

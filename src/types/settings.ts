@@ -91,6 +91,8 @@ export interface DefinitionText {
   readonly toml: string
   /** Empty if there is no such file. */
   readonly text: string
+  /** Of `agents/NAME.character.json`, which makes the agent a character; absent if there is no such file. */
+  readonly character?: string | undefined
   /** Why the files cannot be used; empty if they can. */
   readonly problem: string
 }
@@ -99,6 +101,8 @@ export const definitionName: RegExp = /^[a-z][a-z0-9_-]{0,31}$/
 /** Bytes of one file of a definition, and definitions of one folder: people write kilobytes of them. */
 export const maxDefinitionBytes: number = 64 * 1024
 export const maxDefinitions = 200
+/** Bytes of the file of a character: large ones have a hundred conversations as examples. */
+export const maxCharacterBytes: number = 512 * 1024
 /** A JWS (RFC 7515, flattened, without the payload) and the public key as a JWK. */
 export interface SignedCard {
   readonly protected: string

@@ -63,7 +63,7 @@ export const modules: readonly ModuleRow[] = [
       '@fontsource-variable/jetbrains-mono': 'the typeface of code',
     },
   }),
-  row('cli', 'terminal', ['runner', 'client', 'terminal', 'tui', 'acp'], {
+  row('cli', 'terminal', ['runner', 'client', 'terminal', 'tui', 'acp', 'plugins'], {
     packages: {
       commander: 'parses the verbs a person types',
       '@clack/prompts': 'the questions of `oxbow init`, loaded when they are asked',
@@ -125,7 +125,7 @@ export const modules: readonly ModuleRow[] = [
       'node:fs': 'the files of the web application',
     },
   }),
-  row('kernel', 'kernel', ['runtime', 'tools', 'memory', 'sandbox', 'engine', 'store', 'secrets'], {
+  row('kernel', 'kernel', ['runtime', 'plugins', 'tools', 'memory', 'sandbox', 'engine', 'store', 'secrets'], {
     packages: {
       zod,
       croner: 'when a cron expression is due, exact where clocks change; fetched lazily',
@@ -153,6 +153,9 @@ export const modules: readonly ModuleRow[] = [
     },
     buildTime: { ajv: 'JSON Schema of others: what agents, graphs and servers of tools promise; in a thread' },
     builtins: { 'node:worker_threads': 'a PDF is read in a thread of its own, which can be ended, and a schema checked in another' },
+  }),
+  row('plugins', 'core', [], {
+    packages: { saxes: 'characters of ZoeyOS are XML: strict, and without entities that grow; fetched lazily' },
   }),
   row('connect', 'core', ['sandbox'], {
     packages: {

@@ -21,6 +21,7 @@ export interface ChatOptions extends GuestChoice {
   readonly session?: string | undefined
   readonly continue?: boolean | undefined
   readonly folder?: string | undefined
+  readonly agent?: string | undefined
 }
 
 /** @returns the exit code. */
@@ -67,6 +68,7 @@ function chatOnce(options: ChatOptions, terminal: Terminal, { isFirst, onSession
       makeScreen: (events) => makeScreen(terminal.input, terminal.output, events),
       recent: ({ id }) => readRecent(setup, id),
       model: options.model,
+      agent: options.agent,
       user: options.user,
       session,
       onSession,

@@ -2,7 +2,7 @@
 import type { CallId, Failure, JsonObject, RecordView, SessionId, SessionInfo } from '../../types/index.ts'
 import type { GatewayPort } from '../guest-connection.ts'
 import { outputOf } from '../kernel/call.ts'
-import { findSession, removeUnused } from '../verbs/sessions.ts'
+import { findSession, newSession, removeUnused } from '../verbs/sessions.ts'
 import { assertFewFiles, findLocalFile, type LocalFile, uploadFiles } from '../own-files.ts'
 import type { Screen } from '../screen/screen.ts'
 import { exactText, formatBytes } from '../../terminal/index.ts'
@@ -14,6 +14,8 @@ export interface ConversationDeps {
   /** Newest records of a session, oldest first. */
   readonly recent: (session: SessionInfo) => Promise<readonly RecordView[]>
   readonly model?: string | undefined
+  /** Agent or character that answers in new sessions. */
+  readonly agent?: string | undefined
   readonly user: string
   /** Folder of all users. */
   readonly workspaces: string
@@ -65,7 +67,7 @@ function rulesText(rules: readonly OfferedRule[]): string {
 }
 
 export function createConversation(deps: ConversationDeps): Conversation {
-  const { gateway, screen, recent, model, oneByOne, onLost, onSession, workspaces, user } = deps
+  const { gateway, screen, recent, model, agent, oneByOne, onLost, onSession, workspaces, user } = deps
   let session: ChatSession | null = null
   let attached: readonly LocalFile[] = []
   const decided = async (call: CallId): Promise<void> => {
@@ -81,7 +83,7 @@ export function createConversation(deps: ConversationDeps): Conversation {
   return {
     current: () => session,
     async begin(title) {
-      await open(await gateway.createSession(title || undefined), [])
+      await open(await newSession(gateway, title, agent), [])
     },
     async reopen(prefix) {
       const info = await findSession(gateway, prefix)
@@ -92,7 +94,7 @@ export function createConversation(deps: ConversationDeps): Conversation {
       const files = attached
       const attachments = files.length === 0 ? {} : { attachments: await uploadFiles(files, gateway) }
       const isNew = session === null
-      const current = session ?? (await open(await gateway.createSession(), []))
+      const current = session ?? (await open(await newSession(gateway, '', agent), []))
       const steering = current.isRunning()
       const message = { session: current.id, text, ...(model !== undefined && { model }), ...attachments }
       const { turn } = await gateway.sendTurn(message).catch(async (error: unknown) => {

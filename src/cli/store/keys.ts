@@ -43,6 +43,16 @@ export async function secretSet(name: string, options: KeyOptions, terminal: Ter
   return say(report, `Stored ${name}. ${await renewGuest(options, terminal)}`, options, terminal)
 }
 
+/** Stores several secrets, for `oxbow character import`. @returns what came of it, for people */
+export async function storeSecrets(
+  secrets: readonly { readonly name: string; readonly value: string }[],
+  options: KeyOptions,
+  terminal: Terminal,
+): Promise<string> {
+  for (const { name, value } of secrets) await ask({ ask: 'set', name, value }, options, terminal)
+  return secrets.length === 0 ? '' : renewGuest(options, terminal)
+}
+
 /** A running guest restarts itself, to know its secrets as they are now. @returns what came of it, for people */
 async function renewGuest(options: KeyOptions, terminal: Terminal): Promise<string> {
   if ((await findGuest(guestSetup(options, terminal).workspace)) === null) return 'The next guest knows it.'

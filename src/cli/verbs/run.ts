@@ -6,7 +6,7 @@ import type { CallId, PendingApproval, SandboxStatus, SentFile, SessionId, TurnI
 import { exitOf, isInteractive, printFailure, printLine, printNotice, reportFailure, type Terminal } from '../terminal.ts'
 import { type GatewayPort, type GuestChoice, withLastingGuest } from '../guest-connection.ts'
 import type { FollowEvent, SentMessage } from '../../client/index.ts'
-import { findSession, newestSession, removeUnused } from './sessions.ts'
+import { findSession, newestSession, newSession, removeUnused } from './sessions.ts'
 import { assertFewFiles, findLocalFile, uploadFiles } from '../own-files.ts'
 import { dropTypedAhead, onInterrupt, readPiped } from '../input.ts'
 import { type TurnView, exactInput, mediaLine, plainText, unreportedFailure, whyAsked } from '../../terminal/index.ts'
@@ -22,6 +22,7 @@ export interface RunOptions extends GuestChoice {
   readonly yes?: boolean | undefined
   readonly attach?: readonly string[] | undefined
   readonly folder?: string | undefined
+  readonly agent?: string | undefined
 }
 
 /** @returns the exit code. */
@@ -93,7 +94,7 @@ function createSender(text: string, files: Parameters<typeof uploadFiles>[0], op
   let sent: SentMessage | undefined
   const choose = async (gateway: GatewayPort): Promise<SessionId> => {
     if (prefix !== undefined) return (await findSession(gateway, prefix)).id
-    return (isNew ? await gateway.createSession() : await newestSession(gateway)).id
+    return (isNew ? await newSession(gateway, '', options.agent) : await newestSession(gateway)).id
   }
   return {
     session: () => (sent === undefined ? undefined : session),

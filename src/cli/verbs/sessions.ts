@@ -144,6 +144,20 @@ export async function changeSession(gateway: GatewayPort, name: string, input: J
   throw toError(outcome.failure)
 }
 
+/** @param agent the agent or character that answers in it; absent: the usual one. @throws OxbowError `not_found` */
+export async function newSession(
+  gateway: Pick<GatewayPort, 'createSession' | 'call'>,
+  title: string,
+  agent: string | undefined,
+): Promise<SessionInfo> {
+  const session = await gateway.createSession(title || undefined)
+  if (agent === undefined) return session
+  const outcome = await gateway.call('session.agent', { agent }, session.id)
+  if (outcome.status === 'ok') return session
+  await removeUnused(gateway, session.id, null)
+  throw toError(outcome.failure)
+}
+
 /** Deletes a session whose first message was refused. After a lost connection the message may have arrived, so the session is kept. */
 export async function removeUnused(gateway: Pick<GatewayPort, 'call'>, session: SessionId, error: unknown): Promise<void> {
   if (!isOxbowError(error, 'guest_unreachable')) await gateway.call('session.delete', { session }).catch(() => {})

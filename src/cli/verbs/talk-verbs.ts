@@ -2,7 +2,7 @@
 import { Option } from 'commander'
 import { maxListedSessions } from '../limits.ts'
 import { isInteractive } from '../terminal.ts'
-import { type AddVerbs, alwaysJson, collect, examples, guestVerb, ownOptions, parseCount, userVerb, verbGroup } from '../verb-parts.ts'
+import { type AddVerbs, agentOption, alwaysJson, collect, examples, guestVerb, ownOptions, parseCount, userVerb, verbGroup } from '../verb-parts.ts'
 
 const continueOption = (): Option => new Option('--continue', 'continue the newest session').conflicts('session')
 
@@ -24,7 +24,8 @@ export const addTalkVerbs: AddVerbs = (program, terminal, choose) => {
     .addOption(continueOption())
     .option('--session <id>', 'continue this session; the first characters of its id are enough')
     .addOption(folderOption())
-    .addHelpText('after', examples('oxbow chat', 'oxbow chat --continue', 'oxbow chat --session 019a', 'oxbow chat --model gpt-5-mini'))
+    .option(...agentOption)
+    .addHelpText('after', examples('oxbow chat', 'oxbow chat --continue', 'oxbow chat --agent alfred', 'oxbow chat --model gpt-5-mini'))
     .action((options) => choose(async () => (await import('../chat/chat.ts')).chat(options, terminal)))
 
   guestVerb(program.command('run [text...]'), 'send one message and print the reply; piped text is added to the message')
@@ -34,12 +35,14 @@ export const addTalkVerbs: AddVerbs = (program, terminal, choose) => {
     .option('--yes', 'approve every call that asks, for this turn')
     .option('--attach <file>', 'attach a file; repeat for more', collect)
     .addOption(folderOption())
+    .option(...agentOption)
     .addHelpText(
       'after',
       examples(
         'oxbow run "list the files here"',
         'oxbow run --continue "now fix the second one"',
         'oxbow run --session 019a "what did you do?"',
+        'oxbow run --agent alfred "what is on today?"',
         'cat notes.txt | oxbow run "summarise" --json',
         'oxbow run "what is this?" --attach photo.jpg',
       ),

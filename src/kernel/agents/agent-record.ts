@@ -121,10 +121,17 @@ export interface AgentProfile {
   readonly maxTurns?: number | undefined
   /** JSON Schema of its result. */
   readonly result?: JsonObject | undefined
+  readonly character?: CharacterProfile | undefined
+}
+
+/** Of an agent that is a character: what of its file makes its prompt, and values of `${NAME}` in it. */
+export interface CharacterProfile {
+  readonly file: JsonObject
+  readonly variables: Readonly<Record<string, string>>
 }
 
 /** What a definition adds to a profile. */
-export type DefinedProfile = Pick<AgentProfile, 'delegable' | 'tier' | 'maxTurns' | 'result'>
+export type DefinedProfile = Pick<AgentProfile, 'delegable' | 'tier' | 'maxTurns' | 'result' | 'character'>
 
 export const agentCategory = 'system/agents'
 export const profileCategory = 'system/agent_profiles'

@@ -116,7 +116,9 @@ export function createSupervision(deps: SupervisionDeps): Supervision {
 async function checkDefinition(definition: Definition): Promise<string> {
   if (definition.kind === 'graphs') return (await import('../graphs/graph-load.ts')).graphDefinitionProblem(definition)
   const { agentProblem } = await import('../delegation/agent-definition.ts')
-  return agentProblem(definition)
+  if (definition.character === undefined) return agentProblem(definition)
+  const { characterProblem } = await import('../../plugins/index.ts')
+  return agentProblem(definition) || characterProblem(definition.character)
 }
 
 /**

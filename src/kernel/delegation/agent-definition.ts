@@ -1,12 +1,14 @@
 /**
- * What a definition of an agent says: `agents/NAME.toml` with its instructions in `agents/NAME.md`. Everything that it grants is a list of
+ * What a definition of an agent says: `agents/NAME.toml` with its instructions in `agents/NAME.md`, and its character, if it is one, in
+ * `agents/NAME.character.json`. Everything that it grants is a list of
  * entries of rights, also what is no right of a call: `secret.use:NAME` for a secret, `model.use:NAME` for a model, `mcp.NAME` for a server.
  * So one intersection holds for all of them; see `attenuation.ts`.
  */
 import { z } from 'zod'
-import { expandRights, type JsonObject, type SandboxTier, wrongRights } from '../../types/index.ts'
+import { expandRights, type Json, type JsonObject, parseObject, type SandboxTier, wrongRights } from '../../types/index.ts'
 import { type Limits, limitsSchema } from '../budgets/definitions.ts'
-import { folderPattern, maxCapabilities } from './limits.ts'
+import type { CharacterProfile } from '../agents/agent-record.ts'
+import { folderPattern, maxCapabilities, maxPromptParts } from './limits.ts'
 import type { Definition } from './definitions.ts'
 
 export interface AgentDefinition {
@@ -16,6 +18,7 @@ export interface AgentDefinition {
   readonly description: string
   readonly capabilities: readonly string[]
   readonly instructions: string
+  readonly character: CharacterProfile | undefined
   /** Empty: that of whoever delegates. */
   readonly model: string
   /** Entries of rights: what it may use. */
@@ -70,12 +73,13 @@ const schema = z
     files: z.enum(['shared', 'folder', 'branch']).default('shared').describe('`branch`: a copy of the workspace, merged as a diff.'),
     folder: z.string().max(500).regex(folderPattern, 'must be a folder below /shared').optional().describe('For files = "folder".'),
     result: z.record(z.string(), z.json()).optional().describe('JSON Schema of its result.'),
+    variables: z.record(z.string().max(128), z.string().max(4_000)).optional().describe('Values of `${NAME}` in its character.'),
   })
   .refine(({ files, folder }) => (files === 'folder') === (folder !== undefined), 'folder and files = "folder" need each other')
   .refine(({ model, models }) => model === '' || models.length === 0 || models.includes(model), 'model must be one of models')
 
 /** @throws z.ZodError that names each wrong field */
-export function parseAgentDefinition({ name, from, hash, table, text }: Definition): AgentDefinition {
+export function parseAgentDefinition({ name, from, hash, table, text, character }: Definition): AgentDefinition {
   const read = schema.parse(table)
   const { description, capabilities, model, max_turns: maxTurns, deadline_s: deadlineS, budget, memory, files, result } = read
   return {
@@ -85,6 +89,7 @@ export function parseAgentDefinition({ name, from, hash, table, text }: Definiti
     description,
     capabilities,
     instructions: memory === 'own' ? `${text.trim()}\n\n${ownMemory(name)}` : text.trim(),
+    character: character === undefined ? undefined : { file: promptParts(character), variables: read.variables ?? {} },
     model,
     rights: entriesOf({ ...read, name }),
     delegable: [...read.delegable, ...modelEntries(read.models)],
@@ -97,6 +102,21 @@ export function parseAgentDefinition({ name, from, hash, table, text }: Definiti
     result,
   }
 }
+
+/** What of a character makes its prompt: the rest of the file would only fill the record of each session. */
+function promptParts(text: string): JsonObject {
+  const file = parseObject(text) ?? {}
+  const parts = Object.fromEntries(promptFields.flatMap((key) => (file[key] === undefined ? [] : [[key, file[key]]])))
+  for (let kept = Infinity; JSON.stringify(parts).length > maxPromptParts && kept > 0;) {
+    kept = Math.floor(Math.min(kept, ...exampleFields.map((key) => asList(parts[key]).length)) / 2)
+    for (const key of exampleFields) if (parts[key] !== undefined) parts[key] = asList(parts[key]).slice(0, kept)
+  }
+  return parts
+}
+
+const exampleFields = ['messageExamples', 'postExamples'] as const
+const promptFields = ['name', 'system', 'bio', 'lore', 'adjectives', 'topics', 'style', ...exampleFields] as const
+const asList = (value: unknown): readonly Json[] => (Array.isArray(value) ? value : [])
 
 function ownMemory(name: string): string {
   return `You have notes of your own, which outlast this conversation: give memory_save and memory_search the tag ${memoryTag(name)}.`

@@ -14,6 +14,7 @@ import {
   isObject,
   isOxbowError,
   type JsonObject,
+  maxCharacterBytes,
   maxDefinitionBytes,
   maxDefinitions,
   OxbowError,
@@ -182,17 +183,17 @@ async function judgeOne({ check }: DefinitionDeps, text: DefinitionText, from: '
   }
 }
 
-function asDefinition({ kind, name, toml, text, problem, from, hash, table }: Judged): Definition {
-  return { kind, name, toml, text, problem, from, hash, table }
+function asDefinition({ kind, name, toml, text, character, problem, from, hash, table }: Judged): Definition {
+  return { kind, name, toml, text, ...(character !== undefined && { character }), problem, from, hash, table }
 }
 
 function unusable({ kind, name, problem }: ListedDefinition): OxbowError {
   return new OxbowError('bad_config', `The definition ${kind}/${name} cannot be used: ${problem}`, { hint: 'Correct its files.' })
 }
 
-function hashOf({ kind, name, toml, text }: DefinitionText): string {
+function hashOf({ kind, name, toml, text, character }: DefinitionText): string {
   return createHash('sha256')
-    .update(JSON.stringify([kind, name, toml, text]))
+    .update(JSON.stringify([kind, name, toml, text, ...(character === undefined ? [] : [character])]))
     .digest('hex')
 }
 
@@ -226,11 +227,11 @@ async function readWorkspace(sandbox: DefinitionDeps['sandbox']): Promise<readon
       throw error
     }
   }
-  const textAt = async (files: Awaited<ReturnType<typeof listed>>, path: string): Promise<string> => {
+  const textAt = async (files: Awaited<ReturnType<typeof listed>>, path: string, maxBytes: number = maxDefinitionBytes): Promise<string> => {
     const file = files.find((each) => each.path === path)
     if (file === undefined) return ''
-    const { content, totalBytes } = await hands.ask('bytes', { path, offset: 0, maxBytes: maxDefinitionBytes }, options)
-    if (totalBytes > maxDefinitionBytes) throw new Error(`${path} is larger than ${maxDefinitionBytes / 1024} KiB`)
+    const { content, totalBytes } = await hands.ask('bytes', { path, offset: 0, maxBytes }, options)
+    if (totalBytes > maxBytes) throw new Error(`${path} is larger than ${maxBytes / 1024} KiB`)
     return new TextDecoder('utf-8', { fatal: true }).decode(content)
   }
   const found: DefinitionText[] = []
@@ -241,7 +242,9 @@ async function readWorkspace(sandbox: DefinitionDeps['sandbox']): Promise<readon
       const base = `${folder}/${kind}/${name}`
       try {
         const text = kind === 'agents' ? await textAt(files, `${base}.md`) : ''
-        found.push({ kind, name, toml: await textAt(files, `${base}.toml`), text, problem: '' })
+        const character = kind === 'agents' ? await textAt(files, `${base}.character.json`, maxCharacterBytes) : ''
+        const toml = await textAt(files, `${base}.toml`)
+        found.push({ kind, name, toml, text, ...(character !== '' && { character }), problem: '' })
       } catch (error) {
         found.push({ kind, name, toml: '', text: '', problem: error instanceof Error ? error.message : String(error) })
       }

@@ -7,7 +7,7 @@ import { type AgentDefinition, parseAgentDefinition } from './agent-definition.t
 import { agentRef, find as findAgent } from '../agents/agent-control-calls.ts'
 import { delegateFields, type DelegateRequest } from './brief.ts'
 import { delegate, type DelegateDeps, missingRights } from './delegate.ts'
-import { handoffCall, type HandoffDeps } from './handoff-call.ts'
+import { handoffCall, type HandoffDeps, sessionAgentCall } from './handoff-call.ts'
 import { parentOf } from './parent.ts'
 import { type Delegated, headOf } from './delegated-end.ts'
 
@@ -22,7 +22,7 @@ const shared = {
 } as const satisfies Partial<Call>
 
 export function delegateCalls(deps: DelegateCallDeps): readonly Call[] {
-  return [delegateCall(deps), findCall(deps), handoffCall(deps), revokeCall(deps)]
+  return [delegateCall(deps), findCall(deps), handoffCall(deps), sessionAgentCall(deps), revokeCall(deps)]
 }
 
 function delegateCall(deps: DelegateCallDeps): Call<DelegateRequest, Delegated> {

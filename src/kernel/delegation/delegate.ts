@@ -144,6 +144,7 @@ async function start(
       tier,
       maxTurns: least(definition.maxTurns, request.max_turns),
       result,
+      character: definition.character,
     },
   })
 }

@@ -72,6 +72,33 @@ export function handoffCall(deps: HandoffDeps): Call<HandoffInput, HandoffOutput
   }
 }
 
+/** A person chooses who answers in a conversation, without a message: the next one is answered by that agent. */
+export function sessionAgentCall(deps: HandoffDeps): Call<{ agent: string }, { agent: string }> {
+  return {
+    name: 'session.agent',
+    summary: 'Chooses the agent, or the character, that answers in a conversation.',
+    input: z.strictObject({
+      agent: z.string().max(60).default('').describe('Name of a definition, from `definition.list`; empty: the usual agent.'),
+    }),
+    output: z.strictObject({ agent: z.string() }),
+    example: { agent: 'alfred' },
+    audience: ['terminal'],
+    labels: { adds: [], sink: false },
+    tier: 'side_effecting',
+    right: 'agent.spawn',
+    effect: 'idempotent',
+    timeoutMs: 30_000,
+    recordOutput: (output) => ({ ...output }),
+    async run({ agent }, { id: call, caller }) {
+      const { session } = caller
+      if (session === '') throw new OxbowError('bad_input', 'An agent is chosen for a conversation.', { hint: 'Name it with --session.' })
+      const next = agent === '' ? [] : [await handedTo(deps, [], agent, call, caller)]
+      await deps.handoffs.put({ caller, call, name: 'session.agent' }, session, next)
+      return { output: { agent }, text: agent === '' ? 'The usual agent answers.' : `${agent} answers from the next message on.` }
+    },
+  }
+}
+
 /** @throws OxbowError `bad_input` */
 function back(held: readonly Handoff[]): readonly Handoff[] {
   if (held.length > 0) return held.slice(0, -1)
@@ -121,7 +148,7 @@ async function handedTo(
 }
 
 function profileOf(
-  { name, delegable, instructions, maxTurns }: AgentDefinition,
+  { name, delegable, instructions, maxTurns, character }: AgentDefinition,
   agent: CallId,
   rights: readonly string[],
   model: string,
@@ -129,5 +156,5 @@ function profileOf(
   { session, actor }: Parameters<typeof parentOf>[1],
 ): AgentProfile {
   const spawner = actor.startsWith('agent:') ? actor : ''
-  return { agent, name, rights, delegable, model, instructions, home: session, spawner, killed: false, tier, maxTurns }
+  return { agent, name, rights, delegable, model, instructions, home: session, spawner, killed: false, tier, maxTurns, character }
 }

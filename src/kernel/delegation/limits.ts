@@ -24,3 +24,6 @@ export const maxResultFiles = 200
 export const maxFoundAgents = 10
 /** The longest time of a timer, for waits that end by something else. */
 export const longestTimerMs: number = 2 ** 31 - 1
+
+/** Characters of what a character's prompt is made of: each session that runs as it keeps a copy in one document. */
+export const maxPromptParts = 96_000

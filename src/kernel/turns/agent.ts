@@ -34,7 +34,7 @@ import {
   type ToolSpec,
   type TurnId,
 } from '../../types/index.ts'
-import type { AgentProfile } from '../agents/agent-record.ts'
+import type { AgentProfile, CharacterProfile } from '../agents/agent-record.ts'
 import type { Supervisor } from '../agents/supervisor.ts'
 import type { Gate } from '../gate.ts'
 import type { KernelHooks } from '../hooks/hook-port.ts'
@@ -120,10 +120,10 @@ export function createAgent(deps: AgentDeps): Agent {
   const usual = createPersona(deps, config.agent)
   /** Agents with the same profile share their tools. */
   const personas = createRecentMap<string, Persona>(maxHeldPersonas)
-  const personaOf = ({ name, rights, instructions, maxTurns }: AgentProfile): Persona => {
-    const key = JSON.stringify([name, instructions, rights, maxTurns])
+  const personaOf = ({ name, rights, instructions, maxTurns, character }: AgentProfile): Persona => {
+    const key = JSON.stringify([name, instructions, rights, maxTurns, character])
     let persona = personas.get(key)
-    if (persona === undefined) personas.put(key, (persona = createPersona(deps, { name, rights, instructions }, maxTurns)))
+    if (persona === undefined) personas.put(key, (persona = createPersona(deps, { name, rights, instructions, character }, maxTurns)))
     return persona
   }
   const run = (turn: LaneTurn, { base, rights, limits, actor, toolTokens }: Persona, own: OwnTurn = {}): Promise<TurnResult> =>
@@ -188,7 +188,7 @@ interface Persona {
 
 function createPersona(
   deps: AgentDeps,
-  agent: Pick<Config['agent'], 'name' | 'instructions'> & { readonly rights: readonly string[] },
+  agent: SpokenAgent & { readonly rights: readonly string[] },
   maxTurns: number = deps.config.turn.max_turns,
 ): Persona {
   const { config, engine, sandbox, registry, scrub, scratchpad, reminder, rolling, hooks } = deps
@@ -199,6 +199,7 @@ function createPersona(
     maxTurns: Math.min(maxTurns, config.turn.max_turns),
     providers: [
       createCharacter(agent, () => scrub(sandbox.status.problem?.message ?? '')),
+      ...(agent.character === undefined ? [] : [createCharacterPrompt(agent.character, scrub)]),
       { name: 'tools', provide: () => registry.sharedFields(rights) },
       { name: 'scratchpad', provide: ({ session }) => scratchpad(session) },
       {
@@ -253,12 +254,16 @@ function textOfTools(tools: readonly ToolSpec[], later: readonly ToolSpec[]): st
   return [...tools.map((tool) => JSON.stringify(tool)), ...largest.slice(0, maxCountedTools)].join(',')
 }
 
+interface SpokenAgent extends Pick<Config['agent'], 'name' | 'instructions'> {
+  readonly character?: CharacterProfile | undefined
+}
+
 /**
  * The system prompt: who the agent is, where it works, and how to treat what it reads.
  * @param surroundings the state of the workspace, e.g. that the shell is off
  */
 function createCharacter(
-  { name, instructions }: Pick<Config['agent'], 'name' | 'instructions'>,
+  { name, instructions, character }: SpokenAgent,
   surroundings: () => string,
 ): ContextProvider {
   const lines = [
@@ -266,9 +271,16 @@ function createCharacter(
     'You act only through the tools you are given. Files are under /shared (kept) and /tmp (scratch); nothing else of the machine exists for you.',
     'Every tool call is checked and recorded. When one is refused, read the reason: correct it, go another way, or tell the person what you need.',
     fenceRule,
-    'Be brief and exact. Say what you did and what you could not do.',
+    // A character has a style of its own.
+    character === undefined ? 'Be brief and exact. Say what you did and what you could not do.' : 'Say honestly what you could not do.',
   ]
   return { name: 'character', provide: () => [...lines, surroundings(), instructions].filter((line) => line !== '').join('\n') }
+}
+
+/** Read once for all its turns; what it shows of long lists differs by the message. */
+function createCharacterPrompt({ file, variables }: CharacterProfile, scrub: (text: string) => string): ContextProvider {
+  const prompt = once(async () => (await import('../../plugins/index.ts')).promptOf(file, variables))
+  return { name: 'persona', provide: async ({ turn }) => scrub((await prompt())(turn)) }
 }
 
 /** With a window at least this many times the upper bound, the bound is used instead of a count. */

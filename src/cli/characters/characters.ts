@@ -1,0 +1,170 @@
+/** `oxbow character check|import|show|export`. A character becomes the definition of an agent, whose files the person can change. */
+import { randomUUID } from 'node:crypto'
+import { existsSync } from 'node:fs'
+import { open, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { characterPrompt, readCharacter, type ReadCharacter, secretNames, withSecrets } from '../../plugins/index.ts'
+import { openHome, readDefinitionTable } from '../../runner/index.ts'
+import { definitionName, isObject, type JsonObject, maxCharacterBytes, OxbowError } from '../../types/index.ts'
+import { plainLine, plainText, table } from '../../terminal/index.ts'
+import { type GuestChoice, withGuest } from '../guest-connection.ts'
+import { outputOf } from '../kernel/call.ts'
+import { printLine, printNotice, printText, type Terminal } from '../terminal.ts'
+
+interface CheckOptions {
+  readonly strict?: boolean | undefined
+  readonly json?: boolean | undefined
+}
+
+export async function characterCheck(file: string, options: CheckOptions, terminal: Terminal): Promise<number> {
+  const { character, form, warnings } = await readCharacterFile(file, options)
+  if (options.json === true) printLine(terminal, JSON.stringify({ form, warnings, ...summaryOf(character) }))
+  else {
+    printText(terminal, summaryText({ character, form }))
+    printWarnings(warnings, terminal)
+  }
+  return 0
+}
+
+/** @throws OxbowError `not_found`, `bad_input` with everything that is wrong */
+export async function readCharacterFile(file: string, { strict = false }: Pick<CheckOptions, 'strict'>): Promise<ReadCharacter> {
+  const reading = await readCharacter(await readText(file), { strict })
+  if (reading.ok) return reading.read
+  const problems = reading.problems.map((problem) => `  ${plainLine(problem, 300)}`)
+  throw new OxbowError('bad_input', `${file} is no character that can be used:\n${problems.join('\n')}`, {
+    hint: strict ? 'Correct the file, or omit --strict for fields that are not known.' : 'Correct the file.',
+  })
+}
+
+async function readText(file: string): Promise<string> {
+  const handle = await open(file).catch((cause: unknown) => {
+    throw new OxbowError('not_found', `${file} cannot be read`, { hint: 'Name the file of a character.', cause })
+  })
+  try {
+    const { size } = await handle.stat()
+    if (size > maxCharacterBytes)
+      throw new OxbowError('limit_reached', `${file} has ${size} bytes; at most ${maxCharacterBytes} are read`, {
+        hint: 'Move long texts into files, and name them in knowledge as {"path": "…"}.',
+      })
+    return await handle.readFile('utf8')
+  } finally {
+    await handle.close()
+  }
+}
+
+export function printWarnings(warnings: readonly string[], terminal: Terminal): void {
+  for (const warning of warnings) printNotice(terminal, `warning: ${plainLine(warning, 300)}`)
+}
+
+type Summarized = Pick<ReadCharacter, 'character' | 'form'>
+
+function summaryOf({ name, bio, lore, style, topics, adjectives, messageExamples, postExamples, knowledge, ...rest }: Summarized['character']) {
+  return {
+    name,
+    bio: bio.length,
+    lore: lore.length,
+    style: style.all.length + style.chat.length + style.post.length,
+    topics: topics.length,
+    adjectives: adjectives.length,
+    message_examples: messageExamples.length,
+    post_examples: postExamples.length,
+    knowledge: knowledge.length,
+    templates: Object.keys(rest.templates).length,
+    plugins: rest.plugins,
+    secrets: Object.keys(rest.secrets),
+  }
+}
+
+function summaryText({ character, form }: Summarized): string {
+  const { name, plugins, secrets, ...counts } = summaryOf(character)
+  const rows = Object.entries(counts).filter(([, count]) => count > 0)
+  return table([
+    ['name', plainLine(name, 100)],
+    ['form', form],
+    ...rows.map(([key, count]) => [key.replace('_', ' '), String(count)]),
+    ...(plugins.length === 0 ? [] : [['plugins', plainLine(plugins.join(', '), 400)]]),
+    ...(secrets.length === 0 ? [] : [['secrets', plainLine(secrets.join(', '), 400)]]),
+  ])
+}
+
+export interface ImportOptions extends GuestChoice {
+  readonly as?: string | undefined
+  readonly env?: readonly string[] | undefined
+  readonly right?: readonly string[] | undefined
+  readonly model?: string | undefined
+  readonly trust?: boolean | undefined
+  readonly replace?: boolean | undefined
+  readonly strict?: boolean | undefined
+  readonly dryRun?: boolean | undefined
+  readonly json?: boolean | undefined
+}
+
+export async function characterImport(file: string, options: ImportOptions, terminal: Terminal): Promise<number> {
+  return (await import('./character-import.ts')).importCharacter(file, options, terminal)
+}
+
+/** Where the files of an agent's definition are. */
+export function characterFiles(terminal: Terminal, name: string): Readonly<Record<'folder' | 'toml' | 'character', string>> {
+  if (!definitionName.test(name))
+    throw new OxbowError('bad_input', `${JSON.stringify(name.slice(0, 60))} is no name of an agent`, {
+      hint: 'A letter, then letters, digits, - and _, in lower case; at most 32. --as gives it another.',
+    })
+  const folder = join(openHome(terminal.env).root, 'agents')
+  return { folder, toml: join(folder, `${name}.toml`), character: join(folder, `${name}.character.json`) }
+}
+
+interface Imported {
+  readonly read: ReadCharacter
+  readonly variables: Readonly<Record<string, string>>
+}
+
+/** @throws OxbowError `not_found`, `bad_config` */
+async function importedCharacter(terminal: Terminal, name: string): Promise<Imported> {
+  const files = characterFiles(terminal, name)
+  if (!existsSync(files.character))
+    throw new OxbowError('not_found', `there is no character ${name}`, { hint: 'oxbow character import FILE makes one; oxbow agents list shows them.' })
+  const reading = await readCharacter(await readText(files.character))
+  if (!reading.ok)
+    throw new OxbowError('bad_config', `${files.character} cannot be used: ${reading.problems[0]}`, { hint: 'Correct the file.' })
+  const { variables } = readDefinitionTable(files.toml)
+  return { read: reading.read, variables: isObject(variables) ? (variables as Imported['variables']) : {} }
+}
+
+export async function characterShow(
+  name: string,
+  options: { readonly message?: string | undefined; readonly json?: boolean | undefined },
+  terminal: Terminal,
+): Promise<number> {
+  const { read, variables } = await importedCharacter(terminal, name)
+  const prompt = characterPrompt(read.character, { seed: options.message ?? randomUUID(), variables })
+  if (options.json === true) printLine(terminal, JSON.stringify({ form: read.form, ...summaryOf(read.character), prompt }))
+  else printText(terminal, `${summaryText(read)}\n\n${plainText(prompt)}`)
+  return 0
+}
+
+export interface ExportOptions extends GuestChoice {
+  readonly out?: string | undefined
+  readonly secrets?: boolean | undefined
+}
+
+export async function characterExport(name: string, options: ExportOptions, terminal: Terminal): Promise<number> {
+  const { read } = await importedCharacter(terminal, name)
+  const file = options.secrets === true ? await revealed(read.original, options, terminal) : read.original
+  const text = JSON.stringify(file, null, 2)
+  if (options.out === undefined) printLine(terminal, text)
+  else
+    await writeFile(options.out, `${text}\n`, { flag: 'wx', mode: 0o600 }).catch((cause: unknown) => {
+      throw new OxbowError('bad_input', `${options.out} cannot be created`, { hint: 'Name a file that does not exist yet.', cause })
+    })
+  return 0
+}
+
+async function revealed(original: JsonObject, options: GuestChoice, terminal: Terminal): Promise<JsonObject> {
+  const names = secretNames(original)
+  if (names.length === 0) return original
+  return withGuest(options, terminal, async ({ gateway }) => {
+    const values: [string, string][] = []
+    for (const name of names) values.push([name, ((await outputOf(gateway, 'secret.reveal', { name })) as { readonly value: string }).value])
+    return withSecrets(original, Object.fromEntries(values))
+  })
+}

@@ -1,0 +1,118 @@
+import assert from 'node:assert/strict'
+import { readFileSync } from 'node:fs'
+import { test } from 'node:test'
+import { isObject, parseObject } from '../../types/index.ts'
+import { agentNameOf, characterProblem, descriptionOf, promptOf } from './character-agent.ts'
+import { characterPrompt } from './character-prompt.ts'
+import { secretNames, takeSecrets, withSecrets } from './character-secrets.ts'
+import { maxPromptCharacters } from './limits.ts'
+
+const fixtures = new URL('../../../test/characters/fixtures/', import.meta.url)
+
+function fixture(name: string) {
+  const file = parseObject(readFileSync(new URL(`${name}.character.json`, fixtures), 'utf8'))
+  assert.ok(isObject(file))
+  return file
+}
+
+test('a prompt has every part of a character, and its placeholders have names', () => {
+  const prompt = promptOf(fixture('lighthouse'), {})('message')
+  for (const part of [
+    /About Lume:\n- Keeps a lighthouse’s log/,
+    /Background:\n- Built in 1871/,
+    /How Lume writes:\n- short sentences\n- exact numbers\n- answers before it asks/,
+    /when asked for one:\n- capital letters/,
+    /\n[A-Z]\w+: What does a flashing red light mean\?\nLume: Danger on that side/,
+    /likes to talk about navigation, weather, harbours\./,
+    /In this answer, Lume is (?:steady|watchful|dry|patient)\./,
+  ])
+    assert.match(prompt, part)
+  assert.doesNotMatch(prompt, /\{\{/)
+  assert.match(promptOf(fixture('calm'), {})('m'), /- Maren asks before she guesses\.[^]*: thanks\nMaren: anytime\./)
+})
+
+test('choices follow from the id of the message, and differ between messages', () => {
+  const compose = promptOf(fixture('graph'), {})
+  const prompts = Array.from({ length: 20 }, (_, at) => compose(`message ${at}`))
+  assert.deepEqual(
+    prompts,
+    Array.from({ length: 20 }, (_, at) => promptOf(fixture('graph'), {})(`message ${at}`)),
+  )
+  assert.ok(new Set(prompts).size > 15)
+  for (const prompt of prompts) assert.equal(prompt.match(/^- (?:Fact number|Answers from)/gm)?.length, 10)
+})
+
+test('a variable is put in only where it has a value', () => {
+  const character = { ...empty, system: 'In ${SHOP}, not ${OTHER}, ${constructor} or {{unknown}}.' }
+  assert.equal(characterPrompt(character, { seed: '', variables: { SHOP: 'Rye & Co' } }), 'In Rye & Co, not ${OTHER}, ${constructor} or {{unknown}}.')
+})
+
+test('a huge character has a prompt of limited size', () => {
+  const long = Array.from({ length: 500 }, (_, at) => `${at} ${'x'.repeat(5_000)}`)
+  const prompt = characterPrompt({ ...empty, system: 'y'.repeat(50_000), bio: long, lore: long, topics: long }, { seed: 'a' })
+  assert.ok(prompt.length <= maxPromptCharacters && prompt.startsWith('yyy'), String(prompt.length))
+})
+
+const empty = {
+  name: 'Ada',
+  system: '',
+  bio: [],
+  lore: [],
+  adjectives: [],
+  topics: [],
+  style: { all: [], chat: [], post: [] },
+  messageExamples: [],
+  postExamples: [],
+}
+
+test('secrets become handles, and come back with their values', () => {
+  const original = fixture('baker')
+  const environment = { values: { ORDERS_TOKEN: 'orders-5561-aa', SHOP_NAME: 'Rye & Co', HOME: '/home/ada' }, allowed: ['ORDERS_TOKEN', 'SHOP_NAME'] }
+  const taken = takeSecrets(original, 'odile', environment)
+  assert.deepEqual(taken.secrets, [
+    { name: 'odile.SHOP_API_KEY', value: 'shop-key-91bd02aa', at: 'settings.SHOP_API_KEY' },
+    { name: 'odile.ORDERS_TOKEN', value: 'orders-5561-aa', at: 'secrets.ORDERS_TOKEN' },
+  ])
+  assert.deepEqual(taken.variables, { SHOP_NAME: 'Rye & Co' })
+  assert.deepEqual(taken.warnings, [])
+  assert.deepEqual(secretNames(taken.original), ['odile.SHOP_API_KEY', 'odile.ORDERS_TOKEN'])
+  assert.doesNotMatch(JSON.stringify(taken.original), /91bd02aa|5561/)
+  const values = Object.fromEntries(taken.secrets.map(({ name, value }) => [name, value]))
+  assert.deepEqual(withSecrets(taken.original, values), { ...original, secrets: { ORDERS_TOKEN: 'orders-5561-aa' } })
+  // What was exported with handles moves nothing when it is imported again.
+  assert.deepEqual(takeSecrets(taken.original, 'odile', environment).secrets, [])
+})
+
+test('values that would hide ordinary words are no secrets, and stay', () => {
+  const taken = takeSecrets(fixture('council'), 'relay', { values: {}, allowed: [] })
+  assert.deepEqual(
+    taken.secrets.map(({ name }) => name),
+    ['relay.REPORTS_TOKEN'],
+  )
+  assert.deepEqual(takeSecrets(fixture('graph'), 'guide', { values: {}, allowed: [] }).secrets, [])
+})
+
+test('only variables that a person lists are taken from the environment, and no secret into a text', () => {
+  const file = { name: 'A', bio: 'Lives in ${HOME}, with ${API_KEY} and ${NONE}.', secrets: { X: '${API_KEY}', Y: '${HOME}/key' } }
+  const values = { HOME: '/home/ada', API_KEY: 'key-0123456789' }
+  const none = takeSecrets(file, 'a', { values, allowed: [] })
+  assert.deepEqual([none.secrets, none.variables, none.original], [[], {}, file])
+  assert.equal(none.warnings.length, 5)
+  const some = takeSecrets(file, 'a', { values, allowed: ['API_KEY', 'NONE'] })
+  assert.deepEqual(
+    some.secrets.map(({ value }) => value),
+    ['key-0123456789'],
+  )
+  assert.deepEqual(some.variables, {})
+  assert.match(some.warnings.join('\n'), /bio: \$\{API_KEY\} is a secret by its name/)
+  assert.match(some.warnings.join('\n'), /there is no variable NONE/)
+})
+
+test('a character has a name as an agent, and a sentence by which others choose it', () => {
+  assert.equal(agentNameOf({ name: ' Dr. Ada Novák ' }), 'dr-ada-novak')
+  assert.equal(agentNameOf({ name: '007 Bond' }), 'bond')
+  assert.equal(agentNameOf({ name: '日本' }), '')
+  assert.equal(descriptionOf({ name: 'Maren', bio: ['{{name}} asks.'], system: '' }), 'Maren: Maren asks.')
+  assert.equal(characterProblem('{"name":"A","bio":1}'), 'its character: bio is a number, not a list')
+  assert.equal(characterProblem('{'), 'its character is not valid JSON')
+})

@@ -1,0 +1,10 @@
+/** Limits of characters in prompts. */
+
+/** A prompt of six thousand tokens leaves room for a conversation in any window that models have. */
+export const maxPromptCharacters = 24_000
+/** Of the text `system`, and of every other entry. */
+export const maxSystemCharacters = 8_000
+export const maxEntryCharacters = 2_000
+
+/** Entries that a prompt shows of a list; elizaOS chooses as many. */
+export const shown = { bio: 10, lore: 10, style: 40, posts: 5, conversations: 5, topics: 5 } as const
