@@ -154,9 +154,6 @@ export const modules: readonly ModuleRow[] = [
     buildTime: { ajv: 'JSON Schema of others: what agents, graphs and servers of tools promise; in a thread' },
     builtins: { 'node:worker_threads': 'a PDF is read in a thread of its own, which can be ended, and a schema checked in another' },
   }),
-  row('plugins', 'core', [], {
-    packages: { saxes: 'characters of ZoeyOS are XML: strict, and without entities that grow; fetched lazily' },
-  }),
   row('connect', 'core', ['sandbox'], {
     packages: {
       zod,
@@ -169,7 +166,7 @@ export const modules: readonly ModuleRow[] = [
     builtins: { 'node:fs': 'the lock file of an installed server, which is part of what a person approves' },
   }),
   row('plugins', 'core', ['sandbox'], {
-    packages: { zod },
+    packages: { zod, saxes: 'characters of ZoeyOS are XML: strict, and without entities that grow; fetched lazily' },
     builtins: { 'node:fs': 'the files of a package, whose hash a person has approved' },
   }),
   row('plugin-host', 'core', [], { builtins: { 'node:module': 'plugins find `oxbow/plugin` in this program' } }),

@@ -9,12 +9,24 @@ import { agentNameOf, descriptionOf, type Knowledge, takeSecrets } from '../../p
 import { writeDefinition } from '../../runner/index.ts'
 import { expandRights, OxbowError, toError, wrongRights } from '../../types/index.ts'
 import { plainLine } from '../../terminal/index.ts'
-import { type GatewayPort, withGuest } from '../guest-connection.ts'
+import { type GatewayPort, type GuestChoice, withGuest } from '../guest-connection.ts'
 import { outputOf } from '../kernel/call.ts'
 import { maxKnowledgeBytes, maxKnowledgeFiles } from '../limits.ts'
 import { storeSecrets } from '../store/keys.ts'
 import { printLine, printPreview, printText, type Terminal } from '../terminal.ts'
-import { characterFiles, type ImportOptions, printWarnings, readCharacterFile } from './characters.ts'
+import { characterFiles, printWarnings, readCharacterFile } from './character-file.ts'
+
+interface ImportOptions extends GuestChoice {
+  readonly as?: string | undefined
+  readonly env?: readonly string[] | undefined
+  readonly right?: readonly string[] | undefined
+  readonly model?: string | undefined
+  readonly trust?: boolean | undefined
+  readonly replace?: boolean | undefined
+  readonly strict?: boolean | undefined
+  readonly dryRun?: boolean | undefined
+  readonly json?: boolean | undefined
+}
 
 /** A text that memory is to know, at its path below the agent's folder. */
 interface KnowledgeText {
@@ -22,13 +34,13 @@ interface KnowledgeText {
   readonly text: string
 }
 
-export async function importCharacter(file: string, options: ImportOptions, terminal: Terminal): Promise<number> {
+export async function characterImport(file: string, options: ImportOptions, terminal: Terminal): Promise<number> {
   const { character, original, form, warnings } = await readCharacterFile(file, options)
   const name = options.as ?? agentNameOf(character)
   const files = characterFiles(terminal, name)
   const rights = options.right ?? []
   const wrong = wrongRights([...rights])
-  if (wrong !== '') throw new OxbowError('bad_input', wrong, { hint: 'oxbow roles lists the rights.' })
+  if (wrong !== '') throw new OxbowError('bad_input', wrong, { hint: 'See docs/access.md for the names of rights.' })
   if (options.replace !== true && existsSync(files.toml))
     throw new OxbowError('bad_input', `there is an agent ${name} already`, { hint: '--replace replaces it; --as gives another name.' })
   const taken = takeSecrets(original, name, { values: terminal.env, allowed: options.env ?? [] })
@@ -64,7 +76,9 @@ export async function importCharacter(file: string, options: ImportOptions, term
 }
 
 /** What others read as text. Other documents go into the workspace first, and from there into memory. */
-const textual = new Set('.md .markdown .mdx .txt .text .csv .tsv .json .jsonl .html .htm .xml .yaml .yml .rst .org .adoc .tex .log .srt'.split(' '))
+const textual = new Set(
+  '.md .markdown .mdx .txt .text .csv .tsv .json .jsonl .html .htm .xml .yaml .yml .rst .org .adoc .tex .log .srt'.split(' '),
+)
 
 async function readKnowledge(
   knowledge: readonly Knowledge[],
@@ -73,7 +87,8 @@ async function readKnowledge(
   const warnings: string[] = []
   const texts: KnowledgeText[] = []
   const inline = knowledge.flatMap((each) => (each.kind === 'text' ? [each.text] : []))
-  if (inline.length > 0) texts.push({ path: 'knowledge.md', text: inline.map((text) => `- ${text.trim().replaceAll('\n', '\n  ')}`).join('\n') })
+  if (inline.length > 0)
+    texts.push({ path: 'knowledge.md', text: inline.map((text) => `- ${text.trim().replaceAll('\n', '\n  ')}`).join('\n') })
   const root = await realpath(folder)
   for (const each of knowledge) {
     if (each.kind === 'text') continue

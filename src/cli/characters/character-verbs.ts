@@ -33,7 +33,7 @@ export const addCharacterVerbs: AddVerbs = (program, terminal, choose) => {
         'oxbow character import alfred.character.json --dry-run',
       ),
     )
-    .action((file, options) => choose(async () => (await load()).characterImport(file, options, terminal)))
+    .action((file, options) => choose(async () => (await import('./character-import.ts')).characterImport(file, options, terminal)))
   userVerb(character.command('show <name>'), 'show a character and the prompt that its agent gets')
     .option('--message <id>', 'id of the message for which the prompt is composed')
     .option('--json', 'print one JSON object')

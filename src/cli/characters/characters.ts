@@ -1,15 +1,15 @@
-/** `oxbow character check|import|show|export`. A character becomes the definition of an agent, whose files the person can change. */
+/** `oxbow character check|show|export`. A character is the definition of an agent, whose files the person can change. */
 import { randomUUID } from 'node:crypto'
 import { existsSync } from 'node:fs'
-import { open, writeFile } from 'node:fs/promises'
-import { join } from 'node:path'
+import { writeFile } from 'node:fs/promises'
 import { characterPrompt, readCharacter, type ReadCharacter, secretNames, withSecrets } from '../../plugins/index.ts'
-import { openHome, readDefinitionTable } from '../../runner/index.ts'
-import { definitionName, isObject, type JsonObject, maxCharacterBytes, OxbowError } from '../../types/index.ts'
+import { readDefinitionTable } from '../../runner/index.ts'
+import { isObject, type JsonObject, OxbowError } from '../../types/index.ts'
 import { plainLine, plainText, table } from '../../terminal/index.ts'
 import { type GuestChoice, withGuest } from '../guest-connection.ts'
 import { outputOf } from '../kernel/call.ts'
-import { printLine, printNotice, printText, type Terminal } from '../terminal.ts'
+import { printLine, printText, type Terminal } from '../terminal.ts'
+import { characterFiles, printWarnings, readCharacterFile, readCharacterText } from './character-file.ts'
 
 interface CheckOptions {
   readonly strict?: boolean | undefined
@@ -26,39 +26,20 @@ export async function characterCheck(file: string, options: CheckOptions, termin
   return 0
 }
 
-/** @throws OxbowError `not_found`, `bad_input` with everything that is wrong */
-export async function readCharacterFile(file: string, { strict = false }: Pick<CheckOptions, 'strict'>): Promise<ReadCharacter> {
-  const reading = await readCharacter(await readText(file), { strict })
-  if (reading.ok) return reading.read
-  const problems = reading.problems.map((problem) => `  ${plainLine(problem, 300)}`)
-  throw new OxbowError('bad_input', `${file} is no character that can be used:\n${problems.join('\n')}`, {
-    hint: strict ? 'Correct the file, or omit --strict for fields that are not known.' : 'Correct the file.',
-  })
-}
-
-async function readText(file: string): Promise<string> {
-  const handle = await open(file).catch((cause: unknown) => {
-    throw new OxbowError('not_found', `${file} cannot be read`, { hint: 'Name the file of a character.', cause })
-  })
-  try {
-    const { size } = await handle.stat()
-    if (size > maxCharacterBytes)
-      throw new OxbowError('limit_reached', `${file} has ${size} bytes; at most ${maxCharacterBytes} are read`, {
-        hint: 'Move long texts into files, and name them in knowledge as {"path": "…"}.',
-      })
-    return await handle.readFile('utf8')
-  } finally {
-    await handle.close()
-  }
-}
-
-export function printWarnings(warnings: readonly string[], terminal: Terminal): void {
-  for (const warning of warnings) printNotice(terminal, `warning: ${plainLine(warning, 300)}`)
-}
-
 type Summarized = Pick<ReadCharacter, 'character' | 'form'>
 
-function summaryOf({ name, bio, lore, style, topics, adjectives, messageExamples, postExamples, knowledge, ...rest }: Summarized['character']) {
+function summaryOf({
+  name,
+  bio,
+  lore,
+  style,
+  topics,
+  adjectives,
+  messageExamples,
+  postExamples,
+  knowledge,
+  ...rest
+}: Summarized['character']) {
   return {
     name,
     bio: bio.length,
@@ -87,32 +68,6 @@ function summaryText({ character, form }: Summarized): string {
   ])
 }
 
-export interface ImportOptions extends GuestChoice {
-  readonly as?: string | undefined
-  readonly env?: readonly string[] | undefined
-  readonly right?: readonly string[] | undefined
-  readonly model?: string | undefined
-  readonly trust?: boolean | undefined
-  readonly replace?: boolean | undefined
-  readonly strict?: boolean | undefined
-  readonly dryRun?: boolean | undefined
-  readonly json?: boolean | undefined
-}
-
-export async function characterImport(file: string, options: ImportOptions, terminal: Terminal): Promise<number> {
-  return (await import('./character-import.ts')).importCharacter(file, options, terminal)
-}
-
-/** Where the files of an agent's definition are. */
-export function characterFiles(terminal: Terminal, name: string): Readonly<Record<'folder' | 'toml' | 'character', string>> {
-  if (!definitionName.test(name))
-    throw new OxbowError('bad_input', `${JSON.stringify(name.slice(0, 60))} is no name of an agent`, {
-      hint: 'A letter, then letters, digits, - and _, in lower case; at most 32. --as gives it another.',
-    })
-  const folder = join(openHome(terminal.env).root, 'agents')
-  return { folder, toml: join(folder, `${name}.toml`), character: join(folder, `${name}.character.json`) }
-}
-
 interface Imported {
   readonly read: ReadCharacter
   readonly variables: Readonly<Record<string, string>>
@@ -122,8 +77,10 @@ interface Imported {
 async function importedCharacter(terminal: Terminal, name: string): Promise<Imported> {
   const files = characterFiles(terminal, name)
   if (!existsSync(files.character))
-    throw new OxbowError('not_found', `there is no character ${name}`, { hint: 'oxbow character import FILE makes one; oxbow agents list shows them.' })
-  const reading = await readCharacter(await readText(files.character))
+    throw new OxbowError('not_found', `there is no character ${name}`, {
+      hint: 'oxbow character import FILE makes one; oxbow agents list shows them.',
+    })
+  const reading = await readCharacter(await readCharacterText(files.character))
   if (!reading.ok)
     throw new OxbowError('bad_config', `${files.character} cannot be used: ${reading.problems[0]}`, { hint: 'Correct the file.' })
   const { variables } = readDefinitionTable(files.toml)
@@ -142,7 +99,7 @@ export async function characterShow(
   return 0
 }
 
-export interface ExportOptions extends GuestChoice {
+interface ExportOptions extends GuestChoice {
   readonly out?: string | undefined
   readonly secrets?: boolean | undefined
 }
@@ -164,7 +121,8 @@ async function revealed(original: JsonObject, options: GuestChoice, terminal: Te
   if (names.length === 0) return original
   return withGuest(options, terminal, async ({ gateway }) => {
     const values: [string, string][] = []
-    for (const name of names) values.push([name, ((await outputOf(gateway, 'secret.reveal', { name })) as { readonly value: string }).value])
+    for (const name of names)
+      values.push([name, ((await outputOf(gateway, 'secret.reveal', { name })) as { readonly value: string }).value])
     return withSecrets(original, Object.fromEntries(values))
   })
 }

@@ -2,7 +2,18 @@
 import { Option } from 'commander'
 import { maxListedSessions } from '../limits.ts'
 import { isInteractive } from '../terminal.ts'
-import { type AddVerbs, agentOption, alwaysJson, collect, examples, guestVerb, ownOptions, parseCount, userVerb, verbGroup } from '../verb-parts.ts'
+import {
+  type AddVerbs,
+  agentOption,
+  alwaysJson,
+  collect,
+  examples,
+  guestVerb,
+  ownOptions,
+  parseCount,
+  userVerb,
+  verbGroup,
+} from '../verb-parts.ts'
 
 const continueOption = (): Option => new Option('--continue', 'continue the newest session').conflicts('session')
 

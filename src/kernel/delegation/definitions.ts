@@ -227,7 +227,11 @@ async function readWorkspace(sandbox: DefinitionDeps['sandbox']): Promise<readon
       throw error
     }
   }
-  const textAt = async (files: Awaited<ReturnType<typeof listed>>, path: string, maxBytes: number = maxDefinitionBytes): Promise<string> => {
+  const textAt = async (
+    files: Awaited<ReturnType<typeof listed>>,
+    path: string,
+    maxBytes: number = maxDefinitionBytes,
+  ): Promise<string> => {
     const file = files.find((each) => each.path === path)
     if (file === undefined) return ''
     const { content, totalBytes } = await hands.ask('bytes', { path, offset: 0, maxBytes }, options)

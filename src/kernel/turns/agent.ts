@@ -262,10 +262,7 @@ interface SpokenAgent extends Pick<Config['agent'], 'name' | 'instructions'> {
  * The system prompt: who the agent is, where it works, and how to treat what it reads.
  * @param surroundings the state of the workspace, e.g. that the shell is off
  */
-function createCharacter(
-  { name, instructions, character }: SpokenAgent,
-  surroundings: () => string,
-): ContextProvider {
+function createCharacter({ name, instructions, character }: SpokenAgent, surroundings: () => string): ContextProvider {
   const lines = [
     `You are ${name}, an agent that works for one person on their own machine, inside Oxbow.`,
     'You act only through the tools you are given. Files are under /shared (kept) and /tmp (scratch); nothing else of the machine exists for you.',

@@ -32,7 +32,10 @@ export function agentNameOf({ name }: Pick<Character, 'name'>): string {
     .replaceAll(/\p{M}/gu, '')
     .toLowerCase()
     .replaceAll(/[^a-z0-9]+/g, '-')
-  return plain.replace(/^[^a-z]+/, '').slice(0, 32).replace(/-+$/, '')
+  return plain
+    .replace(/^[^a-z]+/, '')
+    .slice(0, 32)
+    .replace(/-+$/, '')
 }
 
 /** A sentence by which other agents choose it. */

@@ -45,7 +45,8 @@ export function formOf(original: JsonObject): CharacterForm {
   if (groups.some((each) => isObject(each) && 'examples' in each) || items.some((each) => isObject(each) && 'item' in each))
     return 'elizaos-2'
   const messages = groups.flatMap(asList)
-  const isOld = messages.some((each) => isObject(each) && 'user' in each) || ['lore', 'clients', 'modelProvider'].some((key) => key in original)
+  const isOld =
+    messages.some((each) => isObject(each) && 'user' in each) || ['lore', 'clients', 'modelProvider'].some((key) => key in original)
   return isOld ? 'elizaos-0' : 'elizaos-1'
 }
 
@@ -110,7 +111,8 @@ function readConversations(value: Json | undefined, findings: Findings): Charact
 /** `{name, content: {text}}`; 0.x has `user` for `name`, and ZoeyOS `text` beside it. */
 function readExample(value: Json, at: string, findings: Findings): ExampleMessage {
   const message = objectOf(value, at, findings)
-  const content = typeof message['content'] === 'string' ? { text: message['content'] } : objectOf(message['content'], `${at}.content`, findings)
+  const content =
+    typeof message['content'] === 'string' ? { text: message['content'] } : objectOf(message['content'], `${at}.content`, findings)
   const { action } = content
   const actions = textList(content['actions'], `${at}.content.actions`, findings)
   return {
@@ -134,7 +136,11 @@ function knowledgeOf(entry: Json, at: string, findings: Findings): Knowledge | n
   // Newer files name the case, and have its value beside it.
   const said = item === null ? outer : caseOf(item)
   const shared = said['shared'] === true || outer['shared'] === true
-  for (const [key, kind] of [['path', 'file'], ['directory', 'folder'], ['text', 'text']] as const) {
+  for (const [key, kind] of [
+    ['path', 'file'],
+    ['directory', 'folder'],
+    ['text', 'text'],
+  ] as const) {
     const value = said[key]
     if (typeof value !== 'string' || value === '') continue
     return kind === 'text' ? { kind, text: value } : { kind, path: value, shared }
@@ -162,7 +168,10 @@ function readPlugins(value: Json | undefined, findings: Findings): readonly stri
 
 /** Clients of 0.x are plugins of 1.x. The ways to a conversation that Oxbow has itself need none. */
 function clientPlugin(client: string): readonly string[] {
-  const name = client.trim().toLowerCase().replace(/^.*\/(?:client|plugin)-/, '')
+  const name = client
+    .trim()
+    .toLowerCase()
+    .replace(/^.*\/(?:client|plugin)-/, '')
   return name === '' || name === 'direct' || name === 'auto' ? [] : [`@elizaos/plugin-${name}`]
 }
 

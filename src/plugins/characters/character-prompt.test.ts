@@ -44,7 +44,10 @@ test('choices follow from the id of the message, and differ between messages', (
 
 test('a variable is put in only where it has a value', () => {
   const character = { ...empty, system: 'In ${SHOP}, not ${OTHER}, ${constructor} or {{unknown}}.' }
-  assert.equal(characterPrompt(character, { seed: '', variables: { SHOP: 'Rye & Co' } }), 'In Rye & Co, not ${OTHER}, ${constructor} or {{unknown}}.')
+  assert.equal(
+    characterPrompt(character, { seed: '', variables: { SHOP: 'Rye & Co' } }),
+    'In Rye & Co, not ${OTHER}, ${constructor} or {{unknown}}.',
+  )
 })
 
 test('a huge character has a prompt of limited size', () => {
@@ -67,7 +70,10 @@ const empty = {
 
 test('secrets become handles, and come back with their values', () => {
   const original = fixture('baker')
-  const environment = { values: { ORDERS_TOKEN: 'orders-5561-aa', SHOP_NAME: 'Rye & Co', HOME: '/home/ada' }, allowed: ['ORDERS_TOKEN', 'SHOP_NAME'] }
+  const environment = {
+    values: { ORDERS_TOKEN: 'orders-5561-aa', SHOP_NAME: 'Rye & Co', HOME: '/home/ada' },
+    allowed: ['ORDERS_TOKEN', 'SHOP_NAME'],
+  }
   const taken = takeSecrets(original, 'odile', environment)
   assert.deepEqual(taken.secrets, [
     { name: 'odile.SHOP_API_KEY', value: 'shop-key-91bd02aa', at: 'settings.SHOP_API_KEY' },

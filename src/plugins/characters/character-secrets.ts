@@ -101,7 +101,10 @@ const variable = /\$\{([A-Za-z_]\w{0,127})\}/g
 const isSetting = (at: string): boolean => /^(?:settings|clientConfig|storage)\b/.test(at)
 
 function isSecretName(name: string): boolean {
-  const words = name.replaceAll(/([a-z])([A-Z])/g, '$1_$2').toLowerCase().split(/[_.-]/)
+  const words = name
+    .replaceAll(/([a-z])([A-Z])/g, '$1_$2')
+    .toLowerCase()
+    .split(/[_.-]/)
   return /^(?:api)?(?:keys?|tokens?|secrets?|pass|passwords?|passphrase|credentials?|mnemonic|auth)$/.test(words.at(-1) ?? '')
 }
 

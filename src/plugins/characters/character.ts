@@ -50,7 +50,9 @@ export interface ReadCharacter {
 }
 
 /** A character that cannot be read has reasons instead. */
-export type CharacterReading = { readonly ok: true; readonly read: ReadCharacter } | { readonly ok: false; readonly problems: readonly string[] }
+export type CharacterReading =
+  | { readonly ok: true; readonly read: ReadCharacter }
+  | { readonly ok: false; readonly problems: readonly string[] }
 
 /** Levels of lists and objects in a file. */
 export const maxCharacterDepth = 32

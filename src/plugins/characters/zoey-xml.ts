@@ -79,7 +79,10 @@ function freeValue(element: Element): Json {
   const named = Map.groupBy(children, ({ name }) => name)
   const isList = named.size === 1 && children.length > 1
   if (isList) return children.map(freeValue)
-  return { ...attributes, ...Object.fromEntries([...named].map(([name, each]) => [name, each.length === 1 ? freeValue(each[0]!) : each.map(freeValue)])) }
+  return {
+    ...attributes,
+    ...Object.fromEntries([...named].map(([name, each]) => [name, each.length === 1 ? freeValue(each[0]!) : each.map(freeValue)])),
+  }
 }
 
 function plainValue(text: string): Json {
