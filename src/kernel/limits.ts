@@ -221,6 +221,8 @@ export const maxLogged = 200
 export const maxLogScan = 5_000
 /** Files of one comparison or preview that are listed. */
 export const maxListedChanges = 1_000
+/** Newest versions that are searched for those of one session. */
+export const maxSearchedVersions = 200
 /** Bytes of a file that a diff compares by lines, and of the diff as a whole. */
 export const maxDiffedBytes: number = 512 * 1024
 /** A call about a branch of files: a copy, or a merge of all of it. */

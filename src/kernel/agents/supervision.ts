@@ -27,6 +27,7 @@ import type { Admission } from './admission.ts'
 import { type AgentProfile, type AgentRecord, profileCategory } from './agent-record.ts'
 import type { SupervisorDeps } from './agent-table.ts'
 import type { Supervisor } from './supervisor.ts'
+import type { Versioning } from '../versions/versioning.ts'
 
 export interface Supervision {
   readonly supervisor: () => Promise<Supervisor>
@@ -56,6 +57,7 @@ interface SupervisionDeps extends Omit<
   readonly running: Pick<RunningCalls, 'of'>
   readonly runningTurns: Pick<RunningTurns, 'restrict'>
   readonly approvals: Pick<Approvals, 'pending' | 'showAtTop'>
+  readonly changedIn: Versioning['changedIn']
 }
 
 export function createSupervision(deps: SupervisionDeps): Supervision {

@@ -15,6 +15,7 @@ import {
   truncate,
 } from '../../types/index.ts'
 import type { Store } from '../../store/index.ts'
+import { workspacePath } from '../access/right-limits.ts'
 import { type AgentProfile, type AgentRecord, isOver, profileCategory } from '../agents/agent-record.ts'
 import type { DelegatedEnds, Verdict } from '../agents/agent-table.ts'
 import { maxMailCharacters } from '../limits.ts'
@@ -37,7 +38,7 @@ export interface Delegated {
   readonly value: Json
   /** The answer, or what there is of it. */
   readonly text: string
-  /** Files that it changed by calls; those that its commands changed are not known. */
+  /** Files that it changed by calls, and those that differ after its turns where it ran commands. */
   readonly files: readonly string[]
   readonly spent: { readonly tokens: number; readonly micro_dollars: number }
   readonly labels: Labels
@@ -54,6 +55,8 @@ export interface ResultDeps {
   readonly schemas: Pick<SchemaChecker, 'validate'>
   readonly budgets: Pick<Budgets, 'load' | 'view'>
   readonly all: () => readonly AgentRecord[]
+  /** See `Versioning`. */
+  readonly changedIn: (session: SessionId) => Promise<readonly string[]>
 }
 
 export function createDelegatedEnds(deps: ResultDeps): DelegatedEnds {
@@ -190,21 +193,39 @@ async function partialOf({ store, flushed }: ResultDeps, session: SessionId): Pr
   return ''
 }
 
-const changingCalls = /^(?:file\.(?:write|edit|delete|move|upload)|attachment\.save|vault\.copy_to)$/
+const changingCalls = /^(?:file\.(?:write|edit|delete|move|upload|patch)|attachment\.save|vault\.copy_to)$/
+/** Calls that run programs, which may change any file. */
+const commands = /^(?:shell|exec)\./
 
-async function filesOf({ store, flushed }: ResultDeps, session: SessionId): Promise<readonly string[]> {
+/** By calls that have succeeded, in their order. A result may be asked for before the last version is made; then it waits for that. */
+async function filesOf({ store, flushed, changedIn }: ResultDeps, session: SessionId): Promise<readonly string[]> {
   await flushed()
-  const records = await store.records({ session, phases: ['intent'], order: 'oldest_first', limit: maxFileRecords, hydrate: false })
+  const phases = ['intent', 'outcome'] as const
+  const records = await store.records({ session, phases, order: 'oldest_first', limit: maxFileRecords, hydrate: false })
   const files = new Set<string>()
-  for (const { name, body } of records) {
-    if (!changingCalls.test(name)) continue
-    const input: unknown = (JSON.parse(body) as JsonObject)['input']
-    for (const field of ['path', 'from', 'to']) {
-      const path = isObject(input) ? input[field] : undefined
-      if (typeof path === 'string') files.add(path)
-    }
+  for (const { call, name, phase, body } of records) {
+    if (phase !== 'outcome' || !changingCalls.test(name) || (JSON.parse(body) as JsonObject)['status'] !== 'ok') continue
+    // The text of a large file is in a blob, and with it the whole input.
+    const [intent] = await store.records({ call, phases: ['intent'], order: 'oldest_first', limit: 1, hydrate: true })
+    const input = intent === undefined ? null : (JSON.parse(intent.body) as JsonObject)['input']
+    for (const path of name === 'file.patch' ? patchedIn(body) : pathsIn(input)) files.add(path)
+    if (files.size > maxResultFiles) break
   }
+  // Without a version there is nothing to compare: the answer does not wait for one that cannot be made.
+  const isRun = records.some(({ name }) => commands.test(name))
+  for (const path of isRun ? await changedIn(session).catch(() => []) : []) files.add(path)
   return [...files].slice(0, maxResultFiles)
+}
+
+function pathsIn(input: unknown): readonly string[] {
+  const { path, from, to } = isObject(input) ? input : {}
+  return [path, from, to].flatMap((one) => (typeof one === 'string' ? [workspacePath(one) ?? one] : []))
+}
+
+/** A patch names its files in its result; its input has the folder that they are in. */
+function patchedIn(body: string): readonly string[] {
+  const { files } = JSON.parse(body) as JsonObject
+  return Array.isArray(files) ? files.filter((file) => typeof file === 'string') : []
 }
 
 /** Of the agent, and of the agents below it. */

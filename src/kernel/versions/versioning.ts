@@ -8,7 +8,7 @@ import type { Store } from '../../store/index.ts'
 import { type Call, type CallId, type Caller, type Config, once, type RecordView, type Sandbox, type SessionId } from '../../types/index.ts'
 import type { Background } from '../background.ts'
 import type { Events } from '../events.ts'
-import { maxTitleLength } from '../limits.ts'
+import { maxListedChanges, maxSearchedVersions, maxTitleLength } from '../limits.ts'
 import type { Documents } from '../state/documents.ts'
 import type { Versions } from './versions.ts'
 import type { FirstVersion } from '../stages/running-calls.ts'
@@ -26,6 +26,8 @@ export interface Versioning {
   /** Notes that a call which may change something has ended. */
   readonly noteChange: (caller: Caller, call: Pick<Call, 'name' | 'right'>) => void
   readonly first: FirstVersion
+  /** Files of the workspace that differ between the versions before and after the turns of a session; empty where there are no versions. */
+  readonly changedIn: (session: SessionId) => Promise<readonly string[]>
   /** Commits the turns that have ended before: a guest that was started for one turn ends right after it. */
   readonly close: () => Promise<void>
 }
@@ -110,6 +112,20 @@ export function createVersioning(deps: VersioningDeps): Versioning {
         .slice(0, maxTitleLength)
         .join('')
       return { subject: subject || 'Turn', author: waiting.find((one) => one.turn === turn)?.actor ?? 'agent' }
+    },
+    async changedIn(session) {
+      const kept = await versions()
+      if (kept === null) return []
+      await committing
+      const own = (await kept.log({ from: 'HEAD', path: '', limit: maxSearchedVersions })).filter(
+        ({ trailers }) => trailers['oxbow-session'] === session,
+      )
+      const found = new Set<string>()
+      for (const { commit } of own.reverse()) {
+        const { changes } = await kept.compare({ from: '', to: commit, path: 'shared', text: false, limit: maxListedChanges })
+        for (const { path } of changes) found.add(`/${path}`)
+      }
+      return [...found]
     },
     async close() {
       await committing

@@ -193,6 +193,7 @@ const filePatch = (seen: SeenFiles): Call<PatchInput, PatchOutput> => ({
   }),
   example: { diff: exampleDiff, path: '/shared' },
   timeoutMs: patchTimeoutMs,
+  recordOutput: ({ files }) => ({ files: files.flatMap(({ path, from }) => [path, ...(from === '' ? [] : [from])]) }),
   async run(input, context) {
     const { files } = await askHands(context, 'patch', { path: toWorkspacePath(input.path), diff: input.diff }, patchTimeoutMs)
     const lines = files.map((file) => {
