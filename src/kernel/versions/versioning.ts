@@ -115,21 +115,23 @@ export function createVersioning(deps: VersioningDeps): Versioning {
     },
     async changedIn(session) {
       const kept = await versions()
-      if (kept === null) return []
       await committing
-      const own = (await kept.log({ from: 'HEAD', path: '', limit: maxSearchedVersions })).filter(
-        ({ trailers }) => trailers['oxbow-session'] === session,
-      )
-      const found = new Set<string>()
-      for (const { commit } of own.reverse()) {
-        const { changes } = await kept.compare({ from: '', to: commit, path: 'shared', text: false, limit: maxListedChanges })
-        for (const { path } of changes) found.add(`/${path}`)
-      }
-      return [...found]
+      return kept === null ? [] : changedIn(kept, session)
     },
     async close() {
       await committing
       await (await versions.made())?.close()
     },
   }
+}
+
+async function changedIn(versions: Versions, session: SessionId): Promise<readonly string[]> {
+  const all = await versions.log({ from: 'HEAD', path: '', limit: maxSearchedVersions })
+  const own = all.filter(({ trailers }) => trailers['oxbow-session'] === session)
+  const found = new Set<string>()
+  for (const { commit } of own.reverse()) {
+    const { changes } = await versions.compare({ from: '', to: commit, path: 'shared', text: false, limit: maxListedChanges })
+    for (const { path } of changes) found.add(`/${path}`)
+  }
+  return [...found]
 }
