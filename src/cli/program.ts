@@ -10,6 +10,7 @@ import { addBudgetVerbs } from './kernel/budget-verbs.ts'
 import { addCallVerbs, addObserveVerbs, addScheduleVerbs, addStateVerbs } from './kernel/kernel-verbs.ts'
 import { addRemoteVerbs, addServerVerbs } from './servers/server-verbs.ts'
 import { addBranchVerbs, addFolderVerbs, addVersionVerbs } from './kernel/version-verbs.ts'
+import { addSkillVerbs } from './skills/skill-verbs.ts'
 import { addBackupVerbs, addSecretVerbs, addStoreVerbs } from './store/store-verbs.ts'
 import { addEmbedVerbs, addInspectVerbs, addMachineVerbs, addModelVerbs, addSetupVerbs } from './verbs/machine-verbs.ts'
 import { addMemoryVerbs } from './verbs/memory-verbs.ts'
@@ -33,6 +34,7 @@ const families: Readonly<Record<string, readonly AddVerbs[]>> = {
     addServerVerbs,
     addRemoteVerbs,
     addCoderVerbs,
+    addSkillVerbs,
   ],
   'Agents, schedules, budgets:': [addAgentVerbs, addCharacterVerbs, addGraphVerbs, addScheduleVerbs, addBudgetVerbs],
   'Models and memory:': [addModelVerbs, addMemoryVerbs, addEmbedVerbs],

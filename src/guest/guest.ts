@@ -13,11 +13,14 @@ import { answerCatalog, type ModelLimits, openEngine } from '../engine/index.ts'
 import { createToken, type Gateway, startGateway } from '../gateway/index.ts'
 import { createKernel, type Kernel, type KernelOptions } from '../kernel/index.ts'
 import { createMemory, type Memory } from '../memory/index.ts'
+import { openShownSkills } from '../sandbox/index.ts'
+import type { createSkills, Skills } from '../skills/index.ts'
 import { createHasher, fileFault, type OpeningStore, type Store } from '../store/index.ts'
 import {
   type Call,
   type ChainHead,
   type Config,
+  type Engine,
   type GuestEnvelope,
   type HostPort,
   isOxbowError,
@@ -27,7 +30,7 @@ import {
   systemRandom,
 } from '../types/index.ts'
 import { isOnServer, openGuestStore, openSecretKeeper, shownAddress } from './guest-store.ts'
-import { type HostWays, openHostWays, ownFolders } from './host-ways.ts'
+import { type HostWays, openHostWays, ownFolders, sandboxFolders } from './host-ways.ts'
 
 export interface Guest {
   readonly url: string
@@ -92,7 +95,7 @@ export async function startGuest(
       engine,
       sandbox: ways.sandbox,
       calls: (memory) => loadCalls(ways, config, memory!),
-      servers: (host) => openServers(ways, envelope, host),
+      servers: (host) => openServers(ways, envelope, host, { engine, host: options.host }),
       memory: (host) => createMemory({ store, config: config.memory, clock: systemClock, host }),
       workspaceRoot,
       ...versionPlaces(envelope),
@@ -168,17 +171,51 @@ async function loadCalls({ sandbox, egress, search, proxy }: HostWays, { web }: 
 /** Programs of others whose calls come and go; nothing is started. Each SDK is loaded with the first that is. */
 async function openServers(
   { sandbox, proxy, openFetch }: HostWays,
-  { config, version }: GuestEnvelope,
+  envelope: GuestEnvelope,
   host: Parameters<NonNullable<KernelOptions['servers']>>[0],
-): Promise<CallSource> {
-  const { createCoders, createRemotes, createServers, joinSources } = await import('../connect/index.ts')
+  parts: Pick<SkillParts, 'engine' | 'host'>,
+): Promise<CallSource & Pick<Skills, 'section'>> {
+  const [{ createCoders, createRemotes, createServers, joinSources }, { createSkills }] = await Promise.all([
+    import('../connect/index.ts'),
+    import('../skills/index.ts'),
+  ])
+  const { config, version } = envelope
   const shared = { ...host, openFetch, hash: once(createHasher), nowMs: systemClock.monotonicMs }
   const sources = [
     createServers({ ...shared, config: config.mcp, sandbox, proxy, version }),
     createRemotes({ ...shared, config: config.a2a }),
     createCoders({ ...shared, config: config.acp, sandbox, proxy, version }),
   ]
-  return joinSources(await Promise.all(sources))
+  const skills = openSkills(createSkills, { sandbox, config, envelope, documents: host.documents, ...parts })
+  const joined = joinSources([...(await Promise.all(sources)), { calls: skills.calls, tools: () => noTools, close: async () => {} }])
+  return { ...joined, section: skills.section }
+}
+
+const noTools: readonly Call[] = []
+
+interface SkillParts {
+  readonly sandbox: Sandbox
+  readonly config: Config
+  readonly envelope: GuestEnvelope
+  readonly documents: Parameters<typeof createSkills>[0]['documents']
+  readonly engine: Pick<Engine, 'countTokens'>
+  readonly host: HostPort | undefined
+}
+
+function openSkills(create: typeof createSkills, { sandbox, config, envelope, documents, engine, host }: SkillParts): Skills {
+  const shown = once(() => openShownSkills(sandboxFolders(envelope).cacheFolder))
+  // The folder that an isolated guest would write is its runner's, and the other tiers do not show it.
+  const canShow = envelope.isolation === undefined && ['process', 'container'].includes(sandbox.status.tier)
+  return create({
+    documents,
+    host,
+    sandbox,
+    mounts: (envelope.folders ?? []).map(({ name }) => name),
+    agent: config.agent.name,
+    countTokens: engine.countTokens,
+    show: async (...skill) => (canShow ? (await shown()).show(...skill) : ''),
+    nowMs: systemClock.monotonicMs,
+  })
 }
 
 /** What the kernel cannot see itself. The checks are loaded with the first question. */

@@ -9,6 +9,8 @@ import {
   type HostPort,
   type HostQuestion,
   type HostReply,
+  type HostSkillFile,
+  type HostSkills,
   isObject,
   type NewestHead,
   type SignedCard,
@@ -27,6 +29,8 @@ interface HostAnswers {
   readonly newest_head: NewestHead | null
   readonly definitions: readonly DefinitionText[]
   readonly plugins: readonly HostedPlugin[]
+  readonly skills: HostSkills
+  readonly skill_files: readonly HostSkillFile[]
   readonly sign_card: SignedCard
 }
 
@@ -94,6 +98,8 @@ export function createHostPort({ link, envelope, renew }: HostPortDeps): HostPor
     newestHead: () => link.ask({ ask: 'newest_head' }),
     definitions: () => link.ask({ ask: 'definitions' }),
     plugins: () => link.ask({ ask: 'plugins' }),
+    skills: () => link.ask({ ask: 'skills' }),
+    skillFiles: ({ place, agent, folder }) => link.ask({ ask: 'skill_files', place, agent, folder }),
     signCard: (card, keyAddress) => link.ask({ ask: 'sign_card', card, key_address: keyAddress }),
     restartProblem: () => problem,
   }

@@ -4,6 +4,7 @@ import { describedCoderCalls, describedRemoteCalls, describedServerCalls } from 
 import { describeCall, describedKernelCalls, verifyJournal } from '../kernel/index.ts'
 import type { Memory } from '../memory/index.ts'
 import { openEgress, openEgressProxy } from '../sandbox/index.ts'
+import { describedSkillCalls } from '../skills/index.ts'
 import { openStore, parseReference, type Store, storeAddress } from '../store/index.ts'
 import { builtinCalls, memoryCalls, openSearch } from '../tools/index.ts'
 import {
@@ -72,6 +73,7 @@ export async function describedCalls(config: Config): Promise<readonly Call[]> {
     ...describedServerCalls(),
     ...describedRemoteCalls(),
     ...describedCoderCalls(),
+    ...describedSkillCalls(),
     ...(await describedKernelCalls(config)),
   ]
 }

@@ -39,7 +39,7 @@ function options({ mapped, vault, alone, dataLimitKib, relay, browser }: HandsAr
     }
   }
   if (vault !== '') return { roots: [{ virtual: '/vault', real: realpathSync(vault) }] }
-  const roots = ['/shared', '/tmp'].filter((root) => existsSync(root)).map((root) => ({ virtual: root, real: root }))
+  const roots = ['/shared', '/tmp', '/skills'].filter((root) => existsSync(root)).map((root) => ({ virtual: root, real: root }))
   if (browser !== null) return { roots, browser: browserAt(browser) }
   const live = createLiveCommands(alone || isUnderBubblewrap(), relay === null ? undefined : proxyEnvironment)
   const place = { roots, live, dataLimitKib }

@@ -263,7 +263,15 @@ function buildTurns(options: KernelOptions, records: Records, calls: Calls): Tur
   const { registry, gate, runningTurns, running, cleaner, background, memory, hooks } = calls
   const { section: scratchpad } = scratchpads
   const rolling = rollingBy(background, config.memory.summary)
-  const given = { scrub: cleaner.scrub, scratchpad, reminder: memory, rolling, hooks, plugins: calls.servers.plugins }
+  const given = {
+    scrub: cleaner.scrub,
+    section: calls.servers.section,
+    scratchpad,
+    reminder: memory,
+    rolling,
+    hooks,
+    plugins: calls.servers.plugins,
+  }
   const handoffs = createHandoffs(documents)
   const profileOf = createProfileOf(documents, config, handoffs, clock)
   const onApproval = (session: SessionId, isWaiting: boolean): void =>

@@ -233,7 +233,15 @@ interface ToolServers {
   readonly tools: ComingCalls
   /** Plugins, for what they add beside calls; absent: there are none. */
   readonly plugins?: (() => readonly DescribedPlugin[]) | undefined
+  /** A section of the system prompt of an agent; empty if there is nothing to say. Absent: always. */
+  readonly section?: (agent: SectionAgent) => string | Promise<string>
   close(): Promise<void>
+}
+
+/** For whom a section of the system prompt is. */
+export interface SectionAgent {
+  readonly name: string
+  readonly rights: ReadonlySet<string>
 }
 
 /** Secrets of the guest, as servers of tools use them. */
@@ -271,6 +279,7 @@ export interface HeldServers {
   readonly tools: ComingCalls
   /** Empty before `open`. */
   readonly plugins: () => readonly DescribedPlugin[]
+  readonly section: (agent: SectionAgent) => string | Promise<string>
   close(): Promise<void>
 }
 
@@ -300,6 +309,7 @@ export function holdServers({ servers, secretKeeper, clock }: HoldOptions, deps:
     open: async () => (await open())?.calls ?? noCalls,
     tools: () => opened?.tools() ?? noCalls,
     plugins: () => opened?.plugins?.() ?? noPlugins,
+    section: (agent) => opened?.section?.(agent) ?? '',
     close: async () => opened?.close(),
   }
 }

@@ -39,6 +39,7 @@ import {
 import { readDefinitions } from './definition-files.ts'
 import { signCard } from './head-signing.ts'
 import type { Home, Workspace } from './home.ts'
+import { readSkillFiles, readSkills } from './skill-files.ts'
 
 export interface HostSide {
   /** @throws OxbowError for what cannot be answered */
@@ -86,6 +87,10 @@ export function createHostSide(deps: HostSideDeps): HostSide {
           return readDefinitions([deps.home.root, deps.workspace.root])
         case 'plugins':
           return deps.plugins(configNow(deps))
+        case 'skills':
+          return readSkills([deps.home.root, deps.workspace.root])
+        case 'skill_files':
+          return readSkillFiles([deps.home.root, deps.workspace.root], question)
         case 'sign_card':
           return signCard(deps.home, question.card, question.key_address)
         default:

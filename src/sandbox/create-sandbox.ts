@@ -6,6 +6,7 @@ import type { Config, Failure, HostFolder, Sandbox, SandboxStatus, SandboxTier }
 import { bubblewrapTier } from './bubblewrap/bubblewrap-tier.ts'
 import { ownSearchPath } from './host-programs.ts'
 import { keepHands } from './keep-hands.ts'
+import { shownFolder } from './shown-skills.ts'
 import { isPlan } from './tier-plan.ts'
 import type { EgressSocket, FolderMount, TierOptions, TierPlan, TierProvider, WorkspaceFolders } from './tier-plan.ts'
 
@@ -31,15 +32,19 @@ export interface SandboxOptions {
 
 /** Quick: looks at what is installed, starts nothing. @throws a system error when the workspace cannot be made. */
 export async function createSandbox(options: SandboxOptions): Promise<Sandbox> {
-  const { limits, logger = () => undefined, egressSocket } = options
+  const { limits, logger = () => undefined, egressSocket, cacheFolder = join(options.workspaceRoot, 'internal') } = options
   const diskProblem = await putDisk(options.workspaceRoot, limits)
   const tierOptions: TierOptions = {
-    folders: await withMounts(await prepareFolders(options.workspaceRoot), options.mounts ?? [], logger),
+    folders: await withMounts(
+      { ...(await prepareFolders(options.workspaceRoot)), ...(await withSkills(cacheFolder)) },
+      options.mounts ?? [],
+      logger,
+    ),
     limits,
     diskProblem,
     browser: options.browser,
     searchPath: options.searchPath ?? ownSearchPath(),
-    cacheFolder: options.cacheFolder ?? join(options.workspaceRoot, 'internal'),
+    cacheFolder,
     imageFolder: options.imageFolder ?? join(options.workspaceRoot, 'internal'),
     logger,
     ...(egressSocket !== undefined && { egressSocket }),
@@ -100,6 +105,13 @@ export async function prepareFolders(workspaceRoot: string): Promise<WorkspaceFo
     }),
   )
   return { shared: shared!, tmp: tmp!, vault: vault! }
+}
+
+/** The folder exists before hands do, so that what is put into it later can be seen. */
+async function withSkills(cacheFolder: string): Promise<Pick<WorkspaceFolders, 'skills'>> {
+  const folder = shownFolder(cacheFolder)
+  await mkdir(folder, { recursive: true })
+  return { skills: await realpath(folder) }
 }
 
 /** Makes the mount points. @throws OxbowError `bad_config` if something else has the name */

@@ -13,6 +13,7 @@ import type * as passEnds from './remote/egress-passes.ts'
 import type * as sandboxEnds from './remote/remote-sandbox.ts'
 import type { BuiltImage, ImageBuild } from './image/container-image.ts'
 import type { VmImage, VmImageBuild } from './micro-vm/vm-image.ts'
+import type { ShownSkills } from './shown-skills.ts'
 import type { ToolOutcome, WasmTool } from './wasm/wasm-tool.ts'
 
 export type { GuestContainer, GuestContainerOptions } from './container/guest-container.ts'
@@ -66,6 +67,12 @@ export async function openEgressFetch(
   const { createEgressFetch } = await import('./egress/egress-fetch.ts')
   return createEgressFetch(config, host, allow, { ...(through !== undefined && { through }) })
 }
+
+/** Puts the files of skills where sandboxes show them; see shown-skills.ts. @param cacheFolder as `createSandbox` has it */
+export async function openShownSkills(cacheFolder: string): Promise<ShownSkills> {
+  return (await import('./shown-skills.ts')).openShownSkills(cacheFolder)
+}
+
 /** For isolated guests and their runners. */
 export async function loadRemoteEnds(): Promise<RemoteEnds> {
   const [sandbox, passes, { servePrograms }] = await Promise.all([

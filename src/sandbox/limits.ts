@@ -252,3 +252,5 @@ export const maxServerHeaderBytes: number = 1024 * 1024
 export const maxServerFrameBytes: number = 1024 * 1024
 /** Programs of an isolated guest that run at once. */
 export const maxServedPrograms = 64
+/** Skills of which is known what is shown; another one is written again. */
+export const maxHeldSkills = 500

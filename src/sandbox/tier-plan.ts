@@ -20,6 +20,8 @@ export interface WorkspaceFolders {
   readonly shared: string
   readonly tmp: string
   readonly vault: string
+  /** Shown read-only at `/skills`; see shown-skills.ts. */
+  readonly skills?: string
   /** Folders of the person, at `/shared/NAME`. */
   readonly mounts?: readonly FolderMount[]
 }

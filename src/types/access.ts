@@ -32,9 +32,10 @@ const worker = [
   'memory.read',
   'scratchpad.use',
   'shell.run',
+  'skill.use',
   'system.read',
 ]
-const analyst = ['file.read', 'media.send', 'memory.read', 'scratchpad.use', 'state.read', 'system.read', 'web.read']
+const analyst = ['file.read', 'media.send', 'memory.read', 'scratchpad.use', 'skill.use', 'state.read', 'system.read', 'web.read']
 const operator = [
   ...new Set([...worker, ...analyst, 'agent.spawn', 'agent.use', 'events.read', 'memory.write', 'schedule.read', 'state.write']),
 ]

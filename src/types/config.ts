@@ -214,6 +214,7 @@ export const configSchema: z.ZodType<Config> = z.strictObject({
           'memory.write',
           'scratchpad.use',
           'shell.run',
+          'skill.use',
           'state.read',
           'state.write',
           'version.read',

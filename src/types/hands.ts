@@ -111,6 +111,10 @@ export interface ServerProgram {
   readonly env: Readonly<Record<string, string>>
   /** Absolute folder of the host, shown read-only at `/opt/server`; empty: none. */
   readonly programFolder: string
+  /** Where the program folder is shown instead. */
+  readonly programAt?: string
+  /** Folder in which it starts; `/tmp` when absent. */
+  readonly cwd?: string
   /** `/shared`, or `/shared/NAME` for a folder of the person. `/shared` alone does not include those. */
   readonly folders: readonly { readonly path: string; readonly writable: boolean }[]
   /** For the egress proxy; null: no network. */
@@ -124,6 +128,8 @@ export interface ServerProcess {
   readonly errors: Readable
   /** Resolves when the program has ended, however it did. Never rejects. */
   readonly exited: Promise<void>
+  /** After its end; null: a signal ended it. Absent where it is not known. */
+  readonly exitCode?: () => number | null
   /** Resolves when all of its processes have ended. Never rejects. */
   kill(): Promise<void>
 }

@@ -2,6 +2,7 @@
  * What a terminal of the owner may ask about the configuration, and what a guest asks of its runner for it. Configuration files belong to
  * the host: only the runner reads and writes them. The guest asks over the pipes that carry its envelope and its reports.
  */
+import type { HostSkill, HostSkillFile, HostSkillPlace, HostSkills } from './skills.ts'
 import { z } from 'zod'
 import type { Failure } from './error.ts'
 import type { NewestHead } from './head-chain.ts'
@@ -78,6 +79,10 @@ export type HostQuestion =
   | { readonly ask: 'definitions' }
   /** The installed plugins that are enabled, as `plugins.lock` is now. */
   | { readonly ask: 'plugins' }
+  /** Skills and commands of the person, and the skills of Oxbow. */
+  | { readonly ask: 'skills' }
+  /** The files of one of those skills. */
+  | { readonly ask: 'skill_files'; readonly place: HostSkillPlace; readonly agent: string; readonly folder: string }
   /** A signature of the card of a published agent, whose key is published at the address. */
   | { readonly ask: 'sign_card'; readonly card: string; readonly key_address: string }
 
@@ -134,6 +139,10 @@ export interface HostPort {
   definitions(): Promise<readonly DefinitionText[]>
   /** The installed plugins that are enabled; those of the start are in the envelope. */
   plugins(): Promise<readonly HostedPlugin[]>
+  /** Skills and commands of the person, and the skills of Oxbow. */
+  skills(): Promise<HostSkills>
+  /** @throws OxbowError `not_found`, `limit_reached` */
+  skillFiles(skill: Pick<HostSkill, 'place' | 'agent' | 'folder'>): Promise<readonly HostSkillFile[]>
   /** Has the card of a published agent signed with the runner's key. @param card its canonical JSON */
   signCard(card: string, keyAddress: string): Promise<SignedCard>
   /** Why the guest runs with its previous configuration; empty if it does not. */
@@ -175,5 +184,12 @@ export const hostQuestionSchema: z.ZodType<HostQuestion> = z.union([
   z.strictObject({ ask: z.literal('newest_head') }),
   z.strictObject({ ask: z.literal('definitions') }),
   z.strictObject({ ask: z.literal('plugins') }),
+  z.strictObject({ ask: z.literal('skills') }),
+  z.strictObject({
+    ask: z.literal('skill_files'),
+    place: z.enum(['agent', 'user', 'bundled']),
+    agent: z.string().max(64),
+    folder: z.string().max(200),
+  }),
   z.strictObject({ ask: z.literal('sign_card'), card: z.string().max(maxText), key_address: z.string().max(2_000) }),
 ])

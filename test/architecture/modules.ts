@@ -63,7 +63,7 @@ export const modules: readonly ModuleRow[] = [
       '@fontsource-variable/jetbrains-mono': 'the typeface of code',
     },
   }),
-  row('cli', 'terminal', ['runner', 'client', 'terminal', 'tui', 'acp', 'plugins'], {
+  row('cli', 'terminal', ['runner', 'client', 'terminal', 'tui', 'acp', 'plugins', 'skills'], {
     packages: {
       commander: 'parses the verbs a person types',
       '@clack/prompts': 'the questions of `oxbow init`, loaded when they are asked',
@@ -107,7 +107,7 @@ export const modules: readonly ModuleRow[] = [
   row(
     'guest',
     'guest',
-    ['gateway', 'kernel', 'runtime', 'tools', 'connect', 'plugins', 'memory', 'sandbox', 'hands', 'engine', 'store', 'secrets'],
+    ['gateway', 'kernel', 'runtime', 'tools', 'connect', 'plugins', 'skills', 'memory', 'sandbox', 'hands', 'engine', 'store', 'secrets'],
     {
       builtins: { 'node:fs': 'leaves address and token where only the owner can read them' },
     },
@@ -153,6 +153,13 @@ export const modules: readonly ModuleRow[] = [
     },
     buildTime: { ajv: 'JSON Schema of others: what agents, graphs and servers of tools promise; in a thread' },
     builtins: { 'node:worker_threads': 'a PDF is read in a thread of its own, which can be ended, and a schema checked in another' },
+  }),
+  row('skills', 'core', [], {
+    packages: { zod },
+    buildTime: {
+      'js-yaml': 'the frontmatter of SKILL.md, as the reference reads it; loaded with the first that is not plain',
+      diff: 'what has changed since a person trusted it; loaded with the first change',
+    },
   }),
   row('connect', 'core', ['sandbox'], {
     packages: {
@@ -303,6 +310,8 @@ export const tools: Reasons = {
   wabt: 'assembles the WebAssembly of the search, see scripts/make-dot-program.ts',
   '@types/pg': 'types',
   '@types/tar-stream': 'types',
+  '@types/js-yaml': 'types',
+  'skills-ref': 'the reference of the format of skills, which our verdict is compared with',
   '@modelcontextprotocol/server-everything': 'a real server, for tests',
   '@modelcontextprotocol/server-filesystem': 'the same',
   '@modelcontextprotocol/conformance': 'the scenarios of MCP, for clients and servers',

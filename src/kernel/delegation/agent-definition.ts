@@ -166,6 +166,7 @@ const withoutFiles: ReadonlySet<string> = new Set([
   'memory.read',
   'memory.write',
   'scratchpad.use',
+  'skill.use',
   'state.read',
   'state.write',
   'system.read',

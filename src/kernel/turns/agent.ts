@@ -100,6 +100,8 @@ interface AgentDeps {
   readonly runningTurns: RunningTurns
   /** Removes host paths and secrets from the system prompt. */
   readonly scrub: (text: string) => string
+  /** What programs and files beside the kernel add to the system prompt of an agent, such as its skills. */
+  readonly section: (agent: { readonly name: string; readonly rights: ReadonlySet<string> }) => string | Promise<string>
   /** The scratchpad of a session, as a section of the system prompt. */
   readonly scratchpad: (session: SessionId) => string | Promise<string>
   /** Asked before a turn if the agent may read memory; absent: nothing is recalled. */
@@ -191,7 +193,7 @@ function createPersona(
   agent: SpokenAgent & { readonly rights: readonly string[] },
   maxTurns: number = deps.config.turn.max_turns,
 ): Persona {
-  const { config, engine, sandbox, registry, scrub, scratchpad, reminder, rolling, hooks } = deps
+  const { config, engine, sandbox, registry, scrub, section, scratchpad, reminder, rolling, hooks } = deps
   const { rights, limits } = grantOf([...agent.rights, processRight])
   const aroundTurn = createAroundTurn(deps, rights)
   const base: Persona['base'] = {
@@ -201,6 +203,7 @@ function createPersona(
       createCharacter(agent, () => scrub(sandbox.status.problem?.message ?? '')),
       ...(agent.character === undefined ? [] : [createCharacterPrompt(agent.character, scrub)]),
       { name: 'tools', provide: () => registry.sharedFields(rights) },
+      { name: 'skills', provide: () => section({ name: agent.name, rights }) },
       { name: 'scratchpad', provide: ({ session }) => scratchpad(session) },
       {
         name: 'plugins',

@@ -157,10 +157,11 @@ async function viewOf(profile: Profile, options: TierOptions): Promise<View> {
   return { ...online, ...seen, entryArgs: [...online.entryArgs, ...seen.entryArgs] }
 }
 
-function workMounts({ shared, tmp }: WorkspaceFolders): readonly FolderMount[] {
+function workMounts({ shared, tmp, skills }: WorkspaceFolders): readonly FolderMount[] {
   return [
     { host: shared, inside: '/shared', writable: true },
     { host: tmp, inside: '/tmp', writable: true },
+    ...(skills === undefined ? [] : [{ host: skills, inside: '/skills', writable: false }]),
   ]
 }
 

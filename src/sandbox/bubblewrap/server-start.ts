@@ -47,7 +47,7 @@ export async function serverView(
     memoryMb: limits.memory_mb,
     processes: limits.max_processes,
     maxFileMb: limits.max_file_mb,
-    cwd: '/tmp',
+    cwd: server.cwd ?? '/tmp',
     program: [...waitingShell, ...serverCommand(server, entry)],
     env: pass === null ? base : { ...base, OXBOW_PASS: pass },
     ...(pass !== null && { egressSocket: await egressSocket!('online') }),
@@ -118,12 +118,12 @@ export async function startServer(
 }
 
 /** @throws OxbowError `bad_config` */
-async function programMount({ programFolder }: ServerProgram): Promise<readonly FolderMount[]> {
+async function programMount({ programFolder, programAt = insideServer }: ServerProgram): Promise<readonly FolderMount[]> {
   if (programFolder === '') return []
   const host = await realpath(programFolder).catch((cause: unknown) => {
     throw new OxbowError('bad_config', `The program folder ${programFolder} cannot be read.`, { hint: 'Install the server again.', cause })
   })
-  return [{ host, inside: insideServer, writable: false }]
+  return [{ host, inside: programAt, writable: false }]
 }
 
 /** @throws OxbowError `bad_config` */
@@ -180,7 +180,7 @@ export async function waitingServer(child: ChildProcess, exited: Promise<void>, 
   }
   const diagnostics = collectDiagnostics(server.errors)
   try {
-    return { ...server, exited, kill, mountTable: await readTable(server.output, exited) }
+    return { ...server, exited, exitCode: () => child.exitCode, kill, mountTable: await readTable(server.output, exited) }
   } catch (cause) {
     await kill()
     throw new OxbowError('sandbox_failed', `The sandbox of the server did not start: ${diagnostics() || 'no message'}`, {

@@ -250,13 +250,14 @@ function browserContainer({ folders, browser, cacheFolder, limits }: TierOptions
 }
 
 function workMounts(
-  { shared, tmp }: WorkspaceFolders,
+  { shared, tmp, skills }: WorkspaceFolders,
   guarded: readonly GuardedPath[],
   mounts: readonly FolderMount[],
 ): readonly FolderMount[] {
   return [
     { host: shared, inside: '/shared', writable: true },
     { host: tmp, inside: '/tmp', writable: true },
+    ...(skills === undefined ? [] : [{ host: skills, inside: '/skills', writable: false }]),
     ...guarded.map(({ path, writable }) => ({ host: join(shared, path), inside: `/shared/${path}`, writable })),
     ...mounts.flatMap(withGuarded),
   ]

@@ -1,0 +1,166 @@
+/** What the verbs of `oxbow skills` do. */
+import { existsSync, readFileSync, statSync } from 'node:fs'
+import { basename, dirname, join, resolve } from 'node:path'
+import { createInterface } from 'node:readline/promises'
+import { readSkill } from '../../skills/index.ts'
+import { plainLine, plainText, table } from '../../terminal/index.ts'
+import { maxSkillMdBytes, OxbowError } from '../../types/index.ts'
+import { withGuest } from '../guest-connection.ts'
+import { type CallOptions, type DryRunOptions, outputOf, showDestruction, showOutput } from '../kernel/call.ts'
+import { isInteractive, printLine, printNotice, printText, type Terminal } from '../terminal.ts'
+
+interface Item {
+  readonly kind: 'skill' | 'instructions' | 'command'
+  readonly name: string
+  readonly place: string
+  readonly agent: string
+  readonly path: string
+  readonly description: string
+  readonly state: string
+  readonly problem: string
+}
+
+interface Shown {
+  readonly name: string
+  readonly kind: string
+  readonly path: string
+  readonly hash: string
+  readonly state: string
+  readonly problem: string
+  readonly files: readonly { readonly path: string; readonly executable: boolean; readonly text: string | null }[]
+  readonly difference: string
+}
+
+const noteChars = 90
+
+export function skillsList(options: CallOptions, terminal: Terminal): Promise<number> {
+  return showOutput(['skill.list', {}], options, terminal, ({ items }: { items: readonly Item[] }) => {
+    const rows = items.map(({ kind, name, place, agent, path, description, state, problem }) => [
+      plainLine(kind === 'command' ? `/${name}` : name, 64),
+      path === '' ? placeName(place, agent) : plainLine(path, 80),
+      state,
+      plainLine(problem === '' ? description : problem, noteChars),
+    ])
+    const waiting = items.filter(({ state }) => state === 'new' || state === 'changed')
+    const hint =
+      waiting.length === 0 ? '' : `\n\n${waiting.length} came with a folder and count once you trust them: oxbow skills trust NAME or PATH`
+    return rows.length === 0 ? 'There are no skills.' : `${table([['NAME', 'FROM', 'STATE', ''], ...rows])}${hint}`
+  })
+}
+
+function placeName(place: string, agent: string): string {
+  return { agent: `agent ${agent}`, user: 'you', bundled: 'Oxbow' }[place] ?? place
+}
+
+export function skillShow(which: string, options: CallOptions, terminal: Terminal): Promise<number> {
+  return showOutput(['skill.show', { target: which }], options, terminal, shownText)
+}
+
+function shownText(shown: Shown): string {
+  const { name, path, state, problem, hash, files, difference } = shown
+  const head = `${plainLine(name, 200)}${path === '' ? '' : `, ${plainLine(path, 400)}`}: ${state}${problem === '' ? '' : ` (${plainLine(problem, 400)})`}`
+  const texts = files.map(({ path: file, executable, text }) =>
+    [
+      `── ${plainLine(file, 400)}${executable ? ' (a program)' : ''}`,
+      text === null ? '(no text, or too large to be shown)' : plainText(text.trimEnd()),
+    ].join('\n'),
+  )
+  const parts = difference === '' ? texts : [`What has changed since you trusted it:\n${plainText(difference)}`]
+  return [hash === '' ? head : `${head}\nhash ${hash}`, ...parts].join('\n\n')
+}
+
+export async function skillVerify(which: string, options: CallOptions, terminal: Terminal): Promise<number> {
+  const folder = folderOf(which)
+  const { name, errors } = folder === null ? await verdictOfGuest(which, options, terminal) : await verdictOfFolder(folder)
+  if (options.json === true) printLine(terminal, JSON.stringify({ name, valid: errors.length === 0, errors }))
+  else if (errors.length === 0) printLine(terminal, `${plainLine(name, 200)} is valid.`)
+  else printText(terminal, [`${plainLine(name, 200)} is not valid:`, ...errors.map((error) => `  ${plainLine(error, 600)}`)].join('\n'))
+  return errors.length === 0 ? 0 : 1
+}
+
+/** @returns null for a name of a skill */
+function folderOf(which: string): string | null {
+  const path = resolve(which)
+  const stats = statSync(path, { throwIfNoEntry: false })
+  if (stats?.isDirectory() === true) return path
+  if (stats?.isFile() === true && /^skill\.md$/i.test(basename(path))) return dirname(path)
+  if (!/[/\\]/.test(which) || which.startsWith('/shared/')) return null
+  throw new OxbowError('not_found', `${path} is neither a folder nor a SKILL.md`, {
+    hint: 'Give the folder of a skill, or the name of one.',
+  })
+}
+
+interface Verdict {
+  readonly name: string
+  readonly errors: readonly string[]
+}
+
+async function verdictOfFolder(folder: string): Promise<Verdict> {
+  const name = basename(folder)
+  const file = ['SKILL.md', 'skill.md'].map((each) => join(folder, each)).find((each) => existsSync(each))
+  if (file === undefined) return { name, errors: ['Missing required file: SKILL.md'] }
+  if (statSync(file).size > maxSkillMdBytes) return { name, errors: [`SKILL.md is larger than ${maxSkillMdBytes / 1024} KiB`] }
+  return { name, errors: (await readSkill(readFileSync(file, 'utf8'), name)).errors }
+}
+
+function verdictOfGuest(which: string, options: CallOptions, terminal: Terminal): Promise<Verdict> {
+  return withGuest(options, terminal, async ({ gateway }) => {
+    const { items } = (await outputOf(gateway, 'skill.list', {})) as { items: readonly Item[] }
+    const found = items.filter(({ kind, name, path }) => kind === 'skill' && (name === which || path === which))
+    if (found.length === 0)
+      throw new OxbowError('not_found', `there is no skill ${JSON.stringify(which)}`, { hint: 'oxbow skills list shows them.' })
+    return { name: which, errors: found.flatMap(({ state, problem }) => (state === 'broken' ? [problem] : [])) }
+  })
+}
+
+export interface TrustOptions extends CallOptions {
+  readonly hash?: string | undefined
+}
+
+/** @returns 0 also when the person does not trust it */
+export function skillTrust(which: string, options: TrustOptions, terminal: Terminal): Promise<number> {
+  return withGuest(options, terminal, async ({ gateway }) => {
+    let { hash } = options
+    if (hash === undefined) {
+      const shown = (await outputOf(gateway, 'skill.show', { target: which })) as Shown
+      if (shown.hash === '' || shown.state === 'ready') {
+        printNotice(terminal, shown.hash === '' ? `${which} is not of a folder and needs no trust.` : `${which} is trusted as it is.`)
+        return 0
+      }
+      printText({ output: terminal.errors }, shownText(shown))
+      if (!(await isTrusted(which, terminal))) return 0
+      hash = shown.hash
+    }
+    const output = (await outputOf(gateway, 'skill.trust', { target: which, hash })) as { path: string }
+    printLine(
+      terminal,
+      options.json === true ? JSON.stringify(output) : `Trusted ${plainLine(output.path, 400)}. It counts until it changes.`,
+    )
+    return 0
+  })
+}
+
+async function isTrusted(which: string, terminal: Terminal): Promise<boolean> {
+  if (!isInteractive(terminal))
+    throw new OxbowError('bad_input', 'Trusting needs a terminal, or the hash of what you have seen.', {
+      hint: `oxbow skills show ${which} --json shows it; then: oxbow skills trust ${which} --hash HASH`,
+    })
+  const lines = createInterface({ input: terminal.input, output: terminal.errors })
+  try {
+    const answer = await lines.question(`Let agents follow ${plainLine(which, 200)}? [y/N] `)
+    if (/^y(es)?$/i.test(answer.trim())) return true
+    printNotice(terminal, 'It stays data.')
+    return false
+  } finally {
+    lines.close()
+  }
+}
+
+export function skillRevoke(which: string, options: DryRunOptions, terminal: Terminal): Promise<number> {
+  const revoked = ({ revoked: paths }: { revoked: readonly string[] }): string =>
+    paths.length === 0 ? `${plainLine(which, 200)} was not trusted.` : `No longer trusted: ${plainLine(paths.join(', '), 800)}`
+  return showDestruction(['skill.revoke', { target: which }], options, terminal, revoked, async (gateway) => {
+    const { name, path, state, hash } = (await outputOf(gateway, 'skill.show', { target: which })) as Shown
+    return { would: `take back the trust in ${which}`, target: { name, path, state, hash } }
+  })
+}

@@ -1,0 +1,135 @@
+/**
+ * All skills and commands of a guest in their order of precedence: those of the agent, `.agents` and `.claude` of the workspace, those of
+ * the person, those of Oxbow. The first one of a name counts. What came with a workspace counts once a person trusts it, and until then
+ * hides nothing.
+ */
+import type { HostPort, HostPrompt, HostSkill, SkillFile } from '../types/index.ts'
+import { heldMs } from './limits.ts'
+import { readSkill, type SkillHead } from './skill-file.ts'
+import type { Trusted, TrustBook } from './trust.ts'
+
+export type SkillPlace = 'agent' | '.agents' | '.claude' | 'user' | 'bundled'
+
+/** A skill that counts. */
+export interface Skill {
+  readonly name: string
+  readonly description: string
+  readonly allowedTools: SkillHead['allowedTools']
+  readonly place: SkillPlace
+  /** In the workspace; empty for one that the host has. */
+  readonly path: string
+  /** Of what a person trusts; empty for one that the host has. */
+  readonly hash: string
+  /** Null for one of the workspace. */
+  readonly host: Pick<HostSkill, 'place' | 'agent' | 'folder'> | null
+}
+
+/** A skill of the host, valid or not. */
+export interface HostEntry {
+  readonly skill: HostSkill
+  readonly head: SkillHead | null
+  readonly errors: readonly string[]
+}
+
+export interface HostState {
+  readonly entries: readonly HostEntry[]
+  readonly prompts: readonly HostPrompt[]
+}
+
+export interface Catalog {
+  /** Those that count for an agent, each name once; the same array until something changes. A promise only before the first answer of the host. */
+  usable(agent: string): readonly Skill[] | Promise<readonly Skill[]>
+  /** What the host has now. */
+  host(): Promise<HostState>
+  /** @throws OxbowError `not_found`, `limit_reached` */
+  hostFiles(skill: NonNullable<Skill['host']>): Promise<readonly SkillFile[]>
+}
+
+export interface CatalogDeps {
+  /** Absent: only what is in the workspace. */
+  readonly host?: Pick<HostPort, 'skills' | 'skillFiles'> | undefined
+  readonly trust: TrustBook
+  readonly nowMs: () => number
+}
+
+export function createCatalog({ host, trust, nowMs }: CatalogDeps): Catalog {
+  let state: HostState | null = null
+  let readAt = -Infinity
+  let reading: Promise<HostState> | null = null
+  const held = new Map<
+    string,
+    { readonly state: HostState; readonly trusted: ReadonlyMap<string, Trusted>; readonly skills: readonly Skill[] }
+  >()
+  const read = async (): Promise<HostState> => {
+    const next = host === undefined ? nothing : await stateOf(await host.skills(), state)
+    readAt = nowMs()
+    return (state = next)
+  }
+  const current = (): Promise<HostState> =>
+    (reading ??= read().finally(() => {
+      reading = null
+    }))
+  const usableOf = (agent: string, from: HostState, trusted: ReadonlyMap<string, Trusted>): readonly Skill[] => {
+    const known = held.get(agent)
+    if (known?.state === from && known.trusted === trusted) return known.skills
+    const skills = firstOfEachName(agent, from, trusted)
+    held.set(agent, { state: from, trusted, skills })
+    return skills
+  }
+  return {
+    usable(agent) {
+      // What the host has is asked for beside the turn: a change counts from the next one on.
+      if (state !== null && nowMs() - readAt > heldMs) {
+        readAt = nowMs()
+        void current().catch(() => {})
+      }
+      const trusted = trust.all()
+      if (state !== null && !(trusted instanceof Promise)) return usableOf(agent, state, trusted)
+      return Promise.all([state ?? current(), trusted]).then(([from, all]) => usableOf(agent, from, all))
+    },
+    host: current,
+    async hostFiles(skill) {
+      const files = host === undefined ? [] : await host.skillFiles(skill)
+      return files.map(({ path, executable, base64 }) => ({ path, executable, content: Buffer.from(base64, 'base64') }))
+    },
+  }
+}
+
+const nothing: HostState = { entries: [], prompts: [] }
+
+/** Texts that have been read before are not parsed again. @returns `before` itself if nothing has changed */
+async function stateOf({ skills, prompts }: Awaited<ReturnType<HostPort['skills']>>, before: HostState | null): Promise<HostState> {
+  const keyOf = ({ place, agent, folder, head, problem }: HostSkill): string => [place, agent, folder, problem, head].join('\0')
+  const known = new Map(before?.entries.map((entry) => [keyOf(entry.skill), entry]))
+  const entries = await Promise.all(
+    skills.map(async (skill): Promise<HostEntry> => {
+      const same = known.get(keyOf(skill))
+      if (same !== undefined) return same
+      if (skill.problem !== '') return { skill, head: null, errors: [skill.problem] }
+      const { head, errors } = await readSkill(skill.head, skill.folder)
+      return { skill, head, errors }
+    }),
+  )
+  const isSame = before !== null && before.entries.length === entries.length && entries.every((entry, at) => entry === before.entries[at])
+  return isSame && JSON.stringify(prompts) === JSON.stringify(before.prompts) ? before : { entries, prompts }
+}
+
+function firstOfEachName(agent: string, { entries }: HostState, trusted: ReadonlyMap<string, Trusted>): readonly Skill[] {
+  const found = new Map<string, Skill>()
+  const ofPlace = (place: HostSkill['place']): readonly Skill[] =>
+    entries.flatMap(({ skill, head }) =>
+      skill.place === place && head !== null && (place !== 'agent' || skill.agent === agent) ? [hostSkill(skill, head)] : [],
+    )
+  const ofWorkspace = (place: '.agents' | '.claude'): readonly Skill[] =>
+    [...trusted]
+      .filter(([path, { kind }]) => kind === 'skill' && path.includes(`/${place}/skills/`))
+      .toSorted(([a], [b]) => a.split('/').length - b.split('/').length || (a < b ? -1 : 1))
+      .map(([path, { name, description, allowedTools, hash }]) => ({ name, description, allowedTools, place, path, hash, host: null }))
+  const all = [...ofPlace('agent'), ...ofWorkspace('.agents'), ...ofWorkspace('.claude'), ...ofPlace('user'), ...ofPlace('bundled')]
+  for (const skill of all) if (!found.has(skill.name)) found.set(skill.name, skill)
+  return [...found.values()]
+}
+
+function hostSkill({ place, agent, folder }: HostSkill, { name, description, allowedTools }: SkillHead): Skill {
+  return { name, description, allowedTools, place, path: '', hash: '', host: { place, agent, folder } }
+}

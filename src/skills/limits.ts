@@ -1,0 +1,33 @@
+/** Limits of skills, instructions and commands, each with its reason. */
+
+/** What stands between the `---` lines: names and sentences. A larger one could be made to cost time to parse. */
+export const maxFrontmatterChars: number = 64 * 1024
+/** Values of a frontmatter that are turned into text: aliases can make a small file a huge value. */
+export const maxValueNodes = 10_000
+/** Texts that are kept of what a person trusts, so that a change can be shown. Larger files are compared by their hashes. */
+export const maxKeptTextBytes: number = 64 * 1024
+export const maxKeptTotalBytes: number = 512 * 1024
+/** Names and descriptions of all skills in the system prompt. */
+export const maxListTokens = 4_000
+/** The body of a skill, as `skill.open` returns it. */
+export const maxBodyTokens = 5_000
+/** One file of a skill, as `skill.open` returns it. */
+export const maxFileBytes: number = 64 * 1024
+/** An AGENTS.md, and all of those that count together. */
+export const maxInstructionBytes: number = 32 * 1024
+/** Instruction files that are found below a folder, and how deep. */
+export const maxInstructionFiles = 50
+export const instructionDepth = 5
+/** What a command becomes with its arguments. */
+export const maxExpandedChars = 100_000
+/** One request to hands, which may have to be started. */
+export const readTimeoutMs = 20_000
+/** What the host has said counts for so long; then it is asked again, beside the turn. */
+export const heldMs = 3_000
+/** Results of a search. */
+export const maxFound = 10
+/** How long a script may run, and how much of its output is kept. */
+export const maxScriptSeconds = 600
+export const maxScriptOutputBytes: number = 256 * 1024
+/** Requests to hands that are under way at once. */
+export const readsAtOnce = 32

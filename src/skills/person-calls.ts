@@ -1,0 +1,237 @@
+/** The calls by which people list and show skills, commands and instructions, trust them, and send commands. */
+import { z } from 'zod'
+import { type Call, commandName, OxbowError } from '../types/index.ts'
+import { expandCommand, readCommand } from './commands.ts'
+import { findCandidate, type InventoryDeps, type Item, listAll } from './inventory.ts'
+import { type OpenDeps, openSkill } from './open-skill.ts'
+import { differenceOf, keptFiles, type TrustedFile } from './trust.ts'
+
+export interface PersonCallDeps extends InventoryDeps, OpenDeps {
+  /** Name of the usual agent. */
+  readonly agent: string
+}
+
+export function personCalls(deps: PersonCallDeps): readonly Call[] {
+  return [listCall(deps), showCall(deps), trustCall(deps), revokeCall(deps), listCommands(deps), expandCall(deps)]
+}
+
+const shared = {
+  audience: ['terminal'],
+  labels: { adds: [], sink: false },
+  timeoutMs: 60_000,
+} as const satisfies Partial<Call>
+
+const looking = { ...shared, tier: 'read_only', right: 'skill.use', effect: 'none' } as const satisfies Partial<Call>
+const deciding = { ...shared, tier: 'side_effecting', right: 'skill.trust', effect: 'idempotent' } as const satisfies Partial<Call>
+
+const itemFields = z.strictObject({
+  kind: z.enum(['skill', 'instructions', 'command']),
+  name: z.string(),
+  place: z.enum(['agent', '.agents', '.claude', 'user', 'bundled', 'workspace']),
+  agent: z.string(),
+  path: z.string().describe('In the workspace; empty for one that the host has.'),
+  description: z.string(),
+  state: z.enum(['ready', 'new', 'changed', 'hidden', 'broken']),
+  problem: z.string().describe('What hides it, or is wrong with it.'),
+})
+
+function listCall(deps: PersonCallDeps): Call<object, { items: Item[] }> {
+  return {
+    ...looking,
+    name: 'skill.list',
+    summary: 'Lists skills, instructions of folders and commands: what counts, what waits for trust, and what is hidden.',
+    input: z.strictObject({}),
+    output: z.strictObject({ items: z.array(itemFields) }),
+    example: {},
+    recordOutput: ({ items }) => ({ items: items.length }),
+    run: async () => ({ output: { items: [...(await listAll(deps))] } }),
+  }
+}
+
+interface Shown {
+  name: string
+  kind: string
+  path: string
+  hash: string
+  state: string
+  problem: string
+  files: { path: string; executable: boolean; text: string | null }[]
+  difference: string
+}
+
+const shownFields = z.strictObject({
+  name: z.string(),
+  kind: z.string(),
+  path: z.string(),
+  hash: z.string().describe('Of all its files: what `skill.trust` needs. Empty for one that needs no trust.'),
+  state: z.string(),
+  problem: z.string(),
+  files: z.array(z.strictObject({ path: z.string(), executable: z.boolean(), text: z.string().nullable() })),
+  difference: z.string().describe('What has changed since it was trusted, as a unified diff.'),
+})
+
+const target = z.string().min(1).max(1_000).describe('Path, name of a skill, `/name` of a command, or `AGENTS.md`.')
+
+function showCall(deps: PersonCallDeps): Call<{ target: string }, Shown> {
+  return {
+    ...looking,
+    name: 'skill.show',
+    summary: 'Shows a skill, a command or the instructions of a folder as a person would trust it, and what has changed since then.',
+    input: z.strictObject({ target }),
+    output: shownFields,
+    example: { target: '/shared/AGENTS.md' },
+    recordOutput: ({ path, hash }) => ({ path, hash }),
+    run: async ({ target: which }) => ({ output: await showOne(which, deps) }),
+  }
+}
+
+async function showOne(which: string, deps: PersonCallDeps): Promise<Shown> {
+  const own = which.startsWith('/') ? undefined : (await deps.catalog.usable(deps.agent)).find(({ name }) => name === which)
+  if (own?.host != null) {
+    const { files } = await openSkill(which, deps.agent, deps)
+    return {
+      name: own.name,
+      kind: 'skill',
+      path: '',
+      hash: '',
+      state: 'ready',
+      problem: '',
+      files: shownFiles(keptFiles(files)),
+      difference: '',
+    }
+  }
+  const { path, trusted, problem } = await findCandidate(which, deps)
+  const before = (await deps.trust.all()).get(path)
+  const state = problem !== '' ? 'broken' : before === undefined ? 'new' : before.hash === trusted.hash ? 'ready' : 'changed'
+  const difference = state === 'changed' && before !== undefined ? await differenceOf(before.files, trusted.files) : ''
+  const { kind, name, hash, files } = trusted
+  return { name: name === '' ? path : name, kind, path, hash, state, problem, files: shownFiles(files), difference }
+}
+
+const shownFiles = (files: readonly TrustedFile[]): Shown['files'] =>
+  files.map(({ path, executable, text }) => ({ path, executable, text }))
+
+function trustCall(deps: PersonCallDeps): Call<{ target: string; hash: string }, { path: string; name: string }> {
+  return {
+    ...deciding,
+    name: 'skill.trust',
+    summary: 'Trusts a skill, a command or the instructions of a folder as they are now. It counts until one of its files changes.',
+    input: z.strictObject({ target, hash: z.string().length(64).describe('Of what the person has seen, from `skill.show`.') }),
+    output: z.strictObject({ path: z.string(), name: z.string() }),
+    example: { target: '/shared/AGENTS.md', hash: '0'.repeat(64) },
+    async run({ target: which, hash }, context) {
+      const { path, trusted, problem } = await findCandidate(which, deps)
+      if (problem !== '')
+        throw new OxbowError('bad_config', `${path} cannot be used: ${problem}`, { hint: 'Correct it, or leave it as data.' })
+      if (trusted.hash !== hash)
+        throw new OxbowError('edit_mismatch', `${path} is not what you have seen.`, { hint: `Look at it again: oxbow skills show ${path}` })
+      await deps.trust.set(context, 'skill.trust', path, trusted)
+      return { output: { path, name: trusted.name } }
+    },
+  }
+}
+
+function revokeCall(deps: PersonCallDeps): Call<{ target: string }, { revoked: string[] }> {
+  return {
+    ...deciding,
+    name: 'skill.revoke',
+    summary: 'Takes back the trust in a skill, a command or the instructions of a folder.',
+    input: z.strictObject({ target }),
+    output: z.strictObject({ revoked: z.array(z.string()).describe('Paths.') }),
+    example: { target: '/shared/AGENTS.md' },
+    async run({ target: which }, context) {
+      const known = [...(await deps.trust.all())]
+      const paths = known
+        .filter(
+          ([path, { kind, name }]) =>
+            path === which || (kind === 'skill' && name === which) || (kind === 'command' && `/${name}` === which),
+        )
+        .map(([path]) => path)
+      for (const path of paths) await deps.trust.set(context, 'skill.revoke', path, null)
+      return { output: { revoked: paths } }
+    },
+  }
+}
+
+interface CommandLine {
+  name: string
+  description: string
+  hint: string
+}
+
+function listCommands(deps: PersonCallDeps): Call<object, { commands: CommandLine[] }> {
+  return {
+    ...looking,
+    name: 'command.list',
+    summary: 'Lists the commands that a person can send as `/name`.',
+    input: z.strictObject({}),
+    output: z.strictObject({
+      commands: z.array(
+        z.strictObject({ name: z.string(), description: z.string(), hint: z.string().describe('Arguments; empty: not described.') }),
+      ),
+    }),
+    example: {},
+    recordOutput: ({ commands }) => ({ commands: commands.length }),
+    run: async () => ({
+      output: {
+        commands: (await usableCommands(deps)).map(({ name, text }) => {
+          const { description, hint } = readCommand(text)
+          return { name, description, hint }
+        }),
+      },
+    }),
+  }
+}
+
+interface UsableCommand {
+  readonly name: string
+  readonly text: string
+}
+
+/** The first of each name; trusted texts are those that the person has seen, whatever the file holds now. */
+async function usableCommands({ catalog, trust }: PersonCallDeps): Promise<readonly UsableCommand[]> {
+  const [{ prompts }, trusted] = await Promise.all([catalog.host(), trust.all()])
+  const isOf = (path: string, place: string): boolean => path.includes(`/${place}/commands/`)
+  const ofWorkspace = (place: string): readonly UsableCommand[] =>
+    [...trusted]
+      .filter(([path, { kind }]) => kind === 'command' && isOf(path, place))
+      .toSorted(([a], [b]) => a.split('/').length - b.split('/').length || (a < b ? -1 : 1))
+      .flatMap(([, { name, files }]) => (files[0]?.text == null ? [] : [{ name, text: files[0].text }]))
+  const own = prompts.flatMap(({ name, text, problem }) => (problem === '' ? [{ name, text }] : []))
+  const found = new Map<string, UsableCommand>()
+  for (const command of [...ofWorkspace('.agents'), ...ofWorkspace('.claude'), ...own])
+    if (!found.has(command.name)) found.set(command.name, command)
+  return [...found.values()]
+}
+
+function expandCall(deps: PersonCallDeps): Call<{ name: string; arguments: string }, { text: string }> {
+  return {
+    ...looking,
+    name: 'command.expand',
+    summary: 'Makes the message of a command: its text with the arguments put in.',
+    input: z.strictObject({
+      name: z.string().regex(commandName, 'must be the name of a command'),
+      arguments: z.string().max(100_000).default('').describe('Everything behind the name.'),
+    }),
+    output: z.strictObject({ text: z.string() }),
+    example: { name: 'review', arguments: 'src/main.ts' },
+    recordOutput: ({ text }) => ({ characters: text.length }),
+    async run({ name, arguments: given }) {
+      const command = (await usableCommands(deps)).find((each) => each.name === name)
+      if (command === undefined) throw await missingCommand(name, deps)
+      const text = expandCommand(readCommand(command.text).body, given)
+      return { output: { text }, text }
+    },
+  }
+}
+
+async function missingCommand(name: string, deps: PersonCallDeps): Promise<OxbowError> {
+  const waiting = (await deps.workspace.commands().catch(() => [])).find((each) => each.name === name)
+  if (waiting === undefined)
+    return new OxbowError('not_found', `There is no command /${name}.`, {
+      hint: 'Commands are files: ~/.oxbow/prompts/NAME.md, and .agents/commands/NAME.md of a folder. `oxbow skills list` shows them.',
+    })
+  return new OxbowError('denied', `The command /${name} came with a folder, and you do not trust it yet: ${waiting.path}.`, {
+    hint: `Look at it, and trust it: oxbow skills trust ${waiting.path}`,
+  })
+}

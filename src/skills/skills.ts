@@ -1,0 +1,101 @@
+/**
+ * Skills, instructions and commands of one guest: the calls, and the section of the system prompt. Nothing is read before the first turn
+ * or call; a turn whose agent has neither skills nor trusted instructions waits for nothing.
+ */
+import type { Call, Caller, HostPort, Sandbox } from '../types/index.ts'
+import { type AgentCallDeps, agentCalls } from './agent-calls.ts'
+import { createCatalog, type Skill } from './catalog.ts'
+import { type CountTokens, listSkills } from './disclosure.ts'
+import { instructionSection, trustedInstructions } from './instructions.ts'
+import { maxInstructionBytes } from './limits.ts'
+import type { ShowFiles } from './open-skill.ts'
+import { type PersonCallDeps, personCalls } from './person-calls.ts'
+import { type KeptDocuments, openTrustBook, type Trusted } from './trust.ts'
+import { openWorkspaceFiles, type WorkspaceFiles } from './workspace-files.ts'
+
+export interface SkillDeps {
+  readonly documents: KeptDocuments
+  /** Absent where no runner listens: then there are only the skills of the workspace. */
+  readonly host?: Pick<HostPort, 'skills' | 'skillFiles'> | undefined
+  readonly sandbox: Sandbox
+  /** Names of the person's folders in /shared. */
+  readonly mounts: readonly string[]
+  /** Name of the usual agent. */
+  readonly agent: string
+  readonly countTokens: CountTokens
+  readonly show: ShowFiles
+  readonly nowMs: () => number
+}
+
+export interface Skills {
+  readonly calls: readonly Call[]
+  /** For the system prompt of an agent; empty without skills and instructions. A promise only where something has to be read. */
+  section(agent: { readonly name: string } & Pick<Caller, 'rights'>): string | Promise<string>
+}
+
+export function createSkills({ documents, host, sandbox, mounts, agent, countTokens, show, nowMs }: SkillDeps): Skills {
+  const trust = openTrustBook(documents)
+  const catalog = createCatalog({ host, trust, nowMs })
+  const workspace = openWorkspaceFiles(sandbox, mounts)
+  const lists = new WeakMap<readonly Skill[], string | Promise<string>>()
+  const listOf = (skills: readonly Skill[]): string | Promise<string> => {
+    const known = lists.get(skills)
+    if (known !== undefined) return known
+    const made = listSkills(skills, countTokens).then((text) => {
+      lists.set(skills, text)
+      return text
+    })
+    lists.set(skills, made)
+    made.catch(() => lists.delete(skills))
+    return made
+  }
+  const skillSection = (name: string): string | Promise<string> => {
+    const usable = catalog.usable(name)
+    return usable instanceof Promise ? usable.then(listOf) : listOf(usable)
+  }
+  // So that the first turn finds the answer of the host.
+  const first = catalog.usable(agent)
+  if (first instanceof Promise) first.then(listOf).catch(() => {})
+  return {
+    calls: [
+      ...agentCalls({ catalog, workspace, show, countTokens, agent, mounts, sandbox }),
+      ...personCalls({ catalog, workspace, trust, show, agent }),
+    ],
+    section({ name, rights }) {
+      const list = rights.has('skill.use') || rights.has('*') ? skillSection(name) : ''
+      const trusted = trust.all()
+      // Who reads no files has no use for instructions of folders.
+      const readsFiles = rights.has('file.read') || rights.has('*')
+      if (!readsFiles || (!(trusted instanceof Promise) && !hasInstructions(trusted))) return list
+      return Promise.all([list, Promise.resolve(trusted).then((all) => instructionsNow(all, workspace))]).then(joined)
+    },
+  }
+}
+
+const joined = (sections: readonly string[]): string => sections.filter((section) => section !== '').join('\n\n')
+
+function hasInstructions(trusted: ReadonlyMap<string, Trusted>): boolean {
+  for (const { kind } of trusted.values()) if (kind === 'instructions') return true
+  return false
+}
+
+/** Each trusted file is read again: what has changed does not count any more. */
+async function instructionsNow(trusted: ReadonlyMap<string, Trusted>, workspace: WorkspaceFiles): Promise<string> {
+  const paths = [...trusted].filter(([, { kind }]) => kind === 'instructions')
+  if (paths.length === 0) return ''
+  const read = await Promise.all(
+    paths.map(async ([path, { hash }]) => {
+      const text = await workspace.text(path, maxInstructionBytes).catch(() => null)
+      return { path, text, isSame: text !== null && trustedInstructions(path, text).hash === hash }
+    }),
+  )
+  const files = read.flatMap(({ path, text, isSame }) => (isSame && text !== null ? [{ path, text }] : []))
+  const changed = read.flatMap(({ path, text, isSame }) => (text !== null && !isSame ? [path] : []))
+  return instructionSection(files, changed)
+}
+
+/** The calls for their reference: nothing behind them works. */
+export function describedSkillCalls(): readonly Call[] {
+  const none = {} as AgentCallDeps & PersonCallDeps
+  return [...agentCalls(none), ...personCalls(none)]
+}

@@ -1,0 +1,57 @@
+/** Skills and commands of the person and of Oxbow itself, as the host finds them; those of a workspace are read by hands. */
+
+/** `agent`: in the folder of one agent, `user`: in `~/.oxbow/skills`, `bundled`: part of Oxbow. */
+export type HostSkillPlace = 'agent' | 'user' | 'bundled'
+
+export interface HostSkill {
+  readonly place: HostSkillPlace
+  /** Whose skill it is; empty for other places. */
+  readonly agent: string
+  /** Name of its folder. */
+  readonly folder: string
+  /** SKILL.md up to the end of its frontmatter, or the whole text if it has none. */
+  readonly head: string
+  /** Why it cannot be read; empty if it can. */
+  readonly problem: string
+}
+
+/** A command of the person: `~/.oxbow/prompts/NAME.md`. */
+export interface HostPrompt {
+  readonly name: string
+  readonly text: string
+  readonly problem: string
+}
+
+export interface HostSkills {
+  readonly skills: readonly HostSkill[]
+  readonly prompts: readonly HostPrompt[]
+}
+
+/** One file of a skill. */
+export interface SkillFile {
+  /** Relative to the folder of the skill. */
+  readonly path: string
+  readonly executable: boolean
+  readonly content: Uint8Array
+}
+
+/** The same on a line of JSON. */
+export interface HostSkillFile {
+  readonly path: string
+  readonly executable: boolean
+  readonly base64: string
+}
+
+/** What can be the name of a folder of a skill: no separator, and nothing that begins with a dot. */
+export const skillFolderName: RegExp = /^[^./\\\p{Cc}][^/\\\p{Cc}]{0,199}$/u
+/** What can be the name of a command. */
+export const commandName: RegExp = /^[A-Za-z0-9][A-Za-z0-9_:-]{0,63}$/
+
+/** Limits that the host and the guest share: one SKILL.md, skills of a place, files of a skill, their total size, their depth. */
+export const maxSkillMdBytes: number = 256 * 1024
+export const maxSkillsOfPlace = 2_000
+export const maxSkillFiles = 200
+export const maxSkillTotalBytes: number = 4 * 1024 * 1024
+export const maxSkillDepth = 5
+export const maxCommandBytes: number = 64 * 1024
+export const maxCommandsOfPlace = 200
