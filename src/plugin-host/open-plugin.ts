@@ -12,6 +12,7 @@ import {
   type ProviderPart,
   schemaOf,
 } from './plugin-object.ts'
+import { hooksOf, type PluginHooks } from './plugin-hooks.ts'
 import { createRuntime } from './runtime-object.ts'
 import type { HostAdapter, HostApi } from './serve-host.ts'
 import { provideSdk } from './sdk-module.ts'
@@ -29,15 +30,17 @@ export async function openPlugin(folder: string, entries: readonly string[], api
     plugins.push(pluginOf(module, entry))
   }
   const held = createRuntime(plugins, api)
-  const answers = answersOf(plugins, held.runtime, held)
+  const hooks = hooksOf(plugins)
+  const runHook: Answers['hook'] = ({ step, value }) => hooks.run(step, objectOf(value), held.runtime)
+  const answers: Answers = { ...answersOf(plugins, held.runtime, held), hook: runHook }
   return {
-    describe: () => exportsOf(plugins),
+    describe: () => exportsOf(plugins, hooks),
     answer: (op, input) => answers[op](input),
     services: held.started,
   }
 }
 
-function exportsOf(plugins: readonly PluginObject[]): PluginExports {
+function exportsOf(plugins: readonly PluginObject[], hooks: PluginHooks): PluginExports {
   const all = <Part>(parts: (plugin: PluginObject) => readonly Part[] | undefined): readonly Part[] =>
     plugins.flatMap((plugin) => parts(plugin) ?? [])
   return {
@@ -80,7 +83,7 @@ function exportsOf(plugins: readonly PluginObject[]): PluginExports {
     })),
     tasks: all((plugin) => plugin.tasks).map(({ name, every_s, cron }) => ({ name, every_s: every_s ?? null, cron: cron ?? null })),
     events: [...new Set(plugins.flatMap(({ events = {} }) => Object.keys(events)))],
-    hooks: all((plugin) => plugin.hooks).map(({ step, fail = 'open' }) => ({ step, fail })),
+    hooks: hooks.declared,
   }
 }
 
@@ -94,7 +97,7 @@ interface Held {
   stopServices(): Promise<void>
 }
 
-function answersOf(plugins: readonly PluginObject[], runtime: PluginRuntime, held: Held): Answers {
+function answersOf(plugins: readonly PluginObject[], runtime: PluginRuntime, held: Held): Omit<Answers, 'hook'> {
   const find = createFinder(plugins)
   return {
     async start({ config, settings }) {
@@ -155,7 +158,7 @@ function workAnswers(
   runtime: PluginRuntime,
   held: Held,
   find: Finder = createFinder(plugins),
-): Pick<Answers, 'service' | 'model' | 'route' | 'task' | 'event' | 'hook'> {
+): Pick<Answers, 'service' | 'model' | 'route' | 'task' | 'event'> {
   return {
     async service({ type }) {
       await held.service(type)
@@ -188,14 +191,6 @@ function workAnswers(
       for (const done of await Promise.allSettled(handlers.map(async (handler) => handler(runtime, payload, name))))
         if (done.status === 'rejected') console.error(`event ${name}:`, done.reason)
       return {}
-    },
-    async hook({ step, value }) {
-      const result = await find(
-        `hook ${step}`,
-        (plugin) => plugin.hooks,
-        (hook) => hook.step === step,
-      ).run(runtime, value)
-      return verdictOf(result)
     },
   }
 }
@@ -270,11 +265,4 @@ function answerOf(answer: unknown): PluginOps['route']['output'] {
     headers: { ...(json && { 'content-type': 'application/json' }), ...(objectOf(headers) as Readonly<Record<string, string>>) },
     body: (bytes ?? Buffer.from(JSON.stringify(body ?? null))).toString('base64'),
   }
-}
-
-/** Nothing and `true` pass. */
-function verdictOf(result: unknown): PluginOps['hook']['output'] {
-  const { verdict, value, reason } = objectOf(result)
-  const known = verdict === 'change' || verdict === 'refuse' || verdict === 'approve' ? verdict : 'pass'
-  return { verdict: result === false ? 'refuse' : known, value: value ?? null, reason: typeof reason === 'string' ? reason : '' }
 }
