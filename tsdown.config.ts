@@ -57,6 +57,11 @@ const configs: UserConfig[] = defineConfig([
   },
   {
     ...common,
+    entry: { 'zoey-worker': 'src/store/zoey/zoey-worker.ts' },
+    deps: { ...common.deps, neverBundle: [...outside, /^pg-native$/] },
+  },
+  {
+    ...common,
     entry: { 'token-worker': 'src/engine/tokens/token-worker.ts' },
     copy: ['src/engine/tokens/o200k_base.json.br', 'src/engine/tokens/cl100k_base.json.br'],
   },

@@ -9,11 +9,22 @@ import {
   sealSecrets,
   type OpeningStore,
   openStore,
+  openZoeyThread,
   shownStore,
   storeAddress,
   storedSecrets,
+  zoeyMethods,
 } from '../store/index.ts'
-import { type GuestEnvelope, type KeyQuestion, type KeyReport, OxbowError, systemClock, toFailure } from '../types/index.ts'
+import {
+  type GuestEnvelope,
+  type Json,
+  type KeyQuestion,
+  type KeyReport,
+  once,
+  OxbowError,
+  systemClock,
+  toFailure,
+} from '../types/index.ts'
 
 /** @throws OxbowError `bad_config` for an invalid address, or one that the guest cannot reach */
 export async function openGuestStore({
@@ -37,6 +48,29 @@ export async function openGuestStore({
     isolation === undefined,
   )
   return openStore(choice)
+}
+
+export interface GuestPluginData {
+  methods(): Promise<{ readonly reads: readonly string[]; readonly changes: readonly string[] }>
+  ask(request: { readonly scope: string; readonly method: string; readonly args: readonly Json[] }): Promise<Json>
+  close(): Promise<void>
+}
+
+/** What plugins keep, in the guest's store; its thread starts with the first request. */
+export function openPluginData({ user, workspaceRoot, config, keys, masterKeys: masters }: GuestEnvelope): GuestPluginData {
+  const choice = { config: config.store, environment: keys, ...(masters !== undefined && { masters }) }
+  const cipher = cipherChoice(choice)
+  const place = { user, file: join(workspaceRoot, 'internal', 'oxbow.db'), url: storeAddress(choice), ...(cipher !== null && { cipher }) }
+  const thread = once(() => openZoeyThread(place))
+  let isOpen = false
+  return {
+    methods: zoeyMethods,
+    async ask(request) {
+      isOpen = true
+      return (await thread()).ask(request as never)
+    },
+    close: async () => (isOpen ? (await thread()).close() : undefined),
+  }
 }
 
 /** @returns whether the store is a database server, not a file */

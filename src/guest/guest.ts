@@ -29,7 +29,7 @@ import {
   systemClock,
   systemRandom,
 } from '../types/index.ts'
-import { isOnServer, openGuestStore, openSecretKeeper, shownAddress } from './guest-store.ts'
+import { type GuestPluginData, isOnServer, openGuestStore, openPluginData, openSecretKeeper, shownAddress } from './guest-store.ts'
 import { type HostWays, openHostWays, ownFolders, sandboxFolders } from './host-ways.ts'
 
 export interface Guest {
@@ -66,7 +66,7 @@ export async function startGuest(
   options: GuestOptions = {},
   opening: Promise<OpeningStore> = openGuestStore(envelope),
 ): Promise<Guest> {
-  const { user, version, workspaceRoot, config, catalogFolder } = envelope
+  const [{ user, version, workspaceRoot, config, catalogFolder }, data] = [envelope, openPluginData(envelope)]
   const opened = await opening
   const store = options.wrapStore?.(opened) ?? opened
   /** Whatever keeps the process alive, newest first. */
@@ -94,7 +94,7 @@ export async function startGuest(
       storeWarning: () => opened.warning?.() ?? '',
       engine,
       sandbox: ways.sandbox,
-      calls: (memory) => loadCalls(ways, config, memory!),
+      calls: (memory) => loadCalls(ways, config, memory!, data),
       servers: (host) => openServers(ways, envelope, host, { engine, host: options.host }),
       memory: (host) => createMemory({ store, config: config.memory, clock: systemClock, host }),
       workspaceRoot,
@@ -123,7 +123,7 @@ export async function startGuest(
       canRestart: () => isOnServer(envelope) && kernel.status().read_only !== null && opened.fault() === null,
       async close() {
         announcement.withdraw()
-        for (const part of [watching, gateway, kernel, ways]) await part.close()
+        for (const part of [watching, gateway, kernel, data, ways]) await part.close()
       },
     }
   } catch (error) {
@@ -162,10 +162,16 @@ const portFile = 'port'
 const maxPort = 65_535
 
 /** Loads the calls of `tools`, with the first call that is made. */
-async function loadCalls({ sandbox, egress, search, proxy }: HostWays, { web }: Config, memory: Memory): Promise<readonly Call[]> {
-  const { builtinCalls, memoryCalls } = await import('../tools/index.ts')
+async function loadCalls(
+  { sandbox, egress, search, proxy }: HostWays,
+  { web }: Config,
+  memory: Memory,
+  data: GuestPluginData,
+): Promise<readonly Call[]> {
+  const { builtinCalls, memoryCalls, pluginDataCalls } = await import('../tools/index.ts')
   const outside = { egress, robots: web.robots, ...(proxy !== undefined && { proxy }) }
-  return builtinCalls(sandbox.status, outside, [...(search === null ? [] : [search]), ...memoryCalls(memory)])
+  const kept = pluginDataCalls({ ...(await data.methods()), ask: data.ask, embed: (texts) => memory.embed(texts) })
+  return [...builtinCalls(sandbox.status, outside, [...(search === null ? [] : [search]), ...memoryCalls(memory)]), ...kept]
 }
 
 /** Programs of others whose calls come and go; nothing is started. Each SDK is loaded with the first that is. */

@@ -5,8 +5,8 @@ import { describeCall, describedKernelCalls, verifyJournal } from '../kernel/ind
 import type { Memory } from '../memory/index.ts'
 import { openEgress, openEgressProxy } from '../sandbox/index.ts'
 import { describedSkillCalls } from '../skills/index.ts'
-import { openStore, parseReference, type Store, storeAddress } from '../store/index.ts'
-import { builtinCalls, memoryCalls, openSearch } from '../tools/index.ts'
+import { openStore, parseReference, type Store, storeAddress, zoeyMethods } from '../store/index.ts'
+import { builtinCalls, memoryCalls, openSearch, pluginDataCalls } from '../tools/index.ts'
 import {
   type Call,
   type Config,
@@ -70,6 +70,7 @@ export async function describedCalls(config: Config): Promise<readonly Call[]> {
     ...given,
     ...(search === null ? [] : [search]),
     ...memoryCalls({} as Memory),
+    ...pluginDataCalls({ ...(await zoeyMethods()), ask: noData, embed: noData }),
     ...describedServerCalls(),
     ...describedRemoteCalls(),
     ...describedCoderCalls(),
@@ -77,6 +78,8 @@ export async function describedCalls(config: Config): Promise<readonly Call[]> {
     ...(await describedKernelCalls(config)),
   ]
 }
+
+const noData = (): Promise<never> => Promise.reject(new Error('calls are only described here'))
 
 /** The exchanges of a session with its models, oldest first: what the replay model reads. */
 async function* recording(store: Store, session: string): AsyncGenerator<object> {

@@ -17,6 +17,7 @@ import { noteCalls } from './memory/note-calls.ts'
 import { recallCall, searchCall } from './memory/search-calls.ts'
 import { openSearch } from './search/search-call.ts'
 import { shellExec } from './shell/exec-call.ts'
+import { pluginDataCalls } from './plugin-data/plugin-data-calls.ts'
 import { sessionClose, sessionList, sessionResize, sessionSignal } from './shell/manage-calls.ts'
 import { sessionOpen, shellBackground } from './shell/open-calls.ts'
 import { type OnlineSessions, onlineSessions, shellOnline } from './shell/online-sessions.ts'
@@ -29,7 +30,7 @@ import { createRobots } from './web/robots-rules.ts'
 import { webFetch } from './web/web-calls.ts'
 
 export { createSchemaChecker } from './schema/schema-checker.ts'
-export { openSearch, watchFolders }
+export { openSearch, pluginDataCalls, watchFolders }
 
 const sessionCalls = (online?: OnlineSessions): readonly Call[] => [
   sessionOpen,

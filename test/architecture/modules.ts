@@ -176,6 +176,14 @@ export const modules: readonly ModuleRow[] = [
     packages: { zod, saxes: 'characters of ZoeyOS are XML: strict, and without entities that grow; fetched lazily' },
     builtins: { 'node:fs': 'the files of a package, whose hash a person has approved' },
   }),
+  row('eliza-host', 'core', ['plugin-host'], {
+    builtins: {
+      'node:module': 'finds the packages that a plugin brings, inside the sandbox',
+      'node:http': 'requests and responses as routes of plugins expect them, fetched lazily; nothing listens',
+      'node:net': 'the same: a request of Node has a socket, which is never connected',
+      'node:fs': 'the folder of the database of a plugin, inside the sandbox',
+    },
+  }),
   row('plugin-host', 'core', [], { builtins: { 'node:module': 'plugins find `oxbow/plugin` in this program' } }),
   row('memory', 'core', ['store', 'engine'], {
     packages: {
@@ -210,6 +218,7 @@ export const modules: readonly ModuleRow[] = [
     starts: {
       'src/hands/main.ts': 'hands are a process inside the sandbox',
       'src/plugin-host/main.ts': 'so is the host of a plugin',
+      'src/eliza-host/main.ts': 'and that of plugins of elizaOS',
     },
   }),
   row('hands', 'core', [], {

@@ -72,6 +72,12 @@ export const waivers: readonly Waiver[] = [
   },
   {
     rule: 'computed_import',
+    path: 'src/eliza-host/load-plugins.ts',
+    about: 'computed at run time',
+    reason: 'the same for plugins of elizaOS, and for the `@elizaos/core` that they bring',
+  },
+  {
+    rule: 'computed_import',
     path: 'src/hands/browser/chromium-launch.ts',
     about: 'computed at run time',
     reason: 'inside the sandbox a package is a folder that the launcher shows, at a place of its own',

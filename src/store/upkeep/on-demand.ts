@@ -6,6 +6,7 @@ import { dirname, join } from 'node:path'
 import { type KeyQuestion, type KeyReport, OxbowError, type StoreQuestion } from '../../types/index.ts'
 import type { KeyDeps } from '../secrets/answer-keys.ts'
 import type { ZoeyAdapter, ZoeyOptions } from '../zoey/zoey-adapter.ts'
+import type { ZoeyPlace, ZoeyThread } from '../zoey/zoey-thread.ts'
 import type { StorePlace, UpkeepDeps } from './connection.ts'
 
 type Answers = { readonly [Ask in StoreQuestion['ask']]: (question: StoreQuestion & { ask: Ask }, deps: UpkeepDeps) => Promise<object> }
@@ -67,4 +68,15 @@ export async function sealSecrets(changes: ReadonlyMap<string, string | null>, d
 /** @public for plugins that bring ZoeyOS data */
 export async function openZoeyAdapter(options: ZoeyOptions): Promise<ZoeyAdapter> {
   return (await import('../zoey/zoey-adapter.ts')).openZoeyAdapter(options)
+}
+
+/** What plugins keep in a guest that runs. */
+export async function openZoeyThread(place: ZoeyPlace): Promise<ZoeyThread> {
+  return (await import('../zoey/zoey-thread.ts')).openZoeyThread(place)
+}
+
+/** Names of methods that read what plugins keep, and of those that change it. */
+export async function zoeyMethods(): Promise<{ readonly reads: readonly string[]; readonly changes: readonly string[] }> {
+  const { zoeyChanges, zoeyReads } = await import('../zoey/zoey-requests.ts')
+  return { reads: zoeyReads, changes: zoeyChanges }
 }

@@ -31,10 +31,12 @@ export interface ZoeyOptions {
   readonly clock: Clock
   /** Whether a memory creates a missing entity or room as an empty one, or is refused. */
   readonly missing?: 'make' | 'refuse'
+  /** Whose rows these are, such as `plugin:NAME`: nothing else reads or changes them. Absent: the user's own. */
+  readonly scope?: string
 }
 
-export function openZoeyAdapter({ db, user, clock, missing = 'make' }: ZoeyOptions): ZoeyAdapter {
-  const rows = createRows(db, user, clock)
+export function openZoeyAdapter({ db, user, clock, missing = 'make', scope = '' }: ZoeyOptions): ZoeyAdapter {
+  const rows = createRows(db, user, clock, scope)
   const adapter: ZoeyAdapter = {
     db,
     ...peopleMethods(rows),

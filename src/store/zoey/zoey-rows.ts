@@ -59,7 +59,9 @@ export interface ZoeyRows {
 export const maxZoeyRows = 20_000
 const columnNames = ['type', 'name', 'agent', 'entity', 'other', 'room', 'world'] as const
 
-export function createRows(db: UpkeepConnection, user: UserId, clock: Clock): ZoeyRows {
+/** @param scope rows of one scope are invisible in any other; empty: those of the user's own */
+export function createRows(db: UpkeepConnection, user: UserId, clock: Clock, scope = ''): ZoeyRows {
+  const inScope = (kind: Kind): string => (scope === '' ? kind : `${scope}/${kind}`)
   // One connection has one transaction: other queries wait for its end, and its own queries run inside.
   const within = new AsyncLocalStorage<{ open: boolean }>()
   let last: Promise<unknown> = Promise.resolve()
@@ -73,7 +75,7 @@ export function createRows(db: UpkeepConnection, user: UserId, clock: Clock): Zo
     return turn
   }
   const ask = (sql: string, values: readonly Value[]) => inTurn(() => db.rows(sql, values))
-  const where = (kind: Kind, filter: Filter): Where => whereOf(user, kind, filter)
+  const where = (kind: Kind, filter: Filter): Where => whereOf(user, inScope(kind), filter)
   return {
     clock,
     async put(kind, row) {
@@ -82,7 +84,7 @@ export function createRows(db: UpkeepConnection, user: UserId, clock: Clock): Zo
       const kept = names.filter((name) => !['user', 'kind', 'id', 'created_at'].includes(name))
       const values = [
         user,
-        kind,
+        inScope(kind),
         row.id,
         ...columnNames.map((name) => row[name] ?? ''),
         Number(row.unique ?? false),
@@ -107,7 +109,11 @@ export function createRows(db: UpkeepConnection, user: UserId, clock: Clock): Zo
       return rows.map(toFound)
     },
     async get(kind, id) {
-      const [row] = await ask('select "id", "body", "vector" from "zoey" where "user" = ? and "kind" = ? and "id" = ?', [user, kind, id])
+      const [row] = await ask('select "id", "body", "vector" from "zoey" where "user" = ? and "kind" = ? and "id" = ?', [
+        user,
+        inScope(kind),
+        id,
+      ])
       return row === undefined ? null : toFound(row)
     },
     async count(kind, filter) {
@@ -128,7 +134,7 @@ interface Where {
   readonly values: Value[]
 }
 
-function whereOf(user: UserId, kind: Kind, { columns = {}, unique, start, end, withVector }: Filter): Where {
+function whereOf(user: UserId, kind: string, { columns = {}, unique, start, end, withVector }: Filter): Where {
   const parts = ['"user" = ?', '"kind" = ?']
   const values: Value[] = [user, kind]
   for (const name of ['id', ...columnNames] as const) {

@@ -1,0 +1,98 @@
+/**
+ * Which request of the guest a call of a plugin belongs to. What runs for a request calls for that one. Services of elizaOS work on their own
+ * as well, when a message comes in over a socket or a timer fires: their calls belong to the task `background` while it runs, and between its
+ * runs they wait for it.
+ */
+import { AsyncLocalStorage } from 'node:async_hooks'
+import { join } from 'node:path'
+import type { JsonObject, PluginCallResult } from '../types/index.ts'
+import type { HostAdapter, HostApi } from '../plugin-host/index.ts'
+import { type ElizaHostDeps, openElizaHost } from './eliza-host.ts'
+import { backgroundTask } from './load-plugins.ts'
+import type { GuestCalls } from './runtime/runtime-types.ts'
+
+export interface ElizaAdapterDeps extends Omit<ElizaHostDeps, 'guest' | 'entries'> {
+  readonly folder: string
+  /** Files in the folder. */
+  readonly entries: readonly string[]
+  readonly api: HostApi
+}
+
+/** A call that no request of the guest has come for. */
+const waitMs = 90_000
+const maxWaiting = 1_000
+
+export async function openElizaAdapter({ folder, entries, api, ...deps }: ElizaAdapterDeps): Promise<HostAdapter> {
+  const { guest, within } = createRequests(api)
+  const host = openElizaHost({ ...deps, guest, entries: entries.map((entry) => join(folder, entry)) })
+  let services: readonly string[] = []
+  return {
+    describe: () => host.describe({}),
+    async answer(op, input) {
+      if (op === 'hook') return { verdict: 'pass', value: null, reason: '' }
+      const run = host[op] as (given: never) => Promise<object>
+      const { name } = input as { name?: unknown }
+      const answered = await within(op === 'task' && name === backgroundTask, () => run(input))
+      services = (await host.health({})).services
+      return answered
+    },
+    services: () => services,
+  }
+}
+
+interface Request {
+  open: boolean
+}
+
+interface Requests {
+  readonly guest: GuestCalls
+  /** Runs what a request asks for. @param isBackground others may make their calls in it */
+  within<Result>(isBackground: boolean, work: () => Promise<Result>): Promise<Result>
+}
+
+function createRequests(api: HostApi): Requests {
+  const current = new AsyncLocalStorage<Request>()
+  type Enter = <Result>(work: () => Result) => Result
+  let background: Enter | null = null
+  const waiting: ((enter: Enter) => void)[] = []
+  const enterLater = async (): Promise<Enter> => {
+    if (background !== null) return background
+    if (waiting.length >= maxWaiting) throw new Error(`More than ${maxWaiting} calls wait for a request of Oxbow.`)
+    const { promise, resolve, reject } = Promise.withResolvers<Enter>()
+    const why = new Error('Oxbow has not asked this plugin for anything for a while, and so it can make no calls.')
+    const timer = setTimeout(() => reject(why), waitMs)
+    waiting.push(resolve)
+    try {
+      return await promise
+    } finally {
+      clearTimeout(timer)
+      const at = waiting.indexOf(resolve)
+      if (at >= 0) waiting.splice(at, 1)
+    }
+  }
+  return {
+    guest: {
+      isOpen: () => current.getStore()?.open === true || background !== null,
+      async call(name: string, input: JsonObject): Promise<PluginCallResult> {
+        if (current.getStore()?.open === true) return api.call(name, input)
+        const enter = await enterLater()
+        return enter(() => api.call(name, input))
+      },
+    },
+    within(isBackground, work) {
+      const request: Request = { open: true }
+      return current.run(request, async () => {
+        // Of the innermost scope, so that a call is made with this request and no other.
+        const enter: Enter = AsyncLocalStorage.snapshot()
+        if (isBackground) background = enter
+        for (const proceed of isBackground ? waiting.splice(0) : []) proceed(enter)
+        try {
+          return await work()
+        } finally {
+          request.open = false
+          if (background === enter) background = null
+        }
+      })
+    },
+  }
+}

@@ -1,0 +1,17 @@
+/**
+ * The program that runs plugins of elizaOS, inside a sandbox of its own: the frames and the rules of calls are those of `plugin-host`.
+ *
+ *     node eliza-host.cjs FOLDER ENTRY…      ENTRY: files in FOLDER, one of each plugin; they share this process
+ */
+import { serveHost } from '../plugin-host/index.ts'
+import { openElizaAdapter } from './host-adapter.ts'
+
+const [folder = '', ...entries] = process.argv.slice(2)
+
+serveHost((api) => openElizaAdapter({ folder, entries, dataFolder: '/data', api, env: process.env, now: Date.now })).then(
+  () => process.exit(0),
+  (error: unknown) => {
+    process.stderr.write(`eliza-host: ${error instanceof Error ? error.message : 'unknown failure'}\n`)
+    process.exit(1)
+  },
+)

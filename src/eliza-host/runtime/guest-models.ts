@@ -1,0 +1,84 @@
+/**
+ * The models of Oxbow behind the model types of elizaOS: they are asked through the gate, so that prices, budgets and fallbacks hold. They have
+ * the lowest priority: a plugin's own handler comes first.
+ */
+import type { JsonObject } from '../../types/index.ts'
+import type { Free } from '../eliza-types.ts'
+import type { ElizaRuntime, RuntimeDeps } from './runtime-types.ts'
+import { outputOf } from '../store-adapter.ts'
+
+const provider = 'oxbow'
+/** Below every plugin, whose priority may be negative. */
+const lastPriority = Number.MIN_SAFE_INTEGER
+
+const textTypes = ['TEXT_SMALL', 'TEXT_LARGE', 'REASONING_SMALL', 'REASONING_LARGE', 'TEXT_COMPLETION'] as const
+const objectTypes = ['OBJECT_SMALL', 'OBJECT_LARGE'] as const
+
+/** Model types without a model of Oxbow, and why; a plugin may bring a handler. */
+export const refusedModels: Readonly<Record<string, string>> = {
+  IMAGE: 'Oxbow has no model that makes pictures',
+  IMAGE_DESCRIPTION: 'a model of Oxbow sees pictures that are attached to a message, and none by address',
+  TRANSCRIPTION: 'Oxbow has no model for speech',
+  TEXT_TO_SPEECH: 'Oxbow has no model for speech',
+  AUDIO: 'Oxbow has no model for sound',
+  VIDEO: 'Oxbow has no model for video',
+  TEXT_TOKENIZER_ENCODE: 'Oxbow counts tokens and does not give them out',
+  TEXT_TOKENIZER_DECODE: 'Oxbow counts tokens and does not give them out',
+}
+
+export function registerGuestModels(self: ElizaRuntime, { guest }: RuntimeDeps): void {
+  const complete = async (type: string, params: Free, output?: JsonObject): Promise<string> => {
+    const { prompt, maxTokens, system } = params
+    const isSmall = type.endsWith('SMALL')
+    const model = String(self.getSetting(isSmall ? 'OXBOW_SMALL_MODEL' : 'OXBOW_LARGE_MODEL') ?? '')
+    const result = await guest.call('model.complete', {
+      model,
+      system: String(system ?? self.character.system ?? ''),
+      text: String(prompt ?? ''),
+      ...(Number(maxTokens) >= 1 && { max_tokens: Math.floor(Number(maxTokens)) }),
+      ...(output !== undefined && { output }),
+    })
+    return String((outputOf(result) as Free | null)?.['text'] ?? result.text)
+  }
+  for (const type of textTypes) {
+    self.registerModel(type, (_, params) => complete(type, { ...params, prompt: params?.prompt ?? params?.input }), provider, lastPriority)
+  }
+  for (const type of objectTypes) {
+    const answer = async (params: Free): Promise<unknown> => {
+      const schema: unknown = params['schema']
+      const output = isJsonSchema(schema) ? { name: 'object', schema } : undefined
+      return parseObject(
+        await complete(type, { ...params, prompt: `${String(params['prompt'] ?? '')}\n\nAnswer with one JSON value alone.` }, output),
+      )
+    }
+    self.registerModel(type, (_, params) => answer(params), provider, lastPriority)
+  }
+  const embed = async (params: unknown): Promise<number[]> => {
+    const text = typeof params === 'string' ? params : String((params as Free | null)?.['text'] ?? '')
+    const model = self.getSetting('OXBOW_EMBEDDING_MODEL')
+    // A probe for the size of vectors has no text.
+    const texts = [text.trim() === '' ? ' .' : text]
+    if (typeof model === 'string' && model !== '') {
+      const output = outputOf(await guest.call('model.embed', { model, texts, purpose: 'document' })) as Free
+      return Array.from(Object.values(output['vectors'][0] as Free), Number)
+    }
+    const output = outputOf(await guest.call('store.embed', { texts })) as Free
+    const bytes = Uint8Array.from(Buffer.from(String(output['vectors'][0]), 'base64'))
+    return Array.from(new Float32Array(bytes.buffer))
+  }
+  self.registerModel('TEXT_EMBEDDING', (_, params) => embed(params), provider, lastPriority)
+}
+
+/** zod schemas and the like are objects, too: only plain JSON Schema can be sent on. */
+function isJsonSchema(schema: unknown): schema is JsonObject {
+  return typeof schema === 'object' && schema !== null && typeof (schema as Free)['type'] === 'string' && !('safeParse' in schema)
+}
+
+/** @throws Error when the answer has no JSON */
+function parseObject(text: string): unknown {
+  const fenced = /```(?:json)?\s*([\s\S]*?)```/.exec(text)?.[1] ?? text
+  const begin = fenced.search(/[[{]/)
+  const end = Math.max(fenced.lastIndexOf('}'), fenced.lastIndexOf(']'))
+  if (begin < 0 || end < begin) throw new Error('The model answered without JSON.')
+  return JSON.parse(fenced.slice(begin, end + 1))
+}

@@ -1,0 +1,64 @@
+/** What plugins may ask of the Zoey adapter by a name and arguments, and what elizaOS means by names that ours has with another meaning. */
+import { type Json, OxbowError } from '../../types/index.ts'
+import type { ZoeyAdapter } from './zoey-adapter.ts'
+import type { ZoeyEntity, ZoeyRoom, ZoeyWorld } from './zoey-types.ts'
+
+export const zoeyReads = [
+  ...(['getAgent', 'getAgents', 'getEntitiesByIds', 'getEntitiesForRoom', 'getComponent', 'getComponents'] as const),
+  ...(['getRelationship', 'getRelationships', 'getWorld', 'getAllWorlds', 'getRoomsByIds', 'getRoomsByWorld'] as const),
+  ...(['getRoomsForParticipant', 'getRoomsForParticipants', 'getParticipantsForRoom', 'getParticipantsForEntity'] as const),
+  ...(['getParticipantUserState', 'getMemories', 'getMemoryById', 'getMemoriesByIds', 'getMemoriesByRoomIds'] as const),
+  ...(['getMemoriesByWorldId', 'countMemories', 'searchMemories', 'getCachedEmbeddings', 'getTask', 'getTasks'] as const),
+  ...(['getTasksByName', 'getLogs', 'getAgentRunSummaries', 'getCache'] as const),
+] as const
+
+export const zoeyChanges = [
+  ...(['createAgent', 'updateAgent', 'deleteAgent', 'createEntities', 'updateEntity'] as const),
+  ...(['createComponent', 'updateComponent', 'deleteComponent', 'createRelationship', 'updateRelationship'] as const),
+  ...(['createWorld', 'updateWorld', 'removeWorld', 'createRooms', 'updateRoom', 'deleteRoom', 'deleteRoomsByWorldId'] as const),
+  ...(['addParticipantsRoom', 'removeParticipant', 'setParticipantUserState'] as const),
+  ...(['createMemory', 'updateMemory', 'deleteMemory', 'deleteManyMemories', 'deleteAllMemories'] as const),
+  ...(['createTask', 'updateTask', 'deleteTask', 'log', 'deleteLog', 'setCache', 'deleteCache'] as const),
+] as const
+
+type ZoeyRead = (typeof zoeyReads)[number]
+type ZoeyChange = (typeof zoeyChanges)[number]
+
+export interface ZoeyRequest {
+  /** See `ZoeyOptions`. */
+  readonly scope: string
+  readonly method: ZoeyRead | ZoeyChange
+  readonly args: readonly Json[]
+}
+
+/** @returns what elizaOS expects of this method; null where it has no value @throws OxbowError `bad_input` */
+export async function answerZoey(adapter: ZoeyAdapter, { method, args }: ZoeyRequest): Promise<Json> {
+  const create = (creations as Partial<Record<string, (adapter: ZoeyAdapter, given: never) => Promise<unknown>>>)[method]
+  const run = adapter[method] as (...args: readonly unknown[]) => Promise<unknown>
+  try {
+    const result = create === undefined ? await run(...args) : await adapter.withTransaction(() => create(adapter, args[0] as never))
+    return (result ?? null) as Json
+  } catch (error) {
+    // Arguments of another shape than the method reads.
+    if (!(error instanceof TypeError)) throw error
+    throw new OxbowError('bad_input', `The arguments of ${method} have another form: ${error.message}`, {
+      hint: 'See the interface IDatabaseAdapter of elizaOS.',
+      cause: error,
+    })
+  }
+}
+
+/** In elizaOS a creation leaves alone what is there; ours replaces it. */
+const creations = {
+  async createEntities(adapter: ZoeyAdapter, entities: readonly ZoeyEntity[]): Promise<boolean> {
+    const there = new Set((await adapter.getEntitiesByIds(entities.map(({ id }) => id))).map(({ id }) => id))
+    return adapter.createEntities(entities.filter(({ id }) => !there.has(id)))
+  },
+  async createWorld(adapter: ZoeyAdapter, world: ZoeyWorld): Promise<string> {
+    return (await adapter.getWorld(world.id)) === null ? adapter.createWorld(world) : world.id
+  },
+  async createRooms(adapter: ZoeyAdapter, rooms: readonly ZoeyRoom[]): Promise<readonly string[]> {
+    const there = new Set((await adapter.getRoomsByIds(rooms.map(({ id }) => id))).map(({ id }) => id))
+    return adapter.createRooms(rooms.filter(({ id }) => !there.has(id)))
+  },
+}

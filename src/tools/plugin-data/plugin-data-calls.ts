@@ -1,0 +1,123 @@
+/**
+ * `store.read` and `store.change`: the data of plugins in the user's store, in the words of elizaOS. Each plugin has its own; what another keeps
+ * is not there for it. `store.embed` makes vectors for it, by the embedder of memory. Plugins alone make these calls.
+ */
+import { createHash } from 'node:crypto'
+import { z } from 'zod'
+import { type Call, type Caller, type Json, OxbowError } from '../../types/index.ts'
+
+/** Where the data is kept. */
+export interface PluginData {
+  readonly reads: readonly string[]
+  readonly changes: readonly string[]
+  /** @throws OxbowError `bad_input`, or as the store does */
+  ask(request: { readonly scope: string; readonly method: string; readonly args: readonly Json[] }): Promise<Json>
+  /** One vector for each text. @throws OxbowError `bad_config` without an embedder */
+  embed(texts: readonly string[]): Promise<readonly Float32Array[]>
+}
+
+interface DataInput {
+  method: string
+  args: Json[]
+}
+
+interface DataOutput {
+  value: Json
+}
+
+const timeoutMs = 30_000
+const maxArguments = 5
+const maxTexts = 64
+const maxCharacters = 100_000
+
+export function pluginDataCalls(data: PluginData): readonly Call[] {
+  const common = (methods: readonly string[]) => ({
+    input: inputOf(methods),
+    output: z.custom<DataOutput>(),
+    // As for all calls of the runtime; no list of rights has it, and plugins have it for calls that are theirs.
+    right: 'turn.run',
+    audience: ['runtime'] as const,
+    forPlugins: true as const,
+    timeoutMs,
+    recordInput: ({ method, args }: DataInput) => ({ method, ...measureOf(args) }),
+    recordOutput: ({ value }: DataOutput) => measureOf(value),
+    async run({ method, args }: DataInput, { caller }: { readonly caller: Caller }) {
+      return { output: { value: await data.ask({ scope: scopeOf(caller), method, args }) } }
+    },
+  })
+  const read: Call<DataInput, DataOutput> = {
+    name: 'store.read',
+    summary: 'Reads what a plugin has kept.',
+    ...common(data.reads),
+    example: { method: 'getMemories', args: [{ tableName: 'messages', count: 10 }] },
+    tier: 'read_only',
+    effect: 'none',
+    // A plugin keeps what it has read anywhere.
+    labels: { adds: ['untrusted'], sink: false },
+  }
+  const change: Call<DataInput, DataOutput> = {
+    name: 'store.change',
+    summary: 'Changes what a plugin keeps.',
+    ...common(data.changes),
+    example: { method: 'setCache', args: ['key', { seen: 3 }] },
+    tier: 'read_only',
+    effect: 'idempotent',
+    labels: { adds: [], sink: false },
+  }
+  return [read, change, embedCall(data)]
+}
+
+interface EmbedInput {
+  texts: string[]
+}
+
+interface EmbedOutput {
+  /** Little-endian 32-bit floats, in base64. */
+  readonly vectors: readonly string[]
+}
+
+function embedCall(data: PluginData): Call<EmbedInput, EmbedOutput> {
+  return {
+    name: 'store.embed',
+    summary: 'Computes a vector for each text of a plugin, by the embedder of memory.',
+    input: z.strictObject({ texts: z.array(z.string().max(maxCharacters)).min(1).max(maxTexts).describe('The texts.') }),
+    output: z.custom<EmbedOutput>(),
+    example: { texts: ['The sea is blue.'] },
+    tier: 'read_only',
+    right: 'turn.run',
+    effect: 'idempotent',
+    audience: ['runtime'],
+    forPlugins: true,
+    // The embedder may be a model of a provider.
+    labels: { adds: [], sink: true },
+    timeoutMs,
+    recordInput: ({ texts }) => ({ texts: texts.length, ...measureOf(texts) }),
+    recordOutput: ({ vectors }) => ({ vectors: vectors.length }),
+    async run({ texts }) {
+      const vectors = await data.embed(texts)
+      return { output: { vectors: vectors.map((vector) => Buffer.from(Float32Array.from(vector).buffer).toString('base64')) } }
+    },
+  }
+}
+
+function inputOf(methods: readonly string[]): z.ZodType<DataInput> {
+  return z.strictObject({
+    method: z.enum(methods).describe('Of the database interface of elizaOS.'),
+    args: z
+      .array(z.json() as z.ZodType<Json>)
+      .max(maxArguments)
+      .describe('Its arguments.'),
+  })
+}
+
+/** @throws OxbowError `bad_input` for a caller that is no plugin */
+function scopeOf({ actor }: Caller): string {
+  if (actor.startsWith('plugin:')) return actor
+  throw new OxbowError('bad_input', 'Only plugins keep data here.', { hint: 'Use memory.note for what an agent shall remember.' })
+}
+
+/** The journal has what was kept by size and hash: the data itself can be forgotten. */
+function measureOf(value: Json): { readonly bytes: number; readonly hash: string } {
+  const text = JSON.stringify(value)
+  return { bytes: Buffer.byteLength(text), hash: createHash('sha256').update(text).digest('hex') }
+}
