@@ -47,7 +47,6 @@ export type PluginHostPhase = 'stopped' | 'starting' | 'running' | 'waiting' | '
 
 export interface PluginHostState {
   readonly phase: PluginHostPhase
-  readonly pid_started: boolean
   /** Why it last ended, for people; empty: it has not, or nothing was wrong. */
   readonly problem: string
   /** Within the last ten minutes. */

@@ -1,0 +1,126 @@
+/** What a host may send: replies and calls, checked before anything of them is used. Limits on numbers and lengths are those of one plugin. */
+import { z } from 'zod'
+import { type ErrorCode, isObject, type JsonObject, type PluginExports, type PluginOp, type PluginOps } from '../../types/index.ts'
+import { maxFailureText } from './limits.ts'
+
+const maxParts = 500
+const maxNameChars = 100
+const maxDescriptionChars = 4_000
+const maxTextChars = 1024 * 1024
+
+const name = z.string().min(1).max(maxNameChars)
+const description = z.string().max(maxDescriptionChars)
+const text = z.string().max(maxTextChars)
+const object = z.custom<JsonObject>((value) => isObject(value), 'must be a JSON object')
+const list = <Part extends z.ZodType>(part: Part): z.ZodArray<Part> => z.array(part).max(maxParts)
+const nothing = z.strictObject({})
+
+const action = z.strictObject({
+  name,
+  description,
+  similes: z.array(name).max(50),
+  parameters: object,
+  effect: z.enum(['none', 'idempotent', 'once']),
+  tier: z.enum(['read_only', 'side_effecting', 'privileged']),
+})
+const provider = z.strictObject({
+  name,
+  description,
+  position: z.number(),
+  private: z.boolean(),
+  dynamic: z.boolean(),
+  deadline_ms: z.number().min(1).max(10_000),
+})
+const task = z.strictObject({ name, every_s: z.number().min(1).nullable(), cron: z.string().max(200).nullable() })
+
+const pluginExports: z.ZodType<PluginExports> = z.strictObject({
+  actions: list(action),
+  providers: list(provider),
+  evaluators: list(z.strictObject({ name, description, always: z.boolean() })),
+  services: list(z.strictObject({ type: name, description })),
+  models: list(z.strictObject({ type: name, provider: name, priority: z.number() })),
+  routes: list(
+    z.strictObject({ method: z.string().regex(/^[A-Z]{3,7}$/), path: z.string().startsWith('/').max(500), public: z.boolean() }),
+  ),
+  tasks: list(task),
+  events: list(name),
+  hooks: list(z.strictObject({ step: name, fail: z.enum(['open', 'closed']) })),
+})
+
+const provided = z.strictObject({ name, text, values: object, data: object, problem: z.string().max(maxFailureText) })
+const headers = z.record(z.string().max(200), z.string().max(8_000))
+
+const outputs: { readonly [Op in PluginOp]: z.ZodType<PluginOps[Op]['output']> } = {
+  describe: pluginExports,
+  start: nothing,
+  action: z.strictObject({ ok: z.boolean(), text, data: object, values: object }),
+  provide: z.strictObject({ provided: list(provided) }),
+  evaluate: z.strictObject({ ran: z.boolean(), data: object }),
+  service: nothing,
+  model: z.strictObject({ result: z.json() }),
+  route: z.strictObject({ status: z.int().min(200).max(599), headers, body: z.base64() }),
+  task: z.strictObject({ text }),
+  event: nothing,
+  hook: z.strictObject({
+    verdict: z.enum(['pass', 'change', 'refuse', 'approve']),
+    value: z.json(),
+    reason: z.string().max(maxFailureText),
+  }),
+  health: z.strictObject({ memory_bytes: z.number().nonnegative(), services: list(name) }),
+  drain: nothing,
+}
+
+/** Codes that a plugin may fail with. Others could make the kernel act: `store_full` turns it read-only. */
+const codes = [
+  'bad_input',
+  'not_found',
+  'cancelled',
+  'limit_reached',
+  'denied',
+  'timeout',
+  'tool_failed',
+] as const satisfies readonly ErrorCode[]
+const failure = z.strictObject({ code: z.enum(codes), message: z.string().max(maxFailureText), hint: z.string().max(maxFailureText) })
+const reply = z.union([z.strictObject({ ok: object }), z.strictObject({ failure })])
+const callRequest = z.strictObject({
+  op: z.literal('call'),
+  input: z.strictObject({ for: z.int().nonnegative(), name: z.string().max(200), input: object }),
+})
+
+export type HostCall = z.infer<typeof callRequest>['input']
+export type HostFailure = z.infer<typeof failure>
+
+export type HostReply<Op extends PluginOp> =
+  | { readonly kind: 'ok'; readonly output: PluginOps[Op]['output'] }
+  | { readonly kind: 'failed'; readonly failure: HostFailure }
+  | { readonly kind: 'garbage'; readonly problem: string }
+
+/** Never throws. */
+export function parseHostReply<Op extends PluginOp>(op: Op, message: string): HostReply<Op> {
+  const parsed = reply.safeParse(jsonOf(message))
+  if (!parsed.success) return { kind: 'garbage', problem: 'a reply is neither a result nor a failure' }
+  if ('failure' in parsed.data) return { kind: 'failed', failure: parsed.data.failure }
+  const output = (outputs[op] as z.ZodType<PluginOps[Op]['output']>).safeParse(parsed.data.ok)
+  return output.success ? { kind: 'ok', output: output.data } : { kind: 'garbage', problem: `a reply to ${op} has the wrong form` }
+}
+
+/** @returns the call, or null if the message is none. Never throws. */
+export function parseHostCall(message: string): HostCall | null {
+  const parsed = callRequest.safeParse(jsonOf(message))
+  return parsed.success ? parsed.data.input : null
+}
+
+/** @returns what a plugin has, from where it is kept; null for anything else */
+export function parseExports(value: unknown): PluginExports | null {
+  const parsed = pluginExports.safeParse(value)
+  return parsed.success ? parsed.data : null
+}
+
+/** @returns undefined for what is no JSON */
+function jsonOf(message: string): unknown {
+  try {
+    return JSON.parse(message)
+  } catch {
+    return undefined
+  }
+}

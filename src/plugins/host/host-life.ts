@@ -1,0 +1,266 @@
+/**
+ * The life of one plugin's host: started on first need, by the first of many that need it; ended after ten idle minutes; started again after a
+ * crash, later each time; disabled after too many crashes; and replaced by a new one between requests, while the old one drains.
+ *
+ *     stopped → starting → running → stopped (idle)
+ *                  ↑         ↓ crash
+ *                  └──── waiting → disabled
+ */
+import {
+  type HostedPlugin,
+  OxbowError,
+  type PluginHostState,
+  type PluginOp,
+  type PluginOps,
+  type PluginRequest,
+} from '../../types/index.ts'
+import type { HostLink } from './host-link.ts'
+import { crashWindowMs, drainMs, firstRestartMs, hostIdleMs, hostStartMs, maxCrashes, maxLogChars, maxRestartMs } from './limits.ts'
+
+export interface HostLifeDeps {
+  /** @throws OxbowError; then nothing of it lives */
+  readonly start: (plugin: HostedPlugin, onLog: (text: string) => void) => Promise<HostLink>
+  readonly nowMs: () => number
+  /** The plugin is disabled until a person reloads or enables it. */
+  readonly onDisabled: (plugin: string, problem: string) => void
+  /** Shortened by tests. */
+  readonly idleMs?: number
+  readonly restartMs?: number
+}
+
+export interface HostLife {
+  readonly plugin: () => HostedPlugin
+  ask<Op extends PluginOp>(op: Op, input: PluginOps[Op]['input'], request: PluginRequest): Promise<PluginOps[Op]['output']>
+  state(): PluginHostState
+  /**
+   * A new host takes over when it has started and `accept` has not thrown; the old one drains. Also starts what was disabled.
+   * @throws what failed; then the old one stays
+   */
+  replace(plugin: HostedPlugin, accept: (link: HostLink) => Promise<void>): Promise<void>
+  /** Resolves when no process of it lives. @param drain whether it may end what it is doing */
+  close(drain: boolean): Promise<void>
+}
+
+interface Life {
+  plugin: HostedPlugin
+  readonly deps: HostLifeDeps
+  current: Promise<HostLink> | null
+  /** That of `current`, once it has started. */
+  running: HostLink | null
+  crashes: readonly number[]
+  disabled: boolean
+  closed: boolean
+  problem: string
+  log: string
+  /** Services that were asked for, which a host that starts after a crash starts again. */
+  readonly services: Set<string>
+  idle: NodeJS.Timeout | undefined
+  restart: NodeJS.Timeout | undefined
+  restartAt: number
+}
+
+export function createHostLife(plugin: HostedPlugin, deps: HostLifeDeps): HostLife {
+  const life: Life = {
+    plugin,
+    deps,
+    current: null,
+    running: null,
+    crashes: [],
+    disabled: false,
+    closed: false,
+    problem: '',
+    log: '',
+    services: new Set(),
+    idle: undefined,
+    restart: undefined,
+    restartAt: 0,
+  }
+  return {
+    plugin: () => life.plugin,
+    async ask(op, input, request) {
+      const link = life.running?.isOpen() === true ? life.running : await untilAborted(open(life), life.plugin.name, request)
+      clearTimeout(life.idle)
+      try {
+        const output = await link.ask(op, input, request)
+        if (op === 'service') life.services.add((input as PluginOps['service']['input']).type)
+        return output
+      } finally {
+        rest(life, link)
+      }
+    },
+    state: () => ({
+      phase: phaseOf(life),
+      problem: life.problem,
+      crashes: recent(life).length,
+      log: life.log,
+    }),
+    replace: (next, accept) => replace(life, next, accept),
+    async close(drain) {
+      life.closed = true
+      clearTimeout(life.restart)
+      clearTimeout(life.idle)
+      const link = await life.current?.catch(() => null)
+      if (link !== null && link !== undefined) await (drain ? drained(link) : link.end(''))
+    },
+  }
+}
+
+function phaseOf({ disabled, running, current, restart }: Life): PluginHostState['phase'] {
+  if (disabled) return 'disabled'
+  if (running?.isOpen() === true) return 'running'
+  if (current !== null) return 'starting'
+  return restart === undefined ? 'stopped' : 'waiting'
+}
+
+const recent = ({ crashes, deps }: Life): readonly number[] => crashes.filter((at) => at > deps.nowMs() - crashWindowMs)
+
+/** @returns the running host, or the one that starts */
+function open(life: Life): Promise<HostLink> {
+  if (life.closed) throw new OxbowError('cancelled', 'The plugins are closed.', { hint: 'Start again.' })
+  if (life.disabled) throw disabled(life)
+  if (life.current !== null) return life.current
+  const waitMs = life.restartAt - life.deps.nowMs()
+  if (waitMs > 0) throw waiting(life, waitMs)
+  return begin(life)
+}
+
+function begin(life: Life): Promise<HostLink> {
+  clearTimeout(life.restart)
+  life.restart = undefined
+  const starting = life.deps.start(life.plugin, (text) => addLog(life, text))
+  life.current = starting
+  starting.then(
+    (link) => adopt(life, starting, link),
+    (error: unknown) => {
+      if (life.current !== starting) return
+      life.current = null
+      crashed(life, error instanceof Error ? error.message : String(error), false)
+    },
+  )
+  return starting
+}
+
+function adopt(life: Life, starting: Promise<HostLink>, link: HostLink): void {
+  if (life.current !== starting) return
+  life.running = link
+  void link.ended.then((problem) => {
+    if (life.running !== link) return
+    life.running = null
+    life.current = null
+    if (problem !== '' && !life.closed) crashed(life, problem, true)
+  })
+  for (const type of life.services)
+    link.ask('service', { type }, { signal: new AbortController().signal, timeoutMs: hostStartMs }).catch(() => undefined)
+  rest(life, link)
+}
+
+/** @param again whether it starts by itself: a host that ran may have held services that others wait for */
+function crashed(life: Life, problem: string, again: boolean): void {
+  life.problem = problem
+  life.crashes = [...recent(life), life.deps.nowMs()]
+  if (life.crashes.length >= maxCrashes) {
+    life.disabled = true
+    return life.deps.onDisabled(life.plugin.name, problem)
+  }
+  const delayMs = Math.min(maxRestartMs, (life.deps.restartMs ?? firstRestartMs) * 2 ** (life.crashes.length - 1))
+  life.restartAt = life.deps.nowMs() + delayMs
+  if (!again) return
+  life.restart = setTimeout(() => {
+    life.restart = undefined
+    if (!life.closed && life.current === null) begin(life).catch(() => undefined)
+  }, delayMs)
+  life.restart.unref()
+}
+
+/** Ends it after a time without requests. */
+function rest(life: Life, link: HostLink): void {
+  clearTimeout(life.idle)
+  if (life.running !== link || link.pending() > 0) return
+  life.idle = setTimeout(() => {
+    if (life.running !== link || link.pending() > 0) return
+    life.running = null
+    life.current = null
+    void drained(link)
+  }, life.deps.idleMs ?? hostIdleMs)
+  life.idle.unref()
+}
+
+async function replace(life: Life, next: HostedPlugin, accept: (link: HostLink) => Promise<void>): Promise<void> {
+  const log = { text: '' }
+  const link = await life.deps.start(next, (text) => {
+    log.text = `${log.text}${text}`.slice(-maxLogChars)
+    if (life.running === link) life.log = log.text
+  })
+  try {
+    await accept(link)
+    if (life.closed) throw new OxbowError('cancelled', 'The plugins are closed.', { hint: 'Start again.' })
+  } catch (error) {
+    await link.end('')
+    throw error
+  }
+  const old = await life.current?.catch(() => null)
+  life.plugin = next
+  life.crashes = []
+  life.disabled = false
+  life.restartAt = 0
+  life.problem = ''
+  clearTimeout(life.restart)
+  life.restart = undefined
+  // From here on requests go to the new one.
+  const started = Promise.resolve(link)
+  life.current = started
+  life.log = log.text
+  adopt(life, started, link)
+  if (old !== null && old !== undefined) void drained(old)
+}
+
+/** Lets it end what it is doing, and itself. Never rejects. */
+async function drained(link: HostLink): Promise<void> {
+  const until = performance.now() + drainMs
+  while (link.pending() > 0 && link.isOpen() && performance.now() < until) await new Promise((resolve) => setTimeout(resolve, 20))
+  if (link.isOpen() && link.pending() === 0) {
+    const left = Math.max(1, until - performance.now())
+    await link.ask('drain', {}, { signal: new AbortController().signal, timeoutMs: left }).catch(() => undefined)
+  }
+  await link.end('')
+}
+
+function addLog(life: Life, text: string): void {
+  life.log = `${life.log}${text}`.slice(-maxLogChars)
+}
+
+/** A start that many wait for goes on when one of them is cancelled. */
+async function untilAborted(start: Promise<HostLink>, name: string, { signal, timeoutMs }: PluginRequest): Promise<HostLink> {
+  const stopped = Promise.withResolvers<never>()
+  const cancel = (): void =>
+    stopped.reject(
+      new OxbowError('cancelled', `The request to the plugin ${name} was cancelled.`, { hint: 'Ask again if it is still needed.' }),
+    )
+  const late = (): void =>
+    stopped.reject(new OxbowError('timeout', `The plugin ${name} did not start within ${timeoutMs / 1000} s.`, { hint: 'Try again.' }))
+  if (signal.aborted) cancel()
+  const timer = timeoutMs === Infinity ? undefined : setTimeout(late, timeoutMs)
+  signal.addEventListener('abort', cancel, { once: true })
+  try {
+    return await Promise.race([start, stopped.promise])
+  } finally {
+    clearTimeout(timer)
+    signal.removeEventListener('abort', cancel)
+  }
+}
+
+function disabled({ plugin: { name }, problem }: Life): OxbowError {
+  return new OxbowError(
+    'sandbox_failed',
+    `The plugin ${name} is disabled: its host failed ${maxCrashes} times in ten minutes, at last because ${problem}.`,
+    {
+      hint: `oxbow plugin logs ${name} shows what it wrote; oxbow plugin reload ${name} starts it again.`,
+    },
+  )
+}
+
+function waiting({ plugin: { name }, problem }: Life, waitMs: number): OxbowError {
+  return new OxbowError('sandbox_failed', `The host of the plugin ${name} failed: ${problem}.`, {
+    hint: `It starts again in ${Math.ceil(waitMs / 1000)} s.`,
+  })
+}

@@ -1,0 +1,75 @@
+/** Starts the host of a plugin in its sandbox: with the files that were approved, its own folder, its secrets and its way to its hosts. */
+import { isAbsolute, join } from 'node:path'
+import type { EgressProxy } from '../../sandbox/index.ts'
+import { type HostedPlugin, OxbowError, type Sandbox, type ServerProcess } from '../../types/index.ts'
+import type { TreeCheck } from '../package/tree.ts'
+import { type HostLink, linkHost } from './host-link.ts'
+import { hostStartMs } from './limits.ts'
+
+export interface HostStartDeps {
+  readonly sandbox: Pick<Sandbox, 'serve'>
+  /** Values of secrets, by name. */
+  readonly secrets: { get(name: string): string | undefined }
+  /** Issues passes; absent: plugins have no network. */
+  readonly proxy?: Pick<EgressProxy, 'issue'> | undefined
+  /** Compares the files of a plugin with the hash that a person has approved. */
+  readonly tree: TreeCheck
+  /** Folder of the host in which each plugin has one of its own. */
+  readonly stateFolder: string
+  /** Shortened by tests. */
+  readonly checkMs?: number
+}
+
+/** Resolves when the plugin's `init` has run. @throws OxbowError; then nothing of it lives */
+export async function startHost(plugin: HostedPlugin, deps: HostStartDeps, onLog: (text: string) => void): Promise<HostLink> {
+  await deps.tree.check(plugin.folder, plugin.tree_hash)
+  const server = await serveHost(plugin, deps)
+  server.errors.on('data', (bytes: Buffer) => onLog(bytes.toString()))
+  const link = linkHost(plugin.name, server, deps.checkMs)
+  try {
+    // The greeting need not be waited for: the request waits in the pipe.
+    await link.ask('start', { config: plugin.config, settings: {} }, { signal: new AbortController().signal, timeoutMs: hostStartMs })
+    return link
+  } catch (error) {
+    await link.end('it did not start')
+    throw error
+  }
+}
+
+async function serveHost(plugin: HostedPlugin, { sandbox, secrets, proxy, stateFolder }: HostStartDeps): Promise<ServerProcess> {
+  const { name, hosts, paths, program, folder, entries } = plugin
+  if (sandbox.serve === undefined) throw noSandbox(name)
+  if (!isAbsolute(stateFolder) || !/^[a-z0-9][a-z0-9._-]*$/i.test(name)) throw new Error(`${name} is no name of a plugin`)
+  const env = Object.fromEntries(plugin.secrets.map((secret) => [secret, secrets.get(secret)]).filter(([, value]) => value !== undefined))
+  const pass = hosts.length === 0 ? null : await passFor(name, hosts, proxy)
+  try {
+    const server = await sandbox.serve({
+      own: program,
+      command: 'node',
+      args: ['/opt/server', ...entries],
+      env,
+      programFolder: folder,
+      folders: paths.map(({ path, writable }) => ({ path, writable })),
+      pass: pass?.token ?? null,
+      state: join(stateFolder, name),
+    })
+    void server.exited.then(() => pass?.end())
+    return server
+  } catch (error) {
+    await pass?.end()
+    throw error
+  }
+}
+
+async function passFor(name: string, hosts: readonly string[], proxy: HostStartDeps['proxy']): ReturnType<EgressProxy['issue']> {
+  if (proxy !== undefined) return proxy.issue('online', hosts)
+  throw new OxbowError('sandbox_missing', `The plugin ${name} needs the network, which this sandbox does not have.`, {
+    hint: 'Use another tier; oxbow status shows what this one has.',
+  })
+}
+
+function noSandbox(name: string): OxbowError {
+  return new OxbowError('sandbox_missing', `The plugin ${name} is a program, and this sandbox cannot run programs of others.`, {
+    hint: 'sandbox.tier = "process" on Linux can, and "container".',
+  })
+}

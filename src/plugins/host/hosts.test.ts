@@ -1,0 +1,111 @@
+/** Hosts of plugins in a real sandbox: what they answer, what they see, and how they live. */
+import assert from 'node:assert/strict'
+import { after, before, describe, it } from 'node:test'
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import type { PluginMessage } from '../../types/index.ts'
+import { done, type HostBench, makeHostBench } from './host-fixture.ts'
+
+const message: PluginMessage = { id: 'm1', session: 's1', turn: 't1', text: 'hello', user: 'u', agent: 'ox', at: 0 }
+const request = { signal: new AbortController().signal, timeoutMs: 10_000 }
+
+describe('a host of a plugin', () => {
+  let bench: HostBench
+  before(async () => {
+    bench = await makeHostBench()
+  })
+  after(() => bench[Symbol.asyncDispose]())
+
+  it('is not started before it is needed, and once for many that need it', async () => {
+    assert.deepEqual([bench.hosts.state('usual').phase, bench.hosts.known('usual')], ['stopped', null])
+    const answers = await Promise.all(['a', 'b', 'c'].map((text) => bench.act('usual', 'echo', { text })))
+    assert.deepEqual(
+      answers.map(({ text, data }) => [text, data['inits']]),
+      [
+        ['a', 1],
+        ['b', 1],
+        ['c', 1],
+      ],
+    )
+    assert.equal(bench.hosts.state('usual').phase, 'running')
+  })
+
+  it('says what the plugin has, which is kept beyond the guest', async () => {
+    const found = await bench.hosts.exports('usual', request.signal)
+    assert.deepEqual(found.actions[0], {
+      name: 'echo',
+      description: 'Repeats its input.',
+      similes: [],
+      parameters: { type: 'object', properties: { text: { type: 'string' } }, required: ['text'], additionalProperties: false },
+      effect: 'none',
+      tier: 'read_only',
+    })
+    assert.deepEqual(found.routes, [{ method: 'GET', path: '/hello', public: true }])
+    const [plugin] = bench.hosts.plugins()
+    assert.deepEqual(JSON.parse(readFileSync(join(bench.bench.root, `internal/plugins/.exports/${plugin!.tree_hash}.json`), 'utf8')), found)
+  })
+
+  it('runs every kind of part', async () => {
+    const { ask } = bench.hosts
+    const { provided } = await ask('usual', 'provide', { names: ['NOW', 'SLOW', 'WRONG'], message, state: {} }, request)
+    assert.deepEqual(
+      provided.map(({ text, problem }) => [text, problem]),
+      [
+        ['now', ''],
+        ['', 'It did not answer within 50 ms.'],
+        ['', 'no luck'],
+      ],
+    )
+    const evaluated = await ask('usual', 'evaluate', { name: 'count', message, did_respond: true, responses: [], state: {} }, request)
+    assert.deepEqual(evaluated, { ran: true, data: { didRespond: true } })
+    assert.deepEqual(await ask('usual', 'task', { name: 'tidy', due: 5 }, request), { text: 'tidied 5' })
+    assert.deepEqual(await ask('usual', 'event', { name: 'MESSAGE_RECEIVED', payload: {} }, request), {})
+    assert.equal((await ask('usual', 'hook', { step: 'call.before', value: 'x' }, request)).reason, 'no x')
+    assert.deepEqual(await ask('usual', 'model', { type: 'TEXT_SMALL', params: { prompt: 'p' } }, request), { result: 'answer to p' })
+    const route = { method: 'GET', path: '/hello', query: {}, headers: {}, body: '' }
+    const { status, body } = await ask('usual', 'route', route, request)
+    assert.deepEqual([status, Buffer.from(body, 'base64').toString()], [201, '{"hello":"world"}'])
+    await ask('usual', 'service', { type: 'clock' }, request)
+    await assert.rejects(ask('usual', 'service', { type: 'broken' }, request), { code: 'tool_failed', message: 'broken' })
+    assert.deepEqual((await ask('usual', 'health', {}, request)).services, ['clock'])
+    await assert.rejects(bench.act('usual', 'missing'), { code: 'not_found' })
+  })
+
+  it('makes calls for the request that it works on, and none later', async () => {
+    const calls: unknown[] = []
+    const call = async (name: string, input: unknown) => (calls.push([name, input]), done('read'))
+    const answer = await bench.act('usual', 'call', { name: 'file.read', input: { path: '/shared/a' } }, { call })
+    assert.deepEqual([answer.text, calls], ['read', [['file.read', { path: '/shared/a' }]]])
+    const without = await bench.act('usual', 'call', { name: 'file.read', input: {} })
+    assert.match(without.text, /can make no calls in this request/)
+    await bench.act('usual', 'later', {}, { call })
+    while (!bench.hosts.state('usual').log.includes('later:')) await new Promise((resolve) => setTimeout(resolve, 10))
+    assert.match(bench.hosts.state('usual').log, /later: .*only while it works on a request/)
+    assert.equal(calls.length, 1)
+  })
+
+  it('sees its package read-only and a folder of its own, and no workspace, environment or network', async () => {
+    const code = `(() => {
+      const tried = (work) => { try { return String(work()) } catch (error) { return error.code } }
+      return { success: true, data: {
+        own: tried(() => (writeFileSync('/data/kept', 'x'), readFileSync('/data/kept', 'utf8'))),
+        package: tried(() => writeFileSync('/opt/server/index.mjs', '')),
+        shared: tried(() => existsSync('/shared')), vault: tried(() => existsSync('/vault')),
+        environment: Object.keys(process.env).sort().join(),
+        network: tried(() => readFileSync('/proc/net/route', 'utf8').trim().split('\\n').length),
+      } }
+    })()`
+    const { data } = await bench.act('usual', 'run', { code })
+    assert.deepEqual(data, { own: 'x', package: 'EROFS', shared: 'false', vault: 'false', environment: 'HOME,PATH,PWD', network: '1' })
+    assert.equal(readFileSync(join(bench.bench.root, 'internal/plugins/usual/kept'), 'utf8'), 'x')
+  })
+
+  it('ends a request that is cancelled, and goes on', async () => {
+    const controller = new AbortController()
+    const slow = bench.act('usual', 'run', { code: 'new Promise(() => {})' }, { signal: controller.signal })
+    setTimeout(() => controller.abort(), 20)
+    await assert.rejects(slow, { code: 'cancelled' })
+    await assert.rejects(bench.act('usual', 'run', { code: 'new Promise(() => {})' }, { timeoutMs: 20 }), { code: 'timeout' })
+    assert.equal((await bench.act('usual', 'echo', { text: 'still here' })).data['inits'], 1)
+  })
+})

@@ -1,0 +1,127 @@
+/** The hosts of all plugins, and what plugins have, which is kept by the hash of their files so that no host is started to tell it. */
+import { mkdir, readFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { type HostedPlugin, OxbowError, type PluginExports, type PluginHosts, writeWhole } from '../../types/index.ts'
+import { parseExports } from './frame-schemas.ts'
+import { createHostLife, type HostLife, type HostLifeDeps } from './host-life.ts'
+import type { HostLink } from './host-link.ts'
+import { type HostStartDeps, startHost } from './host-start.ts'
+import { hostStartMs } from './limits.ts'
+
+export interface PluginHostDeps extends HostStartDeps, Omit<HostLifeDeps, 'start'> {
+  readonly plugins: readonly HostedPlugin[]
+}
+
+/** Starts nothing, and reads what is kept. */
+export async function createPluginHosts(deps: PluginHostDeps): Promise<PluginHosts> {
+  const kept = keepExports(join(deps.stateFolder, '.exports'))
+  const known = new Map<string, PluginExports>()
+  const lives = new Map<string, HostLife>()
+  let plugins = deps.plugins
+  let closed = false
+
+  const lifeOf = (plugin: HostedPlugin): HostLife =>
+    createHostLife(plugin, { ...deps, start: (which, onLog) => startHost(which, deps, onLog) })
+  const find = (name: string): HostLife => {
+    const life = lives.get(name)
+    if (life !== undefined) return life
+    throw new OxbowError('not_found', `No plugin is named ${name}.`, { hint: 'oxbow plugin list shows those that are there.' })
+  }
+  const learn = async (name: string, hash: string, found: PluginExports): Promise<PluginExports> => {
+    known.set(name, found)
+    await kept.keep(hash, found)
+    return found
+  }
+  const describe = async (life: HostLife, signal: AbortSignal): Promise<PluginExports> => {
+    const { name, tree_hash } = life.plugin()
+    return learn(name, tree_hash, await life.ask('describe', {}, { signal, timeoutMs: hostStartMs }))
+  }
+  const takeOver = async (life: HostLife, plugin: HostedPlugin): Promise<void> => {
+    await life.replace(plugin, async (link) => {
+      await learn(plugin.name, plugin.tree_hash, await checked(link))
+    })
+  }
+  for (const plugin of plugins) lives.set(plugin.name, lifeOf(plugin))
+  await Promise.all(
+    plugins.map(async ({ name, tree_hash }) => {
+      const found = await kept.find(tree_hash)
+      if (found !== null) known.set(name, found)
+    }),
+  )
+  return {
+    plugins: () => plugins,
+    ask: (plugin, op, input, request) => find(plugin).ask(op, input, request),
+    async exports(plugin, signal) {
+      return known.get(plugin) ?? (await describe(find(plugin), signal))
+    },
+    known: (plugin) => known.get(plugin) ?? null,
+    state: (plugin) => find(plugin).state(),
+    async replace(next) {
+      const problems: Record<string, string> = {}
+      const gone = plugins.filter(({ name }) => !next.some((each) => each.name === name))
+      for (const { name } of gone) {
+        const life = lives.get(name)!
+        lives.delete(name)
+        known.delete(name)
+        void life.close(true)
+      }
+      await Promise.all(
+        next.map(async (plugin) => {
+          const life = lives.get(plugin.name)
+          if (life !== undefined && JSON.stringify(life.plugin()) === JSON.stringify(plugin)) return
+          try {
+            if (life !== undefined) return await takeOver(life, plugin)
+            const made = lifeOf(plugin)
+            await describe(made, new AbortController().signal).catch(async (error: unknown) => {
+              await made.close(false)
+              throw error
+            })
+            lives.set(plugin.name, made)
+          } catch (error) {
+            problems[plugin.name] = error instanceof Error ? error.message : String(error)
+          }
+        }),
+      )
+      plugins = next.flatMap(({ name }) => lives.get(name)?.plugin() ?? [])
+      if (closed) await Promise.all([...lives.values()].map((life) => life.close(false)))
+      return problems
+    },
+    async reload(plugin) {
+      const life = find(plugin)
+      await takeOver(life, life.plugin())
+    },
+    async close() {
+      closed = true
+      await Promise.all([...lives.values()].map((life) => life.close(false)))
+    },
+  }
+}
+
+/** A new host must say what it has, and that it is well. */
+async function checked(link: HostLink): Promise<PluginExports> {
+  const request = { signal: new AbortController().signal, timeoutMs: hostStartMs }
+  const found = await link.ask('describe', {}, request)
+  await link.ask('health', {}, request)
+  return found
+}
+
+/** @param folder of files, one for each hash; agents do not see it */
+function keepExports(folder: string): {
+  find(hash: string): Promise<PluginExports | null>
+  keep(hash: string, found: PluginExports): Promise<void>
+} {
+  const pathOf = (hash: string): string => join(folder, `${hash}.json`)
+  return {
+    find: (hash) =>
+      readFile(pathOf(hash), 'utf8')
+        .then(
+          (text) => parseExports(JSON.parse(text)),
+          () => null,
+        )
+        .catch(() => null),
+    async keep(hash, found) {
+      await mkdir(folder, { recursive: true, mode: 0o700 })
+      writeWhole(pathOf(hash), JSON.stringify(found))
+    },
+  }
+}
