@@ -84,8 +84,8 @@ function enumText(params: Record<string, unknown>): string {
 
 function answer(kept: Kept, question: SchemaQuestion): SchemaAnswer {
   if (question === null) {
-    // Part of the start: the first check compiles what judges schemas, which takes most of a second on a busy machine.
-    if (kept.judges.size === 0) compile(kept, true)
+    // Part of the start: the first schema that is not true or false compiles what judges schemas, most of a second on a busy machine.
+    if (kept.judges.size === 0) compile(kept, {})
     return []
   }
   const validate = compile(kept, question.schema)
