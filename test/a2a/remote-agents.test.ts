@@ -1,7 +1,11 @@
 /** Agents of others as calls: our client on our own server, and on agents that lie. */
 import assert from 'node:assert/strict'
+import { hash } from 'node:crypto'
 import { after, before, describe, it } from 'node:test'
-import { asks, says as model, testCall } from '../../src/kernel/kernel-fixture.ts'
+import { createRemotes } from '../../src/connect/index.ts'
+import type { Delegated } from '../../src/kernel/delegation/delegated-end.ts'
+import { asks, openFixture, says as model, testCall } from '../../src/kernel/kernel-fixture.ts'
+import { remoteAgent } from '../../src/types/index.ts'
 import { type A2aBench, makeA2aBench } from './a2a-fixture.ts'
 import { makeRemoteBench, type RemoteBench } from './remote-fixture.ts'
 
@@ -86,5 +90,38 @@ describe('a task that waits for the owner of the agent', () => {
     const more = await remotes.call('a2a.helper', { goal: 'and now?', context: output['context']! })
     assert.equal(more.output['status'], 'success', JSON.stringify(more.output))
     assert.equal(more.output['text'], 'done it')
+  })
+})
+
+describe('agent.delegate to an agent of others', () => {
+  it('is one task there, with the labels of its answer', async () => {
+    await using server = await makeA2aBench({ play: () => model('{"points": 7}') })
+    const token = await server.key('us')
+    await using guest = await openFixture({
+      servers: (host) =>
+        createRemotes({
+          ...host,
+          secrets: { get: () => token },
+          config: { remotes: { judge: remoteAgent.parse({ url: server.http, headers: { authorization: 'Bearer $TOKEN' } }) } },
+          openFetch: async () => fetch,
+          hash: async () => (text) => hash('sha256', text),
+          nowMs: () => performance.now(),
+        }),
+    })
+    const call = async <Output>(name: string, input: object): Promise<Output> => {
+      const outcome = await guest.kernel.call(name, input as never, guest.session)
+      assert.ok(outcome.status === 'ok', outcome.text)
+      return outcome.output as Output
+    }
+    const refused = await call<Delegated>('agent.delegate', { agent: 'a2a.judge', goal: 'Judge.' })
+    assert.equal(refused.status, 'refused')
+    const { digest } = await call<{ digest: string }>('remote.diff', { remote: 'judge' })
+    await call('remote.approve', { remote: 'judge', digest })
+    const result = { type: 'object', properties: { points: { type: 'integer' } }, required: ['points'] }
+    const { status, value, labels } = await call<Delegated>('agent.delegate', { agent: 'a2a.judge', goal: 'Judge.', result })
+    assert.deepEqual([status, value, labels], ['success', { points: 7 }, ['untrusted']])
+    assert.match((await guest.store.session(guest.session))!.labels, /untrusted/)
+    const { tasks } = ((await server.fixture.kernel.call('task.list', {})) as { output: { tasks: readonly unknown[] } }).output
+    assert.equal(tasks.length, 1)
   })
 })

@@ -3,6 +3,7 @@ import assert from 'node:assert/strict'
 import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, it } from 'node:test'
+import type { Delegated } from '../../kernel/delegation/delegated-end.ts'
 import { asks, inOrder, newCallId } from '../../kernel/kernel-fixture.ts'
 import { checkout, makeCoderBench } from './coder-fixture.ts'
 
@@ -47,6 +48,19 @@ void describe('a coding agent', () => {
     const merged = await bench.call('branch.merge', { branch: written.branch })
     assert.equal(merged.status, 'ok')
     assert.equal(readFileSync(join(bench.bench.root, 'shared/new.txt'), 'utf8'), 'new')
+  })
+
+  void it('is a target of agent.delegate, whose result names its files and its branch', async () => {
+    await using bench = await makeCoderBench()
+    await bench.add('helper', { files: 'branch' })
+    const ended = await bench.kernel.call('agent.delegate', { agent: 'acp.helper', goal: 'write' }, bench.session)
+    assert.ok(ended.status === 'ok', ended.text)
+    const { status, files, branch, labels } = ended.output as Delegated
+    assert.deepEqual([status, files.toSorted(), labels], ['success', ['/shared/new.txt', '/shared/own.txt'], ['untrusted']])
+    assert.match(ended.text, new RegExp(`success.*; its files are on the branch ${branch}\\n`))
+    assert.equal((await bench.kernel.call('branch.merge', { branch })).status, 'ok')
+    assert.equal(readFileSync(join(bench.bench.root, 'shared/new.txt'), 'utf8'), 'new')
+    await bench.record(({ name, phase }) => name === 'acp.helper' && phase === 'outcome')
   })
 
   void it('gets the permissions that the person gives, never for always', async () => {

@@ -77,8 +77,8 @@ export function headOf({ id, status, code, reason, hint, files, branch, spent }:
   const why =
     reason === '' ? '' : `${code === '' || code === (status as string) ? '' : ` (${code})`}: ${reason}${hint === '' ? '' : ` ${hint}`}`
   const changed = files.length === 0 ? '' : `; changed ${files.join(', ')}`
-  // Another branch is that of the parent, too.
-  const copied = branch === '' || branch !== id ? '' : `; its files are on the branch ${branch}`
+  // Another branch is that of the parent, too; an agent of others, which has no id here, has its own.
+  const copied = branch === '' || (id !== '' && branch !== id) ? '' : `; its files are on the branch ${branch}`
   return `${status}${why}${changed}${copied}${spent.tokens === 0 ? '' : `; ${spent.tokens} tokens`}`
 }
 

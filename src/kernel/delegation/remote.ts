@@ -69,21 +69,22 @@ export async function delegateRemotely(
 const redo = 'Do the work yourself, or delegate it to another agent.'
 
 function endOf(agent: string, outcome: CallOutcome, isLate: boolean): Delegated {
-  const none = { agent, id: '', session: '', branch: '', spent: { tokens: 0, micro_dollars: 0 } } as const
+  const none = { agent, id: '', session: '', spent: { tokens: 0, micro_dollars: 0 } } as const
   const labels = outcome.labels ?? []
   if (outcome.status !== 'ok') {
     const { code, message, hint } = outcome.failure
     const status = isLate ? 'timeout' : outcome.status === 'refused' ? 'refused' : outcome.status === 'cancelled' ? 'cancelled' : 'failure'
-    return { ...none, status, value: null, text: '', files: [], labels, code: isLate ? 'timeout' : code, reason: message, hint }
+    return { ...none, status, branch: '', value: null, text: '', files: [], labels, code: isLate ? 'timeout' : code, reason: message, hint }
   }
   const output = isObject(outcome.output) ? outcome.output : {}
-  const { status: said, text = outcome.text, value = null, files = [] } = output
+  const { status: said, text = outcome.text, value = null, files, branch } = output
   const answer = {
     ...none,
     labels,
     value,
     text: typeof text === 'string' ? text : '',
-    files: Array.isArray(files) ? files.filter((file) => typeof file === 'string') : [],
+    files: Array.isArray(files) ? files.flatMap(fileName) : [],
+    branch: typeof branch === 'string' ? branch : '',
   }
   if (said === 'success') return { ...answer, status: 'success', code: '', reason: '', hint: '' }
   if (said === 'input_required')
@@ -91,6 +92,12 @@ function endOf(agent: string, outcome: CallOutcome, isLate: boolean): Delegated 
   const status = said === 'cancelled' || said === 'timeout' || said === 'refused' ? said : 'failure'
   const code: ErrorCode = status === 'refused' ? 'denied' : isErrorCode(status) ? status : 'tool_failed'
   return { ...answer, status, code, reason: `The remote agent says ${status}.`, hint: redo }
+}
+
+/** A coding agent names paths, an agent over A2A files that it has sent. */
+function fileName(file: unknown): readonly string[] {
+  const name = isObject(file) ? file['name'] : file
+  return typeof name === 'string' ? [name] : []
 }
 
 function contextOf(outcome: CallOutcome): string {
