@@ -66,6 +66,7 @@ export interface FixtureOptions {
   readonly countTokens?: Engine['countTokens']
   readonly health?: HealthProbe
   readonly servers?: KernelOptions['servers']
+  readonly hasPlugins?: boolean
   readonly host?: HostPort
   readonly hooks?: HookSource
   /** Makes a memory of the same store, and its calls beside `calls`; closed with the kernel. */
@@ -181,7 +182,7 @@ export async function openFixture(options: FixtureOptions = {}): Promise<Fixture
     clock: options.clock ?? systemClock,
     random: systemRandom,
     ...(options.health !== undefined && { health: options.health }),
-    ...(options.servers !== undefined && { servers: options.servers }),
+    ...(options.servers !== undefined && { servers: options.servers, hasPlugins: options.hasPlugins === true }),
     host: options.host,
     hooks: options.hooks,
   })

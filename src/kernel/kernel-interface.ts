@@ -82,6 +82,8 @@ export interface KernelOptions {
   readonly calls: (memory: Memory | undefined) => Promise<readonly Call[]>
   /** Opens the servers of tools, with the first call; absent: there are none. */
   readonly servers?: OpenServers
+  /** Opens them at the start: there are plugins, whose tasks and events wait for no call. */
+  readonly hasPlugins?: boolean
   /** The hooks of plugins; absent: there are none. */
   readonly hooks?: HookSource | undefined
   /** Makes the memory, which is closed with the kernel; absent: nothing is remembered. */

@@ -65,6 +65,14 @@ function facade(parts: KernelParts, options: KernelOptions, resumed: Promise<voi
   const ask = (name: string, input: unknown, session: SessionId | '' = '', id?: CallId): Promise<CallOutcome> =>
     resumed.then(() => gate.call({ ...userCaller(user, session, ''), ...grant }, name, input, optionsOf(id, newId)))
 
+  const desk = once(async () => {
+    const { createPluginDesk } = await import('./plugins/plugin-desk.ts')
+    await parts.servers.open()
+    const opened = createPluginDesk({ ...parts, user, config: options.config, clock: options.clock, plugins: parts.servers.plugins })
+    await opened.refresh()
+    return opened
+  })
+  if (options.hasPlugins === true) void resumed.then(desk).catch((error: unknown) => console.error(error))
   const keyKernels = once(async () => {
     const { createKeyKernels } = await import('./access/key-kernel.ts')
     return createKeyKernels({ ...parts, user, clock: options.clock, flow: options.config.flow }, kernel)
@@ -96,7 +104,11 @@ function facade(parts: KernelParts, options: KernelOptions, resumed: Promise<voi
       return events.follow(session, cursor, listener, past)
     },
     onNotice: createNotices(events.watchers),
-    close: () => resumed.then(() => closeParts(parts, options)),
+    async close() {
+      await resumed
+      ;(await desk.made()?.catch(() => null))?.stop()
+      await closeParts(parts, options)
+    },
   }
   return kernel
 }

@@ -289,3 +289,5 @@ export const maxInputLevels = 64
 export const maxWaitingHooks = 1_000
 /** Providers of plugins have deadlines of their own, 10 s at most; behind this, a turn begins without any of them. */
 export const pluginDeadlineMs = 11_000
+/** Events that wait for one plugin; of more, it learns how many were lost. */
+export const maxPluginEvents = 1_000

@@ -12,6 +12,7 @@ export async function openPartsFixture(hosts: PluginHosts, { config = {}, ...opt
   const fixture = await openFixture({
     ...options,
     config,
+    hasPlugins: true,
     servers: async (host) =>
       (opened = createPluginParts({ ...host, hosts, config: configSchema.parse(config).plugins, clock: options.clock ?? systemClock })),
   })

@@ -17,3 +17,11 @@ export const stateTtlMs: number = 60 * 60 * 1_000
 export const maxStateBytes: number = 16 * 1024 * 1024
 /** State of one turn: what does not fit is left out, newest first. */
 export const maxTurnStateBytes: number = 256 * 1024
+/** A task may fetch and index; nobody waits. */
+export const taskTimeoutMs: number = 10 * 60 * 1_000
+/** The next event waits for this one. */
+export const eventTimeoutMs = 10_000
+/** A service connects to something and may try again itself. */
+export const serviceTimeoutMs = 30_000
+/** Levels of the payload of an event. */
+export const maxEventLevels = 16

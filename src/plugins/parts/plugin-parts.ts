@@ -4,6 +4,7 @@
  */
 import type { Call, Clock, DescribedPlugin, PluginHosts, PluginsConfig, SchemaChecker } from '../../types/index.ts'
 import { actionCalls } from './action-call.ts'
+import { deliveryCalls } from './delivery-calls.ts'
 import type { PartDeps } from './part-request.ts'
 import { createRateLimits } from './rate-limits.ts'
 import { turnCalls } from './turn-calls.ts'
@@ -53,7 +54,7 @@ export function createPluginParts({ hosts, config, schemas, clock, messageOf, la
     void hosts.exports(plugin, stopping.signal).catch(() => {})
   }
   return {
-    calls: turnCalls(deps),
+    calls: [...turnCalls(deps), ...deliveryCalls(deps)],
     tools: () => refresh().tools,
     plugins: () => refresh().of,
     async close() {

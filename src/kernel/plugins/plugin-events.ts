@@ -1,0 +1,101 @@
+/**
+ * Events for plugins: what records of the journal mean in the names that plugins know, and one queue for each subscriber. A subscriber gets its
+ * events one after another, after their commit. One that is too slow loses what its queue does not hold, and then learns that it has.
+ */
+import type { DescribedPlugin, JsonObject, RecordView, SessionId } from '../../types/index.ts'
+import { maxPluginEvents } from '../limits.ts'
+import type { PluginWork } from './plugin-callers.ts'
+import { type PluginEvent, pluginEvents } from './event-names.ts'
+
+/** Says how many events were lost; what a plugin needs to know, it reads anew. */
+const resync = 'RESYNC'
+
+export interface PluginEvents {
+  take(plugins: readonly DescribedPlugin[]): void
+  /** Called with each record, after its commit. */
+  observe(record: RecordView): void
+  counts(): Readonly<Record<string, { readonly delivered: number; readonly failed: number; readonly dropped: number }>>
+  stop(): void
+}
+
+interface Queued extends PluginEvent {
+  readonly session: SessionId | ''
+}
+
+interface Subscriber {
+  names: ReadonlySet<string>
+  readonly queue: Queued[]
+  delivering: boolean
+  /** Since the last notice. */
+  lost: number
+  delivered: number
+  failed: number
+  dropped: number
+}
+
+export function createPluginEvents(work: PluginWork): PluginEvents {
+  const subscribers = new Map<string, Subscriber>()
+  const deliver = async (plugin: string, subscriber: Subscriber): Promise<void> => {
+    subscriber.delivering = true
+    for (let next = nextOf(subscriber); next !== undefined && subscribers.get(plugin) === subscriber; next = nextOf(subscriber)) {
+      const { session, name, payload } = next
+      const outcome = await work.call(session, 'plugin.event', { plugin, name, payload }).catch(() => null)
+      if (outcome?.status === 'ok') subscriber.delivered++
+      else subscriber.failed++
+    }
+    subscriber.delivering = false
+  }
+  return {
+    take(plugins) {
+      const now = plugins.filter((each) => each.exports.events.length > 0 && work.mayUse(each))
+      for (const name of Array.from(subscribers.keys())) if (!now.some(({ plugin }) => plugin.name === name)) subscribers.delete(name)
+      for (const { plugin, exports } of now) {
+        const held = subscribers.get(plugin.name)
+        if (held !== undefined) held.names = new Set(exports.events)
+        else subscribers.set(plugin.name, newSubscriber(exports.events))
+      }
+    },
+    observe(record) {
+      if (subscribers.size === 0) return
+      for (const event of pluginEvents(record))
+        for (const [plugin, subscriber] of subscribers) {
+          // Its own events reach a plugin inside of its process.
+          if (record.actor === `plugin:${plugin}` || !wants(subscriber, event.name)) continue
+          enqueue(subscriber, { ...event, session: record.session })
+          if (!subscriber.delivering) void deliver(plugin, subscriber)
+        }
+    },
+    counts: () =>
+      Object.fromEntries([...subscribers].map(([name, { delivered, failed, dropped }]) => [name, { delivered, failed, dropped }])),
+    stop: () => subscribers.clear(),
+  }
+}
+
+const newSubscriber = (names: readonly string[]): Subscriber => ({
+  names: new Set(names),
+  queue: [],
+  delivering: false,
+  lost: 0,
+  delivered: 0,
+  failed: 0,
+  dropped: 0,
+})
+
+const wants = ({ names }: Subscriber, name: string): boolean => names.has('*') || names.has(name)
+
+function enqueue(subscriber: Subscriber, event: Queued): void {
+  if (subscriber.queue.length < maxPluginEvents && subscriber.lost === 0) subscriber.queue.push(event)
+  else {
+    subscriber.lost++
+    subscriber.dropped++
+  }
+}
+
+/** @returns the oldest event; behind the last one that the queue held, the notice of what was lost */
+function nextOf(subscriber: Subscriber): Queued | undefined {
+  const next = subscriber.queue.shift()
+  if (next !== undefined || subscriber.lost === 0) return next
+  const payload: JsonObject = { lost: subscriber.lost }
+  subscriber.lost = 0
+  return { name: resync, payload, session: '' }
+}

@@ -1,0 +1,152 @@
+/** What reaches plugins outside of turns: tasks when they are due, events when they happen, services when somebody needs them. */
+import { z } from 'zod'
+import { type Call, isObject, type JsonObject, nestsDeeper, OxbowError, truncate } from '../../types/index.ts'
+import { eventTimeoutMs, maxEventLevels, maxMessageChars, serviceTimeoutMs, taskTimeoutMs } from './limits.ts'
+import { askPlugin, lostAsUnknown, mayUse, type PartDeps, pluginNamed, runtimePart, withheld } from './part-request.ts'
+
+export function deliveryCalls(deps: PartDeps): readonly Call[] {
+  return [taskCall(deps), eventCall(deps), emitCall(), serviceCall(deps)]
+}
+
+interface TaskInput {
+  readonly plugin: string
+  readonly task: string
+  readonly due: number
+}
+
+/** Effect `once` and an id that follows from its due time: it runs once for each, whatever crashes in between. */
+function taskCall(deps: PartDeps): Call<TaskInput, { readonly text: string }> {
+  return {
+    ...runtimePart,
+    name: 'plugin.task',
+    summary: 'Runs a task of a plugin that is due.',
+    input: z.strictObject({
+      plugin: z.string().describe('The plugin.'),
+      task: z.string().describe('Its task.'),
+      due: z.number().describe('When it was due, unix milliseconds.'),
+    }),
+    output: z.strictObject({ text: z.string() }),
+    example: { plugin: 'weather', task: 'refresh', due: 1_795_000_000_000 },
+    tier: 'side_effecting',
+    effect: 'once',
+    timeoutMs: taskTimeoutMs,
+    async run({ plugin: name, task, due }, context) {
+      const plugin = pluginNamed(deps, name)
+      const asked = askPlugin(deps, context, { plugin, timeoutMs: taskTimeoutMs }, 'task', { name: task, due })
+      const { text } = await asked.catch((error: unknown) => {
+        throw lostAsUnknown(error, name)
+      })
+      const shown = truncate(text, maxMessageChars).toWellFormed()
+      return { output: { text: shown }, text: shown }
+    },
+  }
+}
+
+interface EventInput {
+  readonly plugin: string
+  readonly name: string
+  readonly payload: JsonObject
+}
+
+function eventCall(deps: PartDeps): Call<EventInput, { readonly delivered: boolean }> {
+  return {
+    ...runtimePart,
+    name: 'plugin.event',
+    summary: 'Delivers an event to a plugin that has subscribed to it.',
+    input: z.strictObject({
+      plugin: z.string().describe('The subscriber.'),
+      name: z.string().describe('The event.'),
+      payload: z.custom<JsonObject>(isObject).describe('What happened.'),
+    }),
+    output: z.strictObject({ delivered: z.boolean() }),
+    example: { plugin: 'weather', name: 'RUN_ENDED', payload: { status: 'completed' } },
+    timeoutMs: eventTimeoutMs,
+    // What happened is in the record that the event comes from.
+    recordInput: ({ plugin, name }) => ({ plugin, name }),
+    async run({ plugin: name, name: event, payload }, context) {
+      const plugin = pluginNamed(deps, name)
+      const delivered = mayUse(context.caller, name) && withheld(deps, plugin, context.caller.session) === ''
+      if (delivered) await askPlugin(deps, context, { plugin, timeoutMs: eventTimeoutMs }, 'event', { name: event, payload })
+      return { output: { delivered }, text: '' }
+    },
+  }
+}
+
+interface EmitInput {
+  readonly name: string
+  readonly payload: JsonObject
+}
+
+/** Its record is the event, which the kernel delivers to those that have subscribed to the name. */
+function emitCall(): Call<EmitInput, Record<string, never>> {
+  return {
+    ...runtimePart,
+    forPlugins: true,
+    name: 'plugin.emit',
+    summary: 'Emits an event to all plugins that have subscribed to it.',
+    input: z.strictObject({
+      name: z
+        .string()
+        .regex(/^[A-Za-z0-9_][A-Za-z0-9_:.-]{0,99}$/, 'letters, digits, and _ : . - only')
+        .describe('One of those that Oxbow has, or one of your own.'),
+      payload: z
+        .custom<JsonObject>((value) => isObject(value) && !nestsDeeper(value, maxEventLevels), 'must be an object that is not too deep')
+        .refine((value) => JSON.stringify(value).length <= maxMessageChars, `must be shorter than ${maxMessageChars} characters`)
+        .default({})
+        .describe('What happened.'),
+    }),
+    output: z.strictObject({}),
+    example: { name: 'REACTION_RECEIVED', payload: { reaction: 'like' } },
+    tier: 'side_effecting',
+    effect: 'idempotent',
+    timeoutMs: eventTimeoutMs,
+    async run(_, { caller }) {
+      if (!caller.actor.startsWith('plugin:'))
+        throw new OxbowError('denied', 'Only plugins emit events by this call.', { hint: 'Use events.publish.' })
+      return { output: {}, text: '' }
+    },
+  }
+}
+
+interface ServiceInput {
+  readonly plugin: string
+  readonly type: string
+}
+
+/** Starts a service where it does not run. Its host keeps it, and starts it again after a crash. */
+function serviceCall(deps: PartDeps): Call<ServiceInput, { readonly phase: string }> {
+  /** Of services that are being started: all who ask for one wait for the same start. */
+  const starting = new Map<string, Promise<unknown>>()
+  return {
+    ...runtimePart,
+    forPlugins: true,
+    audience: ['runtime', 'terminal'],
+    name: 'plugin.service',
+    summary: 'Starts a service of a plugin, unless it runs.',
+    input: z.strictObject({ plugin: z.string().describe('The plugin.'), type: z.string().describe('The type of the service.') }),
+    output: z.strictObject({ phase: z.string() }),
+    example: { plugin: 'telegram', type: 'telegram' },
+    tier: 'side_effecting',
+    effect: 'idempotent',
+    timeoutMs: serviceTimeoutMs,
+    async run({ plugin: name, type }, context) {
+      const plugin = pluginNamed(deps, name)
+      if (!mayUse(context.caller, name) && context.caller.actor !== `plugin:${name}`)
+        throw new OxbowError('denied', `This needs the right plugin.${name}.`, { hint: 'A person can give it in config.toml.' })
+      const services = deps.hosts.known(name)?.services ?? []
+      if (!services.some((each) => each.type === type))
+        throw new OxbowError('not_found', `The plugin ${name} has no service ${JSON.stringify(type)}.`, {
+          hint: `It has ${services.map((each) => each.type).join(', ') || 'none'}.`,
+        })
+      const key = `${name}/${type}`
+      const begun = starting.get(key) ?? askPlugin(deps, context, { plugin, timeoutMs: serviceTimeoutMs }, 'service', { type })
+      starting.set(key, begun)
+      try {
+        await begun
+      } finally {
+        if (starting.get(key) === begun) starting.delete(key)
+      }
+      return { output: { phase: deps.hosts.state(name).phase }, text: `The service ${type} of ${name} runs.` }
+    },
+  }
+}
