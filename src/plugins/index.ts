@@ -6,6 +6,7 @@ export { secretNames, takeSecrets, withSecrets } from './characters/character-se
 export type { Knowledge, ReadCharacter } from './characters/character.ts'
 export { readCharacter } from './characters/read-character.ts'
 export { orderLoadable, orderPlugins } from './package/order.ts'
+export { type ProposedManifest, proposeManifest } from './package/propose-manifest.ts'
 export { compareRights, memoryTag, type RightChanges, rightEntries, rightLines } from './package/rights.ts'
 export { checkSettings } from './package/settings-schema.ts'
 export { fingerprint, maxSignatureBytes, readSigningKey, signatureFile, signerOf, signPackage } from './package/signature.ts'
