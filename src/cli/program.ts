@@ -8,6 +8,7 @@ import { addAccessVerbs, addApprovalVerbs, addExecVerbs, addFlowVerbs } from './
 import { addCharacterVerbs } from './characters/character-verbs.ts'
 import { addBudgetVerbs } from './kernel/budget-verbs.ts'
 import { addCallVerbs, addObserveVerbs, addScheduleVerbs, addStateVerbs } from './kernel/kernel-verbs.ts'
+import { addPluginVerbs } from './plugins/plugin-verbs.ts'
 import { addRemoteVerbs, addServerVerbs } from './servers/server-verbs.ts'
 import { addBranchVerbs, addFolderVerbs, addVersionVerbs } from './kernel/version-verbs.ts'
 import { addSkillVerbs } from './skills/skill-verbs.ts'
@@ -40,7 +41,7 @@ const families: Readonly<Record<string, readonly AddVerbs[]>> = {
   'Models and memory:': [addModelVerbs, addMemoryVerbs, addEmbedVerbs],
   'Inspect:': [addInspectVerbs, addAuditVerbs, addObserveVerbs],
   'Undo and keep:': [addVersionVerbs, addBranchVerbs, addBackupVerbs, addStoreVerbs, addStateVerbs],
-  'Build and extend:': [addMachineVerbs, addCallVerbs],
+  'Build and extend:': [addPluginVerbs, addMachineVerbs, addCallVerbs],
 }
 
 /** Exit code of a command line that cannot be understood, as `bad_input`. */

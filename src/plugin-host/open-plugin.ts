@@ -1,7 +1,7 @@
 /** The interface of Oxbow for plugins: imports what a plugin exports, says what it has, and runs its parts. */
 import { pathToFileURL } from 'node:url'
 import { join } from 'node:path'
-import type { Json, JsonObject, PluginExports, PluginMessage, PluginOps, PluginProvided } from '../types/index.ts'
+import type { Json, JsonObject, PluginExports, PluginMessage, PluginOps, PluginProvided, PluginTestResult } from '../types/index.ts'
 import { maxProviderMs, providerMs } from './limits.ts'
 import {
   type ActionPart,
@@ -158,8 +158,9 @@ function workAnswers(
   runtime: PluginRuntime,
   held: Held,
   find: Finder = createFinder(plugins),
-): Pick<Answers, 'service' | 'model' | 'route' | 'task' | 'event'> {
+): Pick<Answers, 'service' | 'model' | 'route' | 'task' | 'event' | 'test'> {
   return {
+    test: async () => ({ results: await runTests(plugins, runtime) }),
     async service({ type }) {
       await held.service(type)
       return {}
@@ -193,6 +194,22 @@ function workAnswers(
       return {}
     },
   }
+}
+
+async function runTests(plugins: readonly PluginObject[], runtime: PluginRuntime): Promise<readonly PluginTestResult[]> {
+  const results: PluginTestResult[] = []
+  for (const { name: suite, tests } of plugins.flatMap((plugin) => plugin.tests ?? [])) {
+    for (const { name, fn } of tests) {
+      const problem = await Promise.resolve()
+        .then(() => fn(runtime))
+        .then(
+          () => '',
+          (error: unknown) => (error instanceof Error ? error.message : String(error)).slice(0, maxProblemChars) || 'It failed.',
+        )
+      results.push({ suite: suite.slice(0, maxTitleChars), name: name.slice(0, maxTitleChars), ok: problem === '', problem })
+    }
+  }
+  return results
 }
 
 interface Asked {
@@ -243,6 +260,7 @@ async function provideOne(part: ProviderPart, runtime: PluginRuntime, message: P
 }
 
 const maxProblemChars = 500
+const maxTitleChars = 100
 
 const missing = (name: string): PluginProvided => ({ name, text: '', values: {}, data: {}, problem: 'The plugin has no such provider.' })
 

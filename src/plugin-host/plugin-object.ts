@@ -96,6 +96,11 @@ export interface HookPart {
   run(runtime: PluginRuntime, value: Json): unknown
 }
 
+export interface TestSuite {
+  readonly name: string
+  readonly tests: readonly { readonly name: string; fn(runtime: PluginRuntime): unknown }[]
+}
+
 type ModelHandler = (runtime: PluginRuntime, params: JsonObject) => unknown
 
 export interface PluginObject {
@@ -115,6 +120,8 @@ export interface PluginObject {
   /** By name of the event; `*`: all. */
   readonly events?: Readonly<Record<string, readonly ((runtime: PluginRuntime, payload: JsonObject, name: string) => unknown)[]>>
   readonly hooks?: readonly HookPart[]
+  /** `oxbow plugin test` runs them in the sandbox. */
+  readonly tests?: readonly TestSuite[]
 }
 
 /** @returns the plugin that a module exports, as `default` or by another name @throws Error that names what is wrong */

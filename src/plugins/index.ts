@@ -1,3 +1,4 @@
+export { controlCalls, type ControlDeps } from './package/control-calls.ts'
 /** Plugins and characters: what others write, made part of an agent. */
 export { isInside, manifestFile, maxManifestBytes, parseManifest, reservedNames, sdkVersion } from './package/manifest.ts'
 export { agentNameOf, characterProblem, descriptionOf, promptOf } from './characters/character-agent.ts'
@@ -9,7 +10,7 @@ export { orderLoadable, orderPlugins } from './package/order.ts'
 export { type ProposedManifest, proposeManifest } from './package/propose-manifest.ts'
 export { compareRights, memoryTag, type RightChanges, rightEntries, rightLines } from './package/rights.ts'
 export { checkSettings } from './package/settings-schema.ts'
-export { fingerprint, maxSignatureBytes, readSigningKey, signatureFile, signerOf, signPackage } from './package/signature.ts'
+export { fingerprint, maxSignatureBytes, signatureFile, signerOf, signPackage } from './package/signature.ts'
 export { createTreeCheck, hashOfFiles, listTree, staysInside, type TreeCheck, type TreeFile, treeHash } from './package/tree.ts'
 export { createPluginParts, type PluginParts } from './parts/plugin-parts.ts'
 export { createPluginHosts, type PluginHostDeps } from './host/hosts.ts'

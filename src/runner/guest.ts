@@ -83,6 +83,13 @@ export async function ensureGuest(options: GuestSetup): Promise<RunningGuest> {
   return notOwned(found)
 }
 
+export type PluginsOfHome = typeof import('./plugins/plugin-tools.ts')
+
+/** What the verbs of `oxbow plugin` use. */
+export function loadPlugins(): Promise<PluginsOfHome> {
+  return import('./plugins/plugin-tools.ts')
+}
+
 type ListPlugins = (config: Config) => readonly HostedPlugin[]
 
 /** Loaded only where a plugin is installed. */

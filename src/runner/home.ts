@@ -10,7 +10,7 @@
  *   users/<user>/internal ipc logs       not visible to tools
  *   users/<user>/hands                   not visible to an isolated guest either: files that its runner writes
  */
-import { chmodSync, existsSync, linkSync, mkdirSync, statSync, unlinkSync } from 'node:fs'
+import { chmodSync, existsSync, linkSync, mkdirSync, readdirSync, statSync, unlinkSync } from 'node:fs'
 import { homedir } from 'node:os'
 import { dirname, join, resolve } from 'node:path'
 import { OxbowError } from '../types/index.ts'
@@ -60,6 +60,12 @@ export function lockPath(home: Pick<Home, 'root'>): string {
 /** Folder with the workspaces of all users. */
 export function usersFolder(home: Pick<Home, 'root'>): string {
   return join(home.root, 'users')
+}
+
+/** @returns the users that have a workspace */
+export function usersOf(home: Pick<Home, 'root'>): readonly UserId[] {
+  const folder = usersFolder(home)
+  return existsSync(folder) ? readdirSync(folder).filter((name): name is UserId => existsSync(join(folder, name, 'ipc'))) : []
 }
 
 export function hasWorkspace(home: Pick<Home, 'root'>, user: UserId): boolean {

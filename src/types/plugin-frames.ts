@@ -52,6 +52,14 @@ export interface PluginHookResult {
   readonly reason: string
 }
 
+export interface PluginTestResult {
+  readonly suite: string
+  readonly name: string
+  readonly ok: boolean
+  /** Why it failed; empty: it did not. */
+  readonly problem: string
+}
+
 export interface PluginHealth {
   /** Resident memory in bytes. */
   readonly memory_bytes: number
@@ -95,6 +103,8 @@ export interface PluginOps {
   task: { input: { name: string; due: number }; output: { text: string } }
   event: { input: { name: string; payload: JsonObject }; output: Record<string, never> }
   hook: { input: { step: string; value: Json }; output: PluginHookResult }
+  /** Runs the tests that the plugin has, one after the other. */
+  test: { input: Record<string, never>; output: { results: readonly PluginTestResult[] } }
   health: { input: Record<string, never>; output: PluginHealth }
   /** Runs what the plugin does at its end; no other request follows. */
   drain: { input: Record<string, never>; output: Record<string, never> }

@@ -66,6 +66,7 @@ const outputs: { readonly [Op in PluginOp]: z.ZodType<PluginOps[Op]['output']> }
     value: z.json(),
     reason: z.string().max(maxFailureText),
   }),
+  test: z.strictObject({ results: list(z.strictObject({ suite: name, name, ok: z.boolean(), problem: z.string().max(maxFailureText) })) }),
   health: z.strictObject({ memory_bytes: z.number().nonnegative(), services: list(name) }),
   drain: nothing,
 }

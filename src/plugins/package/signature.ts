@@ -2,7 +2,7 @@
  * The signature of a package: Ed25519 over the hash of all of its files, the manifest among them, but for the signature itself. It says who
  * has made the package, not that it does no harm: a person decides that, by the rights that it asks for.
  */
-import { createHash, createPrivateKey, createPublicKey, type KeyObject, sign, verify } from 'node:crypto'
+import { createHash, createPublicKey, type KeyObject, sign, verify } from 'node:crypto'
 import { isObject, OxbowError } from '../../types/index.ts'
 import { hashOfFiles, type TreeFile } from './tree.ts'
 
@@ -42,15 +42,6 @@ export function signerOf(files: readonly TreeFile[], text: string | null): strin
   const publicKey = createPublicKey({ key: { kty: 'OKP', crv: 'Ed25519', x: x.toString('base64url') }, format: 'jwk' })
   if (!verify(null, signedText(files), publicKey, Buffer.from(signature, 'base64'))) throw wrong('the files are not those that were signed')
   return key
-}
-
-/** @param pem a private key @throws OxbowError `bad_input` */
-export function readSigningKey(pem: string): KeyObject {
-  try {
-    return createPrivateKey(pem)
-  } catch (cause) {
-    throw new OxbowError('bad_input', 'This file has no private key.', { hint: 'It must be an Ed25519 key in PEM.', cause })
-  }
 }
 
 function rawKey(key: KeyObject): string {

@@ -1,0 +1,136 @@
+/** `oxbow plugin list`, `info`, `verify` and `logs`: what is installed, and whether it is as a person has approved it. */
+import { existsSync } from 'node:fs'
+import { basename, resolve } from 'node:path'
+import { formatTime, plainLine, plainText, table } from '../../terminal/index.ts'
+import { type Home, loadPlugins, openHome, type PluginsOfHome } from '../../runner/index.ts'
+import type { LockedPlugin, PluginExports, PluginHostState, PluginSource } from '../../types/index.ts'
+import { type CallOptions, outputOf } from '../kernel/call.ts'
+import { withGuest } from '../guest-connection.ts'
+import { printLine, printNotice, printText, type Terminal } from '../terminal.ts'
+
+/** How a list says where a plugin is from. */
+function sourceText(source: PluginSource): string {
+  return source.from === 'npm' ? `npm:${source.spec}` : source.path
+}
+
+/** Reads files only: no guest is started. */
+export async function pluginList(options: CallOptions, terminal: Terminal): Promise<number> {
+  const { readLock } = await loadPlugins()
+  const { plugins, problem } = readLock(openHome(terminal.env))
+  if (problem !== '') printNotice(terminal, `warning: ${plainText(problem)}`)
+  if (options.json === true) printLine(terminal, JSON.stringify(plugins))
+  else if (plugins.length === 0) printLine(terminal, 'There is no plugin. `oxbow plugin add` installs one.')
+  else {
+    const rows = plugins.map(({ manifest, enabled, signer, source }) => [
+      manifest.name,
+      manifest.version,
+      enabled ? 'on' : 'off',
+      signer === '' ? 'unsigned' : 'signed',
+      plainLine(sourceText(source), 60),
+      plainLine(manifest.description, 60),
+    ])
+    printText(terminal, table([['NAME', 'VERSION', 'STATE', 'TRUST', 'FROM', 'DESCRIPTION'], ...rows]))
+  }
+  return problem === '' ? 0 : 1
+}
+
+interface Info {
+  readonly exports: PluginExports
+  readonly state: PluginHostState
+}
+
+export async function pluginInfo(name: string, options: CallOptions, terminal: Terminal): Promise<number> {
+  const loaded = await loadPlugins()
+  const plugin = loaded.findPlugin(openHome(terminal.env), name)
+  const info = plugin.enabled ? await infoOf(name, options, terminal) : null
+  if (options.json === true) printLine(terminal, JSON.stringify({ ...plugin, exports: info?.exports ?? null, state: info?.state ?? null }))
+  else printText(terminal, [aboutText(plugin, loaded), info === null ? 'It is disabled.' : partsText(info)].join('\n\n'))
+  return 0
+}
+
+function infoOf(name: string, options: CallOptions, terminal: Terminal): Promise<Info> {
+  return withGuest(options, terminal, async ({ gateway }) => (await outputOf(gateway, 'plugin.info', { plugin: name })) as Info)
+}
+
+function aboutText({ manifest, source, tree_hash, signer, approved_by, approved_at }: LockedPlugin, loaded: PluginsOfHome): string {
+  const lines = [
+    `${manifest.name} ${manifest.version}: ${manifest.description}`,
+    `From ${sourceText(source)}${source.from === 'npm' ? `, ${source.integrity}` : ''}`,
+    `Files ${tree_hash}`,
+    signer === '' ? 'Nobody has signed it.' : `Signed by the key ${loaded.fingerprint(signer)}`,
+    `Approved by ${approved_by} on ${formatTime(approved_at)}`,
+    ...(manifest.dependencies.length === 0 ? [] : [`Needs ${manifest.dependencies.join(', ')}`]),
+    rightsText(loaded.rightLines(manifest.rights)),
+  ]
+  return plainText(lines.join('\n'))
+}
+
+/** @param lines as `rightLines` has them */
+export function rightsText(lines: readonly string[]): string {
+  return lines.length === 0 ? 'It may do nothing but compute.' : ['It may', ...lines.map((line) => `  ${line}`)].join('\n')
+}
+
+function partsText({ exports, state }: Info): string {
+  const { actions, providers, evaluators, services, models, routes, tasks, events, hooks } = exports
+  const parts: readonly (readonly [string, readonly string[]])[] = [
+    ['Actions', actions.map(({ name, description }) => `${name}  ${description}`)],
+    ['Providers', providers.map(({ name, description }) => `${name}  ${description}`)],
+    ['Evaluators', evaluators.map(({ name, description }) => `${name}  ${description}`)],
+    ['Services', services.map(({ type }) => type)],
+    ['Models', models.map(({ type, provider }) => `${type} by ${provider}`)],
+    ['Routes', routes.map(({ method, path, public: isPublic }) => `${method} ${path}${isPublic ? ', public' : ''}`)],
+    ['Tasks', tasks.map(({ name, every_s, cron }) => `${name}, ${cron ?? `every ${every_s} s`}`)],
+    ['Events', events],
+    ['Hooks', hooks.map(({ step, fail }) => `${step}, fails ${fail}`)],
+  ]
+  const shown = parts
+    .filter(([, list]) => list.length > 0)
+    .map(([title, list]) => `${title}\n${list.map((line) => `  ${line}`).join('\n')}`)
+  const { phase, problem, crashes } = state
+  const host = `Host: ${phase}${crashes > 0 ? `, ${crashes} crashes in ten minutes` : ''}${problem === '' ? '' : `. ${problem}`}`
+  return plainText([...shown, host].join('\n'))
+}
+
+export async function pluginLogs(name: string, options: CallOptions, terminal: Terminal): Promise<number> {
+  const { findPlugin } = await loadPlugins()
+  findPlugin(openHome(terminal.env), name)
+  const { state } = await infoOf(name, options, terminal)
+  if (options.json === true) printLine(terminal, JSON.stringify({ log: state.log, problem: state.problem }))
+  else if (state.log === '') printNotice(terminal, `${name} has written nothing since its guest has started.`)
+  else printText(terminal, plainText(state.log.trimEnd()))
+  return 0
+}
+
+/** Where a person looks when a plugin does not start. @returns 1 if something is not as it was approved */
+export async function pluginVerify(name: string | undefined, options: CallOptions, terminal: Terminal): Promise<number> {
+  const home = openHome(terminal.env)
+  const { readLock, findPlugin, checkFolder } = await loadPlugins()
+  if (name !== undefined && existsSync(resolve(name, 'oxbow.plugin.json'))) {
+    const { manifest, tree_hash, signer } = await checkFolder(resolve(name))
+    if (options.json === true) printLine(terminal, JSON.stringify({ manifest, tree_hash, signer }))
+    else printLine(terminal, `${basename(resolve(name))}: ${manifest.name} ${manifest.version} can be added. Files ${tree_hash}`)
+    return 0
+  }
+  const { plugins, problem } = readLock(home)
+  const wanted = name === undefined ? plugins : [findPlugin(home, name)]
+  const results = await Promise.all(wanted.map((plugin) => verifyOne(home, plugin)))
+  const isGood = problem === '' && results.every((result) => result.problem === '')
+  if (options.json === true) printLine(terminal, JSON.stringify({ ok: isGood, lock: problem, plugins: results }))
+  else {
+    if (problem !== '') printNotice(terminal, plainText(problem))
+    for (const result of results)
+      printLine(terminal, `${result.plugin}: ${result.problem === '' ? 'as approved' : plainText(result.problem)}`)
+    if (results.length === 0 && problem === '') printLine(terminal, 'There is no plugin.')
+  }
+  return isGood ? 0 : 1
+}
+
+async function verifyOne(home: Home, plugin: LockedPlugin): Promise<{ readonly plugin: string; readonly problem: string }> {
+  const { name } = plugin.manifest
+  const { verifyInstalled } = await loadPlugins()
+  const problem = await verifyInstalled(home, plugin).then(
+    () => '',
+    (error: unknown) => (error instanceof Error ? error.message : String(error)),
+  )
+  return { plugin: name, problem }
+}

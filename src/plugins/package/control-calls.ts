@@ -1,0 +1,162 @@
+/** The calls by which a person looks after plugins that are installed: what each has, whether it runs, a new list, a new host, its tests. */
+import { z } from 'zod'
+import {
+  type Call,
+  type HostedPlugin,
+  OxbowError,
+  type PluginExports,
+  type PluginHosts,
+  type PluginHostState,
+  type PluginTestResult,
+  toFailure,
+} from '../../types/index.ts'
+
+export interface ControlDeps {
+  readonly hosts: PluginHosts
+  /** The enabled plugins as `plugins.lock` has them now. Absent where no runner listens. */
+  readonly installed?: (() => Promise<readonly HostedPlugin[]>) | undefined
+}
+
+const shared = { audience: ['terminal'], labels: { adds: [], sink: false } } as const satisfies Partial<Call>
+const reads = { ...shared, tier: 'read_only', right: 'plugins.read', effect: 'none' } as const satisfies Partial<Call>
+const writes = { ...shared, tier: 'side_effecting', right: 'plugins.write', effect: 'idempotent' } as const satisfies Partial<Call>
+const named = z.strictObject({ plugin: z.string().max(100).describe('Name of an installed plugin that is enabled.') })
+type Named = z.infer<typeof named>
+
+/** Describing a plugin may start its host, and elizaOS loads for a while. */
+const describeMs = 60_000
+const testMs = 300_000
+const shownLog = 2_000
+
+export function controlCalls(deps: ControlDeps): readonly Call[] {
+  return [listCall(deps), infoCall(deps), syncCall(deps), reloadCall(deps), testCall(deps)]
+}
+
+interface PluginLine {
+  readonly plugin: string
+  readonly version: string
+  readonly phase: PluginHostState['phase']
+  readonly problem: string
+  readonly crashes: number
+}
+
+function listCall({ hosts }: ControlDeps): Call<object, { plugins: readonly PluginLine[] }> {
+  return {
+    ...reads,
+    name: 'plugin.list',
+    summary: 'Lists the plugins of this guest, and whether their hosts run.',
+    input: z.strictObject({}),
+    output: z.custom<{ plugins: readonly PluginLine[] }>(),
+    example: {},
+    timeoutMs: 10_000,
+    recordOutput: ({ plugins }) => ({ plugins: plugins.length }),
+    async run() {
+      const plugins = hosts.plugins().map(({ name, version }): PluginLine => {
+        const { phase, problem, crashes } = hosts.state(name)
+        return { plugin: name, version, phase, problem, crashes }
+      })
+      return { output: { plugins } }
+    },
+  }
+}
+
+interface PluginInfo {
+  readonly exports: PluginExports
+  readonly state: PluginHostState
+}
+
+function infoCall({ hosts }: ControlDeps): Call<Named, PluginInfo> {
+  return {
+    ...reads,
+    name: 'plugin.info',
+    summary: 'Shows what a plugin has: its actions, providers and other parts, the state of its host and the end of its log.',
+    input: named,
+    output: z.custom<PluginInfo>(),
+    example: { plugin: 'weather' },
+    timeoutMs: describeMs,
+    recordOutput: () => ({}),
+    async run({ plugin }, { signal }) {
+      find(hosts, plugin)
+      const exports = await hosts.exports(plugin, signal)
+      const state = hosts.state(plugin)
+      return { output: { exports, state: { ...state, log: state.log.slice(-shownLog) } } }
+    },
+  }
+}
+
+interface Synced {
+  readonly plugins: readonly string[]
+  /** Why a plugin stays as it was, by name. */
+  readonly problems: Readonly<Record<string, string>>
+}
+
+function syncCall({ hosts, installed }: ControlDeps): Call<object, Synced> {
+  return {
+    ...writes,
+    name: 'plugin.sync',
+    summary: 'Takes over the plugins that are installed and enabled now. `oxbow plugin` makes it after each change.',
+    input: z.strictObject({}),
+    output: z.custom<Synced>(),
+    example: {},
+    timeoutMs: describeMs,
+    async run() {
+      if (installed === undefined)
+        throw new OxbowError('not_found', 'This guest has no runner that installs plugins.', { hint: 'Start it with oxbow.' })
+      const problems = await hosts.replace(await installed())
+      return { output: { plugins: hosts.plugins().map(({ name }) => name), problems } }
+    },
+  }
+}
+
+function reloadCall({ hosts }: ControlDeps): Call<Named, { phase: string }> {
+  return {
+    ...writes,
+    name: 'plugin.reload',
+    summary: 'Starts a new host of a plugin, which takes over between calls when it is healthy. If it fails, the old one stays.',
+    input: named,
+    output: z.strictObject({ phase: z.string() }),
+    example: { plugin: 'weather' },
+    timeoutMs: describeMs,
+    async run({ plugin }) {
+      find(hosts, plugin)
+      await hosts.reload(plugin)
+      return { output: { phase: hosts.state(plugin).phase } }
+    },
+  }
+}
+
+interface Tested {
+  readonly results: readonly PluginTestResult[]
+}
+
+function testCall({ hosts }: ControlDeps): Call<Named, Tested> {
+  return {
+    ...writes,
+    name: 'plugin.test',
+    summary: 'Runs the tests that a plugin has, in its host.',
+    input: named,
+    output: z.custom<Tested>(),
+    example: { plugin: 'weather' },
+    timeoutMs: testMs,
+    recordOutput: ({ results }) => ({ passed: results.filter(({ ok }) => ok).length, failed: results.filter(({ ok }) => !ok).length }),
+    async run({ plugin }, { signal, callAs }) {
+      const { rights } = find(hosts, plugin)
+      try {
+        const call = (name: string, input: object) => callAs(plugin, rights, name, input)
+        return { output: await hosts.ask(plugin, 'test', {}, { signal, timeoutMs: testMs, call }) }
+      } catch (error) {
+        const { message } = toFailure(error, 'tool_failed', '')
+        return { output: { results: [{ suite: '', name: 'start', ok: false, problem: message }] }, ok: false }
+      }
+    },
+  }
+}
+
+/** @throws OxbowError `not_found` */
+function find(hosts: PluginHosts, name: string): HostedPlugin {
+  const found = hosts.plugins().find((plugin) => plugin.name === name)
+  if (found !== undefined) return found
+  throw new OxbowError('not_found', `There is no plugin ${JSON.stringify(name)}, or it is disabled.`, {
+    hint: '`oxbow plugin list` shows the installed ones; `oxbow plugin enable NAME` turns one on.',
+  })
+}

@@ -1,0 +1,135 @@
+/** What `oxbow plugin` does for who writes a plugin, and the check of what is installed. */
+import { createPrivateKey, generateKeyPairSync, type KeyObject } from 'node:crypto'
+import { mkdir, readFile, rm, writeFile } from 'node:fs/promises'
+import { basename, join, resolve } from 'node:path'
+import {
+  createTreeCheck,
+  hashOfFiles,
+  listTree,
+  manifestFile,
+  maxSignatureBytes,
+  parseManifest,
+  signatureFile,
+  signerOf,
+  signPackage,
+} from '../../plugins/index.ts'
+import { type LockedPlugin, OxbowError, type PluginManifest } from '../../types/index.ts'
+import type { Home } from '../home.ts'
+import { versionFolder } from './installed-plugins.ts'
+
+export interface CheckedFolder {
+  readonly manifest: PluginManifest
+  readonly tree_hash: string
+  readonly signer: string
+}
+
+/** @returns what `oxbow plugin add` would install of a folder @throws OxbowError for one that it would refuse */
+export async function checkFolder(folder: string): Promise<CheckedFolder> {
+  const manifest = parseManifest(await readFile(join(folder, manifestFile), 'utf8'))
+  const files = (await listTree(folder)).filter(({ path }) => !path.startsWith('.git/'))
+  const missing = manifest.entry.find((entry) => !files.some(({ path }) => path === entry))
+  if (missing !== undefined)
+    throw new OxbowError('bad_input', `The entry ${missing} is not in ${folder}.`, { hint: 'Build the plugin first, or correct entry.' })
+  const isSigned = files.some(({ path }) => path === signatureFile)
+  const signature = isSigned ? (await readFile(join(folder, signatureFile), 'utf8')).slice(0, maxSignatureBytes) : null
+  return { manifest, tree_hash: hashOfFiles(files), signer: signerOf(files, signature) }
+}
+
+/** @throws OxbowError `denied` if the files are not those that were approved, or the system's own error */
+export async function verifyInstalled(home: Home, plugin: LockedPlugin): Promise<void> {
+  await createTreeCheck().check(versionFolder(home, plugin), plugin.tree_hash)
+}
+
+/** Signs a folder. @param keyFile a private key in PEM; made if it does not exist @returns the public key in base64 */
+export async function signFolder(folder: string, keyFile: string): Promise<{ readonly signer: string; readonly madeKey: boolean }> {
+  await checkManifest(folder)
+  const { key, madeKey } = await signingKeyIn(resolve(keyFile))
+  await rm(join(folder, signatureFile), { force: true })
+  const files = (await listTree(folder)).filter(({ path }) => !path.startsWith('.git/'))
+  const text = signPackage(files, key)
+  await writeFile(join(folder, signatureFile), text)
+  return { signer: signerOf(files, text), madeKey }
+}
+
+async function checkManifest(folder: string): Promise<void> {
+  const text = await readFile(join(folder, manifestFile), 'utf8').catch((cause: unknown) => {
+    throw new OxbowError('not_found', `${folder} has no ${manifestFile}.`, { hint: '`oxbow plugin new FOLDER` makes a plugin.', cause })
+  })
+  parseManifest(text)
+}
+
+async function signingKeyIn(path: string): Promise<{ readonly key: KeyObject; readonly madeKey: boolean }> {
+  const pem = await readFile(path, 'utf8').catch((error: NodeJS.ErrnoException) => {
+    if (error.code === 'ENOENT') return null
+    throw error
+  })
+  try {
+    if (pem !== null) return { key: createPrivateKey(pem), madeKey: false }
+  } catch (cause) {
+    throw new OxbowError('bad_input', `${path} has no private key.`, { hint: 'It must be an Ed25519 key in PEM.', cause })
+  }
+  const { privateKey } = generateKeyPairSync('ed25519')
+  await writeFile(path, privateKey.export({ type: 'pkcs8', format: 'pem' }), { mode: 0o600, flag: 'wx' })
+  return { key: privateKey, madeKey: true }
+}
+
+/** Makes a folder with a plugin to begin with. @returns its name @throws OxbowError `bad_input` if something is there */
+export async function newPlugin(folder: string): Promise<string> {
+  const name = basename(resolve(folder)).toLowerCase()
+  const manifest = {
+    name,
+    version: '0.1.0',
+    description: 'Says hello.',
+    sdk: '^1.0.0',
+    entry: 'index.js',
+    rights: { calls: [], hosts: [], secrets: [], paths: [], memory: 'none', models: [], spend_per_day: 0 },
+  }
+  // The name comes from a person.
+  parseManifest(JSON.stringify(manifest), `a plugin with the name ${name}`)
+  try {
+    await mkdir(folder)
+  } catch (cause) {
+    throw new OxbowError('bad_input', `${resolve(folder)} cannot be made: ${(cause as Error).message}.`, {
+      hint: 'Choose a folder that does not exist.',
+      cause,
+    })
+  }
+  await writeFile(join(folder, manifestFile), `${JSON.stringify(manifest, null, 2)}\n`)
+  await writeFile(join(folder, 'package.json'), `${JSON.stringify({ name, version: '0.1.0', type: 'module', private: true }, null, 2)}\n`)
+  await writeFile(join(folder, 'index.js'), entryText(name))
+  return name
+}
+
+const entryText = (name: string): string => `import { definePlugin } from 'oxbow/plugin'
+
+const hello = {
+  name: 'hello',
+  description: 'Greets somebody by name.',
+  parameters: { type: 'object', properties: { who: { type: 'string' } }, required: ['who'], additionalProperties: false },
+  // Changes nothing, so it can be repeated.
+  effect: 'none',
+  async handler(runtime, message, state, { parameters }) {
+    return { success: true, text: \`Hello, \${parameters.who}!\` }
+  },
+}
+
+export default definePlugin({
+  name: '${name}',
+  actions: [hello],
+  // \`oxbow plugin test ${name}\` runs these in its sandbox.
+  tests: [
+    {
+      name: 'hello',
+      tests: [
+        {
+          name: 'greets by name',
+          async fn(runtime) {
+            const { text } = await hello.handler(runtime, null, {}, { parameters: { who: 'Ann' } })
+            if (text !== 'Hello, Ann!') throw new Error(\`It says \${text}\`)
+          },
+        },
+      ],
+    },
+  ],
+})
+`
