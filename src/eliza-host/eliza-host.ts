@@ -4,6 +4,7 @@
  */
 import { join } from 'node:path'
 import { type Json, type JsonObject, OxbowError, type PluginExports, type PluginMessage, type PluginOps } from '../types/index.ts'
+import { runTests } from '../plugin-host/index.ts'
 import { findAction } from './runtime/actions.ts'
 import { createElizaRuntime } from './runtime/eliza-runtime.ts'
 import type { Character, Content, Free, Memory, State } from './eliza-types.ts'
@@ -90,6 +91,15 @@ export function openElizaHost(deps: ElizaHostDeps): ElizaHost {
     },
     task: ({ name }) => runTask(open, name),
     event: (input) => emit(open, input),
+    async test() {
+      const [{ plugins }, { runtime }] = await Promise.all([load(), open('')])
+      return {
+        results: await runTests(
+          plugins.flatMap(({ tests = [] }) => tests),
+          runtime,
+        ),
+      }
+    },
     async health() {
       const running = await Promise.allSettled(opened.values())
       const services = running.flatMap((one) => (one.status === 'fulfilled' ? one.value.runtime.getRegisteredServiceTypes() : []))

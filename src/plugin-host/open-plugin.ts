@@ -1,7 +1,7 @@
 /** The interface of Oxbow for plugins: imports what a plugin exports, says what it has, and runs its parts. */
 import { pathToFileURL } from 'node:url'
 import { join } from 'node:path'
-import type { Json, JsonObject, PluginExports, PluginMessage, PluginOps, PluginProvided, PluginTestResult } from '../types/index.ts'
+import type { Json, JsonObject, PluginExports, PluginMessage, PluginOps, PluginProvided } from '../types/index.ts'
 import { maxProviderMs, providerMs } from './limits.ts'
 import {
   type ActionPart,
@@ -15,6 +15,7 @@ import {
 import { hooksOf, type PluginHooks } from './plugin-hooks.ts'
 import { createRuntime } from './runtime-object.ts'
 import type { HostAdapter, HostApi } from './serve-host.ts'
+import { runTests } from './run-tests.ts'
 import { provideSdk } from './sdk-module.ts'
 
 type Answers = {
@@ -160,7 +161,12 @@ function workAnswers(
   find: Finder = createFinder(plugins),
 ): Pick<Answers, 'service' | 'model' | 'route' | 'task' | 'event' | 'test'> {
   return {
-    test: async () => ({ results: await runTests(plugins, runtime) }),
+    test: async () => ({
+      results: await runTests(
+        plugins.flatMap((plugin) => plugin.tests ?? []),
+        runtime,
+      ),
+    }),
     async service({ type }) {
       await held.service(type)
       return {}
@@ -194,22 +200,6 @@ function workAnswers(
       return {}
     },
   }
-}
-
-async function runTests(plugins: readonly PluginObject[], runtime: PluginRuntime): Promise<readonly PluginTestResult[]> {
-  const results: PluginTestResult[] = []
-  for (const { name: suite, tests } of plugins.flatMap((plugin) => plugin.tests ?? [])) {
-    for (const { name, fn } of tests) {
-      const problem = await Promise.resolve()
-        .then(() => fn(runtime))
-        .then(
-          () => '',
-          (error: unknown) => (error instanceof Error ? error.message : String(error)).slice(0, maxProblemChars) || 'It failed.',
-        )
-      results.push({ suite: suite.slice(0, maxTitleChars), name: name.slice(0, maxTitleChars), ok: problem === '', problem })
-    }
-  }
-  return results
 }
 
 interface Asked {
@@ -260,7 +250,6 @@ async function provideOne(part: ProviderPart, runtime: PluginRuntime, message: P
 }
 
 const maxProblemChars = 500
-const maxTitleChars = 100
 
 const missing = (name: string): PluginProvided => ({ name, text: '', values: {}, data: {}, problem: 'The plugin has no such provider.' })
 

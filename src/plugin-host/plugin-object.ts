@@ -1,4 +1,5 @@
 /** A plugin as its entry exports it, made by `definePlugin`. What is missing has a default; what is wrong fails here, with its name. */
+import type { TestSuite } from './run-tests.ts'
 import type { Effect, Json, JsonObject, PluginCallResult, PluginMessage, PluginOps, Tier } from '../types/index.ts'
 
 /** The first argument of every function of a plugin. */
@@ -96,11 +97,6 @@ export interface HookPart {
   run(runtime: PluginRuntime, value: Json): unknown
 }
 
-export interface TestSuite {
-  readonly name: string
-  readonly tests: readonly { readonly name: string; fn(runtime: PluginRuntime): unknown }[]
-}
-
 type ModelHandler = (runtime: PluginRuntime, params: JsonObject) => unknown
 
 export interface PluginObject {
@@ -121,7 +117,7 @@ export interface PluginObject {
   readonly events?: Readonly<Record<string, readonly ((runtime: PluginRuntime, payload: JsonObject, name: string) => unknown)[]>>
   readonly hooks?: readonly HookPart[]
   /** `oxbow plugin test` runs them in the sandbox. */
-  readonly tests?: readonly TestSuite[]
+  readonly tests?: readonly TestSuite<PluginRuntime>[]
 }
 
 /** @returns the plugin that a module exports, as `default` or by another name @throws Error that names what is wrong */
