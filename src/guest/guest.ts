@@ -192,9 +192,15 @@ async function openServers(
     createRemotes({ ...shared, config: config.a2a }),
     createCoders({ ...shared, config: config.acp, sandbox, proxy, version }),
   ]
+  const plugins =
+    envelope.plugins === undefined ? null : await (await import('./plugin-source.ts')).openPlugins({ sandbox, proxy }, envelope, host)
   const skills = openSkills(createSkills, { sandbox, config, envelope, documents: host.documents, ...parts })
-  const joined = joinSources([...(await Promise.all(sources)), { calls: skills.calls, tools: () => noTools, close: async () => {} }])
-  return { ...joined, section: skills.section }
+  const joined = joinSources([
+    ...(await Promise.all(sources)),
+    ...(plugins === null ? [] : [plugins]),
+    { calls: skills.calls, tools: () => noTools, close: async () => {} },
+  ])
+  return { ...joined, section: skills.section, ...(plugins !== null && { plugins: plugins.plugins }) }
 }
 
 const noTools: readonly Call[] = []

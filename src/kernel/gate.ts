@@ -29,7 +29,6 @@ import {
 import type { Entry, Journal } from './journal.ts'
 import { cancelledOutcome, keptOutput, type Refusal, refusal, refusalBody, replay } from './stages/refusals.ts'
 import { maxNameLength } from './limits.ts'
-import type { PluginAsks } from './delegation/plugin-caller.ts'
 import { refuseLimited } from './access/right-limits.ts'
 import { approve, type ApprovalDeps, withEditNote } from './stages/approval.ts'
 import {
@@ -345,8 +344,15 @@ async function run(
     },
     call: (actor, name, input, scope) =>
       callWithin(deps, passing, watch, { caller: scoped(runtimeCaller(files.caller(), actor), scope), name, input }),
-    callAs: (plugin, approved, name, input) =>
-      callForPlugin(deps, passing, watch, { plugin, approved, caller: files.caller(), within: call, name, input }),
+    callAs: async (plugin, approved, name, input) => {
+      const { pluginCaller } = await import('./delegation/plugin-caller.ts')
+      const judged = pluginCaller({ plugin, approved, caller: files.caller(), within: call, call: deps.registry.find(name), input })
+      if ('rights' in judged) return callWithin(deps, passing, watch, { caller: judged, name, input })
+      const refused = refusal(judged)
+      const own = { ...passing, caller: { ...caller, actor: `plugin:${plugin}` }, id: deps.newId() as CallId }
+      deps.journal.note([entryOf(own, 'refused', name, refusalBody(refused))])
+      return refused
+    },
     readApart: (scope, name, input) => callWithin(deps, passing, watch, { caller: scoped(caller, scope), name, input }),
     blobs: deps.blobs,
     attachments: () => deps.attachments(caller.turn),
@@ -368,23 +374,6 @@ async function run(
 }
 
 const scoped = (caller: Caller, scope: LabelScope | undefined): Caller => (scope === undefined ? caller : { ...caller, scope })
-
-/** See `CallContext.callAs`. */
-async function callForPlugin(
-  deps: GateDeps,
-  passing: Passing,
-  watch: Pick<Watch, 'signal' | 'pause'>,
-  asked: Omit<PluginAsks, 'call'>,
-): Promise<CallOutcome> {
-  const { pluginCaller } = await import('./delegation/plugin-caller.ts')
-  const { plugin, caller, name, input } = asked
-  const judged = pluginCaller({ ...asked, call: deps.registry.find(name) })
-  if ('rights' in judged) return callWithin(deps, passing, watch, { caller: judged, name, input })
-  const refused = refusal(judged)
-  const own = { ...passing, caller: { ...caller, actor: `plugin:${plugin}` }, id: deps.newId() as CallId }
-  deps.journal.note([entryOf(own, 'refused', name, refusalBody(refused))])
-  return refused
-}
 
 /** See `CallContext.call`. */
 function callWithin(

@@ -22,6 +22,7 @@ import {
 import type { CallReference } from './call-reference.ts'
 import { maxHeldToolLists, maxInputBytes, maxOfferedBytes, maxToolShare, maxWhyLength, toolBytesPerToken } from './limits.ts'
 import type { SecretKeeper, Secrets } from '../secrets/index.ts'
+import type { NoteEvent } from './observe/event-bus.ts'
 import type { Budgets } from './stages/budgets.ts'
 import type { Documents } from './state/documents.ts'
 
@@ -265,6 +266,8 @@ interface ProgramHost {
   messageOf(turn: TurnId | ''): string | null
   /** Labels of what a session has read. */
   labelsOf(session: SessionId | ''): readonly Label[]
+  /** Notes an event for people. */
+  readonly noteEvent: NoteEvent
 }
 
 export type OpenServers = (host: ProgramHost) => Promise<ToolServers>
@@ -299,12 +302,12 @@ interface HoldDeps extends Omit<ProgramHost, 'secrets' | 'limit'> {
 }
 
 export function holdServers({ servers, secretKeeper, clock }: HoldOptions, deps: HoldDeps): HeldServers {
-  const { documents, schemas, messageOf, labelsOf } = deps
+  const { documents, schemas, messageOf, labelsOf, noteEvent } = deps
   const secrets = secretsFor(deps.secrets, secretKeeper)
   const limit: ProgramHost['limit'] = async (...asked) =>
     (await import('./budgets/budget-calls.ts')).limitProgram(deps, clock.now(), ...asked)
   let opened: ToolServers | undefined
-  const open = once(async () => (opened = await servers?.({ documents, schemas, limit, messageOf, labelsOf, secrets })))
+  const open = once(async () => (opened = await servers?.({ documents, schemas, limit, messageOf, labelsOf, noteEvent, secrets })))
   return {
     open: async () => (await open())?.calls ?? noCalls,
     tools: () => opened?.tools() ?? noCalls,

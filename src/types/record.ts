@@ -66,4 +66,4 @@ export interface ChainHead {
 export const emptyChain: ChainHead = { seq: 0, hash: '0'.repeat(64) }
 
 /** The kinds of events that are notices. Of `schedule_ended` only those runs whose schedule asks for it. */
-export const noticeKinds = ['schedule_ended', 'schedule_disabled', 'budget_warning'] as const
+export const noticeKinds = ['schedule_ended', 'schedule_disabled', 'budget_warning', 'plugin_disabled'] as const

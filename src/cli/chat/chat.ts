@@ -122,6 +122,8 @@ export async function noticeText(gateway: Pick<Connection['gateway'], 'call'>, {
     const value = fields[name]
     return plainLine(typeof value === 'string' ? value : JSON.stringify(value ?? ''), noticeChars)
   }
+  if (kind === 'plugin_disabled')
+    return `  — the plugin ${text('plugin')} is disabled after too many crashes: \`oxbow plugin logs ${text('plugin')}\` —`
   if (kind === 'budget_warning') return `  — the budget ${text('scope')} is nearly used up: \`oxbow budget list\` —`
   const more = `\`oxbow schedule runs ${text('schedule').slice(0, 8)}\``
   if (kind === 'schedule_disabled') return `  — ${text('name')} has failed ${text('failures')} times and does not run any more: ${more} —`

@@ -20,7 +20,6 @@ export interface PluginAsks {
   readonly within: Pick<Call, 'name' | 'effect'>
   /** What it asks for; undefined: there is no call of this name, which the gate says. */
   readonly call: Call | undefined
-  readonly name: string
   readonly input: unknown
 }
 

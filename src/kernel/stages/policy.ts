@@ -103,6 +103,11 @@ function deniedByPolicy(call: Call, { calls, rights }: Config['approval']): Fail
 function lacking({ actor }: Caller, call: Call): Failure {
   const failure = denied(call, `needs the right ${call.right}`)
   if (actor.startsWith('key:')) return { ...failure, hint: `Use a key that has it: \`oxbow keys create NAME --right ${call.right}\`.` }
+  if (actor.startsWith('plugin:'))
+    return {
+      ...failure,
+      hint: `Its manifest allows it with "${call.right}" under rights.calls, if the agent that it works for has it, too.`,
+    }
   if (actor.startsWith('user:')) return { ...failure, hint: 'The role of this guest’s user lacks it: role under [access] in config.toml.' }
   return { ...failure, hint: `Continue without it. The user can allow it: "${call.right}" in rights under [agent] in config.toml.` }
 }

@@ -32,7 +32,7 @@ export default definePlugin({
   services: [{ serviceType: 'clock', start: () => ({ ticks: () => 1 }) }, { serviceType: 'broken', start: () => { throw new Error('broken') } }],
   tasks: [{ name: 'tidy', every_s: 60, run: (runtime, due) => 'tidied ' + due }],
   events: { MESSAGE_RECEIVED: [() => { throw new Error('in an event') }] },
-  hooks: [{ step: 'call.before', run: (runtime, value) => ({ verdict: 'refuse', reason: 'no ' + value }) }],
+  hooks: [{ step: 'call.before', run: (runtime, value) => ({ verdict: 'refuse', reason: 'no ' + value.name }) }],
   routes: [{ type: 'get', path: '/hello', public: true, handler: () => ({ status: 201, body: { hello: 'world' } }) }],
   models: { TEXT_SMALL: { priority: 3, handler: (runtime, { prompt }) => 'answer to ' + prompt } },
 })

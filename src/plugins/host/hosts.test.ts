@@ -60,7 +60,7 @@ describe('a host of a plugin', () => {
     assert.deepEqual(evaluated, { ran: true, data: { didRespond: true } })
     assert.deepEqual(await ask('usual', 'task', { name: 'tidy', due: 5 }, request), { text: 'tidied 5' })
     assert.deepEqual(await ask('usual', 'event', { name: 'MESSAGE_RECEIVED', payload: {} }, request), {})
-    assert.equal((await ask('usual', 'hook', { step: 'call.before', value: 'x' }, request)).reason, 'no x')
+    assert.equal((await ask('usual', 'hook', { step: 'call.before', value: { name: 'x' } }, request)).reason, 'no x')
     assert.deepEqual(await ask('usual', 'model', { type: 'TEXT_SMALL', params: { prompt: 'p' } }, request), { result: 'answer to p' })
     const route = { method: 'GET', path: '/hello', query: {}, headers: {}, body: '' }
     const { status, body } = await ask('usual', 'route', route, request)

@@ -57,31 +57,7 @@ export async function createPluginHosts(deps: PluginHostDeps): Promise<PluginHos
     known: (plugin) => known.get(plugin) ?? null,
     state: (plugin) => find(plugin).state(),
     async replace(next) {
-      const problems: Record<string, string> = {}
-      const gone = plugins.filter(({ name }) => !next.some((each) => each.name === name))
-      for (const { name } of gone) {
-        const life = lives.get(name)!
-        lives.delete(name)
-        known.delete(name)
-        void life.close(true)
-      }
-      await Promise.all(
-        next.map(async (plugin) => {
-          const life = lives.get(plugin.name)
-          if (life !== undefined && JSON.stringify(life.plugin()) === JSON.stringify(plugin)) return
-          try {
-            if (life !== undefined) return await takeOver(life, plugin)
-            const made = lifeOf(plugin)
-            await describe(made, new AbortController().signal).catch(async (error: unknown) => {
-              await made.close(false)
-              throw error
-            })
-            lives.set(plugin.name, made)
-          } catch (error) {
-            problems[plugin.name] = error instanceof Error ? error.message : String(error)
-          }
-        }),
-      )
+      const problems = await takeList(next, { plugins, lives, known, lifeOf, describe, takeOver })
       plugins = next.flatMap(({ name }) => lives.get(name)?.plugin() ?? [])
       if (closed) await Promise.all([...lives.values()].map((life) => life.close(false)))
       return problems
@@ -95,6 +71,50 @@ export async function createPluginHosts(deps: PluginHostDeps): Promise<PluginHos
       await Promise.all([...lives.values()].map((life) => life.close(false)))
     },
   }
+}
+
+interface Held {
+  readonly plugins: readonly HostedPlugin[]
+  readonly lives: Map<string, HostLife>
+  readonly known: Map<string, PluginExports>
+  readonly lifeOf: (plugin: HostedPlugin) => HostLife
+  readonly describe: (life: HostLife, signal: AbortSignal) => Promise<PluginExports>
+  readonly takeOver: (life: HostLife, plugin: HostedPlugin) => Promise<void>
+}
+
+/** @returns for each plugin that could not be taken over, why */
+async function takeList(
+  next: readonly HostedPlugin[],
+  { plugins, lives, known, lifeOf, describe, takeOver }: Held,
+): Promise<Readonly<Record<string, string>>> {
+  const problems: Record<string, string> = {}
+  for (const { name } of plugins.filter((each) => !next.some((other) => other.name === each.name))) {
+    const life = lives.get(name)
+    lives.delete(name)
+    known.delete(name)
+    void life?.close(true)
+  }
+  const take = async (plugin: HostedPlugin): Promise<void> => {
+    const life = lives.get(plugin.name)
+    if (life !== undefined && JSON.stringify(life.plugin()) === JSON.stringify(plugin)) return
+    if (life !== undefined) return takeOver(life, plugin)
+    const made = lifeOf(plugin)
+    try {
+      await describe(made, new AbortController().signal)
+      lives.set(plugin.name, made)
+    } catch (error) {
+      await made.close(false)
+      throw error
+    }
+  }
+  await Promise.all(
+    next.map((plugin) =>
+      take(plugin).catch((error: unknown) => {
+        problems[plugin.name] = error instanceof Error ? error.message : String(error)
+      }),
+    ),
+  )
+  return problems
 }
 
 /** A new host must say what it has, and that it is well. */

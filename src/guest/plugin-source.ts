@@ -1,0 +1,28 @@
+/** Plugins as a source of calls, and what else they add to turns. Loaded where one is installed; their hosts start with the first need. */
+import { join } from 'node:path'
+import type { KernelOptions } from '../kernel/index.ts'
+import type { GuestEnvelope } from '../types/index.ts'
+import { systemClock } from '../types/index.ts'
+import { createPluginHosts, createPluginParts, createTreeCheck, type PluginParts } from '../plugins/index.ts'
+import type { HostWays } from './host-ways.ts'
+
+type ProgramHost = Parameters<NonNullable<KernelOptions['servers']>>[0]
+
+export async function openPlugins(
+  { sandbox, proxy }: Pick<HostWays, 'sandbox'> & { readonly proxy: HostWays['proxy'] | undefined },
+  { config, workspaceRoot, plugins = [] }: Pick<GuestEnvelope, 'config' | 'workspaceRoot' | 'plugins'>,
+  { secrets, schemas, messageOf, labelsOf, noteEvent }: ProgramHost,
+): Promise<PluginParts> {
+  const hosts = await createPluginHosts({
+    plugins,
+    sandbox,
+    proxy,
+    secrets,
+    tree: createTreeCheck(),
+    // Of the workspace, and not seen by agents: backups have it, and it goes with the workspace.
+    stateFolder: join(workspaceRoot, 'internal', 'plugins'),
+    nowMs: systemClock.monotonicMs,
+    onDisabled: (plugin) => noteEvent('plugin_disabled', { plugin }),
+  })
+  return createPluginParts({ hosts, config: config.plugins, schemas, clock: systemClock, messageOf, labelsOf })
+}
