@@ -223,6 +223,10 @@ function createListener(
     const [{ createMcp }, clients] = await Promise.all([import('./mcp/endpoint.ts'), loadClients()])
     return createMcp({ ...deps, clients, version: kernel.status().version, closing: answers.closing, now: Date.now })
   })
+  const loadPlugins = once(async () => {
+    const [{ createPluginRoutes }, clients] = await Promise.all([import('./http/plugin-routes.ts'), loadClients()])
+    return createPluginRoutes({ ...deps, kernel, clients })
+  })
   return (request, response) => {
     takePagePart(request)
     answers.add(request, response)
@@ -235,11 +239,13 @@ function createListener(
           ? loadApi
           : path === '/mcp'
             ? loadMcp
-            : options.a2a !== undefined && isA2a(path)
-              ? loadA2a
-              : options.webFolder !== undefined && (!isHealth(path) || opensPage(path, request))
-                ? loadWeb
-                : null
+            : path.startsWith('/plugins/')
+              ? loadPlugins
+              : options.a2a !== undefined && isA2a(path)
+                ? loadA2a
+                : options.webFolder !== undefined && (!isHealth(path) || opensPage(path, request))
+                  ? loadWeb
+                  : null
     if (answer === null) return answerHttp(request, response, refusal, kernel)
     answer()
       .then((answering) => answering(request, response))

@@ -181,7 +181,7 @@ function workAnswers(
       const part = find(
         `route ${input.method} ${input.path}`,
         (plugin) => plugin.routes,
-        ({ type, path }) => type.toUpperCase() === input.method && path === input.path,
+        ({ type, path }) => type.toUpperCase() === input.method.replace('HEAD', 'GET') && path === input.route,
       )
       return answerOf(await part.handler(runtime, { ...input, bytes: Buffer.from(input.body, 'base64') }))
     },

@@ -92,6 +92,9 @@ export interface PluginOps {
     input: {
       method: string
       path: string
+      /** The path that the plugin has declared, and the fields of the request's path that it names. */
+      route: string
+      params: Readonly<Record<string, string>>
       query: Readonly<Record<string, string>>
       headers: Readonly<Record<string, string>>
       /** Base64. */

@@ -62,7 +62,7 @@ describe('a host of a plugin', () => {
     assert.deepEqual(await ask('usual', 'event', { name: 'MESSAGE_RECEIVED', payload: {} }, request), {})
     assert.equal((await ask('usual', 'hook', { step: 'call.before', value: { name: 'x' } }, request)).reason, 'no x')
     assert.deepEqual(await ask('usual', 'model', { type: 'TEXT_SMALL', params: { prompt: 'p' } }, request), { result: 'answer to p' })
-    const route = { method: 'GET', path: '/hello', query: {}, headers: {}, body: '' }
+    const route = { method: 'GET', path: '/hello', route: '/hello', params: {}, query: {}, headers: {}, body: '' }
     const { status, body } = await ask('usual', 'route', route, request)
     assert.deepEqual([status, Buffer.from(body, 'base64').toString()], [201, '{"hello":"world"}'])
     await ask('usual', 'service', { type: 'clock' }, request)

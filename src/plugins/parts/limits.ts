@@ -25,3 +25,7 @@ export const eventTimeoutMs = 10_000
 export const serviceTimeoutMs = 30_000
 /** Levels of the payload of an event. */
 export const maxEventLevels = 16
+/** Base64 of a body, of requests and answers: they pass the frames of the host as one. */
+export const maxRouteBytes: number = 1_400_000
+/** Programs wait for the answer. */
+export const routeTimeoutMs = 60_000

@@ -7,6 +7,7 @@ import { actionCalls } from './action-call.ts'
 import { deliveryCalls } from './delivery-calls.ts'
 import type { PartDeps } from './part-request.ts'
 import { createRateLimits } from './rate-limits.ts'
+import { routeCall } from './route-call.ts'
 import { turnCalls } from './turn-calls.ts'
 import { createTurnStates } from './turn-states.ts'
 
@@ -54,7 +55,7 @@ export function createPluginParts({ hosts, config, schemas, clock, messageOf, la
     void hosts.exports(plugin, stopping.signal).catch(() => {})
   }
   return {
-    calls: [...turnCalls(deps), ...deliveryCalls(deps)],
+    calls: [...turnCalls(deps), ...deliveryCalls(deps), routeCall(deps)],
     tools: () => refresh().tools,
     plugins: () => refresh().of,
     async close() {

@@ -1,0 +1,89 @@
+/**
+ * Routes of plugins, below `/plugins/NAME/`. What they answer is a stranger's: it is shown in an origin of its own, without scripts that reach
+ * this gateway, and sets no cookie.
+ */
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { Kernel } from '../../kernel/index.ts'
+import { errorTable, OxbowError } from '../../types/index.ts'
+import type { Clients } from '../clients.ts'
+import { TooMany } from '../clients.ts'
+import { describeFailure } from '../frames.ts'
+import { readPieces } from './request-body.ts'
+
+export interface PluginRoutesDeps {
+  readonly kernel: Kernel
+  readonly clients: Pick<Clients, 'of'>
+  readonly onBug: (error: unknown) => void
+}
+
+const maxBodyBytes: number = 1024 * 1024
+
+/** Headers of a request that prove who sends it, or belong to the connection. */
+const withheld = /^(?:authorization|cookie|proxy-.*|connection|host|upgrade|transfer-encoding|te|trailer|keep-alive|sec-websocket-.*)$/
+/** Headers of an answer that a plugin may set. */
+const passed =
+  /^(?:content-type|content-language|content-disposition|cache-control|etag|last-modified|expires|location|retry-after|x-[a-z0-9-]+)$/i
+
+export function createPluginRoutes({ kernel, clients, onBug }: PluginRoutesDeps) {
+  const answer = async (request: IncomingMessage, response: ServerResponse): Promise<void> => {
+    const url = new URL(request.url ?? '', 'http://gateway')
+    const [, , plugin = '', ...rest] = url.pathname.split('/')
+    const { authorization, cookie } = request.headers
+    const anonymous = authorization === undefined && cookie === undefined
+    const client = anonymous ? null : await clients.of(request)
+    client?.take?.()
+    const body: Buffer[] = []
+    for await (const piece of readPieces(request, maxBodyBytes, maxBodyBytes)) body.push(piece)
+    const input = {
+      plugin: decodeURIComponent(plugin),
+      method: request.method ?? '',
+      path: `/${rest.join('/')}`,
+      query: Object.fromEntries(url.searchParams),
+      headers: headersOf(request),
+      body: Buffer.concat(body).toString('base64'),
+      anonymous,
+    }
+    const outcome = await (client?.kernel ?? kernel).call('plugin.route', input)
+    if (outcome.status !== 'ok') throw new OxbowError(outcome.failure.code, outcome.failure.message, { hint: outcome.failure.hint })
+    const { status, headers, body: answered } = outcome.output as { status: number; headers: Record<string, string>; body: string }
+    send(response, status, headers, Buffer.from(answered, 'base64'), request.method === 'HEAD')
+  }
+  return async (request: IncomingMessage, response: ServerResponse): Promise<void> => {
+    try {
+      await answer(request, response)
+    } catch (error) {
+      const { code, message, hint } =
+        error instanceof URIError
+          ? { code: 'bad_input' as const, message: 'The path is not valid percent-encoding.', hint: 'Encode each segment.' }
+          : describeFailure(error, onBug)
+      if (response.headersSent) return void response.destroy()
+      const retry = error instanceof TooMany ? { 'retry-after': String(error.retryAfterS) } : {}
+      const status = error instanceof TooMany ? 429 : errorTable[code].http
+      const text = JSON.stringify({ type: `urn:oxbow:error:${code}`, title: errorTable[code].meaning, status, detail: message, code, hint })
+      send(response, status, { 'content-type': 'application/problem+json', ...retry }, Buffer.from(text), false)
+    }
+  }
+}
+
+function headersOf({ headers }: IncomingMessage): Record<string, string> {
+  const shown = Object.entries(headers).filter(([name]) => !withheld.test(name))
+  return Object.fromEntries(shown.map(([name, value]) => [name, Array.isArray(value) ? value.join(', ') : (value ?? '')]))
+}
+
+function send(response: ServerResponse, status: number, headers: Readonly<Record<string, string>>, body: Buffer, isHead: boolean): void {
+  // A redirect could show a page of somebody else under this address.
+  const own = Object.entries(headers).filter(
+    ([name, value]) =>
+      passed.test(name) && /^[\t\x20-\x7e]*$/.test(value) && (name.toLowerCase() !== 'location' || /^\/(?!\/)/.test(value)),
+  )
+  response.writeHead(status, {
+    'cache-control': 'no-store',
+    ...Object.fromEntries(own.map(([name, value]) => [name.toLowerCase(), value])),
+    'content-length': body.length,
+    'x-content-type-options': 'nosniff',
+    'content-security-policy': "sandbox; default-src 'none'; img-src data:; style-src 'unsafe-inline'",
+    'cross-origin-resource-policy': 'same-origin',
+    'referrer-policy': 'no-referrer',
+  })
+  response.end(isHead ? undefined : body)
+}
