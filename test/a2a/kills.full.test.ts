@@ -173,9 +173,10 @@ test(`${kills} kills in the middle of streams lose no answer, repeat no command 
   await sideBySide(async () => {
     if (begun >= kills / killsInOnePair || performance.now() - began > seriesMs) return false
     const seed = first + begun++
-    arrived += await ordeal(seed).catch((error: unknown) => {
+    const arrivals = await ordeal(seed).catch((error: unknown) => {
       throw new Error(`seed ${seed}`, { cause: error })
     })
+    arrived += arrivals
     return true
   })
   t.diagnostic(`${begun * killsInOnePair} kills, ${arrived} of ${begun * tasks} tasks arrived`)
