@@ -56,6 +56,9 @@ const ownValues: Readonly<Record<string, readonly string[]>> = {
   'state save': ['x/x', '{}'],
   'state delete': ['x/x'],
   call: ['x', '{}'],
+  'plugin add': [join(folder, 'none')],
+  'plugin new': [join(folder, 'none', 'x')],
+  'plugin sign': [join(folder, 'none'), 'x'],
 }
 
 function leavesOf(command: Command, path: readonly string[]): readonly Leaf[] {
@@ -159,6 +162,15 @@ test('every verb that reads the configuration ends with its exit code where that
     'folder list': 0,
     'folder remove': missing,
     'servers discover': 0,
+    'plugin list': 0,
+    'plugin verify': 0,
+    'plugin add': missing,
+    'plugin update': missing,
+    'plugin enable': missing,
+    'plugin disable': missing,
+    'plugin remove': missing,
+    'plugin new': refused,
+    'plugin sign': missing,
     'embed list': 0,
     'embed pull': refused,
     'embed use': refused,
@@ -168,5 +180,11 @@ test('every verb that reads the configuration ends with its exit code where that
 test('every verb ends with the exit code of a bad configuration where the home cannot be created', async () => {
   const home = join(folder, 'file')
   writeFileSync(home, '')
-  assert.deepEqual(await exitsIn(home), { 'config schema': 0, completion: 0, 'servers discover': 0 })
+  assert.deepEqual(await exitsIn(home), {
+    'config schema': 0,
+    completion: 0,
+    'servers discover': 0,
+    'plugin new': errorTable.bad_input.exit,
+    'plugin sign': errorTable.not_found.exit,
+  })
 })

@@ -24,6 +24,7 @@ export const depthRules: DepthRules = {
     'types',
   ]),
   smallFiles: {
+    'src/runner/plugins/plugin-tools.ts': 'what is loaded with the first verb of `oxbow plugin`, in one piece',
     'src/cli/skills/skill-verbs.ts': 'what the help needs of the verbs; what they do is loaded when one is chosen',
     'src/kernel/graphs/graphing.ts': 'what a kernel without graphs has of them; the rest is loaded with the first one',
     'src/engine/tokens/gpt-tokenizer.d.ts': 'types of the generated file beside it',

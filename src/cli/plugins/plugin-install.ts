@@ -2,18 +2,24 @@
  * `oxbow plugin add`, `update`, `enable`, `disable`, `reload` and `remove`. What is installed is shown before: files, author, rights. A person says
  * yes to exactly these files; running guests take over the change.
  */
-import { readFile } from 'node:fs/promises'
+import { readFile, writeFile } from 'node:fs/promises'
 import { userInfo } from 'node:os'
 import { createInterface } from 'node:readline/promises'
 import { plainLine, plainText } from '../../terminal/index.ts'
 import { connect } from '../../client/index.ts'
 import { findGuest, type Home, loadPlugins, openHome, openWorkspace, type StagedPlugin, usersOf } from '../../runner/index.ts'
-import { type LockedPlugin, OxbowError, systemClock, toFailure } from '../../types/index.ts'
-import { type CallOptions, type DryRunOptions, outputOf, showOutput } from '../kernel/call.ts'
+import { type LockedPlugin, OxbowError, systemClock, toError, toFailure } from '../../types/index.ts'
+import { guestSetup } from '../guest-connection.ts'
+import { type CallOptions, outputOf, showOutput } from '../kernel/call.ts'
 import { isInteractive, printLine, printNotice, printPreview, printText, type Terminal } from '../terminal.ts'
 import { rightsText } from './plugins.ts'
 
-export interface AddOptions extends DryRunOptions {
+interface InstallOptions {
+  readonly json?: boolean | undefined
+  readonly dryRun?: boolean | undefined
+}
+
+export interface AddOptions extends InstallOptions {
   readonly manifest?: string | undefined
   readonly digest?: string | undefined
 }
@@ -37,7 +43,8 @@ async function install(source: string, options: AddOptions, terminal: Terminal, 
   const home = openHome(terminal.env)
   const { manifest } = options
   const { stagePlugin, commitPlugin, discard } = await loadPlugins()
-  const propose = manifest === undefined ? undefined : () => readFile(manifest, 'utf8')
+  const propose =
+    manifest === undefined ? (folder: string) => proposeOne(folder, source, options, terminal) : () => readFile(manifest, 'utf8')
   const staged = await stagePlugin(source, { home, env: terminal.env, propose, expected })
   try {
     printText({ output: terminal.errors }, await stagedText(staged))
@@ -54,6 +61,33 @@ async function install(source: string, options: AddOptions, terminal: Terminal, 
   } finally {
     await discard(staged.folder)
   }
+}
+
+/**
+ * A package without a manifest is not installed: a person gets one to narrow, as a file in the current folder.
+ * @throws OxbowError `approval_required`, always
+ */
+async function proposeOne(folder: string, source: string, { json, dryRun }: AddOptions, terminal: Terminal): Promise<never> {
+  const { proposeManifest } = await loadPlugins()
+  const { text, findings } = await proposeManifest(folder)
+  const { name } = JSON.parse(text) as { readonly name: string }
+  const file = `${name}.plugin.json`
+  if (json === true) printLine(terminal, JSON.stringify({ proposed: JSON.parse(text) as object, findings }))
+  else {
+    const { bytes, files, builtins, packages, settings, secrets, hosts } = findings
+    const lines = Object.entries({ builtins, packages, settings, secrets, hosts }).map(
+      ([what, list]) => `${what}: ${list.join(', ') || 'none'}`,
+    )
+    printText(
+      terminal,
+      plainText([`${files} files, ${Math.ceil(bytes / 1024)} KiB, without what it depends on`, ...lines, text].join('\n')),
+    )
+  }
+  if (dryRun !== true && json !== true)
+    await writeFile(file, text, { flag: 'wx' }).catch(() => printNotice(terminal, `notice: ${file} exists and stays as it is`))
+  throw new OxbowError('approval_required', 'The package has no manifest; this is a proposal.', {
+    hint: `Remove from ${file} what it does not need, then: oxbow plugin add ${source} --manifest ${file}`,
+  })
 }
 
 function shown({ manifest, source, tree_hash, signer, files, bytes, packages, withScripts, changes, reasons }: StagedPlugin): object {
@@ -114,14 +148,14 @@ async function isApproved(staged: StagedPlugin, { digest }: AddOptions, terminal
   }
 }
 
-export async function pluginSwitch(name: string, isOn: boolean, options: CallOptions, terminal: Terminal): Promise<number> {
+export async function pluginSwitch(name: string, isOn: boolean, options: InstallOptions, terminal: Terminal): Promise<number> {
   const home = openHome(terminal.env)
   const { switchPlugin } = await loadPlugins()
   switchPlugin(home, name, isOn)
   return report({ plugin: name, enabled: isOn }, `${isOn ? 'Enabled' : 'Disabled'} ${name}.`, home, options, terminal)
 }
 
-export async function pluginRemove(name: string, options: DryRunOptions, terminal: Terminal): Promise<number> {
+export async function pluginRemove(name: string, options: InstallOptions, terminal: Terminal): Promise<number> {
   const home = openHome(terminal.env)
   const { findPlugin, removePlugin } = await loadPlugins()
   if (options.dryRun === true) {
@@ -135,11 +169,11 @@ export async function pluginRemove(name: string, options: DryRunOptions, termina
 
 export async function pluginReload(name: string, options: CallOptions, terminal: Terminal): Promise<number> {
   const { findPlugin } = await loadPlugins()
-  findPlugin(openHome(terminal.env), name)
+  findPlugin(guestSetup(options, terminal).home, name)
   return showOutput(['plugin.reload', { plugin: name }], options, terminal, () => `Reloaded ${name}.`)
 }
 
-async function report(result: object, text: string, home: Home, options: CallOptions, terminal: Terminal): Promise<number> {
+async function report(result: object, text: string, home: Home, options: InstallOptions, terminal: Terminal): Promise<number> {
   const problems = await syncGuests(home, terminal)
   printLine(terminal, options.json === true ? JSON.stringify({ ...result, problems }) : text)
   return problems.length === 0 ? 0 : 1
@@ -154,8 +188,14 @@ async function syncGuests(home: Home, terminal: Terminal): Promise<readonly stri
     try {
       const gateway = await connect({ url: guest.url, token: guest.token, client: `oxbow-cli ${terminal.version}` })
       try {
-        const { problems: kept } = (await outputOf(gateway, 'plugin.sync', {})) as { readonly problems: Readonly<Record<string, string>> }
-        problems.push(...Object.entries(kept).map(([plugin, why]) => `${plugin}: ${why}`))
+        const synced = await gateway.call('plugin.sync', {})
+        // A guest without plugins has loaded nothing of them: it starts anew inside of its process, and its turns go on.
+        if (synced.status !== 'ok' && synced.failure.code === 'unknown_call') await outputOf(gateway, 'guest.restart', {})
+        else if (synced.status !== 'ok') throw toError(synced.failure)
+        else {
+          const { problems: kept } = synced.output as { readonly problems: Readonly<Record<string, string>> }
+          problems.push(...Object.entries(kept).map(([plugin, why]) => `${plugin}: ${why}`))
+        }
       } finally {
         await gateway.close()
       }

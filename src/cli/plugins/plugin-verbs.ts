@@ -1,5 +1,5 @@
 /** Definitions of `plugin`, for programs of others that add actions, providers and the like. */
-import { type AddVerbs, dryRunOption, examples, userVerb, verbGroup } from '../verb-parts.ts'
+import { type AddVerbs, dryRunOption, examples, plainVerb, userVerb, verbGroup } from '../verb-parts.ts'
 
 const jsonOption = ['--json', 'print the output as one JSON value'] as const
 
@@ -11,7 +11,7 @@ export const addPluginVerbs: AddVerbs = (program, terminal, choose) => {
     'oxbow plugin add npm:@acme/oxbow-weather@1.2.0',
   )
   const load = () => import('./plugins.ts')
-  userVerb(plugins.command('list'), 'list the installed plugins, and whether they run')
+  plainVerb(plugins.command('list'), 'list the installed plugins, and whether they run')
     .option(...jsonOption)
     .addHelpText('after', examples('oxbow plugin list', 'oxbow plugin list --json'))
     .action((options) => choose(async () => (await load()).pluginList(options, terminal)))
@@ -19,7 +19,7 @@ export const addPluginVerbs: AddVerbs = (program, terminal, choose) => {
     .option(...jsonOption)
     .addHelpText('after', examples('oxbow plugin info weather'))
     .action((name, options) => choose(async () => (await load()).pluginInfo(name, options, terminal)))
-  userVerb(plugins.command('verify [name]'), 'compare the files of plugins with what was approved; of a folder: check its manifest')
+  plainVerb(plugins.command('verify [name]'), 'compare the files of plugins with what was approved; of a folder: check its manifest')
     .option(...jsonOption)
     .addHelpText('after', examples('oxbow plugin verify', 'oxbow plugin verify weather', 'oxbow plugin verify ./weather'))
     .action((name, options) => choose(async () => (await load()).pluginVerify(name, options, terminal)))
@@ -51,17 +51,17 @@ const addInstallVerbs: AddVerbs = (plugins, terminal, choose) => {
       ),
     )
     .action((source, options) => choose(async () => (await load()).pluginAdd(source, options, terminal)))
-  userVerb(plugins.command('update <name> [source]'), 'install another version of a plugin, after you have seen what it may do more')
+  plainVerb(plugins.command('update <name> [source]'), 'install another version of a plugin, after you have seen what it may do more')
     .option('--digest <hash>', 'install without a question the files that were shown with this hash')
     .option('--dry-run', 'show what would change, and install nothing')
     .option(...jsonOption)
     .addHelpText('after', examples('oxbow plugin update weather', 'oxbow plugin update weather npm:@acme/oxbow-weather@1.3.0'))
     .action((name, source, options) => choose(async () => (await load()).pluginUpdate(name, source, options, terminal)))
-  userVerb(plugins.command('enable <name>'), 'load a plugin again')
+  plainVerb(plugins.command('enable <name>'), 'load a plugin again')
     .option(...jsonOption)
     .addHelpText('after', examples('oxbow plugin enable weather'))
     .action((name, options) => choose(async () => (await load()).pluginSwitch(name, true, options, terminal)))
-  userVerb(plugins.command('disable <name>'), 'end a plugin and load it no more')
+  plainVerb(plugins.command('disable <name>'), 'end a plugin and load it no more')
     .option(...jsonOption)
     .addHelpText('after', examples('oxbow plugin disable weather'))
     .action((name, options) => choose(async () => (await load()).pluginSwitch(name, false, options, terminal)))
@@ -69,7 +69,7 @@ const addInstallVerbs: AddVerbs = (plugins, terminal, choose) => {
     .option(...jsonOption)
     .addHelpText('after', examples('oxbow plugin reload weather'))
     .action((name, options) => choose(async () => (await load()).pluginReload(name, options, terminal)))
-  userVerb(plugins.command('remove <name>'), 'remove a plugin and its files')
+  plainVerb(plugins.command('remove <name>'), 'remove a plugin and its files')
     .option(...dryRunOption)
     .option(...jsonOption)
     .addHelpText('after', examples('oxbow plugin remove weather', 'oxbow plugin remove weather --dry-run'))
@@ -78,20 +78,18 @@ const addInstallVerbs: AddVerbs = (plugins, terminal, choose) => {
 
 /** For who writes a plugin. */
 const addAuthorVerbs: AddVerbs = (plugins, terminal, choose) => {
-  const load = () => import('./plugin-author.ts')
-  plugins
-    .command('new <folder>')
-    .description('make a folder with a plugin to begin with')
+  const load = () => import('./plugins.ts')
+  plainVerb(plugins.command('new <folder>'), 'make a folder with a plugin to begin with')
     .option(...jsonOption)
     .addHelpText('after', examples('oxbow plugin new weather', 'oxbow plugin add ./weather'))
     .action((folder, options) => choose(async () => (await load()).pluginNew(folder, options, terminal)))
-  plugins
-    .command('sign <folder>')
-    .description('sign the files of a plugin with an Ed25519 key')
-    .requiredOption('--key <file>', 'your private key in PEM; it is made if the file does not exist')
+  plainVerb(
+    plugins.command('sign <folder> <key>'),
+    'sign the files of a plugin with your Ed25519 key, a file in PEM, which is made if it does not exist',
+  )
     .option(...jsonOption)
-    .addHelpText('after', examples('oxbow plugin sign ./weather --key ~/plugin-key.pem'))
-    .action((folder, options) => choose(async () => (await load()).pluginSign(folder, options, terminal)))
+    .addHelpText('after', examples('oxbow plugin sign ./weather ~/plugin-key.pem'))
+    .action((folder, key, options) => choose(async () => (await load()).pluginSign(folder, key, options, terminal)))
   userVerb(plugins.command('test <name>'), 'run the tests that an installed plugin has, in its sandbox')
     .option(...jsonOption)
     .addHelpText('after', examples('oxbow plugin test weather'))

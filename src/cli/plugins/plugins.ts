@@ -1,11 +1,11 @@
-/** `oxbow plugin list`, `info`, `verify` and `logs`: what is installed, and whether it is as a person has approved it. */
+/** Verbs of `oxbow plugin` that install nothing: what is installed and whether it is as it was approved, and those for who writes a plugin. */
 import { existsSync } from 'node:fs'
 import { basename, resolve } from 'node:path'
 import { formatTime, plainLine, plainText, table } from '../../terminal/index.ts'
 import { type Home, loadPlugins, openHome, type PluginsOfHome } from '../../runner/index.ts'
-import type { LockedPlugin, PluginExports, PluginHostState, PluginSource } from '../../types/index.ts'
+import type { LockedPlugin, PluginExports, PluginHostState, PluginSource, PluginTestResult } from '../../types/index.ts'
 import { type CallOptions, outputOf } from '../kernel/call.ts'
-import { withGuest } from '../guest-connection.ts'
+import { guestSetup, withGuest } from '../guest-connection.ts'
 import { printLine, printNotice, printText, type Terminal } from '../terminal.ts'
 
 /** How a list says where a plugin is from. */
@@ -13,8 +13,12 @@ function sourceText(source: PluginSource): string {
   return source.from === 'npm' ? `npm:${source.spec}` : source.path
 }
 
+interface JsonOption {
+  readonly json?: boolean | undefined
+}
+
 /** Reads files only: no guest is started. */
-export async function pluginList(options: CallOptions, terminal: Terminal): Promise<number> {
+export async function pluginList(options: JsonOption, terminal: Terminal): Promise<number> {
   const { readLock } = await loadPlugins()
   const { plugins, problem } = readLock(openHome(terminal.env))
   if (problem !== '') printNotice(terminal, `warning: ${plainText(problem)}`)
@@ -41,7 +45,7 @@ interface Info {
 
 export async function pluginInfo(name: string, options: CallOptions, terminal: Terminal): Promise<number> {
   const loaded = await loadPlugins()
-  const plugin = loaded.findPlugin(openHome(terminal.env), name)
+  const plugin = loaded.findPlugin(guestSetup(options, terminal).home, name)
   const info = plugin.enabled ? await infoOf(name, options, terminal) : null
   if (options.json === true) printLine(terminal, JSON.stringify({ ...plugin, exports: info?.exports ?? null, state: info?.state ?? null }))
   else printText(terminal, [aboutText(plugin, loaded), info === null ? 'It is disabled.' : partsText(info)].join('\n\n'))
@@ -93,7 +97,7 @@ function partsText({ exports, state }: Info): string {
 
 export async function pluginLogs(name: string, options: CallOptions, terminal: Terminal): Promise<number> {
   const { findPlugin } = await loadPlugins()
-  findPlugin(openHome(terminal.env), name)
+  findPlugin(guestSetup(options, terminal).home, name)
   const { state } = await infoOf(name, options, terminal)
   if (options.json === true) printLine(terminal, JSON.stringify({ log: state.log, problem: state.problem }))
   else if (state.log === '') printNotice(terminal, `${name} has written nothing since its guest has started.`)
@@ -102,7 +106,7 @@ export async function pluginLogs(name: string, options: CallOptions, terminal: T
 }
 
 /** Where a person looks when a plugin does not start. @returns 1 if something is not as it was approved */
-export async function pluginVerify(name: string | undefined, options: CallOptions, terminal: Terminal): Promise<number> {
+export async function pluginVerify(name: string | undefined, options: JsonOption, terminal: Terminal): Promise<number> {
   const home = openHome(terminal.env)
   const { readLock, findPlugin, checkFolder } = await loadPlugins()
   if (name !== undefined && existsSync(resolve(name, 'oxbow.plugin.json'))) {
@@ -133,4 +137,43 @@ async function verifyOne(home: Home, plugin: LockedPlugin): Promise<{ readonly p
     (error: unknown) => (error instanceof Error ? error.message : String(error)),
   )
   return { plugin: name, problem }
+}
+
+// For who writes a plugin.
+
+export async function pluginNew(folder: string, { json }: JsonOption, terminal: Terminal): Promise<number> {
+  const { newPlugin } = await loadPlugins()
+  const name = await newPlugin(resolve(folder))
+  if (json === true) printLine(terminal, JSON.stringify({ plugin: name, folder: resolve(folder) }))
+  else printText(terminal, `Made the plugin ${name} in ${resolve(folder)}. Install it: oxbow plugin add ${folder}`)
+  return 0
+}
+
+export async function pluginSign(folder: string, key: string, { json }: JsonOption, terminal: Terminal): Promise<number> {
+  const { fingerprint, signFolder } = await loadPlugins()
+  const { signer, madeKey } = await signFolder(resolve(folder), key)
+  if (madeKey) printNotice(terminal, `Made the key ${resolve(key)}. Keep it: updates that another key has signed ask each person again.`)
+  if (json === true) printLine(terminal, JSON.stringify({ signer, fingerprint: fingerprint(signer) }))
+  else printLine(terminal, `Signed by the key ${fingerprint(signer)}`)
+  return 0
+}
+
+/** @returns 1 if a test fails */
+export async function pluginTest(name: string, options: CallOptions, terminal: Terminal): Promise<number> {
+  const { findPlugin } = await loadPlugins()
+  findPlugin(guestSetup(options, terminal).home, name)
+  return withGuest(options, terminal, async ({ gateway }) => {
+    const { results } = (await outputOf(gateway, 'plugin.test', { plugin: name })) as { readonly results: readonly PluginTestResult[] }
+    const failed = results.filter(({ ok }) => !ok)
+    if (options.json === true) printLine(terminal, JSON.stringify({ results }))
+    else {
+      for (const { suite, name: title, ok, problem } of results)
+        printText(terminal, `${ok ? 'passed' : 'failed'}  ${plainLine(`${suite} › ${title}`, 200)}${ok ? '' : `\n  ${plainText(problem)}`}`)
+      printLine(
+        terminal,
+        results.length === 0 ? `${name} has no tests.` : `${results.length - failed.length} passed, ${failed.length} failed.`,
+      )
+    }
+    return failed.length === 0 ? 0 : 1
+  })
 }
