@@ -3,6 +3,7 @@
  * their own have one each, and all others share one.
  */
 import { join } from 'node:path'
+import { setTimeout } from 'node:timers/promises'
 import { type Json, type JsonObject, OxbowError, type PluginExports, type PluginMessage, type PluginOps } from '../types/index.ts'
 import { runTests } from '../plugin-host/index.ts'
 import { findAction } from './runtime/actions.ts'
@@ -25,6 +26,8 @@ export interface ElizaHostDeps {
   readonly env: Readonly<Record<string, string | undefined>>
   readonly guest: GuestCalls
   readonly now: () => number
+  /** Of the request that runs: aborted when the guest cancels it. */
+  readonly signal: () => AbortSignal
 }
 
 export type ElizaHost = {
@@ -45,6 +48,7 @@ export function openElizaHost(deps: ElizaHostDeps): ElizaHost {
   let loading: Promise<LoadedPlugins> | undefined
   let config: JsonObject = {}
   let settings: JsonObject = {}
+  const ended = new AbortController()
   const load = (): Promise<LoadedPlugins> => (loading ??= loadPlugins(deps.entries))
   const open = (agent: string): Promise<Open> => {
     const characters = (settings['characters'] ?? {}) as Record<string, Character>
@@ -89,7 +93,7 @@ export function openElizaHost(deps: ElizaHostDeps): ElizaHost {
         runtime,
       )
     },
-    task: ({ name }) => runTask(open, name),
+    task: ({ name }) => runTask(open, name, AbortSignal.any([ended.signal, deps.signal()])),
     event: (input) => emit(open, input),
     async test() {
       const [{ plugins }, { runtime }] = await Promise.all([load(), open('')])
@@ -106,6 +110,7 @@ export function openElizaHost(deps: ElizaHostDeps): ElizaHost {
       return { memory_bytes: process.memoryUsage().rss, services: [...new Set(services)] }
     },
     async drain() {
+      ended.abort()
       for (const one of opened.values()) await one.then(({ runtime }) => runtime.stop()).catch(() => {})
       return {}
     },
@@ -166,7 +171,8 @@ async function runAction(
     return { ok: false, text: `${action.name} cannot be used for this message.`, data: {}, values: {} }
   }
   const texts: string[] = []
-  const response: Memory = { entityId: runtime.agentId, roomId: memory.roomId, content: { text: '', actions: [action.name] } }
+  const providers = Array.isArray(input['providers']) ? input['providers'].map(String) : []
+  const response: Memory = { entityId: runtime.agentId, roomId: memory.roomId, content: { text: '', actions: [action.name], providers } }
   const deliver = async (content: Content): Promise<Memory[]> => {
     if (content.text) texts.push(content.text)
     return []
@@ -229,12 +235,12 @@ async function evaluate(open: OpenFor, input: PluginOps['evaluate']['input']): P
   return { ran: true, data: typeof returned === 'object' ? plainObject(returned) : {} }
 }
 
-async function runTask(open: OpenFor, name: string): Promise<PluginOps['task']['output']> {
+async function runTask(open: OpenFor, name: string, signal: AbortSignal): Promise<PluginOps['task']['output']> {
   const { runtime } = await open('')
   if (name !== backgroundTask)
     throw new OxbowError('not_found', `The plugin has no task ${name}.`, { hint: 'See `oxbow plugin info NAME`.' })
   // Services call whenever they have something to do; see GuestCalls.
-  await new Promise<void>((resolve) => setTimeout(resolve, backgroundMs))
+  await setTimeout(backgroundMs, undefined, { signal }).catch(() => {})
   return { text: `Services: ${runtime.getRegisteredServiceTypes().join(', ')}.` }
 }
 

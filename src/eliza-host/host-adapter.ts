@@ -11,7 +11,7 @@ import { type ElizaHostDeps, openElizaHost } from './eliza-host.ts'
 import { backgroundTask } from './load-plugins.ts'
 import type { GuestCalls } from './runtime/runtime-types.ts'
 
-export interface ElizaAdapterDeps extends Omit<ElizaHostDeps, 'guest' | 'entries'> {
+export interface ElizaAdapterDeps extends Omit<ElizaHostDeps, 'guest' | 'entries' | 'signal'> {
   readonly folder: string
   /** Files in the folder. */
   readonly entries: readonly string[]
@@ -23,13 +23,14 @@ const waitMs = 90_000
 const maxWaiting = 1_000
 
 export async function openElizaAdapter({ folder, entries, api, ...deps }: ElizaAdapterDeps): Promise<HostAdapter> {
-  const { guest, within } = createRequests(api)
-  const host = openElizaHost({ ...deps, guest, entries: entries.map((entry) => join(folder, entry)) })
+  const { guest, within, close } = createRequests(api)
+  const host = openElizaHost({ ...deps, guest, signal: api.signal, entries: entries.map((entry) => join(folder, entry)) })
   let services: readonly string[] = []
   return {
     describe: () => host.describe({}),
     async answer(op, input) {
       if (op === 'hook') return { verdict: 'pass', value: null, reason: '' }
+      if (op === 'drain') close()
       const run = host[op] as (given: never) => Promise<object>
       const { name } = input as { name?: unknown }
       const answered = await within(op === 'task' && name === backgroundTask, () => run(input))
@@ -48,25 +49,29 @@ interface Requests {
   readonly guest: GuestCalls
   /** Runs what a request asks for. @param isBackground others may make their calls in it */
   within<Result>(isBackground: boolean, work: () => Promise<Result>): Promise<Result>
+  /** Refuses what waits, and whatever would wait from now on. */
+  close(): void
 }
 
 function createRequests(api: HostApi): Requests {
   const current = new AsyncLocalStorage<Request>()
   type Enter = <Result>(work: () => Result) => Result
   let background: Enter | null = null
-  const waiting: ((enter: Enter) => void)[] = []
+  const waiting: PromiseWithResolvers<Enter>[] = []
+  let isClosed = false
   const enterLater = async (): Promise<Enter> => {
     if (background !== null) return background
+    if (isClosed) throw new Error('The plugin is being stopped, and so it can make no calls.')
     if (waiting.length >= maxWaiting) throw new Error(`More than ${maxWaiting} calls wait for a request of Oxbow.`)
-    const { promise, resolve, reject } = Promise.withResolvers<Enter>()
+    const one = Promise.withResolvers<Enter>()
     const why = new Error('Oxbow has not asked this plugin for anything for a while, and so it can make no calls.')
-    const timer = setTimeout(() => reject(why), waitMs)
-    waiting.push(resolve)
+    const timer = setTimeout(() => one.reject(why), waitMs)
+    waiting.push(one)
     try {
-      return await promise
+      return await one.promise
     } finally {
       clearTimeout(timer)
-      const at = waiting.indexOf(resolve)
+      const at = waiting.indexOf(one)
       if (at >= 0) waiting.splice(at, 1)
     }
   }
@@ -85,7 +90,7 @@ function createRequests(api: HostApi): Requests {
         // Of the innermost scope, so that a call is made with this request and no other.
         const enter: Enter = AsyncLocalStorage.snapshot()
         if (isBackground) background = enter
-        for (const proceed of isBackground ? waiting.splice(0) : []) proceed(enter)
+        for (const { resolve } of isBackground ? waiting.splice(0) : []) resolve(enter)
         try {
           return await work()
         } finally {
@@ -93,6 +98,10 @@ function createRequests(api: HostApi): Requests {
           if (background === enter) background = null
         }
       })
+    },
+    close() {
+      isClosed = true
+      for (const { reject } of waiting.splice(0)) reject(new Error('The plugin is being stopped.'))
     },
   }
 }

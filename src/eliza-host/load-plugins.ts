@@ -135,6 +135,9 @@ export function describePlugins(plugins: readonly Plugin[]): PluginExports {
 /** Actions of elizaOS read what they need from the message. */
 const wordsOnly = {
   type: 'object',
-  properties: { text: { type: 'string', description: 'What to do, in words. Default: the message of the person.' } },
+  properties: {
+    text: { type: 'string', description: 'What to do, in words. Default: the message of the person.' },
+    providers: { type: 'array', items: { type: 'string' }, description: 'Names of providers whose texts the action reads as well.' },
+  },
   additionalProperties: true,
 } as const

@@ -63,6 +63,8 @@ function openRequest({ method, path, query, headers, body }: RouteInput, params:
     originalUrl: request.url,
     body: parsedBody(bytes, request.headers['content-type']),
   })
+  // It has come whole: readers of forms take anything else for an aborted request.
+  request.complete = true
   request.push(bytes)
   request.push(null)
   return request

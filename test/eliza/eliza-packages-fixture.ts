@@ -49,6 +49,8 @@ export interface FakeGuest {
   /** Asks the host as a guest does. */
   ask<Op extends PluginOp>(op: Op, input: PluginOps[Op]['input']): Promise<PluginOps[Op]['output']>
   readonly adapter: HostAdapter
+  /** Lets services make their calls until the end, as the task of every minute does. */
+  background(): void
   /** Names of calls that the plugin made, with their inputs. */
   readonly calls: { readonly name: string; readonly input: JsonObject }[]
   close(): Promise<void>
@@ -109,6 +111,7 @@ export async function openFakeGuest({
   return {
     adapter,
     calls,
+    background: () => void adapter.answer('task', { name: 'background', due: Date.now() } as never).catch(() => {}),
     async ask(op, input) {
       if (op === 'describe') return adapter.describe()
       return adapter.answer(op as never, input as never) as never
@@ -130,7 +133,7 @@ async function started(adapter: HostAdapter, config: JsonObject, settings: JsonO
 
 /** Texts that share words are near each other. */
 function wordVector(text: string): string {
-  const vector = new Float32Array(64)
+  const vector = new Float32Array(64).fill(0.01)
   for (const word of text.toLowerCase().match(/\p{L}{3,}/gu) ?? []) vector[parseInt(hash('sha256', word).slice(0, 8), 16) % 64]! += 1
   const length = Math.hypot(...vector) || 1
   return Buffer.from(vector.map((each) => each / length).buffer).toString('base64')

@@ -53,20 +53,33 @@ export function registerGuestModels(self: ElizaRuntime, { guest }: RuntimeDeps):
     }
     self.registerModel(type, (_, params) => answer(params), provider, lastPriority)
   }
-  const embed = async (params: unknown): Promise<number[]> => {
-    const text = typeof params === 'string' ? params : String((params as Free | null)?.['text'] ?? '')
+  const vectorsOf = async (given: readonly string[]): Promise<number[][]> => {
     const model = self.getSetting('OXBOW_EMBEDDING_MODEL')
     // A probe for the size of vectors has no text.
-    const texts = [text.trim() === '' ? ' .' : text]
+    const texts = given.map((text) => (text.trim() === '' ? '.' : text))
     if (typeof model === 'string' && model !== '') {
-      const output = outputOf(await guest.call('model.embed', { model, texts, purpose: 'document' })) as Free
-      return Array.from(Object.values(output['vectors'][0] as Free), Number)
+      const { vectors } = outputOf(await guest.call('model.embed', { model, texts, purpose: 'document' })) as Free
+      return (vectors as object[]).map((vector) => Array.from(Object.values(vector), Number))
     }
-    const output = outputOf(await guest.call('store.embed', { texts })) as Free
-    const bytes = Uint8Array.from(Buffer.from(String(output['vectors'][0]), 'base64'))
-    return Array.from(new Float32Array(bytes.buffer))
+    const { vectors } = outputOf(await guest.call('store.embed', { texts })) as Free
+    return (vectors as string[]).map((vector) => Array.from(new Float32Array(Uint8Array.from(Buffer.from(vector, 'base64')).buffer)))
+  }
+  const embed = async (params: string | Free | null): Promise<number[] | number[][]> => {
+    const many: unknown = typeof params === 'object' ? params?.['texts'] : undefined
+    // Not of elizaOS 1.7.2: plugins ask for many at once, and take a list of vectors.
+    if (Array.isArray(many)) return inBatches(many.map(String), vectorsOf)
+    const [vector = []] = await vectorsOf([typeof params === 'string' ? params : String(params?.['text'] ?? '')])
+    return vector
   }
   self.registerModel('TEXT_EMBEDDING', (_, params) => embed(params), provider, lastPriority)
+}
+
+const textsAtOnce = 32
+
+async function inBatches(texts: readonly string[], ask: (texts: readonly string[]) => Promise<number[][]>): Promise<number[][]> {
+  const vectors: number[][] = []
+  for (let at = 0; at < texts.length; at += textsAtOnce) vectors.push(...(await ask(texts.slice(at, at + textsAtOnce))))
+  return vectors
 }
 
 /** zod schemas and the like are objects, too: only plain JSON Schema can be sent on. */
