@@ -81,6 +81,13 @@ const configs: UserConfig[] = defineConfig([
   { ...common, entry: { 'schema-worker': 'src/tools/schema/schema-worker.ts' } },
   // Hands are copied into the sandbox, where there is nothing to share a chunk with. A checkout bundles them with the same settings: see hands-program.ts.
   { ...common, format: 'cjs', fixedExtension: true, entry: { hands: 'src/hands/main.ts' }, outputOptions: { codeSplitting: false } },
+  ...(['plugin-host', 'eliza-host'] as const).map((name): UserConfig => ({
+    ...common,
+    format: 'cjs',
+    fixedExtension: true,
+    entry: { [name]: `src/${name}/main.ts` },
+    outputOptions: { codeSplitting: false },
+  })),
 ])
 
 export default configs

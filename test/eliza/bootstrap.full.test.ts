@@ -35,7 +35,10 @@ describe('plugin-bootstrap 1.7.2', () => {
     assert.equal(found.actions.length, 13)
     assert.equal(found.providers.length, 16)
     assert.deepEqual(found.evaluators, [{ name: 'REFLECTION', description: found.evaluators[0]?.description, always: false }])
-    assert.deepEqual(found.services.map(({ type }) => type), ['task', 'embedding-generation'])
+    assert.deepEqual(
+      found.services.map(({ type }) => type),
+      ['task', 'embedding-generation'],
+    )
     assert.equal(found.events.length, 15)
   })
   it('replies by a model of Oxbow, with the words of the character', async () => {
@@ -50,7 +53,10 @@ describe('plugin-bootstrap 1.7.2', () => {
     await act('REPLY', 'My boat is red.')
     const all = (await guest.ask('describe', {})).providers.map(({ name }) => name)
     const provided = await provide(all)
-    assert.deepEqual(Object.values(provided).filter(({ problem }) => problem !== ''), [])
+    assert.deepEqual(
+      Object.values(provided).filter(({ problem }) => problem !== ''),
+      [],
+    )
     assert.match(provided['TIME']?.text ?? '', /current date and time/)
     assert.match(provided['CHARACTER']?.text ?? '', /Ada sails/)
     assert.match(provided['RECENT_MESSAGES']?.text ?? '', /ann: My boat is red\./)
@@ -60,7 +66,7 @@ describe('plugin-bootstrap 1.7.2', () => {
   })
   it('follows a room and mutes it, and keeps that', async () => {
     assert.equal((await act('FOLLOW_ROOM', 'Ada, please follow this room')).ok, true)
-    assert.equal((await guest.calls.findLast(({ input }) => input['method'] === 'setParticipantUserState'))?.input['args'] !== undefined, true)
+    assert.equal(guest.calls.findLast(({ input }) => input['method'] === 'setParticipantUserState')?.input['args'] !== undefined, true)
     // A followed room cannot be followed again: the action itself says so.
     const again = await act('FOLLOW_ROOM', 'Ada, please follow this room')
     assert.deepEqual([again.ok, again.text], [false, 'FOLLOW_ROOM cannot be used for this message.'])
@@ -69,10 +75,10 @@ describe('plugin-bootstrap 1.7.2', () => {
     assert.equal((await act('UNMUTE_ROOM', 'Ada, unmute this room')).ok, true)
   })
   it('ignores and does nothing without asking a model', async () => {
-    const before = prompts.length
+    const asked = prompts.length
     assert.equal((await act('IGNORE', 'ok')).ok, true)
     assert.equal((await act('NONE', 'ok')).ok, true)
-    assert.equal(prompts.length, before)
+    assert.equal(prompts.length, asked)
   })
   it('says that a picture cannot be made: Oxbow has no model for one', async () => {
     const picture = await act('GENERATE_IMAGE', 'Draw a boat')

@@ -25,7 +25,15 @@ describe('plugin-knowledge 1.6.1', () => {
   after(() => guest.close())
 
   const ask = async (method: string, path: string, query: Record<string, string> = {}, headers: Record<string, string> = {}, body = '') => {
-    const answer = await guest.ask('route', { method, path, query, headers, body: Buffer.from(body).toString('base64') })
+    const answer = await guest.ask('route', {
+      method,
+      path,
+      route: path,
+      params: {},
+      query,
+      headers,
+      body: Buffer.from(body).toString('base64'),
+    })
     const text = Buffer.from(answer.body, 'base64').toString()
     return { status: answer.status, type: answer.headers['content-type'] ?? '', text, json: text.startsWith('{') ? JSON.parse(text) : null }
   }
@@ -69,7 +77,12 @@ describe('plugin-knowledge 1.6.1', () => {
     const { provided } = await guest.ask('provide', { names: ['KNOWLEDGE', 'AVAILABLE_DOCUMENTS'], message, state: {} })
     assert.match(provided[0]?.text ?? '', /forty-six metres/)
     assert.match(provided[1]?.text ?? '', /skagen/)
-    const found = await guest.ask('action', { name: 'SEARCH_KNOWLEDGE', input: { text: 'Search your knowledge for the lamp of Skagen' }, message, state: {} })
+    const found = await guest.ask('action', {
+      name: 'SEARCH_KNOWLEDGE',
+      input: { text: 'Search your knowledge for the lamp of Skagen' },
+      message,
+      state: {},
+    })
     assert.equal(found.ok, true)
     assert.match(found.text, /forty-six metres/)
     const reply = await guest.ask('action', { name: 'REPLY', input: { providers: ['KNOWLEDGE'] }, message, state: {} })

@@ -100,7 +100,10 @@ describe('plugin-telegram 1.6.4', () => {
 
   it('starts its service with the token of a declared secret', async () => {
     await guest.ask('service', { type: 'telegram' })
-    assert.equal(api.received.some(({ method }) => method === 'getMe'), true)
+    assert.equal(
+      api.received.some(({ method }) => method === 'getMe'),
+      true,
+    )
     assert.deepEqual(guest.adapter.services().includes('telegram'), true)
   })
   it('answers a message that comes between requests of the guest once its task runs', async () => {
@@ -120,11 +123,14 @@ describe('plugin-telegram 1.6.4', () => {
     assert.equal(keeps('createMemory', 'high tide'), true)
   })
   it('leaves chats alone that are not allowed', async () => {
-    const before = prompts.length
+    const asked = prompts.length
     api.say('Hello from elsewhere', { id: 99, type: 'private', first_name: 'Eve' })
     api.say('And the tide at Dover?')
     assert.equal(await api.sent(), 'You said: tide at Dover')
-    assert.equal(prompts.slice(before).some((text) => text.includes('elsewhere')), false)
+    assert.equal(
+      prompts.slice(asked).some((text) => text.includes('elsewhere')),
+      false,
+    )
   })
   it('never sends its token to the guest', () => {
     assert.equal(JSON.stringify(guest.calls).includes(token), false)
