@@ -95,6 +95,7 @@ export async function startGuest(
       engine,
       sandbox: ways.sandbox,
       calls: (memory) => loadCalls(ways, config, memory!, data),
+      hasPlugins: (envelope.plugins ?? []).length > 0,
       servers: (host) => openServers(ways, envelope, host, { engine, host: options.host }),
       memory: (host) => createMemory({ store, config: config.memory, clock: systemClock, host }),
       workspaceRoot,
