@@ -201,7 +201,7 @@ async function openServers(
     ...(plugins === null ? [] : [plugins]),
     { calls: skills.calls, tools: () => noTools, close: async () => {} },
   ])
-  return { ...joined, section: skills.section, ...(plugins !== null && { plugins: plugins.plugins }) }
+  return { ...joined, section: skills.section, ...(plugins !== null && { plugins: plugins.plugins, hooks: plugins.hooks }) }
 }
 
 const noTools: readonly Call[] = []

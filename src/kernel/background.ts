@@ -2,6 +2,7 @@
  * Calls that the kernel makes itself: in the background, after turns, and to ask a model for a text or for vectors outside of turns. They
  * pass the gate with records and budgets like any other call, and end with the guest.
  */
+import type { RollingSummary } from '../runtime/index.ts'
 import type { Memory } from '../memory/index.ts'
 import type { Store } from '../store/index.ts'
 import {
@@ -168,4 +169,14 @@ export function createEmbed({ user, gate, newId }: EmbedByDeps): Engine['embed']
     if (outcome.status === 'ok') return outcome.output
     throw toError(outcome.failure)
   }
+}
+
+/** How the runtime has a conversation summarized; undefined when summaries are off. */
+export function rollingBy(
+  background: Background,
+  { enabled, trigger_ratio: triggerRatio }: Config['memory']['summary'],
+): RollingSummary | undefined {
+  const later: RollingSummary['later'] = ({ session }, room) =>
+    void background.run(session, 'session.summarize', { room, background: true })
+  return enabled ? { triggerRatio, later } : undefined
 }

@@ -21,17 +21,17 @@ import {
   type Hold,
   type JournalRecord,
   type JsonObject,
-  type LabelScope,
   noSpend,
   type Phase,
   type StartedProgram,
 } from '../types/index.ts'
 import type { Entry, Journal } from './journal.ts'
-import { cancelledOutcome, keptOutput, type Refusal, refusal, refusalBody, replay } from './stages/refusals.ts'
+import { cancelledOutcome, keptOutput, pastOf, type Refusal, refusal, refusalBody, replay } from './stages/refusals.ts'
 import { maxNameLength } from './limits.ts'
 import { refuseLimited } from './access/right-limits.ts'
 import { approve, type ApprovalDeps, withEditNote } from './stages/approval.ts'
 import {
+  type CallOptions,
   continuesAfterRestart,
   type FilePlaces,
   filesFor,
@@ -44,7 +44,17 @@ import type { HookedCall, KernelHooks } from './hooks/hook-port.ts'
 import type { Registry } from './registry.ts'
 import type { DataHandles } from './extract/data-handles.ts'
 import { type FileFlow, type Judged, judgeLabels, labelsOfResult, originsOf, type Sessions, type WatchedFiles } from './sessions.ts'
-import { authorize, flowRefusal, holdsHandle, judgeInput, type Labels, mustAsk, repeatedLabels, runtimeCaller } from './stages/policy.ts'
+import {
+  authorize,
+  flowRefusal,
+  holdsHandle,
+  judgeInput,
+  type Labels,
+  mustAsk,
+  repeatedLabels,
+  runtimeCaller,
+  scoped,
+} from './stages/policy.ts'
 import { type Budgets, reservationName, reserveFor } from './stages/budgets.ts'
 import { clean, type Cleaner, outcomeBody, type Ran, stoppedRun } from './stages/cleaning.ts'
 import type { SecretUse, SecretUses } from '../secrets/index.ts'
@@ -69,25 +79,8 @@ export interface GateDeps extends ApprovalDeps, FilePlaces {
   /** Files that came with the messages of a turn, and what its message asks for beside the policy. */
   readonly attachments: (turn: Caller['turn']) => readonly Attachment[]
   readonly cautionOf: (turn: Caller['turn']) => ClientTools['caution']
-  /** Absent: no plugin has any. */
-  readonly hooks?: KernelHooks | undefined
-}
-
-interface CallOptions {
-  readonly id: CallId
-  /** Null for a call that cannot be cancelled, such as a user's. */
-  readonly signal: AbortSignal | null
-  /** The call may have records from before a crash, which decide how it continues. */
-  readonly resumed?: boolean
-  /** It is made again under this id after a restart: a stop leaves it open if it may be repeated, and its record has its output. */
-  readonly durable?: boolean
-  /** Called when the call begins and ends to wait for a user; that time does not count. */
-  readonly onWait?: (waiting: boolean) => void
-}
-
-/** @param id of a call that its caller may repeat; undefined: a new one @returns the options of a call that cannot be cancelled */
-export function optionsOf(id: CallId | undefined, newId: () => string): CallOptions {
-  return { id: id ?? (newId() as CallId), signal: null, resumed: id !== undefined }
+  /** Undefined: no plugin has any. */
+  readonly hooks: () => KernelHooks | undefined
 }
 
 interface StartedCall {
@@ -150,7 +143,7 @@ async function passGate(deps: GateDeps, passing: Passing, name: string, rawInput
 
 async function passFilled(deps: GateDeps, passing: Passing, name: string, rawInput: unknown): Promise<CallOutcome> {
   // After a crash, an outcome is final and an open intent continues where it stopped.
-  const past = passing.resumed === true ? await pastOf(deps, passing.id) : []
+  const past = passing.resumed === true ? await pastOf(deps.journal, passing.id) : []
   const ended = past.find((entry) => entry.phase === 'outcome' || entry.phase === 'refused' || entry.phase === 'reconciled')
   if (ended !== undefined) return replay(ended)
 
@@ -194,7 +187,8 @@ async function admit(
   if (flow.decision === 'deny') return refusal(flowRefusal(flow))
 
   // Hooks of plugins only make it stricter: what they change is judged from the beginning.
-  const hooked = passing.hooked ?? (deps.hooks?.sees(caller, call) === true ? await deps.hooks.before(passing, call, input) : null)
+  const hooks = deps.hooks()
+  const hooked = passing.hooked ?? (hooks?.sees(caller, call) === true ? await hooks.before(passing, call, input) : null)
   if (hooked !== null && 'text' in hooked) return hooked
   if (hooked !== null && hooked !== passing.hooked && 'input' in hooked)
     return admit(deps, { ...passing, hooked }, name, hooked.input, past)
@@ -275,12 +269,6 @@ async function perform(deps: GateDeps, passing: Passing, admitted: Admitted, pas
   if (call.effect === 'once') await journal.append(settled)
   else journal.note(settled, { lazy: passing.caller.audience !== 'terminal' })
   return outcome
-}
-
-/** Without `parked` and `exchange` records, of which a call may have any number. */
-function pastOf({ journal }: GateDeps, call: CallId): Promise<readonly JournalRecord[]> {
-  const phases = ['decided', 'intent', 'outcome', 'refused', 'reconciled'] as const
-  return journal.store.records({ call, phases, order: 'oldest_first', limit: 10, hydrate: true })
 }
 
 function entryOf({ caller, id }: Passing, phase: Phase, name: string, body: JsonObject): Entry {
@@ -372,8 +360,6 @@ async function run(
     watch.leave()
   }
 }
-
-const scoped = (caller: Caller, scope: LabelScope | undefined): Caller => (scope === undefined ? caller : { ...caller, scope })
 
 /** See `CallContext.call`. */
 function callWithin(

@@ -130,6 +130,8 @@ export function testCall(name: string, run: Call['run'], overrides: Partial<Call
   }
 }
 
+const noTools: readonly Call[] = []
+
 export const done = (text: string): Done<unknown> => ({ output: null, text })
 
 type Count = (texts: readonly string[]) => Promise<readonly number[]>
@@ -183,8 +185,10 @@ export async function openFixture(options: FixtureOptions = {}): Promise<Fixture
     random: systemRandom,
     ...(options.health !== undefined && { health: options.health }),
     ...(options.servers !== undefined && { servers: options.servers, hasPlugins: options.hasPlugins === true }),
+    ...(options.hooks !== undefined && {
+      servers: async () => ({ calls: [], tools: () => noTools, hooks: options.hooks, close: async () => {} }),
+    }),
     host: options.host,
-    hooks: options.hooks,
   })
   const session = options.session ?? (await kernel.createSession('test')).id
   const events: KernelEvent[] = []

@@ -11,7 +11,6 @@ import type {
   Config,
   Engine,
   GuestStatus,
-  HookSource,
   HostPort,
   Json,
   Notice,
@@ -84,8 +83,6 @@ export interface KernelOptions {
   readonly servers?: OpenServers
   /** Opens them at the start: there are plugins, whose tasks and events wait for no call. */
   readonly hasPlugins?: boolean
-  /** The hooks of plugins; absent: there are none. */
-  readonly hooks?: HookSource | undefined
   /** Makes the memory, which is closed with the kernel; absent: nothing is remembered. */
   readonly memory?: (host: MemoryHost) => Memory
   /** Empty when there is none. */

@@ -4,7 +4,6 @@
  * The one exception is the registry, which describes calls about turns, and therefore asks for them with the first call.
  */
 import type { Memory } from '../memory/index.ts'
-import type { RollingSummary } from '../runtime/index.ts'
 import { createSecrets, createSecretUses, createVaultReader, noKeeper, vaultThrough, type Secrets } from '../secrets/index.ts'
 import type { Store } from '../store/index.ts'
 import {
@@ -13,6 +12,7 @@ import {
   type CallId,
   type Config,
   createIdMaker,
+  type HookSource,
   lazySchemaChecker,
   once,
   type IdMaker,
@@ -21,11 +21,10 @@ import {
   type SchemaChecker,
   type SessionId,
 } from '../types/index.ts'
-import { type Background, type Complete, createBackground, createComplete, createTidyDue, createTitleDue } from './background.ts'
+import { type Background, type Complete, createBackground, createComplete, createTidyDue, createTitleDue, rollingBy } from './background.ts'
 import type { KernelCallDeps } from './calls/kernel-calls.ts'
 import type { Flow } from './flow/open-flow.ts'
 import { type KernelHooks, lazyHooks, type LoadedHooks } from './hooks/hook-port.ts'
-import type { KernelHookDeps } from './hooks/kernel-hooks.ts'
 import { type Conversations, createConversations } from './conversation/conversations.ts'
 import { createScratchpads, type Scratchpads } from './conversation/scratchpads.ts'
 import { createSummaries, type Summaries } from './conversation/summaries.ts'
@@ -33,7 +32,7 @@ import type { ExecLists } from './access/exec-lists.ts'
 import { createEvents, type Events } from './events.ts'
 import type { KernelOptions } from './kernel-interface.ts'
 import { createMemoryHost } from './memory-host.ts'
-import { createGate, type Gate } from './gate.ts'
+import { createGate, type Gate, type GateDeps } from './gate.ts'
 import { maxBytesPerToken } from './limits.ts'
 import { createJournal, createProjector, type Journal } from './journal.ts'
 import { createRegistry, type HeldServers, holdServers, type Registry } from './registry.ts'
@@ -52,7 +51,7 @@ import type { Branches } from './branches/branches.ts'
 import { createVersioning, type Versioning } from './versions/versioning.ts'
 import { createLanes } from './turns/lanes.ts'
 import type { Lanes } from './turns/lanes-interface.ts'
-import type { OpenTurn } from './turns/recovery.ts'
+import { createOutcomeOf, type OpenTurn } from './turns/recovery.ts'
 import { createStartTurn, type StartTurn } from './turns/start-turn.ts'
 import type { Supervisor } from './agents/supervisor.ts'
 import { createHandoffs, type Handoffs } from './delegation/handoffs.ts'
@@ -98,7 +97,7 @@ interface Calls {
   readonly runningTurns: RunningTurns
   readonly running: RunningCalls
   readonly gate: Gate
-  readonly hooks: KernelHooks | undefined
+  readonly hooks: () => KernelHooks | undefined
   readonly background: Background
   readonly summaries: Summaries
   readonly memory: Memory | undefined
@@ -215,7 +214,17 @@ function buildCalls(options: KernelOptions, records: Records, describe: () => Pr
   const data = once(async () => (await import('./extract/data-handles.ts')).createDataHandles(records.documents))
   const openFlow = once(async () => (await import('./flow/open-flow.ts')).openFlow({ ...options, ...records, running, files }))
   const files = createFileFlow({ ...records, config, open: openFlow })
-  const hooks = options.hooks && lazyHooks(options.hooks, () => openHooks(options, records, { gate, registry, fit: cleaner.fit }))
+  const openHooks = async (source: HookSource): Promise<LoadedHooks> =>
+    (await import('./hooks/kernel-hooks.ts')).createKernelHooks({
+      ...records,
+      source,
+      user,
+      gate,
+      registry,
+      fit: cleaner.fit,
+      settings: config.model,
+    })
+  const hooks = (): KernelHooks | undefined => servers.hooks((source) => lazyHooks(source, events, () => openHooks(source)))
   const gate: Gate = createGate({
     ...records,
     files,
@@ -229,15 +238,7 @@ function buildCalls(options: KernelOptions, records: Records, describe: () => Pr
     first: versioning.first,
     clock,
     approval: config.approval,
-    // Loaded with the first call that asks.
-    async findRule(asking, readInputs) {
-      const { findRule, settingsDigest } = await import('./access/rules.ts')
-      return findRule(records.documents, settingsDigest(config), asking, readInputs)
-    },
-    async readInputs({ branch }, ...started) {
-      const { readInputs } = await import('./access/command-inputs.ts')
-      return readInputs(branch === undefined ? sandbox : await (await branches()).sandbox(branch), ...started)
-    },
+    ...approvalReads(config, records, sandbox, branches),
     flow: config.flow,
     refuseStart: async (call, program) => (await execLists()).refuse(call, program),
     labels: sessions,
@@ -252,9 +253,27 @@ function buildCalls(options: KernelOptions, records: Records, describe: () => Pr
   const summaries = createSummaries({ store, lineage: sessions.load, journal, sessions, config: summary, engine, complete })
   journal.attach({ onChanged: summaries.drop })
   const memory = options.memory?.(createMemoryHost({ user, store, journal, gate, summaries, newId }))
-  if (hooks !== undefined) events.watchers.add(hooks.publish)
   const own = { data, execLists, servers, registry, cleaner, keptOutputs, runningTurns, running, gate, background, branches, hooks }
   return { ...own, summaries, memory, completeBy, versioning, files, openFlow }
+}
+
+/** What stage 5 reads; loaded with the first call that asks. */
+function approvalReads(
+  config: Config,
+  { documents }: Records,
+  sandbox: KernelOptions['sandbox'],
+  branches: Calls['branches'],
+): Pick<GateDeps, 'findRule' | 'readInputs'> {
+  return {
+    async findRule(asking, readInputs) {
+      const { findRule, settingsDigest } = await import('./access/rules.ts')
+      return findRule(documents, settingsDigest(config), asking, readInputs)
+    },
+    async readInputs({ branch }, ...started) {
+      const { readInputs } = await import('./access/command-inputs.ts')
+      return readInputs(branch === undefined ? sandbox : await (await branches()).sandbox(branch), ...started)
+    },
+  }
 }
 
 function buildTurns(options: KernelOptions, records: Records, calls: Calls): Turns {
@@ -304,15 +323,6 @@ function buildTurns(options: KernelOptions, records: Records, calls: Calls): Tur
   const graphing = createGraphing({ ...own, ...supervision, profileOf, references: registry.references })
   const scheduling = createScheduling({ ...own, admission: supervision.admission })
   return { handoffs, profileOf, lanes, recovered, startTurn, outcomeOf, ...supervision, ...graphing, ...scheduling }
-}
-
-async function openHooks(
-  { hooks, user, config }: KernelOptions,
-  records: Records,
-  calls: Pick<KernelHookDeps, 'gate' | 'registry' | 'fit'>,
-): Promise<LoadedHooks> {
-  const { createKernelHooks } = await import('./hooks/kernel-hooks.ts')
-  return createKernelHooks({ ...records, ...calls, source: hooks!, user, settings: config.model })
 }
 
 /** What happens after each turn. */
@@ -376,28 +386,5 @@ function callDeps(options: KernelOptions, parts: KernelParts): Omit<KernelCallDe
     findCall: registry.find,
     tools: registry.tools,
     laterTools: registry.laterTools,
-  }
-}
-
-/** How the runtime has a conversation summarized; undefined when summaries are off. */
-function rollingBy(
-  background: Background,
-  { enabled, trigger_ratio: triggerRatio }: Config['memory']['summary'],
-): RollingSummary | undefined {
-  const later: RollingSummary['later'] = ({ session }, room) =>
-    void background.run(session, 'session.summarize', { room, background: true })
-  return enabled ? { triggerRatio, later } : undefined
-}
-
-function createOutcomeOf(store: Store): Turns['outcomeOf'] {
-  return async (turn) => {
-    const [ended] = await store.records({
-      call: turn as string as CallId,
-      phases: ['outcome', 'refused', 'reconciled'],
-      order: 'newest_first',
-      limit: 1,
-      hydrate: true,
-    })
-    return ended === undefined ? null : (JSON.parse(ended.body) as JsonObject)
   }
 }

@@ -15,7 +15,7 @@ import {
   type TurnId,
   type UserId,
 } from '../types/index.ts'
-import { optionsOf } from './gate.ts'
+import { optionsOf } from './stages/running-calls.ts'
 import type { KernelCallDeps } from './calls/kernel-calls.ts'
 import type { Kernel, KernelOptions } from './kernel-interface.ts'
 import { assembleParts, type KernelParts } from './kernel-parts.ts'

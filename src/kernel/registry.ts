@@ -9,6 +9,7 @@ import {
   createRecentMap,
   type DescribedPlugin,
   type Failure,
+  type HookSource,
   type Label,
   type Message,
   once,
@@ -23,6 +24,7 @@ import type { CallReference } from './call-reference.ts'
 import { maxHeldToolLists, maxInputBytes, maxOfferedBytes, maxToolShare, maxWhyLength, toolBytesPerToken } from './limits.ts'
 import type { SecretKeeper, Secrets } from '../secrets/index.ts'
 import type { NoteEvent } from './observe/event-bus.ts'
+import type { KernelHooks } from './hooks/hook-port.ts'
 import type { Budgets } from './stages/budgets.ts'
 import type { Documents } from './state/documents.ts'
 
@@ -234,6 +236,8 @@ interface ToolServers {
   readonly tools: ComingCalls
   /** Plugins, for what they add beside calls; absent: there are none. */
   readonly plugins?: (() => readonly DescribedPlugin[]) | undefined
+  /** Hooks of plugins; absent: there are none. */
+  readonly hooks?: HookSource | undefined
   /** A section of the system prompt of an agent; empty if there is nothing to say. Absent: always. */
   readonly section?: (agent: SectionAgent) => string | Promise<string>
   close(): Promise<void>
@@ -282,6 +286,8 @@ export interface HeldServers {
   readonly tools: ComingCalls
   /** Empty before `open`. */
   readonly plugins: () => readonly DescribedPlugin[]
+  /** @param make puts them behind the kernel's port, once @returns undefined before `open`, and where no plugin is installed */
+  hooks(make: (source: HookSource) => KernelHooks): KernelHooks | undefined
   readonly section: (agent: SectionAgent) => string | Promise<string>
   close(): Promise<void>
 }
@@ -307,11 +313,13 @@ export function holdServers({ servers, secretKeeper, clock }: HoldOptions, deps:
   const limit: ProgramHost['limit'] = async (...asked) =>
     (await import('./budgets/budget-calls.ts')).limitProgram(deps, clock.now(), ...asked)
   let opened: ToolServers | undefined
+  let hooks: KernelHooks | undefined
   const open = once(async () => (opened = await servers?.({ documents, schemas, limit, messageOf, labelsOf, noteEvent, secrets })))
   return {
     open: async () => (await open())?.calls ?? noCalls,
     tools: () => opened?.tools() ?? noCalls,
     plugins: () => opened?.plugins?.() ?? noPlugins,
+    hooks: (make) => (opened?.hooks === undefined ? undefined : (hooks ??= make(opened.hooks))),
     section: (agent) => opened?.section?.(agent) ?? '',
     close: async () => opened?.close(),
   }

@@ -28,8 +28,8 @@ export interface RuntimeDeps extends LoopDeps {
   readonly evaluators: readonly Evaluator[]
   /** Decides whether memory is asked before a turn; absent: it is not. */
   readonly reminder?: Reminder
-  /** Hooks of plugins; absent: there are none. */
-  readonly hooks?: TurnHooks
+  /** Hooks of plugins; absent or undefined: there are none. */
+  readonly hooks?: () => TurnHooks | undefined
 }
 
 /** What plugins may see and do in a turn, beside its calls. */
@@ -84,12 +84,12 @@ export async function runTurn(process: Process, deps: RuntimeDeps): Promise<Turn
 
   // 2. Decide: only a message with content gets an answer.
   if (!shouldRespond(received.items)) return result(process, 'ok', '', 0)
-  const { hooks } = deps
+  const hooks = deps.hooks?.()
   const decided = hooks?.sees('respond.decide') === true ? await hooks.decide(process, newestText(received.items)) : null
   if (decided !== null) return decided.failure === null ? result(process, 'ok', '', 0) : stoppedByHook(process, decided.failure)
 
   // 3. Compose the context from the providers.
-  const composed = await compose(process, received, deps)
+  const composed = await compose(process, received, deps, hooks)
   if ('code' in composed) return stoppedByHook(process, composed)
 
   // 4. Generate ⇄ act.
@@ -130,11 +130,16 @@ function stoppedByHook(process: Process, failure: Failure): TurnResult {
   return { ...result(process, 'failed', `I had to stop: ${failure.message}\n${failure.hint}`, 0), failure }
 }
 
-async function compose(process: Process, { items, summary = null }: Received, deps: RuntimeDeps): Promise<Composed | Failure> {
+async function compose(
+  process: Process,
+  { items, summary = null }: Received,
+  deps: RuntimeDeps,
+  hooks: TurnHooks | undefined,
+): Promise<Composed | Failure> {
   const sections = deps.providers.map((provider) => withDeadline(provider, process))
   const [texts, { conversation, late }] = await Promise.all([Promise.all(sections), remind(process, items, deps.reminder)])
   const own = texts.filter((section) => section !== '').join('\n\n')
-  const hooked = deps.hooks?.sees('context.compose') === true ? await deps.hooks.compose(process, own, newestText(items)) : { system: own }
+  const hooked = hooks?.sees('context.compose') === true ? await hooks.compose(process, own, newestText(items)) : { system: own }
   if ('failure' in hooked) return hooked.failure
   const { system } = hooked
   // A byte is at most one token, so the upper bound needs no tokenizer.

@@ -110,6 +110,8 @@ export interface DeclaredHook {
 
 /** The plugins that have hooks, as the kernel sees them. */
 export interface HookSource {
+  /** @returns null when it is known what each plugin has; else resolves when it is */
+  loading(): Promise<void> | null
   /** The hooks of a step, in the order in which they run. Asked at every step: it costs next to nothing. */
   at(step: HookStep): readonly DeclaredHook[]
   /** Has a plugin's host run. Its start does not count as time of a hook. @returns null when it runs */

@@ -9,7 +9,8 @@ import {
   type SessionInfo,
   toError,
 } from '../../types/index.ts'
-import { type Gate, optionsOf } from '../gate.ts'
+import type { Gate } from '../gate.ts'
+import { optionsOf } from '../stages/running-calls.ts'
 import type { Journal } from '../journal.ts'
 import { createForeignCalls, type ForeignDeps } from './foreign-calls.ts'
 import type { Kernel } from '../kernel-interface.ts'

@@ -13,6 +13,7 @@ import {
   once,
   type RecordView,
 } from '../../types/index.ts'
+import type { Events } from '../events.ts'
 import { clientAsk } from '../stages/policy.ts'
 import type { Refusal } from '../stages/refusals.ts'
 
@@ -62,10 +63,10 @@ const modelSteps: readonly HookStep[] = ['model.before', 'model.after']
 const callSteps: readonly HookStep[] = ['call.before', 'call.after']
 
 /** @param open loads the hooks, at the first step that one looks at */
-export function lazyHooks(source: HookSource, open: () => Promise<LoadedHooks>): KernelHooks {
+export function lazyHooks(source: HookSource, { watchers }: Pick<Events, 'watchers'>, open: () => Promise<LoadedHooks>): KernelHooks {
   const hooks = once(open)
-  const has = (step: HookStep): boolean => source.at(step).length > 0
-  return {
+  const has = (step: HookStep): boolean => source.at(step).length > 0 || source.loading() !== null
+  const port: KernelHooks = {
     sees: (caller, call) => stepsOf(caller, call)?.some(has) === true,
     before: async (...call) => (await hooks()).before(...call),
     publish: (record) => void (has('event.emitted') && hooks().then((opened) => opened.publish(record))),
@@ -76,4 +77,6 @@ export function lazyHooks(source: HookSource, open: () => Promise<LoadedHooks>):
       evaluated: async (...turn) => (await hooks()).turns(actor).evaluated(...turn),
     }),
   }
+  watchers.add(port.publish)
+  return port
 }

@@ -26,6 +26,7 @@ export function hookSource(...hooks: readonly TestHook[]): HookSource {
   const nameOf = ({ plugin = 'guard' }: TestHook): string => plugin
   return {
     at: (step) => hooks.filter((hook) => hook.step === step).map((hook) => ({ plugin: nameOf(hook), fail: hook.fail ?? 'open' })),
+    loading: () => null,
     ready: () => null,
     run: async (plugin, step, value, signal) => {
       const hook = hooks.find((each) => each.step === step && nameOf(each) === plugin)

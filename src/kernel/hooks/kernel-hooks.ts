@@ -19,7 +19,8 @@ export function createKernelHooks(deps: KernelHookDeps): LoadedHooks {
     turns: (actor) => createTurnHooks(own, actor),
     publish(record) {
       const event = mayBeEvent(record) ? describeEvent(record) : null
-      if (event === null) return
+      // What hooks did is no event for hooks: one that fails would be shown its own failures.
+      if (event === null || event.kind.startsWith('hook_')) return
       const { session, ...shown } = event
       runner.show('event.emitted', { session, turn: record.turn, agent: '', user: deps.user, ...shown })
     },

@@ -115,6 +115,8 @@ async function decide<Step extends DecidingStep>(
   let changes: Partial<HookChanges[Step]> = {}
   const changedBy: string[] = []
   const asks: HookDemand[] = []
+  const loading = deps.source.loading()
+  if (loading !== null) await loading
   for (const hook of deps.source.at(step)) {
     const { plugin } = hook
     const answer = await ask(deps, hook, step, { ...value, ...changes }, signal)
@@ -238,14 +240,7 @@ function createQueue(run: Observe): (...args: Parameters<Observe>) => boolean {
 type HookEvent = 'hook_changed' | 'hook_refused' | 'hook_asked' | 'hook_failed'
 
 function note({ noteEvent }: HookDeps, kind: HookEvent, step: HookStep, value: object, plugin: string, reason: string): void {
-  const {
-    session,
-    call,
-    name,
-    kind: event,
-  } = value as { readonly session: string; readonly call?: string; readonly name?: string; readonly kind?: string }
-  // What a hook says about its own failures must not be shown to it as an event.
-  if (event?.startsWith('hook_') === true) return
+  const { session, call, name } = value as { readonly session: string; readonly call?: string; readonly name?: string }
   noteEvent(
     kind,
     { plugin, step, ...(call !== undefined && { call }), ...(name !== undefined && { name }), reason },

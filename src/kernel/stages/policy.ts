@@ -18,6 +18,7 @@ import {
   type Label,
   joinOrigins,
   type LabelOrigin,
+  type LabelScope,
   parseObject,
   parseOrigins,
   type SessionId,
@@ -129,6 +130,9 @@ export function userCaller(user: UserId, session: SessionId | '', turn: TurnId |
 export function runtimeCaller({ user, session, turn, process, branch }: Caller, actor: string): Caller {
   return { user, actor, rights: runtimeRights, audience: 'runtime', session, turn, process, ...(branch !== undefined && { branch }) }
 }
+
+/** The caller, with data that only this call has. */
+export const scoped = (caller: Caller, scope: LabelScope | undefined): Caller => (scope === undefined ? caller : { ...caller, scope })
 
 const runtimeRights: ReadonlySet<string> = new Set([processRight])
 

@@ -2,6 +2,7 @@
 import {
   assertNever,
   type Call,
+  type CallId,
   type CallOutcome,
   type Failure,
   isErased,
@@ -12,10 +13,17 @@ import {
   type Label,
   OxbowError,
 } from '../../types/index.ts'
+import type { Journal } from '../journal.ts'
 import { maxKeptOutputBytes } from '../limits.ts'
 import type { StopReason } from './running-calls.ts'
 
 export type Refusal = Exclude<CallOutcome, { status: 'ok' }>
+
+/** Records of a call from before a restart, without `parked` and `exchange`, of which it may have any number. */
+export function pastOf({ store }: Pick<Journal, 'store'>, call: CallId): Promise<readonly JournalRecord[]> {
+  const phases = ['decided', 'intent', 'outcome', 'refused', 'reconciled'] as const
+  return store.records({ call, phases, order: 'oldest_first', limit: 10, hydrate: true })
+}
 
 /** @returns the outcome that was recorded before a restart */
 export function replay(record: JournalRecord): CallOutcome {

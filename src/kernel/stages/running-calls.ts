@@ -274,3 +274,21 @@ export function continuesAfterRestart(
 ): boolean {
   return call.name === 'turn.send' || (call.effect !== 'once' && (durable === true || toolPlace(id) !== null))
 }
+
+/** How a call passes the gate. */
+export interface CallOptions {
+  readonly id: CallId
+  /** Null for a call that cannot be cancelled, such as a user's. */
+  readonly signal: AbortSignal | null
+  /** The call may have records from before a crash, which decide how it continues. */
+  readonly resumed?: boolean
+  /** It is made again under this id after a restart: a stop leaves it open if it may be repeated, and its record has its output. */
+  readonly durable?: boolean
+  /** Called when the call begins and ends to wait for a user; that time does not count. */
+  readonly onWait?: (waiting: boolean) => void
+}
+
+/** @param id of a call that its caller may repeat; undefined: a new one @returns the options of a call that cannot be cancelled */
+export function optionsOf(id: CallId | undefined, newId: () => string): CallOptions {
+  return { id: id ?? (newId() as CallId), signal: null, resumed: id !== undefined }
+}

@@ -113,7 +113,7 @@ interface AgentDeps {
   /** A turn of an agent's session begins or ends to wait for an approval. */
   readonly onApproval: (session: SessionId, isWaiting: boolean) => void
   readonly agents: () => Promise<Pick<Supervisor, 'pauseOf'>>
-  readonly hooks?: KernelHooks | undefined
+  readonly hooks: () => KernelHooks | undefined
   readonly plugins: () => readonly DescribedPlugin[]
 }
 
@@ -218,7 +218,7 @@ function createPersona(
       },
     ],
     ...(rolling !== undefined && { rolling }),
-    ...(hooks !== undefined && { hooks: hooks.turns(`agent:${agent.name}`) }),
+    hooks: () => hooks()?.turns(`agent:${agent.name}`),
     // An agent that reads only memories with its tag asks for them itself.
     ...(reminder !== undefined && rights.has('memory.read') && limits?.only.has('memory.read') !== true && { reminder }),
   }

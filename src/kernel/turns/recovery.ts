@@ -153,3 +153,17 @@ function reconciliation(name: string, effect: string | undefined): JsonObject {
   }
   return { status: 'abandoned', code: 'cancelled', text: `${name} was running when the guest died, and was abandoned.` }
 }
+
+/** @returns a function that reads the outcome of a turn that has ended; null while it is open */
+export function createOutcomeOf(store: Pick<Store, 'records'>): (turn: TurnId) => Promise<JsonObject | null> {
+  return async (turn) => {
+    const [ended] = await store.records({
+      call: turn as string as CallId,
+      phases: ['outcome', 'refused', 'reconciled'],
+      order: 'newest_first',
+      limit: 1,
+      hydrate: true,
+    })
+    return ended === undefined ? null : (JSON.parse(ended.body) as JsonObject)
+  }
+}

@@ -29,3 +29,8 @@ export const maxEventLevels = 16
 export const maxRouteBytes: number = 1_400_000
 /** Programs wait for the answer. */
 export const routeTimeoutMs = 60_000
+
+/** A hook that has not answered is given up by the kernel before; this ends its request in the host. */
+export const hookReplyMs = 2_000
+/** Until the host of a plugin with hooks has started, or has said what it has. */
+export const maxDescribeMs = 10_000

@@ -2,9 +2,10 @@
  * What plugins add to a guest. Names and schemas are known by the hash of their files, so a guest that starts needs no host; one is started by
  * the first request that needs it.
  */
-import type { Call, Clock, DescribedPlugin, PluginHosts, PluginsConfig, SchemaChecker } from '../../types/index.ts'
+import type { Call, Clock, DescribedPlugin, HookSource, PluginHosts, PluginsConfig, SchemaChecker } from '../../types/index.ts'
 import { actionCalls } from './action-call.ts'
 import { deliveryCalls } from './delivery-calls.ts'
+import { createHookSource } from './hook-source.ts'
 import type { PartDeps } from './part-request.ts'
 import { createRateLimits } from './rate-limits.ts'
 import { routeCall } from './route-call.ts'
@@ -27,6 +28,7 @@ export interface PluginParts {
   tools(): readonly Call[]
   /** The same array as long as `tools` returns the same. */
   plugins(): readonly DescribedPlugin[]
+  readonly hooks: HookSource
   close(): Promise<void>
 }
 
@@ -58,6 +60,7 @@ export function createPluginParts({ hosts, config, schemas, clock, messageOf, la
     calls: [...turnCalls(deps), ...deliveryCalls(deps), routeCall(deps)],
     tools: () => refresh().tools,
     plugins: () => refresh().of,
+    hooks: createHookSource({ hosts, described: () => refresh().of, labelsOf }),
     async close() {
       stopping.abort('shutdown')
       await hosts.close()

@@ -1,0 +1,72 @@
+/**
+ * The hooks of plugins, for the kernel. They run for every agent, also for those that may not use the plugin: a rule that a person has
+ * installed holds for all. A hook makes no calls.
+ */
+import {
+  type DeclaredHook,
+  type DescribedPlugin,
+  type HookSource,
+  type HostedPlugin,
+  OxbowError,
+  type PluginHosts,
+  type SessionId,
+} from '../../types/index.ts'
+import { hookReplyMs, maxDescribeMs } from './limits.ts'
+import { type PartDeps, withheld } from './part-request.ts'
+
+interface HookSourceDeps extends Pick<PartDeps, 'labelsOf'> {
+  readonly hosts: PluginHosts
+  /** Those of which it is known what they have; the same array until that changes. */
+  readonly described: () => readonly DescribedPlugin[]
+}
+
+const noHooks: readonly DeclaredHook[] = []
+
+export function createHookSource({ hosts, described, labelsOf }: HookSourceDeps): HookSource {
+  let held: { readonly of: readonly DescribedPlugin[]; readonly byStep: ReadonlyMap<string, readonly DeclaredHook[]> } = {
+    of: [],
+    byStep: new Map(),
+  }
+  const failed = new WeakSet<HostedPlugin>()
+  let loading: Promise<void> | null = null
+  return {
+    loading() {
+      const of = described()
+      const unknown =
+        of.length === hosts.plugins().length ? [] : hosts.plugins().filter((each) => !isDescribed(of, each) && !failed.has(each))
+      if (unknown.length === 0) return null
+      // A plugin that was installed while no guest ran tells what it has before the first step that it may look at.
+      loading ??= Promise.all(
+        unknown.map((plugin) => hosts.exports(plugin.name, AbortSignal.timeout(maxDescribeMs)).catch(() => void failed.add(plugin))),
+      ).then(() => void (loading = null))
+      return loading
+    },
+    at(step) {
+      const of = described()
+      if (of !== held.of) held = { of, byStep: indexed(of) }
+      return held.byStep.get(step) ?? noHooks
+    },
+    ready(plugin, signal) {
+      if (hosts.state(plugin).phase === 'running') return null
+      return hosts.ask(plugin, 'health', {}, { signal, timeoutMs: maxDescribeMs }).then(() => {})
+    },
+    async run(plugin, step, value, signal) {
+      const found = described().find((each) => each.plugin.name === plugin)
+      if (found === undefined) throw new OxbowError('not_found', `The plugin ${plugin} is not there any more.`, { hint: '' })
+      const why = withheld({ labelsOf }, found.plugin, value['session'] as SessionId)
+      if (why !== '') throw new OxbowError('denied', `it was ${why}`, { hint: '' })
+      return hosts.ask(plugin, 'hook', { step, value }, { signal, timeoutMs: hookReplyMs })
+    },
+  }
+}
+
+function isDescribed(of: readonly DescribedPlugin[], plugin: HostedPlugin): boolean {
+  return of.some((each) => each.plugin === plugin)
+}
+
+function indexed(of: readonly DescribedPlugin[]): ReadonlyMap<string, readonly DeclaredHook[]> {
+  const byStep = new Map<string, DeclaredHook[]>()
+  for (const { plugin, exports } of of)
+    for (const { step, fail } of exports.hooks) byStep.set(step, [...(byStep.get(step) ?? []), { plugin: plugin.name, fail }])
+  return byStep
+}
