@@ -23,6 +23,7 @@ const parts = [
   { part: 'memory', modules: ['memory'], maxFiles: 2 },
   { part: 'secrets', modules: ['secrets'], maxFiles: 6 },
   { part: 'tools', modules: ['tools'], maxFiles: 2 },
+  { part: 'skills', modules: ['skills'], maxFiles: 1 },
   // One for each protocol, and what joins them: whether their calls have changed is read from each.
   { part: 'servers of tools', modules: ['connect'], maxFiles: 4 },
 ] as const

@@ -102,6 +102,30 @@ void describe('a session of an editor', () => {
     )
   })
 
+  void it('offers the commands of the person, and sends the messages that they stand for', async () => {
+    const received: string[] = []
+    const play: NonNullable<NonNullable<Parameters<typeof openEditor>[0]>['play']> = ({ messages }) => {
+      received.push(JSON.stringify(messages.at(-1)))
+      return says('Reviewed.')
+    }
+    const person = { audience: ['terminal'], right: 'skill.use', tier: 'read_only', effect: 'none' } as const
+    const calls = [
+      testCall(
+        'command.list',
+        async () => ({ output: { commands: [{ name: 'review', description: 'Review a file', hint: 'FILE' }] } }),
+        person,
+      ),
+      testCall('command.expand', async (input) => done(`Review ${input['arguments']}.`), person),
+    ]
+    await using editor = await openEditor({ play, calls })
+    const id = await editor.begin()
+    await editor.until(() =>
+      editor.of('available_commands_update').some(({ availableCommands }) => availableCommands.some(({ name }) => name === 'review')),
+    )
+    await editor.say(id, '/review a.ts')
+    assert.match(received[0] ?? '', /Review a\.ts\./)
+  })
+
   void it('outlives the guest: a turn goes on and the prompt is answered', async () => {
     const go = Promise.withResolvers<void>()
     const slow = testCall('file.read', async () => (await go.promise, done('slow')), { tier: 'read_only', right: 'file.read' })

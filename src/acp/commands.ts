@@ -1,6 +1,6 @@
 /** Commands that an editor offers behind a slash, answered by calls of the guest and not by the model. */
 import type { AvailableCommand, ContentBlock } from '@agentclientprotocol/sdk'
-import { costLines, plainText, statusRows } from '../terminal/index.ts'
+import { commandCall, costLines, isNoCommand, plainText, statusRows } from '../terminal/index.ts'
 import { type CallOutcome, OxbowError, type SessionId, toError } from '../types/index.ts'
 import type { GuestLink } from './guest-link.ts'
 import type { Gateway } from './ports.ts'
@@ -54,6 +54,34 @@ export async function runCommand(blocks: readonly ContentBlock[], session: Sessi
   const [, name = '', argument = ''] = /^\/([a-z]+)(?:\s+(.*))?\s*$/s.exec(block.text) ?? []
   const command = commands.find((each) => each.name === name)
   return command === undefined ? null : command.run(await link.gateway(), session, argument.trim())
+}
+
+/** @returns the blocks of a prompt that is a command of the person as the message it stands for; any others as they are @throws OxbowError */
+export async function expandCommand(blocks: readonly ContentBlock[], link: GuestLink): Promise<readonly ContentBlock[]> {
+  const [block, ...others] = blocks
+  const asked = block?.type === 'text' && block.text.startsWith('/') ? commandCall(block.text) : null
+  if (asked === null) return blocks
+  const outcome = await (await link.gateway()).call(...asked)
+  // What is no command is a message, such as a path.
+  if (outcome.status !== 'ok' && isNoCommand(outcome.failure)) return blocks
+  outputOf(outcome)
+  return [{ type: 'text', text: outcome.text }, ...others]
+}
+
+/** @returns those of the person too */
+export async function allCommands(gateway: Gateway): Promise<AvailableCommand[]> {
+  const outcome = await gateway.call('command.list', {})
+  if (outcome.status !== 'ok') return availableCommands
+  const { commands: own } = outcome.output as { readonly commands: readonly { name: string; description: string; hint: string }[] }
+  const names = new Set(availableCommands.map(({ name }) => name))
+  const more = own
+    .filter(({ name }) => !names.has(name))
+    .map(({ name, description, hint }) => ({
+      name,
+      description: plainText(description),
+      ...(hint !== '' && { input: { hint: plainText(hint) } }),
+    }))
+  return [...availableCommands, ...more]
 }
 
 function listed(lines: readonly string[]): string {

@@ -12,7 +12,7 @@ import type {
 } from '@agentclientprotocol/sdk'
 import { plainLine } from '../terminal/index.ts'
 import { isUuid, OxbowError, type RecordView, type SessionId, type SessionInfo, toError } from '../types/index.ts'
-import { availableCommands } from './commands.ts'
+import { allCommands, availableCommands } from './commands.ts'
 import type { EditorStreams } from './editor-stream.ts'
 import type { Editor } from './editor.ts'
 import { createGuestLink, type GuestLink } from './guest-link.ts'
@@ -95,6 +95,12 @@ function createOpenings({ ports, link, sessions, editor }: Parts): Pick<AgentHan
   }
   const greet = ({ id }: EditorSession, servers: readonly McpServer[]): void => {
     editor.update(id, { sessionUpdate: 'available_commands_update', availableCommands })
+    // Those of the person may take hands, which have to start.
+    const showAll = async (): Promise<void> => {
+      const all = await allCommands(await link.gateway())
+      if (all.length > availableCommands.length) editor.update(id, { sessionUpdate: 'available_commands_update', availableCommands: all })
+    }
+    showAll().catch((error: unknown) => ports.log(`The commands are not known: ${String(error)}`))
     if (servers.length === 0) return
     const notice = noticeOf(servers)
     ports.log(notice)

@@ -21,7 +21,7 @@ import {
   systemRandom,
   toError,
 } from '../types/index.ts'
-import { runCommand } from './commands.ts'
+import { expandCommand, runCommand } from './commands.ts'
 import type { Editor } from './editor.ts'
 import { askForFolder } from './folder-question.ts'
 import { clientCallsOf, editorTools, runEditorTool } from './editor-tools.ts'
@@ -105,7 +105,7 @@ export function createEditorSession(deps: SessionDeps): EditorSession {
   }
   const answer = async (blocks: readonly ContentBlock[], cancelled: AbortSignal): Promise<PromptResponse> => {
     const command = await runCommand(blocks, id, link)
-    if (command === null) return send(blocks, cancelled)
+    if (command === null) return send(await expandCommand(blocks, link), cancelled)
     show({ sessionUpdate: 'agent_message_chunk', content: { type: 'text', text: command } })
     return { stopReason: 'end_turn' }
   }

@@ -196,15 +196,10 @@ async function openServers(
   const plugins =
     envelope.plugins === undefined ? null : await (await import('./plugin-source.ts')).openPlugins({ sandbox, proxy }, envelope, host)
   const skills = openSkills(createSkills, { sandbox, config, envelope, documents: host.documents, ...parts })
-  const joined = joinSources([
-    ...(await Promise.all(sources)),
-    ...(plugins === null ? [] : [plugins]),
-    { calls: skills.calls, tools: () => noTools, close: async () => {} },
-  ])
-  return { ...joined, section: skills.section, ...(plugins !== null && { plugins: plugins.plugins, hooks: plugins.hooks }) }
+  const joined = joinSources([...(await Promise.all(sources)), ...(plugins === null ? [] : [plugins])])
+  const calls = [...joined.calls, ...skills.calls]
+  return { ...joined, calls, section: skills.section, ...(plugins !== null && { plugins: plugins.plugins, hooks: plugins.hooks }) }
 }
-
-const noTools: readonly Call[] = []
 
 interface SkillParts {
   readonly sandbox: Sandbox

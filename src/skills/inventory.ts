@@ -151,7 +151,7 @@ export interface Candidate {
   readonly problem: string
 }
 
-/** @param target a path, the name of a skill, `/name` of a command, or `AGENTS.md` @throws OxbowError `not_found`, `bad_input` where several fit */
+/** @param target a path, the name of a skill, `/NAME` of a command, or `AGENTS.md` @throws OxbowError `not_found`, `bad_input` where several fit */
 export async function findCandidate(target: string, { workspace }: Pick<InventoryDeps, 'workspace'>): Promise<Candidate> {
   const [skills, commands, instructions] = await Promise.all([workspace.skills(), workspace.commands(), workspace.instructions()])
   const fits = (path: string, name: string): boolean => target === path || target === name

@@ -70,7 +70,7 @@ const shownFields = z.strictObject({
   difference: z.string().describe('What has changed since it was trusted, as a unified diff.'),
 })
 
-const target = z.string().min(1).max(1_000).describe('Path, name of a skill, `/name` of a command, or `AGENTS.md`.')
+const target = z.string().min(1).max(1_000).describe('Path, name of a skill, `/NAME` of a command, or `AGENTS.md`.')
 
 function showCall(deps: PersonCallDeps): Call<{ target: string }, Shown> {
   return {
@@ -163,7 +163,7 @@ function listCommands(deps: PersonCallDeps): Call<object, { commands: CommandLin
   return {
     ...looking,
     name: 'command.list',
-    summary: 'Lists the commands that a person can send as `/name`.',
+    summary: 'Lists the commands that a person can send as `/NAME`.',
     input: z.strictObject({}),
     output: z.strictObject({
       commands: z.array(

@@ -2,12 +2,12 @@
  * Skills, instructions and commands of one guest: the calls, and the section of the system prompt. Nothing is read before the first turn
  * or call; a turn whose agent has neither skills nor trusted instructions waits for nothing.
  */
-import type { Call, Caller, HostPort, Sandbox } from '../types/index.ts'
+import { type Call, type Caller, createRecentMap, type HostPort, type Sandbox } from '../types/index.ts'
 import { type AgentCallDeps, agentCalls } from './agent-calls.ts'
 import { createCatalog, type Skill } from './catalog.ts'
 import { type CountTokens, listSkills } from './disclosure.ts'
 import { instructionSection, trustedInstructions } from './instructions.ts'
-import { maxInstructionBytes } from './limits.ts'
+import { heldSectionMs, maxHeldSections, maxInstructionBytes } from './limits.ts'
 import type { ShowFiles } from './open-skill.ts'
 import { type PersonCallDeps, personCalls } from './person-calls.ts'
 import { type KeptDocuments, openTrustBook, type Trusted } from './trust.ts'
@@ -34,7 +34,8 @@ export interface Skills {
 }
 
 export function createSkills({ documents, host, sandbox, mounts, agent, countTokens, show, nowMs }: SkillDeps): Skills {
-  const trust = openTrustBook(documents)
+  const held = createRecentMap<string, { readonly text: string; readonly untilMs: number }>(maxHeldSections)
+  const trust = openTrustBook(documents, () => held.clear())
   const catalog = createCatalog({ host, trust, nowMs })
   const workspace = openWorkspaceFiles(sandbox, mounts)
   const lists = new WeakMap<readonly Skill[], string | Promise<string>>()
@@ -62,11 +63,19 @@ export function createSkills({ documents, host, sandbox, mounts, agent, countTok
       ...personCalls({ catalog, workspace, trust, show, agent }),
     ],
     section({ name, rights }) {
-      const list = rights.has('skill.use') || rights.has('*') ? skillSection(name) : ''
+      const mayUse = rights.has('skill.use') || rights.has('*')
+      const readsFiles = rights.has('file.read') || rights.has('*')
+      const key = `${mayUse} ${readsFiles} ${name}`
+      const now = nowMs()
+      const known = held.get(key)
+      if (known !== undefined && now < known.untilMs) return known.text
+      const list = mayUse ? skillSection(name) : ''
       const trusted = trust.all()
       // Who reads no files has no use for instructions of folders.
-      const readsFiles = rights.has('file.read') || rights.has('*')
-      if (!readsFiles || (!(trusted instanceof Promise) && !hasInstructions(trusted))) return list
+      if (!readsFiles || (!(trusted instanceof Promise) && !hasInstructions(trusted))) {
+        if (!(list instanceof Promise)) held.put(key, { text: list, untilMs: now + heldSectionMs })
+        return list
+      }
       return Promise.all([list, Promise.resolve(trusted).then((all) => instructionsNow(all, workspace))]).then(joined)
     },
   }

@@ -52,7 +52,8 @@ export interface TrustBook {
 
 const category = 'system/trusted'
 
-export function openTrustBook(documents: KeptDocuments): TrustBook {
+/** @param onChange called when something is trusted, or no longer */
+export function openTrustBook(documents: KeptDocuments, onChange: () => void): TrustBook {
   let known: ReadonlyMap<string, Trusted> | null = null
   const load = async (): Promise<ReadonlyMap<string, Trusted>> => {
     const rows = await documents.all(category)
@@ -70,6 +71,7 @@ export function openTrustBook(documents: KeptDocuments): TrustBook {
       if (value === null) next.delete(path)
       else next.set(path, value)
       known = next
+      onChange()
       return before
     },
   }

@@ -2,7 +2,7 @@
  * What people type for servers of tools: answers to their questions, `server.elicit`, which are shown as lines and answered by `field=value`,
  * and the arguments of their prompts.
  */
-import { isObject, type Json, type JsonObject, OxbowError, type PendingApproval } from '../types/index.ts'
+import { type Failure, isObject, type Json, type JsonObject, OxbowError, type PendingApproval } from '../types/index.ts'
 import { plainLine, plainText } from './terminal-text.ts'
 
 /** A form that waits for a person. */
@@ -101,6 +101,18 @@ export function promptCall([server = '', prompt = '', ...pairs]: readonly string
     })
   const values = Object.fromEntries(pairs.map((pair) => [pair.slice(0, pair.indexOf('=')), pair.slice(pair.indexOf('=') + 1)]))
   return [`mcp.${server}.prompt_get`, { prompt, values }]
+}
+
+/** @returns the call that makes the message of a command, `/NAME ARGUMENTS` in one line; null for a text that can be none */
+export function commandCall(text: string): readonly [name: string, input: { readonly name: string; readonly arguments: string }] | null {
+  const [, name = '', given = ''] = /^\/([A-Za-z0-9][A-Za-z0-9_:-]{0,63})(?:[ \t]+([^\n]*))?$/.exec(text.trim()) ?? []
+  return name === '' ? null : ['command.expand', { name, arguments: given.trim() }]
+}
+
+/** @returns whether the failure of that call says that there is no such command */
+export function isNoCommand({ code }: Pick<Failure, 'code'>): boolean {
+  // The guest of another version has no such call.
+  return code === 'not_found' || code === 'unknown_call'
 }
 
 /** @returns the pairs of a line such as `name=Ada, size=3`; null for any other line */

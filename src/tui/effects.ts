@@ -7,8 +7,10 @@ import {
   agentState,
   agentTree,
   badgeText,
+  commandCall,
   costLines,
   formatTime,
+  isNoCommand,
   labelBadges,
   plainLine,
   plainText,
@@ -17,6 +19,7 @@ import {
   table,
 } from '../terminal/index.ts'
 import { assertNever, type CallId, type Json, OxbowError, type SessionInfo, toError, toFailure } from '../types/index.ts'
+import { nearestCommand } from './commands.ts'
 import { maxListed, maxRuleTries, maxVersions, ruleRetryMs, watchAgentsMs } from './limits.ts'
 import { newPicker, type PickerRow } from './picker.ts'
 import type { Ports } from './ports.ts'
@@ -81,6 +84,8 @@ async function perform(effect: Exclude<OutsideEffect, { type: 'complete_files' }
       const { text } = await ask(doing, call, input, true)
       return dispatch({ type: 'draft', text: plainText(text) })
     }
+    case 'expand':
+      return expand(effect, doing)
     case 'list_models':
       return dispatch({ type: 'dialog', dialog: newPicker('models', 'Model of the next messages', await ports.models()) })
     case 'offer_rules':
@@ -125,6 +130,20 @@ async function ask(
   const outcome = await link.gateway().call(name, input, inSession && session !== null ? session : undefined)
   if (outcome.status === 'ok') return outcome
   throw toError(outcome.failure)
+}
+
+/** Of the person's own commands. */
+async function expand({ name, line }: Extract<Effect, { type: 'expand' }>, { link, dispatch }: Doing): Promise<void> {
+  const asked = commandCall(line)
+  const outcome = asked === null ? null : await link.gateway().call(...asked)
+  if (outcome?.status === 'ok') return dispatch({ type: 'expanded', text: outcome.text })
+  if (outcome !== null && !isNoCommand(outcome.failure)) throw toError(outcome.failure)
+  const near = nearestCommand(name)
+  dispatch({
+    type: 'say',
+    text: `There is no command /${name}.${near === '' ? ' /help lists them.' : ` Did you mean /${near}?`}`,
+    isError: true,
+  })
 }
 
 async function cancelAll({ link, dispatch }: Doing): Promise<void> {

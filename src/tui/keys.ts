@@ -1,7 +1,7 @@
 /** What each key does, by what is open: a question, a dialog, the search, a list of completions, and else the editor. Pure. */
 import { assertNever } from '../types/index.ts'
 import { answerKey, draftText, type Question } from './question.ts'
-import { isCommand, nearestCommand, readCommand, readMessage } from './commands.ts'
+import { isCommand, readCommand, readMessage } from './commands.ts'
 import { choose, completionAt, isWhole, moveChoice } from './completion.ts'
 import { editKey, type Editor, insert, messageIn, paste, sentFrom, setText } from './editor.ts'
 import { errorNoticeMs, exitWindowMs, maxPasteChars, noticeMs } from './limits.ts'
@@ -271,22 +271,25 @@ function submit(state: State, around: Surroundings): Step {
   const command = readCommand(state.editor.text)
   if (command !== null) {
     if (!isCommand(command.name)) {
-      const near = nearestCommand(command.name)
-      return [
-        say(state, `There is no command /${command.name}.${near === '' ? ' /help lists them.' : ` Did you mean /${near}?`}`, true),
-        [],
-      ]
+      // It may be one of the person's own, which the guest knows.
+      const editor = sentFrom(state.editor, message.trim())
+      return [{ ...state, editor, completion: null, notice: null }, [{ type: 'expand', name: command.name, line: state.editor.text }]]
     }
     return runCommand({ ...state, editor: sentFrom(state.editor, message.trim()), completion: null, notice: null }, command, around)
   }
   const text = readMessage(message.trimEnd())
   if (text.trim() === '') return state.files.length === 0 ? [state, []] : [say(state, 'Write something about the files, then send.'), []]
+  return sendText(state, text, message, around)
+}
+
+/** @param written what the person has written, for their history */
+export function sendText(state: State, text: string, written: string, around: Surroundings): Step {
   const id = around.newId()
   const transcript = put(state.transcript, { kind: 'user', id, text, files: state.files.map(({ name }) => name), state: 'sending', seq: 0 })
   const next: State = {
     ...state,
     transcript,
-    editor: sentFrom(state.editor, message),
+    editor: written === '' ? state.editor : sentFrom(state.editor, written),
     files: [],
     completion: null,
     scroll: null,

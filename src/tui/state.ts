@@ -97,6 +97,8 @@ export type Event =
   | { readonly type: 'send_failed'; readonly message: string; readonly text: string; readonly failure: Failure }
   | { readonly type: 'attached'; readonly file: AttachedFile }
   | { readonly type: 'draft'; readonly text: string }
+  /** The message of a command. */
+  | { readonly type: 'expanded'; readonly text: string }
   | { readonly type: 'files'; readonly query: string; readonly files: readonly FoundFile[] }
   | { readonly type: 'rules'; readonly call: CallId; readonly rules: readonly OfferedRule[]; readonly labels: boolean }
   | { readonly type: 'decided'; readonly call: CallId; readonly next: string }
@@ -144,6 +146,8 @@ export type Effect =
   | { readonly type: 'complete_files'; readonly query: string }
   | { readonly type: 'attach'; readonly path: string }
   | { readonly type: 'prompt'; readonly words: readonly string[] }
+  /** Makes the message of a command, which is then sent. */
+  | { readonly type: 'expand'; readonly name: string; readonly line: string }
   | { readonly type: 'set_theme'; readonly theme: ThemeName }
   | { readonly type: 'redraw' }
   | { readonly type: 'suspend' }

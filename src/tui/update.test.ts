@@ -42,7 +42,7 @@ describe('sending', () => {
     assert.equal(app.state().editor.text, 'a\nb\nc\n')
   })
 
-  it('takes a path and two slashes for a message, and names the nearest command for a mistyped one', () => {
+  it('takes a path and two slashes for a message', () => {
     const app = openApp()
     assert.deepEqual(
       app.press('/home/ada/notes.md says what?', 'enter').map((effect) => 'text' in effect && effect.text),
@@ -52,8 +52,14 @@ describe('sending', () => {
       app.press('//help me', 'enter').map((effect) => 'text' in effect && effect.text),
       ['/help me'],
     )
-    assert.deepEqual(app.press('/sesions', 'escape', 'enter'), [])
-    assert.match(app.text(), /no command \/sesions\. Did you mean \/sessions\?/)
+  })
+
+  it('asks the guest for a command of the person, and sends the message that it stands for', () => {
+    const app = openApp()
+    assert.deepEqual(app.press('/review a.ts', 'escape', 'enter'), [{ type: 'expand', name: 'review', line: '/review a.ts' }])
+    const [effect] = app.send({ type: 'expanded', text: 'Review a.ts.' })
+    assert.equal(effect?.type === 'send' && effect.text, 'Review a.ts.')
+    assert.match(app.text(), /Review a\.ts\./)
   })
 
   it('completes commands, and runs a whole one with one Enter', () => {

@@ -4,7 +4,7 @@ import { assertNever } from '../types/index.ts'
 import { withFiles } from './completion.ts'
 import { remember, setText } from './editor.ts'
 import { maxTitleChars } from './limits.ts'
-import { canUnfold, say, takeKey, takeText, toggle } from './keys.ts'
+import { canUnfold, say, sendText, takeKey, takeText, toggle } from './keys.ts'
 import { newPicker, withRows } from './picker.ts'
 import { questionFor } from './question.ts'
 import { indexOf, scrollBy, searchFor, showMatch } from './scrolling.ts'
@@ -68,6 +68,8 @@ function apply(state: State, event: Event, around: Surroundings): Step {
     case 'lost_session':
     case 'older':
       return applySession(state, event, around)
+    case 'expanded':
+      return sendText(state, event.text, '', around)
     case 'sent':
     case 'send_failed':
     case 'attached':
@@ -197,7 +199,7 @@ function titleIn(body: unknown): string {
 
 type ResultEvent = Exclude<
   Event,
-  SessionEvent | { type: 'key' | 'text' | 'paste' | 'wheel' | 'click' | 'resize' | 'tick' | 'theme' | 'status' | 'connection' }
+  SessionEvent | { type: 'key' | 'text' | 'paste' | 'wheel' | 'click' | 'resize' | 'tick' | 'theme' | 'status' | 'connection' | 'expanded' }
 >
 
 /** Answers to what was asked for. */

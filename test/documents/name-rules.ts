@@ -88,6 +88,9 @@ function lineProblem(text: string, { program, scripts, measures, paths }: Progra
   return file === undefined || paths.has(file) ? null : `there is no file ${file}`
 }
 
+/** Files that stand in folders of people. */
+const ofWorkspaces: ReadonlySet<string> = new Set(['config.toml', 'AGENTS.md', 'CLAUDE.md'])
+
 /** A path from the root, or the end of one (`wire.ts`, `http/http-model.ts`, `catalog/`), with `*` and `<…>` for what varies. */
 function pathProblem(text: string, { paths }: ProgramFacts): string | null {
   if (!/^[\w.@*<>/-]+$/.test(text) || text.startsWith('/') || text.includes('<family>') || text.includes('<thing>')) return null
@@ -99,7 +102,7 @@ function pathProblem(text: string, { paths }: ProgramFacts): string | null {
     .join('[^/]*')
   const end = text.endsWith('/') || extension.test(text) ? '$' : '/?$'
   const wanted = new RegExp(`${isRooted ? '^' : '(?:^|/)'}${pattern}${end}`)
-  return [...paths].some((path) => wanted.test(path)) || text === 'config.toml' ? null : `there is no file ${text}`
+  return [...paths].some((path) => wanted.test(path)) || ofWorkspaces.has(text) ? null : `there is no file ${text}`
 }
 
 /** Whole, or behind the table that a page is about: `store.url`, `memory.index_messages = false`, `web.read`, `shell.session_*`. */

@@ -15,7 +15,7 @@ import {
   statsText,
   whyText,
 } from '../verbs/memory-text.ts'
-import { costLines, plainLine, plainText, promptCall, statusRows, table } from '../../terminal/index.ts'
+import { commandCall, costLines, isNoCommand, plainLine, plainText, promptCall, statusRows, table } from '../../terminal/index.ts'
 import { failureLines } from './turn-printer.ts'
 import type { Conversation } from './conversation.ts'
 
@@ -35,7 +35,7 @@ type ChatCommand =
   | { readonly kind: 'status' }
   | { readonly kind: 'help' }
   | { readonly kind: 'quit' }
-  | { readonly kind: 'unknown'; readonly name: string }
+  | { readonly kind: 'unknown'; readonly name: string; readonly line: string }
 
 const chatHelp = `/new [title]   start another session
 /sessions [N]  list sessions, twenty per page; N is the page
@@ -92,7 +92,7 @@ export function parseCommand(line: string): ChatCommand | null {
     case 'exit':
       return { kind: 'quit' }
     default:
-      return { kind: 'unknown', name }
+      return { kind: 'unknown', name, line }
   }
 }
 
@@ -154,6 +154,30 @@ async function sendPrompt(words: readonly string[], { gateway, conversation, scr
   return conversation.send(outcome.text)
 }
 
+/** Sends the text of a command of the person, or of a folder that they trust. */
+async function sendCommand(
+  { name, line }: Extract<ChatCommand, { kind: 'unknown' }>,
+  { gateway, conversation, screen }: Omit<Obeying, 'leave'>,
+): Promise<void> {
+  const asked = commandCall(line)
+  const outcome = asked === null ? null : await gateway.call(...asked)
+  if (outcome?.status === 'ok') return conversation.send(outcome.text)
+  if (outcome === null || isNoCommand(outcome.failure))
+    return screen.line(`  no command /${plainLine(name, maxNameChars)}; /help lists them`)
+  screen.line(failureLines(outcome.failure))
+}
+
+/** @returns the person's own commands, for the help; empty if there are none, or they cannot be asked for */
+async function commandLines(gateway: GatewayPort): Promise<string> {
+  const outcome = await gateway.call('command.list', {})
+  if (outcome.status !== 'ok') return ''
+  const { commands } = outcome.output as { readonly commands: readonly { name: string; description: string; hint: string }[] }
+  const lines = commands.map(
+    ({ name, description, hint }) => `/${plainLine(`${name} ${hint}`.trim(), maxNameChars)}  ${plainLine(description, maxNoteChars)}`,
+  )
+  return lines.length === 0 ? '' : `\nYour commands:\n${lines.join('\n')}`
+}
+
 /** @throws OxbowError of the gateway. */
 export async function obey(command: ChatCommand, { gateway, conversation, screen, leave }: Obeying): Promise<void> {
   const session = conversation.current()
@@ -188,11 +212,11 @@ export async function obey(command: ChatCommand, { gateway, conversation, screen
     case 'status':
       return screen.line(plainText(table(statusRows(await gateway.status(), 'a file'))))
     case 'help':
-      return screen.line(chatHelp)
+      return screen.line(chatHelp + (await commandLines(gateway)))
     case 'quit':
       return leave()
     case 'unknown':
-      return screen.line(`  no command /${plainLine(command.name, maxNameChars)}; /help lists them`)
+      return sendCommand(command, { gateway, conversation, screen })
   }
 }
 

@@ -2,6 +2,7 @@
 import { ArrowUp, Paperclip, Square, X } from 'lucide-react'
 import { type ClipboardEvent, type DragEvent, type FormEvent, type KeyboardEvent, type ReactNode, useEffect, useRef, useState } from 'react'
 import { type KeptFile, toFailure } from '../../../../src/types/index.ts'
+import { commandCall, isNoCommand } from '../../../../src/terminal/index.ts'
 import { useGuest } from '../../data/guest.tsx'
 import { Button, IconButton } from '../../ui/button.tsx'
 import { bytesText } from '../../ui/layout.tsx'
@@ -26,6 +27,7 @@ export function Composer({ session, isRunning, onSend, onStop, facts, returned }
   const [text, setText] = useDraft(session, returned)
   const [model, setModel] = useState('')
   const { files, isUploading, problem, add, remove, clear } = useFiles()
+  const { expanded, refusal } = useCommands()
   const dropZone = useDropZone(add)
   const input = useRef<HTMLTextAreaElement>(null)
 
@@ -38,10 +40,14 @@ export function Composer({ session, isRunning, onSend, onStop, facts, returned }
   const send = (event?: FormEvent): void => {
     event?.preventDefault()
     if (!canSend) return
-    onSend(text.trim() === '' ? files.map(({ name }) => name).join(', ') : text, files, model)
-    setText('')
-    clear()
-    input.current?.focus()
+    const sendNow = (message: string): void => {
+      onSend(message, files, model)
+      setText('')
+      clear()
+      input.current?.focus()
+    }
+    if (text.trim() === '') return sendNow(files.map(({ name }) => name).join(', '))
+    void expanded(text).then((message) => message !== null && sendNow(message))
   }
   const pressed = (event: KeyboardEvent): void => {
     if (event.key === 'Enter' && !event.shiftKey && !event.nativeEvent.isComposing) send(event)
@@ -59,6 +65,11 @@ export function Composer({ session, isRunning, onSend, onStop, facts, returned }
       {problem !== '' && (
         <p className="field-problem" role="alert">
           {problem}
+        </p>
+      )}
+      {refusal !== '' && (
+        <p className="field-problem" role="alert">
+          {refusal}
         </p>
       )}
       <textarea
@@ -84,6 +95,29 @@ export function Composer({ session, isRunning, onSend, onStop, facts, returned }
       </div>
     </form>
   )
+}
+
+/** Commands of the person, written as /NAME ARGUMENTS. */
+function useCommands(): { readonly expanded: (text: string) => Promise<string | null>; readonly refusal: string } {
+  const { client } = useGuest()
+  const [refusal, setRefusal] = useState('')
+  /** @returns the message to send; null for a command that is refused */
+  const expanded = async (text: string): Promise<string | null> => {
+    setRefusal('')
+    const asked = text.startsWith('/') ? commandCall(text) : null
+    if (asked === null) return text
+    try {
+      const outcome = await client.call(...asked)
+      if (outcome.status === 'ok') return outcome.text
+      if (isNoCommand(outcome.failure)) return text
+      setRefusal(`${outcome.failure.message} ${outcome.failure.hint}`)
+    } catch (error) {
+      const { message, hint } = toFailure(error, 'guest_unreachable', 'Send it again.')
+      setRefusal(`${message} ${hint}`)
+    }
+    return null
+  }
+  return { expanded, refusal }
 }
 
 /** @param returned a refused message, which comes back unless something else is being written */
