@@ -26,6 +26,7 @@ export interface HostLifeDeps {
   /** Shortened by tests. */
   readonly idleMs?: number
   readonly restartMs?: number
+  readonly maxCrashes?: number
 }
 
 export interface HostLife {
@@ -100,7 +101,7 @@ export function createHostLife(plugin: HostedPlugin, deps: HostLifeDeps): HostLi
       clearTimeout(life.restart)
       clearTimeout(life.idle)
       const link = await life.current?.catch(() => null)
-      if (link !== null && link !== undefined) await (drain ? drained(link) : link.end(''))
+      if (link !== null && link !== undefined) await (drain ? drained(life, link) : link.end(''))
     },
   }
 }
@@ -158,7 +159,7 @@ function adopt(life: Life, starting: Promise<HostLink>, link: HostLink): void {
 function crashed(life: Life, problem: string, again: boolean): void {
   life.problem = problem
   life.crashes = [...recent(life), life.deps.nowMs()]
-  if (life.crashes.length >= maxCrashes) {
+  if (life.crashes.length >= (life.deps.maxCrashes ?? maxCrashes)) {
     life.disabled = true
     return life.deps.onDisabled(life.plugin.name, problem)
   }
@@ -180,7 +181,7 @@ function rest(life: Life, link: HostLink): void {
     if (life.running !== link || link.pending() > 0) return
     life.running = null
     life.current = null
-    void drained(link)
+    void drained(life, link)
   }, life.deps.idleMs ?? hostIdleMs)
   life.idle.unref()
 }
@@ -211,15 +212,15 @@ async function replace(life: Life, next: HostedPlugin, accept: (link: HostLink) 
   life.current = started
   life.log = log.text
   adopt(life, started, link)
-  if (old !== null && old !== undefined) void drained(old)
+  if (old !== null && old !== undefined) void drained(life, old)
 }
 
 /** Lets it end what it is doing, and itself. Never rejects. */
-async function drained(link: HostLink): Promise<void> {
-  const until = performance.now() + drainMs
-  while (link.pending() > 0 && link.isOpen() && performance.now() < until) await new Promise((resolve) => setTimeout(resolve, 20))
+async function drained({ deps: { nowMs } }: Life, link: HostLink): Promise<void> {
+  const until = nowMs() + drainMs
+  while (link.pending() > 0 && link.isOpen() && nowMs() < until) await new Promise((resolve) => setTimeout(resolve, 20))
   if (link.isOpen() && link.pending() === 0) {
-    const left = Math.max(1, until - performance.now())
+    const left = Math.max(1, until - nowMs())
     await link.ask('drain', {}, { signal: new AbortController().signal, timeoutMs: left }).catch(() => undefined)
   }
   await link.end('')

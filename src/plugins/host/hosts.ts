@@ -50,7 +50,7 @@ export async function createPluginHosts(deps: PluginHostDeps): Promise<PluginHos
   )
   return {
     plugins: () => plugins,
-    ask: (plugin, op, input, request) => find(plugin).ask(op, input, request),
+    ask: async (plugin, op, input, request) => find(plugin).ask(op, input, request),
     async exports(plugin, signal) {
       return known.get(plugin) ?? (await describe(find(plugin), signal))
     },
