@@ -276,7 +276,7 @@ export function hookFailure({ plugin, reason, failed }: HookDemand & { readonly 
   return failed
     ? {
         code: 'denied',
-        message: `${capital(what)} was refused, because a hook of the plugin ${plugin} has to look at it and ${reason}.`,
+        message: `${capital(what)} was refused, because a hook of the plugin ${plugin} has to look at it and ${reason.replace(/\.$/, '')}.`,
         hint: `Tell the user. ${logs}`,
       }
     : {

@@ -1,0 +1,115 @@
+/** Hooks of plugins in real sandboxes, in real turns: one that fails open, one that fails closed, and one written for other programs. */
+import assert from 'node:assert/strict'
+import { after, test } from 'node:test'
+import { z } from 'zod'
+import { asks, done, inOrder, says, testCall } from '../../src/kernel/kernel-fixture.ts'
+import { type HostBench, makeHostBench } from '../../src/plugins/host/host-fixture.ts'
+import { openPartsFixture, type PartsFixture, rightsOf } from './parts-fixture.ts'
+
+/** What it does is in the path of the call, so that one host serves all cases. */
+const guard = (name: string, fail: string): string => `
+import { definePlugin } from 'oxbow/plugin'
+export default definePlugin({ name: '${name}', hooks: [{ step: 'call.before', fail: '${fail}', run(runtime, { input }) {
+  const [plugin, act] = String(input.path).split('/')
+  if (plugin !== '${name}') return
+  if (act === 'refuse') return { verdict: 'refuse', reason: 'not that one' }
+  if (act === 'change') return { verdict: 'change', value: { input: { path: 'changed' } } }
+  if (act === 'ask') return { verdict: 'approve', reason: 'are you sure?' }
+  if (act === 'throw') throw new Error('I am broken')
+  if (act === 'late') return new Promise(() => {})
+  if (act === 'exit') process.exit(3)
+  if (act === 'call') return runtime.call('file.list', {}).then(({ status, text }) => ({ verdict: 'refuse', reason: status + ' ' + text }))
+} }] })`
+
+const foreign = `
+const log = []
+export default { name: 'foreign', hooks: [
+  { step: 'before_tool_call', run: (event) => { if (event.params.path === 'claw') return { block: true, blockReason: 'a claw' } } },
+  { step: 'tool.execute.before', run: async (input, output) => { if (output.args.path === 'open') output.args.path = 'code' } },
+  { step: 'tool_result', run: (event) => { if (event.input.path === 'pi') return { content: [{ type: 'text', text: '3.14159' }] } } },
+] }`
+
+let opened: Promise<HostBench> | undefined
+const open = (): Promise<HostBench> =>
+  (opened ??= makeHostBench({ plugins: { lenient: guard('lenient', 'open'), strict: guard('strict', 'closed'), foreign } }))
+after(async () => (await opened)?.[Symbol.asyncDispose]())
+
+interface Ran extends AsyncDisposable {
+  readonly fixture: PartsFixture
+  /** Paths with which the call ran. */
+  readonly paths: readonly string[]
+  /** Ends with what the model read of the call. */
+  turn(): Promise<string>
+}
+
+async function calling(path: string): Promise<Ran> {
+  const { hosts } = await open()
+  const paths: string[] = []
+  const texts: string[] = []
+  const steps = [asks(['test_act', { path }]), says('done')]
+  const fixture = await openPartsFixture(
+    { ...hosts, close: async () => {} },
+    {
+      config: rightsOf(),
+      play: (request) => {
+        texts.push(JSON.stringify(request.messages.at(-1)))
+        return steps.shift() ?? inOrder()(request, new AbortController().signal)
+      },
+      calls: [
+        testCall('test.act', async (input) => (paths.push((input as { path: string }).path), done('acted')), {
+          input: z.strictObject({ path: z.string() }),
+        }),
+      ],
+    },
+  )
+  const turn = async (): Promise<string> => {
+    const { reply } = await fixture.turn('act')
+    assert.equal(reply, 'done')
+    return texts.at(-1)!
+  }
+  return { fixture, paths, turn, [Symbol.asyncDispose]: () => fixture[Symbol.asyncDispose]() }
+}
+
+/** What becomes of a call, by its path: the path with which it runs, or what the model reads instead. */
+const cases: readonly (readonly [path: string, ran: string, read: RegExp])[] = [
+  ['plain', 'plain', /acted/],
+  ['strict/refuse', '', /The plugin strict refused this test\.act call: not that one/],
+  ['lenient/change', 'changed', /The plugin lenient changed the input/],
+  ['lenient/throw', 'lenient/throw', /acted/],
+  ['strict/throw', '', /a hook of the plugin strict has to look at it and I am broken/],
+  ['lenient/late', 'lenient/late', /acted/],
+  ['strict/late', '', /did not answer within 500 ms/],
+  ['strict/call', '', /refused this test\.act call/],
+  ['claw', '', /The plugin foreign refused this test\.act call: a claw/],
+  ['open', 'code', /changed the input/],
+  ['pi', 'pi', /3\.14159/],
+]
+
+/** Last: hosts that have ended wait before they start again, and until then each call meets the same. */
+const endings: typeof cases = [
+  ['lenient/exit', 'lenient/exit', /acted/],
+  ['strict/exit', '', /a hook of the plugin strict has to look at it and the host of the plugin strict failed: it ended\. Tell/i],
+  ['plain', '', /a hook of the plugin strict has to look at it/],
+]
+
+function runs([path, ran, read]: (typeof cases)[number]): void {
+  test(`a call of ${path} ${ran === '' ? 'does not run' : `runs with ${ran}`}`, { timeout: 30_000 }, async () => {
+    await using run = await calling(path)
+    assert.match(await run.turn(), read)
+    assert.deepEqual(run.paths, ran === '' ? [] : [ran])
+  })
+}
+
+cases.forEach(runs)
+
+test('a hook in a sandbox demands approval of the call in its turn', { timeout: 30_000 }, async () => {
+  await using run = await calling('lenient/ask')
+  const turn = run.turn()
+  const parked = await run.fixture.record((record) => record.phase === 'parked')
+  assert.match((parked.body as { reason: string }).reason, /the plugin lenient wants your approval: are you sure\?/)
+  await run.fixture.kernel.approve(parked.call, true)
+  assert.match(await turn, /acted/)
+  assert.deepEqual(run.paths, ['lenient/ask'])
+})
+
+endings.forEach(runs)
