@@ -1,7 +1,7 @@
 /**
  * Which request of the guest a call of a plugin belongs to. What runs for a request calls for that one. Services of elizaOS work on their own
- * as well, when a message comes in over a socket or a timer fires: their calls belong to the task `background` while it runs, and between its
- * runs they wait for it.
+ * as well, when a message comes in over a socket or a timer fires: their calls belong to the task `background` while it runs, or to a request
+ * that starts a service, and between those they wait.
  */
 import { AsyncLocalStorage } from 'node:async_hooks'
 import { join } from 'node:path'
@@ -33,7 +33,9 @@ export async function openElizaAdapter({ folder, entries, api, ...deps }: ElizaA
       if (op === 'drain') close()
       const run = host[op] as (given: never) => Promise<object>
       const { name } = input as { name?: unknown }
-      const answered = await within(op === 'task' && name === backgroundTask, () => run(input))
+      // A service that starts slowly outlasts the request that began it: whoever waits for it gives its calls a request.
+      const isShared = op === 'service' || (op === 'task' && name === backgroundTask)
+      const answered = await within(isShared, () => run(input))
       services = (await host.health({})).services
       return answered
     },
@@ -47,8 +49,8 @@ interface Request {
 
 interface Requests {
   readonly guest: GuestCalls
-  /** Runs what a request asks for. @param isBackground others may make their calls in it */
-  within<Result>(isBackground: boolean, work: () => Promise<Result>): Promise<Result>
+  /** Runs what a request asks for. @param isShared others may make their calls in it */
+  within<Result>(isShared: boolean, work: () => Promise<Result>): Promise<Result>
   /** Refuses what waits, and whatever would wait from now on. */
   close(): void
 }
@@ -56,11 +58,13 @@ interface Requests {
 function createRequests(api: HostApi): Requests {
   const current = new AsyncLocalStorage<Request>()
   type Enter = <Result>(work: () => Result) => Result
-  let background: Enter | null = null
+  // Requests in which others may call: the newest that is open counts.
+  const shared: Enter[] = []
   const waiting: PromiseWithResolvers<Enter>[] = []
   let isClosed = false
   const enterLater = async (): Promise<Enter> => {
-    if (background !== null) return background
+    const newest = shared.at(-1)
+    if (newest !== undefined) return newest
     if (isClosed) throw new Error('The plugin is being stopped, and so it can make no calls.')
     if (waiting.length >= maxWaiting) throw new Error(`More than ${maxWaiting} calls wait for a request of Oxbow.`)
     const one = Promise.withResolvers<Enter>()
@@ -77,25 +81,25 @@ function createRequests(api: HostApi): Requests {
   }
   return {
     guest: {
-      isOpen: () => current.getStore()?.open === true || background !== null,
+      isOpen: () => current.getStore()?.open === true || shared.length > 0,
       async call(name: string, input: JsonObject): Promise<PluginCallResult> {
         if (current.getStore()?.open === true) return api.call(name, input)
         const enter = await enterLater()
         return enter(() => api.call(name, input))
       },
     },
-    within(isBackground, work) {
+    within(isShared, work) {
       const request: Request = { open: true }
       return current.run(request, async () => {
         // Of the innermost scope, so that a call is made with this request and no other.
         const enter: Enter = AsyncLocalStorage.snapshot()
-        if (isBackground) background = enter
-        for (const { resolve } of isBackground ? waiting.splice(0) : []) resolve(enter)
+        if (isShared) shared.push(enter)
+        for (const { resolve } of isShared ? waiting.splice(0) : []) resolve(enter)
         try {
           return await work()
         } finally {
           request.open = false
-          if (background === enter) background = null
+          if (isShared) shared.splice(shared.indexOf(enter), 1)
         }
       })
     },
