@@ -1,9 +1,10 @@
 /** The engine's public API. The scripted server, catalog queries and optional packages are loaded on first use. */
-import type { CatalogQuestion } from '../types/index.ts'
+import type { CatalogQuestion, Clock } from '../types/index.ts'
 import type { CatalogDeps } from './catalog/catalog-answers.ts'
 import type { ModelReach } from './discovery/reach-model.ts'
 import type { Scenario } from './scripted/scenario.ts'
 import type { ScriptedServer, ScriptedServerOptions } from './scripted/scripted-server.ts'
+import type { Breakers } from './reliability/breakers.ts'
 import type { ServiceConfig } from './services.ts'
 
 export { openEngine } from './engine.ts'
@@ -12,6 +13,11 @@ export type { ModelReach } from './discovery/reach-model.ts'
 export type { ModelLimits } from './limits.ts'
 export type { Scenario, ScenarioEvent, ScenarioStep } from './scripted/scenario.ts'
 export type { ScriptedServer, ScriptedServerOptions } from './scripted/scripted-server.ts'
+
+/** Which endpoints outside of the engine are not asked for a while, by the same rules as its own. */
+export async function openBreakers(clock: Clock): Promise<Breakers> {
+  return (await import('./reliability/breakers.ts')).createBreakers(clock)
+}
 
 /** Starts a server that speaks the chat-completions wire from a scenario, on loopback. For tests and benchmarks. */
 export async function startScriptedServer(scenario: Scenario, options?: ScriptedServerOptions): Promise<ScriptedServer> {

@@ -1,5 +1,6 @@
 /** Plugins as a source of calls, and what else they add to turns. Loaded where one is installed; their hosts start with the first need. */
 import { join } from 'node:path'
+import { openBreakers } from '../engine/index.ts'
 import type { KernelOptions } from '../kernel/index.ts'
 import type { GuestEnvelope } from '../types/index.ts'
 import { systemClock } from '../types/index.ts'
@@ -24,5 +25,13 @@ export async function openPlugins(
     nowMs: systemClock.monotonicMs,
     onDisabled: (plugin) => noteEvent('plugin_disabled', { plugin }),
   })
-  return createPluginParts({ hosts, config: config.plugins, schemas, clock: systemClock, messageOf, labelsOf })
+  return createPluginParts({
+    hosts,
+    config: config.plugins,
+    schemas,
+    clock: systemClock,
+    messageOf,
+    labelsOf,
+    breakers: await openBreakers(systemClock),
+  })
 }

@@ -11,6 +11,10 @@ export interface PluginRuntime {
   getSetting(name: string): Json
   /** Starts it if need be. @throws Error when the plugin has none of this type, or it does not start within 30 s */
   getService(type: string): Promise<unknown>
+  /** Emits an event to the plugins that have subscribed to its name. */
+  emit(name: string, payload?: JsonObject): Promise<PluginCallResult>
+  /** Asks a model of a plugin, or for a text that of the guest. @throws Error when none answers */
+  useModel(type: string, params: JsonObject, provider?: string): Promise<Json>
   /** Aborts when the request that runs is cancelled. */
   readonly signal: AbortSignal
   log(...values: readonly unknown[]): void

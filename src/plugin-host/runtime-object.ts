@@ -43,6 +43,12 @@ export function createRuntime(plugins: readonly PluginObject[], api: HostApi): H
     get signal() {
       return api.signal()
     },
+    emit: (name, payload = {}) => api.call('plugin.emit', { name, payload }),
+    async useModel(type, params, provider = '') {
+      const { status, text, output } = await api.call('plugin.model', { type, params, provider })
+      if (status !== 'ok') throw new Error(text)
+      return (output as { readonly result: Json }).result
+    },
     log: (...values) => console.error(...values),
     memory: {
       save: (text, more = {}) => api.call('memory.save', { text, ...more }),

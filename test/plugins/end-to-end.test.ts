@@ -33,8 +33,10 @@ export default definePlugin({
 
 void test('a plugin in its sandbox takes part in a turn with the rights of both sides', { timeout: 60_000 }, async () => {
   const root = mkdtempSync(join(tmpdir(), 'oxbow-plugin-'))
-  const arguments_ = { bed: 'roses' }
-  const steps = [{ events: [{ tool_call: { name: 'garden_water_plants', arguments: arguments_ } }] }, { events: [{ text: 'Watered.' }] }]
+  const steps = [
+    { events: [{ tool_call: { name: 'garden_water_plants', arguments: { bed: 'roses' } } }] },
+    { events: [{ text: 'Watered.' }] },
+  ]
   await using model = await startModel(steps)
   try {
     for (const folder of ['shared', 'tmp', 'vault', 'internal', 'ipc', 'logs']) mkdirSync(join(root, folder))

@@ -1,4 +1,5 @@
 /** A kernel with what plugins add to it, their hosts in this process. */
+import { openBreakers } from '../../src/engine/index.ts'
 import { type Fixture, type FixtureOptions, openFixture } from '../../src/kernel/kernel-fixture.ts'
 import { createPluginParts, type PluginParts } from '../../src/plugins/index.ts'
 import { configSchema, type PluginHosts, systemClock } from '../../src/types/index.ts'
@@ -14,7 +15,13 @@ export async function openPartsFixture(hosts: PluginHosts, { config = {}, ...opt
     config,
     hasPlugins: true,
     servers: async (host) =>
-      (opened = createPluginParts({ ...host, hosts, config: configSchema.parse(config).plugins, clock: options.clock ?? systemClock })),
+      (opened = createPluginParts({
+        ...host,
+        hosts,
+        config: configSchema.parse(config).plugins,
+        clock: options.clock ?? systemClock,
+        breakers: await openBreakers(systemClock),
+      })),
   })
   return { ...fixture, parts: () => opened! }
 }

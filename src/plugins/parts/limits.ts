@@ -34,3 +34,5 @@ export const routeTimeoutMs = 60_000
 export const hookReplyMs = 2_000
 /** Until the host of a plugin with hooks has started, or has said what it has. */
 export const maxDescribeMs = 10_000
+/** One answer of a model, with all handlers that are tried. */
+export const modelTimeoutMs: number = 3 * 60_000

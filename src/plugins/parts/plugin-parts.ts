@@ -2,10 +2,20 @@
  * What plugins add to a guest. Names and schemas are known by the hash of their files, so a guest that starts needs no host; one is started by
  * the first request that needs it.
  */
-import type { Call, Clock, DescribedPlugin, HookSource, PluginHosts, PluginsConfig, SchemaChecker } from '../../types/index.ts'
+import type {
+  Call,
+  Clock,
+  DescribedPlugin,
+  HookSource,
+  HostedPlugin,
+  PluginHosts,
+  PluginsConfig,
+  SchemaChecker,
+} from '../../types/index.ts'
 import { actionCalls } from './action-call.ts'
 import { deliveryCalls } from './delivery-calls.ts'
 import { createHookSource } from './hook-source.ts'
+import { type HandlerBreakers, modelCall, type ModelHandler, sortHandlers } from './model-call.ts'
 import type { PartDeps } from './part-request.ts'
 import { createRateLimits } from './rate-limits.ts'
 import { routeCall } from './route-call.ts'
@@ -19,6 +29,7 @@ export interface PluginPartsOptions {
   readonly clock: Clock
   readonly messageOf: PartDeps['messageOf']
   readonly labelsOf: PartDeps['labelsOf']
+  readonly breakers: HandlerBreakers
 }
 
 /** As other sources of calls, and what the kernel asks of plugins beside calls. */
@@ -32,14 +43,25 @@ export interface PluginParts {
   close(): Promise<void>
 }
 
-export function createPluginParts({ hosts, config, schemas, clock, messageOf, labelsOf }: PluginPartsOptions): PluginParts {
+interface Held {
+  /** The list of which everything is known; null: something is not yet. */
+  readonly list: readonly HostedPlugin[] | null
+  readonly of: readonly DescribedPlugin[]
+  readonly tools: readonly Call[]
+  readonly handlers: ReadonlyMap<string, readonly ModelHandler[]>
+}
+
+export function createPluginParts({ hosts, config, schemas, clock, messageOf, labelsOf, breakers }: PluginPartsOptions): PluginParts {
   const limits = createRateLimits((plugin) => config.tiers[plugin] ?? config.tier, clock)
   const deps: PartDeps = { hosts, schemas, messageOf, labelsOf, limits, states: createTurnStates(clock) }
   const stopping = new AbortController()
   const asked = new Set<string>()
-  let held: { readonly of: readonly DescribedPlugin[]; readonly tools: readonly Call[] } = { of: [], tools: [] }
-  const refresh = (): typeof held => {
-    const now = hosts.plugins().flatMap((plugin) => {
+  let held: Held = { list: null, of: [], tools: [], handlers: new Map() }
+  const refresh = (): Held => {
+    const list = hosts.plugins()
+    // Asked with every call: what has not changed is not compared.
+    if (held.list === list) return held
+    const now = list.flatMap((plugin) => {
       const exports = hosts.known(plugin.name)
       if (exports === null) describe(plugin.name)
       return exports === null ? [] : [{ plugin, exports }]
@@ -47,7 +69,11 @@ export function createPluginParts({ hosts, config, schemas, clock, messageOf, la
     const isSame =
       now.length === held.of.length &&
       now.every(({ plugin, exports }, i) => held.of[i]!.plugin === plugin && held.of[i]!.exports === exports)
-    if (!isSame) held = { of: now, tools: now.flatMap(({ plugin, exports }) => actionCalls(deps, plugin, exports)) }
+    if (!isSame) {
+      const tools = now.flatMap(({ plugin, exports }) => actionCalls(deps, plugin, exports))
+      held = { list: null, of: now, tools, handlers: sortHandlers(now) }
+    }
+    if (now.length === list.length) held = { ...held, list }
     return held
   }
   /** In the background, once: what it has is offered as soon as it is known. */
@@ -57,7 +83,12 @@ export function createPluginParts({ hosts, config, schemas, clock, messageOf, la
     void hosts.exports(plugin, stopping.signal).catch(() => {})
   }
   return {
-    calls: [...turnCalls(deps), ...deliveryCalls(deps), routeCall(deps)],
+    calls: [
+      ...turnCalls(deps),
+      ...deliveryCalls(deps),
+      routeCall(deps),
+      modelCall({ ...deps, breakers, handlers: () => refresh().handlers }),
+    ],
     tools: () => refresh().tools,
     plugins: () => refresh().of,
     hooks: createHookSource({ hosts, described: () => refresh().of, labelsOf }),

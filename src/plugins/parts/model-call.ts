@@ -1,0 +1,153 @@
+/**
+ * Models of plugins: handlers by type, the highest priority first. One that fails is followed by the next; one that has failed several times in
+ * a row is not asked for a while. Behind all of them, texts come from the model of the guest.
+ */
+import { z } from 'zod'
+import {
+  type Call,
+  type CallContext,
+  type DescribedPlugin,
+  type Failure,
+  isObject,
+  type Json,
+  type JsonObject,
+  OxbowError,
+  type Spend,
+  toFailure,
+} from '../../types/index.ts'
+import { maxMessageChars, modelTimeoutMs } from './limits.ts'
+import { askPlugin, mayUse, type PartDeps, pluginNamed, runtimePart } from './part-request.ts'
+
+/** Of the engine: which endpoints are not asked for a while. */
+export interface HandlerBreakers {
+  enter(endpoint: string): 'ask' | 'probe' | { readonly last: Failure }
+  failed(endpoint: string, leave: 'ask' | 'probe', failure: Failure): void
+  whole(endpoint: string): void
+  leave(endpoint: string, leave: 'ask' | 'probe', answered: boolean): void
+}
+
+/** A handler for one type of model. */
+export interface ModelHandler {
+  readonly plugin: string
+  readonly type: string
+  readonly provider: string
+  readonly priority: number
+}
+
+/** @returns all handlers by type, sorted once: the highest priority first, of the same those that came first */
+export function sortHandlers(plugins: readonly DescribedPlugin[]): ReadonlyMap<string, readonly ModelHandler[]> {
+  const all = plugins.flatMap(({ plugin, exports }) => exports.models.map((model) => ({ plugin: plugin.name, ...model })))
+  const sorted = all.toSorted((a, b) => b.priority - a.priority)
+  return Map.groupBy(sorted, ({ type }) => type)
+}
+
+interface ModelInput {
+  readonly type: string
+  readonly params: JsonObject
+  readonly provider: string
+}
+
+interface ModelOutput {
+  readonly result: Json
+  /** The plugin that answered; empty: the guest's own model did. */
+  readonly plugin: string
+}
+
+interface ModelDeps extends PartDeps {
+  readonly handlers: () => ReadonlyMap<string, readonly ModelHandler[]>
+  readonly breakers: HandlerBreakers
+}
+
+export function modelCall(deps: ModelDeps): Call<ModelInput, ModelOutput> {
+  return {
+    ...runtimePart,
+    forPlugins: true,
+    name: 'plugin.model',
+    summary: 'Asks a model by its type, which plugins serve; texts also by the model of this guest.',
+    input: z.strictObject({
+      type: z.string().min(1).max(100).describe('TEXT_SMALL, TEXT_LARGE, TEXT_EMBEDDING, IMAGE_DESCRIPTION …'),
+      params: z.custom<JsonObject>(isObject, 'must be an object').describe('As the type has them, such as `prompt`.'),
+      provider: z.string().max(100).default('').describe('Only handlers of this provider or plugin.'),
+    }),
+    output: z.custom<ModelOutput>(),
+    example: { type: 'TEXT_SMALL', params: { prompt: 'Name three colours.' }, provider: '' },
+    labels: { adds: ['untrusted'], sink: false },
+    timeoutMs: modelTimeoutMs,
+    recordInput: ({ type, provider }) => ({ type, provider }),
+    recordOutput: ({ plugin }) => ({ plugin }),
+    async run(input, context) {
+      const failures: string[] = []
+      for (const handler of handlersFor(deps, context, input)) {
+        const found = await tryHandler(deps, context, handler, input)
+        if ('result' in found) return { output: { result: found.result, plugin: handler.plugin }, text: textOf(found.result) }
+        failures.push(`${handler.plugin}: ${found.message}`)
+      }
+      const own = input.provider === '' && isText(input.type) ? await askOwnModel(deps, context, input) : null
+      if (own !== null) return { output: { result: own, plugin: '' }, text: own }
+      throw new OxbowError(
+        failures.length === 0 ? 'not_found' : 'tool_failed',
+        failures.length === 0 ? `No plugin serves models of the type ${input.type}.` : `No model answered. ${failures.join(' ')}`,
+        { hint: 'oxbow plugin info NAME lists the models that a plugin serves.' },
+      )
+    },
+  }
+}
+
+function handlersFor({ handlers }: ModelDeps, { caller }: CallContext, { type, provider }: ModelInput): readonly ModelHandler[] {
+  return (handlers().get(type) ?? []).filter(
+    (each) =>
+      (provider === '' || each.provider === provider || each.plugin === provider) &&
+      (mayUse(caller, each.plugin) || caller.actor === `plugin:${each.plugin}`),
+  )
+}
+
+async function tryHandler(
+  deps: ModelDeps,
+  context: CallContext,
+  { plugin: name, type }: ModelHandler,
+  { params }: ModelInput,
+): Promise<{ readonly result: Json } | Failure> {
+  const endpoint = `${name}/${type}`
+  const leave = deps.breakers.enter(endpoint)
+  if (typeof leave !== 'string') return leave.last
+  try {
+    const plugin = pluginNamed(deps, name)
+    const { result } = await askPlugin(deps, context, { plugin, timeoutMs: modelTimeoutMs }, 'model', { type, params })
+    deps.breakers.whole(endpoint)
+    return { result }
+  } catch (error) {
+    if (context.signal.aborted) {
+      deps.breakers.leave(endpoint, leave, false)
+      throw error
+    }
+    const failure = toFailure(error, 'tool_failed', '')
+    deps.breakers.failed(endpoint, leave, failure)
+    return failure
+  }
+}
+
+function isText(type: string): boolean {
+  return /^(?:TEXT_(?:SMALL|MEDIUM|LARGE|COMPLETION|REASONING_SMALL|REASONING_LARGE)|REASONING_(?:SMALL|LARGE))$/.test(type)
+}
+
+/** With the rights of the plugin that asks: `model.use` among them. @throws OxbowError what the gate refuses */
+async function askOwnModel({ limits }: ModelDeps, { caller, callAs }: CallContext, { params }: ModelInput): Promise<string | null> {
+  const { prompt, system, maxTokens } = params
+  if (typeof prompt !== 'string') return null
+  const asker = caller.actor.replace(/^plugin:/, '')
+  const input = {
+    model: '',
+    system: typeof system === 'string' ? system.slice(0, maxMessageChars) : '',
+    text: prompt,
+    ...(typeof maxTokens === 'number' && maxTokens >= 1 && { max_tokens: Math.floor(maxTokens) }),
+  }
+  const outcome = await callAs(asker, ['model.use'], 'model.complete', input)
+  if (outcome.status !== 'ok') throw new OxbowError(outcome.failure.code, outcome.failure.message, { hint: outcome.failure.hint })
+  const { text, spent } = outcome.output as { readonly text: string; readonly spent: Spend }
+  limits.spend(caller.user, asker, spent.tokens)
+  return text
+}
+
+function textOf(result: Json): string {
+  return typeof result === 'string' ? result.slice(0, maxMessageChars).toWellFormed() : ''
+}
