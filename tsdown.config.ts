@@ -78,6 +78,8 @@ const configs: UserConfig[] = defineConfig([
   { ...common, entry: { 'tool-worker': 'src/sandbox/wasm/tool-worker.ts' } },
   { ...common, entry: { 'versions-worker': 'src/kernel/versions/versions-worker.ts' } },
   { ...common, entry: { 'pdf-worker': 'src/tools/pdf/pdf-worker.ts' } },
+  // What plugins are written against.
+  { ...common, entry: { plugin: 'src/plugin-sdk/index.ts' } },
   { ...common, entry: { 'schema-worker': 'src/tools/schema/schema-worker.ts' } },
   // Hands are copied into the sandbox, where there is nothing to share a chunk with. A checkout bundles them with the same settings: see hands-program.ts.
   { ...common, format: 'cjs', fixedExtension: true, entry: { hands: 'src/hands/main.ts' }, outputOptions: { codeSplitting: false } },

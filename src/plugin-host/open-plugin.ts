@@ -24,12 +24,19 @@ type Answers = {
 
 /** @throws Error when an entry cannot be imported or exports no plugin */
 export async function openPlugin(folder: string, entries: readonly string[], api: HostApi): Promise<HostAdapter> {
-  provideSdk()
   const plugins: PluginObject[] = []
-  for (const entry of entries) {
-    const module = (await import(pathToFileURL(join(folder, entry)).href)) as Readonly<Record<string, unknown>>
-    plugins.push(pluginOf(module, entry))
-  }
+  for (const entry of entries) plugins.push(await importPlugin(folder, entry))
+  return adaptPlugins(plugins, api)
+}
+
+/** @throws Error when the file cannot be imported or exports no plugin */
+export async function importPlugin(folder: string, entry: string): Promise<PluginObject> {
+  provideSdk()
+  return pluginOf((await import(pathToFileURL(join(folder, entry)).href)) as Readonly<Record<string, unknown>>, entry)
+}
+
+/** The same for plugins that are at hand. */
+export function adaptPlugins(plugins: readonly PluginObject[], api: HostApi): HostAdapter {
   const held = createRuntime(plugins, api)
   const hooks = hooksOf(plugins)
   const runHook: Answers['hook'] = ({ step, value }) => hooks.run(step, objectOf(value), held.runtime)

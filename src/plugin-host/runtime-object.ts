@@ -51,7 +51,7 @@ export function createRuntime(plugins: readonly PluginObject[], api: HostApi): H
     },
     log: (...values) => console.error(...values),
     memory: {
-      save: (text, more = {}) => api.call('memory.save', { text, ...more }),
+      save: (text, more = {}) => api.call('memory.save', { content: text, ...more }),
       search: (query, more = {}) => api.call('memory.search', { query, ...more }),
     },
   }

@@ -142,6 +142,8 @@ export const modules: readonly ModuleRow[] = [
     },
   }),
   row('runtime', 'runtime', ['engine']),
+  // For who writes plugins: no other module uses it.
+  row('plugin-sdk', 'runtime', ['plugin-host', 'plugins']),
   row('secrets', 'core', [], { builtins: { 'node:fs': 'values in the vault, which only the person writes' } }),
   row('tools', 'core', ['sandbox', 'memory'], {
     packages: {

@@ -25,6 +25,7 @@ export const depthRules: DepthRules = {
   ]),
   smallFiles: {
     'src/runner/plugins/plugin-tools.ts': 'what is loaded with the first verb of `oxbow plugin`, in one piece',
+    'src/types/config-plugins.ts': 'the part of the configuration about plugins, as those about servers and agents of others',
     'src/cli/skills/skill-verbs.ts': 'what the help needs of the verbs; what they do is loaded when one is chosen',
     'src/kernel/graphs/graphing.ts': 'what a kernel without graphs has of them; the rest is loaded with the first one',
     'src/engine/tokens/gpt-tokenizer.d.ts': 'types of the generated file beside it',

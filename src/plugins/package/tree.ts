@@ -10,8 +10,8 @@ import { dirname, join, posix } from 'node:path'
 import { OxbowError } from '../../types/index.ts'
 
 /** Plugins of elizaOS bring their packages along: some thousand files, some hundred megabytes. */
-export const maxTreeFiles = 100_000
-export const maxTreeBytes: number = 1024 * 1024 * 1024
+const maxTreeFiles = 100_000
+const maxTreeBytes: number = 1024 * 1024 * 1024
 const maxDepth = 40
 /** Larger files are hashed piece by piece. */
 const wholeBytes: number = 1024 * 1024

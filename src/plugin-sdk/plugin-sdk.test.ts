@@ -1,0 +1,96 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { fileURLToPath } from 'node:url'
+import { importPlugin } from '../plugin-host/index.ts'
+import { checkParameters, createFakeProcess, definePlugin } from './index.ts'
+
+const notes = fileURLToPath(new URL('../../examples/plugins/notes', import.meta.url))
+
+const weather = definePlugin({
+  name: 'weather',
+  init: (config) => void (place = JSON.stringify(config['place'])),
+  actions: [
+    {
+      name: 'forecast',
+      parameters: [
+        { name: 'place', required: true },
+        { name: 'unit', enumValues: ['c', 'f'], default: 'c' },
+      ],
+      async handler(runtime, _message, _state, { parameters }) {
+        const { status, text, failure } = await runtime.call('web.fetch', { url: parameters['place'] ?? '' })
+        return { success: status === 'ok', text: failure?.message ?? `${text} in ${place}`, values: { key: runtime.getSetting('KEY') } }
+      },
+    },
+  ],
+  providers: [{ name: 'season', get: async (_runtime, message) => ({ text: `winter, ${message.user}` }) }],
+  evaluators: [{ name: 'mood', validate: (_runtime, message) => message.text !== '', handler: () => {} }],
+  services: [{ serviceType: 'radar', start: async () => ({}) }],
+  models: { TEXT_SMALL: async (_runtime, params) => `small ${JSON.stringify(params['prompt'])}` },
+  routes: [{ type: 'get', path: '/now', handler: async () => ({ status: 201, body: { sun: true } }) }],
+  tasks: [{ name: 'refresh', every_s: 60, run: (_runtime, due) => `due ${due}` }],
+  events: { MESSAGE_RECEIVED: [(_runtime, payload) => void events.push(payload)] },
+  tests: [{ name: 'weather', tests: [{ name: 'fails', fn: () => Promise.reject(new Error('rain')) }] }],
+})
+let place = ''
+const events: unknown[] = []
+
+test('a fake process runs every part of a plugin, and its calls are answered by the test', async () => {
+  const calls = { 'web.fetch': () => ({ text: 'sun' }) }
+  const fake = await createFakeProcess(weather, { calls, config: { place: 'Bonn' }, secrets: { KEY: 'k' } })
+  assert.deepEqual(await fake.action('forecast', { place: 'x' }), { ok: true, text: 'sun in "Bonn"', data: {}, values: { key: 'k' } })
+  assert.deepEqual(fake.made, [{ name: 'web.fetch', input: { url: 'x' } }])
+  assert.equal((await fake.provide('season', { user: 'ann' })).text, 'winter, ann')
+  assert.deepEqual([await fake.evaluate('mood', { text: 'hi' }), await fake.evaluate('mood', { text: '' })], [true, false])
+  await fake.service('radar')
+  assert.equal(await fake.model('TEXT_SMALL', { prompt: 'p' }), 'small "p"')
+  const { status, body } = await fake.route('GET', '/now')
+  assert.deepEqual([status, JSON.parse(body)], [201, { sun: true }])
+  assert.equal(await fake.task('refresh', 7), 'due 7')
+  await fake.event('MESSAGE_RECEIVED', { n: 1 })
+  assert.deepEqual(events, [{ n: 1 }])
+  assert.deepEqual(await fake.test(), [{ suite: 'weather', name: 'fails', ok: false, problem: 'rain' }])
+  assert.deepEqual(
+    fake.exports.actions.map(({ name, effect }) => `${name} ${effect}`),
+    ['forecast once'],
+  )
+  await fake.close()
+})
+
+test('a call that the test does not answer is refused, and one that throws has failed', async () => {
+  const fail = await createFakeProcess(weather, {
+    calls: {
+      'web.fetch': () => {
+        throw new Error('no network')
+      },
+    },
+  })
+  assert.deepEqual((await fail.action('forecast', { place: 'x' })).text, 'no network')
+  const none = await createFakeProcess(weather)
+  assert.match((await none.action('forecast', { place: 'x' })).text, /may not call web\.fetch/)
+})
+
+test('a part that is wrong is named, and so is a parameter', () => {
+  assert.throws(() => definePlugin({ name: 'x', actions: [{ name: 'a' } as never] }), /actions\[0\] of x needs handler/)
+  const [forecast] = weather.actions
+  assert.deepEqual(checkParameters(forecast, { place: 'x' }), { value: { place: 'x', unit: 'c' }, problems: [] })
+  assert.deepEqual(checkParameters(forecast, { unit: 'k' }).problems, ['place is missing', 'unit must be one of "c", "f"'])
+})
+
+test('the example keeps and finds notes, and its own tests pass', async () => {
+  const plugin = await importPlugin(notes, 'index.js')
+  const kept: string[] = []
+  const calls = {
+    'memory.save': ({ content }: { readonly content?: unknown }) => ({ text: `saved ${kept.push(String(content))}` }),
+    'memory.search': () => ({ text: kept.join('\n') }),
+  }
+  const fake = await createFakeProcess(plugin, { calls, config: { shown: 1 } })
+  assert.equal((await fake.action('keep', { text: 'buy milk' })).text, 'Kept: buy milk')
+  await fake.action('keep', { text: 'call Ann' })
+  assert.equal((await fake.action('find', { about: 'milk' })).text, 'buy milk\ncall Ann')
+  assert.equal((await fake.provide('notes', { text: 'milk' })).text, 'Notes:\nbuy milk')
+  assert.deepEqual(
+    (await fake.test()).map(({ ok, problem }) => ({ ok, problem })),
+    [{ ok: true, problem: '' }],
+  )
+  assert.ok(fake.made.every(({ input }) => JSON.stringify(input['tags']) === '["plugin.notes"]'))
+})
