@@ -1,6 +1,6 @@
 /** The calls by which people list and show skills, commands and instructions, trust them, and send commands. */
 import { z } from 'zod'
-import { type Call, commandName, OxbowError } from '../types/index.ts'
+import { type Call, commandName, isOxbowError, OxbowError } from '../types/index.ts'
 import { expandCommand, readCommand } from './commands.ts'
 import { findCandidate, type InventoryDeps, type Item, listAll } from './inventory.ts'
 import { type OpenDeps, openSkill } from './open-skill.ts'
@@ -86,11 +86,16 @@ function showCall(deps: PersonCallDeps): Call<{ target: string }, Shown> {
 }
 
 async function showOne(which: string, deps: PersonCallDeps): Promise<Shown> {
-  const own = which.startsWith('/') ? undefined : (await deps.catalog.usable(deps.agent)).find(({ name }) => name === which)
-  if (own?.host != null) {
-    const { files } = await openSkill(which, deps.agent, deps)
+  const candidate = await findCandidate(which, deps).catch(async (error: unknown) => {
+    const own = (await deps.catalog.usable(deps.agent)).find(({ name }) => name === which)
+    if (own?.host == null || !isOxbowError(error, 'not_found')) throw error
+    return null
+  })
+  // One of the host has the name, and none of a folder.
+  if (candidate === null) {
+    const { skill, files } = await openSkill(which, deps.agent, deps)
     return {
-      name: own.name,
+      name: skill.name,
       kind: 'skill',
       path: '',
       hash: '',
@@ -100,7 +105,7 @@ async function showOne(which: string, deps: PersonCallDeps): Promise<Shown> {
       difference: '',
     }
   }
-  const { path, trusted, problem } = await findCandidate(which, deps)
+  const { path, trusted, problem } = candidate
   const before = (await deps.trust.all()).get(path)
   const state = problem !== '' ? 'broken' : before === undefined ? 'new' : before.hash === trusted.hash ? 'ready' : 'changed'
   const difference = state === 'changed' && before !== undefined ? await differenceOf(before.files, trusted.files) : ''
