@@ -38,7 +38,7 @@ describe('the body of a skill', () => {
       fc.constant('A line of words that says what to do next.\n'.repeat(2_000)),
       fc.constant('𓀀'.repeat(10_000)),
       fc.constant('x'.repeat(100_000)),
-      fc.string({ unit: 'binary', minLength: 0, maxLength: 500 }).map((text) => text.repeat(60)),
+      fc.string({ unit: 'binary', maxLength: 50 }).map((text) => text.repeat(600)),
     )
     await fc.assert(
       fc.asyncProperty(body, async (text) => {
@@ -67,13 +67,27 @@ describe('scripts', () => {
     assert.equal(scriptRights(all, [], command).run, false)
     assert.equal(scriptRights(all, ['Unknown', 'constructor', '__proto__'], command).run, false)
     const entries = ['file.write:/shared/a']
-    const limits = { entries, denied: new Set<string>(), only: new Map([['file.write', ['/shared/a']]]), except: new Map<string, string[]>() }
+    const limits = {
+      entries,
+      denied: new Set<string>(),
+      only: new Map([['file.write', ['/shared/a']]]),
+      except: new Map<string, string[]>(),
+    }
     assert.equal(scriptRights({ ...all, limits }, null, command).files, 'read')
   })
 
   it('start as the patterns of Bash say', () => {
     const may = (pattern: string): boolean => scriptRights(all, [`Bash(${pattern})`], command).run
-    assert.deepEqual(['python3:*', 'python3', 'python3 *', '*', 'x.py', 'git:*', 'python3 x', 'python'].map(may), [true, true, true, true, false, false, false, false])
+    assert.deepEqual(['python3:*', 'python3', 'python3 *', '*', 'x.py', 'git:*', 'python3 x', 'python'].map(may), [
+      true,
+      true,
+      true,
+      true,
+      false,
+      false,
+      false,
+      false,
+    ])
   })
 })
 
@@ -84,7 +98,10 @@ describe('commands', () => {
       fc.property(given, (text) => {
         const expanded = expandCommand('a [$ARGUMENTS] b', text)
         assert.equal(expanded, `a [${text.trim()}] b`)
-        assert.equal(expandCommand('$HOME ${HOME} {{HOME}} !`id` @file $ARGUMENTSX $0 $100', ''), '$HOME ${HOME} {{HOME}} !`id` @file $ARGUMENTSX $0 $100')
+        assert.equal(
+          expandCommand('$HOME ${HOME} {{HOME}} !`id` @file $ARGUMENTSX $0 $100', ''),
+          '$HOME ${HOME} {{HOME}} !`id` @file $ARGUMENTSX $0 $100',
+        )
       }),
       { numRuns: scaled(10_000, 300) },
     )
@@ -94,7 +111,11 @@ describe('commands', () => {
   })
 
   it('are read with and without a frontmatter', () => {
-    assert.deepEqual(readCommand('---\ndescription: "Says hello"\nargument-hint: NAME\n---\nHello $1'), { description: 'Says hello', hint: 'NAME', body: 'Hello $1' })
+    assert.deepEqual(readCommand('---\ndescription: "Says hello"\nargument-hint: NAME\n---\nHello $1'), {
+      description: 'Says hello',
+      hint: 'NAME',
+      body: 'Hello $1',
+    })
     assert.deepEqual(readCommand('# Title\ntext'), { description: 'Title', hint: '', body: '# Title\ntext' })
     fc.assert(
       fc.property(fc.string({ unit: 'binary' }), (text) => typeof readCommand(`---\n${text}`).body === 'string'),

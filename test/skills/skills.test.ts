@@ -37,7 +37,10 @@ before(async () => {
   await write(join(home, 'prompts/greet.md'), 'Greet $1 and $2. All: $ARGUMENTS')
   await write(join(home, 'prompts/review.md'), 'Review of the person.')
   bench = await makeWorkbench()
-  const host = { skills: async () => readSkills([home]), skillFiles: async (skill: Parameters<typeof readSkillFiles>[1]) => readSkillFiles([home], skill) }
+  const host = {
+    skills: async () => readSkills([home]),
+    skillFiles: async (skill: Parameters<typeof readSkillFiles>[1]) => readSkillFiles([home], skill),
+  }
   const { show } = await openShownSkills(join(bench.root, 'internal'))
   fixture = await openFixture({
     sandbox: bench.sandbox,
@@ -89,7 +92,10 @@ async function promptOf(text: string): Promise<string> {
 describe('skills of a workspace', () => {
   it('are data until a person trusts their hash, and again after a change, which is shown', async () => {
     const folder = shared('.agents/skills/deploy')
-    await write(join(folder, 'SKILL.md'), skillText('deploy', 'Deploys from here.', 'Run scripts/go.sh.', 'allowed-tools: Bash(sh:*) Read\n'))
+    await write(
+      join(folder, 'SKILL.md'),
+      skillText('deploy', 'Deploys from here.', 'Run scripts/go.sh.', 'allowed-tools: Bash(sh:*) Read\n'),
+    )
     await write(join(folder, 'scripts/go.sh'), 'echo "going $1"; pwd; cat /shared/a.txt; echo x > /shared/made.txt; env; exit 3\n')
     await write(shared('a.txt'), 'content of a\n')
     assert.equal(await stateOf('deploy', '/shared/.agents/skills/deploy'), 'new')
@@ -129,7 +135,9 @@ describe('skills of a workspace', () => {
     const options = { signal: new AbortController().signal, timeoutMs: 10_000 }
     const read = await hands.ask('bytes', { path: '/skills/deploy/SKILL.md', offset: 0, maxBytes: 1_000 }, options)
     assert.match(Buffer.from(read.content).toString(), /Deploys from here/)
-    await assert.rejects(hands.ask('write', { path: '/skills/deploy/SKILL.md', text: 'x', overwrite: true, ifHash: '', append: false } as never, options))
+    await assert.rejects(
+      hands.ask('write', { path: '/skills/deploy/SKILL.md', text: 'x', overwrite: true, ifHash: '', append: false } as never, options),
+    )
   })
 
   it('with links, names that lead out and broken files neither count nor harm', async () => {
@@ -192,7 +200,10 @@ describe('what an agent learns', () => {
 
 describe('commands', () => {
   it('are expanded once, and those of a folder when they are trusted', async () => {
-    await write(shared('.claude/commands/review.md'), '---\ndescription: Review a file\nargument-hint: FILE\n---\nReview $1 with $HOME and !`id`.')
+    await write(
+      shared('.claude/commands/review.md'),
+      '---\ndescription: Review a file\nargument-hint: FILE\n---\nReview $1 with $HOME and !`id`.',
+    )
     assert.equal((await outputOf('command.expand', { name: 'greet', arguments: '"a $2" b' })).text, 'Greet a $2 and b. All: "a $2" b')
     assert.equal((await outputOf('command.expand', { name: 'review' })).text, 'Review of the person.')
     await trust('/review')
@@ -210,4 +221,3 @@ describe('commands', () => {
     )
   })
 })
-
