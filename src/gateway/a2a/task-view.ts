@@ -207,9 +207,10 @@ export function createRelease(kernel: Pick<Kernel, 'call'>, closing: AbortSignal
   const asking = new Map<string, Promise<boolean | null>>()
   const release: Release = async ({ task, context }, generation) => {
     for (const id of answerCalls(generation)) {
-      const { status } = await kernel.call('task.answer', { task, answer: generation }, context, id)
-      if (status === 'ok') return true
-      if (status === 'refused' || status === 'failed') return false
+      const ended = await kernel.call('task.answer', { task, answer: generation }, context, id)
+      if (ended.status === 'ok') return true
+      // What a crash interrupted has failed as cancelled: nobody has judged it.
+      if (ended.status === 'refused' || (ended.status === 'failed' && ended.failure.code !== 'cancelled')) return false
       if (closing.aborted) return null
     }
     return false
