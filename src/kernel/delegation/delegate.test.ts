@@ -198,6 +198,37 @@ test('after a crash the same call finds its child again', async () => {
   assert.equal(agents.length, 1)
 })
 
+test('after a crash the same call finds the task of a remote agent again', async () => {
+  const store = await openMemoryStore({ user: 'ada' as never })
+  const keepOpen = Object.assign(Object.create(store), { close: async () => {} }) as typeof store
+  const asked: string[] = []
+  const began = Promise.withResolvers<void>()
+  const remote = testCall(
+    'a2a.judge',
+    async (_, { id, signal }) => {
+      asked.push(id)
+      began.resolve()
+      if (asked.length === 1)
+        await new Promise((_resolve, reject) => signal.addEventListener('abort', () => reject(signal.reason as Error)))
+      return { output: { status: 'success', text: 'seven', context: '' }, text: 'seven', labels: ['untrusted'] }
+    },
+    { right: 'file.read', effect: 'idempotent' },
+  )
+  const play: Play = (request) =>
+    lastResult(request) === '' ? asks(['agent_delegate', { agent: 'a2a.judge', goal: 'Judge.' }]) : says(`It says ${lastResult(request)}`)
+  const options = { play, host: hostWith({}), calls: [remote], store: keepOpen }
+  const first = await openFixture(options)
+  const { session } = first
+  void first.kernel.sendTurn({ session, clientId: '01890a5d-ac96-774b-bcce-b302099a8057' as never, text: 'Go.' })
+  await began.promise
+  await first.kernel.close()
+  await using second = await openFixture({ ...options, session })
+  const ended = await second.record(({ name, phase, session: of }) => name === 'turn.send' && phase === 'outcome' && of === session)
+  assert.match(JSON.stringify(ended.body), /success.*seven/)
+  assert.equal(asked.length, 2)
+  assert.equal(asked[0], asked[1], 'under the same id')
+})
+
 test('what is taken from an agent is taken at once, also from a turn that runs and from all agents below it', async () => {
   const results: Record<string, string[]> = {}
   let release = (): void => {}

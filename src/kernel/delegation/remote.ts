@@ -46,7 +46,7 @@ export async function delegateRemotely(
   const late = request.deadline_s === undefined ? undefined : AbortSignal.timeout(request.deadline_s * 1_000)
   const limited = late === undefined ? signal : AbortSignal.any([signal, late])
   const ask = (input: JsonObject, round: number): Promise<CallOutcome> =>
-    gate.call(caller, name, input, { id: derivedId('remote', id, round) as CallId, signal: limited, resumed: true })
+    gate.call(caller, name, input, { id: derivedId('remote', id, round) as CallId, signal: limited, resumed: true, durable: true })
 
   const form =
     request.result === undefined

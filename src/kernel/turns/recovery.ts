@@ -43,17 +43,22 @@ export async function reconcile(
   const left = open.filter((record) => !resumes(record))
   const runs = [...new Set(left.map(({ turn }) => turn))].filter((turn) => isDerived(turn) && !alive.has(turn)) as TurnId[]
   const going = new Set<string>((await Promise.all(runs.map(async (run) => ((await goesOn(run)) ? [run] : [])))).flat())
-  const isKept = ({ call, turn }: JournalRecord): boolean => going.has(turn) || (alive.has(turn) && toolPlace(call) !== null)
+  const isKept = (record: JournalRecord): boolean => going.has(record.turn) || (alive.has(record.turn) && isMadeAgain(record))
   const closed = (await Promise.all(left.map((record) => close(store, record, isKept(record))))).flat()
   if (closed.length > 0) await journal.append(closed)
   return turns
+}
+
+/** Calls that a resumed turn makes again under the same ids: those of its model, and delegations to agents of others, whose ids derive from theirs. */
+function isMadeAgain({ name, call }: Pick<JournalRecord, 'name' | 'call'>): boolean {
+  return toolPlace(call) !== null || (isDerived(call) && /^(?:a2a|acp)\./.test(name))
 }
 
 /** Closes calls of a turn, or of a run of a graph, that a crash interrupted and that it has not resumed. */
 export async function giveUpCalls(
   { store, append, flushed }: Pick<Journal, 'store' | 'append' | 'flushed'>,
   turn: TurnId,
-  concerns: (record: Pick<JournalRecord, 'name' | 'call'>) => boolean = ({ call }) => toolPlace(call) !== null,
+  concerns: (record: Pick<JournalRecord, 'name' | 'call'>) => boolean = isMadeAgain,
 ): Promise<void> {
   await flushed()
   const left = (await store.openIntents()).filter((record) => record.turn === turn && concerns(record))
