@@ -51,12 +51,13 @@ export function openElizaHost(deps: ElizaHostDeps): ElizaHost {
   const ended = new AbortController()
   const load = (): Promise<LoadedPlugins> => (loading ??= loadPlugins(deps.entries))
   const open = (agent: string): Promise<Open> => {
-    const characters = (settings['characters'] ?? {}) as Record<string, Character>
-    const own = characters[agent] ?? (settings['character'] as Character | undefined) ?? { name: 'Oxbow', bio: '' }
+    const { characters: named = {}, character, ...rest } = { ...config, ...settings }
+    const characters = named as Record<string, Character>
+    const own = characters[agent] ?? (character as Character | undefined) ?? { name: 'Oxbow', bio: '' }
     const key = characters[agent] === undefined ? '' : agent
     const there = opened.get(key)
     if (there !== undefined) return there
-    const made = load().then((loaded) => openRuntime(deps, loaded, own, { ...envSettings(deps.env), ...config, ...settings }))
+    const made = load().then((loaded) => openRuntime(deps, loaded, own, { ...envSettings(deps.env), ...rest }))
     opened.set(key, made)
     // A failed start is tried again with the next request.
     made.catch(() => opened.delete(key))
@@ -67,7 +68,8 @@ export function openElizaHost(deps: ElizaHostDeps): ElizaHost {
     async start(input) {
       config = input.config
       settings = input.settings
-      await open('')
+      // Plugins begin with the first request in which they can make calls: they read and keep something at once.
+      await load()
       return {}
     },
     action: (input) => runAction(open, input),

@@ -67,20 +67,20 @@ export interface FakeGuestOptions {
   readonly packages?: string
 }
 
-export async function openFakeGuest({
-  entries,
-  config = {},
-  settings = {},
-  env = {},
-  model,
-  packages = folder,
-}: FakeGuestOptions): Promise<FakeGuest> {
+export interface FakeStore {
+  /** Answers calls of plugins. */
+  answer(name: string, input: JsonObject): Promise<PluginCallResult>
+  readonly calls: FakeGuest['calls']
+  close(): Promise<void>
+}
+
+/** The guest's side of calls: the real adapter over SQLite in memory, and a model of the test. */
+export async function openFakeStore(model?: FakeGuestOptions['model']): Promise<FakeStore> {
   const db = connectSqlite(':memory:', 'write')
   await migrate(db.migration, { now: Date.now })
   const zoey = openZoeyAdapter({ db, user: 'ann' as UserId, clock: systemClock, scope: 'plugin:test' })
-  const dataFolder = mkdtempSync(join(tmpdir(), 'oxbow-eliza-'))
   const calls: FakeGuest['calls'] = []
-  const answer = async (name: string, input: JsonObject): Promise<Json> => {
+  const outputFor = async (name: string, input: JsonObject): Promise<Json> => {
     if (name === 'store.read' || name === 'store.change') {
       const request = { scope: '', ...(input as unknown as Pick<ZoeyRequest, 'method' | 'args'>) }
       const isRead = (zoeyReads as readonly string[]).includes(request.method)
@@ -91,22 +91,34 @@ export async function openFakeGuest({
     if (name === 'model.complete' && model !== undefined) return { text: model(input as never), spent: { microDollars: 0, tokens: 0 } }
     throw new Error(`no answer to ${name}`)
   }
-  const api = {
-    signal: () => new AbortController().signal,
-    async call(name: string, input: JsonObject): Promise<PluginCallResult> {
+  return {
+    calls,
+    async answer(name, input) {
       calls.push({ name, input })
       try {
-        return { status: 'ok', ok: true, text: '', output: await answer(name, structuredClone(input)), failure: null }
+        return { status: 'ok', ok: true, text: '', output: await outputFor(name, structuredClone(input)), failure: null }
       } catch (error) {
-        const failure = {
-          code: isOxbowError(error) ? error.code : 'internal_failure',
-          message: (error as Error).message,
-          hint: '',
-        } as const
-        return { status: 'failed', ok: false, text: failure.message, output: null, failure }
+        const { message } = error as Error
+        const failure = { code: isOxbowError(error) ? error.code : 'internal_failure', message, hint: '' } as const
+        return { status: 'failed', ok: false, text: message, output: null, failure }
       }
     },
+    close: () => db.close(),
   }
+}
+
+export async function openFakeGuest({
+  entries,
+  config = {},
+  settings = {},
+  env = {},
+  model,
+  packages = folder,
+}: FakeGuestOptions): Promise<FakeGuest> {
+  const store = await openFakeStore(model)
+  const { calls } = store
+  const dataFolder = mkdtempSync(join(tmpdir(), 'oxbow-eliza-'))
+  const api = { signal: () => new AbortController().signal, call: store.answer }
   const adapter = await openElizaAdapter({ folder: packages, entries, dataFolder, api, env, now: Date.now })
   return {
     adapter,
@@ -118,7 +130,7 @@ export async function openFakeGuest({
     },
     async close() {
       await adapter.answer('drain', {} as never)
-      await db.close()
+      await store.close()
       rmSync(dataFolder, { recursive: true, force: true })
     },
     ...(await started(adapter, config, settings)),

@@ -19,13 +19,12 @@ export function modelMethods(self: ElizaRuntime, run: RunState, deps: RuntimeDep
     useModel: (type, params, provider) => useModel(self, core, type, params, provider),
     async generateText(input, options = {}) {
       if (!input?.trim()) throw new Error('Input cannot be empty')
-      const { includeCharacter = true, modelType = core.ModelType['TEXT_LARGE'], ...rest } = options
-      const text = await self.useModel(String(modelType), {
-        user: self.character.name,
-        ...rest,
-        prompt: promptFor(self, input, includeCharacter),
-      })
-      return { text: String(text) }
+      const { includeCharacter = true, modelType = core.ModelType['TEXT_LARGE'], user = self.character.name } = options
+      // What is not given is there as undefined, so that settings do not fill it in, as in elizaOS.
+      const given = Object.fromEntries(textOptions.map((name) => [name, options[name]]))
+      const { responseFormat, ...numbers } = given
+      const params = { prompt: promptFor(self, input, includeCharacter), ...numbers, user, responseFormat }
+      return { text: String(await self.useModel(String(modelType), params)) }
     },
     logModelCall(type, key, params, prompt, ms, provider, answer) {
       if (key !== 'TEXT_EMBEDDING' && prompt) run.action?.prompts.push({ modelType: key, prompt, timestamp: deps.now() })
@@ -85,6 +84,21 @@ async function useModel(
   self.logModelCall(type, type, params, promptOf(params), performance.now() - began, provider, answer)
   return answer
 }
+
+const textOptions = [
+  'maxTokens',
+  'minTokens',
+  'temperature',
+  'topP',
+  'topK',
+  'minP',
+  'seed',
+  'repetitionPenalty',
+  'frequencyPenalty',
+  'presencePenalty',
+  'stopSequences',
+  'responseFormat',
+]
 
 type ChunkSink = (chunk: string, messageId: unknown) => Promise<void>
 
