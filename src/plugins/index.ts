@@ -1,7 +1,7 @@
 export { controlCalls, type ControlDeps } from './package/control-calls.ts'
 /** Plugins and characters: what others write, made part of an agent. */
 export { isInside, manifestFile, maxManifestBytes, parseManifest, reservedNames, sdkVersion } from './package/manifest.ts'
-export { agentNameOf, characterProblem, descriptionOf, promptOf } from './characters/character-agent.ts'
+export { agentNameOf, characterProblem, descriptionOf, elizaCharacter, promptOf } from './characters/character-agent.ts'
 export { characterPrompt } from './characters/character-prompt.ts'
 export { secretNames, takeSecrets, withSecrets } from './characters/character-secrets.ts'
 export type { Knowledge, ReadCharacter } from './characters/character.ts'

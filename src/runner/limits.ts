@@ -46,3 +46,6 @@ export const maxUnpackedBytes: number = 512 * 1024 * 1024
 export const maxArchiveEntries = 50_000
 /** Installing takes minutes on a slow line. */
 export const npmInstallMs = 600_000
+
+/** Characters of texts of all characters that a host of elizaOS is given at its start, in one message. */
+export const maxHandedCharacters = 400_000

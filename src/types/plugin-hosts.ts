@@ -26,6 +26,8 @@ export interface HostedPlugin {
   readonly paths: readonly { readonly path: string; readonly writable: boolean }[]
   /** Its settings, checked against its `configSchema`. */
   readonly config: JsonObject
+  /** For plugins of elizaOS: characters by the name of their agents, in the form of 1.x. */
+  readonly characters?: JsonObject
 }
 
 /** A plugin of which it is known what it has. */

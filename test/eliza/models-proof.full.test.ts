@@ -96,11 +96,11 @@ test('plugin-openai 1.6.0 generates texts, objects, vectors, pictures, descripti
 
 test('plugin-openai 1.6.0 counts tokens without its endpoint: what is encoded comes back', async (t) => {
   const { ask, served } = await open(t, 'plugin-openai', openAiSettings, openAi)
-  const before = served.requests.length
+  const asked = served.requests.length
   const tokens = await ask('TEXT_TOKENIZER_ENCODE', { prompt: 'two boats', modelType: 'TEXT_SMALL' })
   assert.ok(Array.isArray(tokens) && tokens.length >= 2)
   assert.equal(await ask('TEXT_TOKENIZER_DECODE', { tokens, modelType: 'TEXT_SMALL' }), 'two boats')
-  assert.equal(served.requests.length, before)
+  assert.equal(served.requests.length, asked)
 })
 
 test('plugin-openai 1.6.0 fails with what its endpoint says, and works when that does again', async (t) => {

@@ -1,7 +1,10 @@
 import assert from 'node:assert/strict'
+import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { before, test } from 'node:test'
 import { pathToFileURL } from 'node:url'
+import { elizaCharacter } from '../../src/plugins/index.ts'
+import { parseObject } from '../../src/types/index.ts'
 import { elizaPackages, entriesOf, type FakeGuest, messageOf, openFakeGuest } from './eliza-packages-fixture.ts'
 
 const probe = '../../../test/eliza/probe-plugin.js'
@@ -86,4 +89,22 @@ test('plugin-dummy-services 1.7.2 passes its own tests, and each of its nine ser
   await assert.rejects(use(guest, 'wallet', 'transferSol', 'a', 'b', 9_000_000), /Insufficient SOL balance/)
   assert.ok((await use(guest, 'lp', 'getPools')).length > 0)
   await assert.rejects(use(guest, 'none', 'x'), /there is no service none/)
+})
+
+test('plugin-bootstrap 1.7.2 speaks as the character of the agent for which it is asked', async (t) => {
+  const file = parseObject(readFileSync(new URL('../characters/fixtures/butler.character.json', import.meta.url), 'utf8'))
+  const guest = await openFakeGuest({
+    entries: entriesOf('plugin-bootstrap'),
+    settings: { characters: { whitcombe: elizaCharacter(file ?? {}) } },
+  })
+  t.after(() => guest.close())
+  const shown = async (agent: string): Promise<string> => {
+    const message = messageOf('Good morning', { agent })
+    return (await guest.ask('provide', { names: ['CHARACTER'], message, state: {} })).provided[0]!.text
+  }
+  const text = await shown('whitcombe')
+  assert.match(text, /# About Whitcombe/)
+  assert.match(text, /Formal British English/)
+  assert.match(text, /Once stopped a burglar with an umbrella/)
+  assert.doesNotMatch(await shown('ox'), /Whitcombe/)
 })

@@ -69,10 +69,16 @@ export async function characterImport(file: string, options: ImportOptions, term
         `Made the agent ${name}: ${files.toml}`,
         ...(secrets.length === 0 ? [] : [`Secrets: ${plainLine(secrets.join(', '), 400)}. ${hasSecrets}`]),
         ...(ingested === 0 ? [] : [`Knowledge: ${ingested} documents in its memory.`]),
+        ...(character.plugins.length === 0 ? [] : [pluginHint(character.plugins)]),
         `Talk to it: oxbow chat --agent ${name}`,
       ].join('\n'),
     )
   return 0
+}
+
+/** Its file installs nothing and grants nothing. */
+function pluginHint(plugins: readonly string[]): string {
+  return `It names plugins: ${plainLine(plugins.join(', '), 400)}. One that is installed is its with --right plugin.NAME.`
 }
 
 /** What others read as text. Other documents go into the workspace first, and from there into memory. */

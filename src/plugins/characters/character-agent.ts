@@ -1,5 +1,5 @@
 /** What makes a character an agent: the check of its file, its prompt, and the definition that an import writes. */
-import { isObject, type JsonObject, OxbowError, truncate } from '../../types/index.ts'
+import { isObject, isUuid, type Json, type JsonObject, OxbowError, truncate } from '../../types/index.ts'
 import { readParsed } from './read-character.ts'
 import { characterPrompt } from './character-prompt.ts'
 import type { Character } from './character.ts'
@@ -24,6 +24,43 @@ export function promptOf(file: JsonObject, variables: Readonly<Record<string, st
   const { character } = reading.read
   return (seed) => characterPrompt(character, { seed, variables })
 }
+
+/**
+ * A character as plugins of elizaOS 1.x read it, whatever form its file has. Its secrets are not in it: a plugin has those that its manifest
+ * declares.
+ * @returns null for a file that cannot be used
+ */
+export function elizaCharacter(file: JsonObject): JsonObject | null {
+  const reading = readParsed(file)
+  if (!reading.ok) return null
+  const { id, name, username, system, bio, lore, topics, adjectives, style, messageExamples, postExamples, knowledge, plugins, templates } =
+    reading.read.character
+  const settings = Object.entries(reading.read.character.settings).filter(([key, value]) => key !== 'secrets' && !isHandle(value))
+  return {
+    ...(isUuid(id) && { id }),
+    name,
+    ...(username !== '' && { username }),
+    ...(system !== '' && { system }),
+    // 1.x has no lore.
+    bio: [...bio, ...lore],
+    topics,
+    adjectives,
+    style,
+    messageExamples: messageExamples.map((messages) =>
+      messages.map((each) => ({
+        name: each.name,
+        content: { text: each.text, ...(each.actions.length > 0 && { actions: each.actions }) },
+      })),
+    ),
+    postExamples,
+    knowledge: knowledge.flatMap((each) => (each.kind === 'text' ? [each.text] : [])),
+    plugins,
+    templates,
+    settings: Object.fromEntries(settings),
+  }
+}
+
+const isHandle = (value: Json): boolean => typeof value === 'string' && value.startsWith('[secret:')
 
 /** @returns the name of an agent for a character: `Dr. Ada Novák` is `dr-ada-novak` */
 export function agentNameOf({ name }: Pick<Character, 'name'>): string {

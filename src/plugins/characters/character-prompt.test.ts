@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { readFileSync } from 'node:fs'
 import { test } from 'node:test'
 import { isObject, parseObject } from '../../types/index.ts'
-import { agentNameOf, characterProblem, descriptionOf, promptOf } from './character-agent.ts'
+import { agentNameOf, characterProblem, descriptionOf, elizaCharacter, promptOf } from './character-agent.ts'
 import { characterPrompt } from './character-prompt.ts'
 import { secretNames, takeSecrets, withSecrets } from './character-secrets.ts'
 import { maxPromptCharacters } from './limits.ts'
@@ -121,4 +121,19 @@ test('a character has a name as an agent, and a sentence by which others choose 
   assert.equal(descriptionOf({ name: 'Maren', bio: ['{{name}} asks.'], system: '' }), 'Maren: Maren asks.')
   assert.equal(characterProblem('{"name":"A","bio":1}'), 'its character: bio is a number, not a list')
   assert.equal(characterProblem('{'), 'its character is not valid JSON')
+})
+
+test('plugins of elizaOS read each form as one of 1.x, without secrets', () => {
+  const old = elizaCharacter(fixture('council'))
+  assert.deepEqual(old?.['bio'], [
+    'Knows the opening hours of every office',
+    'Connects people with the right desk',
+    'Began as a phone line in 1998',
+  ])
+  assert.deepEqual(old['settings'], { voice: { model: 'en_US-hfc_female-medium' } })
+  assert.doesNotMatch(JSON.stringify(old), /rpt-7f3c/)
+  const [[question]] = old['messageExamples'] as unknown as [[object]]
+  assert.deepEqual(question, { name: '{{user1}}', content: { text: 'Where do I report a broken lamp?' } })
+  assert.equal(elizaCharacter(fixture('calm'))?.['id'], '7d0b2c5e-31f4-0a86-9b1d-2f6c8e4a7b93')
+  assert.equal(elizaCharacter({ bio: 1 }), null)
 })

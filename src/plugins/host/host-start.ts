@@ -28,7 +28,8 @@ export async function startHost(plugin: HostedPlugin, deps: HostStartDeps, onLog
   const link = linkHost(plugin.name, server, deps.checkMs)
   try {
     // The greeting need not be waited for: the request waits in the pipe.
-    await link.ask('start', { config: plugin.config, settings: {} }, { signal: new AbortController().signal, timeoutMs: hostStartMs })
+    const settings = plugin.characters === undefined ? {} : { characters: plugin.characters }
+    await link.ask('start', { config: plugin.config, settings }, { signal: new AbortController().signal, timeoutMs: hostStartMs })
     return link
   } catch (error) {
     await link.end('it did not start')

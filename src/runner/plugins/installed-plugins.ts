@@ -1,8 +1,10 @@
 /** Installed plugins as a guest gets them: those that are enabled, can be loaded, and have settings that fit, in the order of loading. */
 import { join } from 'node:path'
-import { checkSettings, orderLoadable, rightEntries } from '../../plugins/index.ts'
-import { type Config, type HostedPlugin, isObject, type JsonObject, type LockedPlugin } from '../../types/index.ts'
+import { checkSettings, elizaCharacter, orderLoadable, rightEntries } from '../../plugins/index.ts'
+import { type Config, type HostedPlugin, isObject, type JsonObject, type LockedPlugin, parseObject } from '../../types/index.ts'
+import { readDefinitions } from '../definition-files.ts'
 import type { Home } from '../home.ts'
+import { maxHandedCharacters } from '../limits.ts'
 import { readLock } from './lock-file.ts'
 
 /** Folder of all versions of a plugin. */
@@ -54,5 +56,20 @@ function hosted(home: Home, plugin: LockedPlugin, config: JsonObject): HostedPlu
     secrets: rights.secrets,
     paths: rights.paths.map(({ path, mode }) => ({ path, writable: mode === 'write' })),
     config,
+    ...(program === 'eliza-host' && { characters: readCharacters(home) }),
   }
+}
+
+/** The person's characters by the name of their agents, as plugins of elizaOS read them; those that would not fit a message are left out. */
+function readCharacters(home: Home): JsonObject {
+  let left = maxHandedCharacters
+  const found = readDefinitions([home.root]).flatMap(({ kind, name, character }) => {
+    const file = kind === 'agents' && character !== undefined ? parseObject(character) : null
+    const read = file === null ? null : elizaCharacter(file)
+    const size = read === null ? 0 : JSON.stringify(read).length
+    if (read === null || size > left) return []
+    left -= size
+    return [[name, read] as const]
+  })
+  return Object.fromEntries(found)
 }
