@@ -2,7 +2,7 @@
  * Hooks of other programs, by the names and with the signatures that their documentation gives: `docs/hooks.md` has the table. A handler that was
  * written for one of them runs unchanged; what it changes in place, returns or throws becomes the verdict that means the same.
  */
-import type { HookPlace, HookStep, HookValues, Json, JsonObject, PluginHookResult } from '../types/index.ts'
+import type { HookAlias, HookPlace, HookStep, HookValues, Json, JsonObject, PluginHookResult } from '../types/index.ts'
 
 /** What a handler can reach beside the value. */
 export interface AliasRuntime {
@@ -19,6 +19,8 @@ export type AliasSteps = { readonly [Step in HookStep]?: (value: HookValues[Step
 
 /** @returns an alias with state of its own, for one handler */
 type Alias = (handler: AliasHandler) => AliasSteps
+
+type Aliases = Readonly<Record<HookAlias, Alias>>
 
 const pass: PluginHookResult = { verdict: 'pass', value: null, reason: '' }
 const change = (value: Json): PluginHookResult => ({ verdict: 'change', value, reason: '' })
@@ -44,7 +46,7 @@ async function observe(handler: AliasHandler, first: unknown, second: unknown): 
 }
 
 /** OpenClaw: `api.on(name, (event, ctx) => …)`. */
-const openClaw: Readonly<Record<string, Alias>> = {
+const openClaw: Pick<Aliases, 'before_tool_call' | 'after_tool_call' | 'message_received' | 'agent_end' | 'session_start'> = {
   before_tool_call: (handler) => ({
     async 'call.before'(value) {
       const event = { toolName: toolOf(value.name), params: copyOf(value.input), toolCallId: value.call, runId: value.turn }
@@ -119,7 +121,7 @@ function toolContext({
 }
 
 /** opencode: `"name": async (input, output) => …`, which changes `output` in place and throws to refuse. */
-const opencode: Readonly<Record<string, Alias>> = {
+const opencode: Pick<Aliases, 'tool.execute.before' | 'tool.execute.after' | 'chat.params' | 'session.idle'> = {
   'tool.execute.before': (handler) => ({
     async 'call.before'({ name, session: sessionID, call: callID, input }) {
       const output = { args: copyOf(input) }
@@ -169,7 +171,7 @@ function messageOf(error: unknown): string {
 }
 
 /** pi: `pi.on(name, async (event, ctx) => …)`; `event.input` is changed in place. Its turns are one answer of the model and its tool calls. */
-const pi: Readonly<Record<string, Alias>> = {
+const pi: Pick<Aliases, 'tool_call' | 'tool_result' | 'turn_start' | 'turn_end'> = {
   tool_call: (handler) => ({
     async 'call.before'({ name, call: toolCallId, input }, runtime) {
       const event = { type: 'tool_call', toolName: toolOf(name), toolCallId, input: copyOf(input) }
@@ -271,4 +273,4 @@ function piContext({ signal, log }: AliasRuntime): object {
   return { cwd: '/shared', hasUI: false, signal, ui, isIdle: () => false, abort() {} }
 }
 
-export const hookAliases: Readonly<Record<string, Alias>> = { ...openClaw, ...opencode, ...pi }
+export const hookAliases: Aliases = { ...openClaw, ...opencode, ...pi }

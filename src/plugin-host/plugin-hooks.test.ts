@@ -185,7 +185,7 @@ test('several hooks at one step run in order, and a refusal ends them', async ()
 
 test('a hook at a step that does not exist is refused, with all that do', () => {
   assert.throws(
-    () => hooksOf([{ name: 'a', hooks: [{ step: 'call.during', run() {} }] }]),
+    () => hooksOf([{ name: 'a', hooks: [{ step: 'call.during', run() {} } as unknown as HookPart] }]),
     /a has a hook at call\.during.*call\.before.*tool_call/,
   )
 })

@@ -1,5 +1,13 @@
 /** The hooks of the plugins of a host, by step: their own, and those by the names of other programs. Several at one step run in order. */
-import { type HookStep, hookSteps, type HookValues, type JsonObject, type PluginHook, type PluginHookResult } from '../types/index.ts'
+import {
+  type HookAlias,
+  type HookStep,
+  hookSteps,
+  type HookValues,
+  type JsonObject,
+  type PluginHook,
+  type PluginHookResult,
+} from '../types/index.ts'
 import { type AliasSteps, hookAliases } from './hook-aliases.ts'
 import type { HookPart, PluginObject, PluginRuntime } from './plugin-object.ts'
 
@@ -43,10 +51,13 @@ export function hooksOf(plugins: readonly PluginObject[]): PluginHooks {
   }
 }
 
-function hooksOfPart(plugin: string, { step, fail = 'open', run }: HookPart): readonly Hook[] {
+/** @param part checked only to have a name and a function */
+function hooksOfPart(plugin: string, part: HookPart): readonly Hook[] {
+  const { step, fail = 'open' } = part
+  const run = (first: unknown, second: unknown): unknown => part.run(first as never, second as never)
   const own = hookSteps.find((each) => each === step)
   if (own !== undefined) return [{ step: own, fail, run: async (value, runtime) => verdictOf(await run(runtime, value)) }]
-  const alias = Object.hasOwn(hookAliases, step) ? hookAliases[step] : undefined
+  const alias = Object.hasOwn(hookAliases, step) ? hookAliases[step as HookAlias] : undefined
   if (alias === undefined)
     throw new Error(`${plugin} has a hook at ${step}, which is no step: ${[...hookSteps, ...Object.keys(hookAliases)].join(', ')}.`)
   const steps: AliasSteps = alias(run)

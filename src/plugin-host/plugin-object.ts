@@ -1,6 +1,19 @@
 /** A plugin as its entry exports it, made by `definePlugin`. What is missing has a default; what is wrong fails here, with its name. */
 import type { TestSuite } from './run-tests.ts'
-import type { Effect, Json, JsonObject, PluginCallResult, PluginMessage, PluginOps, Tier } from '../types/index.ts'
+import type {
+  DecidingStep,
+  Effect,
+  HookAlias,
+  HookChanges,
+  HookStep,
+  HookValues,
+  Json,
+  JsonObject,
+  PluginCallResult,
+  PluginMessage,
+  PluginOps,
+  Tier,
+} from '../types/index.ts'
 
 /** The first argument of every function of a plugin. */
 export interface PluginRuntime {
@@ -95,11 +108,32 @@ export interface TaskPart {
   run(runtime: PluginRuntime, due: number): unknown
 }
 
-export interface HookPart {
-  readonly step: string
+/** What a hook answers. Nothing and `true` pass, `false` refuses; `approve` asks a person. */
+export type HookVerdict<Step extends HookStep = HookStep> =
+  | void
+  | boolean
+  | { readonly verdict: 'pass' }
+  | { readonly verdict: 'refuse'; readonly reason?: string }
+  | (Step extends DecidingStep
+      ?
+          | { readonly verdict: 'change'; readonly value: HookChanges[Step]; readonly reason?: string }
+          | { readonly verdict: 'approve'; readonly reason?: string; readonly value?: HookChanges[Step] }
+      : never)
+
+type OwnHook<Step extends HookStep> = {
+  readonly step: Step
   readonly fail?: 'open' | 'closed'
-  run(runtime: PluginRuntime, value: Json): unknown
+  run(runtime: PluginRuntime, value: HookValues[Step]): HookVerdict<Step> | Promise<HookVerdict<Step>>
 }
+
+/** A hook of OpenClaw, opencode or pi, with the handler that was written for it; see docs/hooks.md. */
+interface AliasHook {
+  readonly step: HookAlias
+  readonly fail?: 'open' | 'closed'
+  run(event: unknown, context: unknown): unknown
+}
+
+export type HookPart = { readonly [Step in HookStep]: OwnHook<Step> }[HookStep] | AliasHook
 
 type ModelHandler = (runtime: PluginRuntime, params: JsonObject) => unknown
 

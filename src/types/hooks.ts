@@ -102,6 +102,22 @@ export interface HookChanges {
 export type DecidingStep = keyof HookChanges
 export type ObservingStep = Exclude<HookStep, DecidingStep>
 
+/** Hooks of OpenClaw, of opencode and of pi, in this order, that mean the same as one of these steps. */
+export type HookAlias =
+  | 'before_tool_call'
+  | 'after_tool_call'
+  | 'message_received'
+  | 'agent_end'
+  | 'session_start'
+  | 'tool.execute.before'
+  | 'tool.execute.after'
+  | 'chat.params'
+  | 'session.idle'
+  | 'tool_call'
+  | 'tool_result'
+  | 'turn_start'
+  | 'turn_end'
+
 export interface DeclaredHook {
   readonly plugin: string
   /** What a hook that fails or is late means: `open`, the step goes on; `closed`, it is refused. */
