@@ -193,8 +193,8 @@ async function openServers(
     createRemotes({ ...shared, config: config.a2a }),
     createCoders({ ...shared, config: config.acp, sandbox, proxy, version }),
   ]
-  const plugins =
-    envelope.plugins === undefined ? null : await (await import('./plugin-source.ts')).openPlugins({ sandbox, proxy }, envelope, host)
+  const openPlugins = envelope.plugins === undefined ? null : (await import('./plugin-source.ts')).openPlugins
+  const plugins = (await openPlugins?.({ sandbox, proxy }, envelope, host, parts.host)) ?? null
   const skills = openSkills(createSkills, { sandbox, config, envelope, documents: host.documents, ...parts })
   const joined = joinSources([...(await Promise.all(sources)), ...(plugins === null ? [] : [plugins])])
   const calls = [...joined.calls, ...skills.calls]

@@ -1,6 +1,7 @@
 /** Questions about a workspace that need no running guest: its store, wherever it is, is opened for reading only. */
 import { join } from 'node:path'
 import { describedCoderCalls, describedRemoteCalls, describedServerCalls } from '../connect/index.ts'
+import { describedPluginCalls } from '../plugins/index.ts'
 import { describeCall, describedKernelCalls, verifyJournal } from '../kernel/index.ts'
 import type { Memory } from '../memory/index.ts'
 import { openEgress, openEgressProxy } from '../sandbox/index.ts'
@@ -72,6 +73,7 @@ export async function describedCalls(config: Config): Promise<readonly Call[]> {
     ...memoryCalls({} as Memory),
     ...pluginDataCalls({ ...(await zoeyMethods()), ask: noData, embed: noData }),
     ...describedServerCalls(),
+    ...describedPluginCalls(),
     ...describedRemoteCalls(),
     ...describedCoderCalls(),
     ...describedSkillCalls(),

@@ -2,9 +2,9 @@
 import { join } from 'node:path'
 import { openBreakers } from '../engine/index.ts'
 import type { KernelOptions } from '../kernel/index.ts'
-import type { GuestEnvelope } from '../types/index.ts'
+import type { GuestEnvelope, HostPort } from '../types/index.ts'
 import { systemClock } from '../types/index.ts'
-import { createPluginHosts, createPluginParts, createTreeCheck, type PluginParts } from '../plugins/index.ts'
+import { controlCalls, createPluginHosts, createPluginParts, createTreeCheck, type PluginParts } from '../plugins/index.ts'
 import type { HostWays } from './host-ways.ts'
 
 type ProgramHost = Parameters<NonNullable<KernelOptions['servers']>>[0]
@@ -13,6 +13,7 @@ export async function openPlugins(
   { sandbox, proxy }: Pick<HostWays, 'sandbox'> & { readonly proxy: HostWays['proxy'] | undefined },
   { config, workspaceRoot, plugins = [] }: Pick<GuestEnvelope, 'config' | 'workspaceRoot' | 'plugins'>,
   { secrets, schemas, messageOf, labelsOf, noteEvent }: ProgramHost,
+  runner: HostPort | undefined,
 ): Promise<PluginParts> {
   const hosts = await createPluginHosts({
     plugins,
@@ -25,7 +26,7 @@ export async function openPlugins(
     nowMs: systemClock.monotonicMs,
     onDisabled: (plugin) => noteEvent('plugin_disabled', { plugin }),
   })
-  return createPluginParts({
+  const parts = createPluginParts({
     hosts,
     config: config.plugins,
     schemas,
@@ -34,4 +35,6 @@ export async function openPlugins(
     labelsOf,
     breakers: await openBreakers(systemClock),
   })
+  const installed = runner === undefined ? undefined : () => runner.plugins()
+  return { ...parts, calls: [...parts.calls, ...controlCalls({ hosts, installed })] }
 }

@@ -1,4 +1,4 @@
-export { controlCalls, type ControlDeps } from './package/control-calls.ts'
+export { controlCalls, describedPluginCalls } from './package/control-calls.ts'
 /** Plugins and characters: what others write, made part of an agent. */
 export { isInside, manifestFile, maxManifestBytes, parseManifest, reservedNames, sdkVersion } from './package/manifest.ts'
 export { agentNameOf, characterProblem, descriptionOf, elizaCharacter, promptOf } from './characters/character-agent.ts'

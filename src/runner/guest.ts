@@ -192,7 +192,8 @@ function hostSideOf(options: GuestSetup, { newest: newestHead }: HeadSigner): ()
     const plugins: ListPlugins = (next) => listPlugins(home, next, options.warn)
     const envelopeOf = (next: Config, masters: boolean): GuestEnvelope => {
       const place = { home, user: workspace.user, config: next, env }
-      return { ...envelopeFor({ ...options, config: next }, masters ? makeMasterKeys(place) : undefined), plugins: plugins(next) }
+      const envelope = envelopeFor({ ...options, config: next }, masters ? makeMasterKeys(place) : undefined)
+      return existsSync(lockPath(home)) ? { ...envelope, plugins: plugins(next) } : envelope
     }
     return createHostSide({ home, workspace, config, overrides, isIsolated, now: systemClock.now, newestHead, envelopeOf, plugins })
   })

@@ -11,7 +11,7 @@ import {
   toFailure,
 } from '../../types/index.ts'
 
-export interface ControlDeps {
+interface ControlDeps {
   readonly hosts: PluginHosts
   /** The enabled plugins as `plugins.lock` has them now. Absent where no runner listens. */
   readonly installed?: (() => Promise<readonly HostedPlugin[]>) | undefined
@@ -30,6 +30,11 @@ const shownLog = 2_000
 
 export function controlCalls(deps: ControlDeps): readonly Call[] {
   return [listCall(deps), infoCall(deps), syncCall(deps), reloadCall(deps), testCall(deps)]
+}
+
+/** For reference pages; they cannot be run. */
+export function describedPluginCalls(): readonly Call[] {
+  return controlCalls({ hosts: {} as PluginHosts })
 }
 
 interface PluginLine {
