@@ -5,7 +5,6 @@
  */
 import type { Memory } from '../memory/index.ts'
 import { createSecrets, createSecretUses, createVaultReader, noKeeper, vaultThrough, type Secrets } from '../secrets/index.ts'
-import type { Store } from '../store/index.ts'
 import {
   type Blobs,
   type Call,
