@@ -15,6 +15,7 @@ import { memory } from './measures/memory.ts'
 import { otherUsers } from './memory/other-users.ts'
 import { memoryStore } from './memory/memory-store.ts'
 import { mcp } from './measures/mcp.ts'
+import { providers } from './measures/providers.ts'
 import { recall } from './measures/recall.ts'
 import { recallSpeed } from './measures/recall-speed.ts'
 import { manyPostgresUsers } from './postgres/many-users.ts'
@@ -45,6 +46,7 @@ export const measures: readonly Measure[] = [
   hands,
   versions,
   mcp,
+  providers,
   text,
   recall,
   recallSpeed,

@@ -95,7 +95,6 @@ export async function startGuest(
       engine,
       sandbox: ways.sandbox,
       calls: (memory) => loadCalls(ways, config, memory!, data),
-      hasPlugins: (envelope.plugins ?? []).length > 0,
       servers: (host) => openServers(ways, envelope, host, { engine, host: options.host }),
       memory: (host) => createMemory({ store, config: config.memory, clock: systemClock, host }),
       workspaceRoot,
@@ -231,12 +230,13 @@ function probes(
   envelope: GuestEnvelope,
   sandbox: Sandbox,
   { host }: GuestOptions,
-): Pick<KernelOptions, 'disk' | 'health' | 'host' | 'catalog'> {
+): Pick<KernelOptions, 'disk' | 'health' | 'host' | 'catalog' | 'hasPlugins'> {
   const { config, keys: env, catalogFolder: folder = '' } = envelope
   return {
     host,
     catalog: (question) => answerCatalog(question, { config, env, folder, now: () => new Date() }),
     disk: diskProbe(envelope.workspaceRoot),
+    hasPlugins: (envelope.plugins ?? []).length > 0,
     async *health(part) {
       const { createHealthProbe } = await import('./health-checks.ts')
       yield* createHealthProbe(envelope, () => sandbox.status)(part)

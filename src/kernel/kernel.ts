@@ -72,7 +72,11 @@ function facade(parts: KernelParts, options: KernelOptions, resumed: Promise<voi
     await opened.refresh()
     return opened
   })
-  if (options.hasPlugins === true) void resumed.then(desk).catch((error: unknown) => console.error(error))
+  const openDesk = (): void => void resumed.then(desk).catch((error: unknown) => console.error(error))
+  if (options.hasPlugins === true) openDesk()
+  // The first plugin may come while the guest runs.
+  else if (options.servers !== undefined)
+    events.watchers.add(({ name, phase }) => void (name === 'plugin.sync' && phase === 'outcome' && openDesk()))
   const keyKernels = once(async () => {
     const { createKeyKernels } = await import('./access/key-kernel.ts')
     return createKeyKernels({ ...parts, user, clock: options.clock, flow: options.config.flow }, kernel)
