@@ -80,13 +80,7 @@ export function openElizaHost(deps: ElizaHostDeps): ElizaHost {
       await runtime.getServiceLoadPromise(type)
       return {}
     },
-    async model({ type, params }) {
-      const { runtime } = await open('')
-      const handler = runtime.models.get(type)?.find(({ provider }) => provider !== 'oxbow')?.handler
-      if (handler === undefined)
-        throw new OxbowError('not_found', `The plugin has no handler for ${type}.`, { hint: 'See `oxbow plugin info NAME`.' })
-      return { result: plainJson(await handler(runtime, params)) }
-    },
+    model: (input) => askModel(open, input),
     async route(input) {
       const [{ plugins }, { runtime }] = await Promise.all([load(), open('')])
       return answerRoute(
@@ -106,11 +100,7 @@ export function openElizaHost(deps: ElizaHostDeps): ElizaHost {
         ),
       }
     },
-    async health() {
-      const running = await Promise.allSettled(opened.values())
-      const services = running.flatMap((one) => (one.status === 'fulfilled' ? one.value.runtime.getRegisteredServiceTypes() : []))
-      return { memory_bytes: process.memoryUsage().rss, services: [...new Set(services)] }
-    },
+    health: () => healthOf(opened),
     async drain() {
       ended.abort()
       for (const one of opened.values()) await one.then(({ runtime }) => runtime.stop()).catch(() => {})
@@ -146,6 +136,12 @@ async function openRuntime(
   })
   await runtime.initialize()
   return { runtime, messages: createMessages(core, runtime) }
+}
+
+async function healthOf(opened: ReadonlyMap<string, Promise<Open>>): Promise<PluginOps['health']['output']> {
+  const running = await Promise.allSettled(opened.values())
+  const services = running.flatMap((one) => (one.status === 'fulfilled' ? one.value.runtime.getRegisteredServiceTypes() : []))
+  return { memory_bytes: process.memoryUsage.rss(), services: [...new Set(services)] }
 }
 
 /** What the sandbox itself sets is no setting. */
@@ -219,6 +215,14 @@ async function provide(open: OpenFor, { names, message, state }: PluginOps['prov
     }
   })
   return { provided: await Promise.all(provided) }
+}
+
+async function askModel(open: OpenFor, { type, params }: PluginOps['model']['input']): Promise<PluginOps['model']['output']> {
+  const { runtime } = await open('')
+  const handler = runtime.models.get(type)?.find(({ provider }) => provider !== 'oxbow')?.handler
+  if (handler === undefined)
+    throw new OxbowError('not_found', `The plugin has no handler for ${type}.`, { hint: 'See `oxbow plugin info NAME`.' })
+  return { result: plainJson(await handler(runtime, params)) }
 }
 
 async function evaluate(open: OpenFor, input: PluginOps['evaluate']['input']): Promise<PluginOps['evaluate']['output']> {

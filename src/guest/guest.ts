@@ -105,12 +105,11 @@ export async function startGuest(
       random: systemRandom,
       ...probes(envelope, ways.sandbox, options),
     })
-    // The kernel closes its store and its sandbox.
-    open = [kernel, ways]
+    open = [kernel, ways] // The kernel closes its store and its sandbox.
     const { token = createToken(systemRandom), port = config.gateway.port } = options
-    const listener = { ...config.gateway, port, token, ...(ways.gateway !== undefined && { socket: ways.gateway }) }
-    const published = publishedAgents(envelope, ways, options)
-    const gateway = await startGateway({ kernel, ...listener, ...published, lastPort: lastPort(workspaceRoot), webFolder: webFolder() })
+    const socket = ways.gateway !== undefined && { socket: ways.gateway }
+    const listener = { ...config.gateway, port, token, ...socket, ...publishedAgents(envelope, ways, options) }
+    const gateway = await startGateway({ kernel, ...listener, lastPort: lastPort(workspaceRoot), webFolder: webFolder() })
     open = [gateway, kernel, ways]
     await untilUsable(opened)
     const watching = await watchMemoryFolders(kernel, ways.sandbox, config.memory)

@@ -23,6 +23,12 @@ export interface ProgramFacts {
 
 /** Names that are not ours, each with whose they are. */
 export const foreignNames: Readonly<Record<string, string>> = {
+  VOICE_MESSAGE_RECEIVED: 'an event of elizaOS',
+  VOICE_MESSAGE_SENT: 'an event of elizaOS',
+  POST_GENERATED: 'an event of elizaOS',
+  INTERACTION_RECEIVED: 'an event of elizaOS',
+  TEXT_REASONING_SMALL: 'a model type of elizaOS',
+  TEXT_REASONING_LARGE: 'a model type of elizaOS',
   'src/main.ts': 'an example of a name that memory finds by its parts',
   getUserName: 'another',
   MAX_RETRY: 'another',
