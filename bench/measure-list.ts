@@ -22,6 +22,7 @@ import { manyPostgresUsers } from './postgres/many-users.ts'
 import { postgres } from './postgres/postgres.ts'
 import { start } from './measures/start.ts'
 import { stream } from './measures/stream.ts'
+import { skills } from './texts/skills.ts'
 import { text } from './texts/text.ts'
 import { turns } from './measures/turns.ts'
 import { watched } from './measures/watched.ts'
@@ -47,6 +48,7 @@ export const measures: readonly Measure[] = [
   versions,
   mcp,
   providers,
+  skills,
   text,
   recall,
   recallSpeed,

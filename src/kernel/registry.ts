@@ -244,7 +244,7 @@ interface ToolServers {
 }
 
 /** For whom a section of the system prompt is. */
-export interface SectionAgent {
+interface SectionAgent {
   readonly name: string
   readonly rights: ReadonlySet<string>
 }

@@ -26,7 +26,7 @@ import {
 } from '../types/index.ts'
 
 /** The folder of a checkout, or the one beside the bundle. */
-export function bundledSkills(): string {
+function bundledSkills(): string {
   return join(import.meta.dirname, import.meta.url.endsWith('.ts') ? '../../skills' : '../skills')
 }
 

@@ -25,13 +25,13 @@ export interface Skill {
 }
 
 /** A skill of the host, valid or not. */
-export interface HostEntry {
+interface HostEntry {
   readonly skill: HostSkill
   readonly head: SkillHead | null
   readonly errors: readonly string[]
 }
 
-export interface HostState {
+interface HostState {
   readonly entries: readonly HostEntry[]
   readonly prompts: readonly HostPrompt[]
 }

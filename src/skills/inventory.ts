@@ -10,7 +10,7 @@ import { keptFiles, treeHash, type Trusted, type TrustBook, type TrustedKind } f
 import type { FoundSkill, FoundText, WorkspaceFiles } from './workspace-files.ts'
 
 /** `ready`: it counts. `new`, `changed`: it waits for trust. `hidden`: another of the name counts. `broken`: see its problem. */
-export type ItemState = 'ready' | 'new' | 'changed' | 'hidden' | 'broken'
+type ItemState = 'ready' | 'new' | 'changed' | 'hidden' | 'broken'
 
 export interface Item {
   readonly kind: TrustedKind

@@ -29,8 +29,6 @@ export const maxFound = 10
 /** How long a script may run, and how much of its output is kept. */
 export const maxScriptSeconds = 600
 export const maxScriptOutputBytes: number = 256 * 1024
-/** Requests to hands that are under way at once. */
-export const readsAtOnce = 32
 /** A section of the system prompt serves so long without a look at what it is made of; and sections of so many agents are held. */
 export const heldSectionMs = 1_000
 export const maxHeldSections = 100

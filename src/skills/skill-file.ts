@@ -46,7 +46,7 @@ function judge(fields: Fields, folder: string, body: string): ReadSkill {
 }
 
 /** @returns both parts, or why there are none */
-export function splitSkill(text: string): { readonly frontmatter: string; readonly body: string } | { readonly problem: string } {
+function splitSkill(text: string): { readonly frontmatter: string; readonly body: string } | { readonly problem: string } {
   if (Buffer.byteLength(text) > maxSkillMdBytes) return { problem: `SKILL.md is larger than ${maxSkillMdBytes / 1024} KiB` }
   if (!text.startsWith('---')) return { problem: 'SKILL.md must start with YAML frontmatter (---)' }
   // As the reference does it: the next three hyphens end the frontmatter, wherever they stand.
@@ -56,9 +56,8 @@ export function splitSkill(text: string): { readonly frontmatter: string; readon
   return { frontmatter: text.slice(3, end), body: text.slice(end + 3).trim() }
 }
 
-/** Plain scalars that begin with a letter and hold no character with a meaning in YAML; these words are no text. */
-const plainLine =
-  /^([a-z-]+): ([A-Za-z](?:[^\p{Cc}\p{Cs}\p{Zl}\p{Zp}\ufeff\ufffe\uffff:#]*[^\p{Cc}\p{Cs}\p{Zl}\p{Zp}\ufeff\ufffe\uffff:#\s])?)$/u
+/** Plain scalars of ASCII that begin with a letter and hold no character with a meaning in YAML; these words are no text. */
+const plainLine = /^([a-z-]+): ([A-Za-z](?:[\x20-\x22\x24-\x39\x3b-\x7e]*[\x21\x22\x24-\x39\x3b-\x7e])?)$/
 const notText = /^(?:null|Null|NULL|true|True|TRUE|false|False|FALSE)$/
 
 /** Most frontmatters need no parser. @returns null for one that does */
@@ -121,12 +120,13 @@ function nameErrors(name: string, folder: string): readonly string[] {
   if (normal !== normal.toLowerCase()) errors.push(`Skill name '${normal}' must be lowercase`)
   if (normal.startsWith('-') || normal.endsWith('-')) errors.push('Skill name cannot start or end with a hyphen')
   if (normal.includes('--')) errors.push('Skill name cannot contain consecutive hyphens')
-  if (!nameCharacters.test(normal))
+  if (!plainName.test(normal) && !nameCharacters.test(normal))
     errors.push(`Skill name '${normal}' contains invalid characters. Only letters, digits, and hyphens are allowed.`)
   if (folder !== '' && folder.normalize('NFKC') !== normal) errors.push(`Directory name '${folder}' must match skill name '${normal}'`)
   return errors
 }
 
+const plainName = /^[a-z0-9-]*$/
 /** The ranges that the reference takes for letters and digits, and the hyphen. */
 const nameCharacters = /^(?:[-0-9A-Za-z\u00c0-\u024f\u0400-\u04ff\u3400-\u4dbf\u4e00-\u9fff]|[\u0300-\u036f])*$/u
 

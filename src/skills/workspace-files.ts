@@ -33,7 +33,7 @@ export interface FoundSkill extends FoundText {
   readonly from: '.agents' | '.claude'
 }
 
-export interface FoundCommand extends FoundText {
+interface FoundCommand extends FoundText {
   readonly name: string
 }
 
