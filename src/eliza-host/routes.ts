@@ -26,7 +26,7 @@ export async function answerRoute(routes: readonly Route[], input: RouteInput, r
 }
 
 /** @returns the named parts of the path; null where it does not fit */
-export function match(pattern: string, path: string): Record<string, string> | null {
+function match(pattern: string, path: string): Record<string, string> | null {
   const [wanted, given] = [pattern, path].map((text) => text.split('/').filter((part) => part !== '')) as [string[], string[]]
   const params: Record<string, string> = {}
   for (const [at, part] of wanted.entries()) {

@@ -213,7 +213,7 @@ function streamingContext({ core }: RuntimeDeps, { onStreamChunk }: Free, messag
 }
 
 /** @returns null for the older way to return nothing or a boolean, which adds no result */
-export function resultOf(returned: unknown, actionName: string): ActionResult | null {
+function resultOf(returned: unknown, actionName: string): ActionResult | null {
   if (returned === undefined || returned === null || typeof returned === 'boolean') return null
   if (typeof returned === 'object' && ('values' in returned || 'data' in returned || 'text' in returned)) {
     const success = 'success' in returned ? returned.success : true

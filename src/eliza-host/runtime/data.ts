@@ -4,7 +4,7 @@ import type { ElizaRuntime, RuntimeDeps } from './runtime-types.ts'
 import type { Free, Memory, Uuid } from '../eliza-types.ts'
 
 /** Methods of the adapter that the runtime offers under the same name. */
-export const passedOn = [
+const passedOn = [
   'getAgent',
   'getAgents',
   'createAgent',

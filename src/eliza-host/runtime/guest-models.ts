@@ -1,6 +1,6 @@
 /**
  * The models of Oxbow behind the model types of elizaOS: they are asked through the gate, so that prices, budgets and fallbacks hold. They have
- * the lowest priority: a plugin's own handler comes first.
+ * the lowest priority: a plugin's own handler comes first. Pictures, speech, sound, video and tokens have none: Oxbow has no such model.
  */
 import type { JsonObject } from '../../types/index.ts'
 import type { Free } from '../eliza-types.ts'
@@ -13,18 +13,6 @@ const lastPriority = Number.MIN_SAFE_INTEGER
 
 const textTypes = ['TEXT_SMALL', 'TEXT_LARGE', 'REASONING_SMALL', 'REASONING_LARGE', 'TEXT_COMPLETION'] as const
 const objectTypes = ['OBJECT_SMALL', 'OBJECT_LARGE'] as const
-
-/** Model types without a model of Oxbow, and why; a plugin may bring a handler. */
-export const refusedModels: Readonly<Record<string, string>> = {
-  IMAGE: 'Oxbow has no model that makes pictures',
-  IMAGE_DESCRIPTION: 'a model of Oxbow sees pictures that are attached to a message, and none by address',
-  TRANSCRIPTION: 'Oxbow has no model for speech',
-  TEXT_TO_SPEECH: 'Oxbow has no model for speech',
-  AUDIO: 'Oxbow has no model for sound',
-  VIDEO: 'Oxbow has no model for video',
-  TEXT_TOKENIZER_ENCODE: 'Oxbow counts tokens and does not give them out',
-  TEXT_TOKENIZER_DECODE: 'Oxbow counts tokens and does not give them out',
-}
 
 export function registerGuestModels(self: ElizaRuntime, { guest }: RuntimeDeps): void {
   const complete = async (type: string, params: Free, output?: JsonObject): Promise<string> => {
