@@ -4,6 +4,7 @@ import { accepts } from './measures/accepts.ts'
 import { agents } from './measures/agents.ts'
 import { cancel } from './measures/cancel.ts'
 import { calls } from './measures/calls.ts'
+import { characters } from './measures/characters.ts'
 import { delegation } from './measures/delegation.ts'
 import { graphs } from './measures/graphs.ts'
 import { crowd } from './measures/crowd.ts'
@@ -49,6 +50,7 @@ export const measures: readonly Measure[] = [
   mcp,
   providers,
   skills,
+  characters,
   text,
   recall,
   recallSpeed,

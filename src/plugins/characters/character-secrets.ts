@@ -5,7 +5,7 @@
  */
 import { isObject, type Json, type JsonObject } from '../../types/index.ts'
 
-export interface TakenSecret {
+interface TakenSecret {
   /** In the secret store: `alfred.OPENAI_API_KEY`. */
   readonly name: string
   readonly value: string
