@@ -16,7 +16,8 @@ import { memory } from './measures/memory.ts'
 import { otherUsers } from './memory/other-users.ts'
 import { memoryStore } from './memory/memory-store.ts'
 import { mcp } from './measures/mcp.ts'
-import { providers } from './measures/providers.ts'
+import { providers } from './plugins/providers.ts'
+import { plugins } from './plugins/plugins.ts'
 import { recall } from './measures/recall.ts'
 import { recallSpeed } from './measures/recall-speed.ts'
 import { manyPostgresUsers } from './postgres/many-users.ts'
@@ -51,6 +52,7 @@ export const measures: readonly Measure[] = [
   providers,
   skills,
   characters,
+  plugins,
   text,
   recall,
   recallSpeed,

@@ -38,6 +38,7 @@ export interface BenchGuestOptions {
   readonly config?: { readonly [Part in keyof Config]?: Partial<Config[Part]> }
   /** Watches the event loop; see `LoopDelay`. */
   readonly probe?: boolean
+  readonly plugins?: GuestEnvelope['plugins']
   /** Instead of the workspace's own. */
   readonly compileCache?: string
 }
@@ -78,7 +79,7 @@ export async function startGuest(options: BenchGuestOptions): Promise<RunningGue
   }
 }
 
-function envelope({ workspace, modelUrl, config = {} }: BenchGuestOptions): GuestEnvelope {
+function envelope({ workspace, modelUrl, config = {}, plugins }: BenchGuestOptions): GuestEnvelope {
   const model = { provider: 'openai', name: 'bench', context_tokens: 128_000, base_url: modelUrl, ...config.model }
   return {
     user: benchUser,
@@ -87,5 +88,6 @@ function envelope({ workspace, modelUrl, config = {} }: BenchGuestOptions): Gues
     insecure: false,
     version: 'bench',
     keys: { OPENAI_API_KEY: 'bench-key-that-opens-nothing' },
+    ...(plugins !== undefined && { plugins }),
   }
 }

@@ -59,7 +59,7 @@ function makeBench(t: TestContext): Bench {
       pending: () => waiting.size,
       async ask(op) {
         link.asked.push(op)
-        if (op !== 'action') return {} as never
+        if (op !== 'action') return {}
         const wait = Promise.withResolvers<void>()
         waiting.add(wait)
         await wait.promise.finally(() => waiting.delete(wait))
@@ -78,7 +78,8 @@ function makeBench(t: TestContext): Bench {
     disabled,
     failing: false,
     life: createHostLife(plugin('1'), {
-      start: async () => {
+      start: async (_, onLog) => {
+        onLog('begun\n')
         if (bench.failing) throw new OxbowError('tool_failed', 'init failed', { hint: '' })
         await new Promise((resolve) => setImmediate(resolve))
         return fake()
@@ -87,7 +88,7 @@ function makeBench(t: TestContext): Bench {
       onDisabled: (name) => disabled.push(name),
     }),
     ask: (op = 'action', signal = new AbortController().signal) =>
-      bench.life.ask(op, (op === 'service' ? { type: 'clock' } : { name: 'a', input: {}, message: null, state: {} }) as never, {
+      bench.life.ask(op, op === 'service' ? { type: 'clock' } : { name: 'a', input: {}, message: null, state: {} }, {
         signal,
         timeoutMs: Infinity,
       }) as Promise<never>,
@@ -201,7 +202,7 @@ describe('a new host', () => {
     bench.links[0]!.release()
     assert.equal(await before, 0)
     await bench.tick(20)
-    assert.deepEqual([bench.links[0]!.isOpen(), bench.links[0]!.asked.at(-1)], [false, 'drain'])
+    assert.deepEqual([bench.links[0]!.isOpen(), bench.links[0]!.asked.at(-1), bench.life.state().log], [false, 'drain', 'begun\n'])
   })
 
   it('ends the old one after ten seconds, whatever it does', async (t) => {

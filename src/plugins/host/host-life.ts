@@ -15,7 +15,7 @@ import {
   type PluginRequest,
 } from '../../types/index.ts'
 import type { HostLink } from './host-link.ts'
-import { crashWindowMs, drainMs, firstRestartMs, hostIdleMs, hostStartMs, maxCrashes, maxLogChars, maxRestartMs } from './limits.ts'
+import { crashWindowMs, drainMs, firstRestartMs, hostIdleMs, hostStartMs, maxCrashes, maxLogChars, maxRestartFactor } from './limits.ts'
 
 export interface HostLifeDeps {
   /** @throws OxbowError; then nothing of it lives */
@@ -118,7 +118,7 @@ const recent = ({ crashes, deps }: Life): readonly number[] => crashes.filter((a
 /** @returns the running host, or the one that starts */
 function open(life: Life): Promise<HostLink> {
   if (life.closed) throw new OxbowError('cancelled', 'The plugins are closed.', { hint: 'Start again.' })
-  if (life.disabled) throw disabled(life)
+  if (life.disabled) throw tooManyCrashes(life)
   if (life.current !== null) return life.current
   const waitMs = life.restartAt - life.deps.nowMs()
   if (waitMs > 0) throw waiting(life, waitMs)
@@ -163,7 +163,8 @@ function crashed(life: Life, problem: string, again: boolean): void {
     life.disabled = true
     return life.deps.onDisabled(life.plugin.name, problem)
   }
-  const delayMs = Math.min(maxRestartMs, (life.deps.restartMs ?? firstRestartMs) * 2 ** (life.crashes.length - 1))
+  const { restartMs = firstRestartMs } = life.deps
+  const delayMs = restartMs * Math.min(maxRestartFactor, 2 ** (life.crashes.length - 1))
   life.restartAt = life.deps.nowMs() + delayMs
   if (!again) return
   life.restart = setTimeout(() => {
@@ -187,11 +188,13 @@ function rest(life: Life, link: HostLink): void {
 }
 
 async function replace(life: Life, next: HostedPlugin, accept: (link: HostLink) => Promise<void>): Promise<void> {
-  const log = { text: '' }
+  // It may write before it has started.
+  const log: { text: string; link: HostLink | null } = { text: '', link: null }
   const link = await life.deps.start(next, (text) => {
     log.text = `${log.text}${text}`.slice(-maxLogChars)
-    if (life.running === link) life.log = log.text
+    if (log.link !== null && life.running === log.link) life.log = log.text
   })
+  log.link = link
   try {
     await accept(link)
     if (life.closed) throw new OxbowError('cancelled', 'The plugins are closed.', { hint: 'Start again.' })
@@ -250,7 +253,7 @@ async function untilAborted(start: Promise<HostLink>, name: string, { signal, ti
   }
 }
 
-function disabled({ plugin: { name }, problem }: Life): OxbowError {
+function tooManyCrashes({ plugin: { name }, problem }: Life): OxbowError {
   return new OxbowError(
     'sandbox_failed',
     `The plugin ${name} is disabled: its host failed ${maxCrashes} times in ten minutes, at last because ${problem}.`,

@@ -90,8 +90,8 @@ export function linkHost(name: string, server: ServerProcess, checkMs: number = 
   readFrames(link)
   void server.exited.then(() => {
     // What it has written before its end comes first.
-    if (server.output.readableEnded || server.output.destroyed) return end(link, 'it ended')
-    server.output.once('close', () => void end(link, 'it ended')).resume()
+    if (server.output.readableEnded || server.output.destroyed) void end(link, 'it ended')
+    else server.output.once('close', () => void end(link, 'it ended')).resume()
   })
   return {
     ready: link.greeting.promise,
@@ -123,8 +123,8 @@ function readFrames(link: Link): void {
   output.on('data', (bytes: Buffer) => {
     if (link.problem !== null) return
     const garbage = push(bytes)
-    if (garbage !== null) return void end(link, `it sent invalid frames: ${garbage}`)
-    if (taken < messagesPerTurn) return
+    if (garbage !== null) void end(link, `it sent invalid frames: ${garbage}`)
+    if (garbage !== null || taken < messagesPerTurn) return
     taken = 0
     output.pause()
     setImmediate(() => output.resume())

@@ -61,7 +61,7 @@ export const within = (call?: (name: string) => Promise<CallOutcome>): PluginReq
 export const ran = { ok: { ok: true, text: 'done', data: {}, values: {} } }
 export const ask = ({ link }: Pipe, request: PluginRequest = within()): Promise<PluginActionResult> =>
   link.ask('action', { name: 'a', input: {}, message: null, state: {} }, request)
-export const callOf = (request: number) => ({ op: 'call', input: { for: request, name: 'file.read', input: {} } })
+export const callOf = (request: number): object => ({ op: 'call', input: { for: request, name: 'file.read', input: {} } })
 
 /** Whatever a host sends, its request settles with a result or an error of ours. */
 export async function fuzzLink(numRuns: number): Promise<void> {

@@ -16,9 +16,9 @@ export const drainMs = 10_000
 /** A crash is one that counts for so long, and so many of them disable the plugin. */
 export const crashWindowMs: number = 10 * 60_000
 export const maxCrashes = 5
-/** Before a host starts again: doubled with each crash that counts. */
+/** Before a host starts again: doubled with each crash that counts, up to a minute. */
 export const firstRestartMs = 1_000
-export const maxRestartMs = 60_000
+export const maxRestartFactor = 60
 
 /** One message of a host. */
 export const maxReplyBytes: number = 8 * mib + 64 * kib
