@@ -10,6 +10,7 @@ import { graphs } from './measures/graphs.ts'
 import { crowd } from './measures/crowd.ts'
 import { hands } from './measures/hands.ts'
 import { versions } from './measures/versions.ts'
+import { hooks } from './plugins/hooks.ts'
 import { history } from './measures/history.ts'
 import { load } from './measures/load.ts'
 import { memory } from './measures/memory.ts'
@@ -53,6 +54,7 @@ export const measures: readonly Measure[] = [
   skills,
   characters,
   plugins,
+  hooks,
   text,
   recall,
   recallSpeed,
