@@ -1,0 +1,44 @@
+/** Slash commands that the chat does not have itself: those of the person, and mistyped ones. */
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { OxbowError } from '../../types/index.ts'
+import { fakeGateway, startChat } from './chat-fixture.ts'
+
+void test('unknown commands and failures of the gateway are reported, and the chat continues', async () => {
+  const fake = fakeGateway()
+  fake.gateway.createSession = () => Promise.reject(new OxbowError('store_full', 'the disk is full', { hint: 'make room' }))
+  const { call } = fake.gateway
+  const failure = { code: 'not_found', message: 'none', hint: '' } as const
+  fake.gateway.call = async (name, input) => (name === 'command.expand' ? { status: 'failed', failure, text: 'none' } : call(name, input))
+  const { type, shown, end, over } = startChat(fake)
+  await type('/nonsense')
+  await type('hello')
+  await type('/cost')
+  assert.match(shown.text, /no command \/nonsense/)
+  assert.match(shown.text, /error: the disk is full\nhint: make room/)
+  assert.match(shown.text, /altogether: \$0.000042, 7 tokens/)
+  end()
+  await over
+})
+
+void test('a command of the person is sent as its text, and one that is not trusted is refused with the reason', async () => {
+  const fake = fakeGateway()
+  const sent: string[] = []
+  const { sendTurn } = fake.gateway
+  fake.gateway.sendTurn = (turnInput) => (sent.push(turnInput.text), sendTurn(turnInput))
+  const failure = { code: 'denied', message: 'you do not trust it yet', hint: 'oxbow skills trust /deploy' } as const
+  const made: unknown[] = []
+  fake.gateway.call = async (_, input) => {
+    made.push(input)
+    const isTrusted = (input as { name: string }).name === 'review'
+    return isTrusted ? { status: 'ok', ok: true, output: {}, text: 'Review a.ts.' } : { status: 'failed', failure, text: '' }
+  }
+  const { type, shown, end, over } = startChat(fake)
+  await type('/review  a.ts "b c"')
+  assert.deepEqual([made[0], sent], [{ name: 'review', arguments: 'a.ts "b c"' }, ['Review a.ts.']])
+  await type('/deploy')
+  assert.match(shown.text, /you do not trust it yet/)
+  assert.equal(sent.length, 1)
+  end()
+  await over
+})
