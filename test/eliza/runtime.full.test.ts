@@ -1,6 +1,6 @@
 /** Our runtime object beside the class of @elizaos/core 1.7.2: the table of docs/elizaos.md, and the same cases through both. */
 import assert from 'node:assert/strict'
-import { readFileSync } from 'node:fs'
+import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { after, before, describe, it } from 'node:test'
 import { pathToFileURL } from 'node:url'
@@ -388,6 +388,24 @@ describe('plugins that need no host of their own', () => {
         guest.calls.some(({ input }) => input['method'] === 'createMemory'),
         true,
       )
+    } finally {
+      await guest.close()
+    }
+  })
+  it('a plugin with tables of its own gets a database in its folder', async () => {
+    const folder = await elizaPackages()
+    writeFileSync(
+      join(folder, 'tables.mjs'),
+      `import { pgTable, text } from 'drizzle-orm/pg-core'
+const boats = pgTable('boats', { name: text('name').primaryKey() })
+export default { name: 'tables', description: 'boats', schema: { boats }, actions: [{ name: 'KEEP', validate: async () => true,
+  handler: async (runtime) => { await runtime.db.insert(boats).values({ name: 'Skagen' }); return { text: JSON.stringify(await runtime.db.select().from(boats)) } } }] }
+`,
+    )
+    const guest = await openFakeGuest({ entries: ['tables.mjs', ...entriesOf('plugin-sql')] })
+    try {
+      const kept = await guest.ask('action', { name: 'KEEP', input: {}, message: null, state: {} })
+      assert.deepEqual([kept.ok, kept.text], [true, '[{"name":"Skagen"}]'])
     } finally {
       await guest.close()
     }

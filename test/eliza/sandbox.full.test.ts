@@ -46,8 +46,23 @@ describe('plugin-bootstrap 1.7.2 in a sandbox', () => {
     writeFileSync(join(folder, 'package.json'), '{"type":"module"}')
     copyPackage(packages, folder, '@elizaos/plugin-bootstrap')
     const plugin: HostedPlugin = {
-      ...{ name: 'bootstrap', version: '1.7.2', program: 'eliza-host', entries: entriesOf('plugin-bootstrap'), folder },
-      ...{ rights: [], hosts: [], secrets: [], paths: [], config: { character: { name: 'Ada', bio: 'Ada sails.' } } },
+      name: 'bootstrap',
+      version: '1.7.2',
+      program: 'eliza-host',
+      entries: entriesOf('plugin-bootstrap'),
+      folder,
+      ...{
+        rights: [],
+        hosts: [],
+        secrets: [],
+        paths: [],
+        config: {
+          character: {
+            name: 'Ada',
+            bio: 'Ada sails.',
+          },
+        },
+      },
       tree_hash: await treeHash(folder),
     }
     assert.deepEqual(await bench.hosts.replace([plugin]), {})
