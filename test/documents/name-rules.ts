@@ -42,6 +42,9 @@ export const foreignNames: Readonly<Record<string, string>> = {
   'secret.use': 'a right of agents by a definition, which no call names',
   'mcp.files.read_file': 'a tool of it, as a call',
   mcp_files_read_file: 'the same, as models see it',
+  'plugin.weather': 'the right of a plugin that a person may install',
+  'plugins.lock': 'the list of installed plugins in a home',
+  'NAME.plugin.json': 'a manifest that a person narrows',
   'gateway.sock': 'a socket between an isolated guest and its runner',
 }
 
@@ -54,6 +57,7 @@ const folders: ReadonlySet<string> = new Set([
   '/vault',
   '/dev',
   '/etc',
+  '/data',
   '/home',
   '/proc',
   '/run',
