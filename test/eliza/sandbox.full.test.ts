@@ -51,16 +51,14 @@ describe('plugin-bootstrap 1.7.2 in a sandbox', () => {
       program: 'eliza-host',
       entries: entriesOf('plugin-bootstrap'),
       folder,
-      ...{
-        rights: [],
-        hosts: [],
-        secrets: [],
-        paths: [],
-        config: {
-          character: {
-            name: 'Ada',
-            bio: 'Ada sails.',
-          },
+      rights: [],
+      hosts: [],
+      secrets: [],
+      paths: [],
+      config: {
+        character: {
+          name: 'Ada',
+          bio: 'Ada sails.',
         },
       },
       tree_hash: await treeHash(folder),
