@@ -5,12 +5,12 @@
 import type { HookAlias, HookPlace, HookStep, HookValues, Json, JsonObject, PluginHookResult } from '../types/index.ts'
 
 /** What a handler can reach beside the value. */
-export interface AliasRuntime {
+interface AliasRuntime {
   readonly signal: AbortSignal
   log(...values: readonly unknown[]): void
 }
 
-export type AliasHandler = (first: never, second: never) => unknown
+type AliasHandler = (first: never, second: never) => unknown
 
 type Answer = Promise<PluginHookResult>
 

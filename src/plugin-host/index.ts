@@ -8,6 +8,7 @@ export type {
   ActionPart,
   EvaluatorPart,
   HookPart,
+  HookVerdict,
   PluginObject,
   PluginRuntime,
   PluginState,

@@ -12,6 +12,7 @@ export type {
   ActionPart,
   EvaluatorPart,
   HookPart,
+  HookVerdict,
   PluginObject,
   PluginRuntime,
   PluginState,

@@ -51,7 +51,7 @@ export interface HookedCall {
 }
 
 /** What hooks see of a call: `null`, nothing. */
-export function stepsOf({ audience }: Caller, { name }: Call): readonly HookStep[] | null {
+function stepsOf({ audience }: Caller, { name }: Call): readonly HookStep[] | null {
   if (name === 'turn.send') return messageSteps
   if (name === 'model.generate') return modelSteps
   // What a person does at a terminal is theirs, and what the runtime does for itself is no act of an agent.
