@@ -13,6 +13,7 @@ import {
   type Failure,
   greetingId,
   type JsonObject,
+  type PluginCallRequest,
   type PluginCallResult,
   type PluginExports,
   type PluginOp,
@@ -83,7 +84,8 @@ export async function serveHost(load: (api: HostApi) => Promise<HostAdapter>): P
       const id = (lastId += 2)
       const replied = Promise.withResolvers<PluginCallResult>()
       host.waiting.set(id, replied.resolve)
-      await host.send(id, { op: 'call', input: { for: within.id, name, input: callInput } })
+      const message: PluginCallRequest = { op: 'call', input: { for: within.id, name, input: callInput } }
+      await host.send(id, message)
       return replied.promise
     },
   }

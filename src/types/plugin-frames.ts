@@ -60,7 +60,7 @@ export interface PluginTestResult {
   readonly problem: string
 }
 
-export interface PluginHealth {
+interface PluginHealth {
   /** Resident memory in bytes. */
   readonly memory_bytes: number
   /** Types of services that have started. */

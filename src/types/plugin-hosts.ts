@@ -45,7 +45,7 @@ export interface PluginRequest {
 }
 
 /** `disabled`: it has crashed too often, and starts again when a person enables or reloads it. */
-export type PluginHostPhase = 'stopped' | 'starting' | 'running' | 'waiting' | 'disabled'
+type PluginHostPhase = 'stopped' | 'starting' | 'running' | 'waiting' | 'disabled'
 
 export interface PluginHostState {
   readonly phase: PluginHostPhase

@@ -89,7 +89,7 @@ const callRequest = z.strictObject({
 })
 
 export type HostCall = z.infer<typeof callRequest>['input']
-export type HostFailure = z.infer<typeof failure>
+type HostFailure = z.infer<typeof failure>
 
 export type HostReply<Op extends PluginOp> =
   | { readonly kind: 'ok'; readonly output: PluginOps[Op]['output'] }
