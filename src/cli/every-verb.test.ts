@@ -162,6 +162,7 @@ test('every verb that reads the configuration ends with its exit code where that
     'folder list': 0,
     'folder remove': missing,
     'servers discover': 0,
+    'character check': missing,
     'plugin list': 0,
     'plugin verify': 0,
     'plugin add': missing,
@@ -184,6 +185,7 @@ test('every verb ends with the exit code of a bad configuration where the home c
     'config schema': 0,
     completion: 0,
     'servers discover': 0,
+    'character check': errorTable.not_found.exit,
     'plugin new': errorTable.bad_input.exit,
     'plugin sign': errorTable.not_found.exit,
   })

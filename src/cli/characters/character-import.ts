@@ -9,7 +9,7 @@ import { agentNameOf, descriptionOf, type Knowledge, takeSecrets } from '../../p
 import { writeDefinition } from '../../runner/index.ts'
 import { expandRights, OxbowError, toError, wrongRights } from '../../types/index.ts'
 import { plainLine } from '../../terminal/index.ts'
-import { type GatewayPort, type GuestChoice, withGuest } from '../guest-connection.ts'
+import { type GatewayPort, type GuestChoice, guestSetup, withGuest } from '../guest-connection.ts'
 import { outputOf } from '../kernel/call.ts'
 import { maxKnowledgeBytes, maxKnowledgeFiles } from '../limits.ts'
 import { storeSecrets } from '../store/keys.ts'
@@ -35,6 +35,8 @@ interface KnowledgeText {
 }
 
 export async function characterImport(file: string, options: ImportOptions, terminal: Terminal): Promise<number> {
+  // First of all, as in every verb: a bad configuration.
+  guestSetup(options, terminal)
   const { character, original, form, warnings } = await readCharacterFile(file, options)
   const name = options.as ?? agentNameOf(character)
   const files = characterFiles(terminal, name)

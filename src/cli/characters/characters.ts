@@ -6,7 +6,7 @@ import { characterPrompt, readCharacter, type ReadCharacter, secretNames, withSe
 import { readDefinitionTable } from '../../runner/index.ts'
 import { isObject, type JsonObject, OxbowError } from '../../types/index.ts'
 import { plainLine, plainText, table } from '../../terminal/index.ts'
-import { type GuestChoice, withGuest } from '../guest-connection.ts'
+import { type GuestChoice, guestSetup, withGuest } from '../guest-connection.ts'
 import { outputOf } from '../kernel/call.ts'
 import { printLine, printText, type Terminal } from '../terminal.ts'
 import { characterFiles, printWarnings, readCharacterFile, readCharacterText } from './character-file.ts'
@@ -89,9 +89,10 @@ async function importedCharacter(terminal: Terminal, name: string): Promise<Impo
 
 export async function characterShow(
   name: string,
-  options: { readonly message?: string | undefined; readonly json?: boolean | undefined },
+  options: GuestChoice & { readonly message?: string | undefined; readonly json?: boolean | undefined },
   terminal: Terminal,
 ): Promise<number> {
+  guestSetup(options, terminal)
   const { read, variables } = await importedCharacter(terminal, name)
   const prompt = characterPrompt(read.character, { seed: options.message ?? randomUUID(), variables })
   if (options.json === true) printLine(terminal, JSON.stringify({ form: read.form, ...summaryOf(read.character), prompt }))
@@ -105,6 +106,7 @@ interface ExportOptions extends GuestChoice {
 }
 
 export async function characterExport(name: string, options: ExportOptions, terminal: Terminal): Promise<number> {
+  guestSetup(options, terminal)
   const { read } = await importedCharacter(terminal, name)
   const file = options.secrets === true ? await revealed(read.original, options, terminal) : read.original
   const text = JSON.stringify(file, null, 2)
