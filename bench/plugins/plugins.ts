@@ -82,7 +82,8 @@ async function measureGate(bench: HostBench): Promise<Row> {
   )
   try {
     while ((await ask(kernel, 'usual.echo', { text: 'x' }).catch(() => null)) === null) await pause(20)
-    const took = await timed(rounds, () => ask(kernel, 'usual.echo', { text: 'x' }))
+    // Fewer than the limits of its tier let pass in a second.
+    const took = await timed(60, () => ask(kernel, 'usual.echo', { text: 'x' }), 10)
     return bounded('the same through the gate, p50', ms(median(took)), `p99 ${ms(quantile(took, 0.99))}`, '< 1 ms', median(took) < 1)
   } finally {
     await kernel.close()
