@@ -167,7 +167,7 @@ test('a tokenizer that fails once is tried again by the next turn', async () => 
     if ((asked += 1) === 1) throw new OxbowError('limit_reached', 'The tokenizer stopped before it had counted.', { hint: 'Try again.' })
     return texts.map((text) => Math.ceil(text.length / 4))
   }
-  await using fixture = await openFixture({ config: { model: { context_tokens: 7_000, max_output_tokens: 400 } }, countTokens })
+  await using fixture = await openFixture({ config: { model: { context_tokens: 6_000, max_output_tokens: 400 } }, countTokens })
   assert.equal((await fixture.turn('hi'))['status'], 'failed')
   assert.equal((await fixture.turn('hi'))['status'], 'ok')
 })

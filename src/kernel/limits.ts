@@ -59,6 +59,8 @@ export const maxNamedBytes = 9_000
 export const maxLoadedTools = 10
 /** Found tools for which a request keeps room: three searches. */
 export const maxCountedTools = 30
+/** Share of the model's window that found tools may take: those that were found last stay. */
+export const maxLoadedShare = 0.15
 /** Tools that are named when a search finds none. */
 export const maxNamedTools = 60
 /** Of a description in the results of a search. */

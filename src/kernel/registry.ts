@@ -21,7 +21,16 @@ import {
   type TurnId,
 } from '../types/index.ts'
 import type { CallReference } from './call-reference.ts'
-import { maxHeldToolLists, maxInputBytes, maxOfferedBytes, maxToolShare, maxWhyLength, toolBytesPerToken } from './limits.ts'
+import {
+  maxCountedTools,
+  maxHeldToolLists,
+  maxInputBytes,
+  maxLoadedShare,
+  maxOfferedBytes,
+  maxToolShare,
+  maxWhyLength,
+  toolBytesPerToken,
+} from './limits.ts'
 import type { SecretKeeper, Secrets } from '../secrets/index.ts'
 import type { NoteEvent } from './observe/event-bus.ts'
 import type { KernelHooks } from './hooks/hook-port.ts'
@@ -48,6 +57,8 @@ export interface Registry {
   tools(rights: ReadonlySet<string>, conversation: readonly Message[]): readonly ToolSpec[]
   /** Tools that a search may load. Empty when all are offered. */
   laterTools(rights: ReadonlySet<string>): readonly ToolSpec[]
+  /** The most that tools which searches have loaded take of a request, as JSON. One tool may be larger. */
+  readonly maxLoadedChars: number
   /** The calls that come and go; the same array until something changes. */
   coming(): readonly Call[]
   /** Section of the system prompt for these tools: fields that several of them share. */
@@ -74,6 +85,7 @@ export function createRegistry(
 ): Registry {
   let loaded: Loaded | null = null
   const maxToolBytes = Math.min(maxOfferedBytes, contextTokens * maxToolShare * toolBytesPerToken)
+  const maxLoadedChars = contextTokens * maxLoadedShare * toolBytesPerToken
   const load = once(async (): Promise<Loaded> => {
     const [calls, reference] = await Promise.all([describe(), import('./call-reference.ts')])
     const changing = calls.filter(({ starts, audience }) => starts !== undefined && audience.includes('model'))
@@ -120,7 +132,8 @@ export function createRegistry(
       const parsed = call.input.safeParse(value.json)
       return parsed.success ? { ok: true, call, input: parsed.data } : { ok: false, failure: badInput(call, explain(parsed.error)) }
     },
-    tools: (rights, conversation) => withLoaded(toolsFor(rights), conversation),
+    tools: (rights, conversation) => withLoaded(toolsFor(rights), conversation, maxLoadedChars),
+    maxLoadedChars,
     laterTools: (rights) => toolsFor(rights).later,
     coming,
     sharedFields: (rights) => toolsFor(rights).sharedFields,
@@ -137,13 +150,16 @@ interface ToolSet extends ReturnType<Loaded['toTools']> {
   readonly lists: RecentMap<string, readonly ToolSpec[]>
 }
 
-function withLoaded({ offered, later, lists }: ToolSet, conversation: readonly Message[]): readonly ToolSpec[] {
+/** @returns what is offered, with those of the loaded tools that were found last, as many as fit */
+function withLoaded({ offered, later, lists }: ToolSet, conversation: readonly Message[], maxChars: number): readonly ToolSpec[] {
   if (later.length === 0) return offered
   const names = loadedNames(conversation)
   const key = names.join(' ')
   let list = key === '' ? offered : lists.get(key)
   if (list === undefined) {
-    const loaded = names.flatMap((name) => later.find((tool) => tool.name === name) ?? [])
+    const loaded = names.flatMap((name) => later.find((tool) => tool.name === name) ?? []).slice(-maxCountedTools)
+    let chars = loaded.reduce((sum, tool) => sum + JSON.stringify(tool).length, 0)
+    while (loaded.length > 1 && chars > maxChars) chars -= JSON.stringify(loaded.shift()).length
     lists.put(key, (list = [...offered, ...loaded]))
   }
   return list

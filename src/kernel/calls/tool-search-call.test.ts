@@ -2,10 +2,10 @@ import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { openMemoryStore } from '../../store/index.ts'
 import { builtinCalls } from '../../tools/index.ts'
-import type { GenerateRequest } from '../../types/index.ts'
+import type { GenerateRequest, Message } from '../../types/index.ts'
 import { asks, done, inOrder, openFixture, says, testCall, user } from '../kernel-fixture.ts'
 import { createRegistry } from '../registry.ts'
-import { rankTools } from './tool-search-call.ts'
+import { rankTools, toolSearchCall } from './tool-search-call.ts'
 
 const usual = Array.from({ length: 45 }, (_, i) => testCall(`usual.call${i}`, async () => done('')))
 const rare = (name: string, summary: string, right = 'file.write') =>
@@ -119,5 +119,25 @@ describe('the ranking of tools', () => {
     }
     assert.deepEqual(rankTools('zzz', tools), [])
     assert.deepEqual(rankTools('browser', []), [])
+  })
+})
+
+describe('found tools in a small window', () => {
+  it('are the last found ones that fit', async () => {
+    const calls = builtinCalls({ files: true, shell: true, profiles: ['work', 'vault-read', 'browser'] }).map((call) => ({
+      ...call,
+      right: 'all',
+    }))
+    const registry = createRegistry(async () => [...calls, toolSearchCall({ laterTools: () => [] })], undefined, undefined, 4_000)
+    await registry.parse('time.now', {})
+    const rights = new Set(['all', 'session.read'])
+    const later = registry.laterTools(rights)
+    const text = later.map(({ name, description }) => `${name}: ${description}`).join('\n')
+    const found: Message = { role: 'tool', parts: [{ type: 'tool_result', id: '1', name: 'tool_search', ok: true, text }] }
+    const shown = registry.tools(rights, [found])
+    const loaded = shown.filter(({ name }) => later.some((tool) => tool.name === name))
+    assert.ok(loaded.length > 1 && loaded.length < later.length, `${loaded.length} of ${later.length}`)
+    assert.deepEqual(loaded, later.slice(-loaded.length))
+    assert.ok(loaded.reduce((sum, tool) => sum + JSON.stringify(tool).length, 0) <= registry.maxLoadedChars)
   })
 })

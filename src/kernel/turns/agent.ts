@@ -232,7 +232,7 @@ function createPersona(
   const toolTokens = (contextTokens: number): number | Promise<number> => {
     const tools = registry.tools(rights, [])
     if (held?.tools !== tools) {
-      const text = textOfTools(tools, registry.laterTools(rights))
+      const text = textOfTools(tools, registry.laterTools(rights), registry.maxLoadedChars)
       held = { tools, text, tokens: once(() => count(text)) }
     }
     const bound = Buffer.byteLength(held.text)
@@ -251,10 +251,11 @@ function createAroundTurn({ plugins, runningTurns }: AgentDeps, rights: Readonly
   }
 }
 
-/** @param later of them a conversation loads some: the largest stand for those */
-function textOfTools(tools: readonly ToolSpec[], later: readonly ToolSpec[]): string {
+/** @param later of them a conversation loads some: the largest stand for those, as far as they fit */
+function textOfTools(tools: readonly ToolSpec[], later: readonly ToolSpec[], maxLoadedChars: number): string {
   const largest = later.map((tool) => JSON.stringify(tool)).toSorted((a, b) => b.length - a.length)
-  return [...tools.map((tool) => JSON.stringify(tool)), ...largest.slice(0, maxCountedTools)].join(',')
+  const loaded = largest.slice(0, maxCountedTools).join(',')
+  return [...tools.map((tool) => JSON.stringify(tool)), loaded.slice(0, Math.max(maxLoadedChars, largest[0]?.length ?? 0))].join(',')
 }
 
 interface SpokenAgent extends Pick<Config['agent'], 'name' | 'instructions'> {
