@@ -124,13 +124,13 @@ describe('the ranking of tools', () => {
 
 describe('found tools in a small window', () => {
   it('are the last found ones that fit', async () => {
-    const calls = builtinCalls({ files: true, shell: true, profiles: ['work', 'vault-read', 'browser'] }).map((call) => ({
-      ...call,
-      right: 'all',
-    }))
-    const registry = createRegistry(async () => [...calls, toolSearchCall({ laterTools: () => [] })], undefined, undefined, 4_000)
+    const all = [
+      ...builtinCalls({ files: true, shell: true, profiles: ['work', 'vault-read', 'browser'] }),
+      toolSearchCall({ laterTools: () => [] }),
+    ]
+    const registry = createRegistry(async () => all.map((call) => ({ ...call, right: 'all' })), undefined, undefined, 4_000)
     await registry.parse('time.now', {})
-    const rights = new Set(['all', 'session.read'])
+    const rights = new Set(['all'])
     const later = registry.laterTools(rights)
     const text = later.map(({ name, description }) => `${name}: ${description}`).join('\n')
     const found: Message = { role: 'tool', parts: [{ type: 'tool_result', id: '1', name: 'tool_search', ok: true, text }] }
