@@ -195,7 +195,8 @@ async function openServers(
   const plugins = (await openPlugins?.({ sandbox, proxy }, envelope, host, parts.host)) ?? null
   const skills = openSkills(createSkills, { sandbox, config, envelope, documents: host.documents, ...parts })
   const joined = joinSources([...(await Promise.all(sources)), ...(plugins === null ? [] : [plugins])])
-  const calls = [...joined.calls, ...skills.calls]
+  // Scripts need a sandbox that starts programs.
+  const calls = [...joined.calls, ...skills.calls.filter(({ name }) => name !== 'skill.run' || sandbox.serve !== undefined)]
   return { ...joined, calls, section: skills.section, ...(plugins !== null && { plugins: plugins.plugins, hooks: plugins.hooks }) }
 }
 

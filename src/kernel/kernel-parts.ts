@@ -199,7 +199,8 @@ function buildCalls(options: KernelOptions, records: Records, describe: () => Pr
   })
   const runningTurns = createRunningTurns()
   const messageOf = (turn: TurnId | ''): string | null => (turn === '' ? null : (runningTurns.find(turn)?.input.text ?? null))
-  const servers = holdServers(options, { ...records, messageOf, labelsOf: (session) => sessions.held({ session }) })
+  const openHooks = (source: HookSource): KernelHooks => lazyHooks(source, events, () => loadHooks(source))
+  const servers = holdServers(options, { ...records, messageOf, labelsOf: (session) => sessions.held({ session }), openHooks })
   const registry = createRegistry(describe, (call) => lists?.hides(call) === true, servers.tools, engine.model.contextTokens)
   const keptOutputs = createKeptOutputs(store)
   const cleaner = createCleaner({ workspaceRoot, hostFolders, secrets, keep: keptOutputs.keep })
@@ -213,7 +214,7 @@ function buildCalls(options: KernelOptions, records: Records, describe: () => Pr
   const data = once(async () => (await import('./extract/data-handles.ts')).createDataHandles(records.documents))
   const openFlow = once(async () => (await import('./flow/open-flow.ts')).openFlow({ ...options, ...records, running, files }))
   const files = createFileFlow({ ...records, config, open: openFlow })
-  const openHooks = async (source: HookSource): Promise<LoadedHooks> =>
+  const loadHooks = async (source: HookSource): Promise<LoadedHooks> =>
     (await import('./hooks/kernel-hooks.ts')).createKernelHooks({
       ...records,
       source,
@@ -223,7 +224,7 @@ function buildCalls(options: KernelOptions, records: Records, describe: () => Pr
       fit: cleaner.fit,
       settings: config.model,
     })
-  const hooks = (): KernelHooks | undefined => servers.hooks((source) => lazyHooks(source, events, () => openHooks(source)))
+  const { hooks } = servers
   const gate: Gate = createGate({
     ...records,
     files,

@@ -302,8 +302,8 @@ export interface HeldServers {
   readonly tools: ComingCalls
   /** Empty before `open`. */
   readonly plugins: () => readonly DescribedPlugin[]
-  /** @param make puts them behind the kernel's port, once @returns undefined before `open`, and where no plugin is installed */
-  hooks(make: (source: HookSource) => KernelHooks): KernelHooks | undefined
+  /** Undefined before `open`, and where no plugin is installed. */
+  readonly hooks: () => KernelHooks | undefined
   readonly section: (agent: SectionAgent) => string | Promise<string>
   close(): Promise<void>
 }
@@ -321,6 +321,8 @@ interface HoldOptions {
 interface HoldDeps extends Omit<ProgramHost, 'secrets' | 'limit'> {
   readonly secrets: Secrets
   readonly budgets: Budgets
+  /** Puts hooks behind the kernel's port; called once. */
+  readonly openHooks: (source: HookSource) => KernelHooks
 }
 
 export function holdServers({ servers, secretKeeper, clock }: HoldOptions, deps: HoldDeps): HeldServers {
@@ -335,7 +337,7 @@ export function holdServers({ servers, secretKeeper, clock }: HoldOptions, deps:
     open: async () => (await open())?.calls ?? noCalls,
     tools: () => opened?.tools() ?? noCalls,
     plugins: () => opened?.plugins?.() ?? noPlugins,
-    hooks: (make) => (opened?.hooks === undefined ? undefined : (hooks ??= make(opened.hooks))),
+    hooks: () => (opened?.hooks === undefined ? undefined : (hooks ??= deps.openHooks(opened.hooks))),
     section: (agent) => opened?.section?.(agent) ?? '',
     close: async () => opened?.close(),
   }

@@ -54,7 +54,7 @@ export interface FakeProcess {
   close(): Promise<void>
 }
 
-export interface FakeResponse {
+interface FakeResponse {
   readonly status: number
   readonly headers: Readonly<Record<string, string>>
   readonly body: string

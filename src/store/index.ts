@@ -5,5 +5,14 @@ export { foldPhrase, matchPhrases, type PhraseMatch } from './phrase-scan.ts'
 export { fileFault } from './store-fault.ts'
 export { openSqliteStore } from './sqlite/sqlite-store.ts'
 export * from './store.ts'
-export { answerKeys, answerStore, /** @public */ openZoeyAdapter, openZoeyThread, prepareStore, sealSecrets, storedSecrets, zoeyMethods } from './upkeep/on-demand.ts'
+export {
+  answerKeys,
+  answerStore,
+  /** @public */ openZoeyAdapter,
+  openZoeyThread,
+  prepareStore,
+  sealSecrets,
+  storedSecrets,
+  zoeyMethods,
+} from './upkeep/on-demand.ts'
 export type * from './memory.ts'

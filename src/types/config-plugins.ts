@@ -2,7 +2,7 @@
 import { z } from 'zod'
 import type { Json } from './text.ts'
 
-export const pluginTiers = ['free', 'basic', 'premium', 'enterprise', 'unlimited'] as const
+const pluginTiers = ['free', 'basic', 'premium', 'enterprise', 'unlimited'] as const
 /** How often a plugin may work for a user. */
 export type PluginTier = (typeof pluginTiers)[number]
 

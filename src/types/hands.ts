@@ -93,7 +93,6 @@ export interface SandboxStatus {
 
 /** Hosts of plugins; see `src/plugin-host/`. */
 export type OwnProgram = 'plugin-host' | 'eliza-host'
-export const ownPrograms: readonly OwnProgram[] = ['plugin-host', 'eliza-host']
 
 /**
  * A program that speaks a protocol over its standard streams. It sees the system, its own program folder, a `/tmp` of its own in memory and

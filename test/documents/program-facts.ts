@@ -11,7 +11,7 @@ import { buildProgram } from '../../src/cli/program.ts'
 import { describedCalls } from '../../src/guest/offline.ts'
 import { agentProblem } from '../../src/kernel/delegation/agent-definition.ts'
 import type { Definition } from '../../src/kernel/delegation/definitions.ts'
-import { configSchema, parseConfig } from '../../src/types/index.ts'
+import { configSchema, hookSteps, parseConfig } from '../../src/types/index.ts'
 import type { ProgramFacts } from './name-rules.ts'
 
 const root = fileURLToPath(new URL('../..', import.meta.url))
@@ -48,7 +48,7 @@ export async function programFacts(): Promise<ProgramFacts> {
   const terminal = { output: { write: () => true }, errors: { write: () => true }, version: '' } as never
   const calls = await describedCalls(parseConfig({}, 'the defaults'))
   const keys = keysOf(z.toJSONSchema(configSchema, { io: 'input' }) as Schema, '')
-  const dotted = new Set([...keys, ...calls.flatMap(({ name, right }) => [name, right])])
+  const dotted = new Set([...keys, ...calls.flatMap(({ name, right }) => [name, right]), ...hookSteps])
   const sources = [...paths].filter((path) => /^(?:src|web|scripts|test|bench)\/.*\.(?:tsx?|js|c|json)$/.test(path))
   return {
     paths,

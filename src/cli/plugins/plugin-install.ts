@@ -9,7 +9,7 @@ import { plainLine, plainText } from '../../terminal/index.ts'
 import { connect } from '../../client/index.ts'
 import { findGuest, type Home, loadPlugins, openHome, openWorkspace, type StagedPlugin, usersOf } from '../../runner/index.ts'
 import { type LockedPlugin, OxbowError, systemClock, toError, toFailure } from '../../types/index.ts'
-import { guestSetup } from '../guest-connection.ts'
+import { type GuestChoice, guestSetup } from '../guest-connection.ts'
 import { type CallOptions, outputOf, showOutput } from '../kernel/call.ts'
 import { isInteractive, printLine, printNotice, printPreview, printText, type Terminal } from '../terminal.ts'
 import { rightsText } from './plugins.ts'
@@ -19,12 +19,14 @@ interface InstallOptions {
   readonly dryRun?: boolean | undefined
 }
 
-export interface AddOptions extends InstallOptions {
+export interface AddOptions extends InstallOptions, GuestChoice {
   readonly manifest?: string | undefined
   readonly digest?: string | undefined
 }
 
 export async function pluginAdd(source: string, options: AddOptions, terminal: Terminal): Promise<number> {
+  // First of all, as in every verb of a user: a bad configuration.
+  guestSetup(options, terminal)
   return install(source, options, terminal)
 }
 

@@ -15,10 +15,7 @@ const schemaKeys = ['type', 'properties', 'required', 'items', 'enum', 'default'
 
 const value = fc.jsonValue({ maxDepth: 5 }) as fc.Arbitrary<Json>
 const schema = fc.letrec<{ node: JsonObject }>((tie) => ({
-  node: fc.dictionary(
-    fc.constantFrom(...schemaKeys),
-    fc.oneof(value, tie('node'), fc.constantFrom('object', 'string', 'array', 'number')),
-  ),
+  node: fc.dictionary(fc.constantFrom(...schemaKeys), fc.oneof(value, tie('node'), fc.constantFrom('object', 'string', 'array', 'number'))),
 })).node
 const broken = fc.oneof(
   fc.tuple(fc.constantFrom(...fields), value).map(([key, each]) => ({ ...good, [key]: each })),

@@ -64,9 +64,9 @@ const calls = z
   .default([])
   .superRefine((list, context) => {
     const problem = wrongRights(list)
-    if (problem !== '') context.addIssue({ code: 'custom', message: problem })
+    if (problem !== '') context.addIssue(problem)
     const reserved = list.find((right) => /^(?:secret|model)\.use\b/.test(right))
-    if (reserved !== undefined) context.addIssue({ code: 'custom', message: `${reserved} belongs into secrets or models` })
+    if (reserved !== undefined) context.addIssue(`${reserved} belongs into secrets or models`)
   })
 
 const rights = z
@@ -107,7 +107,7 @@ const manifestSchema: z.ZodType<PluginManifest> = z.strictObject({
     )
     .default({})
     .superRefine((schema, context) => {
-      for (const message of wrongSettingsSchema(schema)) context.addIssue({ code: 'custom', message })
+      for (const message of wrongSettingsSchema(schema)) context.addIssue(message)
     }),
   rights,
 })

@@ -62,16 +62,11 @@ export function Composer({ session, isRunning, onSend, onStop, facts, returned }
   return (
     <form className="chat-composer" {...dropZone} onSubmit={send}>
       {files.length > 0 && <AttachedFiles files={files} onRemove={remove} />}
-      {problem !== '' && (
-        <p className="field-problem" role="alert">
-          {problem}
+      {[problem, refusal].filter(Boolean).map((text) => (
+        <p key={text} className="field-problem" role="alert">
+          {text}
         </p>
-      )}
-      {refusal !== '' && (
-        <p className="field-problem" role="alert">
-          {refusal}
-        </p>
-      )}
+      ))}
       <textarea
         ref={input}
         aria-label="Message"
