@@ -4,7 +4,7 @@ import { openBreakers } from '../engine/index.ts'
 import type { KernelOptions } from '../kernel/index.ts'
 import type { GuestEnvelope, HostPort } from '../types/index.ts'
 import { systemClock } from '../types/index.ts'
-import { controlCalls, createPluginHosts, createPluginParts, createTreeCheck, type PluginParts } from '../plugins/index.ts'
+import { controlCalls, createPluginHosts, createPluginParts, createSpendCap, createTreeCheck, type PluginParts } from '../plugins/index.ts'
 import type { HostWays } from './host-ways.ts'
 
 type ProgramHost = Parameters<NonNullable<KernelOptions['servers']>>[0]
@@ -12,7 +12,7 @@ type ProgramHost = Parameters<NonNullable<KernelOptions['servers']>>[0]
 export async function openPlugins(
   { sandbox, proxy }: Pick<HostWays, 'sandbox'> & { readonly proxy: HostWays['proxy'] | undefined },
   { config, workspaceRoot, plugins = [] }: Pick<GuestEnvelope, 'config' | 'workspaceRoot' | 'plugins'>,
-  { secrets, schemas, messageOf, labelsOf, noteEvent }: ProgramHost,
+  { secrets, schemas, messageOf, labelsOf, noteEvent, limit }: ProgramHost,
   runner: HostPort | undefined,
 ): Promise<PluginParts> {
   const hosts = await createPluginHosts({
@@ -28,6 +28,7 @@ export async function openPlugins(
   })
   const parts = createPluginParts({
     hosts,
+    limit,
     config: config.plugins,
     schemas,
     clock: systemClock,
@@ -36,5 +37,5 @@ export async function openPlugins(
     breakers: await openBreakers(systemClock),
   })
   const installed = runner === undefined ? undefined : () => runner.plugins()
-  return { ...parts, calls: [...parts.calls, ...controlCalls({ hosts, installed })] }
+  return { ...parts, calls: [...parts.calls, ...controlCalls({ hosts, installed, capSpend: createSpendCap(limit) })] }
 }

@@ -280,8 +280,12 @@ interface ProgramHost {
   readonly secrets: ServerSecrets
   /** Checks schemas and values of theirs. */
   readonly schemas: SchemaChecker
-  /** Limits what a program may use of models in a day, beside all budgets above it; its calls have the actor `program:NAME`. */
-  limit(of: Parameters<Documents['change']>[0], program: string, tokens: number): Promise<void>
+  /** Limits what a program or plugin may use in a day, beside all budgets above it. @param scope the actor of its calls */
+  limit(
+    of: Parameters<Documents['change']>[0],
+    scope: `program:${string}` | `plugin:${string}`,
+    limits: { readonly tokens?: number; readonly micro_dollars?: number },
+  ): Promise<void>
   /** The message of a turn that runs; null for any other turn. */
   messageOf(turn: TurnId | ''): string | null
   /** Labels of what a session has read. */

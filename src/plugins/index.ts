@@ -12,5 +12,6 @@ export { compareRights, memoryTag, type RightChanges, rightEntries, rightLines }
 export { type CheckedSettings, checkSettings, wrongSettingsSchema } from './package/settings-schema.ts'
 export { fingerprint, maxSignatureBytes, signatureFile, signerOf, signPackage } from './package/signature.ts'
 export { createTreeCheck, hashOfFiles, listTree, staysInside, type TreeCheck, type TreeFile, treeHash } from './package/tree.ts'
+export { createSpendCap } from './parts/part-request.ts'
 export { createPluginParts, type PluginParts } from './parts/plugin-parts.ts'
 export { createPluginHosts, type PluginHostDeps } from './host/hosts.ts'

@@ -18,6 +18,8 @@ export interface HostedPlugin {
   readonly entries: readonly string[]
   /** Entries of rights that a person has approved; each call of the plugin needs its caller to have them, too. */
   readonly rights: readonly string[]
+  /** US dollars that its calls may cost in a day; absent: only the budgets of its callers hold. */
+  readonly spend_per_day?: number
   /** Patterns of hosts that its own sockets may reach through the egress proxy; none: no network. */
   readonly hosts: readonly string[]
   /** Secrets whose values its process has as variables, by name. */

@@ -13,8 +13,9 @@ import {
 
 type Answers = { [Op in PluginOp]?: (input: PluginOps[Op]['input'], request: PluginRequest) => Promise<PluginOps[Op]['output']> }
 
-interface FakePlugin extends Answers {
+export interface FakePlugin extends Answers {
   readonly rights?: readonly string[]
+  readonly spendPerDay?: number
   readonly exports?: Partial<PluginExports>
 }
 
@@ -66,8 +67,8 @@ export const acted = (text: string, values: JsonObject = {}): PluginOps['action'
 
 export function createFakeHosts(plugins: Readonly<Record<string, FakePlugin>>): FakeHosts {
   const asked: { plugin: string; op: PluginOp; input: unknown }[] = []
-  const described: readonly DescribedPlugin[] = Object.entries(plugins).map(([name, { rights = [], exports }]) => ({
-    plugin: hostedPlugin(name, rights),
+  const described: readonly DescribedPlugin[] = Object.entries(plugins).map(([name, { rights = [], exports, spendPerDay }]) => ({
+    plugin: { ...hostedPlugin(name, rights), ...(spendPerDay !== undefined && { spend_per_day: spendPerDay }) },
     exports: { ...noExports, ...exports },
   }))
   const list = described.map(({ plugin }) => plugin)

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { asks, inOrder, says } from '../../src/kernel/kernel-fixture.ts'
 import type { CallOutcome, PluginExports } from '../../src/types/index.ts'
-import { acted, anAction, createFakeHosts } from './fake-hosts.ts'
+import { acted, anAction, createFakeHosts, type FakePlugin } from './fake-hosts.ts'
 import { openPartsFixture, rightsOf } from './parts-fixture.ts'
 
 const serves = (type: string, priority: number): PluginExports['models'] => [{ type, provider: 'p', priority }]
@@ -52,4 +52,28 @@ void test('a model is asked by its type, as far as the rights go', { timeout: 15
   )
   assert.ok(broken < 8, `a handler that fails is not asked for a while: ${broken} times`)
   assert.deepEqual(results.slice(8), ['not_found', 'hello from the guest', 'denied'])
+})
+
+void test('what a plugin spends in a day is bounded by its manifest', { timeout: 15_000 }, async () => {
+  const outcomes: CallOutcome[] = []
+  const asking = (spendPerDay: number) => ({
+    rights: ['model.use'],
+    spendPerDay,
+    exports: { actions: [anAction('ASK')] },
+    async action(_: unknown, { call }: Parameters<NonNullable<FakePlugin['action']>>[1]) {
+      outcomes.push(await call!('plugin.model', { type: 'TEXT_SMALL', params: { prompt: 'Say hello.' } }))
+      return acted('')
+    },
+  })
+  const hosts = createFakeHosts({ poor: asking(0), rich: asking(5) })
+  const price = { input_price: 1_000_000, output_price: 1_000_000 }
+  await using fixture = await openPartsFixture(hosts, {
+    config: { ...rightsOf('plugin.poor', 'plugin.rich'), model: price },
+    play: inOrder(asks(['poor_ask', { city: 'x' }]), asks(['rich_ask', { city: 'x' }]), says('hello'), says('Done.')),
+  })
+  await fixture.turn('Ask')
+  assert.deepEqual(
+    outcomes.map((each) => (each.status === 'ok' ? 'ok' : each.failure.code)),
+    ['budget_exhausted', 'ok'],
+  )
 })

@@ -73,7 +73,7 @@ export async function makeConnectBench({ programs = {}, person = (input) => inpu
       documents,
       sandbox: bench.sandbox,
       schemas,
-      limit: async (_, name, tokens) => void limits.set(name, tokens),
+      limit: async (_, scope, { tokens }) => void limits.set(scope.slice('program:'.length), tokens),
       hash: async () => (text) => hash('sha256', text),
       secrets: {
         get: (name) => secrets.get(name),

@@ -32,7 +32,7 @@ export interface ServerAsks {
 }
 
 /** The actor of what a server asks of models: budgets of this name apply. */
-const programOf = (server: string): string => `program:mcp.${server}`
+const programOf = (server: string): `program:${string}` => `program:mcp.${server}`
 
 /** @param running calls of the server, the newest last */
 export function createServerAsks(server: string, running: () => readonly Asker[]): ServerAsks {
@@ -106,7 +106,7 @@ export interface AskCallDeps {
   readonly conceal: (text: string) => string
   /** Tokens a day that the server may use of models; 0: none. */
   readonly samplingTokens: (server: string) => number
-  readonly limit: (of: AskedBy, program: string, tokens: number) => Promise<void>
+  readonly limit: (of: AskedBy, scope: `program:${string}`, limits: { readonly tokens: number }) => Promise<void>
 }
 
 type AskedBy = { readonly caller: CallContext['caller']; readonly call: CallContext['id']; readonly name: string }
@@ -259,7 +259,7 @@ function sampleCall({ samplingTokens, limit }: AskCallDeps): Call<SampleInput, S
       const tokens = samplingTokens(server)
       if (tokens === 0)
         throw new OxbowError('denied', `${server} may not ask models.`, { hint: 'Allow it by sampling_tokens in its settings.' })
-      await limit({ caller, call: id, name: 'server.sample' }, programOf(server).slice('program:'.length), tokens)
+      await limit({ caller, call: id, name: 'server.sample' }, programOf(server), { tokens })
       const { text } = messages.at(-1)!
       const asked = { model: '', system, text, earlier: messages.slice(0, -1), max_tokens: maxTokens }
       const outcome = await call(programOf(server), 'model.complete', asked)

@@ -234,7 +234,7 @@ async function readDefinitions(store: BookDeps['store']): Promise<Map<string, De
 
 /** The budgets of a level that are not carved. */
 function scopesOf({ session, actor }: Who): readonly string[] {
-  return [...(session === '' ? [] : [sessionScope(session)]), ...(/^(?:agent|program|key):/.test(actor) ? [actor] : [])]
+  return [...(session === '' ? [] : [sessionScope(session)]), ...(/^(?:agent|program|plugin|key):/.test(actor) ? [actor] : [])]
 }
 
 /** Who is above whom: the session and the agent that spawned an agent or carved a budget. */

@@ -1,4 +1,5 @@
 /** The calls about budgets: show, check, set, reset and remove them, and forecast what a schedule needs. */
+import { isDeepStrictEqual } from 'node:util'
 import { z } from 'zod'
 import {
   type Call,
@@ -134,7 +135,7 @@ interface SetInput extends Limits {
 }
 
 const place = {
-  scope: scopeSchema.describe('user, session or agent (each of them), or session:ID, agent:NAME, program:NAME, key:NAME.'),
+  scope: scopeSchema.describe('user, session or agent (each of them), or session:ID, agent:NAME, program:NAME, plugin:NAME, key:NAME.'),
   window: windowSchema.default('total').describe('minute, hour, day, week, month, total, or seconds such as 7200s.'),
 }
 
@@ -201,14 +202,13 @@ export async function limitProgram(
   { budgets, documents }: Pick<BudgetCallDeps, 'budgets' | 'documents'>,
   now: number,
   of: Parameters<Documents['change']>[0],
-  program: string,
-  tokens: number,
+  scope: `program:${string}` | `plugin:${string}`,
+  limits: Pick<Limits, 'tokens' | 'micro_dollars'>,
 ): Promise<void> {
   // In memory first: a book that is opened later would not hear of the change.
   await budgets.book()
-  const scope = `program:${program}`
   await documents.change<Definition>(of, budgetCategory, budgetName(scope, 'day'), (current) =>
-    current?.value.limits.tokens === tokens ? undefined : { scope, window: 'day', limits: { tokens }, since: current?.value.since ?? now },
+    isDeepStrictEqual(current?.value.limits, limits) ? undefined : { scope, window: 'day', limits, since: current?.value.since ?? now },
   )
 }
 

@@ -42,7 +42,7 @@ export interface Carved {
 
 /** A document of `system/budgets`. */
 export interface Definition {
-  /** `user`, `session` or `agent` (each of them), `session:<id>`, `agent:<name>`, `program:<name>`, `key:<name>`; `child:<id>` and `run:<id>` are carved. */
+  /** `user`, `session` or `agent` (each of them), `session:<id>`, `agent:<name>`, `program:<name>`, `plugin:<name>`, `key:<name>`; `child:<id>` and `run:<id>` are carved. */
   readonly scope: string
   readonly window: string
   readonly limits: Limits
@@ -58,8 +58,8 @@ export const scopeSchema: z.ZodString = z
   .string()
   .max(200)
   .regex(
-    /^(?:user|session|agent|(?:session|agent|program|key):[^\s/]+)$/,
-    'must be user, session, agent, or session:ID, agent:NAME, program:NAME, key:NAME',
+    /^(?:user|session|agent|(?:session|agent|program|plugin|key):[^\s/]+)$/,
+    'must be user, session, agent, or session:ID, agent:NAME, program:NAME, plugin:NAME, key:NAME',
   )
 export const windowSchema: z.ZodString = z
   .string()

@@ -10,9 +10,11 @@ import {
   type PluginTestResult,
   toFailure,
 } from '../../types/index.ts'
+import type { CapSpend } from '../parts/part-request.ts'
 
 interface ControlDeps {
   readonly hosts: PluginHosts
+  readonly capSpend: CapSpend
   /** The enabled plugins as `plugins.lock` has them now. Absent where no runner listens. */
   readonly installed?: (() => Promise<readonly HostedPlugin[]>) | undefined
 }
@@ -34,7 +36,7 @@ export function controlCalls(deps: ControlDeps): readonly Call[] {
 
 /** For reference pages; they cannot be run. */
 export function describedPluginCalls(): readonly Call[] {
-  return controlCalls({ hosts: {} as PluginHosts })
+  return controlCalls({ hosts: {} as PluginHosts, capSpend: async () => {} })
 }
 
 interface PluginLine {
@@ -134,7 +136,7 @@ interface Tested {
   readonly results: readonly PluginTestResult[]
 }
 
-function testCall({ hosts }: ControlDeps): Call<Named, Tested> {
+function testCall({ hosts, capSpend }: ControlDeps): Call<Named, Tested> {
   return {
     ...writes,
     name: 'plugin.test',
@@ -144,10 +146,13 @@ function testCall({ hosts }: ControlDeps): Call<Named, Tested> {
     example: { plugin: 'weather' },
     timeoutMs: testMs,
     recordOutput: ({ results }) => ({ passed: results.filter(({ ok }) => ok).length, failed: results.filter(({ ok }) => !ok).length }),
-    async run({ plugin }, { signal, callAs }) {
-      const { rights } = find(hosts, plugin)
+    async run({ plugin }, { id, caller, signal, callAs }) {
+      const found = find(hosts, plugin)
       try {
-        const call = (name: string, input: object) => callAs(plugin, rights, name, input)
+        const call = async (name: string, input: object) => {
+          await capSpend({ caller, id }, found)
+          return callAs(plugin, found.rights, name, input)
+        }
         return { output: await hosts.ask(plugin, 'test', {}, { signal, timeoutMs: testMs, call }) }
       } catch (error) {
         const { message } = toFailure(error, 'tool_failed', '')

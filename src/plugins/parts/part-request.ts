@@ -21,11 +21,33 @@ import { maxMessageChars } from './limits.ts'
 import type { RateLimits } from './rate-limits.ts'
 import type { TurnStates } from './turn-states.ts'
 
+/** Sets the budget of the plugin for a day, before its first call. */
+export type CapSpend = (context: Pick<CallContext, 'caller' | 'id'>, plugin: HostedPlugin) => Promise<void>
+
+/** Sets the budget of a day, in the name of the call that needs it. */
+export type LimitPlugin = (
+  of: { readonly caller: Caller; readonly call: CallContext['id']; readonly name: string },
+  scope: `plugin:${string}`,
+  limits: { readonly micro_dollars: number },
+) => Promise<void>
+
+export function createSpendCap(limit: LimitPlugin): CapSpend {
+  const capped = new Set<string>()
+  return async ({ caller, id }, { name, spend_per_day: dollars }) => {
+    const key = `${name} ${dollars}`
+    if (dollars === undefined || capped.has(key)) return
+    // 0 would be no limit.
+    await limit({ caller, call: id, name: 'plugin.budget' }, `plugin:${name}`, { micro_dollars: Math.max(1, Math.round(dollars * 1e6)) })
+    capped.add(key)
+  }
+}
+
 export interface PartDeps {
   readonly hosts: PluginHosts
   readonly schemas: SchemaChecker
   readonly states: TurnStates
   readonly limits: RateLimits
+  readonly capSpend: CapSpend
   /** The message of a turn that runs; null for any other turn. */
   readonly messageOf: (turn: TurnId | '') => string | null
   /** Labels of what a session has read. */
@@ -76,15 +98,18 @@ interface Asked {
  * @throws OxbowError as `PluginHosts.ask`; `limit_reached`; `outcome_unknown` where it may have had an effect
  */
 export async function askPlugin<Op extends PluginOp>(
-  { hosts, limits }: Pick<PartDeps, 'hosts' | 'limits'>,
-  { caller, signal, callAs }: Pick<CallContext, 'caller' | 'signal' | 'callAs'>,
+  { hosts, limits, capSpend }: Pick<PartDeps, 'hosts' | 'limits' | 'capSpend'>,
+  { caller, id, signal, callAs }: Pick<CallContext, 'caller' | 'id' | 'signal' | 'callAs'>,
   { plugin, timeoutMs }: Asked,
   op: Op,
   input: PluginOps[Op]['input'],
 ): Promise<PluginOps[Op]['output']> {
   const leave = limits.enter(caller.user, plugin.name)
   try {
-    const call = (name: string, value: object): ReturnType<typeof callAs> => callAs(plugin.name, plugin.rights, name, value)
+    const call = async (name: string, value: object): ReturnType<typeof callAs> => {
+      await capSpend({ caller, id }, plugin)
+      return callAs(plugin.name, plugin.rights, name, value)
+    }
     return await hosts.ask(plugin.name, op, input, { signal, timeoutMs, call })
   } finally {
     leave()

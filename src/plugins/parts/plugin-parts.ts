@@ -16,7 +16,7 @@ import { actionCalls } from './action-call.ts'
 import { deliveryCalls } from './delivery-calls.ts'
 import { createHookSource } from './hook-source.ts'
 import { type HandlerBreakers, modelCall, type ModelHandler, sortHandlers } from './model-call.ts'
-import type { PartDeps } from './part-request.ts'
+import { createSpendCap, type LimitPlugin, type PartDeps } from './part-request.ts'
 import { createRateLimits } from './rate-limits.ts'
 import { routeCall } from './route-call.ts'
 import { turnCalls } from './turn-calls.ts'
@@ -30,6 +30,7 @@ export interface PluginPartsOptions {
   readonly messageOf: PartDeps['messageOf']
   readonly labelsOf: PartDeps['labelsOf']
   readonly breakers: HandlerBreakers
+  readonly limit: LimitPlugin
 }
 
 /** As other sources of calls, and what the kernel asks of plugins beside calls. */
@@ -51,9 +52,18 @@ interface Held {
   readonly handlers: ReadonlyMap<string, readonly ModelHandler[]>
 }
 
-export function createPluginParts({ hosts, config, schemas, clock, messageOf, labelsOf, breakers }: PluginPartsOptions): PluginParts {
+export function createPluginParts({
+  hosts,
+  config,
+  schemas,
+  clock,
+  messageOf,
+  labelsOf,
+  breakers,
+  limit,
+}: PluginPartsOptions): PluginParts {
   const limits = createRateLimits((plugin) => config.tiers[plugin] ?? config.tier, clock)
-  const deps: PartDeps = { hosts, schemas, messageOf, labelsOf, limits, states: createTurnStates(clock) }
+  const deps: PartDeps = { hosts, schemas, messageOf, labelsOf, limits, capSpend: createSpendCap(limit), states: createTurnStates(clock) }
   const stopping = new AbortController()
   const asked = new Set<string>()
   let held: Held = { list: null, of: [], tools: [], handlers: new Map() }

@@ -52,6 +52,7 @@ function hosted(home: Home, plugin: LockedPlugin, config: JsonObject): HostedPlu
     tree_hash,
     entries: entry.map((file) => (root === '' ? file : `${root}/${file}`)),
     rights: rightEntries(manifest),
+    spend_per_day: rights.spend_per_day,
     hosts: rights.hosts,
     secrets: rights.secrets,
     paths: rights.paths.map(({ path, mode }) => ({ path, writable: mode === 'write' })),
