@@ -1,6 +1,6 @@
 /** Programs of an isolated guest, started by its runner: the same contract as in the tier, and what the guest may not have started. */
 import assert from 'node:assert/strict'
-import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { mkdir, mkdtemp, rm, stat, writeFile } from 'node:fs/promises'
 import { connect } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -45,6 +45,16 @@ describe('programs of an isolated guest', () => {
       await assert.rejects(served.sandbox.serve!({ ...bare, programFolder }), { code: 'denied' }, programFolder)
       await assert.rejects(served.sandbox.lockOf!(programFolder), { code: 'denied' }, programFolder)
     }
+  })
+
+  it('get no folder of the host that the guest names, and no program of plugins', async () => {
+    await using served = await makeServed()
+    const state = join(served.root, 'state')
+    for (const more of [{ state }, { own: 'plugin-host' as const, state }])
+      await assert.rejects(served.sandbox.serve!({ ...bare, ...more }), { code: 'denied', message: /plugins/ })
+    const server = await served.sandbox.serve!({ ...bare, programAt: '/etc', cwd: '/', args: ['-e', 'console.log(process.cwd())'] })
+    assert.equal(await text(server.output), '/tmp\n')
+    await assert.rejects(stat(state), { code: 'ENOENT' })
   })
 
   it('carry megabytes both ways, and their standard error beside', async () => {

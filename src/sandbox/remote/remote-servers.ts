@@ -23,7 +23,14 @@ import {
 import { maxServedPrograms, maxServerHeaderBytes, maxServerFrameBytes } from '../limits.ts'
 
 type Serve = NonNullable<Sandbox['serve']>
-type Header = { readonly program: ServerProgram } | { readonly lock: string }
+interface ProgramHeader {
+  readonly program: ServerProgram
+  /** A program of Oxbow's own, or one with a folder of its own. */
+  readonly isOwn: boolean
+}
+
+type Header = ProgramHeader | { readonly lock: string }
+type Request = Pick<ProgramHeader, 'program'> | { readonly lock: string }
 
 const kinds = { reply: 0, output: 1, errors: 2 } as const
 const socketName = 'servers.sock'
@@ -41,9 +48,7 @@ export async function servePrograms(serve: Serve, folder: string, programs: stri
     socket.once('close', () => sockets.delete(socket))
     socket.on('error', () => undefined)
     readHeader(socket)
-      .then((header) =>
-        'lock' in header ? answerLock(socket, header.lock, programs) : runProgram(socket, header.program, serve, programs),
-      )
+      .then((header) => ('lock' in header ? answerLock(socket, header.lock, programs) : runProgram(socket, header, serve, programs)))
       .catch((error: unknown) => {
         const { code, message, hint } = toFailure(error, 'sandbox_failed', 'Start Oxbow again.')
         answerAndEnd(socket, { failure: { code, message, hint } })
@@ -107,7 +112,10 @@ function parseHeader(text: string): Header | null {
       Array.isArray(folders) &&
       folders.every((each) => isObject(each) && typeof each['path'] === 'string' && typeof each['writable'] === 'boolean') &&
       (pass === null || typeof pass === 'string')
-    return isProgram ? { program: program as unknown as ServerProgram } : null
+    if (!isProgram) return null
+    // Nothing else of what the guest sends counts: a `state` would be a folder of the host that it names.
+    const known = { command, args, env, programFolder, folders, pass } as unknown as ServerProgram
+    return { program: known, isOwn: 'own' in program || 'state' in program }
   } catch {
     return null
   }
@@ -125,6 +133,12 @@ async function assertInstalled(folder: string, programs: string): Promise<void> 
   })
 }
 
+function noPlugins(): OxbowError {
+  return new OxbowError('denied', 'An isolated guest may not start hosts of plugins.', {
+    hint: 'Plugins need sandbox.isolate_guest = false; `oxbow plugin disable` turns one off.',
+  })
+}
+
 async function answerLock(socket: Socket, folder: string, programs: string): Promise<void> {
   await assertInstalled(folder, programs)
   const lock = await readFile(join(folder, 'package-lock.json'), 'utf8').catch(() => '')
@@ -136,7 +150,8 @@ function answerAndEnd(socket: Socket, reply: JsonObject): void {
   socket.end(frame(kinds.reply, Buffer.from(JSON.stringify(reply))), () => socket.destroy())
 }
 
-async function runProgram(socket: Socket, program: ServerProgram, serve: Serve, programs: string): Promise<void> {
+async function runProgram(socket: Socket, { program, isOwn }: ProgramHeader, serve: Serve, programs: string): Promise<void> {
+  if (isOwn) throw noPlugins()
   await assertInstalled(program.programFolder, programs)
   const server = await serve(program)
   if (socket.destroyed) return void server.kill()
@@ -212,7 +227,7 @@ interface Asked {
 }
 
 /** @throws OxbowError as the runner says, or `sandbox_missing` */
-function ask(folder: string, header: Header): Promise<Asked> {
+function ask(folder: string, header: Request): Promise<Asked> {
   const socket = process.getBuiltinModule('node:net').connect({ path: join(folder, socketName), allowHalfOpen: true })
   return new Promise((resolve, reject) => {
     let listener: OnFrame | null = null
