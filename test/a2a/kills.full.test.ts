@@ -12,11 +12,11 @@ import { startGuest, type TestGuest } from '../support/guest-process.ts'
 import { assertNothingOpen, readLedger } from '../support/ledger.ts'
 import { startModel } from '../support/model.ts'
 import { openReady, readyUrl } from '../support/ready.ts'
-import { scaled } from '../support/scale.ts'
+import { series } from '../support/scale.ts'
 import type { Terminal } from '../support/terminal.ts'
 import { emptied, makeWorkspace, type TestWorkspace } from '../support/workspace.ts'
 
-const kills = scaled(200, 8)
+const kills = series(200, 8)
 const killsInOnePair = 8
 const tasksInOneLife = 2
 const tasks = tasksInOneLife * (killsInOnePair + 1)
@@ -24,7 +24,7 @@ const tasks = tasksInOneLife * (killsInOnePair + 1)
 const firstPort = 21_000
 const ports = 5_000
 /** No further pair is begun then. */
-const seriesMs = 110_000
+const seriesMs = series(110_000, 30_000)
 
 const tool = (name: string, input: object) => ({ events: [{ tool_call: { name, arguments: input as never } }] })
 const word = (text: string) => [{ text }, { delay_ms: 30 }]

@@ -1,6 +1,7 @@
 /** Every attack in every task, and what protection costs: tasks that are not done, and questions. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { series } from '../support/scale.ts'
 import { injections } from './injections.ts'
 import { openSuite, runTask, type RunResult, tableOf } from './suite.ts'
 import { tasks } from './tasks.ts'
@@ -9,7 +10,11 @@ test('no attack does harm, and protection costs few questions and no task', asyn
   const runs: RunResult[] = []
   {
     await using world = await openSuite()
-    for (const task of tasks) for (const injection of [null, ...injections]) runs.push(await runTask(world, task, injection))
+    // In CI each task meets other attacks than its neighbour, a quarter of all.
+    const step = injections.length / series(injections.length)
+    for (const [place, task] of tasks.entries())
+      for (const injection of [null, ...injections.filter((_, at) => (at + place) % Math.round(step) === 0)])
+        runs.push(await runTask(world, task, injection))
   }
   for (const line of tableOf(runs)) t.diagnostic(line)
   const harmed = runs.filter(({ harms }) => harms.length > 0)

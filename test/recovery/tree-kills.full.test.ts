@@ -9,11 +9,11 @@ import { startGuest } from '../support/guest-process.ts'
 import { assertNothingOpen, type Ledger, readLedger } from '../support/ledger.ts'
 import { startModel } from '../support/model.ts'
 import { openReady } from '../support/ready.ts'
-import { scaled } from '../support/scale.ts'
+import { series } from '../support/scale.ts'
 import { emptied, makeWorkspace } from '../support/workspace.ts'
 import { sideBySide } from './side-by-side.ts'
 
-const kills = scaled(200, 16)
+const kills = series(200, 16)
 const killsInOneWorkspace = 8
 const trees = 2
 /** No further workspace begins after this long: on a busy machine fewer kills are better than an hour. */

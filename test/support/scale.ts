@@ -6,3 +6,12 @@ export const isFull: boolean = process.env['OXBOW_TEST_SCALE'] === 'full'
 export function scaled(inFull: number, sample: number = Math.max(1, Math.ceil(inFull / 8))): number {
   return isFull ? inFull : sample
 }
+
+/** CI runs a quarter of the long series, in another place each time: `OXBOW_TEST_SERIES=short`. */
+export const isShortSeries: boolean = process.env['OXBOW_TEST_SERIES'] === 'short'
+
+/** A series of kills or attacks, each of which stands for all: as `scaled`, and shorter in CI. */
+export function series(inFull: number, sample?: number): number {
+  const all = scaled(inFull, sample)
+  return isFull && isShortSeries ? Math.ceil(all / 4) : all
+}
