@@ -165,7 +165,6 @@ test('every verb that reads the configuration ends with its exit code where that
     'character check': missing,
     'plugin list': 0,
     'plugin verify': 0,
-    'plugin add': missing,
     'plugin update': missing,
     'plugin enable': missing,
     'plugin disable': missing,
