@@ -14,7 +14,7 @@ function dyingStore(store: Store, appends: number, died: () => void): Store {
     append: (append: Parameters<Store['append']>[0]) => {
       if (left-- > 0) return store.append(append)
       // What was let through is in the store before anybody looks.
-      void store.append({ records: [] }).then(died)
+      void store.append({ records: [] }).then(died, () => {})
       return new Promise(() => {})
     },
   }) as Store
@@ -26,7 +26,7 @@ function dyingBeforeTheEnd(store: Store, died: () => void, over: Promise<never>)
     close: async () => {},
     append(append: Parameters<Store['append']>[0]) {
       if (!append.records.some(({ name, phase }) => name === 'turn.send' && phase === 'outcome')) return store.append(append)
-      void store.append({ records: [] }).then(died)
+      void store.append({ records: [] }).then(died, () => {})
       return over
     },
   }) as Store
