@@ -62,9 +62,9 @@ export function Composer({ session, isRunning, onSend, onStop, facts, returned }
   return (
     <form className="chat-composer" {...dropZone} onSubmit={send}>
       {files.length > 0 && <AttachedFiles files={files} onRemove={remove} />}
-      {[problem, refusal].filter(Boolean).map((text) => (
-        <p key={text} className="field-problem" role="alert">
-          {text}
+      {[problem, refusal].filter(Boolean).map((wrong) => (
+        <p key={wrong} className="field-problem" role="alert">
+          {wrong}
         </p>
       ))}
       <textarea
