@@ -22,14 +22,14 @@ const here = dirname(fileURLToPath(import.meta.url))
 const folder = fileURLToPath(new URL('../../node_modules/.cache/oxbow-eliza', import.meta.url))
 const run = promisify(execFile)
 
-/** Installs the packages once, without their scripts. @returns the folder with `node_modules` */
+/** Installs the packages once, without their scripts, in the locked versions: `npm ci` refuses a lock without packages of other platforms. @returns the folder with `node_modules` */
 export async function elizaPackages(): Promise<string> {
   const sum = hash('sha256', readFileSync(join(here, 'package-lock.json')))
   const mark = join(folder, 'installed')
   if (existsSync(mark) && readFileSync(mark, 'utf8') === sum) return folder
   mkdirSync(folder, { recursive: true })
   for (const name of ['package.json', 'package-lock.json', '.npmrc']) copyFileSync(join(here, name), join(folder, name))
-  await run('npm', ['ci', '--ignore-scripts', '--no-audit', '--no-fund'], { cwd: folder, maxBuffer: 1 << 26 })
+  await run('npm', ['install', '--ignore-scripts', '--no-audit', '--no-fund'], { cwd: folder, maxBuffer: 1 << 26 })
   writeFileSync(mark, sum)
   return folder
 }
