@@ -4,7 +4,7 @@
  * hides nothing.
  */
 import type { HostPort, HostPrompt, HostSkill, SkillFile } from '../types/index.ts'
-import { heldMs } from './limits.ts'
+import { firstAnswerMs, heldMs } from './limits.ts'
 import { readSkill, type SkillHead } from './skill-file.ts'
 import type { Trusted, TrustBook } from './trust.ts'
 
@@ -37,7 +37,7 @@ interface HostState {
 }
 
 export interface Catalog {
-  /** Those that count for an agent, each name once; the same array until something changes. A promise only before the first answer of the host. */
+  /** Those that count for an agent, each name once; the same array until something changes. A promise only before the first answer of the host, and for `firstAnswerMs`. */
   usable(agent: string): readonly Skill[] | Promise<readonly Skill[]>
   /** What the host has now. */
   host(): Promise<HostState>
@@ -56,6 +56,7 @@ export function createCatalog({ host, trust, nowMs }: CatalogDeps): Catalog {
   let state: HostState | null = null
   let readAt = -Infinity
   let reading: Promise<HostState> | null = null
+  let askedAt: number | null = null
   const held = new Map<
     string,
     { readonly state: HostState; readonly trusted: ReadonlyMap<string, Trusted>; readonly skills: readonly Skill[] }
@@ -65,10 +66,12 @@ export function createCatalog({ host, trust, nowMs }: CatalogDeps): Catalog {
     readAt = nowMs()
     return (state = next)
   }
-  const current = (): Promise<HostState> =>
-    (reading ??= read().finally(() => {
+  const current = (): Promise<HostState> => {
+    askedAt ??= nowMs()
+    return (reading ??= read().finally(() => {
       reading = null
     }))
+  }
   const usableOf = (agent: string, from: HostState, trusted: ReadonlyMap<string, Trusted>): readonly Skill[] => {
     const known = held.get(agent)
     if (known?.state === from && known.trusted === trusted) return known.skills
@@ -84,8 +87,10 @@ export function createCatalog({ host, trust, nowMs }: CatalogDeps): Catalog {
         void current().catch(() => {})
       }
       const trusted = trust.all()
-      if (state !== null && !(trusted instanceof Promise)) return usableOf(agent, state, trusted)
-      return Promise.all([state ?? current(), trusted]).then(([from, all]) => usableOf(agent, from, all))
+      const isLate = askedAt !== null && nowMs() - askedAt > firstAnswerMs
+      const now = state ?? (isLate ? nothing : null)
+      if (now !== null && !(trusted instanceof Promise)) return usableOf(agent, now, trusted)
+      return Promise.all([now ?? current(), trusted]).then(([from, all]) => usableOf(agent, from, all))
     },
     host: current,
     async hostFiles(skill) {

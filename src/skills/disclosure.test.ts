@@ -6,9 +6,11 @@ import { encode } from 'gpt-tokenizer'
 import { scaled } from '../../test/support/scale.ts'
 import type { Caller } from '../types/index.ts'
 import { scriptRights } from './allowed-tools.ts'
+import { createCatalog } from './catalog.ts'
 import { expandCommand, readCommand } from './commands.ts'
 import { type CountTokens, listSkills, searchSkills, shownBody } from './disclosure.ts'
 import { instructionSection } from './instructions.ts'
+import type { TrustBook } from './trust.ts'
 
 const countTokens: CountTokens = async (texts) => texts.map((text) => encode(text).length)
 
@@ -29,6 +31,31 @@ describe('the list of skills', () => {
   it('is searched by words of names and descriptions', () => {
     assert.equal(searchSkills(thousand, 'thing 417')[0]?.name, 'skill-417')
     assert.deepEqual(searchSkills(thousand, 'zebra'), [])
+  })
+})
+
+describe('a host that does not answer', () => {
+  it('delays the first turns alone', async () => {
+    let now = 0
+    const skill = {
+      place: 'user',
+      agent: '',
+      folder: 'late',
+      head: '---\nname: late\ndescription: Comes late.\n---\n',
+      problem: '',
+    } as const
+    const answer = Promise.withResolvers<{ skills: (typeof skill)[]; prompts: [] }>()
+    const host = { skills: () => answer.promise, skillFiles: async () => [] }
+    const trust = { all: () => new Map() } as Pick<TrustBook, 'all'> as TrustBook
+    const catalog = createCatalog({ host, trust, nowMs: () => now })
+    const first = catalog.usable('ox')
+    assert.ok(first instanceof Promise)
+    now = 1_001
+    assert.deepEqual(catalog.usable('ox'), [])
+    answer.resolve({ skills: [skill], prompts: [] })
+    assert.deepEqual((await first)[0]?.name, 'late')
+    const later = catalog.usable('ox')
+    assert.ok(Array.isArray(later) && later.length === 1)
   })
 })
 

@@ -24,6 +24,8 @@ export const maxExpandedChars = 100_000
 export const readTimeoutMs = 20_000
 /** What the host has said counts for so long; then it is asked again, beside the turn. */
 export const heldMs = 3_000
+/** Turns wait so long for the first answer of the host, all together; afterwards they go on without its skills until it has answered. */
+export const firstAnswerMs = 1_000
 /** Results of a search. */
 export const maxFound = 10
 /** How long a script may run, and how much of its output is kept. */

@@ -71,8 +71,7 @@ export function startGuest({
     const report = JSON.parse(line) as GuestReport
     if (report.type === 'ready' || report.type === 'fatal') started.resolve(report)
     if (report.type !== 'ask') return
-    // Else a person without definitions of agents.
-    const output = answer?.(report.question) ?? (report.question.ask === 'definitions' ? [] : null)
+    const output = answer?.(report.question) ?? ofNoFiles[report.question.ask] ?? null
     if (answer !== undefined || output !== null) child.stdin.write(`${JSON.stringify({ type: 'answer', id: report.id, output })}\n`)
   })
   void gone.then(started.resolve)
@@ -92,6 +91,9 @@ export function startGuest({
 }
 
 const keptErrorChars = 8_000
+
+/** What the runner answers of a person without definitions of agents, skills and commands. */
+const ofNoFiles: Partial<Record<HostQuestion['ask'], unknown>> = { definitions: [], skills: { skills: [], prompts: [] } }
 
 export function envelopeFor(root: string, config: object, insecure = false, keys: Readonly<Record<string, string>> = {}): GuestEnvelope {
   return { user, workspaceRoot: root, config: configSchema.parse(config), insecure, version: '0.0.0', keys }
