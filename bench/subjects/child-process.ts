@@ -6,7 +6,7 @@ import { fileURLToPath } from 'node:url'
 
 export interface Child extends AsyncDisposable {
   readonly pid: number
-  /** The first line of standard output, and milliseconds from the start of the process to it. */
+  /** The first line of standard output that needs no answer, and milliseconds from the start of the process to it. */
   readonly firstLine: string
   readonly readyMs: number
   readonly exited: Promise<void>
@@ -18,6 +18,8 @@ export interface ChildOptions {
   readonly env?: Readonly<Record<string, string>>
   /** Written to standard input, which then stays open. */
   readonly input?: string
+  /** Sees each line of standard output. @returns a line for standard input; null: this line is none that waits for an answer */
+  readonly answer?: (line: string) => string | null
 }
 
 /** A program that says nothing for this long is broken. */
@@ -26,7 +28,7 @@ const patienceMs = 30_000
 const graceMs = 5_000
 
 /** Starts `node` with these arguments. @throws when the program ends, or says nothing, before its first line. */
-export async function startChild({ args, env = {}, input }: ChildOptions): Promise<Child> {
+export async function startChild({ args, env = {}, input, answer }: ChildOptions): Promise<Child> {
   const began = performance.now()
   const child = spawn(process.execPath, args, { env: bareEnvironment(env), stdio: ['pipe', 'pipe', 'inherit'] })
   const exited = new Promise<void>((resolve) => child.once('exit', () => resolve()))
@@ -34,7 +36,11 @@ export async function startChild({ args, env = {}, input }: ChildOptions): Promi
   if (input !== undefined) child.stdin.write(input)
   const lines = createInterface({ input: child.stdout })
   const spoken = Promise.withResolvers<string>()
-  lines.once('line', spoken.resolve)
+  lines.on('line', (line) => {
+    const reply = answer?.(line) ?? null
+    if (reply === null) spoken.resolve(line)
+    else child.stdin.write(`${reply}\n`)
+  })
   void exited.then(() => spoken.reject(new Error(`node ${args.join(' ')} ended before it was ready`)))
   const patience = setTimeout(() => spoken.reject(new Error(`node ${args.join(' ')} is not ready after ${patienceMs} ms`)), patienceMs)
   const end = async (): Promise<void> => {

@@ -5,6 +5,7 @@ import { join } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
 import { type Config, type GuestEnvelope, type GuestReport, parseConfig, type UserId } from '../../src/types/index.ts'
 import { guestVariables } from '../../src/runner/guest-process.ts'
+import { readSkills } from '../../src/runner/skill-files.ts'
 import { type Child, repositoryPath, startChild } from './child-process.ts'
 import { connectGateway, type GatewayClient } from './gateway-client.ts'
 
@@ -63,6 +64,7 @@ export async function startGuest(options: BenchGuestOptions): Promise<RunningGue
     args: [...probe, ...options.program, 'serve'],
     env: { ...guestVariables, NODE_COMPILE_CACHE: options.compileCache ?? workspace.compileCache, OXBOW_BENCH_PROBE: probeFile },
     input: `${JSON.stringify(envelope(options))}\n`,
+    answer: answerAsRunner,
   })
   const report = JSON.parse(child.firstLine) as GuestReport
   if (report.type !== 'ready') throw new Error(`the guest did not start: ${child.firstLine}`)
@@ -77,6 +79,13 @@ export async function startGuest(options: BenchGuestOptions): Promise<RunningGue
       return JSON.parse(readFileSync(probeFile, 'utf8')) as LoopDelay
     },
   }
+}
+
+/** As a runner answers the first question of each guest, for a person without skills of their own. */
+function answerAsRunner(line: string): string | null {
+  const report = JSON.parse(line) as GuestReport
+  if (report.type !== 'ask' || report.question.ask !== 'skills') return null
+  return JSON.stringify({ type: 'answer', id: report.id, output: readSkills([]) })
 }
 
 function envelope({ workspace, modelUrl, config = {}, plugins }: BenchGuestOptions): GuestEnvelope {

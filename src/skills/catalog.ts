@@ -3,6 +3,7 @@
  * the person, those of Oxbow. The first one of a name counts. What came with a workspace counts once a person trusts it, and until then
  * hides nothing.
  */
+import { setTimeout as pause } from 'node:timers/promises'
 import type { HostPort, HostPrompt, HostSkill, SkillFile } from '../types/index.ts'
 import { firstAnswerMs, heldMs } from './limits.ts'
 import { readSkill, type SkillHead } from './skill-file.ts'
@@ -37,7 +38,7 @@ interface HostState {
 }
 
 export interface Catalog {
-  /** Those that count for an agent, each name once; the same array until something changes. A promise only before the first answer of the host, and for `firstAnswerMs`. */
+  /** Those that count for an agent, each name once; the same array until something changes. A promise only before the first answer of the host, for which it waits `firstAnswerMs`. */
   usable(agent: string): readonly Skill[] | Promise<readonly Skill[]>
   /** What the host has now. */
   host(): Promise<HostState>
@@ -56,7 +57,7 @@ export function createCatalog({ host, trust, nowMs }: CatalogDeps): Catalog {
   let state: HostState | null = null
   let readAt = -Infinity
   let reading: Promise<HostState> | null = null
-  let askedAt: number | null = null
+  let first: Promise<HostState> | null = null
   const held = new Map<
     string,
     { readonly state: HostState; readonly trusted: ReadonlyMap<string, Trusted>; readonly skills: readonly Skill[] }
@@ -66,12 +67,15 @@ export function createCatalog({ host, trust, nowMs }: CatalogDeps): Catalog {
     readAt = nowMs()
     return (state = next)
   }
-  const current = (): Promise<HostState> => {
-    askedAt ??= nowMs()
-    return (reading ??= read().finally(() => {
+  const current = (): Promise<HostState> =>
+    (reading ??= read().finally(() => {
       reading = null
     }))
-  }
+  const firstAnswer = (): Promise<HostState> =>
+    (first ??= Promise.race([current(), pause(firstAnswerMs, nothing, { ref: false })]).catch((error: unknown) => {
+      first = null
+      throw error
+    }))
   const usableOf = (agent: string, from: HostState, trusted: ReadonlyMap<string, Trusted>): readonly Skill[] => {
     const known = held.get(agent)
     if (known?.state === from && known.trusted === trusted) return known.skills
@@ -87,10 +91,8 @@ export function createCatalog({ host, trust, nowMs }: CatalogDeps): Catalog {
         void current().catch(() => {})
       }
       const trusted = trust.all()
-      const isLate = askedAt !== null && nowMs() - askedAt > firstAnswerMs
-      const now = state ?? (isLate ? nothing : null)
-      if (now !== null && !(trusted instanceof Promise)) return usableOf(agent, now, trusted)
-      return Promise.all([now ?? current(), trusted]).then(([from, all]) => usableOf(agent, from, all))
+      if (state !== null && !(trusted instanceof Promise)) return usableOf(agent, state, trusted)
+      return Promise.all([state ?? firstAnswer(), trusted]).then(([from, all]) => usableOf(agent, from, all))
     },
     host: current,
     async hostFiles(skill) {
