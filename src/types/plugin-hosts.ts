@@ -59,6 +59,9 @@ export interface PluginHostState {
   readonly log: string
 }
 
+/** How the tests of a plugin make calls; see `PluginRequest`. */
+export type CallForTests = (plugin: HostedPlugin) => NonNullable<PluginRequest['call']>
+
 /** The hosts of all plugins. */
 export interface PluginHosts {
   /** The same array until a plugin comes, goes or changes. */
@@ -76,11 +79,14 @@ export interface PluginHosts {
   state(plugin: string): PluginHostState
   /**
    * Takes over another list of plugins: new ones are described, changed ones are reloaded, and those that are missing drain and end. A changed
-   * plugin whose new host does not start stays as it was.
-   * @returns for each plugin that could not be taken over, why
+   * plugin whose new host does not start or fails its tests stays as it was.
+   * @param calls absent: tests can make no calls @returns for each plugin that could not be taken over, why
    */
-  replace(plugins: readonly HostedPlugin[]): Promise<Readonly<Record<string, string>>>
-  /** Starts a new host, which takes over when it is healthy; the old one drains. @throws as `ask`; then the old one stays */
-  reload(plugin: string): Promise<void>
+  replace(plugins: readonly HostedPlugin[], calls?: CallForTests): Promise<Readonly<Record<string, string>>>
+  /**
+   * Starts a new host, which takes over when it is healthy and has passed the tests of its plugin; the old one drains.
+   * @throws as `ask`; then the old one stays
+   */
+  reload(plugin: string, calls?: CallForTests): Promise<void>
   close(): Promise<void>
 }

@@ -1,12 +1,20 @@
 /** The hosts of all plugins, and what plugins have, which is kept by the hash of their files so that no host is started to tell it. */
 import { mkdir, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { type HostedPlugin, OxbowError, type PluginExports, type PluginHosts, writeWhole } from '../../types/index.ts'
+import {
+  type CallForTests,
+  type HostedPlugin,
+  OxbowError,
+  type PluginExports,
+  type PluginHosts,
+  type PluginTestResult,
+  writeWhole,
+} from '../../types/index.ts'
 import { parseExports } from './frame-schemas.ts'
 import { createHostLife, type HostLife, type HostLifeDeps } from './host-life.ts'
 import type { HostLink } from './host-link.ts'
 import { type HostStartDeps, startHost } from './host-start.ts'
-import { hostStartMs } from './limits.ts'
+import { hostStartMs, maxShownTests, testsMs } from './limits.ts'
 
 export interface PluginHostDeps extends HostStartDeps, Omit<HostLifeDeps, 'start'> {
   readonly plugins: readonly HostedPlugin[]
@@ -36,9 +44,9 @@ export async function createPluginHosts(deps: PluginHostDeps): Promise<PluginHos
     const { name, tree_hash } = life.plugin()
     return learn(name, tree_hash, await life.ask('describe', {}, { signal, timeoutMs: hostStartMs }))
   }
-  const takeOver = async (life: HostLife, plugin: HostedPlugin): Promise<void> => {
+  const takeOver: Held['takeOver'] = async (life, plugin, calls) => {
     await life.replace(plugin, async (link) => {
-      await learn(plugin.name, plugin.tree_hash, await checked(link))
+      await learn(plugin.name, plugin.tree_hash, await checked(link, plugin, calls))
     })
   }
   for (const plugin of plugins) lives.set(plugin.name, lifeOf(plugin))
@@ -56,15 +64,15 @@ export async function createPluginHosts(deps: PluginHostDeps): Promise<PluginHos
     },
     known: (plugin) => known.get(plugin) ?? null,
     state: (plugin) => find(plugin).state(),
-    async replace(next) {
-      const problems = await takeList(next, { plugins, lives, known, lifeOf, describe, takeOver })
+    async replace(next, calls) {
+      const problems = await takeList(next, calls, { plugins, lives, known, lifeOf, describe, takeOver })
       plugins = next.flatMap(({ name }) => lives.get(name)?.plugin() ?? [])
       if (closed) await Promise.all([...lives.values()].map((life) => life.close(false)))
       return problems
     },
-    async reload(plugin) {
+    async reload(plugin, calls) {
       const life = find(plugin)
-      await takeOver(life, life.plugin())
+      await takeOver(life, life.plugin(), calls)
     },
     async close() {
       closed = true
@@ -79,12 +87,13 @@ interface Held {
   readonly known: Map<string, PluginExports>
   readonly lifeOf: (plugin: HostedPlugin) => HostLife
   readonly describe: (life: HostLife, signal: AbortSignal) => Promise<PluginExports>
-  readonly takeOver: (life: HostLife, plugin: HostedPlugin) => Promise<void>
+  readonly takeOver: (life: HostLife, plugin: HostedPlugin, calls: CallForTests | undefined) => Promise<void>
 }
 
 /** @returns for each plugin that could not be taken over, why */
 async function takeList(
   next: readonly HostedPlugin[],
+  calls: CallForTests | undefined,
   { plugins, lives, known, lifeOf, describe, takeOver }: Held,
 ): Promise<Readonly<Record<string, string>>> {
   const problems: Record<string, string> = {}
@@ -97,7 +106,7 @@ async function takeList(
   const take = async (plugin: HostedPlugin): Promise<void> => {
     const life = lives.get(plugin.name)
     if (life !== undefined && JSON.stringify(life.plugin()) === JSON.stringify(plugin)) return
-    if (life !== undefined) return takeOver(life, plugin)
+    if (life !== undefined) return takeOver(life, plugin, calls)
     const made = lifeOf(plugin)
     try {
       await describe(made, new AbortController().signal)
@@ -117,12 +126,22 @@ async function takeList(
   return problems
 }
 
-/** A new host must say what it has, and that it is well. */
-async function checked(link: HostLink): Promise<PluginExports> {
+/** A new host must describe itself, answer, and pass the tests of its plugin. @throws OxbowError that names the tests that failed */
+async function checked(link: HostLink, plugin: HostedPlugin, calls: CallForTests | undefined): Promise<PluginExports> {
   const request = { signal: new AbortController().signal, timeoutMs: hostStartMs }
   const found = await link.ask('describe', {}, request)
   await link.ask('health', {}, request)
+  const { results } = await link.ask('test', {}, { ...request, timeoutMs: testsMs, call: calls?.(plugin) })
+  const failed = results.filter(({ ok }) => !ok)
+  if (failed.length > 0) throw failedTests(plugin, failed, results.length)
   return found
+}
+
+function failedTests({ name, version }: HostedPlugin, failed: readonly PluginTestResult[], all: number): OxbowError {
+  const shown = failed.slice(0, maxShownTests).map(({ suite, name: title, problem }) => `${suite} › ${title}: ${problem}`)
+  return new OxbowError('tool_failed', `${failed.length} of ${all} tests of ${name} ${version} failed: ${shown.join('; ')}`, {
+    hint: `Correct it and try again. To load it all the same: oxbow plugin disable ${name}, then oxbow plugin enable ${name}`,
+  })
 }
 
 /** @param folder of files, one for each hash; agents do not see it */

@@ -5,6 +5,10 @@ const mib = 1024 * kib
 
 /** From the start of the launcher to the end of the plugin's `init`. Measured: 0.12 s; packages of elizaOS take 0.6 s. */
 export const hostStartMs = 30_000
+/** All tests of a plugin together, before a new host takes over. */
+export const testsMs = 300_000
+/** Failed tests that an error names. */
+export const maxShownTests = 5
 /** A host that nobody needed for so long ends. */
 export const hostIdleMs: number = 10 * 60_000
 /** While requests wait, a host is asked so often whether it still answers, and ends when it does not within the same time again. */

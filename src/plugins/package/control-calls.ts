@@ -2,6 +2,8 @@
 import { z } from 'zod'
 import {
   type Call,
+  type CallContext,
+  type CallForTests,
   type HostedPlugin,
   OxbowError,
   type PluginExports,
@@ -28,6 +30,8 @@ type Named = z.infer<typeof named>
 /** Describing a plugin may start its host, and elizaOS loads for a while. */
 const describeMs = 60_000
 const testMs = 300_000
+/** A new host is started and tested before it takes over. */
+const takeOverMs: number = describeMs + testMs
 const shownLog = 2_000
 
 export function controlCalls(deps: ControlDeps): readonly Call[] {
@@ -97,7 +101,7 @@ interface Synced {
   readonly problems: Readonly<Record<string, string>>
 }
 
-function syncCall({ hosts, installed }: ControlDeps): Call<object, Synced> {
+function syncCall({ hosts, installed, capSpend }: ControlDeps): Call<object, Synced> {
   return {
     ...writes,
     name: 'plugin.sync',
@@ -105,28 +109,29 @@ function syncCall({ hosts, installed }: ControlDeps): Call<object, Synced> {
     input: z.strictObject({}),
     output: z.custom<Synced>(),
     example: {},
-    timeoutMs: describeMs,
-    async run() {
+    timeoutMs: takeOverMs,
+    async run(_, context) {
       if (installed === undefined)
         throw new OxbowError('not_found', 'This guest has no runner that installs plugins.', { hint: 'Start it with oxbow.' })
-      const problems = await hosts.replace(await installed())
+      const problems = await hosts.replace(await installed(), callsOfTests(capSpend, context))
       return { output: { plugins: hosts.plugins().map(({ name }) => name), problems } }
     },
   }
 }
 
-function reloadCall({ hosts }: ControlDeps): Call<Named, { phase: string }> {
+function reloadCall({ hosts, capSpend }: ControlDeps): Call<Named, { phase: string }> {
   return {
     ...writes,
     name: 'plugin.reload',
-    summary: 'Starts a new host of a plugin, which takes over between calls when it is healthy. If it fails, the old one stays.',
+    summary:
+      'Starts a new host of a plugin, which takes over between calls when it passes the tests of the plugin. Otherwise the old one stays.',
     input: named,
     output: z.strictObject({ phase: z.string() }),
     example: { plugin: 'weather' },
-    timeoutMs: describeMs,
-    async run({ plugin }) {
+    timeoutMs: takeOverMs,
+    async run({ plugin }, context) {
       find(hosts, plugin)
-      await hosts.reload(plugin)
+      await hosts.reload(plugin, callsOfTests(capSpend, context))
       return { output: { phase: hosts.state(plugin).phase } }
     },
   }
@@ -146,19 +151,24 @@ function testCall({ hosts, capSpend }: ControlDeps): Call<Named, Tested> {
     example: { plugin: 'weather' },
     timeoutMs: testMs,
     recordOutput: ({ results }) => ({ passed: results.filter(({ ok }) => ok).length, failed: results.filter(({ ok }) => !ok).length }),
-    async run({ plugin }, { id, caller, signal, callAs }) {
+    async run({ plugin }, context) {
       const found = find(hosts, plugin)
       try {
-        const call = async (name: string, input: object) => {
-          await capSpend({ caller, id }, found)
-          return callAs(plugin, found.rights, name, input)
-        }
-        return { output: await hosts.ask(plugin, 'test', {}, { signal, timeoutMs: testMs, call }) }
+        const call = callsOfTests(capSpend, context)(found)
+        return { output: await hosts.ask(plugin, 'test', {}, { signal: context.signal, timeoutMs: testMs, call }) }
       } catch (error) {
         const { message } = toFailure(error, 'tool_failed', '')
         return { output: { results: [{ suite: '', name: 'start', ok: false, problem: message }] }, ok: false }
       }
     },
+  }
+}
+
+/** Tests make calls as the plugin, with the rights that it shares with the person who runs them. */
+function callsOfTests(capSpend: CapSpend, { caller, id, callAs }: CallContext): CallForTests {
+  return (plugin) => async (name, input) => {
+    await capSpend({ caller, id }, plugin)
+    return callAs(plugin.name, plugin.rights, name, input)
   }
 }
 
