@@ -25,17 +25,22 @@ function fileOf(conversations: number): string {
   })
 }
 
+/** Nothing but fields that no form has, as many as a file holds. */
+function unknownFields(): string {
+  return JSON.stringify({ name: 'Ada', bio: 'x', ...Object.fromEntries(Array.from({ length: 40_000 }, (_, at) => [`key${at}`, 1])) })
+}
+
 export const characters: Measure = {
   name: 'characters',
   title: 'Characters',
   how: 'The text of a character is read and checked, and its prompt is composed for a message: the median and the slowest of 30 tries, after one.',
   async run() {
     const rows = []
-    for (const [what, conversations] of [
-      ['usual', 8],
-      ['largest', 1_900],
+    for (const [what, text] of [
+      ['usual', fileOf(8)],
+      ['large', fileOf(1_900)],
+      ['hostile', unknownFields()],
     ] as const) {
-      const text = fileOf(conversations)
       const times: number[] = []
       for (let at = -1; at < tries; at++) {
         const began = performance.now()

@@ -84,6 +84,7 @@ export const mcpKeySeconds: number = 30 * 24 * 3_600
 /** A guest answers `initialize` within this time. */
 export const mcpRebeginMs = 10_000
 
-/** Files of a character's knowledge, and the size of one: each becomes the text of one call. */
+/** Files of a character's knowledge, the size of one, as memory ingests it, and that of the pieces in which it is uploaded. */
 export const maxKnowledgeFiles = 200
-export const maxKnowledgeBytes: number = 512 * 1024
+export const maxKnowledgeBytes: number = 20 * 1024 * 1024
+export const knowledgePieceBytes: number = 768 * 1024

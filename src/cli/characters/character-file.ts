@@ -36,8 +36,11 @@ export async function readCharacterText(file: string): Promise<string> {
   }
 }
 
+const maxPrinted = 50
+
 export function printWarnings(warnings: readonly string[], terminal: Terminal): void {
-  for (const warning of warnings) printNotice(terminal, `warning: ${plainLine(warning, 300)}`)
+  for (const warning of warnings.slice(0, maxPrinted)) printNotice(terminal, `warning: ${plainLine(warning, 300)}`)
+  if (warnings.length > maxPrinted) printNotice(terminal, `warning: and ${warnings.length - maxPrinted} more`)
 }
 
 /** Where the files of an agent's definition are. */

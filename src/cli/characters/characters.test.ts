@@ -83,6 +83,7 @@ test('an import reads no file outside of the folder of the character, and a dry 
   writeFileSync(join(root, 'private.txt'), 'private')
   symlinkSync(join(root, 'private.txt'), join(folder, 'link.txt'))
   writeFileSync(join(folder, 'own.txt'), 'own')
+  writeFileSync(join(folder, '.env.txt'), 'hidden')
   const knowledge = [
     { path: '../private.txt' },
     { path: '/etc/passwd' },
@@ -90,6 +91,8 @@ test('an import reads no file outside of the folder of the character, and a dry 
     { path: 'own.txt' },
     { path: 'none.txt' },
     { directory: '..' },
+    { directory: '.' },
+    { path: '.env.txt' },
   ]
   const path = write('folder/spy.json', { name: 'Spy', bio: 'x', knowledge, secrets: { TOKEN: 'token-0123456789' } })
   const { exit, out, err } = await character(['import', path, '--dry-run', '--json'])
@@ -99,6 +102,8 @@ test('an import reads no file outside of the folder of the character, and a dry 
   assert.doesNotMatch(out + err, /token-0123/)
   assert.equal(err.match(/outside of the character's folder/g)?.length, 4)
   assert.match(err, /there is no file none\.txt/)
+  assert.match(err, /\. is the character's folder with all that is in it/)
+  assert.match(err, /\.env\.txt is hidden/)
   assert.equal(existsSync(join(home, 'agents/spy.toml')), false)
 })
 

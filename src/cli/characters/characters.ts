@@ -2,7 +2,7 @@
 import { randomUUID } from 'node:crypto'
 import { existsSync } from 'node:fs'
 import { writeFile } from 'node:fs/promises'
-import { characterPrompt, readCharacter, type ReadCharacter, secretNames, withSecrets } from '../../plugins/index.ts'
+import { characterPrompt, ownSecrets, readCharacter, type ReadCharacter, withSecrets } from '../../plugins/index.ts'
 import { readDefinitionTable } from '../../runner/index.ts'
 import { isObject, type JsonObject, OxbowError } from '../../types/index.ts'
 import { plainLine, plainText, table } from '../../terminal/index.ts'
@@ -70,6 +70,8 @@ function summaryText({ character, form }: Summarized): string {
 
 interface Imported {
   readonly read: ReadCharacter
+  /** Names of its secrets for which handles stand in the file. */
+  readonly secrets: readonly string[]
   readonly variables: Readonly<Record<string, string>>
 }
 
@@ -83,8 +85,13 @@ async function importedCharacter(terminal: Terminal, name: string): Promise<Impo
   const reading = await readCharacter(await readCharacterText(files.character))
   if (!reading.ok)
     throw new OxbowError('bad_config', `${files.character} cannot be used: ${reading.problems[0]}`, { hint: 'Correct the file.' })
-  const { variables } = readDefinitionTable(files.toml)
-  return { read: reading.read, variables: isObject(variables) ? (variables as Imported['variables']) : {} }
+  const { variables, secrets } = readDefinitionTable(files.toml)
+  const { read } = reading
+  return {
+    read,
+    secrets: ownSecrets(read.original, name, secrets),
+    variables: isObject(variables) ? (variables as Imported['variables']) : {},
+  }
 }
 
 export async function characterShow(
@@ -107,8 +114,8 @@ interface ExportOptions extends GuestChoice {
 
 export async function characterExport(name: string, options: ExportOptions, terminal: Terminal): Promise<number> {
   guestSetup(options, terminal)
-  const { read } = await importedCharacter(terminal, name)
-  const file = options.secrets === true ? await revealed(read.original, options, terminal) : read.original
+  const { read, secrets } = await importedCharacter(terminal, name)
+  const file = options.secrets === true ? await revealed(read.original, secrets, options, terminal) : read.original
   const text = JSON.stringify(file, null, 2)
   if (options.out === undefined) printLine(terminal, text)
   else
@@ -118,8 +125,7 @@ export async function characterExport(name: string, options: ExportOptions, term
   return 0
 }
 
-async function revealed(original: JsonObject, options: GuestChoice, terminal: Terminal): Promise<JsonObject> {
-  const names = secretNames(original)
+async function revealed(original: JsonObject, names: readonly string[], options: GuestChoice, terminal: Terminal): Promise<JsonObject> {
   if (names.length === 0) return original
   return withGuest(options, terminal, async ({ gateway }) => {
     const values: [string, string][] = []

@@ -53,6 +53,17 @@ export async function storeSecrets(
   return secrets.length === 0 ? '' : renewGuest(options, terminal)
 }
 
+/** @returns the names of all secrets that are stored */
+export async function storedSecrets(options: KeyOptions, terminal: Terminal): Promise<readonly string[]> {
+  try {
+    return (await ask({ ask: 'list' }, options, terminal)).secrets.map(({ name }) => name)
+  } catch (error) {
+    // Before the first start there is no store.
+    if (isOxbowError(error, 'not_found')) return []
+    throw error
+  }
+}
+
 /** A running guest restarts itself, to know its secrets as they are now. @returns what came of it, for people */
 async function renewGuest(options: KeyOptions, terminal: Terminal): Promise<string> {
   if ((await findGuest(guestSetup(options, terminal).workspace)) === null) return 'The next guest knows it.'

@@ -50,7 +50,7 @@ export function formOf(original: JsonObject): CharacterForm {
   return isOld ? 'elizaos-0' : 'elizaos-1'
 }
 
-const asList = (value: Json | undefined): readonly Json[] => (Array.isArray(value) ? value : [])
+export const asList = (value: Json | undefined): readonly Json[] => (Array.isArray(value) ? value : [])
 
 const isAbsent = (value: Json | undefined): value is null | undefined => value === undefined || value === null
 

@@ -4,7 +4,7 @@ import { test } from 'node:test'
 import { isObject, parseObject } from '../../types/index.ts'
 import { agentNameOf, characterProblem, descriptionOf, elizaCharacter, promptOf } from './character-agent.ts'
 import { characterPrompt } from './character-prompt.ts'
-import { secretNames, takeSecrets, withSecrets } from './character-secrets.ts'
+import { ownSecrets, takeSecrets, withSecrets } from './character-secrets.ts'
 import { maxPromptCharacters } from './limits.ts'
 
 const fixtures = new URL('../../../test/characters/fixtures/', import.meta.url)
@@ -81,7 +81,9 @@ test('secrets become handles, and come back with their values', () => {
   ])
   assert.deepEqual(taken.variables, { SHOP_NAME: 'Rye & Co' })
   assert.deepEqual(taken.warnings, [])
-  assert.deepEqual(secretNames(taken.original), ['odile.SHOP_API_KEY', 'odile.ORDERS_TOKEN'])
+  const names = ['odile.SHOP_API_KEY', 'odile.ORDERS_TOKEN']
+  assert.deepEqual(ownSecrets(taken.original, 'odile', names), names)
+  assert.deepEqual(ownSecrets({ bio: ['[secret:bank.TOKEN]', '[secret:odile.OTHER]'] }, 'odile', ['bank.TOKEN']), [])
   assert.doesNotMatch(JSON.stringify(taken.original), /91bd02aa|5561/)
   const values = Object.fromEntries(taken.secrets.map(({ name, value }) => [name, value]))
   assert.deepEqual(withSecrets(taken.original, values), { ...original, secrets: { ORDERS_TOKEN: 'orders-5561-aa' } })
@@ -99,7 +101,7 @@ test('values that would hide ordinary words are no secrets, and stay', () => {
 })
 
 test('only variables that a person lists are taken from the environment, and no secret into a text', () => {
-  const file = { name: 'A', bio: 'Lives in ${HOME}, with ${API_KEY} and ${NONE}.', secrets: { X: '${API_KEY}', Y: '${HOME}/key' } }
+  const file = { name: 'A', bio: 'Lives in ${HOME}, with ${API_KEY} and ${NONE}.', secrets: { X: '${API_KEY}', Y: '${HOME}' } }
   const values = { HOME: '/home/ada', API_KEY: 'key-0123456789' }
   const none = takeSecrets(file, 'a', { values, allowed: [] })
   assert.deepEqual([none.secrets, none.variables, none.original], [[], {}, file])
@@ -112,6 +114,30 @@ test('only variables that a person lists are taken from the environment, and no 
   assert.deepEqual(some.variables, {})
   assert.match(some.warnings.join('\n'), /bio: \$\{API_KEY\} is a secret by its name/)
   assert.match(some.warnings.join('\n'), /there is no variable NONE/)
+  const url = { name: 'A', bio: 'At ${SHOP}', secrets: { KEY: 'half-${NONE}-known' } }
+  const urls = takeSecrets(url, 'a', { values: { SHOP: 'https://ada:hunter22@shop.example' }, allowed: ['SHOP'] })
+  assert.deepEqual(urls.variables, {})
+  assert.match(urls.warnings.join('\n'), /bio: \$\{SHOP\} is a secret by its value/)
+  assert.deepEqual(urls.original['secrets'], { KEY: '[secret:a.KEY]' })
+})
+
+test('secrets are found under any name and at any place that is no text, and what only begins as a handle is none', () => {
+  const file = {
+    name: 'A',
+    bio: 'x',
+    mcpServers: { git: { env: { GIT_PAT: 'pat-00112233', NOTE: 'not secret' } } },
+    apiKey: 'key-00112233',
+    settings: { API_KEY_2: 'key-44556677', seedPhrase: 'one two three', discord: { pin: '20261123' } },
+    secrets: { A: '[secret:x] and a real one' },
+    messageExamples: [[{ name: 'A', content: { text: 'x', token: 'is a word' } }]],
+  }
+  const { secrets, original } = takeSecrets(file, 'a', { values: {}, allowed: [] })
+  assert.deepEqual(
+    secrets.map(({ at }) => at),
+    ['mcpServers.git.env.GIT_PAT', 'apiKey', 'settings.API_KEY_2', 'settings.seedPhrase', 'settings.discord.pin', 'secrets.A'],
+  )
+  const values = Object.fromEntries(secrets.map(({ name, value }) => [name, value]))
+  assert.deepEqual(withSecrets(original, values), file)
 })
 
 test('a character has a name as an agent, and a sentence by which others choose it', () => {

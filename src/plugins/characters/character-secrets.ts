@@ -39,15 +39,17 @@ export function takeSecrets(original: JsonObject, prefix: string, environment: E
     const value = environment.allowed.includes(name) ? environment.values[name] : undefined
     if (!environment.allowed.includes(name)) warnings.push(`${at}: \${${name}} stays as it is; --env ${name} puts the variable in`)
     else if (value === undefined) warnings.push(`${at}: there is no variable ${name} in the environment`)
-    else if (!isSecret && isSecretName(name)) {
-      warnings.push(`${at}: \${${name}} is a secret by its name, and stands outside of secrets: it stays as it is`)
+    else if (!isSecret && (isSecretName(name) || hasPassword.test(value))) {
+      warnings.push(
+        `${at}: \${${name}} is a secret by its ${isSecretName(name) ? 'name' : 'value'}, and stands outside of secrets: it stays as it is`,
+      )
       return null
     }
     return value ?? null
   }
   const moved = (key: string, value: string, at: string): string => {
     const full = value.replaceAll(variable, (whole, name: string) => valueOf(name, at, true) ?? whole)
-    if (!isWorthHiding(key, full) || full.includes('${')) return value
+    if (!isWorthHiding(key, full) || isVariable.test(full)) return value
     const base = `${prefix}.${key.replaceAll(/[^\w.-]/g, '_').slice(0, 80) || 'SECRET'}`
     let name = base
     for (let count = 2; named.has(name); count++) name = `${base}_${count}`
@@ -57,8 +59,7 @@ export function takeSecrets(original: JsonObject, prefix: string, environment: E
   }
   const walk = (value: Json, at: string, key: string, isSecret: boolean): Json => {
     if (typeof value === 'string') {
-      const secret = isSecret || (isSetting(at) && isSecretName(key))
-      if (secret) return value.startsWith('[secret:') ? value : moved(key, value, at)
+      if (isSecret || (isSetting(at) && isSecretName(key))) return isHandle.test(value) ? value : moved(key, value, at)
       for (const [, name = ''] of value.matchAll(variable)) {
         const found = variables.has(name) ? null : valueOf(name, at, false)
         if (found !== null) variables.set(name, found)
@@ -77,11 +78,11 @@ export function takeSecrets(original: JsonObject, prefix: string, environment: E
   return { original: cleaned as JsonObject, secrets, variables: Object.fromEntries(variables), warnings }
 }
 
-/** Puts values in the place of the handles, for an export with secrets. */
+/** Puts values in the place of the handles, for an export with secrets. @param values by name; other handles stay */
 export function withSecrets(original: JsonObject, values: Readonly<Record<string, string>>): JsonObject {
   const walk = (value: Json): Json => {
     if (typeof value === 'string') {
-      const [, name] = /^\[secret:([^\]]+)\]$/.exec(value) ?? []
+      const [, name] = isHandle.exec(value) ?? []
       return name !== undefined && Object.hasOwn(values, name) ? values[name]! : value
     }
     if (Array.isArray(value)) return (value as readonly Json[]).map(walk)
@@ -90,28 +91,45 @@ export function withSecrets(original: JsonObject, values: Readonly<Record<string
   return walk(original) as JsonObject
 }
 
-/** @returns the names of the secrets for which handles stand */
-export function secretNames(original: JsonObject): readonly string[] {
-  return [...new Set([...JSON.stringify(original).matchAll(/"\[secret:([\w.-]+)\]"/g)].map(([, name = '']) => name))]
+/**
+ * The author of a file can write any handle into it: those of other secrets of the person must not become values in an export.
+ * @param agent that has the character @param granted the secrets that its definition names
+ * @returns the names of its own secrets for which handles stand
+ */
+export function ownSecrets(original: JsonObject, agent: string, granted: Json | undefined): readonly string[] {
+  const names = new Set([...JSON.stringify(original).matchAll(/"\[secret:([\w.-]+)\]"/g)].map(([, name = '']) => name))
+  return [...names].filter((name) => name.startsWith(`${agent}.`) && Array.isArray(granted) && granted.includes(name))
 }
 
 const variable = /\$\{([A-Za-z_]\w{0,127})\}/g
 
-/** Only there can a name of a key say that its value is a secret: `token` may be a word of a text elsewhere. */
-const isSetting = (at: string): boolean => /^(?:settings|clientConfig|storage)\b/.test(at)
+const isVariable = /^\$\{[A-Za-z_]\w{0,127}\}$/
+const isHandle = /^\[secret:([\w.-]+)\]$/
+/** An address with a password in it. */
+const hasPassword = /:\/\/[^/\s:@]*:[^/\s@]+@/
+
+/** In texts, `token` may be a word; everywhere else the name of a key says that its value is a secret. */
+const isSetting = (at: string): boolean => !texts.has(/^[^.[]*/.exec(at)?.[0] ?? '')
+const texts: ReadonlySet<string> = new Set(
+  'name username system description bio lore adjectives topics style messageExamples postExamples knowledge templates'.split(' '),
+)
+
+const secretWord =
+  /^(?:(?:api)?(?:keys?|tokens?|secrets?)|pass|passwords?|passphrase|phrase|pin|credentials?|cookies?|mnemonic|seed|salt|jwt|pat|dsn|auth)$/
 
 function isSecretName(name: string): boolean {
   const words = name
     .replaceAll(/([a-z])([A-Z])/g, '$1_$2')
     .toLowerCase()
     .split(/[_.-]/)
-  return /^(?:api)?(?:keys?|tokens?|secrets?|pass|passwords?|passphrase|credentials?|mnemonic|auth)$/.test(words.at(-1) ?? '')
+  // Of several keys, the last word is a number.
+  return secretWord.test(words.findLast((word) => !/^\d*$/.test(word)) ?? '')
 }
 
 const minSecretCharacters = 8
 
 function isWorthHiding(key: string, value: string): boolean {
-  if (value.length < minSecretCharacters || /^(?:true|false|\d+)$/i.test(value)) return false
+  if (value.length < minSecretCharacters || (/^\d+$/.test(value) && !isSecretName(key))) return false
   if (/_(?:MODEL|PROVIDER|MODE|ID|NAME|USERNAME)$/i.test(key) && !isSecretName(key)) return false
   // An address with a password or a token in it is a secret.
   return !/^https?:\/\/[^\s@?#]+$/.test(value)

@@ -91,6 +91,34 @@ test('an unknown field is a warning with the nearest name, and strict refuses it
     'style.al is no field of a character; did you mean all?',
   ])
   assert.deepEqual(await problemsOf(file, true), warnings)
+  const inner = {
+    name: 'Ada',
+    bio: 'x',
+    knowledge: [
+      { path: 'a.md', sharde: true },
+      { item: { case: 'path', value: 'b.md', $typeName: 'x' }, by: 1 },
+    ],
+    messageExamples: [[{ nmae: 'Ada', content: { text: 'x', any: 1 } }], { exampels: [], examples: [{ name: 'Ada', contents: {} }] }],
+  }
+  assert.deepEqual((await read(JSON.stringify(inner))).warnings, [
+    'knowledge[0].sharde is no field of a piece of knowledge; did you mean shared?',
+    'knowledge[1].by is no field of a piece of knowledge',
+    'messageExamples[0][0].nmae is no field of a message; did you mean name?',
+    'messageExamples[1].exampels is no field of a message; did you mean examples?',
+    'messageExamples[1].examples[0].contents is no field of a message; did you mean content?',
+  ])
+})
+
+test('of many unknown fields, as many as are reported are compared with the known ones', async () => {
+  const file = Object.fromEntries(Array.from({ length: 40_000 }, (_, at) => [`key${at}`, 1]))
+  assert.equal((await read(JSON.stringify({ name: 'Ada', bio: 'x', ...file }))).warnings.length, 50)
+})
+
+test('a number that JSON would round is a warning, and one in a text is none', async () => {
+  const { warnings } = await read(
+    '{"name":"Ada","bio":"9007199254740993","settings":{"channel":1234567890123456789,"even":9007199254740992}}',
+  )
+  assert.deepEqual(warnings, ['channel is the number 1234567890123456789, which cannot be kept exactly; write it as a text, in quotes'])
 })
 
 test('what is wrong names its place, and everything that is wrong is named', async () => {

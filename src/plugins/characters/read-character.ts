@@ -3,7 +3,7 @@
  * name, because a typing error would otherwise drop a part of the character without a word; `strict` refuses it.
  */
 import { isObject, type Json, type JsonObject, maxCharacterBytes, nestsDeeper } from '../../types/index.ts'
-import { formOf, readFields } from './character-fields.ts'
+import { asList, formOf, readFields } from './character-fields.ts'
 import { type CharacterForm, type CharacterReading, maxCharacterDepth, maxReported } from './character.ts'
 
 export interface ReadOptions {
@@ -23,7 +23,24 @@ export async function readCharacter(text: string, options: ReadOptions = {}): Pr
     return failed([`The file is not valid ${isXml ? 'XML' : 'JSON'}: ${oneLine(error)}`])
   }
   if (!isObject(parsed)) return failed(['The file holds no object: a character is one JSON object, or one <character> of XML.'])
-  return readParsed(parsed, options, isXml ? 'zoeyos-xml' : undefined)
+  const reading = readParsed(parsed, options, isXml ? 'zoeyos-xml' : undefined)
+  const rounded = reading.ok && !isXml ? roundedNumbers(text) : []
+  if (!reading.ok || rounded.length === 0) return reading
+  const { read } = reading
+  return { ok: true, read: { ...read, warnings: [...rounded, ...read.warnings].slice(0, maxReported) } }
+}
+
+/** @returns a warning for each whole number that is more exact than JSON is here, as ids of other services are */
+function roundedNumbers(text: string): readonly string[] {
+  if (!/\d{16}/.test(text)) return []
+  const found: string[] = []
+  const look = (key: string, value: unknown, { source = '' }: { readonly source?: string }): unknown => {
+    if (typeof value === 'number' && /^-?\d+$/.test(source) && BigInt(source) !== BigInt(value) && found.length < maxReported)
+      found.push(`${key.slice(0, 60)} is the number ${source.slice(0, 40)}, which cannot be kept exactly; write it as a text, in quotes`)
+    return value
+  }
+  JSON.parse(text.replace(/^\uFEFF/, ''), look as (key: string, value: unknown) => unknown)
+  return found
 }
 
 /** Never throws. @param form of the file; without it, that of JSON is found */
@@ -32,8 +49,8 @@ export function readParsed(original: JsonObject, { strict = false }: ReadOptions
   const problems: string[] = []
   const warnings: string[] = []
   const character = readFields(original, {
-    problem: (at, what) => void problems.push(`${at} ${what}`),
-    warning: (at, what) => void warnings.push(`${at} ${what}`),
+    problem: (at, what) => void (problems.length < maxReported && problems.push(`${at} ${what}`)),
+    warning: (at, what) => void (warnings.length < maxReported && warnings.push(`${at} ${what}`)),
   })
   ;(strict ? problems : warnings).push(...unknownKeys(original))
   if (problems.length > 0) return failed(problems)
@@ -50,27 +67,59 @@ function oneLine(error: unknown): string {
 }
 
 /** Keys that a form has, with those of the objects in them. */
-const knownKeys: Readonly<Record<string, readonly string[]>> = {
-  '': words(
-    `$schema id name username system bio lore adjectives topics style messageExamples postExamples knowledge plugins templates settings
-     secrets clients clientConfig modelProvider imageModelProvider imageVisionModelProvider modelEndpointOverride model nft twitterProfile
-     instagramProfile simsaiProfile extends storage voice people email description enabled createdAt updatedAt advancedPlanning advancedMemory`,
-  ),
-  style: ['all', 'chat', 'post'],
-  storage: words('adapter url database apiKey embeddingDimension'),
-}
+const characterKeys = words(
+  `$schema id name username system bio lore adjectives topics style messageExamples postExamples knowledge plugins templates settings
+   secrets clients clientConfig modelProvider imageModelProvider imageVisionModelProvider modelEndpointOverride model imageModel nft
+   twitterProfile instagramProfile simsaiProfile mcpServers extends storage voice people email description enabled createdAt updatedAt
+   advancedPlanning advancedMemory`,
+)
+const styleKeys = words('all chat post')
+const storageKeys = words('adapter url database apiKey embeddingDimension')
+const knowledgeKeys = words('path directory text shared item')
+const itemKeys = words('case value path directory text shared')
+const groupKeys = words('examples id name description')
+const messageKeys = words('name user content text action actions id createdAt')
 
 function words(text: string): readonly string[] {
   return text.trim().split(/\s+/)
 }
 
+/** Only as many as are reported: each costs a comparison with all names. */
 function unknownKeys(original: JsonObject): readonly string[] {
-  return Object.entries(knownKeys).flatMap(([place, keys]) => {
-    const value = place === '' ? original : original[place]
-    if (!isObject(value)) return []
-    const unknown = Object.keys(value).filter((key) => !keys.includes(key))
-    return unknown.map((key) => `${place === '' ? '' : `${place}.`}${key.slice(0, 60)} is no field of a character${suggestion(key, keys)}`)
-  })
+  const found: string[] = []
+  for (const [place, value, known] of objectsOf(original)) {
+    for (const key of Object.keys(value)) {
+      // Programs that write protocol buffers as JSON add `$typeName`.
+      if (known.includes(key) || key.startsWith('$')) continue
+      found.push(`${place === '' ? '' : `${place}.`}${key.slice(0, 60)} is no field of a ${nameOf(place)}${suggestion(key, known)}`)
+      if (found.length >= maxReported) return found
+    }
+  }
+  return found
+}
+
+function nameOf(place: string): string {
+  return place.startsWith('messageExamples') ? 'message' : place.startsWith('knowledge') ? 'piece of knowledge' : 'character'
+}
+
+/** The objects whose keys are known, each with its place. Settings, secrets, templates and contents are free. */
+function* objectsOf(original: JsonObject): Generator<readonly [place: string, value: JsonObject, keys: readonly string[]]> {
+  yield ['', original, characterKeys]
+  const { style, storage } = original
+  if (isObject(style)) yield ['style', style, styleKeys]
+  if (isObject(storage)) yield ['storage', storage, storageKeys]
+  for (const [index, piece] of asList(original['knowledge']).entries()) {
+    if (!isObject(piece)) continue
+    yield [`knowledge[${index}]`, piece, knowledgeKeys]
+    if (isObject(piece['item'])) yield [`knowledge[${index}].item`, piece['item'], itemKeys]
+  }
+  for (const [index, group] of asList(original['messageExamples']).entries()) {
+    const at = `messageExamples[${index}]`
+    if (isObject(group)) yield [at, group, groupKeys]
+    const inGroup = isObject(group)
+    for (const [place, message] of asList(inGroup ? group['examples'] : group).entries())
+      if (isObject(message)) yield [`${at}${inGroup ? '.examples' : ''}[${place}]`, message, messageKeys]
+  }
 }
 
 function suggestion(key: string, keys: readonly string[]): string {
@@ -82,12 +131,18 @@ function suggestion(key: string, keys: readonly string[]): string {
   return nearest !== undefined && nearest.edits <= Math.max(1, Math.floor(key.length / 4)) ? `; did you mean ${nearest.each}?` : ''
 }
 
-/** Levenshtein distance. */
+/** Insertions, deletions, replacements, and exchanges of neighbours. */
 function editDistance(a: string, b: string): number {
-  let row = Array.from({ length: b.length + 1 }, (_, at) => at)
+  let before: readonly number[] = []
+  let row: readonly number[] = Array.from({ length: b.length + 1 }, (_, at) => at)
   for (let i = 1; i <= a.length; i++) {
     const next = [i]
-    for (let j = 1; j <= b.length; j++) next.push(Math.min(row[j]! + 1, next[j - 1]! + 1, row[j - 1]! + (a[i - 1] === b[j - 1] ? 0 : 1)))
+    for (let j = 1; j <= b.length; j++) {
+      const replaced = row[j - 1]! + (a[i - 1] === b[j - 1] ? 0 : 1)
+      const exchanged = i > 1 && j > 1 && a[i - 1] === b[j - 2] && a[i - 2] === b[j - 1] ? before[j - 2]! + 1 : Infinity
+      next.push(Math.min(row[j]! + 1, next[j - 1]! + 1, replaced, exchanged))
+    }
+    before = row
     row = next
   }
   return row[b.length]!
