@@ -47,7 +47,8 @@ async function install(source: string, options: AddOptions, terminal: Terminal, 
   const { stagePlugin, commitPlugin, discard } = await loadPlugins()
   const propose =
     manifest === undefined ? (folder: string) => proposeOne(folder, source, options, terminal) : () => readFile(manifest, 'utf8')
-  const staged = await stagePlugin(source, { home, env: terminal.env, propose, expected })
+  const report = options.json === true ? undefined : (line: string) => printNotice(terminal, plainLine(line, 200))
+  const staged = await stagePlugin(source, { home, env: terminal.env, propose, onlyProposes: manifest === undefined, expected, report })
   try {
     printText({ output: terminal.errors }, await stagedText(staged))
     if (options.dryRun === true) {

@@ -22,15 +22,18 @@ export interface FetchedPackage {
   readonly withScripts: readonly string[]
 }
 
+/** Gets a line for a person about what is being done, of what takes long. */
+export type Report = (line: string) => void
+
 const npmSpec = /^npm:((?:@[a-z0-9][\w.~-]*\/)?[a-z0-9][\w.~-]*)@(\d+\.\d+\.\d+[\w.+-]*)$/i
 
 /**
  * @param from a folder, a tarball (`.tgz`, `.tar.gz`), or `npm:NAME@VERSION`
  * @param staging an empty folder @throws OxbowError
  */
-export async function fetchPackage(from: string, staging: string, env: HostEnv): Promise<FetchedPackage> {
+export async function fetchPackage(from: string, staging: string, env: HostEnv, report: Report = () => {}): Promise<FetchedPackage> {
   const [, name, version] = npmSpec.exec(from) ?? []
-  if (name !== undefined && version !== undefined) return fromNpm(name, version, staging, env)
+  if (name !== undefined && version !== undefined) return fromNpm(name, version, staging, { env, report })
   if (from.startsWith('npm:'))
     throw new OxbowError('bad_input', `${from} is no package with an exact version.`, { hint: 'For example: npm:@acme/weather@1.2.0' })
   const path = resolve(from)
@@ -121,11 +124,42 @@ async function dropTop(staging: string): Promise<void> {
   await rename(whole, staging)
 }
 
-async function fromNpm(name: string, version: string, staging: string, env: HostEnv): Promise<FetchedPackage> {
-  await writeFile(join(staging, 'package.json'), JSON.stringify({ private: true, dependencies: { [name]: version } }))
+/**
+ * A package of npm without what it needs, which may be hundreds of megabytes: enough to see whether it has a manifest, and to propose one.
+ * @returns false for another source, which is not fetched
+ */
+export async function fetchAlone(from: string, staging: string, env: HostEnv): Promise<boolean> {
+  const [, name, version] = npmSpec.exec(from) ?? []
+  if (name === undefined || version === undefined) return false
+  const archives = `${staging}.archive`
+  await mkdir(archives)
+  try {
+    await npm(['pack', `${name}@${version}`], archives, env)
+    const [archive = ''] = await readdir(archives)
+    const path = join(archives, archive)
+    await unpack(path, (await stat(path)).size, staging)
+    await dropTop(staging)
+  } finally {
+    await rm(archives, { recursive: true, force: true })
+  }
+  return true
+}
+
+async function fromNpm(
+  name: string,
+  version: string,
+  staging: string,
+  { env, report }: { readonly env: HostEnv; readonly report: Report },
+): Promise<FetchedPackage> {
+  // Its name is in the lock file, which is hashed with the rest: without one, npm takes the name of the folder.
+  await writeFile(join(staging, 'package.json'), JSON.stringify({ name: 'plugin', private: true, dependencies: { [name]: version } }))
+  report(`Looking up what ${name} ${version} needs…`)
   await npm(['install', '--package-lock-only'], staging, env)
+  const { length } = lockedPackages(await readFile(join(staging, 'package-lock.json'), 'utf8'))
+  report(`Fetching up to ${length} ${length === 1 ? 'package' : 'packages'} from npm, without running their scripts…`)
+  // Not `npm ci`: it refuses a lock that lacks optional packages of other platforms which the registry does not have.
+  await npm(['install', '--omit=dev'], staging, env)
   const packages = lockedPackages(await readFile(join(staging, 'package-lock.json'), 'utf8'))
-  await npm(['ci', '--omit=dev'], staging, env)
   const root = `node_modules/${name}`
   const { integrity } = packages.find(({ path }) => path === root) ?? {}
   if (integrity === undefined) throw new OxbowError('tool_failed', `npm did not install ${name}.`, { hint: 'Check its name and version.' })
@@ -168,7 +202,7 @@ function npm(args: readonly string[], cwd: string, env: HostEnv): Promise<void> 
       fail(
         new OxbowError(
           'tool_failed',
-          isMissing ? 'npm was not found.' : `npm failed: ${withoutSequences(stderr.slice(-shownOutput).trim())}`,
+          isMissing ? 'npm was not found.' : `npm failed: ${withoutSequences(stderr.slice(0, shownOutput).trim())}`,
           {
             hint: isMissing
               ? 'Install Node with npm, or add the plugin from a folder or tarball.'

@@ -22,7 +22,7 @@ import {
 } from '../../plugins/index.ts'
 import { type LockedPlugin, OxbowError, type PluginManifest, type PluginSource } from '../../types/index.ts'
 import type { Home, HostEnv } from '../home.ts'
-import { fetchPackage } from './fetch-package.ts'
+import { fetchAlone, fetchPackage, type Report } from './fetch-package.ts'
 import { pluginFolder } from './installed-plugins.ts'
 import { changeLock, damagedLock, readLock } from './lock-file.ts'
 
@@ -51,6 +51,9 @@ export interface StageOptions {
   readonly env: HostEnv
   /** Makes a manifest for a package that has none. @param folder of the package */
   readonly propose?: ((folder: string) => Promise<string>) | undefined
+  /** `propose` only ever throws, with a proposal: a package of npm is looked at before all that it needs is fetched. */
+  readonly onlyProposes?: boolean | undefined
+  readonly report?: Report | undefined
   /** Only this plugin may be in the package. */
   readonly expected?: string | undefined
 }
@@ -63,7 +66,8 @@ export async function stagePlugin(from: string, options: StageOptions): Promise<
   const folder = join(home.root, 'plugins', `.staging-${randomUUID()}`)
   await mkdir(folder, { recursive: true, mode: 0o700 })
   try {
-    const fetched = await fetchPackage(from, folder, env)
+    if (options.onlyProposes === true) await proposeEarly(from, folder, options)
+    const fetched = await fetchPackage(from, folder, env, options.report)
     const manifest = await manifestOf(join(folder, fetched.root), options)
     const files = await listTree(folder)
     const isFile = new Set(files.map(({ path }) => path))
@@ -106,6 +110,17 @@ async function signerIn(folder: string, root: string, files: readonly TreeFile[]
   const covered = root === '' ? own : own.filter(({ path }) => !path.startsWith('node_modules/'))
   const isSigned = covered.some(({ path }) => path === signatureFile)
   return signerOf(covered, isSigned ? await readSmall(join(folder, root, signatureFile), maxSignatureBytes) : null)
+}
+
+async function proposeEarly(from: string, staging: string, options: StageOptions): Promise<void> {
+  const folder = `${staging}.alone`
+  await mkdir(folder, { mode: 0o700 })
+  try {
+    options.report?.(`Fetching ${from}…`)
+    if (await fetchAlone(from, folder, options.env)) await manifestOf(folder, options)
+  } finally {
+    await discard(folder)
+  }
 }
 
 export async function discard(folder: string): Promise<void> {
