@@ -32,5 +32,5 @@ export const maxFound = 10
 export const maxScriptSeconds = 600
 export const maxScriptOutputBytes: number = 256 * 1024
 /** A section of the system prompt serves so long without a look at what it is made of; and sections of so many agents are held. */
-export const heldSectionMs = 1_000
+export const heldSectionMs = 3_000
 export const maxHeldSections = 100

@@ -7,13 +7,12 @@ import { test } from 'node:test'
 import { signCard } from '../../src/runner/head-signing.ts'
 import { openHome } from '../../src/runner/home.ts'
 import { derivedId, type HostQuestion } from '../../src/types/index.ts'
-import { sideBySide } from '../recovery/side-by-side.ts'
+import { createChance, overSeeds } from '../recovery/side-by-side.ts'
 import { startGuest, type TestGuest } from '../support/guest-process.ts'
 import { assertNothingOpen, readLedger } from '../support/ledger.ts'
 import { startModel } from '../support/model.ts'
-import { openReady, readyUrl } from '../support/ready.ts'
+import { openReady, outputOf, readyUrl } from '../support/ready.ts'
 import { series } from '../support/scale.ts'
-import type { Terminal } from '../support/terminal.ts'
 import { emptied, makeWorkspace, type TestWorkspace } from '../support/workspace.ts'
 
 const kills = series(200, 8)
@@ -40,21 +39,6 @@ const helping = {
     match: `Work ${i}.`,
     steps: [tool('shell_exec', { command: `echo ${i} >> log.txt` }), { events: [...word('Worked '), ...word('on '), { text: `${i}.` }] }],
   })),
-}
-
-function createChance(seed: number): () => number {
-  let state = seed
-  return () => {
-    state = (Math.imul(state, 1_664_525) + 1_013_904_223) >>> 0
-    return state / 2 ** 32
-  }
-}
-
-async function ask<Output>(terminal: Terminal, name: string, input: object): Promise<Output> {
-  const { result } = await terminal.expect('result', 'call', { name, input: input as never })
-  const outcome = result as unknown as { readonly status: string; readonly output: Output; readonly text: string }
-  assert.equal(outcome.status, 'ok', outcome.text)
-  return outcome.output
 }
 
 const allowed = { approval: { side_effecting: 'allow', privileged: 'allow' }, memory: { embedder: 'none' } }
@@ -85,7 +69,7 @@ async function sendTasks({ guest, workspace }: Side, seed: number, life: number)
 async function untilQuiet({ guest, workspace }: Side): Promise<void> {
   using terminal = await openReady(guest, workspace)
   for (;;) {
-    const sessions = await ask<readonly { busy: boolean }[]>(terminal, 'session.list', { limit: 500 })
+    const sessions = await outputOf<readonly { busy: boolean }[]>(terminal, 'session.list', { limit: 500 })
     if (sessions.every(({ busy }) => !busy)) return
     await new Promise((resolve) => setTimeout(resolve, 50))
   }
@@ -112,7 +96,7 @@ async function ordeal(seed: number): Promise<number> {
   const url = (await readyUrl(b.guest)).replace('ws:', 'http:').replace('/ws', '')
   const key = await (async () => {
     using terminal = await openReady(b.guest, there)
-    return (await ask<{ key: string }>(terminal, 'key.create', { name: 'asker', rights: ['task.send'] })).key
+    return (await outputOf<{ key: string }>(terminal, 'key.create', { name: 'asker', rights: ['task.send'] })).key
   })()
   const remotes = { helper: { url, headers: { authorization: 'Bearer $HELPER_KEY' }, allow: [new URL(url).host], timeout_s: 60 } }
   const startHere = (): TestGuest =>
@@ -125,8 +109,8 @@ async function ordeal(seed: number): Promise<number> {
   try {
     await (async () => {
       using terminal = await openReady(a.guest, here)
-      const { digest } = await ask<{ digest: string }>(terminal, 'remote.diff', { remote: 'helper' })
-      await ask(terminal, 'remote.approve', { remote: 'helper', digest })
+      const { digest } = await outputOf<{ digest: string }>(terminal, 'remote.diff', { remote: 'helper' })
+      await outputOf(terminal, 'remote.approve', { remote: 'helper', digest })
     })()
     for (let life = 0; life < killsInOnePair; life += 1) {
       await sendTasks(a, seed, life)
@@ -165,20 +149,8 @@ async function assertSides(a: Side, b: Side): Promise<number> {
 }
 
 test(`${kills} kills in the middle of streams lose no answer, repeat no command and leave no task`, { timeout: 180_000 }, async (t) => {
-  const first = Number(process.env['OXBOW_SEED'] ?? Math.floor(Date.now() % 1_000_000))
-  t.diagnostic(`seeds from ${first} (OXBOW_SEED=${first} repeats them)`)
-  let begun = 0
-  let arrived = 0
-  const began = performance.now()
-  await sideBySide(async () => {
-    if (begun >= kills / killsInOnePair || performance.now() - began > seriesMs) return false
-    const seed = first + begun++
-    const arrivals = await ordeal(seed).catch((error: unknown) => {
-      throw new Error(`seed ${seed}`, { cause: error })
-    })
-    arrived += arrivals
-    return true
-  })
-  t.diagnostic(`${begun * killsInOnePair} kills, ${arrived} of ${begun * tasks} tasks arrived`)
-  assert.ok(arrived >= (begun * tasks) / 2)
+  const arrived = await overSeeds(t, { count: kills / killsInOnePair, boundMs: seriesMs, ordeal })
+  const [sent, total] = [arrived.length * tasks, arrived.reduce((sum, each) => sum + each, 0)]
+  t.diagnostic(`${arrived.length * killsInOnePair} kills, ${total} of ${sent} tasks arrived`)
+  assert.ok(total >= sent / 2)
 })

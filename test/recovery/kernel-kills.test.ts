@@ -7,11 +7,11 @@ import { test } from 'node:test'
 import { startGuest, type TestGuest } from '../support/guest-process.ts'
 import { assertNothingOpen, type Ledger, readLedger } from '../support/ledger.ts'
 import { startModel } from '../support/model.ts'
-import { openReady } from '../support/ready.ts'
+import { openReady, outputOf } from '../support/ready.ts'
 import { scaled, series } from '../support/scale.ts'
 import { ConnectionEnded, type Terminal } from '../support/terminal.ts'
 import { emptied, makeWorkspace, type TestWorkspace } from '../support/workspace.ts'
-import { sideBySide } from './side-by-side.ts'
+import { createChance, overSeeds } from './side-by-side.ts'
 
 const kills = series(200, 6)
 const killsInOneWorkspace = scaled(8, 3)
@@ -52,30 +52,21 @@ interface Waiting {
 const everyMs = 1_000
 const fewestRuns = 3
 
-function createChance(seed: number): () => number {
-  let state = seed
-  return () => {
-    state = (Math.imul(state, 1_664_525) + 1_013_904_223) >>> 0
-    return state / 2 ** 32
-  }
-}
-
-async function ask<Output>(terminal: Terminal, name: string, input: object): Promise<Output> {
-  const { result } = await terminal.expect('result', 'call', { name, input: input as never })
-  const outcome = result as unknown as { readonly status: string; readonly output: Output; readonly text: string }
-  assert.equal(outcome.status, 'ok', outcome.text)
-  return outcome.output
-}
-
 const listed = async (terminal: Terminal): Promise<readonly Agent[]> =>
-  (await ask<{ agents: readonly Agent[] }>(terminal, 'agent.list', { ended: true })).agents
+  (await outputOf<{ agents: readonly Agent[] }>(terminal, 'agent.list', { ended: true })).agents
 
 async function scheduleOf(terminal: Terminal): Promise<string> {
-  const { schedules } = await ask<{ schedules: readonly { id: string }[] }>(terminal, 'schedule.search', {})
+  const { schedules } = await outputOf<{ schedules: readonly { id: string }[] }>(terminal, 'schedule.search', {})
   if (schedules[0] !== undefined) return schedules[0].id
   const cadence = { type: 'interval', every_s: everyMs / 1_000 }
   return (
-    await ask<{ id: string }>(terminal, 'schedule.create', { name: 'tick', goal: 'Tick.', cadence, misfire: 'all', overlap: 'parallel' })
+    await outputOf<{ id: string }>(terminal, 'schedule.create', {
+      name: 'tick',
+      goal: 'Tick.',
+      cadence,
+      misfire: 'all',
+      overlap: 'parallel',
+    })
   ).id
 }
 
@@ -85,15 +76,15 @@ async function work(terminal: Terminal): Promise<readonly Agent[]> {
   // A spawn whose acknowledgement was lost may have happened.
   const there = new Set((await listed(terminal)).map(({ name }) => name))
   for (let i = 0; i < workers; i++) {
-    if (!there.has(`worker${i}`)) await ask(terminal, 'agent.spawn', { task: `Work ${i}.`, name: `worker${i}` })
+    if (!there.has(`worker${i}`)) await outputOf(terminal, 'agent.spawn', { task: `Work ${i}.`, name: `worker${i}` })
   }
   for (let cursor = 0; ;) {
-    for (const { call } of await ask<readonly Waiting[]>(terminal, 'approval.list', {}))
+    for (const { call } of await outputOf<readonly Waiting[]>(terminal, 'approval.list', {}))
       await terminal.expect('result', 'call', { name: 'call.decide', input: { call, allow: true } })
     const agents = await listed(terminal)
     if (agents.every(({ state }) => ['done', 'failed', 'killed'].includes(state))) return agents
     const kinds = ['approval_requested', 'agent_*']
-    const { cursor: next } = await ask<{ cursor: number }>(terminal, 'events.next', { after: cursor, kinds, wait_s: 1 })
+    const { cursor: next } = await outputOf<{ cursor: number }>(terminal, 'events.next', { after: cursor, kinds, wait_s: 1 })
     cursor = next
   }
 }
@@ -119,14 +110,14 @@ async function settled(terminal: Terminal): Promise<readonly Run[]> {
   const id = await scheduleOf(terminal)
   let isPaused = false
   for (let cursor = 0; ;) {
-    const { runs } = await ask<{ runs: readonly Run[] }>(terminal, 'schedule.runs', { id, limit: 100 })
+    const { runs } = await outputOf<{ runs: readonly Run[] }>(terminal, 'schedule.runs', { id, limit: 100 })
     if (isPaused && runs.every(({ status }) => status !== 'running')) return runs
     if (!isPaused && runs.length >= fewestRuns) {
-      await ask(terminal, 'schedule.edit', { id, status: 'paused' })
+      await outputOf(terminal, 'schedule.edit', { id, status: 'paused' })
       isPaused = true
       continue
     }
-    cursor = (await ask<{ cursor: number }>(terminal, 'events.next', { after: cursor, kinds: ['schedule_ended'], wait_s: 1 })).cursor
+    cursor = (await outputOf<{ cursor: number }>(terminal, 'events.next', { after: cursor, kinds: ['schedule_ended'], wait_s: 1 })).cursor
   }
 }
 
@@ -154,7 +145,7 @@ async function ordeal(seed: number): Promise<number> {
   assert.ok(agents !== null)
   using terminal = await openReady(guest, workspace)
   const runs = await settled(terminal)
-  assert.deepEqual(await ask(terminal, 'approval.list', {}), [], 'nothing waits')
+  assert.deepEqual(await outputOf(terminal, 'approval.list', {}), [], 'nothing waits')
   assert.equal((await guest.stop()).exitCode, 0)
   await emptied(workspace)
   const ledger = await readLedger(workspace)
@@ -193,18 +184,6 @@ function assertRuns(runs: readonly Run[], { of }: Ledger): void {
 }
 
 test(`${kills} kills lose no agent, no due time and no approval, and repeat nothing`, async (t) => {
-  const first = Number(process.env['OXBOW_SEED'] ?? Math.floor(Date.now() % 1_000_000))
-  t.diagnostic(`seeds from ${first} (OXBOW_SEED=${first} repeats them)`)
-  let begun = 0
-  let fired = 0
-  await sideBySide(async () => {
-    if (begun >= kills / killsInOneWorkspace) return false
-    const seed = first + begun++
-    const runs = await ordeal(seed).catch((error: unknown) => {
-      throw new Error(`seed ${seed}`, { cause: error })
-    })
-    fired += runs
-    return true
-  })
-  t.diagnostic(`${fired} runs of schedules`)
+  const fired = await overSeeds(t, { count: kills / killsInOneWorkspace, ordeal })
+  t.diagnostic(`${fired.reduce((sum, each) => sum + each, 0)} runs of schedules`)
 })

@@ -7,7 +7,7 @@ import { emptied, makeWorkspace } from '../support/workspace.ts'
 import { assertRecovered } from './aftermath.ts'
 import { createDriver, type Driver } from './driver.ts'
 import { startJobs } from './jobs.ts'
-import { sideBySide } from './side-by-side.ts'
+import { overSeeds } from './side-by-side.ts'
 import { scaled, series } from '../support/scale.ts'
 
 const kills = series(200, 6)
@@ -59,20 +59,7 @@ async function ordeal(seed: number): Promise<{ jobs: number; unknown: number }> 
 }
 
 test(`${kills} kills at random times lose nothing and repeat nothing`, async (t) => {
-  const first = Number(process.env['OXBOW_SEED'] ?? Math.floor(Date.now() % 1_000_000))
-  t.diagnostic(`seeds from ${first} (OXBOW_SEED=${first} repeats them)`)
-  let begun = 0
-  let done = 0
-  let unknown = 0
-  await sideBySide(async () => {
-    if (begun === kills / killsInOneWorkspace) return false
-    const seed = first + begun++
-    const ended = await ordeal(seed).catch((error: unknown) => {
-      throw new Error(`seed ${seed}`, { cause: error })
-    })
-    done += ended.jobs
-    unknown += ended.unknown
-    return true
-  })
-  t.diagnostic(`${kills} kills, ${done} jobs done, ${unknown} once effects reported as unknown`)
+  const ended = await overSeeds(t, { count: kills / killsInOneWorkspace, ordeal })
+  const sumOf = (part: 'jobs' | 'unknown'): number => ended.reduce((sum, each) => sum + each[part], 0)
+  t.diagnostic(`${kills} kills, ${sumOf('jobs')} jobs done, ${sumOf('unknown')} once effects reported as unknown`)
 })

@@ -4,14 +4,11 @@
  */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import type { DefinitionText, JsonObject } from '../../src/types/index.ts'
-import { startGuest } from '../support/guest-process.ts'
-import { assertNothingOpen, type Ledger, readLedger } from '../support/ledger.ts'
-import { startModel } from '../support/model.ts'
-import { openReady } from '../support/ready.ts'
+import type { DefinitionText, HostQuestion, JsonObject } from '../../src/types/index.ts'
+import { assertNothingOpen } from '../support/ledger.ts'
 import { series } from '../support/scale.ts'
-import { emptied, makeWorkspace } from '../support/workspace.ts'
-import { sideBySide } from './side-by-side.ts'
+import { type Agent, calls, killAgents, type Survivors } from './agents-to-kill.ts'
+import { overSeeds } from './side-by-side.ts'
 
 const kills = series(200, 16)
 const killsInOneWorkspace = 8
@@ -19,14 +16,13 @@ const trees = 2
 /** No further workspace begins after this long: on a busy machine fewer kills are better than an hour. */
 const boundMs = 150_000
 
-const tool = (name: string, input: object) => ({ events: [{ tool_call: { name, arguments: input as never } }] })
 const task = (id: string) => ({ id, agent: 'lead', goal: `Lead ${id}.` })
 
 const scenario = {
   turns: [
-    { match: 'Rule', steps: [tool('agent_fan_out', { tasks: [task('a'), task('b')] }), { events: [{ text: 'Ruled.' }] }] },
-    { match: 'Lead', steps: [tool('agent_delegate', { agent: 'worker', goal: 'Work.' }), { events: [{ text: 'Led.' }] }] },
-    { match: 'Work', steps: [tool('shell_exec', { command: 'echo done >> /shared/log' }), { events: [{ text: 'Worked.' }] }] },
+    { match: 'Rule', steps: [calls('agent_fan_out', { tasks: [task('a'), task('b')] }), { events: [{ text: 'Ruled.' }] }] },
+    { match: 'Lead', steps: [calls('agent_delegate', { agent: 'worker', goal: 'Work.' }), { events: [{ text: 'Led.' }] }] },
+    { match: 'Work', steps: [calls('shell_exec', { command: 'echo done >> /shared/log' }), { events: [{ text: 'Worked.' }] }] },
   ],
 }
 
@@ -39,78 +35,15 @@ const define = (name: string, rights: readonly string[]): DefinitionText => ({
 })
 const definitions = [define('lead', ['agent.spawn', 'agent.use', 'shell.run']), define('worker', ['shell.run'])]
 
-interface Agent {
-  readonly id: string
-  readonly name: string
-  readonly state: string
-  readonly parent: string
-  readonly reason: string
-  readonly depth: number
-}
-
-function createChance(seed: number): () => number {
-  let state = seed
-  return () => {
-    state = (Math.imul(state, 1_664_525) + 1_013_904_223) >>> 0
-    return state / 2 ** 32
-  }
-}
-
 async function ordeal(seed: number): Promise<void> {
-  const chance = createChance(seed)
-  using workspace = makeWorkspace()
-  await using model = await startModel(scenario)
-  const config = { model: model.config, approval: { privileged: 'allow' }, memory: { embedder: 'none' }, versions: { enabled: false } }
-  const start = () => startGuest({ workspace, config, answer: ({ ask }) => (ask === 'definitions' ? definitions : null) })
-  let isKilled = false
-  /** Starts the trees that are missing. @returns all agents when they have ended; null when the guest died before */
-  const live = async (guest: ReturnType<typeof startGuest>, isWhole: boolean): Promise<readonly Agent[] | null> => {
-    try {
-      using terminal = await openReady(guest, workspace)
-      const ask = async <Output>(name: string, input: object): Promise<Output> => {
-        const { result } = (await terminal.expect('result', 'call', { name, input })) as unknown as {
-          result: { status: string; output: Output; text: string }
-        }
-        assert.equal(result.status, 'ok', result.text)
-        return result.output
-      }
-      const listed = async () => (await ask<{ agents: readonly Agent[] }>('agent.list', { ended: true, limit: 1_000 })).agents
-      // A spawn whose acknowledgement was lost may have happened.
-      const begun = (await listed()).filter(({ name }) => name === 'king').length
-      for (let missing = trees - begun; missing > 0; missing--) await ask('agent.spawn', { task: 'Rule.', name: 'king' })
-      const kings = (await listed()).filter(({ name }) => name === 'king').map(({ id }) => id)
-      if (isWhole) await ask('agent.wait', { agents: kings, timeout_s: 60 })
-      else await guest.gone
-      return await listed()
-    } catch (error) {
-      if (isWhole || !isKilled) throw error
-      return null
-    }
-  }
-  for (let life = 0; life < killsInOneWorkspace; life++) {
-    await using guest = start()
-    const started = await guest.started
-    if (started.type === 'fatal') throw new Error(JSON.stringify(started))
-    isKilled = false
-    const die = (): void => {
-      isKilled = true
-      void guest.kill()
-    }
-    const timer = setTimeout(die, 5 + chance() * 400)
-    await live(guest, false)
-    clearTimeout(timer)
-    await guest.kill()
-    await emptied(workspace)
-  }
-  await using guest = start()
-  const agents = await live(guest, true)
-  assert.ok(agents !== null)
-  await guest.stop()
-  await emptied(workspace)
-  assertTrees(agents, await readLedger(workspace), workspace.lines('log').length)
+  const chiefs = { name: 'king', task: 'Rule.', count: trees }
+  const config = { versions: { enabled: false } }
+  const answer = ({ ask }: HostQuestion): unknown => (ask === 'definitions' ? definitions : null)
+  await killAgents(seed, { scenario, chiefs, config, answer, kills: killsInOneWorkspace, latestMs: 400 }, assertTrees)
 }
 
-function assertTrees(agents: readonly Agent[], ledger: Ledger, effects: number): void {
+function assertTrees({ agents, ledger, workspace }: Survivors): void {
+  const effects = workspace.lines('log').length
   assertNothingOpen(ledger)
   for (const { id, name, state, reason } of agents) assert.equal(state, 'done', `${name} ${id}: ${reason}`)
   const named = (name: string): readonly Agent[] => agents.filter((agent) => agent.name === name)
@@ -144,16 +77,6 @@ function assertTrees(agents: readonly Agent[], ledger: Ledger, effects: number):
 }
 
 test(`${kills} kills of trees of agents, three deep, lose no result, repeat no effect and leave no orphan`, async (t) => {
-  const first = Number(process.env['OXBOW_SEED'] ?? Math.floor(Date.now() % 1_000_000))
-  const began = performance.now()
-  let begun = 0
-  await sideBySide(async () => {
-    if (begun >= kills / killsInOneWorkspace || performance.now() - began > boundMs) return false
-    const seed = first + begun++
-    await ordeal(seed).catch((error: unknown) => {
-      throw new Error(`seed ${seed}`, { cause: error })
-    })
-    return true
-  })
-  t.diagnostic(`seeds from ${first} (OXBOW_SEED=${first} repeats them); ${begun * killsInOneWorkspace} kills`)
+  const runs = await overSeeds(t, { count: kills / killsInOneWorkspace, boundMs, ordeal })
+  t.diagnostic(`${runs.length * killsInOneWorkspace} kills`)
 })

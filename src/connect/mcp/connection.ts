@@ -2,7 +2,7 @@
  * One server: started on first need, its tools listed and compared with what a person has approved, restarted once when it crashes. The
  * newest list decides: a tool that is not as approved in it cannot be called.
  */
-import { isOxbowError, type JsonObject, OxbowError, type Sandbox, type ServerProcess } from '../../types/index.ts'
+import { isOxbowError, type JsonObject, OxbowError, type Sandbox, type ServerProcess, untilAborted } from '../../types/index.ts'
 import { canonical, type FoundTool, type HashText, readTools, type ServerFacts } from './definitions.ts'
 import { crashWindowMs, listFreshMs, maxCrashes, maxLogChars } from './limits.ts'
 import { createLogin, type Login } from './login.ts'
@@ -196,18 +196,6 @@ function crashing(name: string): OxbowError {
       hint: '`oxbow servers list` shows the end of its log. Try again in a minute.',
     },
   )
-}
-
-async function untilAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
-  signal.throwIfAborted()
-  const aborted = Promise.withResolvers<never>()
-  const stop = (): void => aborted.reject(signal.reason)
-  signal.addEventListener('abort', stop, { once: true })
-  try {
-    return await Promise.race([work, aborted.promise])
-  } finally {
-    signal.removeEventListener('abort', stop)
-  }
 }
 
 interface Log {

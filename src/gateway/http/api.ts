@@ -30,6 +30,7 @@ import { openApi, readReferences, type References } from './open-api.ts'
 import { bodyOf, readBody } from './request-body.ts'
 import { matchRoute, type Route } from './routes.ts'
 import { streamEvents } from './event-stream.ts'
+import { failureHeaders, sendJson } from './send-json.ts'
 
 export interface ApiDeps {
   readonly kernel: Kernel
@@ -270,16 +271,8 @@ function sendText(response: ServerResponse, text: string): void {
 /** RFC 9457; `code` and `hint` are ours. */
 function sendProblem(response: ServerResponse, { code, message, hint }: Failure, retryAfterS?: number): void {
   const status = retryAfterS === undefined ? errorTable[code].http : 429
-  const text = JSON.stringify({ type: typeOf(code), title: errorTable[code].meaning, status, detail: message, code, hint })
-  response.writeHead(status, {
-    'content-type': 'application/problem+json',
-    'content-length': Buffer.byteLength(text),
-    'cache-control': 'no-store',
-    'x-content-type-options': 'nosniff',
-    ...(code === 'unauthenticated' && { 'www-authenticate': 'Bearer' }),
-    ...(retryAfterS !== undefined && { 'retry-after': String(retryAfterS) }),
-  })
-  response.end(text)
+  const body = { type: typeOf(code), title: errorTable[code].meaning, status, detail: message, code, hint }
+  sendJson(response, status, body, { 'content-type': 'application/problem+json', ...failureHeaders({ code }, retryAfterS) })
 }
 
 /** Names the code, where its meaning is documented. */

@@ -13,6 +13,7 @@ import { cleanFileName, createRecentMap, mediaTypeOf, OxbowError } from '../../t
 import { downloadPieceBytes, keptPieceSizes, maxUploadedBytes, maxUrlPieces, sniffedBytes } from '../limits.ts'
 import { outputOf } from './messages.ts'
 import { readPieces } from './request-body.ts'
+import { sendJson } from './send-json.ts'
 
 interface FileRequest {
   readonly kernel: Kernel
@@ -235,12 +236,5 @@ async function receiveFile({ kernel, request, response }: FileRequest, path: str
     held = piece
   }
   const output = await put(held ?? Buffer.alloc(0), true)
-  const text = JSON.stringify(output)
-  response.writeHead(output.created ? 201 : 200, {
-    'content-type': 'application/json',
-    'content-length': Buffer.byteLength(text),
-    'cache-control': 'no-store',
-    'x-content-type-options': 'nosniff',
-  })
-  response.end(text)
+  sendJson(response, output.created ? 201 : 200, output)
 }

@@ -14,6 +14,7 @@ import { cookieKeyOf, cookieName, createToken, pageFolder, pagePartChars } from 
 import type { Clients } from '../clients.ts'
 import { maxSignInBytes, maxSignInCodes, signInCodeMs, webSessionMs } from '../limits.ts'
 import { readBody } from './request-body.ts'
+import { sendJson } from './send-json.ts'
 
 interface WebSessionDeps {
   /** Of the owner. */
@@ -64,7 +65,7 @@ export function createWebSessions({ kernel, clients, random, now }: WebSessionDe
     const { key } = made.output as { key: string }
     const page = key.slice(-pagePartChars)
     response.setHeader('set-cookie', cookie(request, { value: key.slice(0, -pagePartChars), page, maxAgeS: webSessionMs / 1_000 }))
-    send(response, 200, { user: kernel.status().user, page })
+    sendJson(response, 200, { user: kernel.status().user, page })
   }
 
   const signOut = async (request: IncomingMessage, response: ServerResponse): Promise<void> => {
@@ -73,7 +74,7 @@ export function createWebSessions({ kernel, clients, random, now }: WebSessionDe
     await clients.of(request)
     await kernel.call('key.revoke', { key: keyIdOf(key) })
     response.setHeader('set-cookie', cookie(request, { value: '', page: key.slice(-pagePartChars), maxAgeS: 0 }))
-    send(response, 200, {})
+    sendJson(response, 200, {})
   }
 
   return async (request, response, path) => {
@@ -81,16 +82,16 @@ export function createWebSessions({ kernel, clients, random, now }: WebSessionDe
       const route = `${request.method} ${path}`
       if (route === 'POST /web/link') {
         if (clients.admit(request) !== null) throw toError(ownersOnly)
-        return send(response, 200, makeCode())
+        return sendJson(response, 200, makeCode())
       }
       if (path !== '/web/session') throw toError(nothingHere)
       if (route === 'POST /web/session') return await signIn(request, response)
       if (route === 'DELETE /web/session') return await signOut(request, response)
       if (cookieKeyOf(request.headers) === null) throw toError(signedOut)
-      return send(response, 200, { user: (await clients.of(request)).kernel.status().user })
+      return sendJson(response, 200, { user: (await clients.of(request)).kernel.status().user })
     } catch (error) {
       const failure = toFailure(error, 'internal_failure', 'The log of the guest has the details.')
-      send(response, errorTable[failure.code].http, { error: { ...failure } })
+      sendJson(response, errorTable[failure.code].http, { error: { ...failure } })
     }
   }
 }
@@ -135,19 +136,6 @@ function keyIdOf(key: string): string {
 
 function hashOf(code: string): string {
   return createHash('sha256').update(code).digest('hex')
-}
-
-function send(response: ServerResponse, status: number, body: JsonObject): void {
-  const text = JSON.stringify(body)
-  const length = Buffer.byteLength(text)
-  response
-    .writeHead(status, {
-      'content-type': 'application/json',
-      'content-length': length,
-      'cache-control': 'no-store',
-      'x-content-type-options': 'nosniff',
-    })
-    .end(text)
 }
 
 const again = 'Run oxbow web in a terminal: it prints a link.'

@@ -10,6 +10,7 @@ import { apiKeyOf } from '../admission.ts'
 import { type Client, type Clients, TooMany } from '../clients.ts'
 import { describeFailure } from '../frames.ts'
 import { readBody } from '../http/request-body.ts'
+import { failureHeaders, sendJson } from '../http/send-json.ts'
 import { type GatewayLimits, maxInputDepth, maxMcpInFlight, maxMcpSessions, maxMcpSessionsOfKey, mcpCheckMs, mcpIdleMs } from '../limits.ts'
 import { createKeyOffer, keyNeeded } from './key-offer.ts'
 import { isLegacyRequest, type McpRequests, type McpSession, openRequests, openSession } from './mcp-server.ts'
@@ -217,14 +218,5 @@ function sendFailure(response: ServerResponse, { code, message, hint }: Failure,
   const retryAfterS = error instanceof TooMany ? error.retryAfterS : undefined
   const status = retryAfterS === undefined ? errorTable[code].http : 429
   const rpc = { code: code === 'not_found' ? -32_001 : -32_000, message: `${message} ${hint}`.trim(), data: { code } }
-  const text = JSON.stringify({ jsonrpc: '2.0', error: rpc, id: null })
-  response.writeHead(status, {
-    'content-type': 'application/json',
-    'content-length': Buffer.byteLength(text),
-    'cache-control': 'no-store',
-    'x-content-type-options': 'nosniff',
-    ...(code === 'unauthenticated' && { 'www-authenticate': 'Bearer' }),
-    ...(retryAfterS !== undefined && { 'retry-after': String(retryAfterS) }),
-  })
-  response.end(text)
+  sendJson(response, status, { jsonrpc: '2.0', error: rpc, id: null }, failureHeaders({ code }, retryAfterS))
 }

@@ -18,6 +18,7 @@ import {
   sentFiles,
   type SessionId,
   type TurnId,
+  untilAborted,
 } from '../../types/index.ts'
 import { followTurn } from '../http/messages.ts'
 import { maxMcpInFlight } from '../limits.ts'
@@ -96,9 +97,9 @@ function createTurnRun({ kernel, foreign, turns }: TurnDeps, started: Started, p
     changed.resolve()
     changed = Promise.withResolvers()
   }
-  const show = createShower(foreign, session, progress)
+  const shower = createShower(foreign, session, progress)
   const watch = (event: KernelEvent): void => {
-    show(event)
+    shower.see(event)
     if (event.type === 'snapshot') {
       for (const pending of event.pending) asks.set(pending.call, pending)
       wake()
@@ -114,6 +115,8 @@ function createTurnRun({ kernel, foreign, turns }: TurnDeps, started: Started, p
     let body = await followTurn(kernel, started, never, watch)
     // A message that came while a turn ran is answered by that turn.
     while (body['status'] === 'merged') body = await followTurn(kernel, { session, turn: body['into'] as TurnId, cursor: 0 }, never, watch)
+    // Progress counts only before the result.
+    await shower.settled()
     return foreign.reply({ id, name: 'turn.send', input: {}, session }, outcomeOf(session, body))
   }
   work()
@@ -131,21 +134,12 @@ function createTurnRun({ kernel, foreign, turns }: TurnDeps, started: Started, p
     name: 'turn.send',
     session,
     async next(signal, seen) {
-      const left = Promise.withResolvers<never>()
-      left.promise.catch(() => {})
-      const leave = (): void => left.reject(signal.reason)
-      signal.addEventListener('abort', leave, { once: true })
-      try {
-        for (;;) {
-          if (over !== null && 'error' in over) throw over.error
-          if (over !== null) return await over.run.next(signal, seen)
-          const asked = [...asks.values()].find((one) => one !== seen)
-          if (asked !== undefined) return { asks: asked }
-          signal.throwIfAborted()
-          await Promise.race([changed.promise, left.promise])
-        }
-      } finally {
-        signal.removeEventListener('abort', leave)
+      for (;;) {
+        if (over !== null && 'error' in over) throw over.error
+        if (over !== null) return await over.run.next(signal, seen)
+        const asked = [...asks.values()].find((one) => one !== seen)
+        if (asked !== undefined) return { asks: asked }
+        await untilAborted(changed.promise, signal)
       }
     },
     cancel: () => void kernel.cancelTurn(session).catch(() => {}),
@@ -161,19 +155,28 @@ function parkedOf(record: Extract<KernelEvent, { type: 'record' }>['record']): P
   return { call, session: session as SessionId, turn: turn as TurnId, name, at, input: text('input'), reason: text('reason') }
 }
 
+interface Shower {
+  see(event: KernelEvent): void
+  /** Resolves when all that was seen is shown, or must not be. */
+  settled(): Promise<void>
+}
+
 /** Shows the text as it is written, in order, each piece only if it may leave. */
-function createShower(foreign: ForeignCalls, session: SessionId, progress: Exchange['progress']): (event: KernelEvent) => void {
-  if (progress === undefined) return () => {}
+function createShower(foreign: ForeignCalls, session: SessionId, progress: Exchange['progress']): Shower {
+  if (progress === undefined) return { see: () => {}, settled: async () => {} }
   let shown = 0
   let before: Promise<unknown> = Promise.resolve()
-  return (event) => {
-    if (event.type !== 'delta' && event.type !== 'snapshot') return
-    const { text } = event
-    if (text === '') return
-    before = before.then(async () => {
-      if (await foreign.mayLeave(session)) progress((shown += text.length), null, text)
-    })
-    before.catch(() => {})
+  return {
+    see(event) {
+      if (event.type !== 'delta' && event.type !== 'snapshot') return
+      const { text } = event
+      if (text === '') return
+      before = before.then(async () => {
+        if (await foreign.mayLeave(session)) progress((shown += text.length), null, text)
+      })
+      before.catch(() => {})
+    },
+    settled: () => before.then(() => {}).catch(() => {}),
   }
 }
 

@@ -12,6 +12,7 @@ import { type Asking, errorOf, statusOf } from './asking.ts'
 import { chatRequest, completeChat, createConversations } from './chat.ts'
 import { readBody } from './conversation.ts'
 import { cancelResponse, createResponse, createSessionHeads, readResponse, responseRequest } from './responses.ts'
+import { failureHeaders, sendJson } from '../http/send-json.ts'
 
 export interface OpenAiRequest extends Asking {
   readonly request: IncomingMessage
@@ -148,14 +149,7 @@ export function describeOpenAi(): JsonObject {
 export function sendOpenAiError(response: ServerResponse, failure: Failure, error: unknown, retryAfterS?: number): void {
   const status = retryAfterS === undefined ? statusOf(failure) : 429
   const param = isOxbowError(error) && typeof error.data['param'] === 'string' ? error.data['param'] : null
-  const text = JSON.stringify(errorOf(failure, param, status))
-  if (response.headersSent) return void response.end(`event: error\ndata: ${text}\n\n`)
-  const headers = {
-    'content-type': 'application/json',
-    'cache-control': 'no-store',
-    'content-length': Buffer.byteLength(text),
-    'x-content-type-options': 'nosniff',
-    ...(retryAfterS !== undefined && { 'retry-after': String(retryAfterS) }),
-  }
-  response.writeHead(status, headers).end(text)
+  const body = errorOf(failure, param, status)
+  if (response.headersSent) return void response.end(`event: error\ndata: ${JSON.stringify(body)}\n\n`)
+  sendJson(response, status, body, failureHeaders(failure, retryAfterS))
 }

@@ -23,6 +23,7 @@ import {
   type SessionId,
   toolName,
   type TurnId,
+  untilAborted,
 } from '../../types/index.ts'
 import type { CallReference } from '../call-reference.ts'
 import type { Events } from '../events.ts'
@@ -288,20 +289,11 @@ function createRun(deps: ForeignDeps, caller: Caller, call: ForeignCall, work: W
     name: call.name,
     session: call.session,
     async next(signal, seen) {
-      const left = Promise.withResolvers<never>()
-      left.promise.catch(() => {})
-      const leave = (): void => left.reject(signal.reason)
-      signal.addEventListener('abort', leave, { once: true })
-      try {
-        for (;;) {
-          if (failed !== null) throw failed.error
-          if (end !== null) return end
-          if (parked !== null && parked !== seen) return { asks: parked }
-          signal.throwIfAborted()
-          await Promise.race([changed.promise, left.promise])
-        }
-      } finally {
-        signal.removeEventListener('abort', leave)
+      for (;;) {
+        if (failed !== null) throw failed.error
+        if (end !== null) return end
+        if (parked !== null && parked !== seen) return { asks: parked }
+        await untilAborted(changed.promise, signal)
       }
     },
     cancel: () => stop.abort('cancelled'),

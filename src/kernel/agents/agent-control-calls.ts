@@ -75,17 +75,21 @@ interface Changed {
   readonly state: string
 }
 
+const changes = {
+  ...shared,
+  audience: ['terminal'],
+  input: z.strictObject({ agent: agentRef }),
+  output: z.custom<Changed>(),
+  example: { agent: exampleId },
+  tier: 'side_effecting',
+  effect: 'idempotent',
+} as const satisfies Partial<Call<{ agent: string }, Changed>>
+
 function pauseCall(deps: AgentControlDeps): Call<{ agent: string }, Changed> {
   return {
-    ...shared,
-    audience: ['terminal'],
+    ...changes,
     name: 'agent.pause',
     summary: 'Pauses an agent and those below it: each stops before its next step and goes on when it is resumed.',
-    input: z.strictObject({ agent: agentRef }),
-    output: z.custom<Changed>(),
-    example: { agent: exampleId },
-    tier: 'side_effecting',
-    effect: 'idempotent',
     async run({ agent: ref }, { id: call, caller }) {
       const supervisor = await deps.supervisor()
       const agent = find(supervisor, caller, ref)
@@ -98,15 +102,9 @@ function pauseCall(deps: AgentControlDeps): Call<{ agent: string }, Changed> {
 
 function resumeCall(deps: AgentControlDeps): Call<{ agent: string }, Changed> {
   return {
-    ...shared,
-    audience: ['terminal'],
+    ...changes,
     name: 'agent.resume',
     summary: 'Lets a paused agent and those below it go on.',
-    input: z.strictObject({ agent: agentRef }),
-    output: z.custom<Changed>(),
-    example: { agent: exampleId },
-    tier: 'side_effecting',
-    effect: 'idempotent',
     async run({ agent: ref }, { id: call, caller }) {
       const supervisor = await deps.supervisor()
       const agent = find(supervisor, caller, ref)

@@ -30,7 +30,7 @@ import type { Definitions } from './definitions.ts'
 import { briefOf, type Delegating, type DelegateRequest } from './brief.ts'
 import { modelOf, type Parent, parentOf, type ParentDeps, tierOf } from './parent.ts'
 import { delegateRemotely, remoteCall, type RemoteDeps } from './remote.ts'
-import { type Delegated, delegatedOf, type ResultDeps } from './delegated-end.ts'
+import { type Delegated, delegatedOf, noWork, type ResultDeps } from './delegated-end.ts'
 
 export interface DelegateDeps extends ResultDeps, RemoteDeps, Pick<ParentDeps, 'profileOf'> {
   readonly supervisor: () => Promise<Supervisor>
@@ -71,17 +71,7 @@ async function remoteOf({ definitions, findCall }: DelegateDeps, name: string): 
 
 function notBegun(agent: string, { code, message, hint }: OxbowError): Delegated {
   const status = code === 'budget_exhausted' ? 'budget_exhausted' : 'refused'
-  const none = {
-    id: '',
-    session: '',
-    branch: '',
-    value: null,
-    text: '',
-    files: [],
-    spent: { tokens: 0, micro_dollars: 0 },
-    labels: [],
-  } as const
-  return { ...none, status, agent, code, reason: message, hint }
+  return { ...noWork, status, agent, code, reason: message, hint }
 }
 
 async function waitFor(supervisor: Supervisor, by: Delegating, id: CallId, signal: AbortSignal): Promise<void> {

@@ -48,6 +48,18 @@ export interface Delegated {
   readonly hint: string
 }
 
+/** What comes back where no agent began to work. */
+export const noWork: Omit<Delegated, 'status' | 'agent' | 'code' | 'reason' | 'hint'> = {
+  id: '',
+  session: '',
+  branch: '',
+  value: null,
+  text: '',
+  files: [],
+  spent: { tokens: 0, micro_dollars: 0 },
+  labels: [],
+}
+
 export interface ResultDeps {
   readonly store: Pick<Store, 'records'>
   readonly flushed: () => Promise<void>

@@ -11,7 +11,7 @@ import { join, type Labels } from '../stages/policy.ts'
 import { stopReason } from '../stages/running-calls.ts'
 import type { DelegateRequest, Delegating } from './brief.ts'
 import { delegate, type DelegateDeps } from './delegate.ts'
-import { type Delegated, delegatedOf } from './delegated-end.ts'
+import { type Delegated, delegatedOf, noWork } from './delegated-end.ts'
 
 export interface FanOutDeps extends DelegateDeps {
   readonly joinLabels: Sessions['join']
@@ -170,23 +170,12 @@ function originsOf(ends: readonly FanTaskEnd[]) {
   return ends.flatMap(({ session }) => (session === '' ? [] : [originOf('session', session)]))
 }
 
-const none = {
-  id: '',
-  session: '',
-  branch: '',
-  value: null,
-  text: '',
-  files: [],
-  spent: { tokens: 0, micro_dollars: 0 },
-  labels: [],
-} as const
-
 function notNeeded(agent: string): Delegated {
-  return { ...none, status: 'cancelled', agent, code: 'cancelled', reason: 'It was not needed any more.', hint: '' }
+  return { ...noWork, status: 'cancelled', agent, code: 'cancelled', reason: 'It was not needed any more.', hint: '' }
 }
 
 function withoutNeed(agent: string, need: string): Delegated {
-  return { ...none, status: 'refused', agent, code: 'cancelled', reason: `It needs ${need}, which has not succeeded.`, hint: '' }
+  return { ...noWork, status: 'refused', agent, code: 'cancelled', reason: `It needs ${need}, which has not succeeded.`, hint: '' }
 }
 
 /** A goal with the results that it builds upon, each between marks: whoever reads them obeys none. */

@@ -5,7 +5,7 @@
  * Also here: the rules of `egress.allow` and `egress.deny`, and name resolution with a bounded number of concurrent lookups.
  */
 import type { BlockList } from 'node:net'
-import { type Config, OxbowError } from '../../types/index.ts'
+import { type Config, OxbowError, untilAborted } from '../../types/index.ts'
 import { maxAddresses, maxLookups, maxUrlCharacters } from '../limits.ts'
 import { type AddressKind, contains, createAddressJudge, createRanges, type JudgeAddress } from './address-kinds.ts'
 
@@ -216,17 +216,6 @@ export function createNameLookup(lookup: Lookup = systemLookup, lookups: number 
 async function systemLookup(host: string): Promise<readonly string[]> {
   const found = await process.getBuiltinModule('node:dns').promises.lookup(host, { all: true })
   return found.map(({ address }) => address)
-}
-
-async function untilAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
-  const aborted = Promise.withResolvers<never>()
-  const stop = (): void => aborted.reject(signal.reason)
-  signal.addEventListener('abort', stop, { once: true })
-  try {
-    return await Promise.race([work, aborted.promise])
-  } finally {
-    signal.removeEventListener('abort', stop)
-  }
 }
 
 function noAddress(host: string, cause: unknown): OxbowError {
