@@ -93,7 +93,8 @@ function facade(parts: KernelParts, options: KernelOptions, resumed: Promise<voi
       await resumed
       // So that the list contains a session that was just created.
       await journal.flushed()
-      return (await sessionsOf(store, { limit, archived: false, search: '' })).map((row) => describeSession(row, lanes.isBusy(row.id)))
+      const rows = await sessionsOf(store, { limit, archived: false, search: '' })
+      return rows.map((row) => describeSession(row, lanes.isBusy(row.id), parts.handoffs.answering(row.id)))
     },
     async sendTurn(send) {
       await resumed

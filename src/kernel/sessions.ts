@@ -209,10 +209,16 @@ export async function sessionsOf(store: Store, { limit, archived, search }: List
   return (await store.sessions(maxSessionsRead)).filter(fits).slice(0, limit)
 }
 
-export function describeSession(row: SessionRow, busy: boolean): SessionInfo {
+/** @param agent who answers in it; undefined: the usual agent */
+export function describeSession(row: SessionRow, busy: boolean, agent?: string): SessionInfo {
   const { id, title, createdAt, activeAt, turns, archived, parent, forked } = row
   const info = { id, title, created_at: createdAt, active_at: activeAt, turns, busy }
-  return { ...info, ...(archived > 0 && { archived_at: archived }), ...(parent !== '' && { parent, forked_at: forked }) }
+  return {
+    ...info,
+    ...(archived > 0 && { archived_at: archived }),
+    ...(parent !== '' && { parent, forked_at: forked }),
+    ...(agent !== undefined && { agent }),
+  }
 }
 
 /** The labels of what the session has read, and whether they let a call run. */

@@ -18,6 +18,7 @@ export const commands: readonly Command[] = [
   { name: 'cancel', argument: '', help: 'stop the running turn' },
   { name: 'cancelall', argument: '', help: 'stop the running turns of all sessions' },
   { name: 'model', argument: '[NAME]', help: 'choose the model of the next messages' },
+  { name: 'agent', argument: '[NAME]', help: 'choose the agent or character that answers' },
   { name: 'cost', argument: '', help: 'show spending and limits' },
   { name: 'compact', argument: '', help: 'summarize older messages now' },
   { name: 'undo', argument: '', help: 'bring files back to before a turn; shows what would change first' },

@@ -88,6 +88,9 @@ async function perform(effect: Exclude<OutsideEffect, { type: 'complete_files' }
       return expand(effect, doing)
     case 'list_models':
       return dispatch({ type: 'dialog', dialog: newPicker('models', 'Model of the next messages', await ports.models()) })
+    case 'list_definitions':
+    case 'choose_agent':
+      return definitionEffect(effect, doing)
     case 'offer_rules':
       return offerRules(effect.call, doing)
     case 'decide':
@@ -290,6 +293,26 @@ async function changeSession(effect: SessionEffect, doing: Doing): Promise<void>
     case 'compact':
       return dispatch({ type: 'say', text: (await ask(doing, 'session.compact', { session })).text })
   }
+}
+
+// Who answers: the usual agent, or one that the person has defined.
+
+type DefinitionEffect = Extract<Effect, { type: 'list_definitions' | 'choose_agent' }>
+
+async function definitionEffect(effect: DefinitionEffect, doing: Doing): Promise<void> {
+  const { link, dispatch } = doing
+  if (effect.type === 'choose_agent') {
+    await link.chooseAgent(effect.agent)
+    const who = effect.agent === '' ? 'The usual agent' : plainLine(effect.agent, 60)
+    return dispatch({ type: 'say', text: `${who} answers from the next message on.` })
+  }
+  const { definitions } = (await ask(doing, 'definition.list', { kind: 'agents' })).output as {
+    readonly definitions: readonly { readonly name: string; readonly state: string }[]
+  }
+  const ready = definitions.filter(({ state }) => state === 'ready')
+  if (ready.length === 0) return dispatch({ type: 'say', text: 'There is no other agent. oxbow character import FILE makes one.' })
+  const rows = [{ id: '', label: 'the usual agent', detail: '' }, ...ready.map(({ name }) => ({ id: name, label: name, detail: '' }))]
+  dispatch({ type: 'dialog', dialog: newPicker('definitions', 'Who answers', rows) })
 }
 
 // The agents of a guest: their tree, and what a person does with one.

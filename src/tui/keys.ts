@@ -126,6 +126,8 @@ function choosePicked(state: State, picker: Picker): Step {
       return [closed, [{ type: 'open', prefix: row.id }]]
     case 'models':
       return [say({ ...closed, model: row.id }, `The next messages go to ${row.id}.`), []]
+    case 'definitions':
+      return [closed, [{ type: 'choose_agent', agent: row.id }]]
     case 'versions':
       return [closed, [{ type: 'preview_restore', at: `${row.id}~1`, title: row.label }]]
     default:

@@ -9,7 +9,7 @@ export interface PickerRow {
 
 export interface Picker {
   readonly kind: 'picker'
-  readonly purpose: 'sessions' | 'models' | 'versions' | 'approvals' | 'agents'
+  readonly purpose: 'sessions' | 'models' | 'definitions' | 'versions' | 'approvals' | 'agents'
   readonly title: string
   readonly rows: readonly PickerRow[]
   /** What was typed to narrow the list down. */

@@ -24,6 +24,8 @@ export function runCommand(state: State, { name, argument }: Entered, around: Su
       return argument === ''
         ? does({ type: 'list_models' })
         : [tell({ ...state, model: argument }, `The next messages go to ${argument}.`), []]
+    case 'agent':
+      return does(argument === '' ? { type: 'list_definitions' } : { type: 'choose_agent', agent: argument })
     case 'cost':
       return does({ type: 'cost' })
     case 'agents':

@@ -24,6 +24,8 @@ export interface TuiOptions {
   readonly session?: string | undefined
   readonly continue?: boolean | undefined
   readonly model?: string | undefined
+  /** Who answers: an agent or a character. */
+  readonly agent?: string | undefined
 }
 
 export interface TuiEnd {
@@ -87,7 +89,7 @@ function createApp(options: TuiOptions, ports: Ports, leave: () => void): App {
     ticks.set(moves(state))
     driver.draw()
   }
-  const link = createSessionLink(ports, dispatch)
+  const link = createSessionLink(ports, dispatch, options.agent ?? '')
   const perform = createEffects({ link, ports, dispatch })
   const run = (effect: Effect): void => {
     if (isOutside(effect)) void perform(effect)
@@ -207,6 +209,7 @@ async function useLink(link: Link, { options, ports, app, left, isFirst }: Use):
     if (!isFirst) return
     if (options.session !== undefined) await app.link.open(options.session)
     else if (options.continue === true) await app.link.openNewest()
+    if (options.agent !== undefined) await app.link.chooseAgent(options.agent)
   }
   const begun = begin().then(
     () => new Promise<never>(() => {}),

@@ -17,13 +17,16 @@ export interface SessionLink {
   /** @param prefix of the id @throws OxbowError */
   open(prefix: string): Promise<void>
   openNewest(): Promise<void>
+  /** Who answers from the next message on, here and in new sessions; empty: the usual agent. @throws OxbowError `not_found` */
+  chooseAgent(name: string): Promise<void>
   /** Leaves the session: the next message starts another. */
   leave(title: string): void
   loadOlder(before: number): Promise<void>
   send(message: Message): Promise<void>
 }
 
-export function createSessionLink(ports: Pick<Ports, 'uploadFiles'>, dispatch: (event: Event) => void): SessionLink {
+/** @param firstAgent who answers in new sessions; empty: the usual agent */
+export function createSessionLink(ports: Pick<Ports, 'uploadFiles'>, dispatch: (event: Event) => void, firstAgent: string): SessionLink {
   let gateway: Gateway | null = null
   const linked = (): Gateway => {
     if (gateway !== null) return gateway
@@ -31,6 +34,7 @@ export function createSessionLink(ports: Pick<Ports, 'uploadFiles'>, dispatch: (
   }
   const followed = createFollowed(linked, dispatch)
   let title = ''
+  const answering = createAnswering(linked, firstAgent)
   /** The session that was started for a message which is not accepted yet. */
   let unused: SessionId | null = null
 
@@ -44,6 +48,7 @@ export function createSessionLink(ports: Pick<Ports, 'uploadFiles'>, dispatch: (
     title = ''
     unused = made.id
     dispatch({ type: 'began', session: made })
+    answering.began(made.id)
     await followed.begin(made.id, 0, [])
     return made.id
   }
@@ -51,6 +56,7 @@ export function createSessionLink(ports: Pick<Ports, 'uploadFiles'>, dispatch: (
     isLinked: () => gateway !== null,
     async deliver({ id, text, files, model }) {
       const session = followed.session() ?? (await begin())
+      await answering.settle(session)
       const attachments = files.length === 0 ? {} : { attachments: await ports.uploadFiles(files, linked()) }
       await linked().sendTurn({ session, text, clientId: id, ...(model !== '' && { model }), ...attachments })
       unused = null
@@ -77,6 +83,7 @@ export function createSessionLink(ports: Pick<Ports, 'uploadFiles'>, dispatch: (
     current: followed.session,
     open: async (prefix) => show(await findSession(linked(), prefix)),
     openNewest: async () => show(await newestSession(linked(), followed.session())),
+    chooseAgent: (name) => answering.choose(followed.session(), name),
     leave(wanted) {
       followed.end()
       title = wanted
@@ -132,6 +139,45 @@ function createFollowed(gateway: () => Gateway, dispatch: (event: Event) => void
       session = null
     },
   }
+}
+
+interface Answering {
+  choose(session: SessionId | null, name: string): Promise<void>
+  /** A session was started for its first message. */
+  began(session: SessionId): void
+  /** Before each message: a session that has begun gets the agent that was chosen, also after a lost connection. */
+  settle(session: SessionId): Promise<void>
+}
+
+/** Who answers in new sessions. */
+function createAnswering(gateway: () => Gateway, first: string): Answering {
+  let agent = first
+  let begun: SessionId | null = null
+  const giveTo = async (session: SessionId, name: string): Promise<void> => {
+    const outcome = await gateway().call('session.agent', { agent: name }, session)
+    if (outcome.status !== 'ok') throw toError(outcome.failure)
+  }
+  return {
+    async choose(session, name) {
+      if (session !== null) await giveTo(session, name)
+      else if (name !== '') await assertAgent(gateway(), name)
+      agent = name
+    },
+    began: (session) => void (begun = session),
+    async settle(session) {
+      if (begun === session && agent !== '') await giveTo(session, agent)
+      begun = null
+    },
+  }
+}
+
+/** Before there is a session for it. @throws OxbowError `not_found` */
+async function assertAgent(gateway: Gateway, name: string): Promise<void> {
+  const outcome = await gateway.call('definition.list', { kind: 'agents' })
+  if (outcome.status !== 'ok') throw toError(outcome.failure)
+  const { definitions } = outcome.output as { readonly definitions: readonly { readonly name: string; readonly state: string }[] }
+  if (definitions.some((one) => one.name === name && one.state === 'ready')) return
+  throw new OxbowError('not_found', `There is no agent ${JSON.stringify(name.slice(0, 60))}.`, { hint: '/agent lists them.' })
 }
 
 async function newestSession(gateway: Gateway, current: SessionId | null): Promise<SessionInfo> {

@@ -121,6 +121,10 @@ export type Effect =
   | { readonly type: 'new'; readonly title: string }
   | { readonly type: 'list_sessions' }
   | { readonly type: 'list_models' }
+  /** Agents that a person has defined, characters among them. */
+  | { readonly type: 'list_definitions' }
+  /** Empty: the usual one. */
+  | { readonly type: 'choose_agent'; readonly agent: string }
   | { readonly type: 'list_versions' }
   | { readonly type: 'preview_restore'; readonly at: string; readonly title: string }
   | { readonly type: 'restore'; readonly at: string }

@@ -159,6 +159,8 @@ export interface SessionInfo {
   /** The session that it was forked from, and the last record that both share. */
   readonly parent?: SessionId
   readonly forked_at?: number
+  /** Who answers in it now; absent: the usual agent. */
+  readonly agent?: string
 }
 
 /** What a terminal shows about the guest. */

@@ -31,6 +31,28 @@ describe('the outbox', () => {
     assert.deepEqual(outbox.messages(), [])
   })
 
+  it('gives a new session to the agent that was chosen, before its first message', async () => {
+    const made: string[] = []
+    const client = {
+      createSession: async () => void made.push('session'),
+      call: async (name: string, input: object, session: string) => {
+        made.push(`${name} ${JSON.stringify(input)} ${session}`)
+        return made.length > 4
+          ? { status: 'failed', failure: { code: 'not_found', message: 'gone', hint: '' }, text: '' }
+          : { status: 'ok', output: {}, text: '' }
+      },
+      sendTurn: async ({ text }: { text: string }) => void made.push(text),
+    } as unknown as Client
+    const outbox = createOutbox(client, makeStorage())
+    outbox.send({ ...message, agent: 'alfred' })
+    await settled()
+    assert.deepEqual(made, ['session', 'session.agent {"agent":"alfred"} s', 'Hello'])
+    outbox.send({ ...message, session: 't', agent: 'nobody' })
+    await settled()
+    assert.equal(outbox.refused()[0]?.failure.message, 'gone')
+    assert.equal(made.length, 5)
+  })
+
   it('sends what was not acknowledged again after a reload, with the same id', async () => {
     const ids: string[] = []
     const storage = makeStorage()

@@ -27,6 +27,7 @@ type ChatCommand =
   | { readonly kind: 'rename'; readonly title: string }
   | { readonly kind: 'archive' }
   | { readonly kind: 'fork'; readonly at: number | null }
+  | { readonly kind: 'agent'; readonly name: string }
   | { readonly kind: 'memory'; readonly argument: string }
   | { readonly kind: 'attach'; readonly path: string }
   | { readonly kind: 'prompt'; readonly words: readonly string[] }
@@ -44,6 +45,7 @@ const chatHelp = `/new [title]   start another session
 /rename TITLE  rename this session
 /archive       archive this session and start another
 /fork [N]      copy this session, up to message #N, into a new one
+/agent [NAME]  choose the agent or character that answers; without NAME, the usual one
 /memory …      search, add, forget; /memory alone lists the forms
 /attach FILE   attach a file to the next message; without FILE, drop all
 /prompt SERVER NAME [FIELD=VALUE …]
@@ -75,6 +77,8 @@ export function parseCommand(line: string): ChatCommand | null {
       return { kind: 'memory', argument: line.slice('/memory'.length).trim() }
     case 'switch':
       return { kind: 'switch', prefix: argument }
+    case 'agent':
+      return { kind: 'agent', name: argument }
     case 'rename':
       return { kind: 'rename', title: argument }
     case 'fork':
@@ -198,6 +202,11 @@ export async function obey(command: ChatCommand, { gateway, conversation, screen
       return screen.line(`  ${plainLine(await keepSession(command, session?.id ?? null, gateway, conversation), maxNoteChars)}`)
     case 'memory':
       return screen.line(await askMemory(gateway, command.argument))
+    case 'agent':
+      await conversation.choose(command.name)
+      return screen.line(
+        `  ${command.name === '' ? 'the usual agent' : plainLine(command.name, maxNameChars)} answers from the next message on`,
+      )
     case 'attach':
       return screen.line(`  ${plainLine(await conversation.attach(command.path), maxNoteChars)}`)
     case 'prompt':

@@ -11,7 +11,7 @@ import { createTtyScreen } from '../screen/tty-screen.ts'
 import { columnsOf, isInteractive, printFailure, printLine, printText, type Terminal } from '../terminal.ts'
 import { readRecent } from '../turn-watch.ts'
 import { askCatalog, type FoundService } from '../verbs/models.ts'
-import { newestSession } from '../verbs/sessions.ts'
+import { chooseAgent, findSession, newestSession } from '../verbs/sessions.ts'
 import { isOffline, plainLine, plainText } from '../../terminal/index.ts'
 import { runChat } from './chat-loop.ts'
 import { banner } from './turn-printer.ts'
@@ -63,6 +63,8 @@ function chatOnce(options: ChatOptions, terminal: Terminal, { isFirst, onSession
     const person = isInteractive(terminal)
     const makeScreen = person ? createTtyScreen : createPlainScreen
     const session = options.session ?? (options.continue === true ? (await newestSession(gateway)).id : undefined)
+    if (session !== undefined && options.agent !== undefined && isFirst)
+      await chooseAgent(gateway, (await findSession(gateway, session)).id, options.agent)
     return runChat({
       gateway,
       makeScreen: (events) => makeScreen(terminal.input, terminal.output, events),

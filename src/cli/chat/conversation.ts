@@ -2,7 +2,7 @@
 import type { CallId, Failure, JsonObject, RecordView, SessionId, SessionInfo } from '../../types/index.ts'
 import type { GatewayPort } from '../guest-connection.ts'
 import { outputOf } from '../kernel/call.ts'
-import { findSession, newSession, removeUnused } from '../verbs/sessions.ts'
+import { chooseAgent, findSession, newSession, removeUnused } from '../verbs/sessions.ts'
 import { assertFewFiles, findLocalFile, type LocalFile, uploadFiles } from '../own-files.ts'
 import type { Screen } from '../screen/screen.ts'
 import { exactText, formatBytes } from '../../terminal/index.ts'
@@ -35,6 +35,8 @@ export interface Conversation {
   send(text: string): Promise<void>
   /** Attaches a file to the next message; an empty path removes all. @returns the attached files, as text */
   attach(path: string): Promise<string>
+  /** Chooses who answers from the next message on, here and in new sessions; empty: the usual agent. */
+  choose(agent: string): Promise<void>
   /** @param reason why it is denied; the agent reads it */
   answer(call: CallId, allow: boolean, reason?: string): Promise<void>
   /** Answers the form of a server: allows the call with this input. */
@@ -67,8 +69,10 @@ function rulesText(rules: readonly OfferedRule[]): string {
 }
 
 export function createConversation(deps: ConversationDeps): Conversation {
-  const { gateway, screen, recent, model, agent, oneByOne, onLost, onSession, workspaces, user } = deps
+  const { gateway, screen, recent, model, oneByOne, onLost, onSession, workspaces, user } = deps
   let session: ChatSession | null = null
+  /** Who answers in the next session. */
+  let agent = deps.agent
   let attached: readonly LocalFile[] = []
   const decided = async (call: CallId): Promise<void> => {
     session?.answered(call)
@@ -111,6 +115,12 @@ export function createConversation(deps: ConversationDeps): Conversation {
       else current.sent(turn)
       if (oneByOne) await current.idle()
     },
+    async choose(chosen) {
+      const wanted = chosen === '' ? undefined : chosen
+      if (session !== null) await chooseAgent(gateway, session.id, chosen)
+      else if (wanted !== undefined) await open(await newSession(gateway, '', wanted), [])
+      agent = wanted
+    },
     async attach(path) {
       if (path === '') attached = []
       else {
@@ -120,6 +130,13 @@ export function createConversation(deps: ConversationDeps): Conversation {
       const names = attached.map(({ name, bytes }) => `${name} (${formatBytes(bytes)})`).join(', ')
       return names === '' ? 'no files are attached' : `attached to the next message: ${names}`
     },
+    ...createAnswers(gateway, decided),
+    ...createOffers(gateway, decided),
+  }
+}
+
+function createAnswers(gateway: GatewayPort, decided: (call: CallId) => Promise<void>): Pick<Conversation, 'answer' | 'fillIn'> {
+  return {
     async answer(call, allow, reason) {
       if (reason === undefined) await gateway.approve(call, allow)
       else await outputOf(gateway, 'call.decide', { call, allow, reason })
@@ -129,7 +146,6 @@ export function createConversation(deps: ConversationDeps): Conversation {
       await outputOf(gateway, 'call.decide', { call, allow: true, input })
       await decided(call)
     },
-    ...createOffers(gateway, decided),
   }
 }
 

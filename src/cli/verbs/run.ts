@@ -6,7 +6,7 @@ import type { CallId, PendingApproval, SandboxStatus, SentFile, SessionId, TurnI
 import { exitOf, isInteractive, printFailure, printLine, printNotice, reportFailure, type Terminal } from '../terminal.ts'
 import { type GatewayPort, type GuestChoice, withLastingGuest } from '../guest-connection.ts'
 import type { FollowEvent, SentMessage } from '../../client/index.ts'
-import { findSession, newestSession, newSession, removeUnused } from './sessions.ts'
+import { chooseAgent, findSession, newestSession, newSession, removeUnused } from './sessions.ts'
 import { assertFewFiles, findLocalFile, uploadFiles } from '../own-files.ts'
 import { dropTypedAhead, onInterrupt, readPiped } from '../input.ts'
 import { type TurnView, exactInput, mediaLine, plainText, unreportedFailure, whyAsked } from '../../terminal/index.ts'
@@ -93,8 +93,10 @@ function createSender(text: string, files: Parameters<typeof uploadFiles>[0], op
   let session: SessionId | undefined
   let sent: SentMessage | undefined
   const choose = async (gateway: GatewayPort): Promise<SessionId> => {
-    if (prefix !== undefined) return (await findSession(gateway, prefix)).id
-    return (isNew ? await newSession(gateway, '', options.agent) : await newestSession(gateway)).id
+    if (isNew) return (await newSession(gateway, '', options.agent)).id
+    const { id } = prefix === undefined ? await newestSession(gateway) : await findSession(gateway, prefix)
+    if (options.agent !== undefined) await chooseAgent(gateway, id, options.agent)
+    return id
   }
   return {
     session: () => (sent === undefined ? undefined : session),

@@ -152,9 +152,19 @@ export async function newSession(
 ): Promise<SessionInfo> {
   const session = await gateway.createSession(title || undefined)
   if (agent === undefined) return session
-  const outcome = await gateway.call('session.agent', { agent }, session.id)
-  if (outcome.status === 'ok') return session
-  await removeUnused(gateway, session.id, null)
+  try {
+    await chooseAgent(gateway, session.id, agent)
+    return session
+  } catch (error) {
+    await removeUnused(gateway, session.id, error)
+    throw error
+  }
+}
+
+/** @param agent that answers from the next message on; empty: the usual one. @returns that, as a sentence. @throws OxbowError `not_found` */
+export async function chooseAgent(gateway: Pick<GatewayPort, 'call'>, session: SessionId, agent: string): Promise<string> {
+  const outcome = await gateway.call('session.agent', { agent }, session)
+  if (outcome.status === 'ok') return outcome.text
   throw toError(outcome.failure)
 }
 

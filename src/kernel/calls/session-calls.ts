@@ -19,6 +19,7 @@ import { clientTools } from './client-calls.ts'
 import { itemsBehind } from '../../runtime/index.ts'
 import type { Conversations } from '../conversation/conversations.ts'
 import type { Summaries } from '../conversation/summaries.ts'
+import type { Handoffs } from '../delegation/handoffs.ts'
 import type { Gate } from '../gate.ts'
 import { optionsOf } from '../stages/running-calls.ts'
 import type { Journal } from '../journal.ts'
@@ -39,6 +40,7 @@ export interface SessionCallDeps {
   readonly contextTokens: number
   readonly gate: Pick<Gate, 'call'>
   readonly newId: () => string
+  readonly handoffs: Pick<Handoffs, 'answering'>
 }
 
 export const sessionId: z.ZodType<SessionId, string> = z
@@ -84,7 +86,7 @@ function createSession({ store }: SessionCallDeps): Call<{ title?: string | unde
   }
 }
 
-function listSessions({ store, lanes, journal }: SessionCallDeps): Call<ListInput, readonly SessionInfo[]> {
+function listSessions({ store, lanes, journal, handoffs }: SessionCallDeps): Call<ListInput, readonly SessionInfo[]> {
   return {
     name: 'session.list',
     summary: 'Lists sessions, newest activity first.',
@@ -105,7 +107,8 @@ function listSessions({ store, lanes, journal }: SessionCallDeps): Call<ListInpu
     async run(input) {
       // The list must show changes that were made just now.
       await journal.flushed()
-      return { output: (await sessionsOf(store, input)).map((row) => describeSession(row, lanes.isBusy(row.id))) }
+      const rows = await sessionsOf(store, input)
+      return { output: rows.map((row) => describeSession(row, lanes.isBusy(row.id), handoffs.answering(row.id))) }
     },
   }
 }

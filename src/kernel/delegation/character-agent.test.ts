@@ -27,9 +27,13 @@ test('a character answers in a conversation that chose it, with a prompt that fo
   const choose = (agent: string) => guest.kernel.call('session.agent', { agent }, guest.session)
   const chosen = await choose('whitcombe')
   assert.equal(chosen.status, 'ok', chosen.text)
+  const answering = async (): Promise<string | undefined> =>
+    (await guest.kernel.listSessions(10)).find(({ id }) => id === guest.session)?.agent
+  assert.equal(await answering(), 'whitcombe')
   assert.equal((await guest.turn('Good morning.'))['reply'], 'Very well.')
   await guest.turn('Is there tea?')
   await choose('')
+  assert.equal(await answering(), undefined)
   await guest.turn('And you?')
   const [first, second, last] = systems as [string, string, string]
   assert.match(first, /You are Whitcombe, a butler/)

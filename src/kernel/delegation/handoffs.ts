@@ -19,6 +19,8 @@ export interface Handoffs {
   load(): Promise<void>
   /** Who has the session beside its own agent, the one that has it now last; empty: its own agent has it. */
   readonly held: ReadonlyMap<SessionId, readonly Handoff[]>
+  /** @returns the agent that has the session now; undefined: its own */
+  answering(session: SessionId): string | undefined
   put(by: Parameters<Documents['put']>[0], session: SessionId, handoffs: readonly Handoff[]): Promise<void>
 }
 
@@ -31,6 +33,7 @@ export function createHandoffs(documents: Pick<Documents, 'all' | 'put'>): Hando
       for (const { name, value } of await documents.all<readonly Handoff[]>(handoffCategory)) held.set(name as SessionId, value)
     },
     held,
+    answering: (session) => held.get(session)?.at(-1)?.profile.name,
     async put(by, session, handoffs) {
       const isEmpty = handoffs.length === 0
       const change: DocumentChange = { category: handoffCategory, name: session, value: isEmpty ? null : handoffs }

@@ -11,7 +11,7 @@ import { useGuest } from '../../data/guest.tsx'
 import { IconButton } from '../../ui/button.tsx'
 import { Loading, Problem, ProblemLine } from '../../ui/states.tsx'
 import { toFailure } from '../../../../src/types/index.ts'
-import { Composer } from './composer.tsx'
+import { type Choice, Composer } from './composer.tsx'
 import { type Conversation, useConversation } from './conversation.ts'
 import { newSessionId, outboxOf } from './outbox.ts'
 import { sessionEvents, SessionList } from './session-list.tsx'
@@ -47,7 +47,8 @@ function Session({ session, isListOpen, onList }: SessionProps): ReactNode {
   const { actions, send, stop, failure } = useSession(session, conversation, setUndoing)
   const outbox = outboxOf(client)
   const refused = useSyncExternalStore(outbox.subscribe, outbox.refused).filter((message) => message.session === session)
-  const title = useTitle(session)
+  const info = useInfo(session)
+  const title = session === '' ? 'New session' : info?.title || 'Session'
   const isRunning = conversation.turn !== null
   const isEmpty = conversation.items.length === 0 && !conversation.isLoading
   return (
@@ -61,7 +62,7 @@ function Session({ session, isListOpen, onList }: SessionProps): ReactNode {
       ) : conversation.isLoading && session !== '' ? (
         <Loading label="Loading the session" />
       ) : isEmpty ? (
-        <Welcome onChoose={(text) => send(text, [], '')} />
+        <Welcome onChoose={(text) => send(text, [], { model: '', agent: '' })} />
       ) : (
         <TranscriptView
           key={session}
@@ -80,6 +81,7 @@ function Session({ session, isListOpen, onList }: SessionProps): ReactNode {
         <Composer
           session={session}
           isRunning={isRunning}
+          answering={info?.agent ?? ''}
           onSend={send}
           onStop={stop}
           facts={<Facts session={session} conversation={conversation} />}
@@ -94,7 +96,7 @@ function Session({ session, isListOpen, onList }: SessionProps): ReactNode {
 
 interface SessionActions {
   readonly actions: ItemActions
-  readonly send: (text: string, files: readonly KeptFile[], model: string) => void
+  readonly send: (text: string, files: readonly KeptFile[], choice: Choice) => void
   readonly stop: () => void
   readonly failure: ReturnType<typeof toFailure> | null
 }
@@ -129,25 +131,24 @@ function useSession(session: string, { items }: Conversation, onUndo: (commit: s
     }),
     [attempt, first?.key, fork, onUndo],
   )
-  const send: SessionActions['send'] = (text, files, model) => {
+  const send: SessionActions['send'] = (text, files, choice) => {
     const outbox = outboxOf(client)
     for (const { id, session: of } of outbox.refused()) if (of === session) outbox.discard(id)
     const target = session || newSessionId()
-    outbox.send({ session: target, isNew: session === '', text, files, model })
+    outbox.send({ session: target, isNew: session === '', text, files, ...choice })
     if (session === '') navigate(`/chat/${target}`, { replace: true })
   }
   const stop = (): void => attempt(async () => void (await client.cancelTurn(session as SessionInfo['id'])))
   return { actions, send, stop, failure }
 }
 
-function useTitle(session: string): string {
+function useInfo(session: string): SessionInfo | undefined {
   const { data } = useCall<readonly SessionInfo[]>(
     'session.list',
     { limit: 300, search: '', archived: false },
     { skip: session === '', refreshOn: sessionEvents },
   )
-  const found = data?.find(({ id }) => id === session)
-  return session === '' ? 'New session' : found?.title || 'Session'
+  return data?.find(({ id }) => id === session)
 }
 
 interface FactsProps {

@@ -6,6 +6,7 @@ import { commandCall, isNoCommand } from '../../../../src/terminal/index.ts'
 import { useGuest } from '../../data/guest.tsx'
 import { Button, IconButton } from '../../ui/button.tsx'
 import { bytesText } from '../../ui/layout.tsx'
+import { AgentChoice } from './agent-choice.tsx'
 import { refusalOf, upload } from './attachments.ts'
 import { ModelChoice } from './model-choice.tsx'
 
@@ -13,7 +14,9 @@ interface ComposerProps {
   /** Empty for a new one. */
   readonly session: string
   readonly isRunning: boolean
-  readonly onSend: (text: string, files: readonly KeptFile[], model: string) => void
+  /** Who answers in it now; empty: the usual agent. */
+  readonly answering: string
+  readonly onSend: (text: string, files: readonly KeptFile[], choice: Choice) => void
   readonly onStop: () => void
   /** What stands beside the model: cost and context. */
   readonly facts: ReactNode
@@ -21,11 +24,19 @@ interface ComposerProps {
   readonly returned: string
 }
 
+/** Whom a message is for; empty: the configured model, the usual agent. */
+export interface Choice {
+  readonly model: string
+  /** Of a session that is new. */
+  readonly agent: string
+}
+
 const draftKey = (session: string): string => `oxbow.draft.${session || 'new'}`
 
-export function Composer({ session, isRunning, onSend, onStop, facts, returned }: ComposerProps): ReactNode {
+export function Composer({ session, isRunning, answering, onSend, onStop, facts, returned }: ComposerProps): ReactNode {
   const [text, setText] = useDraft(session, returned)
   const [model, setModel] = useState('')
+  const [agent, setAgent] = useState('')
   const { files, isUploading, problem, add, remove, clear } = useFiles()
   const { expanded, refusal } = useCommands()
   const dropZone = useDropZone(add)
@@ -41,7 +52,7 @@ export function Composer({ session, isRunning, onSend, onStop, facts, returned }
     event?.preventDefault()
     if (!canSend) return
     const sendNow = (message: string): void => {
-      onSend(message, files, model)
+      onSend(message, files, { model, agent })
       setText('')
       clear()
       input.current?.focus()
@@ -79,6 +90,7 @@ export function Composer({ session, isRunning, onSend, onStop, facts, returned }
       />
       <div className="chat-composer-foot">
         <AttachButton onFiles={add} />
+        <AgentChoice session={session} current={session === '' ? agent : answering} onChoose={setAgent} />
         <ModelChoice chosen={model} onChoose={setModel} />
         <div className="chat-facts">{facts}</div>
         {isRunning && (

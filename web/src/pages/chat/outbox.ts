@@ -12,6 +12,7 @@ import {
   type SessionId,
   systemClock,
   systemRandom,
+  toError,
   toFailure,
 } from '../../../../src/types/index.ts'
 
@@ -22,6 +23,8 @@ export interface OutgoingMessage {
   readonly isNew: boolean
   readonly text: string
   readonly model: string
+  /** Who answers in a session that is new; empty or absent: the usual agent. */
+  readonly agent?: string
   readonly files: readonly KeptFile[]
   readonly at: number
 }
@@ -53,7 +56,10 @@ export function outboxOf(client: Client): Outbox {
   return known
 }
 
-export function createOutbox(client: Pick<Client, 'createSession' | 'sendTurn'>, storage: Pick<Storage, 'getItem' | 'setItem'>): Outbox {
+export function createOutbox(
+  client: Pick<Client, 'createSession' | 'sendTurn' | 'call'>,
+  storage: Pick<Storage, 'getItem' | 'setItem'>,
+): Outbox {
   let messages: readonly OutgoingMessage[] = read(storage)
   let refused: readonly (OutgoingMessage & { readonly failure: Failure })[] = []
   const listeners = new Set<() => void>()
@@ -62,9 +68,10 @@ export function createOutbox(client: Pick<Client, 'createSession' | 'sendTurn'>,
     listeners.forEach((listener) => listener())
   }
   const deliver = async (message: OutgoingMessage): Promise<void> => {
-    const { id, session, isNew, text, model, files } = message
+    const { id, session, isNew, text, model, agent = '', files } = message
     try {
       if (isNew) await client.createSession(undefined, session as CallId)
+      if (isNew && agent !== '') await giveTo(client, session, agent)
       const attachments: readonly SentFile[] = files.map(({ name, media_type, pieces }) => ({ name, media_type, pieces }))
       await client.sendTurn({
         session: session as SessionId,
@@ -104,6 +111,12 @@ export function createOutbox(client: Pick<Client, 'createSession' | 'sendTurn'>,
       changed()
     },
   }
+}
+
+/** @throws OxbowError of the call */
+async function giveTo(client: Pick<Client, 'call'>, session: string, agent: string): Promise<void> {
+  const outcome = await client.call('session.agent', { agent }, session as SessionId)
+  if (outcome.status !== 'ok') throw toError(outcome.failure)
 }
 
 function read(storage: Pick<Storage, 'getItem'>): readonly OutgoingMessage[] {
