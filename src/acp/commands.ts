@@ -1,6 +1,6 @@
 /** Commands that an editor offers behind a slash, answered by calls of the guest and not by the model. */
 import type { AvailableCommand, ContentBlock } from '@agentclientprotocol/sdk'
-import { commandCall, costLines, isNoCommand, plainText, statusRows } from '../terminal/index.ts'
+import { commandCall, costLines, isNoCommand, ownCommands, plainText, statusRows } from '../terminal/index.ts'
 import { type CallOutcome, OxbowError, type SessionId, toError } from '../types/index.ts'
 import type { GuestLink } from './guest-link.ts'
 import type { Gateway } from './ports.ts'
@@ -70,17 +70,11 @@ export async function expandCommand(blocks: readonly ContentBlock[], link: Guest
 
 /** @returns those of the person too */
 export async function allCommands(gateway: Gateway): Promise<AvailableCommand[]> {
-  const outcome = await gateway.call('command.list', {})
-  if (outcome.status !== 'ok') return availableCommands
-  const { commands: own } = outcome.output as { readonly commands: readonly { name: string; description: string; hint: string }[] }
+  const own = await ownCommands(gateway)
   const names = new Set(availableCommands.map(({ name }) => name))
   const more = own
     .filter(({ name }) => !names.has(name))
-    .map(({ name, description, hint }) => ({
-      name,
-      description: plainText(description),
-      ...(hint !== '' && { input: { hint: plainText(hint) } }),
-    }))
+    .map(({ name, argument, help }) => ({ name, description: help, ...(argument !== '' && { input: { hint: argument } }) }))
   return [...availableCommands, ...more]
 }
 

@@ -62,6 +62,20 @@ export function readSkillFiles(
   return filesBelow(join(found, folder))
 }
 
+/** What came with a folder of the person, as far as a look at its top shows it. `instructions`: the file, or empty. Never throws. */
+export function countFolderSkills(folder: string): { readonly skills: number; readonly commands: number; readonly instructions: string } {
+  const inSources = (name: string): readonly (readonly [parent: string, entry: Dirent])[] =>
+    ['.agents', '.claude'].flatMap((source) => {
+      const parent = join(folder, source, name)
+      return entriesOf(parent).map((entry) => [parent, entry] as const)
+    })
+  return {
+    skills: inSources('skills').filter(([parent, { name }]) => skillFileIn(join(parent, name)) !== null).length,
+    commands: inSources('commands').filter(([, { name }]) => name.endsWith('.md')).length,
+    instructions: ['AGENTS.md', 'CLAUDE.md'].find((name) => existsSync(join(folder, name))) ?? '',
+  }
+}
+
 function entriesOf(folder: string): readonly Dirent[] {
   try {
     return readdirSync(folder, { withFileTypes: true }).toSorted((a, b) => (a.name < b.name ? -1 : 1))

@@ -26,8 +26,7 @@ export function instructionSection(files: readonly InstructionFile[], changed: r
   let left = maxInstructionBytes
   const parts: string[] = []
   const named: string[] = []
-  const byDepth = files.toSorted((a, b) => depthOf(a.path) - depthOf(b.path) || (a.path < b.path ? -1 : 1))
-  for (const { path, text } of byDepth) {
+  for (const { path, text } of files.toSorted(outerFirst)) {
     const bytes = Buffer.byteLength(text)
     if (bytes > left) {
       named.push(path)
@@ -50,3 +49,8 @@ export function instructionSection(files: readonly InstructionFile[], changed: r
 }
 
 const depthOf = (path: string): number => path.split('/').length
+
+/** Orders paths by their depth. */
+export function outerFirst({ path: a }: { readonly path: string }, { path: b }: { readonly path: string }): number {
+  return depthOf(a) - depthOf(b) || (a < b ? -1 : 1)
+}

@@ -3,7 +3,7 @@ import { posix } from 'node:path'
 import { OxbowError } from '../types/index.ts'
 import type { Catalog, SkillPlace } from './catalog.ts'
 import { readCommand } from './commands.ts'
-import { trustedInstructions } from './instructions.ts'
+import { outerFirst, trustedInstructions } from './instructions.ts'
 import { readSkillFiles } from './open-skill.ts'
 import { readSkill, type SkillHead } from './skill-file.ts'
 import { keptFiles, treeHash, type Trusted, type TrustBook, type TrustedKind } from './trust.ts'
@@ -41,7 +41,7 @@ export async function listAll(deps: InventoryDeps): Promise<readonly Item[]> {
   ])
   return [
     ...skills,
-    ...instructions.map(({ path, text, problem }): Item => {
+    ...instructions.toSorted(outerFirst).map(({ path, text, problem }): Item => {
       const state = problem === '' ? stateOf(trusted.get(path), trustedInstructions(path, text).hash) : 'broken'
       return { kind: 'instructions', name: posix.basename(path), place: 'workspace', agent: '', path, description: '', state, problem }
     }),
@@ -151,10 +151,15 @@ export interface Candidate {
   readonly problem: string
 }
 
+/** @returns whether a person means what has this path and this name; a skill is its folder and its SKILL.md */
+export function isCalled(target: string, path: string, name: string): boolean {
+  return target === name || target.replace(/(?:\/SKILL\.md)?\/*$/i, '') === path
+}
+
 /** @param target a path, the name of a skill, `/NAME` of a command, or `AGENTS.md` @throws OxbowError `not_found`, `bad_input` where several fit */
 export async function findCandidate(target: string, { workspace }: Pick<InventoryDeps, 'workspace'>): Promise<Candidate> {
   const [skills, commands, instructions] = await Promise.all([workspace.skills(), workspace.commands(), workspace.instructions()])
-  const fits = (path: string, name: string): boolean => target === path || target === name
+  const fits = (path: string, name: string): boolean => isCalled(target, path, name)
   const found = [
     ...skills.filter(({ path, folder }) => fits(path, folder)).map((skill) => () => skillCandidate(skill, workspace)),
     ...commands

@@ -1,12 +1,12 @@
 /** The calls by which people list and show skills, commands and instructions, trust them, and send commands. */
+import { posix } from 'node:path'
 import { z } from 'zod'
 import { type Call, commandName, isOxbowError, OxbowError } from '../types/index.ts'
 import { expandCommand, readCommand } from './commands.ts'
-import { findCandidate, type InventoryDeps, type Item, listAll } from './inventory.ts'
-import { type OpenDeps, openSkill } from './open-skill.ts'
+import { findCandidate, type InventoryDeps, isCalled, type Item, listAll } from './inventory.ts'
 import { differenceOf, keptFiles, type TrustedFile } from './trust.ts'
 
-export interface PersonCallDeps extends InventoryDeps, OpenDeps {
+export interface PersonCallDeps extends InventoryDeps {
   /** Name of the usual agent. */
   readonly agent: string
 }
@@ -87,30 +87,30 @@ function showCall(deps: PersonCallDeps): Call<{ target: string }, Shown> {
 
 async function showOne(which: string, deps: PersonCallDeps): Promise<Shown> {
   const candidate = await findCandidate(which, deps).catch(async (error: unknown) => {
-    const own = (await deps.catalog.usable(deps.agent)).find(({ name }) => name === which)
-    if (own?.host == null || !isOxbowError(error, 'not_found')) throw error
-    return null
+    const own = isOxbowError(error, 'not_found') ? await ownOne(which, deps) : null
+    if (own === null) throw error
+    return own
   })
-  // One of the host has the name, and none of a folder.
-  if (candidate === null) {
-    const { skill, files } = await openSkill(which, deps.agent, deps)
-    return {
-      name: skill.name,
-      kind: 'skill',
-      path: '',
-      hash: '',
-      state: 'ready',
-      problem: '',
-      files: shownFiles(keptFiles(files)),
-      difference: '',
-    }
-  }
+  if ('hash' in candidate) return candidate
   const { path, trusted, problem } = candidate
   const before = (await deps.trust.all()).get(path)
   const state = problem !== '' ? 'broken' : before === undefined ? 'new' : before.hash === trusted.hash ? 'ready' : 'changed'
   const difference = state === 'changed' && before !== undefined ? await differenceOf(before.files, trusted.files) : ''
   const { kind, name, hash, files } = trusted
   return { name: name === '' ? path : name, kind, path, hash, state, problem, files: shownFiles(files), difference }
+}
+
+/** @returns a skill or command of the host, which needs no trust; null if none has the name */
+async function ownOne(which: string, { catalog, agent }: PersonCallDeps): Promise<Shown | null> {
+  const { entries, prompts } = await catalog.host()
+  const shown = (kind: Item['kind'], files: Shown['files'], problem: string): Shown => {
+    return { name: which, kind, path: '', hash: '', state: problem === '' ? 'ready' : 'broken', problem, files, difference: '' }
+  }
+  const prompt = prompts.find(({ name }) => which === `/${name}`)
+  if (prompt !== undefined) return shown('command', [{ path: `${prompt.name}.md`, executable: false, text: prompt.text }], prompt.problem)
+  const entry = entries.find(({ skill, head }) => (head?.name ?? skill.folder) === which && ['', agent].includes(skill.agent))
+  if (entry === undefined) return null
+  return shown('skill', shownFiles(keptFiles(await catalog.hostFiles(entry.skill))), entry.errors.join('; '))
 }
 
 const shownFiles = (files: readonly TrustedFile[]): Shown['files'] =>
@@ -147,9 +147,8 @@ function revokeCall(deps: PersonCallDeps): Call<{ target: string }, { revoked: s
     async run({ target: which }, context) {
       const known = [...(await deps.trust.all())]
       const paths = known
-        .filter(
-          ([path, { kind, name }]) =>
-            path === which || (kind === 'skill' && name === which) || (kind === 'command' && `/${name}` === which),
+        .filter(([path, { kind, name }]) =>
+          isCalled(which, path, kind === 'skill' ? name : kind === 'command' ? `/${name}` : posix.basename(path)),
         )
         .map(([path]) => path)
       for (const path of paths) await deps.trust.set(context, 'skill.revoke', path, null)
@@ -236,7 +235,7 @@ async function missingCommand(name: string, deps: PersonCallDeps): Promise<Oxbow
     return new OxbowError('not_found', `There is no command /${name}.`, {
       hint: 'Commands are files: ~/.oxbow/prompts/NAME.md, and .agents/commands/NAME.md of a folder. `oxbow skills list` shows them.',
     })
-  return new OxbowError('denied', `The command /${name} came with a folder, and you do not trust it yet: ${waiting.path}.`, {
-    hint: `Look at it, and trust it: oxbow skills trust ${waiting.path}`,
+  return new OxbowError('denied', `The command /${name} came with a folder, and you do not trust it yet.`, {
+    hint: `Look at it, and trust it: oxbow skills trust /${name}`,
   })
 }

@@ -60,7 +60,7 @@ export function createSkills({ documents, host, sandbox, mounts, agent, countTok
   return {
     calls: [
       ...agentCalls({ catalog, workspace, show, countTokens, agent, mounts, sandbox }),
-      ...personCalls({ catalog, workspace, trust, show, agent }),
+      ...personCalls({ catalog, workspace, trust, agent }),
     ],
     section({ name, rights }) {
       const mayUse = rights.has('skill.use') || rights.has('*')

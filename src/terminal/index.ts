@@ -15,7 +15,7 @@ export {
   whyAsked,
   writtenOut,
 } from './terminal-text.ts'
-export { answered, commandCall, formOf, formText, isNoCommand, pairsIn, promptCall } from './question-form.ts'
+export { answered, commandCall, formOf, formText, isNoCommand, type OwnCommand, ownCommands, pairsIn, promptCall } from './question-form.ts'
 export { badgeText, costLines, describeModel, describeSandbox, isOffline, type LabelBadge, labelBadges, statusRows } from './status-text.ts'
 export {
   type CallView,

@@ -2,7 +2,7 @@
  * What people type for servers of tools: answers to their questions, `server.elicit`, which are shown as lines and answered by `field=value`,
  * and the arguments of their prompts.
  */
-import { type Failure, isObject, type Json, type JsonObject, OxbowError, type PendingApproval } from '../types/index.ts'
+import { type CallOutcome, type Failure, isObject, type Json, type JsonObject, OxbowError, type PendingApproval } from '../types/index.ts'
 import { plainLine, plainText } from './terminal-text.ts'
 
 /** A form that waits for a person. */
@@ -107,6 +107,31 @@ export function promptCall([server = '', prompt = '', ...pairs]: readonly string
 export function commandCall(text: string): readonly [name: string, input: { readonly name: string; readonly arguments: string }] | null {
   const [, name = '', given = ''] = /^\/([A-Za-z0-9][A-Za-z0-9_:-]{0,63})(?:[ \t]+([^\n]*))?$/.exec(text.trim()) ?? []
   return name === '' ? null : ['command.expand', { name, arguments: given.trim() }]
+}
+
+/** A command that a person has written, or trusts. */
+export interface OwnCommand {
+  readonly name: string
+  /** What to write behind the name; empty: not described. */
+  readonly argument: string
+  readonly help: string
+}
+
+const maxArgumentChars = 40
+const maxHelpChars = 120
+
+/** @returns what can be sent as /NAME; nothing if the guest cannot be asked for it */
+export async function ownCommands(gateway: {
+  call(name: string, input: JsonObject): Promise<CallOutcome>
+}): Promise<readonly OwnCommand[]> {
+  const outcome = await gateway.call('command.list', {})
+  if (outcome.status !== 'ok') return []
+  const { commands } = outcome.output as { readonly commands: readonly { name: string; description: string; hint: string }[] }
+  return commands.map(({ name, description, hint }) => ({
+    name,
+    argument: plainLine(hint, maxArgumentChars),
+    help: plainLine(description, maxHelpChars),
+  }))
 }
 
 /** @returns whether the failure of that call says that there is no such command */

@@ -59,11 +59,13 @@ export function readMessage(text: string): string {
   return text.startsWith('//') && !text.includes('\n') ? text.slice(1) : text
 }
 
-/** @returns commands whose names begin with these characters, then those that contain them */
-export function matchCommands(typed: string): readonly Command[] {
+/** @param own commands of the person @returns those whose names begin with these characters, then those that contain them */
+export function matchCommands(typed: string, own: readonly Command[]): readonly Command[] {
   const wanted = typed.toLowerCase()
-  const begins = commands.filter(({ name }) => name.startsWith(wanted))
-  return [...begins, ...commands.filter((one) => !begins.includes(one) && wanted.length > 1 && one.name.includes(wanted))]
+  const all = [...commands, ...own].map((command) => ({ command, name: command.name.toLowerCase() }))
+  const begins = all.filter(({ name }) => name.startsWith(wanted))
+  const contains = all.filter((one) => !begins.includes(one) && wanted.length > 1 && one.name.includes(wanted))
+  return [...begins, ...contains].map(({ command }) => command)
 }
 
 export function isCommand(name: string): boolean {

@@ -1,5 +1,5 @@
 /** Completion of slash commands and of files after an `@`: what is completed, the choices, and what choosing one does to the text. */
-import { commands, matchCommands } from './commands.ts'
+import { type Command, matchCommands } from './commands.ts'
 import { type Editor, replaceBefore } from './editor.ts'
 
 /** A file or folder that completes an `@`. */
@@ -30,13 +30,16 @@ export interface Completion {
   readonly selected: number
 }
 
-/** @returns what the cursor stands behind, with the choices of before while new ones are looked for; null for neither */
-export function completionAt(editor: Editor, earlier: Completion | null): Completion | null {
+/**
+ * @param own commands of the person
+ * @returns what the cursor stands behind, with the choices of before while new ones are looked for; null for neither
+ */
+export function completionAt(editor: Editor, earlier: Completion | null, own: readonly Command[]): Completion | null {
   const before = editor.text.slice(0, editor.at)
-  const command = /^\/([\w-]*)$/.exec(before)
+  const command = /^\/([\w:-]*)$/.exec(before)
   if (command !== null) {
     const query = command[1] ?? ''
-    const choices = matchCommands(query).map(({ name, argument, help }): Choice => ({
+    const choices = matchCommands(query, own).map(({ name, argument, help }): Choice => ({
       label: `/${name}${argument === '' ? '' : ` ${argument}`}`,
       detail: help,
       insert: `/${name} `,
@@ -85,8 +88,5 @@ export function choose(
 export function isWhole(editor: Editor, completion: Completion): boolean {
   if (completion.kind === 'file') return false
   const [chosen] = completion.choices ?? []
-  const whole = commands.find(({ name }) => name === completion.query)
-  return (
-    whole !== undefined && (completion.selected === 0 ? chosen?.insert === `/${whole.name} ` : false) && editor.at === editor.text.length
-  )
+  return completion.selected === 0 && chosen?.insert === `/${completion.query} ` && editor.at === editor.text.length
 }

@@ -12,6 +12,7 @@ import {
   formatTime,
   isNoCommand,
   labelBadges,
+  ownCommands,
   plainLine,
   plainText,
   promptCall,
@@ -86,6 +87,8 @@ async function perform(effect: Exclude<OutsideEffect, { type: 'complete_files' }
     }
     case 'expand':
       return expand(effect, doing)
+    case 'list_commands':
+      return dispatch({ type: 'commands', own: await ownCommands(link.gateway()) })
     case 'list_models':
       return dispatch({ type: 'dialog', dialog: newPicker('models', 'Model of the next messages', await ports.models()) })
     case 'list_definitions':
@@ -140,7 +143,11 @@ async function expand({ name, line }: Extract<Effect, { type: 'expand' }>, { lin
   const asked = commandCall(line)
   const outcome = asked === null ? null : await link.gateway().call(...asked)
   if (outcome?.status === 'ok') return dispatch({ type: 'expanded', text: outcome.text })
-  if (outcome !== null && !isNoCommand(outcome.failure)) throw toError(outcome.failure)
+  if (outcome !== null && !isNoCommand(outcome.failure)) {
+    // Longer than the line of notices, and it names what to do.
+    const { message, hint } = outcome.failure
+    return dispatch({ type: 'note', tone: 'error', text: plainText(`${message}\n${hint}`) })
+  }
   const near = nearestCommand(name)
   dispatch({
     type: 'say',

@@ -2,7 +2,7 @@
 import { assertNever } from '../types/index.ts'
 import { answerKey, draftText, type Question } from './question.ts'
 import { isCommand, readCommand, readMessage } from './commands.ts'
-import { choose, completionAt, isWhole, moveChoice } from './completion.ts'
+import { choose, type Completion, completionAt, isWhole, moveChoice } from './completion.ts'
 import { editKey, type Editor, insert, messageIn, paste, sentFrom, setText } from './editor.ts'
 import { errorNoticeMs, exitWindowMs, maxPasteChars, noticeMs } from './limits.ts'
 import { chosenRow, type Picker, pickerKey, pickerText, type Preview } from './picker.ts'
@@ -228,11 +228,22 @@ function completionKey(state: State, key: string): Step | null {
 
 /** Opens, narrows or closes the list of completions. @param opens false: only an open list is kept up */
 function complete(state: State, opens: boolean): Step {
-  const found = completionAt(state.editor, state.completion)
+  const found = completionAt(state.editor, state.completion, state.own)
   const completion = opens || state.completion !== null ? found : null
-  const effects: readonly Effect[] =
-    completion?.kind === 'file' && completion.query !== queryOf(state) ? [{ type: 'complete_files', query: completion.query }] : []
-  return [{ ...state, completion }, effects]
+  return [{ ...state, completion }, completion === null ? [] : wanted(completion, state)]
+}
+
+/** @returns what has to be asked for the completion */
+function wanted(completion: Completion, state: State): readonly Effect[] {
+  if (completion.kind === 'command') return state.completion?.kind === 'command' ? [] : [{ type: 'list_commands' }]
+  return completion.query === queryOf(state) ? [] : [{ type: 'complete_files', query: completion.query }]
+}
+
+/** Takes up the commands of the person, also in what is being completed. */
+export function withCommands(before: State, own: State['own']): State {
+  const state = { ...before, own }
+  const completion = completionAt(state.editor, state.completion, own)
+  return completion?.kind === 'command' ? { ...state, completion } : state
 }
 
 function queryOf({ completion }: State): string | null {

@@ -1,5 +1,5 @@
 /** What each slash command does. */
-import { commands, type Entered, keyHelp } from './commands.ts'
+import { type Command, commands, type Entered, keyHelp } from './commands.ts'
 import { noticeMs } from './limits.ts'
 import { openSearch, showMatch } from './scrolling.ts'
 import type { Effect, State, Step, Surroundings, ThemeName } from './state.ts'
@@ -52,7 +52,7 @@ export function runCommand(state: State, { name, argument }: Entered, around: Su
     case 'status':
       return does({ type: 'show_status' })
     case 'help':
-      return [{ ...state, transcript: note(state.transcript, `help-${around.now()}`, 'info', helpText()), scroll: null }, []]
+      return [{ ...state, transcript: note(state.transcript, `help-${around.now()}`, 'info', helpText(state.own)), scroll: null }, []]
     case 'quit':
       return does({ type: 'exit' })
     default:
@@ -104,12 +104,9 @@ function tell(state: State, text: string): State {
   return { ...state, notice: { text, isError: false, until: state.now + noticeMs } }
 }
 
-function helpText(): string {
-  const rows = [
-    ...commands.map(({ name, argument, help }) => [`/${name} ${argument}`.trim(), help] as const),
-    ['', ''] as const,
-    ...keyHelp,
-  ]
+function helpText(own: readonly Command[]): string {
+  const rowOf = ({ name, argument, help }: Command) => [`/${name} ${argument}`.trim(), help] as const
+  const rows = [...commands.map(rowOf), ['', ''] as const, ...(own.length === 0 ? [] : [...own.map(rowOf), ['', ''] as const]), ...keyHelp]
   const width = Math.max(...rows.map(([key]) => key.length))
   return rows.map(([key, what]) => (key === '' ? '' : `${key.padEnd(width)}  ${what}`)).join('\n')
 }

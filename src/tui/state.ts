@@ -2,6 +2,7 @@
 import type { ConnectionState, FollowEvent } from '../client/index.ts'
 import type { CallId, Failure, GuestStatus, Notice, RecordView, SessionId, SessionInfo } from '../types/index.ts'
 import type { LabelBadge } from '../terminal/index.ts'
+import type { Command } from './commands.ts'
 import type { Completion, FoundFile } from './completion.ts'
 import { type Editor, emptyEditor } from './editor.ts'
 import type { Picker, PickerRow, Preview } from './picker.ts'
@@ -23,6 +24,8 @@ export interface State {
   readonly isLoading: boolean
   readonly editor: Editor
   readonly completion: Completion | null
+  /** Commands of the person, as the guest knew them when a completion of commands was last opened. */
+  readonly own: readonly Command[]
   /** Files attached to the next message. */
   readonly files: readonly AttachedFile[]
   readonly dialog: Picker | Preview | null
@@ -99,6 +102,7 @@ export type Event =
   | { readonly type: 'draft'; readonly text: string }
   /** The message of a command. */
   | { readonly type: 'expanded'; readonly text: string }
+  | { readonly type: 'commands'; readonly own: readonly Command[] }
   | { readonly type: 'files'; readonly query: string; readonly files: readonly FoundFile[] }
   | { readonly type: 'rules'; readonly call: CallId; readonly rules: readonly OfferedRule[]; readonly labels: boolean }
   | { readonly type: 'decided'; readonly call: CallId; readonly next: string }
@@ -148,6 +152,8 @@ export type Effect =
   | { readonly type: 'offer_rules'; readonly call: CallId }
   | { readonly type: 'decide'; readonly call: CallId; readonly decision: Decision }
   | { readonly type: 'complete_files'; readonly query: string }
+  /** Asks for the commands of the person. */
+  | { readonly type: 'list_commands' }
   | { readonly type: 'attach'; readonly path: string }
   | { readonly type: 'prompt'; readonly words: readonly string[] }
   /** Makes the message of a command, which is then sent. */
@@ -195,6 +201,7 @@ export function newState({ columns, rows, now, theme, version, model }: Opening)
     isLoading: false,
     editor: emptyEditor,
     completion: null,
+    own: [],
     files: [],
     dialog: null,
     question: null,

@@ -3,6 +3,7 @@ import { describe, it } from 'node:test'
 import type { RecordView } from '../types/index.ts'
 import { newPicker } from './picker.ts'
 import { createJournal, followed, openApp, opened, recorded, session } from './tui-fixture.ts'
+import { textOfItem } from './transcript.ts'
 
 const types = (effects: readonly { readonly type: string }[]): readonly string[] => effects.map(({ type }) => type)
 
@@ -69,7 +70,20 @@ describe('sending', () => {
     app.press('tab')
     assert.equal(app.state().editor.text, '/sessions ')
     assert.deepEqual(types(app.press('enter')), ['list_sessions'])
-    assert.deepEqual(types(app.press('/', 'cost', 'enter')), ['cost'])
+    assert.deepEqual(types(app.press('/', 'cost', 'enter')), ['list_commands', 'cost'])
+  })
+
+  it('completes the commands of the person too, when the guest has named them, and lists them in the help', () => {
+    const app = openApp()
+    assert.deepEqual(types(app.press('/', 'r', 'e', 'v')), ['list_commands'])
+    assert.equal(app.state().completion, null)
+    app.send({ type: 'commands', own: [{ name: 'review', argument: 'FILE', help: 'Review one file' }] })
+    assert.match(app.text(), /› \/review FILE +Review one file/)
+    app.press('tab')
+    assert.equal(app.state().editor.text, '/review ')
+    app.press('ctrl+u')
+    app.press('/help', 'escape', 'enter')
+    assert.match(app.state().transcript.live.concat(app.state().transcript.past).map(textOfItem).join(), /\/review FILE +review one file/i)
   })
 
   it('names a file of the workspace and attaches one of the person', () => {
@@ -286,7 +300,10 @@ describe('the labels of a conversation', () => {
 })
 
 describe('the agents of a guest', () => {
-  const typed = (app: ReturnType<typeof openApp>, line: string) => app.press(...Array.from(line), 'enter').at(-1)
+  const typed = (app: ReturnType<typeof openApp>, line: string) => {
+    app.press(...Array.from(line))
+    return app.press('enter').at(-1)
+  }
 
   it('are a list that is read anew while it is shown, keeps its place, and ends with the dialog', () => {
     const app = openApp()

@@ -4,7 +4,7 @@ import { assertNever } from '../types/index.ts'
 import { withFiles } from './completion.ts'
 import { remember, setText } from './editor.ts'
 import { maxTitleChars } from './limits.ts'
-import { canUnfold, say, sendText, takeKey, takeText, toggle } from './keys.ts'
+import { canUnfold, say, sendText, takeKey, takeText, toggle, withCommands } from './keys.ts'
 import { newPicker, withRows } from './picker.ts'
 import { questionFor } from './question.ts'
 import { indexOf, scrollBy, searchFor, showMatch } from './scrolling.ts'
@@ -74,6 +74,7 @@ function apply(state: State, event: Event, around: Surroundings): Step {
     case 'send_failed':
     case 'attached':
     case 'draft':
+    case 'commands':
     case 'files':
     case 'rules':
     case 'decided':
@@ -218,6 +219,8 @@ function applyResult(state: State, event: ResultEvent): Step {
       return [{ ...state, editor: setText(state.editor, event.text) }, []]
     case 'attached':
       return [{ ...state, files: [...state.files.filter(({ path }) => path !== event.file.path), event.file] }, []]
+    case 'commands':
+      return [withCommands(state, event.own), []]
     case 'files':
       return [{ ...state, completion: withFiles(state.completion, event.query, event.files) }, []]
     case 'rules':

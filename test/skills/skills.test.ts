@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { after, before, describe, it } from 'node:test'
 import { asks, type Fixture, inOrder, openFixture, says } from '../../src/kernel/kernel-fixture.ts'
-import { readSkillFiles, readSkills } from '../../src/runner/skill-files.ts'
+import { countFolderSkills, readSkillFiles, readSkills } from '../../src/runner/skill-files.ts'
 import { openShownSkills } from '../../src/sandbox/index.ts'
 import { makeWorkbench, type Workbench } from '../../src/sandbox/sandbox-fixture.ts'
 import { createSkills } from '../../src/skills/index.ts'
@@ -150,6 +150,33 @@ describe('skills of a workspace', () => {
     assert.equal(await stateOf('binary'), 'broken')
     assert.equal(await stateOf('etc'), undefined)
     assert.match(await failureOf('skill.trust', { target: 'Bad_Name', hash: '0'.repeat(64) }), /^bad_config: .*must be lowercase/)
+  })
+})
+
+describe('what a person is shown', () => {
+  it('is their own too, also what is broken; a skill of a folder is found by its folder and its file', async () => {
+    await write(join(home, 'skills/half/SKILL.md'), '---\nname: half\n---\n')
+    const shown = async (target: string): Promise<string> => {
+      const { state, kind, path, files, problem } = await outputOf('skill.show', { target })
+      return [state, kind, path, files[0]?.path, problem].filter(Boolean).join(' ')
+    }
+    assert.equal(await shown('/greet'), 'ready command greet.md')
+    assert.equal(await shown('mine'), 'ready skill SKILL.md')
+    assert.match(await shown('half'), /^broken skill SKILL\.md Missing required field.*description/)
+    for (const end of ['', '/', '/SKILL.md']) assert.match(await shown(`/shared/.agents/skills/closed${end}`), /^ready skill/)
+    await rm(join(home, 'skills/half'), { recursive: true })
+  })
+})
+
+describe('a folder that is added', () => {
+  it('is looked at for what waits for trust, without a file of it being read', async () => {
+    await write(shared('project/.agents/skills/one/SKILL.md'), 'no skill at all')
+    await write(shared('project/.claude/commands/two.md'), 'Two')
+    assert.deepEqual(countFolderSkills(shared('project')), { skills: 1, commands: 1, instructions: '' })
+    await write(shared('project/CLAUDE.md'), 'x')
+    assert.equal(countFolderSkills(shared('project')).instructions, 'CLAUDE.md')
+    assert.deepEqual(countFolderSkills(shared('nowhere')), { skills: 0, commands: 0, instructions: '' })
+    await rm(shared('project'), { recursive: true })
   })
 })
 

@@ -15,7 +15,17 @@ import {
   statsText,
   whyText,
 } from '../verbs/memory-text.ts'
-import { commandCall, costLines, isNoCommand, plainLine, plainText, promptCall, statusRows, table } from '../../terminal/index.ts'
+import {
+  commandCall,
+  costLines,
+  isNoCommand,
+  ownCommands,
+  plainLine,
+  plainText,
+  promptCall,
+  statusRows,
+  table,
+} from '../../terminal/index.ts'
 import { failureLines } from './turn-printer.ts'
 import type { Conversation } from './conversation.ts'
 
@@ -173,13 +183,9 @@ async function sendCommand(
 
 /** @returns the person's own commands, for the help; empty if there are none, or they cannot be asked for */
 async function commandLines(gateway: GatewayPort): Promise<string> {
-  const outcome = await gateway.call('command.list', {})
-  if (outcome.status !== 'ok') return ''
-  const { commands } = outcome.output as { readonly commands: readonly { name: string; description: string; hint: string }[] }
-  const lines = commands.map(
-    ({ name, description, hint }) => `/${plainLine(`${name} ${hint}`.trim(), maxNameChars)}  ${plainLine(description, maxNoteChars)}`,
-  )
-  return lines.length === 0 ? '' : `\nYour commands:\n${lines.join('\n')}`
+  const own = await ownCommands(gateway)
+  if (own.length === 0) return ''
+  return `\nYour commands:\n${table(own.map(({ name, argument, help }) => [`/${name} ${argument}`.trim(), help]))}`
 }
 
 /** @throws OxbowError of the gateway. */

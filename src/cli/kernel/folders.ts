@@ -1,6 +1,15 @@
 /** `oxbow folder`, and `--folder` of `run` and `chat`: folders of the person in which agents may work. */
 import { createInterface } from 'node:readline/promises'
-import { addFolder, findFolder, type GuestSetup, listFolders, openHome, removeFolder, sharedPathOf } from '../../runner/index.ts'
+import {
+  addFolder,
+  countFolderSkills,
+  findFolder,
+  type GuestSetup,
+  listFolders,
+  openHome,
+  removeFolder,
+  sharedPathOf,
+} from '../../runner/index.ts'
 import { type HostFolder, OxbowError } from '../../types/index.ts'
 import { type GuestChoice, guestSetup, userWorkspace } from '../guest-connection.ts'
 import { isInteractive, printLine, printNotice, printPreview, printText, type Terminal } from '../terminal.ts'
@@ -21,8 +30,17 @@ export interface AddOptions extends UserChoice {
 export async function folderAdd(path: string, options: AddOptions, terminal: Terminal): Promise<number> {
   const folder = addFolder(placeOf(options, terminal), { path, name: options.as, readOnly: options.readOnly === true })
   if (options.json === true) printLine(terminal, JSON.stringify(folder))
-  else printText(terminal, `Agents see ${describe(folder)} from the next start of the guest.`)
+  else printText(terminal, [`Agents see ${describe(folder)} from the next start of the guest.`, ...waitingLine(folder)].join('\n'))
   return 0
+}
+
+/** What agents follow only when the person trusts it. */
+function waitingLine({ path }: HostFolder): readonly string[] {
+  const { skills, commands, instructions } = countFolderSkills(path)
+  const counted = (count: number, what: string): readonly string[] => (count === 0 ? [] : [`${count} ${what}${count === 1 ? '' : 's'}`])
+  const parts = [...counted(skills, 'skill'), ...counted(commands, 'command'), ...(instructions === '' ? [] : [instructions])]
+  if (parts.length === 0) return []
+  return [`It brings ${new Intl.ListFormat('en').format(parts)}, which count once you trust them: oxbow skills list`]
 }
 
 export async function folderList(options: UserChoice, terminal: Terminal): Promise<number> {

@@ -5,7 +5,8 @@ import { createInterface } from 'node:readline/promises'
 import { readSkill } from '../../skills/index.ts'
 import { plainLine, plainText, table } from '../../terminal/index.ts'
 import { maxSkillMdBytes, OxbowError } from '../../types/index.ts'
-import { withGuest } from '../guest-connection.ts'
+import { openHome, sharedPathOf } from '../../runner/index.ts'
+import { userWorkspace, withGuest } from '../guest-connection.ts'
 import { type CallOptions, type DryRunOptions, outputOf, showDestruction, showOutput } from '../kernel/call.ts'
 import { isInteractive, printLine, printNotice, printText, type Terminal } from '../terminal.ts'
 
@@ -53,12 +54,23 @@ function placeName(place: string, agent: string): string {
 }
 
 export function skillShow(which: string, options: CallOptions, terminal: Terminal): Promise<number> {
-  return showOutput(['skill.show', { target: which }], options, terminal, shownText)
+  return showOutput(['skill.show', { target: targetOf(which, options, terminal) }], options, terminal, shownText)
+}
+
+/** @returns for a file or folder of this machine that agents see, its path for them; else what was given: a name, or such a path */
+function targetOf(which: string, { user }: Pick<CallOptions, 'user'>, terminal: Terminal): string {
+  const isPath = /^(?:\.{0,2}\/|~\/)/.test(which) || /^(?:AGENTS|CLAUDE)\.md$/.test(which) || /\w\//.test(which)
+  if (!isPath || which.startsWith('/shared/') || !existsSync(which)) return which
+  const home = openHome(terminal.env)
+  const isFolder = statSync(which).isDirectory()
+  const place = { home, workspace: userWorkspace(home, user, terminal), env: terminal.env }
+  const folder = sharedPathOf(place, isFolder ? which : dirname(resolve(which)))
+  return folder === undefined ? which : isFolder ? folder : join(folder, basename(which))
 }
 
 function shownText(shown: Shown): string {
   const { name, path, state, problem, hash, files, difference } = shown
-  const head = `${plainLine(name, 200)}${path === '' ? '' : `, ${plainLine(path, 400)}`}: ${state}${problem === '' ? '' : ` (${plainLine(problem, 400)})`}`
+  const head = `${plainLine(name, 200)}${path === '' || path === name ? '' : `, ${plainLine(path, 400)}`}: ${state}${problem === '' ? '' : ` (${plainLine(problem, 400)})`}`
   const texts = files.map(({ path: file, executable, text }) =>
     [
       `── ${plainLine(file, 400)}${executable ? ' (a program)' : ''}`,
@@ -118,7 +130,8 @@ export interface TrustOptions extends CallOptions {
 }
 
 /** @returns 0 also when the person does not trust it */
-export function skillTrust(which: string, options: TrustOptions, terminal: Terminal): Promise<number> {
+export function skillTrust(given: string, options: TrustOptions, terminal: Terminal): Promise<number> {
+  const which = targetOf(given, options, terminal)
   return withGuest(options, terminal, async ({ gateway }) => {
     let { hash } = options
     if (hash === undefined) {
@@ -127,7 +140,7 @@ export function skillTrust(which: string, options: TrustOptions, terminal: Termi
         printNotice(terminal, shown.hash === '' ? `${which} is not of a folder and needs no trust.` : `${which} is trusted as it is.`)
         return 0
       }
-      printText({ output: terminal.errors }, shownText(shown))
+      printText({ output: terminal.errors }, `${shownText(shown)}\n`)
       if (!(await isTrusted(which, terminal))) return 0
       hash = shown.hash
     }
@@ -156,7 +169,8 @@ async function isTrusted(which: string, terminal: Terminal): Promise<boolean> {
   }
 }
 
-export function skillRevoke(which: string, options: DryRunOptions, terminal: Terminal): Promise<number> {
+export function skillRevoke(given: string, options: DryRunOptions, terminal: Terminal): Promise<number> {
+  const which = targetOf(given, options, terminal)
   const revoked = ({ revoked: paths }: { revoked: readonly string[] }): string =>
     paths.length === 0 ? `${plainLine(which, 200)} was not trusted.` : `No longer trusted: ${plainLine(paths.join(', '), 800)}`
   return showDestruction(['skill.revoke', { target: which }], options, terminal, revoked, async (gateway) => {

@@ -2,13 +2,13 @@
 import { ArrowUp, Paperclip, Square, X } from 'lucide-react'
 import { type ClipboardEvent, type DragEvent, type FormEvent, type KeyboardEvent, type ReactNode, useEffect, useRef, useState } from 'react'
 import { type KeptFile, toFailure } from '../../../../src/types/index.ts'
-import { commandCall, isNoCommand } from '../../../../src/terminal/index.ts'
 import { useGuest } from '../../data/guest.tsx'
 import { Button, IconButton } from '../../ui/button.tsx'
 import { bytesText } from '../../ui/layout.tsx'
 import { AgentChoice } from './agent-choice.tsx'
 import { refusalOf, upload } from './attachments.ts'
 import { ModelChoice } from './model-choice.tsx'
+import { useOwnCommands } from './own-commands.tsx'
 
 interface ComposerProps {
   /** Empty for a new one. */
@@ -38,9 +38,12 @@ export function Composer({ session, isRunning, answering, onSend, onStop, facts,
   const [model, setModel] = useState('')
   const [agent, setAgent] = useState('')
   const { files, isUploading, problem, add, remove, clear } = useFiles()
-  const { expanded, refusal } = useCommands()
   const dropZone = useDropZone(add)
   const input = useRef<HTMLTextAreaElement>(null)
+  const { list, complete, expanded, refusal } = useOwnCommands(text, (completed) => {
+    setText(completed)
+    input.current?.focus()
+  })
 
   useEffect(() => {
     // A phone's keyboard would cover the conversation.
@@ -63,6 +66,7 @@ export function Composer({ session, isRunning, answering, onSend, onStop, facts,
   const pressed = (event: KeyboardEvent): void => {
     if (event.key === 'Enter' && !event.shiftKey && !event.nativeEvent.isComposing) send(event)
     if (event.key === 'Escape' && isRunning) onStop()
+    if (event.key === 'Tab' && !event.shiftKey && complete()) event.preventDefault()
   }
   const pasted = (event: ClipboardEvent): void => {
     const found = [...event.clipboardData.files]
@@ -73,11 +77,8 @@ export function Composer({ session, isRunning, answering, onSend, onStop, facts,
   return (
     <form className="chat-composer" {...dropZone} onSubmit={send}>
       {files.length > 0 && <AttachedFiles files={files} onRemove={remove} />}
-      {[problem, refusal].filter(Boolean).map((wrong) => (
-        <p key={wrong} className="field-problem" role="alert">
-          {wrong}
-        </p>
-      ))}
+      <Problems texts={[problem, refusal]} />
+      {list}
       <textarea
         ref={input}
         aria-label="Message"
@@ -104,27 +105,12 @@ export function Composer({ session, isRunning, answering, onSend, onStop, facts,
   )
 }
 
-/** Commands of the person, written as /NAME ARGUMENTS. */
-function useCommands(): { readonly expanded: (text: string) => Promise<string | null>; readonly refusal: string } {
-  const { client } = useGuest()
-  const [refusal, setRefusal] = useState('')
-  /** @returns the message to send; null for a command that is refused */
-  const expanded = async (text: string): Promise<string | null> => {
-    setRefusal('')
-    const asked = text.startsWith('/') ? commandCall(text) : null
-    if (asked === null) return text
-    try {
-      const outcome = await client.call(...asked)
-      if (outcome.status === 'ok') return outcome.text
-      if (isNoCommand(outcome.failure)) return text
-      setRefusal(`${outcome.failure.message} ${outcome.failure.hint}`)
-    } catch (error) {
-      const { message, hint } = toFailure(error, 'guest_unreachable', 'Send it again.')
-      setRefusal(`${message} ${hint}`)
-    }
-    return null
-  }
-  return { expanded, refusal }
+function Problems({ texts }: { readonly texts: readonly string[] }): ReactNode {
+  return texts.filter(Boolean).map((text) => (
+    <p key={text} className="field-problem" role="alert">
+      {text}
+    </p>
+  ))
 }
 
 /** @param returned a refused message, which comes back unless something else is being written */

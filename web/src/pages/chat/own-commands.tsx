@@ -1,0 +1,78 @@
+/** Commands of the person in the composer: what completes `/`, and the message that a command stands for. */
+import { type ReactNode, useEffect, useState } from 'react'
+import { commandCall, isNoCommand, type OwnCommand, ownCommands } from '../../../../src/terminal/index.ts'
+import { toFailure } from '../../../../src/types/index.ts'
+import { useGuest } from '../../data/guest.tsx'
+
+const maxShown = 8
+
+interface OwnCommands {
+  /** Those that the text may become, to choose from. */
+  readonly list: ReactNode
+  /** Chooses the first of them. @returns false if there is none */
+  complete(): boolean
+  /** @returns the message to send; null for a command that is refused */
+  expanded(text: string): Promise<string | null>
+  /** Why the last one was refused; empty if it was not. */
+  readonly refusal: string
+}
+
+/** @param text of the composer @param onChoose receives the text with a whole command */
+export function useOwnCommands(text: string, onChoose: (completed: string) => void): OwnCommands {
+  const { client } = useGuest()
+  const [refusal, setRefusal] = useState('')
+  const [own, setOwn] = useState<readonly OwnCommand[]>([])
+  const typed = /^\/([\w:-]*)$/.exec(text)?.[1]?.toLowerCase()
+  const isNaming = typed !== undefined
+  useEffect(() => {
+    // Files may have changed since the last time. Without an answer nothing is offered, and a command can be sent all the same.
+    if (isNaming) ownCommands(client).then(setOwn, () => setOwn([]))
+  }, [isNaming, client])
+  const expanded = async (written: string): Promise<string | null> => {
+    setRefusal('')
+    if (written.startsWith('//')) return written.slice(1)
+    const asked = written.startsWith('/') ? commandCall(written) : null
+    if (asked === null) return written
+    try {
+      const outcome = await client.call(...asked)
+      if (outcome.status === 'ok') return outcome.text
+      const { message, hint } = outcome.failure
+      setRefusal(
+        isNoCommand(outcome.failure) ? `There is no command /${asked[1].name}. Two slashes send it as a message.` : `${message} ${hint}`,
+      )
+    } catch (error) {
+      const { message, hint } = toFailure(error, 'guest_unreachable', 'Send it again.')
+      setRefusal(`${message} ${hint}`)
+    }
+    return null
+  }
+  const fitting = isNaming ? own.filter(({ name }) => name.toLowerCase().startsWith(typed)).slice(0, maxShown) : []
+  const choose = (command: OwnCommand | undefined): boolean => {
+    if (command !== undefined) onChoose(`/${command.name} `)
+    return command !== undefined
+  }
+  return { list: <CommandList commands={fitting} onChoose={choose} />, complete: () => choose(fitting[0]), expanded, refusal }
+}
+
+interface CommandListProps {
+  readonly commands: readonly OwnCommand[]
+  readonly onChoose: (command: OwnCommand) => void
+}
+
+export function CommandList({ commands, onChoose }: CommandListProps): ReactNode {
+  if (commands.length === 0) return null
+  return (
+    <ul className="chat-own-commands" aria-label="Your commands">
+      {commands.map((command) => (
+        <li key={command.name}>
+          <button type="button" onClick={() => onChoose(command)}>
+            <b>
+              /{command.name} {command.argument}
+            </b>
+            <span>{command.help}</span>
+          </button>
+        </li>
+      ))}
+    </ul>
+  )
+}
