@@ -78,6 +78,7 @@ const configs: UserConfig[] = defineConfig([
   { ...common, entry: { 'tool-worker': 'src/sandbox/wasm/tool-worker.ts' } },
   { ...common, entry: { 'versions-worker': 'src/kernel/versions/versions-worker.ts' } },
   { ...common, entry: { 'pdf-worker': 'src/tools/pdf/pdf-worker.ts' } },
+  { ...common, entry: { 'tree-worker': 'src/plugins/package/tree-worker.ts' } },
   // What plugins are written against.
   { ...common, entry: { plugin: 'src/plugin-sdk/index.ts' } },
   { ...common, entry: { 'schema-worker': 'src/tools/schema/schema-worker.ts' } },

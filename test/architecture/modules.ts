@@ -176,7 +176,10 @@ export const modules: readonly ModuleRow[] = [
   }),
   row('plugins', 'core', ['sandbox'], {
     packages: { zod, saxes: 'characters of ZoeyOS are XML: strict, and without entities that grow; fetched lazily' },
-    builtins: { 'node:fs': 'the files of a package, whose hash a person has approved' },
+    builtins: {
+      'node:fs': 'the files of a package, whose hash a person has approved',
+      'node:worker_threads': 'reading packages of some thousand files blocks',
+    },
   }),
   row('eliza-host', 'core', ['plugin-host'], {
     builtins: {

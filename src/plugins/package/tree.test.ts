@@ -6,7 +6,8 @@ import { join } from 'node:path'
 import { after, test } from 'node:test'
 import { isOxbowError } from '../../types/index.ts'
 import { fingerprint, signatureFile, signerOf, signPackage } from './signature.ts'
-import { createTreeCheck, listTree, treeHash } from './tree.ts'
+import { findFiles, hashFiles } from './tree-files.ts'
+import { createTreeCheck, hashOfFiles, listTree, treeHash } from './tree.ts'
 
 const root = mkdtempSync(join(tmpdir(), 'oxbow-tree-'))
 after(() => rmSync(root, { recursive: true }))
@@ -51,6 +52,22 @@ test('a package that has been checked is read again only after a change', async 
   await check(folder, hash)
   writeFileSync(join(folder, 'lib', 'a.js'), 'b')
   await assert.rejects(check(folder, hash), fails('denied', /are not those that were approved/))
+})
+
+test('a package of many files is read in a thread, with the same hash and the same refusals', async () => {
+  const folder = makePackage()
+  for (let i = 0; i < 100; i += 1) writeFileSync(join(folder, 'lib', `f${i}.js`), `${i}`)
+  writeFileSync(join(folder, 'large.bin'), Buffer.alloc(3_000_001, 7))
+  const here = hashFiles(folder, findFiles(folder)!.files)
+  assert.deepEqual(await listTree(folder), here)
+  const { check } = createTreeCheck()
+  const hash = hashOfFiles(here)
+  await check(folder, hash)
+  await check(folder, hash)
+  writeFileSync(join(folder, 'lib', 'f7.js'), '8')
+  await assert.rejects(check(folder, hash), fails('denied', /are not those that were approved/))
+  symlinkSync('/etc/passwd', join(folder, 'out'))
+  await assert.rejects(listTree(folder), fails('path_refused', /out in the package is a link out of the package/))
 })
 
 test('links out of a package and special files are refused', async () => {

@@ -2,52 +2,28 @@
  * The files of a package, and one hash over all of them: SHA-256 over the lines `path NUL kind NUL hash`, sorted by path. It is what a person
  * approves and a signature covers, and what is checked each time a host starts. A link must stay in its folder; anything else than
  * files, folders and such links is refused.
+ *
+ * Large packages are read in a thread that ends with its answer, so that turns go on meanwhile.
  */
-import { createHash } from 'node:crypto'
-import { createReadStream } from 'node:fs'
-import { lstat, readdir, readFile, readlink } from 'node:fs/promises'
-import { dirname, join, posix } from 'node:path'
-import { OxbowError } from '../../types/index.ts'
+import type { Worker } from 'node:worker_threads'
+import { type Failure, OxbowError, toError } from '../../types/index.ts'
+import { findFiles, hashFiles, hashOfFiles, type TreeFile, type TreeLimits } from './tree-files.ts'
 
-/** Plugins of elizaOS bring their packages along: some thousand files, some hundred megabytes. */
-const maxTreeFiles = 100_000
-const maxTreeBytes: number = 1024 * 1024 * 1024
-const maxDepth = 40
-/** Larger files are hashed piece by piece. */
-const wholeBytes: number = 1024 * 1024
-const atOnce = 16
+export { hashOfFiles, staysInside, type TreeFile } from './tree-files.ts'
 
-export interface TreeFile {
-  /** Relative, with `/`. */
-  readonly path: string
-  readonly kind: 'file' | 'program' | 'link'
-  readonly bytes: number
-  /** SHA-256 in hex; of a link, of its target. */
-  readonly hash: string
-}
-
-interface Found {
-  readonly path: string
-  readonly kind: TreeFile['kind']
-  readonly bytes: number
-  readonly target: string
-  /** Changes with the file. */
-  readonly stamp: string
-}
+/** Packages up to this size are read on this thread: in a millisecond or two, where a thread takes 30 to start. */
+const fewFiles: TreeLimits = { files: 64, bytes: 1024 * 1024 }
 
 /** @throws OxbowError `path_refused` or `limit_reached` */
 export async function listTree(folder: string): Promise<readonly TreeFile[]> {
-  return hashAll(folder, await walk(folder))
+  const few = findFiles(folder, fewFiles)
+  if (few !== null) return hashFiles(folder, few.files)
+  const { files } = await inThread({ folder, unless: null, lists: true })
+  return files
 }
 
 export async function treeHash(folder: string): Promise<string> {
   return hashOfFiles(await listTree(folder))
-}
-
-export function hashOfFiles(files: readonly TreeFile[]): string {
-  const hash = createHash('sha256')
-  for (const { path, kind, hash: own } of files.toSorted((a, b) => (a.path < b.path ? -1 : 1))) hash.update(`${path}\0${kind}\0${own}\n`)
-  return hash.digest('hex')
 }
 
 export interface TreeCheck {
@@ -55,89 +31,75 @@ export interface TreeCheck {
   check(folder: string, hash: string): Promise<void>
 }
 
-/** Reads the files again only if their times, sizes or inodes have changed since the last check by this object. */
+interface Checked {
+  readonly hash: string
+  readonly stamp: string
+}
+
+/**
+ * Reads the files again only if their times, sizes or inodes have changed since the last check by this object. Nothing but the kernel sets the
+ * time of change (`ctime`), so that whoever writes a file, even in place, is noticed; what the disk itself changes is found by the next guest.
+ */
 export function createTreeCheck(): TreeCheck {
-  const checked = new Map<string, string>()
+  const checked = new Map<string, Checked>()
   return {
     async check(folder, hash) {
-      const found = await walk(folder)
-      const stamps = createHash('sha256')
-      for (const { path, stamp } of found) stamps.update(`${path}\0${stamp}\n`)
-      const now = `${hash} ${stamps.digest('hex')}`
-      if (checked.get(folder) === now) return
-      const actual = hashOfFiles(await hashAll(folder, found))
-      if (actual !== hash)
+      const last = checked.get(folder)
+      const now = await hashUnless(folder, last?.hash === hash ? last : null)
+      if (now.hash !== hash)
         throw new OxbowError('denied', `The files in ${folder} are not those that were approved.`, {
           hint: 'Install the plugin again: oxbow plugin verify shows what has changed, and oxbow plugin add replaces it.',
-          data: { expected: hash, actual },
+          data: { expected: hash, actual: now.hash },
         })
       checked.set(folder, now)
     },
   }
 }
 
-async function walk(folder: string): Promise<readonly Found[]> {
-  const found: Found[] = []
-  let bytes = 0
-  const visit = async (path: string, depth: number): Promise<void> => {
-    if (depth > maxDepth) throw tooMuch(`folders ${maxDepth} deep`)
-    const entries = await readdir(join(folder, path), { withFileTypes: true })
-    for (const { name } of entries.toSorted((a, b) => (a.name < b.name ? -1 : 1))) {
-      const inner = path === '' ? name : `${path}/${name}`
-      if (/[\n\0\\]/.test(inner)) throw refused(inner, 'has a name that cannot be kept')
-      const stats = await lstat(join(folder, inner), { bigint: true })
-      if (stats.isDirectory()) {
-        await visit(inner, depth + 1)
-        continue
-      }
-      const isLink = stats.isSymbolicLink()
-      if (!isLink && !stats.isFile()) throw refused(inner, 'is neither a file nor a folder')
-      const target = isLink ? await readlink(join(folder, inner)) : ''
-      if (isLink && !staysInside(inner, target)) throw refused(inner, `is a link out of the package, to ${target.slice(0, 200)}`)
-      bytes += Number(stats.size)
-      const kind = isLink ? 'link' : (stats.mode & 0o111n) === 0n ? 'file' : 'program'
-      const { ino, size, mtimeNs, ctimeNs, mode } = stats
-      found.push({ path: inner, kind, bytes: Number(size), target, stamp: `${ino} ${size} ${mtimeNs} ${ctimeNs} ${mode}` })
-      if (found.length > maxTreeFiles) throw tooMuch(`more than ${maxTreeFiles} files`)
-      if (bytes > maxTreeBytes) throw tooMuch(`more than ${maxTreeBytes} bytes`)
-    }
+/** @returns `last` itself while its stamp holds */
+async function hashUnless(folder: string, last: Checked | null): Promise<Checked> {
+  const few = findFiles(folder, fewFiles)
+  if (few !== null) return few.stamp === last?.stamp ? last : { hash: hashOfFiles(hashFiles(folder, few.files)), stamp: few.stamp }
+  const { stamp, hash } = await inThread({ folder, unless: last?.stamp ?? null, lists: false })
+  return stamp === last?.stamp ? last : { stamp, hash }
+}
+
+export interface TreeQuestion {
+  readonly folder: string
+  /** Nothing is hashed if the tree still has this stamp. */
+  readonly unless: string | null
+  /** Whether the files are wanted, not only their hash. */
+  readonly lists: boolean
+}
+
+export interface FoundHash {
+  readonly stamp: string
+  /** Empty if the stamp is that of the question. */
+  readonly hash: string
+  readonly files: readonly TreeFile[]
+}
+
+export type TreeAnswer = { readonly ok: FoundHash } | { readonly failure: Failure }
+
+/** @throws OxbowError as `listTree`, or `internal_failure` when the thread fails */
+async function inThread(question: TreeQuestion): Promise<FoundHash> {
+  const answered = Promise.withResolvers<TreeAnswer>()
+  const worker = startWorker(question)
+  worker.once('message', answered.resolve)
+  worker.once('error', answered.reject)
+  worker.once('exit', () => answered.reject(new Error('the thread that reads packages ended early')))
+  try {
+    const answer = await answered.promise
+    if ('failure' in answer) throw toError(answer.failure)
+    return answer.ok
+  } finally {
+    await worker.terminate()
   }
-  await visit('', 0)
-  return found
 }
 
-/** @param path of the link, relative to the top of the package */
-export function staysInside(path: string, target: string): boolean {
-  if (target === '' || target.startsWith('/')) return false
-  const reached = posix.normalize(posix.join(dirname(path), target))
-  return reached !== '..' && !reached.startsWith('../')
-}
-
-async function hashAll(folder: string, found: readonly Found[]): Promise<readonly TreeFile[]> {
-  const files: TreeFile[] = []
-  let next = 0
-  const work = async (): Promise<void> => {
-    for (let at = next++; at < found.length; at = next++) {
-      const { path, kind, bytes, target } = found[at]!
-      const hash = kind === 'link' ? createHash('sha256').update(target).digest('hex') : await hashFile(join(folder, path), bytes)
-      files[at] = { path, kind, bytes, hash }
-    }
-  }
-  await Promise.all(Array.from({ length: atOnce }, work))
-  return files
-}
-
-async function hashFile(path: string, bytes: number): Promise<string> {
-  const hash = createHash('sha256')
-  if (bytes <= wholeBytes) return hash.update(await readFile(path)).digest('hex')
-  for await (const piece of createReadStream(path, { highWaterMark: wholeBytes })) hash.update(piece as Buffer)
-  return hash.digest('hex')
-}
-
-function refused(path: string, why: string): OxbowError {
-  return new OxbowError('path_refused', `${path} in the package ${why}.`, { hint: 'Remove it from the package.' })
-}
-
-function tooMuch(what: string): OxbowError {
-  return new OxbowError('limit_reached', `The package has ${what}.`, { hint: 'Leave out what the plugin does not need.' })
+function startWorker(question: TreeQuestion): Worker {
+  const { Worker } = process.getBuiltinModule('node:worker_threads')
+  // tree-worker.ts stands beside this file in the sources, tree-worker.js in the bundle.
+  const file = import.meta.url.endsWith('.ts') ? './tree-worker.ts' : './tree-worker.js'
+  return new Worker(new URL(file, import.meta.url), { workerData: question, env: {}, execArgv: [], name: 'oxbow-tree' })
 }
