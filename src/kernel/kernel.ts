@@ -15,6 +15,7 @@ import {
   type TurnId,
   type UserId,
 } from '../types/index.ts'
+import { pluginDeskMs } from './limits.ts'
 import { optionsOf } from './stages/running-calls.ts'
 import type { KernelCallDeps } from './calls/kernel-calls.ts'
 import type { Kernel, KernelOptions } from './kernel-interface.ts'
@@ -73,9 +74,9 @@ function facade(parts: KernelParts, options: KernelOptions, resumed: Promise<voi
     return opened
   })
   const openDesk = (): void => void resumed.then(desk).catch((error: unknown) => console.error(error))
-  if (options.hasPlugins === true) openDesk()
+  const opening = options.hasPlugins === true ? setTimeout(openDesk, pluginDeskMs).unref() : undefined
   // The first plugin may come while the guest runs.
-  else if (options.servers !== undefined)
+  if (options.hasPlugins !== true && options.servers !== undefined)
     events.watchers.add(({ name, phase }) => void (name === 'plugin.sync' && phase === 'outcome' && openDesk()))
   const keyKernels = once(async () => {
     const { createKeyKernels } = await import('./access/key-kernel.ts')
@@ -110,6 +111,7 @@ function facade(parts: KernelParts, options: KernelOptions, resumed: Promise<voi
     },
     onNotice: createNotices(events.watchers),
     async close() {
+      clearTimeout(opening)
       await resumed
       ;(await desk.made()?.catch(() => null))?.stop()
       await closeParts(parts, options)

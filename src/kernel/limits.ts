@@ -293,3 +293,5 @@ export const maxWaitingHooks = 1_000
 export const pluginDeadlineMs = 11_000
 /** Events that wait for one plugin; of more, it learns how many were lost. */
 export const maxPluginEvents = 1_000
+/** Tasks and events of plugins are connected so long after the start: what a guest answers with comes first. */
+export const pluginDeskMs = 100

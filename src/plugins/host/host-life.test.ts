@@ -19,7 +19,7 @@ interface Bench {
   readonly disabled: string[]
   /** The next starts fail. */
   failing: boolean
-  ask(op?: 'action' | 'service', signal?: AbortSignal): Promise<number>
+  ask(op?: 'action' | 'service' | 'describe', signal?: AbortSignal): Promise<number>
   tick(ms: number): Promise<void>
 }
 
@@ -124,6 +124,17 @@ describe('the life of a host', () => {
     assert.deepEqual([bench.life.state().phase, bench.links[0]!.asked.at(-1)], ['stopped', 'drain'])
     await bench.ask('service')
     assert.deepEqual([bench.links.length, bench.life.state().problem], [2, ''])
+  })
+
+  it('ends after five seconds if it was only asked what it has', async (t) => {
+    const bench = makeBench(t)
+    await bench.ask('describe')
+    await bench.tick(5_000)
+    assert.deepEqual([bench.life.state().phase, bench.links[0]!.asked.at(-1)], ['stopped', 'drain'])
+    await bench.ask('service')
+    await bench.ask('describe')
+    await bench.tick(599_000)
+    assert.equal(bench.life.state().phase, 'running')
   })
 
   it('does not end while a request waits', async (t) => {

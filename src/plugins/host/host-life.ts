@@ -1,6 +1,7 @@
 /**
- * The life of one plugin's host: started on first need, by the first of many that need it; ended after ten idle minutes; started again after a
- * crash, later each time; disabled after too many crashes; and replaced by a new one between requests, while the old one drains.
+ * The life of one plugin's host: started on first need, by the first of many that need it; ended after ten idle minutes, or soon if it was only
+ * asked what it has; started again after a crash, later each time; disabled after too many crashes; and replaced by a new one between requests,
+ * while the old one drains.
  *
  *     stopped → starting → running → stopped (idle)
  *                  ↑         ↓ crash
@@ -15,7 +16,17 @@ import {
   type PluginRequest,
 } from '../../types/index.ts'
 import type { HostLink } from './host-link.ts'
-import { crashWindowMs, drainMs, firstRestartMs, hostIdleMs, hostStartMs, maxCrashes, maxLogChars, maxRestartFactor } from './limits.ts'
+import {
+  crashWindowMs,
+  describedIdleMs,
+  drainMs,
+  firstRestartMs,
+  hostIdleMs,
+  hostStartMs,
+  maxCrashes,
+  maxLogChars,
+  maxRestartFactor,
+} from './limits.ts'
 
 export interface HostLifeDeps {
   /** @throws OxbowError; then nothing of it lives */
@@ -53,6 +64,8 @@ interface Life {
   closed: boolean
   problem: string
   log: string
+  /** Whether the host was asked for more than what it has. */
+  isUsed: boolean
   /** Services that were asked for, which a host that starts after a crash starts again. */
   readonly services: Set<string>
   idle: NodeJS.Timeout | undefined
@@ -71,6 +84,7 @@ export function createHostLife(plugin: HostedPlugin, deps: HostLifeDeps): HostLi
     closed: false,
     problem: '',
     log: '',
+    isUsed: false,
     services: new Set(),
     idle: undefined,
     restart: undefined,
@@ -81,6 +95,7 @@ export function createHostLife(plugin: HostedPlugin, deps: HostLifeDeps): HostLi
     async ask(op, input, request) {
       const link = life.running?.isOpen() === true ? life.running : await untilAborted(open(life), life.plugin.name, request)
       clearTimeout(life.idle)
+      if (op !== 'describe' && op !== 'health') life.isUsed = true
       try {
         const output = await link.ask(op, input, request)
         if (op === 'service') life.services.add((input as PluginOps['service']['input']).type)
@@ -128,6 +143,7 @@ function open(life: Life): Promise<HostLink> {
 function begin(life: Life): Promise<HostLink> {
   clearTimeout(life.restart)
   life.restart = undefined
+  life.isUsed = life.services.size > 0
   const starting = life.deps.start(life.plugin, (text) => addLog(life, text))
   life.current = starting
   starting.then(
@@ -178,31 +194,36 @@ function crashed(life: Life, problem: string, again: boolean): void {
 function rest(life: Life, link: HostLink): void {
   clearTimeout(life.idle)
   if (life.running !== link || link.pending() > 0) return
+  const idleMs = life.isUsed ? (life.deps.idleMs ?? hostIdleMs) : describedIdleMs
   life.idle = setTimeout(() => {
     if (life.running !== link || link.pending() > 0) return
     life.running = null
     life.current = null
     void drained(life, link)
-  }, life.deps.idleMs ?? hostIdleMs)
+  }, idleMs)
   life.idle.unref()
 }
 
 async function replace(life: Life, next: HostedPlugin, accept: (link: HostLink) => Promise<void>): Promise<void> {
   // It may write before it has started.
-  const log: { text: string; link: HostLink | null } = { text: '', link: null }
-  const link = await life.deps.start(next, (text) => {
+  const log = { text: '', isShown: false }
+  const onLog = (text: string): void => {
     log.text = `${log.text}${text}`.slice(-maxLogChars)
-    if (log.link !== null && life.running === log.link) life.log = log.text
-  })
-  log.link = link
+    if (log.isShown) life.log = log.text
+  }
+  let link: HostLink | null = null
+  let old: HostLink | null | undefined
   try {
+    link = await life.deps.start(next, onLog)
     await accept(link)
+    old = await life.current?.catch(() => null)
     if (life.closed) throw new OxbowError('cancelled', 'The plugins are closed.', { hint: 'Start again.' })
   } catch (error) {
-    await link.end('')
+    await link?.end('')
+    // It may say why.
+    addLog(life, log.text)
     throw error
   }
-  const old = await life.current?.catch(() => null)
   life.plugin = next
   life.crashes = []
   life.disabled = false
@@ -214,6 +235,7 @@ async function replace(life: Life, next: HostedPlugin, accept: (link: HostLink) 
   const started = Promise.resolve(link)
   life.current = started
   life.log = log.text
+  log.isShown = true
   adopt(life, started, link)
   if (old !== null && old !== undefined) void drained(life, old)
 }

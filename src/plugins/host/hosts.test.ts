@@ -4,7 +4,7 @@ import { after, before, describe, it } from 'node:test'
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { PluginMessage } from '../../types/index.ts'
-import { done, type HostBench, makeHostBench } from './host-fixture.ts'
+import { done, type HostBench, makeHostBench, usualPlugin } from './host-fixture.ts'
 
 const message: PluginMessage = { id: 'm1', session: 's1', turn: 't1', text: 'hello', user: 'u', agent: 'ox', at: 0 }
 const request = { signal: new AbortController().signal, timeoutMs: 10_000 }
@@ -107,5 +107,32 @@ describe('a host of a plugin', () => {
     await assert.rejects(slow, { code: 'cancelled' })
     await assert.rejects(bench.act('usual', 'run', { code: 'new Promise(() => {})' }, { timeoutMs: 20 }), { code: 'timeout' })
     assert.equal((await bench.act('usual', 'echo', { text: 'still here' })).data['inits'], 1)
+  })
+
+  it('is replaced while requests go on: the old one ends what it does, and each of them is answered', async () => {
+    const waits = `new Promise((resolve) => setTimeout(() => resolve({ success: true, data: { pid: process.pid } }), 150))`
+    const { data: first } = await bench.act('usual', 'echo', { text: 'x' })
+    const slow = bench.act('usual', 'run', { code: waits })
+    await bench.hosts.reload('usual')
+    const { data: now } = await bench.act('usual', 'echo', { text: 'x' })
+    assert.equal((await slow).data['pid'], first['pid'])
+    assert.equal(now['inits'], 1)
+    assert.equal(bench.hosts.state('usual').phase, 'running')
+  })
+
+  it('stays when the new one dies at its start, or does not start', async () => {
+    const list = bench.hosts.plugins()
+    const broken = {
+      'it ended': usualPlugin.replace('init() {', 'init() { process.exit(1);'),
+      'no luck today': usualPlugin.replace('init() {', "init() { console.log('why'); throw new Error('no luck today');"),
+    }
+    for (const [problem, source] of Object.entries(broken)) {
+      const next = { ...(await bench.plugin(`usual-${problem.length}`, source)), name: 'usual', version: '2.0.0' }
+      const problems = await bench.hosts.replace([next])
+      assert.ok(problems['usual']!.includes(problem), problems['usual'])
+      assert.deepEqual(bench.hosts.plugins(), list)
+      assert.equal((await bench.act('usual', 'echo', { text: 'still here' })).text, 'still here')
+    }
+    assert.match(bench.hosts.state('usual').log, /why\n$/)
   })
 })

@@ -14,7 +14,7 @@ import { parseExports } from './frame-schemas.ts'
 import { createHostLife, type HostLife, type HostLifeDeps } from './host-life.ts'
 import type { HostLink } from './host-link.ts'
 import { type HostStartDeps, startHost } from './host-start.ts'
-import { hostStartMs, maxShownTests, testsMs } from './limits.ts'
+import { describedAtOnce, hostStartMs, maxShownTests, testsMs } from './limits.ts'
 
 export interface PluginHostDeps extends HostStartDeps, Omit<HostLifeDeps, 'start'> {
   readonly plugins: readonly HostedPlugin[]
@@ -40,14 +40,18 @@ export async function createPluginHosts(deps: PluginHostDeps): Promise<PluginHos
     await kept.keep(hash, found)
     return found
   }
-  const describe = async (life: HostLife, signal: AbortSignal): Promise<PluginExports> => {
-    const { name, tree_hash } = life.plugin()
-    return learn(name, tree_hash, await life.ask('describe', {}, { signal, timeoutMs: hostStartMs }))
-  }
-  const takeOver: Held['takeOver'] = async (life, plugin, calls) => {
-    await life.replace(plugin, async (link) => {
-      await learn(plugin.name, plugin.tree_hash, await checked(link, plugin, calls))
+  const inTurn = createQueue(describedAtOnce)
+  const describe = (life: HostLife, signal: AbortSignal): Promise<PluginExports> =>
+    inTurn(async () => {
+      const { name, tree_hash } = life.plugin()
+      return learn(name, tree_hash, await life.ask('describe', {}, { signal, timeoutMs: hostStartMs }))
     })
+  const takeOver: Held['takeOver'] = async (life, plugin, calls) => {
+    let found: PluginExports | undefined
+    await life.replace(plugin, async (link) => {
+      found = await checked(link, plugin, calls)
+    })
+    if (found !== undefined) await learn(plugin.name, plugin.tree_hash, found)
   }
   for (const plugin of plugins) lives.set(plugin.name, lifeOf(plugin))
   await Promise.all(
@@ -78,6 +82,23 @@ export async function createPluginHosts(deps: PluginHostDeps): Promise<PluginHos
       closed = true
       await Promise.all([...lives.values()].map((life) => life.close(false)))
     },
+  }
+}
+
+/** @returns what runs pieces of work, so many at once */
+function createQueue(atOnce: number): <Result>(work: () => Promise<Result>) => Promise<Result> {
+  const waiting: (() => void)[] = []
+  let running = 0
+  return async (work) => {
+    if (running >= atOnce) await new Promise<void>((resolve) => waiting.push(resolve))
+    else running += 1
+    try {
+      return await work()
+    } finally {
+      const next = waiting.shift()
+      if (next === undefined) running -= 1
+      else next()
+    }
   }
 }
 

@@ -11,6 +11,10 @@ export const testsMs = 300_000
 export const maxShownTests = 5
 /** A host that nobody needed for so long ends. */
 export const hostIdleMs: number = 10 * 60_000
+/** The same for a host that was only asked what it has. */
+export const describedIdleMs = 5_000
+/** Hosts that are started at once to say what they have. */
+export const describedAtOnce = 2
 /** While requests wait, a host is asked so often whether it still answers, and ends when it does not within the same time again. */
 export const hostCheckMs = 5_000
 /** After a cancel the program of a host answers at once, unless the plugin blocks it. */

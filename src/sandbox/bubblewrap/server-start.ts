@@ -22,6 +22,8 @@ import {
 import type { WorkspaceEntrance } from '../workspace-entrance.ts'
 import type { LaunchPlan } from './launch-command.ts'
 
+/** What it writes to standard error is the log of a plugin, which a person reads: warnings about the loader do not belong there. */
+const ownFlags: readonly string[] = [`--max-old-space-size=${maxHostHeapMb}`, '--disable-warning=ExperimentalWarning']
 /** Prints the mounts and an empty line, and becomes the program when it has read a line; `read` takes no byte behind it. */
 export const waitingShell: readonly string[] = ['/bin/sh', '-c', 'cat /proc/self/mountinfo; echo; read -r _ && exec "$@"', 'sh']
 export const serverSearchPath = '/usr/local/bin:/usr/bin:/bin'
@@ -62,7 +64,7 @@ export function serverCommand({ command, args, pass, own }: ServerProgram, entry
   const program =
     own === undefined
       ? [command === 'node' ? insideNode : command, ...args]
-      : [insideNode, ...nodeFlags, `--max-old-space-size=${maxHostHeapMb}`, entry ?? insideOwn(own), ...args]
+      : [insideNode, ...nodeFlags, ...ownFlags, entry ?? insideOwn(own), ...args]
   return pass === null ? program : [insideNode, ...nodeFlags, insideProgram, '--relay', insideEgressSocket, '--run', ...program]
 }
 
