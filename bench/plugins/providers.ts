@@ -39,7 +39,14 @@ async function measure(what: string, plugins: Readonly<Record<string, string>>):
     config,
     play: () => says('ok'),
     servers: async (host) =>
-      createPluginParts({ ...host, hosts: bench.hosts, config: parseConfig(config, 'the bench').plugins, clock: systemClock, breakers }),
+      createPluginParts({
+        ...host,
+        hosts: bench.hosts,
+        config: parseConfig(config, 'the bench').plugins,
+        clock: systemClock,
+        breakers,
+        flowsFreely: false,
+      }),
   })
   for (let round = 0; round < rounds + 3; round++) await fixture.turn('Hello')
   const took = fixture.events.flatMap((event) =>

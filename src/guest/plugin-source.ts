@@ -34,6 +34,7 @@ export async function openPlugins(
     clock: systemClock,
     messageOf,
     labelsOf,
+    flowsFreely: config.flow.both === 'allow',
     breakers: await openBreakers(systemClock),
   })
   const installed = runner === undefined ? undefined : () => runner.plugins()

@@ -16,6 +16,7 @@ type Answers = { [Op in PluginOp]?: (input: PluginOps[Op]['input'], request: Plu
 export interface FakePlugin extends Answers {
   readonly rights?: readonly string[]
   readonly spendPerDay?: number
+  readonly reaches?: readonly string[]
   readonly exports?: Partial<PluginExports>
 }
 
@@ -67,10 +68,12 @@ export const acted = (text: string, values: JsonObject = {}): PluginOps['action'
 
 export function createFakeHosts(plugins: Readonly<Record<string, FakePlugin>>): FakeHosts {
   const asked: { plugin: string; op: PluginOp; input: unknown }[] = []
-  const described: readonly DescribedPlugin[] = Object.entries(plugins).map(([name, { rights = [], exports, spendPerDay }]) => ({
-    plugin: { ...hostedPlugin(name, rights), ...(spendPerDay !== undefined && { spend_per_day: spendPerDay }) },
-    exports: { ...noExports, ...exports },
-  }))
+  const described: readonly DescribedPlugin[] = Object.entries(plugins).map(
+    ([name, { rights = [], reaches = [], exports, spendPerDay }]) => ({
+      plugin: { ...hostedPlugin(name, rights), hosts: reaches, ...(spendPerDay !== undefined && { spend_per_day: spendPerDay }) },
+      exports: { ...noExports, ...exports },
+    }),
+  )
   const list = described.map(({ plugin }) => plugin)
   const known = (name: string): PluginExports | null => described.find(({ plugin }) => plugin.name === name)?.exports ?? null
   return {

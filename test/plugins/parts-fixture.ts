@@ -10,6 +10,7 @@ export interface PartsFixture extends Fixture {
 
 export async function openPartsFixture(hosts: PluginHosts, { config = {}, ...options }: FixtureOptions = {}): Promise<PartsFixture> {
   let opened: PluginParts | undefined
+  const parsed = configSchema.parse(config)
   const fixture = await openFixture({
     ...options,
     config,
@@ -18,7 +19,8 @@ export async function openPartsFixture(hosts: PluginHosts, { config = {}, ...opt
       (opened = createPluginParts({
         ...host,
         hosts,
-        config: configSchema.parse(config).plugins,
+        config: parsed.plugins,
+        flowsFreely: parsed.flow.both === 'allow',
         clock: options.clock ?? systemClock,
         breakers: await openBreakers(systemClock),
       })),

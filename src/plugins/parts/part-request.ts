@@ -2,6 +2,7 @@
 import {
   type Call,
   type CallContext,
+  type CallOutcome,
   type Caller,
   type HostedPlugin,
   isOxbowError,
@@ -52,6 +53,8 @@ export interface PartDeps {
   readonly messageOf: (turn: TurnId | '') => string | null
   /** Labels of what a session has read. */
   readonly labelsOf: (session: SessionId | '') => readonly Label[]
+  /** Whether what has both labels may leave unasked: `flow.both = "allow"`. */
+  readonly flowsFreely: boolean
 }
 
 /** What all calls have that the kernel makes of plugins. */
@@ -88,6 +91,20 @@ export function withheld({ labelsOf }: Pick<PartDeps, 'labelsOf'>, plugin: Hoste
   return 'not asked: this conversation has read private data, and the plugin reaches other hosts'
 }
 
+/**
+ * Untrusted text may have had the plugin asked for this. Where the conversation has read private data, `[flow]` has judged the request as a
+ * sink; where it has not, nobody was asked whether the plugin may learn some now.
+ */
+function learnsTooMuch(plugin: HostedPlugin, before: readonly Label[], { labels = [] }: CallOutcome): boolean {
+  return reachesOutside(plugin) && labels.includes('private') && before.includes('untrusted') && !before.includes('private')
+}
+
+function keptFrom({ name }: HostedPlugin, call: string): CallOutcome {
+  const message = `${call} returns private data to the plugin ${name}, which reaches other hosts, and this conversation has read untrusted text.`
+  const failure = { code: 'denied', message, hint: 'Ask again: the person at the terminal then decides.' } as const
+  return { status: 'refused', failure, text: `Error (denied): ${message} ${failure.hint}` }
+}
+
 interface Asked {
   readonly plugin: HostedPlugin
   readonly timeoutMs: number
@@ -98,17 +115,19 @@ interface Asked {
  * @throws OxbowError as `PluginHosts.ask`; `limit_reached`; `outcome_unknown` where it may have had an effect
  */
 export async function askPlugin<Op extends PluginOp>(
-  { hosts, limits, capSpend }: Pick<PartDeps, 'hosts' | 'limits' | 'capSpend'>,
+  { hosts, limits, capSpend, labelsOf, flowsFreely }: Pick<PartDeps, 'hosts' | 'limits' | 'capSpend' | 'labelsOf' | 'flowsFreely'>,
   { caller, id, signal, callAs }: Pick<CallContext, 'caller' | 'id' | 'signal' | 'callAs'>,
   { plugin, timeoutMs }: Asked,
   op: Op,
   input: PluginOps[Op]['input'],
 ): Promise<PluginOps[Op]['output']> {
   const leave = limits.enter(caller.user, plugin.name)
+  const before = flowsFreely ? [] : labelsOf(caller.session)
   try {
     const call = async (name: string, value: object): ReturnType<typeof callAs> => {
       await capSpend({ caller, id }, plugin)
-      return callAs(plugin.name, plugin.rights, name, value)
+      const outcome = await callAs(plugin.name, plugin.rights, name, value)
+      return learnsTooMuch(plugin, before, outcome) ? keptFrom(plugin, name) : outcome
     }
     return await hosts.ask(plugin.name, op, input, { signal, timeoutMs, call })
   } finally {

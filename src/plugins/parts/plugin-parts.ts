@@ -31,6 +31,7 @@ export interface PluginPartsOptions {
   readonly labelsOf: PartDeps['labelsOf']
   readonly breakers: HandlerBreakers
   readonly limit: LimitPlugin
+  readonly flowsFreely: boolean
 }
 
 /** As other sources of calls, and what the kernel asks of plugins beside calls. */
@@ -61,9 +62,11 @@ export function createPluginParts({
   labelsOf,
   breakers,
   limit,
+  flowsFreely,
 }: PluginPartsOptions): PluginParts {
   const limits = createRateLimits((plugin) => config.tiers[plugin] ?? config.tier, clock)
-  const deps: PartDeps = { hosts, schemas, messageOf, labelsOf, limits, capSpend: createSpendCap(limit), states: createTurnStates(clock) }
+  const shared = { hosts, schemas, messageOf, labelsOf, flowsFreely, limits }
+  const deps: PartDeps = { ...shared, capSpend: createSpendCap(limit), states: createTurnStates(clock) }
   const stopping = new AbortController()
   const asked = new Set<string>()
   let held: Held = { list: null, of: [], tools: [], handlers: new Map() }
