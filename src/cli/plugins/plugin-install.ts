@@ -8,11 +8,12 @@ import { createInterface } from 'node:readline/promises'
 import { plainLine, plainText } from '../../terminal/index.ts'
 import { connect } from '../../client/index.ts'
 import { findGuest, type Home, loadPlugins, openHome, openWorkspace, type StagedPlugin, usersOf } from '../../runner/index.ts'
-import { type LockedPlugin, OxbowError, systemClock, toError, toFailure } from '../../types/index.ts'
+import { type LockedPlugin, OxbowError, type PluginExports, systemClock, toError, toFailure } from '../../types/index.ts'
 import { type GuestChoice, guestSetup } from '../guest-connection.ts'
 import { type CallOptions, outputOf, showOutput } from '../kernel/call.ts'
 import { isInteractive, printLine, printNotice, printPreview, printText, type Terminal } from '../terminal.ts'
-import { rightsText } from './plugins.ts'
+import { defaultUser } from '../verb-parts.ts'
+import { infoOf, rightsText } from './plugins.ts'
 
 interface InstallOptions {
   readonly json?: boolean | undefined
@@ -47,8 +48,15 @@ async function install(source: string, options: AddOptions, terminal: Terminal, 
   const { stagePlugin, commitPlugin, discard } = await loadPlugins()
   const propose =
     manifest === undefined ? (folder: string) => proposeOne(folder, source, options, terminal) : () => readFile(manifest, 'utf8')
-  const report = options.json === true ? undefined : (line: string) => printNotice(terminal, plainLine(line, 200))
-  const staged = await stagePlugin(source, { home, env: terminal.env, propose, onlyProposes: manifest === undefined, expected, report })
+  const progress = options.json === true ? undefined : (line: string) => printNotice(terminal, plainLine(line, 200))
+  const staged = await stagePlugin(source, {
+    home,
+    env: terminal.env,
+    propose,
+    onlyProposes: manifest === undefined,
+    expected,
+    report: progress,
+  })
   try {
     printText({ output: terminal.errors }, await stagedText(staged))
     if (options.dryRun === true) {
@@ -58,8 +66,9 @@ async function install(source: string, options: AddOptions, terminal: Terminal, 
     if (!(await isApproved(staged, options, terminal))) return 0
     const locked = await commitPlugin(home, staged, userInfo().username, systemClock.now())
     const problems = await syncGuests(home, terminal)
+    const parts = locked.enabled && locked.manifest.program === 'eliza-host' ? await tryLoading(home, staged, options, terminal) : null
     if (options.json === true) printLine(terminal, JSON.stringify({ ...shown(staged), problems }))
-    else printText(terminal, doneText(locked))
+    else printText(terminal, doneText(locked, parts))
     return problems.length === 0 ? 0 : 1
   } finally {
     await discard(staged.folder)
@@ -97,9 +106,40 @@ function shown({ manifest, source, tree_hash, signer, files, bytes, packages, wi
   return { manifest, source, tree_hash, signer, files, bytes, packages, with_scripts: withScripts, changes, reasons }
 }
 
-function doneText({ manifest: { name, version }, enabled }: LockedPlugin): string {
+/**
+ * Plugins of elizaOS are made for a version of its core, and may need what their scripts would have built: one that does not load is not kept.
+ * It loads as approved, in its sandbox. @returns what it has; null where no guest can tell @throws OxbowError `bad_config` with the reason
+ */
+async function tryLoading(
+  home: Home,
+  staged: Pick<StagedPlugin, 'manifest' | 'before'>,
+  options: AddOptions,
+  terminal: Terminal,
+): Promise<PluginExports | null> {
+  const { name } = staged.manifest
+  try {
+    return (await infoOf(name, { ...options, user: options.user ?? defaultUser }, terminal)).exports
+  } catch (error) {
+    const { message, hint } = toFailure(error, 'internal_failure', '')
+    if (!doesNotLoad.test(message)) {
+      printNotice(terminal, `notice: ${name} was not loaded to try it: ${plainLine(message, 300)}`)
+      return null
+    }
+    const { revertPlugin } = await loadPlugins()
+    await revertPlugin(home, staged)
+    await syncGuests(home, terminal)
+    throw new OxbowError('bad_config', `${name} is not installed. ${message}`, { hint, cause: error })
+  }
+}
+
+/** How eliza-host begins what it says of a package that cannot work, whatever its settings are. */
+const doesNotLoad = /^The plugin (?:imports `|does not load)|exports no plugin of elizaOS|does not contain @elizaos\/core/
+
+function doneText({ manifest: { name, version }, enabled }: LockedPlugin, parts: PluginExports | null): string {
+  const counts = Object.entries(parts ?? {}).flatMap(([part, list]) => (list.length === 0 ? [] : [`${part} ${list.length}`]))
   return [
     `Installed ${name} ${version}.${enabled ? '' : ` It is disabled: oxbow plugin enable ${name}`}`,
+    ...(counts.length === 0 ? [] : [`It has ${counts.join(', ')}.`]),
     `Agents need the right for it: "plugin.${name}" in rights under [agent] in config.toml.`,
   ].join('\n')
 }

@@ -52,7 +52,8 @@ export async function pluginInfo(name: string, options: CallOptions, terminal: T
   return 0
 }
 
-function infoOf(name: string, options: CallOptions, terminal: Terminal): Promise<Info> {
+/** @throws OxbowError with what the plugin or its guest has failed with */
+export function infoOf(name: string, options: CallOptions, terminal: Terminal): Promise<Info> {
   return withGuest(options, terminal, async ({ gateway }) => (await outputOf(gateway, 'plugin.info', { plugin: name })) as Info)
 }
 

@@ -49,7 +49,9 @@ test('a package without a manifest gets one by what its files say: entry, settin
   assert.deepEqual(rights.hosts, ['api.weather.test.dev:8443', 'feed.weather.dev'])
   assert.deepEqual(rights.secrets, ['WEATHER_API_KEY', 'WEATHER_PIN'])
   assert.deepEqual(rights.calls, [])
+  assert.deepEqual([rights.models, rights.spend_per_day], [['*'], 1], 'a model with a price is refused to who may spend nothing')
   assert.deepEqual(Object.keys(configSchema['properties'] as object), ['WEATHER_FALLBACK', 'WEATHER_UNIT', 'WEATHER_URL'])
+  assert.equal(configSchema['additionalProperties'], true, 'settings of the runtime, such as character, can be set')
   assert.deepEqual([findings.builtins, findings.packages, findings.files], [['fs'], ['@elizaos/core', 'ws'], 3])
 })
 

@@ -32,6 +32,8 @@ const maxSearchedFiles = 2_000
 const maxProposed = 60
 const maxProposedHosts = 20
 const maxShownHosts = 300
+/** US dollars: enough to try it, too little to hurt. */
+const proposedSpend = 1
 
 /** @param folder of the package @throws OxbowError `not_found` for a folder without package.json, `bad_input` for one without an entry */
 export async function proposeManifest(folder: string): Promise<ProposedManifest> {
@@ -64,8 +66,16 @@ export async function proposeManifest(folder: string): Promise<ProposedManifest>
     configSchema: schemaOf(
       settings.filter((name) => !secrets.includes(name)),
       declared,
+      isEliza,
     ),
-    rights: { hosts: hosts.length > maxProposedHosts ? [] : hosts, secrets, memory: 'own', models: isEliza ? ['*'] : [] },
+    rights: {
+      hosts: hosts.length > maxProposedHosts ? [] : hosts,
+      secrets,
+      memory: 'own',
+      models: isEliza ? ['*'] : [],
+      // Models have a price: who may spend nothing is refused all of them.
+      spend_per_day: isEliza ? proposedSpend : 0,
+    },
   }
   const builtins = imported.flatMap((name) => (builtin.has(name.replace(/^node:/, '')) ? [name.replace(/^node:/, '')] : []))
   const packages = imported.filter((name) => !builtin.has(name.replace(/^node:/, ''))).map(packageOf)
@@ -131,13 +141,14 @@ function parametersOf({ agentConfig }: JsonObject): Readonly<Record<string, Json
   return Object.fromEntries(Object.entries(parameters).flatMap(([name, each]) => (isObject(each) ? [[name, each]] : [])))
 }
 
-function schemaOf(settings: readonly string[], declared: Readonly<Record<string, JsonObject>>): JsonObject {
-  if (settings.length === 0) return {}
+/** @param isOpen plugins of elizaOS make names of settings (`EVM_PROVIDER_` and a chain), and read those of the runtime and a character */
+function schemaOf(settings: readonly string[], declared: Readonly<Record<string, JsonObject>>, isOpen: boolean): JsonObject {
+  if (settings.length === 0 && !isOpen) return {}
   const entries = settings.slice(0, maxProposed).map((name) => {
     const description = oneLine(Object.hasOwn(declared, name) ? declared[name]!['description'] : '')
     return [name, { type: 'string', ...(description !== '' && { description }) }] as const
   })
-  return { type: 'object', properties: Object.fromEntries(entries), additionalProperties: false }
+  return { type: 'object', properties: Object.fromEntries(entries), additionalProperties: isOpen }
 }
 
 function isSecret(name: string, parameter: JsonObject | undefined): boolean {

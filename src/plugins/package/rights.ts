@@ -40,7 +40,7 @@ export function rightLines(rights: PluginRights): readonly string[] {
     ...secrets.map((secret) => `know the secret ${secret}`),
     ...paths.flatMap(({ path, mode }) => [`read files in ${path}`, ...(mode === 'write' ? [`write files in ${path}`] : [])]),
     ...memories[memory],
-    ...models.map((model) => (model === '*' ? 'ask any model' : `ask the model ${model}`)),
+    ...models.map((model) => `${model === '*' ? 'ask any model' : `ask the model ${model}`}${spend > 0 ? '' : ', if it costs nothing'}`),
     ...(spend > 0 ? [`spend $${spend} a day`] : []),
   ]
 }

@@ -211,6 +211,12 @@ export async function commitPlugin(home: Home, staged: StagedPlugin, by: string,
   return locked
 }
 
+/** Makes the version before the installed one again, or removes a plugin that was new. */
+export async function revertPlugin(home: Home, { manifest: { name }, before }: Pick<StagedPlugin, 'manifest' | 'before'>): Promise<void> {
+  if (before === null) await removePlugin(home, name)
+  else changeLock(home, (plugins) => [...plugins.filter(({ manifest }) => manifest.name !== name), before])
+}
+
 /** @returns the plugin as it was @throws OxbowError `not_found`, or `bad_input` if another plugin needs it */
 export async function removePlugin(home: Home, name: string): Promise<LockedPlugin> {
   const found = findPlugin(home, name)
