@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
 import { openPlugins } from '../../src/guest/plugin-source.ts'
 import { type HostBench, makeHostBench, usualPlugin } from '../../src/plugins/host/host-fixture.ts'
-import { type HostedPlugin, parseConfig, type PluginExports } from '../../src/types/index.ts'
+import { type HostedPlugin, parseConfig, type PluginExports, type UserId } from '../../src/types/index.ts'
 import type { BenchContext, Measure } from '../measure.ts'
 import { bounded, megabytes, ms, type Row } from '../report.ts'
 import { median, quantile } from '../statistics.ts'
@@ -77,7 +77,7 @@ async function measureGate(bench: HostBench): Promise<Row> {
   const kernel = await openKernel(workspace.database, 'normal', {}, (host) =>
     openPlugins(
       { sandbox: bench.bench.sandbox, proxy: undefined },
-      { config: parseConfig({}, 'the bench'), workspaceRoot: workspace.root, plugins: bench.hosts.plugins() },
+      { user: 'ada' as UserId, config: parseConfig({}, 'the bench'), workspaceRoot: workspace.root, plugins: bench.hosts.plugins() },
       host,
       undefined,
     ),

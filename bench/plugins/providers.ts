@@ -41,6 +41,7 @@ async function measure(what: string, plugins: Readonly<Record<string, string>>):
     servers: async (host) =>
       createPluginParts({
         ...host,
+        user: 'ada',
         hosts: bench.hosts,
         config: parseConfig(config, 'the bench').plugins,
         clock: systemClock,

@@ -7,6 +7,7 @@ import { toError, toFailure } from '../types/index.ts'
 import { type ModelLimits, modelLimits } from './limits.ts'
 import { createModelBook, createOpener, type KnownModel } from './open-model.ts'
 import { noUsage } from './model-problem.ts'
+import type { AskPluginModel } from './plugin-model.ts'
 import { readModelName, type ServiceConfig } from './services.ts'
 import { createRepairCounts, repairAnswer, type RepairCounts } from './repair/repair-tool-calls.ts'
 import { createRequestTokens } from './tokens/request-tokens.ts'
@@ -20,6 +21,8 @@ export interface EngineOptions {
   readonly packageFolders?: readonly string[]
   /** Folder in which a replay keeps its position between processes; unset: it keeps none. */
   readonly stateFolder?: string
+  /** Absent: no plugin can be a model. */
+  readonly askPlugin?: AskPluginModel | undefined
   readonly clock: Clock
   readonly random: Random
   /** For tests; the defaults are in limits.ts. */

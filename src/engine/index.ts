@@ -9,6 +9,7 @@ import type { ServiceConfig } from './services.ts'
 
 export { openEngine } from './engine.ts'
 
+export type { AskPluginModel } from './plugin-model.ts'
 export type { ModelReach } from './discovery/reach-model.ts'
 export type { ModelLimits } from './limits.ts'
 export type { Scenario, ScenarioEvent, ScenarioStep } from './scripted/scenario.ts'

@@ -231,5 +231,8 @@ export const maxPdfInflatedBytes: number = 8 * 1024 * 1024
 /** Object streams of a PDF that are searched; each holds a hundred objects or more. */
 export const maxObjectStreams = 5_000
 
+/** What a plugin answers as a model; the host of a plugin sends no more than some megabytes. */
+export const maxPluginAnswerChars: number = 1024 * 1024
+
 /** What a vendor's framing adds to each message, at most. */
 export const requestMessageTokens = 8

@@ -20,8 +20,9 @@ import {
 import type { Catalog } from './catalog/catalog.ts'
 import type { Embedder } from './embeddings/embedder.ts'
 import type { ModelLimits } from './limits.ts'
+import type { AskPluginModel } from './plugin-model.ts'
 import type { Route } from './reliability/route.ts'
-import { findService, type ModelKind, type ModelName, readModelName, type Service, type ServiceConfig } from './services.ts'
+import { findService, type ModelKind, type ModelName, pluginPrefix, readModelName, type Service, type ServiceConfig } from './services.ts'
 import type { Wire } from './wire.ts'
 
 export interface KnownModel {
@@ -116,6 +117,7 @@ async function factsOf(
   overrides: ModelOverrides,
   openCatalog: () => Promise<Catalog>,
 ): Promise<ModelFacts> {
+  if (service.wire === 'plugin') return pluginFacts(provider, model, overrides)
   if (service.baseUrl === null && service.wire !== 'ai-sdk') return inProcessFacts(provider, model, overrides)
   const [catalog, { findModelFacts }] = await Promise.all([openCatalog(), import('./catalog/model-facts.ts')])
   return findModelFacts(catalog, provider, model, overrides)
@@ -132,6 +134,18 @@ function inProcessFacts(provider: string, name: string, overrides: ModelOverride
   })
 }
 
+/** What a plugin pays for its models is not known, so a budget in money refuses them until the configuration sets a price. */
+function pluginFacts(provider: string, name: string, overrides: ModelOverrides): ModelFacts {
+  const { input_price: input, output_price: output } = overrides
+  return {
+    ...inProcessFacts(provider, name, overrides),
+    price: input === null || output === null ? null : { inputPerMillion: input, outputPerMillion: output },
+    input: ['text'],
+    tools: false,
+    structuredOutput: false,
+  }
+}
+
 type OpenModel = Model & { close?(): void | Promise<void> }
 
 interface OpenerOptions {
@@ -140,6 +154,7 @@ interface OpenerOptions {
   readonly services: ServiceConfig
   readonly packageFolders?: readonly string[]
   readonly stateFolder?: string
+  readonly askPlugin?: AskPluginModel | undefined
   readonly clock: Clock
   readonly random: Random
   readonly limits: ModelLimits
@@ -205,7 +220,7 @@ function isInProcess({ wire }: Service): boolean {
 
 async function openService(
   service: Service,
-  { model, book, packageFolders = [], stateFolder, clock, limits }: OpenerOptions,
+  { model, book, packageFolders = [], stateFolder, askPlugin, clock, limits }: OpenerOptions,
 ): Promise<OpenModel> {
   const { key, headers, official, baseUrl, packageName } = service
   const facts = (name: string) => book.factsOf(service, name)
@@ -216,6 +231,13 @@ async function openService(
       return openScripted(model.scenario)
     case 'replay':
       return (await import('./replay/replay-model.ts')).openReplay(model.replay, { limits, loadWire: loadNamedWire, stateFolder })
+    case 'plugin': {
+      if (askPlugin === undefined)
+        throw new OxbowError('bad_config', `No plugin is installed, so ${service.id} cannot be the model.`, {
+          hint: 'Install it: oxbow plugin add.',
+        })
+      return (await import('./plugin-model.ts')).createPluginModel(service.id.slice(pluginPrefix.length), askPlugin)
+    }
     case 'ai-sdk': {
       const { createAiSdkModel } = await import('./ai-sdk/ai-sdk-model.ts')
       return createAiSdkModel({ packageName, provider: service.id, key, baseUrl, headers, facts, clock, limits, folders: packageFolders })
@@ -250,7 +272,7 @@ export async function loadNamedWire(name: string): Promise<Wire | null> {
   return isWire(name) ? wires[name]() : null
 }
 
-type HttpWire = Exclude<ModelKind, 'offline' | 'scripted' | 'replay' | 'ai-sdk'>
+type HttpWire = Exclude<ModelKind, 'offline' | 'scripted' | 'replay' | 'plugin' | 'ai-sdk'>
 
 function isWire(name: string): name is HttpWire {
   return Object.hasOwn(wires, name)

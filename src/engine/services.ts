@@ -9,7 +9,10 @@ export interface ServiceConfig {
   readonly env: Readonly<Record<string, string | undefined>>
 }
 
-export type ModelKind = WireName | 'offline' | 'scripted' | 'replay'
+/** `plugin:NAME` is a provider: a plugin that serves models. */
+export const pluginPrefix = 'plugin:'
+
+export type ModelKind = WireName | 'offline' | 'scripted' | 'replay' | 'plugin'
 
 export interface Service {
   readonly id: string
@@ -63,20 +66,25 @@ export function readModelName(text: string, services: ServiceConfig): ModelName 
   const standard = defaultProvider(services)
   // Models in this process are named by their provider alone.
   const prefix = inProcess.has(name) ? name : name.slice(0, Math.max(0, name.indexOf('/')))
-  const isProvider = inProcess.has(prefix) || Object.hasOwn(builtinProviders, prefix) || Object.hasOwn(providers, prefix)
+  const isProvider =
+    inProcess.has(prefix) || prefix.startsWith(pluginPrefix) || Object.hasOwn(builtinProviders, prefix) || Object.hasOwn(providers, prefix)
   const isPartOfName = isConfigured && chosen.provider !== 'auto' && prefix !== standard
   if (isProvider && !isPartOfName) {
-    return { provider: prefix, model: name.slice(prefix.length + 1) || (inProcess.has(prefix) ? prefix : '') }
+    return { provider: prefix, model: name.slice(prefix.length + 1) || (inProcess.has(prefix) ? prefix : '') || ownModel(prefix) }
   }
   if (inProcess.has(standard)) return { provider: standard, model: standard === 'offline' ? 'offline' : name || standard }
-  return { provider: standard, model: name === '' ? (builtinProviders[standard]?.defaultModel ?? '') : name }
+  return { provider: standard, model: name || (builtinProviders[standard]?.defaultModel ?? ownModel(standard)) }
 }
+
+/** @returns the type of model that a plugin is asked for */
+const ownModel = (provider: string): string => (provider.startsWith(pluginPrefix) ? 'TEXT_LARGE' : '')
 
 /** @throws OxbowError `bad_config` that names what is missing or wrong, and never contains a key */
 export function findService(id: string, { config, env }: ServiceConfig): Service {
   const standard = defaultProvider({ config, env })
-  if (inProcess.has(id)) {
-    return { id, wire: id as ModelKind, baseUrl: null, key: '', headers: {}, official: false, packageName: '', models: {} }
+  if (inProcess.has(id) || id.startsWith(pluginPrefix)) {
+    const wire = inProcess.has(id) ? (id as ModelKind) : 'plugin'
+    return { id, wire, baseUrl: null, key: '', headers: {}, official: false, packageName: '', models: {} }
   }
   const builtin = Object.hasOwn(builtinProviders, id) ? builtinProviders[id] : undefined
   const own = Object.hasOwn(config.providers, id) ? config.providers[id] : undefined

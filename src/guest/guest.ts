@@ -9,10 +9,11 @@ import { statfs } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import type { CallSource } from '../connect/index.ts'
-import { answerCatalog, type ModelLimits, openEngine } from '../engine/index.ts'
+import { answerCatalog, type AskPluginModel, type ModelLimits, openEngine } from '../engine/index.ts'
 import { createToken, type Gateway, startGateway } from '../gateway/index.ts'
 import { createKernel, type Kernel, type KernelOptions } from '../kernel/index.ts'
 import { createMemory, type Memory } from '../memory/index.ts'
+import type { PluginParts } from '../plugins/index.ts'
 import { openShownSkills } from '../sandbox/index.ts'
 import type { createSkills, Skills } from '../skills/index.ts'
 import { createHasher, fileFault, type OpeningStore, type Store } from '../store/index.ts'
@@ -67,7 +68,7 @@ export async function startGuest(
   opening: Promise<OpeningStore> = openGuestStore(envelope),
 ): Promise<Guest> {
   const [{ user, version, workspaceRoot, config, catalogFolder }, data] = [envelope, openPluginData(envelope)]
-  const opened = await opening
+  const [opened, plugins] = [await opening, Promise.withResolvers<Pick<PluginParts, 'askModel'>>()]
   const store = options.wrapStore?.(opened) ?? opened
   /** Whatever keeps the process alive, newest first. */
   let open: readonly { close(): Promise<void> }[] = [store]
@@ -80,6 +81,9 @@ export async function startGuest(
         env: envelope.keys,
         ...(catalogFolder !== undefined && { catalogFolder, packageFolders: [dirname(catalogFolder)] }),
         stateFolder: join(workspaceRoot, 'internal'),
+        ...(envelope.plugins !== undefined && {
+          askPlugin: async (...asked: Parameters<AskPluginModel>) => (await plugins.promise).askModel(...asked),
+        }),
         clock: systemClock,
         random: systemRandom,
         limits: options.modelLimits ?? {},
@@ -95,7 +99,7 @@ export async function startGuest(
       engine,
       sandbox: ways.sandbox,
       calls: (memory) => loadCalls(ways, config, memory!, data),
-      servers: (host) => openServers(ways, envelope, host, { engine, host: options.host }),
+      servers: (host) => openServers(ways, envelope, host, { engine, host: options.host, onPlugins: plugins.resolve }),
       memory: (host) => createMemory({ store, config: config.memory, clock: systemClock, host }),
       workspaceRoot,
       ...versionPlaces(envelope),
@@ -178,7 +182,7 @@ async function openServers(
   { sandbox, proxy, openFetch }: HostWays,
   envelope: GuestEnvelope,
   host: Parameters<NonNullable<KernelOptions['servers']>>[0],
-  parts: Pick<SkillParts, 'engine' | 'host'>,
+  { onPlugins, ...parts }: Pick<SkillParts, 'engine' | 'host'> & { readonly onPlugins: (plugins: PluginParts) => void },
 ): Promise<CallSource & Pick<Skills, 'section'>> {
   const [{ createCoders, createRemotes, createServers, joinSources }, { createSkills }] = await Promise.all([
     import('../connect/index.ts'),
@@ -193,6 +197,7 @@ async function openServers(
   ]
   const openPlugins = envelope.plugins === undefined ? null : (await import('./plugin-source.ts')).openPlugins
   const plugins = (await openPlugins?.({ sandbox, proxy }, envelope, host, parts.host)) ?? null
+  if (plugins !== null) onPlugins(plugins)
   const skills = openSkills(createSkills, { sandbox, config, envelope, documents: host.documents, ...parts })
   const joined = joinSources([...(await Promise.all(sources)), ...(plugins === null ? [] : [plugins])])
   // Scripts need a sandbox that starts programs.

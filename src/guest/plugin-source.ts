@@ -11,7 +11,7 @@ type ProgramHost = Parameters<NonNullable<KernelOptions['servers']>>[0]
 
 export async function openPlugins(
   { sandbox, proxy }: Pick<HostWays, 'sandbox'> & { readonly proxy: HostWays['proxy'] | undefined },
-  { config, workspaceRoot, plugins = [] }: Pick<GuestEnvelope, 'config' | 'workspaceRoot' | 'plugins'>,
+  { user, config, workspaceRoot, plugins = [] }: Pick<GuestEnvelope, 'user' | 'config' | 'workspaceRoot' | 'plugins'>,
   { secrets, schemas, messageOf, labelsOf, noteEvent, limit }: ProgramHost,
   runner: HostPort | undefined,
 ): Promise<PluginParts> {
@@ -28,6 +28,7 @@ export async function openPlugins(
   })
   const parts = createPluginParts({
     hosts,
+    user,
     limit,
     config: config.plugins,
     schemas,
@@ -38,5 +39,6 @@ export async function openPlugins(
     breakers: await openBreakers(systemClock),
   })
   const installed = runner === undefined ? undefined : () => runner.plugins()
-  return { ...parts, calls: [...parts.calls, ...controlCalls({ hosts, installed, capSpend: createSpendCap(limit) })] }
+  const { counts } = parts
+  return { ...parts, calls: [...parts.calls, ...controlCalls({ hosts, installed, counts, capSpend: createSpendCap(limit) })] }
 }

@@ -62,6 +62,9 @@ export interface PluginExports {
   readonly hooks: readonly PluginHook[]
 }
 
+/** Says in `lost` how many events a subscriber was not sent; what it needs to know, it reads anew. */
+export const resyncEvent = 'RESYNC'
+
 /** @returns the right without which neither an agent nor a person has anything of a plugin */
 export function pluginRight(plugin: string): string {
   return `plugin.${plugin}`

@@ -1,6 +1,6 @@
 /** A kernel with what plugins add to it, their hosts in this process. */
 import { openBreakers } from '../../src/engine/index.ts'
-import { type Fixture, type FixtureOptions, openFixture } from '../../src/kernel/kernel-fixture.ts'
+import { type Fixture, type FixtureOptions, openFixture, user } from '../../src/kernel/kernel-fixture.ts'
 import { createPluginParts, type PluginParts } from '../../src/plugins/index.ts'
 import { configSchema, type PluginHosts, systemClock } from '../../src/types/index.ts'
 
@@ -21,6 +21,7 @@ export async function openPartsFixture(hosts: PluginHosts, { config = {}, ...opt
         hosts,
         config: parsed.plugins,
         flowsFreely: parsed.flow.both === 'allow',
+        user,
         clock: options.clock ?? systemClock,
         breakers: await openBreakers(systemClock),
       })),

@@ -41,13 +41,21 @@ export async function pluginList(options: JsonOption, terminal: Terminal): Promi
 interface Info {
   readonly exports: PluginExports
   readonly state: PluginHostState
+  readonly counts: {
+    readonly states: { readonly hit_ratio: number; readonly entries: number; readonly bytes: number }
+    readonly events: { readonly delivered: number; readonly failed: number; readonly lost: number }
+  }
 }
 
 export async function pluginInfo(name: string, options: CallOptions, terminal: Terminal): Promise<number> {
   const loaded = await loadPlugins()
   const plugin = loaded.findPlugin(guestSetup(options, terminal).home, name)
   const info = plugin.enabled ? await infoOf(name, options, terminal) : null
-  if (options.json === true) printLine(terminal, JSON.stringify({ ...plugin, exports: info?.exports ?? null, state: info?.state ?? null }))
+  if (options.json === true)
+    printLine(
+      terminal,
+      JSON.stringify({ ...plugin, exports: info?.exports ?? null, state: info?.state ?? null, counts: info?.counts ?? null }),
+    )
   else printText(terminal, [aboutText(plugin, loaded), info === null ? 'It is disabled.' : partsText(info)].join('\n\n'))
   return 0
 }
@@ -75,7 +83,7 @@ export function rightsText(lines: readonly string[]): string {
   return lines.length === 0 ? 'It may do nothing but compute.' : ['It may', ...lines.map((line) => `  ${line}`)].join('\n')
 }
 
-function partsText({ exports, state }: Info): string {
+function partsText({ exports, state, counts }: Info): string {
   const { actions, providers, evaluators, services, models, routes, tasks, events, hooks } = exports
   const parts: readonly (readonly [string, readonly string[]])[] = [
     ['Actions', actions.map(({ name, description }) => `${name}  ${description}`)],
@@ -93,7 +101,10 @@ function partsText({ exports, state }: Info): string {
     .map(([title, list]) => `${title}\n${list.map((line) => `  ${line}`).join('\n')}`)
   const { phase, problem, crashes } = state
   const host = `Host: ${phase}${crashes > 0 ? `, ${crashes} crashes in ten minutes` : ''}${problem === '' ? '' : `. ${problem}`}`
-  return plainText([...shown, host].join('\n'))
+  const { events: sent, states } = counts
+  const delivered = `Events: ${sent.delivered} delivered, ${sent.failed} failed, ${sent.lost} lost`
+  const cache = `State of messages: ${states.entries} kept, ${Math.ceil(states.bytes / 1024)} KiB, found in ${Math.round(states.hit_ratio * 100)} % of lookups`
+  return plainText([...shown, host, ...(events.length > 0 ? [delivered] : []), cache].join('\n'))
 }
 
 export async function pluginLogs(name: string, options: CallOptions, terminal: Terminal): Promise<number> {

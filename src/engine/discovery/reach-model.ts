@@ -27,6 +27,8 @@ export async function reachModel(services: ServiceConfig, timeoutMs: number): Pr
     const service = findService(provider, services)
     if (service.wire === 'offline')
       return { state: 'local', model: label, message: 'No model is set up: plain requests only.', hint: 'Set one up: `oxbow init`.' }
+    if (service.wire === 'plugin')
+      return { state: 'unknown', model: label, message: 'A plugin is the model; it is asked with the first turn.', hint: '' }
     if (service.baseUrl === null && service.wire !== 'ai-sdk')
       return { state: 'local', model: label, message: 'The model runs in this process.', hint: '' }
     if (service.baseUrl === null)

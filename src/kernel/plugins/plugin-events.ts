@@ -1,20 +1,18 @@
 /**
  * Events for plugins: what records of the journal mean in the names that plugins know, and one queue for each subscriber. A subscriber gets its
- * events one after another, after their commit. One that is too slow loses what its queue does not hold, and then learns that it has.
+ * events one after another, after their commit. One that is too slow loses what its queue does not hold, as one loses what comes while its host
+ * does not run, and then learns how many.
  */
-import type { DescribedPlugin, JsonObject, RecordView, SessionId } from '../../types/index.ts'
+import { setTimeout } from 'node:timers/promises'
+import { type CallOutcome, type DescribedPlugin, type RecordView, resyncEvent, type SessionId } from '../../types/index.ts'
 import { maxPluginEvents } from '../limits.ts'
 import type { PluginWork } from './plugin-callers.ts'
 import { type PluginEvent, pluginEvents } from './event-names.ts'
-
-/** Says how many events were lost; what a plugin needs to know, it reads anew. */
-const resync = 'RESYNC'
 
 export interface PluginEvents {
   take(plugins: readonly DescribedPlugin[]): void
   /** Called with each record, after its commit. */
   observe(record: RecordView): void
-  counts(): Readonly<Record<string, { readonly delivered: number; readonly failed: number; readonly dropped: number }>>
   stop(): void
 }
 
@@ -28,20 +26,32 @@ interface Subscriber {
   delivering: boolean
   /** Since the last notice. */
   lost: number
-  delivered: number
-  failed: number
-  dropped: number
 }
 
-export function createPluginEvents(work: PluginWork): PluginEvents {
+/** Before an event is delivered again that the limits of a plugin have held back. */
+const waitMs = 2_000
+
+/** @param pause for tests */
+export function createPluginEvents(
+  work: PluginWork,
+  pause: () => Promise<void> = () => setTimeout(waitMs, undefined, { ref: false }),
+): PluginEvents {
   const subscribers = new Map<string, Subscriber>()
   const deliver = async (plugin: string, subscriber: Subscriber): Promise<void> => {
     subscriber.delivering = true
     for (let next = nextOf(subscriber); next !== undefined && subscribers.get(plugin) === subscriber; next = nextOf(subscriber)) {
       const { session, name, payload } = next
-      const outcome = await work.call(session, 'plugin.event', { plugin, name, payload }).catch(() => null)
-      if (outcome?.status === 'ok') subscriber.delivered++
-      else subscriber.failed++
+      const deliverOnce = (): Promise<CallOutcome | null> => work.call(session, 'plugin.event', { plugin, name, payload }).catch(() => null)
+      let code = codeOf(await deliverOnce())
+      while (code === 'limit_reached' && subscribers.get(plugin) === subscriber) {
+        await pause()
+        code = codeOf(await deliverOnce())
+      }
+      if (code !== 'sandbox_failed') continue
+      // There is no host to tell it now: the next event brings the notice.
+      subscriber.lost += subscriber.queue.length + (name === resyncEvent ? Number(payload['lost']) : 1)
+      subscriber.queue.length = 0
+      break
     }
     subscriber.delivering = false
   }
@@ -65,37 +75,27 @@ export function createPluginEvents(work: PluginWork): PluginEvents {
           if (!subscriber.delivering) void deliver(plugin, subscriber)
         }
     },
-    counts: () =>
-      Object.fromEntries([...subscribers].map(([name, { delivered, failed, dropped }]) => [name, { delivered, failed, dropped }])),
     stop: () => subscribers.clear(),
   }
 }
 
-const newSubscriber = (names: readonly string[]): Subscriber => ({
-  names: new Set(names),
-  queue: [],
-  delivering: false,
-  lost: 0,
-  delivered: 0,
-  failed: 0,
-  dropped: 0,
-})
+const newSubscriber = (names: readonly string[]): Subscriber => ({ names: new Set(names), queue: [], delivering: false, lost: 0 })
+
+/** @returns empty: it was delivered */
+const codeOf = (outcome: CallOutcome | null): string => (outcome === null || outcome.status === 'ok' ? '' : outcome.failure.code)
 
 const wants = ({ names }: Subscriber, name: string): boolean => names.has('*') || names.has(name)
 
 function enqueue(subscriber: Subscriber, event: Queued): void {
   if (subscriber.queue.length < maxPluginEvents && subscriber.lost === 0) subscriber.queue.push(event)
-  else {
-    subscriber.lost++
-    subscriber.dropped++
-  }
+  else subscriber.lost++
 }
 
 /** @returns the oldest event; behind the last one that the queue held, the notice of what was lost */
 function nextOf(subscriber: Subscriber): Queued | undefined {
   const next = subscriber.queue.shift()
   if (next !== undefined || subscriber.lost === 0) return next
-  const payload: JsonObject = { lost: subscriber.lost }
+  const { lost } = subscriber
   subscriber.lost = 0
-  return { name: resync, payload, session: '' }
+  return { name: resyncEvent, payload: { lost }, session: '' }
 }

@@ -13,10 +13,12 @@ import {
   toFailure,
 } from '../../types/index.ts'
 import type { CapSpend } from '../parts/part-request.ts'
+import type { PluginCounts } from '../parts/plugin-parts.ts'
 
 interface ControlDeps {
   readonly hosts: PluginHosts
   readonly capSpend: CapSpend
+  readonly counts: (plugin: string) => PluginCounts
   /** The enabled plugins as `plugins.lock` has them now. Absent where no runner listens. */
   readonly installed?: (() => Promise<readonly HostedPlugin[]>) | undefined
 }
@@ -40,7 +42,7 @@ export function controlCalls(deps: ControlDeps): readonly Call[] {
 
 /** For reference pages; they cannot be run. */
 export function describedPluginCalls(): readonly Call[] {
-  return controlCalls({ hosts: {} as PluginHosts, capSpend: async () => {} })
+  return controlCalls({ hosts: {} as PluginHosts, capSpend: async () => {}, counts: () => ({}) as PluginCounts })
 }
 
 interface PluginLine {
@@ -74,13 +76,15 @@ function listCall({ hosts }: ControlDeps): Call<object, { plugins: readonly Plug
 interface PluginInfo {
   readonly exports: PluginExports
   readonly state: PluginHostState
+  readonly counts: PluginCounts
 }
 
-function infoCall({ hosts }: ControlDeps): Call<Named, PluginInfo> {
+function infoCall({ hosts, counts }: ControlDeps): Call<Named, PluginInfo> {
   return {
     ...reads,
     name: 'plugin.info',
-    summary: 'Shows what a plugin has: its actions, providers and other parts, the state of its host and the end of its log.',
+    summary:
+      'Shows what a plugin has: its actions, providers and other parts, the state of its host, how often state was kept for it, and the end of its log.',
     input: named,
     output: z.custom<PluginInfo>(),
     example: { plugin: 'weather' },
@@ -90,7 +94,7 @@ function infoCall({ hosts }: ControlDeps): Call<Named, PluginInfo> {
       find(hosts, plugin)
       const exports = await hosts.exports(plugin, signal)
       const state = hosts.state(plugin)
-      return { output: { exports, state: { ...state, log: state.log.slice(-shownLog) } } }
+      return { output: { exports, counts: counts(plugin), state: { ...state, log: state.log.slice(-shownLog) } } }
     },
   }
 }

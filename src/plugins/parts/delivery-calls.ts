@@ -1,11 +1,21 @@
 /** What reaches plugins outside of turns: tasks when they are due, events when they happen, services when somebody needs them. */
 import { z } from 'zod'
-import { type Call, isObject, type JsonObject, nestsDeeper, OxbowError, truncate } from '../../types/index.ts'
+import { type Call, isObject, type JsonObject, nestsDeeper, OxbowError, resyncEvent, truncate } from '../../types/index.ts'
 import { eventTimeoutMs, maxEventLevels, maxMessageChars, serviceTimeoutMs, taskTimeoutMs } from './limits.ts'
 import { askPlugin, lostAsUnknown, mayUse, type PartDeps, pluginNamed, runtimePart, withheld } from './part-request.ts'
 
-export function deliveryCalls(deps: PartDeps): readonly Call[] {
-  return [taskCall(deps), eventCall(deps), emitCall(), serviceCall(deps)]
+export interface EventCounts {
+  readonly delivered: number
+  readonly failed: number
+  /** Those that its queue did not hold. */
+  readonly lost: number
+}
+
+export const noEvents: EventCounts = { delivered: 0, failed: 0, lost: 0 }
+
+/** @param counts by plugin */
+export function deliveryCalls(deps: PartDeps, counts: Map<string, EventCounts>): readonly Call[] {
+  return [taskCall(deps), eventCall(deps, counts), emitCall(), serviceCall(deps)]
 }
 
 interface TaskInput {
@@ -48,7 +58,7 @@ interface EventInput {
   readonly payload: JsonObject
 }
 
-function eventCall(deps: PartDeps): Call<EventInput, { readonly delivered: boolean }> {
+function eventCall(deps: PartDeps, counts: Map<string, EventCounts>): Call<EventInput, { readonly delivered: boolean }> {
   return {
     ...runtimePart,
     name: 'plugin.event',
@@ -65,9 +75,15 @@ function eventCall(deps: PartDeps): Call<EventInput, { readonly delivered: boole
     recordInput: ({ plugin, name }) => ({ plugin, name }),
     async run({ plugin: name, name: event, payload }, context) {
       const plugin = pluginNamed(deps, name)
-      const delivered = mayUse(context.caller, name) && withheld(deps, plugin, context.caller.session) === ''
-      if (delivered) await askPlugin(deps, context, { plugin, timeoutMs: eventTimeoutMs }, 'event', { name: event, payload })
-      return { output: { delivered }, text: '' }
+      if (!mayUse(context.caller, name) || withheld(deps, plugin, context.caller.session) !== '')
+        return { output: { delivered: false }, text: '' }
+      const { delivered, failed, lost } = counts.get(name) ?? noEvents
+      counts.set(name, { delivered, failed: failed + 1, lost })
+      await askPlugin(deps, context, { plugin, timeoutMs: eventTimeoutMs }, 'event', { name: event, payload })
+      const missed = event === resyncEvent ? Number(payload['lost']) : 0
+      const now = counts.get(name)!
+      counts.set(name, { delivered: now.delivered + 1, failed: now.failed - 1, lost: now.lost + missed })
+      return { output: { delivered: true }, text: '' }
     },
   }
 }
@@ -88,6 +104,7 @@ function emitCall(): Call<EmitInput, Record<string, never>> {
       name: z
         .string()
         .regex(/^[A-Za-z0-9_][A-Za-z0-9_:.-]{0,99}$/, 'letters, digits, and _ : . - only')
+        .refine((name) => name !== resyncEvent, `${resyncEvent} is an event of Oxbow alone`)
         .describe('One of those that Oxbow has, or one of your own.'),
       payload: z
         .custom<JsonObject>((value) => isObject(value) && !nestsDeeper(value, maxEventLevels), 'must be an object that is not too deep')

@@ -1,11 +1,12 @@
 /**
  * Models of plugins: handlers by type, the highest priority first. One that fails is followed by the next; one that has failed several times in
- * a row is not asked for a while. Behind all of them, texts come from the model of the guest.
+ * a row is not asked for a while. Behind all of them, texts come from the model of the guest, and vectors from its embedder.
  */
 import { z } from 'zod'
 import {
   type Call,
   type CallContext,
+  type CallOutcome,
   type DescribedPlugin,
   type Failure,
   isObject,
@@ -63,7 +64,7 @@ export function modelCall(deps: ModelDeps): Call<ModelInput, ModelOutput> {
     ...runtimePart,
     forPlugins: true,
     name: 'plugin.model',
-    summary: 'Asks a model by its type, which plugins serve; texts also by the model of this guest.',
+    summary: 'Asks a model by its type, which plugins serve; for texts and vectors also those of this guest.',
     input: z.strictObject({
       type: z.string().min(1).max(100).describe('TEXT_SMALL, TEXT_LARGE, TEXT_EMBEDDING, IMAGE_DESCRIPTION …'),
       params: z.custom<JsonObject>(isObject, 'must be an object').describe('As the type has them, such as `prompt`.'),
@@ -82,8 +83,8 @@ export function modelCall(deps: ModelDeps): Call<ModelInput, ModelOutput> {
         if ('result' in found) return { output: { result: found.result, plugin: handler.plugin }, text: textOf(found.result) }
         failures.push(`${handler.plugin}: ${found.message}`)
       }
-      const own = input.provider === '' && isText(input.type) ? await askOwnModel(deps, context, input) : null
-      if (own !== null) return { output: { result: own, plugin: '' }, text: own }
+      const own = input.provider === '' ? await askGuest(deps, context, input) : null
+      if (own !== null) return { output: { result: own, plugin: '' }, text: textOf(own) }
       throw new OxbowError(
         failures.length === 0 ? 'not_found' : 'tool_failed',
         failures.length === 0 ? `No plugin serves models of the type ${input.type}.` : `No model answered. ${failures.join(' ')}`,
@@ -113,16 +114,46 @@ async function tryHandler(
   try {
     const plugin = pluginNamed(deps, name)
     const { result } = await askPlugin(deps, context, { plugin, timeoutMs: modelTimeoutMs }, 'model', { type, params })
+    const problem = wrongResult(type, result)
+    if (problem !== '') throw new OxbowError('tool_failed', `${type} of the plugin ${name} answered with ${problem}.`, { hint: '' })
     deps.breakers.whole(endpoint)
     return { result }
   } catch (error) {
-    if (context.signal.aborted) {
-      deps.breakers.leave(endpoint, leave, false)
-      throw error
-    }
     const failure = toFailure(error, 'tool_failed', '')
-    deps.breakers.failed(endpoint, leave, failure)
+    // One that was never asked, or no longer wanted, has not failed.
+    if (context.signal.aborted || failure.code === 'limit_reached') deps.breakers.leave(endpoint, leave, false)
+    else deps.breakers.failed(endpoint, leave, failure)
+    if (context.signal.aborted) throw error
     return failure
+  }
+}
+
+/** @returns what it is instead; empty: it is what the type has, as far as that is known */
+function wrongResult(type: string, result: Json): string {
+  if (type === 'TEXT_EMBEDDING') {
+    const isVector = Array.isArray(result) && result.length > 0 && result.every((each) => Number.isFinite(each))
+    return isVector ? '' : 'no list of numbers'
+  }
+  return isText(type) && typeof result !== 'string' && !(isObject(result) && typeof result['text'] === 'string') ? 'no text' : ''
+}
+
+/** A plugin as the model of this guest: nobody's call is behind it, so that it makes none. @returns the answer of its handler @throws OxbowError */
+export function createTurnModel({ hosts, limits }: Pick<PartDeps, 'hosts' | 'limits'>, user: string) {
+  return async (plugin: string, type: string, params: JsonObject, signal: AbortSignal): Promise<Json> => {
+    const { models } = await hosts.exports(plugin, signal)
+    if (!models.some((each) => each.type === type))
+      throw new OxbowError('not_found', `The plugin ${plugin} serves no model ${type}.`, {
+        hint:
+          models.length === 0
+            ? 'Choose another model.provider.'
+            : `Set model.name to one of ${models.map((each) => each.type).join(', ')}.`,
+      })
+    const leave = limits.enter(user, plugin)
+    try {
+      return (await hosts.ask(plugin, 'model', { type, params }, { signal, timeoutMs: modelTimeoutMs })).result
+    } finally {
+      leave()
+    }
   }
 }
 
@@ -130,22 +161,38 @@ function isText(type: string): boolean {
   return /^(?:TEXT_(?:SMALL|MEDIUM|LARGE|COMPLETION|REASONING_SMALL|REASONING_LARGE)|REASONING_(?:SMALL|LARGE))$/.test(type)
 }
 
-/** With the rights of the plugin that asks: `model.use` among them. @throws OxbowError what the gate refuses */
-async function askOwnModel({ limits }: ModelDeps, { caller, callAs }: CallContext, { params }: ModelInput): Promise<string | null> {
-  const { prompt, system, maxTokens } = params
-  if (typeof prompt !== 'string') return null
+/**
+ * The model and the embedder of the guest, with the rights of the plugin that asks.
+ * @returns null for a type that they are not @throws OxbowError what the gate refuses
+ */
+async function askGuest(deps: ModelDeps, { caller, callAs }: CallContext, { type, params }: ModelInput): Promise<Json> {
+  const { prompt, text } = params
   const asker = caller.actor.replace(/^plugin:/, '')
-  const input = {
+  if (isText(type) && typeof prompt === 'string') {
+    const outcome = await callAs(asker, ['model.use'], 'model.complete', completionOf(prompt, params))
+    const { text: answer, spent } = outputOf(outcome) as { readonly text: string; readonly spent: Spend }
+    deps.limits.spend(caller.user, asker, spent.tokens)
+    return answer
+  }
+  if (type !== 'TEXT_EMBEDDING' || typeof text !== 'string') return null
+  const { vectors } = outputOf(await callAs(asker, [], 'store.embed', { texts: [text] })) as { readonly vectors: readonly string[] }
+  const bytes = Uint8Array.from(Buffer.from(vectors[0] ?? '', 'base64'))
+  return [...new Float32Array(bytes.buffer)]
+}
+
+/** @throws OxbowError what the gate refuses */
+function outputOf(outcome: CallOutcome): unknown {
+  if (outcome.status === 'ok') return outcome.output
+  throw new OxbowError(outcome.failure.code, outcome.failure.message, { hint: outcome.failure.hint })
+}
+
+function completionOf(prompt: string, { system, maxTokens }: JsonObject): JsonObject {
+  return {
     model: '',
     system: typeof system === 'string' ? system.slice(0, maxMessageChars) : '',
     text: prompt,
     ...(typeof maxTokens === 'number' && maxTokens >= 1 && { max_tokens: Math.floor(maxTokens) }),
   }
-  const outcome = await callAs(asker, ['model.use'], 'model.complete', input)
-  if (outcome.status !== 'ok') throw new OxbowError(outcome.failure.code, outcome.failure.message, { hint: outcome.failure.hint })
-  const { text, spent } = outcome.output as { readonly text: string; readonly spent: Spend }
-  limits.spend(caller.user, asker, spent.tokens)
-  return text
 }
 
 function textOf(result: Json): string {

@@ -13,14 +13,14 @@ import type {
   SchemaChecker,
 } from '../../types/index.ts'
 import { actionCalls } from './action-call.ts'
-import { deliveryCalls } from './delivery-calls.ts'
+import { deliveryCalls, type EventCounts, noEvents } from './delivery-calls.ts'
 import { createHookSource } from './hook-source.ts'
-import { type HandlerBreakers, modelCall, type ModelHandler, sortHandlers } from './model-call.ts'
+import { createTurnModel, type HandlerBreakers, modelCall, type ModelHandler, sortHandlers } from './model-call.ts'
 import { createSpendCap, type LimitPlugin, type PartDeps } from './part-request.ts'
 import { createRateLimits } from './rate-limits.ts'
 import { routeCall } from './route-call.ts'
 import { turnCalls } from './turn-calls.ts'
-import { createTurnStates } from './turn-states.ts'
+import { createTurnStates, type StateCounts } from './turn-states.ts'
 
 export interface PluginPartsOptions {
   readonly hosts: PluginHosts
@@ -32,6 +32,7 @@ export interface PluginPartsOptions {
   readonly breakers: HandlerBreakers
   readonly limit: LimitPlugin
   readonly flowsFreely: boolean
+  readonly user: string
 }
 
 /** As other sources of calls, and what the kernel asks of plugins beside calls. */
@@ -42,7 +43,17 @@ export interface PluginParts {
   /** The same array as long as `tools` returns the same. */
   plugins(): readonly DescribedPlugin[]
   readonly hooks: HookSource
+  /** For plugins as the model of this guest; see `createTurnModel`. */
+  readonly askModel: ReturnType<typeof createTurnModel>
+  counts(plugin: string): PluginCounts
   close(): Promise<void>
+}
+
+/** Since the guest has started. */
+export interface PluginCounts {
+  /** Of all plugins together. */
+  readonly states: StateCounts
+  readonly events: EventCounts
 }
 
 interface Held {
@@ -63,10 +74,12 @@ export function createPluginParts({
   breakers,
   limit,
   flowsFreely,
+  user,
 }: PluginPartsOptions): PluginParts {
   const limits = createRateLimits((plugin) => config.tiers[plugin] ?? config.tier, clock)
   const shared = { hosts, schemas, messageOf, labelsOf, flowsFreely, limits }
   const deps: PartDeps = { ...shared, capSpend: createSpendCap(limit), states: createTurnStates(clock) }
+  const events = new Map<string, EventCounts>()
   const stopping = new AbortController()
   const asked = new Set<string>()
   let held: Held = { list: null, of: [], tools: [], handlers: new Map() }
@@ -98,13 +111,15 @@ export function createPluginParts({
   return {
     calls: [
       ...turnCalls(deps),
-      ...deliveryCalls(deps),
+      ...deliveryCalls(deps, events),
       routeCall(deps),
       modelCall({ ...deps, breakers, handlers: () => refresh().handlers }),
     ],
     tools: () => refresh().tools,
     plugins: () => refresh().of,
     hooks: createHookSource({ hosts, described: () => refresh().of, labelsOf }),
+    askModel: createTurnModel(deps, user),
+    counts: (plugin) => ({ states: deps.states.counts(), events: events.get(plugin) ?? noEvents }),
     async close() {
       stopping.abort('shutdown')
       await hosts.close()

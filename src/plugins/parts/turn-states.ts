@@ -22,7 +22,16 @@ export interface TurnStates {
   find(message: string): TurnState | null
   /** Adds to the state of a message; later values win. */
   merge(message: string, added: Partial<TurnState>): TurnState
-  counts(): { readonly hits: number; readonly misses: number; readonly entries: number; readonly bytes: number }
+  counts(): StateCounts
+}
+
+export interface StateCounts {
+  readonly hits: number
+  readonly misses: number
+  /** Of all lookups; 0 before the first. */
+  readonly hit_ratio: number
+  readonly entries: number
+  readonly bytes: number
 }
 
 interface Held {
@@ -65,7 +74,8 @@ export function createTurnStates(clock: Pick<Clock, 'monotonicMs'>, maxBytes: nu
     },
     counts() {
       const entries = [...held.entries()]
-      return { ...now, entries: entries.length, bytes: entries.reduce((sum, [, { bytes }]) => sum + bytes, 0) }
+      const hit_ratio = now.hits === 0 ? 0 : now.hits / (now.hits + now.misses)
+      return { ...now, hit_ratio, entries: entries.length, bytes: entries.reduce((sum, [, { bytes }]) => sum + bytes, 0) }
     },
   }
 }
