@@ -77,6 +77,8 @@ export interface PluginHosts {
   /** @returns what is kept; null when the plugin has never been described */
   known(plugin: string): PluginExports | null
   state(plugin: string): PluginHostState
+  /** The end of what the plugin has written, in the host that runs or in the one before, also of a guest before. Hostile text. */
+  log(plugin: string): Promise<string>
   /**
    * Takes over another list of plugins: new ones are described, changed ones are reloaded, and those that are missing drain and end. A changed
    * plugin whose new host does not start or fails its tests stays as it was.

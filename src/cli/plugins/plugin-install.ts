@@ -2,27 +2,31 @@
  * `oxbow plugin add`, `update`, `enable`, `disable`, `reload` and `remove`. What is installed is shown before: files, author, rights. A person says
  * yes to exactly these files; running guests take over the change.
  */
+import { existsSync, readdirSync } from 'node:fs'
 import { readFile, writeFile } from 'node:fs/promises'
 import { userInfo } from 'node:os'
+import { join } from 'node:path'
 import { createInterface } from 'node:readline/promises'
 import { plainLine, plainText } from '../../terminal/index.ts'
-import { connect } from '../../client/index.ts'
+import { type Client, connect } from '../../client/index.ts'
 import { findGuest, type Home, loadPlugins, openHome, openWorkspace, type StagedPlugin, usersOf } from '../../runner/index.ts'
-import { type LockedPlugin, OxbowError, type PluginExports, systemClock, toError, toFailure } from '../../types/index.ts'
+import { OxbowError, type PluginExports, systemClock, toError, toFailure } from '../../types/index.ts'
 import { type GuestChoice, guestSetup } from '../guest-connection.ts'
 import { type CallOptions, outputOf, showOutput } from '../kernel/call.ts'
 import { isInteractive, printLine, printNotice, printPreview, printText, type Terminal } from '../terminal.ts'
-import { defaultUser } from '../verb-parts.ts'
-import { infoOf, rightsText } from './plugins.ts'
+import { assertLoaded, infoOf, notGranted, rightsText, whyNotLoaded } from './plugins.ts'
 
-interface InstallOptions {
+interface SwitchOptions extends GuestChoice {
   readonly json?: boolean | undefined
   readonly dryRun?: boolean | undefined
+  /** Gives the agent the right to use it; absent: a person at a terminal who installs it is asked. */
+  readonly grant?: boolean | undefined
+  /** Approves the files with this hash. */
+  readonly digest?: string | undefined
 }
 
-export interface AddOptions extends InstallOptions, GuestChoice {
+export interface AddOptions extends SwitchOptions {
   readonly manifest?: string | undefined
-  readonly digest?: string | undefined
 }
 
 export async function pluginAdd(source: string, options: AddOptions, terminal: Terminal): Promise<number> {
@@ -33,8 +37,9 @@ export async function pluginAdd(source: string, options: AddOptions, terminal: T
 
 /** @param source default: where the installed version is from, which for npm is another version only if it is named */
 export async function pluginUpdate(name: string, source: string | undefined, options: AddOptions, terminal: Terminal): Promise<number> {
+  const { home } = guestSetup(options, terminal)
   const { findPlugin } = await loadPlugins()
-  const { source: from } = findPlugin(openHome(terminal.env), name)
+  const { source: from } = findPlugin(home, name)
   if (source === undefined && from.from === 'npm')
     throw new OxbowError('bad_input', `${name} is from npm, which never updates a version.`, {
       hint: `Name the one that you want: oxbow plugin update ${name} npm:${from.spec.replace(/@[^@]*$/, '')}@VERSION`,
@@ -57,22 +62,46 @@ async function install(source: string, options: AddOptions, terminal: Terminal, 
     expected,
     report: progress,
   })
+  const { name, version } = staged.manifest
   try {
     printText({ output: terminal.errors }, await stagedText(staged))
-    if (options.dryRun === true) {
-      const { name, version } = staged.manifest
-      return printPreview({ would: `install ${name} ${version}`, target: shown(staged) }, options, terminal)
-    }
+    if (options.dryRun === true) return printPreview({ would: `install ${name} ${version}`, target: shown(staged) }, options, terminal)
+    if (isSame(staged)) return await finish(staged, `${name} ${version} is installed already, with the same files.`, options, terminal)
     if (!(await isApproved(staged, options, terminal))) return 0
-    const locked = await commitPlugin(home, staged, userInfo().username, systemClock.now())
-    const problems = await syncGuests(home, terminal)
-    const parts = locked.enabled && locked.manifest.program === 'eliza-host' ? await tryLoading(home, staged, options, terminal) : null
-    if (options.json === true) printLine(terminal, JSON.stringify({ ...shown(staged), problems }))
-    else printText(terminal, doneText(locked, parts))
-    return problems.length === 0 ? 0 : 1
+    await commitPlugin(home, staged, userInfo().username, systemClock.now())
+    return await finish(staged, `Installed ${name} ${version}.`, options, terminal)
   } finally {
     await discard(staged.folder)
   }
+}
+
+function isSame({ before, tree_hash: hash, source }: StagedPlugin): boolean {
+  return before?.tree_hash === hash && JSON.stringify(before.source) === JSON.stringify(source)
+}
+
+/** Has guests take it over; one that cannot keeps the version before, for all guests. @throws OxbowError `tool_failed` for that */
+async function finish(staged: StagedPlugin, text: string, options: AddOptions, terminal: Terminal): Promise<number> {
+  const home = openHome(terminal.env)
+  const { manifest, before } = staged
+  const problems = await syncGuests(home, terminal)
+  const refused = problems.find(({ plugin }) => plugin === manifest.name)
+  if (refused !== undefined && before !== null && !isSame(staged)) {
+    await (await loadPlugins()).revertPlugin(home, staged)
+    await syncGuests(home, terminal)
+    throw new OxbowError('tool_failed', `${manifest.name} ${before.manifest.version} stays: ${refused.why}`, {
+      hint: `Correct it and update again. To install it all the same, disable the plugin first: oxbow plugin disable ${manifest.name}`,
+    })
+  }
+  const enabled = before?.enabled ?? true
+  const parts = enabled && manifest.program === 'eliza-host' ? await tryLoading(home, staged, options, terminal) : null
+  const lines = [text, ...partCounts(parts), ...(enabled ? [] : [`It is disabled: oxbow plugin enable ${manifest.name}`])]
+  return report(
+    { ...shown(staged), enabled },
+    lines.join('\n'),
+    problems,
+    { ...options, plugin: manifest.name, asks: before === null },
+    terminal,
+  )
 }
 
 /**
@@ -118,7 +147,7 @@ async function tryLoading(
 ): Promise<PluginExports | null> {
   const { name } = staged.manifest
   try {
-    return (await infoOf(name, { ...options, user: options.user ?? defaultUser }, terminal)).exports
+    return (await infoOf(name, options, terminal)).exports
   } catch (error) {
     const { message, hint } = toFailure(error, 'internal_failure', '')
     if (!doesNotLoad.test(message)) {
@@ -135,13 +164,9 @@ async function tryLoading(
 /** How eliza-host begins what it says of a package that cannot work, whatever its settings are. */
 const doesNotLoad = /^The plugin (?:imports `|does not load)|exports no plugin of elizaOS|does not contain @elizaos\/core/
 
-function doneText({ manifest: { name, version }, enabled }: LockedPlugin, parts: PluginExports | null): string {
+function partCounts(parts: PluginExports | null): readonly string[] {
   const counts = Object.entries(parts ?? {}).flatMap(([part, list]) => (list.length === 0 ? [] : [`${part} ${list.length}`]))
-  return [
-    `Installed ${name} ${version}.${enabled ? '' : ` It is disabled: oxbow plugin enable ${name}`}`,
-    ...(counts.length === 0 ? [] : [`It has ${counts.join(', ')}.`]),
-    `Agents need the right for it: "plugin.${name}" in rights under [agent] in config.toml.`,
-  ].join('\n')
+  return counts.length === 0 ? [] : [`It has ${counts.join(', ')}.`]
 }
 
 async function stagedText({ manifest, source, before, ...staged }: StagedPlugin): Promise<string> {
@@ -158,7 +183,7 @@ async function stagedText({ manifest, source, before, ...staged }: StagedPlugin)
           ...(changes.added.length + changes.removed.length === 0 ? ['It may do what the installed version may.'] : []),
         ]
   const lines = [
-    `${manifest.name} ${manifest.version}${before === null ? '' : `, now ${before.manifest.version}`}${manifest.description === '' ? '' : `: ${manifest.description}`}`,
+    `${manifest.name} ${manifest.version}${before === null ? '' : ` (installed: ${before.manifest.version})`}${manifest.description === '' ? '' : `: ${manifest.description}`}`,
     `${files} files, ${Math.ceil(bytes / 1024)} KiB, hash ${hash}`,
     ...(source.from === 'npm' ? [`npm integrity ${source.integrity}, with ${packages} other packages`] : []),
     ...list('Scripts of these packages are not run:', withScripts),
@@ -177,75 +202,144 @@ async function isApproved(staged: StagedPlugin, { digest }: AddOptions, terminal
     throw new OxbowError('denied', 'These are not the files that were shown with that hash.', { hint: `Their hash is now ${hash}.` })
   }
   if (!isInteractive(terminal))
-    throw new OxbowError('approval_required', `Installing it needs your yes: ${reasons.join(', ')}.`, {
-      hint: `At a terminal you are asked; the same with --digest ${hash} installs exactly these files.`,
+    throw new OxbowError('approval_required', `Installing ${staged.manifest.name} needs approval: ${reasons.join(', ')}.`, {
+      hint: `Run it in a terminal, or approve exactly these files: --digest ${hash}`,
     })
+  if (await isYes(`Install it? (${reasons.join(', ')}) [y/N] `, terminal)) return true
+  printNotice(terminal, 'Nothing was installed.')
+  return false
+}
+
+async function isYes(question: string, terminal: Terminal): Promise<boolean> {
   const lines = createInterface({ input: terminal.input, output: terminal.errors })
   try {
-    const answer = await lines.question(`You are asked because ${reasons.join(', ')}. Install it? [y/N] `)
-    if (/^y(es)?$/i.test(answer.trim())) return true
-    printNotice(terminal, 'Nothing was installed.')
-    return false
+    return /^y(es)?$/i.test((await lines.question(question)).trim())
   } finally {
     lines.close()
   }
 }
 
-export async function pluginSwitch(name: string, isOn: boolean, options: InstallOptions, terminal: Terminal): Promise<number> {
-  const home = openHome(terminal.env)
+export async function pluginSwitch(name: string, isOn: boolean, options: SwitchOptions, terminal: Terminal): Promise<number> {
+  const { home } = guestSetup(options, terminal)
   const { switchPlugin } = await loadPlugins()
   switchPlugin(home, name, isOn)
-  return report({ plugin: name, enabled: isOn }, `${isOn ? 'Enabled' : 'Disabled'} ${name}.`, home, options, terminal)
+  const problems = await syncGuests(home, terminal)
+  const text = `${isOn ? 'Enabled' : 'Disabled'} ${name}.`
+  return report({ plugin: name, enabled: isOn }, text, problems, isOn ? { ...options, plugin: name } : options, terminal)
 }
 
-export async function pluginRemove(name: string, options: InstallOptions, terminal: Terminal): Promise<number> {
-  const home = openHome(terminal.env)
-  const { findPlugin, removePlugin } = await loadPlugins()
+export async function pluginRemove(name: string, options: SwitchOptions, terminal: Terminal): Promise<number> {
+  const { home, workspace } = guestSetup(options, terminal)
+  const { findPlugin, grantPlugin, removePlugin } = await loadPlugins()
+  const { manifest, tree_hash, source } = findPlugin(home, name)
   if (options.dryRun === true) {
-    const { manifest, tree_hash, source } = findPlugin(home, name)
     const target = { plugin: name, version: manifest.version, tree_hash, source }
     return printPreview({ would: `remove ${name} ${manifest.version} and its files`, target }, options, terminal)
   }
   await removePlugin(home, name)
-  return report({ plugin: name, removed: true }, `Removed ${name}.`, home, options, terminal)
+  // Another plugin of that name must not inherit it.
+  grantPlugin(home, workspace, name, false)
+  const problems = await syncGuests(home, terminal)
+  const kept = join(workspace.root, 'internal', 'plugins', name)
+  const text = [
+    `Removed ${name}.`,
+    ...(existsSync(kept) && readdirSync(kept).length > 0 ? [`What it has written stays in ${kept}.`] : []),
+  ].join('\n')
+  return report({ plugin: name, removed: true }, text, problems, options, terminal)
 }
 
 export async function pluginReload(name: string, options: CallOptions, terminal: Terminal): Promise<number> {
-  const { findPlugin } = await loadPlugins()
-  findPlugin(guestSetup(options, terminal).home, name)
+  const setup = guestSetup(options, terminal)
+  await assertLoaded(name, setup)
+  const { findPlugin, checkFolder } = await loadPlugins()
+  const { source, tree_hash: hash } = findPlugin(setup.home, name)
+  const now = source.from === 'folder' ? await checkFolder(source.path).catch(() => null) : null
+  if (now !== null && now.tree_hash !== hash)
+    printNotice(
+      terminal,
+      `notice: the files in ${plainLine(source.from === 'folder' ? source.path : '', 300)} have changed: oxbow plugin update ${name} takes them over`,
+    )
   return showOutput(['plugin.reload', { plugin: name }], options, terminal, () => `Reloaded ${name}.`)
 }
 
-async function report(result: object, text: string, home: Home, options: InstallOptions, terminal: Terminal): Promise<number> {
-  const problems = await syncGuests(home, terminal)
-  printLine(terminal, options.json === true ? JSON.stringify({ ...result, problems }) : text)
+interface ReportOptions extends SwitchOptions {
+  readonly plugin?: string
+  readonly asks?: boolean
+}
+
+/**
+ * @param options with `plugin`, one that was installed or enabled: says whether the agent has the right to it, and gives it that where a person
+ * wants so
+ */
+async function report(
+  result: object,
+  text: string,
+  problems: readonly SyncProblem[],
+  options: ReportOptions,
+  terminal: Terminal,
+): Promise<number> {
+  const granted = options.plugin === undefined ? undefined : await grantIfWanted(options.plugin, options, terminal)
+  const lines = problems.map(({ plugin, why }) => `${plugin === '' ? '' : `${plugin}: `}${why}`)
+  for (const line of lines) printNotice(terminal, `warning: ${plainLine(line, 1_000)}`)
+  if (options.json === true) printLine(terminal, JSON.stringify({ ...result, ...(granted !== undefined && { granted }), problems: lines }))
+  else printText(terminal, granted === false ? `${text}\n${notGranted(options.plugin ?? '')}` : text)
   return problems.length === 0 ? 0 : 1
 }
 
-/** Has every guest that runs take over the change; the others read it when they start. @returns what did not work, which is also printed */
-async function syncGuests(home: Home, terminal: Terminal): Promise<readonly string[]> {
-  const problems: string[] = []
+/** @returns whether the agent has the right to use the plugin */
+async function grantIfWanted(plugin: string, options: ReportOptions, terminal: Terminal): Promise<boolean> {
+  const setup = guestSetup(options, terminal)
+  const loaded = await loadPlugins()
+  const why = whyNotLoaded(loaded.findPlugin(setup.home, plugin), setup, loaded)
+  if (why !== '') printNotice(terminal, `warning: ${plainText(why)}`)
+  if (loaded.isGranted(setup.config, plugin)) return true
+  const asks = options.asks === true && options.digest === undefined && options.json !== true && isInteractive(terminal)
+  if (options.grant !== true && !(asks && (await isYes(`May your agent use it? [y/N] `, terminal)))) return false
+  const file = loaded.grantPlugin(setup.home, setup.workspace, plugin, true)
+  if (file !== null) printNotice(terminal, `notice: added "plugin.${plugin}" to agent.rights in ${file}`)
+  // Rights are read when a guest starts; it starts anew inside of its process, and its turns go on.
+  await eachGuest(setup.home, terminal, async (gateway) => void (await outputOf(gateway, 'guest.restart', {})))
+  return true
+}
+
+interface SyncProblem {
+  /** Empty: a whole guest. */
+  readonly plugin: string
+  readonly why: string
+}
+
+/** Has every guest that runs take over the change; the others read it when they start. @returns what did not work */
+function syncGuests(home: Home, terminal: Terminal): Promise<readonly SyncProblem[]> {
+  return eachGuest(home, terminal, async (gateway) => {
+    const synced = await gateway.call('plugin.sync', {})
+    // A guest without plugins has loaded nothing of them.
+    if (synced.status !== 'ok' && synced.failure.code === 'unknown_call') return void (await outputOf(gateway, 'guest.restart', {}))
+    if (synced.status !== 'ok') throw toError(synced.failure)
+    return (synced.output as { readonly problems: Readonly<Record<string, string>> }).problems
+  })
+}
+
+/** @param work resolves with problems by plugin */
+async function eachGuest(
+  home: Home,
+  terminal: Terminal,
+  work: (gateway: Client) => Promise<Readonly<Record<string, string>> | void>,
+): Promise<readonly SyncProblem[]> {
+  const problems: SyncProblem[] = []
   for (const user of usersOf(home)) {
     const guest = await findGuest(openWorkspace(home, user))
     if (guest === null) continue
     try {
       const gateway = await connect({ url: guest.url, token: guest.token, client: `oxbow-cli ${terminal.version}` })
       try {
-        const synced = await gateway.call('plugin.sync', {})
-        // A guest without plugins has loaded nothing of them: it starts anew inside of its process, and its turns go on.
-        if (synced.status !== 'ok' && synced.failure.code === 'unknown_call') await outputOf(gateway, 'guest.restart', {})
-        else if (synced.status !== 'ok') throw toError(synced.failure)
-        else {
-          const { problems: kept } = synced.output as { readonly problems: Readonly<Record<string, string>> }
-          problems.push(...Object.entries(kept).map(([plugin, why]) => `${plugin}: ${why}`))
-        }
+        problems.push(...Object.entries((await work(gateway)) ?? {}).map(([plugin, why]) => ({ plugin, why })))
       } finally {
         await gateway.close()
       }
     } catch (error) {
-      problems.push(`the guest of ${user}: ${toFailure(error, 'internal_failure', '').message}`)
+      const { message } = toFailure(error, 'internal_failure', '')
+      problems.push({ plugin: '', why: `the guest of ${user}: ${message}; oxbow restart makes it take over the change` })
     }
   }
-  for (const problem of problems) printNotice(terminal, `warning: ${plainLine(problem, 500)}; oxbow restart makes it take over the change`)
   return problems
 }

@@ -1,6 +1,7 @@
 /** Definitions of `plugin`, for programs of others that add actions, providers and the like. */
 import { type AddVerbs, dryRunOption, examples, plainVerb, userVerb, verbGroup } from '../verb-parts.ts'
 
+const grantOption = ['--grant', 'let your agent use it: adds the right to agent.rights in config.toml'] as const
 const jsonOption = ['--json', 'print the output as one JSON value'] as const
 
 export const addPluginVerbs: AddVerbs = (program, terminal, choose) => {
@@ -40,6 +41,7 @@ const addInstallVerbs: AddVerbs = (plugins, terminal, choose) => {
   )
     .option('--manifest <file>', 'manifest for a package that has none')
     .option('--digest <hash>', 'install without a question the files that were shown with this hash')
+    .option(...grantOption)
     .option('--dry-run', 'show what it is and may do, and install nothing')
     .option(...jsonOption)
     .addHelpText(
@@ -51,17 +53,18 @@ const addInstallVerbs: AddVerbs = (plugins, terminal, choose) => {
       ),
     )
     .action((source, options) => choose(async () => (await load()).pluginAdd(source, options, terminal)))
-  plainVerb(plugins.command('update <name> [source]'), 'install another version of a plugin, after you have seen what it may do more')
+  userVerb(plugins.command('update <name> [source]'), 'install another version of a plugin, after you have seen what it may do more')
     .option('--digest <hash>', 'install without a question the files that were shown with this hash')
     .option('--dry-run', 'show what would change, and install nothing')
     .option(...jsonOption)
     .addHelpText('after', examples('oxbow plugin update weather', 'oxbow plugin update weather npm:@acme/oxbow-weather@1.3.0'))
     .action((name, source, options) => choose(async () => (await load()).pluginUpdate(name, source, options, terminal)))
-  plainVerb(plugins.command('enable <name>'), 'load a plugin again')
+  userVerb(plugins.command('enable <name>'), 'load a plugin again')
+    .option(...grantOption)
     .option(...jsonOption)
-    .addHelpText('after', examples('oxbow plugin enable weather'))
+    .addHelpText('after', examples('oxbow plugin enable weather', 'oxbow plugin enable weather --grant'))
     .action((name, options) => choose(async () => (await load()).pluginSwitch(name, true, options, terminal)))
-  plainVerb(plugins.command('disable <name>'), 'end a plugin and load it no more')
+  userVerb(plugins.command('disable <name>'), 'end a plugin and load it no more')
     .option(...jsonOption)
     .addHelpText('after', examples('oxbow plugin disable weather'))
     .action((name, options) => choose(async () => (await load()).pluginSwitch(name, false, options, terminal)))
@@ -69,7 +72,7 @@ const addInstallVerbs: AddVerbs = (plugins, terminal, choose) => {
     .option(...jsonOption)
     .addHelpText('after', examples('oxbow plugin reload weather'))
     .action((name, options) => choose(async () => (await load()).pluginReload(name, options, terminal)))
-  plainVerb(plugins.command('remove <name>'), 'remove a plugin and its files')
+  userVerb(plugins.command('remove <name>'), 'remove a plugin and its files')
     .option(...dryRunOption)
     .option(...jsonOption)
     .addHelpText('after', examples('oxbow plugin remove weather', 'oxbow plugin remove weather --dry-run'))

@@ -2,8 +2,15 @@
 import { existsSync } from 'node:fs'
 import { basename, resolve } from 'node:path'
 import { formatTime, plainLine, plainText, table } from '../../terminal/index.ts'
-import { type Home, loadPlugins, openHome, type PluginsOfHome } from '../../runner/index.ts'
-import type { LockedPlugin, PluginExports, PluginHostState, PluginSource, PluginTestResult } from '../../types/index.ts'
+import { type GuestSetup, type Home, loadPlugins, openHome, type PluginsOfHome } from '../../runner/index.ts'
+import {
+  type LockedPlugin,
+  OxbowError,
+  type PluginExports,
+  type PluginHostState,
+  type PluginSource,
+  type PluginTestResult,
+} from '../../types/index.ts'
 import { type CallOptions, outputOf } from '../kernel/call.ts'
 import { guestSetup, withGuest } from '../guest-connection.ts'
 import { printLine, printNotice, printText, type Terminal } from '../terminal.ts'
@@ -49,15 +56,47 @@ interface Info {
 
 export async function pluginInfo(name: string, options: CallOptions, terminal: Terminal): Promise<number> {
   const loaded = await loadPlugins()
-  const plugin = loaded.findPlugin(guestSetup(options, terminal).home, name)
-  const info = plugin.enabled ? await infoOf(name, options, terminal) : null
+  const setup = guestSetup(options, terminal)
+  const plugin = loaded.findPlugin(setup.home, name)
+  const granted = loaded.isGranted(setup.config, name)
+  const problem = whyNotLoaded(plugin, setup, loaded)
+  const info = problem === '' ? await infoOf(name, options, terminal) : null
   if (options.json === true)
     printLine(
       terminal,
-      JSON.stringify({ ...plugin, exports: info?.exports ?? null, state: info?.state ?? null, counts: info?.counts ?? null }),
+      JSON.stringify({ ...plugin, granted, exports: info?.exports ?? null, state: info?.state ?? null, counts: info?.counts ?? null }),
     )
-  else printText(terminal, [aboutText(plugin, loaded), info === null ? 'It is disabled.' : partsText(info)].join('\n\n'))
+  else {
+    const use = granted ? 'Your agent may use it.' : notGranted(name)
+    printText(terminal, [`${aboutText(plugin, loaded)}\n${use}`, info === null ? plainText(problem) : partsText(info)].join('\n\n'))
+  }
   return 0
+}
+
+/** What a person does when the agent lacks the right to a plugin. */
+export function notGranted(name: string): string {
+  return `Your agent may not use it yet: oxbow plugin enable ${name} --grant`
+}
+
+/** @returns why guests do not have an installed plugin, for people; empty: they have it */
+export function whyNotLoaded(
+  { enabled, manifest: { name } }: LockedPlugin,
+  { home, config }: Pick<GuestSetup, 'home' | 'config'>,
+  { listPlugins }: PluginsOfHome,
+): string {
+  if (!enabled) return `The plugin ${name} is disabled: oxbow plugin enable ${name} turns it on.`
+  const warnings: string[] = []
+  if (listPlugins(home, config, (text) => warnings.push(text)).some((plugin) => plugin.name === name)) return ''
+  return sentence(warnings.find((text) => text.includes(`plugin ${name} `)) ?? warnings.join('; '))
+}
+
+const sentence = (text: string): string => `${text.slice(0, 1).toUpperCase()}${text.slice(1)}${text.endsWith('.') ? '' : '.'}`
+
+/** @throws OxbowError `not_found`, or `bad_config` for one that guests do not have */
+export async function assertLoaded(name: string, setup: GuestSetup): Promise<void> {
+  const loaded = await loadPlugins()
+  const problem = whyNotLoaded(loaded.findPlugin(setup.home, name), setup, loaded)
+  if (problem !== '') throw new OxbowError('bad_config', problem, { hint: `oxbow plugin info ${name} shows what it is.` })
 }
 
 /** @throws OxbowError with what the plugin or its guest has failed with */
@@ -108,11 +147,10 @@ function partsText({ exports, state, counts }: Info): string {
 }
 
 export async function pluginLogs(name: string, options: CallOptions, terminal: Terminal): Promise<number> {
-  const { findPlugin } = await loadPlugins()
-  findPlugin(guestSetup(options, terminal).home, name)
+  await assertLoaded(name, guestSetup(options, terminal))
   const { state } = await infoOf(name, options, terminal)
   if (options.json === true) printLine(terminal, JSON.stringify({ log: state.log, problem: state.problem }))
-  else if (state.log === '') printNotice(terminal, `${name} has written nothing since its guest has started.`)
+  else if (state.log === '') printNotice(terminal, `${name} has written nothing yet.`)
   else printText(terminal, plainText(state.log.trimEnd()))
   return 0
 }
@@ -121,7 +159,8 @@ export async function pluginLogs(name: string, options: CallOptions, terminal: T
 export async function pluginVerify(name: string | undefined, options: JsonOption, terminal: Terminal): Promise<number> {
   const home = openHome(terminal.env)
   const { readLock, findPlugin, checkFolder } = await loadPlugins()
-  if (name !== undefined && existsSync(resolve(name, 'oxbow.plugin.json'))) {
+  const isInstalled = readLock(home).plugins.some(({ manifest }) => manifest.name === name)
+  if (name !== undefined && !isInstalled && existsSync(resolve(name, 'oxbow.plugin.json'))) {
     const { manifest, tree_hash, signer } = await checkFolder(resolve(name))
     if (options.json === true) printLine(terminal, JSON.stringify({ manifest, tree_hash, signer }))
     else printLine(terminal, `${basename(resolve(name))}: ${manifest.name} ${manifest.version} can be added. Files ${tree_hash}`)
@@ -153,11 +192,27 @@ async function verifyOne(home: Home, plugin: LockedPlugin): Promise<{ readonly p
 
 // For who writes a plugin.
 
+/** A folder as `oxbow plugin add` takes it in a shell. */
+function shellPath(folder: string): string {
+  const path = /^[./~]/.test(folder) ? folder : `./${folder}`
+  return /^[\w./~-]+$/.test(path) ? path : `'${path.replaceAll("'", `'\\''`)}'`
+}
+
 export async function pluginNew(folder: string, { json }: JsonOption, terminal: Terminal): Promise<number> {
   const { newPlugin } = await loadPlugins()
   const name = await newPlugin(resolve(folder))
   if (json === true) printLine(terminal, JSON.stringify({ plugin: name, folder: resolve(folder) }))
-  else printText(terminal, `Made the plugin ${name} in ${resolve(folder)}. Install it: oxbow plugin add ${folder}`)
+  else {
+    const steps = [
+      `oxbow plugin add ${shellPath(folder)} --grant`,
+      `oxbow plugin test ${name}`,
+      `oxbow call ${name}.hello '{"who": "Ann"}'`,
+    ]
+    printText(
+      terminal,
+      [`Made the plugin ${name} in ${resolve(folder)}. Install it and try it:`, ...steps.map((step) => `  ${step}`)].join('\n'),
+    )
+  }
   return 0
 }
 
@@ -172,8 +227,7 @@ export async function pluginSign(folder: string, key: string, { json }: JsonOpti
 
 /** @returns 1 if a test fails */
 export async function pluginTest(name: string, options: CallOptions, terminal: Terminal): Promise<number> {
-  const { findPlugin } = await loadPlugins()
-  findPlugin(guestSetup(options, terminal).home, name)
+  await assertLoaded(name, guestSetup(options, terminal))
   return withGuest(options, terminal, async ({ gateway }) => {
     const { results } = (await outputOf(gateway, 'plugin.test', { plugin: name })) as { readonly results: readonly PluginTestResult[] }
     const failed = results.filter(({ ok }) => !ok)

@@ -34,6 +34,8 @@ export interface HostLifeDeps {
   readonly nowMs: () => number
   /** The plugin is disabled until a person reloads or enables it. */
   readonly onDisabled: (plugin: string, problem: string) => void
+  /** A host has ended. @param log the end of what it and those before it have written */
+  readonly onEnded?: (plugin: string, log: string) => void
   /** Shortened by tests. */
   readonly idleMs?: number
   readonly restartMs?: number
@@ -149,6 +151,7 @@ function begin(life: Life): Promise<HostLink> {
   starting.then(
     (link) => adopt(life, starting, link),
     (error: unknown) => {
+      life.deps.onEnded?.(life.plugin.name, life.log)
       if (life.current !== starting) return
       life.current = null
       crashed(life, error instanceof Error ? error.message : String(error), false)
@@ -161,6 +164,7 @@ function adopt(life: Life, starting: Promise<HostLink>, link: HostLink): void {
   if (life.current !== starting) return
   life.running = link
   void link.ended.then((problem) => {
+    life.deps.onEnded?.(life.plugin.name, life.log)
     if (life.running !== link) return
     life.running = null
     life.current = null

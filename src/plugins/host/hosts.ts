@@ -1,5 +1,5 @@
 /** The hosts of all plugins, and what plugins have, which is kept by the hash of their files so that no host is started to tell it. */
-import { mkdir, readFile } from 'node:fs/promises'
+import { mkdir, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import {
   type CallForTests,
@@ -23,13 +23,14 @@ export interface PluginHostDeps extends HostStartDeps, Omit<HostLifeDeps, 'start
 /** Starts nothing, and reads what is kept. */
 export async function createPluginHosts(deps: PluginHostDeps): Promise<PluginHosts> {
   const kept = keepExports(join(deps.stateFolder, '.exports'))
+  const logs = keepLogs(join(deps.stateFolder, '.logs'))
   const known = new Map<string, PluginExports>()
   const lives = new Map<string, HostLife>()
   let plugins = deps.plugins
   let closed = false
 
   const lifeOf = (plugin: HostedPlugin): HostLife =>
-    createHostLife(plugin, { ...deps, start: (which, onLog) => startHost(which, deps, onLog) })
+    createHostLife(plugin, { ...deps, start: (which, onLog) => startHost(which, deps, onLog), onEnded: logs.keep })
   const find = (name: string): HostLife => {
     const life = lives.get(name)
     if (life !== undefined) return life
@@ -68,6 +69,9 @@ export async function createPluginHosts(deps: PluginHostDeps): Promise<PluginHos
     },
     known: (plugin) => known.get(plugin) ?? null,
     state: (plugin) => find(plugin).state(),
+    async log(plugin) {
+      return find(plugin).state().log || (await logs.find(plugin))
+    },
     async replace(next, calls) {
       const problems = await takeList(next, calls, { plugins, lives, known, lifeOf, describe, takeOver })
       plugins = next.flatMap(({ name }) => lives.get(name)?.plugin() ?? [])
@@ -81,6 +85,8 @@ export async function createPluginHosts(deps: PluginHostDeps): Promise<PluginHos
     async close() {
       closed = true
       await Promise.all([...lives.values()].map((life) => life.close(false)))
+      for (const [name, life] of lives) logs.keep(name, life.state().log)
+      await logs.written()
     },
   }
 }
@@ -163,6 +169,29 @@ function failedTests({ name, version }: HostedPlugin, failed: readonly PluginTes
   return new OxbowError('tool_failed', `${failed.length} of ${all} tests of ${name} ${version} failed: ${shown.join('; ')}`, {
     hint: `Correct it and try again. To load it all the same: oxbow plugin disable ${name}, then oxbow plugin enable ${name}`,
   })
+}
+
+/** @param folder of files, one for each plugin; agents do not see it */
+function keepLogs(folder: string): {
+  keep(plugin: string, log: string): void
+  find(plugin: string): Promise<string>
+  written(): Promise<void>
+} {
+  const pathOf = (plugin: string): string => join(folder, `${plugin}.log`)
+  let last = Promise.resolve()
+  return {
+    keep(plugin, log) {
+      if (log === '') return
+      const write = async (): Promise<void> => {
+        await mkdir(folder, { recursive: true, mode: 0o700 })
+        await writeFile(pathOf(plugin), log, { mode: 0o600 })
+      }
+      // A log that cannot be kept stops nothing.
+      last = last.then(write).catch(() => {})
+    },
+    find: (plugin) => readFile(pathOf(plugin), 'utf8').catch(() => ''),
+    written: () => last,
+  }
 }
 
 /** @param folder of files, one for each hash; agents do not see it */

@@ -34,7 +34,6 @@ const describeMs = 60_000
 const testMs = 300_000
 /** A new host is started and tested before it takes over. */
 const takeOverMs: number = describeMs + testMs
-const shownLog = 2_000
 
 export function controlCalls(deps: ControlDeps): readonly Call[] {
   return [listCall(deps), infoCall(deps), syncCall(deps), reloadCall(deps), testCall(deps)]
@@ -93,8 +92,7 @@ function infoCall({ hosts, counts }: ControlDeps): Call<Named, PluginInfo> {
     async run({ plugin }, { signal }) {
       find(hosts, plugin)
       const exports = await hosts.exports(plugin, signal)
-      const state = hosts.state(plugin)
-      return { output: { exports, counts: counts(plugin), state: { ...state, log: state.log.slice(-shownLog) } } }
+      return { output: { exports, counts: counts(plugin), state: { ...hosts.state(plugin), log: await hosts.log(plugin) } } }
     },
   }
 }

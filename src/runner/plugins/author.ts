@@ -1,7 +1,7 @@
 /** What `oxbow plugin` does for who writes a plugin, and the check of what is installed. */
 import { createPrivateKey, generateKeyPairSync, type KeyObject } from 'node:crypto'
 import { mkdir, readFile, rm, writeFile } from 'node:fs/promises'
-import { basename, join, resolve } from 'node:path'
+import { basename, dirname, join, resolve } from 'node:path'
 import {
   createTreeCheck,
   hashOfFiles,
@@ -9,6 +9,7 @@ import {
   manifestFile,
   maxSignatureBytes,
   parseManifest,
+  reservedNames,
   signatureFile,
   signerOf,
   signPackage,
@@ -84,20 +85,40 @@ export async function newPlugin(folder: string): Promise<string> {
     entry: 'index.js',
     rights: { calls: [], hosts: [], secrets: [], paths: [], memory: 'none', models: [], spend_per_day: 0 },
   }
-  // The name comes from a person.
-  parseManifest(JSON.stringify(manifest), `a plugin with the name ${name}`)
+  assertName(name, manifest)
   try {
+    await mkdir(dirname(resolve(folder)), { recursive: true })
     await mkdir(folder)
   } catch (cause) {
-    throw new OxbowError('bad_input', `${resolve(folder)} cannot be made: ${(cause as Error).message}.`, {
-      hint: 'Choose a folder that does not exist.',
-      cause,
-    })
+    const exists = (cause as NodeJS.ErrnoException).code === 'EEXIST'
+    throw new OxbowError(
+      'bad_input',
+      exists ? `${resolve(folder)} exists.` : `${resolve(folder)} cannot be made: ${(cause as Error).message}.`,
+      {
+        hint: 'Choose a folder that does not exist.',
+        cause,
+      },
+    )
   }
   await writeFile(join(folder, manifestFile), `${JSON.stringify(manifest, null, 2)}\n`)
   await writeFile(join(folder, 'package.json'), `${JSON.stringify({ name, version: '0.1.0', type: 'module', private: true }, null, 2)}\n`)
   await writeFile(join(folder, 'index.js'), entryText(name))
   return name
+}
+
+/** The name of a plugin is that of its folder, which a person has chosen. @throws OxbowError `bad_input` */
+function assertName(name: string, manifest: object): void {
+  const wrong = (why: string, cause?: unknown): OxbowError =>
+    new OxbowError('bad_input', `${JSON.stringify(name)} cannot be the name of a plugin: ${why}.`, {
+      hint: 'Choose another name for the folder, such as weather.',
+      cause,
+    })
+  if (reservedNames.has(name)) throw wrong('calls of Oxbow begin with it')
+  try {
+    parseManifest(JSON.stringify(manifest))
+  } catch (cause) {
+    throw wrong('a name has up to 40 lower-case letters, digits and -, and begins with a letter', cause)
+  }
 }
 
 const entryText = (name: string): string => `import { definePlugin } from 'oxbow/plugin'
