@@ -87,18 +87,17 @@ export async function newPlugin(folder: string): Promise<string> {
   }
   assertName(name, manifest)
   try {
-    await mkdir(dirname(resolve(folder)), { recursive: true })
     await mkdir(folder)
   } catch (cause) {
-    const exists = (cause as NodeJS.ErrnoException).code === 'EEXIST'
-    throw new OxbowError(
-      'bad_input',
-      exists ? `${resolve(folder)} exists.` : `${resolve(folder)} cannot be made: ${(cause as Error).message}.`,
-      {
-        hint: 'Choose a folder that does not exist.',
-        cause,
-      },
-    )
+    const { code, message } = cause as NodeJS.ErrnoException
+    const reasons: Readonly<Record<string, string>> = {
+      EEXIST: `${resolve(folder)} exists`,
+      ENOENT: `there is no folder ${dirname(resolve(folder))}`,
+    }
+    throw new OxbowError('bad_input', `The plugin cannot be made: ${reasons[code ?? ''] ?? message}.`, {
+      hint: 'Name a new folder in one that exists.',
+      cause,
+    })
   }
   await writeFile(join(folder, manifestFile), `${JSON.stringify(manifest, null, 2)}\n`)
   await writeFile(join(folder, 'package.json'), `${JSON.stringify({ name, version: '0.1.0', type: 'module', private: true }, null, 2)}\n`)
