@@ -12,7 +12,7 @@ import type { Character, Content, Free, Memory, State } from './eliza-types.ts'
 import { textOfError } from './runtime/events.ts'
 import { backgroundTask, describePlugins, type LoadedPlugins, loadPlugins } from './load-plugins.ts'
 import { createMessages, type Messages } from './messages.ts'
-import { openPluginDatabase } from './plugin-database.ts'
+import { openPluginDatabase, type PluginDatabase } from './plugin-database.ts'
 import { answerRoute } from './routes.ts'
 import type { ElizaRuntime, GuestCalls } from './runtime/runtime-types.ts'
 import { createStoreAdapter } from './store-adapter.ts'
@@ -45,11 +45,11 @@ const noState: State = { values: {}, data: {}, text: '' }
 
 export function openElizaHost(deps: ElizaHostDeps): ElizaHost {
   const opened = new Map<string, Promise<Open>>()
-  let loading: Promise<LoadedPlugins> | undefined
+  let loading: Promise<Loaded> | undefined
   let config: JsonObject = {}
   let settings: JsonObject = {}
   const ended = new AbortController()
-  const load = (): Promise<LoadedPlugins> => (loading ??= loadPlugins(deps.entries))
+  const load = (): Promise<Loaded> => (loading ??= loadWithDatabase(deps))
   const open = (agent: string): Promise<Open> => {
     const { characters: named = {}, character, ...rest } = { ...config, ...settings }
     const characters = named as Record<string, Character>
@@ -57,7 +57,9 @@ export function openElizaHost(deps: ElizaHostDeps): ElizaHost {
     const key = characters[agent] === undefined ? '' : agent
     const there = opened.get(key)
     if (there !== undefined) return there
-    const made = load().then((loaded) => openRuntime(deps, loaded, own, { ...envSettings(deps.env), ...rest }))
+    const made = load().then((loaded) =>
+      openRuntime(deps, loaded, { agent: key, character: own, settings: { ...envSettings(deps.env), ...rest } }),
+    )
     opened.set(key, made)
     // A failed start is tried again with the next request.
     made.catch(() => opened.delete(key))
@@ -101,9 +103,11 @@ export function openElizaHost(deps: ElizaHostDeps): ElizaHost {
       }
     },
     health: () => healthOf(opened),
+    forget: async ({ phrases }) => ({ rows: await (await load()).database.forget(phrases) }),
     async drain() {
       ended.abort()
       for (const one of opened.values()) await one.then(({ runtime }) => runtime.stop()).catch(() => {})
+      await loading?.then(({ database }) => database.close()).catch(() => {})
       return {}
     },
   }
@@ -111,15 +115,30 @@ export function openElizaHost(deps: ElizaHostDeps): ElizaHost {
 
 type OpenFor = (agent: string) => Promise<Open>
 
+interface Loaded extends LoadedPlugins {
+  /** One for all agents: a second one over the same folder would destroy it. */
+  readonly database: PluginDatabase
+}
+
+async function loadWithDatabase({ entries, dataFolder }: ElizaHostDeps): Promise<Loaded> {
+  const loaded = await loadPlugins(entries)
+  return { ...loaded, database: openPluginDatabase({ entries, folder: join(dataFolder, 'database'), plugins: loaded.plugins }) }
+}
+
+interface Opening {
+  /** See `StoreAdapterOptions`. */
+  readonly agent: string
+  readonly character: Character
+  readonly settings: JsonObject
+}
+
 async function openRuntime(
   deps: ElizaHostDeps,
-  { core, plugins }: LoadedPlugins,
-  character: Character,
-  settings: JsonObject,
+  { core, plugins, database }: Loaded,
+  { agent, character, settings }: Opening,
 ): Promise<Open> {
   const agentId = character.id ?? core.stringToUuid(character.name)
-  const database = openPluginDatabase({ entries: deps.entries, folder: join(deps.dataFolder, 'database'), plugins })
-  const adapter = createStoreAdapter({ guest: deps.guest, agentId, now: deps.now, db: () => database.open() })
+  const adapter = createStoreAdapter({ guest: deps.guest, agentId, agent, now: deps.now, db: () => database.open() })
   const { guest, now } = deps
   const runtime = createElizaRuntime({
     core,

@@ -1,5 +1,6 @@
 /**
- * The database interface of elizaOS over calls to the guest, where the data is kept in the user's store, apart from that of any other plugin.
+ * The database interface of elizaOS over calls to the guest, where the data is kept in the user's store, apart from that of any other plugin
+ * and of any other character.
  * Everything that crosses is JSON; creations get their ids here, so that a call that is repeated changes nothing.
  */
 import { randomUUID } from 'node:crypto'
@@ -15,6 +16,8 @@ const queueKeptMs = 15_000
 export interface StoreAdapterOptions {
   readonly guest: GuestCalls
   readonly agentId: Uuid
+  /** Agent of Oxbow with this character; empty: all that have none of their own. */
+  readonly agent?: string
   readonly now: () => number
   /** The database of plugins with tables of their own. */
   readonly db: () => unknown
@@ -72,11 +75,12 @@ const changes = [
 ] as const
 
 export function createStoreAdapter(options: StoreAdapterOptions): ElizaAdapter {
-  const { guest } = options
+  const { guest, agent = '' } = options
+  const of = agent === '' ? {} : { agent }
   const ask =
     (call: 'store.read' | 'store.change', method: string) =>
     async (...args: unknown[]): Promise<any> =>
-      (outputOf(await guest.call(call, { method, args: toJson(args) })) as { value: Json }).value
+      (outputOf(await guest.call(call, { method, args: toJson(args), ...of })) as { value: Json }).value
   const named = (names: readonly string[], call: 'store.read' | 'store.change') =>
     Object.fromEntries(names.map((name) => [name, ask(call, name)]))
   return {

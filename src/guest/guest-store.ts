@@ -53,6 +53,8 @@ export async function openGuestStore({
 export interface GuestPluginData {
   methods(): Promise<{ readonly reads: readonly string[]; readonly changes: readonly string[] }>
   ask(request: { readonly scope: string; readonly method: string; readonly args: readonly Json[] }): Promise<Json>
+  /** Erases what plugins keep with one of these folded phrases. @returns how many rows */
+  forget(phrases: readonly string[]): Promise<number>
   close(): Promise<void>
 }
 
@@ -68,6 +70,11 @@ export function openPluginData({ user, workspaceRoot, config, keys, masterKeys: 
     async ask(request) {
       isOpen = true
       return (await thread()).ask(request as never)
+    },
+    async forget(phrases) {
+      if (phrases.length === 0) return 0
+      isOpen = true
+      return Number(await (await thread()).ask({ method: 'forget', phrases }))
     },
     close: async () => (isOpen ? (await thread()).close() : undefined),
   }

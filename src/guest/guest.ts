@@ -12,8 +12,7 @@ import type { CallSource } from '../connect/index.ts'
 import { answerCatalog, type AskPluginModel, type ModelLimits, openEngine } from '../engine/index.ts'
 import { createToken, type Gateway, startGateway } from '../gateway/index.ts'
 import { createKernel, type Kernel, type KernelOptions } from '../kernel/index.ts'
-import { createMemory, type Memory } from '../memory/index.ts'
-import type { PluginParts } from '../plugins/index.ts'
+import { createMemory, type Memory, type MemoryHost } from '../memory/index.ts'
 import { openShownSkills } from '../sandbox/index.ts'
 import type { createSkills, Skills } from '../skills/index.ts'
 import { createHasher, fileFault, type OpeningStore, type Store } from '../store/index.ts'
@@ -32,6 +31,7 @@ import {
 } from '../types/index.ts'
 import { type GuestPluginData, isOnServer, openGuestStore, openPluginData, openSecretKeeper, shownAddress } from './guest-store.ts'
 import { type HostWays, openHostWays, ownFolders, sandboxFolders } from './host-ways.ts'
+import type { GuestPlugins } from './plugin-source.ts'
 
 export interface Guest {
   readonly url: string
@@ -68,7 +68,9 @@ export async function startGuest(
   opening: Promise<OpeningStore> = openGuestStore(envelope),
 ): Promise<Guest> {
   const [{ user, version, workspaceRoot, config, catalogFolder }, data] = [envelope, openPluginData(envelope)]
-  const [opened, plugins] = [await opening, Promise.withResolvers<Pick<PluginParts, 'askModel'>>()]
+  const held: HeldPlugins = {}
+  const [opened, plugins] = [await opening, Promise.withResolvers<Pick<GuestPlugins, 'askModel'>>()]
+  const onPlugins = (found: GuestPlugins): void => plugins.resolve(Object.assign(held, { plugins: found }).plugins)
   const store = options.wrapStore?.(opened) ?? opened
   /** Whatever keeps the process alive, newest first. */
   let open: readonly { close(): Promise<void> }[] = [store]
@@ -99,8 +101,8 @@ export async function startGuest(
       engine,
       sandbox: ways.sandbox,
       calls: (memory) => loadCalls(ways, config, memory!, data),
-      servers: (host) => openServers(ways, envelope, host, { engine, host: options.host, onPlugins: plugins.resolve }),
-      memory: (host) => createMemory({ store, config: config.memory, clock: systemClock, host }),
+      servers: (host) => openServers(ways, envelope, host, { engine, host: options.host, onPlugins }),
+      memory: (host) => createMemory({ store, config: config.memory, clock: systemClock, host: withPluginData(host, data, held) }),
       workspaceRoot,
       ...versionPlaces(envelope),
       hostFolders: ownFolders(),
@@ -182,7 +184,7 @@ async function openServers(
   { sandbox, proxy, openFetch }: HostWays,
   envelope: GuestEnvelope,
   host: Parameters<NonNullable<KernelOptions['servers']>>[0],
-  { onPlugins, ...parts }: Pick<SkillParts, 'engine' | 'host'> & { readonly onPlugins: (plugins: PluginParts) => void },
+  { onPlugins, ...parts }: Pick<SkillParts, 'engine' | 'host'> & { readonly onPlugins: (plugins: GuestPlugins) => void },
 ): Promise<CallSource & Pick<Skills, 'section'>> {
   const [{ createCoders, createRemotes, createServers, joinSources }, { createSkills }] = await Promise.all([
     import('../connect/index.ts'),
@@ -203,6 +205,22 @@ async function openServers(
   // Scripts need a sandbox that starts programs.
   const calls = [...joined.calls, ...skills.calls.filter(({ name }) => name !== 'skill.run' || sandbox.serve !== undefined)]
   return { ...joined, calls, section: skills.section, ...(plugins !== null && { plugins: plugins.plugins, hooks: plugins.hooks }) }
+}
+
+/** Filled once the plugins are opened. */
+interface HeldPlugins {
+  plugins?: GuestPlugins
+}
+
+/** What is forgotten goes from the data of plugins, too. */
+function withPluginData(host: MemoryHost, data: GuestPluginData, held: HeldPlugins): MemoryHost {
+  return {
+    ...host,
+    async eraseDerived(gone) {
+      const rows = [await host.eraseDerived(gone), await data.forget(gone.phrases), (await held.plugins?.forget(gone.phrases)) ?? 0]
+      return rows.reduce((sum, each) => sum + each, 0)
+    },
+  }
 }
 
 interface SkillParts {

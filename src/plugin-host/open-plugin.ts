@@ -141,6 +141,8 @@ function answersOf(plugins: readonly PluginObject[], runtime: PluginRuntime, hel
       return { ran: true, data: objectOf(data) }
     },
     ...workAnswers(plugins, runtime, held),
+    // Tables are of elizaOS.
+    forget: async () => ({ rows: 0 }),
     async drain() {
       for (const plugin of plugins.toReversed()) await plugin.dispose?.(runtime)
       await held.stopServices()

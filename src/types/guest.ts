@@ -277,6 +277,8 @@ export interface BackupManifest {
   readonly parts?: readonly BackupPart[]
   /** Names of the configuration files in it. */
   readonly config?: readonly string[]
+  /** Whether `private` has the folders of plugins as well. */
+  readonly plugins?: boolean
   /** The store that the included configuration names: `file`, or the URL without its password. */
   readonly store?: string
 }

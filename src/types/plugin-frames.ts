@@ -109,6 +109,8 @@ export interface PluginOps {
   /** Runs the tests that the plugin has, one after the other. */
   test: { input: Record<string, never>; output: { results: readonly PluginTestResult[] } }
   health: { input: Record<string, never>; output: PluginHealth }
+  /** Erases rows with one of these phrases, in lower case, from tables that the plugin has of its own. */
+  forget: { input: { phrases: readonly string[] }; output: { rows: number } }
   /** Runs what the plugin does at its end; no other request follows. */
   drain: { input: Record<string, never>; output: Record<string, never> }
 }

@@ -30,7 +30,6 @@ export const depthRules: DepthRules = {
     'src/cli/skills/skill-verbs.ts': 'what the help needs of the verbs; what they do is loaded when one is chosen',
     'src/kernel/graphs/graphing.ts': 'what a kernel without graphs has of them; the rest is loaded with the first one',
     'src/engine/tokens/gpt-tokenizer.d.ts': 'types of the generated file beside it',
-    'src/guest/plugin-source.ts': 'what a guest without plugins does not load',
     'src/terminal/record-order.ts': 'the only code of its module that looks at events rather than records',
     'src/types/line-splitter.ts': 'how lines of other programs are read, for the clients of MCP and both sides of ACP',
     'src/tui/outbox.ts': 'the one place that decides when a message is sent again',

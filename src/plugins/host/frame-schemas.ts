@@ -68,6 +68,7 @@ const outputs: { readonly [Op in PluginOp]: z.ZodType<PluginOps[Op]['output']> }
   }),
   test: z.strictObject({ results: list(z.strictObject({ suite: name, name, ok: z.boolean(), problem: z.string().max(maxFailureText) })) }),
   health: z.strictObject({ memory_bytes: z.number().nonnegative(), services: list(name) }),
+  forget: z.strictObject({ rows: z.int().nonnegative() }),
   drain: nothing,
 }
 

@@ -4,7 +4,7 @@ import type { EgressProxy } from '../../sandbox/index.ts'
 import { type HostedPlugin, OxbowError, type Sandbox, type ServerProcess } from '../../types/index.ts'
 import type { TreeCheck } from '../package/tree.ts'
 import { type HostLink, linkHost } from './host-link.ts'
-import { hostStartMs } from './limits.ts'
+import { elizaCheckMs, hostCheckMs, hostStartMs } from './limits.ts'
 
 export interface HostStartDeps {
   readonly sandbox: Pick<Sandbox, 'serve'>
@@ -25,7 +25,7 @@ export async function startHost(plugin: HostedPlugin, deps: HostStartDeps, onLog
   await deps.tree.check(plugin.folder, plugin.tree_hash)
   const server = await serveHost(plugin, deps)
   server.errors.on('data', (bytes: Buffer) => onLog(bytes.toString()))
-  const link = linkHost(plugin.name, server, deps.checkMs)
+  const link = linkHost(plugin.name, server, deps.checkMs ?? (plugin.program === 'eliza-host' ? elizaCheckMs : hostCheckMs))
   try {
     // The greeting need not be waited for: the request waits in the pipe.
     const settings = plugin.characters === undefined ? {} : { characters: plugin.characters }

@@ -17,6 +17,8 @@ export const describedIdleMs = 5_000
 export const describedAtOnce = 2
 /** While requests wait, a host is asked so often whether it still answers, and ends when it does not within the same time again. */
 export const hostCheckMs = 5_000
+/** The same for hosts of elizaOS: making a database of PGlite blocks one for 2 s, and for 10 s on a busy machine. */
+export const elizaCheckMs = 20_000
 /** After a cancel the program of a host answers at once, unless the plugin blocks it. */
 export const cancelGraceMs = 2_000
 /** An old host has so long for what it is doing, and for its `dispose`. */

@@ -57,6 +57,7 @@ const manifestSchema = z.strictObject({
   hash: hex,
   parts: z.array(partSchema).max(2).exactOptional(),
   config: z.array(z.string()).max(2).exactOptional(),
+  plugins: z.boolean().exactOptional(),
   store: z.string().exactOptional(),
 }) satisfies z.ZodType<BackupManifest>
 

@@ -48,6 +48,8 @@ async function workspaceIn(folder: string, isFilled: boolean): Promise<Workspace
     symlinkSync('src/run.sh', at('shared', 'link'))
     symlinkSync('/etc/passwd', at('shared', 'out'))
     writeFileSync(at('vault', 'key.txt'), 'kept-in-the-vault')
+    mkdirSync(at('internal', 'plugins', 'ledger', 'database'), { recursive: true })
+    writeFileSync(at('internal', 'plugins', 'ledger', 'database', 'base'), 'kept-by-a-plugin')
     writeFileSync(at('config.toml'), '# of-this-user\n')
     await using source = storeFolder()
     const store = await source.open()
@@ -79,26 +81,28 @@ test('a backup that the disk has no space for is refused before it begins, and a
   await ask<BackupReport>(place, { ask: 'backup', path: '' })
 })
 
-test('files, vault and configuration come back as they were, the replaced files are kept, and nothing of vault and keys is plain', async () => {
+test('files, vault, folders of plugins and configuration come back as they were, the replaced files are kept, and nothing of vault and keys is plain', async () => {
   await using home = storeFolder()
   const { place, files, at } = await workspaceIn(home.folder, true)
   const { path, manifest } = await ask<BackupReport>(place, { ask: 'backup', path: '', files })
   const bytes = readFileSync(path).toString('latin1')
-  assert.ok(!bytes.includes('kept-in-the-vault') && !bytes.includes('of-this-user'))
+  assert.ok(!/kept-in-the-vault|kept-by-a-plugin|of-this-user/.test(bytes))
   assert.deepEqual(
     manifest.parts?.map((part) => [part.name, part.files, part.links, part.sealed?.key]),
     [
       ['shared', 2, 2, undefined],
-      ['private', 2, 0, '/keys/ann.json'],
+      ['private', 3, 0, '/keys/ann.json'],
     ],
   )
   writeFileSync(at('shared', 'src', 'run.sh'), 'changed')
   writeFileSync(at('vault', 'key.txt'), 'changed')
+  const ofPlugin = at('internal', 'plugins', 'ledger', 'database', 'base')
+  writeFileSync(ofPlugin, 'changed')
   const restore = { ask: 'restore', path, by: 'ann', files } as const
   const { files: changes } = await ask<RestorePreview>(place, { ...restore, replace: false, preview: true })
   assert.deepEqual(
     changes.map(({ change }) => change),
-    ['replaced', 'replaced', 'replaced'],
+    ['replaced', 'replaced', 'replaced', 'replaced'],
   )
   await assertRejects(ask(place, { ...restore, replace: false }), 'bad_input', /not empty/)
   assert.equal(readFileSync(at('vault', 'key.txt'), 'utf8'), 'changed')
@@ -108,6 +112,7 @@ test('files, vault and configuration come back as they were, the replaced files 
   assert.equal(statSync(at('shared', 'large')).size, 3_000_001)
   assert.deepEqual([readlinkSync(at('shared', 'link')), readlinkSync(at('shared', 'out'))], ['src/run.sh', '/etc/passwd'])
   assert.equal(readFileSync(at('vault', 'key.txt'), 'utf8'), 'kept-in-the-vault')
+  assert.equal(readFileSync(ofPlugin, 'utf8'), 'kept-by-a-plugin')
   const kept = report.files.find(({ path: to }) => to === at('vault'))?.kept ?? ''
   assert.equal(readFileSync(join(kept, 'key.txt'), 'utf8'), 'changed')
   assert.deepEqual([hasPlan(place), readdirSync(at()).filter((name) => name.includes('restoring'))], [false, []])

@@ -1,5 +1,5 @@
 /**
- * The files of a workspace in backups and restores: `shared`, the vault, and the configuration.
+ * The files of a workspace in backups and restores: `shared`, the vault, what plugins keep in folders of their own, and the configuration.
  *
  * A restore first unpacks beside the existing files. Then it writes a plan, replaces the journal, and renames the folders; the previous
  * ones are kept under other names. The journal decides whether an interrupted restore is finished or undone: if it has the record of the
@@ -16,7 +16,9 @@ import { maxArchiveDepth } from '../limits.ts'
 import { appendPart, readPart } from './backup-file.ts'
 import { openPieces, packFiles, sealPieces, unpackFiles } from './file-archive.ts'
 
-const folderNames = ['shared', 'vault'] as const
+const folderNames = ['shared', 'vault', 'plugins'] as const
+/** Folders of the archive `private`. */
+const privateNames = ['vault', 'plugins'] as const
 type FolderName = (typeof folderNames)[number]
 
 /** One thing that a restore puts in place: by renaming `staged` to `to`, and before that what is there to `kept`. */
@@ -51,14 +53,15 @@ export async function backupFiles(
   path: string,
   { keys, homeConfig }: FileKeys,
   isSealed: boolean,
-): Promise<Pick<BackupManifest, 'parts' | 'config' | 'store'>> {
+): Promise<Pick<BackupManifest, 'parts' | 'config' | 'store' | 'plugins'>> {
   const [seal] = keys
   if (seal === undefined) throw new Error('a backup of files needs a key')
   const texts = Object.fromEntries(
     Object.entries(configFiles(place, homeConfig)).flatMap(([name, file]) => (existsSync(file) ? [[name, readFileSync(file)]] : [])),
   )
-  const add = async (name: BackupPart['name'], folder: FolderName, isPlain: boolean): Promise<BackupPart> => {
-    const source = { folders: { [folder]: folderOf(place, folder) }, texts: name === 'private' ? texts : {} }
+  const add = async (name: BackupPart['name'], names: readonly FolderName[], isPlain: boolean): Promise<BackupPart> => {
+    const folders = Object.fromEntries(names.map((folder) => [folder, folderOf(place, folder)] as const))
+    const source = { folders, texts: name === 'private' ? texts : {} }
     const { bytes, counts } = packFiles(source)
     const id = randomUUID()
     return appendPart(path, isPlain ? bytes : sealPieces(bytes, seal.key, id), () => {
@@ -66,8 +69,9 @@ export async function backupFiles(
       return { name, sealed: isPlain ? null : { id, key: seal.file }, contentBytes, ...rest }
     })
   }
-  const parts = [await add('shared', 'shared', !isSealed), await add('private', 'vault', false)]
-  return { parts, config: Object.keys(texts), store: storeName(place) }
+  const plugins = existsSync(folderOf(place, 'plugins'))
+  const parts = [await add('shared', ['shared'], !isSealed), await add('private', plugins ? privateNames : ['vault'], false)]
+  return { parts, config: Object.keys(texts), store: storeName(place), ...(plugins && { plugins }) }
 }
 
 /** @returns the paths that a restore of these files would write, and what happens to each */
@@ -77,12 +81,16 @@ export function previewFiles(
   { homeConfig }: FileKeys,
 ): readonly { readonly path: string; readonly change: 'new' | 'replaced' | 'beside' }[] {
   if (manifest.parts === undefined) return []
-  const folders = folderNames.map((name) => {
+  const folders = foldersIn(manifest).map((name) => {
     const path = folderOf(place, name)
     return { path, change: isEmpty(path) ? 'new' : 'replaced' } as const
   })
   const config = Object.entries(configFiles(place, homeConfig)).filter(([name]) => manifest.config?.includes(name) === true)
   return [...folders, ...config.map(([, path]) => ({ path, change: configChange(place, manifest, path) }))]
+}
+
+function foldersIn({ plugins = false }: BackupManifest): readonly FolderName[] {
+  return folderNames.filter((name) => name !== 'plugins' || plugins)
 }
 
 function configChange(place: StorePlace, { store }: BackupManifest, path: string): 'new' | 'replaced' | 'beside' {
@@ -105,21 +113,20 @@ export async function stageFiles(
 ): Promise<readonly Step[]> {
   const roots = keys.map(({ key }) => key)
   const step = (to: string): Step => ({ staged: `${to}.restoring`, to, kept: `${to}.replaced-${stamp}` })
-  const steps = folderNames.map((name) => step(folderOf(place, name)))
+  const steps = foldersIn(manifest).map((name) => step(folderOf(place, name)))
   for (const { staged, to } of steps) {
     if (existsSync(to) && statSync(to).dev !== statSync(dirname(to)).dev) throw notMovable(to)
     rmSync(staged, { recursive: true, force: true })
   }
   const configSteps: Step[] = []
   try {
-    for (const [index, part] of (manifest.parts ?? []).entries()) {
-      const folder = folderNames[index] ?? 'vault'
-      const { staged = '', to = '' } = steps[index] ?? {}
+    for (const part of manifest.parts ?? []) {
+      const names = foldersIn(manifest).filter((name) => (name === 'shared') === (part.name === 'shared'))
       const raw = readPart(path, manifest, part.name)
       const texts = await unpackFiles(part.sealed === null ? raw : openPieces(raw, roots, part.sealed.id), {
-        folders: { [folder]: staged },
+        folders: Object.fromEntries(names.map((name) => [name, step(folderOf(place, name)).staged])),
         texts: new Set(part.name === 'private' ? configNames : []),
-        owner: ownerOf(to),
+        owner: ownerOf(folderOf(place, names[0] ?? 'vault')),
       })
       for (const [name, text] of texts) {
         const file = configFiles(place, homeConfig)[name] ?? ''
@@ -206,7 +213,7 @@ function rootOf({ file }: StorePlace): string {
 
 /** The real path of the folder: a person may have replaced it by a link. */
 function folderOf(place: StorePlace, name: FolderName): string {
-  const path = join(rootOf(place), name)
+  const path = name === 'plugins' ? join(dirname(place.file), name) : join(rootOf(place), name)
   return existsSync(path) ? realpathSync(path) : path
 }
 

@@ -1,5 +1,7 @@
 /** What plugins may ask of the Zoey adapter by a name and arguments, and what elizaOS means by names that ours has with another meaning. */
-import { type Json, OxbowError } from '../../types/index.ts'
+import { type Json, OxbowError, type UserId } from '../../types/index.ts'
+import { matchPhrases } from '../phrase-scan.ts'
+import type { UpkeepConnection } from '../upkeep/connection.ts'
 import type { ZoeyAdapter } from './zoey-adapter.ts'
 import type { ZoeyEntity, ZoeyRoom, ZoeyWorld } from './zoey-types.ts'
 
@@ -29,6 +31,35 @@ export interface ZoeyRequest {
   readonly scope: string
   readonly method: ZoeyRead | ZoeyChange
   readonly args: readonly Json[]
+}
+
+/** Erases what any plugin keeps with one of these phrases. */
+export interface ZoeyForget {
+  readonly method: 'forget'
+  readonly phrases: readonly string[]
+}
+
+/** Rows that are looked at in one transaction. */
+const rowsAtOnce = 500
+
+/** @returns how many rows were erased */
+export async function forgetRows(db: UpkeepConnection, user: UserId, { phrases }: ZoeyForget): Promise<number> {
+  const match = matchPhrases(phrases)
+  let erased = 0
+  for (let [afterKind, afterId] = ['', '']; ;) {
+    const rows = await db.rows(
+      `select "kind", "id", "body" from "zoey" where "user" = ? and ("kind" > ? or ("kind" = ? and "id" > ?)) order by "kind", "id" limit ?`,
+      [user, afterKind, afterKind, afterId, rowsAtOnce],
+    )
+    for (const [kind = '', id = '', body = ''] of rows) {
+      if (!match.inBody(String(body))) continue
+      await db.rows('delete from "zoey" where "user" = ? and "kind" = ? and "id" = ? returning 1', [user, kind, id])
+      erased += 1
+    }
+    const last = rows.at(-1)
+    if (last === undefined || rows.length < rowsAtOnce) return erased
+    ;[afterKind, afterId] = [String(last[0]), String(last[1])]
+  }
 }
 
 /** @returns what elizaOS expects of this method; null where it has no value @throws OxbowError `bad_input` */

@@ -1,6 +1,7 @@
 /**
- * `store.read` and `store.change`: the data of plugins in the user's store, in the words of elizaOS. Each plugin has its own; what another keeps
- * is not there for it. `store.embed` makes vectors for it, by the embedder of memory. Plugins alone make these calls.
+ * `store.read` and `store.change`: the data of plugins in the user's store, in the words of elizaOS. Each plugin has its own, and in it each
+ * agent with a character of its own; what another keeps is not there. The gate enforces the plugin; which of its agents it works for, the host
+ * says, since one process holds them all. `store.embed` makes vectors for it, by the embedder of memory. Plugins alone make these calls.
  */
 import { createHash } from 'node:crypto'
 import { z } from 'zod'
@@ -19,6 +20,7 @@ export interface PluginData {
 interface DataInput {
   method: string
   args: Json[]
+  agent: string
 }
 
 interface DataOutput {
@@ -39,17 +41,17 @@ export function pluginDataCalls(data: PluginData): readonly Call[] {
     audience: ['runtime'] as const,
     forPlugins: true as const,
     timeoutMs,
-    recordInput: ({ method, args }: DataInput) => ({ method, ...measureOf(args) }),
+    recordInput: ({ method, args, agent }: DataInput) => ({ method, ...(agent !== '' && { agent }), ...measureOf(args) }),
     recordOutput: ({ value }: DataOutput) => measureOf(value),
-    async run({ method, args }: DataInput, { caller }: { readonly caller: Caller }) {
-      return { output: { value: await data.ask({ scope: scopeOf(caller), method, args }) } }
+    async run({ method, args, agent }: DataInput, { caller }: { readonly caller: Caller }) {
+      return { output: { value: await data.ask({ scope: scopeOf(caller, agent), method, args }) } }
     },
   })
   const read: Call<DataInput, DataOutput> = {
     name: 'store.read',
     summary: 'Reads what a plugin has kept.',
     ...common(data.reads),
-    example: { method: 'getMemories', args: [{ tableName: 'messages', count: 10 }] },
+    example: { method: 'getMemories', args: [{ tableName: 'messages', count: 10 }], agent: '' },
     tier: 'read_only',
     effect: 'none',
     // A plugin keeps what it has read anywhere.
@@ -59,7 +61,7 @@ export function pluginDataCalls(data: PluginData): readonly Call[] {
     name: 'store.change',
     summary: 'Changes what a plugin keeps.',
     ...common(data.changes),
-    example: { method: 'setCache', args: ['key', { seen: 3 }] },
+    example: { method: 'setCache', args: ['key', { seen: 3 }], agent: '' },
     tier: 'read_only',
     effect: 'idempotent',
     labels: { adds: [], sink: false },
@@ -107,12 +109,13 @@ function inputOf(methods: readonly string[]): z.ZodType<DataInput> {
       .array(z.json() as z.ZodType<Json>)
       .max(maxArguments)
       .describe('Its arguments.'),
+    agent: z.string().max(100).default('').describe('Whose data, of agents with a character of their own; empty: what all others share.'),
   })
 }
 
 /** @throws OxbowError `bad_input` for a caller that is no plugin */
-function scopeOf({ actor }: Caller): string {
-  if (actor.startsWith('plugin:')) return actor
+function scopeOf({ actor }: Caller, agent: string): string {
+  if (actor.startsWith('plugin:')) return agent === '' ? actor : `${actor}@${agent}`
   throw new OxbowError('bad_input', 'Only plugins keep data here.', { hint: 'Use memory.note for what an agent shall remember.' })
 }
 
