@@ -84,6 +84,9 @@ export const mcpKeySeconds: number = 30 * 24 * 3_600
 /** A guest answers `initialize` within this time. */
 export const mcpRebeginMs = 10_000
 
+/** How long a guest that restarts itself is waited for. */
+export const guestReturnMs = 10_000
+
 /** Files of a character's knowledge, the size of one, as memory ingests it, and that of the pieces in which it is uploaded. */
 export const maxKnowledgeFiles = 200
 export const maxKnowledgeBytes: number = 20 * 1024 * 1024

@@ -51,7 +51,7 @@ import { createVersioning, type Versioning } from './versions/versioning.ts'
 import { createLanes } from './turns/lanes.ts'
 import type { Lanes } from './turns/lanes-interface.ts'
 import { createOutcomeOf, type OpenTurn } from './turns/recovery.ts'
-import { createStartTurn, type StartTurn } from './turns/start-turn.ts'
+import { createForesee, createStartTurn, type StartTurn } from './turns/start-turn.ts'
 import type { Supervisor } from './agents/supervisor.ts'
 import { createHandoffs, type Handoffs } from './delegation/handoffs.ts'
 import { createProfileOf, createSupervision, type Supervision } from './agents/supervision.ts'
@@ -313,7 +313,7 @@ function buildTurns(options: KernelOptions, records: Records, calls: Calls): Tur
     onFault: () => void lanes.stop(),
     onStale: (session) => lanes.lose(session).then(() => sessions.forget(session)),
   })
-  const foresee = config.agent.rights.includes('memory.read') ? memory?.foresee : undefined
+  const foresee = createForesee(memory, handoffs, config.agent.rights)
   const historyBytes = engine.model.contextTokens * maxBytesPerToken
   const startTurn = createStartTurn({ user, store, lanes, sessions, gate, registry, conversations, historyBytes, foresee })
   const outcomeOf = createOutcomeOf(store)

@@ -29,7 +29,7 @@ export interface Memory {
    * Starts to look for what fits a message while it is being recorded. Not for one that waits behind another: it recalls when its turn
    * begins. Never throws.
    */
-  foresee(session: SessionId, text: string): void
+  foresee(session: SessionId, text: string, tags: readonly string[]): void
   /** How long a turn waits for what is recalled: what comes later is left to its next step. */
   patienceMs(): number
   /** Schedules indexing of new messages in the background. */
@@ -228,17 +228,18 @@ function createTurnSide({ config, patienceMs }: MemoryOptions, { presence, turnR
       const isNothing = opened !== null && opened.recall.isCommon(text) && !opened.hot.mayTell(session)
       return has === true ? !isNothing : has
     },
-    foresee(session, text) {
+    foresee(session, text, tags) {
       if (hasOthers(session) !== true) return
-      if (opened === null) void open().then(({ recall }) => recall.foresee(session, text), notSaidHere)
-      else opened.recall.foresee(session, text)
+      if (opened === null) void open().then(({ recall }) => recall.foresee(session, text, tags), notSaidHere)
+      else opened.recall.foresee(session, text, tags)
     },
     patienceMs: () => patienceMs ?? (opened?.isWarm === true ? warmPatienceMs : coldPatienceMs),
     async recallForTurn(question) {
       const turns = await open()
       const recalled = await turns.recall.recall(question)
       turns.isWarm = true
-      return (await wanted()).withHot(question, recalled)
+      // What is always told is told to those who may read everything.
+      return (question.tags ?? []).length > 0 ? recalled : (await wanted()).withHot(question, recalled)
     },
   }
 }

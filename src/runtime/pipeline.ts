@@ -49,6 +49,8 @@ export interface Reminder {
   mayRecall(session: SessionId, text: string): boolean | Promise<boolean>
   /** How long a turn waits for it: what comes later is left to the next step. */
   patienceMs(): number
+  /** The tag of all that the agent may read; absent: everything. */
+  readonly tag?: string
 }
 
 /** Adds a section to the system prompt. Runs beside the others, with a deadline; an empty text adds nothing. */
@@ -251,7 +253,8 @@ async function remind(process: Process, conversation: readonly ConversationItem[
     const items = [...conversation]
     const oldest = items.find((item) => item.message.role === 'user' && !isRecalled(item)) ?? message
     const id = process.newCallId()
-    const input = { text, oldest: oldest === message ? '' : oldest.call, before: message.call }
+    const tags = reminder.tag === undefined ? {} : { tags: [reminder.tag] }
+    const input = { text, oldest: oldest === message ? '' : oldest.call, before: message.call, ...tags }
     const recalling = process.call('memory.recall', input, id).then(
       (outcome) => (outcome.status === 'ok' && outcome.text !== '' ? recalledItem(id, outcome.text) : null),
       () => null,

@@ -58,6 +58,8 @@ export async function characterImport(file: string, options: ImportOptions, term
   if (options.dryRun === true) return printPreview({ would: `make the agent ${name}`, target: report }, options, terminal)
 
   await refuseOthersSecrets(taken.secrets, files.toml, options, terminal)
+  // The definition last: what fails before it can be repeated. Secrets may restart the guest.
+  const ingested = knowledge.files.length === 0 ? 0 : await ingest(name, knowledge.files, options, terminal)
   const hasSecrets = await storeSecrets(taken.secrets, options, terminal)
   const table = {
     description: descriptionOf(character),
@@ -68,7 +70,6 @@ export async function characterImport(file: string, options: ImportOptions, term
     ...(report.variables.length > 0 && { variables: taken.variables }),
   }
   writeDefinition(files, table, taken.original)
-  const ingested = knowledge.files.length === 0 ? 0 : await ingest(name, knowledge.files, options, terminal)
   if (options.json === true) printLine(terminal, JSON.stringify({ ...report, ingested }))
   else
     printText(

@@ -1,9 +1,11 @@
 /** `oxbow secret …` and `oxbow store encrypt|decrypt|rekey`: run offline in a guest program. */
+import { setTimeout as sleep } from 'node:timers/promises'
 import { askOffline, beginKeyChange, findGuest, endKeyChange, makeMasterKeys } from '../../runner/index.ts'
 import { type KeyQuestion, type KeyReport, isOxbowError, OxbowError, toFailure } from '../../types/index.ts'
 import { type GuestChoice, guestSetup, withGuest } from '../guest-connection.ts'
 import { readSecret } from '../input.ts'
 import { outputOf } from '../kernel/call.ts'
+import { guestReturnMs } from '../limits.ts'
 import { printLine, printPreview, printText, type Terminal } from '../terminal.ts'
 import { formatTime, plainText } from '../../terminal/index.ts'
 
@@ -68,7 +70,13 @@ export async function storedSecrets(options: KeyOptions, terminal: Terminal): Pr
 async function renewGuest(options: KeyOptions, terminal: Terminal): Promise<string> {
   if ((await findGuest(guestSetup(options, terminal).workspace)) === null) return 'The next guest knows it.'
   try {
-    await withGuest({ user: options.user }, terminal, ({ gateway }) => outputOf(gateway, 'guest.restart', {}))
+    await withGuest({ user: options.user }, terminal, async ({ gateway, onConnection }) => {
+      const returned = Promise.withResolvers<void>()
+      onConnection(({ type }) => type === 'connected' && returned.resolve())
+      await outputOf(gateway, 'guest.restart', {})
+      // It ends after its answer: what comes next would meet a guest that is stopping.
+      await Promise.race([returned.promise, sleep(guestReturnMs, undefined, { ref: false })])
+    })
     return 'The guest that is running knows it now.'
   } catch (error) {
     return `The guest that is running does not know it yet: ${toFailure(error, 'guest_unreachable', '').message} Run oxbow restart.`

@@ -1,6 +1,6 @@
 /** Rights that are limited to resources: which files and hosts a call reaches, and whether its caller's rights cover them. A denial wins. */
 import { posix } from 'node:path'
-import { type Call, type Caller, type Failure, isObject } from '../../types/index.ts'
+import { type Call, type Caller, type Failure, isObject, type RightLimits } from '../../types/index.ts'
 
 /**
  * Fields that hold what a call reaches. A call that is not listed reaches what its input does not tell, such as a command: a limited
@@ -21,7 +21,7 @@ const resourceFields: Readonly<Record<string, readonly string[]>> = {
 }
 
 /** Calls that reach memories by their tags: one that a right covers limits them. */
-const taggedCalls: ReadonlySet<string> = new Set(['memory.search', 'memory.save'])
+const taggedCalls: ReadonlySet<string> = new Set(['memory.search', 'memory.recall', 'memory.save'])
 
 /** @returns why the caller's limits do not allow the call, or null */
 export function refuseLimited({ limits, rights }: Caller, call: Call, input: unknown): Failure | null {
@@ -41,6 +41,20 @@ export function refuseLimited({ limits, rights }: Caller, call: Call, input: unk
   return outside === undefined
     ? null
     : beyond(call, `reaches ${outside}, which ${call.right} does not cover`, `Grant "${call.right}:${outside}"`)
+}
+
+/** @returns the tag of all memories that a caller with these rights is reminded of, in a list; empty: of every one; null: of none */
+export function recallTags({
+  rights,
+  limits,
+}: {
+  readonly rights: ReadonlySet<string>
+  readonly limits?: RightLimits | undefined
+}): readonly string[] | null {
+  if (!rights.has('memory.read')) return null
+  const only = limits?.only.get('memory.read') ?? []
+  // Memories with any of several tags would take a search for each.
+  return only.length > 1 ? null : only
 }
 
 function beyond({ name }: Call, why: string, remedy: string): Failure {

@@ -34,6 +34,7 @@ import {
   type ToolSpec,
   type TurnId,
 } from '../../types/index.ts'
+import { recallTags } from '../access/right-limits.ts'
 import type { AgentProfile, CharacterProfile } from '../agents/agent-record.ts'
 import type { Supervisor } from '../agents/supervisor.ts'
 import type { Gate } from '../gate.ts'
@@ -219,8 +220,7 @@ function createPersona(
     ],
     ...(rolling !== undefined && { rolling }),
     hooks: () => hooks()?.turns(`agent:${agent.name}`),
-    // An agent that reads only memories with its tag asks for them itself.
-    ...(reminder !== undefined && rights.has('memory.read') && limits?.only.has('memory.read') !== true && { reminder }),
+    ...reminding(reminder, { rights, limits }),
   }
   const count = async (text: string): Promise<number> => {
     const [tokens = Buffer.byteLength(text)] = await engine.countTokens([text])
@@ -239,6 +239,14 @@ function createPersona(
     return bound * roomyFactor <= contextTokens ? bound : held.tokens()
   }
   return { actor: `agent:${agent.name}`, rights, limits, base, toolTokens }
+}
+
+/** An agent that reads only memories with its tag is reminded of those alone. */
+function reminding(reminder: Reminder | undefined, grant: Pick<Persona, 'rights' | 'limits'>): Pick<RuntimeDeps, 'reminder'> {
+  const tags = recallTags(grant)
+  if (reminder === undefined || tags === null) return {}
+  const [tag] = tags
+  return { reminder: tag === undefined ? reminder : { mayRecall: reminder.mayRecall, patienceMs: reminder.patienceMs, tag } }
 }
 
 /** @returns a function that loads what plugins do around a turn, with the message of a turn that runs; null at once where there is no plugin */

@@ -5,6 +5,7 @@ import {
   type CallOutcome,
   type ClientResult,
   type ClientTools,
+  grantOf,
   OxbowError,
   type SentFile,
   type SessionId,
@@ -12,7 +13,10 @@ import {
   type TurnId,
   type UserId,
 } from '../../types/index.ts'
+import type { Memory } from '../../memory/index.ts'
 import type { Store } from '../../store/index.ts'
+import { recallTags } from '../access/right-limits.ts'
+import type { Handoffs } from '../delegation/handoffs.ts'
 import type { Gate } from '../gate.ts'
 import type { Conversations } from '../conversation/conversations.ts'
 import type { Registry } from '../registry.ts'
@@ -60,6 +64,21 @@ interface StartTurnDeps {
   readonly historyBytes: number
   /** Starts to recall while the message is being recorded; absent: the agent may not read memory. */
   readonly foresee?: ((session: SessionId, text: string) => void) | undefined
+}
+
+/** @param rights of the usual agent @returns what searches for whoever has the session, as far as they may read; absent without memory */
+export function createForesee(
+  memory: Pick<Memory, 'foresee'> | undefined,
+  { held }: Pick<Handoffs, 'held'>,
+  rights: readonly string[],
+): StartTurnDeps['foresee'] {
+  if (memory === undefined) return undefined
+  const usual = recallTags(grantOf(rights))
+  return (session, text) => {
+    const last = held.get(session)?.at(-1)
+    const tags = last === undefined ? usual : recallTags(grantOf(last.profile.rights))
+    if (tags !== null) memory.foresee(session, text, tags)
+  }
 }
 
 export function createStartTurn(deps: StartTurnDeps): StartTurn {

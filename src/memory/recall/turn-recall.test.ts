@@ -94,6 +94,18 @@ test('a message whose words are all common recalls nothing and is known by its w
   assert(!turns.isCommon('all is well.'))
 })
 
+test('who reads one tag alone is reminded of nothing else, also when a search for everything has begun', async () => {
+  await using bed = await openRecallBed('none')
+  await bed.keep([{ text: 'The lighthouse keeper is Barnaby.', tags: ['agent-alfred'] }, 'The lighthouse keeper is Clara.'])
+  const turns = createTurnRecall({ memory: bed.store.memory, clock }, { recall: async () => bed.recall, limit: 8, tokens: 1_000 })
+  const text = 'Who is the lighthouse keeper?'
+  for (const ahead of [[], ['agent-alfred'], ['agent-other']]) {
+    const asked = `s${ahead.join()}` as SessionId
+    turns.foresee(asked, text, ahead)
+    assert.deepEqual((await turns.recall({ session: asked, text, oldest: '', message, tags: ['agent-alfred'] })).ids, ['e0'])
+  }
+})
+
 test('a search that began with the message answers its turn, and no other message', async () => {
   await using bed = await openRecallBed('none')
   await bed.keep(['Clara plays the cello.', 'The boiler was repaired.'])
@@ -105,10 +117,10 @@ test('a search that began with the message answers its turn, and no other messag
     },
   }
   const turns = createTurnRecall({ memory: bed.store.memory, clock }, { recall: async () => counted, limit: 8, tokens: 1_000 })
-  turns.foresee(session, 'Does Clara play the cello?')
+  turns.foresee(session, 'Does Clara play the cello?', [])
   assert.equal((await turns.recall({ session, text: 'Does Clara play the cello?', oldest: '', message })).ids[0], 'e0')
   assert.deepEqual(texts, ['Does Clara play the cello?'])
   const other = 's3' as SessionId
-  turns.foresee(other, 'Does Clara play?')
+  turns.foresee(other, 'Does Clara play?', [])
   assert.equal((await turns.recall({ session: other, text: 'Was the boiler repaired?', oldest: '', message })).ids[0], 'e1')
 })

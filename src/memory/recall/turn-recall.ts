@@ -17,6 +17,8 @@ export interface TurnQuestion {
   readonly oldest: CallId | ''
   /** The message itself. */
   readonly message: CallId
+  /** Only what has all of these tags; absent or empty: everything. */
+  readonly tags?: readonly string[]
 }
 
 export interface TurnMemory {
@@ -29,7 +31,7 @@ export interface TurnMemory {
 export interface TurnRecall {
   recall(question: TurnQuestion): Promise<TurnMemory>
   /** Starts the search for a message that is still being recorded; `recall` of the same message waits for it. Never throws. */
-  foresee(session: SessionId, text: string): void
+  foresee(session: SessionId, text: string, tags: readonly string[]): void
   /** Whether recalling is known to find nothing, because every word of the text is common. Costs no search. */
   isCommon(text: string): boolean
   /** Call when entries were put or erased: common words may have become rare. */
@@ -104,6 +106,10 @@ function upTo(stream: SessionId, place: number): MemoryFilter {
   return { before: { stream, place } }
 }
 
+function tagged(window: MemoryFilter, tags: readonly string[]): MemoryFilter {
+  return tags.length === 0 ? window : { ...window, tags }
+}
+
 export function createTurnRecall(deps: Pick<KeepDeps, 'memory' | 'clock'>, { recall, limit, tokens }: TurnRecallOptions): TurnRecall {
   const shown = createRecentMap<SessionId, Told>(maxShownSessions)
   /** Where that ends which stands before the oldest message that a session's model sees: it moves only when the window does. */
@@ -142,21 +148,21 @@ export function createTurnRecall(deps: Pick<KeepDeps, 'memory' | 'clock'>, { rec
       common.changed(put, gone)
       if (gone > 0) foreseen.clear()
     },
-    foresee(session, message) {
+    foresee(session, message, tags) {
       const text = message.slice(0, askedCharacters)
       if (common.has(text)) return
       // The window of the turn before: it seldom moves.
       const held = firstOf.get(session) === undefined ? oldestOf.get(session) : undefined
-      const window = held === undefined ? { notSession: session } : upTo(session, held.before)
+      const window = tagged(held === undefined ? { notSession: session } : upTo(session, held.before), tags)
       const found = search(session, text, window)
       found.catch(() => {})
       foreseen.put(session, { text, window: JSON.stringify(window), at: deps.clock.now(), found })
     },
     async recall(question) {
-      const { session } = question
+      const { session, tags = [] } = question
       const text = question.text.slice(0, askedCharacters)
       const shownBefore = shownIn(session)
-      const window = await outsideWindow(question)
+      const window = tagged(await outsideWindow(question), tags)
       const ahead = foreseen.get(session)
       foreseen.delete(session)
       const found = await (isFor(ahead, text, window, deps.clock.now()) ? ahead.found : search(session, text, window))

@@ -116,6 +116,7 @@ interface RecallInput {
   oldest: string
   /** The message: what is recalled stands before it in the conversation, whenever it was found. */
   before: string
+  tags: string[]
 }
 
 interface RecallOutput {
@@ -129,16 +130,17 @@ export function recallCall(memory: Memory): Call<RecallInput, RecallOutput> {
     name: 'memory.recall',
     summary: 'Recalls memories that match the newest message, before a turn.',
     timeoutMs: recallTimeoutMs,
-    input: z.strictObject({ text: z.string(), oldest: z.string(), before: z.string() }),
+    input: z.strictObject({ text: z.string(), oldest: z.string(), before: z.string(), tags: tags.default([]) }),
     output: z.strictObject({ ids: z.array(z.string()), before: z.string() }),
-    example: { text: 'Which editor do I use?', oldest: '', before: '01890a5d-ac96-774b-bcce-b302099a8057' },
+    example: { text: 'Which editor do I use?', oldest: '', before: '01890a5d-ac96-774b-bcce-b302099a8057', tags: [] },
     audience: ['runtime'],
     // The journal already has the text as the message.
     recordInput: ({ oldest }) => ({ oldest }),
     recordOutput: ({ ids, before }) => ({ ids, before }),
-    async run({ text, oldest, before }, { caller }) {
+    async run({ text, oldest, before, tags: wanted }, { caller }) {
       const session = caller.session as SessionId
-      const found = await memory.recallForTurn({ session, text, oldest: oldest as CallId | '', message: before as CallId })
+      const question = { session, text, oldest: oldest as CallId | '', message: before as CallId, tags: wanted.map(cleanTag) }
+      const found = await memory.recallForTurn(question)
       return { output: { ids: found.ids, before }, text: found.text, labels: found.labels }
     },
   }
