@@ -5,6 +5,7 @@
 import type { z } from 'zod'
 import {
   type Call,
+  type Caller,
   type Clock,
   createRecentMap,
   type DescribedPlugin,
@@ -260,9 +261,8 @@ interface ToolServers {
 }
 
 /** For whom a section of the system prompt is. */
-interface SectionAgent {
+interface SectionAgent extends Pick<Caller, 'rights' | 'limits'> {
   readonly name: string
-  readonly rights: ReadonlySet<string>
 }
 
 /** Secrets of the guest, as servers of tools use them. */

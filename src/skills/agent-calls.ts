@@ -2,6 +2,7 @@
 import { z } from 'zod'
 import { type Call, type CallContext, evident, OxbowError, type Sandbox, type ServerProcess, type StartedProgram } from '../types/index.ts'
 import { scriptRights } from './allowed-tools.ts'
+import type { SkillUser } from './catalog.ts'
 import { type CountTokens, searchSkills, shownBody } from './disclosure.ts'
 import { maxFileBytes, maxScriptOutputBytes, maxScriptSeconds } from './limits.ts'
 import { fileOf, type OpenDeps, openSkill, type OpenedSkill } from './open-skill.ts'
@@ -22,9 +23,9 @@ export function agentCalls(deps: AgentCallDeps): readonly Call[] {
 
 const skillName = z.string().min(1).max(200)
 
-/** @returns whose skills a caller uses */
-function agentOf({ caller: { actor } }: Pick<CallContext, 'caller'>, usual: string): string {
-  return /^agent:(.+)$/.exec(actor)?.[1] ?? usual
+/** @returns whose skills a caller uses, with the rights of the caller */
+function userOf({ caller: { actor, rights, limits } }: Pick<CallContext, 'caller'>, usual: string): SkillUser {
+  return { name: /^agent:(.+)$/.exec(actor)?.[1] ?? usual, rights, ...(limits !== undefined && { limits }) }
 }
 
 interface OpenInput {
@@ -62,7 +63,7 @@ function openCall(deps: AgentCallDeps): Call<OpenInput, Opened> {
     labels: { adds: [], sink: false },
     timeoutMs: 60_000,
     async run({ name, file }, context) {
-      const opened = await openSkill(name, agentOf(context, deps.agent), deps)
+      const opened = await openSkill(name, userOf(context, deps.agent), deps)
       const { skill, inside, files } = opened
       const output = { name: skill.name, place: skill.place, folder: inside, files: files.map(({ path }) => path) }
       return { output, text: file === '' ? await instructionsOf(opened, deps.countTokens) : fileText(opened, file) }
@@ -77,7 +78,7 @@ async function instructionsOf({ skill, body, files, inside, head }: OpenedSkill,
   return [
     `Skill ${skill.name}`,
     ...(others.length > 0 ? [`Its other files, by ${reading}: ${others.join(', ')}`] : []),
-    ...(others.some(isScript) ? ['Its scripts run by skill_run.'] : []),
+    ...(inside !== '' && others.some(isScript) ? ['Its scripts run by skill_run.'] : []),
     ...(head.compatibility === '' ? [] : [`Needs: ${head.compatibility}`]),
     '',
     text,
@@ -108,7 +109,7 @@ function searchCall(deps: AgentCallDeps): Call<{ query: string }, { skills: { na
     rare: true,
     timeoutMs: 30_000,
     async run({ query }, context) {
-      const found = searchSkills(await deps.catalog.usable(agentOf(context, deps.agent)), query)
+      const found = searchSkills(await deps.catalog.usable(userOf(context, deps.agent)), query)
       const skills = found.map(({ name, description }) => ({ name, description }))
       return { output: { skills }, text: skills.map(({ name, description }) => `- ${name}: ${description}`).join('\n') || 'No skill fits.' }
     },
@@ -192,14 +193,14 @@ function commandOf(script: string, path: string, args: readonly string[]): reado
 }
 
 async function runScript({ name, script, args, timeout_s: seconds }: RunInput, context: CallContext, deps: AgentCallDeps) {
-  const opened = await openSkill(name, agentOf(context, deps.agent), deps)
+  const opened = await openSkill(name, userOf(context, deps.agent), deps)
   const { skill, inside, folder } = opened
   const file = fileOf(opened, script)
   const { branch } = context.caller
   const { serve } = branch === undefined ? deps.sandbox : ((await deps.sandbox.branches?.open(branch)) ?? noServers)
   if (folder === '' || serve === undefined)
     throw new OxbowError('sandbox_missing', 'This sandbox cannot run scripts of skills.', {
-      hint: 'sandbox.tier = "process" on Linux can. Follow the instructions of the skill without its scripts.',
+      hint: 'Follow the instructions of the skill without its scripts. The tiers `process` and `container` run them, unless the guest is isolated.',
     })
   const [command = '', ...rest] = commandOf(file.path, `${inside}/${file.path}`, args)
   if (command === `${inside}/${file.path}` && !file.executable)

@@ -4,8 +4,8 @@
  * hides nothing.
  */
 import { setTimeout as pause } from 'node:timers/promises'
-import type { HostPort, HostPrompt, HostSkill, SkillFile } from '../types/index.ts'
-import { firstAnswerMs, heldMs } from './limits.ts'
+import { type Caller, createRecentMap, type HostPort, type HostPrompt, type HostSkill, type SkillFile } from '../types/index.ts'
+import { firstAnswerMs, heldMs, maxHeldSections } from './limits.ts'
 import { readSkill, type SkillHead } from './skill-file.ts'
 import type { Trusted, TrustBook } from './trust.ts'
 
@@ -37,9 +37,23 @@ interface HostState {
   readonly prompts: readonly HostPrompt[]
 }
 
+/** Who uses skills. */
+export interface SkillUser extends Pick<Caller, 'rights' | 'limits'> {
+  /** Name of the agent. */
+  readonly name: string
+}
+
+/** @returns whether the rights include the skill: `skill.use`, or `skill.use:NAME` */
+function mayUse({ rights, limits }: Omit<SkillUser, 'name'>, skill: string): boolean {
+  if (limits?.denied.has(skillRight) === true || limits?.except.get(skillRight)?.includes(skill) === true) return false
+  return rights.has('*') || (rights.has(skillRight) && limits?.only.get(skillRight)?.includes(skill) !== false)
+}
+
+const skillRight = 'skill.use'
+
 export interface Catalog {
-  /** Those that count for an agent, each name once; the same array until something changes. A promise only before the first answer of the host, for which it waits `firstAnswerMs`. */
-  usable(agent: string): readonly Skill[] | Promise<readonly Skill[]>
+  /** Those that count for an agent and that its rights include, each name once; the same array until something changes. A promise only before the first answer of the host, for which it waits `firstAnswerMs`. */
+  usable(user: SkillUser): readonly Skill[] | Promise<readonly Skill[]>
   /** What the host has now. */
   host(): Promise<HostState>
   /** @throws OxbowError `not_found`, `limit_reached` */
@@ -58,10 +72,10 @@ export function createCatalog({ host, trust, nowMs }: CatalogDeps): Catalog {
   let readAt = -Infinity
   let reading: Promise<HostState> | null = null
   let first: Promise<HostState> | null = null
-  const held = new Map<
+  const held = createRecentMap<
     string,
     { readonly state: HostState; readonly trusted: ReadonlyMap<string, Trusted>; readonly skills: readonly Skill[] }
-  >()
+  >(maxHeldSections)
   const read = async (): Promise<HostState> => {
     const next = host === undefined ? nothing : await stateOf(await host.skills(), state)
     readAt = nowMs()
@@ -76,23 +90,25 @@ export function createCatalog({ host, trust, nowMs }: CatalogDeps): Catalog {
       first = null
       throw error
     }))
-  const usableOf = (agent: string, from: HostState, trusted: ReadonlyMap<string, Trusted>): readonly Skill[] => {
-    const known = held.get(agent)
+  const usableOf = (user: SkillUser, from: HostState, trusted: ReadonlyMap<string, Trusted>): readonly Skill[] => {
+    const key = usersKey(user)
+    const known = held.get(key)
     if (known?.state === from && known.trusted === trusted) return known.skills
-    const skills = firstOfEachName(agent, from, trusted)
-    held.set(agent, { state: from, trusted, skills })
+    const skills = firstOfEachName(user.name, from, trusted).filter(({ name }) => mayUse(user, name))
+    held.put(key, { state: from, trusted, skills })
     return skills
   }
   return {
-    usable(agent) {
+    usable(user) {
+      if (!user.rights.has('*') && !user.rights.has(skillRight)) return noSkills
       // What the host has is asked for beside the turn: a change counts from the next one on.
       if (state !== null && nowMs() - readAt > heldMs) {
         readAt = nowMs()
         void current().catch(() => {})
       }
       const trusted = trust.all()
-      if (state !== null && !(trusted instanceof Promise)) return usableOf(agent, state, trusted)
-      return Promise.all([state ?? firstAnswer(), trusted]).then(([from, all]) => usableOf(agent, from, all))
+      if (state !== null && !(trusted instanceof Promise)) return usableOf(user, state, trusted)
+      return Promise.all([state ?? firstAnswer(), trusted]).then(([from, all]) => usableOf(user, from, all))
     },
     host: current,
     async hostFiles(skill) {
@@ -100,6 +116,14 @@ export function createCatalog({ host, trust, nowMs }: CatalogDeps): Catalog {
       return files.map(({ path, executable, base64 }) => ({ path, executable, content: Buffer.from(base64, 'base64') }))
     },
   }
+}
+
+const noSkills: readonly Skill[] = []
+
+/** @returns the same text for users of the same skills; they have the right */
+function usersKey({ name, rights, limits }: SkillUser): string {
+  const limiting = limits?.entries.filter((entry) => entry.includes(skillRight)) ?? []
+  return limiting.length === 0 ? name : [name, rights.has('*'), ...limiting].join('\0')
 }
 
 const nothing: HostState = { entries: [], prompts: [] }

@@ -34,6 +34,8 @@ describe('the list of skills', () => {
   })
 })
 
+const ox = { name: 'ox', rights: new Set(['skill.use']) }
+
 describe('a host that does not answer', () => {
   it('delays the first turns alone, and counts once it answers', async (t) => {
     t.mock.timers.enable({ apis: ['setTimeout'] })
@@ -48,13 +50,13 @@ describe('a host that does not answer', () => {
     const host = { skills: () => answer.promise, skillFiles: async () => [] }
     const trust = { all: () => new Map() } as Pick<TrustBook, 'all'> as TrustBook
     const catalog = createCatalog({ host, trust, nowMs: () => 0 })
-    const first = catalog.usable('ox')
+    const first = catalog.usable(ox)
     t.mock.timers.tick(1_000)
     assert.deepEqual(await first, [])
-    assert.deepEqual(await catalog.usable('ox'), [])
+    assert.deepEqual(await catalog.usable(ox), [])
     answer.resolve({ skills: [skill], prompts: [] })
     await catalog.host()
-    const later = catalog.usable('ox')
+    const later = catalog.usable(ox)
     assert.ok(Array.isArray(later) && later[0]?.name === 'late')
   })
 })

@@ -1,6 +1,6 @@
 /** Opens skills: reads their files, compares those of a workspace with what a person trusts, and shows them to the sandbox. */
 import { OxbowError, type SkillFile } from '../types/index.ts'
-import type { Catalog, Skill } from './catalog.ts'
+import type { Catalog, Skill, SkillUser } from './catalog.ts'
 import { readSkill, type SkillHead, skillFileNames } from './skill-file.ts'
 import { textIn, treeHash } from './trust.ts'
 import type { WorkspaceFiles } from './workspace-files.ts'
@@ -26,8 +26,8 @@ export interface OpenDeps {
 }
 
 /** @throws OxbowError `not_found`, `denied` for one that has changed, `bad_config` for one that is not valid any more */
-export async function openSkill(name: string, agent: string, { catalog, workspace, show }: OpenDeps): Promise<OpenedSkill> {
-  const usable = await catalog.usable(agent)
+export async function openSkill(name: string, user: SkillUser, { catalog, workspace, show }: OpenDeps): Promise<OpenedSkill> {
+  const usable = await catalog.usable(user)
   const skill = usable.find((each) => each.name === name.normalize('NFKC'))
   if (skill === undefined)
     throw new OxbowError('not_found', `There is no skill ${JSON.stringify(name.slice(0, 64))}.`, {
@@ -45,7 +45,7 @@ export async function openSkill(name: string, agent: string, { catalog, workspac
   const { head, body, errors } = await readSkillFiles(files, skill.host?.folder ?? skill.path.split('/').at(-1) ?? '')
   if (head === null)
     throw new OxbowError('bad_config', `The skill ${skill.name} cannot be used: ${errors.join('; ')}`, { hint: 'Correct its SKILL.md.' })
-  const shownName = skill.place === 'agent' ? `${agent}.${skill.name}` : skill.name
+  const shownName = skill.place === 'agent' ? `${user.name}.${skill.name}` : skill.name
   const folder = await show(shownName, hash, files)
   return { skill, head, body, files, folder, inside: folder === '' ? '' : `/skills/${shownName}` }
 }

@@ -2,9 +2,9 @@
  * Skills, instructions and commands of one guest: the calls, and the section of the system prompt. Nothing is read before the first turn
  * or call; a turn whose agent has neither skills nor trusted instructions waits for nothing.
  */
-import { type Call, type Caller, createRecentMap, type HostPort, type Sandbox } from '../types/index.ts'
+import { type Call, createRecentMap, type HostPort, type Sandbox } from '../types/index.ts'
 import { type AgentCallDeps, agentCalls } from './agent-calls.ts'
-import { createCatalog, type Skill } from './catalog.ts'
+import { createCatalog, type Skill, type SkillUser } from './catalog.ts'
 import { type CountTokens, listSkills } from './disclosure.ts'
 import { instructionSection, trustedInstructions } from './instructions.ts'
 import { heldSectionMs, maxHeldSections, maxInstructionBytes } from './limits.ts'
@@ -30,7 +30,7 @@ export interface SkillDeps {
 export interface Skills {
   readonly calls: readonly Call[]
   /** For the system prompt of an agent; empty without skills and instructions. A promise only where something has to be read. */
-  section(agent: { readonly name: string } & Pick<Caller, 'rights'>): string | Promise<string>
+  section(user: SkillUser): string | Promise<string>
 }
 
 export function createSkills({ documents, host, sandbox, mounts, agent, countTokens, show, nowMs }: SkillDeps): Skills {
@@ -50,26 +50,26 @@ export function createSkills({ documents, host, sandbox, mounts, agent, countTok
     made.catch(() => lists.delete(skills))
     return made
   }
-  const skillSection = (name: string): string | Promise<string> => {
-    const usable = catalog.usable(name)
+  const skillSection = (user: SkillUser): string | Promise<string> => {
+    const usable = catalog.usable(user)
     return usable instanceof Promise ? usable.then(listOf) : listOf(usable)
   }
   // So that the first turn finds the answer of the host.
-  const first = catalog.usable(agent)
+  const first = catalog.usable({ name: agent, rights: new Set(['*']) })
   if (first instanceof Promise) first.then(listOf).catch(() => {})
   return {
     calls: [
       ...agentCalls({ catalog, workspace, show, countTokens, agent, mounts, sandbox }),
       ...personCalls({ catalog, workspace, trust, agent }),
     ],
-    section({ name, rights }) {
-      const mayUse = rights.has('skill.use') || rights.has('*')
+    section(user) {
+      const { name, rights, limits } = user
       const readsFiles = rights.has('file.read') || rights.has('*')
-      const key = `${mayUse} ${readsFiles} ${name}`
+      const key = [name, readsFiles, rights.has('*'), rights.has('skill.use'), ...(limits?.entries ?? [])].join('\0')
       const now = nowMs()
       const known = held.get(key)
       if (known !== undefined && now < known.untilMs) return known.text
-      const list = mayUse ? skillSection(name) : ''
+      const list = skillSection(user)
       const trusted = trust.all()
       // Who reads no files has no use for instructions of folders.
       if (!readsFiles || (!(trusted instanceof Promise) && !hasInstructions(trusted))) {

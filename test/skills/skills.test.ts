@@ -4,7 +4,7 @@ import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { after, before, describe, it } from 'node:test'
-import { asks, type Fixture, inOrder, openFixture, says } from '../../src/kernel/kernel-fixture.ts'
+import { asks, type Fixture, type FixtureOptions, inOrder, openFixture, says } from '../../src/kernel/kernel-fixture.ts'
 import { countFolderSkills, readSkillFiles, readSkills } from '../../src/runner/skill-files.ts'
 import { openShownSkills } from '../../src/sandbox/index.ts'
 import { makeWorkbench, type Workbench } from '../../src/sandbox/sandbox-fixture.ts'
@@ -21,6 +21,8 @@ let now = 0
 /** What the model is asked, and what it does next. */
 const asked: GenerateRequest[] = []
 let play = inOrder()
+const askModel: FixtureOptions['play'] = (request, signal) => (asked.push(request), play(request, signal))
+let openSkills: NonNullable<FixtureOptions['servers']>
 
 const shared = (path: string): string => join(bench.root, 'shared', path)
 
@@ -42,15 +44,16 @@ before(async () => {
     skillFiles: async (skill: Parameters<typeof readSkillFiles>[1]) => readSkillFiles([home], skill),
   }
   const { show } = await openShownSkills(join(bench.root, 'internal'))
+  openSkills = async ({ documents }) => {
+    const parts = { documents, host, sandbox: bench.sandbox, mounts: [], agent: 'ox', show, nowMs: () => now }
+    const skills = createSkills({ ...parts, countTokens: async (texts) => texts.map((text) => Math.ceil(text.length / 4)) })
+    return { calls: skills.calls, section: skills.section, tools: () => [], close: async () => {} }
+  }
   fixture = await openFixture({
     sandbox: bench.sandbox,
-    play: (request, signal) => (asked.push(request), play(request, signal)),
+    play: askModel,
     config: { approval: { mode: 'auto' } },
-    servers: async ({ documents }) => {
-      const parts = { documents, host, sandbox: bench.sandbox, mounts: [], agent: 'ox', show, nowMs: () => now }
-      const skills = createSkills({ ...parts, countTokens: async (texts) => texts.map((text) => Math.ceil(text.length / 4)) })
-      return { calls: skills.calls, section: skills.section, tools: () => [], close: async () => {} }
-    },
+    servers: openSkills,
   })
 })
 
@@ -177,6 +180,34 @@ describe('a folder that is added', () => {
     assert.equal(countFolderSkills(shared('project')).instructions, 'CLAUDE.md')
     assert.deepEqual(countFolderSkills(shared('nowhere')), { skills: 0, commands: 0, instructions: '' })
     await rm(shared('project'), { recursive: true })
+  })
+})
+
+describe('an agent whose right is limited to some skills', () => {
+  it('learns of these, finds, opens and runs them, and no others', async () => {
+    const rights = ['skill.use:mine', 'skill.use:code-review', 'shell.run']
+    const config = { agent: { rights }, approval: { mode: 'auto' } }
+    const sandbox = { ...bench.sandbox, close: async () => {} }
+    const other = await openFixture({ sandbox, play: askModel, config, servers: openSkills })
+    try {
+      const using = async (name: string, input: JsonObject): Promise<string> => {
+        play = inOrder(asks([name, input]), says('Done.'))
+        await other.turn('go')
+        return JSON.stringify(asked.at(-1)?.messages.at(-1))
+      }
+      const found = await using('skill_search', { query: 'mine own code' })
+      assert.match(found, /One of the person/)
+      assert.match(found, /code-review/)
+      assert.doesNotMatch(found, /own: Of the agent/)
+      const prompt = asked.at(-1)?.system ?? ''
+      assert.match(prompt, /- mine: /)
+      assert.doesNotMatch(prompt, /- (?:own|table-profile|deploy): /)
+      assert.match(await using('skill_open', { name: 'mine' }), /Do it/)
+      assert.match(await using('skill_open', { name: 'own' }), /denied.*which skill\.use does not cover/)
+      assert.match(await using('skill_run', { name: 'table-profile', script: 'scripts/profile.mjs' }), /not_found/)
+    } finally {
+      await other.kernel.close()
+    }
   })
 })
 

@@ -54,6 +54,17 @@ describe('rights', () => {
     assert.equal(refused(hosts, right('web.read', 'web.search'), { query: 'x' })?.code, 'denied')
   })
 
+  it('limited to skills open these, and searches are left to filter what they find', () => {
+    const judge = (call: string, input: object, ...rights: string[]) => refused(rights, right('skill.use', call), input)?.code ?? 'ok'
+    assert.equal(judge('skill.open', { name: 'deploy' }, 'skill.use:deploy'), 'ok')
+    assert.equal(judge('skill.open', { name: 'ｄeploy' }, 'skill.use:deploy'), 'ok')
+    assert.equal(judge('skill.open', { name: 'other' }, 'skill.use:deploy'), 'denied')
+    assert.equal(judge('skill.open', { name: 'ｄeploy' }, 'skill.use', '!skill.use:deploy'), 'denied')
+    assert.equal(judge('skill.search', { query: 'x' }, 'skill.use:deploy'), 'ok')
+    assert.equal(judge('skill.search', { query: 'x' }, '!skill.use', '*'), 'denied')
+    assert.equal(judge('skill.list', {}, 'skill.use:deploy'), 'denied')
+  })
+
   it('of an agent with limits are judged at the gate', async () => {
     const ran: unknown[] = []
     const write = testCall('file.write', async (input) => (ran.push(input), done('written')))

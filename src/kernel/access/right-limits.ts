@@ -1,4 +1,4 @@
-/** Rights that are limited to resources: which files and hosts a call reaches, and whether its caller's rights cover them. A denial wins. */
+/** Rights that are limited to resources: which files, hosts and skills a call reaches, and whether its caller's rights cover them. A denial wins. */
 import { posix } from 'node:path'
 import { type Call, type Caller, type Failure, isObject, type RightLimits } from '../../types/index.ts'
 
@@ -18,10 +18,14 @@ const resourceFields: Readonly<Record<string, readonly string[]>> = {
   'file.delete': ['path'],
   'file.move': ['from', 'to'],
   'web.fetch': ['url'],
+  'skill.open': ['name'],
 }
 
 /** Calls that reach memories by their tags: one that a right covers limits them. */
 const taggedCalls: ReadonlySet<string> = new Set(['memory.search', 'memory.recall', 'memory.save'])
+
+/** Calls whose results hold only what the rights of their caller cover. */
+const filteredCalls: ReadonlySet<string> = new Set(['skill.search'])
 
 /** @returns why the caller's limits do not allow the call, or null */
 export function refuseLimited({ limits, rights }: Caller, call: Call, input: unknown): Failure | null {
@@ -29,7 +33,7 @@ export function refuseLimited({ limits, rights }: Caller, call: Call, input: unk
   if (limits.denied.has(call.right)) return beyond(call, `needs the right ${call.right}, which is denied`, `Remove "!${call.right}"`)
   const only = limits.only.get(call.right)
   const except = limits.except.get(call.right)
-  if (only === undefined && except === undefined) return null
+  if ((only === undefined && except === undefined) || filteredCalls.has(call.name)) return null
   const reached = resourcesOf(call, input)
   if (reached === null)
     return beyond(call, `cannot be limited to ${(only ?? except ?? []).join(', ')}`, `Grant ${call.right} without a resource`)
@@ -71,7 +75,7 @@ function resourcesOf({ name }: Call, input: unknown): readonly string[] | null {
   const found = fields.map((field) => {
     const value = input[field]
     if (typeof value !== 'string') return null
-    return field === 'url' ? hostOf(value) : workspacePath(value)
+    return field === 'url' ? hostOf(value) : field === 'name' ? value.normalize('NFKC') : workspacePath(value)
   })
   return found.every((one) => one !== null) ? found : null
 }
@@ -80,7 +84,7 @@ function hostOf(url: string): string | null {
   return URL.canParse(url) ? new URL(url).hostname.toLowerCase() : null
 }
 
-/** @param pattern a path, with everything below it; a host, or `*.` and a domain */
+/** @param pattern a path, with everything below it; a host, or `*.` and a domain; the name of a skill */
 function isInside(resource: string, pattern: string): boolean {
   if (!pattern.startsWith('/'))
     return pattern.startsWith('*.') ? resource.endsWith(pattern.slice(1).toLowerCase()) : resource === pattern.toLowerCase()

@@ -102,7 +102,7 @@ interface AgentDeps {
   /** Removes host paths and secrets from the system prompt. */
   readonly scrub: (text: string) => string
   /** What programs and files beside the kernel add to the system prompt of an agent, such as its skills. */
-  readonly section: (agent: { readonly name: string; readonly rights: ReadonlySet<string> }) => string | Promise<string>
+  readonly section: (agent: { readonly name: string } & Pick<Caller, 'rights' | 'limits'>) => string | Promise<string>
   /** The scratchpad of a session, as a section of the system prompt. */
   readonly scratchpad: (session: SessionId) => string | Promise<string>
   /** Asked before a turn if the agent may read memory; absent: nothing is recalled. */
@@ -204,7 +204,7 @@ function createPersona(
       createCharacter(agent, () => scrub(sandbox.status.problem?.message ?? '')),
       ...(agent.character === undefined ? [] : [createCharacterPrompt(agent.character, scrub)]),
       { name: 'tools', provide: () => registry.sharedFields(rights) },
-      { name: 'skills', provide: () => section({ name: agent.name, rights }) },
+      { name: 'skills', provide: () => section({ name: agent.name, rights, ...(limits !== undefined && { limits }) }) },
       { name: 'scratchpad', provide: ({ session }) => scratchpad(session) },
       {
         name: 'plugins',

@@ -49,7 +49,6 @@ export function Composer({ session, isRunning, answering, onSend, onStop, facts,
     // A phone's keyboard would cover the conversation.
     if (matchMedia('(min-width: 45rem)').matches) input.current?.focus({ preventScroll: true })
   }, [session])
-
   const canSend = (text.trim() !== '' || files.length > 0) && !isUploading
   const send = (event?: FormEvent): void => {
     event?.preventDefault()
