@@ -202,8 +202,9 @@ async function openServers(
   if (plugins !== null) onPlugins(plugins)
   const skills = openSkills(createSkills, { sandbox, config, envelope, documents: host.documents, ...parts })
   const joined = joinSources([...(await Promise.all(sources)), ...(plugins === null ? [] : [plugins])])
-  // Scripts need a sandbox that starts programs.
-  const calls = [...joined.calls, ...skills.calls.filter(({ name }) => name !== 'skill.run' || sandbox.serve !== undefined)]
+  // Scripts need a sandbox that shows skills and starts programs.
+  const runsScripts = showsSkills(envelope, sandbox) && sandbox.serve !== undefined
+  const calls = [...joined.calls, ...skills.calls.filter(({ name }) => name !== 'skill.run' || runsScripts)]
   return { ...joined, calls, section: skills.section, ...(plugins !== null && { plugins: plugins.plugins, hooks: plugins.hooks }) }
 }
 
@@ -232,10 +233,14 @@ interface SkillParts {
   readonly host: HostPort | undefined
 }
 
+/** The folder that an isolated guest would write is its runner's, and the other tiers do not show it. */
+function showsSkills({ isolation }: GuestEnvelope, { status }: Sandbox): boolean {
+  return isolation === undefined && ['process', 'container'].includes(status.tier)
+}
+
 function openSkills(create: typeof createSkills, { sandbox, config, envelope, documents, engine, host }: SkillParts): Skills {
   const shown = once(() => openShownSkills(sandboxFolders(envelope).cacheFolder))
-  // The folder that an isolated guest would write is its runner's, and the other tiers do not show it.
-  const canShow = envelope.isolation === undefined && ['process', 'container'].includes(sandbox.status.tier)
+  const canShow = showsSkills(envelope, sandbox)
   return create({
     documents,
     host,

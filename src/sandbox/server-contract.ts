@@ -42,11 +42,11 @@ export function describeServerContract(name: string, make: (more?: WorkbenchOpti
 
     it('sees its program folder and no folder of the workspace, and has a /tmp of its own', async () => {
       await asker(bench.sandbox)('write', { path: '/tmp/secret.txt', text: 'of the agent' })
-      const output = await outputOf('sh /opt/server/say.sh; cat /shared/* /vault/* 2>/dev/null; ls -A /tmp; echo $HOME $KEY', {
+      const output = await outputOf('pwd; sh /opt/server/say.sh; cat /shared/* /vault/* 2>/dev/null; ls -A /tmp; echo $HOME $KEY', {
         programFolder: join(bench.root, 'program'),
         env: { KEY: 'value' },
       })
-      assert.equal(output, 'from the program folder\n/tmp value\n')
+      assert.equal(output, '/tmp\nfrom the program folder\n/tmp value\n')
     })
 
     it('has no network', async () => {

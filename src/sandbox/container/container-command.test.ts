@@ -82,6 +82,11 @@ describe('the line that starts a container', () => {
     assert.ok(runArguments({ ...plan, engine: 'docker', kernel: 'gvisor' }).includes('--runtime=runsc'))
   })
 
+  it('starts where the plan says', () => {
+    assert.ok(runArguments({ ...plan, cwd: '/shared' }).includes('--workdir=/shared'))
+    assert.ok(runArguments(plan).includes('--workdir=/'))
+  })
+
   it('keeps docker from handing in devices, name servers and proxies of the machine', () => {
     const args = runArguments({ ...plan, engine: 'docker' })
     includesAll(args, ['--dns=127.0.0.1', '--env=HTTP_PROXY=', '--env=https_proxy=', '--env=ALL_PROXY=', '--env=no_proxy='])

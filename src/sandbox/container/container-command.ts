@@ -34,6 +34,8 @@ export interface ContainerPlan {
   /** The limits that the engine can enforce. */
   readonly held: readonly HeldLimit[]
   readonly env?: Readonly<Record<string, string>>
+  /** Where it starts; `/` when absent. */
+  readonly cwd?: string
   /** What starts inside; Node when absent. */
   readonly entry?: string
   /** Its arguments. */
@@ -54,7 +56,7 @@ export function runArguments(plan: ContainerPlan): readonly string[] {
     Object.entries(plan.env ?? {}).map(([name, value]) => `--env=${name}=${value}`),
     plan.mounts.map((mount) => mountArgument(mount, podman)),
     plan.mounts.some(({ inside }) => inside === '/tmp') ? [] : [`--tmpfs=/tmp:rw,nosuid,nodev,size=${maxSharedMemoryBytes}`],
-    ['--workdir=/', `--entrypoint=${plan.entry ?? insideNode}`, plan.image],
+    [`--workdir=${plan.cwd ?? '/'}`, `--entrypoint=${plan.entry ?? insideNode}`, plan.image],
     plan.program,
   ].flat()
 }

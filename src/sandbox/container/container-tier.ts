@@ -117,7 +117,7 @@ function createStarter(parts: Parts): Starter {
     const [entry = '', ...shell] = waitingShell
     const base = { PATH: serverSearchPath, HOME: '/tmp', ...env, ...(pass !== null && { OXBOW_PASS: pass }) }
     const begin = (seen: readonly FolderMount[], leave: () => void): Promise<WaitingServer> => {
-      const run = { mounts: [...seen.flatMap(withGuarded), ...own], label: 'server', env: base, entry }
+      const run = { mounts: [...seen.flatMap(withGuarded), ...own], label: 'server', env: base, entry, cwd: server.cwd ?? '/tmp' }
       return launch(run, [...shell, ...serverCommand(server)], leave, startServerContainer)
     }
     try {
@@ -212,7 +212,7 @@ function createLauncher({ options, engine, engineLimits: { held }, seccomp }: Pa
 }
 
 /** A container as it is launched. */
-interface Launch extends Pick<View, 'mounts' | 'limits'>, Partial<Pick<ContainerPlan, 'env' | 'entry'>> {
+interface Launch extends Pick<View, 'mounts' | 'limits'>, Partial<Pick<ContainerPlan, 'env' | 'entry' | 'cwd'>> {
   readonly label: string
 }
 
