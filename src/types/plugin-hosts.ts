@@ -24,6 +24,10 @@ export interface HostedPlugin {
   readonly hosts: readonly string[]
   /** Secrets whose values its process has as variables, by name. */
   readonly secrets: readonly string[]
+  /** Steps at which its hooks run; absent: none. */
+  readonly hooks?: readonly string[]
+  /** Its routes that answer without a key; absent: none. */
+  readonly public_routes?: readonly string[]
   /** Folders of the workspace that it sees. */
   readonly paths: readonly { readonly path: string; readonly writable: boolean }[]
   /** Its settings, checked against its `configSchema`. */
@@ -57,6 +61,8 @@ export interface PluginHostState {
   readonly crashes: number
   /** The end of what it has written; hostile text. */
   readonly log: string
+  /** Parts that are not used, because its manifest does not name them; for people. */
+  readonly withheld?: readonly string[]
 }
 
 /** How the tests of a plugin make calls; see `PluginRequest`. */

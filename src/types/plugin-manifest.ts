@@ -2,6 +2,7 @@
  * What a plugin says of itself in `oxbow.plugin.json`, at the top of its folder, and what is kept of an installed one in `plugins.lock`. Both
  * are hostile until checked: `src/plugins/package/manifest.ts` and `lock.ts` do that.
  */
+import type { HookStep } from './hooks.ts'
 import type { JsonObject } from './text.ts'
 
 /** What a plugin asks for; all that it gets. An agent or a person who calls it must have the same rights, too. */
@@ -20,6 +21,10 @@ export interface PluginRights {
   readonly models: readonly string[]
   /** US dollars that its calls may cost in a day, beside the budgets of its callers. */
   readonly spend_per_day: number
+  /** Steps of turns that its hooks see, and may change or refuse; hooks at others are not run. */
+  readonly hooks: readonly HookStep[]
+  /** Routes that answer without a key, by the path that the plugin declares; others need one, whatever it declares. */
+  readonly public_routes: readonly string[]
 }
 
 export interface PluginManifest {

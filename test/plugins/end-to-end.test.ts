@@ -99,6 +99,7 @@ async function envelopeFor(workspaceRoot: string, folder: string, modelUrl: stri
     rights: ['file.read', 'file.write'],
     hosts: [],
     secrets: [],
+    public_routes: ['/beds'],
     paths: [],
     config: {},
   }

@@ -138,12 +138,14 @@ function partsText({ exports, state, counts }: Info): string {
   const shown = parts
     .filter(([, list]) => list.length > 0)
     .map(([title, list]) => `${title}\n${list.map((line) => `  ${line}`).join('\n')}`)
-  const { phase, problem, crashes } = state
+  const { phase, problem, crashes, withheld = [] } = state
   const host = `Host: ${phase}${crashes > 0 ? `, ${crashes} crashes in ten minutes` : ''}${problem === '' ? '' : `. ${problem}`}`
   const { events: sent, states } = counts
   const delivered = `Events: ${sent.delivered} delivered, ${sent.failed} failed, ${sent.lost} lost`
   const cache = `State of messages: ${states.entries} kept, ${Math.ceil(states.bytes / 1024)} KiB, found in ${Math.round(states.hit_ratio * 100)} % of lookups`
-  return plainText([...shown, host, ...(events.length > 0 ? [delivered] : []), cache].join('\n'))
+  return plainText(
+    [...shown, ...withheld.map((line) => `notice: ${line}`), host, ...(events.length > 0 ? [delivered] : []), cache].join('\n'),
+  )
 }
 
 export async function pluginLogs(name: string, options: CallOptions, terminal: Terminal): Promise<number> {

@@ -2,7 +2,7 @@
 import { mkdirSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { makeWorkbench, type Workbench, type WorkbenchOptions } from '../../sandbox/sandbox-fixture.ts'
-import type { CallOutcome, HostedPlugin, JsonObject, PluginHosts, PluginRequest } from '../../types/index.ts'
+import { type CallOutcome, type HostedPlugin, hookSteps, type JsonObject, type PluginHosts, type PluginRequest } from '../../types/index.ts'
 import { createTreeCheck, treeHash } from '../package/tree.ts'
 import { createPluginHosts, type PluginHostDeps } from './hosts.ts'
 
@@ -75,6 +75,8 @@ export async function makeHostBench({ plugins = { usual: usualPlugin }, more, de
       hosts: [],
       secrets: [],
       paths: [],
+      hooks: hookSteps,
+      public_routes: ['/hello'],
       config: {},
     } as const
     return { name, folder, tree_hash: await treeHash(folder), ...base, ...more, ...other }

@@ -10,6 +10,7 @@ import {
   type PluginTestResult,
   writeWhole,
 } from '../../types/index.ts'
+import { approvedParts } from '../package/rights.ts'
 import { parseExports } from './frame-schemas.ts'
 import { createHostLife, type HostLife, type HostLifeDeps } from './host-life.ts'
 import type { HostLink } from './host-link.ts'
@@ -25,6 +26,7 @@ export async function createPluginHosts(deps: PluginHostDeps): Promise<PluginHos
   const kept = keepExports(join(deps.stateFolder, '.exports'))
   const logs = keepLogs(join(deps.stateFolder, '.logs'))
   const known = new Map<string, PluginExports>()
+  const withheld = new Map<string, readonly string[]>()
   const lives = new Map<string, HostLife>()
   let plugins = deps.plugins
   let closed = false
@@ -36,29 +38,34 @@ export async function createPluginHosts(deps: PluginHostDeps): Promise<PluginHos
     if (life !== undefined) return life
     throw new OxbowError('not_found', `No plugin is named ${name}.`, { hint: 'oxbow plugin list shows those that are there.' })
   }
-  const learn = async (name: string, hash: string, found: PluginExports): Promise<PluginExports> => {
-    known.set(name, found)
-    await kept.keep(hash, found)
-    return found
+  const approve = (plugin: HostedPlugin, found: PluginExports): PluginExports => {
+    const { exports, withheld: left } = approvedParts(plugin, found)
+    known.set(plugin.name, exports)
+    withheld.set(plugin.name, left)
+    return exports
+  }
+  const learn = async (plugin: HostedPlugin, found: PluginExports): Promise<PluginExports> => {
+    const exports = approve(plugin, found)
+    await kept.keep(plugin.tree_hash, found)
+    return exports
   }
   const inTurn = createQueue(describedAtOnce)
   const describe = (life: HostLife, signal: AbortSignal): Promise<PluginExports> =>
     inTurn(async () => {
-      const { name, tree_hash } = life.plugin()
-      return learn(name, tree_hash, await life.ask('describe', {}, { signal, timeoutMs: hostStartMs }))
+      return learn(life.plugin(), await life.ask('describe', {}, { signal, timeoutMs: hostStartMs }))
     })
   const takeOver: Held['takeOver'] = async (life, plugin, calls) => {
     let found: PluginExports | undefined
     await life.replace(plugin, async (link) => {
       found = await checked(link, plugin, calls)
     })
-    if (found !== undefined) await learn(plugin.name, plugin.tree_hash, found)
+    if (found !== undefined) await learn(plugin, found)
   }
   for (const plugin of plugins) lives.set(plugin.name, lifeOf(plugin))
   await Promise.all(
-    plugins.map(async ({ name, tree_hash }) => {
-      const found = await kept.find(tree_hash)
-      if (found !== null) known.set(name, found)
+    plugins.map(async (plugin) => {
+      const found = await kept.find(plugin.tree_hash)
+      if (found !== null) approve(plugin, found)
     }),
   )
   return {
@@ -68,7 +75,7 @@ export async function createPluginHosts(deps: PluginHostDeps): Promise<PluginHos
       return known.get(plugin) ?? (await describe(find(plugin), signal))
     },
     known: (plugin) => known.get(plugin) ?? null,
-    state: (plugin) => find(plugin).state(),
+    state: (plugin) => ({ ...find(plugin).state(), withheld: withheld.get(plugin) ?? [] }),
     async log(plugin) {
       return find(plugin).state().log || (await logs.find(plugin))
     },

@@ -46,3 +46,26 @@ test('a new host takes over when it passes its tests, between calls; one that fa
   await assert.rejects(hosts.reload('tested'), { code: 'tool_failed', message: /1 of 1 tests/ })
   assert.equal(await version(), '3')
 })
+
+test('hooks and public routes that the manifest does not name are not used, and a person sees which', async () => {
+  const parts = `export default { name: 'eager',
+    hooks: [{ step: 'call.before', run: () => {} }, { step: 'before_tool_call', run: () => {} }, { step: 'model.before', run: () => {} }],
+    routes: [{ type: 'GET', path: '/open', public: true, handler() {} }, { type: 'GET', path: '/stats', public: true, handler() {} }] }`
+  await using bench = await makeHostBench({ plugins: { eager: parts }, more: { hooks: ['model.before'], public_routes: ['/open'] } })
+  const { hooks, routes } = await bench.hosts.exports('eager', new AbortController().signal)
+  assert.deepEqual(
+    [hooks.map(({ step }) => step), routes.map(({ path, public: isPublic }) => [path, isPublic])],
+    [
+      ['model.before'],
+      [
+        ['/open', true],
+        ['/stats', false],
+      ],
+    ],
+  )
+  assert.equal(bench.hosts.known('eager'), await bench.hosts.exports('eager', new AbortController().signal))
+  assert.deepEqual(bench.hosts.state('eager').withheld, [
+    'its hook at call.before is not run: rights.hooks does not name it',
+    'its route /stats needs a key: rights.public_routes does not name it',
+  ])
+})

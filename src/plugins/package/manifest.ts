@@ -4,7 +4,7 @@
  */
 import { posix } from 'node:path'
 import { z } from 'zod'
-import { isObject, nestsDeeper, OxbowError, type PluginManifest, wrongRights } from '../../types/index.ts'
+import { hookSteps, isObject, nestsDeeper, OxbowError, type PluginManifest, wrongRights } from '../../types/index.ts'
 import { wrongSettingsSchema } from './settings-schema.ts'
 
 /** Name of the file at the top of a package. */
@@ -87,6 +87,16 @@ const rights = z
       .max(maxEntries)
       .default([]),
     spend_per_day: z.number().min(0).max(100_000).default(0),
+    hooks: z.array(z.enum(hookSteps)).max(hookSteps.length).default([]),
+    public_routes: z
+      .array(
+        z
+          .string()
+          .max(200)
+          .regex(/^\/[^\s\p{C}]*$/u, 'must be the path of a route, such as /status'),
+      )
+      .max(maxEntries)
+      .default([]),
   })
   .prefault({})
 

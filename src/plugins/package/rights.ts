@@ -1,5 +1,5 @@
 /** What the rights of a manifest are as entries of rights, which the gate judges, and what an update changes about them. */
-import { expandRights, type PluginManifest, type PluginRights } from '../../types/index.ts'
+import { expandRights, type HostedPlugin, type PluginExports, type PluginManifest, type PluginRights } from '../../types/index.ts'
 
 /** Tag of the memories of a plugin whose memory is `own`. */
 export const memoryTag = (plugin: string): string => `plugin.${plugin}`
@@ -27,7 +27,7 @@ export function rightEntries({ name, rights }: Pick<PluginManifest, 'name' | 'ri
 
 /** Rights as people read them, one a line; each is a thing of its own, so that two lists can be compared. */
 export function rightLines(rights: PluginRights): readonly string[] {
-  const { calls, hosts, secrets, paths, memory, models, spend_per_day: spend } = rights
+  const { calls, hosts, secrets, paths, memory, models, spend_per_day: spend, hooks = [], public_routes: open = [] } = rights
   const memories = {
     none: [],
     own: ['keep memories of its own'],
@@ -41,6 +41,8 @@ export function rightLines(rights: PluginRights): readonly string[] {
     ...paths.flatMap(({ path, mode }) => [`read files in ${path}`, ...(mode === 'write' ? [`write files in ${path}`] : [])]),
     ...memories[memory],
     ...models.map((model) => `${model === '*' ? 'ask any model' : `ask the model ${model}`}${spend > 0 ? '' : ', if it costs nothing'}`),
+    ...hooks.map((step) => `see, change and refuse what happens at ${step}`),
+    ...open.map((path) => `answer anybody, without a key, at ${path}`),
     ...(spend > 0 ? [`spend $${spend} a day`] : []),
   ]
 }
@@ -60,5 +62,29 @@ export function compareRights(before: PluginRights | null, after: PluginRights):
   return {
     added: now.filter((line) => !old.includes(line) && (!isSpend(line) || spendsMore)),
     removed: old.filter((line) => !now.includes(line)),
+  }
+}
+
+export interface ApprovedParts {
+  readonly exports: PluginExports
+  /** What is left out, for people. */
+  readonly withheld: readonly string[]
+}
+
+/** @returns what a plugin has, without the hooks and the public routes that a person has not approved with its manifest */
+export function approvedParts({ hooks = [], public_routes: open = [] }: HostedPlugin, exports: PluginExports): ApprovedParts {
+  const otherHooks = exports.hooks.filter(({ step }) => !hooks.includes(step))
+  const otherRoutes = exports.routes.filter((route) => route.public && !open.includes(route.path))
+  if (otherHooks.length + otherRoutes.length === 0) return { exports, withheld: [] }
+  return {
+    exports: {
+      ...exports,
+      hooks: exports.hooks.filter((hook) => !otherHooks.includes(hook)),
+      routes: exports.routes.map((route) => (otherRoutes.includes(route) ? { ...route, public: false } : route)),
+    },
+    withheld: [
+      ...otherHooks.map(({ step }) => `its hook at ${step} is not run: rights.hooks does not name it`),
+      ...otherRoutes.map(({ path }) => `its route ${path} needs a key: rights.public_routes does not name it`),
+    ],
   }
 }

@@ -83,7 +83,7 @@ export async function newPlugin(folder: string): Promise<string> {
     description: 'Says hello.',
     sdk: '^1.0.0',
     entry: 'index.js',
-    rights: { calls: [], hosts: [], secrets: [], paths: [], memory: 'none', models: [], spend_per_day: 0 },
+    rights: { calls: [], hosts: [], secrets: [], paths: [], memory: 'none', models: [], spend_per_day: 0, hooks: [], public_routes: [] },
   }
   assertName(name, manifest)
   try {

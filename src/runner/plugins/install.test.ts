@@ -144,6 +144,12 @@ test('an unsigned plugin asks for each of its hashes, a signed one only for new 
   const wider = write('signed', { version: '1.2.0', rights: { memory: 'own', secrets: ['KEY'] } })
   await sign(wider, key)
   assert.equal(await reasons(wider), 'it may do more than before, know the secret KEY')
+  const hooked = write('signed', { version: '1.3.0', rights: { memory: 'own', hooks: ['call.before'], public_routes: ['/open'] } })
+  await sign(hooked, key)
+  assert.equal(
+    await reasons(hooked),
+    'it may do more than before, see, change and refuse what happens at call.before, answer anybody, without a key, at /open',
+  )
   writeFileSync(join(wider, 'extra.js'), '')
   await assert.rejects(stage(home, wider), fails('denied', /not those that were signed/))
 })

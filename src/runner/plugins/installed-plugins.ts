@@ -90,6 +90,8 @@ function hosted(home: Home, plugin: LockedPlugin, config: JsonObject): HostedPlu
     spend_per_day: rights.spend_per_day,
     hosts: rights.hosts,
     secrets: rights.secrets,
+    hooks: rights.hooks ?? [],
+    public_routes: rights.public_routes ?? [],
     paths: rights.paths.map(({ path, mode }) => ({ path, writable: mode === 'write' })),
     config,
     ...(program === 'eliza-host' && { characters: readCharacters(home) }),
