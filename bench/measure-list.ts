@@ -5,6 +5,7 @@ import { agents } from './measures/agents.ts'
 import { cancel } from './measures/cancel.ts'
 import { calls } from './measures/calls.ts'
 import { characters } from './plugins/characters.ts'
+import { eliza } from './plugins/eliza.ts'
 import { delegation } from './measures/delegation.ts'
 import { graphs } from './measures/graphs.ts'
 import { crowd } from './measures/crowd.ts'
@@ -54,6 +55,7 @@ export const measures: readonly Measure[] = [
   skills,
   characters,
   plugins,
+  eliza,
   hooks,
   text,
   recall,

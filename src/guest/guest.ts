@@ -67,7 +67,7 @@ export async function startGuest(
   options: GuestOptions = {},
   opening: Promise<OpeningStore> = openGuestStore(envelope),
 ): Promise<Guest> {
-  const [{ user, version, workspaceRoot, config, catalogFolder }, data] = [envelope, openPluginData(envelope)]
+  const [{ user, version, workspaceRoot, config }, data] = [envelope, openPluginData(envelope)]
   const held: HeldPlugins = {}
   const [opened, plugins] = [await opening, Promise.withResolvers<Pick<GuestPlugins, 'askModel'>>()]
   const onPlugins = (found: GuestPlugins): void => plugins.resolve(Object.assign(held, { plugins: found }).plugins)
@@ -78,18 +78,7 @@ export async function startGuest(
     // In parallel: none of them acquires anything before its first use.
     const [ways, engine] = await Promise.all([
       openHostWays(envelope),
-      openEngine({
-        config,
-        env: envelope.keys,
-        ...(catalogFolder !== undefined && { catalogFolder, packageFolders: [dirname(catalogFolder)] }),
-        stateFolder: join(workspaceRoot, 'internal'),
-        ...(envelope.plugins !== undefined && {
-          askPlugin: async (...asked: Parameters<AskPluginModel>) => (await plugins.promise).askModel(...asked),
-        }),
-        clock: systemClock,
-        random: systemRandom,
-        limits: options.modelLimits ?? {},
-      }),
+      openGuestEngine(envelope, options, async (...asked) => (await plugins.promise).askModel(...asked)),
     ])
     const kernel = createKernel({
       user,
@@ -135,6 +124,23 @@ export async function startGuest(
     for (const part of open) await part.close()
     throw error
   }
+}
+
+function openGuestEngine(
+  { config, keys: env, catalogFolder, workspaceRoot, plugins }: GuestEnvelope,
+  { modelLimits: limits = {} }: GuestOptions,
+  askPlugin: AskPluginModel,
+): Promise<Engine> {
+  return openEngine({
+    config,
+    env,
+    ...(catalogFolder !== undefined && { catalogFolder, packageFolders: [dirname(catalogFolder)] }),
+    stateFolder: join(workspaceRoot, 'internal'),
+    ...(plugins !== undefined && { askPlugin }),
+    clock: systemClock,
+    random: systemRandom,
+    limits,
+  })
 }
 
 /** @returns nothing where no agent is published */

@@ -18,8 +18,14 @@ import { elizaPackages } from './eliza-packages-fixture.ts'
 /** What packages name and do not import. */
 const unused: ReadonlySet<string> = new Set(['bun', '@elizaos/plugin-sql'])
 
-/** Links a package and what it needs into another folder. */
-export function linkPackage(from: string, to: string, name: string, at: string = from, skip: ReadonlySet<string> = unused): void {
+/** Makes a folder with these packages and what they need. */
+export function linkPackages(from: string, to: string, names: readonly string[], skip: ReadonlySet<string> = unused): void {
+  mkdirSync(to, { recursive: true })
+  writeFileSync(join(to, 'package.json'), '{"type":"module"}')
+  for (const name of names) linkPackage(from, to, name, from, skip)
+}
+
+function linkPackage(from: string, to: string, name: string, at: string, skip: ReadonlySet<string>): void {
   const folder = [join(at, 'node_modules', name), join(from, 'node_modules', name)].find((place) => existsSync(place))
   if (folder === undefined) return
   const target = join(to, folder.slice(from.length))
@@ -39,12 +45,8 @@ function linkFolder(from: string, to: string): void {
 
 /** @returns a folder with a plugin of this source and the packages that it imports */
 export async function elizaFolder(folder: string, source: string, needs: readonly string[] = []): Promise<string> {
-  const packages = await elizaPackages()
-  mkdirSync(folder, { recursive: true })
-  writeFileSync(join(folder, 'package.json'), '{"type":"module"}')
+  linkPackages(await elizaPackages(), folder, ['@elizaos/core', ...needs], needs.length > 0 ? new Set(['bun']) : unused)
   writeFileSync(join(folder, 'index.mjs'), source)
-  for (const name of ['@elizaos/core', ...needs])
-    linkPackage(packages, folder, name, packages, needs.length > 0 ? new Set(['bun']) : unused)
   return folder
 }
 

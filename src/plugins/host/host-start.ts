@@ -22,11 +22,14 @@ export interface HostStartDeps {
 
 /** Resolves when the plugin's `init` has run. @throws OxbowError; then nothing of it lives */
 export async function startHost(plugin: HostedPlugin, deps: HostStartDeps, onLog: (text: string) => void): Promise<HostLink> {
-  await deps.tree.check(plugin.folder, plugin.tree_hash)
+  // Meanwhile the program starts: it loads nothing of the plugin before its first request, which waits for this.
+  const checked = deps.tree.check(plugin.folder, plugin.tree_hash)
+  checked.catch(() => undefined)
   const server = await serveHost(plugin, deps)
   server.errors.on('data', (bytes: Buffer) => onLog(bytes.toString()))
   const link = linkHost(plugin.name, server, deps.checkMs ?? (plugin.program === 'eliza-host' ? elizaCheckMs : hostCheckMs))
   try {
+    await checked
     // The greeting need not be waited for: the request waits in the pipe.
     const settings = plugin.characters === undefined ? {} : { characters: plugin.characters }
     await link.ask('start', { config: plugin.config, settings }, { signal: new AbortController().signal, timeoutMs: hostStartMs })
