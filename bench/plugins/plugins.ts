@@ -74,14 +74,11 @@ async function measureRoundTrips(bench: HostBench): Promise<Row> {
 
 async function measureGate(bench: HostBench): Promise<Row> {
   using workspace = makeWorkspace()
-  const kernel = await openKernel(workspace.database, 'normal', {}, (host) =>
-    openPlugins(
-      { sandbox: bench.bench.sandbox, proxy: undefined },
-      { user: 'ada' as UserId, config: parseConfig({}, 'the bench'), workspaceRoot: workspace.root, plugins: bench.hosts.plugins() },
-      host,
-      undefined,
-    ),
-  )
+  const kernel = await openKernel(workspace.database, 'normal', {}, async (host) => {
+    const ways = { sandbox: bench.bench.sandbox, proxy: undefined }
+    const place = { user: 'ada' as UserId, config: parseConfig({}, 'the bench'), workspaceRoot: workspace.root }
+    return (await openPlugins(ways, { ...place, plugins: bench.hosts.plugins() }, host, undefined))!
+  })
   try {
     while ((await ask(kernel, 'usual.echo', { text: 'x' }).catch(() => null)) === null) await pause(20)
     // Fewer than the limits of its tier let pass in a second.

@@ -191,7 +191,7 @@ async function openServers(
   envelope: GuestEnvelope,
   host: Parameters<NonNullable<KernelOptions['servers']>>[0],
   { onPlugins, ...parts }: Pick<SkillParts, 'engine' | 'host'> & { readonly onPlugins: (plugins: GuestPlugins) => void },
-): Promise<CallSource & Pick<Skills, 'section'>> {
+): Promise<CallSource & Pick<Skills, 'section'> & Partial<Pick<GuestPlugins, 'plugins' | 'hooks'>>> {
   const [{ createCoders, createRemotes, createServers, joinSources }, { createSkills }] = await Promise.all([
     import('../connect/index.ts'),
     import('../skills/index.ts'),
@@ -203,15 +203,23 @@ async function openServers(
     createRemotes({ ...shared, config: config.a2a }),
     createCoders({ ...shared, config: config.acp, sandbox, proxy, version }),
   ]
-  const openPlugins = envelope.plugins === undefined ? null : (await import('./plugin-source.ts')).openPlugins
-  const plugins = (await openPlugins?.({ sandbox, proxy }, envelope, host, parts.host)) ?? null
+  const { openPlugins } = await import('./plugin-source.ts')
+  const plugins = await openPlugins({ sandbox, proxy }, envelope, host, parts.host)
   if (plugins !== null) onPlugins(plugins)
   const skills = openSkills(createSkills, { sandbox, config, envelope, documents: host.documents, ...parts })
   const joined = joinSources([...(await Promise.all(sources)), ...(plugins === null ? [] : [plugins])])
   // Scripts need a sandbox that shows skills and starts programs.
   const runsScripts = showsSkills(envelope, sandbox) && sandbox.serve !== undefined
   const calls = [...joined.calls, ...skills.calls.filter(({ name }) => name !== 'skill.run' || runsScripts)]
-  return { ...joined, calls, section: skills.section, ...(plugins !== null && { plugins: plugins.plugins, hooks: plugins.hooks }) }
+  const opened = { ...joined, calls, section: skills.section }
+  if (plugins === null) return opened
+  return {
+    ...opened,
+    plugins: plugins.plugins,
+    get hooks() {
+      return plugins.hooks
+    },
+  }
 }
 
 /** Filled once the plugins are opened. */

@@ -1,29 +1,51 @@
-/** Plugins as a source of calls, and what else they add to turns. Loaded where one is installed; their hosts start with the first need. */
+/**
+ * Plugins as a source of calls, and what else they add to turns. Nothing of them is loaded before one is installed; their hosts start with the
+ * first need. The first plugin may be installed while the guest runs: until then there is the one call that loads the rest.
+ */
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
-import { openBreakers } from '../engine/index.ts'
+import { z } from 'zod'
 import type { KernelOptions } from '../kernel/index.ts'
-import type { GuestEnvelope, HostPort, PluginHosts } from '../types/index.ts'
-import { systemClock } from '../types/index.ts'
-import { controlCalls, createPluginHosts, createPluginParts, createSpendCap, createTreeCheck, type PluginParts } from '../plugins/index.ts'
+import type { PluginParts } from '../plugins/index.ts'
+import { type Call, type GuestEnvelope, type HostPort, once, type PluginHosts, systemClock } from '../types/index.ts'
 import type { HostWays } from './host-ways.ts'
 
 /** To open a database, and to write its tables anew. */
 const forgetMs = 120_000
 
-export interface GuestPlugins extends PluginParts {
+export interface GuestPlugins extends Pick<PluginParts, 'calls' | 'tools' | 'plugins' | 'askModel' | 'close'> {
+  /** Undefined until there are plugins. */
+  readonly hooks: PluginParts['hooks'] | undefined
   /** Erases rows with one of these phrases from tables of plugins. @returns how many @throws OxbowError of the first plugin that failed, after all others */
   forget(phrases: readonly string[]): Promise<number>
 }
 
 type ProgramHost = Parameters<NonNullable<KernelOptions['servers']>>[0]
 
+type Ways = Pick<HostWays, 'sandbox'> & { readonly proxy: HostWays['proxy'] | undefined }
+type Envelope = Pick<GuestEnvelope, 'user' | 'config' | 'workspaceRoot' | 'plugins'>
+
+/** @returns null where there are no plugins and no runner that could install one */
 export async function openPlugins(
-  { sandbox, proxy }: Pick<HostWays, 'sandbox'> & { readonly proxy: HostWays['proxy'] | undefined },
-  { user, config, workspaceRoot, plugins = [] }: Pick<GuestEnvelope, 'user' | 'config' | 'workspaceRoot' | 'plugins'>,
+  ways: Ways,
+  envelope: Envelope,
+  host: ProgramHost,
+  runner: HostPort | undefined,
+): Promise<GuestPlugins | null> {
+  if (envelope.plugins !== undefined) return openParts(ways, envelope, host, runner)
+  return runner === undefined ? null : openLater(() => openParts(ways, envelope, host, runner))
+}
+
+async function openParts(
+  { sandbox, proxy }: Ways,
+  { user, config, workspaceRoot, plugins = [] }: Envelope,
   { secrets, schemas, messageOf, labelsOf, noteEvent, limit }: ProgramHost,
   runner: HostPort | undefined,
 ): Promise<GuestPlugins> {
+  const [{ controlCalls, createPluginHosts, createPluginParts, createSpendCap, createTreeCheck }, { openBreakers }] = await Promise.all([
+    import('../plugins/index.ts'),
+    import('../engine/index.ts'),
+  ])
   // Of the workspace, and not seen by agents: backups have it, and it goes with the workspace.
   const stateFolder = join(workspaceRoot, 'internal', 'plugins')
   const hosts = await createPluginHosts({
@@ -61,4 +83,50 @@ async function forgetInPlugins(hosts: PluginHosts, stateFolder: string, phrases:
   const results = await Promise.allSettled(having.map(({ name }) => hosts.ask(name, 'forget', { phrases }, request)))
   for (const result of results) if (result.status === 'rejected') throw result.reason
   return results.reduce((sum, result) => sum + (result.status === 'fulfilled' ? result.value.rows : 0), 0)
+}
+
+const none: readonly never[] = []
+const syncName = 'plugin.sync'
+/** The first plugins may be some that take long to describe themselves. */
+const firstSyncMs: number = 6 * 60_000
+
+/** The calls of plugins are here some that come and go, because the registry has its own by now. */
+function openLater(open: () => Promise<GuestPlugins>): GuestPlugins {
+  let parts: GuestPlugins | null = null
+  const opened = once(async () => (parts = await open()))
+  let listed: { readonly tools: readonly Call[]; readonly all: readonly Call[] } = { tools: none, all: none }
+  const sync: Call = {
+    name: syncName,
+    summary: 'Takes over the plugins that are installed and enabled now, the first ones.',
+    tier: 'side_effecting',
+    right: 'plugins.write',
+    effect: 'idempotent',
+    audience: ['terminal'],
+    labels: { adds: [], sink: false },
+    input: z.strictObject({}),
+    output: z.unknown(),
+    example: {},
+    timeoutMs: firstSyncMs,
+    async run(input, context) {
+      const { calls } = await opened()
+      return calls.find(({ name }) => name === syncName)!.run(input, context)
+    },
+  }
+  return {
+    calls: [sync],
+    tools() {
+      if (parts === null) return none
+      const tools = parts.tools()
+      if (listed.tools !== tools || listed.all === none)
+        listed = { tools, all: [...parts.calls.filter(({ name }) => name !== syncName), ...tools] }
+      return listed.all
+    },
+    plugins: () => parts?.plugins() ?? none,
+    get hooks() {
+      return parts?.hooks
+    },
+    askModel: async (...asked) => (await opened()).askModel(...asked),
+    forget: async (phrases) => (await parts?.forget(phrases)) ?? 0,
+    close: async () => (await opened.made()?.catch(() => null))?.close(),
+  }
 }

@@ -109,6 +109,7 @@ export const modules: readonly ModuleRow[] = [
     'guest',
     ['gateway', 'kernel', 'runtime', 'tools', 'connect', 'plugins', 'skills', 'memory', 'sandbox', 'hands', 'engine', 'store', 'secrets'],
     {
+      packages: { zod },
       builtins: { 'node:fs': 'leaves address and token where only the owner can read them' },
     },
   ),

@@ -18,6 +18,7 @@ export interface GuestStart {
   readonly keys?: Readonly<Record<string, string>>
   /** Folders of the person. */
   readonly folders?: GuestEnvelope['folders']
+  readonly plugins?: GuestEnvelope['plugins']
   /** Answers what the guest asks of its runner; absent: nothing is answered. */
   readonly answer?: (question: HostQuestion) => unknown
 }
@@ -50,6 +51,7 @@ export function startGuest({
   insecure = false,
   keys = {},
   folders = [],
+  plugins,
   answer,
 }: GuestStart): TestGuest {
   const child = spawn(process.execPath, [entry, 'serve', ...args], {
@@ -62,7 +64,8 @@ export function startGuest({
   child.stderr.on('data', (bytes: Buffer) => (stderr = (stderr + bytes.toString()).slice(-keptErrorChars)))
   // A guest that was killed before it has read its envelope.
   child.stdin.on('error', () => {})
-  child.stdin.write(`${JSON.stringify({ ...envelopeFor(workspace.root, config, insecure, keys), folders })}\n`)
+  const more = { folders, ...(plugins !== undefined && { plugins }) }
+  child.stdin.write(`${JSON.stringify({ ...envelopeFor(workspace.root, config, insecure, keys), ...more })}\n`)
   const gone = new Promise<GuestEnd>((resolve) => {
     child.once('close', (exitCode, signal) => resolve({ type: 'gone', exitCode, signal, stderr }))
   })

@@ -312,8 +312,6 @@ interface SyncProblem {
 function syncGuests(home: Home, terminal: Terminal): Promise<readonly SyncProblem[]> {
   return eachGuest(home, terminal, async (gateway) => {
     const synced = await gateway.call('plugin.sync', {})
-    // A guest without plugins has loaded nothing of them.
-    if (synced.status !== 'ok' && synced.failure.code === 'unknown_call') return void (await outputOf(gateway, 'guest.restart', {}))
     if (synced.status !== 'ok') throw toError(synced.failure)
     return (synced.output as { readonly problems: Readonly<Record<string, string>> }).problems
   })
