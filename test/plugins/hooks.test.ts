@@ -1,6 +1,10 @@
-/** Hooks of plugins in real sandboxes, in real turns: one that fails open, one that fails closed, and one written for other programs. */
+/**
+ * Hooks of plugins in real sandboxes, in real turns: one that fails open, one that fails closed, and those written for other programs. The
+ * agent has no right to any of these plugins: a hook is a rule of the whole guest.
+ */
 import assert from 'node:assert/strict'
 import { after, test } from 'node:test'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { z } from 'zod'
 import { asks, done, inOrder, says, testCall } from '../../src/kernel/kernel-fixture.ts'
 import { type HostBench, makeHostBench } from '../../src/plugins/host/host-fixture.ts'
@@ -29,9 +33,22 @@ export default { name: 'foreign', hooks: [
   { step: 'tool_result', run: (event) => { if (event.input.path === 'pi') return { content: [{ type: 'text', text: '3.14159' }] } } },
 ] }`
 
+/** One hook by each name that other programs give theirs; it prints that it was fired, and what its handler was called with. */
+const names = [
+  'before_tool_call after_tool_call message_received agent_end session_start',
+  'tool.execute.before tool.execute.after chat.params session.idle',
+  'tool_call tool_result turn_start turn_end',
+].flatMap((line) => line.split(' '))
+const everyAlias = `
+export default { name: 'aliases', hooks: ${JSON.stringify(names)}.map((step) => ({ step, run: (first) => {
+  console.log('fired ' + step + ' ' + (first.toolName ?? first.tool ?? first.content ?? first.sessionID ?? first.sessionId ?? first.event?.type ?? first.turnIndex ?? first.success))
+} })) }`
+
 let opened: Promise<HostBench> | undefined
 const open = (): Promise<HostBench> =>
-  (opened ??= makeHostBench({ plugins: { lenient: guard('lenient', 'open'), strict: guard('strict', 'closed'), foreign } }))
+  (opened ??= makeHostBench({
+    plugins: { lenient: guard('lenient', 'open'), strict: guard('strict', 'closed'), foreign, aliases: everyAlias },
+  }))
 after(async () => (await opened)?.[Symbol.asyncDispose]())
 
 interface Ran extends AsyncDisposable {
@@ -111,5 +128,27 @@ test('a hook in a sandbox demands approval of the call in its turn', { timeout: 
   assert.match(await turn, /acted/)
   assert.deepEqual(run.paths, ['lenient/ask'])
 })
+
+test(
+  'a hook by each name of another program is fired in a turn, with the arguments that its program gives',
+  { timeout: 30_000 },
+  async () => {
+    await using run = await calling('plain')
+    await run.turn()
+    const { hosts } = await open()
+    let log = ''
+    // The turn does not wait for those that only observe.
+    while (!names.every((name) => log.includes(`fired ${name} `))) {
+      await sleep(10)
+      log = await hosts.log('aliases')
+    }
+    const first = (name: string): string | undefined => new RegExp(`fired ${name} (.*)`).exec(log)?.[1]
+    for (const name of ['before_tool_call', 'after_tool_call', 'tool.execute.before', 'tool.execute.after', 'tool_call', 'tool_result'])
+      assert.equal(first(name), 'test_act', name)
+    assert.equal(first('message_received'), 'act')
+    assert.equal(first('session.idle'), 'session.idle')
+    assert.equal(first('agent_end'), 'true')
+  },
+)
 
 endings.forEach(runs)
