@@ -49,3 +49,6 @@ export const npmInstallMs = 600_000
 
 /** Characters of texts of all characters that a host of elizaOS is given at its start, in one message. */
 export const maxHandedCharacters = 400_000
+/** How long a change of `plugins.lock` waits for that of another process, and how often it looks; one takes some milliseconds. */
+export const lockWaitMs = 10_000
+export const lockPollMs = 10

@@ -27,7 +27,7 @@ export function rightEntries({ name, rights }: Pick<PluginManifest, 'name' | 'ri
 
 /** Rights as people read them, one a line; each is a thing of its own, so that two lists can be compared. */
 export function rightLines(rights: PluginRights): readonly string[] {
-  const { calls, hosts, secrets, paths, memory, models, spend_per_day: spend, hooks = [], public_routes: open = [] } = rights
+  const { calls, hosts, secrets, paths, memory, models, spend_per_day: spend, hooks, public_routes: open } = rights
   const memories = {
     none: [],
     own: ['keep memories of its own'],

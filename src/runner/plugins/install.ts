@@ -220,21 +220,24 @@ export async function revertPlugin(home: Home, { manifest: { name }, before }: P
 /** @returns the plugin as it was @throws OxbowError `not_found`, or `bad_input` if another plugin needs it */
 export async function removePlugin(home: Home, name: string): Promise<LockedPlugin> {
   const found = findPlugin(home, name)
-  assertUnneeded(readLock(home).plugins, name, 'removed')
-  changeLock(home, (plugins) => plugins.filter(({ manifest }) => manifest.name !== name))
+  changeLock(home, (plugins) => {
+    assertUnneeded(plugins, name, 'removed')
+    return plugins.filter(({ manifest }) => manifest.name !== name)
+  })
   await discard(pluginFolder(home, name))
   return found
 }
 
 /** @throws OxbowError `not_found` or `bad_input`, with the path of what is missing */
 export function switchPlugin(home: Home, name: string, isOn: boolean): LockedPlugin {
-  const found = findPlugin(home, name)
-  const { plugins } = readLock(home)
-  if (isOn) orderPlugins([...plugins.filter((plugin) => plugin.enabled).map(({ manifest }) => manifest), found.manifest])
-  else assertUnneeded(plugins, name, 'disabled')
-  const changed = { ...found, enabled: isOn }
-  changeLock(home, (all) => all.map((plugin) => (plugin.manifest.name === name ? changed : plugin)))
-  return changed
+  findPlugin(home, name)
+  changeLock(home, (plugins) => {
+    const next = plugins.map((plugin) => (plugin.manifest.name === name ? { ...plugin, enabled: isOn } : plugin))
+    if (isOn) orderPlugins(next.filter((plugin) => plugin.enabled).map(({ manifest }) => manifest))
+    else assertUnneeded(plugins, name, 'disabled')
+    return next
+  })
+  return findPlugin(home, name)
 }
 
 /** @throws OxbowError `not_found`, or `bad_config` for a damaged lock */
