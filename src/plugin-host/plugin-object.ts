@@ -28,6 +28,8 @@ export interface PluginRuntime {
   emit(name: string, payload?: JsonObject): Promise<PluginCallResult>
   /** Asks a model of a plugin, or for a text that of the guest. @throws Error when none answers */
   useModel(type: string, params: JsonObject, provider?: string): Promise<Json>
+  /** Asks providers by name, private and dynamic ones too, and those of other plugins that it may use. @throws Error when it is refused */
+  provide(...names: readonly string[]): Promise<{ readonly text: string; readonly values: JsonObject }>
   /** Aborts when the request that runs is cancelled. */
   readonly signal: AbortSignal
   log(...values: readonly unknown[]): void

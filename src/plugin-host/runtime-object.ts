@@ -49,6 +49,11 @@ export function createRuntime(plugins: readonly PluginObject[], api: HostApi): H
       if (status !== 'ok') throw new Error(text)
       return (output as { readonly result: Json }).result
     },
+    async provide(...names) {
+      const { status, text, output } = await api.call('plugin.provide', { names })
+      if (status !== 'ok') throw new Error(text)
+      return output as { readonly text: string; readonly values: JsonObject }
+    },
     log: (...values) => console.error(...values),
     memory: {
       save: (text, more = {}) => api.call('memory.save', { content: text, ...more }),

@@ -151,7 +151,7 @@ export function messageFor({ caller, id, clock }: Pick<CallContext, 'caller' | '
     turn: caller.turn,
     text: truncate(text, maxMessageChars).toWellFormed(),
     user: caller.user,
-    agent: caller.actor.replace(/^agent:/, ''),
+    agent: caller.actor.startsWith('agent:') ? caller.actor.slice('agent:'.length) : '',
     at: clock.now(),
   }
 }

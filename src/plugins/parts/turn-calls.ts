@@ -23,12 +23,14 @@ interface Problem {
 }
 
 interface ProvideInput {
-  readonly text: string
+  readonly text?: string | undefined
   readonly names?: readonly string[] | undefined
 }
 
 interface ProvideOutput {
   readonly text: string
+  /** Of all that was put together for the message. */
+  readonly values: JsonObject
   readonly providers: readonly string[]
   readonly problems: readonly Problem[]
 }
@@ -40,11 +42,12 @@ export function turnCalls(deps: PartDeps): readonly Call[] {
 function provideCall(deps: PartDeps): Call<ProvideInput, ProvideOutput> {
   return {
     ...runtimePart,
+    forPlugins: true,
     name: 'plugin.provide',
-    summary: 'Asks the providers of plugins what they add to the context of a message.',
+    summary: 'Asks the providers of plugins what they add to the context of a message; a plugin asks those that it names.',
     input: z.strictObject({
-      text: z.string().describe('The message.'),
-      names: z.array(z.string()).max(100).describe('Providers to ask beside those that are always asked.').optional(),
+      text: z.string().describe('The message. Default: that of the turn.').optional(),
+      names: z.array(z.string().max(200)).max(100).describe('Providers to ask beside those that are asked by themselves.').optional(),
     }),
     output: z.custom<ProvideOutput>(),
     example: { text: 'What is the weather?' },
@@ -53,19 +56,27 @@ function provideCall(deps: PartDeps): Call<ProvideInput, ProvideOutput> {
     // The message is in the record of its turn.
     recordInput: ({ names }) => (names === undefined ? {} : { names: [...names] }),
     recordOutput: ({ providers, problems }) => ({ providers: [...providers], problems: problems.map((each) => ({ ...each })) }),
-    async run({ text, names = [] }, context) {
+    async run({ text: shown, names = [] }, context) {
+      const text = shown ?? deps.messageOf(context.caller.turn) ?? ''
       const message = context.caller.turn === '' ? context.id : context.caller.turn
       const before = deps.states.find(message)
-      const asked = wantedProviders(deps, context, names).map(({ plugin, providers }) => ({
+      const wanted = wantedProviders(deps, context, { names, text })
+      const isWanted = new Set(wanted.flatMap(({ plugin, providers }) => providers.map(({ name }) => `${plugin.name}/${name}`)))
+      const asked = wanted.map(({ plugin, providers }) => ({
         plugin,
         providers: providers.filter(({ name }) => before?.provided.has(`${plugin.name}/${name}`) !== true),
       }))
       const found = (await Promise.all(asked.map((each) => provide(deps, context, each, text)))).flat()
-      for (const { of, said } of found) if (said.problem === '') deps.states.merge(message, stateOf(of, said))
-      const now = [...(before?.provided ?? []), ...found.flatMap(({ of, said }) => (said.problem === '' ? [entryOf(of, said)] : []))]
+      let state = before
+      for (const { of, said } of found) if (said.problem === '') state = deps.states.merge(message, stateOf(of, said))
+      const now = [
+        ...[...(before?.provided ?? [])].filter(([name]) => isWanted.has(name)),
+        ...found.flatMap(({ of, said }) => (said.problem === '' ? [entryOf(of, said)] : [])),
+      ]
       return {
         output: {
           text: joined(now.map(([, each]) => each)),
+          values: state?.values ?? {},
           providers: now.map(([name]) => name),
           problems: found.flatMap(({ of, said }) =>
             said.problem === '' ? [] : [{ plugin: of.plugin, name: said.name, problem: truncate(said.problem, 500) }],
@@ -82,15 +93,31 @@ interface Wanted {
   readonly providers: readonly PluginProvider[]
 }
 
-/** Those that are neither private nor dynamic, and those that are named. */
-function wantedProviders({ hosts }: PartDeps, { caller }: CallContext, names: readonly string[]): readonly Wanted[] {
+/** Those that are named and, for an agent, those that are neither private nor dynamic, and the dynamic ones that the message is about. */
+function wantedProviders(
+  { hosts }: PartDeps,
+  { caller }: CallContext,
+  { names, text }: { readonly names: readonly string[]; readonly text: string },
+): readonly Wanted[] {
+  const isPlugin = caller.actor.startsWith('plugin:')
+  const said = new Set(wordsOf(text))
+  const isWanted = (each: PluginProvider): boolean =>
+    names.includes(each.name) || (!isPlugin && !each.private && (!each.dynamic || isAbout(said, each)))
   return hosts.plugins().flatMap((plugin) => {
-    if (!mayUse(caller, plugin.name)) return []
-    const all = hosts.known(plugin.name)?.providers ?? []
-    const providers = all.filter(({ name, private: hidden, dynamic }) => names.includes(name) || (!hidden && !dynamic))
+    if (!mayUse(caller, plugin.name) && caller.actor !== `plugin:${plugin.name}`) return []
+    const providers = (hosts.known(plugin.name)?.providers ?? []).filter(isWanted)
     return providers.length === 0 ? [] : [{ plugin, providers }]
   })
 }
+
+/** A message is about a provider if it has a word of its name, or two of its description. */
+function isAbout(said: ReadonlySet<string>, { name, description }: PluginProvider): boolean {
+  const shared = (of: string): number => wordsOf(of).filter((word) => said.has(word)).length
+  return shared(name) > 0 || shared(description) > 1
+}
+
+/** Short words say little of what a text is about. */
+const wordsOf = (text: string): readonly string[] => [...new Set(text.toLowerCase().match(/[\p{L}\p{N}]{4,}/gu))]
 
 interface Found {
   readonly of: { readonly plugin: string; readonly position: number }
