@@ -145,6 +145,8 @@ void describe('the name of a model', () => {
     assert.equal(read('offline', {}), 'offline | offline', 'also where a key is set')
     assert.equal(read('', { name: 'offline' }), 'offline | offline')
     assert.equal(read('replay', {}), 'replay | replay')
+    assert.equal(read('plugin:atlas', {}), 'plugin:atlas | TEXT_LARGE')
+    assert.equal(read('plugin:atlas/TEXT_SMALL', {}), 'plugin:atlas | TEXT_SMALL')
   })
 
   void it('is the configured one when it is empty, and that one may begin like a provider', () => {

@@ -64,8 +64,9 @@ export function readModelName(text: string, services: ServiceConfig): ModelName 
   const isConfigured = text.trim() === ''
   const name = isConfigured ? chosen.name.trim() : text.trim()
   const standard = defaultProvider(services)
-  // Models in this process are named by their provider alone.
-  const prefix = inProcess.has(name) ? name : name.slice(0, Math.max(0, name.indexOf('/')))
+  // Models in this process and those of plugins may be named by their provider alone.
+  const isWhole = inProcess.has(name) || (name.startsWith(pluginPrefix) && !name.includes('/'))
+  const prefix = isWhole ? name : name.slice(0, Math.max(0, name.indexOf('/')))
   const isProvider =
     inProcess.has(prefix) || prefix.startsWith(pluginPrefix) || Object.hasOwn(builtinProviders, prefix) || Object.hasOwn(providers, prefix)
   const isPartOfName = isConfigured && chosen.provider !== 'auto' && prefix !== standard

@@ -50,6 +50,8 @@ interface Host {
   readonly current: AsyncLocalStorage<Running>
   readonly adapter: () => Promise<HostAdapter>
   readonly services: () => readonly string[]
+  /** Services that the guest knows of. */
+  readonly reported: Set<string>
 }
 
 /**
@@ -74,6 +76,7 @@ export async function serveHost(load: (api: HostApi) => Promise<HostAdapter>): P
     current,
     adapter: () => (loading ??= load(api).then((adapter) => (loaded = adapter))),
     services: () => loaded?.services() ?? [],
+    reported: new Set(),
   }
   const api: HostApi = {
     signal: () => current.getStore()?.controller.signal ?? never,
@@ -130,7 +133,7 @@ function takeRequest(host: Host, id: number, text: string): void {
 async function answer(host: Host, running: Running, { op, input }: { readonly op: PluginOp; readonly input: never }): Promise<void> {
   let message: object
   try {
-    message = { ok: await perform(host, op, input) }
+    message = { ok: await perform(host, op, input), ...newServices(host) }
   } catch (error) {
     message = { failure: failureOf(error) }
   }
@@ -139,6 +142,13 @@ async function answer(host: Host, running: Running, { op, input }: { readonly op
   running.ended = true
   host.running.delete(running.id)
   await host.send(running.id, message)
+}
+
+/** Services that have started since the last reply, so that the guest starts them again after a crash. */
+function newServices(host: Host): object {
+  const services = host.services().filter((type) => !host.reported.has(type))
+  for (const type of services) host.reported.add(type)
+  return services.length === 0 ? {} : { services }
 }
 
 async function perform(host: Host, op: PluginOp, input: never): Promise<object> {

@@ -4,6 +4,8 @@
  *
  *     request {"op", "input"}      reply {"ok"} or {"failure": {"code", "message", "hint"}}
  *
+ * Beside `ok`, `services` has the types of those that have started since the last reply.
+ *
  * A `cancel` frame under the id of a request asks for its end; its reply comes all the same. The one request of a host is `call`, inside of a
  * request of the guest: `for` is the id of that one, by which the guest knows the caller. Calls in a request that has ended are refused. A
  * message of another form, a reply to no request or a second reply ends the host.

@@ -105,6 +105,37 @@ void test('a slow subscriber keeps a thousand events, and then learns how many i
   assert.equal(names.at(-1), 'MODEL_USED', 'delivery goes on behind the notice')
 })
 
+void test('an event that limits hold back is delivered later, and what comes while no host runs is counted', async () => {
+  const outcomes = ['limit_reached', 'ok', 'sandbox_failed', 'sandbox_failed', 'ok']
+  const seen: string[] = []
+  const events = createPluginEvents(
+    {
+      mayUse: () => true,
+      async call(_, __, input) {
+        const { name, payload } = input as { name: string; payload: { lost?: number } }
+        const code = outcomes.shift()!
+        seen.push(`${code} ${name} ${payload.lost ?? ''}`)
+        const failure = { code: code as 'limit_reached', message: '', hint: '' }
+        return code === 'ok' ? fine : { status: 'failed', failure, text: '' }
+      },
+      stop: () => {},
+    },
+    immediately,
+  )
+  events.take([described('slow', { events: ['MODEL_USED'] })])
+  for (let i = 0; i < 4; i++) {
+    events.observe(recordOf('model.generate', 'outcome', { status: 'ok' }))
+    for (let turns = 0; turns < 5; turns++) await immediately()
+  }
+  assert.deepEqual(seen, [
+    'limit_reached MODEL_USED ',
+    'ok MODEL_USED ',
+    'sandbox_failed MODEL_USED ',
+    'sandbox_failed RESYNC 2',
+    'ok RESYNC 3',
+  ])
+})
+
 void test('every event that the kernel causes has its name', () => {
   const cases: readonly [RecordView, readonly string[]][] = [
     [recordOf('turn.send', 'outcome', { status: 'limit', reply: 'x', failure: { code: 'timeout' } }), ['MESSAGE_SENT', 'RUN_TIMEOUT']],
@@ -195,6 +226,32 @@ void test('a task runs once for each due time, and once for all that passed whil
     [1_000_003_600_000, 1_000_039_600_000],
   )
   assert.notEqual(bench.calls[0]!.id, bench.calls[1]!.id)
+})
+
+void test('a task that runs while the plugins change is not run again for the same time', async () => {
+  const bench = taskBench()
+  const ended = Promise.withResolvers<void>()
+  const slow = {
+    ...bench.deps.work,
+    call: (...asked: Parameters<typeof bench.deps.work.call>) => ended.promise.then(() => bench.deps.work.call(...asked)),
+  }
+  const began: unknown[] = []
+  const work = { ...slow, call: (...asked: Parameters<typeof slow.call>) => (began.push(asked[3]), slow.call(...asked)) }
+  const tasks = createPluginTasks({ ...bench.deps, work })
+  const plugins = [described('weather', { tasks: [{ name: 'refresh', every_s: 3_600, cron: null }] })]
+  await tasks.take(plugins)
+  tasks.stop()
+  bench.at += 3_600_000
+  await tasks.take(plugins)
+  for (const next of [[...plugins, described('other', {})], [], plugins]) {
+    await tasks.take(next)
+    await immediately()
+  }
+  ended.resolve()
+  await immediately()
+  await immediately()
+  tasks.stop()
+  assert.equal(began.length, 1)
 })
 
 void test('a task that a stop of the guest cut off is not run again for the same time', { timeout: timeLimit }, async () => {

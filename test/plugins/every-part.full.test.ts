@@ -9,7 +9,7 @@ import { after, before, test } from 'node:test'
 import { fileURLToPath } from 'node:url'
 import { connect, type Client } from '../../src/client/index.ts'
 import { findGuest, openHome as homeOf, openWorkspace, parseUser } from '../../src/runner/index.ts'
-import type { RecordView, SessionId } from '../../src/types/index.ts'
+import type { Failure, RecordView, SessionId } from '../../src/types/index.ts'
 import { startModel, type TestModel } from '../support/model.ts'
 import { inTime } from '../support/patience.ts'
 import { type Home, openHome } from '../support/program.ts'
@@ -31,6 +31,7 @@ interface Outcome {
   readonly status: string
   readonly text: string
   readonly reply: string
+  readonly failure: Failure | null
   readonly providers: readonly string[]
   readonly problems: readonly { readonly name: string; readonly problem: string }[]
 }
@@ -50,6 +51,9 @@ before(async () => {
 provider = "openai"
 base_url = "${model.config.base_url}"
 name = "gpt-5-mini"
+[providers."plugin:atlas".models.TEXT_LARGE]
+input_price = 0
+output_price = 0
 [memory]
 embedder = "none"
 index_messages = false
@@ -150,10 +154,11 @@ void test('another plugin uses its models and its service, and the model of the 
 })
 
 void test('a plugin is the model of a turn', async () => {
-  const { reply } = await outcome(await say('Hello, atlas.', 'plugin:atlas'), 'turn.send')
+  const { reply, status: ended, ...rest } = await outcome(await say('Hello, atlas.', 'plugin:atlas'), 'turn.send')
+  assert.equal(ended, 'ok', JSON.stringify(rest))
   assert.match(reply, /^atlas heard You are ox.*User: Hello, atlas\.\n\nAssistant:$/s)
-  const { status, text } = await outcome(await say('Hello?', 'plugin:asker'), 'turn.send')
-  assert.match(`${status} ${text}`, /^failed .*The plugin asker serves no model TEXT_LARGE/)
+  const { status, failure } = await outcome(await say('Hello?', 'plugin:asker'), 'turn.send')
+  assert.match(`${status}: ${failure?.message}`, /^failed: The plugin asker serves no model TEXT_LARGE/)
 })
 
 void test('routes answer below the name of the plugin, and only the public one without a token', async () => {

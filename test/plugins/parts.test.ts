@@ -159,6 +159,45 @@ void test('a plugin that reaches other hosts learns nothing private for an untru
   )
 })
 
+void test('a dynamic provider joins a message that is about it, a private one when a plugin names it', { timeout: timeLimit }, async () => {
+  const names: string[] = []
+  const tides = { dynamic: true, description: 'High and low water at a harbour.' }
+  const hosts = createFakeHosts({
+    sea: {
+      exports: {
+        actions: [anAction('SAIL')],
+        providers: [aProvider('MOOD'), aProvider('TIDES', tides), aProvider('KEEPER', { private: true })],
+      },
+      async provide({ names: asked, message }) {
+        names.push(asked.join())
+        assert.match(message.text, /harbour/)
+        return { provided: asked.map((name) => saidBy(name, `${name}.`, { [name]: 1 })) }
+      },
+      async action(_, { call }) {
+        const own = await call!('plugin.provide', { names: ['KEEPER', 'ELSEWHERE'] })
+        const { text, values } = (own.status === 'ok' ? own.output : {}) as { text: string; values: object }
+        return acted(`${text} ${Object.keys(values).join()}`)
+      },
+    },
+    other: { exports: { providers: [aProvider('ELSEWHERE', { private: true })] }, provide: () => assert.fail('it has no right to it') },
+  })
+  const systems: string[] = []
+  const steps = inOrder(asks(['sea_sail', { city: 'x' }]), says('ok'), says('ok'))
+  await using fixture = await openPartsFixture(hosts, {
+    config: rightsOf('plugin.sea', 'plugin.other'),
+    play: (request, signal) => {
+      systems.push(request.system)
+      return steps(request, signal)
+    },
+  })
+  await fixture.turn('When is low water in the harbour?')
+  assert.match(systems[0]!, /\nMOOD\.\n\nTIDES\.\n/)
+  const { body } = await fixture.record(({ name, phase }) => name === 'sea.sail' && phase === 'outcome')
+  assert.equal((body as { text: string }).text, 'KEEPER. MOOD,TIDES,KEEPER')
+  await fixture.turn('Who is in the harbour?')
+  assert.deepEqual(names, ['MOOD,TIDES', 'KEEPER', 'MOOD'])
+})
+
 void test('evaluators run behind the reply, isolated, and their calls have the rights of both sides', { timeout: timeLimit }, async () => {
   const outcomes: CallOutcome[] = []
   const finished = Promise.withResolvers<void>()
@@ -175,8 +214,8 @@ void test('evaluators run behind the reply, isolated, and their calls have the r
         if (name === 'BROKEN') throw new Error('boom')
         assert.equal(message.text, 'I live in Bonn')
         assert.equal(responses[0]!.text, 'Noted.')
-        for (const asked of ['test.read', 'test.write', 'test.delete', 'session.history', 'plugin.provide'])
-          outcomes.push(await call!(asked, asked === 'plugin.provide' ? { text: '' } : {}))
+        for (const asked of ['test.read', 'test.write', 'test.delete', 'session.history', 'plugin.evaluate'])
+          outcomes.push(await call!(asked, asked === 'plugin.evaluate' ? { text: '', reply: '', did_respond: true } : {}))
         finished.resolve()
         return { ran: true, data: {} }
       },

@@ -3,7 +3,16 @@
  * made before a crash is not made again: its outcome is in the journal, or stays unknown. Of times that passed while no guest ran, only the
  * newest counts.
  */
-import { type CallId, type Clock, type DescribedPlugin, derivedId, isOxbowError, type PluginTask } from '../../types/index.ts'
+import { isDeepStrictEqual } from 'node:util'
+import {
+  type CallId,
+  type CallOutcome,
+  type Clock,
+  type DescribedPlugin,
+  derivedId,
+  isOxbowError,
+  type PluginTask,
+} from '../../types/index.ts'
 import type { NoteEvent } from '../observe/event-bus.ts'
 import { type Cadence, checkCadence, dueBetween, nextDue } from '../schedules/cadence.ts'
 import type { Documents } from '../state/documents.ts'
@@ -37,72 +46,95 @@ interface TaskState {
   readonly last: number
 }
 
+/** A task that a plugin has now. */
+interface HeldTask {
+  readonly plugin: string
+  readonly task: PluginTask
+  state: TaskState
+  timer?: NodeJS.Timeout
+}
+
 export function createPluginTasks(deps: PluginTaskDeps): PluginTasks {
-  const timers = new Map<string, NodeJS.Timeout>()
-  let round = 0
-  const arm = async (plugin: string, task: string, state: TaskState): Promise<void> => {
-    const mine = round
-    const at = await nextDue(state.cadence, state.last, state.from)
-    if (at === null || mine !== round) return
-    const fire = (): void => void runDue(plugin, task, state, mine).catch((error: unknown) => failed(plugin, task, error))
+  const held = new Map<string, HeldTask>()
+  /** Runs under way: a task that comes again meanwhile waits for the same run. */
+  const running = new Map<CallId, Promise<CallOutcome>>()
+  const isHeld = (each: HeldTask): boolean => held.get(keyOf(each)) === each
+  const drop = (each: HeldTask): void => {
+    clearTimeout(each.timer)
+    held.delete(keyOf(each))
+  }
+  const arm = async (each: HeldTask): Promise<void> => {
+    const at = await nextDue(each.state.cadence, each.state.last, each.state.from)
+    if (at === null || !isHeld(each)) return
     // A time far away is looked at again when the timer ends.
-    timers.set(`${plugin}/${task}`, setTimeout(fire, Math.min(Math.max(0, at - deps.clock.now()), maxTimerMs)).unref())
+    each.timer = setTimeout(() => begin(each), Math.min(Math.max(0, at - deps.clock.now()), maxTimerMs)).unref()
   }
-  const failed = (plugin: string, task: string, error: unknown): void =>
-    deps.noteEvent('plugin_task_failed', { plugin, task, code: isOxbowError(error) ? error.code : 'internal_failure' })
-  const runDue = async (plugin: string, task: string, state: TaskState, mine: number): Promise<void> => {
-    if (mine !== round) return
-    const [due] = await dueBetween(state.cadence, state.last, deps.clock.now(), state.from, 1)
-    if (due === undefined) return arm(plugin, task, state)
-    const id = derivedId('plugin task', plugin, task, due) as CallId
-    const outcome = await deps.work.call('', 'plugin.task', { plugin, task, due }, id)
-    // The guest stops: at its next start, the time is still due, and the journal knows what became of this call.
-    if (mine !== round) return
-    if (outcome.status !== 'ok') deps.noteEvent('plugin_task_failed', { plugin, task, code: outcome.failure.code })
-    const next = { ...state, last: due }
-    await save(deps, plugin, task, next)
-    await arm(plugin, task, next)
-  }
-  const stop = (): void => {
-    round++
-    for (const timer of timers.values()) clearTimeout(timer)
-    timers.clear()
+  const failed = ({ plugin, task }: HeldTask, code: string): void => deps.noteEvent('plugin_task_failed', { plugin, task: task.name, code })
+  const begin = (each: HeldTask): void =>
+    void runDue(each).catch((error: unknown) => failed(each, isOxbowError(error) ? error.code : 'internal_failure'))
+  const runDue = async (each: HeldTask): Promise<void> => {
+    const [due] = await dueBetween(each.state.cadence, each.state.last, deps.clock.now(), each.state.from, 1)
+    if (!isHeld(each)) return
+    if (due === undefined) return arm(each)
+    const { plugin, task } = each
+    const id = derivedId('plugin task', plugin, task.name, due) as CallId
+    const run = running.get(id) ?? deps.work.call('', 'plugin.task', { plugin, task: task.name, due }, id)
+    running.set(id, run)
+    const outcome = await run.finally(() => running.delete(id))
+    // It went, or the guest stops: the time is still due when it comes again, and the journal knows what became of this call.
+    if (!isHeld(each)) return
+    if (outcome.status !== 'ok') failed(each, outcome.failure.code)
+    each.state = { ...each.state, last: due }
+    await save(deps, each)
+    await arm(each)
   }
   return {
     async take(plugins) {
-      stop()
-      for (const described of plugins) {
-        if (!deps.work.mayUse(described)) continue
-        const { name } = described.plugin
-        for (const task of described.exports.tasks)
-          try {
-            const state = await stateOf(deps, name, task)
-            void runDue(name, task.name, state, round).catch((error: unknown) => failed(name, task.name, error))
-          } catch (error) {
-            failed(name, task.name, error)
-          }
+      const now = plugins
+        .filter(deps.work.mayUse)
+        .flatMap(({ plugin, exports }) => exports.tasks.map((task) => ({ plugin: plugin.name, task })))
+      const isSame = (a: HeldTask) => (b: Pick<HeldTask, 'plugin' | 'task'>) => a.plugin === b.plugin && isDeepStrictEqual(a.task, b.task)
+      for (const each of Array.from(held.values())) if (!now.some(isSame(each))) drop(each)
+      for (const { plugin, task } of now) {
+        if (held.has(keyOf({ plugin, task }))) continue
+        const each: HeldTask = { plugin, task, state: newState(deps, task) }
+        held.set(keyOf(each), each)
+        try {
+          each.state = await keptState(deps, each)
+          begin(each)
+        } catch (error) {
+          failed(each, isOxbowError(error) ? error.code : 'internal_failure')
+        }
       }
     },
-    stop,
+    stop() {
+      for (const each of Array.from(held.values())) drop(each)
+    },
   }
 }
 
-/** @returns what is kept of a task; a new one, or one with another cadence, counts from now @throws OxbowError `bad_input` */
-async function stateOf(deps: PluginTaskDeps, plugin: string, task: PluginTask): Promise<TaskState> {
-  const now = deps.clock.now()
+const keyOf = ({ plugin, task }: Pick<HeldTask, 'plugin' | 'task'>): string => `${plugin}/${task.name}`
+
+function newState({ clock, minIntervalS }: PluginTaskDeps, { cron, every_s }: PluginTask): TaskState {
+  const now = clock.now()
   const cadence: Cadence =
-    task.cron === null
-      ? { type: 'interval', every_s: Math.max(task.every_s ?? deps.minIntervalS, deps.minIntervalS) }
-      : { type: 'cron', expression: task.cron, time_zone: '' }
-  const kept = (await deps.documents.get<TaskState>(category, `${plugin}/${task.name}`))?.value
-  if (kept !== undefined && JSON.stringify(kept.cadence) === JSON.stringify(cadence)) return kept
-  await checkCadence(cadence, now, deps.minIntervalS)
-  const state = { cadence, from: now, last: now }
-  await save(deps, plugin, task.name, state)
-  return state
+    cron === null
+      ? { type: 'interval', every_s: Math.max(every_s ?? minIntervalS, minIntervalS) }
+      : { type: 'cron', expression: cron, time_zone: '' }
+  return { cadence, from: now, last: now }
 }
 
-function save({ documents, newId }: PluginTaskDeps, plugin: string, task: string, value: TaskState): Promise<void> {
+/** @returns what is kept of a task; a new one, or one with another cadence, counts from now @throws OxbowError `bad_input` */
+async function keptState(deps: PluginTaskDeps, each: HeldTask): Promise<TaskState> {
+  const { cadence, from } = each.state
+  const kept = (await deps.documents.get<TaskState>(category, keyOf(each)))?.value
+  if (kept !== undefined && isDeepStrictEqual(kept.cadence, cadence)) return kept
+  await checkCadence(cadence, from, deps.minIntervalS)
+  await save(deps, each)
+  return each.state
+}
+
+function save({ documents, newId }: PluginTaskDeps, each: HeldTask): Promise<void> {
   const of = { caller: { actor: 'kernel', session: '', turn: '' }, call: newId() as CallId, name: 'plugin.task' } as const
-  return documents.put(of, [{ category, name: `${plugin}/${task}`, value }])
+  return documents.put(of, [{ category, name: keyOf(each), value: each.state }])
 }

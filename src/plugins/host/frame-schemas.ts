@@ -83,7 +83,7 @@ const codes = [
   'tool_failed',
 ] as const satisfies readonly ErrorCode[]
 const failure = z.strictObject({ code: z.enum(codes), message: z.string().max(maxFailureText), hint: z.string().max(maxFailureText) })
-const reply = z.union([z.strictObject({ ok: object }), z.strictObject({ failure })])
+const reply = z.union([z.strictObject({ ok: object, services: list(name).optional() }), z.strictObject({ failure })])
 const callRequest = z.strictObject({
   op: z.literal('call'),
   input: z.strictObject({ for: z.int().nonnegative(), name: z.string().max(200), input: object }),
@@ -93,7 +93,7 @@ export type HostCall = z.infer<typeof callRequest>['input']
 type HostFailure = z.infer<typeof failure>
 
 export type HostReply<Op extends PluginOp> =
-  | { readonly kind: 'ok'; readonly output: PluginOps[Op]['output'] }
+  | { readonly kind: 'ok'; readonly output: PluginOps[Op]['output']; readonly services: readonly string[] }
   | { readonly kind: 'failed'; readonly failure: HostFailure }
   | { readonly kind: 'garbage'; readonly problem: string }
 
@@ -102,8 +102,11 @@ export function parseHostReply<Op extends PluginOp>(op: Op, message: string): Ho
   const parsed = reply.safeParse(jsonOf(message))
   if (!parsed.success) return { kind: 'garbage', problem: 'a reply is neither a result nor a failure' }
   if ('failure' in parsed.data) return { kind: 'failed', failure: parsed.data.failure }
-  const output = (outputs[op] as z.ZodType<PluginOps[Op]['output']>).safeParse(parsed.data.ok)
-  return output.success ? { kind: 'ok', output: output.data } : { kind: 'garbage', problem: `a reply to ${op} has the wrong form` }
+  const { ok, services = [] } = parsed.data
+  const output = (outputs[op] as z.ZodType<PluginOps[Op]['output']>).safeParse(ok)
+  return output.success
+    ? { kind: 'ok', output: output.data, services }
+    : { kind: 'garbage', problem: `a reply to ${op} has the wrong form` }
 }
 
 /** @returns the call, or null if the message is none. Never throws. */

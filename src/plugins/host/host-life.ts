@@ -68,7 +68,7 @@ interface Life {
   log: string
   /** Whether the host was asked for more than what it has. */
   isUsed: boolean
-  /** Services that were asked for, which a host that starts after a crash starts again. */
+  /** Services that have started, which a host that starts after a crash starts again. */
   readonly services: Set<string>
   idle: NodeJS.Timeout | undefined
   restart: NodeJS.Timeout | undefined
@@ -99,10 +99,9 @@ export function createHostLife(plugin: HostedPlugin, deps: HostLifeDeps): HostLi
       clearTimeout(life.idle)
       if (op !== 'describe' && op !== 'health') life.isUsed = true
       try {
-        const output = await link.ask(op, input, request)
-        if (op === 'service') life.services.add((input as PluginOps['service']['input']).type)
-        return output
+        return await link.ask(op, input, request)
       } finally {
+        for (const type of link.services()) life.services.add(type)
         rest(life, link)
       }
     },

@@ -26,6 +26,7 @@ import {
   maxPendingBytes,
   maxReplyBytes,
   maxRequests,
+  maxServices,
   messagesPerTurn,
 } from './limits.ts'
 
@@ -37,6 +38,8 @@ export interface HostLink {
   isOpen(): boolean
   /** Requests that wait. */
   pending(): number
+  /** Types of services that have started. */
+  services(): Iterable<string>
   /** @throws OxbowError; see `PluginHosts.ask` */
   ask<Op extends PluginOp>(op: Op, input: PluginOps[Op]['input'], request: PluginRequest): Promise<PluginOps[Op]['output']>
   /** Kills it; resolves when all of its processes have ended. @param problem empty: it is not needed any more */
@@ -60,6 +63,7 @@ interface Link {
   readonly ended: PromiseWithResolvers<string>
   readonly greeting: PromiseWithResolvers<void>
   readonly checkMs: number
+  readonly services: Set<string>
   hasGreeted: boolean
   problem: string | null
   lastId: number
@@ -79,6 +83,7 @@ export function linkHost(name: string, server: ServerProcess, checkMs: number = 
     ended: Promise.withResolvers(),
     greeting: Promise.withResolvers(),
     checkMs,
+    services: new Set(),
     hasGreeted: false,
     problem: null,
     lastId: greetingId,
@@ -98,6 +103,7 @@ export function linkHost(name: string, server: ServerProcess, checkMs: number = 
     ended: link.ended.promise,
     isOpen: () => link.problem === null,
     pending: () => link.waiting.size,
+    services: () => link.services,
     ask: (op, input, request) => ask(link, op, input, request) as Promise<never>,
     end: (problem) => end(link, problem),
   }
@@ -199,7 +205,10 @@ function takeReply(link: Link, id: number, text: string): void {
   if (reply.kind === 'garbage') return void end(link, reply.problem)
   link.waiting.delete(id)
   clearTimeout(waiting.grace)
-  if (reply.kind === 'ok') return waiting.settle({ output: reply.output })
+  if (reply.kind === 'ok') {
+    for (const type of reply.services) if (link.services.size < maxServices) link.services.add(type)
+    return waiting.settle({ output: reply.output })
+  }
   const { code, message, hint } = reply.failure
   // The text is untrusted: for a model it is fenced like a result.
   waiting.settle({ error: new OxbowError(code, message, { hint, data: { labels: ['untrusted'] } }) })

@@ -35,6 +35,8 @@ export const maxReplyBytes: number = 8 * mib + 64 * kib
 export const maxPendingBytes: number = 24 * mib
 /** Requests that wait for one host. */
 export const maxRequests = 96
+/** Types of services that one host may have started. */
+export const maxServices = 200
 /** Calls of a host at once, and for one request; one that makes more is in a loop. */
 export const maxCallsAtOnce = 128
 export const maxCallsPerRequest = 10_000

@@ -105,6 +105,20 @@ function keptFrom({ name }: HostedPlugin, call: string): CallOutcome {
   return { status: 'refused', failure, text: `Error (denied): ${message} ${failure.hint}` }
 }
 
+function isOverOwnBudget({ name }: HostedPlugin, outcome: CallOutcome): outcome is Exclude<CallOutcome, { readonly status: 'ok' }> {
+  return outcome.status !== 'ok' && outcome.failure.code === 'budget_exhausted' && outcome.failure.message.includes(`plugin:${name}/day`)
+}
+
+/** A person sets this budget when the plugin is installed, and not by `oxbow budget`. */
+function overOwnBudget(
+  { name, spend_per_day: dollars = 0 }: HostedPlugin,
+  outcome: Exclude<CallOutcome, { readonly status: 'ok' }>,
+): CallOutcome {
+  const message = `The plugin ${name} may spend $${dollars} a day, which does not cover this.`
+  const hint = 'Its manifest sets that, as spend_per_day under rights; a person approves it.'
+  return { ...outcome, failure: { ...outcome.failure, message, hint }, text: `Error (budget_exhausted): ${message} ${hint}` }
+}
+
 interface Asked {
   readonly plugin: HostedPlugin
   readonly timeoutMs: number
@@ -127,7 +141,8 @@ export async function askPlugin<Op extends PluginOp>(
     const call = async (name: string, value: object): ReturnType<typeof callAs> => {
       await capSpend({ caller, id }, plugin)
       const outcome = await callAs(plugin.name, plugin.rights, name, value)
-      return learnsTooMuch(plugin, before, outcome) ? keptFrom(plugin, name) : outcome
+      if (learnsTooMuch(plugin, before, outcome)) return keptFrom(plugin, name)
+      return isOverOwnBudget(plugin, outcome) ? overOwnBudget(plugin, outcome) : outcome
     }
     return await hosts.ask(plugin.name, op, input, { signal, timeoutMs, call })
   } finally {

@@ -1,0 +1,68 @@
+/** Models that plugins serve, as the engine asks them. */
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import {
+  configSchema,
+  type Json,
+  type JsonObject,
+  type ModelEvent,
+  OxbowError,
+  systemClock,
+  systemRandom,
+  userMessage,
+} from '../types/index.ts'
+import { openEngine } from './engine.ts'
+
+async function ask(
+  model: string,
+  answers: readonly (Json | OxbowError)[],
+): Promise<{ events: ModelEvent[]; asked: [string, string, JsonObject][] }> {
+  const asked: [string, string, JsonObject][] = []
+  const left = [...answers]
+  const engine = await openEngine({
+    config: configSchema.parse({ model: { provider: 'plugin:atlas', fallback: ['plugin:spare/TEXT_SMALL'] } }),
+    env: {},
+    clock: systemClock,
+    random: systemRandom,
+    limits: { backoffBaseMs: 1, backoffCapMs: 2 },
+    async askPlugin(plugin, type, params) {
+      asked.push([plugin, type, params])
+      const answer = left.length > 1 ? left.shift()! : left[0]!
+      if (answer instanceof OxbowError) throw answer
+      return answer
+    },
+  })
+  const events: ModelEvent[] = []
+  const request = { model, system: 'Be brief.', messages: [userMessage('Hello')], tools: [], maxOutputTokens: 99 }
+  for await (const batch of engine.generate(request, new AbortController().signal)) events.push(...batch)
+  await engine.close()
+  return { events, asked }
+}
+
+const lost = new OxbowError('sandbox_failed', 'its host ended', { hint: '' })
+
+void test('a plugin answers a conversation as one text, and its usage counts', async () => {
+  const { events, asked } = await ask('', [{ text: 'Hi.', usage: { promptTokens: 7, completionTokens: 2 } }])
+  assert.deepEqual(events, [
+    { type: 'text', text: 'Hi.' },
+    { type: 'finish', reason: 'stop', usage: { inputTokens: 7, outputTokens: 2, estimated: false } },
+  ])
+  const [plugin, type, { prompt, maxTokens }] = asked[0]!
+  assert.deepEqual([plugin, type, prompt, maxTokens], ['atlas', 'TEXT_LARGE', 'Be brief.\n\nUser: Hello\n\nAssistant:', 99])
+})
+
+void test('a plugin that fails is asked again, and then its fallback', async () => {
+  assert.equal((await ask('', [lost, 'Hi.'])).events.at(-1)?.type, 'finish')
+  const { events, asked } = await ask('', [lost, lost, lost, lost, 'Hi.'])
+  assert.deepEqual(asked.at(-1)!.slice(0, 2), ['spare', 'TEXT_SMALL'])
+  assert.deepEqual(
+    events.map(({ type }) => type),
+    ['restarted', 'text', 'finish'],
+  )
+})
+
+void test('an answer that is no text is an error that names the plugin', async () => {
+  const { events } = await ask('plugin:other', [[1, 2]])
+  const [last] = events
+  assert.equal(last?.type === 'error' && last.failure.message.includes('The plugin other answered with no text.'), true)
+})
