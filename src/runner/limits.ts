@@ -44,6 +44,9 @@ export const headCountDelayMs = 60_000
 export const maxArchiveBytes: number = 64 * 1024 * 1024
 export const maxUnpackedBytes: number = 512 * 1024 * 1024
 export const maxArchiveEntries = 50_000
+/** A folder that a person names may have what its plugin needs along with it; a home folder is a mistake. */
+export const maxFolderBytes: number = 1024 * 1024 * 1024
+export const maxFolderEntries = 100_000
 /** Installing takes minutes on a slow line. */
 export const npmInstallMs = 600_000
 

@@ -3,7 +3,7 @@
  * of npm is installed with what it needs, with `--ignore-scripts`. Every path, link and size in it may be hostile.
  */
 import { execFile } from 'node:child_process'
-import { createReadStream } from 'node:fs'
+import { createReadStream, createWriteStream } from 'node:fs'
 import { copyFile, lstat, mkdir, readdir, readFile, readlink, rename, rm, stat, symlink, writeFile } from 'node:fs/promises'
 import { dirname, join, resolve } from 'node:path'
 import { pipeline } from 'node:stream/promises'
@@ -11,7 +11,7 @@ import { createGunzip } from 'node:zlib'
 import { isObject, OxbowError, type PluginSource, withoutSequences } from '../../types/index.ts'
 import { isInside, staysInside } from '../../plugins/index.ts'
 import type { HostEnv } from '../home.ts'
-import { maxArchiveBytes, maxArchiveEntries, maxUnpackedBytes, npmInstallMs } from '../limits.ts'
+import { maxArchiveBytes, maxArchiveEntries, maxFolderBytes, maxFolderEntries, maxUnpackedBytes, npmInstallMs } from '../limits.ts'
 
 export interface FetchedPackage {
   readonly source: PluginSource
@@ -39,7 +39,7 @@ export async function fetchPackage(from: string, staging: string, env: HostEnv, 
   const path = resolve(from)
   const stats = await stat(path).catch(() => null)
   if (stats?.isDirectory() === true) {
-    await copyTree(path, staging, '')
+    await copyTree(path, staging, '', { entries: 0, bytes: 0 })
     return { source: { from: 'folder', path }, root: '', packages: 0, withScripts: [] }
   }
   if (stats?.isFile() !== true)
@@ -52,14 +52,16 @@ export async function fetchPackage(from: string, staging: string, env: HostEnv, 
 }
 
 /** Without the folders of version control, which are no part of a package. */
-async function copyTree(from: string, to: string, path: string): Promise<void> {
+async function copyTree(from: string, to: string, path: string, copied: { entries: number; bytes: number }): Promise<void> {
   for (const { name } of await readdir(join(from, path), { withFileTypes: true })) {
     if (path === '' && name === '.git') continue
     const inner = join(path, name)
     const stats = await lstat(join(from, inner))
+    if ((copied.entries += 1) > maxFolderEntries) throw tooLarge(`more than ${maxFolderEntries} files`)
+    if (stats.isFile() && (copied.bytes += stats.size) > maxFolderBytes) throw tooLarge(`more than ${maxFolderBytes} bytes`)
     if (stats.isDirectory()) {
       await mkdir(join(to, inner))
-      await copyTree(from, to, inner)
+      await copyTree(from, to, inner, copied)
     } else if (stats.isSymbolicLink()) {
       const target = await readlink(join(from, inner))
       if (!staysInside(inner, target)) throw refused(inner, `is a link out of the package, to ${target}`)
@@ -94,10 +96,8 @@ async function unpack(archive: string, size: number, staging: string): Promise<v
       if (type === 'directory') await mkdir(path, { recursive: true })
       else {
         await mkdir(dirname(path), { recursive: true })
-        const pieces: Buffer[] = []
-        for await (const piece of entry) pieces.push(piece)
         // A second entry of a name would replace what was checked.
-        await writeFile(path, Buffer.concat(pieces), { flag: 'wx', mode: (mode & 0o111) === 0 ? 0o644 : 0o755 })
+        await pipeline(entry, createWriteStream(path, { flags: 'wx', mode: (mode & 0o111) === 0 ? 0o644 : 0o755 }))
       }
     }
     await reading

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { generateKeyPairSync } from 'node:crypto'
-import { chmodSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { execFileSync } from 'node:child_process'
+import { chmodSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, test } from 'node:test'
@@ -202,6 +203,36 @@ test('archives that leave the package, bring links or are bombs are refused, and
   ]
   for (const [code, about, path] of archives) await assert.rejects(stage(home, path), fails(code, about), String(about))
   assert.deepEqual(readdirSync(join(home.root, 'plugins')), [])
+})
+
+test('folders with links out of the package, pipes or too deep a nesting are refused', async () => {
+  const home = newHome()
+  const link = write('link')
+  symlinkSync('/etc/passwd', join(link, 'passwd'))
+  await assert.rejects(stage(home, link), fails('path_refused', /is a link out of the package, to \/etc\/passwd/))
+  const up = write('up')
+  mkdirSync(join(up, 'a'))
+  symlinkSync('../../up', join(up, 'a', 'b'))
+  await assert.rejects(stage(home, up), fails('path_refused', /is a link out of the package/))
+  const pipe = write('pipe')
+  execFileSync('mkfifo', [join(pipe, 'wait')])
+  await assert.rejects(stage(home, pipe), fails('path_refused', /neither a file nor a folder/))
+  const own = { name: `package/${manifestFile}`, text: JSON.stringify({ name: 'deep', version: '1.0.0', sdk: '*', entry: 'b.js' }) }
+  const deep = await tarball([own, { name: `package/${'a/'.repeat(60)}b.js` }])
+  await assert.rejects(stage(home, deep), fails('limit_reached', /folders 40 deep/))
+  const tooDeep = await tarball([{ name: `package/${'a/'.repeat(3_000)}b.js` }])
+  await assert.rejects(stage(home, tooDeep), fails('bad_input', /no tarball that can be unpacked/))
+  assert.deepEqual(readdirSync(join(home.root, 'plugins')), [])
+})
+
+test('files whose names differ only in case are two, and each is part of the hash', async () => {
+  const home = newHome()
+  const folder = write('cases', {}, { 'index.js': '1', 'Index.js': '2' })
+  const { tree_hash: hash } = await add(home, folder)
+  writeFileSync(join(folder, 'Index.js'), '3')
+  const staged = await stage(home, folder)
+  await discard(staged.folder)
+  assert.notEqual(staged.tree_hash, hash)
 })
 
 test('a package without a manifest gets the one that a person gives, which is hashed with it', async () => {
