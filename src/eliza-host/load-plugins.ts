@@ -28,6 +28,12 @@ function coreFile(entry: string): string {
   try {
     return createRequire(entry).resolve('@elizaos/core')
   } catch (cause) {
+    // Those of 0.x can only be imported.
+    if ((cause as NodeJS.ErrnoException).code === 'ERR_PACKAGE_PATH_NOT_EXPORTED')
+      throw new OxbowError('bad_config', `The plugin does not load: it was made for an older @elizaos/core than ${coreVersion}.`, {
+        hint: 'Install a version of the plugin that was made for it.',
+        cause,
+      })
     throw new OxbowError('bad_config', 'The package of the plugin does not contain @elizaos/core.', {
       hint: `Install it with its dependencies: \`oxbow plugin add npm:NAME@VERSION\` takes @elizaos/core ${coreVersion} along.`,
       cause,

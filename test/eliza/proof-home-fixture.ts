@@ -4,7 +4,7 @@
  */
 import { execFile, spawn as start } from 'node:child_process'
 import { hash } from 'node:crypto'
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { stripVTControlCharacters } from 'node:util'
@@ -22,6 +22,9 @@ export const onLoopback = (proposed: { readonly rights: object }): object => ({
   ...proposed,
   rights: { ...proposed.rights, hosts: ['127.0.0.1'] },
 })
+
+/** Of a plugin that reaches no host: it can send nothing away, so that its actions need no approval behind what others wrote. */
+export const withoutHosts = (proposed: { readonly rights: object }): object => ({ ...proposed, rights: { ...proposed.rights, hosts: [] } })
 
 const run = promisify(execFile)
 const addMs = 600_000
@@ -63,12 +66,14 @@ export interface ProofOptions {
   /** config.toml */
   readonly config: string
   readonly secrets?: Readonly<Record<string, string>>
+  /** Folders with plugins of the test itself, by name: files by path. */
+  readonly folders?: Readonly<Record<string, Readonly<Record<string, string>>>>
 }
 
-export async function openProofHome({ packages, config, secrets = {} }: ProofOptions): Promise<ProofHome> {
+export async function openProofHome({ packages, config, secrets = {}, folders = {} }: ProofOptions): Promise<ProofHome> {
   const folder = mkdtempSync(join(tmpdir(), 'oxbow-proof-'))
   const kept = await installedHome(packages)
-  await run('cp', ['-al', join(kept, '.oxbow'), folder])
+  await copyHome(join(kept, '.oxbow'), join(folder, '.oxbow'))
   const installed = JSON.parse(readFileSync(join(kept, 'shown.json'), 'utf8')) as Record<string, Installed>
   const env = environmentOf(folder)
   writeFileSync(join(folder, '.oxbow', 'config.toml'), config)
@@ -87,9 +92,16 @@ export async function openProofHome({ packages, config, secrets = {} }: ProofOpt
     if (exit !== 0) throw new Error(`oxbow ${args.join(' ')} ended with ${exit}: ${err}${out}`)
     return out
   }
-  for (const [name, value] of Object.entries(secrets)) {
+  for (const [name, value] of Object.entries({ OPENAI_API_KEY: 'sk-of-no-worth', ...secrets })) {
     const { exit, err } = await oxbow(['secret', 'set', name], value)
     if (exit !== 0) throw new Error(`${name} was not stored: ${err}`)
+  }
+  for (const [name, files] of Object.entries(folders)) {
+    const source = join(folder, name)
+    mkdirSync(source)
+    for (const [path, text] of Object.entries(files)) writeFileSync(join(source, path), text)
+    const { tree_hash: digest } = JSON.parse(await output('plugin', 'add', source, '--dry-run', '--json')).target as { tree_hash: string }
+    await output('plugin', 'add', source, '--digest', digest)
   }
   const server = open(['serve'], '')
   const serves = new Promise<void>((resolve) =>
@@ -101,6 +113,8 @@ export async function openProofHome({ packages, config, secrets = {} }: ProofOpt
     Promise.race([serves, server.over.then(() => Promise.reject(new Error('serve ended')))]),
     () => `the guest to serve; it prints: ${server.texts.out}${server.texts.err}`,
   )
+  // A guest learns in the background what plugins have; their calls are there once it has.
+  for (const name of readdirSync(join(folder, '.oxbow', 'plugins'))) await output('plugin', 'info', name, '--json')
   const token = (): string => readFileSync(join(folder, '.oxbow', 'users', 'default', 'ipc', 'token'), 'utf8')
   const address = (/ws:\/\/([\d.]+:\d+)/.exec(server.texts.out)?.[1] ?? '').replace(/^/, 'http://')
   return {
@@ -125,6 +139,13 @@ export async function openProofHome({ packages, config, secrets = {} }: ProofOpt
   }
 }
 
+/** Without what guests keep. Only what nobody writes is linked. */
+async function copyHome(from: string, to: string): Promise<void> {
+  mkdirSync(to)
+  for (const name of readdirSync(from).filter((each) => each !== 'users'))
+    await run('cp', [name === 'plugins' ? '-al' : '-a', join(from, name), to])
+}
+
 /** How npm reaches the registry from this machine. */
 const ofNetwork = /^(?:npm_config_.*|NODE_EXTRA_CA_CERTS|SSL_CERT_.*|(?:https?|no)_proxy)$/i
 
@@ -142,7 +163,7 @@ function environmentOf(home: string): Record<string, string> {
 }
 
 /** Installs what is not there yet, and what is narrowed in another way than before. */
-export async function installedHome(packages: readonly Package[]): Promise<string> {
+async function installedHome(packages: readonly Package[]): Promise<string> {
   const kept = join(cache, 'homes', hash('sha256', packages.map(({ spec }) => spec).join()).slice(0, 16))
   const file = join(kept, 'shown.json')
   mkdirSync(join(kept, '.oxbow'), { recursive: true })
@@ -172,6 +193,20 @@ async function addAtTerminal(
   return { proposed: proposed.text, shown: text, seconds: Math.round((performance.now() - began) / 1000) }
 }
 
+/** Adds a package that cannot be installed. @returns what the person sees */
+export async function refusedPackage(spec: string): Promise<string> {
+  const home = mkdtempSync(join(tmpdir(), 'oxbow-refused-'))
+  try {
+    return await addAtTerminal(home, { spec }).then(
+      () => `${spec} was installed`,
+      (error: Error) => error.message.replaceAll(/\s+/g, ' '),
+    )
+  } finally {
+    await run('chmod', ['-R', 'u+w', home])
+    rmSync(home, { recursive: true, force: true })
+  }
+}
+
 function typed(
   home: string,
   args: readonly string[],
@@ -193,4 +228,57 @@ function typed(
       resolve({ text, exit: exitCode })
     }),
   )
+}
+
+/** config.toml of a guest with the model of a test, whose agent has the right to these plugins. @param ports of endpoints on this machine */
+export function startConfig(
+  model: { readonly config: { readonly base_url: string } },
+  plugins: readonly string[],
+  ports: readonly number[] = [],
+): string {
+  const list = (texts: readonly string[]): string => JSON.stringify(texts)
+  return `
+[model]
+provider = "openai"
+base_url = "${model.config.base_url}"
+[agent]
+rights = ${list(['user', ...plugins.map((plugin) => `plugin.${plugin}`)])}
+[approval]
+side_effecting = "allow"
+privileged = "allow"
+[plugins]
+tier = "unlimited"
+[egress]
+allow = ${list(ports.map((port) => `127.0.0.1:${port}`))}
+`
+}
+
+/** A plugin of Oxbow that asks models of other plugins, as any plugin may: what plugins with models are used by. */
+export const asker: Readonly<Record<string, string>> = {
+  'oxbow.plugin.json': JSON.stringify({
+    name: 'asker',
+    version: '1.0.0',
+    sdk: '^1.0.0',
+    entry: 'index.js',
+    rights: {
+      calls: ['openai', 'ollama', 'anthropic', 'openrouter', 'groq'].map((name) => `plugin.plugin-${name}`),
+      models: ['*'],
+      spend_per_day: 1,
+    },
+  }),
+  'package.json': '{"type":"module"}',
+  'index.js': `
+import { definePlugin } from 'oxbow/plugin'
+export default definePlugin({
+  name: 'asker',
+  actions: [{
+    name: 'ask',
+    description: 'Asks a model by its type.',
+    parameters: { type: 'object', properties: { type: { type: 'string' }, params: { type: 'object' }, provider: { type: 'string' } } },
+    handler: async (runtime, message, state, { parameters: { type, params, provider } }) => {
+      const answer = await runtime.useModel(type, params, provider)
+      return { success: true, text: 'asked', data: { answer } }
+    },
+  }],
+})`,
 }

@@ -1,13 +1,12 @@
 /** plugin-bootstrap 1.7.2 and plugin-sql 1.7.2, installed by `oxbow plugin add npm:…` and used in a real guest and its sandbox. */
 import assert from 'node:assert/strict'
-import { existsSync } from 'node:fs'
-import { join } from 'node:path'
 import { after, before, describe, it } from 'node:test'
 import { startModel, type TestModel } from '../support/model.ts'
-import { openProofHome, type ProofHome } from './proof-home-fixture.ts'
+import { openProofHome, type ProofHome, startConfig } from './proof-home-fixture.ts'
 
 const bootstrap = '@elizaos/plugin-bootstrap@1.7.2'
 const sql = '@elizaos/plugin-sql@1.7.2'
+const answer = (text: string) => ({ events: [{ text }] })
 
 describe('plugin-bootstrap and plugin-sql from the registry', () => {
   let model: TestModel
@@ -15,36 +14,23 @@ describe('plugin-bootstrap and plugin-sql from the registry', () => {
   before(async () => {
     model = await startModel({
       turns: [
-        {
-          match: '# Task: Generate dialog',
-          steps: [{ events: [{ text: '<response><thought>t</thought><text>Ahoy, I am Ada.</text></response>' }] }],
-        },
-        { match: 'YES or NO', steps: [{ events: [{ text: 'YES' }] }] },
+        { match: '# Task: Generate dialog', steps: [answer('<response><thought>t</thought><text>Ahoy, I am Ada.</text></response>')] },
+        { match: '# Task: Generate Agent Reflection', steps: [answer('<response><thought>She likes boats.</thought></response>')] },
+        { match: 'following', steps: [answer('yes')] },
         {
           match: 'Greet me by the plugin',
-          steps: [{ events: [{ tool_call: { name: 'plugin-bootstrap_reply', arguments: {} } }] }, { events: [{ text: 'Done: {{last}}' }] }],
+          steps: [{ events: [{ tool_call: { name: 'plugin-bootstrap_reply', arguments: {} } }] }, answer('Done: {{last}}')],
         },
-        { steps: [{ events: [{ text: 'Plain answer.' }] }] },
+        { steps: [answer('Plain answer.')] },
       ],
     })
     home = await openProofHome({
       packages: [{ spec: bootstrap }, { spec: sql }],
-      config: `
-[model]
-provider = "openai"
-base_url = "${model.config.base_url}"
-[agent]
-rights = ["user", "plugin.plugin-bootstrap", "plugin.plugin-sql"]
-[approval]
-side_effecting = "allow"
-privileged = "allow"
-[plugins]
-tier = "unlimited"
+      config: `${startConfig(model, ['plugin-bootstrap', 'plugin-sql'])}
 [plugins.settings.plugin-bootstrap.character]
 name = "Ada"
 bio = "Ada sails."
 `,
-      secrets: { OPENAI_API_KEY: 'sk-of-no-worth' },
     })
   })
   after(async () => {
@@ -52,25 +38,43 @@ bio = "Ada sails."
     await model?.[Symbol.asyncDispose]()
   })
 
-  it('was proposed, shown and installed without its scripts', () => {
+  it('are proposed, shown with what they may do, and installed without their scripts', () => {
     const { proposed, shown } = home.installed[bootstrap]!
-    console.log(proposed, shown)
-    assert.match(shown, /Scripts of these packages are not run/)
+    assert.match(proposed, /packages: @elizaos\/core, zod/)
+    assert.match(shown, /Scripts of these packages are not run:\s+esbuild/)
+    assert.match(shown, /ask any model\s+spend \$1 a day/)
+    assert.match(shown, /It has actions 13, providers 16, evaluators 1, services 2, tasks 1, events 15\./)
   })
-  it('is described', async () => {
-    const { exports } = await home.info('plugin-bootstrap')
-    assert.deepEqual([exports.actions.length, exports.providers.length, exports.evaluators.length, exports.services.length], [13, 16, 1, 2])
-    console.log((await home.oxbow(['calls'])).out.split('\n').filter((l) => /bootstrap/.test(l)))
-    console.log(await home.oxbow(['call', 'plugin-bootstrap.reply', '{"text":"Good morning"}', '--json']))
-    console.log(await home.oxbow(['exec', 'Greet me by the plugin']))
-    console.log(await home.oxbow(['plugin', 'logs', 'plugin-bootstrap']))
-    console.log(
-      JSON.stringify(
-        model.requests.map((m) => m.map(({ role, content }) => [role, String(content).slice(0, 600)])),
-        null,
-        1,
-      ),
+  it('replies as its character, by the model of the guest', async () => {
+    const reply = await home.call('plugin-bootstrap.reply', { text: 'Good morning' })
+    assert.match(reply.text, /Ahoy, I am Ada\./)
+    assert.match(JSON.stringify(model.requests.at(-1)), /# Task: Generate dialog for the character Ada/)
+  })
+  it('follows a room, keeps that, and says that it cannot follow it twice', async () => {
+    const input = { text: 'Ada, please follow this room' }
+    const followed = await home.call('plugin-bootstrap.follow_room', input)
+    assert.deepEqual([followed.ok, followed.text], [true, 'Now following room: Ada'])
+    assert.equal((await home.oxbow(['plugin', 'reload', 'plugin-bootstrap'])).exit, 0)
+    assert.equal((await home.call('plugin-bootstrap.follow_room', input)).text, 'FOLLOW_ROOM cannot be used for this message.')
+  })
+  it('takes part in a turn: the model calls its action, providers add to the context, its evaluator reflects afterwards', async () => {
+    assert.match(await home.say('Greet me by the plugin'), /^Done: .*Ahoy, I am Ada\./s)
+    const texts = model.requests.map((request) => JSON.stringify(request))
+    assert.match(texts.find((text) => text.includes('You are ox') && text.includes('Greet me')) ?? '', /Ada sails\./)
+    assert.match(
+      texts.find((text) => text.includes('# Task: Generate dialog') && text.includes('Greet me')) ?? '',
+      /Greet me by the plugin/,
     )
-    console.log(home.printed(), existsSync(join(home.folder, '.oxbow')))
+  })
+  it('says that no picture can be made, and why in its log', async () => {
+    const picture = await home.call('plugin-bootstrap.generate_image', { text: 'Draw a boat' })
+    assert.equal(picture.ok, false)
+    assert.match((await home.oxbow(['plugin', 'logs', 'plugin-bootstrap'])).out, /[Ii]mage/)
+  })
+  it('plugin-sql finds an adapter and adds none', async () => {
+    assert.match((await home.oxbow(['plugin', 'test', 'plugin-sql'])).out, /has no tests/)
+    assert.match((await home.oxbow(['plugin', 'logs', 'plugin-sql'])).out, /Database adapter already registered, skipping creation/)
+    const { exports } = await home.info('plugin-sql')
+    assert.deepEqual([exports.actions, exports.services, exports.models], [[], [], []])
   })
 })

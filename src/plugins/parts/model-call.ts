@@ -88,7 +88,9 @@ export function modelCall(deps: ModelDeps): Call<ModelInput, ModelOutput> {
       throw new OxbowError(
         failures.length === 0 ? 'not_found' : 'tool_failed',
         failures.length === 0 ? `No plugin serves models of the type ${input.type}.` : `No model answered. ${failures.join(' ')}`,
-        { hint: 'oxbow plugin info NAME lists the models that a plugin serves.' },
+        {
+          hint: 'oxbow plugin info NAME lists the models of a plugin. Who asks needs the right plugin.NAME, a plugin from calls in its manifest.',
+        },
       )
     },
   }
