@@ -128,7 +128,7 @@ export async function startGuest(
 
 function openGuestEngine(
   { config, keys: env, catalogFolder, workspaceRoot, plugins }: GuestEnvelope,
-  { modelLimits: limits = {} }: GuestOptions,
+  { modelLimits: limits = {}, host }: GuestOptions,
   askPlugin: AskPluginModel,
 ): Promise<Engine> {
   return openEngine({
@@ -136,7 +136,8 @@ function openGuestEngine(
     env,
     ...(catalogFolder !== undefined && { catalogFolder, packageFolders: [dirname(catalogFolder)] }),
     stateFolder: join(workspaceRoot, 'internal'),
-    ...(plugins !== undefined && { askPlugin }),
+    // Without plugins and a runner that installs them, none can be the model.
+    ...((plugins !== undefined || host !== undefined) && { askPlugin }),
     clock: systemClock,
     random: systemRandom,
     limits,

@@ -54,6 +54,9 @@ name = "gpt-5-mini"
 [providers."plugin:atlas".models.TEXT_LARGE]
 input_price = 0
 output_price = 0
+[providers."plugin:asker".models.TEXT_LARGE]
+input_price = 0
+output_price = 0
 [memory]
 embedder = "none"
 index_messages = false
