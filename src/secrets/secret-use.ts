@@ -146,11 +146,14 @@ function mayUse({ limits }: Pick<Caller, 'limits'>, name: string): boolean {
   return limits === undefined || (!limits.denied.has('secret.use') && limits.only.get('secret.use')?.includes(name) !== false)
 }
 
-function notGiven(name: string, call: Call): Failure {
+function notGiven(name: string, call: Call, { actor }: Pick<Caller, 'actor'>): Failure {
+  const isPlugin = actor.startsWith('plugin:')
   return {
     code: 'denied',
-    message: `${call.name} may not use the secret ${name} for this agent.`,
-    hint: 'Continue without it. The user can name the secret in the definition of the agent.',
+    message: `${call.name} may not use the secret ${name} for this ${isPlugin ? 'plugin' : 'agent'}.`,
+    hint: isPlugin
+      ? `Its manifest allows it with "${name}" under rights.secrets, if the agent that it works for may, too.`
+      : 'Continue without it. The user can name the secret in the definition of the agent.',
   }
 }
 
@@ -172,7 +175,7 @@ function judgeOne(secrets: Secrets, seen: Seen, { caller, call, input, handle, n
   // What it has read in a file is there already.
   if (isInside(call) && seen.has(caller.session, name)) return null
   if (!isNamed) return refused(name, call)
-  if (!mayUse(caller, name)) return notGiven(name, call)
+  if (!mayUse(caller, name)) return notGiven(name, call, caller)
   if (isInside(call)) return null
   const hosts = hostsOf(call, input)
   return mayReach(policy, hosts) ? null : wrongHost(name, call, hosts)

@@ -28,7 +28,7 @@ const taggedCalls: ReadonlySet<string> = new Set(['memory.search', 'memory.recal
 const filteredCalls: ReadonlySet<string> = new Set(['skill.search'])
 
 /** @returns why the caller's limits do not allow the call, or null */
-export function refuseLimited({ limits, rights }: Caller, call: Call, input: unknown): Failure | null {
+export function refuseLimited({ actor, limits, rights }: Caller, call: Call, input: unknown): Failure | null {
   if (limits === undefined) return null
   if (limits.denied.has(call.right)) return beyond(call, `needs the right ${call.right}, which is denied`, `Remove "!${call.right}"`)
   const only = limits.only.get(call.right)
@@ -42,10 +42,15 @@ export function refuseLimited({ limits, rights }: Caller, call: Call, input: unk
   const isCovered = (one: string): boolean => only?.some((pattern) => isInside(one, pattern)) !== false
   if (rights.has('*') || (taggedCalls.has(call.name) && reached.some(isCovered))) return null
   const outside = reached.find((one) => !isCovered(one))
-  return outside === undefined
-    ? null
-    : beyond(call, `reaches ${outside}, which ${call.right} does not cover`, `Grant "${call.right}:${outside}"`)
+  if (outside === undefined) return null
+  const refusal = beyond(call, `reaches ${outside}, which ${call.right} does not cover`, `Grant "${call.right}:${outside}"`)
+  const list = manifestLists[call.right]
+  if (!actor.startsWith('plugin:') || list === undefined) return refusal
+  return { ...refusal, hint: `Its manifest allows it with "${outside}" under rights.${list}, if the agent that it works for may, too.` }
 }
+
+/** Where the manifest of a plugin names what a right covers. */
+const manifestLists: Readonly<Record<string, string>> = { 'file.read': 'paths', 'file.write': 'paths', 'web.read': 'hosts' }
 
 /** @returns the tag of all memories that a caller with these rights is reminded of, in a list; empty: of every one; null: of none */
 export function recallTags({

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict'
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { after, before, describe, it } from 'node:test'
+import { after, before, beforeEach, describe, it } from 'node:test'
 import { fuzzLink } from './host-pipe-fixture.ts'
 import { done, type HostBench, makeHostBench, usualPlugin } from './host-fixture.ts'
 
@@ -39,7 +39,9 @@ const acts = {
   code: () => { frame(4, { failure: { code: 'store_full', message: '', hint: '' } }); return forever() },
   calls: () => { for (let i = 0; i < 300; i += 1) call(2 * i + 1, 4); return forever() },
 }
-export default { name: 'hostile', actions: Object.entries(acts).map(([name, handler]) => ({ name, handler })) }
+const services = [{ serviceType: 'never', start: forever }]
+acts.service = async (runtime) => { await runtime.getService('never'); return { success: true } }
+export default { name: 'hostile', services, actions: Object.entries(acts).map(([name, handler]) => ({ name, handler })) }
 `
 
 const cases: readonly (readonly [action: string, problem: RegExp])[] = [
@@ -64,10 +66,11 @@ describe('a hostile host', () => {
   let bench: HostBench
   before(async () => {
     const plugins = { usual: usualPlugin, hostile }
-    bench = await makeHostBench({ plugins, deps: { checkMs: 300, restartMs: 1, maxCrashes: Infinity } })
+    bench = await makeHostBench({ plugins, deps: { checkMs: 2_000, restartMs: 1, maxCrashes: Infinity } })
     await bench.act('usual', 'echo', { text: 'x' })
   })
   after(() => bench[Symbol.asyncDispose]())
+  beforeEach(() => waitUntil(() => bench.hosts.state('hostile').phase !== 'waiting'))
 
   for (const [action, problem] of cases) {
     it(`that does ${action} ends, and its request fails as one that may have had an effect`, async () => {
@@ -78,7 +81,6 @@ describe('a hostile host', () => {
         return true
       })
       assert.equal((await bench.act('usual', 'echo', { text: 'still here' })).data['inits'], 1)
-      await waitUntil(() => bench.hosts.state('hostile').phase !== 'waiting')
     })
   }
 
@@ -102,6 +104,18 @@ describe('a hostile host', () => {
     const problems = await bench.hosts.replace([...bench.hosts.plugins(), plugin])
     assert.match(problems['changed']!, /are not those that were approved/)
     await assert.rejects(bench.act('changed', 'echo'), { code: 'not_found' })
+  })
+
+  it('whose service never starts says so after 30 s, and answers meanwhile', { timeout: 60_000 }, async () => {
+    const waiting = assert.rejects(bench.act('hostile', 'service', {}, { timeoutMs: 50_000 }), {
+      code: 'timeout',
+      message: 'The service never did not start within 30 s.',
+    })
+    const asked = bench.hosts.ask('hostile', 'service', { type: 'never' }, { signal: new AbortController().signal, timeoutMs: 500 })
+    await assert.rejects(asked, { code: 'timeout' })
+    assert.deepEqual((await bench.hosts.exports('hostile', new AbortController().signal)).services, [{ type: 'never', description: '' }])
+    await waiting
+    assert.equal(bench.hosts.state('hostile').phase, 'running')
   })
 
   it('gets refusals for calls of a request that has ended, and is not taken for broken', async () => {
