@@ -40,14 +40,27 @@ function firstLine(body: string): string {
 export function expandCommand(body: string, argumentText: string): string {
   const given = argumentText.trim()
   const words = wordsOf(given)
-  let hasPlace = false
-  const expanded = body.replace(/\$(?:(ARGUMENTS)(?![A-Za-z0-9_])|([1-9]\d?)(?!\d))/g, (_, all: string | undefined, place: string) => {
-    hasPlace = true
-    return all === undefined ? (words[Number(place) - 1] ?? '') : given
-  })
-  const text = hasPlace || given === '' ? expanded : `${expanded}\n\n${given}`
-  if (text.length <= maxExpandedChars) return text
-  throw new OxbowError('limit_reached', `The command has more than ${maxExpandedChars} characters with its arguments.`, {
+  const parts: string[] = []
+  let chars = 0
+  // Counted before they are joined: many places of long arguments are more than a string can hold.
+  const add = (part: string): void => {
+    chars += part.length
+    if (chars > maxExpandedChars) throw tooLong()
+    parts.push(part)
+  }
+  let end = 0
+  for (const { 0: place, 1: all, 2: word, index } of body.matchAll(/\$(?:(ARGUMENTS)(?![A-Za-z0-9_])|([1-9]\d?)(?!\d))/g)) {
+    add(body.slice(end, index))
+    add(all === undefined ? (words[Number(word) - 1] ?? '') : given)
+    end = index + place.length
+  }
+  add(body.slice(end))
+  if (end === 0 && given !== '') add(`\n\n${given}`)
+  return parts.join('')
+}
+
+function tooLong(): OxbowError {
+  return new OxbowError('limit_reached', `The command has more than ${maxExpandedChars} characters with its arguments.`, {
     hint: 'Write the arguments into a file, and name the file.',
   })
 }

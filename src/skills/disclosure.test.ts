@@ -1,4 +1,4 @@
-/** Budgets of what models learn, the rights of scripts, and commands with hostile arguments. */
+/** Budgets of what models learn, and the rights of scripts. */
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import fc from 'fast-check'
@@ -7,7 +7,6 @@ import { scaled } from '../../test/support/scale.ts'
 import type { Caller } from '../types/index.ts'
 import { scriptRights } from './allowed-tools.ts'
 import { createCatalog } from './catalog.ts'
-import { expandCommand, readCommand } from './commands.ts'
 import { type CountTokens, listSkills, searchSkills, shownBody } from './disclosure.ts'
 import { instructionSection } from './instructions.ts'
 import type { TrustBook } from './trust.ts'
@@ -117,39 +116,6 @@ describe('scripts', () => {
       false,
       false,
     ])
-  })
-})
-
-describe('commands', () => {
-  it('take any arguments without replacing twice, running anything or reading the environment', () => {
-    const given = fc.oneof(fc.string(), fc.stringMatching(/^[ab"'\\$ 1ARGUMENTS{}!`@-]{0,40}$/))
-    fc.assert(
-      fc.property(given, (text) => {
-        const expanded = expandCommand('a [$ARGUMENTS] b', text)
-        assert.equal(expanded, `a [${text.trim()}] b`)
-        assert.equal(
-          expandCommand('$HOME ${HOME} {{HOME}} !`id` @file $ARGUMENTSX $0 $100', ''),
-          '$HOME ${HOME} {{HOME}} !`id` @file $ARGUMENTSX $0 $100',
-        )
-      }),
-      { numRuns: scaled(10_000, 300) },
-    )
-    assert.equal(expandCommand('$1|$2|$3|$10', `"a b" 'c d' e\\ f`), 'a b|c d|e f|')
-    assert.equal(expandCommand('Do it.', 'now'), 'Do it.\n\nnow')
-    assert.throws(() => expandCommand('$ARGUMENTS '.repeat(100), 'x'.repeat(2_000)), /more than 100000 characters/)
-  })
-
-  it('are read with and without a frontmatter', () => {
-    assert.deepEqual(readCommand('---\ndescription: "Says hello"\nargument-hint: NAME\n---\nHello $1'), {
-      description: 'Says hello',
-      hint: 'NAME',
-      body: 'Hello $1',
-    })
-    assert.deepEqual(readCommand('# Title\ntext'), { description: 'Title', hint: '', body: '# Title\ntext' })
-    fc.assert(
-      fc.property(fc.string({ unit: 'binary' }), (text) => typeof readCommand(`---\n${text}`).body === 'string'),
-      { numRuns: scaled(10_000, 200) },
-    )
   })
 })
 
