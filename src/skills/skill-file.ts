@@ -56,8 +56,8 @@ function splitSkill(text: string): { readonly frontmatter: string; readonly body
   return { frontmatter: text.slice(3, end), body: text.slice(end + 3).trim() }
 }
 
-/** Plain scalars of ASCII that begin with a letter and hold no character with a meaning in YAML; these words are no text. */
-const plainLine = /^([a-z-]+): ([A-Za-z](?:[\x20-\x22\x24-\x39\x3b-\x7e]*[\x21\x22\x24-\x39\x3b-\x7e])?)$/
+/** Plain scalars of ASCII that begin with a letter and hold nothing with a meaning in YAML, as `#` or a colon before a space; these words are no text. */
+const plainLine = /^([a-z-]+): ([A-Za-z](?:(?:[\x20-\x22\x24-\x39\x3b-\x7e]|:(?! ))*[\x21\x22\x24-\x39\x3b-\x7e])?)$/
 const notText = /^(?:null|Null|NULL|true|True|TRUE|false|False|FALSE)$/
 
 /** Most frontmatters need no parser. @returns null for one that does */
