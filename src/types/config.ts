@@ -148,7 +148,9 @@ export const configSchema: z.ZodType<Config> = z.strictObject({
         .string()
         .min(1)
         .default('auto')
-        .describe('Provider of a model that is named without one. `auto`: the one whose key or base URL is set, otherwise offline.'),
+        .describe(
+          'Provider of a model that is named without one. `auto`: the one whose key or base URL is set, otherwise offline. `plugin:NAME`: a plugin that serves models.',
+        ),
       name: z.string().default('').describe('Default model: `provider/model`, or one of `model.provider`. Empty: the provider’s default.'),
       fallback: z
         .array(z.string())

@@ -11,7 +11,7 @@ import { inTime } from '../support/patience.ts'
 import { series } from '../support/scale.ts'
 import { makeWorkspace } from '../support/workspace.ts'
 
-const kills = series(50, 2)
+const kills = series(50, 1)
 const everyMs = 1_000
 
 const source = `
