@@ -60,6 +60,7 @@ async function openParts(
   })
   const parts = createPluginParts({
     hosts,
+    conceal: secrets.conceal,
     user,
     limit,
     config: config.plugins,

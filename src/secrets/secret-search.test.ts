@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import fc from 'fast-check'
 import { createSecretSearch } from './secret-search.ts'
+import { createDeepHide } from './secrets.ts'
 
 const secrets = new Map([
   ['KEY', 'private.0123'],
@@ -17,6 +18,8 @@ void describe('a known secret', () => {
   void it('is replaced by its handle everywhere', () => {
     assert.equal(search.hide('a private.0123b private.0123'), 'a [secret:KEY]b [secret:KEY]')
     assert.equal(search.hide('say quo"te\\$&-xyz/é'), 'say [secret:ODD]')
+    const inNames = createDeepHide(search.hide)({ 'of private.0123': 1, plain: ['private.0123'] })
+    assert.deepEqual(inNames, { 'of [secret:KEY]': 1, plain: ['[secret:KEY]'] })
     assert.equal(search.hide('a word'), 'a word', 'one that short would blank out ordinary words')
   })
 

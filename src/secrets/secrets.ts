@@ -8,7 +8,7 @@
  */
 import { createHmac } from 'node:crypto'
 import { type Caller, type CallId, type Config, isObject, type Json, type JsonObject, type Message, once } from '../types/index.ts'
-import { maxFoundSecrets, maxPasses } from './limits.ts'
+import { maxFoundSecrets, maxPasses, minSecretCharacters } from './limits.ts'
 import { createSecretSearch, type SecretSearch } from './secret-search.ts'
 import { findUnknown } from './unknown-secrets.ts'
 import type { VaultReader } from './vault-values.ts'
@@ -329,11 +329,14 @@ export function createDeepHide(hide: HideText): <Value>(value: Value, onFound?: 
     const prototype: unknown = Object.getPrototypeOf(value)
     if (prototype !== Object.prototype && prototype !== null) return value
     let copy: Record<string, unknown> | null = null
+    let hasSecretKey = false
     for (const key of Object.keys(value)) {
       const item = within(value[key], onFound)
       if (item !== value[key]) (copy ??= { ...value })[key] = item
+      hasSecretKey ||= key.length >= minSecretCharacters && hide(key) !== key
     }
-    return copy ?? value
+    if (!hasSecretKey) return copy ?? value
+    return Object.fromEntries(Object.entries(copy ?? value).map(([key, item]) => [hide(key, onFound), item]))
   }
   return <Value>(value: Value, onFound?: (name: string) => void) => within(value, onFound) as Value
 }

@@ -122,9 +122,9 @@ export async function openElizaGuest({ source, needs, plugin, keys = {}, config 
     guest: () => guest,
     async call(name, input) {
       // What a plugin has is learned in the background.
-      for (;;) {
+      for (const until = Date.now() + 30_000; ;) {
         const outcome = await guest.kernel.call(name, input)
-        if (outcome.status === 'ok' || outcome.failure.code !== 'unknown_call') return outcome
+        if (outcome.status === 'ok' || outcome.failure.code !== 'unknown_call' || Date.now() > until) return outcome
         await new Promise((resolve) => setTimeout(resolve, 20))
       }
     },

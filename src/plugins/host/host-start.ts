@@ -9,7 +9,11 @@ import { elizaCheckMs, hostCheckMs, hostStartMs } from './limits.ts'
 export interface HostStartDeps {
   readonly sandbox: Pick<Sandbox, 'serve'>
   /** Values of secrets, by name. */
-  readonly secrets: { get(name: string): string | undefined }
+  readonly secrets: {
+    get(name: string): string | undefined
+    /** @returns the text with handles in place of secrets */
+    conceal?(text: string): string
+  }
   /** Issues passes; absent: plugins have no network. */
   readonly proxy?: Pick<EgressProxy, 'issue'> | undefined
   /** Compares the files of a plugin with the hash that a person has approved. */

@@ -15,7 +15,7 @@ import { parseExports } from './frame-schemas.ts'
 import { createHostLife, type HostLife, type HostLifeDeps } from './host-life.ts'
 import type { HostLink } from './host-link.ts'
 import { type HostStartDeps, startHost } from './host-start.ts'
-import { describedAtOnce, hostStartMs, maxShownTests, testsMs } from './limits.ts'
+import { describedAtOnce, hostStartMs, maxLogChars, maxShownTests, testsMs } from './limits.ts'
 
 export interface PluginHostDeps extends HostStartDeps, Omit<HostLifeDeps, 'start'> {
   readonly plugins: readonly HostedPlugin[]
@@ -24,7 +24,7 @@ export interface PluginHostDeps extends HostStartDeps, Omit<HostLifeDeps, 'start
 /** Starts nothing, and reads what is kept. */
 export async function createPluginHosts(deps: PluginHostDeps): Promise<PluginHosts> {
   const kept = keepExports(join(deps.stateFolder, '.exports'))
-  const logs = keepLogs(join(deps.stateFolder, '.logs'))
+  const logs = keepLogs(join(deps.stateFolder, '.logs'), deps.secrets.conceal)
   const known = new Map<string, PluginExports>()
   const withheld = new Map<string, readonly string[]>()
   const lives = new Map<string, HostLife>()
@@ -32,7 +32,11 @@ export async function createPluginHosts(deps: PluginHostDeps): Promise<PluginHos
   let closed = false
 
   const lifeOf = (plugin: HostedPlugin): HostLife =>
-    createHostLife(plugin, { ...deps, start: (which, onLog) => startHost(which, deps, onLog), onEnded: logs.keep })
+    createHostLife(plugin, {
+      ...deps,
+      start: (which, onLog) => startHost(which, deps, onLog),
+      onEnded: logs.keep,
+    })
   const find = (name: string): HostLife => {
     const life = lives.get(name)
     if (life !== undefined) return life
@@ -77,7 +81,7 @@ export async function createPluginHosts(deps: PluginHostDeps): Promise<PluginHos
     known: (plugin) => known.get(plugin) ?? null,
     state: (plugin) => ({ ...find(plugin).state(), withheld: withheld.get(plugin) ?? [] }),
     async log(plugin) {
-      return find(plugin).state().log || (await logs.find(plugin))
+      return logs.shown(find(plugin).state().log) || (await logs.find(plugin))
     },
     async replace(next, calls) {
       const problems = await takeList(next, calls, { plugins, lives, known, lifeOf, describe, takeOver })
@@ -178,20 +182,28 @@ function failedTests({ name, version }: HostedPlugin, failed: readonly PluginTes
   })
 }
 
-/** @param folder of files, one for each plugin; agents do not see it */
-function keepLogs(folder: string): {
+/** @param folder of files, one for each plugin; agents do not see it @param conceal replaces secrets */
+function keepLogs(
+  folder: string,
+  conceal: HostStartDeps['secrets']['conceal'] = (text) => text,
+): {
+  /** What may be kept and seen of a log. */
+  shown(log: string): string
   keep(plugin: string, log: string): void
   find(plugin: string): Promise<string>
   written(): Promise<void>
 } {
   const pathOf = (plugin: string): string => join(folder, `${plugin}.log`)
+  // A first line that is cut could have a part of a secret.
+  const shown = (log: string): string => conceal(log.length < maxLogChars ? log : log.slice(log.indexOf('\n') + 1))
   let last = Promise.resolve()
   return {
+    shown,
     keep(plugin, log) {
       if (log === '') return
       const write = async (): Promise<void> => {
         await mkdir(folder, { recursive: true, mode: 0o700 })
-        await writeFile(pathOf(plugin), log, { mode: 0o600 })
+        await writeFile(pathOf(plugin), shown(log), { mode: 0o600 })
       }
       // A log that cannot be kept stops nothing.
       last = last.then(write).catch(() => {})

@@ -49,6 +49,8 @@ export interface PartDeps {
   readonly states: TurnStates
   readonly limits: RateLimits
   readonly capSpend: CapSpend
+  /** @returns the text with handles in place of secrets */
+  readonly conceal: (text: string) => string
   /** The message of a turn that runs; null for any other turn. */
   readonly messageOf: (turn: TurnId | '') => string | null
   /** Labels of what a session has read. */

@@ -31,6 +31,7 @@ export interface PluginPartsOptions {
   readonly labelsOf: PartDeps['labelsOf']
   readonly breakers: HandlerBreakers
   readonly limit: LimitPlugin
+  readonly conceal?: PartDeps['conceal']
   readonly flowsFreely: boolean
   readonly user: string
 }
@@ -75,9 +76,10 @@ export function createPluginParts({
   limit,
   flowsFreely,
   user,
+  conceal = (text) => text,
 }: PluginPartsOptions): PluginParts {
   const limits = createRateLimits((plugin) => config.tiers[plugin] ?? config.tier, clock)
-  const shared = { hosts, schemas, messageOf, labelsOf, flowsFreely, limits }
+  const shared = { hosts, schemas, messageOf, labelsOf, flowsFreely, limits, conceal }
   const deps: PartDeps = { ...shared, capSpend: createSpendCap(limit), states: createTurnStates(clock) }
   const events = new Map<string, EventCounts>()
   const stopping = new AbortController()
