@@ -83,7 +83,8 @@ function isSame({ before, tree_hash: hash, source }: StagedPlugin): boolean {
 async function finish(staged: StagedPlugin, text: string, options: AddOptions, terminal: Terminal): Promise<number> {
   const home = openHome(terminal.env)
   const { manifest, before } = staged
-  const problems = await syncGuests(home, terminal)
+  const grant = await grantIfWanted(manifest.name, { ...options, asks: before === null }, terminal)
+  const problems = await syncGuests(home, terminal, grant.changed)
   const refused = problems.find(({ plugin }) => plugin === manifest.name)
   if (refused !== undefined && before !== null && !isSame(staged)) {
     await (await loadPlugins()).revertPlugin(home, staged)
@@ -95,13 +96,7 @@ async function finish(staged: StagedPlugin, text: string, options: AddOptions, t
   const enabled = before?.enabled ?? true
   const parts = enabled && manifest.program === 'eliza-host' ? await tryLoading(home, staged, options, terminal) : null
   const lines = [text, ...partCounts(parts), ...(enabled ? [] : [`It is disabled: oxbow plugin enable ${manifest.name}`])]
-  return report(
-    { ...shown(staged), enabled },
-    lines.join('\n'),
-    problems,
-    { ...options, plugin: manifest.name, asks: before === null },
-    terminal,
-  )
+  return report({ ...shown(staged), enabled }, lines.join('\n'), problems, { ...options, granted: grant.granted }, terminal)
 }
 
 /**
@@ -223,9 +218,10 @@ export async function pluginSwitch(name: string, isOn: boolean, options: SwitchO
   const { home } = guestSetup(options, terminal)
   const { switchPlugin } = await loadPlugins()
   switchPlugin(home, name, isOn)
-  const problems = await syncGuests(home, terminal)
+  const grant = isOn ? await grantIfWanted(name, options, terminal) : null
+  const problems = await syncGuests(home, terminal, grant?.changed)
   const text = `${isOn ? 'Enabled' : 'Disabled'} ${name}.`
-  return report({ plugin: name, enabled: isOn }, text, problems, isOn ? { ...options, plugin: name } : options, terminal)
+  return report({ plugin: name, enabled: isOn }, text, problems, { ...options, granted: grant?.granted }, terminal)
 }
 
 export async function pluginRemove(name: string, options: SwitchOptions, terminal: Terminal): Promise<number> {
@@ -263,43 +259,43 @@ export async function pluginReload(name: string, options: CallOptions, terminal:
 }
 
 interface ReportOptions extends SwitchOptions {
-  readonly plugin?: string
-  readonly asks?: boolean
+  /** Whether the agent may use the plugin; absent: it does not matter. */
+  readonly granted?: boolean | undefined
 }
 
-/**
- * @param options with `plugin`, one that was installed or enabled: says whether the agent has the right to it, and gives it that where a person
- * wants so
- */
-async function report(
-  result: object,
-  text: string,
-  problems: readonly SyncProblem[],
-  options: ReportOptions,
-  terminal: Terminal,
-): Promise<number> {
-  const granted = options.plugin === undefined ? undefined : await grantIfWanted(options.plugin, options, terminal)
+function report(result: object, text: string, problems: readonly SyncProblem[], options: ReportOptions, terminal: Terminal): number {
+  const { granted } = options
   const lines = problems.map(({ plugin, why }) => `${plugin === '' ? '' : `${plugin}: `}${why}`)
   for (const line of lines) printNotice(terminal, `warning: ${plainLine(line, 1_000)}`)
   if (options.json === true) printLine(terminal, JSON.stringify({ ...result, ...(granted !== undefined && { granted }), problems: lines }))
-  else printText(terminal, granted === false ? `${text}\n${notGranted(options.plugin ?? '')}` : text)
+  else printText(terminal, text)
   return problems.length === 0 ? 0 : 1
 }
 
-/** @returns whether the agent has the right to use the plugin */
-async function grantIfWanted(plugin: string, options: ReportOptions, terminal: Terminal): Promise<boolean> {
+interface GrantOptions extends SwitchOptions {
+  /** Whether a person at a terminal is asked. */
+  readonly asks?: boolean
+}
+
+/** Gives the agent the right to a plugin where a person wants so. @returns whether it has it, and whether the configuration was changed */
+async function grantIfWanted(
+  plugin: string,
+  options: GrantOptions,
+  terminal: Terminal,
+): Promise<{ readonly granted: boolean; readonly changed: boolean }> {
   const setup = guestSetup(options, terminal)
   const loaded = await loadPlugins()
   const why = whyNotLoaded(loaded.findPlugin(setup.home, plugin), setup, loaded)
   if (why !== '') printNotice(terminal, `warning: ${plainText(why)}`)
-  if (loaded.isGranted(setup.config, plugin)) return true
+  if (loaded.isGranted(setup.config, plugin)) return { granted: true, changed: false }
   const asks = options.asks === true && options.digest === undefined && options.json !== true && isInteractive(terminal)
-  if (options.grant !== true && !(asks && (await isYes(`May your agent use it? [y/N] `, terminal)))) return false
+  if (options.grant !== true && !(asks && (await isYes(`May your agent use it? [y/N] `, terminal)))) {
+    printNotice(terminal, `notice: ${notGranted(plugin)}`)
+    return { granted: false, changed: false }
+  }
   const file = loaded.grantPlugin(setup.home, setup.workspace, plugin, true)
   if (file !== null) printNotice(terminal, `notice: added "plugin.${plugin}" to agent.rights in ${file}`)
-  // Rights are read when a guest starts; it starts anew inside of its process, and its turns go on.
-  await eachGuest(setup.home, terminal, async (gateway) => void (await outputOf(gateway, 'guest.restart', {})))
-  return true
+  return { granted: true, changed: file !== null }
 }
 
 interface SyncProblem {
@@ -308,11 +304,16 @@ interface SyncProblem {
   readonly why: string
 }
 
-/** Has every guest that runs take over the change; the others read it when they start. @returns what did not work */
-function syncGuests(home: Home, terminal: Terminal): Promise<readonly SyncProblem[]> {
+/**
+ * Has every guest that runs take over the change; the others read it when they start.
+ * @param restart for changed rights, which a guest reads when it starts @returns what did not work
+ */
+async function syncGuests(home: Home, terminal: Terminal, restart = false): Promise<readonly SyncProblem[]> {
   return eachGuest(home, terminal, async (gateway) => {
     const synced = await gateway.call('plugin.sync', {})
     if (synced.status !== 'ok') throw toError(synced.failure)
+    // It starts anew inside of its process, and its turns go on.
+    if (restart) await outputOf(gateway, 'guest.restart', {})
     return (synced.output as { readonly problems: Readonly<Record<string, string>> }).problems
   })
 }

@@ -67,7 +67,7 @@ export async function pluginInfo(name: string, options: CallOptions, terminal: T
       JSON.stringify({ ...plugin, granted, exports: info?.exports ?? null, state: info?.state ?? null, counts: info?.counts ?? null }),
     )
   else {
-    const use = granted ? 'Your agent may use it.' : notGranted(name)
+    const use = granted ? 'Your agent may use it.' : sentence(notGranted(name), '')
     printText(terminal, [`${aboutText(plugin, loaded)}\n${use}`, info === null ? plainText(problem) : partsText(info)].join('\n\n'))
   }
   return 0
@@ -75,7 +75,7 @@ export async function pluginInfo(name: string, options: CallOptions, terminal: T
 
 /** What a person does when the agent lacks the right to a plugin. */
 export function notGranted(name: string): string {
-  return `Your agent may not use it yet: oxbow plugin enable ${name} --grant`
+  return `your agent may not use it yet: oxbow plugin enable ${name} --grant`
 }
 
 /** @returns why guests do not have an installed plugin, for people; empty: they have it */
@@ -90,7 +90,7 @@ export function whyNotLoaded(
   return sentence(warnings.find((text) => text.includes(`plugin ${name} `)) ?? warnings.join('; '))
 }
 
-const sentence = (text: string): string => `${text.slice(0, 1).toUpperCase()}${text.slice(1)}${text.endsWith('.') ? '' : '.'}`
+const sentence = (text: string, end = '.'): string => `${text.slice(0, 1).toUpperCase()}${text.slice(1)}${text.endsWith(end) ? '' : end}`
 
 /** @throws OxbowError `not_found`, or `bad_config` for one that guests do not have */
 export async function assertLoaded(name: string, setup: GuestSetup): Promise<void> {

@@ -71,16 +71,16 @@ test('scripts of a package of npm and of those that it needs never run, and a pe
       'index.js': '',
       ...(name === 'evil' && { [manifestFile]: manifest('evil') }),
     })
-  const server = createServer(({ url = '' }, response) => {
+  const server = createServer(({ url = '' }, response): unknown => {
     const name = url.split('/')[1] ?? ''
     const archive = archives[name]
-    if (archive === undefined) return void response.writeHead(404).end()
-    if (url.endsWith('.tgz')) return void response.end(archive)
+    if (archive === undefined) return response.writeHead(404).end()
+    if (url.endsWith('.tgz')) return response.end(archive)
     const { port } = server.address() as AddressInfo
     const integrity = `sha512-${createHash('sha512').update(archive).digest('base64')}`
     const dist = { tarball: `http://127.0.0.1:${port}/${name}/-/${name}-1.0.0.tgz`, integrity }
     const version = { ...about[name as keyof typeof about], dist }
-    response.end(JSON.stringify({ name, 'dist-tags': { latest: '1.0.0' }, versions: { '1.0.0': version } }))
+    return response.end(JSON.stringify({ name, 'dist-tags': { latest: '1.0.0' }, versions: { '1.0.0': version } }))
   })
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
   try {
