@@ -91,3 +91,7 @@ export const guestReturnMs = 10_000
 export const maxKnowledgeFiles = 200
 export const maxKnowledgeBytes: number = 20 * 1024 * 1024
 export const knowledgePieceBytes: number = 768 * 1024
+
+/** A guest that restarts ends its connections 150 ms after its answer; it is asked so often whether it is back, for so long. */
+export const restartPollMs = 400
+export const restartWaitMs = 20_000

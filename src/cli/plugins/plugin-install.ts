@@ -7,12 +7,14 @@ import { readFile, writeFile } from 'node:fs/promises'
 import { userInfo } from 'node:os'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline/promises'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { plainLine, plainText } from '../../terminal/index.ts'
 import { type Client, connect } from '../../client/index.ts'
 import { findGuest, type Home, loadPlugins, openHome, openWorkspace, type StagedPlugin, usersOf } from '../../runner/index.ts'
 import { OxbowError, type PluginExports, systemClock, toError, toFailure } from '../../types/index.ts'
 import { type GuestChoice, guestSetup } from '../guest-connection.ts'
 import { type CallOptions, outputOf, showOutput } from '../kernel/call.ts'
+import { restartPollMs, restartWaitMs } from '../limits.ts'
 import { isInteractive, printLine, printNotice, printPreview, printText, type Terminal } from '../terminal.ts'
 import { assertLoaded, infoOf, notGranted, rightsText, whyNotLoaded } from './plugins.ts'
 
@@ -312,10 +314,26 @@ async function syncGuests(home: Home, terminal: Terminal, restart = false): Prom
   return eachGuest(home, terminal, async (gateway) => {
     const synced = await gateway.call('plugin.sync', {})
     if (synced.status !== 'ok') throw toError(synced.failure)
-    // It starts anew inside of its process, and its turns go on.
-    if (restart) await outputOf(gateway, 'guest.restart', {})
+    if (restart) await restartGuest(gateway)
     return (synced.output as { readonly problems: Readonly<Record<string, string>> }).problems
   })
+}
+
+/**
+ * A guest starts anew inside of its process, and its turns go on. Resolves when it answers again: a verb that found none in between would
+ * start another.
+ */
+async function restartGuest(gateway: Client): Promise<void> {
+  await outputOf(gateway, 'guest.restart', {})
+  // It begins a moment after its answer.
+  for (const until = performance.now() + restartWaitMs; performance.now() < until;) {
+    await sleep(restartPollMs)
+    const answers = await gateway.call('plugin.sync', {}).then(
+      () => true,
+      () => false,
+    )
+    if (answers) return
+  }
 }
 
 /** @param work resolves with problems by plugin */

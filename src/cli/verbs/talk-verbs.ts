@@ -25,7 +25,10 @@ export const addTalkVerbs: AddVerbs = (program, terminal, choose) => {
     .option('--session <id>', 'continue this session; the first characters of its id are enough')
     .addOption(folderOption())
     .option(...agentOption)
-    .addHelpText('after', examples('oxbow', 'oxbow --continue', 'oxbow tui --agent alfred', 'oxbow tui --session 019a', 'NO_COLOR=1 oxbow tui'))
+    .addHelpText(
+      'after',
+      examples('oxbow', 'oxbow --continue', 'oxbow tui --agent alfred', 'oxbow tui --session 019a', 'NO_COLOR=1 oxbow tui'),
+    )
     .action((options) =>
       choose(async () => {
         if (!isInteractive(terminal) || terminal.env['TERM'] === 'dumb') return (await import('../chat/chat.ts')).chat(options, terminal)
