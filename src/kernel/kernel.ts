@@ -15,7 +15,7 @@ import {
   type TurnId,
   type UserId,
 } from '../types/index.ts'
-import { pluginDeskMs } from './limits.ts'
+import { maxPluginEvents, pluginDeskMs } from './limits.ts'
 import { optionsOf } from './stages/running-calls.ts'
 import type { KernelCallDeps } from './calls/kernel-calls.ts'
 import type { Kernel, KernelOptions } from './kernel-interface.ts'
@@ -66,10 +66,12 @@ function facade(parts: KernelParts, options: KernelOptions, resumed: Promise<voi
   const ask = (name: string, input: unknown, session: SessionId | '' = '', id?: CallId): Promise<CallOutcome> =>
     resumed.then(() => gate.call({ ...userCaller(user, session, ''), ...grant }, name, input, optionsOf(id, newId)))
 
+  const early = keepEarly(options, events.watchers)
   const desk = once(async () => {
     const { createPluginDesk } = await import('./plugins/plugin-desk.ts')
     await parts.servers.open()
-    const opened = createPluginDesk({ ...parts, user, config: options.config, clock: options.clock, plugins: parts.servers.plugins })
+    const { config, clock } = options
+    const opened = createPluginDesk({ ...parts, user, config, clock, early, plugins: parts.servers.plugins })
     await opened.refresh()
     return opened
   })
@@ -118,6 +120,17 @@ function facade(parts: KernelParts, options: KernelOptions, resumed: Promise<voi
     },
   }
   return kernel
+}
+
+/** Keeps what happens before plugins are looked after. @returns a function that ends that, and has the records */
+function keepEarly({ hasPlugins = false }: KernelOptions, watchers: KernelParts['events']['watchers']): () => readonly RecordView[] {
+  const kept: RecordView[] = []
+  const keep = (record: RecordView): void => void (kept.length < maxPluginEvents && kept.push(record))
+  if (hasPlugins) watchers.add(keep)
+  return () => {
+    watchers.delete(keep)
+    return kept.splice(0)
+  }
 }
 
 /** One watcher of the journal for all who listen; what it needs is loaded with the first. */

@@ -66,6 +66,25 @@ void test(
   },
 )
 
+void test('the texts of events are cut as all messages for plugins are', { timeout: timeLimit }, async () => {
+  const texts = new Map<string, string>()
+  const ended = Promise.withResolvers<void>()
+  const hosts = createFakeHosts({
+    watcher: {
+      exports: { events: ['MESSAGE_RECEIVED', 'MESSAGE_SENT', 'RUN_ENDED'] },
+      async event({ name, payload }) {
+        texts.set(name, (payload['message'] as { text?: string } | undefined)?.text ?? '')
+        if (name === 'RUN_ENDED') ended.resolve()
+        return {}
+      },
+    },
+  })
+  await using fixture = await openPartsFixture(hosts, { config: rightsOf('plugin.watcher'), play: () => says('b'.repeat(33_000)) })
+  await fixture.turn('a'.repeat(40_000))
+  await ended.promise
+  assert.deepEqual([texts.get('MESSAGE_RECEIVED')?.length, texts.get('MESSAGE_SENT')?.length], [32_000, 32_000])
+})
+
 const described = (name: string, more: Partial<DescribedPlugin['exports']>): DescribedPlugin => ({
   plugin: createFakeHosts({ [name]: {} }).plugins()[0]!,
   exports: { ...createFakeHosts({ [name]: {} }).known(name)!, ...more },

@@ -2,7 +2,7 @@
  * What a record of the journal is to plugins: events by the names that ZoeyOS and elizaOS have. Those that nothing in Oxbow causes, such as
  * reactions and voice messages, are emitted by the plugins that connect to where they happen (`plugin.emit`).
  */
-import { isObject, type Json, type JsonObject, type RecordView, toolPlace } from '../../types/index.ts'
+import { isObject, type Json, type JsonObject, type RecordView, toolPlace, truncate } from '../../types/index.ts'
 
 export interface PluginEvent {
   readonly name: string
@@ -66,13 +66,13 @@ function turnEvents(record: RecordView, body: JsonObject): readonly PluginEvent[
   const { call, phase, actor, at } = record
   const run = { ...place(record), runId: call, messageId: call, entityId: actor }
   const input = isObject(body['input'] ?? null) ? (body['input'] as JsonObject) : {}
-  if (phase === 'intent') return [{ name: 'MESSAGE_RECEIVED', payload: { ...run, message: { id: call, text: input['text'] ?? '' } } }]
+  if (phase === 'intent') return [{ name: 'MESSAGE_RECEIVED', payload: { ...run, message: { id: call, text: shown(input['text']) } } }]
   if (phase === 'started') return [{ name: 'RUN_STARTED', payload: { ...run, status: 'started', startTime: at } }]
   if (phase !== 'outcome') return []
   const { status = '', reply = '', ms = 0, failure = null } = body
   const isLate = status === 'limit' && isObject(failure) && failure['code'] === 'timeout'
   const runStatus = status === 'ok' ? 'completed' : isLate ? 'timeout' : 'error'
-  const sent = { ...run, message: { id: `${call}.reply`, text: reply, inReplyTo: call } }
+  const sent = { ...run, message: { id: `${call}.reply`, text: shown(reply), inReplyTo: call } }
   return [
     ...(reply === '' ? [] : [{ name: 'MESSAGE_SENT', payload: sent }]),
     { name: isLate ? 'RUN_TIMEOUT' : 'RUN_ENDED', payload: { ...run, status: runStatus, endTime: at, duration: ms } },
@@ -113,6 +113,10 @@ function evaluatorEvents(record: RecordView, { ran = [], problems = [] }: JsonOb
     })),
   ]
 }
+
+/** Longest text of a message that a plugin is sent. */
+const maxTextChars = 32_000
+const shown = (text: Json | undefined): string => truncate(textOf(text), maxTextChars).toWellFormed()
 
 const textOf = (value: Json | undefined): string => (typeof value === 'string' ? value : '')
 

@@ -1,5 +1,5 @@
 /** Connects plugins with the rest of the kernel: their tasks and events. Loaded when a guest has plugins. */
-import type { Clock, Config, DescribedPlugin } from '../../types/index.ts'
+import type { Clock, Config, DescribedPlugin, RecordView } from '../../types/index.ts'
 import type { Events } from '../events.ts'
 import type { NoteEvent } from '../observe/event-bus.ts'
 import type { Documents } from '../state/documents.ts'
@@ -19,6 +19,8 @@ interface PluginDeskDeps extends PluginWorkDeps {
   readonly documents: Documents
   readonly noteEvent: NoteEvent
   readonly events: Pick<Events, 'watchers'>
+  /** @returns records from before the first look at plugins, and keeps no more */
+  readonly early: () => readonly RecordView[]
   /** The same array until a plugin comes, goes or changes. */
   readonly plugins: () => readonly DescribedPlugin[]
 }
@@ -27,7 +29,7 @@ interface PluginDeskDeps extends PluginWorkDeps {
 const lookMs = 1_000
 
 export function createPluginDesk(deps: PluginDeskDeps): PluginDesk {
-  const { config, clock, documents, noteEvent, newId, events, plugins } = deps
+  const { config, clock, documents, noteEvent, newId, events, plugins, early } = deps
   const work = createPluginWork(deps)
   const tasks = createPluginTasks({ work, documents, clock, minIntervalS: config.schedules.min_interval_s, noteEvent, newId })
   const subscriptions = createPluginEvents(work)
@@ -37,9 +39,12 @@ export function createPluginDesk(deps: PluginDeskDeps): PluginDesk {
     if (now === held) return
     held = now
     subscriptions.take(now)
+    if (!events.watchers.has(subscriptions.observe)) {
+      for (const record of early()) subscriptions.observe(record)
+      events.watchers.add(subscriptions.observe)
+    }
     await tasks.take(now)
   }
-  events.watchers.add(subscriptions.observe)
   const looking = setInterval(() => void refresh().catch(() => {}), lookMs).unref()
   return {
     refresh,
