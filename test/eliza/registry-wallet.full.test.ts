@@ -144,6 +144,7 @@ TELEGRAM_ALLOWED_CHATS = '["77"]'
   it('plugin-evm finds no way to swap without the hosts of exchanges, and bridges to no chain that is not configured', async () => {
     const swap = await home.call('plugin-evm.evm_swap_tokens', { text: 'swap 0.1 ETH for USDC' })
     assert.deepEqual([swap.ok, swap.data.error], [false, 'No routes found'])
+    assert.match((await home.oxbow(['plugin', 'logs', 'plugin-evm'])).out, /Oxbow refused [\w.]+:443: it is not among the hosts/)
     const bridge = await home.call('plugin-evm.evm_bridge_tokens', { text: 'bridge 0.1 ETH to base' })
     assert.deepEqual([bridge.ok, bridge.data.error], [false, 'Destination chain base not configured. Available chains: mainnet'])
     assert.equal(asked.filter(({ method }) => method === 'eth_sendRawTransaction').length, 1)

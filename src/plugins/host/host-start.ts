@@ -1,6 +1,6 @@
 /** Starts the host of a plugin in its sandbox: with the files that were approved, its own folder, its secrets and its way to its hosts. */
 import { isAbsolute, join } from 'node:path'
-import type { EgressProxy } from '../../sandbox/index.ts'
+import type { EgressPass, EgressProxy } from '../../sandbox/index.ts'
 import { type HostedPlugin, OxbowError, type Sandbox, type ServerProcess } from '../../types/index.ts'
 import type { TreeCheck } from '../package/tree.ts'
 import { type HostLink, linkHost } from './host-link.ts'
@@ -29,8 +29,12 @@ export async function startHost(plugin: HostedPlugin, deps: HostStartDeps, onLog
   // Meanwhile the program starts: it loads nothing of the plugin before its first request, which waits for this.
   const checked = deps.tree.check(plugin.folder, plugin.tree_hash)
   checked.catch(() => undefined)
-  const server = await serveHost(plugin, deps)
-  server.errors.on('data', (bytes: Buffer) => onLog(bytes.toString()))
+  const { server, pass } = await serveHost(plugin, deps)
+  const refusals = pass === null ? () => {} : noteRefusals(pass, onLog)
+  server.errors.on('data', (bytes: Buffer) => {
+    onLog(bytes.toString())
+    refusals()
+  })
   const link = linkHost(plugin.name, server, deps.checkMs ?? (plugin.program === 'eliza-host' ? elizaCheckMs : hostCheckMs))
   try {
     await checked
@@ -44,7 +48,32 @@ export async function startHost(plugin: HostedPlugin, deps: HostStartDeps, onLog
   }
 }
 
-async function serveHost(plugin: HostedPlugin, { sandbox, secrets, proxy, stateFolder }: HostStartDeps): Promise<ServerProcess> {
+interface Served {
+  readonly server: ServerProcess
+  readonly pass: EgressPass | null
+}
+
+const refusalsMs = 200
+
+/** @returns has each host that was refused in the log, once, a moment after the plugin has printed something: it rarely says why a request failed */
+function noteRefusals(pass: EgressPass, onLog: (text: string) => void): () => void {
+  const noted = new Set<string>()
+  let timer: NodeJS.Timeout | undefined
+  const look = async (): Promise<void> => {
+    timer = undefined
+    for (const { host, port, decision, reason } of (await pass.soFar()).rows) {
+      const target = `${host}:${port}`
+      if (decision !== 'refused' || noted.has(target)) continue
+      noted.add(target)
+      onLog(`Oxbow refused ${target}: ${reason}. Hosts of a plugin are under rights.hosts of its manifest.\n`)
+    }
+  }
+  return () => {
+    timer ??= setTimeout(() => void look().catch(() => {}), refusalsMs).unref()
+  }
+}
+
+async function serveHost(plugin: HostedPlugin, { sandbox, secrets, proxy, stateFolder }: HostStartDeps): Promise<Served> {
   const { name, hosts, paths, program, folder, entries } = plugin
   if (sandbox.serve === undefined) throw noSandbox(name)
   if (!isAbsolute(stateFolder) || !/^[a-z0-9][a-z0-9._-]*$/i.test(name)) throw new Error(`${name} is no name of a plugin`)
@@ -62,7 +91,7 @@ async function serveHost(plugin: HostedPlugin, { sandbox, secrets, proxy, stateF
       state: join(stateFolder, name),
     })
     void server.exited.then(() => pass?.end())
-    return server
+    return { server, pass }
   } catch (error) {
     await pass?.end()
     throw error
