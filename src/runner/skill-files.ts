@@ -186,11 +186,12 @@ function readBytes(path: string, maxBytes: number, headOnly = false): Buffer | n
     throw error
   }
   try {
-    const stats = fstatSync(file)
-    if (!stats.isFile()) throw new Error(`${path} is not a file`)
-    if (!headOnly && stats.size > maxBytes) throw new Error(`${path} is larger than ${maxBytes / 1024} KiB`)
-    const bytes = Buffer.alloc(Math.min(maxBytes, stats.size))
-    return bytes.subarray(0, readSync(file, bytes, 0, bytes.length, 0))
+    // A head is read without a look at what it is of: of a thousand skills, that look is a tenth of the time.
+    const stats = headOnly ? null : fstatSync(file)
+    if (stats?.isFile() === false) throw new Error(`${path} is not a file`)
+    if (stats !== null && stats.size > maxBytes) throw new Error(`${path} is larger than ${maxBytes / 1024} KiB`)
+    const bytes = Buffer.allocUnsafe(Math.min(maxBytes, stats?.size ?? maxBytes))
+    return bytes.subarray(0, readSync(file, bytes, 0, bytes.length, null))
   } finally {
     closeSync(file)
   }

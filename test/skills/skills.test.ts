@@ -1,5 +1,6 @@
 /** Skills, instructions and commands of a real workspace, through the gate of a real kernel and in a real sandbox. */
 import assert from 'node:assert/strict'
+import { execFileSync } from 'node:child_process'
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
@@ -168,6 +169,26 @@ describe('what a person is shown', () => {
     assert.match(await shown('half'), /^broken skill SKILL\.md Missing required field.*description/)
     for (const end of ['', '/', '/SKILL.md']) assert.match(await shown(`/shared/.agents/skills/closed${end}`), /^ready skill/)
     await rm(join(home, 'skills/half'), { recursive: true })
+  })
+})
+
+describe('the skills of a person', () => {
+  it('are listed beside what is none: pipes, devices, folders and files without an end are reported, and stop nothing', async () => {
+    const { symlink } = await import('node:fs/promises')
+    const odd = await mkdtemp(join(tmpdir(), 'oxbow-odd-'))
+    for (const name of ['pipe', 'device', 'folder', 'good']) await mkdir(join(odd, 'skills', name), { recursive: true })
+    execFileSync('mkfifo', [join(odd, 'skills/pipe/SKILL.md')])
+    await symlink('/dev/zero', join(odd, 'skills/device/SKILL.md'))
+    await mkdir(join(odd, 'skills/folder/SKILL.md'))
+    await write(join(odd, 'skills/good/SKILL.md'), skillText('good', 'Ä'.repeat(900), 'x'.repeat(10_000)))
+    const { skills } = readSkills([odd], join(odd, 'none'))
+    assert.deepEqual(
+      skills.map(({ folder }) => folder),
+      ['device', 'folder', 'good', 'pipe'],
+    )
+    assert.match(skills[2]?.head ?? '', /^---\nname: good\ndescription: Ä{900}\n---$/)
+    assert.match(skills[1]?.problem ?? '', /EISDIR|not a file/)
+    await rm(odd, { recursive: true })
   })
 })
 

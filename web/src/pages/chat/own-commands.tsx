@@ -59,7 +59,7 @@ interface CommandListProps {
   readonly onChoose: (command: OwnCommand) => void
 }
 
-export function CommandList({ commands, onChoose }: CommandListProps): ReactNode {
+function CommandList({ commands, onChoose }: CommandListProps): ReactNode {
   if (commands.length === 0) return null
   return (
     <ul className="chat-own-commands" aria-label="Your commands">
