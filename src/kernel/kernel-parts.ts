@@ -201,7 +201,8 @@ function buildCalls(options: KernelOptions, records: Records, describe: () => Pr
   const messageOf = (turn: TurnId | ''): string | null => (turn === '' ? null : (runningTurns.find(turn)?.input.text ?? null))
   const openHooks = (source: HookSource): KernelHooks => lazyHooks(source, events, () => loadHooks(source))
   const servers = holdServers(options, { ...records, messageOf, labelsOf: (session) => sessions.held({ session }), openHooks })
-  const registry = createRegistry(describe, (call) => lists?.hides(call) === true, servers.tools, engine.model.contextTokens)
+  const hides = (call: Call): boolean => lists?.hides(call) === true
+  const registry = createRegistry(describe, hides, servers.tools, engine.model.contextTokens, servers.loading)
   const keptOutputs = createKeptOutputs(store)
   const cleaner = createCleaner({ workspaceRoot, hostFolders, secrets, keep: keptOutputs.keep })
   const versioning = createVersioning({ ...options, ...records, config: config.versions, background: () => background })

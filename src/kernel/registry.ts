@@ -76,6 +76,7 @@ interface Loaded extends Pick<typeof import('./call-reference.ts'), 'describeCal
  * @param describe loads the descriptions at the first call: they are a third of the code that a start would otherwise load
  * @param hides whether a call is of no use now, so that no model is offered it; may change, unlike the descriptions
  * @param coming further calls, asked for each time
+ * @param loading resolves when plugins that nobody has asked yet have told what they have; null: all have
  * @param contextTokens window of the model: where the tools of a request would take too much of it, rare ones are left to `tool.search`
  */
 export function createRegistry(
@@ -83,6 +84,7 @@ export function createRegistry(
   hides: (call: Call) => boolean = () => false,
   coming: ComingCalls = () => noCalls,
   contextTokens: number = Infinity,
+  loading: () => Promise<void> | null = () => null,
 ): Registry {
   let loaded: Loaded | null = null
   const maxToolBytes = Math.min(maxOfferedBytes, contextTokens * maxToolShare * toolBytesPerToken)
@@ -125,7 +127,11 @@ export function createRegistry(
     references: () => all().map(requireLoaded().describeCall),
     async parse(name, input) {
       if (loaded === null) await load()
-      const call = find(name)
+      let call = find(name)
+      if (call === undefined && loading() !== null) {
+        await loading()
+        call = find(name)
+      }
       if (call === undefined) return { ok: false, failure: unknownCall(name, all()) }
       if (typeof input === 'string' && input.length > maxInputBytes) return { ok: false, failure: tooLarge(call, input.length) }
       const value = typeof input === 'string' ? parseArguments(input) : { json: input }
@@ -308,6 +314,8 @@ export interface HeldServers {
   readonly plugins: () => readonly DescribedPlugin[]
   /** Undefined before `open`, and where no plugin is installed. */
   readonly hooks: () => KernelHooks | undefined
+  /** Resolves when plugins that nobody has asked yet have told what they have; null: there are none. */
+  readonly loading: () => Promise<void> | null
   readonly section: (agent: SectionAgent) => string | Promise<string>
   close(): Promise<void>
 }
@@ -342,6 +350,7 @@ export function holdServers({ servers, secretKeeper, clock }: HoldOptions, deps:
     tools: () => opened?.tools() ?? noCalls,
     plugins: () => opened?.plugins?.() ?? noPlugins,
     hooks: () => (opened?.hooks === undefined ? undefined : (hooks ??= deps.openHooks(opened.hooks))),
+    loading: () => opened?.hooks?.loading() ?? null,
     section: (agent) => opened?.section?.(agent) ?? '',
     close: async () => opened?.close(),
   }

@@ -31,7 +31,7 @@ void test('the first plugin comes to a guest beside a turn, which goes on', { ti
   mkdirSync(folder)
   writeFileSync(join(folder, 'index.mjs'), source)
   const base = { version: '1.0.0', program: 'plugin-host', entries: ['index.mjs'], hosts: [], secrets: [], paths: [], config: {} } as const
-  const plugin: HostedPlugin = { ...base, name: 'late', folder, tree_hash: await treeHash(folder), rights: [] }
+  const plugin: HostedPlugin = { ...base, name: 'late', folder, tree_hash: await treeHash(folder), rights: [], hooks: ['call.before'] }
   const config = {
     model: model.config,
     agent: { rights: ['shell.run', 'file.read', 'plugin.late'] },
