@@ -32,11 +32,7 @@ export async function createPluginHosts(deps: PluginHostDeps): Promise<PluginHos
   let closed = false
 
   const lifeOf = (plugin: HostedPlugin): HostLife =>
-    createHostLife(plugin, {
-      ...deps,
-      start: (which, onLog) => startHost(which, deps, onLog),
-      onEnded: logs.keep,
-    })
+    createHostLife(plugin, { ...deps, start: (which, onLog) => startHost(which, deps, onLog), onEnded: logs.keep })
   const find = (name: string): HostLife => {
     const life = lives.get(name)
     if (life !== undefined) return life
@@ -55,9 +51,7 @@ export async function createPluginHosts(deps: PluginHostDeps): Promise<PluginHos
   }
   const inTurn = createQueue(describedAtOnce)
   const describe = (life: HostLife, signal: AbortSignal): Promise<PluginExports> =>
-    inTurn(async () => {
-      return learn(life.plugin(), await life.ask('describe', {}, { signal, timeoutMs: hostStartMs }))
-    })
+    inTurn(async () => learn(life.plugin(), await life.ask('describe', {}, { signal, timeoutMs: hostStartMs })))
   const takeOver: Held['takeOver'] = async (life, plugin, calls) => {
     let found: PluginExports | undefined
     await life.replace(plugin, async (link) => {
