@@ -75,7 +75,7 @@ function takeOwnership(path: string): string {
     rmSync(draft, { force: true })
   }
   throw new OxbowError('limit_reached', `Another process (${readText(path) ?? 'unknown'}) is changing the plugins.`, {
-    hint: `Try again when it has ended. If no oxbow plugin runs, remove ${path} and ${path}.removal.`,
+    hint: `Try again when it has ended. If no such command runs, remove ${path} and ${path}.removal.`,
   })
 }
 
