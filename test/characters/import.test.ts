@@ -50,8 +50,8 @@ void test('an import ingests texts, folders and PDFs, and hides secrets', async 
   assert.match(out, /Knowledge: 3 documents in its memory: knowledge-of-the-character\.md, rules\.pdf, people\/keeper\.txt\./)
   assert.equal(err, '')
   assert.ok(!kept().includes(secret))
-  const exported = await home.oxbow(['character', 'export', 'alfred'])
-  assert.match(exported.out, /"TEA_API_KEY": "\[secret:alfred\.TEA_API_KEY\]"/)
+  const imported = readFileSync(join(home.folder, 'agents', 'alfred.character.json'), 'utf8')
+  assert.match(imported, /"TEA_API_KEY": "\[secret:alfred\.TEA_API_KEY\]"/)
   const whole = await home.oxbow(['character', 'export', 'alfred', '--secrets'])
   assert.deepEqual(JSON.parse(whole.out), file)
 })
@@ -68,9 +68,4 @@ void test('a question is answered from what was ingested, in the voice of the ch
   assert.match(model.results().join(), /opens with the copper key/)
   assert.ok(!JSON.stringify(model.requests).includes(secret))
   assert.ok(!kept().includes(secret))
-})
-
-void test('the usual agent does not speak as the character', async () => {
-  await home.oxbow(['run', 'Who is the lighthouse keeper?'])
-  assert.doesNotMatch(JSON.stringify(model.requests.at(-1)), /You are Alfred/)
 })
