@@ -22,7 +22,7 @@ import fs from "node:fs"
 const ws = require('ws/lib/stream')
 const key = runtime.getSetting("WEATHER_API_KEY"), url = runtime.getSetting('WEATHER_URL') ?? process.env.WEATHER_FALLBACK
 const env = process.env['NODE_ENV']
-fetch('https://api.weather.test.dev:8443/v1'); fetch(\`wss://feed.weather.dev/\${city}\`); // see https://github.com/acme, http://localhost:80
+fetch('https://api.weather.test.dev:8443/v1'); fetch(\`wss://feed.weather.dev/\${city}\`); // see https://github.com/acme, https://react.dev/errors, https://docs.acme.dev/x, https://feross.org, http://localhost:80
 `
 
 test('a package without a manifest gets one by what its files say: entry, settings, secrets, hosts, and nothing of other builds', async (t) => {
