@@ -33,11 +33,7 @@ export async function createPluginHosts(deps: PluginHostDeps): Promise<PluginHos
 
   const lifeOf = (plugin: HostedPlugin): HostLife =>
     createHostLife(plugin, { ...deps, start: (which, onLog) => startHost(which, deps, onLog), onEnded: logs.keep })
-  const find = (name: string): HostLife => {
-    const life = lives.get(name)
-    if (life !== undefined) return life
-    throw new OxbowError('not_found', `No plugin is named ${name}.`, { hint: 'oxbow plugin list shows those that are there.' })
-  }
+  const find = (name: string): HostLife => lives.get(name) ?? refuseUnknown(name)
   const approve = (plugin: HostedPlugin, found: PluginExports): PluginExports => {
     const { exports, withheld: left } = approvedParts(plugin, found)
     known.set(plugin.name, exports)
@@ -94,6 +90,10 @@ export async function createPluginHosts(deps: PluginHostDeps): Promise<PluginHos
       await logs.written()
     },
   }
+}
+
+function refuseUnknown(name: string): never {
+  throw new OxbowError('not_found', `No plugin is named ${name}.`, { hint: 'oxbow plugin list shows those that are there.' })
 }
 
 /** @returns what runs pieces of work, so many at once */
