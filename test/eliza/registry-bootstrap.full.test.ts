@@ -8,7 +8,7 @@ const bootstrap = '@elizaos/plugin-bootstrap@1.7.2'
 const sql = '@elizaos/plugin-sql@1.7.2'
 const answer = (text: string) => ({ events: [{ text }] })
 
-describe('plugin-bootstrap and plugin-sql from the registry', () => {
+describe('plugin-bootstrap and plugin-sql from the registry', { timeout: 1_200_000 }, () => {
   let model: TestModel
   let home: ProofHome
   before(async () => {

@@ -52,7 +52,7 @@ function ollamaApi({ path, body }: LoopbackRequest): unknown {
   }
 }
 
-describe('plugin-openai and plugin-ollama from the registry', () => {
+describe('plugin-openai and plugin-ollama from the registry', { timeout: 1_200_000 }, () => {
   let model: TestModel
   let home: ProofHome
   let first: Loopback

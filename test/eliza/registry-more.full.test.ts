@@ -31,7 +31,7 @@ function anyApi({ path, body }: LoopbackRequest): unknown {
   }
 }
 
-describe('further packages from the registry', () => {
+describe('further packages from the registry', { timeout: 1_200_000 }, () => {
   let model: TestModel
   let home: ProofHome
   let api: Loopback

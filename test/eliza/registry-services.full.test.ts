@@ -6,7 +6,7 @@ import { openProofHome, type ProofHome, startConfig, withoutHosts } from './proo
 
 const fact = 'The lighthouse of Skagen was built in 1858 and its lamp is forty-six metres high.'
 
-describe('plugin-knowledge, plugin-pdf and plugin-dummy-services from the registry', () => {
+describe('plugin-knowledge, plugin-pdf and plugin-dummy-services from the registry', { timeout: 1_200_000 }, () => {
   let model: TestModel
   let home: ProofHome
   before(async () => {

@@ -83,7 +83,7 @@ const answers: Scenario = {
   ],
 }
 
-describe('plugin-evm and plugin-telegram from the registry', () => {
+describe('plugin-evm and plugin-telegram from the registry', { timeout: 1_200_000 }, () => {
   let model: TestModel
   let chain: Loopback
   let api: BotApi
