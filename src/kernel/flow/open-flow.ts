@@ -133,9 +133,12 @@ function modelsOf(
   return names.map((name) => {
     const provider = name.includes('/') ? name.slice(0, name.indexOf('/')) : model.provider
     const url = provider === model.provider && model.base_url !== '' ? model.base_url : (providers[provider]?.base_url ?? '')
+    // Where a plugin sends a conversation is its own affair: no address of the configuration says it.
+    const isPlugin = [name, provider].some((each) => each.startsWith('plugin:'))
     return {
       name,
-      isLocal: provider === 'offline' || provider === 'scripted' || (URL.canParse(url) && isThisMachine(new URL(url).hostname)),
+      isLocal:
+        !isPlugin && (provider === 'offline' || provider === 'scripted' || (URL.canParse(url) && isThisMachine(new URL(url).hostname))),
     }
   })
 }
