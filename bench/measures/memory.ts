@@ -115,7 +115,8 @@ async function measureBusy(
     workspace,
     modelUrl,
     probe: true,
-    config: remembers === undefined ? {} : { memory: remembers },
+    // Of as many turns as there are sessions; ten at once are usual.
+    config: { turn: { max_running: busySessions }, ...(remembers !== undefined && { memory: remembers }) },
   })
   const terminals = await Promise.all(Array.from({ length: busySessions / followedPerConnection }, () => guest.connect()))
   const sessions: { terminal: GatewayClient; session: SessionId }[] = []
