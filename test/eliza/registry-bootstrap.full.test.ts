@@ -57,7 +57,7 @@ bio = "Ada sails."
     assert.equal((await home.oxbow(['plugin', 'reload', 'plugin-bootstrap'])).exit, 0)
     assert.equal((await home.call('plugin-bootstrap.follow_room', input)).text, 'FOLLOW_ROOM cannot be used for this message.')
   })
-  it('takes part in a turn: the model calls its action, providers add to the context, its evaluator reflects afterwards', async () => {
+  it('takes part in a turn: the model calls its action, and providers add to the context', async () => {
     assert.match(await home.say('Greet me by the plugin'), /^Done: .*Ahoy, I am Ada\./s)
     const texts = model.requests.map((request) => JSON.stringify(request))
     assert.match(texts.find((text) => text.includes('You are ox') && text.includes('Greet me')) ?? '', /Ada sails\./)
