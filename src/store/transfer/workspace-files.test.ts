@@ -240,7 +240,8 @@ test('an archive cannot write outside of its folder, nor through its own links',
     const target = { folders: { shared: join(inner, 'shared') }, texts: new Set<string>(), owner: null }
     await assert.rejects(unpackFiles(hostileTar(entries), target), JSON.stringify(entries))
     assert.deepEqual(
-      readdirSync(home.folder, { recursive: true }).filter((name) => String(name).includes('evil')),
+      // With types, for without them links are followed: one of the archive may lead to itself.
+      readdirSync(home.folder, { recursive: true, withFileTypes: true }).filter(({ name }) => name.includes('evil')),
       [],
     )
   }
