@@ -16,7 +16,7 @@ import {
   toFailure,
   type Usage,
 } from '../types/index.ts'
-import { maxPluginAnswerChars } from './limits.ts'
+import { charsPerToken, maxPluginAnswerChars } from './limits.ts'
 import { noUsage } from './model-problem.ts'
 
 /** Asks the handler of a plugin for a type of model. @throws OxbowError */
@@ -93,8 +93,6 @@ const isCount = (value: Json | undefined): value is number => typeof value === '
 
 const usageOf = (inputTokens: number, outputTokens: number, estimated: boolean): Usage => ({ inputTokens, outputTokens, estimated })
 
-/** About four characters are a token. */
-const charsPerToken = 4
 const estimate = (prompt: string, text: string): Usage =>
   usageOf(Math.ceil(prompt.length / charsPerToken), Math.ceil(text.length / charsPerToken), true)
 

@@ -91,7 +91,7 @@ const syncName = 'plugin.sync'
 /** The first plugins may be some that take long to describe themselves. */
 const firstSyncMs: number = 6 * 60_000
 
-/** The calls of plugins are here some that come and go, because the registry has its own by now. */
+/** What is opened later adds all of its calls as tools: those come and go, while the registry's own calls are fixed by now. */
 function openLater(open: () => Promise<GuestPlugins>): GuestPlugins {
   let parts: GuestPlugins | null = null
   const opened = once(async () => (parts = await open()))

@@ -62,6 +62,9 @@ export interface PluginExports {
   readonly hooks: readonly PluginHook[]
 }
 
+/** Longest text of a message that a plugin sees, and of what it returns for one. */
+export const maxPluginMessageChars = 32_000
+
 /** Says in `lost` how many events a subscriber was not sent; what it needs to know, it reads anew. */
 export const resyncEvent = 'RESYNC'
 

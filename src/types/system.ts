@@ -34,19 +34,6 @@ export function retryDelayMs(attempt: number, random: Random, { firstMs, maxMs }
   return Math.floor(fraction * ceiling)
 }
 
-/** Waits for work that goes on without whoever waits. @throws the reason of the signal, as soon as it aborts */
-export async function untilAborted<Value>(work: Promise<Value>, signal: AbortSignal): Promise<Value> {
-  const aborted = Promise.withResolvers<never>()
-  const stop = (): void => aborted.reject(signal.reason)
-  signal.addEventListener('abort', stop, { once: true })
-  if (signal.aborted) stop()
-  try {
-    return await Promise.race([work, aborted.promise])
-  } finally {
-    signal.removeEventListener('abort', stop)
-  }
-}
-
 /** @returns whether a process with this id exists, of any user; ids are reused */
 export function isAlive(pid: number): boolean {
   try {

@@ -47,5 +47,6 @@ export const depthRules: DepthRules = {
     'src/types/schema-checker.ts': 'the port to what checks JSON Schemas',
     'src/types/idle-memory.ts': 'the only code in types that steers V8',
     'src/types/write-whole.ts': 'the only code in types that writes to disk',
+    'src/types/waiting.ts': 'waits of the sandbox, servers of tools, plugins and the gateway, which have nothing else in common',
   },
 }

@@ -2,7 +2,7 @@
  * What a record of the journal is to plugins: events by the names that ZoeyOS and elizaOS have. Those that nothing in Oxbow causes, such as
  * reactions and voice messages, are emitted by the plugins that connect to where they happen (`plugin.emit`).
  */
-import { isObject, type Json, type JsonObject, type RecordView, toolPlace, truncate } from '../../types/index.ts'
+import { isObject, type Json, type JsonObject, maxPluginMessageChars, type RecordView, toolPlace, truncate } from '../../types/index.ts'
 
 export interface PluginEvent {
   readonly name: string
@@ -114,9 +114,7 @@ function evaluatorEvents(record: RecordView, { ran = [], problems = [] }: JsonOb
   ]
 }
 
-/** Longest text of a message that a plugin is sent. */
-const maxTextChars = 32_000
-const shown = (text: Json | undefined): string => truncate(textOf(text), maxTextChars).toWellFormed()
+const shown = (text: Json | undefined): string => truncate(textOf(text), maxPluginMessageChars).toWellFormed()
 
 const textOf = (value: Json | undefined): string => (typeof value === 'string' ? value : '')
 

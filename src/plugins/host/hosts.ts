@@ -3,6 +3,7 @@ import { mkdir, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import {
   type CallForTests,
+  createSlots,
   type HostedPlugin,
   OxbowError,
   type PluginExports,
@@ -45,9 +46,9 @@ export async function createPluginHosts(deps: PluginHostDeps): Promise<PluginHos
     await kept.keep(plugin.tree_hash, found)
     return exports
   }
-  const inTurn = createQueue(describedAtOnce)
+  const inSlot = createSlots(describedAtOnce)
   const describe = (life: HostLife, signal: AbortSignal): Promise<PluginExports> =>
-    inTurn(async () => learn(life.plugin(), await life.ask('describe', {}, { signal, timeoutMs: hostStartMs })))
+    inSlot(signal, async () => learn(life.plugin(), await life.ask('describe', {}, { signal, timeoutMs: hostStartMs })))
   const takeOver: Held['takeOver'] = async (life, plugin, calls) => {
     let found: PluginExports | undefined
     await life.replace(plugin, async (link) => {
@@ -94,23 +95,6 @@ export async function createPluginHosts(deps: PluginHostDeps): Promise<PluginHos
 
 function refuseUnknown(name: string): never {
   throw new OxbowError('not_found', `No plugin is named ${name}.`, { hint: 'oxbow plugin list shows those that are there.' })
-}
-
-/** @returns what runs pieces of work, so many at once */
-function createQueue(atOnce: number): <Result>(work: () => Promise<Result>) => Promise<Result> {
-  const waiting: (() => void)[] = []
-  let running = 0
-  return async (work) => {
-    if (running >= atOnce) await new Promise<void>((resolve) => waiting.push(resolve))
-    else running += 1
-    try {
-      return await work()
-    } finally {
-      const next = waiting.shift()
-      if (next === undefined) running -= 1
-      else next()
-    }
-  }
 }
 
 interface Held {

@@ -3,10 +3,10 @@
  * only: no other method, no request body, no cookies.
  */
 import { isUtf8 } from 'node:buffer'
-import { type Config, isOxbowError, OxbowError } from '../../types/index.ts'
+import { type Config, createSlots, isOxbowError, OxbowError } from '../../types/index.ts'
 import { fetchTimeoutMs, maxFetchBytes, maxFetches, maxRedirects } from '../limits.ts'
 import { type Body, connectionFailure, type ExtraHeaders, readBody, requestPinned } from './pinned-request.ts'
-import { type Admit, createSlots, openPolicy, type PolicyOptions } from './egress-policy.ts'
+import { type Admit, openPolicy, type PolicyOptions } from './egress-policy.ts'
 import { admitThrough } from './through-proxy.ts'
 
 export interface Fetched {

@@ -5,7 +5,7 @@
  * Also here: the rules of `egress.allow` and `egress.deny`, and name resolution with a bounded number of concurrent lookups.
  */
 import type { BlockList } from 'node:net'
-import { type Config, OxbowError, untilAborted } from '../../types/index.ts'
+import { type Config, createSlots, OxbowError, untilAborted } from '../../types/index.ts'
 import { maxAddresses, maxLookups, maxUrlCharacters } from '../limits.ts'
 import { type AddressKind, contains, createAddressJudge, createRanges, type JudgeAddress } from './address-kinds.ts'
 
@@ -220,37 +220,4 @@ async function systemLookup(host: string): Promise<readonly string[]> {
 
 function noAddress(host: string, cause: unknown): OxbowError {
   return new OxbowError('not_found', `No address is known for ${host}.`, { hint: 'Check the spelling of the host.', cause })
-}
-
-/** Runs the work when a slot is free. Rejects with the signal's reason when that aborts while it waits. */
-export type InSlot = <T>(signal: AbortSignal, work: () => Promise<T>) => Promise<T>
-
-export function createSlots(max: number): InSlot {
-  let free = max
-  const waiting: (() => void)[] = []
-  const enter = (signal: AbortSignal): Promise<void> =>
-    new Promise((resolve, reject) => {
-      const go = (): void => {
-        signal.removeEventListener('abort', leave)
-        free -= 1
-        resolve()
-      }
-      const leave = (): void => {
-        waiting.splice(waiting.indexOf(go), 1)
-        reject(signal.reason)
-      }
-      if (signal.aborted) return reject(signal.reason)
-      if (free > 0) return go()
-      signal.addEventListener('abort', leave, { once: true })
-      waiting.push(go)
-    })
-  return async (signal, work) => {
-    await enter(signal)
-    try {
-      return await work()
-    } finally {
-      free += 1
-      waiting.shift()?.()
-    }
-  }
 }
