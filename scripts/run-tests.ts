@@ -8,10 +8,12 @@
  *   node scripts/run-tests.ts [--full [--rest]] [--record] [FILE...]
  *
  * `--full` adds the files called `*.full.test.ts` (other container engines, emulated machines, kernels) and the full number of
- * property runs and kills (test/support/scale.ts); `--rest` leaves out what `npm test` has run, as CI does behind it.
+ * property runs and kills (test/support/scale.ts); `--rest` leaves out what `npm test` has run, as CI does behind it, but for files in which
+ * it skipped a test: the machine may have by now what was missing.
  */
 import { type ChildProcess, fork } from 'node:child_process'
-import { existsSync, globSync, readFileSync, writeFileSync } from 'node:fs'
+import { existsSync, globSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { dirname } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
 import { isShortSeries } from '../test/support/scale.ts'
@@ -34,6 +36,8 @@ const slowMs = 10_000
 const maxRunAgain = 6
 /** `npm run check` runs it, in every run of CI. */
 const checkedElsewhere = 'test/architecture.test.ts'
+/** Written by a whole run, for `--rest`. */
+const skippedFile = 'node_modules/.cache/oxbow-tests/skipped.json'
 const durationsFile = fileURLToPath(new URL('../test/durations.json', import.meta.url))
 const preloads = ['./test/support/property-seed.ts', './test/support/compile-cache.ts', './test/support/built.ts']
 
@@ -68,6 +72,8 @@ const counts = { tests: 0, suites: 0, pass: 0, fail: 0, cancelled: 0, skipped: 0
 const taken = new Map<string, number>()
 const skips = new Map<string, number>()
 const failures: string[] = []
+/** Files in which a test was skipped. */
+const skippedIn = new Set<string>()
 /** Files in which something failed. */
 const failedFiles = new Set<string>()
 
@@ -147,6 +153,7 @@ async function runLane(lane: number, queue: Queue, running: Set<ChildProcess>): 
 
 function count(message: LaneMessage & { readonly type: 'finished' }, file: string): void {
   if (message.nesting === 0) taken.set(file, (taken.get(file) ?? 0) + message.ms)
+  if (message.outcome === 'skip') skippedIn.add(file)
   if (message.outcome === 'fail') fail(`${file}: ${message.name}`, message.text)
   if (positionals.length > 0 && message.outcome === 'pass') process.stdout.write(`${'  '.repeat(message.nesting)}✔ ${message.name}\n`)
   if (message.kind === 'suite') {
@@ -215,12 +222,18 @@ function recordDurations(): void {
   writeFileSync(durationsFile, `${JSON.stringify(Object.fromEntries(kept), null, 2)}\n`)
 }
 
+function recordSkipped(): void {
+  mkdirSync(dirname(skippedFile), { recursive: true })
+  writeFileSync(skippedFile, JSON.stringify([...skippedIn].sort()))
+}
+
 const beganAt = performance.now()
 const build = await buildForTests()
+const skippedBefore = existsSync(skippedFile) ? (JSON.parse(readFileSync(skippedFile, 'utf8')) as readonly string[]) : []
 const files = globSync(positionals.length > 0 ? positionals : ['src/**/*.test.ts', 'test/**/*.test.ts'])
   .filter((file) => full || positionals.length > 0 || !(file.endsWith('.full.test.ts') || file === checkedElsewhere))
   .filter((file) => positionals.length > 0 || !leavesOut(file))
-  .filter((file) => flags.rest !== true || file.endsWith('.full.test.ts'))
+  .filter((file) => flags.rest !== true || file.endsWith('.full.test.ts') || skippedBefore.includes(file))
   .sort()
 const running = new Set<ChildProcess>()
 for (const signal of ['SIGINT', 'SIGTERM'] as const) {
@@ -235,5 +248,6 @@ const unstable = outcomes.every(Boolean) && positionals.length === 0 ? await run
 printSummary(beganAt)
 for (const file of unstable) process.stdout.write(`Unstable: ${file} failed, and passed when it was run again alone.\n`)
 if (flags.record === true) recordDurations()
+if (positionals.length === 0 && !full) recordSkipped()
 if (files.length === 0) process.stderr.write(`No test file matches ${positionals.join(' or ')}.\n`)
 process.exitCode = files.length > 0 && outcomes.every(Boolean) && failures.length === 0 ? 0 : 1

@@ -1,5 +1,5 @@
 /** What this machine offers for the Linux sandbox: the launcher's programs, the system call filter, control groups. */
-import { readFileSync } from 'node:fs'
+import { readFileSync, realpathSync } from 'node:fs'
 import type { Failure } from '../../types/index.ts'
 import type { CgroupLimit, CgroupParent } from '../cgroup/cgroup-delegation.ts'
 import { findCgroupParents } from '../cgroup/cgroup-limits.ts'
@@ -34,7 +34,11 @@ export function findSandboxTools(searchPath: string): SandboxTools | Failure {
   const names = Object.keys(packages) as (keyof SandboxTools)[]
   const found = names.map((name) => [name, findProgram(name, searchPath)] as const)
   const missing = found.filter(([, path]) => path === null).map(([name]) => name)
-  if (missing.length === 0) return Object.fromEntries(found) as unknown as SandboxTools
+  if (missing.length === 0) {
+    const tools = Object.fromEntries(found) as unknown as SandboxTools
+    // It starts inside the sandbox, where a link to it may not be.
+    return { ...tools, prlimit: realpathSync(tools.prlimit) }
+  }
   const install = [...new Set(missing.map((name) => packages[name]))].join(' ')
   return {
     code: 'sandbox_missing',

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { mkdir, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises'
+import { mkdir, mkdtemp, readdir, rm, symlink, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, describe, it } from 'node:test'
@@ -44,6 +44,14 @@ describe('what the doctor found', () => {
     assert.equal(tried, 3)
     await check(machineAt('b', { ...testLimits, memory_mb: 999 }), ok('now'))
     assert.equal(tried, 4)
+  })
+
+  it('is found although a folder of the search path cannot be read', async () => {
+    tried = 0
+    // A link to itself cannot be entered by root either.
+    await symlink('loop', join(root, 'loop'))
+    const found = await check({ ...machineAt('c'), searchPath: join(root, 'loop') }, ok('QEMU'))
+    assert.deepEqual([tried, found.state], [1, 'ok'])
   })
 
   it('is found anew when the image of containers is another, or gone', async () => {

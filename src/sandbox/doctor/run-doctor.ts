@@ -92,8 +92,12 @@ async function questionOf({ name }: Attempt, { limits, searchPath = ownSearchPat
   return JSON.stringify([bootId(), name, process.version, process.getuid?.() ?? '', kvmUsers(), limits, environment, image, hands, stamps])
 }
 
-/** Changes when the file or folder is written. */
+/** Changes when the file or folder is written. @returns '' for what is missing, or in a folder that this account may not enter */
 function stampOf(path: string): string {
-  const stats = statSync(path, { throwIfNoEntry: false })
-  return stats === undefined ? '' : `${stats.mtimeMs} ${stats.size}`
+  try {
+    const { mtimeMs, size } = statSync(path)
+    return `${mtimeMs} ${size}`
+  } catch {
+    return ''
+  }
 }

@@ -78,7 +78,9 @@ function launchIn(group: Cgroup, launch: ProgramLaunch): LaunchedProgram {
     devices: launch.devices,
   }
   const first = 3 + launchCommand(plan).data.length
-  const { file, args, data } = launchCommand({ ...plan, program: launch.program(first) })
+  const [program = '', ...rest] = launch.program(first)
+  // Inside, a link to the program may not be.
+  const { file, args, data } = launchCommand({ ...plan, program: [realpathSync(program), ...rest] })
   const extra = descriptors.map((each) => (each === 'socket' ? ('pipe' as const) : each))
   const stdio = ['pipe' as const, 'pipe' as const, 'pipe' as const, ...data.map(() => 'pipe' as const), ...extra]
   const child = spawnWithStreams(file, args, { cwd: '/', env: {}, detached: true, stdio })
