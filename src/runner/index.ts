@@ -1,5 +1,5 @@
 export { changeFile, replaceConfig, setInFile, valueOf } from './config-file.ts'
-export { configFiles, loadConfig, readConfigFile } from './config-layers.ts'
+export { configFiles, loadConfig, readConfigFile, readLayer } from './config-layers.ts'
 export { chooseEmbedder } from './choose-embedder.ts'
 export { listEmbedders, pullEmbedder } from './embed-models.ts'
 export { countFolderSkills } from './skill-files.ts'

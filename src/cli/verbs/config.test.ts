@@ -66,3 +66,10 @@ test('a value of one user goes into the file of that user and takes precedence',
   assert.equal((await config(['get', 'approval.mode'])).out, 'auto\n')
   assert.match((await config(['set', 'approval.mode', 'allow_list', '--user', 'ada', '--json'])).out, /"changed":true/)
 })
+
+test('a change goes into the file that has the key last, so that it has an effect', async () => {
+  assert.equal((await config(['set', 'approval.mode', 'auto', '--user', 'default'])).exit, 0)
+  assert.match((await config(['set', 'approval.mode', 'manual'])).out, /users\/default\/config\.toml/)
+  assert.equal((await config(['get', 'approval.mode'])).out, 'manual\n')
+  assert.match(readFileSync(file, 'utf8'), /mode = "auto"/, 'the file of all users is as it was')
+})

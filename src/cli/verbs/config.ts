@@ -10,6 +10,7 @@ import {
   openWorkspace,
   parseUser,
   readConfigFile,
+  readLayer,
   replaceConfig,
   setInFile,
   valueOf,
@@ -51,10 +52,7 @@ export function configList(options: ConfigOptions & { readonly all?: boolean | u
 
 export function configGet(key: string, options: ConfigOptions, terminal: Terminal): number {
   const { home, workspace } = placeOf(options, terminal)
-  const found = partsOf(key).reduce<unknown>(
-    (at, name) => (isObject(at) && Object.hasOwn(at, name) ? at[name] : undefined),
-    loadConfig(home, workspace),
-  )
+  const found = valueAt(loadConfig(home, workspace), partsOf(key))
   if (found === undefined) throw unknownKey(key)
   const isPlain = options.json !== true && typeof found === 'string'
   printLine(terminal, isPlain ? plainText(found) : JSON.stringify(found, null, isObject(found) ? 2 : undefined))
@@ -62,19 +60,19 @@ export function configGet(key: string, options: ConfigOptions, terminal: Termina
 }
 
 export function configSet(key: string, text: string, options: ConfigOptions, terminal: Terminal): number {
-  const { home, workspace, file } = placeOf(options, terminal)
+  const { files, file: asked } = placeOf(options, terminal)
   const path = partsOf(key)
   const value = valueOf(path, text)
+  // The last file that has the key wins: a change of another one would have no effect.
+  const winner = files.findLast(({ path: each, found }) => found && valueAt(readLayer(each), path) !== undefined)
+  const file = (options.user === undefined ? winner?.path : undefined) ?? asked
   const changed = setInFile(file, path, value)
-  const now = partsOf(key).reduce<unknown>((at, name) => (isObject(at) ? at[name] : undefined), loadConfig(home, workspace))
   if (options.json === true) printLine(terminal, JSON.stringify({ file, key, value, changed }))
   else
     printText(
       terminal,
       `${key} = ${plainText(JSON.stringify(value))} in ${file}${changed ? '. It takes effect when a guest starts next.' : ' already.'}`,
     )
-  if (typeof value !== 'object' && now !== value)
-    printNotice(terminal, `warning: the file of the user overrides it: add --user ${options.user ?? defaultUser}`)
   return 0
 }
 
@@ -117,6 +115,10 @@ export function configEdit(options: ConfigOptions, terminal: Terminal): number {
   else printText(terminal, text === before ? 'Nothing was changed.' : `Saved ${file}. It takes effect when a guest starts next.`)
   rmSync(folder, { recursive: true })
   return 0
+}
+
+function valueAt(table: unknown, path: readonly string[]): unknown {
+  return path.reduce<unknown>((at, name) => (isObject(at) && Object.hasOwn(at, name) ? at[name] : undefined), table)
 }
 
 /** Parts of a dotted key; a quoted part may hold dots, as in TOML. */
