@@ -22,7 +22,8 @@ export async function makeCall(name: string, text: string | undefined, options: 
     const outcome = await gateway.call(name, input, session)
     if (outcome.status !== 'ok') throw toError(outcome.failure)
     if (options.json === true) printLine(terminal, JSON.stringify(outcome.output))
-    else printText(terminal, plainText(outcome.text))
+    // Not every call has words for people.
+    else printText(terminal, plainText(outcome.text).trim() === '' ? JSON.stringify(outcome.output, null, 2) : plainText(outcome.text))
     return 0
   })
 }
