@@ -12,7 +12,7 @@ export const commands: readonly Command[] = [
   { name: 'sessions', argument: '', help: 'choose a session' },
   { name: 'switch', argument: 'ID', help: 'go to a session; the first characters of its id are enough' },
   { name: 'continue', argument: '', help: 'go to the most recently used session' },
-  { name: 'fork', argument: '[N]', help: 'continue from here, or from message #N, in a new session' },
+  { name: 'fork', argument: '[N]', help: 'continue from here, or from your message N, in a new session' },
   { name: 'rename', argument: 'TITLE', help: 'rename this session' },
   { name: 'archive', argument: '', help: 'archive this session and start another' },
   { name: 'cancel', argument: '', help: 'stop the running turn' },

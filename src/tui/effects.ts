@@ -283,7 +283,7 @@ async function changeSession(effect: SessionEffect, doing: Doing): Promise<void>
   if (session === null) return
   switch (effect.type) {
     case 'fork': {
-      const made = (await ask(doing, 'session.fork', { session, ...(effect.at !== null && { at: effect.at }) })).output as {
+      const made = (await ask(doing, 'session.fork', { session, ...(effect.message !== null && { message: effect.message }) })).output as {
         readonly session: string
       }
       await link.open(made.session)

@@ -79,7 +79,7 @@ function sessionCommand(state: State, { name, argument }: Entered): Step {
   if (state.session === null) return [tell(state, 'There is no session yet: send a message first.'), []]
   switch (name) {
     case 'fork':
-      return [state, [{ type: 'fork', at: /^#?\d{1,15}$/.test(argument) ? Number(argument.replace('#', '')) : null }]]
+      return [state, [{ type: 'fork', message: /^#?\d{1,15}$/.test(argument) ? Number(argument.replace('#', '')) : null }]]
     case 'rename':
       return argument === '' ? [tell(state, 'Give a title: /rename Taxes 2026'), []] : [state, [{ type: 'rename', title: argument }]]
     case 'archive':

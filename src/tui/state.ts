@@ -132,7 +132,7 @@ export type Effect =
   | { readonly type: 'list_versions' }
   | { readonly type: 'preview_restore'; readonly at: string; readonly title: string }
   | { readonly type: 'restore'; readonly at: string }
-  | { readonly type: 'fork'; readonly at: number | null }
+  | { readonly type: 'fork'; readonly message: number | null }
   | { readonly type: 'rename'; readonly title: string }
   | { readonly type: 'archive' }
   | { readonly type: 'compact' }

@@ -49,6 +49,29 @@ void test('sessions are listed with the first line as title, renamed, searched, 
   assert.equal((await list()).length, 1)
 })
 
+void test('a session is shown with its messages numbered, and forked after one of these numbers', async () => {
+  const id = await say('write "one" to numbered.txt')
+  await home.json('run', 'write "two" to numbered.txt', '--session', id)
+  const shown = await home.json<{ message: number; text: string; status: string; reply: string }>('sessions', 'show', id)
+  assert.deepEqual(
+    shown.map(({ message, text, status }) => [message, text, status]),
+    [
+      [1, 'write "one" to numbered.txt', 'ok'],
+      [2, 'write "two" to numbered.txt', 'ok'],
+    ],
+  )
+  assert.match((await home.oxbow(['sessions', 'show', id])).out, /^1 .* you\n {3}write "one"[^]*numbered\.txt[^]*\n2 /)
+  const [fork] = await home.json<{ session: string }>('sessions', 'fork', id, '--at', '1')
+  const kept = await home.json<{ text: string; reply: string }>('sessions', 'show', fork!.session)
+  assert.deepEqual(
+    kept.map(({ text, reply }) => [text, reply]),
+    shown.slice(0, 1).map(({ text, reply }) => [text, reply]),
+  )
+  const beyond = await home.oxbow(['sessions', 'fork', id, '--at', '3'])
+  assert.deepEqual([beyond.exit, /The session has 2 messages/.test(beyond.err)], [errorTable.bad_input.exit, true])
+  for (const each of [fork!.session, id]) await home.oxbow(['sessions', 'delete', each, '--yes'])
+})
+
 void test('a session is forked and continues from the shared messages; delete needs --yes, and reports what prevents it', async () => {
   const [{ id } = { id: '' }] = await list('--search', 'taxes')
   const [forked] = await home.json<{ session: string; parent: string }>('sessions', 'fork', id, '--title', 'Another way')

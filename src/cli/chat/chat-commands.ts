@@ -36,7 +36,7 @@ type ChatCommand =
   | { readonly kind: 'switch'; readonly prefix: string }
   | { readonly kind: 'rename'; readonly title: string }
   | { readonly kind: 'archive' }
-  | { readonly kind: 'fork'; readonly at: number | null }
+  | { readonly kind: 'fork'; readonly message: number | null }
   | { readonly kind: 'agent'; readonly name: string }
   | { readonly kind: 'memory'; readonly argument: string }
   | { readonly kind: 'attach'; readonly path: string }
@@ -54,7 +54,7 @@ const chatHelp = `/new [title]   start another session
 /switch ID     go to a session; the first characters of its id are enough
 /rename TITLE  rename this session
 /archive       archive this session and start another
-/fork [N]      copy this session, up to message #N, into a new one
+/fork [N]      continue in a new session from your message N, or from here
 /agent [NAME]  choose the agent or character that answers; without NAME, the usual one
 /memory …      search, add, forget; /memory alone lists the forms
 /attach FILE   attach a file to the next message; without FILE, drop all
@@ -92,7 +92,7 @@ export function parseCommand(line: string): ChatCommand | null {
     case 'rename':
       return { kind: 'rename', title: argument }
     case 'fork':
-      return { kind: 'fork', at: /^#?\d{1,15}$/.test(argument) ? Number(argument.replace('#', '')) : null }
+      return { kind: 'fork', message: /^#?\d{1,15}$/.test(argument) ? Number(argument.replace('#', '')) : null }
     case 'sessions':
       return { kind: 'sessions', page: /^\d{1,4}$/.test(argument) ? Math.max(1, Number(argument)) : 1 }
     case 'archive':
@@ -153,7 +153,7 @@ async function keepSession(
     await conversation.begin('')
     return 'archived; this is a new session'
   }
-  const made = await changeSession(gateway, 'session.fork', { session, ...(command.at !== null && { at: command.at }) })
+  const made = await changeSession(gateway, 'session.fork', { session, ...(command.message !== null && { message: command.message }) })
   await conversation.reopen(made.session)
   return 'this is a new session that continues from there; the other one is unchanged'
 }

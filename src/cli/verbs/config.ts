@@ -117,8 +117,8 @@ export function configEdit(options: ConfigOptions, terminal: Terminal): number {
   return 0
 }
 
-function valueAt(table: unknown, path: readonly string[]): unknown {
-  return path.reduce<unknown>((at, name) => (isObject(at) && Object.hasOwn(at, name) ? at[name] : undefined), table)
+function valueAt(config: unknown, path: readonly string[]): unknown {
+  return path.reduce<unknown>((at, name) => (isObject(at) && Object.hasOwn(at, name) ? at[name] : undefined), config)
 }
 
 /** Parts of a dotted key; a quoted part may hold dots, as in TOML. */

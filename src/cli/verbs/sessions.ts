@@ -1,10 +1,38 @@
 /** `oxbow sessions`: lists sessions, finds one by the first characters of its id, and changes it. */
-import { type CallOutcome, isOxbowError, type Json, OxbowError, type SessionId, type SessionInfo, toError } from '../../types/index.ts'
+import {
+  type CallOutcome,
+  erasedText,
+  isErased,
+  isObject,
+  isOxbowError,
+  type Json,
+  OxbowError,
+  type RecordView,
+  type SessionId,
+  type SessionInfo,
+  toError,
+} from '../../types/index.ts'
 import { type GatewayPort, type GuestChoice, withGuest } from '../guest-connection.ts'
 import { maxListedSessions } from '../limits.ts'
 import { printLine, printNotice, printPreview, printText, type Terminal } from '../terminal.ts'
 import { ofUser } from '../verb-parts.ts'
-import { agentGoal, type AgentLine, agentState, agentTree, formatTime, plainLine, shortId, table } from '../../terminal/index.ts'
+import {
+  agentGoal,
+  type AgentLine,
+  agentState,
+  agentTree,
+  foldRecord,
+  formatTime,
+  isOver,
+  mediaLine,
+  newTurnView,
+  plainLine,
+  plainText,
+  shortId,
+  table,
+  type TurnView,
+  unreportedFailure,
+} from '../../terminal/index.ts'
 
 export interface SessionsOptions extends GuestChoice {
   readonly json?: boolean | undefined
@@ -221,6 +249,58 @@ export async function archiveSession(
   })
 }
 
+interface RecordsPage {
+  readonly records: readonly RecordView[]
+  readonly next: number | null
+}
+
+/** Prints a conversation, oldest first: the person's messages with their numbers, each with its reply. */
+export async function showSession(prefix: string, options: ChangeOptions, terminal: Terminal): Promise<number> {
+  return withGuest(options, terminal, async ({ gateway }) => {
+    const session = await findSession(gateway, prefix, { archived: true })
+    const records: RecordView[] = []
+    for (let before: number | undefined; ;) {
+      const outcome = await gateway.call('session.records', { session: session.id, ...(before !== undefined && { before }) })
+      if (outcome.status !== 'ok') throw toError(outcome.failure)
+      const page = outcome.output as RecordsPage
+      records.unshift(...page.records)
+      if (page.next === null) break
+      before = page.next
+    }
+    const sent = records.filter(({ name, phase, call, turn }) => name === 'turn.send' && phase === 'intent' && (call as string) === turn)
+    const byTurn = Map.groupBy(records, ({ turn }) => turn)
+    for (const [at, record] of sent.entries()) {
+      const view = byTurn.get(record.turn)!.reduce(foldRecord, newTurnView(record.turn))
+      const said = { message: at + 1, at: record.at, text: textOfMessage(record), ...endOf(view, session.busy) }
+      const failure = unreportedFailure(view)
+      if (options.json === true) printLine(terminal, JSON.stringify({ ...said, ...(failure !== null && { failure }) }))
+      else {
+        const reply = [said.reply, ...(failure === null ? [] : [`error: ${failure.message}`]), ...view.media.map(mediaLine)]
+        printText(
+          terminal,
+          `${said.message}  ${formatTime(record.at)}  you\n${indented(said.text)}\n${indented(reply.join('\n').trim() || `(${said.status})`)}\n`,
+        )
+      }
+    }
+    if (sent.length === 0 && options.json !== true) printLine(terminal, 'The session has no messages yet.')
+    return 0
+  })
+}
+
+/** The end of the last turn that a fork shares stays in the session that it was forked from; its answer is in both. */
+function endOf(view: TurnView, isBusy: boolean): Pick<TurnView, 'status' | 'reply'> {
+  const isShared = !isOver(view) && !isBusy
+  return isShared ? { status: 'ok', reply: view.answer } : { status: view.status, reply: view.reply }
+}
+
+function textOfMessage({ body }: RecordView): string {
+  if (isErased(body)) return erasedText
+  const input = isObject(body) ? body['input'] : null
+  return isObject(input) && typeof input['text'] === 'string' ? input['text'] : ''
+}
+
+const indented = (text: string): string => plainText(text).replaceAll(/^(?=.)/gm, '   ')
+
 export interface ForkOptions extends ChangeOptions {
   readonly at?: number | undefined
   readonly title?: string | undefined
@@ -229,7 +309,7 @@ export interface ForkOptions extends ChangeOptions {
 export async function forkSession(prefix: string, options: ForkOptions, terminal: Terminal): Promise<number> {
   return withSession(prefix, options, terminal, async (gateway, session) => {
     const { at, title } = options
-    const input = { session: session.id, ...(at !== undefined && { at }), ...(title !== undefined && { title }) }
+    const input = { session: session.id, ...(at !== undefined && { message: at }), ...(title !== undefined && { title }) }
     const made = await changeSession(gateway, 'session.fork', input)
     const words = `${made.session} continues from ${named(session)}. Open it with: oxbow chat --session ${made.session}${ofUser(options.user)}`
     return { report: { session: made.session, parent: session.id }, words }

@@ -204,6 +204,7 @@ function isAbout(body: string, id: SessionId): boolean {
 interface ForkInput {
   session: SessionId
   at?: number | undefined
+  message?: number | undefined
   title?: string | undefined
 }
 
@@ -216,11 +217,18 @@ function fork(deps: SessionKeepingDeps): Call<ForkInput, Changed> {
     input: z.strictObject({
       session,
       at: z.int().min(1).optional().describe('#number of the last message that both share. Default: the newest.'),
+      message: z
+        .int()
+        .min(1)
+        .optional()
+        .describe('In place of `at`: how many messages of the person both share, with their replies, counted from the first one.'),
       title: z.string().trim().max(200).optional().describe('Title of the new session. Default: that of the other one.'),
     }),
     example: { session: example, at: 42 },
-    async run({ session: id, at, title }, { clock }) {
+    async run({ session: id, at: atRecord, message, title }, { clock }) {
       await deps.sessions.load(id)
+      if (atRecord !== undefined && message !== undefined) throw bad('`at` and `message` name two points.', 'Give one of them.')
+      const at = message === undefined ? atRecord : await endOfMessage(deps, id, message)
       if (at === undefined && deps.lanes.isBusy(id))
         throw bad('A turn of this session is running.', 'Wait for it, or name a message with `at`.')
       await assertReachable(deps, id)
@@ -251,6 +259,17 @@ function fork(deps: SessionKeepingDeps): Call<ForkInput, Changed> {
       return { output: { session: deps.newSessionId(), change } }
     },
   }
+}
+
+/** @returns seq before the message that follows the one of this number; undefined: it is the newest */
+async function endOfMessage(deps: SessionKeepingDeps, id: SessionId, number: number): Promise<number | undefined> {
+  await deps.journal.flushed()
+  const sent: number[] = []
+  for await (const page of historyPages(deps, id)) for (const { name, seq } of page) if (name === 'turn.send') sent.unshift(seq)
+  if (number > sent.length)
+    throw bad(`The session has ${sent.length} ${sent.length === 1 ? 'message' : 'messages'}.`, '`oxbow sessions show ID` numbers them.')
+  const next = sent[number]
+  return next === undefined ? undefined : next - 1
 }
 
 /** A history is read across at most `maxForkDepth` forks. Refuses a deeper fork, whose beginning would silently be missing. */
