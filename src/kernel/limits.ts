@@ -104,6 +104,10 @@ export const heldKeyMs = 1_000
 
 /** How often schedules are looked at although none is due: another guest may have changed one, and clocks are set. */
 export const scheduleCheckMs = 60_000
+/** How late a run may begin where nobody said it. */
+export const defaultGraceS = 300
+/** A guest that restarts is away for a few seconds: what was due then has not been missed. */
+export const scheduleRestartMs = 10_000
 /** Missed due times that are made up for, and runs that wait for the one before. */
 export const maxMisfires = 100
 export const maxQueuedRuns = 10

@@ -83,6 +83,7 @@ export const addScheduleVerbs: AddVerbs = (program, terminal, choose) => {
     .option('--at <time>', 'run once, e.g. at 2027-01-31T09:00:00+01:00')
     .option('--name <name>', 'short name; default: the beginning of the goal')
     .addOption(new Option('--misfire <policy>', 'times that passed while Oxbow was off').choices(['skip', 'once', 'all']))
+    .option('--grace <seconds>', 'how late a run may begin', parseCount(86_400 * 31, 1))
     .addOption(new Option('--overlap <policy>', 'when its last run still runs').choices(['skip', 'queue', 'parallel']))
     .addOption(new Option('--notify <policy>', 'when you hear of a run').choices(['always', 'conditional', 'never']))
     .option('--retries <n>', 'retries of a failed run', parseCount(10))

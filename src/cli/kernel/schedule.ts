@@ -41,6 +41,7 @@ export interface AddOptions extends CallOptions, BudgetOptions {
   readonly every?: number | undefined
   readonly at?: string | undefined
   readonly misfire?: string | undefined
+  readonly grace?: number | undefined
   readonly overlap?: string | undefined
   readonly notify?: string | undefined
   readonly retries?: number | undefined
@@ -50,12 +51,13 @@ export interface AddOptions extends CallOptions, BudgetOptions {
 
 export function scheduleAdd(words: readonly string[], options: AddOptions, terminal: Terminal): Promise<number> {
   const goal = words.join(' ')
-  const { misfire, overlap, notify, retries, timeout, fresh } = options
+  const { misfire, grace, overlap, notify, retries, timeout, fresh } = options
   const input: Json = {
     name: options.name ?? goal.slice(0, nameChars),
     goal,
     cadence: cadenceOf(options),
     ...(misfire !== undefined && { misfire }),
+    ...(grace !== undefined && { grace_s: grace }),
     ...(overlap !== undefined && { overlap }),
     ...(notify !== undefined && { notify }),
     ...(retries !== undefined && { retries }),

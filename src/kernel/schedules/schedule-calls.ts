@@ -32,7 +32,8 @@ const settings = {
     .int()
     .min(1)
     .max(86_400 * 31)
-    .describe('Seconds after which a due time counts as passed.'),
+    .nullable()
+    .describe('Seconds after which a due time counts as passed. Null: 300, and with `skip` nothing runs that was due while Oxbow was off.'),
   overlap: z.enum(['skip', 'queue', 'parallel']).describe('When it is due while its last run still runs.'),
   retries: z.int().min(0).max(10).describe('Retries of a failed run, each later than the one before.'),
   timeout_s: z.int().min(10).max(86_400).describe('Seconds after which a run is stopped.'),
@@ -43,7 +44,7 @@ const defaults = {
   context: 'keep',
   model: '',
   misfire: 'once',
-  grace_s: 300,
+  grace_s: null,
   overlap: 'skip',
   retries: 0,
   timeout_s: 600,

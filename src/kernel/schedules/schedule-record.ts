@@ -1,6 +1,7 @@
 /** What is remembered of schedules, in two kinds of documents: a schedule, and each of its runs. */
 import { derivedId, type Label, type SessionId, type Spend, type TurnId } from '../../types/index.ts'
 import type { Limits } from '../budgets/definitions.ts'
+import { defaultGraceS } from '../limits.ts'
 import type { DocumentChange, Documents } from '../state/documents.ts'
 import type { Cadence } from './cadence.ts'
 
@@ -20,7 +21,8 @@ export interface Schedule {
   readonly model: string
   /** What happens with times that passed while no guest ran, or that are older than the grace. */
   readonly misfire: 'skip' | 'once' | 'all'
-  readonly grace_s: number
+  /** How late a run may begin, in seconds. Null: nobody named it; see `graceMsOf`. */
+  readonly grace_s: number | null
   /** What happens when it is due while its last run still runs. */
   readonly overlap: 'skip' | 'queue' | 'parallel'
   readonly retries: number
@@ -122,4 +124,9 @@ export async function runsOf(documents: Documents, id: string): Promise<readonly
     if (own.length < 200) return found
     after = own.at(-1)?.name ?? after
   }
+}
+
+/** @returns how late a run may begin, in milliseconds */
+export function graceMsOf({ grace_s: graceS }: Pick<Schedule, 'grace_s'>): number {
+  return (graceS ?? defaultGraceS) * 1_000
 }

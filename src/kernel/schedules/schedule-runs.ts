@@ -24,6 +24,7 @@ import { budgetRetryMs } from '../limits.ts'
 import type { NoteEvent } from '../observe/event-bus.ts'
 import type { DocumentChange, Documents } from '../state/documents.ts'
 import {
+  graceMsOf,
   type Schedule,
   type ScheduleRun,
   type Forecast,
@@ -174,8 +175,8 @@ function createWatch({ cancelTurn }: Pick<ScheduleDeps, 'cancelTurn'>) {
   return {
     running: running as ReadonlyMap<TurnId, Watched>,
     /** By its rule for missed times, a run that may not start in time does not start at all. */
-    hold(run: ScheduleRun, { misfire, grace_s: graceS }: Schedule, skip: () => void): void {
-      const timer = misfire === 'skip' ? { timer: setTimeout(skip, graceS * 1_000).unref() } : {}
+    hold(run: ScheduleRun, schedule: Schedule, skip: () => void): void {
+      const timer = schedule.misfire === 'skip' ? { timer: setTimeout(skip, graceMsOf(schedule)).unref() } : {}
       running.set(run.turn, { run, ...timer, timedOut: false })
     },
     watch(run: ScheduleRun, timeoutS: number): void {

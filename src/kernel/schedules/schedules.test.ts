@@ -66,10 +66,21 @@ test('a cadence that is wrong, never due or due too often is refused with the re
 
 test('what was missed is skipped, made up for once, or all of it', () => {
   const rule = (misfire: 'skip' | 'once' | 'all') => ({ misfire, grace_s: 10 })
-  assert.deepEqual(chooseDue(rule('skip'), [1_000, 2_000, 90_000], 95_000), { chosen: [90_000], skipped: 2 })
-  assert.deepEqual(chooseDue(rule('skip'), [1_000, 2_000], 95_000), { chosen: [], skipped: 2 })
-  assert.deepEqual(chooseDue(rule('once'), [1_000, 2_000], 95_000), { chosen: [2_000], skipped: 1 })
-  assert.deepEqual(chooseDue(rule('all'), [1_000, 2_000], 95_000), { chosen: [1_000, 2_000], skipped: 0 })
+  assert.deepEqual(chooseDue(rule('skip'), [1_000, 2_000, 90_000], 95_000, 0), { chosen: [90_000], skipped: 2 })
+  assert.deepEqual(chooseDue(rule('skip'), [1_000, 2_000], 95_000, 0), { chosen: [], skipped: 2 })
+  assert.deepEqual(chooseDue(rule('once'), [1_000, 2_000], 95_000, 0), { chosen: [2_000], skipped: 1 })
+  assert.deepEqual(chooseDue(rule('all'), [1_000, 2_000], 95_000, 0), { chosen: [1_000, 2_000], skipped: 0 })
+})
+
+test('with skip, nothing runs that was due while Oxbow was off, unless a grace was named', () => {
+  const [dueAt, startedAt, now] = [40_000, 60_000, 61_000]
+  const choose = (misfire: 'skip' | 'once', graceS: number | null) =>
+    chooseDue({ misfire, grace_s: graceS }, [20_000, dueAt], now, startedAt).chosen
+  assert.deepEqual(choose('skip', null), [])
+  assert.deepEqual(choose('skip', 30), [dueAt])
+  assert.deepEqual(choose('once', null), [dueAt])
+  assert.deepEqual(chooseDue({ misfire: 'skip', grace_s: null }, [59_000], now, startedAt).chosen, [59_000], 'a restart misses nothing')
+  assert.deepEqual(chooseDue({ misfire: 'skip', grace_s: null }, [60_500], 200_000, startedAt).chosen, [60_500], 'late, but not missed')
 })
 
 /** A clock that tests set; timers run in real time. */

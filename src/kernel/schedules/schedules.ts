@@ -3,9 +3,9 @@
  * for each run; see `schedule-runs.ts`. One timer wakes for the next due time, and looks at the documents again at least once a minute.
  */
 import { OxbowError, type RecordView, type TurnId } from '../../types/index.ts'
-import { maxMisfires, maxQueuedRuns, overloadCheckMs, scheduleCheckMs } from '../limits.ts'
+import { maxMisfires, maxQueuedRuns, overloadCheckMs, scheduleCheckMs, scheduleRestartMs } from '../limits.ts'
 import { dueBetween, nextDue } from './cadence.ts'
-import { type Schedule, scheduleCategory, skippedRun } from './schedule-record.ts'
+import { graceMsOf, type Schedule, scheduleCategory, skippedRun } from './schedule-record.ts'
 import { createScheduleRuns, type Decision, type ScheduleDeps, type ScheduleRuns } from './schedule-runs.ts'
 
 export interface Schedules {
@@ -22,6 +22,7 @@ export interface Schedules {
 
 export function createSchedules(deps: ScheduleDeps): Schedules {
   const { documents, clock, config } = deps
+  const startedAt = clock.now()
   let timer: NodeJS.Timeout | null = null
   let ticking: Promise<void> = Promise.resolve()
   let stopped = false
@@ -37,7 +38,8 @@ export function createSchedules(deps: ScheduleDeps): Schedules {
     for (const { value } of await documents.all<Schedule>(scheduleCategory)) {
       if (stopped || runs.count() >= config.max_running) break
       // Another schedule is not to wait for one that fails.
-      if (value.status === 'active') await runs.begin(value.id, (schedule) => decide(schedule, runs, clock.now())).catch(() => {})
+      if (value.status === 'active')
+        await runs.begin(value.id, (schedule) => decide(schedule, runs, clock.now(), startedAt)).catch(() => {})
     }
   }
   const sleep = async (): Promise<void> => {
@@ -91,9 +93,10 @@ function createHoldBack(deps: ScheduleDeps, runs: Pick<ScheduleRuns, 'begin'>) {
   const { documents, clock } = deps
   /** Due times whose delay was noted, by schedule. */
   const delayed = new Map<string, number>()
-  const holdOne = async ({ id, name, misfire, grace_s: graceS, next_at: next, origin }: Schedule): Promise<void> => {
+  const holdOne = async (held: Schedule): Promise<void> => {
+    const { id, name, misfire, next_at: next, origin } = held
     const now = clock.now()
-    if (next === null || now - next <= graceS * 1_000) return
+    if (next === null || now - next <= graceMsOf(held)) return
     const reason = deps.overloads().join('; ')
     let kind: 'schedule_skipped' | 'schedule_delayed' | null = delayed.get(id) === next ? null : 'schedule_delayed'
     if (misfire === 'skip') {
@@ -119,7 +122,7 @@ function createHoldBack(deps: ScheduleDeps, runs: Pick<ScheduleRuns, 'begin'>) {
 const earliestMs = 100
 
 /** What is due of a schedule. @returns null when nothing is */
-async function decide(schedule: Schedule, runs: Pick<ScheduleRuns, 'isRunning'>, now: number): Promise<Decision | null> {
+async function decide(schedule: Schedule, runs: Pick<ScheduleRuns, 'isRunning'>, now: number, startedAt: number): Promise<Decision | null> {
   // It may have been paused since the look at all of them.
   if (schedule.status !== 'active') return null
   const isRunning = runs.isRunning(schedule.id)
@@ -134,7 +137,7 @@ async function decide(schedule: Schedule, runs: Pick<ScheduleRuns, 'isRunning'>,
   const due = await dueBetween(schedule.cadence, schedule.due_after, now, schedule.counted_from, maxMisfires)
   const newest = due.at(-1) ?? now
   const moved: Schedule = { ...schedule, due_after: newest, next_at: await nextDue(schedule.cadence, newest, schedule.counted_from) }
-  const { chosen, skipped: missed } = chooseDue(schedule, due, now)
+  const { chosen, skipped: missed } = chooseDue(schedule, due, now, startedAt)
   const skipped = missed > 0 ? [skippedRun(moved, due[0] ?? now, missed === 1 ? 'It was missed.' : `${missed} due times were missed.`)] : []
   const [first, ...others] = chosen
   if (first === undefined) return { schedule: endedIfOnce(moved), begins: [], skipped }
@@ -147,7 +150,7 @@ async function decide(schedule: Schedule, runs: Pick<ScheduleRuns, 'isRunning'>,
 /** What is skipped of a schedule that an overload holds back: due times before the grace. @returns null when none is */
 async function skipLate(schedule: Schedule, now: number, reason: string): Promise<Decision | null> {
   if (schedule.status !== 'active' || schedule.next_at === null) return null
-  const latest = now - schedule.grace_s * 1_000 - 1
+  const latest = now - graceMsOf(schedule) - 1
   const late = await dueBetween(schedule.cadence, schedule.due_after, latest, schedule.counted_from, maxMisfires)
   const [first] = late
   if (first === undefined) return null
@@ -162,15 +165,22 @@ function endedIfOnce(schedule: Schedule): Schedule {
   return schedule.next_at === null ? { ...schedule, status: 'completed' } : schedule
 }
 
-/** Which of the due times run: one that is in time does; what was missed goes by the policy. */
+/**
+ * Which of the due times run: one that is in time does; what was missed goes by the policy. With `skip` and no grace that somebody named,
+ * nothing runs that was due before this guest started, but what a restart held up.
+ * @param startedAt when this guest began to look at schedules
+ */
 export function chooseDue(
-  { misfire, grace_s: graceS }: Pick<Schedule, 'misfire' | 'grace_s'>,
+  schedule: Pick<Schedule, 'misfire' | 'grace_s'>,
   due: readonly number[],
   now: number,
+  startedAt: number,
 ): { readonly chosen: readonly number[]; readonly skipped: number } {
+  const { misfire, grace_s: graceS } = schedule
   const newest = due.at(-1)
   if (newest === undefined) return { chosen: [], skipped: 0 }
-  const inTime = now - newest <= graceS * 1_000
+  const wasOff = graceS === null && startedAt - newest > scheduleRestartMs
+  const inTime = now - newest <= graceMsOf(schedule) && !wasOff
   if (misfire === 'all') return { chosen: due, skipped: 0 }
   if (misfire === 'once' || inTime) return { chosen: [newest], skipped: due.length - 1 }
   return { chosen: [], skipped: due.length }
