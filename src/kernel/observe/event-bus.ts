@@ -9,7 +9,7 @@ import { parseReference, type Store } from '../../store/index.ts'
 import type { CallId, JsonObject, Phase, RecordView, SessionId } from '../../types/index.ts'
 import type { Journal } from '../journal.ts'
 import { eventPage, maxEventScan, maxEventWaiters } from '../limits.ts'
-import { describeEvent, type EventFilter, type EventView, matches, mayBeEvent } from './event-kinds.ts'
+import { describeEvent, type EventFilter, type EventView, matches, mayBeEvent, type OwnKind } from './event-kinds.ts'
 
 export interface EventPage {
   readonly events: readonly EventView[]
@@ -83,7 +83,7 @@ export function createEventBus(store: Pick<Store, 'records' | 'head' | 'blob'>, 
 }
 
 /** Notes an event of a subsystem. @param fields ids, names and counts; never what people said */
-export type NoteEvent = (kind: string, fields: JsonObject, session?: SessionId | '') => void
+export type NoteEvent = (kind: OwnKind, fields: JsonObject, session?: SessionId | '') => void
 
 export function createNoteEvent(journal: Pick<Journal, 'note'>, newId: () => string): NoteEvent {
   return (kind, fields, session = '') =>

@@ -26,7 +26,7 @@ const kinds = z
   .array(z.string().regex(/^[a-z][a-z_]{0,60}\*?$/, 'must be a kind, or the beginning of some with a star, such as agent_*'))
   .max(50)
   .default([])
-  .describe('Kinds of events, e.g. `turn_ended` or `approval_*`; empty: all.')
+  .describe('Kinds of events, e.g. `turn_ended`, `approval_*`, or `build_*` of your own; empty: all.')
 const session = z.string().max(64).default('').describe('Only of this session.')
 const subscriberName = z.string().regex(/^[a-z0-9][a-z0-9._-]{0,60}$/i, 'must be a plain name')
 

@@ -21,6 +21,28 @@ export interface EventFilter {
   readonly session: string
 }
 
+/** First words of the kinds that Oxbow itself has; all others are what somebody publishes. */
+const families = [
+  'agent',
+  'approval',
+  'budget',
+  'call',
+  'graph',
+  'hook',
+  'key',
+  'memory',
+  'message',
+  'overloaded',
+  'plugin',
+  'recovered',
+  'schedule',
+  'session',
+  'state',
+  'turn',
+] as const
+type Family = (typeof families)[number]
+export type OwnKind = Family | `${Family}_${string}`
+
 type Describe = (body: JsonObject, record: RecordView) => { readonly kind: string; readonly fields: JsonObject } | null
 
 const short = (value: unknown): string => (typeof value === 'string' ? value.slice(0, 200) : '')
@@ -98,8 +120,20 @@ export function noticeOf(record: RecordView): Notice | null {
   return { seq, at, kind, session, fields }
 }
 
-/** @returns whether the event is chosen */
+/**
+ * What somebody publishes is chosen by its own name too: `build_*` chooses `custom_build_done`. Not where the name begins as Oxbow's own
+ * kinds do, so that nobody who waits for `turn_ended` receives a published one.
+ * @returns whether the event is chosen
+ */
 export function matches({ kinds, session }: EventFilter, event: Pick<EventView, 'kind' | 'session'>): boolean {
   if (session !== '' && event.session !== session) return false
-  return kinds.length === 0 || kinds.some((kind) => (kind.endsWith('*') ? event.kind.startsWith(kind.slice(0, -1)) : event.kind === kind))
+  return kinds.length === 0 || kinds.some((kind) => fits(kind, event.kind) || (isPublished(kind) && fits(`custom_${kind}`, event.kind)))
+}
+
+function fits(pattern: string, kind: string): boolean {
+  return pattern.endsWith('*') ? kind.startsWith(pattern.slice(0, -1)) : kind === pattern
+}
+
+function isPublished(pattern: string): boolean {
+  return !families.some((family) => fits(pattern, family) || pattern.startsWith(`${family}_`) || pattern === `${family}*`)
 }

@@ -46,6 +46,16 @@ test('a request that waits is answered by the first event that it is about, and 
   assert.deepEqual((await next(guest, { kinds: ['custom_*'], wait_s: 0.01 })).events, [])
 })
 
+test('a published event is chosen by its own name, but never by a name of one of Oxbow’s events', async () => {
+  await using guest = await openFixture()
+  for (const kind of ['build_done', 'turn_ended']) await ok(guest, 'events.publish', { kind, data: null })
+  const chosen = async (kind: string) => kindsOf(await next(guest, { after: 0, kinds: [kind] }))
+  assert.deepEqual(await chosen('build_*'), ['custom_build_done'])
+  assert.deepEqual(await chosen('build_done'), ['custom_build_done'])
+  assert.deepEqual(await chosen('custom_build_*'), ['custom_build_done'])
+  for (const kind of ['turn_ended', 'turn_*', 'turn*', 'tu*']) assert.deepEqual(await chosen(kind), [], kind)
+})
+
 test('a subscriber gets an event again until it confirms it, also after a restart', async () => {
   const store = await openMemoryStore({ user })
   const guest = await openFixture({ store: { ...store, close: async () => {} } })
