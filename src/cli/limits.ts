@@ -25,6 +25,8 @@ export const shortGuestLifeMs = 30_000
 /** A guest that its terminal stops has ended by then; see guestStopTimeoutMs of the runner. */
 export const guestEndMs = 12_000
 export const guestEndPollMs = 50
+/** How often a follower of events looks for the next guest. */
+export const guestPollMs = 500
 /** A second Ctrl+C within this time ends the program. */
 export const doubleInterruptMs = 2_000
 /** A SIGINT within this time of another is the same Ctrl+C, forwarded by bin/oxbow.js; nobody presses twice so fast. */

@@ -1,11 +1,12 @@
 /** Oxbow in the background, as a person starts and stops it. */
 import assert from 'node:assert/strict'
-import { execFile } from 'node:child_process'
+import { execFile, spawn } from 'node:child_process'
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, test } from 'node:test'
 import { fileURLToPath } from 'node:url'
+import { inTime } from '../support/patience.ts'
 
 const bin = fileURLToPath(new URL('../../bin/oxbow.js', import.meta.url))
 const home = mkdtempSync(join(tmpdir(), 'oxbow-serve-'))
@@ -15,8 +16,9 @@ interface Ended {
   readonly text: string
 }
 
+const env = { PATH: process.env['PATH'] ?? '', HOME: home, OXBOW_HOME: join(home, 'oxbow') }
+
 function oxbow(...words: readonly string[]): Promise<Ended> {
-  const env = { PATH: process.env['PATH'] ?? '', HOME: home, OXBOW_HOME: join(home, 'oxbow') }
   return new Promise((resolve) => {
     execFile(process.execPath, [bin, ...words], { env, timeout: 60_000 }, (error, stdout, stderr) => {
       const exit = error === null ? 0 : typeof error.code === 'number' ? error.code : 99
@@ -53,6 +55,43 @@ test('it starts in the background once, serves, restarts, and stops with everyth
   assert.equal((await oxbow('logs')).exit, 0)
   assert.match((await oxbow('stop')).text, /has stopped/)
   for (const pid of [first.pid, first.guest, second.guest]) assert.equal(isAlive(pid), false, `${pid}`)
+})
+
+test('followed events go on with the next guest, and none is missed', { timeout: 120_000 }, async () => {
+  await oxbow('start')
+  const follower = spawn(process.execPath, [bin, 'events', '--follow', '--json', '--kind', 'turn_ended', '--after', '0'], { env })
+  let said = ''
+  follower.stdout.on('data', (chunk: Buffer) => (said += chunk.toString()))
+  const ends = (count: number): Promise<void> =>
+    inTime(
+      new Promise((resolve) => {
+        const look = (): void => void (said.split('\n').filter((line) => line.includes('turn_ended')).length >= count && resolve())
+        follower.stdout.on('data', look)
+        look()
+      }),
+      () => `${count} ends of turns; there are: ${said}`,
+    )
+  const before = ends(2)
+  await oxbow('run', '3+3')
+  await before
+  assert.match((await oxbow('stop')).text, /has stopped/)
+  assert.equal(follower.exitCode, null)
+  // It starts no guest of its own.
+  assert.match((await oxbow('stop')).text, /does not run/)
+  await oxbow('start')
+  const after = ends(3)
+  await oxbow('run', '4+4')
+  await after
+  follower.kill()
+  await oxbow('stop')
+  const places = said
+    .trim()
+    .split('\n')
+    .map((line) => (JSON.parse(line) as { seq: number }).seq)
+  assert.deepEqual(
+    places,
+    [...new Set(places)].sort((a, b) => a - b),
+  )
 })
 
 test('it says what is wrong when it cannot start', async () => {

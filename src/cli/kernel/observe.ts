@@ -1,8 +1,10 @@
 /** `oxbow events` and `oxbow resources`: what happens in the guest, and what it uses. */
-import type { JsonObject } from '../../types/index.ts'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { findGuest, openHome, openWorkspace, parseUser, type Workspace } from '../../runner/index.ts'
+import { isOxbowError, type JsonObject } from '../../types/index.ts'
 import { withGuest } from '../guest-connection.ts'
-import { eventWaitS } from '../limits.ts'
-import { printLine, type Terminal } from '../terminal.ts'
+import { eventWaitS, guestPollMs } from '../limits.ts'
+import { printLine, printNotice, type Terminal } from '../terminal.ts'
 import { formatTime, plainLine, table } from '../../terminal/index.ts'
 import { type CallOptions, outputOf, showOutput } from './call.ts'
 
@@ -28,23 +30,53 @@ interface Page {
   readonly more: boolean
 }
 
-/** Prints events of the past, oldest first; with `--follow` then those to come, until Ctrl+C. */
+/**
+ * Prints events of the past, oldest first; with `--follow` then those to come, until Ctrl+C. A guest that stops or restarts does not end
+ * it: the next guest continues from the same cursor, so that no event is missed.
+ */
 export async function watchEvents(options: EventsOptions, terminal: Terminal): Promise<number> {
+  const progress: Progress = { after: options.after ?? (options.follow === true ? undefined : 0), left: options.limit }
+  if (options.follow !== true) return printEvents(options, terminal, progress)
+  for (;;) {
+    try {
+      return await printEvents(options, terminal, progress)
+    } catch (error) {
+      if (!isOxbowError(error, 'guest_unreachable') && !isOxbowError(error, 'cancelled')) throw error
+      printNotice(terminal, 'notice: the guest has stopped; waiting for the next one (Ctrl+C ends this)')
+      await nextGuest(openWorkspace(openHome(terminal.env), parseUser(options.user)))
+    }
+  }
+}
+
+/** What was printed, over all guests. */
+interface Progress {
+  /** Cursor of what is printed next; undefined: what happens from now on. */
+  after: number | undefined
+  left: number
+}
+
+function printEvents(options: EventsOptions, terminal: Terminal, progress: Progress): Promise<number> {
+  const isFollowing = options.follow === true
+  const filter = { kinds: [...(options.kind ?? [])], ...(options.session !== undefined && { session: options.session }) }
   return withGuest(options, terminal, async ({ gateway }) => {
-    const filter = { kinds: [...(options.kind ?? [])], ...(options.session !== undefined && { session: options.session }) }
-    // Without a cursor a follower sees what happens from now on.
-    let after = options.after ?? (options.follow === true ? undefined : 0)
-    let left = options.limit
     for (;;) {
-      const limit = options.follow === true ? maxPage : Math.min(left, maxPage)
-      const input = { ...filter, limit, ...(after !== undefined && { after }), wait_s: options.follow === true ? eventWaitS : 0 }
+      const limit = isFollowing ? maxPage : Math.min(progress.left, maxPage)
+      // The first answer brings the cursor, so that no event falls between two guests.
+      const waitS = isFollowing && progress.after !== undefined ? eventWaitS : 0
+      const input = { ...filter, limit, ...(progress.after !== undefined && { after: progress.after }), wait_s: waitS }
       const { events, cursor, more } = (await outputOf(gateway, 'events.next', input)) as Page
       for (const event of events) printLine(terminal, options.json === true ? JSON.stringify(event) : eventLine(event))
-      left -= events.length
-      if (options.follow !== true && (!more || left <= 0)) return 0
-      after = cursor
+      progress.left -= events.length
+      progress.after = cursor
+      if (!isFollowing && (!more || progress.left <= 0)) return 0
     }
   })
+}
+
+async function nextGuest(workspace: Workspace): Promise<void> {
+  // The one that has just stopped may still be there for a moment.
+  do await sleep(guestPollMs)
+  while ((await findGuest(workspace)) === null)
 }
 
 const maxPage = 500

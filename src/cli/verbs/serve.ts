@@ -139,11 +139,11 @@ interface LogOptions extends Pick<ServeOptions, 'user' | 'json'> {
 export async function logs({ user, lines, follow, json }: LogOptions, terminal: Terminal): Promise<number> {
   const { logs: folder } = openWorkspace(openHome(terminal.env), parseUser(user))
   const path = join(folder, 'guest.log')
-  let at = 0
+  let place: LogPlace = { file: 0, at: 0 }
   const over = new AbortController()
   const read = (): string => {
-    const { text, next } = readFrom(path, at)
-    at = next
+    const { text, next } = readFrom(path, place)
+    place = next
     return text
   }
   const all = read().split('\n').slice(0, -1)
@@ -159,20 +159,27 @@ export async function logs({ user, lines, follow, json }: LogOptions, terminal: 
   return 0
 }
 
+/** How far a log was read. */
+interface LogPlace {
+  /** Inode of the log: a guest that finds a long log renames it and begins another. */
+  readonly file: number
+  readonly at: number
+}
+
 /** @returns what a log has after a place, at most its last `maxLogChunk` bytes; a log that was begun anew is read from its start */
-function readFrom(path: string, at: number): { readonly text: string; readonly next: number } {
+function readFrom(path: string, { file: before, at }: LogPlace): { readonly text: string; readonly next: LogPlace } {
   let file: number
   try {
     file = openSync(path, 'r')
   } catch {
-    return { text: '', next: 0 }
+    return { text: '', next: { file: 0, at: 0 } }
   }
   try {
-    const { size } = fstatSync(file)
-    const from = Math.max(size < at ? 0 : at, size - maxLogChunk)
+    const { size, ino } = fstatSync(file)
+    const from = Math.max(ino !== before || size < at ? 0 : at, size - maxLogChunk)
     const bytes = Buffer.alloc(size - from)
     const length = readSync(file, bytes, 0, bytes.length, from)
-    return { text: bytes.toString('utf8', 0, length), next: from + length }
+    return { text: bytes.toString('utf8', 0, length), next: { file: ino, at: from + length } }
   } finally {
     closeSync(file)
   }
