@@ -122,7 +122,7 @@ function findKey(id: string, named: string, usual: readonly string[] | null, els
   if (name === undefined) {
     const needed = named !== '' || (usual !== null && usual.length > 0 && !elsewhere)
     if (!needed) return ''
-    const hint = `Put the key in ${names.join(' or ')}, or set base_url for a service that needs none.`
+    const hint = `\`oxbow init\` sets a model up; \`oxbow secret set ${names[0] ?? ''}\` stores only its key. Or put the key in ${names.join(' or ')}, or set base_url for a service that needs none.`
     throw badConfig(`The environment variable ${names[0] ?? ''} is not set; ${id} needs a key.`, hint)
   }
   const key = (env[name] ?? '').trim()

@@ -141,7 +141,7 @@ function raiseCall(deps: AgentControlDeps): Call<RaiseInput, { agent: CallId; bu
       const kinds = Object.entries(more).filter(([, amount]) => (amount ?? 0) > 0)
       if (agent.budget === undefined || kinds.length === 0)
         throw new OxbowError('bad_input', kinds.length === 0 ? 'No amount is named.' : `${agent.name} has no budget of its own.`, {
-          hint: 'Name tokens, micro_dollars, calls or seconds. An agent without a budget of its own uses those above it: oxbow budget set.',
+          hint: 'Name what to add, for example: `oxbow raise ID --max-money 0.50`, or --max-tokens, --max-calls, --max-seconds. An agent without a budget of its own uses those above it: `oxbow budget set`.',
         })
       const book = await deps.budgets.book()
       const payer = await supervisor.payerOf(agent.id)
@@ -194,9 +194,7 @@ export function find(supervisor: Supervisor, caller: Caller, ref: string): Agent
   const live = matching.filter((agent) => !isOver(agent))
   const [only, ...others] = live.length > 0 ? live : matching
   if (only === undefined)
-    throw new OxbowError('not_found', `There is no agent ${ref}.`, {
-      hint: 'List them with agent.list. One that another guest runs is reached there.',
-    })
+    throw new OxbowError('not_found', `No agent ${ref}.`, { hint: '`oxbow ps` lists them (agent.list for an agent).' })
   if (others.length === 0) return only
   const ids = [only, ...others].slice(0, 5).map(({ id }) => id)
   throw new OxbowError('bad_input', `${ref} could be any of ${ids.join(', ')}.`, { hint: 'Name one by its id.' })

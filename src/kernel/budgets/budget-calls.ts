@@ -149,7 +149,9 @@ function setCall({ budgets, documents }: BudgetCallDeps): Call<SetInput, BudgetL
     example: { scope: 'user', window: 'day', tokens: 500_000, micro_dollars: 2_000_000 },
     async run({ scope, window, ...limits }, { id: call, caller, clock }) {
       if (Object.values(limits).every((limit) => limit === undefined))
-        throw new OxbowError('bad_input', 'The budget limits nothing.', { hint: 'Name tokens, micro_dollars, calls or seconds.' })
+        throw new OxbowError('bad_input', 'The budget limits nothing.', {
+          hint: 'Name a limit, for example: `oxbow budget set user --per day --money 2.50`, or --tokens, --calls, --seconds.',
+        })
       const book = await budgets.book()
       const known = book.definitions().find((each) => each.scope === scope && each.window === window)
       // A new limit applies to what was used since the budget began.

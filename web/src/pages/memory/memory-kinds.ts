@@ -94,7 +94,7 @@ export function rowOfHit(hit: SearchHit): MemoryRow {
     isUntrusted: hit.labels.includes('untrusted'),
     holds: hit.holds,
     isPinned: false,
-    found: `${hit.weak ? 'nearest, perhaps about something else' : `relevance ${Math.round(hit.score * 100)} %`}${reasonText(hit.why)}`,
+    found: [...(hit.weak ? ['nearest, perhaps about something else'] : []), ...reasonsOf(hit.why)].join(' · '),
   }
 }
 
@@ -106,12 +106,16 @@ interface RecallReason {
 }
 
 /** Why it was found, in words. */
-function reasonText({ textRank, vectorRank, closeness, exact }: RecallReason): string {
-  const parts = [
-    ...(textRank === null ? [] : [`number ${textRank} by words`]),
-    ...(vectorRank === null ? [] : [`number ${vectorRank} by meaning`]),
-    ...(closeness === null ? [] : [`${Math.round(closeness * 100)} % of the words are close`]),
+function reasonsOf({ textRank, vectorRank, closeness, exact }: RecallReason): readonly string[] {
+  const ranks = [
+    ...(textRank === null ? [] : [{ rank: textRank, by: 'words' }]),
+    ...(vectorRank === null ? [] : [{ rank: vectorRank, by: 'meaning' }]),
+  ]
+  const best = ranks.filter(({ rank }) => rank === 1).map(({ by }) => by)
+  return [
+    ...(best.length === 0 ? [] : [`best match by ${best.join(' and ')}`]),
+    ...ranks.flatMap(({ rank, by }) => (rank === 1 ? [] : [`number ${rank} by ${by}`])),
+    ...(closeness === null ? [] : [`${Math.min(100, Math.round(closeness * 100))} % of the words are close`]),
     ...exact.map((phrase) => `has “${phrase}”`),
   ]
-  return parts.map((part) => ` · ${part}`).join('')
 }

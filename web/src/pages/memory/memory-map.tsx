@@ -41,7 +41,9 @@ export function MemoryMap({ onOpen }: { readonly onOpen: (id: string) => void })
   const about =
     data.by === 'meaning'
       ? 'Memories with similar meaning stand near each other. The directions themselves mean nothing.'
-      : 'From left to right by time, in a row for each kind: this embedder makes no vectors on this machine.'
+      : `From left to right by time, in a row for each kind. A map by meaning needs ${
+          data.points.length < 3 ? 'three memories' : 'an embedder that runs on this machine: `memory.embedder`'
+        }.`
   return (
     <Card>
       <svg
