@@ -94,6 +94,16 @@ test('followed events go on with the next guest, and none is missed', { timeout:
   )
 })
 
+test('an agent that is spawned where nothing runs is carried on by a guest that stays', { timeout: 120_000 }, async () => {
+  await oxbow('stop')
+  const spawned = await oxbow('spawn', 'write "kept" to spawned.txt', '--name', 'lasting')
+  assert.equal(spawned.exit, 0, spawned.text)
+  assert.match(spawned.text, /Started lasting[^]*runs in the background now/)
+  const waited = await oxbow('wait', 'lasting', '--timeout', '50')
+  assert.match(waited.text, /spawned\.txt/)
+  assert.match((await oxbow('stop')).text, /has stopped/)
+})
+
 test('it says what is wrong when it cannot start', async () => {
   const refused = await oxbow('start', '--model', 'nonsense/model')
   assert.ok(refused.exit > 1)

@@ -136,7 +136,7 @@ export interface SpawnOptions extends CallOptions, BudgetOptions {
   readonly wait?: boolean | undefined
 }
 
-export function spawnAgent(words: readonly string[], options: SpawnOptions, terminal: Terminal): Promise<number> {
+export async function spawnAgent(words: readonly string[], options: SpawnOptions, terminal: Terminal): Promise<number> {
   const { name, model, instructions, priority, right, readOnly, keep, branch } = options
   const input = {
     task: words.join(' '),
@@ -150,13 +150,16 @@ export function spawnAgent(words: readonly string[], options: SpawnOptions, term
     ...(branch === true && { files: 'branch' }),
     ...budgetOf(options),
   }
-  if (options.wait !== true)
+  if (options.wait !== true) {
+    const { keepServing } = await import('../verbs/serve.ts')
+    await keepServing(options, terminal)
     return showOutput(
       ['agent.spawn', input],
       options,
       terminal,
       ({ id, name: made, state }: AgentLine) => `Started ${made}, ${id}: ${state}.`,
     )
+  }
   return withGuest(options, terminal, async ({ gateway }) => {
     const { id } = (await outputOf(gateway, 'agent.spawn', input)) as AgentLine
     return printEnd(await settled(gateway, id, Infinity), options, terminal)

@@ -79,7 +79,11 @@ export interface RunOptions extends CallOptions {
 }
 
 /** Follows the run to its end, unless it is to stay in the background; Ctrl+C leaves it running. */
-export function runGraph(graph: string, options: RunOptions, terminal: Terminal): Promise<number> {
+export async function runGraph(graph: string, options: RunOptions, terminal: Terminal): Promise<number> {
+  if (options.background === true) {
+    const { keepServing } = await import('../verbs/serve.ts')
+    await keepServing(options, terminal)
+  }
   const input = { graph, input: inputOf(options), wait: false }
   return withGuest(options, terminal, async ({ gateway }) => {
     const run = (await outputOf(gateway, 'graph.run', input)) as RunLine

@@ -66,7 +66,7 @@ export function scheduleAdd(words: readonly string[], options: AddOptions, termi
     ...budgetOf(options),
   }
   return showOutput(['schedule.create', input], options, terminal, (made: ScheduleLine) => {
-    const runs = 'It runs while Oxbow runs: `oxbow serve` keeps it running.'
+    const runs = 'It runs while Oxbow runs: `oxbow start` keeps it running.'
     return `Scheduled ${plainLine(made.name, nameChars)}, next ${made.next_local ?? 'never'}.\n  ${made.id}\n${runs}`
   })
 }

@@ -8,7 +8,7 @@ import { isObject, OxbowError, returnMemory, writeWhole } from '../../types/inde
 import { type GuestChoice, guestSetup } from '../guest-connection.ts'
 import { onInterrupt } from '../input.ts'
 import { logPollMs, maxLogChunk, startMs, stopMs } from '../limits.ts'
-import { printFailure, printLine, printText, type Terminal } from '../terminal.ts'
+import { printFailure, printLine, printNotice, printText, type Terminal } from '../terminal.ts'
 import { ofUser } from '../verb-parts.ts'
 import { plainText } from '../../terminal/index.ts'
 
@@ -45,12 +45,28 @@ export async function serve(choice: ServeOptions, terminal: Terminal): Promise<n
 }
 
 export async function start(choice: ServeOptions, terminal: Terminal): Promise<number> {
+  const { guest, started } = await startServer(choice, terminal)
+  return sayStarted(guest, started, choice, terminal)
+}
+
+/** For what goes on after a verb has ended: where no guest runs, one is started that outlives the verb, and the person is told. */
+export async function keepServing(choice: GuestChoice, terminal: Terminal): Promise<void> {
+  const { guest, started } = await startServer(choice, terminal)
+  if (started)
+    printNotice(terminal, `notice: Oxbow runs in the background now (process ${guest.pid}); stop it with: oxbow stop${ofUser(choice.user)}`)
+}
+
+interface Started {
+  readonly guest: { readonly pid: number; readonly url: string }
+  /** False: it had been running. */
+  readonly started: boolean
+}
+
+async function startServer(choice: GuestChoice, terminal: Terminal): Promise<Started> {
   // Says at once what is wrong with the configuration.
   const { workspace } = guestSetup(choice, terminal)
   const running = await findGuest(workspace)
-  if (running !== null) {
-    return sayStarted(running, false, choice, terminal)
-  }
+  if (running !== null) return { guest: running, started: false }
   const path = join(workspace.logs, 'serve.log')
   const log = openSync(path, 'w', 0o600)
   const { model, baseUrl, insecure } = choice
@@ -73,9 +89,7 @@ export async function start(choice: ServeOptions, terminal: Terminal): Promise<n
   for (let waitedMs = 0; waitedMs < startMs && !ended.signal.aborted; waitedMs += logPollMs) {
     const guest = await findGuest(workspace)
     // The server notes itself a moment after its guest answers; `stop` needs that.
-    if (guest !== null && serverOf(workspace)?.guest === guest.pid) {
-      return sayStarted(guest, true, choice, terminal)
-    }
+    if (guest !== null && serverOf(workspace)?.guest === guest.pid) return { guest, started: true }
     await sleep(logPollMs)
   }
   const said = plainText(readFileSync(path, 'utf8').trim().slice(-maxLogChunk))
