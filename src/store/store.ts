@@ -86,8 +86,6 @@ export interface Append {
   readonly projections?: readonly Projection[]
   /** Refuses the whole append with `stale_epoch` when the lane has moved on. */
   readonly fence?: { readonly session: SessionId; readonly epoch: number }
-  /** The first record is an intent that may have been sent before: if it was, nothing is written and `duplicate` is true. */
-  readonly unique?: boolean
   /** Survives power loss before this resolves, whatever the durability setting. */
   readonly sync?: boolean
   /** The caller does not wait for it: it may be held a few milliseconds so that others share its transaction. */
@@ -95,8 +93,12 @@ export interface Append {
 }
 
 export interface Appended {
-  /** Seq of the first record (of the earlier intent when `duplicate`). The others follow without gaps. */
+  /** Seq of the first record. The others follow without gaps. */
   readonly firstSeq: number
+  /**
+   * A record would have begun or ended a call that has begun or ended before: nothing was written, and `firstSeq` is that of the earlier
+   * record. `repeatOf` in `sql/journal-rules.ts` says which phases may repeat.
+   */
   readonly duplicate: boolean
 }
 
