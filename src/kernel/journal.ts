@@ -27,7 +27,7 @@ import {
 } from '../types/index.ts'
 import { erasureBody } from './audit/erasures.ts'
 import { carriesConversation } from './conversation/conversations.ts'
-import { maxErasedAtOnce, maxHeldEpochs, maxRecordsBehind } from './limits.ts'
+import { maxErasedAtOnce, maxHeldEpochs, maxLostIntents, maxRecordsBehind } from './limits.ts'
 import type { Sessions } from './sessions.ts'
 import { documentChanges, documentProjections } from './state/documents.ts'
 import type { Budgets } from './stages/budgets.ts'
@@ -43,6 +43,7 @@ export interface Entry {
 }
 
 interface AppendOptions {
+  /** Its intent may have been sent before; it is then not observed. */
   readonly unique?: boolean
   readonly sync?: boolean
   /** Nothing waits for it: it may be delayed to be committed with others. */
@@ -58,7 +59,10 @@ export interface Journal {
   fault(): Failure | null
   /** Makes the journal refuse everything from now on, because of a failure outside of an append. */
   fail(error: unknown): void
-  /** Resolves when the entries are durable. @throws OxbowError as Store.append does, the same one ever after a fault. */
+  /**
+   * Resolves when the entries are durable. `duplicate`: they would have begun or ended a call a second time, and were not written.
+   * @throws OxbowError as Store.append does, the same one ever after a fault.
+   */
   append(entries: readonly Entry[], options?: AppendOptions): Promise<{ readonly firstSeq: number; readonly duplicate: boolean }>
   /** Every append of the session carries this epoch from now on; the store refuses a stale one. */
   fence(session: SessionId, epoch: number): void
@@ -111,6 +115,8 @@ export function createJournal({ store, clock, project }: JournalDeps): Journal {
   let newest: Promise<void> = Promise.resolve()
   let [waiting, erasures] = [0, 0]
   const written = (): void => void (waiting -= 1)
+  /** Calls whose beginning was refused because their session was taken over: without one, they have no end. */
+  const lost = createRecentMap<CallId, true>(maxLostIntents)
 
   const fail = (error: unknown): void => {
     if (failure !== null) return
@@ -120,6 +126,8 @@ export function createJournal({ store, clock, project }: JournalDeps): Journal {
 
   const append: Journal['append'] = async (received, options = {}) => {
     if (failure !== null) throw toError(failure)
+    for (const { call, phase } of received) if (phase === 'intent') lost.delete(call)
+    if (received.some(({ call, phase }) => endsCall(phase) && lost.get(call))) return { firstSeq: 0, duplicate: true }
     const entries = received.map(listeners.withoutSecrets)
     const at = clock.now()
     const records = entries.map((entry) => recordOf(entry, at))
@@ -139,6 +147,7 @@ export function createJournal({ store, clock, project }: JournalDeps): Journal {
       // A stale epoch refuses one append; any other error is a failure of the store.
       if (!isOxbowError(error, 'stale_epoch')) fail(error)
       else if (fence !== undefined) void epochs.lose(fence)
+      if (failure === null) for (const { call, phase } of entries) if (phase === 'intent') lost.put(call, true)
       throw error
     }
   }
@@ -225,6 +234,8 @@ function createEpochs(onStale: (session: SessionId) => Promise<void>) {
     },
   }
 }
+
+const endsCall = (phase: Phase): boolean => phase === 'outcome' || phase === 'reconciled'
 
 function recordOf({ caller: { actor, session, turn }, call, name, phase, body }: Entry, at: number): NewRecord {
   return { at, actor, session, turn, call, name, phase, body: JSON.stringify(body) }
