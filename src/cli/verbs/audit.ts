@@ -92,6 +92,7 @@ export async function auditShow(options: AuditShowOptions, terminal: Terminal): 
 export async function auditExport(options: AuditOptions & { readonly after: number }, terminal: Terminal): Promise<number> {
   const setup = guestSetup(options, terminal)
   const { after } = options
+  const seal = readSeal(setup.home, setup.workspace.user)
   let last: { readonly seq: number; readonly hash: string } | null = null
   let records = -1
   for await (const line of askOffline(setup, { command: 'audit-export', after })) {
@@ -102,7 +103,8 @@ export async function auditExport(options: AuditOptions & { readonly after: numb
   }
   if (last === null) throw new OxbowError('guest_unreachable', 'the guest returned no export', { hint: 'See logs/guest.log.' })
   const { seq, hash } = last
-  await written(terminal, JSON.stringify(signExport(setup.home, setup.workspace.user, { after, seq, hash, records, at: Date.now() })))
+  const end = { after, seq, hash, records, at: Date.now() }
+  await written(terminal, JSON.stringify(signExport(setup.home, setup.workspace.user, seal, end)))
   printNotice(terminal, `${records} records exported; \`npx oxbow-verify FILE\` checks them without Oxbow's code`)
   return 0
 }
