@@ -35,6 +35,7 @@ interface SignedHeads {
   readonly checked: number
   readonly chained_from: number | null
   readonly bad: readonly Bad[]
+  readonly others: number
   readonly restores: readonly Restored[]
 }
 
@@ -147,6 +148,11 @@ function chained({ checked, chained_from: from }: SignedHeads): string {
   return from === null ? ', not chained by an older Oxbow' : `, chained from record ${from} on`
 }
 
+function othersText(count: number): string {
+  const which = count === 1 ? '1 signed head is' : `${count} signed heads are`
+  return `  ${which} from another version of Oxbow, outside of the chain: start this version once, and it signs over them`
+}
+
 function restoredText({ at, by, from, to, fault }: Restored): string {
   const was = fault === '' ? '' : `; before that, signed heads were incomplete: ${fault}`
   return `  restored from a backup on ${formatTime(at)} by ${by}: from record ${from} to record ${to}${was}`
@@ -168,6 +174,7 @@ function describeReport({
     ok ? 'The journal verifies.' : 'The journal does NOT verify.',
     `  ${records} records and ${blobs} blobs in ${formatMs(ms)}, ${heads.checked} signed heads${chained(heads)}`,
     ...heads.restores.map(restoredText),
+    ...(heads.others === 0 ? [] : [othersText(heads.others)]),
     ...(firstBad === null ? [] : [`  first bad ${bad(firstBad)}`]),
     ...heads.bad.map((head) => `  signed heads, ${bad(head)}`),
     ...projections.map((why) => `  outside the journal: ${why}`),

@@ -68,7 +68,7 @@ test('a sound journal verifies, with its signed heads, its blobs counted once, a
       blobs: 1,
       first_bad: null,
       open: [{ seq: 41, call: 'waits', name: 'file.read' }],
-      signed_heads: { checked: 2, chained_from: null, bad: [], restores: [] },
+      signed_heads: { checked: 2, chained_from: null, bad: [], others: 0, restores: [] },
       projections: [],
       erased: { bodies: 0, unchecked: 0, unexplained: [] },
     })
@@ -103,7 +103,7 @@ test('a journal longer than a page verifies completely', async () => {
   await store.close()
   assert.deepEqual(
     [report.ok, report.records, report.signed_heads],
-    [true, 12_000, { checked: 1, chained_from: null, bad: [], restores: [] }],
+    [true, 12_000, { checked: 1, chained_from: null, bad: [], others: 0, restores: [] }],
   )
 })
 
@@ -164,7 +164,7 @@ for (const { what, statements, seq, sound = seq - 1, why } of harms) {
 
 test('heads after the first bad record are not judged, because the original records are unknown', async () => {
   const { report } = await afterHarm(`update journal set body = '{}' where seq = 21`)
-  assert.deepEqual(report.signed_heads, { checked: 0, chained_from: null, bad: [], restores: [] })
+  assert.deepEqual(report.signed_heads, { checked: 0, chained_from: null, bad: [], others: 0, restores: [] })
 })
 
 test('records moved to another user do not verify there', async () => {
