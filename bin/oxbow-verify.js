@@ -125,7 +125,7 @@ function signedHeadText(user, { seq, hash, at, n, previous, covers = null, resto
 function createCheck(header, fail) {
   const { user, after } = header
   let head = { seq: after.seq, hash: after.hash }
-  const open = new Set()
+  const calls = createCalls(fail)
   const hashes = new Map([[after.seq, after.hash]])
   /** Restores of backups that the journal tells of, by the record before. */
   const restores = new Map()
@@ -134,6 +134,7 @@ function createCheck(header, fail) {
     counts,
     head: () => head,
     hashes,
+    assertReconciled: calls.assertReconciled,
     /** Of a restore before the file begins, only the signed head is known. */
     tookPlace: ({ seq, hash, restore }) => restore !== undefined && (seq < after.seq || restores.get(seq) === `${hash} ${restore.call}`),
     take(line) {
@@ -152,7 +153,7 @@ function createCheck(header, fail) {
         if (reference === null || blake3(content) !== reference[1]) fail(`the content of record ${record.seq} was changed`)
         counts.blobs += 1
       }
-      if (after.seq === 0) followCall(record, open, fail)
+      if (after.seq === 0) calls.take(record, content ?? record.body)
       if (record.name === 'store.restore' && record.phase === 'intent') restores.set(head.seq, `${head.hash} ${record.call}`)
       head = record
       hashes.set(record.seq, record.hash)
@@ -161,13 +162,31 @@ function createCheck(header, fail) {
   }
 }
 
-function followCall({ seq, call, phase }, open, fail) {
-  if (phase === 'intent') {
-    if (open.has(call)) fail(`record ${seq} begins a call that has begun already`)
-    open.add(call)
-  } else if (phase === 'outcome' || phase === 'reconciled') {
-    if (!open.delete(call)) fail(`record ${seq} ends a call that had not begun`)
-  } else if (phase === 'refused') open.delete(call)
+/**
+ * A call begins once and ends once. Versions that could record it twice left records which a later one reconciles: `{"repeats":[seq, …]}`.
+ */
+function createCalls(fail) {
+  const open = new Set()
+  const ended = new Set()
+  const repeated = new Map()
+  return {
+    take({ seq, call, phase }, body) {
+      if (phase === 'intent') {
+        if (open.has(call)) repeated.set(seq, `record ${seq} begins a call that has begun already`)
+        open.add(call)
+      } else if (phase === 'outcome' || phase === 'reconciled') {
+        if (open.delete(call)) ended.add(call)
+        else if (ended.has(call)) repeated.set(seq, `record ${seq} ends a call that had ended`)
+        else fail(`record ${seq} ends a call that had not begun`)
+      } else if (phase === 'refused') {
+        if (open.delete(call)) ended.add(call)
+      } else if (phase === 'exchange' && body.startsWith('{"repeats":['))
+        for (const of of JSON.parse(body).repeats) if (of < seq) repeated.delete(of)
+    },
+    assertReconciled() {
+      for (const why of repeated.values()) fail(why)
+    },
+  }
 }
 
 /** Checks the last line: its signature, and the heads that the runner had signed before. */
@@ -202,7 +221,8 @@ function checkHeads(user, check, { heads: lines, key }, fail) {
     const { n, seq, previous, covers } = heads[at]
     const before = at === base ? lines.slice(0, at) : [lines[at - 1]]
     const isNext = at === base ? covers === at : n === heads[at - 1].n + 1
-    if (!isNext || previous !== link(before)) fail(`the signed head of record ${seq} does not follow the one before: heads were changed or removed`)
+    if (!isNext || previous !== link(before))
+      fail(`the signed head of record ${seq} does not follow the one before: heads were changed or removed`)
   }
   let checked = 0
   const decisive = heads.findLastIndex((head) => check.tookPlace(head))
@@ -211,7 +231,9 @@ function checkHeads(user, check, { heads: lines, key }, fail) {
     if (restore !== undefined && !check.tookPlace({ seq, hash, restore })) continue
     const found = check.hashes.get(seq)
     if (found === undefined && seq > check.head().seq)
-      fail(`the runner has signed record ${seq} on ${new Date(at).toISOString()}, and the file ends with record ${check.head().seq}: its end was cut off`)
+      fail(
+        `the runner has signed record ${seq} on ${new Date(at).toISOString()}, and the file ends with record ${check.head().seq}: its end was cut off`,
+      )
     if (found === undefined) continue
     if (found !== hash) fail(`record ${seq} is not the one that was signed on ${new Date(at).toISOString()}`)
     checked += 1
@@ -244,6 +266,7 @@ export async function verifyExport(lines, pinned = null) {
     }
     if (header === null) fail('the file is empty')
     if (last === null) fail('the file has no end: it was cut off')
+    check.assertReconciled()
     const { checked, fingerprint } = checkEnd(header.user, check, last, pinned, fail)
     if (JSON.stringify(last.end.after) !== JSON.stringify(header.after.seq))
       fail('the beginning of the file is not the one that was signed')

@@ -27,7 +27,17 @@ import {
 } from '../types/index.ts'
 import type { Entry, Journal } from './journal.ts'
 import { createFlights, type Intended, type StartedCall } from './stages/flights.ts'
-import { cancelledOutcome, endOf, keptOutput, pastOf, recordedOutcome, type Refusal, refusal, refusalBody, replay } from './stages/refusals.ts'
+import {
+  cancelledOutcome,
+  endOf,
+  keptOutput,
+  pastOf,
+  recordedOutcome,
+  type Refusal,
+  refusal,
+  refusalBody,
+  replay,
+} from './stages/refusals.ts'
 import { maxNameLength } from './limits.ts'
 import { refuseLimited } from './access/right-limits.ts'
 import { approve, type ApprovalDeps, withEditNote } from './stages/approval.ts'

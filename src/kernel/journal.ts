@@ -26,6 +26,7 @@ import {
   toFailure,
 } from '../types/index.ts'
 import { erasureBody } from './audit/erasures.ts'
+import { withRow } from './audit/session-row.ts'
 import { carriesConversation } from './conversation/conversations.ts'
 import { maxErasedAtOnce, maxHeldEpochs, maxLostIntents, maxRecordsBehind } from './limits.ts'
 import type { Sessions } from './sessions.ts'
@@ -130,8 +131,9 @@ export function createJournal({ store, clock, project }: JournalDeps): Journal {
     if (received.some(({ call, phase }) => endsCall(phase) && lost.get(call))) return { firstSeq: 0, duplicate: true }
     const entries = received.map(listeners.withoutSecrets)
     const at = clock.now()
-    const records = entries.map((entry) => recordOf(entry, at))
-    const projections = entries.flatMap((entry, index) => project(entry, at, index))
+    const changes = entries.map((entry, index) => project(entry, at, index))
+    const records = entries.map((entry, index) => recordOf(entry, at, changes[index]))
+    const projections = changes.flat()
     const fence = options.fence ?? epochs.fenceOf(entries[0]?.caller.session ?? '')
     if (options.unique !== true) entries.forEach(listeners.observe)
     try {
@@ -237,8 +239,11 @@ function createEpochs(onStale: (session: SessionId) => Promise<void>) {
 
 const endsCall = (phase: Phase): boolean => phase === 'outcome' || phase === 'reconciled'
 
-function recordOf({ caller: { actor, session, turn }, call, name, phase, body }: Entry, at: number): NewRecord {
-  return { at, actor, session, turn, call, name, phase, body: JSON.stringify(body) }
+function recordOf({ caller, call, name, phase, body }: Entry, at: number, changes: readonly Projection[] = []): NewRecord {
+  const { actor, session, turn } = caller
+  const text = JSON.stringify(body)
+  const row = changes.findLast((change) => change.kind === 'session')?.session
+  return { at, actor, session, turn, call, name, phase, body: row === undefined ? text : withRow(text, row) }
 }
 
 function view({ caller, call, name, phase, body }: Entry, at: number, seq: number): RecordView {

@@ -170,7 +170,9 @@ function describeGroups(holds: Case): void {
   holds('a call ends once: a second end writes nothing, and what shares its commit is written', async (store) => {
     const refused = store.append({ records: [recordOf('a', 'refused')] })
     const begun = store.append({ records: [recordOf('a', 'intent')] })
-    const ends = (['outcome', 'reconciled', 'refused', 'outcome'] as const).map((phase) => store.append({ records: [recordOf('a', phase)] }))
+    const ends = (['outcome', 'reconciled', 'refused', 'outcome'] as const).map((phase) =>
+      store.append({ records: [recordOf('a', phase)] }),
+    )
     const other = store.append({ records: [recordOf('b', 'intent'), recordOf('b', 'exchange'), recordOf('b', 'exchange')] })
     const again = store.append({ records: [recordOf('c', 'intent'), recordOf('a', 'outcome')] })
     const first = { firstSeq: 3, duplicate: true }

@@ -5,7 +5,18 @@
 import type { CallId, ChainHead, Failure, JournalRecord, NewRecord, Phase, SessionId, Spend, TurnId } from '../types/index.ts'
 import type { MemoryChange } from './memory.ts'
 import type { MemoryRead } from './memory/memory-client.ts'
-import type { Append, BudgetUse, DocumentQuery, DocumentRow, HistoryRow, Projection, RecordQuery, ScanQuery, SessionRow } from './store.ts'
+import type {
+  Append,
+  BudgetUse,
+  DocumentQuery,
+  DocumentRow,
+  HistoryRow,
+  IndexTable,
+  Projection,
+  RecordQuery,
+  ScanQuery,
+  SessionRow,
+} from './store.ts'
 
 export type Flat = (string | number)[]
 
@@ -49,6 +60,7 @@ export type Read =
   | { readonly kind: 'history'; readonly session: SessionId; readonly before: number | null; readonly limit: number }
   | { readonly kind: 'open_intents' }
   | { readonly kind: 'head' }
+  | { readonly kind: 'index_rows'; readonly table: IndexTable; readonly after: readonly [string, number]; readonly limit: number }
   | { readonly kind: 'blob'; readonly hash: string }
   | { readonly kind: 'session'; readonly id: SessionId }
   | { readonly kind: 'sessions'; readonly limit: number }
@@ -73,6 +85,7 @@ export interface ReadResults {
   history: Flat
   open_intents: Flat
   head: ChainHead
+  index_rows: readonly (readonly [string, number])[]
   blob: Uint8Array | null
   session: SessionRow | null
   sessions: readonly SessionRow[]

@@ -126,6 +126,9 @@ export interface RecordQuery {
   readonly hydrate: boolean
 }
 
+/** Tables by which records, or the state of a session, are found. */
+export type IndexTable = 'message' | 'open_call' | 'lane'
+
 /** What `Store.scan` looks for. */
 export interface ScanQuery {
   /** Bounds of seq, both exclusive. */
@@ -183,6 +186,11 @@ export interface Store {
   /** Intents that have neither `outcome`, `refused` nor `reconciled`, oldest first, hydrated. */
   openIntents(): Promise<readonly JournalRecord[]>
   head(): Promise<ChainHead>
+  /**
+   * Rows of an index of the journal, for audits: the session and the record of a message, the call and the record of an open intent, the
+   * session and the epoch of a lane; in the order of these two, after `after`.
+   */
+  indexRows(table: IndexTable, after: readonly [string, number], limit: number): Promise<readonly (readonly [string, number])[]>
   /** @returns the hash under which the bytes can be read, now durable. @throws `limit_reached` over 64 MiB. */
   putBlob(bytes: Uint8Array): Promise<string>
   blob(hash: string): Promise<Uint8Array | null>

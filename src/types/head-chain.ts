@@ -134,7 +134,9 @@ export function checkHeads(user: string, { lines, count }: Pick<HeadSeal, 'lines
   const faults = heads.flatMap((head, index): HeadFault[] => {
     if (head === null) return [{ index, seq: heads[index - 1]?.seq ?? 0, why: 'the line of a signed head cannot be read' }]
     if (head.format !== undefined && head.format !== headFormat)
-      return [{ index, seq: head.seq, why: `it is in format ${head.format}, of another version of Oxbow: use that version, or a newer one` }]
+      return [
+        { index, seq: head.seq, why: `it is in format ${head.format}, of another version of Oxbow: use that version, or a newer one` },
+      ]
     return key === null || isSignedBy(user, head, key) ? [] : [{ index, seq: head.seq, why: 'the signature is not the runner’s' }]
   })
   const others = othersOf(heads)

@@ -29,7 +29,9 @@ const copied = (name: string): string => {
 const userOf = (home: string): string => readdirSync(join(home, 'users'))[0] ?? ''
 const database = (home: string) => new Sqlite(join(home, 'users', userOf(home), 'internal', 'oxbow.db'))
 const headLines = (home: string): readonly string[] =>
-  readFileSync(join(home, 'runner', 'heads', `${userOf(home)}.jsonl`), 'utf8').trimEnd().split('\n')
+  readFileSync(join(home, 'runner', 'heads', `${userOf(home)}.jsonl`), 'utf8')
+    .trimEnd()
+    .split('\n')
 
 /** @returns the answer of the verifier to an export of this home, with the key that the person has kept */
 function verified(home: string): { readonly status: number | null; readonly stdout: string } {

@@ -26,6 +26,7 @@ interface VerifyReport {
   readonly first_bad: Bad | null
   readonly open: readonly { readonly seq: number; readonly name: string }[]
   readonly signed_heads: SignedHeads
+  readonly repeated: { readonly records: number; readonly unexplained: readonly Bad[] }
   readonly projections: readonly string[]
   readonly erased: { readonly bodies: number; readonly unchecked: number; readonly unexplained: readonly number[] }
   readonly ms: number
@@ -165,6 +166,7 @@ function describeReport({
   first_bad: firstBad,
   open,
   signed_heads: heads,
+  repeated,
   projections,
   erased,
   ms,
@@ -177,6 +179,11 @@ function describeReport({
     ...(heads.others === 0 ? [] : [othersText(heads.others)]),
     ...(firstBad === null ? [] : [`  first bad ${bad(firstBad)}`]),
     ...heads.bad.map((head) => `  signed heads, ${bad(head)}`),
+    ...repeated.unexplained.map((each) => `  recorded twice, ${bad(each)}`),
+    ...(repeated.unexplained.length === 0
+      ? []
+      : ['  An older Oxbow wrote these; `oxbow call audit.verify` records that the first ones count.']),
+    ...(repeated.records === 0 ? [] : [`  ${repeated.records} records repeat the beginning or end of a call; the first ones count`]),
     ...projections.map((why) => `  outside the journal: ${why}`),
     ...(erased.bodies === 0 ? [] : [`  ${erased.bodies} bodies are erased; the chain is intact through their hashes`]),
     ...(erased.unchecked === 0

@@ -58,7 +58,6 @@ async function keeps(store: Store, recordOf: MakeRecord, text: string): Promise<
       { kind: 'message', record: 0 },
       { kind: 'spend', scope: text, spend: { microDollars: 7, tokens: 1 } },
     ],
-
   })
   const [record] = await store.records({ session, call, order: 'oldest_first', limit: 10, hydrate: true })
   assert.deepEqual([record?.actor, record?.name, record?.body], [text, text, text])

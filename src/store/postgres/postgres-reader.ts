@@ -1,7 +1,7 @@
 /** Executes reads of the journal, each by an index and within a limit, with the same statements as SQLite. */
 import { emptyChain, noSpend, type UserId } from '../../types/index.ts'
 import { bodyText, parseReference } from '../chain.ts'
-import { type ReadStatements, recordArgs, recordsShape, rowLimit } from '../sql/read-statements.ts'
+import { indexStatements, type ReadStatements, recordArgs, recordsShape, rowLimit } from '../sql/read-statements.ts'
 import { documentRow, sessionRow } from '../sql/journal-rules.ts'
 import { bind, type Tables, type Template } from '../sql/template.ts'
 import type { Statements } from '../sql/statements.ts'
@@ -70,6 +70,10 @@ export function createReader(deps: ReaderDeps): PostgresReader {
     async head(session) {
       const [row] = await run(session, 'head', {})
       return row === undefined ? emptyChain : { seq: row[0] as number, hash: row[1] as string }
+    },
+    async index_rows(session, { table, after: [name, place], limit }) {
+      const rows = await run(session, indexStatements[table], { name, place, limit: rowLimit(limit) })
+      return rows as unknown as ReadResults['index_rows']
     },
     async blob(session, { hash }) {
       const [row] = await run(session, 'blob', { hash })

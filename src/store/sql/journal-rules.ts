@@ -81,9 +81,11 @@ export function repeatOf(phase: Phase, earlier: readonly Placed[]): number {
 export function repeatIn(records: readonly NewRecord[], firstSeq: number, placesOf: (call: CallId) => readonly Placed[]): number {
   for (const [at, { call, phase }] of records.entries()) {
     if (!beginsOrEnds(phase)) continue
-    const own = records.slice(0, at).flatMap((record, index): Placed[] =>
-      record.call === call && beginsOrEnds(record.phase) ? [{ seq: firstSeq + index, phase: record.phase }] : [],
-    )
+    const own = records
+      .slice(0, at)
+      .flatMap((record, index): Placed[] =>
+        record.call === call && beginsOrEnds(record.phase) ? [{ seq: firstSeq + index, phase: record.phase }] : [],
+      )
     const repeated = repeatOf(phase, [...placesOf(call), ...own])
     if (repeated > 0) return repeated
   }

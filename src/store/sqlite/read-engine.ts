@@ -1,7 +1,7 @@
 /** Executes reads, each by an index and within a limit. */
 import { emptyChain, noSpend, type UserId } from '../../types/index.ts'
 import { bodyText, parseReference } from '../chain.ts'
-import { type RecordArgs, recordArgs, recordsShape, rowLimit } from '../sql/read-statements.ts'
+import { indexStatements, type RecordArgs, recordArgs, recordsShape, rowLimit } from '../sql/read-statements.ts'
 import { documentRow, sessionRow, useRow } from '../sql/journal-rules.ts'
 import type { Statements } from '../sql/statements.ts'
 import { storeFault, toStoreError } from '../store-fault.ts'
@@ -68,6 +68,11 @@ export function createReadEngine(database: Database, user: UserId): ReadEngine {
     },
     open_intents: () => flatten(openIntents.rows({ user }), recordBodyColumn, hydrate),
     head: () => head.get({ user }) ?? emptyChain,
+    index_rows({ table, after: [name, place], limit }) {
+      // Only audits ask.
+      const rows = database.prepare(statements[indexStatements[table]])
+      return rows.rows({ user, name, place, limit: rowLimit(limit) }) as unknown as ReadResults['index_rows']
+    },
     blob: ({ hash }) => bytesOf(hash),
     session: ({ id }) => session.all({ user, id }).map(sessionRow)[0] ?? null,
     sessions: ({ limit }) => sessions.all({ user, limit: rowLimit(limit) }).map(sessionRow),
