@@ -116,8 +116,7 @@ export function createJournal({ store, clock, project }: JournalDeps): Journal {
   let newest: Promise<void> = Promise.resolve()
   let [waiting, erasures] = [0, 0]
   const written = (): void => void (waiting -= 1)
-  /** Calls whose beginning was refused because their session was taken over: without one, they have no end. */
-  const lost = createRecentMap<CallId, true>(maxLostIntents)
+  const lost = createLostCalls()
 
   const fail = (error: unknown): void => {
     if (failure !== null) return
@@ -127,13 +126,11 @@ export function createJournal({ store, clock, project }: JournalDeps): Journal {
 
   const append: Journal['append'] = async (received, options = {}) => {
     if (failure !== null) throw toError(failure)
-    for (const { call, phase } of received) if (phase === 'intent') lost.delete(call)
-    if (received.some(({ call, phase }) => endsCall(phase) && lost.get(call))) return { firstSeq: 0, duplicate: true }
+    if (lost.ends(received)) return { firstSeq: 0, duplicate: true }
     const entries = received.map(listeners.withoutSecrets)
     const at = clock.now()
     const changes = entries.map((entry, index) => project(entry, at, index))
-    const records = entries.map((entry, index) => recordOf(entry, at, changes[index]))
-    const projections = changes.flat()
+    const [records, projections] = [entries.map((entry, index) => recordOf(entry, at, changes[index])), changes.flat()]
     const fence = options.fence ?? epochs.fenceOf(entries[0]?.caller.session ?? '')
     if (options.unique !== true) entries.forEach(listeners.observe)
     try {
@@ -149,17 +146,14 @@ export function createJournal({ store, clock, project }: JournalDeps): Journal {
       // A stale epoch refuses one append; any other error is a failure of the store.
       if (!isOxbowError(error, 'stale_epoch')) fail(error)
       else if (fence !== undefined) void epochs.lose(fence)
-      if (failure === null) for (const { call, phase } of entries) if (phase === 'intent') lost.put(call, true)
+      if (failure === null) lost.add(entries)
       throw error
     }
   }
 
   return {
     store,
-    fault() {
-      const met = store.fault()
-      return failure ?? (met === null ? null : toFailure(met, 'store_failed', ''))
-    },
+    fault: () => failure ?? faultOf(store),
     attach: listeners.attach,
     fail,
     append,
@@ -237,7 +231,25 @@ function createEpochs(onStale: (session: SessionId) => Promise<void>) {
   }
 }
 
-const endsCall = (phase: Phase): boolean => phase === 'outcome' || phase === 'reconciled'
+function faultOf(store: Store): Failure | null {
+  const met = store.fault()
+  return met === null ? null : toFailure(met, 'store_failed', '')
+}
+
+/** Calls whose beginning was refused because their session was taken over: without one, they have no end. */
+function createLostCalls() {
+  const lost = createRecentMap<CallId, true>(maxLostIntents)
+  return {
+    add(entries: readonly Entry[]): void {
+      for (const { call, phase } of entries) if (phase === 'intent') lost.put(call, true)
+    },
+    /** @returns whether the entries would end such a call; one that begins anew is none any more */
+    ends(entries: readonly Entry[]): boolean {
+      for (const { call, phase } of entries) if (phase === 'intent') lost.delete(call)
+      return entries.some(({ call, phase }) => (phase === 'outcome' || phase === 'reconciled') && lost.get(call) === true)
+    },
+  }
+}
 
 function recordOf({ caller, call, name, phase, body }: Entry, at: number, changes: readonly Projection[] = []): NewRecord {
   const { actor, session, turn } = caller

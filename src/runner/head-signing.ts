@@ -17,11 +17,11 @@ import {
   type SignedCard,
   type UserId,
 } from '../types/index.ts'
-import { openHeads, readHeads } from './heads-file.ts'
+import { openHeads, readHeads } from './heads/heads-file.ts'
 import { hostFiles } from './home.ts'
 import type { Home } from './home.ts'
 import { type KeyPlace, masterKeys } from './master-keys.ts'
-import { signingKey } from './signing-key.ts'
+import { signingKey } from './heads/signing-key.ts'
 
 export interface HeadSigner {
   /**

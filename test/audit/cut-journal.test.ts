@@ -92,9 +92,9 @@ test('a head of an older version is named with what to do, and this version sign
   const head = { seq, hash, at: Date.now() }
   const signature = sign(null, Buffer.from(signedHeadText(userOf(home), head)), key).toString('base64')
   appendFileSync(join(home, 'runner', 'heads', `${userOf(home)}.jsonl`), `${JSON.stringify({ ...head, signature })}\n`)
-  const before = oxbow(home, 'audit', 'verify')
-  assert.equal(before.status, 0, before.text)
-  assert.match(before.text, /1 signed head is from another version of Oxbow, outside of the chain: start this version once/)
+  const then = oxbow(home, 'audit', 'verify')
+  assert.equal(then.status, 0, then.text)
+  assert.match(then.text, /1 signed head is from another version of Oxbow, outside of the chain: start this version once/)
   assert.equal(verified(home).status, 0)
   assert.equal(oxbow(home, 'run', 'what time is it').status, 0)
   const now = oxbow(home, 'audit', 'verify')

@@ -9,7 +9,7 @@
 import { createHasher, type Hasher, parseErased, parseReference, recordHolds, type Store } from '../../store/index.ts'
 import { type CallId, emptyChain, type HeadSeal, type JournalRecord, type KeptFile } from '../../types/index.ts'
 import { createErasures, type Erasures } from './erasures.ts'
-import { createRepeats, notOpen } from './repeats.ts'
+import { createRepeats, notOpen, type RepeatsReport } from './repeats.ts'
 import { createProjectionAudit } from './projection-audit.ts'
 import { type BadRecord, createHeadAudit, type SignedHeadsReport } from './signed-heads.ts'
 
@@ -27,7 +27,7 @@ export interface AuditReport {
    * Records that begin or end a call once more, which versions before the store refused them have written: the first ones count.
    * `unexplained`: those that no record reconciles, the first hundred; `audit.verify` of a guest records that.
    */
-  readonly repeated: { readonly records: number; readonly unexplained: readonly BadRecord[] }
+  readonly repeated: RepeatsReport
   /** What the store keeps beside the journal and is not as the journal says, in words. */
   readonly projections: readonly string[]
   /**

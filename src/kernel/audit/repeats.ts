@@ -4,7 +4,11 @@
  */
 import type { Store } from '../../store/index.ts'
 import type { JournalRecord, JsonObject } from '../../types/index.ts'
-import type { AuditReport } from './audit-verify.ts'
+
+export interface RepeatsReport {
+  readonly records: number
+  readonly unexplained: readonly { readonly seq: number; readonly why: string }[]
+}
 
 interface Repeats {
   /** @returns why the end of a call that is not open does not hold; null when it repeats an earlier end */
@@ -12,7 +16,7 @@ interface Repeats {
   add(seq: number, why: string): void
   /** Takes in a record that holds, in order. */
   take(record: JournalRecord): void
-  report(): AuditReport['repeated']
+  report(): RepeatsReport
 }
 
 /** Says of the end of a call that it is not open. */

@@ -7,8 +7,8 @@ import { createPublicKey, sign, verify } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { isObject, type LockedPlugin, OxbowError, writeWhole } from '../../types/index.ts'
-import { asOwner } from '../file-owner.ts'
-import { signingKey } from '../signing-key.ts'
+import { asOwner } from '../heads/file-owner.ts'
+import { signingKey } from '../heads/signing-key.ts'
 import { type Home, hostFiles, lockPath } from '../home.ts'
 
 export interface PluginLock {

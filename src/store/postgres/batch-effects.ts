@@ -12,14 +12,13 @@ import {
   closesCall,
   documentChange,
   messageRow,
-  type Placed,
   repeatIn,
   sessionColumns,
   spendColumns,
   sumOfUse,
   useColumns,
 } from '../sql/journal-rules.ts'
-import type { Tables } from '../sql/template.ts'
+import type { Placed, Tables } from '../sql/template.ts'
 import type { DecodedWrite, Extra, WriteResult } from '../store-message.ts'
 import type { Projection } from '../store.ts'
 

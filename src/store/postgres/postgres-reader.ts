@@ -71,10 +71,7 @@ export function createReader(deps: ReaderDeps): PostgresReader {
       const [row] = await run(session, 'head', {})
       return row === undefined ? emptyChain : { seq: row[0] as number, hash: row[1] as string }
     },
-    async index_rows(session, { table, after: [name, place], limit }) {
-      const rows = await run(session, indexStatements[table], { name, place, limit: rowLimit(limit) })
-      return rows as unknown as ReadResults['index_rows']
-    },
+    index_rows: async (session, read) => (await run(session, ...indexQuery(read))) as unknown as ReadResults['index_rows'],
     async blob(session, { hash }) {
       const [row] = await run(session, 'blob', { hash })
       // A copy: a view of a larger buffer would be sent with all of it.
@@ -97,6 +94,10 @@ export function createReader(deps: ReaderDeps): PostgresReader {
     const answer: (session: PostgresSession, read: never) => Promise<ReadResults[Read['kind']]> = answers[read.kind]
     return answer(session, read as never)
   }
+}
+
+function indexQuery({ table, after: [name, place], limit }: Read & { kind: 'index_rows' }): [keyof ReadStatements, object] {
+  return [indexStatements[table], { name, place, limit: rowLimit(limit) }]
 }
 
 function useOf(row: Row | undefined): BudgetUse | null {

@@ -7,9 +7,9 @@
  */
 import { emptyChain, type Phase, type UserId } from '../../types/index.ts'
 import type { Hasher } from '../chain.ts'
-import { type ChainDeps, eraseBodies, type Placed } from '../sql/journal-rules.ts'
+import { type ChainDeps, eraseBodies } from '../sql/journal-rules.ts'
 import type { EraseStatements } from '../sql/statements.ts'
-import { bind } from '../sql/template.ts'
+import { bind, type Placed } from '../sql/template.ts'
 import type { DecodedWrite, Extra, WriteResult } from '../store-message.ts'
 import { addWrite, type Effects, type Known, noEffects, type Wanted, wantedBy } from './batch-effects.ts'
 import { flushQueries, knownQueries } from './batch-statements.ts'

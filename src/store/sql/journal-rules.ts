@@ -16,7 +16,7 @@ import {
 import { maxInlineBodyBytes } from '../limits.ts'
 import type { BudgetUse, DocumentRow, Erased, Projection, SessionRow } from '../store.ts'
 import type { EraseStatements } from './statements.ts'
-import type { Tables } from './template.ts'
+import type { Placed, Tables } from './template.ts'
 
 /** Whether a record of this phase closes its call. */
 export function closesCall(phase: Phase): boolean {
@@ -49,12 +49,6 @@ function isInline(body: string): boolean {
   const small =
     body.length * 3 <= maxInlineBodyBytes || (body.length <= maxInlineBodyBytes && Buffer.byteLength(body) <= maxInlineBodyBytes)
   return small && !looksLikeMark(body)
-}
-
-/** A record that begins or ends a call. */
-export interface Placed {
-  readonly seq: number
-  readonly phase: Phase
 }
 
 /** A call begins once and ends once; other phases may repeat: it may be parked, decided on, and exchange anything any number of times. */

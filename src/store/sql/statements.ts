@@ -5,10 +5,9 @@
  */
 import { sql } from 'kysely'
 import type { CallId, ChainHead, JournalRecord, SessionId } from '../../types/index.ts'
-import type { Placed } from './journal-rules.ts'
 import { readStatements, type ReadStatements, recordStatements, type RecordStatements } from './read-statements.ts'
 import { recordColumns } from '../store-message.ts'
-import { type SlotMaker, type Tables, template, type Template } from './template.ts'
+import { type Placed, type SlotMaker, type Tables, template, type Template } from './template.ts'
 import { builderOf, type Dialect, userTables, type UserTables } from './user-tables.ts'
 
 export function buildStatements(dialect: Dialect): Statements {

@@ -48,7 +48,6 @@ export function createReadEngine(database: Database, user: UserId): ReadEngine {
     if (now !== undefined && now !== body) return now
     throw storeFault('store_corrupt', `The blob ${reference.blob} of a record is missing.`)
   }
-
   /** Made with the first read of memory. */
   let memory: SqliteMemory | null = null
 
@@ -68,11 +67,7 @@ export function createReadEngine(database: Database, user: UserId): ReadEngine {
     },
     open_intents: () => flatten(openIntents.rows({ user }), recordBodyColumn, hydrate),
     head: () => head.get({ user }) ?? emptyChain,
-    index_rows({ table, after: [name, place], limit }) {
-      // Only audits ask.
-      const rows = database.prepare(statements[indexStatements[table]])
-      return rows.rows({ user, name, place, limit: rowLimit(limit) }) as unknown as ReadResults['index_rows']
-    },
+    index_rows: createIndexReader(database, user),
     blob: ({ hash }) => bytesOf(hash),
     session: ({ id }) => session.all({ user, id }).map(sessionRow)[0] ?? null,
     sessions: ({ limit }) => sessions.all({ user, limit: rowLimit(limit) }).map(sessionRow),
@@ -94,6 +89,14 @@ export function createReadEngine(database: Database, user: UserId): ReadEngine {
     } catch (error) {
       throw toStoreError(error)
     }
+  }
+}
+
+/** Only audits ask. */
+function createIndexReader(database: Database, user: UserId): Answers['index_rows'] {
+  return ({ table, after: [name, place], limit }) => {
+    const statement = database.prepare(statements[indexStatements[table]])
+    return statement.rows({ user, name, place, limit: rowLimit(limit) }) as unknown as ReadResults['index_rows']
   }
 }
 

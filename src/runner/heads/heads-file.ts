@@ -24,10 +24,10 @@ import {
   signedHeadText,
   type UserId,
   writeWhole,
-} from '../types/index.ts'
+} from '../../types/index.ts'
 import { asOwner, readText } from './file-owner.ts'
-import type { Home } from './home.ts'
-import { headCountDelayMs, maxSignedHeads } from './limits.ts'
+import type { Home } from '../home.ts'
+import { headCountDelayMs, maxSignedHeads } from '../limits.ts'
 import { signingKey } from './signing-key.ts'
 
 export interface HeadsFile {
@@ -50,92 +50,101 @@ export function openHeads(home: Home, user: UserId, openedAt: number): HeadsFile
   const key = signingKey(home)
   const { heads: path, count: countPath } = headPaths(home, user)
   const count = openCount(user, key, countPath)
-  let lines: readonly string[] = []
-  let mark = ''
+  const file = openLines(path)
   let fault: string | null = null
-  /** The file ends with a line that a power loss or a full disk tore. */
-  let isTorn = false
-  /** What is in memory is on the disk. */
-  let isWhole = true
-  const last = (): SignedHead | undefined => parseHead(lines.at(-1) ?? '') ?? undefined
-  const newest = (before: readonly string[]): number | undefined =>
-    parseHead(before.findLast((line) => parseHead(line)?.n !== undefined) ?? '')?.n
+  const last = (): SignedHead | undefined => parseHead(file.lines().at(-1) ?? '') ?? undefined
   const base = (before: readonly string[], head: ChainHead, at: number, restore?: RestoreFact): string => {
-    const n = Math.max(newest(before) ?? before.length, restore === undefined ? 0 : count.n()) + 1
+    const n = Math.max(newestOf(before) ?? before.length, restore === undefined ? 0 : count.n()) + 1
     const { seq, hash } = head
     const own = { n, seq, hash, at, previous: linkHash(...before), covers: before.length }
     return signedLine(user, key, { ...own, ...(restore !== undefined && { restore }) })
-  }
-  const written = (next: readonly string[]): void => {
-    lines = next
-    mark = markOf(path)
-    ;[isTorn, isWhole] = [false, true]
-  }
-  const replace = (next: readonly string[]): void => {
-    writeWhole(path, textOf(next))
-    written(next)
-  }
-  const write = (next: readonly string[], added: readonly string[], mustReplace: boolean): void => {
-    try {
-      if (mustReplace || isTorn || !isWhole) return replace([...next, ...added])
-      appendFileSync(path, textOf(added), { mode: 0o600 })
-      written([...next, ...added])
-    } catch (error) {
-      isWhole = false
-      throw error
-    }
-  }
-  /** What cannot be read cannot be trusted to have what is in memory. */
-  const readLines = (): string => {
-    try {
-      return readText(path) ?? ''
-    } catch (error) {
-      isWhole = false
-      throw error
-    }
   }
   return {
     path,
     last,
     alone: (work) => asOwner(path, 'the signed heads', work),
     read() {
-      const now = markOf(path)
-      if (now === mark) return fault
       // Before the heads: a count that is older says less, and nothing that is wrong.
       const counted = count.read()
-      const text = readLines()
-      const found = wholeLines(text)
-      isTorn = text !== '' && !text.endsWith('\n')
-      // What could not be written is written with the next head.
-      if (!isWhole && found.length <= lines.length && found.every((line, at) => line === lines[at])) return fault
-      ;[lines, mark, isWhole] = [found, now, true]
-      const { faults, others } = checkHeads(user, { lines, count: counted }, null)
+      if (!file.read()) return fault
+      const { faults, others } = checkHeads(user, { lines: file.lines(), count: counted }, null)
       const forged = others.some((head) => !isSignedBy(user, head, createPublicKey(key)))
       fault = faults[0]?.why ?? (forged ? 'the signature is not the runner’s' : null)
       return fault
     },
     add(head, at) {
+      const lines = file.lines()
       const before = last()
       const bases = before?.n === undefined ? [base(lines, before ?? emptyChain, before === undefined ? openedAt : at)] : []
       const next = [...lines, ...bases]
       if (next.length >= maxSignedHeads) {
         const kept = thinOut(next)
-        write(kept, [base(kept, head, at)], true)
-        return count.put(lines.at(-1))
+        file.replace([...kept, base(kept, head, at)])
+        return count.put(file.lines().at(-1))
       }
       const { seq, hash } = head
-      const line = signedLine(user, key, { n: (newest(next) ?? 0) + 1, seq, hash, at, previous: linkHash(next.at(-1) ?? '') })
-      write(lines, [...bases, line], false)
+      const line = signedLine(user, key, { n: (newestOf(next) ?? 0) + 1, seq, hash, at, previous: linkHash(next.at(-1) ?? '') })
+      file.append([...bases, line])
       count.put(bases[0])
-      count.put(lines.findLast((older) => (parseHead(older)?.at ?? 0) <= at - headCountDelayMs))
+      count.put(file.lines().findLast((older) => (parseHead(older)?.at ?? 0) <= at - headCountDelayMs))
     },
-    addRestore: (head, at, restore) => write(lines, [base(lines, head, at, restore)], true),
+    addRestore: (head, at, restore) => file.replace([...file.lines(), base(file.lines(), head, at, restore)]),
     isUncounted: () => (last()?.n ?? 0) > count.n(),
     countNewest() {
       count.read()
       if ((last()?.n ?? 0) <= count.n()) return
       flush(path)
-      count.put(lines.at(-1))
+      count.put(file.lines().at(-1))
+    },
+  }
+}
+
+function newestOf(lines: readonly string[]): number | undefined {
+  return parseHead(lines.findLast((line) => parseHead(line)?.n !== undefined) ?? '')?.n
+}
+
+/** The lines in the file, as this process knows them. */
+function openLines(path: string) {
+  let lines: readonly string[] = []
+  let mark = ''
+  /** The file ends with a line that a power loss or a full disk tore. */
+  let isTorn = false
+  /** What is in memory is on the disk. */
+  let isWhole = true
+  const write = (next: readonly string[], work: () => void): void => {
+    try {
+      work()
+    } catch (error) {
+      isWhole = false
+      throw error
+    }
+    ;[lines, mark, isTorn, isWhole] = [next, markOf(path), false, true]
+  }
+  const replace = (next: readonly string[]): void => write(next, () => writeWhole(path, textOf(next)))
+  return {
+    lines: () => lines,
+    replace,
+    append(added: readonly string[]): void {
+      if (isTorn || !isWhole) return replace([...lines, ...added])
+      write([...lines, ...added], () => appendFileSync(path, textOf(added), { mode: 0o600 }))
+    },
+    /** @returns whether another process has changed the file since, whose lines are these now */
+    read(): boolean {
+      const now = markOf(path)
+      if (now === mark) return false
+      let text = ''
+      try {
+        text = readText(path) ?? ''
+      } catch (error) {
+        isWhole = false
+        throw error
+      }
+      const found = wholeLines(text)
+      isTorn = text !== '' && !text.endsWith('\n')
+      // What could not be written is written with the next head.
+      if (!isWhole && found.length <= lines.length && found.every((line, at) => line === lines[at])) return false
+      ;[lines, mark, isWhole] = [found, now, true]
+      return true
     },
   }
 }
