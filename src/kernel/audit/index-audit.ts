@@ -14,7 +14,7 @@ export interface IndexAudit {
 const pageRows = 10_000
 
 /** Whether the body of a record says if it carries conversation. */
-export function decides({ name, phase }: Pick<JournalRecord, 'name' | 'phase'>): boolean {
+function decides({ name, phase }: Pick<JournalRecord, 'name' | 'phase'>): boolean {
   return phase === 'outcome' && (name === 'model.generate' || name === 'turn.send')
 }
 

@@ -61,7 +61,7 @@ export function beginsOrEnds(phase: Phase): boolean {
  * @param earlier records of the same call that begin or end it, oldest first
  * @returns the earlier record that this one would repeat; 0: none
  */
-export function repeatOf(phase: Phase, earlier: readonly Placed[]): number {
+function repeatOf(phase: Phase, earlier: readonly Placed[]): number {
   const begun = earlier.find((record) => record.phase === 'intent')
   if (phase === 'intent') return begun?.seq ?? 0
   const ended = earlier.find(({ phase: of, seq }) => (of === 'refused' ? begun !== undefined && seq > begun.seq : closesCall(of)))
