@@ -3,8 +3,8 @@
  * Checks a file that `oxbow audit export` wrote, with nothing but Node: `npx oxbow-verify FILE [--key FILE]`.
  *
  * Every record is hashed again and follows the one before; the content of every blob has the hash that its record names; every call that
- * ended had begun; every head that the runner signed stands in the chain; and the end of the file is signed, so that nothing can be cut
- * off. The key is in the file: with `--key` it must be the one that you kept, else compare the fingerprint that is printed.
+ * ended had begun; every record that the runner signed is there, up to the newest; and the end of the file is signed, so that nothing can be cut
+ * off. Of heads before a restore, whose record is in the journal, only the restore counts. The key is in the file: with `--key` it must be the one that you kept, else compare the fingerprint that is printed.
  *
  * Exit code: 0 when everything holds, 12 when something does not, 2 for a wrong command line. The formats are those of src/store/chain.ts,
  * src/types/head-chain.ts and docs/audit.md; none of that code is used here.
@@ -125,13 +125,18 @@ function signedHeadText(user, { seq, hash, at, n, previous, covers = null, resto
 function createCheck(header, fail) {
   const { user, after } = header
   let head = { seq: after.seq, hash: after.hash }
-  const open = new Set()
+  const calls = createCalls(fail)
   const hashes = new Map([[after.seq, after.hash]])
+  /** Restores of backups that the journal tells of, by the record before. */
+  const restores = new Map()
   const counts = { records: 0, blobs: 0, missing: 0, erased: 0, unchecked: 0 }
   return {
     counts,
     head: () => head,
     hashes,
+    assertReconciled: calls.assertReconciled,
+    /** Of a restore before the file begins, only the signed head is known. */
+    tookPlace: ({ seq, hash, restore }) => restore !== undefined && (seq < after.seq || restores.get(seq) === `${hash} ${restore.call}`),
     take(line) {
       const { content, ...record } = line
       if (Object.keys(record).join() !== recordFields.join()) fail(`after record ${head.seq}: a line that is no record`)
@@ -148,7 +153,8 @@ function createCheck(header, fail) {
         if (reference === null || blake3(content) !== reference[1]) fail(`the content of record ${record.seq} was changed`)
         counts.blobs += 1
       }
-      if (after.seq === 0) followCall(record, open, fail)
+      if (after.seq === 0) calls.take(record, content ?? record.body)
+      if (record.name === 'store.restore' && record.phase === 'intent') restores.set(head.seq, `${head.hash} ${record.call}`)
       head = record
       hashes.set(record.seq, record.hash)
       counts.records += 1
@@ -156,13 +162,31 @@ function createCheck(header, fail) {
   }
 }
 
-function followCall({ seq, call, phase }, open, fail) {
-  if (phase === 'intent') {
-    if (open.has(call)) fail(`record ${seq} begins a call that has begun already`)
-    open.add(call)
-  } else if (phase === 'outcome' || phase === 'reconciled') {
-    if (!open.delete(call)) fail(`record ${seq} ends a call that had not begun`)
-  } else if (phase === 'refused') open.delete(call)
+/**
+ * A call begins once and ends once. Versions that could record it twice left records which a later one reconciles: `{"repeats":[seq, …]}`.
+ */
+function createCalls(fail) {
+  const open = new Set()
+  const ended = new Set()
+  const repeated = new Map()
+  return {
+    take({ seq, call, phase }, body) {
+      if (phase === 'intent') {
+        if (open.has(call)) repeated.set(seq, `record ${seq} begins a call that has begun already`)
+        open.add(call)
+      } else if (phase === 'outcome' || phase === 'reconciled') {
+        if (open.delete(call)) ended.add(call)
+        else if (ended.has(call)) repeated.set(seq, `record ${seq} ends a call that had ended`)
+        else fail(`record ${seq} ends a call that had not begun`)
+      } else if (phase === 'refused') {
+        if (open.delete(call)) ended.add(call)
+      } else if (phase === 'exchange' && body.startsWith('{"repeats":['))
+        for (const of of JSON.parse(body).repeats) if (of < seq) repeated.delete(of)
+    },
+    assertReconciled() {
+      for (const why of repeated.values()) fail(why)
+    },
+  }
 }
 
 /** Checks the last line: its signature, and the heads that the runner had signed before. */
@@ -176,17 +200,45 @@ function checkEnd(user, check, trailer, pinned, fail) {
   if (!verify(null, Buffer.from(text), key, Buffer.from(end.signature, 'base64'))) fail('the end of the file is not signed with its key')
   if (end.seq !== head.seq || end.hash !== head.hash || end.records !== check.counts.records)
     fail(`the file ends with record ${head.seq}, and record ${end.seq} was signed as its last: records were cut off`)
-  let checked = 0
-  for (const line of heads) {
-    const signed = JSON.parse(line)
+  const checked = checkHeads(user, check, { heads, key }, fail)
+  return { checked, fingerprint: createHash('sha256').update(keyText(pem)).digest('hex') }
+}
+
+/** Every head is signed and follows the one before, and what it names is in the file, unless that begins behind it. */
+function checkHeads(user, check, { heads: lines, key }, fail) {
+  const heads = lines.map((line) => JSON.parse(line))
+  for (const signed of heads) {
+    if (signed.format !== undefined && signed.format !== 2)
+      fail(`the signed head of record ${signed.seq} is in a format of another version: use its oxbow-verify`)
     if (!verify(null, Buffer.from(signedHeadText(user, signed)), key, Buffer.from(signed.signature, 'base64')))
       fail(`the signed head of record ${signed.seq} was changed`)
-    const found = check.hashes.get(signed.seq)
+  }
+  const link = (texts) => createHash('sha256').update(texts.join('\n')).digest('hex')
+  const base = heads.findLastIndex(({ covers }) => covers !== undefined)
+  const end = heads.findLastIndex(({ n }) => n !== undefined)
+  if (base < 0 && end >= 0) fail('signed heads were removed')
+  for (let at = Math.max(base, 0); at <= end; at++) {
+    const { n, seq, previous, covers } = heads[at]
+    const before = at === base ? lines.slice(0, at) : [lines[at - 1]]
+    const isNext = at === base ? covers === at : n === heads[at - 1].n + 1
+    if (!isNext || previous !== link(before))
+      fail(`the signed head of record ${seq} does not follow the one before: heads were changed or removed`)
+  }
+  let checked = 0
+  const decisive = heads.findLastIndex((head) => check.tookPlace(head))
+  for (const { seq, hash, at, restore } of heads.slice(Math.max(decisive, 0))) {
+    // A restore that did not take place replaced nothing.
+    if (restore !== undefined && !check.tookPlace({ seq, hash, restore })) continue
+    const found = check.hashes.get(seq)
+    if (found === undefined && seq > check.head().seq)
+      fail(
+        `the runner has signed record ${seq} on ${new Date(at).toISOString()}, and the file ends with record ${check.head().seq}: its end was cut off`,
+      )
     if (found === undefined) continue
-    if (found !== signed.hash) fail(`record ${signed.seq} is not the one that was signed on ${new Date(signed.at).toISOString()}`)
+    if (found !== hash) fail(`record ${seq} is not the one that was signed on ${new Date(at).toISOString()}`)
     checked += 1
   }
-  return { checked, fingerprint: createHash('sha256').update(keyText(pem)).digest('hex') }
+  return checked
 }
 
 const keyText = (pem) => createPublicKey(pem).export({ type: 'spki', format: 'der' }).toString('base64')
@@ -214,6 +266,7 @@ export async function verifyExport(lines, pinned = null) {
     }
     if (header === null) fail('the file is empty')
     if (last === null) fail('the file has no end: it was cut off')
+    check.assertReconciled()
     const { checked, fingerprint } = checkEnd(header.user, check, last, pinned, fail)
     if (JSON.stringify(last.end.after) !== JSON.stringify(header.after.seq))
       fail('the beginning of the file is not the one that was signed')

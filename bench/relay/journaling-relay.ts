@@ -52,7 +52,7 @@ export async function openTurnJournal(path: string): Promise<TurnJournal> {
     async begin() {
       const turn = newId() as TurnId
       const message = turn as string as CallId
-      await store.append({ records: [record(turn, message, 'turn.send', 'intent', 50)], unique: true })
+      await store.append({ records: [record(turn, message, 'turn.send', 'intent', 50)] })
       return async (asked) => {
         const records: NewRecord[] = [record(turn, message, 'turn.send', 'started', 300)]
         const projections: Projection[] = [

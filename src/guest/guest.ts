@@ -71,7 +71,7 @@ export async function startGuest(
   const held: HeldPlugins = {}
   const [opened, plugins] = [await opening, Promise.withResolvers<Pick<GuestPlugins, 'askModel'>>()]
   const onPlugins = (found: GuestPlugins): void => plugins.resolve(Object.assign(held, { plugins: found }).plugins)
-  const store = options.wrapStore?.(opened) ?? opened
+  const { store, head } = withLastHead(options.wrapStore?.(opened) ?? opened)
   /** Whatever keeps the process alive, newest first. */
   let open: readonly { close(): Promise<void> }[] = [store]
   try {
@@ -113,7 +113,7 @@ export async function startGuest(
       url: gateway.url,
       token,
       kernel,
-      head: () => store.head(),
+      head,
       canRestart: () => isOnServer(envelope) && kernel.status().read_only !== null && opened.fault() === null,
       async close() {
         announcement.withdraw()
@@ -296,6 +296,16 @@ function versionPlaces({ workspaceRoot, folders = [] }: GuestEnvelope): {
 }
 
 type SecretOptions = Pick<KernelOptions, 'secrets' | 'secretKeeper' | 'vaultFolder' | 'onSecrets'>
+
+/** @returns the store, and its head: after it was closed, that of its last record */
+function withLastHead(store: Store): { readonly store: Store; readonly head: Store['head'] } {
+  let last: ChainHead | null = null
+  const close = async (): Promise<void> => {
+    last = await store.head().catch(() => null)
+    await store.close()
+  }
+  return { store: { ...store, close }, head: async () => last ?? store.head() }
+}
 
 /** Secrets by the name that replaces them in everything that leaves, and where those that are found are kept. */
 function secretsOf(envelope: GuestEnvelope, { onSecrets }: GuestOptions): SecretOptions {

@@ -160,6 +160,8 @@ async function serve(received: GuestEnvelope, { ended, onLine }: Input): Promise
   idleMemory.close()
   await reportHead()
   await guest.close()
+  // The runner signs what was recorded while it closed, too.
+  await reportHead()
   if (lost !== undefined) throw lost.error
 }
 

@@ -60,10 +60,12 @@ async function chainProblems(store: OpeningStore): Promise<readonly string[]> {
     // A backup is older than the newest heads: only `oxbow audit verify` knows what must be there.
     const report = await verifyJournal(store, { seal: null })
     if (report.ok) return []
-    const { first_bad: bad, erased } = report
+    const { first_bad: bad, erased, projections, repeated } = report
     return [
-      ...(bad === null ? [] : [`record ${bad.seq}: ${bad.why}`]),
+      ...(bad === null ? [] : [`record ${bad.seq}: ${bad.why}; nothing behind it was checked`]),
       ...erased.unexplained.map((seq) => `the body of record ${seq} is gone, and no record says why`),
+      ...repeated.unexplained.map(({ seq, why }) => `record ${seq}: ${why}; \`oxbow call audit.verify\` reconciles it`),
+      ...projections,
     ]
   } catch (error) {
     if (error instanceof OxbowError) return [error.message]

@@ -26,7 +26,18 @@ import {
   type StartedProgram,
 } from '../types/index.ts'
 import type { Entry, Journal } from './journal.ts'
-import { cancelledOutcome, keptOutput, pastOf, type Refusal, refusal, refusalBody, replay } from './stages/refusals.ts'
+import { createFlights, type Intended, type StartedCall } from './stages/flights.ts'
+import {
+  cancelledOutcome,
+  endOf,
+  keptOutput,
+  pastOf,
+  recordedOutcome,
+  type Refusal,
+  refusal,
+  refusalBody,
+  replay,
+} from './stages/refusals.ts'
 import { maxNameLength } from './limits.ts'
 import { refuseLimited } from './access/right-limits.ts'
 import { approve, type ApprovalDeps, withEditNote } from './stages/approval.ts'
@@ -83,12 +94,6 @@ export interface GateDeps extends ApprovalDeps, FilePlaces {
   readonly hooks: () => KernelHooks | undefined
 }
 
-interface StartedCall {
-  /** Resolves when the intent is durable; null when the call was refused before. */
-  readonly intended: Promise<Intended | null>
-  readonly outcome: Promise<CallOutcome>
-}
-
 export interface Gate {
   /** Starts a call; the caller can wait for the intent alone, which acknowledges a message before its turn has run. */
   start(caller: Caller, name: string, input: unknown, options: CallOptions): StartedCall
@@ -96,18 +101,18 @@ export interface Gate {
   call(caller: Caller, name: string, input: unknown, options: CallOptions): Promise<CallOutcome>
 }
 
-type Intended = { readonly firstSeq: number; readonly duplicate: boolean }
-
 export function createGate(deps: GateDeps): Gate {
-  const start: Gate['start'] = (caller, name, input, options) => {
-    const intended = Promise.withResolvers<Intended | null>()
-    const outcome = passGate(deps, { ...options, caller, onIntended: intended.resolve }, name, input)
-    // A store failure before the intent rejects the acknowledgement too.
-    outcome.then(() => intended.resolve(null), intended.reject)
-    intended.promise.catch(() => {})
-    return { intended: intended.promise, outcome }
-  }
-  return { start, call: (caller, name, input, options) => passGate(deps, { ...options, caller, onIntended: ignored }, name, input) }
+  const flights = createFlights()
+  const start: Gate['start'] = (caller, name, input, options) =>
+    flights({ id: options.id, caller, name }, (isTaken) => {
+      const intended = Promise.withResolvers<Intended | null>()
+      const outcome = passGate(deps, { ...options, caller, isTaken, onIntended: intended.resolve }, name, input)
+      // A store failure before the intent rejects the acknowledgement too.
+      outcome.then(() => intended.resolve(null), intended.reject)
+      intended.promise.catch(() => {})
+      return { intended: intended.promise, outcome }
+    })
+  return { start, call: (caller, name, input, options) => start(caller, name, input, options).outcome }
 }
 
 const ignored = (): void => {}
@@ -116,6 +121,8 @@ const ignored = (): void => {}
 interface Passing extends CallOptions {
   readonly caller: Caller
   readonly onIntended: (intended: Intended) => void
+  /** Another call under way has its id. */
+  readonly isTaken?: boolean
   /** Hooks have looked at it, and changed its input. */
   readonly hooked?: HookedCall
 }
@@ -144,12 +151,14 @@ async function passGate(deps: GateDeps, passing: Passing, name: string, rawInput
 async function passFilled(deps: GateDeps, passing: Passing, name: string, rawInput: unknown): Promise<CallOutcome> {
   // After a crash, an outcome is final and an open intent continues where it stopped.
   const past = passing.resumed === true ? await pastOf(deps.journal, passing.id) : []
-  const ended = past.find((entry) => entry.phase === 'outcome' || entry.phase === 'refused' || entry.phase === 'reconciled')
+  const ended = endOf(past)
   if (ended !== undefined) return replay(ended)
 
   const admitted = await admit(deps, passing, name, rawInput, past)
   if ('text' in admitted) {
-    if (admitted.status === 'refused') deps.journal.note([entryOf(passing, 'refused', name, refusalBody(admitted))])
+    // Under an id that is taken, the refusal would end the other call.
+    const own = passing.isTaken === true ? { ...passing, id: deps.newId() as CallId } : passing
+    if (admitted.status === 'refused') deps.journal.note([entryOf(own, 'refused', name, refusalBody(admitted))])
     return admitted
   }
   return perform(deps, passing, admitted, past)
@@ -236,7 +245,10 @@ async function perform(deps: GateDeps, passing: Passing, admitted: Admitted, pas
   if (call.effect === 'once') deps.labels.read(passing.caller, call.labels.adds, originsOf(call, input, call.labels.adds))
   const intended = await intend(deps, passing, admitted, past)
   passing.onIntended(intended)
-  if (intended.duplicate) return cancelledOutcome('This message was already sent; its first copy is the turn.')
+  if (intended.duplicate) {
+    if (hold !== null) budgets.release(hold)
+    return cancelledOutcome('This message was already sent; its first copy is the turn.')
+  }
 
   // 8. Run in the sandbox, with time limit and cancellation.
   const began = clock.monotonicMs()
@@ -266,8 +278,9 @@ async function perform(deps: GateDeps, passing: Passing, admitted: Admitted, pas
   const kept = passing.durable === true && outcome.status === 'ok' ? { kept: outcome.output as Json } : {}
   const body = { ...outcomeBody(outcome, { ms: took, spent, fields, extra }), ...origins, ...charged, ...kept }
   const settled = [{ ...entryOf(passing, 'outcome', call.name, body), projection: call.projection }]
-  if (call.effect === 'once') await journal.append(settled)
-  else journal.note(settled, { lazy: passing.caller.audience !== 'terminal' })
+  // What was recorded first is the outcome.
+  if (call.effect === 'once') return (await journal.append(settled)).duplicate ? recordedOutcome(journal, passing.id) : outcome
+  journal.note(settled, { lazy: passing.caller.audience !== 'terminal' })
   return outcome
 }
 

@@ -26,8 +26,9 @@ import {
   toFailure,
 } from '../types/index.ts'
 import { erasureBody } from './audit/erasures.ts'
+import { withRow } from './audit/session-row.ts'
 import { carriesConversation } from './conversation/conversations.ts'
-import { maxErasedAtOnce, maxHeldEpochs, maxRecordsBehind } from './limits.ts'
+import { maxErasedAtOnce, maxHeldEpochs, maxLostIntents, maxRecordsBehind } from './limits.ts'
 import type { Sessions } from './sessions.ts'
 import { documentChanges, documentProjections } from './state/documents.ts'
 import type { Budgets } from './stages/budgets.ts'
@@ -43,6 +44,7 @@ export interface Entry {
 }
 
 interface AppendOptions {
+  /** Its intent may have been sent before; it is then not observed. */
   readonly unique?: boolean
   readonly sync?: boolean
   /** Nothing waits for it: it may be delayed to be committed with others. */
@@ -58,7 +60,10 @@ export interface Journal {
   fault(): Failure | null
   /** Makes the journal refuse everything from now on, because of a failure outside of an append. */
   fail(error: unknown): void
-  /** Resolves when the entries are durable. @throws OxbowError as Store.append does, the same one ever after a fault. */
+  /**
+   * Resolves when the entries are durable. `duplicate`: they would have begun or ended a call a second time, and were not written.
+   * @throws OxbowError as Store.append does, the same one ever after a fault.
+   */
   append(entries: readonly Entry[], options?: AppendOptions): Promise<{ readonly firstSeq: number; readonly duplicate: boolean }>
   /** Every append of the session carries this epoch from now on; the store refuses a stale one. */
   fence(session: SessionId, epoch: number): void
@@ -111,6 +116,7 @@ export function createJournal({ store, clock, project }: JournalDeps): Journal {
   let newest: Promise<void> = Promise.resolve()
   let [waiting, erasures] = [0, 0]
   const written = (): void => void (waiting -= 1)
+  const lost = createLostCalls()
 
   const fail = (error: unknown): void => {
     if (failure !== null) return
@@ -120,10 +126,11 @@ export function createJournal({ store, clock, project }: JournalDeps): Journal {
 
   const append: Journal['append'] = async (received, options = {}) => {
     if (failure !== null) throw toError(failure)
+    if (lost.ends(received)) return { firstSeq: 0, duplicate: true }
     const entries = received.map(listeners.withoutSecrets)
     const at = clock.now()
-    const records = entries.map((entry) => recordOf(entry, at))
-    const projections = entries.flatMap((entry, index) => project(entry, at, index))
+    const changes = entries.map((entry, index) => project(entry, at, index))
+    const [records, projections] = [entries.map((entry, index) => recordOf(entry, at, changes[index])), changes.flat()]
     const fence = options.fence ?? epochs.fenceOf(entries[0]?.caller.session ?? '')
     if (options.unique !== true) entries.forEach(listeners.observe)
     try {
@@ -139,16 +146,14 @@ export function createJournal({ store, clock, project }: JournalDeps): Journal {
       // A stale epoch refuses one append; any other error is a failure of the store.
       if (!isOxbowError(error, 'stale_epoch')) fail(error)
       else if (fence !== undefined) void epochs.lose(fence)
+      if (failure === null) lost.add(entries)
       throw error
     }
   }
 
   return {
     store,
-    fault() {
-      const met = store.fault()
-      return failure ?? (met === null ? null : toFailure(met, 'store_failed', ''))
-    },
+    fault: () => failure ?? faultOf(store),
     attach: listeners.attach,
     fail,
     append,
@@ -226,8 +231,31 @@ function createEpochs(onStale: (session: SessionId) => Promise<void>) {
   }
 }
 
-function recordOf({ caller: { actor, session, turn }, call, name, phase, body }: Entry, at: number): NewRecord {
-  return { at, actor, session, turn, call, name, phase, body: JSON.stringify(body) }
+function faultOf(store: Store): Failure | null {
+  const met = store.fault()
+  return met === null ? null : toFailure(met, 'store_failed', '')
+}
+
+/** Calls whose beginning was refused because their session was taken over: without one, they have no end. */
+function createLostCalls() {
+  const lost = createRecentMap<CallId, true>(maxLostIntents)
+  return {
+    add(entries: readonly Entry[]): void {
+      for (const { call, phase } of entries) if (phase === 'intent') lost.put(call, true)
+    },
+    /** @returns whether the entries would end such a call; one that begins anew is none any more */
+    ends(entries: readonly Entry[]): boolean {
+      for (const { call, phase } of entries) if (phase === 'intent') lost.delete(call)
+      return entries.some(({ call, phase }) => (phase === 'outcome' || phase === 'reconciled') && lost.get(call) === true)
+    },
+  }
+}
+
+function recordOf({ caller, call, name, phase, body }: Entry, at: number, changes: readonly Projection[] = []): NewRecord {
+  const { actor, session, turn } = caller
+  const text = JSON.stringify(body)
+  const row = changes.findLast((change) => change.kind === 'session')?.session
+  return { at, actor, session, turn, call, name, phase, body: row === undefined ? text : withRow(text, row) }
 }
 
 function view({ caller, call, name, phase, body }: Entry, at: number, seq: number): RecordView {

@@ -14,6 +14,8 @@ export const maxQueuedMessages = 1_000
 export const leaseMs = 10_000
 /** Lanes that are held, about 100 bytes each; a lane that was evicted is claimed again by its next turn. */
 export const maxHeldEpochs = 10_000
+/** Calls whose intents a takeover refused, until their outcomes have come, too: those of the calls that run at once. */
+export const maxLostIntents = 10_000
 /** Bytes of all cached conversations; evicted ones are read again when needed. */
 export const maxWarmBytes: number = 24 * 1024 * 1024
 /** How often idle sessions are looked for. */

@@ -1,11 +1,12 @@
 import assert from 'node:assert/strict'
 import { createPrivateKey, createPublicKey, sign } from 'node:crypto'
-import { appendFileSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { appendFileSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { checkHeads, type Clock, parseHead, signedHeadText } from '../types/index.ts'
-import { openHeadSigner, readSeal, signRestore, thinOut } from './head-signing.ts'
+import { openHeadSigner, readSeal, signRestore } from './head-signing.ts'
+import { thinOut } from './heads/heads-file.ts'
 import { openHome, parseUser } from './home.ts'
 import type { Home } from './home.ts'
 import { headCountDelayMs, maxSignedHeads } from './limits.ts'
@@ -132,7 +133,7 @@ void test('a removed, changed or moved head breaks the chain, and nothing is sig
       writeFileSync(headsFile(home), harmed)
       assert.ok(faults(home).length > 0, String(harm))
       const next = openHeadSigner(home, user, clock)
-      assert.match(next.sign(head(9)) ?? '', /were changed: .*Nothing new is signed/)
+      assert.match(next.sign(head(9)) ?? '', /do not hold: .*Nothing new is signed/)
       assert.equal(next.sign(head(10)), null)
       next.close()
       assert.equal(readFileSync(headsFile(home), 'utf8'), harmed)
@@ -163,7 +164,7 @@ void test('heads are counted when they are a minute old, and the newest when the
     let now = clock.now()
     const signer = openHeadSigner(home, user, { ...clock, now: () => now })
     const counted = (): number => (JSON.parse(readFileSync(countFile(home), 'utf8')) as { n: number }).n
-    assert.equal(counted(), 1)
+    assert.equal(existsSync(countFile(home)), false)
     signer.sign(head(1))
     signer.sign(head(2))
     assert.equal(counted(), 1)
@@ -175,14 +176,75 @@ void test('heads are counted when they are a minute old, and the newest when the
   })
 })
 
+/** A head as versions without the chain wrote it. */
+function olderHead(home: Home, seq: number): string {
+  readSeal(home, user)
+  const key = createPrivateKey(readFileSync(join(home.runner, 'signing-key.pem')))
+  const stamped = { ...head(seq), at: clock.now() }
+  return JSON.stringify({ ...stamped, signature: sign(null, Buffer.from(signedHeadText(user, stamped)), key).toString('base64') })
+}
+
+void test('heads that a version without the chain adds later are covered by the next one, and only if this runner signed them', () => {
+  withHome((home) => {
+    const before = openHeadSigner(home, user, clock)
+    for (const seq of [1, 2]) before.sign(head(seq))
+    before.close()
+    appendFileSync(headsFile(home), `${olderHead(home, 5)}\n${olderHead(home, 7)}\n`)
+    assert.deepEqual(faults(home), [])
+    const seal = readSeal(home, user)
+    assert.deepEqual(
+      checkHeads(user, seal, createPublicKey(seal.publicKey)).others.map(({ seq }) => seq),
+      [5, 7],
+    )
+    const signer = openHeadSigner(home, user, clock)
+    assert.equal(signer.sign(head(7)), null)
+    assert.equal(signer.sign(head(9)), null)
+    signer.close()
+    assert.deepEqual(seqs(home), [0, 1, 2, 5, 7, 7, 7, 9])
+    assert.deepEqual(faults(home), [])
+    assert.deepEqual(checkHeads(user, readSeal(home, user), null).others, [])
+
+    appendFileSync(headsFile(home), `${olderHead(home, 11).replace('"seq":11', '"seq":12')}\n`)
+    assert.deepEqual(faults(home), ['the signature is not the runner’s'])
+    assert.match(openHeadSigner(home, user, clock).sign(head(14)) ?? '', /the signature is not the runner’s\. Nothing new is signed/)
+  })
+})
+
+void test('a head in a format of the future is that of another version, and nothing is signed over it', () => {
+  withHome((home) => {
+    openHeadSigner(home, user, clock).sign(head(1))
+    const [, line = ''] = readSeal(home, user).lines
+    appendFileSync(headsFile(home), `${line.replace('"format":2', '"format":3')}\n`)
+    assert.match(faults(home)[0] ?? '', /in format 3, of another version of Oxbow: use that version, or a newer one/)
+    assert.match(openHeadSigner(home, user, clock).sign(head(4)) ?? '', /of another version of Oxbow/)
+  })
+})
+
+void test('opening and reading add nothing', () => {
+  withHome((home) => {
+    const signer = openHeadSigner(home, user, clock)
+    assert.equal(signer.newest(), null)
+    readSeal(home, user)
+    signer.close()
+    assert.equal(existsSync(headsFile(home)), false)
+    assert.equal(existsSync(countFile(home)), false)
+  })
+})
+
+void test('runners of guests that follow each other write one chain, and a head that comes late is covered', () => {
+  withHome((home) => {
+    const signers = Array.from({ length: 8 }, () => openHeadSigner(home, user, clock))
+    for (let seq = 1; seq <= 40; seq += 1) assert.equal(signers[seq % signers.length]!.sign(head(seq)), null)
+    assert.equal(signers[3]!.sign(head(39, 'b')), null)
+    for (const signer of signers) signer.close()
+    assert.deepEqual(faults(home), [])
+    assert.deepEqual(seqs(home), [0, ...Array.from({ length: 40 }, (_, at) => at + 1)])
+  })
+})
+
 void test('heads of a version that did not chain them are kept, and covered by the first chained one', () => {
   withHome((home) => {
-    readSeal(home, user)
-    const key = createPrivateKey(readFileSync(join(home.runner, 'signing-key.pem')))
-    const older = [3, 5].map((seq) => {
-      const stamped = { ...head(seq), at: clock.now() }
-      return JSON.stringify({ ...stamped, signature: sign(null, Buffer.from(signedHeadText(user, stamped)), key).toString('base64') })
-    })
+    const older = [3, 5].map((seq) => olderHead(home, seq))
     mkdirSync(join(home.runner, 'heads'))
     writeFileSync(headsFile(home), older.map((line) => `${line}\n`).join(''))
     assert.deepEqual(faults(home), [])

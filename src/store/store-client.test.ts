@@ -56,13 +56,13 @@ test('what an append says arrives whole', async () => {
   const records = [recordOf('a', 'intent'), recordOf('a', 'outcome', { session: '', turn: '' })]
   const projections = [{ kind: 'message', record: 1 }] as const
   void store.append({ records: [] })
-  void store.append({ records, projections, fence: { session: sessionA, epoch: 3 }, unique: true, sync: true })
+  void store.append({ records, projections, fence: { session: sessionA, epoch: 3 }, sync: true })
   void store.append({ records: records.slice(0, 1) })
   await settle()
-  const bare = { fence: null, unique: false, extra: null }
+  const bare = { fence: null, extra: null }
   assert.deepEqual(sent[0]?.writes, [
     { records: [], ...bare },
-    { records, fence: { session: sessionA, epoch: 3 }, unique: true, extra: { at: 1, kind: 'projections', projections } },
+    { records, fence: { session: sessionA, epoch: 3 }, extra: { at: 1, kind: 'projections', projections } },
     { records: records.slice(0, 1), ...bare },
   ])
   assert.equal(sent[0]?.batch.sync, true)

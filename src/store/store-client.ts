@@ -97,6 +97,7 @@ type Reads =
   | 'history'
   | 'openIntents'
   | 'head'
+  | 'indexRows'
   | 'blob'
   | 'session'
   | 'sessions'
@@ -116,6 +117,7 @@ function readsOf(read: EngineLink['read']): Pick<Store, Reads> {
     history: async (session: SessionId, before, limit) => decodeHistory(await read({ kind: 'history', session, before, limit })),
     openIntents: async () => decodeRecords(await read({ kind: 'open_intents' })),
     head: (): Promise<ChainHead> => read({ kind: 'head' }),
+    indexRows: (table, after, limit) => read({ kind: 'index_rows', table, after, limit }),
     blob: (hash) => read({ kind: 'blob', hash }),
     session: (id) => read({ kind: 'session', id }),
     sessions: (limit) => read({ kind: 'sessions', limit }),

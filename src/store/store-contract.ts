@@ -55,6 +55,7 @@ export function describeStoreContract(name: string, make: Make): void {
   describe(`${name} keeps the contract of a store`, () => {
     describeChain(holds)
     describeGroups(holds)
+    describeOnce(holds)
     describeBodies(holds)
     describeErasing(holds, recordOf)
     describeScanning(holds, recordOf)
@@ -115,6 +116,46 @@ function describeChain(holds: Case): void {
   })
 }
 
+function describeOnce(holds: Case): void {
+  holds('a call begins once: a second intent is answered with the place of the first and writes nothing', async (store) => {
+    const send: Append = { records: [recordOf('send', 'intent'), recordOf('send', 'started')] }
+    await store.append({ records: [recordOf('other', 'intent')] })
+    const answers = await Promise.all([store.append(send), store.append(send)])
+    answers.push(await store.append(send))
+    assert.deepEqual(answers, [
+      { firstSeq: 2, duplicate: false },
+      { firstSeq: 2, duplicate: true },
+      { firstSeq: 2, duplicate: true },
+    ])
+    assert.equal((await store.head()).seq, 3)
+  })
+
+  holds('a call ends once: a second end writes nothing, and what shares its commit is written', async (store) => {
+    const refused = store.append({ records: [recordOf('a', 'refused')] })
+    const begun = store.append({ records: [recordOf('a', 'intent')] })
+    const ends = (['outcome', 'reconciled', 'refused', 'outcome'] as const).map((phase) =>
+      store.append({ records: [recordOf('a', phase)] }),
+    )
+    const other = store.append({ records: [recordOf('b', 'intent'), recordOf('b', 'exchange'), recordOf('b', 'exchange')] })
+    const again = store.append({ records: [recordOf('c', 'intent'), recordOf('a', 'outcome')] })
+    const first = { firstSeq: 3, duplicate: true }
+    assert.deepEqual(await Promise.all([refused, begun, ...ends, other, again]), [
+      ...[1, 2, 3].map((firstSeq) => ({ firstSeq, duplicate: false })),
+      first,
+      first,
+      first,
+      { firstSeq: 4, duplicate: false },
+      first,
+    ])
+    assert.deepEqual(await store.append({ records: [recordOf('a', 'outcome')] }), first)
+    assert.deepEqual(
+      (await store.openIntents()).map(({ call }) => call),
+      ['b'],
+    )
+    assert.equal((await store.head()).seq, 6)
+  })
+}
+
 function describeGroups(holds: Case): void {
   holds('appends asked at once all take place, in the order in which they were asked', async (store) => {
     const appends = Array.from({ length: 300 }, (_, i) =>
@@ -152,19 +193,6 @@ function describeGroups(holds: Case): void {
     )
     assert.equal(store.fault(), null)
     assert.deepEqual(await store.spent('s'), { microDollars: 0, tokens: 0 })
-  })
-
-  holds('a unique append that was there before is answered with its first place and writes nothing', async (store) => {
-    const send: Append = { records: [recordOf('send', 'intent'), recordOf('send', 'started')], unique: true }
-    await store.append({ records: [recordOf('other', 'intent')] })
-    const answers = await Promise.all([store.append(send), store.append(send)])
-    answers.push(await store.append(send))
-    assert.deepEqual(answers, [
-      { firstSeq: 2, duplicate: false },
-      { firstSeq: 2, duplicate: true },
-      { firstSeq: 2, duplicate: true },
-    ])
-    assert.equal((await store.head()).seq, 3)
   })
 
   holds('a read sees every append that was acknowledged before it was asked', async (store) => {

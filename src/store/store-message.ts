@@ -5,7 +5,18 @@
 import type { CallId, ChainHead, Failure, JournalRecord, NewRecord, Phase, SessionId, Spend, TurnId } from '../types/index.ts'
 import type { MemoryChange } from './memory.ts'
 import type { MemoryRead } from './memory/memory-client.ts'
-import type { Append, BudgetUse, DocumentQuery, DocumentRow, HistoryRow, Projection, RecordQuery, ScanQuery, SessionRow } from './store.ts'
+import type {
+  Append,
+  BudgetUse,
+  DocumentQuery,
+  DocumentRow,
+  HistoryRow,
+  IndexTable,
+  Projection,
+  RecordQuery,
+  ScanQuery,
+  SessionRow,
+} from './store.ts'
 
 export type Flat = (string | number)[]
 
@@ -26,8 +37,8 @@ export type Extra =
   | { readonly at: number; readonly kind: 'memory'; readonly changes: readonly MemoryChange[] }
 
 /**
- * A batch as it travels. For each write `fields` holds a header (number of records, 1 for a unique append, session and epoch
- * of its fence, empty and 0 without one) and then eight fields for each record.
+ * A batch as it travels. For each write `fields` holds a header (number of records, session and epoch of its fence, empty
+ * and 0 without one) and then eight fields for each record.
  */
 export interface WriteBatch {
   readonly count: number
@@ -38,7 +49,7 @@ export interface WriteBatch {
 }
 
 /**
- * The result of one write. Append: its first seq, the negative seq of the earlier intent for a duplicate, 0 for a stale
+ * The result of one write. Append: its first seq, the negative seq of the earlier record for a duplicate, 0 for a stale
  * epoch. Blob: its hash. Claim: the epoch or null. Erase: JSON of `Erased`. A write that cannot be stored: why.
  */
 export type WriteResult = number | string | null | Failure
@@ -49,6 +60,7 @@ export type Read =
   | { readonly kind: 'history'; readonly session: SessionId; readonly before: number | null; readonly limit: number }
   | { readonly kind: 'open_intents' }
   | { readonly kind: 'head' }
+  | { readonly kind: 'index_rows'; readonly table: IndexTable; readonly after: readonly [string, number]; readonly limit: number }
   | { readonly kind: 'blob'; readonly hash: string }
   | { readonly kind: 'session'; readonly id: SessionId }
   | { readonly kind: 'sessions'; readonly limit: number }
@@ -73,6 +85,7 @@ export interface ReadResults {
   history: Flat
   open_intents: Flat
   head: ChainHead
+  index_rows: readonly (readonly [string, number])[]
   blob: Uint8Array | null
   session: SessionRow | null
   sessions: readonly SessionRow[]
@@ -101,12 +114,12 @@ export function encodeBatch(writes: readonly Write[]): WriteBatch {
   let sync = false
   writes.forEach((write, at) => {
     if (write.kind !== 'append') {
-      fields.push(0, 0, '', 0)
+      fields.push(0, '', 0)
       extras.push({ at, ...write })
       return
     }
-    const { records, projections, fence, unique } = write.append
-    fields.push(records.length, unique === true ? 1 : 0, fence?.session ?? '', fence?.epoch ?? 0)
+    const { records, projections, fence } = write.append
+    fields.push(records.length, fence?.session ?? '', fence?.epoch ?? 0)
     for (const r of records) fields.push(r.at, r.actor, r.session, r.turn, r.call, r.name, r.phase, r.body)
     if (projections !== undefined && projections.length > 0) extras.push({ at, kind: 'projections', projections })
     if (write.append.sync === true) sync = true
@@ -117,13 +130,12 @@ export function encodeBatch(writes: readonly Write[]): WriteBatch {
 /** A write, decoded from a batch. */
 export interface DecodedWrite {
   readonly records: readonly NewRecord[]
-  readonly unique: boolean
   readonly fence: { readonly session: SessionId; readonly epoch: number } | null
   readonly extra: Extra | null
 }
 
 /** Fields of a write's header, and of a record. */
-export const headerFields = 4
+export const headerFields = 3
 export const recordFields = 8
 
 export function decodeBatch(batch: WriteBatch): readonly DecodedWrite[] {
@@ -133,14 +145,13 @@ export function decodeBatch(batch: WriteBatch): readonly DecodedWrite[] {
   let nextExtra = 0
   for (let at = 0; at < batch.count; at++) {
     const count = fields[next] as number
-    const unique = fields[next + 1] === 1
-    const session = fields[next + 2] as SessionId
-    const fence = session === '' ? null : { session, epoch: fields[next + 3] as number }
+    const session = fields[next + 1] as SessionId
+    const fence = session === '' ? null : { session, epoch: fields[next + 2] as number }
     next += headerFields
     const records: NewRecord[] = []
     for (let i = 0; i < count; i++, next += recordFields) records.push(decodeNew(fields, next))
     const extra = extras[nextExtra]?.at === at ? (extras[nextExtra++] as Extra) : null
-    writes.push({ records, unique, fence, extra })
+    writes.push({ records, fence, extra })
   }
   return writes
 }

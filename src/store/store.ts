@@ -86,8 +86,6 @@ export interface Append {
   readonly projections?: readonly Projection[]
   /** Refuses the whole append with `stale_epoch` when the lane has moved on. */
   readonly fence?: { readonly session: SessionId; readonly epoch: number }
-  /** The first record is an intent that may have been sent before: if it was, nothing is written and `duplicate` is true. */
-  readonly unique?: boolean
   /** Survives power loss before this resolves, whatever the durability setting. */
   readonly sync?: boolean
   /** The caller does not wait for it: it may be held a few milliseconds so that others share its transaction. */
@@ -95,8 +93,12 @@ export interface Append {
 }
 
 export interface Appended {
-  /** Seq of the first record (of the earlier intent when `duplicate`). The others follow without gaps. */
+  /** Seq of the first record. The others follow without gaps. */
   readonly firstSeq: number
+  /**
+   * A record would have begun or ended a call that has begun or ended before: nothing was written, and `firstSeq` is that of the earlier
+   * record. `repeatOf` in `sql/journal-rules.ts` says which phases may repeat.
+   */
   readonly duplicate: boolean
 }
 
@@ -123,6 +125,9 @@ export interface RecordQuery {
   /** Replaces references by the bodies in blobs. Without it bodies are as hashed. */
   readonly hydrate: boolean
 }
+
+/** Tables by which records, or the state of a session, are found. */
+export type IndexTable = 'message' | 'open_call' | 'lane'
 
 /** What `Store.scan` looks for. */
 export interface ScanQuery {
@@ -181,6 +186,11 @@ export interface Store {
   /** Intents that have neither `outcome`, `refused` nor `reconciled`, oldest first, hydrated. */
   openIntents(): Promise<readonly JournalRecord[]>
   head(): Promise<ChainHead>
+  /**
+   * Rows of an index of the journal, for audits: the session and the record of a message, the call and the record of an open intent, the
+   * session and the epoch of a lane; in the order of these two, after `after`.
+   */
+  indexRows(table: IndexTable, after: readonly [string, number], limit: number): Promise<readonly (readonly [string, number])[]>
   /** @returns the hash under which the bytes can be read, now durable. @throws `limit_reached` over 64 MiB. */
   putBlob(bytes: Uint8Array): Promise<string>
   blob(hash: string): Promise<Uint8Array | null>

@@ -210,6 +210,8 @@ export type StoreQuestion =
       readonly replace: boolean
       readonly by: string
       readonly files?: FileKeys
+      /** Restores a backup whose journal does not verify; what is wrong is recorded with the restore. */
+      readonly acceptDamage?: boolean
       readonly preview?: boolean
     }
   | { readonly ask: 'verify' }
@@ -302,6 +304,8 @@ export interface BackupPart {
 export interface BackupReport {
   readonly path: string
   readonly manifest: BackupManifest
+  /** What does not verify in its journal, in words. */
+  readonly problems: readonly string[]
   /** Older backups that `--keep` removed. */
   readonly removed: readonly string[]
 }
@@ -318,6 +322,8 @@ export interface RestoreReport {
   readonly manifest: BackupManifest
   /** The newest record of the replaced journal; 0 if there was no readable one. */
   readonly cutBackFrom: number
+  /** What does not verify in it, and was accepted. */
+  readonly problems: readonly string[]
   /** Path of the previous store; null if there was none. */
   readonly replaced: string | null
   /** Restored folders and files. `kept` is the new path of the previous one; null if there was none. */

@@ -4,11 +4,17 @@
  * Each head has a number and the SHA-256 of the previous line, so none can be removed, inserted or reordered. A base has the hash of all
  * previous lines instead; bases are the first head of the chain, the first one after older lines were thinned out, and the first one after
  * heads of a version that did not chain them. A signed count beside the file says how many heads there were: without it, the newest heads
- * could be removed together with the records that they cover. Heads without a number are from a version without the chain.
+ * could be removed together with the records that they cover.
+ *
+ * Heads without a number are in the first format, of versions without the chain. One may be used after this one: its heads stand behind
+ * the chain until this version signs a base over them. A format that is not known is reported as that of another version.
  */
 import { createHash, verify, type KeyObject } from 'node:crypto'
 import { isObject } from './text.ts'
 import type { ChainHead } from './record.ts'
+
+/** The format in which heads are signed. */
+export const headFormat = 2
 
 /** A chain head that the runner signed and stores where the guest cannot change it. */
 export interface SignedHead extends ChainHead {
@@ -16,6 +22,8 @@ export interface SignedHead extends ChainHead {
   readonly at: number
   /** Ed25519 over `signedHeadText`, base64. */
   readonly signature: string
+  /** Absent in heads of versions before it was recorded: 2 for those that have a number, else 1. */
+  readonly format?: number
   /** Number of this head, counted from 1; absent in heads of a version without the chain. */
   readonly n?: number
   /** SHA-256 of the previous line or, for a base, of all previous lines joined by line feeds. Lower-case hex. */
@@ -116,6 +124,8 @@ export interface CheckedHeads {
   /** One for each line; null for a line that is not valid. */
   readonly heads: readonly (SignedHead | null)[]
   readonly faults: readonly HeadFault[]
+  /** The newest heads, in the format of a version without the chain, behind those of this one. */
+  readonly others: readonly SignedHead[]
 }
 
 /** Checks lines and count by themselves, not against a journal. @param key null to skip the signatures */
@@ -123,12 +133,27 @@ export function checkHeads(user: string, { lines, count }: Pick<HeadSeal, 'lines
   const heads = lines.map(parseHead)
   const faults = heads.flatMap((head, index): HeadFault[] => {
     if (head === null) return [{ index, seq: heads[index - 1]?.seq ?? 0, why: 'the line of a signed head cannot be read' }]
-    const isSigned = key === null || verify(null, Buffer.from(signedHeadText(user, head)), key, Buffer.from(head.signature, 'base64'))
-    return isSigned ? [] : [{ index, seq: head.seq, why: 'the signature is not the runner’s' }]
+    if (head.format !== undefined && head.format !== headFormat)
+      return [
+        { index, seq: head.seq, why: `it is in format ${head.format}, of another version of Oxbow: use that version, or a newer one` },
+      ]
+    return key === null || isSignedBy(user, head, key) ? [] : [{ index, seq: head.seq, why: 'the signature is not the runner’s' }]
   })
+  const others = othersOf(heads)
   const last = heads.at(-1)
   const whole = (why: string): HeadFault => ({ index: Infinity, seq: last?.seq ?? 0, why })
-  return { heads, faults: [...faults, ...linkFaults(lines, heads), ...countFaults(user, lines, heads, count, key).map(whole)] }
+  const chained = heads.slice(0, heads.length - others.length)
+  return { heads, faults: [...faults, ...linkFaults(lines, chained), ...countFaults(user, lines, chained, count, key).map(whole)], others }
+}
+
+export function isSignedBy(user: string, head: SignedHead, key: KeyObject): boolean {
+  return verify(null, Buffer.from(signedHeadText(user, head)), key, Buffer.from(head.signature, 'base64'))
+}
+
+function othersOf(heads: readonly (SignedHead | null)[]): readonly SignedHead[] {
+  const isOther = (head: SignedHead | null): head is SignedHead => head !== null && head.n === undefined && head.format === undefined
+  const chained = heads.findLastIndex((head) => !isOther(head))
+  return chained < 0 ? [] : heads.slice(chained + 1).filter(isOther)
 }
 
 function linkFaults(lines: readonly string[], heads: readonly (SignedHead | null)[]): readonly HeadFault[] {

@@ -26,6 +26,7 @@ export const addVersionVerbs: AddVerbs = (program, terminal, choose) => {
     .addOption(new Option('--to <version>', 'for files: a commit, a tag, HEAD~N').conflicts(['replace', 'databaseOnly']))
     .option('--yes', 'with --to: restore; without it, list what would change')
     .option('--replace', 'replace a store and files that are not empty, keeping a copy')
+    .option('--accept-damage', 'restore a backup whose journal does not verify; what is wrong is recorded')
     .option('--database-only', 'leave files and configuration as they are')
     .addOption(new Option('--dry-run', 'show what would change and stop').conflicts('yes'))
     .option(...jsonOption)

@@ -59,14 +59,21 @@ export function describeMigration({ from, to, steps, copy, dryRun }: MigrateRepo
   return [did, ...list, ...(copy === null ? [] : [`Copy of the previous state: ${copy}`])].join('\n')
 }
 
-export function describeBackup({ path, manifest, removed }: BackupReport): string {
+export function describeBackup({ path, manifest, problems, removed }: BackupReport): string {
   return [
     path,
     `  ${formatBytes(manifest.bytes)}, up to record ${manifest.head.seq}, version ${manifest.schema}`,
     `  BLAKE3 ${manifest.hash}`,
     ...contents(manifest),
     ...removed.map((old) => `  removed ${old}`),
-    `To restore it: oxbow restore ${path}`,
+    ...(problems.length === 0
+      ? [`To restore it: oxbow restore ${path}`]
+      : [
+          'WARNING: the journal in this backup does not verify:',
+          ...problems.map((problem) => `  ${problem}`),
+          'Keep your older backups: none was removed. `oxbow audit verify` says more about the store itself.',
+          `To restore it as it is: oxbow restore ${path} --accept-damage`,
+        ]),
   ].join('\n')
 }
 
@@ -110,9 +117,10 @@ export function describePreview({ manifest, where, head, hasRows, files }: Resto
   ].join('\n')
 }
 
-export function describeRestore({ where, manifest, replaced, files }: RestoreReport): string {
+export function describeRestore({ where, manifest, problems, replaced, files }: RestoreReport): string {
   return [
     `${where} is restored to ${formatTime(manifest.madeAt)}, up to record ${manifest.head.seq}.`,
+    ...(problems.length === 0 ? [] : ['Not proven, and recorded with this restore:', ...problems.map((problem) => `  ${problem}`)]),
     ...(replaced === null ? [] : [`The previous store is kept: ${replaced}`]),
     ...files.map(({ path, kept }) => `${path} is restored${kept === null ? '' : `; the previous files are kept: ${kept}`}`),
     ...(manifest.parts === undefined ? ['The backup contains no files; those of the workspace are unchanged.'] : []),

@@ -66,6 +66,7 @@ function filesOf(
 
 export interface RestoreOptions extends StoreOptions {
   readonly replace?: boolean | undefined
+  readonly acceptDamage?: boolean | undefined
   readonly databaseOnly?: boolean | undefined
   readonly dryRun?: boolean | undefined
 }
@@ -77,7 +78,8 @@ export async function storeRestore(path: string, options: RestoreOptions, termin
       hint: '`oxbow store status` lists the backups. To bring back a file of the workspace, add --to VERSION: `oxbow log` lists them.',
     })
   }
-  const restore = { path: resolve(path), replace: options.replace ?? false, by: accountName(), ...filesOf(options, terminal) }
+  const { replace = false, acceptDamage = false } = options
+  const restore = { path: resolve(path), replace, acceptDamage, by: accountName(), ...filesOf(options, terminal) }
   const question = { ask: 'restore', ...restore } as const
   if (options.dryRun === true || options.json !== true) {
     const preview = await ask({ ...question, preview: true }, options, terminal)

@@ -26,6 +26,7 @@ interface VerifyReport {
   readonly first_bad: Bad | null
   readonly open: readonly { readonly seq: number; readonly name: string }[]
   readonly signed_heads: SignedHeads
+  readonly repeated: { readonly records: number; readonly unexplained: readonly Bad[] }
   readonly projections: readonly string[]
   readonly erased: { readonly bodies: number; readonly unchecked: number; readonly unexplained: readonly number[] }
   readonly ms: number
@@ -35,6 +36,7 @@ interface SignedHeads {
   readonly checked: number
   readonly chained_from: number | null
   readonly bad: readonly Bad[]
+  readonly others: number
   readonly restores: readonly Restored[]
 }
 
@@ -92,6 +94,7 @@ export async function auditShow(options: AuditShowOptions, terminal: Terminal): 
 export async function auditExport(options: AuditOptions & { readonly after: number }, terminal: Terminal): Promise<number> {
   const setup = guestSetup(options, terminal)
   const { after } = options
+  const seal = readSeal(setup.home, setup.workspace.user)
   let last: { readonly seq: number; readonly hash: string } | null = null
   let records = -1
   for await (const line of askOffline(setup, { command: 'audit-export', after })) {
@@ -102,7 +105,8 @@ export async function auditExport(options: AuditOptions & { readonly after: numb
   }
   if (last === null) throw new OxbowError('guest_unreachable', 'the guest returned no export', { hint: 'See logs/guest.log.' })
   const { seq, hash } = last
-  await written(terminal, JSON.stringify(signExport(setup.home, setup.workspace.user, { after, seq, hash, records, at: Date.now() })))
+  const end = { after, seq, hash, records, at: Date.now() }
+  await written(terminal, JSON.stringify(signExport(setup.home, setup.workspace.user, seal, end)))
   printNotice(terminal, `${records} records exported; \`npx oxbow-verify FILE\` checks them without Oxbow's code`)
   return 0
 }
@@ -145,6 +149,11 @@ function chained({ checked, chained_from: from }: SignedHeads): string {
   return from === null ? ', not chained by an older Oxbow' : `, chained from record ${from} on`
 }
 
+function othersText(count: number): string {
+  const which = count === 1 ? '1 signed head is' : `${count} signed heads are`
+  return `  ${which} from another version of Oxbow, outside of the chain: start this version once, and it signs over them`
+}
+
 function restoredText({ at, by, from, to, fault }: Restored): string {
   const was = fault === '' ? '' : `; before that, signed heads were incomplete: ${fault}`
   return `  restored from a backup on ${formatTime(at)} by ${by}: from record ${from} to record ${to}${was}`
@@ -157,6 +166,7 @@ function describeReport({
   first_bad: firstBad,
   open,
   signed_heads: heads,
+  repeated,
   projections,
   erased,
   ms,
@@ -166,8 +176,14 @@ function describeReport({
     ok ? 'The journal verifies.' : 'The journal does NOT verify.',
     `  ${records} records and ${blobs} blobs in ${formatMs(ms)}, ${heads.checked} signed heads${chained(heads)}`,
     ...heads.restores.map(restoredText),
+    ...(heads.others === 0 ? [] : [othersText(heads.others)]),
     ...(firstBad === null ? [] : [`  first bad ${bad(firstBad)}`]),
     ...heads.bad.map((head) => `  signed heads, ${bad(head)}`),
+    ...repeated.unexplained.map((each) => `  recorded twice, ${bad(each)}`),
+    ...(repeated.unexplained.length === 0
+      ? []
+      : ['  An older Oxbow wrote these; `oxbow call audit.verify` records that the first ones count.']),
+    ...(repeated.records === 0 ? [] : [`  ${repeated.records} records repeat the beginning or end of a call; the first ones count`]),
     ...projections.map((why) => `  outside the journal: ${why}`),
     ...(erased.bodies === 0 ? [] : [`  ${erased.bodies} bodies are erased; the chain is intact through their hashes`]),
     ...(erased.unchecked === 0

@@ -18,6 +18,7 @@ import {
 import type { Journal } from '../journal.ts'
 import { maxAuditScan, maxAuditShown } from '../limits.ts'
 import { type AuditReport, verifyJournal } from './audit-verify.ts'
+import { repeatsBody } from './repeats.ts'
 
 export interface AuditCallDeps {
   readonly store: Store
@@ -222,7 +223,12 @@ function verifyCall(verifier: Verifier): Call<object, AuditReport> {
     labels: { adds: [], sink: false },
     timeoutMs: Infinity,
     recordOutput: ({ ok, records }) => ({ ok, records }),
-    run: async (_, { clock, signal }) => ({ output: await verifier.verify(clock, signal) }),
+    async run(_, { clock, signal, record }) {
+      const report = await verifier.verify(clock, signal)
+      const repeats = report.repeated.unexplained.map(({ seq }) => seq)
+      if (repeats.length > 0) record(repeatsBody(repeats))
+      return { output: report }
+    },
   }
 }
 

@@ -68,7 +68,8 @@ test('a sound journal verifies, with its signed heads, its blobs counted once, a
       blobs: 1,
       first_bad: null,
       open: [{ seq: 41, call: 'waits', name: 'file.read' }],
-      signed_heads: { checked: 2, chained_from: null, bad: [], restores: [] },
+      signed_heads: { checked: 2, chained_from: null, bad: [], others: 0, restores: [] },
+      repeated: { records: 0, unexplained: [] },
       projections: [],
       erased: { bodies: 0, unchecked: 0, unexplained: [] },
     })
@@ -103,7 +104,7 @@ test('a journal longer than a page verifies completely', async () => {
   await store.close()
   assert.deepEqual(
     [report.ok, report.records, report.signed_heads],
-    [true, 12_000, { checked: 1, chained_from: null, bad: [], restores: [] }],
+    [true, 12_000, { checked: 1, chained_from: null, bad: [], others: 0, restores: [] }],
   )
 })
 
@@ -164,7 +165,7 @@ for (const { what, statements, seq, sound = seq - 1, why } of harms) {
 
 test('heads after the first bad record are not judged, because the original records are unknown', async () => {
   const { report } = await afterHarm(`update journal set body = '{}' where seq = 21`)
-  assert.deepEqual(report.signed_heads, { checked: 0, chained_from: null, bad: [], restores: [] })
+  assert.deepEqual(report.signed_heads, { checked: 0, chained_from: null, bad: [], others: 0, restores: [] })
 })
 
 test('records moved to another user do not verify there', async () => {
@@ -223,24 +224,16 @@ test('a head whose signature is not the runner’s is bad, whatever the journal 
     assert.deepEqual([report.signed_heads?.checked, report.signed_heads?.bad.length], [4, 3])
   }))
 
-test('an outcome of a call that never began, or that had ended, is found', async () => {
-  for (const records of [[recordOf('ghost', 'outcome')], [recordOf('ghost', 'reconciled')], [recordOf('c4', 'outcome')]]) {
+test('an outcome of a call that never began is found', async () => {
+  for (const records of [[recordOf('ghost', 'outcome')], [recordOf('ghost', 'reconciled')]]) {
     await onSound(async (store) => {
       await store.append({ records })
       const report = await verifyJournal(store, { seal: null })
       assert.equal(report.first_bad?.seq, 41)
-      assert.match(report.first_bad.why, /never begun, or had ended/)
+      assert.match(report.first_bad.why, /never begun/)
     })
   }
 })
-
-test('a call that begins again before it has ended is detected: one end would hide that the other is missing', () =>
-  onSound(async (store) => {
-    await store.append({ records: [recordOf('twice', 'intent'), recordOf('twice', 'intent'), recordOf('twice', 'outcome')] })
-    const report = await verifyJournal(store, { seal: null })
-    assert.equal(report.first_bad?.seq, 42)
-    assert.match(report.first_bad.why, /record 41 had begun/)
-  }))
 
 test('a call may be reconciled, and one that was refused may begin and be refused again', () =>
   onSound(async (store) => {

@@ -9,6 +9,7 @@
 import { createHasher, type Hasher, parseErased, parseReference, recordHolds, type Store } from '../../store/index.ts'
 import { type CallId, emptyChain, type HeadSeal, type JournalRecord, type KeptFile } from '../../types/index.ts'
 import { createErasures, type Erasures } from './erasures.ts'
+import { createRepeats, notOpen, type RepeatsReport } from './repeats.ts'
 import { createProjectionAudit } from './projection-audit.ts'
 import { type BadRecord, createHeadAudit, type SignedHeadsReport } from './signed-heads.ts'
 
@@ -22,6 +23,11 @@ export interface AuditReport {
   readonly open: readonly { readonly seq: number; readonly call: CallId; readonly name: string }[]
   /** Null: the journal was not held against signed heads. */
   readonly signed_heads: SignedHeadsReport | null
+  /**
+   * Records that begin or end a call once more, which versions before the store refused them have written: the first ones count.
+   * `unexplained`: those that no record reconciles, the first hundred; `audit.verify` of a guest records that.
+   */
+  readonly repeated: RepeatsReport
   /** What the store keeps beside the journal and is not as the journal says, in words. */
   readonly projections: readonly string[]
   /**
@@ -73,14 +79,16 @@ export async function verifyJournal(store: Store, { seal, isShared = false }: Au
   const firstBad = check.firstBad()
   const signed = heads?.report(firstBad?.seq ?? Infinity) ?? null
   const erased = check.erased()
+  const repeated = check.repeated()
   const isSigned = signed === null || signed.bad.length === 0
   return {
-    ok: firstBad === null && isSigned && erased.unexplained.length === 0 && projections.length === 0,
+    ok: firstBad === null && isSigned && erased.unexplained.length + repeated.unexplained.length + projections.length === 0,
     records: check.records(),
     blobs: check.blobs(),
     first_bad: firstBad,
     open: check.open(),
     signed_heads: signed,
+    repeated,
     projections: firstBad === null ? projections : [],
     erased,
     ms: Math.round(performance.now() - began),
@@ -100,6 +108,7 @@ function createCheck(store: Store, hash: Hasher, onSound: (record: JournalRecord
   const seenBlobs = new Set<string>()
   const erasures = createErasures(maxNamed)
   const projections = createProjectionAudit(store)
+  const repeats = createRepeats(store, maxNamed)
 
   /** @returns why the record does not hold by itself or after its neighbour, or null. */
   const judge = (record: JournalRecord): string | null => {
@@ -123,11 +132,10 @@ function createCheck(store: Store, hash: Hasher, onSound: (record: JournalRecord
   const judgeCall = ({ seq, call, name, phase }: JournalRecord): string | null => {
     if (phase === 'intent') {
       const earlier = openCalls.get(call)
-      // One end cannot close two beginnings: the other would have none, and nobody would miss it.
-      if (earlier !== undefined) return `it begins a call that record ${earlier.seq} had begun and that has not ended`
-      openCalls.set(call, { seq, call, name })
+      if (earlier !== undefined) repeats.add(seq, `it begins a call that record ${earlier.seq} has begun`)
+      else openCalls.set(call, { seq, call, name })
     } else if (phase === 'outcome' || phase === 'reconciled') {
-      if (!openCalls.delete(call)) return `it is the ${phase} of a call that was never begun, or had ended`
+      if (!openCalls.delete(call)) return notOpen
     } else if (phase === 'refused') openCalls.delete(call)
     return null
   }
@@ -137,6 +145,7 @@ function createCheck(store: Store, hash: Hasher, onSound: (record: JournalRecord
       for (const record of records) {
         // The record's own hash comes first: only after it is the body known to be the text that was written.
         let why = judge(record)
+        if (why === notOpen) why = await repeats.judge(record)
         const reference = why === null ? parseReference(record.body) : null
         if (reference !== null && !seenBlobs.has(reference.blob)) why = await judgeBlob(reference.blob, record.seq)
         const pieces = why === null && keepsFiles(record) ? await piecesOf(store, record, reference?.blob) : []
@@ -144,13 +153,15 @@ function createCheck(store: Store, hash: Hasher, onSound: (record: JournalRecord
         for (const piece of pieces ?? []) if (!seenBlobs.has(piece)) why ??= await judgeBlob(piece, record.seq)
         if (why !== null) return void (bad = { seq: record.seq, why })
         if (projections.reads(record)) projections.take(record, await bodyOf(store, record, reference?.blob))
+        repeats.take(record)
         onSound(record)
         head = record
         count++
       }
     },
     seq: () => head.seq,
-    projections: projections.compare,
+    projections: () => projections.compare(openCalls),
+    repeated: repeats.report,
     firstBad: () => bad,
     records: () => count,
     blobs: () => seenBlobs.size,

@@ -1,6 +1,6 @@
 /**
  * The part of an audit that compares what the store keeps beside the journal with what the journal says: what each account has
- * spent, the titles of sessions, and documents. What was erased from the journal says nothing any more: an account may then have spent more
+ * spent, the rows of sessions, documents, and the indexes of conversations and open calls. What was erased from the journal says nothing any more: an account may then have spent more
  * than the rest of the journal says, and the title of that session may be any.
  *
  * Some 200 bytes for each session are kept meanwhile.
@@ -11,6 +11,7 @@ import { type BudgetUse, parseErased, type SessionRow, type Store } from '../../
 import {
   addSpend,
   type Charged,
+  type CallId,
   type JournalRecord,
   type JsonObject,
   noSpend,
@@ -19,6 +20,8 @@ import {
   type Spend,
   userScope,
 } from '../../types/index.ts'
+import { createIndexAudit } from './index-audit.ts'
+import { rowIn, rowMark } from './session-row.ts'
 import { documentBody, documentChanges } from '../state/documents.ts'
 import { maxSessionsRead, maxTitleLength } from '../limits.ts'
 import { firstLine } from '../sessions.ts'
@@ -29,8 +32,11 @@ export interface ProjectionAudit {
   reads(record: JournalRecord): boolean
   /** Takes in every record, in order. @param body hydrated where `reads` says so */
   take(record: JournalRecord, body: string): void
-  /** @returns what is not as the journal says, the first hundred; the store must have no record that was not taken in */
-  compare(): Promise<readonly string[]>
+  /**
+   * @param open calls that have begun and not ended
+   * @returns what is not as the journal says, the first hundred; the store must have no record that was not taken in
+   */
+  compare(open: ReadonlyMap<CallId, { readonly seq: number }>): Promise<readonly string[]>
 }
 
 /** What the journal says of a title: the text, one that was made of this first line, or nothing certain. */
@@ -62,26 +68,24 @@ export function createProjectionAudit(store: Store): ProjectionAudit {
   const accounts = createAccountAudit(store)
   const titles = createTitleAudit(store)
   const documents = createDocumentAudit(store)
+  const indexes = createIndexAudit(store)
   return {
-    reads: ({ name, phase }) =>
-      mayHoldDocuments(name, phase) ||
-      phase === 'outcome' ||
-      phase === 'reconciled' ||
-      (name === 'turn.send' && phase === 'started') ||
-      (phase !== 'exchange' && setsTitle.test(name)),
+    reads: ({ name, phase }) => mayHoldDocuments(name, phase) || (phase !== 'exchange' && phase !== 'parked' && phase !== 'decided'),
     take(record, text) {
+      indexes.take(record, text)
       if (parseErased(text) !== null) {
         accounts.takeErased(record)
         titles.takeErased(record)
         return
       }
-      if (mayHoldDocuments(record.name, record.phase)) documents.take(record.seq, text)
+      if (mayHoldDocuments(record.name, record.phase)) documents.take(record, text)
       const body = parseBody(text)
       accounts.take(record, body)
-      titles.take(record, body)
+      titles.take(record, body, rowIn(text))
     },
-    async compare() {
-      return [...(await accounts.compare()), ...(await titles.compare()), ...(await documents.compare())].slice(0, maxNamed)
+    async compare(open) {
+      const wrong = [accounts.compare(), titles.compare(), documents.compare(), indexes.compare(open)]
+      return (await Promise.all(wrong)).flat().slice(0, maxNamed)
     },
   }
 }
@@ -141,14 +145,20 @@ function createAccountAudit(store: Store) {
   }
 }
 
-/** The titles of sessions. */
+/** The rows of sessions: as the newest record left them or, where an older version wrote it, their titles. */
 function createTitleAudit(store: Store) {
   const titles = new Map<SessionId, Title>()
+  /** Marks of rows; null: the newest record may have been erased. */
+  const marks = new Map<string, string | null>()
   /** Titles of sessions that an erased record named. */
   let erasedTitles = 0
-  const fits = ({ id, title }: SessionRow): boolean => isTitle(titles.get(id), title)
+  const fits = (row: SessionRow): boolean => {
+    const mark = marks.get(row.id)
+    return isTitle(titles.get(row.id), row.title) && (mark === undefined || mark === null || mark === rowMark(row))
+  }
   return {
-    take({ session, name, phase }: JournalRecord, body: Body): void {
+    take({ session, name, phase }: JournalRecord, body: Body, row: ReturnType<typeof rowIn>): void {
+      if (row !== null) marks.set(row.id, row.mark)
       if (phase === 'outcome' && setsTitle.test(name) && body.status === 'ok') {
         const id = (name === 'session.create' ? body.id : body.session) as SessionId | undefined
         if (id === undefined) return
@@ -163,6 +173,7 @@ function createTitleAudit(store: Store) {
       }
     },
     takeErased({ session, call, name, phase }: JournalRecord): void {
+      marks.set(name === 'session.create' ? call : session, null)
       if (name === 'session.create') titles.set(call as string as SessionId, null)
       else if (session !== '' && name === 'turn.send' && phase === 'started') titles.set(session, null)
       else if (setsTitle.test(name) && phase === 'outcome') erasedTitles++
@@ -178,7 +189,8 @@ function createTitleAudit(store: Store) {
         if (row === null) wrong.push(`session ${id} is missing`)
         else if (!fits(row)) renamed.push(id)
       }
-      if (renamed.length > erasedTitles) wrong.push(...renamed.map((id) => `session ${id} has another title than the journal says`))
+      if (renamed.length > erasedTitles)
+        wrong.push(...renamed.map((id) => `session ${id} has another title, labels or other columns than the journal says`))
       return wrong
     },
   }
@@ -191,16 +203,19 @@ function mayHoldDocuments(name: string, phase: string): boolean {
 
 /** Compares documents. What an erased record set is gone, or was set again by a later one. */
 function createDocumentAudit(store: Store) {
-  const expected = new Map<string, { readonly category: string; readonly name: string; readonly hash: string; readonly seq: number }>()
+  const expected = new Map<
+    string,
+    { readonly category: string; readonly name: string; readonly hash: string; readonly seq: number; readonly at: number }
+  >()
   const hashOf = (body: string): string => createHash('sha256').update(body).digest('base64')
   return {
-    take(seq: number, text: string): void {
+    take({ seq, at }: JournalRecord, text: string): void {
       if (!text.includes('"documents"')) return
       for (const { category, name, value } of documentChanges('exchange', JSON.parse(text) as JsonObject)) {
         const body = documentBody(value)
         const key = JSON.stringify([category, name])
         if (body === null) expected.delete(key)
-        else expected.set(key, { category, name, hash: hashOf(body), seq })
+        else expected.set(key, { category, name, hash: hashOf(body), seq, at })
       }
     },
     async compare(): Promise<readonly string[]> {
@@ -208,11 +223,11 @@ function createDocumentAudit(store: Store) {
       for (const category of await store.documentCategories()) {
         for (let after = '', full = true; full;) {
           const rows = await store.documents({ category, after, limit: documentPage })
-          for (const { name, body, seq } of rows) {
+          for (const { name, body, seq, at } of rows) {
             const key = JSON.stringify([category, name])
             const journaled = expected.get(key)
             expected.delete(key)
-            if (journaled?.seq !== seq || journaled.hash !== hashOf(body))
+            if (journaled?.seq !== seq || journaled.at !== at || journaled.hash !== hashOf(body))
               wrong.push(`the document ${category}/${name} is not what the journal says`)
           }
           after = rows.at(-1)?.name ?? ''

@@ -19,6 +19,8 @@ export interface SignedHeadsReport {
   /** Record from which on heads are chained; null: there is no such head. */
   readonly chained_from: number | null
   readonly bad: readonly BadRecord[]
+  /** The newest heads, which another version of the program has signed outside of the chain, until this one signs a base over them. */
+  readonly others: number
   /** Restores that took place, oldest first. */
   readonly restores: readonly Restored[]
 }
@@ -49,7 +51,7 @@ export interface HeadAudit {
  * @param isShared the journal is in a database that other machines use, too: their runners have signed what this one has not
  */
 export function createHeadAudit(user: string, seal: HeadSeal, isShared: boolean): HeadAudit {
-  const { heads, faults } = checkHeads(user, seal, createPublicKey(seal.publicKey))
+  const { heads, faults, others } = checkHeads(user, seal, createPublicKey(seal.publicKey))
   const faulty = new Set(faults.map(({ index }) => heads[index]))
   const hashes = new Map<number, string>(heads.map((head) => [head?.seq ?? 0, head?.seq === emptyChain.seq ? emptyChain.hash : '']))
   /** Restores that the journal tells of, by call: the record before. */
@@ -106,7 +108,7 @@ export function createHeadAudit(user: string, seal: HeadSeal, isShared: boolean)
       const isComplete = upTo === Infinity
       const ofFile = faults.filter(({ index }) => index >= decisive).map(({ seq, why }) => ({ seq, why }))
       return {
-        checked: checked.length,
+        ...{ checked: checked.length, others: others.length },
         chained_from: heads.find((head) => head?.n !== undefined)?.seq ?? null,
         bad: [...ofFile, ...checked.flatMap(judge), ...(isComplete ? [...unsigned(counting), ...untold()] : [])],
         restores: heads.flatMap((head) =>

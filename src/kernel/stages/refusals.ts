@@ -19,10 +19,23 @@ import type { StopReason } from './running-calls.ts'
 
 export type Refusal = Exclude<CallOutcome, { status: 'ok' }>
 
-/** Records of a call from before a restart, without `parked` and `exchange`, of which it may have any number. */
-export function pastOf({ store }: Pick<Journal, 'store'>, call: CallId): Promise<readonly JournalRecord[]> {
+/** What is recorded of a call, without `parked` and `exchange`, of which it may have any number. */
+export async function pastOf({ store, flushed }: Pick<Journal, 'store' | 'flushed'>, call: CallId): Promise<readonly JournalRecord[]> {
+  // It may have ended a moment ago.
+  await flushed()
   const phases = ['decided', 'intent', 'outcome', 'refused', 'reconciled'] as const
   return store.records({ call, phases, order: 'oldest_first', limit: 10, hydrate: true })
+}
+
+/** @returns the record that ended the call; undefined while it is open */
+export function endOf(past: readonly JournalRecord[]): JournalRecord | undefined {
+  return past.find(({ phase }) => phase === 'outcome' || phase === 'refused' || phase === 'reconciled')
+}
+
+/** @returns the outcome of a call that has ended */
+export async function recordedOutcome(journal: Pick<Journal, 'store' | 'flushed'>, call: CallId): Promise<CallOutcome> {
+  const ended = endOf(await pastOf(journal, call))
+  return ended === undefined ? cancelledOutcome('This call was made before, and has not ended.') : replay(ended)
 }
 
 /** @returns the outcome that was recorded before a restart */

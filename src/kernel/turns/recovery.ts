@@ -44,8 +44,7 @@ export async function reconcile(
   const runs = [...new Set(left.map(({ turn }) => turn))].filter((turn) => isDerived(turn) && !alive.has(turn)) as TurnId[]
   const going = new Set<string>((await Promise.all(runs.map(async (run) => ((await goesOn(run)) ? [run] : [])))).flat())
   const isKept = (record: JournalRecord): boolean => going.has(record.turn) || (alive.has(record.turn) && isMadeAgain(record))
-  const closed = (await Promise.all(left.map((record) => close(store, record, isKept(record))))).flat()
-  if (closed.length > 0) await journal.append(closed)
+  await Promise.all(left.map(async (record) => end(journal, await close(store, record, isKept(record)))))
   return turns
 }
 
@@ -62,7 +61,12 @@ export async function giveUpCalls(
 ): Promise<void> {
   await flushed()
   const left = (await store.openIntents()).filter((record) => record.turn === turn && concerns(record))
-  if (left.length > 0) await append((await Promise.all(left.map((record) => close(store, record, false)))).flat())
+  await Promise.all(left.map(async (record) => end({ append }, await close(store, record, false))))
+}
+
+/** Each call by itself: one that has ended meanwhile does not keep the others open. */
+async function end({ append }: Pick<Journal, 'append'>, closed: readonly Entry[]): Promise<void> {
+  if (closed.length > 0) await append(closed)
 }
 
 /** @returns the sessions of these messages that were deleted */

@@ -2,17 +2,14 @@
  * `plugins.lock` in the home: which plugins are installed, and what of them a person has approved. It is JSON that people can read, and sealed:
  * `runner/plugins.seal` has an Ed25519 signature over its bytes by the key of this runner. With another byte no plugin is started, so
  * that nobody widens rights in it unseen.
- *
- * Processes change it one after another: `plugins.lock.owner` names the one that does. One that a crash has left is removed by the next,
- * under a second file, so that nobody removes that of a process that lives.
  */
-import { createPublicKey, randomUUID, sign, verify } from 'node:crypto'
-import { linkSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
-import { dirname, join } from 'node:path'
-import { isAlive, isObject, type LockedPlugin, OxbowError, writeWhole } from '../../types/index.ts'
-import { signingKey } from '../head-signing.ts'
+import { createPublicKey, sign, verify } from 'node:crypto'
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { isObject, type LockedPlugin, OxbowError, writeWhole } from '../../types/index.ts'
+import { asOwner } from '../heads/file-owner.ts'
+import { signingKey } from '../heads/signing-key.ts'
 import { type Home, hostFiles, lockPath } from '../home.ts'
-import { lockPollMs, lockWaitMs } from '../limits.ts'
 
 export interface PluginLock {
   readonly plugins: readonly LockedPlugin[]
@@ -47,52 +44,7 @@ export function readLock(home: Home): PluginLock {
  * @throws OxbowError `bad_config` for a lock that cannot be used, `limit_reached` when another process changes it all the time
  */
 export function changeLock(home: Home, change: (plugins: readonly LockedPlugin[]) => readonly LockedPlugin[]): readonly LockedPlugin[] {
-  const owner = hostFiles(() => takeOwnership(`${lockPath(home)}.owner`))
-  try {
-    return writeLock(home, change)
-  } finally {
-    rmSync(owner, { force: true })
-  }
-}
-
-/** Waits, blocking this thread. @returns the path of the file that the caller removes in the end */
-function takeOwnership(path: string): string {
-  const draft = `${path}.${randomUUID()}`
-  mkdirSync(dirname(path), { recursive: true, mode: 0o700 })
-  // Linked with its content, so that nobody reads it half written.
-  writeFileSync(draft, String(process.pid), { flag: 'wx', mode: 0o600 })
-  const pause = new Int32Array(new SharedArrayBuffer(4))
-  try {
-    for (let waitedMs = 0; waitedMs < lockWaitMs; waitedMs += lockPollMs) {
-      if (linked(draft, path)) return path
-      if (isLeft(path) && linked(draft, `${path}.removal`)) {
-        // Nobody else removes it now: it is the same file, or the next owner's.
-        if (isLeft(path)) rmSync(path, { force: true })
-        rmSync(`${path}.removal`, { force: true })
-      } else Atomics.wait(pause, 0, 0, lockPollMs)
-    }
-  } finally {
-    rmSync(draft, { force: true })
-  }
-  throw new OxbowError('limit_reached', `Another process (${readText(path) ?? 'unknown'}) is changing the plugins.`, {
-    hint: `Try again when it has ended. If no such command runs, remove ${path} and ${path}.removal.`,
-  })
-}
-
-function linked(draft: string, path: string): boolean {
-  try {
-    linkSync(draft, path)
-    return true
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'EEXIST') return false
-    throw error
-  }
-}
-
-/** Whether its owner has ended without removing it. */
-function isLeft(path: string): boolean {
-  const pid = Number(readText(path) ?? process.pid)
-  return !(Number.isInteger(pid) && pid > 0 && isAlive(pid))
+  return asOwner(lockPath(home), 'the plugins', () => writeLock(home, change))
 }
 
 function writeLock(home: Home, change: (plugins: readonly LockedPlugin[]) => readonly LockedPlugin[]): readonly LockedPlugin[] {

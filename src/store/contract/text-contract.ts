@@ -58,7 +58,6 @@ async function keeps(store: Store, recordOf: MakeRecord, text: string): Promise<
       { kind: 'message', record: 0 },
       { kind: 'spend', scope: text, spend: { microDollars: 7, tokens: 1 } },
     ],
-    unique: true,
   })
   const [record] = await store.records({ session, call, order: 'oldest_first', limit: 10, hydrate: true })
   assert.deepEqual([record?.actor, record?.name, record?.body], [text, text, text])
@@ -68,7 +67,7 @@ async function keeps(store: Store, recordOf: MakeRecord, text: string): Promise<
     [text],
   )
   assert.deepEqual(await store.spent(text), { microDollars: 7, tokens: 1 })
-  assert.deepEqual(await store.append({ records: [recordOf(text, 'intent', { session })], unique: true }), { firstSeq: 1, duplicate: true })
+  assert.deepEqual(await store.append({ records: [recordOf(text, 'intent', { session })] }), { firstSeq: 1, duplicate: true })
   assert.equal(await store.claimLane(session, text, 60_000), 1)
   assert.equal(await store.claimLane(session, `${text}x`, 60_000), null)
   assert.equal(await store.claimLane(session, text, 60_000), 2)

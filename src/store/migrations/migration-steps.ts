@@ -316,6 +316,36 @@ const originsStep: MigrationStep = {
   down: (on) => [on.schema.alterTable('session').dropColumn('origins')],
 }
 
+/**
+ * A call begins once and ends once, whoever writes. What a journal of an older version has twice is marked as such and stays; the index of
+ * calls, which is there already, has the rest.
+ */
+const onceStep: MigrationStep = {
+  up: (on) => [
+    on.column('journal', 'again', 'whole', 0),
+    ...['intent', 'outcome'].map(
+      (kind) => `update "journal" set "again" = 1 where ${oncePhases(kind)} and exists (
+      select 1 from "journal" e where e."user" = "journal"."user" and e."call" = "journal"."call" and e."seq" < "journal"."seq" and ${oncePhases(kind, 'e.')})`,
+    ),
+    on.schema.dropIndex('journal_call'),
+    `create unique index "journal_call" on "journal" (${on.dialect === 'sqlite' ? '' : '"user", '}"call", (case
+      when "again" = 0 and ${oncePhases('intent')} then 0
+      when "again" = 0 and ${oncePhases('outcome')} then -1
+      else "seq" end))`,
+  ],
+  down: (on) => [
+    on.schema.dropIndex('journal_call'),
+    on.schema.alterTable('journal').dropColumn('again'),
+    ...on.only('sqlite', on.index('journal_call', 'journal', ['call'])),
+    ...on.only('postgres', on.index('journal_call', 'journal', ['user', 'call', 'seq'])),
+  ],
+}
+
+/** Records of which a call has one: that of its beginning, and that of its end. */
+function oncePhases(kind: string, of = ''): string {
+  return kind === 'intent' ? `${of}"phase" = 'intent'` : `${of}"phase" in ('outcome', 'reconciled')`
+}
+
 /** The same rows under another key, without indexes. */
 function rebuiltJournal(on: StepTools, key: readonly string[]): readonly StepStatement[] {
   const columns = Object.keys(journalColumns)
@@ -344,6 +374,7 @@ export const migrationSteps: ReadonlyMap<number, MigrationStep> = new Map([
   [11, hotStep],
   [12, journalBySeqStep],
   [13, originsStep],
+  [14, onceStep],
 ])
 
 /** A step as SQL. */

@@ -7,17 +7,18 @@ import type { ChainHead, JournalRecord, NewRecord } from '../../types/index.ts'
 import {
   type ChainDeps,
   chainRecord,
+  beginsOrEnds,
   claimedLane,
   closesCall,
   documentChange,
   messageRow,
+  repeatIn,
   sessionColumns,
   spendColumns,
   sumOfUse,
   useColumns,
-  uniqueCall,
 } from '../sql/journal-rules.ts'
-import type { Tables } from '../sql/template.ts'
+import type { Placed, Tables } from '../sql/template.ts'
 import type { DecodedWrite, Extra, WriteResult } from '../store-message.ts'
 import type { Projection } from '../store.ts'
 
@@ -27,27 +28,27 @@ type Lane = Omit<Tables['lane'], 'user'>
 export interface Known {
   readonly head: ChainHead
   readonly lanes: ReadonlyMap<string, Lane>
-  /** Seq of the first intent of calls that may have been sent before. */
-  readonly intents: ReadonlyMap<string, number>
+  /** Of the calls of the batch, the records that begin or end them, oldest first. */
+  readonly places: ReadonlyMap<string, readonly Placed[]>
   /** The database's clock, unix milliseconds: one for all workers. */
   readonly now: number
 }
 
-/** The lanes and intents to read before a batch can be computed. */
+/** What to read before a batch can be computed: lanes, and the calls that the batch begins or ends. */
 export interface Wanted {
   readonly lanes: readonly string[]
-  readonly intents: readonly string[]
+  readonly calls: readonly string[]
 }
 
 export function wantedBy(writes: readonly DecodedWrite[]): Wanted {
   const lanes = new Set<string>()
-  const intents = new Set<string>()
-  for (const { fence, unique, records, extra } of writes) {
+  const calls = new Set<string>()
+  for (const { fence, records, extra } of writes) {
     if (fence !== null) lanes.add(fence.session)
     if (extra?.kind === 'claim') lanes.add(extra.session)
-    if (unique && records[0] !== undefined) intents.add(records[0].call)
+    for (const { call, phase } of records) if (beginsOrEnds(phase)) calls.add(call)
   }
-  return { lanes: [...lanes], intents: [...intents] }
+  return { lanes: [...lanes], calls: [...calls] }
 }
 
 /** Rows to write. The sender empties it. */
@@ -67,7 +68,7 @@ export interface Effects {
   readonly documents: Map<string, ReturnType<typeof documentChange>>
   readonly lanes: Map<string, Lane>
   readonly knownLanes: Map<string, Lane>
-  readonly knownIntents: Map<string, number>
+  readonly knownPlaces: Map<string, readonly Placed[]>
 }
 
 export function noEffects(known: Known): Effects {
@@ -85,7 +86,7 @@ export function noEffects(known: Known): Effects {
     documents: new Map(),
     lanes: new Map(),
     knownLanes: new Map(known.lanes),
-    knownIntents: new Map(known.intents),
+    knownPlaces: new Map(known.places),
   }
 }
 
@@ -100,11 +101,9 @@ export function addWrite(deps: ChainDeps, effects: Effects, write: DecodedWrite)
 function append(deps: ChainDeps, effects: Effects, write: DecodedWrite, projections: readonly Projection[]): number {
   const { fence, records } = write
   if (fence !== null && effects.knownLanes.get(fence.session)?.epoch !== fence.epoch) return 0
-  if (write.unique) {
-    const earlier = effects.knownIntents.get(uniqueCall(records))
-    if (earlier !== undefined) return -earlier
-  }
   const firstSeq = effects.head.seq + 1
+  const repeated = repeatIn(records, firstSeq, (call) => effects.knownPlaces.get(call) ?? [])
+  if (repeated > 0) return -repeated
   for (const record of records) appendRecord(deps, effects, record)
   for (const projection of projections) project(effects, projection, records, firstSeq)
   return firstSeq
@@ -114,10 +113,12 @@ function appendRecord(deps: ChainDeps, effects: Effects, appended: NewRecord): v
   const { record, blob } = chainRecord(deps, effects.head, appended)
   if (blob !== null) effects.blobs.set(blob.hash, blob.bytes)
   effects.records.push(record)
+  if (beginsOrEnds(record.phase)) {
+    const { call, seq, phase } = record
+    effects.knownPlaces.set(call, [...(effects.knownPlaces.get(call) ?? []), { seq, phase }])
+  }
   if (record.phase === 'intent') {
-    // The row of an intent that is open stays; so does the first intent of a call.
-    if (!effects.opened.has(record.call)) effects.opened.set(record.call, record.seq)
-    if (!effects.knownIntents.has(record.call)) effects.knownIntents.set(record.call, record.seq)
+    effects.opened.set(record.call, record.seq)
   } else if (closesCall(record.phase)) {
     effects.closed.add(record.call)
     effects.opened.delete(record.call)

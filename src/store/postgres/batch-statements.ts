@@ -10,7 +10,7 @@ export interface KnownQueries {
   readonly lock: Query
   readonly head: Query
   readonly lanes: Query | null
-  readonly intents: Query | null
+  readonly places: Query | null
 }
 
 /** Prefix of an advisory lock's key, to avoid collisions. */
@@ -21,7 +21,7 @@ const guestLock = 'oxbow.guest:'
 /** Set of texts from a JSON array. */
 const texts = (parameter: string): string => `(select json_array_elements_text(${parameter}::json))`
 
-export function knownQueries(user: UserId, { lanes, intents }: Wanted): KnownQueries {
+export function knownQueries(user: UserId, { lanes, calls }: Wanted): KnownQueries {
   return {
     lock: {
       name: 'chain_lock',
@@ -37,15 +37,16 @@ export function knownQueries(user: UserId, { lanes, intents }: Wanted): KnownQue
             text: `select "session", "owner", "epoch", "lease_until" from "lane" where "user" = $1 and "session" in ${texts('$2')}`,
             values: [user, jsonRows(lanes)],
           },
-    intents:
-      intents.length === 0
+    places:
+      calls.length === 0
         ? null
         : {
-            name: 'chain_intents',
+            name: 'chain_places',
             // Each call is looked up by itself, whatever the planner takes the user to have.
-            text: `select w.value, min(t."seq") from json_array_elements_text($2::json) w(value) cross join lateral
-              (select "seq" from "journal" where "user" = $1 and "call" = w.value and "phase" = 'intent' offset 0) t group by w.value`,
-            values: [user, jsonRows(intents)],
+            text: `select w.value, t."seq", t."phase" from json_array_elements_text($2::json) w(value) cross join lateral
+              (select "seq", "phase" from "journal" where "user" = $1 and "call" = w.value
+                and "phase" in ('intent', 'outcome', 'refused', 'reconciled') offset 0) t order by t."seq"`,
+            values: [user, jsonRows(calls)],
           },
   }
 }

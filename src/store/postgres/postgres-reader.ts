@@ -1,7 +1,7 @@
 /** Executes reads of the journal, each by an index and within a limit, with the same statements as SQLite. */
 import { emptyChain, noSpend, type UserId } from '../../types/index.ts'
 import { bodyText, parseReference } from '../chain.ts'
-import { type ReadStatements, recordArgs, recordsShape, rowLimit } from '../sql/read-statements.ts'
+import { indexStatements, type ReadStatements, recordArgs, recordsShape, rowLimit } from '../sql/read-statements.ts'
 import { documentRow, sessionRow } from '../sql/journal-rules.ts'
 import { bind, type Tables, type Template } from '../sql/template.ts'
 import type { Statements } from '../sql/statements.ts'
@@ -71,6 +71,7 @@ export function createReader(deps: ReaderDeps): PostgresReader {
       const [row] = await run(session, 'head', {})
       return row === undefined ? emptyChain : { seq: row[0] as number, hash: row[1] as string }
     },
+    index_rows: async (session, read) => (await run(session, ...indexQuery(read))) as unknown as ReadResults['index_rows'],
     async blob(session, { hash }) {
       const [row] = await run(session, 'blob', { hash })
       // A copy: a view of a larger buffer would be sent with all of it.
@@ -93,6 +94,10 @@ export function createReader(deps: ReaderDeps): PostgresReader {
     const answer: (session: PostgresSession, read: never) => Promise<ReadResults[Read['kind']]> = answers[read.kind]
     return answer(session, read as never)
   }
+}
+
+function indexQuery({ table, after: [name, place], limit }: Read & { kind: 'index_rows' }): [keyof ReadStatements, object] {
+  return [indexStatements[table], { name, place, limit: rowLimit(limit) }]
 }
 
 function useOf(row: Row | undefined): BudgetUse | null {

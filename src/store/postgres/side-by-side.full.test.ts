@@ -38,7 +38,7 @@ test('two processes that append for one user at once share one chain', { skip },
   await Promise.all(
     stores.flatMap(({ store }, at) =>
       Array.from({ length: 60 }, async (_, i) => {
-        await store.append({ records: [recordOf(`${at}-${i}`, 'intent'), recordOf(`${at}-${i}`, 'outcome')], unique: true })
+        await store.append({ records: [recordOf(`${at}-${i}`, 'intent'), recordOf(`${at}-${i}`, 'outcome')] })
       }),
     ),
   )
@@ -74,7 +74,7 @@ test('nothing of one user is seen, changed or erased by another', { skip }, asyn
   assert.deepEqual(await store.erase([1, 2], 'not mine'), { bodies: 0, blobs: 0, kept: [] })
   // The same names are other things: a lane, an intent, a blob.
   assert.equal(await store.claimLane(sessionA, 'w2', 60_000), 1)
-  assert.deepEqual(await store.append({ records: [recordOf('a', 'intent', { body: long })], unique: true }), {
+  assert.deepEqual(await store.append({ records: [recordOf('a', 'intent', { body: long })] }), {
     firstSeq: 1,
     duplicate: false,
   })

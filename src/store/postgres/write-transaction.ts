@@ -5,11 +5,11 @@
  * The head is read under an advisory lock of the user, so that two processes cannot fork a chain; the primary key of the journal would
  * refuse the second in any case.
  */
-import { emptyChain, type UserId } from '../../types/index.ts'
+import { emptyChain, type Phase, type UserId } from '../../types/index.ts'
 import type { Hasher } from '../chain.ts'
 import { type ChainDeps, eraseBodies } from '../sql/journal-rules.ts'
 import type { EraseStatements } from '../sql/statements.ts'
-import { bind } from '../sql/template.ts'
+import { bind, type Placed } from '../sql/template.ts'
 import type { DecodedWrite, Extra, WriteResult } from '../store-message.ts'
 import { addWrite, type Effects, type Known, noEffects, type Wanted, wantedBy } from './batch-effects.ts'
 import { flushQueries, knownQueries } from './batch-statements.ts'
@@ -90,7 +90,7 @@ export async function transact(
 export async function tookPlace(session: PostgresSession, user: UserId, { last, transaction }: Trace): Promise<boolean> {
   await session.exec('begin isolation level read committed')
   try {
-    const asked = knownQueries(user, { lanes: [], intents: [] })
+    const asked = knownQueries(user, { lanes: [], calls: [] })
     await session.rows(asked.lock)
     if (last !== null) {
       const [row] = await session.rows({ text: 'select "hash" from "journal" where "user" = $1 and "seq" = $2', values: [user, last.seq] })
@@ -112,16 +112,19 @@ async function begin(session: PostgresSession, user: UserId, wanted: Wanted, com
   const asked = knownQueries(user, wanted)
   // Sent together, answered in order. Each statement sees what was committed before it: the head is read after the lock is held.
   const began = session.exec(`begin isolation level read committed read write; set local synchronous_commit = ${commit}`)
-  const answers = [asked.lock, asked.head, asked.lanes, asked.intents].map(async (query) => (query === null ? [] : session.rows(query)))
+  const answers = [asked.lock, asked.head, asked.lanes, asked.places].map(async (query) => (query === null ? [] : session.rows(query)))
   const settled = await Promise.allSettled([began, ...answers])
   const failed = settled.find((answer) => answer.status === 'rejected')
   if (failed !== undefined) {
     await rollBack(session)
     throw failed.reason
   }
-  const [lock, head, lanes, intents] = await Promise.all(answers)
+  const [lock, head, lanes, found] = await Promise.all(answers)
   const [, transaction, now] = lock?.[0] ?? []
   const [seq, hash] = head?.[0] ?? [emptyChain.seq, emptyChain.hash]
+  const places = new Map<string, Placed[]>()
+  for (const [call, at, phase] of found ?? [])
+    places.set(call as string, [...(places.get(call as string) ?? []), { seq: at as number, phase: phase as Phase }])
   const known: Known = {
     head: { seq: seq as number, hash: hash as string },
     now: now as number,
@@ -131,7 +134,7 @@ async function begin(session: PostgresSession, user: UserId, wanted: Wanted, com
         return [lane.session, lane]
       }),
     ),
-    intents: new Map((intents ?? []).map(([call, first]) => [call as string, first as number])),
+    places,
   }
   return { known, transaction: transaction as string }
 }

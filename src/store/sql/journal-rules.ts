@@ -1,7 +1,7 @@
 /** The rules of the journal and of its projections, the same in every dialect. An engine only reads and writes rows by them. */
 import assert from 'node:assert/strict'
 import { Buffer } from 'node:buffer'
-import type { ChainHead, JournalRecord, NewRecord, Phase, Spend, UserId } from '../../types/index.ts'
+import type { CallId, ChainHead, JournalRecord, NewRecord, Phase, Spend, UserId } from '../../types/index.ts'
 import {
   blobReference,
   bodyHashOf,
@@ -16,7 +16,7 @@ import {
 import { maxInlineBodyBytes } from '../limits.ts'
 import type { BudgetUse, DocumentRow, Erased, Projection, SessionRow } from '../store.ts'
 import type { EraseStatements } from './statements.ts'
-import type { Tables } from './template.ts'
+import type { Placed, Tables } from './template.ts'
 
 /** Whether a record of this phase closes its call. */
 export function closesCall(phase: Phase): boolean {
@@ -51,10 +51,39 @@ function isInline(body: string): boolean {
   return small && !looksLikeMark(body)
 }
 
-/** @returns the call that a unique append begins */
-export function uniqueCall([first]: readonly NewRecord[]): NewRecord['call'] {
-  assert(first?.phase === 'intent', 'a unique append begins with an intent')
-  return first.call
+/** A call begins once and ends once; other phases may repeat: it may be parked, decided on, and exchange anything any number of times. */
+export function beginsOrEnds(phase: Phase): boolean {
+  return phase === 'intent' || closesCall(phase)
+}
+
+/**
+ * A call that was refused has not begun, so that its sender may send it again; once it has begun, a refusal ends it like an outcome.
+ * @param earlier records of the same call that begin or end it, oldest first
+ * @returns the earlier record that this one would repeat; 0: none
+ */
+function repeatOf(phase: Phase, earlier: readonly Placed[]): number {
+  const begun = earlier.find((record) => record.phase === 'intent')
+  if (phase === 'intent') return begun?.seq ?? 0
+  const ended = earlier.find(({ phase: of, seq }) => (of === 'refused' ? begun !== undefined && seq > begun.seq : closesCall(of)))
+  return closesCall(phase) ? (ended?.seq ?? 0) : 0
+}
+
+/**
+ * @param placesOf reads what the journal has of a call already
+ * @returns the earlier record that some record of the append would repeat; 0: none
+ */
+export function repeatIn(records: readonly NewRecord[], firstSeq: number, placesOf: (call: CallId) => readonly Placed[]): number {
+  for (const [at, { call, phase }] of records.entries()) {
+    if (!beginsOrEnds(phase)) continue
+    const own = records
+      .slice(0, at)
+      .flatMap((record, index): Placed[] =>
+        record.call === call && beginsOrEnds(record.phase) ? [{ seq: firstSeq + index, phase: record.phase }] : [],
+      )
+    const repeated = repeatOf(phase, [...placesOf(call), ...own])
+    if (repeated > 0) return repeated
+  }
+  return 0
 }
 
 /** @param at of the record within its append, whose first has `firstSeq` */

@@ -10,10 +10,27 @@ interface Of {
   user: string
 }
 
+interface IndexArgs extends Of {
+  name: string
+  place: number
+  limit: number
+}
+
+interface IndexRow {
+  readonly name: string
+  readonly place: number
+}
+
+/** The statement that reads a table for `Store.indexRows`. */
+export const indexStatements = { message: 'messageRows', open_call: 'openRows', lane: 'laneRows' } as const
+
 export interface ReadStatements {
   readonly history: Template<Of & { session: SessionId; before: number; limit: number }>
   readonly openIntents: Template<Of>
   readonly head: Template<Of, ChainHead>
+  readonly messageRows: Template<IndexArgs, IndexRow>
+  readonly openRows: Template<IndexArgs, IndexRow>
+  readonly laneRows: Template<IndexArgs, IndexRow>
   readonly blob: Template<Of & { hash: string }, { bytes: Uint8Array }>
   readonly bodyAt: Template<Of & { seq: number }, { body: string }>
   readonly session: Template<Of & { id: SessionId }, Tables['session']>
@@ -39,6 +56,34 @@ export function readStatements(db: UserTables): ReadStatements {
         .orderBy('o.seq'),
     ),
     head: template((slot) => db.of(slot).selectFrom('journal').select(['seq', 'hash']).orderBy('seq', 'desc').limit(1)),
+    messageRows: template((slot) =>
+      db
+        .of(slot)
+        .selectFrom('message')
+        .select(['session as name', 'seq as place'])
+        .where((eb) => eb.or([eb('session', '>', slot('name')), eb.and([eb('session', '=', slot('name')), eb('seq', '>', slot('place'))])]))
+        .orderBy('session')
+        .orderBy('seq')
+        .limit(slot('limit')),
+    ),
+    openRows: template((slot) =>
+      db
+        .of(slot)
+        .selectFrom('open_call')
+        .select(['call as name', 'seq as place'])
+        .where('call', '>', slot('name'))
+        .orderBy('call')
+        .limit(slot('limit')),
+    ),
+    laneRows: template((slot) =>
+      db
+        .of(slot)
+        .selectFrom('lane')
+        .select(['session as name', 'epoch as place'])
+        .where('session', '>', slot('name'))
+        .orderBy('session')
+        .limit(slot('limit')),
+    ),
     blob: template((slot) => db.of(slot).selectFrom('blob').select('bytes').where('hash', '=', slot('hash'))),
     bodyAt: template((slot) => db.of(slot).selectFrom('journal').select('body').where('seq', '=', slot('seq'))),
     session: template((slot) => sessions(slot).where('id', '=', slot('id'))),

@@ -6,7 +6,8 @@
 import { sql } from 'kysely'
 import type { CallId, ChainHead, JournalRecord, SessionId } from '../../types/index.ts'
 import { readStatements, type ReadStatements, recordStatements, type RecordStatements } from './read-statements.ts'
-import { type SlotMaker, type Tables, template, type Template } from './template.ts'
+import { recordColumns } from '../store-message.ts'
+import { type Placed, type SlotMaker, type Tables, template, type Template } from './template.ts'
 import { builderOf, type Dialect, userTables, type UserTables } from './user-tables.ts'
 
 export function buildStatements(dialect: Dialect): Statements {
@@ -33,7 +34,8 @@ type LaneColumns = Tables['lane']
 export interface WriteStatements {
   readonly head: Template<Of, ChainHead>
   readonly insertRecord: Template<Of & JournalRecord>
-  readonly intentOf: Template<Of & { call: CallId }, { seq: number }>
+  /** Records of a call that begin or end it, oldest first: what `repeatOf` needs. */
+  readonly placesOf: Template<Of & { call: CallId }, Placed>
   readonly openCall: Template<Of & { call: CallId; seq: number }>
   readonly closeCall: Template<Of & { call: CallId }>
   readonly addMessage: Template<Of & { session: string; seq: number }>
@@ -51,7 +53,7 @@ function writeStatements(db: UserTables): WriteStatements {
   return { ...journalStatements(db), ...projectionStatements(db) }
 }
 
-type JournalStatements = Pick<WriteStatements, 'head' | 'insertRecord' | 'intentOf' | 'openCall' | 'closeCall' | 'addMessage' | 'putBlob'>
+type JournalStatements = Pick<WriteStatements, 'head' | 'insertRecord' | 'placesOf' | 'openCall' | 'closeCall' | 'addMessage' | 'putBlob'>
 
 function journalStatements(db: UserTables): JournalStatements {
   return {
@@ -75,15 +77,14 @@ function journalStatements(db: UserTables): JournalStatements {
           hash: slot('hash'),
         }),
     ),
-    intentOf: template((slot) =>
+    placesOf: template((slot) =>
       db
         .of(slot)
         .selectFrom('journal')
-        .select('seq')
+        .select(['seq', 'phase'])
         .where('call', '=', slot('call'))
-        .where('phase', '=', 'intent')
-        .orderBy('seq')
-        .limit(1),
+        .where('phase', 'in', ['intent', 'outcome', 'refused', 'reconciled'])
+        .orderBy('seq'),
     ),
     openCall: template((slot) =>
       db
@@ -289,7 +290,11 @@ function eraseStatements(db: UserTables): EraseStatements {
       eb.or([eb('name', '=', 'turn.send'), eb.and([eb('phase', '=', 'outcome'), eb('name', 'not in', mentions)])]),
     )
   return {
-    recordAt: template((slot) => journal(slot).selectAll().where('seq', '=', slot('seq'))),
+    recordAt: template((slot) =>
+      journal(slot)
+        .select([...recordColumns])
+        .where('seq', '=', slot('seq')),
+    ),
     underWay: template((slot) =>
       db
         .of(slot)

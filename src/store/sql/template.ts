@@ -1,6 +1,6 @@
 /** The tables, and statements as templates: built once and run many times, with named slots for values. */
 import type { Compilable } from 'kysely'
-import type { CallId, JournalRecord, SessionId } from '../../types/index.ts'
+import type { CallId, JournalRecord, Phase, SessionId } from '../../types/index.ts'
 
 interface Slot {
   readonly slot: string
@@ -77,4 +77,10 @@ export interface Tables {
   /** Named documents of the state, by category. */
   document: { user: string; category: string; name: string; seq: number; at: number; body: string }
   lane: { user: string; session: SessionId; owner: string; epoch: number; lease_until: number }
+}
+
+/** A record that begins or ends a call. */
+export interface Placed {
+  readonly seq: number
+  readonly phase: Phase
 }

@@ -137,7 +137,7 @@ function plainTurn(turn: number): readonly [Append, Append] {
   const session = `0192f0a0-${String(Math.floor(turn / 10)).padStart(4, '0')}-7000-8000-sessionsessi` as SessionId
   const step = (name: string, phase: Phase, chars: number) =>
     recordOf(idOf(name), phase, { session, body: JSON.stringify('x'.repeat(chars)) })
-  const message: Append = { records: [step('turn', 'intent', 60)], unique: true }
+  const message: Append = { records: [step('turn', 'intent', 60)] }
   const row = { id: session, title: 'T', createdAt: 1, activeAt: turn, turns: turn, labels: '', origins: '', scratchpad: '' as CallId }
   const rest: Append = {
     records: [

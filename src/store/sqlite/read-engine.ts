@@ -1,7 +1,7 @@
 /** Executes reads, each by an index and within a limit. */
 import { emptyChain, noSpend, type UserId } from '../../types/index.ts'
 import { bodyText, parseReference } from '../chain.ts'
-import { type RecordArgs, recordArgs, recordsShape, rowLimit } from '../sql/read-statements.ts'
+import { indexStatements, type RecordArgs, recordArgs, recordsShape, rowLimit } from '../sql/read-statements.ts'
 import { documentRow, sessionRow, useRow } from '../sql/journal-rules.ts'
 import type { Statements } from '../sql/statements.ts'
 import { storeFault, toStoreError } from '../store-fault.ts'
@@ -48,7 +48,6 @@ export function createReadEngine(database: Database, user: UserId): ReadEngine {
     if (now !== undefined && now !== body) return now
     throw storeFault('store_corrupt', `The blob ${reference.blob} of a record is missing.`)
   }
-
   /** Made with the first read of memory. */
   let memory: SqliteMemory | null = null
 
@@ -68,6 +67,7 @@ export function createReadEngine(database: Database, user: UserId): ReadEngine {
     },
     open_intents: () => flatten(openIntents.rows({ user }), recordBodyColumn, hydrate),
     head: () => head.get({ user }) ?? emptyChain,
+    index_rows: createIndexReader(database, user),
     blob: ({ hash }) => bytesOf(hash),
     session: ({ id }) => session.all({ user, id }).map(sessionRow)[0] ?? null,
     sessions: ({ limit }) => sessions.all({ user, limit: rowLimit(limit) }).map(sessionRow),
@@ -89,6 +89,14 @@ export function createReadEngine(database: Database, user: UserId): ReadEngine {
     } catch (error) {
       throw toStoreError(error)
     }
+  }
+}
+
+/** Only audits ask. */
+function createIndexReader(database: Database, user: UserId): Answers['index_rows'] {
+  return ({ table, after: [name, place], limit }) => {
+    const statement = database.prepare(statements[indexStatements[table]])
+    return statement.rows({ user, name, place, limit: rowLimit(limit) }) as unknown as ReadResults['index_rows']
   }
 }
 

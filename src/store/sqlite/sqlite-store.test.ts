@@ -216,7 +216,8 @@ test('history and open intents are found by index, never by a scan of the journa
     if (name !== 'head') assert.doesNotMatch(planOf(template), /SCAN j/, name)
   }
   assert.match(planOf(bySession), /^SEARCH journal USING INDEX journal_session \(session=\?\)$/)
-  assert.match(planOf(byCall), /^SEARCH journal USING INDEX journal_call \(call=\?\)$/)
+  // Records of one call are few.
+  assert.match(planOf(byCall), /^SEARCH journal USING INDEX journal_call \(call=\?\); USE TEMP B-TREE FOR ORDER BY$/)
   const later = records[recordsShape({ ...all, session: sessionA, after: 1, before: 9 })]!
   assert.match(planOf(later), /^SEARCH journal USING INDEX journal_session \(session=\? AND rowid>\? AND rowid<\?\)$/)
   raw.close()

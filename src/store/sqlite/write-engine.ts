@@ -9,11 +9,11 @@ import {
   documentChange,
   eraseBodies,
   messageRow,
+  repeatIn,
   sessionColumns,
   spendColumns,
   sumOfUse,
   useColumns,
-  uniqueCall,
 } from '../sql/journal-rules.ts'
 import type { EraseStatements, Statements, WriteStatements } from '../sql/statements.ts'
 import { failureOf, toStoreError } from '../store-fault.ts'
@@ -153,11 +153,12 @@ function append(work: Work, write: DecodedWrite, projections: readonly Projectio
   const { prepared, user } = work
   const { fence, records } = write
   if (fence !== null && prepared.lane.get({ user, session: fence.session })?.epoch !== fence.epoch) return 0
-  if (write.unique) {
-    const earlier = prepared.intentOf.get({ user, call: uniqueCall(records) })
-    if (earlier !== undefined) return -earlier.seq
-  }
   const firstSeq = work.head.seq + 1
+  const repeated = repeatIn(records, firstSeq, (call) => {
+    const seq = work.begun.get(call)
+    return seq === undefined ? prepared.placesOf.all({ user, call }) : [{ seq, phase: 'intent' }]
+  })
+  if (repeated > 0) return -repeated
   for (const record of records) appendRecord(work, record)
   for (const projection of projections) project(work, projection, records, firstSeq)
   return firstSeq

@@ -36,6 +36,8 @@ interface BackupQuestion {
   readonly preview?: boolean | undefined
 }
 
+const unchecked = 'an older version has made these tables, so that they were not checked: start Oxbow once, and back up again'
+
 /** Extension of an unfinished backup, which a crash may leave behind. */
 const unfinished = '.unfinished'
 
@@ -74,8 +76,11 @@ async function makeBackup(deps: UpkeepDeps, path: string, { keep, files }: Omit<
       await assertRoomFor(deps, db, folder, files)
       deps.tell('copying', 0, 0)
       await copyStore(deps, db, copy)
-      return { schema: schema.version }
+      return { schema: schema.version, isCurrent: schema.state === 'current' }
     })
+    const { schema } = facts
+    deps.tell('checking its journal', 0, 0)
+    const problems = facts.isCurrent ? await deps.verifyChain({ file: copy }) : [unchecked]
     // Counts the copy: the store may have changed since.
     const counted = await using(connectSqlite(copy, 'any version', place.cipher), async (db) => ({
       head: await headOf(db, place.user),
@@ -85,10 +90,11 @@ async function makeBackup(deps: UpkeepDeps, path: string, { keep, files }: Omit<
     deps.tell('sealing', 0, 0)
     const { size: bytes } = statSync(copy)
     const parts = files === undefined ? {} : await backupFiles(place, copy, files, isEncrypted(copy))
-    const manifest = await sealBackup(copy, { user: place.user, ...facts, ...counted, madeAt: now(), bytes, ...parts })
+    const manifest = await sealBackup(copy, { user: place.user, schema, ...counted, madeAt: now(), bytes, ...parts })
     renameSync(copy, path)
     syncFile(folder)
-    return { path, manifest, removed: keep === undefined ? [] : removeOld(folder, place, keep) }
+    // Older backups may be whole.
+    return { path, manifest, problems, removed: keep === undefined || problems.length > 0 ? [] : removeOld(folder, place, keep) }
   } catch (error) {
     removeDatabase(copy)
     throw error

@@ -3,7 +3,6 @@ import { existsSync, linkSync, mkdirSync, renameSync, rmSync } from 'node:fs'
 import { copyFile, truncate } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import {
-  type BackupManifest,
   type CallId,
   type ChainHead,
   createIdMaker,
@@ -49,7 +48,7 @@ type RestoreQuestion = StoreQuestion & { readonly ask: 'restore' }
  */
 export async function restoreStore(deps: UpkeepDeps, question: RestoreQuestion): Promise<RestoreReport | RestorePreview> {
   const { place, now } = deps
-  const { path, replace, by, files } = question
+  const { path, replace, by, files, acceptDamage = false } = question
   deps.tell('checking the backup', 0, 0)
   const manifest = await readBackup(path)
   if (manifest.user !== place.user) {
@@ -73,9 +72,10 @@ export async function restoreStore(deps: UpkeepDeps, question: RestoreQuestion):
       if (current.hasRows && !replace) throw notReplaced(`The store ${current.where} is not empty.`)
       const full = changes.find(({ change }) => change === 'replaced')
       if (full !== undefined && !replace) throw notReplaced(`${full.path} already exists.`)
-      await makeReady(deps, copy, manifest.head)
+      const problems = await makeReady(deps, copy, manifest.head)
+      if (problems.length > 0 && !acceptDamage) throw damaged(problems)
       const restore = { call: newId(), from: current.head, to: manifest.head }
-      await appendRestore(deps, copy, restore, { by, manifest })
+      await appendRestore(deps, copy, restore, { by, manifest, problems })
       if (files !== undefined && manifest.parts !== undefined) {
         deps.tell('unpacking files', 0, 0)
         staged = await stageFiles(place, path, manifest, files, stamp(now()))
@@ -85,7 +85,7 @@ export async function restoreStore(deps: UpkeepDeps, question: RestoreQuestion):
       const replaced = place.url === '' ? putInPlace(deps, copy, current.hasRows) : await restoreRows(deps, copy, current.hasRows)
       const put = takePlaces(place, staged)
       staged = []
-      return { from: path, where: current.where, manifest, cutBackFrom: current.head.seq, replaced, files: put }
+      return { from: path, where: current.where, manifest, cutBackFrom: current.head.seq, problems, replaced, files: put }
     } catch (error) {
       throw fileFault(error, place.file)
     } finally {
@@ -128,7 +128,7 @@ async function appendRestore(
   { place: { user, cipher }, now }: UpkeepDeps,
   path: string,
   { call, from }: SignedRestore,
-  { by, manifest }: { readonly by: string; readonly manifest: BackupManifest },
+  { by, manifest, problems }: Pick<RestoreReport, 'manifest' | 'problems'> & { readonly by: string },
 ): Promise<void> {
   const keys = cipher === undefined ? {} : { cipher: { masters: cipher.masters, required: cipher.required } }
   const store = await openSqliteStore({ path, user, durability: 'full', ...keys })
@@ -139,7 +139,7 @@ async function appendRestore(
       return { at: now(), ...ids, name: restoreCall, phase, body: JSON.stringify(body) }
     }
     const { madeAt, head, hash } = manifest
-    const input = { from, to: head, by, backup: { made_at: madeAt, hash } }
+    const input = { from, to: head, by, backup: { made_at: madeAt, hash }, ...(problems.length > 0 && { accepted: problems }) }
     await store.append({ records: [record('intent', { input }), record('outcome', { status: 'ok' })] })
   } finally {
     await store.close()
@@ -153,8 +153,8 @@ function notReplaced(why: string): OxbowError {
   })
 }
 
-/** Migrates the copy, and checks that it is intact and matches its manifest. */
-async function makeReady(deps: UpkeepDeps, copy: string, head: { readonly seq: number; readonly hash: string }): Promise<void> {
+/** Migrates the copy, and checks that it is intact and matches its manifest. @returns what does not verify in its journal */
+async function makeReady(deps: UpkeepDeps, copy: string, head: ChainHead): Promise<readonly string[]> {
   await using(connectSqlite(copy, 'write', deps.place.cipher), async (db) => {
     const [found] = await db.rows('pragma quick_check(1)')
     if (found?.[0] !== 'ok') throw notWhole(String(found?.[0]))
@@ -166,9 +166,15 @@ async function makeReady(deps: UpkeepDeps, copy: string, head: { readonly seq: n
     if (own.seq !== head.seq || own.hash !== head.hash) throw notWhole('its journal does not end where its manifest says')
   })
   deps.tell('checking its journal', 0, 0)
-  const [problem] = await deps.verifyChain({ file: copy })
-  if (problem !== undefined) throw notWhole(problem)
+  const problems = await deps.verifyChain({ file: copy })
   removeLog(copy)
+  return problems
+}
+
+function damaged(problems: readonly string[]): OxbowError {
+  return new OxbowError('bad_input', `The journal of the backup does not verify: ${problems.join('; ')}.`, {
+    hint: 'Use another backup, or restore this one as it is with --accept-damage: what does not verify is then recorded. Nothing was changed.',
+  })
 }
 
 function notWhole(why: string): OxbowError {

@@ -1,0 +1,99 @@
+/** The part of an audit that compares the store's indexes of the journal with it: which records carry conversation, which calls are open, and lanes. */
+import { parseErased, type Store } from '../../store/index.ts'
+import type { CallId, JournalRecord, JsonObject, SessionId } from '../../types/index.ts'
+import { carriesConversation } from '../conversation/conversations.ts'
+
+export interface IndexAudit {
+  /** @param body hydrated, where it may decide whether the record carries conversation: see `decides` */
+  take(record: JournalRecord, body: string): void
+  /** @param open calls that have begun and not ended */
+  compare(open: ReadonlyMap<CallId, { readonly seq: number }>): Promise<readonly string[]>
+}
+
+/** Rows of one read. */
+const pageRows = 10_000
+
+/** Whether the body of a record says if it carries conversation. */
+function decides({ name, phase }: Pick<JournalRecord, 'name' | 'phase'>): boolean {
+  return phase === 'outcome' && (name === 'model.generate' || name === 'turn.send')
+}
+
+export function createIndexAudit(store: Store): IndexAudit {
+  /** Records that carry conversation, in order, by session; 8 bytes each. */
+  const messages = new Map<string, number[]>()
+  /** Of which that is not known: bodies that are erased, and what versions have judged differently. */
+  const doubtful = new Set<number>()
+  const withTurns = new Set<SessionId>()
+  const certain = ({ call, name, phase }: JournalRecord, text: string): boolean | null => {
+    if (decides({ name, phase }) && parseErased(text) !== null) return null
+    const body = decides({ name, phase }) ? (JSON.parse(text) as JsonObject) : {}
+    if (name === 'model.generate' || phase === 'started') return carriesConversation({ call, name, phase, body })
+    return carriesConversation({ call, name, phase, body: {} }) && name !== 'turn.send' ? true : phase === 'outcome' ? null : false
+  }
+  return {
+    take(record, text) {
+      const { seq, session, name, phase } = record
+      const carries = certain(record, text)
+      if (carries === null) doubtful.add(seq)
+      if (carries === true) {
+        const known = messages.get(session)
+        if (known === undefined) messages.set(session, [seq])
+        else known.push(seq)
+      }
+      if (session !== '' && name === 'turn.send' && phase === 'started') withTurns.add(session)
+    },
+    async compare(open) {
+      return [
+        ...(await compareMessages(store, messages, doubtful)),
+        ...(await compareCalls(store, open)),
+        ...(await lanesOf(store, withTurns)),
+      ]
+    },
+  }
+}
+
+async function compareMessages(
+  store: Store,
+  messages: ReadonlyMap<string, readonly number[]>,
+  doubtful: ReadonlySet<number>,
+): Promise<readonly string[]> {
+  const wrong: string[] = []
+  const next = new Map<string, number>()
+  for await (const [session, seq] of rowsOf(store, 'message')) {
+    const known = messages.get(session) ?? []
+    let at = next.get(session) ?? 0
+    for (; at < known.length && known[at]! < seq; at += 1) wrong.push(missing(session, known[at]!))
+    if (known[at] === seq) at += 1
+    else if (!doubtful.has(seq)) wrong.push(`the conversation of session ${session} names record ${seq}, which is none of it`)
+    next.set(session, at)
+  }
+  for (const [session, known] of messages) for (const seq of known.slice(next.get(session) ?? 0)) wrong.push(missing(session, seq))
+  return wrong
+}
+
+const missing = (session: string, seq: number): string => `the conversation of session ${session} lacks record ${seq}`
+
+async function compareCalls(store: Store, open: ReadonlyMap<CallId, { readonly seq: number }>): Promise<readonly string[]> {
+  const wrong: string[] = []
+  const left = new Map<string, number>([...open].map(([call, { seq }]) => [call, seq]))
+  for await (const [call, seq] of rowsOf(store, 'open_call')) {
+    if (left.get(call) !== seq) wrong.push(`call ${call} of record ${seq} is kept as open, and is not`)
+    left.delete(call)
+  }
+  return [...wrong, ...[...left].map(([call, seq]) => `call ${call} of record ${seq} is open, and is not kept as such`)]
+}
+
+/** What a lane says is a lease; that there is one follows from the first turn. */
+async function lanesOf(store: Store, sessions: ReadonlySet<SessionId>): Promise<readonly string[]> {
+  const left = new Set<string>(sessions)
+  for await (const [session, epoch] of rowsOf(store, 'lane')) if (epoch > 0) left.delete(session)
+  return [...left].map((session) => `session ${session} has had turns, and its lane is missing`)
+}
+
+async function* rowsOf(store: Store, table: 'message' | 'open_call' | 'lane'): AsyncGenerator<readonly [string, number]> {
+  for (let after: readonly [string, number] | null = ['', 0]; after !== null;) {
+    const page: readonly (readonly [string, number])[] = await store.indexRows(table, after, pageRows)
+    yield* page
+    after = page.length < pageRows ? null : page.at(-1)!
+  }
+}
