@@ -6,7 +6,7 @@
 import { z } from 'zod'
 import type { Config } from './config.ts'
 import type { Failure } from './error.ts'
-import type { SandboxStatus } from './hands.ts'
+import type { HostFolder, SandboxStatus } from './hands.ts'
 import type { HeadSeal, RestoreFact } from './head-chain.ts'
 import type { UserId } from './id.ts'
 import type { HostedPlugin } from './plugin-hosts.ts'
@@ -39,14 +39,6 @@ export interface GuestEnvelope {
   readonly wantedKeys?: readonly string[]
   /** Other stored secrets by name, and those that a variable overrides: handles replace them in everything that leaves the guest. */
   readonly unusedSecrets?: Readonly<Record<string, string>>
-}
-
-/** A folder of the person in which agents may work, at `/shared/NAME`. */
-export interface HostFolder {
-  readonly name: string
-  /** Absolute, without links. */
-  readonly path: string
-  readonly readOnly: boolean
 }
 
 /** Environment variables by which container engines find their service, storage and configuration. None holds a secret. */
