@@ -7,7 +7,7 @@ import { homedir } from 'node:os'
 import { basename, join, posix, relative, resolve, sep } from 'node:path'
 import { type HostFolder, isObject, OxbowError, type UserId, writeWhole } from '../types/index.ts'
 import { type Home, hostFiles, type HostEnv, type Workspace } from './home.ts'
-import { asOwner } from './file-owner.ts'
+import { asOwner } from './heads/file-owner.ts'
 
 /** @returns the file of a user's list; it may not exist */
 export function foldersFile(home: Pick<Home, 'runner'>, user: UserId): string {
@@ -57,7 +57,6 @@ export function sharedPathOf({ home, workspace }: FolderPlace, path: string): st
 
 /** @throws OxbowError `bad_input` or `path_refused` for a folder that agents must not see */
 export function addFolder(place: FolderPlace, { path, name: wanted, readOnly }: NewFolder): HostFolder {
-  const { home, workspace } = place
   const real = realPathOf(path)
   assertAllowed(real, place)
   return changeFolders(place, () => added(place, real, wanted ?? basename(real), readOnly))

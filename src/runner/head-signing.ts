@@ -187,13 +187,18 @@ export function signCard(home: Home, card: string, keyAddress: string): SignedCa
 
 /** @returns the keys that seal files in backups: the user's, if any, and the runner's own */
 export function fileKeys(place: KeyPlace): FileKeys {
-  const der = hostFiles(() => signingKey(place.home)).export({ type: 'pkcs8', format: 'der' })
-  const own = Buffer.from(hkdfSync('sha256', der, '', 'oxbow backup root', 32)).toString('hex')
+  const own = backupRoot(hostFiles(() => signingKey(place.home)))
   const keys = masterKeys(place).map((key) => ({ key, file: join(place.home.runner, 'keys', `${place.user}.json`) }))
   return {
     keys: [...keys, { key: own, file: join(place.home.runner, 'signing-key.pem') }],
     homeConfig: join(place.home.root, 'config.toml'),
   }
+}
+
+/** @returns the key that seals backups of a home whose user has none */
+export function backupRoot(key: KeyObject): string {
+  const der = key.export({ type: 'pkcs8', format: 'der' })
+  return Buffer.from(hkdfSync('sha256', der, '', 'oxbow backup root', 32)).toString('hex')
 }
 
 function openHeads(home: Home, user: UserId) {

@@ -1,7 +1,7 @@
 /** Chooses the tier that isolates hands on this machine: the configured one, or a lower one that the configuration allows. */
 import { mkdir, realpath } from 'node:fs/promises'
 import { join } from 'node:path'
-import { once, OxbowError, sandboxTiers, toError } from '../types/index.ts'
+import { once, sandboxTiers, toError } from '../types/index.ts'
 import type { Config, Failure, HostFolder, Sandbox, SandboxStatus, SandboxTier } from '../types/index.ts'
 import { bubblewrapTier } from './bubblewrap/bubblewrap-tier.ts'
 import { ownSearchPath } from './host-programs.ts'

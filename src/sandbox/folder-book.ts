@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { type HostFolder, OxbowError, type ShownFolder } from '../types/index.ts'
 import type { FolderMount } from './tier-plan.ts'
 
-export interface FolderChange {
+interface FolderChange {
   /** Whether there is a mount that was not there. */
   readonly isMore: boolean
   /** Paths inside that are gone, lead elsewhere, or can no longer be written. */

@@ -9,7 +9,7 @@
 import { createPublicKey, randomUUID, sign, verify } from 'node:crypto'
 import { linkSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
-import { isAlive, isObject, type LockedPlugin, OxbowError, writeWhole } from '../../types/index.ts'
+import { isAlive, isObject, type LockedPlugin, OxbowError, parseObject, writeWhole } from '../../types/index.ts'
 import { signingKey } from '../head-signing.ts'
 import { type Home, hostFiles, lockPath } from '../home.ts'
 import { lockPollMs, lockWaitMs } from '../limits.ts'
@@ -109,6 +109,25 @@ function writeLock(home: Home, change: (plugins: readonly LockedPlugin[]) => rea
     writeWhole(sealPath(home), `${seal}\n`)
   })
   return next
+}
+
+/**
+ * Seals the list of plugins that a restore has put in place.
+ * @param isProven a key of the person has opened the backup; otherwise all plugins are disabled, as nothing says who approved their rights
+ * @returns how many are disabled for that
+ */
+export function sealRestoredLock(home: Home, isProven: boolean): number {
+  const path = lockPath(home)
+  const parsed = parseObject(readText(path) ?? '')
+  const plugins = (Array.isArray(parsed?.['plugins']) ? parsed['plugins'] : []) as readonly LockedPlugin[]
+  const enabled = plugins.filter((plugin) => plugin.enabled).length
+  const kept = isProven ? plugins : plugins.map((plugin) => ({ ...plugin, enabled: false }))
+  const text = `${JSON.stringify({ plugins: kept }, null, 2)}\n`
+  hostFiles(() => {
+    writeWhole(sealPath(home), `${sign(null, signedBytes(text), signingKey(home)).toString('base64')}\n`)
+    writeWhole(path, text)
+  })
+  return isProven ? 0 : enabled
 }
 
 export function damagedLock(home: Home, problem: string): OxbowError {
