@@ -32,7 +32,7 @@ async function measure(count: number, small: boolean): Promise<Row[]> {
     store: { documentCategories: async () => [] },
     documents: { all: async () => [] },
     config: config.versions,
-    mounts: [],
+    mounts: () => [],
     documentsChanged: { since: false },
   })
   try {

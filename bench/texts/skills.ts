@@ -51,7 +51,7 @@ function open(home: string): ReturnType<typeof createSkills> {
     documents: { all: async () => [], change: async () => null },
     host: { skills: async () => readSkills([home]), skillFiles: async () => [] },
     sandbox: { status: { files: false } } as Sandbox,
-    mounts: [],
+    mounts: () => [],
     agent: 'ox',
     countTokens: async (texts) => texts.map((text) => Math.ceil(text.length / 4)),
     show: async () => '',

@@ -74,6 +74,7 @@ export async function openEditor(options: EditorOptions = {}): Promise<TestEdito
     guestPath: (path) => (path.startsWith('/home/ada/project') ? path.replace('/home/ada/project', '/shared/project') : undefined),
     ownPath: (path) => (path.startsWith('/shared/project') ? path.replace('/shared/project', '/home/ada/project') : undefined),
     addFolder: () => '/shared/added',
+    showFolder: async () => {},
     attach: async (path) => ({ name: path.split('/').at(-1)!, media_type: 'text/plain', data: Buffer.from(path).toString('base64') }),
     log: (text) => void logged.push(text),
     ...options.ports,

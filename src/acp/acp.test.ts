@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import { type McpServer, methods } from '@agentclientprotocol/sdk'
+import { OxbowError } from '../types/index.ts'
 import { asks, done, inOrder, says, testCall } from '../kernel/kernel-fixture.ts'
 import { choose, openEditor } from './acp-fixture.ts'
 
@@ -164,6 +165,25 @@ void describe('a folder that agents do not see', () => {
     assert.match(sent[0]!, /works in the folder \/shared\/added\./)
     await editor.say(id, 'Again')
     assert.equal(editor.asked.length, 1)
+  })
+
+  void it('refuses the message where agents cannot see it, also when it is on the list, and tries again with the next', async () => {
+    let problem: OxbowError | null = new OxbowError('sandbox_missing', 'the folder is not visible', { hint: 'See docs/versions.md.' })
+    const sent: string[] = []
+    const play = (request: { messages: readonly unknown[] }) => (sent.push(JSON.stringify(request.messages.at(-1))), says('Yes.'))
+    const showFolder = async (): Promise<void> => {
+      if (problem !== null) throw problem
+    }
+    await using editor = await openEditor({ play, ports: { showFolder } })
+    for (const folder of ['/home/ada/project', '/home/ada/other']) {
+      problem ??= new OxbowError('sandbox_missing', 'the folder is not visible', { hint: 'See docs/versions.md.' })
+      const id = await editor.begin(folder)
+      await assert.rejects(editor.say(id, 'Hello'), /not visible/)
+      assert.deepEqual(sent.splice(0), [])
+      problem = null
+      assert.equal(await editor.say(id, 'Hello'), 'end_turn')
+      assert.match(sent.splice(0)[0]!, /works in the folder \/shared\//)
+    }
   })
 
   void it('stays unseen where the person says no, and the conversation goes on', async () => {

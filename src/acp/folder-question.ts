@@ -8,10 +8,13 @@ import type { AcpPorts } from './ports.ts'
 interface FolderDeps {
   readonly editor: Editor
   readonly link: GuestLink
-  readonly ports: Pick<AcpPorts, 'addFolder' | 'guestPath' | 'log'>
+  readonly ports: Pick<AcpPorts, 'addFolder' | 'showFolder' | 'guestPath' | 'log'>
 }
 
-/** @returns the folder's path for agents; empty if they do not see it, which the editor then says. Never throws. */
+/**
+ * @returns the folder's path for agents, who see it; empty if the person wants to work without it
+ * @throws OxbowError if they cannot see it: a turn that was meant for it must not run somewhere else
+ */
 export async function askForFolder(
   session: string,
   folder: string,
@@ -19,7 +22,10 @@ export async function askForFolder(
   signal: AbortSignal,
 ): Promise<string> {
   const known = ports.guestPath(folder)
-  if (known !== undefined) return known
+  if (known !== undefined) {
+    await ports.showFolder(known, await link.gateway())
+    return known
+  }
   const shown = plainLine(folder, 300)
   const toolCallId = `folder:${session}`
   const title = `Let Oxbow's agents read and change everything in ${shown}`
@@ -42,13 +48,13 @@ export async function askForFolder(
       return ''
     }
     const path = ports.addFolder(folder)
-    await link.restart()
+    await ports.showFolder(path, await link.gateway())
     end('completed', `Agents see it as ${path}.`)
     return path
   } catch (error) {
     const { message, hint } = toFailure(error, 'tool_failed', `On the command line: oxbow folder add ${shown}`)
     ports.log(message)
     end('failed', `Agents do not see ${shown}: ${message} ${hint}`)
-    return ''
+    throw error
   }
 }

@@ -5,7 +5,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { FollowEvent } from '../client/index.ts'
 import { inRecordOrder } from '../terminal/index.ts'
-import { isOxbowError, OxbowError, type RecordView, type SessionId, toError } from '../types/index.ts'
+import { isOxbowError, OxbowError, type RecordView, type SessionId } from '../types/index.ts'
 import { guestPauseMs, maxShortLives, shortLifeMs } from './limits.ts'
 import type { AcpPorts, Gateway, Link } from './ports.ts'
 
@@ -16,8 +16,6 @@ export interface GuestLink {
   repeat<Value>(request: (gateway: Gateway) => Promise<Value>): Promise<Value>
   /** Follows a session across guests. @param past its records that are known @returns a function that stops it @throws OxbowError */
   follow(session: SessionId, past: readonly RecordView[], handler: (event: FollowEvent) => void): Promise<() => void>
-  /** Restarts the guest, with the folders and settings of now. @throws OxbowError */
-  restart(): Promise<void>
   close(): Promise<void>
 }
 
@@ -51,14 +49,6 @@ export function createGuestLink({ open, log }: Pick<AcpPorts, 'open' | 'log'>): 
       }
     },
     follow: async (session, past, handler) => followed.begin((await life.link()).gateway, session, past, handler),
-    async restart() {
-      const { gateway } = await life.link()
-      const outcome = await gateway.call('guest.restart', {})
-      if (outcome.status !== 'ok') throw toError(outcome.failure)
-      await sleep(restartWaitMs)
-      // Waits for the connection that follows.
-      await gateway.status()
-    },
     async close() {
       followed.clear()
       await life.close()
@@ -145,6 +135,3 @@ function createFollowed() {
     },
   }
 }
-
-/** A guest restarts at the same address after it has answered. */
-const restartWaitMs = 400

@@ -56,6 +56,7 @@ function openRaw(gateway: Partial<Gateway> = {}): RawEditor {
     guestPath: () => '/shared',
     ownPath: () => undefined,
     addFolder: () => '',
+    showFolder: async () => {},
     attach: () => Promise.reject(new Error('none')),
     log: (text) => void logged.push(text),
   }

@@ -20,8 +20,10 @@ export interface AcpPorts {
   guestPath(path: string): string | undefined
   /** @returns the path on this machine of what agents know as `path`; undefined if it has none */
   ownPath(path: string): string | undefined
-  /** From the next start of the guest, agents see the folder. @returns its path for them @throws OxbowError for one that they must not see */
+  /** Puts the folder on the list of what agents see. @returns its path for them @throws OxbowError for one that they must not see */
   addFolder(path: string): string
+  /** Makes sure that agents see the folder at this path of theirs. @throws OxbowError with why they do not */
+  showFolder(path: string, gateway: Gateway): Promise<void>
   /** Uploads a file of the person. @throws OxbowError */
   attach(path: string, gateway: Gateway): Promise<SentFile>
   /** For the person who looks at the log of the editor. */

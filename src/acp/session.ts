@@ -99,6 +99,7 @@ export function createEditorSession(deps: SessionDeps): EditorSession {
   const send = async (blocks: readonly ContentBlock[], cancelled: AbortSignal): Promise<PromptResponse> => {
     const { text, attachments } = await messageOf(blocks, ports, await link.gateway())
     const place = folder === '' ? '' : await askForFolder(id, folder, deps, cancelled)
+    // Not where it failed: the next message tries again.
     folder = ''
     if (cancelled.aborted) return { stopReason: 'cancelled' }
     return converse(deps, turns, wish, { text: place === '' ? text : text + placeNote(place), attachments, client: wish() }, cancelled)

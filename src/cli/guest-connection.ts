@@ -7,7 +7,6 @@ import {
   configFiles,
   ensureGuest,
   findGuest,
-  foldersFile,
   type GuestSetup,
   hasWorkspace,
   type Home,
@@ -254,7 +253,7 @@ async function warnOfStale(
   choice: GuestChoice,
   terminal: Terminal,
 ): Promise<void> {
-  const files = [...configFiles(home, workspace).map(({ path }) => path), foldersFile(home, workspace.user)]
+  const files = configFiles(home, workspace).map(({ path }) => path)
   const stale = describeStale({ choice, ipc: workspace.ipc, files, status: await gateway.status(), env: terminal.env })
   if (stale === '') return
   printNotice(terminal, `notice: a guest is already running (pid ${guest.pid}); ${plainText(stale)} has no effect until it is restarted`)

@@ -32,6 +32,7 @@ import {
 import { type GuestPluginData, isOnServer, openGuestStore, openPluginData, openSecretKeeper, shownAddress } from './guest-store.ts'
 import { type HostWays, openHostWays, ownFolders, sandboxFolders } from './host-ways.ts'
 import type { GuestPlugins } from './plugin-source.ts'
+import { followFolders, type GuestFolders } from './shown-folders.ts'
 
 export interface Guest {
   readonly url: string
@@ -80,6 +81,7 @@ export async function startGuest(
       openHostWays(envelope),
       openGuestEngine(envelope, options, async (...asked) => (await plugins.promise).askModel(...asked)),
     ])
+    const folders = followFolders(envelope, ways.sandbox, options.host)
     const kernel = createKernel({
       user,
       version,
@@ -90,10 +92,12 @@ export async function startGuest(
       engine,
       sandbox: ways.sandbox,
       calls: (memory) => loadCalls(ways, config, memory!, data),
-      servers: (host) => openServers(ways, envelope, host, { engine, host: options.host, onPlugins }),
+      servers: (host) => openServers(ways, envelope, host, { engine, host: options.host, folders, onPlugins }),
       memory: (host) => createMemory({ store, config: config.memory, clock: systemClock, host: withPluginData(host, data, held) }),
       workspaceRoot,
-      ...versionPlaces(envelope),
+      versionsFolder: join(workspaceRoot, 'internal', 'versions'),
+      mounts: folders.names,
+      showFolders: folders.show,
       hostFolders: ownFolders(),
       ...secretsOf(envelope, options),
       clock: systemClock,
@@ -191,7 +195,7 @@ async function openServers(
   { sandbox, proxy, openFetch }: HostWays,
   envelope: GuestEnvelope,
   host: Parameters<NonNullable<KernelOptions['servers']>>[0],
-  { onPlugins, ...parts }: Pick<SkillParts, 'engine' | 'host'> & { readonly onPlugins: (plugins: GuestPlugins) => void },
+  { onPlugins, ...parts }: Pick<SkillParts, 'engine' | 'host' | 'folders'> & { readonly onPlugins: (plugins: GuestPlugins) => void },
 ): Promise<CallSource & Pick<Skills, 'section'> & Partial<Pick<GuestPlugins, 'plugins' | 'hooks'>>> {
   const [{ createCoders, createRemotes, createServers, joinSources }, { createSkills }] = await Promise.all([
     import('../connect/index.ts'),
@@ -245,6 +249,7 @@ interface SkillParts {
   readonly envelope: GuestEnvelope
   readonly documents: Parameters<typeof createSkills>[0]['documents']
   readonly engine: Pick<Engine, 'countTokens'>
+  readonly folders: GuestFolders
   readonly host: HostPort | undefined
 }
 
@@ -253,14 +258,14 @@ function showsSkills({ isolation }: GuestEnvelope, { status }: Sandbox): boolean
   return isolation === undefined && ['process', 'container'].includes(status.tier)
 }
 
-function openSkills(create: typeof createSkills, { sandbox, config, envelope, documents, engine, host }: SkillParts): Skills {
+function openSkills(create: typeof createSkills, { sandbox, config, envelope, documents, engine, host, folders }: SkillParts): Skills {
   const shown = once(() => openShownSkills(sandboxFolders(envelope).cacheFolder))
   const canShow = showsSkills(envelope, sandbox)
   return create({
     documents,
     host,
     sandbox,
-    mounts: (envelope.folders ?? []).map(({ name }) => name),
+    mounts: folders.names,
     agent: config.agent.name,
     countTokens: engine.countTokens,
     show: async (...skill) => (canShow ? (await shown()).show(...skill) : ''),
@@ -285,14 +290,6 @@ function probes(
       yield* createHealthProbe(envelope, () => sandbox.status)(part)
     },
   }
-}
-
-/** Where versions are kept, and the folders of the person that they cover. */
-function versionPlaces({ workspaceRoot, folders = [] }: GuestEnvelope): {
-  readonly versionsFolder: string
-  readonly mounts: readonly string[]
-} {
-  return { versionsFolder: join(workspaceRoot, 'internal', 'versions'), mounts: folders.map(({ name }) => name) }
 }
 
 type SecretOptions = Pick<KernelOptions, 'secrets' | 'secretKeeper' | 'vaultFolder' | 'onSecrets'>

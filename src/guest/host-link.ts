@@ -6,6 +6,7 @@ import {
   type GuestEnvelope,
   type GuestReport,
   type HostedPlugin,
+  type HostFolders,
   type HostPort,
   type HostQuestion,
   type HostReply,
@@ -29,6 +30,7 @@ interface HostAnswers {
   readonly newest_head: NewestHead | null
   readonly definitions: readonly DefinitionText[]
   readonly plugins: readonly HostedPlugin[]
+  readonly folders: HostFolders
   readonly skills: HostSkills
   readonly skill_files: readonly HostSkillFile[]
   readonly sign_card: SignedCard
@@ -98,6 +100,7 @@ export function createHostPort({ link, envelope, renew }: HostPortDeps): HostPor
     newestHead: () => link.ask({ ask: 'newest_head' }),
     definitions: () => link.ask({ ask: 'definitions' }),
     plugins: () => link.ask({ ask: 'plugins' }),
+    folders: () => link.ask({ ask: 'folders' }),
     skills: () => link.ask({ ask: 'skills' }),
     skillFiles: ({ place, agent, folder }) => link.ask({ ask: 'skill_files', place, agent, folder }),
     signCard: (card, keyAddress) => link.ask({ ask: 'sign_card', card, key_address: keyAddress }),

@@ -17,6 +17,7 @@ import type {
   Random,
   Sandbox,
   SessionId,
+  ShownFolder,
   SessionInfo,
   UserId,
 } from '../types/index.ts'
@@ -102,7 +103,9 @@ export interface KernelOptions {
   /** Folder for the versions of the workspace; absent: there are none. */
   readonly versionsFolder?: string | undefined
   /** Names in /shared of the person's own folders. */
-  readonly mounts?: readonly string[]
+  readonly mounts?: () => readonly string[]
+  /** Makes the sandbox show the folders of the person as their list is now; absent: there is no such list. */
+  readonly showFolders?: () => Promise<readonly ShownFolder[]>
   /** Absent: nothing is known of the disk. */
   readonly disk?: DiskProbe
   /** What the host finds about files, model and machine; absent: nothing. */

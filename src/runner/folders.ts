@@ -2,11 +2,12 @@
  * Folders of the person in which agents may work: mounted at `/shared/NAME`. The list is in the runner's own folder, where no guest
  * writes, so that only a person at a terminal changes what agents see of the host.
  */
-import { existsSync, readdirSync, readFileSync, realpathSync, statSync } from 'node:fs'
+import { existsSync, readdirSync, readFileSync, realpathSync, rmdirSync, statSync } from 'node:fs'
 import { homedir } from 'node:os'
 import { basename, join, posix, relative, resolve, sep } from 'node:path'
 import { type HostFolder, isObject, OxbowError, type UserId, writeWhole } from '../types/index.ts'
 import { type Home, hostFiles, type HostEnv, type Workspace } from './home.ts'
+import { asOwner } from './heads/file-owner.ts'
 
 /** @returns the file of a user's list; it may not exist */
 export function foldersFile(home: Pick<Home, 'runner'>, user: UserId): string {
@@ -56,10 +57,17 @@ export function sharedPathOf({ home, workspace }: FolderPlace, path: string): st
 
 /** @throws OxbowError `bad_input` or `path_refused` for a folder that agents must not see */
 export function addFolder(place: FolderPlace, { path, name: wanted, readOnly }: NewFolder): HostFolder {
-  const { home, workspace } = place
   const real = realPathOf(path)
   assertAllowed(real, place)
-  const name = wanted ?? basename(real)
+  return changeFolders(place, () => added(place, real, wanted ?? basename(real), readOnly))
+}
+
+/** Two terminals may change the list at once. */
+function changeFolders<Result>({ home, workspace }: Pick<FolderPlace, 'home' | 'workspace'>, work: () => Result): Result {
+  return asOwner(foldersFile(home, workspace.user), 'the list of folders', work)
+}
+
+function added({ home, workspace }: FolderPlace, real: string, name: string, readOnly: boolean): HostFolder {
   const others = listFolders(home, workspace.user).filter((folder) => folder.path !== real)
   // Agents could replace the inner one by a link.
   const nested = others.find((folder) => isWithin(real, folder.path) || isWithin(folder.path, real))
@@ -83,10 +91,22 @@ export function findFolder({ home, workspace }: Pick<FolderPlace, 'home' | 'work
 
 /** @param which name or path @throws OxbowError `not_found` */
 export function removeFolder({ home, workspace }: Pick<FolderPlace, 'home' | 'workspace'>, which: string): HostFolder {
-  const found = findFolder({ home, workspace }, which)
-  const others = listFolders(home, workspace.user).filter(({ name }) => name !== found.name)
-  hostFiles(() => writeWhole(foldersFile(home, workspace.user), JSON.stringify(others, null, 2)))
-  return found
+  return changeFolders({ home, workspace }, () => {
+    const found = findFolder({ home, workspace }, which)
+    const others = listFolders(home, workspace.user).filter(({ name }) => name !== found.name)
+    hostFiles(() => writeWhole(foldersFile(home, workspace.user), JSON.stringify(others, null, 2)))
+    removeMountPoint(workspace, found)
+    return found
+  })
+}
+
+/** What agents would write to it would be in the workspace. One that is not empty has files of the workspace already. */
+function removeMountPoint({ shared }: Workspace, { name }: HostFolder): void {
+  try {
+    rmdirSync(join(shared, name))
+  } catch {
+    // A sandbox may hold it: it removes it itself.
+  }
 }
 
 function realPathOf(path: string): string {

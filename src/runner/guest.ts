@@ -143,7 +143,7 @@ async function startOwned(options: GuestSetup): Promise<RunningGuest> {
     throw error
   })
   const guest = isolated === null ? process : withEnd(process, isolated)
-  const watch = watchReports(guest, signer, options)
+  const watch = watchReports(guest, signer, options, isolated)
   const started = await Promise.race([watch.ready, sleepUntil(options.readyTimeoutMs ?? guestReadyTimeoutMs, watch.settled)])
   if (started === 'late') {
     await guest.stop()
@@ -183,7 +183,11 @@ function withEnd(guest: GuestProcess, isolated: IsolatedGuest): GuestProcess {
 }
 
 /** Loaded with the first question of the guest, or when it has started. */
-function hostSideOf(options: GuestSetup, { newest: newestHead }: HeadSigner): () => Promise<HostSide> {
+function hostSideOf(
+  options: GuestSetup,
+  { newest: newestHead }: HeadSigner,
+  isolated: Pick<IsolatedGuest, 'sandboxFolders'> | null,
+): () => Promise<HostSide> {
   const { home, workspace, config, overrides = {}, env } = options
   return once(async () => {
     const { createHostSide } = await import('./host-questions.ts')
@@ -195,7 +199,9 @@ function hostSideOf(options: GuestSetup, { newest: newestHead }: HeadSigner): ()
       const envelope = envelopeFor({ ...options, config: next }, masters ? makeMasterKeys(place) : undefined)
       return existsSync(lockPath(home)) ? { ...envelope, plugins: plugins(next) } : envelope
     }
-    return createHostSide({ home, workspace, config, overrides, isIsolated, now: systemClock.now, newestHead, envelopeOf, plugins })
+    const { sandboxFolders } = isolated ?? {}
+    const facts = { home, workspace, config, overrides, isIsolated, sandboxFolders }
+    return createHostSide({ ...facts, now: systemClock.now, newestHead, envelopeOf, plugins })
   })
 }
 
@@ -203,16 +209,16 @@ function hostSideOf(options: GuestSetup, { newest: newestHead }: HeadSigner): ()
 async function answerGuest(guest: GuestProcess, hostSide: Promise<HostSide>, { id, question }: GuestReport & { type: 'ask' }) {
   const reply = (line: HostReply): void => guest.send(line)
   try {
-    reply({ type: 'answer', id, output: (await hostSide).answer(question) })
+    reply({ type: 'answer', id, output: await (await hostSide).answer(question) })
   } catch (error) {
     reply({ type: 'answer', id, failure: toFailure(error, 'internal_failure', 'See the log of the program that started the guest.') })
   }
 }
 
 /** Reads all reports of the guest: `ready` settles with the first relevant one, `over` after the last. */
-function watchReports(guest: GuestProcess, signer: HeadSigner, options: GuestSetup) {
+function watchReports(guest: GuestProcess, signer: HeadSigner, options: GuestSetup, isolated: IsolatedGuest | null) {
   const { workspace, warn } = options
-  const hostSide = hostSideOf(options, signer)
+  const hostSide = hostSideOf(options, signer, isolated)
   const ready = Promise.withResolvers<FoundGuest | OxbowError>()
   const settled = new AbortController()
   const read = async (): Promise<Failure> => {

@@ -2,7 +2,7 @@
  * The runner's seal on a guest's journal. A compromised guest can rewrite its own chain but not the heads that are already signed,
  * because key and heads are in `runner/`, which no guest can access. See types/head-chain.ts for the format.
  */
-import { createHash, createPublicKey, hkdfSync, sign } from 'node:crypto'
+import { createHash, createPublicKey, hkdfSync, type KeyObject, sign } from 'node:crypto'
 import { join } from 'node:path'
 import {
   type ChainHead,
@@ -185,11 +185,16 @@ export function signCard(home: Home, card: string, keyAddress: string): SignedCa
 
 /** @returns the keys that seal files in backups: the user's, if any, and the runner's own */
 export function fileKeys(place: KeyPlace): FileKeys {
-  const der = hostFiles(() => signingKey(place.home)).export({ type: 'pkcs8', format: 'der' })
-  const own = Buffer.from(hkdfSync('sha256', der, '', 'oxbow backup root', 32)).toString('hex')
+  const own = backupRoot(hostFiles(() => signingKey(place.home)))
   const keys = masterKeys(place).map((key) => ({ key, file: join(place.home.runner, 'keys', `${place.user}.json`) }))
   return {
     keys: [...keys, { key: own, file: join(place.home.runner, 'signing-key.pem') }],
     homeConfig: join(place.home.root, 'config.toml'),
   }
+}
+
+/** @returns the key that seals backups of a home whose user has none */
+export function backupRoot(key: KeyObject): string {
+  const der = key.export({ type: 'pkcs8', format: 'der' })
+  return Buffer.from(hkdfSync('sha256', der, '', 'oxbow backup root', 32)).toString('hex')
 }

@@ -17,11 +17,13 @@ import {
   type GoodConfig,
   type GuestEnvelope,
   type HostedPlugin,
+  type HostFolders,
   type HostQuestion,
   isObject,
   type Json,
   type NewestHead,
   OxbowError,
+  type SandboxFolders,
   toFailure,
   writeWhole,
 } from '../types/index.ts'
@@ -37,12 +39,13 @@ import {
   type Table,
 } from './config-layers.ts'
 import { readDefinitions } from './definition-files.ts'
+import { listFolders } from './folders.ts'
 import { signCard } from './head-signing.ts'
 import type { Home, Workspace } from './home.ts'
 import { readSkillFiles, readSkills } from './skill-files.ts'
 
 export interface HostSide {
-  /** @throws OxbowError for what cannot be answered */
+  /** The answer, or a promise of it. @throws OxbowError for what cannot be answered */
   answer(question: HostQuestion): unknown
   /** Call when the guest has started, or restarted: the configuration works. */
   started(): void
@@ -59,6 +62,8 @@ export interface HostSideDeps {
   readonly newestHead: () => NewestHead | null
   readonly envelopeOf: (config: Config, masters: boolean) => GuestEnvelope
   readonly plugins: (config: Config) => readonly HostedPlugin[]
+  /** Of the sandbox that the runner holds for an isolated guest, where it shows folders of the person. */
+  readonly sandboxFolders?: SandboxFolders | undefined
 }
 
 /** What the guest cannot take up without its process, and the page that is open, moving elsewhere. */
@@ -87,6 +92,8 @@ export function createHostSide(deps: HostSideDeps): HostSide {
           return readDefinitions([deps.home.root, deps.workspace.root])
         case 'plugins':
           return deps.plugins(configNow(deps))
+        case 'folders':
+          return foldersOf(deps)
         case 'skills':
           return readSkills([deps.home.root, deps.workspace.root])
         case 'skill_files':
@@ -103,6 +110,11 @@ export function createHostSide(deps: HostSideDeps): HostSide {
       rememberGood(deps)
     },
   }
+}
+
+async function foldersOf({ home, workspace, sandboxFolders }: HostSideDeps): Promise<HostFolders> {
+  const folders = listFolders(home, workspace.user)
+  return { folders, shown: sandboxFolders === undefined ? null : await sandboxFolders.show(folders) }
 }
 
 interface Layer {

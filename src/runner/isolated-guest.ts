@@ -23,7 +23,7 @@ import {
   openEgressProxy,
   openGuestContainer,
 } from '../sandbox/index.ts'
-import { builtinProviders, type Config, type GuestEnvelope, type GuestIsolation, OxbowError } from '../types/index.ts'
+import { builtinProviders, type Config, type GuestEnvelope, type GuestIsolation, OxbowError, type SandboxFolders } from '../types/index.ts'
 import type { Home, Workspace } from './home.ts'
 import { isolatedProxyPort } from './limits.ts'
 
@@ -31,6 +31,8 @@ export interface IsolatedGuest {
   readonly isolation: GuestIsolation
   /** Starts the guest in a container instead of as a process of this host. */
   readonly container: GuestContainer
+  /** Of the guest's sandbox; absent where it cannot show folders of the person. */
+  readonly sandboxFolders?: SandboxFolders | undefined
   /** Closes everything that was opened for the guest. Call when the guest is gone. */
   close(): Promise<void>
 }
@@ -99,6 +101,7 @@ export async function isolateGuest(options: IsolateOptions): Promise<IsolatedGue
         proxyPort: isolatedProxyPort,
       },
       container: await planContainer(options, config, unseen, models),
+      sandboxFolders: sandbox.folders,
       close,
     }
   } catch (error) {

@@ -51,6 +51,23 @@ export function makeMasterKeys(place: KeyPlace): readonly string[] {
   return masterKeys(place)
 }
 
+/**
+ * Gives a home without a key the one of another home.
+ * @param text of its key file @param from its path, for people
+ * @throws OxbowError `bad_input` for another kind of file, or if there is another key: what it seals could not be read any more
+ */
+export function placeKeyFile(place: KeyPlace, text: string, from: string): void {
+  const given = parseKeyFile(text)
+  if (given === null)
+    throw new OxbowError('bad_input', `${from} is not a key file of Oxbow.`, { hint: 'Name the file that `oxbow backup` named.' })
+  const there = readKeyFile(place)
+  if (there === null) return writeKeyFile(place, given, placeFirst)
+  if (JSON.stringify(there) === JSON.stringify(given)) return
+  throw new OxbowError('bad_input', `${place.user} has another key in this home.`, {
+    hint: `What it seals needs it: restore into a new home (OXBOW_HOME=…), or move ${pathOf(place)} away if nothing needs it.`,
+  })
+}
+
 /** Begins a change of the key, or resumes an interrupted one. @returns the keys, the new one last. */
 export function beginKeyChange(place: KeyPlace): readonly string[] {
   makeMasterKeys(place)
@@ -106,14 +123,23 @@ function pathOf({ home, user }: KeyPlace): string {
 function readKeyFile(place: KeyPlace): KeyFile | null {
   const path = pathOf(place)
   try {
-    const file = JSON.parse(readFileSync(path, 'utf8')) as KeyFile
-    if (file.format === 1 && [file.current, file.next ?? file.current].every(isEntry)) return file
+    const file = parseKeyFile(readFileSync(path, 'utf8'))
+    if (file !== null) return file
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'ENOENT') return null
   }
   throw new OxbowError('bad_config', `${path} is not a key file.`, {
     hint: 'Restore it from a backup: encrypted data cannot be read without it.',
   })
+}
+
+function parseKeyFile(text: string): KeyFile | null {
+  try {
+    const file = JSON.parse(text) as KeyFile
+    return file.format === 1 && [file.current, file.next ?? file.current].every(isEntry) ? file : null
+  } catch {
+    return null
+  }
 }
 
 /** Rejects costs that are too weak, or too high for a person's machine: this program did not write them. */

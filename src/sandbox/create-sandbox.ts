@@ -1,14 +1,15 @@
 /** Chooses the tier that isolates hands on this machine: the configured one, or a lower one that the configuration allows. */
-import { lstat, mkdir, realpath } from 'node:fs/promises'
+import { mkdir, realpath } from 'node:fs/promises'
 import { join } from 'node:path'
-import { once, OxbowError, sandboxTiers, toError } from '../types/index.ts'
+import { once, sandboxTiers, toError } from '../types/index.ts'
 import type { Config, Failure, HostFolder, Sandbox, SandboxStatus, SandboxTier } from '../types/index.ts'
 import { bubblewrapTier } from './bubblewrap/bubblewrap-tier.ts'
 import { ownSearchPath } from './host-programs.ts'
 import { keepHands } from './keep-hands.ts'
 import { shownFolder } from './shown-skills.ts'
 import { isPlan } from './tier-plan.ts'
-import type { EgressSocket, FolderMount, TierOptions, TierPlan, TierProvider, WorkspaceFolders } from './tier-plan.ts'
+import { openFolderBook, type FolderBook } from './folder-book.ts'
+import type { EgressSocket, TierOptions, TierPlan, TierProvider, WorkspaceFolders } from './tier-plan.ts'
 
 export interface SandboxOptions {
   /** Folder of the workspace; its `shared` and `tmp` become `/shared` and `/tmp`, its `vault` is what `vault-read` sees. */
@@ -34,12 +35,16 @@ export interface SandboxOptions {
 export async function createSandbox(options: SandboxOptions): Promise<Sandbox> {
   const { limits, logger = () => undefined, egressSocket, cacheFolder = join(options.workspaceRoot, 'internal') } = options
   const diskProblem = await putDisk(options.workspaceRoot, limits)
+  const own = { ...(await prepareFolders(options.workspaceRoot)), ...(await withSkills(cacheFolder)) }
+  const book = await openFolderBook(own.shared, options.mounts ?? [], logger)
+  const folders: WorkspaceFolders = {
+    ...own,
+    get mounts() {
+      return book.mounts()
+    },
+  }
   const tierOptions: TierOptions = {
-    folders: await withMounts(
-      { ...(await prepareFolders(options.workspaceRoot)), ...(await withSkills(cacheFolder)) },
-      options.mounts ?? [],
-      logger,
-    ),
+    folders,
     limits,
     diskProblem,
     browser: options.browser,
@@ -50,7 +55,7 @@ export async function createSandbox(options: SandboxOptions): Promise<Sandbox> {
     ...(egressSocket !== undefined && { egressSocket }),
   }
   const kept = (status: SandboxStatus, plan: KeptPlan, again: PlanAgain): Sandbox =>
-    keepWithBranches({ status, plan, again, options: tierOptions, root: branchesFolder(options.workspaceRoot, tierOptions) })
+    keepWithBranches({ status, plan, again, options: tierOptions, root: branchesFolder(options.workspaceRoot, tierOptions), book })
   if (options.insecure) return kept({ ...insecureStatus, asked: limits.tier }, await planInsecure(tierOptions), planInsecure)
   const problems: Failure[] = []
   for (const tier of tiersToTry(limits)) {
@@ -61,7 +66,7 @@ export async function createSandbox(options: SandboxOptions): Promise<Sandbox> {
   return withoutHands(problems[0]!, limits.tier)
 }
 
-type KeptPlan = Pick<TierPlan, 'start' | 'serve' | 'close'>
+type KeptPlan = Pick<TierPlan, 'start' | 'serve' | 'close'> & Partial<Pick<TierPlan, 'mounts'>>
 type PlanAgain = (options: TierOptions) => Promise<KeptPlan | Failure>
 
 interface Kept {
@@ -70,6 +75,7 @@ interface Kept {
   /** Plans the same tier over other folders. */
   readonly again: PlanAgain
   readonly options: TierOptions
+  readonly book: FolderBook
   /** Folder of the branches. */
   readonly root: string
 }
@@ -81,16 +87,19 @@ function branchesFolder(workspaceRoot: string, { limits, diskProblem }: TierOpti
 }
 
 /** Most workspaces have no branches: what keeps them is loaded with the first. */
-function keepWithBranches({ status, plan, again, options, root }: Kept): Sandbox {
+function keepWithBranches({ status, plan, again, options, root, book }: Kept): Sandbox {
   const branches = once(async () =>
     (await import('./branches/keep-branches.ts')).keepBranches({ folder: root, main: kept, status, options, plan: again }),
   )
   const kept = keepHands(status, plan, options.logger, {
-    create: async (name, signal) => (await branches()).create(name, signal),
-    open: async (name) => (await branches()).open(name),
-    rest: async (name) => (await branches.made())?.rest(name),
-    drop: async (name) => (await branches()).drop(name),
-    close: async () => (await branches.made())?.close(),
+    book,
+    branches: {
+      create: async (name, signal) => (await branches()).create(name, signal),
+      open: async (name) => (await branches()).open(name),
+      rest: async (name) => (await branches.made())?.rest(name),
+      drop: async (name) => (await branches()).drop(name),
+      close: async () => (await branches.made())?.close(),
+    },
   })
   return kept
 }
@@ -112,34 +121,6 @@ async function withSkills(cacheFolder: string): Promise<Pick<WorkspaceFolders, '
   const folder = shownFolder(cacheFolder)
   await mkdir(folder, { recursive: true })
   return { skills: await realpath(folder) }
-}
-
-/** Makes the mount points. @throws OxbowError `bad_config` if something else has the name */
-async function withMounts(
-  folders: WorkspaceFolders,
-  mounts: readonly HostFolder[],
-  logger: (message: string) => void,
-): Promise<WorkspaceFolders> {
-  const found: FolderMount[] = []
-  for (const { name, path, readOnly } of mounts) {
-    // The path of the list has no links: one that is there now may have been put there to lead somewhere else.
-    const real = await realpath(path).catch(() => null)
-    if (real !== path || !(await lstat(path)).isDirectory()) {
-      const why = real === null ? 'does not exist' : real === path ? 'is not a folder' : `is a link now`
-      logger(`the folder ${path} ${why}, so /shared/${name} is not mounted`)
-      continue
-    }
-    const point = join(folders.shared, name)
-    await mkdir(point).catch(() => {})
-    // An agent may have put a link there.
-    if (!(await lstat(point)).isDirectory()) {
-      throw new OxbowError('bad_config', `/shared/${name} is not a folder, so ${path} cannot be mounted there.`, {
-        hint: `Move it away, or: oxbow folder remove ${name}`,
-      })
-    }
-    found.push({ host: path, inside: `/shared/${name}`, writable: !readOnly })
-  }
-  return { ...folders, mounts: found }
 }
 
 /** A micro VM has its own disk. @returns see TierOptions.diskProblem */

@@ -1,33 +1,37 @@
 /**
- * Keeps one hands process for each profile: started at the first request, started afresh after it ended. What goes wrong at a
- * start is shown in the status from that moment on.
+ * Keeps one hands process for each profile, and the servers that were started. What goes wrong at a start is shown in the status from
+ * that moment on.
  */
 import { OxbowError, isOxbowError, toFailure } from '../types/index.ts'
-import type { Hands, Profile, Sandbox, SandboxBranches, SandboxStatus, ServerProcess } from '../types/index.ts'
+import type { Profile, Sandbox, SandboxBranches, SandboxFolders, SandboxStatus, ServerProcess, ServerProgram } from '../types/index.ts'
+import type { FolderBook } from './folder-book.ts'
 import type { HandsProcess } from './hands/hands-process.ts'
-import { profileIdleMs } from './limits.ts'
+import { keepProfile, type ProfileKeeper } from './keep-profile.ts'
+import { profileIdleMs, sessionListMs } from './limits.ts'
 import type { TierPlan } from './tier-plan.ts'
-
-interface Keeper {
-  open(): Promise<Hands>
-  close(): Promise<void>
-}
 
 /** Branches of files, which are closed with the sandbox. */
 export interface KeptBranches extends SandboxBranches {
   close(): Promise<void>
 }
 
+interface KeptParts {
+  readonly branches: KeptBranches
+  readonly book: FolderBook
+}
+
+/** @param parts absent: there are no branches, and the folders of the person stay as they are */
 export function keepHands(
   planned: SandboxStatus,
-  plan: Pick<TierPlan, 'start' | 'serve' | 'close'>,
+  plan: Pick<TierPlan, 'start' | 'serve' | 'close'> & Partial<Pick<TierPlan, 'mounts'>>,
   logger: (message: string) => void,
-  branches?: KeptBranches,
+  parts?: KeptParts,
 ): Sandbox {
+  const branches = parts?.branches
   let status = planned
   let closed = false
-  const keepers = new Map<Profile, Keeper>()
-  const servers = new Set<ServerProcess>()
+  const keepers = new Map<Profile, ProfileKeeper>()
+  const servers = new Map<ServerProcess, ServerProgram>()
 
   const start = async (profile: Profile): Promise<HandsProcess> => {
     try {
@@ -49,7 +53,7 @@ export function keepHands(
     hands(profile) {
       if (closed) return Promise.reject(closedFailure())
       if (!planned.profiles.includes(profile)) return Promise.reject(notOffered(profile, planned))
-      const keeper = keepers.get(profile) ?? keepProfile(() => start(profile), profileIdleMs[profile])
+      const keeper = keepers.get(profile) ?? keepProfile(() => start(profile), profileIdleMs[profile], closedFailure)
       keepers.set(profile, keeper)
       return keeper.open()
     },
@@ -57,17 +61,18 @@ export function keepHands(
       async serve(program) {
         if (closed) throw closedFailure()
         const server = await plan.serve!(program)
-        servers.add(server)
+        servers.set(server, program)
         void server.exited.then(() => servers.delete(server))
         if (closed) await server.kill()
         return server
       },
     }),
     ...(branches !== undefined && { branches }),
+    ...(parts !== undefined && plan.mounts === true && { folders: showFolders({ ...parts, keepers, servers }) }),
     async close() {
       closed = true
       await branches?.close()
-      await Promise.all([...[...keepers.values()].map((keeper) => keeper.close()), ...[...servers].map((server) => server.kill())])
+      await Promise.all([...[...keepers.values()].map((keeper) => keeper.close()), ...[...servers.keys()].map((server) => server.kill())])
       await plan.close()
     },
   }
@@ -88,52 +93,57 @@ function notOffered(profile: Profile, { tier }: SandboxStatus): OxbowError {
   })
 }
 
-/** @param idleMs how long without a request until it is ended; null: it stays */
-function keepProfile(start: () => Promise<HandsProcess>, idleMs: number | null): Keeper {
-  let current: Promise<HandsProcess> | null = null
-  let closed = false
-  let requests = 0
-  let idle: NodeJS.Timeout | undefined
+interface ShowParts extends KeptParts {
+  readonly keepers: ReadonlyMap<Profile, ProfileKeeper>
+  readonly servers: ReadonlyMap<ServerProcess, ServerProgram>
+}
 
-  const retire = (): void => {
-    clearTimeout(idle)
-    if (idleMs === null || requests > 0) return
-    idle = setTimeout(() => void end(), idleMs)
-    idle.unref()
+/** The profiles that see the folders of the person. */
+const showing: readonly Profile[] = ['work', 'online']
+
+function showFolders({ book, branches, keepers, servers }: ShowParts): SandboxFolders {
+  const seen = (): readonly ProfileKeeper[] => showing.flatMap((profile) => keepers.get(profile) ?? [])
+  let last: Promise<unknown> = Promise.resolve()
+  const change = async (folders: Parameters<SandboxFolders['show']>[0]): ReturnType<SandboxFolders['show']> => {
+    const { isMore, taken, inBranches, use, tidy } = await book.plan(folders)
+    const endsAll = taken.length > 0
+    if (isMore && !endsAll) for (const keeper of seen()) assertNothingRuns(await sessionsOf(await keeper.running()))
+    use()
+    if (!isMore && !endsAll) return book.list()
+    const stale = [...servers].filter(([, program]) => program.folders.some(({ path }) => taken.includes(path)))
+    await Promise.all([
+      ...seen().map((keeper) => keeper.replace(endsAll)),
+      ...stale.map(([server]) => server.kill()),
+      ...(inBranches ? [branches.close()] : []),
+    ])
+    await tidy()
+    return book.list()
   }
-  const end = async (): Promise<void> => {
-    clearTimeout(idle)
-    const ending = current
-    current = null
-    const running = await ending?.catch(() => null)
-    await running?.kill()
-  }
-  const counted = (hands: Hands): Hands => ({
-    async ask(op, input, options) {
-      requests += 1
-      clearTimeout(idle)
-      try {
-        return await hands.ask(op, input, options)
-      } finally {
-        requests -= 1
-        retire()
-      }
-    },
-  })
   return {
-    async open() {
-      const before = current
-      const running = before === null ? null : await before.catch(() => null)
-      if (closed) throw closedFailure()
-      if (running?.isOpen() !== true && current === before) current = start()
-      // Another request may have begun a new one while this one waited.
-      const { hands } = await (current ??= start())
-      retire()
-      return idleMs === null ? hands : counted(hands)
-    },
-    async close() {
-      closed = true
-      await end()
+    list: () => book.list(),
+    show(folders) {
+      const mine = last.then(() => change(folders))
+      last = mine.catch(() => {})
+      return mine
     },
   }
+}
+
+/** @returns the shells and jobs that run, for people. Hands that do not answer count as having none: they end with their next request. */
+async function sessionsOf(process: HandsProcess | null): Promise<readonly string[]> {
+  if (process === null) return []
+  const options = { signal: new AbortController().signal, timeoutMs: sessionListMs }
+  const { sessions } = await process.hands.ask('sessionList', { owner: '' }, options).catch(() => ({ sessions: [] }))
+  return sessions
+    .filter(({ ended }) => ended === null)
+    .map(({ id, kind, command }) => (kind === 'shell' ? id : `${id}, ${JSON.stringify(command.slice(0, 60))}`))
+}
+
+function assertNothingRuns(sessions: readonly string[]): void {
+  const [first] = sessions
+  if (first === undefined) return
+  const others = sessions.length === 1 ? '' : ` and ${sessions.length - 1} more`
+  throw new OxbowError('workspace_busy', `A shell or job of an agent is running (${first}${others}), which cannot see a new folder.`, {
+    hint: `Wait until it has ended, or end it: oxbow call shell.session_close '{"id":"${first.split(',')[0]}"}'. \`oxbow restart\` ends all.`,
+  })
 }

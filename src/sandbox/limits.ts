@@ -19,6 +19,10 @@ export const startTimeoutMs = 10_000
 export const endTimeoutMs = 3_000
 /** Hands of a profile are ended after so long without a request; null: never. The vault is open only while it is read. */
 export const profileIdleMs: Readonly<Record<Profile, number | null>> = { work: null, online: null, browser: 300_000, 'vault-read': 10_000 }
+/** Hands that were replaced end after so long without a request: what reads a tree in many requests asks again within milliseconds. */
+export const replacedRestMs = 5_000
+/** The list of sessions is kept in memory: hands that take longer are stuck. */
+export const sessionListMs = 5_000
 /** Bytes of the launcher's standard error that are kept, to explain a failed start. */
 export const maxDiagnosticBytes = 4096
 /** Longest message or hint that hands may send. */

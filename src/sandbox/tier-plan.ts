@@ -22,7 +22,7 @@ export interface WorkspaceFolders {
   readonly vault: string
   /** Shown read-only at `/skills`; see shown-skills.ts. */
   readonly skills?: string
-  /** Folders of the person, at `/shared/NAME`. */
+  /** Folders of the person, at `/shared/NAME`. They may change between two starts. */
   readonly mounts?: readonly FolderMount[]
 }
 

@@ -26,30 +26,42 @@ export interface WorkspaceEntrance {
 }
 
 /** @param tellsMounts see createGuard */
-export function createEntrance({ shared, tmp, vault, mounts = [] }: WorkspaceFolders, tellsMounts = true): WorkspaceEntrance {
+export function createEntrance(folders: WorkspaceFolders, tellsMounts = true): WorkspaceEntrance {
+  const { shared, tmp, vault } = folders
   const asRoot = process.getuid?.() === 0
   const guard = createGuard(shared, tellsMounts)
   // Later sandboxes guard the repository at the top only: the folder's mount is not asked for its table.
-  const guards = mounts.map((mount) => ({ mount, guard: createGuard(mount.host, false) }))
+  const guards = new Map<string, Guard>()
+  /** No sandbox runs in a folder that is mounted for the first time. */
+  const guardOf = ({ host }: FolderMount): Guard => {
+    const known = guards.get(host)
+    if (known !== undefined) return known
+    const made = createGuard(host, false)
+    guards.set(host, made)
+    made.look()
+    return made
+  }
   const enterWork = createGiver(async () => {
     if (asRoot) await giveFolders([shared, tmp], sandboxUid)
     guard.look()
-    for (const each of guards) each.guard.look()
+    for (const each of guards.values()) each.look()
   })
   const enterVault = createGiver(() => (asRoot ? giveFolders([vault], sandboxUid) : Promise.resolve()))
   const states = new Map<string, () => Promise<() => void>>()
   type Start<Started> = (mounts: readonly FolderMount[]) => Promise<Started>
-  const duringFrom = <Started extends GuardedStart>(at: number, done: readonly FolderMount[], start: Start<Started>): Promise<Started> => {
-    const next = guards[at]
+  const duringFrom = <Started extends GuardedStart>(
+    left: readonly FolderMount[],
+    done: readonly FolderMount[],
+    start: Start<Started>,
+  ): Promise<Started> => {
+    const [next, ...others] = left
     if (next === undefined) return start(done)
-    return next.guard.during((guarded) =>
-      duringFrom(at + 1, [...done, { ...next.mount, guarded: next.mount.writable ? guarded : [] }], start),
-    )
+    return guardOf(next).during((guarded) => duringFrom(others, [...done, { ...next, guarded: next.writable ? guarded : [] }], start))
   }
   return {
     asRoot,
     guard,
-    duringMounts: (start) => duringFrom(0, [], start),
+    duringMounts: (start) => duringFrom(folders.mounts ?? [], [], start),
     enter: (profile) => (profile === 'vault-read' ? enterVault : enterWork)(),
     enterState(folder) {
       const give = states.get(folder) ?? createGiver(() => (asRoot ? giveFolders([folder], sandboxUid) : Promise.resolve()))

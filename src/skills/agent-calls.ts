@@ -13,7 +13,7 @@ export interface AgentCallDeps extends OpenDeps {
   /** Name of the usual agent, as which a person opens skills. */
   readonly agent: string
   /** Folders of the person in /shared. */
-  readonly mounts: readonly string[]
+  readonly mounts: () => readonly string[]
   readonly sandbox: Sandbox
 }
 
@@ -211,7 +211,7 @@ async function runScript({ name, script, args, timeout_s: seconds }: RunInput, c
       hint: 'The person decides: `allowed-tools` in its SKILL.md, and the rights of the agent.',
     })
   const writable = rights.files === 'write'
-  const folders = rights.files === 'none' ? [] : ['/shared', ...deps.mounts.map((mount) => `/shared/${mount}`)]
+  const folders = rights.files === 'none' ? [] : ['/shared', ...deps.mounts().map((mount) => `/shared/${mount}`)]
   const process = await serve({
     command,
     args: rest,

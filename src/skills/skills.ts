@@ -19,7 +19,7 @@ export interface SkillDeps {
   readonly host?: Pick<HostPort, 'skills' | 'skillFiles'> | undefined
   readonly sandbox: Sandbox
   /** Names of the person's folders in /shared. */
-  readonly mounts: readonly string[]
+  readonly mounts: () => readonly string[]
   /** Name of the usual agent. */
   readonly agent: string
   readonly countTokens: CountTokens

@@ -54,20 +54,22 @@ const sources = ['.agents', '.claude'] as const
 const maxSurveyed = 20_000
 
 /** @param mounts names of the person's folders in /shared */
-export function openWorkspaceFiles(sandbox: Pick<Sandbox, 'hands' | 'status'>, mounts: readonly string[]): WorkspaceFiles {
-  const roots = ['/shared', ...mounts.map((name) => `/shared/${name}`)]
-  const places = sources.flatMap((from) => roots.map((root) => ({ from, root: `${root}/${from}` })))
+export function openWorkspaceFiles(sandbox: Pick<Sandbox, 'hands' | 'status'>, mounts: () => readonly string[]): WorkspaceFiles {
+  const places = () => {
+    const roots = ['/shared', ...mounts().map((name) => `/shared/${name}`)]
+    return sources.flatMap((from) => roots.map((root) => ({ from, root: `${root}/${from}` })))
+  }
   const open = async (): Promise<Reading | null> => (sandbox.status.files ? createReading(await sandbox.hands('work')) : null)
   return {
     async skills() {
       const reading = await open()
       if (reading === null) return []
-      return (await Promise.all(places.map(({ from, root }) => skillsBelow(reading, `${root}/skills`, from)))).flat()
+      return (await Promise.all(places().map(({ from, root }) => skillsBelow(reading, `${root}/skills`, from)))).flat()
     },
     async commands() {
       const reading = await open()
       if (reading === null) return []
-      return (await Promise.all(places.map(({ root }) => commandsBelow(reading, `${root}/commands`)))).flat()
+      return (await Promise.all(places().map(({ root }) => commandsBelow(reading, `${root}/commands`)))).flat()
     },
     async instructions() {
       const reading = await open()

@@ -6,7 +6,7 @@
 import { z } from 'zod'
 import type { Config } from './config.ts'
 import type { Failure } from './error.ts'
-import type { SandboxStatus } from './hands.ts'
+import type { HostFolder, SandboxStatus } from './hands.ts'
 import type { HeadSeal, RestoreFact } from './head-chain.ts'
 import type { UserId } from './id.ts'
 import type { HostedPlugin } from './plugin-hosts.ts'
@@ -39,14 +39,6 @@ export interface GuestEnvelope {
   readonly wantedKeys?: readonly string[]
   /** Other stored secrets by name, and those that a variable overrides: handles replace them in everything that leaves the guest. */
   readonly unusedSecrets?: Readonly<Record<string, string>>
-}
-
-/** A folder of the person in which agents may work, at `/shared/NAME`. */
-export interface HostFolder {
-  readonly name: string
-  /** Absolute, without links. */
-  readonly path: string
-  readonly readOnly: boolean
 }
 
 /** Environment variables by which container engines find their service, storage and configuration. None holds a secret. */
@@ -263,8 +255,8 @@ export interface MigrateReport {
 }
 
 export interface BackupManifest {
-  /** Format 1 has only the database. */
-  readonly format: 'oxbow.backup.1' | 'oxbow.backup.2'
+  /** Format 1 has only the database, format 2 also `shared`, the vault and the configuration. */
+  readonly format: 'oxbow.backup.1' | 'oxbow.backup.2' | 'oxbow.backup.3'
   readonly user: string
   /** Schema version. */
   readonly schema: number
@@ -279,15 +271,27 @@ export interface BackupManifest {
   readonly parts?: readonly BackupPart[]
   /** Names of the configuration files in it. */
   readonly config?: readonly string[]
-  /** Whether `private` has the folders of plugins as well. */
+  /** Of format 2: whether `private` has the folders of plugins as well. */
   readonly plugins?: boolean
+  /** Ids of the items of the home that are in it. */
+  readonly items?: readonly string[]
+  /** What was below the home and is not in it. */
+  readonly leftOut?: readonly LeftOut[]
   /** The store that the included configuration names: `file`, or the URL without its password. */
   readonly store?: string
 }
 
+export interface LeftOut {
+  /** Below the home. */
+  readonly path: string
+  readonly what: string
+  /** How to have it again, or why nobody needs it. */
+  readonly instead: string
+}
+
 export interface BackupPart {
-  /** `private` has the vault and the configuration, and is always encrypted. */
-  readonly name: 'shared' | 'private'
+  /** `private` has the vault and the configuration, and is always encrypted; `kept` the rest of the installation. */
+  readonly name: 'shared' | 'kept' | 'private'
   /** Length and BLAKE3 hash. */
   readonly bytes: number
   readonly hash: string
@@ -326,6 +330,8 @@ export interface RestoreReport {
   readonly problems: readonly string[]
   /** Path of the previous store; null if there was none. */
   readonly replaced: string | null
+  /** Parts that no key of this home opens, which were left out. */
+  readonly unopened: readonly BackupPart[]
   /** Restored folders and files. `kept` is the new path of the previous one; null if there was none. */
   readonly files: readonly { readonly path: string; readonly kept: string | null }[]
 }
@@ -337,6 +343,7 @@ export interface RestorePreview {
   /** The newest record now, and whether the store has any rows. */
   readonly head: number
   readonly hasRows: boolean
+  readonly unopened: readonly BackupPart[]
   readonly files: readonly { readonly path: string; readonly change: 'new' | 'replaced' | 'beside' }[]
 }
 

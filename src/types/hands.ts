@@ -156,6 +156,30 @@ export function isBranchName(name: string): boolean {
   return /^[a-z0-9](?:[a-z0-9_-]|\.(?=[a-z0-9])){0,99}$/i.test(name)
 }
 
+/** A folder of the person in which agents may work, at `/shared/NAME`. */
+export interface HostFolder {
+  readonly name: string
+  /** Absolute, without links. */
+  readonly path: string
+  readonly readOnly: boolean
+}
+
+export interface ShownFolder extends HostFolder {
+  /** Why agents do not see it, as the end of a sentence about its path; empty if they do. */
+  readonly problem: string
+}
+
+/** The folders of the person that a sandbox shows at `/shared/NAME`. */
+export interface SandboxFolders {
+  list(): readonly ShownFolder[]
+  /**
+   * Shows these folders and no others, to every program that is started from now on. What runs is ended if it sees a folder that is taken
+   * away or becomes read-only; otherwise it goes on, and requests that follow are answered by hands that see the new folders.
+   * @throws OxbowError `workspace_busy` if a shell or job runs that would not see a new folder; `bad_config`. Nothing changes then.
+   */
+  show(folders: readonly HostFolder[]): Promise<readonly ShownFolder[]>
+}
+
 export interface Sandbox {
   readonly status: SandboxStatus
   /** Starts hands of a profile on first need and keeps them. @throws OxbowError `sandbox_missing`. */
@@ -170,6 +194,8 @@ export interface Sandbox {
    * @throws OxbowError `denied` for a folder that programs may not be started from
    */
   readonly lockOf?: (programFolder: string) => Promise<string>
+  /** Absent where folders of the person cannot be shown, and in a branch. */
+  readonly folders?: SandboxFolders
   /** Absent where there are none: in a branch, and in an isolated guest. */
   readonly branches?: SandboxBranches
   /** Ends every process of the sandbox. */

@@ -5,6 +5,7 @@
 import type { HostSkill, HostSkillFile, HostSkillPlace, HostSkills } from './skills.ts'
 import { z } from 'zod'
 import type { Failure } from './error.ts'
+import type { HostFolder, ShownFolder } from './hands.ts'
 import type { NewestHead } from './head-chain.ts'
 import type { HostedPlugin } from './plugin-hosts.ts'
 import type { Json, JsonObject } from './text.ts'
@@ -79,12 +80,20 @@ export type HostQuestion =
   | { readonly ask: 'definitions' }
   /** The installed plugins that are enabled, as `plugins.lock` is now. */
   | { readonly ask: 'plugins' }
+  /** The folders of the person, as their list is now. */
+  | { readonly ask: 'folders' }
   /** Skills and commands of the person, and the skills of Oxbow. */
   | { readonly ask: 'skills' }
   /** The files of one of those skills. */
   | { readonly ask: 'skill_files'; readonly place: HostSkillPlace; readonly agent: string; readonly folder: string }
   /** A signature of the card of a published agent, whose key is published at the address. */
   | { readonly ask: 'sign_card'; readonly card: string; readonly key_address: string }
+
+export interface HostFolders {
+  readonly folders: readonly HostFolder[]
+  /** What the sandbox of an isolated guest, which its runner holds, shows of them; null: the guest holds its sandbox, or it shows none. */
+  readonly shown: readonly ShownFolder[] | null
+}
 
 export const definitionKinds = ['agents', 'graphs'] as const
 export type DefinitionKind = (typeof definitionKinds)[number]
@@ -139,6 +148,8 @@ export interface HostPort {
   definitions(): Promise<readonly DefinitionText[]>
   /** The installed plugins that are enabled; those of the start are in the envelope. */
   plugins(): Promise<readonly HostedPlugin[]>
+  /** The folders of the person. The runner of an isolated guest makes its sandbox show them. @throws as `SandboxFolders.show` */
+  folders(): Promise<HostFolders>
   /** Skills and commands of the person, and the skills of Oxbow. */
   skills(): Promise<HostSkills>
   /** @throws OxbowError `not_found`, `limit_reached` */
@@ -184,6 +195,7 @@ export const hostQuestionSchema: z.ZodType<HostQuestion> = z.union([
   z.strictObject({ ask: z.literal('newest_head') }),
   z.strictObject({ ask: z.literal('definitions') }),
   z.strictObject({ ask: z.literal('plugins') }),
+  z.strictObject({ ask: z.literal('folders') }),
   z.strictObject({ ask: z.literal('skills') }),
   z.strictObject({
     ask: z.literal('skill_files'),

@@ -46,7 +46,7 @@ before(async () => {
   }
   const { show } = await openShownSkills(join(bench.root, 'internal'))
   openSkills = async ({ documents }) => {
-    const parts = { documents, host, sandbox: bench.sandbox, mounts: [], agent: 'ox', show, nowMs: () => now }
+    const parts = { documents, host, sandbox: bench.sandbox, mounts: () => [], agent: 'ox', show, nowMs: () => now }
     const skills = createSkills({ ...parts, countTokens: async (texts) => texts.map((text) => Math.ceil(text.length / 4)) })
     return { calls: skills.calls, section: skills.section, tools: () => [], close: async () => {} }
   }

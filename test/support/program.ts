@@ -21,11 +21,11 @@ export interface Home extends AsyncDisposable {
   json<Line>(...args: readonly string[]): Promise<Line[]>
 }
 
-/** @param config of its config.toml. Its guest serves until it is disposed of. */
-export async function openHome(config = ''): Promise<Home> {
-  const folder = mkdtempSync(join(tmpdir(), 'oxbow-home-'))
-  writeFileSync(join(folder, 'config.toml'), config)
-  shareCompileCache(folder)
+/**
+ * @param config of its config.toml. Its guest serves until it is disposed of.
+ * @param folder a home that exists, with the configuration that it has; a new one when absent
+ */
+export async function openHome(config = '', folder: string = newHome(config)): Promise<Home> {
   const env = { PATH: process.env['PATH'], HOME: folder, OXBOW_HOME: folder }
   const start = (args: readonly string[], piped: string) => {
     const child = spawn(process.execPath, [program, ...args], { env, cwd: folder })
@@ -60,4 +60,11 @@ export async function openHome(config = ''): Promise<Home> {
       rmSync(folder, { recursive: true, force: true })
     },
   }
+}
+
+function newHome(config: string): string {
+  const folder = mkdtempSync(join(tmpdir(), 'oxbow-home-'))
+  writeFileSync(join(folder, 'config.toml'), config)
+  shareCompileCache(folder)
+  return folder
 }

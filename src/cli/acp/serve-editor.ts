@@ -5,7 +5,7 @@ import { addFolder, listFolders, usersFolder } from '../../runner/index.ts'
 import { OxbowError } from '../../types/index.ts'
 import { type AcpPorts, runAgent } from '../../acp/index.ts'
 import { type GuestChoice, guestSetup, openConnection } from '../guest-connection.ts'
-import { assertMountable } from '../kernel/folders.ts'
+import { assertMountable, assertShown } from '../kernel/folders.ts'
 import { findLocalFile, uploadFiles } from '../own-files.ts'
 import { isInteractive, printNotice, type Terminal } from '../terminal.ts'
 import { plainText } from '../../terminal/index.ts'
@@ -46,6 +46,7 @@ function createPorts(options: GuestChoice, terminal: Terminal): AcpPorts {
       assertMountable(setup)
       return `/shared/${addFolder({ ...setup, env: terminal.env }, { path, readOnly: false }).name}`
     },
+    showFolder: (path, gateway) => assertShown(path, gateway, setup),
     async attach(path, gateway) {
       const [sent] = await uploadFiles([await findLocalFile(path, usersFolder(home))], gateway)
       return sent!

@@ -28,18 +28,17 @@ export interface ChatOptions extends GuestChoice {
 export async function chat(options: ChatOptions, terminal: Terminal): Promise<number> {
   let { session } = options
   if (isInteractive(terminal)) await offerOnce(options, terminal)
+  let place = ''
   if (options.folder !== undefined) {
     const { allowFolder } = await import('../kernel/folders.ts')
-    printText(
-      terminal,
-      `  ${await allowFolder(options.folder, options, terminal)} is ${plainLine(options.folder, 400)}: name it in your message.`,
-    )
+    place = await allowFolder(options.folder, options, terminal)
+    printText(terminal, `  ${folderLine(place)}`)
   }
   let deaths = 0
   const onSession = (id: string): void => void (session = id)
   for (let isFirst = true; ; isFirst = false) {
     const beganAt = performance.now()
-    const failure = await chatOnce({ ...options, session }, terminal, { isFirst, onSession })
+    const failure = await chatOnce({ ...options, session }, terminal, { isFirst, place, onSession })
     if (failure === null) return 0
     deaths = performance.now() - beganAt < shortGuestLifeMs ? deaths + 1 : 1
     // A pipe has read ahead in its input, so it is unknown which part is lost.
@@ -49,15 +48,21 @@ export async function chat(options: ChatOptions, terminal: Terminal): Promise<nu
   }
 }
 
+/** Where `--folder` leads, for the person. */
+export const folderLine = (place: string): string => `Agents see the folder as ${plainLine(place, 400)}: name it in your message.`
+
 interface Round {
   /** True until the banner is printed. */
   readonly isFirst: boolean
+  /** Folder that agents must see, as they know it; empty: none was named. */
+  readonly place: string
   readonly onSession: (id: string) => void
 }
 
-function chatOnce(options: ChatOptions, terminal: Terminal, { isFirst, onSession }: Round): Promise<Failure | null> {
+function chatOnce(options: ChatOptions, terminal: Terminal, { isFirst, place, onSession }: Round): Promise<Failure | null> {
   return withConnection(options, terminal, async (connection) => {
     const { gateway, guest, setup } = connection
+    if (place !== '') await (await import('../kernel/folders.ts')).assertShown(place, gateway, setup)
     const status = await gateway.status()
     if (isFirst) printLine(terminal, banner(status, terminal.version, columnsOf(terminal.output)))
     const person = isInteractive(terminal)

@@ -10,23 +10,22 @@ import { findLocalFile, uploadFiles } from '../own-files.ts'
 import { printFailure, printText, type Terminal } from '../terminal.ts'
 import { ofUser } from '../verb-parts.ts'
 import { askCatalog } from '../verbs/models.ts'
-import { type ChatOptions, needsSetup, noticeText, offerOnce, tellOfInterrupted, tellOfServices } from './chat.ts'
+import { type ChatOptions, folderLine, needsSetup, noticeText, offerOnce, tellOfInterrupted, tellOfServices } from './chat.ts'
 
 /** @returns the exit code. */
 export async function fullScreen(options: ChatOptions, terminal: Terminal): Promise<number> {
   await offerOnce(options, terminal)
-  let folderNews = ''
+  let place = ''
   if (options.folder !== undefined) {
     const { allowFolder } = await import('../kernel/folders.ts')
-    const path = await allowFolder(options.folder, options, terminal)
-    folderNews = `${path} is ${plainLine(options.folder, 400)}: name it in your message.`
+    place = await allowFolder(options.folder, options, terminal)
   }
   // What is printed meanwhile would stand in the middle of the screen: it is printed afterwards.
   const held: string[] = []
   const errors = Object.assign(Object.create(terminal.errors) as NodeJS.WriteStream, {
     write: (text: string | Uint8Array): boolean => held.push(String(text)) > 0,
   })
-  const { failure, session } = await runTui(options, createPorts(options, { ...terminal, errors }, folderNews))
+  const { failure, session } = await runTui(options, createPorts(options, { ...terminal, errors }, place))
   for (const text of held) terminal.errors.write(text)
   if (failure !== null) return printFailure(terminal, failure)
   if (session !== null) printText(terminal, `To go on: oxbow --session ${session.slice(0, sessionIdChars)}${ofUser(options.user)}`)
@@ -36,7 +35,8 @@ export async function fullScreen(options: ChatOptions, terminal: Terminal): Prom
 /** The time of its creation to a second: enough to be the only one. */
 const sessionIdChars = 11
 
-function createPorts(options: ChatOptions, terminal: Terminal, folderNews: string): Ports {
+/** @param place folder that agents must see, as they know it; empty: none was named */
+function createPorts(options: ChatOptions, terminal: Terminal, place: string): Ports {
   const setup = guestSetup(options, terminal)
   const workspaces = usersFolder(setup.home)
   /** Undefined for a folder that agents do not see, or that is none. */
@@ -52,7 +52,7 @@ function createPorts(options: ChatOptions, terminal: Terminal, folderNews: strin
     version: terminal.version,
     env: terminal.env,
     folder: guestPath('.') ?? '/shared',
-    open: () => openLink(options, terminal, links),
+    open: () => openLink(options, terminal, links, place),
     ownFiles: (typed) => ownFiles(typed, guestPath),
     findFile: (path) => findLocalFile(path, workspaces),
     uploadFiles: (files, gateway) =>
@@ -70,7 +70,7 @@ function createPorts(options: ChatOptions, terminal: Terminal, folderNews: strin
     },
     noticeText,
     news(link, tell) {
-      if (folderNews !== '') tell(folderNews)
+      if (place !== '') tell(folderLine(place))
       const connection = links.get(link)
       if (connection === undefined) return
       const { gateway, guest, setup: used } = connection
@@ -82,8 +82,15 @@ function createPorts(options: ChatOptions, terminal: Terminal, folderNews: strin
   }
 }
 
-async function openLink(options: ChatOptions, terminal: Terminal, links: WeakMap<Link, Connection>): Promise<Link> {
+async function openLink(options: ChatOptions, terminal: Terminal, links: WeakMap<Link, Connection>, place: string): Promise<Link> {
   const connection = await openConnection(options, terminal)
+  if (place !== '') {
+    const { assertShown } = await import('../kernel/folders.ts')
+    await assertShown(place, connection.gateway, connection.setup).catch(async (error: unknown) => {
+      await connection.close()
+      throw error
+    })
+  }
   links.set(connection, connection)
   return connection
 }

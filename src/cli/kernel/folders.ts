@@ -1,19 +1,23 @@
 /** `oxbow folder`, and `--folder` of `run` and `chat`: folders of the person in which agents may work. */
 import { createInterface } from 'node:readline/promises'
+import { posix } from 'node:path'
 import {
   addFolder,
   countFolderSkills,
   findFolder,
+  findGuest,
   type GuestSetup,
   listFolders,
   openHome,
   removeFolder,
   sharedPathOf,
 } from '../../runner/index.ts'
-import { type HostFolder, OxbowError } from '../../types/index.ts'
-import { type GuestChoice, guestSetup, userWorkspace } from '../guest-connection.ts'
+import { type HostFolder, isOxbowError, OxbowError, toFailure } from '../../types/index.ts'
+import { type GatewayPort, type GuestChoice, guestSetup, userWorkspace, withGuest } from '../guest-connection.ts'
 import { isInteractive, printLine, printNotice, printPreview, printText, type Terminal } from '../terminal.ts'
 import { plainLine, table } from '../../terminal/index.ts'
+import { ofUser } from '../verb-parts.ts'
+import { outputOf } from './call.ts'
 
 type UserChoice = Pick<GuestChoice, 'user'> & { readonly json?: boolean | undefined }
 
@@ -28,9 +32,16 @@ export interface AddOptions extends UserChoice {
 }
 
 export async function folderAdd(path: string, options: AddOptions, terminal: Terminal): Promise<number> {
-  const folder = addFolder(placeOf(options, terminal), { path, name: options.as, readOnly: options.readOnly === true })
+  const place = placeOf(options, terminal)
+  const folder = addFolder(place, { path, name: options.as, readOnly: options.readOnly === true })
+  const problem = await tellGuest(place.workspace, options, terminal, folder.name)
   if (options.json === true) printLine(terminal, JSON.stringify(folder))
-  else printText(terminal, [`Agents see ${describe(folder)} from the next start of the guest.`, ...waitingLine(folder)].join('\n'))
+  else
+    printText(
+      terminal,
+      [`Agents see ${describe(folder)}${problem === '' ? '' : ' from the next start of the guest'}.`, ...waitingLine(folder)].join('\n'),
+    )
+  if (problem !== '') printNotice(terminal, `notice: the guest that runs does not show it: ${problem}`)
   return 0
 }
 
@@ -65,10 +76,71 @@ export async function folderRemove(
     const target = findFolder(placeOf(options, terminal), which)
     return printPreview({ would: `no longer show agents ${describe(target)}; its files stay`, target }, options, terminal)
   }
-  const folder = removeFolder(placeOf(options, terminal), which)
+  const place = placeOf(options, terminal)
+  const folder = removeFolder(place, which)
+  const problem = await tellGuest(place.workspace, options, terminal)
   if (options.json === true) printLine(terminal, JSON.stringify(folder))
-  else printText(terminal, `Agents no longer see ${describe(folder)} from the next start of the guest. Its files are untouched.`)
-  return 0
+  else if (problem === '') printText(terminal, `Agents no longer see ${describe(folder)}. Its files are untouched.`)
+  if (problem === '') return 0
+  throw new OxbowError('tool_failed', `the guest that runs still shows agents /shared/${folder.name}: ${problem}`, {
+    hint: `It is off the list; oxbow restart${ofUser(options.user)} takes it away from agents.`,
+  })
+}
+
+/**
+ * Makes a guest that runs take over the list of now.
+ * @param added name of the folder that it is to show @returns why it does not; empty if it does, or none runs
+ */
+async function tellGuest(
+  workspace: Parameters<typeof findGuest>[0],
+  options: UserChoice,
+  terminal: Terminal,
+  added?: string,
+): Promise<string> {
+  if ((await findGuest(workspace)) === null) return ''
+  try {
+    const shown = await withGuest(options, terminal, ({ gateway }) => syncFolders(gateway))
+    return shown.find(({ name }) => name === added)?.problem ?? ''
+  } catch (error) {
+    const { message, hint } = toFailure(error, 'internal_failure', '')
+    return `${message} ${hint}`.trim()
+  }
+}
+
+type Shown = readonly { readonly name: string; readonly problem: string }[]
+
+/** @throws OxbowError as the guest refuses it; `sandbox_missing` for one of an older version */
+async function syncFolders(gateway: Pick<GatewayPort, 'call'>): Promise<Shown> {
+  try {
+    return ((await outputOf(gateway, 'folder.sync', {})) as { readonly folders: Shown }).folders
+  } catch (error) {
+    if (!isOxbowError(error, 'unknown_call')) throw error
+    throw new OxbowError('sandbox_missing', 'the guest that runs is of an older version, which takes folders only at its start', {
+      hint: 'oxbow restart starts it again, with the folders of now.',
+      cause: error,
+    })
+  }
+}
+
+/**
+ * Makes sure that agents see a path before a turn is sent there.
+ * @param path as agents know it @throws OxbowError with why they do not; no turn may begin then
+ */
+export async function assertShown(
+  path: string,
+  gateway: Pick<GatewayPort, 'call'>,
+  { home, workspace }: Pick<GuestSetup, 'home' | 'workspace'>,
+): Promise<void> {
+  const shown = await syncFolders(gateway)
+  const [, , name = ''] = path.split(posix.sep)
+  const folder = listFolders(home, workspace.user).find((one) => one.name === name)
+  // Any other path is one of the workspace.
+  if (folder === undefined) return
+  const found = shown.find((one) => one.name === name)
+  if (found?.problem === '') return
+  throw new OxbowError('sandbox_missing', `the folder ${plainLine(folder.path, 400)} ${found?.problem ?? 'is not visible to agents'}`, {
+    hint: 'No turn was started. oxbow folder list shows the folders; the process and the container tier show them to agents.',
+  })
 }
 
 function describe({ name, path, readOnly }: HostFolder): string {

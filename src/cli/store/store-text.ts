@@ -1,6 +1,7 @@
 /** Reports of `oxbow store` as text, and its progress line. */
 import type {
   BackupManifest,
+  BackupPart,
   BackupPreview,
   BackupReport,
   MigrateReport,
@@ -82,10 +83,10 @@ export function describeBackupPreview({ path, removed }: BackupPreview): string 
 }
 
 /** Contents of a backup besides the database. */
-function contents({ parts }: BackupManifest): readonly string[] {
+function contents({ parts, leftOut = [] }: BackupManifest): readonly string[] {
   if (parts === undefined) return ['  the database only, no files']
   const lines = parts.map(({ name, files, contentBytes, links, skipped, changed, sealed }) => {
-    const what = name === 'shared' ? 'shared' : 'vault and configuration'
+    const what = partNames[name]
     const how = sealed === null ? 'not sealed' : `sealed with ${sealed.key}`
     const odd = [
       ...(links === 0 ? [] : [`${links} links`]),
@@ -94,12 +95,36 @@ function contents({ parts }: BackupManifest): readonly string[] {
     ]
     return `  ${what}: ${files} files, ${formatBytes(contentBytes)}, ${[how, ...odd].join('; ')}`
   })
-  return parts.some(({ sealed }) => sealed !== null)
-    ? [...lines, '  Keep that key or its passphrase with the backup: sealed files cannot be opened without it.']
-    : lines
+  const keys = [...new Set(parts.flatMap(({ sealed }) => sealed?.key ?? []))]
+  return [
+    ...lines,
+    ...keys.map((key) => `  Keep ${key} (or its passphrase) apart from the backup and do not lose it: nothing else opens what is sealed.`),
+    ...leftOut.map(({ path, what, instead }) => `  not in it: ${path}, ${what}: ${instead}`),
+  ]
 }
 
-export function describePreview({ manifest, where, head, hasRows, files }: RestorePreview): string {
+const partNames: Readonly<Record<BackupPart['name'], string>> = {
+  shared: 'shared',
+  kept: 'versions, agents, graphs, skills, plugins and the rest of the installation',
+  private: 'vault, configuration, list of folders and data of plugins',
+}
+
+/** What does not come back without the key, and how to give it. */
+function missingKey({ rows }: BackupManifest, unopened: readonly BackupPart[], path: string): readonly string[] {
+  const secrets = rows['secret'] ?? 0
+  return unopened.flatMap(({ name, sealed }) => [
+    `No key of this home opens a part of the backup, so this does not come back: ${partNames[name]}.`,
+    ...(secrets > 0 && !isSigningKey(sealed?.key)
+      ? [`Neither can ${secrets} stored ${secrets === 1 ? 'secret' : 'secrets'} be read.`]
+      : []),
+    `It was sealed with ${sealed?.key ?? 'another key'}: oxbow restore ${path} --replace --key FILE opens it with a copy of that file.`,
+  ])
+}
+
+/** Only homes without a key of the user seal with it, and so have no secrets. */
+const isSigningKey = (file = ''): boolean => file.endsWith('.pem')
+
+export function describePreview({ manifest, where, head, hasRows, files, unopened }: RestorePreview): string {
   const { seq } = manifest.head
   const lost = head > seq ? `; records ${seq + 1} to ${head} are not in the backup` : ''
   const words = {
@@ -114,16 +139,31 @@ export function describePreview({ manifest, where, head, hasRows, files }: Resto
     'A restore changes:',
     `  ${where}: ${hasRows ? `replaced; the present store is kept${lost}` : 'restored'}`,
     ...files.map(({ path, change }) => `  ${path}: ${words[change]}`),
+    ...unopened.map(({ name }) => `  left out, because no key of this home opens it: ${partNames[name]}`),
   ].join('\n')
 }
 
-export function describeRestore({ where, manifest, problems, replaced, files }: RestoreReport): string {
+export function describeRestore({
+  from,
+  where,
+  manifest,
+  problems,
+  replaced,
+  files,
+  unopened,
+  plugins_disabled: disabled,
+}: RestoreReport & { readonly plugins_disabled: number }): string {
   return [
     `${where} is restored to ${formatTime(manifest.madeAt)}, up to record ${manifest.head.seq}.`,
     ...(problems.length === 0 ? [] : ['Not proven, and recorded with this restore:', ...problems.map((problem) => `  ${problem}`)]),
     ...(replaced === null ? [] : [`The previous store is kept: ${replaced}`]),
     ...files.map(({ path, kept }) => `${path} is restored${kept === null ? '' : `; the previous files are kept: ${kept}`}`),
     ...(manifest.parts === undefined ? ['The backup contains no files; those of the workspace are unchanged.'] : []),
+    ...missingKey(manifest, unopened, from),
+    ...(disabled === 0
+      ? []
+      : [`${disabled} plugins are disabled, because nothing proves who approved their rights: oxbow plugin enable NAME`]),
+    ...(manifest.leftOut ?? []).map(({ path, what, instead }) => `Not in the backup: ${path}, ${what}: ${instead}`),
   ].join('\n')
 }
 

@@ -90,6 +90,7 @@ const addBackupRestore: AddVerbs = (command, terminal, choose) => {
   userVerb(command, 'restore a backup after verifying it and showing what changes')
     .option('--replace', 'replace a store and files that are not empty, keeping a copy')
     .option('--accept-damage', 'restore a backup whose journal does not verify; what is wrong is recorded')
+    .option('--key <file>', 'key file that the backup was sealed with, for a new home')
     .option('--database-only', 'leave files and configuration as they are')
     .option('--dry-run', 'show what would change and stop')
     .option('--json', 'print one JSON object')

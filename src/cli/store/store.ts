@@ -2,16 +2,18 @@
 import { existsSync } from 'node:fs'
 import { userInfo } from 'node:os'
 import { resolve } from 'node:path'
-import { askOffline, fileKeys } from '../../runner/index.ts'
+import { askOffline, fileKeys, loadPlugins, lockPath } from '../../runner/index.ts'
 import {
   type FileKeys,
   type MoveReport,
   OxbowError,
+  type RestoreReport,
   type StoreProgress,
   type StoreQuestion,
   type StoreVerifyReport,
 } from '../../types/index.ts'
 import { type GuestChoice, guestSetup } from '../guest-connection.ts'
+import { restoreKeys } from './keys.ts'
 import { exitOf, printFailure, printLine, printText, type Terminal } from '../terminal.ts'
 import { plainText } from '../../terminal/index.ts'
 import * as text from './store-text.ts'
@@ -69,6 +71,7 @@ export interface RestoreOptions extends StoreOptions {
   readonly acceptDamage?: boolean | undefined
   readonly databaseOnly?: boolean | undefined
   readonly dryRun?: boolean | undefined
+  readonly key?: string | undefined
 }
 
 /** Previews what will change before changing anything. @throws OxbowError `not_found` */
@@ -79,14 +82,31 @@ export async function storeRestore(path: string, options: RestoreOptions, termin
     })
   }
   const { replace = false, acceptDamage = false } = options
-  const restore = { path: resolve(path), replace, acceptDamage, by: accountName(), ...filesOf(options, terminal) }
+  const restore = { path: resolve(path), replace, acceptDamage, by: accountName(), ...keysOf(options, terminal) }
   const question = { ask: 'restore', ...restore } as const
   if (options.dryRun === true || options.json !== true) {
     const preview = await ask({ ...question, preview: true }, options, terminal)
     print(preview, text.describePreview, options, terminal)
     if (options.dryRun === true) return 0
   }
-  return show(question, text.describeRestore, options, terminal)
+  const report = (await ask(question, options, terminal)) as RestoreReport
+  const disabled = await sealPlugins(report, options, terminal)
+  print({ ...report, plugins_disabled: disabled }, text.describeRestore, options, terminal)
+  return 0
+}
+
+/** As `filesOf`, with the key that the person gives. */
+function keysOf(options: RestoreOptions, terminal: Terminal): { readonly files?: FileKeys } {
+  if (options.databaseOnly === true) return {}
+  const { home, workspace, config, env } = guestSetup(options, terminal)
+  return { files: restoreKeys({ home, user: workspace.user, config, env }, options.key) }
+}
+
+/** A list of plugins counts under the seal of its own home only. @returns how many of them are disabled now */
+async function sealPlugins({ files, unopened }: RestoreReport, options: RestoreOptions, terminal: Terminal): Promise<number> {
+  const { home } = guestSetup(options, terminal)
+  if (!files.some(({ path }) => path === lockPath(home))) return 0
+  return (await loadPlugins()).sealRestoredLock(home, unopened.length === 0)
 }
 
 /** Account name for the journal; the user id when the account has no name. */

@@ -37,10 +37,13 @@ export async function run(words: readonly string[], options: RunOptions, termina
   const workspaces = usersFolder(openHome(terminal.env))
   const files = await Promise.all((options.attach ?? []).map((path) => findLocalFile(path, workspaces)))
   assertFewFiles(files.length)
-  const sender = createSender(await withFolder(text, options, terminal), files, options)
+  const place = await placeOf(options, terminal)
+  const sender = createSender(place === null ? text : `${text}\n\n(Work in the folder ${place.path}.)`, files, options)
   const onProgress = newOutcomes()
   let isFirst = true
-  const ran = await withLastingGuest(options, terminal, async ({ gateway }, { lost, progressed }) => {
+  const ran = await withLastingGuest(options, terminal, async ({ gateway, setup }, { lost, progressed }) => {
+    // A turn runs where it was asked for, or not at all.
+    if (place !== null) await Promise.race([place.assertShown(place.path, gateway, setup), lost])
     if (isFirst && options.json !== true) warnOfMissingSandbox((await Promise.race([gateway.status(), lost])).sandbox, terminal)
     isFirst = false
     const { session, turn, cursor } = await Promise.race([sender.send(gateway), lost])
@@ -61,11 +64,11 @@ export async function run(words: readonly string[], options: RunOptions, termina
   return ran.exit
 }
 
-/** @returns the message, with the folder in which the agent is to work */
-async function withFolder(text: string, options: RunOptions, terminal: Terminal): Promise<string> {
-  if (options.folder === undefined) return text
-  const { allowFolder } = await import('../kernel/folders.ts')
-  return `${text}\n\n(Work in the folder ${await allowFolder(options.folder, options, terminal)}.)`
+/** @returns the folder in which the agent is to work, as it knows it; null: none was named */
+async function placeOf(options: RunOptions, terminal: Terminal) {
+  if (options.folder === undefined) return null
+  const { allowFolder, assertShown } = await import('../kernel/folders.ts')
+  return { path: await allowFolder(options.folder, options, terminal), assertShown }
 }
 
 /** @returns a function that tells whether an event is a new outcome: after a restart, earlier ones are sent again. */

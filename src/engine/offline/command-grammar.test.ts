@@ -107,4 +107,11 @@ void describe('the grammar of commands', () => {
     assert.match(short(`write ${'word '.repeat(1000)} to a.txt`), /^unclear.*quotes/)
     assert.equal(readCommands(`write "${'word '.repeat(1000)}" to a.txt`)[0]?.kind, 'write')
   })
+
+  it('begins relative paths in the folder that a turn was sent to', () => {
+    const kinds = (text: string) => readCommands(`${text}\n\n(Work in the folder /shared/site/src.)`)
+    assert.deepEqual(kinds('write "x" to a.txt'), [{ kind: 'write', path: '/shared/site/src/a.txt', text: 'x' }])
+    assert.deepEqual(kinds('write "x" to /shared/a.txt'), [{ kind: 'write', path: '/shared/a.txt', text: 'x' }])
+    assert.deepEqual(kinds('$ ls'), [{ kind: 'run', command: "cd '/shared/site/src' && ls" }])
+  })
 })

@@ -39,6 +39,28 @@ const talk: Rule = (body) => {
 
 /** @returns the commands of a message in order: one, or several joined by "then", `;` or lines. Never throws. */
 export function readCommands(message: string): readonly Command[] {
+  const { text, folder } = readPlace(message)
+  const commands = readText(text)
+  return folder === '' ? commands : commands.map((command) => inFolder(command, text, folder))
+}
+
+/** The line that `--folder` and editors add. */
+const placeLine = /\n\n\((?:Work|The editor works) in the folder (\/shared\/[^\n]{1,4000})\.\)$/
+
+function readPlace(message: string): { readonly text: string; readonly folder: string } {
+  const [line, folder = ''] = placeLine.exec(message) ?? ['']
+  return { text: message.slice(0, message.length - line.length), folder }
+}
+
+/** A path that the message does not name in full begins in the folder. */
+function inFolder(command: Command, text: string, folder: string): Command {
+  if (command.kind === 'run') return { ...command, command: `cd '${folder.replaceAll("'", `'\\''`)}' && ${command.command}` }
+  if (!('path' in command) || command.path === null) return command
+  const isRelative = /^\/shared(?:\/|$)/.test(command.path) && !text.includes(command.path)
+  return isRelative ? { ...command, path: folder + command.path.slice('/shared'.length) } : command
+}
+
+function readText(message: string): readonly Command[] {
   const text = message.slice(0, commandChars).trim()
   const run = readRun(withoutCourtesy(text))
   if (run !== null) return [run]

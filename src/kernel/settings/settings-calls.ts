@@ -14,10 +14,12 @@ import {
   type HostPort,
   type JsonObject,
   OxbowError,
+  type ShownFolder,
 } from '../../types/index.ts'
 
 export interface SettingsCallDeps {
   readonly host?: HostPort | undefined
+  readonly showFolders?: (() => Promise<readonly ShownFolder[]>) | undefined
 }
 
 interface ShownConfig extends ConfigState {
@@ -35,14 +37,23 @@ const reads = {
 } as const satisfies Partial<Call>
 const writes = { ...reads, tier: 'privileged', right: 'config.write', effect: 'idempotent' } as const satisfies Partial<Call>
 
-export function settingsCalls({ host }: SettingsCallDeps): readonly Call[] {
+export function settingsCalls({ host, showFolders }: SettingsCallDeps): readonly Call[] {
   const port = (): HostPort => {
     if (host !== undefined) return host
     throw new OxbowError('denied', 'This guest has no way to the configuration files.', {
       hint: 'Change them on the host: oxbow config set KEY VALUE.',
     })
   }
-  return [showCall(port), schemaCall, checkCall(port), saveCall(port), restartCall(port), setSecretCall(port), removeSecretCall(port)]
+  return [
+    showCall(port),
+    schemaCall,
+    checkCall(port),
+    saveCall(port),
+    restartCall(port),
+    setSecretCall(port),
+    removeSecretCall(port),
+    syncFoldersCall(showFolders),
+  ]
 }
 
 type Port = () => HostPort
@@ -126,6 +137,28 @@ function restartCall(port: Port): Call<object, { restarting: boolean }> {
     async run() {
       await port().restart()
       return { output: { restarting: true } }
+    },
+  }
+}
+
+interface SyncedFolders {
+  /** Each with why agents do not see it; empty if they do. */
+  readonly folders: readonly { readonly name: string; readonly read_only: boolean; readonly problem: string }[]
+}
+
+function syncFoldersCall(show: SettingsCallDeps['showFolders']): Call<object, SyncedFolders> {
+  return {
+    ...writes,
+    name: 'folder.sync',
+    summary: 'Shows agents the folders of the person that are on their list now. `oxbow folder` and `--folder` make it.',
+    input: z.strictObject({}),
+    output: z.custom<SyncedFolders>(),
+    example: {},
+    async run() {
+      if (show === undefined)
+        throw new OxbowError('not_found', 'This guest has no runner that keeps a list of folders.', { hint: 'Start it with oxbow.' })
+      const folders = (await show()).map(({ name, readOnly, problem }) => ({ name, read_only: readOnly, problem }))
+      return { output: { folders } }
     },
   }
 }

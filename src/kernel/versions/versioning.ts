@@ -35,7 +35,7 @@ export interface Versioning {
 interface VersioningDeps {
   /** Of the repository; absent: there are no versions. */
   readonly versionsFolder?: string | undefined
-  readonly mounts?: readonly string[] | undefined
+  readonly mounts?: (() => readonly string[]) | undefined
   readonly sandbox: Sandbox
   readonly store: Store
   readonly documents: Documents
@@ -56,7 +56,7 @@ interface Changed {
 const elsewhere: ReadonlySet<string> = new Set('turn model memory scratchpad session version call schedule event agent branch'.split(' '))
 
 export function createVersioning(deps: VersioningDeps): Versioning {
-  const { versionsFolder: folder, mounts = [], sandbox, store, documents, config, background, events } = deps
+  const { versionsFolder: folder, mounts = () => [], sandbox, store, documents, config, background, events } = deps
   const isOn = folder !== undefined && config.enabled
   const turns = new Map<string, Changed>()
   /** Turns that have ended and are not yet committed, in order. */

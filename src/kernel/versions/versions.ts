@@ -87,8 +87,8 @@ interface VersionsDeps {
   readonly store: Pick<Store, 'documentCategories'>
   readonly documents: Pick<Documents, 'all'>
   readonly config: Config['versions']
-  /** Folders of the person, by their names in /shared: a file cannot be renamed from one to another. */
-  readonly mounts: readonly string[]
+  /** Folders of the person, by their names in /shared: a file cannot be renamed from one to another. They change while a guest runs. */
+  readonly mounts: () => readonly string[]
   /** Whether documents may have changed since they were committed. */
   readonly documentsChanged: { since: boolean }
 }
@@ -163,7 +163,7 @@ export function createVersions(deps: VersionsDeps): Versions {
       }),
     async restoreFiles(commit, changes, call, signal, into = sandbox) {
       const hands = await into.hands('work')
-      const mounts = into === sandbox ? deps.mounts : []
+      const mounts = into === sandbox ? deps.mounts() : []
       await restoreFiles({ ask, hands, mounts, commit, changes, call, signal })
     },
     tag: (question) => ask('tag', question),

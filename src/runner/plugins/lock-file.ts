@@ -4,10 +4,9 @@
  * that nobody widens rights in it unseen.
  */
 import { createPublicKey, sign, verify } from 'node:crypto'
-import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { isObject, type LockedPlugin, OxbowError, writeWhole } from '../../types/index.ts'
-import { asOwner } from '../heads/file-owner.ts'
+import { isObject, type LockedPlugin, OxbowError, parseObject, writeWhole } from '../../types/index.ts'
+import { asOwner, readText } from '../heads/file-owner.ts'
 import { signingKey } from '../heads/signing-key.ts'
 import { type Home, hostFiles, lockPath } from '../home.ts'
 
@@ -63,17 +62,27 @@ function writeLock(home: Home, change: (plugins: readonly LockedPlugin[]) => rea
   return next
 }
 
+/**
+ * Seals the list of plugins that a restore has put in place.
+ * @param isProven a key of the person has opened the backup; otherwise all plugins are disabled, as nothing says who approved their rights
+ * @returns how many are disabled for that
+ */
+export function sealRestoredLock(home: Home, isProven: boolean): number {
+  const path = lockPath(home)
+  const parsed = parseObject(readText(path) ?? '')
+  const plugins = (Array.isArray(parsed?.['plugins']) ? parsed['plugins'] : []) as readonly LockedPlugin[]
+  const enabled = plugins.filter((plugin) => plugin.enabled).length
+  const kept = isProven ? plugins : plugins.map((plugin) => ({ ...plugin, enabled: false }))
+  const text = `${JSON.stringify({ plugins: kept }, null, 2)}\n`
+  hostFiles(() => {
+    writeWhole(sealPath(home), `${sign(null, signedBytes(text), signingKey(home)).toString('base64')}\n`)
+    writeWhole(path, text)
+  })
+  return isProven ? 0 : enabled
+}
+
 export function damagedLock(home: Home, problem: string): OxbowError {
   return new OxbowError('bad_config', problem, {
     hint: `Restore it from a backup, or remove ${lockPath(home)} and add the plugins again.`,
   })
-}
-
-function readText(path: string): string | null {
-  try {
-    return readFileSync(path, 'utf8')
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return null
-    throw error
-  }
 }

@@ -3,4 +3,4 @@ export { fingerprint, proposeManifest, rightLines } from '../../plugins/index.ts
 export { checkFolder, newPlugin, signFolder, verifyInstalled } from './author.ts'
 export { commitPlugin, discard, findPlugin, removePlugin, revertPlugin, stagePlugin, switchPlugin } from './install.ts'
 export { grantPlugin, isGranted, listPlugins } from './installed-plugins.ts'
-export { readLock } from './lock-file.ts'
+export { readLock, sealRestoredLock } from './lock-file.ts'

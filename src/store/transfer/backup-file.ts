@@ -36,7 +36,7 @@ const endBytes: number = mark.length + 11
 const count = z.int().min(0)
 const hex = z.string().regex(/^[0-9a-f]{64}$/)
 const partSchema = z.strictObject({
-  name: z.enum(['shared', 'private']),
+  name: z.enum(['shared', 'kept', 'private']),
   bytes: count,
   hash: hex,
   sealed: z.strictObject({ id: z.string(), key: z.string() }).nullable(),
@@ -46,8 +46,10 @@ const partSchema = z.strictObject({
   skipped: count,
   changed: count,
 })
+/** Far more than a home has. */
+const maxItems = 1_000
 const manifestSchema = z.strictObject({
-  format: z.enum(['oxbow.backup.1', 'oxbow.backup.2']),
+  format: z.enum(['oxbow.backup.1', 'oxbow.backup.2', 'oxbow.backup.3']),
   user: z.string(),
   schema: count,
   head: z.strictObject({ seq: count, hash: hex }),
@@ -55,9 +57,14 @@ const manifestSchema = z.strictObject({
   madeAt: count,
   bytes: count,
   hash: hex,
-  parts: z.array(partSchema).max(2).exactOptional(),
+  parts: z.array(partSchema).max(3).exactOptional(),
   config: z.array(z.string()).max(2).exactOptional(),
   plugins: z.boolean().exactOptional(),
+  items: z.array(z.string()).max(maxItems).exactOptional(),
+  leftOut: z
+    .array(z.strictObject({ path: z.string(), what: z.string(), instead: z.string() }))
+    .max(maxItems)
+    .exactOptional(),
   store: z.string().exactOptional(),
 }) satisfies z.ZodType<BackupManifest>
 
@@ -88,7 +95,7 @@ export async function sealBackup(path: string, facts: Omit<BackupManifest, 'form
   const file = openSync(path, 'r+')
   try {
     const { size } = fstatSync(file)
-    const format = facts.parts === undefined ? 'oxbow.backup.1' : 'oxbow.backup.2'
+    const format = facts.parts === undefined ? 'oxbow.backup.1' : 'oxbow.backup.3'
     const manifest: BackupManifest = { format, ...facts, hash: await hashOf(path, facts.bytes) }
     const text = Buffer.from(JSON.stringify(manifest), 'utf8')
     const end = `\n${mark}${String(text.length).padStart(10, '0')}\n`

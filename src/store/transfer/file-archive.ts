@@ -13,7 +13,7 @@ import { chmod, type FileHandle, lchown, lstat, mkdir, open as openFile, readdir
 import { join } from 'node:path'
 import { Readable } from 'node:stream'
 import { extract as openExtract, type Headers, type Pack, pack as openPack } from 'tar-stream'
-import { OxbowError } from '../../types/index.ts'
+import { isOxbowError, OxbowError } from '../../types/index.ts'
 import { maxArchiveDepth, maxArchiveEntries, maxArchivedConfigBytes, maxArchiveNameBytes, sealedPieceBytes } from '../limits.ts'
 import { open, seal } from '../secrets/secret-store.ts'
 
@@ -224,6 +224,19 @@ export async function* sealPieces(bytes: AsyncIterable<Uint8Array>, root: string
       yield piece(buffered.subarray(0, sealedPieceBytes), false)
   }
   yield piece(buffered, true)
+}
+
+/** @returns whether one of the keys opens sealed pieces */
+export async function canOpen(bytes: AsyncIterable<Uint8Array>, roots: readonly string[], id: string): Promise<boolean> {
+  try {
+    const pieces = openPieces(bytes, roots, id)
+    await pieces.next()
+    await pieces.return(undefined)
+    return true
+  } catch (error) {
+    if (isOxbowError(error, 'denied')) return false
+    throw error
+  }
 }
 
 /** @param roots the one that opens the first piece is used. @throws OxbowError `denied` when none does, `bad_input` when a later piece does not open */

@@ -56,13 +56,13 @@ export async function restoreStore(deps: UpkeepDeps, question: RestoreQuestion):
       hint: `Use \`oxbow restore --user ${manifest.user}\`.`,
     })
   }
-  const changes = files === undefined ? [] : previewFiles(place, manifest, files)
+  const { files: changes, unopened } = files === undefined ? { files: [], unopened: [] } : await previewFiles(place, path, manifest, files)
   if (question.preview === true) {
     const { where, head, hasRows } = await currentStore(place)
-    return { manifest, where, head: head.seq, hasRows, files: changes }
+    return { manifest, where, head: head.seq, hasRows, unopened, files: changes }
   }
   return alone(place, async () => {
-    let staged: Awaited<ReturnType<typeof stageFiles>> = []
+    let staged: Awaited<ReturnType<typeof stageFiles>>['steps'] = []
     const copy = `${place.file}.restoring`
     removeDatabase(copy)
     try {
@@ -78,14 +78,14 @@ export async function restoreStore(deps: UpkeepDeps, question: RestoreQuestion):
       await appendRestore(deps, copy, restore, { by, manifest, problems })
       if (files !== undefined && manifest.parts !== undefined) {
         deps.tell('unpacking files', 0, 0)
-        staged = await stageFiles(place, path, manifest, files, stamp(now()))
+        staged = (await stageFiles(place, path, manifest, files, stamp(now()))).steps
       }
       await deps.signRestore(restore)
       if (staged.length > 0) writePlan(place, restore.call, staged)
       const replaced = place.url === '' ? putInPlace(deps, copy, current.hasRows) : await restoreRows(deps, copy, current.hasRows)
       const put = takePlaces(place, staged)
       staged = []
-      return { from: path, where: current.where, manifest, cutBackFrom: current.head.seq, problems, replaced, files: put }
+      return { from: path, where: current.where, manifest, cutBackFrom: current.head.seq, problems, replaced, unopened, files: put }
     } catch (error) {
       throw fileFault(error, place.file)
     } finally {

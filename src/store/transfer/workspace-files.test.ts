@@ -91,6 +91,7 @@ test('files, vault, folders of plugins and configuration come back as they were,
     manifest.parts?.map((part) => [part.name, part.files, part.links, part.sealed?.key]),
     [
       ['shared', 2, 2, undefined],
+      ['kept', 0, 0, undefined],
       ['private', 3, 0, '/keys/ann.json'],
     ],
   )
@@ -129,7 +130,7 @@ test('a backup of the database alone, and a restore of it alone, leave files as 
   assert.equal(readFileSync(at('vault', 'key.txt'), 'utf8'), 'changed')
 })
 
-test('another key opens nothing, and existing files stay', async () => {
+test('without its key a backup restores what is not sealed, and says what is missing; existing files stay', async () => {
   await using home = storeFolder()
   const { place, files } = await workspaceIn(home.folder, true)
   const { path } = await ask<BackupReport>(place, { ask: 'backup', path: join(home.folder, 'b'), files })
@@ -137,8 +138,14 @@ test('another key opens nothing, and existing files stay', async () => {
   const empty = await workspaceIn(other.folder, false)
   const keys = [{ key: 'cd'.repeat(32), file: '' }]
   const restore = { ask: 'restore', path, by: 'ann', replace: true } as const
-  await assertRejects(ask(empty.place, { ...restore, files: { ...empty.files, keys } }), 'denied', /encrypted with another key/)
-  assert.equal(existsSync(empty.place.file), false)
+  writeFileSync(empty.at('vault', 'own.txt'), 'mine')
+  const { unopened } = await ask<RestoreReport>(empty.place, { ...restore, files: { ...empty.files, keys } })
+  assert.deepEqual(
+    unopened.map(({ name, sealed }) => [name, sealed?.key]),
+    [['private', '/keys/ann.json']],
+  )
+  assert.ok(existsSync(empty.at('shared', 'large')))
+  assert.deepEqual(readdirSync(empty.at('vault')), ['own.txt'])
   assert.deepEqual(readdirSync(empty.at()).toSorted(), ['internal', 'shared', 'vault'])
   await ask(empty.place, { ...restore, files: { ...empty.files, keys: [...keys, ...files.keys] } })
   assert.equal(readFileSync(empty.at('vault', 'key.txt'), 'utf8'), 'kept-in-the-vault')

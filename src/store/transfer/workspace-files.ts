@@ -1,25 +1,21 @@
 /**
- * The files of a workspace in backups and restores: `shared`, the vault, what plugins keep in folders of their own, and the configuration.
+ * The files of an installation in backups and restores: everything below the home that `homeItems` keeps, of one user and of the home.
  *
  * A restore first unpacks beside the existing files. Then it writes a plan, replaces the journal, and renames the folders; the previous
  * ones are kept under other names. The journal decides whether an interrupted restore is finished or undone: if it has the record of the
  * restore, the folders are renamed, otherwise the unpacked files are removed.
  */
-import { existsSync, lstatSync, mkdirSync, readdirSync, readFileSync, realpathSync, renameSync, rmdirSync, rmSync, statSync } from 'node:fs'
+import { existsSync, lstatSync, mkdirSync, readdirSync, readFileSync, renameSync, rmdirSync, rmSync, statSync } from 'node:fs'
 import { lstat, readdir } from 'node:fs/promises'
 import { basename, dirname, join } from 'node:path'
 import { randomUUID } from 'node:crypto'
-import { type BackupManifest, type BackupPart, type FileKeys, OxbowError, writeWhole } from '../../types/index.ts'
+import { type BackupManifest, type BackupPart, type FileKeys, type HomeItem, OxbowError, writeWhole } from '../../types/index.ts'
 import { syncFile } from '../sqlite/database-file.ts'
 import { alone, connectStore, type StorePlace, tableNames, using } from '../upkeep/connection.ts'
 import { maxArchiveDepth } from '../limits.ts'
 import { appendPart, readPart } from './backup-file.ts'
-import { openPieces, packFiles, sealPieces, unpackFiles } from './file-archive.ts'
-
-const folderNames = ['shared', 'vault', 'plugins'] as const
-/** Folders of the archive `private`. */
-const privateNames = ['vault', 'plugins'] as const
-type FolderName = (typeof folderNames)[number]
+import { canOpen, openPieces, packFiles, sealPieces, unpackFiles } from './file-archive.ts'
+import { itemsIn, itemsOf, itemsThere, leftOutOf, pathOf, snapshotOf, textName } from './home-files.ts'
 
 /** One thing that a restore puts in place: by renaming `staged` to `to`, and before that what is there to `kept`. */
 interface Step {
@@ -29,7 +25,7 @@ interface Step {
 }
 
 /** @returns the space that the archives of a workspace take, approximately: agents may change files meanwhile */
-export async function bytesOfFiles(place: StorePlace, { homeConfig }: FileKeys): Promise<number> {
+export async function bytesOfFiles(place: StorePlace, files: FileKeys): Promise<number> {
   let bytes = 0
   const add = async (folder: string, depth: number): Promise<void> => {
     for (const name of await readdir(folder).catch(() => [])) {
@@ -39,109 +35,141 @@ export async function bytesOfFiles(place: StorePlace, { homeConfig }: FileKeys):
       if (stat.isDirectory() && depth < maxArchiveDepth) await add(join(folder, name), depth + 1)
     }
   }
-  for (const name of folderNames) await add(folderOf(place, name), 1)
-  for (const file of Object.values(configFiles(place, homeConfig))) bytes += statSync(file, { throwIfNoEntry: false })?.size ?? 0
+  for (const item of itemsThere(place, files)) {
+    const path = pathOf(place, files, item)
+    if (item.isFile === true) bytes += statSync(path).size
+    else await add(path, 1)
+  }
   return bytes
 }
 
 /** Header and padding of an entry in a tar archive. */
 const archiveEntryBytes = 1_024
 
-/** Appends the archives of a workspace to a backup. @param isSealed the database of the backup is encrypted, so the archives must be too */
+/** Appends the archives of an installation to a backup. @param isSealed the database of the backup is encrypted, so the archives must be too */
 export async function backupFiles(
   place: StorePlace,
   path: string,
-  { keys, homeConfig }: FileKeys,
+  files: FileKeys,
   isSealed: boolean,
-): Promise<Pick<BackupManifest, 'parts' | 'config' | 'store' | 'plugins'>> {
-  const [seal] = keys
+): Promise<Pick<BackupManifest, 'parts' | 'items' | 'leftOut' | 'store'>> {
+  const [seal] = files.keys
   if (seal === undefined) throw new Error('a backup of files needs a key')
-  const texts = Object.fromEntries(
-    Object.entries(configFiles(place, homeConfig)).flatMap(([name, file]) => (existsSync(file) ? [[name, readFileSync(file)]] : [])),
-  )
-  const add = async (name: BackupPart['name'], names: readonly FolderName[], isPlain: boolean): Promise<BackupPart> => {
-    const folders = Object.fromEntries(names.map((folder) => [folder, folderOf(place, folder)] as const))
-    const source = { folders, texts: name === 'private' ? texts : {} }
-    const { bytes, counts } = packFiles(source)
-    const id = randomUUID()
-    return appendPart(path, isPlain ? bytes : sealPieces(bytes, seal.key, id), () => {
-      const { bytes: contentBytes, ...rest } = counts
-      return { name, sealed: isPlain ? null : { id, key: seal.file }, contentBytes, ...rest }
-    })
+  const there = itemsThere(place, files)
+  const add = async (name: BackupPart['name'], isPlain: boolean): Promise<BackupPart> => {
+    const own = there.filter((item) => itemsOf[name].has(item.keeping))
+    const texts = own
+      .filter(({ isFile }) => isFile === true)
+      .map((item) => [textName(item), readFileSync(pathOf(place, files, item))] as const)
+    const folders: [string, string][] = []
+    const drafts: string[] = []
+    for (const item of own.filter(({ isFile }) => isFile !== true)) {
+      const { folder, draft } = await snapshotOf(item, pathOf(place, files, item))
+      folders.push([item.id, folder])
+      if (draft !== null) drafts.push(draft)
+    }
+    try {
+      const { bytes, counts } = packFiles({ folders: Object.fromEntries(folders), texts: Object.fromEntries(texts) })
+      const id = randomUUID()
+      return await appendPart(path, isPlain ? bytes : sealPieces(bytes, seal.key, id), () => {
+        const { bytes: contentBytes, ...rest } = counts
+        return { name, sealed: isPlain ? null : { id, key: seal.file }, contentBytes, ...rest }
+      })
+    } finally {
+      for (const draft of drafts) rmSync(draft, { recursive: true, force: true })
+    }
   }
-  const plugins = existsSync(folderOf(place, 'plugins'))
-  const parts = [await add('shared', ['shared'], !isSealed), await add('private', plugins ? privateNames : ['vault'], false)]
-  return { parts, config: Object.keys(texts), store: storeName(place), ...(plugins && { plugins }) }
+  const parts = [await add('shared', !isSealed), await add('kept', !isSealed), await add('private', false)]
+  const items = there.map(({ id }) => id)
+  return { parts, items, leftOut: leftOutOf(place, files), store: storeName(place) }
 }
 
-/** @returns the paths that a restore of these files would write, and what happens to each */
-export function previewFiles(
+/** @returns the paths that a restore of these files would write, what happens to each, and the parts that no key opens */
+export async function previewFiles(
   place: StorePlace,
+  path: string,
   manifest: BackupManifest,
-  { homeConfig }: FileKeys,
-): readonly { readonly path: string; readonly change: 'new' | 'replaced' | 'beside' }[] {
-  if (manifest.parts === undefined) return []
-  const folders = foldersIn(manifest).map((name) => {
-    const path = folderOf(place, name)
-    return { path, change: isEmpty(path) ? 'new' : 'replaced' } as const
+  files: FileKeys,
+): Promise<{
+  readonly files: readonly { readonly path: string; readonly change: 'new' | 'replaced' | 'beside' }[]
+  readonly unopened: readonly BackupPart[]
+}> {
+  const unopened = await unopenedParts(path, manifest, files)
+  const changes = itemsToRestore(manifest, unopened).map((item) => {
+    const to = pathOf(place, files, item)
+    return { path: to, change: changeOf(place, manifest, item, to) }
   })
-  const config = Object.entries(configFiles(place, homeConfig)).filter(([name]) => manifest.config?.includes(name) === true)
-  return [...folders, ...config.map(([, path]) => ({ path, change: configChange(place, manifest, path) }))]
+  return { files: changes, unopened }
 }
 
-function foldersIn({ plugins = false }: BackupManifest): readonly FolderName[] {
-  return folderNames.filter((name) => name !== 'plugins' || plugins)
+/** A plain part needs no key; one that is sealed is left out if no key opens it. */
+async function unopenedParts(path: string, manifest: BackupManifest, { keys }: FileKeys): Promise<readonly BackupPart[]> {
+  const roots = keys.map(({ key }) => key)
+  const unopened: BackupPart[] = []
+  for (const part of manifest.parts ?? [])
+    if (part.sealed !== null && !(await canOpen(readPart(path, manifest, part.name), roots, part.sealed.id))) unopened.push(part)
+  return unopened
 }
 
-function configChange(place: StorePlace, { store }: BackupManifest, path: string): 'new' | 'replaced' | 'beside' {
+function itemsToRestore(manifest: BackupManifest, unopened: readonly BackupPart[]): readonly HomeItem[] {
+  return itemsIn(manifest).filter(({ keeping }) => !unopened.some(({ name }) => itemsOf[name].has(keeping)))
+}
+
+function changeOf(place: StorePlace, { store }: BackupManifest, { id, isFile }: HomeItem, path: string): 'new' | 'replaced' | 'beside' {
   // This configuration would make Oxbow use another store than the restored one.
-  if (store !== storeName(place)) return 'beside'
-  return existsSync(path) ? 'replaced' : 'new'
+  if (id.endsWith('-config') && store !== storeName(place)) return 'beside'
+  return (isFile === true ? existsSync(path) : !isEmpty(path)) ? 'replaced' : 'new'
 }
 
 function storeName({ url, shownUrl }: StorePlace): string {
   return url === '' ? 'file' : (shownUrl ?? 'postgres')
 }
 
-/** Unpacks the files of a backup beside the existing ones. @returns the steps that put them in place */
+/** Unpacks the files of a backup beside the existing ones. @returns the steps that put them in place, and the parts that no key opens */
 export async function stageFiles(
   place: StorePlace,
   path: string,
   manifest: BackupManifest,
-  { keys, homeConfig }: FileKeys,
+  files: FileKeys,
   stamp: string,
-): Promise<readonly Step[]> {
-  const roots = keys.map(({ key }) => key)
+): Promise<{ readonly steps: readonly Step[]; readonly unopened: readonly BackupPart[] }> {
+  const roots = files.keys.map(({ key }) => key)
+  const unopened = await unopenedParts(path, manifest, files)
+  const items = itemsToRestore(manifest, unopened)
   const step = (to: string): Step => ({ staged: `${to}.restoring`, to, kept: `${to}.replaced-${stamp}` })
-  const steps = foldersIn(manifest).map((name) => step(folderOf(place, name)))
+  const steps = items.filter(({ isFile }) => isFile !== true).map((item) => step(pathOf(place, files, item)))
   for (const { staged, to } of steps) {
     if (existsSync(to) && statSync(to).dev !== statSync(dirname(to)).dev) throw notMovable(to)
     rmSync(staged, { recursive: true, force: true })
   }
-  const configSteps: Step[] = []
+  const textSteps: Step[] = []
   try {
     for (const part of manifest.parts ?? []) {
-      const names = foldersIn(manifest).filter((name) => (name === 'shared') === (part.name === 'shared'))
+      if (unopened.includes(part)) continue
+      const own = items.filter(({ keeping }) => itemsOf[part.name].has(keeping))
+      const folders = own.filter(({ isFile }) => isFile !== true).map((item) => [item.id, pathOf(place, files, item)] as const)
       const raw = readPart(path, manifest, part.name)
       const texts = await unpackFiles(part.sealed === null ? raw : openPieces(raw, roots, part.sealed.id), {
-        folders: Object.fromEntries(names.map((name) => [name, step(folderOf(place, name)).staged])),
-        texts: new Set(part.name === 'private' ? configNames : []),
-        owner: ownerOf(folderOf(place, names[0] ?? 'vault')),
+        folders: Object.fromEntries(folders.map(([id, to]) => [id, step(to).staged])),
+        texts: new Set(own.filter(({ isFile }) => isFile === true).map(textName)),
+        owner: ownerOf(folders[0]?.[1] ?? place.file),
       })
-      for (const [name, text] of texts) {
-        const file = configFiles(place, homeConfig)[name] ?? ''
-        const isBeside = configChange(place, manifest, file) === 'beside'
+      for (const item of own) {
+        const text = texts.get(textName(item))
+        if (text === undefined) continue
+        const file = pathOf(place, files, item)
+        const isBeside = changeOf(place, manifest, item, file) === 'beside'
         if (!isBeside && existsSync(file) && readFileSync(file).equals(text)) continue
         const one = step(isBeside ? `${file}.from-backup-${stamp}` : file)
-        configSteps.push(one)
+        textSteps.push(one)
         writeWhole(one.staged, text)
       }
     }
   } catch (error) {
-    dropStaged(place, [...steps, ...configSteps])
+    dropStaged(place, [...steps, ...textSteps])
     throw error
   }
-  return [...steps, ...configSteps]
+  return { steps: [...steps, ...textSteps], unopened }
 }
 
 /** Owner of the existing files: hands may run under another account. Null unless this is root, because nobody else may change owners. */
@@ -205,23 +233,6 @@ async function hasRecord(place: StorePlace, call: string): Promise<boolean> {
 
 function planFile({ file }: StorePlace): string {
   return join(dirname(file), 'restore-plan.json')
-}
-
-function rootOf({ file }: StorePlace): string {
-  return dirname(dirname(file))
-}
-
-/** The real path of the folder: a person may have replaced it by a link. */
-function folderOf(place: StorePlace, name: FolderName): string {
-  const path = name === 'plugins' ? join(dirname(place.file), name) : join(rootOf(place), name)
-  return existsSync(path) ? realpathSync(path) : path
-}
-
-const configNames = ['config/home.toml', 'config/user.toml'] as const
-
-function configFiles(place: StorePlace, homeConfig: string): Readonly<Record<string, string>> {
-  const [home, user] = configNames
-  return { [home]: homeConfig, [user]: join(rootOf(place), 'config.toml') }
 }
 
 function isEmpty(path: string): boolean {

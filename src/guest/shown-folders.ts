@@ -1,0 +1,38 @@
+/**
+ * The folders of the person in a guest that runs: which of them agents see, and how a changed list takes effect. The sandbox shows them; an
+ * isolated guest has its sandbox with the runner, which does the same there.
+ */
+import { type GuestEnvelope, type HostPort, OxbowError, type Sandbox, type ShownFolder } from '../types/index.ts'
+
+export interface GuestFolders {
+  /** Names in /shared, also of folders that cannot be shown now. */
+  names(): readonly string[]
+  /** Takes over the list of now. @throws OxbowError as `SandboxFolders.show`, or `not_found` where no runner keeps a list */
+  show(): Promise<readonly ShownFolder[]>
+}
+
+export function followFolders(
+  { folders: atStart = [] }: Pick<GuestEnvelope, 'folders'>,
+  sandbox: Pick<Sandbox, 'folders' | 'status'>,
+  host: Pick<HostPort, 'folders'> | undefined,
+): GuestFolders {
+  let names = atStart.map(({ name }) => name)
+  return {
+    names: () => names,
+    async show() {
+      if (host === undefined)
+        throw new OxbowError('not_found', 'This guest has no runner that keeps a list of folders.', { hint: 'Start it with oxbow.' })
+      const { folders, shown } = await host.folders()
+      const now = shown ?? (await sandbox.folders?.show(folders)) ?? folders.map((folder) => ({ ...folder, problem: unseen(sandbox) }))
+      names = now.map(({ name }) => name)
+      return now
+    },
+  }
+}
+
+/** Tiers that show nothing but the workspace. */
+function unseen({ status: { tier, provider } }: Pick<Sandbox, 'status'>): string {
+  if (tier === 'none') return 'is not visible to agents, because there is no sandbox'
+  if (tier === 'insecure') return 'is not visible to agents without a sandbox (--insecure)'
+  return `is not visible to agents in this sandbox (${tier}${provider === '' ? '' : `, ${provider}`})`
+}
