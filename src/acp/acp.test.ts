@@ -258,6 +258,47 @@ void describe('approval in an editor', () => {
   })
 })
 
+void describe('the mode of a session', () => {
+  const step = () => [asks(['file_write', { path: 'a', text: 'b' }]), says('So.')]
+
+  void it('is reported and holds in every editor that loads or resumes it, and for a message by another way', async () => {
+    const play = inOrder(...step(), ...step(), ...step(), ...step())
+    await using editor = await openEditor({ play, calls: [reads, writes, runs] })
+    const id = await editor.begin()
+    await editor.agent.request(session.setMode, { sessionId: id, modeId: 'read_only' })
+    for (const way of [session.load, session.resume]) {
+      await using second = await openEditor({ over: editor })
+      const opened = await second.agent.request(way, { sessionId: id, cwd: '/home/ada/project', mcpServers: [] })
+      assert.equal(opened.modes?.currentModeId, 'read_only')
+      await second.say(id, 'Go')
+      assert.equal(second.of('tool_call_update').at(-1)?.status, 'failed')
+    }
+    const over = Promise.withResolvers<void>()
+    let refused = 0
+    const stop = await editor.kernel.follow(id as never, 0, (event) => {
+      if (event.type === 'record' && event.record.name === 'file_write' && event.record.phase === 'refused') refused += 1
+      if (refused < 3) return
+      if (event.type === 'record' && event.record.name === 'turn.send' && event.record.phase === 'outcome') over.resolve()
+    })
+    await editor.kernel.sendTurn({ session: id as never, clientId: crypto.randomUUID() as never, text: 'Go' })
+    await over.promise
+    stop()
+    await editor.agent.request(session.setMode, { sessionId: id, modeId: 'configured' })
+    await editor.say(id, 'Go')
+    assert.equal(editor.of('tool_call_update').at(-1)?.status, 'completed')
+  })
+
+  void it('of approving everything ends with the editor that was told so', async () => {
+    await using editor = await openEditor({ play: inOrder(says('So.')), calls: [reads] })
+    const id = await editor.begin()
+    await editor.say(id, 'Go')
+    await editor.agent.request(session.setMode, { sessionId: id, modeId: 'approve' })
+    await using second = await openEditor({ over: editor })
+    const opened = await second.agent.request(session.resume, { sessionId: id, cwd: '/home/ada/project', mcpServers: [] })
+    assert.equal(opened.modes?.currentModeId, 'configured')
+  })
+})
+
 void describe('cancel', () => {
   void it('stops what runs, and answers the prompt soon', async () => {
     const stuck = testCall(

@@ -36,7 +36,7 @@ export interface AgentHandlers {
   listSessions(request: ListSessionsRequest): Promise<ListSessionsResponse>
   closeSession(session: string): Promise<void>
   deleteSession(session: string): Promise<void>
-  setMode(session: string, mode: string): void
+  setMode(session: string, mode: string): Promise<void>
   prompt(session: string, blocks: readonly ContentBlock[], signal: AbortSignal): Promise<PromptResponse>
   cancel(session: string): void
 }
@@ -92,7 +92,7 @@ function appOf(version: string, handlers: AgentHandlers, onCapabilities: (capabi
       return {}
     })
     .onRequest(session.setMode, async ({ params }) => {
-      await typed((async () => handlers.setMode(params.sessionId, params.modeId))())
+      await typed(handlers.setMode(params.sessionId, params.modeId))
       return {}
     })
     .onRequest(session.prompt, ({ params, signal }) => typed(handlers.prompt(params.sessionId, params.prompt, signal)))

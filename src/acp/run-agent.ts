@@ -64,11 +64,11 @@ function createHandlers(parts: Parts): AgentHandlers {
       const outcome = await (await link.gateway()).call('session.delete', { session: id })
       if (outcome.status !== 'ok') throw toError(outcome.failure)
     },
-    setMode(id, mode) {
+    async setMode(id, mode) {
       const known = modes.find((each) => each.id === mode)
       if (known === undefined)
         throw new OxbowError('bad_input', `There is no mode ${mode.slice(0, 50)}.`, { hint: modes.map((each) => each.id).join(', ') })
-      find(id).setMode(known.id)
+      await find(id).setMode(known.id)
       editor.update(id, { sessionUpdate: 'current_mode_update', currentModeId: known.id })
     },
     prompt: async (id, blocks, signal) => find(id).prompt(blocks, signal),
@@ -87,7 +87,8 @@ function createOpenings({ ports, link, sessions, editor }: Parts): Pick<AgentHan
   const attach = async (id: SessionId, folder: string, past: readonly RecordView[], replays: boolean): Promise<EditorSession> => {
     if (sessions.size >= maxOpenSessions && !sessions.has(id)) throw tooManySessions()
     sessions.get(id)?.detach()
-    const session = createEditorSession({ id, editor, link, ports, contextTokens: () => contextTokens, folder })
+    const mode = await modeOf(id, await link.gateway())
+    const session = createEditorSession({ id, editor, link, ports, contextTokens: () => contextTokens, folder, mode })
     if (replays) session.replay(past)
     await session.follow(past)
     sessions.set(id, session)
@@ -125,6 +126,14 @@ function createOpenings({ ports, link, sessions, editor }: Parts): Pick<AgentHan
     loadSession: (request) => open(request, true),
     resumeSession: (request) => open(request, false),
   }
+}
+
+/** @returns how strict the session is for everybody @throws OxbowError: one that cannot tell must not look like the usual mode */
+async function modeOf(session: SessionId, gateway: Gateway): Promise<ModeId> {
+  const outcome = await gateway.call('session.mode', { session })
+  if (outcome.status !== 'ok') throw toError(outcome.failure)
+  const { mode } = outcome.output as { readonly mode: ModeId }
+  return modes.some(({ id }) => id === mode) ? mode : 'read_only'
 }
 
 function modesOf(session: EditorSession): SessionModeState {

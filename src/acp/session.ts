@@ -47,7 +47,8 @@ export type ModeId = (typeof modes)[number]['id']
 export interface EditorSession {
   readonly id: SessionId
   mode(): ModeId
-  setMode(mode: ModeId): void
+  /** What is stricter than the configuration is the session's, whoever opens it next; `approve` ends with this editor. @throws OxbowError */
+  setMode(mode: ModeId): Promise<void>
   /** @throws OxbowError */
   prompt(blocks: readonly ContentBlock[], signal: AbortSignal): Promise<PromptResponse>
   cancel(): void
@@ -67,6 +68,8 @@ interface SessionDeps {
   readonly link: GuestLink
   readonly ports: AcpPorts
   readonly contextTokens: () => number
+  /** As the guest has it. */
+  readonly mode: ModeId
   /** Folder of the person in which the editor works: the first message names it. Empty: it was named in an earlier one. */
   readonly folder: string
 }
@@ -76,7 +79,7 @@ const newId = createIdMaker(systemClock, systemRandom) as () => CallId
 export function createEditorSession(deps: SessionDeps): EditorSession {
   const { id, editor, link, ports } = deps
   const turns = createTurns()
-  let mode: ModeId = 'configured'
+  let { mode } = deps
   let { folder } = deps
   let stop = (): void => {}
   const show = (update: SessionUpdate): void => editor.update(id, update)
@@ -85,7 +88,7 @@ export function createEditorSession(deps: SessionDeps): EditorSession {
   }
   const fold = createUpdateFold({ ownPath: ports.ownPath, contextTokens: deps.contextTokens, onMedia })
   const questions = createQuestions(deps, () => mode)
-  const wish = (): ClientTools => wishOf(editor, mode)
+  const wish = (): ClientTools => ({ tools: editorTools(editor.capabilities()) })
   const take = (event: FollowEvent): void => {
     fold.live(event, turns.isOwn).forEach(show)
     if (event.type === 'record') turns.take(event.record)
@@ -118,7 +121,12 @@ export function createEditorSession(deps: SessionDeps): EditorSession {
   return {
     id,
     mode: () => mode,
-    setMode: (wanted) => void (mode = wanted),
+    async setMode(wanted) {
+      const gateway = await link.gateway()
+      const outcome = await gateway.call('session.set_mode', { session: id, mode: wanted === 'approve' ? 'configured' : wanted })
+      if (outcome.status !== 'ok') throw toError(outcome.failure)
+      mode = wanted
+    },
     async prompt(blocks, signal) {
       // Before anything is waited for: a cancellation may follow at once.
       const cancelling = turns.cancelling(signal)
@@ -138,11 +146,6 @@ export function createEditorSession(deps: SessionDeps): EditorSession {
     close: () => (leave(), stop()),
     detach: () => (questions.close(), stop()),
   }
-}
-
-/** What a turn is sent with: the tools of the editor, and how strict the mode is beside the policy. */
-function wishOf(editor: Editor, mode: ModeId): ClientTools {
-  return { tools: editorTools(editor.capabilities()), ...((mode === 'ask' || mode === 'read_only') && { caution: mode }) }
 }
 
 /** Shows the title once it has changed: one comes with the first message, and may change at any time. Never throws. */

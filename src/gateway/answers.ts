@@ -1,16 +1,19 @@
 /**
  * The answers that are under way over HTTP. A reader that takes nothing of its answer for two checks is disconnected; a client that goes
- * on sending a body which nobody reads, too. When the gateway closes, answers have a moment to end; those that cannot are told when to
+ * on sending a body which nobody reads, too. An answer ends with the key that asked for it. When the gateway closes, answers have a moment to end; those that cannot are told when to
  * ask again.
  */
 import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { Kernel } from '../kernel/index.ts'
 import { OxbowError } from '../types/index.ts'
-import { retryAfterStopS, unreadBodyMs } from './limits.ts'
+import { flushMs, retryAfterStopS, unreadBodyMs } from './limits.ts'
 
 export interface Answers {
   /** Aborted, with the reason as an OxbowError, when the gateway closes. */
   readonly closing: AbortSignal
   add(request: IncomingMessage, response: ServerResponse): void
+  /** The request is that of a client, whose answer ends with its key. */
+  belongs(request: IncomingMessage, client: Pick<Kernel, 'onEnd'>): void
   /** Called at intervals. */
   check(): void
   /** Resolves when all have ended, after `maxMs` at the latest. */
@@ -21,11 +24,13 @@ export function createAnswers(): Answers {
   const closing = new AbortController()
   /** Bytes that waited for the reader at the last check. */
   const open = new Map<ServerResponse, number>()
+  const byRequest = new WeakMap<IncomingMessage, ServerResponse>()
   let onEmpty = (): void => {}
   return {
     closing: closing.signal,
     add(request, response) {
       open.set(response, 0)
+      byRequest.set(request, response)
       response.once('finish', () => {
         // What is left of the body would be read and thrown away for as long as it comes.
         if (!request.complete) setTimeout(() => request.destroy(), unreadBodyMs).unref()
@@ -34,6 +39,13 @@ export function createAnswers(): Answers {
         open.delete(response)
         if (open.size === 0) onEmpty()
       })
+    },
+    belongs(request, client) {
+      const response = byRequest.get(request)
+      if (response === undefined || response.closed) return
+      // The kernel delivers nothing more: whoever answers has a moment to say why.
+      const stop = client.onEnd?.(() => setTimeout(() => response.destroy(), flushMs).unref())
+      response.once('close', () => stop?.())
     },
     check() {
       for (const [response, before] of open) {
@@ -50,9 +62,6 @@ export function createAnswers(): Answers {
     },
   }
 }
-
-/** For what was refused at the end to leave. */
-const flushMs = 100
 
 function within(maxMs: number, wait: (resolve: () => void) => void): Promise<void> {
   return new Promise((resolve) => {

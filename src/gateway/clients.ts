@@ -42,9 +42,11 @@ interface ClientsDeps {
   readonly token: string
   readonly requestsPerMinute: number
   readonly now: () => number
+  /** Called for each request with a key. */
+  readonly onClient?: (request: IncomingMessage, client: Client) => void
 }
 
-export function createClients({ kernel, token, requestsPerMinute, now }: ClientsDeps): Clients {
+export function createClients({ kernel, token, requestsPerMinute, now, onClient }: ClientsDeps): Clients {
   const known = createRecentMap<string, Promise<Kernel>>(keptClients)
   const requests = createBuckets(requestsPerMinute, now)
   const guesses = createBuckets(guessesPerMinute, now)
@@ -89,6 +91,7 @@ export function createClients({ kernel, token, requestsPerMinute, now }: Clients
         const key = admit(request, isUpgrade)
         if (key === null) return owner
         const { mayAll, ...client } = await checked(key)
+        onClient?.(request, client)
         // Any key can be sent as a cookie; a page has the owner's rights.
         const isPage = mayAll && cookieKeyOf(request.headers) === key
         return isPage ? client : { ...client, take: () => take(client.id) }

@@ -29,7 +29,11 @@ export function createHandshake(deps: Omit<ConnectionDeps, 'texts' | 'kernel' | 
     server.handleUpgrade(request, stream, head, (socket) => {
       const connection = serveConnection(socket, stream, { ...served, ...client })
       connections.add(connection)
-      socket.once('close', () => connections.delete(connection))
+      const stop = client.kernel.onEnd?.(({ message }) => connection.close(policyViolation, message))
+      socket.once('close', () => {
+        stop?.()
+        connections.delete(connection)
+      })
     })
 }
 

@@ -19,7 +19,7 @@ import {
 } from '../types/index.ts'
 import { isLoopback, refuseSource, takePagePart } from './admission.ts'
 import { type Answers, createAnswers } from './answers.ts'
-import type { Clients } from './clients.ts'
+import type { Client, Clients } from './clients.ts'
 import type { Connection } from './connection.ts'
 import type { Tls } from './exposure.ts'
 import type { ApiDeps } from './http/api.ts'
@@ -91,7 +91,8 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
   const requestsPerMinute = options.requests_per_minute ?? defaultRequestsPerMinute
   const loadClients = once(async () => {
     const { createClients } = await import('./clients.ts')
-    return createClients({ kernel, token, requestsPerMinute, now: Date.now })
+    const onClient = (request: IncomingMessage, client: Client): void => answers.belongs(request, client.kernel)
+    return createClients({ kernel, token, requestsPerMinute, now: Date.now, onClient })
   })
   const listener = createListener(options, { limits, onBug, connections: () => connections.size, answers, loadClients })
   const onUpgrade = createUpgrade(options, { limits, onBug, connections, closing: answers.closing, loadClients })

@@ -114,6 +114,8 @@ export const maxMcpSessions = 256
 export const mcpIdleMs: number = 60 * 60_000
 /** How often it is looked at whether keys still hold, and whether tools have changed. */
 export const mcpCheckMs = 5_000
+/** For what was refused at the end, or says why an answer ends, to leave. */
+export const flushMs = 100
 /** What a session has sent and keeps for a program whose stream broke. */
 export const maxMcpEvents = 500
 export const maxMcpEventBytes: number = 2 * 1024 * 1024

@@ -210,5 +210,11 @@ export const watchIdleMs = 60_000
 export const maxSnapshotFiles = 100_000
 /** A file that changed within this time may change again without a new stamp: file systems count time in steps of up to 10 ms. */
 export const freshMs = 20
+/** Entries of a workspace that are compared before an approved command runs: looking at more takes seconds. */
+export const maxFingerprintEntries = 500_000
+/** Comparisons that hands remember, to name what has changed: questions that wait at once. */
+export const keptFingerprints = 8
+/** Paths that one comparison names. */
+export const maxNamedChanges = 20
 /** Bytes of the files in one reply of `collect`. */
 export const maxCollectBytes: number = 8 * mib

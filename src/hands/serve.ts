@@ -5,6 +5,7 @@ import { createMessageReader, createMessageWriter, greetingId, joinContent, spli
 import { openArchives } from './archive/unpack-folder.ts'
 import { openBrowser } from './browser/browser-operations.ts'
 import type { BrowserOptions } from './browser/chromium-launch.ts'
+import { type Fingerprints, openFingerprints } from './commands/fingerprint.ts'
 import { commandOperations, type CommandOptions, type CommandRunner } from './commands/run-command.ts'
 import { cancelled, failed, toReplyFailure } from './failure.ts'
 import { fileOperations } from './files/file-operations.ts'
@@ -44,6 +45,9 @@ function openFamilies({ roots, commands, sessions: place, browser: options }: Ha
   const sessions = openSessions(place)
   const browser = openBrowser(options)
   const watches = openWatches(roots)
+  const running = (): number => (commands?.usage() ?? []).reduce((sum, { processes }) => sum + processes, 0)
+  const fingerprints = openFingerprints(roots, running)
+  const commandOps = commandOperations(commands, roots)
   return {
     ops: {
       shutdown,
@@ -52,15 +56,30 @@ function openFamilies({ roots, commands, sessions: place, browser: options }: Ha
       ...surveyOperations(roots),
       ...openSnapshots(roots),
       ...watches.ops,
-      ...commandOperations(commands, roots),
+      ...commandOps,
       ...sessions.ops,
       ...browser.ops,
+      fingerprint: fingerprints.take,
+      exec: afterCheck(fingerprints, commandOps.exec),
+      sessionOpen: afterCheck(fingerprints, sessions.ops.sessionOpen),
+      sessionWrite: afterCheck(fingerprints, sessions.ops.sessionWrite),
     },
     close() {
       watches.close()
       void swept.then((sweeping) => sweeping.stop())
       return Promise.allSettled([uploads.close(), archives.close(), sessions.close(), browser.close()])
     },
+  }
+}
+
+/** What was allowed for the files as they were begins only if they still are. */
+function afterCheck<Input extends { readonly unchanged?: string | undefined }, Output>(
+  { assertUnchanged }: Fingerprints,
+  operation: (input: Input, signal: AbortSignal) => Promise<Output>,
+): (input: Input, signal: AbortSignal) => Promise<Output> {
+  return async (input, signal) => {
+    assertUnchanged(input.unchanged)
+    return operation(input, signal)
   }
 }
 

@@ -48,6 +48,7 @@ import {
   filesFor,
   isShutdown,
   type RunningCalls,
+  startsWhileUnchanged,
   stopReason,
   type Watch,
 } from './stages/running-calls.ts'
@@ -60,6 +61,7 @@ import {
   flowRefusal,
   holdsHandle,
   judgeInput,
+  mayBeCautious,
   type Labels,
   mustAsk,
   repeatedLabels,
@@ -87,9 +89,9 @@ export interface GateDeps extends ApprovalDeps, FilePlaces {
   readonly fillHandles: DataHandles['fill']
   readonly files: FileFlow
   readonly blobs: Blobs
-  /** Files that came with the messages of a turn, and what its message asks for beside the policy. */
+  /** Files that came with the messages of a turn, and what its message and its session ask for beside the policy. */
   readonly attachments: (turn: Caller['turn']) => readonly Attachment[]
-  readonly cautionOf: (turn: Caller['turn']) => ClientTools['caution']
+  readonly cautionOf: (caller: Pick<Caller, 'session' | 'turn'>) => Promise<ClientTools['caution']>
   /** Undefined: no plugin has any. */
   readonly hooks: () => KernelHooks | undefined
 }
@@ -106,13 +108,19 @@ export function createGate(deps: GateDeps): Gate {
   const start: Gate['start'] = (caller, name, input, options) =>
     flights({ id: options.id, caller, name }, (isTaken) => {
       const intended = Promise.withResolvers<Intended | null>()
-      const outcome = passGate(deps, { ...options, caller, isTaken, onIntended: intended.resolve }, name, input)
+      const outcome = passGate(deps, { ...whileHeld(options, caller), caller, isTaken, onIntended: intended.resolve }, name, input)
       // A store failure before the intent rejects the acknowledgement too.
       outcome.then(() => intended.resolve(null), intended.reject)
       intended.promise.catch(() => {})
       return { intended: intended.promise, outcome }
     })
   return { start, call: (caller, name, input, options) => start(caller, name, input, options).outcome }
+}
+
+/** A call lasts no longer than the rights of its caller. */
+function whileHeld(options: CallOptions, { ended }: Caller): CallOptions {
+  if (ended === undefined) return options
+  return { ...options, signal: options.signal === null ? ended : AbortSignal.any([options.signal, ended]) }
 }
 
 const ignored = (): void => {}
@@ -133,6 +141,8 @@ interface Admitted {
   readonly input: unknown
   /** A person changed the input. */
   readonly edited: boolean
+  /** State of the files for which a person allowed it; empty: nobody was asked. */
+  readonly unchanged: string
   readonly held: Labels
   /** What it has reserved; null: nothing of it is counted. */
   readonly hold: Hold | null
@@ -204,11 +214,12 @@ async function admit(
   call = hooked?.call ?? call
 
   // 5. Approve: run, or park until a user decides.
-  const policy = judgeInput(deps.approval, deps.cautionOf(caller.turn), caller, call, input)
+  const caution = mayBeCautious(caller, call) ? await deps.cautionOf(caller) : undefined
+  const policy = judgeInput(deps.approval, caution, caller, call, input)
   if (typeof policy !== 'string') return refusal(policy)
   const asks = call.asks !== undefined || ((policy === 'ask' || flow.decision === 'ask') && mustAsk(caller, call))
   const judge = (): ReturnType<typeof judgeAgain> => judgeAgain(deps, caller, call, input, own)
-  const approved = asks ? await approve(deps, passing, { call, input, flow, held, judge }, past) : { input, edited: false }
+  const approved = asks ? await approve(deps, passing, { call, input, flow, held, judge }, past) : { input, edited: false, unchanged: '' }
   if ('status' in approved) return approved
   const again = approved.edited ? await judgeAgain(deps, caller, call, approved.input, own) : null
   const beyond = again !== null && 'code' in again ? again : null
@@ -254,7 +265,7 @@ async function perform(deps: GateDeps, passing: Passing, admitted: Admitted, pas
   const began = clock.monotonicMs()
   const use = deps.secrets.begin({ caller: passing.caller, call: passing.id, name: call.name }, call, input, admitted.own)
   const files = deps.files.watch({ caller: passing.caller, call: passing.id, name: call.name }, call, input)
-  const ran = await run(deps, passing, call, use, hold, files)
+  const ran = await run(deps, passing, admitted, use, files)
   if (ran === stoppedForRestart) {
     if (hold !== null) budgets.release(hold)
     return cancelledOutcome('The guest is stopping; this continues at its next start.')
@@ -322,14 +333,15 @@ const stoppedForRestart = Symbol('stopped for restart')
 async function run(
   deps: GateDeps,
   passing: Passing,
-  call: Call,
+  { call, hold, unchanged }: Admitted,
   use: SecretUse,
-  hold: Hold | null,
   watched: WatchedFiles | null,
 ): Promise<Ran | typeof stoppedForRestart> {
   const { id, caller } = passing
   const watch = deps.running.enter(caller, call, passing)
-  const files = filesFor(deps, { caller, id, call, watch }, (sandbox) => use.sandbox(watched?.sandbox(sandbox) ?? sandbox))
+  const files = filesFor(deps, { caller, id, call, watch }, (sandbox) =>
+    startsWhileUnchanged(use.sandbox(watched?.sandbox(sandbox) ?? sandbox), unchanged),
+  )
   const context: CallContext = {
     id,
     caller,

@@ -14,6 +14,7 @@ import type {
   HostPort,
   Json,
   Notice,
+  OxbowError,
   Random,
   Sandbox,
   SessionId,
@@ -61,6 +62,11 @@ export interface Kernel {
    * @throws OxbowError `unauthenticated` when the key of this kernel was revoked or has expired; never for the owner's
    */
   check(): Promise<boolean>
+  /**
+   * @param listener called once, when the key of this kernel is revoked, expires, or has other rights: what was opened with it must end
+   * @returns a function that stops it. Absent: the owner's rights stay
+   */
+  onEnd?(listener: (why: OxbowError) => void): () => void
   /** Calls that a model outside of this guest makes; only for a program with an API key. */
   readonly foreign?: ForeignCalls
   /** Interrupts turns, which continue at the next start, and flushes the journal. */

@@ -28,6 +28,7 @@ import { type Conversations, createConversations } from './conversation/conversa
 import { createScratchpads, type Scratchpads } from './conversation/scratchpads.ts'
 import { createSummaries, type Summaries } from './conversation/summaries.ts'
 import type { ExecLists } from './access/exec-lists.ts'
+import { createSessionModes, stricter } from './access/session-modes.ts'
 import { createEvents, type Events } from './events.ts'
 import type { KernelOptions } from './kernel-interface.ts'
 import { createMemoryHost } from './memory-host.ts'
@@ -39,7 +40,7 @@ import { createFileFlow, createSessions, type FileFlow, type Sessions } from './
 import { warningOf } from './budgets/notices.ts'
 import { type Budgets, createBudgets } from './stages/budgets.ts'
 import { type Cleaner, createCleaner, createKeptOutputs, type KeptOutputs } from './stages/cleaning.ts'
-import { type Approvals, createApprovals } from './stages/approval.ts'
+import { type Approvals, createApprovals } from './stages/approval-queue.ts'
 import { createRunningCalls, type RunningCalls } from './stages/running-calls.ts'
 import { createEventBus, createNoteEvent, type EventBus, type NoteEvent } from './observe/event-bus.ts'
 import { createResources, type DiskProbe, type Resources } from './observe/resources.ts'
@@ -245,7 +246,7 @@ function buildCalls(options: KernelOptions, records: Records, describe: () => Pr
     labels: sessions,
     fillHandles: async (caller, input) => (await data()).fill(caller, input),
     attachments: runningTurns.attachments,
-    cautionOf: runningTurns.cautionOf,
+    cautionOf: cautionBy(records, clock, runningTurns),
   })
   const background = createBackground({ user, gate, newId })
   const completeBy = (model: string): Complete => createComplete({ gate, newId, engine, model })
@@ -258,21 +259,27 @@ function buildCalls(options: KernelOptions, records: Records, describe: () => Pr
   return { ...own, summaries, memory, completeBy, versioning, files, openFlow }
 }
 
+/** How strict a turn is beside the policy: as its message and its session say. */
+function cautionBy({ documents, approvals }: Records, clock: KernelOptions['clock'], turns: RunningTurns): GateDeps['cautionOf'] {
+  const modes = createSessionModes({ documents, clock, topOf: approvals.top })
+  return async ({ session, turn }) => stricter(turns.cautionOf(turn), await modes.of(session))
+}
+
 /** What stage 5 reads; loaded with the first call that asks. */
 function approvalReads(
   config: Config,
   { documents }: Records,
   sandbox: KernelOptions['sandbox'],
   branches: Calls['branches'],
-): Pick<GateDeps, 'findRule' | 'readInputs'> {
+): Pick<GateDeps, 'findRule' | 'readBound'> {
   return {
     async findRule(asking, readInputs) {
       const { findRule, settingsDigest } = await import('./access/rules.ts')
       return findRule(documents, settingsDigest(config), asking, readInputs)
     },
-    async readInputs({ branch }, ...started) {
-      const { readInputs } = await import('./access/command-inputs.ts')
-      return readInputs(branch === undefined ? sandbox : await (await branches()).sandbox(branch), ...started)
+    async readBound({ branch }, ...bound) {
+      const { readBound } = await import('./access/command-inputs.ts')
+      return readBound(branch === undefined ? sandbox : await (await branches()).sandbox(branch), ...bound)
     },
   }
 }

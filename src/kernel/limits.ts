@@ -69,6 +69,8 @@ export const maxNamedTools = 60
 export const maxFoundChars = 200
 /** Lists of tools that are kept for the sets that searches have loaded. */
 export const maxHeldToolLists = 100
+/** Sessions whose mode is known without reading it. */
+export const maxHeldModes = 1_000
 
 /** Values of a field that its tool lists; of more, the description names examples. A wrong one is refused with the list. */
 export const maxListedValues = 8
@@ -250,6 +252,10 @@ export const maxProgramPatterns = 1_000
 /** Files that a command names and that are read before it is approved, and the time for that. */
 export const maxNamedFiles = 40
 export const inputsTimeoutMs = 10_000
+/** Files that keep changing while a call waits and that a person may leave out of the comparison. */
+export const maxRestlessFiles = 100
+/** For comparing all files of a workspace: 500 000 take some seconds on a slow disk. */
+export const fingerprintTimeoutMs = 60_000
 /** Roles that a person may add. */
 export const maxRoles = 200
 /** Time that the list of agents waits for what their commands use. */

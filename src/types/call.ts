@@ -53,6 +53,8 @@ export interface Caller {
   readonly branch?: string
   /** Data that this call has beside what its session has read. */
   readonly scope?: LabelScope
+  /** Aborted when the rights are gone, with an OxbowError as the reason: what the caller has running is cancelled. Absent: they stay. */
+  readonly ended?: AbortSignal
 }
 
 /**

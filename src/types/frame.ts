@@ -213,6 +213,19 @@ export interface PendingApproval {
 export interface CommandInputs {
   readonly program: string
   readonly files: readonly { readonly path: string; readonly hash: string; readonly script?: true }[]
+  /** The files that it can see as they were when it was asked about; absent: they were not compared. */
+  readonly workspace?: WorkspaceState
+}
+
+interface WorkspaceState {
+  /** Empty: too many files to compare. */
+  readonly digest: string
+  /** What has changed since it was asked about before, the first ones. */
+  readonly changed: readonly string[]
+  /** Files that keep changing, and are left out. */
+  readonly except: readonly string[]
+  /** Programs that run in the workspace and can change files meanwhile. */
+  readonly running: number
 }
 
 /** The step of the running turn, a call, that an event is about. */

@@ -6,6 +6,8 @@ const count = z.int().nonnegative()
 const owner = z.string()
 /** Identifies the session to the egress proxy, if there is one. */
 const pass = z.string().optional()
+/** As in `exec`. */
+const unchanged = z.string().max(100).optional()
 
 /** Strict, because ids are part of texts that a model reads. */
 const sessionId = z.string().regex(/^(?:shell|job)-[0-9]{1,9}-[a-z0-9]{1,12}$/)
@@ -43,12 +45,13 @@ const sessions = {
       terminal: z.strictObject({ columns: z.number(), rows: z.number() }).nullable(),
       pass,
       env: z.record(z.string().regex(/^[A-Za-z_][A-Za-z0-9_]{0,127}$/), z.string()).optional(),
+      unchanged,
     }),
     output: z.strictObject({ id: sessionId, terminal: z.boolean() }),
   },
   /** Text first, then the keys. `total` is the length of the output before the write: continue reading there. */
   sessionWrite: {
-    input: z.strictObject({ owner, id: z.string(), text: z.string(), keys: z.array(sessionKey) }),
+    input: z.strictObject({ owner, id: z.string(), text: z.string(), keys: z.array(sessionKey), unchanged }),
     output: z.strictObject({ total: count }),
   },
   /**

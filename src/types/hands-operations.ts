@@ -237,6 +237,9 @@ const pass = z.string().optional()
 /** Additional variables of the command: secrets, which no command line has. */
 const variables = z.record(z.string().regex(/^[A-Za-z_][A-Za-z0-9_]{0,127}$/), z.string()).optional()
 
+/** Digest of a `fingerprint`: where something has changed since, nothing is run. */
+const unchanged = z.string().max(100).optional()
+
 const commands = {
   /**
    * Runs `command` in a shell, or `program` without one: `argv` begins with the name of a program that is installed, and `env` adds to its
@@ -255,6 +258,7 @@ const commands = {
       env: variables,
       // Chosen by the caller; execOutput finds the command by it.
       watch: z.string().optional(),
+      unchanged,
     }),
     output: z.strictObject({
       exitCode: z.int().nullable(),
@@ -269,14 +273,23 @@ const commands = {
   },
   /**
    * What a command would run: those of the paths that are regular files, with hashes of their content (of size and time, where they are
-   * large), and which installed program a name is ('' for none), with its size and time.
+   * large), and which installed program a name is ('' for none), with its size and time. With `targets` the paths are those that a call
+   * writes: where each of them leads counts too, and one that does not exist.
    */
   execInputs: {
-    input: z.strictObject({ program: z.string(), paths: z.array(z.string()).max(100) }),
+    input: z.strictObject({ program: z.string(), paths: z.array(z.string()).max(100), targets: z.boolean().optional() }),
     output: z.strictObject({
       program: z.string().max(400),
       files: z.array(z.strictObject({ path: z.string().max(4_096), hash: z.string().max(120) })).max(100),
     }),
+  },
+  /**
+   * What the files are that commands can see: `digest` differs once one of them has changed, but for those in `except`; empty: there are too
+   * many. `changed` names what differs from the fingerprint `since`. `running` counts programs that run now and could change files.
+   */
+  fingerprint: {
+    input: z.strictObject({ since: z.string().max(100), except: z.array(z.string().max(4_096)).max(100) }),
+    output: z.strictObject({ digest: z.string().max(100), files: count, changed: z.array(z.string().max(4_096)).max(100), running: count }),
   },
   /** The tail of a running command's output, both streams in order of arrival; empty if it has written nothing, or does not run. */
   execOutput: {

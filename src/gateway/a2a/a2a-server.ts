@@ -109,7 +109,11 @@ interface AgentExchange extends Exchange {
 async function answer(deps: Serving, cards: Cards, exchange: AgentExchange, { kernel }: Client): Promise<void> {
   const { request, response, origin, agent, rest } = exchange
   const left = new AbortController()
-  response.once('close', () => left.abort())
+  const stop = kernel.onEnd?.((why) => left.abort(why))
+  response.once('close', () => {
+    stop?.()
+    left.abort()
+  })
   const asking: Asking = { kernel, gone: AbortSignal.any([left.signal, deps.closing]), refused: null }
   const handler = createTaskHandler({ ...deps, agent, card: () => cards.card(agent, origin) })
   const text = request.method === 'POST' ? await readBody(request, deps.maxBodyBytes) : ''

@@ -78,7 +78,7 @@ export interface StartedMessage {
 /**
  * @param gone aborted when nobody waits any more
  * @param watch called with each event of the session until the turn ends
- * @returns the outcome of the turn @throws OxbowError `cancelled` once nobody waits
+ * @returns the outcome of the turn @throws OxbowError `cancelled` once nobody waits, `unauthenticated` once the key has ended
  */
 export async function followTurn(
   kernel: Kernel,
@@ -93,6 +93,7 @@ export async function followTurn(
     const { name, phase, turn: of, body } = event.record
     if (name === 'turn.send' && phase === 'outcome' && of === turn) ended.resolve(isObject(body) ? body : {})
   })
+  const stopEnd = kernel.onEnd?.(ended.reject)
   const leave = (): void => ended.reject(gone.reason instanceof OxbowError ? gone.reason : clientGone)
   gone.addEventListener('abort', leave, { once: true })
   if (gone.aborted) leave()
@@ -100,6 +101,7 @@ export async function followTurn(
     return await ended.promise
   } finally {
     gone.removeEventListener('abort', leave)
+    stopEnd?.()
     stop()
   }
 }

@@ -11,7 +11,16 @@ import { type Client, type Clients, TooMany } from '../clients.ts'
 import { describeFailure } from '../frames.ts'
 import { readBody } from '../http/request-body.ts'
 import { failureHeaders, sendJson } from '../http/send-json.ts'
-import { type GatewayLimits, maxInputDepth, maxMcpInFlight, maxMcpSessions, maxMcpSessionsOfKey, mcpCheckMs, mcpIdleMs } from '../limits.ts'
+import {
+  flushMs,
+  type GatewayLimits,
+  maxInputDepth,
+  maxMcpInFlight,
+  maxMcpSessions,
+  maxMcpSessionsOfKey,
+  mcpCheckMs,
+  mcpIdleMs,
+} from '../limits.ts'
 import { createKeyOffer, keyNeeded } from './key-offer.ts'
 import { isLegacyRequest, type McpRequests, type McpSession, openRequests, openSession } from './mcp-server.ts'
 import type { Offer } from './offer.ts'
@@ -38,6 +47,8 @@ interface Held {
   inFlight: number
   streams: number
   usedAt: number
+  /** Listens no more for the end of the key. */
+  stop?: (() => void) | undefined
 }
 
 export function createMcp(deps: McpDeps): Answering {
@@ -85,6 +96,7 @@ function createSessions(deps: McpDeps) {
   const hold = (held: Map<string, Held>, id: string, client: Client, served: Held['served']): Held => {
     const made: Held = { client, served, inFlight: 0, streams: 0, usedAt: deps.now() }
     held.set(id, made)
+    made.stop = client.kernel.onEnd?.(() => setTimeout(() => end(made), flushMs).unref())
     return made
   }
   const begin = async (client: Client, body: unknown): Promise<Held> => {
@@ -132,6 +144,7 @@ function endOldest(all: readonly Held[], end: (held: Held) => void): void {
 function watchHeld({ closing, now, onBug }: McpDeps, maps: readonly Map<string, Held>[]): (held: Held) => void {
   const end = (held: Held): void => {
     for (const map of maps) for (const [id, each] of map) if (each === held) map.delete(id)
+    held.stop?.()
     held.served.close().catch(onBug)
   }
   const all = (): readonly Held[] => maps.flatMap((map) => [...map.values()])

@@ -1,11 +1,12 @@
 /** Runs one shell command, and ends all of its processes with it. */
 import type { ChildProcessByStdio } from 'node:child_process'
 import { statSync } from 'node:fs'
+import { lstat, realpath } from 'node:fs/promises'
 import type { Readable, Writable } from 'node:stream'
 import type { CommandOps, HandsOps, HandlersOf } from '../../types/index.ts'
 import { withoutSequences } from '../../types/index.ts'
 import { failed } from '../failure.ts'
-import { openRegularFile, type Root, toRealPlace } from '../files/workspace-path.ts'
+import { openRegularFile, resolveNew, type Root, toPlace, toRealPlace } from '../files/workspace-path.ts'
 import { drainMs, maxCommandBytes, maxHashedBytes, maxTailBytes, terminateGraceMs } from '../limits.ts'
 import { createOutputRing } from '../sessions/session-output.ts'
 import type { OwnerUsage } from './process-tree.ts'
@@ -64,13 +65,17 @@ export function createCommandRunner(options: CommandOptions): CommandRunner {
 }
 
 /** @param commands absent without a sandbox */
-export function commandOperations(commands: CommandRunner | undefined, roots: readonly Root[]): HandlersOf<CommandOps> {
+export function commandOperations(
+  commands: CommandRunner | undefined,
+  roots: readonly Root[],
+): HandlersOf<Omit<CommandOps, 'fingerprint'>> {
   return {
     async exec(input, signal) {
       if (commands === undefined) throw failed('sandbox_missing', 'Commands are off without a sandbox.', 'Install bubblewrap.')
       return commands.run(input, signal)
     },
-    execInputs: ({ program, paths }) => inputsOf(roots, program, paths),
+    execInputs: async ({ program, paths, targets = false }) =>
+      targets ? { program: '', files: await targetsOf(roots, paths) } : inputsOf(roots, program, paths),
     usage: async () => ({ owners: [...(commands?.usage() ?? [])] }),
     execOutput: async ({ watch }) => ({ tail: commands?.tail(watch) ?? '' }),
   }
@@ -90,6 +95,19 @@ async function inputsOf(roots: readonly Root[], name: string, paths: readonly st
     }
   }
   return { program: name === '' ? '' : describeProgram(name), files }
+}
+
+/** Where each path leads, and what is there. */
+async function targetsOf(roots: readonly Root[], paths: readonly string[]): Promise<HandsOps['execInputs']['output']['files']> {
+  const found = paths.map(async (path) => {
+    const place = toPlace(roots, path)
+    const real = await realpath(place.real).catch(() => resolveNew(roots, place))
+    const stats = await lstat(real).catch(() => null)
+    const stamp =
+      stats === null ? 'nothing' : stats.isDirectory() ? 'folder' : `${stats.ino} ${stats.size} ${stats.mtimeMs} ${stats.ctimeMs}`
+    return { path, hash: sha256(Buffer.from(`${real}\0${stamp}`)) }
+  })
+  return (await Promise.allSettled(found)).flatMap((one) => (one.status === 'fulfilled' ? [one.value] : []))
 }
 
 function sha256(content: Uint8Array): string {

@@ -6,6 +6,7 @@ import {
   type Caller,
   type CallId,
   type Config,
+  grantOf,
   type Json,
   type JsonObject,
   OxbowError,
@@ -13,10 +14,12 @@ import {
   type SessionId,
 } from '../../types/index.ts'
 import type { Journal } from '../journal.ts'
-import { inputsDigest, readInputs } from './command-inputs.ts'
+import { boundDigest, readInputs } from './command-inputs.ts'
+import { rightsOfKey } from './keys.ts'
 import { maxRules } from '../limits.ts'
 import type { Registry } from '../registry.ts'
-import { type Answer, answerOf, type Approvals, type Decided, neededApprovals } from '../stages/approval.ts'
+import { answerOf, type Decided, neededApprovals } from '../stages/approval.ts'
+import type { Answer, Approvals } from '../stages/approval-queue.ts'
 import type { Documents } from '../state/documents.ts'
 import {
   type Asking,
@@ -133,7 +136,9 @@ function learnFrom(
         hint: 'Set remember.labels to allow it after reading such data, or approve it only once.',
       },
     )
-  const asking: Asking = { call: name, input, session, labels: held, inputs }
+  // A rule for files holds for whatever is in them.
+  const runs = deps.registry.find(name)?.starts === undefined ? null : inputs
+  const asking: Asking = { call: name, input, session, labels: held, inputs: runs }
   const rule = learnRule(scope, asking, settingsDigest(deps.settings), { by, at: waiting.at, from: call })
   if (shown === undefined || shown === rule.id) return rule
   throw new OxbowError('bad_input', 'The rule is not the one that was shown.', { hint: `It would be: ${describeRule(rule)}` })
@@ -210,7 +215,7 @@ async function decide(deps: ApprovalCallDeps, decision: DecideInput, context: Ca
   const edited = await checkEdit(deps, decision, waiting, needed)
   const about = edited === undefined ? waiting : { ...waiting, inputs: await inputsOf(deps, waiting.name, edited, context) }
   const rule = decision.remember === undefined ? null : await checkRule(deps, decision, about, { needed, by, rights, edited })
-  const earlier = needed === 1 ? [] : await decisionsOn(deps, waiting)
+  const earlier = needed === 1 ? [] : await decisionsOn(deps, context.clock.now(), waiting)
   if (allow && earlier.some((one) => one.by === by))
     throw new OxbowError('denied', `${by} has allowed this call already; another person must, too.`, {
       hint: 'Decide it as another user, or with an API key.',
@@ -219,7 +224,7 @@ async function decide(deps: ApprovalCallDeps, decision: DecideInput, context: Ca
   const answer: Answer = { allow, by, ...(reason !== undefined && { reason }), ...(edited !== undefined && { edited }) }
   const answered = answerOf([...earlier, { ...answer, input: waiting.input }], needed)
   const caller = { actor: by, session: waiting.session, turn: waiting.turn }
-  const inputs = inputsDigest(waiting.inputs)
+  const inputs = boundDigest(waiting.inputs)
   const body = {
     input: waiting.input,
     ...(inputs !== '' && { inputs }),
@@ -298,11 +303,26 @@ async function checkRule(
   return learnFrom(deps, waiting, remember, edited ?? JSON.parse(waiting.input), by)
 }
 
-async function decisionsOn({ journal }: ApprovalCallDeps, { call, input, inputs }: PendingApproval): Promise<readonly Decided[]> {
+/** Without those of keys that were revoked since, or may not decide any more. */
+async function decisionsOn(
+  { journal, documents }: ApprovalCallDeps,
+  now: number,
+  { call, input, inputs }: PendingApproval,
+): Promise<readonly Decided[]> {
   const records = await journal.store.records({ call, phases: ['decided'], order: 'oldest_first', limit: 10, hydrate: true })
-  return records
+  const decided = records
     .map(({ body }) => JSON.parse(body) as Decided)
-    .filter((decision) => decision.input === input && (decision.inputs ?? '') === inputsDigest(inputs))
+    .filter((decision) => decision.input === input && (decision.inputs ?? '') === boundDigest(inputs))
+  const counts = await Promise.all(decided.map(({ by }) => mayDecideNow(documents, by, now)))
+  return decided.filter((_, at) => counts[at])
+}
+
+async function mayDecideNow(documents: Documents, by: string, now: number): Promise<boolean> {
+  if (!by.startsWith('key:')) return true
+  const rights = await rightsOfKey(documents, by.slice('key:'.length), now)
+  if (rights === null) return false
+  const { rights: held, limits } = grantOf(rights)
+  return (held.has('*') || held.has('call.decide')) && limits?.denied.has('call.decide') !== true
 }
 
 function notWaiting(call: CallId): OxbowError {

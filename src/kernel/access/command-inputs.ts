@@ -1,12 +1,12 @@
 /**
- * What a command runs beside its text: the installed program, and the files of the workspace that it names or that its program reads on its
- * own (`make`, `npm`). A decision to run a command holds for these as they are: it asks again when one of them has changed.
- *
- * Files that a script reads in turn are not known here, nor what a command makes up at run time. Hands read the files.
+ * What a decision about a call holds for. Of a command, the installed program, the files of the workspace that it names or that its program
+ * reads on its own (`make`, `npm`), and, where a person is asked, the state of all files that it can see: what a script reads in turn, or a
+ * command makes up at run time, is not known from its text. Of a call that writes files, where their paths lead. It asks again when
+ * one of these has changed. A learned rule holds for program and files alone. Hands look at the files.
  */
 import { createHash } from 'node:crypto'
 import type { CommandInputs, Sandbox, StartedProgram } from '../../types/index.ts'
-import { inputsTimeoutMs, maxNamedFiles } from '../limits.ts'
+import { fingerprintTimeoutMs, inputsTimeoutMs, maxNamedFiles } from '../limits.ts'
 import { workspacePath } from './right-limits.ts'
 
 /** Files in which a program finds what to run. */
@@ -19,6 +19,59 @@ const scriptsOf: Readonly<Record<string, readonly string[]>> = {
   npx: ['package.json'],
   pnpm: ['package.json'],
   yarn: ['package.json'],
+}
+
+/** How the state of all files is compared. */
+export interface Binding {
+  /** Digest of an earlier state, from which changes are named; empty: none. */
+  readonly since: string
+  /** Files that are left out. */
+  readonly except: readonly string[]
+}
+
+/** What a decision about a call is bound to. */
+export interface Bound {
+  readonly started?: StartedProgram | undefined
+  /** Paths of files that it writes. */
+  readonly targets?: readonly string[] | undefined
+}
+
+/**
+ * @param binding absent: without the state of all files
+ * @returns null where nothing can be read
+ */
+export async function readBound(
+  sandbox: Sandbox,
+  { started, targets = [] }: Bound,
+  signal: AbortSignal,
+  binding?: Binding,
+): Promise<CommandInputs | null> {
+  if (started === undefined) return readTargets(sandbox, targets, signal)
+  const inputs = await readInputs(sandbox, started, signal)
+  if (binding === undefined) return inputs
+  try {
+    const hands = await sandbox.hands('work')
+    const { files: _, ...state } = await hands.ask(
+      'fingerprint',
+      { since: binding.since, except: [...binding.except] },
+      { signal, timeoutMs: fingerprintTimeoutMs },
+    )
+    return { ...(inputs ?? { program: '', files: [] }), workspace: { ...state, except: binding.except } }
+  } catch {
+    return inputs
+  }
+}
+
+async function readTargets(sandbox: Sandbox, targets: readonly string[], signal: AbortSignal): Promise<CommandInputs | null> {
+  if (targets.length === 0) return null
+  const paths = [...new Set(targets)].slice(0, maxNamedFiles)
+  try {
+    const hands = await sandbox.hands('work')
+    const { files } = await hands.ask('execInputs', { program: '', paths, targets: true }, { signal, timeoutMs: inputsTimeoutMs })
+    return { program: '', files }
+  } catch {
+    return null
+  }
 }
 
 /** @returns what the program runs now; null where that cannot be read */
@@ -45,9 +98,17 @@ export function inputsDigest(inputs: CommandInputs | null | undefined, scriptsOn
     .slice(0, 32)
 }
 
+/** @returns the digest of all that a decision holds for */
+export function boundDigest(inputs: CommandInputs | null | undefined): string {
+  const state = inputs?.workspace?.digest ?? ''
+  const own = inputsDigest(inputs)
+  return state === '' ? own : `${own}.${state}`
+}
+
 /** @returns what differs, in words; empty when nothing does */
 export function inputsChange(before: CommandInputs | null, now: CommandInputs | null): string {
-  if (inputsDigest(before) === inputsDigest(now)) return ''
+  if (boundDigest(before) === boundDigest(now)) return ''
+  if (inputsDigest(before) === inputsDigest(now)) return stateChange(now)
   if (before === null || now === null) return 'what it runs could not be read'
   const hashes = new Map(before.files.map(({ path, hash }) => [path, hash]))
   const present = new Set(now.files.map(({ path }) => path))
@@ -57,6 +118,15 @@ export function inputsChange(before: CommandInputs | null, now: CommandInputs | 
   ]
   return changed.length === 0 ? 'the program was replaced' : `${changed.slice(0, 3).join(', ')} changed`
 }
+
+function stateChange(now: CommandInputs | null): string {
+  const changed = now?.workspace?.changed ?? []
+  if (now?.workspace === undefined || now.workspace.digest === '') return 'the files that it can see could not be compared'
+  const shown = changed.slice(0, maxShownChanges).join(', ')
+  return changed.length === 0 ? 'a file changed' : `${shown}${changed.length > maxShownChanges ? ' and more' : ''} changed`
+}
+
+const maxShownChanges = 5
 
 /** @returns a name of an installed program, or ''; and paths of the workspace that may be files */
 function namesIn({ shell, binary, args, cwd }: StartedProgram): {

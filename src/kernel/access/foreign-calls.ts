@@ -32,7 +32,7 @@ import type { Journal } from '../journal.ts'
 import { keptForeignRuns, maxForeignRuns, maxReplyPictures } from '../limits.ts'
 import type { Registry } from '../registry.ts'
 import type { Sessions } from '../sessions.ts'
-import type { Approvals } from '../stages/approval.ts'
+import type { Approvals } from '../stages/approval-queue.ts'
 import { clientReply, judgeFlow, runtimeCaller } from '../stages/policy.ts'
 
 /** A call that the rights of a key allow to a model outside. */

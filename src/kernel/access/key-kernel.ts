@@ -3,12 +3,15 @@ import {
   type Caller,
   type CallId,
   type CallOutcome,
+  isOxbowError,
   type Json,
   OxbowError,
   type SessionId,
   type SessionInfo,
   toError,
+  untilAborted,
 } from '../../types/index.ts'
+import type { KernelEvent, PastDelivery } from '../events.ts'
 import type { Gate } from '../gate.ts'
 import { optionsOf } from '../stages/running-calls.ts'
 import type { Journal } from '../journal.ts'
@@ -30,8 +33,11 @@ export function createKeyKernels(deps: KeyKernelDeps, owner: Kernel): (key: stri
   const foreign = createForeignCalls({ ...deps, openSession: async (title) => (await owner.createSession(title)).id })
   return async (key) => {
     const id = await keys.check(key)
-    const call = async (name: string, input: unknown, session: SessionId | '' = '', known?: CallId): Promise<CallOutcome> =>
-      gate.call(await keys.callerOf(id, session, ''), name, input, optionsOf(known, newId))
+    const call = async (name: string, input: unknown, session: SessionId | '' = '', known?: CallId): Promise<CallOutcome> => {
+      const caller = await keys.callerOf(id, session, '')
+      // The call is cancelled, and its result is nobody's any more.
+      return whileHeld(gate.call(caller, name, input, optionsOf(known, newId)), caller.ended)
+    }
     const resultOf = async (outcome: Promise<CallOutcome>): Promise<unknown> => {
       const ended = await outcome
       if (ended.status !== 'ok') throw toError(ended.failure)
@@ -48,27 +54,18 @@ export function createKeyKernels(deps: KeyKernelDeps, owner: Kernel): (key: stri
       },
       listSessions: async (limit) => (await resultOf(call('session.list', { limit }))) as readonly SessionInfo[],
       async sendTurn(send) {
-        const as = await keys.callerOf(id, send.session, '')
-        return startTurn({ ...send, as })
+        const { ended, ...as } = await keys.callerOf(id, send.session, '')
+        return startTurn({ ...send, as: isPage(as) ? as : { ...as, ended } })
       },
       cancelTurn: async (session) => ((await resultOf(call('turn.cancel', { session }, session))) as { cancelled: boolean }).cancelled,
       approve: async (waiting, allow) => void (await resultOf(call('call.decide', { call: waiting, allow }))),
       async follow(session, cursor, listener, past) {
-        assertMayRead(await keys.callerOf(id, session, ''), journal, newId() as CallId)
-        return owner.follow(session, cursor, listener, past)
+        const caller = await keys.callerOf(id, session, '')
+        assertMayRead(caller, journal, newId() as CallId)
+        return followWhile(owner, caller.ended, { session, cursor, listener, past })
       },
-      onNotice(listener) {
-        let stop: (() => void) | null = null
-        let isOver = false
-        const begin = ({ rights }: Caller): void => {
-          if (!isOver && (rights.has('*') || rights.has('events.read'))) stop = owner.onNotice(listener)
-        }
-        keys.callerOf(id, '', '').then(begin, () => {})
-        return () => {
-          isOver = true
-          stop?.()
-        }
-      },
+      onNotice: noticesWhileHeld(owner, () => keys.callerOf(id, '', '')),
+      onEnd: endOfRights(() => keys.callerOf(id, '', '')),
       async check() {
         const { rights, limits } = await keys.callerOf(id, '', '')
         return rights.has('*') && limits === undefined
@@ -81,6 +78,79 @@ export function createKeyKernels(deps: KeyKernelDeps, owner: Kernel): (key: stri
 }
 
 const maxListed = 1_000
+
+/** Of a page that has signed in: what it sends is the owner's, and goes on when they sign out. */
+function isPage({ actor, rights, limits }: Caller): boolean {
+  return actor.startsWith('key:web-') && rights.has('*') && limits === undefined
+}
+
+/** @throws the reason of the signal as soon as it is aborted */
+async function whileHeld<Value>(work: Promise<Value>, ended: AbortSignal): Promise<Value> {
+  const value = await untilAborted(work, ended)
+  ended.throwIfAborted()
+  return value
+}
+
+/** A caller of the key, with its rights now. */
+type CallerNow = () => Promise<Caller & { readonly ended: AbortSignal }>
+
+function noticesWhileHeld(owner: Kernel, callerNow: CallerNow): Kernel['onNotice'] {
+  return (listener) => {
+    let stop: (() => void) | null = null
+    const end = (): void => stop?.()
+    const begin = ({ rights, ended }: Awaited<ReturnType<CallerNow>>): void => {
+      if (stop !== null || (!rights.has('*') && !rights.has('events.read'))) return
+      stop = owner.onNotice(listener)
+      ended.addEventListener('abort', end, { once: true })
+    }
+    callerNow().then(begin, () => {})
+    return () => {
+      end()
+      stop = () => {}
+    }
+  }
+}
+
+function endOfRights(callerNow: CallerNow): NonNullable<Kernel['onEnd']> {
+  return (listener) => {
+    let stop: (() => void) | null = null
+    const begin = ({ ended }: Awaited<ReturnType<CallerNow>>): void => {
+      if (stop !== null) return
+      const end = (): void => listener(ended.reason as OxbowError)
+      stop = () => ended.removeEventListener('abort', end)
+      if (ended.aborted) end()
+      else ended.addEventListener('abort', end, { once: true })
+    }
+    callerNow().then(begin, (error: unknown) => stop === null && isOxbowError(error) && listener(error))
+    return () => {
+      stop?.()
+      stop = () => {}
+    }
+  }
+}
+
+interface Following {
+  readonly session: SessionId
+  readonly cursor: number
+  readonly listener: (event: KernelEvent) => void
+  readonly past: PastDelivery | undefined
+}
+
+/** Nothing is delivered once the rights are gone. */
+async function followWhile(owner: Kernel, ended: AbortSignal, { session, cursor, listener, past }: Following): Promise<() => void> {
+  const leaving = past?.leaving === undefined ? ended : AbortSignal.any([past.leaving, ended])
+  const heard = (event: KernelEvent): void => {
+    if (!ended.aborted) listener(event)
+  }
+  const stop = await owner.follow(session, cursor, heard, { ...past, leaving })
+  const end = (): void => {
+    ended.removeEventListener('abort', end)
+    stop()
+  }
+  if (ended.aborted) end()
+  else ended.addEventListener('abort', end, { once: true })
+  return end
+}
 
 function findSession(sessions: readonly SessionInfo[], id: string): SessionInfo {
   const found = sessions.find((session) => session.id === id)

@@ -1,8 +1,9 @@
 /**
  * API keys: bearer tokens for programs, each with rights of its own, beside the token of the guest, which is its owner's. A key is shown
  * once; the store keeps its scrypt hash. Its first part finds its document, so that an unknown key costs nothing to refuse; its second
- * part, 256 random bits, is compared in constant time. A key is checked when a connection opens, and looked up again at each request, so
- * that one that is revoked or expires ends at once, and within a second in every other guest on the store.
+ * part, 256 random bits, is compared in constant time. A key is checked when a connection opens, and looked up again at each request. When
+ * it is revoked, expires or gets other rights, whatever it has open or running ends at once, and within a second in every other guest on
+ * the store (`key-lives.ts`).
  */
 import { randomBytes, scrypt, timingSafeEqual } from 'node:crypto'
 import { z } from 'zod'
@@ -21,6 +22,7 @@ import {
 } from '../../types/index.ts'
 import { heldKeyMs, keyUseMs, maxKeyChecks, maxKeys } from '../limits.ts'
 import type { NoteEvent } from '../observe/event-bus.ts'
+import { createKeyLives } from './key-lives.ts'
 import { assertWithin, roleCalls, roleCategory, withOwnRoles } from './roles.ts'
 import type { Documents } from '../state/documents.ts'
 
@@ -43,6 +45,8 @@ interface HeldKey {
   readonly key: StoredKey
   /** Null: a role of it was removed. */
   readonly grant: Grant | null
+  /** What the rights are. */
+  readonly facts: string
   readonly until: number
 }
 
@@ -69,7 +73,7 @@ export interface Keys {
   /** @returns the id of the key, whose caller `callerOf` makes. @throws OxbowError `unauthenticated`, `limit_reached` */
   check(key: string): Promise<string>
   /** The caller of a key that was checked. @throws OxbowError `unauthenticated` once it is revoked or has expired */
-  callerOf(id: string, session: SessionId | '', turn: TurnId | ''): Promise<Caller>
+  callerOf(id: string, session: SessionId | '', turn: TurnId | ''): Promise<Caller & Required<Pick<Caller, 'ended'>>>
 }
 
 export interface KeyDeps {
@@ -91,7 +95,8 @@ export function createKeys({ user, documents, clock, newId, noteEvent }: KeyDeps
     }
     return new OxbowError('unauthenticated', `The API key ${why}.`, { hint: 'Make another: `oxbow keys create NAME --right RIGHT`.' })
   }
-  const read = createReader(documents, clock)
+  const lives = createKeyLives({ factsOf: async (id) => (await usable(id)).facts, checkMs: heldKeyMs })
+  const read = createReader(documents, clock, lives.check)
   const usable = async (id: string): Promise<HeldKey> => {
     const found = await read(id)
     const { expires_at } = found.key
@@ -123,21 +128,22 @@ export function createKeys({ user, documents, clock, newId, noteEvent }: KeyDeps
       return id
     },
     async callerOf(id, session, turn) {
-      const { key, grant } = await usable(id)
+      const { key, grant, facts } = await usable(id)
       if (grant === null) throw refuse(id, 'has a role that was removed')
-      return { user, actor: `key:${key.name}`, ...grant, audience: 'terminal', session, turn, process: '' }
+      return { user, actor: `key:${key.name}`, ...grant, audience: 'terminal', session, turn, process: '', ended: lives.of(id, facts) }
     },
   }
 }
 
 /** Reading a key and its roles at each call takes longer than the call. What another guest has changed counts after `heldKeyMs`. */
-function createReader(documents: Documents, clock: Clock): (id: string) => Promise<HeldKey> {
+function createReader(documents: Documents, clock: Clock, onChange: () => void): (id: string) => Promise<HeldKey> {
   const held = new Map<string, HeldKey>()
   let changes = 0
   for (const category of [keyCategory, roleCategory]) {
     documents.watch(category, () => {
       changes += 1
       held.clear()
+      onChange()
     })
   }
   return async (id) => {
@@ -150,7 +156,7 @@ function createReader(documents: Documents, clock: Clock): (id: string) => Promi
     const granted = await withOwnRoles(documents, found.value.rights)
     // A role that is gone may have held denials: the key has no rights then.
     const grant = wrongRights(granted) === '' ? grantOf(granted) : null
-    const now = { key: found.value, grant, until: clock.now() + heldKeyMs }
+    const now = { key: found.value, grant, facts: JSON.stringify(granted), until: clock.now() + heldKeyMs }
     if (before === changes) held.set(id, now)
     return now
   }

@@ -66,6 +66,13 @@ export function recallTags({
   return only.length > 1 ? null : only
 }
 
+/** @returns the paths of a call that writes files of the workspace; empty for any other */
+export function writtenPaths(call: Call, input: unknown): readonly string[] {
+  if (call.right !== 'file.write' || !isObject(input)) return []
+  const fields = resourceFields[call.name] ?? []
+  return fields.flatMap((field) => (typeof input[field] === 'string' ? (workspacePath(input[field]) ?? []) : []))
+}
+
 function beyond({ name }: Call, why: string, remedy: string): Failure {
   return { code: 'denied', message: `${name} ${why}.`, hint: `${remedy} to allow it.` }
 }

@@ -1,7 +1,7 @@
 /** An agent as calls show it: its record, what it does at the moment, and what its commands use. */
 import { amountKinds, inUse, writeOrigins, type Sandbox, type SessionId, sessionScope, type Spend, truncate } from '../../types/index.ts'
 import { usageTimeoutMs } from '../limits.ts'
-import type { Approvals } from '../stages/approval.ts'
+import type { Approvals } from '../stages/approval-queue.ts'
 import { join, type Provenance } from '../stages/policy.ts'
 import type { Budgets } from '../stages/budgets.ts'
 import type { RunningCall, RunningCalls } from '../stages/running-calls.ts'

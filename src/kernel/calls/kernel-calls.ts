@@ -6,6 +6,7 @@ import { z } from 'zod'
 import type { Store } from '../../store/index.ts'
 import { type Blobs, type Call, evident, maxPieceBytes, OxbowError } from '../../types/index.ts'
 import { type ApprovalCallDeps, approvalCalls } from '../access/approval-calls.ts'
+import { modeCalls } from '../access/session-modes.ts'
 import { type ExecCallDeps, execListCalls } from '../access/exec-lists.ts'
 import { type BranchCallDeps, branchCalls } from '../branches/branch-calls.ts'
 import { type BudgetCallDeps, budgetCalls } from '../budgets/budget-calls.ts'
@@ -118,6 +119,7 @@ export function kernelCalls(deps: KernelCallDeps): readonly Call[] {
     ...approvalCalls(deps),
     ...flowCalls(deps),
     ...keyCalls(deps),
+    ...modeCalls(deps.documents, deps.sessions),
     ...execListCalls(deps),
     ...budgetCalls(deps),
     ...secretCalls(deps),

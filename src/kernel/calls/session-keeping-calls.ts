@@ -1,6 +1,7 @@
 /** Calls by which a person manages sessions: rename, archive, delete, and fork from an earlier point. */
 import { setImmediate } from 'node:timers/promises'
 import { z } from 'zod'
+import { copyMode } from '../access/session-modes.ts'
 import type { Memory } from '../../memory/index.ts'
 import { foldPhrase, type SessionRow, type Store } from '../../store/index.ts'
 import {
@@ -22,6 +23,7 @@ import type { Background } from '../background.ts'
 import type { Sessions } from '../sessions.ts'
 import { inherited } from '../stages/policy.ts'
 import type { Lanes } from '../turns/lanes-interface.ts'
+import type { Documents } from '../state/documents.ts'
 import { sessionId } from './session-calls.ts'
 
 export interface SessionKeepingDeps extends HistoryDeps {
@@ -32,6 +34,7 @@ export interface SessionKeepingDeps extends HistoryDeps {
   readonly background: Pick<Background, 'end'>
   readonly journal: Journal
   readonly newSessionId: () => SessionId
+  readonly documents: Pick<Documents, 'get' | 'put'>
   /** Absent without memory. */
   readonly memory?: Pick<Memory, 'caughtUp'> | undefined
 }
@@ -225,7 +228,7 @@ function fork(deps: SessionKeepingDeps): Call<ForkInput, Changed> {
       title: z.string().trim().max(200).optional().describe('Title of the new session. Default: that of the other one.'),
     }),
     example: { session: example, at: 42 },
-    async run({ session: id, at: atRecord, message, title }, { clock }) {
+    async run({ session: id, at: atRecord, message, title }, { clock, caller, id: call }) {
       await deps.sessions.load(id)
       if (atRecord !== undefined && message !== undefined) throw bad('`at` and `message` name two points.', 'Give one of them.')
       const at = message === undefined ? atRecord : await endOfMessage(deps, id, message)
@@ -256,7 +259,9 @@ function fork(deps: SessionKeepingDeps): Call<ForkInput, Changed> {
         // A summary that covers more than the shared part does not apply to the fork.
         summary: summary !== null && summary.summary.upto <= forked ? row.summary : ('' as const),
       }
-      return { output: { session: deps.newSessionId(), change } }
+      const made = deps.newSessionId()
+      await copyMode(deps.documents, { caller, call, name: 'session.fork' }, { from: id, to: made })
+      return { output: { session: made, change } }
     },
   }
 }

@@ -5,7 +5,7 @@
 import { z } from 'zod'
 import type { Store } from '../../store/index.ts'
 import type { Call, CallContext, DoctorCheck, Failure } from '../../types/index.ts'
-import type { Approvals } from '../stages/approval.ts'
+import type { Approvals } from '../stages/approval-queue.ts'
 import type { Lanes } from '../turns/lanes-interface.ts'
 import type { Resources, ResourceSample } from './resources.ts'
 

@@ -121,7 +121,17 @@ function sendTask(deps: PublishedCallDeps): Call<SendInput, TaskRecord & { reado
       open ??= createOpenTasks(deps)
       open.enter(owner, turn)
       try {
-        const as: Caller = { user: deps.user, actor: owner, rights: sendingRights, audience: 'terminal', session, turn: '', process: '' }
+        const held = caller.ended === undefined ? {} : { ended: caller.ended }
+        const as: Caller = {
+          user: deps.user,
+          actor: owner,
+          rights: sendingRights,
+          audience: 'terminal',
+          session,
+          turn: '',
+          process: '',
+          ...held,
+        }
         const { cursor } = await deps.startTurn({ session, clientId: turn as string as CallId, text, as, attachments })
         const value: StoredTask = {
           task: turn,

@@ -11,123 +11,26 @@ import {
   type CommandInputs,
   type Config,
   type Failure,
-  type Json,
   type JournalRecord,
   type JsonObject,
-  type PendingApproval,
   type Phase,
   type SessionId,
-  type StartedProgram,
   type Tier,
   type TurnId,
   type Caller,
   writeOrigins,
 } from '../../types/index.ts'
+import type { Binding, Bound } from '../access/command-inputs.ts'
+import { writtenPaths } from '../access/right-limits.ts'
 import type { Asking, Rule } from '../access/rules.ts'
-import { approvalWarningMs } from '../limits.ts'
+import { approvalWarningMs, maxRestlessFiles } from '../limits.ts'
 import type { Entry, Journal } from '../journal.ts'
 import type { NoteEvent } from '../observe/event-bus.ts'
 import type { Registry } from '../registry.ts'
 import type { FlowVerdict, Labels } from './policy.ts'
 import { cancelledOutcome, type Refusal, refusal } from './refusals.ts'
+import type { Answer, Approvals } from './approval-queue.ts'
 import { stopReason } from './running-calls.ts'
-
-/** What was decided on a call, and by whom. */
-export interface Answer {
-  readonly allow: boolean
-  readonly by: string
-  /** Why it was denied, for the model. */
-  readonly reason?: string | undefined
-  /** Runs instead of the input that was asked about. */
-  readonly edited?: Json | undefined
-  /** Nobody decided in time. */
-  readonly expired?: true
-}
-
-export interface Approvals {
-  /** Waits for the decision on a parked call. Rejects with the signal's reason when the turn ends first. */
-  wait(approval: PendingApproval, signal: AbortSignal): Promise<Answer>
-  /** Wakes the waiting call. @returns false when no call with this id waits */
-  decide(call: CallId, answer: Answer): boolean
-  find(call: CallId): PendingApproval | undefined
-  /** @param session absent: of all sessions */
-  pending(session?: SessionId): readonly PendingApproval[]
-  /** Those of a session, and of the agents below it. */
-  shownIn(session: SessionId): readonly PendingApproval[]
-  /**
-   * Shows the calls of agents at the top of their tree, too.
-   * @param topOf the session at the top and the name of the agent; null for a session that is no agent's
-   * @param onChange called when such a call begins and ends to wait
-   */
-  showAtTop(topOf: TopOf, onChange: (shown: ShownAtTop) => void): void
-}
-
-type TopOf = (session: SessionId) => { readonly session: SessionId; readonly agent: string } | null
-
-interface ShownAtTop {
-  readonly session: SessionId
-  readonly waits: boolean
-  readonly approval: PendingApproval
-}
-
-export function createApprovals(): Approvals {
-  const waiting = new Map<CallId, { readonly approval: PendingApproval; readonly wake: (answer: Answer) => void }>()
-  let topOf: TopOf = () => null
-  let onChange: (shown: ShownAtTop) => void = () => {}
-  const atTop = (approval: PendingApproval): Omit<ShownAtTop, 'waits'> | null => {
-    const top = topOf(approval.session)
-    if (top === null) return null
-    const { session, agent } = top
-    return { session, approval: { ...approval, agent, reason: `Agent ${agent}: ${approval.reason ?? 'it asks'}` } }
-  }
-  const change = (approval: PendingApproval, waits: boolean): void => {
-    const shown = atTop(approval)
-    if (shown !== null) onChange({ ...shown, waits })
-  }
-  return {
-    wait: (approval, signal) =>
-      new Promise((resolve, reject) => {
-        const done = (): void => {
-          waiting.delete(approval.call)
-          change(approval, false)
-          signal.removeEventListener('abort', stop)
-        }
-        const stop = (): void => {
-          // When the guest stops, the call keeps waiting: a decision that still arrives is valid at the next start.
-          if (stopReason(signal) !== 'shutdown') done()
-          reject(signal.reason)
-        }
-        if (signal.aborted) return reject(signal.reason)
-        signal.addEventListener('abort', stop)
-        waiting.set(approval.call, {
-          approval,
-          wake: (answer) => {
-            done()
-            resolve(answer)
-          },
-        })
-        change(approval, true)
-      }),
-    decide(call, answer) {
-      const parked = waiting.get(call)
-      parked?.wake(answer)
-      return parked !== undefined
-    },
-    find: (call) => waiting.get(call)?.approval,
-    shownIn: (session) =>
-      [...waiting.values()].flatMap(({ approval }) => {
-        if (approval.session === session) return [approval]
-        const top = atTop(approval)
-        return top?.session === session ? [top.approval] : []
-      }),
-    showAtTop(top, changed) {
-      topOf = top
-      onChange = changed
-    },
-    pending: (session) =>
-      [...waiting.values()].map((entry) => entry.approval).filter((approval) => session === undefined || approval.session === session),
-  }
-}
 
 /** Body of a record `decided`. */
 export interface Decided extends Answer {
@@ -159,8 +62,13 @@ export interface ApprovalDeps {
   readonly approval: Config['approval']
   readonly clock: Clock
   readonly findRule: (asking: Asking, readInputs: () => Promise<CommandInputs | null>) => Promise<Rule | null>
-  /** What a command runs beside its text, as it is now; null where that cannot be read. */
-  readonly readInputs: (caller: Pick<Caller, 'branch'>, started: StartedProgram, signal: AbortSignal) => Promise<CommandInputs | null>
+  /** What a decision about a call holds for, as it is now; null where that cannot be read. */
+  readonly readBound: (
+    caller: Pick<Caller, 'branch'>,
+    bound: Bound,
+    signal: AbortSignal,
+    binding?: Binding,
+  ) => Promise<CommandInputs | null>
   readonly noteEvent: NoteEvent
 }
 
@@ -191,6 +99,8 @@ interface Approved {
   readonly input: unknown
   /** A person approved this input instead of the one that was asked about. */
   readonly edited: boolean
+  /** State of the files for which a person approved it, which hands compare again as it begins; empty: none. */
+  readonly unchanged: string
 }
 
 /** @returns what may run, or the refusal */
@@ -204,14 +114,17 @@ export async function approve(
   const exact = JSON.stringify(input)
   const hasBegun = past.some(({ phase }) => phase === 'intent')
   const readInputs = (): Promise<CommandInputs | null> => inputsOf(deps, passing, call, input)
+  let unchanged = ''
   let decided = past
     .filter(({ phase }) => phase === 'decided')
     .map(({ body }) => JSON.parse(body) as Decided)
     .filter((decision) => decision.input === exact)
-  if (decided.length > 0 && call.starts !== undefined && !hasBegun) {
-    const { inputsDigest } = await import('../access/command-inputs.ts')
-    const now = inputsDigest(await readInputs())
-    decided = decided.filter(({ inputs = '', edited }) => edited !== undefined || inputs === now)
+  if (decided.length > 0 && isBound(call, input) && !hasBegun) {
+    const { boundDigest } = await import('../access/command-inputs.ts')
+    const inputs = await inputsOf(deps, passing, call, input, noBinding)
+    const now = boundDigest(inputs)
+    unchanged = inputs?.workspace?.digest ?? ''
+    decided = decided.filter((one) => one.by.startsWith('rule:') || (one.inputs ?? '') === now)
   }
   const recorded = answerOf(decided, neededApprovals(call.name, deps.approval))
   const answer =
@@ -221,21 +134,32 @@ export async function approve(
       : ((await answerByRule(deps, passing, asking, exact, readInputs)) ?? (await askUntilCurrent(deps, passing, asking, exact))))
   if ('status' in answer) return answer
   if (!answer.allow) return refusal(deniedBy(call, answer))
-  if (answer.edited === undefined) return { input, edited: false }
+  if ('unchanged' in answer && typeof answer.unchanged === 'string') unchanged = answer.unchanged
+  if (answer.edited === undefined) return { input, edited: false, unchanged }
   const parsed = await deps.registry.parse(call.name, answer.edited)
-  return parsed.ok ? { input: parsed.input, edited: true } : refusal(parsed.failure)
+  return parsed.ok ? { input: parsed.input, edited: true, unchanged } : refusal(parsed.failure)
+}
+
+const noBinding: Binding = { since: '', except: [] }
+
+/** Whether a decision about the call holds for files, too. */
+function isBound(call: Call, input: unknown): boolean {
+  return call.starts !== undefined || writtenPaths(call, input).length > 0
 }
 
 /** A call whose intent is open was approved, or needed no approval then. */
 const begun: Answer = { allow: true, by: '' }
 
 async function inputsOf(
-  { readInputs }: ApprovalDeps,
+  { readBound }: ApprovalDeps,
   { caller, signal }: PassingCall,
   call: Call,
   input: unknown,
+  binding?: Binding,
 ): Promise<CommandInputs | null> {
-  return call.starts === undefined ? null : readInputs(caller, call.starts(input), signal ?? new AbortController().signal)
+  if (!isBound(call, input)) return null
+  const bound = { started: call.starts?.(input), targets: writtenPaths(call, input) }
+  return readBound(caller, bound, signal ?? new AbortController().signal, binding)
 }
 
 async function answerByRule(
@@ -255,26 +179,56 @@ async function answerByRule(
   return answer
 }
 
-/** Asks a person, and again when what the answer was about has changed in between: labels, files that the command runs. */
-async function askUntilCurrent(deps: ApprovalDeps, passing: PassingCall, asking: AskingCall, exact: string): Promise<Answer | Refusal> {
+/** Asks a person, and again when what the answer was about has changed in between: labels, files that the call can run or writes. */
+async function askUntilCurrent(
+  deps: ApprovalDeps,
+  passing: PassingCall,
+  asking: AskingCall,
+  exact: string,
+): Promise<(Answer & { readonly unchanged?: string }) | Refusal> {
   const { call, input } = asking
+  const { inputsChange } = await import('../access/command-inputs.ts')
   const tier = call.tierOf?.(input, passing.caller) ?? call.tier
   let judged: Judged = asking
-  let inputs = await inputsOf(deps, passing, call, input)
-  for (let change = ''; ;) {
+  let binding = noBinding
+  let inputs = await inputsOf(deps, passing, call, input, binding)
+  // Asked before a restart: whoever has read the question then did so for the files as they were.
+  let change = isBound(call, input) ? await changeSince(deps, passing.id, exact, inputs) : ''
+  for (let before: readonly string[] = []; ;) {
     const answer = await askPerson(deps, passing, { call, ...judged, inputs, change, asked: call.asks?.(input) ?? '', tier }, exact)
-    // The gate judges an edited input, which is not what the question showed.
-    if ('status' in answer || !answer.allow || answer.edited !== undefined) return answer
-    const again = await asking.judge()
+    if ('status' in answer || !answer.allow) return answer
+    const since = inputs?.workspace?.digest ?? ''
+    const now = await inputsOf(deps, passing, call, input, { ...binding, since })
+    // The gate judges an edited input, and its files are not those of the question.
+    const isEdited = answer.edited !== undefined
+    change = isEdited && since === (now?.workspace?.digest ?? '') ? '' : inputsChange(inputs, now)
+    const again = isEdited ? judged : await asking.judge()
     if ('code' in again) return refusal(again)
-    const now = await inputsOf(deps, passing, call, input)
-    change = call.starts === undefined ? '' : (await import('../access/command-inputs.ts')).inputsChange(inputs, now)
     const hasNewLabels =
       again.flow.decision === 'ask' && (judged.flow.decision !== 'ask' || again.held.some((label) => !judged.held.includes(label)))
-    if (change === '' && !hasNewLabels) return answer
-    inputs = now
+    if (change === '' && !hasNewLabels) return { ...answer, unchanged: since }
+    if (change !== '') change = `${change} after it was allowed`
     judged = again
+    inputs = now
+    const changed = now?.workspace?.changed ?? []
+    const restless = changed.filter((path) => before.includes(path))
+    before = changed
+    if (restless.length === 0) continue
+    // A log that a program keeps writing would ask for ever: a person may allow the call whatever becomes of it.
+    binding = { ...binding, except: [...new Set([...binding.except, ...restless])].slice(0, maxRestlessFiles) }
+    inputs = await inputsOf(deps, passing, call, input, binding)
+    change = `${restless.join(', ')} keeps changing; allowed now, it runs whatever that holds`
   }
+}
+
+/** @returns what has changed since the call was asked about before a restart, in words */
+async function changeSince({ journal }: ApprovalDeps, id: CallId, exact: string, now: CommandInputs | null): Promise<string> {
+  const [asked] = await journal.store.records({ call: id, phases: ['parked'], order: 'newest_first', limit: 1, hydrate: true })
+  if (asked === undefined) return ''
+  const { input, inputs = null } = JSON.parse(asked.body) as { readonly input?: string; readonly inputs?: CommandInputs | null }
+  const { inputsChange } = await import('../access/command-inputs.ts')
+  const change = input === exact ? inputsChange(inputs, now) : ''
+  return change === '' ? '' : `${change} since it was asked about, before a restart`
 }
 
 interface Question extends Judged {
@@ -299,7 +253,9 @@ async function askPerson(
   const { approvals, journal, clock, approval } = deps
   const signal = passing.signal ?? new AbortController().signal
   const policy = flow.shown || asked || `${call.name} is ${tier.replace('_', '-')} and the policy is to ask`
-  const reason = change === '' ? policy : `${change} after it was allowed`
+  const running = inputs?.workspace?.running ?? 0
+  const others = running === 0 ? '' : `; ${running} running ${running === 1 ? 'program' : 'programs'} can change files meanwhile`
+  const reason = `${change === '' ? policy : change}${others}`
   // It waits before the record is written, so that whoever sees the record can decide at once.
   const labels = flow.decision === 'ask' ? { labels: held, origins: writeOrigins(flow.origins) } : {}
   const shown = { input: exact, reason, ...labels, ...(inputs !== null && { inputs }) }

@@ -78,18 +78,23 @@ export function judgeInput(
   input: unknown,
 ): 'allow' | 'ask' | Failure {
   const tier = call.tierOf?.(input, caller) ?? call.tier
-  const isJudged = caution !== undefined && tier !== 'read_only' && (caller.audience === 'model' || call.name === clientAsk)
+  const isJudged = caution !== undefined && tier !== 'read_only' && mayBeCautious(caller, call)
   if (isJudged && caution === 'read_only') return cautionRefusal(call)
   const decided = decide(call, approval, tier)
   if (decided === 'deny') return deniedByPolicy(call, approval)
   return isJudged ? 'ask' : decided
 }
 
+/** @returns whether the mode of a session or of a message concerns the call: one that changes something for a model */
+export function mayBeCautious({ audience }: Caller, { name, tier, tierOf }: Call): boolean {
+  return (tier !== 'read_only' || tierOf !== undefined) && (audience === 'model' || name === clientAsk)
+}
+
 function cautionRefusal({ name }: Call): Failure {
   return {
     code: 'denied',
-    message: `${name} changes something, and this message was sent read-only.`,
-    hint: 'Continue without it, and say what you would change.',
+    message: `${name} changes something, and this message was sent read-only, or its session is.`,
+    hint: 'Continue without it, and say what you would change. The user can change the mode of the session.',
   }
 }
 

@@ -110,6 +110,26 @@ export function filesFor(
   }
 }
 
+/** @param unchanged state of the files for which the call was allowed: its program does not start where they have changed; empty: any */
+export function startsWhileUnchanged(sandbox: Sandbox, unchanged: string): Sandbox {
+  if (unchanged === '') return sandbox
+  // What it starts next sees what the first one has changed.
+  let isFirst = true
+  const ask = (hands: Hands): Hands['ask'] =>
+    async function (op, input, options) {
+      const starts = isFirst && (op === 'exec' || op === 'sessionOpen' || op === 'sessionWrite')
+      if (starts) isFirst = false
+      return hands.ask(op, starts ? { ...input, unchanged } : input, options)
+    }
+  return {
+    ...sandbox,
+    get status() {
+      return sandbox.status
+    },
+    hands: async (profile) => ({ ask: ask(await sandbox.hands(profile)) }),
+  }
+}
+
 /** A call that runs. */
 export interface RunningCall {
   readonly call: CallId

@@ -24,6 +24,7 @@ export interface FakeSandboxOptions {
 
 /** @param files texts by path; the map is the file system: it is read and changed in place */
 export function createFakeSandbox(files: Map<string, string> = new Map(), options: FakeSandboxOptions = {}): Sandbox {
+  const { fingerprint, assertUnchanged } = fakeFingerprints(files)
   const ops: Operations = {
     ...fileOperations(files),
     ...fakeRefusals(),
@@ -31,11 +32,15 @@ export function createFakeSandbox(files: Map<string, string> = new Map(), option
     ...fakeWatches(),
     ...fakeSurveys(files),
     shutdown: () => ({}),
-    exec: (input, signal) => runFake(input, signal, options),
+    exec(input, signal) {
+      assertUnchanged(input.unchanged)
+      return runFake(input, signal, options)
+    },
     execInputs: ({ program, paths }) => ({
       program,
       files: paths.flatMap((path) => (files.has(path) ? [{ path, hash: hash('sha256', files.get(path)!) }] : [])),
     }),
+    fingerprint,
     execOutput: () => ({ tail: '' }),
     usage: () => ({ owners: [] }),
   }
@@ -115,6 +120,27 @@ function fakeSurveys(files: ReadonlyMap<string, string>): Pick<Operations, keyof
       truncated: false,
     }),
   }
+}
+
+function digestOf(files: ReadonlyMap<string, string>, except: readonly string[] = []): string {
+  return hash('sha256', JSON.stringify([...files].filter(([path]) => !except.includes(path)).sort(([a], [b]) => (a < b ? -1 : 1))))
+}
+
+function fakeFingerprints(files: ReadonlyMap<string, string>) {
+  const taken = new Map<string, { readonly files: ReadonlyMap<string, string>; readonly except: readonly string[] }>()
+  const fingerprint: Operations['fingerprint'] = ({ since, except }) => {
+    const digest = digestOf(files, except)
+    const before = taken.get(since)?.files
+    taken.set(digest, { files: new Map(files), except })
+    const paths = before === undefined ? [] : [...new Set([...before.keys(), ...files.keys()])]
+    const changed = paths.filter((path) => before!.get(path) !== files.get(path) && !except.includes(path))
+    return { digest, files: files.size, changed, running: 0 }
+  }
+  const assertUnchanged = (digest: string | undefined): void => {
+    const known = digest === undefined ? undefined : taken.get(digest)
+    if (known !== undefined && digestOf(files, known.except) !== digest) throw fail('tool_failed', 'A file changed. Nothing was run.')
+  }
+  return { fingerprint, assertUnchanged }
 }
 
 /** In memory nothing changes on its own: a watch reports no changes. */
