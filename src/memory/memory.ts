@@ -15,9 +15,10 @@ import type { Notes } from './keep/notes.ts'
 import type { Provenance } from './keep/provenance.ts'
 import type { Transfer } from './keep/transfer.ts'
 import type { MemoryMap } from './recall/memory-map.ts'
-import { createMemoryPresence, type MemoryPresence } from './keep/memory-presence.ts'
+import { createMemoryPresence } from './keep/memory-presence.ts'
 import type { Recall } from './recall/recalled.ts'
-import type { TurnMemory, TurnQuestion, TurnRecall } from './recall/turn-recall.ts'
+import { createTurnSide } from './recall/turn-side.ts'
+import type { TurnMemory, TurnQuestion } from './recall/turn-recall.ts'
 import type { Wanted } from './recall/wanted.ts'
 import type { TextEngine } from './text/text-engine.ts'
 import type { Tidy } from './tidy/tidy.ts'
@@ -32,6 +33,12 @@ export interface Memory {
   foresee(session: SessionId, text: string, tags: readonly string[]): void
   /** How long a turn waits for what is recalled: what comes later is left to its next step. */
   patienceMs(): number
+  /** Call when a turn was given something. @param isLate too late for its first request to the model */
+  recalled(isLate: boolean): void
+  /** Turns of this guest that were given something. */
+  recalls(): Recalls
+  /** Reads what earlier guests left unread, and opens what a search needs, behind all else. Nothing is started for an empty memory. */
+  prepare(): void
   /** Schedules indexing of new messages in the background. */
   poke(): void
   /** Resolves when earlier messages are indexed, or after a short timeout. */
@@ -69,6 +76,13 @@ export interface Reindexed {
   readonly written: number
   /** True while vectors are being rebuilt; false without an embedder. */
   readonly vectors: boolean
+}
+
+export interface Recalls {
+  /** Before the first request to the model. */
+  readonly in_time: number
+  /** Afterwards: the turn's later requests had it, if there were any. */
+  readonly late: number
 }
 
 export interface MemoryReport extends MemoryStats {
@@ -109,10 +123,6 @@ export interface MemoryOptions {
   readonly questionMs?: number
 }
 
-/** A search takes a millisecond beside the turn; the first one of a guest also loads code and starts threads. */
-const warmPatienceMs = 3
-const coldPatienceMs = 150
-
 /** Creates memory; each part is loaded on first use. */
 export function createMemory(options: MemoryOptions): Memory {
   const { store, config, clock } = options
@@ -148,22 +158,30 @@ export function createMemory(options: MemoryOptions): Memory {
       settle: async (owed) => (await forgetting()).settle(owed, { erase, signal: ending.signal }),
     }),
   )
-  const turnRecall = lazyTurnRecall(deps, recall, config)
-  const turns = createTurnSide(options, { presence, turnRecall, wanted })
+  const turns = createTurnSide(options, {
+    presence,
+    wanted,
+    recall,
+    turnRecall: once(async () => {
+      const { recall_results: limit, recall_tokens: tokens } = config
+      return (await import('./recall/turn-recall.ts')).createTurnRecall(deps, { recall, limit, tokens })
+    }),
+    async catchUp() {
+      const [cursor, head] = await Promise.all([store.memory.cursor('journal'), store.head()])
+      if (reads() && cursor < head.seq) await (await indexer()).caughtUp()
+    },
+  })
   const keepers = lazyKeepers(deps, config)
   // A turn that forgot something is awaited even when messages are not indexed.
   const reads = (): boolean => !closed && (config.index_messages || forgetting.made() !== null)
   return {
-    mayRecall: turns.mayRecall,
-    foresee: turns.foresee,
-    patienceMs: turns.patienceMs,
+    ...turns,
     poke() {
       // Once, for work that a stop left unfinished; later runs follow from writes.
       if (vectors.made() === null) void presence.hasAny().then((has) => void (has && makeVectors()), notSaidHere)
       if (reads()) void indexer().then((each) => each.poke(), notSaidHere)
     },
     caughtUp: async () => void (reads() && (await (await indexer()).caughtUp())),
-    recallForTurn: turns.recallForTurn,
     tidied: () => void wanted.made()?.then(({ hot }) => hot.drop(), notSaidHere),
     recall,
     ...keepers,
@@ -188,60 +206,6 @@ export function createMemory(options: MemoryOptions): Memory {
 /** A service is paid for each vector. */
 function isMadeHere({ embedder }: MemoryOptions['config']): boolean {
   return /^(?:words-50k|hash|(?:folder|onnx):.+)$/s.test(embedder)
-}
-
-function lazyTurnRecall(deps: KeepDeps, recall: () => Promise<Recall>, config: MemoryOptions['config']): Once<TurnRecall> {
-  const { recall_results: limit, recall_tokens: tokens } = config
-  return once(async () => (await import('./recall/turn-recall.ts')).createTurnRecall(deps, { recall, limit, tokens }))
-}
-
-interface TurnSide extends Pick<Memory, 'mayRecall' | 'foresee' | 'patienceMs' | 'recallForTurn'> {
-  /** Call when so many entries were put or erased. */
-  changed(put: number, gone: number): void
-}
-
-interface TurnSideParts {
-  readonly presence: MemoryPresence
-  readonly turnRecall: Once<TurnRecall>
-  readonly wanted: Once<Wanted>
-}
-
-interface OpenTurns {
-  readonly recall: TurnRecall
-  readonly hot: Wanted['hot']
-  isWarm: boolean
-}
-
-/** What turns ask of memory. It is loaded with the first turn that may recall something. */
-function createTurnSide({ config, patienceMs }: MemoryOptions, { presence, turnRecall, wanted }: TurnSideParts): TurnSide {
-  let opened: OpenTurns | null = null
-  const open = async (): Promise<OpenTurns> => {
-    const [recall, { hot }] = await Promise.all([turnRecall(), wanted()])
-    return (opened ??= { recall, hot, isWarm: false })
-  }
-  const hasOthers = (session: SessionId): boolean | Promise<boolean> =>
-    config.recall && config.recall_tokens > 0 && presence.hasOthers(session)
-  return {
-    changed: (put, gone) => opened?.recall.changed(put, gone),
-    mayRecall(session, text) {
-      const has = hasOthers(session)
-      const isNothing = opened !== null && opened.recall.isCommon(text) && !opened.hot.mayTell(session)
-      return has === true ? !isNothing : has
-    },
-    foresee(session, text, tags) {
-      if (hasOthers(session) !== true) return
-      if (opened === null) void open().then(({ recall }) => recall.foresee(session, text, tags), notSaidHere)
-      else opened.recall.foresee(session, text, tags)
-    },
-    patienceMs: () => patienceMs ?? (opened?.isWarm === true ? warmPatienceMs : coldPatienceMs),
-    async recallForTurn(question) {
-      const turns = await open()
-      const recalled = await turns.recall.recall(question)
-      turns.isWarm = true
-      // What is always told is told to those who may read everything.
-      return (question.tags ?? []).length > 0 ? recalled : (await wanted()).withHot(question, recalled)
-    },
-  }
 }
 
 async function openIndex(deps: KeepDeps, own: Pick<JournalIndexDeps, 'keeps' | 'settle' | 'catchUpMs'>): Promise<JournalIndex> {

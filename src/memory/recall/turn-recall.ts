@@ -8,7 +8,8 @@ import type { KeepDeps } from '../keep/exclusive-writer.ts'
 import { maxShown, maxShownSessions } from '../keep/keep-limits.ts'
 import { joinedLabels } from '../keep/provenance.ts'
 import { messageId } from '../keep/message-record.ts'
-import { describeRecalled, nearEnough, type Recall, type Recalled } from './recalled.ts'
+import { describeRecalled, type Recall, type Recalled } from './recalled.ts'
+import { fitting, readNeed, type TurnNeed } from './turn-need.ts'
 
 export interface TurnQuestion {
   readonly session: SessionId
@@ -19,6 +20,10 @@ export interface TurnQuestion {
   readonly message: CallId
   /** Only what has all of these tags; absent or empty: everything. */
   readonly tags?: readonly string[]
+  /** What the window shows of earlier recalls. */
+  readonly told?: readonly string[]
+  /** Aborted: nobody is told. */
+  readonly signal?: AbortSignal | undefined
 }
 
 export interface TurnMemory {
@@ -34,6 +39,10 @@ export interface TurnRecall {
   foresee(session: SessionId, text: string, tags: readonly string[]): void
   /** Whether recalling is known to find nothing, because every word of the text is common. Costs no search. */
   isCommon(text: string): boolean
+  /** Whether a message needs nothing of memory, whatever it holds. */
+  needsNothing(text: string): boolean
+  /** Whether it asks for what is the person's own. */
+  isPersonal(text: string): boolean
   /** Call when entries were put or erased: common words may have become rare. */
   changed(put: number, gone: number): void
 }
@@ -102,6 +111,11 @@ function isTold(shownBefore: Told, { id, joined }: Recalled): boolean {
   return how === 'found' || (how === 'beside' && joined.some((other) => shownBefore.get(other) === 'found'))
 }
 
+/** A note or a fact of what was said here. What was said stands in the window, or before it in memory. */
+function isOwnNote({ passage: { entry } }: Recalled, session: SessionId): boolean {
+  return entry.session === session && entry.kind !== 'message'
+}
+
 function upTo(stream: SessionId, place: number): MemoryFilter {
   return { before: { stream, place } }
 }
@@ -118,6 +132,13 @@ export function createTurnRecall(deps: Pick<KeepDeps, 'memory' | 'clock'>, { rec
   const firstOf = createRecentMap<SessionId, CallId>(maxShownSessions)
   const foreseen = createRecentMap<SessionId, Foreseen>(maxForeseen)
   const common = createCommonWords()
+  const needs = createRecentMap<string, TurnNeed>(maxForeseen)
+  /** Asked for several times in a turn. */
+  const needOf = (text: string): TurnNeed => {
+    const need = needs.get(text) ?? readNeed(text)
+    needs.put(text, need)
+    return need
+  }
   const shownIn = (session: SessionId): Told => {
     const shownBefore = shown.get(session) ?? new Map<string, 'found' | 'beside'>()
     shown.put(session, shownBefore)
@@ -140,17 +161,20 @@ export function createTurnRecall(deps: Pick<KeepDeps, 'memory' | 'clock'>, { rec
   const search = async (session: SessionId, text: string, window: MemoryFilter): Promise<readonly Recalled[]> => {
     const engine = await recall()
     const filter: MemoryFilter = { validAt: deps.clock.now(), ...window }
-    return engine.recall({ text, filter, session, limit, tokens, whenCommon: () => common.add(text) })
+    const used = (found: readonly Recalled[]): readonly Recalled[] => fitting(found, needOf(text))
+    return engine.recall({ text, filter, session, limit, tokens, used, whenCommon: () => common.add(text) })
   }
   return {
     isCommon: (text) => common.has(text.slice(0, askedCharacters)),
+    needsNothing: (text) => needOf(text.slice(0, askedCharacters)).kind === 'nothing',
+    isPersonal: (text) => needOf(text.slice(0, askedCharacters)).kind === 'personal',
     changed(put, gone) {
       common.changed(put, gone)
       if (gone > 0) foreseen.clear()
     },
     foresee(session, message, tags) {
       const text = message.slice(0, askedCharacters)
-      if (common.has(text)) return
+      if (common.has(text) || needOf(text).kind === 'nothing') return
       // The window of the turn before: it seldom moves.
       const held = firstOf.get(session) === undefined ? oldestOf.get(session) : undefined
       const window = tagged(held === undefined ? { notSession: session } : upTo(session, held.before), tags)
@@ -159,15 +183,19 @@ export function createTurnRecall(deps: Pick<KeepDeps, 'memory' | 'clock'>, { rec
       foreseen.put(session, { text, window: JSON.stringify(window), at: deps.clock.now(), found })
     },
     async recall(question) {
-      const { session, tags = [] } = question
+      const { session, tags = [], told = [], signal } = question
       const text = question.text.slice(0, askedCharacters)
+      const need = needOf(text)
+      if (need.kind === 'nothing') return nothing
       const shownBefore = shownIn(session)
       const window = tagged(await outsideWindow(question), tags)
       const ahead = foreseen.get(session)
       foreseen.delete(session)
       const found = await (isFor(ahead, text, window, deps.clock.now()) ? ahead.found : search(session, text, window))
-      const fresh = nearEnough(found).filter((each) => !isTold(shownBefore, each))
-      if (fresh.length === 0) return nothing
+      const isKnown = (each: Recalled): boolean =>
+        isTold(shownBefore, each) || isOwnNote(each, session) || told.some((text) => text.includes(each.passage.text.trim()))
+      const fresh = fitting(found, need).filter((each) => !isKnown(each))
+      if (fresh.length === 0 || signal?.aborted === true) return nothing
       for (const { id, joined } of fresh) {
         for (const other of joined) if (!shownBefore.has(other)) shownBefore.set(other, 'beside')
         shownBefore.set(id, 'found')

@@ -1,0 +1,68 @@
+/** A guest whose model is scripted and keeps all that it is asked: what is told in one session and asked in another, through the gateway. */
+import { type GuestStart, startGuest, type TestGuest } from '../support/guest-process.ts'
+import { openConversation } from '../support/conversation.ts'
+import { startModel, type TestModel, type WireMessage } from '../support/model.ts'
+import { openReady } from '../support/ready.ts'
+import { openTerminal, type Terminal } from '../support/terminal.ts'
+import { makeWorkspace, type TestWorkspace } from '../support/workspace.ts'
+
+/** As a turn shows it (`recalledItem`). */
+const mark = /^From memory/
+
+export interface FrontDoor extends AsyncDisposable {
+  readonly workspace: TestWorkspace
+  readonly model: TestModel
+  readonly terminal: Terminal
+  /** A message in a session of its own. @returns what memory gave to the first request of its turn; empty: nothing */
+  say(text: string): Promise<string>
+  /** Messages of one session. @returns what the request of each shows from memory, in order */
+  talk(texts: readonly string[]): Promise<readonly (readonly string[])[]>
+  /** All that was said can be recalled. */
+  indexed(): Promise<void>
+  restart(): Promise<void>
+}
+
+export async function openFrontDoor(start: Omit<GuestStart, 'workspace'> = {}, workspace = makeWorkspace()): Promise<FrontDoor> {
+  const model = await startModel([{ events: [{ text: 'Noted.' }] }])
+  const config = { ...start.config, model: model.config }
+  let guest: TestGuest = startGuest({ ...start, workspace, config })
+  let terminal = await openReady(guest, workspace)
+  const requestOf = async (text: string, before: number): Promise<readonly WireMessage[]> => {
+    const request = model.requests.slice(before).find((messages) => String(messages.at(-1)?.content) === text)
+    if (request === undefined) throw new Error(`the model was not asked: ${text}`)
+    return request
+  }
+  const talk: FrontDoor['talk'] = async (texts) => {
+    const { say } = await openConversation(terminal)
+    const shown: (readonly string[])[] = []
+    for (const text of texts) {
+      const before = model.requests.length
+      await say(text)
+      shown.push((await requestOf(text, before)).map(({ content }) => String(content)).filter((content) => mark.test(content)))
+    }
+    return shown
+  }
+  return {
+    workspace,
+    model,
+    get terminal() {
+      return terminal
+    },
+    talk,
+    say: async (text) => (await talk([text]))[0]?.join('\n') ?? '',
+    // A search of memory waits for what was said.
+    indexed: async () => void (await terminal.expect('result', 'call', { name: 'memory.search', input: { query: 'indexed' } })),
+    async restart() {
+      await guest.stop()
+      guest = startGuest({ ...start, workspace, config })
+      const { url } = (await guest.started) as { readonly url: string }
+      terminal = await openTerminal(url, workspace)
+    },
+    async [Symbol.asyncDispose]() {
+      terminal[Symbol.dispose]()
+      await guest.kill()
+      await model[Symbol.asyncDispose]()
+      workspace[Symbol.dispose]()
+    },
+  }
+}
