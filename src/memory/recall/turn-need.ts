@@ -123,12 +123,15 @@ export function fitting(found: readonly Recalled[], need: TurnNeed): readonly Re
   return tells.some((each) => opens(each, need)) ? untilGap(tells) : []
 }
 
-/** What the message says itself is no help. */
-function saysMore(terms: string, { telling }: TurnNeed): boolean {
-  const asked = new Set(telling)
-  return wordPart(terms)
-    .split(' ')
-    .some((term) => !asked.has(term) && isTelling(term))
+/** What the message says itself is no help, unless it asks whether that is so. */
+function saysMore(terms: string, { telling, isQuestion: asks }: TurnNeed): boolean {
+  const said = new Set(telling)
+  return (
+    asks ||
+    wordPart(terms)
+      .split(' ')
+      .some((term) => !said.has(term) && isTelling(term))
+  )
 }
 
 /** A question tells nothing, and a command nothing of a person, unless it says so. */

@@ -96,9 +96,9 @@ export function createTurnSide({ config, clock, patienceMs }: TurnSideOptions, p
       const turns = await open()
       const recalled = await turns.recall.recall(question)
       searchedAt = clock.monotonicMs()
-      if (recalled.ids.length === 0 && !turns.recall.isPersonal(question.text)) return recalled
-      // What is always told is told to those who may read everything.
-      return (question.tags ?? []).length > 0 ? recalled : (await wanted()).withHot(question, recalled)
+      // What is used often is told to those who may read everything, and with a message about the person.
+      const tellsHot = (question.tags ?? []).length === 0 && turns.recall.isPersonal(question.text)
+      return !tellsHot ? recalled : (await wanted()).withHot(question, recalled)
     },
   }
 }
