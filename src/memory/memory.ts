@@ -9,6 +9,7 @@ import type { Forgetting } from './forget/forget.ts'
 import type { EraseBodies, Eraser } from './forget/aftermath.ts'
 import type { Corrections } from './keep/corrections.ts'
 import type { Documents } from './keep/documents.ts'
+import { firstCatchUpMs } from './keep/keep-limits.ts'
 import { createExclusiveWriter, type KeepDeps, type ExclusiveWriter } from './keep/exclusive-writer.ts'
 import type { JournalIndex, JournalIndexDeps } from './keep/journal-index.ts'
 import type { Notes } from './keep/notes.ts'
@@ -168,7 +169,7 @@ export function createMemory(options: MemoryOptions): Memory {
     }),
     async catchUp() {
       const [cursor, head] = await Promise.all([store.memory.cursor('journal'), store.head()])
-      if (reads() && cursor < head.seq) await (await indexer()).caughtUp()
+      if (reads() && cursor < head.seq) await (await indexer()).caughtUp(firstCatchUpMs)
     },
   })
   const keepers = lazyKeepers(deps, config)

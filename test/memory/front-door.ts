@@ -1,6 +1,6 @@
 /** A guest whose model is scripted and keeps all that it is asked: what is told in one session and asked in another, through the gateway. */
 import { type GuestStart, startGuest, type TestGuest } from '../support/guest-process.ts'
-import { openConversation } from '../support/conversation.ts'
+import { newId, openConversation } from '../support/conversation.ts'
 import { startModel, type TestModel, type WireMessage } from '../support/model.ts'
 import { openReady } from '../support/ready.ts'
 import { openTerminal, type Terminal } from '../support/terminal.ts'
@@ -9,14 +9,21 @@ import { makeWorkspace, type TestWorkspace } from '../support/workspace.ts'
 /** As a turn shows it (`recalledItem`). */
 const mark = /^From memory/
 
+export interface Talk {
+  readonly session: string
+  readonly shown: string
+}
+
 export interface FrontDoor extends AsyncDisposable {
   readonly workspace: TestWorkspace
   readonly model: TestModel
   readonly terminal: Terminal
   /** A message in a session of its own. @returns what memory gave to the first request of its turn; empty: nothing */
   say(text: string): Promise<string>
-  /** Messages of one session. @returns what the request of each shows from memory, in order */
-  talk(texts: readonly string[]): Promise<readonly (readonly string[])[]>
+  /** Messages of one session. @returns what the newest request shows from memory */
+  talk(texts: readonly string[]): Promise<Talk>
+  /** @returns what its request shows from memory */
+  resume(session: string, text: string): Promise<string>
   /** All that was said can be recalled. */
   indexed(): Promise<void>
   restart(): Promise<void>
@@ -27,20 +34,21 @@ export async function openFrontDoor(start: Omit<GuestStart, 'workspace'> = {}, w
   const config = { ...start.config, model: model.config }
   let guest: TestGuest = startGuest({ ...start, workspace, config })
   let terminal = await openReady(guest, workspace)
-  const requestOf = async (text: string, before: number): Promise<readonly WireMessage[]> => {
-    const request = model.requests.slice(before).find((messages) => String(messages.at(-1)?.content) === text)
+  /** The first request of the turn of this message. */
+  const shownAfter = async (text: string, say: () => Promise<unknown>): Promise<string> => {
+    const before = model.requests.length
+    await say()
+    const request = model.requests.slice(before).find((messages) => messages.at(-1)?.content === text)
     if (request === undefined) throw new Error(`the model was not asked: ${text}`)
-    return request
+    return contents(request)
+      .filter((content) => mark.test(content))
+      .join('\n')
   }
   const talk: FrontDoor['talk'] = async (texts) => {
-    const { say } = await openConversation(terminal)
-    const shown: (readonly string[])[] = []
-    for (const text of texts) {
-      const before = model.requests.length
-      await say(text)
-      shown.push((await requestOf(text, before)).map(({ content }) => String(content)).filter((content) => mark.test(content)))
-    }
-    return shown
+    const { session, say } = await openConversation(terminal)
+    let shown = ''
+    for (const text of texts) shown = await shownAfter(text, () => say(text))
+    return { session, shown }
   }
   return {
     workspace,
@@ -49,7 +57,14 @@ export async function openFrontDoor(start: Omit<GuestStart, 'workspace'> = {}, w
       return terminal
     },
     talk,
-    say: async (text) => (await talk([text]))[0]?.join('\n') ?? '',
+    say: async (text) => (await talk([text])).shown,
+    resume: (session, text) =>
+      shownAfter(text, async () => {
+        const turn = newId()
+        await terminal.expect('snapshot', 'subscribe', { session, cursor: 0 })
+        await terminal.expect('ack', 'send_turn', { session, client_id: turn, text })
+        await terminal.record((record) => String(record.call) === turn && record.phase === 'outcome')
+      }),
     // A search of memory waits for what was said.
     indexed: async () => void (await terminal.expect('result', 'call', { name: 'memory.search', input: { query: 'indexed' } })),
     async restart() {
@@ -65,4 +80,8 @@ export async function openFrontDoor(start: Omit<GuestStart, 'workspace'> = {}, w
       workspace[Symbol.dispose]()
     },
   }
+}
+
+function contents(messages: readonly WireMessage[]): readonly string[] {
+  return messages.flatMap(({ content }) => (typeof content === 'string' ? [content] : []))
 }
