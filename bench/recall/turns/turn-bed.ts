@@ -1,22 +1,25 @@
 /** A memory of facts as they were told, each in a session of its own, and perhaps of a longer past. */
 import type { TextEngine } from '../../../src/memory/index.ts'
 import { termsOfDay } from '../../../src/memory/recall/day-terms.ts'
-import { createHasher, type MemoryChange, openMemoryStore, type Store } from '../../../src/store/index.ts'
-import type { SessionId, UserId } from '../../../src/types/index.ts'
+import { createHasher, type MemoryChange, type Store } from '../../../src/store/index.ts'
+import type { SessionId } from '../../../src/types/index.ts'
 import { messageEntry } from '../../memory/memory-data.ts'
 import { addVectors } from '../indexed-dialogue.ts'
 
 const hourMs = 3_600_000
 const answer = 'Noted.'
 
-/** @param told a message of a person each @param talks what was said in older sessions, person and agent in turn @returns a store that the caller closes */
-export async function openTurnBed(told: readonly string[], talks: readonly (readonly string[])[], text: TextEngine): Promise<Store> {
-  const store = await openMemoryStore({ user: 'bench' as UserId })
+/** @param told a message of a person each @param talks what was said in older sessions, person and agent in turn */
+export async function fillTurnBed(
+  store: Store,
+  told: readonly string[],
+  talks: readonly (readonly string[])[],
+  text: TextEngine,
+): Promise<void> {
   const sessions = [...talks, ...told.map((each) => [each, answer])]
   const began = Date.now() - (sessions.length + 1) * hourMs
   for (const [number, said] of sessions.entries()) await store.memory.change(await putsOf(said, number, began + number * hourMs, text))
   await addVectors(store, text)
-  return store
 }
 
 async function putsOf(said: readonly string[], number: number, at: number, text: TextEngine): Promise<MemoryChange[]> {
