@@ -73,12 +73,12 @@ export const coldPatienceMs = 400
 /** Cosine of sentences about one matter in different words. With averaged word vectors any two sentences have about 0.4. */
 export const leastNearness = 0.7
 /** What a turn about the person's own must be near to, word by word, for anything to be given. */
-export const leastPersonalCloseness = 0.25
+export const leastPersonalCloseness = 0.2
 /** The same by the share of words in common, where words cannot be compared one by one. */
 export const leastPersonalCoverage = 0.3
 /** Of other turns: share of words that a memory has too, and how close it must be. */
-export const leastCoverage = 0.6
-export const leastPlainCloseness = 0.5
+export const leastCoverage = 0.5
+export const leastPlainCloseness = 0.6
 /** The share where closeness says nothing: without a table of words, and in languages that it does not know. */
 export const leastCoverageAlone = 0.5
 /** How far behind the best, of the way to the last result, a memory may be. */

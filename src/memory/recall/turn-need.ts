@@ -59,7 +59,7 @@ const theirs = [
   new RegExp(`\\b(?:my|our)\\b(?!\\s+(?:\\p{L}+\\s+)?(?:${brought})\\b)|\\b(?:ours|mine|we|us|usual|usually)\\b`, 'iu'),
   /\b(?:remember|remind me of|about me|mentioned|talked|last time|mom|mum|dad|grandma|grandpa|granny|auntie)\b/iu,
   /\b(?:told|did) you\b|\byou (?:said|told|suggested|recommended|wrote|gave)\b|\bwho(?:'s| is| was) \p{Lu}/u,
-  /(?<!\b(?:how|why)\s+)\b(?:did|am|was|have|had|do|will)\s+I\b/iu,
+  /^(?!\W*(?:how (?:do|can|could|would)|can|could|may|should|do)\s+I\b).*\b(?:did|am|was|have|had|do|will|should|may|can)\s+I\b/iu,
   /(?<!\p{L})(?:mein\p{L}{0,2}|unser\p{L}{0,2}|ich|wir|mi|mis|nuestr[oa]s?|soy|mon|mes|notre|nos|je|nous|mia|mio|meu|minha)(?!\p{L})/iu,
   /[我咱]|私|僕|俺|우리|내(?=\s)/u,
 ]
