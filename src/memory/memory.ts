@@ -18,34 +18,17 @@ import type { Transfer } from './keep/transfer.ts'
 import type { MemoryMap } from './recall/memory-map.ts'
 import { createMemoryPresence } from './keep/memory-presence.ts'
 import type { Recall } from './recall/recalled.ts'
-import { createTurnSide } from './recall/turn-side.ts'
-import type { TurnMemory, TurnQuestion } from './recall/turn-recall.ts'
+import { createTurnSide, type TurnCalls } from './recall/turn-side.ts'
+import type { TurnRecall } from './recall/turn-recall.ts'
 import type { Wanted } from './recall/wanted.ts'
 import type { TextEngine } from './text/text-engine.ts'
 import type { Tidy } from './tidy/tidy.ts'
 
-export interface Memory {
-  /** Whether recalling for this message may find anything. A promise only the first time. */
-  mayRecall(session: SessionId, text: string): boolean | Promise<boolean>
-  /**
-   * Starts to look for what fits a message while it is being recorded. Not for one that waits behind another: it recalls when its turn
-   * begins. Never throws.
-   */
-  foresee(session: SessionId, text: string, tags: readonly string[]): void
-  /** How long a turn waits for what is recalled: what comes later is left to its next step. */
-  patienceMs(): number
-  /** Call when a turn was given something. @param isLate too late for its first request to the model */
-  recalled(isLate: boolean): void
-  /** Turns of this guest that were given something. */
-  recalls(): Recalls
-  /** Reads what earlier guests left unread, and opens what a search needs, behind all else. Nothing is started for an empty memory. */
-  prepare(): void
+export interface Memory extends TurnCalls {
   /** Schedules indexing of new messages in the background. */
   poke(): void
   /** Resolves when earlier messages are indexed, or after a short timeout. */
   caughtUp(): Promise<void>
-  /** Recall before a turn. */
-  recallForTurn(question: TurnQuestion): Promise<TurnMemory>
   recall(): Promise<Recall>
   notes(): Promise<Notes>
   corrections(): Promise<Corrections>
@@ -77,13 +60,6 @@ export interface Reindexed {
   readonly written: number
   /** True while vectors are being rebuilt; false without an embedder. */
   readonly vectors: boolean
-}
-
-export interface Recalls {
-  /** Before the first request to the model. */
-  readonly in_time: number
-  /** Afterwards: the turn's later requests had it, if there were any. */
-  readonly late: number
 }
 
 export interface MemoryReport extends MemoryStats {
@@ -163,14 +139,8 @@ export function createMemory(options: MemoryOptions): Memory {
     presence,
     wanted,
     recall,
-    turnRecall: once(async () => {
-      const { recall_results: limit, recall_tokens: tokens } = config
-      return (await import('./recall/turn-recall.ts')).createTurnRecall(deps, { recall, limit, tokens })
-    }),
-    async catchUp() {
-      const [cursor, head] = await Promise.all([store.memory.cursor('journal'), store.head()])
-      if (reads() && cursor < head.seq) await (await indexer()).caughtUp(firstCatchUpMs)
-    },
+    turnRecall: lazyTurnRecall(deps, recall, config),
+    catchUp: async () => void (reads() && (await isBehind(store)) && (await (await indexer()).caughtUp(firstCatchUpMs))),
   })
   const keepers = lazyKeepers(deps, config)
   // A turn that forgot something is awaited even when messages are not indexed.
@@ -188,10 +158,7 @@ export function createMemory(options: MemoryOptions): Memory {
     ...keepers,
     forgetting,
     why: async (id) => (await import('./keep/provenance.ts')).explain(deps, await (await keepers.notes()).find(id)),
-    async stats() {
-      const embedding = (await vectors.made())?.fault() ?? readers.questionFault()
-      return report(deps, (await indexer.made())?.fault() ?? null, embedding)
-    },
+    stats: async () => report(deps, (await indexer.made())?.fault() ?? null, (await vectors.made())?.fault() ?? readers.questionFault()),
     embed: async (texts) => (await text()).embed(texts),
     map: async (kinds, limit) =>
       (await import('./recall/memory-map.ts')).makeMap({ ...deps, hasOwnVectors: isMadeHere(config) }, kinds, limit),
@@ -207,6 +174,17 @@ export function createMemory(options: MemoryOptions): Memory {
 /** A service is paid for each vector. */
 function isMadeHere({ embedder }: MemoryOptions['config']): boolean {
   return /^(?:words-50k|hash|(?:folder|onnx):.+)$/s.test(embedder)
+}
+
+function lazyTurnRecall(deps: KeepDeps, recall: () => Promise<Recall>, config: MemoryOptions['config']): Once<TurnRecall> {
+  const { recall_results: limit, recall_tokens: tokens } = config
+  return once(async () => (await import('./recall/turn-recall.ts')).createTurnRecall(deps, { recall, limit, tokens }))
+}
+
+/** Whether the journal has records that no indexer has read. */
+async function isBehind(store: Store): Promise<boolean> {
+  const [cursor, head] = await Promise.all([store.memory.cursor('journal'), store.head()])
+  return cursor < head.seq
 }
 
 async function openIndex(deps: KeepDeps, own: Pick<JournalIndexDeps, 'keeps' | 'settle' | 'catchUpMs'>): Promise<JournalIndex> {

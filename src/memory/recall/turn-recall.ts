@@ -39,10 +39,8 @@ export interface TurnRecall {
   foresee(session: SessionId, text: string, tags: readonly string[]): void
   /** Whether recalling is known to find nothing, because every word of the text is common. Costs no search. */
   isCommon(text: string): boolean
-  /** Whether a message needs nothing of memory, whatever it holds. */
-  needsNothing(text: string): boolean
-  /** Whether it asks for what is the person's own. */
-  isPersonal(text: string): boolean
+  /** What a message may need of memory, whatever that holds. */
+  kindOf(text: string): TurnNeed['kind']
   /** Call when entries were put or erased: common words may have become rare. */
   changed(put: number, gone: number): void
 }
@@ -111,6 +109,30 @@ function isTold(shownBefore: Told, { id, joined }: Recalled): boolean {
   return how === 'found' || (how === 'beside' && joined.some((other) => shownBefore.get(other) === 'found'))
 }
 
+function describeAll(fresh: readonly Recalled[], now: number): TurnMemory {
+  const labels = joinedLabels(...fresh.map(({ passage }) => passage.entry.labels))
+  return { text: fresh.map((each) => describeRecalled(each, now)).join('\n\n'), ids: fresh.map(({ id }) => id), labels }
+}
+
+function tell(shownBefore: Told, fresh: readonly Recalled[]): void {
+  for (const { id, joined } of fresh) {
+    for (const other of joined) if (!shownBefore.has(other)) shownBefore.set(other, 'beside')
+    shownBefore.set(id, 'found')
+  }
+  // By when they were told, not by when they were found again: those that are long out of sight may be told anew.
+  while (shownBefore.size > maxShown) shownBefore.delete(shownBefore.keys().next().value as string)
+}
+
+/** A message is asked about several times in a turn. */
+function createNeedReader(): (text: string) => TurnNeed {
+  const needs = createRecentMap<string, TurnNeed>(maxForeseen)
+  return (text) => {
+    const need = needs.get(text) ?? readNeed(text)
+    needs.put(text, need)
+    return need
+  }
+}
+
 /** A note or a fact of what was said here. What was said stands in the window, or before it in memory. */
 function isOwnNote({ passage: { entry } }: Recalled, session: SessionId): boolean {
   return entry.session === session && entry.kind !== 'message'
@@ -132,13 +154,7 @@ export function createTurnRecall(deps: Pick<KeepDeps, 'memory' | 'clock'>, { rec
   const firstOf = createRecentMap<SessionId, CallId>(maxShownSessions)
   const foreseen = createRecentMap<SessionId, Foreseen>(maxForeseen)
   const common = createCommonWords()
-  const needs = createRecentMap<string, TurnNeed>(maxForeseen)
-  /** Asked for several times in a turn. */
-  const needOf = (text: string): TurnNeed => {
-    const need = needs.get(text) ?? readNeed(text)
-    needs.put(text, need)
-    return need
-  }
+  const needOf = createNeedReader()
   const shownIn = (session: SessionId): Told => {
     const shownBefore = shown.get(session) ?? new Map<string, 'found' | 'beside'>()
     shown.put(session, shownBefore)
@@ -161,13 +177,12 @@ export function createTurnRecall(deps: Pick<KeepDeps, 'memory' | 'clock'>, { rec
   const search = async (session: SessionId, text: string, window: MemoryFilter): Promise<readonly Recalled[]> => {
     const engine = await recall()
     const filter: MemoryFilter = { validAt: deps.clock.now(), ...window }
-    const used = (found: readonly Recalled[]): readonly Recalled[] => fitting(found, needOf(text))
-    return engine.recall({ text, filter, session, limit, tokens, used, whenCommon: () => common.add(text) })
+    const more = { used: (found: readonly Recalled[]) => fitting(found, needOf(text)), whenCommon: () => common.add(text) }
+    return engine.recall({ text, filter, session, limit, tokens, ...more })
   }
   return {
     isCommon: (text) => common.has(text.slice(0, askedCharacters)),
-    needsNothing: (text) => needOf(text.slice(0, askedCharacters)).kind === 'nothing',
-    isPersonal: (text) => needOf(text.slice(0, askedCharacters)).kind === 'personal',
+    kindOf: (text) => needOf(text.slice(0, askedCharacters)).kind,
     changed(put, gone) {
       common.changed(put, gone)
       if (gone > 0) foreseen.clear()
@@ -193,17 +208,11 @@ export function createTurnRecall(deps: Pick<KeepDeps, 'memory' | 'clock'>, { rec
       foreseen.delete(session)
       const found = await (isFor(ahead, text, window, deps.clock.now()) ? ahead.found : search(session, text, window))
       const isKnown = (each: Recalled): boolean =>
-        isTold(shownBefore, each) || isOwnNote(each, session) || told.some((text) => text.includes(each.passage.text.trim()))
+        isTold(shownBefore, each) || isOwnNote(each, session) || told.some((before) => before.includes(each.passage.text.trim()))
       const fresh = fitting(found, need).filter((each) => !isKnown(each))
       if (fresh.length === 0 || signal?.aborted === true) return nothing
-      for (const { id, joined } of fresh) {
-        for (const other of joined) if (!shownBefore.has(other)) shownBefore.set(other, 'beside')
-        shownBefore.set(id, 'found')
-      }
-      // By when they were told, not by when they were found again: those that are long out of sight may be told anew.
-      while (shownBefore.size > maxShown) shownBefore.delete(shownBefore.keys().next().value as string)
-      const labels = joinedLabels(...fresh.map(({ passage }) => passage.entry.labels))
-      return { text: fresh.map((each) => describeRecalled(each, deps.clock.now())).join('\n\n'), ids: fresh.map(({ id }) => id), labels }
+      tell(shownBefore, fresh)
+      return describeAll(fresh, deps.clock.now())
     },
   }
 }

@@ -4,14 +4,38 @@
  */
 import type { Config, Once, SessionId } from '../../types/index.ts'
 import type { MemoryPresence } from '../keep/memory-presence.ts'
-import type { Memory } from '../memory.ts'
 import { threadIdleMs } from '../text/text-limits.ts'
 import { coldPatienceMs, warmPatienceMs } from './recall-limits.ts'
 import type { Recall } from './recalled.ts'
-import type { TurnRecall } from './turn-recall.ts'
+import type { TurnMemory, TurnQuestion, TurnRecall } from './turn-recall.ts'
 import type { Wanted } from './wanted.ts'
 
-type TurnCalls = Pick<Memory, 'mayRecall' | 'foresee' | 'patienceMs' | 'recalled' | 'recalls' | 'prepare' | 'recallForTurn'>
+export interface TurnCalls {
+  /** Whether recalling for this message may find anything. A promise only the first time. */
+  mayRecall(session: SessionId, text: string): boolean | Promise<boolean>
+  /**
+   * Starts to look for what fits a message while it is being recorded. Not for one that waits behind another: it recalls when its turn
+   * begins. Never throws.
+   */
+  foresee(session: SessionId, text: string, tags: readonly string[]): void
+  /** How long a turn waits for what is recalled: what comes later is left to its next step. */
+  patienceMs(): number
+  /** Call when a turn was given something. @param isLate too late for its first request to the model */
+  recalled(isLate: boolean): void
+  /** Turns of this guest that were given something. */
+  recalls(): Recalls
+  /** Reads what earlier guests left unread, and opens what a search needs, behind all else. Nothing is started for an empty memory. */
+  prepare(): void
+  /** Recall before a turn. */
+  recallForTurn(question: TurnQuestion): Promise<TurnMemory>
+}
+
+export interface Recalls {
+  /** Before the first request to the model. */
+  readonly in_time: number
+  /** Afterwards: the turn's later requests had it, if there were any. */
+  readonly late: number
+}
 
 export interface TurnSide extends TurnCalls {
   /** Call when so many entries were put or erased. */
@@ -60,7 +84,7 @@ export function createTurnSide({ config, clock, patienceMs }: TurnSideOptions, p
   }
   const hasOthers = (session: SessionId): boolean | Promise<boolean> => isOn && presence.hasOthers(session)
   const mayRecall = (session: SessionId, text: string): boolean | Promise<boolean> => {
-    if (opened?.recall.needsNothing(text) === true) return false
+    if (opened?.recall.kindOf(text) === 'nothing') return false
     if (preparing !== null) return preparing.then(() => mayRecall(session, text))
     const has = hasOthers(session)
     const isNothing = opened !== null && opened.recall.isCommon(text) && !opened.hot.mayTell(session)
@@ -97,7 +121,7 @@ export function createTurnSide({ config, clock, patienceMs }: TurnSideOptions, p
       const recalled = await turns.recall.recall(question)
       searchedAt = clock.monotonicMs()
       // What is used often is told to those who may read everything, and with a message about the person.
-      const tellsHot = (question.tags ?? []).length === 0 && turns.recall.isPersonal(question.text)
+      const tellsHot = (question.tags ?? []).length === 0 && turns.recall.kindOf(question.text) === 'personal'
       return !tellsHot ? recalled : (await wanted()).withHot(question, recalled)
     },
   }

@@ -1,9 +1,9 @@
 /** What turns are given of memory, and what turns that need nothing are. */
 import type { Measure } from '../measure.ts'
-import { development } from '../recall/turns/development.ts'
-import { heldOut } from '../recall/turns/held-out.ts'
-import { pastLives, pastWork } from '../recall/turns/past-talks.ts'
-import { scoreTurns } from '../recall/turns/score-turns.ts'
+import { development } from './turns/development.ts'
+import { heldOut } from './turns/held-out.ts'
+import { pastLives, pastWork } from './turns/past-talks.ts'
+import { scoreTurns } from './turns/score-turns.ts'
 import { type Row, shown } from '../report.ts'
 
 const passages = 2_000
