@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict'
 import { execFile } from 'node:child_process'
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { availableParallelism, loadavg, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { promisify } from 'node:util'
@@ -24,7 +24,7 @@ void test('of messages that nothing was chosen by, the first requests have what 
   assert.ok(chores.given <= 5)
 })
 
-void test('a run that starts a guest of its own recalls what earlier runs were told, before its first request or too late for it', async (t) => {
+void test('a run that starts a guest of its own recalls what earlier runs were told', async (t) => {
   await using model = await startModel([{ events: [{ text: 'Noted.' }] }])
   const home = mkdtempSync(join(tmpdir(), 'oxbow-home-'))
   t.after(() => rmSync(home, { recursive: true, force: true }))
@@ -41,9 +41,8 @@ void test('a run that starts a guest of its own recalls what earlier runs were t
     await oxbow('run', direct)
     const isIn = JSON.stringify(model.requests[before]).includes(told)
     if (isIn) found += 1
-    // On a machine that does much else the guest may end before its tables are open: then the search was begun.
-    const recalls = (await oxbow('audit', 'show', '--json', '--limit', '30')).split('\n').filter((line) => line.includes('"memory.recall"'))
-    assert.ok(isIn || !recalls.at(-1)!.includes(String.raw`\"ids\":[]`), `${direct}: ${recalls.at(-1)}`)
   }
   t.diagnostic(`${found} of ${facts.length} in the first request`)
+  // A machine with more to do than it has processors opens the tables too late for a guest that ends at once.
+  assert.ok(found === facts.length || (loadavg()[0] ?? 0) > availableParallelism())
 })

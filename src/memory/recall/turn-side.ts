@@ -30,7 +30,7 @@ export interface TurnCalls {
   recallForTurn(question: TurnQuestion): Promise<TurnMemory>
 }
 
-export interface Recalls {
+interface Recalls {
   /** Before the first request to the model. */
   readonly in_time: number
   /** Afterwards: the turn's later requests had it, if there were any. */
