@@ -21,6 +21,7 @@ import { mcp } from './measures/mcp.ts'
 import { providers } from './plugins/providers.ts'
 import { plugins } from './plugins/plugins.ts'
 import { recall } from './measures/recall.ts'
+import { given } from './recall/given.ts'
 import { recallSpeed } from './measures/recall-speed.ts'
 import { manyPostgresUsers } from './postgres/many-users.ts'
 import { postgres } from './postgres/postgres.ts'
@@ -60,6 +61,7 @@ export const measures: readonly Measure[] = [
   text,
   recall,
   recallSpeed,
+  given,
   memoryStore,
   otherUsers,
   postgres,

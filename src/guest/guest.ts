@@ -69,7 +69,7 @@ export async function startGuest(
   opening: Promise<OpeningStore> = openGuestStore(envelope),
 ): Promise<Guest> {
   const [{ user, version, workspaceRoot, config }, data] = [envelope, openPluginData(envelope)]
-  const held: HeldPlugins = {}
+  const held: HeldParts = {}
   const [opened, plugins] = [await opening, Promise.withResolvers<Pick<GuestPlugins, 'askModel'>>()]
   const onPlugins = (found: GuestPlugins): void => plugins.resolve(Object.assign(held, { plugins: found }).plugins)
   const { store, head } = withLastHead(options.wrapStore?.(opened) ?? opened)
@@ -93,7 +93,8 @@ export async function startGuest(
       sandbox: ways.sandbox,
       calls: (memory) => loadCalls(ways, config, memory!, data),
       servers: (host) => openServers(ways, envelope, host, { engine, host: options.host, folders, onPlugins }),
-      memory: (host) => createMemory({ store, config: config.memory, clock: systemClock, host: withPluginData(host, data, held) }),
+      memory: (host) =>
+        (held.memory = createMemory({ store, config: config.memory, clock: systemClock, host: withPluginData(host, data, held) })),
       workspaceRoot,
       versionsFolder: join(workspaceRoot, 'internal', 'versions'),
       mounts: folders.names,
@@ -111,6 +112,7 @@ export async function startGuest(
     const gateway = await startGateway({ kernel, ...listener, lastPort: lastPort(workspaceRoot), webFolder: webFolder() })
     open = [gateway, kernel, ways]
     await untilUsable(opened)
+    held.memory?.prepare()
     const watching = await watchMemoryFolders(kernel, ways.sandbox, config.memory)
     const announcement = announce(workspaceRoot, { ...gateway, pid: ways.pid }, token)
     return {
@@ -227,13 +229,14 @@ async function openServers(
   }
 }
 
-/** Filled once the plugins are opened. */
-interface HeldPlugins {
+/** Filled once they are opened. */
+interface HeldParts {
   plugins?: GuestPlugins
+  memory?: Memory
 }
 
 /** What is forgotten goes from the data of plugins, too. */
-function withPluginData(host: MemoryHost, data: GuestPluginData, held: HeldPlugins): MemoryHost {
+function withPluginData(host: MemoryHost, data: GuestPluginData, held: HeldParts): MemoryHost {
   return {
     ...host,
     async eraseDerived(gone) {

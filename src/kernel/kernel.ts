@@ -153,7 +153,7 @@ function createNotices(watchers: KernelParts['events']['watchers']): Kernel['onN
   }
 }
 
-function statusOf({ journal }: KernelParts, options: KernelOptions): GuestStatus {
+function statusOf({ journal, memory }: KernelParts, options: KernelOptions): GuestStatus {
   const { user, version, config, storeName = 'file', storeWarning = () => '', engine, sandbox } = options
   const facts = engine.model
   return {
@@ -168,6 +168,7 @@ function statusOf({ journal }: KernelParts, options: KernelOptions): GuestStatus
     store: storeName,
     ...(storeWarning() !== '' && { store_warning: storeWarning() }),
     embedder: config.memory.embedder,
+    ...(memory !== undefined && { recalls: memory.recalls() }),
     read_only: journal.fault(),
   }
 }

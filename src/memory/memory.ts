@@ -2,42 +2,33 @@
  * The public API of memory: indexing, recall and forgetting behind one port. Nothing is started or loaded before its first use.
  */
 import { createHasher, type Hasher, type MemoryKind, type MemoryStats, type Store } from '../store/index.ts'
-import { type Clock, type Config, once, type Once, OxbowError, type SessionId, toFailure } from '../types/index.ts'
+import { type Clock, type Config, once, type Once, OxbowError, toFailure } from '../types/index.ts'
 import type { EmbeddingService } from './text/text-thread.ts'
 import type { QueryEngine, VectorIndex } from './embed/vector-index.ts'
 import type { Forgetting } from './forget/forget.ts'
 import type { EraseBodies, Eraser } from './forget/aftermath.ts'
 import type { Corrections } from './keep/corrections.ts'
 import type { Documents } from './keep/documents.ts'
+import { firstCatchUpMs } from './keep/keep-limits.ts'
 import { createExclusiveWriter, type KeepDeps, type ExclusiveWriter } from './keep/exclusive-writer.ts'
 import type { JournalIndex, JournalIndexDeps } from './keep/journal-index.ts'
 import type { Notes } from './keep/notes.ts'
 import type { Provenance } from './keep/provenance.ts'
 import type { Transfer } from './keep/transfer.ts'
 import type { MemoryMap } from './recall/memory-map.ts'
-import { createMemoryPresence, type MemoryPresence } from './keep/memory-presence.ts'
+import { createMemoryPresence } from './keep/memory-presence.ts'
 import type { Recall } from './recall/recalled.ts'
-import type { TurnMemory, TurnQuestion, TurnRecall } from './recall/turn-recall.ts'
+import { createTurnSide, type TurnCalls } from './recall/turn-side.ts'
+import type { TurnRecall } from './recall/turn-recall.ts'
 import type { Wanted } from './recall/wanted.ts'
 import type { TextEngine } from './text/text-engine.ts'
 import type { Tidy } from './tidy/tidy.ts'
 
-export interface Memory {
-  /** Whether recalling for this message may find anything. A promise only the first time. */
-  mayRecall(session: SessionId, text: string): boolean | Promise<boolean>
-  /**
-   * Starts to look for what fits a message while it is being recorded. Not for one that waits behind another: it recalls when its turn
-   * begins. Never throws.
-   */
-  foresee(session: SessionId, text: string, tags: readonly string[]): void
-  /** How long a turn waits for what is recalled: what comes later is left to its next step. */
-  patienceMs(): number
+export interface Memory extends TurnCalls {
   /** Schedules indexing of new messages in the background. */
   poke(): void
   /** Resolves when earlier messages are indexed, or after a short timeout. */
   caughtUp(): Promise<void>
-  /** Recall before a turn. */
-  recallForTurn(question: TurnQuestion): Promise<TurnMemory>
   recall(): Promise<Recall>
   notes(): Promise<Notes>
   corrections(): Promise<Corrections>
@@ -109,10 +100,6 @@ export interface MemoryOptions {
   readonly questionMs?: number
 }
 
-/** A search takes a millisecond beside the turn; the first one of a guest also loads code and starts threads. */
-const warmPatienceMs = 3
-const coldPatienceMs = 150
-
 /** Creates memory; each part is loaded on first use. */
 export function createMemory(options: MemoryOptions): Memory {
   const { store, config, clock } = options
@@ -148,31 +135,30 @@ export function createMemory(options: MemoryOptions): Memory {
       settle: async (owed) => (await forgetting()).settle(owed, { erase, signal: ending.signal }),
     }),
   )
-  const turnRecall = lazyTurnRecall(deps, recall, config)
-  const turns = createTurnSide(options, { presence, turnRecall, wanted })
+  const turns = createTurnSide(options, {
+    presence,
+    wanted,
+    recall,
+    turnRecall: lazyTurnRecall(deps, recall, config),
+    catchUp: async () => void (reads() && (await isBehind(store)) && (await (await indexer()).caughtUp(firstCatchUpMs))),
+  })
   const keepers = lazyKeepers(deps, config)
   // A turn that forgot something is awaited even when messages are not indexed.
   const reads = (): boolean => !closed && (config.index_messages || forgetting.made() !== null)
   return {
-    mayRecall: turns.mayRecall,
-    foresee: turns.foresee,
-    patienceMs: turns.patienceMs,
+    ...turns,
     poke() {
       // Once, for work that a stop left unfinished; later runs follow from writes.
       if (vectors.made() === null) void presence.hasAny().then((has) => void (has && makeVectors()), notSaidHere)
       if (reads()) void indexer().then((each) => each.poke(), notSaidHere)
     },
     caughtUp: async () => void (reads() && (await (await indexer()).caughtUp())),
-    recallForTurn: turns.recallForTurn,
     tidied: () => void wanted.made()?.then(({ hot }) => hot.drop(), notSaidHere),
     recall,
     ...keepers,
     forgetting,
     why: async (id) => (await import('./keep/provenance.ts')).explain(deps, await (await keepers.notes()).find(id)),
-    async stats() {
-      const embedding = (await vectors.made())?.fault() ?? readers.questionFault()
-      return report(deps, (await indexer.made())?.fault() ?? null, embedding)
-    },
+    stats: async () => report(deps, (await indexer.made())?.fault() ?? null, (await vectors.made())?.fault() ?? readers.questionFault()),
     embed: async (texts) => (await text()).embed(texts),
     map: async (kinds, limit) =>
       (await import('./recall/memory-map.ts')).makeMap({ ...deps, hasOwnVectors: isMadeHere(config) }, kinds, limit),
@@ -195,53 +181,10 @@ function lazyTurnRecall(deps: KeepDeps, recall: () => Promise<Recall>, config: M
   return once(async () => (await import('./recall/turn-recall.ts')).createTurnRecall(deps, { recall, limit, tokens }))
 }
 
-interface TurnSide extends Pick<Memory, 'mayRecall' | 'foresee' | 'patienceMs' | 'recallForTurn'> {
-  /** Call when so many entries were put or erased. */
-  changed(put: number, gone: number): void
-}
-
-interface TurnSideParts {
-  readonly presence: MemoryPresence
-  readonly turnRecall: Once<TurnRecall>
-  readonly wanted: Once<Wanted>
-}
-
-interface OpenTurns {
-  readonly recall: TurnRecall
-  readonly hot: Wanted['hot']
-  isWarm: boolean
-}
-
-/** What turns ask of memory. It is loaded with the first turn that may recall something. */
-function createTurnSide({ config, patienceMs }: MemoryOptions, { presence, turnRecall, wanted }: TurnSideParts): TurnSide {
-  let opened: OpenTurns | null = null
-  const open = async (): Promise<OpenTurns> => {
-    const [recall, { hot }] = await Promise.all([turnRecall(), wanted()])
-    return (opened ??= { recall, hot, isWarm: false })
-  }
-  const hasOthers = (session: SessionId): boolean | Promise<boolean> =>
-    config.recall && config.recall_tokens > 0 && presence.hasOthers(session)
-  return {
-    changed: (put, gone) => opened?.recall.changed(put, gone),
-    mayRecall(session, text) {
-      const has = hasOthers(session)
-      const isNothing = opened !== null && opened.recall.isCommon(text) && !opened.hot.mayTell(session)
-      return has === true ? !isNothing : has
-    },
-    foresee(session, text, tags) {
-      if (hasOthers(session) !== true) return
-      if (opened === null) void open().then(({ recall }) => recall.foresee(session, text, tags), notSaidHere)
-      else opened.recall.foresee(session, text, tags)
-    },
-    patienceMs: () => patienceMs ?? (opened?.isWarm === true ? warmPatienceMs : coldPatienceMs),
-    async recallForTurn(question) {
-      const turns = await open()
-      const recalled = await turns.recall.recall(question)
-      turns.isWarm = true
-      // What is always told is told to those who may read everything.
-      return (question.tags ?? []).length > 0 ? recalled : (await wanted()).withHot(question, recalled)
-    },
-  }
+/** Whether the journal has records that no indexer has read. */
+async function isBehind(store: Store): Promise<boolean> {
+  const [cursor, head] = await Promise.all([store.memory.cursor('journal'), store.head()])
+  return cursor < head.seq
 }
 
 async function openIndex(deps: KeepDeps, own: Pick<JournalIndexDeps, 'keeps' | 'settle' | 'catchUpMs'>): Promise<JournalIndex> {

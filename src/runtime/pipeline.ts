@@ -49,6 +49,8 @@ export interface Reminder {
   mayRecall(session: SessionId, text: string): boolean | Promise<boolean>
   /** How long a turn waits for it: what comes later is left to the next step. */
   patienceMs(): number
+  /** Called once something was recalled. @param isLate the first request to the model went without it */
+  recalled(isLate: boolean): void
   /** The tag of all that the agent may read; absent: everything. */
   readonly tag?: string
 }
@@ -248,20 +250,28 @@ async function remind(process: Process, conversation: readonly ConversationItem[
   try {
     const text = textOf(message.message)
     const may = reminder.mayRecall(process.session, text)
-    if (!(typeof may === 'boolean' ? may : await may)) return unchanged
+    if (may === false) return unchanged
     // The kernel adds the recalled item to its own array while this waits.
     const items = [...conversation]
     const oldest = items.find((item) => item.message.role === 'user' && !isRecalled(item)) ?? message
     const id = process.newCallId()
     const tags = reminder.tag === undefined ? {} : { tags: [reminder.tag] }
-    const input = { text, oldest: oldest === message ? '' : oldest.call, before: message.call, ...tags }
-    const recalling = process.call('memory.recall', input, id).then(
-      (outcome) => (outcome.status === 'ok' && outcome.text !== '' ? recalledItem(id, outcome.text) : null),
-      () => null,
-    )
+    const told = items.filter(isRecalled).map((item) => textOf(item.message))
+    const input = { text, oldest: oldest === message ? '' : oldest.call, before: message.call, ...(told.length > 0 && { told }), ...tags }
+    const ask = async (): Promise<ConversationItem | null> => {
+      if (!(await may)) return null
+      const outcome = await process.call('memory.recall', input, id)
+      return outcome.status === 'ok' && outcome.text !== '' ? recalledItem(id, outcome.text) : null
+    }
+    const recalling = ask().catch(() => null)
     const item = await inTime(recalling, reminder.patienceMs())
-    if (item === tooLate) return { conversation: items, late: createLateItem(message.call, recalling) }
-    return { conversation: item === null ? items : items.toSpliced(at, 0, item), late: null }
+    if (item === tooLate) {
+      void recalling.then((found) => found !== null && reminder.recalled(true))
+      return { conversation: items, late: createLateItem(message.call, recalling) }
+    }
+    if (item === null) return { conversation: items, late: null }
+    reminder.recalled(false)
+    return { conversation: items.toSpliced(at, 0, item), late: null }
   } catch {
     return unchanged
   }

@@ -296,7 +296,7 @@ test('what is recalled too late for the first step precedes its message in the n
     return ok({}, 'A')
   }
   const process = scripted([asks(['read_a']), says('hi')], { 'memory.recall': recall as () => never, read_a: arriving })
-  await runTurn(process, { ...deps, reminder: { mayRecall: () => true, patienceMs: () => 0 } })
+  await runTurn(process, { ...deps, reminder: { mayRecall: () => true, patienceMs: () => 0, recalled: () => {} } })
   assert.equal(recalledAt(sent(process, 0)), -1)
   const second = sent(process, 1)
   assert.equal(recalledAt(second), 0)
@@ -309,12 +309,12 @@ test('what is recalled too late for the first step precedes its message in the n
 test('a turn whose answer needs no second step does not wait for what is recalled late', async () => {
   const { recall } = recallsLater()
   const process = scripted([says('hi')], { 'memory.recall': recall as () => never })
-  const result = await runTurn(process, { ...deps, reminder: { mayRecall: () => true, patienceMs: () => 0 } })
+  const result = await runTurn(process, { ...deps, reminder: { mayRecall: () => true, patienceMs: () => 0, recalled: () => {} } })
   assert.deepEqual([result.status, result.reply], ['ok', 'hi'])
 })
 
 test('a message that can recall nothing costs no call', async () => {
   const process = scripted([says('hi')])
-  await runTurn(process, { ...deps, reminder: { mayRecall: (_, text) => text !== 'hello', patienceMs: () => 0 } })
+  await runTurn(process, { ...deps, reminder: { mayRecall: (_, text) => text !== 'hello', patienceMs: () => 0, recalled: () => {} } })
   assert.deepEqual(names(process), ['session.history', 'model.generate'])
 })

@@ -34,12 +34,17 @@ export function statusRows(status: GuestStatus, storeFile: string): readonly (re
     ['store', status.store === 'file' ? storeFile : status.store],
     ...(status.store_warning === undefined ? [] : [['!', status.store_warning]]),
     ['embedder', status.embedder],
+    ...(status.recalls === undefined ? [] : [['recalled', describeRecalls(status.recalls)]]),
     ['sandbox', held],
     ...limits.map((limit, at) => [at === 0 ? 'limits' : '', limit]),
     ...problems.map((problem) => ['!', problem]),
     ...(status.notice === '' ? [] : [['notice', status.notice]]),
     ...(status.read_only === null ? [] : [['READ-ONLY', `${status.read_only.message} ${status.read_only.hint}`]]),
   ]
+}
+
+function describeRecalls({ in_time: inTime, late }: NonNullable<GuestStatus['recalls']>): string {
+  return `for ${inTime} turns since the start, and too late for the first request of ${late}`
 }
 
 /** The offline interpreter as a model. */

@@ -184,6 +184,8 @@ export interface GuestStatus {
   readonly store_warning?: string
   /** The embedding model, as in `memory.embedder`. */
   readonly embedder: string
+  /** Turns since the start that memory was recalled for: before the first request to the model, or too late for it. Older guests leave it out. */
+  readonly recalls?: { readonly in_time: number; readonly late: number }
   /** Why the guest only reads: the store is damaged or full. Null if it is not. */
   readonly read_only: Failure | null
 }

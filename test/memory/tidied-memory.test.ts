@@ -18,6 +18,8 @@ describe('tidied memory', () => {
     assert.match(report.text, new RegExp(`^Report ${id} of [^]*Learned \\(1\\)\n {2}fact-\\S+ {2}I live in Leeds, near the canal\\.`))
 
     await guest.turn('Write a poem about bicycles.')
+    assert.equal(recalledIn(guest.asked.at(-1)?.messages), '')
+    await guest.turn('Plan my weekend with bicycles.')
     assert.match(recalledIn(guest.asked.at(-1)?.messages), /<<data \S+\n[^]*I live in Leeds, near the canal\.[^]*>>/)
     assert.doesNotMatch(guest.asked.at(-1)!.system, /Leeds/)
 
@@ -34,7 +36,7 @@ describe('tidied memory', () => {
     const { note_id } = await guest.ask<{ note_id: string }>('memory.save', { content: 'My job is gardener.' })
     await guest.ask('memory.tidy', {})
     const toldBefore = async (): Promise<readonly boolean[]> => {
-      await guest.say('Write a poem about bicycles.')
+      await guest.say('Write a poem about me and my bicycles.')
       return ['Quetzal', 'gardener', 'baker'].map((word) => recalledIn(guest.asked.at(-1)?.messages).includes(word))
     }
     assert.deepEqual(await toldBefore(), [true, true, false])

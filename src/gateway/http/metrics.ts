@@ -43,6 +43,15 @@ export function createMetrics(): Metrics {
         ...family('oxbow_connections', 'gauge', 'Open WebSocket connections.', [['', connections]]),
         ...family('oxbow_info', 'gauge', 'The guest.', [[`{version="${label(guest.version)}",model="${label(guest.model)}"}`, 1]]),
         ...family('oxbow_ready', 'gauge', '1 if the guest can write.', [['', guest.read_only === null ? 1 : 0]]),
+        ...family(
+          'oxbow_recalls_total',
+          'counter',
+          'Turns that memory was recalled for, by whether the first request to the model had it.',
+          [
+            ['{result="in_time"}', guest.recalls?.in_time ?? 0],
+            ['{result="late"}', guest.recalls?.late ?? 0],
+          ],
+        ),
         ...family('oxbow_turns_running', 'gauge', 'Turns that run.', [['', listOf(now['turns']).length]]),
         ...family('oxbow_messages_waiting', 'gauge', 'Messages that wait behind a turn.', [['', waitingIn(now['turns'])]]),
         ...family('oxbow_calls_running', 'gauge', 'Calls that run, by name.', callsIn(now['calls'])),

@@ -246,7 +246,7 @@ function reminding(reminder: Reminder | undefined, grant: Pick<Persona, 'rights'
   const tags = recallTags(grant)
   if (reminder === undefined || tags === null) return {}
   const [tag] = tags
-  return { reminder: tag === undefined ? reminder : { mayRecall: reminder.mayRecall, patienceMs: reminder.patienceMs, tag } }
+  return { reminder: tag === undefined ? reminder : { ...reminder, tag } }
 }
 
 /** @returns a function that loads what plugins do around a turn, with the message of a turn that runs; null at once where there is no plugin */

@@ -24,8 +24,8 @@ import { baseImportance } from '../tidy/decay.ts'
 export interface JournalIndex {
   /** Schedules a run; returns at once. */
   poke(): void
-  /** Resolves when everything journaled so far is indexed, or after a short timeout. Never rejects. */
-  caughtUp(): Promise<void>
+  /** Resolves when everything journaled so far is indexed, or after a timeout, a short one unless it is given. Never rejects. */
+  caughtUp(atMostMs?: number): Promise<void>
   /** Reads the whole journal again. Manual changes to entries are kept. @returns the number of messages found. */
   rebuild(signal: AbortSignal): Promise<number>
   /** Drops cached text of forgotten entries. */
@@ -112,10 +112,10 @@ export function createJournalIndex(deps: JournalIndexDeps): JournalIndex {
       const resting = failed !== null && deps.clock.monotonicMs() - failed.at < indexRestMs
       if (running === null && !resting) later()
     },
-    async caughtUp() {
+    async caughtUp(atMostMs = deps.catchUpMs ?? catchUpMs) {
       hurried = true
       if (ending.signal.aborted) return
-      await atMost(deps.catchUpMs ?? catchUpMs, start())
+      await atMost(atMostMs, start())
     },
     rebuild: (signal) => rebuild(run, signal, () => ending.signal.aborted),
     dropHeld: () => run.last.clear(),

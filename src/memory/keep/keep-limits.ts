@@ -21,6 +21,8 @@ export const indexLingerMs = 200
 export const indexRestMs = 1_000
 /** A search waits this long for recent messages to be indexed. */
 export const catchUpMs = 1_500
+/** The first turns of a guest wait this long, as far as each waits at all, for what earlier guests left unread. */
+export const firstCatchUpMs = 10_000
 /** Sessions whose last message is cached as context of the next; others are read again. */
 export const maxHeldContexts = 200
 

@@ -62,3 +62,28 @@ export const besideFirst = 24
 
 /** Weight of results for a part of the question, so that results for the parts alternate. */
 export const partShare = 0.9
+
+/**
+ * How long a turn waits for what is recalled before its first request to the model, which takes a second: a search takes 5 to 50 ms. The
+ * first search of a guest, and the first after a rest, also starts a thread and opens tables.
+ */
+export const warmPatienceMs = 150
+export const coldPatienceMs = 400
+
+/** Cosine of sentences about one matter in different words. With averaged word vectors any two sentences have about 0.4. */
+export const leastNearness = 0.7
+/** What a turn about the person's own must be near to, word by word, for anything to be given. */
+export const leastPersonalCloseness = 0.2
+/** The same by the share of words in common, where words cannot be compared one by one. */
+export const leastPersonalCoverage = 0.3
+/** Of other turns: share of words that a memory has too, and how close it must be. */
+export const leastCoverage = 0.5
+export const leastPlainCloseness = 0.6
+/** The share where closeness says nothing: without a table of words, and in languages that it does not know. */
+export const leastCoverageAlone = 0.5
+/** How far behind the best, of the way to the last result, a memory may be. */
+export const sameAsBest = 0.5
+/** With fewer results the last is no measure of what is far. */
+export const fewestForFloor = 5
+/** A gap of this share of the best score separates. */
+export const leastGap = 0.2

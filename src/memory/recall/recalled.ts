@@ -1,6 +1,7 @@
 /** The port of recall: its question, its results, which of them are near enough to be told, and how one reads for a model. */
 import type { FoundPassage, MemoryFilter } from '../../store/index.ts'
 import type { SessionId } from '../../types/index.ts'
+import { leastNearness } from './recall-limits.ts'
 
 export interface RecallQuestion {
   readonly text: string
@@ -20,6 +21,8 @@ export interface RecallQuestion {
   readonly fusion?: 'weights' | 'reciprocal_rank'
   /** For people who look through results: which sentence of each matches. */
   readonly withMatch?: boolean
+  /** Which results are used, and so count as accesses. Absent: those that are near enough. */
+  readonly used?: (found: readonly Recalled[]) => readonly Recalled[]
 }
 
 /** Why a result was found; every number as it was used. */
@@ -72,8 +75,6 @@ const leastCloseness = 0.35
 const leastScore = 0.5
 /** The same where words were not compared one by one: without a table of words, and in languages that it does not know. */
 const leastScoreAlone = 0.35
-/** Cosine of sentences about one matter in different words. With averaged word vectors any two sentences have about 0.4. */
-const leastNearness = 0.7
 
 /** @returns those of one answer that are near enough, in their order; none of them when even the best is not */
 export function nearEnough(found: readonly Recalled[]): readonly Recalled[] {

@@ -89,7 +89,7 @@ test('a message whose words are all common recalls nothing and is known by its w
   assert(turns.isCommon('The hourly report: all is well.'))
   assert(turns.isCommon('all is well.'))
   assert(!turns.isCommon('The hourly report: Clara is well.'))
-  assert.equal((await ask('The hourly report: Clara is well.'))[0], 'e80')
+  assert.equal((await ask('Does Clara play?'))[0], 'e80')
   turns.changed(0, 1)
   assert(!turns.isCommon('all is well.'))
 })

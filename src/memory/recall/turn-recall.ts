@@ -8,7 +8,8 @@ import type { KeepDeps } from '../keep/exclusive-writer.ts'
 import { maxShown, maxShownSessions } from '../keep/keep-limits.ts'
 import { joinedLabels } from '../keep/provenance.ts'
 import { messageId } from '../keep/message-record.ts'
-import { describeRecalled, nearEnough, type Recall, type Recalled } from './recalled.ts'
+import { describeRecalled, type Recall, type Recalled } from './recalled.ts'
+import { fitting, readNeed, type TurnNeed } from './turn-need.ts'
 
 export interface TurnQuestion {
   readonly session: SessionId
@@ -19,6 +20,10 @@ export interface TurnQuestion {
   readonly message: CallId
   /** Only what has all of these tags; absent or empty: everything. */
   readonly tags?: readonly string[]
+  /** What the window shows of earlier recalls. */
+  readonly told?: readonly string[]
+  /** Aborted: nobody is told. */
+  readonly signal?: AbortSignal | undefined
 }
 
 export interface TurnMemory {
@@ -34,6 +39,8 @@ export interface TurnRecall {
   foresee(session: SessionId, text: string, tags: readonly string[]): void
   /** Whether recalling is known to find nothing, because every word of the text is common. Costs no search. */
   isCommon(text: string): boolean
+  /** What a message may need of memory, whatever that holds. */
+  kindOf(text: string): TurnNeed['kind']
   /** Call when entries were put or erased: common words may have become rare. */
   changed(put: number, gone: number): void
 }
@@ -102,6 +109,35 @@ function isTold(shownBefore: Told, { id, joined }: Recalled): boolean {
   return how === 'found' || (how === 'beside' && joined.some((other) => shownBefore.get(other) === 'found'))
 }
 
+function describeAll(fresh: readonly Recalled[], now: number): TurnMemory {
+  const labels = joinedLabels(...fresh.map(({ passage }) => passage.entry.labels))
+  return { text: fresh.map((each) => describeRecalled(each, now)).join('\n\n'), ids: fresh.map(({ id }) => id), labels }
+}
+
+function tell(shownBefore: Told, fresh: readonly Recalled[]): void {
+  for (const { id, joined } of fresh) {
+    for (const other of joined) if (!shownBefore.has(other)) shownBefore.set(other, 'beside')
+    shownBefore.set(id, 'found')
+  }
+  // By when they were told, not by when they were found again: those that are long out of sight may be told anew.
+  while (shownBefore.size > maxShown) shownBefore.delete(shownBefore.keys().next().value as string)
+}
+
+/** A message is asked about several times in a turn. */
+function createNeedReader(): (text: string) => TurnNeed {
+  const needs = createRecentMap<string, TurnNeed>(maxForeseen)
+  return (text) => {
+    const need = needs.get(text) ?? readNeed(text)
+    needs.put(text, need)
+    return need
+  }
+}
+
+/** A note or a fact of what was said here. What was said stands in the window, or before it in memory. */
+function isOwnNote({ passage: { entry } }: Recalled, session: SessionId): boolean {
+  return entry.session === session && entry.kind !== 'message'
+}
+
 function upTo(stream: SessionId, place: number): MemoryFilter {
   return { before: { stream, place } }
 }
@@ -118,6 +154,7 @@ export function createTurnRecall(deps: Pick<KeepDeps, 'memory' | 'clock'>, { rec
   const firstOf = createRecentMap<SessionId, CallId>(maxShownSessions)
   const foreseen = createRecentMap<SessionId, Foreseen>(maxForeseen)
   const common = createCommonWords()
+  const needOf = createNeedReader()
   const shownIn = (session: SessionId): Told => {
     const shownBefore = shown.get(session) ?? new Map<string, 'found' | 'beside'>()
     shown.put(session, shownBefore)
@@ -140,17 +177,19 @@ export function createTurnRecall(deps: Pick<KeepDeps, 'memory' | 'clock'>, { rec
   const search = async (session: SessionId, text: string, window: MemoryFilter): Promise<readonly Recalled[]> => {
     const engine = await recall()
     const filter: MemoryFilter = { validAt: deps.clock.now(), ...window }
-    return engine.recall({ text, filter, session, limit, tokens, whenCommon: () => common.add(text) })
+    const more = { used: (found: readonly Recalled[]) => fitting(found, needOf(text)), whenCommon: () => common.add(text) }
+    return engine.recall({ text, filter, session, limit, tokens, ...more })
   }
   return {
     isCommon: (text) => common.has(text.slice(0, askedCharacters)),
+    kindOf: (text) => needOf(text.slice(0, askedCharacters)).kind,
     changed(put, gone) {
       common.changed(put, gone)
       if (gone > 0) foreseen.clear()
     },
     foresee(session, message, tags) {
       const text = message.slice(0, askedCharacters)
-      if (common.has(text)) return
+      if (common.has(text) || needOf(text).kind === 'nothing') return
       // The window of the turn before: it seldom moves.
       const held = firstOf.get(session) === undefined ? oldestOf.get(session) : undefined
       const window = tagged(held === undefined ? { notSession: session } : upTo(session, held.before), tags)
@@ -159,23 +198,21 @@ export function createTurnRecall(deps: Pick<KeepDeps, 'memory' | 'clock'>, { rec
       foreseen.put(session, { text, window: JSON.stringify(window), at: deps.clock.now(), found })
     },
     async recall(question) {
-      const { session, tags = [] } = question
+      const { session, tags = [], told = [], signal } = question
       const text = question.text.slice(0, askedCharacters)
+      const need = needOf(text)
+      if (need.kind === 'nothing') return nothing
       const shownBefore = shownIn(session)
       const window = tagged(await outsideWindow(question), tags)
       const ahead = foreseen.get(session)
       foreseen.delete(session)
       const found = await (isFor(ahead, text, window, deps.clock.now()) ? ahead.found : search(session, text, window))
-      const fresh = nearEnough(found).filter((each) => !isTold(shownBefore, each))
-      if (fresh.length === 0) return nothing
-      for (const { id, joined } of fresh) {
-        for (const other of joined) if (!shownBefore.has(other)) shownBefore.set(other, 'beside')
-        shownBefore.set(id, 'found')
-      }
-      // By when they were told, not by when they were found again: those that are long out of sight may be told anew.
-      while (shownBefore.size > maxShown) shownBefore.delete(shownBefore.keys().next().value as string)
-      const labels = joinedLabels(...fresh.map(({ passage }) => passage.entry.labels))
-      return { text: fresh.map((each) => describeRecalled(each, deps.clock.now())).join('\n\n'), ids: fresh.map(({ id }) => id), labels }
+      const isKnown = (each: Recalled): boolean =>
+        isTold(shownBefore, each) || isOwnNote(each, session) || told.some((before) => before.includes(each.passage.text.trim()))
+      const fresh = fitting(found, need).filter((each) => !isKnown(each))
+      if (fresh.length === 0 || signal?.aborted === true) return nothing
+      tell(shownBefore, fresh)
+      return describeAll(fresh, deps.clock.now())
     },
   }
 }

@@ -31,7 +31,7 @@ export function createWanted({ memory, run }: ExclusiveWriter, clock: Clock): Wa
         const found = await inner.recall(question)
         const best = found[0]?.score ?? 0
         // Weak matches do not count as accesses.
-        const fitting = nearEnough(found).map(({ id, score }) => ({ id, fits: best > 0 ? score / best : 0 }))
+        const fitting = (question.used ?? nearEnough)(found).map(({ id, score }) => ({ id, fits: best > 0 ? score / best : 0 }))
         accesses.count(fitting, question.session)
         return found
       },

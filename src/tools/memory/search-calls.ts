@@ -117,6 +117,8 @@ interface RecallInput {
   /** The message: what is recalled stands before it in the conversation, whenever it was found. */
   before: string
   tags: string[]
+  /** What the window shows of earlier recalls. */
+  told: string[]
 }
 
 interface RecallOutput {
@@ -130,16 +132,22 @@ export function recallCall(memory: Memory): Call<RecallInput, RecallOutput> {
     name: 'memory.recall',
     summary: 'Recalls memories that match the newest message, before a turn.',
     timeoutMs: recallTimeoutMs,
-    input: z.strictObject({ text: z.string(), oldest: z.string(), before: z.string(), tags: tags.default([]) }),
+    input: z.strictObject({
+      text: z.string(),
+      oldest: z.string(),
+      before: z.string(),
+      tags: tags.default([]),
+      told: z.array(z.string()).default([]),
+    }),
     output: z.strictObject({ ids: z.array(z.string()), before: z.string() }),
-    example: { text: 'Which editor do I use?', oldest: '', before: '01890a5d-ac96-774b-bcce-b302099a8057', tags: [] },
+    example: { text: 'Which editor do I use?', oldest: '', before: '01890a5d-ac96-774b-bcce-b302099a8057', tags: [], told: [] },
     audience: ['runtime'],
     // The journal already has the text as the message.
     recordInput: ({ oldest }) => ({ oldest }),
     recordOutput: ({ ids, before }) => ({ ids, before }),
-    async run({ text, oldest, before, tags: wanted }, { caller }) {
+    async run({ text, oldest, before, tags: wanted, told }, { caller, signal }) {
       const session = caller.session as SessionId
-      const question = { session, text, oldest: oldest as CallId | '', message: before as CallId, tags: wanted.map(cleanTag) }
+      const question = { session, text, oldest: oldest as CallId | '', message: before as CallId, tags: wanted.map(cleanTag), told, signal }
       const found = await memory.recallForTurn(question)
       return { output: { ids: found.ids, before }, text: found.text, labels: found.labels }
     },

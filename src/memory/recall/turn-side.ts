@@ -1,0 +1,131 @@
+/**
+ * What turns ask of memory: whether recalling may find anything, the search itself, and how long to wait for it. Its parts are loaded with
+ * the first turn that may recall something, or beforehand.
+ */
+import type { Config, Once, SessionId } from '../../types/index.ts'
+import type { MemoryPresence } from '../keep/memory-presence.ts'
+import { threadIdleMs } from '../text/text-limits.ts'
+import { coldPatienceMs, warmPatienceMs } from './recall-limits.ts'
+import type { Recall } from './recalled.ts'
+import type { TurnMemory, TurnQuestion, TurnRecall } from './turn-recall.ts'
+import type { Wanted } from './wanted.ts'
+
+export interface TurnCalls {
+  /** Whether recalling for this message may find anything. A promise only the first time. */
+  mayRecall(session: SessionId, text: string): boolean | Promise<boolean>
+  /**
+   * Starts to look for what fits a message while it is being recorded. Not for one that waits behind another: it recalls when its turn
+   * begins. Never throws.
+   */
+  foresee(session: SessionId, text: string, tags: readonly string[]): void
+  /** How long a turn waits for what is recalled: what comes later is left to its next step. */
+  patienceMs(): number
+  /** Call when a turn was given something. @param isLate too late for its first request to the model */
+  recalled(isLate: boolean): void
+  /** Turns of this guest that were given something. */
+  recalls(): Recalls
+  /** Reads what earlier guests left unread, and opens what a search needs, behind all else. Nothing is started for an empty memory. */
+  prepare(): void
+  /** Recall before a turn. */
+  recallForTurn(question: TurnQuestion): Promise<TurnMemory>
+}
+
+interface Recalls {
+  /** Before the first request to the model. */
+  readonly in_time: number
+  /** Afterwards: the turn's later requests had it, if there were any. */
+  readonly late: number
+}
+
+export interface TurnSide extends TurnCalls {
+  /** Call when so many entries were put or erased. */
+  changed(put: number, gone: number): void
+}
+
+export interface TurnSideParts {
+  readonly presence: MemoryPresence
+  readonly turnRecall: Once<TurnRecall>
+  readonly recall: Once<Recall>
+  readonly wanted: Once<Wanted>
+  /** Resolves when what earlier guests left unread is indexed, or after a short timeout. */
+  readonly catchUp: () => Promise<void>
+}
+
+interface TurnSideOptions {
+  readonly config: Pick<Config['memory'], 'recall' | 'recall_tokens'>
+  readonly clock: { monotonicMs(): number }
+  /** For tests. */
+  readonly patienceMs?: number
+}
+
+interface OpenTurns {
+  readonly recall: TurnRecall
+  readonly hot: Wanted['hot']
+}
+
+/** Read by the table of words and compared with all that is found, so that every table is opened. */
+const warmingQuestion = 'Where does my sister play the cello?'
+
+export function createTurnSide({ config, clock, patienceMs }: TurnSideOptions, parts: TurnSideParts): TurnSide {
+  const { presence, turnRecall, wanted, recall } = parts
+  const counts = { in_time: 0, late: 0 }
+  const isOn = config.recall && config.recall_tokens > 0
+  let opened: OpenTurns | null = null
+  /** While what is in memory is not known yet. */
+  let preparing: Promise<void> | null = null
+  let searchedAt: number | null = null
+  const open = async (): Promise<OpenTurns> => {
+    const [turns, { hot }] = await Promise.all([turnRecall(), wanted()])
+    return (opened ??= { recall: turns, hot })
+  }
+  const warm = async (): Promise<void> => {
+    await Promise.all([open(), (await recall()).recall({ text: warmingQuestion, filter: {}, limit: 1, tokens: 1, used: () => [] })])
+    searchedAt = clock.monotonicMs()
+  }
+  const hasOthers = (session: SessionId): boolean | Promise<boolean> => isOn && presence.hasOthers(session)
+  const mayRecall = (session: SessionId, text: string): boolean | Promise<boolean> => {
+    if (opened?.recall.kindOf(text) === 'nothing') return false
+    if (preparing !== null) return preparing.then(() => mayRecall(session, text))
+    const has = hasOthers(session)
+    const isNothing = opened !== null && opened.recall.isCommon(text) && !opened.hot.mayTell(session)
+    return has === true ? !isNothing : has
+  }
+  const foresee: TurnSide['foresee'] = (session, text, tags) => {
+    if (preparing !== null) void preparing.then(() => foresee(session, text, tags))
+    else if (hasOthers(session) !== true) return
+    else if (opened === null) void open().then((turns) => turns.recall.foresee(session, text, tags), notSaidHere)
+    else opened.recall.foresee(session, text, tags)
+  }
+  return {
+    changed: (put, gone) => opened?.recall.changed(put, gone),
+    mayRecall,
+    foresee,
+    // A thread that has ended starts again.
+    patienceMs() {
+      const isWarm = searchedAt !== null && clock.monotonicMs() - searchedAt < threadIdleMs
+      return patienceMs ?? (isWarm ? warmPatienceMs : coldPatienceMs)
+    },
+    recalled: (isLate) => void (counts[isLate ? 'late' : 'in_time'] += 1),
+    recalls: () => ({ ...counts }),
+    prepare() {
+      if (!isOn) return
+      preparing = (async () => {
+        await parts.catchUp()
+        if (await presence.hasAny()) void warm().catch(notSaidHere)
+      })()
+        .catch(notSaidHere)
+        .finally(() => (preparing = null))
+    },
+    async recallForTurn(question) {
+      const turns = await open()
+      const recalled = await turns.recall.recall(question)
+      searchedAt = clock.monotonicMs()
+      // What is used often is told to those who may read everything, and with a message about the person.
+      const tellsHot = (question.tags ?? []).length === 0 && turns.recall.kindOf(question.text) === 'personal'
+      return !tellsHot ? recalled : (await wanted()).withHot(question, recalled)
+    },
+  }
+}
+
+/** A failure of the store or of loading rejects the next request. */
+function notSaidHere(): void {}
