@@ -19,6 +19,7 @@ import {
   originOfCall,
   OxbowError,
   type Profile,
+  type ProgramSees,
   type Sandbox,
   type SessionId,
   type SessionInfo,
@@ -279,18 +280,18 @@ export interface FileGuard {
   hands(inner: Sandbox, profile: Profile): Promise<Hands>
   /** Labels of what the call has read so far. */
   seen(): Provenance
-  /** While a program of the call runs that sees these folders by itself. */
-  around<Result>(inner: Sandbox, folders: readonly string[], work: () => Promise<Result>): Promise<Result>
+  /** While a program of the call runs that sees folders by itself. */
+  around<Result>(inner: Sandbox, sees: ProgramSees, work: () => Promise<Result>): Promise<Result>
 }
 
 /** How calls and rules meet labels of files; loaded when there is one of either. */
 export interface OpenedFlow {
   isEmpty(): boolean
-  guard(of: CallOf, input: unknown): FileGuard
+  guard(of: CallOf, call: Call, input: unknown): FileGuard
   /** Of all files: what a command may have read that began before one had labels. */
   everywhere(): Provenance
   /** Labels that rules give to the result of a call. */
-  sourced(of: CallOf, input: unknown): Provenance
+  sourced(of: CallOf, call: Call, input: unknown): Provenance
   judge(caller: Caller, call: Call, input: unknown): Promise<FlowVerdict>
   /** What was at these paths is there again. */
   restored(of: CallOf, paths: readonly string[]): Promise<void>
@@ -318,7 +319,9 @@ export interface FileFlow {
 export interface WatchedFiles extends Pick<FileGuard, 'seen'> {
   sandbox(inner: Sandbox): Sandbox
   /** Runs the call. */
-  around<Result>(inner: Sandbox, work: () => Promise<Result>): Promise<Result>
+  run<Result>(work: () => Promise<Result>): Promise<Result>
+  /** Waits for a program of the call. @param find the sandbox of the workspace, or of a branch of files */
+  whileProgram<Result>(find: () => Promise<Sandbox>, sees: ProgramSees, work: () => Promise<Result>): Promise<Result>
 }
 
 interface FileFlowDeps {
@@ -348,24 +351,27 @@ export function createFileFlow({ sessions: { held }, documents, config, open }: 
     lasting: (call, input) => lastingEffect(call, input, isVersioned),
     opened: () => begin().then(() => opened),
     watch(of, call, input) {
-      const readsVersions = call.right.startsWith('version.')
-      if (isQuiet(of.caller) && call.starts === undefined && !readsVersions) return null
+      const isWatched = call.files === 'past' || call.files === 'workspace'
+      if (isQuiet(of.caller) && !isWatched) return null
       let guard: FileGuard | null = null
       const ready = once(async () => {
         await begin()
-        if (!isQuiet(of.caller)) guard = (await load()).guard(of, input)
+        if (!isQuiet(of.caller)) guard = (await load()).guard(of, call, input)
         return guard
       })
       return {
         seen() {
           if (guard !== null) return guard.seen()
           if (opened === null) return nothing
-          return call.starts === undefined ? opened.sourced(of, input) : opened.everywhere()
+          return call.files === 'workspace' ? opened.everywhere() : opened.sourced(of, call, input)
         },
-        async around(inner, work) {
-          if (readsVersions) await begin()
-          const folders = call.folders === undefined ? null : await ready()
-          return folders === null ? work() : folders.around(inner, call.folders ?? [], work)
+        async run(work) {
+          if (isWatched && !isKnown) await begin()
+          return work()
+        },
+        async whileProgram(find, sees, work) {
+          const watching = sees.folders.length === 0 ? null : await ready()
+          return watching === null ? work() : watching.around(await find(), sees, work)
         },
         sandbox: (inner) => ({
           ...inner,
