@@ -13,6 +13,7 @@ import {
   createIdMaker,
   type HookSource,
   lazySchemaChecker,
+  type KeptFile,
   once,
   type IdMaker,
   type TurnId,
@@ -22,6 +23,7 @@ import {
 } from '../types/index.ts'
 import { type Background, type Complete, createBackground, createComplete, createTidyDue, createTitleDue, rollingBy } from './background.ts'
 import type { KernelCallDeps } from './calls/kernel-calls.ts'
+import { createKnownHosts } from './flow/known-hosts.ts'
 import type { Flow } from './flow/open-flow.ts'
 import { type KernelHooks, lazyHooks, type LoadedHooks } from './hooks/hook-port.ts'
 import { type Conversations, createConversations } from './conversation/conversations.ts'
@@ -38,6 +40,7 @@ import { createRegistry, type HeldServers, holdServers, type Registry } from './
 import { createFileFlow, createSessions, type FileFlow, type Sessions } from './sessions.ts'
 import { warningOf } from './budgets/notices.ts'
 import { type Budgets, createBudgets } from './stages/budgets.ts'
+import { nothing, type Provenance } from './stages/policy.ts'
 import { type Cleaner, createCleaner, createKeptOutputs, type KeptOutputs } from './stages/cleaning.ts'
 import { type Approvals, createApprovals } from './stages/approval.ts'
 import { createRunningCalls, type RunningCalls } from './stages/running-calls.ts'
@@ -226,9 +229,11 @@ function buildCalls(options: KernelOptions, records: Records, describe: () => Pr
       settings: config.model,
     })
   const { hooks } = servers
+  const hosts = createKnownHosts({ ...records, config, judgedLabels: sessions.judged })
   const gate: Gate = createGate({
     ...records,
     files,
+    hosts,
     hooks,
     registry,
     cleaner,
@@ -316,7 +321,8 @@ function buildTurns(options: KernelOptions, records: Records, calls: Calls): Tur
   })
   const foresee = createForesee(memory, handoffs, config.agent.rights)
   const historyBytes = engine.model.contextTokens * maxBytesPerToken
-  const startTurn = createStartTurn({ user, store, lanes, sessions, gate, registry, conversations, historyBytes, foresee })
+  const labelsOfFile = async (file: KeptFile): Promise<Provenance> => (await (await calls.files.opened())?.sameAs(file, records.blobs)) ?? nothing
+  const startTurn = createStartTurn({ user, store, lanes, sessions, gate, registry, conversations, historyBytes, foresee, labelsOfFile })
   const outcomeOf = createOutcomeOf(store)
   const own = { ...options, ...records, gate, lanes, startTurn, outcomeOf, running, runningTurns }
   const restBranch = async (branch: string): Promise<void> => (await calls.branches()).rest(branch)

@@ -1,6 +1,7 @@
 /** A cache of session rows, which are derived from the journal, with the labels of what each session has read and where that comes from. */
 import { plainSession, type SessionRow, type Store } from '../store/index.ts'
 import {
+  type Blobs,
   type Call,
   type Caller,
   type CallId,
@@ -11,6 +12,7 @@ import {
   type FlowPolicy,
   type Hands,
   joinOrigins,
+  type KeptFile,
   type LabelOrigin,
   labelOrigins,
   truncate,
@@ -293,6 +295,8 @@ export interface OpenedFlow {
   /** Labels that rules give to the result of a call. */
   sourced(of: CallOf, call: Call, input: unknown): Provenance
   judge(caller: Caller, call: Call, input: unknown): Promise<FlowVerdict>
+  /** Labels of files of the workspace with this content. */
+  sameAs(file: KeptFile, blobs: Pick<Blobs, 'read'>): Promise<Provenance>
   /** What was at these paths is there again. */
   restored(of: CallOf, paths: readonly string[]): Promise<void>
 }

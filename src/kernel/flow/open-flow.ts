@@ -22,6 +22,7 @@ import type { Documents } from '../state/documents.ts'
 import { createFileGuard, type GuardDeps, type Looking, markChanged } from './file-guard.ts'
 import { type FileLabels, joined, loadFileLabels } from './file-labels.ts'
 import { type CompiledRules, compileRules, decideAll, type Destination, destinationOf, effectsOf } from './flow-rules.ts'
+import { labelsOfContent } from './attached-labels.ts'
 import { hasSessions, surveyOf } from './workspace-survey.ts'
 
 export interface FlowParts {
@@ -72,6 +73,7 @@ export async function openFlow(parts: FlowParts): Promise<Flow> {
     everywhere,
     sourced,
     guard: (of, call, input) => createFileGuard(guardsAt, of, () => heldBy(of.caller), sourced(of, call, input)),
+    sameAs: (file, blobs) => labelsOfContent({ files, rules, sandbox: parts.sandbox }, file, blobs),
     async restored(of, paths) {
       for (const path of paths) await files.bringBack(of, path)
     },
