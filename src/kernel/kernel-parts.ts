@@ -321,7 +321,8 @@ function buildTurns(options: KernelOptions, records: Records, calls: Calls): Tur
   })
   const foresee = createForesee(memory, handoffs, config.agent.rights)
   const historyBytes = engine.model.contextTokens * maxBytesPerToken
-  const labelsOfFile = async (file: KeptFile): Promise<Provenance> => (await (await calls.files.opened())?.sameAs(file, records.blobs)) ?? nothing
+  const labelsOfFile = async (file: KeptFile): Promise<Provenance> =>
+    (await (await calls.files.opened())?.sameAs(file, records.blobs)) ?? nothing
   const startTurn = createStartTurn({ user, store, lanes, sessions, gate, registry, conversations, historyBytes, foresee, labelsOfFile })
   const outcomeOf = createOutcomeOf(store)
   const own = { ...options, ...records, gate, lanes, startTurn, outcomeOf, running, runningTurns }

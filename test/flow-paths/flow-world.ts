@@ -2,7 +2,18 @@
  * A kernel in this process with hands in their real sandbox, and a model that does what its script says and fills in what it has read. Calls
  * that leave the machine are the real descriptions with a `run` that writes down what arrived.
  */
-import { chmodSync, copyFileSync, existsSync, lstatSync, mkdirSync, readFileSync, readdirSync, readlinkSync, rmSync, writeFileSync } from 'node:fs'
+import {
+  chmodSync,
+  copyFileSync,
+  existsSync,
+  lstatSync,
+  mkdirSync,
+  readFileSync,
+  readdirSync,
+  readlinkSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs'
 import { chmod, mkdtemp, mkdir, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
@@ -17,7 +28,15 @@ import { makeWorkbench, type Workbench } from '../../src/sandbox/sandbox-fixture
 import { openMemoryStore } from '../../src/store/index.ts'
 import { createSkills } from '../../src/skills/index.ts'
 import { builtinCalls, memoryCalls } from '../../src/tools/index.ts'
-import { type Call, configSchema, type GenerateRequest, parseConfig, type Sandbox, type SessionId, systemClock } from '../../src/types/index.ts'
+import {
+  type Call,
+  configSchema,
+  type GenerateRequest,
+  parseConfig,
+  type Sandbox,
+  type SessionId,
+  systemClock,
+} from '../../src/types/index.ts'
 import type { Step } from './place.ts'
 
 export interface FlowWorld extends AsyncDisposable {
@@ -118,7 +137,8 @@ function createScripts() {
   }
   const scripts = new Map<string, Script>()
   const play = (request: GenerateRequest) => {
-    const textOf = ({ parts }: GenerateRequest['messages'][number]): string => parts.map((part) => ('text' in part ? part.text : '')).join('\n')
+    const textOf = ({ parts }: GenerateRequest['messages'][number]): string =>
+      parts.map((part) => ('text' in part ? part.text : '')).join('\n')
     const all = request.messages.map(textOf).join('\n')
     const asked = textOf(request.messages.findLast(({ role }) => role === 'user')!)
     // What the guest asks a model for itself: a title.
@@ -228,7 +248,9 @@ function deskTools({ root }: Workbench): readonly Call[] {
     show: ({ path }: Record<string, unknown>) => readFileSync(host(path), 'utf8'),
   }
   const client = {
-    callTool: async (name: keyof typeof tools, input: Record<string, unknown>) => ({ content: [{ type: 'text', text: tools[name](input) }] }),
+    callTool: async (name: keyof typeof tools, input: Record<string, unknown>) => ({
+      content: [{ type: 'text', text: tools[name](input) }],
+    }),
   }
   return Object.keys(tools).map((part) => {
     const definition = { name: part, title: '', description: part, inputSchema: { type: 'object' }, outputSchema: null }

@@ -36,11 +36,16 @@ const fileSinks: Readonly<Record<string, (path: string) => object>> = {
 }
 
 export const sinks: readonly Sink[] = [
-  ...Object.entries(talkSinks).map(
-    ([name, input]): Sink => ({ call: name, from: 'talk', steps: ({ id }) => [call(name, (read: string) => input(grab(id)(read)))] }),
-  ),
+  ...Object.entries(talkSinks).map(([name, input]): Sink => ({
+    call: name,
+    from: 'talk',
+    steps: ({ id }) => [call(name, (read: string) => input(grab(id)(read)))],
+  })),
   ...Object.entries(fileSinks).map(([name, input]): Sink => ({ call: name, from: 'file', steps: ({ path }) => [call(name, input(path))] })),
 ]
+
+/** A command with network is judged by all files that have labels, so it notices nothing that a path has lost; the full run tries it, too. */
+const sharp: readonly Sink[] = sinks.filter(({ call: name }) => !name.startsWith('shell.'))
 
 /** @returns all sequences of recipes of this length that begin with the file and end where a sink can take the canary */
 export function chains(length: number): readonly (readonly Recipe[])[] {
@@ -58,7 +63,7 @@ export function samplePaths(lengths: readonly number[], count: number, next: () 
   return Array.from({ length: count }, (_, at): Path => {
     const chain = pick(all[at % all.length]!)
     const place = chain.at(-1)!.to
-    return { source: pick(sources), recipes: chain, sink: pick(sinks.filter(({ from }) => from === place)) }
+    return { source: pick(sources), recipes: chain, sink: pick(sharp.filter(({ from }) => from === place)) }
   })
 }
 
@@ -69,7 +74,7 @@ export function shortestPaths(): readonly Path[] {
   const missing = recipes.filter((_, at) => ofRecipes[at] === undefined)
   if (missing.length > 0) throw new Error(`No way to ${missing.flatMap(({ calls }) => calls).join(', ')}`)
   const toSink = (chain: readonly Recipe[], at: number): Path => {
-    const fitting = sinks.filter(({ from }) => from === chain.at(-1)!.to)
+    const fitting = sharp.filter(({ from }) => from === chain.at(-1)!.to)
     return { source: sources[at % sources.length]!, recipes: chain, sink: fitting[at % fitting.length]! }
   }
   return ofRecipes.map((chain, at) => toSink(chain!, at))

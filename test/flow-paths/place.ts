@@ -59,7 +59,8 @@ export const canaryOf = (id: string): string => `mari-${id}-gold`
 /** @returns the canary in what the model has read */
 export function grab(id: string): (read: string) => string {
   const isIn = (text: string): boolean => text.includes(canaryOf(id))
-  const decoded = (read: string): string => [...read.matchAll(/^[\w+/=]{16,}$/gm)].map(([text]) => Buffer.from(text, 'base64').toString()).join()
+  const decoded = (read: string): string =>
+    [...read.matchAll(/^[\w+/=]{16,}$/gm)].map(([text]) => Buffer.from(text, 'base64').toString()).join()
   return (read) => (isIn(read) || isIn(decoded(read)) ? canaryOf(id) : 'nothing')
 }
 

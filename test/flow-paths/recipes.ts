@@ -133,7 +133,10 @@ const readers: readonly Recipe[] = [
 
 const writers: readonly Recipe[] = [
   fromTalk('file', ['file.write'], (route, said) => [
-    call('file.write', withPath(route, (path) => (read: string) => ({ path, text: `It is ${said(read)}.` }))),
+    call(
+      'file.write',
+      withPath(route, (path) => (read: string) => ({ path, text: `It is ${said(read)}.` })),
+    ),
   ]),
   fromTalk('file', ['file.edit'], (route, said) =>
     withPath(route, (path) => [
@@ -151,10 +154,16 @@ const writers: readonly Recipe[] = [
     ),
   ]),
   fromTalk('file', ['shell.exec'], (route, said) => [
-    call('shell.exec', withPath(route, (path) => (read: string) => ({ command: `echo ${said(read)} > ${path}` }))),
+    call(
+      'shell.exec',
+      withPath(route, (path) => (read: string) => ({ command: `echo ${said(read)} > ${path}` })),
+    ),
   ]),
   fromTalk('file', ['exec.run'], (route, said) => [
-    call('exec.run', withPath(route, (path) => (read: string) => ({ binary: 'tee', args: [path], stdin: said(read) }))),
+    call(
+      'exec.run',
+      withPath(route, (path) => (read: string) => ({ binary: 'tee', args: [path], stdin: said(read) })),
+    ),
   ]),
   fromTalk('name', ['file.write'], ({ own }, said) => [
     call('file.write', (read: string) => ({ path: `/shared/${own}-names/${said(read)}`, text: 'plain' })),
@@ -273,7 +282,10 @@ function withPath<Input>(route: Route, make: (path: string) => Input): Input {
   return make(route.path)
 }
 
-const lastOf = (pattern: RegExp): ((read: string) => string) => (read) => [...read.matchAll(pattern)].at(-1)?.[1] ?? 'none'
+const lastOf =
+  (pattern: RegExp): ((read: string) => string) =>
+  (read) =>
+    [...read.matchAll(pattern)].at(-1)?.[1] ?? 'none'
 const shellIn = lastOf(/\b((?:shell|job)-\d+-[a-z0-9]+)/g)
 const agentIn = lastOf(/\b([0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f-]+\.\d+)/g)
 const noteIn = lastOf(/\b(note-[\w-]+)/g)

@@ -17,7 +17,11 @@ interface ContentDeps {
 }
 
 /** @returns labels of files with this content. @throws OxbowError where the workspace cannot be read */
-export async function labelsOfContent({ files, rules, sandbox }: ContentDeps, file: KeptFile, blobs: Pick<Blobs, 'read'>): Promise<Provenance> {
+export async function labelsOfContent(
+  { files, rules, sandbox }: ContentDeps,
+  file: KeptFile,
+  blobs: Pick<Blobs, 'read'>,
+): Promise<Provenance> {
   const digest = createHash('sha256')
   for (const piece of file.pieces) digest.update((await blobs.read(piece)) ?? '')
   const hash = digest.digest('hex')
@@ -32,5 +36,8 @@ export async function labelsOfContent({ files, rules, sandbox }: ContentDeps, fi
   })
   const paths = labelled.map(({ path }) => path)
   const hashes = await hashesOf(ask, paths, options)
-  return labelled.reduce<Provenance>((all, { path, found }) => (hashes.get(path) === hash ? joined(all, found) : all), joined(nothing, known))
+  return labelled.reduce<Provenance>(
+    (all, { path, found }) => (hashes.get(path) === hash ? joined(all, found) : all),
+    joined(nothing, known),
+  )
 }

@@ -36,7 +36,8 @@ export function createKnownHosts({ documents, config, judgedLabels }: KnownHosts
       (destinationOf(call.name, input).hosts ?? []).filter((host) => !isKnown(host))
     return { known, unknownIn }
   })
-  const concerns = (caller: Caller, call: Call): boolean => decision !== 'allow' && caller.audience === 'model' && leadsOutside(caller, call)
+  const concerns = (caller: Caller, call: Call): boolean =>
+    decision !== 'allow' && caller.audience === 'model' && leadsOutside(caller, call)
   const refine = async (caller: Caller, call: Call, input: unknown, judged: Judged): Promise<Judged> => {
     const [host] = (await load()).unknownIn(call, input)
     if (host === undefined) return judged

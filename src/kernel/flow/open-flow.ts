@@ -201,7 +201,6 @@ function doesWhat(call: Call, { effects }: Pick<Destination, 'effects'>, models:
   return effects.length === 0 ? `a rule of [flow] is about ${call.name}` : `${call.name} may ${effects.join(' and ')}`
 }
 
-
 /** Before files are touched for the first time: what an earlier guest was writing when it ended may be anywhere. */
 function createRecovery(files: FileLabels): GuardDeps['recover'] {
   const left = [...files.writers.values()]

@@ -143,7 +143,10 @@ type Beat = (progress: ServerPayloads['progress']) => void
 
 /** @param onChange called when a call that may change something has ended, except turns, which change nothing themselves */
 export function createRunningCalls(clock: Clock, beat: Beat, onChange: (caller: Caller, call: Call) => void = () => {}): RunningCalls {
-  const running = new Map<CallId, { readonly caller: Caller; readonly name: string; readonly files: Call['files']; readonly since: number; beats: number }>()
+  const running = new Map<
+    CallId,
+    { readonly caller: Caller; readonly name: string; readonly files: Call['files']; readonly since: number; beats: number }
+  >()
   const controllers = new Set<AbortController>()
   let timer: NodeJS.Timeout | undefined
 

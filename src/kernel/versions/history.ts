@@ -48,7 +48,11 @@ export async function listLog(repository: Repository, from: string, path: string
     if (path === '' || (await differs(repository, tree, parent, path))) {
       const own = tags.filter(({ commit }) => commit === oid)
       const labels = [labelsOfCommit(facts.trailers), ...own.map((tag) => tag.labels)]
-      found.push({ ...facts, tags: own.map(({ name }) => name), labels: labels.includes(null) ? null : labels.flatMap((each) => each ?? []) })
+      found.push({
+        ...facts,
+        tags: own.map(({ name }) => name),
+        labels: labels.includes(null) ? null : labels.flatMap((each) => each ?? []),
+      })
     }
     oid = parent
   }

@@ -151,7 +151,11 @@ function logCall(deps: VersionCallDeps): Call<LogInput, { commits: readonly Logg
         const names = tags.length === 0 ? '' : ` (${tags.join(', ')})`
         return `${short(commit)} ${new Date(time).toISOString()} ${author}${names} ${subject}`
       })
-      return { output: { commits }, text: lines.join('\n') || 'There are no versions yet.', labels: await messageLabels(deps.store, commits) }
+      return {
+        output: { commits },
+        text: lines.join('\n') || 'There are no versions yet.',
+        labels: await messageLabels(deps.store, commits),
+      }
     },
   }
 }
@@ -323,7 +327,12 @@ function beginCall(deps: VersionCallDeps): Call<Record<string, never>, Committed
     timeoutMs: firstVersionTimeoutMs,
     recordOutput: (output) => ({ ...output, state: [...output.state] }),
     async run(_, { clock, signal }) {
-      const by = { author: 'oxbow', at: clock.now(), subject: 'Before the first change', trailers: trailersOf({ session: '', turn: '' }, []) }
+      const by = {
+        author: 'oxbow',
+        at: clock.now(),
+        subject: 'Before the first change',
+        trailers: trailersOf({ session: '', turn: '' }, []),
+      }
       return { output: await (await open(deps)).commit(by, signal) }
     },
   }
