@@ -229,11 +229,9 @@ function buildCalls(options: KernelOptions, records: Records, describe: () => Pr
       settings: config.model,
     })
   const { hooks } = servers
-  const hosts = createKnownHosts({ ...records, config, judgedLabels: sessions.judged })
   const gate: Gate = createGate({
     ...records,
     files,
-    hosts,
     hooks,
     registry,
     cleaner,
@@ -245,7 +243,6 @@ function buildCalls(options: KernelOptions, records: Records, describe: () => Pr
     clock,
     approval: config.approval,
     ...approvalReads(config, records, sandbox, branches),
-    flow: config.flow,
     refuseStart: async (call, program) => (await execLists()).refuse(call, program),
     labels: sessions,
     fillHandles: async (caller, input) => (await data()).fill(caller, input),
@@ -263,14 +260,16 @@ function buildCalls(options: KernelOptions, records: Records, describe: () => Pr
   return { ...own, summaries, memory, completeBy, versioning, files, openFlow }
 }
 
-/** What stage 5 reads; loaded with the first call that asks. */
+/** What stages 4 and 5 read of hosts, rules and commands. */
 function approvalReads(
   config: Config,
-  { documents }: Records,
+  { documents, sessions }: Records,
   sandbox: KernelOptions['sandbox'],
   branches: Calls['branches'],
-): Pick<GateDeps, 'findRule' | 'readInputs'> {
+): Pick<GateDeps, 'findRule' | 'readInputs' | 'flow' | 'hosts'> {
   return {
+    flow: config.flow,
+    hosts: createKnownHosts({ documents, config, judgedLabels: sessions.judged }),
     async findRule(asking, readInputs) {
       const { findRule, settingsDigest } = await import('./access/rules.ts')
       return findRule(documents, settingsDigest(config), asking, readInputs)

@@ -301,7 +301,6 @@ export interface OpenedFlow {
   restored(of: CallOf, paths: readonly string[]): Promise<void>
 }
 
-/** The call of which something is said. */
 export interface CallOf {
   readonly caller: Caller
   readonly call: CallId
@@ -312,7 +311,7 @@ export interface CallOf {
 export interface FileFlow {
   /** @returns null where no file has labels, and this call gives none */
   watch(of: CallOf, call: Call, input: unknown): WatchedFiles | null
-  /** @returns null, at once or later, where neither a file nor a rule is of concern: then `judgeFlow` decides */
+  /** @returns null, at once or later, where `judgeFlow` decides: neither a file nor a rule is of concern */
   judge(caller: Caller, call: Call, input: unknown): Promise<FlowVerdict | null> | null
   /** @returns what the call does that nobody can take back; empty: nothing */
   lasting(call: Call, input: unknown): string
@@ -369,10 +368,7 @@ export function createFileFlow({ sessions: { held }, documents, config, open }: 
           if (opened === null) return nothing
           return call.files === 'workspace' ? opened.everywhere() : opened.sourced(of, call, input)
         },
-        async run(work) {
-          if (isWatched && !isKnown) await begin()
-          return work()
-        },
+        run: (work) => (isWatched && !isKnown ? begin().then(work) : work()),
         async whileProgram(find, sees, work) {
           const watching = sees.folders.length === 0 ? null : await ready()
           return watching === null ? work() : watching.around(await find(), sees, work)

@@ -15,9 +15,7 @@ test('every recipe carries where nothing is held back', async () => {
 })
 
 test('of pairs and triples of recipes none brings private data to a sink', async () => {
-  const paths = [
-    ...shortestPaths().flatMap((path) => sinks.filter(({ from }) => from === path.sink.from).map((sink) => ({ ...path, sink }))),
-  ]
+  const paths = shortestPaths().flatMap((path) => sinks.filter(({ from }) => from === path.sink.from).map((sink) => ({ ...path, sink })))
   const count = series(10_000)
   paths.push(...samplePaths(lengths, Math.max(0, count - paths.length), Math.random))
   const arrived: string[] = []

@@ -5,7 +5,6 @@
 import type { Store } from '../../store/index.ts'
 import { isUuid, type Label, type SessionId } from '../../types/index.ts'
 import { join, type Labels, parseLabels } from '../stages/policy.ts'
-import type { LoggedCommit } from './history.ts'
 
 const trailer = 'Oxbow-Labels'
 
@@ -40,8 +39,14 @@ function labelsIn(value: string): readonly Label[] {
   return parseLabels(value.replaceAll(' ', ','))
 }
 
+/** What the log shows of a commit. */
+interface Labelled {
+  readonly labels: Labels | null
+  readonly trailers: Readonly<Record<string, string>>
+}
+
 /** @returns the labels of messages and tags; where one does not say, those that its session has by now */
-export async function messageLabels(store: Pick<Store, 'session'>, commits: readonly LoggedCommit[]): Promise<Labels> {
+export async function messageLabels(store: Pick<Store, 'session'>, commits: readonly Labelled[]): Promise<Labels> {
   const all = await Promise.all(
     commits.map(async ({ labels, trailers }): Promise<Labels> => {
       const session = trailers['oxbow-session'] ?? ''
