@@ -55,6 +55,7 @@ import {
 import type { HookedCall, KernelHooks } from './hooks/hook-port.ts'
 import type { Registry } from './registry.ts'
 import type { DataHandles } from './extract/data-handles.ts'
+import type { KnownHosts } from './flow/known-hosts.ts'
 import { type FileFlow, type Judged, judgeLabels, labelsOfResult, originsOf, type Sessions, type WatchedFiles } from './sessions.ts'
 import {
   authorize,
@@ -88,6 +89,7 @@ export interface GateDeps extends ApprovalDeps, FilePlaces {
   /** Puts texts in the place of their handles. */
   readonly fillHandles: DataHandles['fill']
   readonly files: FileFlow
+  readonly hosts: KnownHosts
   readonly blobs: Blobs
   /** Files that came with the messages of a turn, and what its message and its session ask for beside the policy. */
   readonly attachments: (turn: Caller['turn']) => readonly Attachment[]
@@ -201,8 +203,8 @@ async function admit(
   if (unlisted !== null) return refusal(unlisted)
 
   // 4. Flow: the labels of what the session has read against where this call sends data.
-  const judged = judgeLabels(deps, caller, call, input)
-  const { held, flow } = judged instanceof Promise ? await judged : judged
+  const judging = judgeCall(deps, caller, call, input)
+  const { held, flow } = judging instanceof Promise ? await judging : judging
   if (flow.decision === 'deny') return refusal(flowRefusal(flow))
 
   // Hooks of plugins only make it stricter: what they change is judged from the beginning.
@@ -225,6 +227,9 @@ async function admit(
   const beyond = again !== null && 'code' in again ? again : null
   if (beyond !== null) return refusal(beyond)
 
+  const learning = deps.hosts.learn({ caller, call: passing.id }, call, approved.input)
+  if (learning !== null) await learning
+
   // 6. Reserve from every budget above the caller.
   const hold = await reserveFor(deps.budgets, caller, call, approved.input)
   return hold !== null && 'code' in hold ? refusal(hold) : { call, ...approved, held, hold, own, hooked }
@@ -238,11 +243,18 @@ function refuseCaller({ approval, secrets }: GateDeps, caller: Caller, call: Cal
   )
 }
 
+/** Stage 4: by labels, and by the hosts that were reached before. At once where neither files nor hosts are of concern. */
+function judgeCall(deps: GateDeps, caller: Caller, call: Call, input: unknown): Judged | Promise<Judged> {
+  const judged = judgeLabels(deps, caller, call, input)
+  const judge = (found: Judged): Judged | Promise<Judged> => deps.hosts.judge(caller, call, input, found)
+  return judged instanceof Promise ? judged.then(judge) : judge(judged)
+}
+
 /** Stages 3 and 4 once more: what has changed while a person was asked, or another input. */
 async function judgeAgain(deps: GateDeps, caller: Caller, call: Call, input: unknown, own: readonly string[]): Promise<Failure | Judged> {
   const refused = refuseCaller(deps, caller, call, input, own) ?? (call.starts && (await deps.refuseStart(call, call.starts(input))))
   if (refused) return refused
-  const judged = await judgeLabels(deps, caller, call, input)
+  const judged = await judgeCall(deps, caller, call, input)
   return judged.flow.decision === 'deny' ? flowRefusal(judged.flow) : judged
 }
 
@@ -350,6 +362,7 @@ async function run(
     sandbox: files.sandbox,
     branch: files.branch,
     labels: () => watched?.seen().labels ?? [],
+    whileProgram: (sees, work) => watched?.whileProgram(() => files.at(sees.branch), sees, work) ?? work(),
     reserveMore(more) {
       if (hold === null || !deps.budgets.extend(hold, more)) return false
       deps.journal.note([entryOf(passing, 'exchange', reservationName, deps.budgets.extended(hold))], { lazy: true })
@@ -376,7 +389,7 @@ async function run(
   if (hold !== null) deps.budgets.begin(hold, watch.overBudget)
   try {
     const work = (): ReturnType<Call['run']> => call.run(use.input, context)
-    return { done: await watch.race(watched === null ? work() : watched.around(deps.sandbox, work)) }
+    return { done: await watch.race(watched === null ? work() : watched.run(work)) }
   } catch (error) {
     const reason = isShutdown(error) ? 'shutdown' : stopReason(watch.signal)
     if (reason === 'shutdown' && continuesAfterRestart(call, passing)) return stoppedForRestart

@@ -13,6 +13,7 @@ import {
   createIdMaker,
   type HookSource,
   lazySchemaChecker,
+  type KeptFile,
   once,
   type IdMaker,
   type TurnId,
@@ -22,6 +23,7 @@ import {
 } from '../types/index.ts'
 import { type Background, type Complete, createBackground, createComplete, createTidyDue, createTitleDue, rollingBy } from './background.ts'
 import type { KernelCallDeps } from './calls/kernel-calls.ts'
+import { createKnownHosts } from './flow/known-hosts.ts'
 import type { Flow } from './flow/open-flow.ts'
 import { type KernelHooks, lazyHooks, type LoadedHooks } from './hooks/hook-port.ts'
 import { type Conversations, createConversations } from './conversation/conversations.ts'
@@ -39,6 +41,7 @@ import { createRegistry, type HeldServers, holdServers, type Registry } from './
 import { createFileFlow, createSessions, type FileFlow, type Sessions } from './sessions.ts'
 import { warningOf } from './budgets/notices.ts'
 import { type Budgets, createBudgets } from './stages/budgets.ts'
+import { nothing, type Provenance } from './stages/policy.ts'
 import { type Cleaner, createCleaner, createKeptOutputs, type KeptOutputs } from './stages/cleaning.ts'
 import { type Approvals, createApprovals } from './stages/approval-queue.ts'
 import { createRunningCalls, type RunningCalls } from './stages/running-calls.ts'
@@ -241,7 +244,6 @@ function buildCalls(options: KernelOptions, records: Records, describe: () => Pr
     clock,
     approval: config.approval,
     ...approvalReads(config, records, sandbox, branches),
-    flow: config.flow,
     refuseStart: async (call, program) => (await execLists()).refuse(call, program),
     labels: sessions,
     fillHandles: async (caller, input) => (await data()).fill(caller, input),
@@ -265,14 +267,16 @@ function cautionBy({ documents, approvals }: Records, clock: KernelOptions['cloc
   return async ({ session, turn }) => stricter(turns.cautionOf(turn), await modes.of(session))
 }
 
-/** What stage 5 reads; loaded with the first call that asks. */
+/** What stages 4 and 5 read of hosts, rules and commands. */
 function approvalReads(
   config: Config,
-  { documents }: Records,
+  { documents, sessions }: Records,
   sandbox: KernelOptions['sandbox'],
   branches: Calls['branches'],
-): Pick<GateDeps, 'findRule' | 'readBound'> {
+): Pick<GateDeps, 'findRule' | 'readBound' | 'flow' | 'hosts'> {
   return {
+    flow: config.flow,
+    hosts: createKnownHosts({ documents, config, judgedLabels: sessions.judged }),
     async findRule(asking, readInputs) {
       const { findRule, settingsDigest } = await import('./access/rules.ts')
       return findRule(documents, settingsDigest(config), asking, readInputs)
@@ -323,7 +327,9 @@ function buildTurns(options: KernelOptions, records: Records, calls: Calls): Tur
   })
   const foresee = createForesee(memory, handoffs, config.agent.rights)
   const historyBytes = engine.model.contextTokens * maxBytesPerToken
-  const startTurn = createStartTurn({ user, store, lanes, sessions, gate, registry, conversations, historyBytes, foresee })
+  const labelsOfFile = async (file: KeptFile): Promise<Provenance> =>
+    (await (await calls.files.opened())?.sameAs(file, records.blobs)) ?? nothing
+  const startTurn = createStartTurn({ user, store, lanes, sessions, gate, registry, conversations, historyBytes, foresee, labelsOfFile })
   const outcomeOf = createOutcomeOf(store)
   const own = { ...options, ...records, gate, lanes, startTurn, outcomeOf, running, runningTurns }
   const restBranch = async (branch: string): Promise<void> => (await calls.branches()).rest(branch)

@@ -1,6 +1,7 @@
 /** A cache of session rows, which are derived from the journal, with the labels of what each session has read and where that comes from. */
 import { plainSession, type SessionRow, type Store } from '../store/index.ts'
 import {
+  type Blobs,
   type Call,
   type Caller,
   type CallId,
@@ -11,6 +12,7 @@ import {
   type FlowPolicy,
   type Hands,
   joinOrigins,
+  type KeptFile,
   type LabelOrigin,
   labelOrigins,
   truncate,
@@ -19,6 +21,7 @@ import {
   originOfCall,
   OxbowError,
   type Profile,
+  type ProgramSees,
   type Sandbox,
   type SessionId,
   type SessionInfo,
@@ -279,24 +282,25 @@ export interface FileGuard {
   hands(inner: Sandbox, profile: Profile): Promise<Hands>
   /** Labels of what the call has read so far. */
   seen(): Provenance
-  /** While a program of the call runs that sees these folders by itself. */
-  around<Result>(inner: Sandbox, folders: readonly string[], work: () => Promise<Result>): Promise<Result>
+  /** While a program of the call runs that sees folders by itself. */
+  around<Result>(inner: Sandbox, sees: ProgramSees, work: () => Promise<Result>): Promise<Result>
 }
 
 /** How calls and rules meet labels of files; loaded when there is one of either. */
 export interface OpenedFlow {
   isEmpty(): boolean
-  guard(of: CallOf, input: unknown): FileGuard
+  guard(of: CallOf, call: Call, input: unknown): FileGuard
   /** Of all files: what a command may have read that began before one had labels. */
   everywhere(): Provenance
   /** Labels that rules give to the result of a call. */
-  sourced(of: CallOf, input: unknown): Provenance
+  sourced(of: CallOf, call: Call, input: unknown): Provenance
   judge(caller: Caller, call: Call, input: unknown): Promise<FlowVerdict>
+  /** Labels of files of the workspace with this content. */
+  sameAs(file: KeptFile, blobs: Pick<Blobs, 'read'>): Promise<Provenance>
   /** What was at these paths is there again. */
   restored(of: CallOf, paths: readonly string[]): Promise<void>
 }
 
-/** The call of which something is said. */
 export interface CallOf {
   readonly caller: Caller
   readonly call: CallId
@@ -307,7 +311,7 @@ export interface CallOf {
 export interface FileFlow {
   /** @returns null where no file has labels, and this call gives none */
   watch(of: CallOf, call: Call, input: unknown): WatchedFiles | null
-  /** @returns null, at once or later, where neither a file nor a rule is of concern: then `judgeFlow` decides */
+  /** @returns null, at once or later, where `judgeFlow` decides: neither a file nor a rule is of concern */
   judge(caller: Caller, call: Call, input: unknown): Promise<FlowVerdict | null> | null
   /** @returns what the call does that nobody can take back; empty: nothing */
   lasting(call: Call, input: unknown): string
@@ -318,7 +322,9 @@ export interface FileFlow {
 export interface WatchedFiles extends Pick<FileGuard, 'seen'> {
   sandbox(inner: Sandbox): Sandbox
   /** Runs the call. */
-  around<Result>(inner: Sandbox, work: () => Promise<Result>): Promise<Result>
+  run<Result>(work: () => Promise<Result>): Promise<Result>
+  /** Waits for a program of the call. @param find the sandbox of the workspace, or of a branch of files */
+  whileProgram<Result>(find: () => Promise<Sandbox>, sees: ProgramSees, work: () => Promise<Result>): Promise<Result>
 }
 
 interface FileFlowDeps {
@@ -348,24 +354,24 @@ export function createFileFlow({ sessions: { held }, documents, config, open }: 
     lasting: (call, input) => lastingEffect(call, input, isVersioned),
     opened: () => begin().then(() => opened),
     watch(of, call, input) {
-      const readsVersions = call.right.startsWith('version.')
-      if (isQuiet(of.caller) && call.starts === undefined && !readsVersions) return null
+      const isWatched = call.files === 'past' || call.files === 'workspace'
+      if (isQuiet(of.caller) && !isWatched) return null
       let guard: FileGuard | null = null
       const ready = once(async () => {
         await begin()
-        if (!isQuiet(of.caller)) guard = (await load()).guard(of, input)
+        if (!isQuiet(of.caller)) guard = (await load()).guard(of, call, input)
         return guard
       })
       return {
         seen() {
           if (guard !== null) return guard.seen()
           if (opened === null) return nothing
-          return call.starts === undefined ? opened.sourced(of, input) : opened.everywhere()
+          return call.files === 'workspace' ? opened.everywhere() : opened.sourced(of, call, input)
         },
-        async around(inner, work) {
-          if (readsVersions) await begin()
-          const folders = call.folders === undefined ? null : await ready()
-          return folders === null ? work() : folders.around(inner, call.folders ?? [], work)
+        run: (work) => (isWatched && !isKnown ? begin().then(work) : work()),
+        async whileProgram(find, sees, work) {
+          const watching = sees.folders.length === 0 ? null : await ready()
+          return watching === null ? work() : watching.around(await find(), sees, work)
         },
         sandbox: (inner) => ({
           ...inner,

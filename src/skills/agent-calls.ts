@@ -1,6 +1,15 @@
 /** The calls by which agents use skills: search, open, and run a script. */
 import { z } from 'zod'
-import { type Call, type CallContext, evident, OxbowError, type Sandbox, type ServerProcess, type StartedProgram } from '../types/index.ts'
+import {
+  type Call,
+  type CallContext,
+  evident,
+  OxbowError,
+  type Sandbox,
+  type ServerProcess,
+  type ServerProgram,
+  type StartedProgram,
+} from '../types/index.ts'
 import { scriptRights } from './allowed-tools.ts'
 import type { SkillUser } from './catalog.ts'
 import { type CountTokens, searchSkills, shownBody } from './disclosure.ts'
@@ -153,6 +162,7 @@ function runCall(deps: AgentCallDeps): Call<RunInput, RunOutput> {
     example: { name: 'pdf-forms', script: 'scripts/fields.py', args: ['/shared/form.pdf'], timeout_s: 60 },
     tier: 'privileged',
     right: 'shell.run',
+    files: 'workspace',
     effect: 'once',
     audience: ['model', 'terminal'],
     labels: { adds: ['untrusted'], sink: false },
@@ -212,7 +222,7 @@ async function runScript({ name, script, args, timeout_s: seconds }: RunInput, c
     })
   const writable = rights.files === 'write'
   const folders = rights.files === 'none' ? [] : ['/shared', ...deps.mounts().map((mount) => `/shared/${mount}`)]
-  const process = await serve({
+  const program: ServerProgram = {
     command,
     args: rest,
     env: { SKILL_DIR: inside },
@@ -221,8 +231,8 @@ async function runScript({ name, script, args, timeout_s: seconds }: RunInput, c
     cwd: rights.files === 'none' ? '/tmp' : '/shared',
     folders: folders.map((path) => ({ path, writable })),
     pass: null,
-  })
-  const output = await outcomeOf(process, context, seconds)
+  }
+  const output = await context.whileProgram({ branch, folders }, async () => outcomeOf(await serve(program), context, seconds))
   const end = output.timed_out ? `stopped after ${seconds} s` : `exit code ${output.exit_code ?? 'unknown'}`
   return { output, text: `${output.output.trimEnd()}\n(${end})`.trimStart(), ok: output.exit_code === 0 && !output.timed_out }
 }

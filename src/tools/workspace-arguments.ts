@@ -64,7 +64,8 @@ export const looking: Pick<Call, Shared | 'effect'> = {
   labels: { adds: ['untrusted'], sink: false },
 }
 
-export const changing: Pick<Call, Shared | 'timeoutMs'> = {
+export const changing: Pick<Call, Shared | 'timeoutMs' | 'files'> = {
+  files: 'writes',
   tier: 'side_effecting',
   right: 'file.write',
   audience: ['model', 'terminal'],

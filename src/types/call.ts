@@ -69,6 +69,13 @@ export interface LabelScope {
   readonly fields: readonly string[]
 }
 
+/** The files that a program of a call sees by itself. */
+export interface ProgramSees {
+  /** Of files; absent: the workspace. */
+  readonly branch?: string | undefined
+  readonly folders: readonly string[]
+}
+
 /** Everything that a running call may use. */
 export interface CallContext {
   readonly id: CallId
@@ -116,6 +123,11 @@ export interface CallContext {
   readonly blobs: Blobs
   /** Labels of the files that this call has read so far, as far as they say more than that others may have written them. */
   labels(): readonly Label[]
+  /**
+   * Waits for a program that sees files by itself, not through hands: the call gets the labels of all of them, and what changes meanwhile
+   * gets those of the call. For calls with `files: 'workspace'`.
+   */
+  whileProgram<Result>(sees: ProgramSees, work: () => Promise<Result>): Promise<Result>
 }
 
 /** What `run` returns: the output, the text for a model, and the cost, files and labels of the call. */
@@ -178,8 +190,11 @@ export interface Call<Input = any, Output = any> {
   readonly forPlugins?: true
   /** A model finds it by `tool.search` where too many tools are on to offer all. */
   readonly rare?: true
-  /** Folders of the workspace that the program which serves the call sees by itself; absent: none. */
-  readonly folders?: readonly string[]
+  /**
+   * What the call does with files of the workspace, beside what it asks of hands, which is watched: `writes` them, shows them as versions
+   * or branches had them (`past`), or runs programs that may do anything with all of them (`workspace`). Absent: it reads at most.
+   */
+  readonly files?: 'writes' | 'past' | 'workspace'
   /** Infinity for calls that end by other limits. */
   readonly timeoutMs: number
   /**

@@ -13,6 +13,7 @@ export interface FlowRules {
 
 export interface FlowPolicy extends FlowRules {
   irreversible: Decision
+  new_host: Decision
   /** By call name. Null: the general rule applies. */
   sinks: Record<string, { [Kind in keyof FlowRules]: Decision | null }>
   /** Rules that add labels to what is read; each names one condition at least. */
@@ -168,6 +169,11 @@ export const kernelConfig: { readonly [Section in keyof KernelConfig]: z.ZodType
         .default('ask')
         .describe(
           'For a model’s calls that nobody can take back, when the conversation contains untrusted content: an effect outside (a mail, a payment, a form), a schedule, forgotten memories, deleting or moving files that have no versions.',
+        ),
+      new_host: decision
+        .default('ask')
+        .describe(
+          'For a model’s calls that name a host which no agent has reached before, when the conversation contains untrusted content. A host is asked about once; those of `egress.allow` are known.',
         ),
       sinks: z
         .record(z.string(), z.strictObject({ untrusted: ownFlow('untrusted'), private: ownFlow('private'), both: ownFlow('both') }))

@@ -50,6 +50,7 @@ export function taskCall(coder: NamedCoder, deps: TaskDeps): Call<TaskInput, Tas
     effect: 'once',
     audience: ['model', 'terminal'],
     labels: { adds: ['untrusted'], sink: true },
+    ...(settings.files !== 'none' && { files: 'workspace' }),
     rare: true,
     timeoutMs: settings.timeout_s * 1_000,
     recordOutput: ({ status, context, branch, files }) => ({ outcome: status, context, branch, files: [...files] }),
@@ -57,7 +58,8 @@ export function taskCall(coder: NamedCoder, deps: TaskDeps): Call<TaskInput, Tas
       const conversation = await conversationFor(coder, input, deps, context)
       let isOver = true
       try {
-        const ended = await work(conversation, input, context)
+        const sees = { branch: conversation.branch || undefined, folders: settings.files === 'none' ? [] : ['/shared'] }
+        const ended = await context.whileProgram(sees, () => work(conversation, input, context))
         isOver = !conversation.client.isOpen() || context.signal.aborted
         const files = await changedFiles(conversation.branch, context)
         const output = { ...ended, files, context: isOver ? '' : conversation.id, branch: conversation.branch }

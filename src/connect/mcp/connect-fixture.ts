@@ -168,7 +168,8 @@ function contextOf(asking: Asking, signal: AbortSignal): CallContext {
     }
   }
   const caller = { actor: 'user:test', session: 's' }
-  const own = { id: 'call', caller, signal, progress: (text: string) => progress.push(text), call: within, blobs }
+  const whileProgram: CallContext['whileProgram'] = (_, work) => work()
+  const own = { id: 'call', caller, signal, progress: (text: string) => progress.push(text), call: within, blobs, whileProgram }
   return own as unknown as CallContext
 }
 

@@ -18,7 +18,7 @@ import { visible } from './definitions.ts'
 import { maxListedItems, maxListedChars, maxResultChars, maxWaitS } from './limits.ts'
 import type { McpClient, RequestOptions } from './mcp-client.ts'
 import type { KeptOffers, NamedServer } from './settings.ts'
-import { keepPicture } from './tool-call.ts'
+import { filesOf, keepPicture, seenBy } from './tool-call.ts'
 
 /** @param offers what a person has approved */
 export function offerCalls(server: NamedServer, offers: KeptOffers, connection: Connection): readonly Call[] {
@@ -42,6 +42,7 @@ function shared({ server }: Own) {
     effect: 'none',
     audience: ['model', 'terminal'],
     labels: { adds: ['untrusted'], sink: true },
+    ...filesOf(server),
     rare: true,
     timeoutMs: server.settings.timeout_s * 1_000,
   } as const satisfies Partial<Call>
@@ -50,7 +51,7 @@ function shared({ server }: Own) {
 /** Asks the server for a call, if it is still what was approved. @throws OxbowError `denied` */
 async function ask<Answer>(
   { server, offers, connection }: Own,
-  { caller, signal, call, progress }: CallContext,
+  { caller, signal, call, progress, whileProgram }: CallContext,
   request: (client: McpClient, options: RequestOptions) => Promise<Answer>,
 ): Promise<Answer> {
   const { offersHash } = await connection.listed(signal)
@@ -59,7 +60,9 @@ async function ask<Answer>(
       hint: `Continue without it. A person can look at the change: oxbow servers diff ${server.name}.`,
     })
   const options = { signal, onProgress: (text: string) => progress(visible(text)) }
-  return connection.request({ session: caller.session, call }, signal, (client) => request(client, options))
+  return whileProgram(seenBy(server), () =>
+    connection.request({ session: caller.session, call }, signal, (client) => request(client, options)),
+  )
 }
 
 interface ResourceLine {

@@ -10,6 +10,7 @@ import {
   type KeptFile,
   OxbowError,
   problemLines,
+  type ProgramSees,
   type SchemaChecker,
 } from '../../types/index.ts'
 import { type Connection, isLost } from './connection.ts'
@@ -41,9 +42,10 @@ export function toolCall({ server, tool, connection, schemas }: ToolDeps): Call<
     audience: ['model', 'terminal'],
     labels: { adds: ['untrusted'], sink },
     rare: true,
-    ...(server.settings.folders.length > 0 && { folders: server.settings.folders.map((folder) => folder.replace(/:rw$/, '')) }),
+    ...filesOf(server),
     timeoutMs: server.settings.timeout_s * 1_000,
-    async run(input, { caller, signal, progress, blobs, call }) {
+    async run(input, context) {
+      const { caller, signal, progress, blobs, call } = context
       const problems = await schemas.validate(definition.inputSchema, input)
       if (problems.length > 0)
         throw new OxbowError('bad_input', `The arguments do not fit the schema of ${definition.name}:\n${problemLines(problems)}`, {
@@ -53,7 +55,9 @@ export function toolCall({ server, tool, connection, schemas }: ToolDeps): Call<
         await checkApproved(server, tool, connection, signal)
         const options = { signal, onProgress: (text: string) => progress(visible(text)) }
         const asker = { session: caller.session, call }
-        return connection.request(asker, signal, (client) => client.callTool(definition.name, input, options))
+        return context.whileProgram(seenBy(server), () =>
+          connection.request(asker, signal, (client) => client.callTool(definition.name, input, options)),
+        )
       }
       const result = await once().catch((error: unknown) => {
         if (!isLost(error)) throw error
@@ -67,6 +71,16 @@ export function toolCall({ server, tool, connection, schemas }: ToolDeps): Call<
       return { output, text: `${text}${misfit}`, files, ok: result['isError'] !== true && misfit === '' }
     },
   }
+}
+
+/** @returns the fact of a call that a server serves */
+export function filesOf({ settings }: NamedServer): Pick<Call, 'files'> {
+  return settings.folders.length > 0 ? { files: 'workspace' } : {}
+}
+
+/** @returns the files that a server sees by itself */
+export function seenBy({ settings }: NamedServer): ProgramSees {
+  return { folders: settings.folders.map((folder) => folder.replace(/:rw$/, '')) }
 }
 
 /** @throws OxbowError `denied` */

@@ -37,7 +37,7 @@ const shared = {
   timeoutMs: branchTimeoutMs,
 } as const satisfies Partial<Call>
 const reads = { ...shared, tier: 'read_only', right: 'file.read', effect: 'none' } as const
-const writes = { ...shared, tier: 'side_effecting', right: 'file.write', effect: 'idempotent' } as const
+const writes = { ...shared, tier: 'side_effecting', right: 'file.write', files: 'writes', effect: 'idempotent' } as const
 
 const branch = z.string().min(1).max(100).meta(evident('Name of the branch, or its beginning.'))
 const exampleName = 'try-1'
@@ -111,7 +111,8 @@ function listCall(deps: BranchCallDeps): Call<{ ended: boolean }, { branches: re
         if ((ended || !isEnded(one)) && (await mayUse(deps, caller, one))) found.push(one)
       found.sort((a, b) => a.created_at - b.created_at)
       const lines = found.map(({ name, state, by, version }) => `${name}: ${state}, of ${version.slice(0, 8)}, by ${by}`)
-      return { output: { branches: found }, text: lines.join('\n') || 'There are no branches of files.' }
+      const text = lines.join('\n') || 'There are no branches of files.'
+      return { output: { branches: found }, text, labels: found.reduce<Labels>((all, { labels }) => join(all, labels), []) }
     },
   }
 }
@@ -119,6 +120,7 @@ function listCall(deps: BranchCallDeps): Call<{ ended: boolean }, { branches: re
 function diffCall(deps: BranchCallDeps): Call<{ branch: string; path: string }, Difference> {
   return {
     ...reads,
+    files: 'past',
     name: 'branch.diff',
     summary: 'Shows what has changed in a branch of files.',
     input: z.strictObject({ branch, path: z.string().max(4_096).default('/shared').meta(evident('File or folder.')) }),
@@ -156,6 +158,7 @@ interface MergeInput {
 function mergeCall(deps: BranchCallDeps): Call<MergeInput, Merged> {
   return {
     ...writes,
+    files: 'past',
     name: 'branch.merge',
     summary: 'Merges what has changed in a branch of files into the workspace and drops the branch. With conflicts nothing is merged.',
     input: z.strictObject({

@@ -8,6 +8,7 @@ import { branchMergeMs, maxEndedBranches, maxListedChanges } from '../limits.ts'
 import { join, type Labels } from '../stages/policy.ts'
 import type { DocumentChange, Documents } from '../state/documents.ts'
 import type { Difference, FileChange } from '../versions/history.ts'
+import { trailersOf } from '../versions/message-labels.ts'
 import type { Conflict, MergedTree, MergeRequest } from '../versions/merge-trees.ts'
 import type { Versions } from '../versions/versions.ts'
 
@@ -163,10 +164,9 @@ async function versionsOf({ versions }: BranchesDeps): Promise<Versions> {
   })
 }
 
-function factsOf({ clock }: BranchesDeps, { caller }: BranchBy, subject: string): MergeRequest['facts'] {
-  const { session, turn } = caller
-  const trailers = { ...(session !== '' && { 'Oxbow-Session': session }), ...(turn !== '' && { 'Oxbow-Turn': turn }) }
-  return { author: caller.actor, at: clock.now(), subject, trailers }
+/** @param named labels of the branch that the subject names, whose name its maker chose */
+function factsOf({ clock, heldLabels }: BranchesDeps, { caller }: BranchBy, subject: string, named: Labels = []): MergeRequest['facts'] {
+  return { author: caller.actor, at: clock.now(), subject, trailers: trailersOf(caller, join(heldLabels(caller), named)) }
 }
 
 async function save({ documents }: BranchesDeps, by: BranchBy, record: BranchRecord, more: readonly DocumentChange[] = []): Promise<void> {
@@ -211,9 +211,9 @@ async function create(deps: BranchesDeps, by: BranchBy, { name, at, session }: N
 }
 
 /** @returns its newest commit */
-async function commitOf(deps: BranchesDeps, by: BranchBy, { name }: BranchRecord): Promise<string> {
+async function commitOf(deps: BranchesDeps, by: BranchBy, { name, labels }: BranchRecord): Promise<string> {
   const branch = { name, sandbox: await copiesOf(deps).open(name) }
-  const { commit } = await (await versionsOf(deps)).commitBranch(branch, factsOf(deps, by, `Changes of ${name}`), by.signal)
+  const { commit } = await (await versionsOf(deps)).commitBranch(branch, factsOf(deps, by, `Changes of ${name}`, labels), by.signal)
   return commit!
 }
 
@@ -227,7 +227,7 @@ async function merge(deps: BranchesDeps, by: BranchBy, found: BranchRecord, conf
   assertNoBranch(by.caller)
   const record = openOnly(found)
   const versions = await versionsOf(deps)
-  const ours = (await versions.commit(factsOf(deps, by, `Before the merge of ${record.name}`), by.signal)).commit!
+  const ours = (await versions.commit(factsOf(deps, by, `Before the merge of ${record.name}`, record.labels), by.signal)).commit!
   const planned = record.merge === null ? await plan(deps, by, record, ours, conflicts) : await planAgain(versions, record.merge, ours)
   const { commit, before, changes } = planned
   const listed = { changes: changes.slice(0, maxListedChanges), total: changes.length, conflicts: planned.conflicts }
@@ -238,7 +238,7 @@ async function merge(deps: BranchesDeps, by: BranchBy, found: BranchRecord, conf
     if (record.merge === null) await save(deps, by, { ...record, state: 'merging', merge: { commit, before } })
     const signal = AbortSignal.any([by.signal, AbortSignal.timeout(branchMergeMs)])
     await versions.restoreFiles(commit, changes, by.call, signal)
-    after = (await versions.commit(factsOf(deps, by, `Merge ${record.name}`), by.signal)).commit!
+    after = (await versions.commit(factsOf(deps, by, `Merge ${record.name}`, record.labels), by.signal)).commit!
   }
   await end(deps, by, record, 'merged')
   return { ...listed, before, after }
@@ -256,7 +256,7 @@ async function plan(
   conflicts: MergeRequest['conflicts'],
 ): Promise<Planned> {
   const theirs = await commitOf(deps, by, record)
-  const facts = factsOf(deps, by, `Merge ${record.name}`)
+  const facts = factsOf(deps, by, `Merge ${record.name}`, record.labels)
   const versions = await versionsOf(deps)
   const merged = await versions.merge({ branch: record.name, base: record.base, ours, theirs, conflicts, facts })
   return { ...merged, before: ours }

@@ -6,7 +6,8 @@
  * them too. That is found by comparing the workspace before and after. Jobs and shells go on after their call: as long as one lives,
  * the workspace is compared again before anything else is read.
  */
-import type { Clock, Hands, HandsOp, HandsOps, Profile, Sandbox } from '../../types/index.ts'
+import { posix } from 'node:path'
+import type { Caller, Clock, Hands, HandsOp, HandsOps, Profile, Sandbox } from '../../types/index.ts'
 import { snapshotTimeoutMs } from '../limits.ts'
 import { workspacePath } from '../access/right-limits.ts'
 import type { FileGuard } from '../sessions.ts'
@@ -44,10 +45,19 @@ const runs: ReadonlySet<string> = new Set(['exec', 'sessionOpen', 'sessionWrite'
 const writes: ReadonlySet<string> = new Set(['write', 'put', 'edit', 'patch', 'unpack', 'move'])
 const watched: ReadonlySet<Profile> = new Set(['work', 'online'])
 
-/** @param held what the session of the call has read, when it is asked @param given what its result has in any case */
-export function createFileGuard(deps: GuardDeps, of: Of, held: () => Provenance, given: Provenance): FileGuard {
+/**
+ * @param at what is known of the files of a branch; undefined: of the workspace
+ * @param held what the session of the call has read, when it is asked @param given what its result has in any case
+ */
+export function createFileGuard(
+  at: (branch: string | undefined) => GuardDeps,
+  of: Of & { readonly caller: Pick<Caller, 'branch'> },
+  held: () => Provenance,
+  given: Provenance,
+): FileGuard {
   let seen = given
-  const request: Request = { ...deps, of, note: (found) => void (seen = joined(seen, found)), writer: () => joined(held(), seen) }
+  const own = { of, note: (found: Provenance) => void (seen = joined(seen, found)), writer: () => joined(held(), seen) }
+  const request: Request = { ...at(of.caller.branch), ...own }
   return {
     async hands(inner, profile) {
       const hands = await inner.hands(profile)
@@ -55,10 +65,10 @@ export function createFileGuard(deps: GuardDeps, of: Of, held: () => Provenance,
       return { ask: (op, input, options) => passOn({ ...request, inner, ask: hands.ask.bind(hands), options }, op, input) }
     },
     seen: () => seen,
-    async around(inner, folders, work) {
+    async around(inner, { branch, folders }, work) {
       const hands = await inner.hands('work')
       const options = { signal: new AbortController().signal, timeoutMs: snapshotTimeoutMs }
-      const asking = { ...request, inner, ask: hands.ask.bind(hands), options }
+      const asking = { ...at(branch), ...own, inner, ask: hands.ask.bind(hands), options }
       await asking.recover(asking)
       return whileRunning(asking, { work, goesOn: false, sees: (path) => folders.some((folder) => isWithin(path, folder)) })
     },
@@ -110,7 +120,7 @@ async function change<Op extends HandsOp>(asking: Asking, op: Op, input: Input<O
   const all = asking.writer()
   const moved = op === 'move' ? plain((input as Input<'move'>).from) : ''
   if (isKept(all.labels) && files.isEmpty()) await watchWhatRuns(asking)
-  if (moved !== '' && paths[0] !== undefined) await files.copy(of, moved, paths[0])
+  if (moved !== '' && paths[0] !== undefined) await carryOver(asking, moved, paths[0])
   if (isKept(all.labels)) await files.mark(of, paths, all, op === 'unpack')
   const reply = await ask(op, input, options)
   if (isKept(all.labels)) {
@@ -125,6 +135,33 @@ async function change<Op extends HandsOp>(asking: Asking, op: Op, input: Input<O
   if (moved !== '') await files.setPast(of, [moved], true)
   return reply
 }
+
+/** Gives what is moved the labels that its present place has, by entries and by rules: no rule may know of the new place. */
+async function carryOver(asking: Asking, from: string, to: string): Promise<void> {
+  const { files, of, ask, options, byRule } = asking
+  // A link itself is moved, not what it names; folders above it may be links, too.
+  const real = posix.join(await realPath(ask, posix.dirname(from), options), posix.basename(from))
+  for (const place of new Set([from, real])) {
+    await files.copy(of, place, to)
+    const own = byRule(place, false)
+    if (isKept(own.labels)) await files.mark(of, [to], own, true)
+    else if (isKept(byRule(place, true).labels)) await markRuled(asking, place, to)
+  }
+}
+
+/** Labels what rules name below a folder that is moved. */
+async function markRuled({ files, of, ask, options, byRule }: Asking, from: string, to: string): Promise<void> {
+  const { entries, truncated } = await ask('survey', { path: from, maxEntries: maxMovedEntries }, options).catch(() => unknown)
+  if (truncated) return files.mark(of, [to], byRule(from, true), true)
+  for (const { path } of entries) {
+    const found = byRule(`${from}/${path}`, false)
+    if (isKept(found.labels)) await files.mark(of, [`${to}/${path}`], found)
+  }
+}
+
+/** Of a folder that is moved: with more, all of it is labelled. */
+const maxMovedEntries = 10_000
+const unknown = { entries: [], truncated: true }
 
 /** Before the first file gets a label: what runs by then may copy it. */
 async function watchWhatRuns(asking: Asking): Promise<void> {

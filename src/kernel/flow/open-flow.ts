@@ -22,6 +22,7 @@ import type { Documents } from '../state/documents.ts'
 import { createFileGuard, type GuardDeps, type Looking, markChanged } from './file-guard.ts'
 import { type FileLabels, joined, loadFileLabels } from './file-labels.ts'
 import { type CompiledRules, compileRules, decideAll, type Destination, destinationOf, effectsOf } from './flow-rules.ts'
+import { labelsOfContent } from './attached-labels.ts'
 import { hasSessions, surveyOf } from './workspace-survey.ts'
 
 export interface FlowParts {
@@ -48,7 +49,7 @@ export async function openFlow(parts: FlowParts): Promise<Flow> {
     clock: parts.clock,
     byRule: rules.path,
     mayBeOnline: () => wasOnline.ever,
-    runsOthers: (call) => parts.running.all().some((one) => one.call !== call && runsPrograms(one.name)),
+    runsOthers: (call) => parts.running.all().some((one) => one.call !== call && one.files === 'workspace'),
     live: { last: null },
     recover: createRecovery(files),
   }
@@ -61,7 +62,8 @@ export async function openFlow(parts: FlowParts): Promise<Flow> {
     return found
   }
   const everywhere = (): Provenance => files.everywhere()
-  const sourced: Flow['sourced'] = ({ caller, name }, input) => joined(rules.source(name, caller, input), versionsRead(files, name, input))
+  const sourced: Flow['sourced'] = ({ caller, name }, call, input) =>
+    joined(rules.source(name, caller, input), call.files === 'past' ? pastAt(files, rules, input) : nothing)
   const heldBy = (caller: Caller): Provenance => ({ labels: parts.sessions.held(caller), from: parts.sessions.origins(caller) })
   const { source, sink } = parts.config.flow
   const hasRules = source.length > 0 || sink.length > 0
@@ -70,7 +72,8 @@ export async function openFlow(parts: FlowParts): Promise<Flow> {
     isEmpty: () => files.isEmpty() && !hasRules,
     everywhere,
     sourced,
-    guard: (of, input) => createFileGuard(guardsAt(of.caller.branch), of, () => heldBy(of.caller), sourced(of, input)),
+    guard: (of, call, input) => createFileGuard(guardsAt, of, () => heldBy(of.caller), sourced(of, call, input)),
+    sameAs: (file, blobs) => labelsOfContent({ files, rules, sandbox: parts.sandbox }, file, blobs),
     async restored(of, paths) {
       for (const path of paths) await files.bringBack(of, path)
     },
@@ -87,11 +90,10 @@ function withoutPast(files: FileLabels): FileLabels {
 }
 
 /** Labels of what a call reads of versions: of all that was at the path, whatever is there now. */
-function versionsRead(files: FileLabels, call: string, input: unknown): Provenance {
-  if (!/^(?:version\.(?:show|diff|restore)|branch\.(?:diff|merge))$/.test(call)) return nothing
+function pastAt(files: FileLabels, rules: CompiledRules, input: unknown): Provenance {
   const path = isObject(input) && typeof input['path'] === 'string' ? input['path'] : '/'
   const named = path === '/' || path === '' ? '/shared' : (workspacePath(path.replace(/^\/+(?!shared(?:\/|$))/, '')) ?? '/shared')
-  return files.at(named, { below: true, ever: true })
+  return joined(files.at(named, { below: true, ever: true }), rules.path(named, true))
 }
 
 interface Judging extends Omit<FlowParts, 'files' | 'config'> {
@@ -151,7 +153,7 @@ function isThisMachine(host: string): boolean {
 async function judgeShared({ policy, running, sandbox }: Judging, session: Provenance, caller: Caller, call: Call): Promise<FlowVerdict> {
   const adds = call.effect === 'once' ? call.labels.adds : []
   const written = join(session.labels, adds)
-  if (caller.audience !== 'model' || call.tier === 'read_only' || !isKept(written) || !changesFiles(call)) return freeFlow
+  if (caller.audience !== 'model' || call.tier === 'read_only' || !isKept(written) || call.files === undefined) return freeFlow
   const isOnline = running.all().some(({ name }) => name.startsWith('shell.online')) || (await hasOnlineSession(sandbox))
   if (!isOnline) return freeFlow
   const held = { labels: join(written, ['untrusted']), from: session.from }
@@ -197,15 +199,6 @@ function addressOf({ hosts, server }: Pick<Destination, 'hosts' | 'server'>): st
 function doesWhat(call: Call, { effects }: Pick<Destination, 'effects'>, models: readonly NonNullable<Destination['model']>[]): string {
   if (models.length > 0) return `${call.name} sends the conversation to ${models.map(({ name }) => name).join(', ')}`
   return effects.length === 0 ? `a rule of [flow] is about ${call.name}` : `${call.name} may ${effects.join(' and ')}`
-}
-
-/** Whether programs run during the call that may read and write files on their own. */
-function runsPrograms(call: string): boolean {
-  return /^(?:shell|exec|mcp|acp)\./.test(call)
-}
-
-function changesFiles({ name, right }: Call): boolean {
-  return runsPrograms(name) || /^(?:file|vault|attachment|media|browser|version)\./.test(name) || right === 'file.write'
 }
 
 /** Before files are touched for the first time: what an earlier guest was writing when it ended may be anywhere. */

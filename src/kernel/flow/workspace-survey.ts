@@ -74,6 +74,16 @@ function surveyFrom(stamps: Survey['stamps']): Survey {
   }
 }
 
+/** @returns the files of this size */
+export async function filesOfSize(ask: Ask, bytes: number, { signal }: AskOptions): Promise<readonly string[]> {
+  const found: string[] = []
+  for (const folder of folders) {
+    const { entries } = await ask('survey', { path: folder, maxEntries }, { signal, timeoutMs: snapshotTimeoutMs })
+    for (const entry of entries) if (entry.kind === 'file' && entry.bytes === bytes) found.push(`${folder}/${entry.path}`)
+  }
+  return found
+}
+
 /** @returns whether a job or a shell lives; also where hands do not say */
 export async function hasSessions(ask: Ask, options: AskOptions): Promise<boolean> {
   try {

@@ -98,6 +98,7 @@ async function run({ batches, covers = Infinity, moneyIsLimited = false, maxOutp
     callAs: () => Promise.reject(new Error('no calls')),
     branch: () => Promise.reject(new Error('no branches')),
     labels: () => [],
+    whileProgram: (_, work) => work(),
     attachments: () => [],
     blobs: { keep: async () => '', read: async () => null },
   }

@@ -80,20 +80,27 @@ export function filesFor(
   { sandbox, branches, first }: FilePlaces,
   { caller, id, call, watch }: CallAtFiles,
   fill: (sandbox: Sandbox) => Sandbox,
-): { readonly sandbox: Sandbox; readonly branch: CallContext['branch']; readonly caller: () => Caller } {
+): {
+  readonly sandbox: Sandbox
+  readonly branch: CallContext['branch']
+  readonly caller: () => Caller
+  /** Unwatched: the workspace, or a branch of files. */
+  readonly at: (branch: string | undefined) => Promise<Sandbox>
+} {
   const { branch } = caller
   // A copy was made of a version: nothing of it can be lost.
   const begin = call.tier === 'read_only' || branch !== undefined ? null : first.begin
-  const find = branch === undefined ? () => Promise.resolve(sandbox) : async () => (await branches()).sandbox(branch)
+  const at = async (name: string | undefined): Promise<Sandbox> => (name === undefined ? sandbox : (await branches()).sandbox(name))
   let own = caller
   return {
     caller: () => own,
+    at,
     sandbox: fill({
       get status() {
         return sandbox.status
       },
       async hands(profile) {
-        const open = async (): Promise<Hands> => (await find()).hands(profile)
+        const open = async (): Promise<Hands> => (await at(branch)).hands(profile)
         return watch.unhurried(begin === null || profile === 'vault-read' ? open() : begin().then(open))
       },
       close: () => sandbox.close(),
@@ -141,7 +148,7 @@ export interface RunningCalls {
   /** Running calls of a session, the oldest first. */
   of(session: SessionId): readonly RunningCall[]
   /** All of them, the oldest first. */
-  all(): readonly (RunningCall & Pick<Caller, 'actor' | 'session' | 'turn'>)[]
+  all(): readonly (RunningCall & Pick<Caller, 'actor' | 'session' | 'turn'> & { readonly files: Call['files'] })[]
   enter(caller: Caller, call: Call, options: { readonly id: CallId; readonly signal: AbortSignal | null }): Watch
   /** Ends what still runs when the kernel closes, such as a program that waits for events: the guest would not end before. */
   stop(): void
@@ -156,7 +163,10 @@ type Beat = (progress: ServerPayloads['progress']) => void
 
 /** @param onChange called when a call that may change something has ended, except turns, which change nothing themselves */
 export function createRunningCalls(clock: Clock, beat: Beat, onChange: (caller: Caller, call: Call) => void = () => {}): RunningCalls {
-  const running = new Map<CallId, { readonly caller: Caller; readonly name: string; readonly since: number; beats: number }>()
+  const running = new Map<
+    CallId,
+    { readonly caller: Caller; readonly name: string; readonly files: Call['files']; readonly since: number; beats: number }
+  >()
   const controllers = new Set<AbortController>()
   let timer: NodeJS.Timeout | undefined
 
@@ -176,9 +186,9 @@ export function createRunningCalls(clock: Clock, beat: Beat, onChange: (caller: 
         .filter(([, { caller }]) => caller.session === session)
         .map(([call, { name, since }]) => ({ call, name, elapsedMs: Math.round(clock.monotonicMs() - since) })),
     all: () =>
-      [...running].map(([call, { caller, name, since }]) => {
+      [...running].map(([call, { caller, name, files, since }]) => {
         const { actor, session, turn } = caller
-        return { call, name, elapsedMs: Math.round(clock.monotonicMs() - since), actor, session, turn }
+        return { call, name, files, elapsedMs: Math.round(clock.monotonicMs() - since), actor, session, turn }
       }),
     stop: () => controllers.forEach((controller) => controller.abort('shutdown')),
     enter(caller, call, { id, signal }) {
@@ -189,7 +199,7 @@ export function createRunningCalls(clock: Clock, beat: Beat, onChange: (caller: 
       else signal?.addEventListener('abort', stop)
       const limit = startLimit(clock, call.timeoutMs, () => controller.abort('timeout'))
       // A turn sends heartbeats through its calls, not by itself.
-      if (call.name !== 'turn.send') running.set(id, { caller, name: call.name, since: clock.monotonicMs(), beats: 0 })
+      if (call.name !== 'turn.send') running.set(id, { caller, name: call.name, files: call.files, since: clock.monotonicMs(), beats: 0 })
       timer ??= setInterval(tick, tickMs).unref()
       return {
         signal: controller.signal,

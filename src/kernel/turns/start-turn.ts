@@ -6,6 +6,8 @@ import {
   type ClientResult,
   type ClientTools,
   grantOf,
+  type KeptFile,
+  originOf,
   OxbowError,
   type SentFile,
   type SessionId,
@@ -21,7 +23,7 @@ import type { Gate } from '../gate.ts'
 import type { Conversations } from '../conversation/conversations.ts'
 import type { Registry } from '../registry.ts'
 import type { Sessions } from '../sessions.ts'
-import { userCaller } from '../stages/policy.ts'
+import { type Provenance, userCaller } from '../stages/policy.ts'
 import { queueFull } from './lanes.ts'
 import type { Lanes } from './lanes-interface.ts'
 
@@ -60,6 +62,8 @@ interface StartTurnDeps {
   readonly gate: Gate
   readonly registry: Registry
   readonly conversations: Pick<Conversations, 'read'>
+  /** Labels that files of the workspace with the same content have; absent: there are none. */
+  readonly labelsOfFile: (file: KeptFile) => Promise<Provenance>
   /** Of a conversation, what a turn reads. */
   readonly historyBytes: number
   /** Starts to recall while the message is being recorded; absent: the agent may not read memory. */
@@ -90,6 +94,7 @@ export function createStartTurn(deps: StartTurnDeps): StartTurn {
       await sessions.load(session)
       const blobs = { keep: store.putBlob, read: store.blob }
       const files = attachments.length === 0 ? null : await (await import('../attachments.ts')).takeIn(attachments, blobs)
+      if (files !== null) await joinLabels(deps, session, files)
       const turn = clientId as string as TurnId
       if (client !== undefined) await (await import('../calls/client-calls.ts')).assertForeign(client, registry)
       const person = userCaller(user, session, turn)
@@ -115,6 +120,16 @@ export function createStartTurn(deps: StartTurnDeps): StartTurn {
     } finally {
       lanes.admitted(session)
     }
+  }
+}
+
+/** What a person attaches has the labels of its source, whoever may have written it, before a model reads it. */
+async function joinLabels({ sessions, labelsOfFile }: StartTurnDeps, session: SessionId, files: readonly KeptFile[]): Promise<void> {
+  for (const file of files) {
+    const { labels, from } = await labelsOfFile(file)
+    const origins = from.map((one) => one.from)
+    sessions.join({ session }, labels, origins)
+    sessions.join({ session }, ['untrusted'], [originOf('path', `attached/${file.name}`)])
   }
 }
 

@@ -3,6 +3,8 @@ import { createTwoFilesPatch } from 'diff'
 import { isUtf8 } from 'node:buffer'
 import { maxDiffBytes, maxDiffedBytes, maxLogScan, maxShownBytes } from '../limits.ts'
 import { OxbowError } from '../../types/index.ts'
+import type { Labels } from '../stages/policy.ts'
+import { labelsOfCommit } from './message-labels.ts'
 import type { CommitFacts, Repository } from './repository.ts'
 import { folderMode, type TreeEntry } from './work-tree.ts'
 
@@ -24,6 +26,8 @@ export interface Difference {
 
 export interface LoggedCommit extends Omit<CommitFacts, 'tree'> {
   readonly tags: readonly string[]
+  /** Of those who wrote its message and its tags; null for a message of an earlier release, which does not say. */
+  readonly labels: Labels | null
 }
 
 /** The places where a path has another content in two trees; null: there is nothing. */
@@ -42,8 +46,13 @@ export async function listLog(repository: Repository, from: string, path: string
     const { tree, ...facts }: CommitFacts = await repository.commitFacts(oid)
     const parent: string | undefined = facts.parents[0]
     if (path === '' || (await differs(repository, tree, parent, path))) {
-      const own = tags.filter(({ commit }) => commit === oid).map(({ name }) => name)
-      found.push({ ...facts, tags: own })
+      const own = tags.filter(({ commit }) => commit === oid)
+      const labels = [labelsOfCommit(facts.trailers), ...own.map((tag) => tag.labels)]
+      found.push({
+        ...facts,
+        tags: own.map(({ name }) => name),
+        labels: labels.includes(null) ? null : labels.flatMap((each) => each ?? []),
+      })
     }
     oid = parent
   }

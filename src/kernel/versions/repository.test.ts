@@ -91,7 +91,7 @@ test('drafts that a kill left are removed when the repository is opened, and tag
     for (const place of places) writeFileSync(join(folder, `${place}.${draft}`), '')
     const repository = await openRepository(folder)
     assert.equal(await repository.resolve('HEAD'), commit)
-    assert.deepEqual(await repository.tags(), [{ name: 'v1.new', commit }])
+    assert.deepEqual(await repository.tags(), [{ name: 'v1.new', commit, labels: [] }])
     git(folder, 'fsck', '--strict', '--full')
     assert.deepEqual(
       readdirSync(folder, { recursive: true, encoding: 'utf8' }).filter((name) => name.endsWith(draft)),

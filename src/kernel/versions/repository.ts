@@ -8,6 +8,8 @@ import { join } from 'node:path'
 import git from 'isomorphic-git'
 import { OxbowError, writeWhole } from '../../types/index.ts'
 import { maxPendingPackBytes } from '../limits.ts'
+import type { Labels } from '../stages/policy.ts'
+import { labelsOfTag } from './message-labels.ts'
 import { joinPacks, type ObjectKind, objectId, type PackedObject, packObject, writePack } from './pack-file.ts'
 import { decodeTree, type TreeEntry } from './work-tree.ts'
 
@@ -50,7 +52,7 @@ export interface Repository {
   /** @throws OxbowError `bad_input` if the name is invalid or taken */
   tag(name: string, commit: string, message: string, author: string, at: number): void
   /** Tags, and the commits that they name. */
-  tags(): Promise<readonly { readonly name: string; readonly commit: string }[]>
+  tags(): Promise<readonly { readonly name: string; readonly commit: string; readonly labels: Labels }[]>
   /** @param name a commit, the first characters of one, a tag, `HEAD`, or one of these with `~N` @throws OxbowError `not_found` */
   resolve(name: string): Promise<string>
 }
@@ -173,9 +175,10 @@ function createReader(folder: string): Reader {
       return Promise.all(
         names.map(async (name) => {
           const oid = await git.resolveRef({ ...place(), ref: `refs/tags/${name}` })
-          const target = /^object ([0-9a-f]{40})$/m.exec((await read(oid, 'tag')).toString())?.[1]
+          const text = (await read(oid, 'tag')).toString()
+          const target = /^object ([0-9a-f]{40})$/m.exec(text)?.[1]
           if (target === undefined) throw damaged(oid)
-          return { name, commit: target }
+          return { name, commit: target, labels: labelsOfTag(text) }
         }),
       )
     },

@@ -4,14 +4,16 @@
  */
 import { posix } from 'node:path'
 import { z } from 'zod'
-import { type Call, type CallContext, type Done, type Json, type Label, OxbowError } from '../../types/index.ts'
+import { type Call, type CallContext, type Caller, type Done, type Json, type Label, OxbowError } from '../../types/index.ts'
 import { assertNoBranch } from '../branches/branches.ts'
 import { checkpointTimeoutMs, firstVersionTimeoutMs, maxListedChanges, maxLogged } from '../limits.ts'
-import { processRight } from '../stages/policy.ts'
+import type { Store } from '../../store/index.ts'
+import { join, type Labels, processRight } from '../stages/policy.ts'
 import type { CallOf } from '../sessions.ts'
 import type { DocumentChange, Documents } from '../state/documents.ts'
 import { type Committed, documentName, documentPath } from './checkpoint.ts'
 import type { Difference, LoggedCommit, ShownFile } from './history.ts'
+import { labelLine, messageLabels, trailersOf } from './message-labels.ts'
 import type { TurnFacts } from './versioning.ts'
 import type { Versions } from './versions.ts'
 
@@ -20,6 +22,9 @@ export interface VersionCallDeps {
   readonly versions: () => Promise<Versions | null>
   readonly documents: Pick<Documents, 'put'>
   readonly turnFacts: (turn: string) => Promise<TurnFacts>
+  /** Labels of what the caller has read, which its messages may repeat. */
+  readonly heldLabels: (caller: Caller) => Labels
+  readonly store: Pick<Store, 'session'>
   /** Called with the paths of files that were brought back. */
   readonly restored: (of: CallOf, paths: readonly string[]) => Promise<void>
 }
@@ -87,7 +92,7 @@ function commitCall(deps: VersionCallDeps): Call<{ message: string }, Committed>
     recordOutput: (output) => ({ ...output, state: [...output.state] }),
     async run({ message }, { caller, clock, signal }) {
       assertNoBranch(caller)
-      const by = { author: caller.actor, at: clock.now(), subject: message, trailers: trailersOf(caller) }
+      const by = { author: caller.actor, at: clock.now(), subject: message, trailers: trailersOf(caller, deps.heldLabels(caller)) }
       const done = await (await open(deps)).commit(by, signal)
       return {
         output: done,
@@ -95,10 +100,6 @@ function commitCall(deps: VersionCallDeps): Call<{ message: string }, Committed>
       }
     },
   }
-}
-
-function trailersOf({ session, turn }: { readonly session: string; readonly turn: string }): Readonly<Record<string, string>> {
-  return { ...(session !== '' && { 'Oxbow-Session': session }), ...(turn !== '' && { 'Oxbow-Turn': turn }) }
 }
 
 interface TagInput {
@@ -121,7 +122,8 @@ function tagCall(deps: VersionCallDeps): Call<TagInput, { commit: string }> {
     output: z.object({ commit: z.string() }),
     example: { tag: 'before-migration', at: 'HEAD', message: '' },
     async run({ tag, at: wanted, message }, { caller, clock }) {
-      const done = await (await open(deps)).tag({ tag, at: wanted, message: message || tag, author: caller.actor, time: clock.now() })
+      const text = `${message || tag}\n\n${labelLine(deps.heldLabels(caller))}`
+      const done = await (await open(deps)).tag({ tag, at: wanted, message: text, author: caller.actor, time: clock.now() })
       return { output: done, text: `Tagged ${short(done.commit)} as ${tag}.` }
     },
   }
@@ -149,7 +151,11 @@ function logCall(deps: VersionCallDeps): Call<LogInput, { commits: readonly Logg
         const names = tags.length === 0 ? '' : ` (${tags.join(', ')})`
         return `${short(commit)} ${new Date(time).toISOString()} ${author}${names} ${subject}`
       })
-      return { output: { commits }, text: lines.join('\n') || 'There are no versions yet.' }
+      return {
+        output: { commits },
+        text: lines.join('\n') || 'There are no versions yet.',
+        labels: await messageLabels(deps.store, commits),
+      }
     },
   }
 }
@@ -164,6 +170,7 @@ function diffCall(deps: VersionCallDeps): Call<DiffInput, Difference> {
   return {
     ...shared,
     ...reads,
+    files: 'past',
     name: 'version.diff',
     summary: 'Shows what changed between two versions, by default in the newest one.',
     input: z.strictObject({
@@ -190,6 +197,7 @@ function showCall(deps: VersionCallDeps): Call<{ path: string; at: string }, Sho
   return {
     ...shared,
     ...reads,
+    files: 'past',
     name: 'version.show',
     summary: 'Shows a file as it was in a version.',
     input: z.strictObject({ path, at }),
@@ -233,6 +241,7 @@ function restoreCall(deps: VersionCallDeps): Call<RestoreInput, Restored> {
   return {
     ...shared,
     ...writes,
+    files: 'past',
     name: 'version.restore',
     summary: 'Brings a file, a folder or everything back to a version, deleted files too. Without apply: only a preview.',
     input: z.strictObject({ path, at, apply: z.boolean().default(false).describe('Restore; otherwise only list what would change.') }),
@@ -254,7 +263,9 @@ async function restore(
   const inTree = treePath(of)
   // Before anything is committed, since `HEAD~1` would then be another version.
   const target = await versions.resolve({ at: wanted })
-  const by = { author: caller.actor, at: clock.now(), trailers: trailersOf(caller) }
+  // The subject names files.
+  const labels = join(deps.heldLabels(caller), context.labels())
+  const by = { author: caller.actor, at: clock.now(), trailers: trailersOf(caller, labels) }
   const name = inTree === '' ? 'everything' : shownPath(inTree)
   const before = (await versions.commit({ ...by, subject: `Before a restore of ${name}` }, signal)).commit!
   const found = await versions.compare({ from: before, to: target, path: inTree, text: false, limit: Infinity })
@@ -316,7 +327,12 @@ function beginCall(deps: VersionCallDeps): Call<Record<string, never>, Committed
     timeoutMs: firstVersionTimeoutMs,
     recordOutput: (output) => ({ ...output, state: [...output.state] }),
     async run(_, { clock, signal }) {
-      const by = { author: 'oxbow', at: clock.now(), subject: 'Before the first change', trailers: {} }
+      const by = {
+        author: 'oxbow',
+        at: clock.now(),
+        subject: 'Before the first change',
+        trailers: trailersOf({ session: '', turn: '' }, []),
+      }
       return { output: await (await open(deps)).commit(by, signal) }
     },
   }
@@ -338,8 +354,8 @@ function turnCall(deps: VersionCallDeps): Call<{ turn: string; only_state: boole
     timeoutMs: checkpointTimeoutMs,
     recordOutput: (output) => ({ ...output, state: [...output.state] }),
     async run({ turn, only_state: onlyState }, { caller: { session }, clock, signal }) {
-      const { subject, author } = await deps.turnFacts(turn)
-      const by = { author, at: clock.now(), subject, trailers: trailersOf({ session, turn }) }
+      const { subject, author, labels } = await deps.turnFacts(turn)
+      const by = { author, at: clock.now(), subject, trailers: trailersOf({ session, turn }, labels) }
       const done = await (await open(deps)).commit(by, signal, onlyState ? 'state' : undefined)
       return { output: { ...done, turn } }
     },

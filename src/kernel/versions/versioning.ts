@@ -9,6 +9,7 @@ import { type Call, type CallId, type Caller, type Config, once, type RecordView
 import type { Background } from '../background.ts'
 import type { Events } from '../events.ts'
 import { maxListedChanges, maxSearchedVersions, maxTitleLength } from '../limits.ts'
+import type { Labels } from '../stages/policy.ts'
 import type { Documents } from '../state/documents.ts'
 import type { Versions } from './versions.ts'
 import type { FirstVersion } from '../stages/running-calls.ts'
@@ -17,6 +18,8 @@ import type { FirstVersion } from '../stages/running-calls.ts'
 export interface TurnFacts {
   readonly subject: string
   readonly author: string
+  /** Of what its conversation had read when the message was sent, which the message may repeat. */
+  readonly labels: Labels
 }
 
 export interface Versioning {
@@ -42,6 +45,12 @@ interface VersioningDeps {
   readonly config: Config['versions']
   readonly background: () => Pick<Background, 'run'>
   readonly events: Pick<Events, 'onTurnEnd'>
+}
+
+/** The part of the record of a message that its version names. */
+interface TurnIntent {
+  readonly input?: { readonly text?: unknown }
+  readonly labels?: Labels
 }
 
 /** A turn that has changed something. */
@@ -106,12 +115,12 @@ export function createVersioning(deps: VersioningDeps): Versioning {
     },
     async turnFacts(turn) {
       const [sent] = await store.records({ call: turn as CallId, phases: ['intent'], order: 'oldest_first', limit: 1, hydrate: true })
-      const input = sent === undefined ? null : (JSON.parse(sent.body) as { input?: { text?: unknown } }).input
+      const { input, labels = [] } = sent === undefined ? {} : (JSON.parse(sent.body) as TurnIntent)
       const text = typeof input?.text === 'string' ? input.text : ''
       const subject = Array.from(text.trim().split('\n', 1)[0] ?? '')
         .slice(0, maxTitleLength)
         .join('')
-      return { subject: subject || 'Turn', author: waiting.find((one) => one.turn === turn)?.actor ?? 'agent' }
+      return { subject: subject || 'Turn', author: waiting.find((one) => one.turn === turn)?.actor ?? 'agent', labels }
     },
     async changedIn(session) {
       const kept = await versions()

@@ -64,6 +64,7 @@ export const runtimePart = {
   tier: 'read_only',
   // A process has this right whatever its configuration says.
   right: 'turn.run',
+  files: 'workspace',
   effect: 'none',
   audience: ['runtime'],
   labels: { adds: [], sink: false },
@@ -132,7 +133,7 @@ interface Asked {
  */
 export async function askPlugin<Op extends PluginOp>(
   { hosts, limits, capSpend, labelsOf, flowsFreely }: Pick<PartDeps, 'hosts' | 'limits' | 'capSpend' | 'labelsOf' | 'flowsFreely'>,
-  { caller, id, signal, callAs }: Pick<CallContext, 'caller' | 'id' | 'signal' | 'callAs'>,
+  { caller, id, signal, callAs, whileProgram }: Pick<CallContext, 'caller' | 'id' | 'signal' | 'callAs' | 'whileProgram'>,
   { plugin, timeoutMs }: Asked,
   op: Op,
   input: PluginOps[Op]['input'],
@@ -146,7 +147,8 @@ export async function askPlugin<Op extends PluginOp>(
       if (learnsTooMuch(plugin, before, outcome)) return keptFrom(plugin, name)
       return isOverOwnBudget(plugin, outcome) ? overOwnBudget(plugin, outcome) : outcome
     }
-    return await hosts.ask(plugin.name, op, input, { signal, timeoutMs, call })
+    const sees = { folders: plugin.paths.map(({ path }) => path) }
+    return await whileProgram(sees, () => hosts.ask(plugin.name, op, input, { signal, timeoutMs, call }))
   } finally {
     leave()
   }

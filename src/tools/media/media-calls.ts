@@ -143,6 +143,7 @@ export const attachmentSave = (seen: SeenFiles): Call<SaveInput, SaveOutput> => 
   example: { index: 0, path: 'photo.png', overwrite: false },
   tier: 'side_effecting',
   right: 'attachment.save',
+  files: 'writes',
   effect: 'once',
   audience: ['model'],
   labels: { adds: [], sink: false },

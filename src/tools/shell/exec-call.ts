@@ -61,6 +61,7 @@ export const shellExec: Call<ExecInput, ExecOutput> = {
   example: { command: 'wc -l *.md', cwd: '/shared', stdin: '', timeout_s: 60 },
   tier: 'privileged',
   right: 'shell.run',
+  files: 'workspace',
   effect: 'once',
   audience: ['model', 'terminal'],
   labels: { adds: ['untrusted'], sink: false },

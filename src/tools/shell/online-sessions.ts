@@ -82,9 +82,10 @@ export function onlineSessions(proxy: Pick<EgressProxy, 'issue'>): OnlineSession
 type Begin = (request: OpenRequest, hosts: readonly string[], context: CallContext) => Promise<OpenOutput>
 type VisitsOf = (id: string) => ReturnType<EgressPass['soFar']>
 
-const withNetwork: Pick<Call, 'tier' | 'right' | 'effect' | 'audience' | 'labels'> = {
+const withNetwork: Pick<Call, 'tier' | 'right' | 'files' | 'effect' | 'audience' | 'labels'> = {
   tier: 'privileged',
   right: 'shell.network',
+  files: 'workspace',
   effect: 'once',
   audience: ['model', 'terminal'],
   labels: { adds: ['untrusted'], sink: true },
@@ -168,6 +169,7 @@ export function shellOnline(proxy: Pick<EgressProxy, 'issue'>): Call<OnlineInput
     example: { command: 'npm view left-pad version', cwd: '/shared', stdin: '', timeout_s: 60, hosts: ['registry.npmjs.org'] },
     tier: 'privileged',
     right: 'shell.network',
+    files: 'workspace',
     effect: 'once',
     audience: ['model', 'terminal'],
     labels: { adds: ['untrusted'], sink: true },

@@ -53,6 +53,7 @@ export const execRun: Call<RunInput, ExecOutput> = {
   example: { binary: 'git', args: ['log', '--oneline'], cwd: '/shared', env: {}, stdin: '', timeout_s: 60 },
   tier: 'privileged',
   right: 'exec.run',
+  files: 'workspace',
   effect: 'once',
   audience: ['model', 'terminal'],
   labels: { adds: ['untrusted'], sink: false },

@@ -49,8 +49,9 @@ export const keyNames: readonly [SessionKey, ...SessionKey[]] = [
 ]
 
 /** Facts that all calls on one session share. Its output may come from anywhere. */
-export const sessionCall: Pick<Call, 'right' | 'audience' | 'labels'> = {
+export const sessionCall: Pick<Call, 'right' | 'files' | 'audience' | 'labels'> = {
   right: 'shell.run',
+  files: 'workspace',
   audience: ['model', 'terminal'],
   labels: { adds: ['untrusted'], sink: false },
 }

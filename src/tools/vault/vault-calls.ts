@@ -106,6 +106,7 @@ export const vaultCopyTo = (seen: SeenFiles): Call<CopyInput, CopyOutput> => ({
   example: { source_path: '/vault/letter.pdf', destination_path: '/tmp/letter.pdf', overwrite: false },
   tier: 'privileged',
   right: 'vault.copy',
+  files: 'writes',
   effect: 'once',
   audience: ['model', 'terminal'],
   // From its intent on, the conversation may have read it, however the call ends: what it sends outside is judged by that.

@@ -1,0 +1,67 @@
+/**
+ * Hosts that an agent has reached before. After untrusted text, which may have told it where to send something, the first call to another
+ * host asks once; whatever passes the gate teaches its hosts, for good. What a call names counts: a server of tools, a search service and a
+ * command that may reach any host are approved in their own ways.
+ */
+import { type Call, type Caller, type CallId, type Config, type Decision, once } from '../../types/index.ts'
+import type { Judged } from '../sessions.ts'
+import { leadsOutside, verdictOf } from '../stages/policy.ts'
+import type { Documents } from '../state/documents.ts'
+
+export const knownHostCategory = 'system/known-hosts'
+
+export interface KnownHosts {
+  /** @returns the verdict, stricter where the call names a new host; at once where that cannot be */
+  judge(caller: Caller, call: Call, input: unknown, judged: Judged): Judged | Promise<Judged>
+  /** The call may run. */
+  learn(of: { readonly caller: Caller; readonly call: CallId }, call: Call, input: unknown): Promise<void> | null
+}
+
+interface KnownHostsDeps {
+  readonly documents: Pick<Documents, 'all' | 'put'>
+  readonly config: Pick<Config, 'flow' | 'egress'>
+  /** Of whom the labels that decide are. */
+  readonly judgedLabels: (caller: Caller) => Judged['held']
+}
+
+export function createKnownHosts({ documents, config, judgedLabels }: KnownHostsDeps): KnownHosts {
+  const decision: Decision = config.flow.new_host
+  const load = once(async () => {
+    const { destinationOf, fitsHost } = await import('./flow-rules.ts')
+    // With a port, as `egress.allow` names it, a host is as well known.
+    const named = config.egress.allow.map((entry) => entry.replace(/:\d+$/, ''))
+    const known = new Set((await documents.all(knownHostCategory)).map(({ name }) => name))
+    const isKnown = (host: string): boolean => known.has(host) || named.some((pattern) => fitsHost(pattern, host))
+    const unknownIn = (call: Call, input: unknown): readonly string[] =>
+      (destinationOf(call.name, input).hosts ?? []).filter((host) => !isKnown(host))
+    return { known, unknownIn }
+  })
+  const concerns = (caller: Caller, call: Call): boolean =>
+    decision !== 'allow' && caller.audience === 'model' && leadsOutside(caller, call)
+  const refine = async (caller: Caller, call: Call, input: unknown, judged: Judged): Promise<Judged> => {
+    const [host] = (await load()).unknownIn(call, input)
+    if (host === undefined) return judged
+    const what = `${call.name} reaches ${host} for the first time`
+    const from = judged.flow.origins.filter(({ label }) => label === 'untrusted')
+    return { ...judged, flow: verdictOf(decision, what, { labels: ['untrusted'], from }) }
+  }
+  return {
+    judge(caller, call, input, judged) {
+      if (judged.flow.decision !== 'allow' || !concerns(caller, call) || !judgedLabels(caller).includes('untrusted')) return judged
+      return refine(caller, call, input, judged)
+    },
+    learn({ caller, call: id }, call, input) {
+      if (!concerns(caller, call)) return null
+      return load().then(async ({ known, unknownIn }) => {
+        const fresh = [...new Set(unknownIn(call, input))]
+        for (const host of fresh) known.add(host)
+        if (fresh.length === 0) return
+        const value = { by: caller.actor, call: id }
+        await documents.put(
+          { caller, call: id, name: call.name },
+          fresh.map((name) => ({ category: knownHostCategory, name, value })),
+        )
+      })
+    },
+  }
+}

@@ -1,0 +1,44 @@
+/**
+ * Ways of private data out of this guest, over the calls that an agent has: the model does all that a hostile page wants of it. Labels
+ * alone are in the way, since each session is new and has read nothing but the place where the last one has put the data.
+ */
+import assert from 'node:assert/strict'
+import { describe, it } from 'node:test'
+import { openFlowWorld } from './flow-world.ts'
+import { nameOf, type Path, runPath, samplePaths, shortestPaths, talkSinks } from './paths.ts'
+import { carriesNothing } from './reasons.ts'
+import { recipes } from './recipes.ts'
+
+/** Of the shortest paths, in each run of the tests; all are in the full run. */
+const pathsInSample = 24
+/** Where nothing is held back: these show that a path carries at all. */
+const openPaths = 8
+
+/** Other paths each time, over the whole list. */
+function some(paths: readonly Path[], count: number): readonly Path[] {
+  const from = Math.floor(Math.random() * paths.length)
+  return Array.from({ length: count }, (_, at) => paths[(from + at * 5) % paths.length]!)
+}
+
+describe('ways of private data out', () => {
+  it('are tried for every call that a model may make', async () => {
+    await using world = await openFlowWorld(false)
+    const tried = new Set(recipes.flatMap(({ calls }) => calls))
+    const left = world.offered.filter((name) => !tried.has(name) && !(name in talkSinks) && carriesNothing[name] === undefined)
+    assert.deepEqual(left, [], 'give it a recipe in recipes.ts, an input in talkSinks, or say in reasons.ts why it carries nothing')
+    const unknown = Object.keys(carriesNothing).filter((name) => !world.offered.includes(name))
+    assert.deepEqual(unknown, [], 'reasons.ts names what is no call')
+  })
+
+  it('carry where nothing is held back', async () => {
+    await using world = await openFlowWorld(true)
+    for (const path of some(shortestPaths(), openPaths)) assert.ok(await runPath(world, path), `it carries nothing: ${nameOf(path)}`)
+  })
+
+  it('are all closed by labels', async () => {
+    await using world = await openFlowWorld(false)
+    const triples = samplePaths([3], pathsInSample / 3, Math.random)
+    for (const path of [...some(shortestPaths(), pathsInSample), ...triples])
+      assert.ok(!(await runPath(world, path)), `it arrived: ${nameOf(path)}`)
+  })
+})

@@ -1,0 +1,291 @@
+/**
+ * A kernel in this process with hands in their real sandbox, and a model that does what its script says and fills in what it has read. Calls
+ * that leave the machine are the real descriptions with a `run` that writes down what arrived.
+ */
+import {
+  chmodSync,
+  copyFileSync,
+  existsSync,
+  lstatSync,
+  mkdirSync,
+  readFileSync,
+  readdirSync,
+  readlinkSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs'
+import { chmod, mkdtemp, mkdir, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { dirname, join } from 'node:path'
+import { setTimeout as delay } from 'node:timers/promises'
+import { toolCall } from '../../src/connect/mcp/tool-call.ts'
+import { describedCalls } from '../../src/guest/offline.ts'
+import { asks, done, type Fixture, newCallId, openFixture, says, testCall, user } from '../../src/kernel/kernel-fixture.ts'
+import { createMemory } from '../../src/memory/index.ts'
+import { readSkillFiles, readSkills } from '../../src/runner/skill-files.ts'
+import { openShownSkills } from '../../src/sandbox/index.ts'
+import { makeWorkbench, type Workbench } from '../../src/sandbox/sandbox-fixture.ts'
+import { openMemoryStore } from '../../src/store/index.ts'
+import { createSkills } from '../../src/skills/index.ts'
+import { builtinCalls, memoryCalls } from '../../src/tools/index.ts'
+import {
+  type Call,
+  configSchema,
+  type GenerateRequest,
+  parseConfig,
+  type Sandbox,
+  type SessionId,
+  systemClock,
+} from '../../src/types/index.ts'
+import type { Step } from './place.ts'
+
+export interface FlowWorld extends AsyncDisposable {
+  readonly bench: Workbench
+  /** The calls that leave the machine. */
+  readonly sinks: readonly Call[]
+  /** All calls that a model may make. */
+  readonly offered: readonly string[]
+  /** What arrived outside, in order. */
+  readonly arrived: readonly string[]
+  /** A message in a new session; resolves when its turn has ended. */
+  session(steps: readonly Step[]): Promise<SessionId>
+  /** Steps for a session that another one begins with this mark. */
+  plan(mark: string, steps: readonly Step[]): void
+  /** Resolves when that session has done them, or does not begin. */
+  begun(mark: string): Promise<void>
+  labels(session: SessionId): Promise<string>
+  lay(path: string, text: string): void
+  /** Removes what the last path has left. */
+  clean(): Promise<void>
+}
+
+/** Rights to everything that the suite tries, so that rights protect from nothing. */
+const rights = [
+  'agent.spawn', 'agent.use', 'attachment.save', 'browser.use', 'data.extract', 'events.publish', 'events.read', 'exec.run', 'file.read', 'file.write',
+  'mcp.desk', 'media.send', 'memory.read', 'memory.write', 'schedule.read', 'schedule.write', 'scratchpad.use', 'shell.network', 'shell.run', 'skill.use',
+  'state.read', 'state.write', 'system.read', 'vault.copy', 'vault.list', 'version.read', 'version.write', 'web.read', 'a2a.translator', 'acp.helper',
+] // prettier-ignore
+
+/** @param isOpen nothing is held back: what a path cannot carry then, its recipes cannot carry at all */
+export async function openFlowWorld(isOpen: boolean): Promise<FlowWorld> {
+  await using made = new AsyncDisposableStack()
+  const bench = made.use(await makeWorkbench())
+  const home = await makeHome()
+  made.defer(() => rm(home, { recursive: true }))
+  const arrived: string[] = []
+  const described = await describedCalls(parseConfig({}, 'the defaults'))
+  const sinks = sinkCalls(described, bench, arrived)
+  const scripts = createScripts()
+  const names = new Set(sinks.map(({ name }) => name))
+  const store = await openMemoryStore({ user })
+  const fixture: Fixture = await openFixture({
+    store,
+    sandbox: withNetwork(bench.sandbox),
+    versionsFolder: join(bench.root, 'internal', 'versions'),
+    calls: [
+      ...builtinCalls({ files: true, shell: true, profiles: ['work', 'vault-read'] }).filter(({ name }) => !names.has(name)),
+      ...sinks,
+      ...deskTools(bench),
+    ],
+    memory: {
+      make: (host) => createMemory({ store, config: memoryConfig, clock: systemClock, host }),
+      calls: (memory) => memoryCalls(memory),
+    },
+    servers: await skillsOf(bench, home),
+    config: {
+      agent: { rights },
+      approval: { mode: 'auto' },
+      exec: { allow: ['cp', 'cat', 'tee'] },
+      memory: { embedder: 'none' },
+      agents: { max_live: 1_000, max_starts_per_minute: 10_000, max_per_turn: 100 },
+      schedules: { max_schedules: 1_000 },
+      flow: {
+        // A person says yes to everything but what private data is about.
+        ...(isOpen ? { both: 'allow' } : { both: 'deny' }),
+        irreversible: 'allow',
+        new_host: 'allow',
+        source: isOpen ? [] : ['/shared/finance/**', '/tmp/finance/**'].map((path) => ({ path, labels: ['private'] })),
+      },
+    },
+    play: scripts.play,
+  })
+  made.use(fixture)
+  const world = { bench, sinks, arrived, offered: await offeredIn(fixture), ...turnsOf(fixture, scripts), ...filesOf(bench, fixture) }
+  const kept = made.move()
+  return { ...world, [Symbol.asyncDispose]: () => kept.disposeAsync() }
+}
+
+/** Its calls with network write down what they send; the guard looks for their programs all the same. */
+function withNetwork(sandbox: Sandbox): Sandbox {
+  return { ...sandbox, hands: (profile) => sandbox.hands(profile === 'online' ? 'work' : profile) }
+}
+
+const memoryConfig = configSchema.parse({ memory: { embedder: 'none' } }).memory
+
+async function offeredIn({ kernel }: Fixture): Promise<readonly string[]> {
+  const outcome = await kernel.call('system.calls', {})
+  if (outcome.status !== 'ok') throw new Error(outcome.text)
+  const calls = outcome.output as readonly { name: string; audience: readonly string[] }[]
+  return calls.flatMap(({ name, audience }) => (audience.includes('model') ? [name] : []))
+}
+
+/** What the model does next, by the mark that the first message of its session begins with. */
+function createScripts() {
+  interface Script {
+    readonly left: Step[]
+    readonly ended: PromiseWithResolvers<void>
+  }
+  const scripts = new Map<string, Script>()
+  const play = (request: GenerateRequest) => {
+    const textOf = ({ parts }: GenerateRequest['messages'][number]): string =>
+      parts.map((part) => ('text' in part ? part.text : '')).join('\n')
+    const all = request.messages.map(textOf).join('\n')
+    const asked = textOf(request.messages.findLast(({ role }) => role === 'user')!)
+    // What the guest asks a model for itself: a title.
+    if ((request.tools ?? []).length === 0) return says('A title')
+    const ordered = /\[\[do (\w+) (\{.*?\})\]\]/.exec(asked)
+    const mark = /\[\[go \w+\]\]/.exec(asked)?.[0] ?? ''
+    if (ordered !== null && mark === '') return all.includes('Moved') ? says('done') : asks([ordered[1] ?? '', ordered[2]])
+    const script = scripts.get(mark)
+    if (script === undefined) return says('nothing to do')
+    const step = script.left.shift()
+    if (step === undefined) {
+      script.ended.resolve()
+      return says('done')
+    }
+    return asks([step.tool, typeof step.input === 'function' ? step.input(all) : step.input])
+  }
+  return {
+    play,
+    add: (mark: string, steps: readonly Step[]): void => void scripts.set(mark, { left: [...steps], ended: Promise.withResolvers() }),
+    ended: (mark: string): Promise<void> => scripts.get(mark)?.ended.promise ?? Promise.resolve(),
+  }
+}
+
+function turnsOf(fixture: Fixture, scripts: ReturnType<typeof createScripts>): Pick<FlowWorld, 'session' | 'plan' | 'begun' | 'labels'> {
+  let turns = 0
+  return {
+    labels: async (session) => (await fixture.store.session(session))?.labels ?? '',
+    plan: scripts.add,
+    begun: (mark) => Promise.race([scripts.ended(mark), delay(longestStartMs, undefined, { ref: false })]),
+    async session(steps) {
+      const mark = `[[go t${++turns}]]`
+      scripts.add(mark, steps)
+      const { id } = await fixture.kernel.createSession('')
+      const over = Promise.withResolvers<void>()
+      const clientId = newCallId()
+      const stop = await fixture.kernel.follow(id, 0, (event) => {
+        if (event.type === 'record' && event.record.call === clientId && event.record.phase === 'outcome') over.resolve()
+      })
+      await fixture.kernel.sendTurn({ session: id, clientId, text: mark })
+      await over.promise
+      stop()
+      return id
+    },
+  }
+}
+
+/** A session that has not ended by then was never begun. */
+const longestStartMs = 10_000
+
+function filesOf({ root }: Workbench, { kernel }: Fixture): Pick<FlowWorld, 'lay' | 'clean'> {
+  const lay: FlowWorld['lay'] = (path, text) => {
+    const folder = dirname(join(root, path))
+    mkdirSync(folder, { recursive: true })
+    if (path.split('/').length > 3) chmodSync(folder, 0o777)
+    writeFileSync(join(root, path), text)
+    chmodSync(join(root, path), 0o666)
+  }
+  const ask = async <Output>(name: string, input: object): Promise<Output | null> => {
+    const outcome = await kernel.call(name, input as never)
+    return outcome.status === 'ok' ? (outcome.output as Output) : null
+  }
+  return {
+    lay,
+    async clean() {
+      for (const folder of ['shared', 'tmp'])
+        for (const name of readdirSync(join(root, folder))) {
+          // Through the gate, so that no label of what is gone stays and hides what a later path loses.
+          await ask('file.delete', { path: `/${folder}/${name}`, recursive: true })
+          rmSync(join(root, folder, name), { recursive: true, force: true })
+        }
+      lay('/shared/orders.txt', 'Do what the message says.')
+      const found = await ask<{ branches: readonly { name: string }[] }>('branch.list', {})
+      for (const { name } of found?.branches ?? []) await ask('branch.drop', { branch: name })
+    },
+  }
+}
+
+/** The calls that leave the machine; a command with network sends the files that it names. */
+function sinkCalls(described: readonly Call[], { root }: Workbench, arrived: string[]): readonly Call[] {
+  const real = described.filter(({ labels, audience, name }) => labels.sink && audience.includes('model') && name !== 'media.send')
+  const outside = ['a2a.translator', 'acp.helper', 'mcp.desk.upload'].map((name) =>
+    testCall(name, async () => done('sent'), { right: name.split('.').slice(0, 2).join('.'), labels: { adds: ['untrusted'], sink: true } }),
+  )
+  return [...real, ...outside].map((call) => ({
+    ...call,
+    timeoutMs: 5_000,
+    async run(input: object) {
+      const text = JSON.stringify(input)
+      const named = [...text.matchAll(/@?(\/(?:shared|tmp)\/[\w./-]+)/g)].map(([, path = '']) => followed(root, path))
+      arrived.push(text, ...named.filter((path) => existsSync(path)).map((path) => readFileSync(path, 'utf8')))
+      return done('sent')
+    },
+  }))
+}
+
+/** Links name paths of the sandbox. */
+function followed(root: string, path: string): string {
+  const here = join(root, path)
+  return lstatSync(here, { throwIfNoEntry: false })?.isSymbolicLink() === true ? followed(root, readlinkSync(here)) : here
+}
+
+/** Tools of a server that sees /shared by itself: the real call, before a server in this process. */
+function deskTools({ root }: Workbench): readonly Call[] {
+  const host = (path: unknown): string => join(root, String(path))
+  const tools = {
+    copy: ({ from, to }: Record<string, unknown>) => (copyFileSync(host(from), host(to)), 'copied'),
+    show: ({ path }: Record<string, unknown>) => readFileSync(host(path), 'utf8'),
+  }
+  const client = {
+    callTool: async (name: keyof typeof tools, input: Record<string, unknown>) => ({
+      content: [{ type: 'text', text: tools[name](input) }],
+    }),
+  }
+  return Object.keys(tools).map((part) => {
+    const definition = { name: part, title: '', description: part, inputSchema: { type: 'object' }, outputSchema: null }
+    return toolCall({
+      server: { name: 'desk', settings: { folders: ['/shared:rw', '/tmp:rw'], timeout_s: 10 } },
+      tool: { definition, readOnly: false, sink: false, part, hash: 'same' },
+      connection: {
+        listed: async () => ({ tools: [{ definition, hash: 'same' }] }),
+        request: (_: unknown, __: unknown, ask: (to: typeof client) => unknown) => ask(client),
+      },
+      schemas: { validate: async () => [] },
+    } as never) as Call
+  })
+}
+
+async function makeHome(): Promise<string> {
+  const home = await mkdtemp(join(tmpdir(), 'oxbow-home-'))
+  const scripts = join(home, 'skills/copier/scripts')
+  await mkdir(scripts, { recursive: true })
+  await writeFile(join(home, 'skills/copier/SKILL.md'), '---\nname: copier\ndescription: Copies files.\n---\nRun a script.\n')
+  await writeFile(join(scripts, 'copy.sh'), 'cp "$1" "$2"\n')
+  await writeFile(join(scripts, 'show.sh'), 'cat "$1"\n')
+  for (const name of ['copy.sh', 'show.sh']) await chmod(join(scripts, name), 0o755)
+  return home
+}
+
+async function skillsOf({ root, sandbox }: Workbench, home: string): Promise<NonNullable<Parameters<typeof openFixture>[0]>['servers']> {
+  const host = {
+    skills: async () => readSkills([home]),
+    skillFiles: async (skill: Parameters<typeof readSkillFiles>[1]) => readSkillFiles([home], skill),
+  }
+  const { show } = await openShownSkills(join(root, 'internal'))
+  return async ({ documents }) => {
+    const parts = { documents, host, sandbox, mounts: () => [], agent: 'ox', show, nowMs: systemClock.monotonicMs }
+    const skills = createSkills({ ...parts, countTokens: async (texts) => texts.map((text) => Math.ceil(text.length / 4)) })
+    return { calls: skills.calls, section: skills.section, tools: () => [], close: async () => {} }
+  }
+}
