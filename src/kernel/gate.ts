@@ -350,7 +350,7 @@ async function run(
   }
   if (hold !== null) deps.budgets.begin(hold, watch.overBudget)
   try {
-    const work = (): ReturnType<Call['run']> => call.run(use.input, context)
+    const work = (): ReturnType<Call['run']> => files.around(() => call.run(use.input, context))
     return { done: await watch.race(watched === null ? work() : watched.around(deps.sandbox, work)) }
   } catch (error) {
     const reason = isShutdown(error) ? 'shutdown' : stopReason(watch.signal)

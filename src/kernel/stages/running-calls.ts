@@ -53,22 +53,25 @@ export interface Watch {
   leave(): void
 }
 
-/** Keeps a version of what is there before a call can change it; null once there is one. */
-export interface FirstVersion {
-  begin: (() => Promise<void>) | null
+/** Keeps versions of what calls change: of what is there before, and of what they leave. A branch of files is not watched. */
+export interface FileChanges {
+  /** @param patience waits for what does not count against the call's time limit */
+  hands(hands: Hands, caller: Caller, patience: Watch['unhurried']): Hands
+  /** Runs a call whose program sees files of the workspace by itself. */
+  around<Result>(caller: Caller, patience: Watch['unhurried'], work: () => Promise<Result>): Promise<Result>
 }
 
 /** Where calls find files. */
 export interface FilePlaces {
   readonly sandbox: Sandbox
   readonly branches: () => Promise<Pick<Branches, 'create' | 'sandbox'>>
-  readonly first: FirstVersion
+  readonly changes: FileChanges
 }
 
 interface CallAtFiles {
   readonly caller: Caller
   readonly id: CallId
-  readonly call: Pick<Call, 'name' | 'tier'>
+  readonly call: Pick<Call, 'name' | 'tier' | 'folders'>
   readonly watch: Pick<Watch, 'signal' | 'unhurried'>
 }
 
@@ -77,24 +80,29 @@ interface CallAtFiles {
  * @param fill puts secrets in where handles stand
  */
 export function filesFor(
-  { sandbox, branches, first }: FilePlaces,
+  { sandbox, branches, changes }: FilePlaces,
   { caller, id, call, watch }: CallAtFiles,
   fill: (sandbox: Sandbox) => Sandbox,
-): { readonly sandbox: Sandbox; readonly branch: CallContext['branch']; readonly caller: () => Caller } {
+): {
+  readonly sandbox: Sandbox
+  readonly branch: CallContext['branch']
+  readonly caller: () => Caller
+  around<Result>(work: () => Promise<Result>): Promise<Result>
+} {
   const { branch } = caller
-  // A copy was made of a version: nothing of it can be lost.
-  const begin = call.tier === 'read_only' || branch !== undefined ? null : first.begin
   const find = branch === undefined ? () => Promise.resolve(sandbox) : async () => (await branches()).sandbox(branch)
   let own = caller
   return {
     caller: () => own,
+    around: (work) => (call.folders === undefined ? work() : changes.around(caller, watch.unhurried, work)),
     sandbox: fill({
       get status() {
         return sandbox.status
       },
       async hands(profile) {
-        const open = async (): Promise<Hands> => (await find()).hands(profile)
-        return watch.unhurried(begin === null || profile === 'vault-read' ? open() : begin().then(open))
+        const hands = await watch.unhurried(find().then((found) => found.hands(profile)))
+        const changesFiles = call.tier !== 'read_only' && (profile === 'work' || profile === 'online')
+        return changesFiles ? changes.hands(hands, caller, watch.unhurried) : hands
       },
       close: () => sandbox.close(),
     }),
