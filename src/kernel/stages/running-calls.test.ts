@@ -18,7 +18,7 @@ const fakeSandbox: Sandbox = { status: {} as Sandbox['status'], hands: () => Pro
 const never = new AbortController().signal
 
 function sandboxOver(hands: Promise<Hands>, watch: ReturnType<ReturnType<typeof createRunningCalls>['enter']>): Sandbox {
-  const changes: FileChanges = { hands: (found) => found, around: (_, _patience, work) => work() }
+  const changes: FileChanges = { hands: (found) => found, around: (_caller, _call, _patience, work) => work() }
   const noBranches = (): Promise<never> => Promise.reject(new Error('no branches'))
   const places = { sandbox: { ...fakeSandbox, hands: () => hands }, branches: noBranches, changes }
   return filesFor(places, { caller, id: 'c' as CallId, call, watch }, (sandbox) => sandbox).sandbox

@@ -57,9 +57,12 @@ export interface Watch {
 export interface FileChanges {
   /** @param patience waits for what does not count against the call's time limit */
   hands(hands: Hands, caller: Caller, patience: Watch['unhurried']): Hands
-  /** Runs a call whose program sees files of the workspace by itself. */
-  around<Result>(caller: Caller, patience: Watch['unhurried'], work: () => Promise<Result>): Promise<Result>
+  /** Runs a call, whose program may see files of the workspace by itself, or which changes saved documents. */
+  around<Result>(caller: Caller, call: ChangingCall, patience: Watch['unhurried'], work: () => Promise<Result>): Promise<Result>
 }
+
+/** What of a call says what it changes. */
+export type ChangingCall = Pick<Call, 'folders' | 'right'>
 
 /** Where calls find files. */
 export interface FilePlaces {
@@ -71,7 +74,7 @@ export interface FilePlaces {
 interface CallAtFiles {
   readonly caller: Caller
   readonly id: CallId
-  readonly call: Pick<Call, 'name' | 'tier' | 'folders'>
+  readonly call: Pick<Call, 'name' | 'tier' | 'folders' | 'right'>
   readonly watch: Pick<Watch, 'signal' | 'unhurried'>
 }
 
@@ -94,7 +97,7 @@ export function filesFor(
   let own = caller
   return {
     caller: () => own,
-    around: (work) => (call.folders === undefined ? work() : changes.around(caller, watch.unhurried, work)),
+    around: (work) => changes.around(caller, call, watch.unhurried, work),
     sandbox: fill({
       get status() {
         return sandbox.status

@@ -25,7 +25,7 @@ interface Undone {
 }
 
 async function withTurns(run: (place: Place) => Promise<void>, options: FixtureOptions = {}): Promise<void> {
-  await using bench = await makeWorkbench({ insecure: true })
+  await using bench = await makeWorkbench()
   const steps: ReturnType<typeof says>[] = []
   await using guest = await openFixture({
     sandbox: bench.sandbox,
@@ -33,7 +33,7 @@ async function withTurns(run: (place: Place) => Promise<void>, options: FixtureO
     calls: builtinCalls({ files: true, shell: true }),
     play: () => steps.shift() ?? says('done'),
     ...options,
-    config: { agent: { rights: ['shell.run', 'file.read', 'file.write', 'state.write'] }, approval: { privileged: 'allow' }, ...(options.config as object) },
+    config: { agent: { rights: ['shell.run', 'file.read', 'file.write', 'state.write'] }, approval: { privileged: 'allow' }, flow: { irreversible: 'allow' }, ...(options.config as object) },
   })
   const place = (name: string): string => join(bench.root, 'shared', name)
   const call = (input: Json): Promise<CallOutcome> => guest.kernel.call('version.undo', input)

@@ -323,8 +323,13 @@ export function createVersioning(deps: VersioningDeps): Versioning {
           },
         }
       },
-      around: (caller, patience, work) =>
-        isKept(caller) ? changeAny(ownerOf(caller), { kind: 'any', also: [], goesOn: false }, patience, work) : work(),
+      async around(caller, { folders, right }, patience, work) {
+        if (!isKept(caller)) return work()
+        if (folders !== undefined) return changeAny(ownerOf(caller), { kind: 'any', also: [], goesOn: false }, patience, work)
+        // What others have saved is not its own.
+        if (right === 'state.write' && caller.turn !== '' && documentsChanged.since) await patience(commit(byWhoRuns, { only: 'state' }))
+        return work()
+      },
     },
     noteChange(caller, { right }) {
       if (!isOn || right !== 'state.write') return
