@@ -157,6 +157,8 @@ function runCall(deps: AgentCallDeps): Call<RunInput, RunOutput> {
     audience: ['model', 'terminal'],
     labels: { adds: ['untrusted'], sink: false },
     rare: true,
+    // Where its rights let it see files.
+    folders: ['/shared'],
     starts: ({ script, args }): StartedProgram => ({
       shell: commandOf(script, script, args).join(' '),
       binary: '',
