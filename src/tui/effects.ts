@@ -256,7 +256,11 @@ async function undo(effect: UndoEffect, doing: Doing): Promise<void> {
   if (effect.type === 'undo' || effect.type === 'redo') {
     const isRedo = effect.type === 'redo'
     const { text } = await ask(doing, 'version.undo', { ...(isRedo ? { redo: true } : { turn: effect.turn }), apply: true })
-    return dispatch({ type: 'note', tone: 'info', text: plainText(`${text}\n${isRedo ? '/undo takes it back again.' : '/redo brings it back.'}`) })
+    return dispatch({
+      type: 'note',
+      tone: 'info',
+      text: plainText(`${text}\n${isRedo ? '/undo takes it back again.' : '/redo brings it back.'}`),
+    })
   }
   if (effect.type === 'list_turns') {
     const { turns } = (await ask(doing, 'version.turns', { limit: maxVersions })).output as { readonly turns: readonly ChangingTurn[] }
@@ -269,7 +273,10 @@ async function undo(effect: UndoEffect, doing: Doing): Promise<void> {
   const { output, text } = await ask(doing, 'version.undo', { turn: effect.turn })
   const { diff } = output as { readonly diff: string }
   const lines = plainText(`${text}\n\n${diff}`.trim()).split('\n')
-  dispatch({ type: 'dialog', dialog: { kind: 'preview', title: `Undo: ${plainLine(effect.title, 60)}`, lines, turn: effect.turn, scroll: 0 } })
+  dispatch({
+    type: 'dialog',
+    dialog: { kind: 'preview', title: `Undo: ${plainLine(effect.title, 60)}`, lines, turn: effect.turn, scroll: 0 },
+  })
 }
 
 type SessionEffect = Extract<Effect, { type: 'fork' | 'rename' | 'archive' | 'compact' }>

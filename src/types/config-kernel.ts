@@ -288,7 +288,12 @@ export const kernelConfig: { readonly [Section in keyof KernelConfig]: z.ZodType
   versions: z
     .strictObject({
       enabled: z.boolean().default(true).describe('Commit what calls change, before and after, so that it can be undone.'),
-      max_file_mb: z.number().min(0.1).max(24).default(10).describe('Larger files are kept beside the repository, once for each content, up to 4 GB.'),
+      max_file_mb: z
+        .number()
+        .min(0.1)
+        .max(24)
+        .default(10)
+        .describe('Larger files are kept beside the repository, once for each content, up to 4 GB.'),
       ignore: z
         .array(z.string().min(1).max(255))
         .max(100)

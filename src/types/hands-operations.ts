@@ -212,7 +212,13 @@ const folders = {
     input: z.strictObject({ path: z.string(), files: z.array(z.string()), maxBytes: z.int(), maxFileBytes: count }),
     output: z.strictObject({
       files: z
-        .array(z.strictObject({ kind: z.enum(['file', 'program', 'link', 'gone', 'large', 'closed']), bytes: z.int().min(-1), stamp: z.string().max(120) }))
+        .array(
+          z.strictObject({
+            kind: z.enum(['file', 'program', 'link', 'gone', 'large', 'closed']),
+            bytes: z.int().min(-1),
+            stamp: z.string().max(120),
+          }),
+        )
         .max(maxSnapshotEntries),
       content,
     }),

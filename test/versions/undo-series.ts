@@ -121,7 +121,7 @@ function openWorld(root: string) {
     }
     return turn
   }
-  const tokens = (text: string | null): readonly string[] => [...(text ?? '').matchAll(/\w+-\d+\./g)].map(([token]) => token)
+  const tokens = (text: string | null): readonly string[] => [...(text ?? '').matchAll(/\b[A-Z][\dx]{0,9}-\d+\./g)].map(([token]) => token)
   const stop = async (): Promise<void> => {
     await guest.versioning.settle()
     await guest.versioning.close()
@@ -182,12 +182,16 @@ function openWorld(root: string) {
       for (const name of names) {
         const now = new Set(tokens(read(name)))
         for (const token of tokens(before.get(name) ?? null)) {
-          if (token.startsWith(`${turn}-`)) assert.ok(!now.has(token) || left.has(`/shared/${name}`), `${token} of the undone turn stays in ${name}`)
+          if (token.startsWith(`${turn}-`))
+            assert.ok(!now.has(token) || left.has(`/shared/${name}`), `${token} of the undone turn stays in ${name}`)
           else assert.ok(now.has(token), `the undo of ${turn} took ${token} from ${name}`)
         }
       }
       if (random.next(2) === 0) return
-      assert.ok(await guest.undo({ turn: undone.undo, redo: false, apply: true }, `R${turns.length}x${(written += 1)}`), 'the undo is undone')
+      assert.ok(
+        await guest.undo({ turn: undone.undo, redo: false, apply: true }, `R${turns.length}x${(written += 1)}`),
+        'the undo is undone',
+      )
       told.push(`undo of the undo of ${turn}`)
       for (const name of names) assert.ok(read(name) === before.get(name), `${name} is not as before the undo`)
     },
@@ -209,7 +213,9 @@ function historyOf(folder: string): string {
     .split('\n')
     .map((row) => row.slice(0, 40))
     .join('\n')
-  const large = existsSync(join(folder, 'large')) ? readdirSync(join(folder, 'large')).map((name) => readFileSync(join(folder, 'large', name), 'utf8')) : []
+  const large = existsSync(join(folder, 'large'))
+    ? readdirSync(join(folder, 'large')).map((name) => readFileSync(join(folder, 'large', name), 'utf8'))
+    : []
   return [git(['cat-file', '--batch', '--buffer'], objects), ...large].join('\n')
 }
 
@@ -223,8 +229,15 @@ function startGuest(shared: string, folder: string) {
   const roots = [{ virtual: '/shared', real: shared }]
   let command: () => Promise<void> = async () => {}
   const locks = createPathLocks()
-  const handlers = { ...fileOperations(roots, createUploads(roots), locks), ...openSnapshots(roots), ...openArchives(roots, locks).ops, exec: async () => command() }
-  const hands = { ask: (op: keyof typeof handlers, input: never) => (handlers[op] as (...args: unknown[]) => Promise<unknown>)(input, signal) } as unknown as Hands
+  const handlers = {
+    ...fileOperations(roots, createUploads(roots), locks),
+    ...openSnapshots(roots),
+    ...openArchives(roots, locks).ops,
+    exec: async () => command(),
+  }
+  const hands = {
+    ask: (op: keyof typeof handlers, input: never) => (handlers[op] as (...args: unknown[]) => Promise<unknown>)(input, signal),
+  } as unknown as Hands
   const sandbox = { status: { files: true }, hands: async () => hands } as unknown as Sandbox
   const listeners: ((record: never) => void)[] = []
   const clock = { now: () => Date.now(), monotonicMs: () => performance.now() }
@@ -248,7 +261,15 @@ function startGuest(shared: string, folder: string) {
     events: { onTurnEnd: (listener) => void listeners.push(listener as never) },
   })
   const callerOf = (turn: string): Caller =>
-    ({ user: 'ada', actor: turn === '' ? 'user:ada' : 'agent:ox', rights: new Set(), audience: 'model', session: 's', turn, process: '' }) as unknown as Caller
+    ({
+      user: 'ada',
+      actor: turn === '' ? 'user:ada' : 'agent:ox',
+      rights: new Set(),
+      audience: 'model',
+      session: 's',
+      turn,
+      process: '',
+    }) as unknown as Caller
   const [, undoCall] = undoCalls({ versioning, documents, restored: async () => {}, store, registry: { find: () => undefined } } as never)
   return {
     versioning,

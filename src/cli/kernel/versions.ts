@@ -160,7 +160,14 @@ function listTurns(options: UndoOptions, terminal: Terminal): Promise<number> {
     else
       printText(
         terminal,
-        table(turns.map(({ turn, at, author, subject, undone }) => [turn, formatTime(at), plainLine(author, 30), plainLine(`${subject}${undone ? ' (undone)' : ''}`, 100)])),
+        table(
+          turns.map(({ turn, at, author, subject, undone }) => [
+            turn,
+            formatTime(at),
+            plainLine(author, 30),
+            plainLine(`${subject}${undone ? ' (undone)' : ''}`, 100),
+          ]),
+        ),
       )
     return 0
   })

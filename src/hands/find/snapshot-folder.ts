@@ -73,7 +73,11 @@ function pageOf({ snapshot, changes, whole }: Held, { offset, maxEntries }: Inpu
   return { snapshot, whole, entries, done: offset + entries.length >= changes.length }
 }
 
-async function lookAtFiles(top: string, { ignore, also = [], maxFileBytes }: Input, signal: AbortSignal): Promise<ReadonlyMap<string, Seen>> {
+async function lookAtFiles(
+  top: string,
+  { ignore, also = [], maxFileBytes }: Input,
+  signal: AbortSignal,
+): Promise<ReadonlyMap<string, Seen>> {
   const isLeftOut = leftOut(ignore, also)
   const files = new Map<string, Seen>()
   const folders = ['']
@@ -132,7 +136,10 @@ function leftOut(patterns: readonly string[], also: readonly string[]): (path: s
 }
 
 function foldersAbove(path: string): readonly string[] {
-  return path.split('/').map((_, at, names) => names.slice(0, at).join('/')).filter((folder) => folder !== '')
+  return path
+    .split('/')
+    .map((_, at, names) => names.slice(0, at).join('/'))
+    .filter((folder) => folder !== '')
 }
 
 function entriesIn(folder: string) {

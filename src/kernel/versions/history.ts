@@ -195,7 +195,8 @@ export async function showFile(repository: Repository, large: LargeFiles, commit
     })
   }
   const content = await repository.blob(entry.oid)
-  if (!isText(content) || large.pointerOf(content) !== null) throw new OxbowError('not_text', `${path} is not a text.`, { hint: 'Restore it to have the file itself.' })
+  if (!isText(content) || large.pointerOf(content) !== null)
+    throw new OxbowError('not_text', `${path} is not a text.`, { hint: 'Restore it to have the file itself.' })
   // Whole characters only.
   const text = content
     .subarray(0, maxShownBytes)
@@ -212,7 +213,12 @@ export interface LargeFile {
 }
 
 /** @returns those of the files that are not in the repository itself @throws OxbowError `not_found` where there is no version of one */
-export async function largeIn(repository: Repository, large: LargeFiles, commit: string, paths: readonly string[]): Promise<readonly LargeFile[]> {
+export async function largeIn(
+  repository: Repository,
+  large: LargeFiles,
+  commit: string,
+  paths: readonly string[],
+): Promise<readonly LargeFile[]> {
   const { tree } = await repository.commitFacts(commit)
   const found: LargeFile[] = []
   for (const path of paths) {

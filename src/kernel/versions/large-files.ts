@@ -70,7 +70,8 @@ export function createLargeFiles(folder: string): LargeFiles {
       try {
         const buffer = Buffer.alloc(maxBytes)
         let length = 0
-        for (let got = -1; got !== 0 && length < maxBytes; length += got) got = readSync(file, buffer, length, maxBytes - length, offset + length)
+        for (let got = -1; got !== 0 && length < maxBytes; length += got)
+          got = readSync(file, buffer, length, maxBytes - length, offset + length)
         return buffer.subarray(0, length)
       } finally {
         closeSync(file)

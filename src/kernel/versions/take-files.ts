@@ -44,7 +44,10 @@ export async function takeNamed(take: FilesToTake, paths: readonly string[]): Pr
   await collect(take, paths)
 }
 
-function sizeAndNames({ max_file_mb: megabytes, ignore }: Config['versions']): { readonly maxFileBytes: number; readonly ignore: string[] } {
+function sizeAndNames({ max_file_mb: megabytes, ignore }: Config['versions']): {
+  readonly maxFileBytes: number
+  readonly ignore: string[]
+} {
   return { maxFileBytes: Math.floor(megabytes * 1024 * 1024), ignore }
 }
 
@@ -70,7 +73,10 @@ async function collect(take: FilesToTake, paths: readonly string[]): Promise<voi
 }
 
 /** In pieces, so that no process holds it. One above the limit, or that nobody may read, has no version, and the tree says so. */
-async function takeLarge({ ask, branch, hands, signal }: FilesToTake, { path, stamp }: { readonly path: string; readonly stamp: string }): Promise<void> {
+async function takeLarge(
+  { ask, branch, hands, signal }: FilesToTake,
+  { path, stamp }: { readonly path: string; readonly stamp: string },
+): Promise<void> {
   const options = { signal, timeoutMs: snapshotTimeoutMs }
   const name = `/shared/${path}`
   const { kind, bytes, executable } = await hands.ask('stat', { path: name }, options)

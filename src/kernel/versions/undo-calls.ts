@@ -35,7 +35,9 @@ function turnsCall(deps: UndoCallDeps): Call<{ limit: number }, { turns: readonl
     recordOutput: ({ turns }) => ({ turns: turns.length }),
     async run({ limit }) {
       const turns = await (await open(deps)).turns({ limit })
-      const lines = turns.map((one) => `${one.turn} ${new Date(one.at).toISOString()} ${one.author} ${one.subject}${one.undone ? ' (undone)' : ''}`)
+      const lines = turns.map(
+        (one) => `${one.turn} ${new Date(one.at).toISOString()} ${one.author} ${one.subject}${one.undone ? ' (undone)' : ''}`,
+      )
       return { output: { turns }, text: lines.join('\n') || 'No turn has changed anything yet.' }
     },
   }
@@ -71,7 +73,11 @@ function undoCall(deps: UndoCallDeps): Call<UndoInput, Undone> {
     name: 'version.undo',
     summary: 'Takes back what a turn changed in files and saved documents, and nothing else. Without apply: only a preview.',
     input: z.strictObject({
-      turn: z.string().max(100).default('').describe('A turn, or an undo, as version.turns lists it; empty: the newest that is not undone.'),
+      turn: z
+        .string()
+        .max(100)
+        .default('')
+        .describe('A turn, or an undo, as version.turns lists it; empty: the newest that is not undone.'),
       redo: z.boolean().default(false).describe('Undo the newest undo instead.'),
       apply: z.boolean().default(false).describe('Undo; otherwise only list what would change.'),
     }),
@@ -107,7 +113,9 @@ async function targetOf(deps: UndoCallDeps, { turn, redo }: UndoInput): Promise<
   const isUndo = ({ undoes }: VersionedTurn): boolean => undoes !== '' && (byId.get(undoes)?.undoes ?? '') === ''
   const found = turns.find((one) => !one.undone && !deps.versioning.isRunning(one.turn) && (redo ? isUndo(one) : one.undoes === ''))
   if (found !== undefined) return found
-  const message = redo ? 'There is no undo to take back.' : 'There is no turn to undo: none has changed files or saved documents, or all are undone.'
+  const message = redo
+    ? 'There is no undo to take back.'
+    : 'There is no turn to undo: none has changed files or saved documents, or all are undone.'
   throw new OxbowError('not_found', message, { hint: 'oxbow log lists the versions.' })
 }
 
@@ -132,7 +140,10 @@ async function undo(
     const output = { undo: '', turn, subject: plan.subject, ...shown, others, diff: '' }
     if (!apply) {
       const { text } = await versions.compare({ from: ours!, to: plan.commit, path: '', text: true, limit: 1 })
-      return { output: { ...output, diff: text.slice(0, maxDiffBytes) }, text: [...lines('Would change', shown), ...left(shown, others)].join('\n') }
+      return {
+        output: { ...output, diff: text.slice(0, maxDiffBytes) },
+        text: [...lines('Would change', shown), ...left(shown, others)].join('\n'),
+      }
     }
     const by = { ...facts, subject: `${undoes === '' ? 'Undo' : 'Redo'}: ${plan.subject.replace(/^(?:Undo|Redo): /, '')}` }
     await bringBack(deps, plan.commit, plan, by, { ...context, signal }, (before) => {
@@ -166,7 +177,9 @@ function summary({ changes, total }: Shown, isRedo: boolean): string {
   const when = isRedo ? 'before it was undone' : 'before this turn'
   const [only] = changes
   if (total !== 1 || only === undefined) return `Restored ${total} files as they were ${when}.`
-  return only.change === 'deleted' ? `Removed ${nameOf(only.path)}, which was not there ${when}.` : `Restored ${nameOf(only.path)} as it was ${when}.`
+  return only.change === 'deleted'
+    ? `Removed ${nameOf(only.path)}, which was not there ${when}.`
+    : `Restored ${nameOf(only.path)} as it was ${when}.`
 }
 
 const verbs = { added: 'bring back', changed: 'restore', deleted: 'remove' } as const
@@ -190,9 +203,13 @@ function nothingToUndo({ conflicts }: UndoneTurn, isRedo: boolean): OxbowError {
     })
   const named = conflicts.slice(0, 5).map(({ path, why }) => `${nameOf(shownPath(path))}: ${why}`)
   const more = conflicts.length > 5 ? `; and ${conflicts.length - 5} more` : ''
-  return new OxbowError('tool_failed', `Nothing was changed, because others have changed what this ${what} did. ${named.join('; ')}${more}.`, {
-    hint: 'oxbow diff shows a version, and oxbow restore PATH --to VERSION brings one file back.',
-  })
+  return new OxbowError(
+    'tool_failed',
+    `Nothing was changed, because others have changed what this ${what} did. ${named.join('; ')}${more}.`,
+    {
+      hint: 'oxbow diff shows a version, and oxbow restore PATH --to VERSION brings one file back.',
+    },
+  )
 }
 
 /** Rights of calls whose whole effect versions have. */
@@ -214,7 +231,13 @@ async function otherEffects({ store, registry }: UndoCallDeps, turn: string): Pr
   const counts = new Map<string, number>()
   for (const record of records) {
     const call = record.turn === turn && record.call !== turn ? registry.find(record.name) : undefined
-    if (call === undefined || call.tier === 'read_only' || call.audience.every((one) => one === 'runtime') || versionedRights.has(call.right)) continue
+    if (
+      call === undefined ||
+      call.tier === 'read_only' ||
+      call.audience.every((one) => one === 'runtime') ||
+      versionedRights.has(call.right)
+    )
+      continue
     counts.set(record.name, (counts.get(record.name) ?? 0) + 1)
   }
   return [...counts].map(([name, count]) => (count === 1 ? name : `${name} (${count} times)`))

@@ -48,7 +48,8 @@ export async function undoTurn(repository: Repository, large: LargeFiles, { turn
     for (const [path, step] of await stepsIn(repository, parents[0]!, tree)) steps.set(path, [...(steps.get(path) ?? []), step])
   }
   for (const { tree, parents } of shared) {
-    for (const [path] of await stepsIn(repository, parents[0]!, tree)) conflicts.set(path, 'somebody else may have changed it at the same time')
+    for (const [path] of await stepsIn(repository, parents[0]!, tree))
+      conflicts.set(path, 'somebody else may have changed it at the same time')
   }
   const writes: Write[] = []
   for (const [path, taken] of steps) {

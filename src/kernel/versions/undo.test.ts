@@ -33,7 +33,12 @@ async function withTurns(run: (place: Place) => Promise<void>, options: FixtureO
     calls: builtinCalls({ files: true, shell: true }),
     play: () => steps.shift() ?? says('done'),
     ...options,
-    config: { agent: { rights: ['shell.run', 'file.read', 'file.write', 'state.write'] }, approval: { privileged: 'allow' }, flow: { irreversible: 'allow' }, ...(options.config as object) },
+    config: {
+      agent: { rights: ['shell.run', 'file.read', 'file.write', 'state.write'] },
+      approval: { privileged: 'allow' },
+      flow: { irreversible: 'allow' },
+      ...(options.config as object),
+    },
   })
   const place = (name: string): string => join(bench.root, 'shared', name)
   const call = (input: Json): Promise<CallOutcome> => guest.kernel.call('version.undo', input)
@@ -47,9 +52,13 @@ async function withTurns(run: (place: Place) => Promise<void>, options: FixtureO
     async turn(...calls) {
       steps.push(asks(...calls), says('done'))
       await guest.turn('Change files')
-      const sent = guest.events.findLast((event) => event.type === 'record' && event.record.name === 'turn.send' && event.record.phase === 'outcome')
+      const sent = guest.events.findLast(
+        (event) => event.type === 'record' && event.record.name === 'turn.send' && event.record.phase === 'outcome',
+      )
       const turn = sent?.type === 'record' ? sent.record.call : ''
-      await guest.record(({ name, phase, body }) => name === 'version.after_turn' && phase === 'outcome' && (body as { turn?: string }).turn === turn)
+      await guest.record(
+        ({ name, phase, body }) => name === 'version.after_turn' && phase === 'outcome' && (body as { turn?: string }).turn === turn,
+      )
       return turn
     },
     async undo(input = { apply: true }) {
@@ -69,7 +78,11 @@ test('an undo takes back what the turn did, and an undo of the undo brings it ba
   await withTurns(async ({ write, read, turn, undo, fails }) => {
     write('a.txt', 'old')
     write('gone.txt', 'keep me')
-    await turn(['file_write', { path: 'a.txt', text: 'new' }], ['file_write', { path: 'b.txt', text: 'b' }], ['file_delete', { path: 'gone.txt' }])
+    await turn(
+      ['file_write', { path: 'a.txt', text: 'new' }],
+      ['file_write', { path: 'b.txt', text: 'b' }],
+      ['file_delete', { path: 'gone.txt' }],
+    )
     assert.match((await undo({})).text, /Would change 3 files/)
     assert.equal(read('a.txt'), 'new', 'a preview changes nothing')
     assert.match((await undo()).text, /^Restored 3 files as they were before this turn\./)
@@ -88,12 +101,18 @@ test('what the person changed before, during and after a turn survives its undo,
     const first = await turn(['file_edit', { path: 'a.txt', find: 'five', replace: 'FIVE' }])
     write('a.txt', 'ONE\ntwo\nthree\nfour\nFIVE\n')
     write('mine.txt', 'of the person')
-    await turn(['file_edit', { path: 'a.txt', find: 'three', replace: 'THREE' }], ['file_write', { path: 'mine.txt', text: 'of the agent' }])
+    await turn(
+      ['file_edit', { path: 'a.txt', find: 'three', replace: 'THREE' }],
+      ['file_write', { path: 'mine.txt', text: 'of the agent' }],
+    )
     write('later.txt', 'later')
     assert.match((await undo()).text, /^Restored 2 files/)
     assert.deepEqual([read('a.txt'), read('mine.txt'), read('later.txt')], ['ONE\ntwo\nthree\nfour\nFIVE\n', 'of the person', 'later'])
     write('a.txt', 'ONE\ntwo\nthree\nfour\nmy own five\n')
-    assert.match(await fails({ turn: first, apply: true }), /Nothing was changed, because others .* a\.txt: the same part has been changed since/)
+    assert.match(
+      await fails({ turn: first, apply: true }),
+      /Nothing was changed, because others .* a\.txt: the same part has been changed since/,
+    )
     assert.equal(read('a.txt'), 'ONE\ntwo\nthree\nfour\nmy own five\n')
   })
 })
@@ -144,7 +163,10 @@ test('an undo says what it cannot take back, and refuses where versions are miss
     write('a.txt', 'a')
     const one = await turn(['file_write', { path: 'a.txt', text: 'b' }], ['shell_exec', { command: 'true' }])
     assert.deepEqual((await undo({ turn: one })).others, ['shell.exec'])
-    assert.match(await fails({ turn: '01890a5d-ac96-774b-bcce-b302099a8057', apply: true }), /^not_found: No version says what this turn changed/)
+    assert.match(
+      await fails({ turn: '01890a5d-ac96-774b-bcce-b302099a8057', apply: true }),
+      /^not_found: No version says what this turn changed/,
+    )
     write('a.txt', 'a')
     assert.match(await fails({ turn: one, apply: true }), /^not_found: Nothing was changed: the files are already/)
   })

@@ -37,15 +37,7 @@ const path = z.string().max(4_096).describe('File or folder, relative to /shared
 const at = z.string().min(1).max(200).describe('A commit or the beginning of one, a tag, or HEAD; with ~N the Nth before it.')
 
 export function versionCalls(deps: VersionCallDeps): readonly Call[] {
-  return [
-    commitCall(deps),
-    tagCall(deps),
-    logCall(deps),
-    diffCall(deps),
-    showCall(deps),
-    restoreCall(deps),
-    turnCall(deps),
-  ]
+  return [commitCall(deps), tagCall(deps), logCall(deps), diffCall(deps), showCall(deps), restoreCall(deps), turnCall(deps)]
 }
 
 /** @throws OxbowError `not_found` */
@@ -278,7 +270,8 @@ async function withoutNewFolders(deps: VersionCallDeps, versions: Versions, targ
   for (const mount of deps.mounts ?? []) {
     const path = `shared/${treeName(mount)}`
     const inside = found.changes.filter((one) => one.path.startsWith(`${path}/`))
-    if (inside.length > 0 && inside.every(({ change }) => change === 'deleted') && !(await versions.has({ at: target, path }))) kept.push(`${path}/`)
+    if (inside.length > 0 && inside.every(({ change }) => change === 'deleted') && !(await versions.has({ at: target, path })))
+      kept.push(`${path}/`)
   }
   const changes = found.changes.filter(({ path }) => !kept.some((folder) => path.startsWith(folder)))
   return { ...found, changes, total: changes.length }
@@ -319,7 +312,11 @@ function restoredPaths({ changes }: Pick<Difference, 'changes'>): readonly strin
 
 const restoredVerb = { added: 'bring back', changed: 'replace', deleted: 'delete' } as const
 
-async function documentChanges(versions: Versions, target: string, { changes }: Pick<Difference, 'changes'>): Promise<readonly DocumentChange[]> {
+async function documentChanges(
+  versions: Versions,
+  target: string,
+  { changes }: Pick<Difference, 'changes'>,
+): Promise<readonly DocumentChange[]> {
   const found: DocumentChange[] = []
   for (const { path: inTree, change } of changes) {
     if (!inTree.startsWith('state/')) continue

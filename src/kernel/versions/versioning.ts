@@ -234,7 +234,11 @@ export function createVersioning(deps: VersioningDeps): Versioning {
   }
   const changeNamed = async <Result>(
     owner: Owner,
-    { paths, patience, who }: { readonly paths: readonly string[]; readonly patience: Patience; readonly who: () => CommitBy | Promise<CommitBy> },
+    {
+      paths,
+      patience,
+      who,
+    }: { readonly paths: readonly string[]; readonly patience: Patience; readonly who: () => CommitBy | Promise<CommitBy> },
     work: (before: Committed) => Promise<Result>,
   ): Promise<Result> => {
     const turnOf = namedChange
@@ -293,7 +297,11 @@ export function createVersioning(deps: VersioningDeps): Versioning {
     },
     isRunning: (turn) => turns.has(turn),
     async endTurn(turn, onlyState) {
-      if (onlyState) keep(turn, await commit(() => by(waiting.find((one) => one.turn === turn) ?? { turn, session: '', actor: 'agent' }), { only: 'state' }))
+      if (onlyState)
+        keep(
+          turn,
+          await commit(() => by(waiting.find((one) => one.turn === turn) ?? { turn, session: '', actor: 'agent' }), { only: 'state' }),
+        )
       else await sync()
       for (const [key, owner] of running) if (owner.turn === turn) running.delete(key)
       mark()

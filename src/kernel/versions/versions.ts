@@ -39,7 +39,12 @@ export interface VersionAnswers {
   extras(ask: { readonly ignore: readonly string[] }): Promise<readonly string[]>
   /** @returns those of the files in the newest version of which it has no content */
   unversioned(ask: { readonly paths: readonly string[] }): Promise<readonly string[]>
-  commit(ask: { readonly branch: string; readonly facts: CommitBy; readonly state: readonly StateText[] | null; readonly always: boolean }): Promise<Committed>
+  commit(ask: {
+    readonly branch: string
+    readonly facts: CommitBy
+    readonly state: readonly StateText[] | null
+    readonly always: boolean
+  }): Promise<Committed>
   merge(ask: MergeRequest): Promise<MergedTree>
   undo(ask: UndoRequest): Promise<UndoneTurn>
   turns(ask: { readonly limit: number }): Promise<readonly VersionedTurn[]>
@@ -103,7 +108,10 @@ export interface Taken {
 }
 
 /** What of the versions calls use: the questions about the past, and the changes. */
-export interface Versions extends Pick<VersionAnswers, 'tag' | 'resolve' | 'log' | 'compare' | 'show' | 'forget' | 'turns' | 'unversioned' | 'has'> {
+export interface Versions extends Pick<
+  VersionAnswers,
+  'tag' | 'resolve' | 'log' | 'compare' | 'show' | 'forget' | 'turns' | 'unversioned' | 'has'
+> {
   /** Commits what has changed. @param by is called when its turn has come @throws OxbowError as hands and the thread do */
   commit(by: () => CommitBy | Promise<CommitBy>, signal: AbortSignal, taken?: Taken): Promise<Committed>
   /** Commits what has changed in a branch of files. */
@@ -205,7 +213,8 @@ export function createVersions(deps: VersionsDeps): Versions {
     }
   }
   return {
-    commit: (by, signal, taken = {}) => inTurn(async () => {
+    commit: (by, signal, taken = {}) =>
+      inTurn(async () => {
         const committed = await checkpoint(await by(), signal, taken)
         taken.then?.()
         return committed

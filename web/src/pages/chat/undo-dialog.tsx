@@ -32,13 +32,7 @@ export function UndoDialog({ turn, onClose }: { readonly turn: string; readonly 
   ) : (
     <>
       <Button onClick={onClose}>Keep them</Button>
-      <Button
-        variant="danger"
-        icon={<Undo2 />}
-        isBusy={isBusy}
-        disabled={data === undefined}
-        onClick={() => void undo()}
-      >
+      <Button variant="danger" icon={<Undo2 />} isBusy={isBusy} disabled={data === undefined} onClick={() => void undo()}>
         Undo these changes
       </Button>
     </>
