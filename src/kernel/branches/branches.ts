@@ -9,7 +9,7 @@ import { join, type Labels } from '../stages/policy.ts'
 import type { DocumentChange, Documents } from '../state/documents.ts'
 import type { Difference, FileChange } from '../versions/history.ts'
 import type { Conflict, MergedTree, MergeRequest } from '../versions/merge-trees.ts'
-import type { Versioning } from '../versions/versioning.ts'
+import type { Committed } from '../versions/checkpoint.ts'
 import type { Versions } from '../versions/versions.ts'
 
 /** `making`: a crash interrupted its copy. `merged` and `dropped`: its files are gone. */
@@ -83,7 +83,15 @@ interface BranchesDeps {
   readonly sandbox: Sandbox
   /** Null: there are none here. */
   readonly versions: () => Promise<Versions | null>
-  readonly versioning: Pick<Versioning, 'sync' | 'changeFiles'>
+  /** Commits what is there, and what is changed by name. */
+  readonly versioning: {
+    readonly sync: () => Promise<Committed>
+    readonly changeFiles: (
+      paths: readonly string[],
+      by: MergeRequest['facts'],
+      work: (before: Committed) => Promise<void>,
+    ) => Promise<Committed>
+  }
   readonly documents: Pick<Documents, 'get' | 'all' | 'put'>
   readonly heldLabels: (caller: Pick<Caller, 'session'>) => Labels
   readonly clock: Clock

@@ -3,7 +3,7 @@ import { type CallId, type Hands, OxbowError } from '../../types/index.ts'
 import { maxCollectedBytes, snapshotTimeoutMs } from '../limits.ts'
 import { fileName } from './checkpoint.ts'
 import type { FileChange } from './history.ts'
-import type { Ask } from './versions.ts'
+import type { Ask } from './version-questions.ts'
 
 export interface Restore {
   readonly ask: Ask

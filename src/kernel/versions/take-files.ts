@@ -1,7 +1,7 @@
 /** Passes what hands report of the workspace to the thread of the versions: all that has changed, or files by name. */
 import { maxCollectedBytes, maxLargeFileBytes, snapshotTimeoutMs } from '../limits.ts'
 import { type Config, type Hands, maxSnapshotEntries, OxbowError } from '../../types/index.ts'
-import type { Ask } from './versions.ts'
+import type { Ask } from './version-questions.ts'
 
 export interface FilesToTake {
   /** Of files; '': the workspace. */

@@ -13,7 +13,8 @@ import type { DocumentChange, Documents } from '../state/documents.ts'
 import { type Committed, documentName, documentPath, fileName, treeName } from './checkpoint.ts'
 import type { Difference, LoggedCommit, ShownFile } from './history.ts'
 import type { Versioning } from './versioning.ts'
-import type { CommitBy, Versions } from './versions.ts'
+import type { CommitBy } from './version-questions.ts'
+import type { Versions } from './versions.ts'
 
 export interface VersionCallDeps {
   /** Folders of the person, by their names in /shared. */

@@ -29,7 +29,8 @@ import type { Documents } from '../state/documents.ts'
 import type { FileChanges } from '../stages/running-calls.ts'
 import { type Committed, fileName } from './checkpoint.ts'
 import { changeOf, type OpChange } from './op-changes.ts'
-import type { CommitBy, Taken, Versions } from './versions.ts'
+import type { CommitBy } from './version-questions.ts'
+import type { Taken, Versions } from './versions.ts'
 
 /** Who changes files: a turn, or a person (or a program of the kernel) outside of any. */
 export interface Owner {

@@ -8,7 +8,7 @@ import { mergeTrees } from './merge-trees.ts'
 import { openRepository } from './repository.ts'
 import { leftOutBy } from './take-files.ts'
 import { listTurns, undoTurn } from './undo-turn.ts'
-import type { VersionAnswers, VersionQuestion } from './versions.ts'
+import type { VersionAnswers, VersionQuestion } from './version-questions.ts'
 import { folderMode } from './work-tree.ts'
 
 function createAnswers(folder: string): VersionAnswers {
