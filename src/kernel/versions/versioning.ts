@@ -206,7 +206,7 @@ export function createVersioning(deps: VersioningDeps): Versioning {
     waiting.push(changed)
     committing ??= commitAll()
   }
-  /** What follows a change, which nobody waits for but the next change. */
+  /** What follows a change. Never rejects. */
   const later = (work: Promise<unknown>): Promise<void> => {
     const done = work.then(
       () => {},
@@ -230,7 +230,8 @@ export function createVersioning(deps: VersioningDeps): Versioning {
     } finally {
       // Until that is committed, what has changed is still its own.
       const isOver = !goesOn || owner.turn === ''
-      void later(sync(also, () => void (isOver && running.delete(key))))
+      // Before the caller goes on: what a person changes next is theirs.
+      await patience(later(sync(also, () => void (isOver && running.delete(key)))))
     }
   }
   const changeNamed = async <Result>(
@@ -279,7 +280,7 @@ export function createVersioning(deps: VersioningDeps): Versioning {
     try {
       return await work(await patience(begin()))
     } finally {
-      void later(end())
+      await patience(later(end()))
     }
   }
   const ownerOf = ({ turn, session, actor }: Caller): Owner => ({ turn, session, actor })
