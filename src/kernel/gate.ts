@@ -362,7 +362,7 @@ async function run(
     sandbox: files.sandbox,
     branch: files.branch,
     labels: () => watched?.seen().labels ?? [],
-    whileProgram: (sees, work) => watched?.whileProgram(() => files.at(sees.branch), sees, work) ?? work(),
+    whileProgram: (sees, work) => files.whileProgram(sees, () => watched?.whileProgram(() => files.at(sees.branch), sees, work) ?? work()),
     reserveMore(more) {
       if (hold === null || !deps.budgets.extend(hold, more)) return false
       deps.journal.note([entryOf(passing, 'exchange', reservationName, deps.budgets.extended(hold))], { lazy: true })
@@ -388,7 +388,7 @@ async function run(
   }
   if (hold !== null) deps.budgets.begin(hold, watch.overBudget)
   try {
-    const work = (): ReturnType<Call['run']> => call.run(use.input, context)
+    const work = (): ReturnType<Call['run']> => files.around(() => call.run(use.input, context))
     return { done: await watch.race(watched === null ? work() : watched.run(work)) }
   } catch (error) {
     const reason = isShutdown(error) ? 'shutdown' : stopReason(watch.signal)

@@ -213,7 +213,7 @@ function buildCalls(options: KernelOptions, records: Records, describe: () => Pr
   const branches = once(async () => {
     const { createBranches } = await import('./branches/branches.ts')
     const { documents } = records
-    return createBranches({ sandbox, versions: versioning.versions, documents, heldLabels: sessions.held, clock })
+    return createBranches({ sandbox, versions: versioning.versions, versioning, documents, heldLabels: sessions.held, clock })
   })
   const running = createRunningCalls(clock, events.progress, versioning.noteChange)
   const data = once(async () => (await import('./extract/data-handles.ts')).createDataHandles(records.documents))
@@ -240,7 +240,7 @@ function buildCalls(options: KernelOptions, records: Records, describe: () => Pr
     running,
     sandbox,
     branches,
-    first: versioning.first,
+    changes: versioning.changes,
     clock,
     approval: config.approval,
     ...approvalReads(config, records, sandbox, branches),
@@ -360,7 +360,8 @@ function callDeps(options: KernelOptions, parts: KernelParts): Omit<KernelCallDe
   const { consolidation, titles } = config.memory
   return {
     ...parts,
-    ...parts.versioning,
+    changedIn: parts.versioning.changedIn,
+    mounts: options.mounts,
     restored: async (of, paths) => (await parts.files.opened())?.restored(of, paths),
     user,
     store,

@@ -36,11 +36,12 @@ export function createKernel(options: KernelOptions): Kernel {
 
 /** Resumes every open message, oldest first. Never rejects: if the store fails, the kernel only reads. */
 async function resume(
-  { journal, sessions, budgets, recovered, gate, goesOn, handoffs, startAgents, startGraphs, startSchedules }: KernelParts,
+  { journal, sessions, budgets, recovered, gate, goesOn, handoffs, versioning, startAgents, startGraphs, startSchedules }: KernelParts,
   { store, user }: KernelOptions,
 ): Promise<void> {
   try {
     await handoffs.load()
+    void versioning.recover()
     for (const turn of await reconcile(store, journal, goesOn)) {
       recovered.set(turn.id, turn)
       await sessions.load(turn.session)
@@ -180,10 +181,13 @@ async function closeParts(parts: KernelParts, { store, engine, sandbox }: Kernel
   stopAgents()
   stopSchedules()
   await Promise.all([lanes.stop(), stopGraphs()])
+  // A turn is not over before its version is; the commits of the turns that have ended are background calls.
+  await versioning.settle()
   running.stop()
-  // The commits of the turns that have ended are background calls.
-  await versioning.close()
   await background.close()
+  // What calls have changed until they were stopped.
+  await versioning.settle()
+  await versioning.close()
   await memory?.close()
   await Promise.all([servers.close(), schemas.close()])
   await journal.flushed()

@@ -222,8 +222,16 @@ export const versionsIdleMs = 60_000
 /** Time limit of one request to hands for versions, and of one whole checkpoint. */
 export const snapshotTimeoutMs = 60_000
 export const checkpointTimeoutMs: number = 10 * 60_000
-/** The first call that touches files waits for the first version of the workspace: 10 000 files take a second. Without it, it goes on. */
-export const firstVersionTimeoutMs = 10_000
+/** How long after a commit the stamps of all files are saved: 1 MB for 10 000 files, too much for each of many commits. */
+export const saveStampsMs = 2_000
+/** How long a guest that stops waits for the versions of the turns that have ended: 10 000 new files take a second. */
+export const lastVersionsMs = 60_000
+/** A file above this has no version, and no call changes it: it would fill the disk. */
+export const maxLargeFileBytes: number = 4 * 1024 * 1024 * 1024
+/** How often an undo begins anew because files have changed while it was planned. */
+export const maxUndoTries = 5
+/** Turns that `version.turns` lists. */
+export const maxListedTurns = 100
 /** Bytes of files in one reply of hands. */
 export const maxCollectedBytes: number = 4 * 1024 * 1024
 /** Commits of one log, and commits that it looks through for those of a path. */

@@ -111,10 +111,11 @@ async function perform(effect: Exclude<OutsideEffect, { type: 'complete_files' }
     case 'watch_agents':
     case 'control_agent':
       return agentEffect(effect, doing)
-    case 'list_versions':
-    case 'preview_restore':
-    case 'restore':
-      return version(effect, doing)
+    case 'list_turns':
+    case 'preview_undo':
+    case 'undo':
+    case 'redo':
+      return undo(effect, doing)
     case 'fork':
     case 'rename':
     case 'archive':
@@ -240,38 +241,41 @@ async function readLabels(doing: Doing): Promise<void> {
   doing.dispatch({ type: 'labels', session, labels: labelBadges(output) })
 }
 
-interface Commit {
-  readonly commit: string
-  readonly at: number
-  readonly author: string
+interface ChangingTurn {
+  readonly turn: string
   readonly subject: string
+  readonly author: string
+  readonly at: number
+  readonly undone: boolean
 }
 
-type VersionEffect = Extract<Effect, { type: 'list_versions' | 'preview_restore' | 'restore' }>
+type UndoEffect = Extract<Effect, { type: 'list_turns' | 'preview_undo' | 'undo' | 'redo' }>
 
-async function version(effect: VersionEffect, doing: Doing): Promise<void> {
+async function undo(effect: UndoEffect, doing: Doing): Promise<void> {
   const { dispatch } = doing
-  if (effect.type === 'restore') {
-    const { text } = await ask(doing, 'version.restore', { path: '/', at: effect.at, apply: true })
-    return dispatch({ type: 'note', tone: 'info', text: plainText(text) })
+  if (effect.type === 'undo' || effect.type === 'redo') {
+    const isRedo = effect.type === 'redo'
+    const { text } = await ask(doing, 'version.undo', { ...(isRedo ? { redo: true } : { turn: effect.turn }), apply: true })
+    return dispatch({
+      type: 'note',
+      tone: 'info',
+      text: plainText(`${text}\n${isRedo ? '/undo takes it back again.' : '/redo brings it back.'}`),
+    })
   }
-  if (effect.type === 'list_versions') {
-    const { commits } = (await ask(doing, 'version.log', { limit: maxVersions })).output as { readonly commits: readonly Commit[] }
-    const rows = commits.map(({ commit, at, author, subject }) => ({
-      id: commit,
-      label: subject,
-      detail: `${formatTime(at)}  ${author}  ${commit.slice(0, 8)}`,
-    }))
-    if (rows.length === 0) return dispatch({ type: 'say', text: 'There are no versions yet.' })
-    return dispatch({ type: 'dialog', dialog: newPicker('versions', 'Undo back to before', rows) })
+  if (effect.type === 'list_turns') {
+    const { turns } = (await ask(doing, 'version.turns', { limit: maxVersions })).output as { readonly turns: readonly ChangingTurn[] }
+    const rows = turns
+      .filter(({ undone }) => !undone)
+      .map(({ turn, at, author, subject }) => ({ id: turn, label: subject, detail: `${formatTime(at)}  ${author}` }))
+    if (rows.length === 0) return dispatch({ type: 'say', text: 'There is no turn to undo: none has changed files or saved documents.' })
+    return dispatch({ type: 'dialog', dialog: newPicker('turns', 'Undo a turn', rows) })
   }
-  const { output, text } = await ask(doing, 'version.restore', { path: '/', at: effect.at })
-  const { total, commit, before } = output as { readonly total: number; readonly commit: string; readonly before: string }
-  const diff = total === 0 ? '' : (await ask(doing, 'version.diff', { path: '/', from: before, to: commit })).text
+  const { output, text } = await ask(doing, 'version.undo', { turn: effect.turn })
+  const { diff } = output as { readonly diff: string }
   const lines = plainText(`${text}\n\n${diff}`.trim()).split('\n')
   dispatch({
     type: 'dialog',
-    dialog: { kind: 'preview', title: `Before: ${plainLine(effect.title, 60)}`, lines, at: total === 0 ? '' : commit, scroll: 0 },
+    dialog: { kind: 'preview', title: `Undo: ${plainLine(effect.title, 60)}`, lines, turn: effect.turn, scroll: 0 },
   })
 }
 

@@ -106,7 +106,7 @@ function questionKey(state: State, question: Question, key: string): Step | null
 function dialogKey(state: State, dialog: Picker | Preview, key: string): Step {
   if (key === 'escape') return [{ ...state, dialog: null }, []]
   if (dialog.kind === 'preview') {
-    if (key === 'enter' && dialog.at !== '') return [{ ...state, dialog: null }, [{ type: 'restore', at: dialog.at }]]
+    if (key === 'enter') return [{ ...state, dialog: null }, [{ type: 'undo', turn: dialog.turn }]]
     const by = { up: -1, down: 1, pageUp: -10, pageDown: 10 }[key]
     if (by === undefined) return [state, []]
     return [{ ...state, dialog: { ...dialog, scroll: Math.max(0, Math.min(dialog.lines.length - 1, dialog.scroll + by)) } }, []]
@@ -128,8 +128,8 @@ function choosePicked(state: State, picker: Picker): Step {
       return [say({ ...closed, model: row.id }, `The next messages go to ${row.id}.`), []]
     case 'definitions':
       return [closed, [{ type: 'choose_agent', agent: row.id }]]
-    case 'versions':
-      return [closed, [{ type: 'preview_restore', at: `${row.id}~1`, title: row.label }]]
+    case 'turns':
+      return [closed, [{ type: 'preview_undo', turn: row.id, title: row.label }]]
     default:
       return assertNever(picker.purpose)
   }

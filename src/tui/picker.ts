@@ -9,7 +9,7 @@ export interface PickerRow {
 
 export interface Picker {
   readonly kind: 'picker'
-  readonly purpose: 'sessions' | 'models' | 'definitions' | 'versions' | 'approvals' | 'agents'
+  readonly purpose: 'sessions' | 'models' | 'definitions' | 'turns' | 'approvals' | 'agents'
   readonly title: string
   readonly rows: readonly PickerRow[]
   /** What was typed to narrow the list down. */
@@ -17,13 +17,13 @@ export interface Picker {
   readonly selected: number
 }
 
-/** What a restore would change. */
+/** What an undo would change. */
 export interface Preview {
   readonly kind: 'preview'
   readonly title: string
   readonly lines: readonly string[]
-  /** The version to restore; empty when there is nothing to do. */
-  readonly at: string
+  /** The turn to undo. */
+  readonly turn: string
   readonly scroll: number
 }
 

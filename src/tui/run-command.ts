@@ -36,7 +36,9 @@ export function runCommand(state: State, { name, argument }: Entered, around: Su
     case 'kill':
       return agentCommand(state, name, argument)
     case 'undo':
-      return does({ type: 'list_versions' })
+      return does({ type: 'list_turns' })
+    case 'redo':
+      return does({ type: 'redo' })
     case 'approve':
       return state.question === null
         ? does({ type: 'list_approvals' })

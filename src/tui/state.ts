@@ -129,9 +129,10 @@ export type Effect =
   | { readonly type: 'list_definitions' }
   /** Empty: the usual one. */
   | { readonly type: 'choose_agent'; readonly agent: string }
-  | { readonly type: 'list_versions' }
-  | { readonly type: 'preview_restore'; readonly at: string; readonly title: string }
-  | { readonly type: 'restore'; readonly at: string }
+  | { readonly type: 'list_turns' }
+  | { readonly type: 'preview_undo'; readonly turn: string; readonly title: string }
+  | { readonly type: 'undo'; readonly turn: string }
+  | { readonly type: 'redo' }
   | { readonly type: 'fork'; readonly message: number | null }
   | { readonly type: 'rename'; readonly title: string }
   | { readonly type: 'archive' }

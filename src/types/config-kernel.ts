@@ -293,13 +293,20 @@ export const kernelConfig: { readonly [Section in keyof KernelConfig]: z.ZodType
     .prefault({}),
   versions: z
     .strictObject({
-      enabled: z.boolean().default(true).describe('Commit the workspace after each turn that changed something.'),
-      max_file_mb: z.number().min(0.1).max(24).default(10).describe('Larger files have no versions.'),
+      enabled: z.boolean().default(true).describe('Commit what calls change, before and after, so that it can be undone.'),
+      max_file_mb: z
+        .number()
+        .min(0.1)
+        .max(24)
+        .default(10)
+        .describe('Larger files are kept beside the repository, once for each content, up to 4 GB.'),
       ignore: z
         .array(z.string().min(1).max(255))
         .max(100)
-        .default(['node_modules', '.venv', '__pycache__', '.DS_Store', '.env', '.env.*'])
-        .describe('Names of files and folders without versions; `*` is any text. Repositories (`.git`) have none either.'),
+        .default(['node_modules', '.venv', '__pycache__', '.DS_Store'])
+        .describe(
+          'Names of files and folders that versions leave out; `*` is any text. So are repositories (`.git`). A file that a call names has a version all the same.',
+        ),
     })
     .prefault({}),
   secrets: z

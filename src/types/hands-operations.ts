@@ -175,9 +175,9 @@ const folders = {
   },
   /**
    * The files below a folder that differ from an earlier snapshot, `since`; all of them (`whole`) if hands no longer have that. Names that
-   * fit a pattern of `ignore` (`*` is any text) are left out, as are repositories (`.git`) and what is read-only. The first request, with
-   * offset 0, takes the snapshot; the others fetch the rest of its list. `large`: a file of more than `maxFileBytes`. A file whose `stamp`
-   * is '' may still be changing.
+   * fit a pattern of `ignore` (`*` is any text) are left out, as are repositories (`.git`) and what is read-only; the files in `also`, and
+   * repositories in its folders, are listed all the same. The first request, with offset 0, takes the snapshot; the others fetch the rest of
+   * its list. `large`: a file of more than `maxFileBytes`. A file whose `stamp` is '' may still be changing.
    */
   snapshot: {
     input: z.strictObject({
@@ -187,6 +187,7 @@ const folders = {
       maxEntries: z.int(),
       maxFileBytes: count,
       ignore: z.array(z.string()),
+      also: z.array(z.string()).optional(),
     }),
     output: z.strictObject({
       snapshot: z.string().max(60),
@@ -205,13 +206,19 @@ const folders = {
   },
   /**
    * The contents of files below a folder, one after another, until `maxBytes` are reached, at least of one; of a link, its target. `bytes`
-   * is -1 for what is no longer a file or a link, or is larger than `maxFileBytes`.
+   * is -1 for what has no content here: `gone` is no longer a file or a link, `large` has more than `maxFileBytes`, `closed` cannot be read.
    */
   collect: {
     input: z.strictObject({ path: z.string(), files: z.array(z.string()), maxBytes: z.int(), maxFileBytes: count }),
     output: z.strictObject({
       files: z
-        .array(z.strictObject({ kind: z.enum(['file', 'program', 'link']), bytes: z.int().min(-1), stamp: z.string().max(120) }))
+        .array(
+          z.strictObject({
+            kind: z.enum(['file', 'program', 'link', 'gone', 'large', 'closed']),
+            bytes: z.int().min(-1),
+            stamp: z.string().max(120),
+          }),
+        )
         .max(maxSnapshotEntries),
       content,
     }),

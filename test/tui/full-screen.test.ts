@@ -199,9 +199,9 @@ void describe('the full-screen terminal', () => {
 
   void it('brings files back with a preview', async () => {
     terminal.type(`/undo${keys.enter}`)
-    await terminal.see('Undo back to before', 'Raise the port and raise the port')
+    await terminal.see('Undo a turn', 'Raise the port and raise the port')
     terminal.type(keys.escape)
-    await terminal.unsee('Undo back')
+    await terminal.unsee('Undo a turn')
     terminal.type('\u0004')
     assert.equal(await terminal.exit, 0)
   })

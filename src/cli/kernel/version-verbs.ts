@@ -1,4 +1,4 @@
-/** Definitions of `log`, `diff`, `tag`, `restore`, `branch` and `folder`. */
+/** Definitions of `log`, `diff`, `tag`, `undo`, `redo`, `restore`, `branch` and `folder`. */
 import { Option } from 'commander'
 import { type AddVerbs, dryRunOption, examples, parseCount, userVerb, verbGroup } from '../verb-parts.ts'
 
@@ -22,6 +22,17 @@ export const addVersionVerbs: AddVerbs = (program, terminal, choose) => {
     .option(...jsonOption)
     .addHelpText('after', examples('oxbow tag before-migration', 'oxbow tag v1 --at 3f2a91c0'))
     .action((name, options) => choose(async () => (await import('./versions.ts')).versionTag(name, options, terminal)))
+  userVerb(program.command('undo [turn]'), 'take back what a turn changed in files, by default the newest; edits of your own stay')
+    .option(...dryRunOption)
+    .option('--list', 'list the turns that can be undone')
+    .option(...jsonOption)
+    .addHelpText('after', examples('oxbow undo', 'oxbow undo --dry-run', 'oxbow undo --list', 'oxbow undo 0199d2c4-8f0e'))
+    .action((turn, options) => choose(async () => (await import('./versions.ts')).versionUndo({ turn }, options, terminal)))
+  userVerb(program.command('redo'), 'take back the newest undo')
+    .option(...dryRunOption)
+    .option(...jsonOption)
+    .addHelpText('after', examples('oxbow redo'))
+    .action((options) => choose(async () => (await import('./versions.ts')).versionUndo({ redo: true }, options, terminal)))
   userVerb(program.command('restore <path>'), 'restore a backup, or with --to bring files of the workspace back to a version')
     .addOption(new Option('--to <version>', 'for files: a commit, a tag, HEAD~N').conflicts(['replace', 'databaseOnly']))
     .option('--key <file>', 'key file that the backup was sealed with, for a new home')

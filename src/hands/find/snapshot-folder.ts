@@ -73,16 +73,20 @@ function pageOf({ snapshot, changes, whole }: Held, { offset, maxEntries }: Inpu
   return { snapshot, whole, entries, done: offset + entries.length >= changes.length }
 }
 
-async function lookAtFiles(top: string, { ignore, maxFileBytes }: Input, signal: AbortSignal): Promise<ReadonlyMap<string, Seen>> {
-  const isIgnored = ignorePattern(ignore)
+async function lookAtFiles(
+  top: string,
+  { ignore, also = [], maxFileBytes }: Input,
+  signal: AbortSignal,
+): Promise<ReadonlyMap<string, Seen>> {
+  const isLeftOut = leftOut(ignore, also)
   const files = new Map<string, Seen>()
   const folders = ['']
   let looks = 0
   for (let folder = folders.pop(); folder !== undefined; folder = folders.pop()) {
     for (const entry of entriesIn(`${top}/${folder}`)) {
       const { name } = entry
-      if (isTemporary(name) || isIgnored(name)) continue
       const path = folder === '' ? name : `${folder}/${name}`
+      if (isTemporary(name) || isLeftOut(path, name, folder)) continue
       if (entry.isDirectory()) {
         // Folders of the person are mounted at the top, and may be read-only.
         if (path.split('/').length < maxDepth && (folder !== '' || isWritable(`${top}/${path}`))) folders.push(path)
@@ -107,11 +111,35 @@ async function yieldToOthers(signal: AbortSignal): Promise<void> {
   throwIfCancelled(signal)
 }
 
-/** Repositories in every spelling that git itself refuses; what hands stage; and the patterns of the configuration. */
-function ignorePattern(patterns: readonly string[]): (name: string) => boolean {
+/**
+ * Repositories in every spelling that git itself refuses, what hands stage, and the patterns of the configuration are left out, but for what
+ * `also` names: these files, and repositories in these folders.
+ */
+function leftOut(patterns: readonly string[], also: readonly string[]): (path: string, name: string, folder: string) => boolean {
   const sources = patterns.map((pattern) => pattern.replace(/[\\^$.+?()[\]{}|]/g, '\\$&').replaceAll('*', '.*'))
   const pattern = new RegExp(`^(?:${sources.join('|') || '(?!)'})$`, 's')
-  return (name) => /^(?:\.git|git~1|\.oxbow-uploads)$/i.test(name) || pattern.test(name)
+  const isRepository = (name: string): boolean => /^(?:\.git|git~1)$/i.test(name)
+  const named = new Set(also)
+  const above = new Set(also.flatMap((path) => foldersAbove(path)))
+  /** Folders that are left out, and entered for what is named in them. */
+  const halfSeen = new Set<string>()
+  return (path, name, folder) => {
+    if (/^\.oxbow-uploads$/i.test(name)) return true
+    if (named.has(path)) return false
+    const isIgnored = pattern.test(name)
+    const isOut = halfSeen.has(folder) || isIgnored || (isRepository(name) && !foldersAbove(path).some((one) => named.has(one)))
+    if (!isOut) return false
+    if (!above.has(path)) return true
+    halfSeen.add(path)
+    return false
+  }
+}
+
+function foldersAbove(path: string): readonly string[] {
+  return path
+    .split('/')
+    .map((_, at, names) => names.slice(0, at).join('/'))
+    .filter((folder) => folder !== '')
 }
 
 function entriesIn(folder: string) {
@@ -149,9 +177,15 @@ function stampOf(stats: Stats): string {
   return `${stats.ino} ${stats.size} ${stats.mtimeMs} ${stats.ctimeMs}`
 }
 
-const missing = { kind: 'file', bytes: -1, stamp: '', content: Buffer.alloc(0) } as const
+type CollectedFile = Collected & { readonly content: Buffer }
 
-function collectFile(roots: readonly Root[], path: string, maxFileBytes: number): Collected & { readonly content: Buffer } {
+/** Without a content. */
+function without(kind: 'gone' | 'large' | 'closed', stamp = ''): CollectedFile {
+  return { kind, bytes: -1, stamp, content: Buffer.alloc(0) }
+}
+
+function collectFile(roots: readonly Root[], path: string, maxFileBytes: number): CollectedFile {
+  let stamp = ''
   try {
     const named = lstatSync(path)
     if (named.isSymbolicLink()) {
@@ -159,23 +193,26 @@ function collectFile(roots: readonly Root[], path: string, maxFileBytes: number)
       return { kind: 'link', bytes: content.length, stamp: stampOf(named), content }
     }
     // Checked before it is opened: opening some devices has effects.
-    if (!named.isFile() || named.size > maxFileBytes) return missing
+    if (!named.isFile()) return without('gone')
+    stamp = stampOf(named)
+    if (named.size > maxFileBytes) return without('large', stamp)
     const file = openSync(path, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK)
     try {
       return readOpen(roots, file, maxFileBytes)
     } finally {
       closeSync(file)
     }
-  } catch {
-    return missing
+  } catch (error) {
+    return ['ENOENT', 'ENOTDIR', 'ELOOP'].includes(systemCode(error)) ? without('gone') : without('closed', stamp)
   }
 }
 
-function readOpen(roots: readonly Root[], file: number, maxFileBytes: number): Collected & { readonly content: Buffer } {
+function readOpen(roots: readonly Root[], file: number, maxFileBytes: number): CollectedFile {
   const before = fstatSync(file)
   // A folder of the path may have been swapped for a link.
   const isOutside = process.platform === 'linux' && !isInside(roots, readlinkSync(`/proc/self/fd/${file}`))
-  if (isOutside || !before.isFile() || before.size > maxFileBytes) return missing
+  if (isOutside || !before.isFile()) return without('gone')
+  if (before.size > maxFileBytes) return without('large', stampOf(before))
   const buffer = Buffer.alloc(before.size)
   let length = 0
   for (let read = -1; read !== 0 && length < buffer.length; length += read)

@@ -10,6 +10,7 @@ import type { DocumentChange, Documents } from '../state/documents.ts'
 import type { Difference, FileChange } from '../versions/history.ts'
 import { trailersOf } from '../versions/message-labels.ts'
 import type { Conflict, MergedTree, MergeRequest } from '../versions/merge-trees.ts'
+import type { Committed } from '../versions/checkpoint.ts'
 import type { Versions } from '../versions/versions.ts'
 
 /** `making`: a crash interrupted its copy. `merged` and `dropped`: its files are gone. */
@@ -83,6 +84,15 @@ interface BranchesDeps {
   readonly sandbox: Sandbox
   /** Null: there are none here. */
   readonly versions: () => Promise<Versions | null>
+  /** Commits what is there, and what is changed by name. */
+  readonly versioning: {
+    readonly sync: () => Promise<Committed>
+    readonly changeFiles: (
+      paths: readonly string[],
+      by: MergeRequest['facts'],
+      work: (before: Committed) => Promise<void>,
+    ) => Promise<Committed>
+  }
   readonly documents: Pick<Documents, 'get' | 'all' | 'put'>
   readonly heldLabels: (caller: Pick<Caller, 'session'>) => Labels
   readonly clock: Clock
@@ -181,7 +191,7 @@ async function create(deps: BranchesDeps, by: BranchBy, { name, at, session }: N
   const [versions, copies] = [await versionsOf(deps), copiesOf(deps)]
   const target = at === '' ? '' : await versions.resolve({ at })
   const { signal } = by
-  const version = (await versions.commit(factsOf(deps, by, `Before the branch ${name}`), signal)).commit ?? ''
+  const version = (await deps.versioning.sync()).commit ?? ''
   const record: BranchRecord = {
     name,
     home: by.caller.session,
@@ -227,7 +237,7 @@ async function merge(deps: BranchesDeps, by: BranchBy, found: BranchRecord, conf
   assertNoBranch(by.caller)
   const record = openOnly(found)
   const versions = await versionsOf(deps)
-  const ours = (await versions.commit(factsOf(deps, by, `Before the merge of ${record.name}`, record.labels), by.signal)).commit!
+  const ours = (await deps.versioning.sync()).commit!
   const planned = record.merge === null ? await plan(deps, by, record, ours, conflicts) : await planAgain(versions, record.merge, ours)
   const { commit, before, changes } = planned
   const listed = { changes: changes.slice(0, maxListedChanges), total: changes.length, conflicts: planned.conflicts }
@@ -237,11 +247,20 @@ async function merge(deps: BranchesDeps, by: BranchBy, found: BranchRecord, conf
     // From here on the same files are merged, however often it is interrupted.
     if (record.merge === null) await save(deps, by, { ...record, state: 'merging', merge: { commit, before } })
     const signal = AbortSignal.any([by.signal, AbortSignal.timeout(branchMergeMs)])
-    await versions.restoreFiles(commit, changes, by.call, signal)
-    after = (await versions.commit(factsOf(deps, by, `Merge ${record.name}`, record.labels), by.signal)).commit!
+    const paths = changes.map(({ path }) => path)
+    const merged = await deps.versioning.changeFiles(paths, factsOf(deps, by, `Merge ${record.name}`, record.labels), async (now) => {
+      // It stays as it is now: the next try merges with that.
+      if (now.changed) throw changedMeanwhile(record.name)
+      await versions.restoreFiles(commit, changes, by.call, signal)
+    })
+    after = merged.commit!
   }
   await end(deps, by, record, 'merged')
   return { ...listed, before, after }
+}
+
+function changedMeanwhile(name: string): OxbowError {
+  return new OxbowError('tool_failed', `Files have changed while ${name} was merged: nothing was changed.`, { hint: 'Merge it again.' })
 }
 
 interface Planned extends MergedTree {

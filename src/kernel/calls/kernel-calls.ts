@@ -39,7 +39,8 @@ import { type PublishedCallDeps, publishedCalls } from '../published/published-c
 import { type GraphCallDeps, graphCalls } from '../graphs/graph-calls.ts'
 import { type ScheduleCallDeps, scheduleCalls } from '../schedules/schedule-calls.ts'
 import { type FlowCallDeps, flowCalls } from '../flow/flow-calls.ts'
-import { type VersionCallDeps, versionCalls } from '../versions/version-calls.ts'
+import { type UndoCallDeps, undoCalls } from '../versions/undo-calls.ts'
+import { versionCalls } from '../versions/version-calls.ts'
 import { type SecretCallDeps, secretCalls } from './secret-calls.ts'
 import { type StateCallDeps, stateCalls } from '../state/state-calls.ts'
 import { type SummaryCallDeps, summaryCalls, titleCall, type TitleCallDeps } from './summary-calls.ts'
@@ -61,7 +62,7 @@ export type KernelCallDeps = SystemCallDeps &
   ExtractDeps &
   TitleCallDeps &
   StateCallDeps &
-  VersionCallDeps &
+  UndoCallDeps &
   BranchCallDeps &
   EventCallDeps &
   NowCallDeps &
@@ -104,6 +105,7 @@ export function kernelCalls(deps: KernelCallDeps): readonly Call[] {
     titleCall(deps),
     ...stateCalls(deps),
     ...versionCalls(deps),
+    ...undoCalls(deps),
     ...branchCalls(deps),
     ...eventCalls(deps),
     ...nowCalls(deps),

@@ -13,6 +13,7 @@ import {
   type Hands,
   isOxbowError,
   OxbowError,
+  type ProgramSees,
   type Sandbox,
   type ServerPayloads,
   type SessionId,
@@ -53,22 +54,30 @@ export interface Watch {
   leave(): void
 }
 
-/** Keeps a version of what is there before a call can change it; null once there is one. */
-export interface FirstVersion {
-  begin: (() => Promise<void>) | null
+/** Keeps versions of what calls change: of what is there before, and of what they leave. A branch of files is not watched. */
+export interface FileChanges {
+  /** @param patience waits for what does not count against the call's time limit */
+  hands(hands: Hands, caller: Caller, patience: Watch['unhurried']): Hands
+  /** Waits for a program that may change files of the workspace by itself. */
+  whileProgram<Result>(caller: Caller, sees: ProgramSees, patience: Watch['unhurried'], work: () => Promise<Result>): Promise<Result>
+  /** Runs a call that may change saved documents. */
+  around<Result>(caller: Caller, call: ChangingCall, patience: Watch['unhurried'], work: () => Promise<Result>): Promise<Result>
 }
+
+/** What of a call says what it changes. */
+export type ChangingCall = Pick<Call, 'right'>
 
 /** Where calls find files. */
 export interface FilePlaces {
   readonly sandbox: Sandbox
   readonly branches: () => Promise<Pick<Branches, 'create' | 'sandbox'>>
-  readonly first: FirstVersion
+  readonly changes: FileChanges
 }
 
 interface CallAtFiles {
   readonly caller: Caller
   readonly id: CallId
-  readonly call: Pick<Call, 'name' | 'tier'>
+  readonly call: Pick<Call, 'name' | 'tier' | 'right'>
   readonly watch: Pick<Watch, 'signal' | 'unhurried'>
 }
 
@@ -77,7 +86,7 @@ interface CallAtFiles {
  * @param fill puts secrets in where handles stand
  */
 export function filesFor(
-  { sandbox, branches, first }: FilePlaces,
+  { sandbox, branches, changes }: FilePlaces,
   { caller, id, call, watch }: CallAtFiles,
   fill: (sandbox: Sandbox) => Sandbox,
 ): {
@@ -86,22 +95,25 @@ export function filesFor(
   readonly caller: () => Caller
   /** Unwatched: the workspace, or a branch of files. */
   readonly at: (branch: string | undefined) => Promise<Sandbox>
+  around<Result>(work: () => Promise<Result>): Promise<Result>
+  whileProgram<Result>(sees: ProgramSees, work: () => Promise<Result>): Promise<Result>
 } {
   const { branch } = caller
-  // A copy was made of a version: nothing of it can be lost.
-  const begin = call.tier === 'read_only' || branch !== undefined ? null : first.begin
   const at = async (name: string | undefined): Promise<Sandbox> => (name === undefined ? sandbox : (await branches()).sandbox(name))
   let own = caller
   return {
     caller: () => own,
     at,
+    around: (work) => changes.around(caller, call, watch.unhurried, work),
+    whileProgram: (sees, work) => changes.whileProgram(caller, sees, watch.unhurried, work),
     sandbox: fill({
       get status() {
         return sandbox.status
       },
       async hands(profile) {
-        const open = async (): Promise<Hands> => (await at(branch)).hands(profile)
-        return watch.unhurried(begin === null || profile === 'vault-read' ? open() : begin().then(open))
+        const hands = await watch.unhurried(at(branch).then((found) => found.hands(profile)))
+        const changesFiles = call.tier !== 'read_only' && (profile === 'work' || profile === 'online')
+        return changesFiles ? changes.hands(hands, caller, watch.unhurried) : hands
       },
       close: () => sandbox.close(),
     }),

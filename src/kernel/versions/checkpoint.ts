@@ -4,7 +4,9 @@
  */
 import { rmSync } from 'node:fs'
 import { join } from 'node:path'
+import { saveStampsMs } from '../limits.ts'
 import type { HandsOps, SnapshotEntry } from '../../types/index.ts'
+import { unversioned } from './large-files.ts'
 import { objectId } from './pack-file.ts'
 import type { NewCommit, Repository } from './repository.ts'
 import { createWorkTree, type FileMode, folderMode, readStamps, type WorkTree } from './work-tree.ts'
@@ -30,19 +32,40 @@ export interface Committed {
 }
 
 export interface Checkpoints {
-  /** Begins a checkpoint; one that was not committed is dropped. @param whole what is not listed is gone */
-  begin(whole: boolean): Promise<void>
+  /** Begins a checkpoint; one that was not committed is dropped. @param whole what is not listed is gone, but for `except` */
+  begin(whole: boolean, except: readonly string[]): Promise<void>
   /** Forgets what is kept beside the repository. */
   forget(): void
-  /** @returns the files whose content is needed */
-  match(entries: readonly SnapshotEntry[]): readonly string[]
+  /** Saves that now, which otherwise happens a while after a commit. */
+  keep(): void
+  /** @returns the files whose content is needed, and of these the large ones */
+  match(entries: readonly SnapshotEntry[]): Wanted
+  /** Files that versions have although the configuration leaves their names out, because a call has named them. */
+  extras(isLeftOut: (path: string) => boolean): readonly string[]
   /** Takes in contents, which follow each other in `content`. */
   put(paths: readonly string[], files: readonly Collected[], content: Buffer): void
-  /** @param state all documents; null: they have not changed */
-  commit(facts: Omit<NewCommit, 'tree' | 'parents'>, state: readonly StateText[] | null): Promise<Committed>
+  /** Takes in what stands for a large file; null: there is no version of it. */
+  putPointer(path: string, pointer: Buffer | null, facts: { readonly stamp: string; readonly executable: boolean }): void
+  /** @param state all documents; null: they have not changed @param always a commit even if nothing has changed */
+  commit(facts: Omit<NewCommit, 'tree' | 'parents'>, state: readonly StateText[] | null, always?: boolean): Promise<Committed>
 }
 
-const modes: Readonly<Record<Collected['kind'], FileMode>> = { file: '100644', program: '100755', link: '120000' }
+export interface Wanted {
+  readonly small: readonly string[]
+  readonly large: readonly { readonly path: string; readonly stamp: string }[]
+}
+
+/** Git refuses the name of its own folder in a tree. */
+export function treeName(path: string): string {
+  return path.replace(/(^|\/)(%*(?:\.git|git~1))(?=\/|$)/gi, '$1%$2')
+}
+
+/** The reverse of `treeName`. */
+export function fileName(inTree: string): string {
+  return inTree.replace(/(^|\/)%(%*(?:\.git|git~1))(?=\/|$)/gi, '$1$2')
+}
+
+const modes = { file: '100644', program: '100755', link: '120000' } as const satisfies Partial<Record<Collected['kind'], FileMode>>
 export const files = 'shared'
 const documents = 'state'
 
@@ -61,13 +84,24 @@ export async function createCheckpoints(folder: string, repository: Repository, 
     const { tree } = await repository.commitFacts(head)
     return readStamps(stamps, tree) ?? fromTree(repository, tree)
   }
+  let unsaved: string | null = null
+  let saving: NodeJS.Timeout | undefined
+  const keep = (): void => {
+    clearTimeout(saving)
+    if (unsaved !== null && !isOpen) work.save(stamps, unsaved)
+    unsaved = null
+  }
   const remove = (path: string): void => {
     if (work.leaf(path) === undefined) return
     work.remove(path)
     changes += 1
   }
+  const putPointer: Checkpoints['putPointer'] = (path, pointer, { stamp, executable }) => {
+    const content = pointer ?? unversioned(`${path} ${stamp}`)
+    if (setFile(work, repository, `${files}/${treeName(path)}`, { mode: executable ? '100755' : '100644', stamp, content })) changes += 1
+  }
   return {
-    async begin(whole) {
+    async begin(whole, except) {
       if (isOpen) {
         repository.drop()
         work = await open()
@@ -75,43 +109,59 @@ export async function createCheckpoints(folder: string, repository: Repository, 
       isOpen = true
       changes = 0
       unseen = whole ? new Set(work.paths(files)) : null
+      for (const path of except) unseen?.delete(`${files}/${treeName(path)}`)
     },
-    forget: () => rmSync(stamps, { force: true }),
+    forget() {
+      unsaved = null
+      rmSync(stamps, { force: true })
+    },
+    keep,
     match(entries) {
-      const wanted: string[] = []
+      const small: string[] = []
+      const large: { path: string; stamp: string }[] = []
       for (const { path, kind, stamp } of entries) {
-        const at = `${files}/${path}`
-        if (kind === 'gone' || kind === 'large') {
+        const at = `${files}/${treeName(path)}`
+        if (kind === 'gone') {
           remove(at)
           continue
         }
         unseen?.delete(at)
-        if (stamp === '' || work.leaf(at)?.stamp !== stamp) wanted.push(path)
+        if (stamp !== '' && work.leaf(at)?.stamp === stamp) continue
+        if (kind === 'large') large.push({ path, stamp })
+        else small.push(path)
       }
-      return wanted
+      return { small, large }
     },
+    extras: (isLeftOut) => [...work.paths(files)].map((path) => fileName(path.slice(files.length + 1))).filter(isLeftOut),
     put(paths, collected, content) {
       let offset = 0
       for (const [at, { kind, bytes, stamp }] of collected.entries()) {
-        const path = `${files}/${paths[at]}`
-        if (bytes < 0) remove(path)
-        else if (setFile(work, repository, path, { mode: modes[kind], stamp, content: content.subarray(offset, offset + bytes) }))
-          changes += 1
+        const path = paths[at]!
+        // A large one comes in pieces.
+        if (kind === 'gone') remove(`${files}/${treeName(path)}`)
+        else if (kind === 'closed') putPointer(path, null, { stamp, executable: false })
+        else if (kind !== 'large') {
+          const own = { mode: modes[kind], stamp, content: content.subarray(offset, offset + bytes) }
+          if (setFile(work, repository, `${files}/${treeName(path)}`, own)) changes += 1
+        }
         offset += Math.max(0, bytes)
       }
     },
-    async commit(facts, state) {
+    putPointer,
+    async commit(facts, state, always = false) {
       for (const path of unseen ?? []) remove(path)
       const changedDocuments = state === null ? [] : setDocuments(work, repository, state)
       const tree = work.write((content) => repository.add('tree', content))
       const head = repository.head(branch)
       const above = head ?? repository.head()
-      const isSame = head !== null && (await repository.commitFacts(head)).tree === tree
+      const isSame = !always && head !== null && (await repository.commitFacts(head)).tree === tree
       if (isSame) repository.drop()
       const commit = isSame ? head : repository.commit({ ...facts, tree, parents: above === null ? [] : [above] }, branch)
       isOpen = false
       // A kill before this costs a second look at each file, and nothing else.
-      setImmediate(() => work.save(stamps, tree))
+      clearTimeout(saving)
+      unsaved = tree
+      saving = setTimeout(keep, saveStampsMs)
       return { commit, changed: !isSame, files: changes, state: changedDocuments }
     },
   }

@@ -5,6 +5,8 @@ import { maxDiffBytes, maxDiffedBytes, maxLogScan, maxShownBytes } from '../limi
 import { OxbowError } from '../../types/index.ts'
 import type { Labels } from '../stages/policy.ts'
 import { labelsOfCommit } from './message-labels.ts'
+import { fileName } from './checkpoint.ts'
+import type { LargeFiles } from './large-files.ts'
 import type { CommitFacts, Repository } from './repository.ts'
 import { folderMode, type TreeEntry } from './work-tree.ts'
 
@@ -24,10 +26,39 @@ export interface Difference {
   readonly text: string
 }
 
+/** A version: a commit, or the last of those that a turn has made one after another, with the parent of the first. */
 export interface LoggedCommit extends Omit<CommitFacts, 'tree'> {
   readonly tags: readonly string[]
   /** Of those who wrote its message and its tags; null for a message of an earlier release, which does not say. */
   readonly labels: Labels | null
+}
+
+/** @returns the first of the commits that are one version with this one: of the same turn, with nothing between them */
+export async function firstOf(repository: Repository, oid: string, tagged: ReadonlySet<string>): Promise<CommitFacts> {
+  let first = await repository.commitFacts(oid)
+  for (let scanned = 0; scanned < maxLogScan; scanned += 1) {
+    const [parent, ...others] = first.parents
+    const turn = first.trailers['oxbow-turn']
+    if (parent === undefined || others.length > 0 || turn === undefined || tagged.has(parent)) break
+    const before = await repository.commitFacts(parent)
+    if (before.trailers['oxbow-turn'] !== turn || before.subject !== first.subject) break
+    first = before
+  }
+  return first
+}
+
+export async function taggedIn(repository: Repository): Promise<ReadonlySet<string>> {
+  return new Set((await repository.tags()).map(({ commit }) => commit))
+}
+
+/** @param name as for `Repository.resolve`; `~N` counts versions */
+export async function resolveVersion(repository: Repository, name: string): Promise<string> {
+  const [, base = name, steps = '0'] = /^([^~]+)~(\d{1,6})$/.exec(name) ?? []
+  let oid: string | undefined = await repository.resolve(base)
+  const tagged = steps === '0' ? new Set<string>() : await taggedIn(repository)
+  for (let left = Number(steps); left > 0 && oid !== undefined; left -= 1) oid = (await firstOf(repository, oid, tagged)).parents[0]
+  // It has the error for it.
+  return oid ?? repository.resolve(name)
 }
 
 /** The places where a path has another content in two trees; null: there is nothing. */
@@ -40,16 +71,19 @@ interface Pair {
 /** @param path of a file or folder, '' for all */
 export async function listLog(repository: Repository, from: string, path: string, limit: number): Promise<readonly LoggedCommit[]> {
   const tags = await repository.tags()
+  const tagged = await taggedIn(repository)
   const found: LoggedCommit[] = []
   let oid: string | undefined = from
   for (let scanned = 0; oid !== undefined && found.length < limit && scanned < maxLogScan; scanned += 1) {
     const { tree, ...facts }: CommitFacts = await repository.commitFacts(oid)
-    const parent: string | undefined = facts.parents[0]
+    const { parents }: CommitFacts = await firstOf(repository, oid, tagged)
+    const parent: string | undefined = parents[0]
     if (path === '' || (await differs(repository, tree, parent, path))) {
       const own = tags.filter(({ commit }) => commit === oid)
       const labels = [labelsOfCommit(facts.trailers), ...own.map((tag) => tag.labels)]
       found.push({
         ...facts,
+        parents,
         tags: own.map(({ name }) => name),
         labels: labels.includes(null) ? null : labels.flatMap((each) => each ?? []),
       })
@@ -163,7 +197,7 @@ export interface ShownFile {
 }
 
 /** @throws OxbowError `not_found`, `not_text` */
-export async function showFile(repository: Repository, commit: string, path: string): Promise<ShownFile> {
+export async function showFile(repository: Repository, large: LargeFiles, commit: string, path: string): Promise<ShownFile> {
   const entry = await rootOf(repository, commit, path)
   if (entry === null || entry.mode === folderMode) {
     throw new OxbowError('not_found', `Version ${commit.slice(0, 7)} has no file ${path}.`, {
@@ -171,13 +205,42 @@ export async function showFile(repository: Repository, commit: string, path: str
     })
   }
   const content = await repository.blob(entry.oid)
-  if (!isText(content)) throw new OxbowError('not_text', `${path} is not a text.`, { hint: 'Restore it to have the file itself.' })
+  if (!isText(content) || large.pointerOf(content) !== null)
+    throw new OxbowError('not_text', `${path} is not a text.`, { hint: 'Restore it to have the file itself.' })
   // Whole characters only.
   const text = content
     .subarray(0, maxShownBytes)
     .toString()
     .replace(/\uFFFD$/, '')
   return { bytes: content.length, text, truncated: content.length > maxShownBytes }
+}
+
+/** A file whose content is beside the repository. */
+export interface LargeFile {
+  readonly path: string
+  readonly sha256: string
+  readonly bytes: number
+}
+
+/** @returns those of the files that are not in the repository itself @throws OxbowError `not_found` where there is no version of one */
+export async function largeIn(
+  repository: Repository,
+  large: LargeFiles,
+  commit: string,
+  paths: readonly string[],
+): Promise<readonly LargeFile[]> {
+  const { tree } = await repository.commitFacts(commit)
+  const found: LargeFile[] = []
+  for (const path of paths) {
+    const entry = await entryAt(repository, tree, path)
+    const pointer = entry === null || entry.mode === folderMode ? null : large.pointerOf(await repository.blob(entry.oid))
+    if (pointer?.kind === 'kept') found.push({ path, ...pointer })
+    if (pointer?.kind !== 'none') continue
+    throw new OxbowError('not_found', `Version ${commit.slice(0, 7)} has no content of ${path}: it was too large, or could not be read.`, {
+      hint: 'Restore the other files by their paths.',
+    })
+  }
+  return found
 }
 
 /** A piece of an archive that brings files back, and how many of them are in it. */
@@ -206,7 +269,7 @@ export async function archivePiece(
     const entry = await entryAt(repository, tree, path)
     if (entry === null)
       throw new OxbowError('not_found', `Version ${commit.slice(0, 7)} has no file ${path}.`, { hint: 'Preview the restore again.' })
-    const block = tarEntry(path.slice(base.length + 1), entry.mode, await repository.blob(entry.oid))
+    const block = tarEntry(fileName(path.slice(base.length + 1)), entry.mode, await repository.blob(entry.oid))
     blocks.push(block)
     bytes += block.length
     files += 1

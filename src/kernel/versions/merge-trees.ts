@@ -7,6 +7,7 @@ import { diffArrays } from 'diff'
 import { maxDiffedBytes, mergeDiffMs } from '../limits.ts'
 import { files, fromTree } from './checkpoint.ts'
 import { compare, entryAt, type FileChange, isText, pairs, rootOf } from './history.ts'
+import type { LargeFiles } from './large-files.ts'
 import type { NewCommit, Repository } from './repository.ts'
 import { type FileMode, folderMode, type TreeEntry, type WorkTree } from './work-tree.ts'
 
@@ -39,12 +40,12 @@ export interface MergedTree {
 }
 
 /** What becomes of a path: another entry, or none. */
-interface Write {
+export interface Write {
   readonly path: string
   readonly entry: TreeEntry | null
 }
 
-export async function mergeTrees(repository: Repository, request: MergeRequest): Promise<MergedTree> {
+export async function mergeTrees(repository: Repository, large: LargeFiles, request: MergeRequest): Promise<MergedTree> {
   const { branch, base, ours, theirs, conflicts: rule, facts } = request
   const treeOf = async (commit: string): Promise<string> => (await repository.commitFacts(commit)).tree
   const ourTree = await treeOf(ours)
@@ -67,7 +68,7 @@ export async function mergeTrees(repository: Repository, request: MergeRequest):
     else if (own === null) conflict(path, 'the workspace has deleted it', after)
     else if (after === null) conflict(path, 'the branch has deleted it', after)
     else {
-      const merged = before === null ? null : await mergeFile(repository, before, own, after)
+      const merged = before === null ? null : await mergeFile(repository, large, before, own, after)
       if (merged === null) conflict(path, before === null ? 'both have added it' : 'both have changed the same part', after)
       else writes.push({ path, entry: merged })
     }
@@ -89,12 +90,12 @@ export async function mergeTrees(repository: Repository, request: MergeRequest):
   return { commit, changes, conflicts, refused: false }
 }
 
-function isSame(a: TreeEntry | null, b: TreeEntry | null): boolean {
+export function isSame(a: TreeEntry | null, b: TreeEntry | null): boolean {
   return a?.oid === b?.oid && a?.mode === b?.mode
 }
 
 /** Removes first: a folder may be where a file was. @returns paths above which the workspace has a file */
-function putAll(work: WorkTree, writes: readonly Write[]): readonly Conflict[] {
+export function putAll(work: WorkTree, writes: readonly Write[]): readonly Conflict[] {
   for (const { path, entry } of writes) if (entry === null) work.remove(path)
   const blocked: Conflict[] = []
   for (const { path, entry } of writes) {
@@ -113,14 +114,20 @@ function isFolder(work: WorkTree, path: string): boolean {
   return work.paths(path)[Symbol.iterator]().next().done !== true
 }
 
-/** @returns null if it is a conflict */
-async function mergeFile(repository: Repository, before: TreeEntry, own: TreeEntry, after: TreeEntry): Promise<TreeEntry | null> {
+/** @param before what both began with @returns null if it is a conflict */
+export async function mergeFile(
+  repository: Repository,
+  large: LargeFiles,
+  before: TreeEntry,
+  own: TreeEntry,
+  after: TreeEntry,
+): Promise<TreeEntry | null> {
   const mode = own.mode === before.mode ? after.mode : after.mode === before.mode || after.mode === own.mode ? own.mode : null
   if (mode === null || [before, own, after].some((entry) => entry.mode === linkMode)) return null
   if (own.oid === before.oid || own.oid === after.oid) return { ...after, mode }
   if (after.oid === before.oid) return { ...own, mode }
   const texts = await Promise.all([before, own, after].map(({ oid }) => repository.blob(oid)))
-  if (!texts.every((content) => content.length <= maxDiffedBytes && isText(content))) return null
+  if (!texts.every((content) => content.length <= maxDiffedBytes && isText(content) && large.pointerOf(content) === null)) return null
   const [base, ours, theirs] = texts.map((content) => content.toString())
   const merged = mergeTexts(base!, ours!, theirs!)
   return merged === null ? null : { name: after.name, mode, oid: repository.add('blob', Buffer.from(merged)) }

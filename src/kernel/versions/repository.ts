@@ -53,7 +53,7 @@ export interface Repository {
   tag(name: string, commit: string, message: string, author: string, at: number): void
   /** Tags, and the commits that they name. */
   tags(): Promise<readonly { readonly name: string; readonly commit: string; readonly labels: Labels }[]>
-  /** @param name a commit, the first characters of one, a tag, `HEAD`, or one of these with `~N` @throws OxbowError `not_found` */
+  /** @param name a commit, the first characters of one, a tag, or `HEAD` @throws OxbowError `not_found` */
   resolve(name: string): Promise<string>
 }
 
@@ -100,10 +100,8 @@ export async function openRepository(folder: string): Promise<Repository> {
     },
     tags,
     async resolve(name) {
-      const [, base = '', steps = '0'] = /^([^~]+)(?:~(\d{1,6}))?$/.exec(name) ?? []
-      const tagged = (await tags()).find((tag) => tag.name === base)
-      let oid = tagged?.commit ?? (base === 'HEAD' ? head() : await expand(base))
-      for (let left = Number(steps); left > 0 && oid !== null; left -= 1) oid = (await commitFacts(oid)).parents[0] ?? null
+      const tagged = (await tags()).find((tag) => tag.name === name)
+      const oid = tagged?.commit ?? (name === 'HEAD' ? head() : await expand(name))
       if (oid === null) throw missing(name)
       return oid
     },

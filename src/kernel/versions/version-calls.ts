@@ -6,22 +6,23 @@ import { posix } from 'node:path'
 import { z } from 'zod'
 import { type Call, type CallContext, type Caller, type Done, type Json, type Label, OxbowError } from '../../types/index.ts'
 import { assertNoBranch } from '../branches/branches.ts'
-import { checkpointTimeoutMs, firstVersionTimeoutMs, maxListedChanges, maxLogged } from '../limits.ts'
+import { checkpointTimeoutMs, maxListedChanges, maxLogged } from '../limits.ts'
 import type { Store } from '../../store/index.ts'
 import { join, type Labels, processRight } from '../stages/policy.ts'
 import type { CallOf } from '../sessions.ts'
 import type { DocumentChange, Documents } from '../state/documents.ts'
-import { type Committed, documentName, documentPath } from './checkpoint.ts'
+import { type Committed, documentName, documentPath, fileName, treeName } from './checkpoint.ts'
 import type { Difference, LoggedCommit, ShownFile } from './history.ts'
 import { labelLine, messageLabels, trailersOf } from './message-labels.ts'
-import type { TurnFacts } from './versioning.ts'
+import type { Versioning } from './versioning.ts'
+import type { CommitBy } from './version-questions.ts'
 import type { Versions } from './versions.ts'
 
 export interface VersionCallDeps {
-  /** Null: there are none here. */
-  readonly versions: () => Promise<Versions | null>
+  /** Folders of the person, by their names in /shared. */
+  readonly mounts?: (() => readonly string[]) | undefined
+  readonly versioning: Versioning
   readonly documents: Pick<Documents, 'put'>
-  readonly turnFacts: (turn: string) => Promise<TurnFacts>
   /** Labels of what the caller has read, which its messages may repeat. */
   readonly heldLabels: (caller: Caller) => Labels
   readonly store: Pick<Store, 'session'>
@@ -29,9 +30,9 @@ export interface VersionCallDeps {
   readonly restored: (of: CallOf, paths: readonly string[]) => Promise<void>
 }
 
-const reads = { tier: 'read_only', right: 'version.read', effect: 'none', timeoutMs: 60_000 } as const
-const writes = { tier: 'side_effecting', right: 'version.write', effect: 'idempotent', timeoutMs: checkpointTimeoutMs } as const
-const shared = {
+export const reads = { tier: 'read_only', right: 'version.read', effect: 'none', timeoutMs: 60_000 } as const
+export const writes = { tier: 'side_effecting', right: 'version.write', effect: 'idempotent', timeoutMs: checkpointTimeoutMs } as const
+export const shared = {
   rare: true,
   audience: ['model', 'terminal'],
   // File names and messages too are what somebody wrote.
@@ -42,20 +43,12 @@ const path = z.string().max(4_096).describe('File or folder, relative to /shared
 const at = z.string().min(1).max(200).describe('A commit or the beginning of one, a tag, or HEAD; with ~N the Nth before it.')
 
 export function versionCalls(deps: VersionCallDeps): readonly Call[] {
-  return [
-    commitCall(deps),
-    tagCall(deps),
-    logCall(deps),
-    diffCall(deps),
-    showCall(deps),
-    restoreCall(deps),
-    beginCall(deps),
-    turnCall(deps),
-  ]
+  return [commitCall(deps), tagCall(deps), logCall(deps), diffCall(deps), showCall(deps), restoreCall(deps), turnCall(deps)]
 }
 
-async function open(deps: VersionCallDeps): Promise<Versions> {
-  const versions = await deps.versions()
+/** @throws OxbowError `not_found` */
+export async function open({ versioning }: Pick<VersionCallDeps, 'versioning'>): Promise<Versions> {
+  const versions = await versioning.versions()
   if (versions !== null) return versions
   throw new OxbowError('not_found', 'This guest keeps no versions.', { hint: 'Set versions.enabled = true in config.toml.' })
 }
@@ -70,15 +63,15 @@ function treePath(text: string): string {
       hint: 'Name a file or folder in /shared, or a saved document as /state/CATEGORY/NAME.',
     })
   }
-  return top === 'state' && rest.length > 0 ? `state/${documentPath(rest.join('/'))}` : full.slice(1)
+  return top === 'state' && rest.length > 0 ? `state/${documentPath(rest.join('/'))}` : treeName(full.slice(1))
 }
 
 /** As people name it: the reverse of `treePath`. */
-function shownPath(inTree: string): string {
-  return inTree.startsWith('state/') ? `/state/${documentName(inTree.slice('state/'.length))}` : `/${inTree}`
+export function shownPath(inTree: string): string {
+  return inTree.startsWith('state/') ? `/state/${documentName(inTree.slice('state/'.length))}` : `/${fileName(inTree)}`
 }
 
-const short = (commit: string): string => commit.slice(0, 8)
+export const short = (commit: string): string => commit.slice(0, 8)
 
 function commitCall(deps: VersionCallDeps): Call<{ message: string }, Committed> {
   return {
@@ -90,10 +83,11 @@ function commitCall(deps: VersionCallDeps): Call<{ message: string }, Committed>
     output: z.custom<Committed>(),
     example: { message: 'Before the migration' },
     recordOutput: (output) => ({ ...output, state: [...output.state] }),
-    async run({ message }, { caller, clock, signal }) {
+    async run({ message }, { caller, clock }) {
       assertNoBranch(caller)
+      await open(deps)
       const by = { author: caller.actor, at: clock.now(), subject: message, trailers: trailersOf(caller, deps.heldLabels(caller)) }
-      const done = await (await open(deps)).commit(by, signal)
+      const done = await deps.versioning.commit(by)
       return {
         output: done,
         text: done.changed ? `Committed ${short(done.commit!)}.` : `Nothing has changed since ${short(done.commit!)}.`,
@@ -267,36 +261,74 @@ async function restore(
   const labels = join(deps.heldLabels(caller), context.labels())
   const by = { author: caller.actor, at: clock.now(), trailers: trailersOf(caller, labels) }
   const name = inTree === '' ? 'everything' : shownPath(inTree)
-  const before = (await versions.commit({ ...by, subject: `Before a restore of ${name}` }, signal)).commit!
-  const found = await versions.compare({ from: before, to: target, path: inTree, text: false, limit: Infinity })
+  const before = (await deps.versioning.sync()).commit!
+  const all = await versions.compare({ from: before, to: target, path: inTree, text: false, limit: Infinity })
+  const found = await withoutNewFolders(deps, versions, target, all)
   const listed = found.changes.slice(0, maxListedChanges).map((one) => ({ ...one, path: shownPath(one.path) }))
   const lines = listed.map(({ path: file, change }) => `${restoredVerb[change]} ${file}`)
   const output = { commit: target, changes: listed, total: found.total, before, after: '' }
   if (found.total === 0) return { output, text: `${name} is already as in ${short(target)}.` }
   if (!apply) return { output, text: `Would change ${found.total} to ${short(target)}:\n${lines.join('\n')}` }
-  await versions.restoreFiles(
-    target,
-    found.changes.filter((one) => one.path.startsWith('shared/')),
-    id,
-    signal,
-  )
-  await deps.restored({ caller, call: id, name: 'version.restore' }, restoredPaths(found))
-  const changes = await documentChanges(versions, target, found)
-  if (changes.length > 0) await deps.documents.put({ caller, call: id, name: 'version.restore' }, changes)
-  const after = (await versions.commit({ ...by, subject: `Restore ${name} to ${short(target)}` }, signal)).commit!
+  const { commit: after } = await bringBack(deps, target, found, { ...by, subject: `Restore ${name} to ${short(target)}` }, context)
   return {
-    output: { ...output, after },
+    output: { ...output, after: after! },
     text: `Restored ${found.total} to ${short(target)}; before: ${short(before)}.\n${lines.join('\n')}`,
   }
 }
 
-function restoredPaths({ changes }: Difference): readonly string[] {
-  return changes.flatMap(({ path: inTree, change }) => (inTree.startsWith('shared/') && change !== 'deleted' ? [`/${inTree}`] : []))
+/** A folder of the person that is newer than a version is not deleted with it. */
+async function withoutNewFolders(deps: VersionCallDeps, versions: Versions, target: string, found: Difference): Promise<Difference> {
+  const kept: string[] = []
+  for (const mount of deps.mounts?.() ?? []) {
+    const path = `shared/${treeName(mount)}`
+    const inside = found.changes.filter((one) => one.path.startsWith(`${path}/`))
+    if (inside.length > 0 && inside.every(({ change }) => change === 'deleted') && !(await versions.has({ at: target, path })))
+      kept.push(`${path}/`)
+  }
+  const changes = found.changes.filter(({ path }) => !kept.some((folder) => path.startsWith(folder)))
+  return { ...found, changes, total: changes.length }
+}
+
+/**
+ * Brings files and documents to their state in a version, as a version of its own.
+ * @param found from the workspace to that version @param isCurrent whether what is to be replaced is still as in `found`, or may be replaced
+ */
+export async function bringBack(
+  deps: VersionCallDeps,
+  target: string,
+  found: Pick<Difference, 'changes'>,
+  by: CommitBy,
+  { caller, id, signal }: CallContext,
+  isCurrent: (before: Committed) => void = () => {},
+): Promise<Committed> {
+  const versions = await open(deps)
+  const of = { caller, call: id, name: 'version.restore' }
+  const paths = found.changes.map((one) => one.path)
+  return deps.versioning.changeFiles(paths, by, async (before) => {
+    isCurrent(before)
+    await versions.restoreFiles(
+      target,
+      found.changes.filter((one) => one.path.startsWith('shared/')),
+      id,
+      signal,
+    )
+    await deps.restored(of, restoredPaths(found))
+    const changes = await documentChanges(versions, target, found)
+    if (changes.length > 0) await deps.documents.put(of, changes)
+  })
+}
+
+function restoredPaths({ changes }: Pick<Difference, 'changes'>): readonly string[] {
+  return changes.flatMap(({ path: inTree, change }) => (inTree.startsWith('shared/') && change !== 'deleted' ? [shownPath(inTree)] : []))
 }
 
 const restoredVerb = { added: 'bring back', changed: 'replace', deleted: 'delete' } as const
 
-async function documentChanges(versions: Versions, target: string, { changes }: Difference): Promise<readonly DocumentChange[]> {
+async function documentChanges(
+  versions: Versions,
+  target: string,
+  { changes }: Pick<Difference, 'changes'>,
+): Promise<readonly DocumentChange[]> {
   const found: DocumentChange[] = []
   for (const { path: inTree, change } of changes) {
     if (!inTree.startsWith('state/')) continue
@@ -311,38 +343,11 @@ interface TurnVersion extends Committed {
   readonly turn: string
 }
 
-/** The commit before the first change: without it, what the first turn changed could not be taken back. */
-function beginCall(deps: VersionCallDeps): Call<Record<string, never>, Committed> {
-  return {
-    name: 'version.begin',
-    summary: 'Commits what is there before anything changes it.',
-    input: z.strictObject({}),
-    output: z.custom<Committed>(),
-    example: {},
-    tier: 'read_only',
-    right: processRight,
-    effect: 'idempotent',
-    audience: ['runtime'],
-    labels: { adds: [], sink: false },
-    timeoutMs: firstVersionTimeoutMs,
-    recordOutput: (output) => ({ ...output, state: [...output.state] }),
-    async run(_, { clock, signal }) {
-      const by = {
-        author: 'oxbow',
-        at: clock.now(),
-        subject: 'Before the first change',
-        trailers: trailersOf({ session: '', turn: '' }, []),
-      }
-      return { output: await (await open(deps)).commit(by, signal) }
-    },
-  }
-}
-
 /** The commit after a turn: its record names the turn, the commit, and the versions of the documents that the turn saved. */
 function turnCall(deps: VersionCallDeps): Call<{ turn: string; only_state: boolean }, TurnVersion> {
   return {
     name: 'version.after_turn',
-    summary: 'Commits what a turn has changed.',
+    summary: 'Commits what a turn has changed, and says which version that is.',
     input: z.strictObject({ turn: z.string(), only_state: z.boolean() }),
     output: z.custom<TurnVersion>(),
     example: { turn: '01890a5d-ac96-774b-bcce-b302099a8057', only_state: false },
@@ -353,11 +358,11 @@ function turnCall(deps: VersionCallDeps): Call<{ turn: string; only_state: boole
     labels: { adds: [], sink: false },
     timeoutMs: checkpointTimeoutMs,
     recordOutput: (output) => ({ ...output, state: [...output.state] }),
-    async run({ turn, only_state: onlyState }, { caller: { session }, clock, signal }) {
-      const { subject, author, labels } = await deps.turnFacts(turn)
-      const by = { author, at: clock.now(), subject, trailers: trailersOf({ session, turn }, labels) }
-      const done = await (await open(deps)).commit(by, signal, onlyState ? 'state' : undefined)
-      return { output: { ...done, turn } }
+    async run({ turn, only_state: onlyState }) {
+      const versions = await open(deps)
+      const { commit, state } = await deps.versioning.endTurn(turn, onlyState)
+      const files = commit === null ? 0 : (await versions.compare({ from: '', to: commit, path: 'shared', text: false, limit: 1 })).total
+      return { output: { commit, changed: commit !== null, files, state, turn } }
     },
   }
 }

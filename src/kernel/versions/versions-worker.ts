@@ -1,14 +1,19 @@
 /** The thread of the versions: everything that reads or writes the repository, one question after the other. */
 import { parentPort, workerData } from 'node:worker_threads'
 import { once, type ThreadAnswer, type ThreadQuestion, toFailure } from '../../types/index.ts'
-import { type Checkpoints, createCheckpoints } from './checkpoint.ts'
-import { archivePiece, compare, listLog, showFile } from './history.ts'
+import { type Checkpoints, createCheckpoints, files, treeName } from './checkpoint.ts'
+import { archivePiece, compare, firstOf, largeIn, listLog, resolveVersion, rootOf, showFile, taggedIn } from './history.ts'
+import { createLargeFiles } from './large-files.ts'
 import { mergeTrees } from './merge-trees.ts'
 import { openRepository } from './repository.ts'
-import type { VersionAnswers, VersionQuestion } from './versions.ts'
+import { leftOutBy } from './take-files.ts'
+import { listTurns, undoTurn } from './undo-turn.ts'
+import type { VersionAnswers, VersionQuestion } from './version-questions.ts'
+import { folderMode } from './work-tree.ts'
 
 function createAnswers(folder: string): VersionAnswers {
   const repository = once(() => openRepository(folder))
+  const large = createLargeFiles(folder)
   const ofBranches = new Map<string, Promise<Checkpoints>>()
   const checkpoints = (branch: string): Promise<Checkpoints> => {
     let found = ofBranches.get(branch)
@@ -16,12 +21,37 @@ function createAnswers(folder: string): VersionAnswers {
     return found
   }
   return {
-    begin: async ({ branch, whole }) => (await checkpoints(branch)).begin(whole),
+    begin: async ({ branch, whole, except }) => (await checkpoints(branch)).begin(whole, except),
     match: async ({ branch, entries }) => (await checkpoints(branch)).match(entries),
     put: async ({ branch, paths, files, content }) =>
       (await checkpoints(branch)).put(paths, files, Buffer.from(content.buffer, content.byteOffset, content.byteLength)),
-    commit: async ({ branch, facts, state }) => (await checkpoints(branch)).commit(facts, state),
-    merge: async (ask) => mergeTrees(await repository(), ask),
+    commit: async ({ branch, facts, state, always }) => (await checkpoints(branch)).commit(facts, state, always),
+    async keep() {
+      for (const opened of ofBranches.values()) (await opened).keep()
+    },
+    async large({ branch, path, stamp, executable, offset, content, end }) {
+      const pointer = end === 'none' ? null : large.take({ offset, content, last: end === 'last' })
+      if (end !== 'more') (await checkpoints(branch)).putPointer(path, pointer, { stamp, executable })
+    },
+    async extras({ ignore }) {
+      const isLeftOut = leftOutBy(ignore)
+      return (await checkpoints('')).extras(isLeftOut)
+    },
+    merge: async (ask) => mergeTrees(await repository(), large, ask),
+    undo: async (ask) => undoTurn(await repository(), large, ask),
+    turns: async ({ limit }) => listTurns(await repository(), limit),
+    largeIn: async ({ commit, paths }) => largeIn(await repository(), large, commit, paths),
+    largePiece: async ({ sha256, offset, maxBytes }) => large.read(sha256, offset, maxBytes),
+    async unversioned({ paths }) {
+      const opened = await repository()
+      const head = opened.head()
+      const none: string[] = []
+      for (const path of head === null ? [] : paths) {
+        const entry = await rootOf(opened, head, `${files}/${treeName(path)}`)
+        if (entry !== null && entry.mode !== folderMode && large.pointerOf(await opened.blob(entry.oid))?.kind === 'none') none.push(path)
+      }
+      return none
+    },
     async forget({ branch }) {
       ;(await checkpoints(branch)).forget()
       ofBranches.delete(branch)
@@ -29,26 +59,31 @@ function createAnswers(folder: string): VersionAnswers {
     },
     async tag({ tag, at, message, author, time }) {
       const opened = await repository()
-      const commit = await opened.resolve(at)
+      const commit = await resolveVersion(opened, at)
       opened.tag(tag, commit, message, author, time)
       return { commit }
     },
-    resolve: async ({ at }) => (await repository()).resolve(at),
+    resolve: async ({ at }) => resolveVersion(await repository(), at),
     async log({ from, path, limit }) {
       const opened = await repository()
       if (from === 'HEAD' && opened.head() === null) return []
-      return listLog(opened, await opened.resolve(from), path, limit)
+      return listLog(opened, await resolveVersion(opened, from), path, limit)
     },
     async compare({ from, to, path, text, limit }) {
       const opened = await repository()
-      const newer = await opened.resolve(to)
-      const older = from === '' ? ((await opened.commitFacts(newer)).parents[0] ?? null) : await opened.resolve(from)
+      const newer = await resolveVersion(opened, to)
+      const before = async (): Promise<string | null> => (await firstOf(opened, newer, await taggedIn(opened))).parents[0] ?? null
+      const older = from === '' ? await before() : await resolveVersion(opened, from)
       return compare(opened, { from: older, to: newer, path, text, limit })
+    },
+    async has({ at, path }) {
+      const opened = await repository()
+      return (await rootOf(opened, await resolveVersion(opened, at), path)) !== null
     },
     async show({ at, path }) {
       const opened = await repository()
-      const commit = await opened.resolve(at)
-      return { commit, ...(await showFile(opened, commit, path)) }
+      const commit = await resolveVersion(opened, at)
+      return { commit, ...(await showFile(opened, large, commit, path)) }
     },
     async archive({ commit, base, paths, maxBytes }) {
       return archivePiece(await repository(), commit, base, paths, maxBytes)

@@ -1,11 +1,12 @@
 import assert from 'node:assert/strict'
 import { execFileSync } from 'node:child_process'
-import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs'
+import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { makeWorkbench, type Workbench } from '../../sandbox/sandbox-fixture.ts'
 import type { CallOutcome, Json } from '../../types/index.ts'
-import { asks, done, type Fixture, type FixtureOptions, inOrder, openFixture, says, testCall } from '../kernel-fixture.ts'
+import { builtinCalls } from '../../tools/index.ts'
+import { asks, type Fixture, type FixtureOptions, inOrder, openFixture, says } from '../kernel-fixture.ts'
 
 interface Place {
   readonly bench: Workbench
@@ -127,60 +128,58 @@ test('a saved document has versions, and comes back', async () => {
   await withVersions(async ({ ok, guest }) => {
     const place = { category: 'projects/oxbow', name: 'plan 1' }
     await ok('state.save', { ...place, data: 'first' })
-    await ok('version.commit', { message: 'First' })
+    const { commit } = await ok<Commit>('version.commit', { message: 'First' })
     await ok('state.delete', place)
-    await ok('version.restore', { path: '/state/projects/oxbow/plan 1', at: 'HEAD', apply: true })
+    await ok('version.restore', { path: '/state/projects/oxbow/plan 1', at: commit, apply: true })
     assert.equal((await ok<{ data: string }>('state.load', place)).data, 'first')
     assert.equal(guest.kernel.status().read_only, null)
   })
 })
 
 test('a turn that changes files is committed after it by its agent, and the record names commit and documents', async () => {
-  let workspace = ''
-  const writes = testCall('file.note', async () => {
-    writeFileSync(join(workspace, 'note.txt'), 'written')
-    return done('written')
-  })
-  const play = inOrder(asks(['file_note'], ['state_save', { category: 'c', name: 'n', data: 1 }]), says('done'), says('nothing to do'))
+  const note = ['file_write', { path: 'note.txt', text: 'written' }] as const
+  const play = inOrder(asks(note, ['state_save', { category: 'c', name: 'n', data: 1 }]), says('done'), says('nothing to do'))
   await withVersions(
-    async ({ guest, shared, git }) => {
-      workspace = shared
+    async ({ guest, git }) => {
       await guest.turn('Write a note\nand more')
       const record = await guest.record(({ name, phase }) => name === 'version.after_turn' && phase === 'outcome')
       const body = record.body as { commit: string; turn: string; files: number; state: { document: string; version: number }[] }
       assert.deepEqual([body.files, body.state.map(({ document }) => document)], [1, ['c/n']])
-      assert.equal(git('log', '--format=%an|%s|%(trailers:key=Oxbow-Turn,valueonly)').trim(), `agent:ox|Write a note|${body.turn}`)
+      const [newest] = git('log', '--format=%an|%s|%(trailers:key=Oxbow-Turn,valueonly,separator=)').split('\n')
+      assert.equal(newest, `agent:ox|Write a note|${body.turn}`)
+      const head = git('rev-parse', 'HEAD')
       await guest.turn('only talk')
       await guest.kernel.call('version.log', {})
-      assert.equal(git('rev-list', '--count', 'HEAD').trim(), '1')
+      assert.equal(git('rev-parse', 'HEAD'), head)
     },
-    { play, calls: [writes] },
+    { play, calls: builtinCalls({ files: true, shell: false }) },
   )
 })
 
 test('what the first turn of a workspace changes can be taken back: a version keeps what was there before', async () => {
-  let workspace = ''
-  const writes = testCall('file.note', async (_, { sandbox }) => {
-    await sandbox.hands('work')
-    writeFileSync(join(workspace, 'old.txt'), 'replaced')
-    writeFileSync(join(workspace, 'new.txt'), 'written')
-    return done('written')
-  })
-  const play = inOrder(asks(['file_note']), says('done'), asks(['file_note']), says('done'))
+  const both = [
+    ['file_write', { path: 'old.txt', text: 'replaced' }],
+    ['file_write', { path: 'new.txt', text: 'written' }],
+  ] as const
+  const play = inOrder(asks(...both), says('done'), asks(...both), says('done'))
   await withVersions(
     async ({ guest, shared, write, read, ok, git }) => {
-      workspace = shared
       write('old.txt', 'of the person')
       await guest.turn('Write')
       const record = await guest.record(({ name, phase }) => name === 'version.after_turn' && phase === 'outcome')
-      const { commit } = record.body as { commit: string }
-      assert.equal(git('log', '--format=%an|%s').trim(), 'agent:ox|Write\noxbow|Before the first change')
+      const { commit, files } = record.body as { commit: string; files: number }
+      assert.equal(files, 2)
+      const { commits } = await ok<{ commits: { author: string; subject: string }[] }>('version.log', {})
+      assert.deepEqual(
+        commits.map(({ author, subject }) => `${author}|${subject}`),
+        ['agent:ox|Write', 'oxbow|Before the first change'],
+      )
       await ok('version.restore', { path: '/shared', at: `${commit}~1`, apply: true })
       assert.deepEqual([read('old.txt'), existsSync(join(shared, 'new.txt'))], ['of the person', false])
       await guest.turn('Write again')
       assert.equal(git('log', '--format=%s', '--max-parents=0').trim(), 'Before the first change')
     },
-    { play, calls: [writes] },
+    { play, calls: builtinCalls({ files: true, shell: false }) },
   )
 })
 
@@ -200,14 +199,20 @@ test('a repository that was tampered with is reported, and no forged content is 
   })
 })
 
-test('a file that is too large has no versions, and a restore never replaces it', async () => {
+test('a file that is too large for a pack is kept once beside the repository, and comes back byte for byte', async () => {
   await withVersions(
-    async ({ write, shared, ok, fails }) => {
-      write('a.bin', 'small')
+    async ({ write, read, folder, ok, fails, git }) => {
+      const large = 'x'.repeat(200_000)
+      write('a.bin', large)
       const { commit } = await ok<Commit>('version.commit', { message: 'First' })
-      write('a.bin', 'x'.repeat(200_000))
-      assert.match(await fails('version.restore', { path: 'a.bin', at: commit, apply: true }), /already exists/)
-      assert.equal(statSync(join(shared, 'a.bin')).size, 200_000)
+      write('a.bin', 'small')
+      write('b.bin', large)
+      await ok('version.commit', { message: 'Second' })
+      await ok('version.restore', { path: 'a.bin', at: commit, apply: true })
+      assert.equal(read('a.bin'), large)
+      assert.equal(readdirSync(join(folder, 'large')).length, 1)
+      assert.match(await fails('version.show', { path: 'b.bin', at: 'HEAD' }), /^not_text/)
+      git('fsck', '--strict')
     },
     { config: { versions: { max_file_mb: 0.1 } } },
   )

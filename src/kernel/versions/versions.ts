@@ -1,62 +1,19 @@
 /**
  * The versions of the workspace and of the saved documents. Hands list and read the files; a thread keeps the repository. Checkpoints run
- * one after another, each in a few milliseconds when little has changed, and never on the path of a turn.
+ * one after another, each in a few milliseconds when little has changed.
  */
 import type { Worker } from 'node:worker_threads'
 import type { Store } from '../../store/index.ts'
-import {
-  type CallId,
-  type Config,
-  createIdleThread,
-  type IdleThread,
-  type Hands,
-  type HandsOps,
-  maxSnapshotEntries,
-  OxbowError,
-  type Sandbox,
-  type SnapshotEntry,
-} from '../../types/index.ts'
-import { maxCollectedBytes, snapshotTimeoutMs, versionsIdleMs } from '../limits.ts'
+import { type CallId, type Config, createIdleThread, type IdleThread, OxbowError, type Sandbox } from '../../types/index.ts'
+import { versionsIdleMs } from '../limits.ts'
 import type { Documents } from '../state/documents.ts'
 import type { Committed, StateText } from './checkpoint.ts'
-import type { ArchivePiece, Comparison, Difference, FileChange, LoggedCommit, ShownFile } from './history.ts'
+import type { FileChange } from './history.ts'
 import type { MergedTree, MergeRequest } from './merge-trees.ts'
-import type { NewCommit } from './repository.ts'
-
-type CommitBy = Omit<NewCommit, 'tree' | 'parents'>
-
-/** What the thread answers, by the name of the question. */
-export interface VersionAnswers {
-  // `branch`: of files; '': the workspace.
-  begin(ask: { readonly branch: string; readonly whole: boolean }): Promise<void>
-  match(ask: { readonly branch: string; readonly entries: readonly SnapshotEntry[] }): Promise<readonly string[]>
-  put(ask: { readonly branch: string; readonly paths: readonly string[] } & HandsOps['collect']['output']): Promise<void>
-  commit(ask: { readonly branch: string; readonly facts: CommitBy; readonly state: readonly StateText[] | null }): Promise<Committed>
-  merge(ask: MergeRequest): Promise<MergedTree>
-  forget(ask: { readonly branch: string }): Promise<void>
-  tag(ask: {
-    readonly tag: string
-    readonly at: string
-    readonly message: string
-    readonly author: string
-    readonly time: number
-  }): Promise<{ commit: string }>
-  resolve(ask: { readonly at: string }): Promise<string>
-  log(ask: { readonly from: string; readonly path: string; readonly limit: number }): Promise<readonly LoggedCommit[]>
-  /** @param ask `from` '': the commit before `to` */
-  compare(ask: Omit<Comparison, 'from'> & { readonly from: string }): Promise<Difference>
-  show(ask: { readonly at: string; readonly path: string }): Promise<ShownFile & { readonly commit: string }>
-  archive(ask: {
-    readonly commit: string
-    readonly base: string
-    readonly paths: readonly string[]
-    readonly maxBytes: number
-  }): Promise<ArchivePiece>
-}
-
-export type VersionQuestion = {
-  [Name in keyof VersionAnswers]: { readonly name: Name } & Parameters<VersionAnswers[Name]>[0]
-}[keyof VersionAnswers]
+import { restoreFiles } from './restore-files.ts'
+import { leftOutBy, takeAll, takeNamed } from './take-files.ts'
+import type { Ask, CommitBy, VersionAnswers, VersionQuestion } from './version-questions.ts'
+import type { UndoneTurn, UndoRequest } from './undo-turn.ts'
 
 /** A branch of files and its sandbox. */
 interface VersionedBranch {
@@ -64,14 +21,33 @@ interface VersionedBranch {
   readonly sandbox: Sandbox
 }
 
+/** Which files a commit takes: by name, from /shared; absent: all, those of `except` excluded. */
+export interface Taken {
+  readonly named?: readonly string[]
+  readonly except?: () => readonly string[]
+  /** Folders whose repositories are taken too. */
+  readonly also?: readonly string[]
+  /** No file can have changed. */
+  readonly only?: 'state'
+  /** A commit even if nothing has changed. */
+  readonly always?: boolean
+  /** Is called when that is committed, before anything else is. */
+  readonly then?: () => void
+}
+
 /** What of the versions calls use: the questions about the past, and the changes. */
-export interface Versions extends Pick<VersionAnswers, 'tag' | 'resolve' | 'log' | 'compare' | 'show' | 'forget'> {
-  /** Commits what has changed. @param only `state`: no file can have changed @throws OxbowError as hands and the thread do */
-  commit(by: CommitBy, signal: AbortSignal, only?: 'state'): Promise<Committed>
+export interface Versions extends Pick<
+  VersionAnswers,
+  'tag' | 'resolve' | 'log' | 'compare' | 'show' | 'forget' | 'turns' | 'unversioned' | 'has'
+> {
+  /** Commits what has changed. @param by is called when its turn has come @throws OxbowError as hands and the thread do */
+  commit(by: () => CommitBy | Promise<CommitBy>, signal: AbortSignal, taken?: Taken): Promise<Committed>
   /** Commits what has changed in a branch of files. */
   commitBranch(branch: VersionedBranch, by: CommitBy, signal: AbortSignal): Promise<Committed>
   /** Writes the commit in which the changes of a branch of files are merged; the workspace is as before. */
   merge(ask: MergeRequest): Promise<MergedTree>
+  /** Writes the commit in which a turn is undone; the workspace is as before. */
+  undo(ask: UndoRequest): Promise<UndoneTurn>
   /**
    * Brings files to their state in another commit.
    * @param commit where they come from @param changes from the newest commit to that one @param sandbox of a branch; absent: of the workspace
@@ -93,11 +69,6 @@ interface VersionsDeps {
   readonly documentsChanged: { since: boolean }
 }
 
-type Ask = <Name extends keyof VersionAnswers>(
-  name: Name,
-  question: Parameters<VersionAnswers[Name]>[0],
-) => Promise<Awaited<ReturnType<VersionAnswers[Name]>>>
-
 function createThread(folder: string): IdleThread<VersionQuestion, never> {
   return createIdleThread<VersionQuestion, never>({
     idleMs: versionsIdleMs,
@@ -114,7 +85,11 @@ function createThread(folder: string): IdleThread<VersionQuestion, never> {
 export function createVersions(deps: VersionsDeps): Versions {
   const { folder, sandbox, config, documentsChanged } = deps
   const thread = createThread(folder)
-  const ask: Ask = (name, question) => thread.ask({ name, ...question } as VersionQuestion)
+  let isUsed = false
+  const ask: Ask = (name, question) => {
+    isUsed = true
+    return thread.ask({ name, ...question } as VersionQuestion)
+  }
   const read = readerOf(deps)
   /** The last snapshot whose files are committed, of the workspace ('') and each branch; absent: unknown. */
   const snapshots = new Map<string, string>()
@@ -124,22 +99,36 @@ export function createVersions(deps: VersionsDeps): Versions {
     newest = mine
     return mine
   }
-  const takeFrom = async ({ name, sandbox: from }: VersionedBranch, signal: AbortSignal): Promise<string> => {
+  /** Named by the configuration as without versions, and versioned since a call has named them; null: to be asked. */
+  let extras: readonly string[] | null = null
+  const isLeftOut = leftOutBy(config.ignore)
+  const takeFrom = async ({ name, sandbox: from }: VersionedBranch, signal: AbortSignal, taken: Taken): Promise<string> => {
     const since = snapshots.get(name) ?? ''
     snapshots.delete(name)
-    return takeFiles(ask, { branch: name, hands: await from.hands('work'), config, since }, signal)
+    const take = { ask, branch: name, hands: await from.hands('work'), config, signal }
+    if (name === '') extras ??= await ask('extras', { ignore: config.ignore })
+    const also = [...(taken.also ?? []), ...(name === '' ? (extras ?? []) : [])]
+    return takeAll({ ...take, since, also, except: taken.except?.() ?? [] })
   }
   const main: VersionedBranch = { name: '', sandbox }
 
-  const checkpoint = async (by: CommitBy, signal: AbortSignal, only?: 'state'): Promise<Committed> => {
-    const withState = documentsChanged.since
-    documentsChanged.since = false
+  const checkpoint = async (by: CommitBy, signal: AbortSignal, taken: Taken): Promise<Committed> => {
+    const withState = documentsChanged.since && taken.named === undefined
+    documentsChanged.since &&= !withState
     try {
-      const taken = only === 'state' ? snapshots.get('') : await takeFrom(main, signal)
+      const state = withState ? await read() : null
+      let held = snapshots.get('')
+      if (taken.named !== undefined) {
+        if (taken.named.some(isLeftOut)) extras = null
+        await takeNamed({ ask, branch: '', hands: await sandbox.hands('work'), config, signal }, taken.named)
+      } else if (taken.only === 'state') await ask('begin', { branch: '', whole: false, except: [] })
+      else {
+        held = await takeFrom(main, signal, taken)
+        if (taken.also !== undefined) extras = null
+      }
       snapshots.delete('')
-      if (only === 'state') await ask('begin', { branch: '', whole: false })
-      const committed = await ask('commit', { branch: '', facts: by, state: withState ? await read() : null })
-      if (taken !== undefined) snapshots.set('', taken)
+      const committed = await ask('commit', { branch: '', facts: by, state, always: taken.always === true })
+      if (held !== undefined) snapshots.set('', held)
       return committed
     } catch (error) {
       documentsChanged.since ||= withState
@@ -147,15 +136,23 @@ export function createVersions(deps: VersionsDeps): Versions {
     }
   }
   return {
-    commit: (by, signal, only) => inTurn(() => checkpoint(by, signal, only)),
+    commit: (by, signal, taken = {}) =>
+      inTurn(async () => {
+        const committed = await checkpoint(await by(), signal, taken)
+        taken.then?.()
+        return committed
+      }),
     commitBranch: (branch, by, signal) =>
       inTurn(async () => {
-        const taken = await takeFrom(branch, signal)
-        const committed = await ask('commit', { branch: branch.name, facts: by, state: null })
+        const taken = await takeFrom(branch, signal, {})
+        const committed = await ask('commit', { branch: branch.name, facts: by, state: null, always: false })
         snapshots.set(branch.name, taken)
         return committed
       }),
     merge: (question) => inTurn(() => ask('merge', question)),
+    undo: (question) => inTurn(() => ask('undo', question)),
+    turns: (question) => ask('turns', question),
+    unversioned: (question) => ask('unversioned', question),
     forget: ({ branch }) =>
       inTurn(async () => {
         snapshots.delete(branch)
@@ -170,8 +167,13 @@ export function createVersions(deps: VersionsDeps): Versions {
     resolve: (question) => ask('resolve', question),
     log: (question) => ask('log', question),
     compare: (question) => ask('compare', question),
+    has: (question) => ask('has', question),
     show: (question) => ask('show', question),
-    close: () => thread.close(),
+    async close() {
+      // Without the stamps every file would be read once more at the next start.
+      if (isUsed) await ask('keep', {}).catch(() => {})
+      await thread.close()
+    },
   }
 }
 
@@ -190,94 +192,6 @@ function readerOf({ store, documents }: VersionsDeps): () => Promise<readonly St
     }
     return found
   }
-}
-
-interface FilesToTake {
-  readonly branch: string
-  readonly hands: Hands
-  readonly config: Config['versions']
-  /** The last snapshot; '': all files are listed. */
-  readonly since: string
-}
-
-/** Passes the files that have changed to the thread. @returns the snapshot */
-async function takeFiles(ask: Ask, { branch, hands, config, since }: FilesToTake, signal: AbortSignal): Promise<string> {
-  const options = { signal, timeoutMs: snapshotTimeoutMs }
-  const maxFileBytes = config.max_file_mb * 1024 * 1024
-  const input = { path: '/shared', since, maxEntries: maxSnapshotEntries, maxFileBytes, ignore: config.ignore }
-  let put: Promise<void> = Promise.resolve()
-  for (let offset = 0; ;) {
-    const page = await hands.ask('snapshot', { ...input, offset }, options)
-    if (offset === 0) await ask('begin', { branch, whole: page.whole })
-    let wanted = await ask('match', { branch, entries: page.entries })
-    while (wanted.length > 0) {
-      const request = { path: '/shared', files: [...wanted], maxBytes: maxCollectedBytes, maxFileBytes }
-      const collected = await hands.ask('collect', request, options)
-      const paths = wanted.slice(0, collected.files.length)
-      if (paths.length === 0) throw new OxbowError('sandbox_failed', 'Hands returned no file that was asked for.', { hint: 'Try again.' })
-      wanted = wanted.slice(paths.length)
-      // The thread compresses while hands read on; one reply waits at most.
-      await put
-      put = ask('put', { branch, paths, ...collected })
-      put.catch(() => {})
-    }
-    offset += page.entries.length
-    if (page.done) return put.then(() => page.snapshot)
-  }
-}
-
-interface Restore {
-  readonly ask: Ask
-  readonly hands: Hands
-  readonly mounts: readonly string[]
-  readonly commit: string
-  readonly changes: readonly FileChange[]
-  readonly call: CallId
-  readonly signal: AbortSignal
-}
-
-/** Removes first: a file may be where a folder was. What is to be added never replaces a file that has no version. */
-async function restoreFiles({ ask, hands, mounts, commit, changes, call, signal }: Restore): Promise<void> {
-  const options = { signal, timeoutMs: snapshotTimeoutMs }
-  const removed = changes.filter(({ change }) => change === 'deleted')
-  for (const { path } of removed) {
-    await hands.ask('delete', { path: `/${path}`, recursive: false }, options).catch((error: unknown) => {
-      // Somebody else was faster.
-      if (!(error instanceof OxbowError) || error.code !== 'not_found') throw error
-    })
-  }
-  for (const { path } of changes.filter((one) => one.change === 'added' && removed.some((gone) => gone.path.startsWith(`${one.path}/`)))) {
-    await hands.ask('delete', { path: `/${path}`, recursive: false }, options)
-  }
-  for (const change of ['added', 'changed'] as const) {
-    const paths = changes.filter((one) => one.change === change).map(({ path }) => path)
-    for (const [base, inBase] of Map.groupBy(paths, (path) => baseOf(path, mounts))) {
-      let offset = 0
-      let left = inBase
-      while (left.length > 0) {
-        const piece = await ask('archive', { commit, base, paths: left, maxBytes: maxCollectedBytes })
-        left = left.slice(piece.files)
-        const content = left.length > 0 ? piece.content : Buffer.concat([piece.content, Buffer.alloc(archiveEndBytes)])
-        const transfer = `${call} ${change} ${base}`.slice(-maxTransferName)
-        await hands.ask(
-          'unpack',
-          { path: `/${base}`, transfer, offset, content, last: left.length === 0, overwrite: change === 'changed' },
-          options,
-        )
-        offset += content.length
-      }
-    }
-  }
-}
-
-/** Two empty blocks end an archive. */
-const archiveEndBytes = 1_024
-const maxTransferName = 100
-
-/** The folder in which a file can be put into place by a rename. */
-function baseOf(path: string, mounts: readonly string[]): string {
-  const [top, name = ''] = path.split('/')
-  return mounts.includes(name) ? `${top}/${name}` : top!
 }
 
 function startWorker(folder: string): Worker {

@@ -69,7 +69,7 @@ export function previewPanel(preview: Preview, { theme, width, rows }: PanelDraw
   const from = Math.min(preview.scroll, Math.max(0, preview.lines.length - available))
   const lines = preview.lines.slice(from, from + available).map((line) => diffStyled(clipPlain(line, width - 2)[0] ?? '', theme))
   const below = preview.lines.length - from - lines.length
-  const keys = preview.at === '' ? 'Esc closes' : 'Enter restores · Esc leaves everything as it is'
+  const keys = 'Enter undoes it · Esc leaves everything as it is'
   return {
     lines: [
       titled(preview.title, theme, width, theme.warning),

@@ -89,7 +89,7 @@ function Session({ session, isListOpen, onList }: SessionProps): ReactNode {
         />
         <Announcer conversation={conversation} />
       </div>
-      {undoing !== '' && <UndoDialog commit={undoing} onClose={() => setUndoing('')} />}
+      {undoing !== '' && <UndoDialog turn={undoing} onClose={() => setUndoing('')} />}
     </section>
   )
 }
@@ -101,7 +101,7 @@ interface SessionActions {
   readonly failure: ReturnType<typeof toFailure> | null
 }
 
-function useSession(session: string, { items }: Conversation, onUndo: (commit: string) => void): SessionActions {
+function useSession(session: string, { items }: Conversation, onUndo: (turn: string) => void): SessionActions {
   const { client } = useGuest()
   const [failure, setFailure] = useState<ReturnType<typeof toFailure> | null>(null)
   const attempt = useCallback((work: () => Promise<void>): void => {

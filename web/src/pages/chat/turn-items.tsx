@@ -15,7 +15,7 @@ export interface ItemActions {
   readonly onFork: (at: number) => void
   /** Starts another session before a message, with the message to edit. */
   readonly onRewrite: (item: PersonItem) => void
-  readonly onUndo: (commit: string) => void
+  readonly onUndo: (turn: string) => void
 }
 
 interface PersonProps extends Pick<ItemActions, 'onRewrite'> {
@@ -81,7 +81,7 @@ interface EndProps extends Pick<ItemActions, 'onFork' | 'onUndo'> {
 }
 
 export const EndRow = memo(function EndRow({ item, onFork, onUndo }: EndProps): ReactNode {
-  const { view, ms, at, seq, commit } = item
+  const { view, ms, at, seq, turn, commit } = item
   const failure = failureOf(item)
   const tokens = view.usage.inputTokens + view.usage.outputTokens
   return (
@@ -100,7 +100,7 @@ export const EndRow = memo(function EndRow({ item, onFork, onUndo }: EndProps): 
         {view.spent.microDollars > 0 && <span>{moneyText(view.spent.microDollars)}</span>}
         <span className="chat-tools-gap" />
         {commit !== '' && (
-          <Button size="s" variant="quiet" icon={<Undo2 />} onClick={() => onUndo(commit)}>
+          <Button size="s" variant="quiet" icon={<Undo2 />} onClick={() => onUndo(turn)}>
             Changed files
           </Button>
         )}

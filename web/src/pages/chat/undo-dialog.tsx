@@ -1,53 +1,29 @@
 /** The files that a turn has changed, and the way back: the versions that the guest keeps of the workspace. */
 import { Undo2 } from 'lucide-react'
-import { type ReactNode, useEffect, useState } from 'react'
+import { type ReactNode, useState } from 'react'
 import { useAction, useCall } from '../../data/calls.ts'
 import { Button } from '../../ui/button.tsx'
 import { Diff } from '../../ui/diff.tsx'
 import { Dialog } from '../../ui/dialog.tsx'
 import { Loading, Problem, ProblemLine } from '../../ui/states.tsx'
 
-interface Change {
-  readonly path: string
-  readonly change: 'added' | 'changed' | 'deleted'
+interface Undone {
+  readonly changes: readonly { readonly path: string; readonly change: 'added' | 'changed' | 'deleted' }[]
+  readonly conflicts: readonly { readonly path: string; readonly why: string }[]
+  /** Calls of the turn that are not taken back. */
+  readonly others: readonly string[]
+  readonly diff: string
 }
 
-interface Difference {
-  readonly changes: readonly Change[]
-  readonly total: number
-  readonly text: string
-}
+const verbs = { added: 'Bring back', changed: 'Restore', deleted: 'Remove' } as const
 
-interface Restored {
-  readonly changes: readonly Change[]
-  readonly after: string
-}
-
-const verbs = { added: 'Bring back', changed: 'Replace', deleted: 'Delete' } as const
-
-export function UndoDialog({ commit, onClose }: { readonly commit: string; readonly onClose: () => void }): ReactNode {
-  const { data, failure, refresh } = useCall<Difference>('version.diff', { to: commit })
-  const { run, isBusy, failure: refusal } = useAction<Restored>()
-  const [preview, setPreview] = useState<readonly Change[] | null>(null)
+export function UndoDialog({ turn, onClose }: { readonly turn: string; readonly onClose: () => void }): ReactNode {
+  const { data, failure, refresh } = useCall<Undone>('version.undo', { turn, apply: false })
+  const { run, isBusy, failure: refusal } = useAction<Undone>()
   const [isDone, setDone] = useState(false)
-  const paths = data?.changes.map(({ path }) => path) ?? []
-
-  const restore = async (apply: boolean): Promise<void> => {
-    const found: Change[] = []
-    for (const path of paths) {
-      const restored = await run('version.restore', { path, at: `${commit}~1`, apply })
-      if (restored === undefined) return
-      found.push(...restored.changes)
-    }
-    if (apply) setDone(true)
-    else setPreview(found)
+  const undo = async (): Promise<void> => {
+    if ((await run('version.undo', { turn, apply: true })) !== undefined) setDone(true)
   }
-  // What would change is asked only once the paths are known.
-  const key = paths.join('\n')
-  useEffect(() => {
-    if (key !== '') void restore(false)
-    // oxlint-disable-next-line react-hooks/exhaustive-deps
-  }, [key])
 
   const actions = isDone ? (
     <Button variant="primary" onClick={onClose}>
@@ -56,13 +32,7 @@ export function UndoDialog({ commit, onClose }: { readonly commit: string; reado
   ) : (
     <>
       <Button onClick={onClose}>Keep them</Button>
-      <Button
-        variant="danger"
-        icon={<Undo2 />}
-        isBusy={isBusy}
-        disabled={preview === null || preview.length === 0}
-        onClick={() => void restore(true)}
-      >
+      <Button variant="danger" icon={<Undo2 />} isBusy={isBusy} disabled={data === undefined} onClick={() => void undo()}>
         Undo these changes
       </Button>
     </>
@@ -71,16 +41,15 @@ export function UndoDialog({ commit, onClose }: { readonly commit: string; reado
     <Dialog title="Changed files" isOpen isWide onClose={onClose} actions={actions}>
       {failure !== null && <Problem failure={failure} onRetry={refresh} />}
       {failure === null && data === undefined && <Loading label="Loading changes" />}
-      {data !== undefined && <Diff text={data.text} />}
+      {data !== undefined && <Diff text={data.diff} />}
       <ProblemLine failure={refusal} />
-      {isDone && <p role="status">The files are as they were before this turn. The agent is not told; nothing else has changed.</p>}
-      {!isDone && preview !== null && <Preview changes={preview} />}
+      {isDone && <p role="status">The files are as they were before this turn. The agent is not told.</p>}
+      {!isDone && data !== undefined && <Preview undone={data} />}
     </Dialog>
   )
 }
 
-function Preview({ changes }: { readonly changes: readonly Change[] }): ReactNode {
-  if (changes.length === 0) return <p className="chat-note">These files are already as they were before this turn.</p>
+function Preview({ undone: { changes, conflicts, others } }: { readonly undone: Undone }): ReactNode {
   return (
     <section aria-label="Undoing would">
       <h3>Undoing would</h3>
@@ -90,10 +59,14 @@ function Preview({ changes }: { readonly changes: readonly Change[] }): ReactNod
             {verbs[change]} <code>{path}</code>
           </li>
         ))}
+        {conflicts.map(({ path, why }) => (
+          <li key={path}>
+            Leave <code>{path}</code> as it is: {why}
+          </li>
+        ))}
       </ul>
-      <p className="chat-note">
-        Later changes of the same files go too. What they are now is kept as a version, so this can be undone on the Files page.
-      </p>
+      {others.length > 0 && <p className="chat-note">Not taken back: {others.join(', ')}.</p>}
+      <p className="chat-note">What others changed stays. The undo is a version too, so it can be undone: oxbow redo, or the Files page.</p>
     </section>
   )
 }

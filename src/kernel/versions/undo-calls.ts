@@ -1,0 +1,245 @@
+/**
+ * The calls that undo a turn. Only what the turn has changed is taken back, and nothing that somebody else has changed since: that is named,
+ * and stays. What a turn did beside files and saved documents is listed.
+ */
+import { z } from 'zod'
+import { type Call, type CallContext, type CallId, type Done, OxbowError } from '../../types/index.ts'
+import type { Store } from '../../store/index.ts'
+import { assertNoBranch } from '../branches/branches.ts'
+import { maxDiffBytes, maxListedChanges, maxListedTurns, maxUndoTries } from '../limits.ts'
+import type { Registry } from '../registry.ts'
+import type { FileChange } from './history.ts'
+import type { Conflict } from './merge-trees.ts'
+import type { UndoneTurn, VersionedTurn } from './undo-turn.ts'
+import { bringBack, open, reads, shared, shownPath, type VersionCallDeps, writes } from './version-calls.ts'
+import { trailersOf } from './message-labels.ts'
+
+export interface UndoCallDeps extends VersionCallDeps {
+  readonly store: Pick<Store, 'records' | 'session'>
+  readonly registry: Pick<Registry, 'find'>
+}
+
+export function undoCalls(deps: UndoCallDeps): readonly Call[] {
+  return [turnsCall(deps), undoCall(deps)]
+}
+
+function turnsCall(deps: UndoCallDeps): Call<{ limit: number }, { turns: readonly VersionedTurn[] }> {
+  return {
+    ...shared,
+    ...reads,
+    audience: ['terminal'],
+    name: 'version.turns',
+    summary: 'Lists the turns that changed files or saved documents, and what was undone, newest first.',
+    input: z.strictObject({ limit: z.int().min(1).max(maxListedTurns).default(20) }),
+    output: z.custom<{ turns: readonly VersionedTurn[] }>(),
+    example: { limit: 20 },
+    recordOutput: ({ turns }) => ({ turns: turns.length }),
+    async run({ limit }) {
+      const turns = await (await open(deps)).turns({ limit })
+      const lines = turns.map(
+        (one) => `${one.turn} ${new Date(one.at).toISOString()} ${one.author} ${one.subject}${one.undone ? ' (undone)' : ''}`,
+      )
+      return { output: { turns }, text: lines.join('\n') || 'No turn has changed anything yet.' }
+    },
+  }
+}
+
+interface UndoInput {
+  turn: string
+  redo: boolean
+  apply: boolean
+}
+
+interface Undone {
+  /** By which the undo itself is undone; '' for a preview. */
+  readonly undo: string
+  readonly turn: string
+  readonly subject: string
+  /** By the paths that people know. */
+  readonly changes: readonly FileChange[]
+  readonly total: number
+  /** What is left as it is, and why. */
+  readonly conflicts: readonly Conflict[]
+  /** What else the turn did, which is not taken back. */
+  readonly others: readonly string[]
+  /** A unified diff of what would change; '' after an undo. */
+  readonly diff: string
+}
+
+function undoCall(deps: UndoCallDeps): Call<UndoInput, Undone> {
+  return {
+    ...shared,
+    ...writes,
+    audience: ['terminal'],
+    name: 'version.undo',
+    summary: 'Takes back what a turn changed in files and saved documents, and nothing else. Without apply: only a preview.',
+    input: z.strictObject({
+      turn: z
+        .string()
+        .max(100)
+        .default('')
+        .describe('A turn, or an undo, as version.turns lists it; empty: the newest that is not undone.'),
+      redo: z.boolean().default(false).describe('Undo the newest undo instead.'),
+      apply: z.boolean().default(false).describe('Undo; otherwise only list what would change.'),
+    }),
+    output: z.custom<Undone>(),
+    example: { turn: '', redo: false, apply: false },
+    recordOutput: ({ turn, total, conflicts, undo }) => ({ of: turn, total, conflicts: conflicts.length, undo }),
+    async run(input, context) {
+      assertNoBranch(context.caller)
+      const found = await targetOf(deps, input)
+      for (let tries = 1; ; tries += 1) {
+        const done = await undo(deps, found, input.apply, context)
+        if (done !== null) return done
+        if (tries < maxUndoTries) continue
+        throw new OxbowError('tool_failed', 'The files keep changing, so the turn could not be undone: nothing was changed.', {
+          hint: 'Undo it again when nobody changes them.',
+        })
+      }
+    },
+  }
+}
+
+/** @returns the id of a turn or an undo, and whether it is an undo @throws OxbowError `not_found` */
+async function targetOf(deps: UndoCallDeps, { turn, redo }: UndoInput): Promise<Pick<VersionedTurn, 'turn' | 'undoes'>> {
+  if (turn !== '' && deps.versioning.isRunning(turn))
+    throw new OxbowError('tool_failed', 'This turn still runs: nothing was changed.', { hint: 'Stop it, or wait for its end.' })
+  const turns = await (await open(deps)).turns({ limit: maxListedTurns * 10 })
+  if (turn !== '') {
+    const named = turns.filter((one) => one.turn === turn || (turn.length >= 8 && one.turn.startsWith(turn)))
+    if (named.length > 1) throw new OxbowError('bad_input', `${turn} could be any of ${named.length} turns.`, { hint: 'Name more of it.' })
+    return named[0] ?? { turn, undoes: '' }
+  }
+  const byId = new Map(turns.map((one) => [one.turn, one]))
+  const isUndo = ({ undoes }: VersionedTurn): boolean => undoes !== '' && (byId.get(undoes)?.undoes ?? '') === ''
+  const found = turns.find((one) => !one.undone && !deps.versioning.isRunning(one.turn) && (redo ? isUndo(one) : one.undoes === ''))
+  if (found !== undefined) return found
+  const message = redo
+    ? 'There is no undo to take back.'
+    : 'There is no turn to undo: none has changed files or saved documents, or all are undone.'
+  throw new OxbowError('not_found', message, { hint: 'oxbow log lists the versions.' })
+}
+
+/** @returns null if files have changed meanwhile */
+async function undo(
+  deps: UndoCallDeps,
+  { turn, undoes }: Pick<VersionedTurn, 'turn' | 'undoes'>,
+  apply: boolean,
+  context: CallContext,
+): Promise<Done<Undone> | null> {
+  const { caller, clock, id, signal } = context
+  const versions = await open(deps)
+  const { commit: ours } = await deps.versioning.sync()
+  const trailers = { ...trailersOf({ session: caller.session, turn: id }, []), 'Oxbow-Undoes': turn }
+  const facts = { author: caller.actor, at: clock.now(), subject: 'Undo', trailers }
+  const branch = `undo-${id}`
+  try {
+    const plan = await versions.undo({ turn, ours: ours!, branch, facts })
+    const others = undoes === '' ? await otherEffects(deps, turn) : []
+    if (plan.commit === null) throw nothingToUndo(plan, undoes !== '')
+    const shown = shownPlan(plan)
+    const output = { undo: '', turn, subject: plan.subject, ...shown, others, diff: '' }
+    if (!apply) {
+      const { text } = await versions.compare({ from: ours!, to: plan.commit, path: '', text: true, limit: 1 })
+      return {
+        output: { ...output, diff: text.slice(0, maxDiffBytes) },
+        text: [...lines('Would change', shown), ...left(shown, others)].join('\n'),
+      }
+    }
+    const by = { ...facts, subject: `${undoes === '' ? 'Undo' : 'Redo'}: ${plan.subject.replace(/^(?:Undo|Redo): /, '')}` }
+    await bringBack(deps, plan.commit, plan, by, { ...context, signal }, (before) => {
+      if (before.changed) throw changedMeanwhile
+    })
+    return { output: { ...output, undo: id }, text: [summary(shown, undoes !== ''), ...left(shown, others)].join('\n') }
+  } catch (error) {
+    if (error === changedMeanwhile) return null
+    throw error
+  } finally {
+    await versions.forget({ branch })
+  }
+}
+
+const changedMeanwhile = Symbol('files have changed since the undo was planned')
+
+type Shown = Pick<Undone, 'changes' | 'total' | 'conflicts'>
+
+function shownPlan({ changes, conflicts }: UndoneTurn): Shown {
+  return {
+    changes: changes.slice(0, maxListedChanges).map((one) => ({ ...one, path: shownPath(one.path) })),
+    total: changes.length,
+    conflicts: conflicts.slice(0, maxListedChanges).map((one) => ({ ...one, path: shownPath(one.path) })),
+  }
+}
+
+/** As the person knows it. */
+const nameOf = (path: string): string => path.replace(/^\/shared\//, '')
+
+function summary({ changes, total }: Shown, isRedo: boolean): string {
+  const when = isRedo ? 'before it was undone' : 'before this turn'
+  const [only] = changes
+  if (total !== 1 || only === undefined) return `Restored ${total} files as they were ${when}.`
+  return only.change === 'deleted'
+    ? `Removed ${nameOf(only.path)}, which was not there ${when}.`
+    : `Restored ${nameOf(only.path)} as it was ${when}.`
+}
+
+const verbs = { added: 'bring back', changed: 'restore', deleted: 'remove' } as const
+
+function lines(begin: string, { changes, total }: Shown): readonly string[] {
+  return [`${begin} ${total} ${total === 1 ? 'file' : 'files'}:`, ...changes.map(({ path, change }) => `${verbs[change]} ${nameOf(path)}`)]
+}
+
+function left({ conflicts }: Shown, others: readonly string[]): readonly string[] {
+  return [
+    ...conflicts.map(({ path, why }) => `Left ${nameOf(path)} as it is: ${why}.`),
+    ...(others.length === 0 ? [] : [`This turn also made calls that are not taken back: ${others.join(', ')}.`]),
+  ]
+}
+
+function nothingToUndo({ conflicts }: UndoneTurn, isRedo: boolean): OxbowError {
+  const what = isRedo ? 'undo' : 'turn'
+  if (conflicts.length === 0)
+    return new OxbowError('not_found', `Nothing was changed: the files are already as they were before this ${what}.`, {
+      hint: 'oxbow log lists the versions.',
+    })
+  const named = conflicts.slice(0, 5).map(({ path, why }) => `${nameOf(shownPath(path))}: ${why}`)
+  const more = conflicts.length > 5 ? `; and ${conflicts.length - 5} more` : ''
+  return new OxbowError(
+    'tool_failed',
+    `Nothing was changed, because others have changed what this ${what} did. ${named.join('; ')}${more}.`,
+    {
+      hint: 'oxbow diff shows a version, and oxbow restore PATH --to VERSION brings one file back.',
+    },
+  )
+}
+
+/** Rights of calls whose whole effect versions have. */
+const versionedRights: ReadonlySet<string> = new Set(['file.write', 'state.write', 'version.write'])
+const maxRecords = 10_000
+
+/** @returns calls of the turn that changed something which versions do not have, with how often they ran */
+async function otherEffects({ store, registry }: UndoCallDeps, turn: string): Promise<readonly string[]> {
+  const [sent] = await store.records({ call: turn as CallId, phases: ['intent'], order: 'oldest_first', limit: 1, hydrate: false })
+  if (sent === undefined || sent.session === '') return []
+  const records = await store.records({
+    session: sent.session,
+    after: sent.seq,
+    phases: ['outcome'],
+    order: 'oldest_first',
+    limit: maxRecords,
+    hydrate: false,
+  })
+  const counts = new Map<string, number>()
+  for (const record of records) {
+    const call = record.turn === turn && record.call !== turn ? registry.find(record.name) : undefined
+    if (
+      call === undefined ||
+      call.tier === 'read_only' ||
+      call.audience.every((one) => one === 'runtime') ||
+      versionedRights.has(call.right)
+    )
+      continue
+    counts.set(record.name, (counts.get(record.name) ?? 0) + 1)
+  }
+  return [...counts].map(([name, count]) => (count === 1 ? name : `${name} (${count} times)`))
+}

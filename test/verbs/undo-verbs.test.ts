@@ -1,0 +1,68 @@
+/** Versions and undo as a person has them: one start for each message, in a home of its own, and what they edit between. */
+import assert from 'node:assert/strict'
+import { spawnSync } from 'node:child_process'
+import { chmodSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { after, before, describe, it } from 'node:test'
+import { program } from '../support/built.ts'
+import { shareCompileCache } from '../support/compile-cache.ts'
+
+let home = ''
+const shared = (name: string): string => join(home, 'users', 'default', 'shared', name)
+
+function oxbow(args: readonly string[], input = ''): string {
+  const env = { PATH: process.env['PATH'], HOME: home, OXBOW_HOME: home }
+  const ran = spawnSync(process.execPath, [program, ...args], { env, cwd: home, input, encoding: 'utf8' })
+  assert.equal(ran.status, 0, `oxbow ${args.join(' ')}: ${ran.stdout}${ran.stderr}`)
+  return ran.stdout
+}
+
+const subjects = (): readonly string[] =>
+  oxbow(['log', '--json'])
+    .trim()
+    .split('\n')
+    .map((line) => (JSON.parse(line) as { subject: string }).subject)
+
+before(() => {
+  home = mkdtempSync(join(tmpdir(), 'oxbow-undo-'))
+  shareCompileCache(home)
+})
+after(() => rmSync(home, { recursive: true, force: true }))
+
+describe('versions of turns, each in a guest of its own', () => {
+  it('are there when the program has ended', () => {
+    for (const at of [1, 2, 3, 4, 5]) oxbow(['run', `write 'v${at}' to f.txt`])
+    assert.deepEqual(subjects(), [...[5, 4, 3, 2, 1].map((at) => `write 'v${at}' to f.txt`), 'Before the first change'])
+  })
+
+  it('are there for messages that are piped to a chat', () => {
+    oxbow(['chat'], "write 'one' to p.txt\nwrite 'two' to p.txt\n")
+    assert.deepEqual(subjects().slice(0, 2), ["write 'two' to p.txt", "write 'one' to p.txt"])
+  })
+
+  it('are there for a command that removes files of a folder of the person, and it is undone', () => {
+    const project = mkdtempSync(join(tmpdir(), 'oxbow-project-'))
+    mkdirSync(join(project, 'src'))
+    for (const name of ['src/a.js', 'src/b.js', 'README.md', '.env']) writeFileSync(join(project, name), `${name}\n`)
+    // Where tests run as root, hands have a user of their own.
+    for (const name of ['', 'src', 'src/a.js', 'src/b.js', 'README.md', '.env']) chmodSync(join(project, name), 0o777)
+    oxbow(['folder', 'add', project, '--as', 'project'])
+    oxbow(['run', '--folder', project, '--yes', 'run `rm -r /shared/project/src /shared/project/.env`'])
+    assert.ok(!existsSync(join(project, 'src')))
+    assert.match(oxbow(['undo']), /^Restored 3 files as they were before this turn\.\n.*\n?`oxbow redo` brings it back\./)
+    for (const name of ['src/a.js', 'src/b.js', 'README.md', '.env']) assert.equal(readFileSync(join(project, name), 'utf8'), `${name}\n`)
+    rmSync(project, { recursive: true })
+  })
+
+  it('are undone without what the person has edited since', () => {
+    writeFileSync(shared('mine.txt'), 'first')
+    oxbow(['run', "write 'of the agent' to mine.txt"])
+    writeFileSync(shared('other.txt'), 'mine too')
+    assert.match(oxbow(['undo']), /^Restored mine\.txt as it was before this turn\./)
+    assert.equal(readFileSync(shared('mine.txt'), 'utf8'), 'first')
+    assert.equal(readFileSync(shared('other.txt'), 'utf8'), 'mine too')
+    oxbow(['redo'])
+    assert.equal(readFileSync(shared('mine.txt'), 'utf8'), 'of the agent')
+  })
+})
