@@ -27,6 +27,18 @@ void test('the frames and calls that the page of the frames names exist', async 
     assert.ok([...frames, ...calls, ...phases, ...fields, 'call'].includes(name), name)
 })
 
+void test('the calls and families that the page of the classic names lists exist', async () => {
+  const page = readFileSync(new URL('../docs/system-calls.md', import.meta.url), 'utf8')
+  const calls = (await describedCalls(parseConfig({}, 'the defaults'))).map(({ name }) => name)
+  const named = Array.from(
+    page.matchAll(/(?:`|call )([a-z]+)\.([a-z_]+|\*)(?=[` ])/g),
+    ([, family = '', name = '']) => [family, name] as const,
+  )
+  assert.ok(named.length > 40)
+  for (const [family, name] of named)
+    assert.ok(name === '*' ? calls.some((call) => call.startsWith(`${family}.`)) : calls.includes(`${family}.${name}`), `${family}.${name}`)
+})
+
 void describe('error codes', () => {
   void test('each is raised somewhere', () => {
     const raised = new Set(findCodes(source, codes).raised.map(({ code }) => code))

@@ -6,7 +6,7 @@ import { createParser, type EventSourceParser } from 'eventsource-parser'
 import type { ModelEvent, Sealed, Usage } from '../types/index.ts'
 import { charsPerToken, maxErrorBodyBytes } from './limits.ts'
 import type { Problem } from './model-problem.ts'
-import { cleanEndpointText, messageOf, problem, problemOfStatus } from './model-problem.ts'
+import { cleanEndpointText, messageOf, noUsage, problem, problemOfStatus } from './model-problem.ts'
 import type { ReaderOptions } from './wire.ts'
 
 export interface Answer {
@@ -175,13 +175,36 @@ export function problemAtEnd(answer: Answer, cut: Problem | null, whole: boolean
 }
 
 /** Usage as reported, else estimated from lengths. */
-export function usageOf({ reported, options, outputChars }: Answer): Usage {
-  if (reported !== null) return reported
+export function usageOf(answer: Answer): Usage {
+  const guess = guessedUsage(answer)
+  return answer.reported === null ? guess : credibleUsage(answer.reported, guess)
+}
+
+export function guessedUsage({ options, outputChars }: Pick<Answer, 'options' | 'outputChars'>): Usage {
+  const { requestChars } = options
+  return { inputTokens: Math.ceil(requestChars / charsPerToken), outputTokens: Math.ceil(outputChars / charsPerToken), estimated: true }
+}
+
+/** @returns reported usage; a count of nothing, where something was sent or has arrived, is replaced by the estimate */
+export function credibleUsage(reported: Usage, guess: Usage): Usage {
+  const isInputMissing = reported.inputTokens === 0 && guess.inputTokens > 0
+  const isOutputMissing = reported.outputTokens === 0 && guess.outputTokens > 0
+  if (!isInputMissing && !isOutputMissing) return reported
   return {
-    inputTokens: Math.ceil(options.requestChars / charsPerToken),
-    outputTokens: Math.ceil(outputChars / charsPerToken),
+    ...reported,
+    inputTokens: isInputMissing ? guess.inputTokens : reported.inputTokens,
+    outputTokens: isOutputMissing ? guess.outputTokens : reported.outputTokens,
     estimated: true,
   }
+}
+
+/**
+ * What a try that failed is charged. A service bills what it has begun to answer, and what was sent to it when this side stopped the
+ * exchange; a request that it refused or lost costs nothing.
+ * @param isStopped it was sent whole, and then cancelled or given up from this side
+ */
+export function failedUsage(usage: Usage, shown: boolean, isStopped: boolean): Usage {
+  return shown || isStopped || usage.outputTokens > 0 || !usage.estimated ? usage : noUsage
 }
 
 export function isCount(value: unknown): value is number {

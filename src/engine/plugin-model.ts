@@ -4,6 +4,7 @@
  */
 import {
   type ErrorCode,
+  type ErrorEvent,
   type Failure,
   type GenerateRequest,
   isObject,
@@ -16,6 +17,7 @@ import {
   toFailure,
   type Usage,
 } from '../types/index.ts'
+import { credibleUsage } from './answer.ts'
 import { charsPerToken, maxPluginAnswerChars } from './limits.ts'
 import { noUsage } from './model-problem.ts'
 
@@ -28,7 +30,10 @@ export function createPluginModel(plugin: string, ask: AskPluginModel): Model {
       try {
         yield eventsOf(plugin, request, await ask(plugin, request.model, paramsOf(request), signal))
       } catch (error) {
-        yield [failed(toFailure(error, 'model_unreachable', ''), signal.aborted)]
+        const found = failed(toFailure(error, 'model_unreachable', ''), signal.aborted)
+        // The plugin has asked its service all the same, as far as anybody knows here.
+        const isStopped = found.failure.code === 'cancelled' || found.failure.code === 'timeout'
+        yield [isStopped ? { ...found, usage: estimate(promptOf(request), '') } : found]
       }
     },
   }
@@ -38,9 +43,10 @@ function eventsOf(plugin: string, request: GenerateRequest, result: Json): reado
   const answer = readAnswer(result)
   if (answer === null) return [failed({ ...garbled, message: `The plugin ${plugin} answered with no text.` })]
   const { text, usage, isCut } = answer
+  const guess = estimate(promptOf(request), text)
   return [
     { type: 'text', text },
-    { type: 'finish', reason: isCut ? 'length' : 'stop', usage: usage ?? estimate(promptOf(request), text) },
+    { type: 'finish', reason: isCut ? 'length' : 'stop', usage: usage === null ? guess : credibleUsage(usage, guess) },
   ]
 }
 
@@ -97,7 +103,7 @@ const estimate = (prompt: string, text: string): Usage =>
   usageOf(Math.ceil(prompt.length / charsPerToken), Math.ceil(text.length / charsPerToken), true)
 
 /** A plugin that fails is an endpoint that fails: it may be asked again, and a fallback may answer. */
-function failed(failure: Failure, isCancelled = false): ModelEvent {
+function failed(failure: Failure, isCancelled = false): ErrorEvent {
   const code = isCancelled ? 'cancelled' : (sameCodes[failure.code] ?? 'model_unreachable')
   const retry = code === 'model_unreachable' && { retry: { waitMs: null } }
   return { type: 'error', failure: { ...failure, code }, usage: noUsage, ...retry }

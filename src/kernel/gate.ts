@@ -368,6 +368,12 @@ async function run(
       deps.journal.note([entryOf(passing, 'exchange', reservationName, deps.budgets.extended(hold))], { lazy: true })
       return true
     },
+    reserveUpTo(more) {
+      const part = hold === null ? noSpend : deps.budgets.extendUpTo(hold, more)
+      if (hold !== null && part.tokens + part.microDollars > 0)
+        deps.journal.note([entryOf(passing, 'exchange', reservationName, deps.budgets.extended(hold))], { lazy: true })
+      return part
+    },
     call: (actor, name, input, scope) =>
       callWithin(deps, passing, watch, { caller: scoped(runtimeCaller(files.caller(), actor), scope), name, input }),
     callAs: async (plugin, approved, name, input) => {

@@ -3,7 +3,8 @@
  * arithmetic without waiting, so that nothing comes between a check and what it allows.
  */
 import type { SessionId } from './id.ts'
-import type { Spend } from './call.ts'
+import { addSpend, type CallContext, noSpend, type Spend } from './call.ts'
+import { type ModelFacts, priceOf, type Usage } from './model.ts'
 import type { Clock } from './system.ts'
 
 /** What budgets count. Time is in milliseconds. */
@@ -139,6 +140,20 @@ export function findShortfall(chain: readonly Account[], need: Readonly<Amount>)
   return null
 }
 
+/** Each step lowers one kind of amount to what one account covers: more steps than kinds times accounts lead nowhere. */
+const maxShortfalls = 256
+
+/** @returns as much of an amount as all accounts cover */
+export function coveredPart(chain: readonly Account[], need: Readonly<Amount>): Readonly<Amount> {
+  const part = { ...need }
+  for (let step = 0; step < maxShortfalls; step += 1) {
+    const short = findShortfall(chain, part)
+    if (short === null) return part
+    part[short.kind] = Math.min(Math.floor(short.left), part[short.kind] - 1)
+  }
+  return noAmount
+}
+
 /** Adds to what was spent and, by `sign`, to what is reserved. */
 export function shiftAccounts(chain: readonly Account[], spent: Readonly<Amount>, reserved: Readonly<Amount>, sign: 1 | -1): void {
   for (const account of chain)
@@ -163,3 +178,65 @@ export interface Accounts {
 
 export const userScope = (user: string): string => `user:${user}`
 export const sessionScope = (session: string): string => `session:${session}`
+
+/** What a running call holds in the budgets, and what of it is spent. */
+export interface Purse {
+  /** Holds more. @returns false where the budgets do not cover it */
+  reserve(more: Spend): boolean
+  /** Holds what a cost that lies ahead needs, beside what is spent. @returns false where the budgets do not cover it */
+  provide(cost: Spend): boolean
+  /** @returns false where the budgets cover only a part of it, which is paid */
+  pay(cost: Spend): boolean
+  /** Pays what has arrived in full, whatever is reserved. */
+  owe(cost: Spend): void
+  spent(): Spend
+}
+
+export function createPurse(context: Pick<CallContext, 'reserveMore' | 'reserveUpTo'>, reserved: Spend): Purse {
+  let held = reserved
+  let spent: Spend = noSpend
+  /** What the reservation lacks, beside what is spent, to pay a cost. */
+  const missing = (cost: Spend): Spend => atLeastNothing(addSpend(cost, addSpend(held, spent, -1), -1))
+  const reserve = (more: Spend): boolean => {
+    if (isNothing(more)) return true
+    if (!context.reserveMore(more)) return false
+    held = addSpend(held, more)
+    return true
+  }
+  return {
+    reserve,
+    provide: (cost: Spend): boolean => reserve(missing(cost)),
+    pay(cost: Spend): boolean {
+      const more = missing(cost)
+      if (!isNothing(more)) held = addSpend(held, context.reserveUpTo(more))
+      const left = atLeastNothing(addSpend(held, spent, -1))
+      const paid = { microDollars: Math.min(cost.microDollars, left.microDollars), tokens: Math.min(cost.tokens, left.tokens) }
+      spent = addSpend(spent, paid)
+      return paid.microDollars === cost.microDollars && paid.tokens === cost.tokens
+    },
+    owe: (cost: Spend): void => void (spent = addSpend(spent, cost)),
+    spent: (): Spend => spent,
+  }
+}
+
+function atLeastNothing({ microDollars, tokens }: Spend): Spend {
+  return { microDollars: Math.max(0, microDollars), tokens: Math.max(0, tokens) }
+}
+
+const isNothing = ({ microDollars, tokens }: Spend): boolean => microDollars === 0 && tokens === 0
+
+/** @returns what a request has cost */
+export function costOf({ price }: Pick<ModelFacts, 'price'>, usage: Usage): Spend {
+  return { microDollars: priceOf(price, usage), tokens: usage.inputTokens + usage.outputTokens }
+}
+
+/** @returns the most that so many tokens can cost: input that is written to a prompt cache may be dearer than other input */
+export function reservationOf({
+  facts: { price },
+  inputTokens,
+  outputTokens,
+}: Pick<Usage, 'inputTokens' | 'outputTokens'> & { readonly facts: Pick<ModelFacts, 'price'> }): Spend {
+  const usage = { inputTokens, outputTokens, estimated: true }
+  const microDollars = Math.max(priceOf(price, usage), priceOf(price, { ...usage, cacheWriteTokens: inputTokens }))
+  return { microDollars, tokens: inputTokens + outputTokens }
+}

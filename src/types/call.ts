@@ -91,6 +91,8 @@ export interface CallContext {
   branch(): Promise<{ readonly name: string; readonly sandbox: Sandbox }>
   /** Extends this call's reservation. @returns false if a budget does not cover it; nothing is reserved then */
   reserveMore(spend: Spend): boolean
+  /** Extends this call's reservation by as much of an amount as the budgets cover. @returns that */
+  reserveUpTo(spend: Spend): Spend
   /**
    * Makes a call of the runtime for this one: in its session and turn, with its own records, for what another program asks of the person
    * or of a model. While it waits for a person, neither this call's time limit nor the turn's counts.

@@ -20,6 +20,11 @@ export interface GenerateRequest {
   readonly settings?: GenerateSettings
   /** Requests with the same key share a prefix; services use it to route to a prompt cache. A session id. */
   readonly cacheKey?: string
+  /**
+   * Called before the request leaves for a model, each time: for the chosen one, again for a retry, and for a fallback.
+   * @returns why it must not be sent to this model; the next one of the chain is tried then
+   */
+  readonly onAsk?: (ask: ModelAsk) => Promise<Failure | null>
   /** Called at the start of each exchange with an endpoint, also of one that will fail; the result receives the answer's bytes. */
   readonly onExchange?: (sent: SentRequest) => AnswerRecorder
   /**
@@ -27,6 +32,22 @@ export interface GenerateRequest {
    * @param outputChars characters of the answer so far, if the wire counts them
    */
   readonly onProgress?: (outputChars?: number) => void
+}
+
+/** A model that is about to be asked. */
+export interface ModelAsk {
+  readonly facts: ModelFacts
+  /** What is asked for: no more than the model can give. */
+  readonly maxOutputTokens: number
+  /** Tries of this generation that have ended and that no event has reported yet. */
+  readonly unreported: readonly ModelUsage[]
+}
+
+/** What one try used. */
+export interface ModelUsage {
+  /** `provider/model` */
+  readonly model: string
+  readonly usage: Usage
 }
 
 /** How long a reasoning model thinks. A wire maps it to its own scale. */
@@ -93,8 +114,18 @@ export type ModelEvent =
   | { readonly type: 'restarted'; readonly model: string; readonly why: Failure; readonly usage: Usage }
   /** `repaired`: number of repairs to tool calls, by kind; absent if none. Set by the engine, not by wires. */
   | { readonly type: 'finish'; readonly reason: FinishReason; readonly usage: Usage; readonly repaired?: Readonly<Record<string, number>> }
-  /** `retry` is set if the same request may succeed later; `waitMs` is the delay that the endpoint asks for, or null. */
-  | { readonly type: 'error'; readonly failure: Failure; readonly usage: Usage; readonly retry?: { readonly waitMs: number | null } }
+  | ErrorEvent
+
+export interface ErrorEvent {
+  readonly type: 'error'
+  readonly failure: Failure
+  /** Of the try whose text was shown last. */
+  readonly usage: Usage
+  /** Tries after that one, which showed nothing and cost something all the same. */
+  readonly unseen?: readonly ModelUsage[]
+  /** Set if the same request may succeed later; `waitMs` is the delay that the endpoint asks for, or null. */
+  readonly retry?: { readonly waitMs: number | null }
+}
 
 export type FinishReason = 'stop' | 'tool_calls' | 'length' | 'refusal'
 

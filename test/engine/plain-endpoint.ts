@@ -23,12 +23,19 @@ export interface PlainEndpoint extends AsyncDisposable {
   /** Scheme, host and port. */
   readonly origin: string
   readonly asked: readonly Asked[]
+  /** Resolves when it was asked so often. */
+  reached(count: number): Promise<void>
 }
 
-/** @param answerTo is told the request and its place, from 0 */
-export async function startEndpoint(answerTo: (asked: Asked, place: number) => PlainAnswer): Promise<PlainEndpoint> {
+/** @param answerTo is told the request and its place, from 0; `nothing`: the connection stays open without a byte */
+export async function startEndpoint(answerTo: (asked: Asked, place: number) => PlainAnswer | 'nothing'): Promise<PlainEndpoint> {
   const asked: Asked[] = []
-  const choose = (request: Asked): PlainAnswer => answerTo(request, asked.push(request) - 1)
+  const waiting: { readonly count: number; readonly resolve: () => void }[] = []
+  const choose: Choose = (request) => {
+    const place = asked.push(request) - 1
+    for (const { count, resolve } of waiting) if (asked.length >= count) resolve()
+    return answerTo(request, place)
+  }
   const server = process.getBuiltinModule('node:http').createServer((incoming, outgoing) => void answer(incoming, outgoing, choose))
   await new Promise<void>((resolve) => {
     server.listen(0, '127.0.0.1', resolve)
@@ -36,6 +43,7 @@ export async function startEndpoint(answerTo: (asked: Asked, place: number) => P
   return {
     origin: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
     asked,
+    reached: (count) => new Promise((resolve) => void (asked.length >= count ? resolve() : waiting.push({ count, resolve }))),
     [Symbol.asyncDispose]: () =>
       new Promise((resolve) => {
         server.close(() => resolve())
@@ -44,7 +52,9 @@ export async function startEndpoint(answerTo: (asked: Asked, place: number) => P
   }
 }
 
-async function answer(incoming: IncomingMessage, outgoing: ServerResponse, choose: (asked: Asked) => PlainAnswer): Promise<void> {
+type Choose = (asked: Asked) => PlainAnswer | 'nothing'
+
+async function answer(incoming: IncomingMessage, outgoing: ServerResponse, choose: Choose): Promise<void> {
   const read: Buffer[] = []
   try {
     for await (const piece of incoming) read.push(piece as Buffer)
@@ -52,7 +62,9 @@ async function answer(incoming: IncomingMessage, outgoing: ServerResponse, choos
     return // The client went away before it had asked.
   }
   const asked = { path: incoming.url ?? '', headers: incoming.headers, body: Buffer.concat(read).toString() }
-  const { status = 200, headers, body = '', after = 'end' } = choose(asked)
+  const chosen = choose(asked)
+  if (chosen === 'nothing') return
+  const { status = 200, headers, body = '', after = 'end' } = chosen
   outgoing.writeHead(status, { 'content-type': status === 200 ? 'text/event-stream' : 'application/json', ...headers })
   if (after === 'end') return void outgoing.end(body)
   const write = (text: string): Promise<void> => new Promise((resolve) => outgoing.write(text, () => resolve()))

@@ -167,7 +167,7 @@ void describe('vectors of a service', () => {
       await new Promise((resolve) => server.close(resolve))
     }
     const { port } = server.address() as AddressInfo
-    const { save } = await openAt({ origin: `http://127.0.0.1:${port}`, asked: [], [Symbol.asyncDispose]: close })
+    const { save } = await openAt({ origin: `http://127.0.0.1:${port}`, asked: [], reached: async () => {}, [Symbol.asyncDispose]: close })
     await save('The doctor is in Lisbon.')
     await asked.promise
     // The kernel, before its endpoint.

@@ -5,7 +5,8 @@
 import type { AnswerRecorder, Clock, Failure, GenerateRequest, Model, ModelEvent, ModelFacts, Usage } from '../../types/index.ts'
 import { type BatchQueue, createBatchQueue } from '../http/http-model.ts'
 import { maxRecordedBytes, type ModelLimits } from '../limits.ts'
-import { cancelled, noUsage, type Problem, problem, stalledProblem } from '../model-problem.ts'
+import { failedUsage } from '../answer.ts'
+import { cancelled, type Problem, problem, stalledProblem } from '../model-problem.ts'
 import { writeCallOptions } from './prompt-writer.ts'
 import { createProvider, createWatchedFetch, type LoadedModel, loadPackage, type WatchedFetch } from './provider-package.ts'
 import { createPartReader, type PartReader } from './part-reader.ts'
@@ -240,16 +241,16 @@ function last(generation: Generation, failure: Failure | null, retry: { retry?: 
   endExchange(generation)
   const { queue, reader } = generation
   if (failure === null) queue.batch.push(...reader.finish())
-  else queue.batch.push({ type: 'error', failure, usage: usageOf(generation), ...retry })
+  else queue.batch.push({ type: 'error', failure, usage: usageOf(generation, failure), ...retry })
   queue.end()
   generation.wake?.()
   generation.control.abort()
 }
 
-/** Tool calls are emitted only when complete, but their tokens are billed even if the answer breaks off. No output costs nothing. */
-function usageOf({ shown, reader }: Generation): Usage {
-  const usage = reader.usage()
-  return shown || usage.outputTokens > 0 ? usage : noUsage
+/** Tool calls are emitted only when complete, but their tokens are billed even if the answer breaks off. */
+function usageOf({ shown, reader, exchange }: Generation, { code }: Failure): Usage {
+  const isStopped = (code === 'cancelled' || code === 'model_stalled') && exchange.requestBytes > 0
+  return failedUsage(reader.usage(), shown, isStopped)
 }
 
 function waitFor(generation: Generation, ms: number): void {

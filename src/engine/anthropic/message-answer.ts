@@ -7,6 +7,8 @@
 import { type FinishReason, type ModelEvent, parseObject, type Sealed, type ToolCallPart, type Usage } from '../../types/index.ts'
 import {
   type Answer,
+  credibleUsage,
+  guessedUsage,
   createAnswer,
   createFeed,
   fail,
@@ -19,7 +21,6 @@ import {
   streamError,
   textOf,
 } from '../answer.ts'
-import { charsPerToken } from '../limits.ts'
 import { type Problem, problemOfStatus } from '../model-problem.ts'
 import type { AnswerReader, ReaderOptions } from '../wire.ts'
 
@@ -271,21 +272,22 @@ function countUsage(counts: UsageCounts, usage: Readonly<Record<string, unknown>
 }
 
 /** As reported; what is missing, of an answer that broke off the output, is estimated from lengths. */
-function messageUsage({ options, outputChars }: Answer, counts: UsageCounts): Usage {
+function messageUsage(answer: Answer, counts: UsageCounts): Usage {
   const { input, cacheRead, cacheWrite, output, final } = counts
   const total = (input ?? 0) + cacheRead + cacheWrite
   const isReported = input !== null && isCount(total)
-  const estimate = Math.ceil(outputChars / charsPerToken)
-  const outputTokens = final && output !== null ? output : Math.max(output ?? 0, estimate)
+  const guess = guessedUsage(answer)
+  const outputTokens = final && output !== null ? output : Math.max(output ?? 0, guess.outputTokens)
   const reasoning = Math.min(counts.reasoning, outputTokens)
-  return {
-    inputTokens: isReported ? total : Math.ceil(options.requestChars / charsPerToken),
+  const usage = {
+    inputTokens: isReported ? total : guess.inputTokens,
     outputTokens,
     ...(isReported && cacheRead > 0 ? { cacheReadTokens: cacheRead } : {}),
     ...(isReported && cacheWrite > 0 ? { cacheWriteTokens: cacheWrite } : {}),
     ...(reasoning > 0 ? { reasoningTokens: reasoning } : {}),
     estimated: !isReported || !final,
   }
+  return credibleUsage(usage, guess)
 }
 
 /** An error inside a stream names its kind instead of a status. */

@@ -5,8 +5,8 @@
  */
 import type { Content, EmbedContentConfig } from '@google/genai'
 import type { EmbeddingCreateParams } from 'openai/resources/embeddings'
-import { type Clock, type Embedded, type EmbedOptions, type Random, toError, type Usage } from '../../types/index.ts'
-import { isCount } from '../answer.ts'
+import { type Clock, type Embedded, type EmbedOptions, type Failure, OxbowError, type Random, type Usage } from '../../types/index.ts'
+import { credibleUsage, isCount } from '../answer.ts'
 import { createEndpoint, type Endpoint, postJson } from '../http/http-exchange.ts'
 import { charsPerToken, maxDimensions, maxEmbeddingAnswerChars, maxEmbeddingChars, maxEmbeddingTexts, type ModelLimits } from '../limits.ts'
 import { type Problem, problem } from '../model-problem.ts'
@@ -64,14 +64,21 @@ async function embedAll(
   let usage: Usage = { inputTokens: 0, outputTokens: 0, estimated: false }
   for (const batch of batchesOf(texts)) {
     const got = await embedBatch(connection, model, batch, wanted, signal)
+    const guess = estimate(batch)
+    if ('failure' in got) throw failed(got.failure, got.isBilled ? addUsage(usage, guess) : usage)
+    usage = addUsage(usage, got.usage === null ? guess : credibleUsage(got.usage, guess))
     const size = wanted.dimensions ?? vectors[0]?.length ?? got.vectors[0]?.length
     if (got.vectors.some((vector) => vector.length !== size))
-      throw toError(garbled(connection, `sent vectors of another size than ${size}`).failure)
+      throw failed(garbled(connection, `sent vectors of another size than ${size}`).failure, usage)
     vectors.push(...got.vectors)
     named ||= got.model
-    usage = addUsage(usage, got.usage ?? estimate(batch))
   }
   return { vectors, model: named || model, dimensions: vectors[0]?.length ?? 0, usage }
+}
+
+/** What was sent costs, though nothing is given: the error says how much. */
+function failed({ code, message, hint }: Failure, usage: Usage): OxbowError {
+  return new OxbowError(code, message, { hint, data: { usage: { ...usage } } })
 }
 
 /** In order; as many texts and characters in each as any service takes, and at least one text. */
@@ -101,7 +108,7 @@ async function embedBatch(
   texts: readonly string[],
   wanted: EmbedOptions,
   signal: AbortSignal,
-): Promise<Batch> {
+): Promise<Batch | { readonly failure: Failure; readonly isBilled: boolean }> {
   const { wire, endpoint, options } = connection
   for (let tries = 1; ; tries += 1) {
     const body = wire.write(model, texts, wanted, connection.plain)
@@ -109,15 +116,16 @@ async function embedBatch(
     if ('value' in answer) {
       const read = wire.read(answer.value as object, texts.length)
       if (typeof read !== 'string') return read
-      throw toError(garbled(connection, read).failure)
+      return { failure: garbled(connection, read).failure, isBilled: true }
     }
-    const { failure, retry, waitMs } = answer.problem
+    const { isBilled, problem: found } = answer
+    const { failure, retry, waitMs } = found
     if (!connection.plain && failure.code === 'model_refused' && failure.message.includes('encoding_format')) {
       connection.plain = true
       continue
     }
     const wait = retryWaitMs(retry ? { waitMs } : undefined, tries, options.limits, options.random)
-    if (wait === null) throw toError(answer.problem.failure)
+    if (wait === null) return { failure, isBilled }
     await pause(wait, signal)
   }
 }

@@ -7,6 +7,7 @@ import type { BlockedReason, FinishReason as GeminiReason, GenerateContentRespon
 import type { FinishReason, ModelEvent, ToolCallPart, Usage } from '../../types/index.ts'
 import {
   type Answer,
+  credibleUsage,
   createAnswer,
   createFeed,
   fail,
@@ -274,11 +275,12 @@ function geminiUsage(answer: Answer, { prompt, toolUse, cached, output, thought 
   const outputKnown = output !== null || thought !== null || answer.outputChars === 0
   const inputTokens = prompt === null ? guess.inputTokens : prompt + (toolUse ?? 0)
   const cacheReadTokens = Math.min(cached ?? 0, inputTokens)
-  return {
+  const usage = {
     inputTokens,
     outputTokens: outputKnown ? (output ?? 0) + (thought ?? 0) : guess.outputTokens,
     ...(cacheReadTokens > 0 ? { cacheReadTokens } : {}),
     ...(thought !== null && thought > 0 ? { reasoningTokens: thought } : {}),
     estimated: prompt === null || !outputKnown,
   }
+  return credibleUsage(usage, guess)
 }

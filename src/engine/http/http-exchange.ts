@@ -38,6 +38,8 @@ interface ExchangeHooks {
 export interface Exchange {
   pause(): void
   resume(): void
+  /** Whether the whole request has left. */
+  sent(): boolean
   /** Closes the connection at once; no hook is called after it. */
   stop(): void
 }
@@ -122,6 +124,7 @@ export function startExchange(endpoint: Endpoint, path: string, body: readonly B
       if (!run.over) alive(run)
       run.response?.resume()
     },
+    sent: () => run.request.writableFinished,
     stop: () => {
       run.over = true
       clearTimeout(run.timer)
@@ -275,7 +278,8 @@ export function connectionProblem(error: NodeJS.ErrnoException, endpoint: Pick<E
   )
 }
 
-export type JsonAnswer = { readonly value: unknown } | { readonly problem: Problem }
+/** `isBilled`: the service may bill it, because it has answered, or was stopped from this side after all of the request had left. */
+export type JsonAnswer = { readonly value: unknown } | { readonly problem: Problem; readonly isBilled: boolean }
 
 /**
  * Posts JSON and reads one JSON object, under the same limits as a streamed answer. Makes one try. Never rejects.
@@ -284,8 +288,8 @@ export type JsonAnswer = { readonly value: unknown } | { readonly problem: Probl
  */
 export function postJson(endpoint: Endpoint, path: string, body: string, maxChars: number, signal: AbortSignal): Promise<JsonAnswer> {
   return new Promise((resolve) => {
-    const stopped: JsonAnswer = { problem: { failure: cancelled, retry: false, waitMs: null } }
-    if (signal.aborted) return resolve(stopped)
+    const stopped = (isBilled: boolean): JsonAnswer => ({ problem: { failure: cancelled, retry: false, waitMs: null }, isBilled })
+    if (signal.aborted) return resolve(stopped(false))
     let text: string[] = []
     let chars = 0
     let exchange: Exchange | null = null
@@ -294,7 +298,7 @@ export function postJson(endpoint: Endpoint, path: string, body: string, maxChar
       exchange?.stop()
       resolve(answer)
     }
-    const onAbort = (): void => settle(stopped)
+    const onAbort = (): void => settle(stopped(exchange?.sent() === true))
     const send = (again: boolean): void => {
       text = []
       chars = 0
@@ -305,14 +309,14 @@ export function postJson(endpoint: Endpoint, path: string, body: string, maxChar
           text.push(piece)
           chars += piece.length
           if (chars <= maxChars) return true
-          settle({ problem: garbled(endpoint, 'sent an answer that is too long') })
+          settle({ problem: garbled(endpoint, 'sent an answer that is too long'), isBilled: true })
           return false
         },
         onEnd: (cut, staleSocket) => {
           // A kept-alive connection turned out to be dead: retry once, at once, on a new one.
           if (staleSocket && again) return send(false)
           if (cut === null) resolve(readJson(endpoint, text.join('')))
-          else resolve({ problem: cut })
+          else resolve({ problem: cut, isBilled: cut.failure.code === 'model_stalled' && exchange?.sent() === true })
           signal.removeEventListener('abort', onAbort)
         },
       })
@@ -327,16 +331,16 @@ function readJson(endpoint: Endpoint, text: string): JsonAnswer {
   try {
     value = JSON.parse(text)
   } catch {
-    return { problem: garbled(endpoint, 'sent something that is not JSON') }
+    return { problem: garbled(endpoint, 'sent something that is not JSON'), isBilled: true }
   }
   if (typeof value !== 'object' || value === null || Array.isArray(value)) {
-    return { problem: garbled(endpoint, 'sent JSON that is not an object') }
+    return { problem: garbled(endpoint, 'sent JSON that is not an object'), isBilled: true }
   }
   // Some services wrap an error in a 200; it counts as a 400.
   const { error } = value as { error?: unknown }
   if (error === undefined || error === null) return { value }
   const { key, origin } = endpoint
-  return { problem: problemOfStatus({ status: 400, body: text, key, origin, retryAfterMs: null, redirect: '' }) }
+  return { problem: problemOfStatus({ status: 400, body: text, key, origin, retryAfterMs: null, redirect: '' }), isBilled: false }
 }
 
 function garbled({ origin }: Endpoint, what: string): Problem {

@@ -4,7 +4,8 @@
  */
 import type { AnswerRecorder, Clock, GenerateRequest, Model, ModelEvent, ModelFacts, Usage } from '../../types/index.ts'
 import { maxRecordedBytes, type ModelLimits } from '../limits.ts'
-import { cancelled, noUsage, type Problem } from '../model-problem.ts'
+import { failedUsage } from '../answer.ts'
+import { cancelled, type Problem } from '../model-problem.ts'
 import type { AnswerReader, Wire } from '../wire.ts'
 import { createEndpoint, type Endpoint, type Exchange, startExchange } from './http-exchange.ts'
 import { createBodyEncoder, lengthOf } from './request-body.ts'
@@ -157,12 +158,14 @@ function settle(generation: Generation, cut: Problem | null, staleSocket: boolea
   const found = reader.problem(cut)
   if (found === null) return last(generation, reader.finish())
   const retry = found.retry ? { retry: { waitMs: found.waitMs } } : {}
-  last(generation, [{ type: 'error', failure: found.failure, usage: usageOf(generation), ...retry }])
+  const isStopped = found.failure.code === 'model_stalled'
+  last(generation, [{ type: 'error', failure: found.failure, usage: usageOf(generation, isStopped), ...retry }])
 }
 
 function cancel(generation: Generation): void {
+  const usage = usageOf(generation, true)
   generation.exchange?.stop()
-  last(generation, [{ type: 'error', failure: cancelled, usage: usageOf(generation) }])
+  last(generation, [{ type: 'error', failure: cancelled, usage }])
 }
 
 function last(generation: Generation, events: readonly ModelEvent[]): void {
@@ -172,10 +175,9 @@ function last(generation: Generation, events: readonly ModelEvent[]): void {
   generation.queue.end()
 }
 
-/** Tool calls are emitted only when complete, but their tokens are billed even if the answer breaks off. No output costs nothing. */
-function usageOf({ shown, reader }: Generation): Usage {
-  const usage = reader.usage()
-  return shown || usage.outputTokens > 0 ? usage : noUsage
+/** Tool calls are emitted only when complete, but their tokens are billed even if the answer breaks off. */
+function usageOf({ shown, reader, exchange }: Generation, isStopped: boolean): Usage {
+  return failedUsage(reader.usage(), shown, isStopped && exchange?.sent() === true)
 }
 
 /**

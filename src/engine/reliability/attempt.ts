@@ -16,7 +16,7 @@ import {
 import type { ModelLimits } from '../limits.ts'
 import { noUsage } from '../model-problem.ts'
 import type { Refused } from './breakers.ts'
-import type { Retry, Route, RouteFailure } from './route.ts'
+import { guessTokens, type Retry, type Route, type RouteFailure } from './route.ts'
 
 export type Batch = readonly ModelEvent[]
 
@@ -28,6 +28,8 @@ interface AttemptOptions {
   readonly totalAt: number
   /** @returns the request adjusted to this model, or null when it does not fit its window. */
   readonly fit: (facts: ModelFacts) => GenerateRequest | null
+  /** Called with the request last before it is sent. @returns why it must not be */
+  readonly admit: (facts: ModelFacts, request: GenerateRequest) => Promise<Failure | null> | null
   /** @returns the failure for a passed `totalAt`. */
   readonly outOfTime: () => Failure
   /** Called once for each pull unless the try ends, with at least one event and no final one. */
@@ -64,7 +66,8 @@ interface Run {
   readonly control: AbortController
   readonly onResult: (result: IteratorResult<Batch>) => void
   readonly onThrow: (error: unknown) => void
-  /** Null until the model is asked. */
+  /** What is sent; null until the model is asked. */
+  request: GenerateRequest | null
   iterator: AsyncIterator<Batch> | null
   pulling: boolean
   /** Whether it has sent something, and since when it is silent (monotonic). */
@@ -84,6 +87,7 @@ export function startAttempt(options: AttemptOptions): Attempt {
     control: new AbortController(),
     onResult: (result) => take(run, result),
     onThrow: (error) => fail(run, thrown(route, error)),
+    request: null,
     iterator: null,
     pulling: false,
     begun: false,
@@ -105,12 +109,17 @@ export function startAttempt(options: AttemptOptions): Attempt {
 }
 
 async function ask(run: Run): Promise<void> {
-  const { route, fit } = run.options
+  const { route, fit, admit } = run.options
   const facts = await route.facts()
   const request = fit(facts)
   if (request === null) return fail(run, tooSmall(route, facts))
   const model = await route.open()
   if (run.over) return
+  const admitting = admit(facts, request)
+  const refused = admitting === null ? null : await admitting
+  if (refused !== null) return fail(run, refused)
+  if (run.over) return
+  run.request = request
   const onProgress = (outputChars?: number): void => {
     alive(run)
     request.onProgress?.(outputChars)
@@ -174,7 +183,9 @@ function stop(run: Run, why: Failure, reason?: unknown): void {
   run.control.abort(reason)
   if (run.iterator === null) return fail(run, why)
   clearTimeout(run.timer)
-  run.timer = setTimeout(() => fail(run, why), run.options.limits.stopGraceMs)
+  // A model that does not say what it used was asked all the same.
+  const sent: Usage = { inputTokens: run.request === null ? 0 : guessTokens(run.request), outputTokens: 0, estimated: true }
+  run.timer = setTimeout(() => fail(run, why, sent), run.options.limits.stopGraceMs)
   pull(run)
 }
 

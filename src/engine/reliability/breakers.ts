@@ -79,7 +79,7 @@ export function createBreakers(clock: Clock, limits: Pick<ModelLimits, 'breakerF
  *
  * - `endpoint` does not work: counts for its breaker, and another model may answer
  * - `account` works, but not for this key, credit, rate or model name: another model may answer
- * - `setup` was never asked: another model may answer
+ * - `setup` was never asked, as where no budget covers it: another model may answer
  * - `request` was understood and refused, or is too long: no other model is asked
  * - `cancelled` on our side
  */
@@ -96,6 +96,7 @@ const kinds: Partial<Record<ErrorCode, FailureKind>> = {
   model_rate_limited: 'account',
   bad_config: 'setup',
   limit_reached: 'setup',
+  budget_exhausted: 'setup',
   internal_failure: 'setup',
   context_overflow: 'request',
   model_refused: 'request',

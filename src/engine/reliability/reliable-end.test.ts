@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
-import type { Model, ModelEvent } from '../../types/index.ts'
+import type { Model, ModelAsk, ModelEvent } from '../../types/index.ts'
 import { collect, requestOf, textOfEvents } from '../model-contract.ts'
-import { answer, broken, chain, dropped, fakeModel, finish, outcome, overloaded, routeTo, say } from './chain-fixture.ts'
+import { answer, broken, chain, dropped, failureOf, fakeModel, finish, outcome, overloaded, routeTo, say } from './chain-fixture.ts'
 
 const ask = requestOf('x')
 const never = new AbortController().signal
@@ -153,5 +153,63 @@ void describe('an end from outside', () => {
     assert.equal(listeners, 0)
     // Timers of other tests may end meanwhile.
     assert.ok(timers() <= before)
+  })
+})
+
+void describe('a model that may not be asked', () => {
+  const uncovered = { code: 'budget_exhausted', message: 'No budget covers it.', hint: 'Raise it.' } as const
+  const refusing = (...names: readonly string[]) => {
+    const asked: string[] = []
+    const request = {
+      ...ask,
+      onAsk: async ({ unreported }: ModelAsk) => {
+        const name = 'abc'.charAt(asked.length)
+        asked.push(`${name}:${unreported.length}`)
+        return names.includes(name) ? uncovered : null
+      },
+    }
+    return { asked, request }
+  }
+
+  void it('is skipped for the next one, and nothing counts against its endpoint', async () => {
+    const [first, dear, fair] = [fakeModel([[broken('model_auth')]]), fakeModel(answer), fakeModel(answer)]
+    const { asked, request } = refusing('b')
+    const events = await collect(chain([first, dear, fair]), request)
+    assert.equal(outcome(events), 'all well|stop')
+    assert.deepEqual([asked, dear.requests.length, fair.requests.length], [['a:0', 'b:0', 'c:0'], 0, 1])
+  })
+
+  void it('ends the generation with the refusal when there is no other', async () => {
+    const [first, dear] = [fakeModel([[broken('model_auth')]]), fakeModel(answer)]
+    const { request } = refusing('b')
+    const failure = failureOf(await collect(chain([first, dear]), request))
+    assert.deepEqual([failure.code, failure.hint, dear.requests.length], ['budget_exhausted', 'Raise it.', 0])
+    assert.match(failure.message, /model_auth.*No budget covers it/s)
+  })
+
+  void it('is told what the tries before it used, which is not lost when it is cancelled in silence', async () => {
+    const first = fakeModel([[say('half')], [broken('model_stalled', { used: { inputTokens: 7, outputTokens: 3, estimated: true } })]])
+    const second = fakeModel(['hang'])
+    const { asked, request } = refusing()
+    const control = new AbortController()
+    const events = collect(chain([first, second]), request, control.signal)
+    await second.asked(1)
+    control.abort()
+    const all = await events
+    const last = all.at(-1)
+    assert.deepEqual(asked, ['a:0', 'b:1'])
+    assert.equal(outcome(all), 'half|cancelled', 'the text that was shown stays')
+    assert.ok(last?.type === 'error')
+    assert.deepEqual([last.usage.inputTokens, last.unseen?.map((each) => [each.model, each.usage.inputTokens])], [7, [['fake/b', 5]]])
+  })
+
+  void it('costs what was sent when it does not say so in time', async () => {
+    const deaf = fakeModel(['deaf'])
+    const control = new AbortController()
+    const events = collect(chain([deaf]), requestOf('x'.repeat(4_000)), control.signal)
+    await deaf.asked(1)
+    control.abort()
+    const last = (await events).at(-1)
+    assert.ok(last?.type === 'error' && last.usage.inputTokens >= 1_000 && last.usage.estimated)
   })
 })

@@ -77,6 +77,7 @@ function consume(events: readonly ModelEvent[]) {
       held.ends += 1
       held.finished = event.type === 'finish'
     }
+    if (event.type === 'error') for (const each of event.unseen ?? []) held.tokens += each.usage.inputTokens + each.usage.outputTokens
     if ('usage' in event) held.tokens += event.usage.inputTokens + event.usage.outputTokens
   }
   return held

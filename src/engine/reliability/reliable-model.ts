@@ -139,6 +139,12 @@ function begin(generation: Generation, route: Route, leave: Leave): void {
     limits,
     totalAt: generation.totalAt,
     fit: (facts) => fit(generation, route, facts),
+    admit: (facts, { maxOutputTokens }) =>
+      generation.request.onAsk?.({
+        facts,
+        maxOutputTokens,
+        unreported: generation.dead.map(({ label, usage }) => ({ model: label, usage })),
+      }) ?? null,
     outOfTime: () => outOfTime(generation.failures, limits),
     onBatch: (batch) => give(generation, running.shown ? batch : show(generation, running, batch)),
     onFinish: (batch) => finish(generation, running, batch),
@@ -187,7 +193,7 @@ function settle(generation: Generation, { route, leave, shown }: Running, ending
 
   // Emitted events and cost are reported later, with the next try or the final error.
   if (shown || tail.length > 0 || usage.inputTokens + usage.outputTokens > 0) {
-    generation.dead.push({ label: route.label, why: failure, usage, tail })
+    generation.dead.push({ label: route.label, why: failure, usage, shown, tail })
   }
   if (kind === 'cancelled' || (ending.stopped && failure.code === 'timeout')) return end(generation, failureEvents(generation, failure))
   note(generation, route, failure, retry)
@@ -222,7 +228,9 @@ function note({ failures, place }: Generation, { label }: Route, failure: Failur
 /** Ends with the failure: nothing is left to try. */
 function report(generation: Generation): void {
   const [first, ...others] = generation.failures
-  if (first !== undefined) end(generation, failureEvents(generation, chainFailure([first, ...others]), first.retry))
+  if (first === undefined) return
+  const failure = chainFailure([first, ...others])
+  end(generation, failureEvents(generation, failure, failure.code === 'budget_exhausted' ? undefined : first.retry))
 }
 
 function cancel(generation: Generation): void {

@@ -56,7 +56,7 @@ export function outputRoom(request: GenerateRequest, facts: ModelFacts): number 
 }
 
 /** Counts bytes, not characters: a script with three bytes for each character also needs more tokens. */
-function guessTokens({ system, messages, tools }: GenerateRequest): number {
+export function guessTokens({ system, messages, tools }: GenerateRequest): number {
   let bytes = Buffer.byteLength(system)
   let media = 0
   for (const tool of tools) bytes += tool.name.length + Buffer.byteLength(tool.description) + JSON.stringify(tool.parameters).length
@@ -82,6 +82,8 @@ export interface DeadTry {
   readonly label: string
   readonly why: Failure
   readonly usage: Usage
+  /** Some of it was emitted. */
+  readonly shown: boolean
   /** Events that arrived together with its error and were held back. */
   readonly tail: readonly ModelEvent[]
 }
@@ -124,17 +126,33 @@ export function restartsBefore(label: string, state: ChainState): ModelEvent[] {
   return events
 }
 
-/** The last events of a failed generation. The error carries the usage of the last reported try and follows its held-back events. */
+/**
+ * The last events of a failed generation. The error carries the usage of the last try that has shown something, whose text stays, and
+ * follows its held-back events. What later tries cost is in its `unseen`.
+ */
 export function failureEvents(state: ChainState, failure: Failure, retry?: Retry): ModelEvent[] {
-  const dead = state.dead.at(-1)
-  const error: ModelEvent = { type: 'error', failure, usage: dead?.usage ?? noUsage, ...(retry === undefined ? {} : { retry }) }
+  const seen = state.dead.findLastIndex(({ shown, tail }) => shown || tail.length > 0)
+  const last = seen === -1 ? state.dead.length - 1 : seen
+  const dead = state.dead[last]
+  const unseen = state.dead.slice(last + 1).map(({ label, usage }) => ({ model: label, usage }))
+  const error: ModelEvent = {
+    type: 'error',
+    failure,
+    usage: dead?.usage ?? noUsage,
+    ...(unseen.length > 0 && { unseen }),
+    ...(retry !== undefined && { retry }),
+  }
   if (dead === undefined) return [error]
-  return [...restartsBefore(dead.label, { ...state, dead: state.dead.slice(0, -1) }), ...dead.tail, error]
+  return [...restartsBefore(dead.label, { ...state, dead: state.dead.slice(0, last) }), ...dead.tail, error]
 }
 
-/** @returns the failure of the configured model, which a person can act on, followed by those of its fallbacks. */
+/**
+ * @returns the failure of the configured model, which a person can act on, followed by those of its fallbacks. Where no budget covered a
+ * fallback, that is the failure: a person can raise the budget.
+ */
 export function chainFailure([first, ...others]: readonly [RouteFailure, ...RouteFailure[]]): Failure {
   if (others.length === 0) return first.failure
   const rest = others.map(({ label, failure }) => ` Then ${label}: ${failure.message}`).join('')
-  return { ...first.failure, message: `${first.label}: ${first.failure.message}${rest}` }
+  const uncovered = others.find(({ failure }) => failure.code === 'budget_exhausted')?.failure
+  return { ...(uncovered ?? first.failure), message: `${first.label}: ${first.failure.message}${rest}` }
 }

@@ -148,8 +148,10 @@ test('an answer that is streamed is stopped when there is no more time, and its 
   assert.ok(Date.now() - began < 4_000)
   const generated = await guest.record(({ name, phase }) => name === 'model.generate' && phase === 'outcome')
   const body = generated.body as { message?: { parts: readonly { text: string }[] }; spent?: { tokens: number }; charged?: { ms: number } }
-  assert.match(body.message?.parts[0]?.text ?? '', /^(words )+$/)
-  assert.equal(body.spent?.tokens, 15)
+  const text = body.message?.parts[0]?.text ?? ''
+  assert.match(text, /^(words )+$/)
+  // Of an estimate and of what has arrived, the larger counts.
+  assert.equal(body.spent?.tokens, 10 + Math.max(5, Math.ceil(text.length / 4)))
   assert.ok((body.charged?.ms ?? 0) <= 1_000, 'what it takes to stop is not charged')
   assert.equal(codeOf(await guest.turn('more')), 'budget_exhausted')
 })

@@ -5,9 +5,11 @@ import {
   type CallId,
   type Engine,
   type Failure,
+  type GenerateRequest,
   type ModelEvent,
   type ModelFacts,
   type ModelPrice,
+  noSpend,
   OxbowError,
   plainFacts,
   type Sandbox,
@@ -56,17 +58,27 @@ interface Run {
   readonly maxOutputTokens?: number
 }
 
-async function run({ batches, covers = Infinity, moneyIsLimited = false, maxOutputTokens = 100 }: Run): Promise<Ran> {
-  const told: string[] = []
-  const reserved: Spend[] = []
-  const events = {
-    delta: (_session, _turn, _call, text) => void told.push(text),
-    restarted: ({ model, why }) => void told.push(`<${model}: ${why}>`),
-  } as Partial<Events> as Events
-  const engine = {
+/** Asks before each request, as a chain does: for the first model, and for each one that a batch restarts with. */
+function fakeEngine(batches: Run['batches']): Engine {
+  const ask = async (request: GenerateRequest, model: string, lost: Usage | null): Promise<Failure | null> => {
+    const unreported = lost === null ? [] : [{ model: 'test/m', usage: lost }]
+    const its = known[model] ?? assert.fail(`nobody knows ${model}`)
+    return (await request.onAsk?.({ facts: its, maxOutputTokens: request.maxOutputTokens, unreported })) ?? null
+  }
+  return {
+    estimateInput: async () => 50,
     facts: async (name: string) => known[name] ?? assert.fail(`nobody knows ${name}`),
     async *generate(request, signal) {
+      await ask(request, request.model, null)
       for (const batch of batches) {
+        const parts = typeof batch === 'number' ? [] : batch
+        const at = parts.findIndex(({ type }) => type === 'restarted')
+        const again = parts[at]
+        const refused = again?.type === 'restarted' ? await ask(request, again.model, again.usage) : null
+        if (again?.type === 'restarted' && refused !== null) {
+          yield [...parts.slice(0, at), { type: 'error', failure: refused, usage: again.usage }]
+          return
+        }
         if (typeof batch !== 'number') yield batch
         else request.onProgress?.(batch)
         if (!signal.aborted) continue
@@ -75,6 +87,16 @@ async function run({ batches, covers = Infinity, moneyIsLimited = false, maxOutp
       }
     },
   } as Partial<Engine> as Engine
+}
+
+async function run({ batches, covers = Infinity, moneyIsLimited = false, maxOutputTokens = 100 }: Run): Promise<Ran> {
+  const told: string[] = []
+  const reserved: Spend[] = []
+  const events = {
+    delta: (_session, _turn, _call, text) => void told.push(text),
+    restarted: ({ model, why }) => void told.push(`<${model}: ${why}>`),
+  } as Partial<Events> as Events
+  const engine = fakeEngine(batches)
   const context: CallContext = {
     id: 'c' as CallId,
     caller: {
@@ -91,6 +113,7 @@ async function run({ batches, covers = Infinity, moneyIsLimited = false, maxOutp
     sandbox: {} as Sandbox,
     progress: () => {},
     reserveMore: (spend) => reserved.push(spend) <= covers,
+    reserveUpTo: (spend) => (reserved.push(spend) <= covers ? spend : noSpend),
     record: () => undefined,
     erase: async () => ({ bodies: 0, blobs: 0, kept: [] }),
     call: () => Promise.reject(new Error('no calls')),

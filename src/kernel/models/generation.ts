@@ -2,28 +2,34 @@
  * One generation, from its first event to its last: its text is streamed to followers, counted against the reservation, and becomes a
  * message. A failure keeps the text so far and its cost.
  *
- * A reservation covers a usual answer and grows with the answer as long as the budgets cover more. Usage that a service reports beyond
- * that is charged only as far as the budgets cover it, and usage that exceeds the model's window is not charged: either one ends the
- * generation with an error about that service.
+ * Before a request leaves for a model, the reservation covers it at that model's price, or it is not sent; and whatever was sent is charged
+ * at the price of the model that was asked. A reservation covers a usual answer and grows with the answer as long as the budgets cover
+ * more. What has arrived is charged in full; usage that a service reports beyond the reservation is charged as far as the budgets cover
+ * it, and usage that exceeds the model's window is not: either one ends the generation with an error about that service.
  */
 import type { GenerateOutput } from '../../runtime/index.ts'
 import {
   addSpend,
   type AssistantMessage,
   type CallContext,
+  costOf,
+  createPurse,
   type Done,
   type Engine,
+  type ErrorEvent,
   type Failure,
   type GenerateRequest,
   type JsonObject,
+  type ModelAsk,
   type ModelEvent,
   type ModelFacts,
   modelLabel,
-  noSpend,
+  type ModelUsage,
   OxbowError,
-  priceOf,
+  reservationOf,
   type Sealed,
   type Spend,
+  toFailure,
   type Usage,
 } from '../../types/index.ts'
 import type { Secrets } from '../../secrets/index.ts'
@@ -40,23 +46,16 @@ export interface GenerationDeps {
   readonly secrets: Pick<Secrets, 'hide' | 'hideAgain' | 'hideBytes' | 'hideInJson' | 'hideInMessages' | 'stream'>
 }
 
-/** Tokens that a generation reserves before it begins. */
-export interface ReservedTokens {
-  readonly inputTokens: number
-  readonly outputTokens: number
-}
-
 type Part = AssistantMessage['parts'][number]
 
 /** The state of a running generation. */
 interface Running {
   readonly request: GenerateRequest
-  /** Reserved input tokens. */
-  readonly inputTokens: number
   readonly context: CallContext
   readonly deps: GenerationDeps
-  /** Facts of the model that answers; a `restarted` event may switch to a fallback. */
-  facts: ModelFacts
+  readonly meter: Meter
+  /** `provider/model` of the one whose events these are; a `restarted` event may switch to a fallback. */
+  model: string
   parts: Part[]
   /** UTF-8 bytes of this answer, to estimate its tokens. */
   bytes: number
@@ -64,10 +63,6 @@ interface Running {
   chars: number
   /** True when the budget did not cover an answer of which no event has arrived yet: that aborts the generation. */
   overBudget: boolean
-  /** Output tokens that the reservation covers. */
-  allowedTokens: number
-  /** Cost of earlier attempts of this generation. */
-  spent: Spend
   /** Shows the text without secrets. */
   readonly shown: ReturnType<Secrets['stream']>
 }
@@ -78,19 +73,20 @@ export async function runGeneration(
   context: CallContext,
   deps: GenerationDeps,
 ): Promise<Done<GenerateOutput>> {
-  const facts = await deps.engine.facts(request.model)
+  const { engine, moneyIsLimited } = deps
+  const facts = await engine.facts(request.model)
+  const inputFor = (model: string): Promise<number> => engine.estimateInput({ ...request, model })
+  const meter = createMeter({ context, facts, reserved, moneyIsLimited, inputFor })
   const running: Running = {
     request,
-    inputTokens: reserved.inputTokens,
     context,
     deps,
-    facts,
+    meter,
+    model: modelLabel(facts),
     parts: [],
     bytes: 0,
     chars: 0,
     overBudget: false,
-    allowedTokens: reserved.outputTokens,
-    spent: noSpend,
     shown: deps.secrets.stream(),
   }
   const control = new AbortController()
@@ -104,20 +100,25 @@ export async function runGeneration(
   if (context.signal.aborted) stop()
   else context.signal.addEventListener('abort', stop)
   try {
-    for await (const batch of deps.engine.generate({ ...request, onProgress }, control.signal)) {
-      const ended = await takeBatch(running, batch)
+    for await (const batch of engine.generate({ ...request, onProgress, onAsk: meter.admit }, control.signal)) {
+      const ended = takeBatch(running, batch)
       if (ended !== null) return finished(running, ended)
     }
   } finally {
     context.signal.removeEventListener('abort', stop)
   }
-  throw new OxbowError('model_garbled', 'The model ended its stream without a final event.', { hint: 'Send the message again.' })
+  meter.chargeStopped(tokensSoFar(running))
+  throw broken(running, {
+    code: 'model_garbled',
+    message: 'The model ended its stream without a final event.',
+    hint: 'Send the message again.',
+  })
 }
 
 type Finish = Extract<ModelEvent, { type: 'finish' }>
 
 /** @returns the finish event if the batch has it. @throws OxbowError when the generation failed or the budget is exhausted */
-async function takeBatch(running: Running, batch: readonly ModelEvent[]): Promise<Finish | null> {
+function takeBatch(running: Running, batch: readonly ModelEvent[]): Finish | null {
   let text = ''
   for (const event of batch) {
     switch (event.type) {
@@ -133,14 +134,14 @@ async function takeBatch(running: Running, batch: readonly ModelEvent[]): Promis
         break
       case 'restarted':
         text = ''
-        await restart(running, event)
+        restart(running, event)
         break
       case 'finish':
         showLast(running, text)
         return event
       case 'error':
         showLast(running, text)
-        throw running.overBudget ? overdrawn(running) : broken(running, withWayOut(event.failure, running.request), event.usage)
+        throw failed(running, event)
     }
   }
   show(running, text)
@@ -186,16 +187,10 @@ function send({ context, deps }: Running, text: string): void {
 }
 
 /** The answer starts over, perhaps with another model: the failed attempt's text is void, its cost is kept. */
-async function restart(running: Running, { model, why, usage }: Extract<ModelEvent, { type: 'restarted' }>): Promise<void> {
-  const { context, deps } = running
-  const lost = costOf(running.facts, usableUsage(running, usage))
-  const next = await deps.engine.facts(model)
-  if (deps.moneyIsLimited() && next.price === null) throw broken(running, unpriced(next), usage)
-  const [before, after] = [running.facts, next].map((facts) => answerCost(running, facts))
-  const dearer = { microDollars: Math.max(0, after!.microDollars - before!.microDollars), tokens: 0 }
-  if (!context.reserveMore(addSpend(lost, dearer))) throw broken(running, usedUp, usage)
-  running.spent = addSpend(running.spent, lost)
-  running.facts = next
+function restart(running: Running, { model, why, usage }: Extract<ModelEvent, { type: 'restarted' }>): void {
+  const { context, deps, meter } = running
+  meter.charge({ model: running.model, usage })
+  running.model = model
   running.parts = []
   running.shown.end()
   running.bytes = 0
@@ -204,93 +199,53 @@ async function restart(running: Running, { model, why, usage }: Extract<ModelEve
   if (session !== '' && turn !== '') deps.events.restarted({ session, turn, call: context.id, model, why: why.message })
 }
 
+/** The generation failed: all that its tries used is charged. */
+function failed(running: Running, { failure, usage, unseen = [] }: ErrorEvent): OxbowError {
+  const { meter, model, request, overBudget } = running
+  const isReported = unseen.length > 0 || usage.inputTokens + usage.outputTokens > 0
+  if (overBudget && !isReported) return overdrawn(running)
+  meter.charge({ model, usage }, usage.estimated && unseen.length === 0 ? tokensSoFar(running) : 0)
+  for (const each of unseen) meter.charge(each)
+  return broken(running, overBudget ? usedUp : withWayOut(failure, request))
+}
+
 function tokensSoFar({ bytes, chars }: Running): number {
   return Math.ceil(Math.max(bytes, chars) / bytesPerToken)
 }
 
 /** @returns false when the answer, judged by its length, exceeds the reservation and the budgets cover no more */
 function covered(running: Running): boolean {
-  while (tokensSoFar(running) > running.allowedTokens) {
-    // Doubles the reservation, so that a long answer extends it only a few times; near the end of a budget takes the minimum.
-    const more = [Math.max(minReservedTokens, running.allowedTokens), minReservedTokens].find((tokens) =>
-      running.context.reserveMore(costOf(running.facts, { inputTokens: 0, outputTokens: tokens, estimated: true })),
-    )
-    if (more === undefined) return false
-    running.allowedTokens += more
-  }
-  return true
+  return running.meter.covers(tokensSoFar(running))
 }
 
 function overdrawn(running: Running): OxbowError {
-  return broken(running, usedUp, { inputTokens: running.inputTokens, outputTokens: tokensSoFar(running), estimated: true })
+  running.meter.chargeStopped(tokensSoFar(running))
+  return broken(running, usedUp)
 }
 
 /** @throws OxbowError for usage that is impossible or that the budgets do not cover */
 function finished(running: Running, { reason, usage, repaired }: Finish): Done<GenerateOutput> {
-  const { parts, facts, spent, deps } = running
-  const problem = usageProblem(running, usage)
-  if (problem !== null) throw broken(running, problem, usage)
+  const { parts, meter, deps } = running
+  const problem = meter.charge({ model: running.model, usage }, tokensSoFar(running))
+  if (problem !== null) throw broken(running, problem)
   const output = {
     message: { role: 'assistant', parts: withoutSecrets(parts, deps) },
     finish: reason,
     usage,
     ...(repaired !== undefined && { repaired }),
   } as const
-  return { output, spent: addSpend(spent, costOf(facts, usage)) }
-}
-
-/** @returns null for usage that the reservation covers, extended if necessary */
-function usageProblem(running: Running, usage: Usage): Failure | null {
-  const { facts, inputTokens, allowedTokens } = running
-  const tokens = `${usage.inputTokens} tokens of input and ${usage.outputTokens} of output`
-  if (isImpossible(facts, usage)) {
-    return {
-      code: 'model_garbled',
-      message: `${modelLabel(facts)} reports ${tokens}, but its window holds ${facts.contextTokens}. Only the reservation was charged: ${inputTokens} and ${allowedTokens}.`,
-      hint: 'Check the bill of the service. If the window of the model is larger, set its context_tokens; otherwise use another service.',
-    }
-  }
-  if (isCovered(running, usage) || running.context.reserveMore(excess(running, usage))) return null
-  return {
-    code: 'budget_exhausted',
-    message: `${modelLabel(facts)} reports ${tokens}, more than the ${inputTokens} and ${allowedTokens} that were reserved, and the budget does not cover the rest. Only the reservation was charged.`,
-    hint: 'Check the bill of the service. To continue, raise [budget.session] or [budget.user] in config.toml and send another message.',
-  }
-}
-
-/** No request can read or write more than the whole window. */
-function isImpossible({ contextTokens }: ModelFacts, { inputTokens, outputTokens }: Usage): boolean {
-  return inputTokens > contextTokens || outputTokens > contextTokens
-}
-
-/** @returns the cost of the usage beyond the reservation */
-function excess({ facts, inputTokens, allowedTokens }: Running, usage: Usage): Spend {
-  const reserved = costOf(facts, { inputTokens, outputTokens: allowedTokens, estimated: true })
-  const { microDollars, tokens } = costOf(facts, usage)
-  return { microDollars: Math.max(0, microDollars - reserved.microDollars), tokens: Math.max(0, tokens - reserved.tokens) }
-}
-
-/** @returns reported usage, reduced to the reservation if that does not cover it; our own estimates are not reduced */
-function usableUsage(running: Running, usage: Usage): Usage {
-  if (usage.estimated || (!isImpossible(running.facts, usage) && isCovered(running, usage))) return usage
-  const inputTokens = Math.min(usage.inputTokens, running.inputTokens)
-  return { inputTokens, outputTokens: Math.min(usage.outputTokens, running.allowedTokens), estimated: true }
-}
-
-function isCovered(running: Running, usage: Usage): boolean {
-  const { microDollars, tokens } = excess(running, usage)
-  return microDollars === 0 && tokens === 0
+  return { output, spent: meter.spent() }
 }
 
 /** Keeps the text before the failure in the conversation, unless the guest is shutting down and will resume the turn. */
-function broken(running: Running, failure: Failure, usage: Usage): OxbowError {
-  const { parts, facts, spent, context, deps } = running
+function broken(running: Running, failure: Failure): OxbowError {
+  const { parts, meter, context, deps } = running
   const texts = withoutSecrets(parts, deps).filter((part) => part.type === 'text')
   const keep = texts.some((part) => part.text !== '') && stopReason(context.signal) !== 'shutdown'
   const outcome = keep ? { message: { role: 'assistant', parts: texts } } : {}
   return new OxbowError(failure.code, failure.message, {
     hint: failure.hint,
-    data: { spent: { ...addSpend(spent, costOf(facts, usableUsage(running, usage))) }, outcome: outcome as unknown as JsonObject },
+    data: { spent: { ...meter.spent() }, outcome: outcome as unknown as JsonObject },
   })
 }
 
@@ -300,13 +255,133 @@ function withoutSecrets(parts: readonly Part[], { secrets }: GenerationDeps): re
   )
 }
 
-/** @returns the reservation at the price of a model */
-function answerCost({ allowedTokens, inputTokens }: Running, facts: ModelFacts): Spend {
-  return costOf(facts, { inputTokens, outputTokens: allowedTokens, estimated: true })
+/** Tokens that a generation reserves before it begins. */
+export interface ReservedTokens {
+  readonly inputTokens: number
+  readonly outputTokens: number
 }
 
-export function costOf({ price }: ModelFacts, usage: Usage): Spend {
-  return { microDollars: priceOf(price, usage), tokens: usage.inputTokens + usage.outputTokens }
+/** What a generation reserves and costs. */
+interface Meter {
+  /** Reserves what a request to a model may cost, before it is sent. @returns why it must not be sent */
+  admit(ask: ModelAsk): Promise<Failure | null>
+  /** @returns false when the answer exceeds the reservation and the budgets cover no more */
+  covers(outputTokens: number): boolean
+  /** Charges what a try used. @param arrived output tokens by our own count @returns why the generation must end; null for credible usage */
+  charge(used: ModelUsage, arrived?: number): Failure | null
+  /** Charges the try that runs: its input as reserved, and so much output. */
+  chargeStopped(outputTokens: number): void
+  /** All that was charged. */
+  spent(): Spend
+}
+
+interface MeterDeps {
+  readonly context: Pick<CallContext, 'reserveMore' | 'reserveUpTo'>
+  /** What the call has reserved already, for this model. */
+  readonly facts: ModelFacts
+  readonly reserved: ReservedTokens
+  readonly moneyIsLimited: () => boolean
+  /** @returns input tokens of the request for another model, whose tokenizer counts otherwise */
+  readonly inputFor: (model: string) => Promise<number>
+}
+
+/** What is reserved for a model. */
+interface Try extends ReservedTokens {
+  readonly facts: ModelFacts
+}
+
+export function createMeter({ context, facts: first, reserved, moneyIsLimited, inputFor }: MeterDeps): Meter {
+  const firstLabel = modelLabel(first)
+  const tries = new Map<string, Try>([[firstLabel, { ...reserved, facts: first }]])
+  let current: Try = { ...reserved, facts: first }
+  const purse = createPurse(context, reservationOf(current))
+  const tokensFor = async ({ facts, maxOutputTokens }: ModelAsk): Promise<ReservedTokens> => {
+    const { outputTokens } = current
+    if (modelLabel(facts) === firstLabel) return { inputTokens: reserved.inputTokens, outputTokens }
+    // Reasoning may be invisible until it is billed.
+    const hides = facts.reasoning && !first.reasoning
+    return {
+      inputTokens: await inputFor(modelLabel(facts)),
+      outputTokens: hides ? maxOutputTokens : Math.min(outputTokens, maxOutputTokens),
+    }
+  }
+
+  return {
+    async admit(ask) {
+      const { facts, unreported } = ask
+      if (moneyIsLimited() && facts.price === null) return toFailure(unpriced(facts), 'budget_exhausted', '')
+      const asked: Try = { ...(await tokensFor(ask)), facts }
+      const lost = unreported.map(({ model, usage }) => costOf((tries.get(model) ?? current).facts, usage))
+      if (!purse.provide(lost.reduce((sum, cost) => addSpend(sum, cost), reservationOf(asked)))) return uncovered(facts)
+      current = asked
+      tries.set(modelLabel(facts), asked)
+      return null
+    },
+    covers(outputTokens) {
+      while (outputTokens > current.outputTokens) {
+        const { facts, outputTokens: allowed } = current
+        // Doubles the reservation, so that a long answer extends it only a few times; near the end of a budget takes the minimum.
+        const more = [Math.max(minReservedTokens, allowed), minReservedTokens].find((tokens) =>
+          purse.reserve(costOf(facts, { inputTokens: 0, outputTokens: tokens, estimated: true })),
+        )
+        if (more === undefined) return false
+        current = { ...current, outputTokens: allowed + more }
+        tries.set(modelLabel(facts), current)
+      }
+      return true
+    },
+    charge({ model, usage }, arrived = 0) {
+      const its = tries.get(model) ?? current
+      if (isImpossible(its.facts, usage)) {
+        const inputTokens = Math.min(usage.inputTokens, its.inputTokens)
+        purse.pay(costOf(its.facts, { inputTokens, outputTokens: Math.min(usage.outputTokens, its.outputTokens), estimated: true }))
+        return impossible(its, usage)
+      }
+      if (!usage.estimated) return purse.pay(costOf(its.facts, usage)) ? null : overspent(its, usage)
+      purse.owe(costOf(its.facts, boundedGuess(its, usage, arrived)))
+      return null
+    },
+    chargeStopped(outputTokens) {
+      purse.owe(costOf(current.facts, { inputTokens: current.inputTokens, outputTokens, estimated: true }))
+    },
+    spent: purse.spent,
+  }
+}
+
+/** An estimate by length takes a picture for text: it is never more than was counted before. */
+function boundedGuess(its: Try, usage: Usage, arrived: number): Usage {
+  return { ...usage, inputTokens: Math.min(usage.inputTokens, its.inputTokens), outputTokens: Math.max(usage.outputTokens, arrived) }
+}
+
+/** No request can read or write more than the whole window. */
+function isImpossible({ contextTokens }: ModelFacts, { inputTokens, outputTokens, estimated }: Usage): boolean {
+  return !estimated && (inputTokens > contextTokens || outputTokens > contextTokens)
+}
+
+function impossible({ facts, inputTokens, outputTokens }: Try, usage: Usage): Failure {
+  return {
+    code: 'model_garbled',
+    message: `${modelLabel(facts)} reports ${tokensOf(usage)}, but its window holds ${facts.contextTokens}. Only the reservation was charged: ${inputTokens} and ${outputTokens}.`,
+    hint: 'Check the bill of the service. If the window of the model is larger, set its context_tokens; otherwise use another service.',
+  }
+}
+
+function overspent({ facts, inputTokens, outputTokens }: Try, usage: Usage): Failure {
+  return {
+    code: 'budget_exhausted',
+    message: `${modelLabel(facts)} reports ${tokensOf(usage)}, more than the ${inputTokens} and ${outputTokens} that were reserved, and the budget does not cover the rest. What was left of the budget was charged.`,
+    hint: 'Check the bill of the service. To continue, raise [budget.session] or [budget.user] in config.toml and send another message.',
+  }
+}
+
+const tokensOf = ({ inputTokens, outputTokens }: Usage): string => `${inputTokens} tokens of input and ${outputTokens} of output`
+
+function uncovered(facts: ModelFacts): Failure {
+  return {
+    code: 'budget_exhausted',
+    message: `The budget does not cover a request to ${modelLabel(facts)}, so it was not sent.`,
+    hint: 'Raise the budget, or name a cheaper fallback: `oxbow budget list` shows what is left.',
+  }
 }
 
 const usedUp: Failure = {

@@ -18,6 +18,7 @@ import {
   type Message,
   type ModelFacts,
   once,
+  reservationOf,
   type SessionId,
   type ToolSpec,
   type TurnId,
@@ -28,7 +29,7 @@ import { firstOutputTokens, maxExpectedUsages, minReservedTokens, outputMargin, 
 import type { LaneTurn } from '../turns/lanes-interface.ts'
 import { processRight } from '../stages/policy.ts'
 import { createExchangeRecorder } from './exchange-record.ts'
-import { costOf, type GenerationDeps, type ReservedTokens, runGeneration, unpriced } from './generation.ts'
+import { type GenerationDeps, type ReservedTokens, runGeneration, unpriced } from './generation.ts'
 
 interface GenerateInput {
   readonly model: string
@@ -114,7 +115,7 @@ export function modelCalls(deps: ModelCallDeps): readonly Call[] {
       const counted = exact ? await engine.estimateInput({ ...(await contentOf(input, caller)), cacheKey: session }) : inputTokens
       const reserved = { ...expected, inputTokens: Math.min(counted, expected.inputTokens) }
       reservedFor.set(input, reserved)
-      return costOf(facts, { ...reserved, estimated: true })
+      return reservationOf({ ...reserved, facts })
     },
     recordInput: recordedInput,
     recordOutput: (output) => output as unknown as JsonObject,

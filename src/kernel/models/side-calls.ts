@@ -7,7 +7,10 @@ import { z } from 'zod'
 import {
   type Call,
   type Config,
+  costOf,
+  type Done,
   type Embedded,
+  type EmbedOptions,
   type Engine,
   type GenerateSettings,
   isOxbowError,
@@ -15,14 +18,16 @@ import {
   type ModelFacts,
   noSpend,
   OxbowError,
+  reservationOf,
   type Spend,
+  type Usage,
   textOf,
   userMessage,
 } from '../../types/index.ts'
 import type { Memory } from '../../memory/index.ts'
 import { maxCompletionTokens, maxEmbedCharacters, maxEmbeddedTexts, maxEmbedTexts } from '../limits.ts'
 import { processRight } from '../stages/policy.ts'
-import { costOf, type GenerationDeps, runGeneration, unpriced } from './generation.ts'
+import { type GenerationDeps, runGeneration, unpriced } from './generation.ts'
 
 export interface CompleteInput {
   model: string
@@ -76,7 +81,7 @@ export function completeCall(deps: GenerationDeps): Call<CompleteInput, Completi
       if (deps.moneyIsLimited() && facts.price === null) throw unpriced(facts)
       // A byte is at most one token.
       const inputTokens = exact ? await tokensOf(input) : textsOf(input).reduce((sum, text) => sum + Buffer.byteLength(text) + 16, 0)
-      return costOf(facts, { inputTokens, outputTokens: answerTokens(facts, input), estimated: true })
+      return reservationOf({ facts, inputTokens, outputTokens: answerTokens(facts, input) })
     },
     recordInput: (input) => ({ model: input.model, bytes: textsOf(input).reduce((sum, text) => sum + text.length, 0) }),
     recordOutput: ({ text }) => ({ text }),
@@ -144,7 +149,19 @@ function embedCosts({ engine, moneyIsLimited }: EmbedCallDeps) {
       const tokens = counts.reduce((sum, count) => sum + count, texts.length * tokensPerText)
       return spendOf(facts, tokens)
     },
-    spent: async (model: string, tokens: number): Promise<Spend> => spendOf(await factsOf(model), tokens),
+    /** Asks the service. What was sent costs even when it fails. */
+    async embed(model: string, texts: readonly string[], options: EmbedOptions, signal: AbortSignal): Promise<Done<Embedded>> {
+      const facts = await factsOf(model)
+      try {
+        const output = await engine.embed(model, texts, options, signal)
+        return { output, spent: spendOf(facts, output.usage.inputTokens) }
+      } catch (error) {
+        if (!isOxbowError(error)) throw error
+        const { inputTokens = 0 } = (error.data['usage'] ?? {}) as Partial<Usage>
+        const { code, message, hint, data, cause } = error
+        throw new OxbowError(code, message, { hint, data: { ...data, spent: { ...spendOf(facts, inputTokens) } }, cause })
+      }
+    },
   }
 }
 
@@ -167,10 +184,7 @@ export function embedCall(deps: EmbedCallDeps): Call<EmbedInput, Embedded> {
     // The texts are in the journal or in memory already: only their number, length and hash are recorded here.
     recordInput: ({ model, texts, purpose }) => ({ model, purpose, texts: texts.length, characters: lengthOf(texts), hash: hashOf(texts) }),
     recordOutput: ({ model, dimensions, vectors, usage }) => ({ model, dimensions, vectors: vectors.length, usage: { ...usage } }),
-    async run({ model, texts, purpose }, { signal }) {
-      const output = await deps.engine.embed(model, texts, { purpose }, signal)
-      return { output, spent: await costs.spent(model, output.usage.inputTokens) }
-    },
+    run: ({ model, texts, purpose }, { signal }) => costs.embed(model, texts, { purpose }, signal),
   }
 }
 
@@ -232,7 +246,8 @@ export function embedTextsCall(deps: EmbedTextsDeps): Call<EmbedTextsInput, Embe
     recordOutput: ({ model, dimensions, vectors, tokens }) => ({ model, dimensions, vectors: vectors.length, tokens }),
     async run({ texts, model, dimensions }, { signal }) {
       const options = dimensions === undefined ? {} : { dimensions }
-      const made = model === undefined ? await byMemory(texts) : await engine.embed(model, texts, options, signal)
+      const { output: made, spent } =
+        model === undefined ? { output: await byMemory(texts), spent: undefined } : await costs.embed(model, texts, options, signal)
       if (dimensions !== undefined && made.dimensions !== dimensions)
         throw new OxbowError('bad_input', `${made.model} gives vectors of ${made.dimensions} dimensions.`, {
           hint: 'Leave dimensions out.',
@@ -240,7 +255,7 @@ export function embedTextsCall(deps: EmbedTextsDeps): Call<EmbedTextsInput, Embe
       const vectors = made.vectors.map((vector) => Buffer.from(vector.buffer, vector.byteOffset, vector.byteLength).toString('base64'))
       const { inputTokens: tokens } = made.usage
       const output = { vectors, model: made.model, dimensions: made.dimensions, tokens }
-      return { output, text: '', ...(model !== undefined && { spent: await costs.spent(model, tokens) }) }
+      return { output, text: '', ...(spent !== undefined && { spent }) }
     },
   }
 }

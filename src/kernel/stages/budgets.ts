@@ -20,6 +20,7 @@ import {
   type Clock,
   createAccount,
   type Config,
+  coveredPart,
   createRecentMap,
   type Failure,
   findShortfall,
@@ -52,6 +53,8 @@ export interface Budgets {
   reserve(caller: Caller, call: Pick<Call, 'name' | 'reserve'>, spend: Spend): Hold | Failure | null
   /** Extends a reservation. @returns false if a budget does not cover it */
   extend(hold: Hold, more: Spend): boolean
+  /** Extends a reservation by as much as the budgets cover. @returns that */
+  extendUpTo(hold: Hold, more: Spend): Spend
   /** Counts the time of a call from here on. @param onOver called when a budget has no time left */
   begin(hold: Hold, onOver: () => void): void
   /** Releases the reservation and adds the actual cost. @returns what its record says beside the cost */
@@ -150,7 +153,7 @@ interface HoldDeps {
   readonly warn: Warn
 }
 
-type Holds = Pick<Budgets, 'reserve' | 'extend' | 'begin' | 'settle' | 'release' | 'recorded' | 'extended'>
+type Holds = Pick<Budgets, 'reserve' | 'extend' | 'extendUpTo' | 'begin' | 'settle' | 'release' | 'recorded' | 'extended'>
 
 /** What calls reserve and settle. Nothing waits here, so that nothing comes between a check and what it allows. */
 function createHolds({ accounts, clock, chain: chainOf, isMetered, warn }: HoldDeps): Holds {
@@ -181,6 +184,13 @@ function createHolds({ accounts, clock, chain: chainOf, isMetered, warn }: HoldD
       shiftAccounts(hold.accounts, noAmount, need, 1)
       hold.spend = addSpend(hold.spend, more)
       return true
+    },
+    extendUpTo(hold, more) {
+      renewAccounts(hold.accounts, clock)
+      const part = coveredPart(hold.accounts, { ...more, calls: 0, ms: 0 })
+      shiftAccounts(hold.accounts, noAmount, part, 1)
+      hold.spend = addSpend(hold.spend, part)
+      return spendOf(part)
     },
     begin(hold, onOver) {
       if (hold.isTimed) begin(hold, onOver, clock)
