@@ -51,6 +51,7 @@ import {
   startsWhileUnchanged,
   stopReason,
   type Watch,
+  whileHeld,
 } from './stages/running-calls.ts'
 import type { HookedCall, KernelHooks } from './hooks/hook-port.ts'
 import type { Registry } from './registry.ts'
@@ -118,14 +119,6 @@ export function createGate(deps: GateDeps): Gate {
     })
   return { start, call: (caller, name, input, options) => start(caller, name, input, options).outcome }
 }
-
-/** A call lasts no longer than the rights of its caller. */
-function whileHeld(options: CallOptions, { ended }: Caller): CallOptions {
-  if (ended === undefined) return options
-  return { ...options, signal: options.signal === null ? ended : AbortSignal.any([options.signal, ended]) }
-}
-
-const ignored = (): void => {}
 
 /** One call on its way through the gate. */
 interface Passing extends CallOptions {
@@ -203,8 +196,7 @@ async function admit(
   if (unlisted !== null) return refusal(unlisted)
 
   // 4. Flow: the labels of what the session has read against where this call sends data.
-  const judging = judgeCall(deps, caller, call, input)
-  const { held, flow } = judging instanceof Promise ? await judging : judging
+  const { held, flow } = await deps.hosts.judge(caller, call, input, judgeLabels(deps, caller, call, input))
   if (flow.decision === 'deny') return refusal(flowRefusal(flow))
 
   // Hooks of plugins only make it stricter: what they change is judged from the beginning.
@@ -227,8 +219,7 @@ async function admit(
   const beyond = again !== null && 'code' in again ? again : null
   if (beyond !== null) return refusal(beyond)
 
-  const learning = deps.hosts.learn({ caller, call: passing.id }, call, approved.input)
-  if (learning !== null) await learning
+  await deps.hosts.learn({ caller, call: passing.id }, call, approved.input)
 
   // 6. Reserve from every budget above the caller.
   const hold = await reserveFor(deps.budgets, caller, call, approved.input)
@@ -236,25 +227,14 @@ async function admit(
 }
 
 function refuseCaller({ approval, secrets }: GateDeps, caller: Caller, call: Call, input: unknown, own: readonly string[]): Failure | null {
-  return (
-    authorize(caller, call, approval) ??
-    (caller.limits === undefined ? null : refuseLimited(caller, call, input)) ??
-    secrets.judge(caller, call, input, own)
-  )
-}
-
-/** Stage 4: by labels, and by the hosts that were reached before. At once where neither files nor hosts are of concern. */
-function judgeCall(deps: GateDeps, caller: Caller, call: Call, input: unknown): Judged | Promise<Judged> {
-  const judged = judgeLabels(deps, caller, call, input)
-  const judge = (found: Judged): Judged | Promise<Judged> => deps.hosts.judge(caller, call, input, found)
-  return judged instanceof Promise ? judged.then(judge) : judge(judged)
+  return authorize(caller, call, approval) ?? refuseLimited(caller, call, input) ?? secrets.judge(caller, call, input, own)
 }
 
 /** Stages 3 and 4 once more: what has changed while a person was asked, or another input. */
 async function judgeAgain(deps: GateDeps, caller: Caller, call: Call, input: unknown, own: readonly string[]): Promise<Failure | Judged> {
   const refused = refuseCaller(deps, caller, call, input, own) ?? (call.starts && (await deps.refuseStart(call, call.starts(input))))
   if (refused) return refused
-  const judged = await judgeCall(deps, caller, call, input)
+  const judged = await deps.hosts.judge(caller, call, input, judgeLabels(deps, caller, call, input))
   return judged.flow.decision === 'deny' ? flowRefusal(judged.flow) : judged
 }
 
@@ -331,8 +311,8 @@ async function intend(
     ...(hold !== null && budgets.recorded(hold)),
   }
   const entries = [entryOf(passing, 'intent', call.name, body)]
-  const unique = call.audience.includes('terminal')
-  if (call.tier !== 'read_only') return journal.append(entries, { unique, sync: call.effect === 'once' })
+  if (call.tier !== 'read_only')
+    return journal.append(entries, { unique: call.audience.includes('terminal'), sync: call.effect === 'once' })
   journal.note(entries, { lazy: true })
   // Backpressure: callers that produce records faster than the store writes them wait here.
   if (journal.isBehind()) await journal.flushed()
@@ -380,10 +360,9 @@ async function run(
       const { pluginCaller } = await import('./delegation/plugin-caller.ts')
       const judged = pluginCaller({ plugin, approved, caller: files.caller(), within: call, call: deps.registry.find(name), input })
       if ('rights' in judged) return callWithin(deps, passing, watch, { caller: judged, name, input })
-      const refused = refusal(judged)
       const own = { ...passing, caller: { ...caller, actor: `plugin:${plugin}` }, id: deps.newId() as CallId }
-      deps.journal.note([entryOf(own, 'refused', name, refusalBody(refused))])
-      return refused
+      deps.journal.note([entryOf(own, 'refused', name, refusalBody(refusal(judged)))])
+      return refusal(judged)
     },
     readApart: (scope, name, input) => callWithin(deps, passing, watch, { caller: scoped(caller, scope), name, input }),
     blobs: deps.blobs,
@@ -416,6 +395,6 @@ function callWithin(
     watch.pause(waiting)
     onWait?.(waiting)
   }
-  const within = { caller, id: deps.newId() as CallId, signal: watch.signal }
-  return passGate(deps, { ...within, onWait: wait, onIntended: ignored }, name, input)
+  const within = { caller, id: deps.newId() as CallId, signal: watch.signal, onWait: wait, onIntended: () => {} }
+  return passGate(deps, within, name, input)
 }

@@ -30,7 +30,7 @@ import { type Conversations, createConversations } from './conversation/conversa
 import { createScratchpads, type Scratchpads } from './conversation/scratchpads.ts'
 import { createSummaries, type Summaries } from './conversation/summaries.ts'
 import type { ExecLists } from './access/exec-lists.ts'
-import { createSessionModes, stricter } from './access/session-modes.ts'
+import { cautionBy } from './access/session-modes.ts'
 import { createEvents, type Events } from './events.ts'
 import type { KernelOptions } from './kernel-interface.ts'
 import { createMemoryHost } from './memory-host.ts'
@@ -248,7 +248,7 @@ function buildCalls(options: KernelOptions, records: Records, describe: () => Pr
     labels: sessions,
     fillHandles: async (caller, input) => (await data()).fill(caller, input),
     attachments: runningTurns.attachments,
-    cautionOf: cautionBy(records, clock, runningTurns),
+    cautionOf: cautionBy({ documents: records.documents, clock, topOf: records.approvals.top }, runningTurns),
   })
   const background = createBackground({ user, gate, newId })
   const completeBy = (model: string): Complete => createComplete({ gate, newId, engine, model })
@@ -259,12 +259,6 @@ function buildCalls(options: KernelOptions, records: Records, describe: () => Pr
   const memory = options.memory?.(createMemoryHost({ user, store, journal, gate, summaries, newId }))
   const own = { data, execLists, servers, registry, cleaner, keptOutputs, runningTurns, running, gate, background, branches, hooks }
   return { ...own, summaries, memory, completeBy, versioning, files, openFlow }
-}
-
-/** How strict a turn is beside the policy: as its message and its session say. */
-function cautionBy({ documents, approvals }: Records, clock: KernelOptions['clock'], turns: RunningTurns): GateDeps['cautionOf'] {
-  const modes = createSessionModes({ documents, clock, topOf: approvals.top })
-  return async ({ session, turn }) => stricter(turns.cautionOf(turn), await modes.of(session))
 }
 
 /** What stages 4 and 5 read of hosts, rules and commands. */

@@ -3,7 +3,7 @@
  * it. It holds for the agents below the session, too. A stricter mode counts from the next call on.
  */
 import { z } from 'zod'
-import { type Call, type ClientTools, type Clock, createRecentMap, type RecentMap, type SessionId } from '../../types/index.ts'
+import { type Call, type Caller, type ClientTools, type Clock, createRecentMap, type RecentMap, type SessionId } from '../../types/index.ts'
 import { heldKeyMs, maxHeldModes } from '../limits.ts'
 import type { Documents } from '../state/documents.ts'
 
@@ -45,6 +45,15 @@ export function createSessionModes({ documents, clock, topOf }: ModeDeps): Sessi
       return stricter(await read(session), top === session ? undefined : await read(top))
     },
   }
+}
+
+/** @returns how strict a turn is beside the policy: as its message and its session say */
+export function cautionBy(
+  deps: ModeDeps,
+  turns: { readonly cautionOf: (turn: Caller['turn']) => Caution },
+): (caller: Pick<Caller, 'session' | 'turn'>) => Promise<Caution> {
+  const modes = createSessionModes(deps)
+  return async ({ session, turn }) => stricter(turns.cautionOf(turn), await modes.of(session))
 }
 
 /** A session that continues from another one begins as strict as that. */

@@ -11,8 +11,8 @@ import type { Documents } from '../state/documents.ts'
 export const knownHostCategory = 'system/known-hosts'
 
 export interface KnownHosts {
-  /** @returns the verdict, stricter where the call names a new host; at once where that cannot be */
-  judge(caller: Caller, call: Call, input: unknown, judged: Judged): Judged | Promise<Judged>
+  /** @param judged by labels @returns the verdict, stricter where the call names a new host; at once where that cannot be */
+  judge(caller: Caller, call: Call, input: unknown, judged: Judged | Promise<Judged>): Judged | Promise<Judged>
   /** The call may run. */
   learn(of: { readonly caller: Caller; readonly call: CallId }, call: Call, input: unknown): Promise<void> | null
 }
@@ -45,11 +45,13 @@ export function createKnownHosts({ documents, config, judgedLabels }: KnownHosts
     const from = judged.flow.origins.filter(({ label }) => label === 'untrusted')
     return { ...judged, flow: verdictOf(decision, what, { labels: ['untrusted'], from }) }
   }
+  const judge: KnownHosts['judge'] = (caller, call, input, judged) => {
+    if (judged instanceof Promise) return judged.then((found) => judge(caller, call, input, found))
+    if (judged.flow.decision !== 'allow' || !concerns(caller, call) || !judgedLabels(caller).includes('untrusted')) return judged
+    return refine(caller, call, input, judged)
+  }
   return {
-    judge(caller, call, input, judged) {
-      if (judged.flow.decision !== 'allow' || !concerns(caller, call) || !judgedLabels(caller).includes('untrusted')) return judged
-      return refine(caller, call, input, judged)
-    },
+    judge,
     learn({ caller, call: id }, call, input) {
       if (!concerns(caller, call)) return null
       return load().then(async ({ known, unknownIn }) => {

@@ -330,6 +330,12 @@ export interface CallOptions {
   readonly onWait?: (waiting: boolean) => void
 }
 
+/** @returns options with which a call lasts no longer than the rights of its caller */
+export function whileHeld(options: CallOptions, { ended }: Caller): CallOptions {
+  if (ended === undefined) return options
+  return { ...options, signal: options.signal === null ? ended : AbortSignal.any([options.signal, ended]) }
+}
+
 /** @param id of a call that its caller may repeat; undefined: a new one @returns the options of a call that cannot be cancelled */
 export function optionsOf(id: CallId | undefined, newId: () => string): CallOptions {
   return { id: id ?? (newId() as CallId), signal: null, resumed: id !== undefined }
