@@ -28,6 +28,7 @@ import {
   type Sandbox,
   systemClock,
   systemRandom,
+  takeCrashMark,
 } from '../types/index.ts'
 import { type GuestPluginData, isOnServer, openGuestStore, openPluginData, openSecretKeeper, shownAddress } from './guest-store.ts'
 import { type HostWays, openHostWays, ownFolders, sandboxFolders } from './host-ways.ts'
@@ -93,6 +94,7 @@ export async function startGuest(
       servers: (host) => openServers(ways, envelope, host, { engine, host: options.host, onPlugins }),
       memory: (host) => createMemory({ store, config: config.memory, clock: systemClock, host: withPluginData(host, data, held) }),
       workspaceRoot,
+      crashedBefore: takeCrashMark(workspaceRoot),
       ...versionPlaces(envelope),
       hostFolders: ownFolders(),
       ...secretsOf(envelope, options),
@@ -302,7 +304,7 @@ function secretsOf(envelope: GuestEnvelope, { onSecrets }: GuestOptions): Secret
   const { keys, unusedSecrets = {}, workspaceRoot, isolation } = envelope
   const vaultFolder = isolation === undefined ? join(workspaceRoot, 'vault') : isolation.isVaultEmpty ? undefined : 'hands'
   const used = Object.entries(keys).filter(([name]) => !name.endsWith('_BASE_URL'))
-  const unused = Object.entries(unusedSecrets).map(([name, value]) => [name in keys ? `${name}.stored` : name, value] as const)
+  const unused = Object.entries(unusedSecrets).map(([name, value]) => [Object.hasOwn(keys, name) ? `${name}.stored` : name, value] as const)
   return {
     secrets: new Map([...used, ...unused]),
     secretKeeper: openSecretKeeper(envelope),

@@ -103,6 +103,8 @@ export interface KernelOptions {
   readonly versionsFolder?: string | undefined
   /** Names in /shared of the person's own folders. */
   readonly mounts?: readonly string[]
+  /** Whether the guest that had this workspace before ended by itself, and not because it was stopped or killed. */
+  readonly crashedBefore?: boolean
   /** Absent: nothing is known of the disk. */
   readonly disk?: DiskProbe
   /** What the host finds about files, model and machine; absent: nothing. */
