@@ -1,5 +1,5 @@
 /** The runtime object of a plugin, and its services: each starts once, with the first that needs it. */
-import type { Json, JsonObject } from '../types/index.ts'
+import { type Json, type JsonObject, ownValue } from '../types/index.ts'
 import type { PluginObject, PluginRuntime } from './plugin-object.ts'
 import type { HostApi } from './serve-host.ts'
 
@@ -38,7 +38,7 @@ export function createRuntime(plugins: readonly PluginObject[], api: HostApi): H
   const runtime: PluginRuntime = {
     plugin: plugins[0]?.name ?? '',
     call: (name, input = {}) => api.call(name, input),
-    getSetting: (name): Json => settings[name] ?? process.env[name] ?? null,
+    getSetting: (name): Json => ownValue(settings, name) ?? ownValue(process.env, name) ?? null,
     getService: service,
     get signal() {
       return api.signal()

@@ -14,7 +14,7 @@ import {
   setInFile,
   valueOf,
 } from '../../runner/index.ts'
-import { configJsonSchema, configSchema, isObject, OxbowError } from '../../types/index.ts'
+import { configJsonSchema, configSchema, isObject, ownValue, OxbowError } from '../../types/index.ts'
 import { printLine, printNotice, printText, type Terminal } from '../terminal.ts'
 import { defaultUser } from '../verb-parts.ts'
 import { plainText, table } from '../../terminal/index.ts'
@@ -66,7 +66,7 @@ export function configSet(key: string, text: string, options: ConfigOptions, ter
   const path = partsOf(key)
   const value = valueOf(path, text)
   const changed = setInFile(file, path, value)
-  const now = partsOf(key).reduce<unknown>((at, name) => (isObject(at) ? at[name] : undefined), loadConfig(home, workspace))
+  const now = partsOf(key).reduce<unknown>((at, name) => (isObject(at) ? ownValue(at, name) : undefined), loadConfig(home, workspace))
   if (options.json === true) printLine(terminal, JSON.stringify({ file, key, value, changed }))
   else
     printText(

@@ -9,7 +9,7 @@ import { existsSync, lstatSync, mkdirSync, readdirSync, readFileSync, realpathSy
 import { lstat, readdir } from 'node:fs/promises'
 import { basename, dirname, join } from 'node:path'
 import { randomUUID } from 'node:crypto'
-import { type BackupManifest, type BackupPart, type FileKeys, OxbowError, writeWhole } from '../../types/index.ts'
+import { type BackupManifest, type BackupPart, type FileKeys, ownValue, OxbowError, writeWhole } from '../../types/index.ts'
 import { syncFile } from '../sqlite/database-file.ts'
 import { alone, connectStore, type StorePlace, tableNames, using } from '../upkeep/connection.ts'
 import { maxArchiveDepth } from '../limits.ts'
@@ -129,7 +129,7 @@ export async function stageFiles(
         owner: ownerOf(folderOf(place, names[0] ?? 'vault')),
       })
       for (const [name, text] of texts) {
-        const file = configFiles(place, homeConfig)[name] ?? ''
+        const file = ownValue(configFiles(place, homeConfig), name) ?? ''
         const isBeside = configChange(place, manifest, file) === 'beside'
         if (!isBeside && existsSync(file) && readFileSync(file).equals(text)) continue
         const one = step(isBeside ? `${file}.from-backup-${stamp}` : file)
