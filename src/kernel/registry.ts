@@ -291,7 +291,7 @@ interface ProgramHost {
   limit(
     of: Parameters<Documents['change']>[0],
     scope: `program:${string}` | `plugin:${string}`,
-    limits: { readonly tokens?: number; readonly micro_dollars?: number },
+    limits: { readonly tokens?: number; readonly micro_dollars?: number } | null,
   ): Promise<void>
   /** The message of a turn that runs; null for any other turn. */
   messageOf(turn: TurnId | ''): string | null

@@ -11,6 +11,7 @@ import {
   addSpend,
   type AssistantMessage,
   type CallContext,
+  type Caller,
   type Done,
   type Engine,
   type Failure,
@@ -34,8 +35,8 @@ import { stopReason } from '../stages/running-calls.ts'
 export interface GenerationDeps {
   readonly engine: Engine
   readonly events: Events
-  /** True when a money budget is set: only models with a known price may be used then. */
-  readonly moneyIsLimited: () => boolean
+  /** Whether a budget of the caller limits money: only models with a known price may be used then. */
+  readonly moneyIsLimited: (who: Pick<Caller, 'session' | 'actor'>) => boolean
   /** Removes secrets before anything is recorded: an endpoint may repeat its key. */
   readonly secrets: Pick<Secrets, 'hide' | 'hideAgain' | 'hideBytes' | 'hideInJson' | 'hideInMessages' | 'stream'>
 }
@@ -190,7 +191,7 @@ async function restart(running: Running, { model, why, usage }: Extract<ModelEve
   const { context, deps } = running
   const lost = costOf(running.facts, usableUsage(running, usage))
   const next = await deps.engine.facts(model)
-  if (deps.moneyIsLimited() && next.price === null) throw broken(running, unpriced(next), usage)
+  if (deps.moneyIsLimited(context.caller) && next.price === null) throw broken(running, unpriced(next), usage)
   const [before, after] = [running.facts, next].map((facts) => answerCost(running, facts))
   const dearer = { microDollars: Math.max(0, after!.microDollars - before!.microDollars), tokens: 0 }
   if (!context.reserveMore(addSpend(lost, dearer))) throw broken(running, usedUp, usage)
