@@ -34,7 +34,9 @@ export interface PluginRuntime {
   readonly signal: AbortSignal
   log(...values: readonly unknown[]): void
   readonly memory: {
+    /** Notes it with the tag `plugin.NAME`, and with others in `tags`. @throws Error when it is refused */
     save(text: string, more?: JsonObject): Promise<PluginCallResult>
+    /** Searches what the plugin has noted; with `tags: []`, all that it may read. @throws Error when it is refused */
     search(query: string, more?: JsonObject): Promise<PluginCallResult>
   }
 }
@@ -182,7 +184,10 @@ function isPlugin(value: unknown): value is PluginObject {
   return typeof value === 'object' && value !== null && typeof (value as { name?: unknown }).name === 'string'
 }
 
-type Need = readonly [field: 'name' | 'handler' | 'run' | 'get' | 'serviceType' | 'start' | 'type' | 'path' | 'step', type: 'string' | 'function']
+type Need = readonly [
+  field: 'name' | 'handler' | 'run' | 'get' | 'serviceType' | 'start' | 'type' | 'path' | 'step',
+  type: 'string' | 'function',
+]
 
 function partsOf(plugin: PluginObject): { readonly list: string; readonly parts: unknown; readonly needs: readonly Need[] }[] {
   const name: Need = ['name', 'string']
