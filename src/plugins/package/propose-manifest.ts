@@ -176,7 +176,9 @@ function oneLine(text: Json | undefined): string {
 }
 
 function dependsOn(about: JsonObject, name: string): boolean {
-  return [about['dependencies'], about['peerDependencies']].some((list) => isObject(list ?? null) && Object.hasOwn(list as JsonObject, name))
+  return [about['dependencies'], about['peerDependencies']].some(
+    (list) => isObject(list ?? null) && Object.hasOwn(list as JsonObject, name),
+  )
 }
 
 const all = (text: string, pattern: RegExp): readonly string[] => [...new Set([...text.matchAll(pattern)].map(([, found = '']) => found))]
