@@ -18,8 +18,9 @@ import { makeWorkspace, type TestWorkspace, tokenOf } from '../support/workspace
 
 const names = foreignNames(series(500, 24))
 const toolsInOneAnswer = 20
-/** Calls that stop the guest, ask a person or the network, or take long by design. */
-const leftOut = /^(?:guest|host|model|store|web|search|a2a|acp|mcp|servers|exec|shell|browser|wasm|image|approval|config|keys|upgrade)\./
+/** Calls that stop the guest, ask its runner, a person or the network, or take long by design. */
+const leftOut =
+  /^plugin\.sync$|^(?:guest|host|model|store|web|search|a2a|acp|mcp|servers|exec|shell|browser|wasm|image|approval|config|keys|upgrade)\./
 
 const source = `
 const keys = (names) => JSON.parse('{' + names.map((name) => JSON.stringify(name) + ':{"polluted":true}').join() + '}')

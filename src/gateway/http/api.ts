@@ -201,7 +201,8 @@ function typed(fields: Readonly<Record<string, string | string[]>>, schema: Json
   }
   const entries = Object.entries(fields).map(([name, value]): readonly [string, Json] => {
     const property = ownValue(properties, name)
-    const type = (isObject(property ?? null) ? (property as JsonObject) : {})['type'] ?? (name === 'page' || name === 'limit' ? 'integer' : undefined)
+    const type =
+      (isObject(property ?? null) ? (property as JsonObject) : {})['type'] ?? (name === 'page' || name === 'limit' ? 'integer' : undefined)
     if (type === 'array') return [name, [value].flat()]
     return [name, Array.isArray(value) ? value : read(value, type)]
   })
