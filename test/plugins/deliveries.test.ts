@@ -310,3 +310,12 @@ void test('a task that a stop of the guest cut off is not run again for the same
 })
 
 const immediately = (): Promise<void> => new Promise((resolve) => void setImmediate(resolve))
+
+void test('a tool named like what every object inherits is an action, and ends nothing', () => {
+  for (const name of ['constructor', '__proto__', 'toString', 'hasOwnProperty', 'valueOf'])
+    assert.deepEqual(
+      pluginEvents(recordOf(name, 'refused', { status: 'refused' }, 't.s1.c0')).map((event) => event.name).length <= 1,
+      true,
+      name,
+    )
+})
