@@ -4,6 +4,7 @@ import { test } from 'node:test'
 import { fileURLToPath } from 'node:url'
 import { checkTree } from './architecture/check-tree.ts'
 import { modules } from './architecture/modules.ts'
+import { findForeignLookups } from './architecture/foreign-lookups.ts'
 import { waivers } from './architecture/waivers.ts'
 import { depthRules } from './architecture/small-files.ts'
 import { readTree } from './architecture/source-tree.ts'
@@ -13,4 +14,13 @@ const root = fileURLToPath(new URL('..', import.meta.url))
 void test('the source tree follows the rules for modules, sizes, names and packages', () => {
   const violations = checkTree(readTree(root), modules, waivers, depthRules)
   assert.ok(violations.length === 0, violations.map(({ rule, path, what }) => `\n${rule}: ${path}: ${what}`).join(''))
+})
+
+/** Product code as the compiler sees it: that of a page has a configuration of its own. */
+const configs = ['tsconfig.json', 'web/tsconfig.json'].map((name) => `${root}${name}`)
+
+void test('no product code looks up a name of somebody else among what every object inherits', () => {
+  const isProduct = (path: string): boolean => /^(?:src|web\/src)\//.test(path) && !/\.test\.|-fixture\.|\.d\.ts$/.test(path)
+  const found = findForeignLookups(root, configs, isProduct)
+  assert.ok(found.length === 0, found.map(({ path, line, text }) => `\n${path}:${line}: ${text}: use ownValue, setOwn or a map`).join(''))
 })

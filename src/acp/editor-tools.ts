@@ -5,7 +5,7 @@
  */
 import { isAbsolute } from 'node:path'
 import type { ClientCapabilities } from '@agentclientprotocol/sdk'
-import { type ClientCall, type ClientTool, isObject, type JsonObject, parseObject, truncate } from '../types/index.ts'
+import { type ClientCall, type ClientTool, isObject, type JsonObject, ownValue, parseObject, truncate } from '../types/index.ts'
 import { commandTimeoutMs, maxToolChars } from './limits.ts'
 
 /** What the editor answers; each method rejects when the editor does not, or the signal aborts. */
@@ -107,7 +107,7 @@ async function act(name: string, input: JsonObject, machine: EditorMachine, call
 }
 
 function textOf(input: JsonObject, key: string, mayBeEmpty: boolean = false): string {
-  const value = input[key]
+  const value = ownValue(input, key)
   if (typeof value === 'string' && (mayBeEmpty || value !== '')) return value
   throw new Error(`${key} must be a text.`)
 }

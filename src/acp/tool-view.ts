@@ -2,7 +2,7 @@
 import { posix } from 'node:path'
 import type { ToolCallContent, ToolCallLocation, ToolKind } from '@agentclientprotocol/sdk'
 import { plainLine } from '../terminal/index.ts'
-import { isObject, type JsonObject, parseObject, toolName, truncate } from '../types/index.ts'
+import { isObject, type JsonObject, ownValue, parseObject, toolName, truncate } from '../types/index.ts'
 import { maxDiffChars, maxTitleChars } from './limits.ts'
 import type { AcpPorts } from './ports.ts'
 
@@ -46,7 +46,7 @@ export function viewTool(call: string, input: string, { ownPath }: Pick<AcpPorts
 }
 
 function textIn(input: JsonObject, key: string): string | null {
-  const value = input[key]
+  const value = ownValue(input, key)
   return typeof value === 'string' ? value : null
 }
 
@@ -99,7 +99,7 @@ export function planOf(items: unknown): { content: string; priority: 'medium'; s
   const notes = Array.isArray(items) ? items.filter((item) => typeof item === 'string') : []
   return notes.flatMap((note) => {
     const [, mark = '', content = ''] = /^\s*(?:[-*]\s*)?(\[[ xX~>-]\]|[A-Za-z ]{2,12}:)\s*(.+)$/s.exec(note) ?? []
-    const status = planStatus[mark.toLowerCase()]
+    const status = ownValue(planStatus, mark.toLowerCase())
     return status === undefined ? [] : [{ content: plainLine(content, 500), priority: 'medium' as const, status }]
   })
 }

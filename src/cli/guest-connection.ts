@@ -23,10 +23,11 @@ import {
 import {
   builtinProviders,
   type Failure,
-  type Notice,
   type GuestStatus,
   isAlive,
   isOxbowError,
+  type Notice,
+  ownValue,
   retryDelayMs,
   systemRandom,
   toError,
@@ -276,7 +277,7 @@ export function describeStale({ choice, ipc, files, status, env }: Stale): strin
   const began = changedAt(join(ipc, 'gateway.json')) ?? Infinity
   const key = Object.values(builtinProviders)
     .flatMap(({ keyEnv }) => keyEnv)
-    .find((name) => (env[name] ?? '').trim() !== '')
+    .find((name) => (ownValue(env, name) ?? '').trim() !== '')
   return [
     ...(choice.insecure === true ? ['--insecure'] : []),
     ...(choice.baseUrl !== undefined ? ['--base-url'] : []),

@@ -7,7 +7,7 @@ import { createHash } from 'node:crypto'
 import { hostname } from 'node:os'
 import { createInterface } from 'node:readline'
 import type { StreamableHTTPClientTransport } from '@modelcontextprotocol/client'
-import { isAlive, isObject, type JsonObject, OxbowError, systemRandom } from '../types/index.ts'
+import { isAlive, isObject, type JsonObject, ownValue, OxbowError, systemRandom } from '../types/index.ts'
 import { type Connection, type GuestChoice, withConnection } from './guest-connection.ts'
 import { mcpKeySeconds, mcpRebeginMs } from './limits.ts'
 import type { Terminal } from './terminal.ts'
@@ -26,7 +26,7 @@ type Send = (message: Message) => void
 
 export async function mcpBridge(options: McpOptions, terminal: Terminal): Promise<number> {
   const { right: rights = usualRights, keyEnv } = options
-  const given = keyEnv === undefined ? undefined : (terminal.env[keyEnv] ?? '').trim()
+  const given = keyEnv === undefined ? undefined : (ownValue(terminal.env, keyEnv) ?? '').trim()
   if (given === '')
     throw new OxbowError('bad_input', `the variable ${keyEnv} holds no API key`, { hint: 'Set it to a key of `oxbow keys create`.' })
   const program = openProgram(terminal)

@@ -3,7 +3,16 @@ import { constants } from 'node:fs'
 import { type FileHandle, open, readdir, readlink, realpath } from 'node:fs/promises'
 import { homedir } from 'node:os'
 import { basename, extname, join, parse, resolve, sep } from 'node:path'
-import { cleanFileName, maxAttachmentBytes, maxAttachments, maxPieceBytes, OxbowError, type SentFile, toError } from '../types/index.ts'
+import {
+  cleanFileName,
+  maxAttachmentBytes,
+  maxAttachments,
+  maxPieceBytes,
+  ownValue,
+  OxbowError,
+  type SentFile,
+  toError,
+} from '../types/index.ts'
 import type { GatewayPort } from './guest-connection.ts'
 import { maxLinks } from './limits.ts'
 
@@ -52,7 +61,7 @@ export async function uploadFiles(files: readonly LocalFile[], gateway: Pick<Gat
   for (const { name, path, workspaces } of files) {
     const pieces: string[] = []
     for await (const piece of piecesOf(path, workspaces)) pieces.push(await putPiece(piece, gateway))
-    sent.push({ name, media_type: saidTypes[extname(name).toLowerCase()] ?? '', pieces })
+    sent.push({ name, media_type: ownValue(saidTypes, extname(name).toLowerCase()) ?? '', pieces })
   }
   return sent
 }

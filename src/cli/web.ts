@@ -4,7 +4,7 @@ import { existsSync, globSync, renameSync, rmSync, statSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { fileURLToPath, pathToFileURL } from 'node:url'
 import { findGuest } from '../runner/index.ts'
-import { OxbowError } from '../types/index.ts'
+import { ownValue, OxbowError } from '../types/index.ts'
 import { type GuestChoice, guestSetup } from './guest-connection.ts'
 import { printLine, printNotice, printText, type Terminal } from './terminal.ts'
 import { start } from './verbs/serve.ts'
@@ -60,8 +60,8 @@ async function askForCode(address: string, token: string): Promise<{ code: strin
 function openBrowser(link: string, { env }: Pick<Terminal, 'env'>): boolean {
   const hasDisplay = process.platform !== 'linux' || [env['DISPLAY'], env['WAYLAND_DISPLAY']].some(Boolean)
   if (!hasDisplay) return false
-  const [program, ...args] = { darwin: ['open'], win32: ['cmd', '/c', 'start', ''] }[process.platform as string] ?? ['xdg-open']
-  const child = spawn(program!, [...args, link], { detached: true, stdio: 'ignore', env: { ...env } })
+  const [program, ...args] = ownValue({ darwin: ['open'], win32: ['cmd', '/c', 'start', ''] }, process.platform) ?? ['xdg-open']
+  const child = spawn(program, [...args, link], { detached: true, stdio: 'ignore', env: { ...env } })
   // Without such a program the printed link remains.
   child.once('error', () => {})
   child.unref()

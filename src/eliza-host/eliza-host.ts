@@ -4,7 +4,7 @@
  */
 import { join } from 'node:path'
 import { setTimeout } from 'node:timers/promises'
-import { type Json, type JsonObject, OxbowError, type PluginExports, type PluginMessage, type PluginOps } from '../types/index.ts'
+import { type Json, type JsonObject, ownValue, OxbowError, type PluginExports, type PluginMessage, type PluginOps } from '../types/index.ts'
 import { runTests } from '../plugin-host/index.ts'
 import { findAction } from './runtime/actions.ts'
 import { createElizaRuntime } from './runtime/eliza-runtime.ts'
@@ -53,8 +53,8 @@ export function openElizaHost(deps: ElizaHostDeps): ElizaHost {
   const open = (agent: string): Promise<Open> => {
     const { characters: named = {}, character, ...rest } = { ...config, ...settings }
     const characters = named as Record<string, Character>
-    const own = characters[agent] ?? (character as Character | undefined) ?? { name: 'Oxbow', bio: '' }
-    const key = characters[agent] === undefined ? '' : agent
+    const own = ownValue(characters, agent) ?? (character as Character | undefined) ?? { name: 'Oxbow', bio: '' }
+    const key = ownValue(characters, agent) === undefined ? '' : agent
     const there = opened.get(key)
     if (there !== undefined) return there
     const made = load().then((loaded) =>

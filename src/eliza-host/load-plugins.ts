@@ -67,7 +67,7 @@ function pluginOf(module: Record<string, unknown>, entry: string): Plugin {
   })
 }
 
-const partsOfPlugin = ['init', 'services', 'providers', 'actions', 'evaluators', 'models', 'routes', 'events', 'description']
+const partsOfPlugin = ['init', 'services', 'providers', 'actions', 'evaluators', 'models', 'routes', 'events', 'description'] as const
 
 function isPlugin(value: unknown): value is Plugin {
   if (typeof value !== 'object' || value === null) return false

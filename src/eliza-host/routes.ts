@@ -1,6 +1,6 @@
 /** Routes of plugins: a request of the guest as Node's own request and response, with what plugins expect of express beside it. */
 import type { IncomingMessage, ServerResponse } from 'node:http'
-import { OxbowError, type PluginOps } from '../types/index.ts'
+import { OxbowError, type PluginOps, setOwn } from '../types/index.ts'
 import type { Free, Route } from './eliza-types.ts'
 
 type RouteInput = PluginOps['route']['input']
@@ -33,7 +33,7 @@ function match(pattern: string, path: string): Record<string, string> | null {
     if (part === '*' || part.startsWith('*')) return { ...params, 0: given.slice(at).join('/') }
     const there = given[at]
     if (there === undefined) return null
-    if (part.startsWith(':')) params[part.slice(1)] = decoded(there)
+    if (part.startsWith(':')) setOwn(params, part.slice(1), decoded(there))
     else if (part !== there) return null
   }
   return wanted.length === given.length ? params : null

@@ -157,7 +157,7 @@ export function messageOf(value: unknown, depth = 0): string | null {
   if (typeof value !== 'object' || value === null || depth > maxErrorDepth) return null
   if (Array.isArray(value)) return value.length > 0 ? messageOf(value[0], depth + 1) : null
   const record = value as Record<string, unknown>
-  for (const name of ['error', 'message', 'detail', 'msg']) {
+  for (const name of ['error', 'message', 'detail', 'msg'] as const) {
     const found = record[name] === undefined ? null : messageOf(record[name], depth + 1)
     if (found !== null) return found
   }

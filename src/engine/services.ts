@@ -2,7 +2,7 @@
  * From the name of a model to its service: which wire, at what address, with which key and headers. Decided from the
  * configuration and the environment variables that are passed in; nothing is loaded and nothing is sent.
  */
-import { builtinProviders, commonKeyEnv, type Config, type ModelOverrides, OxbowError, type WireName } from '../types/index.ts'
+import { builtinProviders, commonKeyEnv, type Config, type ModelOverrides, ownValue, OxbowError, type WireName } from '../types/index.ts'
 
 export interface ServiceConfig {
   readonly config: Pick<Config, 'model' | 'providers'>
@@ -42,7 +42,7 @@ const inProcess: ReadonlySet<string> = new Set(['offline', 'scripted', 'replay']
 export function defaultProvider({ config: { model, providers }, env }: ServiceConfig): string {
   if (model.provider !== 'auto') return model.provider
   if (model.base_url !== '') return 'openai'
-  const set = (name: string): boolean => (env[name] ?? '').trim() !== ''
+  const set = (name: string): boolean => (ownValue(env, name) ?? '').trim() !== ''
   if (model.api_key_env !== '') return set(model.api_key_env) ? 'openai' : 'offline'
   const named = model.name.trim() !== ''
   const usable = Object.entries(builtinProviders).find(
@@ -74,7 +74,7 @@ export function readModelName(text: string, services: ServiceConfig): ModelName 
     return { provider: prefix, model: name.slice(prefix.length + 1) || (inProcess.has(prefix) ? prefix : '') || ownModel(prefix) }
   }
   if (inProcess.has(standard)) return { provider: standard, model: standard === 'offline' ? 'offline' : name || standard }
-  return { provider: standard, model: name || (builtinProviders[standard]?.defaultModel ?? ownModel(standard)) }
+  return { provider: standard, model: name || (ownValue(builtinProviders, standard)?.defaultModel ?? ownModel(standard)) }
 }
 
 /** @returns the type of model that a plugin is asked for */
@@ -96,7 +96,7 @@ export function findService(id: string, { config, env }: ServiceConfig): Service
   // The endpoint settings of the model section apply only to its own provider.
   const main = id === standard ? config.model : null
   const wire = own?.wire || builtin?.wire || 'openai-chat'
-  const fromEnv = builtin?.baseUrlEnv === undefined ? '' : (env[builtin.baseUrlEnv] ?? '').trim()
+  const fromEnv = builtin?.baseUrlEnv === undefined ? '' : (ownValue(env, builtin.baseUrlEnv) ?? '').trim()
   const address = main?.base_url || own?.base_url || fromEnv || builtin?.baseUrl || ''
   const baseUrl = address === '' && wire === 'ai-sdk' ? null : readUrl(id, address)
   const named = main?.api_key_env || own?.api_key_env || ''
@@ -118,14 +118,14 @@ export function findService(id: string, { config, env }: ServiceConfig): Service
  */
 function findKey(id: string, named: string, usual: readonly string[] | null, elsewhere: boolean, env: ServiceConfig['env']): string {
   const names = named === '' ? [...(usual ?? []), ...(usual?.length === 0 ? [] : [commonKeyEnv])] : [named]
-  const name = names.find((each) => (env[each] ?? '').trim() !== '')
+  const name = names.find((each) => (ownValue(env, each) ?? '').trim() !== '')
   if (name === undefined) {
     const needed = named !== '' || (usual !== null && usual.length > 0 && !elsewhere)
     if (!needed) return ''
     const hint = `\`oxbow init\` sets a model up; \`oxbow secret set ${names[0] ?? ''}\` stores only its key. Or put the key in ${names.join(' or ')}, or set base_url for a service that needs none.`
     throw badConfig(`The environment variable ${names[0] ?? ''} is not set; ${id} needs a key.`, hint)
   }
-  const key = (env[name] ?? '').trim()
+  const key = (ownValue(env, name) ?? '').trim()
   // The HTTP client would refuse anything else, with an error that may contain the key.
   if (!/^[\x21-\x7e]*$/.test(key)) {
     throw badConfig(`The key in ${name} contains invalid characters.`, 'Copy the key again, without spaces.')
@@ -153,7 +153,7 @@ function readHeaders(id: string, headers: Readonly<Record<string, string>>, env:
     Object.entries(headers).map(([name, value]) => {
       if (!/^[\w!#$%&'*+.^`|~-]+$/.test(name)) throw badConfig(`${id} has an invalid header name.`, 'Correct the headers of the provider.')
       const filled = value.replaceAll(/\$(\w+)/g, (_, variable: string) => {
-        const found = env[variable]
+        const found = ownValue(env, variable)
         if (found === undefined) {
           throw badConfig(`The environment variable ${variable} is not set; header ${name} of ${id} needs it.`, `Set ${variable}.`)
         }

@@ -14,6 +14,7 @@ import {
   isOxbowError,
   type Json,
   nestsDeeper,
+  ownValue,
   type ServerFrame,
 } from '../types/index.ts'
 import { maxInputDepth, maxNamedFields } from './limits.ts'
@@ -62,7 +63,7 @@ function requestIdOf(value: unknown): string | null {
 }
 
 function fieldOf(value: unknown, name: string): unknown {
-  return typeof value === 'object' && value !== null ? (value as Readonly<Record<string, unknown>>)[name] : undefined
+  return typeof value === 'object' && value !== null ? ownValue(value as Readonly<Record<string, unknown>>, name) : undefined
 }
 
 function wrong(requestId: string | null, message: string, hint: string): ReadFrame {

@@ -21,6 +21,7 @@ import {
   type KeyQuestion,
   type KeyReport,
   once,
+  ownValue,
   OxbowError,
   systemClock,
   toFailure,
@@ -104,7 +105,7 @@ export async function withStoredSecrets(envelope: GuestEnvelope): Promise<GuestE
   try {
     const sealed = await storedSecrets(wantedKeys, { place: keyPlace(envelope), masters: masterKeys, clock: systemClock })
     const secrets = Object.fromEntries(Object.entries(sealed).filter(([name]) => wantedKeys.includes(name)))
-    const unused = Object.entries(sealed).filter(([name, value]) => ({ ...secrets, ...envelope.keys })[name] !== value)
+    const unused = Object.entries(sealed).filter(([name, value]) => ownValue({ ...secrets, ...envelope.keys }, name) !== value)
     return { ...envelope, keys: { ...secrets, ...envelope.keys }, unusedSecrets: Object.fromEntries(unused) }
   } catch (error) {
     // A store that must be migrated first has none, and opening a broken store reports why.

@@ -28,6 +28,7 @@ import {
   type Sandbox,
   systemClock,
   systemRandom,
+  takeCrashMark,
 } from '../types/index.ts'
 import { type GuestPluginData, isOnServer, openGuestStore, openPluginData, openSecretKeeper, shownAddress } from './guest-store.ts'
 import { type HostWays, openHostWays, ownFolders, sandboxFolders } from './host-ways.ts'
@@ -96,6 +97,7 @@ export async function startGuest(
       memory: (host) =>
         (held.memory = createMemory({ store, config: config.memory, clock: systemClock, host: withPluginData(host, data, held) })),
       workspaceRoot,
+      crashedBefore: takeCrashMark(workspaceRoot),
       versionsFolder: join(workspaceRoot, 'internal', 'versions'),
       mounts: folders.names,
       showFolders: folders.show,
@@ -312,7 +314,7 @@ function secretsOf(envelope: GuestEnvelope, { onSecrets }: GuestOptions): Secret
   const { keys, unusedSecrets = {}, workspaceRoot, isolation } = envelope
   const vaultFolder = isolation === undefined ? join(workspaceRoot, 'vault') : isolation.isVaultEmpty ? undefined : 'hands'
   const used = Object.entries(keys).filter(([name]) => !name.endsWith('_BASE_URL'))
-  const unused = Object.entries(unusedSecrets).map(([name, value]) => [name in keys ? `${name}.stored` : name, value] as const)
+  const unused = Object.entries(unusedSecrets).map(([name, value]) => [Object.hasOwn(keys, name) ? `${name}.stored` : name, value] as const)
   return {
     secrets: new Map([...used, ...unused]),
     secretKeeper: openSecretKeeper(envelope),

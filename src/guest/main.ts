@@ -9,6 +9,7 @@ import {
   type GuestEnvelope,
   type GuestQuestion,
   type GuestReport,
+  leaveCrashMark,
   limitThreadMemory,
   toFailure,
   watchIdleMemory,
@@ -120,6 +121,7 @@ function hideInLog(hide: (text: string) => string): void {
 
 async function serve(received: GuestEnvelope, { ended, onLine }: Input): Promise<void> {
   limitThreadMemory(threadYoungMegabytes)
+  process.once('uncaughtExceptionMonitor', () => leaveCrashMark(received.workspaceRoot))
   // The database's worker starts before anything else is loaded.
   const { openGuestStore, withStoredSecrets } = await import('./guest-store.ts')
   const envelope = await withStoredSecrets(received)

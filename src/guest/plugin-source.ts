@@ -73,7 +73,7 @@ async function openParts(
   })
   const installed = runner === undefined ? undefined : () => runner.plugins()
   const { counts } = parts
-  const calls = [...parts.calls, ...controlCalls({ hosts, installed, counts, capSpend: createSpendCap(limit) })]
+  const calls = [...parts.calls, ...controlCalls({ hosts, installed, counts, limit, capSpend: createSpendCap(limit) })]
   return { ...parts, calls, forget: (phrases) => forgetInPlugins(hosts, stateFolder, phrases) }
 }
 
@@ -104,7 +104,7 @@ function openLater(open: () => Promise<GuestPlugins>): GuestPlugins {
     effect: 'idempotent',
     audience: ['terminal'],
     labels: { adds: [], sink: false },
-    input: z.strictObject({}),
+    input: z.strictObject({ removed: z.array(z.string().max(200)).max(100).default([]) }),
     output: z.unknown(),
     example: {},
     timeoutMs: firstSyncMs,

@@ -112,6 +112,8 @@ export interface KernelOptions {
   readonly mounts?: () => readonly string[]
   /** Makes the sandbox show the folders of the person as their list is now; absent: there is no such list. */
   readonly showFolders?: () => Promise<readonly ShownFolder[]>
+  /** Whether the guest that had this workspace before ended by itself, and not because it was stopped or killed. */
+  readonly crashedBefore?: boolean
   /** Absent: nothing is known of the disk. */
   readonly disk?: DiskProbe
   /** What the host finds about files, model and machine; absent: nothing. */

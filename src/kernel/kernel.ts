@@ -37,12 +37,12 @@ export function createKernel(options: KernelOptions): Kernel {
 /** Resumes every open message, oldest first. Never rejects: if the store fails, the kernel only reads. */
 async function resume(
   { journal, sessions, budgets, recovered, gate, goesOn, handoffs, versioning, startAgents, startGraphs, startSchedules }: KernelParts,
-  { store, user }: KernelOptions,
+  { store, user, crashedBefore }: KernelOptions,
 ): Promise<void> {
   try {
     await handoffs.load()
     void versioning.recover()
-    for (const turn of await reconcile(store, journal, goesOn)) {
+    for (const turn of await reconcile(store, journal, crashedBefore, goesOn)) {
       recovered.set(turn.id, turn)
       await sessions.load(turn.session)
       const caller = userCaller(user, turn.session, turn.into ?? (turn.id as string as TurnId))

@@ -8,6 +8,8 @@ export const maxKeptOutputBytes: number = 64 * 1024
 export const maxInputBytes: number = 1024 * 1024
 /** Time between `progress` events of a running call: often enough to show that it is alive, at no noticeable cost. */
 export const heartbeatMs = 5_000
+/** Crashes of the guest in one turn: another turn may have caused the first, and a third try would end the same. */
+export const maxTurnCrashes = 2
 /** Messages that may wait in one lane. */
 export const maxQueuedMessages = 1_000
 /** Lease of a lane: after this long the sessions of a dead worker can be taken over. */

@@ -14,6 +14,7 @@ import {
   type Label,
   type Message,
   once,
+  parseForeignJson,
   type RecentMap,
   type SchemaChecker,
   type SessionId,
@@ -188,7 +189,7 @@ function parseArguments(text: string): { readonly json: unknown } | { readonly p
   // Models may send an empty string for a tool without arguments.
   if (text.trim() === '') return { json: {} }
   try {
-    return { json: JSON.parse(text) }
+    return { json: parseForeignJson(text) }
   } catch (error) {
     return { problem: error instanceof Error ? error.message : String(error) }
   }
@@ -290,7 +291,7 @@ interface ProgramHost {
   limit(
     of: Parameters<Documents['change']>[0],
     scope: `program:${string}` | `plugin:${string}`,
-    limits: { readonly tokens?: number; readonly micro_dollars?: number },
+    limits: { readonly tokens?: number; readonly micro_dollars?: number } | null,
   ): Promise<void>
   /** The message of a turn that runs; null for any other turn. */
   messageOf(turn: TurnId | ''): string | null

@@ -1,7 +1,15 @@
 /** The interface of Oxbow for plugins: imports what a plugin exports, says what it has, and runs its parts. */
 import { pathToFileURL } from 'node:url'
 import { join } from 'node:path'
-import type { Json, JsonObject, PluginExports, PluginMessage, PluginOps, PluginProvided } from '../types/index.ts'
+import {
+  type Json,
+  type JsonObject,
+  ownValue,
+  type PluginExports,
+  type PluginMessage,
+  type PluginOps,
+  type PluginProvided,
+} from '../types/index.ts'
 import { maxProviderMs, providerMs } from './limits.ts'
 import {
   type ActionPart,
@@ -181,7 +189,7 @@ function workAnswers(
       return {}
     },
     async model({ type, params }) {
-      const model = plugins.map(({ models = {} }) => models[type]).find((one) => one !== undefined)
+      const model = plugins.map(({ models = {} }) => ownValue(models, type)).find((one) => one !== undefined)
       if (model === undefined) throw Object.assign(new Error(`The plugin has no model ${type}.`), { code: 'not_found' })
       const result = await (typeof model === 'function' ? model(runtime, params) : model.handler(runtime, params))
       return { result: (result ?? null) as Json }
@@ -203,7 +211,7 @@ function workAnswers(
       return { text: typeof text === 'string' ? text : '' }
     },
     async event({ name, payload }) {
-      const handlers = plugins.flatMap(({ events = {} }) => [...(events[name] ?? []), ...(events['*'] ?? [])])
+      const handlers = plugins.flatMap(({ events = {} }) => [...(ownValue(events, name) ?? []), ...(events['*'] ?? [])])
       for (const done of await Promise.allSettled(handlers.map(async (handler) => handler(runtime, payload, name))))
         if (done.status === 'rejected') console.error(`event ${name}:`, done.reason)
       return {}

@@ -5,6 +5,7 @@ import {
   hookSteps,
   type HookValues,
   type JsonObject,
+  ownValue,
   type PluginHook,
   type PluginHookResult,
 } from '../types/index.ts'
@@ -57,7 +58,7 @@ function hooksOfPart(plugin: string, part: HookPart): readonly Hook[] {
   const run = (first: unknown, second: unknown): unknown => part.run(first as never, second as never)
   const own = hookSteps.find((each) => each === step)
   if (own !== undefined) return [{ step: own, fail, run: async (value, runtime) => verdictOf(await run(runtime, value)) }]
-  const alias = Object.hasOwn(hookAliases, step) ? hookAliases[step as HookAlias] : undefined
+  const alias = ownValue(hookAliases, step as HookAlias)
   if (alias === undefined)
     throw new Error(`${plugin} has a hook at ${step}, which is no step: ${[...hookSteps, ...Object.keys(hookAliases)].join(', ')}.`)
   const steps: AliasSteps = alias(run)

@@ -1,18 +1,18 @@
 /** A plugin as its entry exports it, made by `definePlugin`. What is missing has a default; what is wrong fails here, with its name. */
 import type { TestSuite } from './run-tests.ts'
-import type {
-  DecidingStep,
-  Effect,
-  HookAlias,
-  HookChanges,
-  HookStep,
-  HookValues,
-  Json,
-  JsonObject,
-  PluginCallResult,
-  PluginMessage,
-  PluginOps,
-  Tier,
+import {
+  type DecidingStep,
+  type Effect,
+  type HookAlias,
+  type HookChanges,
+  type HookStep,
+  type HookValues,
+  type Json,
+  type JsonObject,
+  type PluginCallResult,
+  type PluginMessage,
+  type PluginOps,
+  type Tier,
 } from '../types/index.ts'
 
 /** The first argument of every function of a plugin. */
@@ -34,7 +34,9 @@ export interface PluginRuntime {
   readonly signal: AbortSignal
   log(...values: readonly unknown[]): void
   readonly memory: {
+    /** Notes it with the tag `plugin.NAME`, and with others in `tags`. @throws Error when it is refused */
     save(text: string, more?: JsonObject): Promise<PluginCallResult>
+    /** Searches what the plugin has noted; with `tags: []`, all that it may read. @throws Error when it is refused */
     search(query: string, more?: JsonObject): Promise<PluginCallResult>
   }
 }
@@ -182,7 +184,10 @@ function isPlugin(value: unknown): value is PluginObject {
   return typeof value === 'object' && value !== null && typeof (value as { name?: unknown }).name === 'string'
 }
 
-type Need = readonly [field: string, type: 'string' | 'function']
+type Need = readonly [
+  field: 'name' | 'handler' | 'run' | 'get' | 'serviceType' | 'start' | 'type' | 'path' | 'step',
+  type: 'string' | 'function',
+]
 
 function partsOf(plugin: PluginObject): { readonly list: string; readonly parts: unknown; readonly needs: readonly Need[] }[] {
   const name: Need = ['name', 'string']

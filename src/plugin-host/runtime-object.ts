@@ -1,5 +1,5 @@
 /** The runtime object of a plugin, and its services: each starts once, with the first that needs it. */
-import type { Json, JsonObject } from '../types/index.ts'
+import { type Json, type JsonObject, ownValue, type PluginCallResult } from '../types/index.ts'
 import type { PluginObject, PluginRuntime } from './plugin-object.ts'
 import type { HostApi } from './serve-host.ts'
 
@@ -35,15 +35,17 @@ export function createRuntime(plugins: readonly PluginObject[], api: HostApi): H
     })
     return begun
   }
+  const plugin = plugins[0]?.name ?? ''
+  const ownTag = `plugin.${plugin}`
   const runtime: PluginRuntime = {
-    plugin: plugins[0]?.name ?? '',
+    plugin,
     call: (name, input = {}) => api.call(name, input),
-    getSetting: (name): Json => settings[name] ?? process.env[name] ?? null,
+    getSetting: (name): Json => ownValue(settings, name) ?? ownValue(process.env, name) ?? null,
     getService: service,
     get signal() {
       return api.signal()
     },
-    emit: (name, payload = {}) => api.call('plugin.emit', { name, payload }),
+    emit: async (name, payload = {}) => assertMade(await api.call('plugin.emit', { name, payload })),
     async useModel(type, params, provider = '') {
       const { status, text, output } = await api.call('plugin.model', { type, params, provider })
       if (status !== 'ok') throw new Error(text)
@@ -56,8 +58,10 @@ export function createRuntime(plugins: readonly PluginObject[], api: HostApi): H
     },
     log: (...values) => console.error(...values),
     memory: {
-      save: (text, more = {}) => api.call('memory.save', { content: text, ...more }),
-      search: (query, more = {}) => api.call('memory.search', { query, ...more }),
+      save: async (text, { tags = [], ...more } = {}) =>
+        assertMade(await api.call('memory.save', { content: text, ...more, tags: [...new Set([ownTag, ...(tags as readonly string[])])] })),
+      search: async (query, { tags = [ownTag], ...more } = {}) =>
+        assertMade(await api.call('memory.search', { query, ...more, ...((tags as readonly Json[]).length > 0 && { tags }) })),
     },
   }
   return {
@@ -75,6 +79,12 @@ export function createRuntime(plugins: readonly PluginObject[], api: HostApi): H
       running.clear()
     },
   }
+}
+
+/** @throws Error with the code of the refusal or the failure */
+function assertMade(result: PluginCallResult): PluginCallResult {
+  if (result.status === 'ok') return result
+  throw Object.assign(new Error(result.failure?.message ?? result.text), { code: result.failure?.code, hint: result.failure?.hint ?? '' })
 }
 
 async function within<T>(limitMs: number, what: string, work: () => Promise<T>): Promise<T> {

@@ -94,3 +94,25 @@ test('the example keeps and finds notes, and its own tests pass', async () => {
   )
   assert.ok(fake.made.every(({ input }) => JSON.stringify(input['tags']) === '["plugin.notes"]'))
 })
+
+test('memory of a plugin has its tag, and rejects what is refused', async () => {
+  const plugin = definePlugin({
+    name: 'keeper',
+    actions: [
+      { name: 'keep', handler: async ({ memory }) => ({ success: true, text: (await memory.save('a fact', { tags: ['more'] })).text }) },
+      { name: 'look', handler: async ({ memory }) => ({ success: true, text: (await memory.search('fact')).text }) },
+      { name: 'lookAtAll', handler: async ({ memory }) => ({ success: true, text: (await memory.search('fact', { tags: [] })).text }) },
+      { name: 'emit', handler: async ({ emit }) => ({ success: true, text: (await emit('E')).text }) },
+    ],
+  })
+  const asked = await createFakeProcess(plugin, {
+    calls: { 'memory.save': () => ({ text: 'saved' }), 'memory.search': () => ({ text: 'found' }) },
+  })
+  for (const name of ['keep', 'look', 'lookAtAll']) assert.equal((await asked.action(name)).ok, true)
+  assert.deepEqual(
+    asked.made.map(({ input }) => input['tags']),
+    [['plugin.keeper', 'more'], ['plugin.keeper'], undefined],
+  )
+  const refused = await createFakeProcess(plugin)
+  for (const name of ['keep', 'look', 'emit']) await assert.rejects(refused.action(name), /may not call/, name)
+})

@@ -1,5 +1,6 @@
 export { controlCalls, describedPluginCalls } from './package/control-calls.ts'
 /** Plugins and characters: what others write, made part of an agent. */
+export { alikeNames } from './package/alike-names.ts'
 export { isInside, manifestFile, maxManifestBytes, parseManifest, reservedNames, sdkVersion } from './package/manifest.ts'
 export { agentNameOf, characterProblem, descriptionOf, elizaCharacter, promptOf } from './characters/character-agent.ts'
 export { characterPrompt } from './characters/character-prompt.ts'

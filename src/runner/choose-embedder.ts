@@ -1,7 +1,7 @@
 /** `oxbow embed use`: sets the embedder in a configuration file and leaves the rest of the file unchanged. */
 import { existsSync } from 'node:fs'
 import { isAbsolute, join, resolve } from 'node:path'
-import { builtinProviders, OxbowError } from '../types/index.ts'
+import { builtinProviders, ownValue, OxbowError } from '../types/index.ts'
 import { setInFile } from './config-file.ts'
 import { configFiles, loadConfig } from './config-layers.ts'
 import { listEmbedders } from './embed-models.ts'
@@ -86,7 +86,7 @@ const requiredFiles: Readonly<Record<string, readonly string[]>> = {
 }
 
 function checkedFolder(path: string, kind: string): string {
-  const missing = (requiredFiles[kind] ?? []).filter((name) => !existsSync(join(path, name)))
+  const missing = (ownValue(requiredFiles, kind) ?? []).filter((name) => !existsSync(join(path, name)))
   if (missing.length === 0) return path
   throw new OxbowError('bad_input', `${path} has no ${missing.join(', no ')}.`, {
     hint: kind === 'onnx' ? 'Give the folder of a sentence encoder in ONNX.' : 'Give the folder of a model2vec model.',

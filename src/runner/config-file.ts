@@ -6,7 +6,7 @@ import { closeSync, existsSync, fsyncSync, openSync, realpathSync, renameSync, r
 import { dirname, join } from 'node:path'
 import { isDeepStrictEqual } from 'node:util'
 import { parse, stringify } from 'smol-toml'
-import { type ConfigChange, configSchema, OxbowError, type TomlValue } from '../types/index.ts'
+import { type ConfigChange, configSchema, OxbowError, ownValue, setOwn, type TomlValue } from '../types/index.ts'
 import { checkConfigText, readConfigFile } from './config-layers.ts'
 import { maxConfigBytes } from './limits.ts'
 
@@ -106,14 +106,15 @@ export function setTomlKey(text: string, key: readonly string[], value: TomlValu
   const tables = [wanted]
   for (const name of key.slice(0, -1)) {
     const inner = tables.at(-1)!
-    const next = Object.hasOwn(inner, name) ? inner[name] : {}
+    const next = ownValue(inner, name) ?? {}
     if (typeof next !== 'object' || next === null || Array.isArray(next)) return null
-    tables.push((inner[name] = next as Table))
+    setOwn(inner, name, next as Table)
+    tables.push(next as Table)
   }
   const [inner, last] = [tables.at(-1)!, key.at(-1)!]
   if (value === null && !Object.hasOwn(inner, last)) return text
   if (value === null) delete inner[last]
-  else inner[last] = value
+  else setOwn(inner, last, value)
   for (const guess of guesses(text, key, value)) {
     const after = parsed(guess)
     if (after !== null && isSame(after, wanted)) return guess

@@ -5,7 +5,17 @@
 import { closeSync, constants, existsSync, fstatSync, openSync, readSync } from 'node:fs'
 import { dirname, join, resolve } from 'node:path'
 import { parse, TomlError } from 'smol-toml'
-import { builtinProviders, commonKeyEnv, type Config, configSchema, OxbowError, parseConfig, searchKeyEnv } from '../types/index.ts'
+import {
+  builtinProviders,
+  commonKeyEnv,
+  type Config,
+  configSchema,
+  ownValue,
+  OxbowError,
+  parseConfig,
+  searchKeyEnv,
+  setOwn,
+} from '../types/index.ts'
 import type { Home, HostEnv, Workspace } from './home.ts'
 import { maxConfigBytes } from './limits.ts'
 
@@ -57,8 +67,8 @@ export function keysFor(config: Config, env: HostEnv): Readonly<Record<string, s
   const names = keyNames(config)
   const keys: Record<string, string> = {}
   for (const name of names) {
-    const value = env[name]?.trim()
-    if (value) keys[name] = value
+    const value = ownValue(env, name)?.trim()
+    if (value) setOwn(keys, name, value)
   }
   return keys
 }
@@ -185,8 +195,8 @@ function anchorPaths(table: Table, folder: string): void {
   const { model, memory } = table
   if (isTable(model)) {
     for (const key of ['scenario', 'replay']) {
-      const path = model[key]
-      if (typeof path === 'string' && path !== '') model[key] = existingPath(path, folder)
+      const path = ownValue(model, key)
+      if (typeof path === 'string' && path !== '') setOwn(model, key, existingPath(path, folder))
     }
   }
   if (isTable(memory) && typeof memory['embedder'] === 'string') {
@@ -205,8 +215,8 @@ function existingPath(path: string, folder: string): string {
 function mergeTables(low: Table, high: Table): Table {
   const merged = { ...low }
   for (const [key, value] of Object.entries(high)) {
-    const below = merged[key]
-    merged[key] = isTable(below) && isTable(value) ? mergeTables(below, value) : value
+    const below = ownValue(merged, key)
+    setOwn(merged, key, isTable(below) && isTable(value) ? mergeTables(below, value) : value)
   }
   return merged
 }

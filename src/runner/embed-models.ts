@@ -4,7 +4,7 @@
  */
 import { existsSync, readdirSync, renameSync, rmSync, statSync } from 'node:fs'
 import { join } from 'node:path'
-import { isAlive, OxbowError } from '../types/index.ts'
+import { isAlive, ownValue, OxbowError } from '../types/index.ts'
 import { forgetOrigin, isBegun, mayAsk, type PulledFile, pullFile } from './pull-file.ts'
 import { type Home, hostFiles, makeFolder } from './home.ts'
 import { embedderLeftoverMs } from './limits.ts'
@@ -52,7 +52,7 @@ export function listEmbedders({
  */
 export async function pullEmbedder({ root }: Pick<Home, 'root'>, name: string, from = ''): Promise<PulledEmbedder> {
   if (!/^[A-Za-z0-9][\w.-]{0,63}$/.test(name)) throw badInput(`${JSON.stringify(name.slice(0, 64))} is not a valid model name`)
-  const base = checkedUrl(from || (published[name] ?? ''), name)
+  const base = checkedUrl(from || (ownValue(published, name) ?? ''), name)
   const folder = join(root, 'embedders')
   const pulling = join(folder, `.pulling-${name}-${process.pid}`)
   hostFiles(() => {

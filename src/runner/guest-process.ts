@@ -15,6 +15,8 @@ import {
   guestReportSchema,
   isErrorCode,
   OxbowError,
+  crashSignals,
+  leaveCrashMark,
 } from '../types/index.ts'
 import { type Home, type HostEnv, hostFiles, type Workspace } from './home.ts'
 import { guestStopTimeoutMs, maxGuestLineBytes, maxGuestLogBytes } from './limits.ts'
@@ -88,7 +90,10 @@ export async function spawnGuest({ home, workspace, envelope, program, env, laun
   }) as ChildProcessByStdio<Writable, Readable, null>
   closeSync(log)
   const gone = new Promise<{ exitCode: number | null; signal: string | null }>((resolve) => {
-    child.once('exit', (exitCode, signal) => resolve({ exitCode, signal }))
+    child.once('exit', (exitCode, signal) => {
+      if (signal !== null && crashSignals.has(signal)) leaveCrashMark(workspace.root)
+      resolve({ exitCode, signal })
+    })
     child.once('error', () => resolve({ exitCode: null, signal: null }))
   })
   const started = await new Promise<Error | null>((resolve) => {

@@ -23,7 +23,15 @@ import {
   openEgressProxy,
   openGuestContainer,
 } from '../sandbox/index.ts'
-import { builtinProviders, type Config, type GuestEnvelope, type GuestIsolation, OxbowError, type SandboxFolders } from '../types/index.ts'
+import {
+  builtinProviders,
+  type Config,
+  type GuestEnvelope,
+  type GuestIsolation,
+  OxbowError,
+  ownValue,
+  type SandboxFolders,
+} from '../types/index.ts'
 import type { Home, Workspace } from './home.ts'
 import { isolatedProxyPort } from './limits.ts'
 
@@ -165,7 +173,7 @@ export function modelRules(config: Config, keys: Readonly<Record<string, string>
   const addresses = [
     config.model.base_url,
     ...Object.values(config.providers).map(({ base_url: url }) => url),
-    ...Object.values(builtinProviders).flatMap(({ baseUrl, baseUrlEnv }) => [baseUrl, keys[baseUrlEnv ?? ''] ?? '']),
+    ...Object.values(builtinProviders).flatMap(({ baseUrl, baseUrlEnv }) => [baseUrl, ownValue(keys, baseUrlEnv ?? '') ?? '']),
   ]
   const hosts = addresses.flatMap((address) => {
     const url = URL.parse(address)

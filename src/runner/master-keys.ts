@@ -6,7 +6,7 @@
 import { randomBytes, scryptSync } from 'node:crypto'
 import { chmodSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { basename, dirname, join } from 'node:path'
-import { isAlive, OxbowError } from '../types/index.ts'
+import { isAlive, ownValue, OxbowError } from '../types/index.ts'
 import type { Config, UserId } from '../types/index.ts'
 import { hostFiles, makeFolder, placeFirst } from './home.ts'
 import type { Home, HostEnv } from './home.ts'
@@ -111,7 +111,7 @@ function passphraseEnv({ config }: KeyPlace): string {
 }
 
 function passphraseOf({ env }: KeyPlace, name: string): string | null {
-  return env[name] || null
+  return ownValue(env, name) || null
 }
 
 function pathOf({ home, user }: KeyPlace): string {

@@ -1,5 +1,5 @@
 /** A process for tests of the runtime: calls are answered by a table, and every call is kept in order. */
-import type { CallId, CallOutcome, Process, ProcessId, SessionId, TurnId } from '../types/index.ts'
+import { type CallId, type CallOutcome, ownValue, type Process, type ProcessId, type SessionId, type TurnId } from '../types/index.ts'
 
 export interface FakeProcess extends Process {
   readonly made: { readonly name: string; readonly input: unknown; readonly id: CallId | undefined }[]
@@ -19,7 +19,7 @@ export function createFakeProcess(
   const call: Process['call'] = async (name, input, id) => {
     made.push({ name, input, id })
     if (name === 'turn.inbox') return ok({ messages: mail.splice(0) })
-    return answers[name]?.(input, id) ?? refused(name)
+    return ownValue(answers, name)?.(input, id) ?? refused(name)
   }
   return {
     id: 'process' as ProcessId,

@@ -3,8 +3,8 @@
  * and approved with the handle, so a value never changes what the call does: none stands in a path, in the host of a URL or in an id, and
  * in a command line it is a variable unless it has only characters that mean nothing to a shell.
  */
-import { isObject } from '../types/index.ts'
-import { createDeepHide } from './secrets.ts'
+import { isObject, ownValue, setOwn } from '../types/index.ts'
+import { createDeepHide } from './deep-hide.ts'
 
 /** What handles stand for; undefined for text that only looks like one. */
 type Spelled = (handle: string) => string | undefined
@@ -20,7 +20,7 @@ export function eachHandle(input: unknown, take: (handle: string) => void): void
   if (typeof input === 'string') {
     if (input.includes('[secret:')) for (const [, handle = ''] of input.matchAll(handlePattern)) take(handle)
   } else if (Array.isArray(input)) for (const item of input) eachHandle(item, take)
-  else if (isObject(input)) for (const key of Object.keys(input)) eachHandle(input[key], take)
+  else if (isObject(input)) for (const key of Object.keys(input)) eachHandle(ownValue(input, key), take)
 }
 
 /** @returns why a value cannot stand where a handle is; empty when it can */
@@ -31,7 +31,7 @@ export function misplaced(input: unknown, spelled: Spelled): string {
     eachHandle(value, (handle) => (found ||= spelled(handle) !== undefined))
     return found
   }
-  const field = Object.keys(input).find((key) => places.has(key) && has(input[key]))
+  const field = Object.keys(input).find((key) => places.has(key) && has(ownValue(input, key)))
   if (field !== undefined) return `A secret cannot stand in the field ${field}.`
   const { url, keys, text, args } = input
   if (typeof url === 'string' && has(url) && hostOf(url) !== hostOf(fillText(url, spelled)))
@@ -65,8 +65,8 @@ export function fillHandles(input: unknown, spelled: Spelled): Filled {
     const value = spelled(handle)
     if (value === undefined) return whole
     if (inert.test(value)) return value
-    const name = Object.keys(env).find((each) => env[each] === value) ?? `OXBOW_SECRET_${Object.keys(env).length + 1}`
-    env[name] = value
+    const name = Object.keys(env).find((each) => ownValue(env, each) === value) ?? `OXBOW_SECRET_${Object.keys(env).length + 1}`
+    setOwn(env, name, value)
     return quotedVariable(name, quoteAt(command, at))
   })
   return { input: { ...(fill(rest) as object), command: line }, env }

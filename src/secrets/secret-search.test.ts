@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { describe, it } from 'node:test'
 import fc from 'fast-check'
 import { createSecretSearch } from './secret-search.ts'
-import { createDeepHide } from './secrets.ts'
+import { createDeepHide } from './deep-hide.ts'
 
 const secrets = new Map([
   ['KEY', 'private.0123'],

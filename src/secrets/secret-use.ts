@@ -20,7 +20,8 @@ import {
 } from '../types/index.ts'
 import { eachHandle, fillHandles, misplaced } from './handle-fill.ts'
 import { maxSecretSessions } from './limits.ts'
-import { createDeepHide, type Origin, type SecretPolicy, type Secrets } from './secrets.ts'
+import { createDeepHide } from './deep-hide.ts'
+import type { Origin, SecretPolicy, Secrets } from './secrets.ts'
 
 /** What one call does with secrets, from its admission to its end. */
 export interface SecretUse {

@@ -8,7 +8,8 @@
  */
 import { createHmac } from 'node:crypto'
 import { type Caller, type CallId, type Config, isObject, type Json, type JsonObject, type Message, once } from '../types/index.ts'
-import { maxFoundSecrets, maxPasses, minSecretCharacters } from './limits.ts'
+import { createDeepHide } from './deep-hide.ts'
+import { maxFoundSecrets, maxPasses } from './limits.ts'
 import { createSecretSearch, type SecretSearch } from './secret-search.ts'
 import { findUnknown } from './unknown-secrets.ts'
 import type { VaultReader } from './vault-values.ts'
@@ -307,38 +308,6 @@ function createPermissions({
       for (const { name, value } of await documents.all(policyCategory).catch(() => [])) allowed.set(name, value as unknown as SecretPolicy)
     },
   }
-}
-
-type HideText = (text: string, onFound?: (name: string) => void) => string
-
-/** @returns a function that replaces secrets in all strings of a value, and copies only what changes */
-export function createDeepHide(hide: HideText): <Value>(value: Value, onFound?: (name: string) => void) => Value {
-  const within = (value: unknown, onFound?: (name: string) => void): unknown => {
-    if (typeof value === 'string') return hide(value, onFound)
-    // Copies are made only where something changes: nearly no value of a turn has a secret.
-    if (Array.isArray(value)) {
-      let items: unknown[] | null = null
-      for (let i = 0; i < value.length; i += 1) {
-        const item = within(value[i], onFound)
-        if (item !== value[i]) (items ??= [...(value as unknown[])])[i] = item
-      }
-      return items ?? value
-    }
-    if (!isObject(value)) return value
-    // Bytes, and whatever else has a class of its own, are not text.
-    const prototype: unknown = Object.getPrototypeOf(value)
-    if (prototype !== Object.prototype && prototype !== null) return value
-    let copy: Record<string, unknown> | null = null
-    let hasSecretKey = false
-    for (const key of Object.keys(value)) {
-      const item = within(value[key], onFound)
-      if (item !== value[key]) (copy ??= { ...value })[key] = item
-      hasSecretKey ||= key.length >= minSecretCharacters && hide(key) !== key
-    }
-    if (!hasSecretKey) return copy ?? value
-    return Object.fromEntries(Object.entries(copy ?? value).map(([key, item]) => [hide(key, onFound), item]))
-  }
-  return <Value>(value: Value, onFound?: (name: string) => void) => within(value, onFound) as Value
 }
 
 function createMessageCache(hide: (message: Message) => Message): (list: readonly Message[], epoch: number) => readonly Message[] {

@@ -3,7 +3,7 @@
  * 0.1.5, message by message, also where it is more lenient than the text of the specification. Nothing in a skill is replaced by
  * values of the environment.
  */
-import { maxSkillMdBytes } from '../types/index.ts'
+import { maxSkillMdBytes, setOwn } from '../types/index.ts'
 import { maxFrontmatterChars, maxValueNodes } from './limits.ts'
 
 export interface SkillHead {
@@ -68,7 +68,7 @@ function plainFields(frontmatter: string): Fields | null {
   for (const line of lines) {
     const [, key = '', value = ''] = plainLine.exec(line) ?? []
     if (key === '' || key === 'metadata' || Object.hasOwn(fields, key) || notText.test(value) || notText.test(key)) return null
-    fields[key] = value
+    setOwn(fields, key, value)
   }
   return lines.length === 0 ? null : fields
 }

@@ -1,5 +1,5 @@
 /** Opens the store that a configuration names: a SQLite file or a Postgres database; or one in memory. */
-import { type Clock, type StoreConfig, systemClock, type UserId } from '../types/index.ts'
+import { type Clock, ownValue, type StoreConfig, systemClock, type UserId } from '../types/index.ts'
 import type { CipherChoice } from './secrets/file-encryption.ts'
 import { openSqliteStore } from './sqlite/sqlite-store.ts'
 import { createStoreClient } from './store-client.ts'
@@ -23,7 +23,7 @@ interface StoreChoice {
 
 /** @returns the address of the Postgres that is configured, which may hold a password; empty where it is a file. */
 export function storeAddress({ config, environment }: Pick<StoreChoice, 'config' | 'environment'>): string {
-  return environment[config.url_env]?.trim() || config.url
+  return ownValue(environment, config.url_env)?.trim() || config.url
 }
 
 /** @throws OxbowError `bad_config` for an address that is none; all else comes with `opened()`. */

@@ -2,7 +2,16 @@
  * What people type for servers of tools: answers to their questions, `server.elicit`, which are shown as lines and answered by `field=value`,
  * and the arguments of their prompts.
  */
-import { type CallOutcome, type Failure, isObject, type Json, type JsonObject, OxbowError, type PendingApproval } from '../types/index.ts'
+import {
+  type CallOutcome,
+  type Failure,
+  isObject,
+  type Json,
+  type JsonObject,
+  ownValue,
+  OxbowError,
+  type PendingApproval,
+} from '../types/index.ts'
 import { plainLine, plainText } from './terminal-text.ts'
 
 /** A form that waits for a person. */
@@ -68,7 +77,7 @@ export function answered({ fields, input }: QuestionForm, pairs: readonly string
   const given = pairs.map((pair): readonly [string, Json] => {
     const at = pair.indexOf('=')
     const name = pair.slice(0, Math.max(0, at)).trim()
-    const field = fields[name]
+    const field = ownValue(fields, name)
     if (field === undefined)
       throw new OxbowError('bad_input', `The form has no field ${JSON.stringify(name)}.`, {
         hint: `Answer by field=value; its fields are ${Object.keys(fields).join(', ')}.`,

@@ -10,6 +10,7 @@ import {
   isErrorCode,
   type Json,
   type KeptFile,
+  ownValue,
   type PendingApproval,
   type RecordView,
   type SessionId,
@@ -246,7 +247,10 @@ const maxFieldChars = 100
 export function mediaIn(body: Json): SentMedia | null {
   const media = (body as { readonly media?: Partial<Record<string, unknown>> } | null)?.media
   if (typeof media !== 'object' || media === null) return null
-  const text = (name: string): string => (typeof media[name] === 'string' ? media[name] : '')
+  const text = (name: string): string => {
+    const value = ownValue(media, name)
+    return typeof value === 'string' ? value : ''
+  }
   const { bytes, pieces } = media
   if (typeof bytes !== 'number' || !Array.isArray(pieces) || !pieces.every((piece) => typeof piece === 'string')) return null
   return { kind: text('media_type'), name: text('name'), media_type: text('mime_type'), bytes, pieces, caption: text('caption') }

@@ -1,4 +1,5 @@
 /** The slash commands: their names, arguments and help, how a line is read as one, and what completes it. */
+import { ownValue } from '../types/index.ts'
 
 export interface Command {
   readonly name: string
@@ -50,7 +51,7 @@ export function readCommand(text: string): Entered | null {
   if (!line.startsWith('/') || line.startsWith('//') || line.includes('\n')) return null
   const [, name = '', argument = ''] = /^\/(\S*)\s*(.*)$/s.exec(line) ?? []
   // A path such as /home/ada/notes.md is a message.
-  return name.includes('/') ? null : { name: aliases[name] ?? name, argument: argument.trim() }
+  return name.includes('/') ? null : { name: ownValue(aliases, name) ?? name, argument: argument.trim() }
 }
 
 const aliases: Readonly<Record<string, string>> = { exit: 'quit', q: 'quit', resume: 'continue', clear: 'new', search: 'find' }

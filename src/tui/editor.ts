@@ -4,6 +4,7 @@
  */
 import { visibleWidth } from '@earendil-works/pi-tui'
 import { inlinePasteChars, inlinePasteLines, maxEditorChars, maxHistory, maxPasteChars, maxUndo } from './limits.ts'
+import { ownValue } from '../types/index.ts'
 
 export interface Editor {
   readonly text: string
@@ -23,7 +24,7 @@ export const emptyEditor: Editor = { text: '', at: 0, undo: [], killed: '', hist
 
 /** @returns the message: placeholders become the pasted text */
 export function messageIn({ text, pastes }: Editor): string {
-  return text.replace(placeholder, (found) => pastes[found] ?? found)
+  return text.replace(placeholder, (found) => ownValue(pastes, found) ?? found)
 }
 
 const placeholder = /\[Pasted text #\d+, \d+ (?:lines?|characters)\]/g
@@ -68,9 +69,9 @@ export function replaceBefore(editor: Editor, from: number, text: string): Edito
 /** @returns null for a key that does nothing in an editor */
 export function editKey(editor: Editor, key: string, width: number): Editor | null {
   const { text } = editor
-  const move = moves[key]?.(editor, width)
+  const move = ownValue(moves, key)?.(editor, width)
   if (move !== undefined) return { ...editor, at: move }
-  const cut = deletions[key]?.(editor)
+  const cut = ownValue(deletions, key)?.(editor)
   if (cut !== undefined) {
     const [from, to] = cut
     if (from === to) return editor

@@ -1,5 +1,5 @@
 /** What each key does, by what is open: a question, a dialog, the search, a list of completions, and else the editor. Pure. */
-import { assertNever } from '../types/index.ts'
+import { assertNever, ownValue } from '../types/index.ts'
 import { answerKey, draftText, type Question } from './question.ts'
 import { isCommand, readCommand, readMessage } from './commands.ts'
 import { choose, type Completion, completionAt, isWhole, moveChoice } from './completion.ts'
@@ -107,7 +107,7 @@ function dialogKey(state: State, dialog: Picker | Preview, key: string): Step {
   if (key === 'escape') return [{ ...state, dialog: null }, []]
   if (dialog.kind === 'preview') {
     if (key === 'enter') return [{ ...state, dialog: null }, [{ type: 'undo', turn: dialog.turn }]]
-    const by = { up: -1, down: 1, pageUp: -10, pageDown: 10 }[key]
+    const by = ownValue({ up: -1, down: 1, pageUp: -10, pageDown: 10 }, key)
     if (by === undefined) return [state, []]
     return [{ ...state, dialog: { ...dialog, scroll: Math.max(0, Math.min(dialog.lines.length - 1, dialog.scroll + by)) } }, []]
   }

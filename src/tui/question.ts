@@ -2,7 +2,7 @@
  * A call that waits for approval, as a dialog. A model can choose the moment of its question, so keys that were meant for something else
  * never answer one: a question that appears while a person types waits until they pause or press Tab, and takes no key in its first moment.
  */
-import { assertNever, type Json, type PendingApproval } from '../types/index.ts'
+import { assertNever, type Json, ownValue, type PendingApproval } from '../types/index.ts'
 import { type Editor, editKey, emptyEditor, insert, messageIn, paste, setText } from './editor.ts'
 import { questionGraceMs, typingPauseMs } from './limits.ts'
 
@@ -58,7 +58,7 @@ export function optionsOf({ rules, pending }: Question): readonly Option[] {
   const always = (rules ?? []).map((rule, at): Option => ({
     type: 'always',
     key: String(at + 1),
-    label: `Always allow ${scopeNames[rule.scope] ?? rule.scope}`,
+    label: `Always allow ${ownValue(scopeNames, rule.scope) ?? rule.scope}`,
     rule,
   }))
   const edit: readonly Option[] = isJson(pending.input) ? [{ type: 'edit', key: 'e', label: 'Change the input, then allow' }] : []

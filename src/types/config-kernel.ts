@@ -1,6 +1,7 @@
 /** The part of the configuration that is about the kernel: turns, approvals, resources. */
 import { z } from 'zod'
 import type { Label } from './record.ts'
+import { ownValue } from './own-value.ts'
 
 export type Decision = 'allow' | 'ask' | 'deny'
 
@@ -90,7 +91,7 @@ const pattern = z.string().min(1).max(500).optional()
 const maxFlowRules = 200
 
 const namesOne = (conditions: readonly string[]) => (rule: object) =>
-  conditions.some((name) => (rule as Record<string, unknown>)[name] !== undefined)
+  conditions.some((name) => ownValue(rule as Record<string, unknown>, name) !== undefined)
 
 /** @returns whether the text is a pattern of `[exec]`: the name of a program, then patterns of its arguments */
 export function isProgramPattern(text: string): boolean {

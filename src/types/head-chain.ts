@@ -12,6 +12,7 @@
 import { createHash, verify, type KeyObject } from 'node:crypto'
 import { isObject } from './text.ts'
 import type { ChainHead } from './record.ts'
+import { ownValue } from './own-value.ts'
 
 /** The format in which heads are signed. */
 export const headFormat = 2
@@ -94,7 +95,8 @@ export function linkHash(...lines: readonly string[]): string {
 /** @returns the head in a line, or null if it is not valid */
 export function parseHead(line: string): SignedHead | null {
   const value = parseObject(line)
-  const holds = value !== null && ['seq', 'at'].every((key) => Number.isSafeInteger(value[key])) && typeof value['hash'] === 'string'
+  const holds =
+    value !== null && ['seq', 'at'].every((key) => Number.isSafeInteger(ownValue(value, key))) && typeof value['hash'] === 'string'
   return holds && typeof value['signature'] === 'string' ? (value as unknown as SignedHead) : null
 }
 

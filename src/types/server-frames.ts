@@ -6,6 +6,7 @@ import { z } from 'zod'
 import type { ServerFrame } from './frame.ts'
 import { isUuid } from './id.ts'
 import { noticeKinds } from './record.ts'
+import { ownValue } from './own-value.ts'
 
 const requestId = z.string().describe('`request_id` of the request that this answers.')
 const uuid = z.string().refine(isUuid, 'must be a lower-case UUID')
@@ -119,6 +120,6 @@ export const serverPayloadSchemas: { readonly [Type in ServerFrame['type']]: z.Z
 /** @throws ZodError for what is no frame of the gateway */
 export function parseServerFrame(value: unknown): ServerFrame {
   const { type, payload } = z.strictObject({ type: z.enum(Object.keys(serverPayloadSchemas)), payload: z.unknown() }).parse(value)
-  serverPayloadSchemas[type as ServerFrame['type']].parse(payload)
+  ownValue(serverPayloadSchemas, type as ServerFrame['type'])!.parse(payload)
   return value as ServerFrame
 }

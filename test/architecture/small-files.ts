@@ -48,9 +48,11 @@ export const depthRules: DepthRules = {
     'src/memory/text/text-limits.ts': 'limits of the text thread, which loads no other limits',
     'src/types/schema-checker.ts': 'the port to what checks JSON Schemas',
     'src/types/idle-memory.ts': 'the only code in types that steers V8',
-    'src/types/write-whole.ts': 'the only code in types that writes to disk',
     'src/kernel/audit/session-row.ts': 'what the journal writes for audits, loaded at every start; the rest of an audit is not',
     'src/runner/heads/signing-key.ts': 'one key for heads, exports, cards and the lock of plugins',
+    'src/types/write-whole.ts': 'the only code in types that writes files of a guest whole',
+    'src/types/crash-mark.ts': 'the one word between a guest that crashed, its runner and the next guest',
+    'src/types/own-value.ts': 'lookups that every module needs, without anything else',
     'src/types/waiting.ts': 'waits of the sandbox, servers of tools, plugins and the gateway, which have nothing else in common',
   },
 }

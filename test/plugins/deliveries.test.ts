@@ -101,9 +101,8 @@ void test('a slow subscriber keeps a thousand events, and then learns how many i
   const first = Promise.withResolvers<void>()
   const last = Promise.withResolvers<void>()
   const events = createPluginEvents({
-    mayUse: () => true,
     async call(_, __, input) {
-      const { name, payload } = input as { name: string; payload: { lost?: number } }
+      const { name, payload } = input as unknown as { name: string; payload: { lost?: number } }
       names.push(name)
       if (names.length === 1) await first.promise
       if (name !== 'RESYNC') return fine
@@ -129,9 +128,8 @@ void test('an event that limits hold back is delivered later, and what comes whi
   const seen: string[] = []
   const events = createPluginEvents(
     {
-      mayUse: () => true,
       async call(_, __, input) {
-        const { name, payload } = input as { name: string; payload: { lost?: number } }
+        const { name, payload } = input as unknown as { name: string; payload: { lost?: number } }
         const code = outcomes.shift()!
         seen.push(`${code} ${name} ${payload.lost ?? ''}`)
         const failure = { code: code as 'limit_reached', message: '', hint: '' }
@@ -208,9 +206,8 @@ function taskBench(): TaskBench {
         },
       },
       work: {
-        mayUse: () => true,
         async call(_, __, input, id) {
-          calls.push({ id, due: (input as { due: number }).due })
+          calls.push({ id, due: (input as unknown as { due: number }).due })
           return fine
         },
         stop: () => {},
@@ -313,3 +310,12 @@ void test('a task that a stop of the guest cut off is not run again for the same
 })
 
 const immediately = (): Promise<void> => new Promise((resolve) => void setImmediate(resolve))
+
+void test('a tool named like what every object inherits is an action, and ends nothing', () => {
+  for (const name of ['constructor', '__proto__', 'toString', 'hasOwnProperty', 'valueOf'])
+    assert.deepEqual(
+      pluginEvents(recordOf(name, 'refused', { status: 'refused' }, 't.s1.c0')).map((event) => event.name).length <= 1,
+      true,
+      name,
+    )
+})

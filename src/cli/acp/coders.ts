@@ -1,6 +1,6 @@
 /** `oxbow coders`: coding agents of others that speak the Agent Client Protocol, and which of them a person approves. */
 import { resolve as absolute } from 'node:path'
-import { type JsonObject, OxbowError } from '../../types/index.ts'
+import { type JsonObject, ownValue, OxbowError } from '../../types/index.ts'
 import { withGuest } from '../guest-connection.ts'
 import { printLine, printText, type Terminal } from '../terminal.ts'
 import { plainLine, plainText, table } from '../../terminal/index.ts'
@@ -79,7 +79,8 @@ export function codersShow(name: string, options: CallOptions, terminal: Termina
 
 function shownText({ agent, state, identity, says, settings }: Shown): string {
   const { files, allow, env } = settings
-  const sees = { branch: 'works on a branch of the workspace', read: 'reads the workspace', none: 'sees no files' }[files] ?? files
+  const sees =
+    ownValue({ branch: 'works on a branch of the workspace', read: 'reads the workspace', none: 'sees no files' }, files) ?? files
   return plainText(
     [
       `${agent} is ${state === 'same' ? 'as you have approved it' : state}.`,

@@ -3,7 +3,7 @@ import { existsSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { ConnectionState } from '../../client/index.ts'
 import { configFiles, type HostEnv, usersFolder } from '../../runner/index.ts'
-import { builtinProviders, type Config, type Failure, type GuestStatus, type Notice } from '../../types/index.ts'
+import { builtinProviders, type Config, type Failure, type GuestStatus, type Notice, ownValue } from '../../types/index.ts'
 import { type Connection, type GuestChoice, guestSetup, withConnection } from '../guest-connection.ts'
 import { maxListedSessions, maxShortGuestLives, setupLookMs, shortGuestLifeMs, shownServices } from '../limits.ts'
 import { createPlainScreen } from '../screen/screen.ts'
@@ -126,7 +126,7 @@ export async function tellOfServices(
 /** @returns what happened elsewhere, for a person who is in the middle of a conversation */
 export async function noticeText(gateway: Pick<Connection['gateway'], 'call'>, { kind, fields }: Notice): Promise<string> {
   const text = (name: string): string => {
-    const value = fields[name]
+    const value = ownValue(fields, name)
     return plainLine(typeof value === 'string' ? value : JSON.stringify(value ?? ''), noticeChars)
   }
   if (kind === 'plugin_disabled')
@@ -158,7 +158,9 @@ export async function offerOnce(choice: GuestChoice, terminal: Terminal): Promis
   const { model } = config
   const isChosen = model.provider !== 'auto' || model.name !== '' || model.base_url !== '' || isCi(env)
   const hasKey = (): boolean =>
-    Object.values(builtinProviders).some(({ keyEnv, baseUrlEnv }) => [...keyEnv, baseUrlEnv ?? ''].some((name) => (env[name] ?? '') !== ''))
+    Object.values(builtinProviders).some(({ keyEnv, baseUrlEnv }) =>
+      [...keyEnv, baseUrlEnv ?? ''].some((name) => (ownValue(env, name) ?? '') !== ''),
+    )
   // A store that exists was used without a model before, or holds a key.
   if (isChosen || hasKey() || existsSync(join(workspace.root, 'internal', 'oxbow.db'))) return
   const mark = join(home.runner, 'setup-offered')

@@ -1,5 +1,13 @@
 /** The current session of a chat: starting, switching and forking sessions, sending messages with attachments. */
-import type { CallId, Failure, JsonObject, RecordView, SessionId, SessionInfo } from '../../types/index.ts'
+import {
+  type CallId,
+  type Failure,
+  type JsonObject,
+  ownValue,
+  type RecordView,
+  type SessionId,
+  type SessionInfo,
+} from '../../types/index.ts'
 import type { GatewayPort } from '../guest-connection.ts'
 import { outputOf } from '../kernel/call.ts'
 import { chooseAgent, findSession, newSession, removeUnused } from '../verbs/sessions.ts'
@@ -65,7 +73,7 @@ const scopeNames: Readonly<Record<string, string>> = {
 
 /** The rules, numbered, whole and exact: what is shown is what is kept. */
 function rulesText(rules: readonly OfferedRule[]): string {
-  return rules.map(({ scope, text }, at) => `    ${at + 1}  ${scopeNames[scope] ?? scope}: ${exactText(text)}`).join('\n')
+  return rules.map(({ scope, text }, at) => `    ${at + 1}  ${ownValue(scopeNames, scope) ?? scope}: ${exactText(text)}`).join('\n')
 }
 
 export function createConversation(deps: ConversationDeps): Conversation {

@@ -1,6 +1,6 @@
 /** Prints a running turn: its text as it streams, a line for each call, and how it ended. Also the lines that the chat prints itself. */
 import type { FollowEvent } from '../../client/index.ts'
-import type { Failure, GuestStatus, PendingApproval, RecordView } from '../../types/index.ts'
+import { type Failure, type GuestStatus, ownValue, type PendingApproval, type RecordView } from '../../types/index.ts'
 import { liveLines, maxCallLineChars, maxLiveChars } from '../limits.ts'
 import type { Screen } from '../screen/screen.ts'
 import { ofUser } from '../verb-parts.ts'
@@ -171,7 +171,7 @@ function subjectOf(input: string): string {
 /** The last message and its reply, shown when a session is reopened. */
 export function lastExchange(past: readonly RecordView[]): string {
   const field = (record: RecordView | undefined, name: string): string => {
-    const value = (record?.body as Record<string, unknown> | null | undefined)?.[name]
+    const value = ownValue(record?.body as Record<string, unknown> | null | undefined, name)
     return typeof value === 'string' ? plainText(value) : ''
   }
   const sent = past.findLast((record) => record.name === 'turn.send' && record.phase === 'started')

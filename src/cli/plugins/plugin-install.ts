@@ -52,7 +52,7 @@ export async function pluginUpdate(name: string, source: string | undefined, opt
 async function install(source: string, options: AddOptions, terminal: Terminal, expected?: string): Promise<number> {
   const home = openHome(terminal.env)
   const { manifest } = options
-  const { stagePlugin, commitPlugin, discard } = await loadPlugins()
+  const { stagePlugin, commitPlugin, discard, alikeNames, readLock, reservedNames } = await loadPlugins()
   const propose =
     manifest === undefined ? (folder: string) => proposeOne(folder, source, options, terminal) : () => readFile(manifest, 'utf8')
   const progress = options.json === true ? undefined : (line: string) => printNotice(terminal, plainLine(line, 200))
@@ -67,6 +67,9 @@ async function install(source: string, options: AddOptions, terminal: Terminal, 
   const { name, version } = staged.manifest
   try {
     printText({ output: terminal.errors }, await stagedText(staged))
+    const others = [...readLock(home).plugins.map(({ manifest: other }) => other.name), ...reservedNames]
+    for (const other of staged.before === null ? alikeNames(name, others) : [])
+      printNotice(terminal, `warning: the name ${name} looks like ${other}, which is another one`)
     if (options.dryRun === true) return printPreview({ would: `install ${name} ${version}`, target: shown(staged) }, options, terminal)
     if (isSame(staged)) return await finish(staged, `${name} ${version} is installed already, with the same files.`, options, terminal)
     if (!(await isApproved(staged, options, terminal))) return 0
@@ -85,8 +88,7 @@ function isSame({ before, tree_hash: hash, source }: StagedPlugin): boolean {
 async function finish(staged: StagedPlugin, text: string, options: AddOptions, terminal: Terminal): Promise<number> {
   const home = openHome(terminal.env)
   const { manifest, before } = staged
-  const grant = await grantIfWanted(manifest.name, { ...options, asks: before === null }, terminal)
-  const problems = await syncGuests(home, terminal, grant.changed)
+  const problems = await syncGuests(home, terminal)
   const refused = problems.find(({ plugin }) => plugin === manifest.name)
   if (refused !== undefined && before !== null && !isSame(staged)) {
     await (await loadPlugins()).revertPlugin(home, staged)
@@ -95,8 +97,12 @@ async function finish(staged: StagedPlugin, text: string, options: AddOptions, t
       hint: `Correct it and update again. To install it all the same, disable the plugin first: oxbow plugin disable ${manifest.name}`,
     })
   }
+  if (refused !== undefined && before === null) return dropNew(home, staged, terminal, { message: refused.why })
   const enabled = before?.enabled ?? true
-  const parts = enabled && manifest.program === 'eliza-host' ? await tryLoading(home, staged, options, terminal) : null
+  // One that does not start is not kept, and is given no right.
+  const parts = enabled ? await tryLoading(home, staged, options, terminal) : null
+  const grant = await grantIfWanted(manifest.name, { ...options, asks: before === null }, terminal)
+  if (grant.changed) problems.push(...(await syncGuests(home, terminal, { restart: true })))
   const lines = [text, ...partCounts(parts), ...(enabled ? [] : [`It is disabled: oxbow plugin enable ${manifest.name}`])]
   return report({ ...shown(staged), enabled }, lines.join('\n'), problems, { ...options, granted: grant.granted }, terminal)
 }
@@ -132,31 +138,48 @@ function shown({ manifest, source, tree_hash, signer, files, bytes, packages, wi
   return { manifest, source, tree_hash, signer, files, bytes, packages, with_scripts: withScripts, changes, reasons }
 }
 
-/**
- * Plugins of elizaOS are made for a version of its core, and may need what their scripts would have built: one that does not load is not kept.
- * It loads as approved, in its sandbox. @returns what it has; null where no guest can tell @throws OxbowError `bad_config` with the reason
- */
-async function tryLoading(
+type Refused = Pick<StagedPlugin, 'manifest' | 'before'>
+
+/** @throws OxbowError `bad_config`, always */
+async function dropNew(
   home: Home,
-  staged: Pick<StagedPlugin, 'manifest' | 'before'>,
-  options: AddOptions,
+  staged: Refused,
   terminal: Terminal,
-): Promise<PluginExports | null> {
+  { message, hint = 'Correct it and add it again; what it has printed is in the log of the guest.', cause }: Dropped,
+): Promise<never> {
+  const { revertPlugin } = await loadPlugins()
+  await revertPlugin(home, staged)
+  await syncGuests(home, terminal)
+  throw new OxbowError('bad_config', `${staged.manifest.name} is not installed. ${message}`, { hint, cause })
+}
+
+interface Dropped {
+  readonly message: string
+  readonly hint?: string
+  readonly cause?: unknown
+}
+
+/**
+ * A plugin that does not start is not kept: it was made for another version, say, or its code throws. It starts as approved, in its sandbox.
+ * @returns what it has; null where no guest can tell @throws OxbowError `bad_config` with the reason
+ */
+async function tryLoading(home: Home, staged: Refused, options: AddOptions, terminal: Terminal): Promise<PluginExports | null> {
   const { name } = staged.manifest
   try {
     return (await infoOf(name, options, terminal)).exports
   } catch (error) {
-    const { message, hint } = toFailure(error, 'internal_failure', '')
-    if (!doesNotLoad.test(message)) {
+    const { code, message, hint } = toFailure(error, 'internal_failure', '')
+    const isEliza = staged.manifest.program === 'eliza-host'
+    if (!(isEliza ? doesNotLoad.test(message) : staged.before === null && ownFailures.has(code))) {
       printNotice(terminal, `notice: ${name} was not loaded to try it: ${plainLine(message, 300)}`)
       return null
     }
-    const { revertPlugin } = await loadPlugins()
-    await revertPlugin(home, staged)
-    await syncGuests(home, terminal)
-    throw new OxbowError('bad_config', `${name} is not installed. ${message}`, { hint, cause: error })
+    return dropNew(home, staged, terminal, { message, hint, cause: error })
   }
 }
+
+/** What a plugin of our own interface fails with; others are faults of the machine or of the guest. */
+const ownFailures: ReadonlySet<string> = new Set(['tool_failed', 'bad_input', 'bad_config', 'timeout', 'sandbox_failed', 'limit_reached'])
 
 /** How eliza-host begins what it says of a package that cannot work, whatever its settings are. */
 const doesNotLoad = /^The plugin (?:imports `|does not load)|exports no plugin of elizaOS|does not contain @elizaos\/core/
@@ -221,7 +244,7 @@ export async function pluginSwitch(name: string, isOn: boolean, options: SwitchO
   const { switchPlugin } = await loadPlugins()
   switchPlugin(home, name, isOn)
   const grant = isOn ? await grantIfWanted(name, options, terminal) : null
-  const problems = await syncGuests(home, terminal, grant?.changed)
+  const problems = await syncGuests(home, terminal, { restart: grant?.changed === true })
   const text = `${isOn ? 'Enabled' : 'Disabled'} ${name}.`
   return report({ plugin: name, enabled: isOn }, text, problems, { ...options, granted: grant?.granted }, terminal)
 }
@@ -237,7 +260,7 @@ export async function pluginRemove(name: string, options: SwitchOptions, termina
   await removePlugin(home, name)
   // Another plugin of that name must not inherit it.
   grantPlugin(home, workspace, name, false)
-  const problems = await syncGuests(home, terminal)
+  const problems = await syncGuests(home, terminal, { removed: [name] })
   const kept = join(workspace.root, 'internal', 'plugins', name)
   const text = [
     `Removed ${name}.`,
@@ -308,11 +331,16 @@ interface SyncProblem {
 
 /**
  * Has every guest that runs take over the change; the others read it when they start.
- * @param restart for changed rights, which a guest reads when it starts @returns what did not work
+ * @param restart for changed rights, which a guest reads when it starts @param removed plugins that are gone for good
+ * @returns what did not work
  */
-async function syncGuests(home: Home, terminal: Terminal, restart = false): Promise<readonly SyncProblem[]> {
+async function syncGuests(
+  home: Home,
+  terminal: Terminal,
+  { restart = false, removed = [] }: { readonly restart?: boolean; readonly removed?: readonly string[] } = {},
+): Promise<SyncProblem[]> {
   return eachGuest(home, terminal, async (gateway) => {
-    const synced = await gateway.call('plugin.sync', {})
+    const synced = await gateway.call('plugin.sync', { removed: [...removed] })
     if (synced.status !== 'ok') throw toError(synced.failure)
     if (restart) await restartGuest(gateway)
     return (synced.output as { readonly problems: Readonly<Record<string, string>> }).problems
@@ -341,7 +369,7 @@ async function eachGuest(
   home: Home,
   terminal: Terminal,
   work: (gateway: Client) => Promise<Readonly<Record<string, string>> | void>,
-): Promise<readonly SyncProblem[]> {
+): Promise<SyncProblem[]> {
   const problems: SyncProblem[] = []
   for (const user of usersOf(home)) {
     const guest = await findGuest(openWorkspace(home, user))

@@ -10,7 +10,7 @@ import { homedir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { createInterface } from 'node:readline/promises'
 import { plainLine, plainText, table } from '../../terminal/index.ts'
-import { isObject, type Json, type JsonObject, OxbowError } from '../../types/index.ts'
+import { isObject, type Json, type JsonObject, ownValue, OxbowError } from '../../types/index.ts'
 import { guestSetup, withGuest } from '../guest-connection.ts'
 import { maxCallInputBytes } from '../limits.ts'
 import { isInteractive, printLine, printNotice, printText, type Terminal } from '../terminal.ts'
@@ -149,7 +149,7 @@ async function entryOf(folder: string, pack: string, wanted: string | undefined)
   const { bin } = JSON.parse(await readFile(join(folder, 'node_modules', pack, 'package.json'), 'utf8')) as JsonObject
   const programs = typeof bin === 'string' ? { [pack]: bin } : isObject(bin) ? bin : {}
   const names = Object.keys(programs)
-  const chosen = programs[wanted ?? names[0] ?? '']
+  const chosen = ownValue(programs, wanted ?? names[0] ?? '')
   if (typeof chosen !== 'string' || (wanted === undefined && new Set(Object.values(programs)).size > 1))
     throw new OxbowError('bad_input', `${pack} has ${names.length === 0 ? 'no program' : `the programs ${names.join(', ')}`}.`, {
       hint: 'Choose one with --bin.',

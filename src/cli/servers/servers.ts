@@ -2,7 +2,7 @@
 import { readFile, rm } from 'node:fs/promises'
 import { join, resolve as absolute } from 'node:path'
 import { createInterface } from 'node:readline/promises'
-import { isObject, type Json, type JsonObject, OxbowError } from '../../types/index.ts'
+import { isObject, type Json, type JsonObject, ownValue, OxbowError } from '../../types/index.ts'
 import { openHome } from '../../runner/index.ts'
 import { withGuest } from '../guest-connection.ts'
 import { maxCallInputBytes } from '../limits.ts'
@@ -105,7 +105,7 @@ export function settingsIn(text: string, name: string): JsonObject {
   }
   // Visual Studio Code calls them `servers`.
   const servers = isObject(parsed) ? (parsed['mcpServers'] ?? parsed['servers']) : undefined
-  const server = isObject(servers) ? servers[name] : undefined
+  const server = isObject(servers) ? ownValue(servers, name) : undefined
   if (!isObject(server)) throw wrong(`The file has no server ${JSON.stringify(name)}.`)
   const { command, args, url, env, headers } = server
   const kept = { command, args, url, env, headers }

@@ -4,7 +4,7 @@ import { basename, dirname, join, resolve } from 'node:path'
 import { createInterface } from 'node:readline/promises'
 import { readSkill } from '../../skills/index.ts'
 import { plainLine, plainText, table } from '../../terminal/index.ts'
-import { maxSkillMdBytes, OxbowError } from '../../types/index.ts'
+import { maxSkillMdBytes, ownValue, OxbowError } from '../../types/index.ts'
 import { openHome, sharedPathOf } from '../../runner/index.ts'
 import { userWorkspace, withGuest } from '../guest-connection.ts'
 import { type CallOptions, type DryRunOptions, outputOf, showDestruction, showOutput } from '../kernel/call.ts'
@@ -50,7 +50,7 @@ export function skillsList(options: CallOptions, terminal: Terminal): Promise<nu
 }
 
 function placeName(place: string, agent: string): string {
-  return { agent: `agent ${agent}`, user: 'you', bundled: 'Oxbow' }[place] ?? place
+  return ownValue({ agent: `agent ${agent}`, user: 'you', bundled: 'Oxbow' }, place) ?? place
 }
 
 export function skillShow(which: string, options: CallOptions, terminal: Terminal): Promise<number> {

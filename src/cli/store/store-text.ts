@@ -1,17 +1,18 @@
 /** Reports of `oxbow store` as text, and its progress line. */
-import type {
-  BackupManifest,
-  BackupPart,
-  BackupPreview,
-  BackupReport,
-  MigrateReport,
-  MoveReport,
-  RestorePreview,
-  RestoreReport,
-  StoreProgress,
-  StoreStatus,
-  StoreVerifyReport,
-  VacuumReport,
+import {
+  type BackupManifest,
+  type BackupPart,
+  type BackupPreview,
+  type BackupReport,
+  type MigrateReport,
+  type MoveReport,
+  ownValue,
+  type RestorePreview,
+  type RestoreReport,
+  type StoreProgress,
+  type StoreStatus,
+  type StoreVerifyReport,
+  type VacuumReport,
 } from '../../types/index.ts'
 import { columnsOf, printNotice, type Terminal } from '../terminal.ts'
 import { formatBytes, formatMs, formatTime, plainLine, table } from '../../terminal/index.ts'
@@ -29,7 +30,7 @@ export function describeStatus(status: StoreStatus): string {
   const { where, version, newest, state, pending, bytes, head, rows, vectors, copies } = status
   return [
     `${where}, ${formatBytes(bytes)}`,
-    `  version ${version} of ${newest}: ${states[state] ?? state}`,
+    `  version ${version} of ${newest}: ${ownValue(states, state) ?? state}`,
     ...pending.map((step) => `  to run: ${step}`),
     head.seq === 0 ? '  the journal is empty' : `  the journal ends with record ${head.seq} (${head.hash.slice(0, 16)}…)`,
     indented(rowTable(rows)),

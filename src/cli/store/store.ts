@@ -6,6 +6,7 @@ import { askOffline, fileKeys, loadPlugins, lockPath } from '../../runner/index.
 import {
   type FileKeys,
   type MoveReport,
+  ownValue,
   OxbowError,
   type RestoreReport,
   type StoreProgress,
@@ -158,7 +159,7 @@ function variableIn(url: string): string | undefined {
 function addressOf(url: string, { env }: Terminal): string {
   if (url === 'file' || /^postgres(ql)?:\/\//.test(url)) return url
   const name = variableIn(url)
-  const value = name === undefined ? undefined : env[name]
+  const value = name === undefined ? undefined : ownValue(env, name)
   if (value !== undefined && value !== '') return value
   const message = name === undefined ? 'That is not a store address.' : `The variable ${name} is not set.`
   throw new OxbowError('bad_input', message, { hint: 'Give postgres://user@host/database, env:NAME, or `file`.' })

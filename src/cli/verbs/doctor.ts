@@ -18,6 +18,7 @@ import {
   type ErrorCode,
   type Failure,
   type JournalRecord,
+  ownValue,
   type StoreQuestion,
   type StoreStatus,
   type StoreVerifyReport,
@@ -60,7 +61,7 @@ export async function doctor(options: DoctorOptions, terminal: Terminal): Promis
   return exitOf(
     'failure' in place
       ? place.failure.code
-      : (exitCodes[checks.find(({ required, state }) => required && state === 'missing')?.name ?? ''] ?? 'sandbox_missing'),
+      : (ownValue(exitCodes, checks.find(({ required, state }) => required && state === 'missing')?.name ?? '') ?? 'sandbox_missing'),
   )
 }
 
@@ -122,7 +123,7 @@ async function checkDatabase(setup: GuestSetup): Promise<DoctorCheck> {
     return { name: 'database', ...finding, required: true, ms: Math.round(performance.now() - began) }
   }
   const { url, url_env: urlEnv } = setup.config.store
-  const isFile = url === '' && (setup.env[urlEnv] ?? '') === ''
+  const isFile = url === '' && (ownValue(setup.env, urlEnv) ?? '') === ''
   if (isFile && !existsSync(join(setup.workspace.root, 'internal', 'oxbow.db')))
     return done({ state: 'ok', says: 'it is created at the first start', fix: '' })
   try {

@@ -6,6 +6,7 @@ import {
   type FoundService,
   keyNameOf,
   type ModelChoice,
+  ownValue,
   OxbowError,
   type SandboxTier,
   setupChanges,
@@ -94,7 +95,7 @@ async function usualModel({ env }: GuestSetup): Promise<string> {
 }
 
 export function isSet(env: HostEnv, name: string): boolean {
-  return (env[name] ?? '').trim() !== ''
+  return (ownValue(env, name) ?? '').trim() !== ''
 }
 
 /** The first service with a model. */
@@ -131,14 +132,14 @@ async function keyOf(model: ModelChoice, { keyEnv, keyStdin }: InitOptions, term
     })
   }
   if (model.kind !== 'service') return null
-  const names = builtinProviders[model.provider]?.keyEnv ?? []
+  const names = ownValue(builtinProviders, model.provider)?.keyEnv ?? []
   const variable = names.find((each) => isSet(terminal.env, each))
   return variable === undefined ? null : { variable }
 }
 
 /** @returns the changes of the configuration: those of every set-up, and the variable of a key that is not the usual one */
 export function changesOf({ model, key, tier }: SetupPlan): readonly ConfigChange[] {
-  const usual = model.kind === 'service' ? (builtinProviders[model.provider]?.keyEnv ?? []) : ['OPENAI_API_KEY']
+  const usual = model.kind === 'service' ? (ownValue(builtinProviders, model.provider)?.keyEnv ?? []) : ['OPENAI_API_KEY']
   const changes = setupChanges({ model, tier })
   if (key === null || !('variable' in key) || usual.includes(key.variable)) return changes
   return changes.map((change) => (change.key.join('.') === 'model.api_key_env' ? { ...change, value: key.variable } : change))
@@ -151,7 +152,8 @@ export function publicPlan({ model, key, budget, tier }: SetupPlan): object {
 
 function describeChoice(model: ModelChoice): string {
   if (model.kind === 'offline') return 'the offline interpreter'
-  if (model.kind === 'service') return `${model.provider}/${model.model || (builtinProviders[model.provider]?.defaultModel ?? '')}`
+  if (model.kind === 'service')
+    return `${model.provider}/${model.model || (ownValue(builtinProviders, model.provider)?.defaultModel ?? '')}`
   return model.kind === 'local' ? `${model.service.id}/${model.model}` : `${model.model} at ${model.baseUrl}`
 }
 

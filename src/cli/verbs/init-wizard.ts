@@ -8,6 +8,7 @@ import {
   type FoundService,
   keyNameOf,
   type ModelChoice,
+  ownValue,
   OxbowError,
   type SandboxTier,
 } from '../../types/index.ts'
@@ -98,7 +99,7 @@ async function askModel(services: readonly FoundService[], { env }: GuestSetup, 
     return { kind: 'local', service, model: await askLocalModel(service, streams) }
   }
   const provider = chosen === 'other' ? await askProvider(streams) : chosen
-  const { defaultModel } = builtinProviders[provider]!
+  const { defaultModel } = ownValue(builtinProviders, provider)!
   return { kind: 'service', provider, model: await askText('Which of its models?', defaultModel, streams) }
 }
 
@@ -146,7 +147,7 @@ async function askText(message: string, usual: string, streams: Streams, check?:
 async function askKey(model: ModelChoice, { env }: GuestSetup, streams: Streams): Promise<SetupPlan['key']> {
   if (model.kind !== 'service' && model.kind !== 'address') return null
   const provider = model.kind === 'service' ? model.provider : 'openai'
-  const variable = builtinProviders[provider]!.keyEnv.find((name) => isSet(env, name))
+  const variable = ownValue(builtinProviders, provider)!.keyEnv.find((name) => isSet(env, name))
   if (variable !== undefined && model.kind === 'service') {
     log.info(`The key is taken from the variable ${variable}.`, streams)
     return { variable }

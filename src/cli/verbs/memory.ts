@@ -2,7 +2,7 @@
 import { createReadStream, statSync } from 'node:fs'
 import { open } from 'node:fs/promises'
 import { createInterface } from 'node:readline'
-import { type CallOutcome, type Failure, type Json, OxbowError } from '../../types/index.ts'
+import { type CallOutcome, type Failure, type Json, ownValue, OxbowError } from '../../types/index.ts'
 import { type GatewayPort, type GuestChoice, withGuest } from '../guest-connection.ts'
 import { maxImportChars, maxImportLines } from '../limits.ts'
 import { openProgress } from '../store/store-text.ts'
@@ -45,7 +45,10 @@ const positional: Readonly<Record<string, string>> = {
 function forPeople(failure: Failure): Failure {
   const what = failure.code === 'bad_input' ? /^\w+ was not run: (.*)$/s.exec(failure.message)?.[1] : undefined
   if (what === undefined) return failure
-  const message = what.replace(/field `(\w+)[^`]*`/g, (_, field: string) => positional[field] ?? `--${field.replaceAll('_', '-')}`)
+  const message = what.replace(
+    /field `(\w+)[^`]*`/g,
+    (_, field: string) => ownValue(positional, field) ?? `--${field.replaceAll('_', '-')}`,
+  )
   return { ...failure, message, hint: 'Add --help to see the options.' }
 }
 

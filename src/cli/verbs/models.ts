@@ -1,6 +1,6 @@
 /** `oxbow models` and `oxbow catalog`: show model facts and their sources, without a running guest. */
 import { askOffline } from '../../runner/index.ts'
-import { type CatalogQuestion, type ModelFacts, type ModelPrice, OxbowError } from '../../types/index.ts'
+import { type CatalogQuestion, type ModelFacts, type ModelPrice, ownValue, OxbowError } from '../../types/index.ts'
 import { type GuestChoice, guestSetup } from '../guest-connection.ts'
 import { shownCatalogChanges } from '../limits.ts'
 import { printFailure, printLine, printText, type Terminal } from '../terminal.ts'
@@ -197,7 +197,7 @@ function describeRefresh({ path, providers, models, leftOut, changes }: RefreshR
 
 function describeModel(shown: Shown): string {
   const { facts, origins, catalog_id: id, provider } = shown
-  const from = (key: string): string => origins[key] ?? 'assumed'
+  const from = (key: string): string => ownValue(origins, key) ?? 'assumed'
   const yes = (value: boolean): string => (value ? 'yes' : 'no')
   const modelLimit = shown.most_output !== null && shown.most_output > facts.maxOutputTokens ? `, the model can ${shown.most_output}` : ''
   const heads = [

@@ -3,7 +3,7 @@
  * address, and the key that has signed it. A card whose signature is wrong is refused, whoever approves it.
  */
 import { createHash, createPublicKey, type JsonWebKey, verify } from 'node:crypto'
-import { isObject, type Json, type JsonObject, nestsDeeper, OxbowError, type RemoteAgent } from '../../types/index.ts'
+import { isObject, type Json, type JsonObject, nestsDeeper, ownValue, OxbowError, type RemoteAgent } from '../../types/index.ts'
 import { canonical, type HashText, visible } from '../mcp/definitions.ts'
 import { type ReadCard, readCard } from './a2a-client.ts'
 import { cardTimeoutMs, maxCardBytes, maxCardDepth, maxSkills, maxSummaryBytes } from './limits.ts'
@@ -172,7 +172,7 @@ function isRight(alg: Json | undefined, jwk: JsonObject, signed: Buffer, signatu
 /** RFC 7638, in hex: as base64url it would look like a secret, which the gate hides. */
 function thumbprintOf(key: JsonObject): string {
   const names = key['kty'] === 'RSA' ? ['e', 'kty', 'n'] : key['kty'] === 'EC' ? ['crv', 'kty', 'x', 'y'] : ['crv', 'kty', 'x']
-  const members = Object.fromEntries(names.map((name) => [name, key[name] ?? null]))
+  const members = Object.fromEntries(names.map((name) => [name, ownValue(key, name) ?? null]))
   return createHash('sha256').update(JSON.stringify(members)).digest('hex')
 }
 

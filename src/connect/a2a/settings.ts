@@ -53,7 +53,9 @@ export function createRemoteSettings(config: Readonly<Record<string, RemoteAgent
         kept: kept.get(name) ?? unknownRemote,
       }))
       const added = [...kept].flatMap(([name, value]): NamedRemote[] =>
-        value.settings === null || name in config ? [] : [{ name, settings: value.settings, from: 'oxbow remotes', kept: value }],
+        value.settings === null || Object.hasOwn(config, name)
+          ? []
+          : [{ name, settings: value.settings, from: 'oxbow remotes', kept: value }],
       )
       return [...configured, ...added]
     },

@@ -1,6 +1,6 @@
 /** The calls behind what coding agents ask; see `agent-requests.ts`. They act on the files of the agent that asks, through hands. */
 import { z } from 'zod'
-import { type Call, type Hands, OxbowError, type StartedProgram, type Tier } from '../../types/index.ts'
+import { type Call, type Hands, ownValue, OxbowError, type StartedProgram, type Tier } from '../../types/index.ts'
 import { commandTimeoutMs, fileTimeoutMs, maxCommandOutputBytes, maxFileChars, maxShownChars } from './limits.ts'
 
 /** The files of one conversation. */
@@ -71,7 +71,7 @@ function permitCall(): Call<PermitInput, object> {
     output: z.strictObject({}),
     example: { agent: 'helper', context: 'c1', title: 'Run the tests', kind: 'execute', detail: '{"command":"npm test"}', paths: [] },
     tier: 'read_only',
-    tierOf: ({ kind }) => tiers[kind] ?? 'privileged',
+    tierOf: ({ kind }) => ownValue(tiers, kind) ?? 'privileged',
     effect: 'none',
     timeoutMs: 10_000,
     run: async () => ({ output: {}, text: '' }),

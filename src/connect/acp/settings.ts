@@ -35,7 +35,7 @@ export function createCoderSettings(config: Readonly<Record<string, AcpAgent>>, 
         approved: kept.get(name)?.approved ?? '',
       }))
       const added = [...kept].flatMap(([name, { settings, approved }]): NamedCoder[] =>
-        settings === null || name in config ? [] : [{ name, settings, from: 'oxbow coders', approved }],
+        settings === null || Object.hasOwn(config, name) ? [] : [{ name, settings, from: 'oxbow coders', approved }],
       )
       return [...configured, ...added]
     },

@@ -3,7 +3,7 @@
  * a person could be misled by: name, texts, schemas, annotations, and the instructions and identity of the server. Nothing here follows a
  * reference or runs a pattern of a schema.
  */
-import { isObject, type Json, type JsonObject } from '../../types/index.ts'
+import { isObject, type Json, type JsonObject, ownValue } from '../../types/index.ts'
 import { maxDescriptionBytes, maxModelNameChars, maxSchemaBytes, maxSchemaDepth, maxToolNameChars } from './limits.ts'
 
 /** Last parts of the names of the calls for what a server has beside tools; a tool of such a name gets another. */
@@ -142,7 +142,7 @@ export function canonical(value: Json | undefined): string {
   if (Array.isArray(value)) return `[${value.map(canonical).join(',')}]`
   if (!isObject(value)) return JSON.stringify(value ?? null)
   const keys = Object.keys(value).sort()
-  return `{${keys.map((key) => `${JSON.stringify(key)}:${canonical(value[key])}`).join(',')}}`
+  return `{${keys.map((key) => `${JSON.stringify(key)}:${canonical(ownValue(value, key))}`).join(',')}}`
 }
 
 /** @returns the last part of the name of a tool's call, the same whenever it is asked; a name that had to be changed ends with a hash */

@@ -11,6 +11,7 @@ import {
   type Json,
   type JsonObject,
   type KeptFile,
+  ownValue,
   OxbowError,
 } from '../../types/index.ts'
 import type { Connection } from './connection.ts'
@@ -110,7 +111,7 @@ function matching(items: readonly JsonObject[], address: 'uri' | 'uriTemplate', 
 }
 
 function lineOf(item: JsonObject, address: string): ResourceLine {
-  const text = (name: string): string => visible(textOf(item[name])).replaceAll('\n', ' ')
+  const text = (name: string): string => visible(textOf(ownValue(item, name))).replaceAll('\n', ' ')
   const title = text('title')
   return {
     uri: text(address),

@@ -80,7 +80,9 @@ export function createSettings(config: Readonly<Record<string, McpServer>>, docu
         kept: kept.get(name) ?? unknownServer,
       }))
       const added = [...kept].flatMap(([name, value]): NamedServer[] =>
-        value.settings === null || name in config ? [] : [{ name, settings: value.settings, from: 'oxbow servers', kept: value }],
+        value.settings === null || Object.hasOwn(config, name)
+          ? []
+          : [{ name, settings: value.settings, from: 'oxbow servers', kept: value }],
       )
       return [...configured, ...added]
     },

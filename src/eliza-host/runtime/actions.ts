@@ -3,6 +3,7 @@ import { randomUUID } from 'node:crypto'
 import type { ActionMethods, ElizaRuntime, RunState, RuntimeDeps } from './runtime-types.ts'
 import type { Action, ActionResult, Callback, Content, Evaluator, Free, Memory, State } from '../eliza-types.ts'
 import { remember } from './state.ts'
+import { setOwn } from '../../types/index.ts'
 
 const workingMemoryEntries = 50
 
@@ -228,9 +229,9 @@ function keepInWorkingMemory(state: State, name: string, result: ActionResult, n
     state.data['actionResults'] = [...((state.data['actionResults'] as ActionResult[] | undefined) ?? []), result]
   }
   const kept = (state.data['workingMemory'] ?? {}) as Record<string, { timestamp: number }>
-  kept[`action_${String(result.data?.['actionName'] ?? name)}_${randomUUID()}`] = { actionName: name, result, timestamp: now } as {
+  setOwn(kept, `action_${String(result.data?.['actionName'] ?? name)}_${randomUUID()}`, { actionName: name, result, timestamp: now } as {
     timestamp: number
-  }
+  })
   const newest = Object.entries(kept).toSorted(([, one], [, other]) => other.timestamp - one.timestamp)
   state.data['workingMemory'] = Object.fromEntries(newest.slice(0, workingMemoryEntries))
 }

@@ -1,6 +1,7 @@
 /** Events of both kinds that elizaOS has, and messages to channels. */
 import type { ElizaRuntime, EventMethods } from './runtime-types.ts'
 import type { Free } from '../eliza-types.ts'
+import { ownValue, setOwn } from '../../types/index.ts'
 
 type SendHandler = Parameters<EventMethods['registerSendHandler']>[1]
 
@@ -9,12 +10,12 @@ export function eventMethods(self: ElizaRuntime): EventMethods {
   const sendHandlers = new Map<string, SendHandler>()
   const src = { src: 'agent', agentId: self.agentId }
   return {
-    registerEvent: (event, handler) => void (self.events[event] ??= []).push(handler),
-    getEvent: (event) => self.events[event],
+    registerEvent: (event, handler) => setOwn(self.events, event, [...(ownValue(self.events, event) ?? []), handler]),
+    getEvent: (event) => ownValue(self.events, event),
     async emitEvent(event, params) {
       const given = typeof params === 'object' && params !== null ? (params as Free) : {}
       const payload = { ...given, runtime: self, source: given['source'] || 'runtime' }
-      for (const name of [event].flat()) await Promise.all((self.events[name] ?? []).map((handler) => handler(payload)))
+      for (const name of [event].flat()) await Promise.all((ownValue(self.events, name) ?? []).map((handler) => handler(payload)))
     },
     on(event, callback) {
       listeners.set(event, [...(listeners.get(event) ?? []), callback])

@@ -2,6 +2,7 @@
 import { textOfError } from './events.ts'
 import type { ElizaRuntime, ModelMethods, RunState, RuntimeDeps } from './runtime-types.ts'
 import type { Free, ModelHandler } from '../eliza-types.ts'
+import { ownValue } from '../../types/index.ts'
 
 export function modelMethods(self: ElizaRuntime, run: RunState, deps: RuntimeDeps): ModelMethods {
   const { core } = deps
@@ -21,7 +22,7 @@ export function modelMethods(self: ElizaRuntime, run: RunState, deps: RuntimeDep
       if (!input?.trim()) throw new Error('Input cannot be empty')
       const { includeCharacter = true, modelType = core.ModelType['TEXT_LARGE'], user = self.character.name } = options
       // What is not given is there as undefined, so that settings do not fill it in, as in elizaOS.
-      const given = Object.fromEntries(textOptions.map((name) => [name, options[name]]))
+      const given = Object.fromEntries(textOptions.map((name) => [name, ownValue(options, name)]))
       const { responseFormat, ...numbers } = given
       const params = { prompt: promptFor(self, input, includeCharacter), ...numbers, user, responseFormat }
       return { text: String(await self.useModel(String(modelType), params)) }

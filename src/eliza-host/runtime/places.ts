@@ -1,6 +1,7 @@
 /** Worlds, rooms and people that a plugin says exist. */
 import type { ElizaRuntime, PlaceMethods, RuntimeDeps } from './runtime-types.ts'
 import type { Free, Uuid } from '../eliza-types.ts'
+import { ownValue } from '../../types/index.ts'
 
 /** As in elizaOS. */
 const entitiesAtOnce = 5_000
@@ -60,7 +61,7 @@ async function ensureConnection(self: ElizaRuntime, uniqueId: (runtime: object, 
     const created = await self['createEntity']({ id: entityId, names, metadata: { [source]: { id: userId, name, userName } }, agentId })
     if (!created) throw new Error(`Failed to create entity ${entityId}`)
   } else {
-    const known: unknown = there['metadata']?.[source]
+    const known: unknown = ownValue(there['metadata'], source)
     await self.adapter['updateEntity']({
       id: entityId,
       names: [...new Set([...(there['names'] ?? []), ...names])].filter(Boolean),

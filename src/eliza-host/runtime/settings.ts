@@ -1,6 +1,7 @@
 /** Settings in the order of elizaOS, runs, and the model parameters that settings give. */
 import { randomUUID } from 'node:crypto'
 import type { ElizaRuntime, RunState, RuntimeDeps, SettingMethods } from './runtime-types.ts'
+import { setOwn, ownValue } from '../../types/index.ts'
 
 const defaultConversationLength = 32
 
@@ -33,14 +34,15 @@ export function settingMethods(self: ElizaRuntime, run: RunState, { core, settin
     getCurrentRunId: () => (run.runId ??= self.createRunId()),
     setSetting(key, value, secret = false) {
       const kind = secret ? 'secrets' : 'settings'
-      if (value !== null && value !== undefined) (self.character[kind] ??= {})[key] = value
+      if (value !== null && value !== undefined) setOwn((self.character[kind] ??= {}), key, value)
       else self.character[kind] ??= {}
     },
     getSetting(key) {
       const { secrets, settings: own } = self.character
       const nested: unknown = own?.['secrets']
       // An empty text counts as missing, as in elizaOS.
-      const value: unknown = secrets?.[key] || own?.[key] || (isMap(nested) ? nested[key] : undefined) || settings[key]
+      const value: unknown =
+        ownValue(secrets, key) || ownValue(own, key) || (isMap(nested) ? ownValue(nested, key) : undefined) || ownValue(settings, key)
       if (typeof value === 'number' || typeof value === 'boolean') return value
       if (typeof value !== 'string') return null
       const plain = core.decryptStringValue(value, core.getSalt())

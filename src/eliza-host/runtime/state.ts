@@ -1,6 +1,7 @@
 /** What providers say about a message, put together and kept by message. */
 import type { ElizaRuntime, StateMethods } from './runtime-types.ts'
 import type { Free, Memory, Provider, State } from '../eliza-types.ts'
+import { setOwn, ownValue } from '../../types/index.ts'
 
 /** Messages whose state is kept; elizaOS keeps all of them. */
 const keptStates = 500
@@ -13,7 +14,7 @@ export function stateMethods(self: ElizaRuntime): StateMethods {
       const chosen = chooseProviders(self.providers, include ?? [], onlyInclude)
       const fresh = await Promise.all(chosen.map((provider) => ask(self, provider, message, before)))
       const results: Record<string, Free> = { ...(before.data['providers'] as Record<string, Free> | undefined) }
-      for (const [name, result] of fresh) results[name] = result
+      for (const [name, result] of fresh) setOwn(results, name, result)
       const state = join(before, chosen, results)
       if (message.id) remember(self.stateCache, message.id, state)
       return state
@@ -36,13 +37,13 @@ async function ask(self: ElizaRuntime, provider: Provider, message: Memory, stat
 
 function join(before: State, chosen: readonly Provider[], results: Readonly<Record<string, Free>>): State {
   const texts = chosen.flatMap(({ name }) => {
-    const text: unknown = results[name]?.['text']
+    const text: unknown = ownValue(results, name)?.['text']
     return typeof text === 'string' && text.trim() !== '' ? [text] : []
   })
   const names = chosen.map(({ name }) => name)
   const values: Free = { ...before.values }
   for (const name of [...names, ...Object.keys(results).filter((each) => !names.includes(each))]) {
-    const given: unknown = results[name]?.['values']
+    const given: unknown = ownValue(results, name)?.['values']
     if (typeof given === 'object' && given !== null) Object.assign(values, given)
   }
   const text = texts.join('\n')

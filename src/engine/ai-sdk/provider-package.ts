@@ -8,7 +8,7 @@
 import { existsSync, realpathSync } from 'node:fs'
 import { pathToFileURL } from 'node:url'
 import type { LanguageModelV2, LanguageModelV3, LanguageModelV4 } from '@ai-sdk/provider'
-import { OxbowError } from '../../types/index.ts'
+import { ownValue, OxbowError } from '../../types/index.ts'
 import { maxPackageNameChars } from '../limits.ts'
 
 /** Versions of the provider interface that this module tells apart. A newer version is treated as the newest one here. */
@@ -66,7 +66,7 @@ export function createProvider(loaded: unknown, settings: ProviderSettings): (mo
 export function pickFactory(loaded: unknown, packageName: string): Factory | null {
   const exported = (typeof loaded === 'object' && loaded !== null ? loaded : {}) as Record<string, unknown>
   const names = Object.keys(exported)
-    .filter((name) => /^create[A-Z]/.test(name) && typeof exported[name] === 'function')
+    .filter((name) => /^create[A-Z]/.test(name) && typeof ownValue(exported, name) === 'function')
     .sort()
   const plain = (text: string): string => text.toLowerCase().replaceAll(/[^a-z0-9]/g, '')
   const [scope, own] = packageName.includes('/') ? packageName.split('/', 2) : ['', packageName]
@@ -76,7 +76,7 @@ export function pickFactory(loaded: unknown, packageName: string): Factory | nul
     names.find((name) => subject(name) === plain(scope ?? '')) ??
     names.filter((name) => plain(packageName).includes(subject(name))).sort((a, b) => b.length - a.length)[0] ??
     names[0]
-  return found === undefined ? null : (exported[found] as Factory)
+  return found === undefined ? null : (ownValue(exported, found) as Factory)
 }
 
 function checkModel(made: unknown, packageName: string): LoadedModel {

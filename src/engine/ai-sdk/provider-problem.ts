@@ -5,7 +5,7 @@
  */
 import type { APICallError, InvalidResponseDataError, TypeValidationError } from '@ai-sdk/provider'
 import type { Clock } from '../../types/index.ts'
-import { isOxbowError, toFailure } from '../../types/index.ts'
+import { isOxbowError, ownValue, toFailure } from '../../types/index.ts'
 import { streamError } from '../answer.ts'
 import { connectionProblem, readRetryAfter } from '../http/http-exchange.ts'
 import { cleanEndpointText, type Problem, problem, problemOfStatus } from '../model-problem.ts'
@@ -46,7 +46,7 @@ function refused(status: number, error: object, origin: string, { key, clock }: 
 }
 
 function header(headers: unknown, name: string): string | undefined {
-  const value: unknown = typeof headers === 'object' && headers !== null ? (headers as Record<string, unknown>)[name] : undefined
+  const value: unknown = typeof headers === 'object' && headers !== null ? ownValue(headers as Record<string, unknown>, name) : undefined
   return typeof value === 'string' ? value : undefined
 }
 

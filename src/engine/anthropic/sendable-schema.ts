@@ -1,6 +1,6 @@
 /** JSON Schema as the service takes it: a schema that it does not take refuses the whole request. */
 import type { Tool } from '@anthropic-ai/sdk/resources/messages'
-import { isObject, type Json, type JsonObject } from '../../types/index.ts'
+import { isObject, type Json, type JsonObject, ownValue, setOwn } from '../../types/index.ts'
 
 const formats = ['date-time', 'time', 'date', 'duration', 'email', 'hostname', 'uri', 'ipv4', 'ipv6', 'uuid']
 
@@ -15,12 +15,12 @@ export function outputSchema(schema: JsonObject): JsonObject {
   if ($ref !== undefined) return { ...out, $ref }
   const left: Record<string, Json> = { ...rest }
   const take = (name: string): Json | undefined => {
-    const value = left[name]
+    const value = ownValue(left, name)
     delete left[name]
     return value
   }
   const keep = (...names: string[]): void => {
-    for (const name of names) if (left[name] !== undefined) out[name] = take(name)!
+    for (const name of names) if (ownValue(left, name) !== undefined) setOwn(out, name, take(name)!)
   }
 
   const type = take('type')

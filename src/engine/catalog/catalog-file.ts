@@ -9,7 +9,7 @@
  */
 import { readFileSync } from 'node:fs'
 import { readFile, stat } from 'node:fs/promises'
-import { isObject, OxbowError } from '../../types/index.ts'
+import { isObject, ownValue, OxbowError } from '../../types/index.ts'
 import { maxCatalogBytes, maxOverlayBytes } from '../limits.ts'
 import type { Capabilities, ModelEntry, Overlay, ProviderEntry } from './catalog-schema.ts'
 
@@ -64,7 +64,7 @@ export async function readProvider(text: string, id: string, path: string | null
     const value = parseLine(line, () => lineNumber(text, at), path)
     if (typeof value['id'] === 'string') {
       const from = Array.isArray(value['from'])
-        ? (value['from'] as unknown[]).map((key) => sources[String(key)] ?? String(key))
+        ? (value['from'] as unknown[]).map((key) => ownValue(sources, String(key)) ?? String(key))
         : Object.values(sources)
       models.set(value['id'], { entry: check('modelEntry', value, () => lineNumber(text, at)), from })
     } else provider = check('providerEntry', value, () => lineNumber(text, at))

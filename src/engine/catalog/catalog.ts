@@ -6,6 +6,7 @@ import { join } from 'node:path'
 import { maxModelNameChars, nearestNames } from '../limits.ts'
 import type { ModelEntry, Overlay, ProviderEntry } from './catalog-schema.ts'
 import { entryOf, providerIdsIn, readCatalogText, readOverlay, readProvider } from './catalog-file.ts'
+import { setOwn } from '../../types/index.ts'
 
 export interface CatalogFiles {
   readonly overlay?: string
@@ -179,8 +180,8 @@ function layOver(below: LayeredEntry, above: ModelEntry, origin: Origin): Layere
     entry[key] = above[key]
     origins[key] = origin
   }
-  for (const [key, value] of Object.entries(above.limit ?? {})) if (value !== undefined) origins[`limit.${key}`] = origin
-  for (const [key, value] of Object.entries(above.modalities ?? {})) if (value !== undefined) origins[`modalities.${key}`] = origin
+  for (const [key, value] of Object.entries(above.limit ?? {})) if (value !== undefined) setOwn(origins, `limit.${key}`, origin)
+  for (const [key, value] of Object.entries(above.modalities ?? {})) if (value !== undefined) setOwn(origins, `modalities.${key}`, origin)
   entry['limit'] = { ...below.entry.limit, ...defined(above.limit) }
   entry['modalities'] = { ...below.entry.modalities, ...defined(above.modalities) }
   return { entry, origins }

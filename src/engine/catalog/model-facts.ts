@@ -1,5 +1,5 @@
 /** From an entry of the catalog and the overrides of the configuration to the facts that the engine works with. */
-import { builtinProviders, OxbowError } from '../../types/index.ts'
+import { builtinProviders, ownValue, OxbowError } from '../../types/index.ts'
 import type { InputKind, ModelFacts, ModelOverrides, ModelPrice } from '../../types/index.ts'
 import { nearestNames, usualOutputTokens } from '../limits.ts'
 import type { Catalog, CatalogModel, Origin } from './catalog.ts'
@@ -133,7 +133,7 @@ function priceWith(known: ModelPrice | null, overrides: ModelOverrides, { provid
 function unknownModel({ provider, name, nearest = [], elsewhere = [] }: AskedModel): OxbowError {
   const [other] = elsewhere
   if (other !== undefined) {
-    const key = builtinProviders[other]?.keyEnv[0]
+    const key = ownValue(builtinProviders, other)?.keyEnv[0]
     const labels = elsewhere.map((id) => `${id}/${name}`)
     return new OxbowError('bad_config', `${provider} has no model ${JSON.stringify(name)}; there is ${labels.join(', ')}`, {
       hint: `Name the model with its provider, ${labels[0]}${key === undefined ? '' : `, and set ${key}`}.`,
@@ -154,7 +154,7 @@ export function originsOf(
   model: CatalogModel | null,
   overrides: ModelOverrides,
 ): Readonly<Record<keyof Omit<ModelFacts, 'name' | 'provider'>, Origin>> {
-  const origin = (key: string): Origin => model?.origins[key] ?? 'assumed'
+  const origin = (key: string): Origin => ownValue(model?.origins, key) ?? 'assumed'
   const over = (value: number | null, key: string): Origin => (value === null ? origin(key) : 'configuration')
   const isPriced = [overrides.input_price, overrides.output_price, overrides.cache_read_price, overrides.cache_write_price].some(
     (price) => price !== null,

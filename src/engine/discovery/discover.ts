@@ -4,7 +4,7 @@
  * A service is identified by what it answers, never by its port alone. All of them speak OpenAI's `/v1/models`; some speak each
  * other's protocols too.
  */
-import { builtinProviders, type FoundModel, type FoundService, isObject } from '../../types/index.ts'
+import { builtinProviders, type FoundModel, type FoundService, isObject, ownValue } from '../../types/index.ts'
 import {
   discoveryPorts,
   discoveryTimeoutMs,
@@ -148,7 +148,7 @@ function parameterOf(about: Entry | null): number | null {
 function trainedFor(about: Entry): number {
   const info = isObject(about['model_info']) ? about['model_info'] : {}
   const architecture = info['general.architecture']
-  return (typeof architecture === 'string' && count(info[`${architecture}.context_length`])) || Number.POSITIVE_INFINITY
+  return (typeof architecture === 'string' && count(ownValue(info, `${architecture}.context_length`))) || Number.POSITIVE_INFINITY
 }
 
 /**

@@ -5,7 +5,7 @@
  */
 import type { Agent, ClientRequest, IncomingMessage, OutgoingHttpHeaders } from 'node:http'
 import { StringDecoder } from 'node:string_decoder'
-import type { Clock } from '../../types/index.ts'
+import { type Clock, ownValue } from '../../types/index.ts'
 import { maxErrorBodyBytes, type ModelLimits } from '../limits.ts'
 import { cancelled, cleanEndpointText, type Problem, problem, problemOfStatus, stalledProblem } from '../model-problem.ts'
 import { lengthOf } from './request-body.ts'
@@ -272,7 +272,7 @@ export function connectionProblem(error: NodeJS.ErrnoException, endpoint: Pick<E
   if (code.startsWith('HPE_')) return problem('model_garbled', `${origin} does not speak HTTP.`, 'Check the base URL.')
   return problem(
     'model_unreachable',
-    `${origin} cannot be reached: ${reasons[code] ?? 'the connection was dropped'}.`,
+    `${origin} cannot be reached: ${ownValue(reasons, code) ?? 'the connection was dropped'}.`,
     'Check the base URL and the network, then send the message again.',
     true,
   )

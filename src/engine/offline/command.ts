@@ -3,7 +3,7 @@
  * taken out of a sentence before its grammar is looked at, so that a quoted "delete everything" is never a command; its place holders
  * (NUL, number, NUL) are one word to the grammar.
  */
-import type { JsonObject } from '../../types/index.ts'
+import { type JsonObject, ownValue } from '../../types/index.ts'
 
 export type Command =
   | { readonly kind: 'list'; readonly path: string; readonly depth: number; readonly named: string }
@@ -101,7 +101,7 @@ function quoteAt(text: string, at: number, unclosed: Set<string>): { content: st
     // The word after an opening fence names a language and is no content.
     return { content: text.slice(at + 3, end).replace(/^[\w+-]*\n/, ''), end: end + 3 }
   }
-  const close = marks[text[at] ?? '']
+  const close = ownValue(marks, text[at] ?? '')
   if (close === undefined || unclosed.has(close) || (at > 0 && !/[\s(=:,[]/.test(text[at - 1] ?? ''))) return null
   const escapes = text[at] === '"' || text[at] === "'"
   for (let end = at + 1; end < text.length; end += 1) {
@@ -118,7 +118,7 @@ function quoteAt(text: string, at: number, unclosed: Set<string>): { content: st
 
 function unescape(text: string): string {
   const known: Record<string, string> = { n: '\n', t: '\t', r: '\r', '"': '"', "'": "'", '\\': '\\' }
-  return text.replaceAll(/\\(.)/gs, (whole, letter: string) => known[letter] ?? whole)
+  return text.replaceAll(/\\(.)/gs, (whole, letter: string) => ownValue(known, letter) ?? whole)
 }
 
 /** @returns the path as tools know it. Words for "here" and an empty text are the shared folder. */

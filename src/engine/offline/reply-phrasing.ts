@@ -1,5 +1,5 @@
 /** All replies of the offline interpreter. */
-import { headOf, truncate } from '../../types/index.ts'
+import { headOf, ownValue, truncate } from '../../types/index.ts'
 import { shownResultChars, storyActs } from '../limits.ts'
 import type { Command, ToolCommand } from './command.ts'
 import type { Exchange } from './conversation.ts'
@@ -151,7 +151,7 @@ function forPerson(text: string): string {
   const [line = '', ...output] = message.split('\n')
   // The text does not mark where the hint begins. Messages are one sentence, and some add that nothing was done.
   const sentence = /^.*?\.(?= [A-Z]|$)(?: Nothing was [^.]*\.| It was not [^.]*\.)?/.exec(line)?.[0] ?? line
-  return cut([[sentence, advice[code] ?? ''].join(' ').trim(), ...output].join('\n'))
+  return cut([[sentence, ownValue(advice, code) ?? ''].join(' ').trim(), ...output].join('\n'))
 }
 
 function cut(text: string): string {

@@ -12,7 +12,9 @@ import {
   type JsonObject,
   type MediaPart,
   type ModelFacts,
+  ownValue,
   parseObject,
+  setOwn,
   type ToolCallPart,
 } from '../../types/index.ts'
 import { sendableName, sendableObject } from '../http/request-body.ts'
@@ -155,7 +157,7 @@ function strictOf(value: Json | undefined, depth: number): JsonObject | null {
     if (dropped.has(keyword) || isOfObjects(keyword)) continue
     const strict = kept.has(keyword) ? content : strictKeyword(keyword, content, depth)
     if (strict === null) return null
-    made[keyword === 'oneOf' ? 'anyOf' : keyword] = strict
+    setOwn(made, keyword === 'oneOf' ? 'anyOf' : keyword, strict)
   }
   if (!mayBe(value, 'object')) return isOpenArray(value) ? null : made
   const closed = closedObject(value, depth)
@@ -203,7 +205,7 @@ function closedObject(value: JsonObject, depth: number): JsonObject | null {
   const names = Object.keys(strict)
   if ([...must].some((name) => typeof name !== 'string' || !Object.hasOwn(strict, name))) return null
   // A property that may be missing can end a recursion; required, it would never end.
-  if (names.some((name) => !must.has(name) && JSON.stringify(strict[name]).includes('"$ref"'))) return null
+  if (names.some((name) => !must.has(name) && JSON.stringify(ownValue(strict, name)).includes('"$ref"'))) return null
   return { properties: strict, required: names, additionalProperties: false }
 }
 

@@ -10,6 +10,7 @@ import {
   type Json,
   type JsonObject,
   type ModelEvent,
+  ownValue,
   type ToolCallPart,
   type ToolSpec,
 } from '../../types/index.ts'
@@ -226,7 +227,7 @@ function unwrap(text: string, value: JsonObject, tool: ToolSpec | undefined): st
   const wrapper = names.find((name) => wrappers.has(name))
   const naming = names.find((name) => name !== wrapper)
   if (wrapper === undefined) return null
-  if (naming !== undefined && !(namings.has(naming) && isNameOf(value[naming], tool))) return null
+  if (naming !== undefined && !(namings.has(naming) && isNameOf(ownValue(value, naming), tool))) return null
   // A name that occurs twice has two values, which is ambiguous.
   const members = readMembers(text, 2)
   if (members === null || members.length !== names.length) return null

@@ -7,7 +7,7 @@
  * - times, durations and UUIDs, in the system prompt and in tool results, but not in the words of a person or the model.
  * Text that was erased from the recording matches any text in its place, and so does an answer that a replay gave in place of one.
  */
-import { erasedText, isObject, recalledBeginning } from '../../types/index.ts'
+import { erasedText, isObject, ownValue, recalledBeginning } from '../../types/index.ts'
 
 /** One compared value of a request. */
 interface Leaf {
@@ -33,12 +33,12 @@ export function readConversation(body: Buffer): Conversation | null {
   if (!isObject(request)) return null
   const leaves: Leaf[] = []
   for (const name of ['system', 'instructions', 'systemInstruction']) {
-    walk(request[name], { at: name, key: 'text', unstable: true, answered: false }, leaves)
+    walk(ownValue(request, name), { at: name, key: 'text', unstable: true, answered: false }, leaves)
   }
   for (const [place, name] of toolNames(request['tools']).entries()) {
     leaves.push({ at: `tools[${place}].name`, key: 'tool', text: name, answered: false })
   }
-  for (const name of ['messages', 'input', 'contents']) walk(request[name], { ...nowhere, at: name }, leaves)
+  for (const name of ['messages', 'input', 'contents']) walk(ownValue(request, name), { ...nowhere, at: name }, leaves)
   return leaves
 }
 

@@ -5,7 +5,7 @@
 import type { IncomingMessage, Server, ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import type { ChatCompletionChunk } from 'openai/resources/chat/completions'
-import { isObject } from '../../types/index.ts'
+import { isObject, ownValue } from '../../types/index.ts'
 import { maxScriptedRequestBytes } from '../limits.ts'
 import { chooseStep, chunksOf, type Scenario, type ScenarioEvent, type ScenarioStep, viewRequest } from './scenario.ts'
 
@@ -241,5 +241,5 @@ function sse(value: object): string {
 
 function statusOf(code: string): number {
   const statuses: Record<string, number> = { model_auth: 401, model_refused: 400, model_rate_limited: 429 }
-  return statuses[code] ?? 500
+  return ownValue(statuses, code) ?? 500
 }

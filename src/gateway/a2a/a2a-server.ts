@@ -5,7 +5,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { TLSSocket } from 'node:tls'
 import type { Kernel } from '../../kernel/index.ts'
-import { type ErrorCode, errorTable, type Failure, isOxbowError, type JsonObject, OxbowError } from '../../types/index.ts'
+import { type ErrorCode, errorTable, type Failure, isOxbowError, type JsonObject, ownValue, OxbowError } from '../../types/index.ts'
 import { isLoopback } from '../admission.ts'
 import { type Client, type Clients, TooMany } from '../clients.ts'
 import { describeFailure } from '../frames.ts'
@@ -244,7 +244,7 @@ function originOf({ headers, socket }: IncomingMessage, ownHost: string): string
 }
 
 function headerOf({ headers }: IncomingMessage, name: string): string {
-  const value = headers[name]
+  const value = ownValue(headers, name)
   return typeof value === 'string' ? value.trim() : ''
 }
 

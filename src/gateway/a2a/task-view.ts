@@ -11,6 +11,7 @@ import {
   isObject,
   type Json,
   type JsonObject,
+  ownValue,
   OxbowError,
   type RecordView,
   type SessionId,
@@ -181,7 +182,7 @@ function endOf({ status, code, failure }: JsonObject, phase: string, at: number)
 }
 
 function textIn(value: Json | undefined, field: string): string {
-  const found = isObject(value) ? value[field] : undefined
+  const found = isObject(value) ? ownValue(value, field) : undefined
   return typeof found === 'string' ? found : ''
 }
 

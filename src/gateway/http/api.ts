@@ -17,8 +17,10 @@ import {
   type Json,
   type JsonObject,
   once,
+  ownValue,
   OxbowError,
   type SessionId,
+  setOwn,
 } from '../../types/index.ts'
 import { type Client, type Clients, TooMany } from '../clients.ts'
 import { describeFailure } from '../frames.ts'
@@ -184,7 +186,7 @@ function queryOf(url: URL, schema: JsonObject): JsonObject {
   const fields: Record<string, string | string[]> = {}
   for (const name of new Set(url.searchParams.keys())) {
     const values = url.searchParams.getAll(name)
-    fields[name] = values.length === 1 ? values[0]! : values
+    setOwn(fields, name, values.length === 1 ? values[0]! : values)
   }
   return typed(fields, schema)
 }
@@ -198,8 +200,9 @@ function typed(fields: Readonly<Record<string, string | string[]>>, schema: Json
     return text
   }
   const entries = Object.entries(fields).map(([name, value]): readonly [string, Json] => {
-    const property = isObject(properties[name]) ? properties[name] : {}
-    const type = property['type'] ?? (name === 'page' || name === 'limit' ? 'integer' : undefined)
+    const property = ownValue(properties, name)
+    const type =
+      (isObject(property ?? null) ? (property as JsonObject) : {})['type'] ?? (name === 'page' || name === 'limit' ? 'integer' : undefined)
     if (type === 'array') return [name, [value].flat()]
     return [name, Array.isArray(value) ? value : read(value, type)]
   })
@@ -233,7 +236,7 @@ function inputOf(route: Route, fields: JsonObject, schema: JsonObject): CallInpu
 }
 
 function wholeNumber(fields: JsonObject, name: string, usual: number, max: number): number {
-  const value = fields[name] ?? usual
+  const value = ownValue(fields, name) ?? usual
   if (typeof value === 'number' && Number.isInteger(value) && value >= 1 && value <= max) return value
   throw new OxbowError('bad_input', `${name} must be a whole number from 1 to ${max}.`, { hint: `Leave it out for ${usual}.` })
 }
@@ -243,7 +246,7 @@ function answerOf({ list, status = 200 }: Route, outcome: CallOutcome, { page, l
   const output = (outcome.output ?? { text: outcome.text }) as Json
   if (list === undefined) return { status, body: isObject(output) ? output : { value: output } }
   const rest = isObject(output) ? output : {}
-  const all = (isObject(output) ? output[list] : output) as readonly Json[]
+  const all = (isObject(output) ? ownValue(output, list) : output) as readonly Json[]
   const { [list]: _, ...others } = rest
   const items = all.slice((page - 1) * limit, page * limit)
   return { status, body: { ...others, items, total: typeof others['total'] === 'number' ? others['total'] : all.length, page, limit } }

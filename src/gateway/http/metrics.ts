@@ -1,6 +1,6 @@
 /** `/metrics` in the text format of Prometheus 0.0.4: requests of this API, and what `resources.show` and `budget.show` know of the guest. */
 import type { Kernel } from '../../kernel/index.ts'
-import { isObject, type JsonObject } from '../../types/index.ts'
+import { isObject, type JsonObject, ownValue } from '../../types/index.ts'
 import { outputOf } from './messages.ts'
 
 export interface Metrics {
@@ -93,7 +93,7 @@ function callsIn(calls: unknown): readonly Sample[] {
 }
 
 function inside(value: unknown, ...path: readonly string[]): unknown {
-  return path.reduce<unknown>((at, name) => (isObject(at) ? at[name] : undefined), value)
+  return path.reduce<unknown>((at, name) => (isObject(at) ? ownValue(at, name) : undefined), value)
 }
 
 type Sample = readonly [labels: string, value: number]

@@ -4,7 +4,7 @@
  */
 import { z } from 'zod'
 import type { CallReference, Kernel } from '../../kernel/index.ts'
-import { type ErrorCode, errorTable, isObject, type Json, type JsonObject, OxbowError } from '../../types/index.ts'
+import { type ErrorCode, errorTable, isObject, type Json, type JsonObject, ownValue, OxbowError, setOwn } from '../../types/index.ts'
 import { messageSchema } from './messages.ts'
 import { type Route, routes } from './routes.ts'
 
@@ -29,7 +29,7 @@ export async function openApi(calls: References): Promise<JsonObject> {
     ...[...calls.keys()].map((call): Route => ({ method: 'POST', path: `/calls/${call}`, call })),
   ]
   const paths: Record<string, Record<string, Json>> = {}
-  const put = (path: string, operations: JsonObject): void => void (paths[path] = { ...paths[path], ...operations })
+  const put = (path: string, operations: JsonObject): void => setOwn(paths, path, { ...ownValue(paths, path), ...operations })
   for (const route of all) {
     const operation = operationOf(route, calls.get(route.call)!, schemas)
     put(`/api/v1${route.path.replaceAll('+}', '}')}`, { [route.method.toLowerCase()]: operation })
@@ -75,7 +75,7 @@ function createSchemas(): Schemas {
       const { $defs: definitions, ...rest } = JSON.parse(
         JSON.stringify(schema).replaceAll('"#/$defs/', `"#/components/schemas/${name}.`),
       ) as JsonObject
-      for (const [key, definition] of Object.entries(definitions as JsonObject)) all[`${name}.${key}`] = definition
+      for (const [key, definition] of Object.entries(definitions as JsonObject)) setOwn(all, `${name}.${key}`, definition)
       return rest
     },
   }
@@ -136,7 +136,7 @@ function parametersOf(route: Route, { inPath, properties, others, required }: Fi
   const query = asQuery ? others.filter(([name]) => list === undefined || (name !== 'limit' && name !== 'page')) : []
   const named = (name: string): JsonObject => ({ $ref: `#/components/parameters/${name}` })
   return [
-    ...inPath.map((name) => ({ name, in: 'path', required: true, schema: properties[name] ?? { type: 'string' } })),
+    ...inPath.map((name) => ({ name, in: 'path', required: true, schema: ownValue(properties, name) ?? { type: 'string' } })),
     ...query.map(([name, schema]) => ({ name, in: 'query', required: required.includes(name), schema })),
     ...(list === undefined ? [] : [named('Page'), named('Limit')]),
     ...(method === 'POST' ? [named('IdempotencyKey')] : []),
@@ -163,7 +163,7 @@ function outputOf({ name, output }: Reference, list: string | undefined, schemas
   const schema = schemas.embed(`${name}.output`, output)
   if (list === undefined) return schema['type'] === 'object' ? schema : { type: 'object' }
   const properties = isObject(schema['properties']) ? schema['properties'] : {}
-  const array = list === '' ? schema : properties[list]
+  const array = list === '' ? schema : ownValue(properties, list)
   const items = isObject(array) && isObject(array['items']) ? array['items'] : {}
   return { allOf: [{ $ref: '#/components/schemas/Page' }, { type: 'object', properties: { items: { type: 'array', items } } }] }
 }

@@ -6,6 +6,7 @@ import { createReadStream, existsSync, readdirSync, statSync } from 'node:fs'
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { join } from 'node:path'
 import { pipeline } from 'node:stream'
+import { ownValue } from '../../types/index.ts'
 
 /** Answers every GET that nothing else answers. */
 export type WebFiles = (request: IncomingMessage, response: ServerResponse, path: string) => void
@@ -76,7 +77,7 @@ function listFiles(folder: string): ReadonlyMap<string, WebFile> {
   const names = readdirSync(folder, { recursive: true, encoding: 'utf8' }).map((name) => name.replaceAll('\\', '/'))
   return new Map(
     names.flatMap((name): [string, WebFile][] => {
-      const type = types[name.split('.').at(-1) ?? '']
+      const type = ownValue(types, name.split('.').at(-1) ?? '')
       const file = join(folder, name)
       if (type === undefined || !statSync(file).isFile()) return []
       const brotliBytes = statSync(`${file}.br`, { throwIfNoEntry: false })?.size ?? null

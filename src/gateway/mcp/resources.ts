@@ -6,7 +6,7 @@
 import { randomUUID } from 'node:crypto'
 import { posix } from 'node:path'
 import type { ForeignCalls, ForeignEnd } from '../../kernel/index.ts'
-import { type CallId, type JsonObject, mediaTypeOf, OxbowError, type SessionId } from '../../types/index.ts'
+import { type CallId, type JsonObject, mediaTypeOf, ownValue, OxbowError, type SessionId } from '../../types/index.ts'
 import { maxMcpPage, maxResourceBytes, resourceRestMs } from '../limits.ts'
 import { cursorAt, type Offer, type Page, pageOf, type Resource, type ResourceContent, startOf } from './offer.ts'
 
@@ -168,7 +168,7 @@ function pathOf(uri: string): string {
 /** Of text, which has no type of its own. */
 function byName(path: string): string {
   const types: JsonObject = { '.md': 'text/markdown', '.json': 'application/json', '.csv': 'text/csv', '.html': 'text/html' }
-  const type = types[posix.extname(path).toLowerCase()]
+  const type = ownValue(types, posix.extname(path).toLowerCase())
   return typeof type === 'string' ? type : 'text/plain'
 }
 

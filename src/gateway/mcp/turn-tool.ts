@@ -13,6 +13,7 @@ import {
   isObject,
   isUuid,
   type JsonObject,
+  ownValue,
   OxbowError,
   type PendingApproval,
   sentFiles,
@@ -151,7 +152,10 @@ function createTurnRun({ kernel, foreign, turns }: TurnDeps, started: Started, p
 function parkedOf(record: Extract<KernelEvent, { type: 'record' }>['record']): PendingApproval {
   const body = isObject(record.body) ? record.body : {}
   const { call, session, turn, name, at } = record
-  const text = (field: string): string => (typeof body[field] === 'string' ? body[field] : '')
+  const text = (field: string): string => {
+    const value = ownValue(body, field)
+    return typeof value === 'string' ? value : ''
+  }
   return { call, session: session as SessionId, turn: turn as TurnId, name, at, input: text('input'), reason: text('reason') }
 }
 

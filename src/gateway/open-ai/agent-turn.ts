@@ -15,6 +15,7 @@ import {
   isOxbowError,
   type Json,
   type JsonObject,
+  ownValue,
   OxbowError,
   type RecordView,
   type SentFile,
@@ -205,7 +206,10 @@ function failureOf({ code, message, hint, text, status }: JsonObject): Failure |
 /** Each generation of a turn has its own usage; the input of each counts, as it is paid for. */
 function addUsage(usage: Usage, added: Json | undefined): void {
   if (!isObject(added)) return
-  const count = (name: string): number => (typeof added[name] === 'number' ? added[name] : 0)
+  const count = (name: string): number => {
+    const value = ownValue(added, name)
+    return typeof value === 'number' ? value : 0
+  }
   usage.inputTokens += count('inputTokens')
   usage.cachedTokens += count('cacheReadTokens')
   usage.outputTokens += count('outputTokens')

@@ -9,6 +9,7 @@
  */
 import { maxExtendedHeaderBytes } from '../limits.ts'
 import { blockBytes, noArchive, parseHeader, parseRecords, type TarHeader, type TarKind } from './tar-header.ts'
+import { ownValue } from '../../types/index.ts'
 
 export interface TarEntry {
   readonly kind: TarKind
@@ -130,7 +131,7 @@ function beginBody(reading: Reading, state: 'extended' | 'body', bytes: number):
 function* endBody(reading: Reading): Generator<TarEvent> {
   const { flag } = reading.header!
   if (reading.state === 'extended') reading.extended = readExtended(flag, takeGathered(reading), reading.extended)
-  else if (kinds[flag] === 'file') yield { kind: 'end' }
+  else if (ownValue(kinds, flag) === 'file') yield { kind: 'end' }
   reading.state = 'header'
 }
 
@@ -161,9 +162,9 @@ function readExtended(flag: string, body: Buffer, extended: Extended): Extended 
 }
 
 function toEntry(header: TarHeader, extended: Extended): TarEntry {
-  const kind = kinds[header.flag]
+  const kind = ownValue(kinds, header.flag)
   const name = toText(extended.name ?? header.name)
-  if (kind === undefined) throw noArchive(`${name} is ${names[header.flag] ?? 'of an unknown kind'}`)
+  if (kind === undefined) throw noArchive(`${name} is ${ownValue(names, header.flag) ?? 'of an unknown kind'}`)
   const bytes = extended.bytes ?? header.bytes
   if (!Number.isSafeInteger(bytes)) throw noArchive(`${name} has an impossible size`)
   // Readers differ on whether a body follows, and would see two different archives.

@@ -2,7 +2,7 @@
  * What is shown of a page: its accessibility tree, with a ref for each element that can be acted on, or its text. The driver reads both in
  * an isolated world, which scripts of the page cannot reach.
  */
-import type { BrowserView } from '../../types/index.ts'
+import { type BrowserView, ownValue } from '../../types/index.ts'
 import { failed } from '../failure.ts'
 import { frameMs, lookMs, maxAddressCharacters, maxPageCharacters, maxTitleCharacters, maxTreeElements } from '../limits.ts'
 import { findElement } from './page-action.ts'
@@ -171,7 +171,7 @@ export function pageAddress(input: string): string {
     throw failed(
       'bad_input',
       `The browser does not open ${/^[a-z-]{1,20}:$/.test(protocol) ? protocol : 'such'} addresses.`,
-      advice[protocol] ?? general,
+      ownValue(advice, protocol) ?? general,
     )
   }
   if (address.username !== '' || address.password !== '') {

@@ -1,6 +1,6 @@
 /** Rights that are limited to resources: which files, hosts and skills a call reaches, and whether its caller's rights cover them. A denial wins. */
 import { posix } from 'node:path'
-import { type Call, type Caller, type Failure, isObject, type RightLimits } from '../../types/index.ts'
+import { type Call, type Caller, type Failure, isObject, ownValue, type RightLimits } from '../../types/index.ts'
 
 /**
  * Fields that hold what a call reaches. A call that is not listed reaches what its input does not tell, such as a command: a limited
@@ -44,7 +44,7 @@ export function refuseLimited({ actor, limits, rights }: Caller, call: Call, inp
   const outside = reached.find((one) => !isCovered(one))
   if (outside === undefined) return null
   const refusal = beyond(call, `reaches ${outside}, which ${call.right} does not cover`, `Grant "${call.right}:${outside}"`)
-  const list = manifestLists[call.right]
+  const list = ownValue(manifestLists, call.right)
   if (!actor.startsWith('plugin:') || list === undefined) return refusal
   return { ...refusal, hint: `Its manifest allows it with "${outside}" under rights.${list}, if the agent that it works for may, too.` }
 }
@@ -82,10 +82,10 @@ function resourcesOf({ name }: Call, input: unknown): readonly string[] | null {
     const tags = isObject(input) ? input['tags'] : undefined
     return Array.isArray(tags) && tags.length > 0 ? tags.map(String) : ['memories without a tag']
   }
-  const fields = resourceFields[name]
+  const fields = ownValue(resourceFields, name)
   if (fields === undefined || !isObject(input)) return null
   const found = fields.map((field) => {
-    const value = input[field]
+    const value = ownValue(input, field)
     if (typeof value !== 'string') return null
     return field === 'url' ? hostOf(value) : field === 'name' ? value.normalize('NFKC') : workspacePath(value)
   })

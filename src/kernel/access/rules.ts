@@ -11,7 +11,16 @@
  */
 import { createHash } from 'node:crypto'
 import { posix } from 'node:path'
-import { type CommandInputs, type Config, isObject, type Json, type Label, OxbowError, type SessionId } from '../../types/index.ts'
+import {
+  type CommandInputs,
+  type Config,
+  isObject,
+  type Json,
+  type Label,
+  ownValue,
+  OxbowError,
+  type SessionId,
+} from '../../types/index.ts'
 import type { Documents } from '../state/documents.ts'
 import { inputsDigest } from './command-inputs.ts'
 import { clientAsk } from '../stages/policy.ts'
@@ -135,7 +144,7 @@ function fits(rule: FieldRule, value: Json): boolean {
 /** @returns the narrowest rule of the scope that covers the call. @throws OxbowError `bad_input` where the scope does not apply */
 export function learnRule(scope: RuleScope, asking: Asking, settings: string, origin: Pick<Rule, 'by' | 'at' | 'from'>): Rule {
   const values = fieldsOf(asking.input)
-  const content = contentFields[asking.call] ?? []
+  const content = ownValue(contentFields, asking.call) ?? []
   const fields = values.map(([field, value]): FieldRule => {
     if (asking.call === clientAsk && field === 'call') return { field, is: 'any' }
     if (scope === 'call') return exact(field, value)

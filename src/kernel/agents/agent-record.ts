@@ -8,6 +8,7 @@ import {
   type ErrorCode,
   type Json,
   type JsonObject,
+  ownValue,
   type SandboxTier,
   type SessionId,
   truncate,
@@ -151,7 +152,7 @@ export const messageTurn = (call: CallId): TurnId => derivedId('message', call) 
 /** How its parent hears of an end. The answer is what others wrote: the caller fences it. */
 export function mailText({ name, id, state, reason, reply }: AgentRecord, fence: (text: string) => string): string {
   const ends = { idle: 'has answered and waits for messages', done: 'is done', failed: 'failed', killed: 'was killed' } as const
-  const head = `[Agent ${name} (${id}) ${state in ends ? ends[state as keyof typeof ends] : state}${reason === '' ? '' : `: ${reason}`}]`
+  const head = `[Agent ${name} (${id}) ${ownValue(ends, state as keyof typeof ends) ?? state}${reason === '' ? '' : `: ${reason}`}]`
   if (reply === '') return head
   const more = reply.length > maxMailCharacters ? '\nThis is its beginning; agent_wait returns more.' : ''
   return `${head}\n${fence(truncate(reply, maxMailCharacters))}${more}`

@@ -35,7 +35,6 @@ type Who = Pick<Caller, 'session' | 'actor'>
 
 export interface Book {
   isEmpty(): boolean
-  limitsMoney(): boolean
   /** Reads the accounts of a caller. @returns undefined if all are in memory */
   load(who: Who): Promise<void> | undefined
   /** The accounts of a caller, from the bottom. */
@@ -96,7 +95,6 @@ export async function openBook(deps: BookDeps): Promise<Book> {
 
   return {
     isEmpty: () => definitions.size === 0,
-    limitsMoney: () => [...definitions.values()].some(({ limits }) => (limits.micro_dollars ?? 0) > 0),
     load: (who) => (isLoaded(who) ? undefined : prepare(who).then(carvings.refresh)),
     chain,
     observe(changes) {

@@ -199,16 +199,21 @@ function removeCall({ budgets, documents }: BudgetCallDeps): Call<Place, Place> 
   }
 }
 
-/** Sets the budget of a program for each day, unless it is so already. */
+/** Sets the budget of a program for each day, unless it is so already. @param limits null: removes all budgets that are its alone */
 export async function limitProgram(
   { budgets, documents }: Pick<BudgetCallDeps, 'budgets' | 'documents'>,
   now: number,
   of: Parameters<Documents['change']>[0],
   scope: `program:${string}` | `plugin:${string}`,
-  limits: Pick<Limits, 'tokens' | 'micro_dollars'>,
+  limits: Pick<Limits, 'tokens' | 'micro_dollars'> | null,
 ): Promise<void> {
   // In memory first: a book that is opened later would not hear of the change.
-  await budgets.book()
+  const book = await budgets.book()
+  if (limits === null) {
+    const own = book.definitions().filter((each) => each.scope === scope)
+    const changes = own.map(({ window }) => ({ category: budgetCategory, name: budgetName(scope, window), value: null }))
+    return changes.length === 0 ? undefined : documents.put(of, changes)
+  }
   await documents.change<Definition>(of, budgetCategory, budgetName(scope, 'day'), (current) =>
     isDeepStrictEqual(current?.value.limits, limits) ? undefined : { scope, window: 'day', limits, since: current?.value.since ?? now },
   )

@@ -18,6 +18,7 @@ import {
   type JsonObject,
   type Label,
   noSpend,
+  ownValue,
   OxbowError,
   type SessionId,
   type Spend,
@@ -238,7 +239,7 @@ async function firstTurn(store: Store, session: SessionId): Promise<readonly [un
 
 function textIn(body: unknown, name: string): string {
   if (isErased(body) || typeof body !== 'object' || body === null) return ''
-  const value = (body as JsonObject)[name]
+  const value = ownValue(body as JsonObject, name)
   return typeof value === 'string' ? value : ''
 }
 

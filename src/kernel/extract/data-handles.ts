@@ -2,7 +2,7 @@
  * Texts that an agent passes on without having read them. A reading gives a handle for each, `[data:…]`; in the input of a call the gate puts the
  * text in its place, and the call has the labels of the text, too.
  */
-import { type Caller, type CallId, isObject, joinOrigins, type Label, type LabelOrigin } from '../../types/index.ts'
+import { type Caller, type CallId, isObject, joinOrigins, type Label, type LabelOrigin, ownValue } from '../../types/index.ts'
 import { maxKeptTexts } from '../limits.ts'
 import { holdsHandle, join, type Labels } from '../stages/policy.ts'
 import type { DocumentChange, Documents } from '../state/documents.ts'
@@ -79,6 +79,6 @@ async function fill(
   // Whoever reads apart sees the labels in its scope afterwards.
   if (caller.scope !== undefined)
     return { caller: { ...caller, scope: Object.assign(caller.scope, { labels, origins }) }, input: put(input) }
-  const fields = Object.keys(input).filter((key) => holdsHandle(input[key]))
+  const fields = Object.keys(input).filter((key) => holdsHandle(ownValue(input, key)))
   return { caller: { ...caller, scope: { kind: 'carried', labels, origins, fields } }, input: put(input) }
 }

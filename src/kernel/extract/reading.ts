@@ -3,7 +3,7 @@
  * enumerations, presence, lengths of arrays) are counted in bits, by the schema and never by the value, and become free of the label
  * `untrusted`; texts never do. So whoever writes a source decides at most these bits of what the reader's caller sees.
  */
-import { isObject, type Json, type JsonObject, OxbowError } from '../../types/index.ts'
+import { isObject, type Json, type JsonObject, ownValue, OxbowError } from '../../types/index.ts'
 import { maxReadingLevels } from '../limits.ts'
 
 /** A schema that a reading may have, with what each part of it carries. */
@@ -130,8 +130,8 @@ export function release(reading: Reading, value: Json, keep: (text: string) => s
       return Array.isArray(value) ? value.map((each) => release(reading.of, each, keep)) : []
     case 'object':
     default: {
-      const fields = [...reading.fields].filter(([name]) => isObject(value) && name in value)
-      return Object.fromEntries(fields.map(([name, part]) => [name, release(part, (value as JsonObject)[name] as Json, keep)]))
+      const fields = [...reading.fields].filter(([name]) => isObject(value) && Object.hasOwn(value, name))
+      return Object.fromEntries(fields.map(([name, part]) => [name, release(part, ownValue(value as JsonObject, name) as Json, keep)]))
     }
   }
 }

@@ -2,7 +2,7 @@
  * The flow of labels beyond the conversation: labels of files, and the rules of `[flow]`. Loaded with the first session that reads private
  * data, with the first rule, or where an earlier guest has left labels of files; until then the gate judges by the session alone.
  */
-import { type Call, type Caller, type Clock, type Config, type FlowPolicy, isObject, type Sandbox } from '../../types/index.ts'
+import { type Call, type Caller, type Clock, type Config, type FlowPolicy, isObject, ownValue, type Sandbox } from '../../types/index.ts'
 import { workspacePath } from '../access/right-limits.ts'
 import type { FileFlow, OpenedFlow, Sessions } from '../sessions.ts'
 import {
@@ -119,7 +119,7 @@ async function judgeCall(deps: Judging, session: Provenance, caller: Caller, cal
   const matter = flowMatter(caller, call, policy, deps.lasting(call, input))
   if (!isRuled && isForPerson(call, policy)) return freeFlow
   if (matter === null && !isRuled) return judgeShared(deps, held, caller, call)
-  const own = policy.sinks[call.name] ?? {}
+  const own = ownValue(policy.sinks, call.name) ?? {}
   const decision = matter === null ? decideAll(held.labels, places) : decideAll(held.labels, places, own, matter.decisions)
   const what = isSink ? `${call.name} sends data outside${addressOf(to)}` : (matter?.what ?? doesWhat(call, to, models))
   const verdict = verdictOf(decision, what, held)
@@ -134,7 +134,7 @@ function modelsOf(
   const names = [asked === '' ? (model.name.includes('/') ? model.name : `${model.provider}/${model.name}`) : asked, ...model.fallback]
   return names.map((name) => {
     const provider = name.includes('/') ? name.slice(0, name.indexOf('/')) : model.provider
-    const url = provider === model.provider && model.base_url !== '' ? model.base_url : (providers[provider]?.base_url ?? '')
+    const url = provider === model.provider && model.base_url !== '' ? model.base_url : (ownValue(providers, provider)?.base_url ?? '')
     // Where a plugin sends a conversation is its own affair: no address of the configuration says it.
     const isPlugin = [name, provider].some((each) => each.startsWith('plugin:'))
     return {
@@ -157,7 +157,7 @@ async function judgeShared({ policy, running, sandbox }: Judging, session: Prove
   const isOnline = running.all().some(({ name }) => name.startsWith('shell.online')) || (await hasOnlineSession(sandbox))
   if (!isOnline) return freeFlow
   const held = { labels: join(written, ['untrusted']), from: session.from }
-  const decision = decideAll(held.labels, [], policy.sinks[call.name] ?? {}, policy)
+  const decision = decideAll(held.labels, [], ownValue(policy.sinks, call.name) ?? {}, policy)
   return verdictOf(decision, `${call.name} changes files that a running program with network can read`, held)
 }
 
@@ -183,7 +183,7 @@ function pathsIn(value: unknown, depth: number): readonly string[] {
   if (typeof value === 'string') return /^\/(?:shared|tmp)\b/.test(value) ? [workspacePath(value) ?? value] : []
   if (Array.isArray(value)) return value.flatMap((one: unknown) => pathsIn(one, depth - 1))
   if (!isObject(value)) return []
-  const relative = ['path', 'file'].flatMap((key) => (typeof value[key] === 'string' ? (workspacePath(value[key]) ?? []) : []))
+  const relative = [value['path'], value['file']].flatMap((path) => (typeof path === 'string' ? (workspacePath(path) ?? []) : []))
   return [...relative, ...Object.values(value).flatMap((one) => pathsIn(one, depth - 1))]
 }
 

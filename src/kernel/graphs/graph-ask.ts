@@ -3,7 +3,16 @@
  * survives a restart. Allowing it as it is takes the first choice; another answer is the same input with `answer`.
  */
 import { z } from 'zod'
-import { type Call, type CallId, type Json, OxbowError, type PendingApproval, problemLines, type SchemaChecker } from '../../types/index.ts'
+import {
+  type Call,
+  type CallId,
+  type Json,
+  ownValue,
+  OxbowError,
+  type PendingApproval,
+  problemLines,
+  type SchemaChecker,
+} from '../../types/index.ts'
 import { processRight } from '../stages/policy.ts'
 import type { Graph } from './graph-definition.ts'
 
@@ -75,9 +84,9 @@ export async function answeredInput(
   if (!isAllowed(choices, answer))
     throw new OxbowError('bad_input', `The answer must be one of: ${choices.join(', ')}.`, { hint: 'Answer with one of them.' })
   for (const graph of graphs) {
-    const save = graph.nodes[node]?.type === 'ask' ? (graph.nodes[node]?.save ?? {}) : {}
+    const save = ownValue(graph.nodes, node)?.type === 'ask' ? (ownValue(graph.nodes, node)?.save ?? {}) : {}
     for (const [field, part] of Object.entries(save)) {
-      const schema = part === 'answer' ? graph.state[field] : undefined
+      const schema = part === 'answer' ? ownValue(graph.state, field) : undefined
       const problems = schema === undefined ? [] : await schemas.validate(schema, answer)
       if (problems.length > 0)
         throw new OxbowError('bad_input', `The state field ${field} cannot have this answer:\n${problemLines(problems)}`, {

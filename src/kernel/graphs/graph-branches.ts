@@ -2,7 +2,7 @@
  * Paths below a path: the branches of a map, and the graph in a node. Each has a key that follows from its place, so that a restart finds
  * it; while they are walked, the path above stands still. They are forgotten when the node above has finished.
  */
-import { type JsonObject, OxbowError } from '../../types/index.ts'
+import { type JsonObject, ownValue, OxbowError } from '../../types/index.ts'
 import type { DocumentChange } from '../state/documents.ts'
 import type { Graph, JoinNode, MapNode, SubgraphNode } from './graph-definition.ts'
 import { checkFields, Interrupted, type Path, PathFailed, readerOf, type EngineDeps, type LiveRun } from './graph-path.ts'
@@ -16,7 +16,7 @@ interface BranchDeps extends EngineDeps {
 
 /** Runs the branches of a map, as many at once as it allows. @returns what its join collects */
 export async function fanOut(deps: BranchDeps, run: LiveRun, path: Path, node: MapNode, outer: AbortSignal): Promise<JsonObject> {
-  const join = path.graph.nodes[node.join] as JoinNode
+  const join = ownValue(path.graph.nodes, node.join) as JoinNode
   const branches = await enterAll(deps, run, path, branchesOf(deps, path, node))
   const race = createRace(join, branches)
   const stop = new AbortController()
@@ -131,7 +131,7 @@ export async function takeInputs(
     throw new OxbowError('bad_input', `The graph ${name} takes no input ${unknown}.`, {
       hint: graph.inputs.length === 0 ? 'It takes none.' : `It takes ${graph.inputs.join(', ')}.`,
     })
-  const missing = graph.inputs.find((field) => !Object.hasOwn(input, field) && graph.state[field]?.['default'] === undefined)
+  const missing = graph.inputs.find((field) => !Object.hasOwn(input, field) && ownValue(graph.state, field)?.['default'] === undefined)
   if (missing !== undefined)
     throw new OxbowError('bad_input', `The graph ${name} needs the input ${missing}.`, { hint: `Set it: --set ${missing}=VALUE.` })
   await checkFields({ graph, fields: new Map() }, input, schemas)

@@ -3,7 +3,7 @@
  * else, every cycle has a node with `max_visits`, and every field that is read or written is declared. A graph that passes can always take
  * another step or end.
  */
-import { assertNever, type JsonObject, type SchemaChecker } from '../../types/index.ts'
+import { assertNever, type JsonObject, ownValue, type SchemaChecker } from '../../types/index.ts'
 import { type Graph, type GraphNode, type GraphProblem, reservedFields, type Template } from './graph-definition.ts'
 import { fieldsOfTest, type Guard, patternProblem, testsOf } from './guards.ts'
 import { maxGraphDepth } from './limits.ts'
@@ -54,7 +54,7 @@ function checkTargets({ start, inputs, state, nodes }: Graph, report: Report): v
     for (const to of [...after, ...branches])
       if (!has(to)) report(at, `leads to ${to}, which is no node.`, 'Correct the name, or add the node.')
     checkExits(at, node, report)
-    if (node.type === 'map' && has(node.join) && nodes[node.join]?.type !== 'join')
+    if (node.type === 'map' && has(node.join) && ownValue(nodes, node.join)?.type !== 'join')
       report(at, `has the join ${node.join}, which is of another type.`, 'Name a node with type = "join".')
   }
   if (Object.values(nodes).every(({ type }) => type !== 'end'))
@@ -93,7 +93,7 @@ function checkWays({ start, nodes }: Graph, report: Report): ReadonlyMap<string,
   const led = new Set<string>()
   for (let at = waiting.pop(); at !== undefined; at = waiting.pop()) {
     const [name, arrived] = at
-    const node = nodes[name]
+    const node = ownValue(nodes, name)
     if (node === undefined) continue
     const isOwnJoin = node.type === 'join' && arrived.at(-1) === name
     const open = isOwnJoin ? arrived.slice(0, -1) : arrived
@@ -130,7 +130,7 @@ function isJoinOf(nodes: Graph['nodes'], join: string): boolean {
 
 /** From every node an end can be reached. */
 function checkEnds(nodes: Graph['nodes'], report: Report): void {
-  const ending = new Set(Object.keys(nodes).filter((name) => nodes[name]?.type === 'end'))
+  const ending = new Set(Object.keys(nodes).filter((name) => ownValue(nodes, name)?.type === 'end'))
   for (let grown = true; grown;) {
     grown = false
     for (const [name, node] of Object.entries(nodes)) {
@@ -146,7 +146,7 @@ function checkEnds(nodes: Graph['nodes'], report: Report): void {
 /** Without the nodes that limit their visits, the graph has no cycle. */
 function checkCycles({ nodes }: Graph, report: Report): void {
   const waysFrom = (name: string): readonly string[] => {
-    const node = nodes[name]
+    const node = ownValue(nodes, name)
     if (node === undefined || node.max_visits !== undefined) return []
     const { after, branches } = waysOf(node)
     return [...after, ...branches]

@@ -9,6 +9,7 @@ import {
   fenced,
   isDerived,
   type Json,
+  ownValue,
   OxbowError,
   type SchemaChecker,
   type SessionId,
@@ -291,7 +292,7 @@ async function endRevoked({ definitions }: GraphingDeps, runs: GraphRuns, place:
   const usable = await (await definitions()).usable('graphs')
   const hash = usable.find((each) => each.name === name)?.hash
   for (const { id, status, versions } of await runs.all())
-    if (status === 'running' && versions[name] !== undefined && versions[name] !== hash)
+    if (status === 'running' && ownValue(versions, name) !== undefined && ownValue(versions, name) !== hash)
       await runs.cancel(id, `The approval of the graph ${name} was taken back.`)
 }
 

@@ -3,7 +3,7 @@
  * that has finished never runs again; one that a crash interrupts runs again with the same calls, of which those that have ended return
  * what is recorded, and one of effect `once` that may have run fails with `outcome_unknown`.
  */
-import { assertNever, type ErrorCode, type Json, type JsonObject, OxbowError, toFailure } from '../../types/index.ts'
+import { assertNever, type ErrorCode, type Json, type JsonObject, ownValue, OxbowError, setOwn, toFailure } from '../../types/index.ts'
 import { fanOut, forget, nest } from './graph-branches.ts'
 import type { GraphNode } from './graph-definition.ts'
 import {
@@ -59,7 +59,7 @@ class VisitsUsed extends OxbowError {}
 
 function assertVisits(run: LiveRun, { graph, record }: Path, { max_visits: max = maxGraphVisits }: GraphNode): void {
   const most = Math.min(graph.max_visits, maxGraphVisits)
-  const own = record.visits[record.node] ?? 0
+  const own = ownValue(record.visits, record.node) ?? 0
   const hint = 'Lead elsewhere with a guard on `visits`, or raise max_visits; `oxbow graph resume` begins to count anew.'
   if (own > max) throw new VisitsUsed('limit_reached', `The node ${record.node} was visited ${max} times.`, { hint })
   if (run.visits > most) throw new VisitsUsed('limit_reached', `The run has visited ${most} nodes.`, { hint })
@@ -177,11 +177,11 @@ function savedOf(path: Path, node: GraphNode, result: JsonObject): Record<string
       throw new OxbowError('bad_input', `The result of ${path.record.node} has no ${part}, which is to be saved as ${field}.`, {
         hint: `It has: ${Object.keys(result).join(', ')}. docs/graphs.md lists what each type returns.`,
       })
-    set[field] = value
+    setOwn(set, field, value)
   }
   // A map leaves to its join what its branches have collected.
   if (node.type === 'map') Object.assign(set, result)
-  for (const [field, template] of Object.entries(node.set)) set[field] = fill(template, readerAfter(path, set))
+  for (const [field, template] of Object.entries(node.set)) setOwn(set, field, fill(template, readerAfter(path, set)))
   return set
 }
 

@@ -7,6 +7,7 @@ import {
   isObject,
   type Json,
   type JsonObject,
+  ownValue,
   OxbowError,
   problemLines,
   type SchemaChecker,
@@ -43,7 +44,7 @@ export function nodeOf({ graph, record }: Path): GraphNode {
 export function readerOf(path: Path): ReadField {
   return (reference) => {
     const [field = '', ...steps] = reference.split('.')
-    if (field === 'visits') return path.record.visits[steps[0] ?? ''] ?? 0
+    if (field === 'visits') return ownValue(path.record.visits, steps[0] ?? '') ?? 0
     return partOf(valueOf(path, field), steps)
   }
 }
@@ -72,7 +73,7 @@ export async function checkFields(
       throw new OxbowError('limit_reached', `The state field ${field} would have ${bytes} bytes, more than ${maxGraphValueBytes}.`, {
         hint: 'Keep large values in files, and their paths in the state.',
       })
-    const schema = graph.state[field]
+    const schema = ownValue(graph.state, field)
     if (schema === undefined || reservedFields.has(field)) continue
     const problems = hasPlainType(schema, value) === true ? [] : await schemas.validate(schema, value)
     if (problems.length > 0)
@@ -80,7 +81,7 @@ export async function checkFields(
         hint: `Correct [state.${field}], or what the node saves there.`,
       })
   }
-  const kept = [...fields].reduce((sum, [field, value]) => sum + (field in changes ? 0 : bytesOf(value)), 0)
+  const kept = [...fields].reduce((sum, [field, value]) => sum + (Object.hasOwn(changes, field) ? 0 : bytesOf(value)), 0)
   const all = Object.values(changes).reduce<number>((sum, value) => sum + bytesOf(value), kept)
   if (all > maxGraphStateBytes)
     throw new OxbowError('limit_reached', `The state would have ${all} bytes, more than ${maxGraphStateBytes}.`, {
@@ -162,7 +163,7 @@ export async function advance(
 ): Promise<void> {
   const { record } = path
   const isAtJoin = to === record.join
-  const visits = isAtJoin ? record.visits : { ...record.visits, [to]: (record.visits[to] ?? 0) + 1 }
+  const visits = isAtJoin ? record.visits : { ...record.visits, [to]: (ownValue(record.visits, to) ?? 0) + 1 }
   const { answer: _answer, ...kept } = record
   const next: GraphPath = {
     ...kept,

@@ -1,5 +1,5 @@
 /** A run of a graph as calls show it: its record, its state, and where each of its paths is. */
-import { type JsonObject, type PendingApproval, sessionScope, type Spend } from '../../types/index.ts'
+import { type JsonObject, ownValue, type PendingApproval, sessionScope, type Spend } from '../../types/index.ts'
 import type { Budgets } from '../stages/budgets.ts'
 import type { Labels } from '../stages/policy.ts'
 import type { RunningCall } from '../stages/running-calls.ts'
@@ -64,7 +64,7 @@ export async function viewOfRun(deps: ViewDeps, run: GraphRun, paths: readonly P
     text,
     failure,
     labels: status === 'running' ? deps.heldLabels(run) : run.labels,
-    version: versions[graph] ?? '',
+    version: ownValue(versions, graph) ?? '',
     position: deps.position(id),
     created_at,
     ended_at,

@@ -12,6 +12,7 @@ import {
   type Json,
   type JsonObject,
   type JsonSchema,
+  ownValue,
   OxbowError,
   truncate,
   type UserId,
@@ -173,13 +174,13 @@ async function agentOf(deps: WorkDeps, run: LiveRun, path: Path, node: AgentNode
 
 /** The type of the field in which the value is saved is what the agent must return. */
 function resultSchema({ graph }: Path, { save }: AgentNode): JsonSchema | undefined {
-  const field = Object.keys(save).find((name) => save[name] === 'value')
-  return field === undefined ? undefined : graph.state[field]
+  const field = Object.keys(save).find((name) => ownValue(save, name) === 'value')
+  return field === undefined ? undefined : ownValue(graph.state, field)
 }
 
 function agentFailed(agent: string, status: string, text: string): OxbowError {
   const codes = { budget_exhausted: 'budget_exhausted', cancelled: 'cancelled', timeout: 'timeout', refused: 'denied' } as const
-  const code = Object.hasOwn(codes, status) ? codes[status as keyof typeof codes] : 'tool_failed'
+  const code = ownValue(codes, status as keyof typeof codes) ?? 'tool_failed'
   return new OxbowError(code, `The agent ${agent} ended with ${status}: ${truncate(text, 1_500)}`, {
     hint: 'Save its `status` to decide by it, or lead on with on_error.',
   })

@@ -2,7 +2,7 @@
  * Templates: values of a definition whose texts hold `${field.path}`. A text that is nothing but one reference becomes the value itself;
  * within other text, a value is inserted as text. `$${` stands for `${`. What is inserted is never read as a template again.
  */
-import { isObject, type Json, OxbowError } from '../../types/index.ts'
+import { isObject, type Json, ownValue, OxbowError } from '../../types/index.ts'
 import type { ReadField } from './guards.ts'
 
 const reference = /\$\$\{|\$\{([^{}]*)\}/g
@@ -57,7 +57,7 @@ export function partOf(value: unknown, steps: readonly string[]): Json | undefin
   for (const step of steps) {
     if (typeof part !== 'object' || part === null || !Object.hasOwn(part, step) || (Array.isArray(part) && !/^\d+$/.test(step)))
       return undefined
-    part = (part as Record<string, unknown>)[step]
+    part = ownValue(part as Record<string, unknown>, step)
   }
   return part as Json | undefined
 }

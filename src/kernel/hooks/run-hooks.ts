@@ -17,6 +17,7 @@ import {
   type JsonObject,
   nestsDeeper,
   type ObservingStep,
+  ownValue,
   type PluginHookResult,
   type SessionId,
 } from '../../types/index.ts'
@@ -168,7 +169,7 @@ function changeOf<Step extends DecidingStep>(
   if (!parsed.success) return { problem: `it changed what ${step} does not allow: ${shortened(z.prettifyError(parsed.error))}` }
   const after = step === 'context.compose' ? joined(before as HookValues['context.compose'], parsed.data) : parsed.data
   const fresh = Object.entries(after).filter(
-    ([field, next]) => JSON.stringify(next) !== JSON.stringify(before[field as keyof typeof before]),
+    ([field, next]) => JSON.stringify(next) !== JSON.stringify(ownValue(before, field as keyof typeof before)),
   )
   return { changes: fresh.length === 0 ? null : (Object.fromEntries(fresh) as Partial<HookChanges[Step]>) }
 }

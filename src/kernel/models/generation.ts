@@ -14,6 +14,7 @@ import {
   type CallContext,
   costOf,
   createPurse,
+  type Caller,
   type Done,
   type Engine,
   type ErrorEvent,
@@ -40,8 +41,8 @@ import { stopReason } from '../stages/running-calls.ts'
 export interface GenerationDeps {
   readonly engine: Engine
   readonly events: Events
-  /** True when a money budget is set: only models with a known price may be used then. */
-  readonly moneyIsLimited: () => boolean
+  /** Whether a budget of the caller limits money: only models with a known price may be used then. */
+  readonly moneyIsLimited: (who: Pick<Caller, 'session' | 'actor'>) => boolean
   /** Removes secrets before anything is recorded: an endpoint may repeat its key. */
   readonly secrets: Pick<Secrets, 'hide' | 'hideAgain' | 'hideBytes' | 'hideInJson' | 'hideInMessages' | 'stream'>
 }
@@ -76,7 +77,7 @@ export async function runGeneration(
   const { engine, moneyIsLimited } = deps
   const facts = await engine.facts(request.model)
   const inputFor = (model: string): Promise<number> => engine.estimateInput({ ...request, model })
-  const meter = createMeter({ context, facts, reserved, moneyIsLimited, inputFor })
+  const meter = createMeter({ context, facts, reserved, moneyIsLimited: () => moneyIsLimited(context.caller), inputFor })
   const running: Running = {
     request,
     context,

@@ -109,7 +109,7 @@ export function modelCalls(deps: ModelCallDeps): readonly Call[] {
       const { session } = caller
       const { model, maxOutputTokens, inputTokens } = input
       const facts = await engine.facts(model)
-      if (moneyIsLimited()) await assertPriced(model)
+      if (moneyIsLimited(caller)) await assertPriced(model)
       const bound = { inputTokens, outputTokens: maxOutputTokens }
       const expected = usages.expect(conversationOf(session, model), bound, facts)
       const counted = exact ? await engine.estimateInput({ ...(await contentOf(input, caller)), cacheKey: session }) : inputTokens

@@ -6,6 +6,7 @@
 import { z } from 'zod'
 import {
   type Call,
+  type Caller,
   type Config,
   costOf,
   type Done,
@@ -76,9 +77,9 @@ export function completeCall(deps: GenerationDeps): Call<CompleteInput, Completi
     forPlugins: true,
     labels: { adds: [], sink: true },
     timeoutMs: completeTimeoutMs,
-    async reserve(input, exact) {
+    async reserve(input, exact, caller) {
       const facts = await engine.facts(input.model)
-      if (deps.moneyIsLimited() && facts.price === null) throw unpriced(facts)
+      if (deps.moneyIsLimited(caller) && facts.price === null) throw unpriced(facts)
       // A byte is at most one token.
       const inputTokens = exact ? await tokensOf(input) : textsOf(input).reduce((sum, text) => sum + Buffer.byteLength(text) + 16, 0)
       return reservationOf({ facts, inputTokens, outputTokens: answerTokens(facts, input) })
@@ -116,8 +117,7 @@ const completionOverhead = 32
 
 export interface EmbedCallDeps {
   readonly engine: Engine
-  /** True when a money budget is set: only models with a known price may be used then. */
-  readonly moneyIsLimited: () => boolean
+  readonly moneyIsLimited: GenerationDeps['moneyIsLimited']
 }
 
 interface EmbedInput {
@@ -141,9 +141,9 @@ function embedCosts({ engine, moneyIsLimited }: EmbedCallDeps) {
   }
   return {
     /** @throws OxbowError `budget_exhausted` for a model without a price */
-    async reserve(model: string, texts: readonly string[], exact: boolean): Promise<Spend> {
+    async reserve(caller: Caller, model: string, texts: readonly string[], exact: boolean): Promise<Spend> {
       const facts = await factsOf(model)
-      if (moneyIsLimited() && (facts === null || facts.price === null))
+      if (moneyIsLimited(caller) && (facts === null || facts.price === null))
         throw unpriced(facts ?? nameOf(model), 'set memory.embedder = "words-50k"')
       const counts = exact ? await engine.countTokens(texts) : texts.map((text) => Buffer.byteLength(text))
       const tokens = counts.reduce((sum, count) => sum + count, texts.length * tokensPerText)
@@ -180,7 +180,7 @@ export function embedCall(deps: EmbedCallDeps): Call<EmbedInput, Embedded> {
     forPlugins: true,
     labels: { adds: [], sink: true },
     timeoutMs: embedTimeoutMs,
-    reserve: ({ model, texts }, exact) => costs.reserve(model, texts, exact),
+    reserve: ({ model, texts }, exact, caller) => costs.reserve(caller, model, texts, exact),
     // The texts are in the journal or in memory already: only their number, length and hash are recorded here.
     recordInput: ({ model, texts, purpose }) => ({ model, purpose, texts: texts.length, characters: lengthOf(texts), hash: hashOf(texts) }),
     recordOutput: ({ model, dimensions, vectors, usage }) => ({ model, dimensions, vectors: vectors.length, usage: { ...usage } }),
@@ -241,7 +241,7 @@ export function embedTextsCall(deps: EmbedTextsDeps): Call<EmbedTextsInput, Embe
     audience: ['terminal'],
     labels: { adds: [], sink: true },
     timeoutMs: embedTimeoutMs,
-    reserve: ({ texts, model }, exact) => (model === undefined ? noSpend : costs.reserve(model, texts, exact)),
+    reserve: ({ texts, model }, exact, caller) => (model === undefined ? noSpend : costs.reserve(caller, model, texts, exact)),
     recordInput: ({ texts, model = '' }) => ({ model, texts: texts.length, characters: lengthOf(texts), hash: hashOf(texts) }),
     recordOutput: ({ model, dimensions, vectors, tokens }) => ({ model, dimensions, vectors: vectors.length, tokens }),
     async run({ texts, model, dimensions }, { signal }) {

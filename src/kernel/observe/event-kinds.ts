@@ -2,7 +2,7 @@
  * What a record of the journal means to those who watch: the kind of the event, and the few facts about it that they may see. Never
  * what was said, read or written: ids, names, counts and reasons only, so that a subscriber needs no right but to watch.
  */
-import { type JsonObject, type Notice, noticeKinds, type RecordView } from '../../types/index.ts'
+import { type JsonObject, type Notice, noticeKinds, ownValue, type RecordView } from '../../types/index.ts'
 
 export interface EventView {
   /** The record's place in the journal: the cursor of whoever has taken it. */
@@ -92,7 +92,7 @@ function describe(record: RecordView): ReturnType<Describe> {
   if (name === 'turn.send') return describeTurn(body, record)
   if (phase === 'exchange') return name.startsWith('event.') ? ownEvent(name, body) : null
   if (phase !== 'outcome' || statusOf(body) !== 'ok') return null
-  return byOutcome[name]?.(body, record) ?? null
+  return ownValue(byOutcome, name)?.(body, record) ?? null
 }
 
 function describeTurn(body: JsonObject, { phase, turn }: RecordView): ReturnType<Describe> {

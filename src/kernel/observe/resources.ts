@@ -3,7 +3,7 @@
  * configuration. Where a threshold is reached, the user's guest is overloaded: that is an event, and no new agents start until it is over.
  */
 import { availableParallelism, cpus, freemem, loadavg, totalmem } from 'node:os'
-import type { Clock, Config } from '../../types/index.ts'
+import { type Clock, type Config, ownValue } from '../../types/index.ts'
 
 export interface ResourceSample {
   /** Unix milliseconds. */
@@ -121,7 +121,7 @@ const off: Readonly<Record<string, number>> = { ' %': 100 }
 /** @returns what is over its threshold; memory and processor of the machine, its load for each processor, the disk */
 export function overloadsOf(sample: ResourceSample, config: Config['resources']): readonly string[] {
   const over = (what: string, value: number, limit: number, unit: string): readonly string[] =>
-    value >= limit && limit !== off[unit] ? [`${what} at ${value}${unit}, threshold ${limit}${unit}`] : []
+    value >= limit && limit !== ownValue(off, unit) ? [`${what} at ${value}${unit}, threshold ${limit}${unit}`] : []
   return [
     ...over('processor', sample.cpu_percent, config.cpu_percent, ' %'),
     ...over('memory', round((100 * sample.memory_used_mb) / sample.memory_total_mb), config.memory_percent, ' %'),

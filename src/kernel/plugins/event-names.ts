@@ -2,7 +2,16 @@
  * What a record of the journal is to plugins: events by the names that ZoeyOS and elizaOS have. Those that nothing in Oxbow causes, such as
  * reactions and voice messages, are emitted by the plugins that connect to where they happen (`plugin.emit`).
  */
-import { isObject, type Json, type JsonObject, maxPluginMessageChars, type RecordView, toolPlace, truncate } from '../../types/index.ts'
+import {
+  isObject,
+  type Json,
+  type JsonObject,
+  maxPluginMessageChars,
+  ownValue,
+  type RecordView,
+  toolPlace,
+  truncate,
+} from '../../types/index.ts'
 
 export interface PluginEvent {
   readonly name: string
@@ -14,7 +23,7 @@ type Describe = (record: RecordView, body: JsonObject) => readonly PluginEvent[]
 /** @returns the events that a record is; most are none */
 export function pluginEvents(record: RecordView): readonly PluginEvent[] {
   const body = isObject(record.body) ? record.body : {}
-  const special = byName[record.name]
+  const special = ownValue(byName, record.name)
   if (special !== undefined) return special(record, body)
   // A call that a model has asked for.
   return toolPlace(record.call) === null ? [] : actionEvents(record, body)

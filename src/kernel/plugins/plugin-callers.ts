@@ -1,11 +1,15 @@
-/** Work of plugins outside of turns: it is the usual agent's, and bound by its rights. */
+/**
+ * Work of plugins outside of their calls: events and tasks. Each is done for an agent that has the right to the plugin, and bound by its
+ * rights. What happens in a session is for the agent of that session; what happens in none is for the usual agent, or where that lacks the
+ * right, for the first agent with a definition that has it.
+ */
 import {
   type Caller,
   type CallId,
   type CallOutcome,
   type Config,
-  type DescribedPlugin,
   grantOf,
+  type JsonObject,
   pluginRight,
   type SessionId,
   type UserId,
@@ -13,38 +17,59 @@ import {
 import type { Gate } from '../gate.ts'
 import { processRight } from '../stages/policy.ts'
 
+/** An agent as its rights say. */
+interface Granted {
+  readonly name: string
+  readonly rights: readonly string[]
+}
+
 export interface PluginWorkDeps {
   readonly user: UserId
   readonly config: Pick<Config, 'agent'>
   readonly gate: Pick<Gate, 'call'>
   readonly newId: () => string
+  /** The agent of a session; null at once, or later: the usual one. */
+  readonly profileOf: (session: SessionId) => Promise<Granted | null> | null
+  /** Agents with a definition, by name. */
+  readonly definedAgents: () => Promise<readonly Granted[]>
 }
 
 export interface PluginWork {
-  /** Whether the usual agent has the right that a plugin needs. */
-  mayUse(plugin: DescribedPlugin): boolean
-  /** @param id makes it repeatable: the same id never runs twice @throws OxbowError of the store only */
-  call(session: SessionId | '', name: string, input: unknown, id?: CallId): Promise<CallOutcome>
+  /**
+   * @param id makes it repeatable: the same id never runs twice
+   * @returns null where no agent concerned has the right to the plugin @throws OxbowError of the store only
+   */
+  call(session: SessionId | '', name: string, input: JsonObject & { readonly plugin: string }, id?: CallId): Promise<CallOutcome | null>
   /** Ends all calls. */
   stop(): void
 }
 
-export function createPluginWork({ user, config, gate, newId }: PluginWorkDeps): PluginWork {
-  const { rights, limits } = grantOf([...config.agent.rights, processRight])
-  const caller: Omit<Caller, 'session'> = {
-    user,
-    actor: `agent:${config.agent.name}`,
-    rights,
-    ...(limits !== undefined && { limits }),
-    audience: 'runtime',
-    turn: '',
-    process: '',
-  }
+export function createPluginWork({ user, config, gate, newId, profileOf, definedAgents }: PluginWorkDeps): PluginWork {
+  const usual = callerFor(user, config.agent)
   const stopping = new AbortController()
+  const workerFor = async (session: SessionId | '', plugin: string): Promise<WorkCaller | null> => {
+    const profile = session === '' ? null : await profileOf(session)
+    const own = profile === null ? usual : callerFor(user, profile)
+    if (mayUse(own, plugin)) return own
+    if (session !== '') return null
+    return (await definedAgents()).map((agent) => callerFor(user, agent)).find((agent) => mayUse(agent, plugin)) ?? null
+  }
   return {
-    mayUse: ({ plugin }) => rights.has('*') || rights.has(pluginRight(plugin.name)),
-    call: (session, name, input, id) =>
-      gate.call({ ...caller, session }, name, input, { id: id ?? (newId() as CallId), signal: stopping.signal, resumed: id !== undefined }),
+    async call(session, name, input, id) {
+      const caller = await workerFor(session, input.plugin)
+      if (caller === null) return null
+      const options = { id: id ?? (newId() as CallId), signal: stopping.signal, resumed: id !== undefined }
+      return gate.call({ ...caller, session }, name, input, options)
+    },
     stop: () => stopping.abort('shutdown'),
   }
 }
+
+type WorkCaller = Omit<Caller, 'session'>
+
+function callerFor(user: UserId, { name, rights: entries }: Granted): WorkCaller {
+  const { rights, limits } = grantOf([...entries, processRight])
+  return { user, actor: `agent:${name}`, rights, ...(limits !== undefined && { limits }), audience: 'runtime', turn: '', process: '' }
+}
+
+const mayUse = ({ rights }: WorkCaller, plugin: string): boolean => rights.has('*') || rights.has(pluginRight(plugin))

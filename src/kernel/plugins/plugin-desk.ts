@@ -2,6 +2,8 @@
 import type { Clock, Config, DescribedPlugin, RecordView } from '../../types/index.ts'
 import type { Events } from '../events.ts'
 import type { NoteEvent } from '../observe/event-bus.ts'
+import { parseAgentDefinition } from '../delegation/agent-definition.ts'
+import type { Definitions } from '../delegation/definitions.ts'
 import type { Documents } from '../state/documents.ts'
 import { createPluginWork, type PluginWorkDeps } from './plugin-callers.ts'
 import { createPluginEvents } from './plugin-events.ts'
@@ -13,7 +15,7 @@ export interface PluginDesk {
   stop(): void
 }
 
-interface PluginDeskDeps extends PluginWorkDeps {
+interface PluginDeskDeps extends Omit<PluginWorkDeps, 'definedAgents'> {
   readonly config: Config
   readonly clock: Clock
   readonly documents: Documents
@@ -21,6 +23,7 @@ interface PluginDeskDeps extends PluginWorkDeps {
   readonly events: Pick<Events, 'watchers'>
   /** @returns records from before the first look at plugins, and keeps no more */
   readonly early: () => readonly RecordView[]
+  readonly definitions: () => Promise<Pick<Definitions, 'usable'>>
   /** The same array until a plugin comes, goes or changes. */
   readonly plugins: () => readonly DescribedPlugin[]
 }
@@ -30,7 +33,7 @@ const lookMs = 1_000
 
 export function createPluginDesk(deps: PluginDeskDeps): PluginDesk {
   const { config, clock, documents, noteEvent, newId, events, plugins, early } = deps
-  const work = createPluginWork(deps)
+  const work = createPluginWork({ ...deps, definedAgents: () => readAgents(deps) })
   const tasks = createPluginTasks({ work, documents, clock, minIntervalS: config.schedules.min_interval_s, noteEvent, newId })
   const subscriptions = createPluginEvents(work)
   let held: readonly DescribedPlugin[] = []
@@ -56,4 +59,14 @@ export function createPluginDesk(deps: PluginDeskDeps): PluginDesk {
       work.stop()
     },
   }
+}
+
+/** Those that cannot be read now have no rights. */
+async function readAgents({
+  definitions,
+}: Pick<PluginDeskDeps, 'definitions'>): Promise<readonly { name: string; rights: readonly string[] }[]> {
+  const usable = await definitions()
+    .then((all) => all.usable('agents'))
+    .catch(() => [])
+  return usable.map(parseAgentDefinition).toSorted((a, b) => (a.name < b.name ? -1 : 1))
 }

@@ -57,7 +57,8 @@ export function createPluginEvents(
   }
   return {
     take(plugins) {
-      const now = plugins.filter((each) => each.exports.events.length > 0 && work.mayUse(each))
+      // Whose events it learns of is decided with each: that depends on the agent of the session.
+      const now = plugins.filter((each) => each.exports.events.length > 0)
       for (const name of Array.from(subscribers.keys())) if (!now.some(({ plugin }) => plugin.name === name)) subscribers.delete(name)
       for (const { plugin, exports } of now) {
         const held = subscribers.get(plugin.name)

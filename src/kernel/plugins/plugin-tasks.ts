@@ -57,7 +57,7 @@ interface HeldTask {
 export function createPluginTasks(deps: PluginTaskDeps): PluginTasks {
   const held = new Map<string, HeldTask>()
   /** Runs under way: a task that comes again meanwhile waits for the same run. */
-  const running = new Map<CallId, Promise<CallOutcome>>()
+  const running = new Map<CallId, Promise<CallOutcome | null>>()
   const isHeld = (each: HeldTask): boolean => held.get(keyOf(each)) === each
   const drop = (each: HeldTask): void => {
     clearTimeout(each.timer)
@@ -69,6 +69,10 @@ export function createPluginTasks(deps: PluginTaskDeps): PluginTasks {
     // A time far away is looked at again when the timer ends.
     each.timer = setTimeout(() => begin(each), Math.min(Math.max(0, at - deps.clock.now()), maxTimerMs)).unref()
   }
+  const passOver = (each: HeldTask, due: number): Promise<void> => {
+    each.state = { ...each.state, last: due }
+    return arm(each)
+  }
   const failed = ({ plugin, task }: HeldTask, code: string): void => deps.noteEvent('plugin_task_failed', { plugin, task: task.name, code })
   const begin = (each: HeldTask): void =>
     void runDue(each).catch((error: unknown) => failed(each, isOxbowError(error) ? error.code : 'internal_failure'))
@@ -78,11 +82,13 @@ export function createPluginTasks(deps: PluginTaskDeps): PluginTasks {
     if (due === undefined) return arm(each)
     const { plugin, task } = each
     const id = derivedId('plugin task', plugin, task.name, due) as CallId
-    const run = running.get(id) ?? deps.work.call('', 'plugin.task', { plugin, task: task.name, due }, id)
+    const run: Promise<CallOutcome | null> = running.get(id) ?? deps.work.call('', 'plugin.task', { plugin, task: task.name, due }, id)
     running.set(id, run)
     const outcome = await run.finally(() => running.delete(id))
     // It went, or the guest stops: the time is still due when it comes again, and the journal knows what became of this call.
     if (!isHeld(each)) return
+    // No agent has the right to the plugin: one may have it at the next time.
+    if (outcome === null) return passOver(each, due)
     if (outcome.status !== 'ok') failed(each, outcome.failure.code)
     each.state = { ...each.state, last: due }
     await save(deps, each)
@@ -90,9 +96,7 @@ export function createPluginTasks(deps: PluginTaskDeps): PluginTasks {
   }
   return {
     async take(plugins) {
-      const now = plugins
-        .filter(deps.work.mayUse)
-        .flatMap(({ plugin, exports }) => exports.tasks.map((task) => ({ plugin: plugin.name, task })))
+      const now = plugins.flatMap(({ plugin, exports }) => exports.tasks.map((task) => ({ plugin: plugin.name, task })))
       const isSame = (a: HeldTask) => (b: Pick<HeldTask, 'plugin' | 'task'>) => a.plugin === b.plugin && isDeepStrictEqual(a.task, b.task)
       for (const each of Array.from(held.values())) if (!now.some(isSame(each))) drop(each)
       for (const { plugin, task } of now) {

@@ -8,8 +8,9 @@ import {
   type Clock,
   type Config,
   isOxbowError,
-  type Label,
   type JsonObject,
+  type Label,
+  ownValue,
   type Random,
   type RecordView,
   retryDelayMs,
@@ -301,7 +302,7 @@ function promptOf({ goal, notify }: Schedule): string {
 function endedRun(run: ScheduleRun, outcome: JsonObject, now: number, policy: Schedule['notify']): ScheduleRun {
   const ends: Readonly<Record<string, ScheduleRun['status']>> = { ok: 'success', cancelled: 'cancelled', skipped: 'skipped' }
   const { status: ended } = outcome
-  const status = (typeof ended === 'string' ? ends[ended] : undefined) ?? 'failed'
+  const status = (typeof ended === 'string' ? ownValue(ends, ended) : undefined) ?? 'failed'
   const reply = [outcome['reply'], outcome['text']].find((text) => typeof text === 'string') ?? ''
   const marked = reply.trimStart().startsWith(notifyMark)
   const text = marked ? reply.trimStart().slice(notifyMark.length).trimStart() : reply

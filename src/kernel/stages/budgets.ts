@@ -74,8 +74,8 @@ export interface Budgets {
   /** The budgets that were set or carved. */
   book(): Promise<Book>
   view(scope: string): { readonly spent: Spend; readonly reserved: Spend; readonly limit: BudgetLimit }
-  /** Whether a budget limits money: only models with a known price may be used then. */
-  limitsMoney(): boolean
+  /** Whether a budget above the caller limits money: only models with a known price may be used then. It was loaded for the caller. */
+  limitsMoney(who: Pick<Caller, 'session' | 'actor'>): boolean
   /** @param listener called once in a window, when most of a budget is used */
   onWarning(listener: (account: Account, session: SessionId | '') => void): void
 }
@@ -105,6 +105,8 @@ export function createBudgets(store: BudgetStore, user: string, config: Config['
     isLookedUp = true
   }
 
+  const chainOf = ({ session, actor }: Who): readonly Account[] => book?.chain(session, actor) ?? accounts.chain(session)
+
   return {
     load(who) {
       const { session } = who
@@ -118,7 +120,7 @@ export function createBudgets(store: BudgetStore, user: string, config: Config['
     ...createHolds({
       accounts,
       clock,
-      chain: ({ session, actor }) => book?.chain(session, actor) ?? accounts.chain(session),
+      chain: chainOf,
       isMetered: () => book?.isEmpty() === false,
       warn: (account, session) => warn(account, session),
     }),
@@ -137,7 +139,7 @@ export function createBudgets(store: BudgetStore, user: string, config: Config['
       const { spent, reserved, config: section } = accounts.find(scope) ?? { spent: noAmount, reserved: noAmount, config: 'session' }
       return { spent: spendOf(spent), reserved: spendOf(reserved), limit: config[section ?? 'session'] }
     },
-    limitsMoney: () => config.user.micro_dollars !== null || config.session.micro_dollars !== null || book?.limitsMoney() === true,
+    limitsMoney: (who) => chainOf(who).some(({ limit }) => limit.microDollars !== Infinity),
     onWarning: (listener) => void (warn = listener),
   }
 }

@@ -8,17 +8,18 @@ import {
   type Caller,
   type ClientTools,
   type Config,
-  describeLabels,
   type Decision,
+  describeLabels,
   type Failure,
   type FlowPolicy,
   type FlowRules,
   isObject,
   isOxbowError,
-  type Label,
   joinOrigins,
+  type Label,
   type LabelOrigin,
   type LabelScope,
+  ownValue,
   parseObject,
   parseOrigins,
   type SessionId,
@@ -56,8 +57,8 @@ const notAsCall: Failure = {
  * @param tier of this input, where it depends on it
  */
 function decide(call: Call, approval: Config['approval'], tier: Tier = call.tier): Decision {
-  const byCall = approval.calls[call.name]
-  const byRight = approval.rights[call.right]
+  const byCall = ownValue(approval.calls, call.name)
+  const byRight = ownValue(approval.rights, call.right)
   // A tool of a program has the tier that the program named.
   const byTier = call.audience.includes('model') || tier !== call.tier ? approval[tier] : 'allow'
   if (byCall === 'deny' || byRight === 'deny' || byTier === 'deny') return 'deny'
@@ -99,7 +100,12 @@ function cautionRefusal({ name }: Call): Failure {
 }
 
 function deniedByPolicy(call: Call, { calls, rights }: Config['approval']): Failure {
-  const byName = calls[call.name] === 'deny' ? `calls."${call.name}"` : rights[call.right] === 'deny' ? `rights."${call.right}"` : call.tier
+  const byName =
+    ownValue(calls, call.name) === 'deny'
+      ? `calls."${call.name}"`
+      : ownValue(rights, call.right) === 'deny'
+        ? `rights."${call.right}"`
+        : call.tier
   return {
     ...denied(call, 'is denied by the policy of this workspace'),
     hint: `Continue without it. The user can allow it: ${byName} under [approval] in config.toml.`,
@@ -257,7 +263,7 @@ export function flowMatter(caller: Caller, call: Call, flow: FlowPolicy, lasting
 
 /** @returns whether the rules of sinks leave the call alone, which reaches only the person */
 export function isForPerson(call: Call, flow: FlowPolicy): boolean {
-  return toPerson.has(call.name) && flow.sinks[call.name] === undefined
+  return toPerson.has(call.name) && ownValue(flow.sinks, call.name) === undefined
 }
 
 /** @param origins read only where the call is not allowed */
@@ -269,7 +275,7 @@ export function judgeFlow(
   origins: () => readonly LabelOrigin[] = () => [],
 ): FlowVerdict {
   if (held.length === 0 || isForPerson(call, flow)) return freeFlow
-  const decision = decideFlow(held, flow.sinks[call.name] ?? {}, matter.decisions)
+  const decision = decideFlow(held, ownValue(flow.sinks, call.name) ?? {}, matter.decisions)
   return decision === 'allow' ? freeFlow : verdictOf(decision, matter.what, { labels: held, from: origins() })
 }
 
@@ -286,7 +292,7 @@ const lastingCalls: Readonly<Record<string, string>> = {
 /** @param isVersioned whether versions hold what is at a path @returns what the call does that nobody can take back */
 export function lastingEffect({ name }: Call, input: unknown, isVersioned: (path: string) => boolean): string {
   if (!isObject(input)) return ''
-  const does = lastingCalls[name]
+  const does = ownValue(lastingCalls, name)
   if (does !== undefined) return input['dry_run'] === true ? '' : does
   if (!/^file\.(?:delete|move)$/.test(name)) return ''
   // What is below a folder is not known here: a repository, or what versions leave out.
@@ -312,7 +318,7 @@ function stricter(a: Decision, b: Decision): Decision {
 export function holdsHandle(input: unknown): boolean {
   if (typeof input === 'string') return input.includes('[data:')
   if (typeof input !== 'object' || input === null) return false
-  for (const key in input) if (holdsHandle((input as Record<string, unknown>)[key])) return true
+  for (const key in input) if (holdsHandle(ownValue(input as Record<string, unknown>, key))) return true
   return false
 }
 

@@ -43,6 +43,8 @@ export interface TurnPast {
   /** The turn that took it. */
   readonly into: TurnId | null
   readonly cancelled: boolean
+  /** The guest has crashed in it too often: it ends. */
+  readonly hopeless?: boolean
 }
 
 export interface Lanes {

@@ -194,6 +194,7 @@ async function runNext(deps: LaneDeps, lane: Lane, next: Waiting, controller: Ab
       const entry = { caller: next.caller, call: next.id, name: 'turn.send', phase: 'started', body } as const
       void journal.append([entry], { lazy: true }).catch(() => controller.abort('shutdown'))
     }
+    if (next.past.hopeless === true) throw hopeless()
     const result = await deps.runTurn({
       id,
       caller: next.caller,
@@ -344,6 +345,12 @@ async function claim({ journal, user }: LaneDeps, session: SessionId): Promise<v
   const epoch = await journal.store.claimLane(session, `guest:${user}`, leaseMs)
   if (epoch !== null) return journal.fence(session, epoch)
   throw new OxbowError('stale_epoch', `Another worker has session ${session}.`, { hint: `Try again in ${leaseMs / 1000} s.` })
+}
+
+function hopeless(): OxbowError {
+  return new OxbowError('internal_failure', 'Oxbow ended unexpectedly each time that this turn ran, so it is not tried again.', {
+    hint: 'Its log says why: logs/guest.log in the workspace. Send the message again in other words, or without the plugin that it needs.',
+  })
 }
 
 const mergedInto = (into: TurnId): LaneResult => ({ status: 'merged', into, reply: '' })

@@ -2,6 +2,7 @@
  * Recovery: how a guest treats intents that a crash left without an outcome.
  *
  * - An open `turn.send` is an unfinished turn: it resumes from what the journal kept, or ends if the user had cancelled it.
+ * - A turn in which the guest crashed twice ends with an error. One that stopped, or was killed from outside, did not crash.
  * - A tool call of such a turn resumes with it if it is safe to repeat, and is abandoned if the turn ends before. A `once` effect is never
  *   repeated, and the model is told that its outcome is unknown.
  * - A new session is created, because the only effect of the call is its outcome.
@@ -11,6 +12,7 @@
 import type { Store } from '../../store/index.ts'
 import { type CallId, isDerived, type JournalRecord, type JsonObject, type SessionId, toolPlace, type TurnId } from '../../types/index.ts'
 import type { Entry, Journal } from '../journal.ts'
+import { maxTurnCrashes } from '../limits.ts'
 import { type Extended, reservationName } from '../stages/budgets.ts'
 
 export interface OpenTurn {
@@ -22,29 +24,36 @@ export interface OpenTurn {
   readonly into: TurnId | null
   /** A person cancelled it, or the messages that waited. */
   readonly cancelled: boolean
+  /** The guest has crashed too often while it ran. */
+  readonly hopeless: boolean
 }
 
 /**
  * Closes the intents that do not resume.
+ * @param crashed whether the guest that ran before ended by itself
  * @param goesOn whether a run of a graph goes on, whose calls resume as those of a turn do
  * @returns the turns that resume, oldest first
  */
 export async function reconcile(
   store: Store,
   journal: Journal,
+  crashed = false,
   goesOn: (run: TurnId) => Promise<boolean> = async () => false,
 ): Promise<readonly OpenTurn[]> {
   const open = await store.openIntents()
   const gone = await deletedOf(store, open)
   const resumes = ({ name, session }: JournalRecord): boolean => name === 'turn.send' && !gone.has(session)
   const sends = open.filter(resumes)
-  const turns = await Promise.all(sends.map((record) => describeTurn(store, record)))
+  const described = await Promise.all(sends.map((record) => describeTurn(store, record, crashed)))
+  const turns = described.map(({ turn }) => turn)
   const alive = new Set<string>(turns.filter(({ cancelled }) => !cancelled).map(({ id }) => id))
   const left = open.filter((record) => !resumes(record))
   const runs = [...new Set(left.map(({ turn }) => turn))].filter((turn) => isDerived(turn) && !alive.has(turn)) as TurnId[]
   const going = new Set<string>((await Promise.all(runs.map(async (run) => ((await goesOn(run)) ? [run] : [])))).flat())
   const isKept = (record: JournalRecord): boolean => going.has(record.turn) || (alive.has(record.turn) && isMadeAgain(record))
   await Promise.all(left.map(async (record) => end(journal, await close(store, record, isKept(record)))))
+  const marks = described.flatMap(({ mark }) => mark ?? [])
+  if (marks.length > 0) await journal.append(marks)
   return turns
 }
 
@@ -76,13 +85,33 @@ async function deletedOf(store: Store, open: readonly JournalRecord[]): Promise<
   return new Set(rows.filter(([, row]) => row === null || row.deleted > 0).map(([session]) => session))
 }
 
-async function describeTurn(store: Store, record: JournalRecord): Promise<OpenTurn> {
+interface DescribedTurn {
+  readonly turn: OpenTurn
+  /** Records that the guest has crashed while it ran. */
+  readonly mark: Entry | null
+}
+
+async function describeTurn(store: Store, record: JournalRecord, crashed: boolean): Promise<DescribedTurn> {
   const [started] = await store.records({ call: record.call, phases: ['started'], order: 'oldest_first', limit: 1, hydrate: true })
   const { input } = JSON.parse(record.body) as { input: unknown }
   const into = started === undefined ? undefined : (JSON.parse(started.body) as { into?: TurnId }).into
   const session = record.session as SessionId
   const cancelled = into === undefined && (await isCancelled(store, session, started?.seq ?? record.seq, started === undefined))
-  return { id: record.call, session, input, started: started !== undefined, into: into ?? null, cancelled }
+  const turn = { id: record.call, session, input, started: started !== undefined, into: into ?? null, cancelled }
+  if (started === undefined || into !== undefined || cancelled) return { turn: { ...turn, hopeless: false }, mark: null }
+  const crashes = await crashesOf(store, record, crashed)
+  const caller = { actor: record.actor, session, turn: record.turn }
+  const mark: Entry = { caller, call: record.call, name: crashName, phase: 'exchange', body: { crashes } }
+  return { turn: { ...turn, hopeless: crashes >= maxTurnCrashes }, mark: crashed ? mark : null }
+}
+
+const crashName = 'turn.interrupted'
+
+/** @returns how often the guest has crashed in this turn, the last time included */
+async function crashesOf(store: Store, { call }: JournalRecord, crashed: boolean): Promise<number> {
+  const marks = await store.records({ call, phases: ['exchange'], order: 'newest_first', limit: 1, hydrate: true })
+  const last = marks.find(({ name }) => name === crashName)
+  return (last === undefined ? 0 : (JSON.parse(last.body) as { readonly crashes: number }).crashes) + (crashed ? 1 : 0)
 }
 
 /** @param isWaiting its turn had not begun: only a cancellation of the messages that wait ends it */

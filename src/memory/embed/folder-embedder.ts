@@ -2,7 +2,7 @@
  * Embeds with a model2vec model in a folder, e.g. potion: each token has a vector, a text is their mean. Reads `config.json`,
  * `tokenizer.json` and `model.safetensors` as data; each has a size limit.
  */
-import { isObject } from '../../types/index.ts'
+import { isObject, ownValue } from '../../types/index.ts'
 import { createHash } from 'node:crypto'
 import { readFileSync, statSync } from 'node:fs'
 import { basename, join } from 'node:path'
@@ -127,7 +127,7 @@ export function readTensor(file: Uint8Array, name: string): Tensor | null {
   const view = new DataView(file.buffer, file.byteOffset, file.byteLength)
   const length = file.length < 8 ? Infinity : Number(view.getBigUint64(0, true))
   if (length > maxHeaderBytes || length > file.length - 8) throw refusedModel('its safetensors file has no header')
-  const found = headerOf(file.subarray(8, 8 + length))[name]
+  const found = ownValue(headerOf(file.subarray(8, 8 + length)), name)
   if (found === undefined) return null
   const read = entry.safeParse(found)
   if (!read.success) throw refusedModel(`the header of its tensor ${name} cannot be read`)

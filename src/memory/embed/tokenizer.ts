@@ -8,7 +8,7 @@
  */
 import { Tokenizer as Library } from '@huggingface/tokenizers'
 import { z } from 'zod'
-import { isObject, OxbowError } from '../../types/index.ts'
+import { isObject, ownValue, OxbowError } from '../../types/index.ts'
 
 export interface Tokenizer {
   readonly tokens: number
@@ -64,7 +64,7 @@ function readModel(model: Readonly<Record<string, unknown>>): ReadModel {
   if (type === 'WordPiece') {
     const { vocab, tokens } = readVocabulary(model['vocab'])
     const rest = parsed(wordPiece, model)
-    return { model: { type, vocab, ...rest }, tokens, unknown: vocab[rest.unk_token] }
+    return { model: { type, vocab, ...rest }, tokens, unknown: ownValue(vocab, rest.unk_token) }
   }
   if (type === 'Unigram') {
     const { vocab, unk_id } = parsed(unigram, model)

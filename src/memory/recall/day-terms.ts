@@ -3,6 +3,7 @@
  * day is `d20230519`, its month `m202305`, its year `y2023`. English words and ISO or dotted dates are read; a date without a
  * year is the last one before the turn. Days are those of UTC.
  */
+import { ownValue } from '../../types/index.ts'
 
 const dayMs = 86_400_000
 /** Dates stand at the beginning of a turn or nowhere; a pasted log has too many to be about any. */
@@ -93,7 +94,7 @@ function datesIn(text: string, at: number): string[][] {
     ...all(patterns.inMonth).map(([, name]) => termsOfMonth(yearOfLast(at, monthIndex(name), 1), monthIndex(name))),
     ...all(patterns.inYear).map(([, year]) => [`y${year}`]),
     ...all(patterns.onThe).map(([, day]) => lastDayNumber(at, number(day))),
-    ...all(patterns.ago).map(([, count, unit]) => before(at, numbers[count ?? ''] ?? number(count), unit ?? '')),
+    ...all(patterns.ago).map(([, count, unit]) => before(at, ownValue(numbers, count ?? '') ?? number(count), unit ?? '')),
     ...all(patterns.weekday).map(([, which, name]) => nearWeekday(at, which ?? '', weekdays.indexOf(name as (typeof weekdays)[number]))),
     ...all(patterns.near).map(([, words]) => nearDay(at, words ?? '')),
   ]
@@ -158,7 +159,7 @@ function nearDay(at: number, words: string): string[] {
     tonight: 0,
     tomorrow: 1,
   }
-  const day = days[words]
+  const day = ownValue(days, words)
   if (day !== undefined) return termsOfDay(at + day * dayMs)
   const step = words.startsWith('last') ? -1 : words.startsWith('next') ? 1 : 0
   if (words.endsWith('week'))

@@ -3,6 +3,7 @@ import { z } from 'zod'
 import type { MemoryChange, MemoryEntry, MemoryPatch } from '../../store/index.ts'
 import { maxRelations } from '../keep/keep-limits.ts'
 import { maxShownLines } from './tidy-limits.ts'
+import { ownValue } from '../../types/index.ts'
 
 export type TidyKind = 'learned' | 'confirmed' | 'merged' | 'superseded' | 'flagged' | 'settled' | 'dropped'
 
@@ -28,7 +29,7 @@ export interface TidyStep {
 
 /** @returns the change that gives an entry these values. */
 export function changeOf(kind: TidyKind, entry: MemoryEntry, text: string, after: MemoryPatch, other = ''): TidyChange {
-  const before = Object.fromEntries(Object.keys(after).map((key) => [key, entry[key as keyof MemoryEntry]])) as MemoryPatch
+  const before = Object.fromEntries(Object.keys(after).map((key) => [key, ownValue(entry, key as keyof MemoryEntry)])) as MemoryPatch
   return { kind, id: entry.id, text: text.slice(0, shownCharacters), other, before, after }
 }
 
@@ -68,7 +69,7 @@ export function stillFits(change: TidyChange, there: ReadonlyMap<string, MemoryE
 }
 
 function hasValues(entry: MemoryEntry, values: MemoryPatch): boolean {
-  return Object.entries(values).every(([key, value]) => JSON.stringify(entry[key as keyof MemoryEntry]) === JSON.stringify(value))
+  return Object.entries(values).every(([key, value]) => JSON.stringify(ownValue(entry, key as keyof MemoryEntry)) === JSON.stringify(value))
 }
 
 const patch = z.record(z.string(), z.unknown()).transform((value) => value as MemoryPatch)
@@ -135,6 +136,6 @@ function changeLine({ kind, id, text, other, before, after }: TidyChange): strin
 function moves(before: MemoryPatch, after: MemoryPatch): string {
   const shown = (value: unknown): string => (typeof value === 'number' ? value.toFixed(2) : String(value))
   return Object.entries(after)
-    .map(([key, value]) => `[${key} ${shown(before[key as keyof MemoryPatch])} → ${shown(value)}]`)
+    .map(([key, value]) => `[${key} ${shown(ownValue(before, key as keyof MemoryPatch))} → ${shown(value)}]`)
     .join(' ')
 }

@@ -1,5 +1,5 @@
 /** What the fields of a character may hold in each form, read into one. A field of a wrong type is a problem that names its place. */
-import { isObject, type Json, type JsonObject } from '../../types/index.ts'
+import { isObject, type Json, type JsonObject, ownValue } from '../../types/index.ts'
 import { type Character, type CharacterForm, type ExampleMessage, type Knowledge, maxListEntries } from './character.ts'
 
 /** Collects what is wrong while a file is read. */
@@ -9,8 +9,8 @@ export interface Findings {
 }
 
 export function readFields(original: JsonObject, findings: Findings): Character {
-  const list = (key: string): readonly string[] => textList(original[key], key, findings)
-  const text = (key: string): string => textOf(original[key], key, findings)
+  const list = (key: string): readonly string[] => textList(ownValue(original, key), key, findings)
+  const text = (key: string): string => textOf(ownValue(original, key), key, findings)
   const settings = objectOf(original['settings'], 'settings', findings)
   const name = text('name')
   if (name.trim() === '') findings.problem('name', 'is missing: a character has a name')
@@ -46,7 +46,8 @@ export function formOf(original: JsonObject): CharacterForm {
     return 'elizaos-2'
   const messages = groups.flatMap(asList)
   const isOld =
-    messages.some((each) => isObject(each) && 'user' in each) || ['lore', 'clients', 'modelProvider'].some((key) => key in original)
+    messages.some((each) => isObject(each) && 'user' in each) ||
+    ['lore', 'clients', 'modelProvider'].some((key) => Object.hasOwn(original, key))
   return isOld ? 'elizaos-0' : 'elizaos-1'
 }
 
@@ -95,7 +96,7 @@ function kindOf(value: Json): string {
 
 function readStyle(value: Json | undefined, findings: Findings): Character['style'] {
   const style = objectOf(value, 'style', findings)
-  const list = (key: string): readonly string[] => textList(style[key], `style.${key}`, findings)
+  const list = (key: string): readonly string[] => textList(ownValue(style, key), `style.${key}`, findings)
   return { all: list('all'), chat: list('chat'), post: list('post') }
 }
 

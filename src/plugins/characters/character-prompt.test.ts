@@ -15,13 +15,12 @@ function fixture(name: string) {
   return file
 }
 
-test('a prompt has every part of a character, and its placeholders have names', () => {
+test('a prompt has every part of a character that a conversation needs, and its placeholders have names', () => {
   const prompt = promptOf(fixture('lighthouse'), {})('message')
   for (const part of [
     /About Lume:\n- Keeps a lighthouse’s log/,
     /Background:\n- Built in 1871/,
     /How Lume writes:\n- short sentences\n- exact numbers\n- answers before it asks/,
-    /when asked for one:\n- capital letters/,
     /\n[A-Z]\w+: What does a flashing red light mean\?\nLume: Danger on that side/,
     /likes to talk about navigation, weather, harbours\./,
     /In this answer, Lume is (?:steady|watchful|dry|patient)\./,
@@ -162,4 +161,18 @@ test('plugins of elizaOS read each form as one of 1.x, without secrets', () => {
   assert.deepEqual(question, { name: '{{user1}}', content: { text: 'Where do I report a broken lamp?' } })
   assert.equal(elizaCharacter(fixture('calm'))?.['id'], '7d0b2c5e-31f4-0a86-9b1d-2f6c8e4a7b93')
   assert.equal(elizaCharacter({ bio: 1 }), null)
+})
+
+test('a conversation has nothing of what a character has for posts, and no person in an example has its name', () => {
+  const ada = { name: 'Ada Lovelace', messageExamples: [[{ name: '{{user1}}', text: 'Hi, I am {{name1}} and {{user2}}.' }]] }
+  for (let seed = 0; seed < 50; seed++) {
+    const prompt = characterPrompt(
+      { ...empty, ...ada, style: { all: [], chat: [], post: ['in capitals'] }, postExamples: ['FIRST POST'] } as never,
+      {
+        seed: String(seed),
+      },
+    )
+    assert.doesNotMatch(prompt, /in capitals|FIRST POST|\bpost/)
+    assert.doesNotMatch(prompt, /\bAda:|I am Ada\b|and Ada\b/)
+  }
 })

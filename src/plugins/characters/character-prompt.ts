@@ -1,5 +1,6 @@
 /**
- * A character as a section of the system prompt. Long lists are shown in part, and placeholders get names: what is chosen follows from the
+ * A character as a section of the system prompt of a conversation, without what it has for posts: nothing here makes any, and plugins that
+ * do have the whole character. Long lists are shown in part, and placeholders get names: what is chosen follows from the
  * id of the message, so that a turn which a crash interrupted goes on with the same prompt, and a replay has it too.
  */
 import { createHash } from 'node:crypto'
@@ -15,15 +16,17 @@ export interface PromptOptions {
 }
 
 /** What of a character the prompt needs. */
-export type PromptCharacter = Pick<
-  Character,
-  'name' | 'system' | 'bio' | 'lore' | 'adjectives' | 'topics' | 'style' | 'messageExamples' | 'postExamples'
->
+export type PromptCharacter = Pick<Character, 'name' | 'system' | 'bio' | 'lore' | 'adjectives' | 'topics' | 'style' | 'messageExamples'>
 
 export function characterPrompt(character: PromptCharacter, { seed, variables = {} }: PromptOptions): string {
   const { name, style } = character
   const choose = createChoice(seed)
-  const names = choose(exampleNames, 10)
+  // A person in an example must not have the name of the character.
+  const own = new Set(name.toLowerCase().split(/\s+/))
+  const names = choose(
+    exampleNames.filter((each) => !own.has(each.toLowerCase())),
+    10,
+  )
   const fill = (text: string, max: number = maxEntryCharacters): string => fillIn(truncate(text, max), name, names, variables)
   const bullets = (title: string, entries: readonly string[]): string =>
     entries.length === 0 ? '' : `${title}:\n${entries.map((each) => `- ${fill(each)}`).join('\n')}`
@@ -38,8 +41,6 @@ export function characterPrompt(character: PromptCharacter, { seed, variables = 
     bullets(`About ${name}`, choose(character.bio, shown.bio)),
     bullets('Background', choose(character.lore, shown.lore)),
     bullets(`How ${name} writes`, [...style.all, ...style.chat].slice(0, shown.style)),
-    bullets(`How ${name} writes posts, when asked for one`, style.post.slice(0, shown.style)),
-    bullets('Posts as examples', choose(character.postExamples, shown.posts)),
     conversations.length === 0
       ? ''
       : `Conversations as examples of the style, not of what has happened:\n\n${conversations.map((messages) => exampleText(messages, fill)).join('\n\n')}`,

@@ -3,7 +3,7 @@
  * `secrets` counts as one, and so does any setting whose name says so. Values that would hide ordinary words in every output stay: short
  * ones, `true`, names of models, addresses without a password.
  */
-import { isObject, type Json, type JsonObject } from '../../types/index.ts'
+import { isObject, type Json, type JsonObject, ownValue } from '../../types/index.ts'
 
 interface TakenSecret {
   /** In the secret store: `alfred.OPENAI_API_KEY`. */
@@ -36,7 +36,7 @@ export function takeSecrets(original: JsonObject, prefix: string, environment: E
   const named = new Set<string>()
 
   const valueOf = (name: string, at: string, isSecret: boolean): string | null => {
-    const value = environment.allowed.includes(name) ? environment.values[name] : undefined
+    const value = environment.allowed.includes(name) ? ownValue(environment.values, name) : undefined
     if (!environment.allowed.includes(name)) warnings.push(`${at}: \${${name}} stays as it is; --env ${name} puts the variable in`)
     else if (value === undefined) warnings.push(`${at}: there is no variable ${name} in the environment`)
     else if (!isSecret && (isSecretName(name) || hasPassword.test(value))) {

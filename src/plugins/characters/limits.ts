@@ -7,4 +7,4 @@ export const maxSystemCharacters = 8_000
 export const maxEntryCharacters = 2_000
 
 /** Entries that a prompt shows of a list; elizaOS chooses as many. */
-export const shown = { bio: 10, lore: 10, style: 40, posts: 5, conversations: 5, topics: 5 } as const
+export const shown = { bio: 10, lore: 10, style: 40, conversations: 5, topics: 5 } as const

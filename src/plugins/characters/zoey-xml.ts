@@ -3,7 +3,7 @@
  * grow nor reach out while it is read.
  */
 import { SaxesParser } from 'saxes'
-import type { Json, JsonObject } from '../../types/index.ts'
+import { type Json, type JsonObject, ownValue } from '../../types/index.ts'
 import { maxCharacterDepth } from './character.ts'
 
 interface Element {
@@ -53,7 +53,7 @@ const textOf: Reader = ({ text }) => text.trim()
 const texts: Reader = ({ children, text }) => (children.length === 0 && text.trim() !== '' ? [text.trim()] : children.map(textOf))
 
 const messageOf: Reader = ({ attributes, children, text }) => {
-  const part = (key: string): string => attributes[key] ?? children.find(({ name }) => name === key)?.text.trim() ?? ''
+  const part = (key: string): string => ownValue(attributes, key) ?? children.find(({ name }) => name === key)?.text.trim() ?? ''
   return { name: part('name'), content: { text: part('text') || text.trim() } }
 }
 

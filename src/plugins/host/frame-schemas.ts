@@ -1,6 +1,14 @@
 /** What a host may send: replies and calls, checked before anything of them is used. Limits on numbers and lengths are those of one plugin. */
 import { z } from 'zod'
-import { type ErrorCode, isObject, type JsonObject, type PluginExports, type PluginOp, type PluginOps } from '../../types/index.ts'
+import {
+  type ErrorCode,
+  isObject,
+  type JsonObject,
+  parseForeignJson,
+  type PluginExports,
+  type PluginOp,
+  type PluginOps,
+} from '../../types/index.ts'
 import { maxFailureText } from './limits.ts'
 
 const maxParts = 500
@@ -124,7 +132,7 @@ export function parseExports(value: unknown): PluginExports | null {
 /** @returns undefined for what is no JSON */
 function jsonOf(message: string): unknown {
   try {
-    return JSON.parse(message)
+    return parseForeignJson(message)
   } catch {
     return undefined
   }

@@ -9,6 +9,7 @@ import {
   type PluginExports,
   type PluginHosts,
   type PluginTestResult,
+  setOwn,
   writeWhole,
 } from '../../types/index.ts'
 import { approvedParts } from '../package/rights.ts'
@@ -135,7 +136,7 @@ async function takeList(
   await Promise.all(
     next.map((plugin) =>
       take(plugin).catch((error: unknown) => {
-        problems[plugin.name] = error instanceof Error ? error.message : String(error)
+        setOwn(problems, plugin.name, error instanceof Error ? error.message : String(error))
       }),
     ),
   )

@@ -12,12 +12,13 @@ import {
   type PluginTestResult,
   toFailure,
 } from '../../types/index.ts'
-import type { CapSpend } from '../parts/part-request.ts'
+import type { CapSpend, LimitPlugin } from '../parts/part-request.ts'
 import type { PluginCounts } from '../parts/plugin-parts.ts'
 
 interface ControlDeps {
   readonly hosts: PluginHosts
   readonly capSpend: CapSpend
+  readonly limit: LimitPlugin
   readonly counts: (plugin: string) => PluginCounts
   /** The enabled plugins as `plugins.lock` has them now. Absent where no runner listens. */
   readonly installed?: (() => Promise<readonly HostedPlugin[]>) | undefined
@@ -41,7 +42,7 @@ export function controlCalls(deps: ControlDeps): readonly Call[] {
 
 /** For reference pages; they cannot be run. */
 export function describedPluginCalls(): readonly Call[] {
-  return controlCalls({ hosts: {} as PluginHosts, capSpend: async () => {}, counts: () => ({}) as PluginCounts })
+  return controlCalls({ hosts: {} as PluginHosts, capSpend: async () => {}, limit: async () => {}, counts: () => ({}) as PluginCounts })
 }
 
 interface PluginLine {
@@ -103,19 +104,28 @@ interface Synced {
   readonly problems: Readonly<Record<string, string>>
 }
 
-function syncCall({ hosts, installed, capSpend }: ControlDeps): Call<object, Synced> {
+function syncCall({ hosts, installed, capSpend, limit }: ControlDeps): Call<{ readonly removed: readonly string[] }, Synced> {
   return {
     ...writes,
     name: 'plugin.sync',
     summary: 'Takes over the plugins that are installed and enabled now. `oxbow plugin` makes it after each change.',
-    input: z.strictObject({}),
+    input: z.strictObject({
+      removed: z
+        .array(z.string().max(200))
+        .max(100)
+        .default([])
+        .describe('Plugins that were removed for good: their budgets go with them.'),
+    }),
     output: z.custom<Synced>(),
-    example: {},
+    example: { removed: [] },
     timeoutMs: takeOverMs,
-    async run(_, context) {
+    async run({ removed }, context) {
       if (installed === undefined)
         throw new OxbowError('not_found', 'This guest has no runner that installs plugins.', { hint: 'Start it with oxbow.' })
       const problems = await hosts.replace(await installed(), callsOfTests(capSpend, context))
+      const { caller, id: call } = context
+      for (const name of removed.filter((each) => !hosts.plugins().some((plugin) => plugin.name === each)))
+        await limit({ caller, call, name: 'plugin.budget' }, `plugin:${name}`, null)
       return { output: { plugins: hosts.plugins().map(({ name }) => name), problems } }
     },
   }

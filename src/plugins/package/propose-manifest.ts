@@ -4,7 +4,7 @@
  */
 import { readdir, readFile, stat } from 'node:fs/promises'
 import { extname, join, relative } from 'node:path'
-import { isObject, type Json, type JsonObject, OxbowError, parseObject } from '../../types/index.ts'
+import { isObject, type Json, type JsonObject, ownValue, OxbowError, parseObject } from '../../types/index.ts'
 import { isInside, sdkVersion } from './manifest.ts'
 
 export interface ProposedManifest {
@@ -52,7 +52,7 @@ export async function proposeManifest(folder: string): Promise<ProposedManifest>
   const settings = [...new Set([...Object.keys(declared), ...asked, ...all(code, /\bprocess\.env(?:\.|\[["'])([A-Z][A-Z0-9_]{1,80})/g)])]
     .filter((name) => /^[A-Za-z_]\w{0,99}$/.test(name) && !commonVariables.has(name))
     .toSorted()
-  const secrets = settings.filter((name) => isSecret(name, declared[name])).slice(0, maxProposed)
+  const secrets = settings.filter((name) => isSecret(name, ownValue(declared, name))).slice(0, maxProposed)
   const imported = all(code, /(?:\bfrom|\bimport|\brequire\s*\(|\bimport\s*\()\s*["']([@\w][\w@./:-]{0,120})["']/g)
   const hosts = [...new Set(all(code, addresses))].filter(isReal).toSorted().slice(0, maxShownHosts)
   const isEliza = imported.includes('@elizaos/core') || dependsOn(about, '@elizaos/core')
@@ -98,7 +98,7 @@ function entryOf({ exports, module, main }: JsonObject): string {
     if (typeof value === 'string') return value
     if (!isObject(value) || depth > 4) return ''
     for (const condition of ['node', 'import', 'default', 'require']) {
-      const found = pick(value[condition], depth + 1)
+      const found = pick(ownValue(value, condition), depth + 1)
       if (found !== '') return found
     }
     return ''
@@ -176,7 +176,9 @@ function oneLine(text: Json | undefined): string {
 }
 
 function dependsOn(about: JsonObject, name: string): boolean {
-  return ['dependencies', 'peerDependencies'].some((key) => isObject(about[key]) && name in about[key])
+  return [about['dependencies'], about['peerDependencies']].some(
+    (list) => isObject(list ?? null) && Object.hasOwn(list as JsonObject, name),
+  )
 }
 
 const all = (text: string, pattern: RegExp): readonly string[] => [...new Set([...text.matchAll(pattern)].map(([, found = '']) => found))]

@@ -2,7 +2,7 @@
  * `configSchema` of a manifest: a part of JSON Schema that can be checked completely, without a library and without patterns, which could run
  * for ever. A schema with another keyword is refused, so that nobody relies on a rule that does not hold.
  */
-import { isObject, type Json, type JsonObject } from '../../types/index.ts'
+import { isObject, type Json, type JsonObject, ownValue } from '../../types/index.ts'
 
 const types = ['string', 'number', 'integer', 'boolean', 'array', 'object'] as const
 const notes = ['title', 'description', '$schema', 'examples']
@@ -33,7 +33,7 @@ function wrongAt(schema: Json | undefined, path: string): readonly string[] {
   const { properties = {}, required = [], items, default: preset, enum: choices, additionalProperties: rest } = schema
   const wrong = unknown.map((key) => `${at}has ${key}, which is not supported for ${type}`)
   for (const key of ['minLength', 'maxLength', 'minItems', 'maxItems', 'minimum', 'maximum'])
-    if (schema[key] !== undefined && typeof schema[key] !== 'number') wrong.push(`${at}${key} must be a number`)
+    if (ownValue(schema, key) !== undefined && typeof ownValue(schema, key) !== 'number') wrong.push(`${at}${key} must be a number`)
   if (choices !== undefined && !Array.isArray(choices)) wrong.push(`${at}enum must be a list`)
   if (rest !== undefined && typeof rest !== 'boolean') wrong.push(`${at}additionalProperties must be true or false`)
   if (type === 'array' && items !== undefined) wrong.push(...wrongAt(items, `${path}[]`))

@@ -22,24 +22,25 @@ import { maxMessageChars } from './limits.ts'
 import type { RateLimits } from './rate-limits.ts'
 import type { TurnStates } from './turn-states.ts'
 
-/** Sets the budget of the plugin for a day, before its first call. */
+/** Sets the budget of the plugin for a day, before its first call. It binds what the plugin does, and nobody else. */
 export type CapSpend = (context: Pick<CallContext, 'caller' | 'id'>, plugin: HostedPlugin) => Promise<void>
 
-/** Sets the budget of a day, in the name of the call that needs it. */
+/** Sets the budget of a day, in the name of the call that needs it; null: removes all budgets of the scope. */
 export type LimitPlugin = (
   of: { readonly caller: Caller; readonly call: CallContext['id']; readonly name: string },
   scope: `plugin:${string}`,
-  limits: { readonly micro_dollars: number },
+  limits: { readonly micro_dollars: number } | null,
 ) => Promise<void>
 
 export function createSpendCap(limit: LimitPlugin): CapSpend {
-  const capped = new Set<string>()
-  return async ({ caller, id }, { name, spend_per_day: dollars }) => {
-    const key = `${name} ${dollars}`
-    if (dollars === undefined || capped.has(key)) return
+  // One that was removed and installed again is another object, and needs its budget anew.
+  const capped = new WeakSet<HostedPlugin>()
+  return async ({ caller, id }, plugin) => {
+    const { name, spend_per_day: dollars } = plugin
+    if (dollars === undefined || capped.has(plugin)) return
     // 0 would be no limit.
     await limit({ caller, call: id, name: 'plugin.budget' }, `plugin:${name}`, { micro_dollars: Math.max(1, Math.round(dollars * 1e6)) })
-    capped.add(key)
+    capped.add(plugin)
   }
 }
 

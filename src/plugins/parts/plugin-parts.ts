@@ -2,15 +2,16 @@
  * What plugins add to a guest. Names and schemas are known by the hash of their files, so a guest that starts needs no host; one is started by
  * the first request that needs it.
  */
-import type {
-  Call,
-  Clock,
-  DescribedPlugin,
-  HookSource,
-  HostedPlugin,
-  PluginHosts,
-  PluginsConfig,
-  SchemaChecker,
+import {
+  type Call,
+  type Clock,
+  type DescribedPlugin,
+  type HookSource,
+  type HostedPlugin,
+  ownValue,
+  type PluginHosts,
+  type PluginsConfig,
+  type SchemaChecker,
 } from '../../types/index.ts'
 import { actionCalls } from './action-call.ts'
 import { deliveryCalls, type EventCounts, noEvents } from './delivery-calls.ts'
@@ -78,7 +79,7 @@ export function createPluginParts({
   user,
   conceal = (text) => text,
 }: PluginPartsOptions): PluginParts {
-  const limits = createRateLimits((plugin) => config.tiers[plugin] ?? config.tier, clock)
+  const limits = createRateLimits((plugin) => ownValue(config.tiers, plugin) ?? config.tier, clock)
   const shared = { hosts, schemas, messageOf, labelsOf, flowsFreely, limits, conceal }
   const deps: PartDeps = { ...shared, capSpend: createSpendCap(limit), states: createTurnStates(clock) }
   const events = new Map<string, EventCounts>()

@@ -14,7 +14,7 @@ import {
   signerOf,
   signPackage,
 } from '../../plugins/index.ts'
-import { type LockedPlugin, OxbowError, type PluginManifest } from '../../types/index.ts'
+import { type LockedPlugin, ownValue, OxbowError, type PluginManifest } from '../../types/index.ts'
 import type { Home } from '../home.ts'
 import { versionFolder } from './installed-plugins.ts'
 
@@ -94,7 +94,7 @@ export async function newPlugin(folder: string): Promise<string> {
       EEXIST: `${resolve(folder)} exists`,
       ENOENT: `there is no folder ${dirname(resolve(folder))}`,
     }
-    throw new OxbowError('bad_input', `The plugin cannot be made: ${reasons[code ?? ''] ?? message}.`, {
+    throw new OxbowError('bad_input', `The plugin cannot be made: ${ownValue(reasons, code ?? '') ?? message}.`, {
       hint: 'Name a new folder in one that exists.',
       cause,
     })

@@ -8,6 +8,7 @@ import {
   isObject,
   type JsonObject,
   type LockedPlugin,
+  ownValue,
   parseObject,
   pluginRight,
 } from '../../types/index.ts'
@@ -72,7 +73,7 @@ export function grantPlugin(home: Home, workspace: Workspace, plugin: string, is
 }
 
 function settingsOf({ plugins }: Config, name: string): JsonObject {
-  const own = plugins.settings[name]
+  const own = ownValue(plugins.settings, name)
   return isObject(own) ? own : {}
 }
 

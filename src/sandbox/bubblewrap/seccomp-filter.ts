@@ -3,6 +3,7 @@
  * `struct seccomp_data` (linux/seccomp.h). It denies the system calls listed below, new namespaces, terminal injection and
  * socket families that pass a network namespace (AF_VSOCK does) or reach deep into the kernel.
  */
+import { ownValue } from '../../types/index.ts'
 
 // Instruction codes: load word, jump if equal / at or above / any bit set, return.
 const load = 0x20
@@ -223,7 +224,7 @@ const lowWord = 0xffffffff
 
 /** @returns null for a processor that has no list. */
 export function seccompProfile(arch: string): string | null {
-  const scmpArch = architectures[arch]
+  const scmpArch = ownValue(architectures, arch)
   if (scmpArch === undefined) return null
   const syscalls: readonly Rule[] = [
     refuse(deniedSyscalls(), codes.eperm),

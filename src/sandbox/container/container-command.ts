@@ -10,7 +10,7 @@
 import { insideNode, nodeFlags } from '../tier-plan.ts'
 import type { FolderMount } from '../tier-plan.ts'
 import { containerProcessLimit, gvisorMinProcesses, maxOpenFiles, maxSharedMemoryBytes, minDataMb } from '../limits.ts'
-import type { Config } from '../../types/index.ts'
+import { type Config, ownValue } from '../../types/index.ts'
 
 /** Limits of a container as a whole. */
 export type HeldLimit = 'memory' | 'processes' | 'processors'
@@ -94,12 +94,12 @@ const proxyVariables = ['HTTP', 'HTTPS', 'FTP', 'NO', 'ALL'].flatMap((kind) => [
 
 /** Hides the machine's devices, name servers and proxies, for which podman has flags. */
 function dockerOnly({ env = {} }: ContainerPlan): readonly string[] {
-  const unset = proxyVariables.filter((name) => env[name] === undefined)
+  const unset = proxyVariables.filter((name) => ownValue(env, name) === undefined)
   return [
     '--tmpfs=/sys:ro,nosuid,nodev,noexec,size=4k,mode=555',
     '--dns=127.0.0.1',
     // Programs read either case: a value of the plan applies to both.
-    ...unset.map((name) => `--env=${name}=${env[name.toUpperCase()] ?? ''}`),
+    ...unset.map((name) => `--env=${name}=${ownValue(env, name.toUpperCase()) ?? ''}`),
   ]
 }
 

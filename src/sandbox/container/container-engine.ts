@@ -9,7 +9,7 @@ import { randomBytes } from 'node:crypto'
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { homedir } from 'node:os'
 import { join } from 'node:path'
-import { engineVariables, truncate } from '../../types/index.ts'
+import { engineVariables, ownValue, setOwn, truncate } from '../../types/index.ts'
 import type { Config, Failure } from '../../types/index.ts'
 import { findProgram, runOnHost } from '../host-programs.ts'
 
@@ -59,7 +59,10 @@ function missing(what: string, install: string): Failure {
 
 function engineEnvironment(searchPath: string): NodeJS.ProcessEnv {
   const kept: NodeJS.ProcessEnv = { PATH: searchPath, HOME: homedir() }
-  for (const name of ['HOME', 'USER', ...engineVariables]) if (process.env[name] !== undefined) kept[name] = process.env[name]
+  for (const name of ['HOME', 'USER', ...engineVariables]) {
+    const value = ownValue(process.env, name)
+    if (value !== undefined) setOwn(kept, name, value)
+  }
   return kept
 }
 

@@ -25,6 +25,7 @@ import { failed, type Failed, isFailed, loadFailure, quoted, trapFailure } from 
 import { type OutputWriter, type ToolJob, writerOf } from './tool-channel.ts'
 import { type MountedFolder, movePath, readOnlyFile } from './tool-tree.ts'
 import { pageBytes, pagesPerMib, type WasmInstance, type WasmMemory, type WasmModule, webAssembly } from './web-assembly.ts'
+import { ownValue, setOwn } from '../../types/index.ts'
 
 /** `output` should be JSON. */
 export interface Answer {
@@ -107,9 +108,9 @@ function exited(exitCode: number, job: ToolJob): Answer | Failed {
 function runFunction(instance: WasmInstance, memory: WasmMemory, wasi: WASI, job: ToolJob): Answer | Failed {
   const { exports } = instance
   const name = job.function ?? 'run'
-  const tool = exports[name]
+  const tool = ownValue(exports, name)
   if (typeof tool !== 'function') {
-    const functions = Object.keys(exports).filter((each) => typeof exports[each] === 'function')
+    const functions = Object.keys(exports).filter((each) => typeof ownValue(exports, each) === 'function')
     return missing(`The module exports no function ${quoted(name)}.`, `It exports ${quoted(functions.join(', ')) || 'none'}.`)
   }
   wasi.initialize({ exports: { memory, ...initializer(exports) } })
@@ -256,11 +257,11 @@ const measuredArguments: Readonly<Record<string, readonly { readonly at: number;
 }
 
 function guard({ wasiImport }: WASI, name: string, places: (typeof measuredArguments)[string]): void {
-  const call = wasiImport[name]
-  wasiImport[name] = (...values: readonly unknown[]) => {
+  const call = ownValue(wasiImport, name)
+  setOwn(wasiImport, name, (...values: readonly unknown[]) => {
     const over = places.find(({ at, most }) => Number(values[at]) >>> 0 > most)
     return over === undefined ? call?.(...values) : over.errno
-  }
+  })
 }
 
 /** @throws RangeError for an address outside the memory, which ends the run like a trap. */

@@ -9,6 +9,7 @@ import type { Template } from '../sql/template.ts'
 import type { ListAfter } from './memory-client.ts'
 import { listSeparator } from './memory-input.ts'
 import { entryColumns } from './memory-rows.ts'
+import { setOwn } from '../../types/index.ts'
 
 export interface ReadQuery {
   /** With `:name` for values; valid in both dialects. */
@@ -158,7 +159,7 @@ export function listQuery(dialect: Dialect, filter: MemoryFilter, after: ListAft
   const args: Record<string, string | number> = {}
   const slot = (value: string | number): string => {
     const name = `v${Object.keys(args).length}`
-    args[name] = value
+    setOwn(args, name, value)
     return `:${name}`
   }
   const where = ['"user" = :user', ...filterConditions(dialect, filter, slot)]

@@ -6,6 +6,7 @@
 import { createHash } from 'node:crypto'
 import { type Compilable, type SchemaModule, type Sql, sql, type SqlBool } from 'kysely'
 import { builderOf, type Dialect } from '../sql/user-tables.ts'
+import { ownValue } from '../../types/index.ts'
 
 /** `?` at the end: may be null. */
 type Column = 'text' | 'text?' | 'whole' | 'whole?' | 'real' | 'real?' | 'bytes' | 'bytes?'
@@ -37,7 +38,7 @@ const types: Readonly<Record<Dialect, Readonly<Record<'text' | 'whole' | 'real' 
 export function stepTools(dialect: Dialect): StepTools {
   const { schema } = builderOf(dialect)
   const typeOf = (column: Column): ReturnType<Sql['raw']> =>
-    sql.raw(types[dialect][column.replace('?', '') as keyof (typeof types)['sqlite']])
+    sql.raw(ownValue(types[dialect], column.replace('?', '') as keyof (typeof types)['sqlite'])!)
   return {
     dialect,
     schema,

@@ -2,7 +2,7 @@
  * Changes of memory in Postgres, within the transaction of their batch, which holds the user's lock. Rows are read and written in
  * bulk: changes of different entries do not depend on each other, so all those of a call that have different ids run together.
  */
-import type { UserId } from '../../types/index.ts'
+import { ownValue, type UserId } from '../../types/index.ts'
 import { keptRemovals } from '../limits.ts'
 import type { MemoryChange, MemoryItem, MemoryPatch, PassageVector } from '../memory.ts'
 import {
@@ -159,7 +159,7 @@ async function putItems(work: Work, items: readonly MemoryItem[]): Promise<void>
 
 /** Only the stored columns. */
 function stored(row: EntryRow): object {
-  return Object.fromEntries(Object.keys(entryTypes).map((column) => [column, row[column as keyof EntryRow]]))
+  return Object.fromEntries(Object.keys(entryTypes).map((column) => [column, ownValue(row, column as keyof EntryRow)]))
 }
 
 /** Vectors stand in rows of several, as in SQLite: each row is read, changed and written back once a call. */

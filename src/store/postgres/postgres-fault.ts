@@ -1,5 +1,5 @@
 /** Classifies failures of Postgres: whose fault it is, whether it may pass by itself, and what a person can do. */
-import { headOf, isOxbowError, OxbowError, retryDelayMs, systemRandom } from '../../types/index.ts'
+import { headOf, isOxbowError, ownValue, OxbowError, retryDelayMs, systemRandom } from '../../types/index.ts'
 import { firstRetryMs, longestRetryMs } from '../limits.ts'
 
 /**
@@ -81,7 +81,7 @@ export function postgresFault(error: unknown, shown: string, isLost = false): Po
   if (isOxbowError(error)) return { kind: isLost ? 'away' : 'value', error }
   const state = stateOf(error)
   const kind = kindOf(error, state, isLost)
-  const hint = hints[state] ?? tlsHint(error) ?? kindHints[kind]
+  const hint = ownValue(hints, state) ?? tlsHint(error) ?? kindHints[kind]
   return { kind, error: new OxbowError(codes[kind], `${summaries[kind]} (${shown}: ${wordsOf(error)}).`, { hint, cause: error }) }
 }
 

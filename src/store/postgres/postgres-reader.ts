@@ -1,5 +1,5 @@
 /** Executes reads of the journal, each by an index and within a limit, with the same statements as SQLite. */
-import { emptyChain, noSpend, type UserId } from '../../types/index.ts'
+import { emptyChain, noSpend, ownValue, type UserId } from '../../types/index.ts'
 import { bodyText, parseReference } from '../chain.ts'
 import { indexStatements, type ReadStatements, recordArgs, recordsShape, rowLimit } from '../sql/read-statements.ts'
 import { documentRow, sessionRow } from '../sql/journal-rules.ts'
@@ -30,7 +30,7 @@ export function createReader(deps: ReaderDeps): PostgresReader {
   const { read: statements, records: recordStatements } = deps.statements
   const recordRows = (session: PostgresSession, query: RecordQuery): Promise<Row[]> => {
     const shape = recordsShape(query)
-    return session.rows(queryOf(`records_${shape}`, recordStatements[shape]!, recordArgs(user, query)))
+    return session.rows(queryOf(`records_${shape}`, ownValue(recordStatements, shape)!, recordArgs(user, query)))
   }
   const run = (session: PostgresSession, name: keyof ReadStatements, args: object): Promise<Row[]> =>
     session.rows(queryOf(`read_${name}`, statements[name] as Template<object>, { user, ...args }))

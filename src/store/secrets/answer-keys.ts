@@ -1,6 +1,6 @@
 /** Answers the questions of `oxbow secret` and of the commands that encrypt the database file. */
 import { existsSync } from 'node:fs'
-import type { Clock, KeyQuestion, KeyReport, UserId } from '../../types/index.ts'
+import { type Clock, type KeyQuestion, type KeyReport, setOwn, type UserId } from '../../types/index.ts'
 import { type CipherChoice, convertFile, isEncrypted } from './file-encryption.ts'
 import { migrate } from '../migrations/migration-runner.ts'
 import { connectStore, type StorePlace, type UpkeepConnection, using } from '../upkeep/connection.ts'
@@ -45,7 +45,7 @@ export async function storedSecrets(required: readonly string[], deps: KeyDeps):
     const found: Record<string, string> = {}
     for (const { name } of await secrets.list()) {
       try {
-        found[name] = (await secrets.get(name)) ?? ''
+        setOwn(found, name, (await secrets.get(name)) ?? '')
       } catch (error) {
         if (required.includes(name)) throw error
       }

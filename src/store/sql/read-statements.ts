@@ -1,5 +1,5 @@
 /** Every statement that reads the journal, for any dialect's builder; and what a query of records means to them. */
-import type { CallId, ChainHead, Phase, SessionId } from '../../types/index.ts'
+import { type CallId, type ChainHead, type Phase, type SessionId, setOwn } from '../../types/index.ts'
 import { historyColumns, recordColumns } from '../store-message.ts'
 import { maxRowsPerRead } from '../limits.ts'
 import type { RecordQuery } from '../store.ts'
@@ -163,7 +163,7 @@ export function recordStatements(db: UserTables): RecordStatements {
     for (let bits = 0; bits < 1 << choices.length; bits++) {
       const chosen = Object.fromEntries(choices.map((choice, at) => [choice, (bits & (1 << at)) !== 0])) as Omit<Chosen, 'order'>
       const shape = [order, ...choices.filter((choice) => chosen[choice])].join(' ')
-      statements[shape] = recordsStatement(db, { order, ...chosen })
+      setOwn(statements, shape, recordsStatement(db, { order, ...chosen }))
     }
   }
   return statements

@@ -1,6 +1,6 @@
 /** The tables, and statements as templates: built once and run many times, with named slots for values. */
 import type { Compilable } from 'kysely'
-import type { CallId, JournalRecord, Phase, SessionId } from '../../types/index.ts'
+import { type CallId, type JournalRecord, ownValue, type Phase, type SessionId } from '../../types/index.ts'
 
 interface Slot {
   readonly slot: string
@@ -34,7 +34,7 @@ export function binderOf(parameters: readonly unknown[]): (args: object) => unkn
     const values = Array<unknown>(slots.length)
     for (let i = 0; i < slots.length; i++) {
       const slot = slots[i]!
-      values[i] = slot === null ? parameters[i] : (args as Record<string, unknown>)[slot]
+      values[i] = slot === null ? parameters[i] : ownValue(args as Record<string, unknown>, slot)
     }
     return values
   }

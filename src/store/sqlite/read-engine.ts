@@ -1,5 +1,5 @@
 /** Executes reads, each by an index and within a limit. */
-import { emptyChain, noSpend, type UserId } from '../../types/index.ts'
+import { emptyChain, noSpend, ownValue, type UserId } from '../../types/index.ts'
 import { bodyText, parseReference } from '../chain.ts'
 import { indexStatements, type RecordArgs, recordArgs, recordsShape, rowLimit } from '../sql/read-statements.ts'
 import { documentRow, sessionRow, useRow } from '../sql/journal-rules.ts'
@@ -105,7 +105,7 @@ function createRecordReader(database: Database, user: UserId): (query: RecordQue
   const prepared = new Map<string, Statement<RecordArgs, never>>()
   return (query) => {
     const shape = recordsShape(query)
-    const statement = prepared.get(shape) ?? database.prepare(recordStatements[shape]!)
+    const statement = prepared.get(shape) ?? database.prepare(ownValue(recordStatements, shape)!)
     prepared.set(shape, statement)
     return statement.rows(recordArgs(user, query))
   }

@@ -5,7 +5,7 @@
  * restores copy rows the same way.
  */
 import { existsSync, readFileSync, renameSync, rmSync } from 'node:fs'
-import { type MoveReport, OxbowError, type UserId, writeWhole } from '../../types/index.ts'
+import { type MoveReport, ownValue, OxbowError, setOwn, type UserId, writeWhole } from '../../types/index.ts'
 import { migrate } from '../migrations/migration-runner.ts'
 import { createTextIndex, hasTextIndex, indexAll, openTextIndex } from '../sqlite/text-index.ts'
 import {
@@ -69,16 +69,16 @@ export async function copyAll(deps: UpkeepDeps, source: UpkeepConnection, target
   const counts = await rowCounts(source, user)
   const rows: Record<string, number> = {}
   for (const table of storeTables) {
-    const total = counts[table.name]
+    const total = ownValue(counts, table.name)
     if (total === undefined) continue
     await copyTable({ source, target, user, tell: (done) => tell(table.name, done, total) }, table)
   }
   tell('indexing memory', 0, 0)
   await indexMemory(target, user)
   for (const table of storeTables) {
-    if (counts[table.name] === undefined) continue
+    if (ownValue(counts, table.name) === undefined) continue
     tell(`comparing ${table.name}`, 0, 0)
-    rows[table.name] = await compare(source, target, table, user)
+    setOwn(rows, table.name, await compare(source, target, table, user))
   }
   return { resumed, rows }
 }

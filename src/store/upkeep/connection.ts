@@ -3,7 +3,7 @@
  * keeps guests out meanwhile. Runs in process, because a program that does upkeep does nothing else.
  */
 import { existsSync } from 'node:fs'
-import { type ChainHead, OxbowError, type UserId } from '../../types/index.ts'
+import { type ChainHead, OxbowError, setOwn, type UserId } from '../../types/index.ts'
 import { appliedSteps, type MigrationDriver } from '../migrations/migration-runner.ts'
 import { assertUsable, judgeSchema } from '../migrations/schema-version.ts'
 import type { PostgresSession } from '../postgres/postgres-session.ts'
@@ -98,7 +98,7 @@ export async function rowCounts(db: UpkeepConnection, user: string): Promise<Rea
   const counts: Record<string, number> = {}
   for (const { name } of storeTables) {
     if (!there.has(name) || !(await hasUser(db, name))) continue
-    counts[name] = await countOf(db, `select count(*) from ${quoted(name)} where "user" = ?`, [user])
+    setOwn(counts, name, await countOf(db, `select count(*) from ${quoted(name)} where "user" = ?`, [user]))
   }
   return counts
 }

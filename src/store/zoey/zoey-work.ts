@@ -2,6 +2,7 @@
 import { randomUUID } from 'node:crypto'
 import { type Found, missingField, type ZoeyRows } from './zoey-rows.ts'
 import type { CacheValue, LogQuery, RunSummary, Uuid, ZoeyLog, ZoeyTask } from './zoey-types.ts'
+import { ownValue, setOwn } from '../../types/index.ts'
 
 export interface WorkMethods {
   createTask(task: ZoeyTask): Promise<Uuid>
@@ -110,7 +111,7 @@ function summaryOf(runId: string, entries: readonly ZoeyLog[]): RunSummary | nul
   const [first, last] = [events[0], events.at(-1)]
   if (first === undefined || last === undefined) return null
   const counts: Record<string, number> = {}
-  for (const { type } of entries) if (type !== 'run_event') counts[type] = (counts[type] ?? 0) + 1
+  for (const { type } of entries) if (type !== 'run_event') setOwn(counts, type, (ownValue(counts, type) ?? 0) + 1)
   const status = typeof last.body['status'] === 'string' ? last.body['status'] : 'started'
   const startedAt = first.createdAt ?? 0
   const endedAt = status === 'started' ? null : (last.createdAt ?? 0)

@@ -3,7 +3,7 @@ import { createHash } from 'node:crypto'
 import { basename, extname } from 'node:path/posix'
 import { z } from 'zod'
 import type { Ingested, Memory, TextFormat } from '../../memory/index.ts'
-import { type Call, type CallContext, isOxbowError, type Label, OxbowError } from '../../types/index.ts'
+import { type Call, type CallContext, isOxbowError, type Label, ownValue, OxbowError } from '../../types/index.ts'
 import { listTimeoutMs, maxListDepth, maxRangeBytes } from '../limits.ts'
 import { decodeText, kindOf, withoutHidden, withoutHiddenPieces } from '../web/decode-text.ts'
 import { askHands, pathArgument, plural, toWorkspacePath } from '../workspace-arguments.ts'
@@ -147,7 +147,7 @@ const textual = new Set(['.txt', '.text', '.log', '.csv', '.tsv', '.html', '.htm
 /** Whether ingesting a folder includes this file. A file named by itself is always tried. */
 function isDocument(path: string): boolean {
   const end = extname(path).toLowerCase()
-  return end in formats || textual.has(end) || /^(?:readme|license|changelog|makefile|dockerfile|notes)$/i.test(basename(path))
+  return Object.hasOwn(formats, end) || textual.has(end) || /^(?:readme|license|changelog|makefile|dockerfile|notes)$/i.test(basename(path))
 }
 
 /** Content of a file, and its hash. */
@@ -206,7 +206,7 @@ async function readDocument(path: string, { bytes }: FileBytes, signal: AbortSig
       format: 'markdown',
     }
   }
-  return { title, text: String(await withoutHiddenPieces(source, signal)), format: formats[end] ?? 'text' }
+  return { title, text: String(await withoutHiddenPieces(source, signal)), format: ownValue(formats, end) ?? 'text' }
 }
 
 function unreadable(path: string, why: string): OxbowError {

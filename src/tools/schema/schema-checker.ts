@@ -10,6 +10,7 @@ import {
   type IdleThread,
   type Json,
   type JsonSchema,
+  ownValue,
   OxbowError,
   type SchemaChecker,
   type SchemaProblem,
@@ -131,7 +132,7 @@ function refuseLarge(what: 'schema' | 'value', json: unknown, maxBytes: number, 
       left -= 2
       for (const key in value) {
         left -= Array.isArray(value) ? 1 : Buffer.byteLength(key) + 4
-        visit((value as Record<string, unknown>)[key], depth + 1)
+        visit(ownValue(value as Record<string, unknown>, key), depth + 1)
       }
     } else if (typeof value === 'number' || typeof value === 'boolean' || value === null) left -= String(value).length
     else throw new OxbowError('bad_input', `The ${what} has a part of type ${typeof value}.`, { hint: 'Use what JSON can hold.' })

@@ -8,6 +8,7 @@ import { Ajv2020 } from 'ajv/dist/2020.js'
 import {
   createRecentMap,
   type JsonSchema,
+  ownValue,
   OxbowError,
   type RecentMap,
   type SchemaProblem,
@@ -60,7 +61,8 @@ function dialectOf(schema: JsonSchema): typeof Ajv | typeof Ajv2020 {
   const uri = schema['$schema'] ?? 'https://json-schema.org/draft/2020-12/schema'
   if (typeof uri !== 'string') throw badSchema('$schema is no text')
   const name = uri.replace(/#$/, '')
-  if (Object.hasOwn(dialects, name)) return dialects[name as keyof typeof dialects]
+  const found = ownValue(dialects, name as keyof typeof dialects)
+  if (found !== undefined) return found
   throw badSchema(`the dialect ${name} is not supported; use https://json-schema.org/draft/2020-12/schema`)
 }
 

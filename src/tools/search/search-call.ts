@@ -4,7 +4,7 @@
  */
 import { z } from 'zod'
 import type { Egress, Fetched } from '../../sandbox/index.ts'
-import { type Call, type Config, evident, isOxbowError, OxbowError, searchKeyEnv } from '../../types/index.ts'
+import { type Call, type Config, evident, isOxbowError, ownValue, OxbowError, searchKeyEnv } from '../../types/index.ts'
 import {
   defaultSearchResults,
   maxQueryCharacters,
@@ -196,7 +196,7 @@ function searchEgress(egress: Config['egress'], { baseUrl }: Pick<SearchAccess, 
 
 function keyFor(config: Config['web'], keys: Readonly<Record<string, string>>): string {
   const name = searchKeyEnv(config)
-  const key = keys[name] ?? ''
+  const key = ownValue(keys, name) ?? ''
   if (name !== '' && key === '')
     throw missing(`${name} is not set`, `Put the key of ${config.search} into the environment variable ${name}.`)
   return key

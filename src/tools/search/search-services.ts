@@ -1,5 +1,6 @@
 import type { SAXParser } from 'parse5-sax-parser'
 import { maxPageCharacters } from '../limits.ts'
+import { ownValue } from '../../types/index.ts'
 
 // What a search service is to web.search: a request to make, and how its answer is read.
 
@@ -68,7 +69,9 @@ function textAt(value: unknown, name: string): string {
 }
 
 function fieldOf(value: unknown, name: string): unknown {
-  return typeof value === 'object' && value !== null && Object.hasOwn(value, name) ? (value as Record<string, unknown>)[name] : undefined
+  return typeof value === 'object' && value !== null && Object.hasOwn(value, name)
+    ? ownValue(value as Record<string, unknown>, name)
+    : undefined
 }
 
 // Results that are read off a page: DuckDuckGo's page for simple browsers, and SearXNG where its JSON form is switched off.

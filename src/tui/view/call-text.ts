@@ -1,6 +1,7 @@
 /** What is shown of a call's input: its subject in one line, its fields, and what it changes in a file. Lenient: a model writes it. */
 import { plainLine } from '../../terminal/index.ts'
 import type { DiffLine } from './extras.ts'
+import { ownValue } from '../../types/index.ts'
 
 export interface CallText {
   readonly name: string
@@ -23,7 +24,7 @@ const subjects = ['command', 'pattern', 'path', 'query', 'url', 'from', 'program
 /** @returns the command, path or pattern; else the input, in one line */
 export function subjectOf({ input }: CallText, maxChars: number): string {
   const fields = fieldsIn(input)
-  const subject = subjects.map((name) => fields[name]).find((value) => typeof value === 'string' && value !== '')
+  const subject = subjects.map((name) => ownValue(fields, name)).find((value) => typeof value === 'string' && value !== '')
   if (typeof subject === 'string') return plainLine(subject, maxChars)
   return input === '{}' || input === '' ? '' : plainLine(input, maxChars)
 }
@@ -53,7 +54,10 @@ export interface Diff {
 /** @param name with a dot or an underscore @returns null for a call that changes no text */
 export function changeOf({ name, input }: CallText): Diff | null {
   const fields = fieldsIn(input)
-  const text = (field: string): string => (typeof fields[field] === 'string' ? fields[field] : '')
+  const text = (field: string): string => {
+    const value = ownValue(fields, field)
+    return typeof value === 'string' ? value : ''
+  }
   switch (name.replace('_', '.')) {
     case 'file.edit':
       return text('find') === '' && text('replace') === '' ? null : { before: text('find'), after: text('replace'), lines: null }

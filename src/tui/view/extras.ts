@@ -5,6 +5,7 @@
 import type { Highlighter } from './highlight-js.d.ts'
 import type { Highlight } from './markdown.ts'
 import type { Theme } from './theme.ts'
+import { ownValue } from '../../types/index.ts'
 
 export interface DiffLine {
   readonly kind: 'same' | 'added' | 'removed'
@@ -53,16 +54,16 @@ function styled(html: string, theme: Theme): readonly string[] {
   const scopes: string[] = []
   const lines: string[] = ['']
   const write = (text: string): void => {
-    const style = scopes.findLast((scope) => theme.syntax[scope] !== undefined)
+    const style = scopes.findLast((scope) => ownValue(theme.syntax, scope) !== undefined)
     for (const [at, part] of text.split('\n').entries()) {
       if (at > 0) lines.push('')
-      lines[lines.length - 1] += style === undefined ? part : theme.syntax[style]!(part)
+      lines[lines.length - 1] += style === undefined ? part : ownValue(theme.syntax, style)!(part)
     }
   }
   for (const [token] of html.matchAll(/<span class="[^"]*">|<\/span>|[^<]+/g)) {
     if (token === '</span>') scopes.pop()
     else if (token.startsWith('<span')) scopes.push(/class="hljs-([\w-]+)/.exec(token)?.[1] ?? '')
-    else write(token.replace(/&(#?\w+);/g, (whole, name: string) => entities[name] ?? whole))
+    else write(token.replace(/&(#?\w+);/g, (whole, name: string) => ownValue(entities, name) ?? whole))
   }
   return lines
 }

@@ -1,6 +1,6 @@
 /** Items of the transcript as lines. Two columns at the left hold the mark of an item; all text of models and tools is cleaned here. */
 import { formatMoney, formatMs, forPeople, plainLine, plainText, type CallView } from '../../terminal/index.ts'
-import { assertNever } from '../../types/index.ts'
+import { assertNever, ownValue } from '../../types/index.ts'
 import { foldedDiffLines, foldedLines, liveLines, maxTitleChars, openLines } from '../limits.ts'
 import { isOpen, type State } from '../state.ts'
 import type { CallItem, EndItem, Item, NoteItem, ReplyItem, UserItem } from '../transcript.ts'
@@ -251,7 +251,7 @@ function endLines({ status, failure, ms, tokens, microDollars }: EndItem, { them
     ...(microDollars > 0 ? [formatMoney(microDollars)] : []),
   ].join(' · ')
   const ended = { cancelled: 'stopped', limit: 'a limit was reached', failed: 'failed' } as const
-  const word = status in ended ? ended[status as keyof typeof ended] : ''
+  const word = ownValue(ended, status as keyof typeof ended) ?? ''
   const why = failure === null ? [] : wrapPlain(`${failure.message}${failure.hint === '' ? '' : `\n${failure.hint}`}`, width - 3)
   const explained = why.map((line, at) => `${theme.error(at === 0 ? '✗' : ' ')} ${theme.error(line)}`)
   const line = [word, facts].filter((part) => part !== '').join(' · ')

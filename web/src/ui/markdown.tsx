@@ -8,6 +8,7 @@ import type { MarkedToken, Token, Tokens } from 'marked'
 import { createElement, Fragment, memo, type ReactNode, useMemo, useRef } from 'react'
 import { CodeBlock } from './code-block.tsx'
 import { nothingRead, readMarkdown } from './markdown-tokens.ts'
+import { ownValue } from '../../../src/types/index.ts'
 
 export const Markdown = memo(function Markdown({ text }: { readonly text: string }): ReactNode {
   const read = useRef(nothingRead)
@@ -120,7 +121,7 @@ function inlinesOf(tokens: readonly Token[]): ReactNode {
 
 /** `marked` keeps entities of the source; a browser would read them in HTML, which this is not. */
 function unescaped(text: string): string {
-  return text.replace(/&(?:amp|lt|gt|quot|#39|nbsp);/g, (entity) => entities[entity] ?? entity)
+  return text.replace(/&(?:amp|lt|gt|quot|#39|nbsp);/g, (entity) => ownValue(entities, entity) ?? entity)
 }
 
 const entities: Readonly<Record<string, string>> = { '&amp;': '&', '&lt;': '<', '&gt;': '>', '&quot;': '"', '&#39;': "'", '&nbsp;': ' ' }

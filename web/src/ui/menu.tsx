@@ -1,6 +1,7 @@
 /** A button that opens a menu: over everything, closed by Escape, by a choice, or by a press elsewhere. */
 import { type KeyboardEvent, type ReactNode, useId, useRef, useState } from 'react'
 import { IconButton } from './button.tsx'
+import { ownValue } from '../../../src/types/index.ts'
 
 interface MenuItem {
   readonly title: string
@@ -33,7 +34,7 @@ export function Menu({ label, icon, items }: MenuProps): ReactNode {
   const pressed = (event: KeyboardEvent): void => {
     const all = entries()
     const at = all.indexOf(document.activeElement as HTMLElement)
-    const step = { ArrowDown: at + 1, ArrowUp: at - 1 + all.length, Home: 0, End: all.length - 1 }[event.key]
+    const step = ownValue({ ArrowDown: at + 1, ArrowUp: at - 1 + all.length, Home: 0, End: all.length - 1 }, event.key)
     if (step === undefined) return
     event.preventDefault()
     all[step % all.length]?.focus()

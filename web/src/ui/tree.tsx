@@ -1,6 +1,7 @@
 /** A tree. The arrow keys walk through what is open: right opens, left closes or goes to the parent; Enter chooses. */
 import { ChevronRight } from 'lucide-react'
 import { type KeyboardEvent, type ReactNode, useEffect, useRef, useState } from 'react'
+import { ownValue } from '../../../src/types/index.ts'
 
 export interface TreeNode {
   readonly id: string
@@ -52,7 +53,7 @@ export function Tree({ label, nodes, current = null, onChoose, onOpen, initially
     const at = shown.indexOf(node)
     const isOpen = open.has(node.id)
     const isParent = node.children !== undefined
-    const target = { ArrowDown: shown[at + 1], ArrowUp: shown[at - 1], Home: shown[0], End: shown.at(-1) }[event.key]
+    const target = ownValue({ ArrowDown: shown[at + 1], ArrowUp: shown[at - 1], Home: shown[0], End: shown.at(-1) }, event.key)
     if (target !== undefined) focus(target.id)
     else if (event.key === 'ArrowRight' && isParent && !isOpen) toggle(node.id, true)
     else if (event.key === 'ArrowLeft' && isOpen) toggle(node.id, false)

@@ -5,7 +5,7 @@
 import { Check, Hand, Pencil, Repeat, X } from 'lucide-react'
 import { type FormEvent, type ReactNode, useState } from 'react'
 import { exactText } from '../../../../src/terminal/index.ts'
-import { type Json, type JsonObject, type PendingApproval } from '../../../../src/types/index.ts'
+import { type Json, type JsonObject, ownValue, type PendingApproval } from '../../../../src/types/index.ts'
 import { useAction, useCall } from '../../data/calls.ts'
 import { Button } from '../../ui/button.tsx'
 import { TextArea, TextField } from '../../ui/field.tsx'
@@ -125,7 +125,7 @@ function Rules({ pending, isBusy, onKeep }: RulesProps): ReactNode {
           <label key={id}>
             <input type="radio" name={pending.call} checked={rule?.id === id} onChange={() => setChosen(id)} />
             <span>
-              {scopeNames[scope] ?? scope}
+              {ownValue(scopeNames, scope) ?? scope}
               <code>{exactText(text)}</code>
             </span>
           </label>

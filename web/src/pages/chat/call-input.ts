@@ -1,6 +1,6 @@
 /** The input of a call, as a page shows it. */
 import { exactText } from '../../../../src/terminal/index.ts'
-import { isObject, type JsonObject } from '../../../../src/types/index.ts'
+import { isObject, type JsonObject, ownValue } from '../../../../src/types/index.ts'
 
 export function inputOf(text: string): JsonObject {
   try {
@@ -16,8 +16,8 @@ const tellingFields = ['command', 'path', 'url', 'query', 'pattern', 'text', 'na
 const maxSummary = 160
 
 export function summaryOf(input: JsonObject): string {
-  const field = tellingFields.find((name) => typeof input[name] === 'string' && input[name] !== '')
-  const value = field === undefined ? '' : input[field]
+  const field = tellingFields.find((name) => typeof ownValue(input, name) === 'string' && ownValue(input, name) !== '')
+  const value = field === undefined ? '' : ownValue(input, field)
   const text = typeof value === 'string' ? value : ''
   return exactText(text.replaceAll(/\s+/g, ' ').trim().slice(0, maxSummary))
 }

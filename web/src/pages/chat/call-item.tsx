@@ -17,7 +17,7 @@ import {
 } from 'lucide-react'
 import { lazy, memo, type ReactNode, Suspense } from 'react'
 import { exactText, forPeople } from '../../../../src/terminal/index.ts'
-import { assertNever, type JsonObject } from '../../../../src/types/index.ts'
+import { assertNever, type JsonObject, ownValue } from '../../../../src/types/index.ts'
 import { CodeBlock } from '../../ui/code-block.tsx'
 import { languageOf } from '../../ui/code.tsx'
 import { Badge, durationText } from '../../ui/layout.tsx'
@@ -129,7 +129,10 @@ function CallDetails({ item: { view }, input }: { readonly item: CallItem; reado
 
 /** What a call changes in a file, where its input says so. */
 function Change({ name, input }: { readonly name: string; readonly input: JsonObject }): ReactNode {
-  const text = (field: string): string => (typeof input[field] === 'string' ? input[field] : '')
+  const text = (field: string): string => {
+    const value = ownValue(input, field)
+    return typeof value === 'string' ? value : ''
+  }
   if (name === 'file.edit') return <TextDiff before={text('find')} after={text('replace')} />
   if (name === 'file.write') return <CodeBlock text={text('text')} language={languageOf(text('path'))} />
   if (name === 'file.patch') return <Diff text={text('diff')} />
@@ -143,7 +146,7 @@ const shownAsChange: Readonly<Record<string, readonly string[]>> = {
 }
 
 function Arguments({ name, input }: { readonly name: string; readonly input: JsonObject }): ReactNode {
-  const hidden = shownAsChange[name] ?? []
+  const hidden = ownValue(shownAsChange, name) ?? []
   const shown = Object.entries(input).filter(([field]) => !hidden.includes(field))
   if (shown.length === 0) return null
   return (
@@ -174,5 +177,5 @@ const icons: Readonly<Record<string, LucideIcon>> = {
 }
 
 function iconOf(name: string): LucideIcon {
-  return icons[name.split('.')[0] ?? ''] ?? Wrench
+  return ownValue(icons, name.split('.')[0] ?? '') ?? Wrench
 }

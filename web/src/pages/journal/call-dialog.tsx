@@ -1,6 +1,6 @@
 /** One call with everything that the journal has of it: what was asked, who decided, what came out, what it cost and what it has read. */
 import { type ReactNode, useMemo } from 'react'
-import { isObject, type JsonObject } from '../../../../src/types/index.ts'
+import { isObject, type JsonObject, ownValue } from '../../../../src/types/index.ts'
 import { Link } from '../../app/router.tsx'
 import { useCall } from '../../data/calls.ts'
 import { Button } from '../../ui/button.tsx'
@@ -64,7 +64,7 @@ function Recorded({ records }: { readonly records: readonly ShownRecord[] }): Re
   const facts: (readonly [string, ReactNode])[] = [
     [
       'Status',
-      <Badge key="status" tone={statusTones[status] ?? 'accent'}>
+      <Badge key="status" tone={ownValue(statusTones, status) ?? 'accent'}>
         {status}
       </Badge>,
     ],
@@ -89,7 +89,7 @@ function Recorded({ records }: { readonly records: readonly ShownRecord[] }): Re
   if (parked !== undefined) facts.push(['Asked because', textOf(bodyOf(parked), 'reason') || 'the policy wants it'])
   if (decided !== undefined) facts.push(['Decided', decisionText(decided)])
   const effect = textOf(begin, 'effect')
-  if (effect !== '') facts.push(['Effect', effects[effect] ?? effect])
+  if (effect !== '') facts.push(['Effect', ownValue(effects, effect) ?? effect])
   if (first.session !== '')
     facts.push([
       'Session',
@@ -170,17 +170,17 @@ function decisionText(record: ShownRecord): string {
 }
 
 function textOf(body: JsonObject | null, field: string): string {
-  const value = body?.[field]
+  const value = ownValue(body, field)
   return typeof value === 'string' ? value : ''
 }
 
 function listOf(body: JsonObject | null, field: string): readonly string[] {
-  const value = body?.[field]
+  const value = ownValue(body, field)
   return Array.isArray(value) ? value.filter((item): item is string => typeof item === 'string') : []
 }
 
 function costOf(body: JsonObject | null, field: string): string {
-  const value = body?.[field]
+  const value = ownValue(body, field)
   if (!isObject(value)) return ''
   const { microDollars, tokens } = value
   if (typeof microDollars !== 'number' || typeof tokens !== 'number' || (microDollars === 0 && tokens === 0)) return ''

@@ -11,6 +11,7 @@ import { type Column, Table } from '../../ui/table.tsx'
 import { CallDialog } from './call-dialog.tsx'
 import { type Filter, filterFields, filterOf, phases, searchOf, type ShownRecord, summaryOf, useRecords } from './records.ts'
 import { VerifyCard } from './verify-card.tsx'
+import { ownValue } from '../../../../src/types/index.ts'
 import './journal.css'
 
 export default function JournalPage({ place }: PageProps): ReactNode {
@@ -56,7 +57,7 @@ const tones: Readonly<Record<string, Tone>> = {
 function PhaseBadge({ record }: { readonly record: ShownRecord }): ReactNode {
   const status = record.phase === 'outcome' ? /^\{"status":"(\w+)"/.exec(record.body)?.[1] : undefined
   const text = status === 'ok' ? 'done' : (status ?? record.phase)
-  return <Badge tone={tones[text] ?? 'neutral'}>{text}</Badge>
+  return <Badge tone={ownValue(tones, text) ?? 'neutral'}>{text}</Badge>
 }
 
 const columns: readonly Column<ShownRecord>[] = [
@@ -136,7 +137,7 @@ interface FilterBarProps {
 
 function FilterBar({ filter, onChange }: FilterBarProps): ReactNode {
   const sessions = useCall<readonly SessionRow[]>('session.list', { limit: 200 }, { refreshOn: ['session_*'] })
-  const hasDetails = ['actor', 'from', 'to', 'reads'].some((field) => filter[field as keyof Filter] !== '')
+  const hasDetails = ['actor', 'from', 'to', 'reads'].some((field) => ownValue(filter, field as keyof Filter) !== '')
   const [isOpen, setOpen] = useState(hasDetails)
   const isFiltered = filterFields.some((field) => filter[field] !== '')
   const options = [

@@ -5,6 +5,7 @@ import { Button } from '../../ui/button.tsx'
 import { bytesText, Card, Facts } from '../../ui/layout.tsx'
 import { Loading, NoticeBar, Problem, ProblemLine } from '../../ui/states.tsx'
 import { kindTexts, type MemoryKind } from './memory-kinds.ts'
+import { ownValue } from '../../../../src/types/index.ts'
 
 interface Statistics {
   readonly entries: number
@@ -36,7 +37,7 @@ export function MemoryStatistics(): ReactNode {
           <ul className="memory-bars">
             {kinds.map(([kind, count]) => (
               <li key={kind}>
-                <span>{kindTexts[kind as MemoryKind]}</span>
+                <span>{ownValue(kindTexts, kind as MemoryKind)}</span>
                 <meter min={0} max={most} value={count} aria-label={kind} />
                 <span className="memory-count">{count.toLocaleString('en')}</span>
               </li>

@@ -1,7 +1,7 @@
 /** The agent of the configuration, the agents that it has spawned, and the roles that say what an agent may do. */
 import { Bot, Square } from 'lucide-react'
 import { type ReactNode, useState } from 'react'
-import type { Json } from '../../../../src/types/index.ts'
+import { type Json, ownValue } from '../../../../src/types/index.ts'
 import { Link } from '../../app/router.tsx'
 import { useAction, useCall } from '../../data/calls.ts'
 import { type ShownConfig, useConfig } from '../../data/settings.ts'
@@ -119,7 +119,7 @@ function SpawnedAgents(): ReactNode {
               title: 'Agent',
               cell: ({ name, depth, session }) => <Link to={`/chat/${session}`}>{`${'· '.repeat(Math.max(0, depth - 1))}${name}`}</Link>,
             },
-            { title: 'State', cell: ({ state }) => <Badge tone={tones[state] ?? 'neutral'}>{state}</Badge> },
+            { title: 'State', cell: ({ state }) => <Badge tone={ownValue(tones, state) ?? 'neutral'}>{state}</Badge> },
             { title: 'Task', isMinor: true, cell: ({ task }) => <span className="models-task">{task}</span> },
             { title: 'Used', align: 'end', cell: ({ spent }) => `${countText(spent.tokens)} tokens, ${moneyText(spent.micro_dollars)}` },
             {

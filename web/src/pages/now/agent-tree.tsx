@@ -10,6 +10,7 @@ import { Switch } from '../../ui/field.tsx'
 import { Badge, Time, type Tone } from '../../ui/layout.tsx'
 import { Empty } from '../../ui/states.tsx'
 import { AgentControls } from './agent-controls.tsx'
+import { ownValue } from '../../../../src/types/index.ts'
 
 export interface AgentList {
   readonly agents: readonly Agent[]
@@ -105,7 +106,7 @@ function AgentRow({ agent, onEnd, onChanged }: AgentRowProps): ReactNode {
         <Link to={`/chat/${session}`} className="agent-name">
           {name}
         </Link>
-        <Badge tone={tones[state] ?? 'neutral'}>
+        <Badge tone={ownValue(tones, state) ?? 'neutral'}>
           <span data-volatile>{agentState(agent)}</span>
         </Badge>
         {labelBadges(agent).map((badge) => (

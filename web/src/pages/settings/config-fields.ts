@@ -1,5 +1,5 @@
 /** Fields of a form, from the JSON Schema of the configuration: which control each key gets, and in which section it stands. */
-import { isObject, type Json, type JsonObject, type TomlValue } from '../../../../src/types/index.ts'
+import { isObject, type Json, type JsonObject, ownValue, type TomlValue } from '../../../../src/types/index.ts'
 
 type Control =
   | { readonly kind: 'switch' }
@@ -62,7 +62,7 @@ export function sectionsOf(schema: JsonObject): readonly ConfigSection[] {
   return Object.entries(properties)
     .flatMap(([name, property]) => {
       if (!isObject(property)) return []
-      const [title, about] = sections[name] ?? [name, '']
+      const [title, about] = ownValue(sections, name) ?? [name, '']
       return [{ name, title, about, fields: fieldsOf(property, [name]) }]
     })
     .toSorted((a, b) => rank(a.name) - rank(b.name))

@@ -1,6 +1,6 @@
 /** The first question: who answers. A service with a key, a model on this machine, any address, or nobody for now. */
 import type { ReactNode } from 'react'
-import { builtinProviders, type FoundService, keyNameOf, type ModelChoice } from '../../../../src/types/index.ts'
+import { builtinProviders, type FoundService, keyNameOf, type ModelChoice, ownValue } from '../../../../src/types/index.ts'
 import { useCall } from '../../data/calls.ts'
 import { Button } from '../../ui/button.tsx'
 import { Select, TextField } from '../../ui/field.tsx'
@@ -21,7 +21,7 @@ export interface ModelAnswer {
 
 /** @returns which field keeps the answer from being one; empty: none */
 export function problemOfModel({ kind, provider, model, baseUrl, contextTokens, inputPrice, outputPrice, service }: ModelAnswer): string {
-  if (kind === 'service') return model === '' && builtinProviders[provider]?.defaultModel === '' ? 'model' : ''
+  if (kind === 'service') return model === '' && ownValue(builtinProviders, provider)?.defaultModel === '' ? 'model' : ''
   if (kind === 'local') return service === null || model === '' ? 'service' : ''
   if (kind === 'address') {
     if (!URL.canParse(baseUrl)) return 'address'
@@ -91,7 +91,7 @@ const services = Object.entries(builtinProviders)
 function ServiceFields({ answer, onChange }: ModelStepProps): ReactNode {
   const known = useCall<{ services: readonly { id: string; key: string }[] }>('model.services')
   const hasKey = known.data?.services.some(({ id, key }) => id === answer.provider && key === 'present') ?? false
-  const usual = builtinProviders[answer.provider]?.defaultModel ?? ''
+  const usual = ownValue(builtinProviders, answer.provider)?.defaultModel ?? ''
   return (
     <div className="setup-fields">
       <Select

@@ -1,0 +1,42 @@
+/** Replaces secrets within values, as they come from calls and go to their callers. */
+import { isObject, ownValue, setOwn } from '../types/index.ts'
+import { minSecretCharacters } from './limits.ts'
+
+type HideText = (text: string, onFound?: (name: string) => void) => string
+
+/**
+ * @returns a function that replaces secrets in all strings of a value, and copies only what changes. A key `__proto__`, which JSON can have,
+ * is left out: who copies the value key by key would replace what the copy inherits
+ */
+export function createDeepHide(hide: HideText): <Value>(value: Value, onFound?: (name: string) => void) => Value {
+  const within = (value: unknown, onFound?: (name: string) => void): unknown => {
+    if (typeof value === 'string') return hide(value, onFound)
+    // Copies are made only where something changes: nearly no value of a turn has a secret.
+    if (Array.isArray(value)) {
+      let items: unknown[] | null = null
+      for (let i = 0; i < value.length; i += 1) {
+        const item = within(value[i], onFound)
+        if (item !== value[i]) (items ??= [...(value as unknown[])])[i] = item
+      }
+      return items ?? value
+    }
+    if (!isObject(value)) return value
+    // Bytes, and whatever else has a class of its own, are not text.
+    const prototype: unknown = Object.getPrototypeOf(value)
+    if (prototype !== Object.prototype && prototype !== null) return value
+    let copy: Record<string, unknown> | null = null
+    let hasSecretKey = false
+    for (const key of Object.keys(value)) {
+      if (key === '__proto__') {
+        delete (copy ??= { ...value })[key]
+        continue
+      }
+      const item = within(ownValue(value, key), onFound)
+      if (item !== ownValue(value, key)) setOwn((copy ??= { ...value }), key, item)
+      hasSecretKey ||= key.length >= minSecretCharacters && hide(key) !== key
+    }
+    if (!hasSecretKey) return copy ?? value
+    return Object.fromEntries(Object.entries(copy ?? value).map(([key, item]) => [hide(key, onFound), item]))
+  }
+  return <Value>(value: Value, onFound?: (name: string) => void) => within(value, onFound) as Value
+}
