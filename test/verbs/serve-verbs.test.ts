@@ -79,9 +79,9 @@ test('followed events go on with the next guest, and none is missed', { timeout:
   // It starts no guest of its own.
   assert.match((await oxbow('stop')).text, /does not run/)
   await oxbow('start')
-  const after = ends(3)
+  const third = ends(3)
   await oxbow('run', '4+4')
-  await after
+  await third
   follower.kill()
   await oxbow('stop')
   const places = said

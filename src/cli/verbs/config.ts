@@ -15,7 +15,7 @@ import {
   setInFile,
   valueOf,
 } from '../../runner/index.ts'
-import { configJsonSchema, configSchema, isObject, ownValue, OxbowError } from '../../types/index.ts'
+import { configJsonSchema, configSchema, isObject, OxbowError } from '../../types/index.ts'
 import { printLine, printNotice, printText, type Terminal } from '../terminal.ts'
 import { defaultUser } from '../verb-parts.ts'
 import { plainText, table } from '../../terminal/index.ts'

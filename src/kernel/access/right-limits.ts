@@ -69,8 +69,9 @@ export function recallTags({
 /** @returns the paths of a call that writes files of the workspace; empty for any other */
 export function writtenPaths(call: Call, input: unknown): readonly string[] {
   if (call.right !== 'file.write' || !isObject(input)) return []
-  const fields = resourceFields[call.name] ?? []
-  return fields.flatMap((field) => (typeof input[field] === 'string' ? (workspacePath(input[field]) ?? []) : []))
+  const fields = ownValue(resourceFields, call.name) ?? []
+  const values = fields.map((field) => ownValue(input, field))
+  return values.flatMap((value) => (typeof value === 'string' ? (workspacePath(value) ?? []) : []))
 }
 
 function beyond({ name }: Call, why: string, remedy: string): Failure {

@@ -16,7 +16,7 @@ interface StoredMode {
   readonly mode: Mode
 }
 
-export interface SessionModes {
+interface SessionModes {
   /** @returns how strict the session is; undefined: as configured */
   of(session: SessionId | ''): Promise<Caution>
 }
@@ -28,7 +28,7 @@ interface ModeDeps {
   readonly topOf: (session: SessionId) => SessionId
 }
 
-export function createSessionModes({ documents, clock, topOf }: ModeDeps): SessionModes {
+function createSessionModes({ documents, clock, topOf }: ModeDeps): SessionModes {
   const held: RecentMap<SessionId, { readonly caution: Caution; readonly until: number }> = createRecentMap(maxHeldModes)
   documents.watch(modeCategory, (name) => held.delete(name as SessionId))
   const read = async (session: SessionId): Promise<Caution> => {
@@ -71,7 +71,7 @@ function cautionOf(stored: StoredMode | undefined): Caution {
 }
 
 /** @returns the stricter of two */
-export function stricter(a: Caution, b: Caution): Caution {
+function stricter(a: Caution, b: Caution): Caution {
   return a === 'read_only' || b === 'read_only' ? 'read_only' : (a ?? b)
 }
 

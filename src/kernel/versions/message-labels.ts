@@ -3,7 +3,7 @@
  * it goes wherever the repository goes.
  */
 import type { Store } from '../../store/index.ts'
-import { isUuid, type Label, type SessionId } from '../../types/index.ts'
+import { isUuid, type Label, ownValue, type SessionId } from '../../types/index.ts'
 import { join, type Labels, parseLabels } from '../stages/policy.ts'
 
 const trailer = 'Oxbow-Labels'
@@ -31,7 +31,7 @@ export function labelsOfTag(text: string): Labels {
 
 /** @param trailers by name in lower case @returns null where they do not say, as in a commit of an earlier release */
 export function labelsOfCommit(trailers: Readonly<Record<string, string>>): Labels | null {
-  const value = trailers[trailer.toLowerCase()]
+  const value = ownValue(trailers, trailer.toLowerCase())
   return value === undefined ? null : labelsIn(value)
 }
 

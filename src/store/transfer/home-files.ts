@@ -7,6 +7,7 @@ import {
   type BackupPart,
   type FileKeys,
   type HomeItem,
+  ownValue,
   homeItemOf,
   homeItems,
   type Keeping,
@@ -47,7 +48,7 @@ function isThere(path: string, { isFile }: HomeItem): boolean {
 
 /** Name of a file in an archive. The first two are those of earlier formats. */
 export function textName({ id }: HomeItem): string {
-  return { 'home-config': 'config/home.toml', 'user-config': 'config/user.toml' }[id] ?? `config/${id}`
+  return ownValue({ 'home-config': 'config/home.toml', 'user-config': 'config/user.toml' }, id) ?? `config/${id}`
 }
 
 /** @returns the items in a backup; what this version does not know is left out */
