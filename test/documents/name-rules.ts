@@ -58,6 +58,9 @@ export const foreignNames: Readonly<Record<string, string>> = {
   'plugin.weather': 'the right of a plugin that a person may install',
   'plugins.lock': 'the list of installed plugins in a home',
   'NAME.plugin.json': 'a manifest that a person narrows',
+  'plugins.lock.*': 'drafts of that list',
+  'runner/folders/USER.json': 'a file in a home',
+  'large/': 'a folder of the versions in a workspace',
   'gateway.sock': 'a socket between an isolated guest and its runner',
 }
 

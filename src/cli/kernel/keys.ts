@@ -1,7 +1,7 @@
 /** `oxbow keys` and `oxbow roles`: API keys for programs, and the rights that roles stand for. */
 import { OxbowError } from '../../types/index.ts'
 import { withGuest } from '../guest-connection.ts'
-import { printLine, printText, type Terminal } from '../terminal.ts'
+import { printLine, printNotice, printText, type Terminal } from '../terminal.ts'
 import { formatTime, plainLine, table } from '../../terminal/index.ts'
 import { type CallOptions, type DryRunOptions, findListed, outputOf, showDestruction, showOutput } from './call.ts'
 
@@ -29,8 +29,10 @@ export async function keyCreate(name: string, options: KeyOptions, terminal: Ter
     })
   const input = { name, rights: [...rights], ...(expires !== undefined && { expires_in_s: expires * secondsOfDay }) }
   return showOutput(['key.create', input], options, terminal, ({ key }: { key: string }) => {
-    const use = 'Send it to the gateway as `Authorization: Bearer KEY`. It is not shown again; `oxbow keys revoke` ends it.'
-    return `${key}\n${use}`
+    // Only the key is the output, so that a script can take it.
+    if (options.json !== true)
+      printNotice(terminal, 'Send it to the gateway as `Authorization: Bearer KEY`. It is not shown again; `oxbow keys revoke` ends it.')
+    return key
   })
 }
 
