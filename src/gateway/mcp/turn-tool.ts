@@ -152,7 +152,8 @@ function parkedOf(record: Extract<KernelEvent, { type: 'record' }>['record']): P
   const body = isObject(record.body) ? record.body : {}
   const { call, session, turn, name, at } = record
   const text = (field: string): string => (typeof body[field] === 'string' ? body[field] : '')
-  return { call, session: session as SessionId, turn: turn as TurnId, name, at, input: text('input'), reason: text('reason') }
+  const personal = body['personal'] === true ? { personal: true as const } : {}
+  return { call, session: session as SessionId, turn: turn as TurnId, name, at, input: text('input'), reason: text('reason'), ...personal }
 }
 
 interface Shower {
