@@ -295,7 +295,7 @@ function createQuestions({ id, editor, link, ports }: SessionDeps, mode: () => M
     if (signal.aborted) return
     const gateway = await link.gateway()
     // The mode of a session is not that of the agents below it.
-    const isAllowed = mode() === 'approve' && pending.agent === undefined
+    const isAllowed = mode() === 'approve' && pending.agent === undefined && pending.personal !== true
     const rules = isAllowed ? [] : await rulesFor(pending, gateway)
     const request = { ...permissionRequest(pending, rules, ports), sessionId: id }
     const answer = isAllowed ? { allow: true } : decisionOf(await editor.ask(request, signal), rules)

@@ -14,16 +14,13 @@ import {
   type CallContext,
   type CallId,
   type CallOutcome,
-  type ClientTools,
-  type Config,
   type Json,
-  type Failure,
   type Hold,
   type JournalRecord,
   type JsonObject,
   noSpend,
+  once,
   type Phase,
-  type StartedProgram,
 } from '../types/index.ts'
 import type { Entry, Journal } from './journal.ts'
 import { createFlights, type Intended, type StartedCall } from './stages/flights.ts'
@@ -39,7 +36,7 @@ import {
   replay,
 } from './stages/refusals.ts'
 import { maxNameLength } from './limits.ts'
-import { refuseLimited } from './access/right-limits.ts'
+import type { Excuse, RefusedCalls } from './access/refused-calls.ts'
 import { approve, type ApprovalDeps, withEditNote } from './stages/approval.ts'
 import {
   type CallOptions,
@@ -56,10 +53,9 @@ import {
 import type { HookedCall, KernelHooks } from './hooks/hook-port.ts'
 import type { Registry } from './registry.ts'
 import type { DataHandles } from './extract/data-handles.ts'
-import type { KnownHosts } from './flow/known-hosts.ts'
-import { type FileFlow, type Judged, judgeLabels, labelsOfResult, originsOf, type Sessions, type WatchedFiles } from './sessions.ts'
+import { labelsOfResult, originsOf, type Sessions, type WatchedFiles } from './sessions.ts'
+import { judgeAgain, judgeCall, type JudgeDeps, refuseCaller } from './stages/judging.ts'
 import {
-  authorize,
   flowRefusal,
   holdsHandle,
   judgeInput,
@@ -73,8 +69,10 @@ import {
 import { type Budgets, reservationName, reserveFor } from './stages/budgets.ts'
 import { clean, type Cleaner, outcomeBody, type Ran, stoppedRun } from './stages/cleaning.ts'
 import type { SecretUse, SecretUses } from '../secrets/index.ts'
+import type { Documents } from './state/documents.ts'
 
-export interface GateDeps extends ApprovalDeps, FilePlaces {
+export interface GateDeps extends ApprovalDeps, FilePlaces, JudgeDeps {
+  readonly documents: Documents
   readonly registry: Registry
   readonly journal: Journal
   readonly newId: () => string
@@ -82,19 +80,13 @@ export interface GateDeps extends ApprovalDeps, FilePlaces {
   readonly cleaner: Cleaner
   readonly secrets: SecretUses
   readonly running: RunningCalls
-  readonly flow: Config['flow']
-  /** Whether the lists of `[exec]` let the call start this program. */
-  readonly refuseStart: (call: Call, program: StartedProgram) => Promise<Failure | null>
   /** Labels of the session's context, their origins, and how to join new ones. */
   readonly labels: Pick<Sessions, 'held' | 'judged' | 'origins' | 'read'>
   /** Puts texts in the place of their handles. */
   readonly fillHandles: DataHandles['fill']
-  readonly files: FileFlow
-  readonly hosts: KnownHosts
   readonly blobs: Blobs
-  /** Files that came with the messages of a turn, and what its message and its session ask for beside the policy. */
+  /** Files that came with the messages of a turn. */
   readonly attachments: (turn: Caller['turn']) => readonly Attachment[]
-  readonly cautionOf: (caller: Pick<Caller, 'session' | 'turn'>) => Promise<ClientTools['caution']>
   /** Undefined: no plugin has any. */
   readonly hooks: () => KernelHooks | undefined
 }
@@ -106,7 +98,8 @@ export interface Gate {
   call(caller: Caller, name: string, input: unknown, options: CallOptions): Promise<CallOutcome>
 }
 
-export function createGate(deps: GateDeps): Gate {
+export function createGate(given: GateDeps): Gate {
+  const deps = { ...given, refused: lazyRefused(given) }
   const flights = createFlights()
   const start: Gate['start'] = (caller, name, input, options) =>
     flights({ id: options.id, caller, name }, (isTaken) => {
@@ -118,6 +111,16 @@ export function createGate(deps: GateDeps): Gate {
       return { intended: intended.promise, outcome }
     })
   return { start, call: (caller, name, input, options) => start(caller, name, input, options).outcome }
+}
+
+/** Loaded with the first refusal. */
+function lazyRefused(deps: GateDeps): RefusedCalls {
+  let loaded: RefusedCalls | undefined
+  const load = once(async () => (loaded = (await import('./access/refused-calls.ts')).createRefusedCalls(deps)))
+  return {
+    judge: async (...refused) => (await load()).judge(...refused),
+    ended: (caller, excuse, outcome) => loaded?.ended(caller, excuse, outcome) ?? outcome,
+  }
 }
 
 /** One call on its way through the gate. */
@@ -144,16 +147,22 @@ interface Admitted {
   /** Secrets that the caller wrote as they are. */
   readonly own: readonly string[]
   readonly hooked: HookedCall | null
+  /** Null: it needed none. */
+  readonly excuse: Excuse | null
 }
 
-async function passGate(deps: GateDeps, passing: Passing, name: string, rawInput: unknown): Promise<CallOutcome> {
+interface Deps extends GateDeps {
+  readonly refused: RefusedCalls
+}
+
+async function passGate(deps: Deps, passing: Passing, name: string, rawInput: unknown): Promise<CallOutcome> {
   // Handles become the texts that they stand for, whose labels the call has from here on.
   if (passing.caller.audience === 'runtime' || !holdsHandle(rawInput)) return passFilled(deps, passing, name, rawInput)
   const { caller, input } = await deps.fillHandles(passing.caller, rawInput)
   return passFilled(deps, { ...passing, caller }, name, input)
 }
 
-async function passFilled(deps: GateDeps, passing: Passing, name: string, rawInput: unknown): Promise<CallOutcome> {
+async function passFilled(deps: Deps, passing: Passing, name: string, rawInput: unknown): Promise<CallOutcome> {
   // After a crash, an outcome is final and an open intent continues where it stopped.
   const past = passing.resumed === true ? await pastOf(deps.journal, passing.id) : []
   const ended = endOf(past)
@@ -171,7 +180,7 @@ async function passFilled(deps: GateDeps, passing: Passing, name: string, rawInp
 
 /** Stages 1 to 6: may this call run? @returns what they established, or the refusal */
 async function admit(
-  deps: GateDeps,
+  deps: Deps,
   passing: Passing,
   name: string,
   rawInput: unknown,
@@ -189,14 +198,15 @@ async function admit(
   const { input, own } = caller.audience === 'runtime' ? { input: parsed.input, own: [] } : deps.secrets.adopt(parsed.input)
 
   // 2. Identify: the kernel made the caller (a lane's process, or the gateway's user); the request cannot choose it.
-  // 3. Authorize: role, capability, policy of the workspace.
-  const forbidden = refuseCaller(deps, caller, call, input, own)
-  if (forbidden !== null) return refusal(forbidden)
-  const unlisted = call.starts === undefined ? null : await deps.refuseStart(call, call.starts(input))
-  if (unlisted !== null) return refusal(unlisted)
+  // 3. Authorize: role, capability, policy of the workspace. A person may have excused what these refuse.
+  const judged = { caller, call, input, own }
+  const refusing = refuseCaller(deps, judged)
+  const forbidden = refusing instanceof Promise ? await refusing : refusing
+  const excuse = forbidden === null ? null : await deps.refused.judge(deps, passing, judged, forbidden, (...ask) => passGate(deps, ...ask))
+  if (excuse !== null && 'text' in excuse) return excuse
 
   // 4. Flow: the labels of what the session has read against where this call sends data.
-  const { held, flow } = await deps.hosts.judge(caller, call, input, judgeLabels(deps, caller, call, input))
+  const { held, flow } = await judgeCall(deps, judged)
   if (flow.decision === 'deny') return refusal(flowRefusal(flow))
 
   // Hooks of plugins only make it stricter: what they change is judged from the beginning.
@@ -212,10 +222,11 @@ async function admit(
   const policy = judgeInput(deps.approval, caution, caller, call, input)
   if (typeof policy !== 'string') return refusal(policy)
   const asks = call.asks !== undefined || ((policy === 'ask' || flow.decision === 'ask') && mustAsk(caller, call))
-  const judge = (): ReturnType<typeof judgeAgain> => judgeAgain(deps, caller, call, input, own)
-  const approved = asks ? await approve(deps, passing, { call, input, flow, held, judge }, past) : { input, edited: false, unchanged: '' }
+  const judge = (): ReturnType<typeof judgeAgain> => judgeAgain(deps, { ...judged, call }, excuse !== null)
+  const asking = { call, input, flow, held, judge, excuse }
+  const approved = asks ? await approve(deps, passing, asking, past) : { input, edited: false, unchanged: '' }
   if ('status' in approved) return approved
-  const again = approved.edited ? await judgeAgain(deps, caller, call, approved.input, own) : null
+  const again = approved.edited ? await judgeAgain(deps, { ...judged, call, input: approved.input }) : null
   const beyond = again !== null && 'code' in again ? again : null
   if (beyond !== null) return refusal(beyond)
 
@@ -223,23 +234,11 @@ async function admit(
 
   // 6. Reserve from every budget above the caller.
   const hold = await reserveFor(deps.budgets, caller, call, approved.input)
-  return hold !== null && 'code' in hold ? refusal(hold) : { call, ...approved, held, hold, own, hooked }
-}
-
-function refuseCaller({ approval, secrets }: GateDeps, caller: Caller, call: Call, input: unknown, own: readonly string[]): Failure | null {
-  return authorize(caller, call, approval) ?? refuseLimited(caller, call, input) ?? secrets.judge(caller, call, input, own)
-}
-
-/** Stages 3 and 4 once more: what has changed while a person was asked, or another input. */
-async function judgeAgain(deps: GateDeps, caller: Caller, call: Call, input: unknown, own: readonly string[]): Promise<Failure | Judged> {
-  const refused = refuseCaller(deps, caller, call, input, own) ?? (call.starts && (await deps.refuseStart(call, call.starts(input))))
-  if (refused) return refused
-  const judged = await deps.hosts.judge(caller, call, input, judgeLabels(deps, caller, call, input))
-  return judged.flow.decision === 'deny' ? flowRefusal(judged.flow) : judged
+  return hold !== null && 'code' in hold ? refusal(hold) : { call, ...approved, held, hold, own, hooked, excuse }
 }
 
 /** Stages 7 to 10: the call runs, recorded before and after. */
-async function perform(deps: GateDeps, passing: Passing, admitted: Admitted, past: readonly JournalRecord[]): Promise<CallOutcome> {
+async function perform(deps: Deps, passing: Passing, admitted: Admitted, past: readonly JournalRecord[]): Promise<CallOutcome> {
   const { journal, budgets, clock } = deps
   const { call, input, hold } = admitted
 
@@ -269,7 +268,8 @@ async function perform(deps: GateDeps, passing: Passing, admitted: Admitted, pas
   const own = await clean(deps.cleaner, use, call, ran, labels)
   const whole = admitted.hooked === null ? own : await admitted.hooked.after(own, took)
   const cleaned = passing.durable === true && whole.status === 'ok' ? { ...whole, output: keptOutput(call, whole.output) } : whole
-  const outcome = admitted.edited ? withEditNote(cleaned, input) : cleaned
+  const edited = admitted.edited ? withEditNote(cleaned, input) : cleaned
+  const outcome = deps.refused.ended(passing.caller, admitted.excuse, edited)
   if (labels.length > 0) deps.labels.read(passing.caller, labels, from)
 
   // 10. Settle: settle budgets, record the outcome, notify followers.
@@ -297,7 +297,7 @@ function entryOf({ caller, id }: Passing, phase: Phase, name: string, body: Json
  * lose.
  */
 async function intend(
-  { journal, budgets }: GateDeps,
+  { journal, budgets }: Deps,
   passing: Passing,
   { call, input, held, hold }: Admitted,
   past: readonly JournalRecord[],
@@ -323,7 +323,7 @@ const stoppedForRestart = Symbol('stopped for restart')
 
 /** Stage 8. */
 async function run(
-  deps: GateDeps,
+  deps: Deps,
   passing: Passing,
   { call, hold, unchanged }: Admitted,
   use: SecretUse,
@@ -386,7 +386,7 @@ async function run(
 
 /** See `CallContext.call`. */
 function callWithin(
-  deps: GateDeps,
+  deps: Deps,
   { onWait }: Passing,
   watch: Pick<Watch, 'signal' | 'pause'>,
   { caller, name, input }: { readonly caller: Caller; readonly name: string; readonly input: unknown },

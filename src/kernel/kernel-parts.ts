@@ -244,7 +244,7 @@ function buildCalls(options: KernelOptions, records: Records, describe: () => Pr
     clock,
     approval: config.approval,
     ...approvalReads(config, records, sandbox, branches),
-    refuseStart: async (call, program) => (await execLists()).refuse(call, program),
+    refuseStart: async (...start) => (await execLists()).refuse(...start),
     labels: sessions,
     fillHandles: async (caller, input) => (await data()).fill(caller, input),
     attachments: runningTurns.attachments,

@@ -71,6 +71,18 @@ export const maxNamedTools = 60
 export const maxFoundChars = 200
 /** Lists of tools that are kept for the sets that searches have loaded. */
 export const maxHeldToolLists = 100
+/** Refusals of one session after which the person is asked, in a row or not: a list that is still read. */
+export const maxRefusedInSession = 20
+/** Calls of such a question. */
+export const maxListedRefusals = 20
+/** Characters of one of them as JSON, with its whole input: a longer one is refused without a question, since nobody would read it to its end. */
+export const maxListedInputChars = 2_000
+/** Characters of all of them: every terminal and editor shows this much without a cut, even with each invisible character written out. */
+export const maxListedRefusalsChars = 5_000
+/** Such questions of one session: an agent that provokes refusals cannot wear a person down. */
+export const maxRefusalQuestions = 5
+/** Sessions whose refusals are counted. */
+export const maxHeldRefusals = 1_000
 /** Sessions whose mode is known without reading it. */
 export const maxHeldModes = 1_000
 

@@ -178,7 +178,7 @@ function withSpend(view: TurnView, body: Fields): TurnView {
 
 /** @param record a `parked` record, which always has a session and a turn */
 export function pendingOf(record: RecordView): PendingApproval {
-  const body = record.body as { input?: unknown; reason?: unknown } | null
+  const body = record.body as { input?: unknown; reason?: unknown; personal?: unknown } | null
   const reason = typeof body?.reason === 'string' ? { reason: body.reason } : {}
   const input = typeof body?.input === 'string' ? body.input : JSON.stringify(body?.input ?? null)
   return {
@@ -188,6 +188,7 @@ export function pendingOf(record: RecordView): PendingApproval {
     name: record.name,
     input,
     ...reason,
+    ...(body?.personal === true && { personal: true }),
     at: record.at,
   }
 }

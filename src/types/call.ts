@@ -177,6 +177,8 @@ export interface Call<Input = any, Output = any> {
   readonly right: string
   /** Why a person is asked before this call runs, whoever makes it and whatever the tiers say; absent: policy decides. */
   readonly asks?: (input: Input) => string
+  /** Only a person who may change what is allowed answers it, never a mode or an option that allows whatever asks. For a call that `asks`. */
+  readonly personal?: true
   /** The program that an input starts, which the lists of `[exec]` judge; absent: none. */
   readonly starts?: (input: Input) => StartedProgram
   readonly effect: Effect

@@ -38,6 +38,7 @@ export interface KernelConfig {
     calls: Record<string, Decision>
     expire_s: number
     two_person: string[]
+    ask_after_refusals: number
   }
   access: { role: 'user' | 'superuser' | 'admin' }
   exec: {
@@ -155,6 +156,14 @@ export const kernelConfig: { readonly [Section in keyof KernelConfig]: z.ZodType
         .array(z.string())
         .default([])
         .describe('Calls that two different people must allow, or the terminal and an API key; learned rules do not apply to them.'),
+      ask_after_refusals: z
+        .int()
+        .min(0)
+        .max(20)
+        .default(3)
+        .describe(
+          'Refusals of an agent’s calls in a row, for want of a right or of a program on the list, after which the person is asked once whether those calls may run; also after 20 in a session. 0: never.',
+        ),
     })
     .prefault({}),
   flow: z

@@ -208,6 +208,8 @@ export interface PendingApproval {
   readonly inputs?: CommandInputs | null
   /** Agent below the session that shows it, whose call it is; absent: the session's own. */
   readonly agent?: string
+  /** A person must answer, not a program that allows whatever asks; absent: either. */
+  readonly personal?: true
   readonly at: number
 }
 

@@ -145,7 +145,7 @@ async function finishTurn({ gateway, lost, session, turn, cursor, options, termi
   const stuck = Promise.withResolvers<PendingApproval>()
   const over = new AbortController()
   const decide = async (pending: PendingApproval): Promise<void> => {
-    if (options.yes === true) return gateway.approve(pending.call, true)
+    if (options.yes === true && pending.personal !== true) return gateway.approve(pending.call, true)
     if (!isInteractive(terminal)) return stuck.resolve(pending)
     reply.breakLine()
     const allow = await askPerson(pending, terminal, over.signal)

@@ -47,7 +47,7 @@ export const addTalkVerbs: AddVerbs = (program, terminal, choose) => {
     .addOption(continueOption())
     .option('--session <id>', 'continue this session; the first characters of its id are enough')
     .option('--json', 'print one JSON object instead of the reply')
-    .option('--yes', 'approve every call that asks, for this turn')
+    .option('--yes', 'approve every call that asks, for this turn, but not what was refused')
     .option('--attach <file>', 'attach a file; repeat for more', collect)
     .addOption(folderOption())
     .option(...agentOption)

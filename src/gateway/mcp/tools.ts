@@ -145,11 +145,11 @@ async function showProgress({ foreign }: ToolDeps, run: ForeignRun, { progress }
 }
 
 /** What passes results on to the program is decided in this guest, not by the program that wants them. */
-const decidedHere: ReadonlySet<string> = new Set(['client.reply'])
+const decidedHere = ({ name, personal }: PendingApproval): boolean => name === 'client.reply' || personal === true
 
 async function ask({ foreign }: ToolDeps, run: ForeignRun, asks: PendingApproval, exchange: Exchange): Promise<ToolResult | Asks> {
   exchange.log('warning', `${asks.name} waits for a person.`)
-  if (!exchange.canAsk || decidedHere.has(asks.name) || !(await foreign.may('call.decide')) || !(await mayShow(foreign, run)))
+  if (!exchange.canAsk || decidedHere(asks) || !(await foreign.may('call.decide')) || !(await mayShow(foreign, run)))
     return waiting(run, asks)
   const message = visible(`Oxbow: allow ${asks.name}?\n${asks.reason ?? ''}\nInput: ${truncate(asks.input, maxShownInput)}`)
   const allow = { type: 'boolean', title: 'Allow this call', description: 'It runs once, with exactly this input.', default: false }
@@ -177,7 +177,7 @@ async function resume(deps: ToolDeps, exchange: Exchange): Promise<ToolResult | 
   const { asks } = now
   const answer = exchange.answers[answerKey]
   const allow = answerOf(answer)
-  if (allow === null || decidedHere.has(asks.name)) return waiting(run, asks)
+  if (allow === null || decidedHere(asks)) return waiting(run, asks)
   const decided = await deps.kernel.call('call.decide', { call: asks.call, allow, ...(!allow && { reason: 'declined in the program' }) })
   if (decided.status !== 'ok') return waiting(run, asks, decided.failure.message)
   const { decided: isDecided } = decided.output as { readonly decided: boolean }
@@ -206,7 +206,7 @@ async function resultOf(deps: ToolDeps, { call, wait_s: waitS }: JsonObject, exc
     const now = await run.next(enough)
     if ('ended' in now) return resultFrom(run, now.ended)
     // It may be decided elsewhere meanwhile.
-    if (!exchange.canAsk || !(await deps.foreign.may('call.decide')) || decidedHere.has(now.asks.name)) {
+    if (!exchange.canAsk || !(await deps.foreign.may('call.decide')) || decidedHere(now.asks)) {
       const later = await run.next(enough, now.asks)
       return 'ended' in later ? resultFrom(run, later.ended) : waiting(run, later.asks)
     }

@@ -156,7 +156,8 @@ function parkedOf(record: Extract<KernelEvent, { type: 'record' }>['record']): P
     const value = ownValue(body, field)
     return typeof value === 'string' ? value : ''
   }
-  return { call, session: session as SessionId, turn: turn as TurnId, name, at, input: text('input'), reason: text('reason') }
+  const personal = ownValue(body, 'personal') === true ? { personal: true as const } : {}
+  return { call, session: session as SessionId, turn: turn as TurnId, name, at, input: text('input'), reason: text('reason'), ...personal }
 }
 
 interface Shower {

@@ -6,7 +6,6 @@ import {
   type Caller,
   type CallId,
   type Config,
-  grantOf,
   type Json,
   type JsonObject,
   OxbowError,
@@ -15,7 +14,7 @@ import {
 } from '../../types/index.ts'
 import type { Journal } from '../journal.ts'
 import { boundDigest, readInputs } from './command-inputs.ts'
-import { rightsOfKey } from './keys.ts'
+import { decisionsOn, findParked, notWaiting } from './parked-calls.ts'
 import { maxRules } from '../limits.ts'
 import type { Registry } from '../registry.ts'
 import { answerOf, type Decided, neededApprovals } from '../stages/approval.ts'
@@ -212,6 +211,8 @@ async function decide(deps: ApprovalCallDeps, decision: DecideInput, context: Ca
   const waiting = live ?? (await findParked(deps, call))
   if (waiting === null) throw notWaiting(call)
   const needed = neededApprovals(waiting.name, deps.approvalConfig)
+  // Its yes lasts, as a rule does.
+  if (allow && waiting.personal === true) requireKeeping(rights, 'Allowing what was refused', 'Deny it, or use')
   const edited = await checkEdit(deps, decision, waiting, needed)
   const about = edited === undefined ? waiting : { ...waiting, inputs: await inputsOf(deps, waiting.name, edited, context) }
   const rule = decision.remember === undefined ? null : await checkRule(deps, decision, about, { needed, by, rights, edited })
@@ -292,10 +293,7 @@ async function checkRule(
         hint: 'Leave `remember` out.',
       },
     )
-  if (!rights.has('*') && !rights.has('access.write'))
-    throw new OxbowError('denied', 'Keeping a rule needs the right access.write.', {
-      hint: 'Approve it only this time, or use a key with that right.',
-    })
+  requireKeeping(rights, 'Keeping a rule', 'Approve it only this time, or use')
   if ((await readRules(deps.documents)).length >= maxRules)
     throw new OxbowError('limit_reached', `There are ${maxRules} rules already.`, {
       hint: 'Revoke some: `oxbow approvals rules` lists them.',
@@ -303,47 +301,10 @@ async function checkRule(
   return learnFrom(deps, waiting, remember, edited ?? JSON.parse(waiting.input), by)
 }
 
-/** Without those of keys that were revoked since, or may not decide any more. */
-async function decisionsOn(
-  { journal, documents }: ApprovalCallDeps,
-  now: number,
-  { call, input, inputs }: PendingApproval,
-): Promise<readonly Decided[]> {
-  const records = await journal.store.records({ call, phases: ['decided'], order: 'oldest_first', limit: 10, hydrate: true })
-  const decided = records
-    .map(({ body }) => JSON.parse(body) as Decided)
-    .filter((decision) => decision.input === input && (decision.inputs ?? '') === boundDigest(inputs))
-  const counts = await Promise.all(decided.map(({ by }) => mayDecideNow(documents, by, now)))
-  return decided.filter((_, at) => counts[at])
-}
-
-async function mayDecideNow(documents: Documents, by: string, now: number): Promise<boolean> {
-  if (!by.startsWith('key:')) return true
-  const rights = await rightsOfKey(documents, by.slice('key:'.length), now)
-  if (rights === null) return false
-  const { rights: held, limits } = grantOf(rights)
-  return (held.has('*') || held.has('call.decide')) && limits?.denied.has('call.decide') !== true
-}
-
-function notWaiting(call: CallId): OxbowError {
-  return new OxbowError('not_found', `No call ${call} is waiting for approval.`, { hint: 'It may have been decided or cancelled already.' })
-}
-
-/** A call that was parked before a restart and whose resuming turn has not reached it again yet. */
-async function findParked({ journal, recovered }: ApprovalCallDeps, call: CallId): Promise<PendingApproval | null> {
-  const phases = ['parked', 'decided', 'intent', 'outcome', 'refused', 'reconciled'] as const
-  const records = await journal.store.records({ call, phases, order: 'newest_first', limit: 10, hydrate: true })
-  const newest = records.find(({ phase, body }) => phase !== 'decided' || (JSON.parse(body) as { partial?: boolean }).partial !== true)
-  if (newest?.phase !== 'parked' || newest.session === '' || newest.turn === '' || !recovered.has(newest.turn as string as CallId))
-    return null
-  const { session, turn, name, at } = newest
-  const { input, reason, labels, inputs } = JSON.parse(newest.body) as Pick<PendingApproval, 'input' | 'reason' | 'labels' | 'inputs'>
-  const optional = {
-    ...(reason !== undefined && { reason }),
-    ...(labels !== undefined && { labels }),
-    ...(inputs !== undefined && { inputs }),
-  }
-  return { call, session, turn, name, at, input, ...optional }
+/** @throws OxbowError `denied` unless one with these rights may change what is allowed from now on */
+function requireKeeping(rights: ReadonlySet<string>, what: string, otherwise: string): void {
+  if (!rights.has('*') && !rights.has('access.write'))
+    throw new OxbowError('denied', `${what} needs the right access.write.`, { hint: `${otherwise} a key with that right.` })
 }
 
 interface RuleView extends Pick<Rule, 'id' | 'call' | 'session' | 'labels' | 'by' | 'at'> {

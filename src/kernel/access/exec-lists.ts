@@ -26,8 +26,12 @@ interface Lists {
 const noLists: Lists = { allow: [], deny: [] }
 
 export interface ExecLists {
-  /** @returns why the call may not start the program, or null. Reads the lists, so that a change by another guest counts at once. */
-  refuse(call: Pick<Call, 'name'>, program: StartedProgram): Promise<Failure | null>
+  /**
+   * Reads the lists, so that a change by another guest counts at once.
+   * @param isExcused the program need not be on the allow list
+   * @returns why the call may not start the program, or null
+   */
+  refuse(call: Pick<Call, 'name'>, program: StartedProgram, isExcused?: boolean): Promise<Failure | null>
   /** Reads the lists. Before the first time, `hides` knows only those of the configuration. */
   load(): Promise<Lists>
   /** Whether the call is of no use to anybody now, so that no model is offered it. */
@@ -39,9 +43,9 @@ export function createExecLists(documents: Pick<Documents, 'get'>, config: Confi
   const load = async (): Promise<Lists> => (own = (await documents.get<Lists>(execCategory, listsName))?.value ?? noLists)
   return {
     load,
-    async refuse(call, program) {
+    async refuse(call, program, isExcused = false) {
       const { allow, deny } = await load()
-      const lists = { allow: [...config.allow, ...allow], deny: [...config.deny, ...deny] }
+      const lists = { allow: isExcused ? ['*'] : [...config.allow, ...allow], deny: [...config.deny, ...deny] }
       return program.shell === null ? refuseProgram(call, program, lists, config.env) : refuseShell(call, program.shell, lists, config)
     },
     hides: ({ name, starts }) =>

@@ -27,11 +27,14 @@ const taggedCalls: ReadonlySet<string> = new Set(['memory.search', 'memory.recal
 /** Calls whose results hold only what the rights of their caller cover. */
 const filteredCalls: ReadonlySet<string> = new Set(['skill.search'])
 
-/** @returns why the caller's limits do not allow the call, or null */
-export function refuseLimited({ actor, limits, rights }: Caller, call: Call, input: unknown): Failure | null {
+/**
+ * @param isExcused what a right does not cover is allowed, unless it is denied
+ * @returns why the caller's limits do not allow the call, or null
+ */
+export function refuseLimited({ actor, limits, rights }: Caller, call: Call, input: unknown, isExcused = false): Failure | null {
   if (limits === undefined) return null
   if (limits.denied.has(call.right)) return beyond(call, `needs the right ${call.right}, which is denied`, `Remove "!${call.right}"`)
-  const only = limits.only.get(call.right)
+  const only = isExcused ? undefined : limits.only.get(call.right)
   const except = limits.except.get(call.right)
   if ((only === undefined && except === undefined) || filteredCalls.has(call.name)) return null
   const reached = resourcesOf(call, input)

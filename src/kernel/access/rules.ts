@@ -292,7 +292,7 @@ function digest(value: unknown): string {
 }
 
 /** JSON with the fields of each object in the order of their names. */
-function canonical(value: Json): string {
+export function canonical(value: Json): string {
   return JSON.stringify(value, (_, part: Json) =>
     isObject(part) ? Object.fromEntries(Object.entries(part).sort(([a], [b]) => (a < b ? -1 : 1))) : part,
   )

@@ -6,6 +6,7 @@ import { z } from 'zod'
 import type { Store } from '../../store/index.ts'
 import { type Blobs, type Call, evident, maxPieceBytes, OxbowError } from '../../types/index.ts'
 import { type ApprovalCallDeps, approvalCalls } from '../access/approval-calls.ts'
+import { refusalCall } from '../access/refused-calls.ts'
 import { modeCalls } from '../access/session-modes.ts'
 import { type ExecCallDeps, execListCalls } from '../access/exec-lists.ts'
 import { type BranchCallDeps, branchCalls } from '../branches/branch-calls.ts'
@@ -119,6 +120,7 @@ export function kernelCalls(deps: KernelCallDeps): readonly Call[] {
     ...graphCalls(deps),
     ...scheduleCalls(deps),
     ...approvalCalls(deps),
+    refusalCall(deps.approvalConfig),
     ...flowCalls(deps),
     ...keyCalls(deps),
     ...modeCalls(deps.documents, deps.sessions),

@@ -80,6 +80,8 @@ interface AskingCall {
   readonly held: Labels
   /** Judges the call again, after a wait in which rights, lists and labels may have changed. */
   readonly judge: () => Promise<Failure | Judged>
+  /** A person has allowed this call in this session, after it was refused; null: nobody has. */
+  readonly excuse: { readonly by: string } | null
 }
 
 interface Judged {
@@ -169,10 +171,13 @@ async function answerByRule(
   exact: string,
   readInputs: () => Promise<CommandInputs | null>,
 ): Promise<Answer | null> {
-  const { call, input, flow, held } = asking
+  const { call, input, flow, held, excuse } = asking
   if (call.asks !== undefined || deps.approval.mode === 'manual' || neededApprovals(call.name, deps.approval) > 1) return null
   const labels = flow.decision === 'ask' ? held : []
-  const rule = await deps.findRule({ call: call.name, input, session: caller.session, labels }, readInputs)
+  const rule =
+    flow.decision !== 'ask' && excuse !== null
+      ? { id: excuse.by }
+      : await deps.findRule({ call: call.name, input, session: caller.session, labels }, readInputs)
   if (rule === null) return null
   const answer = { allow: true, by: `rule:${rule.id}` }
   deps.journal.note([entryOf(caller, id, call.name, 'decided', { input: exact, ...answer })])
@@ -258,7 +263,8 @@ async function askPerson(
   const reason = `${change === '' ? policy : change}${others}`
   // It waits before the record is written, so that whoever sees the record can decide at once.
   const labels = flow.decision === 'ask' ? { labels: held, origins: writeOrigins(flow.origins) } : {}
-  const shown = { input: exact, reason, ...labels, ...(inputs !== null && { inputs }) }
+  const personal = call.personal === undefined ? {} : { personal: call.personal }
+  const shown = { input: exact, reason, ...labels, ...personal, ...(inputs !== null && { inputs }) }
   const question = { call: id, name: call.name, ...shown, at: clock.now() }
   const waiting = approvals.wait({ ...question, session: caller.session as SessionId, turn: caller.turn as TurnId }, signal)
   waiting.catch(() => {})

@@ -1,0 +1,300 @@
+/**
+ * One question about what stage 3 has refused an agent. Each refusal of a session is counted, with those of the agents below it; after a few in
+ * a row, or many in all, the person is asked once, with the list. The question is a call of the runtime, `refusal.allow`, which waits, is
+ * recorded and is shown like any that asks.
+ *
+ * A yes holds for the session and for exactly the calls of the list: the same agent, call, input and files that its program reads. It excuses them
+ * from the right, the limit or the list of programs that was lacking, and answers the policy's question as a learned rule for this input would.
+ * Deny rules, the flow of data, secrets and budgets are judged as always. What was answered is never asked again, whatever the answer.
+ */
+import { createHash } from 'node:crypto'
+import { z } from 'zod'
+import {
+  type Call,
+  type Caller,
+  type CallId,
+  type CallOutcome,
+  type Config,
+  createRecentMap,
+  type Failure,
+  type Json,
+  type RecentMap,
+  type SessionId,
+  truncate,
+} from '../../types/index.ts'
+import {
+  maxHeldRefusals,
+  maxListedInputChars,
+  maxListedRefusals,
+  maxListedRefusalsChars,
+  maxRefusalQuestions,
+  maxRefusedInSession,
+  maxWhyLength,
+} from '../limits.ts'
+import type { ApprovalDeps } from '../stages/approval.ts'
+import { type JudgeDeps, type JudgedCall, whyNeverExcused } from '../stages/judging.ts'
+import { processRight, runtimeCaller } from '../stages/policy.ts'
+import { type Refusal, refusal } from '../stages/refusals.ts'
+import type { CallOptions } from '../stages/running-calls.ts'
+import type { Documents } from '../state/documents.ts'
+import { canonical } from './rules.ts'
+
+const category = 'system/refusals'
+
+/** A call of the list, as the person sees it. */
+interface Listed {
+  readonly agent: string
+  readonly call: string
+  readonly input: Json
+  readonly refused: string
+}
+
+/** What is kept of a session: digests and ids only, so that nothing of it outlasts a session that is deleted. */
+interface Answers {
+  /** Keys of calls that were allowed, and of those that were not. */
+  readonly allowed: readonly string[]
+  readonly refused: readonly string[]
+  readonly questions: number
+  /** The question that waits, and the call at which it is asked; null: none. A restart continues it. */
+  readonly asking: { readonly call: CallId; readonly question: CallId; readonly keys: readonly string[] } | null
+}
+
+const noAnswers: Answers = { allowed: [], refused: [], questions: 0, asking: null }
+
+/** Refusals of a session since its last question. */
+interface Count {
+  inRow: number
+  inAll: number
+  /** By key, the newest last. */
+  readonly open: Map<string, Listed>
+}
+
+/** Why a refused call runs all the same. */
+export interface Excuse {
+  /** Key of the answer. */
+  readonly by: string
+  /** Calls that were allowed with this one just now. */
+  readonly more: number
+}
+
+/** Makes a call of the runtime. */
+type MakeCall = (
+  passing: Pick<CallOptions, 'id' | 'signal' | 'resumed'> & {
+    readonly caller: Caller
+    readonly onIntended: () => void
+    readonly onWait?: (waiting: boolean) => void
+  },
+  name: string,
+  input: unknown,
+) => Promise<CallOutcome>
+
+/** The refused call on its way. */
+interface PassingCall extends CallOptions {
+  readonly caller: Caller
+  readonly isTaken?: boolean
+}
+
+export interface RefusedCalls {
+  /**
+   * A call that stage 3 refuses.
+   * @returns the refusal, or why it may go on. Waits where this refusal is the one at which the person is asked.
+   */
+  judge(deps: JudgeDeps, passing: PassingCall, judged: JudgedCall, forbidden: Failure, make: MakeCall): Promise<Excuse | Refusal>
+  /** A call that was allowed has ended: one that went well ends a row. @returns its outcome, with a note about calls that were allowed with it */
+  ended<Outcome extends CallOutcome>(caller: Caller, excuse: Excuse | null, outcome: Outcome): Outcome
+}
+
+interface RefusedDeps extends Pick<ApprovalDeps, 'approvals' | 'journal' | 'approval' | 'readBound'> {
+  readonly documents: Documents
+  readonly newId: () => string
+}
+
+/** A refused call, and what is known about it. */
+interface Refused extends JudgedCall {
+  readonly top: SessionId
+  readonly key: string
+  readonly listed: Listed
+}
+
+/** What this guest knows of its sessions' refusals. */
+interface Desk extends RefusedDeps {
+  readonly counts: RecentMap<SessionId, Count>
+  /** Sessions whose question waits in this guest. */
+  readonly asked: Set<SessionId>
+}
+
+export function createRefusedCalls(deps: RefusedDeps): RefusedCalls {
+  const desk: Desk = { ...deps, counts: createRecentMap<SessionId, Count>(maxHeldRefusals), asked: new Set<SessionId>() }
+  const { approvals, approval, counts } = desk
+  return {
+    async judge(judging, passing, judged, forbidden, make) {
+      const { caller, call, input } = judged
+      const { session } = caller
+      const isAgents = caller.actor.startsWith('agent:') && caller.audience === 'model'
+      if (!isAgents || session === '' || passing.isTaken === true) return refusal(forbidden)
+      if ((await whyNeverExcused(judging, judged)) !== null) return refusal(forbidden)
+      const top = approvals.top(session)
+      const key = await keyOf(desk, judged)
+      const answers = await answersOf(desk, top)
+      if (answers.allowed.includes(key)) return { by: key, more: 0 }
+      if (answers.refused.includes(key)) return refusal(answeredNo(forbidden))
+      const listed = { agent: caller.actor, call: call.name, input: input as Json, refused: truncate(forbidden.message, maxWhyLength) }
+      // What a person would not read to its end is not asked about.
+      if (approval.ask_after_refusals === 0 || JSON.stringify(listed).length > maxListedInputChars) return refusal(forbidden)
+      const refused = { ...judged, top, key, listed }
+      const before = passing.resumed === true && answers.asking?.call === passing.id ? await askedBefore(desk, answers.asking) : null
+      const list = before?.list ?? count(desk, refused, answers)
+      if (list === null) return refusal(forbidden)
+      const answer = await ask(desk, passing, refused, { question: before?.question ?? (desk.newId() as CallId), list, make })
+      if (answer.status === 'ok') return settle(desk, judging, refused, forbidden, list.size - 1)
+      const { code } = answer.failure
+      return code === 'cancelled' ? answer : refusal(code === 'denied' ? answeredNo(forbidden) : forbidden)
+    },
+    ended(caller, excuse, outcome) {
+      if (outcome.status === 'ok' && caller.audience === 'model' && caller.session !== '') {
+        const now = counts.get(approvals.top(caller.session))
+        if (now !== undefined) now.inRow = 0
+      }
+      if (excuse === null || excuse.more === 0) return outcome
+      const note = 'The user has allowed this call and those that were refused before it. Call those again if you still need them.'
+      return { ...outcome, text: `${note}\n${outcome.text}` }
+    },
+  }
+}
+
+async function answersOf({ documents }: Desk, top: SessionId): Promise<Answers> {
+  return (await documents.get<Answers>(category, top))?.value ?? noAnswers
+}
+
+/** @returns the calls to ask about, by their keys; null: not now */
+function count(desk: Desk, { top, key, listed }: Refused, { questions }: Answers): ReadonlyMap<string, Listed> | null {
+  const { counts, asked, approval } = desk
+  const now = counts.get(top) ?? { inRow: 0, inAll: 0, open: new Map<string, Listed>() }
+  now.inRow += 1
+  now.inAll += 1
+  now.open.delete(key)
+  now.open.set(key, listed)
+  for (const oldest of [...now.open.keys()].slice(0, -maxListedRefusals)) now.open.delete(oldest)
+  counts.put(top, now)
+  const isDue = now.inRow >= approval.ask_after_refusals || now.inAll >= maxRefusedInSession
+  return isDue && !asked.has(top) && questions < maxRefusalQuestions ? newestOf(now.open) : null
+}
+
+interface Question {
+  readonly question: CallId
+  readonly list: ReadonlyMap<string, Listed>
+  readonly make: MakeCall
+}
+
+/** Asks the person, and keeps the answer. @returns the outcome of the question */
+async function ask(desk: Desk, passing: PassingCall, { top, call }: Refused, { question, list, make }: Question): Promise<CallOutcome> {
+  const { documents, counts, asked } = desk
+  const { caller, id, signal, onWait, resumed } = passing
+  const of = { caller, call: id, name: call.name }
+  const change = (next: (now: Answers) => Answers): Promise<unknown> =>
+    documents.change<Answers>(of, category, top, (now) => next(now?.value ?? noAnswers))
+  asked.add(top)
+  try {
+    await change((now) => ({ ...now, asking: { call: id, question, keys: [...list.keys()] } }))
+    const options = { id: question, signal, ...(resumed !== undefined && { resumed }), ...(onWait !== undefined && { onWait }) }
+    const asRuntime = { ...options, caller: runtimeCaller(caller, caller.actor), onIntended: () => {} }
+    const answer = await make(asRuntime, allowName, { calls: [...list.values()] })
+    // The guest is stopping; the question still waits.
+    if (answer.status === 'cancelled') return answer
+    const isAnswered = answer.status === 'ok' || answer.failure.code === 'denied'
+    const kept = answer.status === 'ok' ? (answer.output as AllowInput).calls.map(exactly) : []
+    const allowed = [...list].filter(([, listed]) => kept.includes(exactly(listed))).map(([key]) => key)
+    await change((now) => ({
+      allowed: [...now.allowed, ...allowed],
+      refused: isAnswered ? [...now.refused, ...[...list.keys()].filter((key) => !allowed.includes(key))] : now.refused,
+      questions: now.questions + 1,
+      asking: null,
+    }))
+    counts.delete(top)
+    return answer
+  } finally {
+    asked.delete(top)
+  }
+}
+
+/** After a yes: what denies may have come in the meantime, and other files to the place of those that its program reads. */
+async function settle(desk: Desk, judging: JudgeDeps, refused: Refused, forbidden: Failure, more: number): Promise<Excuse | Refusal> {
+  const never = await whyNeverExcused(judging, refused)
+  if (never !== null) return refusal(never)
+  const [key, { allowed }] = await Promise.all([keyOf(desk, refused), answersOf(desk, refused.top)])
+  return allowed.includes(key) ? { by: key, more } : refusal(answeredNo(forbidden))
+}
+
+/** What an answer holds for: the agent, the call, its exact input, and the program and files that it starts and names, as they are now. */
+async function keyOf({ readBound }: Desk, { caller, call, input }: JudgedCall): Promise<string> {
+  const { inputsDigest } = await import('./command-inputs.ts')
+  const started = call.starts?.(input)
+  const inputs = started === undefined ? null : await readBound(caller, { started }, new AbortController().signal)
+  return digest([caller.actor, call.name, input as Json, inputsDigest(inputs)])
+}
+
+/** The newest calls that fit into one question. */
+function newestOf(open: ReadonlyMap<string, Listed>): ReadonlyMap<string, Listed> {
+  const all = [...open]
+  let first = all.length
+  for (let chars = 0; first > 0; first -= 1) {
+    chars += JSON.stringify(all[first - 1]![1]).length
+    if (chars > maxListedRefusalsChars) break
+  }
+  return new Map(all.slice(first))
+}
+
+/** The question that waited when the guest stopped: its record has the list. */
+async function askedBefore({ journal }: RefusedDeps, { question, keys }: NonNullable<Answers['asking']>) {
+  const [parked] = await journal.store.records({ call: question, phases: ['parked'], order: 'newest_first', limit: 1, hydrate: true })
+  if (parked === undefined) return null
+  const { calls } = JSON.parse((JSON.parse(parked.body) as { readonly input: string }).input) as AllowInput
+  return { question, list: new Map(keys.map((key, at) => [key, calls[at]!])) }
+}
+
+function answeredNo(forbidden: Failure): Failure {
+  return { ...forbidden, hint: 'The user was asked about this, and has not allowed it. Continue without it, and do not call it again.' }
+}
+
+function exactly({ agent, call, input }: Listed): string {
+  return canonical([agent, call, input])
+}
+
+function digest(value: Json): string {
+  return createHash('sha256').update(canonical(value)).digest('hex').slice(0, 32)
+}
+
+const allowName = 'refusal.allow'
+
+interface AllowInput {
+  readonly calls: readonly Listed[]
+}
+
+/** The question. A person can shorten the list; what they add means nothing. */
+export function refusalCall(approval: Config['approval']): Call<AllowInput, AllowInput> {
+  const listed = z.strictObject({ agent: z.string(), call: z.string(), input: z.json(), refused: z.string() })
+  const input = z.strictObject({
+    calls: z.array(listed).max(maxListedRefusals).describe('The calls that were refused, each with its agent and its exact input.'),
+  }) as unknown as z.ZodType<AllowInput>
+  const refusedText = 'web.fetch needs the right web.read.'
+  return {
+    name: allowName,
+    summary: 'Asks the person whether calls that were refused may run in this session.',
+    input,
+    output: input,
+    example: { calls: [{ agent: 'agent:ox', call: 'web.fetch', input: { url: 'https://example.com' }, refused: refusedText }] },
+    tier: 'read_only',
+    right: processRight,
+    asks: ({ calls }) =>
+      `${calls.length === 1 ? 'this call was' : `these ${calls.length} calls were`} refused; a yes lets exactly ${
+        calls.length === 1 ? 'it' : 'them'
+      } run for the rest of this session${approval.mode === 'manual' ? '' : ', without asking again'}`,
+    personal: true,
+    effect: 'idempotent',
+    audience: ['runtime'],
+    labels: { adds: [], sink: false },
+    timeoutMs: 10_000,
+    recordOutput: ({ calls }) => ({ calls: calls.length }),
+    run: async (output) => ({ output, text: '' }),
+  }
+}
