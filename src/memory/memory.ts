@@ -9,7 +9,7 @@ import type { Forgetting } from './forget/forget.ts'
 import type { EraseBodies, Eraser } from './forget/aftermath.ts'
 import type { Corrections } from './keep/corrections.ts'
 import type { Documents } from './keep/documents.ts'
-import { firstCatchUpMs } from './keep/keep-limits.ts'
+import { firstCatchUpMs, lastIndexMs } from './keep/keep-limits.ts'
 import { createExclusiveWriter, type KeepDeps, type ExclusiveWriter } from './keep/exclusive-writer.ts'
 import type { JournalIndex, JournalIndexDeps } from './keep/journal-index.ts'
 import type { Notes } from './keep/notes.ts'
@@ -164,6 +164,8 @@ export function createMemory(options: MemoryOptions): Memory {
       (await import('./recall/memory-map.ts')).makeMap({ ...deps, hasOwnVectors: isMadeHere(config) }, kinds, limit),
     reindex: async (signal) => reindex(deps, { indexer, vectors: config.embedder === 'none' ? null : vectors }, signal),
     async close() {
+      // A guest that is started for one message ends sooner than the linger of its indexer.
+      await indexer.made()?.then((each) => each.caughtUp(lastIndexMs), notSaidHere)
       closed = true
       ending.abort()
       await closeAll(readers, indexer.made())

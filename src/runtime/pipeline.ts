@@ -47,8 +47,8 @@ export interface TurnHooks {
 export interface Reminder {
   /** A promise only on the first look: a turn without memories must not cost a call. */
   mayRecall(session: SessionId, text: string): boolean | Promise<boolean>
-  /** How long a turn waits for it: what comes later is left to the next step. */
-  patienceMs(): number
+  /** How long a turn waits for it, from when this is known: what comes later is left to the next step. A promise while memory is being opened. */
+  patienceMs(): number | Promise<number>
   /** Called once something was recalled. @param isLate the first request to the model went without it */
   recalled(isLate: boolean): void
   /** The tag of all that the agent may read; absent: everything. */
@@ -279,7 +279,9 @@ async function remind(process: Process, conversation: readonly ConversationItem[
 
 const tooLate = Symbol('too late')
 
-async function inTime<Value>(value: Promise<Value>, ms: number): Promise<Value | typeof tooLate> {
+/** @param value never rejects @param patienceMs counts from when it is known */
+async function inTime<Value>(value: Promise<Value>, patienceMs: number | Promise<number>): Promise<Value | typeof tooLate> {
+  const ms = await Promise.race([value.then(() => 0), patienceMs])
   let timer: NodeJS.Timeout | undefined
   const late = new Promise<typeof tooLate>((resolve) => (timer = setTimeout(resolve, ms, tooLate)))
   try {
