@@ -1,4 +1,4 @@
-/** A third set, written by another author, who had read neither the other two nor the rules that decide, after these were settled. */
+/** A third set, written by another author, after the rules that decide were settled. They had read docs/recall.md, and of the other two three lines. */
 import type { TurnSet } from './turn-set.ts'
 
 export const fresh: TurnSet = {

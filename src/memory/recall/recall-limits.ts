@@ -71,7 +71,7 @@ export const warmPatienceMs = 150
 export const coldPatienceMs = 400
 /**
  * The first turns of a guest wait this long for memory to open before that patience begins. It opens while the guest loads what a turn
- * needs, in 100 ms; only where other programs use the processors does it take longer than those.
+ * needs, in 0.1 to 0.3 s; only where other programs use the processors does it take longer than those.
  */
 export const openingPatienceMs = 600
 

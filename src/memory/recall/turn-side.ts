@@ -117,11 +117,10 @@ export function createTurnSide({ config, clock, patienceMs }: TurnSideOptions, p
     prepare() {
       if (!isOn) return
       // Both begin at once: reading the texts and opening the tables need the same thread to start first.
-      preparing = parts
+      const read = (preparing = parts
         .catchUp()
         .catch(notSaidHere)
-        .finally(() => (preparing = null))
-      const read = preparing
+        .finally(() => (preparing = null)))
       opening = (async () => {
         if (!(await presence.hasAny())) await read
         if (await presence.hasAny()) await warm()
