@@ -9,7 +9,7 @@ import type { Forgetting } from './forget/forget.ts'
 import type { EraseBodies, Eraser } from './forget/aftermath.ts'
 import type { Corrections } from './keep/corrections.ts'
 import type { Documents } from './keep/documents.ts'
-import { firstCatchUpMs } from './keep/keep-limits.ts'
+import { firstCatchUpMs, lastIndexMs } from './keep/keep-limits.ts'
 import { createExclusiveWriter, type KeepDeps, type ExclusiveWriter } from './keep/exclusive-writer.ts'
 import type { JournalIndex, JournalIndexDeps } from './keep/journal-index.ts'
 import type { Notes } from './keep/notes.ts'
@@ -92,6 +92,8 @@ export interface MemoryOptions {
   readonly text?: () => Promise<TextEngine>
   /** For tests: how long what was put just now may take to get its vectors when all ends. */
   readonly lastVectorsMs?: number
+  /** For tests: how long what was said last may take to be read when all ends; 0: the next guest reads it. */
+  readonly lastIndexMs?: number
   /** For tests: how long `caughtUp` waits for what was said. */
   readonly catchUpMs?: number
   /** For tests: how long a turn waits for what is recalled. */
@@ -164,6 +166,7 @@ export function createMemory(options: MemoryOptions): Memory {
       (await import('./recall/memory-map.ts')).makeMap({ ...deps, hasOwnVectors: isMadeHere(config) }, kinds, limit),
     reindex: async (signal) => reindex(deps, { indexer, vectors: config.embedder === 'none' ? null : vectors }, signal),
     async close() {
+      await readLast(indexer.made(), options.lastIndexMs)
       closed = true
       ending.abort()
       await closeAll(readers, indexer.made())
@@ -278,6 +281,11 @@ function withoutHost(store: Store): MemoryHost {
         }),
       ),
   }
+}
+
+/** A guest that is started for one message ends sooner than the linger of its indexer. */
+async function readLast(index: Promise<JournalIndex> | null, ms: number = lastIndexMs): Promise<void> {
+  if (ms > 0) await index?.then((each) => each.caughtUp(ms), notSaidHere)
 }
 
 /** Stops indexing and vectors after their current step; does not wait for a service. */

@@ -23,3 +23,5 @@ export const largeStepPart = 0.5
 export const overflowPart = 0.6
 /** Bytes per token, fewer than in nearly every text: a text shorter than this estimate is not counted. */
 export const usualBytesPerToken = 2
+/** Characters of a conversation, newest first, whose words are not recalled from other sessions: some 60 pages, compared in a millisecond. */
+export const maxComparedCharacters: number = 256 * 1024

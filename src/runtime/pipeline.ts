@@ -17,7 +17,7 @@ import {
   toolCallsOf,
   type TurnId,
 } from '../types/index.ts'
-import { providerDeadlineMs, safetyTokens } from './limits.ts'
+import { maxComparedCharacters, providerDeadlineMs, safetyTokens } from './limits.ts'
 import { type Composed, type LateItem, type LoopDeps, type LoopRun, runTurnLoop } from './turn-loop.ts'
 import { isFuller } from './window.ts'
 
@@ -47,8 +47,8 @@ export interface TurnHooks {
 export interface Reminder {
   /** A promise only on the first look: a turn without memories must not cost a call. */
   mayRecall(session: SessionId, text: string): boolean | Promise<boolean>
-  /** How long a turn waits for it: what comes later is left to the next step. */
-  patienceMs(): number
+  /** How long a turn waits for it, from when this is known: what comes later is left to the next step. A promise while memory is being opened. */
+  patienceMs(): number | Promise<number>
   /** Called once something was recalled. @param isLate the first request to the model went without it */
   recalled(isLate: boolean): void
   /** The tag of all that the agent may read; absent: everything. */
@@ -141,7 +141,7 @@ async function compose(
   hooks: TurnHooks | undefined,
 ): Promise<Composed | Failure> {
   const sections = deps.providers.map((provider) => withDeadline(provider, process))
-  const [texts, { conversation, late }] = await Promise.all([Promise.all(sections), remind(process, items, deps.reminder)])
+  const [texts, { conversation, late }] = await Promise.all([Promise.all(sections), remind(process, { items, summary }, deps.reminder)])
   const own = texts.filter((section) => section !== '').join('\n\n')
   const hooked = hooks?.sees('context.compose') === true ? await hooks.compose(process, own, newestText(items)) : { system: own }
   if ('failure' in hooked) return hooked.failure
@@ -241,7 +241,8 @@ interface Reminded {
  *
  * @returns the conversation with the recalled item; unchanged if anything fails, or if the item is not there in time
  */
-async function remind(process: Process, conversation: readonly ConversationItem[], reminder: Reminder | undefined): Promise<Reminded> {
+async function remind(process: Process, received: Received, reminder: Reminder | undefined): Promise<Reminded> {
+  const { items: conversation, summary = null } = received
   const at = lastSaid(conversation)
   const message = conversation[at]
   const unchanged = { conversation, late: null }
@@ -256,7 +257,7 @@ async function remind(process: Process, conversation: readonly ConversationItem[
     const oldest = items.find((item) => item.message.role === 'user' && !isRecalled(item)) ?? message
     const id = process.newCallId()
     const tags = reminder.tag === undefined ? {} : { tags: [reminder.tag] }
-    const told = items.filter(isRecalled).map((item) => textOf(item.message))
+    const told = shownTexts(summary === null ? items : [summary, ...items])
     const input = { text, oldest: oldest === message ? '' : oldest.call, before: message.call, ...(told.length > 0 && { told }), ...tags }
     const ask = async (): Promise<ConversationItem | null> => {
       if (!(await may)) return null
@@ -277,9 +278,26 @@ async function remind(process: Process, conversation: readonly ConversationItem[
   }
 }
 
+/**
+ * What need not be recalled, because the model reads it anyway: earlier recalls, and what was said. A name of kept data would stand for the
+ * data in the input of a call, so it is broken up.
+ */
+function shownTexts(items: readonly ConversationItem[]): readonly string[] {
+  let left = maxComparedCharacters
+  return items.toReversed().flatMap((item) => {
+    if (item.message.role === 'tool') return []
+    const text = textOf(item.message).replaceAll('[data:', '[data')
+    if (text === '' || (!isRecalled(item) && text.length > left)) return []
+    left -= text.length
+    return [text]
+  })
+}
+
 const tooLate = Symbol('too late')
 
-async function inTime<Value>(value: Promise<Value>, ms: number): Promise<Value | typeof tooLate> {
+/** @param value never rejects @param patienceMs counts from when it is known */
+async function inTime<Value>(value: Promise<Value>, patienceMs: number | Promise<number>): Promise<Value | typeof tooLate> {
+  const ms = await Promise.race([value.then(() => 0), patienceMs])
   let timer: NodeJS.Timeout | undefined
   const late = new Promise<typeof tooLate>((resolve) => (timer = setTimeout(resolve, ms, tooLate)))
   try {

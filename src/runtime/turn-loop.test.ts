@@ -313,6 +313,32 @@ test('a turn whose answer needs no second step does not wait for what is recalle
   assert.deepEqual([result.status, result.reply], ['ok', 'hi'])
 })
 
+test('the patience of the first request begins when memory is open', async () => {
+  const { recall, arrive } = recallsLater()
+  const opened = Promise.withResolvers<number>()
+  const process = scripted([says('hi')], { 'memory.recall': recall as () => never })
+  const patienceMs = (): Promise<number> => {
+    setTimeout(arrive, 10)
+    return opened.promise
+  }
+  await runTurn(process, { ...deps, reminder: { mayRecall: () => true, patienceMs, recalled: () => {} } })
+  assert.equal(recalledAt(sent(process, 0)), 0)
+})
+
+test('a recall knows what the model reads anyway: what was said, recalled and summarized, no results and no name of kept data', async () => {
+  const items = [
+    ...earlier,
+    conversationItem('u2' as CallId, userMessage('See [data:01890a5d-ac96-774b-bcce-b302099a8057:0].')),
+    conversationItem('u3' as CallId, userMessage('And now?')),
+  ]
+  const summary = conversationItem('s0' as CallId, userMessage('Clara plays the cello.'))
+  const process = scripted([says('hi')], { 'session.history': () => ok({ items, summary }), 'memory.recall': () => ok({ ids: [] }, '') })
+  await runTurn(process, { ...deps, reminder: { mayRecall: () => true, patienceMs: () => 1_000, recalled: () => {} } })
+  const { told } = process.made.find(({ name }) => name === 'memory.recall')!.input as { readonly told: readonly string[] }
+  const shown = ['And now?', 'See [data01890a5d-ac96-774b-bcce-b302099a8057:0].', 'done', 'hello', 'Clara plays the cello.']
+  assert.deepEqual(told, shown)
+})
+
 test('a message that can recall nothing costs no call', async () => {
   const process = scripted([says('hi')])
   await runTurn(process, { ...deps, reminder: { mayRecall: (_, text) => text !== 'hello', patienceMs: () => 0, recalled: () => {} } })

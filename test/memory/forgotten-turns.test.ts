@@ -91,7 +91,7 @@ describe('a turn that was asked to forget', () => {
         return store
       }
       try {
-        const first = await openMemoryFixture({ store: await open(), config: lets, play: () => replies.shift()! })
+        const first = await openMemoryFixture({ store: await open(), config: lets, lastIndexMs: 0, play: () => replies.shift()! })
         const { note_id: id } = await first.ask<{ note_id: string }>('memory.save', { content: `${secret}.` })
         const asked = 'ids' in input ? { ids: [id] } : input
         const replies = [asks(['memory_forget', asked]), says('Gone is that the safe opens with 4711-Quetzal.')]

@@ -19,11 +19,19 @@ export interface MemoryFixture extends Fixture {
 
 export interface MemoryFixtureOptions extends Omit<FixtureOptions, 'memory'> {
   readonly store?: Store
+  /** How long a guest that ends reads what was said last. */
+  readonly lastIndexMs?: number
   /** Puts another call in the place of one of memory's own. */
   readonly changeCall?: (call: Call) => Call
 }
 
-export function openMemoryOver(store: Store, config: unknown = {}, clock: Clock = systemClock, host?: MemoryHost): Memory {
+export function openMemoryOver(
+  store: Store,
+  config: unknown = {},
+  clock: Clock = systemClock,
+  host?: MemoryHost,
+  lastIndexMs?: number,
+): Memory {
   const text = createLocalTextEngine({ embedder: 'none' })
   return createMemory({
     store,
@@ -32,6 +40,7 @@ export function openMemoryOver(store: Store, config: unknown = {}, clock: Clock 
     text: async () => text,
     catchUpMs: patienceMs,
     ...(host && { host }),
+    ...(lastIndexMs !== undefined && { lastIndexMs }),
   })
 }
 
@@ -49,7 +58,7 @@ export async function openMemoryFixture(options: MemoryFixtureOptions = {}): Pro
     store,
     memory: {
       make: (host) => {
-        const memory = openMemoryOver(store, options.config, options.clock, host)
+        const memory = openMemoryOver(store, options.config, options.clock, host, options.lastIndexMs)
         make(memory)
         return memory
       },

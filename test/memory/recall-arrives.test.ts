@@ -4,7 +4,11 @@ import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { development } from '../../bench/recall/turns/development.ts'
+import { user } from '../../src/kernel/kernel-fixture.ts'
+import { openMemoryStore } from '../../src/store/index.ts'
+import { newId } from '../support/conversation.ts'
 import { type FrontDoor, openFrontDoor } from './front-door.ts'
+import { openMemoryFixture } from './memory-fixture.ts'
 import { measureTurns, recallsOf } from './turn-figures.ts'
 
 /** Of the turns that need nothing, every fifth: the other file has them all. */
@@ -57,7 +61,33 @@ void test('a session is shown a memory once, also by the next guest, and never w
   assert.deepEqual([timesIn(again, cello), timesIn(again, dog)], [1, 1])
 })
 
-void test('the next guest recalls what the one before had no time to read', async () => {
+void test('what a session says itself is not recalled from another session, while its window shows it', async () => {
+  await using door = await openFrontDoor()
+  await door.say(cello)
+  await door.say(dog)
+  await door.indexed()
+  const { shown } = await door.talk([cello, 'Where does Clara play the cello, and what is our greyhound called?'])
+  assert.doesNotMatch(shown, /cello/)
+})
+
+void test('a guest that ends has read what was said last', async () => {
+  const opened = await openMemoryStore({ user })
+  await using ended = { [Symbol.asyncDispose]: () => opened.close() }
+  const fixture = await openMemoryFixture({ store: { ...opened, close: async () => {} } })
+  const { id } = await fixture.kernel.createSession()
+  const said = Promise.withResolvers<void>()
+  await fixture.kernel.follow(id, 0, (event) => {
+    if (event.type === 'record' && event.record.name === 'turn.send' && event.record.phase === 'outcome') said.resolve()
+  })
+  await fixture.kernel.sendTurn({ session: id, clientId: newId() as never, text: cello })
+  await said.promise
+  await fixture.kernel.close()
+  assert.ok(ended)
+  const kept = await opened.memory.list({}, 10)
+  assert.ok(kept.some(({ author, session }) => author === 'user' && session === id))
+})
+
+void test('the next guest recalls what was said just before the one before it ended', async () => {
   await using door = await openFrontDoor()
   await door.say(cello)
   await door.restart()

@@ -1,4 +1,4 @@
-/** The half at which nothing was chosen: written before the gate was, and read by its figures alone. */
+/** A second half by the author of the gate, who read its figures twice, with a change of the gate between: no independent test (see fresh.ts). */
 import type { TurnSet } from './turn-set.ts'
 
 export const heldOut: TurnSet = {

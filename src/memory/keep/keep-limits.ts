@@ -23,6 +23,8 @@ export const indexRestMs = 1_000
 export const catchUpMs = 1_500
 /** The first turns of a guest wait this long, as far as each waits at all, for what earlier guests left unread. */
 export const firstCatchUpMs = 10_000
+/** A guest that ends reads for at most this long what its last turns said, so that the next one, perhaps for one message, finds it at once. */
+export const lastIndexMs = 1_000
 /** Sessions whose last message is cached as context of the next; others are read again. */
 export const maxHeldContexts = 200
 

@@ -69,6 +69,11 @@ export const partShare = 0.9
  */
 export const warmPatienceMs = 150
 export const coldPatienceMs = 400
+/**
+ * The first turns of a guest wait this long for memory to open before that patience begins. It opens while the guest loads what a turn
+ * needs, in 0.1 to 0.3 s; only where other programs use the processors does it take longer than those.
+ */
+export const openingPatienceMs = 600
 
 /** Cosine of sentences about one matter in different words. With averaged word vectors any two sentences have about 0.4. */
 export const leastNearness = 0.7

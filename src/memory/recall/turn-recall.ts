@@ -20,7 +20,7 @@ export interface TurnQuestion {
   readonly message: CallId
   /** Only what has all of these tags; absent or empty: everything. */
   readonly tags?: readonly string[]
-  /** What the window shows of earlier recalls. */
+  /** What the window and its summary show, of earlier recalls too. */
   readonly told?: readonly string[]
   /** Aborted: nobody is told. */
   readonly signal?: AbortSignal | undefined

@@ -5,7 +5,7 @@
 import type { Config, Once, SessionId } from '../../types/index.ts'
 import type { MemoryPresence } from '../keep/memory-presence.ts'
 import { threadIdleMs } from '../text/text-limits.ts'
-import { coldPatienceMs, warmPatienceMs } from './recall-limits.ts'
+import { coldPatienceMs, openingPatienceMs, warmPatienceMs } from './recall-limits.ts'
 import type { Recall } from './recalled.ts'
 import type { TurnMemory, TurnQuestion, TurnRecall } from './turn-recall.ts'
 import type { Wanted } from './wanted.ts'
@@ -18,8 +18,11 @@ export interface TurnCalls {
    * begins. Never throws.
    */
   foresee(session: SessionId, text: string, tags: readonly string[]): void
-  /** How long a turn waits for what is recalled: what comes later is left to its next step. */
-  patienceMs(): number
+  /**
+   * How long a turn waits for what is recalled: what comes later is left to its next step. A promise while the first search cannot begin
+   * yet: its patience begins when it can, or after a timeout.
+   */
+  patienceMs(): number | Promise<number>
   /** Call when a turn was given something. @param isLate too late for its first request to the model */
   recalled(isLate: boolean): void
   /** Turns of this guest that were given something. */
@@ -73,6 +76,8 @@ export function createTurnSide({ config, clock, patienceMs }: TurnSideOptions, p
   let opened: OpenTurns | null = null
   /** While what is in memory is not known yet. */
   let preparing: Promise<void> | null = null
+  /** While `prepare` opens what a search needs. Never rejects. */
+  let opening: Promise<unknown> | null = null
   let searchedAt: number | null = null
   const open = async (): Promise<OpenTurns> => {
     const [turns, { hot }] = await Promise.all([turnRecall(), wanted()])
@@ -102,19 +107,27 @@ export function createTurnSide({ config, clock, patienceMs }: TurnSideOptions, p
     foresee,
     // A thread that has ended starts again.
     patienceMs() {
+      if (patienceMs !== undefined) return patienceMs
+      if (opening !== null) return atMost(openingPatienceMs, opening).then(() => coldPatienceMs)
       const isWarm = searchedAt !== null && clock.monotonicMs() - searchedAt < threadIdleMs
-      return patienceMs ?? (isWarm ? warmPatienceMs : coldPatienceMs)
+      return isWarm ? warmPatienceMs : coldPatienceMs
     },
     recalled: (isLate) => void (counts[isLate ? 'late' : 'in_time'] += 1),
     recalls: () => ({ ...counts }),
     prepare() {
       if (!isOn) return
-      preparing = (async () => {
-        await parts.catchUp()
-        if (await presence.hasAny()) void warm().catch(notSaidHere)
+      // Both begin at once: reading the texts and opening the tables need the same thread to start first.
+      const read = (preparing = parts
+        .catchUp()
+        .catch(notSaidHere)
+        .finally(() => (preparing = null)))
+      opening = (async () => {
+        if (!(await presence.hasAny())) await read
+        if (await presence.hasAny()) await warm()
+        await read
       })()
         .catch(notSaidHere)
-        .finally(() => (preparing = null))
+        .finally(() => (opening = null))
     },
     async recallForTurn(question) {
       const turns = await open()
@@ -125,6 +138,13 @@ export function createTurnSide({ config, clock, patienceMs }: TurnSideOptions, p
       return !tellsHot ? recalled : (await wanted()).withHot(question, recalled)
     },
   }
+}
+
+async function atMost(ms: number, work: Promise<unknown>): Promise<void> {
+  const { promise: late, resolve } = Promise.withResolvers<void>()
+  const timer = setTimeout(resolve, ms)
+  await Promise.race([work, late])
+  clearTimeout(timer)
 }
 
 /** A failure of the store or of loading rejects the next request. */

@@ -117,7 +117,7 @@ interface RecallInput {
   /** The message: what is recalled stands before it in the conversation, whenever it was found. */
   before: string
   tags: string[]
-  /** What the window shows of earlier recalls. */
+  /** What the window and its summary show, of earlier recalls too. */
   told: string[]
 }
 
