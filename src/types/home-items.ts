@@ -112,7 +112,7 @@ export const homeItems: readonly HomeItem[] = [
   { ...ofUser, id: 'user-prompts', path: 'prompts', keeping: 'kept', what: 'commands of the user' },
   { ...ofUser, id: 'shared', path: 'shared', keeping: 'shared', what: 'files of the workspace' },
   { ...ofUser, id: 'vault', path: 'vault', keeping: 'sealed', what: 'the vault' },
-  { ...ofUser, id: 'tmp', path: 'tmp', keeping: 'left_out', what: 'scratch files', instead: 'agents do without them' },
+  { ...ofUser, id: 'tmp', path: 'tmp', keeping: 'left_out', what: 'scratch files', instead: 'not needed: temporary files' },
   { ...ofUser, id: 'logs', path: 'logs', keeping: 'left_out', what: 'logs', instead: 'the journal has what happened' },
   { ...ofUser, id: 'ipc', path: 'ipc', ...again, what: 'addresses of the guest' },
   { ...ofUser, id: 'hands', path: 'hands', ...again, what: 'what the runner of an isolated guest keeps' },

@@ -116,7 +116,7 @@ async function syncFolders(gateway: Pick<GatewayPort, 'call'>): Promise<Shown> {
   } catch (error) {
     if (!isOxbowError(error, 'unknown_call')) throw error
     throw new OxbowError('sandbox_missing', 'the guest that runs is of an older version, which takes folders only at its start', {
-      hint: 'oxbow restart starts it again, with the folders of now.',
+      hint: '`oxbow restart` starts it again with the current folders.',
       cause: error,
     })
   }

@@ -348,7 +348,7 @@ async function claim({ journal, user }: LaneDeps, session: SessionId): Promise<v
 }
 
 function hopeless(): OxbowError {
-  return new OxbowError('internal_failure', 'Oxbow ended unexpectedly each time that this turn ran, so it is not tried again.', {
+  return new OxbowError('internal_failure', 'Oxbow crashed every time it ran this turn, so the turn is not run again.', {
     hint: 'Its log says why: logs/guest.log in the workspace. Send the message again in other words, or without the plugin that it needs.',
   })
 }

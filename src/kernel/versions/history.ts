@@ -206,7 +206,7 @@ export async function showFile(repository: Repository, large: LargeFiles, commit
   }
   const content = await repository.blob(entry.oid)
   if (!isText(content) || large.pointerOf(content) !== null)
-    throw new OxbowError('not_text', `${path} is not a text.`, { hint: 'Restore it to have the file itself.' })
+    throw new OxbowError('not_text', `${path} is not a text file.`, { hint: 'Restore it to have the file itself.' })
   // Whole characters only.
   const text = content
     .subarray(0, maxShownBytes)

@@ -93,7 +93,7 @@ function undoCall(deps: UndoCallDeps): Call<UndoInput, Undone> {
         if (done !== null) return done
         if (tries < maxUndoTries) continue
         throw new OxbowError('tool_failed', 'The files keep changing, so the turn could not be undone: nothing was changed.', {
-          hint: 'Undo it again when nobody changes them.',
+          hint: 'Try again once nothing is changing them.',
         })
       }
     },
@@ -103,11 +103,11 @@ function undoCall(deps: UndoCallDeps): Call<UndoInput, Undone> {
 /** @returns the id of a turn or an undo, and whether it is an undo @throws OxbowError `not_found` */
 async function targetOf(deps: UndoCallDeps, { turn, redo }: UndoInput): Promise<Pick<VersionedTurn, 'turn' | 'undoes'>> {
   if (turn !== '' && deps.versioning.isRunning(turn))
-    throw new OxbowError('tool_failed', 'This turn still runs: nothing was changed.', { hint: 'Stop it, or wait for its end.' })
+    throw new OxbowError('tool_failed', 'This turn is still running: nothing was changed.', { hint: 'Stop it, or wait for its end.' })
   const turns = await (await open(deps)).turns({ limit: maxListedTurns * 10 })
   if (turn !== '') {
     const named = turns.filter((one) => one.turn === turn || (turn.length >= 8 && one.turn.startsWith(turn)))
-    if (named.length > 1) throw new OxbowError('bad_input', `${turn} could be any of ${named.length} turns.`, { hint: 'Name more of it.' })
+    if (named.length > 1) throw new OxbowError('bad_input', `${turn} matches ${named.length} turns.`, { hint: 'Give more characters.' })
     return named[0] ?? { turn, undoes: '' }
   }
   const byId = new Map(turns.map((one) => [one.turn, one]))
@@ -115,7 +115,7 @@ async function targetOf(deps: UndoCallDeps, { turn, redo }: UndoInput): Promise<
   const found = turns.find((one) => !one.undone && !deps.versioning.isRunning(one.turn) && (redo ? isUndo(one) : one.undoes === ''))
   if (found !== undefined) return found
   const message = redo
-    ? 'There is no undo to take back.'
+    ? 'Nothing to redo.'
     : 'There is no turn to undo: none has changed files or saved documents, or all are undone.'
   throw new OxbowError('not_found', message, { hint: 'oxbow log lists the versions.' })
 }
