@@ -122,6 +122,7 @@ async function takeBack(
   [path, steps]: readonly [path: string, steps: readonly Step[]],
 ): Promise<TreeEntry | null | string> {
   let entry = now
+  let isMerged = false
   for (const { before, after } of steps) {
     if (isSame(entry, before)) continue
     if (entry?.mode === folderMode) return 'there is a folder now'
@@ -134,9 +135,11 @@ async function takeBack(
       const merged = path.startsWith(documents) ? null : await mergeFile(repository, large, after, entry, before)
       if (merged === null) return 'the same part has been changed since'
       entry = merged
+      isMerged = true
     }
   }
-  if (entry === null || isSame(entry, now)) return entry
+  // What was merged is stored with the commit of the undo.
+  if (entry === null || isMerged || isSame(entry, now)) return entry
   return large.pointerOf(await repository.blob(entry.oid))?.kind === 'none' ? 'there is no version of what was there before' : entry
 }
 
