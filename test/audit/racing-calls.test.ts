@@ -79,8 +79,8 @@ async function ended({ store }: Fixture, call: CallId): Promise<void> {
     await new Promise(setImmediate)
 }
 
-async function outputOf<Output = any>({ kernel }: Pick<Fixture, 'kernel'>, name: string, input: Json, id?: CallId): Promise<Output> {
-  const outcome = await kernel.call(name, input, undefined, id)
+async function outputOf<Output = any>({ kernel }: Pick<Fixture, 'kernel'>, name: string, input: Json): Promise<Output> {
+  const outcome = await kernel.call(name, input)
   assert.equal(outcome.status, 'ok', JSON.stringify(outcome))
   return (outcome as unknown as { output: Output }).output
 }

@@ -7,9 +7,12 @@
  * - A new session is created, because the only effect of the call is its outcome.
  * - A request to a model is abandoned and counted at all that it had reserved, because the provider may have billed it.
  * - Everything else is abandoned, including the turns of deleted sessions.
+ *
+ * What an older version recorded twice is reconciled by a record, once.
  */
 import type { Store } from '../../store/index.ts'
 import { type CallId, isDerived, type JournalRecord, type JsonObject, type SessionId, toolPlace, type TurnId } from '../../types/index.ts'
+import { reconcileRepeats } from '../audit/repeats.ts'
 import type { Entry, Journal } from '../journal.ts'
 import { type Extended, reservationName } from '../stages/budgets.ts'
 
@@ -45,6 +48,7 @@ export async function reconcile(
   const going = new Set<string>((await Promise.all(runs.map(async (run) => ((await goesOn(run)) ? [run] : [])))).flat())
   const isKept = (record: JournalRecord): boolean => going.has(record.turn) || (alive.has(record.turn) && isMadeAgain(record))
   await Promise.all(left.map(async (record) => end(journal, await close(store, record, isKept(record)))))
+  await reconcileRepeats(store, journal)
   return turns
 }
 
