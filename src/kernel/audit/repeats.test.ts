@@ -61,7 +61,7 @@ test('what an older journal has twice stays, is named, is refused from now on, a
   // At each start of a guest.
   const append: Journal['append'] = async (entries) =>
     store.append({
-      records: entries.map(({ caller, body, projection: _, ...entry }) => ({ at: 1, ...caller, ...entry, body: JSON.stringify(body) })),
+      records: entries.map(({ caller, call, name, phase, body }) => ({ at: 1, ...caller, call, name, phase, body: JSON.stringify(body) })),
     })
   await reconcileRepeats(store, { append })
   await reconcileRepeats(store, { append })
