@@ -64,7 +64,7 @@ async function chainProblems(store: OpeningStore): Promise<readonly string[]> {
     return [
       ...(bad === null ? [] : [`record ${bad.seq}: ${bad.why}; nothing behind it was checked`]),
       ...erased.unexplained.map((seq) => `the body of record ${seq} is gone, and no record says why`),
-      ...repeated.unexplained.map(({ seq, why }) => `record ${seq}: ${why}; \`oxbow call audit.verify\` reconciles it`),
+      ...repeated.unexplained.map(({ seq, why }) => `record ${seq}: ${why}; the next start of a guest reconciles it`),
       ...projections,
     ]
   } catch (error) {

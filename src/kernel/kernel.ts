@@ -199,7 +199,10 @@ async function closeParts(parts: KernelParts, { store, engine, sandbox }: Kernel
 async function createSession({ gate, sessions, lanes }: KernelParts, user: UserId, call: CallId, title?: string): Promise<SessionInfo> {
   const input = title === undefined ? {} : { title }
   const { intended, outcome } = gate.start(userCaller(user, '', ''), 'session.create', input, { id: call, signal: null })
-  if ((await intended)?.duplicate !== true) expectOk(await outcome)
+  const isFirst = (await intended)?.duplicate !== true
+  // Whoever was first may still be creating it.
+  const ended = await outcome
+  if (isFirst) expectOk(ended)
   const id = call as string as SessionId
   return describeSession(await sessions.load(id), lanes.isBusy(id))
 }

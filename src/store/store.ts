@@ -127,7 +127,7 @@ export interface RecordQuery {
 }
 
 /** Tables by which records, or the state of a session, are found. */
-export type IndexTable = 'message' | 'open_call' | 'lane'
+export type IndexTable = 'message' | 'open_call' | 'lane' | 'again'
 
 /** What `Store.scan` looks for. */
 export interface ScanQuery {
@@ -188,7 +188,8 @@ export interface Store {
   head(): Promise<ChainHead>
   /**
    * Rows of an index of the journal, for audits: the session and the record of a message, the call and the record of an open intent, the
-   * session and the epoch of a lane; in the order of these two, after `after`.
+   * session and the epoch of a lane, the call and a record that begins or ends it once more (`again`, of older versions only); in the order
+   * of these two, after `after`.
    */
   indexRows(table: IndexTable, after: readonly [string, number], limit: number): Promise<readonly (readonly [string, number])[]>
   /** @returns the hash under which the bytes can be read, now durable. @throws `limit_reached` over 64 MiB. */

@@ -1,10 +1,11 @@
-/** Programs that read the same task at once: the call that releases its answer has one outcome, and the journal stays whole. */
+/** Programs that send, read and cancel the same task at once: each call of it has one outcome, and the journal stays whole. */
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import type { Task } from '@a2a-js/sdk'
 import { says as model } from '../../src/kernel/kernel-fixture.ts'
 import { verifyJournal } from '../../src/kernel/index.ts'
-import { makeA2aBench, request, says } from './a2a-fixture.ts'
+import type { JournalRecord } from '../../src/types/index.ts'
+import { type A2aBench, makeA2aBench, request, says } from './a2a-fixture.ts'
 
 const readers = 6
 const tasks = 5
@@ -28,12 +29,39 @@ test('many readers of a task leave one outcome for each call', async () => {
     }
     await Promise.all(clients.map(read))
   }
-  const { store } = bench.fixture
-  await bench.fixture.kernel.call('audit.status', {})
+  const ends = await endsOf(bench)
+  assert.equal(ends.filter(({ name }) => name === 'task.answer').length, tasks)
+})
+
+test('a message that many send with one id is one task, which many may cancel', async () => {
+  let begun = Promise.withResolvers<void>()
+  async function* play() {
+    begun.resolve()
+    yield* model('hello there')
+  }
+  await using bench = await makeA2aBench({ play, requestsPerMinute: 10_000 })
+  const key = await bench.key('partner', ['task.send', 'task.cancel'])
+  const clients = await Promise.all(Array.from({ length: readers }, (_, at) => bench.client(key, at % 2 === 0 ? 'JSONRPC' : 'HTTP+JSON')))
+  for (let n = 0; n < tasks; n += 1) {
+    begun = Promise.withResolvers()
+    const message = request(says('hi'), true)
+    const sent = await Promise.all(clients.map((client) => client.sendMessage(message) as Promise<Task>))
+    const [{ id }] = sent as [Task]
+    assert.equal(new Set(sent.map((task) => task.id)).size, 1)
+    if (n % 2 === 0) await begun.promise
+    await Promise.all(clients.map((client) => client.cancelTask({ tenant: '', id, metadata: undefined }).catch((error: unknown) => error)))
+  }
+  const ends = await endsOf(bench)
+  assert.equal(ends.filter(({ name }) => name === 'turn.send').length, tasks)
+})
+
+/** @returns the ends of all calls, of which each has one, in a journal that verifies */
+async function endsOf({ fixture: { kernel, store }, bugs }: A2aBench): Promise<readonly JournalRecord[]> {
+  await kernel.call('audit.status', {})
   const report = await verifyJournal(store, { seal: null })
   assert.deepEqual([report.first_bad, report.projections, report.ok], [null, [], true])
   const ends = await store.records({ after: 0, phases: ['outcome', 'reconciled'], order: 'oldest_first', limit: 10_000, hydrate: false })
   assert.equal(new Set(ends.map(({ call }) => call)).size, ends.length)
-  assert.equal(ends.filter(({ name }) => name === 'task.answer').length, tasks)
-  assert.deepEqual(bench.bugs, [])
-})
+  assert.deepEqual(bugs, [])
+  return ends
+}

@@ -182,7 +182,7 @@ function describeReport({
     ...repeated.unexplained.map((each) => `  recorded twice, ${bad(each)}`),
     ...(repeated.unexplained.length === 0
       ? []
-      : ['  An older Oxbow wrote these; `oxbow call audit.verify` records that the first ones count.']),
+      : ['  An older Oxbow wrote these; the next start records that the first ones count, and so does `oxbow call audit.verify` now.']),
     ...(repeated.records === 0 ? [] : [`  ${repeated.records} records repeat the beginning or end of a call; the first ones count`]),
     ...projections.map((why) => `  outside the journal: ${why}`),
     ...(erased.bodies === 0 ? [] : [`  ${erased.bodies} bodies are erased; the chain is intact through their hashes`]),

@@ -65,8 +65,7 @@ export async function begin(table: AgentTable, held: Held): Promise<void> {
 async function openSession({ deps }: AgentTable, { session, name, task }: AgentRecord): Promise<void> {
   const title = truncate(`${name}: ${task.split('\n', 1)[0]}`, 100)
   const options = { id: session as string as CallId, signal: null }
-  const made = deps.gate.start(userCaller(deps.user, '', ''), 'session.create', { title }, options)
-  if ((await made.intended)?.duplicate !== true) await made.outcome
+  await deps.gate.call(userCaller(deps.user, '', ''), 'session.create', { title }, options)
   await deps.sessions.load(session)
 }
 

@@ -25,7 +25,7 @@ export interface AuditReport {
   readonly signed_heads: SignedHeadsReport | null
   /**
    * Records that begin or end a call once more, which versions before the store refused them have written: the first ones count.
-   * `unexplained`: those that no record reconciles, the first hundred; `audit.verify` of a guest records that.
+   * `unexplained`: those that no record reconciles, the first hundred; the next start of a guest records that, and so does `audit.verify`.
    */
   readonly repeated: RepeatsReport
   /** What the store keeps beside the journal and is not as the journal says, in words. */

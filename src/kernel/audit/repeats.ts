@@ -1,9 +1,10 @@
 /**
  * What an audit makes of records that begin or end a call once more. The store refuses them; versions before that could write them, when
- * two asked for the same call at once. The first beginning and the first end count, and a record says so once somebody has seen it.
+ * two asked for the same call at once. The first beginning and the first end count; the next start of a guest, or `audit.verify`, records that.
  */
 import type { Store } from '../../store/index.ts'
-import type { JournalRecord, JsonObject } from '../../types/index.ts'
+import { type CallId, derivedId, type JournalRecord, type JsonObject } from '../../types/index.ts'
+import type { Entry, Journal } from '../journal.ts'
 
 export interface RepeatsReport {
   readonly records: number
@@ -26,6 +27,27 @@ export const notOpen = 'it ends a call that is not open'
 export function repeatsBody(seqs: readonly number[]): JsonObject {
   return { repeats: [...seqs], reason: 'the first beginning and the first end of each call count' }
 }
+
+/** Records that one reconciliation names: a body of some 10 kB. */
+const maxNamedAtOnce = 1_000
+
+/**
+ * Records that the first ones count, once for each repeated record of the journal. The id of the call follows from what it names, so
+ * that the store refuses a second one.
+ */
+export async function reconcileRepeats(store: Pick<Store, 'indexRows'>, { append }: Pick<Journal, 'append'>): Promise<void> {
+  for (let after: readonly [string, number] = ['', 0]; ;) {
+    const page = await store.indexRows('again', after, maxNamedAtOnce)
+    if (page.length === 0) return
+    after = page.at(-1)!
+    const seqs = page.map(([, seq]) => seq).toSorted((a, b) => a - b)
+    const call = derivedId('repeats', ...seqs) as CallId
+    const entry = (phase: Entry['phase'], body: JsonObject): Entry => ({ caller: kernelCaller, call, name: 'audit.verify', phase, body })
+    await append([entry('intent', { input: {}, effect: 'none' }), entry('exchange', repeatsBody(seqs)), entry('outcome', { status: 'ok' })])
+  }
+}
+
+const kernelCaller = { actor: 'kernel', session: '', turn: '' } as const
 
 export function createRepeats(store: Store, maxShown: number): Repeats {
   const repeated = new Map<number, string>()

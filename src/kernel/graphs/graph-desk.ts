@@ -239,8 +239,7 @@ async function assertCovers({ budgets }: GraphingDeps, caller: Caller, budget: L
 async function openSession(deps: GraphingDeps, run: GraphRun): Promise<void> {
   const { session, graph, home, starter, rights, labels, id } = run
   const options = { id: session as string as CallId, signal: null }
-  const made = deps.gate.start(userCaller(deps.user, '', ''), 'session.create', { title: truncate(`graph ${graph}`, 100) }, options)
-  if ((await made.intended)?.duplicate !== true) await made.outcome
+  await deps.gate.call(userCaller(deps.user, '', ''), 'session.create', { title: truncate(`graph ${graph}`, 100) }, options)
   await deps.sessions.load(session)
   deps.sessions.join({ session }, labels)
   const profile = await deps.documents.get<AgentProfile>(profileCategory, session)

@@ -74,8 +74,8 @@ export async function openContext(deps: ContextDeps, { session, agent, published
   )
   if (!isThere) {
     const options = { id: session as string as CallId, signal: null }
-    const made = gate.start(userCaller(user, '', ''), 'session.create', { title: `${agent}: task of ${owner}`.slice(0, 100) }, options)
-    if ((await made.intended)?.duplicate !== true) await made.outcome
+    // Of several who send its first message at once, one creates it, and the others wait for that.
+    await gate.call(userCaller(user, '', ''), 'session.create', { title: `${agent}: task of ${owner}`.slice(0, 100) }, options)
     await sessions.load(session)
   }
   sessions.join({ session }, ['untrusted'], [originOf('agent', owner)])

@@ -44,10 +44,8 @@ export function createScheduling(deps: SchedulingDeps): Scheduling {
   const { user, config, clock, random, documents, newId, noteEvent, resources, sessions, events, gate, lanes, outcomeOf } = deps
   const forecasting = { budgets: deps.budgets, documents, clock, agent: config.agent.name }
   let loaded: Schedules | null = null
-  const openSession = async (session: SessionId, title: string): Promise<void> => {
-    const made = gate.start(userCaller(user, '', ''), 'session.create', { title }, { id: session as string as CallId, signal: null })
-    if ((await made.intended)?.duplicate !== true) await made.outcome
-  }
+  const openSession = (session: SessionId, title: string): Promise<unknown> =>
+    gate.call(userCaller(user, '', ''), 'session.create', { title }, { id: session as string as CallId, signal: null })
   const schedules = once(async () => {
     const [{ createSchedules }, admission] = await Promise.all([import('./schedules.ts'), deps.admission()])
     loaded = createSchedules({

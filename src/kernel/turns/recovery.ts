@@ -8,9 +8,12 @@
  * - A new session is created, because the only effect of the call is its outcome.
  * - A request to a model is abandoned and counted at all that it had reserved, because the provider may have billed it.
  * - Everything else is abandoned, including the turns of deleted sessions.
+ *
+ * What an older version recorded twice is reconciled by a record, once.
  */
 import type { Store } from '../../store/index.ts'
 import { type CallId, isDerived, type JournalRecord, type JsonObject, type SessionId, toolPlace, type TurnId } from '../../types/index.ts'
+import { reconcileRepeats } from '../audit/repeats.ts'
 import type { Entry, Journal } from '../journal.ts'
 import { maxTurnCrashes } from '../limits.ts'
 import { type Extended, reservationName } from '../stages/budgets.ts'
@@ -54,6 +57,7 @@ export async function reconcile(
   await Promise.all(left.map(async (record) => end(journal, await close(store, record, isKept(record)))))
   const marks = described.flatMap(({ mark }) => mark ?? [])
   if (marks.length > 0) await journal.append(marks)
+  await reconcileRepeats(store, journal)
   return turns
 }
 

@@ -332,8 +332,10 @@ const onceStep: MigrationStep = {
       when "again" = 0 and ${oncePhases('intent')} then 0
       when "again" = 0 and ${oncePhases('outcome')} then -1
       else "seq" end))`,
+    on.index('journal_again', 'journal', ['user', 'call', 'seq'], 'again = 1'),
   ],
   down: (on) => [
+    on.schema.dropIndex('journal_again'),
     on.schema.dropIndex('journal_call'),
     on.schema.alterTable('journal').dropColumn('again'),
     ...on.only('sqlite', on.index('journal_call', 'journal', ['call'])),

@@ -50,7 +50,7 @@ export const migrationFacts: readonly MigrationFacts[] = [
   step(12, 'journal-by-seq', [8, 10], 'e1c142135741ce8fe641feef55fbfd761d914e8f463b3c7b305ce8de57ce03ce', true),
   step(13, 'label-origins', [8, 10], '54ebbc8ba25188be62b34a18b24ca26cbeeac648ad96dd2aa223fc2f3edd96eb'),
   // Programs before it stop at a second end of a call instead of writing it.
-  step(14, 'once', [8, 10], '4f50d5325e90eeced004ae7e387c64128cf8f895b95210093ee764a85446cd0d'),
+  step(14, 'once', [8, 10], 'fe5570e09ebf24d4184e354b555ec47e1f9a78d132460185dd24c379b88a39cc'),
 ]
 
 /** The version of a database in which every step has run. */

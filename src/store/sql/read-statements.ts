@@ -1,4 +1,5 @@
 /** Every statement that reads the journal, for any dialect's builder; and what a query of records means to them. */
+import { sql, type SqlBool } from 'kysely'
 import { type CallId, type ChainHead, type Phase, type SessionId, setOwn } from '../../types/index.ts'
 import { historyColumns, recordColumns } from '../store-message.ts'
 import { maxRowsPerRead } from '../limits.ts'
@@ -22,7 +23,7 @@ interface IndexRow {
 }
 
 /** The statement that reads a table for `Store.indexRows`. */
-export const indexStatements = { message: 'messageRows', open_call: 'openRows', lane: 'laneRows' } as const
+export const indexStatements = { message: 'messageRows', open_call: 'openRows', lane: 'laneRows', again: 'againRows' } as const
 
 export interface ReadStatements {
   readonly history: Template<Of & { session: SessionId; before: number; limit: number }>
@@ -31,6 +32,7 @@ export interface ReadStatements {
   readonly messageRows: Template<IndexArgs, IndexRow>
   readonly openRows: Template<IndexArgs, IndexRow>
   readonly laneRows: Template<IndexArgs, IndexRow>
+  readonly againRows: Template<IndexArgs, IndexRow>
   readonly blob: Template<Of & { hash: string }, { bytes: Uint8Array }>
   readonly bodyAt: Template<Of & { seq: number }, { body: string }>
   readonly session: Template<Of & { id: SessionId }, Tables['session']>
@@ -82,6 +84,17 @@ export function readStatements(db: UserTables): ReadStatements {
         .select(['session as name', 'epoch as place'])
         .where('session', '>', slot('name'))
         .orderBy('session')
+        .limit(slot('limit')),
+    ),
+    againRows: template((slot) =>
+      db
+        .of(slot)
+        .selectFrom('journal')
+        .select(['call as name', 'seq as place'])
+        .where(sql<SqlBool>`again = 1`)
+        .where((eb) => eb.or([eb('call', '>', slot('name')), eb.and([eb('call', '=', slot('name')), eb('seq', '>', slot('place'))])]))
+        .orderBy('call')
+        .orderBy('seq')
         .limit(slot('limit')),
     ),
     blob: template((slot) => db.of(slot).selectFrom('blob').select('bytes').where('hash', '=', slot('hash'))),
