@@ -28,6 +28,10 @@ function toTalk(from: Place, calls: readonly string[], steps: Recipe['steps']): 
   return { calls, from, to: 'talk', steps }
 }
 
+function onDisk(recipe: Recipe): Recipe {
+  return { ...recipe, disk: true }
+}
+
 /** Writes down what the session has read. */
 function fromTalk(to: Place, calls: readonly string[], make: (route: Route, said: (read: string) => string) => readonly Step[]): Recipe {
   return { calls, from: 'talk', to, steps: (route) => make(route, grab(route.id)) }
@@ -35,7 +39,7 @@ function fromTalk(to: Place, calls: readonly string[], make: (route: Route, said
 
 /** The name of a kind of event has no digits. */
 const letters = (text: string): string => text.replace(/\d/g, (digit) => 'abcdefghij'[Number(digit)] ?? '')
-const relative = (path: string): string => path.replace('/shared/', '')
+const relative = (path: string): string => path.replace(/^\/(?:shared|tmp)\//, '')
 
 const files: readonly Recipe[] = [
   toFile(['file.move'], (_, from, to) => [call('file.move', { from, to })]),
@@ -46,12 +50,14 @@ const files: readonly Recipe[] = [
   ]),
   toFile(['shell.exec'], (_, from, to) => [call('shell.exec', { command: `mv ${from} ${to}` })]),
   toFile(['shell.exec'], (_, from, to) => [call('shell.exec', { command: `cp ${from} ${to}` })]),
-  toFile(['shell.exec'], (_, from, to) => [call('shell.exec', { command: `ln -s ${from} ${to}` })]),
+  onDisk(toFile(['shell.exec'], (_, from, to) => [call('shell.exec', { command: `ln -s ${from} ${to}` })])),
   toFile(['shell.exec'], (_, from, to) => [call('shell.exec', { command: `ln ${from} ${to} || cp ${from} ${to}` })]),
-  toFile(['shell.exec'], (_, from, to) => [
-    call('shell.exec', { command: `tar cf ${to}.tar -C / ${from.slice(1)}` }),
-    call('shell.exec', { command: `tar xOf ${to}.tar > ${to}; rm ${to}.tar` }),
-  ]),
+  onDisk(
+    toFile(['shell.exec'], (_, from, to) => [
+      call('shell.exec', { command: `tar cf ${to}.tar -C / ${from.slice(1)}` }),
+      call('shell.exec', { command: `tar xOf ${to}.tar > ${to}; rm ${to}.tar` }),
+    ]),
+  ),
   toFile(['exec.run'], (_, from, to) => [call('exec.run', { binary: 'cp', args: [from, to] })]),
   toFile(['shell.background'], (_, from, to) => [call('shell.background', { command: `cp ${from} ${to}`, wait_s: 5 })]),
   toFile(['shell.session_open', 'shell.session_write', 'shell.session_close'], (_, from, to) => [
@@ -59,32 +65,38 @@ const files: readonly Recipe[] = [
     call('shell.session_write', (read: string) => ({ id: shellIn(read), text: `cp ${from} ${to}; echo copied`, quiet_ms: 100 })),
     call('shell.session_close', (read: string) => ({ id: shellIn(read) })),
   ]),
-  inShared(['skill.run'], (_, from, to) => [call('skill.run', { name: 'copier', script: 'scripts/copy.sh', args: [from, to] })]),
+  onDisk(inShared(['skill.run'], (_, from, to) => [call('skill.run', { name: 'copier', script: 'scripts/copy.sh', args: [from, to] })])),
   toFile(['mcp.desk.copy'], (_, from, to) => [call('mcp.desk.copy', { from, to })]),
-  toFile(['version.commit', 'version.restore'], ({ own }, from, to) => [
-    call('file.move', { from, to }),
-    call('version.commit', { message: `Keep ${own}` }),
-    call('file.delete', { path: to }),
-    call('version.restore', { path: to, at: 'HEAD', apply: true }),
-  ]),
-  inShared(['branch.merge', 'agent.spawn'], (_, from, to) => [
-    call('agent.spawn', {
-      task: `[[do file_move ${JSON.stringify({ from, to })}]]`,
-      name: 'mover',
-      files: 'branch',
-      rights: ['file.read', 'file.write'],
-    }),
-    call('agent.wait', (read: string) => ({ agents: [agentIn(read)], timeout_s: 30 })),
-    call('branch.merge', (read: string) => ({ branch: agentIn(read) })),
-  ]),
+  onDisk(
+    toFile(['version.commit', 'version.restore'], ({ own }, from, to) => [
+      call('file.move', { from, to }),
+      call('version.commit', { message: `Keep ${own}` }),
+      call('file.delete', { path: to }),
+      call('version.restore', { path: to, at: 'HEAD', apply: true }),
+    ]),
+  ),
+  onDisk(
+    inShared(['branch.merge', 'agent.spawn'], (_, from, to) => [
+      call('agent.spawn', {
+        task: `[[do file_move ${JSON.stringify({ from, to })}]]`,
+        name: 'mover',
+        files: 'branch',
+        rights: ['file.read', 'file.write'],
+      }),
+      call('agent.wait', (read: string) => ({ agents: [agentIn(read)], timeout_s: 30 })),
+      call('branch.merge', (read: string) => ({ branch: agentIn(read) })),
+    ]),
+  ),
 ]
 
 const patches: readonly Recipe[] = [
-  inShared(['file.patch'], (_, from, to) => {
-    const [old, renamed] = [relative(from), relative(to)]
-    const diff = `diff --git a/${old} b/${renamed}\nsimilarity index 100%\nrename from ${old}\nrename to ${renamed}\n`
-    return [call('file.patch', { path: '/shared', diff })]
-  }),
+  onDisk(
+    inShared(['file.patch'], (_, from, to) => {
+      const [old, renamed] = [relative(from), relative(to)]
+      const diff = `diff --git a/${old} b/${renamed}\nsimilarity index 100%\nrename from ${old}\nrename to ${renamed}\n`
+      return [call('file.patch', { path: '/shared', diff })]
+    }),
+  ),
 ]
 
 const readers: readonly Recipe[] = [
@@ -100,11 +112,13 @@ const readers: readonly Recipe[] = [
     call('shell.session_read', (read: string) => ({ id: shellIn(read), wait_s: 2 })),
     call('shell.session_close', (read: string) => ({ id: shellIn(read) })),
   ]),
-  toTalk('file', ['skill.run'], ({ path, own }) => {
-    const seen = path.startsWith('/shared') ? path : `/shared/${own}-shown.txt`
-    const moved = seen === path ? [] : [call('file.move', { from: path, to: seen })]
-    return [...moved, call('skill.run', { name: 'copier', script: 'scripts/show.sh', args: [seen] })]
-  }),
+  onDisk(
+    toTalk('file', ['skill.run'], ({ path, own }) => {
+      const seen = path.startsWith('/shared') ? path : `/shared/${own}-shown.txt`
+      const moved = seen === path ? [] : [call('file.move', { from: path, to: seen })]
+      return [...moved, call('skill.run', { name: 'copier', script: 'scripts/show.sh', args: [seen] })]
+    }),
+  ),
   toTalk('file', ['mcp.desk.show'], ({ path }) => [call('mcp.desk.show', { path })]),
   toTalk('file', ['file.edit'], ({ path, id }) => [
     // The edit fails, and its error may quote what is there.
@@ -114,14 +128,16 @@ const readers: readonly Recipe[] = [
   toTalk('name', ['file.list'], ({ own }) => [call('file.list', { path: `/shared/${own}-names` })]),
   toTalk('name', ['shell.exec'], ({ own }) => [call('shell.exec', { command: `ls /shared/${own}-names` })]),
   toTalk('name', ['file.search'], ({ own }) => [call('file.search', { pattern: 'plain', path: `/shared/${own}-names` })]),
-  toTalk('name', ['file.delete', 'version.commit', 'version.diff', 'version.restore'], ({ own }) => [
-    call('version.commit', { message: 'Names' }),
-    call('version.diff', { path: `/shared/${own}-names` }),
-  ]),
-  toTalk('past', ['version.show'], ({ path }) => [call('version.show', { path, at: 'HEAD~1' })]),
-  toTalk('past', ['version.diff'], ({ path }) => [call('version.diff', { path, from: 'HEAD~1', to: 'HEAD' })]),
-  toTalk('log', ['version.log'], () => [call('version.log', { limit: 1 })]),
-  toTalk('branches', ['version.log'], () => [call('version.log', { limit: 2 })]),
+  onDisk(
+    toTalk('name', ['file.delete', 'version.commit', 'version.diff', 'version.restore'], ({ own }) => [
+      call('version.commit', { message: 'Names' }),
+      call('version.diff', { path: `/shared/${own}-names` }),
+    ]),
+  ),
+  onDisk(toTalk('past', ['version.show'], ({ path }) => [call('version.show', { path, at: 'HEAD~1' })])),
+  onDisk(toTalk('past', ['version.diff'], ({ path }) => [call('version.diff', { path, from: 'HEAD~1', to: 'HEAD' })])),
+  onDisk(toTalk('log', ['version.log'], () => [call('version.log', { limit: 1 })])),
+  onDisk(toTalk('branches', ['version.log'], () => [call('version.log', { limit: 2 })])),
   toTalk('memory', ['memory.search'], ({ own }) => [call('memory.search', { query: `note ${own}`, top_k: 3 })]),
   toTalk('state', ['state.load'], ({ own }) => [call('state.load', { category: own, name: 'kept' })]),
   toTalk('stateName', ['state.list'], ({ own }) => [call('state.list', { category: own })]),
@@ -148,7 +164,7 @@ const writers: readonly Recipe[] = [
     call(
       'file.patch',
       withPath(route, (path) => (read: string) => ({
-        path: '/shared',
+        path: path.slice(0, path.indexOf('/', 1)),
         diff: `--- /dev/null\n+++ b/${relative(path)}\n@@ -0,0 +1 @@\n+${said(read)}\n`,
       })),
     ),
@@ -176,6 +192,7 @@ const writers: readonly Recipe[] = [
     call('shell.exec', (read: string) => ({ command: `mkdir -p /shared/${own}-names; echo plain > /shared/${own}-names/${said(read)}` })),
   ]),
   {
+    disk: true,
     calls: ['version.commit', 'file.delete'],
     from: 'file',
     to: 'past',
@@ -190,16 +207,20 @@ const writers: readonly Recipe[] = [
       ]
     },
   },
-  fromTalk('log', ['version.commit'], ({ own }, said) => [
-    call('file.write', { path: `/shared/${own}-log.txt`, text: own }),
-    call('version.commit', (read: string) => ({ message: `About ${said(read)}` })),
-  ]),
-  fromTalk('log', ['version.tag'], (_, said) => [call('version.tag', (read: string) => ({ tag: said(read) }))]),
-  fromTalk('branches', ['branch.create'], ({ own }, said) => [
-    // Its name is in the message of a version, if something has changed.
-    call('file.write', { path: `/shared/${own}-branch.txt`, text: own }),
-    call('branch.create', (read: string) => ({ name: said(read) })),
-  ]),
+  onDisk(
+    fromTalk('log', ['version.commit'], ({ own }, said) => [
+      call('file.write', { path: `/shared/${own}-log.txt`, text: own }),
+      call('version.commit', (read: string) => ({ message: `About ${said(read)}` })),
+    ]),
+  ),
+  onDisk(fromTalk('log', ['version.tag'], (_, said) => [call('version.tag', (read: string) => ({ tag: said(read) }))])),
+  onDisk(
+    fromTalk('branches', ['branch.create'], ({ own }, said) => [
+      // Its name is in the message of a version, if something has changed.
+      call('file.write', { path: `/shared/${own}-branch.txt`, text: own }),
+      call('branch.create', (read: string) => ({ name: said(read) })),
+    ]),
+  ),
   fromTalk('memory', ['memory.save'], ({ own }, said) => [
     call('memory.save', (read: string) => ({ content: `The note ${own} says ${said(read)}.` })),
   ]),
