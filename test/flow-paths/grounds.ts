@@ -59,7 +59,9 @@ export function inMemory(): Ground {
     read: (path) => mapOf(path).get(path) ?? null,
     write: (path, text) => void mapOf(path).set(path, text),
     top: () => [...new Set([...files.keys()].map((path) => path.split('/').slice(0, 3).join('/')))],
-    remove: (path) => void [...files.keys()].filter(isIn(path)).forEach((file) => files.delete(file)),
+    remove(path) {
+      for (const file of [...files.keys()].filter(isIn(path))) files.delete(file)
+    },
     [Symbol.asyncDispose]: () => sandbox.close(),
   }
 }
