@@ -132,7 +132,8 @@ function createScripts() {
     if ((request.tools ?? []).length === 0) return says('A title')
     const ordered = /\[\[do (\w+) (\{.*?\})\]\]/.exec(asked)
     const mark = /\[\[go \w+\]\]/.exec(asked)?.[0] ?? ''
-    if (ordered !== null && mark === '') return all.includes('Moved') ? says('done') : asks([ordered[1] ?? '', ordered[2]])
+    if (ordered !== null && mark === '')
+      return request.messages.at(-1)?.role === 'tool' ? says('done') : asks([ordered[1] ?? '', ordered[2]])
     const script = scripts.get(mark)
     if (script === undefined) return says('nothing to do')
     const step = script.left.shift()

@@ -11,7 +11,6 @@ export type Place =
   | 'past'
   | 'talk'
   | 'log'
-  | 'branches'
   | 'memory'
   | 'state'
   | 'stateName'

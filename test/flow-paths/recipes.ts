@@ -68,11 +68,11 @@ const files: readonly Recipe[] = [
   onDisk(inShared(['skill.run'], (_, from, to) => [call('skill.run', { name: 'copier', script: 'scripts/copy.sh', args: [from, to] })])),
   toFile(['mcp.desk.copy'], (_, from, to) => [call('mcp.desk.copy', { from, to })]),
   onDisk(
-    toFile(['version.commit', 'version.restore'], ({ own }, from, to) => [
+    inShared(['version.commit', 'version.restore'], ({ own }, from, to) => [
       call('file.move', { from, to }),
       call('version.commit', { message: `Keep ${own}` }),
       call('file.delete', { path: to }),
-      call('version.restore', { path: to, at: 'HEAD', apply: true }),
+      call('version.restore', (read: string) => ({ path: to, at: committedIn(read), apply: true })),
     ]),
   ),
   onDisk(
@@ -129,15 +129,24 @@ const readers: readonly Recipe[] = [
   toTalk('name', ['shell.exec'], ({ own }) => [call('shell.exec', { command: `ls /shared/${own}-names` })]),
   toTalk('name', ['file.search'], ({ own }) => [call('file.search', { pattern: 'plain', path: `/shared/${own}-names` })]),
   onDisk(
-    toTalk('name', ['file.delete', 'version.commit', 'version.diff', 'version.restore'], ({ own }) => [
-      call('version.commit', { message: 'Names' }),
-      call('version.diff', { path: `/shared/${own}-names` }),
+    toTalk('name', ['version.log', 'version.diff'], ({ own }) => [
+      call('version.log', { path: `/shared/${own}-names` }),
+      call('version.diff', (read: string) => ({ path: `/shared/${own}-names`, to: firstIn(read) })),
     ]),
   ),
-  onDisk(toTalk('past', ['version.show'], ({ path }) => [call('version.show', { path, at: 'HEAD~1' })])),
-  onDisk(toTalk('past', ['version.diff'], ({ path }) => [call('version.diff', { path, from: 'HEAD~1', to: 'HEAD' })])),
-  onDisk(toTalk('log', ['version.log'], () => [call('version.log', { limit: 1 })])),
-  onDisk(toTalk('branches', ['version.log'], () => [call('version.log', { limit: 2 })])),
+  onDisk(
+    toTalk('past', ['version.show'], ({ path }) => [
+      call('version.log', { path }),
+      call('version.show', (read: string) => ({ path, at: firstIn(read) })),
+    ]),
+  ),
+  onDisk(
+    toTalk('past', ['version.diff'], ({ path }) => [
+      call('version.log', { path }),
+      call('version.diff', (read: string) => ({ path, from: firstIn(read), to: 'HEAD' })),
+    ]),
+  ),
+  onDisk(toTalk('log', ['version.log'], () => [call('version.log', { limit: 2 })])),
   toTalk('memory', ['memory.search'], ({ own }) => [call('memory.search', { query: `note ${own}`, top_k: 3 })]),
   toTalk('state', ['state.load'], ({ own }) => [call('state.load', { category: own, name: 'kept' })]),
   toTalk('stateName', ['state.list'], ({ own }) => [call('state.list', { category: own })]),
@@ -198,7 +207,7 @@ const writers: readonly Recipe[] = [
     to: 'past',
     steps(route) {
       const from = route.path
-      route.path = route.next()
+      route.path = `/shared/${route.own}-past.txt`
       return [
         call('file.move', { from, to: route.path }),
         call('version.commit', { message: 'Before' }),
@@ -215,10 +224,13 @@ const writers: readonly Recipe[] = [
   ),
   onDisk(fromTalk('log', ['version.tag'], (_, said) => [call('version.tag', (read: string) => ({ tag: said(read) }))])),
   onDisk(
-    fromTalk('branches', ['branch.create'], ({ own }, said) => [
-      // Its name is in the message of a version, if something has changed.
-      call('file.write', { path: `/shared/${own}-branch.txt`, text: own }),
-      call('branch.create', (read: string) => ({ name: said(read) })),
+    // Its task is in the message of the version that its turn makes.
+    fromTalk('log', ['agent.spawn', 'agent.wait'], ({ own }, said) => [
+      call('agent.spawn', (read: string) => ({
+        task: `About ${said(read)} [[do file_write ${JSON.stringify({ path: `/shared/${own}-task.txt`, text: own })}]]`,
+        name: 'writer',
+      })),
+      call('agent.wait', (read: string) => ({ agents: [agentIn(read)], timeout_s: 30 })),
     ]),
   ),
   fromTalk('memory', ['memory.save'], ({ own }, said) => [
@@ -308,6 +320,10 @@ const lastOf =
   (read) =>
     [...read.matchAll(pattern)].at(-1)?.[1] ?? 'none'
 const shellIn = lastOf(/\b((?:shell|job)-\d+-[a-z0-9]+)/g)
+/** The version that version.commit has made, or found. */
+const committedIn = lastOf(/\b(?:Committed|since) ([0-9a-f]{7,40})\./g)
+/** The oldest version that version.log has listed. */
+const firstIn = lastOf(/\b([0-9a-f]{7,40}) \d{4}-\d\d-\d\dT/g)
 const agentIn = lastOf(/\b([0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f-]+\.\d+)/g)
 const noteIn = lastOf(/\b(note-[\w-]+)/g)
 const scheduleIn = lastOf(/\b([0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}(?:\.\d+)?)/g)
