@@ -1,22 +1,10 @@
 /**
- * A kernel in this process with hands in their real sandbox, and a model that does what its script says and fills in what it has read. Calls
+ * A kernel in this process with a workspace on disk or in memory, and a model that does what its script says and fills in what it has read. Calls
  * that leave the machine are the real descriptions with a `run` that writes down what arrived.
  */
-import {
-  chmodSync,
-  copyFileSync,
-  existsSync,
-  lstatSync,
-  mkdirSync,
-  readFileSync,
-  readdirSync,
-  readlinkSync,
-  rmSync,
-  writeFileSync,
-} from 'node:fs'
 import { chmod, mkdtemp, mkdir, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
-import { dirname, join } from 'node:path'
+import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { toolCall } from '../../src/connect/mcp/tool-call.ts'
 import { describedCalls } from '../../src/guest/offline.ts'
@@ -24,7 +12,6 @@ import { asks, done, type Fixture, newCallId, openFixture, says, testCall, user 
 import { createMemory } from '../../src/memory/index.ts'
 import { readSkillFiles, readSkills } from '../../src/runner/skill-files.ts'
 import { openShownSkills } from '../../src/sandbox/index.ts'
-import { makeWorkbench, type Workbench } from '../../src/sandbox/sandbox-fixture.ts'
 import { openMemoryStore } from '../../src/store/index.ts'
 import { createSkills } from '../../src/skills/index.ts'
 import { builtinCalls, memoryCalls } from '../../src/tools/index.ts'
@@ -37,10 +24,10 @@ import {
   type SessionId,
   systemClock,
 } from '../../src/types/index.ts'
+import { type Ground, inMemory, onDisk } from './grounds.ts'
 import type { Step } from './place.ts'
 
 export interface FlowWorld extends AsyncDisposable {
-  readonly bench: Workbench
   /** The calls that leave the machine. */
   readonly sinks: readonly Call[]
   /** All calls that a model may make. */
@@ -67,31 +54,29 @@ const rights = [
 ] // prettier-ignore
 
 /** @param isOpen nothing is held back: what a path cannot carry then, its recipes cannot carry at all */
-export async function openFlowWorld(isOpen: boolean): Promise<FlowWorld> {
+export async function openFlowWorld(isOpen: boolean, where: 'disk' | 'memory' = 'disk'): Promise<FlowWorld> {
   await using made = new AsyncDisposableStack()
-  const bench = made.use(await makeWorkbench())
-  const home = await makeHome()
-  made.defer(() => rm(home, { recursive: true }))
+  const ground = made.use(where === 'disk' ? await onDisk() : inMemory())
   const arrived: string[] = []
   const described = await describedCalls(parseConfig({}, 'the defaults'))
-  const sinks = sinkCalls(described, bench, arrived)
+  const sinks = sinkCalls(described, ground, arrived)
   const scripts = createScripts()
   const names = new Set(sinks.map(({ name }) => name))
   const store = await openMemoryStore({ user })
   const fixture: Fixture = await openFixture({
     store,
-    sandbox: withNetwork(bench.sandbox),
-    versionsFolder: join(bench.root, 'internal', 'versions'),
+    sandbox: withNetwork(ground.sandbox),
+    ...(ground.root !== null && { versionsFolder: join(ground.root, 'internal', 'versions') }),
     calls: [
       ...builtinCalls({ files: true, shell: true, profiles: ['work', 'vault-read'] }).filter(({ name }) => !names.has(name)),
       ...sinks,
-      ...deskTools(bench),
+      ...deskTools(ground),
     ],
     memory: {
       make: (host) => createMemory({ store, config: memoryConfig, clock: systemClock, host }),
       calls: (memory) => memoryCalls(memory),
     },
-    servers: await skillsOf(bench, home),
+    ...(ground.root !== null && { servers: await skillsOf(ground.root, ground.sandbox, made) }),
     config: {
       agent: { rights },
       approval: { mode: 'auto' },
@@ -110,7 +95,9 @@ export async function openFlowWorld(isOpen: boolean): Promise<FlowWorld> {
     play: scripts.play,
   })
   made.use(fixture)
-  const world = { bench, sinks, arrived, offered: await offeredIn(fixture), ...turnsOf(fixture, scripts), ...filesOf(bench, fixture) }
+  const files = filesOf(ground, fixture)
+  await files.clean()
+  const world = { sinks, arrived, offered: await offeredIn(fixture), ...turnsOf(fixture, scripts), ...files }
   const kept = made.move()
   return { ...world, [Symbol.asyncDispose]: () => kept.disposeAsync() }
 }
@@ -145,7 +132,8 @@ function createScripts() {
     if ((request.tools ?? []).length === 0) return says('A title')
     const ordered = /\[\[do (\w+) (\{.*?\})\]\]/.exec(asked)
     const mark = /\[\[go \w+\]\]/.exec(asked)?.[0] ?? ''
-    if (ordered !== null && mark === '') return all.includes('Moved') ? says('done') : asks([ordered[1] ?? '', ordered[2]])
+    if (ordered !== null && mark === '')
+      return request.messages.at(-1)?.role === 'tool' ? says('done') : asks([ordered[1] ?? '', ordered[2]])
     const script = scripts.get(mark)
     if (script === undefined) return says('nothing to do')
     const step = script.left.shift()
@@ -167,7 +155,12 @@ function turnsOf(fixture: Fixture, scripts: ReturnType<typeof createScripts>): P
   return {
     labels: async (session) => (await fixture.store.session(session))?.labels ?? '',
     plan: scripts.add,
-    begun: (mark) => Promise.race([scripts.ended(mark), delay(longestStartMs, undefined, { ref: false })]),
+    async begun(mark) {
+      const over = new AbortController()
+      const late = delay(longestStartMs, undefined, over).catch(() => {})
+      await Promise.race([scripts.ended(mark), late])
+      over.abort()
+    },
     async session(steps) {
       const mark = `[[go t${++turns}]]`
       scripts.add(mark, steps)
@@ -188,36 +181,28 @@ function turnsOf(fixture: Fixture, scripts: ReturnType<typeof createScripts>): P
 /** A session that has not ended by then was never begun. */
 const longestStartMs = 10_000
 
-function filesOf({ root }: Workbench, { kernel }: Fixture): Pick<FlowWorld, 'lay' | 'clean'> {
-  const lay: FlowWorld['lay'] = (path, text) => {
-    const folder = dirname(join(root, path))
-    mkdirSync(folder, { recursive: true })
-    if (path.split('/').length > 3) chmodSync(folder, 0o777)
-    writeFileSync(join(root, path), text)
-    chmodSync(join(root, path), 0o666)
-  }
+function filesOf(ground: Ground, { kernel }: Fixture): Pick<FlowWorld, 'lay' | 'clean'> {
   const ask = async <Output>(name: string, input: object): Promise<Output | null> => {
     const outcome = await kernel.call(name, input as never)
     return outcome.status === 'ok' ? (outcome.output as Output) : null
   }
   return {
-    lay,
+    lay: ground.write,
     async clean() {
-      for (const folder of ['shared', 'tmp'])
-        for (const name of readdirSync(join(root, folder))) {
-          // Through the gate, so that no label of what is gone stays and hides what a later path loses.
-          await ask('file.delete', { path: `/${folder}/${name}`, recursive: true })
-          rmSync(join(root, folder, name), { recursive: true, force: true })
-        }
-      lay('/shared/orders.txt', 'Do what the message says.')
-      const found = await ask<{ branches: readonly { name: string }[] }>('branch.list', {})
+      for (const path of ground.top()) {
+        // Through the gate, so that no label of what is gone stays and hides what a later path loses.
+        await ask('file.delete', { path, recursive: true })
+        ground.remove(path)
+      }
+      ground.write('/shared/orders.txt', 'Do what the message says.')
+      const found = ground.root === null ? null : await ask<{ branches: readonly { name: string }[] }>('branch.list', {})
       for (const { name } of found?.branches ?? []) await ask('branch.drop', { branch: name })
     },
   }
 }
 
 /** The calls that leave the machine; a command with network sends the files that it names. */
-function sinkCalls(described: readonly Call[], { root }: Workbench, arrived: string[]): readonly Call[] {
+function sinkCalls(described: readonly Call[], { read }: Ground, arrived: string[]): readonly Call[] {
   const real = described.filter(({ labels, audience, name }) => labels.sink && audience.includes('model') && name !== 'media.send')
   const outside = ['a2a.translator', 'acp.helper', 'mcp.desk.upload'].map((name) =>
     testCall(name, async () => done('sent'), { right: name.split('.').slice(0, 2).join('.'), labels: { adds: ['untrusted'], sink: true } }),
@@ -227,25 +212,17 @@ function sinkCalls(described: readonly Call[], { root }: Workbench, arrived: str
     timeoutMs: 5_000,
     async run(input: object) {
       const text = JSON.stringify(input)
-      const named = [...text.matchAll(/@?(\/(?:shared|tmp)\/[\w./-]+)/g)].map(([, path = '']) => followed(root, path))
-      arrived.push(text, ...named.filter((path) => existsSync(path)).map((path) => readFileSync(path, 'utf8')))
+      arrived.push(text, ...[...text.matchAll(/@?(\/(?:shared|tmp)\/[\w./-]+)/g)].map(([, path = '']) => read(path) ?? ''))
       return done('sent')
     },
   }))
 }
 
-/** Links name paths of the sandbox. */
-function followed(root: string, path: string): string {
-  const here = join(root, path)
-  return lstatSync(here, { throwIfNoEntry: false })?.isSymbolicLink() === true ? followed(root, readlinkSync(here)) : here
-}
-
 /** Tools of a server that sees /shared by itself: the real call, before a server in this process. */
-function deskTools({ root }: Workbench): readonly Call[] {
-  const host = (path: unknown): string => join(root, String(path))
+function deskTools({ read, write }: Ground): readonly Call[] {
   const tools = {
-    copy: ({ from, to }: Record<string, unknown>) => (copyFileSync(host(from), host(to)), 'copied'),
-    show: ({ path }: Record<string, unknown>) => readFileSync(host(path), 'utf8'),
+    copy: ({ from, to }: Record<string, unknown>) => (write(String(to), read(String(from)) ?? ''), 'copied'),
+    show: ({ path }: Record<string, unknown>) => read(String(path)) ?? '',
   }
   const client = {
     callTool: async (name: keyof typeof tools, input: Record<string, unknown>) => ({
@@ -277,7 +254,13 @@ async function makeHome(): Promise<string> {
   return home
 }
 
-async function skillsOf({ root, sandbox }: Workbench, home: string): Promise<NonNullable<Parameters<typeof openFixture>[0]>['servers']> {
+async function skillsOf(
+  root: string,
+  sandbox: Sandbox,
+  made: AsyncDisposableStack,
+): Promise<NonNullable<NonNullable<Parameters<typeof openFixture>[0]>['servers']>> {
+  const home = await makeHome()
+  made.defer(() => rm(home, { recursive: true }))
   const host = {
     skills: async () => readSkills([home]),
     skillFiles: async (skill: Parameters<typeof readSkillFiles>[1]) => readSkillFiles([home], skill),

@@ -47,18 +47,21 @@ export const sinks: readonly Sink[] = [
 /** A command with network is judged by all files that have labels, so it notices nothing that a path has lost; the full run tries it, too. */
 const sharp: readonly Sink[] = sinks.filter(({ call: name }) => !name.startsWith('shell.'))
 
+export type Where = 'disk' | 'memory'
+
 /** @returns all sequences of recipes of this length that begin with the file and end where a sink can take the canary */
-export function chains(length: number): readonly (readonly Recipe[])[] {
+export function chains(length: number, where: Where = 'disk'): readonly (readonly Recipe[])[] {
+  const fitting = where === 'disk' ? recipes : recipes.filter(({ disk }) => disk !== true)
   const grow = (chain: readonly Recipe[], at: Place): readonly (readonly Recipe[])[] => {
     if (chain.length === length) return at === 'talk' || at === 'file' ? [chain] : []
-    return recipes.filter(({ from }) => from === at).flatMap((recipe) => grow([...chain, recipe], recipe.to))
+    return fitting.filter(({ from }) => from === at).flatMap((recipe) => grow([...chain, recipe], recipe.to))
   }
   return grow([], 'file')
 }
 
 /** @param next uniform in [0, 1) @returns that many paths, the kinds of chains and sinks as evenly as they come */
-export function samplePaths(lengths: readonly number[], count: number, next: () => number): readonly Path[] {
-  const all = lengths.map(chains)
+export function samplePaths(lengths: readonly number[], count: number, next: () => number, where: Where = 'disk'): readonly Path[] {
+  const all = lengths.map((length) => chains(length, where))
   const pick = <One>(from: readonly One[]): One => from[Math.floor(next() * from.length)]!
   return Array.from({ length: count }, (_, at): Path => {
     const chain = pick(all[at % all.length]!)
@@ -69,7 +72,7 @@ export function samplePaths(lengths: readonly number[], count: number, next: () 
 
 /** Every recipe once, with the shortest way to it and from it to a sink. */
 export function shortestPaths(): readonly Path[] {
-  const all = [1, 2, 3, 4].flatMap(chains)
+  const all = [1, 2, 3, 4].flatMap((length) => chains(length))
   const ofRecipes = recipes.map((recipe) => all.find((chain) => chain.includes(recipe)))
   const missing = recipes.filter((_, at) => ofRecipes[at] === undefined)
   if (missing.length > 0) throw new Error(`No way to ${missing.flatMap(({ calls }) => calls).join(', ')}`)
@@ -130,7 +133,6 @@ async function begin(world: FlowWorld, source: Source, id: string): Promise<Rout
   const own = `w${id}`
   const next = (): string => `${(copies += 1) % 3 === 2 ? '/tmp' : '/shared'}/${own}-${copies}.txt`
   const text = `It is ${canaryOf(id)}.\n`
-  await world.clean()
   const path = source === 'rule' ? `/shared/finance/${id}.txt` : source === 'tmp rule' ? `/tmp/finance/${id}.txt` : `/shared/${own}-0.txt`
   if (source !== 'vault') world.lay(path, text)
   else {

@@ -11,7 +11,6 @@ export type Place =
   | 'past'
   | 'talk'
   | 'log'
-  | 'branches'
   | 'memory'
   | 'state'
   | 'stateName'
@@ -44,7 +43,8 @@ export interface Recipe {
   readonly to: Place
   /** Another session goes on with the canary in its first message. @param go begins that message */
   readonly steps: (route: Route, go: string) => readonly Step[]
-  readonly hands?: 'on'
+  /** It needs versions, branches, skills, links or programs of a real sandbox. */
+  readonly disk?: true
 }
 
 export interface Sink {

@@ -28,6 +28,10 @@ function toTalk(from: Place, calls: readonly string[], steps: Recipe['steps']): 
   return { calls, from, to: 'talk', steps }
 }
 
+function onDisk(recipe: Recipe): Recipe {
+  return { ...recipe, disk: true }
+}
+
 /** Writes down what the session has read. */
 function fromTalk(to: Place, calls: readonly string[], make: (route: Route, said: (read: string) => string) => readonly Step[]): Recipe {
   return { calls, from: 'talk', to, steps: (route) => make(route, grab(route.id)) }
@@ -35,7 +39,7 @@ function fromTalk(to: Place, calls: readonly string[], make: (route: Route, said
 
 /** The name of a kind of event has no digits. */
 const letters = (text: string): string => text.replace(/\d/g, (digit) => 'abcdefghij'[Number(digit)] ?? '')
-const relative = (path: string): string => path.replace('/shared/', '')
+const relative = (path: string): string => path.replace(/^\/(?:shared|tmp)\//, '')
 
 const files: readonly Recipe[] = [
   toFile(['file.move'], (_, from, to) => [call('file.move', { from, to })]),
@@ -46,12 +50,14 @@ const files: readonly Recipe[] = [
   ]),
   toFile(['shell.exec'], (_, from, to) => [call('shell.exec', { command: `mv ${from} ${to}` })]),
   toFile(['shell.exec'], (_, from, to) => [call('shell.exec', { command: `cp ${from} ${to}` })]),
-  toFile(['shell.exec'], (_, from, to) => [call('shell.exec', { command: `ln -s ${from} ${to}` })]),
+  onDisk(toFile(['shell.exec'], (_, from, to) => [call('shell.exec', { command: `ln -s ${from} ${to}` })])),
   toFile(['shell.exec'], (_, from, to) => [call('shell.exec', { command: `ln ${from} ${to} || cp ${from} ${to}` })]),
-  toFile(['shell.exec'], (_, from, to) => [
-    call('shell.exec', { command: `tar cf ${to}.tar -C / ${from.slice(1)}` }),
-    call('shell.exec', { command: `tar xOf ${to}.tar > ${to}; rm ${to}.tar` }),
-  ]),
+  onDisk(
+    toFile(['shell.exec'], (_, from, to) => [
+      call('shell.exec', { command: `tar cf ${to}.tar -C / ${from.slice(1)}` }),
+      call('shell.exec', { command: `tar xOf ${to}.tar > ${to}; rm ${to}.tar` }),
+    ]),
+  ),
   toFile(['exec.run'], (_, from, to) => [call('exec.run', { binary: 'cp', args: [from, to] })]),
   toFile(['shell.background'], (_, from, to) => [call('shell.background', { command: `cp ${from} ${to}`, wait_s: 5 })]),
   toFile(['shell.session_open', 'shell.session_write', 'shell.session_close'], (_, from, to) => [
@@ -59,32 +65,38 @@ const files: readonly Recipe[] = [
     call('shell.session_write', (read: string) => ({ id: shellIn(read), text: `cp ${from} ${to}; echo copied`, quiet_ms: 100 })),
     call('shell.session_close', (read: string) => ({ id: shellIn(read) })),
   ]),
-  inShared(['skill.run'], (_, from, to) => [call('skill.run', { name: 'copier', script: 'scripts/copy.sh', args: [from, to] })]),
+  onDisk(inShared(['skill.run'], (_, from, to) => [call('skill.run', { name: 'copier', script: 'scripts/copy.sh', args: [from, to] })])),
   toFile(['mcp.desk.copy'], (_, from, to) => [call('mcp.desk.copy', { from, to })]),
-  toFile(['version.commit', 'version.restore'], ({ own }, from, to) => [
-    call('file.move', { from, to }),
-    call('version.commit', { message: `Keep ${own}` }),
-    call('file.delete', { path: to }),
-    call('version.restore', { path: to, at: 'HEAD', apply: true }),
-  ]),
-  inShared(['branch.merge', 'agent.spawn'], (_, from, to) => [
-    call('agent.spawn', {
-      task: `[[do file_move ${JSON.stringify({ from, to })}]]`,
-      name: 'mover',
-      files: 'branch',
-      rights: ['file.read', 'file.write'],
-    }),
-    call('agent.wait', (read: string) => ({ agents: [agentIn(read)], timeout_s: 30 })),
-    call('branch.merge', (read: string) => ({ branch: agentIn(read) })),
-  ]),
+  onDisk(
+    inShared(['version.commit', 'version.restore'], ({ own }, from, to) => [
+      call('file.move', { from, to }),
+      call('version.commit', { message: `Keep ${own}` }),
+      call('file.delete', { path: to }),
+      call('version.restore', (read: string) => ({ path: to, at: committedIn(read), apply: true })),
+    ]),
+  ),
+  onDisk(
+    inShared(['branch.merge', 'agent.spawn'], (_, from, to) => [
+      call('agent.spawn', {
+        task: `[[do file_move ${JSON.stringify({ from, to })}]]`,
+        name: 'mover',
+        files: 'branch',
+        rights: ['file.read', 'file.write'],
+      }),
+      call('agent.wait', (read: string) => ({ agents: [agentIn(read)], timeout_s: 30 })),
+      call('branch.merge', (read: string) => ({ branch: agentIn(read) })),
+    ]),
+  ),
 ]
 
 const patches: readonly Recipe[] = [
-  inShared(['file.patch'], (_, from, to) => {
-    const [old, renamed] = [relative(from), relative(to)]
-    const diff = `diff --git a/${old} b/${renamed}\nsimilarity index 100%\nrename from ${old}\nrename to ${renamed}\n`
-    return [call('file.patch', { path: '/shared', diff })]
-  }),
+  onDisk(
+    inShared(['file.patch'], (_, from, to) => {
+      const [old, renamed] = [relative(from), relative(to)]
+      const diff = `diff --git a/${old} b/${renamed}\nsimilarity index 100%\nrename from ${old}\nrename to ${renamed}\n`
+      return [call('file.patch', { path: '/shared', diff })]
+    }),
+  ),
 ]
 
 const readers: readonly Recipe[] = [
@@ -100,11 +112,13 @@ const readers: readonly Recipe[] = [
     call('shell.session_read', (read: string) => ({ id: shellIn(read), wait_s: 2 })),
     call('shell.session_close', (read: string) => ({ id: shellIn(read) })),
   ]),
-  toTalk('file', ['skill.run'], ({ path, own }) => {
-    const seen = path.startsWith('/shared') ? path : `/shared/${own}-shown.txt`
-    const moved = seen === path ? [] : [call('file.move', { from: path, to: seen })]
-    return [...moved, call('skill.run', { name: 'copier', script: 'scripts/show.sh', args: [seen] })]
-  }),
+  onDisk(
+    toTalk('file', ['skill.run'], ({ path, own }) => {
+      const seen = path.startsWith('/shared') ? path : `/shared/${own}-shown.txt`
+      const moved = seen === path ? [] : [call('file.move', { from: path, to: seen })]
+      return [...moved, call('skill.run', { name: 'copier', script: 'scripts/show.sh', args: [seen] })]
+    }),
+  ),
   toTalk('file', ['mcp.desk.show'], ({ path }) => [call('mcp.desk.show', { path })]),
   toTalk('file', ['file.edit'], ({ path, id }) => [
     // The edit fails, and its error may quote what is there.
@@ -114,14 +128,25 @@ const readers: readonly Recipe[] = [
   toTalk('name', ['file.list'], ({ own }) => [call('file.list', { path: `/shared/${own}-names` })]),
   toTalk('name', ['shell.exec'], ({ own }) => [call('shell.exec', { command: `ls /shared/${own}-names` })]),
   toTalk('name', ['file.search'], ({ own }) => [call('file.search', { pattern: 'plain', path: `/shared/${own}-names` })]),
-  toTalk('name', ['file.delete', 'version.commit', 'version.diff', 'version.restore'], ({ own }) => [
-    call('version.commit', { message: 'Names' }),
-    call('version.diff', { path: `/shared/${own}-names` }),
-  ]),
-  toTalk('past', ['version.show'], ({ path }) => [call('version.show', { path, at: 'HEAD~1' })]),
-  toTalk('past', ['version.diff'], ({ path }) => [call('version.diff', { path, from: 'HEAD~1', to: 'HEAD' })]),
-  toTalk('log', ['version.log'], () => [call('version.log', { limit: 1 })]),
-  toTalk('branches', ['version.log'], () => [call('version.log', { limit: 2 })]),
+  onDisk(
+    toTalk('name', ['version.log', 'version.diff'], ({ own }) => [
+      call('version.log', { path: `/shared/${own}-names` }),
+      call('version.diff', (read: string) => ({ path: `/shared/${own}-names`, to: firstIn(read) })),
+    ]),
+  ),
+  onDisk(
+    toTalk('past', ['version.show'], ({ path }) => [
+      call('version.log', { path }),
+      call('version.show', (read: string) => ({ path, at: firstIn(read) })),
+    ]),
+  ),
+  onDisk(
+    toTalk('past', ['version.diff'], ({ path }) => [
+      call('version.log', { path }),
+      call('version.diff', (read: string) => ({ path, from: firstIn(read), to: 'HEAD' })),
+    ]),
+  ),
+  onDisk(toTalk('log', ['version.log'], () => [call('version.log', { limit: 2 })])),
   toTalk('memory', ['memory.search'], ({ own }) => [call('memory.search', { query: `note ${own}`, top_k: 3 })]),
   toTalk('state', ['state.load'], ({ own }) => [call('state.load', { category: own, name: 'kept' })]),
   toTalk('stateName', ['state.list'], ({ own }) => [call('state.list', { category: own })]),
@@ -148,7 +173,7 @@ const writers: readonly Recipe[] = [
     call(
       'file.patch',
       withPath(route, (path) => (read: string) => ({
-        path: '/shared',
+        path: path.slice(0, path.indexOf('/', 1)),
         diff: `--- /dev/null\n+++ b/${relative(path)}\n@@ -0,0 +1 @@\n+${said(read)}\n`,
       })),
     ),
@@ -176,12 +201,13 @@ const writers: readonly Recipe[] = [
     call('shell.exec', (read: string) => ({ command: `mkdir -p /shared/${own}-names; echo plain > /shared/${own}-names/${said(read)}` })),
   ]),
   {
+    disk: true,
     calls: ['version.commit', 'file.delete'],
     from: 'file',
     to: 'past',
     steps(route) {
       const from = route.path
-      route.path = route.next()
+      route.path = `/shared/${route.own}-past.txt`
       return [
         call('file.move', { from, to: route.path }),
         call('version.commit', { message: 'Before' }),
@@ -190,16 +216,23 @@ const writers: readonly Recipe[] = [
       ]
     },
   },
-  fromTalk('log', ['version.commit'], ({ own }, said) => [
-    call('file.write', { path: `/shared/${own}-log.txt`, text: own }),
-    call('version.commit', (read: string) => ({ message: `About ${said(read)}` })),
-  ]),
-  fromTalk('log', ['version.tag'], (_, said) => [call('version.tag', (read: string) => ({ tag: said(read) }))]),
-  fromTalk('branches', ['branch.create'], ({ own }, said) => [
-    // Its name is in the message of a version, if something has changed.
-    call('file.write', { path: `/shared/${own}-branch.txt`, text: own }),
-    call('branch.create', (read: string) => ({ name: said(read) })),
-  ]),
+  onDisk(
+    fromTalk('log', ['version.commit'], ({ own }, said) => [
+      call('file.write', { path: `/shared/${own}-log.txt`, text: own }),
+      call('version.commit', (read: string) => ({ message: `About ${said(read)}` })),
+    ]),
+  ),
+  onDisk(fromTalk('log', ['version.tag'], (_, said) => [call('version.tag', (read: string) => ({ tag: said(read) }))])),
+  onDisk(
+    // Its task is in the message of the version that its turn makes.
+    fromTalk('log', ['agent.spawn', 'agent.wait'], ({ own }, said) => [
+      call('agent.spawn', (read: string) => ({
+        task: `About ${said(read)} [[do file_write ${JSON.stringify({ path: `/shared/${own}-task.txt`, text: own })}]]`,
+        name: 'writer',
+      })),
+      call('agent.wait', (read: string) => ({ agents: [agentIn(read)], timeout_s: 30 })),
+    ]),
+  ),
   fromTalk('memory', ['memory.save'], ({ own }, said) => [
     call('memory.save', (read: string) => ({ content: `The note ${own} says ${said(read)}.` })),
   ]),
@@ -287,6 +320,10 @@ const lastOf =
   (read) =>
     [...read.matchAll(pattern)].at(-1)?.[1] ?? 'none'
 const shellIn = lastOf(/\b((?:shell|job)-\d+-[a-z0-9]+)/g)
+/** The version that version.commit has made, or found. */
+const committedIn = lastOf(/\b(?:Committed|since) ([0-9a-f]{7,40})\./g)
+/** The oldest version that version.log has listed. */
+const firstIn = lastOf(/\b([0-9a-f]{7,40}) \d{4}-\d\d-\d\dT/g)
 const agentIn = lastOf(/\b([0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f-]+\.\d+)/g)
 const noteIn = lastOf(/\b(note-[\w-]+)/g)
 const scheduleIn = lastOf(/\b([0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}(?:\.\d+)?)/g)
