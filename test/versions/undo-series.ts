@@ -258,7 +258,7 @@ function startGuest(shared: string, folder: string) {
         return null
       },
     }),
-    events: { onTurnEnd: (listener) => void listeners.push(listener as never) },
+    events: { onTurnEnd: (listener) => void listeners.push(listener) },
   })
   const callerOf = (turn: string): Caller =>
     ({

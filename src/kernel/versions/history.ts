@@ -4,11 +4,11 @@ import { isUtf8 } from 'node:buffer'
 import { maxDiffBytes, maxDiffedBytes, maxLogScan, maxShownBytes } from '../limits.ts'
 import { OxbowError } from '../../types/index.ts'
 import type { Labels } from '../stages/policy.ts'
-import { labelsOfCommit } from './message-labels.ts'
+import { labelsOfCommit } from '../repository/message-labels.ts'
 import { fileName } from './checkpoint.ts'
-import type { LargeFiles } from './large-files.ts'
-import type { CommitFacts, Repository } from './repository.ts'
-import { folderMode, type TreeEntry } from './work-tree.ts'
+import type { LargeFiles } from '../repository/large-files.ts'
+import type { CommitFacts, Repository } from '../repository/repository.ts'
+import { folderMode, type TreeEntry } from '../repository/work-tree.ts'
 
 export interface FileChange {
   /** From the top of the tree: `shared/…` or `state/…`. */

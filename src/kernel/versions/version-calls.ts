@@ -13,7 +13,7 @@ import type { CallOf } from '../sessions.ts'
 import type { DocumentChange, Documents } from '../state/documents.ts'
 import { type Committed, documentName, documentPath, fileName, treeName } from './checkpoint.ts'
 import type { Difference, LoggedCommit, ShownFile } from './history.ts'
-import { labelLine, messageLabels, trailersOf } from './message-labels.ts'
+import { labelLine, messageLabels, trailersOf } from '../repository/message-labels.ts'
 import type { Versioning } from './versioning.ts'
 import type { CommitBy } from './version-questions.ts'
 import type { Versions } from './versions.ts'
@@ -251,7 +251,7 @@ async function restore(
   { path: of, at: wanted, apply }: RestoreInput,
   context: CallContext,
 ): Promise<Done<Restored>> {
-  const { caller, clock, signal, id } = context
+  const { caller, clock } = context
   assertNoBranch(caller)
   const versions = await open(deps)
   const inTree = treePath(of)
@@ -280,12 +280,12 @@ async function restore(
 async function withoutNewFolders(deps: VersionCallDeps, versions: Versions, target: string, found: Difference): Promise<Difference> {
   const kept: string[] = []
   for (const mount of deps.mounts?.() ?? []) {
-    const path = `shared/${treeName(mount)}`
-    const inside = found.changes.filter((one) => one.path.startsWith(`${path}/`))
-    if (inside.length > 0 && inside.every(({ change }) => change === 'deleted') && !(await versions.has({ at: target, path })))
-      kept.push(`${path}/`)
+    const folder = `shared/${treeName(mount)}`
+    const inside = found.changes.filter((one) => one.path.startsWith(`${folder}/`))
+    if (inside.length > 0 && inside.every(({ change }) => change === 'deleted') && !(await versions.has({ at: target, path: folder })))
+      kept.push(`${folder}/`)
   }
-  const changes = found.changes.filter(({ path }) => !kept.some((folder) => path.startsWith(folder)))
+  const changes = found.changes.filter((one) => !kept.some((folder) => one.path.startsWith(folder)))
   return { ...found, changes, total: changes.length }
 }
 
