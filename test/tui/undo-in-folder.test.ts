@@ -39,13 +39,15 @@ const contentOf = (folder: string): Readonly<Record<string, string>> =>
 /** @param stepDown command that runs a program as the account whose home it is */
 async function undoOneLine(home: string, stepDown: readonly string[]): Promise<void> {
   const folder = join(home, 'project')
+  const oxbow = join(home, 'oxbow')
   const [first = '', ...words] = stepDown
   const own = (file: string, args: readonly string[]): void => {
     const [command, ...rest] = first === '' ? [file, ...args] : [first, ...words, file, ...args]
-    execFileSync(command!, rest, { env: { PATH: process.env['PATH'], HOME: home, OXBOW_HOME: home }, cwd: home })
+    execFileSync(command!, rest, { env: { PATH: process.env['PATH'], HOME: home, OXBOW_HOME: oxbow }, cwd: home })
   }
-  writeFileSync(join(home, 'scenario.json'), JSON.stringify(scenario))
-  writeFileSync(join(home, 'config.toml'), `[model]\nprovider = "scripted"\nscenario = "${join(home, 'scenario.json')}"\n`)
+  mkdirSync(oxbow)
+  writeFileSync(join(oxbow, 'scenario.json'), JSON.stringify(scenario))
+  writeFileSync(join(oxbow, 'config.toml'), `[model]\nprovider = "scripted"\nscenario = "${join(oxbow, 'scenario.json')}"\n`)
   for (const [path, content] of Object.entries(project)) {
     mkdirSync(join(folder, path, '..'), { recursive: true })
     writeFileSync(join(folder, path), content)
@@ -54,7 +56,7 @@ async function undoOneLine(home: string, stepDown: readonly string[]): Promise<v
   for (const name of ['', ...readdirSync(folder, { recursive: true, encoding: 'utf8' })]) chmodSync(join(folder, name), 0o777)
   if (first !== '') execFileSync('chown', ['-R', '--reference', home, home])
   own(process.execPath, [program, 'run', 'the first'])
-  const terminal = openTerminal({ home, stepDown, args: ['tui', '--folder', folder], lines: 50 })
+  const terminal = openTerminal({ home, stepDown, args: ['tui', '--folder', folder], lines: 50, env: { OXBOW_HOME: oxbow } })
   await terminal.see('allow agents to read and change everything in')
   terminal.type('y\r')
   await terminal.see('Type a message')

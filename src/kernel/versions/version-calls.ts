@@ -140,7 +140,10 @@ function logCall(deps: VersionCallDeps): Call<LogInput, { commits: readonly Logg
     example: { path: 'notes.md', from: 'HEAD', limit: 20 },
     recordOutput: ({ commits }) => ({ commits: commits.length }),
     async run({ path: of, from, limit }) {
-      const commits = await (await open(deps)).log({ from, path: treePath(of), limit })
+      const versions = await open(deps)
+      const inTree = treePath(of)
+      const commits = await versions.log({ from, path: inTree, limit })
+      if (commits.length === 0 && inTree !== '') await assertVersioned(versions, inTree)
       const lines = commits.map(({ commit, author, at: time, subject, tags }) => {
         const names = tags.length === 0 ? '' : ` (${tags.join(', ')})`
         return `${short(commit)} ${new Date(time).toISOString()} ${author}${names} ${subject}`
@@ -267,6 +270,7 @@ async function restore(
   const listed = found.changes.slice(0, maxListedChanges).map((one) => ({ ...one, path: shownPath(one.path) }))
   const lines = listed.map(({ path: file, change }) => `${restoredVerb[change]} ${file}`)
   const output = { commit: target, changes: listed, total: found.total, before, after: '' }
+  if (found.total === 0 && inTree !== '' && !(await versions.has({ at: target, path: inTree }))) await assertVersioned(versions, inTree)
   if (found.total === 0) return { output, text: `${name} is already as in ${short(target)}.` }
   if (!apply) return { output, text: `Would change ${found.total} to ${short(target)}:\n${lines.join('\n')}` }
   const { commit: after } = await bringBack(deps, target, found, { ...by, subject: `Restore ${name} to ${short(target)}` }, context)
@@ -274,6 +278,17 @@ async function restore(
     output: { ...output, after: after! },
     text: `Restored ${found.total} to ${short(target)}; before: ${short(before)}.\n${lines.join('\n')}`,
   }
+}
+
+/** @throws OxbowError `not_found` for a path that no version has, with the name that may have been meant */
+async function assertVersioned(versions: Versions, inTree: string): Promise<void> {
+  const [any] = await versions.log({ from: 'HEAD', path: '', limit: 1 })
+  if (any === undefined || (await versions.log({ from: 'HEAD', path: inTree, limit: 1 })).length > 0) return
+  const nearest = await versions.nearest({ at: 'HEAD', path: inTree })
+  const name = (path: string): string => shownPath(path).replace(/^\/shared\//, '')
+  throw new OxbowError('not_found', `No version has ${name(inTree)}.`, {
+    hint: nearest === '' ? 'oxbow log lists the versions.' : `Did you mean ${name(nearest)}?`,
+  })
 }
 
 /** A folder of the person that is newer than a version is not deleted with it. */

@@ -46,6 +46,8 @@ export interface VersionAnswers {
   compare(ask: Omit<Comparison, 'from'> & { readonly from: string }): Promise<Difference>
   /** @returns whether a version has a file or folder */
   has(ask: { readonly at: string; readonly path: string }): Promise<boolean>
+  /** @returns the file whose name is most like the last part of this path; '': none is like it */
+  nearest(ask: { readonly at: string; readonly path: string }): Promise<string>
   show(ask: { readonly at: string; readonly path: string }): Promise<ShownFile & { readonly commit: string }>
   archive(ask: {
     readonly commit: string

@@ -2,7 +2,7 @@
 import { parentPort, workerData } from 'node:worker_threads'
 import { once, type ThreadAnswer, type ThreadQuestion, toFailure } from '../../types/index.ts'
 import { type Checkpoints, createCheckpoints, files, treeName } from './checkpoint.ts'
-import { archivePiece, compare, firstOf, largeIn, listLog, resolveVersion, rootOf, showFile, taggedIn } from './history.ts'
+import { archivePiece, compare, firstOf, largeIn, listLog, nearestFile, resolveVersion, rootOf, showFile, taggedIn } from './history.ts'
 import { createLargeFiles, type LargeFiles } from '../repository/large-files.ts'
 import { mergeTrees } from './merge-trees.ts'
 import { openRepository, type Repository } from '../repository/repository.ts'
@@ -99,6 +99,10 @@ function pastAnswers({ repository, large }: Opened): Omit<VersionAnswers, Checkp
     async has({ at, path }) {
       const opened = await repository()
       return (await rootOf(opened, await resolveVersion(opened, at), path)) !== null
+    },
+    nearest: async ({ at, path }) => {
+      const opened = await repository()
+      return nearestFile(opened, await resolveVersion(opened, at), path)
     },
     async show({ at, path }) {
       const opened = await repository()

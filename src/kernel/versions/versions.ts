@@ -38,7 +38,7 @@ export interface Taken {
 /** What of the versions calls use: the questions about the past, and the changes. */
 export interface Versions extends Pick<
   VersionAnswers,
-  'tag' | 'resolve' | 'log' | 'compare' | 'show' | 'forget' | 'turns' | 'unversioned' | 'has'
+  'tag' | 'resolve' | 'log' | 'compare' | 'show' | 'forget' | 'turns' | 'unversioned' | 'has' | 'nearest'
 > {
   /** Commits what has changed. @param by is called when its turn has come @throws OxbowError as hands and the thread do */
   commit(by: () => CommitBy | Promise<CommitBy>, signal: AbortSignal, taken?: Taken): Promise<Committed>
@@ -102,6 +102,7 @@ export function createVersions(deps: VersionsDeps): Versions {
     resolve: (question) => ask('resolve', question),
     log: (question) => ask('log', question),
     compare: (question) => ask('compare', question),
+    nearest: (question) => ask('nearest', question),
     has: (question) => ask('has', question),
     show: (question) => ask('show', question),
     async close() {
