@@ -43,7 +43,7 @@ async function undoOneLine(home: string, stepDown: readonly string[]): Promise<v
   const [first = '', ...words] = stepDown
   const own = (file: string, args: readonly string[]): void => {
     const [command, ...rest] = first === '' ? [file, ...args] : [first, ...words, file, ...args]
-    execFileSync(command!, rest, { env: { PATH: process.env['PATH'], HOME: home, OXBOW_HOME: oxbow }, cwd: home })
+    execFileSync(command, rest, { env: { PATH: process.env['PATH'], HOME: home, OXBOW_HOME: oxbow }, cwd: home })
   }
   mkdirSync(oxbow)
   writeFileSync(join(oxbow, 'scenario.json'), JSON.stringify(scenario))

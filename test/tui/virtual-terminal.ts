@@ -44,15 +44,8 @@ export interface Opening {
   readonly background?: string
 }
 
-export function openTerminal({
-  home,
-  stepDown = [],
-  args = [],
-  columns = 100,
-  lines = 30,
-  env = {},
-  background,
-}: Opening): VirtualTerminal {
+export function openTerminal(opening: Opening): VirtualTerminal {
+  const { home, stepDown = [], args = [], columns = 100, lines = 30, env = {}, background } = opening
   const all = { PATH: process.env['PATH'] ?? '', HOME: home, OXBOW_HOME: home, TERM: 'xterm-256color', CI: '1', ...env }
   const [file = '', ...words] = [...stepDown, process.execPath, program, ...args]
   const pty = spawn(file, words, { cols: columns, rows: lines, cwd: home, env: all })

@@ -7,6 +7,7 @@ import assert from 'node:assert/strict'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import type { Hands } from '../../src/types/index.ts'
 import { createSeriesFiles, linesOfAFile, type SeriesFiles, tokensOf } from './series-files.ts'
 import { type SeriesGuest, startGuest, type Undone } from './series-guest.ts'
 
@@ -105,14 +106,13 @@ async function playStep(play: Play, random: Series): Promise<void> {
 function createPlay(world: World, files: SeriesFiles, told: string[]) {
   const turns: string[] = []
   const open: (string | null)[] = [null, null]
-  let calls = 0
   const turnOf = (agent: number): string => {
     const turn = open[agent] ?? `T${files.names[0]!.slice(1, -'/a.txt'.length)}x${turns.length}x${agent}`
     if (open[agent] === null) turns.push(turn)
     open[agent] = turn
     return turn
   }
-  const asks = (turn: string): SeriesGuest['handsOf'] extends (turn: string) => infer Hands ? Hands : never => world.guest.handsOf(turn)
+  const asks = (turn: string): Hands => world.guest.handsOf(turn)
   const restart = async (folder: string): Promise<void> => {
     await world.guest.stop()
     world.folder = folder
@@ -170,20 +170,29 @@ function createPlay(world: World, files: SeriesFiles, told: string[]) {
       await restart(world.folder)
     },
     comesOrGoes: () => void told.push(files.comeOrGo()),
-    async undoes(random: Series): Promise<void> {
-      const ended = turns.filter((turn) => !open.includes(turn))
-      if (ended.length === 0) return
-      const turn = ended[random.next(ended.length)]!
-      const before = files.all()
-      const undone = await world.guest.undo({ turn }, `U${turn}y${(calls += 1)}`)
-      told.push(`undo of ${turn}: ${undone === null ? 'refused' : undone.text.replaceAll('\n', ' ')}`)
-      assertUndone(files, before, turn, undone)
-      if (undone === null || random.next(2) === 0) return
-      assert.ok(await world.guest.undo({ turn: undone.undo }, `R${turn}y${(calls += 1)}`), 'the undo is undone')
-      told.push(`undo of the undo of ${turn}`)
-      for (const name of files.names) assert.ok(files.read(name) === before.get(name), `${name} is not as before the undo`)
-    },
+    undoes: (random: Series) =>
+      undoOne(
+        world,
+        files,
+        told,
+        turns.filter((turn) => !open.includes(turn)),
+        random,
+      ),
   }
+}
+
+/** Undoes a turn that has ended, and perhaps the undo. */
+async function undoOne(world: World, files: SeriesFiles, told: string[], ended: readonly string[], random: Series): Promise<void> {
+  if (ended.length === 0) return
+  const turn = ended[random.next(ended.length)]!
+  const before = files.all()
+  const undone = await world.guest.undo({ turn }, `U${turn}y${told.length}`)
+  told.push(`undo of ${turn}: ${undone === null ? 'refused' : undone.text.replaceAll('\n', ' ')}`)
+  assertUndone(files, before, turn, undone)
+  if (undone === null || random.next(2) === 0) return
+  assert.ok(await world.guest.undo({ turn: undone.undo }, `R${turn}y${told.length}`), 'the undo is undone')
+  told.push(`undo of the undo of ${turn}`)
+  for (const name of files.names) assert.ok(files.read(name) === before.get(name), `${name} is not as before the undo`)
 }
 
 /** Versions do not cover what commands do there. */

@@ -8,7 +8,7 @@ import type { Judged } from '../sessions.ts'
 import { leadsOutside, verdictOf } from '../stages/policy.ts'
 import type { Documents } from '../state/documents.ts'
 
-export const knownHostCategory = 'system/known-hosts'
+const knownHostCategory = 'system/known-hosts'
 
 export interface KnownHosts {
   /** @returns the verdict, stricter where the call names a new host; at once where that cannot be */

@@ -71,7 +71,7 @@ export function shownPath(inTree: string): string {
   return inTree.startsWith('state/') ? `/state/${documentName(inTree.slice('state/'.length))}` : `/${fileName(inTree)}`
 }
 
-export const short = (commit: string): string => commit.slice(0, 8)
+const short = (commit: string): string => commit.slice(0, 8)
 
 function commitCall(deps: VersionCallDeps): Call<{ message: string }, Committed> {
   return {
@@ -285,7 +285,7 @@ async function assertVersioned(versions: Versions, inTree: string): Promise<void
   const [any] = await versions.log({ from: 'HEAD', path: '', limit: 1 })
   if (any === undefined || (await versions.log({ from: 'HEAD', path: inTree, limit: 1 })).length > 0) return
   const nearest = await versions.nearest({ at: 'HEAD', path: inTree })
-  const name = (path: string): string => shownPath(path).replace(/^\/shared\//, '')
+  const name = (place: string): string => shownPath(place).replace(/^\/shared\//, '')
   throw new OxbowError('not_found', `No version has ${name(inTree)}.`, {
     hint: nearest === '' ? 'oxbow log lists the versions.' : `Did you mean ${name(nearest)}?`,
   })
