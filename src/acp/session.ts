@@ -122,9 +122,7 @@ export function createEditorSession(deps: SessionDeps): EditorSession {
     id,
     mode: () => mode,
     async setMode(wanted) {
-      const gateway = await link.gateway()
-      const outcome = await gateway.call('session.set_mode', { session: id, mode: wanted === 'approve' ? 'configured' : wanted })
-      if (outcome.status !== 'ok') throw toError(outcome.failure)
+      await setModeOf(id, wanted, link)
       mode = wanted
     },
     async prompt(blocks, signal) {
@@ -146,6 +144,12 @@ export function createEditorSession(deps: SessionDeps): EditorSession {
     close: () => (leave(), stop()),
     detach: () => (questions.close(), stop()),
   }
+}
+
+async function setModeOf(session: SessionId, mode: ModeId, link: GuestLink): Promise<void> {
+  const gateway = await link.gateway()
+  const outcome = await gateway.call('session.set_mode', { session, mode: mode === 'approve' ? 'configured' : mode })
+  if (outcome.status !== 'ok') throw toError(outcome.failure)
 }
 
 /** Shows the title once it has changed: one comes with the first message, and may change at any time. Never throws. */

@@ -251,6 +251,8 @@ export const maxCollectedBytes: number = 4 * 1024 * 1024
 /** Commits of one log, and commits that it looks through for those of a path. */
 export const maxLogged = 200
 export const maxLogScan = 5_000
+/** Files whose names are compared with one that no version has. */
+export const maxNamesCompared = 20_000
 /** Files of one comparison or preview that are listed. */
 export const maxListedChanges = 1_000
 /** Newest versions that are searched for those of one session. */

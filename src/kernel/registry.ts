@@ -15,6 +15,7 @@ import {
   type Message,
   once,
   parseForeignJson,
+  editDistance,
   type RecentMap,
   type SchemaChecker,
   type SessionId,
@@ -236,20 +237,6 @@ function unknownCall(name: string, calls: readonly Call[]): Failure {
         ? `Did you mean ${near.join(' or ')}?`
         : 'Use only the tools you were given; `oxbow calls` lists what a terminal can call.',
   }
-}
-
-/** Levenshtein distance over UTF-16 units, one row at a time. */
-function editDistance(a: string, b: string): number {
-  let row = Array.from({ length: b.length + 1 }, (_, j) => j)
-  for (let i = 1; i <= a.length; i++) {
-    const next = [i]
-    for (let j = 1; j <= b.length; j++) {
-      const change = row[j - 1]! + (a[i - 1] === b[j - 1] ? 0 : 1)
-      next.push(Math.min(change, row[j]! + 1, next[j - 1]! + 1))
-    }
-    row = next
-  }
-  return row[b.length]!
 }
 
 // Servers of tools, as the kernel holds them: opened with the first call, closed with the kernel. Their tools are calls that come and go.

@@ -10,6 +10,8 @@ export interface PlainAccount extends AsyncDisposable {
   readonly uid: number
   /** Home, place for temporary files, and what a login gives for sockets. */
   readonly home: string
+  /** Command that runs a program as this account. */
+  readonly stepDown: readonly string[]
   /** Runs Node as this account until it ends. */
   run(...args: readonly string[]): Promise<{ readonly exitCode: number | null; readonly said: string }>
 }
@@ -51,6 +53,7 @@ export async function openPlainAccount(): Promise<PlainAccount> {
   return {
     uid,
     home,
+    stepDown,
     run(...args) {
       const child = spawn('/usr/bin/env', [...stepDown, process.execPath, ...args], { env, cwd: home, stdio: ['ignore', 'pipe', 'pipe'] })
       const said: string[] = []

@@ -34,6 +34,8 @@ export interface VirtualTerminal {
 
 export interface Opening {
   readonly home: string
+  /** Command that runs the program as another account. */
+  readonly stepDown?: readonly string[]
   readonly args?: readonly string[]
   readonly columns?: number
   readonly lines?: number
@@ -42,9 +44,11 @@ export interface Opening {
   readonly background?: string
 }
 
-export function openTerminal({ home, args = [], columns = 100, lines = 30, env = {}, background }: Opening): VirtualTerminal {
+export function openTerminal(opening: Opening): VirtualTerminal {
+  const { home, stepDown = [], args = [], columns = 100, lines = 30, env = {}, background } = opening
   const all = { PATH: process.env['PATH'] ?? '', HOME: home, OXBOW_HOME: home, TERM: 'xterm-256color', CI: '1', ...env }
-  const pty = spawn(process.execPath, [program, ...args], { cols: columns, rows: lines, cwd: home, env: all })
+  const [file = '', ...words] = [...stepDown, process.execPath, program, ...args]
+  const pty = spawn(file, words, { cols: columns, rows: lines, cwd: home, env: all })
   const screen = new xterm.Terminal({ cols: columns, rows: lines, allowProposedApi: true })
   const watchers = new Set<() => void>()
   let [clears, bytes] = [0, 0]

@@ -18,6 +18,13 @@ function oxbow(args: readonly string[], input = ''): string {
   return ran.stdout
 }
 
+function refused(args: readonly string[]): string {
+  const env = { PATH: process.env['PATH'], HOME: home, OXBOW_HOME: home }
+  const ran = spawnSync(process.execPath, [program, ...args], { env, cwd: home, encoding: 'utf8' })
+  assert.notEqual(ran.status, 0, ran.stdout)
+  return ran.stderr
+}
+
 const subjects = (): readonly string[] =>
   oxbow(['log', '--json'])
     .trim()
@@ -53,6 +60,16 @@ describe('versions of turns, each in a guest of its own', () => {
     assert.match(oxbow(['undo']), /^Restored 3 files as they were before this turn\.\n.*\n?`oxbow redo` brings it back\./)
     for (const name of ['src/a.js', 'src/b.js', 'README.md', '.env']) assert.equal(readFileSync(join(project, name), 'utf8'), `${name}\n`)
     rmSync(project, { recursive: true })
+  })
+
+  it('are not there for a name that no version has, which is said with the name that was meant', () => {
+    for (const args of [
+      ['log', 'nosuch.txt'],
+      ['restore', 'nosuch.txt', '--to', 'HEAD'],
+      ['restore', 'nosuch.txt', '--to', 'HEAD', '--yes'],
+    ])
+      assert.match(refused(args), /No version has nosuch\.txt\./)
+    assert.match(refused(['log', 'F.txtt']), /No version has F\.txtt\.[^]*Did you mean f\.txt\?/)
   })
 
   it('are undone without what the person has edited since', () => {

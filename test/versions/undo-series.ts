@@ -1,35 +1,28 @@
 /**
- * Random series of what happens to a workspace: a person edits, two agents change files by name and by commands, guests stop and start, turns
- * and undos are undone. Every line that anybody writes is like no other, so that it can be said whose is where. Real operations of hands
- * and the real repository; only the sandbox and the turns are played.
+ * Random series of what happens to a workspace: a person edits, two agents change files by name and by commands, guests stop, are killed and
+ * start, a folder of the person comes and goes, turns and undos are undone. Real operations of hands and the real repository; only the
+ * sandbox and the turns are played.
  */
 import assert from 'node:assert/strict'
-import { execFileSync } from 'node:child_process'
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { dirname, join } from 'node:path'
-import { fileOperations } from '../../src/hands/files/file-operations.ts'
-import { openSnapshots } from '../../src/hands/find/snapshot-folder.ts'
-import { openArchives } from '../../src/hands/archive/unpack-folder.ts'
-import { createPathLocks } from '../../src/hands/files/path-locks.ts'
-import { createUploads } from '../../src/hands/transfer/put-file.ts'
-import { undoCalls } from '../../src/kernel/versions/undo-calls.ts'
-import { createVersioning, type Versioning } from '../../src/kernel/versions/versioning.ts'
-import type { CallContext, Caller, Hands, Sandbox } from '../../src/types/index.ts'
+import { join } from 'node:path'
+import type { Hands } from '../../src/types/index.ts'
+import { createSeriesFiles, linesOfAFile, type SeriesFiles, tokensOf } from './series-files.ts'
+import { type SeriesGuest, startGuest, type Undone } from './series-guest.ts'
 
-const names = ['a.txt', 'b.txt', 'src/c.txt', '.env', 'skipped/d.txt', 'big.txt']
-const linesOfAFile = 6
-/** Over the limit of a pack. */
-const padding = 'x'.repeat(120_000)
-const patience = <T>(work: Promise<T>): Promise<T> => work
 const signal = new AbortController().signal
+const options = { signal, timeoutMs: 10_000 }
+const steps = 14
+/** Series in one workspace: a repository and a thread cost more than a series. */
+const seriesOfAWorld = 20
 
 interface Series {
   next(below: number): number
 }
 
 /** Of Mulberry32. */
-export function randomSeries(seed: number): Series {
+function randomSeries(seed: number): Series {
   let state = seed >>> 0
   return {
     next(below) {
@@ -41,253 +34,189 @@ export function randomSeries(seed: number): Series {
   }
 }
 
-/** Plays one series. @throws AssertionError for what a person would have lost, or what stayed of an undone turn */
-export async function playSeries(seed: number, steps = 14): Promise<void> {
-  const random = randomSeries(seed)
+/** Plays series from one seed on, some of them in one workspace. @throws AssertionError for what a person would have lost, or what stayed of an undone turn */
+export async function playSeries(from: number, count: number): Promise<void> {
+  for (let at = 0; at < count; at += seriesOfAWorld) await playWorld(from + at, Math.min(seriesOfAWorld, count - at))
+}
+
+/** The workspace and its guest, which other series have used before. */
+interface World {
+  readonly root: string
+  folder: string
+  guest: SeriesGuest
+}
+
+async function playWorld(from: number, count: number): Promise<void> {
   const root = mkdtempSync(join(tmpdir(), 'oxbow-series-'))
-  const world = openWorld(root)
+  const folder = join(root, 'versions')
+  const { shared } = createSeriesFiles(root, 's')
+  const world: World = { root, folder, guest: startGuest(shared, folder) }
   try {
-    for (let step = 0; step < steps; step += 1) await playStep(world, random)
-    await world.stop()
-    world.assertNothingLost()
-  } catch (error) {
-    throw new Error(`seed ${seed}: ${error instanceof Error ? error.message : String(error)}\n${world.told.join('\n')}`, { cause: error })
+    for (let seed = from; seed < from + count; seed += 1) {
+      const told: string[] = []
+      try {
+        await playOne(world, seed, told)
+      } catch (error) {
+        const text = error instanceof Error ? error.message : String(error)
+        throw new Error(`seed ${seed}, in a world from seed ${from} on: ${text}\n${told.join('\n')}`, { cause: error })
+      }
+    }
   } finally {
-    await world.stop()
+    await world.guest.stop()
     rmSync(root, { recursive: true, force: true })
   }
 }
 
-type World = ReturnType<typeof openWorld>
+async function playOne(world: World, seed: number, told: string[]): Promise<void> {
+  const random = randomSeries(seed)
+  const play = createPlay(world, createSeriesFiles(world.root, `s${seed}`), told)
+  for (let step = 0; step < steps; step += 1) await playStep(play, random)
+  for (const agent of [0, 1]) await play.ends(agent)
+  play.files.assertNothingLost(world.folder)
+}
 
-async function playStep(world: World, random: Series): Promise<void> {
+type Play = ReturnType<typeof createPlay>
+
+async function playStep(play: Play, random: Series): Promise<void> {
+  const { names } = play.files
   const name = names[random.next(names.length)]!
   const agent = random.next(2)
-  switch (random.next(9)) {
+  const at = random.next(linesOfAFile)
+  switch (random.next(10)) {
     case 0:
     case 1:
-      return world.person(name, random.next(linesOfAFile), random.next(6) === 0)
+      return play.person(name, at, random.next(6) === 0)
     case 2:
     case 3:
-      return world.edits(agent, name, random.next(linesOfAFile), random.next(6) === 0)
-    case 4: {
-      const other = names[random.next(names.length)]!
-      return world.runs(agent, [name, other], random.next(linesOfAFile), random.next(3) === 0)
-    }
+      return play.edits(agent, name, at, random.next(6) === 0)
+    case 4:
+      return play.runs(agent, [name, names[random.next(names.length)]!], at, random.next(3))
     case 5:
-      return world.ends(agent)
+      return play.ends(agent)
     case 6:
-      return random.next(3) === 0 ? world.restart() : undefined
+      return random.next(12) === 0 ? play.restarts() : play.moves(agent, name, names[random.next(names.length)]!)
+    case 7:
+      return random.next(2) === 0 ? play.comesOrGoes() : play.undoes(random)
     default:
-      return world.undoes(random)
+      return play.undoes(random)
   }
 }
 
-function openWorld(root: string) {
-  const shared = join(root, 'shared')
-  mkdirSync(shared)
-  const folder = join(root, 'versions')
-  const told: string[] = []
-  let written = 0
-  /** Lines of the person that nobody but them has overwritten. */
-  const owned = new Set<string>()
-  let guest = startGuest(shared, folder)
+/** What may happen in a series. */
+function createPlay(world: World, files: SeriesFiles, told: string[]) {
   const turns: string[] = []
   const open: (string | null)[] = [null, null]
-  const real = (name: string): string => join(shared, name)
-  const read = (name: string): string | null => (existsSync(real(name)) ? readFileSync(real(name), 'utf8') : null)
-  const line = (who: string): string => `${who}-${(written += 1)}.`
-  const fresh = (who: string, name: string): string =>
-    `${Array.from({ length: linesOfAFile }, () => line(who)).join('\nkept\n')}\n${name === 'big.txt' ? padding : ''}`
-  const changed = (name: string, at: number, who: string): string => {
-    const now = read(name)
-    if (now === null) return fresh(who, name)
-    return now
-      .split('\n')
-      .map((text, i) => (i === at * 2 ? line(who) : text))
-      .join('\n')
-  }
-  const put = (name: string, text: string | null): void => {
-    mkdirSync(dirname(real(name)), { recursive: true })
-    if (text === null) rmSync(real(name), { force: true })
-    else writeFileSync(real(name), text)
-  }
   const turnOf = (agent: number): string => {
-    let turn = open[agent] ?? null
-    if (turn === null) {
-      turn = `T${turns.length}x${agent}`
-      turns.push(turn)
-      open[agent] = turn
-    }
+    const turn = open[agent] ?? `T${files.names[0]!.slice(1, -'/a.txt'.length)}x${turns.length}x${agent}`
+    if (open[agent] === null) turns.push(turn)
+    open[agent] = turn
     return turn
   }
-  const tokens = (text: string | null): readonly string[] => [...(text ?? '').matchAll(/\b[A-Z][\dx]{0,9}-\d+\./g)].map(([token]) => token)
-  const stop = async (): Promise<void> => {
-    await guest.versioning.settle()
-    await guest.versioning.close()
+  const asks = (turn: string): Hands => world.guest.handsOf(turn)
+  const restart = async (folder: string): Promise<void> => {
+    await world.guest.stop()
+    world.folder = folder
+    world.guest = startGuest(files.shared, folder)
+    await world.guest.recover()
   }
   return {
-    told,
-    stop,
+    files,
     person(name: string, at: number, removes: boolean): void {
-      for (const token of tokens(read(name))) owned.delete(token)
-      put(name, removes ? null : changed(name, at, 'P'))
-      for (const token of tokens(read(name))) if (token.startsWith('P-')) owned.add(token)
       told.push(`person ${removes ? 'removes' : 'edits'} ${name}`)
+      files.person(name, at, removes)
     },
     async edits(agent: number, name: string, at: number, removes: boolean): Promise<void> {
+      if (files.isAway(name)) return
       const turn = turnOf(agent)
-      const hands = guest.handsOf(turn)
       told.push(`${turn} ${removes ? 'deletes' : 'writes'} ${name}`)
-      const options = { signal, timeoutMs: 10_000 }
-      if (removes) await hands.ask('delete', { path: `/shared/${name}`, recursive: false }, options).catch(() => {})
-      else await hands.ask('write', { path: `/shared/${name}`, text: changed(name, at, turn), ifHash: undefined }, options)
+      const path = `/shared/${name}`
+      if (removes) await asks(turn).ask('delete', { path, recursive: false }, options).catch(expected)
+      else await asks(turn).ask('write', { path, text: files.changed(name, at, turn), ifHash: undefined }, options)
     },
-    /** A command, perhaps beside a change of the other agent. A name that versions leave out is not for commands. */
-    async runs(agent: number, files: readonly string[], at: number, beside: boolean): Promise<void> {
+    async moves(agent: number, from: string, to: string): Promise<void> {
+      if (from === to || files.isAway(from) || files.isAway(to) || isUnseen(from) || isUnseen(to)) return
       const turn = turnOf(agent)
-      const own = files.filter((name) => !name.startsWith('skipped'))
-      told.push(`${turn} runs a command on ${own.join(' ')}${beside ? ', the other agent writes b.txt' : ''}`)
-      guest.command(async () => {
-        for (const [i, name] of own.entries()) put(name, i === 1 && at === 0 ? null : changed(name, at, turn))
-        if (beside) await this.edits(1 - agent, 'b.txt', at, false)
+      told.push(`${turn} moves ${from} to ${to}`)
+      const input = { from: `/shared/${from}`, to: `/shared/${to}`, overwrite: true }
+      await asks(turn).ask('move', input, options).catch(expected)
+    },
+    /** A command, perhaps beside a change of the other agent, perhaps one during which the guest is killed. */
+    async runs(agent: number, named: readonly string[], at: number, beside: number): Promise<void> {
+      const turn = turnOf(agent)
+      const own = named.filter((name) => !isUnseen(name) && !files.isAway(name))
+      const isKilled = beside === 2 && at === 1 && agent === 0
+      told.push(`${turn} runs a command on ${own.join(' ')}${beside === 0 ? ', the other agent writes a.txt' : ''}`)
+      const copy = `${world.folder}k`
+      world.guest.command(async () => {
+        for (const [i, name] of own.entries()) files.put(name, i === 1 && at === 0 ? null : files.changed(name, at, turn))
+        if (beside === 0) await this.edits(1 - agent, files.names[0]!, at, false)
+        if (isKilled) world.guest.kill(copy)
       })
-      await guest.handsOf(turn).ask('exec', {} as never, { signal, timeoutMs: 10_000 })
+      await asks(turn).ask('exec', {} as never, options)
+      if (!isKilled) return
+      told.push('the guest is killed and starts; turns that ran go on')
+      await restart(copy)
     },
     async ends(agent: number): Promise<void> {
       const turn = open[agent] ?? null
       if (turn === null) return
       open[agent] = null
       told.push(`${turn} ends`)
-      await guest.end(turn)
+      await world.guest.end(turn)
     },
-    async restart(): Promise<void> {
+    async restarts(): Promise<void> {
       for (const agent of [0, 1]) await this.ends(agent)
-      await stop()
       told.push('the guest stops and starts')
-      guest = startGuest(shared, folder)
+      await restart(world.folder)
     },
-    async undoes(random: Series): Promise<void> {
-      const ended = turns.filter((turn) => !open.includes(turn))
-      if (ended.length === 0) return
-      const turn = ended[random.next(ended.length)]!
-      const before = new Map(names.map((name) => [name, read(name)]))
-      const undone = await guest.undo({ turn, redo: false, apply: true }, `U${turns.length}x${(written += 1)}`)
-      told.push(`undo of ${turn}: ${undone === null ? 'refused' : undone.text.replaceAll('\n', ' ')}`)
-      if (undone === null) {
-        for (const name of names) assert.equal(read(name), before.get(name), `a refused undo changed ${name}`)
-        return
-      }
-      const left = new Set(undone.conflicts.map(({ path }) => path))
-      for (const name of names) {
-        const now = new Set(tokens(read(name)))
-        for (const token of tokens(before.get(name) ?? null)) {
-          if (token.startsWith(`${turn}-`))
-            assert.ok(!now.has(token) || left.has(`/shared/${name}`), `${token} of the undone turn stays in ${name}`)
-          else assert.ok(now.has(token), `the undo of ${turn} took ${token} from ${name}`)
-        }
-      }
-      if (random.next(2) === 0) return
-      assert.ok(
-        await guest.undo({ turn: undone.undo, redo: false, apply: true }, `R${turns.length}x${(written += 1)}`),
-        'the undo is undone',
-      )
-      told.push(`undo of the undo of ${turn}`)
-      for (const name of names) assert.ok(read(name) === before.get(name), `${name} is not as before the undo`)
-    },
-    assertNothingLost(): void {
-      const kept = names.map((name) => read(name) ?? '').join('\n')
-      const missing = [...owned].filter((token) => !kept.includes(token))
-      if (missing.length === 0) return
-      const history = historyOf(folder)
-      for (const token of missing) assert.ok(history.includes(token), `${token} of the person is in no version`)
-    },
+    comesOrGoes: () => void told.push(files.comeOrGo()),
+    undoes: (random: Series) =>
+      undoOne(
+        world,
+        files,
+        told,
+        turns.filter((turn) => !open.includes(turn)),
+        random,
+      ),
   }
 }
 
-/** Everything that a version has. */
-function historyOf(folder: string): string {
-  const git = (args: readonly string[], input = ''): string =>
-    execFileSync('git', ['--git-dir', folder, ...args], { encoding: 'utf8', input, maxBuffer: 1 << 30 })
-  const objects = git(['rev-list', '--objects', 'HEAD'])
-    .split('\n')
-    .map((row) => row.slice(0, 40))
-    .join('\n')
-  const large = existsSync(join(folder, 'large'))
-    ? readdirSync(join(folder, 'large')).map((name) => readFileSync(join(folder, 'large', name), 'utf8'))
-    : []
-  return [git(['cat-file', '--batch', '--buffer'], objects), ...large].join('\n')
+/** Undoes a turn that has ended, and perhaps the undo. */
+async function undoOne(world: World, files: SeriesFiles, told: string[], ended: readonly string[], random: Series): Promise<void> {
+  if (ended.length === 0) return
+  const turn = ended[random.next(ended.length)]!
+  const before = files.all()
+  const undone = await world.guest.undo({ turn }, `U${turn}y${told.length}`)
+  told.push(`undo of ${turn}: ${undone === null ? 'refused' : undone.text.replaceAll('\n', ' ')}`)
+  assertUndone(files, before, turn, undone)
+  if (undone === null || random.next(2) === 0) return
+  assert.ok(await world.guest.undo({ turn: undone.undo }, `R${turn}y${told.length}`), 'the undo is undone')
+  told.push(`undo of the undo of ${turn}`)
+  for (const name of files.names) assert.ok(files.read(name) === before.get(name), `${name} is not as before the undo`)
 }
 
-interface Undone {
-  readonly text: string
-  readonly undo: string
-  readonly conflicts: readonly { readonly path: string }[]
+/** Versions do not cover what commands do there. */
+const isUnseen = (name: string): boolean => /(?:^|\/)(?:skipped|\.git)\//.test(name)
+
+/** Of a file that is not there, or that is a folder. */
+function expected(error: unknown): void {
+  if (!(error instanceof Error && 'code' in error && ['not_found', 'tool_failed', 'path_refused'].includes(String(error.code)))) throw error
 }
 
-function startGuest(shared: string, folder: string) {
-  const roots = [{ virtual: '/shared', real: shared }]
-  let command: () => Promise<void> = async () => {}
-  const locks = createPathLocks()
-  const handlers = {
-    ...fileOperations(roots, createUploads(roots), locks),
-    ...openSnapshots(roots),
-    ...openArchives(roots, locks).ops,
-    exec: async () => command(),
+/** An undo takes back what is its turn's or says why not, and takes nothing else. */
+function assertUndone(files: SeriesFiles, before: ReadonlyMap<string, string | null>, turn: string, undone: Undone | null): void {
+  const now = files.all()
+  if (undone === null) {
+    for (const name of files.names) assert.ok(now.get(name) === before.get(name), `a refused undo changed ${name}`)
+    return
   }
-  const hands = {
-    ask: (op: keyof typeof handlers, input: never) => (handlers[op] as (...args: unknown[]) => Promise<unknown>)(input, signal),
-  } as unknown as Hands
-  const sandbox = { status: { files: true }, hands: async () => hands } as unknown as Sandbox
-  const listeners: ((record: never) => void)[] = []
-  const clock = { now: () => Date.now(), monotonicMs: () => performance.now() }
-  const store = { records: async () => [], documentCategories: async () => [] }
-  const documents = { all: async () => [], put: async () => {} }
-  const versioning: Versioning = createVersioning({
-    user: 'ada' as never,
-    versionsFolder: folder,
-    sandbox,
-    store: store as never,
-    documents: documents as never,
-    config: { enabled: true, max_file_mb: 0.1, ignore: ['skipped'] },
-    clock,
-    background: () => ({
-      run: async (_session, _name, input) => {
-        const { turn, only_state: onlyState } = input as { turn: string; only_state: boolean }
-        await versioning.endTurn(turn, onlyState)
-        return null
-      },
-    }),
-    events: { onTurnEnd: (listener) => void listeners.push(listener as never) },
-  })
-  const callerOf = (turn: string): Caller =>
-    ({
-      user: 'ada',
-      actor: turn === '' ? 'user:ada' : 'agent:ox',
-      rights: new Set(),
-      audience: 'model',
-      session: 's',
-      turn,
-      process: '',
-    }) as unknown as Caller
-  const [, undoCall] = undoCalls({ versioning, documents, restored: async () => {}, store, registry: { find: () => undefined } } as never)
-  return {
-    versioning,
-    command: (work: () => Promise<void>) => void (command = work),
-    handsOf: (turn: string) => versioning.changes.hands(hands, callerOf(turn), patience),
-    async end(turn: string): Promise<void> {
-      for (const listener of listeners) listener({ call: turn } as never)
-      await versioning.settle()
-    },
-    async undo(input: unknown, id: string): Promise<Undone | null> {
-      const context = { id, caller: callerOf(''), clock, signal } as unknown as CallContext
-      try {
-        const { output, text } = await undoCall!.run(input, context)
-        return { ...(output as Undone), text: text ?? '' }
-      } catch (error) {
-        if (error instanceof Error && 'code' in error && (error.code === 'not_found' || error.code === 'tool_failed')) return null
-        throw error
-      }
-    },
+  const left = new Set(undone.conflicts.map(({ path }) => path))
+  const tokens = new Set([...now.values()].flatMap(tokensOf))
+  for (const [name, text] of before) {
+    for (const token of tokensOf(text)) {
+      const isKept = left.has(`/shared/${name}`) || left.has(`/shared/${files.writtenIn(token)}`) || files.isAway(name)
+      if (token.startsWith(`${turn}-`)) assert.ok(isKept || !tokens.has(token), `${token} of the undone turn stays in ${name}`)
+      else assert.ok(tokens.has(token), `the undo of ${turn} took ${token} from ${name}`)
+    }
   }
 }

@@ -65,7 +65,7 @@ export interface FileChanges {
 }
 
 /** What of a call says what it changes. */
-export type ChangingCall = Pick<Call, 'right'>
+type ChangingCall = Pick<Call, 'right'>
 
 /** Where calls find files. */
 export interface FilePlaces {

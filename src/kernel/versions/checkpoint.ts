@@ -6,10 +6,10 @@ import { rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { saveStampsMs } from '../limits.ts'
 import type { HandsOps, SnapshotEntry } from '../../types/index.ts'
-import { unversioned } from './large-files.ts'
-import { objectId } from './pack-file.ts'
-import type { NewCommit, Repository } from './repository.ts'
-import { createWorkTree, type FileMode, folderMode, readStamps, type WorkTree } from './work-tree.ts'
+import { unversioned } from '../repository/large-files.ts'
+import { objectId } from '../repository/pack-file.ts'
+import type { NewCommit, Repository } from '../repository/repository.ts'
+import { createWorkTree, type FileMode, folderMode, readStamps, type WorkTree } from '../repository/work-tree.ts'
 
 type Collected = HandsOps['collect']['output']['files'][number]
 
@@ -69,87 +69,53 @@ const modes = { file: '100644', program: '100755', link: '120000' } as const sat
 export const files = 'shared'
 const documents = 'state'
 
+/** A checkpoint that is being made. */
+interface Draft {
+  work: WorkTree
+  /** Files that a whole listing has not named yet; null when only changes are listed. */
+  unseen: Set<string> | null
+  changes: number
+}
+
 /** @param branch of files, whose first commit follows the newest one of the workspace; '': the workspace */
 export async function createCheckpoints(folder: string, repository: Repository, branch: string = ''): Promise<Checkpoints> {
   const stamps = join(folder, branch === '' ? 'oxbow-stamps.json' : `oxbow-stamps-${branch}.json`)
-  let work = await open()
-  /** Files that a whole listing has not named yet; null when only changes are listed. */
-  let unseen: Set<string> | null = null
-  let changes = 0
-  let isOpen = false
-
-  async function open(): Promise<WorkTree> {
+  const open = async (): Promise<WorkTree> => {
     const head = repository.head(branch) ?? repository.head()
     if (head === null) return createWorkTree()
     const { tree } = await repository.commitFacts(head)
     return readStamps(stamps, tree) ?? fromTree(repository, tree)
   }
+  const draft: Draft = { work: await open(), unseen: null, changes: 0 }
+  let isOpen = false
   let unsaved: string | null = null
   let saving: NodeJS.Timeout | undefined
   const keep = (): void => {
     clearTimeout(saving)
-    if (unsaved !== null && !isOpen) work.save(stamps, unsaved)
+    if (unsaved !== null && !isOpen) draft.work.save(stamps, unsaved)
     unsaved = null
-  }
-  const remove = (path: string): void => {
-    if (work.leaf(path) === undefined) return
-    work.remove(path)
-    changes += 1
-  }
-  const putPointer: Checkpoints['putPointer'] = (path, pointer, { stamp, executable }) => {
-    const content = pointer ?? unversioned(`${path} ${stamp}`)
-    if (setFile(work, repository, `${files}/${treeName(path)}`, { mode: executable ? '100755' : '100644', stamp, content })) changes += 1
   }
   return {
     async begin(whole, except) {
       if (isOpen) {
         repository.drop()
-        work = await open()
+        draft.work = await open()
       }
       isOpen = true
-      changes = 0
-      unseen = whole ? new Set(work.paths(files)) : null
-      for (const path of except) unseen?.delete(`${files}/${treeName(path)}`)
+      draft.changes = 0
+      draft.unseen = whole ? new Set(draft.work.paths(files)) : null
+      for (const path of except) draft.unseen?.delete(`${files}/${treeName(path)}`)
     },
     forget() {
       unsaved = null
       rmSync(stamps, { force: true })
     },
     keep,
-    match(entries) {
-      const small: string[] = []
-      const large: { path: string; stamp: string }[] = []
-      for (const { path, kind, stamp } of entries) {
-        const at = `${files}/${treeName(path)}`
-        if (kind === 'gone') {
-          remove(at)
-          continue
-        }
-        unseen?.delete(at)
-        if (stamp !== '' && work.leaf(at)?.stamp === stamp) continue
-        if (kind === 'large') large.push({ path, stamp })
-        else small.push(path)
-      }
-      return { small, large }
-    },
-    extras: (isLeftOut) => [...work.paths(files)].map((path) => fileName(path.slice(files.length + 1))).filter(isLeftOut),
-    put(paths, collected, content) {
-      let offset = 0
-      for (const [at, { kind, bytes, stamp }] of collected.entries()) {
-        const path = paths[at]!
-        // A large one comes in pieces.
-        if (kind === 'gone') remove(`${files}/${treeName(path)}`)
-        else if (kind === 'closed') putPointer(path, null, { stamp, executable: false })
-        else if (kind !== 'large') {
-          const own = { mode: modes[kind], stamp, content: content.subarray(offset, offset + bytes) }
-          if (setFile(work, repository, `${files}/${treeName(path)}`, own)) changes += 1
-        }
-        offset += Math.max(0, bytes)
-      }
-    },
-    putPointer,
+    extras: (isLeftOut) => [...draft.work.paths(files)].map((path) => fileName(path.slice(files.length + 1))).filter(isLeftOut),
+    ...takeInto(draft, repository),
     async commit(facts, state, always = false) {
-      for (const path of unseen ?? []) remove(path)
+      const { work, unseen } = draft
+      for (const path of unseen ?? []) remove(draft, path)
       const changedDocuments = state === null ? [] : setDocuments(work, repository, state)
       const tree = work.write((content) => repository.add('tree', content))
       const head = repository.head(branch)
@@ -162,8 +128,53 @@ export async function createCheckpoints(folder: string, repository: Repository, 
       clearTimeout(saving)
       unsaved = tree
       saving = setTimeout(keep, saveStampsMs)
-      return { commit, changed: !isSame, files: changes, state: changedDocuments }
+      return { commit, changed: !isSame, files: draft.changes, state: changedDocuments }
     },
+  }
+}
+
+function remove(draft: Draft, path: string): void {
+  if (draft.work.leaf(path) === undefined) return
+  draft.work.remove(path)
+  draft.changes += 1
+}
+
+/** What hands report of files. */
+function takeInto(draft: Draft, repository: Repository): Pick<Checkpoints, 'match' | 'put' | 'putPointer'> {
+  const set = (path: string, file: NewFile): void => {
+    if (setFile(draft.work, repository, `${files}/${treeName(path)}`, file)) draft.changes += 1
+  }
+  const putPointer: Checkpoints['putPointer'] = (path, pointer, { stamp, executable }) =>
+    set(path, { mode: executable ? '100755' : '100644', stamp, content: pointer ?? unversioned(`${path} ${stamp}`) })
+  return {
+    match(entries) {
+      const small: string[] = []
+      const large: { path: string; stamp: string }[] = []
+      for (const { path, kind, stamp } of entries) {
+        const at = `${files}/${treeName(path)}`
+        if (kind === 'gone') {
+          remove(draft, at)
+          continue
+        }
+        draft.unseen?.delete(at)
+        if (stamp !== '' && draft.work.leaf(at)?.stamp === stamp) continue
+        if (kind === 'large') large.push({ path, stamp })
+        else small.push(path)
+      }
+      return { small, large }
+    },
+    put(paths, collected, content) {
+      let offset = 0
+      for (const [at, { kind, bytes, stamp }] of collected.entries()) {
+        const path = paths[at]!
+        // A large one comes in pieces.
+        if (kind === 'gone') remove(draft, `${files}/${treeName(path)}`)
+        else if (kind === 'closed') putPointer(path, null, { stamp, executable: false })
+        else if (kind !== 'large') set(path, { mode: modes[kind], stamp, content: content.subarray(offset, offset + bytes) })
+        offset += Math.max(0, bytes)
+      }
+    },
+    putPointer,
   }
 }
 

@@ -1,14 +1,15 @@
 /** What the versions say about the past: the log, the differences between commits, files as they were, and archives that bring them back. */
 import { createTwoFilesPatch } from 'diff'
 import { isUtf8 } from 'node:buffer'
-import { maxDiffBytes, maxDiffedBytes, maxLogScan, maxShownBytes } from '../limits.ts'
-import { OxbowError } from '../../types/index.ts'
+import { posix } from 'node:path'
+import { maxDiffBytes, maxDiffedBytes, maxLogScan, maxNamesCompared, maxShownBytes } from '../limits.ts'
+import { editDistance, OxbowError } from '../../types/index.ts'
 import type { Labels } from '../stages/policy.ts'
-import { labelsOfCommit } from './message-labels.ts'
+import { labelsOfCommit } from '../repository/message-labels.ts'
 import { fileName } from './checkpoint.ts'
-import type { LargeFiles } from './large-files.ts'
-import type { CommitFacts, Repository } from './repository.ts'
-import { folderMode, type TreeEntry } from './work-tree.ts'
+import type { LargeFiles } from '../repository/large-files.ts'
+import type { CommitFacts, Repository } from '../repository/repository.ts'
+import { folderMode, type TreeEntry } from '../repository/work-tree.ts'
 
 export interface FileChange {
   /** From the top of the tree: `shared/…` or `state/…`. */
@@ -114,6 +115,24 @@ export async function entryAt(repository: Repository, tree: string, path: string
 export async function rootOf(repository: Repository, commit: string | null, path: string): Promise<TreeEntry | null> {
   return commit === null ? null : entryAt(repository, (await repository.commitFacts(commit)).tree, path)
 }
+
+/** @returns the file of a version whose name is most like the last part of a path; '' if none is like it */
+export async function nearestFile(repository: Repository, commit: string, path: string): Promise<string> {
+  const wanted = posix.basename(path).toLowerCase()
+  let [nearest, least] = ['', Math.ceil(wanted.length / maxEditedPart)]
+  let looked = 0
+  const { tree } = await repository.commitFacts(commit)
+  for await (const found of pairs(repository, null, { name: '', mode: folderMode, oid: tree }, '')) {
+    if ((looked += 1) > maxNamesCompared) break
+    if (!found.path.startsWith(path.slice(0, path.indexOf('/') + 1))) continue
+    const distance = editDistance(posix.basename(found.path).toLowerCase(), wanted)
+    if (distance <= least && (distance < least || nearest === '')) [nearest, least] = [found.path, distance]
+  }
+  return nearest
+}
+
+/** A name in which more than one letter of so many differs is another name. */
+const maxEditedPart = 4
 
 /** Files that differ, in the order of their names; equal folders are not opened. */
 export async function* pairs(

@@ -12,7 +12,7 @@ import type { FileChange } from './history.ts'
 import type { Conflict } from './merge-trees.ts'
 import type { UndoneTurn, VersionedTurn } from './undo-turn.ts'
 import { bringBack, open, reads, shared, shownPath, type VersionCallDeps, writes } from './version-calls.ts'
-import { trailersOf } from './message-labels.ts'
+import { trailersOf } from '../repository/message-labels.ts'
 
 export interface UndoCallDeps extends VersionCallDeps {
   readonly store: Pick<Store, 'records' | 'session'>
@@ -89,7 +89,7 @@ function undoCall(deps: UndoCallDeps): Call<UndoInput, Undone> {
       assertNoBranch(context.caller)
       const found = await targetOf(deps, input)
       for (let tries = 1; ; tries += 1) {
-        const done = await undo(deps, found, input.apply, context)
+        const done = await takeBackTurn(deps, found, input.apply, context)
         if (done !== null) return done
         if (tries < maxUndoTries) continue
         throw new OxbowError('tool_failed', 'The files keep changing, so the turn could not be undone: nothing was changed.', {
@@ -121,7 +121,7 @@ async function targetOf(deps: UndoCallDeps, { turn, redo }: UndoInput): Promise<
 }
 
 /** @returns null if files have changed meanwhile */
-async function undo(
+async function takeBackTurn(
   deps: UndoCallDeps,
   { turn, undoes }: Pick<VersionedTurn, 'turn' | 'undoes'>,
   apply: boolean,
@@ -143,7 +143,7 @@ async function undo(
       const { text } = await versions.compare({ from: ours!, to: plan.commit, path: '', text: true, limit: 1 })
       return {
         output: { ...output, diff: text.slice(0, maxDiffBytes) },
-        text: [...lines('Would change', shown), ...left(shown, others)].join('\n'),
+        text: [...previewLines(shown), ...left(shown, others)].join('\n'),
       }
     }
     const by = { ...facts, subject: `${undoes === '' ? 'Undo' : 'Redo'}: ${plan.subject.replace(/^(?:Undo|Redo): /, '')}` }
@@ -185,8 +185,11 @@ function summary({ changes, total }: Shown, isRedo: boolean): string {
 
 const verbs = { added: 'bring back', changed: 'restore', deleted: 'remove' } as const
 
-function lines(begin: string, { changes, total }: Shown): readonly string[] {
-  return [`${begin} ${total} ${total === 1 ? 'file' : 'files'}:`, ...changes.map(({ path, change }) => `${verbs[change]} ${nameOf(path)}`)]
+function previewLines({ changes, total }: Shown): readonly string[] {
+  return [
+    `Would change ${total} ${total === 1 ? 'file' : 'files'}:`,
+    ...changes.map(({ path, change }) => `${verbs[change]} ${nameOf(path)}`),
+  ]
 }
 
 function left({ conflicts }: Shown, others: readonly string[]): readonly string[] {

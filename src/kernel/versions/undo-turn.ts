@@ -8,10 +8,10 @@ import { maxLogScan } from '../limits.ts'
 import { OxbowError } from '../../types/index.ts'
 import { fromTree } from './checkpoint.ts'
 import { compare, entryAt, type FileChange, pairs } from './history.ts'
-import type { LargeFiles } from './large-files.ts'
+import type { LargeFiles } from '../repository/large-files.ts'
 import { type Conflict, isSame, mergeFile, putAll, type Write } from './merge-trees.ts'
-import type { CommitFacts, NewCommit, Repository } from './repository.ts'
-import { folderMode, type TreeEntry } from './work-tree.ts'
+import type { CommitFacts, NewCommit, Repository } from '../repository/repository.ts'
+import { folderMode, type TreeEntry } from '../repository/work-tree.ts'
 
 export interface UndoRequest {
   readonly turn: string
@@ -61,11 +61,8 @@ export async function undoTurn(repository: Repository, large: LargeFiles, { turn
   }
   for (const path of await brokenRepositories(repository, ourTree, steps, writes)) conflicts.set(path, 'its repository has changed since')
   const work = await fromTree(repository, ourTree)
-  for (const { path, why } of putAll(
-    work,
-    writes.filter(({ path }) => !conflicts.has(path)),
-  ))
-    conflicts.set(path, why)
+  const kept = writes.filter(({ path }) => !conflicts.has(path))
+  for (const { path, why } of putAll(work, kept)) conflicts.set(path, why)
   const tree = work.write((content) => repository.add('tree', content))
   const left = [...conflicts].map(([path, why]) => ({ path, why }))
   const subject = own[0]?.subject ?? shared[0]?.subject ?? ''

@@ -13,7 +13,7 @@ import type { CallOf } from '../sessions.ts'
 import type { DocumentChange, Documents } from '../state/documents.ts'
 import { type Committed, documentName, documentPath, fileName, treeName } from './checkpoint.ts'
 import type { Difference, LoggedCommit, ShownFile } from './history.ts'
-import { labelLine, messageLabels, trailersOf } from './message-labels.ts'
+import { labelLine, messageLabels, trailersOf } from '../repository/message-labels.ts'
 import type { Versioning } from './versioning.ts'
 import type { CommitBy } from './version-questions.ts'
 import type { Versions } from './versions.ts'
@@ -71,7 +71,7 @@ export function shownPath(inTree: string): string {
   return inTree.startsWith('state/') ? `/state/${documentName(inTree.slice('state/'.length))}` : `/${fileName(inTree)}`
 }
 
-export const short = (commit: string): string => commit.slice(0, 8)
+const short = (commit: string): string => commit.slice(0, 8)
 
 function commitCall(deps: VersionCallDeps): Call<{ message: string }, Committed> {
   return {
@@ -140,7 +140,10 @@ function logCall(deps: VersionCallDeps): Call<LogInput, { commits: readonly Logg
     example: { path: 'notes.md', from: 'HEAD', limit: 20 },
     recordOutput: ({ commits }) => ({ commits: commits.length }),
     async run({ path: of, from, limit }) {
-      const commits = await (await open(deps)).log({ from, path: treePath(of), limit })
+      const versions = await open(deps)
+      const inTree = treePath(of)
+      const commits = await versions.log({ from, path: inTree, limit })
+      if (commits.length === 0 && inTree !== '') await assertVersioned(versions, inTree)
       const lines = commits.map(({ commit, author, at: time, subject, tags }) => {
         const names = tags.length === 0 ? '' : ` (${tags.join(', ')})`
         return `${short(commit)} ${new Date(time).toISOString()} ${author}${names} ${subject}`
@@ -251,7 +254,7 @@ async function restore(
   { path: of, at: wanted, apply }: RestoreInput,
   context: CallContext,
 ): Promise<Done<Restored>> {
-  const { caller, clock, signal, id } = context
+  const { caller, clock } = context
   assertNoBranch(caller)
   const versions = await open(deps)
   const inTree = treePath(of)
@@ -267,6 +270,7 @@ async function restore(
   const listed = found.changes.slice(0, maxListedChanges).map((one) => ({ ...one, path: shownPath(one.path) }))
   const lines = listed.map(({ path: file, change }) => `${restoredVerb[change]} ${file}`)
   const output = { commit: target, changes: listed, total: found.total, before, after: '' }
+  if (found.total === 0 && inTree !== '' && !(await versions.has({ at: target, path: inTree }))) await assertVersioned(versions, inTree)
   if (found.total === 0) return { output, text: `${name} is already as in ${short(target)}.` }
   if (!apply) return { output, text: `Would change ${found.total} to ${short(target)}:\n${lines.join('\n')}` }
   const { commit: after } = await bringBack(deps, target, found, { ...by, subject: `Restore ${name} to ${short(target)}` }, context)
@@ -276,16 +280,27 @@ async function restore(
   }
 }
 
+/** @throws OxbowError `not_found` for a path that no version has, with the name that may have been meant */
+async function assertVersioned(versions: Versions, inTree: string): Promise<void> {
+  const [any] = await versions.log({ from: 'HEAD', path: '', limit: 1 })
+  if (any === undefined || (await versions.log({ from: 'HEAD', path: inTree, limit: 1 })).length > 0) return
+  const nearest = await versions.nearest({ at: 'HEAD', path: inTree })
+  const name = (place: string): string => shownPath(place).replace(/^\/shared\//, '')
+  throw new OxbowError('not_found', `No version has ${name(inTree)}.`, {
+    hint: nearest === '' ? 'oxbow log lists the versions.' : `Did you mean ${name(nearest)}?`,
+  })
+}
+
 /** A folder of the person that is newer than a version is not deleted with it. */
 async function withoutNewFolders(deps: VersionCallDeps, versions: Versions, target: string, found: Difference): Promise<Difference> {
   const kept: string[] = []
   for (const mount of deps.mounts?.() ?? []) {
-    const path = `shared/${treeName(mount)}`
-    const inside = found.changes.filter((one) => one.path.startsWith(`${path}/`))
-    if (inside.length > 0 && inside.every(({ change }) => change === 'deleted') && !(await versions.has({ at: target, path })))
-      kept.push(`${path}/`)
+    const folder = `shared/${treeName(mount)}`
+    const inside = found.changes.filter((one) => one.path.startsWith(`${folder}/`))
+    if (inside.length > 0 && inside.every(({ change }) => change === 'deleted') && !(await versions.has({ at: target, path: folder })))
+      kept.push(`${folder}/`)
   }
-  const changes = found.changes.filter(({ path }) => !kept.some((folder) => path.startsWith(folder)))
+  const changes = found.changes.filter((one) => !kept.some((folder) => one.path.startsWith(folder)))
   return { ...found, changes, total: changes.length }
 }
 

@@ -3,7 +3,7 @@ import type { HandsOps, SnapshotEntry } from '../../types/index.ts'
 import type { Committed, StateText, Wanted } from './checkpoint.ts'
 import type { ArchivePiece, Comparison, Difference, LargeFile, LoggedCommit, ShownFile } from './history.ts'
 import type { MergedTree, MergeRequest } from './merge-trees.ts'
-import type { NewCommit } from './repository.ts'
+import type { NewCommit } from '../repository/repository.ts'
 import type { UndoneTurn, UndoRequest, VersionedTurn } from './undo-turn.ts'
 
 export type CommitBy = Omit<NewCommit, 'tree' | 'parents'>
@@ -15,7 +15,7 @@ export interface VersionAnswers {
   match(ask: { readonly branch: string; readonly entries: readonly SnapshotEntry[] }): Promise<Wanted>
   put(ask: { readonly branch: string; readonly paths: readonly string[] } & HandsOps['collect']['output']): Promise<void>
   /** Keeps what makes the next start quick. */
-  keep(ask: Record<never, never>): Promise<void>
+  keep(ask: Readonly<Record<string, never>>): Promise<void>
   /** A piece of a large file. `none`: there is no version of it. */
   large(ask: LargePiece): Promise<void>
   extras(ask: { readonly ignore: readonly string[] }): Promise<readonly string[]>
@@ -46,6 +46,8 @@ export interface VersionAnswers {
   compare(ask: Omit<Comparison, 'from'> & { readonly from: string }): Promise<Difference>
   /** @returns whether a version has a file or folder */
   has(ask: { readonly at: string; readonly path: string }): Promise<boolean>
+  /** @returns the file whose name is most like the last part of this path; '': none is like it */
+  nearest(ask: { readonly at: string; readonly path: string }): Promise<string>
   show(ask: { readonly at: string; readonly path: string }): Promise<ShownFile & { readonly commit: string }>
   archive(ask: {
     readonly commit: string

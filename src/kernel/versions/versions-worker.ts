@@ -2,18 +2,29 @@
 import { parentPort, workerData } from 'node:worker_threads'
 import { once, type ThreadAnswer, type ThreadQuestion, toFailure } from '../../types/index.ts'
 import { type Checkpoints, createCheckpoints, files, treeName } from './checkpoint.ts'
-import { archivePiece, compare, firstOf, largeIn, listLog, resolveVersion, rootOf, showFile, taggedIn } from './history.ts'
-import { createLargeFiles } from './large-files.ts'
+import { archivePiece, compare, firstOf, largeIn, listLog, nearestFile, resolveVersion, rootOf, showFile, taggedIn } from './history.ts'
+import { createLargeFiles, type LargeFiles } from '../repository/large-files.ts'
 import { mergeTrees } from './merge-trees.ts'
-import { openRepository } from './repository.ts'
+import { openRepository, type Repository } from '../repository/repository.ts'
 import { leftOutBy } from './take-files.ts'
 import { listTurns, undoTurn } from './undo-turn.ts'
 import type { VersionAnswers, VersionQuestion } from './version-questions.ts'
-import { folderMode } from './work-tree.ts'
+import { folderMode } from '../repository/work-tree.ts'
+
+interface Opened {
+  readonly folder: string
+  readonly repository: () => Promise<Repository>
+  readonly large: LargeFiles
+}
 
 function createAnswers(folder: string): VersionAnswers {
-  const repository = once(() => openRepository(folder))
-  const large = createLargeFiles(folder)
+  const opened: Opened = { folder, repository: once(() => openRepository(folder)), large: createLargeFiles(folder) }
+  return { ...checkpointAnswers(opened), ...pastAnswers(opened), ...changeAnswers(opened) }
+}
+
+type CheckpointQuestion = 'begin' | 'match' | 'put' | 'commit' | 'keep' | 'large' | 'extras' | 'forget'
+
+function checkpointAnswers({ folder, repository, large }: Opened): Pick<VersionAnswers, CheckpointQuestion> {
   const ofBranches = new Map<string, Promise<Checkpoints>>()
   const checkpoints = (branch: string): Promise<Checkpoints> => {
     let found = ofBranches.get(branch)
@@ -23,22 +34,42 @@ function createAnswers(folder: string): VersionAnswers {
   return {
     begin: async ({ branch, whole, except }) => (await checkpoints(branch)).begin(whole, except),
     match: async ({ branch, entries }) => (await checkpoints(branch)).match(entries),
-    put: async ({ branch, paths, files, content }) =>
-      (await checkpoints(branch)).put(paths, files, Buffer.from(content.buffer, content.byteOffset, content.byteLength)),
+    put: async ({ branch, paths, files: collected, content }) =>
+      (await checkpoints(branch)).put(paths, collected, Buffer.from(content.buffer, content.byteOffset, content.byteLength)),
     commit: async ({ branch, facts, state, always }) => (await checkpoints(branch)).commit(facts, state, always),
     async keep() {
-      for (const opened of ofBranches.values()) (await opened).keep()
+      for (const one of ofBranches.values()) (await one).keep()
     },
     async large({ branch, path, stamp, executable, offset, content, end }) {
       const pointer = end === 'none' ? null : large.take({ offset, content, last: end === 'last' })
       if (end !== 'more') (await checkpoints(branch)).putPointer(path, pointer, { stamp, executable })
     },
-    async extras({ ignore }) {
-      const isLeftOut = leftOutBy(ignore)
-      return (await checkpoints('')).extras(isLeftOut)
+    extras: async ({ ignore }) => (await checkpoints('')).extras(leftOutBy(ignore)),
+    async forget({ branch }) {
+      ;(await checkpoints(branch)).forget()
+      ofBranches.delete(branch)
+      ;(await repository()).remove(branch)
     },
+  }
+}
+
+/** Commits and names that are made of what versions have. */
+function changeAnswers({ repository, large }: Opened): Pick<VersionAnswers, 'merge' | 'undo' | 'tag'> {
+  return {
     merge: async (ask) => mergeTrees(await repository(), large, ask),
     undo: async (ask) => undoTurn(await repository(), large, ask),
+    async tag({ tag, at, message, author, time }) {
+      const opened = await repository()
+      const commit = await resolveVersion(opened, at)
+      opened.tag(tag, commit, message, author, time)
+      return { commit }
+    },
+  }
+}
+
+/** What changes nothing. */
+function pastAnswers({ repository, large }: Opened): Omit<VersionAnswers, CheckpointQuestion | 'merge' | 'undo' | 'tag'> {
+  return {
     turns: async ({ limit }) => listTurns(await repository(), limit),
     largeIn: async ({ commit, paths }) => largeIn(await repository(), large, commit, paths),
     largePiece: async ({ sha256, offset, maxBytes }) => large.read(sha256, offset, maxBytes),
@@ -51,17 +82,6 @@ function createAnswers(folder: string): VersionAnswers {
         if (entry !== null && entry.mode !== folderMode && large.pointerOf(await opened.blob(entry.oid))?.kind === 'none') none.push(path)
       }
       return none
-    },
-    async forget({ branch }) {
-      ;(await checkpoints(branch)).forget()
-      ofBranches.delete(branch)
-      ;(await repository()).remove(branch)
-    },
-    async tag({ tag, at, message, author, time }) {
-      const opened = await repository()
-      const commit = await resolveVersion(opened, at)
-      opened.tag(tag, commit, message, author, time)
-      return { commit }
     },
     resolve: async ({ at }) => resolveVersion(await repository(), at),
     async log({ from, path, limit }) {
@@ -79,6 +99,10 @@ function createAnswers(folder: string): VersionAnswers {
     async has({ at, path }) {
       const opened = await repository()
       return (await rootOf(opened, await resolveVersion(opened, at), path)) !== null
+    },
+    nearest: async ({ at, path }) => {
+      const opened = await repository()
+      return nearestFile(opened, await resolveVersion(opened, at), path)
     },
     async show({ at, path }) {
       const opened = await repository()

@@ -32,13 +32,13 @@ export interface Taken {
   /** A commit even if nothing has changed. */
   readonly always?: boolean
   /** Is called when that is committed, before anything else is. */
-  readonly then?: () => void
+  readonly onCommitted?: () => void
 }
 
 /** What of the versions calls use: the questions about the past, and the changes. */
 export interface Versions extends Pick<
   VersionAnswers,
-  'tag' | 'resolve' | 'log' | 'compare' | 'show' | 'forget' | 'turns' | 'unversioned' | 'has'
+  'tag' | 'resolve' | 'log' | 'compare' | 'show' | 'forget' | 'turns' | 'unversioned' | 'has' | 'nearest'
 > {
   /** Commits what has changed. @param by is called when its turn has come @throws OxbowError as hands and the thread do */
   commit(by: () => CommitBy | Promise<CommitBy>, signal: AbortSignal, taken?: Taken): Promise<Committed>
@@ -83,90 +83,26 @@ function createThread(folder: string): IdleThread<VersionQuestion, never> {
 
 /** Starts nothing before the first request. */
 export function createVersions(deps: VersionsDeps): Versions {
-  const { folder, sandbox, config, documentsChanged } = deps
-  const thread = createThread(folder)
+  const thread = createThread(deps.folder)
   let isUsed = false
   const ask: Ask = (name, question) => {
     isUsed = true
     return thread.ask({ name, ...question } as VersionQuestion)
   }
-  const read = readerOf(deps)
-  /** The last snapshot whose files are committed, of the workspace ('') and each branch; absent: unknown. */
-  const snapshots = new Map<string, string>()
-  let newest: Promise<unknown> = Promise.resolve()
-  const inTurn = <Value>(run: () => Promise<Value>): Promise<Value> => {
-    const mine = newest.then(run, run)
-    newest = mine
-    return mine
-  }
-  /** Named by the configuration as without versions, and versioned since a call has named them; null: to be asked. */
-  let extras: readonly string[] | null = null
-  const isLeftOut = leftOutBy(config.ignore)
-  const takeFrom = async ({ name, sandbox: from }: VersionedBranch, signal: AbortSignal, taken: Taken): Promise<string> => {
-    const since = snapshots.get(name) ?? ''
-    snapshots.delete(name)
-    const take = { ask, branch: name, hands: await from.hands('work'), config, signal }
-    if (name === '') extras ??= await ask('extras', { ignore: config.ignore })
-    const also = [...(taken.also ?? []), ...(name === '' ? (extras ?? []) : [])]
-    return takeAll({ ...take, since, also, except: taken.except?.() ?? [] })
-  }
-  const main: VersionedBranch = { name: '', sandbox }
-
-  const checkpoint = async (by: CommitBy, signal: AbortSignal, taken: Taken): Promise<Committed> => {
-    const withState = documentsChanged.since && taken.named === undefined
-    documentsChanged.since &&= !withState
-    try {
-      const state = withState ? await read() : null
-      let held = snapshots.get('')
-      if (taken.named !== undefined) {
-        if (taken.named.some(isLeftOut)) extras = null
-        await takeNamed({ ask, branch: '', hands: await sandbox.hands('work'), config, signal }, taken.named)
-      } else if (taken.only === 'state') await ask('begin', { branch: '', whole: false, except: [] })
-      else {
-        held = await takeFrom(main, signal, taken)
-        if (taken.also !== undefined) extras = null
-      }
-      snapshots.delete('')
-      const committed = await ask('commit', { branch: '', facts: by, state, always: taken.always === true })
-      if (held !== undefined) snapshots.set('', held)
-      return committed
-    } catch (error) {
-      documentsChanged.since ||= withState
-      throw error
-    }
-  }
   return {
-    commit: (by, signal, taken = {}) =>
-      inTurn(async () => {
-        const committed = await checkpoint(await by(), signal, taken)
-        taken.then?.()
-        return committed
-      }),
-    commitBranch: (branch, by, signal) =>
-      inTurn(async () => {
-        const taken = await takeFrom(branch, signal, {})
-        const committed = await ask('commit', { branch: branch.name, facts: by, state: null, always: false })
-        snapshots.set(branch.name, taken)
-        return committed
-      }),
-    merge: (question) => inTurn(() => ask('merge', question)),
-    undo: (question) => inTurn(() => ask('undo', question)),
+    ...createCommits(deps, ask),
     turns: (question) => ask('turns', question),
     unversioned: (question) => ask('unversioned', question),
-    forget: ({ branch }) =>
-      inTurn(async () => {
-        snapshots.delete(branch)
-        await ask('forget', { branch })
-      }),
-    async restoreFiles(commit, changes, call, signal, into = sandbox) {
+    async restoreFiles(commit, changes, call, signal, into = deps.sandbox) {
       const hands = await into.hands('work')
-      const mounts = into === sandbox ? deps.mounts() : []
+      const mounts = into === deps.sandbox ? deps.mounts() : []
       await restoreFiles({ ask, hands, mounts, commit, changes, call, signal })
     },
     tag: (question) => ask('tag', question),
     resolve: (question) => ask('resolve', question),
     log: (question) => ask('log', question),
     compare: (question) => ask('compare', question),
+    nearest: (question) => ask('nearest', question),
     has: (question) => ask('has', question),
     show: (question) => ask('show', question),
     async close() {
@@ -174,6 +110,94 @@ export function createVersions(deps: VersionsDeps): Versions {
       if (isUsed) await ask('keep', {}).catch(() => {})
       await thread.close()
     },
+  }
+}
+
+/** One commit after the other. */
+function createCommits(deps: VersionsDeps, ask: Ask): Pick<Versions, 'commit' | 'commitBranch' | 'merge' | 'undo' | 'forget'> {
+  const { sandbox, documentsChanged } = deps
+  const read = readerOf(deps)
+  const { take, takeNamed: takeByName, drop } = createTaker(deps, ask)
+  let newest: Promise<unknown> = Promise.resolve()
+  const inTurn = <Value>(run: () => Promise<Value>): Promise<Value> => {
+    const mine = newest.then(run, run)
+    newest = mine
+    return mine
+  }
+  const checkpoint = async (by: CommitBy, signal: AbortSignal, taken: Taken): Promise<Committed> => {
+    const withState = documentsChanged.since && taken.named === undefined
+    documentsChanged.since &&= !withState
+    try {
+      const state = withState ? await read() : null
+      let hold = (): void => {}
+      if (taken.named !== undefined) await takeByName(taken.named, signal)
+      else if (taken.only === 'state') await ask('begin', { branch: '', whole: false, except: [] })
+      else hold = await take({ name: '', sandbox }, signal, taken)
+      const committed = await ask('commit', { branch: '', facts: by, state, always: taken.always === true })
+      hold()
+      return committed
+    } catch (error) {
+      documentsChanged.since ||= withState
+      // The checkpoint is dropped, and with it what was listed for it.
+      drop('')
+      throw error
+    }
+  }
+  return {
+    commit: (by, signal, taken = {}) =>
+      inTurn(async () => {
+        const committed = await checkpoint(await by(), signal, taken)
+        taken.onCommitted?.()
+        return committed
+      }),
+    commitBranch: (branch, by, signal) =>
+      inTurn(async () => {
+        const hold = await take(branch, signal, {})
+        const committed = await ask('commit', { branch: branch.name, facts: by, state: null, always: false })
+        hold()
+        return committed
+      }),
+    merge: (question) => inTurn(() => ask('merge', question)),
+    undo: (question) => inTurn(() => ask('undo', question)),
+    forget: ({ branch }) =>
+      inTurn(async () => {
+        drop(branch)
+        await ask('forget', { branch })
+      }),
+  }
+}
+
+interface Taker {
+  /** Takes all that has changed. @returns is called once it is committed */
+  take(branch: VersionedBranch, signal: AbortSignal, taken: Taken): Promise<() => void>
+  /** Takes files of the workspace by name. */
+  takeNamed(paths: readonly string[], signal: AbortSignal): Promise<void>
+  /** Forgets what is committed of a branch: all its files are listed again. */
+  drop(branch: string): void
+}
+
+function createTaker({ config, sandbox }: VersionsDeps, ask: Ask): Taker {
+  /** The last snapshot whose files are committed, of the workspace ('') and each branch; absent: unknown. */
+  const snapshots = new Map<string, string>()
+  /** Named by the configuration as without versions, and versioned since a call has named them; null: to be asked. */
+  let extras: readonly string[] | null = null
+  const isLeftOut = leftOutBy(config.ignore)
+  return {
+    async take({ name, sandbox: from }, signal, taken) {
+      const since = snapshots.get(name) ?? ''
+      snapshots.delete(name)
+      const hands = await from.hands('work')
+      if (name === '') extras ??= await ask('extras', { ignore: config.ignore })
+      const also = [...(taken.also ?? []), ...(name === '' ? (extras ?? []) : [])]
+      const held = await takeAll({ ask, branch: name, hands, config, signal, since, also, except: taken.except?.() ?? [] })
+      if (taken.also !== undefined) extras = null
+      return () => void snapshots.set(name, held)
+    },
+    async takeNamed(paths, signal) {
+      if (paths.some(isLeftOut)) extras = null
+      await takeNamed({ ask, branch: '', hands: await sandbox.hands('work'), config, signal }, paths)
+    },
+    drop: (branch) => void snapshots.delete(branch),
   }
 }
 

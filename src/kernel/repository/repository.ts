@@ -7,7 +7,7 @@ import * as fs from 'node:fs'
 import { join } from 'node:path'
 import git from 'isomorphic-git'
 import { OxbowError, writeWhole } from '../../types/index.ts'
-import { maxPendingPackBytes } from '../limits.ts'
+import { maxLogScan, maxPendingPackBytes } from '../limits.ts'
 import type { Labels } from '../stages/policy.ts'
 import { labelsOfTag } from './message-labels.ts'
 import { joinPacks, type ObjectKind, objectId, type PackedObject, packObject, writePack } from './pack-file.ts'
@@ -72,7 +72,15 @@ export async function openRepository(folder: string): Promise<Repository> {
   const { add, drop, flush } = createPending(packs)
   const { read, expand, tags, forget } = createReader(folder)
   const head = (branch = ''): string | null => readRef(join(folder, refOf(branch)))
-  const commitFacts = async (oid: string): Promise<CommitFacts> => decodeCommit(oid, (await read(oid, 'commit')).toString())
+  /** A log or an undo goes through thousands of commits, and a pack is slow to read. */
+  const known = new Map<string, CommitFacts>()
+  const note = (oid: string, text: string): CommitFacts => {
+    const facts = decodeCommit(oid, text)
+    if (known.size >= maxLogScan) known.clear()
+    known.set(oid, facts)
+    return facts
+  }
+  const commitFacts = async (oid: string): Promise<CommitFacts> => known.get(oid) ?? note(oid, (await read(oid, 'commit')).toString())
   return {
     head,
     commitFacts,
@@ -81,7 +89,9 @@ export async function openRepository(folder: string): Promise<Repository> {
     add,
     drop,
     commit(commit, branch = '') {
-      const oid = add('commit', Buffer.from(encodeCommit(commit)))
+      const text = encodeCommit(commit)
+      const oid = add('commit', Buffer.from(text))
+      note(oid, text)
       flush()
       if (branch !== '') fs.mkdirSync(join(folder, 'refs/heads/files'), { recursive: true })
       writeRef(join(folder, refOf(branch)), oid)

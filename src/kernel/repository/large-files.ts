@@ -8,7 +8,7 @@ import { closeSync, existsSync, fsyncSync, mkdirSync, openSync, readSync, rename
 import { join } from 'node:path'
 
 /** What stands for the content of a file. `kept`: it is beside the repository; `none`: there is no version of it. */
-export type Pointer = { readonly kind: 'kept'; readonly sha256: string; readonly bytes: number } | { readonly kind: 'none' }
+type Pointer = { readonly kind: 'kept'; readonly sha256: string; readonly bytes: number } | { readonly kind: 'none' }
 
 const maxPointerBytes = 200
 

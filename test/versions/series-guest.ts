@@ -1,0 +1,123 @@
+/** A guest of a random series: the real versions and operations of hands, without a sandbox, a store and turns. */
+import { cpSync } from 'node:fs'
+import { fileOperations } from '../../src/hands/files/file-operations.ts'
+import { openSnapshots } from '../../src/hands/find/snapshot-folder.ts'
+import { openArchives } from '../../src/hands/archive/unpack-folder.ts'
+import { createPathLocks } from '../../src/hands/files/path-locks.ts'
+import { createUploads } from '../../src/hands/transfer/put-file.ts'
+import { undoCalls } from '../../src/kernel/versions/undo-calls.ts'
+import { createVersioning, type Versioning } from '../../src/kernel/versions/versioning.ts'
+import { type CallContext, type Caller, type Failure, type Hands, OxbowError, type Sandbox, toError } from '../../src/types/index.ts'
+
+const patience = <T>(work: Promise<T>): Promise<T> => work
+const signal = new AbortController().signal
+
+export interface Undone {
+  readonly text: string
+  readonly undo: string
+  readonly conflicts: readonly { readonly path: string }[]
+}
+
+export interface SeriesGuest {
+  /** What the next command does. */
+  command(work: () => Promise<void>): void
+  handsOf(turn: string): Hands
+  /** The turn ends, and is committed. */
+  end(turn: string): Promise<void>
+  /** @returns null: it was refused */
+  undo(input: { readonly turn: string }, id: string): Promise<Undone | null>
+  /** Commits what a killed guest has left. */
+  recover(): Promise<void>
+  stop(): Promise<void>
+  /** Takes a copy of the versions as a kill would leave them now. */
+  kill(copy: string): void
+}
+
+export function startGuest(shared: string, folder: string): SeriesGuest {
+  const roots = [{ virtual: '/shared', real: shared }]
+  let command: () => Promise<void> = async () => {}
+  const locks = createPathLocks()
+  const handlers = {
+    ...fileOperations(roots, createUploads(roots), locks),
+    ...openSnapshots(roots),
+    ...openArchives(roots, locks).ops,
+    exec: async () => command(),
+  }
+  const hands = {
+    async ask(op: keyof typeof handlers, input: never) {
+      try {
+        return await (handlers[op] as (...args: unknown[]) => Promise<unknown>)(input, signal)
+      } catch (error) {
+        if (error instanceof Error && 'failure' in error) throw toError(error.failure as Failure)
+        throw error
+      }
+    },
+  } as unknown as Hands
+  const { versioning, listeners } = startVersioning(folder, hands)
+  const [, undoCall] = undoCalls({
+    versioning,
+    documents,
+    restored: async () => {},
+    store,
+    registry: { find: () => undefined },
+  } as never)
+  const stop = async (): Promise<void> => {
+    await versioning.settle()
+    await versioning.close()
+  }
+  return {
+    command: (work) => void (command = work),
+    handsOf: (turn) => versioning.changes.hands(hands, callerOf(turn), patience),
+    async end(turn) {
+      for (const listener of listeners) listener({ call: turn } as never)
+      await versioning.settle()
+    },
+    async undo({ turn }, id) {
+      const context = { id, caller: callerOf(''), clock, signal } as unknown as CallContext
+      try {
+        const { output, text } = await undoCall!.run({ turn, redo: false, apply: true }, context)
+        return { ...(output as Undone), text: text ?? '' }
+      } catch (error) {
+        if (error instanceof OxbowError && (error.code === 'not_found' || error.code === 'tool_failed')) return null
+        throw error
+      }
+    },
+    recover: () => versioning.recover(),
+    stop,
+    kill: (copy) => cpSync(folder, copy, { recursive: true }),
+  }
+}
+
+const clock = { now: () => Date.now(), monotonicMs: () => performance.now() }
+const store = { records: async () => [], documentCategories: async () => [] }
+const documents = { all: async () => [], put: async () => {} }
+
+function startVersioning(
+  folder: string,
+  hands: Hands,
+): { readonly versioning: Versioning; readonly listeners: ((record: never) => void)[] } {
+  const listeners: ((record: never) => void)[] = []
+  const versioning: Versioning = createVersioning({
+    user: 'ada' as never,
+    versionsFolder: folder,
+    sandbox: { status: { files: true }, hands: async () => hands } as unknown as Sandbox,
+    store: store as never,
+    documents: documents as never,
+    config: { enabled: true, max_file_mb: 0.1, ignore: ['skipped'] },
+    clock,
+    background: () => ({
+      run: async (_session, _name, input) => {
+        const { turn, only_state: onlyState } = input as { turn: string; only_state: boolean }
+        await versioning.endTurn(turn, onlyState)
+        return null
+      },
+    }),
+    events: { onTurnEnd: (listener) => void listeners.push(listener) },
+  })
+  return { versioning, listeners }
+}
+
+function callerOf(turn: string): Caller {
+  const who = { user: 'ada', actor: turn === '' ? 'user:ada' : 'agent:ox', session: 's', turn, process: '' }
+  return { ...who, rights: new Set(), audience: 'model' } as unknown as Caller
+}
