@@ -61,6 +61,8 @@ export async function undoTurn(repository: Repository, large: LargeFiles, { turn
   }
   for (const path of await brokenRepositories(repository, ourTree, steps, writes)) conflicts.set(path, 'its repository has changed since')
   const work = await fromTree(repository, ourTree)
+  for (const path of await keptMoves(repository, ourTree, steps, { conflicts, writes }))
+    conflicts.set(path, 'it was moved here, and there is another file where it was')
   const kept = writes.filter(({ path }) => !conflicts.has(path))
   for (const { path, why } of putAll(work, kept)) conflicts.set(path, why)
   const tree = work.write((content) => repository.add('tree', content))
@@ -160,6 +162,22 @@ async function brokenRepositories(
     if (!isSame(now, newest!.after) && !isSame(now, newest!.before)) changed.add(repositoryOf(path))
   }
   return writes.filter(({ path }) => changed.has(repositoryOf(path))).map(({ path }) => path)
+}
+
+/** @returns files that the turn has moved from where they cannot be brought back: taken back here, they would be nowhere */
+async function keptMoves(
+  repository: Repository,
+  ourTree: string,
+  steps: ReadonlyMap<string, readonly Step[]>,
+  { conflicts, writes }: { readonly conflicts: ReadonlyMap<string, string>; readonly writes: readonly Write[] },
+): Promise<readonly string[]> {
+  const homeless = new Set([...conflicts.keys()].flatMap((path) => (steps.get(path) ?? []).map(({ before }) => before?.oid)))
+  const kept: string[] = []
+  for (const { path } of writes) {
+    const now = await entryAt(repository, ourTree, path)
+    if (now !== null && homeless.has(now.oid)) kept.push(path)
+  }
+  return kept
 }
 
 /** A turn that has versions, or an undo. */
