@@ -18,6 +18,8 @@ import type { LastingGuest } from './lasting-guest.ts'
 
 /** How often the runner receives the head of the journal, if it has changed. */
 const headIntervalMs = 10_000
+/** The first time: an audit would miss the heads of a journal that is new. */
+const firstHeadMs = 500
 
 /** With 16, as the main thread has, each thread of a busy guest takes 5 MB more and is no faster. */
 const threadYoungMegabytes = 2
@@ -156,6 +158,7 @@ async function serve(received: GuestEnvelope, { ended, onLine }: Input): Promise
     report({ type: 'head', ...head })
   }
   const timer = setInterval(() => void reportHead(), headIntervalMs)
+  setTimeout(() => void reportHead(), firstHeadMs).unref()
 
   const lost = await Promise.race([ended, stopped, guest.lost.then((error) => ({ error }))])
   clearInterval(timer)

@@ -55,7 +55,11 @@ export function openFingerprints(roots: readonly Root[], running: () => number):
       while (walk.next(surveyAtOnce));
       const changed = changesIn(before.stamps, walk.stamps, before.except)
       if (changed.length === 0) return
-      throw failed('tool_failed', `${changed.join(', ')} changed after this was allowed. Nothing was run.`, 'Repeat the call; the person is asked again.')
+      throw failed(
+        'tool_failed',
+        `${changed.join(', ')} changed after this was allowed. Nothing was run.`,
+        'Repeat the call; the person is asked again.',
+      )
     },
   }
 }

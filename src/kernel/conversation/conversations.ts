@@ -215,7 +215,7 @@ export function toItem(record: FoldInput, generationOf: (generation: CallId) => 
     const part = generation === undefined ? undefined : toolCallsOf(generation)[place.index]
     if (part === undefined || !isFinal(record.phase)) return null
     const ok = body.status === 'ok' && body.ok !== false
-    return toolResult(record.call, part, { ok, text: body.text ?? '', labels: body.labels, files: body.files })
+    return toolResult(record.call, part, { ok, text: body.text ?? '', labels: body.labels, files: filesIn(body.files) })
   }
   if (record.name !== 'model.generate' || record.phase !== 'outcome' || body.message === undefined) return null
   const item = conversationItem(record.call, body.message)
@@ -285,6 +285,11 @@ export function carriesConversation({
   if (name === 'turn.send') return phase === 'started' || (phase === 'outcome' && body['status'] !== 'ok' && body['status'] !== 'merged')
   if (name === 'model.generate') return phase === 'outcome' && body['message'] !== undefined
   return name === recallName && phase === 'outcome' && body['status'] === 'ok' && body['text'] !== ''
+}
+
+/** A call may record a field of this name that is none of the files which a result shows, such as a count. */
+function filesIn(files: unknown): readonly KeptFile[] | undefined {
+  return Array.isArray(files) ? (files as readonly KeptFile[]) : undefined
 }
 
 /** Where a forked session's history continues: in `parent`, from `forked` downwards. */

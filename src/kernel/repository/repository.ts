@@ -102,7 +102,10 @@ export async function openRepository(folder: string): Promise<Repository> {
     tag(name, commit, message, author, at) {
       const path = join(folder, 'refs', 'tags', name)
       if (!isTagName(name))
-        throw refused(`${JSON.stringify(name)} cannot be the name of a tag.`, 'Use letters, digits, dots, dashes and slashes.')
+        throw refused(
+          `${JSON.stringify(name)} cannot be the name of a tag.`,
+          'Use letters, digits, dots, dashes and slashes, and no name that could be a version.',
+        )
       if (fs.existsSync(path)) throw refused(`There is already a tag ${name}.`, 'Choose another name; oxbow log shows the tags.')
       const oid = add('tag', Buffer.from(`object ${commit}\ntype commit\ntag ${name}\ntagger ${person(author, at)}\n\n${message}\n`))
       flush()
@@ -225,6 +228,9 @@ function readRef(path: string): string | null {
 function isTagName(name: string): boolean {
   return (
     name !== 'HEAD' &&
+    // Such a name would stand in the place of a version.
+    !/^[0-9a-f]{4,40}$/i.test(name) &&
+    !/^refs\//i.test(name) &&
     name.length <= 100 &&
     /^[a-z0-9][a-z0-9._-]*(?:\/[a-z0-9][a-z0-9._-]*)*$/i.test(name) &&
     !/\.\.|\.lock(?:\/|$)|\.(?:\/|$)/.test(name)

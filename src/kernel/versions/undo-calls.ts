@@ -114,9 +114,7 @@ async function targetOf(deps: UndoCallDeps, { turn, redo }: UndoInput): Promise<
   const isUndo = ({ undoes }: VersionedTurn): boolean => undoes !== '' && (byId.get(undoes)?.undoes ?? '') === ''
   const found = turns.find((one) => !one.undone && !deps.versioning.isRunning(one.turn) && (redo ? isUndo(one) : one.undoes === ''))
   if (found !== undefined) return found
-  const message = redo
-    ? 'Nothing to redo.'
-    : 'There is no turn to undo: none has changed files or saved documents, or all are undone.'
+  const message = redo ? 'Nothing to redo.' : 'There is no turn to undo: none has changed files or saved documents, or all are undone.'
   throw new OxbowError('not_found', message, { hint: 'oxbow log lists the versions.' })
 }
 
