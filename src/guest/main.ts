@@ -18,7 +18,7 @@ import type { LastingGuest } from './lasting-guest.ts'
 
 /** How often the runner receives the head of the journal, if it has changed. */
 const headIntervalMs = 10_000
-/** The first time: an audit would miss the heads of a journal that is new. */
+/** The same for the first record of a new journal: an audit would say that its heads were removed. */
 const firstHeadMs = 500
 
 /** With 16, as the main thread has, each thread of a busy guest takes 5 MB more and is no faster. */
@@ -158,10 +158,11 @@ async function serve(received: GuestEnvelope, { ended, onLine }: Input): Promise
     report({ type: 'head', ...head })
   }
   const timer = setInterval(() => void reportHead(), headIntervalMs)
-  setTimeout(() => void reportHead(), firstHeadMs).unref()
+  const first = setInterval(() => void reportHead().then(() => lastSeq > 0 && clearInterval(first)), firstHeadMs)
 
   const lost = await Promise.race([ended, stopped, guest.lost.then((error) => ({ error }))])
   clearInterval(timer)
+  clearInterval(first)
   idleMemory.close()
   await reportHead()
   await guest.close()

@@ -108,7 +108,8 @@ export function createHeadAudit(user: string, seal: HeadSeal, isShared: boolean)
       const isComplete = upTo === Infinity
       const ofFile = faults.filter(({ index }) => index >= decisive).map(({ seq, why }) => ({ seq, why }))
       return {
-        ...{ checked: checked.length, others: others.length },
+        checked: checked.length,
+        others: others.length,
         chained_from: heads.find((head) => head?.n !== undefined)?.seq ?? null,
         bad: [...ofFile, ...checked.flatMap(judge), ...(isComplete ? [...unsigned(counting), ...untold()] : [])],
         restores: heads.flatMap((head) =>
