@@ -105,13 +105,12 @@ export function createHeadAudit(user: string, seal: HeadSeal, isShared: boolean)
         (head, index): head is SignedHead => head !== null && index >= decisive && (head.restore === undefined || index === decisive),
       )
       const checked = counting.filter(({ seq }) => seq < upTo)
-      const isComplete = upTo === Infinity
       const ofFile = faults.filter(({ index }) => index >= decisive).map(({ seq, why }) => ({ seq, why }))
       return {
         checked: checked.length,
         others: others.length,
         chained_from: heads.find((head) => head?.n !== undefined)?.seq ?? null,
-        bad: [...ofFile, ...checked.flatMap(judge), ...(isComplete ? [...unsigned(counting), ...untold()] : [])],
+        bad: [...ofFile, ...checked.flatMap(judge), ...(upTo === Infinity ? [...unsigned(counting), ...untold()] : [])],
         restores: heads.flatMap((head) =>
           head?.restore !== undefined && tookPlace(head)
             ? [{ at: head.at, by: head.restore.by, from: head.restore.from.seq, to: head.seq, fault: head.restore.fault }]
