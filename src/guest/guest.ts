@@ -306,7 +306,7 @@ function withLastHead(store: Store): { readonly store: Store; readonly head: Sto
     last = await store.head().catch(() => null)
     await store.close()
   }
-  return { store: { ...store, close }, head: async () => last ?? store.head() }
+  return { store: Object.assign(Object.create(store) as Store, { close }), head: async () => last ?? store.head() }
 }
 
 /** Secrets by the name that replaces them in everything that leaves, and where those that are found are kept. */

@@ -26,7 +26,7 @@ import {
   toFailure,
 } from '../types/index.ts'
 import { erasureBody } from './audit/erasures.ts'
-import { withRow } from './audit/session-row.ts'
+import { rowMark } from './audit/session-row.ts'
 import { carriesConversation } from './conversation/conversations.ts'
 import { maxErasedAtOnce, maxHeldEpochs, maxLostIntents, maxRecordsBehind } from './limits.ts'
 import type { Sessions } from './sessions.ts'
@@ -130,7 +130,8 @@ export function createJournal({ store, clock, project }: JournalDeps): Journal {
     const entries = received.map(listeners.withoutSecrets)
     const at = clock.now()
     const changes = entries.map((entry, index) => project(entry, at, index))
-    const [records, projections] = [entries.map((entry, index) => recordOf(entry, at, changes[index])), changes.flat()]
+    const marked = entries.map((entry, index) => withRow(entry, changes[index]))
+    const [records, projections] = [marked.map((entry) => recordOf(entry, at)), changes.flat()]
     const fence = options.fence ?? epochs.fenceOf(entries[0]?.caller.session ?? '')
     if (options.unique !== true) entries.forEach(listeners.observe)
     try {
@@ -140,7 +141,7 @@ export function createJournal({ store, clock, project }: JournalDeps): Journal {
       // The store accepts appends in order; a refusal may come sooner.
       newest = writing.then(written, () => (written(), earlier))
       const appended = await writing
-      if (!appended.duplicate) entries.forEach((entry, i) => listeners.publish(view(entry, at, appended.firstSeq + i)))
+      if (!appended.duplicate) marked.forEach((entry, i) => listeners.publish(view(entry, at, appended.firstSeq + i)))
       return appended
     } catch (error) {
       // A stale epoch refuses one append; any other error is a failure of the store.
@@ -251,11 +252,15 @@ function createLostCalls() {
   }
 }
 
-function recordOf({ caller, call, name, phase, body }: Entry, at: number, changes: readonly Projection[] = []): NewRecord {
-  const { actor, session, turn } = caller
-  const text = JSON.stringify(body)
+/** @returns the entry, whose body says which row of a session it leaves: followers see what is stored */
+function withRow(entry: Entry, changes: readonly Projection[] = []): Entry {
   const row = changes.findLast((change) => change.kind === 'session')?.session
-  return { at, actor, session, turn, call, name, phase, body: row === undefined ? text : withRow(text, row) }
+  return row === undefined ? entry : { ...entry, body: { ...entry.body, session_row: [row.id, rowMark(row)] } }
+}
+
+function recordOf({ caller, call, name, phase, body }: Entry, at: number): NewRecord {
+  const { actor, session, turn } = caller
+  return { at, actor, session, turn, call, name, phase, body: JSON.stringify(body) }
 }
 
 function view({ caller, call, name, phase, body }: Entry, at: number, seq: number): RecordView {

@@ -63,7 +63,12 @@ test('an agent with the right sees a page fenced as data, and it is untrusted on
   await using web = await startOxen()
   const site = `http://127.0.0.1:${web.port}/`
   await using model = await startModel(opening(site, 'http://169.254.169.254/', 'file:///etc/passwd'))
-  const config = { model: model.config, agent: { rights: ['browser.use'] }, egress: { allow: [`127.0.0.1:${web.port}`] } }
+  const config = {
+    model: model.config,
+    agent: { rights: ['browser.use'] },
+    egress: { allow: [`127.0.0.1:${web.port}`] },
+    flow: { new_host: 'allow' },
+  }
   await using guest = startGuest({ workspace, config })
   using terminal = await openReady(guest, workspace)
   assert.equal((await (await openConversation(terminal)).say('Look.')).status, 'ok')

@@ -77,7 +77,7 @@ test('an agent with the right reaches what the egress lets it, and nothing behin
   const site = `http://127.0.0.1:${web.port}`
   const closed = [`http://127.0.0.2:${web.port}/page`, 'http://[::ffff:127.0.0.1]/', 'http://10.0.0.1/', 'file:///etc/passwd']
   await using model = await startModel(fetching(`${site}/old`, `${site}/trap`, ...closed))
-  const config = { model: model.config, agent: { rights }, egress: { allow: [`127.0.0.1:${web.port}`] } }
+  const config = { model: model.config, agent: { rights }, egress: { allow: [`127.0.0.1:${web.port}`] }, flow: { new_host: 'allow' } }
   await using guest = startGuest({ workspace, config })
   using terminal = await openReady(guest, workspace)
   assert.equal((await (await openConversation(terminal)).say('Read it.')).status, 'ok')

@@ -97,7 +97,7 @@ describe('the HTTP API', () => {
     assert.equal((await ask('GET', '/api/v1/files/..%2F..%2Finternal%2Foxbow.db')).body.code, 'path_refused')
     assert.equal((await ask('POST', '/api/v1/versions', { body: { message: 'First' } })).status, 201)
     await ask('DELETE', '/api/v1/files/notes/a%20b.txt')
-    const restored = await ask('POST', '/api/v1/versions/HEAD/restore', { body: { path: 'notes', apply: true } })
+    const restored = await ask('POST', '/api/v1/versions/HEAD~1/restore', { body: { path: 'notes', apply: true } })
     assert.equal(restored.body.total, 1)
   })
 

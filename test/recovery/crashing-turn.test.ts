@@ -66,7 +66,7 @@ void test('a turn in which the guest crashed twice ends with an error and is not
   using terminal = await connect(guest, workspace)
   const end = await endOf(terminal, sent)
   assert.equal(end.status, 'failed')
-  assert.match(end.text, /ended unexpectedly each time/)
+  assert.match(end.text, /crashed every time/)
   await terminal.expect('ack', 'send_turn', { session: sent.session, client_id: newId(), text: 'hello' })
   await terminal.record(
     ({ name, phase, body }) => name === 'turn.send' && phase === 'outcome' && (body as { reply?: string }).reply === 'hello',

@@ -163,8 +163,9 @@ function assertAgents(agents: readonly Agent[], workspace: TestWorkspace, { entr
   const parked = new Set(entries.filter(({ phase }) => phase === 'parked').map(({ call }) => call))
   for (const call of parked) {
     const allowed = of(call).filter(({ phase, body }) => phase === 'decided' && (body as { allow?: boolean }).allow === true)
-    // A crash may have come between the decision and its use: then it is used once, or the call ends as unknown.
-    assert.equal(allowed.length, 1, `${call} was decided ${allowed.length} times`)
+    // A crash may have come between the decision and its use: then it is used once, or the call ends as unknown. Files that changed since
+    // the question are asked about again.
+    assert.ok(allowed.length >= 1, `${call} was not decided`)
     assert.equal(of(call).filter(({ phase }) => phase === 'intent').length, 1, `${call} began once`)
   }
 }

@@ -14,11 +14,7 @@ export function rowMark(row: SessionRow): string {
 
 const markLength = 32
 
-/** @returns the body of a record, as JSON, with the row that it leaves */
-export function withRow(body: string, row: SessionRow): string {
-  return `${body.slice(0, -1)}${body === '{}' ? '' : ','}"session_row":${JSON.stringify([row.id, rowMark(row)])}}`
-}
-
+/** The journal puts it last. */
 const atEnd = /"session_row":\["([^"\\]+)","([0-9a-f]{32})"\]\}$/
 
 /** @returns which session's row a record left, and its mark */

@@ -144,7 +144,8 @@ function opens({ why: { closeness, exact, vectorScore }, passage: { terms, entry
   const { kind, telling, owners } = need
   const has = new Set(wordPart(terms).split(' '))
   const covered = telling.filter((term) => has.has(term)).length / telling.length
-  if (kind === 'personal' || owners.some((owner) => has.has(owner))) {
+  // A document was put there to be consulted.
+  if (kind === 'personal' || entry.kind === 'document' || owners.some((owner) => has.has(owner))) {
     if (closeness !== null) return closeness >= leastPersonalCloseness
     return covered >= leastPersonalCoverage || (vectorScore ?? 0) >= leastNearness
   }

@@ -20,8 +20,8 @@ export const sdkVersion = '1.0.0'
 /** Families of our own calls: `NAME.ACTION` of a plugin must be none of them. A test compares it with the calls that there are. */
 export const reservedNames: ReadonlySet<string> = new Set(
   (
-    'a2a access acp agent approval attachment audit branch browser budget call client coder command config data definition events exec file flow graph guest hook key mcp ' +
-    'media memory model output plugin remote resources role runtime schedule scratchpad secret server session shell skill state store system task ' +
+    'a2a access acp agent approval attachment audit branch browser budget call client coder command config data definition events exec file flow folder graph guest hook key mcp ' +
+    'media memory model output plugin refusal remote resources role runtime schedule scratchpad secret server session shell skill state store system task ' +
     'text time tool turn usage user vault version web'
   ).split(' '),
 )
