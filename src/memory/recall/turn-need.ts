@@ -66,7 +66,7 @@ const theirs = [
 const contraction = /^(?:what|where|who|when|how|that|it|there|here|let|she|he|everything|nothing)$/iu
 
 export function readNeed(message: string): TurnNeed {
-  const text = material.exec(message)?.[0] ?? message
+  const text = (material.exec(message)?.[0] ?? message).replaceAll(secretHandle, ' ')
   const telling = tellingTerms(text)
   const owners = [...text.matchAll(/(\p{L}{2,})['’]s\b/gu)].flatMap(([, word = '']) =>
     contraction.test(word) ? [] : [stem(word.toLowerCase())],
@@ -154,6 +154,9 @@ function opens({ why: { closeness, exact, vectorScore }, passage: { terms, entry
   if (closeness === null) return covered >= (unspaced.test(telling.join('')) ? leastPersonalCoverage : leastCoverageAlone)
   return covered >= leastCoverage && closeness >= leastPlainCloseness
 }
+
+/** What stands for a secret says nothing of what a message is about. */
+const secretHandle = /\[secret:[^\]\s]*\]/g
 
 /** Scripts of which a word has several terms. */
 const unspaced =
