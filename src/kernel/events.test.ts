@@ -113,7 +113,9 @@ void describe('a follower that leaves while past records are sent', () => {
   void it('stops the reading', async () => {
     const store = await openMemoryStore({ user })
     const { seq: _, ...record } = outcome(1)
-    await store.append({ records: Array.from({ length: 2 * followPage }, () => ({ ...record, body: '{}' })) })
+    await store.append({
+      records: Array.from({ length: 2 * followPage }, (_none, at) => ({ ...record, call: `c${at}` as CallId, body: '{}' })),
+    })
     let pages = 0
     const counting = (...given: Parameters<Store['records']>) => (pages++, store.records(...given))
     const events = createEvents(Object.assign(Object.create(store) as Store, { records: counting }), () => [])
@@ -131,8 +133,9 @@ void describe('a follower of many past records while many new ones arrive', () =
   void it('receives each once, and at most one page of the journal is buffered for it', async () => {
     const store = await openMemoryStore({ user })
     const { seq: _, ...record } = outcome(1)
+    let calls = 0
     const happens = async (): Promise<void> => {
-      const { firstSeq } = await store.append({ records: [{ ...record, body: '{}' }] })
+      const { firstSeq } = await store.append({ records: [{ ...record, call: `c${calls++}` as CallId, body: '{}' }] })
       events.publish({ ...outcome(firstSeq), body: { held: true } })
     }
     const most = followPage * 3

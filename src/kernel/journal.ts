@@ -112,11 +112,10 @@ interface JournalListener {
 export function createJournal({ store, clock, project }: JournalDeps): Journal {
   const listeners = createListeners()
   let failure: Failure | null = null
-  const epochs = createEpochs(listeners.stale)
+  const [epochs, lost] = [createEpochs(listeners.stale), createLostCalls()]
   let newest: Promise<void> = Promise.resolve()
   let [waiting, erasures] = [0, 0]
   const written = (): void => void (waiting -= 1)
-  const lost = createLostCalls()
 
   const fail = (error: unknown): void => {
     if (failure !== null) return
@@ -130,8 +129,8 @@ export function createJournal({ store, clock, project }: JournalDeps): Journal {
     const entries = received.map(listeners.withoutSecrets)
     const at = clock.now()
     const changes = entries.map((entry, index) => project(entry, at, index))
-    const marked = entries.map((entry, index) => withRow(entry, changes[index]))
-    const [records, projections] = [marked.map((entry) => recordOf(entry, at)), changes.flat()]
+    const [marked, projections] = [entries.map((entry, index) => withRow(entry, changes[index])), changes.flat()]
+    const records = marked.map((entry) => recordOf(entry, at))
     const fence = options.fence ?? epochs.fenceOf(entries[0]?.caller.session ?? '')
     if (options.unique !== true) entries.forEach(listeners.observe)
     try {
