@@ -102,7 +102,7 @@ export function createGate(given: GateDeps): Gate {
   const deps = { ...given, refused: lazyRefused(given) }
   const flights = createFlights()
   const start: Gate['start'] = (caller, name, input, options) =>
-    flights({ id: options.id, caller, name }, (isTaken) => {
+    flights({ id: options.id, caller, name, resumed: options.resumed === true }, (isTaken) => {
       const intended = Promise.withResolvers<Intended | null>()
       const outcome = passGate(deps, { ...whileHeld(options, caller), caller, isTaken, onIntended: intended.resolve }, name, input)
       // A store failure before the intent rejects the acknowledgement too.

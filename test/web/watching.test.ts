@@ -93,9 +93,6 @@ describe('the pages that watch', { skip: noChromium }, () => {
       script,
       config: { approval: { privileged: 'allow' }, resources: { cpu_percent: 100, load_per_processor: 1_000, interval_s: 1 } },
     })
-    await rig.kill()
-    seedUsage(rig.workspace.database)
-    await rig.restart()
     writeFileSync(join(rig.workspace.shared, hostile), 'hello\n')
     session = (await rig.call<{ id: string }>('session.create', { title: 'Garden' })).id
     for (const text of ['Plan the garden', 'Add tomatoes']) {
@@ -160,6 +157,10 @@ describe('the pages that watch', { skip: noChromium }, () => {
 
   it('Now shows what runs while it does, and stops it', async () => {
     const { page } = rig
+    // Last, because with use that nobody recorded the journal does not verify.
+    await rig.kill()
+    seedUsage(rig.workspace.database)
+    await rig.restart()
     await open('/now', 'Now')
     await page.getByText('Nothing runs').waitFor()
     const turn = rig.call('turn.send', { text: 'Think', session })

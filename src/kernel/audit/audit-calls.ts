@@ -184,15 +184,14 @@ function createVerifier({ store, journal }: AuditCallDeps): Verifier {
     const state: Checking = { began: clock.now(), total: (await store.head()).seq, done: 0, stop: new AbortController() }
     checking = state
     // Other sessions go on meanwhile.
-    const slowly: Store = {
-      ...store,
-      async records(query) {
-        state.stop.signal.throwIfAborted()
-        state.done = Math.max(state.done, query.after ?? 0)
-        await yieldToEventLoop()
-        return store.records({ ...query, limit: Math.min(query.limit, auditPage) })
-      },
+    const records: Store['records'] = async (query) => {
+      state.stop.signal.throwIfAborted()
+      state.done = Math.max(state.done, query.after ?? 0)
+      await yieldToEventLoop()
+      return store.records({ ...query, limit: Math.min(query.limit, auditPage) })
     }
+    // Not a copy: a store may be one that stands before another.
+    const slowly = Object.assign(Object.create(store) as Store, { records })
     const report = await verifyJournal(slowly, { seal: null })
     last = { at: clock.now(), report }
     return report

@@ -20,6 +20,8 @@ interface Asked {
   readonly id: CallId
   readonly caller: Caller
   readonly name: string
+  /** It goes on with what a crash interrupted. One that would begin it does not: it finds the record of the intent. */
+  readonly resumed: boolean
 }
 
 /**
@@ -32,10 +34,14 @@ export function createFlights(): Flights {
   const flights = new Map<CallId, Asked & StartedCall>()
   return (asked, begin) => {
     const first = flights.get(asked.id)
-    if (first !== undefined) return isSame(first, asked) ? join(first) : begin(true)
+    const goesOn = asked.resumed && first?.resumed === false
+    if (first !== undefined && !goesOn) return isSame(first, asked) ? join(first) : begin(true)
     const started = begin(false)
-    flights.set(asked.id, { ...asked, ...started })
-    const land = (): void => void flights.delete(asked.id)
+    const flight = { ...asked, ...started }
+    flights.set(asked.id, flight)
+    const land = (): void => {
+      if (flights.get(asked.id) === flight) flights.delete(asked.id)
+    }
     started.outcome.then(land, land)
     return started
   }
