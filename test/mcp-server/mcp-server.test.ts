@@ -18,7 +18,8 @@ const scenario = {
       match: 'note',
       steps: [{ events: [{ tool_call: { name: 'scratchpad_write', arguments: { items: ['x'] } } }] }, { events: [{ text: 'Noted.' }] }],
     },
-    { steps: [{ events: [{ text: 'Hello ' }, { text: 'there.' }] }] },
+    // Long enough for the program to follow.
+    { steps: [{ events: [{ text: 'Hello ' }, { delay_ms: 500 }, { text: 'there.' }] }] },
   ],
 }
 
