@@ -109,8 +109,9 @@ export async function guestWorks(sandbox: Partial<Config['sandbox']>, browsing: 
     agent: { rights: ['file.read', 'file.write', 'shell.run', 'shell.network', 'web.read', 'browser.use'] },
     sandbox: { ...sandbox, isolate_guest: true },
     egress: { allow: [`127.0.0.1:${port}`] },
-    // A page of the web is untrusted, and a command that sends something cannot be taken back: it would be asked about.
-    flow: { irreversible: 'allow' },
+    // A page of the web is untrusted, and a command that sends something cannot be taken back and may
+    // reach a new host: it would be asked about.
+    flow: { irreversible: 'allow', new_host: 'allow' },
   }
   await using runner = await startRunner(workspace, config, engine)
   {

@@ -72,7 +72,8 @@ async function call(servers: CallSource, name: string, input: JsonObject): Promi
     output: await call(servers, asked, question),
   })
   const caller = { actor: 'user:test', session: '' }
-  const context = { id: 'call', caller, signal: new AbortController().signal, progress: () => {}, call: within, blobs: {} }
+  const whileProgram = (_: unknown, work: () => Promise<unknown>): Promise<unknown> => work()
+  const context = { id: 'call', caller, signal: new AbortController().signal, progress: () => {}, call: within, blobs: {}, whileProgram }
   return (await found!.run(input, context as unknown as CallContext)).output as Record<string, unknown>
 }
 

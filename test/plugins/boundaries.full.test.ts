@@ -17,8 +17,8 @@ export default {
     { name: 'ODD', handler: () => ({ success: 'maybe', text: 42, data: () => {}, values: [1] }) },
     { name: 'THROWS', handler: () => { throw new Error('the pan is broken') } },
     { name: 'SHOUT', handler: async (runtime) => {
-      const outcomes = await Promise.all([runtime.emit('A'.repeat(200)), runtime.emit('RESYNC', { lost: 1 }), runtime.emit('BIG', { x: 'x'.repeat(40_000) })])
-      return { success: true, text: outcomes.map(({ text }) => text).join(' | ') } } },
+      const outcomes = await Promise.allSettled([runtime.emit('A'.repeat(200)), runtime.emit('RESYNC', { lost: 1 }), runtime.emit('BIG', { x: 'x'.repeat(40_000) })])
+      return { success: true, text: outcomes.map(({ reason: { code, message } }) => code + ': ' + message).join(' | ') } } },
     { name: 'MODEL', handler: async (runtime) => ({ success: true, text: await runtime.useModel('TEXT_EMBEDDING', { text: 'x' }, 'scales').then(String, (error) => error.message) }) },
   ],
   models: { TEXT_EMBEDDING: () => ['a'] },
