@@ -95,6 +95,8 @@ async function workspace(): Promise<Workspace> {
 }
 
 const head = 406
+/** The store was filled without a kernel: its chain verifies, and its projections follow from no record. */
+const restoreOf = (path: string): StoreQuestion => ({ ask: 'restore', path, replace: true, by: 'ann', acceptDamage: true })
 /** A restored journal says that it was restored. */
 const restoreRecords = 2
 
@@ -168,7 +170,7 @@ test('a restore that is killed leaves the old store or the new one', async () =>
   await ask(ws.place, { ask: 'backup', path })
   await killed(
     ws.root,
-    () => ({ ask: 'restore', path, replace: true, by: 'ann' }),
+    () => restoreOf(path),
     async () => ws.reset(),
     async (about) => void (await assertWhole(ws.place, about)),
   )
@@ -211,7 +213,7 @@ test('a restore into Postgres that is killed leaves the old store or the new one
   const place = { ...ws.place, url: database.url }
   const path = join(ws.root, 'backup')
   await ask(place, { ask: 'backup', path })
-  const restore = { ask: 'restore', path, replace: true, by: 'ann' } as const
+  const restore = restoreOf(path)
   const whole = await run(ws.root, restore, null, database.url)
   assert.equal('code' in whole.last, false, JSON.stringify(whole.last))
   // What was there has a record more, so that one can be told from the other.
