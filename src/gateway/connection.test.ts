@@ -1,7 +1,8 @@
 /** How long a connection lasts, and how it ends. */
 import assert from 'node:assert/strict'
+import { spawnSync } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdtemp, rm } from 'node:fs/promises'
+import { lstat, mkdtemp, rm } from 'node:fs/promises'
 import { request } from 'node:http'
 import { connect } from 'node:net'
 import { tmpdir } from 'node:os'
@@ -120,7 +121,14 @@ it('silent and slow sockets are disconnected soon and block nobody', { timeout: 
 it('a gateway listens on a unix socket with the same rules about hosts', async () => {
   const folder = await mkdtemp(join(tmpdir(), 'oxbow-gateway-'))
   const socket = { path: join(folder, 'gateway.sock'), url: 'ws://127.0.0.1:7777/ws' }
-  const gateway = await startGateway({ kernel: createFakeKernel(), host: '127.0.0.1', port: 0, token: createToken(systemRandom), socket })
+  const start = (): ReturnType<typeof startGateway> =>
+    startGateway({ kernel: createFakeKernel(), host: '127.0.0.1', port: 0, token: createToken(systemRandom), socket })
+  // What a guest leaves that was killed.
+  const listening = `require('node:net').createServer().listen(process.argv[1], () => process.kill(process.pid, 'SIGKILL'))`
+  spawnSync(process.execPath, ['-e', listening, socket.path])
+  assert.ok((await lstat(socket.path)).isSocket())
+  const gateway = await start()
+  await assert.rejects(start(), /cannot listen on .*gateway\.sock/, 'where one answers')
   assert.equal(gateway.url, socket.url)
   const health = (host: string): Promise<number> =>
     new Promise((resolve, reject) => {

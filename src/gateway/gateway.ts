@@ -3,7 +3,6 @@
  */
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Server } from 'node:http'
-import type { AddressInfo } from 'node:net'
 import type { Duplex } from 'node:stream'
 import type { Kernel } from '../kernel/index.ts'
 import {
@@ -33,6 +32,7 @@ import {
   minTokenLength,
   timeoutCheckPart,
 } from './limits.ts'
+import { authorityOf, listen } from './listening.ts'
 
 /** The section `[gateway]` of the configuration; what is absent has its default. */
 export interface GatewayOptions extends Partial<Readonly<Config['gateway']>> {
@@ -297,33 +297,6 @@ async function openWeb({ kernel, webFolder = '' }: GatewayOptions, clients: Clie
 function closeReason(kernel: Kernel): string {
   const fault = kernel.status().read_only
   return fault === null ? 'the guest is stopping' : `the guest is restarting: ${fault.message}`
-}
-
-function authorityOf(host: string, server: Server): string {
-  return `${host.includes(':') ? `[${host}]` : host}:${(server.address() as AddressInfo).port}`
-}
-
-async function listen(
-  server: Server,
-  { host, port, lastPort = 0, socket }: Pick<GatewayOptions, 'host' | 'port' | 'lastPort' | 'socket'>,
-): Promise<void> {
-  const isFree = port === 0 && lastPort !== 0 && socket === undefined && (await listenOn(server, { host, port: lastPort })) === null
-  const error = isFree ? null : await listenOn(server, socket === undefined ? { host, port } : { path: socket.path })
-  if (error === null) return
-  const hint = 'Choose another gateway.port (0 lets the system choose) or gateway.host in config.toml.'
-  throw new OxbowError('bad_config', `The gateway cannot listen on ${socket?.path ?? `${host}:${port}`}.`, { hint, cause: error })
-}
-
-/** @returns why it does not listen there, or null */
-function listenOn(server: Server, where: import('node:net').ListenOptions): Promise<Error | null> {
-  return new Promise((resolve) => {
-    const failed = (error: Error): void => resolve(error)
-    server.once('error', failed)
-    server.listen(where, () => {
-      server.off('error', failed)
-      resolve(null)
-    })
-  })
 }
 
 function pathOf(request: IncomingMessage): string {

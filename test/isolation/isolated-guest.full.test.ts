@@ -65,6 +65,10 @@ describe('a guest in a container of its own', { skip: withoutContainers() }, () 
         assert.ok(performance.now() < until, `${end}: ${runner.containers().join(' ')}`)
         await new Promise((resolve) => setTimeout(resolve, 20))
       }
+      // What was left over, such as its socket, does not keep the next one from starting.
+      await using again = await startRunner(workspace, { model: model.config, sandbox: { isolate_guest: true } })
+      using next = await openTerminal(again.url, workspace)
+      await openConversation(next)
     }
   })
 
