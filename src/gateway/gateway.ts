@@ -22,17 +22,8 @@ import type { Client, Clients } from './clients.ts'
 import type { Connection } from './connection.ts'
 import type { Tls } from './exposure.ts'
 import type { ApiDeps } from './http/api.ts'
-import {
-  a2aDelayMs,
-  defaultRequestsPerMinute,
-  gatewayLimits,
-  type GatewayLimits,
-  maxHeaderBytes,
-  maxHeaders,
-  minTokenLength,
-  timeoutCheckPart,
-} from './limits.ts'
-import { authorityOf, listen } from './listening.ts'
+import { a2aDelayMs, defaultRequestsPerMinute, gatewayLimits, type GatewayLimits, minTokenLength } from './limits.ts'
+import { authorityOf, createServer, listen } from './listening.ts'
 
 /** The section `[gateway]` of the configuration; what is absent has its default. */
 export interface GatewayOptions extends Partial<Readonly<Config['gateway']>> {
@@ -147,25 +138,6 @@ function before(maxMs: number, settled: Promise<unknown>): Promise<unknown> {
   const limit = Promise.withResolvers<void>()
   const timer = setTimeout(limit.resolve, maxMs)
   return Promise.race([settled, limit.promise]).finally(() => clearTimeout(timer))
-}
-
-function createServer(limits: GatewayLimits, tls: Tls | null): Server {
-  const options = {
-    // Bodies have limits of their own (`request-body.ts`): an upload may take minutes.
-    requestTimeout: 0,
-    headersTimeout: limits.requestTimeoutMs,
-    connectionsCheckingInterval: limits.requestTimeoutMs * timeoutCheckPart,
-    maxHeaderSize: maxHeaderBytes,
-  }
-  // Static imports would load undici at start.
-  const server =
-    tls === null
-      ? process.getBuiltinModule('node:http').createServer(options)
-      : process.getBuiltinModule('node:https').createServer({ ...options, ...tls, minVersion: 'TLSv1.2' })
-  server.maxHeadersCount = maxHeaders
-  // Sockets that are not accepted yet count too; they live little longer than `requestTimeoutMs`.
-  server.maxConnections = limits.maxConnections * 2
-  return server
 }
 
 interface UpgradeDeps {

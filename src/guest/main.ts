@@ -79,9 +79,9 @@ async function answerQuestion(question: GuestQuestion, envelope: GuestEnvelope, 
       void ended.then(() => cancelled.abort())
       return say(await runToolFile(question.tool, cancelled.signal))
     }
-    case 'image-build': {
-      const { buildImage } = await import('./sandbox-questions.ts')
-      return say(await buildImage(question.image, envelope))
+    case 'images': {
+      const { answerImages } = await import('./sandbox-questions.ts')
+      return say(await answerImages(question.images, envelope))
     }
     case 'keys': {
       const { answerKeyQuestion } = await import('./guest-store.ts')

@@ -4,33 +4,59 @@ import { join } from 'node:path'
 import {
   buildContainerImage,
   buildVmImage,
+  loadKeptImages,
   maxToolCodeBytes,
   readHostFolder,
   runTool,
   type ToolChange,
   writeHostFolder,
 } from '../sandbox/index.ts'
-import { type GuestEnvelope, type ImageQuestion, type ImageReport, OxbowError, type ToolQuestion, type ToolReport } from '../types/index.ts'
+import {
+  type GuestEnvelope,
+  type ImageList,
+  type ImageQuestion,
+  type ImageReport,
+  type ImageToBuild,
+  OxbowError,
+  type ToolQuestion,
+  type ToolReport,
+} from '../types/index.ts'
 import { sandboxFolders } from './host-ways.ts'
 
-/** Makes an image for containers or micro VMs. @throws OxbowError `sandbox_missing` that says what to install, `sandbox_failed` when the engine refuses the image */
-export async function buildImage(image: ImageQuestion, envelope: GuestEnvelope): Promise<ImageReport> {
+/**
+ * Builds, lists or removes images for containers and micro VMs.
+ * @throws OxbowError `sandbox_missing` that says what to install, `sandbox_failed` when the engine refuses the image, `not_found`
+ */
+export async function answerImages(question: ImageQuestion, envelope: GuestEnvelope): Promise<ImageReport | ImageList> {
+  if (question.ask === 'build') return buildImage(question, envelope)
+  const { listKeptImages, removeKeptImages } = await loadKeptImages()
+  const place = { imageFolder: sandboxFolders(envelope).imageFolder, container: envelope.config.sandbox.container }
+  return question.ask === 'list' ? listKeptImages(place) : { images: await removeKeptImages(place, question.names), problem: '' }
+}
+
+async function buildImage(image: ImageToBuild, envelope: GuestEnvelope): Promise<ImageReport> {
   const begin = performance.now()
   const { cacheFolder, imageFolder } = sandboxFolders(envelope)
+  const { chosenExtras, keepChosenExtras } = await loadKeptImages()
+  const kind = image.vm === undefined ? 'container' : 'vm'
+  const extras = image.extras ?? chosenExtras(imageFolder, kind)
+  const end = (): Pick<ImageReport, 'with' | 'ms'> => {
+    keepChosenExtras(imageFolder, kind, extras)
+    return { with: extras, ms: Math.round(performance.now() - begin) }
+  }
   if (image.vm !== undefined) {
-    const { folder, files, bytes, fresh } = await buildVmImage({ imageFolder, extras: image.extras, kernel: image.vm.kernel })
-    const made = fresh ? { files, bytes } : null
-    return { engine: 'QEMU', image: folder, made, removed: 0, others: [], ms: Math.round(performance.now() - begin) }
+    const { folder, files, bytes, fresh } = await buildVmImage({ imageFolder, extras, kernel: image.vm.kernel })
+    return { engine: 'QEMU', image: folder, made: fresh ? { files, bytes } : null, removed: 0, others: [], ...end() }
   }
   const { container } = envelope.config.sandbox
   const built = await buildContainerImage({
     container: { ...container, engine: image.engine ?? container.engine },
-    extras: image.extras,
+    extras,
     workFolder: join(cacheFolder, 'image'),
     imageFolder,
     removeOlder: true,
   })
-  return { ...built, ms: Math.round(performance.now() - begin) }
+  return { ...built, ...end() }
 }
 
 /**

@@ -289,7 +289,7 @@ function unreachable(message: string, workspace: Workspace): OxbowError {
 type OfflineQuestion = Exclude<GuestQuestion, { command: 'audit-verify' }> | { readonly command: 'audit-verify' }
 
 /** Requests that do not open the store: they need no passphrase and do not wait for key derivation. */
-const withoutStore: ReadonlySet<string> = new Set<OfflineQuestion['command']>(['calls', 'catalog', 'doctor', 'image-build', 'wasm-run'])
+const withoutStore: ReadonlySet<string> = new Set<OfflineQuestion['command']>(['calls', 'catalog', 'doctor', 'images', 'wasm-run'])
 
 /**
  * @param masters replaces the user's keys

@@ -11,7 +11,9 @@ import type { GuestContainer, GuestContainerOptions } from './container/guest-co
 import type * as programEnds from './remote/remote-servers.ts'
 import type * as passEnds from './remote/egress-passes.ts'
 import type * as sandboxEnds from './remote/remote-sandbox.ts'
+import type * as chosenParts from './image/chosen-extras.ts'
 import type { BuiltImage, ImageBuild } from './image/container-image.ts'
+import type * as keptParts from './image/kept-images.ts'
 import type { VmImage, VmImageBuild } from './micro-vm/vm-image.ts'
 import type { ShownSkills } from './shown-skills.ts'
 import type { ToolOutcome, WasmTool } from './wasm/wasm-tool.ts'
@@ -23,6 +25,8 @@ export type { EgressFetch } from './egress/egress-fetch.ts'
 export type { Egress, Fetched } from './egress/create-egress.ts'
 export type { EgressProxy } from './egress/egress-proxy.ts'
 export type { EgressPass, Visit, Visits } from './egress/proxy-passes.ts'
+
+type KeptImages = Pick<typeof chosenParts, 'chosenExtras' | 'keepChosenExtras'> & typeof keptParts
 
 /** Both ends of what an isolated guest reaches through its runner. */
 export type RemoteEnds = typeof sandboxEnds & typeof passEnds & Pick<typeof programEnds, 'servePrograms'>
@@ -98,6 +102,11 @@ export async function runTool(tool: WasmTool): Promise<ToolOutcome> {
 export async function* examineMachine(options: DoctorOptions): AsyncGenerator<DoctorCheck> {
   const { runDoctor } = await import('./doctor/run-doctor.ts')
   yield* runDoctor(options)
+}
+
+/** What images this home has built, and with which programs. */
+export async function loadKeptImages(): Promise<KeptImages> {
+  return { ...(await import('./image/chosen-extras.ts')), ...(await import('./image/kept-images.ts')) }
 }
 
 /** Makes the image that micro VMs start from. @throws OxbowError `sandbox_missing` that says what to install */

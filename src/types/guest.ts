@@ -3,6 +3,7 @@
  * stdin open; when stdin ends, the guest stops. A serving guest writes report lines. A guest that was started with a question writes one
  * JSON document per line and, if it fails, a `fatal` report.
  */
+import type { ImageQuestion } from './sandbox-image.ts'
 import { z } from 'zod'
 import type { Config } from './config.ts'
 import type { Failure } from './error.ts'
@@ -66,7 +67,7 @@ export type GuestQuestion =
   | { readonly command: 'catalog'; readonly catalog: CatalogQuestion }
   | { readonly command: 'doctor' }
   | { readonly command: 'wasm-run'; readonly tool: ToolQuestion }
-  | { readonly command: 'image-build'; readonly image: ImageQuestion }
+  | { readonly command: 'images'; readonly images: ImageQuestion }
   | { readonly command: 'store'; readonly store: StoreQuestion }
   | { readonly command: 'keys'; readonly keys: KeyQuestion }
 
@@ -96,29 +97,6 @@ export type CatalogQuestion =
   | { readonly ask: 'show'; readonly model: string }
   | { readonly ask: 'verify' }
   | { readonly ask: 'refresh'; readonly url: string }
-
-/** An image to build for the container tier or, with `vm`, for the micro-VM tier. `engine` overrides the configuration. */
-export interface ImageQuestion {
-  readonly extras: readonly ImageExtra[]
-  readonly engine?: 'podman' | 'docker'
-  /** `kernel` is the path of a Debian kernel package; empty: the one in the cache, otherwise the newest one, which is downloaded. */
-  readonly vm?: { readonly kernel: string }
-}
-
-export type ImageExtra = 'ripgrep' | 'git' | 'python' | 'bash' | 'browser'
-export const imageExtras: readonly ImageExtra[] = ['ripgrep', 'git', 'python', 'bash', 'browser']
-
-export interface ImageReport {
-  readonly engine: string
-  readonly image: string
-  /** Files and bytes in it; null if the engine had the image already. */
-  readonly made: { readonly files: number; readonly bytes: number } | null
-  /** Number of older images of this installation that were removed. */
-  readonly removed: number
-  /** Short ids of images built by other versions of Oxbow, which are kept. */
-  readonly others: readonly string[]
-  readonly ms: number
-}
 
 /** A tool to run once: a WebAssembly module or JavaScript file, with folders of the person to mount. Paths are absolute. */
 export interface ToolQuestion {

@@ -42,6 +42,7 @@ export const slowFiles: Readonly<Record<string, string>> = {
   'test/kernels/control-groups.full.test.ts': 'starts emulated machines',
   'test/containers/plain-podman.full.test.ts': 'the whole contract of a sandbox in containers, which take a second to start',
   'test/containers/docker.full.test.ts': 'starts a Docker of its own, and the whole contract of a sandbox in it',
+  'test/isolation/images.full.test.ts': 'builds images of containers',
   'test/isolation/isolated-guest.full.test.ts': 'guests in containers of their own, with another sandbox inside',
   'test/memory/deleted-session.full.test.ts': 'searches whole stores for what was forgotten',
   'test/mcp/conformance.full.test.ts': 'the official suites, a program for each case',

@@ -1,7 +1,15 @@
-/** `oxbow image build`: builds the image of the container tier, or with --vm of the micro VM tier, from files of this machine. The guest program does the work. */
+/** `oxbow image build`, `list` and `remove`: images of the container tier and of the micro VM tier, from files of this machine. The guest program does the work. */
 import { resolve } from 'node:path'
 import { askOffline } from '../../runner/index.ts'
-import { type ImageExtra, imageExtras, type ImageReport, OxbowError } from '../../types/index.ts'
+import {
+  type ImageExtra,
+  imageExtras,
+  type ImageList,
+  type ImageQuestion,
+  type ImageReport,
+  type KeptImage,
+  OxbowError,
+} from '../../types/index.ts'
 import { type GuestChoice, guestSetup } from '../guest-connection.ts'
 import { printLine, printNotice, printText, type Terminal } from '../terminal.ts'
 import { plainText } from '../../terminal/index.ts'
@@ -16,25 +24,61 @@ export interface ImageOptions extends GuestChoice {
 
 /** @returns 0. @throws OxbowError `bad_input` for an unknown value, or the failure that the guest reports */
 export async function imageBuild(options: ImageOptions, terminal: Terminal): Promise<number> {
-  const image = { extras: parseExtras(options.with), ...parseEngine(options.engine), ...parseVm(options) }
-  let report: ImageReport | null = null
+  const image = { ask: 'build', extras: parseExtras(options.with), ...parseEngine(options.engine), ...parseVm(options) } as const
   if (options.json !== true) printNotice(terminal, 'Copying programs and libraries of this machine …')
-  for await (const line of askOffline(guestSetup(options, terminal), { command: 'image-build', image })) report = line as ImageReport
-  if (report === null) throw new OxbowError('guest_unreachable', 'the guest returned no report', { hint: 'See logs/guest.log.' })
+  const report = (await ask(image, options, terminal)) as ImageReport
   if (options.json === true) printLine(terminal, JSON.stringify(report))
-  else for (const line of describe(report)) printText(terminal, plainText(line))
+  else for (const line of describe(report, image.extras === null)) printText(terminal, plainText(line))
   return 0
 }
 
-function describe({ engine, image, made, removed, others, ms }: ImageReport): readonly string[] {
+/** @returns 0 */
+export async function imageList(options: GuestChoice & { readonly json?: boolean | undefined }, terminal: Terminal): Promise<number> {
+  const { images, problem } = (await ask({ ask: 'list' }, options, terminal)) as ImageList
+  if (problem !== '') printNotice(terminal, `Images for containers are not listed: ${problem}`)
+  if (options.json === true) for (const image of images) printLine(terminal, JSON.stringify(image))
+  else if (images.length === 0) printNotice(terminal, 'This home has built no image. Build one with oxbow image build.')
+  else for (const line of images.map(lineOf)) printText(terminal, plainText(line))
+  return 0
+}
+
+/** @returns 0. @throws OxbowError `not_found`, or `sandbox_failed` where one is in use */
+export async function imageRemove(
+  names: readonly string[],
+  options: GuestChoice & { readonly json?: boolean | undefined },
+  terminal: Terminal,
+): Promise<number> {
+  const { images } = (await ask({ ask: 'remove', names }, options, terminal)) as ImageList
+  for (const image of images) printLine(terminal, options.json === true ? JSON.stringify(image) : plainText(`Removed ${image.name}.`))
+  return 0
+}
+
+function lineOf({ kind, name, bytes, with: extras, used }: KeptImage): string {
+  const tier = kind === 'vm' ? 'micro VMs' : 'containers'
+  const parts = [`for ${tier}`, `${(bytes / 1e6).toFixed(0)} MB`, extras.length === 0 ? 'nothing added' : `with ${extras.join(', ')}`]
+  return `${name}  ${parts.join(' · ')}${used ? ' · newest' : ''}`
+}
+
+async function ask(images: ImageQuestion, options: GuestChoice, terminal: Terminal): Promise<ImageReport | ImageList> {
+  let report: ImageReport | ImageList | null = null
+  for await (const line of askOffline(guestSetup(options, terminal), { command: 'images', images }))
+    report = line as ImageReport | ImageList
+  if (report === null) throw new OxbowError('guest_unreachable', 'the guest returned no report', { hint: 'See logs/guest.log.' })
+  return report
+}
+
+/** @param isKept whether nothing was chosen now, so that the last choice counts */
+function describe({ engine, image, with: extras, made, removed, others, ms }: ImageReport, isKept: boolean): readonly string[] {
   const seconds = `${(ms / 1000).toFixed(1)} s`
   const what = made === null ? `${engine} already has it` : `${made.files} files, ${(made.bytes / 1e6).toFixed(0)} MB, in ${seconds}`
   const tier = engine === 'QEMU' ? 'micro_vm' : 'container'
   const gone = removed === 0 ? [] : [`Removed ${removed} older ${removed === 1 ? 'image' : 'images'} of this home.`]
   const left =
     others.length === 0 ? [] : [`Other versions of Oxbow left ${others.length}. Remove them with: ${engine} rmi ${others.join(' ')}`]
+  const chosen = isKept ? ', as chosen before; --with none leaves them out' : ''
   return [
     `${image}  ${what}`,
+    ...(extras.length === 0 ? [] : [`With ${extras.join(', ')}${chosen}.`]),
     ...gone,
     ...left,
     'To use it, set in config.toml:',
@@ -52,7 +96,10 @@ function parseVm({ vm, kernel, engine }: ImageOptions): { vm?: { kernel: string 
   })
 }
 
-function parseExtras(text = ''): readonly ImageExtra[] {
+/** @returns null where nothing was chosen */
+function parseExtras(text: string | undefined): readonly ImageExtra[] | null {
+  if (text === undefined) return null
+  if (text.trim() === 'none') return []
   const names = text
     .split(',')
     .map((name) => name.trim())
@@ -60,7 +107,7 @@ function parseExtras(text = ''): readonly ImageExtra[] {
   const unknown = names.filter((name) => !imageExtras.some((extra) => extra === name))
   if (unknown.length === 0) return imageExtras.filter((extra) => names.includes(extra))
   throw new OxbowError('bad_input', `--with does not support ${unknown.join(', ')}`, {
-    hint: `Give any of ${imageExtras.join(', ')}, separated by commas.`,
+    hint: `Give any of ${imageExtras.join(', ')}, separated by commas, or none.`,
   })
 }
 

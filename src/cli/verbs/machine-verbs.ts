@@ -167,19 +167,28 @@ export const addMachineVerbs: AddVerbs = (program, terminal, choose) => {
 
   const image = verbGroup(
     program.command('image'),
-    'build images for containers and micro VMs',
+    'build, list and remove images for containers and micro VMs',
     'oxbow image build',
     'oxbow image build --with ripgrep,git,python,bash',
     'oxbow image build --vm',
+    'oxbow image list',
   )
   userVerb(image.command('build'), 'build an image from programs of this machine')
-    .option('--with <names>', 'programs to add: ripgrep, git, python, bash, browser')
+    .option('--with <names>', 'programs to add: ripgrep, git, python, bash, browser; or none (default: as for the last image)')
     .option('--engine <name>', 'use podman or docker')
     .option('--vm', 'build for micro VMs; downloads a Debian kernel package once')
     .option('--kernel <file>', 'with --vm: use this linux-image-…-cloud-amd64.deb')
     .option('--json', 'print one JSON object')
     .addHelpText('after', examples('oxbow image build', 'oxbow image build --with ripgrep,git,python,bash', 'oxbow image build --vm'))
     .action((options) => choose(async () => (await import('./image.ts')).imageBuild(options, terminal)))
+  userVerb(image.command('list'), 'list the images that this home has built, and what is in them')
+    .option('--json', 'print one JSON object per line')
+    .addHelpText('after', examples('oxbow image list'))
+    .action((options) => choose(async () => (await import('./image.ts')).imageList(options, terminal)))
+  userVerb(image.command('remove <name...>'), 'remove images of this home; the last part of a name is enough')
+    .option('--json', 'print one JSON object per line')
+    .addHelpText('after', examples('oxbow image remove 3f2a9c0d11e4b7a86c5d2e01'))
+    .action((names, options) => choose(async () => (await import('./image.ts')).imageRemove(names, options, terminal)))
 }
 
 export const addInspectVerbs: AddVerbs = (program, terminal, choose) => {

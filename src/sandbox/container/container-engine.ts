@@ -74,6 +74,8 @@ export const appLabel = 'app=oxbow'
 export const baseLabel: string = `oxbow.base=${imageRecipe}-${process.version}-${process.arch}`
 /** Label of an image with Chromium: the path of the program. */
 const browserLabelName = 'oxbow.browser'
+/** Label of an image with programs that a person has chosen: their names, separated by commas. */
+export const extrasLabelName = 'oxbow.with'
 const imageName = 'localhost/oxbow/hands'
 
 /** @returns the name of an image of this installation */

@@ -8,6 +8,7 @@ import {
   appLabel,
   baseLabel,
   browserLabel,
+  extrasLabelName,
   findEngine,
   firstLine,
   imageNameOf,
@@ -85,7 +86,8 @@ async function importNew(
   try {
     const tree = await plan.write(own)
     const browser = extras.includes('browser') ? findBrowser({ program: '' }) : null
-    const labels = [appLabel, baseLabel, ...(browser === null || 'code' in browser ? [] : [browserLabel(browser.program)])]
+    const named = extras.length === 0 ? [] : [`${extrasLabelName}=${extras.join(',')}`]
+    const labels = [appLabel, baseLabel, ...named, ...(browser === null || 'code' in browser ? [] : [browserLabel(browser.program)])]
     await importTree(engine, tree, { image, labels }, join(own, 'root.tar'))
     return { files: tree.files, bytes: tree.bytes }
   } finally {

@@ -4,7 +4,7 @@
  */
 import { createHash } from 'node:crypto'
 import { existsSync } from 'node:fs'
-import { readFile } from 'node:fs/promises'
+import { readdir, readFile, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Failure } from '../../types/index.ts'
 import { findProgram } from '../host-programs.ts'
@@ -41,6 +41,8 @@ export function microVmPrograms(searchPath: string): MachinePrograms | Failure {
 export const imageFiles = { kernel: 'vmlinux', initramfs: 'initramfs.gz', root: 'root.ext4' } as const
 /** Identifies the hands in it: a hash of their program. */
 export const handsMarkFile = 'hands.sha256'
+/** Names of the programs in it that a person has chosen, separated by commas. */
+export const extrasFile = 'with'
 /** Where images are kept, in the image folder. */
 export const imagesName = 'vm'
 /** Contains the name of the latest image. */
@@ -56,6 +58,12 @@ export async function findVmImage(folder: string): Promise<string | null> {
   } catch {
     return null
   }
+}
+
+/** @param folder of an image. @returns bytes on disk: its root has holes */
+export async function sizeOfImage(folder: string): Promise<number> {
+  const files = await Promise.all((await readdir(folder)).map((name) => stat(join(folder, name))))
+  return files.reduce((sum, { blocks }) => sum + blocks * 512, 0)
 }
 
 export function handsMark(program: string): string {

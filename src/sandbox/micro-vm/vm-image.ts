@@ -3,7 +3,7 @@
  * from one Debian package; the folder is named by a hash of it all, so a second build is a no-op.
  */
 import { createHash } from 'node:crypto'
-import { mkdir, readdir, readFile, stat, writeFile } from 'node:fs/promises'
+import { mkdir, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { gzipSync } from 'node:zlib'
 import { OxbowError, toError } from '../../types/index.ts'
@@ -15,7 +15,7 @@ import { keepFile, makeFolder, removeOldest, removeOrphans } from '../kept-files
 import { imageStepMs, maxOldImages, rootImageSpareBytes } from '../limits.ts'
 import { initScript, insideHands, reseedProgram, startScript } from './guest-init.ts'
 import { findKernelPackage, type GuestKernel, loadKernel, moduleNames } from './kernel-file.ts'
-import { currentName, handsMark, handsMarkFile, imageFiles, imagesName } from './qemu-command.ts'
+import { currentName, extrasFile, handsMark, handsMarkFile, imageFiles, imagesName, sizeOfImage } from './qemu-command.ts'
 
 /** Three files in a folder that is never changed after its rename. */
 export interface VmImage {
@@ -89,6 +89,7 @@ export async function buildVmImage(options: VmImageOptions): Promise<VmImage> {
     scripts,
     tree,
     mark: handsMark(hands),
+    extras: options.extras,
     mke2fs,
   })
   const fresh = await makeFolder(folder, async (draft) => writeImage(draft, await parts()))
@@ -97,7 +98,7 @@ export async function buildVmImage(options: VmImageOptions): Promise<VmImage> {
   // A running machine has its files open.
   const isOlder = (name: string): boolean => /^[0-9a-f]{24}$/.test(name) && name !== key && name !== tree.key
   for (const place of [options.folder, join(options.folder, 'trees')]) await removeOldest(place, isOlder, options.oldImages ?? maxOldImages)
-  return { folder, key, files: tree.files, bytes: await sizeOf(folder), fresh }
+  return { folder, key, files: tree.files, bytes: await sizeOfImage(folder), fresh }
 }
 
 function packFirstFiles(busybox: Buffer, kernel: GuestKernel, [init, start]: readonly string[]): Buffer {
@@ -118,11 +119,12 @@ interface ImageParts {
   readonly scripts: readonly string[]
   readonly tree: { readonly root: string; readonly bytes: number }
   readonly mark: string
+  readonly extras: readonly RootExtra[]
   /** Absolute path. */
   readonly mke2fs: string
 }
 
-async function writeImage(folder: string, { kernel, scripts, tree, mark, mke2fs }: ImageParts): Promise<void> {
+async function writeImage(folder: string, { kernel, scripts, tree, mark, extras, mke2fs }: ImageParts): Promise<void> {
   await writeFile(join(folder, imageFiles.kernel), kernel.vmlinux)
   const busybox = await readFile(join(tree.root, 'bin/busybox'))
   await writeFile(join(folder, imageFiles.initramfs), packFirstFiles(busybox, kernel, scripts))
@@ -134,12 +136,8 @@ async function writeImage(folder: string, { kernel, scripts, tree, mark, mke2fs 
       hint: 'Check that the disk has space.',
     })
   }
+  await writeFile(join(folder, extrasFile), extras.join(','))
   await writeFile(join(folder, handsMarkFile), mark)
-}
-
-async function sizeOf(folder: string): Promise<number> {
-  const files = await Promise.all((await readdir(folder)).map((name) => stat(join(folder, name))))
-  return files.reduce((sum, { blocks }) => sum + blocks * 512, 0)
 }
 
 // The initramfs: a cpio archive that the kernel unpacks into memory, with busybox, modules and our init.
