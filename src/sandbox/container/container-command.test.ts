@@ -101,7 +101,7 @@ describe('the line that starts a container', () => {
 
   it('leaves the kernel of gVisor the processes that it is made of', () => {
     const args = runArguments({ ...plan, kernel: 'gvisor' })
-    includesAll(args, ['--runtime=runsc', '--runtime-flag=network=none', '--runtime-flag=platform=ptrace', '--pids-limit=512'])
+    includesAll(args, ['--runtime=runsc', '--runtime-flag=network=none', '--runtime-flag=platform=ptrace', '--pids-limit=3328'])
     assert.ok(args.indexOf('--runtime=runsc') < args.indexOf('run'))
     assert.ok(!args.includes('--pids-limit=96'))
   })

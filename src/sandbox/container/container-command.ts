@@ -9,7 +9,7 @@
  */
 import { insideNode, nodeFlags } from '../tier-plan.ts'
 import type { FolderMount } from '../tier-plan.ts'
-import { containerProcessLimit, gvisorMinProcesses, maxOpenFiles, maxSharedMemoryBytes, minDataMb } from '../limits.ts'
+import { containerProcessLimit, gvisorOwnTasks, gvisorTasksOfProcess, maxOpenFiles, maxSharedMemoryBytes, minDataMb } from '../limits.ts'
 import { type Config, ownValue } from '../../types/index.ts'
 
 /** Limits of a container as a whole. */
@@ -66,11 +66,13 @@ export function removeArguments(engine: ContainerPlan['engine'], container: stri
   return engine === 'podman' ? ['rm', '--force', '--time=0', '--ignore', container] : ['rm', '--force', container]
 }
 
-function runtime({ engine, kernel }: ContainerPlan): readonly string[] {
+function runtime({ engine, kernel, rootless }: ContainerPlan): readonly string[] {
   if (engine === 'docker') return []
   if (kernel === 'runc') return ['--runtime=runc']
   // The emulated platform: kvm hangs on machines whose /dev/kvm does not work. The filter applies inside too.
-  return ['--runtime=runsc', ...['network=none', 'platform=ptrace', 'fsgofer-host-uds=true'].map((flag) => `--runtime-flag=${flag}`)]
+  // Without root it would try to make a control group of its own, and fail.
+  const flags = ['network=none', 'platform=ptrace', 'fsgofer-host-uds=true', ...(rootless ? ['ignore-cgroups=true'] : [])]
+  return ['--runtime=runsc', ...flags.map((flag) => `--runtime-flag=${flag}`)]
 }
 
 /** Docker does these by default, or has other flags. */
@@ -103,9 +105,9 @@ function dockerOnly({ env = {} }: ContainerPlan): readonly string[] {
   ]
 }
 
-/** Maximum of processes in a container, including the threads of gVisor's kernel. */
-export function processesOfContainer(kernel: ContainerPlan['kernel'], limit: number): number {
-  return kernel === 'gvisor' ? Math.max(gvisorMinProcesses, limit) : limit
+/** Maximum of the host's tasks in a container. With gVisor, whose kernel counts processes itself, it only bounds what that kernel needs. */
+export function tasksOfContainer(kernel: ContainerPlan['kernel'], limit: number): number {
+  return kernel === 'gvisor' ? gvisorOwnTasks + limit * gvisorTasksOfProcess : limit
 }
 
 function limitArguments({ engine, kernel, limits, held, rootless }: ContainerPlan): readonly string[] {
@@ -115,7 +117,7 @@ function limitArguments({ engine, kernel, limits, held, rootless }: ContainerPla
   const perUser = held.includes('processes') && !gvisor && !rootless ? containerProcessLimit : limits.max_processes
   const whole: Readonly<Record<HeldLimit, readonly string[]>> = {
     memory: [`--memory=${limits.memory_mb}m`, `--memory-swap=${limits.memory_mb}m`],
-    processes: [`--pids-limit=${processesOfContainer(kernel, limits.max_processes)}`],
+    processes: [`--pids-limit=${tasksOfContainer(kernel, limits.max_processes)}`],
     processors: limits.cpus === null ? [] : [`--cpus=${limits.cpus}`],
   }
   return [

@@ -183,8 +183,14 @@ function noAnswer(engine: ContainerEngine['name'], wanted: string, stderr: strin
   return {
     code: 'sandbox_missing',
     message: `${engine} does not respond: ${firstLine(stderr)}`,
-    hint: `Check that \`${engine} images\` works${wanted === '' ? '' : ', and sandbox.container.image'}.`,
+    hint: `Check that \`${engine} images\` works${wanted === '' ? '' : ', and sandbox.container.image'}.${startHint(engine)}`,
   }
+}
+
+/** @returns what makes an engine answer whose client is installed and whose service is not there; '' for one without a service */
+export function startHint(engine: ContainerEngine['name']): string {
+  const other = 'or install podman, which needs no service, and set sandbox.container.engine = "podman"'
+  return engine === 'docker' ? ` Start its service (systemctl start docker) and join the group docker, ${other}.` : ''
 }
 
 /** @param text output of podman or docker */

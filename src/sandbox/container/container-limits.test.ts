@@ -49,7 +49,7 @@ describe('what docker says of itself', () => {
     assert.match(`${without.problem?.message} ${without.problem?.hint}`, /runsc.*daemon\.json/)
     const { provider, limits } = await statusOf('true true true [] runc runsc ', { kernel: 'gvisor' })
     assert.equal(provider, 'docker with gVisor')
-    assert.ok(limits.includes('processes: 512'))
+    assert.ok(limits.includes('processes: 96'))
   })
 
   it('is no answer when it is empty', async () => {

@@ -4,9 +4,8 @@ import type { Config, Failure } from '../../types/index.ts'
 import { findDiskLimit } from '../disk.ts'
 import { runOnHost } from '../host-programs.ts'
 import type { TierOptions } from '../tier-plan.ts'
-import { processesOfContainer } from './container-command.ts'
 import type { HeldLimit } from './container-command.ts'
-import { firstLine } from './container-engine.ts'
+import { firstLine, startHint } from './container-engine.ts'
 import type { ContainerEngine } from './container-engine.ts'
 
 /** Which limits can be enforced, and why the others cannot, for a person. */
@@ -25,6 +24,7 @@ export async function findEngineLimits(
 ): Promise<EngineLimits | Failure> {
   if (engine.name === 'docker') return limitsOfDocker(engine, kernel)
   if (!engine.rootless) return { held: heldLimits, reason: '' }
+  if (kernel === 'gvisor') return { held: [], reason: 'gVisor without root makes no control group' }
   // It would warn, and continue without limits.
   if (!existsSync('/sys/fs/cgroup/cgroup.controllers')) {
     return { held: [], reason: 'podman without root cannot limit a container under cgroup v1' }
@@ -78,15 +78,14 @@ function ask({ file, env }: ContainerEngine, format: string): ReturnType<typeof 
 
 function silent({ name }: ContainerEngine, text: string): Failure {
   const message = `${name} does not respond: ${firstLine(text)}`
-  const start = name === 'docker' ? ' Start its service (systemctl start docker), and join the group docker.' : ''
-  return { code: 'sandbox_missing', message, hint: `Check that \`${name} info\` works.${start}` }
+  return { code: 'sandbox_missing', message, hint: `Check that \`${name} info\` works.${startHint(name)}` }
 }
 
 export function limitsInForce({ folders, limits, egressSocket, diskProblem }: TierOptions, { held }: EngineLimits): readonly string[] {
   const network = egressSocket === undefined ? 'none' : 'none but the egress proxy, for calls that may use it'
   const words: Readonly<Record<HeldLimit, readonly string[]>> = {
     memory: [`memory: ${limits.memory_mb} MB for each container`],
-    processes: [`processes: ${processesOfContainer(limits.container.kernel, limits.max_processes)}`],
+    processes: [`processes: ${limits.max_processes}`],
     processors: limits.cpus === null ? [] : [`processors: ${limits.cpus} for each container`],
   }
   return [

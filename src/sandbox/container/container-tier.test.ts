@@ -6,7 +6,7 @@ import { join } from 'node:path'
 import { describe, it } from 'node:test'
 import type { Config } from '../../types/index.ts'
 import { createSandbox } from '../create-sandbox.ts'
-import { describeSandboxContract } from '../sandbox-contract.ts'
+import { asker, describeSandboxContract } from '../sandbox-contract.ts'
 import { describeServerContract } from '../server-contract.ts'
 import { makeWorkbench, testBrowser, testLimits, type Workbench, type WorkbenchOptions } from '../sandbox-fixture.ts'
 import { describeContainerContract } from './container-contract.ts'
@@ -24,7 +24,19 @@ if (without === false) {
   describeSandboxContract('container', () => make())
   describeServerContract('container', make, !isFull)
   if (isFull && withoutContainers('gvisor') === false) {
-    describeSandboxContract('container with gVisor', () => make({ limits: { container: { ...limits.container, kernel: 'gvisor' } } }))
+    const withGvisor = (): Promise<Workbench> => make({ limits: { container: { ...limits.container, kernel: 'gvisor' } } })
+    describeSandboxContract('container with gVisor', withGvisor)
+    it('gVisor runs as many processes as it says, and refuses more than that without an end of its own', async () => {
+      // With less its memory ends first.
+      await using bench = await make({ limits: { container: { ...limits.container, kernel: 'gvisor' }, memory_mb: 1_024 } })
+      const ask = asker(bench.sandbox)
+      const start = (count: number): string => `for i in $(seq ${count}); do sleep 2 & done; wait; echo ended`
+      const run = async (command: string): Promise<string> =>
+        (await ask('exec', { command, cwd: '/shared', stdin: '', timeoutMs: 60_000, maxOutputBytes: 10_000 }, { timeoutMs: 90_000 })).stdout
+      assert.equal(await run(start(testLimits.max_processes - 40)), 'ended\n')
+      await run(`(${start(testLimits.max_processes * 2)}) 2>&1`)
+      assert.equal(await run('echo alive'), 'alive\n')
+    })
   }
   const finding = { state: 'ok', says: 'podman with runc; in force: memory, processes, processors', fix: '' } as const
   const inForce = ['memory: 384 MB for each container', 'processes: 96']

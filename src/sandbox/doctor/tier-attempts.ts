@@ -6,7 +6,7 @@ import { dirname, join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { type Config, type DoctorCheck, type Hands, type HandsOps, type Sandbox, type SandboxTier, toFailure } from '../../types/index.ts'
 import { readGroupFile } from '../cgroup/cgroup-delegation.ts'
-import { type HeldLimit, processesOfContainer } from '../container/container-command.ts'
+import { type HeldLimit, tasksOfContainer } from '../container/container-command.ts'
 import { findEngine } from '../container/container-engine.ts'
 import { heldLimits } from '../container/container-limits.ts'
 import { createSandbox, type SandboxOptions } from '../create-sandbox.ts'
@@ -125,7 +125,7 @@ async function containerFinding(
   if (bounds === null) return { says: ', whose processes are not on this machine', lacking: [] }
   const wanted: Readonly<Record<HeldLimit, number>> = {
     memory: limits.memory_mb * 1024 * 1024,
-    processes: processesOfContainer(limits.container.kernel, limits.max_processes),
+    processes: tasksOfContainer(limits.container.kernel, limits.max_processes),
     processors: limits.cpus ?? Infinity,
   }
   const claimed = heldLimits.filter((limit) => statusLines.some((line) => line.startsWith(`${limit}:`)))
