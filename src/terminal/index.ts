@@ -21,6 +21,7 @@ export {
   type CallView,
   foldRecord,
   forPeople,
+  isDecided,
   isEnd,
   isOver,
   isToolCall,
