@@ -236,6 +236,9 @@ interface WorkspaceState {
   readonly running: number
 }
 
+/** The files that a command can see, but for those that are left out. */
+export type FilesState = Pick<WorkspaceState, 'digest' | 'except'>
+
 /** The step of the running turn, a call, that an event is about. */
 interface StepEvent {
   session: SessionId
