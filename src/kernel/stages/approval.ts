@@ -282,7 +282,8 @@ async function askPerson(
     await journal.append([entryOf(caller, id, call.name, 'parked', shown as unknown as JsonObject)], { sync: true })
     if (approval.expire_s > 0) expiry = await startExpiry(deps, passing, call.name)
     const answer = await waiting
-    if (answer.expired === true) journal.note([entryOf(caller, id, call.name, 'decided', { input: exact, ...answer } as JsonObject)])
+    if (answer.expired === true)
+      await journal.append([entryOf(caller, id, call.name, 'decided', { input: exact, ...answer } as JsonObject)])
     return answer
   } catch (error) {
     if (!signal.aborted) throw error
