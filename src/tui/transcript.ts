@@ -9,7 +9,8 @@ import type { FollowEvent } from '../client/index.ts'
 import {
   type CallView,
   foldRecord,
-  isDecided, isEnd,
+  isDecided,
+  isEnd,
   isOver,
   isToolCall,
   mediaIn,
