@@ -6,7 +6,9 @@
 import { z } from 'zod'
 import { type Call, type Caller, type Grant, grantOf, OxbowError, roles } from '../../types/index.ts'
 import { maxRoles } from '../limits.ts'
+import type { Registry } from '../registry.ts'
 import type { Documents } from '../state/documents.ts'
+import { assertKnownRights } from './known-rights.ts'
 
 export const roleCategory = 'system/roles'
 
@@ -44,6 +46,7 @@ export function assertWithin({ rights, limits }: Caller, { rights: wanted, limit
 
 export interface RoleCallDeps {
   readonly documents: Documents
+  readonly registry: Pick<Registry, 'parse' | 'find' | 'references'>
 }
 
 /** What keys remember of their rights, for roles that are still used. */
@@ -88,7 +91,7 @@ function listRoles({ documents }: RoleCallDeps): Call<object, readonly RoleView[
   }
 }
 
-function setRole({ documents }: RoleCallDeps): Call<{ role: string; rights: string[] }, RoleView> {
+function setRole({ documents, registry }: RoleCallDeps): Call<{ role: string; rights: string[] }, RoleView> {
   return {
     ...writes,
     name: 'role.set',
@@ -103,6 +106,7 @@ function setRole({ documents }: RoleCallDeps): Call<{ role: string; rights: stri
     output: z.object({ role: z.string(), rights: z.array(z.string()), by: z.string() }),
     example: { role: 'reporter', rights: ['analyst', 'file.write:/shared/reports'] },
     async run({ role, rights }, { caller, id: call, clock }) {
+      assertKnownRights(registry, rights)
       assertWithin(caller, grantOf(rights), 'role')
       const known = await documents.all<StoredRole>(roleCategory)
       const before = known.find(({ name }) => name === role)
