@@ -17,7 +17,7 @@ const runs = (match: string, name: string, args: object) => ({
 before(async () => {
   model = await startModel({
     turns: [runs('Run it.', 'shell_exec', { command: 'sh t*.sh' }), runs('Write it.', 'file_write', { path: 'two.txt', text: 'x' })],
-  } as never)
+  })
   home = await openHome(
     `[model]\nprovider = "openai"\nbase_url = "${model.config.base_url}"\n[memory]\nembedder = "none"\n[approval]\ntwo_person = ["file.write"]\n`,
   )

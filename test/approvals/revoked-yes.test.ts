@@ -14,7 +14,7 @@ before(async () => {
   const write = (path: string) => ({ events: [{ tool_call: { name: 'file_write', arguments: { path, text: 'x' } } }] })
   const remove = { events: [{ tool_call: { name: 'file_delete', arguments: { path: 'two.txt' } } }] }
   const turns = paths.map((path) => ({ match: path, steps: [write(path), { events: [{ text: 'So.' }] }] }))
-  model = await startModel({ turns: [...turns, { match: 'Delete it.', steps: [remove, { events: [{ text: 'So.' }] }] }] } as never)
+  model = await startModel({ turns: [...turns, { match: 'Delete it.', steps: [remove, { events: [{ text: 'So.' }] }] }] })
   const approval = { calls: { 'file.delete': 'ask' }, two_person: ['file.write'] }
   rig = await openRig({ model: model.config, memory: { embedder: 'none' }, approval })
 })

@@ -23,8 +23,7 @@ import {
 import { heldKeyMs, keyUseMs, maxKeyChecks, maxKeys } from '../limits.ts'
 import type { NoteEvent } from '../observe/event-bus.ts'
 import { createKeyLives } from './key-lives.ts'
-import { assertKnownRights } from './known-rights.ts'
-import { assertWithin, type RoleCallDeps, roleCalls, roleCategory, withOwnRoles } from './roles.ts'
+import { assertKnownRights, assertWithin, type RoleCallDeps, roleCalls, roleCategory, withOwnRoles } from './roles.ts'
 import type { Documents } from '../state/documents.ts'
 
 const keyCategory = 'system/keys'
