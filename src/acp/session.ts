@@ -148,7 +148,7 @@ export function createEditorSession(deps: SessionDeps): EditorSession {
 
 async function setModeOf(session: SessionId, mode: ModeId, link: GuestLink): Promise<void> {
   const gateway = await link.gateway()
-  const outcome = await gateway.call('session.set_mode', { session, mode: mode === 'approve' ? 'configured' : mode })
+  const outcome = await gateway.call('session.set_mode', { session, mode: mode === 'approve' ? 'configured' : mode }, session)
   if (outcome.status !== 'ok') throw toError(outcome.failure)
 }
 

@@ -2,6 +2,7 @@
 import type { FollowEvent } from '../client/index.ts'
 import { askOffline, type GuestSetup } from '../runner/index.ts'
 import {
+  type CallId,
   type JournalRecord,
   type Json,
   type PendingApproval,
@@ -12,7 +13,7 @@ import {
 } from '../types/index.ts'
 import type { GatewayPort } from './guest-connection.ts'
 import { recentRecords } from './limits.ts'
-import { foldRecord, isOver, newTurnView, pendingOf, type TurnView } from '../terminal/index.ts'
+import { foldRecord, isDecided, isOver, newTurnView, pendingOf, type TurnView } from '../terminal/index.ts'
 
 interface TurnWatch {
   /**
@@ -33,18 +34,20 @@ interface Watched {
   readonly past?: readonly RecordView[]
   /** Called for every event of the session, after it is folded. */
   readonly onEvent?: (event: FollowEvent, view: TurnView) => void
-  /** Called once for each call of the turn that waits for approval. */
+  /** Called once for each question of the turn; a call can ask again after it was allowed. */
   readonly onPending: (pending: PendingApproval) => void
+  /** A question that the caller knows. */
+  readonly known?: CallId
 }
 
 /** @throws OxbowError of the gateway when the session cannot be followed. */
 export async function watchTurn(watched: Watched): Promise<TurnWatch> {
-  const { gateway, session, turn, cursor, past = [], onEvent, onPending } = watched
+  const { gateway, session, turn, cursor, past = [], onEvent, onPending, known } = watched
   const over = Promise.withResolvers<TurnView>()
   // A message sent into a running turn may be merged into it, so every turn with new records is folded.
   over.promise.catch(() => {})
   const views = new Map<string, TurnView>([[turn, newTurnView(turn)]])
-  const asked = new Set<string>()
+  const asked = new Set<string>(known === undefined ? [] : [known])
   const head: string = turn
   let wanted = head
   const view = (): TurnView => views.get(wanted) ?? newTurnView(wanted)
@@ -66,6 +69,7 @@ export async function watchTurn(watched: Watched): Promise<TurnWatch> {
     if (event.type === 'record') {
       fold(event.record)
       if (event.record.phase === 'parked') ask(pendingOf(event.record))
+      if (isDecided(event.record)) asked.delete(event.record.call)
     }
     // Approvals that were requested earlier and are still undecided.
     if (event.type === 'caught_up') event.pending.forEach(ask)

@@ -140,7 +140,8 @@ interface GatewayMethods {
   sendTurn(message: SendMessage): Promise<SentMessage>
   /** @returns whether a turn was running */
   cancelTurn(session: SessionId): Promise<boolean>
-  approve(call: CallId, allow: boolean): Promise<void>
+  /** @returns what must still happen; empty: it is decided */
+  approve(call: CallId, allow: boolean): Promise<string>
   /** Makes a system call as the user. A refusal is an outcome, not an error. */
   call(name: string, input: Json, session?: SessionId): Promise<CallOutcome>
 }
@@ -165,7 +166,7 @@ function gatewayMethods({ ask }: Requests, { requestTimeoutMs, callTimeoutMs }: 
     },
     cancelTurn: async (session) =>
       (resultOf(await once({ type: 'cancel_turn', payload: { session } })) as { cancelled: boolean }).cancelled,
-    approve: async (call, allow) => void (await once({ type: 'approve', payload: { call, allow } })),
+    approve: async (call, allow) => (resultOf(await once({ type: 'approve', payload: { call, allow } })) as { next: string }).next,
     async call(name, input, session) {
       const answer = await ask({ type: 'call', payload: { name, input, session } }, { repeatable: false, timeoutMs: callTimeoutMs })
       return resultOf(answer) as CallOutcome

@@ -160,6 +160,7 @@ function facade(world: World, commit: () => Promise<void>): Kernel {
         })
       world.decisions.push({ call, allow })
       append(topic.info.id, call, 'shell.exec', 'decided', { allow })
+      return ''
     },
     async call(name, input): Promise<CallOutcome> {
       if (name === 'test.echo') return { status: 'ok', output: input, text: JSON.stringify(input), ok: true }

@@ -88,8 +88,7 @@ export async function answerRequest(kernel: Kernel, { type, payload }: Request):
     case 'cancel_turn':
       return resultText(id, { cancelled: await kernel.cancelTurn(payload.session) })
     case 'approve':
-      await kernel.approve(payload.call, payload.allow)
-      return resultText(id, null)
+      return resultText(id, { next: await kernel.approve(payload.call, payload.allow) })
     case 'call':
       return resultText(id, await kernel.call(payload.name, payload.input, payload.session))
     case 'status':

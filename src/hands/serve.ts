@@ -1,6 +1,6 @@
 /** Answers requests until the input ends. Requests run concurrently; each can be cancelled. */
 import type { Readable, Writable } from 'node:stream'
-import type { Failure, HandsOp, HandsOps, HandlersOf } from '../types/index.ts'
+import type { Failure, FilesState, HandsOp, HandsOps, HandlersOf } from '../types/index.ts'
 import { createMessageReader, createMessageWriter, greetingId, joinContent, splitContent } from '../types/index.ts'
 import { openArchives } from './archive/unpack-folder.ts'
 import { openBrowser } from './browser/browser-operations.ts'
@@ -73,7 +73,7 @@ function openFamilies({ roots, commands, sessions: place, browser: options }: Ha
 }
 
 /** What was allowed for the files as they were begins only if they still are. */
-function afterCheck<Input extends { readonly unchanged?: string | undefined }, Output>(
+function afterCheck<Input extends { readonly unchanged?: FilesState | undefined }, Output>(
   { assertUnchanged }: Fingerprints,
   operation: (input: Input, signal: AbortSignal) => Promise<Output>,
 ): (input: Input, signal: AbortSignal) => Promise<Output> {

@@ -37,7 +37,7 @@ import {
 } from './stages/refusals.ts'
 import { maxNameLength } from './limits.ts'
 import type { Excuse, RefusedCalls } from './access/refused-calls.ts'
-import { approve, type ApprovalDeps, withEditNote } from './stages/approval.ts'
+import { approve, type ApprovalDeps, type Approved, withEditNote } from './stages/approval.ts'
 import {
   type CallOptions,
   continuesAfterRestart,
@@ -139,8 +139,8 @@ interface Admitted {
   readonly input: unknown
   /** A person changed the input. */
   readonly edited: boolean
-  /** State of the files for which a person allowed it; empty: nobody was asked. */
-  readonly unchanged: string
+  /** State of the files for which a person allowed it; null: nobody was asked. */
+  readonly unchanged: Approved['unchanged']
   readonly held: Labels
   /** What it has reserved; null: nothing of it is counted. */
   readonly hold: Hold | null
@@ -224,7 +224,7 @@ async function admit(
   const asks = call.asks !== undefined || ((policy === 'ask' || flow.decision === 'ask') && mustAsk(caller, call))
   const judge = (): ReturnType<typeof judgeAgain> => judgeAgain(deps, { ...judged, call }, excuse !== null)
   const asking = { call, input, flow, held, judge, excuse }
-  const approved = asks ? await approve(deps, passing, asking, past) : { input, edited: false, unchanged: '' }
+  const approved = asks ? await approve(deps, passing, asking, past) : { input, edited: false, unchanged: null }
   if ('status' in approved) return approved
   const again = approved.edited ? await judgeAgain(deps, { ...judged, call, input: approved.input }) : null
   const beyond = again !== null && 'code' in again ? again : null

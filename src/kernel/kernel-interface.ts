@@ -38,8 +38,8 @@ export interface Kernel {
   sendTurn: StartTurn
   /** @returns whether a turn was running. */
   cancelTurn(session: SessionId): Promise<boolean>
-  /** Decides a parked call. @throws OxbowError `not_found` when none waits under this id. */
-  approve(call: CallId, allow: boolean): Promise<void>
+  /** Decides a parked call. @returns what must still happen; empty: it is decided @throws OxbowError `not_found` when none waits under this id. */
+  approve(call: CallId, allow: boolean): Promise<string>
   /**
    * Makes a call that is offered to terminals, as the user, through the gate.
    * @param id makes it repeatable: the same id returns the recorded outcome, or continues the recorded intent

@@ -105,7 +105,8 @@ function facade(parts: KernelParts, options: KernelOptions, resumed: Promise<voi
       return startTurn(send)
     },
     cancelTurn: async (session) => (expectOk(await ask('turn.cancel', { session }, session)) as { cancelled: boolean }).cancelled,
-    approve: async (call, allow) => void expectOk(await ask('call.decide', { call, allow }, approvals.find(call)?.session ?? '')),
+    approve: async (call, allow) =>
+      (expectOk(await ask('call.decide', { call, allow }, approvals.find(call)?.session ?? '')) as { next: string }).next,
     call: ask,
     async follow(session, cursor, listener, past) {
       await resumed

@@ -16,11 +16,22 @@ export {
   writtenOut,
 } from './terminal-text.ts'
 export { answered, commandCall, formOf, formText, isNoCommand, type OwnCommand, ownCommands, pairsIn, promptCall } from './question-form.ts'
-export { badgeText, costLines, describeModel, describeSandbox, isOffline, type LabelBadge, labelBadges, statusRows } from './status-text.ts'
+export {
+  badgeText,
+  costLines,
+  describeModel,
+  describeSandbox,
+  isOffline,
+  type LabelBadge,
+  labelBadges,
+  modeBadge,
+  statusRows,
+} from './status-text.ts'
 export {
   type CallView,
   foldRecord,
   forPeople,
+  isDecided,
   isEnd,
   isOver,
   isToolCall,

@@ -119,6 +119,12 @@ interface Labelled {
   readonly origins?: unknown
 }
 
+/** @returns how much stricter a session is than the configuration, from the output of `session.mode`; empty: not at all */
+export function modeBadge(output: unknown): string {
+  const { mode } = (output ?? {}) as { readonly mode?: unknown }
+  return mode === 'read_only' ? 'read only' : mode === 'ask' ? 'asks before changes' : ''
+}
+
 /** @returns each label with its newest origin and the number of others; empty: the conversation has none */
 export function badgeText(badges: readonly LabelBadge[]): string {
   const parts = badges.map(({ label, from: [newest, ...others] }) => {

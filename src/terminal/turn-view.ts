@@ -152,13 +152,12 @@ function foldCall({ calls, inputs }: TurnView, record: RecordView, body: Fields)
         text: (record.phase === 'refused' && textIn(body['message'])) || textIn(body['text']),
         ms: typeof body['ms'] === 'number' ? body['ms'] : before.ms,
       }
-    : { ...before, input: inputOf(body) || before.input, status: stillWaits(record, body) ? ('waiting' as const) : ('running' as const) }
+    : { ...before, input: inputOf(body) || before.input, status: stillWaits(record) ? ('waiting' as const) : ('running' as const) }
   return before === empty ? [...calls, after] : calls.map((call) => (call === before ? after : call))
 }
 
-/** The first of two decisions that a call needs leaves it waiting. */
-function stillWaits({ phase }: RecordView, body: Fields): boolean {
-  return phase === 'parked' || (phase === 'decided' && body['partial'] === true)
+function stillWaits(record: RecordView): boolean {
+  return record.phase === 'parked' || (record.phase === 'decided' && !isDecided(record))
 }
 
 /** A command that exited with 1 has the outcome `ok`, with `ok: false` in its body. */
@@ -195,6 +194,11 @@ export function pendingOf(record: RecordView): PendingApproval {
 
 export function isEnd(record: Pick<RecordView, 'phase'>): boolean {
   return record.phase === 'outcome' || record.phase === 'refused' || record.phase === 'reconciled'
+}
+
+/** The first of two decisions that a call needs leaves it waiting. */
+export function isDecided({ phase, body }: Pick<RecordView, 'phase' | 'body'>): boolean {
+  return phase === 'decided' && fields(body)['partial'] !== true
 }
 
 function failureOf(body: Fields): Failure | null {

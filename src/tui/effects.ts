@@ -12,6 +12,7 @@ import {
   formatTime,
   isNoCommand,
   labelBadges,
+  modeBadge,
   ownCommands,
   plainLine,
   plainText,
@@ -237,8 +238,8 @@ async function showCost(isQuiet: boolean, doing: Doing): Promise<void> {
 async function readLabels(doing: Doing): Promise<void> {
   const session = doing.link.current()
   if (session === null) return
-  const { output } = await ask(doing, 'flow.show', { session })
-  doing.dispatch({ type: 'labels', session, labels: labelBadges(output) })
+  const [read, strictness] = await Promise.all([ask(doing, 'flow.show', { session }), ask(doing, 'session.mode', { session })])
+  doing.dispatch({ type: 'labels', session, labels: labelBadges(read.output), mode: modeBadge(strictness.output) })
 }
 
 interface ChangingTurn {

@@ -47,6 +47,8 @@ export interface State {
   readonly spent: number
   /** Labels of what the session has read. */
   readonly labels: readonly LabelBadge[]
+  /** How much stricter the session is than the configuration; empty: not at all. */
+  readonly mode: string
   readonly theme: ThemeName
   readonly version: string
 }
@@ -95,7 +97,7 @@ export type Event =
   | { readonly type: 'lost_session' }
   | { readonly type: 'older'; readonly session: SessionId; readonly records: readonly RecordView[]; readonly next: number | null }
   | { readonly type: 'spent'; readonly session: SessionId; readonly microDollars: number }
-  | { readonly type: 'labels'; readonly session: SessionId; readonly labels: readonly LabelBadge[] }
+  | { readonly type: 'labels'; readonly session: SessionId; readonly labels: readonly LabelBadge[]; readonly mode: string }
   | { readonly type: 'sent'; readonly message: string }
   | { readonly type: 'send_failed'; readonly message: string; readonly text: string; readonly failure: Failure }
   | { readonly type: 'attached'; readonly file: AttachedFile }
@@ -217,6 +219,7 @@ export function newState({ columns, rows, now, theme, version, model }: Opening)
     model,
     spent: 0,
     labels: [],
+    mode: '',
     theme,
     version,
   }

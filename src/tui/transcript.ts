@@ -9,6 +9,7 @@ import type { FollowEvent } from '../client/index.ts'
 import {
   type CallView,
   foldRecord,
+  isDecided,
   isEnd,
   isOver,
   isToolCall,
@@ -304,8 +305,7 @@ function takeSummary(transcript: Transcript, { phase, body, call }: RecordView):
 
 function waitingAfter(waiting: readonly PendingApproval[], record: RecordView): readonly PendingApproval[] {
   if (record.phase === 'parked') return waiting.some(({ call }) => call === record.call) ? waiting : [...waiting, pendingOf(record)]
-  const isDecided = record.phase === 'decided' && fields(record.body)['partial'] !== true
-  return isDecided || isEnd(record) ? withoutCall(waiting, record.call) : waiting
+  return isDecided(record) || isEnd(record) ? withoutCall(waiting, record.call) : waiting
 }
 
 /** A guest that has just started may not have come to a call yet that waits by its records. */

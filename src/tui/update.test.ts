@@ -289,13 +289,18 @@ describe('the labels of a conversation', () => {
     opened(app, begin('t', 'read it'), true)
     const reading = add('t', 'g', 'model.generate', 'intent', { labels: ['untrusted'] })
     assert.deepEqual(types(followed(app, recorded(reading))), ['read_labels'])
-    app.send({ type: 'labels', session, labels: [{ label: 'untrusted', from: ['https://example.com/', '/shared/a.txt'] }] })
-    assert.match(app.text(), /Ports {2}untrusted: https:\/\/example\.com\/ \+1/)
+    app.send({
+      type: 'labels',
+      session,
+      labels: [{ label: 'untrusted', from: ['https://example.com/', '/shared/a.txt'] }],
+      mode: 'read only',
+    })
+    assert.match(app.text(), /Ports {2}read only · untrusted: https:\/\/example\.com\/ \+1/)
     assert.deepEqual(types(followed(app, recorded(reading))), [])
     app.send({ type: 'resize', columns: 40, rows: 12 })
-    assert.match(app.text(), /Ports {2}untrusted$/m)
+    assert.match(app.text(), /Ports {2}read only · untrusted$/m)
     app.send({ type: 'fresh', title: '' })
-    assert.doesNotMatch(app.text(), /untrusted/)
+    assert.doesNotMatch(app.text(), /untrusted|read only/)
   })
 })
 

@@ -1,6 +1,6 @@
 /** The reducer of the full-screen terminal: what happens, from keys to frames of the gateway, becomes the next state and what to do. */
 import { plainLine } from '../terminal/index.ts'
-import { assertNever } from '../types/index.ts'
+import { assertNever, type RecordView } from '../types/index.ts'
 import { withFiles } from './completion.ts'
 import { remember, setText } from './editor.ts'
 import { maxTitleChars } from './limits.ts'
@@ -108,7 +108,7 @@ function connected(state: State, type: State['connection']): State {
 type SessionEvent = Extract<Event, { type: 'follow' | 'opened' | 'fresh' | 'began' | 'relinked' | 'lost_session' | 'older' }>
 
 function applySession(state: State, event: SessionEvent, around: Surroundings): Step {
-  if (event.type === 'fresh') return [{ ...withoutSession(state), session: null, spent: 0, labels: [] }, []]
+  if (event.type === 'fresh') return [{ ...withoutSession(state), session: null, spent: 0, labels: [], mode: '' }, []]
   if (event.type === 'began') {
     const title = event.session.title === '' ? (messagesOf(state.transcript).at(-1) ?? '') : event.session.title
     return [{ ...state, session: { id: event.session.id, title: plainLine(title, maxTitleChars) } }, []]
@@ -124,6 +124,7 @@ function applySession(state: State, event: SessionEvent, around: Surroundings): 
       ...withoutSession(state),
       session: { id: session.id, title: session.title },
       labels: [],
+      mode: '',
       transcript: shown,
       older: next,
       editor: { ...state.editor, history },
@@ -183,12 +184,13 @@ function follow(state: State, events: Extract<Event, { type: 'follow' }>['events
   const named = titled?.type === 'record' ? titleIn(titled.record.body) : ''
   const session = state.session !== null && named !== '' ? { ...state.session, title: named } : state.session
   const effects: readonly Effect[] = ended ? [{ type: 'count_cost' }, { type: 'read_labels' }] : []
-  const isLabelled = !ended && events.some((event) => event.type === 'record' && namesNewLabel(event.record.body, state.labels))
+  const isLabelled = !ended && events.some((event) => event.type === 'record' && changesBadges(event.record, state.labels))
   return [{ ...state, transcript, session }, isLabelled ? [{ type: 'read_labels' }] : effects]
 }
 
-/** @returns whether a record has a label that the status line does not show yet */
-function namesNewLabel(body: unknown, shown: State['labels']): boolean {
+/** @returns whether a record has a label that the status line does not show yet, or sets how strict the session is */
+function changesBadges({ name, phase, body }: RecordView, shown: State['labels']): boolean {
+  if (name === 'session.set_mode') return phase === 'outcome'
   const { labels } = (body ?? {}) as { readonly labels?: unknown }
   return Array.isArray(labels) && labels.some((label) => shown.every((badge) => badge.label !== label))
 }
@@ -269,7 +271,7 @@ function applyResult(state: State, event: ResultEvent): Step {
     case 'spent':
       return [state.session?.id === event.session ? { ...state, spent: event.microDollars } : state, []]
     case 'labels':
-      return [state.session?.id === event.session ? { ...state, labels: event.labels } : state, []]
+      return [state.session?.id === event.session ? { ...state, labels: event.labels, mode: event.mode } : state, []]
     default:
       return assertNever(event)
   }

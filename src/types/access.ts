@@ -93,6 +93,13 @@ export function grantOf(list: string | readonly string[]): Grant {
   return limiting.length === 0 ? { rights } : { rights, limits: { entries: limiting, denied, only, except } }
 }
 
+/** @returns why the list is none of rights of an agent, which always names what it may do; empty when it is one */
+export function wrongAgentRights(list: string | readonly string[]): string {
+  if (!expandRights(list).includes('*')) return wrongRights(list)
+  const forAgents = Object.keys(roles).filter((role) => role !== 'admin')
+  return `"*", which is the role admin, is not for agents. Name rights, or roles: ${forAgents.join(', ')}.`
+}
+
 /** @returns why the list is no list of rights; empty when it is one */
 export function wrongRights(list: string | readonly string[]): string {
   try {

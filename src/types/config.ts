@@ -1,6 +1,6 @@
 /** The configuration schema: the only source of defaults and of `docs/configuration.md`. */
 import { z } from 'zod'
-import { expandRights, wrongRights } from './access.ts'
+import { expandRights, wrongAgentRights } from './access.ts'
 import { OxbowError } from './error.ts'
 import { type KernelConfig, kernelConfig } from './config-kernel.ts'
 import { type MemoryConfig, memoryConfig, type StoreConfig, storeConfig } from './config-memory.ts'
@@ -201,7 +201,7 @@ export const configSchema: z.ZodType<Config> = z.strictObject({
       instructions: z.string().default('').describe('Text added to the system prompt.'),
       rights: z
         .union([z.string(), z.array(z.string())])
-        .refine((list) => wrongRights(list) === '', { error: ({ input }) => wrongRights(input as string[]) })
+        .refine((list) => wrongAgentRights(list) === '', { error: ({ input }) => wrongAgentRights(input as string[]) })
         .transform(expandRights)
         .prefault([
           'agent.spawn',

@@ -86,15 +86,19 @@ export const clientFrameSchema: z.ZodType<ClientFrame> = z.discriminatedUnion('t
     cursor: z.int().nonnegative().describe('The highest cursor that was received; 0 for everything.'),
   }),
   frame('unsubscribe', 'Ends following. Answer: `result`; no event of the session comes after it.', { session }),
-  frame('approve', 'Decides a call that waits. Answer: `result`. `call.decide` can do more: another input, a rule, a reason.', {
-    call: z
-      .string()
-      .min(1)
-      .max(200)
-      .transform((text) => text as CallId)
-      .describe('Id of the call.'),
-    allow: z.boolean(),
-  }),
+  frame(
+    'approve',
+    'Decides a call that waits. Answer: `result`, whose `next` says what must still happen (empty: it is decided). `call.decide` can do more: another input, a rule, a reason.',
+    {
+      call: z
+        .string()
+        .min(1)
+        .max(200)
+        .transform((text) => text as CallId)
+        .describe('Id of the call.'),
+      allow: z.boolean(),
+    },
+  ),
   frame('call', 'Makes any call that is offered to terminals ([calls.md](calls.md)). Answer: `result` with the outcome.', {
     name: z.string().min(1).max(100).describe('`family.verb`.'),
     input: z.json().describe('As the call describes it.'),
@@ -231,6 +235,9 @@ interface WorkspaceState {
   /** Programs that run in the workspace and can change files meanwhile. */
   readonly running: number
 }
+
+/** The files that a command can see, but for those that are left out. */
+export type FilesState = Pick<WorkspaceState, 'digest' | 'except'>
 
 /** The step of the running turn, a call, that an event is about. */
 interface StepEvent {

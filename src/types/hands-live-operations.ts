@@ -6,8 +6,8 @@ const count = z.int().nonnegative()
 const owner = z.string()
 /** Identifies the session to the egress proxy, if there is one. */
 const pass = z.string().optional()
-/** As in `exec`. */
-const unchanged = z.string().max(100).optional()
+/** A `fingerprint` without the files in `except`: where something has changed since, nothing is run. */
+export const unchanged = z.strictObject({ digest: z.string().max(100), except: z.array(z.string().max(4_096)).max(100) }).optional()
 
 /** Strict, because ids are part of texts that a model reads. */
 const sessionId = z.string().regex(/^(?:shell|job)-[0-9]{1,9}-[a-z0-9]{1,12}$/)

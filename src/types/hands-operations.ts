@@ -7,7 +7,7 @@
  */
 import { z } from 'zod'
 import { maxSnapshotEntries, maxSurveyEntries } from './hands-frame.ts'
-import { liveOperations } from './hands-live-operations.ts'
+import { liveOperations, unchanged } from './hands-live-operations.ts'
 
 const count = z.int().nonnegative()
 const path = z.string().max(8_192)
@@ -243,9 +243,6 @@ const pass = z.string().optional()
 
 /** Additional variables of the command: secrets, which no command line has. */
 const variables = z.record(z.string().regex(/^[A-Za-z_][A-Za-z0-9_]{0,127}$/), z.string()).optional()
-
-/** Digest of a `fingerprint`: where something has changed since, nothing is run. */
-const unchanged = z.string().max(100).optional()
 
 const commands = {
   /**

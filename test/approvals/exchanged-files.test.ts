@@ -39,6 +39,14 @@ const script = (path: string, command: string, says = new RegExp(path.replaceAll
   says,
 })
 
+function folderCase(does: string, folderCall: Case['call'], exchange: () => void): Case {
+  const begin = (): void => {
+    rmSync(shared('old'), { recursive: true, force: true })
+    put('old/deep/known.txt', 'known')
+  }
+  return { does, call: folderCall, begin, exchange, says: /\/shared\/old changed/ }
+}
+
 const cases: readonly Case[] = [
   { does: 'a script in the folder that the command enters', ...script('sub/t.sh', 'cd sub && sh t.sh') },
   { does: 'a script that a variable names', ...script('v.sh', 'F=v.sh; sh $F') },
@@ -104,6 +112,15 @@ const cases: readonly Case[] = [
     },
     says: /plain\.txt/,
   },
+  folderCase('a file that came into a folder that is deleted', { name: 'file_delete', arguments: { path: 'old', recursive: true } }, () =>
+    put('old/deep/new.txt', 'new'),
+  ),
+  folderCase('a file that changed in a folder that is deleted', { name: 'file_delete', arguments: { path: 'old', recursive: true } }, () =>
+    put('old/deep/known.txt', 'changed'),
+  ),
+  folderCase('a file that came into a folder that is moved', { name: 'file_move', arguments: { from: 'old', to: 'moved' } }, () =>
+    put('old/deep/new.txt', 'new'),
+  ),
 ]
 
 /** Those that run. */
@@ -121,7 +138,7 @@ before(async () => {
       steps: [{ events: [{ tool_call: call }] }, { events: [{ text: 'Done.' }] }],
     })),
   })
-  const approval = { calls: { 'file.write': 'ask' } }
+  const approval = { calls: { 'file.write': 'ask', 'file.delete': 'ask', 'file.move': 'ask' } }
   guest = await startGuest(envelopeFor(workspace.root, { model: model.config, approval }))
 })
 after(async () => {
@@ -175,6 +192,7 @@ describe('what is exchanged between question and answer', () => {
       const second = await turn.question(2)
       assert.ok(second !== null, `it ran: ${ran()}`)
       assert.equal(ran(), '')
+      if (does.includes('folder that is')) assert.ok(existsSync(shared('old')))
       assert.match(second.reason, says)
       assert.match(second.reason, /after it was allowed/)
       await call('call.decide', { call: second.call, allow: false })

@@ -114,7 +114,7 @@ async function overWebSocket(guest: Guest, key: string): Promise<Terminal> {
     },
     resume: (session, turn) => ended(follow, { session: session as SessionId, turn, cursor: 0 }),
     cancel: async (session) => void (await client.cancelTurn(session as SessionId)),
-    decide: (call, allow) => client.approve(call as CallId, allow),
+    decide: async (call, allow) => void (await client.approve(call as CallId, allow)),
     async past(session, cursor) {
       const records: RecordView[] = []
       ;(await client.follow(session as SessionId, cursor, (event) => void (event.type === 'record' && records.push(event.record)))).stop()
@@ -138,7 +138,7 @@ async function inProcess(guest: Guest, key: string): Promise<Terminal> {
     },
     resume: (session, turn) => ended(follow, { session: session as SessionId, turn, cursor: 0 }),
     cancel: async (session) => void (await kernel.cancelTurn(session as SessionId)),
-    decide: (call, allow) => kernel.approve(call as CallId, allow),
+    decide: async (call, allow) => void (await kernel.approve(call as CallId, allow)),
     async past(session, cursor) {
       const records: RecordView[] = []
       ;(await kernel.follow(session as SessionId, cursor, (event) => void (event.type === 'record' && records.push(event.record))))()

@@ -98,6 +98,19 @@ describe('the Chat page', { skip: noChromium }, () => {
     })
   })
 
+  it('shows how strict the session is, whoever has set it', async () => {
+    const { value: sessions } = await rig.call<{ value: readonly { id: string }[] }>('session.list', {})
+    for (const [mode, badge] of [
+      ['ask', 'asks before changes'],
+      ['read_only', 'read only'],
+    ] as const) {
+      await rig.call('session.set_mode', { session: sessions[0]!.id, mode })
+      await rig.page.getByText(badge, { exact: true }).waitFor()
+    }
+    await rig.call('session.set_mode', { session: sessions[0]!.id, mode: 'configured' })
+    await rig.page.getByText('read only', { exact: true }).waitFor({ state: 'detached' })
+  })
+
   it('asks before a risky call: once with an edited input, denied with a reason', async () => {
     const { page } = rig
     await fresh()

@@ -8,7 +8,7 @@ import { readdir, readFile, realpath, stat } from 'node:fs/promises'
 import { dirname, extname, join, relative, resolve, sep } from 'node:path'
 import { agentNameOf, descriptionOf, type Knowledge, ownSecrets, takeSecrets } from '../../plugins/index.ts'
 import { readDefinitionTable, writeDefinition } from '../../runner/index.ts'
-import { expandRights, OxbowError, toError, wrongRights } from '../../types/index.ts'
+import { expandRights, OxbowError, toError, wrongAgentRights } from '../../types/index.ts'
 import { plainLine } from '../../terminal/index.ts'
 import { type GatewayPort, type GuestChoice, guestSetup, withGuest } from '../guest-connection.ts'
 import { outputOf } from '../kernel/call.ts'
@@ -44,7 +44,7 @@ export async function characterImport(file: string, options: ImportOptions, term
   const name = options.as ?? agentNameOf(character)
   const files = characterFiles(terminal, name)
   const rights = options.right ?? []
-  const wrong = wrongRights([...rights])
+  const wrong = wrongAgentRights([...rights])
   if (wrong !== '') throw new OxbowError('bad_input', wrong, { hint: 'See docs/access.md for the names of rights.' })
   if (options.replace !== true && existsSync(files.toml))
     throw new OxbowError('bad_input', `there is an agent ${name} already`, { hint: '--replace replaces it; --as gives another name.' })

@@ -66,6 +66,7 @@ export function fakeGateway(): FakeGateway {
     },
     approve: async (call, allow) => {
       asked.push(`approve ${call} ${allow}`)
+      return ''
     },
     call: async (name) => {
       asked.push(`call ${name}`)

@@ -11,6 +11,7 @@ import {
   type TurnView,
   foldRecord,
   inRecordOrder,
+  isDecided,
   isEnd,
   isOver,
   type LabelBadge,
@@ -134,11 +135,6 @@ function foldPast(past: readonly RecordView[], busy: boolean): { active: TurnVie
   const waiting = new Set(active.calls.filter((call) => call.status === 'waiting').map(({ call }) => call))
   const pending = records.filter((record) => record.phase === 'parked' && waiting.has(record.call)).map(pendingOf)
   return isOver(active) ? { active: null, pending: [] } : { active, pending }
-}
-
-/** Where two people must decide, the first decision leaves the question open. */
-function isDecided({ phase, body }: RecordView): boolean {
-  return phase === 'decided' && (body as { partial?: boolean }).partial !== true
 }
 
 /** True when a message started a turn; a message merged into a running turn has that turn's id and its own call. */

@@ -13,7 +13,7 @@ import { outputOf } from '../kernel/call.ts'
 import { chooseAgent, findSession, newSession, removeUnused } from '../verbs/sessions.ts'
 import { assertFewFiles, findLocalFile, type LocalFile, uploadFiles } from '../own-files.ts'
 import type { Screen } from '../screen/screen.ts'
-import { exactText, formatBytes } from '../../terminal/index.ts'
+import { exactText, formatBytes, plainText } from '../../terminal/index.ts'
 import { type ChatSession, openChatSession } from './chat-session.ts'
 
 export interface ConversationDeps {
@@ -82,8 +82,9 @@ export function createConversation(deps: ConversationDeps): Conversation {
   /** Who answers in the next session. */
   let agent = deps.agent
   let attached: readonly LocalFile[] = []
-  const decided = async (call: CallId): Promise<void> => {
-    session?.answered(call)
+  const decided = async (call: CallId, next = ''): Promise<void> => {
+    if (next === '') session?.answered(call)
+    else screen.line(`  ${plainText(next)}`)
     if (oneByOne) await session?.idle()
   }
   const open = async (info: SessionInfo, past: readonly RecordView[]): Promise<ChatSession> => {
@@ -143,11 +144,14 @@ export function createConversation(deps: ConversationDeps): Conversation {
   }
 }
 
-function createAnswers(gateway: GatewayPort, decided: (call: CallId) => Promise<void>): Pick<Conversation, 'answer' | 'fillIn'> {
+function createAnswers(
+  gateway: GatewayPort,
+  decided: (call: CallId, next?: string) => Promise<void>,
+): Pick<Conversation, 'answer' | 'fillIn'> {
   return {
     async answer(call, allow, reason) {
-      if (reason === undefined) await gateway.approve(call, allow)
-      else await outputOf(gateway, 'call.decide', { call, allow, reason })
+      if (reason === undefined) return decided(call, await gateway.approve(call, allow))
+      await outputOf(gateway, 'call.decide', { call, allow, reason })
       await decided(call)
     },
     async fillIn(call, input) {
@@ -158,7 +162,10 @@ function createAnswers(gateway: GatewayPort, decided: (call: CallId) => Promise<
 }
 
 /** Keeps a rule only from the list that was shown last. */
-function createOffers(gateway: GatewayPort, decided: (call: CallId) => Promise<void>): Pick<Conversation, 'offer' | 'offered' | 'keep'> {
+function createOffers(
+  gateway: GatewayPort,
+  decided: (call: CallId, next?: string) => Promise<void>,
+): Pick<Conversation, 'offer' | 'offered' | 'keep'> {
   let offer: Pick<WaitingCall, 'call' | 'rules' | 'labels'> | null = null
   return {
     async offer(call) {

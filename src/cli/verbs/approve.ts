@@ -93,12 +93,15 @@ async function decideAndFollow(
     turn: pending.turn,
     cursor: past.at(-1)?.seq ?? 0,
     past,
-    onPending: (other) => {
-      if (other.call !== pending.call) next.resolve(other)
-    },
+    known: pending.call,
+    onPending: next.resolve,
   })
   try {
-    await gateway.approve(pending.call, allow)
+    const open = await gateway.approve(pending.call, allow)
+    if (open !== '') {
+      printLine(terminal, json === true ? JSON.stringify({ call: pending.call, allowed: allow, next: open }) : plainText(open))
+      return 0
+    }
     const ended = await Promise.race([watch.over, next.promise])
     if ('call' in ended) {
       return printFailure(terminal, {

@@ -145,11 +145,15 @@ async function finishTurn({ gateway, lost, session, turn, cursor, options, termi
   const stuck = Promise.withResolvers<PendingApproval>()
   const over = new AbortController()
   const decide = async (pending: PendingApproval): Promise<void> => {
-    if (options.yes === true && pending.personal !== true) return gateway.approve(pending.call, true)
-    if (!isInteractive(terminal)) return stuck.resolve(pending)
-    reply.breakLine()
-    const allow = await askPerson(pending, terminal, over.signal)
-    if (!over.signal.aborted) await gateway.approve(pending.call, allow)
+    const isAnswered = options.yes === true && pending.personal !== true
+    if (!isAnswered && !isInteractive(terminal)) return stuck.resolve(pending)
+    if (!isAnswered) reply.breakLine()
+    const allow = isAnswered || (await askPerson(pending, terminal, over.signal))
+    if (over.signal.aborted) return
+    const next = await gateway.approve(pending.call, allow)
+    if (next === '') return
+    if (!isInteractive(terminal)) return stuck.resolve({ ...pending, reason: next })
+    printNotice(terminal, plainText(next))
   }
   // One question at a time, in the order of the calls.
   let questions = Promise.resolve()

@@ -54,9 +54,13 @@ describe('a fingerprint of the workspace', () => {
     const hands = open()
     const { digest } = await hands.take({ since: '', except: ['/shared/log'] }, signal)
     writeFileSync(join(real, 'log'), '2')
-    hands.assertUnchanged(digest)
+    const state = { digest, except: ['/shared/log'] }
+    // Hands that were started again since did not take it.
+    const later = open()
+    for (const one of [hands, later]) one.assertUnchanged(state)
     hands.assertUnchanged(undefined)
     writeFileSync(join(real, 't.sh'), '2')
-    assert.throws(() => hands.assertUnchanged(digest), /\/shared\/t\.sh changed after this was allowed. Nothing was run/)
+    assert.throws(() => hands.assertUnchanged(state), /\/shared\/t\.sh changed after this was allowed. Nothing was run/)
+    assert.throws(() => later.assertUnchanged(state), /A file changed after this was allowed. Nothing was run/)
   })
 })

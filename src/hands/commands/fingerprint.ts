@@ -7,7 +7,7 @@
  */
 import { lstatSync, readdirSync, type Stats } from 'node:fs'
 import { setTimeout as delay } from 'node:timers/promises'
-import type { HandsOps } from '../../types/index.ts'
+import type { FilesState, HandsOps } from '../../types/index.ts'
 import { failed, throwIfCancelled } from '../failure.ts'
 import type { Root } from '../files/workspace-path.ts'
 import { freshMs, keptFingerprints, maxFingerprintEntries, maxNamedChanges, surveyAtOnce } from '../limits.ts'
@@ -19,23 +19,18 @@ export interface Fingerprints {
   take(input: Input, signal: AbortSignal): Promise<Output>
   /**
    * Compares at once, without a pause in which another request could change something.
-   * @param digest of `take`; one that these hands did not take was compared by those who did
+   * @param state of `take`, of these hands or of earlier ones
    * @throws the failure `tool_failed` when something has changed
    */
-  assertUnchanged(digest: string | undefined): void
+  assertUnchanged(state: FilesState | undefined): void
 }
 
 /** Stamps by virtual path. */
 type Stamps = ReadonlyMap<string, string>
 
-interface Held {
-  readonly stamps: Stamps
-  readonly except: ReadonlySet<string>
-}
-
 /** @param running programs that commands have left running */
 export function openFingerprints(roots: readonly Root[], running: () => number): Fingerprints {
-  const held = new Map<string, Held>()
+  const held = new Map<string, Stamps>()
   return {
     async take({ since, except }, signal) {
       const stamps = await lookAtAll(roots, signal)
@@ -44,24 +39,32 @@ export function openFingerprints(roots: readonly Root[], running: () => number):
       const digest = digestOf(stamps, left)
       const before = held.get(since)
       held.delete(digest)
-      held.set(digest, { stamps, except: left })
+      held.set(digest, stamps)
       for (const old of [...held.keys()].slice(0, -keptFingerprints)) held.delete(old)
-      return { digest, files: stamps.size, changed: before === undefined ? [] : changesIn(before.stamps, stamps, left), running: running() }
+      return { digest, files: stamps.size, changed: before === undefined ? [] : changesIn(before, stamps, left), running: running() }
     },
-    assertUnchanged(digest) {
-      const before = digest === undefined ? undefined : held.get(digest)
-      if (before === undefined) return
+    assertUnchanged(state) {
+      if (state === undefined) return
       const walk = startWalk(roots)
       while (walk.next(surveyAtOnce));
-      const changed = changesIn(before.stamps, walk.stamps, before.except)
-      if (changed.length === 0) return
+      const except = new Set(state.except)
+      // Hands that did not take it cannot name what has changed.
+      const before = held.get(state.digest)
+      const changed = before === undefined ? [] : changesIn(before, walk.stamps, except)
+      if (before === undefined ? digestOf(walk.stamps, except) === state.digest : changed.length === 0) return
       throw failed(
         'tool_failed',
-        `${changed.join(', ')} changed after this was allowed. Nothing was run.`,
+        `${changed.length === 0 ? 'A file' : changed.join(', ')} changed after this was allowed. Nothing was run.`,
         'Repeat the call; the person is asked again.',
       )
     },
   }
+}
+
+/** @returns a text that differs once a file below the folder has changed; for too many files, always the same one */
+export async function folderStamp(folder: Root, signal: AbortSignal): Promise<string> {
+  const stamps = await lookAtAll([folder], signal)
+  return stamps === null ? 'folder' : digestOf(stamps, new Set())
 }
 
 /** @returns null for a workspace with too many files */
@@ -139,7 +142,7 @@ function lookAt(path: string): Stats | null {
   }
 }
 
-function stampOf({ ino, size, mode, mtimeMs, ctimeMs }: Stats): string {
+export function stampOf({ ino, size, mode, mtimeMs, ctimeMs }: Stats): string {
   return `${ino} ${size} ${mode} ${mtimeMs} ${ctimeMs}`
 }
 

@@ -1,6 +1,6 @@
 /** Runs one shell command, and ends all of its processes with it. */
 import type { ChildProcessByStdio } from 'node:child_process'
-import { statSync } from 'node:fs'
+import { type Stats, statSync } from 'node:fs'
 import { lstat, realpath } from 'node:fs/promises'
 import type { Readable, Writable } from 'node:stream'
 import type { CommandOps, HandsOps, HandlersOf } from '../../types/index.ts'
@@ -8,6 +8,7 @@ import { withoutSequences } from '../../types/index.ts'
 import { failed } from '../failure.ts'
 import { openRegularFile, resolveNew, type Root, toPlace, toRealPlace } from '../files/workspace-path.ts'
 import { drainMs, maxCommandBytes, maxHashedBytes, maxTailBytes, terminateGraceMs } from '../limits.ts'
+import { folderStamp, stampOf } from './fingerprint.ts'
 import { createOutputRing } from '../sessions/session-output.ts'
 import type { OwnerUsage } from './process-tree.ts'
 import { commandEnvironment, findProgram, findShell, type LiveCommands, startProcess } from './start-process.ts'
@@ -74,8 +75,8 @@ export function commandOperations(
       if (commands === undefined) throw failed('sandbox_missing', 'Commands are off without a sandbox.', 'Install bubblewrap.')
       return commands.run(input, signal)
     },
-    execInputs: async ({ program, paths, targets = false }) =>
-      targets ? { program: '', files: await targetsOf(roots, paths) } : inputsOf(roots, program, paths),
+    execInputs: async ({ program, paths, targets = false }, signal) =>
+      targets ? { program: '', files: await targetsOf(roots, paths, signal) } : inputsOf(roots, program, paths),
     usage: async () => ({ owners: [...(commands?.usage() ?? [])] }),
     execOutput: async ({ watch }) => ({ tail: commands?.tail(watch) ?? '' }),
   }
@@ -97,17 +98,25 @@ async function inputsOf(roots: readonly Root[], name: string, paths: readonly st
   return { program: name === '' ? '' : describeProgram(name), files }
 }
 
-/** Where each path leads, and what is there. */
-async function targetsOf(roots: readonly Root[], paths: readonly string[]): Promise<HandsOps['execInputs']['output']['files']> {
+/** Where each path leads, and what is there: of a folder, everything below it. */
+async function targetsOf(
+  roots: readonly Root[],
+  paths: readonly string[],
+  signal: AbortSignal,
+): Promise<HandsOps['execInputs']['output']['files']> {
   const found = paths.map(async (path) => {
     const place = toPlace(roots, path)
     const real = await realpath(place.real).catch(() => resolveNew(roots, place))
     const stats = await lstat(real).catch(() => null)
-    const stamp =
-      stats === null ? 'nothing' : stats.isDirectory() ? 'folder' : `${stats.ino} ${stats.size} ${stats.mtimeMs} ${stats.ctimeMs}`
-    return { path, hash: sha256(Buffer.from(`${real}\0${stamp}`)) }
+    return { path, hash: sha256(Buffer.from(`${real}\0${stats === null ? 'nothing' : await targetStamp(roots, real, stats, signal)}`)) }
   })
   return (await Promise.allSettled(found)).flatMap((one) => (one.status === 'fulfilled' ? [one.value] : []))
+}
+
+async function targetStamp(roots: readonly Root[], real: string, stats: Stats, signal: AbortSignal): Promise<string> {
+  if (!stats.isDirectory()) return stampOf(stats)
+  const isOurs = roots.some((root) => real === root.real || real.startsWith(`${root.real}/`))
+  return isOurs ? folderStamp({ real, virtual: '' }, signal) : 'folder'
 }
 
 function sha256(content: Uint8Array): string {

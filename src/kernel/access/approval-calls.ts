@@ -36,7 +36,7 @@ export interface ApprovalCallDeps {
   readonly documents: Documents
   readonly approvals: Approvals
   readonly journal: Journal
-  readonly registry: Pick<Registry, 'parse' | 'find'>
+  readonly registry: Pick<Registry, 'parse' | 'find' | 'references'>
   readonly approvalConfig: Config['approval']
   /** Rules hold the digest of these. */
   readonly settings: Pick<Config, 'sandbox' | 'egress'>

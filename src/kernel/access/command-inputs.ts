@@ -67,7 +67,7 @@ async function readTargets(sandbox: Sandbox, targets: readonly string[], signal:
   const paths = [...new Set(targets)].slice(0, maxNamedFiles)
   try {
     const hands = await sandbox.hands('work')
-    const { files } = await hands.ask('execInputs', { program: '', paths, targets: true }, { signal, timeoutMs: inputsTimeoutMs })
+    const { files } = await hands.ask('execInputs', { program: '', paths, targets: true }, { signal, timeoutMs: fingerprintTimeoutMs })
     return { program: '', files }
   } catch {
     return null

@@ -58,7 +58,7 @@ export function createKeyKernels(deps: KeyKernelDeps, owner: Kernel): (key: stri
         return startTurn({ ...send, as: isPage(as) ? as : { ...as, ended } })
       },
       cancelTurn: async (session) => ((await resultOf(call('turn.cancel', { session }, session))) as { cancelled: boolean }).cancelled,
-      approve: async (waiting, allow) => void (await resultOf(call('call.decide', { call: waiting, allow }))),
+      approve: async (waiting, allow) => ((await resultOf(call('call.decide', { call: waiting, allow }))) as { next: string }).next,
       async follow(session, cursor, listener, past) {
         const caller = await keys.callerOf(id, session, '')
         assertMayRead(caller, journal, newId() as CallId)

@@ -23,7 +23,7 @@ import {
 import { heldKeyMs, keyUseMs, maxKeyChecks, maxKeys } from '../limits.ts'
 import type { NoteEvent } from '../observe/event-bus.ts'
 import { createKeyLives } from './key-lives.ts'
-import { assertWithin, roleCalls, roleCategory, withOwnRoles } from './roles.ts'
+import { assertKnownRights, assertWithin, type RoleCallDeps, roleCalls, roleCategory, withOwnRoles } from './roles.ts'
 import type { Documents } from '../state/documents.ts'
 
 const keyCategory = 'system/keys'
@@ -166,8 +166,7 @@ const unknownKey = new OxbowError('unauthenticated', 'The API key is not known, 
   hint: 'Make another: `oxbow keys create NAME --right RIGHT`.',
 })
 
-export interface KeyCallDeps {
-  readonly documents: Documents
+export interface KeyCallDeps extends RoleCallDeps {
   readonly random: Random
 }
 
@@ -188,7 +187,7 @@ interface CreateInput {
   readonly expires_in_s?: number | undefined
 }
 
-function createKey({ documents, random }: KeyCallDeps): Call<CreateInput, KeyView & { readonly key: string }> {
+function createKey({ documents, registry, random }: KeyCallDeps): Call<CreateInput, KeyView & { readonly key: string }> {
   return {
     ...writes,
     name: 'key.create',
@@ -207,7 +206,9 @@ function createKey({ documents, random }: KeyCallDeps): Call<CreateInput, KeyVie
     effect: 'once',
     recordOutput: ({ id, name, rights, expires_at }) => ({ id, name, rights: [...rights], expires_at }),
     async run({ name, rights, expires_in_s }, { caller, id: call, clock }) {
-      assertWithin(caller, grantOf(await withOwnRoles(documents, rights)), 'key')
+      const granted = await withOwnRoles(documents, rights)
+      assertKnownRights(registry, granted)
+      assertWithin(caller, grantOf(granted), 'key')
       const others = await documents.all<StoredKey>(keyCategory)
       if (others.length >= maxKeys) throw new OxbowError('limit_reached', `There are ${maxKeys} keys.`, { hint: 'Revoke some.' })
       if (others.some(({ value }) => value.name === name))

@@ -147,8 +147,9 @@ export function createRefusedCalls(deps: RefusedDeps): RefusedCalls {
       if (list === null) return refusal(forbidden)
       const answer = await ask(desk, passing, refused, { question: before?.question ?? (desk.newId() as CallId), list, make })
       if (answer.status === 'ok') return settle(desk, judging, refused, forbidden, list.size - 1)
-      const { code } = answer.failure
-      return code === 'cancelled' ? answer : refusal(code === 'denied' ? answeredNo(forbidden) : forbidden)
+      if (answer.failure.code === 'cancelled') return answer
+      const { refused: refusedNow } = await answersOf(desk, top)
+      return refusal(refusedNow.includes(key) ? answeredNo(forbidden) : forbidden)
     },
     ended(caller, excuse, outcome) {
       if (outcome.status === 'ok' && caller.audience === 'model' && caller.session !== '') {
@@ -201,7 +202,7 @@ async function ask(desk: Desk, passing: PassingCall, { top, call }: Refused, { q
     const answer = await make(asRuntime, allowName, { calls: [...list.values()] })
     // The guest is stopping; the question still waits.
     if (answer.status === 'cancelled') return answer
-    const isAnswered = answer.status === 'ok' || answer.failure.code === 'denied'
+    const isAnswered = answer.status === 'ok' || (answer.failure.code === 'denied' && !(await hasExpired(desk, question)))
     const kept = answer.status === 'ok' ? (answer.output as AllowInput).calls.map(exactly) : []
     const allowed = [...list].filter(([, listed]) => kept.includes(exactly(listed))).map(([key]) => key)
     await change((now) => ({
@@ -250,6 +251,12 @@ async function askedBefore({ journal }: RefusedDeps, { question, keys }: NonNull
   if (parked === undefined) return null
   const { calls } = JSON.parse((JSON.parse(parked.body) as { readonly input: string }).input) as AllowInput
   return { question, list: new Map(keys.map((key, at) => [key, calls[at]!])) }
+}
+
+/** Nobody has answered it in time: that is no answer. */
+async function hasExpired({ journal }: RefusedDeps, question: CallId): Promise<boolean> {
+  const [decided] = await journal.store.records({ call: question, phases: ['decided'], order: 'newest_first', limit: 1, hydrate: true })
+  return decided !== undefined && (JSON.parse(decided.body) as { readonly expired?: true }).expired === true
 }
 
 function answeredNo(forbidden: Failure): Failure {

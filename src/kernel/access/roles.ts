@@ -4,8 +4,9 @@
  * at the moment; an agent those that they had when it was spawned. A role cannot hold another one that was added, so there are no cycles.
  */
 import { z } from 'zod'
-import { type Call, type Caller, type Grant, grantOf, OxbowError, roles } from '../../types/index.ts'
+import { type Call, type Caller, editDistance, type Grant, grantOf, OxbowError, roles } from '../../types/index.ts'
 import { maxRoles } from '../limits.ts'
+import type { Registry } from '../registry.ts'
 import type { Documents } from '../state/documents.ts'
 
 export const roleCategory = 'system/roles'
@@ -42,8 +43,33 @@ export function assertWithin({ rights, limits }: Caller, { rights: wanted, limit
   })
 }
 
+/** Rights by the name of a server, an agent of others or a plugin, which may be added later. */
+const open = /^(?:mcp|a2a|acp|plugin)\./
+/** Rights that no call needs by itself. */
+const apart = ['secret.use', 'model.use', 'turn.run']
+/** A name that is this far off is another one. */
+const maxEdits = 3
+
+/** @throws OxbowError `bad_input` that names the first right that does not exist, and one that may be meant */
+export function assertKnownRights(registry: Pick<Registry, 'references'>, list: readonly string[]): void {
+  const { rights, limits } = grantOf(list)
+  // Those of calls that this configuration turns off are in the roles.
+  const known = new Set([...registry.references().map(({ right }) => right), ...Object.values(roles).flat(), ...apart])
+  const named = [...rights, ...(limits === undefined ? [] : [...limits.denied, ...limits.only.keys(), ...limits.except.keys()])]
+  const unknown = named.find((right) => !known.has(right) && !open.test(right))
+  if (unknown === undefined) return
+  const [nearest] = [...known]
+    .map((right) => ({ right, edits: editDistance(right, unknown) }))
+    .toSorted((a, b) => a.edits - b.edits || (a.right < b.right ? -1 : 1))
+  const meant = nearest !== undefined && nearest.edits <= maxEdits ? `Did you mean ${nearest.right}? ` : ''
+  throw new OxbowError('bad_input', `There is no right ${JSON.stringify(unknown)}.`, {
+    hint: `${meant}\`oxbow calls\` lists calls and rights.`,
+  })
+}
+
 export interface RoleCallDeps {
   readonly documents: Documents
+  readonly registry: Pick<Registry, 'parse' | 'find' | 'references'>
 }
 
 /** What keys remember of their rights, for roles that are still used. */
@@ -88,7 +114,7 @@ function listRoles({ documents }: RoleCallDeps): Call<object, readonly RoleView[
   }
 }
 
-function setRole({ documents }: RoleCallDeps): Call<{ role: string; rights: string[] }, RoleView> {
+function setRole({ documents, registry }: RoleCallDeps): Call<{ role: string; rights: string[] }, RoleView> {
   return {
     ...writes,
     name: 'role.set',
@@ -103,6 +129,7 @@ function setRole({ documents }: RoleCallDeps): Call<{ role: string; rights: stri
     output: z.object({ role: z.string(), rights: z.array(z.string()), by: z.string() }),
     example: { role: 'reporter', rights: ['analyst', 'file.write:/shared/reports'] },
     async run({ role, rights }, { caller, id: call, clock }) {
+      assertKnownRights(registry, rights)
       assertWithin(caller, grantOf(rights), 'role')
       const known = await documents.all<StoredRole>(roleCategory)
       const before = known.find(({ name }) => name === role)

@@ -5,7 +5,7 @@
  * So one intersection holds for all of them; see `attenuation.ts`.
  */
 import { z } from 'zod'
-import { expandRights, type Json, type JsonObject, parseObject, type SandboxTier, wrongRights } from '../../types/index.ts'
+import { expandRights, type Json, type JsonObject, parseObject, type SandboxTier, wrongAgentRights } from '../../types/index.ts'
 import { type Limits, limitsSchema } from '../budgets/definitions.ts'
 import type { CharacterProfile } from '../agents/agent-record.ts'
 import { folderPattern, maxCapabilities, maxPromptParts } from './limits.ts'
@@ -37,7 +37,7 @@ export interface AgentDefinition {
 
 const entryList = z
   .union([z.string(), z.array(z.string().max(600)).max(200)])
-  .refine((list) => wrongRights(list) === '', { error: ({ input }) => wrongRights(input as string[]) })
+  .refine((list) => wrongAgentRights(list) === '', { error: ({ input }) => wrongAgentRights(input as string[]) })
   .transform((list) => expandRights(list))
 
 const names = (pattern: RegExp, what: string): z.ZodDefault<z.ZodArray<z.ZodString>> =>

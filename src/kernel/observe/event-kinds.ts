@@ -54,6 +54,7 @@ const byOutcome: Readonly<Record<string, Describe>> = {
   'session.archive': (body) => ({ kind: 'session_archived', fields: { id: short(body['session']) } }),
   'session.delete': (body) => ({ kind: 'session_deleted', fields: { id: short(body['session']) } }),
   'session.fork': (body) => ({ kind: 'session_forked', fields: { id: short(body['session']) } }),
+  'session.set_mode': () => ({ kind: 'session_mode', fields: {} }),
   'session.agent': (body) => ({ kind: 'session_agent', fields: { agent: short(body['agent']) } }),
   'memory.save': () => ({ kind: 'memory_stored', fields: { source: 'note' } }),
   'memory.ingest': () => ({ kind: 'memory_stored', fields: { source: 'document' } }),

@@ -11,6 +11,7 @@ import {
   type CommandInputs,
   type Config,
   type Failure,
+  type FilesState,
   type JournalRecord,
   type JsonObject,
   type Phase,
@@ -97,12 +98,17 @@ interface PassingCall {
 }
 
 /** What may run. */
-interface Approved {
+export interface Approved {
   readonly input: unknown
   /** A person approved this input instead of the one that was asked about. */
   readonly edited: boolean
-  /** State of the files for which a person approved it, which hands compare again as it begins; empty: none. */
-  readonly unchanged: string
+  /** State of the files for which a person approved it, which hands compare again as it begins; null: of none. */
+  readonly unchanged: FilesState | null
+}
+
+interface Answered extends Answer {
+  /** Absent: nobody has compared any files for it. */
+  readonly unchanged?: Approved['unchanged']
 }
 
 /** @returns what may run, or the refusal */
@@ -116,7 +122,7 @@ export async function approve(
   const exact = JSON.stringify(input)
   const hasBegun = past.some(({ phase }) => phase === 'intent')
   const readInputs = (): Promise<CommandInputs | null> => inputsOf(deps, passing, call, input)
-  let unchanged = ''
+  let unchanged: FilesState | null = null
   let decided = past
     .filter(({ phase }) => phase === 'decided')
     .map(({ body }) => JSON.parse(body) as Decided)
@@ -125,21 +131,27 @@ export async function approve(
     const { boundDigest } = await import('../access/command-inputs.ts')
     const inputs = await inputsOf(deps, passing, call, input, noBinding)
     const now = boundDigest(inputs)
-    unchanged = inputs?.workspace?.digest ?? ''
+    unchanged = stateOf(inputs)
     decided = decided.filter((one) => one.by.startsWith('rule:') || (one.inputs ?? '') === now)
   }
   const recorded = answerOf(decided, neededApprovals(call.name, deps.approval))
-  const answer =
+  const answer: Answered | Refusal =
     recorded ??
     (hasBegun
       ? begun
       : ((await answerByRule(deps, passing, asking, exact, readInputs)) ?? (await askUntilCurrent(deps, passing, asking, exact))))
   if ('status' in answer) return answer
   if (!answer.allow) return refusal(deniedBy(call, answer))
-  if ('unchanged' in answer && typeof answer.unchanged === 'string') unchanged = answer.unchanged
+  if (answer.unchanged !== undefined) unchanged = answer.unchanged
   if (answer.edited === undefined) return { input, edited: false, unchanged }
   const parsed = await deps.registry.parse(call.name, answer.edited)
   return parsed.ok ? { input: parsed.input, edited: true, unchanged } : refusal(parsed.failure)
+}
+
+/** @returns null where the files were not compared */
+function stateOf(inputs: CommandInputs | null): FilesState | null {
+  const { digest = '', except = [] } = inputs?.workspace ?? {}
+  return digest === '' ? null : { digest, except }
 }
 
 const noBinding: Binding = { since: '', except: [] }
@@ -185,12 +197,7 @@ async function answerByRule(
 }
 
 /** Asks a person, and again when what the answer was about has changed in between: labels, files that the call can run or writes. */
-async function askUntilCurrent(
-  deps: ApprovalDeps,
-  passing: PassingCall,
-  asking: AskingCall,
-  exact: string,
-): Promise<(Answer & { readonly unchanged?: string }) | Refusal> {
+async function askUntilCurrent(deps: ApprovalDeps, passing: PassingCall, asking: AskingCall, exact: string): Promise<Answered | Refusal> {
   const { call, input } = asking
   const { inputsChange } = await import('../access/command-inputs.ts')
   const tier = call.tierOf?.(input, passing.caller) ?? call.tier
@@ -211,7 +218,7 @@ async function askUntilCurrent(
     if ('code' in again) return refusal(again)
     const hasNewLabels =
       again.flow.decision === 'ask' && (judged.flow.decision !== 'ask' || again.held.some((label) => !judged.held.includes(label)))
-    if (change === '' && !hasNewLabels) return { ...answer, unchanged: since }
+    if (change === '' && !hasNewLabels) return { ...answer, unchanged: stateOf(inputs) }
     if (change !== '') change = `${change} after it was allowed`
     judged = again
     inputs = now
@@ -275,7 +282,8 @@ async function askPerson(
     await journal.append([entryOf(caller, id, call.name, 'parked', shown as unknown as JsonObject)], { sync: true })
     if (approval.expire_s > 0) expiry = await startExpiry(deps, passing, call.name)
     const answer = await waiting
-    if (answer.expired === true) journal.note([entryOf(caller, id, call.name, 'decided', { input: exact, ...answer } as JsonObject)])
+    if (answer.expired === true)
+      await journal.append([entryOf(caller, id, call.name, 'decided', { input: exact, ...answer } as JsonObject)])
     return answer
   } catch (error) {
     if (!signal.aborted) throw error

@@ -3,16 +3,18 @@
  * while calls run.
  */
 import type { Branches } from '../branches/branches.ts'
-import { heartbeatMs } from '../limits.ts'
+import { fingerprintTimeoutMs, heartbeatMs } from '../limits.ts'
 import {
   type Call,
   type CallContext,
   type Caller,
   type CallId,
   type Clock,
+  type FilesState,
   type Hands,
   isOxbowError,
   OxbowError,
+  type Profile,
   type ProgramSees,
   type Sandbox,
   type ServerPayloads,
@@ -129,24 +131,42 @@ export function filesFor(
   }
 }
 
-/** @param unchanged state of the files for which the call was allowed: its program does not start where they have changed; empty: any */
-export function startsWhileUnchanged(sandbox: Sandbox, unchanged: string): Sandbox {
-  if (unchanged === '') return sandbox
+/** @param unchanged state of the files for which the call was allowed: its program does not start where they have changed; null: any */
+export function startsWhileUnchanged(sandbox: Sandbox, unchanged: FilesState | null): Sandbox {
+  if (unchanged === null) return sandbox
+  const state = { digest: unchanged.digest, except: [...unchanged.except] }
   // What it starts next sees what the first one has changed.
   let isFirst = true
-  const ask = (hands: Hands): Hands['ask'] =>
+  const ask = (hands: Hands, profile: Profile): Hands['ask'] =>
     async function (op, input, options) {
       const starts = isFirst && (op === 'exec' || op === 'sessionOpen' || op === 'sessionWrite')
-      if (starts) isFirst = false
-      return hands.ask(op, starts ? { ...input, unchanged } : input, options)
+      if (!starts) return hands.ask(op, input, options)
+      isFirst = false
+      if (profile === 'work') return hands.ask(op, { ...input, unchanged: state }, options)
+      await compareFiles(sandbox, state, options.signal)
+      return hands.ask(op, input, options)
     }
   return {
     ...sandbox,
     get status() {
       return sandbox.status
     },
-    hands: async (profile) => ({ ask: ask(await sandbox.hands(profile)) }),
+    hands: async (profile) => ({ ask: ask(await sandbox.hands(profile), profile) }),
   }
+}
+
+/** By the hands that took the state: others may see the same files with other stamps. @throws OxbowError `tool_failed` where one has changed */
+async function compareFiles(
+  sandbox: Sandbox,
+  { digest, except }: { digest: string; except: string[] },
+  signal: AbortSignal,
+): Promise<void> {
+  const work = await sandbox.hands('work')
+  const now = await work.ask('fingerprint', { since: digest, except }, { signal, timeoutMs: fingerprintTimeoutMs })
+  if (now.digest === digest) return
+  throw new OxbowError('tool_failed', `${now.changed.join(', ') || 'A file'} changed after this was allowed. Nothing was run.`, {
+    hint: 'Repeat the call; the person is asked again.',
+  })
 }
 
 /** A call that runs. */

@@ -6,6 +6,7 @@ import { hash } from 'node:crypto'
 import type {
   ArchiveOps,
   BrowserOps,
+  FilesState,
   Hands,
   HandsOps,
   Sandbox,
@@ -127,18 +128,17 @@ function digestOf(files: ReadonlyMap<string, string>, except: readonly string[] 
 }
 
 function fakeFingerprints(files: ReadonlyMap<string, string>) {
-  const taken = new Map<string, { readonly files: ReadonlyMap<string, string>; readonly except: readonly string[] }>()
+  const taken = new Map<string, ReadonlyMap<string, string>>()
   const fingerprint: Operations['fingerprint'] = ({ since, except }) => {
     const digest = digestOf(files, except)
-    const before = taken.get(since)?.files
-    taken.set(digest, { files: new Map(files), except })
+    const before = taken.get(since)
+    taken.set(digest, new Map(files))
     const paths = before === undefined ? [] : [...new Set([...before.keys(), ...files.keys()])]
     const changed = paths.filter((path) => before!.get(path) !== files.get(path) && !except.includes(path))
     return { digest, files: files.size, changed, running: 0 }
   }
-  const assertUnchanged = (digest: string | undefined): void => {
-    const known = digest === undefined ? undefined : taken.get(digest)
-    if (known !== undefined && digestOf(files, known.except) !== digest) throw fail('tool_failed', 'A file changed. Nothing was run.')
+  const assertUnchanged = (state: FilesState | undefined): void => {
+    if (state !== undefined && digestOf(files, state.except) !== state.digest) throw fail('tool_failed', 'A file changed. Nothing was run.')
   }
   return { fingerprint, assertUnchanged }
 }

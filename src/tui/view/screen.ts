@@ -200,7 +200,7 @@ function activityLines(state: State, theme: Theme): readonly string[] {
 const connectionMarks = { starting: '…', connected: '●', reconnecting: '◌', gone: '○' } as const
 
 function statusLine(state: State, theme: Theme): string {
-  const { connection, session, status, model, transcript, spent, columns, search, labels } = state
+  const { connection, session, status, model, transcript, spent, columns, search, labels, mode } = state
   const style = connection === 'connected' ? theme.ok : connection === 'starting' ? theme.muted : theme.error
   const title = session === null ? 'new session' : plainLine(session.title, 40) || session.id.slice(0, 8)
   const shownModel = plainLine(model === '' ? (status?.model ?? '') : model, 40)
@@ -217,8 +217,9 @@ function statusLine(state: State, theme: Theme): string {
   const facts = [shownModel, share, spent > 0 ? formatMoney(spent) : '', search === null && columns >= 100 ? '/help' : '']
   const right = facts.filter((fact) => fact !== '').join(' · ')
   const room = columns - visibleWidth(named) - visibleWidth(right) - 4
-  const whole = badgeText(labels)
-  const badge = visibleWidth(whole) <= room ? whole : labels.map(({ label }) => label).join(' · ')
+  const badgeWith = (read: string): string => [mode, read].filter((part) => part !== '').join(' · ')
+  const whole = badgeWith(badgeText(labels))
+  const badge = visibleWidth(whole) <= room ? whole : badgeWith(labels.map(({ label }) => label).join(' · '))
   const left = badge === '' ? named : `${named}  ${theme.warning(badge)}`
   return visibleWidth(left) + visibleWidth(right) + 2 > columns
     ? clip(`${left}  ${theme.muted(right)}`, columns)

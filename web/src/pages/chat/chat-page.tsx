@@ -2,7 +2,7 @@
 import './chat.css'
 import { PanelLeft } from 'lucide-react'
 import { type ReactNode, useCallback, useEffect, useMemo, useState, useSyncExternalStore } from 'react'
-import { badgeText, labelBadges } from '../../../../src/terminal/index.ts'
+import { badgeText, labelBadges, modeBadge } from '../../../../src/terminal/index.ts'
 import type { JsonObject, KeptFile, SessionInfo } from '../../../../src/types/index.ts'
 import { type Command, useCommands } from '../../app/commands.ts'
 import { navigate, type PageProps } from '../../app/router.tsx'
@@ -168,6 +168,7 @@ function Facts({ session, conversation: { contextTokens, microDollars, items } }
       )}
       {microDollars > 0 && <span title="Cost of what is shown">{moneyText(microDollars)}</span>}
       {session !== '' && items.length > 0 && <Labels session={session} />}
+      {session !== '' && <Mode session={session} />}
     </>
   )
 }
@@ -180,6 +181,13 @@ function Labels({ session }: { readonly session: string }): ReactNode {
       {badgeText([badge])}
     </span>
   ))
+}
+
+/** How much stricter the session is than the configuration, for everybody who uses it. */
+function Mode({ session }: { readonly session: string }): ReactNode {
+  const { data } = useCall<JsonObject>('session.mode', { session }, { refreshOn: ['session_mode'] })
+  const badge = modeBadge(data)
+  return badge !== '' && <span className="chat-label">{badge}</span>
 }
 
 /** Says to a screen reader when an answer is there, or a call waits; not every word as it comes. */
