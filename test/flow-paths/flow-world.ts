@@ -193,7 +193,7 @@ function turnsOf(fixture: Fixture, scripts: ReturnType<typeof createScripts>): P
 }
 
 /** A session that has not begun by then, after the one before it has ended, never will: the call was refused. */
-const longestStartMs = 3_000
+const longestStartMs = 10_000
 /** Of a session that does not get to its end, a minute at most. */
 const longestSessionMs = 60_000
 
