@@ -172,7 +172,8 @@ async function passFilled(deps: Deps, passing: Passing, name: string, rawInput: 
   if ('text' in admitted) {
     // Under an id that is taken, the refusal would end the other call.
     const own = passing.isTaken === true ? { ...passing, id: deps.newId() as CallId } : passing
-    if (admitted.status === 'refused') deps.journal.note([entryOf(own, 'refused', name, refusalBody(admitted))])
+    const called = deps.registry.find(name)?.name ?? name
+    if (admitted.status === 'refused') deps.journal.note([entryOf(own, 'refused', called, refusalBody(admitted))])
     return admitted
   }
   return perform(deps, passing, admitted, past)
@@ -230,8 +231,6 @@ async function admit(
   const beyond = again !== null && 'code' in again ? again : null
   if (beyond !== null) return refusal(beyond)
 
-  await deps.hosts.learn({ caller, call: passing.id }, call, approved.input)
-
   // 6. Reserve from every budget above the caller.
   const hold = await reserveFor(deps.budgets, caller, call, approved.input)
   return hold !== null && 'code' in hold ? refusal(hold) : { call, ...approved, held, hold, own, hooked, excuse }
@@ -251,6 +250,7 @@ async function perform(deps: Deps, passing: Passing, admitted: Admitted, past: r
     if (hold !== null) budgets.release(hold)
     return cancelledOutcome('This message was already sent; its first copy is the turn.')
   }
+  await deps.hosts.learn({ caller: passing.caller, call: passing.id }, call, input)
 
   // 8. Run in the sandbox, with time limit and cancellation.
   const began = clock.monotonicMs()

@@ -35,6 +35,11 @@ export { readHostFolder, writeHostFolder } from './wasm/host-folder.ts'
 export { maxToolCodeBytes } from './limits.ts'
 export type { ToolChange, ToolOutcome, WasmTool } from './wasm/wasm-tool.ts'
 
+/** @returns whether `egress.allow` names a host, as a URL spells it, for any port. @throws OxbowError `bad_config` */
+export async function hostsAllowed({ allow }: Pick<Config['egress'], 'allow'>): Promise<(host: string) => boolean> {
+  return (await import('./egress/egress-policy.ts')).namedHosts('allow', allow)
+}
+
 /**
  * The way to the web.
  * @param through socket of a proxy that has policy and network in our place

@@ -199,6 +199,8 @@ export interface Call<Input = any, Output = any> {
    * or branches had them (`past`), or runs programs that may do anything with all of them (`workspace`). Absent: it reads at most.
    */
   readonly files?: 'writes' | 'past' | 'workspace'
+  /** What programs of a call with `files: 'workspace'` see of it; absent: all. A call that sends data outside may send what they see. */
+  readonly folders?: readonly string[]
   /** Infinity for calls that end by other limits. */
   readonly timeoutMs: number
   /**

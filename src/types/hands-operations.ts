@@ -80,7 +80,10 @@ const files = {
     input: z.strictObject({ path: z.string(), upload: z.string(), offset: count, content, last: z.boolean(), overwrite: z.boolean() }),
     output: z.strictObject({ bytes: count, created: z.boolean(), hash, was: hash }),
   },
-  /** Does not follow a link. `missing`: nothing has this name, and the rest is empty. `linkTarget` is '' unless it is a link. */
+  /**
+   * Does not follow a link. `missing`: nothing has this name, and the rest is empty. `linkTarget` is '' unless it is a link. `names` is the
+   * number of names that a file has, hard links included.
+   */
   stat: {
     input: z.strictObject({ path: z.string() }),
     output: z.strictObject({
@@ -89,6 +92,7 @@ const files = {
       modifiedMs: z.number(),
       executable: z.boolean(),
       linkTarget: path,
+      names: count,
     }),
   },
   edit: {
@@ -151,7 +155,7 @@ const folders = {
   },
   /**
    * Everything below a folder, folders before their contents; links are not followed, and `target` is that of a link. `path` is relative to
-   * the folder. `stamp` changes with every change of an entry, and is only for comparison. A folder that cannot be read is `closed`: its
+   * the folder. `stamp` changes with every change of an entry, and is only for comparison: files with the same one are hard links of each other. A folder that cannot be read is `closed`: its
    * contents are unknown.
    */
   survey: {

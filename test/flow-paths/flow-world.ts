@@ -6,9 +6,8 @@ import { chmod, mkdtemp, mkdir, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
-import { toolCall } from '../../src/connect/mcp/tool-call.ts'
 import { describedCalls } from '../../src/guest/offline.ts'
-import { asks, done, type Fixture, newCallId, openFixture, says, testCall, user } from '../../src/kernel/kernel-fixture.ts'
+import { asks, type Fixture, newCallId, openFixture, says, user } from '../../src/kernel/kernel-fixture.ts'
 import { createMemory } from '../../src/memory/index.ts'
 import { readSkillFiles, readSkills } from '../../src/runner/skill-files.ts'
 import { openShownSkills } from '../../src/sandbox/index.ts'
@@ -25,12 +24,13 @@ import {
   systemClock,
 } from '../../src/types/index.ts'
 import { type Ground, inMemory, onDisk } from './grounds.ts'
+import { definedBy, deskTools, type Page, sinkCalls, withOutside } from './outside-calls.ts'
 import type { Step } from './place.ts'
 
 export interface FlowWorld extends AsyncDisposable {
   /** The calls that leave the machine. */
   readonly sinks: readonly Call[]
-  /** All calls that a model may make. */
+  /** All calls that a model may make, those of the product that this world does not offer included. */
   readonly offered: readonly string[]
   /** What arrived outside, in order. */
   readonly arrived: readonly string[]
@@ -42,6 +42,8 @@ export interface FlowWorld extends AsyncDisposable {
   begun(mark: string): Promise<void>
   labels(session: SessionId): Promise<string>
   lay(path: string, text: string): void
+  /** The next page that a session looks at saves this. */
+  show(page: Page): void
   /** Removes what the last path has left. */
   clean(): Promise<void>
 }
@@ -62,13 +64,15 @@ export async function openFlowWorld(isOpen: boolean, where: 'disk' | 'memory' = 
   const sinks = sinkCalls(described, ground, arrived)
   const scripts = createScripts()
   const names = new Set(sinks.map(({ name }) => name))
+  const page: Page = { path: '/tmp/downloads/page.txt', text: '' }
   const store = await openMemoryStore({ user })
   const fixture: Fixture = await openFixture({
     store,
-    sandbox: withNetwork(ground.sandbox),
+    sandbox: withOutside(ground.sandbox, ground, page),
+    host: definedBy(rights),
     ...(ground.root !== null && { versionsFolder: join(ground.root, 'internal', 'versions') }),
     calls: [
-      ...builtinCalls({ files: true, shell: true, profiles: ['work', 'vault-read'] }).filter(({ name }) => !names.has(name)),
+      ...builtinCalls({ files: true, shell: true, profiles: ['work', 'browser', 'vault-read'] }).filter(({ name }) => !names.has(name)),
       ...sinks,
       ...deskTools(ground),
     ],
@@ -89,7 +93,12 @@ export async function openFlowWorld(isOpen: boolean, where: 'disk' | 'memory' = 
         ...(isOpen ? { both: 'allow' } : { both: 'deny' }),
         irreversible: 'allow',
         new_host: 'allow',
-        source: isOpen ? [] : ['/shared/finance/**', '/tmp/finance/**'].map((path) => ({ path, labels: ['private'] })),
+        source: isOpen
+          ? []
+          : [...['/shared/finance/**', '/tmp/finance/**'].map((path) => ({ path })), { call: 'browser.snapshot' }].map((of) => ({
+              ...of,
+              labels: ['private'],
+            })),
       },
     },
     play: scripts.play,
@@ -97,14 +106,13 @@ export async function openFlowWorld(isOpen: boolean, where: 'disk' | 'memory' = 
   made.use(fixture)
   const files = filesOf(ground, fixture)
   await files.clean()
-  const world = { sinks, arrived, offered: await offeredIn(fixture), ...turnsOf(fixture, scripts), ...files }
+  const offered = [
+    ...new Set([...(await offeredIn(fixture)), ...described.flatMap(({ name, audience }) => (audience.includes('model') ? [name] : []))]),
+  ]
+  const show = (next: Page): void => void Object.assign(page, next)
+  const world = { sinks, arrived, offered, show, ...turnsOf(fixture, scripts), ...files }
   const kept = made.move()
   return { ...world, [Symbol.asyncDispose]: () => kept.disposeAsync() }
-}
-
-/** Its calls with network write down what they send; the guard looks for their programs all the same. */
-function withNetwork(sandbox: Sandbox): Sandbox {
-  return { ...sandbox, hands: (profile) => sandbox.hands(profile === 'online' ? 'work' : profile) }
 }
 
 const memoryConfig = configSchema.parse({ memory: { embedder: 'none' } }).memory
@@ -120,6 +128,7 @@ async function offeredIn({ kernel }: Fixture): Promise<readonly string[]> {
 function createScripts() {
   interface Script {
     readonly left: Step[]
+    readonly begun: PromiseWithResolvers<void>
     readonly ended: PromiseWithResolvers<void>
   }
   const scripts = new Map<string, Script>()
@@ -128,6 +137,7 @@ function createScripts() {
       parts.map((part) => ('text' in part ? part.text : '')).join('\n')
     const all = request.messages.map(textOf).join('\n')
     const asked = textOf(request.messages.findLast(({ role }) => role === 'user')!)
+    if (request.system.startsWith('You read one text')) return says(JSON.stringify({ it: /mari-\w+-gold/.exec(all)?.[0] ?? '' }))
     // What the guest asks a model for itself: a title.
     if ((request.tools ?? []).length === 0) return says('A title')
     const ordered = /\[\[do (\w+) (\{.*?\})\]\]/.exec(asked)
@@ -136,6 +146,7 @@ function createScripts() {
       return request.messages.at(-1)?.role === 'tool' ? says('done') : asks([ordered[1] ?? '', ordered[2]])
     const script = scripts.get(mark)
     if (script === undefined) return says('nothing to do')
+    script.begun.resolve()
     const step = script.left.shift()
     if (step === undefined) {
       script.ended.resolve()
@@ -145,8 +156,9 @@ function createScripts() {
   }
   return {
     play,
-    add: (mark: string, steps: readonly Step[]): void => void scripts.set(mark, { left: [...steps], ended: Promise.withResolvers() }),
-    ended: (mark: string): Promise<void> => scripts.get(mark)?.ended.promise ?? Promise.resolve(),
+    add: (mark: string, steps: readonly Step[]): void =>
+      void scripts.set(mark, { left: [...steps], begun: Promise.withResolvers(), ended: Promise.withResolvers() }),
+    of: (mark: string): Script | undefined => scripts.get(mark),
   }
 }
 
@@ -156,9 +168,11 @@ function turnsOf(fixture: Fixture, scripts: ReturnType<typeof createScripts>): P
     labels: async (session) => (await fixture.store.session(session))?.labels ?? '',
     plan: scripts.add,
     async begun(mark) {
+      const script = scripts.of(mark)
       const over = new AbortController()
-      const late = delay(longestStartMs, undefined, over).catch(() => {})
-      await Promise.race([scripts.ended(mark), late])
+      const within = (promise: Promise<void> | undefined, ms: number): Promise<unknown> =>
+        Promise.race([promise, delay(ms, null, over).catch(() => null)])
+      if ((await within(script?.begun.promise, longestStartMs)) !== null) await within(script?.ended.promise, longestSessionMs)
       over.abort()
     },
     async session(steps) {
@@ -178,8 +192,10 @@ function turnsOf(fixture: Fixture, scripts: ReturnType<typeof createScripts>): P
   }
 }
 
-/** A session that has not ended by then was never begun. */
+/** A session that has not begun by then, after the one before it has ended, never will: the call was refused. */
 const longestStartMs = 10_000
+/** Of a session that does not get to its end, a minute at most. */
+const longestSessionMs = 60_000
 
 function filesOf(ground: Ground, { kernel }: Fixture): Pick<FlowWorld, 'lay' | 'clean'> {
   const ask = async <Output>(name: string, input: object): Promise<Output | null> => {
@@ -199,48 +215,6 @@ function filesOf(ground: Ground, { kernel }: Fixture): Pick<FlowWorld, 'lay' | '
       for (const { name } of found?.branches ?? []) await ask('branch.drop', { branch: name })
     },
   }
-}
-
-/** The calls that leave the machine; a command with network sends the files that it names. */
-function sinkCalls(described: readonly Call[], { read }: Ground, arrived: string[]): readonly Call[] {
-  const real = described.filter(({ labels, audience, name }) => labels.sink && audience.includes('model') && name !== 'media.send')
-  const outside = ['a2a.translator', 'acp.helper', 'mcp.desk.upload'].map((name) =>
-    testCall(name, async () => done('sent'), { right: name.split('.').slice(0, 2).join('.'), labels: { adds: ['untrusted'], sink: true } }),
-  )
-  return [...real, ...outside].map((call) => ({
-    ...call,
-    timeoutMs: 5_000,
-    async run(input: object) {
-      const text = JSON.stringify(input)
-      arrived.push(text, ...[...text.matchAll(/@?(\/(?:shared|tmp)\/[\w./-]+)/g)].map(([, path = '']) => read(path) ?? ''))
-      return done('sent')
-    },
-  }))
-}
-
-/** Tools of a server that sees /shared by itself: the real call, before a server in this process. */
-function deskTools({ read, write }: Ground): readonly Call[] {
-  const tools = {
-    copy: ({ from, to }: Record<string, unknown>) => (write(String(to), read(String(from)) ?? ''), 'copied'),
-    show: ({ path }: Record<string, unknown>) => read(String(path)) ?? '',
-  }
-  const client = {
-    callTool: async (name: keyof typeof tools, input: Record<string, unknown>) => ({
-      content: [{ type: 'text', text: tools[name](input) }],
-    }),
-  }
-  return Object.keys(tools).map((part) => {
-    const definition = { name: part, title: '', description: part, inputSchema: { type: 'object' }, outputSchema: null }
-    return toolCall({
-      server: { name: 'desk', settings: { folders: ['/shared:rw', '/tmp:rw'], timeout_s: 10 } },
-      tool: { definition, readOnly: false, sink: false, part, hash: 'same' },
-      connection: {
-        listed: async () => ({ tools: [{ definition, hash: 'same' }] }),
-        request: (_: unknown, __: unknown, ask: (to: typeof client) => unknown) => ask(client),
-      },
-      schemas: { validate: async () => [] },
-    } as never) as Call
-  })
 }
 
 async function makeHome(): Promise<string> {

@@ -110,8 +110,7 @@ describe('a file that a rule calls private', () => {
     await tryAll(home, async (name) => {
       assert.deepEqual(arrived, [], name)
       const records = await home.json<{ name: string; phase: string; body: unknown }>('audit', 'show', '--limit', '200')
-      // What is refused before it is a call has the name that the model gave it.
-      const refused = records.findLast((record) => record.name === 'web_fetch' && record.phase === 'refused')
+      const refused = records.findLast((record) => record.name === 'web.fetch' && record.phase === 'refused')
       assert.match(JSON.stringify(refused?.body ?? null), /private data and untrusted text/, name)
     })
   })

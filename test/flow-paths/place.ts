@@ -18,6 +18,7 @@ export type Place =
   | 'schedules'
   | 'agents'
   | 'scratchpad'
+  | 'graphs'
 
 /** A tool call, its arguments made from what the conversation has shown so far. */
 export interface Step {
@@ -43,6 +44,8 @@ export interface Recipe {
   readonly to: Place
   /** Another session goes on with the canary in its first message. @param go begins that message */
   readonly steps: (route: Route, go: string) => readonly Step[]
+  /** Who goes on: an agent that was spawned, one that a person has defined, or a turn of a schedule. */
+  readonly begins?: 'agent' | 'defined agent' | 'schedule'
   /** It needs versions, branches, skills, links or programs of a real sandbox. */
   readonly disk?: true
 }
@@ -56,12 +59,12 @@ export interface Sink {
 /** Without it a text is no canary; with it, nothing in it looks like a secret. */
 export const canaryOf = (id: string): string => `mari-${id}-gold`
 
-/** @returns the canary in what the model has read */
+/** @returns the canary in what the model has read, or the handle of a text that it has not read */
 export function grab(id: string): (read: string) => string {
   const isIn = (text: string): boolean => text.includes(canaryOf(id))
   const decoded = (read: string): string =>
     [...read.matchAll(/^[\w+/=]{16,}$/gm)].map(([text]) => Buffer.from(text, 'base64').toString()).join()
-  return (read) => (isIn(read) || isIn(decoded(read)) ? canaryOf(id) : 'nothing')
+  return (read) => (isIn(read) || isIn(decoded(read)) ? canaryOf(id) : ([...read.matchAll(/\[data:[^\]\s]+\]/g)].at(-1)?.[0] ?? 'nothing'))
 }
 
 export const call = (tool: string, input: Step['input']): Step => ({ tool: tool.replaceAll('.', '_'), input })

@@ -1,4 +1,5 @@
 /** For every call that can copy, rename, describe or list something: how it carries the canary. */
+import { begins, delegations, handed } from './handed-recipes.ts'
 import { call, grab, type Place, type Recipe, type Route, type Step } from './place.ts'
 
 type Make = (route: Route, from: string, to: string) => readonly Step[]
@@ -271,41 +272,24 @@ const writers: readonly Recipe[] = [
 ]
 
 /** Another session reads the canary as its first message. */
-const handed: readonly Recipe[] = [
-  {
-    calls: ['agent.spawn', 'agent.wait'],
-    from: 'talk',
-    to: 'talk',
-    steps: ({ id }, go) => [
-      call('agent.spawn', (read: string) => ({ task: `${go} ${grab(id)(read)}`, name: 'child' })),
-      call('agent.wait', (read: string) => ({ agents: [agentIn(read)], timeout_s: 30 })),
-    ],
-  },
-  {
-    calls: ['agent.send'],
-    from: 'talk',
-    to: 'talk',
-    steps: ({ id }, go) => [
-      call('agent.spawn', { task: '[[rest]]', name: 'child', keep: true }),
-      call('agent.send', (read: string) => ({ to: agentIn(read), text: `${go} ${grab(id)(read)}` })),
-      call('agent.wait', (read: string) => ({ agents: [agentIn(read)], timeout_s: 30 })),
-    ],
-  },
-  {
-    calls: ['schedule.create', 'schedule.trigger'],
-    from: 'talk',
-    to: 'talk',
-    steps: ({ id, own }, go) => [
-      call('schedule.create', (read: string) => ({ ...yearly, name: own, goal: `${go} ${grab(id)(read)}` })),
-      call('schedule.trigger', (read: string) => ({ id: scheduleIn(read) })),
-    ],
-  },
+const next: readonly Recipe[] = [
+  begins('agent', ['agent.spawn', 'agent.wait'], (_, message) => [
+    call('agent.spawn', (read: string) => ({ task: message(read), name: 'child' })),
+    call('agent.wait', (read: string) => ({ agents: [agentIn(read)], timeout_s: 30 })),
+  ]),
+  begins('agent', ['agent.send'], (_, message) => [
+    call('agent.spawn', { task: '[[rest]]', name: 'child', keep: true }),
+    call('agent.send', (read: string) => ({ to: agentIn(read), text: message(read) })),
+    call('agent.wait', (read: string) => ({ agents: [agentIn(read)], timeout_s: 30 })),
+  ]),
+  begins('schedule', ['schedule.create', 'schedule.trigger'], ({ own }, message) => [
+    call('schedule.create', (read: string) => ({ ...yearly, name: own, goal: message(read) })),
+    call('schedule.trigger', (read: string) => ({ id: scheduleIn(read) })),
+  ]),
+  ...delegations,
 ]
 
-export const recipes: readonly Recipe[] = [...files, ...patches, ...readers, ...writers, ...handed]
-
-/** Recipes whose next session is one that their own calls begin. */
-export const beginsSession: ReadonlySet<Recipe> = new Set(handed)
+export const recipes: readonly Recipe[] = [...files, ...patches, ...readers, ...writers, ...handed, ...next]
 
 const yearly = { cadence: { type: 'cron', expression: '0 7 1 1 *', time_zone: 'UTC' } }
 

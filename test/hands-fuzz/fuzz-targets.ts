@@ -99,7 +99,7 @@ const frames: FuzzTarget = {
 
 const replies: readonly (readonly [HandsOp, object])[] = [
   ['bytes', { ok: { offset: 0, totalBytes: 3 }, bytes: 3 }],
-  ['stat', { ok: { kind: 'file', bytes: 1, modifiedMs: 1, executable: false, linkTarget: '' } }],
+  ['stat', { ok: { kind: 'file', bytes: 1, modifiedMs: 1, executable: false, linkTarget: '', names: 1 } }],
   ['list', { ok: { entries: [{ path: '/shared/a', kind: 'file', bytes: 1 }], truncated: false } }],
   ['exec', { ok: { exitCode: 0, signal: null, timedOut: false, stdout: '', stderr: '', stdoutBytes: 0, stderrBytes: 0, durationMs: 1 } }],
   ['archive', { ok: { done: true, skipped: 0 }, bytes: 0 }],

@@ -34,6 +34,7 @@ export interface TaskDeps {
 export function taskCall(coder: NamedCoder, deps: TaskDeps): Call<TaskInput, TaskOutput> {
   const { name, settings } = coder
   const what = settings.description === '' ? `The coding agent ${name}` : `${settings.description} The coding agent ${name}`
+  const folders = settings.files === 'none' ? [] : ['/shared']
   const where = settings.files === 'branch' ? ' works on a branch of /shared, to be merged with branch_merge.' : ' works by itself.'
   return {
     name: `acp.${name}`,
@@ -50,7 +51,7 @@ export function taskCall(coder: NamedCoder, deps: TaskDeps): Call<TaskInput, Tas
     effect: 'once',
     audience: ['model', 'terminal'],
     labels: { adds: ['untrusted'], sink: true },
-    ...(settings.files !== 'none' && { files: 'workspace' }),
+    ...(folders.length > 0 && { files: 'workspace', folders }),
     rare: true,
     timeoutMs: settings.timeout_s * 1_000,
     recordOutput: ({ status, context, branch, files }) => ({ outcome: status, context, branch, files: [...files] }),
@@ -58,8 +59,9 @@ export function taskCall(coder: NamedCoder, deps: TaskDeps): Call<TaskInput, Tas
       const conversation = await conversationFor(coder, input, deps, context)
       let isOver = true
       try {
-        const sees = { branch: conversation.branch || undefined, folders: settings.files === 'none' ? [] : ['/shared'] }
-        const ended = await context.whileProgram(sees, () => work(conversation, input, context))
+        const ended = await context.whileProgram({ branch: conversation.branch || undefined, folders }, () =>
+          work(conversation, input, context),
+        )
         isOver = !conversation.client.isOpen() || context.signal.aborted
         const files = await changedFiles(conversation.branch, context)
         const output = { ...ended, files, context: isOver ? '' : conversation.id, branch: conversation.branch }

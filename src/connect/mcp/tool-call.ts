@@ -74,8 +74,9 @@ export function toolCall({ server, tool, connection, schemas }: ToolDeps): Call<
 }
 
 /** @returns the fact of a call that a server serves */
-export function filesOf({ settings }: NamedServer): Pick<Call, 'files'> {
-  return settings.folders.length > 0 ? { files: 'workspace' } : {}
+export function filesOf(server: NamedServer): Pick<Call, 'files' | 'folders'> {
+  const { folders } = seenBy(server)
+  return folders.length > 0 ? { files: 'workspace', folders } : {}
 }
 
 /** @returns the files that a server sees by itself */

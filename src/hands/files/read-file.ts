@@ -161,7 +161,7 @@ export async function readBytes(
 
 type Output = HandsOps['stat']['output']
 
-const missing: Output = { kind: 'missing', bytes: 0, modifiedMs: 0, executable: false, linkTarget: '' }
+const missing: Output = { kind: 'missing', bytes: 0, modifiedMs: 0, executable: false, linkTarget: '', names: 0 }
 
 export async function statPath(roots: readonly Root[], input: HandsOps['stat']['input']): Promise<Output> {
   const place = toPlace(roots, input.path)
@@ -176,6 +176,7 @@ export async function statPath(roots: readonly Root[], input: HandsOps['stat']['
       modifiedMs: stats.mtimeMs,
       executable: kind === 'file' && (stats.mode & 0o111) !== 0,
       linkTarget: kind === 'link' ? shownTarget(roots, await readlink(real)) : '',
+      names: kind === 'file' ? stats.nlink : 0,
     }
   } catch (error) {
     if (['ENOENT', 'ENOTDIR'].includes(systemCode(error))) return missing

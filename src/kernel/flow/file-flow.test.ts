@@ -6,7 +6,7 @@ import { builtinCalls } from '../../tools/index.ts'
 import type { Call, Sandbox, SessionId } from '../../types/index.ts'
 import { asks, done, type Fixture, newCallId, openFixture, says, testCall, user } from '../kernel-fixture.ts'
 
-const rights = ['file.read', 'file.write', 'vault.copy', 'vault.list', 'shell.run', 'web.read']
+const rights = ['file.read', 'file.write', 'vault.copy', 'vault.list', 'shell.run', 'web.read', 'browser.use']
 const letter = 'Ada is allergic to marigold honey'
 
 interface Desk extends AsyncDisposable {
@@ -22,15 +22,23 @@ interface DeskOptions extends FakeSandboxOptions {
   readonly calls?: readonly Call[]
   readonly files?: Map<string, string>
   readonly store?: Store
+  readonly around?: (sandbox: Sandbox) => Sandbox
 }
 
-async function openDesk({ config = {}, calls = [], files = new Map(), store, ...sandbox }: DeskOptions = {}): Promise<Desk> {
+async function openDesk({
+  config = {},
+  calls = [],
+  files = new Map(),
+  store,
+  around = (own) => own,
+  ...sandbox
+}: DeskOptions = {}): Promise<Desk> {
   const kept = store ?? (await openMemoryStore({ user }))
   let script: ReturnType<typeof asks>[] = []
   const fixture: Fixture = await openFixture({
     store: kept,
-    sandbox: withVault(createFakeSandbox(files, sandbox)),
-    calls: [...builtinCalls({ files: true, shell: true, profiles: ['work', 'vault-read'] }), ...calls],
+    sandbox: around(withVault(createFakeSandbox(files, sandbox))),
+    calls: [...builtinCalls({ files: true, shell: true, profiles: ['work', 'browser', 'vault-read'] }), ...calls],
     config: { agent: { rights }, approval: { privileged: 'allow' }, ...config },
     play: () => script.shift() ?? says('done'),
   })
@@ -170,6 +178,34 @@ describe('labels travel with files', () => {
     assert.equal(await desk.session(read('old.txt')), 'private,untrusted')
     await store.close()
   })
+})
+
+describe('what the browser saves', () => {
+  const saved = '/tmp/downloads/report.pdf'
+  /** A page that saves a file with each request. */
+  function withBrowser(files: Map<string, string>): (sandbox: Sandbox) => Sandbox {
+    const view = { tab: 't1', url: 'https://bank.example/', title: '', status: 200, shows: 'text', text: 'x', fromByte: 0, nextByte: null }
+    const reply = { ...view, totalBytes: 1, notes: [] }
+    return (sandbox) => ({
+      ...sandbox,
+      hands: async (profile) =>
+        profile === 'browser' ? { ask: async () => (files.set(saved, letter), reply as never) } : sandbox.hands(profile),
+    })
+  }
+  const look = ['browser_snapshot', {}] as const
+  const rule = { flow: { source: [{ call: 'browser.snapshot', labels: ['private'] }] } }
+
+  for (const [what, config, before, expected] of [
+    ['is untrusted', {}, [], 'untrusted'],
+    ['has the labels of the conversation that looked at the page', {}, [copy], 'private,untrusted'],
+    ['has those that a rule gives to what it looked at', rule, [], 'private,untrusted'],
+  ] as const)
+    it(what, async () => {
+      const files = new Map<string, string>()
+      await using desk = await openDesk({ files, config, around: withBrowser(files) })
+      await desk.session(...before, look)
+      assert.equal(await desk.session(read(saved)), expected)
+    })
 })
 
 describe('an effect', () => {

@@ -13,6 +13,7 @@ import { workspacePath } from '../access/right-limits.ts'
 import type { FileGuard } from '../sessions.ts'
 import { isKept, nothing, type Provenance } from '../stages/policy.ts'
 import { type FileLabels, joined, type Of } from './file-labels.ts'
+import { labelLinked, realPathsOf } from './linked-files.ts'
 import { type AskOptions, type ChangedPaths, hashesOf, hasSessions, realPath, type Survey, surveyOf } from './workspace-survey.ts'
 
 export interface GuardDeps {
@@ -41,6 +42,8 @@ export interface Looking {
 
 const readsOne: ReadonlySet<string> = new Set(['read', 'bytes', 'edit'])
 const readsBelow: ReadonlySet<string> = new Set(['list', 'search', 'archive', 'survey', 'snapshot', 'collect', 'watch', 'patch'])
+/** Those of them that read what is in the files. */
+const readsContentBelow: ReadonlySet<string> = new Set(['search', 'archive', 'collect', 'patch'])
 const runs: ReadonlySet<string> = new Set(['exec', 'sessionOpen', 'sessionWrite', 'sessionRead'])
 const writes: ReadonlySet<string> = new Set(['write', 'put', 'edit', 'patch', 'unpack', 'move'])
 const watched: ReadonlySet<Profile> = new Set(['work', 'online'])
@@ -61,6 +64,7 @@ export function createFileGuard(
   return {
     async hands(inner, profile) {
       const hands = await inner.hands(profile)
+      if (profile === 'browser') return { ask: async (...asked) => (await labelBrowserFolders(request), hands.ask(...asked)) }
       if (!watched.has(profile)) return hands
       return { ask: (op, input, options) => passOn({ ...request, inner, ask: hands.ask.bind(hands), options }, op, input) }
     },
@@ -87,6 +91,17 @@ interface Asking extends Request {
   readonly options: AskOptions
 }
 
+/**
+ * A page may begin a download long after the request that opened it, and the browser picks the name: what it saves is labelled by its folders.
+ */
+async function labelBrowserFolders({ files, of, writer }: Request): Promise<void> {
+  const all = writer()
+  if (isKept(all.labels)) await files.mark(of, browserFolders, all, true)
+}
+
+/** Where hands save downloads and pictures of pages, which the other hands see. */
+const browserFolders = ['/tmp/downloads', '/tmp/screenshots']
+
 type Input<Op extends HandsOp> = HandsOps[Op]['input']
 
 async function passOn<Op extends HandsOp>(asking: Asking, op: Op, input: Input<Op>): Promise<HandsOps[Op]['output']> {
@@ -95,17 +110,26 @@ async function passOn<Op extends HandsOp>(asking: Asking, op: Op, input: Input<O
   const below = readsBelow.has(op)
   if (below || readsOne.has(op)) {
     await refresh(asking)
+    if (readsContentBelow.has(op)) await labelLinked(asking, await surveyOf(asking.ask, asking.options))
     asking.note(await labelsAt(asking, (input as { path: string }).path, below))
   }
   if (writes.has(op)) return change(asking, op, input)
+  if (op === 'delete') await labelNamesLeft(asking, input as Input<'delete'>)
   const reply = await asking.ask(op, input, asking.options)
   if (op === 'delete') await asking.files.setPast(asking.of, [plain((input as Input<'delete'>).path)], true)
   return reply
 }
 
-async function labelsAt({ files, byRule, ask, options }: Asking, path: string, below: boolean): Promise<Provenance> {
+/** What is deleted may have other names, which stay. */
+async function labelNamesLeft(asking: Asking, { path, recursive }: Input<'delete'>): Promise<void> {
+  if (recursive) await labelLinked(asking, await surveyOf(asking.ask, asking.options))
+  else await realPathsOf(asking, [plain(path)])
+}
+
+async function labelsAt(asking: Asking, path: string, below: boolean): Promise<Provenance> {
+  const { files, byRule, ask, options } = asking
   const named = plain(path)
-  const real = await realPath(ask, named, options)
+  const [real = named] = await realPathsOf(asking, [named])
   const found = [...new Set([named, real])].map((one) => joined(files.at(one, { below }), byRule(one, below))).reduce(joined)
   if (below || isKept(found.labels)) return found
   // Somebody may have renamed it without this guest, or changed what a person has declassified.
@@ -116,9 +140,10 @@ async function labelsAt({ files, byRule, ask, options }: Asking, path: string, b
 /** Changes files by name. */
 async function change<Op extends HandsOp>(asking: Asking, op: Op, input: Input<Op>): Promise<HandsOps[Op]['output']> {
   const { files, of, ask, options } = asking
-  const paths = await Promise.all(targetsOf(op, input).map((path) => realPath(ask, plain(path), options)))
-  const all = asking.writer()
   const moved = op === 'move' ? plain((input as Input<'move'>).from) : ''
+  const targets = targetsOf(op, input).map(plain)
+  const paths = (await realPathsOf(asking, moved === '' ? targets : [...targets, moved])).slice(0, targets.length)
+  const all = asking.writer()
   if (isKept(all.labels) && files.isEmpty()) await watchWhatRuns(asking)
   if (moved !== '' && paths[0] !== undefined) await carryOver(asking, moved, paths[0])
   if (isKept(all.labels)) await files.mark(of, paths, all, op === 'unpack')
@@ -204,13 +229,14 @@ interface Program<Result> {
 }
 
 async function whileRunning<Result>(asking: Asking, { work, goesOn, sees }: Program<Result>): Promise<Result> {
-  const { files, of, ask, options, live, clock } = asking
+  const { files, of, ask, options, live, clock, byRule } = asking
   await refresh(asking)
   const before = await surveyOf(ask, options)
   await files.setPast(of, before.missing(files.present()))
+  await labelLinked(asking, before)
   asking.note(joined(files.everywhere(sees), ruledIn(asking, before, sees)))
   const all = asking.writer()
-  if (!isKept(all.labels)) return work()
+  if (!isKept(all.labels)) return isKept(byRule('/', true).labels) ? workThenLink(asking, work) : work()
   if (files.isEmpty()) await watchWhatRuns(asking)
   const name = `${goesOn ? livePrefix : ''}${of.call}`
   await files.begin(of, { ...all, name, at: clock.now() })
@@ -225,6 +251,16 @@ async function whileRunning<Result>(asking: Asking, { work, goesOn, sees }: Prog
     await markChanged(patient, after.changedSince(before), joined(all, files.everywhere(sees)))
     if (goesOn) live.last = after
     else await files.end(of, name)
+  }
+}
+
+/** A program that has read nothing with labels may have linked a file into a folder of a rule. */
+async function workThenLink<Result>(asking: Asking, work: () => Promise<Result>): Promise<Result> {
+  try {
+    return await work()
+  } finally {
+    const options = { ...asking.options, signal: new AbortController().signal }
+    await labelLinked(asking, await surveyOf(asking.ask, options))
   }
 }
 

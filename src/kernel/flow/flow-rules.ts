@@ -141,7 +141,7 @@ function fits(pattern: string | undefined, name: string): boolean {
 }
 
 /** @param pattern `*.example.com` fits every host below it */
-export function fitsHost(pattern: string, host: string): boolean {
+function fitsHost(pattern: string, host: string): boolean {
   return pattern.startsWith('*.') ? host.endsWith(pattern.slice(1).toLowerCase()) : matches(pattern.toLowerCase(), host)
 }
 

@@ -37,6 +37,25 @@ it('a host that no agent has reached is asked about once, after untrusted text',
   await again
 })
 
+it('a host is known only once a call to it has run, and by what the egress policy reads of its list', async () => {
+  const steps = [to('poor.example'), asks(['test_page']), to('10.1.2.3'), to('named.example.'), to('poor.example')]
+  const paid = { ...fetch, reserve: ({ url }: { url: string }) => ({ tokens: url.includes('poor') ? 1_000_000_000 : 0, microDollars: 0 }) }
+  await using fixture = await openFixture({
+    calls: [page, paid],
+    config: { ...config, egress: { allow: ['10.1.0.0/16', 'NAMED.example:8443'] }, budget: { user: { tokens: 1_000_000 } } },
+    play: inOrder(...steps, says('done')),
+  })
+  const ended = fixture.turn('go')
+  const asked = await fixture.record(({ phase }) => phase === 'parked')
+  assert.match((asked.body as { reason: string }).reason, /reaches poor\.example for the first time/)
+  await fixture.kernel.approve(asked.call, false)
+  await ended
+  const of = (phase: string): number =>
+    fixture.events.filter((event) => event.type === 'record' && event.record.name === 'web.fetch' && event.record.phase === phase).length
+  assert.equal(of('parked'), 1)
+  assert.equal(of('refused'), 2, 'by the budget, and by the person; both by the name of the call')
+})
+
 it('what a person attaches has the labels of the file that it is, and is untrusted', async () => {
   const files = new Map([['/shared/finance/chart.txt', 'the chart']])
   await using fixture = await openFixture({

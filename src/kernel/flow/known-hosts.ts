@@ -1,6 +1,6 @@
 /**
  * Hosts that an agent has reached before. After untrusted text, which may have told it where to send something, the first call to another
- * host asks once; whatever passes the gate teaches its hosts, for good. What a call names counts: a server of tools, a search service and a
+ * host asks once; whatever runs teaches its hosts, for good. What a call names counts: a server of tools, a search service and a
  * command that may reach any host are approved in their own ways.
  */
 import { type Call, type Caller, type CallId, type Config, type Decision, once } from '../../types/index.ts'
@@ -13,7 +13,7 @@ const knownHostCategory = 'system/known-hosts'
 export interface KnownHosts {
   /** @param judged by labels @returns the verdict, stricter where the call names a new host; at once where that cannot be */
   judge(caller: Caller, call: Call, input: unknown, judged: Judged | Promise<Judged>): Judged | Promise<Judged>
-  /** The call may run. */
+  /** The call runs: it has passed the budgets, and its intent is on record. */
   learn(of: { readonly caller: Caller; readonly call: CallId }, call: Call, input: unknown): Promise<void> | null
 }
 
@@ -27,11 +27,11 @@ interface KnownHostsDeps {
 export function createKnownHosts({ documents, config, judgedLabels }: KnownHostsDeps): KnownHosts {
   const decision: Decision = config.flow.new_host
   const load = once(async () => {
-    const { destinationOf, fitsHost } = await import('./flow-rules.ts')
+    const [{ destinationOf }, { hostsAllowed }] = await Promise.all([import('./flow-rules.ts'), import('../../sandbox/index.ts')])
     // With a port, as `egress.allow` names it, a host is as well known.
-    const named = config.egress.allow.map((entry) => entry.replace(/:\d+$/, ''))
+    const isNamed = await hostsAllowed(config.egress)
     const known = new Set((await documents.all(knownHostCategory)).map(({ name }) => name))
-    const isKnown = (host: string): boolean => known.has(host) || named.some((pattern) => fitsHost(pattern, host))
+    const isKnown = (host: string): boolean => known.has(host) || isNamed(host)
     const unknownIn = (call: Call, input: unknown): readonly string[] =>
       (destinationOf(call.name, input).hosts ?? []).filter((host) => !isKnown(host))
     return { known, unknownIn }

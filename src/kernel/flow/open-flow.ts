@@ -169,11 +169,12 @@ async function hasOnlineSession(sandbox: Sandbox): Promise<boolean> {
 
 const sessionsTimeoutMs = 10_000
 
-/** Labels of the files that a sink may send: those that its input names; all, where a program with network runs. */
+/** Labels of the files that a sink may send: those that its input names, and those that its programs see. */
 function sentFiles(files: FileLabels, rules: CompiledRules, call: Call, input: unknown): Provenance {
   const at = (path: string): Provenance => joined(files.at(path, { below: true }), rules.path(path, true))
-  if (call.right === 'shell.network') return joined(files.everywhere(), rules.path('/', true))
-  return pathsIn(input, maxInputDepth).map(at).reduce(joined, nothing)
+  const folders = call.folders ?? ['/']
+  const seen = call.files === 'workspace' ? folders.map(at) : []
+  return [...pathsIn(input, maxInputDepth).map(at), ...seen].reduce(joined, nothing)
 }
 
 const maxInputDepth = 4

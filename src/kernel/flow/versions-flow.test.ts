@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { writeFileSync } from 'node:fs'
+import { linkSync, mkdirSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, it } from 'node:test'
 import { makeWorkbench } from '../../sandbox/sandbox-fixture.ts'
@@ -61,6 +61,39 @@ describe('labels of files', () => {
     writeFileSync(join(bench.root, 'tmp', 'go'), '')
     await until(async () => (await guest.kernel.call('file.read', { path: 'later' })).status === 'ok')
     assert.deepEqual(await labels('later'), ['private', 'untrusted'])
+  })
+
+  it('are those of all names that a file has by hard links, whichever of them is read or removed', async () => {
+    await using bench = await makeWorkbench()
+    await using guest = await openFixture({
+      sandbox: bench.sandbox,
+      versionsFolder: join(bench.root, 'internal', 'versions'),
+      calls: builtinCalls({ files: true, shell: true }),
+      config: {
+        agent: { rights: ['shell.run', 'file.read', 'file.write'] },
+        approval: { privileged: 'allow' },
+        flow: { source: [{ path: '/shared/finance/**', labels: ['private'] }] },
+      },
+      play: inOrder(asks(['shell_exec', { command: 'ln /shared/b.md /shared/finance/b.md' }]), says('linked')),
+    })
+    const here = (path: string): string => join(bench.root, 'shared', path)
+    const labels = async (name: string, input: Json) => (await guest.kernel.call(name, input)).labels ?? []
+    mkdirSync(here('finance'), { mode: 0o777 })
+    for (const name of ['a.md', 'b.md', 'c.md', 'd.md', 'plain.md']) writeFileSync(here(name), name, { mode: 0o666 })
+    // A person links these; nothing private is in them yet.
+    for (const name of ['a.md', 'c.md', 'd.md']) linkSync(here(name), here(`finance/${name}`))
+    linkSync(here('plain.md'), here('plain too.md'))
+    assert.deepEqual(await labels('file.read', { path: 'plain.md' }), ['untrusted'])
+    assert.deepEqual(await labels('file.read', { path: 'a.md' }), ['private', 'untrusted'], 'linked by a person')
+    await guest.kernel.call('file.delete', { path: 'finance/c.md' })
+    assert.deepEqual(await labels('file.read', { path: 'c.md' }), ['private', 'untrusted'], 'its other name is gone')
+    await guest.kernel.call('file.write', { path: 'finance/d.md', text: 'other' })
+    assert.deepEqual(await labels('file.read', { path: 'd.md' }), ['private', 'untrusted'], 'its other name has been replaced')
+    await guest.turn('go')
+    rmSync(here('finance/b.md'))
+    assert.deepEqual(await labels('file.read', { path: 'b.md' }), ['private', 'untrusted'], 'linked by a command')
+    assert.deepEqual(await labels('version.show', { path: 'b.md', at: 'HEAD' }), ['private', 'untrusted'])
+    assert.deepEqual(await labels('file.read', { path: 'plain.md' }), ['untrusted'])
   })
 })
 

@@ -33,6 +33,8 @@ export interface Survey {
   /** Those of the paths that are not there. */
   missing(paths: readonly string[]): readonly string[]
   readonly paths: Iterable<string>
+  /** Hard links: groups of paths that name the same file. */
+  linked(): readonly (readonly string[])[]
   /** By path; a folder that cannot be read has ''. Null: nobody knows what is there. */
   readonly stamps: ReadonlyMap<string, string> | null
 }
@@ -70,6 +72,10 @@ function surveyFrom(stamps: Survey['stamps']): Survey {
     changedSince: ({ stamps: earlier }) => (earlier === null ? everything : found((path, stamp) => earlier.get(path) !== stamp)),
     // A stamp ends with the time of the last change of the file, which no program can set; that of a folder is only its number.
     changedAfter: (at) => found((_, stamp) => stamp.includes(' ') && !(Number(stamp.slice(stamp.lastIndexOf(' ') + 1)) < at)),
+    linked() {
+      const files = [...(stamps ?? [])].filter(([, stamp]) => stamp.includes(' '))
+      return [...Map.groupBy(files, ([, stamp]) => stamp).values()].flatMap((same) => (same.length > 1 ? [same.map(([path]) => path)] : []))
+    },
     missing: (paths) => (stamps === null ? [] : paths.filter((path) => !stamps.has(path))),
   }
 }
@@ -110,12 +116,18 @@ export async function hashesOf(ask: Ask, paths: readonly string[], options: AskO
 
 /** Follows links, which hands resolve by themselves. @returns the path itself where nothing is there */
 export async function realPath(ask: Ask, path: string, options: AskOptions): Promise<string> {
-  let [done, left] = ['', path.split('/').slice(1)]
+  return (await realPlace(ask, path, options)).path
+}
+
+/** As `realPath`. @returns also how many names the file has, hard links included; 0: it is no file */
+export async function realPlace(ask: Ask, path: string, options: AskOptions): Promise<{ readonly path: string; readonly names: number }> {
+  let [done, left, names] = ['', path.split('/').slice(1), 0]
   for (let links = 0; left.length > 0;) {
     const [name = '', ...rest] = left
     const here = `${done}/${name}`
     const found = done === '' ? null : await ask('stat', { path: here }, options).catch((): null => null)
-    if (found === null && done !== '') return posix.join(here, ...rest)
+    if (found === null && done !== '') return { path: posix.join(here, ...rest), names: 0 }
+    names = found?.names ?? 0
     if (found?.kind === 'link' && (links += 1) <= maxLinks) {
       left = [...posix.resolve(done, found.linkTarget).split('/').slice(1), ...rest]
       done = ''
@@ -124,5 +136,5 @@ export async function realPath(ask: Ask, path: string, options: AskOptions): Pro
       left = rest
     }
   }
-  return done === '' ? path : done
+  return { path: done === '' ? path : done, names }
 }

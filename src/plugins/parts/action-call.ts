@@ -52,7 +52,7 @@ function actionCall(deps: PartDeps, plugin: HostedPlugin, action: PluginAction, 
     audience: ['model', 'terminal'],
     labels: { adds: ['untrusted'], sink: reachesOutside(plugin) },
     rare: true,
-    ...(plugin.paths.length > 0 && { files: 'workspace' }),
+    ...(plugin.paths.length > 0 && { files: 'workspace', folders: plugin.paths.map(({ path }) => path) }),
     timeoutMs: actionTimeoutMs,
     async run(input, context) {
       const problems = await deps.schemas.validate(action.parameters, input)

@@ -137,6 +137,16 @@ export function parseRules(key: string, entries: readonly string[]): readonly Eg
   })
 }
 
+/** @returns whether rules name a host, as a URL spells it, whatever their ports. @throws OxbowError `bad_config` */
+export function namedHosts(key: string, entries: readonly string[]): (host: string) => boolean {
+  const rules = parseRules(key, entries)
+  const { isIP } = process.getBuiltinModule('node:net')
+  return (spelled) => {
+    const host = spelled.replace(/^\[(.*)\]$/, '$1').replace(/\.$/, '')
+    return rules.some((rule) => (isIP(host) === 0 ? rule.fitsName(host) : rule.fitsAddress(host)))
+  }
+}
+
 /** Reads the hosts of a call, with the same syntax. @throws OxbowError `bad_input` that names the invalid entry */
 export function parseHosts(entries: readonly string[]): readonly EgressRule[] {
   return entries.map((entry) => {

@@ -41,7 +41,14 @@ function readOperations(files: ReadonlyMap<string, string>): Pick<Operations, Re
     stat({ path }) {
       const text = files.get(checkedPath(path))
       const kind = text !== undefined ? 'file' : isFolder(files, path) ? 'folder' : 'missing'
-      return { kind, bytes: Buffer.byteLength(text ?? ''), modifiedMs: 0, executable: false, linkTarget: '' }
+      return {
+        kind,
+        bytes: Buffer.byteLength(text ?? ''),
+        modifiedMs: 0,
+        executable: false,
+        linkTarget: '',
+        names: kind === 'file' ? 1 : 0,
+      }
     },
     list({ path, depth, glob, skip, maxEntries }) {
       if (!isFolder(files, path)) throw fail('not_found', `${path} is not a folder.`)

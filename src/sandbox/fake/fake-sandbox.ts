@@ -109,14 +109,14 @@ function fakeRefusals(): Pick<Operations, keyof (ArchiveOps & BrowserOps & Snaps
   }
 }
 
-/** The stamp of a file is the hash of its text: writing the same text changes nothing. */
+/** The stamp of a file is the hash of its path and text: writing the same text changes nothing, and no two files are links. */
 function fakeSurveys(files: ReadonlyMap<string, string>): Pick<Operations, keyof SurveyOps> {
   const entry = { kind: 'file', executable: false, modifiedMs: 0, target: '' } as const
   return {
     survey: ({ path }) => ({
       entries: [...files].flatMap(([file, text]) => {
         if (!file.startsWith(`${path}/`)) return []
-        return [{ ...entry, path: file.slice(path.length + 1), bytes: text.length, stamp: `${hash('sha256', text)} 0` }]
+        return [{ ...entry, path: file.slice(path.length + 1), bytes: text.length, stamp: `${hash('sha256', `${file} ${text}`)} 0` }]
       }),
       truncated: false,
     }),
