@@ -67,7 +67,7 @@ test('neither init nor config set nor config edit saves what does not start, and
   const text = readFileSync(file, 'utf8')
   for (const args of [
     ['init', '--model', 'anthropic/claud-nonsense', '--yes'],
-    ['config', 'set', 'model.name', 'openai/gpt5minni'],
+    ['config', 'set', 'model.provider', 'openai', 'model.name', 'gpt5minni'],
     ['config', 'set', 'web.search', 'searxng'],
     ['config', 'set', 'model.provider', 'anthropic', 'model.name'],
   ]) {

@@ -12,8 +12,9 @@ import {
   type ModelFacts,
   OxbowError,
 } from '../../types/index.ts'
+import { usableCall, type UsableDeps } from './usable-models.ts'
 
-export interface ModelBookDeps {
+export interface ModelBookDeps extends UsableDeps {
   readonly engine: Engine
   /** The whole configuration. */
   readonly settings: Config
@@ -51,7 +52,7 @@ const reads = {
 } as const satisfies Partial<Call>
 
 export function modelBookCalls(deps: ModelBookDeps): readonly Call[] {
-  return [servicesCall(deps), listCall(deps), showCall(deps), discoverCall(deps), probeCall(deps)]
+  return [servicesCall(deps), listCall(deps), showCall(deps), discoverCall(deps), probeCall(deps), usable(deps)]
 }
 
 async function answers<Answer>({ catalog }: ModelBookDeps, question: CatalogQuestion): Promise<Answer[]> {
@@ -105,6 +106,16 @@ function withoutUser(address: string): string {
 
 function isLocal(address: string): boolean {
   return /^(?:localhost|127\..+|\[::1\])$/.test(URL.parse(address)?.hostname ?? '')
+}
+
+function usable(deps: ModelBookDeps): Call {
+  const { engine, settings } = deps
+  const services = viewServices(deps).filter(({ id, key }) => key === 'present' || id === engine.model.provider || Object.hasOwn(settings.providers, id))
+  const listed = async (): Promise<readonly ModelFacts[]> => {
+    const lists = services.map(({ id }) => answers<ModelFacts>(deps, { ask: 'models', provider: id, discover: false }).catch(() => []))
+    return (await Promise.all(lists)).flat().filter(({ tools, deprecated }) => tools && !deprecated)
+  }
+  return usableCall(deps, listed, ['', ...settings.model.fallback]) as Call
 }
 
 interface ListInput {

@@ -289,7 +289,7 @@ function filesIn(value: Json | undefined): readonly KeptFile[] {
   )
 }
 
-/** @returns the failure of a turn as a person reads it, unless its reply says so already */
+/** @returns the failure of a turn as a person reads it, unless its answer on the page says so already */
 export function failureOf({ view }: Pick<EndItem, 'view'>): Failure | null {
-  return view.failure === null || view.reply.includes(view.failure.message) ? null : view.failure
+  return view.failure === null || view.answer.includes(view.failure.message) ? null : view.failure
 }
