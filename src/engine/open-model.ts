@@ -22,7 +22,16 @@ import type { Embedder } from './embeddings/embedder.ts'
 import type { ModelLimits } from './limits.ts'
 import type { AskPluginModel } from './plugin-model.ts'
 import type { Route } from './reliability/route.ts'
-import { findService, lacksKey, type ModelKind, type ModelName, pluginPrefix, readModelName, type Service, type ServiceConfig } from './services.ts'
+import {
+  findService,
+  lacksKey,
+  type ModelKind,
+  type ModelName,
+  pluginPrefix,
+  readModelName,
+  type Service,
+  type ServiceConfig,
+} from './services.ts'
 import type { Wire } from './wire.ts'
 
 export interface KnownModel {

@@ -5,7 +5,15 @@
 import { join } from 'node:path'
 import { isDeepStrictEqual } from 'node:util'
 import { type Config, type GoodConfig, type OxbowError, writeWhole } from '../types/index.ts'
-import { checkConfigText, configFiles, type ConfigOverrides, loadConfig, mergeLayers, overrideLayer, readConfigFile } from './config-layers.ts'
+import {
+  checkConfigText,
+  configFiles,
+  type ConfigOverrides,
+  loadConfig,
+  mergeLayers,
+  overrideLayer,
+  readConfigFile,
+} from './config-layers.ts'
 import type { Home, Workspace } from './home.ts'
 
 export interface ConfigPlace {

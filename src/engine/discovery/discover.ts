@@ -154,7 +154,10 @@ function trainedFor(about: Entry): number {
 /** The models in an answer to `/v1/models`, with the sizes that some services give them there. @returns null for any other answer */
 export function listedModels(answer: Record<string, unknown> | null): readonly FoundModel[] | null {
   if (!Array.isArray(answer?.['data'])) return null
-  return named(entriesOf(answer), (entry) => count(entry['max_model_len']) ?? count(entry['context_length']) ?? count(entry['context_window']))
+  return named(
+    entriesOf(answer),
+    (entry) => count(entry['max_model_len']) ?? count(entry['context_length']) ?? count(entry['context_window']),
+  )
 }
 
 /**

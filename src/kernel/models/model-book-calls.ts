@@ -109,13 +109,15 @@ function isLocal(address: string): boolean {
 }
 
 function usable(deps: ModelBookDeps): Call {
-  const { engine, settings } = deps
-  const services = viewServices(deps).filter(({ id, key }) => key === 'present' || id === engine.model.provider || Object.hasOwn(settings.providers, id))
+  const canUse = ({ id, key }: ServiceView): boolean =>
+    key === 'present' || id === deps.engine.model.provider || Object.hasOwn(deps.settings.providers, id)
   const listed = async (): Promise<readonly ModelFacts[]> => {
-    const lists = services.map(({ id }) => answers<ModelFacts>(deps, { ask: 'models', provider: id, discover: false }).catch(() => []))
+    const lists = viewServices(deps)
+      .filter(canUse)
+      .map(({ id }) => answers<ModelFacts>(deps, { ask: 'models', provider: id, discover: false }).catch(() => []))
     return (await Promise.all(lists)).flat().filter(({ tools, deprecated }) => tools && !deprecated)
   }
-  return usableCall(deps, listed, ['', ...settings.model.fallback]) as Call
+  return usableCall(deps, listed, () => ['', ...deps.settings.model.fallback]) as Call
 }
 
 interface ListInput {

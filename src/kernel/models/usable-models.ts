@@ -30,8 +30,12 @@ interface UsableInput {
 /** How far back is looked for models that were used: some dozens of turns. */
 const maxRecentRecords = 1_000
 
-/** @param listed facts of the models of services that can be used */
-export function usableCall({ engine, store }: UsableDeps, listed: () => Promise<readonly ModelFacts[]>, named: readonly string[]) {
+/** @param named models of the configuration @param listed facts of the models of services that can be used */
+export function usableCall(
+  deps: UsableDeps,
+  listed: () => Promise<readonly ModelFacts[]>,
+  named: () => readonly string[],
+): Call<UsableInput, UsableModels> {
   return {
     name: 'model.usable',
     summary: 'Lists the models that a message can go to: what was used lately first. With a name, only checks that model.',
@@ -49,15 +53,16 @@ export function usableCall({ engine, store }: UsableDeps, listed: () => Promise<
     example: { model: 'openai/gpt-5-mini', limit: 20 },
     recordOutput: ({ models }) => ({ models: models.length }),
     async run({ model, limit }) {
+      const { engine, store } = deps
       if (model !== '') return { output: { models: [viewOf(await checked(engine, model), false)] } }
-      const [recent, configured, others] = await Promise.all([recentModels(store), factsOf(engine, named), listed()])
+      const [recent, configured, others] = await Promise.all([recentModels(store), factsOf(engine, named()), listed()])
       const known = new Map([...configured, ...others].map((facts) => [modelLabel(facts), facts]))
       const used = recent.filter((id) => known.has(id))
       const ids = new Set([modelLabel(engine.model), ...used, ...known.keys()])
       const models = [...ids].map((id) => viewOf(known.get(id) ?? engine.model, used.includes(id)))
       return { output: { models: models.slice(0, limit) } }
     },
-  } satisfies Call<UsableInput, UsableModels>
+  }
 }
 
 function viewOf(facts: ModelFacts, isRecent: boolean): UsableModel {

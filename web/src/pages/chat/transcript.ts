@@ -169,7 +169,8 @@ function addEvent(state: State, event: FollowEvent): boolean {
       else state.items.delete(event.approval.call)
       return true
     case 'caught_up':
-      state.turn = event.turn
+      // The event names a turn only while its answer is being written; the records know of one that waits, or runs a call.
+      state.turn = event.turn ?? state.turn
       for (const [key, item] of state.items)
         if (item.type === 'call' && item.pending?.agent !== undefined) state.items.delete(key)
         else if (item.type === 'call' && item.pending !== null) state.items.set(key, { ...item, pending: null })
